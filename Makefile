@@ -1,0 +1,45 @@
+# make test   everything CI checks; installs what it lacks on Debian
+# make fuzz   every fuzz target for FUZZTIME (default 60s)
+# make build  the static binary, bin/ramai
+
+GO ?= go
+FUZZTIME ?= 60s
+SHORTFUZZ ?= 4s
+STATICCHECK = $(GO) tool -modfile=tools/staticcheck.mod staticcheck
+
+.PHONY: test build tools format vet race shortfuzz fuzz cross
+
+test: tools format vet race shortfuzz cross
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ramai ./cmd/ramai
+
+# The race detector needs a C compiler.
+tools:
+	@command -v gcc >/dev/null || { apt-get update -q && apt-get install -y -q gcc libc6-dev; }
+
+format:
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not formatted (gofmt -w):"; echo "$$unformatted"; exit 1; }
+
+vet:
+	$(GO) vet ./...
+	$(STATICCHECK) ./...
+
+race:
+	$(GO) test -race -shuffle=on ./...
+
+cross:
+	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/ramai
+	GOOS=windows GOARCH=amd64 CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/ramai
+
+# The fuzz targets are found, not listed, so that none is forgotten.
+shortfuzz:
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=$(SHORTFUZZ)
+
+fuzz:
+	@set -e; grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u | while read -r dir; do \
+	  for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$dir/*_test.go | sed 's/func //'); do \
+	    echo "fuzz $$dir $$target"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir; \
+	  done; \
+	done

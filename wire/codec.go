@@ -1,0 +1,236 @@
+package wire
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"unicode/utf8"
+)
+
+// ParseRequest decodes what a client sent. The values come checked for form (names of rooms, ids, sessions, ranges),
+// texts not: their limit is the operator's. A bad Say that has a good id comes with the error, so that the answer can
+// name it.
+func ParseRequest(b []byte) (Frame, *Error) {
+	kind, err := kindOf(b)
+	if err != nil {
+		return nil, &Error{Code: BadFrame, Reason: err.Error()}
+	}
+	read, ok := requests[kind]
+	if !ok {
+		return nil, &Error{Code: BadRequest, Reason: fmt.Sprintf("unknown type %.40q; known are hello, join, leave, say, history, who, name, typing, ping", kind)}
+	}
+	f, err := read(b)
+	if err != nil {
+		return nil, &Error{Code: BadRequest, Reason: fmt.Sprintf("%s: %s", kind, describe(err))}
+	}
+	return check(f)
+}
+
+// check holds a request to the rules of its type.
+func check(f Frame) (Frame, *Error) {
+	switch f := f.(type) {
+	case Hello:
+		return f, CheckSession(f.Session)
+	case Join:
+		if f.Last != nil && (*f.Last < 0 || *f.Last > MaxLast) {
+			return nil, &Error{Code: BadRequest, Reason: fmt.Sprintf("last is 0 to %d; for more, ask for history", MaxLast)}
+		}
+		if f.Last != nil && f.After != nil {
+			return nil, &Error{Code: BadRequest, Reason: "join takes after or last, not both"}
+		}
+		return f, CheckRoom(f.Room)
+	case Leave:
+		return f, CheckRoom(f.Room)
+	case sayFields:
+		say := f.Say
+		if err := CheckID(say.ID); err != nil {
+			return nil, err
+		}
+		if f.Text == nil {
+			return say, &Error{Code: BadRequest, Reason: "say needs a text; an empty one can be said"}
+		}
+		say.Text = *f.Text
+		return say, CheckRoom(say.Room)
+	case History:
+		if f.Before != nil && f.After != nil {
+			return nil, &Error{Code: BadRequest, Reason: "history takes before or after, not both"}
+		}
+		if f.Limit < 0 || f.Limit > MaxPage {
+			return nil, &Error{Code: BadRequest, Reason: fmt.Sprintf("limit is 1 to %d", MaxPage)}
+		}
+		return f, CheckRoom(f.Room)
+	case Who:
+		return f, CheckRoom(f.Room)
+	case Typing:
+		return f, CheckRoom(f.Room)
+	case Ping:
+		if f.ID == "" {
+			return f, nil
+		}
+		return f, CheckID(f.ID)
+	}
+	return f, nil
+}
+
+// ParseFrame decodes what a server sent. A type this package does not know comes as Unknown.
+func ParseFrame(b []byte) (Frame, error) {
+	kind, err := kindOf(b)
+	if err != nil {
+		return nil, err
+	}
+	if read, ok := answers[kind]; ok {
+		f, err := read(b)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", kind, err)
+		}
+		return f, nil
+	}
+	u := Unknown{}
+	if err := json.Unmarshal(b, &u); err != nil { // its room or n is no room and no number: it moves nothing
+		return Unknown{Kind: kind}, nil
+	}
+	u.Kind = kind
+	return u, nil
+}
+
+func kindOf(b []byte) (string, error) {
+	var head struct {
+		Type *string `json:"type"`
+	}
+	if err := json.Unmarshal(b, &head); err != nil {
+		return "", fmt.Errorf("a frame is one JSON object: %s", describe(err))
+	}
+	if head.Type == nil {
+		return "", errors.New(`a frame is one JSON object with a "type"`)
+	}
+	return *head.Type, nil
+}
+
+// describe keeps Go's type names out of what people read.
+func describe(err error) string {
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) {
+		if wrong.Field == "" {
+			return "a " + wrong.Value + " stands where an object should"
+		}
+		return fmt.Sprintf("the field %.40q cannot be a %.40s", wrong.Field, wrong.Value)
+	}
+	return err.Error()
+}
+
+// Append appends f as it travels, without a WebSocket header.
+func Append(dst []byte, f Frame) []byte {
+	switch f := f.(type) {
+	case Message:
+		return AppendMessage(dst, &f)
+	case Page:
+		return appendPage(dst, &f)
+	case Saved:
+		return appendSaved(dst, f)
+	}
+	body, err := json.Marshal(f)
+	if err != nil { // frames are plain data: there is nothing in them that cannot be encoded
+		panic("wire: " + err.Error())
+	}
+	dst = append(dst, `{"type":`...)
+	dst = appendString(dst, f.Type())
+	if len(body) > 2 {
+		dst = append(dst, ',')
+	}
+	return append(dst, body[1:]...)
+}
+
+// AppendMessage appends m as a message frame; the form of a message is a pure function of the row.
+func AppendMessage(dst []byte, m *Message) []byte {
+	dst = append(dst, `{"type":"message","room":`...)
+	return appendFields(dst, m)
+}
+
+func appendFields(dst []byte, m *Message) []byte {
+	dst = appendString(dst, m.Room)
+	dst = append(dst, `,"n":`...)
+	dst = strconv.AppendUint(dst, m.N, 10)
+	dst = append(dst, `,"at":`...)
+	dst = m.At.appendJSON(dst)
+	dst = append(dst, `,"by":`...)
+	dst = appendString(dst, m.By)
+	dst = append(dst, `,"from":`...)
+	dst = appendString(dst, m.From)
+	dst = append(dst, `,"id":`...)
+	dst = appendString(dst, m.ID)
+	dst = append(dst, `,"text":`...)
+	dst = appendString(dst, m.Text)
+	return append(dst, '}')
+}
+
+func appendPage(dst []byte, p *Page) []byte {
+	dst = append(dst, `{"type":"page","room":`...)
+	dst = appendString(dst, p.Room)
+	dst = append(dst, `,"log":`...)
+	dst = appendString(dst, p.Log)
+	dst = append(dst, `,"messages":[`...)
+	for i := range p.Messages {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `{"room":`...)
+		dst = appendFields(dst, &p.Messages[i])
+	}
+	dst = append(dst, `],"more":`...)
+	dst = strconv.AppendBool(dst, p.More)
+	return append(dst, '}')
+}
+
+func appendSaved(dst []byte, s Saved) []byte {
+	dst = append(dst, `{"type":"saved","room":`...)
+	dst = appendString(dst, s.Room)
+	dst = append(dst, `,"id":`...)
+	dst = appendString(dst, s.ID)
+	dst = append(dst, `,"n":`...)
+	dst = strconv.AppendUint(dst, s.N, 10)
+	dst = append(dst, `,"at":`...)
+	dst = s.At.appendJSON(dst)
+	return append(dst, '}')
+}
+
+const hex = "0123456789abcdef"
+
+// appendString appends s as a JSON string (RFC 8259 section 7). Bytes that are not UTF-8 become U+FFFD; U+2028 and
+// U+2029 are escaped too, so that a frame can stand in a script.
+func appendString(dst []byte, s string) []byte {
+	dst = append(dst, '"')
+	start := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c >= ' ' && c < utf8.RuneSelf && c != '"' && c != '\\' {
+			i++
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(s[i:])
+		if c >= utf8.RuneSelf && r != utf8.RuneError && r != '\u2028' && r != '\u2029' {
+			i += size
+			continue
+		}
+		dst = append(dst, s[start:i]...)
+		switch {
+		case c == '"' || c == '\\':
+			dst = append(dst, '\\', c)
+		case c == '\n':
+			dst = append(dst, `\n`...)
+		case c == '\t':
+			dst = append(dst, `\t`...)
+		case c < ' ':
+			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		case r == utf8.RuneError:
+			dst = append(dst, `\ufffd`...)
+		default:
+			dst = append(dst, `\u202`...)
+			dst = append(dst, hex[r&15])
+		}
+		i += size
+		start = i
+	}
+	dst = append(dst, s[start:]...)
+	return append(dst, '"')
+}
