@@ -1,0 +1,65 @@
+package frame
+
+import (
+	"encoding/binary"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/gobwas/ws"
+)
+
+// AppendClose appends an unmasked close frame. The reason is made valid UTF-8 and cut, between characters, to the 123
+// bytes there is room for. With 0 or another code that may not travel, such as the 1005 that [CloseCode] gives for an
+// empty body, the body is empty; so a close frame can be answered with the code it came with.
+func AppendClose(dst []byte, code uint16, reason string) []byte {
+	if !mayTravel(code) {
+		return AppendHeader(dst, Close, 0)
+	}
+	reason = cut(strings.ToValidUTF8(reason, "\uFFFD"), maxControl-2)
+	dst = AppendHeader(dst, Close, 2+len(reason))
+	dst = binary.BigEndian.AppendUint16(dst, code)
+	return append(dst, reason...)
+}
+
+// CloseCode reads the payload of a close frame. An empty one means 1005, "no status" (RFC 6455, section 7.1.5).
+func CloseCode(payload []byte) (code uint16, reason string) {
+	if len(payload) < 2 {
+		return uint16(ws.StatusNoStatusRcvd), ""
+	}
+	return binary.BigEndian.Uint16(payload), string(payload[2:])
+}
+
+// checkClose checks the payload of a close frame (RFC 6455, sections 5.5.1 and 7.4).
+func checkClose(payload []byte) *Error {
+	if len(payload) == 0 {
+		return nil
+	}
+	if len(payload) == 1 {
+		return refuse(ws.StatusProtocolError, "a close frame with a body of 1 byte; send none, or a code of 2 bytes and a reason")
+	}
+	if code := binary.BigEndian.Uint16(payload); !mayTravel(code) {
+		return refuse(ws.StatusProtocolError,
+			"close code %d may not be sent; use 1000-1003, 1007-1014 or 3000-4999", code)
+	}
+	if !utf8.Valid(payload[2:]) {
+		return refuse(ws.StatusInvalidFramePayloadData, "the reason of a close frame is not valid UTF-8")
+	}
+	return nil
+}
+
+// mayTravel reports whether a close frame may carry code: those RFC 6455, section 7.4, and the IANA registry define,
+// without the ones only meant for use inside a program, and the ranges for libraries and applications.
+func mayTravel(code uint16) bool {
+	return 1000 <= code && code <= 1003 || 1007 <= code && code <= 1014 || 3000 <= code && code <= 4999
+}
+
+// cut shortens s, which is valid UTF-8, to at most n bytes of whole characters.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
