@@ -1,0 +1,194 @@
+// Package tape keeps the recent past of a room as the very bytes that go to its readers.
+//
+// A [Tape] holds complete frames of one encoding, end to end, in immutable segments, with an index from numbers to
+// places. Frames are the same for every reader, so sending is one write of everything from the reader's number to the
+// newest; a reader costs its number and nothing else. Readers take no lock. What leaves a tape for want of space is made
+// again from the journal, byte for byte, as a [Segment] of its own.
+//
+// All tapes share a [Budget]. The package knows no chat: a frame is bytes with a number.
+package tape
+
+import (
+	"slices"
+	"sort"
+	"sync"
+	"sync/atomic"
+)
+
+// A Tape is the recent past of one room in one encoding. Its numbers have no holes.
+type Tape struct {
+	budget *Budget
+	head   atomic.Uint64              // the newest number, whether or not its bytes are still held
+	segs   atomic.Pointer[[]*Segment] // ascending and without holes; the slice is replaced, never changed
+
+	mu     sync.Mutex // serialises who changes segs
+	closed bool       // guarded by mu
+}
+
+// New returns an empty tape that goes on after number head.
+func New(budget *Budget, head uint64) *Tape {
+	t := &Tape{budget: budget}
+	t.head.Store(head)
+	t.segs.Store(&[]*Segment{})
+	budget.add(t)
+	return t
+}
+
+// Head is the newest number.
+func (t *Tape) Head() uint64 { return t.head.Load() }
+
+// Append adds the frame with number Head()+1. Called by one goroutine at a time.
+func (t *Tape) Append(frame []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return
+	}
+	segs, n := *t.segs.Load(), t.head.Load()+1
+	if len(segs) == 0 || !segs[len(segs)-1].Add(frame) {
+		size := minSegment
+		if len(segs) > 0 {
+			size = min(2*len(segs[len(segs)-1].buf), maxSegment)
+		}
+		s := NewSegment(n, max(size, len(frame)))
+		s.Add(frame)
+		s.used.Store(t.budget.tick.Load())
+		t.replace(append(slices.Clip(slices.Clone(segs)), s), s.cost())
+	}
+	t.head.Store(n)
+}
+
+// Prepend puts s before the oldest frame, so that the tape reaches further back. It returns false if s does not end
+// where the tape begins.
+func (t *Tape) Prepend(s *Segment) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	segs := *t.segs.Load()
+	begin := t.head.Load() + 1
+	if len(segs) > 0 {
+		begin = segs[0].first
+	}
+	if t.closed || s.Last()+1 != begin {
+		return false
+	}
+	s.used.Store(t.budget.tick.Load())
+	t.replace(append([]*Segment{s}, segs...), s.cost())
+	return true
+}
+
+// replace is called with mu held.
+func (t *Tape) replace(segs []*Segment, cost int64) {
+	t.segs.Store(&segs)
+	t.budget.spent.Add(cost)
+}
+
+// After returns the frames that follow number n, see [Segment.After]. The span is empty if n is the newest. It returns
+// false if the tape does not reach back to n+1: then they come from the journal.
+func (t *Tape) After(n uint64, max int) (Span, bool) {
+	if n >= t.head.Load() {
+		return Span{}, true
+	}
+	segs := *t.segs.Load()
+	i := len(segs) - 1
+	if i >= 0 && n+1 < segs[i].first {
+		i = sort.Search(len(segs), func(i int) bool { return segs[i].first > n+1 }) - 1
+	}
+	if i < 0 || n+1 > segs[i].Last() { // below the first, or everything was dropped
+		return Span{}, false
+	}
+	s := segs[i]
+	if now := t.budget.tick.Load(); s.used.Load() != now { // a store only where it changes: readers share the line
+		s.used.Store(now)
+	}
+	return s.After(n, max), true
+}
+
+// Close gives back what the tape takes of the budget. Spans stay valid.
+func (t *Tape) Close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return
+	}
+	t.closed = true
+	t.budget.remove(t)
+	for _, s := range *t.segs.Load() {
+		t.budget.spent.Add(-s.cost())
+	}
+	t.segs.Store(&[]*Segment{})
+}
+
+// oldest returns the tick at which the oldest segment was last read, and whether there is one.
+func (t *Tape) oldest() (int64, bool) {
+	segs := *t.segs.Load()
+	if len(segs) == 0 {
+		return 0, false
+	}
+	return segs[0].used.Load(), true
+}
+
+// drop lets go of the oldest segment.
+func (t *Tape) drop() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	segs := *t.segs.Load()
+	if len(segs) == 0 {
+		return
+	}
+	t.replace(slices.Clone(segs[1:]), -segs[0].cost())
+}
+
+// A Budget bounds the memory of all tapes together.
+type Budget struct {
+	max   int64
+	spent atomic.Int64
+	tick  atomic.Int64 // grows with each Trim; the measure of "recently"
+
+	mu    sync.Mutex
+	tapes map[*Tape]struct{} // guarded by mu
+}
+
+// NewBudget returns a budget of max bytes.
+func NewBudget(max int64) *Budget {
+	return &Budget{max: max, tapes: make(map[*Tape]struct{})}
+}
+
+// Spent is what all tapes take now, in bytes.
+func (b *Budget) Spent() int64 { return b.spent.Load() }
+
+func (b *Budget) add(t *Tape) {
+	b.mu.Lock()
+	b.tapes[t] = struct{}{}
+	b.mu.Unlock()
+}
+
+func (b *Budget) remove(t *Tape) {
+	b.mu.Lock()
+	delete(b.tapes, t)
+	b.mu.Unlock()
+}
+
+// Trim drops what was least recently read until the tapes fit the budget. Whoever appends calls it after each batch.
+func (b *Budget) Trim() {
+	b.tick.Add(1)
+	for b.spent.Load() > b.max {
+		victim := b.victim()
+		if victim == nil {
+			return
+		}
+		victim.drop()
+	}
+}
+
+func (b *Budget) victim() *Tape {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var victim *Tape
+	var least int64
+	for t := range b.tapes {
+		if used, ok := t.oldest(); ok && (victim == nil || used < least) {
+			victim, least = t, used
+		}
+	}
+	return victim
+}
