@@ -1,0 +1,79 @@
+// Package reactor moves bytes between many connections and their owners.
+//
+// A [Source] is one connection's owner: the reactor pulls from it what is to be written, when the socket has room, and
+// hands it what came, as fast as it takes it. So nothing queues up between them: a slow peer is a Source that is asked
+// less often. The package knows no chat and no WebSocket.
+//
+// [Portable] runs everywhere, with two goroutines a connection over net.Conn.
+package reactor
+
+import (
+	"errors"
+	"net"
+	"time"
+)
+
+// Source is what a reactor writes from and reports to. It is called by one goroutine at a time. No call may block.
+type Source interface {
+	// Next returns at most max bytes to write now; they stay valid and unchanged until Wrote. False: nothing for now.
+	// After it returned bytes it is not called again before Wrote.
+	Next(max int) (b []byte, ok bool)
+	// Wrote says that n of these bytes were taken by the socket.
+	Wrote(n int)
+	// Received hands over bytes that came; b is the Source's to change until it returns. Bytes that are not used are
+	// handed over again, and nothing more is read, until they are. After an error nothing is read any more, what Next
+	// still has is written, and the connection is closed.
+	Received(b []byte) (used int, err error)
+	// Closed is the last call: the connection is gone. err says why, nil if it ended as asked.
+	Closed(err error)
+}
+
+// Conn is what a Source may ask of the reactor. All of it can be called from any goroutine, also from inside a call of
+// the Source, and none of it blocks.
+type Conn interface {
+	// Wake has what was received but not used handed over again, and Next called, soon.
+	Wake()
+	// WakeAfter is Wake after d. It takes the place of an earlier WakeAfter.
+	WakeAfter(d time.Duration)
+	// Finish ends the connection in good order: when Next has nothing more, but after Options.Linger at the latest.
+	Finish()
+	// Undelivered returns how many bytes were written that the peer's system has not acknowledged, and whether that
+	// can be known here.
+	Undelivered() (n int, known bool)
+}
+
+// Reactor serves connections until they end.
+type Reactor interface {
+	// Add serves nc. early are bytes that were read from nc before. open is called once, before anything else, and
+	// returns the Source.
+	Add(nc net.Conn, early []byte, open func(Conn) Source)
+	// Close closes what is left, and returns when every Source has been told.
+	Close()
+}
+
+// Options are the times that decide when a peer is given up.
+type Options struct {
+	Stall  time.Duration // a living peer that takes nothing for so long is closed; 0: 10 minutes
+	Dead   time.Duration // a peer whose system acknowledges nothing for so long is gone; 0: 45 seconds
+	Linger time.Duration // how long a connection that is to end may still take bytes; 0: 5 seconds
+}
+
+func (o Options) withDefaults() Options {
+	if o.Stall == 0 {
+		o.Stall = 10 * time.Minute
+	}
+	if o.Dead == 0 {
+		o.Dead = 45 * time.Second
+	}
+	if o.Linger == 0 {
+		o.Linger = 5 * time.Second
+	}
+	return o
+}
+
+// Why a connection was closed.
+var (
+	ErrStalled = errors.New("the peer took nothing for too long")
+	ErrDead    = errors.New("the peer is gone: nothing is acknowledged")
+	ErrStopped = errors.New("the server has closed the connection")
+)
