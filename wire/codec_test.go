@@ -1,0 +1,354 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+const someSession = "AAAAAAAAAAAAAAAAAAAAAA"
+
+func ptr[T any](v T) *T { return &v }
+
+// nasty has everything that a JSON string has to escape, and much that it need not.
+const nasty = "\"\\/\n\t\r\b\f\x00\x1f\x7f\u0085\u2028\u2029 é 今 👩‍👩‍👧 </script>"
+
+func TestRequestsRoundTrip(t *testing.T) {
+	for _, f := range []Frame{
+		Hello{Session: someSession},
+		Join{Room: "lobby"},
+		Join{Room: "lobby", Last: ptr(0)},
+		Join{Room: "lobby", Last: ptr(MaxLast)},
+		Join{Room: "lobby", After: &Position{Log: nasty, N: 1<<64 - 1}},
+		Leave{Room: "r-2_x"},
+		Say{Room: "lobby", ID: "a-Z_0", Text: nasty},
+		Say{Room: "lobby", ID: "1"},
+		History{Room: "lobby"},
+		History{Room: "lobby", Before: ptr(uint64(0)), Limit: MaxPage},
+		History{Room: "lobby", After: ptr(uint64(7)), Limit: 1},
+		Who{Room: "lobby"},
+		Name{Name: nasty},
+		Name{},
+		Typing{Room: "lobby"},
+		Ping{},
+		Ping{ID: "1"},
+	} {
+		b := Append(nil, f)
+		got, err := ParseRequest(b)
+		if err != nil {
+			t.Errorf("%s: %v", b, err)
+		} else if !reflect.DeepEqual(got, f) {
+			t.Errorf("%s is read as %+v, want %+v", b, got, f)
+		}
+	}
+}
+
+func TestFramesRoundTrip(t *testing.T) {
+	m := Message{Room: "lobby", N: 1<<64 - 1, At: 1_700_000_000_123, By: "by", From: nasty, ID: "id", Text: nasty}
+	for _, f := range []Frame{
+		Welcomed{Protocol: Protocol, Server: "ramai 1", By: By(someSession), Session: someSession, Name: "anna", Text: Welcome,
+			Limits: Limits{Text: 4000, Frame: 65536, Rate: 0.5, Burst: 20, Rooms: 8}},
+		Joined{Room: "lobby", Log: "L", N: 3, First: 1, Count: 2, Reset: true},
+		m,
+		Message{},
+		Presence{Room: "lobby", Count: 2, Names: []string{"anna", nasty}},
+		Page{Room: "lobby", Log: "L", Messages: []Message{m, {Room: "lobby", N: 2}}, More: true},
+		Page{Room: "lobby", Log: nasty, Messages: []Message{}},
+		Gap{Room: "lobby", From: 1, To: 9},
+		Saved{Room: "lobby", ID: "id", N: 4, At: -1},
+		Refused{Room: "lobby", ID: "id", Code: RateLimited, Reason: nasty, RetryAfterMS: 200},
+		Restarting{RetryAfterMS: 1},
+		Pong{}, Pong{ID: "1"},
+		Fault{Code: BadFrame, Reason: nasty, RetryAfterMS: 5},
+		Who{Room: "lobby", Count: 2, Names: []string{"anna"}},
+		Name{Name: "anna"},
+		Typing{Room: "lobby", By: []Sender{{By: "x", From: "anna"}, {By: "y"}}},
+	} {
+		b := Append(nil, f)
+		got, err := ParseFrame(b)
+		if err != nil {
+			t.Errorf("%s: %v", b, err)
+		} else if !reflect.DeepEqual(got, f) {
+			t.Errorf("%s is read as %+v, want %+v", b, got, f)
+		}
+	}
+}
+
+// TestHandWrittenEncoders compares the encoders that do not use encoding/json with it, by what a reader decodes.
+func TestHandWrittenEncoders(t *testing.T) {
+	m := Message{Room: "lobby", N: 12, At: 1_700_000_000_123, By: "by", From: nasty, ID: "id", Text: nasty}
+	for _, f := range []Frame{
+		m, Message{}, Saved{Room: nasty, ID: "id", N: 4, At: 5}, Saved{},
+		Page{Room: "lobby", Log: nasty, Messages: []Message{m, m}, More: true}, Page{Messages: []Message{}},
+	} {
+		body, err := json.Marshal(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got, want map[string]any
+		if err := json.Unmarshal(Append(nil, f), &got); err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(body, &want); err != nil {
+			t.Fatal(err)
+		}
+		want["type"] = f.Type()
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%T: %v\nwant %v", f, got, want)
+		}
+	}
+}
+
+func TestAppendAppends(t *testing.T) {
+	for _, f := range []Frame{Message{}, Page{}, Saved{}, Pong{}, Name{Name: "x"}} {
+		if got := string(Append([]byte("before"), f)); got != "before"+string(Append(nil, f)) {
+			t.Errorf("%T: %s", f, got)
+		}
+	}
+	if got := string(Append(nil, Pong{})); got != `{"type":"pong"}` {
+		t.Errorf("a frame without fields is %s", got)
+	}
+}
+
+func TestAppendMessageAllocatesNothing(t *testing.T) {
+	m := Message{Room: "lobby", N: 1 << 40, At: 1_700_000_000_123, By: "by", From: "anna", ID: "id", Text: nasty}
+	buf := make([]byte, 0, 4096)
+	if n := testing.AllocsPerRun(100, func() { buf = AppendMessage(buf[:0], &m) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	if n := testing.AllocsPerRun(100, func() { buf = AppendLine(buf[:0], &m) }); n != 0 {
+		t.Errorf("a plain line: %v allocations", n)
+	}
+}
+
+func TestBadRequests(t *testing.T) {
+	tests := []struct {
+		name, in string
+		code     Code
+		reason   string // a part of it
+	}{
+		{"nothing", ``, BadFrame, "one JSON object"},
+		{"no JSON", `hello`, BadFrame, "one JSON object"},
+		{"no object", `[1]`, BadFrame, "an object should"},
+		{"null", `null`, BadFrame, `"type"`},
+		{"no type", `{}`, BadFrame, `"type"`},
+		{"a null type", `{"type":null}`, BadFrame, `"type"`},
+		{"a number as type", `{"type":1}`, BadFrame, `"type" cannot be a number`},
+		{"two objects", `{"type":"who"}{}`, BadFrame, "one JSON object"},
+		{"cut off", `{"type":"who"`, BadFrame, "one JSON object"},
+		{"20,000 brackets", `{"type":"who","x":` + strings.Repeat("[", 20_000), BadFrame, "one JSON object"},
+		{"20,000 pairs of brackets", `{"type":"who","x":` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `}`, BadFrame, "one JSON object"},
+		{"an unknown type", `{"type":"dance"}`, BadRequest, `unknown type "dance"`},
+		{"a server's type", `{"type":"message"}`, BadRequest, "unknown type"},
+		{"a type without end", `{"type":"` + strings.Repeat("x", 50_000) + `"}`, BadRequest, "unknown type"},
+		{"a number as room", `{"type":"who","room":7}`, BadRequest, `"room" cannot be a number`},
+		{"no room", `{"type":"who"}`, BadRequest, "room's name"},
+		{"short session", `{"type":"hello","session":"AAAA"}`, BadRequest, "22 characters"},
+		{"session of other characters", `{"type":"hello","session":"AAAAAAAAAAAAAAAAAAAA=="}`, BadRequest, "22 characters"},
+		{"join, last too small", `{"type":"join","room":"lobby","last":-1}`, BadRequest, "0 to 500"},
+		{"join, last too large", `{"type":"join","room":"lobby","last":501}`, BadRequest, "0 to 500"},
+		{"join, both", `{"type":"join","room":"lobby","last":1,"after":{"log":"L","n":1}}`, BadRequest, "not both"},
+		{"join, a negative number", `{"type":"join","room":"lobby","after":{"log":"L","n":-1}}`, BadRequest, "cannot be"},
+		{"join, a number too large", `{"type":"join","room":"lobby","after":{"log":"L","n":18446744073709551616}}`, BadRequest, "cannot be"},
+		{"leave", `{"type":"leave","room":"Lobby"}`, BadRequest, "room's name"},
+		{"say without id", `{"type":"say","room":"lobby","text":"x"}`, BadRequest, "an id is"},
+		{"say without text", `{"type":"say","room":"lobby","id":"1"}`, BadRequest, "needs a text"},
+		{"say with a null text", `{"type":"say","room":"lobby","id":"1","text":null}`, BadRequest, "needs a text"},
+		{"say nowhere", `{"type":"say","id":"1","text":"x"}`, BadRequest, "room's name"},
+		{"history, both", `{"type":"history","room":"lobby","before":1,"after":1}`, BadRequest, "not both"},
+		{"history, limit too large", `{"type":"history","room":"lobby","limit":501}`, BadRequest, "limit"},
+		{"history, limit too small", `{"type":"history","room":"lobby","limit":-1}`, BadRequest, "limit"},
+		{"typing", `{"type":"typing","room":"-"}`, BadRequest, "room's name"},
+		{"ping", `{"type":"ping","id":"a b"}`, BadRequest, "an id is"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := ParseRequest([]byte(test.in))
+			if err == nil {
+				t.Fatal("taken")
+			}
+			if err.Code != test.code || !strings.Contains(err.Reason, test.reason) {
+				t.Errorf("%v, want %s and %q", err, test.code, test.reason)
+			}
+			if len(err.Reason) > 300 || strings.Contains(err.Reason, "Go ") || strings.Contains(err.Reason, "wire.") {
+				t.Errorf("the reason is not one for people: %q", err.Reason)
+			}
+		})
+	}
+}
+
+func TestBadSayNamesItsID(t *testing.T) {
+	for in, want := range map[string]Say{
+		`{"type":"say","room":"lobby","id":"1"}`:           {Room: "lobby", ID: "1"},
+		`{"type":"say","room":"LOBBY","id":"1","text":""}`: {Room: "LOBBY", ID: "1"},
+	} {
+		f, err := ParseRequest([]byte(in))
+		if err == nil || f != Frame(want) {
+			t.Errorf("%s: %+v, %v", in, f, err)
+		}
+	}
+	if f, err := ParseRequest([]byte(`{"type":"say","room":"lobby","id":"no good","text":""}`)); err == nil || f != nil {
+		t.Errorf("a bad id: %+v, %v", f, err)
+	}
+}
+
+func TestSayMayBeEmpty(t *testing.T) {
+	f, err := ParseRequest([]byte(`{"type":"say","room":"lobby","id":"1","text":""}`))
+	if err != nil || f != Frame(Say{Room: "lobby", ID: "1"}) {
+		t.Errorf("%+v, %v", f, err)
+	}
+}
+
+func TestUnknownFieldsAreIgnored(t *testing.T) {
+	f, err := ParseRequest([]byte(`{"mood":{"a":[1,2]},"type":"who","room":"lobby","n":"x"}`))
+	if err != nil || !reflect.DeepEqual(f, Who{Room: "lobby"}) {
+		t.Errorf("%+v, %v", f, err)
+	}
+}
+
+func TestUnknownFrames(t *testing.T) {
+	for in, want := range map[string]Unknown{
+		`{"type":"edited","room":"lobby","n":7,"text":"x"}`: {Kind: "edited", Room: "lobby", N: 7},
+		`{"type":"news"}`: {Kind: "news"},
+		`{"type":"odd","room":"lobby","n":"seven"}`: {Kind: "odd"},
+		`{"type":"odd","room":["lobby"],"n":7}`:     {Kind: "odd"},
+	} {
+		if f, err := ParseFrame([]byte(in)); err != nil || f != Frame(want) {
+			t.Errorf("%s: %+v, %v", in, f, err)
+		}
+	}
+	for _, in := range []string{``, `x`, `{}`, `{"type":"message","n":"x"}`, `{"type":"message","at":"yesterday"}`, `{"type":"message","at":7}`} {
+		if f, err := ParseFrame([]byte(in)); err == nil {
+			t.Errorf("%s: %+v", in, f)
+		}
+	}
+}
+
+func TestTime(t *testing.T) {
+	at := TimeOf(time.Date(2026, 11, 22, 7, 8, 9, 10_999_999, time.FixedZone("", 3600)))
+	if got := at.String(); got != "2026-11-22T06:08:09.010Z" {
+		t.Errorf("%s", got)
+	}
+	var got Time
+	if err := json.Unmarshal([]byte(`"2026-11-22T07:08:09.01+01:00"`), &got); err != nil || got != at {
+		t.Errorf("%v, %v", got, err)
+	}
+	if b, err := json.Marshal(at); err != nil || string(b) != `"2026-11-22T06:08:09.010Z"` {
+		t.Errorf("%s, %v", b, err)
+	}
+	if !at.Std().Equal(time.UnixMilli(int64(at))) {
+		t.Errorf("%v", at.Std())
+	}
+}
+
+func TestRetryAfterRoundsUp(t *testing.T) {
+	for d, want := range map[time.Duration]int64{0: 0, 1: 1, time.Millisecond: 1, time.Millisecond + 1: 2} {
+		e := &Error{Code: RateLimited, Reason: "slowly", RetryAfter: d}
+		if got := RefusedBy("lobby", "1", e); got != (Refused{"lobby", "1", RateLimited, "slowly", want}) {
+			t.Errorf("%v: %+v", d, got)
+		}
+		if got := FaultOf(e); got != (Fault{RateLimited, "slowly", want}) {
+			t.Errorf("%v: %+v", d, got)
+		}
+	}
+}
+
+func TestAppendLine(t *testing.T) {
+	for want, m := range map[string]Message{
+		"Hello!":       {Text: "Hello!"},
+		"anna: Hello!": {From: "anna", Text: "Hello!"},
+		"":             {},
+		"a\nb":         {Text: "a\nb"},
+	} {
+		if got := string(AppendLine(nil, &m)); got != want {
+			t.Errorf("%+v is %q", m, got)
+		}
+	}
+}
+
+// FuzzParseRequest holds the server's door for bytes of strangers to three rules: no panic, a request or an error, and
+// what is read is read the same after it was written again.
+func FuzzParseRequest(f *testing.F) {
+	for _, s := range []string{
+		`{"type":"hello","session":"AAAAAAAAAAAAAAAAAAAAAA"}`, `{"type":"join","room":"lobby","after":{"log":"L","n":1}}`,
+		`{"type":"join","room":"lobby","last":5}`, `{"type":"leave","room":"a"}`, `{"type":"say","room":"lobby","id":"1","text":"\u0000\ud800"}`,
+		`{"type":"history","room":"lobby","before":1,"limit":2}`, `{"type":"who","room":"a","names":["x"]}`, `{"type":"name","name":"x"}`,
+		`{"type":"typing","room":"a","by":[{"by":"x"}]}`, `{"type":"ping"}`, `{"TYPE":"ping"}`, `[`, `{"type":"say","ID":"1","text":null}`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		got, bad := ParseRequest(b)
+		if bad != nil {
+			if bad.Code == "" || bad.Reason == "" || !utf8.ValidString(string(Append(nil, FaultOf(bad)))) {
+				t.Fatalf("%q: %+v", b, bad)
+			}
+			return
+		}
+		written := Append(nil, got)
+		again, bad := ParseRequest(written)
+		if bad != nil || !bytes.Equal(Append(nil, again), written) {
+			t.Fatalf("%q: %s, then %+v, %v", b, written, again, bad)
+		}
+	})
+}
+
+func FuzzParseFrame(f *testing.F) {
+	for _, v := range []Frame{Message{At: 1}, Page{Messages: []Message{{}}}, Saved{}, Welcomed{}, Joined{}, Presence{}, Unknown{Kind: "x"}} {
+		f.Add(Append(nil, v))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		got, err := ParseFrame(b)
+		if err == nil && got == nil {
+			t.Fatalf("%q: neither a frame nor an error", b)
+		}
+	})
+}
+
+// FuzzAppendString compares the hand-written encoder of strings with encoding/json's reading.
+func FuzzAppendString(f *testing.F) {
+	for _, s := range []string{"", nasty, "\xff", "a\xc3", "\xed\xa0\x80", "\ufffd", strings.Repeat("x", 100)} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		b := appendString(nil, s)
+		if !utf8.Valid(b) {
+			t.Fatalf("%q is written as %q", s, b)
+		}
+		var got string
+		if err := json.Unmarshal(b, &got); err != nil {
+			t.Fatalf("%q is written as %q: %v", s, b, err)
+		}
+		if want := string([]rune(s)); got != want { // each bad byte is one U+FFFD
+			t.Fatalf("%q is written as %q and read as %q", s, b, got)
+		}
+		for _, c := range b {
+			if c < ' ' {
+				t.Fatalf("%q is written with a raw control character: %q", s, b)
+			}
+		}
+	})
+}
+
+func BenchmarkAppendMessage(b *testing.B) {
+	m := Message{Room: "lobby", N: 1 << 40, At: 1_700_000_000_123, By: "ilvbTMFRZBJsbvJm", From: "anna", ID: "m-1", Text: strings.Repeat("words and ", 12)}
+	buf := make([]byte, 0, 4096)
+	b.ReportAllocs()
+	for b.Loop() {
+		buf = AppendMessage(buf[:0], &m)
+	}
+}
+
+func BenchmarkParseSay(b *testing.B) {
+	in := Append(nil, Say{Room: "lobby", ID: "m-1", Text: strings.Repeat("words and ", 12)})
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := ParseRequest(in); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
