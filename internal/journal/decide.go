@@ -1,0 +1,280 @@
+package journal
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"ramai/wire"
+)
+
+// HoldName is how long a name that is not bound to a connection stays its holder's after its last use.
+const HoldName = 24 * time.Hour
+
+// An Entry is what is kept of an id: the number and time of the message it stands for, and a sum over its text.
+type Entry struct {
+	N   uint64
+	At  wire.Time
+	Sum int64
+}
+
+// A Holding is a name that somebody holds.
+type Holding struct {
+	By, Name, Key string
+	Bound         bool      // ends with its connection
+	Used          wire.Time // when it was last claimed or spoken under
+}
+
+// Tx is what Decide writes to: the rows of a store, inside one transaction.
+type Tx interface {
+	// Keep keeps e under (room, by, id), unless something is kept there: then it returns that and true.
+	Keep(room, by, id string, e Entry) (Entry, bool, error)
+	// Message adds one row.
+	Message(m *wire.Message) error
+	// Hold writes h over whatever its sender held.
+	Hold(h Holding) error
+	// Drop removes what the sender held.
+	Drop(by string) error
+	// Head writes a room's numbers; the first time it makes the room.
+	Head(room string, h Head) error
+}
+
+// State is what a store knows by heart: small, and all that Decide needs besides the ids. A store fills it when it
+// opens, with Load; after that it moves with Commit alone, so never ahead of the disk.
+type State struct {
+	mu    sync.RWMutex // for all below; written only by the goroutine that applies
+	heads map[string]Head
+	held  map[string]Holding // by sender
+	keys  map[string]string  // sender by key
+	at    wire.Time
+}
+
+// Load replaces everything.
+func (s *State) Load(heads map[string]Head, held []Holding, at wire.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.heads, s.at = heads, at
+	s.held, s.keys = make(map[string]Holding), make(map[string]string)
+	for _, h := range held {
+		s.held[h.By], s.keys[h.Key] = h, h.By
+	}
+}
+
+// Head implements Store.
+func (s *State) Head(room string) Head {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if h, ok := s.heads[room]; ok {
+		return h
+	}
+	return Head{First: 1}
+}
+
+// Name implements Store.
+func (s *State) Name(by string) string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.held[by].Name
+}
+
+// A Change is what one batch does to a State. It is laid over the state until the transaction is committed.
+type Change struct {
+	state *State
+	at    wire.Time
+	rooms int // with those that this batch makes
+	heads map[string]Head
+	held  map[string]*Holding // nil: dropped
+	keys  map[string]string   // "": free
+}
+
+// At is the time of the batch.
+func (c *Change) At() wire.Time { return c.at }
+
+// Commit makes c part of the state. Called when it is on disk.
+func (s *State) Commit(c *Change) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.at = c.at
+	maps.Copy(s.heads, c.heads)
+	for by, h := range c.held {
+		if h == nil {
+			delete(s.held, by)
+		} else {
+			s.held[by] = *h
+		}
+	}
+	for key, by := range c.keys {
+		if by == "" {
+			delete(s.keys, key)
+		} else {
+			s.keys[key] = by
+		}
+	}
+}
+
+// Decide says what becomes of each event of b, given s, and writes it to tx. It leaves s as it is: the caller commits
+// the change when the transaction is committed. It depends on nothing but s, tx and b.
+func Decide(s *State, tx Tx, b *Batch) (*Change, []Outcome, error) {
+	c := &Change{state: s, at: max(s.at, b.At), rooms: len(s.heads), heads: map[string]Head{}, held: map[string]*Holding{}, keys: map[string]string{}}
+	outcomes := make([]Outcome, len(b.Events))
+	for i := range b.Events {
+		o := &outcomes[i]
+		o.Event, o.At, o.Verdict = b.Events[i], c.at, Saved
+		var err error
+		switch o.Event.Kind {
+		case Say:
+			err = c.say(tx, o, b.MaxRooms)
+		case Claim:
+			err = c.claim(tx, o)
+		case Release:
+			err = c.drop(tx, o.Event.By)
+		case Restart:
+			err = c.restart(tx)
+		default:
+			err = fmt.Errorf("an event of the unknown kind %d", o.Event.Kind)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	for room, h := range c.heads {
+		if err := tx.Head(room, h); err != nil {
+			return nil, nil, err
+		}
+	}
+	return c, outcomes, nil
+}
+
+func (o *Outcome) refuse(code wire.Code, reason string) {
+	o.Verdict, o.Err = Refused, &wire.Error{Code: code, Reason: reason}
+}
+
+func (c *Change) say(tx Tx, o *Outcome, maxRooms int) error {
+	e := &o.Event
+	head, known := c.head(e.Room)
+	if !known && c.rooms >= maxRooms {
+		o.refuse(wire.NotAllowed, fmt.Sprintf("there are %d rooms already, and no more may be made; say it in one of those", maxRooms))
+		return nil
+	}
+	o.N = head.Last + 1
+	if !e.Once {
+		entry := Entry{N: o.N, At: c.at, Sum: sum(e.Text)}
+		old, seen, err := tx.Keep(e.Room, e.By, e.ID, entry)
+		if err != nil {
+			return err
+		}
+		if seen && old.Sum != entry.Sum {
+			o.N = 0
+			o.refuse(wire.IDReused, "this id was used for another text in this room; a new text needs a new id")
+			return nil
+		}
+		// A row with the number that is to be given next is this very event's: the batch is told once more.
+		if seen && old.N != o.N {
+			o.Verdict, o.N, o.At = Repeat, old.N, old.At
+			return nil
+		}
+	}
+	if h := c.holding(e.By); h != nil {
+		o.From = h.Name
+		if err := c.use(tx, h); err != nil {
+			return err
+		}
+	}
+	if !known {
+		c.rooms++
+	}
+	head.Last = o.N
+	c.heads[e.Room] = head
+	m := o.Message()
+	return tx.Message(&m)
+}
+
+// use notes that a name was spoken under. Once an hour is often enough, and spares a row a message.
+func (c *Change) use(tx Tx, h *Holding) error {
+	if c.at < h.Used+wire.Time(time.Hour/time.Millisecond) {
+		return nil
+	}
+	used := *h
+	used.Used = c.at
+	c.held[h.By] = &used
+	return tx.Hold(used)
+}
+
+func (c *Change) claim(tx Tx, o *Outcome) error {
+	e := &o.Event
+	if by := c.holder(e.Key); by != "" && by != e.By {
+		h := c.holding(by)
+		if h.Bound || c.at < h.Used+wire.Time(HoldName/time.Millisecond) {
+			o.refuse(wire.NameTaken, fmt.Sprintf("the name %q, or one that looks like it, is held by somebody else; choose another", e.Name))
+			return nil
+		}
+		if err := c.drop(tx, by); err != nil {
+			return err
+		}
+	}
+	if err := c.drop(tx, e.By); err != nil {
+		return err
+	}
+	h := Holding{By: e.By, Name: e.Name, Key: e.Key, Bound: e.Bound, Used: c.at}
+	c.held[e.By], c.keys[e.Key] = &h, e.By
+	return tx.Hold(h)
+}
+
+func (c *Change) drop(tx Tx, by string) error {
+	h := c.holding(by)
+	if h == nil {
+		return nil
+	}
+	c.held[by], c.keys[h.Key] = nil, ""
+	return tx.Drop(by)
+}
+
+// restart frees the names that are bound to connections. Which of them comes first makes no difference.
+func (c *Change) restart(tx Tx) error {
+	senders := slices.AppendSeq(slices.Collect(maps.Keys(c.state.held)), maps.Keys(c.held))
+	for _, by := range senders {
+		if h := c.holding(by); h != nil && h.Bound {
+			if err := c.drop(tx, by); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (c *Change) head(room string) (Head, bool) {
+	if h, ok := c.heads[room]; ok {
+		return h, true
+	}
+	if h, ok := c.state.heads[room]; ok {
+		return h, true
+	}
+	return Head{First: 1}, false
+}
+
+func (c *Change) holding(by string) *Holding {
+	if h, ok := c.held[by]; ok {
+		return h
+	}
+	if h, ok := c.state.held[by]; ok {
+		return &h
+	}
+	return nil
+}
+
+func (c *Change) holder(key string) string {
+	if by, ok := c.keys[key]; ok {
+		return by
+	}
+	return c.state.keys[key]
+}
+
+// sum tells texts apart: 64 bits of SHA-256.
+func sum(text string) int64 {
+	h := sha256.Sum256([]byte(text))
+	return int64(binary.BigEndian.Uint64(h[:8]))
+}

@@ -1,0 +1,149 @@
+// Package journal puts what is said into one order and onto disk before anyone hears it.
+//
+// An orderer ([Local]) takes events with Submit, which never blocks, and hands them on in batches. A [Store] applies a
+// batch in one transaction. What became of each event then goes, after the commit and only then, through one ordered
+// feed; rooms write to their readers from this feed alone. So nobody can hear what is not saved.
+//
+// What an event does is decided by [Decide], a pure function of stored state and batch: no clock, no randomness. Every
+// store uses it, and any two stores that apply the same batches hold the same rows.
+package journal
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+
+	"ramai/wire"
+)
+
+// Kind says what an event wants.
+type Kind uint8
+
+// The kinds of events.
+const (
+	Say     Kind = iota + 1 // say Text in Room
+	Claim                   // hold Name from now on, in place of the one held before
+	Release                 // give up the name held
+	Restart                 // the server started anew: names bound to a connection are free
+)
+
+// An Event is something that a sender wants to happen.
+type Event struct {
+	Kind Kind
+	By   string // the sender
+
+	// Of a Say.
+	Room string
+	ID   string // the sender's; with By and Room it makes a retry known
+	Text string
+	Once bool // ID was drawn by the server and given to nobody, so it cannot come twice: nothing is kept to compare
+
+	// Of a Claim.
+	Name  string // in normal form
+	Key   string // what is compared: names with the same key look alike
+	Bound bool   // the name ends with the connection; otherwise HoldName after its last use
+
+	Origin *Origin // who hears of the outcome; nil: nobody
+	Epoch  uint64  // of Origin, see there
+}
+
+// Origin is where events come from: one connection. Its owner counts an epoch up each time it goes on after a Say was
+// refused that may be retried. What else is said in the refused epoch and was already on its way is refused with it, so
+// that nothing overtakes what is sent again.
+type Origin struct {
+	Deliver func(Outcome) // called by the feed, in order; must not block
+
+	barred uint64 // owned by the orderer's Step: a Say of an epoch below this is refused
+}
+
+// Verdict says what became of an event.
+type Verdict uint8
+
+// The verdicts.
+const (
+	Saved   Verdict = iota + 1 // on disk now, under N
+	Repeat                     // was on disk before, under N
+	Refused                    // not stored; Err says why
+)
+
+// An Outcome is one event and what became of it.
+type Outcome struct {
+	Event   Event
+	Verdict Verdict
+	N       uint64    // of a Say that is on disk: its number in the room
+	At      wire.Time // when it was ordered
+	From    string    // of a Say: the sender's name at that time
+	Err     *wire.Error
+}
+
+// Message returns the row that a saved Say made.
+func (o *Outcome) Message() wire.Message {
+	return wire.Message{Room: o.Event.Room, N: o.N, At: o.At, By: o.Event.By, From: o.From, ID: o.Event.ID, Text: o.Event.Text}
+}
+
+// A Batch is what one transaction applies. It carries all that Decide may depend on besides the stored state.
+type Batch struct {
+	At       wire.Time // given by the orderer; Decide lets it never go backwards
+	MaxRooms int       // rooms there may be
+	Events   []Event
+}
+
+// Store keeps what was said. Apply and Reopen are called by one goroutine; everything else by any.
+type Store interface {
+	// Log is the identity of this history; another after a restore, or a loss that nobody could measure.
+	Log() string
+	// Position is that of the newest batch applied; 0: none yet.
+	Position() uint64
+	// Head gives the numbers of a room's oldest and newest message. An unknown room has First 1, Last 0.
+	Head(room string) Head
+	// Name is the name that a sender holds, or empty.
+	Name(by string) string
+
+	// Apply applies b in one transaction. position is Position()+1, or Position() again to be told once more: then the
+	// outcomes are the same as the first time. With ErrRolledBack (wrapped) nothing of b is stored. After any other error
+	// it is unknown what is stored: b must not change, and Reopen has to succeed before the next Apply, which is of b at
+	// the same position again. Neither b nor the outcomes may be changed later.
+	Apply(b *Batch, position uint64) ([]Outcome, error)
+	// Reopen makes sure after an error of Apply what is on disk and what is not. Position tells: it is that of the batch
+	// in question if it is on disk.
+	Reopen() error
+
+	// Read returns messages with numbers above after, ascending, without a hole: at most limit (held to 1 to MaxRead) and
+	// no more than ReadBytes of text, but at least one message if there is any.
+	Read(room string, after uint64, limit int) ([]wire.Message, error)
+	// ReadBefore returns messages with numbers below before, ascending, the nearest to before, with the limits of Read.
+	ReadBefore(room string, before uint64, limit int) ([]wire.Message, error)
+
+	// Free is the space left for the data, in bytes.
+	Free() (uint64, error)
+	// Close ends the store in good order.
+	Close() error
+}
+
+// Head holds the numbers of a room's oldest and newest message that is kept. First is Last+1 where none is.
+type Head struct{ First, Last uint64 }
+
+// Bounds of one Read.
+const (
+	MaxRead   = 500
+	ReadBytes = 64 << 10
+)
+
+// ErrRolledBack says that a batch failed and that nothing of it is stored.
+var ErrRolledBack = errors.New("rolled back")
+
+// What Submit may return.
+var (
+	ErrBusy   = errors.New("the queue is full")
+	ErrClosed = errors.New("the journal is closed")
+)
+
+// NewLog draws the identity of a new history: 128 bits of random as 22 characters of base64url.
+func NewLog(random io.Reader) (string, error) {
+	var b [16]byte
+	if _, err := io.ReadFull(random, b[:]); err != nil {
+		return "", fmt.Errorf("draw the identity of a new log: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(b[:]), nil
+}

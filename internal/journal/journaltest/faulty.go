@@ -1,0 +1,149 @@
+package journaltest
+
+import (
+	"errors"
+	"sync"
+
+	"ramai/internal/journal"
+)
+
+// Fault is a way for one Apply to fail.
+type Fault uint8
+
+// The faults.
+const (
+	None       Fault = iota
+	RolledBack       // nothing is stored, and the error says so
+	Lost             // nothing is stored, and the error leaves that open
+	Unheard          // all is stored, and the error leaves that open
+)
+
+// ErrFault is what a Faulty fails with.
+var ErrFault = errors.New("a fault that the test asked for")
+
+// Faulty is a store that fails as told. After an error that leaves open what is stored it insists on Reopen, and on the
+// same batch at the same position.
+type Faulty struct {
+	journal.Store
+
+	mu      sync.Mutex // for all below
+	faults  []Fault
+	reopens int
+	held    chan struct{}
+	space   *uint64
+	applied []*journal.Batch
+
+	// Owned by the goroutine that applies.
+	doubt    *journal.Batch
+	at       uint64 // the position of doubt
+	reopened bool
+}
+
+// Fail lets each of the next Applys meet a fault.
+func (f *Faulty) Fail(faults ...Fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.faults = append(f.faults, faults...)
+}
+
+// FailReopen lets the next k Reopens fail.
+func (f *Faulty) FailReopen(k int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.reopens = k
+}
+
+// Hold holds every commit open until release is called.
+func (f *Faulty) Hold() (release func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	held := make(chan struct{})
+	f.held = held
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.held = nil
+		close(held)
+	}
+}
+
+// SetFree sets what Free says.
+func (f *Faulty) SetFree(bytes uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.space = &bytes
+}
+
+// Applied returns the batches that Apply was called with, failed ones too.
+func (f *Faulty) Applied() []*journal.Batch {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.applied
+}
+
+// next takes the fault that the next Apply is to meet.
+func (f *Faulty) next(b *journal.Batch) (Fault, chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.applied = append(f.applied, b)
+	if len(f.faults) == 0 {
+		return None, f.held
+	}
+	fault := f.faults[0]
+	f.faults = f.faults[1:]
+	return fault, f.held
+}
+
+// Apply implements journal.Store.
+func (f *Faulty) Apply(b *journal.Batch, position uint64) ([]journal.Outcome, error) {
+	if f.doubt != nil && (!f.reopened || b != f.doubt || position != f.at) {
+		return nil, errors.New("a batch is in doubt: Reopen first, then apply that batch again")
+	}
+	f.doubt = nil
+	fault, held := f.next(b)
+	if held != nil {
+		<-held
+	}
+	switch fault {
+	case RolledBack:
+		return nil, errors.Join(ErrFault, journal.ErrRolledBack)
+	case Lost:
+		f.doubt, f.at, f.reopened = b, position, false
+		return nil, ErrFault
+	case Unheard:
+		if _, err := f.Store.Apply(b, position); err != nil {
+			return nil, err
+		}
+		f.doubt, f.at, f.reopened = b, position, false
+		return nil, ErrFault
+	}
+	return f.Store.Apply(b, position)
+}
+
+// Reopen implements journal.Store.
+func (f *Faulty) Reopen() error {
+	f.mu.Lock()
+	fail := f.reopens > 0
+	if fail {
+		f.reopens--
+	}
+	f.mu.Unlock()
+	if fail {
+		return ErrFault
+	}
+	if err := f.Store.Reopen(); err != nil {
+		return err
+	}
+	f.reopened = true
+	return nil
+}
+
+// Free implements journal.Store.
+func (f *Faulty) Free() (uint64, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.space != nil {
+		return *f.space, nil
+	}
+	return f.Store.Free()
+}

@@ -1,0 +1,141 @@
+// Package journaltest holds every journal.Store, and the orderer over it, to one suite of tests. Where a test needs a
+// disk that fails, it puts the store into a [Faulty], which fails as told.
+package journaltest
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"ramai/internal/journal"
+	"ramai/wire"
+)
+
+// Place is where one store keeps its data.
+type Place struct {
+	Open  func() journal.Store // opens the store; the test closes it
+	Keeps bool                 // Open after Close finds the same data
+}
+
+// Run holds a store to the whole suite. fresh makes a new, empty place, and ends the test if that fails.
+func Run(t *testing.T, fresh func(t *testing.T) Place) {
+	t.Run("store", func(t *testing.T) { testStore(t, fresh) })
+	t.Run("orderer", func(t *testing.T) { testOrderer(t, fresh) })
+}
+
+// start is the time of the first batch.
+var start = wire.TimeOf(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC))
+
+// fatal is what the suite needs of a test, be it of testing or of rapid.
+type fatal interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+// journaled is a store with what a test applied to it.
+type journaled struct {
+	journal.Store
+	t        fatal
+	at       wire.Time
+	maxRooms int
+}
+
+func open(t *testing.T, place Place) *journaled {
+	t.Helper()
+	j := &journaled{Store: place.Open(), t: t, at: start, maxRooms: 100}
+	t.Cleanup(func() {
+		if err := j.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return j
+}
+
+// apply applies events as the next batch.
+func (j *journaled) apply(events ...journal.Event) []journal.Outcome {
+	j.t.Helper()
+	outcomes, err := j.Apply(&journal.Batch{At: j.at, MaxRooms: j.maxRooms, Events: events}, j.Position()+1)
+	if err != nil {
+		j.t.Fatalf("Apply: %v", err)
+	}
+	if len(outcomes) != len(events) {
+		j.t.Fatalf("Apply gave %d outcomes for %d events", len(outcomes), len(events))
+	}
+	return outcomes
+}
+
+// expect applies events as the next batch, and compares what became of them with one line each.
+func (j *journaled) expect(events []journal.Event, want ...string) {
+	j.t.Helper()
+	if got := brief(j.apply(events...)); got != strings.Join(want, "\n") {
+		j.t.Fatalf("outcomes:\n%s\nwant:\n%s", got, strings.Join(want, "\n"))
+	}
+}
+
+// all reads a whole room.
+func (j *journaled) all(room string) []wire.Message {
+	j.t.Helper()
+	var all []wire.Message
+	for after := uint64(0); ; {
+		page, err := j.Read(room, after, journal.MaxRead)
+		if err != nil {
+			j.t.Fatalf("Read(%q, %d): %v", room, after, err)
+		}
+		if len(page) == 0 {
+			return all
+		}
+		all = append(all, page...)
+		after = page[len(page)-1].N
+	}
+}
+
+// brief writes outcomes down, a line each.
+func brief(outcomes []journal.Outcome) string {
+	lines := make([]string, len(outcomes))
+	for i, o := range outcomes {
+		lines[i] = line(o)
+	}
+	return strings.Join(lines, "\n")
+}
+
+func line(o journal.Outcome) string {
+	switch {
+	case o.Verdict == journal.Refused:
+		return "refused " + string(o.Err.Code)
+	case o.Event.Kind != journal.Say:
+		return "done"
+	case o.Verdict == journal.Repeat:
+		return fmt.Sprintf("repeat %d", o.N)
+	case o.Verdict == journal.Saved:
+		return fmt.Sprintf("saved %d", o.N)
+	}
+	return fmt.Sprintf("verdict %d", o.Verdict)
+}
+
+func say(by, room, id, text string) journal.Event {
+	return journal.Event{Kind: journal.Say, By: by, Room: room, ID: id, Text: text}
+}
+
+func once(by, room, id, text string) journal.Event {
+	e := say(by, room, id, text)
+	e.Once = true
+	return e
+}
+
+// claim claims a name whose key is the name in lower case.
+func claim(by, name string) journal.Event {
+	return journal.Event{Kind: journal.Claim, By: by, Name: name, Key: strings.ToLower(name)}
+}
+
+func bound(by, name string) journal.Event {
+	e := claim(by, name)
+	e.Bound = true
+	return e
+}
+
+func release(by string) journal.Event { return journal.Event{Kind: journal.Release, By: by} }
+
+func restart() journal.Event { return journal.Event{Kind: journal.Restart} }
+
+func events(e ...journal.Event) []journal.Event { return e }

@@ -1,0 +1,192 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"ramai/internal/journal"
+	"ramai/wire"
+)
+
+// Apply implements journal.Store.
+func (s *Store) Apply(b *journal.Batch, position uint64) ([]journal.Outcome, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	at := s.position.Load()
+	switch {
+	case s.writer == nil:
+		return nil, fmt.Errorf("apply the batch at position %d: %w", position, s.why())
+	case s.doubt != nil:
+		return nil, fmt.Errorf("apply the batch at position %d: %w", position, errDoubt)
+	case position == at && s.outcomes != nil:
+		return s.outcomes, nil
+	case position == at:
+		return nil, fmt.Errorf("apply the batch at position %d: that was done before the store was opened, and what became of it is not known any more", position)
+	case position != at+1:
+		return nil, fmt.Errorf("apply a batch at position %d: the store is at %d, so the next is %d", position, at, at+1)
+	}
+	t := &tx{writer: s.writer, rooms: s.rooms, made: map[string]int64{}}
+	change, outcomes, err := s.transact(t, b, position)
+	if err != nil {
+		return nil, fmt.Errorf("apply the batch at position %d: %w", position, err)
+	}
+	maps.Copy(s.rooms, t.made)
+	s.applied(change, outcomes, position)
+	return outcomes, nil
+}
+
+func (s *Store) applied(change *journal.Change, outcomes []journal.Outcome, position uint64) {
+	s.state.Commit(change)
+	s.outcomes = outcomes
+	s.position.Store(position)
+}
+
+func (s *Store) transact(t *tx, b *journal.Batch, position uint64) (*journal.Change, []journal.Outcome, error) {
+	if _, err := s.writer.begin.exec(); err != nil {
+		return nil, nil, s.undo(b, err)
+	}
+	change, outcomes, err := journal.Decide(&s.state, t, b)
+	if err != nil {
+		return nil, nil, s.undo(b, err)
+	}
+	if _, err := s.writer.advance.exec(int64(position), int64(change.At())); err != nil {
+		return nil, nil, s.undo(b, err)
+	}
+	err = s.commit(func() error {
+		_, err := s.writer.commit.exec()
+		return err
+	})
+	switch {
+	case err == nil:
+		return change, outcomes, nil
+	case incomplete(err):
+		return nil, nil, s.undo(b, err)
+	}
+	// All may be in the write-ahead log, and only the sync have failed: after a crash it would count as committed.
+	s.doubt = b
+	return nil, nil, fmt.Errorf("commit: %w", err)
+}
+
+// incomplete tells whether a failed commit never wrote the frame that ends a transaction in the write-ahead log: it is
+// the last one written, so no space for it, or no lock, means that it is not there.
+func incomplete(err error) bool {
+	code := resultCode(err)
+	return code == sqlite3.SQLITE_FULL || code == sqlite3.SQLITE_BUSY
+}
+
+// undo rolls back b, and says so with ErrRolledBack if that is certain.
+func (s *Store) undo(b *journal.Batch, cause error) error {
+	// After some errors SQLite has rolled back by itself, and this one fails. What counts is that no transaction is open
+	// any more, and what the file says then.
+	_, failed := s.writer.rollback.exec()
+	at, err := s.writer.committed()
+	if err != nil || at != int64(s.position.Load()) {
+		s.doubt = b
+		return fmt.Errorf("%w; and rolling back cannot be confirmed: %w", cause, errors.Join(failed, err))
+	}
+	return fmt.Errorf("%w: %w", journal.ErrRolledBack, cause)
+}
+
+// redo finds out what became of the batch in doubt, which is on disk, by deciding it once more over the state before it.
+func (s *Store) redo(saved *saved) error {
+	change, outcomes, err := journal.Decide(&s.state, &replay{saved: saved, writer: s.writer}, s.doubt)
+	if err != nil {
+		return fmt.Errorf("find out what became of the last batch: %w", err)
+	}
+	if change.At() != saved.at {
+		return fmt.Errorf("the last batch is of %v in the file, of %v in the server; start the server again", saved.at, change.At())
+	}
+	s.rooms = saved.rooms
+	s.applied(change, outcomes, saved.position)
+	return nil
+}
+
+// tx is the transaction of one batch; it implements journal.Tx.
+type tx struct {
+	*writer
+	rooms map[string]int64 // committed
+	made  map[string]int64 // made by this transaction
+}
+
+// room gives a room's id. Ids count up in the order in which rooms are first spoken in, so they are the same wherever
+// the same batches were applied.
+func (t *tx) room(name string) int64 {
+	if id, ok := t.rooms[name]; ok {
+		return id
+	}
+	id, ok := t.made[name]
+	if !ok {
+		id = int64(len(t.rooms)+len(t.made)) + 1
+		t.made[name] = id
+	}
+	return id
+}
+
+func (t *tx) Keep(room, by, id string, e journal.Entry) (journal.Entry, bool, error) {
+	number := t.room(room)
+	added, err := t.keep.exec(number, by, id, int64(e.N), int64(e.At), e.Sum)
+	if err != nil || added == 1 {
+		return e, false, err
+	}
+	return t.entry(number, by, id)
+}
+
+// entry reads what is kept under an id.
+func (w *writer) entry(room int64, by, id string) (journal.Entry, bool, error) {
+	row, err := w.kept.ints(room, by, id)
+	if err != nil {
+		return journal.Entry{}, false, err
+	}
+	if len(row) != 3 {
+		return journal.Entry{}, false, fmt.Errorf("the id %q of %s is missing in room %d", id, by, room)
+	}
+	return journal.Entry{N: uint64(row[0]), At: wire.Time(row[1]), Sum: row[2]}, true, nil
+}
+
+func (t *tx) Message(m *wire.Message) error {
+	_, err := t.message.exec(t.room(m.Room), int64(m.N), int64(m.At), m.By, m.From, m.ID, m.Text)
+	return err
+}
+
+func (t *tx) Hold(h journal.Holding) error {
+	var bound int64
+	if h.Bound {
+		bound = 1
+	}
+	_, err := t.hold.exec(h.By, h.Name, h.Key, bound, int64(h.Used))
+	return err
+}
+
+func (t *tx) Drop(by string) error {
+	_, err := t.drop.exec(by)
+	return err
+}
+
+func (t *tx) Head(room string, h journal.Head) error {
+	_, err := t.head.exec(t.room(room), room, int64(h.First), int64(h.Last))
+	return err
+}
+
+// replay stands in for the transaction of a batch that is on disk: it writes nothing, and compares.
+type replay struct {
+	*saved
+	writer *writer
+}
+
+func (r *replay) Keep(room, by, id string, _ journal.Entry) (journal.Entry, bool, error) {
+	return r.writer.entry(r.rooms[room], by, id)
+}
+
+func (r *replay) Head(room string, h journal.Head) error {
+	if r.heads[room] != h {
+		return fmt.Errorf("room %s has %v in the file, %v in the server; start the server again", room, r.heads[room], h)
+	}
+	return nil
+}
+
+func (r *replay) Message(*wire.Message) error { return nil }
+func (r *replay) Hold(journal.Holding) error  { return nil }
+func (r *replay) Drop(string) error           { return nil }

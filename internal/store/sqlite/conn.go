@@ -1,0 +1,125 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"modernc.org/sqlite"
+)
+
+// conn is a connection of the driver itself: what database/sql adds costs a row more than the row.
+type conn struct{ driver.Conn }
+
+// connect opens a database that exists.
+func connect(path string, pragmas ...string) (conn, error) {
+	pragmas = append(pragmas, "busy_timeout=5000") // another program may look into the file for a moment
+	if runtime.GOOS == "darwin" {
+		pragmas = append(pragmas, "fullfsync=1", "checkpoint_fullfsync=1") // fsync alone does not reach the disk there
+	}
+	connector, err := sqlite.NewConnector(dataSource(path, pragmas...))
+	if err != nil {
+		return conn{}, err
+	}
+	c, err := connector.Connect(context.Background())
+	return conn{c}, err
+}
+
+// dataSource names a database for the driver.
+func dataSource(path string, pragmas ...string) string {
+	path = filepath.ToSlash(path)
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path // C:/…
+	}
+	query := url.Values{"mode": {"rw"}, "_pragma": pragmas}
+	return (&url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}).String()
+}
+
+func (c conn) exec(query string, args ...driver.Value) error {
+	s, err := c.prepare(query)
+	if err != nil {
+		return err
+	}
+	_, err = s.exec(args...)
+	return errors.Join(err, s.Close())
+}
+
+func (c conn) ints(query string, args ...driver.Value) ([]int64, error) {
+	s, err := c.prepare(query)
+	if err != nil {
+		return nil, err
+	}
+	row, err := s.ints(args...)
+	return row, errors.Join(err, s.Close())
+}
+
+func (c conn) prepare(query string) (*stmt, error) {
+	s, err := c.Prepare(query)
+	if err != nil {
+		return nil, fmt.Errorf("prepare %.40q: %w", query, err)
+	}
+	return &stmt{Stmt: s}, nil
+}
+
+// stmt is a prepared statement.
+type stmt struct {
+	driver.Stmt
+	args []driver.NamedValue // used again for each execution
+}
+
+func (s *stmt) bind(args []driver.Value) []driver.NamedValue {
+	s.args = s.args[:0]
+	for i, a := range args {
+		s.args = append(s.args, driver.NamedValue{Ordinal: i + 1, Value: a})
+	}
+	return s.args
+}
+
+// exec returns how many rows were changed.
+func (s *stmt) exec(args ...driver.Value) (int64, error) {
+	result, err := s.Stmt.(driver.StmtExecContext).ExecContext(context.Background(), s.bind(args))
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// ints returns the first row, which has only integers; nil if there is none.
+func (s *stmt) ints(args ...driver.Value) (row []int64, err error) {
+	rows, err := s.Stmt.(driver.StmtQueryContext).QueryContext(context.Background(), s.bind(args))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	values := make([]driver.Value, len(rows.Columns()))
+	switch err := rows.Next(values); {
+	case errors.Is(err, io.EOF):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	row = make([]int64, len(values))
+	for i, v := range values {
+		n, ok := v.(int64)
+		if !ok {
+			return nil, fmt.Errorf("column %d is %T, not an integer", i+1, v)
+		}
+		row[i] = n
+	}
+	return row, nil
+}
+
+// resultCode is the primary result code of SQLite (https://sqlite.org/rescode.html) in err, or 0.
+func resultCode(err error) int {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return 0
+	}
+	return e.Code() & 0xff
+}

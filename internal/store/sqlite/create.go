@@ -1,0 +1,82 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"os"
+)
+
+// schema makes the tables. They are STRICT, so that what is read has the type it should have.
+const schema = `
+CREATE TABLE meta(
+	one INTEGER PRIMARY KEY CHECK(one = 1),
+	log TEXT NOT NULL,
+	position INTEGER NOT NULL,
+	at INTEGER NOT NULL,       -- of the newest batch
+	unsynced INTEGER NOT NULL  -- 1 while commits are not synced
+) STRICT;
+CREATE TABLE rooms(
+	id INTEGER PRIMARY KEY,
+	name TEXT NOT NULL UNIQUE,
+	first INTEGER NOT NULL,
+	last INTEGER NOT NULL
+) STRICT;
+CREATE TABLE messages(
+	room INTEGER NOT NULL,
+	n INTEGER NOT NULL,
+	at INTEGER NOT NULL,
+	by TEXT NOT NULL,
+	name TEXT NOT NULL,
+	id TEXT NOT NULL,
+	text TEXT NOT NULL,
+	PRIMARY KEY(room, n)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE ids(
+	room INTEGER NOT NULL,
+	by TEXT NOT NULL,
+	id TEXT NOT NULL,
+	n INTEGER NOT NULL,
+	at INTEGER NOT NULL,
+	sum INTEGER NOT NULL,
+	PRIMARY KEY(room, by, id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE names(
+	by TEXT NOT NULL PRIMARY KEY,
+	name TEXT NOT NULL,
+	key TEXT NOT NULL UNIQUE,
+	bound INTEGER NOT NULL,
+	used INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+`
+
+// create makes an empty database. It appears under its name when it is whole.
+func create(path, log string) error {
+	unfinished := path + ".new"
+	for _, suffix := range []string{"", "-journal", "-wal", "-shm"} { // of an earlier try
+		if err := os.Remove(unfinished + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	f, err := os.OpenFile(unfinished, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600) // SQLite's other files take its mode
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	c, err := connect(unfinished, "auto_vacuum=INCREMENTAL", "synchronous=FULL")
+	if err != nil {
+		return err
+	}
+	script := fmt.Sprintf(`
+BEGIN;
+PRAGMA application_id=%d;
+PRAGMA user_version=%d;
+%s
+INSERT INTO meta(one, log, position, at, unsynced) VALUES(1, '%s', 0, 0, 0);
+COMMIT;`, owner, version, schema, log)
+	if err := errors.Join(c.exec(script), c.Close()); err != nil {
+		return err
+	}
+	return os.Rename(unfinished, path)
+}

@@ -1,0 +1,379 @@
+package sqlite
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"modernc.org/sqlite"
+
+	"ramai/internal/journal"
+	"ramai/internal/journal/journaltest"
+	"ramai/internal/store/memory"
+)
+
+var errCommit = errors.New("a commit that fails")
+
+// lost fails before the commit, unheard after it.
+func lost(func() error) error { return errCommit }
+
+func unheard(commit func() error) error { return errors.Join(commit(), errCommit) }
+
+func open(t *testing.T, dir string, opt Options) *Store {
+	t.Helper()
+	s, err := Open(dir, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// failNext puts a fault around the next commit.
+func (s *Store) failNext(fault func(func() error) error) {
+	good := s.commit
+	s.commit = func(commit func() error) error {
+		s.commit = good
+		return fault(commit)
+	}
+}
+
+func batch(events ...journal.Event) *journal.Batch {
+	return &journal.Batch{At: 1000, MaxRooms: 10, Events: events}
+}
+
+func say(room, id string) journal.Event {
+	return journal.Event{Kind: journal.Say, By: "anna", Room: room, ID: id, Text: "hello"}
+}
+
+// doubtful is a Store whose every commit fails once in a way that leaves open what happened, by turns before and after.
+type doubtful struct {
+	*Store
+	applies int
+}
+
+func (d *doubtful) Apply(b *journal.Batch, position uint64) ([]journal.Outcome, error) {
+	fault := lost
+	if d.applies++; d.applies%2 == 0 {
+		fault = unheard
+	}
+	d.failNext(fault)
+	if _, err := d.Store.Apply(b, position); !errors.Is(err, errCommit) || errors.Is(err, journal.ErrRolledBack) {
+		return nil, fmt.Errorf("a commit of unknown fate: %w", err)
+	}
+	if _, err := d.Store.Apply(b, position); !errors.Is(err, errDoubt) {
+		return nil, fmt.Errorf("the next Apply without Reopen: %w", err)
+	}
+	if err := d.Reopen(); err != nil {
+		return nil, err
+	}
+	return d.Store.Apply(b, position)
+}
+
+// Whatever happens to a commit, in the end the outcomes and the rows are those of a store that never fails.
+func TestDoubt(t *testing.T) {
+	journaltest.Same(t, func(t *testing.T) journaltest.Place {
+		return journaltest.Place{Open: func() journal.Store {
+			s, err := Open(t.TempDir(), quiet)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return &doubtful{Store: s}
+		}}
+	}, func(t *testing.T) journaltest.Place {
+		return journaltest.Place{Open: func() journal.Store {
+			s, err := memory.New(rand.Reader)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		}}
+	})
+}
+
+// The same through the orderer, which nobody has to help.
+func TestDoubtInOrder(t *testing.T) {
+	for name, fault := range map[string]func(func() error) error{"lost": lost, "unheard": unheard} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, t.TempDir(), quiet)
+			var fed []string
+			o := journal.NewLocal(s, journal.Options{
+				Feed: func(outcomes []journal.Outcome) {
+					for _, out := range outcomes {
+						fed = append(fed, fmt.Sprint(out.Event.ID, " ", out.Verdict, " ", out.N))
+					}
+				},
+				Now: func() time.Time { return time.UnixMilli(1000) }, Log: slog.New(slog.DiscardHandler), MaxRooms: 1,
+			})
+			for _, id := range []string{"1", "2", "1"} {
+				if err := o.Submit(say("lobby", id), nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s.failNext(fault)
+			if _, err := o.Step(); !errors.Is(err, errCommit) || len(fed) > 0 {
+				t.Fatalf("Step() = %v; fed: %q", err, fed)
+			}
+			if _, err := o.Step(); err != nil {
+				t.Fatal(err)
+			}
+			if want := []string{"1 1 1", "2 1 2", "1 2 1"}; !reflect.DeepEqual(fed, want) {
+				t.Errorf("fed %q, want %q", fed, want)
+			}
+		})
+	}
+}
+
+func TestHeldCommit(t *testing.T) {
+	s := open(t, t.TempDir(), quiet)
+	entered, release, done := make(chan bool), make(chan bool), make(chan error)
+	s.failNext(func(commit func() error) error {
+		entered <- true
+		<-release
+		return commit()
+	})
+	go func() {
+		_, err := s.Apply(batch(say("lobby", "1")), 1)
+		done <- err
+	}()
+	<-entered
+	if messages, err := s.Read("lobby", 0, 10); err != nil || len(messages) > 0 || s.Head("lobby").Last != 0 || s.Position() != 0 {
+		t.Errorf("before the commit: %v, %v, head %v, position %d", messages, err, s.Head("lobby"), s.Position())
+	}
+	release <- true
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if messages, err := s.Read("lobby", 0, 10); err != nil || len(messages) != 1 || s.Head("lobby").Last != 1 {
+		t.Errorf("after the commit: %v, %v, head %v", messages, err, s.Head("lobby"))
+	}
+}
+
+// exhaust makes the database too small for anything more. It returns what makes it large again.
+func exhaust(t *testing.T, s *Store) (undo func()) {
+	t.Helper()
+	pages, err := s.writer.ints("PRAGMA page_count")
+	if err != nil {
+		t.Fatal(err)
+	}
+	limit := func(n int64) {
+		if err := s.writer.exec(fmt.Sprintf("PRAGMA max_page_count=%d", n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	limit(pages[0])
+	return func() { limit(1 << 30) }
+}
+
+func long(id string) journal.Event {
+	e := say("lobby", id)
+	e.Text = strings.Repeat("x", 100_000)
+	return e
+}
+
+func TestFull(t *testing.T) {
+	s := open(t, t.TempDir(), quiet)
+	undo := exhaust(t, s)
+	_, err := s.Apply(batch(say("lobby", "1"), long("2")), 1)
+	if !errors.Is(err, journal.ErrRolledBack) {
+		t.Fatalf("Apply to a full disk: %v, want ErrRolledBack", err)
+	}
+	if s.Position() != 0 || s.Head("lobby").Last != 0 {
+		t.Errorf("position %d, head %v after that", s.Position(), s.Head("lobby"))
+	}
+	undo()
+	outcomes, err := s.Apply(batch(say("lobby", "1"), long("2")), 1)
+	if err != nil || outcomes[0].Verdict != journal.Saved || outcomes[1].N != 2 {
+		t.Errorf("with room again: %+v, %v", outcomes, err)
+	}
+}
+
+// errFull returns the error of SQLite for a full disk.
+func errFull(t *testing.T) error {
+	t.Helper()
+	s := open(t, t.TempDir(), quiet)
+	exhaust(t, s)
+	_, err := s.Apply(batch(long("1")), 1)
+	var full *sqlite.Error
+	if !errors.As(err, &full) {
+		t.Fatalf("Apply to a full disk: %v", err)
+	}
+	return full
+}
+
+// A commit that found the disk full counts as rolled back only if the file agrees.
+func TestFullAtCommit(t *testing.T) {
+	full := errFull(t)
+	for name, test := range map[string]struct {
+		fault  func(s *Store, commit func() error)
+		stored bool
+	}{
+		"still open":            {func(*Store, func() error) {}, false},
+		"rolled back by SQLite": {func(s *Store, _ func() error) { s.writer.rollback.exec() }, false},
+		"committed":             {func(_ *Store, commit func() error) { commit() }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, t.TempDir(), quiet)
+			s.failNext(func(commit func() error) error {
+				test.fault(s, commit)
+				return full
+			})
+			b := batch(say("lobby", "1"))
+			if _, err := s.Apply(b, 1); err == nil || errors.Is(err, journal.ErrRolledBack) == test.stored {
+				t.Fatalf("Apply: %v", err)
+			}
+			if test.stored {
+				if err := s.Reopen(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if outcomes, err := s.Apply(b, 1); err != nil || outcomes[0].Verdict != journal.Saved || outcomes[0].N != 1 {
+				t.Errorf("Apply again: %+v, %v", outcomes, err)
+			}
+		})
+	}
+}
+
+func TestReopenFails(t *testing.T) {
+	s := open(t, t.TempDir(), quiet)
+	if _, err := s.Apply(batch(say("lobby", "1")), 1); err != nil {
+		t.Fatal(err)
+	}
+	s.failNext(unheard)
+	b := batch(say("lobby", "2"))
+	if _, err := s.Apply(b, 2); !errors.Is(err, errCommit) {
+		t.Fatal(err)
+	}
+	away := s.path() + ".away"
+	if err := s.disconnect(); err != nil { // or SQLite would have its log and no file
+		t.Fatal(err)
+	}
+	if err := os.Rename(s.path(), away); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := s.Reopen(); err == nil {
+			t.Fatal("Reopen without the file succeeded")
+		}
+		if _, err := s.Read("lobby", 0, 1); !errors.Is(err, errDoubt) {
+			t.Errorf("Read while in doubt: %v", err)
+		}
+		if _, err := s.Apply(b, 2); !errors.Is(err, errDoubt) {
+			t.Errorf("Apply while in doubt: %v", err)
+		}
+	}
+	if _, err := os.Stat(s.path()); !errors.Is(err, os.ErrNotExist) {
+		t.Fatalf("Reopen made a file where there was none: %v", err)
+	}
+	if err := os.Rename(away, s.path()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Reopen(); err != nil {
+		t.Fatal(err)
+	}
+	if outcomes, err := s.Apply(b, 2); err != nil || outcomes[0].N != 2 || s.Head("lobby").Last != 2 {
+		t.Errorf("Apply after that: %+v, %v", outcomes, err)
+	}
+}
+
+// A file that is not what this server wrote is found out, and nothing is taken from it.
+func TestReopenFindsAnotherFile(t *testing.T) {
+	for name, query := range map[string]string{
+		"position too new": "UPDATE meta SET position = 3",
+		"position too old": "UPDATE meta SET position = 0",
+		"time":             "UPDATE meta SET at = 1",
+		"head":             "UPDATE rooms SET last = 7",
+		"id gone":          "DELETE FROM ids",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, t.TempDir(), quiet)
+			if _, err := s.Apply(batch(say("lobby", "1")), 1); err != nil {
+				t.Fatal(err)
+			}
+			s.failNext(func(commit func() error) error {
+				return errors.Join(commit(), s.writer.exec(query), errCommit)
+			})
+			if _, err := s.Apply(batch(say("lobby", "2")), 2); !errors.Is(err, errCommit) {
+				t.Fatal(err)
+			}
+			if err := s.Reopen(); err == nil || s.Position() != 1 || s.Head("lobby").Last != 1 {
+				t.Errorf("Reopen: %v; position %d, head %v", err, s.Position(), s.Head("lobby"))
+			}
+		})
+	}
+}
+
+// A checkpoint that another program keeps from being whole is none.
+func TestCheckpointInTheWay(t *testing.T) {
+	s := open(t, t.TempDir(), quiet)
+	other, err := connect(s.path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if _, err := s.Apply(batch(say("lobby", "1")), 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(other.exec("BEGIN; SELECT * FROM meta"), s.writer.exec("PRAGMA busy_timeout=0")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.writer.checkpoint(); err == nil || !strings.Contains(err.Error(), "another program") {
+		t.Errorf("checkpoint with a reader in the way: %v", err)
+	}
+	if err := other.exec("COMMIT"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.writer.checkpoint(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestReadersDuringReopen(t *testing.T) {
+	s := open(t, t.TempDir(), quiet)
+	if _, err := s.Apply(batch(say("lobby", "1")), 1); err != nil {
+		t.Fatal(err)
+	}
+	stop := make(chan bool)
+	var readers sync.WaitGroup
+	for range 6 {
+		readers.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if messages, err := s.Read("lobby", 0, 10); err != nil || len(messages) == 0 {
+					t.Errorf("Read = %v, %v", messages, err)
+					return
+				}
+			}
+		})
+	}
+	for position := range uint64(20) {
+		s.failNext(unheard)
+		b := batch(say("lobby", fmt.Sprint("m", position)))
+		if _, err := s.Apply(b, position+2); !errors.Is(err, errCommit) {
+			t.Error(err)
+		}
+		if err := s.Reopen(); err != nil {
+			t.Error(err)
+		}
+	}
+	close(stop)
+	readers.Wait()
+	if s.Head("lobby").Last != 21 {
+		t.Errorf("the head is %v", s.Head("lobby"))
+	}
+}

@@ -1,0 +1,127 @@
+package sqlite
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"math"
+
+	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"ramai/internal/journal"
+	"ramai/wire"
+)
+
+// readers is how many may read at once.
+const readers = 4
+
+// reader is the pool of connections that only read.
+type reader struct {
+	db            *sql.DB
+	after, before *sql.Stmt
+}
+
+func openReader(path string) (*reader, error) {
+	db, err := sql.Open("sqlite", dataSource(path, "busy_timeout=5000", "query_only=1"))
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(readers)
+	db.SetMaxIdleConns(readers)
+	r := &reader{db: db}
+	const columns = "SELECT n, at, by, name, id, text FROM messages WHERE room = (SELECT id FROM rooms WHERE rooms.name = ?) AND "
+	if r.after, err = db.Prepare(columns + "n > ? ORDER BY n LIMIT ?"); err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	if r.before, err = db.Prepare(columns + "n < ? ORDER BY n DESC LIMIT ?"); err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	return r, nil
+}
+
+func (r *reader) close() error { return r.db.Close() }
+
+// read runs after or before, from bound on, within the limits of a Store's Read.
+func (r *reader) read(query *sql.Stmt, room string, bound uint64, limit int) (messages []wire.Message, err error) {
+	defer func() {
+		if err != nil {
+			messages, err = nil, fmt.Errorf("read room %s: %w", room, err)
+		}
+	}()
+	rows, err := query.Query(room, int64(min(bound, math.MaxInt64)), max(1, min(limit, journal.MaxRead)))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	bytes := 0
+	for rows.Next() {
+		m := wire.Message{Room: room}
+		var n int64
+		if err := rows.Scan(&n, &m.At, &m.By, &m.From, &m.ID, &m.Text); err != nil {
+			return nil, err
+		}
+		m.N = uint64(n)
+		if bytes += len(m.Text); bytes > journal.ReadBytes && len(messages) > 0 {
+			return messages, nil
+		}
+		messages = append(messages, m)
+	}
+	return messages, rows.Err()
+}
+
+// saved is what a store knows by heart, as the file has it.
+type saved struct {
+	log      string
+	position uint64
+	at       wire.Time
+	unsynced bool
+	rooms    map[string]int64 // ids
+	heads    map[string]journal.Head
+	held     []journal.Holding
+}
+
+func (r *reader) load() (*saved, error) {
+	s := &saved{rooms: map[string]int64{}, heads: map[string]journal.Head{}}
+	err := r.each("SELECT log, position, at, unsynced FROM meta", func(scan func(...any) error) error {
+		return scan(&s.log, &s.position, &s.at, &s.unsynced)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if s.log == "" {
+		return nil, errors.New("the database does not say which log it is; restore it from a copy")
+	}
+	err = r.each("SELECT id, name, first, last FROM rooms", func(scan func(...any) error) error {
+		var id int64
+		var name string
+		var head journal.Head
+		err := scan(&id, &name, &head.First, &head.Last)
+		s.rooms[name], s.heads[name] = id, head
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = r.each("SELECT by, name, key, bound, used FROM names", func(scan func(...any) error) error {
+		var h journal.Holding
+		err := scan(&h.By, &h.Name, &h.Key, &h.Bound, &h.Used)
+		s.held = append(s.held, h)
+		return err
+	})
+	return s, err
+}
+
+// each calls row for each row of a query.
+func (r *reader) each(query string, row func(scan func(...any) error) error) (err error) {
+	rows, err := r.db.Query(query)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		if err := row(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}

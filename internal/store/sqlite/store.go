@@ -1,0 +1,257 @@
+// Package sqlite is the journal.Store that keeps everything in one file, ramai.db, of a data folder. Beside it SQLite
+// keeps its write-ahead log, and ramai.lock lets no second server use the folder.
+//
+// One connection writes; each batch is one transaction, synced before Apply returns unless [Normal] was asked for. A few
+// others read, and none holds a read transaction open between calls, so the write-ahead log stays short. When a commit
+// fails in a way that leaves open whether it reached the disk, [Store.Reopen] closes every connection, lets SQLite
+// recover the file, and looks.
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gofrs/flock"
+
+	"ramai/internal/journal"
+	"ramai/wire"
+)
+
+// Durability says what a commit waits for.
+type Durability uint8
+
+const (
+	// Full syncs each commit to disk: what is saved survives a power cut.
+	Full Durability = iota
+	// Normal leaves that to the operating system: a power cut may take the newest commits. Since nobody can tell then how
+	// many, a store that was not closed in good order has a new log when it is next opened.
+	Normal
+)
+
+// Options are what a Store needs besides its folder.
+type Options struct {
+	Durability Durability
+	Random     io.Reader    // where the identity of a log is drawn from
+	Log        *slog.Logger // hears of what went wrong without stopping anything
+}
+
+// ErrInUse says that another server uses the data folder.
+var ErrInUse = errors.New("another server uses this data folder")
+
+var (
+	errClosed = errors.New("the store is closed")
+	errDoubt  = errors.New("it is unknown what is stored; Reopen has to succeed first")
+)
+
+// Store implements journal.Store.
+type Store struct {
+	dir      string
+	opt      Options
+	lock     *flock.Flock
+	log      string // set by Open
+	state    journal.State
+	position atomic.Uint64 // written by the goroutine that applies
+
+	mu     sync.RWMutex // held shared to use what is below, exclusively to open and close it
+	writer *writer      // nil: closed, or Reopen did not succeed
+	reader *reader      // nil with writer
+	closed bool
+
+	// Owned by the goroutine that applies.
+	rooms    map[string]int64                // id by name, as committed
+	outcomes []journal.Outcome               // of the batch at position; nil: applied by an earlier process
+	doubt    *journal.Batch                  // it is unknown whether this one is stored, at position+1
+	commit   func(commit func() error) error // calls commit; tests put faults around it
+}
+
+// Open opens the data folder dir, and makes it, with mode 0700, if there is none. It returns ErrInUse (wrapped) if
+// another server has it open. A folder that cannot be written to, or with a ramai.db of another program or of a newer
+// version, is an error, and is left as it is.
+func Open(dir string, opt Options) (*Store, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("find the data folder %s: %w", dir, err)
+	}
+	lock, err := prepare(dir, opt.Random)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{dir: dir, opt: opt, lock: lock, commit: func(commit func() error) error { return commit() }}
+	if err := s.start(); err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", s.path(), err), s.disconnect(), lock.Unlock())
+	}
+	return s, nil
+}
+
+func (s *Store) path() string { return filepath.Join(s.dir, fileName) }
+
+// start reads what an earlier process left.
+func (s *Store) start() error {
+	if err := s.connect(); err != nil {
+		return err
+	}
+	saved, err := s.reader.load()
+	if err != nil {
+		return err
+	}
+	s.log = saved.log
+	if saved.unsynced {
+		if s.log, err = journal.NewLog(s.opt.Random); err != nil {
+			return err
+		}
+		s.opt.Log.Warn("the server was not stopped in good order, so its newest messages may be missing; the log is another now", "old", saved.log, "new", s.log)
+	}
+	normal := s.opt.Durability == Normal
+	if saved.unsynced != normal || s.log != saved.log {
+		if err := s.writer.mark(s.log, normal); err != nil {
+			return err
+		}
+	}
+	s.position.Store(saved.position)
+	s.rooms = saved.rooms
+	s.state.Load(saved.heads, saved.held, saved.at)
+	return s.writer.sync(!normal)
+}
+
+// connect opens the connections. What it finds in the write-ahead log may never have been synced, if a sync failed or
+// a process was killed between write and sync: before anybody reads it, it has to be on disk.
+func (s *Store) connect() error {
+	var err error
+	if s.writer, err = openWriter(s.path()); err != nil {
+		return err
+	}
+	if err := s.writer.checkpoint(); err != nil {
+		return err
+	}
+	s.reader, err = openReader(s.path())
+	return err
+}
+
+func (s *Store) disconnect() error {
+	var err error
+	if s.reader != nil {
+		err = s.reader.close()
+	}
+	if s.writer != nil {
+		err = errors.Join(err, s.writer.close())
+	}
+	s.reader, s.writer = nil, nil
+	return err
+}
+
+// Reopen implements journal.Store. Nobody can read until it has succeeded.
+func (s *Store) Reopen() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return errClosed
+	}
+	if err := s.disconnect(); err != nil {
+		s.opt.Log.Warn("closing the database before it is opened anew", "err", err)
+	}
+	if err := s.reconnect(); err != nil {
+		return errors.Join(fmt.Errorf("reopen %s: %w", s.path(), err), s.disconnect())
+	}
+	return nil
+}
+
+func (s *Store) reconnect() error {
+	if err := s.connect(); err != nil {
+		return err
+	}
+	saved, err := s.reader.load()
+	if err != nil {
+		return err
+	}
+	at := s.position.Load()
+	switch {
+	case saved.position == at:
+	case saved.position == at+1 && s.doubt != nil:
+		if err := s.redo(saved); err != nil {
+			return err
+		}
+	default:
+		return fmt.Errorf("the file is at position %d, the server at %d; stop whatever else writes to the file, then start the server again", saved.position, at)
+	}
+	s.doubt = nil
+	return s.writer.sync(s.opt.Durability == Full)
+}
+
+// Log implements journal.Store.
+func (s *Store) Log() string { return s.log }
+
+// Position implements journal.Store.
+func (s *Store) Position() uint64 { return s.position.Load() }
+
+// Head implements journal.Store.
+func (s *Store) Head(room string) journal.Head { return s.state.Head(room) }
+
+// Name implements journal.Store.
+func (s *Store) Name(by string) string { return s.state.Name(by) }
+
+// Read implements journal.Store.
+func (s *Store) Read(room string, after uint64, limit int) ([]wire.Message, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.reader == nil {
+		return nil, fmt.Errorf("read room %s: %w", room, s.why())
+	}
+	return s.reader.read(s.reader.after, room, after, limit)
+}
+
+// ReadBefore implements journal.Store.
+func (s *Store) ReadBefore(room string, before uint64, limit int) ([]wire.Message, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.reader == nil {
+		return nil, fmt.Errorf("read room %s: %w", room, s.why())
+	}
+	messages, err := s.reader.read(s.reader.before, room, before, limit)
+	slices.Reverse(messages)
+	return messages, err
+}
+
+// why there are no connections.
+func (s *Store) why() error {
+	if s.closed {
+		return errClosed
+	}
+	return errDoubt
+}
+
+// Free implements journal.Store.
+func (s *Store) Free() (uint64, error) {
+	free, err := free(s.dir)
+	if err != nil {
+		return 0, fmt.Errorf("ask how much space is free in %s: %w", s.dir, err)
+	}
+	return free, nil
+}
+
+// Close implements journal.Store. It waits for calls that are under way; later ones fail.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	var err error
+	if s.writer != nil && s.doubt == nil && s.opt.Durability == Normal {
+		// Syncs all that was written before, too. From here on nothing is missing.
+		if err = s.writer.sync(true); err == nil {
+			err = s.writer.mark(s.log, false)
+		}
+	}
+	err = errors.Join(err, s.disconnect(), s.lock.Unlock())
+	if err != nil {
+		return fmt.Errorf("close %s: %w", s.path(), err)
+	}
+	return nil
+}

@@ -1,0 +1,114 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// writer is the connection that writes, with its statements.
+type writer struct {
+	conn
+	begin, commit, rollback *stmt
+	keep, kept              *stmt
+	message, head           *stmt
+	hold, drop              *stmt
+	advance                 *stmt
+}
+
+func openWriter(path string) (*writer, error) {
+	c, err := connect(path, "synchronous=FULL", "journal_mode=WAL")
+	if err != nil {
+		return nil, err
+	}
+	w := &writer{conn: c}
+	for _, s := range w.statements() {
+		if *s.stmt, err = c.prepare(s.query); err != nil {
+			return nil, errors.Join(err, w.close())
+		}
+	}
+	return w, nil
+}
+
+type statement struct {
+	stmt  **stmt
+	query string
+}
+
+func (w *writer) statements() []statement {
+	return []statement{
+		{&w.begin, "BEGIN IMMEDIATE"},
+		{&w.commit, "COMMIT"},
+		{&w.rollback, "ROLLBACK"},
+		{&w.keep, "INSERT INTO ids(room, by, id, n, at, sum) VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"},
+		{&w.kept, "SELECT n, at, sum FROM ids WHERE room = ? AND by = ? AND id = ?"},
+		{&w.message, "INSERT INTO messages(room, n, at, by, name, id, text) VALUES(?, ?, ?, ?, ?, ?, ?)"},
+		{&w.head, "INSERT INTO rooms(id, name, first, last) VALUES(?, ?, ?, ?) ON CONFLICT(id) DO UPDATE SET first = excluded.first, last = excluded.last"},
+		{&w.hold, "INSERT INTO names(by, name, key, bound, used) VALUES(?, ?, ?, ?, ?) ON CONFLICT(by) DO UPDATE SET name = excluded.name, key = excluded.key, bound = excluded.bound, used = excluded.used"},
+		{&w.drop, "DELETE FROM names WHERE by = ?"},
+		{&w.advance, "UPDATE meta SET position = ?, at = ?"},
+	}
+}
+
+// close closes the statements first: with one left, SQLite would keep the connection, and its locks.
+func (w *writer) close() error {
+	var err error
+	for _, s := range w.statements() {
+		if *s.stmt != nil {
+			err = errors.Join(err, (*s.stmt).Close())
+		}
+	}
+	return errors.Join(err, w.Close())
+}
+
+// checkpoint brings all of the write-ahead log into the file, syncs both, and empties the log. The checkpoints that
+// SQLite does by itself after a commit need no such care: when one fails, its log is kept and it is done anew.
+func (w *writer) checkpoint() error {
+	row, err := w.ints("PRAGMA wal_checkpoint(TRUNCATE)")
+	switch {
+	case resultCode(err) == sqlite3.SQLITE_FULL:
+		return fmt.Errorf("checkpoint the write-ahead log: %w; make room on the disk first", err)
+	case err != nil:
+		return fmt.Errorf("checkpoint the write-ahead log: %w", err)
+	case len(row) != 3:
+		return fmt.Errorf("checkpoint the write-ahead log: the answer has %d columns, not 3", len(row))
+	case row[0] != 0:
+		return errors.New("checkpoint the write-ahead log: another program uses the file; stop it first")
+	case row[1] < 0:
+		return errors.New("there is no write-ahead log; the data folder has to be on a file system that can share memory, such as a local disk")
+	}
+	return nil
+}
+
+// sync says whether each commit is synced.
+func (w *writer) sync(full bool) error {
+	if full {
+		return w.exec("PRAGMA synchronous=FULL")
+	}
+	return w.exec("PRAGMA synchronous=NORMAL")
+}
+
+// mark notes which log this is, and whether commits will not be synced from now on.
+func (w *writer) mark(log string, unsynced bool) error {
+	var flag int64
+	if unsynced {
+		flag = 1
+	}
+	return w.exec("UPDATE meta SET log = ?, unsynced = ?", log, flag)
+}
+
+// committed reads the newest position that is committed. It fails if a transaction is open.
+func (w *writer) committed() (int64, error) {
+	if _, err := w.begin.exec(); err != nil {
+		return 0, err
+	}
+	row, err := w.ints("SELECT position FROM meta")
+	if _, end := w.rollback.exec(); err != nil || end != nil {
+		return 0, errors.Join(err, end)
+	}
+	if len(row) != 1 {
+		return 0, errors.New("the position is missing")
+	}
+	return row[0], nil
+}
