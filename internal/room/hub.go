@@ -1,0 +1,246 @@
+// Package room knows who is in which room, and keeps for each room the bytes its members read.
+//
+// A [Hub] is fed by the journal's outcome feed and by nothing else: what was stored is encoded once for each encoding
+// that has readers, goes onto their tapes, and the members are woken. They come and take it when their sockets have
+// room. Presence and typing are the room's state, with a version; whoever has seen an older one takes the newest.
+package room
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+
+	"ramai/internal/frame"
+	"ramai/internal/journal"
+	"ramai/internal/tape"
+	"ramai/wire"
+)
+
+// Encoding is a form in which a room's messages travel.
+type Encoding int
+
+// The encodings.
+const (
+	Line Encoding = iota // the plain door: the bare text
+	JSON                 // ramai.v1
+	encodings
+)
+
+// encode appends m as one complete WebSocket frame. It is a pure function of the row.
+func (e Encoding) encode(dst []byte, m *wire.Message, scratch []byte) (frames, used []byte) {
+	if e == Line {
+		scratch = wire.AppendLine(scratch[:0], m)
+	} else {
+		scratch = wire.AppendMessage(scratch[:0], m)
+	}
+	return frame.AppendText(dst, scratch), scratch
+}
+
+// Member is somebody in a room.
+type Member interface {
+	// Wake says that there is something new to take. It must not block.
+	Wake()
+	// By is the sender, in public.
+	By() string
+}
+
+// Options are what a Hub needs besides the store it reads from.
+type Options struct {
+	TapeMemory int64        // bytes of all tapes
+	Log        *slog.Logger // may not be nil
+	Go         func(func()) // runs what may wait for the disk; nil: on a goroutine, 64 at once
+}
+
+// Hub holds the rooms that have members.
+type Hub struct {
+	store  journal.Store
+	opt    Options
+	budget *tape.Budget
+	jobs   sync.WaitGroup
+	slots  chan struct{}
+
+	mu    sync.RWMutex
+	rooms map[string]*Room // guarded by mu
+
+	refills refills
+
+	// Owned by Feed.
+	frames, scratch []byte
+	touched         []*Room
+}
+
+// NewHub returns a hub without members.
+func NewHub(store journal.Store, opt Options) *Hub {
+	h := &Hub{store: store, opt: opt, budget: tape.NewBudget(opt.TapeMemory), rooms: make(map[string]*Room), slots: make(chan struct{}, 64)}
+	h.refills.waiting = make(map[refillKey][]func(Chunk, error))
+	return h
+}
+
+// Go runs f, which may wait for the disk, beside everything else.
+func (h *Hub) Go(f func()) {
+	if h.opt.Go != nil {
+		h.opt.Go(f)
+		return
+	}
+	h.jobs.Go(func() {
+		h.slots <- struct{}{}
+		defer func() { <-h.slots }()
+		f()
+	})
+}
+
+// Wait returns when nothing that Go started runs any more.
+func (h *Hub) Wait() { h.jobs.Wait() }
+
+// Feed takes the outcomes of a batch: to the tapes, then to who asked, then it wakes the members. It is the journal's
+// outcome feed.
+func (h *Hub) Feed(outcomes []journal.Outcome) {
+	var r *Room
+	for i := range outcomes {
+		o := &outcomes[i]
+		if o.Event.Kind != journal.Say || o.Verdict != journal.Saved {
+			continue
+		}
+		if r == nil || r.name != o.Event.Room {
+			if r = h.room(o.Event.Room); r == nil {
+				continue
+			}
+		}
+		m := o.Message()
+		h.append(r, &m)
+	}
+	for i := range outcomes {
+		if origin := outcomes[i].Event.Origin; origin != nil {
+			origin.Deliver(outcomes[i])
+		}
+	}
+	for i, r := range h.touched {
+		r.wake()
+		h.touched[i] = nil
+	}
+	h.touched = h.touched[:0]
+	h.budget.Trim()
+}
+
+// append puts m onto the tapes of r.
+func (h *Hub) append(r *Room, m *wire.Message) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if m.N <= r.head { // it was stored before the room was opened, and so is no news here
+		return
+	}
+	if m.N != r.head+1 {
+		// Cannot happen while the store numbers without holes. Tapes start anew: readers go on from the journal.
+		h.opt.Log.Error("the journal's numbers have a hole", "room", r.name, "after", r.head, "then", m.N)
+		r.retape(m.N - 1)
+	}
+	r.head = m.N
+	for enc, t := range r.tapes {
+		if t != nil {
+			h.frames, h.scratch = Encoding(enc).encode(h.frames[:0], m, h.scratch)
+			t.Append(h.frames)
+		}
+	}
+	delete(r.typing, m.By)
+	if !r.fresh {
+		r.fresh = true
+		h.touched = append(h.touched, r)
+	}
+}
+
+func (h *Hub) room(name string) *Room {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.rooms[name]
+}
+
+// Join seats m in a room and returns its seat. The room need not exist; nothing is stored for it.
+func (h *Hub) Join(name string, enc Encoding, m Member) *Seat {
+	h.mu.Lock()
+	r := h.rooms[name]
+	if r == nil {
+		r = &Room{hub: h, name: name, head: h.store.Head(name).Last, typing: make(map[string]time.Time)}
+		r.state.Store(&State{})
+		h.rooms[name] = r
+	}
+	r.mu.Lock()
+	h.mu.Unlock()
+	defer r.mu.Unlock()
+	s := &Seat{room: r, enc: enc, member: m, index: len(r.members)}
+	r.members = append(r.members, s)
+	r.readers[enc]++
+	if r.tapes[enc] == nil {
+		t := tape.New(h.budget, r.head)
+		r.tapes[enc] = t
+		if head := r.head; head > 0 {
+			h.Go(func() { h.warm(r.name, enc, t, head) })
+		}
+		if enc == JSON {
+			r.state.Store(&State{}) // nobody has seen any, and what there was is old
+		}
+	}
+	s.tape, s.before = r.tapes[enc], r.state.Load().PresenceVersion
+	r.dirty, r.owing = true, true
+	return s
+}
+
+// leave is called by Seat.Leave. A room without members is forgotten, a tape without readers closed.
+func (h *Hub) leave(s *Seat) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r := s.room
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	last := len(r.members) - 1
+	r.members[s.index] = r.members[last]
+	r.members[s.index].index = s.index
+	r.members[last] = nil
+	r.members = r.members[:last]
+	r.dirty = true
+	if r.readers[s.enc]--; r.readers[s.enc] == 0 {
+		r.tapes[s.enc].Close()
+		r.tapes[s.enc] = nil
+	}
+	if len(r.members) == 0 {
+		delete(h.rooms, r.name)
+	}
+}
+
+// Tick brings presence and typing up to date in every room. It is called once a second, and is the only place where
+// they change: that is what limits them to one a second.
+func (h *Hub) Tick(now time.Time) {
+	h.mu.RLock()
+	rooms := make([]*Room, 0, len(h.rooms))
+	for _, r := range h.rooms {
+		rooms = append(rooms, r)
+	}
+	h.mu.RUnlock()
+	for _, r := range rooms {
+		if r.refresh(now) {
+			r.wake()
+		}
+	}
+}
+
+// Who returns how many connections are in a room, and the names held there, sorted and at most wire.MaxWho.
+func (h *Hub) Who(name string) wire.Who {
+	w := wire.Who{Room: name, Names: []string{}}
+	if r := h.room(name); r != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		w.Count = len(r.members)
+		w.Names = r.names(wire.MaxWho)
+	}
+	return w
+}
+
+// Typing notes that a sender is typing, from now on for a few seconds.
+func (h *Hub) Typing(name, by string, now time.Time) {
+	if r := h.room(name); r != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if _, shown := r.typing[by]; shown || len(r.typing) < maxTyping {
+			r.typing[by] = now.Add(typingLasts)
+		}
+	}
+}

@@ -1,0 +1,84 @@
+package room
+
+import (
+	"sync"
+
+	"ramai/internal/journal"
+	"ramai/internal/tape"
+	"ramai/wire"
+)
+
+// A Chunk is a part of a room's past, made again from the journal: the same bytes as when they were on the tape.
+type Chunk struct {
+	Frames *tape.Segment // nil: there is nothing after the number that was asked for
+	First  uint64        // the oldest number that is kept; what is below is gone for good
+}
+
+// refillKey names what somebody waits for.
+type refillKey struct {
+	room  string
+	enc   Encoding
+	after uint64
+}
+
+// refills are the reads under way; who asks for the same place shares one.
+type refills struct {
+	mu      sync.Mutex
+	waiting map[refillKey][]func(Chunk, error) // guarded by mu
+}
+
+func (h *Hub) refill(key refillKey, done func(Chunk, error)) {
+	q := &h.refills
+	q.mu.Lock()
+	others, under := q.waiting[key]
+	q.waiting[key] = append(others, done)
+	q.mu.Unlock()
+	if under {
+		return
+	}
+	h.Go(func() {
+		chunk, err := h.chunk(key)
+		q.mu.Lock()
+		waiting := q.waiting[key]
+		delete(q.waiting, key)
+		q.mu.Unlock()
+		for _, done := range waiting {
+			done(chunk, err)
+		}
+	})
+}
+
+func (h *Hub) chunk(key refillKey) (Chunk, error) {
+	messages, err := h.store.Read(key.room, key.after, journal.MaxRead)
+	if err != nil {
+		return Chunk{}, err
+	}
+	// Asked for after the read: what the read passed over was gone before it.
+	return Chunk{Frames: segment(key.enc, messages), First: h.store.Head(key.room).First}, nil
+}
+
+// warm puts the messages up to head onto a tape that began empty after it, so that those who come back find them in memory.
+func (h *Hub) warm(room string, enc Encoding, t *tape.Tape, head uint64) {
+	messages, err := h.store.ReadBefore(room, head+1, journal.MaxRead)
+	if err != nil {
+		h.opt.Log.Warn("a room starts cold: its newest messages could not be read", "room", room, "err", err)
+		return
+	}
+	if s := segment(enc, messages); s != nil {
+		t.Prepend(s) // it may not fit any more: then readers refill
+	}
+}
+
+// segment encodes messages, whose numbers have no holes.
+func segment(enc Encoding, messages []wire.Message) *tape.Segment {
+	if len(messages) == 0 {
+		return nil
+	}
+	var frames, scratch []byte
+	ends := make([]int, len(messages))
+	for i := range messages {
+		frames, scratch = enc.encode(frames, &messages[i], scratch)
+		ends[i] = len(frames)
+	}
+	return tape.Cut(messages[0].N, frames, ends)
+}

@@ -1,0 +1,179 @@
+package room
+
+import (
+	"bytes"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ramai/internal/frame"
+	"ramai/internal/journal"
+	"ramai/internal/tape"
+	"ramai/wire"
+)
+
+const (
+	typingLasts = 6 * time.Second // after the last word of it; clients repeat it every 3 s
+	maxTyping   = 20              // senders shown as typing; with more it is a crowd
+)
+
+// Room is a room that has members.
+type Room struct {
+	hub   *Hub
+	name  string
+	state atomic.Pointer[State] // written by refresh
+
+	mu      sync.Mutex            // for all below; taken after hub.mu, and never held while anybody waits
+	head    uint64                // the newest number that came through the feed
+	tapes   [encodings]*tape.Tape // nil without readers
+	readers [encodings]int
+	members []*Seat
+	typing  map[string]time.Time // until when, by sender
+	dirty   bool                 // somebody came or went since the last refresh
+	owing   bool                 // somebody came who was not told the presence yet, though it may be the same again
+	fresh   bool                 // messages came since the last wake
+}
+
+// State is what a room looks like now, as frames of ramai.v1. A version is 0 while there is nothing to tell.
+type State struct {
+	Presence        []byte
+	PresenceVersion uint64
+	Typing          []byte
+	TypingVersion   uint64
+}
+
+// retape starts the tapes anew after number n. Called with mu held.
+func (r *Room) retape(n uint64) {
+	for enc, t := range r.tapes {
+		if t == nil {
+			continue
+		}
+		t.Close()
+		r.tapes[enc] = tape.New(r.hub.budget, n)
+		for _, s := range r.members {
+			if s.enc == Encoding(enc) {
+				s.moved.Store(r.tapes[enc])
+			}
+		}
+	}
+}
+
+// wake tells every member that there is something new.
+func (r *Room) wake() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fresh = false
+	for _, s := range r.members {
+		s.member.Wake()
+	}
+}
+
+// refresh makes the state anew and returns whether it differs from what was told before.
+func (r *Room) refresh(now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.readers[JSON] == 0 {
+		return false
+	}
+	old := r.state.Load()
+	next := *old
+	if named := len(r.members) <= wire.MaxNamed; r.dirty || named {
+		p := wire.Presence{Room: r.name, Count: len(r.members)}
+		if named {
+			p.Names = r.names(wire.MaxNamed)
+		}
+		if b := frame.AppendText(nil, wire.Append(nil, p)); r.owing || !bytes.Equal(b, old.Presence) {
+			next.Presence = b
+			next.PresenceVersion++
+		}
+		r.dirty, r.owing = false, false
+	}
+	if b := r.typingFrame(now); !bytes.Equal(b, old.Typing) && (len(r.typing) > 0 || old.TypingVersion > 0) {
+		next.Typing = b
+		next.TypingVersion++
+	}
+	if next.PresenceVersion == old.PresenceVersion && next.TypingVersion == old.TypingVersion {
+		return false
+	}
+	r.state.Store(&next)
+	return true
+}
+
+// typingFrame forgets who stopped typing and tells who has not. Called with mu held.
+func (r *Room) typingFrame(now time.Time) []byte {
+	t := wire.Typing{Room: r.name}
+	for by, until := range r.typing {
+		if now.After(until) {
+			delete(r.typing, by)
+			continue
+		}
+		t.By = append(t.By, wire.Sender{By: by, From: r.hub.store.Name(by)})
+	}
+	slices.SortFunc(t.By, func(a, b wire.Sender) int { return bytes.Compare([]byte(a.By), []byte(b.By)) })
+	return frame.AppendText(nil, wire.Append(nil, t))
+}
+
+// names returns the names held by members, each once, sorted, at most so many. Called with mu held.
+func (r *Room) names(most int) []string {
+	names := []string{}
+	for _, s := range r.members {
+		if name := r.hub.store.Name(s.member.By()); name != "" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	return names[:min(len(names), most)]
+}
+
+// Seat is one member's place in one room. Its methods are for that member alone.
+type Seat struct {
+	room   *Room
+	enc    Encoding
+	member Member
+	index  int    // in room.members; guarded by room.mu
+	before uint64 // version of the presence when the seat was taken
+	tape   *tape.Tape
+	moved  atomic.Pointer[tape.Tape] // the tape that takes the place of tape, if any
+}
+
+// Room is the room's name.
+func (s *Seat) Room() string { return s.room.name }
+
+// Head returns the numbers of the oldest and the newest message, the newest as far as it was told to the room.
+func (s *Seat) Head() journal.Head {
+	first := s.room.hub.store.Head(s.room.name).First
+	s.room.mu.Lock()
+	defer s.room.mu.Unlock()
+	return journal.Head{First: min(first, s.room.head+1), Last: s.room.head}
+}
+
+// Count is how many connections are in the room.
+func (s *Seat) Count() int {
+	s.room.mu.Lock()
+	defer s.room.mu.Unlock()
+	return len(s.room.members)
+}
+
+// After returns the frames that follow number n, see [tape.Tape.After]. False: ask for Refill.
+func (s *Seat) After(n uint64, most int) (tape.Span, bool) {
+	if t := s.moved.Load(); t != nil {
+		s.tape = t
+	}
+	return s.tape.After(n, most)
+}
+
+// Before is the version of the presence that does not count this member yet. A newer one comes with the next tick.
+func (s *Seat) Before() uint64 { return s.before }
+
+// State is what the room looks like now.
+func (s *Seat) State() *State { return s.room.state.Load() }
+
+// Refill reads what follows number n from the journal and gives it to done, on another goroutine.
+func (s *Seat) Refill(n uint64, done func(Chunk, error)) {
+	s.room.hub.refill(refillKey{room: s.room.name, enc: s.enc, after: n}, done)
+}
+
+// Leave gives the seat up.
+func (s *Seat) Leave() { s.room.hub.leave(s) }

@@ -1,0 +1,54 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+
+	"ramai/wire"
+)
+
+// mostPrivate bounds the private buffer: up to highWater more requests are read, and the largest answer to the last of
+// them is a page, or the echo of a room's name that filled a frame.
+const mostPrivate = highWater + 2*wire.PageBytes + 4<<10
+
+// check holds the session to what is always true of it.
+func (s *Session) check() error {
+	switch {
+	case s.flight < 0:
+		return fmt.Errorf("%d events in flight", s.flight)
+	case s.flight > maxFlight:
+		return fmt.Errorf("%d events in flight, more than %d", s.flight, maxFlight)
+	case !s.until.IsZero() && s.stalled == nil:
+		return errors.New("a time to try again, and nothing to try")
+	case len(s.private) > mostPrivate:
+		return fmt.Errorf("%d bytes wait in the private buffer", len(s.private))
+	case s.private != nil && len(s.private) == 0:
+		return errors.New("an empty private buffer is kept")
+	case s.writing != nil && len(s.cut) > 0:
+		return errors.New("a room's frames go out before the rest of the frame that was cut")
+	case len(s.places) > s.env.Limits.Rooms:
+		return fmt.Errorf("in %d rooms", len(s.places))
+	}
+	rooms := map[string]bool{}
+	for _, p := range s.places {
+		name := p.seat.Room()
+		switch {
+		case rooms[name]:
+			return fmt.Errorf("in room %s twice", name)
+		case p.left:
+			return fmt.Errorf("still in room %s, which was left", name)
+		case p.chunk != nil && p.asked:
+			return fmt.Errorf("room %s: asked for more of the past while some is there", name)
+		case p.chunk != nil && p.n+1 < p.chunk.First():
+			return fmt.Errorf("room %s: at %d, but the past that was read begins at %d", name, p.n, p.chunk.First())
+		}
+		rooms[name] = true
+	}
+	return nil
+}
+
+func (l *link) check() {
+	if err := l.s.check(); err != nil {
+		l.st.tb.Fatalf("an invariant of the session: %v", err)
+	}
+}

@@ -1,0 +1,254 @@
+package session
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"ramai/internal/frame"
+	"ramai/wire"
+)
+
+func TestPings(t *testing.T) {
+	for _, v1 := range []bool{true, false} {
+		st := newStage(t, setting{})
+		l := st.connect(Client{V1: v1, Room: "den"})
+		l.heard()
+		for range 10 { // a client that answers lives
+			st.advance(pingEvery)
+			l.expectOf("PING", "PING")
+			l.put(frame.Pong, nil)
+		}
+		st.advance(pongWithin)
+		if l.closed {
+			t.Fatalf("v1 %t: closed after %v without a pong", v1, pongWithin)
+		}
+		st.advance(2 * pingEvery)
+		got := l.heard()
+		if !l.closed || got[len(got)-1] != "CLOSE 1008 no answer to pings" {
+			t.Errorf("v1 %t: after more than that closed %t, heard %q", v1, l.closed, got)
+		}
+	}
+}
+
+// Any byte is a sign of life, also one that comes when it was nearly too late.
+func TestAnyByteIsALifeSign(t *testing.T) {
+	st := newStage(t, setting{})
+	l := st.v1()
+	st.advance(pingEvery)
+	st.clock = st.clock.Add(pongWithin + pingEvery) // nobody has looked
+	l.send(wire.Ping{ID: "x"})
+	l.receive(len(l.up))
+	l.expectOf("pong CLOSE", "pong x")
+}
+
+// A peer that has something undelivered does not read; it is not gone. That is the reactor's to decide.
+func TestAPeerThatDoesNotReadIsNotGone(t *testing.T) {
+	for name, c := range map[string]struct {
+		unsent int
+		blind  bool
+		closed bool
+	}{
+		"undelivered": {1000, false, false}, "all delivered": {0, false, true}, "not known": {1000, true, true},
+	} {
+		st := newStage(t, setting{})
+		l := st.in(wire.Lobby)
+		l.unsent, l.blind = c.unsent, c.blind
+		st.advance(time.Hour)
+		if l.closed != c.closed {
+			t.Errorf("%s: closed %t after an hour, want %t", name, l.closed, c.closed)
+		}
+	}
+}
+
+// While there is something that the client does not take, pings do not pile up.
+func TestPingsDoNotPileUp(t *testing.T) {
+	st := newStage(t, setting{})
+	l := st.in(wire.Lobby)
+	l.unsent, l.frozen = 1000, true
+	st.talk(1)
+	for range 1000 {
+		st.advance(pingEvery)
+		l.Wake()
+		l.receive(0)
+		l.s.turn()
+	}
+	if len(l.s.private) > 10 {
+		t.Errorf("%d bytes wait", len(l.s.private))
+	}
+}
+
+func TestSlowMessage(t *testing.T) {
+	whole := frame.AppendMasked(nil, frame.Text, []byte(`{"type":"ping","id":"x"}`), [4]byte{1, 2, 3, 4})
+	for name, c := range map[string]struct {
+		parts  [][]byte
+		pause  time.Duration
+		closed bool
+	}{
+		"in time":              {[][]byte{whole[:9], whole[9:]}, messageTakes, false},
+		"too slow":             {[][]byte{whole[:9], whole[9:]}, messageTakes + 2*time.Second, true},
+		"a trickle":            {[][]byte{whole[:1], whole[1:2], whole[2:3], whole[3:4], whole[4:]}, 10 * time.Second, true},
+		"only half a header":   {[][]byte{whole[:1], whole[1:]}, time.Hour, true},
+		"endless fragments":    {[][]byte{{0x01, 0x80, 1, 2, 3, 4}, {0x00, 0x80, 1, 2, 3, 4}, {0x00, 0x80, 1, 2, 3, 4}, {0x80, 0x80, 1, 2, 3, 4}}, 15 * time.Second, true},
+		"long after the last":  {[][]byte{whole, whole}, 5 * time.Minute, false},
+		"each in two, quickly": {[][]byte{whole[:9], slices.Concat(whole[9:], whole[:9]), slices.Concat(whole[9:], whole[:9]), whole[9:]}, 20 * time.Second, false},
+	} {
+		st := newStage(t, setting{})
+		l := st.v1()
+		for i, part := range c.parts {
+			if i > 0 {
+				st.advance(c.pause)
+			}
+			l.up = append(l.up, part...)
+			st.settle()
+		}
+		got := l.heard()
+		if l.closed != c.closed {
+			t.Errorf("%s: closed %t, want %t; heard %q", name, l.closed, c.closed, got)
+		}
+		if c.closed && !strings.HasPrefix(got[len(got)-1], "CLOSE 1008") {
+			t.Errorf("%s: closed with %q", name, got[len(got)-1])
+		}
+	}
+}
+
+// A client that asks and does not read is read no further: what waits for it stays bounded.
+func TestFloodsWithoutReading(t *testing.T) {
+	for name, flood := range map[string]func(l *link){
+		"pings":            func(l *link) { l.put(frame.Ping, make([]byte, 125)) },
+		"v1 pings":         func(l *link) { l.send(wire.Ping{ID: strings.Repeat("x", 64)}) },
+		"history":          func(l *link) { l.send(wire.History{Room: wire.Lobby}) },
+		"who":              func(l *link) { l.send(wire.Who{Room: wire.Lobby}) },
+		"nonsense":         func(l *link) { l.text("{" + strings.Repeat("x", 1000)) },
+		"long room names":  func(l *link) { l.text(`{"type":"say","id":"a","room":"` + strings.Repeat("\u2028", 15000) + `"}`) },
+		"joins":            func(l *link) { l.send(wire.Join{Room: wire.Lobby}) },
+		"refused":          func(l *link) { l.say("x", strings.Repeat("x", 5000)) },
+		"saved":            func(l *link) { l.say("x", "x") },
+		"names":            func(l *link) { l.send(wire.Name{Name: "server"}) },
+		"a closing, often": func(l *link) { l.put(frame.Close, nil) },
+	} {
+		st := newStage(t, setting{})
+		st.talk(1000)
+		l := st.v1()
+		l.frozen = true
+		for range 3000 {
+			flood(l)
+		}
+		st.settle() // check, after each step, bounds what is private
+		l.frozen = false
+		st.settle()
+		if len(l.up)+len(l.rest) > 0 && !l.closed {
+			t.Errorf("%s: %d bytes are never read", name, len(l.up)+len(l.rest))
+		}
+	}
+}
+
+func TestHistory(t *testing.T) {
+	st := newStage(t, setting{})
+	l, talker := st.v1(), st.plain(Client{Room: "r"})
+	for range 700 {
+		talker.text("")
+	}
+	st.settle()
+	u := func(n uint64) *uint64 { return &n }
+	for _, c := range []struct {
+		ask  wire.History
+		want string
+	}{
+		{wire.History{}, "page r 201-700 more true"}, // without a number: the newest
+		{wire.History{Limit: 5}, "page r 696-700 more true"},
+		{wire.History{Before: u(10)}, "page r 1-9 more false"},
+		{wire.History{Before: u(10), Limit: 4}, "page r 6-9 more true"},
+		{wire.History{Before: u(10), Limit: 9}, "page r 1-9 more false"},
+		{wire.History{Before: u(1)}, "page r empty more false"},
+		{wire.History{Before: u(0)}, "page r empty more false"},
+		{wire.History{Before: u(1<<64 - 1), Limit: 1}, "page r 700-700 more true"},
+		{wire.History{After: u(0)}, "page r 1-500 more true"},
+		{wire.History{After: u(690)}, "page r 691-700 more false"},
+		{wire.History{After: u(690), Limit: 10}, "page r 691-700 more false"},
+		{wire.History{After: u(690), Limit: 9}, "page r 691-699 more true"},
+		{wire.History{After: u(700)}, "page r empty more false"},
+		{wire.History{After: u(1<<64 - 1)}, "page r empty more false"},
+		{wire.History{Room: "unknown"}, "page unknown empty more false"},
+		{wire.History{Room: "unknown", After: u(7)}, "page unknown empty more false"},
+	} {
+		if c.ask.Room == "" {
+			c.ask.Room = "r"
+		}
+		l.send(c.ask)
+		l.expect(c.want)
+	}
+	st.store.first["r"] = 650
+	l.send(wire.History{Room: "r"}, wire.History{Room: "r", After: u(3), Limit: 2})
+	l.expect("page r 650-700 more false", "page r 650-651 more true")
+	st.store.reads = 1
+	l.send(wire.History{Room: "r", Limit: 1}, wire.History{Room: "r", Limit: 1})
+	l.expect("error unavailable", "page r 700-700 more true")
+}
+
+// A page ends at 64 KiB, on the side that is farther from the number that was asked for.
+func TestPageOf64KiB(t *testing.T) {
+	for name, text := range map[string]string{
+		"ascii": strings.Repeat("x", 4000), "escaped": strings.Repeat("\u2028", 1333), "short": "x", "quotes": strings.Repeat(`"`, 300),
+	} {
+		st := newStage(t, setting{})
+		talker := st.v1()
+		for i := range 600 {
+			talker.say(fmt.Sprint("a-rather-long-id-", i+1), text)
+		}
+		st.settle()
+		pages := 0
+		for _, back := range []bool{true, false} {
+			l := st.v1()
+			seen, at := uint64(0), uint64(0)
+			for more := true; more; pages++ {
+				ask := wire.History{Room: wire.Lobby, After: &at}
+				if back {
+					ask = wire.History{Room: wire.Lobby}
+					if at > 0 {
+						ask.Before = &at
+					}
+				}
+				l.raw = nil
+				l.send(ask)
+				st.settle()
+				page := l.frames[len(l.frames)-1].(wire.Page)
+				if len(l.raw) > wire.PageBytes+10 {
+					t.Fatalf("%s: a page of %d bytes", name, len(l.raw))
+				}
+				more, seen = page.More, seen+uint64(len(page.Messages))
+				if at = page.Messages[len(page.Messages)-1].N; back {
+					at = page.Messages[0].N
+				}
+			}
+			if seen != 600 {
+				t.Errorf("%s, back %t: the pages hold %d messages of 600", name, back, seen)
+			}
+		}
+		if pages < 4 {
+			t.Errorf("%s: %d pages", name, pages)
+		}
+	}
+}
+
+// Who asks for a page is read no further until it has it, so that pages do not pile up.
+func TestOnePageAtATime(t *testing.T) {
+	st := newStage(t, setting{})
+	l := st.v1()
+	st.lazy = true
+	for range 5 {
+		l.send(wire.History{Room: wire.Lobby})
+	}
+	l.send(wire.Ping{ID: "end"})
+	l.expect()
+	if len(st.jobs) != 1 {
+		t.Errorf("%d pages are read at once", len(st.jobs))
+	}
+	st.lazy = false
+	got := l.heard()
+	if len(got) != 6 || got[5] != "pong end" {
+		t.Errorf("heard %q", got)
+	}
+}

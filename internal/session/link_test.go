@@ -1,0 +1,309 @@
+package session
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"ramai/internal/frame"
+	"ramai/wire"
+)
+
+// clientFrames is what a client of the tests decodes; one message of the server is one frame.
+var clientFrames = frame.Config{Client: true, TextOnly: true, MaxMessage: 1 << 20, MaxFragments: 1}
+
+// link is one connection: the reactor, as Portable is one, and the client at the other end.
+type link struct {
+	st *stage
+	s  *Session
+	v1 bool
+
+	// The reactor's side.
+	ready     bool      // Next may have something
+	wakeAt    time.Time // zero: never
+	finishing bool
+	closed    bool
+	rest      []byte // received and not used
+	handed    []byte // what Next returned and Wrote was not told of
+	sum       []byte // its copy
+	why       error
+
+	// How the bytes travel.
+	up     []byte // sent by the client, not yet received by the server
+	chunk  int    // bytes received at once; 0: all
+	max    int    // what Next is asked for
+	bite   int    // bytes written at once; 0: all
+	frozen bool   // the client takes nothing
+	unsent int    // what Undelivered says
+	blind  bool   // Undelivered does not know
+
+	// The client's side.
+	dec    frame.Decoder
+	raw    []byte       // everything taken
+	log    []string     // what was heard since heard was called last, see describe
+	frames []wire.Frame // the same, without WebSocket's control frames
+	hear   func(wire.Frame)
+	line   func(string)
+	mask   byte
+}
+
+// Wake implements reactor.Conn.
+func (l *link) Wake() { l.ready = true }
+
+// WakeAfter implements reactor.Conn.
+func (l *link) WakeAfter(d time.Duration) { l.wakeAt = l.st.clock.Add(d) }
+
+// Finish implements reactor.Conn.
+func (l *link) Finish() { l.finishing, l.ready = true, true }
+
+// Undelivered implements reactor.Conn.
+func (l *link) Undelivered() (int, bool) { return l.unsent, !l.blind }
+
+// send sends a frame of ramai.v1, or several.
+func (l *link) send(frames ...wire.Frame) {
+	for _, f := range frames {
+		l.text(string(wire.Append(nil, f)))
+	}
+}
+
+// say says a text under an id, in the lobby.
+func (l *link) say(id, text string) { l.send(wire.Say{Room: wire.Lobby, ID: id, Text: text}) }
+
+// text sends a text message.
+func (l *link) text(s string) { l.put(frame.Text, []byte(s)) }
+
+func (l *link) put(op frame.Op, payload []byte) {
+	l.mask++
+	l.up = frame.AppendMasked(l.up, op, payload, [4]byte{l.mask, 7, 0, 200})
+}
+
+// receive has up to k bytes come to the server. It returns whether any could.
+func (l *link) receive(k int) bool {
+	if l.closed || len(l.up) == 0 || len(l.rest) > 0 {
+		return false
+	}
+	k = min(k, len(l.up))
+	b := slices.Clone(l.up[:k])
+	l.up = l.up[k:]
+	if !l.finishing {
+		l.hand(b)
+	}
+	l.ready = true
+	return true
+}
+
+func (l *link) hand(b []byte) {
+	used, err := l.s.Received(b)
+	if used < 0 || used > len(b) {
+		l.st.tb.Fatalf("Received used %d of %d bytes", used, len(b))
+	}
+	l.rest = b[used:]
+	if err != nil {
+		l.why, l.rest = err, nil
+		l.Finish()
+	}
+	l.check()
+}
+
+// next asks the session for bytes to write. It returns whether anything moved.
+func (l *link) next() bool {
+	if l.closed || !l.ready || l.handed != nil {
+		return false
+	}
+	if len(l.rest) > 0 && !l.finishing {
+		l.hand(l.rest)
+	}
+	b, ok := l.s.Next(l.max)
+	if ok && (len(b) == 0 || len(b) > l.max) {
+		l.st.tb.Fatalf("Next(%d) returned %d bytes", l.max, len(b))
+	}
+	l.check()
+	if ok {
+		l.handed, l.sum = b, slices.Clone(b)
+		return true
+	}
+	l.ready = false
+	if l.finishing {
+		l.end(l.why)
+	}
+	return true
+}
+
+// write has the client take up to k of the bytes that Next returned.
+func (l *link) write(k int) {
+	b := l.handed
+	if !bytes.Equal(b, l.sum) {
+		l.st.tb.Fatal("bytes that Next returned changed before Wrote")
+	}
+	k = min(k, len(b))
+	l.take(b[:k])
+	l.handed, l.sum = nil, nil
+	l.s.Wrote(k)
+	l.check()
+}
+
+// end is the end of the connection.
+func (l *link) end(why error) {
+	if l.closed {
+		return
+	}
+	l.closed = true
+	l.st.links = slices.DeleteFunc(l.st.links, func(other *link) bool { return other == l })
+	l.s.Closed(why)
+}
+
+// run moves everything that can move.
+func (l *link) run() bool {
+	moved := false
+	for {
+		k := l.chunk
+		if k == 0 {
+			k = len(l.up)
+		}
+		progress := l.receive(k)
+		progress = l.next() || progress
+		if l.handed != nil && !l.frozen {
+			if l.bite == 0 {
+				l.write(len(l.handed))
+			} else {
+				l.write(l.bite)
+			}
+			progress = true
+		}
+		if !progress {
+			return moved
+		}
+		moved = true
+	}
+}
+
+// take is the client's: it decodes what came.
+func (l *link) take(b []byte) {
+	l.raw = append(l.raw, b...)
+	b = slices.Clone(b)
+	for len(b) > 0 {
+		m, used, err := l.dec.Next(b)
+		if err != nil {
+			l.st.tb.Fatalf("the client cannot decode what the server sent: %v", err)
+		}
+		b = b[used:]
+		switch m.Op {
+		case frame.Text:
+			l.got(m.Payload)
+		case frame.Ping:
+			l.log = append(l.log, "PING")
+		case frame.Pong:
+			l.log = append(l.log, "PONG "+string(m.Payload))
+		case frame.Close:
+			code, reason := frame.CloseCode(m.Payload)
+			l.log = append(l.log, fmt.Sprintf("CLOSE %d %s", code, reason))
+		}
+	}
+}
+
+func (l *link) got(payload []byte) {
+	if !l.v1 {
+		l.log = append(l.log, string(payload))
+		if l.line != nil {
+			l.line(string(payload))
+		}
+		return
+	}
+	f, err := wire.ParseFrame(payload)
+	if err != nil {
+		l.st.tb.Fatalf("the client cannot parse %.200q: %v", payload, err)
+	}
+	l.log, l.frames = append(l.log, describe(f)), append(l.frames, f)
+	if l.hear != nil {
+		l.hear(f)
+	}
+}
+
+// heard settles and returns what the client has heard since it was asked last.
+func (l *link) heard() []string {
+	l.st.settle()
+	log := l.log
+	l.log, l.frames = nil, nil
+	return log
+}
+
+// expect settles and holds what the client has heard against want. "CLOSE 1008" stands for any reason.
+func (l *link) expect(want ...string) {
+	l.st.tb.Helper()
+	l.same(l.heard(), want)
+}
+
+// expectOf is expect for frames of some kinds, which are separated by spaces; others are let pass. The order is that of
+// each kind by itself.
+func (l *link) expectOf(kinds string, want ...string) {
+	l.st.tb.Helper()
+	got := slices.DeleteFunc(l.heard(), func(s string) bool { return !slices.Contains(strings.Fields(kinds), kind(s)) })
+	byKind := func(a, b string) int { return strings.Compare(kind(a), kind(b)) }
+	slices.SortStableFunc(got, byKind)
+	slices.SortStableFunc(want, byKind)
+	l.same(got, want)
+}
+
+func kind(s string) string {
+	k, _, _ := strings.Cut(s, " ")
+	return k
+}
+
+func (l *link) same(got, want []string) {
+	l.st.tb.Helper()
+	for i := range got {
+		if i < len(want) && strings.HasPrefix(want[i], "CLOSE") && strings.HasPrefix(got[i], want[i]) {
+			got[i] = want[i]
+		}
+	}
+	if !slices.Equal(got, want) {
+		l.st.tb.Fatalf("heard\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+	}
+}
+
+// describe says a frame in a few words.
+func describe(f wire.Frame) string {
+	switch f := f.(type) {
+	case wire.Joined:
+		reset := ""
+		if f.Reset {
+			reset = " reset"
+		}
+		return fmt.Sprintf("joined %s %d-%d count %d%s", f.Room, f.First, f.N, f.Count, reset)
+	case wire.Message:
+		return fmt.Sprintf("message %s %d %s", f.Room, f.N, wire.AppendLine(nil, &f))
+	case wire.Saved:
+		return fmt.Sprintf("saved %s %s %d", f.Room, f.ID, f.N)
+	case wire.Refused:
+		return fmt.Sprintf("refused %s %s %s %d", f.Room, f.ID, f.Code, f.RetryAfterMS)
+	case wire.Fault:
+		return fmt.Sprintf("error %s", f.Code)
+	case wire.Presence:
+		return fmt.Sprintf("presence %s %d %s", f.Room, f.Count, strings.Join(f.Names, ","))
+	case wire.Who:
+		return fmt.Sprintf("who %s %d %s", f.Room, f.Count, strings.Join(f.Names, ","))
+	case wire.Typing:
+		who := make([]string, len(f.By))
+		for i, by := range f.By {
+			who[i] = by.From
+		}
+		return fmt.Sprintf("typing %s %s", f.Room, strings.Join(who, ","))
+	case wire.Gap:
+		return fmt.Sprintf("gap %s %d-%d", f.Room, f.From, f.To)
+	case wire.Page:
+		span := "empty"
+		if k := len(f.Messages); k > 0 {
+			span = fmt.Sprintf("%d-%d", f.Messages[0].N, f.Messages[k-1].N)
+		}
+		return fmt.Sprintf("page %s %s more %t", f.Room, span, f.More)
+	case wire.Name:
+		return "name " + f.Name
+	case wire.Pong:
+		return "pong " + f.ID
+	case wire.Restarting:
+		return fmt.Sprintf("restarting %d", f.RetryAfterMS)
+	}
+	return f.Type()
+}

@@ -1,0 +1,76 @@
+package session
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"ramai/internal/frame"
+	"ramai/internal/journal"
+	"ramai/internal/room"
+	"ramai/wire"
+)
+
+// plain is the door of the original: every text frame is said, everything said arrives as bare text. It has no
+// refusals for what is too fast (the client is read later), and answers nothing but with a notice.
+type plain struct{ *Session }
+
+func (p *plain) encoding() room.Encoding { return room.Line }
+
+func (p *plain) open() {
+	p.private = frame.AppendText(p.private, wire.Welcome)
+	seat := p.seat(p.client.Room)
+	head := p.env.Store.Head(p.client.Room)
+	p.join(p.client.Room, back(head, p.client.Last), seat)
+}
+
+func (p *plain) text(b []byte) {
+	e := journal.Event{Kind: journal.Say, By: p.By(), Room: p.client.Room, Text: string(b), Once: true}
+	if err := wire.CheckText(e.Text, p.env.Limits.Text); err != nil {
+		p.notice(err.Reason)
+		return
+	}
+	p.epoch++ // each by itself: nothing is sent again here, so nothing waits for one that was refused
+	e.ID = strconv.FormatUint(p.epoch, 10)
+	p.heard(e.Text)
+	if wait := p.pay(true, e.Room, 1); wait > 0 {
+		p.wait(wait)
+		p.stalled = func() bool {
+			if wait := p.pay(true, e.Room, 1); wait > 0 {
+				p.wait(wait)
+				return false
+			}
+			return p.say(e)
+		}
+		return
+	}
+	p.say(e)
+}
+
+// say submits e, as soon as there is room.
+func (p *plain) say(e journal.Event) bool {
+	if p.submit(e) {
+		return true
+	}
+	p.stalled = func() bool { return p.submit(e) }
+	return false
+}
+
+func (p *plain) outcome(o *journal.Outcome) {
+	if o.Verdict == journal.Refused {
+		p.notice(o.Err.Reason)
+	}
+}
+
+func (p *plain) gap(_ string, from, to uint64) {
+	p.notice(fmt.Sprintf("%d messages are gone for good", to-from+1))
+}
+
+func (p *plain) bye(time.Duration) {}
+
+// notice tells the client something that nobody said.
+func (p *plain) notice(reason string) {
+	if !p.closing {
+		p.private = frame.AppendText(p.private, wire.NoticePrefix+reason)
+	}
+}

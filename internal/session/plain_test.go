@@ -1,0 +1,203 @@
+package session
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"ramai/internal/journal"
+	"ramai/internal/names"
+	"ramai/wire"
+)
+
+// The scenario of the original: everyone is greeted, and what one says all hear, the one who said it too.
+func TestPlainIsTheOriginal(t *testing.T) {
+	st := newStage(t, setting{})
+	clients := []*link{st.connect(Client{}), st.connect(Client{}), st.connect(Client{})}
+	for _, l := range clients {
+		l.expect("Welcome to chat! Type a message")
+	}
+	clients[0].text("hello")
+	clients[1].text("")
+	clients[2].text("two\nlines\tand ünïcode ☺")
+	for _, l := range clients {
+		l.expect("hello", "", "two\nlines\tand ünïcode ☺")
+	}
+}
+
+func TestPlainRooms(t *testing.T) {
+	st := newStage(t, setting{})
+	lobby, other := st.plain(Client{}), st.plain(Client{Room: "den"})
+	lobby.text("in the lobby")
+	other.text("in the den")
+	lobby.expect("in the lobby")
+	other.expect("in the den")
+}
+
+func TestPlainAndV1HearEachOther(t *testing.T) {
+	st := newStage(t, setting{})
+	p, v := st.plain(Client{}), st.in(wire.Lobby)
+	p.text("from the plain door")
+	p.expect("from the plain door")
+	v.expect("message lobby 1 from the plain door")
+	v.say("a", "from v1")
+	p.expect("from v1")
+	v.expectOf("message", "message lobby 2 from v1")
+}
+
+func TestPlainLast(t *testing.T) {
+	st := newStage(t, setting{})
+	first := st.plain(Client{})
+	for i := range 5 {
+		first.text(fmt.Sprint("old ", i+1))
+	}
+	first.heard()
+	for last, want := range map[int][]string{
+		0: nil, 2: {"old 4", "old 5"}, 5: {"old 1", "old 2", "old 3", "old 4", "old 5"}, 500: {"old 1", "old 2", "old 3", "old 4", "old 5"},
+	} {
+		l := st.connect(Client{Last: last})
+		l.expect(append([]string{wire.Welcome}, want...)...)
+		l.end(nil)
+	}
+}
+
+// claimed brings in a plain client with a name, claimed as the server does it before the upgrade.
+func (st *stage) claimed(name string) *link {
+	st.tb.Helper()
+	secret, _ := wire.NewSession(st.random)
+	e := journal.Event{Kind: journal.Claim, By: wire.By(secret), Name: name, Key: names.Key(name), Bound: true}
+	if err := st.orderer.Submit(e, nil); err != nil {
+		st.tb.Fatal(err)
+	}
+	st.settle()
+	return st.plain(Client{Session: secret, Named: true})
+}
+
+func TestPlainNameEndsWithTheConnection(t *testing.T) {
+	st := newStage(t, setting{})
+	ann, v := st.claimed("ann"), st.in(wire.Lobby)
+	ann.text("hi")
+	ann.expect("ann: hi")
+	v.expect("message lobby 1 ann: hi")
+	v.send(wire.Name{Name: "Ann"})
+	v.expect("error name_taken")
+	ann.end(nil)
+	st.settle()
+	v.send(wire.Name{Name: "Ann"})
+	v.expect("name Ann")
+}
+
+func TestPlainNameIsReleasedThoughTheQueueIsFull(t *testing.T) {
+	st := newStage(t, setting{queue: 2})
+	ann := st.claimed("ann")
+	v := st.v1()
+	st.paused = true
+	v.say("a", "1")
+	v.say("b", "2")
+	v.heard()
+	ann.end(nil)
+	st.paused = false
+	v.expect("saved lobby a 1", "saved lobby b 2")
+	v.send(wire.Name{Name: "ann"})
+	v.expect("name ann")
+}
+
+func TestPlainNotices(t *testing.T) {
+	st := newStage(t, setting{})
+	for name, c := range map[string]struct{ said, reason string }{
+		"too long":          {strings.Repeat("x", 4001), "4001 bytes; at most 4000"},
+		"control character": {"a\x1b[2J", "U+001B"},
+		"C1":                {"a\u0085", "U+0085"},
+		"DEL":               {"\x7f", "U+007F"},
+		"carriage return":   {"a\r\n", "U+000D"},
+	} {
+		l := st.plain(Client{})
+		l.text(c.said)
+		got := l.heard()
+		if len(got) != 1 || !strings.HasPrefix(got[0], "! ") || !strings.Contains(got[0], c.reason) {
+			t.Errorf("%s: heard %q, want a notice about %q", name, got, c.reason)
+		}
+		l.text("still here")
+		l.expect("still here")
+		l.end(nil)
+	}
+	l := st.plain(Client{})
+	l.text(strings.Repeat("x", 4000))
+	if got := l.heard(); len(got) != 1 || len(got[0]) != 4000 {
+		t.Errorf("4000 bytes are not said: %.100q", got)
+	}
+}
+
+// Too fast is never refused on the plain door: it is read later, in order, and nothing is lost.
+func TestPlainTooFastIsReadLater(t *testing.T) {
+	st := newStage(t, setting{rate: 5, burst: 20})
+	l := st.plain(Client{})
+	var want []string
+	for i := range 50 {
+		want = append(want, fmt.Sprint("line ", i+1))
+		l.text(want[i])
+	}
+	got := l.heard()
+	if len(got) != 20 {
+		t.Fatalf("%d lines were taken at once, want the burst of 20", len(got))
+	}
+	st.advance(time.Second)
+	if got = append(got, l.heard()...); len(got) != 25 {
+		t.Fatalf("%d lines were taken after a second, want 25", len(got))
+	}
+	st.advance(5 * time.Second)
+	if got = append(got, l.heard()...); !slices.Equal(got, want) {
+		t.Fatalf("heard %q, want all 50 in order", got)
+	}
+}
+
+// While a client is not read because it was too fast, no pong can be seen, and so none is missed.
+func TestPlainTooFastIsNotTakenForDead(t *testing.T) {
+	st := newStage(t, setting{rate: 0.01, burst: 1})
+	l := st.plain(Client{})
+	for i := range 20 {
+		l.text(fmt.Sprint(i))
+	}
+	st.advance(25 * time.Minute)
+	if l.closed {
+		t.Fatalf("closed: %q", l.heard())
+	}
+	if got := l.heard(); len(got) < 15 {
+		t.Errorf("heard %q in 25 minutes at one line in 100 s", got)
+	}
+}
+
+// One failure of the disk is told to the plain client, and does not end its talking.
+func TestPlainGoesOnAfterARefusal(t *testing.T) {
+	st := newStage(t, setting{})
+	l := st.plain(Client{})
+	st.paused = true
+	l.text("lost 1")
+	l.text("lost 2")
+	st.settle()
+	st.store.faults = []fault{rolled}
+	st.paused = false
+	got := l.heard()
+	if len(got) != 2 || !strings.HasPrefix(got[0], "! ") || !strings.HasPrefix(got[1], "! ") {
+		t.Fatalf("heard %q, want two notices", got)
+	}
+	l.text("kept")
+	l.expect("kept")
+}
+
+func TestPlainGap(t *testing.T) {
+	st := newStage(t, setting{tape: 1})
+	old := st.plain(Client{})
+	for i := range 10 {
+		old.text(fmt.Sprint(i + 1))
+	}
+	old.heard()
+	st.lazy = true
+	l := st.connect(Client{Last: 10})
+	st.settle()
+	st.store.first[wire.Lobby] = 8
+	st.lazy = false
+	l.expect(wire.Welcome, "! 7 messages are gone for good", "8", "9", "10")
+}

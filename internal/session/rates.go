@@ -1,0 +1,124 @@
+package session
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// Rates says who may do how much. A sender and an address each have their share; an event needs both. Loopback has no
+// share of an address: whoever is on this machine, or behind a proxy on it, is told apart by sender alone.
+type Rates struct {
+	limit rate.Limit
+	burst int
+	rooms rate.Limit // rooms an address may make
+
+	mu       sync.Mutex
+	senders  map[string]*bucket       // guarded by mu
+	networks map[netip.Prefix]*bucket // guarded by mu
+	makers   map[netip.Prefix]*bucket // guarded by mu: who makes rooms
+	sweepAt  int                      // guarded by mu: how many entries there may be before the idle ones are dropped
+}
+
+// RoomsAMinute is how many rooms one address may make in a minute, and at once.
+const RoomsAMinute = 10
+
+// A bucket is one share.
+type bucket struct {
+	*rate.Limiter
+	used time.Time
+}
+
+// NewRates allows perSecond events a second, burst at once. With 0 a second there is no limit of any kind.
+func NewRates(perSecond float64, burst int) *Rates {
+	r := &Rates{limit: rate.Limit(perSecond), burst: burst, rooms: rate.Every(time.Minute / RoomsAMinute), sweepAt: 1024}
+	r.senders = make(map[string]*bucket)
+	r.networks, r.makers = make(map[netip.Prefix]*bucket), make(map[netip.Prefix]*bucket)
+	return r
+}
+
+// Take takes cost events from the shares of a sender and an address, or nothing: then it returns how long to wait.
+func (r *Rates) Take(now time.Time, by string, addr netip.Addr, cost int) time.Duration {
+	if r.limit == 0 {
+		return 0
+	}
+	cost = min(cost, r.burst) // more than a full bucket would never come
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sweep(now)
+	shares := []*bucket{of(r.senders, by, r.limit, r.burst, now)}
+	if !addr.IsLoopback() {
+		shares = append(shares, of(r.networks, network(addr), r.limit, r.burst, now))
+	}
+	return take(now, cost, shares...)
+}
+
+// TakeRoom takes one new room from the share of an address, or returns how long to wait.
+func (r *Rates) TakeRoom(now time.Time, addr netip.Addr) time.Duration {
+	if r.limit == 0 || addr.IsLoopback() {
+		return 0
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return take(now, 1, of(r.makers, network(addr), r.rooms, RoomsAMinute, now))
+}
+
+// take takes from all shares or from none.
+func take(now time.Time, cost int, shares ...*bucket) time.Duration {
+	var wait time.Duration
+	taken := make([]*rate.Reservation, 0, 2)
+	for _, b := range shares {
+		t := b.ReserveN(now, cost)
+		wait = max(wait, t.DelayFrom(now))
+		taken = append(taken, t)
+	}
+	if wait > 0 {
+		for _, t := range taken {
+			t.CancelAt(now)
+		}
+	}
+	return wait
+}
+
+func of[K comparable](shares map[K]*bucket, key K, limit rate.Limit, burst int, now time.Time) *bucket {
+	b := shares[key]
+	if b == nil {
+		b = &bucket{Limiter: rate.NewLimiter(limit, burst)}
+		shares[key] = b
+	}
+	b.used = now
+	return b
+}
+
+// network is what has one share: an IPv4 address, or the /64 of an IPv6 address.
+func network(addr netip.Addr) netip.Prefix {
+	addr = addr.Unmap()
+	bits := 32
+	if addr.Is6() {
+		bits = 64
+	}
+	p, _ := addr.WithZone("").Prefix(bits) // of the zero Addr: the zero Prefix, one share for all whose address is unknown
+	return p
+}
+
+// sweep drops the shares that are full again, now and then. Called with mu held.
+func (r *Rates) sweep(now time.Time) {
+	if len(r.senders)+len(r.networks)+len(r.makers) < r.sweepAt {
+		return
+	}
+	full := time.Duration(float64(r.burst) / float64(r.limit) * float64(time.Second))
+	drop(r.senders, now, full)
+	drop(r.networks, now, full)
+	drop(r.makers, now, time.Minute)
+	r.sweepAt = max(1024, 2*(len(r.senders)+len(r.networks)+len(r.makers)))
+}
+
+func drop[K comparable](shares map[K]*bucket, now time.Time, full time.Duration) {
+	for key, b := range shares {
+		if now.Sub(b.used) > full {
+			delete(shares, key)
+		}
+	}
+}

@@ -1,0 +1,155 @@
+package session
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"ramai/wire"
+)
+
+var remote = netip.MustParseAddrPort("192.0.2.7:40000")
+
+func TestRates(t *testing.T) {
+	start := time.Unix(0, 0)
+	const sender = "by"
+	takes := func(r *Rates, now time.Time, by, addr string, n int) (taken int) {
+		for range n {
+			if r.Take(now, by, netip.MustParseAddr(addr), 1) == 0 {
+				taken++
+			}
+		}
+		return taken
+	}
+	for name, c := range map[string]struct {
+		first, second  [2]string // sender and address
+		want           int       // that the second can take of 20, after the first took 20
+		wantAfter1s    int
+		wantAfter1Hour int
+	}{
+		"the same":                {[2]string{"a", "192.0.2.1"}, [2]string{"a", "192.0.2.1"}, 0, 5, 20},
+		"a sender elsewhere":      {[2]string{"a", "192.0.2.1"}, [2]string{"a", "192.0.2.2"}, 0, 5, 20},
+		"an address's others":     {[2]string{"a", "192.0.2.1"}, [2]string{"b", "192.0.2.1"}, 0, 5, 20},
+		"strangers":               {[2]string{"a", "192.0.2.1"}, [2]string{"b", "192.0.2.2"}, 20, 5, 20},
+		"of one /64":              {[2]string{"a", "2001:db8::1"}, [2]string{"b", "2001:db8::ffff:1:2:3"}, 0, 5, 20},
+		"of two /64":              {[2]string{"a", "2001:db8::1"}, [2]string{"b", "2001:db8:0:1::1"}, 20, 5, 20},
+		"IPv4 in IPv6":            {[2]string{"a", "192.0.2.1"}, [2]string{"b", "::ffff:192.0.2.1"}, 0, 5, 20},
+		"two of IPv4 in IPv6":     {[2]string{"a", "::ffff:192.0.2.1"}, [2]string{"b", "::ffff:192.0.2.2"}, 20, 5, 20},
+		"zones of one /64":        {[2]string{"a", "fe80::1%a"}, [2]string{"b", "fe80::1%b"}, 0, 5, 20},
+		"loopback's others":       {[2]string{"a", "127.0.0.1"}, [2]string{"b", "127.0.0.1"}, 20, 5, 20},
+		"loopback's others, IPv6": {[2]string{"a", "::1"}, [2]string{"b", "::1"}, 20, 5, 20},
+		"loopback's same sender":  {[2]string{"a", "127.0.0.1"}, [2]string{"a", "::1"}, 0, 5, 20},
+	} {
+		r := NewRates(5, 20)
+		if got := takes(r, start, c.first[0], c.first[1], 25); got != 20 {
+			t.Errorf("%s: a burst of %d, want 20", name, got)
+		}
+		for i, want := range []int{c.want, c.wantAfter1s, c.wantAfter1Hour} {
+			now := start.Add([]time.Duration{0, time.Second, time.Hour}[i])
+			if got := takes(r, now, c.second[0], c.second[1], 20); got != want {
+				t.Errorf("%s: %v later %d, want %d", name, now.Sub(start), got, want)
+			}
+		}
+	}
+	off := NewRates(0, 0)
+	if got := takes(off, start, sender, "192.0.2.1", 1000); got != 1000 {
+		t.Errorf("without a limit %d of 1000", got)
+	}
+}
+
+func TestRatesSayHowLongToWait(t *testing.T) {
+	r, now, addr := NewRates(5, 20), time.Unix(0, 0), netip.MustParseAddr("192.0.2.1")
+	for range 20 {
+		r.Take(now, "a", addr, 1)
+	}
+	for range 3 { // asking takes nothing
+		if got := r.Take(now, "a", addr, 2); got != 400*time.Millisecond {
+			t.Errorf("two events in %v, want 400ms", got)
+		}
+	}
+	if got := r.Take(now.Add(400*time.Millisecond), "a", addr, 2); got != 0 {
+		t.Errorf("after that time another %v", got)
+	}
+	if got := r.Take(now.Add(time.Hour), "a", addr, 1000); got != 0 {
+		t.Errorf("more than a burst is never let through: %v", got)
+	}
+}
+
+func TestRatesForgetTheIdle(t *testing.T) {
+	r, now := NewRates(5, 20), time.Unix(0, 0)
+	for i := range 100_000 {
+		now = now.Add(10 * time.Millisecond)
+		r.Take(now, fmt.Sprint(i), netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 1)
+	}
+	if n := len(r.senders) + len(r.networks); n > 2048 {
+		t.Errorf("%d shares are remembered", n)
+	}
+}
+
+func TestRoomsAMinute(t *testing.T) {
+	r, now := NewRates(5, 20), time.Unix(0, 0)
+	made := func(now time.Time, addr string) (n int) {
+		for range 100 {
+			if r.TakeRoom(now, netip.MustParseAddr(addr)) == 0 {
+				n++
+			}
+		}
+		return n
+	}
+	for _, c := range []struct {
+		after time.Duration
+		addr  string
+		want  int
+	}{
+		{0, "192.0.2.1", 10}, {0, "192.0.2.2", 10}, {6 * time.Second, "192.0.2.1", 1}, {time.Hour, "192.0.2.1", 10},
+		{0, "2001:db8::1", 10}, {0, "2001:db8::2", 0}, {0, "127.0.0.1", 100},
+	} {
+		if got := made(now.Add(c.after), c.addr); got != c.want {
+			t.Errorf("%s after %v: %d rooms, want %d", c.addr, c.after, got, c.want)
+		}
+	}
+}
+
+func TestV1Rates(t *testing.T) {
+	st := newStage(t, setting{rate: 1, burst: 4})
+	l := st.v1()
+	l.send(wire.History{Room: wire.Lobby}, wire.Who{Room: wire.Lobby}, wire.Who{Room: wire.Lobby}, wire.Name{Name: "ann"})
+	l.expect("page lobby empty more false", "who lobby 0 ", "error rate_limited", "error rate_limited")
+	st.advance(time.Second)
+	l.send(wire.Name{Name: "ann"})
+	l.expect("name ann")
+	l.send(wire.Ping{}, wire.Ping{}, wire.Ping{}, wire.Leave{Room: "x"}) // cost nothing
+	l.expect("pong ", "pong ", "pong ")
+}
+
+// Joins are paced, not refused, and what is sent behind one waits for it.
+func TestJoinsArePaced(t *testing.T) {
+	st := newStage(t, setting{rate: 1, burst: 2})
+	l := st.v1()
+	for _, name := range []string{"a", "b", "c", "d"} {
+		l.send(wire.Join{Room: name})
+	}
+	l.send(wire.Ping{ID: "end"})
+	l.expect("joined a 1-0 count 1", "joined b 1-0 count 1")
+	st.advance(time.Second)
+	l.expectOf("joined pong", "joined c 1-0 count 1")
+	st.advance(time.Second)
+	l.expectOf("joined pong", "joined d 1-0 count 1", "pong end")
+}
+
+func TestPlainRoomsAreMadeAtAPace(t *testing.T) {
+	st := newStage(t, setting{rate: 100, burst: 100})
+	links := make([]*link, RoomsAMinute+1)
+	for i := range links {
+		links[i] = st.plain(Client{Room: fmt.Sprint("r", i), Addr: remote})
+		links[i].text("first")
+	}
+	for _, l := range links[:RoomsAMinute] {
+		l.expect("first")
+	}
+	last := links[RoomsAMinute]
+	last.expect()
+	st.advance(6 * time.Second)
+	last.expect("first")
+}

@@ -1,0 +1,329 @@
+package session
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"ramai/internal/frame"
+	"ramai/internal/journal"
+	"ramai/wire"
+)
+
+// talk has n things said in the lobby, of many lengths, each in its own batch.
+func (st *stage) talk(n int) {
+	st.tb.Helper()
+	head := st.store.Head(wire.Lobby).Last
+	for i := range n {
+		text := fmt.Sprint("number ", int(head)+i+1, strings.Repeat(" and on", int(head)+i%300))
+		e := journal.Event{Kind: journal.Say, By: "talker", Room: wire.Lobby, Text: text[:min(len(text), 4000)], Once: true}
+		if err := st.orderer.Submit(e, nil); err != nil {
+			st.tb.Fatal(err)
+		}
+		if !st.order() {
+			st.tb.Fatal("the journal did not store a thing")
+		}
+	}
+}
+
+// bytesOf are the frames of the lobby's messages after number n, as they travel.
+func (st *stage) bytesOf(v1 bool, n uint64) []byte {
+	st.tb.Helper()
+	var b []byte
+	for {
+		messages, err := st.store.Store.Read(wire.Lobby, n, journal.MaxRead)
+		if err != nil {
+			st.tb.Fatal(err)
+		}
+		if len(messages) == 0 {
+			return b
+		}
+		for i := range messages {
+			if v1 {
+				b = frame.AppendText(b, wire.AppendMessage(nil, &messages[i]))
+			} else {
+				b = frame.AppendText(b, wire.AppendLine(nil, &messages[i]))
+			}
+			n = messages[i].N
+		}
+	}
+}
+
+// However the bytes are cut on their way, a reader gets exactly the frames that were said, from the tape or the journal.
+func TestShortWrites(t *testing.T) {
+	for _, tape := range []int64{1, 20 << 10, 4 << 20} {
+		for _, v1 := range []bool{true, false} {
+			rng := rand.New(rand.NewPCG(uint64(tape), 1))
+			st := newStage(t, setting{tape: tape})
+			l := st.plain(Client{})
+			if v1 {
+				l = st.in(wire.Lobby)
+			}
+			l.raw = nil
+			for st.store.Head(wire.Lobby).Last < 300 {
+				st.talk(rng.IntN(40))
+				l.bite, l.max = 1+rng.IntN(300), 1+rng.IntN(5000)
+				st.settle()
+			}
+			if want := st.bytesOf(v1, 0); !bytes.Equal(l.raw, want) {
+				t.Errorf("tape of %d bytes, v1 %t: %d bytes came, want %d, or others", tape, v1, len(l.raw), len(want))
+			}
+		}
+	}
+}
+
+// The rest of a frame that was cut goes before everything else, answers and the goodbye too.
+func TestCutFrameIsFinishedFirst(t *testing.T) {
+	st := newStage(t, setting{})
+	l := st.in(wire.Lobby)
+	st.talk(1)
+	for !l.next() || l.handed == nil {
+	}
+	l.write(5)
+	l.send(wire.Ping{ID: "x"}, wire.Leave{Room: wire.Lobby})
+	l.receive(len(l.up))
+	l.s.Force()
+	l.bite = 7
+	l.expect("message lobby 1 number 1", "pong x", "restarting 0", "CLOSE 1012")
+}
+
+// A reader that stops costs nothing and delays nobody, and gets exactly the same bytes when it comes back.
+func TestSlowReader(t *testing.T) {
+	for _, v1 := range []bool{true, false} {
+		st := newStage(t, setting{tape: 8 << 10})
+		slow, fast := st.plain(Client{}), st.in(wire.Lobby)
+		if v1 {
+			slow = st.in(wire.Lobby)
+		}
+		slow.raw, fast.raw, slow.frozen = nil, nil, true
+		for range 30 {
+			st.talk(50)
+			if got := len(fast.heard()); got != 50 {
+				t.Fatalf("the fast reader heard %d of 50", got)
+			}
+			if s := slow.s; len(s.private)+len(s.cut) > 0 || s.outcomes != nil || s.posted != nil {
+				t.Fatalf("the slow reader keeps %d bytes private, %d of a cut frame, %d outcomes, %d posts",
+					len(s.private), len(s.cut), len(s.outcomes), len(s.posted))
+			}
+		}
+		slow.frozen, slow.bite = false, 1000
+		st.settle()
+		if want := st.bytesOf(v1, 0); !bytes.Equal(slow.raw, want) {
+			t.Errorf("v1 %t: %d bytes came, want %d, or others", v1, len(slow.raw), len(want))
+		}
+		if want := st.bytesOf(true, 0); !bytes.Equal(fast.raw, want) {
+			t.Error("the fast reader got other bytes")
+		}
+	}
+}
+
+// Reading from the journal is asked for once at a time, and what was read is let go of.
+func TestRefillOneAtATime(t *testing.T) {
+	st := newStage(t, setting{tape: 1})
+	st.talk(2000)
+	l := st.v1()
+	st.lazy = true
+	l.send(wire.Join{Room: wire.Lobby, Last: new(500)})
+	st.settle()
+	jobs := len(st.jobs)
+	for range 100 {
+		l.Wake()
+		st.talk(1)
+		st.settle()
+	}
+	if len(st.jobs) != jobs {
+		t.Errorf("%d jobs, after %d", len(st.jobs), jobs)
+	}
+	st.lazy = false
+	st.settle()
+	p := l.s.places[0]
+	if p.n != 2100 || p.asked {
+		t.Errorf("at %d, asked %t", p.n, p.asked)
+	}
+	st.talk(1)
+	st.settle()
+	if p.chunk != nil {
+		t.Error("a reader that has caught up keeps a part of the past")
+	}
+}
+
+func TestRefillIsTriedAgain(t *testing.T) {
+	st := newStage(t, setting{tape: 1})
+	st.talk(10)
+	st.store.reads = 4 // that of the tape's warming, and of three refills
+	l := st.v1()
+	l.send(wire.Join{Room: wire.Lobby})
+	l.expect("joined lobby 1-10 count 1")
+	st.advance(2 * time.Second)
+	l.expectOf("message")
+	st.advance(time.Second)
+	if got := l.heard(); len(got) != 10 {
+		t.Errorf("heard %q, want all ten", got)
+	}
+	if !l.s.places[0].again.IsZero() {
+		t.Error("it still wants to try again")
+	}
+}
+
+// The tape comes to hold what could not be read. The session must not ask to be woken for ever.
+func TestRefillFailsAndTheTapeIsWarm(t *testing.T) {
+	st := newStage(t, setting{})
+	st.talk(10)
+	l := st.v1()
+	st.lazy = true
+	l.send(wire.Join{Room: wire.Lobby})
+	st.settle()
+	if len(st.jobs) != 2 {
+		t.Fatalf("%d jobs, want that of the tape and that of the session", len(st.jobs))
+	}
+	st.store.reads = 1
+	st.job(1)
+	st.settle()
+	st.job(0)
+	st.lazy = false
+	st.advance(time.Minute)
+	if got := l.heard(); len(got) < 11 {
+		t.Errorf("heard %q", got)
+	}
+}
+
+// What is gone is named, and where it is missing.
+func TestGap(t *testing.T) {
+	for name, c := range map[string]struct {
+		said, first, after uint64
+		want               string
+	}{
+		"the oldest are gone":    {20, 15, 3, "gap lobby 4-14"},
+		"only what I have":       {20, 15, 14, ""},
+		"one":                    {20, 15, 13, "gap lobby 14-14"},
+		"everything is gone":     {20, 21, 3, "gap lobby 4-20"},
+		"everything, and I have": {20, 21, 20, ""},
+	} {
+		st := newStage(t, setting{tape: 1})
+		st.talk(int(c.said))
+		st.store.first[wire.Lobby] = c.first
+		l := st.v1()
+		l.send(wire.Join{Room: wire.Lobby, After: &wire.Position{Log: st.store.Log(), N: c.after}})
+		want := []string{fmt.Sprintf("joined lobby %d-%d count 1", c.first, c.said)}
+		if c.want != "" {
+			want = append(want, c.want)
+		}
+		for n := max(c.after+1, c.first); n <= c.said; n++ {
+			want = append(want, fmt.Sprintf("message lobby %d ", n))
+		}
+		got := l.heard()
+		for i := range got {
+			if strings.HasPrefix(got[i], "message") {
+				got[i] = got[i][:strings.Index(got[i], "number")]
+			}
+		}
+		t.Log(name)
+		l.same(got, want)
+	}
+}
+
+// Retention passes a reader by that was not reading.
+func TestGapWhileFrozen(t *testing.T) {
+	st := newStage(t, setting{tape: 1})
+	l := st.in(wire.Lobby)
+	l.frozen = true
+	st.talk(10)
+	st.settle() // Next has handed out the first of them at the most
+	st.talk(90)
+	st.store.first[wire.Lobby] = 96
+	l.frozen = false
+	st.settle()
+	var n uint64
+	gaps := 0
+	for _, f := range l.frames {
+		switch f := f.(type) {
+		case wire.Gap:
+			if gaps++; f.From != n+1 || f.To != 95 {
+				t.Errorf("a gap of %d to %d after %d", f.From, f.To, n)
+			}
+			n = f.To
+		case wire.Message:
+			if f.N != n+1 {
+				t.Errorf("%d follows %d", f.N, n)
+			}
+			n = f.N
+		}
+	}
+	if n != 100 || gaps != 1 {
+		t.Errorf("got to %d with %d gaps, want 100 with one", n, gaps)
+	}
+}
+
+// last counts from what is kept.
+func TestLastOfWhatIsKept(t *testing.T) {
+	st := newStage(t, setting{})
+	st.talk(20)
+	st.store.first[wire.Lobby] = 18
+	l := st.v1()
+	l.send(wire.Join{Room: wire.Lobby, Last: new(10)})
+	l.expectOf("joined gap", "joined lobby 18-20 count 1")
+}
+
+// What is read from the past arrives while the frames of the tape are being written: they must not get mixed up.
+func TestRefillComesDuringAWrite(t *testing.T) {
+	st := newStage(t, setting{})
+	st.talk(30)
+	l := st.v1()
+	st.lazy = true
+	l.send(wire.Join{Room: wire.Lobby, After: &wire.Position{Log: st.store.Log(), N: 10}})
+	st.settle()
+	st.job(0) // the tape is warm now
+	l.ready = true
+	for l.next() && l.handed == nil {
+	}
+	st.store.first[wire.Lobby] = 28
+	st.job(0) // the session is told that there is a gap up to 27
+	l.send(wire.Ping{})
+	l.receive(len(l.up))
+	l.bite = 700
+	st.lazy = false
+	st.settle()
+	n := uint64(10)
+	for _, f := range l.frames {
+		if m, ok := f.(wire.Message); ok && m.N != n+1 {
+			t.Fatalf("%d follows %d", m.N, n)
+		} else if ok {
+			n = m.N
+		} else if _, ok := f.(wire.Gap); ok {
+			t.Fatalf("a gap is told after %d, though everything comes", n)
+		}
+	}
+	if n != 30 {
+		t.Errorf("got to %d of 30", n)
+	}
+}
+
+// A frame that is longer than what the reactor writes at once goes out in parts.
+func TestNextKeepsToItsBound(t *testing.T) {
+	st := newStage(t, setting{})
+	l := st.in(wire.Lobby)
+	l.max = 10
+	l.say("x", strings.Repeat("long ", 500))
+	l.expectOf("message", "message lobby 1 "+strings.Repeat("long ", 500))
+}
+
+// A busy room does not hold up a quiet one.
+func TestManyRoomsAreReadInTurn(t *testing.T) {
+	st := newStage(t, setting{})
+	l, talker := st.in("a", "b"), st.v1()
+	l.max, l.frozen = 1, true // a frame at a time
+	for i := range 20 {
+		talker.send(wire.Say{Room: "a", ID: fmt.Sprint(i), Text: "x"})
+	}
+	talker.send(wire.Say{Room: "b", ID: "b", Text: "y"})
+	st.settle()
+	l.frozen = false
+	got := l.heard()
+	if i := slices.Index(got, "message b 1 y"); i < 0 || i > 2 {
+		t.Errorf("heard %q: room b's message is number %d", got, i)
+	}
+}

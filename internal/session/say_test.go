@@ -1,0 +1,271 @@
+package session
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"ramai/internal/journal"
+	"ramai/wire"
+)
+
+// Heard means saved: until the commit is done nobody hears anything, the sender neither.
+func TestNobodyHearsWhatIsNotSaved(t *testing.T) {
+	st := newStage(t, setting{})
+	a, b, p := st.in(wire.Lobby), st.in(wire.Lobby), st.plain(Client{})
+	st.paused = true
+	a.say("x", "soon")
+	for _, l := range []*link{a, b, p} {
+		l.expect()
+	}
+	late := st.connect(Client{V1: true})
+	late.send(wire.Join{Room: wire.Lobby}, wire.History{Room: wire.Lobby})
+	late.expect("welcome", "joined lobby 1-0 count 4", "page lobby empty more false")
+	st.store.faults = []fault{lost, committed}
+	st.store.reopens = 2
+	for range 4 { // lost; twice no Reopen; stored, but that is not known
+		if _, err := st.orderer.Step(); err == nil {
+			t.Fatal("the disk does not fail as it should")
+		}
+		for _, l := range []*link{a, b, p, late} {
+			l.expect()
+		}
+	}
+	st.paused = false
+	a.expectOf("saved message", "saved lobby x 1", "message lobby 1 soon")
+	b.expect("message lobby 1 soon")
+	p.expect("soon")
+	late.expect("message lobby 1 soon")
+}
+
+func TestSaveWithoutJoining(t *testing.T) {
+	st := newStage(t, setting{})
+	a, b := st.v1(), st.in("den")
+	a.send(wire.Say{Room: "den", ID: "x", Text: "from outside"})
+	a.expect("saved den x 1")
+	b.expect("message den 1 from outside")
+}
+
+func TestRepeats(t *testing.T) {
+	st := newStage(t, setting{})
+	a, b := st.connect(Client{V1: true}), st.in(wire.Lobby)
+	st.settle()
+	session := a.frames[0].(wire.Welcomed).Session
+	a.say("x", "once")
+	a.expect("welcome", "saved lobby x 1")
+	a.say("x", "once")
+	a.expect("saved lobby x 1")
+	a.say("x", "with another text")
+	a.expect("refused lobby x id_reused 0")
+	a.say("y", "two")
+	a.expect("saved lobby y 2") // a refusal that no retry helps holds nothing up
+	a.send(wire.Say{Room: "den", ID: "x", Text: "ids are of a room"})
+	a.expect("saved den x 1")
+
+	a.say("z", "three") // the answer is never read
+	st.settle()
+	a.end(nil)
+	again := st.v1()
+	again.send(wire.Hello{Session: session})
+	again.say("z", "three")
+	again.say("x", "once")
+	again.expect("welcome", "saved lobby z 3", "saved lobby x 1")
+	other := st.v1()
+	other.say("x", "ids are of a sender")
+	other.expect("saved lobby x 4")
+	b.expect("message lobby 1 once", "message lobby 2 two", "message lobby 3 three", "message lobby 4 ids are of a sender")
+}
+
+func TestRepeatInOneBatch(t *testing.T) {
+	st := newStage(t, setting{})
+	l := st.in(wire.Lobby)
+	l.say("x", "once")
+	l.say("x", "once")
+	l.say("x", "twice")
+	l.expectOf("message refused saved", "message lobby 1 once", "refused lobby x id_reused 0", "saved lobby x 1", "saved lobby x 1")
+}
+
+// When a batch is rolled back, all that is on its way from a sender is refused, until the first comes again.
+func TestRefusedKeepsTheOrder(t *testing.T) {
+	st := newStage(t, setting{batch: 2})
+	a, b := st.in(wire.Lobby), st.in(wire.Lobby)
+	st.paused = true
+	for _, id := range []string{"1", "2", "3", "4"} { // two batches
+		a.say(id, id)
+	}
+	b.say("b", "not of this sender")
+	st.settle()
+	st.store.faults = []fault{rolled}
+	st.paused = false
+	a.expectOf("refused", "refused lobby 1 unavailable 1000", "refused lobby 2 unavailable 1000",
+		"refused lobby 3 unavailable 1000", "refused lobby 4 unavailable 1000")
+	a.say("5", "5")
+	a.say("2", "2")
+	a.send(wire.Say{Room: "den", ID: "1", Text: "another room's 1"})
+	a.expectOf("refused", "refused lobby 5 unavailable 1000", "refused lobby 2 unavailable 1000", "refused den 1 unavailable 1000")
+	for _, id := range []string{"1", "2", "3", "4", "5"} {
+		a.say(id, id)
+	}
+	a.expectOf("refused message", "message lobby 2 1", "message lobby 3 2", "message lobby 4 3", "message lobby 5 4", "message lobby 6 5")
+	b.expectOf("message", "message lobby 1 not of this sender", "message lobby 2 1", "message lobby 3 2", "message lobby 4 3",
+		"message lobby 5 4", "message lobby 6 5")
+}
+
+// What is on its way when the client begins again belongs to before the refusal.
+func TestRefusedTwice(t *testing.T) {
+	st := newStage(t, setting{batch: 1})
+	l := st.in(wire.Lobby)
+	st.paused = true
+	l.say("1", "1")
+	l.say("2", "2")
+	st.settle()
+	st.store.faults = []fault{rolled, rolled}
+	st.order() // 1 is refused; 2 waits
+	l.expect("refused lobby 1 unavailable 1000")
+	l.say("1", "1")
+	l.say("2", "2")
+	st.settle()
+	st.paused = false
+	// The first 2 is of before the refusal. The second 1 meets the next fault, and takes the second 2 with it.
+	l.expect("refused lobby 2 unavailable 1000", "refused lobby 1 unavailable 1000", "refused lobby 2 unavailable 1000")
+	l.say("2", "2")
+	l.expect("refused lobby 2 unavailable 1000")
+	l.say("1", "1")
+	l.say("2", "2")
+	l.expectOf("message", "message lobby 1 1", "message lobby 2 2")
+}
+
+func TestRateLimitedKeepsTheOrder(t *testing.T) {
+	st := newStage(t, setting{rate: 5, burst: 3})
+	l := st.in(wire.Lobby) // takes one of three
+	for _, id := range []string{"1", "2", "3", "4"} {
+		l.say(id, id)
+	}
+	l.expectOf("message refused", "refused lobby 3 rate_limited 200", "refused lobby 4 rate_limited 200",
+		"message lobby 1 1", "message lobby 2 2")
+	l.say("4", "4")
+	l.expect("refused lobby 4 rate_limited 200")
+	st.advance(time.Second)
+	l.say("4", "4")
+	l.expectOf("refused", "refused lobby 4 rate_limited 200")
+	l.say("3", "3")
+	l.say("4", "4")
+	l.expectOf("message", "message lobby 3 3", "message lobby 4 4")
+}
+
+// The journal refuses 1 after 2 was refused for being too fast, and came again: 2 must not overtake 1.
+func TestRefusalOfOneThatCameBeforeARateLimitedOne(t *testing.T) {
+	st := newStage(t, setting{rate: 10, burst: 2, batch: 1})
+	l := st.in(wire.Lobby)
+	st.advance(time.Second)
+	st.paused = true
+	l.say("1", "1")
+	l.say("2", "2")
+	l.say("3", "3")
+	l.expectOf("refused", "refused lobby 3 rate_limited 100")
+	st.advance(time.Second)
+	l.say("3", "3")
+	st.settle()
+	st.store.faults = []fault{fine, rolled} // 2 fails
+	st.paused = false
+	l.expectOf("refused message", "refused lobby 2 unavailable 1000", "refused lobby 3 unavailable 1000", "message lobby 1 1")
+	st.advance(time.Second)
+	l.say("2", "2")
+	l.say("3", "3")
+	l.expectOf("refused message", "message lobby 2 2", "message lobby 3 3")
+}
+
+func TestFullQueueDelaysAndLosesNothing(t *testing.T) {
+	for _, v1 := range []bool{true, false} {
+		st := newStage(t, setting{queue: 3, batch: 2})
+		st.settle() // the event of the start
+		l := st.connect(Client{V1: v1, Room: wire.Lobby})
+		if v1 {
+			l.send(wire.Join{Room: wire.Lobby})
+		}
+		l.heard()
+		var want []string
+		st.paused = true
+		for i := range 10 {
+			if v1 {
+				l.say(fmt.Sprint("id", i+1), fmt.Sprint(i+1))
+				want = append(want, fmt.Sprintf("message lobby %d %d", i+1, i+1))
+			} else {
+				l.text(fmt.Sprint(i + 1))
+				want = append(want, fmt.Sprint(i+1))
+			}
+		}
+		l.expect()
+		if len(l.rest) == 0 {
+			t.Fatal("everything was read, though the queue has room for 3")
+		}
+		st.paused = false
+		got := slices.DeleteFunc(l.heard(), func(s string) bool { return len(s) > 5 && s[:5] == "saved" })
+		if !slices.Equal(got, want) {
+			t.Errorf("v1 %t: heard %q, want %q", v1, got, want)
+		}
+	}
+}
+
+// Who waits for room in the queue asks for it once, however often it is woken meanwhile.
+func TestFullQueueIsAskedOnce(t *testing.T) {
+	st := newStage(t, setting{queue: 1})
+	st.settle()
+	l := st.in(wire.Lobby)
+	asked := 0
+	submit := st.env.Submit
+	st.env.Submit = func(e journal.Event, room func()) error {
+		asked++
+		return submit(e, room)
+	}
+	st.paused = true
+	l.say("1", "1")
+	l.say("2", "2")
+	st.settle()
+	st.advance(time.Minute)
+	for range 100 {
+		l.Wake()
+		st.settle()
+	}
+	if asked != 2 {
+		t.Errorf("%d times asked for a place in the queue, want 2", asked)
+	}
+	st.paused = false
+	l.expectOf("message", "message lobby 1 1", "message lobby 2 2")
+}
+
+func TestInFlightIsBounded(t *testing.T) {
+	st := newStage(t, setting{})
+	l := st.in(wire.Lobby)
+	st.paused = true
+	for i := range 2 * maxFlight {
+		l.say(fmt.Sprint(i), "x")
+	}
+	st.settle()
+	if l.s.flight != maxFlight {
+		t.Errorf("%d events in flight, want %d", l.s.flight, maxFlight)
+	}
+	st.paused = false
+	st.settle()
+	if got := st.store.Head(wire.Lobby).Last; got != 2*maxFlight {
+		t.Errorf("%d are stored, want %d", got, 2*maxFlight)
+	}
+}
+
+// A client that says many things in a new room makes one room, not many.
+func TestANewRoomIsPaidForOnce(t *testing.T) {
+	st := newStage(t, setting{rate: 100, burst: 100})
+	l := st.connect(Client{V1: true, Addr: remote})
+	for i := range 50 {
+		l.send(wire.Say{Room: "new", ID: fmt.Sprint(i), Text: "x"})
+	}
+	l.expectOf("refused")
+	if got := st.store.Head("new").Last; got != 50 {
+		t.Errorf("%d of 50 are stored", got)
+	}
+	for i := range RoomsAMinute {
+		l.send(wire.Say{Room: fmt.Sprint("new", i), ID: "a", Text: "x"})
+	}
+	l.expectOf("refused", "refused new9 a rate_limited 6000")
+}

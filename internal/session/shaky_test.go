@@ -1,0 +1,116 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"testing"
+
+	"ramai/internal/journal"
+	"ramai/internal/store/memory"
+	"ramai/wire"
+)
+
+// fault is how one Apply fails.
+type fault int
+
+const (
+	fine      fault = iota
+	rolled          // nothing is stored, and that is known
+	lost            // nothing is stored, and nobody knows
+	committed       // all is stored, and nobody knows
+)
+
+var errDisk = errors.New("the disk makes noises")
+
+// shaky is a store in memory that fails when a test says so, and that can lose its oldest messages.
+type shaky struct {
+	*memory.Store
+	faults  []fault // what becomes of the next calls of Apply
+	reopens int     // calls of Reopen that fail
+	reads   int     // calls of Read and ReadBefore that fail
+	first   map[string]uint64
+
+	doubt bool           // Reopen has to come first
+	batch *journal.Batch // on disk, though nobody knows
+	at    uint64
+}
+
+func newShaky(tb testing.TB, random io.Reader) *shaky {
+	m, err := memory.New(random)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return &shaky{Store: m, first: map[string]uint64{}}
+}
+
+// Apply implements journal.Store.
+func (s *shaky) Apply(b *journal.Batch, position uint64) ([]journal.Outcome, error) {
+	if s.doubt {
+		panic("Apply after an unknown end, without Reopen")
+	}
+	f := fine
+	if len(s.faults) > 0 {
+		f, s.faults = s.faults[0], s.faults[1:]
+	}
+	switch f {
+	case rolled:
+		return nil, fmt.Errorf("%w: %w", journal.ErrRolledBack, errDisk)
+	case lost:
+		s.doubt = true
+		return nil, errDisk
+	case committed:
+		s.doubt, s.batch, s.at = true, b, position
+		return nil, errDisk
+	}
+	return s.Store.Apply(b, position)
+}
+
+// Reopen implements journal.Store.
+func (s *shaky) Reopen() error {
+	if s.reopens > 0 {
+		s.reopens--
+		return errDisk
+	}
+	if s.batch != nil {
+		if _, err := s.Store.Apply(s.batch, s.at); err != nil {
+			return err
+		}
+	}
+	s.doubt, s.batch = false, nil
+	return nil
+}
+
+// Head implements journal.Store.
+func (s *shaky) Head(room string) journal.Head {
+	h := s.Store.Head(room)
+	h.First = max(h.First, min(s.first[room], h.Last+1))
+	return h
+}
+
+// Read implements journal.Store.
+func (s *shaky) Read(room string, after uint64, limit int) ([]wire.Message, error) {
+	if s.fails() {
+		return nil, errDisk
+	}
+	return s.Store.Read(room, max(after, s.Head(room).First-1), limit)
+}
+
+// ReadBefore implements journal.Store.
+func (s *shaky) ReadBefore(room string, before uint64, limit int) ([]wire.Message, error) {
+	if s.fails() {
+		return nil, errDisk
+	}
+	all, err := s.Store.ReadBefore(room, before, limit)
+	first := s.Head(room).First
+	return slices.DeleteFunc(all, func(m wire.Message) bool { return m.N < first }), err
+}
+
+func (s *shaky) fails() bool {
+	if s.reads > 0 {
+		s.reads--
+		return true
+	}
+	return false
+}

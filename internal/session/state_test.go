@@ -1,0 +1,151 @@
+package session
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"ramai/wire"
+)
+
+func TestPresence(t *testing.T) {
+	st := newStage(t, setting{})
+	a, b := st.in(wire.Lobby), st.in(wire.Lobby)
+	p := st.plain(Client{})
+	st.advance(time.Second)
+	a.expect("presence lobby 3 ")
+	st.advance(time.Minute)
+	a.expectOf("presence") // nothing has changed
+	p.end(nil)
+	for range 20 { // much happens within a second
+		b.send(wire.Name{Name: "ann"}, wire.Name{Name: "bob"})
+		st.in(wire.Lobby).end(nil)
+	}
+	b.heard()
+	a.expect()
+	st.advance(time.Second)
+	a.expect("presence lobby 2 bob")
+	b.expectOf("presence", "presence lobby 2 bob")
+}
+
+// Who comes is told once, and of itself too.
+func TestPresenceOfWhoComes(t *testing.T) {
+	st := newStage(t, setting{})
+	a := st.in(wire.Lobby)
+	st.advance(time.Second)
+	b := st.v1()
+	b.send(wire.Join{Room: wire.Lobby})
+	b.expect("joined lobby 1-0 count 2")
+	st.advance(time.Second)
+	b.expect("presence lobby 2 ")
+	// One goes as another comes: for a nothing changes, but c has not been told yet.
+	a.heard()
+	b.end(nil)
+	c := st.in(wire.Lobby)
+	st.advance(time.Second)
+	c.expectOf("presence", "presence lobby 2 ")
+	// The same connection comes again.
+	c.send(wire.Join{Room: wire.Lobby})
+	st.advance(time.Second)
+	c.expectOf("presence", "presence lobby 2 ")
+}
+
+// Presence is state: who did not read gets the newest, and only after everything that was said.
+func TestOnlyTheNewestPresence(t *testing.T) {
+	st := newStage(t, setting{})
+	a, b := st.in(wire.Lobby), st.in(wire.Lobby)
+	st.advance(time.Second)
+	a.heard()
+	a.frozen = true
+	st.talk(1)
+	for i := range 10 {
+		b.send(wire.Name{Name: fmt.Sprint("name", i)})
+		st.advance(time.Second)
+		st.talk(2)
+	}
+	a.frozen, a.bite = false, 100
+	got := a.heard()
+	if len(got) != 22 || !strings.HasPrefix(got[20], "message lobby 21") || got[21] != "presence lobby 2 name9" {
+		t.Errorf("heard %q", got)
+	}
+}
+
+func TestPresenceOfACrowd(t *testing.T) {
+	st := newStage(t, setting{})
+	a := st.in(wire.Lobby)
+	a.send(wire.Name{Name: "ann"})
+	crowd := make([]*link, wire.MaxNamed)
+	for i := range crowd {
+		crowd[i] = st.connect(Client{})
+	}
+	st.advance(time.Second)
+	a.expectOf("presence", "presence lobby 201 ")
+	crowd[0].end(nil)
+	st.advance(time.Second)
+	a.expectOf("presence", "presence lobby 200 ann")
+	st.connect(Client{})
+	st.advance(time.Second)
+	a.expectOf("presence", "presence lobby 201 ")
+	a.send(wire.Who{Room: wire.Lobby})
+	a.expectOf("who", "who lobby 201 ann")
+}
+
+func TestTyping(t *testing.T) {
+	st := newStage(t, setting{})
+	a, b := st.in(wire.Lobby), st.in(wire.Lobby)
+	a.send(wire.Name{Name: "ann"})
+	b.send(wire.Name{Name: "bob"})
+	p := st.plain(Client{})
+	a.send(wire.Typing{Room: wire.Lobby})
+	b.heard()
+	st.advance(time.Second)
+	b.expectOf("typing", "typing lobby ann")
+	st.advance(2 * time.Second)
+	b.send(wire.Typing{Room: wire.Lobby})
+	st.advance(time.Second)
+	a.expectOf("typing", "typing lobby ann", "typing lobby ann,bob")
+	a.say("x", "said it")
+	st.advance(time.Second)
+	b.expectOf("typing", "typing lobby ann,bob", "typing lobby bob")
+	st.advance(10 * time.Second) // bob has stopped
+	b.expectOf("typing", "typing lobby ")
+	p.expect("ann: said it")
+}
+
+// More often than every 3 s is not heard, so it does not last longer.
+func TestTypingIsHeardEvery3Seconds(t *testing.T) {
+	st := newStage(t, setting{})
+	a, b := st.in(wire.Lobby), st.in("den", wire.Lobby)
+	a.send(wire.Typing{Room: wire.Lobby}, wire.Typing{Room: "den"})
+	st.advance(time.Second)
+	if got := b.heard(); len(got) != 3 {
+		t.Errorf("heard %q, want the presence of two rooms and the typing of one", got)
+	}
+}
+
+// With twenty who type it is a crowd; those who are shown can go on.
+func TestTypingOfACrowd(t *testing.T) {
+	st := newStage(t, setting{})
+	a := st.in(wire.Lobby)
+	typists := make([]*link, 30)
+	for i := range typists {
+		typists[i] = st.v1()
+		typists[i].send(wire.Name{Name: fmt.Sprint("typist", i)})
+	}
+	for range 4 {
+		for _, l := range typists {
+			l.send(wire.Typing{Room: wire.Lobby})
+		}
+		st.advance(4 * time.Second)
+	}
+	var now wire.Typing
+	for _, f := range a.frames {
+		if f, ok := f.(wire.Typing); ok {
+			now = f
+		}
+	}
+	if len(now.By) != 20 {
+		t.Errorf("%d are shown as typing, want 20", len(now.By))
+	}
+}

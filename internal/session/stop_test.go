@@ -1,0 +1,125 @@
+package session
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"ramai/wire"
+)
+
+// A server's stop as the clients see it: nothing more is taken, what was said is told, then goodbye.
+func TestStop(t *testing.T) {
+	st := newStage(t, setting{tape: 1})
+	a, b, slow, p := st.in(wire.Lobby), st.in(wire.Lobby), st.in(wire.Lobby), st.plain(Client{})
+	slow.frozen = true
+	st.talk(100)
+	st.settle()
+	for _, l := range []*link{a, b, p} {
+		l.heard()
+	}
+	st.paused = true
+	a.say("x", "the last word")
+	st.settle()
+	for _, l := range append([]*link(nil), st.links...) {
+		l.s.Quiet()
+	}
+	b.say("y", "too late")
+	st.settle()
+	st.orderer.Close()
+	st.paused = false
+	a.expectOf("saved message", "saved lobby x 101", "message lobby 101 the last word")
+	b.expectOf("saved refused message", "message lobby 101 the last word")
+	for _, l := range append([]*link(nil), st.links...) {
+		l.s.Leave(250 * time.Millisecond)
+	}
+	a.expect("restarting 250", "CLOSE 1012")
+	p.expect("the last word", "CLOSE 1012")
+	if slow.closed {
+		t.Fatal("closed before everything was told")
+	}
+	slow.frozen = false
+	got := slow.heard()
+	if len(got) != 103 || !strings.HasPrefix(got[100], "message lobby 101") || got[101] != "restarting 250" || !slow.closed {
+		t.Errorf("the slow reader heard %d frames, at last %q", len(got), got[len(got)-1])
+	}
+}
+
+// Who does not read is told goodbye behind what it was sent; the frame that was cut is whole.
+func TestForce(t *testing.T) {
+	st := newStage(t, setting{})
+	l := st.in(wire.Lobby)
+	st.talk(50)
+	for !l.next() || l.handed == nil {
+	}
+	l.write(100)
+	l.s.Leave(time.Second)
+	l.s.Force()
+	got := l.heard()
+	if k := len(got); k != 3 && k != 4 || got[k-2] != "restarting 1000" || !strings.HasPrefix(got[k-1], "CLOSE 1012") || !l.closed {
+		t.Errorf("heard %q", got)
+	}
+}
+
+// A session that comes while the server stops.
+func TestForceAtOnce(t *testing.T) {
+	st := newStage(t, setting{})
+	l := st.connect(Client{V1: true})
+	l.s.Force()
+	l.send(wire.Ping{})
+	l.expect("welcome", "restarting 0", "CLOSE 1012")
+}
+
+func TestClosedGivesEverythingBack(t *testing.T) {
+	st := newStage(t, setting{})
+	st.talk(10)
+	st.lazy = true
+	l := st.in("a", "b", wire.Lobby)
+	l.send(wire.History{Room: wire.Lobby}, wire.Join{Room: "c"})
+	st.settle()
+	l.end(nil)
+	for _, name := range []string{"a", "b", "c", wire.Lobby} {
+		if w := st.hub.Who(name); w.Count != 0 {
+			t.Errorf("%d are still in room %s", w.Count, name)
+		}
+	}
+	st.lazy = false
+	st.talk(1)
+	st.settle() // what comes for it now is let go
+	if l.s.places != nil {
+		t.Error("it still has places")
+	}
+}
+
+// A name that is held does not run out while its holder is connected, and is not given back to who has given it up.
+func TestNameIsRenewed(t *testing.T) {
+	st := newStage(t, setting{})
+	a, b := st.v1(), st.v1()
+	a.send(wire.Name{Name: "ann"})
+	a.expect("name ann")
+	st.tick = st.clock.AddDate(1, 0, 0) // the rooms do not matter here
+	for range 30 * 12 {
+		a.send(wire.Ping{})
+		b.send(wire.Ping{})
+		st.advance(5 * time.Minute)
+	}
+	a.heard()
+	b.heard()
+	b.send(wire.Name{Name: "ann"})
+	b.expect("error name_taken")
+	for range 50 { // a gives it up at a moment when it would be renewed
+		a.send(wire.Ping{})
+		st.advance(5 * time.Minute)
+		st.paused = true
+		a.send(wire.Name{})
+		st.advance(5 * time.Minute)
+		st.paused = false
+		a.expectOf("name", "name ")
+		if got := st.store.Name(a.s.By()); got != "" {
+			t.Fatalf("gave its name up, and has it again: %q", got)
+		}
+		a.send(wire.Name{Name: "ann"})
+		a.expectOf("name", "name ann")
+		a.s.renewAt = time.Time{} // of the next ping
+	}
+}

@@ -1,0 +1,264 @@
+package session
+
+import (
+	"time"
+
+	"ramai/internal/frame"
+	"ramai/internal/journal"
+	"ramai/internal/names"
+	"ramai/internal/room"
+	"ramai/internal/tape"
+	"ramai/wire"
+)
+
+// turn takes in what has come from other goroutines, and does what is due. It begins every call of the Source.
+func (s *Session) turn() {
+	s.now = s.env.Now()
+	s.mu.Lock()
+	outcomes, posted := s.outcomes, s.posted
+	s.outcomes, s.posted = nil, nil
+	s.mu.Unlock()
+	for i := range outcomes {
+		s.flight--
+		s.protocol.outcome(&outcomes[i])
+	}
+	for _, f := range posted {
+		f()
+	}
+	if s.stalled != nil && !s.crowded && !s.now.Before(s.until) {
+		s.until = time.Time{}
+		if s.stalled() {
+			s.stalled = nil
+		}
+	}
+	s.look()
+}
+
+// wait has what is stalled tried again after d.
+func (s *Session) wait(d time.Duration) { s.until = s.now.Add(d) }
+
+// look asks whether the client still lives.
+func (s *Session) look() {
+	if s.closing {
+		return
+	}
+	if !s.partial.IsZero() && s.stalled == nil && s.now.Sub(s.partial) > messageTakes {
+		s.end(wire.ClosePolicy, "a message did not end within 30 s of its beginning")
+		return
+	}
+	if s.now.Before(s.pingAt) {
+		return
+	}
+	s.pingAt = s.now.Add(pingEvery)
+	s.renew()
+	switch {
+	case s.full():
+		s.unanswered = time.Time{} // we do not read: a pong could not be seen
+	case s.unanswered.IsZero():
+		s.private = frame.AppendPing(s.private, nil)
+		s.unanswered = s.now
+	case s.now.Sub(s.unanswered) > pongWithin:
+		if n, known := s.conn.Undelivered(); !known || n == 0 {
+			s.end(wire.ClosePolicy, "no answer to pings")
+		}
+	case s.now.Sub(s.unanswered) >= pingEvery && len(s.private) == 0:
+		s.private = frame.AppendPing(s.private, nil) // proxies count what passes, whether or not it is answered
+	}
+}
+
+// renew keeps a name that is not bound to a connection from running out while its holder is connected.
+func (s *Session) renew() {
+	if s.now.Before(s.renewAt) || s.flight > 0 { // it may be giving the name up just now
+		return
+	}
+	s.renewAt = s.now.Add(journal.HoldName / 4)
+	if name := s.env.Store.Name(s.By()); name != "" && !s.client.Named {
+		e := journal.Event{Kind: journal.Claim, By: s.By(), Name: name, Key: names.Key(name)}
+		_ = s.env.Submit(e, nil) // if there is no room, next time will do
+	}
+}
+
+// end closes for a reason that is not in what was received.
+func (s *Session) end(code uint16, reason string) {
+	s.close(code, reason)
+	s.conn.Finish()
+}
+
+// arm asks to be woken when something is due.
+func (s *Session) arm() {
+	due := s.pingAt
+	sooner := func(t time.Time) {
+		if t.After(s.now) && t.Before(due) { // what is past waits for something else
+			due = t
+		}
+	}
+	sooner(s.until)
+	if !s.partial.IsZero() {
+		sooner(s.partial.Add(messageTakes + time.Second))
+	}
+	for _, p := range s.places {
+		sooner(p.again)
+	}
+	if s.armed.After(s.now) && !due.Before(s.armed) {
+		return // it is woken before that
+	}
+	s.armed = due
+	s.conn.WakeAfter(due.Sub(s.now))
+}
+
+// pull takes what the rooms have for this client: of one room at a time, in turn.
+func (s *Session) pull(max int) []byte {
+	for range s.places {
+		s.next++
+		p := s.places[s.next%len(s.places)]
+		span := s.after(p, max)
+		if b := span.Bytes(); len(b) > 0 {
+			s.writing, s.span = p, span
+			return b[:min(len(b), max)] // a single frame may be longer
+		}
+	}
+	return nil
+}
+
+// after returns the frames that follow a place, from the past that was read, or from the tape. If they are in neither,
+// they are asked for.
+func (s *Session) after(p *place, max int) tape.Span {
+	if p.chunk != nil {
+		if p.n < p.chunk.Last() {
+			return p.chunk.After(p.n, max)
+		}
+		p.chunk = nil
+	}
+	span, held := p.seat.After(p.n, max)
+	if !held && !p.asked && !s.now.Before(p.again) {
+		p.asked, p.again = true, time.Time{}
+		p.seat.Refill(p.n, func(c room.Chunk, err error) {
+			s.post(func() { s.refilled(p, c, err) })
+		})
+	}
+	return span
+}
+
+// refilled takes the past that was asked for. What is missing before it is gone, and the client is told.
+func (s *Session) refilled(p *place, c room.Chunk, err error) {
+	p.asked = false
+	if p.left || p == s.writing { // the tape holds it by now; if that ends too early, it is asked for again
+		return
+	}
+	begin := c.First
+	if c.Frames != nil {
+		begin = c.Frames.First() // not c.First: if retention came after the read, what was read is still the truth
+	}
+	switch {
+	case err != nil:
+		s.env.Log.Error("the past of a room could not be read", "room", p.seat.Room(), "after", p.n, "err", err)
+		p.again = s.now.Add(tryAgain)
+	case begin > p.n+1:
+		s.protocol.gap(p.seat.Room(), p.n+1, begin-1)
+		p.n = begin - 1
+		p.chunk = c.Frames
+	case c.Frames != nil:
+		p.chunk = c.Frames
+	default: // the tape has something that the journal does not show yet
+		p.again = s.now.Add(tryAgain)
+	}
+}
+
+// behind tells whether there is something in the rooms that this client was not sent.
+func (s *Session) behind() bool {
+	for _, p := range s.places {
+		if span, held := p.seat.After(p.n, 1); p.chunk != nil || !held || len(span.Bytes()) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// tell sends the state of rooms that has changed. It is called when everything said has been sent.
+func (s *Session) tell() {
+	if s.protocol.encoding() != room.JSON {
+		return
+	}
+	for _, p := range s.places {
+		state := p.seat.State()
+		if p.presence != state.PresenceVersion {
+			p.presence = state.PresenceVersion
+			s.private = append(s.private, state.Presence...)
+		}
+		if p.typing != state.TypingVersion {
+			p.typing = state.TypingVersion
+			s.private = append(s.private, state.Typing...)
+		}
+	}
+}
+
+// send puts a frame of ramai.v1 into the private buffer.
+func (s *Session) send(f wire.Frame) {
+	if !s.closing {
+		s.private = frame.AppendText(s.private, wire.Append(nil, f))
+	}
+}
+
+// join takes a seat and stands at number n.
+func (s *Session) join(name string, n uint64, seat *room.Seat) {
+	s.places = append(s.places, &place{seat: seat, n: n, presence: seat.Before()})
+}
+
+// seat takes a seat in a room without standing anywhere yet.
+func (s *Session) seat(name string) *room.Seat {
+	return s.env.Hub.Join(name, s.protocol.encoding(), s)
+}
+
+// shown is how much of a text a line of the log has, in bytes.
+const shown = 200
+
+// heard logs what a client says.
+func (s *Session) heard(text string) {
+	if s.env.Quiet {
+		return
+	}
+	if len(text) > shown {
+		text = text[:shown] + "…"
+	}
+	s.env.Log.Info("From client "+s.client.Addr.String(), "text", text)
+}
+
+// submit hands an event to the journal. It returns false if there is no room: then the session is woken when there is.
+func (s *Session) submit(e journal.Event) bool {
+	e.Origin, e.Epoch = &s.origin, s.epoch
+	switch s.env.Submit(e, s.vacant) {
+	case nil:
+		s.flight++
+	case journal.ErrBusy:
+		s.crowded = true
+		return false
+	} // closed: the server stops, and the client will say it again elsewhere
+	return true
+}
+
+// vacant is called by the orderer when its queue has room again.
+func (s *Session) vacant() { s.post(func() { s.crowded = false }) }
+
+// pay takes an event from the rates, and if it makes a room, that too. It returns how long to wait.
+func (s *Session) pay(say bool, name string, cost int) time.Duration {
+	if wait := s.env.Rates.Take(s.now, s.By(), s.client.Addr.Addr(), cost); wait > 0 {
+		return wait
+	}
+	if !say || name == s.made || s.env.Store.Head(name).Last > 0 {
+		return 0
+	}
+	if wait := s.env.Rates.TakeRoom(s.now, s.client.Addr.Addr()); wait > 0 {
+		return wait
+	}
+	s.made = name
+	return 0
+}
+
+// back is where a reader begins who wants the newest last messages.
+func back(h journal.Head, last int) uint64 {
+	n := h.First - 1
+	if h.Last > uint64(last) {
+		n = max(n, h.Last-uint64(last))
+	}
+	return n
+}

@@ -1,0 +1,312 @@
+package session
+
+import (
+	"fmt"
+	"time"
+
+	"ramai/internal/journal"
+	"ramai/internal/names"
+	"ramai/internal/room"
+	"ramai/wire"
+)
+
+const (
+	readCost    = 2               // what a read of the past, or of who is here, takes of the rates
+	typingEvery = 3 * time.Second // more is not heard
+)
+
+// v1 is the protocol ramai.v1.
+type v1 struct {
+	*Session
+	begun  bool // something came: too late for hello
+	typed  time.Time
+	refuse gate
+}
+
+// gate keeps the order of what is said after a refusal that may be retried: until the first refused id comes again,
+// everything else is refused too.
+type gate struct {
+	room, id string // closed while id is not empty
+	stored   bool   // the journal refused it; such a one came before all that were refused here
+	why      *wire.Error
+}
+
+func (v *v1) encoding() room.Encoding { return room.JSON }
+
+func (v *v1) open() { v.welcome() }
+
+func (v *v1) welcome() {
+	v.send(wire.Welcomed{
+		Protocol: wire.Protocol, Server: v.env.Server, By: v.By(), Session: v.client.Session, Name: v.env.Store.Name(v.By()),
+		Text: wire.Welcome, Limits: v.env.Limits,
+	})
+}
+
+func (v *v1) text(b []byte) {
+	f, err := wire.ParseRequest(b)
+	begun := v.begun
+	v.begun = true
+	if err != nil {
+		if say, ok := f.(wire.Say); ok {
+			v.send(wire.RefusedBy(say.Room, say.ID, err))
+		} else {
+			v.send(wire.FaultOf(err))
+		}
+		return
+	}
+	switch f := f.(type) {
+	case wire.Say:
+		v.say(f)
+	case wire.Hello:
+		v.hello(f, begun)
+	case wire.Join:
+		v.joins(f)
+	case wire.Leave:
+		v.leave(f.Room)
+	case wire.History:
+		v.history(f)
+	case wire.Who:
+		if v.paid(readCost) {
+			v.send(v.env.Hub.Who(f.Room))
+		}
+	case wire.Name:
+		v.name(f)
+	case wire.Typing:
+		if v.now.Sub(v.typed) >= typingEvery {
+			v.typed = v.now
+			v.env.Hub.Typing(f.Room, v.By(), v.now)
+		}
+	case wire.Ping:
+		v.send(wire.Pong(f))
+	}
+}
+
+func (v *v1) hello(f wire.Hello, begun bool) {
+	if begun {
+		v.fault(wire.BadRequest, "hello comes first on a connection, or not at all")
+		return
+	}
+	v.become(f.Session)
+	v.welcome()
+}
+
+// fault answers what no other answer is for.
+func (v *v1) fault(code wire.Code, reason string) {
+	v.send(wire.Fault{Code: code, Reason: reason})
+}
+
+// paid takes cost from the rates, or says when it will do.
+func (v *v1) paid(cost int) bool {
+	wait := v.pay(false, "", cost)
+	if wait > 0 {
+		v.send(wire.FaultOf(tooFast(wait)))
+	}
+	return wait == 0
+}
+
+func tooFast(wait time.Duration) *wire.Error {
+	return &wire.Error{Code: wire.RateLimited, Reason: "too fast; wait, then send it again", RetryAfter: wait}
+}
+
+func (v *v1) say(f wire.Say) {
+	if err := wire.CheckText(f.Text, v.env.Limits.Text); err != nil {
+		v.send(wire.RefusedBy(f.Room, f.ID, err))
+		return
+	}
+	if v.refuse.id != "" && (v.refuse.id != f.ID || v.refuse.room != f.Room) {
+		v.send(wire.RefusedBy(f.Room, f.ID, &wire.Error{
+			Code:       v.refuse.why.Code,
+			Reason:     fmt.Sprintf("%q was refused before it; send that again first, then this", v.refuse.id),
+			RetryAfter: v.refuse.why.RetryAfter,
+		}))
+		return
+	}
+	if v.refuse.stored { // what is still on its way came after it, and has to come again
+		v.epoch++
+	}
+	v.refuse = gate{}
+	if wait := v.pay(true, f.Room, 1); wait > 0 {
+		v.refuse = gate{room: f.Room, id: f.ID, why: tooFast(wait)}
+		v.send(wire.RefusedBy(f.Room, f.ID, v.refuse.why))
+		return
+	}
+	v.heard(f.Text)
+	v.hand(journal.Event{Kind: journal.Say, By: v.By(), Room: f.Room, ID: f.ID, Text: f.Text})
+}
+
+// hand submits e, as soon as there is room.
+func (v *v1) hand(e journal.Event) {
+	if !v.submit(e) {
+		v.stalled = func() bool { return v.submit(e) }
+	}
+}
+
+func (v *v1) name(f wire.Name) {
+	e := journal.Event{Kind: journal.Release, By: v.By()}
+	if f.Name != "" {
+		name, err := names.Parse(f.Name)
+		switch {
+		case err != nil:
+			v.fault(wire.BadRequest, err.Error())
+			return
+		case names.Reserved(name):
+			v.fault(wire.NameTaken, fmt.Sprintf("the name %q, or one that looks like it, is kept for the server; choose another", name))
+			return
+		}
+		e.Kind, e.Name, e.Key = journal.Claim, name, names.Key(name)
+	}
+	if v.paid(1) {
+		v.hand(e)
+	}
+}
+
+func (v *v1) outcome(o *journal.Outcome) {
+	switch {
+	case o.Event.Kind == journal.Say && o.Verdict != journal.Refused:
+		v.send(wire.Saved{Room: o.Event.Room, ID: o.Event.ID, N: o.N, At: o.At})
+	case o.Event.Kind == journal.Say:
+		v.send(wire.RefusedBy(o.Event.Room, o.Event.ID, o.Err))
+		if o.Err.RetryAfter > 0 && o.Event.Epoch == v.epoch && !v.refuse.stored {
+			v.refuse = gate{room: o.Event.Room, id: o.Event.ID, stored: true, why: o.Err}
+		}
+	case o.Verdict == journal.Refused:
+		v.send(wire.FaultOf(o.Err))
+	default:
+		v.send(wire.Name{Name: o.Event.Name})
+	}
+}
+
+// joins is paced, not refused: who comes back to many rooms at once waits a moment.
+func (v *v1) joins(f wire.Join) {
+	if wait := v.pay(false, "", 1); wait > 0 {
+		v.wait(wait)
+		v.stalled = func() bool {
+			wait := v.pay(false, "", 1)
+			if wait > 0 {
+				v.wait(wait)
+				return false
+			}
+			v.enter(f)
+			return true
+		}
+		return
+	}
+	v.enter(f)
+}
+
+func (v *v1) enter(f wire.Join) {
+	v.leave(f.Room)
+	if len(v.places) >= v.env.Limits.Rooms {
+		v.fault(wire.NotAllowed, fmt.Sprintf("a connection can be in %d rooms; leave one first", v.env.Limits.Rooms))
+		return
+	}
+	seat := v.seat(f.Room)
+	head := v.env.Store.Head(f.Room)
+	answer := wire.Joined{Room: f.Room, Log: v.env.Store.Log(), N: head.Last, First: head.First, Count: seat.Count()}
+	last := wire.DefaultJoin
+	if f.Last != nil {
+		last = *f.Last
+	}
+	n := back(head, last)
+	if f.After != nil {
+		// On one server nobody can have heard what is not there: a number beyond the newest is of another history.
+		answer.Reset = f.After.Log != answer.Log || f.After.N > head.Last
+		if !answer.Reset {
+			n = f.After.N
+		}
+	}
+	v.send(answer)
+	v.join(f.Room, n, seat)
+}
+
+func (v *v1) leave(name string) {
+	for i, p := range v.places {
+		if p.seat.Room() == name {
+			p.left = true
+			p.seat.Leave()
+			v.places = append(v.places[:i:i], v.places[i+1:]...)
+			return
+		}
+	}
+}
+
+func (v *v1) gap(name string, from, to uint64) {
+	v.send(wire.Gap{Room: name, From: from, To: to})
+}
+
+func (v *v1) bye(retry time.Duration) {
+	v.send(wire.Restarting{RetryAfterMS: retry.Milliseconds()})
+}
+
+// history reads one page, beside everything else; meanwhile nothing more is read from the client.
+func (v *v1) history(f wire.History) {
+	if !v.paid(readCost) {
+		return
+	}
+	v.asking = true
+	v.env.Hub.Go(func() {
+		page, err := readPage(v.env.Store, f)
+		v.post(func() {
+			v.asking = false
+			if err != nil {
+				v.env.Log.Error("a page of history could not be read", "room", f.Room, "err", err)
+				v.send(wire.FaultOf(&wire.Error{Code: wire.Unavailable, Reason: "the history cannot be read now; ask again", RetryAfter: tryAgain}))
+				return
+			}
+			v.send(page)
+		})
+	})
+}
+
+// readPage reads the messages that f asks for, no more than fit into a page.
+func readPage(store journal.Store, f wire.History) (wire.Page, error) {
+	page := wire.Page{Room: f.Room, Log: store.Log()}
+	limit := wire.MaxPage
+	if f.Limit > 0 {
+		limit = f.Limit
+	}
+	var messages []wire.Message
+	var err error
+	if f.After != nil {
+		messages, err = store.Read(f.Room, *f.After, limit)
+	} else {
+		before := store.Head(f.Room).Last + 1
+		if f.Before != nil {
+			before = min(before, *f.Before)
+		}
+		messages, err = store.ReadBefore(f.Room, before, limit)
+	}
+	if err != nil {
+		return page, err
+	}
+	head := store.Head(f.Room)
+	page.Messages = fit(messages, f.After != nil)
+	if k := len(page.Messages); k > 0 && f.After != nil {
+		page.More = page.Messages[k-1].N < head.Last
+	} else if k > 0 {
+		page.More = page.Messages[0].N > head.First
+	}
+	return page, nil
+}
+
+// fit drops messages, from the end or from the beginning, until the rest is a page.
+func fit(messages []wire.Message, fromEnd bool) []wire.Message {
+	const around = 256 // of the page itself
+	size, kept := around, 0
+	var scratch []byte
+	for kept < len(messages) {
+		m := &messages[kept]
+		if !fromEnd {
+			m = &messages[len(messages)-1-kept]
+		}
+		scratch = wire.AppendMessage(scratch[:0], m)
+		if size += len(scratch); size > wire.PageBytes && kept > 0 {
+			break
+		}
+		kept++
+	}
+	if fromEnd {
+		return messages[:kept]
+	}
+	return messages[len(messages)-kept:]
+}
