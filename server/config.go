@@ -1,0 +1,62 @@
+package server
+
+import (
+	"crypto/rand"
+	"io"
+	"log/slog"
+	"time"
+
+	"ramai/internal/session"
+	"ramai/wire"
+)
+
+// Durability says what a message must have survived before anyone hears it.
+type Durability string
+
+// The durabilities.
+const (
+	Full   Durability = "full"   // a power cut: it was synced to the disk
+	Normal Durability = "normal" // an end of the program; after an unclean stop clients are told that the log is another
+)
+
+// Config is what a server is made from. Start from [Defaults].
+type Config struct {
+	Data         string     // folder of the data; made if it is not there
+	Memory       bool       // keep everything in memory instead, and nothing after Close
+	Durability   Durability // of the data in the folder
+	Rate         float64    // events a second, for each sender and each address; 0: no limit of any kind
+	Burst        int        // events at once
+	MaxText      int        // bytes of a text
+	MaxRooms     int        // rooms there may be
+	MaxConns     int        // connections at once; more are answered with 503
+	TapeMemory   int64      // bytes of recent messages kept ready to send
+	Hosts        []string   // names this server is reached by, besides localhost and IP addresses
+	AllowOrigins []string   // origins of pages elsewhere that may connect, like https://example.org
+	Quiet        bool       // log no line per connection or message
+	Version      string
+
+	Log    *slog.Logger
+	Now    func() time.Time
+	Random io.Reader // for secrets; safe for concurrent use
+}
+
+// Bounds that no operator sets.
+const (
+	maxFrame     = 64 << 10
+	maxFragments = 256
+	maxPlaces    = 8
+)
+
+// Defaults is the configuration of a server without flags, but for Data.
+func Defaults() Config {
+	return Config{
+		Durability: Full, Rate: 5, Burst: 20, MaxText: 4000, MaxRooms: 10000, MaxConns: max(descriptors()-256, 64), TapeMemory: 256 << 20,
+		Version: "dev", Log: slog.Default(), Now: time.Now, Random: rand.Reader,
+	}
+}
+
+func (c *Config) limits() wire.Limits {
+	return wire.Limits{Text: c.MaxText, Frame: maxFrame, Rate: c.Rate, Burst: c.Burst, Rooms: maxPlaces}
+}
+
+func (c *Config) rates() *session.Rates { return session.NewRates(c.Rate, c.Burst) }

@@ -1,0 +1,259 @@
+// Package server is one ramai server as a value: [New] opens its data, [Server.Serve] runs it on a listener until its
+// context ends, [Server.Handler] puts it into another HTTP server.
+//
+// It is the only place where the parts meet. What is said goes one way round: a session submits it to the journal's
+// orderer, the store has it on disk, the outcome feed brings it to the rooms' tapes, and the sessions take it from
+// there.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ramai/internal/frame"
+	"ramai/internal/journal"
+	"ramai/internal/reactor"
+	"ramai/internal/room"
+	"ramai/internal/session"
+	"ramai/internal/store/memory"
+	"ramai/internal/store/sqlite"
+)
+
+// How long each step of an orderly stop may take. Together they are below 10 s.
+const (
+	stopCommit = 2 * time.Second // what was said is stored
+	stopTell   = 5 * time.Second // and told
+	stopFlush  = 2 * time.Second // and the goodbye is sent
+)
+
+// Server is one server. Make it with New.
+type Server struct {
+	cfg     Config
+	store   journal.Store
+	orderer *journal.Local
+	hub     *room.Hub
+	reactor reactor.Reactor
+	env     *session.Env
+
+	cancel  context.CancelFunc // ends the orderer before its queue is empty
+	ordered chan struct{}      // closed when the orderer has ended
+	quit    chan struct{}      // ends the ticker
+	ticker  sync.WaitGroup
+	closing sync.Once
+
+	mu       sync.Mutex
+	sessions map[*session.Session]struct{} // guarded by mu
+	emptied  chan struct{}                 // guarded by mu: closed when the last session has ended; nil: nobody waits
+	stopped  bool                          // guarded by mu: no more sessions
+
+	open atomic.Int64 // connections of Serve, whatever they are used for
+}
+
+// New opens the data and starts what orders and stores. The server has to be closed, by Serve or by Close.
+func New(cfg Config) (*Server, error) {
+	store, err := openStore(&cfg)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		cfg: cfg, store: store, reactor: reactor.NewPortable(reactor.Options{}),
+		ordered: make(chan struct{}), quit: make(chan struct{}), sessions: make(map[*session.Session]struct{}),
+	}
+	s.hub = room.NewHub(store, room.Options{TapeMemory: cfg.TapeMemory, Log: cfg.Log})
+	s.orderer = journal.NewLocal(store, journal.Options{Feed: s.hub.Feed, Now: cfg.Now, Log: cfg.Log, MaxRooms: cfg.MaxRooms})
+	s.env = &session.Env{
+		Hub: s.hub, Store: store, Submit: s.orderer.Submit, Rates: cfg.rates(), Limits: cfg.limits(),
+		Frame:  &frame.Config{TextOnly: true, MaxMessage: maxFrame, MaxFragments: maxFragments},
+		Server: "ramai " + cfg.Version, Now: cfg.Now, Random: cfg.Random, Log: cfg.Log, Quiet: cfg.Quiet,
+	}
+	// The first event of all: names that were bound to connections of an earlier run are free.
+	if err := s.orderer.Submit(journal.Event{Kind: journal.Restart}, nil); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	var ctx context.Context
+	ctx, s.cancel = context.WithCancel(context.Background())
+	go func() {
+		defer close(s.ordered)
+		if err := s.orderer.Run(ctx); err != nil {
+			cfg.Log.Error("the journal ended before its end: what waited was not stored", "err", err)
+		}
+	}()
+	s.ticker.Go(s.tick)
+	return s, nil
+}
+
+func openStore(cfg *Config) (journal.Store, error) {
+	if cfg.Memory {
+		return memory.New(cfg.Random)
+	}
+	durability := sqlite.Full
+	switch cfg.Durability {
+	case Full:
+	case Normal:
+		durability = sqlite.Normal
+	default:
+		return nil, fmt.Errorf("durability is %q or %q, not %q", Full, Normal, cfg.Durability)
+	}
+	return sqlite.Open(cfg.Data, sqlite.Options{Durability: durability, Random: cfg.Random, Log: cfg.Log})
+}
+
+// tick brings the rooms' states up to date, once a second.
+func (s *Server) tick() {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-s.quit:
+			return
+		case <-ticker.C:
+			s.hub.Tick(s.cfg.Now())
+		}
+	}
+}
+
+// Log is the identity of the history this server has.
+func (s *Server) Log() string { return s.store.Log() }
+
+// Serve serves ln until ctx ends, and then stops in good order: nothing more is said, what was said is stored and told,
+// clients are asked to come back, each at another time. It returns nil after such a stop, within 10 s. It closes ln.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	h := &http.Server{
+		Handler:           s.Handler(),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          newHTTPLog(s.cfg.Log),
+		ConnState:         s.connState,
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- h.Serve(ln) }()
+	var err error
+	select {
+	case <-ctx.Done():
+		h.Close() // not the connections of sessions: those are no longer its own
+		<-ended
+	case err = <-ended:
+		err = fmt.Errorf("accepting connections: %w", err)
+	}
+	return errors.Join(err, s.Close())
+}
+
+// connState counts connections, and closes those for which there are no descriptors.
+func (s *Server) connState(c net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		if s.open.Add(1) > int64(s.cfg.MaxConns)+64 { // up to there they are told why
+			c.Close()
+		}
+	case http.StateClosed, http.StateHijacked:
+		s.open.Add(-1)
+	}
+}
+
+// Close stops in the good order that Serve describes.
+func (s *Server) Close() error {
+	var err error
+	s.closing.Do(func() { err = s.close() })
+	return err
+}
+
+func (s *Server) close() error {
+	s.mu.Lock()
+	s.stopped = true
+	s.mu.Unlock()
+	s.each(func(c *session.Session) { c.Quiet() })
+	s.orderer.Close()
+	select {
+	case <-s.ordered:
+	case <-time.After(stopCommit):
+	}
+	s.cancel()
+	<-s.ordered
+	spread := s.spread()
+	s.each(func(c *session.Session) { c.Leave(100*time.Millisecond + rand.N(spread)) })
+	if !s.wait(stopTell) {
+		s.each(func(c *session.Session) { c.Force() })
+		s.wait(stopFlush)
+	}
+	s.reactor.Close()
+	close(s.quit)
+	s.ticker.Wait()
+	s.hub.Wait()
+	return s.store.Close()
+}
+
+// spread is the time over which clients are asked to come back: a thousand a second, and at least half of one.
+func (s *Server) spread() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return max(500*time.Millisecond, time.Duration(len(s.sessions))*time.Millisecond)
+}
+
+func (s *Server) each(f func(*session.Session)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.sessions {
+		f(c)
+	}
+}
+
+// wait waits until no session is left, and returns whether that came in time.
+func (s *Server) wait(most time.Duration) bool {
+	s.mu.Lock()
+	if len(s.sessions) == 0 {
+		s.mu.Unlock()
+		return true
+	}
+	emptied := make(chan struct{})
+	s.emptied = emptied
+	s.mu.Unlock()
+	select {
+	case <-emptied:
+		return true
+	case <-time.After(most):
+		return false
+	}
+}
+
+// tracked is a session that the server knows of until it is closed.
+type tracked struct {
+	*session.Session
+	server *Server
+}
+
+// Closed implements reactor.Source.
+func (t *tracked) Closed(err error) {
+	t.Session.Closed(err)
+	s := t.server
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.sessions, t.Session)
+	if len(s.sessions) == 0 && s.emptied != nil {
+		close(s.emptied)
+		s.emptied = nil
+	}
+}
+
+// serve makes a connection a session. early was read from it before.
+func (s *Server) serve(nc net.Conn, early []byte, client session.Client) {
+	if tcp, ok := nc.(*net.TCPConn); ok { // an idle peer that is gone is found by the kernel
+		tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 10 * time.Second, Count: 3})
+	}
+	s.reactor.Add(nc, early, func(conn reactor.Conn) reactor.Source {
+		c := session.New(s.env, conn, client)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.sessions[c] = struct{}{}
+		if s.stopped {
+			c.Force()
+		}
+		return &tracked{Session: c, server: s}
+	})
+}

@@ -1,0 +1,455 @@
+package server_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"go.uber.org/goleak"
+
+	"ramai/server"
+	"ramai/wire"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var discard = slog.New(slog.DiscardHandler)
+
+// serving is a server on a port of its own, over a folder.
+type serving struct {
+	url  string
+	stop context.CancelFunc
+	done chan error
+}
+
+func serve(t *testing.T, change func(*server.Config)) *serving {
+	t.Helper()
+	cfg := server.Defaults()
+	cfg.Data, cfg.Log, cfg.Quiet, cfg.Rate = t.TempDir(), discard, true, 0
+	if change != nil {
+		change(&cfg)
+	}
+	s, err := server.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	running := &serving{url: "ws://" + ln.Addr().String(), stop: cancel, done: make(chan error, 1)}
+	go func() {
+		running.done <- s.Serve(ctx, ln)
+		close(running.done)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-running.done; err != nil {
+			t.Errorf("serving ended with %v", err)
+		}
+	})
+	return running
+}
+
+// peer is a client that fails its test when something else comes than it expects.
+type peer struct {
+	t *testing.T
+	*websocket.Conn
+}
+
+func dial(t *testing.T, url string, protocols ...string) *peer {
+	t.Helper()
+	c, _, err := websocket.Dial(t.Context(), url, &websocket.DialOptions{Subprotocols: protocols})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.CloseNow() })
+	return &peer{t, c}
+}
+
+func (p *peer) say(text string) {
+	p.t.Helper()
+	if err := p.Write(p.t.Context(), websocket.MessageText, []byte(text)); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *peer) hear() string {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), 20*time.Second)
+	defer cancel()
+	_, b, err := p.Read(ctx)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return string(b)
+}
+
+func (p *peer) expect(want ...string) {
+	p.t.Helper()
+	for _, w := range want {
+		if got := p.hear(); got != w {
+			p.t.Fatalf("heard %q, want %q", got, w)
+		}
+	}
+}
+
+// frame returns the next frame of a type.
+func frame[F wire.Frame](p *peer) F {
+	p.t.Helper()
+	for {
+		f, err := wire.ParseFrame([]byte(p.hear()))
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		if f, ok := f.(F); ok {
+			return f
+		}
+	}
+}
+
+func TestTheOriginal(t *testing.T) {
+	s := serve(t, nil)
+	var all []*peer
+	for range 3 {
+		p := dial(t, s.url)
+		p.expect("Welcome to chat! Type a message")
+		all = append(all, p)
+	}
+	said := []string{"Hello!", "Good morning!", "My name is Zufar!"}
+	for i, text := range said {
+		all[i].say(text)
+		for _, p := range all {
+			p.expect(text)
+		}
+	}
+}
+
+func TestEverybodyTalkingHearsOneOrder(t *testing.T) {
+	const clients, each = 8, 200
+	s := serve(t, nil)
+	heard := make(chan []string, clients)
+	var all []*peer
+	for range clients {
+		p := dial(t, s.url)
+		p.expect(wire.Welcome)
+		all = append(all, p)
+	}
+	for i, p := range all {
+		go func() {
+			for k := range each {
+				p.Write(p.t.Context(), websocket.MessageText, fmt.Appendf(nil, "%d of %d", k, i))
+			}
+		}()
+		go func() {
+			var texts []string
+			for len(texts) < clients*each {
+				_, b, err := p.Read(p.t.Context())
+				if err != nil {
+					break
+				}
+				texts = append(texts, string(b))
+			}
+			heard <- texts
+		}()
+	}
+	first := <-heard
+	if len(first) != clients*each {
+		t.Fatalf("heard %d of %d", len(first), clients*each)
+	}
+	next := make([]int, clients)
+	for _, text := range first {
+		var k, i int
+		if fmt.Sscanf(text, "%d of %d", &k, &i); k != next[i] {
+			t.Fatalf("from %d came %d, want %d", i, k, next[i])
+		}
+		next[i]++
+	}
+	for range clients - 1 {
+		if !slices.Equal(first, <-heard) {
+			t.Fatal("two clients heard another order")
+		}
+	}
+}
+
+func TestNameOfAPlainConnection(t *testing.T) {
+	s := serve(t, nil)
+	anna := dial(t, s.url+"/?name=anna")
+	anna.expect(wire.Welcome)
+	anna.say("hi")
+	anna.expect("anna: hi")
+	for name, status := range map[string]int{"anna": 409, "ANNA": 409, "server": 409, "a:b": 400, "": 400, "%20x": 400} {
+		_, r, err := websocket.Dial(t.Context(), s.url+"/?name="+name, nil)
+		if err == nil || r == nil || r.StatusCode != status {
+			t.Errorf("name %q: %v, want HTTP %d", name, err, status)
+			continue
+		}
+		var body struct{ Code, Reason string }
+		if json.NewDecoder(r.Body).Decode(&body); body.Code == "" || body.Reason == "" {
+			t.Errorf("name %q: the refusal says nothing", name)
+		}
+	}
+	anna.Close(websocket.StatusNormalClosure, "")
+	again := dialUntil(t, s.url+"/?name=anna")
+	again.expect(wire.Welcome)
+	again.say("back")
+	again.expect("anna: back")
+}
+
+// dialUntil dials until the server lets it in: the name is freed a moment after its connection ended.
+func dialUntil(t *testing.T, url string) *peer {
+	t.Helper()
+	var err error
+	for range 200 {
+		var c *websocket.Conn
+		if c, _, err = websocket.Dial(t.Context(), url, nil); err == nil {
+			t.Cleanup(func() { c.CloseNow() })
+			return &peer{t, c}
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatal(err)
+	return nil
+}
+
+func TestStopTellsEverythingFirst(t *testing.T) {
+	data := t.TempDir()
+	s := serve(t, func(c *server.Config) { c.Data = data })
+	plain, v1 := dial(t, s.url), dial(t, s.url, wire.Protocol)
+	plain.expect(wire.Welcome)
+	secret := frame[wire.Welcomed](v1).Session
+	v1.say(`{"type":"join","room":"lobby","last":0}`)
+	log := frame[wire.Joined](v1).Log
+	for i := range 100 {
+		plain.say(fmt.Sprint("line ", i))
+	}
+	if m := frame[wire.Message](v1); m.N != 1 {
+		t.Fatalf("the first message is number %d", m.N)
+	}
+	s.stop()
+	heard := 0
+	for {
+		_, b, err := plain.Read(t.Context())
+		if err != nil {
+			if websocket.CloseStatus(err) != wire.CloseRestart {
+				t.Errorf("the plain client was closed by %v", err)
+			}
+			break
+		}
+		if string(b) != fmt.Sprint("line ", heard) {
+			t.Fatalf("heard %q, want line %d", b, heard)
+		}
+		heard++
+	}
+	var last uint64 = 1
+	for {
+		f, err := wire.ParseFrame([]byte(v1.hear()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m, ok := f.(wire.Message); ok {
+			if m.N != last+1 {
+				t.Fatalf("after %d comes %d", last, m.N)
+			}
+			last = m.N
+		}
+		if r, ok := f.(wire.Restarting); ok {
+			if r.RetryAfterMS < 1 {
+				t.Error("no time to come back is given")
+			}
+			break
+		}
+	}
+	if uint64(heard) != last {
+		t.Errorf("one client heard %d messages, the other %d", heard, last)
+	}
+	if _, _, err := v1.Read(t.Context()); websocket.CloseStatus(err) != wire.CloseRestart {
+		t.Errorf("the v1 client was closed by %v", err)
+	}
+	if err := <-s.done; err != nil {
+		t.Errorf("serving ended with %v", err)
+	}
+
+	// The same folder again: the same log, the same numbers, the same sender.
+	s = serve(t, func(c *server.Config) { c.Data = data })
+	back := dial(t, s.url, wire.Protocol)
+	frame[wire.Welcomed](back)
+	back.say(fmt.Sprintf(`{"type":"hello","session":%q}`, secret))
+	if w := frame[wire.Welcomed](back); w.Session != secret || w.By != wire.By(secret) {
+		t.Error("hello makes another sender")
+	}
+	back.say(fmt.Sprintf(`{"type":"join","room":"lobby","after":{"log":%q,"n":%d}}`, log, last-1))
+	if j := frame[wire.Joined](back); j.Reset || j.N != last || j.Log != log {
+		t.Errorf("joined: %+v, want n %d of log %s", j, last, log)
+	}
+	if m := frame[wire.Message](back); m.N != last || m.Text != fmt.Sprint("line ", last-1) {
+		t.Errorf("resumed with %+v", m)
+	}
+}
+
+func TestOrigins(t *testing.T) {
+	web := start(t, func(c *server.Config) {
+		c.Hosts = []string{"chat.example"}
+		c.AllowOrigins = []string{"https://pages.example"}
+	})
+	here := strings.TrimPrefix(web.URL, "http://")
+	cases := []struct {
+		origin, host string
+		ok           bool
+	}{
+		{"", here, true},
+		{"", "anything.example", true}, // no page, no rebinding
+		{"http://" + here, here, true},
+		{"https://" + here, here, true}, // behind a proxy that ends TLS
+		{"https://chat.example", "chat.example", true},
+		{"https://pages.example", "chat.example", true},
+		{"https://pages.example", here, true},
+		{"http://localhost:2000", "localhost:2000", true},
+		{"http://[::1]:2000", "[::1]:2000", true},
+		{"null", here, false},
+		{"https://evil.example", here, false},
+		{"https://sub.pages.example", here, false},
+		{"https://pages.example.evil.example", here, false},
+		{"https://evilpages.example", here, false},
+		{"https://pages.example:444", here, false},
+		{"https://PAGES.example", here, false},
+		{"http://pages.example", here, false},
+		{"https://pages.example/", here, false},
+		{"http://evil.example", "evil.example", false}, // a name that leads here, but is not ours
+		{"https://pages.example", "evil.example", false},
+		{"http://chat.example:2000", "chat.example", false},
+	}
+	for _, c := range cases {
+		u, _ := url.Parse(web.URL)
+		header := http.Header{}
+		if c.origin != "" {
+			header.Set("Origin", c.origin)
+		}
+		conn, r, err := websocket.Dial(t.Context(), u.String(), &websocket.DialOptions{HTTPHeader: header, Host: c.host})
+		if conn != nil {
+			conn.CloseNow()
+		}
+		if ok := err == nil; ok != c.ok || !ok && r.StatusCode != http.StatusForbidden {
+			t.Errorf("origin %q, host %q: %v, want ok %v", c.origin, c.host, err, c.ok)
+		}
+	}
+}
+
+func TestHTTP(t *testing.T) {
+	web := start(t, nil)
+	for path, want := range map[string]struct {
+		status int
+		has    string
+	}{
+		"/":                             {200, "ramai join http://"},
+		"/r/team":                       {200, "/r/team"},
+		"/r/..%2fx":                     {404, "room"},
+		"/r/TEAM":                       {404, "room"},
+		"/nowhere":                      {404, "/r/ROOM"},
+		"/r/a/b":                        {404, "/r/ROOM"},
+		"/r/" + strings.Repeat("a", 65): {404, "room"},
+	} {
+		r, err := http.Get(web.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(r.Body)
+		r.Body.Close()
+		if r.StatusCode != want.status || !strings.Contains(string(body), want.has) {
+			t.Errorf("%s: %d %s, want %d with %q", path, r.StatusCode, body, want.status, want.has)
+		}
+	}
+	for _, query := range []string{"last=-1", "last=501", "last=x"} {
+		if _, r, err := websocket.Dial(t.Context(), web.URL+"/?"+query, nil); err == nil || r.StatusCode != 400 {
+			t.Errorf("%s: %v, want HTTP 400", query, err)
+		}
+	}
+}
+
+func TestCrowded(t *testing.T) {
+	web := start(t, func(c *server.Config) { c.MaxConns = 2 })
+	first, second := dial(t, web.URL), dial(t, web.URL)
+	second.expect(wire.Welcome)
+	_, r, err := websocket.Dial(t.Context(), web.URL, nil)
+	if err == nil || r.StatusCode != http.StatusServiceUnavailable || r.Header.Get("Retry-After") == "" {
+		t.Errorf("the third of two: %v, want HTTP 503 with Retry-After", err)
+	}
+	first.Close(websocket.StatusNormalClosure, "")
+	third := dialUntil(t, web.URL)
+	third.expect(wire.Welcome)
+	third.say("in")
+	third.expect("in")
+	second.expect("in")
+}
+
+func TestFramesBehindTheHandshakeAreHeard(t *testing.T) {
+	web := start(t, nil)
+	nc, err := net.Dial("tcp", strings.TrimPrefix(web.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	fmt.Fprintf(nc, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"+
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"+"\x81\x82\x00\x00\x00\x00hi")
+	nc.SetReadDeadline(time.Now().Add(10 * time.Second))
+	want := "\x81\x1f" + wire.Welcome + "\x81\x02hi"
+	got := ""
+	for b := make([]byte, 1000); !strings.HasSuffix(got, want); {
+		n, err := nc.Read(b)
+		if got += string(b[:n]); err != nil {
+			t.Fatalf("%v after %q", err, got)
+		}
+	}
+	if !strings.Contains(got, "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") {
+		t.Errorf("the handshake was answered by %q", got)
+	}
+}
+
+func TestCannotStart(t *testing.T) {
+	cfg := server.Defaults()
+	cfg.Log, cfg.Data = discard, t.TempDir()
+	cfg.Durability = "often"
+	if _, err := server.New(cfg); err == nil {
+		t.Error("an unknown durability was taken")
+	}
+	cfg.Durability = server.Normal
+	first, err := server.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second, err := server.New(cfg); err == nil {
+		second.Close()
+		t.Error("two servers have one folder")
+	}
+	if err := first.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestServeEndsWithItsListener: a listener that fails is an error, and everything is closed all the same.
+func TestServeEndsWithItsListener(t *testing.T) {
+	cfg := server.Defaults()
+	cfg.Log, cfg.Memory = discard, true
+	s, err := server.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln := httptest.NewUnstartedServer(nil).Listener
+	ln.Close()
+	if err := s.Serve(context.Background(), ln); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("serving a closed listener: %v", err)
+	}
+}
