@@ -1,0 +1,151 @@
+package client
+
+import (
+	"slices"
+	"time"
+
+	"ramai/wire"
+)
+
+// ask is a request that is answered by a frame or by an error. An error does not say what it answers, so asks go out one
+// at a time: the first of the queue is the one that waits for its answer.
+type ask struct {
+	frame wire.Frame // a Join is made anew when it goes out: its room may have moved on
+	sent  bool
+	hold  time.Time               // not before this
+	done  func(wire.Frame, error) // for History and Who, whose answers are not events
+}
+
+func (a *ask) joins(name string) bool {
+	j, ok := a.frame.(wire.Join)
+	return ok && j.Room == name
+}
+
+func (a *ask) names() bool {
+	_, ok := a.frame.(wire.Name)
+	return ok
+}
+
+// setName makes name the one to hold, from now on and after every welcome.
+func (c *core) setName(name string) {
+	c.name, c.named = name, true
+	if !c.open {
+		return
+	}
+	c.asks = slices.DeleteFunc(c.asks, func(a *ask) bool { return !a.sent && a.names() })
+	c.asks = append(c.asks, &ask{frame: wire.Name{Name: name}})
+}
+
+// askAnew begins a connection that holds the name held: name and rooms first, then what was asked and not answered.
+func (c *core) askAnew(held string) {
+	var first []*ask
+	if c.named && held != c.name {
+		first = append(first, &ask{frame: wire.Name{Name: c.name}})
+	}
+	for _, r := range c.rooms {
+		first = append(first, &ask{frame: wire.Join{Room: r.name}})
+	}
+	c.asks = append(first, c.asks...)
+}
+
+// dropAsks leaves the asks that somebody waits for, to be sent on the next connection. The others askAnew makes.
+func (c *core) dropAsks() {
+	c.asks = slices.DeleteFunc(c.asks, func(a *ask) bool { return a.done == nil })
+	for _, a := range c.asks {
+		a.sent, a.hold = false, time.Time{}
+	}
+}
+
+// forget gives up an ask; an answer to it that is under way falls to nobody.
+func (c *core) forget(a *ask) {
+	a.done = func(wire.Frame, error) {}
+	if !a.sent {
+		c.asks = slices.DeleteFunc(c.asks, func(b *ask) bool { return a == b })
+	}
+}
+
+func (c *core) nextAsk(now time.Time) ([]byte, bool) {
+	if len(c.asks) == 0 || c.asks[0].sent || now.Before(c.asks[0].hold) {
+		return nil, false
+	}
+	a := c.asks[0]
+	a.sent = true
+	if j, ok := a.frame.(wire.Join); ok {
+		a.frame = c.find(j.Room).request() // it is there: leave takes the ask along
+	}
+	return wire.Append(nil, a.frame), true
+}
+
+// askWake returns when the first ask may go out, if only time keeps it.
+func (c *core) askWake() time.Time {
+	if len(c.asks) == 0 || c.asks[0].sent {
+		return time.Time{}
+	}
+	return c.asks[0].hold
+}
+
+// saysWait tells whether texts have to wait for asks, so that they are said under the name that was asked for and their
+// echoes are heard: for a name, for a join that was not sent, and for a first join until it is answered, because only
+// then there is a position to go on from should the connection break.
+func (c *core) saysWait() bool {
+	return slices.ContainsFunc(c.asks, func(a *ask) bool {
+		j, join := a.frame.(wire.Join)
+		return a.names() || join && (!a.sent || j.After == nil)
+	})
+}
+
+// popAsk takes the ask off the queue that waits for its answer, if it is one that fits.
+func (c *core) popAsk(fits func(*ask) bool) (*ask, bool) {
+	if len(c.asks) == 0 || !c.asks[0].sent || !fits(c.asks[0]) {
+		return nil, false
+	}
+	a := c.asks[0]
+	c.asks = c.asks[1:]
+	return a, true
+}
+
+// answered takes the frames that answer asks.
+func (c *core) answered(now time.Time, f wire.Frame, raw []byte) {
+	switch f := f.(type) {
+	case wire.Name:
+		if _, ok := c.popAsk((*ask).names); ok && !slices.ContainsFunc(c.asks, (*ask).names) {
+			c.name = f.Name // as the server writes it
+		}
+		c.emit(f, raw)
+	case wire.Page:
+		c.deliver(f, func(a *ask) bool {
+			h, ok := a.frame.(wire.History)
+			return ok && h.Room == f.Room
+		})
+	case wire.Who:
+		c.deliver(f, func(a *ask) bool {
+			w, ok := a.frame.(wire.Who)
+			return ok && w.Room == f.Room
+		})
+	case wire.Fault:
+		c.fault(now, f, raw)
+	}
+}
+
+func (c *core) deliver(f wire.Frame, fits func(*ask) bool) {
+	if a, ok := c.popAsk(fits); ok {
+		a.done(f, nil)
+	}
+}
+
+// fault takes an error frame: it is about the ask that waits, if one does.
+func (c *core) fault(now time.Time, f wire.Fault, raw []byte) {
+	if len(c.asks) > 0 && c.asks[0].sent && f.RetryAfterMS > 0 {
+		c.asks[0].sent, c.asks[0].hold = false, now.Add(retryAfter(f.RetryAfterMS))
+		return
+	}
+	a, ok := c.popAsk(func(*ask) bool { return true })
+	switch {
+	case !ok:
+		c.emit(Failed{Fault: f}, raw)
+	case a.done != nil:
+		a.done(nil, &wire.Error{Code: f.Code, Reason: f.Reason})
+	default:
+		c.emit(Failed{Request: a.frame, Fault: f}, raw)
+	}
+}

@@ -1,0 +1,216 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"ramai/wire"
+)
+
+const (
+	firstWait = 100 * time.Millisecond // the longest wait before the first new attempt; doubles with each
+	maxWait   = 10 * time.Second
+	maxRetry  = time.Hour // the longest wait a server can ask for
+)
+
+// core is the client without its socket: it is told what came in and what the user wants, and asked what goes out and
+// what the user should hear. It starts no goroutine, reads no clock and is not safe for concurrent use.
+type core struct {
+	// Set once, before the first connection.
+	plain  bool   // the plain door: bare lines
+	room   string // the room of the plain door
+	prefix string // of the ids of this client
+	jitter func(max time.Duration) time.Duration
+
+	// Of the sender, over all connections.
+	session string // empty until the first welcome, unless it was given
+	by      string
+	name    string // the name to hold; meaningless unless named
+	named   bool   // somebody cares which name is held
+	rooms   []*room
+	asks    []*ask
+	outbox  outbox
+
+	// Of the connection, forgotten by disconnected.
+	greetings int      // welcomes to come; 0 on an open connection
+	open      bool     // the final welcome has come
+	extra     [][]byte // frames that go before all others and are answered by none
+	limits    wire.Limits
+	opened    time.Time     // when the final welcome came
+	restart   time.Duration // the wait the server asked for before it went, or 0
+
+	attempt int // attempts since a connection was good
+	events  []Event
+	size    int // bytes of events, about
+}
+
+// connected begins a connection.
+func (c *core) connected() {
+	c.greetings = 1
+	if !c.plain && c.session != "" {
+		c.greetings = 2 // its own, and the one that answers hello
+		c.extra = append(c.extra, wire.Append(nil, wire.Hello{Session: c.session}))
+	}
+}
+
+// disconnected ends a connection, or an attempt to get one, and returns how long to wait before the next.
+func (c *core) disconnected(now time.Time, err error) time.Duration {
+	// A connection is good that outlived the wait before it. One that is welcomed and at once broken off, again and
+	// again, is not: then the waits grow.
+	if c.open && now.Sub(c.opened) >= backoff(c.attempt) {
+		c.attempt = 0
+	}
+	wait := c.jitter(backoff(c.attempt))
+	var refused *RefusedError
+	switch {
+	case errors.As(err, &refused):
+		wait += refused.RetryAfter // the same for everybody who was refused, so the random part stays
+	case c.restart > 0:
+		wait = c.restart
+	}
+	c.attempt++
+
+	c.greetings, c.open, c.extra, c.restart = 0, false, nil, 0
+	for _, r := range c.rooms {
+		r.joined = false
+	}
+	c.dropAsks()
+	if c.plain {
+		for _, s := range c.outbox.dropTried() {
+			c.emit(Unconfirmed{ID: s.id, Text: s.text}, nil)
+		}
+	}
+	c.outbox.rewind()
+	c.emit(Disconnected{Err: err, Wait: wait}, nil)
+	return wait
+}
+
+// backoff is the longest wait after attempt attempts that led to nothing.
+func backoff(attempt int) time.Duration {
+	if attempt > 7 {
+		return maxWait
+	}
+	return min(maxWait, firstWait<<attempt)
+}
+
+// next returns the next frame to send. Whoever takes it sends it.
+func (c *core) next(now time.Time) ([]byte, bool) {
+	if len(c.extra) > 0 {
+		f := c.extra[0]
+		c.extra = c.extra[1:]
+		return f, true
+	}
+	if !c.open {
+		return nil, false
+	}
+	if f, ok := c.nextAsk(now); ok {
+		return f, true
+	}
+	return c.nextSay(now)
+}
+
+// wake returns the earliest time after now at which next may have a frame although nothing else has happened, or the
+// zero time.
+func (c *core) wake(now time.Time) time.Time {
+	var wake time.Time
+	for _, t := range [...]time.Time{c.askWake(), c.outbox.wake(c.plain)} {
+		if t.After(now) && (wake.IsZero() || t.Before(wake)) {
+			wake = t
+		}
+	}
+	return wake
+}
+
+// received takes one text frame. After an error the connection is of no use: end it.
+func (c *core) received(now time.Time, b []byte) error {
+	if c.plain {
+		c.line(now, b)
+		return nil
+	}
+	f, err := wire.ParseFrame(b)
+	if err != nil {
+		return fmt.Errorf("the server sent what is no frame of %s: %w", wire.Protocol, err)
+	}
+	if !c.open {
+		return c.greeting(now, f, b)
+	}
+	switch f := f.(type) {
+	case wire.Message:
+		if f.By == c.by {
+			c.outbox.settle(now, f.Room, f.ID)
+		}
+		return c.advance(f.Room, f.N, f, b)
+	case wire.Unknown:
+		return c.unknown(f, b)
+	case wire.Joined:
+		return c.joined(f, b)
+	case wire.Gap:
+		return c.gap(f, b)
+	case wire.Saved:
+		c.outbox.settle(now, f.Room, f.ID)
+		c.emit(f, b)
+	case wire.Refused:
+		c.refused(now, f, b)
+	case wire.Restarting:
+		c.restart = retryAfter(f.RetryAfterMS)
+		c.emit(f, b)
+	case wire.Presence:
+		c.emitIn(f.Room, f, b)
+	case wire.Typing:
+		c.emitIn(f.Room, f, b)
+	default:
+		c.answered(now, f, b)
+	}
+	return nil
+}
+
+// greeting takes what comes before the final welcome.
+func (c *core) greeting(now time.Time, f wire.Frame, b []byte) error {
+	switch f := f.(type) {
+	case wire.Welcomed:
+		if c.greetings--; c.greetings > 0 {
+			return nil // the answer to hello is the one that counts
+		}
+		if err := wire.CheckSession(f.Session); err != nil {
+			return fmt.Errorf("the server's welcome has a bad session: %w", err)
+		}
+		c.session, c.by, c.limits = f.Session, f.By, f.Limits
+		c.open, c.opened = true, now
+		c.outbox.open(f.Limits)
+		c.askAnew(f.Name)
+		c.emit(f, b)
+	case wire.Restarting:
+		c.restart = retryAfter(f.RetryAfterMS)
+		c.emit(f, b)
+	case wire.Fault:
+		return fmt.Errorf("the server would not have this session: %s", f.Reason)
+	}
+	return nil
+}
+
+// retryAfter holds a server's wish within reason.
+func retryAfter(ms int64) time.Duration {
+	return min(time.Duration(min(max(ms, 0), maxRetry.Milliseconds()))*time.Millisecond, maxRetry)
+}
+
+// emit queues an event for the user.
+func (c *core) emit(f wire.Frame, raw []byte) {
+	c.events = append(c.events, Event{Frame: f, Raw: raw})
+	c.size += len(raw) + eventSize
+}
+
+// eventSize is about what an event costs besides its bytes.
+const eventSize = 100
+
+// take returns the oldest event that was not taken.
+func (c *core) take() (Event, bool) {
+	if len(c.events) == 0 {
+		return Event{}, false
+	}
+	e := c.events[0]
+	c.events[0] = Event{} // the array lives on; the frame need not
+	c.events = c.events[1:]
+	c.size -= len(e.Raw) + eventSize
+	return e, true
+}

@@ -1,0 +1,380 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"ramai/wire"
+)
+
+var errCut = errors.New("cut")
+
+func newCore() *core {
+	return &core{prefix: "id", jitter: func(max time.Duration) time.Duration { return max }}
+}
+
+// feed gives the core frames and returns what the user hears, without the bytes.
+func feed(t *testing.T, c *core, now time.Time, frames ...wire.Frame) []wire.Frame {
+	t.Helper()
+	for _, f := range frames {
+		if err := c.received(now, wire.Append(nil, f)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return heard(c)
+}
+
+func heard(c *core) []wire.Frame {
+	var out []wire.Frame
+	for {
+		e, ok := c.take()
+		if !ok {
+			return out
+		}
+		out = append(out, e.Frame)
+	}
+}
+
+// sent returns what the core sends now, as JSON texts.
+func sent(c *core, now time.Time) []string {
+	var out []string
+	for {
+		b, ok := c.next(now)
+		if !ok {
+			return out
+		}
+		out = append(out, string(b))
+	}
+}
+
+const session = "AAAAAAAAAAAAAAAAAAAAAA"
+
+func welcome(name string) wire.Welcomed {
+	return wire.Welcomed{Protocol: wire.Protocol, By: wire.By(session), Session: session, Name: name, Text: wire.Welcome}
+}
+
+// opened is a core on an open connection in the lobby, at number n of log L.
+func opened(t *testing.T, n uint64) *core {
+	t.Helper()
+	c := newCore()
+	c.join(room{name: wire.Lobby})
+	c.connected()
+	feed(t, c, time.Time{}, welcome(""))
+	sent(c, time.Time{})
+	feed(t, c, time.Time{}, wire.Joined{Room: wire.Lobby, Log: "L", N: n, First: 1})
+	return c
+}
+
+func TestPosition(t *testing.T) {
+	tests := []struct {
+		name   string
+		last   int
+		joined wire.Joined
+		want   uint64
+	}{
+		{"nothing old", 0, wire.Joined{N: 9, First: 1}, 9},
+		{"some", 4, wire.Joined{N: 9, First: 1}, 5},
+		{"more than there is", 50, wire.Joined{N: 9, First: 1}, 0},
+		{"more than is kept", 4, wire.Joined{N: 9, First: 8}, 7},
+		{"nothing is kept", 4, wire.Joined{N: 9, First: 10}, 9},
+		{"empty room", 50, wire.Joined{N: 0, First: 1}, 0},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			c := newCore()
+			c.join(room{name: "r", last: test.last})
+			c.connected()
+			test.joined.Room, test.joined.Log = "r", "L"
+			feed(t, c, time.Time{}, welcome(""), test.joined)
+			if got := c.rooms[0].n; got != test.want {
+				t.Errorf("position %d, want %d", got, test.want)
+			}
+		})
+	}
+}
+
+func TestReset(t *testing.T) {
+	c := newCore()
+	c.join(room{name: "r", log: "old", n: 7})
+	c.connected()
+	feed(t, c, time.Time{}, welcome(""))
+	want := `{"type":"join","room":"r","after":{"log":"old","n":7}}`
+	if got := sent(c, time.Time{}); !slices.Equal(got, []string{want}) {
+		t.Fatalf("sent %q", got)
+	}
+	feed(t, c, time.Time{}, wire.Joined{Room: "r", Log: "new", N: 60, First: 1, Reset: true})
+	if r := c.rooms[0]; r.log != "new" || r.n != 10 {
+		t.Errorf("position %s:%d, want new:10", r.log, r.n)
+	}
+}
+
+func TestBrokenPromises(t *testing.T) {
+	tests := []struct {
+		name  string
+		frame wire.Frame
+		want  string
+	}{
+		{"a number too early", wire.Message{Room: "lobby", N: 5}, "number 5 where 4 was next"},
+		{"a gap too early", wire.Gap{Room: "lobby", From: 5, To: 9}, "gap from 5 where 4 was next"},
+		{"a silent change of the log", wire.Joined{Room: "lobby", Log: "M"}, "another log"},
+		{"no log", wire.Joined{Room: "lobby"}, "which log"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			c := opened(t, 3)
+			err := c.received(time.Time{}, wire.Append(nil, test.frame))
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v, want one with %q", err, test.want)
+			}
+			if got := heard(c); len(got) != 0 {
+				t.Errorf("the user heard %v", got)
+			}
+			if c.rooms[0].n != 3 {
+				t.Errorf("the position moved to %d", c.rooms[0].n)
+			}
+		})
+	}
+}
+
+func TestGap(t *testing.T) {
+	c := opened(t, 3)
+	got := fmt.Sprint(feed(t, c, time.Time{}, wire.Gap{Room: "lobby", From: 2, To: 3}, wire.Gap{Room: "lobby", From: 3, To: 6},
+		wire.Message{Room: "lobby", N: 6}, wire.Message{Room: "lobby", N: 7}))
+	want := fmt.Sprint([]wire.Frame{wire.Gap{Room: "lobby", From: 3, To: 6}, wire.Message{Room: "lobby", N: 7}})
+	if got != want {
+		t.Errorf("heard %s\nwant  %s", got, want)
+	}
+}
+
+func TestNumbersOfUnknownFramesCount(t *testing.T) {
+	c := opened(t, 3)
+	for _, b := range []string{`{"type":"edited","room":"lobby","n":4,"of":2}`, `{"type":"edited","room":"lobby","n":4,"of":2}`, `{"type":"news"}`} {
+		if err := c.received(time.Time{}, []byte(b)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := fmt.Sprint(feed(t, c, time.Time{}, wire.Message{Room: "lobby", N: 5, Text: "hi"}))
+	want := fmt.Sprint([]wire.Frame{wire.Unknown{Kind: "edited", Room: "lobby", N: 4}, wire.Unknown{Kind: "news"}, wire.Message{Room: "lobby", N: 5, Text: "hi"}})
+	if got != want {
+		t.Errorf("heard %s\nwant  %s", got, want)
+	}
+}
+
+func TestRefusedFlightGoesAgainInOrder(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	c := opened(t, 0)
+	var ids []string
+	for i := range 4 {
+		ids = append(ids, c.say("lobby", strconv.Itoa(i)))
+	}
+	if got := sent(c, now); len(got) != 4 {
+		t.Fatalf("sent %d says", len(got))
+	}
+	refuse := func(i int) wire.Refused {
+		return wire.Refused{Room: "lobby", ID: ids[i], Code: wire.RateLimited, RetryAfterMS: 200}
+	}
+	final := wire.Refused{Room: "lobby", ID: ids[2], Code: wire.TooLong}
+	got := feed(t, c, now, wire.Saved{Room: "lobby", ID: ids[0], N: 1}, refuse(1), final, refuse(3))
+	if len(got) != 2 || got[1] != wire.Frame(refuse(1)) {
+		t.Fatalf("heard %v, want the saved and the first of the refusals", got)
+	}
+	if got := sent(c, now.Add(199*time.Millisecond)); got != nil {
+		t.Fatalf("sent %q too early", got)
+	}
+	now = now.Add(200 * time.Millisecond)
+	var order []string
+	for range 3 { // the window grows again, one by one
+		for _, s := range sent(c, now) {
+			f, _ := wire.ParseRequest([]byte(s))
+			order = append(order, f.(wire.Say).Text)
+			if text := f.(wire.Say).Text; text == "2" {
+				feed(t, c, now, final)
+			} else {
+				feed(t, c, now, wire.Saved{Room: "lobby", ID: f.(wire.Say).ID, N: 2})
+			}
+		}
+	}
+	if want := []string{"1", "2", "3"}; !slices.Equal(order, want) {
+		t.Errorf("sent again %q, want %q", order, want)
+	}
+	if n := len(c.outbox.says); n != 0 {
+		t.Errorf("%d are not settled", n)
+	}
+}
+
+func TestWindow(t *testing.T) {
+	c := newCore()
+	c.connected()
+	w := welcome("")
+	w.Limits = wire.Limits{Rate: 5, Burst: 20}
+	feed(t, c, time.Time{}, w)
+	for range 50 {
+		c.say("lobby", "x")
+	}
+	if got := len(sent(c, time.Time{})); got != 20 {
+		t.Errorf("%d on their way, want a burst of 20", got)
+	}
+}
+
+func TestTextTooLargeForAFrame(t *testing.T) {
+	c := newCore()
+	c.connected()
+	w := welcome("")
+	w.Limits.Frame = 200
+	feed(t, c, time.Time{}, w)
+	c.say("lobby", strings.Repeat("x", 200))
+	c.say("lobby", "short")
+	if got := sent(c, time.Time{}); len(got) != 1 || !strings.Contains(got[0], "short") {
+		t.Errorf("sent %q", got)
+	}
+	got := heard(c)
+	if len(got) != 1 || got[0].(wire.Refused).Code != wire.TooLong {
+		t.Errorf("heard %v", got)
+	}
+}
+
+func TestNameGoesBeforeWhatIsSaid(t *testing.T) {
+	c := newCore()
+	c.setName("zoe")
+	c.join(room{name: "lobby"})
+	c.connected()
+	c.say("lobby", "hi")
+	feed(t, c, time.Time{}, welcome(""))
+	if got := sent(c, time.Time{}); !slices.Equal(got, []string{`{"type":"name","name":"zoe"}`}) {
+		t.Fatalf("sent %q", got)
+	}
+	feed(t, c, time.Time{}, wire.Name{Name: "zoe"})
+	if got := sent(c, time.Time{}); !slices.Equal(got, []string{`{"type":"join","room":"lobby","last":0}`}) {
+		t.Fatalf("sent %q", got)
+	}
+	feed(t, c, time.Time{}, wire.Joined{Room: "lobby", Log: "L"})
+	if got := sent(c, time.Time{}); len(got) != 1 || !strings.Contains(got[0], `"say"`) {
+		t.Fatalf("sent %q", got)
+	}
+
+	// The next connection has the name already.
+	c.disconnected(time.Time{}, errCut)
+	c.connected()
+	if got := sent(c, time.Time{}); !slices.Equal(got, []string{`{"type":"hello","session":"` + session + `"}`}) {
+		t.Fatalf("sent %q", got)
+	}
+	heard(c)
+	if got := feed(t, c, time.Time{}, wire.Welcomed{Session: strings.Repeat("B", 22)}, welcome("zoe")); len(got) != 1 {
+		t.Fatalf("heard %v, want one welcome", got)
+	}
+	if got := sent(c, time.Time{}); len(got) != 2 || !strings.Contains(got[0], `"join"`) {
+		t.Fatalf("sent %q", got)
+	}
+}
+
+func TestFaultsFindTheirRequest(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	c := opened(t, 0)
+	c.setName("zoe")
+	c.join(room{name: "tea"})
+	var page wire.Frame
+	var pageErr error
+	c.asks = append(c.asks, &ask{frame: wire.History{Room: "tea"}, done: func(f wire.Frame, err error) { page, pageErr = f, err }})
+	sent(c, now)
+	got := feed(t, c, now, wire.Fault{Code: wire.NameTaken, Reason: "taken"})
+	if f, ok := got[0].(Failed); !ok || f.Request != wire.Frame(wire.Name{Name: "zoe"}) {
+		t.Fatalf("heard %#v", got)
+	}
+
+	// One that helps to try again is tried again, after the wait.
+	sent(c, now)
+	if got := feed(t, c, now, wire.Fault{Code: wire.RateLimited, RetryAfterMS: 50}); got != nil {
+		t.Fatalf("heard %v", got)
+	}
+	if got := sent(c, now); got != nil {
+		t.Fatalf("sent %q at once", got)
+	}
+	if got := c.wake(now); !got.Equal(now.Add(50 * time.Millisecond)) {
+		t.Fatalf("wakes at %v", got)
+	}
+	now = now.Add(50 * time.Millisecond)
+	if got := sent(c, now); len(got) != 1 || !strings.Contains(got[0], `"tea"`) {
+		t.Fatalf("sent %q", got)
+	}
+	feed(t, c, now, wire.Joined{Room: "tea", Log: "L"})
+	sent(c, now)
+	feed(t, c, now, wire.Fault{Code: wire.NotAllowed, Reason: "no"})
+	if page != nil || pageErr == nil || pageErr.Error() != "not_allowed: no" {
+		t.Fatalf("history got %v, %v", page, pageErr)
+	}
+	if got := feed(t, c, now, wire.Fault{Code: wire.Internal, Reason: "oh"}); got[0].(Failed).Request != nil {
+		t.Fatalf("heard %#v", got)
+	}
+}
+
+func TestBackoff(t *testing.T) {
+	c := newCore() // its jitter is always the longest wait
+	now := time.Unix(1e9, 0)
+	lose := func(stood time.Duration) time.Duration {
+		c.connected()
+		feed(t, c, now, welcome(""))
+		if c.greetings > 0 {
+			feed(t, c, now, welcome(""))
+		}
+		now = now.Add(stood)
+		return c.disconnected(now, errCut)
+	}
+	want := []time.Duration{100, 200, 400, 800, 1600, 3200, 6400, 10000, 10000}
+	for i, w := range want {
+		if got := c.disconnected(now, errCut); got != w*time.Millisecond {
+			t.Errorf("attempt %d waits %v, want %v", i, got, w*time.Millisecond)
+		}
+	}
+	if got := lose(time.Second); got != maxWait {
+		t.Errorf("after a connection that was broken off at once: %v", got)
+	}
+	if got := lose(10 * time.Second); got != firstWait {
+		t.Errorf("after a good connection: %v", got)
+	}
+	c.connected()
+	feed(t, c, now, welcome(""), welcome(""), wire.Restarting{RetryAfterMS: 1234})
+	if got := c.disconnected(now, errCut); got != 1234*time.Millisecond {
+		t.Errorf("after restarting: %v", got)
+	}
+	if got := c.disconnected(now, &RefusedError{Status: 503, RetryAfter: time.Minute}); got < time.Minute || got > time.Minute+maxWait {
+		t.Errorf("after Retry-After: %v", got)
+	}
+	for _, ms := range []int64{-1, 1 << 62} {
+		if got := retryAfter(ms); got < 0 || got > maxRetry {
+			t.Errorf("retryAfter(%d) is %v", ms, got)
+		}
+	}
+}
+
+func TestLeaveAndJoinAgain(t *testing.T) {
+	c := opened(t, 3)
+	c.leave("lobby")
+	if got := feed(t, c, time.Time{}, wire.Message{Room: "lobby", N: 4}); got != nil {
+		t.Errorf("heard %v after leaving", got)
+	}
+	c.join(room{name: "lobby", last: 1})
+	if got := feed(t, c, time.Time{}, wire.Message{Room: "lobby", N: 5}); got != nil {
+		t.Errorf("heard %v before joined", got)
+	}
+	if got := sent(c, time.Time{}); !slices.Equal(got, []string{`{"type":"leave","room":"lobby"}`, `{"type":"join","room":"lobby","last":1}`}) {
+		t.Errorf("sent %q", got)
+	}
+	if got := feed(t, c, time.Time{}, wire.Joined{Room: "lobby", Log: "L", N: 6, First: 1}, wire.Message{Room: "lobby", N: 6}); len(got) != 2 {
+		t.Errorf("heard %v", got)
+	}
+}
+
+func TestRoomStateIsForThoseInTheRoom(t *testing.T) {
+	c := opened(t, 3)
+	got := feed(t, c, time.Time{}, wire.Presence{Room: "tea", Count: 2}, wire.Typing{Room: "tea"}, wire.Presence{Room: "lobby", Count: 3},
+		wire.Typing{Room: "lobby"}, wire.Pong{}, wire.Page{Room: "lobby"})
+	want := fmt.Sprint([]wire.Frame{wire.Presence{Room: "lobby", Count: 3}, wire.Typing{Room: "lobby"}})
+	if fmt.Sprint(got) != want {
+		t.Errorf("heard %v, want %s", got, want)
+	}
+}

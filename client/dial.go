@@ -1,0 +1,207 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"ramai/wire"
+)
+
+const (
+	dialTimeout = 30 * time.Second // for name, connection, TLS and handshake together
+	readLimit   = 1 << 20          // bytes of a message from the server; a page has 64 KiB
+)
+
+// A RefusedError says that the server was reached and would not open a connection.
+type RefusedError struct {
+	Status     int           // of HTTP
+	Code       wire.Code     // why, for machines; empty if the server is not one of ramai's
+	Reason     string        // why, for people; may be empty
+	RetryAfter time.Duration // > 0: when the server thinks that trying again helps
+}
+
+// Error tells the status and the reason.
+func (e *RefusedError) Error() string {
+	if e.Reason == "" {
+		return fmt.Sprintf("the server answered %d %s and opened no WebSocket", e.Status, http.StatusText(e.Status))
+	}
+	return fmt.Sprintf("refused (%d): %s", e.Status, e.Reason)
+}
+
+// final tells whether a client that had been let in should take no for an answer. 409 is a name that is taken on the
+// plain door, perhaps by this client's own earlier connection, which the server has not yet given up.
+func (e *RefusedError) final() bool {
+	switch e.Status {
+	case http.StatusRequestTimeout, http.StatusConflict, http.StatusTooEarly, http.StatusTooManyRequests:
+		return false
+	}
+	return e.Status >= 400 && e.Status < 500
+}
+
+// Room returns the room a server's address stands for: http, https, ws or wss, and the path / for the lobby or
+// /r/<room> for another.
+func Room(address string) (string, error) {
+	_, room, err := parse(address)
+	return room, err
+}
+
+func parse(address string) (*url.URL, string, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, "", fmt.Errorf("%q is not a URL: it looks like http://127.0.0.1:2000/r/tea", address)
+	}
+	switch u.Scheme {
+	case "http", "https", "ws", "wss":
+	default:
+		return nil, "", fmt.Errorf("%q does not begin with http://, https://, ws:// or wss://", address)
+	}
+	if u.Host == "" {
+		return nil, "", fmt.Errorf("%q names no host", address)
+	}
+	if u.RawQuery != "" || u.Fragment != "" {
+		return nil, "", fmt.Errorf("%q has a part after ? or #; a name and old messages are asked for otherwise", address)
+	}
+	if u.Path == "" || u.Path == "/" {
+		return u, wire.Lobby, nil
+	}
+	room, ok := strings.CutPrefix(u.Path, "/r/")
+	if !ok {
+		return nil, "", fmt.Errorf("the path of %q is neither / nor /r/ and a room", address)
+	}
+	if err := wire.CheckRoom(room); err != nil {
+		return nil, "", fmt.Errorf("%q: %s", address, err.Reason)
+	}
+	return u, room, nil
+}
+
+// dialer opens connections to one server.
+type dialer struct {
+	url   *url.URL
+	offer bool   // ramai.v1
+	name  string // to claim on the plain door
+	dial  func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// link is one open connection.
+type link struct {
+	*websocket.Conn
+	raw net.Conn
+}
+
+// open connects. last is how many old messages to ask the plain door for.
+func (d *dialer) open(ctx context.Context, last int) (*link, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+
+	var mu sync.Mutex // the transport dials in a goroutine of its own
+	var raw net.Conn
+	transport := &http.Transport{
+		Proxy: http.ProxyFromEnvironment,
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := d.dial(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			raw = watched{conn}
+			return raw, nil
+		},
+	}
+	defer transport.CloseIdleConnections() // one that was refused
+	options := &websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}}
+	target := *d.url
+	if d.offer {
+		options.Subprotocols = []string{wire.Protocol}
+	} else {
+		target.RawQuery = d.query(last)
+	}
+
+	conn, resp, err := websocket.Dial(ctx, target.String(), options)
+	if err != nil {
+		if resp != nil && resp.StatusCode != http.StatusSwitchingProtocols {
+			return nil, refusal(resp)
+		}
+		return nil, cause(err)
+	}
+	conn.SetReadLimit(readLimit)
+	mu.Lock()
+	defer mu.Unlock()
+	return &link{Conn: conn, raw: raw}, nil
+}
+
+func (d *dialer) query(last int) string {
+	q := url.Values{}
+	if d.name != "" {
+		q.Set("name", d.name)
+	}
+	if last > 0 {
+		q.Set("last", strconv.Itoa(last))
+	}
+	return q.Encode()
+}
+
+// refusal reads why the server opened no WebSocket.
+func refusal(resp *http.Response) *RefusedError {
+	e := &RefusedError{Status: resp.StatusCode}
+	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
+		e.RetryAfter = min(time.Duration(min(s, int(maxRetry.Seconds())))*time.Second, maxRetry)
+	}
+	var body struct {
+		Code   wire.Code `json:"code"`
+		Reason string    `json:"reason"`
+	}
+	b, err := io.ReadAll(resp.Body) // the WebSocket library holds at most 1,024 bytes of it
+	if err == nil && json.Unmarshal(b, &body) == nil {
+		e.Code, e.Reason = body.Code, body.Reason
+	}
+	return e
+}
+
+// cause makes a sentence of what the WebSocket library wraps around an error, and keeps the error.
+func cause(err error) error {
+	var closed websocket.CloseError
+	var timeout net.Error
+	var request *url.Error
+	switch {
+	case errors.As(err, &closed):
+		return fmt.Errorf("the server closed the connection: %d %s", closed.Code, closed.Reason)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("the connection broke off: %w", io.ErrUnexpectedEOF)
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return fmt.Errorf("the server was silent for too long: %w", err)
+	}
+	if errors.As(err, &request) {
+		return request.Err
+	}
+	return err
+}
+
+// A server that lives answers a ping, and so never lets the client wait longer than silence for the next byte.
+const (
+	pingEvery = 30 * time.Second
+	silence   = pingEvery + 30*time.Second
+)
+
+// watched is a connection whose Read waits for silence at most. Only who reads can find the server silent: a user who
+// takes long over what has come already is not cut off.
+type watched struct{ net.Conn }
+
+func (w watched) Read(b []byte) (int, error) {
+	if err := w.Conn.SetReadDeadline(time.Now().Add(silence)); err != nil {
+		return 0, err
+	}
+	return w.Conn.Read(b)
+}

@@ -1,0 +1,46 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+
+	"ramai/client"
+	"ramai/wire"
+)
+
+// A bot that answers whoever says "ping".
+func Example() {
+	ctx := context.Background()
+	c, err := client.Dial(ctx, client.Config{URL: "http://127.0.0.1:2000/r/tea", Name: "pingpong"})
+	var refused *client.RefusedError
+	if errors.As(err, &refused) {
+		log.Fatalf("the server does not want us: %s", refused.Reason)
+	} else if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	for {
+		event, err := c.Next(ctx)
+		if err != nil {
+			log.Fatal(err)
+		}
+		switch f := event.Frame.(type) {
+		case wire.Message:
+			fmt.Printf("%d %s: %s\n", f.N, client.Printable(f.From), client.Printable(f.Text))
+			if f.Text == "ping" {
+				if _, err := c.Say(f.Room, "pong"); err != nil {
+					log.Fatal(err)
+				}
+			}
+		case client.Disconnected:
+			log.Printf("%v; again in %v", f.Err, f.Wait)
+		}
+	}
+}
+
+func ExamplePrintable() {
+	fmt.Println(client.Printable("red \x1b[31malert\x1b[0m, and a new title\x1b]0;owned\a"))
+	// Output: red alert, and a new title
+}

@@ -1,0 +1,179 @@
+package client
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"ramai/wire"
+)
+
+// fakeServer keeps ramai.v1's promises for one client, a step at a time: the test decides when a frame arrives, what is
+// refused, and when the connection is cut. Of the rules it knows only what a client can see.
+type fakeServer struct {
+	sessions int
+	log      string
+	rooms    map[string]*fakeRoom
+
+	// Of the connection.
+	session string
+	joined  map[string]uint64 // position a room
+	refused string            // the id that has to come again first
+	toHear  [][]byte          // frames on their way to the client
+	fromIt  [][]byte          // frames on their way from it
+
+	refuseNext time.Duration // how the next say is refused, if not 0
+	saves      []string      // texts in the order they were stored, of this client
+}
+
+type fakeRoom struct {
+	first    uint64
+	messages []wire.Message // numbers first, first+1, ...
+	saved    map[string]uint64
+	n        uint64
+}
+
+func newFakeServer() *fakeServer {
+	s := &fakeServer{log: "log0", rooms: map[string]*fakeRoom{}}
+	s.cut()
+	return s
+}
+
+func (s *fakeServer) room(name string) *fakeRoom {
+	if s.rooms[name] == nil {
+		s.rooms[name] = &fakeRoom{first: 1, saved: map[string]uint64{}}
+	}
+	return s.rooms[name]
+}
+
+// connect greets a new connection.
+func (s *fakeServer) connect() {
+	s.sessions++
+	s.session = fmt.Sprintf("session%015d", s.sessions)
+	s.send(s.welcome())
+}
+
+func (s *fakeServer) welcome() wire.Welcomed {
+	return wire.Welcomed{Protocol: wire.Protocol, By: wire.By(s.session), Session: s.session, Text: wire.Welcome,
+		Limits: wire.Limits{Text: 4000, Frame: 64 << 10}}
+}
+
+// cut loses all that is on its way.
+func (s *fakeServer) cut() {
+	s.joined, s.refused, s.toHear, s.fromIt = map[string]uint64{}, "", nil, nil
+}
+
+func (s *fakeServer) send(f wire.Frame) { s.toHear = append(s.toHear, wire.Append(nil, f)) }
+
+// work takes one frame of the client's.
+func (s *fakeServer) work() {
+	f, bad := wire.ParseRequest(s.fromIt[0])
+	s.fromIt = s.fromIt[1:]
+	if bad != nil {
+		panic(bad)
+	}
+	switch f := f.(type) {
+	case wire.Hello:
+		s.session = f.Session
+		s.send(s.welcome())
+	case wire.Join:
+		s.join(f)
+	case wire.Leave:
+		delete(s.joined, f.Room)
+	case wire.Say:
+		s.say(f)
+	case wire.History:
+		s.send(wire.Page{Room: f.Room, Log: s.log})
+	default:
+		panic(fmt.Sprintf("unexpected %T", f))
+	}
+}
+
+func (s *fakeServer) join(f wire.Join) {
+	r := s.room(f.Room)
+	answer := wire.Joined{Room: f.Room, Log: s.log, N: r.n, First: r.first}
+	last := uint64(wire.DefaultJoin)
+	if f.Last != nil {
+		last = uint64(*f.Last)
+	}
+	at := r.n - min(last, r.n)
+	if f.After != nil {
+		answer.Reset = f.After.Log != s.log || f.After.N > r.n
+		if !answer.Reset {
+			at = f.After.N
+		}
+	}
+	if f.After == nil || answer.Reset {
+		at = max(at, r.first-1)
+	}
+	s.send(answer)
+	s.joined[f.Room] = at
+}
+
+// tell sends what one joined room has for the client, as far as its position is behind.
+func (s *fakeServer) tell(name string) {
+	at, ok := s.joined[name]
+	r := s.room(name)
+	if !ok || at >= r.n {
+		return
+	}
+	if at+1 < r.first {
+		s.send(wire.Gap{Room: name, From: at + 1, To: r.first - 1})
+		at = r.first - 1
+	}
+	for _, m := range r.messages[at+1-r.first:] {
+		s.send(m)
+	}
+	s.joined[name] = r.n
+}
+
+func (s *fakeServer) say(f wire.Say) {
+	if s.refused == f.ID {
+		s.refused = ""
+	}
+	if s.refused == "" && s.refuseNext > 0 {
+		s.refused = f.ID
+	}
+	if s.refused != "" {
+		s.send(wire.RefusedBy(f.Room, f.ID, &wire.Error{Code: wire.Unavailable, Reason: "not now", RetryAfter: max(s.refuseNext, time.Millisecond)}))
+		s.refuseNext = 0
+		return
+	}
+	r := s.room(f.Room)
+	n, ok := r.saved[f.ID]
+	if !ok {
+		n = s.store(f.Room, wire.By(s.session), f.ID, f.Text)
+		s.saves = append(s.saves, f.Text)
+	}
+	s.send(wire.Saved{Room: f.Room, ID: f.ID, N: n})
+}
+
+func (s *fakeServer) store(room, by, id, text string) uint64 {
+	r := s.room(room)
+	r.n++
+	r.saved[id] = r.n
+	r.messages = append(r.messages, wire.Message{Room: room, N: r.n, By: by, ID: id, Text: text})
+	return r.n
+}
+
+// forget is retention: the oldest keep-less messages of a room go.
+func (s *fakeServer) forget(room string, keep int) {
+	r := s.room(room)
+	if drop := len(r.messages) - keep; drop > 0 {
+		r.messages = slices.Clone(r.messages[drop:])
+		r.first += uint64(drop)
+	}
+}
+
+// anotherLog numbers everything anew, as after a restore.
+func (s *fakeServer) anotherLog(k int) {
+	s.log = "log" + strconv.Itoa(k)
+	for _, r := range s.rooms {
+		for i := range r.messages {
+			r.messages[i].N = uint64(i + 1)
+			r.saved[r.messages[i].ID] = uint64(i + 1)
+		}
+		r.first, r.n = 1, uint64(len(r.messages))
+	}
+}

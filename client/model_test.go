@@ -1,0 +1,263 @@
+package client
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"ramai/wire"
+)
+
+// world is a core and a server that a test steps.
+type world struct {
+	t      interface{ Fatalf(string, ...any) }
+	core   *core
+	server *fakeServer
+	now    time.Time
+	up     bool
+	heard  map[string][]wire.Message // by room
+	at     map[string]uint64         // the position that the events tell, by room
+	gaps   map[string]int
+	resets int
+}
+
+func newWorld(t interface{ Fatalf(string, ...any) }) *world {
+	w := &world{t: t, core: newCore(), server: newFakeServer(), now: time.Unix(1e9, 0),
+		heard: map[string][]wire.Message{}, at: map[string]uint64{}, gaps: map[string]int{}}
+	return w
+}
+
+func (w *world) connect() {
+	w.core.connected()
+	w.server.connect()
+	w.up = true
+}
+
+func (w *world) cut() {
+	w.server.cut()
+	w.now = w.now.Add(w.core.disconnected(w.now, errCut))
+	w.up = false
+	w.events()
+}
+
+// send moves one frame from the client to the wire, if it has one.
+func (w *world) send() bool {
+	b, ok := w.core.next(w.now)
+	if ok {
+		w.server.fromIt = append(w.server.fromIt, b)
+	}
+	w.check()
+	return ok
+}
+
+// hear gives the client one frame, if there is one.
+func (w *world) hear() bool {
+	if len(w.server.toHear) == 0 {
+		return false
+	}
+	b := w.server.toHear[0]
+	w.server.toHear = w.server.toHear[1:]
+	if err := w.core.received(w.now, b); err != nil {
+		w.t.Fatalf("the server keeps its promises, but the client says: %v", err)
+	}
+	w.check()
+	w.events()
+	return true
+}
+
+// check holds the core to its invariants.
+func (w *world) check() {
+	o := &w.core.outbox
+	if o.sent > o.tried || o.tried > len(o.says) {
+		w.t.Fatalf("outbox: sent %d, tried %d of %d", o.sent, o.tried, len(o.says))
+	}
+	if wake := w.core.wake(w.now); !wake.IsZero() && !wake.After(w.now) {
+		w.t.Fatalf("wake is %v, which is not after now, %v", wake, w.now)
+	}
+}
+
+// events takes what the user hears and holds it to promises 1 and 4: in order, each number once, holes named.
+func (w *world) events() {
+	for {
+		e, ok := w.core.take()
+		if !ok {
+			if w.core.size != 0 {
+				w.t.Fatalf("no events are left, but they have %d bytes", w.core.size)
+			}
+			return
+		}
+		switch f := e.Frame.(type) {
+		case wire.Joined:
+			old, known := w.at[f.Room]
+			if f.Reset {
+				w.resets++
+			}
+			if !known || f.Reset {
+				w.at[f.Room] = w.core.find(f.Room).n
+			} else if now := w.core.find(f.Room).n; now != old {
+				w.t.Fatalf("joined %s again at %d after %d", f.Room, now, old)
+			}
+		case wire.Gap:
+			if f.From > w.at[f.Room]+1 || f.To <= w.at[f.Room] {
+				w.t.Fatalf("gap %+v at position %d", f, w.at[f.Room])
+			}
+			w.at[f.Room] = f.To
+			w.gaps[f.Room]++
+		case wire.Message:
+			if f.N != w.at[f.Room]+1 {
+				w.t.Fatalf("heard number %d of %s after %d", f.N, f.Room, w.at[f.Room])
+			}
+			w.at[f.Room] = f.N
+			w.heard[f.Room] = append(w.heard[f.Room], f)
+		}
+	}
+}
+
+// settle lets everything run to its end without trouble.
+func (w *world) settle(rooms ...string) {
+	w.server.refuseNext = 0
+	for i := 0; ; i++ {
+		if i > 100_000 {
+			w.t.Fatalf("no end: %d pending, asks %d", len(w.core.outbox.says), len(w.core.asks))
+		}
+		if !w.up {
+			w.connect()
+		}
+		busy := w.send()
+		for len(w.server.fromIt) > 0 {
+			w.server.work()
+			busy = true
+		}
+		for _, r := range rooms {
+			w.server.tell(r)
+		}
+		for w.hear() {
+			busy = true
+		}
+		if busy {
+			continue
+		}
+		wake := w.core.wake(w.now)
+		if wake.IsZero() {
+			return
+		}
+		w.now = wake
+	}
+}
+
+// TestCoreKeepsThePromises steps a client through random cuts, refusals, retention and changes of the log, and holds
+// what it heard and what was stored to the promises.
+func TestCoreKeepsThePromises(t *testing.T) {
+	rooms := []string{"lobby", "tea"}
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(t)
+		harsh := rapid.Bool().Draw(t, "harsh") // retention and new logs: then not everything is heard
+		var said []string
+		others, logs := 0, 0
+		for _, r := range rooms {
+			w.core.join(room{name: r})
+		}
+		room := rapid.SampledFrom(rooms)
+		actions := []func(){
+			func() {
+				text := "mine " + strconv.Itoa(len(said))
+				w.core.say(room.Draw(t, "say in"), text)
+				said = append(said, text)
+			},
+			func() {
+				others++
+				w.server.store(room.Draw(t, "another says in"), "somebody else", "o"+strconv.Itoa(others), "other "+strconv.Itoa(others))
+			},
+			func() {
+				if !w.up {
+					w.connect()
+				} else if rapid.IntRange(0, 3).Draw(t, "cut if 0") == 0 {
+					w.cut()
+				}
+			},
+			func() { w.send() },
+			func() {
+				for range min(len(w.server.fromIt), rapid.IntRange(1, 3).Draw(t, "the server takes")) {
+					w.server.work()
+				}
+			},
+			func() { w.server.tell(room.Draw(t, "tell of")) },
+			func() {
+				for range rapid.IntRange(1, 3).Draw(t, "hear") {
+					w.hear()
+				}
+			},
+			func() { w.now = w.now.Add(7 * time.Millisecond) },
+			func() { w.server.refuseNext = 5 * time.Millisecond },
+			func() { // a frame twice: heard already, so heard no more
+				if n := len(w.server.toHear); n > 0 && strings.Contains(string(w.server.toHear[n-1]), `"type":"message"`) {
+					w.server.toHear = append(w.server.toHear, w.server.toHear[n-1])
+				}
+			},
+		}
+		if harsh {
+			actions = append(actions, func() {
+				if !w.up { // a room that is read keeps what its readers have not had
+					w.server.forget(room.Draw(t, "forget of"), 2)
+				}
+			}, func() {
+				if !w.up && rapid.IntRange(0, 3).Draw(t, "another log if 0") == 0 {
+					logs++
+					w.server.anotherLog(logs)
+				}
+			})
+		}
+		for range rapid.IntRange(0, 300).Draw(t, "steps") {
+			actions[rapid.IntRange(0, len(actions)-1).Draw(t, "action")]()
+		}
+		w.settle(rooms...)
+
+		if n := len(w.core.outbox.says); n > 0 {
+			t.Fatalf("%d texts are not settled", n)
+		}
+		if !slices.Equal(w.server.saves, said) {
+			t.Fatalf("stored %q\nsaid   %q", w.server.saves, said)
+		}
+		for _, name := range rooms {
+			r := w.server.room(name)
+			if w.at[name] != r.n {
+				t.Fatalf("%s: at %d of %d", name, w.at[name], r.n)
+			}
+			if !harsh && !heardAll(w.heard[name], r.messages) {
+				t.Fatalf("%s: heard %v\nof %v", name, texts(w.heard[name]), texts(r.messages))
+			}
+			own, ownSaved := by(w.core.by, w.heard[name]), by(w.core.by, r.messages)
+			if !harsh && own != ownSaved {
+				t.Fatalf("%s: heard %d of its own %d", name, own, ownSaved)
+			}
+		}
+	})
+}
+
+// heardAll tells whether heard is the end of messages: before the first joined there is nothing to hear.
+func heardAll(heard, messages []wire.Message) bool {
+	start := len(messages) - len(heard)
+	return start >= 0 && slices.Equal(texts(heard), texts(messages[start:]))
+}
+
+// by counts what one sender said.
+func by(sender string, messages []wire.Message) (n int) {
+	for _, m := range messages {
+		if m.By == sender {
+			n++
+		}
+	}
+	return n
+}
+
+func texts(messages []wire.Message) []string {
+	var out []string
+	for _, m := range messages {
+		out = append(out, m.Text)
+	}
+	return out
+}

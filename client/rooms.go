@@ -1,0 +1,139 @@
+package client
+
+import (
+	"fmt"
+	"slices"
+
+	"ramai/wire"
+)
+
+// room is a room the user wants to be in.
+type room struct {
+	name   string
+	last   int    // how many old messages to begin with, as long as log is empty
+	log    string // the log that n counts in; empty until the first joined
+	n      uint64 // the position: everything up to here was heard
+	joined bool   // on this connection
+}
+
+func (c *core) find(name string) *room {
+	for _, r := range c.rooms {
+		if r.name == name {
+			return r
+		}
+	}
+	return nil
+}
+
+// join makes r one of the rooms; one that is there already stays as it is.
+func (c *core) join(r room) {
+	if c.find(r.name) != nil {
+		return
+	}
+	c.rooms = append(c.rooms, &r)
+	if c.open {
+		c.asks = append(c.asks, &ask{frame: wire.Join{Room: r.name}})
+	}
+}
+
+// leave is the end of join.
+func (c *core) leave(name string) {
+	i := slices.IndexFunc(c.rooms, func(r *room) bool { return r.name == name })
+	if i < 0 {
+		return
+	}
+	c.rooms = slices.Delete(c.rooms, i, i+1)
+	c.asks = slices.DeleteFunc(c.asks, func(a *ask) bool { return !a.sent && a.joins(name) })
+	if c.open {
+		c.extra = append(c.extra, wire.Append(nil, wire.Leave{Room: name}))
+	}
+}
+
+// request is the join that leads on from where the room is.
+func (r *room) request() wire.Join {
+	if r.log == "" {
+		return wire.Join{Room: r.name, Last: &r.last}
+	}
+	return wire.Join{Room: r.name, After: &wire.Position{Log: r.log, N: r.n}}
+}
+
+// start makes j the room's beginning, with the newest last messages still to come.
+func (r *room) start(j wire.Joined, last uint64) {
+	r.log, r.n = j.Log, 0
+	if j.N > last {
+		r.n = j.N - last
+	}
+	if j.First > 0 {
+		r.n = max(r.n, j.First-1)
+	}
+}
+
+func (c *core) joined(f wire.Joined, raw []byte) error {
+	r := c.find(f.Room)
+	if r == nil {
+		return nil // left meanwhile
+	}
+	switch {
+	case f.Log == "":
+		return fmt.Errorf("room %s: the server did not say which log it numbers", f.Room)
+	case r.log == "":
+		r.start(f, uint64(r.last))
+	case f.Reset:
+		r.start(f, wire.DefaultJoin)
+	case f.Log != r.log:
+		return fmt.Errorf("room %s: the server took up another log and did not say so", f.Room)
+	}
+	r.joined = true
+	c.popAsk(func(a *ask) bool { return a.joins(f.Room) })
+	c.emit(f, raw)
+	return nil
+}
+
+// advance emits f if it is the room's next number. A number that was heard is dropped; one that comes too early breaks
+// the server's promise, and the way to what is missing is a new connection.
+func (c *core) advance(name string, n uint64, f wire.Frame, raw []byte) error {
+	r := c.find(name)
+	if r == nil || !r.joined || n <= r.n {
+		return nil
+	}
+	if n-r.n > 1 {
+		return fmt.Errorf("room %s: the server sent number %d where %d was next", name, n, r.n+1)
+	}
+	r.n = n
+	c.emit(f, raw)
+	return nil
+}
+
+// gap moves past numbers that are gone for good.
+func (c *core) gap(f wire.Gap, raw []byte) error {
+	r := c.find(f.Room)
+	if r == nil || !r.joined || f.To <= r.n {
+		return nil
+	}
+	if f.From > r.n && f.From-r.n > 1 {
+		return fmt.Errorf("room %s: the server named a gap from %d where %d was next", f.Room, f.From, r.n+1)
+	}
+	r.n = f.To
+	c.emit(f, raw)
+	return nil
+}
+
+// unknown takes a frame of a newer server: what has a number has a place in its room like any other.
+func (c *core) unknown(f wire.Unknown, raw []byte) error {
+	if f.Room == "" {
+		c.emit(f, raw)
+		return nil
+	}
+	if f.N == 0 {
+		c.emitIn(f.Room, f, raw)
+		return nil
+	}
+	return c.advance(f.Room, f.N, f, raw)
+}
+
+// emitIn emits what is about a room, if the user is in it.
+func (c *core) emitIn(name string, f wire.Frame, raw []byte) {
+	if r := c.find(name); r != nil && r.joined {
+		c.emit(f, raw)
+	}
+}

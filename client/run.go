@@ -1,0 +1,196 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"ramai/wire"
+)
+
+// maxEvents is how many bytes of events wait for the user before no more are read.
+const maxEvents = 256 << 10
+
+// run keeps the client connected until it is closed or the server no longer lets it in. It is the reader; for each
+// connection it starts a writer and a pinger and waits for their end.
+func (c *Client) run(l *link) {
+	defer close(c.done)
+	defer c.cancel()
+	for {
+		err := c.serve(l)
+		if l, err = c.reconnect(err); err != nil {
+			c.mu.Lock()
+			c.err = err
+			c.mu.Unlock()
+			return
+		}
+	}
+}
+
+// serve works a connection until it breaks.
+func (c *Client) serve(l *link) error {
+	ctx, cancel := context.WithCancel(c.ctx)
+	var helpers sync.WaitGroup
+	helpers.Go(func() { c.write(ctx, l) })
+	helpers.Go(func() { ping(ctx, l) })
+	err := c.read(ctx, l)
+	cancel()
+	l.CloseNow() // its error says only that it was closed already
+	helpers.Wait()
+	return err
+}
+
+// read feeds the core until the connection breaks, and waits for the user before each frame.
+func (c *Client) read(ctx context.Context, l *link) error {
+	for {
+		if err := c.waitForUser(ctx); err != nil {
+			return err
+		}
+		kind, b, err := l.Read(ctx)
+		if err != nil {
+			return cause(err)
+		}
+		if kind != websocket.MessageText {
+			return errors.New("the server sent a binary frame")
+		}
+		c.mu.Lock()
+		err = c.core.received(time.Now(), b)
+		c.mu.Unlock()
+		notify(c.ready)
+		notify(c.wake)
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// waitForUser returns when there is room for events.
+func (c *Client) waitForUser(ctx context.Context) error {
+	for {
+		c.mu.Lock()
+		full := c.core.size >= maxEvents && c.callers == 0
+		c.mu.Unlock()
+		if !full {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-c.space:
+		}
+	}
+}
+
+// write sends what the core has to send. If it cannot, the reader will hear of it too.
+func (c *Client) write(ctx context.Context, l *link) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		now := time.Now()
+		c.mu.Lock()
+		b, ok := c.core.next(now)
+		wake := c.core.wake(now)
+		c.mu.Unlock()
+		if ok {
+			if err := l.Write(ctx, websocket.MessageText, b); err != nil {
+				return
+			}
+			continue
+		}
+		notify(c.ready) // next may have refused what does not fit a frame
+		var alarm <-chan time.Time
+		if !wake.IsZero() {
+			timer.Reset(wake.Sub(now))
+			alarm = timer.C
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.wake:
+		case <-alarm:
+		}
+	}
+}
+
+// ping asks the server for a sign of life from time to time, and is one, also while the user takes long and nothing is
+// read, so that no pong goes out.
+func ping(ctx context.Context, l *link) {
+	ticker := time.NewTicker(pingEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		// Whether the pong comes is judged where bytes are read.
+		wait, cancel := context.WithTimeout(ctx, pingEvery/2)
+		_ = l.Ping(wait)
+		cancel()
+	}
+}
+
+// reconnect returns the next connection after the last one ended with err, or why there will be none.
+func (c *Client) reconnect(err error) (*link, error) {
+	for {
+		var refused *RefusedError
+		if errors.As(err, &refused) && refused.final() {
+			return nil, err
+		}
+		wait, closing := c.lost(err)
+		if closing {
+			return nil, ErrClosed
+		}
+		c.log.Debug("connection lost", "error", err, "wait", wait)
+		if !c.sleep(wait) || c.waitForUser(c.ctx) != nil {
+			return nil, ErrClosed
+		}
+		var l *link
+		if l, err = c.dialer.open(c.ctx, 0); err != nil {
+			continue
+		}
+		if c.dialer.offer && l.Subprotocol() == "" {
+			l.CloseNow()
+			return nil, fmt.Errorf("the server no longer speaks %s", wire.Protocol)
+		}
+		c.mu.Lock()
+		c.core.connected()
+		c.link = l
+		closing = c.closing
+		c.mu.Unlock()
+		if closing {
+			l.CloseNow()
+			return nil, ErrClosed
+		}
+		c.log.Debug("connected")
+		return l, nil
+	}
+}
+
+// lost tells the core that there is no connection.
+func (c *Client) lost(err error) (wait time.Duration, closing bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	defer notify(c.ready)
+	c.link = nil
+	if c.closing {
+		return 0, true
+	}
+	return c.core.disconnected(time.Now(), err), false
+}
+
+// sleep waits, and tells whether the client is still wanted.
+func (c *Client) sleep(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-c.ctx.Done():
+		return false
+	}
+}
