@@ -2,21 +2,16 @@ package reactor
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"os"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-const (
-	readSize  = 4 << 10
-	writeSize = 64 << 10
-	lookEvery = 5 * time.Second // how often the portable reactor looks for the dead
-)
+// readSize is the buffer that each connection of a Portable holds.
+const readSize = 4 << 10
 
 // Portable serves each connection with a goroutine that reads and one that writes.
 type Portable struct {
@@ -81,7 +76,8 @@ func (p *Portable) Close() {
 
 // look closes the dead: the kernel keeps sending to them for a quarter of an hour.
 func (p *Portable) look() {
-	ticker := time.NewTicker(lookEvery)
+	start := time.Now()
+	ticker := time.NewTicker(p.opt.lookEvery())
 	defer ticker.Stop()
 	for {
 		select {
@@ -90,7 +86,7 @@ func (p *Portable) look() {
 		case now := <-ticker.C:
 			p.mu.Lock()
 			for c := range p.conns {
-				if c.tcp.dead(now, p.opt.Dead) {
+				if c.tcp.dead(now.Sub(start), p.opt.Dead) {
 					c.kill(ErrDead)
 				}
 			}
@@ -152,7 +148,7 @@ func (c *conn) kill(why error) {
 // contain closes this connection, and no other, if the Source panics.
 func (c *conn) contain() {
 	if p := recover(); p != nil {
-		c.kill(fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+		c.kill(panicked(p))
 	}
 }
 
@@ -186,7 +182,7 @@ func (c *conn) lingerClose(reader *sync.WaitGroup) {
 	if !ok || half.CloseWrite() != nil {
 		return
 	}
-	c.nc.SetReadDeadline(time.Now().Add(min(c.opt.Linger, 2*time.Second)))
+	c.nc.SetReadDeadline(time.Now().Add(c.opt.drain()))
 	select {
 	case c.taken <- struct{}{}:
 	default:
@@ -199,6 +195,7 @@ func (c *conn) write() error {
 	defer c.contain()
 	var deadline time.Time
 	for c.killed.Load() == nil {
+		finishing := c.finishing.Load() // asked before Next: what was there when Finish was called is written
 		if b, ok := c.take(); ok {
 			n, err := c.push(b, &deadline)
 			c.wrote(n)
@@ -207,7 +204,7 @@ func (c *conn) write() error {
 			}
 			continue
 		}
-		if c.finishing.Load() {
+		if finishing {
 			return nil
 		}
 		<-c.wake

@@ -3,11 +3,15 @@ package reactor
 import (
 	"bytes"
 	"errors"
+	"flag"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -15,11 +19,6 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// paths are the implementations that the suite runs over.
-var paths = map[string]func(Options) Reactor{
-	"portable": func(o Options) Reactor { return NewPortable(o) },
-}
 
 // source is a Source that tests look into. It checks that it is called by one goroutine at a time, and in order.
 type source struct {
@@ -31,18 +30,30 @@ type source struct {
 	out    []byte // to be written
 	in     []byte // received and used
 	taking bool   // Received uses bytes
+	echo   bool   // and has them written
+	always []byte // what is written when out is empty
 	fail   error  // what Received returns once it has used something
-	panics bool   // Received panics
+	panics string // the method that panics
 	given  int    // handed out by Next and not yet settled by Wrote
 	woken  int    // calls of Next
+	hears  int    // calls of Received
+	gone   bool   // Closed was called
 	closed chan error
 }
 
-func (s *source) enter() func() {
+func (s *source) enter(method string) func() {
 	if s.busy.Swap(true) {
 		s.t.Error("the source is called by two goroutines at once")
 	}
 	s.mu.Lock()
+	if s.gone {
+		s.t.Error(method + " after Closed")
+	}
+	if s.panics == method {
+		s.mu.Unlock()
+		s.busy.Store(false)
+		panic("a fault in one connection's code")
+	}
 	return func() {
 		s.mu.Unlock()
 		s.busy.Store(false)
@@ -50,10 +61,13 @@ func (s *source) enter() func() {
 }
 
 func (s *source) Next(max int) ([]byte, bool) {
-	defer s.enter()()
+	defer s.enter("Next")()
 	s.woken++
 	if s.given != 0 {
 		s.t.Error("Next before Wrote")
+	}
+	if len(s.out) == 0 {
+		s.out = s.always
 	}
 	if len(s.out) == 0 {
 		return nil, false
@@ -63,7 +77,7 @@ func (s *source) Next(max int) ([]byte, bool) {
 }
 
 func (s *source) Wrote(n int) {
-	defer s.enter()()
+	defer s.enter("Wrote")()
 	if n > s.given {
 		s.t.Errorf("%d bytes written of %d", n, s.given)
 	}
@@ -71,15 +85,16 @@ func (s *source) Wrote(n int) {
 }
 
 func (s *source) Received(b []byte) (int, error) {
-	defer s.enter()()
-	if s.panics {
-		panic("a fault in one connection's code")
-	}
+	defer s.enter("Received")()
+	s.hears++
 	if !s.taking {
 		return 0, nil
 	}
 	used := 1 + rand.IntN(len(b))
 	s.in = append(s.in, b[:used]...)
+	if s.echo {
+		s.out = append(s.out[:len(s.out):len(s.out)], b[:used]...)
+	}
 	clear(b[:used]) // b is ours to change
 	if used < len(b) {
 		s.conn.Wake()
@@ -88,15 +103,14 @@ func (s *source) Received(b []byte) (int, error) {
 }
 
 func (s *source) Closed(err error) {
-	defer s.enter()()
+	defer s.enter("Closed")()
+	s.gone = true
 	s.closed <- err
 }
 
 // say appends to what is to be written.
 func (s *source) say(b []byte) {
-	s.mu.Lock()
-	s.out = append(s.out[:len(s.out):len(s.out)], b...)
-	s.mu.Unlock()
+	s.sayLater(b)
 	s.conn.Wake()
 }
 
@@ -105,6 +119,20 @@ func (s *source) set(f func()) {
 	f()
 	s.mu.Unlock()
 	s.conn.Wake()
+}
+
+// sayLater is say without a Wake.
+func (s *source) sayLater(b []byte) {
+	s.mu.Lock()
+	s.out = append(s.out[:len(s.out):len(s.out)], b...)
+	s.mu.Unlock()
+}
+
+// calls counts the calls of Next.
+func (s *source) calls() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.woken
 }
 
 func (s *source) used() []byte {
@@ -125,32 +153,48 @@ func (s *source) end(t *testing.T) error {
 	}
 }
 
-// connect returns a source served by r, and its peer.
-func connect(t *testing.T, r Reactor, early []byte, prepare func(*source)) (*source, *net.TCPConn) {
+// pair returns the two ends of a TCP connection, ours first.
+func pair(t *testing.T) (nc net.Conn, peer *net.TCPConn) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	peer, err := net.Dial("tcp", ln.Addr().String())
+	dialled, err := net.Dial("tcp", ln.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { peer.Close() })
-	nc, err := ln.Accept()
-	if err != nil {
+	t.Cleanup(func() { dialled.Close() })
+	if nc, err = ln.Accept(); err != nil {
 		t.Fatal(err)
 	}
-	s := &source{t: t, taking: true, closed: make(chan error, 2)}
+	return nc, dialled.(*net.TCPConn)
+}
+
+func newSource(t *testing.T) *source {
+	return &source{t: t, taking: true, closed: make(chan error, 2)}
+}
+
+// serve gives nc to r.
+func (s *source) serve(r Reactor, nc net.Conn, early []byte) {
+	r.Add(nc, early, func(c Conn) Source {
+		s.conn = c
+		served.add(path(c))
+		return s
+	})
+}
+
+// connect returns a source served by r, and its peer.
+func connect(t *testing.T, r Reactor, early []byte, prepare func(*source)) (*source, *net.TCPConn) {
+	t.Helper()
+	nc, peer := pair(t)
+	s := newSource(t)
 	if prepare != nil {
 		prepare(s)
 	}
-	r.Add(nc, early, func(c Conn) Source {
-		s.conn = c
-		return s
-	})
-	return s, peer.(*net.TCPConn)
+	s.serve(r, nc, early)
+	return s, peer
 }
 
 // pattern is bytes in which every place can be told from its neighbours.
@@ -185,30 +229,76 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	t.Fatal("did not come to be: " + what)
 }
 
+// cases is the suite. Each case is given the constructor of an implementation.
+var cases = map[string]func(*testing.T, func(Options) Reactor){
+	"writes everything in order":               writesInOrder,
+	"hands over everything in order":           receivesInOrder,
+	"early bytes come first":                   earlyFirst,
+	"early bytes wait until they are used":     earlyWait,
+	"what is not used stops the reading":       notUsedStopsReading,
+	"what is not used is handed over again":    notUsedComesAgain,
+	"WakeAfter wakes, the later one counts":    wakesAfter,
+	"the earlier WakeAfter does not":           laterWakeCounts,
+	"what is asked for in open is done":        asksInOpen,
+	"Finish writes what is left":               finishWrites,
+	"Finish writes what was there before it":   finishAtOnce,
+	"an error writes what is left":             errorWrites,
+	"a half-close is an end":                   halfClose,
+	"a reset is an error":                      reset,
+	"a panic closes one connection":            panicContained,
+	"Close closes all":                         closesAll,
+	"Close meets Add":                          closeMeetsAdd,
+	"what is not TCP is served":                servesPipes,
+	"a frozen peer delays nobody":              frozenDelaysNobody,
+	"a frozen peer that thaws gets all":        frozenThaws,
+	"a frozen peer is not dead":                frozenIsNotDead,
+	"a peer that is gone is dead":              goneIsDead,
+	"a stalled peer is closed":                 stalledIsClosed,
+	"a slow peer is not":                       slowIsNot,
+	"Finish does not wait for the frozen":      finishFrozen,
+	"Finish does not wait for the endless":     finishEndless,
+	"undelivered bytes are counted":            countsUndelivered,
+	"many come and go":                         manyComeAndGo,
+	"wakes meet connections that end":          wakesMeetEnds,
+	"one that writes a lot leaves others room": greedyLeavesRoom,
+}
+
 func TestReactor(t *testing.T) {
-	cases := map[string]func(*testing.T, func(Options) Reactor){
-		"writes everything in order":            writesInOrder,
-		"hands over everything in order":        receivesInOrder,
-		"early bytes come first":                earlyFirst,
-		"what is not used stops the reading":    notUsedStopsReading,
-		"WakeAfter wakes, the later one counts": wakesAfter,
-		"Finish writes what is left":            finishWrites,
-		"an error writes what is left":          errorWrites,
-		"a half-close is an end":                halfClose,
-		"a reset is an error":                   reset,
-		"a panic closes one connection":         panicContained,
-		"Close closes all":                      closesAll,
-		"a frozen peer delays nobody":           frozenDelaysNobody,
-		"a stalled peer is closed":              stalledIsClosed,
-		"a slow peer is not":                    slowIsNot,
-		"Finish does not wait for the frozen":   finishFrozen,
-		"undelivered bytes are counted":         undelivered,
-	}
 	for path, open := range paths {
 		for name, f := range cases {
 			t.Run(path+"/"+name, func(t *testing.T) { f(t, open) })
 		}
 	}
+	for path := range paths {
+		n := served.count(path)
+		t.Logf("%s has served %d connections", path, n)
+		if n == 0 && flag.Lookup("test.run").Value.String() == "" {
+			t.Errorf("%s ran no case", path)
+		}
+	}
+}
+
+// tally counts the connections by the implementation that served them, which is not always the one that was asked.
+type tally struct {
+	mu sync.Mutex
+	n  map[string]int // guarded by mu
+}
+
+var served tally
+
+func (s *tally) add(path string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.n == nil {
+		s.n = make(map[string]int)
+	}
+	s.n[path]++
+}
+
+func (s *tally) count(path string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.n[path]
 }
 
 func writesInOrder(t *testing.T, open func(Options) Reactor) {
@@ -246,6 +336,39 @@ func earlyFirst(t *testing.T, open func(Options) Reactor) {
 	eventually(t, "all was received", func() bool { return string(s.used()) == "early late" })
 }
 
+func earlyWait(t *testing.T, open func(Options) Reactor) {
+	r := open(Options{})
+	defer r.Close()
+	s, peer := connect(t, r, pattern(100_000), func(s *source) { s.taking = false })
+	peer.Write([]byte("late"))
+	eventually(t, "the early bytes were offered", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.hears > 0 })
+	s.set(func() { s.taking = true })
+	eventually(t, "all was received", func() bool { return string(s.used()) == string(pattern(100_000))+"late" })
+}
+
+// A source that uses nothing for long is offered the same bytes with each Wake, and what it has to say is written.
+func notUsedComesAgain(t *testing.T, open func(Options) Reactor) {
+	r := open(Options{})
+	defer r.Close()
+	s, peer := connect(t, r, nil, func(s *source) { s.taking = false })
+	want := pattern(50_000)
+	peer.Write(want)
+	hears := func() int { s.mu.Lock(); defer s.mu.Unlock(); return s.hears }
+	eventually(t, "bytes were offered", func() bool { return hears() > 0 })
+	for i := range 50 {
+		before := hears()
+		s.conn.Wake()
+		eventually(t, "they are offered again", func() bool { return hears() > before })
+		s.say([]byte{byte(i)})
+		expect(t, peer, []byte{byte(i)})
+	}
+	if n := len(s.used()); n != 0 {
+		t.Fatalf("%d bytes were used", n)
+	}
+	s.set(func() { s.taking = true })
+	eventually(t, "all was received", func() bool { return bytes.Equal(s.used(), want) })
+}
+
 func notUsedStopsReading(t *testing.T, open func(Options) Reactor) {
 	r := open(Options{})
 	defer r.Close()
@@ -265,12 +388,53 @@ func wakesAfter(t *testing.T, open func(Options) Reactor) {
 	r := open(Options{})
 	defer r.Close()
 	s, peer := connect(t, r, nil, nil)
+	eventually(t, "the first Next", func() bool { return s.calls() > 0 })
 	s.conn.WakeAfter(time.Hour)
-	s.mu.Lock()
-	s.out = []byte("silently") // without a Wake
-	s.mu.Unlock()
+	s.conn.WakeAfter(math.MaxInt64)
+	s.sayLater([]byte("silently"))
 	s.conn.WakeAfter(20 * time.Millisecond)
 	expect(t, peer, []byte("silently"))
+	s.sayLater([]byte("again"))
+	s.conn.WakeAfter(-1)
+	expect(t, peer, []byte("again"))
+}
+
+func laterWakeCounts(t *testing.T, open func(Options) Reactor) {
+	r := open(Options{Loops: 1})
+	defer r.Close()
+	s, _ := connect(t, r, nil, nil)
+	other, peer := connect(t, r, nil, nil)
+	eventually(t, "the first Next", func() bool { return s.calls() > 0 && other.calls() > 0 })
+	calls := s.calls()
+	s.conn.WakeAfter(time.Millisecond)
+	s.conn.WakeAfter(time.Hour)
+	other.sayLater([]byte("now"))
+	other.conn.WakeAfter(100 * time.Millisecond) // by then the first would have come
+	expect(t, peer, []byte("now"))
+	if n := s.calls() - calls; n > 1 { // one if the first was over before the second was asked for
+		t.Errorf("woken %d times by a WakeAfter of an hour", n)
+	}
+}
+
+func asksInOpen(t *testing.T, open func(Options) Reactor) {
+	r := open(Options{})
+	defer r.Close()
+	nc, peer := pair(t)
+	s := newSource(t)
+	s.out = []byte("farewell")
+	r.Add(nc, nil, func(c Conn) Source {
+		s.conn = c
+		c.Wake()
+		c.WakeAfter(time.Hour)
+		c.Undelivered()
+		c.Finish()
+		return s
+	})
+	expect(t, peer, []byte("farewell"))
+	peer.Close()
+	if err := s.end(t); err != nil {
+		t.Errorf("closed with %v", err)
+	}
 }
 
 func finishWrites(t *testing.T, open func(Options) Reactor) {
@@ -288,6 +452,23 @@ func finishWrites(t *testing.T, open func(Options) Reactor) {
 	peer.Close()
 	if err := s.end(t); err != nil {
 		t.Errorf("closed with %v", err)
+	}
+}
+
+// Finish may come while Next is being asked.
+func finishAtOnce(t *testing.T, open func(Options) Reactor) {
+	r := open(Options{})
+	defer r.Close()
+	for range 200 {
+		s, peer := connect(t, r, nil, nil)
+		s.conn.Wake()
+		s.sayLater([]byte("goodbye"))
+		s.conn.Finish()
+		expect(t, peer, []byte("goodbye"))
+		peer.Close()
+		if err := s.end(t); err != nil {
+			t.Fatalf("closed with %v", err)
+		}
 	}
 }
 
@@ -332,14 +513,23 @@ func reset(t *testing.T, open func(Options) Reactor) {
 }
 
 func panicContained(t *testing.T, open func(Options) Reactor) {
-	r := open(Options{})
+	r := open(Options{Loops: 1})
 	defer r.Close()
-	bad, badPeer := connect(t, r, nil, func(s *source) { s.panics = true })
 	good, goodPeer := connect(t, r, nil, nil)
-	badPeer.Write([]byte("x"))
-	if err := bad.end(t); err == nil {
-		t.Error("the panic is not told")
+	for _, method := range []string{"Next", "Wrote", "Received"} {
+		bad, badPeer := connect(t, r, nil, func(s *source) { s.panics, s.out = method, []byte("hello") })
+		badPeer.Write([]byte("x"))
+		if err := bad.end(t); err == nil || !strings.Contains(err.Error(), "a fault in one connection's code") {
+			t.Errorf("a panic of %s: closed with %v", method, err)
+		}
+		if _, err := io.Copy(io.Discard, badPeer); err != nil && !errors.Is(err, syscall.ECONNRESET) {
+			t.Error(err)
+		}
+		good.say([]byte("still here"))
+		expect(t, goodPeer, []byte("still here"))
 	}
+	_, badPeer := connect(t, r, nil, func(s *source) { s.panics = "Closed" })
+	badPeer.Close()
 	good.say([]byte("still here"))
 	expect(t, goodPeer, []byte("still here"))
 }
@@ -366,63 +556,41 @@ func closesAll(t *testing.T, open func(Options) Reactor) {
 	}
 }
 
-func frozenDelaysNobody(t *testing.T, open func(Options) Reactor) {
-	r := open(Options{})
-	defer r.Close()
-	frozen, _ := connect(t, r, nil, nil)
-	frozen.say(make([]byte, 64<<20))
-	good, peer := connect(t, r, nil, nil)
-	want := pattern(1 << 20)
-	good.say(want)
-	expect(t, peer, want)
+// Each source is told, also if it is added while the reactor is closed.
+func closeMeetsAdd(t *testing.T, open func(Options) Reactor) {
+	for range 20 {
+		r := open(Options{Loops: 2})
+		var adding sync.WaitGroup
+		var all []*source
+		for range 10 {
+			nc, _ := pair(t)
+			s := newSource(t)
+			all = append(all, s)
+			adding.Go(func() { s.serve(r, nc, nil) })
+		}
+		r.Close()
+		adding.Wait()
+		for _, s := range all {
+			if err := s.end(t); !errors.Is(err, ErrStopped) {
+				t.Errorf("closed with %v", err)
+			}
+		}
+	}
 }
 
-func stalledIsClosed(t *testing.T, open func(Options) Reactor) {
-	r := open(Options{Stall: 300 * time.Millisecond})
+func servesPipes(t *testing.T, open func(Options) Reactor) {
+	r := open(Options{})
 	defer r.Close()
-	s, _ := connect(t, r, nil, nil)
-	s.say(make([]byte, 64<<20))
-	if err := s.end(t); !errors.Is(err, ErrStalled) {
+	nc, peer := net.Pipe()
+	defer peer.Close()
+	s := newSource(t)
+	s.out = []byte("hello")
+	s.serve(r, nc, nil)
+	expect(t, peer, []byte("hello"))
+	peer.Write([]byte("hello, too"))
+	eventually(t, "it was received", func() bool { return string(s.used()) == "hello, too" })
+	peer.Close()
+	if err := s.end(t); err != nil {
 		t.Errorf("closed with %v", err)
 	}
-}
-
-func slowIsNot(t *testing.T, open func(Options) Reactor) {
-	const stall = 400 * time.Millisecond
-	r := open(Options{Stall: stall})
-	defer r.Close()
-	s, peer := connect(t, r, nil, nil)
-	want := pattern(16 << 20)
-	s.say(want)
-	for begin := time.Now(); time.Since(begin) < 4*stall; time.Sleep(stall / 10) {
-		expect(t, peer, want[:300_000])
-		want = want[300_000:]
-	}
-	expect(t, peer, want)
-}
-
-func finishFrozen(t *testing.T, open func(Options) Reactor) {
-	r := open(Options{Linger: 200 * time.Millisecond})
-	defer r.Close()
-	s, _ := connect(t, r, nil, nil)
-	s.say(make([]byte, 64<<20))
-	eventually(t, "the writing began", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.woken > 1 })
-	s.conn.Finish()
-	if err := s.end(t); err == nil {
-		t.Error("closed as if all had been written")
-	}
-}
-
-func undelivered(t *testing.T, open func(Options) Reactor) {
-	r := open(Options{})
-	defer r.Close()
-	s, peer := connect(t, r, nil, nil)
-	if _, known := s.conn.Undelivered(); !known {
-		t.Skip("this system does not tell")
-	}
-	want := pattern(32 << 20)
-	s.say(want)
-	eventually(t, "something waits", func() bool { n, _ := s.conn.Undelivered(); return n > 0 })
-	expect(t, peer, want)
-	eventually(t, "nothing waits", func() bool { n, _ := s.conn.Undelivered(); return n == 0 })
 }

@@ -8,11 +8,45 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tcpWatch asks the kernel what it knows of a TCP connection (tcp(7), TCP_INFO). A nil watch knows nothing.
-type tcpWatch struct {
-	raw syscall.RawConn
+// limitUnsent keeps a reader that is frozen from holding megabytes in the kernel (tcp(7), TCP_NOTSENT_LOWAT). Where it
+// cannot be set, they are held.
+func limitUnsent(fd int) {
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, 16<<10)
+}
 
-	waiting time.Time // owned by who calls dead: since when something is unacknowledged
+// tcpInfo asks the kernel what it knows of a TCP connection (tcp(7), TCP_INFO).
+func tcpInfo(fd int) (*unix.TCPInfo, bool) {
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	return info, err == nil
+}
+
+// undelivered counts the bytes that are written and not acknowledged; those in flight only as at least one a segment.
+func undelivered(info *unix.TCPInfo) int { return int(info.Notsent_bytes) + int(info.Unacked) }
+
+// silence tells the dead from the frozen.
+type silence struct {
+	since time.Duration // when something was first seen to be unacknowledged; 0: nothing is
+}
+
+// dead tells whether something is unacknowledged for patience, and nothing at all was acknowledged for as long. A peer
+// that lives but does not read goes on acknowledging the probes of its closed window.
+func (s *silence) dead(info *unix.TCPInfo, now, patience time.Duration) bool {
+	if info.Unacked == 0 && info.Probes == 0 {
+		s.since = 0
+		return false
+	}
+	silent := time.Duration(info.Last_ack_recv) * time.Millisecond
+	if s.since == 0 || now-silent > s.since {
+		s.since = now
+		return false
+	}
+	return silent >= patience && now-s.since >= patience
+}
+
+// tcpWatch watches a connection of the portable path. A nil watch knows nothing.
+type tcpWatch struct {
+	raw     syscall.RawConn
+	silence silence // owned by who calls dead
 }
 
 func watch(nc net.Conn) *tcpWatch {
@@ -21,53 +55,31 @@ func watch(nc net.Conn) *tcpWatch {
 		return nil
 	}
 	raw, err := tcp.SyscallConn()
-	if err != nil {
+	if err != nil || raw.Control(func(fd uintptr) { limitUnsent(int(fd)) }) != nil {
 		return nil
 	}
-	// Otherwise a reader that is frozen holds megabytes in the kernel.
-	raw.Control(func(fd uintptr) {
-		unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, 16<<10)
-	})
 	return &tcpWatch{raw: raw}
 }
 
-func (w *tcpWatch) info() (*unix.TCPInfo, bool) {
+func (w *tcpWatch) info() (info *unix.TCPInfo, ok bool) {
 	if w == nil {
 		return nil, false
 	}
-	var info *unix.TCPInfo
-	var err error
-	if w.raw.Control(func(fd uintptr) {
-		info, err = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
-	}) != nil || err != nil {
+	if w.raw.Control(func(fd uintptr) { info, ok = tcpInfo(int(fd)) }) != nil {
 		return nil, false
 	}
-	return info, true
+	return info, ok
 }
 
-// undelivered counts the bytes that are written and not acknowledged; those in flight only as at least one a segment.
 func (w *tcpWatch) undelivered() (int, bool) {
 	info, ok := w.info()
 	if !ok {
 		return 0, false
 	}
-	return int(info.Notsent_bytes) + int(info.Unacked), true
+	return undelivered(info), true
 }
 
-// dead tells whether something is unacknowledged for patience, and nothing at all was acknowledged for as long. A peer
-// that lives but does not read goes on acknowledging the probes of its closed window.
-func (w *tcpWatch) dead(now time.Time, patience time.Duration) bool {
+func (w *tcpWatch) dead(now, patience time.Duration) bool {
 	info, ok := w.info()
-	if !ok || info.Unacked == 0 && info.Probes == 0 {
-		if w != nil {
-			w.waiting = time.Time{}
-		}
-		return false
-	}
-	silent := time.Duration(info.Last_ack_recv) * time.Millisecond
-	if w.waiting.IsZero() || now.Add(-silent).After(w.waiting) {
-		w.waiting = now
-		return false
-	}
-	return silent >= patience && now.Sub(w.waiting) >= patience
+	return ok && w.silence.dead(info, now, patience)
 }

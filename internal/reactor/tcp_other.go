@@ -15,4 +15,4 @@ func watch(net.Conn) *tcpWatch { return nil }
 
 func (*tcpWatch) undelivered() (int, bool) { return 0, false }
 
-func (*tcpWatch) dead(time.Time, time.Duration) bool { return false }
+func (*tcpWatch) dead(now, patience time.Duration) bool { return false }

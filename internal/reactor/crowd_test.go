@@ -1,0 +1,135 @@
+package reactor
+
+import (
+	"io"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// member is one of many connections that echo.
+type member struct {
+	*source
+	peer *net.TCPConn
+}
+
+func join(t *testing.T, r Reactor) member {
+	t.Helper()
+	s, peer := connect(t, r, nil, func(s *source) { s.echo = true })
+	return member{s, peer}
+}
+
+// leave ends the connection, the peer's way or ours.
+func (m member) leave() {
+	switch rand.IntN(4) {
+	case 0:
+		m.peer.Close()
+	case 1:
+		m.peer.CloseWrite()
+	case 2:
+		m.peer.SetLinger(0) // a reset
+		m.peer.Close()
+	case 3:
+		m.conn.Finish()
+		m.peer.CloseWrite()
+	}
+}
+
+func manyComeAndGo(t *testing.T, open func(Options) Reactor) {
+	const many = 2000
+	r := open(Options{Loops: 3})
+	defer r.Close()
+	crowd := make([]member, many)
+	var left []member
+	for i := range crowd {
+		crowd[i] = join(t, r)
+	}
+	for range 2 {
+		for i, m := range crowd {
+			m.peer.Write([]byte{byte(i), byte(i >> 8)})
+		}
+		for i, m := range crowd {
+			expect(t, m.peer, []byte{byte(i), byte(i >> 8)})
+			if rand.IntN(2) == 0 {
+				m.leave()
+				left = append(left, m)
+				crowd[i] = join(t, r)
+			}
+		}
+	}
+	for _, m := range crowd {
+		m.leave()
+	}
+	for _, m := range append(left, crowd...) {
+		m.end(t)
+		m.peer.Close()
+	}
+}
+
+// wakesMeetEnds asks a lot of connections that end, or have ended, or whose place others have taken.
+func wakesMeetEnds(t *testing.T, open func(Options) Reactor) {
+	r := open(Options{Loops: 3})
+	defer r.Close()
+	var seats [32]atomic.Pointer[source]
+	members := make([]member, len(seats))
+	for i := range seats {
+		members[i] = join(t, r)
+		seats[i].Store(members[i].source)
+	}
+	var storm sync.WaitGroup
+	var calm atomic.Bool
+	for range 4 {
+		storm.Go(func() {
+			for !calm.Load() {
+				c := seats[rand.IntN(len(seats))].Load().conn
+				switch rand.IntN(8) {
+				case 0:
+					c.WakeAfter(time.Duration(rand.IntN(20)) * time.Millisecond)
+				case 1:
+					c.Undelivered()
+				default:
+					c.Wake()
+				}
+			}
+		})
+	}
+	for range 500 {
+		i := rand.IntN(len(seats))
+		m := members[i]
+		m.peer.Write([]byte("hello"))
+		if rand.IntN(2) == 0 {
+			expect(t, m.peer, []byte("hello"))
+		}
+		m.leave()
+		members[i] = join(t, r) // while those that storm still ask the one that ends
+		m.end(t)
+		m.peer.Close()
+		seats[i].Store(members[i].source)
+	}
+	calm.Store(true)
+	storm.Wait()
+	for _, m := range members {
+		m.peer.Write([]byte("still here"))
+		expect(t, m.peer, []byte("still here"))
+	}
+}
+
+// greedyLeavesRoom talks with one connection while all that another's peer can read is written to it.
+func greedyLeavesRoom(t *testing.T, open func(Options) Reactor) {
+	r := open(Options{Loops: 1})
+	defer r.Close()
+	greedy, greedyPeer := connect(t, r, nil, func(s *source) { s.always = make([]byte, 1<<20) })
+	var reading sync.WaitGroup
+	reading.Go(func() { io.Copy(io.Discard, greedyPeer) })
+	m := join(t, r)
+	for i := range 200 {
+		m.peer.Write([]byte{byte(i)})
+		expect(t, m.peer, []byte{byte(i)})
+	}
+	greedyPeer.Close()
+	greedy.end(t)
+	reading.Wait()
+}

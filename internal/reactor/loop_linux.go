@@ -1,0 +1,216 @@
+package reactor
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// inSize is the buffer that a loop reads into. What a Source does not use of it is kept, so it is also what a
+	// connection can make the server hold.
+	inSize     = 16 << 10
+	turnReads  = 64 << 10 // bytes read in one turn of a connection
+	turnWrites = 4        // calls of write in one turn of a connection
+	yieldEvery = 256      // turns and writes after which other goroutines may run
+	eventBatch = 256
+)
+
+// longAgo, as a deadline, ends a wait at once.
+var longAgo = time.Unix(1, 0)
+
+// loop serves sockets from one goroutine. Whoever has work for a socket of it puts that into the list pushed; the loop
+// goes round over what is in ready, and sleeps in the poller of the Go runtime, on which its epoll descriptor hangs like
+// any other file: no thread waits with it.
+type loop struct {
+	opt   Options
+	start time.Time // what all times of the loop count from
+	file  *os.File  // the epoll descriptor
+	raw   syscall.RawConn
+	epoll int                // file's descriptor; valid while run runs
+	poll  func(uintptr) bool // fetches what happened, for raw.Read
+
+	pushed atomic.Pointer[socket] // a stack, linked by next, of sockets that others have put in
+	asleep atomic.Bool            // a push has to rouse the loop
+	stop   atomic.Bool
+
+	descriptors sync.Mutex // held while a descriptor is closed, and by others while they use one
+
+	// Below: owned by the goroutine of run.
+
+	now    time.Duration // of this round
+	table  table
+	wheel  wheel
+	ready  fifo // sockets that have work; their state is queued
+	steps  int  // turns and writes since the last yield
+	due    []uint32
+	in     []byte // inSize
+	events []unix.EpollEvent
+}
+
+func newLoop(opt Options) (*loop, error) {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("epoll_create1", err)
+	}
+	if err := unix.SetNonblock(fd, true); err != nil { // as os.NewFile needs it to use the poller
+		unix.Close(fd)
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	l := &loop{
+		opt: opt, start: time.Now(), file: os.NewFile(uintptr(fd), "epoll"), epoll: fd,
+		in: make([]byte, inSize), events: make([]unix.EpollEvent, eventBatch),
+	}
+	l.poll = func(uintptr) bool { return l.fetch() }
+	l.raw, err = l.file.SyscallConn()
+	if err == nil {
+		err = l.file.SetReadDeadline(time.Time{}) // fails if the poller did not take it
+	}
+	if err != nil {
+		l.file.Close()
+		return nil, fmt.Errorf("waiting for epoll in the runtime's poller: %w", err)
+	}
+	return l, nil
+}
+
+// since returns the time now as the loop counts it.
+func (l *loop) since() time.Duration { return time.Since(l.start) }
+
+// push puts in a socket whose state the caller has made queued.
+func (l *loop) push(s *socket) {
+	for {
+		s.next = l.pushed.Load()
+		if l.pushed.CompareAndSwap(s.next, s) {
+			break
+		}
+	}
+	l.rouse()
+}
+
+// rouse ends the loop's sleep. A deadline that has passed makes its goroutine ready at once, where an eventfd would
+// cost a system call and wait until the poller is looked at.
+func (l *loop) rouse() {
+	if l.asleep.Load() && l.asleep.CompareAndSwap(true, false) {
+		_ = l.file.SetReadDeadline(longAgo) // fails only once the loop has ended
+	}
+}
+
+func (l *loop) run() {
+	for !l.stop.Load() {
+		l.wait()
+		l.now = l.since()
+		l.collect()
+		l.due = l.wheel.tick(l.now, l.due[:0])
+		for _, slot := range l.due {
+			l.enqueue(l.table.sockets[slot])
+		}
+		l.round()
+	}
+	l.collect() // nothing is pushed any more but by sockets that the table has
+	for _, s := range l.table.sockets {
+		if s != nil {
+			s.why = ErrStopped
+			l.close(s)
+		}
+	}
+	l.file.Close()
+}
+
+// wait fetches what happened, and sleeps until there is something to do.
+func (l *loop) wait() {
+	if l.ready.head != nil {
+		l.fetch()
+		return
+	}
+	var deadline time.Time
+	if at, ok := l.wheel.next(); ok {
+		deadline = l.start.Add(at)
+	}
+	_ = l.file.SetReadDeadline(deadline)
+	l.asleep.Store(true)                                                      // after the deadline, which rouse replaces, and before the look at what it announces
+	if l.pushed.Load() != nil || l.stop.Load() || l.raw.Read(l.poll) != nil { // the error is the deadline's
+		l.fetch()
+	}
+	l.asleep.Store(false)
+}
+
+// fetch notes what happened to sockets, and returns whether anything did.
+func (l *loop) fetch() bool {
+	n, err := unix.EpollWait(l.epoll, l.events, 0)
+	for err == unix.EINTR {
+		n, err = unix.EpollWait(l.epoll, l.events, 0)
+	}
+	if err != nil {
+		panic(os.NewSyscallError("epoll_wait", err)) // of a descriptor of our own: a fault in this package
+	}
+	for i := range l.events[:n] {
+		e := &l.events[i]
+		if s := l.table.get(uint32(e.Fd), uint32(e.Pad)); s != nil && s.happened(e.Events) {
+			l.enqueue(s)
+		}
+	}
+	return n > 0
+}
+
+// enqueue makes s ready, unless it is or is about to be.
+func (l *loop) enqueue(s *socket) {
+	if s.state.Or(queued)&queued == 0 {
+		l.ready.push(s)
+	}
+}
+
+// collect makes ready what was pushed, the longest waiting first.
+func (l *loop) collect() {
+	var first *socket
+	for s := l.pushed.Swap(nil); s != nil; {
+		next := s.next
+		s.next = first
+		first, s = s, next
+	}
+	for s := first; s != nil; {
+		next := s.next
+		s.next = nil
+		if s.generation == 0 {
+			l.register(s)
+		}
+		l.ready.push(s)
+		s = next
+	}
+}
+
+// register makes a new socket the loop's.
+func (l *loop) register(s *socket) {
+	l.table.put(s)
+	if err := register(l.epoll, s.fd, s.slot, s.generation); err != nil {
+		s.fail(os.NewSyscallError("epoll_ctl", err))
+	}
+}
+
+// round gives each ready socket a turn. What is ready again then, or meanwhile, has its turn in the next round.
+func (l *loop) round() {
+	batch := l.ready
+	l.ready = fifo{}
+	for s := batch.pop(); s != nil; s = batch.pop() {
+		l.serve(s)
+		if l.steps++; l.steps >= yieldEvery {
+			l.steps = 0
+			runtime.Gosched()
+		}
+	}
+}
+
+// close ends s. All that happened to it before is in its fields and not in events, so its slot is free at once.
+func (l *loop) close(s *socket) {
+	l.wheel.clear(s.slot)
+	l.table.remove(s)
+	s.state.Or(queued) // for good: nobody pushes it any more
+	s.release()
+	s.rest = nil
+	s.tell()
+}

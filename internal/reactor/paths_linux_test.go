@@ -1,0 +1,63 @@
+package reactor
+
+import (
+	"net"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// paths are the implementations that the suite runs over.
+var paths = map[string]func(Options) Reactor{
+	"portable": func(o Options) Reactor { return NewPortable(o) },
+	"epoll": func(o Options) Reactor {
+		r, err := New(o)
+		if err != nil {
+			panic(err)
+		}
+		return r.(*Epoll)
+	},
+}
+
+// path names the implementation that c is of.
+func path(c Conn) string {
+	if _, ok := c.(*socket); ok {
+		return "epoll"
+	}
+	return "portable"
+}
+
+// held returns how many bytes the kernel holds for the peer of c.
+func held(c Conn) (int, bool) {
+	var info *unix.TCPInfo
+	var ok bool
+	switch c := c.(type) {
+	case *socket:
+		c.loop.descriptors.Lock()
+		defer c.loop.descriptors.Unlock()
+		info, ok = tcpInfo(int(c.fd))
+	case *conn:
+		info, ok = c.tcp.info()
+	}
+	if !ok {
+		return 0, false
+	}
+	return int(info.Notsent_bytes) + int(info.Bytes_sent-info.Bytes_acked), true
+}
+
+// mute has the system of nc take no notice of anything that arrives for it, as if it were gone.
+func mute(t *testing.T, nc *net.TCPConn) {
+	raw, err := nc.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	nothing := []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: 0}}
+	if err := raw.Control(func(fd uintptr) {
+		program := &unix.SockFprog{Len: 1, Filter: &nothing[0]}
+		if err := unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, program); err != nil {
+			t.Fatal(err)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+}

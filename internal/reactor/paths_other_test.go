@@ -1,0 +1,19 @@
+//go:build !linux
+
+package reactor
+
+import (
+	"net"
+	"testing"
+)
+
+// paths are the implementations that the suite runs over.
+var paths = map[string]func(Options) Reactor{
+	"portable": func(o Options) Reactor { return NewPortable(o) },
+}
+
+func path(Conn) string { return "portable" }
+
+func held(Conn) (int, bool) { return 0, false }
+
+func mute(t *testing.T, _ *net.TCPConn) { t.Skip("this system cannot make a peer seem gone") }
