@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/pflag"
+
+	"ramai/client"
+	"ramai/wire"
+)
+
+// serverFlag adds --server, which every command of a client has.
+func serverFlag(f *pflag.FlagSet, server *string) {
+	f.StringVar(server, "server", "http://127.0.0.1:2000", "the server: http://, https://, ws:// or wss://")
+}
+
+// checkServer finds out early what is wrong with an address: an error of usage.
+func checkServer(address string) error {
+	if _, err := client.Room(address); err != nil {
+		return exit(exitUsage, err)
+	}
+	return nil
+}
+
+// checkRoom does the same for the name of a room.
+func checkRoom(room string) error {
+	if err := wire.CheckRoom(room); err != nil {
+		return exit(exitUsage, fmt.Errorf("%q is no room: %s", room, err.Reason))
+	}
+	return nil
+}
+
+// inRoom returns the address of room at the server that address stands for.
+func inRoom(address, room string) (string, error) {
+	if err := checkRoom(room); err != nil {
+		return "", err
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		return "", exit(exitUsage, err)
+	}
+	if named := strings.TrimPrefix(u.Path, "/r/"); named != u.Path && named != room {
+		return "", exit(exitUsage, fmt.Errorf("%s is the room %s, and --room says %s", address, named, room))
+	}
+	u.Path = "/r/" + room
+	return u.String(), nil
+}
+
+// connect dials. The exit code of its error tells a server that is not there from one that refuses.
+func connect(ctx context.Context, config client.Config) (*client.Client, error) {
+	c, err := client.Dial(ctx, config)
+	switch {
+	case err == nil:
+		return c, nil
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	}
+	if refused := (*client.RefusedError)(nil); errors.As(err, &refused) {
+		return nil, exit(exitRefused, err)
+	}
+	return nil, exit(exitNoServer, fmt.Errorf("%w; ramai serve starts a server", err))
+}
+
+// ended makes an exit code of the error that Client.Next and its like end with.
+func ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return exit(exitRefused, err)
+}
+
+// needsV1 is the error for a server that speaks only the plain protocol.
+func needsV1(what string) error {
+	return exit(exitRefused, fmt.Errorf("this server speaks only the plain protocol, which cannot %s; ramai join can talk to it", what))
+}
+
+// untilSignal returns a context that SIGINT or SIGTERM ends, with the exit code as its cause. A second signal ends the
+// process. Meanwhile a pipe that nobody reads is an error of writing, and not the end of the process.
+func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	signals, pipes := make(chan os.Signal, 1), make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(pipes, syscall.SIGPIPE)
+	go func() {
+		select {
+		case s := <-signals:
+			cancel(exit(128+int(s.(syscall.Signal)), nil))
+		case <-ctx.Done():
+		}
+		signal.Stop(signals)
+	}()
+	return ctx, func() {
+		cancel(nil)
+		signal.Stop(pipes)
+	}
+}
+
+// oneLine returns what others wrote as something to show in the middle of a line.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' {
+			return ' '
+		}
+		return r
+	}, client.Printable(s))
+}
+
+// shortened is oneLine for a text that only has to be recognised.
+func shortened(s string) string {
+	const most = 60
+	runes := []rune(oneLine(s))
+	if len(runes) > most {
+		return string(runes[:most]) + "…"
+	}
+	return string(runes)
+}

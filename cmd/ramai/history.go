@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ramai/client"
+	"ramai/wire"
+)
+
+// pagePatience is how long history waits for one page.
+const pagePatience = 30 * time.Second
+
+type historyOptions struct {
+	server        string
+	after, before *uint64 // at most one of them
+	limit         int
+	json          bool
+}
+
+// newHistory returns the command that prints what was said.
+func newHistory() *cobra.Command {
+	var o historyOptions
+	var after, before uint64
+	cmd := &cobra.Command{
+		Use:   "history ROOM",
+		Short: "Print what was said in a room",
+		Long: `Print what was said in a room, oldest first: the number, the time, the name and the text. Without --after and --before
+these are the newest messages. With --json each message is one JSON object a line.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("after") {
+				o.after = &after
+			}
+			if cmd.Flags().Changed("before") {
+				o.before = &before
+			}
+			return runHistory(cmd.Context(), o, args[0], cmd.OutOrStdout())
+		},
+	}
+	f := cmd.Flags()
+	serverFlag(f, &o.server)
+	f.Uint64Var(&after, "after", 0, "messages after this number")
+	f.Uint64Var(&before, "before", 0, "messages before this number")
+	f.IntVar(&o.limit, "limit", 50, "how many at most")
+	f.BoolVar(&o.json, "json", false, "print JSON lines")
+	return cmd
+}
+
+func runHistory(ctx context.Context, o historyOptions, room string, stdout io.Writer) error {
+	if err := errors.Join(checkServer(o.server), checkRoom(room)); err != nil {
+		return exit(exitUsage, err)
+	}
+	switch {
+	case o.limit < 1:
+		return exit(exitUsage, fmt.Errorf("--limit is at least 1, not %d", o.limit))
+	case o.after != nil && o.before != nil:
+		return exit(exitUsage, errors.New("give --after or --before, not both"))
+	}
+	ctx, stop := untilSignal(ctx)
+	defer stop()
+	c, err := connect(ctx, client.Config{URL: o.server, Last: client.NoJoin})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if c.Plain() {
+		return needsV1("tell what was said")
+	}
+	if o.after != nil {
+		return printAfter(ctx, c, o, room, stdout)
+	}
+	return printBefore(ctx, c, o, room, stdout)
+}
+
+// printAfter prints pages as they come.
+func printAfter(ctx context.Context, c *client.Client, o historyOptions, room string, stdout io.Writer) error {
+	after := *o.after
+	for left := o.limit; left > 0; {
+		page, err := fetch(ctx, c, wire.History{Room: room, After: &after, Limit: min(left, wire.MaxPage)})
+		if err != nil {
+			return err
+		}
+		if err := printMessages(stdout, page.Messages, o.json); err != nil {
+			return err
+		}
+		if !page.More || len(page.Messages) == 0 {
+			return nil
+		}
+		left -= len(page.Messages)
+		after = page.Messages[len(page.Messages)-1].N
+	}
+	return nil
+}
+
+// printBefore collects pages from the newest to the oldest and prints them the other way round.
+func printBefore(ctx context.Context, c *client.Client, o historyOptions, room string, stdout io.Writer) error {
+	var pages [][]wire.Message
+	before := o.before
+	for left := o.limit; left > 0; {
+		page, err := fetch(ctx, c, wire.History{Room: room, Before: before, Limit: min(left, wire.MaxPage)})
+		if err != nil {
+			return err
+		}
+		pages = append(pages, page.Messages)
+		if !page.More || len(page.Messages) == 0 {
+			break
+		}
+		left -= len(page.Messages)
+		before = &page.Messages[0].N
+	}
+	for _, page := range slices.Backward(pages) {
+		if err := printMessages(stdout, page, o.json); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func fetch(ctx context.Context, c *client.Client, h wire.History) (wire.Page, error) {
+	late := exit(exitNoServer, fmt.Errorf("the server sent no history within %v", pagePatience))
+	ctx, cancel := context.WithTimeoutCause(ctx, pagePatience, late)
+	defer cancel()
+	page, err := c.History(ctx, h)
+	if err != nil {
+		return page, ended(ctx, err)
+	}
+	return page, nil
+}
+
+func printMessages(w io.Writer, messages []wire.Message, asJSON bool) error {
+	for _, m := range messages {
+		out := hang(fmt.Sprintf("%d  %s  ", m.N, m.At.Std().Local().Format(time.DateTime)), spoken(m))
+		if asJSON {
+			out = string(jsonLine(wire.AppendMessage(nil, &m)))
+		}
+		if _, err := io.WriteString(w, out); err != nil {
+			return exit(exitUnconfirmed, fmt.Errorf("writing to stdout: %w", err))
+		}
+	}
+	return nil
+}

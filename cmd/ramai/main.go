@@ -1,0 +1,11 @@
+// Command ramai is a broadcast chat: a server, and clients for the terminal. README.md tells how to use it.
+package main
+
+import (
+	"context"
+	"os"
+)
+
+func main() {
+	os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}

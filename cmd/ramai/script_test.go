@@ -1,0 +1,435 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"ramai/client"
+	"ramai/wire"
+)
+
+// limit is how long a script waits for anything before it fails.
+const limit = 60 * time.Second
+
+// TestScripts runs the scripts in testdata/script: real servers, real clients, as somebody at a terminal sees them. On
+// top of testscript's own commands they have
+//
+//	serve NAME [FLAG...]       start ramai serve in $WORK/NAME, or start it again; $NAME is its URL
+//	original NAME              start a server like the chat this one goes back to: plain, without a past; $NAME is its URL
+//	cut NAME                   break all connections of an original
+//	crowd URL N                wait until N connections are in the room of URL
+//	start NAME ARG...          start ramai ARG... in the background
+//	type NAME TEXT             type a line
+//	typelines NAME TEXT A B    type the lines TEXT A to TEXT B, in the background
+//	hears NAME LINE            wait until LINE stands in its stdout
+//	tells NAME TEXT            wait until TEXT stands in its stderr
+//	hangup NAME                end its stdin
+//	signal NAME SIGNAL         INT, TERM, KILL, STOP or CONT
+//	deaf NAME                  stop reading its stdout, for good
+//	ends NAME CODE             wait until it has ended, with CODE
+//	output NAME FILE           write its stdout to FILE
+//	once NAME TEXT A B         its stdout has the messages TEXT A to TEXT B in this order, each once
+//	same NAME NAME...          they have the same stdout
+func TestScripts(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the scripts need signals")
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("testdata", "script"),
+		Setup: func(env *testscript.Env) error {
+			s := &stage{programs: map[string]*program{}, originals: map[string]*original{}}
+			env.Values[stageKey{}] = s
+			env.Defer(s.end)
+			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "state"))
+			env.Setenv("XDG_DATA_HOME", filepath.Join(env.WorkDir, "data"))
+			env.Setenv("TZ", "UTC")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"serve": serve, "original": startOriginal, "cut": cut, "crowd": crowd, "start": start, "type": typeLine,
+			"typelines": typeLines, "hears": hears, "tells": tells, "hangup": hangup, "signal": sendSignal, "deaf": deaf,
+			"ends": ends, "output": output, "once": once, "same": same,
+		},
+	})
+}
+
+type stageKey struct{}
+
+// stage is what one script has started.
+type stage struct {
+	programs  map[string]*program
+	originals map[string]*original
+}
+
+func on(ts *testscript.TestScript) *stage { return ts.Value(stageKey{}).(*stage) }
+
+func (s *stage) end() {
+	for _, p := range s.programs {
+		p.cmd.Process.Kill()
+		p.stdin.Close()
+		<-p.ended
+	}
+	for _, o := range s.originals {
+		o.Close()
+	}
+}
+
+// program is one started ramai.
+type program struct {
+	cmd            *exec.Cmd
+	stdin          io.WriteCloser
+	stdout, stderr *transcript
+	pipe           *os.File      // our end of its stdout
+	ended          chan struct{} // closed when it and its output have ended
+	typing         sync.WaitGroup
+}
+
+// transcript is output, and whoever waits for it.
+type transcript struct {
+	mu   sync.Mutex
+	text []byte
+	more chan struct{} // closed at the next change
+}
+
+func (t *transcript) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.text = append(t.text, b...)
+	close(t.more)
+	t.more = make(chan struct{})
+	return len(b), nil
+}
+
+func (t *transcript) get() (string, <-chan struct{}) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.text), t.more
+}
+
+func (t *transcript) String() string {
+	text, _ := t.get()
+	return text
+}
+
+// await waits until ok holds for the output, and tells whether it came to that.
+func (t *transcript) await(ended <-chan struct{}, ok func(string) bool) bool {
+	timeout := time.After(limit)
+	for {
+		text, more := t.get()
+		if ok(text) {
+			return true
+		}
+		select {
+		case <-more:
+		case <-ended:
+			return ok(t.String())
+		case <-timeout:
+			return false
+		}
+	}
+}
+
+func find(ts *testscript.TestScript, args []string, want int) *program {
+	if len(args) != want {
+		ts.Fatalf("%d arguments, not %d", len(args), want)
+	}
+	p := on(ts).programs[args[0]]
+	if p == nil {
+		ts.Fatalf("nothing named %s was started", args[0])
+	}
+	return p
+}
+
+func start(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(on(ts).start(ts, args[0], args[1:]...))
+}
+
+func (s *stage) start(ts *testscript.TestScript, name string, args ...string) error {
+	if old := s.programs[name]; old != nil {
+		<-old.ended // a name may be used again when the first is gone
+	}
+	p := &program{cmd: exec.Command("ramai", args...), ended: make(chan struct{}),
+		stdout: &transcript{more: make(chan struct{})}, stderr: &transcript{more: make(chan struct{})}}
+	p.cmd.Dir = ts.Getenv("WORK")
+	for _, name := range []string{"PATH", "HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "TZ", "RAMAI_SERVER", "RAMAI_NAME"} {
+		if value := ts.Getenv(name); value != "" {
+			p.cmd.Env = append(p.cmd.Env, name+"="+value)
+		}
+	}
+	var theirs *os.File
+	var err error
+	if p.pipe, theirs, err = os.Pipe(); err != nil {
+		return err
+	}
+	defer theirs.Close()
+	p.cmd.Stdout, p.cmd.Stderr = theirs, p.stderr
+	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
+		return err
+	}
+	if err := p.cmd.Start(); err != nil {
+		return err
+	}
+	go func() {
+		io.Copy(p.stdout, p.pipe)
+		p.cmd.Wait()
+		p.typing.Wait()
+		p.pipe.Close()
+		close(p.ended)
+	}()
+	s.programs[name] = p
+	return nil
+}
+
+func serve(ts *testscript.TestScript, _ bool, args []string) {
+	name, flags := args[0], args[1:]
+	address := strings.TrimPrefix(ts.Getenv(name), "http://")
+	if address == "" {
+		l, err := net.Listen("tcp", "127.0.0.1:0") // a port that is free now, and kept over a restart
+		ts.Check(err)
+		address = l.Addr().String()
+		l.Close()
+		ts.Setenv(name, "http://"+address)
+	}
+	flags = append([]string{"serve", "--listen", address, "--data", filepath.Join(ts.Getenv("WORK"), name)}, flags...)
+	ts.Check(on(ts).start(ts, name, flags...))
+	p := on(ts).programs[name]
+	if !p.stdout.await(p.ended, func(s string) bool { return strings.Contains(s, "ramai join") }) {
+		ts.Fatalf("the server does not start:\n%s", p.stderr)
+	}
+}
+
+func crowd(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	c, err := client.Dial(ctx, client.Config{URL: args[0]})
+	ts.Check(err)
+	defer c.Close()
+	for count := -1; count != want+1; { // and this one
+		e, err := c.Next(ctx)
+		if err != nil {
+			ts.Fatalf("%d connections, not %d: %v", count-1, want, err)
+		}
+		switch f := e.Frame.(type) {
+		case wire.Joined:
+			count = f.Count
+		case wire.Presence:
+			count = f.Count
+		}
+	}
+}
+
+func typeLine(ts *testscript.TestScript, _ bool, args []string) {
+	_, err := io.WriteString(find(ts, args, 2).stdin, args[1]+"\n")
+	ts.Check(err)
+}
+
+func typeLines(ts *testscript.TestScript, _ bool, args []string) {
+	p := find(ts, args, 4)
+	lines := numbered(ts, args[1:])
+	p.typing.Go(func() {
+		for _, line := range lines {
+			if _, err := io.WriteString(p.stdin, line+"\n"); err != nil {
+				return // its end will be noticed otherwise
+			}
+		}
+	})
+}
+
+// numbered is TEXT A to TEXT B.
+func numbered(ts *testscript.TestScript, args []string) (lines []string) {
+	from, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	to, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	for i := from; i <= to; i++ {
+		lines = append(lines, args[0]+" "+strconv.Itoa(i))
+	}
+	return lines
+}
+
+func hears(ts *testscript.TestScript, neg bool, args []string) {
+	p := find(ts, args, 2)
+	has := func(s string) bool { return strings.Contains("\n"+s, "\n"+args[1]+"\n") }
+	if neg {
+		if has(p.stdout.String()) {
+			ts.Fatalf("%s hears %q", args[0], args[1])
+		}
+		return
+	}
+	if !p.stdout.await(p.ended, has) {
+		ts.Fatalf("%s does not hear %q, but\n%s\n%s", args[0], args[1], p.stdout, p.stderr)
+	}
+}
+
+func tells(ts *testscript.TestScript, neg bool, args []string) {
+	p := find(ts, args, 2)
+	has := func(s string) bool { return strings.Contains(s, args[1]) }
+	if neg {
+		if has(p.stderr.String()) {
+			ts.Fatalf("%s tells %q", args[0], args[1])
+		}
+		return
+	}
+	if !p.stderr.await(p.ended, has) {
+		ts.Fatalf("%s does not tell %q, but\n%s", args[0], args[1], p.stderr)
+	}
+}
+
+func hangup(ts *testscript.TestScript, _ bool, args []string) {
+	p := find(ts, args, 1)
+	p.typing.Wait()
+	ts.Check(p.stdin.Close())
+}
+
+func sendSignal(ts *testscript.TestScript, _ bool, args []string) {
+	signals := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL, "STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT}
+	ts.Check(find(ts, args, 2).cmd.Process.Signal(signals[args[1]]))
+}
+
+func deaf(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(find(ts, args, 1).pipe.Close())
+}
+
+func ends(ts *testscript.TestScript, _ bool, args []string) {
+	p := find(ts, args, 2)
+	select {
+	case <-p.ended:
+	case <-time.After(limit):
+		ts.Fatalf("%s does not end:\n%s\n%s", args[0], p.stdout, p.stderr)
+	}
+	state := p.cmd.ProcessState
+	code := strconv.Itoa(state.ExitCode())
+	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		code = status.Signal().String()
+	}
+	if code != args[1] {
+		ts.Fatalf("%s ends with %s, not %s:\n%s\n%s", args[0], code, args[1], p.stdout, p.stderr)
+	}
+}
+
+func output(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(find(ts, args, 2).stdout.String()), 0o600))
+}
+
+func once(ts *testscript.TestScript, _ bool, args []string) {
+	p := find(ts, args, 4)
+	var got, want []string
+	for _, line := range numbered(ts, args[1:]) {
+		want = append(want, heard+line)
+	}
+	for line := range strings.Lines(p.stdout.String()) {
+		if strings.HasPrefix(line, heard+args[1]+" ") {
+			got = append(got, strings.TrimSuffix(line, "\n"))
+		}
+	}
+	if !slices.Equal(got, want) {
+		ts.Fatalf("%s hears\n%s", args[0], strings.Join(got, "\n"))
+	}
+}
+
+func same(ts *testscript.TestScript, _ bool, args []string) {
+	first := find(ts, args[:1], 1).stdout.String()
+	for _, name := range args[1:] {
+		if other := find(ts, []string{name}, 1).stdout.String(); other != first {
+			ts.Fatalf("%s hears\n%s\nand %s\n%s", args[0], first, name, other)
+		}
+	}
+}
+
+// original is a server like the chat that ramai goes back to.
+type original struct {
+	*httptest.Server
+	mu    sync.Mutex
+	conns []*websocket.Conn
+}
+
+func startOriginal(ts *testscript.TestScript, _ bool, args []string) {
+	o := &original{}
+	o.Server = httptest.NewServer(http.HandlerFunc(o.chat))
+	on(ts).originals[args[0]] = o
+	ts.Setenv(args[0], o.URL)
+}
+
+func (o *original) chat(w http.ResponseWriter, r *http.Request) {
+	c, err := websocket.Accept(w, r, nil)
+	if err != nil {
+		return
+	}
+	defer c.CloseNow()
+	ctx := context.Background()
+	o.mu.Lock()
+	err = c.Write(ctx, websocket.MessageText, []byte(wire.Welcome))
+	o.conns = append(o.conns, c)
+	o.mu.Unlock()
+	for err == nil {
+		var b []byte
+		if _, b, err = c.Read(ctx); err == nil && !strings.Contains(string(b), "swallow") {
+			o.tell(ctx, b)
+		}
+	}
+}
+
+func (o *original) tell(ctx context.Context, b []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, c := range o.conns {
+		c.Write(ctx, websocket.MessageText, b) // one that is gone hears nothing
+	}
+}
+
+func (o *original) cut() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, c := range o.conns {
+		c.CloseNow()
+	}
+	o.conns = nil
+}
+
+// Close ends the server and its connections.
+func (o *original) Close() {
+	o.Server.CloseClientConnections()
+	o.cut()
+	o.Server.Close()
+}
+
+func cut(ts *testscript.TestScript, _ bool, args []string) {
+	o := on(ts).originals[args[0]]
+	if o == nil {
+		ts.Fatalf("no original named %s", args[0])
+	}
+	o.cut()
+}
+
+// TestRunIsAFunction runs the program without a process.
+func TestRunIsAFunction(t *testing.T) {
+	var out, errs strings.Builder
+	if code := run(t.Context(), []string{"version"}, strings.NewReader(""), &out, &errs); code != 0 || !strings.HasPrefix(out.String(), "ramai ") {
+		t.Errorf("code %d, %q, %q", code, &out, &errs)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(exit(143, errors.New("stopped")))
+	if code := run(ctx, []string{"join"}, strings.NewReader(""), &out, &errs); code != 143 {
+		t.Errorf("code %d, %q", code, &errs)
+	}
+}

@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"ramai/server"
+)
+
+// newServe returns the command that runs a server.
+func newServe() *cobra.Command {
+	cfg := server.Defaults()
+	o := serveOptions{listen: "127.0.0.1:2000", logFormat: "text"}
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run a server",
+		Long: `Run a server. Whoever joins hears everything that is said in a room, in one order, and nothing before it is on disk.
+
+SIGTERM or Ctrl-C stops it in good order within 10 seconds; a second one at once. Killed or cut off from its power, it
+loses nothing that anyone has heard.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg.Durability = server.Durability(o.durability)
+			cfg.TapeMemory = int64(o.tapeMemory)
+			return runServe(cmd.Context(), cfg, o, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	o.tapeMemory = size(cfg.TapeMemory)
+	f := cmd.Flags()
+	f.StringVar(&o.listen, "listen", o.listen, "address and port to listen on; 0.0.0.0:2000 for the whole network")
+	f.StringVar(&cfg.Data, "data", dataFolder(), "folder of the data")
+	f.BoolVar(&cfg.Memory, "memory", false, "keep everything in memory, and nothing when the server ends")
+	f.StringVar(&o.durability, "durability", string(cfg.Durability), `"full": synced to the disk before anyone hears it; "normal": faster, a power cut may take the newest`)
+	f.Float64Var(&cfg.Rate, "rate", cfg.Rate, "events a second for each sender and each address; 0: no limit of any kind")
+	f.IntVar(&cfg.Burst, "burst", cfg.Burst, "events at once")
+	f.IntVar(&cfg.MaxRooms, "max-rooms", cfg.MaxRooms, "rooms there may be")
+	f.Var(&o.tapeMemory, "tape-memory", "memory for recent messages, in bytes or as 64MiB; older ones are read from disk")
+	f.StringSliceVar(&cfg.Hosts, "host", nil, "name this server is reached by, so that its pages may connect (repeatable)")
+	f.StringSliceVar(&cfg.AllowOrigins, "allow-origin", nil, "origin of pages elsewhere that may connect, like https://example.org (repeatable)")
+	f.BoolVar(&cfg.Quiet, "quiet", false, "log no line per connection or message")
+	f.StringVar(&o.logFormat, "log-format", o.logFormat, `"text" or "json"`)
+	return cmd
+}
+
+type serveOptions struct {
+	listen, durability, logFormat string
+	tapeMemory                    size
+}
+
+// runServe serves until a signal comes or ctx ends.
+func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, stderr io.Writer) error {
+	if err := checkServe(cfg, o); err != nil {
+		return exit(exitUsage, err)
+	}
+	cfg.Log = newLog(o.logFormat, stderr)
+	cfg.Version = version()
+	ln, err := net.Listen("tcp", o.listen)
+	if err != nil {
+		return exit(exitUnusable, listenError(o.listen, err))
+	}
+	s, err := server.New(cfg)
+	if err != nil {
+		ln.Close()
+		return exit(exitUnusable, err)
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan struct{})
+	defer close(ended)
+	go stopOnSignal(ended, stop, cfg.Log)
+
+	port := ln.Addr().(*net.TCPAddr).Port
+	cfg.Log.Info(fmt.Sprintf("listening on port %d", port))
+	tellHow(stdout, ln.Addr().(*net.TCPAddr))
+	if err := s.Serve(ctx, ln); err != nil {
+		return exit(exitUnusable, err)
+	}
+	cfg.Log.Info("stopped")
+	return nil
+}
+
+func checkServe(cfg server.Config, o serveOptions) error {
+	switch {
+	case o.logFormat != "text" && o.logFormat != "json":
+		return fmt.Errorf(`--log-format is "text" or "json", not %q`, o.logFormat)
+	case cfg.Durability != server.Full && cfg.Durability != server.Normal:
+		return fmt.Errorf("--durability is %q or %q, not %q", server.Full, server.Normal, cfg.Durability)
+	case cfg.Rate < 0 || cfg.Rate > 1e9:
+		return fmt.Errorf("--rate is a number of events a second, or 0 for no limit, not %g", cfg.Rate)
+	case cfg.Burst < 1:
+		return fmt.Errorf("--burst is at least 1, not %d", cfg.Burst)
+	case cfg.MaxRooms < 1:
+		return fmt.Errorf("--max-rooms is at least 1, not %d", cfg.MaxRooms)
+	}
+	return nil
+}
+
+// stopOnSignal ends the serving in good order at the first signal, and the process at the second.
+func stopOnSignal(ended <-chan struct{}, stop context.CancelFunc, log *slog.Logger) {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	select {
+	case <-ended:
+		return
+	case s := <-signals:
+		log.Info("stopping: what was said is stored and told, then clients are asked to come back; once more stops at once", "signal", s)
+		stop()
+	}
+	select {
+	case <-ended:
+	case s := <-signals:
+		os.Exit(128 + int(s.(syscall.Signal)))
+	}
+}
+
+func newLog(format string, w io.Writer) *slog.Logger {
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, nil))
+	}
+	return slog.New(slog.NewTextHandler(w, nil))
+}
+
+func listenError(addr string, err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("cannot listen on %s: another program does, perhaps another ramai; end that, or choose another port with --listen", addr)
+	}
+	return fmt.Errorf("cannot listen on %s: %w; --listen takes an address of this machine and a port, like 127.0.0.1:2000", addr, err)
+}
+
+// tellHow prints how to join.
+func tellHow(w io.Writer, addr *net.TCPAddr) {
+	host, wide := addr.IP.String(), addr.IP.IsUnspecified()
+	if wide {
+		host = outward()
+	}
+	here := net.JoinHostPort(host, strconv.Itoa(addr.Port))
+	target := " http://" + here
+	if !wide && addr.IP.IsLoopback() && addr.Port == 2000 {
+		target = ""
+	}
+	fmt.Fprintf(w, "Join in another terminal:\n\n    ramai join%s\n\nor with any WebSocket client: ws://%s/ (another room: ws://%s/r/ROOM)\n", target, here, here)
+	if !wide && addr.IP.IsLoopback() {
+		fmt.Fprintf(w, "Only this machine can join; for the whole network: ramai serve --listen 0.0.0.0:%d\n", addr.Port)
+	}
+}
+
+// outward is the address by which other machines on the network are likely to reach this one.
+func outward() string {
+	addrs, err := net.InterfaceAddrs()
+	if err == nil {
+		for _, a := range addrs {
+			if n, ok := a.(*net.IPNet); ok && n.IP.IsGlobalUnicast() && n.IP.To4() != nil {
+				return n.IP.String()
+			}
+		}
+	}
+	return "localhost"
+}
+
+// dataFolder is where data is kept: $XDG_DATA_HOME/ramai, or what the system has in its place.
+func dataFolder() string {
+	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "ramai")
+	}
+	home, err := os.UserHomeDir()
+	switch {
+	case err != nil:
+		return "ramai-data"
+	case runtime.GOOS == "windows":
+		return filepath.Join(home, "AppData", "Local", "ramai")
+	case runtime.GOOS == "darwin":
+		return filepath.Join(home, "Library", "Application Support", "ramai")
+	}
+	return filepath.Join(home, ".local", "share", "ramai")
+}
+
+// size is a number of bytes as a flag: 1048576, 1024KiB, 1MiB.
+type size int64
+
+var units = []struct {
+	suffix string
+	bytes  int64
+}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"", 1}}
+
+// String implements pflag.Value.
+func (s *size) String() string {
+	for _, u := range []int{2, 1, 0} {
+		if n := int64(*s); n > 0 && n%units[u].bytes == 0 {
+			return strconv.FormatInt(n/units[u].bytes, 10) + units[u].suffix
+		}
+	}
+	return strconv.FormatInt(int64(*s), 10)
+}
+
+// Set implements pflag.Value.
+func (s *size) Set(text string) error {
+	for _, u := range units {
+		if number, ok := strings.CutSuffix(text, u.suffix); ok {
+			n, err := strconv.ParseInt(number, 10, 64)
+			if err != nil || n < 0 || n > 1<<50/u.bytes {
+				break
+			}
+			*s = size(n * u.bytes)
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is not a number of bytes, like 1048576 or 64MiB", text)
+}
+
+// Type implements pflag.Value.
+func (s *size) Type() string { return "bytes" }

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"ramai/wire"
+)
+
+// A name belongs to a session. So that it stays its user's own from one run to the next, the session is kept in a file
+// for each server and name. It is a secret: 0600 in a folder with 0700.
+
+// sessionFile returns where the session of a name at a server is kept.
+func sessionFile(folder, server, name string) string {
+	u, err := url.Parse(server)
+	if err != nil { // checked before, by checkServer
+		u = &url.URL{Host: server}
+	}
+	scheme := strings.Replace(u.Scheme, "ws", "http", 1)
+	sum := sha256.Sum256([]byte(scheme + "://" + strings.ToLower(u.Host) + "\n" + name))
+	return filepath.Join(folder, hex.EncodeToString(sum[:16]))
+}
+
+// sessionFolder is $XDG_STATE_HOME/ramai/sessions, or what the system has in its place.
+func sessionFolder() (string, error) {
+	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "ramai", "sessions"), nil
+	}
+	if runtime.GOOS == "windows" || runtime.GOOS == "darwin" {
+		dir, err := os.UserConfigDir()
+		return filepath.Join(dir, "ramai", "sessions"), err
+	}
+	home, err := os.UserHomeDir()
+	return filepath.Join(home, ".local", "state", "ramai", "sessions"), err
+}
+
+// loadSession returns the session kept in file, or an empty one if there is none that is of use.
+func loadSession(file string) (string, error) {
+	b, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	session := strings.TrimSpace(string(b))
+	if err != nil || wire.CheckSession(session) != nil {
+		return "", err
+	}
+	return session, nil
+}
+
+// saveSession keeps a session: the file has the old one or the new one, whatever happens meanwhile.
+func saveSession(file, session string) error {
+	folder := filepath.Dir(file)
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(folder, "new-*") // made with 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(session + "\n")
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), file)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}

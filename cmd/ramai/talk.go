@@ -1,0 +1,283 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"syscall"
+	"time"
+
+	"ramai/client"
+	"ramai/wire"
+)
+
+const (
+	maxPending = 256              // lines that are not settled before no more are read
+	patience   = 30 * time.Second // after the end of input, without anything being confirmed
+	asking     = time.Second      // how long the end waits for whoever does not read stdout
+)
+
+// talk is one run of join: lines from stdin are said, what happens is shown. Its fields belong to the goroutine of run.
+type talk struct {
+	client *client.Client
+	who    *identity
+	room   string
+	last   int
+	plain  bool // the server speaks the plain protocol
+	asJSON bool
+	stdout io.Writer // the messages
+	notes  io.Writer // everything else
+
+	by      string // this sender; empty before the first welcome
+	session string
+	named   bool   // the name was had, or none was asked for: before that nothing is said
+	unsaid  []said // not settled, in order
+	at      uint64 // the number up to which the room was shown
+	until   uint64 // the number up to which it has to be shown before the end
+	inRoom  bool   // there was a joined, or a welcome of the plain door
+	lost    bool   // something said is not confirmed and will not be
+	lineNo  int
+}
+
+type said struct{ id, text string }
+
+// next is what Client.Next returned.
+type next struct {
+	event client.Event
+	err   error
+}
+
+// run talks until the input has ended and everything is settled.
+func (t *talk) run(ctx context.Context, stdin io.Reader) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	input := make(chan inputLine)
+	go readLines(stdin, input, ctx.Done())
+	events := make(chan next)
+	go t.hear(ctx, events)
+
+	patient := time.NewTimer(patience)
+	patient.Stop()
+	defer patient.Stop()
+	for over := false; !over || !t.settled(); {
+		lines := input
+		if over || !t.named || t.client.Pending() >= maxPending {
+			lines = nil
+		}
+		before := t.open()
+		select {
+		case <-ctx.Done():
+			return t.end(context.Cause(ctx))
+		case <-patient.C:
+			return t.end(nil)
+		case n := <-events:
+			if n.err != nil {
+				return t.end(ended(ctx, n.err))
+			}
+			if err := t.take(n.event); err != nil {
+				return t.end(err)
+			}
+		case line, ok := <-lines:
+			if ok {
+				t.say(line)
+				break
+			}
+			over = true
+			patient.Reset(patience)
+		}
+		if over && t.open() < before {
+			patient.Reset(patience)
+		}
+	}
+	return t.end(nil)
+}
+
+// hear passes events on until there are no more.
+func (t *talk) hear(ctx context.Context, events chan<- next) {
+	for {
+		e, err := t.client.Next(ctx)
+		select {
+		case events <- next{e, err}:
+		case <-ctx.Done():
+			return
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// open is how much is to be done before the end; only its falling counts.
+func (t *talk) open() uint64 {
+	if n := len(t.unsaid); n > 0 || !t.inRoom {
+		return 1<<63 + uint64(n)
+	}
+	return t.until - min(t.at, t.until)
+}
+
+// settled tells whether everything said is on disk, and the room was shown as far as that.
+func (t *talk) settled() bool { return t.open() == 0 }
+
+// end names what is not confirmed and ends with err, or with the exit code that it makes.
+func (t *talk) end(err error) error {
+	for _, s := range t.unsaid {
+		t.note("not confirmed: %s", shortened(s.text))
+		t.lost = true
+	}
+	switch {
+	case errors.Is(err, syscall.EPIPE):
+		err = nil // nobody reads any more, so there is nobody to tell
+	case err != nil:
+		return err
+	}
+	if t.lost {
+		return exit(exitUnconfirmed, err)
+	}
+	return nil
+}
+
+func (t *talk) note(format string, args ...any) { fmt.Fprintf(t.notes, format+"\n", args...) }
+
+func (t *talk) say(line inputLine) {
+	t.lineNo++
+	if line.tooLong {
+		t.note("line %d is longer than %d bytes and is not said", t.lineNo, maxLine)
+		t.lost = true
+		return
+	}
+	id, err := t.client.Say(t.room, line.text)
+	if err != nil {
+		t.note("not said: %s: %v", shortened(line.text), err)
+		t.lost = true
+		return
+	}
+	t.unsaid = append(t.unsaid, said{id, line.text})
+}
+
+// settle removes what was said under id and returns it.
+func (t *talk) settle(id string) (said, bool) {
+	i := slices.IndexFunc(t.unsaid, func(s said) bool { return s.id == id })
+	if i < 0 {
+		return said{}, false
+	}
+	s := t.unsaid[i]
+	t.unsaid = slices.Delete(t.unsaid, i, i+1)
+	return s, true
+}
+
+// take shows an event and learns from it. An error ends the talk.
+func (t *talk) take(e client.Event) error {
+	if err := show(t.stdout, e, t.asJSON, t.plain, t.by == "" && !t.inRoom); err != nil {
+		return exit(exitUnconfirmed, fmt.Errorf("writing to stdout: %w", err))
+	}
+	switch f := e.Frame.(type) {
+	case wire.Welcomed:
+		t.welcomed(f)
+	case wire.Name:
+		t.name(f.Name)
+	case wire.Joined:
+		t.joined(f)
+	case wire.Message:
+		t.at = f.N
+		if f.By == t.by {
+			t.settle(f.ID)
+		}
+	case wire.Unknown: // of a newer server; with a number it has a place in the room
+		t.at = max(t.at, f.N)
+	case wire.Gap:
+		t.at = f.To
+		t.note("%d to %d are gone: the server does not keep them", f.From, f.To)
+	case wire.Saved:
+		if _, ok := t.settle(f.ID); ok {
+			t.until = max(t.until, f.N)
+		}
+	case wire.Refused:
+		t.refused(f)
+	case wire.Restarting:
+		t.note("the server restarts")
+	case client.Line:
+		t.settle(f.ID)
+	case client.Unconfirmed:
+		t.settle(f.ID)
+		t.lost = true
+		t.note("unknown whether it was said: %s", shortened(f.Text))
+	case client.Disconnected:
+		t.note("%s; again in %v", oneLine(f.Err.Error()), f.Wait.Round(time.Millisecond))
+	case client.Failed:
+		return t.failed(f)
+	}
+	return nil
+}
+
+func (t *talk) welcomed(f wire.Welcomed) {
+	if t.by != "" || t.inRoom {
+		t.note("connected again")
+	}
+	if t.plain {
+		t.inRoom, t.named = true, true
+		return
+	}
+	t.by, t.session = f.By, f.Session
+	if t.who.name == "" {
+		t.named = true
+	}
+	if f.Name != "" {
+		t.name(f.Name)
+	}
+}
+
+// name notes a name that is held, once.
+func (t *talk) name(name string) {
+	if !t.named || t.who.name == "" {
+		t.note("your name is %s", oneLine(name))
+	}
+	t.named = true
+	t.who.held(t.session)
+}
+
+// joined finds out how much of the room's past is to come. What comes ends with the number N, if anything does.
+func (t *talk) joined(f wire.Joined) {
+	switch {
+	case f.Reset:
+		t.note("the server has another history than before: what follows is its end")
+		t.at, t.until = 0, f.N
+	case !t.inRoom:
+		t.at, t.until = f.N, max(t.until, f.N)
+		if t.last > 0 {
+			t.at = 0
+		}
+	default:
+		t.until = max(t.until, f.N)
+	}
+	if f.First > f.N { // nothing is kept, so nothing comes
+		t.at = max(t.at, f.N)
+	}
+	t.inRoom = true
+}
+
+func (t *talk) refused(f wire.Refused) {
+	if f.RetryAfterMS > 0 {
+		if f.Code != wire.RateLimited { // too fast is nothing to worry about
+			t.note("not yet: %s", oneLine(f.Reason))
+		}
+		return
+	}
+	if s, ok := t.settle(f.ID); ok {
+		t.lost = true
+		t.note("refused: %s: %s", oneLine(f.Reason), shortened(s.text))
+	}
+}
+
+// failed ends the talk if there can be none: without the room, or without the name from the first.
+func (t *talk) failed(f client.Failed) error {
+	if _, join := f.Request.(wire.Join); join {
+		return exit(exitRefused, fmt.Errorf("the room %s: %s", t.room, oneLine(f.Reason)))
+	}
+	if err := refusedName(f); err != nil && !t.named {
+		return exit(exitRefused, err)
+	}
+	t.note("the server says: %s", oneLine(f.Reason))
+	return nil
+}

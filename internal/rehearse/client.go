@@ -1,0 +1,245 @@
+package rehearse
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ramai/internal/frame"
+	"ramai/internal/reactor"
+	"ramai/wire"
+)
+
+// A message of the rehearsal is a fixed head and padding: "~", run (4 hex digits), talker (4), seq (8), and when it was
+// due, in nanoseconds since the beginning (10).
+const (
+	headLen = 1 + 4 + 4 + 8 + 10
+	padding = "the quick brown fox jumps over the lazy dog "
+)
+
+// client is one client of the rehearsal. It is a reactor.Source.
+type client struct {
+	r       *rehearsal
+	talker  int // which it is, or -1
+	slow    bool
+	leaving atomic.Bool // its connection ends because it is to
+
+	mu   sync.Mutex // for what the talking goroutine shares with the reactor's
+	conn reactor.Conn
+	out  []byte // frames to be written
+	said int    // messages handed out
+
+	// Owned by who calls the Source.
+	ear
+	dec     frame.Decoder
+	joined  bool
+	n       uint64 // ramai.v1: the newest number heard
+	flying  int    // closed loop: said and not yet heard
+	written []byte // handed out by Next, not yet taken
+	ended   chan error
+}
+
+// attach gives the client a new connection.
+func (c *client) attach(conn reactor.Conn) reactor.Source {
+	c.mu.Lock()
+	c.conn, c.out = conn, nil
+	c.mu.Unlock()
+	c.dec, c.written, c.joined = frame.NewDecoder(&c.r.frames), nil, false
+	c.ended = make(chan error, 1)
+	return c
+}
+
+// Next implements reactor.Source.
+func (c *client) Next(max int) ([]byte, bool) {
+	if len(c.written) == 0 {
+		c.refill()
+		c.mu.Lock()
+		c.written, c.out = c.out, nil
+		c.mu.Unlock()
+	}
+	return c.written[:min(len(c.written), max)], len(c.written) > 0
+}
+
+// Wrote implements reactor.Source.
+func (c *client) Wrote(n int) { c.written = c.written[n:] }
+
+// Closed implements reactor.Source.
+func (c *client) Closed(err error) {
+	c.ended <- err
+	c.r.lostConn(c, err)
+}
+
+// Received implements reactor.Source.
+func (c *client) Received(b []byte) (used int, err error) {
+	if c.r.isFrozen(c) {
+		return 0, nil
+	}
+	now := c.r.since()
+	waits := c.r.waits.begin()
+	defer c.r.waits.end(waits)
+	for used < len(b) {
+		m, k, err := c.dec.Next(b[used:])
+		used += k
+		if err != nil {
+			return used, err
+		}
+		switch m.Op {
+		case frame.Text:
+			if err := c.text(m.Payload, now, waits); err != nil {
+				return used, err
+			}
+		case frame.Ping:
+			c.send(frame.AppendPong(nil, m.Payload)[2:], frame.Pong)
+		case frame.Close:
+			return used, fmt.Errorf("the server closed the connection")
+		}
+	}
+	return used, nil
+}
+
+// text takes one message of the server.
+func (c *client) text(b []byte, now int64, waits *shard) error {
+	if c.r.cfg.Plain {
+		return c.heard(b, now, waits)
+	}
+	rest, ok := bytes.CutPrefix(b, c.r.messageHead)
+	if !ok {
+		return c.private(b)
+	}
+	digits := bytes.IndexByte(rest, ',')
+	n, err := strconv.ParseUint(string(rest[:max(digits, 0)]), 10, 64)
+	if err != nil {
+		return fmt.Errorf("a message without a number: %.100s", b)
+	}
+	if c.n != 0 && n != c.n+1 {
+		c.Lost += max(0, int64(n)-int64(c.n)-1)
+	}
+	c.n = n
+	size := len(b) - c.r.cfg.Size - 2 // the text stands last, before "}
+	if size < 0 {
+		return nil
+	}
+	return c.heard(b[size:len(b)-2], now, waits)
+}
+
+// heard checks a text. What is not of this rehearsal was said by somebody else.
+func (c *client) heard(text []byte, now int64, waits *shard) error {
+	if !c.joined { // the plain door's welcome
+		c.join()
+		return nil
+	}
+	if len(text) < headLen || !bytes.HasPrefix(text, c.r.run) {
+		return nil
+	}
+	talker, err1 := strconv.ParseUint(string(text[5:9]), 16, 32)
+	seq, err2 := strconv.ParseUint(string(text[9:17]), 16, 40)
+	due, err3 := strconv.ParseInt(string(text[17:27]), 16, 64)
+	if err1 != nil || err2 != nil || err3 != nil || int(talker) >= c.r.cfg.Talkers {
+		return fmt.Errorf("a text that nobody said: %.100q", text)
+	}
+	c.hear(stampOf(int(talker), int(seq)))
+	waits.record(now - due)
+	c.r.delivered()
+	if int(talker) == c.talker && c.r.cfg.InFlight > 0 {
+		c.flying--
+	}
+	return nil
+}
+
+// private takes a frame of ramai.v1 that is no message.
+func (c *client) private(b []byte) error {
+	f, err := wire.ParseFrame(b)
+	if err != nil {
+		return err
+	}
+	switch f := f.(type) {
+	case wire.Joined:
+		c.r.log.Store(&f.Log)
+		if f.Reset {
+			return fmt.Errorf("the server's history is another than before")
+		}
+		if c.n == 0 {
+			c.n = f.N
+		}
+		c.join()
+	case wire.Refused:
+		return fmt.Errorf("refused: %s (start the server with --rate 0)", f.Reason)
+	case wire.Fault:
+		return fmt.Errorf("refused: %s", f.Reason)
+	}
+	return nil
+}
+
+func (c *client) join() {
+	c.joined = true
+	c.r.in.Done()
+}
+
+// knock sends what a client of ramai.v1 says first.
+func (c *client) knock(log string) {
+	if c.r.cfg.Plain {
+		return
+	}
+	none := 0
+	j := wire.Join{Room: c.r.room, Last: &none}
+	if c.n > 0 && log != "" {
+		j = wire.Join{Room: c.r.room, After: &wire.Position{Log: log, N: c.n}}
+	}
+	c.send(wire.Append(nil, j), frame.Text)
+}
+
+// send queues one frame.
+func (c *client) send(payload []byte, op frame.Op) {
+	mask := [4]byte{byte(rand.Uint32()), 1, 2, 3}
+	c.mu.Lock()
+	c.out = frame.AppendMasked(c.out, op, payload, mask)
+	conn := c.conn
+	c.mu.Unlock()
+	conn.Wake()
+}
+
+func (c *client) wake() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.conn.Wake()
+}
+
+// say says the next message, due at a time in nanoseconds since the beginning.
+func (c *client) say(due int64) {
+	c.mu.Lock()
+	c.said++
+	seq := c.said
+	c.mu.Unlock()
+	text := fmt.Appendf(nil, "%s%04x%08x%010x", c.r.run, c.talker, seq, due)
+	for len(text) < c.r.cfg.Size {
+		text = append(text, padding[:min(len(padding), c.r.cfg.Size-len(text))]...)
+	}
+	if !c.r.cfg.Plain {
+		text = wire.Append(nil, wire.Say{Room: c.r.room, ID: fmt.Sprintf("%s-%d-%d", c.r.run[1:], c.talker, seq), Text: string(text)})
+	}
+	c.send(text, frame.Text)
+}
+
+// refill keeps the closed loop full.
+func (c *client) refill() {
+	for c.talker >= 0 && c.flying < c.r.cfg.InFlight && c.r.talking.Load() {
+		c.flying++
+		c.say(c.r.since())
+	}
+}
+
+// rooms are at /r/ROOM; anything else is the lobby.
+func roomOf(path string) string {
+	if room, ok := strings.CutPrefix(path, "/r/"); ok {
+		return room
+	}
+	return wire.Lobby
+}
+
+// quantum is how exactly the open loop keeps its time.
+const quantum = time.Millisecond

@@ -1,0 +1,153 @@
+package rehearse
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// ledger is the order of everything that was heard, as whoever was first heard it. Everybody else must hear the same.
+//
+// A message stands under its index: on ramai.v1 its number, on the plain door its place since the rehearsal began.
+type ledger struct {
+	mu       sync.Mutex
+	index    map[stamp]int                 // guarded by mu: where each message stands
+	last     []int                         // guarded by mu: by talker, the newest of it that was heard
+	disorder int64                         // guarded by mu: messages that everybody heard after a later one of their talker
+	pages    [1 << 14]atomic.Pointer[page] // readers look without a lock
+	size     atomic.Int64                  // messages written
+}
+
+const pageSize = 1 << 12
+
+// page holds stamps; those below the ledger's size never change.
+type page [pageSize]stamp
+
+// stamp is what a message of the rehearsal says: who said it as which. Never zero.
+type stamp uint64
+
+func stampOf(talker, seq int) stamp { return stamp(uint64(talker+1)<<40 | uint64(seq)) }
+
+func (s stamp) talker() int { return int(s>>40) - 1 }
+
+func (s stamp) seq() int { return int(s & (1<<40 - 1)) }
+
+func newLedger(talkers int) *ledger {
+	return &ledger{index: make(map[stamp]int), last: make([]int, talkers)}
+}
+
+// at returns what stands under i, or zero if nothing does yet.
+func (l *ledger) at(i int) stamp {
+	if int64(i) >= l.size.Load() {
+		return 0
+	}
+	return l.pages[i/pageSize].Load()[i%pageSize]
+}
+
+// note writes s under i, if that is the first free index and s stands nowhere yet. It returns where s stands, or -1.
+func (l *ledger) note(i int, s stamp) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if at, ok := l.index[s]; ok {
+		return at
+	}
+	if i != int(l.size.Load()) || i/pageSize >= len(l.pages) {
+		return -1
+	}
+	p := l.pages[i/pageSize].Load()
+	if p == nil {
+		p = new(page)
+		l.pages[i/pageSize].Store(p)
+	}
+	p[i%pageSize] = s
+	l.index[s] = i
+	if t := s.talker(); s.seq() > l.last[t] {
+		l.last[t] = s.seq()
+	} else {
+		l.disorder++
+	}
+	l.size.Store(int64(i + 1))
+	return i
+}
+
+// unheard returns how many of a talker's messages nobody heard, of the first said.
+func (l *ledger) unheard(talker, said int) (missing int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for seq := 1; seq <= said; seq++ {
+		if _, ok := l.index[stampOf(talker, seq)]; !ok {
+			missing++
+		}
+	}
+	return missing
+}
+
+// ear is what one client has heard. It is owned by the goroutine that hears.
+type ear struct {
+	ledger  *ledger
+	next    int          // the index that has to come next
+	skipped map[int]bool // indices that did not come when they should have
+	tally
+}
+
+// tally counts what went right and wrong.
+type tally struct {
+	Delivered  int64 `json:"delivered"`
+	Lost       int64 `json:"lost"`
+	Doubled    int64 `json:"doubled"`
+	OutOfOrder int64 `json:"out_of_order"`
+}
+
+func (t *tally) add(o tally) {
+	t.Delivered += o.Delivered
+	t.Lost += o.Lost
+	t.Doubled += o.Doubled
+	t.OutOfOrder += o.OutOfOrder
+}
+
+// hear checks one message against what the others heard.
+func (e *ear) hear(s stamp) {
+	e.Delivered++
+	if e.ledger.at(e.next) == s {
+		e.next++
+		return
+	}
+	if i := e.ledger.note(e.next, s); i == e.next {
+		e.next++
+	} else {
+		e.astray(i)
+	}
+}
+
+// astray counts a message that does not stand where this client is, but under index i, or nowhere if i is -1.
+func (e *ear) astray(i int) {
+	switch {
+	case e.skipped[i]:
+		delete(e.skipped, i)
+		e.Lost--
+		e.OutOfOrder++
+	case i < 0: // others will hear it later, or never: the orders differ
+		e.OutOfOrder++
+	case i < e.next:
+		e.Doubled++
+	default:
+		e.skip(i)
+		e.next = i + 1
+	}
+}
+
+// skip notes that everything from next up to i did not come.
+func (e *ear) skip(i int) {
+	if e.skipped == nil {
+		e.skipped = make(map[int]bool)
+	}
+	for k := e.next; k < i; k++ {
+		e.skipped[k] = true
+		e.Lost++
+	}
+}
+
+// end counts what never came: the rehearsal is over.
+func (e *ear) end() tally {
+	e.skip(int(e.ledger.size.Load()))
+	return e.tally
+}

@@ -1,0 +1,298 @@
+// Package rehearse is a room full of people who do not exist: it connects many clients to a server, has some of them
+// talk, and checks at every one of them every message that comes, by its place in the one order.
+//
+// The clients are reactor sources, so that ten thousand of them cost less than the server they are there to measure.
+package rehearse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ramai/internal/frame"
+	"ramai/internal/reactor"
+)
+
+// Config says what is rehearsed.
+type Config struct {
+	URL      string        // of the room: http or ws, without TLS
+	Clients  int           // connections
+	Talkers  int           // how many of them talk
+	Rate     float64       // open loop: messages a second, all talkers together; 0: closed loop
+	InFlight int           // closed loop: messages of each talker that are said and not yet heard by it
+	Size     int           // bytes of a text
+	For      time.Duration // how long there is talk
+	Slow     int           // clients that read nothing while there is talk, and everything after
+	Churn    float64       // ramai.v1: clients a second that break off and come back
+	Plain    bool          // the plain door; otherwise ramai.v1
+	Sources  int           // addresses of 127/8 to connect from; 0: as the system chooses
+	Drain    time.Duration // how long after the talk the last message may take; 0: 30 s
+	Reactor  reactor.Reactor
+}
+
+func (c *Config) check() error {
+	switch {
+	case c.Clients < 1:
+		return errors.New("there is at least one client")
+	case c.Talkers < 1 || c.Talkers > c.Clients || c.Talkers > 1<<16:
+		return fmt.Errorf("of %d clients 1 to %d can talk", c.Clients, min(c.Clients, 1<<16))
+	case c.Slow < 0 || c.Slow > c.Clients-c.Talkers:
+		return fmt.Errorf("of %d clients %d talk; at most %d can be slow", c.Clients, c.Talkers, c.Clients-c.Talkers)
+	case (c.Rate > 0) == (c.InFlight > 0):
+		return errors.New("either a rate (open loop) or a number in flight (closed loop) is needed")
+	case c.Size < headLen || c.Size > 4000:
+		return fmt.Errorf("a text has %d to 4000 bytes", headLen)
+	case c.Churn > 0 && c.Plain:
+		return errors.New("clients of the plain door cannot come back to where they were; churn needs ramai.v1")
+	case c.For <= 0:
+		return errors.New("the talk has to take some time")
+	}
+	return nil
+}
+
+// rehearsal is one run.
+type rehearsal struct {
+	cfg         Config
+	target      *url.URL
+	room        string
+	run         []byte // "~" and four digits: whose messages these are
+	messageHead []byte // how a message of ramai.v1 begins, up to its number
+	frames      frame.Config
+	clients     []*client
+	ledger      *ledger
+	waits       *waits
+	begin       time.Time
+	in          sync.WaitGroup // clients on their way in
+	log         atomic.Pointer[string]
+
+	talking  atomic.Bool
+	frozen   atomic.Bool // the slow read nothing
+	over     atomic.Bool // connections may end
+	heard    atomic.Int64
+	failure  atomic.Pointer[error]
+	failed   chan struct{}
+	failOnce sync.Once
+}
+
+// Run rehearses and reports. An error says that it could not be done; what went wrong in it is in the report.
+func Run(ctx context.Context, cfg Config) (*Report, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	target, err := url.Parse(cfg.URL)
+	if err != nil {
+		return nil, fmt.Errorf("the address %q is no URL: %w", cfg.URL, err)
+	}
+	if cfg.Drain == 0 {
+		cfg.Drain = 30 * time.Second
+	}
+	r := &rehearsal{
+		cfg: cfg, target: target, room: roomOf(target.Path), run: fmt.Appendf(nil, "~%04x", rand.N(1<<16)),
+		frames: frame.Config{Client: true, TextOnly: true, MaxMessage: 1 << 20, MaxFragments: 1},
+		ledger: newLedger(cfg.Talkers), waits: newWaits(), begin: time.Now(), failed: make(chan struct{}),
+	}
+	r.messageHead = fmt.Appendf(nil, `{"type":"message","room":%q,"n":`, r.room)
+	r.in.Add(cfg.Clients)
+	for i := range cfg.Clients {
+		c := &client{r: r, talker: -1, ear: ear{ledger: r.ledger}}
+		if i < cfg.Talkers {
+			c.talker = i
+		}
+		r.clients = append(r.clients, c)
+	}
+	return r.rehearse(ctx)
+}
+
+func (r *rehearsal) rehearse(ctx context.Context) (*Report, error) {
+	connect := time.Now()
+	if err := r.connect(ctx); err != nil {
+		return nil, err
+	}
+	connected := time.Since(connect)
+	before := cpu()
+	r.frozen.Store(r.cfg.Slow > 0)
+	r.talking.Store(true)
+	talk := time.Now()
+	err := r.talk(ctx)
+	r.talking.Store(false)
+	talked := time.Since(talk)
+	if err != nil {
+		return nil, err
+	}
+	r.frozen.Store(false)
+	for _, c := range r.clients {
+		c.wake()
+	}
+	r.drain(ctx)
+	rep := &Report{Clients: r.cfg.Clients, Seconds: time.Since(talk).Seconds(), Talked: talked.Seconds(), Connecting: connected.Seconds(), CPU: (cpu() - before).Seconds()}
+	r.over.Store(true)
+	r.cfg.Reactor.Close() // after it the clients are ours
+	r.report(rep)
+	return rep, nil
+}
+
+// since is now, in nanoseconds since the beginning.
+func (r *rehearsal) since() int64 { return int64(time.Since(r.begin)) }
+
+func (r *rehearsal) delivered() { r.heard.Add(1) }
+
+// isFrozen tells whether a client reads nothing now: the last ones are the slow ones.
+func (r *rehearsal) isFrozen(c *client) bool {
+	return r.cfg.Slow > 0 && r.frozen.Load() && c.slow
+}
+
+func (r *rehearsal) fail(err error) {
+	r.failOnce.Do(func() {
+		r.failure.Store(&err)
+		close(r.failed)
+	})
+}
+
+// lostConn hears that a connection ended.
+func (r *rehearsal) lostConn(c *client, err error) {
+	if !r.over.Load() && !c.leaving.Load() {
+		r.fail(fmt.Errorf("a connection ended: %w", errors.Join(err, errors.New("it was not asked to"))))
+	}
+}
+
+// talk has the talkers talk for the time that was asked for.
+func (r *rehearsal) talk(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.For)
+	defer cancel()
+	var churning sync.WaitGroup
+	if r.cfg.Churn > 0 {
+		churning.Go(func() { r.churn(ctx) })
+	}
+	defer churning.Wait()
+	for _, c := range r.clients[:r.cfg.Talkers] {
+		c.wake()
+	}
+	if r.cfg.Rate == 0 {
+		select {
+		case <-ctx.Done():
+		case <-r.failed:
+			return *r.failure.Load()
+		}
+		return nil
+	}
+	start := r.since()
+	gap := float64(time.Second) / r.cfg.Rate
+	for i := 0; ; {
+		for due := start + int64(float64(i)*gap); due <= r.since(); due = start + int64(float64(i)*gap) {
+			r.clients[i%r.cfg.Talkers].say(due)
+			i++
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-r.failed:
+			return *r.failure.Load()
+		case <-time.After(min(quantum, time.Duration(gap))):
+		}
+	}
+}
+
+// drain waits until everybody has heard everything, or the time for it is over.
+func (r *rehearsal) drain(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.Drain)
+	defer cancel()
+	said := 0
+	for _, c := range r.clients[:r.cfg.Talkers] {
+		c.mu.Lock()
+		said += c.said
+		c.mu.Unlock()
+	}
+	for r.heard.Load() < int64(said)*int64(len(r.clients)) {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.failed:
+			return
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// churn breaks connections off, one after the other, and has the clients come back to where they were.
+func (r *rehearsal) churn(ctx context.Context) {
+	ticker := time.NewTicker(time.Duration(float64(time.Second) / r.cfg.Churn))
+	defer ticker.Stop()
+	quiet := r.clients[r.cfg.Talkers : len(r.clients)-r.cfg.Slow]
+	for len(quiet) > 0 {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		c := quiet[rand.N(len(quiet))]
+		c.leaving.Store(true)
+		c.mu.Lock()
+		conn := c.conn
+		c.mu.Unlock()
+		conn.Finish()
+		select {
+		case <-c.ended:
+		case <-time.After(10 * time.Second):
+			r.fail(errors.New("a connection could not be ended"))
+			return
+		}
+		c.leaving.Store(false)
+		r.in.Add(1)
+		if err := r.dial(context.WithoutCancel(ctx), c); err != nil {
+			r.fail(err)
+			return
+		}
+	}
+}
+
+// connect brings everybody in.
+func (r *rehearsal) connect(ctx context.Context) error {
+	for _, c := range r.clients[len(r.clients)-r.cfg.Slow:] {
+		c.slow = true
+	}
+	slots := make(chan struct{}, 64)
+	var dialling sync.WaitGroup
+	for _, c := range r.clients {
+		slots <- struct{}{}
+		dialling.Go(func() {
+			defer func() { <-slots }()
+			if err := r.dial(ctx, c); err != nil {
+				r.fail(err)
+			}
+		})
+		if r.failure.Load() != nil {
+			break
+		}
+	}
+	dialling.Wait()
+	everybody := make(chan struct{})
+	go func() {
+		r.in.Wait()
+		close(everybody)
+	}()
+	select {
+	case <-everybody:
+		return nil
+	case <-r.failed:
+		return *r.failure.Load()
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(time.Minute):
+		return errors.New("not everybody was let in within a minute")
+	}
+}
+
+// source is an address of 127/8 to connect from, or nil.
+func (r *rehearsal) source() net.Addr {
+	if r.cfg.Sources == 0 {
+		return nil
+	}
+	i := rand.N(r.cfg.Sources)
+	return &net.TCPAddr{IP: net.IPv4(127, 1, byte(i>>8), byte(i))}
+}
