@@ -96,7 +96,7 @@ func wakesMeetEnds(t *testing.T, open func(Options) Reactor) {
 			}
 		})
 	}
-	for range 500 {
+	for range 200 {
 		i := rand.IntN(len(seats))
 		m := members[i]
 		m.peer.Write([]byte("hello"))

@@ -25,13 +25,14 @@ func undelivered(info *unix.TCPInfo) int { return int(info.Notsent_bytes) + int(
 
 // silence tells the dead from the frozen.
 type silence struct {
-	since time.Duration // when something was first seen to be unacknowledged; 0: nothing is
+	since time.Duration // when an answer was first seen to be missing; 0: none is
 }
 
 // dead tells whether something is unacknowledged for patience, and nothing at all was acknowledged for as long. A peer
-// that lives but does not read goes on acknowledging the probes of its closed window.
+// that lives but does not read goes on answering the probes of its closed window. One probe without an answer proves
+// nothing: the answers are rationed (ip-sysctl, tcp_invalid_ratelimit), may get lost, and the next is up to 2 minutes off.
 func (s *silence) dead(info *unix.TCPInfo, now, patience time.Duration) bool {
-	if info.Unacked == 0 && info.Probes == 0 {
+	if info.Unacked == 0 && info.Probes < 2 {
 		s.since = 0
 		return false
 	}
