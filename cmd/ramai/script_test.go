@@ -42,7 +42,7 @@ const limit = 60 * time.Second
 //	hears NAME LINE            wait until LINE stands in its stdout
 //	tells NAME TEXT            wait until TEXT stands in its stderr
 //	hangup NAME                end its stdin
-//	signal NAME SIGNAL         INT, TERM, KILL, STOP or CONT
+//	signal NAME SIGNAL         INT, TERM or KILL
 //	deaf NAME                  stop reading its stdout, for good
 //	ends NAME CODE             wait until it has ended, with CODE
 //	output NAME FILE           write its stdout to FILE
@@ -302,7 +302,7 @@ func hangup(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func sendSignal(ts *testscript.TestScript, _ bool, args []string) {
-	signals := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL, "STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT}
+	signals := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}
 	ts.Check(find(ts, args, 2).cmd.Process.Signal(signals[args[1]]))
 }
 
@@ -381,7 +381,7 @@ func (o *original) chat(w http.ResponseWriter, r *http.Request) {
 	err = c.Write(ctx, websocket.MessageText, []byte(wire.Welcome))
 	o.conns = append(o.conns, c)
 	o.mu.Unlock()
-	for err == nil {
+	for err == nil { // a line with the word "swallow" is lost
 		var b []byte
 		if _, b, err = c.Read(ctx); err == nil && !strings.Contains(string(b), "swallow") {
 			o.tell(ctx, b)

@@ -70,45 +70,44 @@ func TestHello(t *testing.T) {
 }
 
 func TestJoin(t *testing.T) {
-	st := newStage(t, setting{})
-	talker := st.v1()
-	for i := range 60 {
-		talker.say(fmt.Sprint("m", i+1), fmt.Sprint(i+1))
-	}
-	talker.heard()
-	log := st.store.Log()
+	log := newStage(t, setting{}).store.Log() // the same on each stage
 	for name, c := range map[string]struct {
 		join  wire.Join
 		reset bool
 		first int // of what is replayed, up to 60
 	}{
-		"default":                {wire.Join{}, false, 11},
-		"last 0":                 {wire.Join{Last: new(0)}, false, 61},
-		"last 7":                 {wire.Join{Last: new(7)}, false, 54},
-		"last of more than all":  {wire.Join{Last: new(500)}, false, 1},
-		"after 0":                {wire.Join{After: &wire.Position{Log: log}}, false, 1},
-		"after 55":               {wire.Join{After: &wire.Position{Log: log, N: 55}}, false, 56},
-		"after the newest":       {wire.Join{After: &wire.Position{Log: log, N: 60}}, false, 61},
-		"after another log":      {wire.Join{After: &wire.Position{Log: "another", N: 55}}, true, 11},
-		"another log's 0":        {wire.Join{After: &wire.Position{Log: ""}}, true, 11},
-		"a number beyond":        {wire.Join{After: &wire.Position{Log: log, N: 61}}, true, 11},
-		"the largest number":     {wire.Join{After: &wire.Position{Log: log, N: 1<<64 - 1}}, true, 11},
-		"another log's largest ": {wire.Join{After: &wire.Position{Log: "x", N: 1<<64 - 1}}, true, 11},
+		"default":               {wire.Join{}, false, 11},
+		"last 0":                {wire.Join{Last: new(0)}, false, 61},
+		"last 7":                {wire.Join{Last: new(7)}, false, 54},
+		"last of more than all": {wire.Join{Last: new(500)}, false, 1},
+		"after 0":               {wire.Join{After: &wire.Position{Log: log}}, false, 1},
+		"after 55":              {wire.Join{After: &wire.Position{Log: log, N: 55}}, false, 56},
+		"after the newest":      {wire.Join{After: &wire.Position{Log: log, N: 60}}, false, 61},
+		"after another log":     {wire.Join{After: &wire.Position{Log: "another", N: 55}}, true, 11},
+		"another log's 0":       {wire.Join{After: &wire.Position{Log: ""}}, true, 11},
+		"a number beyond":       {wire.Join{After: &wire.Position{Log: log, N: 61}}, true, 11},
+		"the largest number":    {wire.Join{After: &wire.Position{Log: log, N: 1<<64 - 1}}, true, 11},
+		"another log's largest": {wire.Join{After: &wire.Position{Log: "x", N: 1<<64 - 1}}, true, 11},
 	} {
-		l := st.v1()
-		c.join.Room = wire.Lobby
-		l.send(c.join)
-		reset := ""
-		if c.reset {
-			reset = " reset"
-		}
-		want := []string{"joined lobby 1-60 count 1" + reset}
-		for n := c.first; n <= 60; n++ {
-			want = append(want, fmt.Sprintf("message lobby %d %d", n, n))
-		}
-		t.Log(name)
-		l.expect(want...)
-		l.end(nil)
+		t.Run(name, func(t *testing.T) {
+			st := newStage(t, setting{})
+			l := st.v1()
+			for i := range 60 {
+				l.say(fmt.Sprint("m", i+1), fmt.Sprint(i+1))
+			}
+			l.heard()
+			c.join.Room = wire.Lobby
+			l.send(c.join)
+			reset := ""
+			if c.reset {
+				reset = " reset"
+			}
+			want := []string{"joined lobby 1-60 count 1" + reset}
+			for n := c.first; n <= 60; n++ {
+				want = append(want, fmt.Sprintf("message lobby %d %d", n, n))
+			}
+			l.expect(want...)
+		})
 	}
 }
 
@@ -173,9 +172,10 @@ func TestName(t *testing.T) {
 		"a:b": "error bad_request", " ann": "error bad_request", "!ann": "error bad_request", "a\u200bnn": "error bad_request",
 		"\u202eann": "error bad_request", strings.Repeat("x", 33): "error bad_request",
 	} {
-		t.Log(name)
 		b.send(wire.Name{Name: name})
-		b.expect(want)
+		if got := b.heard(); len(got) != 1 || got[0] != want {
+			t.Errorf("the name %q: heard %q, want %s", name, got, want)
+		}
 	}
 	a.send(wire.Name{Name: "Bob"}) // one a sender: Ann is free again
 	a.expect("name Bob")
@@ -293,13 +293,13 @@ func TestBadRequests(t *testing.T) {
 		"text too long": {`{"type":"say","room":"lobby","id":"a","text":"` + strings.Repeat("x", 4001) + `"}`,
 			"refused lobby a too_long 0"},
 	} {
-		st := newStage(t, setting{})
-		l := st.v1()
-		t.Log(name)
-		l.text(c.sent)
-		l.expect(c.want)
-		l.send(wire.Ping{ID: "alive"})
-		l.expect("pong alive")
+		t.Run(name, func(t *testing.T) {
+			l := newStage(t, setting{}).v1()
+			l.text(c.sent)
+			l.expect(c.want)
+			l.send(wire.Ping{ID: "alive"})
+			l.expect("pong alive")
+		})
 	}
 }
 
@@ -336,18 +336,16 @@ func TestProtocolErrors(t *testing.T) {
 		"a length not shortest": {masked(0x81, 0x80|126, 0, 5), "CLOSE 1002"},
 	} {
 		for _, v1 := range []bool{true, false} {
-			st := newStage(t, setting{})
-			l := st.connect(Client{V1: v1})
-			l.heard()
-			t.Log(name, v1)
-			l.up = c.sent
-			l.expect(c.want)
-			if !l.closed {
-				t.Errorf("%s: the connection lives", name)
-			}
-			if w := st.hub.Who(wire.Lobby); w.Count != 0 {
-				t.Errorf("%s: %d are still in the room", name, w.Count)
-			}
+			t.Run(fmt.Sprintf("%s, v1 %t", name, v1), func(t *testing.T) {
+				st := newStage(t, setting{})
+				l := st.connect(Client{V1: v1})
+				l.heard()
+				l.up = c.sent
+				l.expect(c.want)
+				if w := st.hub.Who(wire.Lobby); !l.closed || w.Count != 0 {
+					t.Errorf("closed %t, and %d are in the room", l.closed, w.Count)
+				}
+			})
 		}
 	}
 	st := newStage(t, setting{})
@@ -377,18 +375,18 @@ func TestWebSocketPingAndClose(t *testing.T) {
 		"going away":     {"\x03\xe9", "CLOSE 1001 "},
 		"their own":      {"\x0f\xa0", "CLOSE 4000 "},
 	} {
-		st := newStage(t, setting{})
-		l := st.v1()
-		l.put(frame.Ping, []byte("are you there"))
-		l.put(frame.Pong, []byte("unasked"))
-		l.expect("PONG are you there")
-		l.put(frame.Close, []byte(c.payload))
-		l.send(wire.Ping{ID: "after the close"})
-		t.Log(name)
-		l.expect(c.want)
-		if !l.closed || l.why != errPeerClosed {
-			t.Errorf("%s: closed %t, %v", name, l.closed, l.why)
-		}
+		t.Run(name, func(t *testing.T) {
+			l := newStage(t, setting{}).v1()
+			l.put(frame.Ping, []byte("are you there"))
+			l.put(frame.Pong, []byte("unasked"))
+			l.expect("PONG are you there")
+			l.put(frame.Close, []byte(c.payload))
+			l.send(wire.Ping{ID: "after the close"})
+			l.expect(c.want)
+			if !l.closed || l.why != errPeerClosed {
+				t.Errorf("closed %t, %v", l.closed, l.why)
+			}
+		})
 	}
 }
 

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+const someSession = "AAAAAAAAAAAAAAAAAAAAAA"
+
+func TestSessionsAreKept(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "ramai", "sessions")
+	file := sessionFile(folder, "http://127.0.0.1:2000", "anna")
+	if s, err := loadSession(file); s != "" || err != nil {
+		t.Fatalf("before: %q, %v", s, err)
+	}
+	for _, s := range []string{someSession, strings.Repeat("B", 22)} {
+		if err := saveSession(file, s); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := loadSession(file); got != s || err != nil {
+			t.Fatalf("%q, %v", got, err)
+		}
+	}
+	entries, err := os.ReadDir(folder)
+	if err != nil || len(entries) != 1 {
+		t.Errorf("the folder has %v, %v", entries, err)
+	}
+	if runtime.GOOS != "windows" {
+		for path, want := range map[string]os.FileMode{folder: 0o700, file: 0o600} {
+			if info, err := os.Stat(path); err != nil || info.Mode().Perm() != want {
+				t.Errorf("%s: %v, %v", path, info.Mode(), err)
+			}
+		}
+	}
+	if err := os.WriteFile(file, []byte("no session"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := loadSession(file); s != "" || err != nil {
+		t.Errorf("a spoilt file: %q, %v", s, err)
+	}
+}
+
+func TestSessionFiles(t *testing.T) {
+	file := func(server, name string) string { return sessionFile("folder", server, name) }
+	one := file("http://Example.org:2000", "anna")
+	for _, other := range []string{"ws://example.org:2000/", "http://example.org:2000/r/tea"} {
+		if file(other, "anna") != one {
+			t.Errorf("%s is another server", other)
+		}
+	}
+	for _, other := range []string{
+		file("https://example.org:2000", "anna"), file("http://example.org:2001", "anna"), file("http://example.org:2000", "Anna"),
+		file("http://example.org:2000", "../../anna"),
+	} {
+		if other == one || filepath.Dir(other) != "folder" {
+			t.Errorf("%s and %s", one, other)
+		}
+	}
+}
+
+func TestSessionFolder(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", filepath.Join(t.TempDir(), "state"))
+	if got, err := sessionFolder(); err != nil || got != filepath.Join(os.Getenv("XDG_STATE_HOME"), "ramai", "sessions") {
+		t.Errorf("%s, %v", got, err)
+	}
+	t.Setenv("XDG_STATE_HOME", "relative") // the XDG specification says to ignore it
+	if got, err := sessionFolder(); err != nil || !filepath.IsAbs(got) {
+		t.Errorf("%s, %v", got, err)
+	}
+}
+
+func TestIdentityThatCannotBeKept(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("XDG_STATE_HOME", file) // not a folder
+	var notes strings.Builder
+	who := newIdentity("http://127.0.0.1:2000", "anna", &notes)
+	who.held(someSession)
+	if !strings.Contains(notes.String(), "the session of anna cannot be kept") {
+		t.Errorf("notes: %s", &notes)
+	}
+}

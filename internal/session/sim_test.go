@@ -1,0 +1,251 @@
+package session
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+
+	"ramai/internal/names"
+	"ramai/wire"
+)
+
+var (
+	oneSeed = flag.Uint64("seed", 0, "run the simulation with this seed alone")
+	seeds   = flag.Uint64("seeds", 300, "how many seeds the simulation runs with")
+)
+
+// TestSimulation lets clients of both doors talk and hear while everything goes wrong that can: bytes are cut anywhere,
+// commits fail in every way, connections break, clients freeze, the server crashes. Then it lets all come to rest, and
+// holds what the clients saw against the promises. One seed is one course of events, always the same.
+func TestSimulation(t *testing.T) {
+	first, last := uint64(1), *seeds
+	if *oneSeed > 0 {
+		first, last = *oneSeed, *oneSeed
+	}
+	for seed := first; seed <= last; seed++ {
+		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
+			s := newSim(t, seed)
+			for range 400 {
+				s.step()
+			}
+			s.rest()
+			s.judge()
+		})
+	}
+}
+
+// simRooms are the rooms of the simulation.
+var simRooms = []string{wire.Lobby, "den"}
+
+// sim is one course of events.
+type sim struct {
+	*stage
+	t      *testing.T
+	rng    *rand.Rand
+	people []*person
+	liners []*liner
+	stints []*stint // of all liners, ended ones too
+	spoken int      // texts so far; makes each of them unlike all others
+	forget bool     // retention takes the oldest messages away
+	truth  truth
+}
+
+func newSim(t *testing.T, seed uint64) *sim {
+	rng := rand.New(rand.NewPCG(seed, 20))
+	pick := func(of ...int) int { return of[rng.IntN(len(of))] }
+	set := setting{
+		tape: int64(pick(1, 4000, 20000, 1<<20)), rate: float64(pick(0, 20)), burst: 30, queue: pick(2, 8, 1000), batch: pick(1, 3, 100), seed: seed,
+	}
+	s := &sim{stage: newStage(t, set), t: t, rng: rng, truth: truth{}, forget: rng.IntN(3) == 0}
+	for i := range 3 {
+		s.people = append(s.people, &person{sim: s, name: fmt.Sprint("person ", i), ears: map[string]*ear{}})
+	}
+	for i := range 2 {
+		s.liners = append(s.liners, &liner{sim: s, room: simRooms[i%2]})
+	}
+	return s
+}
+
+// addr is where clients come from: not loopback, so that the address's share holds.
+func (s *sim) addr(i int) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 40000)
+}
+
+// step is one thing that happens.
+func (s *sim) step() {
+	p, l := s.people[s.rng.IntN(len(s.people))], s.liners[s.rng.IntN(len(s.liners))]
+	switch k := s.rng.IntN(100); {
+	case k < 12:
+		p.say()
+	case k < 16:
+		l.say()
+	case k < 60:
+		s.bytes()
+	case k < 75:
+		s.order()
+	case k < 85:
+		if n := len(s.jobs); n > 0 {
+			s.job(s.rng.IntN(n))
+		}
+	case k < 91:
+		s.clock = s.clock.Add(time.Duration(s.rng.IntN(700)) * time.Millisecond)
+		s.fire()
+	case k < 95:
+		p.whim()
+	default:
+		s.mishap(p, l)
+	}
+	s.cutAll()
+	for _, p := range s.people {
+		p.again()
+	}
+}
+
+// bytes moves some on one connection.
+func (s *sim) bytes() {
+	if len(s.links) == 0 {
+		return
+	}
+	l := s.links[s.rng.IntN(len(s.links))]
+	l.receive(1 + s.rng.IntN(400))
+	l.max = 1 + s.rng.IntN(3000)
+	l.next()
+	if l.handed != nil && !l.frozen && !l.closed {
+		l.write(s.rng.IntN(len(l.handed) + 1)) // nothing, some or all
+	}
+}
+
+// mishap is something that goes wrong.
+func (s *sim) mishap(p *person, l *liner) {
+	switch s.rng.IntN(12) {
+	case 0, 1, 2:
+		s.store.faults = append(s.store.faults, fault(s.rng.IntN(4)))
+	case 3:
+		s.store.reopens += s.rng.IntN(3)
+	case 4:
+		s.store.reads += s.rng.IntN(3)
+	case 5, 6:
+		p.cut()
+	case 7:
+		l.cut()
+	case 8, 9:
+		if len(s.links) > 0 {
+			s.links[s.rng.IntN(len(s.links))].frozen = s.rng.IntN(2) == 0
+		}
+	case 10:
+		if room := simRooms[s.rng.IntN(2)]; s.forget {
+			h := s.store.Head(room)
+			s.store.first[room] = h.First + uint64(s.rng.IntN(int(h.Last-h.First+2)))
+		}
+	case 11:
+		if s.rng.IntN(3) == 0 {
+			s.crash()
+		} else if s.rng.IntN(3) == 0 {
+			s.restart()
+		}
+	}
+}
+
+// restart ends the server in good order, and begins it anew. Not everybody takes the goodbye in time.
+func (s *sim) restart() {
+	s.store.faults, s.store.reopens = nil, 0
+	links := append([]*link(nil), s.links...)
+	for _, l := range links {
+		l.s.Quiet()
+	}
+	s.orderer.Close()
+	for s.order() {
+	}
+	for _, l := range links {
+		l.s.Leave(time.Duration(s.rng.IntN(500)) * time.Millisecond)
+	}
+	for range s.rng.IntN(100) {
+		s.bytes()
+	}
+	s.crash()
+}
+
+// cutAll has the clients notice which connections have ended.
+func (s *sim) cutAll() {
+	for _, p := range s.people {
+		if p.l != nil && p.l.closed {
+			p.cut()
+		}
+	}
+	for _, l := range s.liners {
+		if l.now != nil && l.now.l.closed {
+			l.cut()
+		}
+	}
+}
+
+// rest has everything go well from now on, and returns when nothing is left to happen.
+func (s *sim) rest() {
+	s.store.faults, s.store.reopens, s.store.reads = nil, 0, 0
+	for range 100 {
+		for _, p := range s.people {
+			p.connect()
+			p.comeBack()
+		}
+		for _, l := range s.liners {
+			l.connect()
+		}
+		for _, l := range s.links {
+			l.frozen, l.max, l.bite, l.chunk = false, 1+s.rng.IntN(64<<10), s.rng.IntN(5000), s.rng.IntN(500)
+		}
+		s.advance(time.Second)
+		pending := 0
+		for _, p := range s.people {
+			p.again()
+			pending += len(p.box)
+			for _, name := range simRooms {
+				if e := p.ears[name]; e == nil || !e.in || e.waiting > 0 {
+					pending++
+				}
+			}
+		}
+		if pending == 0 {
+			s.advance(5 * time.Second)
+			return
+		}
+	}
+	s.t.Fatal("some things said are never settled")
+}
+
+// text makes one unlike all others, of any length.
+func (s *sim) text(who string) string {
+	s.spoken++
+	text := fmt.Sprintf("%s says %d", who, s.spoken)
+	for range s.rng.IntN(s.rng.IntN(80) + 1) {
+		text += " and on\n"
+	}
+	return text
+}
+
+// whim is something that a person does now and then.
+func (p *person) whim() {
+	room := simRooms[p.sim.rng.IntN(2)]
+	k := p.sim.rng.IntN(6)
+	switch {
+	case k == 0 && p.l == nil:
+		p.connect()
+	case !p.open:
+		p.connect()
+	case k == 0:
+		p.l.send(wire.Typing{Room: room})
+	case k == 1:
+		p.leave(room)
+	case k == 2:
+		p.join(room)
+	case k == 3:
+		n := uint64(p.sim.rng.IntN(50))
+		p.l.send(wire.History{Room: room, After: &n, Limit: 1 + p.sim.rng.IntN(20)})
+	case k == 4:
+		p.l.send(wire.Name{Name: names.Key([]string{"ann", "bob", ""}[p.sim.rng.IntN(3)])})
+	case k == 5:
+		p.l.send(wire.Who{Room: room}, wire.Ping{ID: "x"})
+	}
+}

@@ -1,0 +1,257 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"ramai/wire"
+)
+
+// person is a client of ramai.v1 as PROTOCOL.md wants it: it resumes, and sends again in order what is not settled.
+type person struct {
+	sim     *sim
+	name    string
+	l       *link // nil: not connected
+	greeted int   // welcomes on this connection
+	open    bool  // the last of them has come
+	session string
+	by      string
+	ears    map[string]*ear // rooms that it ever joined
+	box     []*said         // not settled, in order
+	all     []*said
+}
+
+// said is one thing a person said.
+type said struct {
+	room, id, text string
+	n              uint64    // the number it was told; 0: not yet
+	refused        bool      // to be sent again
+	retry          time.Time // not before
+}
+
+// ear is where a person stands in a room.
+type ear struct {
+	in      bool   // in the room, or on the way into it
+	waiting int    // answers to join that are to come; until then what comes is from before
+	started bool   // at counts
+	last    int    // asked for at the first join
+	at      uint64 // everything up to there was heard, or was said to be gone
+	count   int    // of the newest presence
+}
+
+func (p *person) connect() {
+	if p.l != nil {
+		return
+	}
+	p.l = p.sim.connect(Client{V1: true, Addr: p.sim.addr(slices.Index(p.sim.people, p))})
+	p.l.hear, p.greeted, p.open = p.hear, 0, false
+}
+
+// cut is the end of a connection as a client sees it. What was on its way is lost.
+func (p *person) cut() {
+	if p.l != nil {
+		p.l.end(errors.New("cut"))
+	}
+	p.l, p.open = nil, false
+	for _, e := range p.ears {
+		e.waiting = 0
+	}
+}
+
+// begin is what follows the final welcome.
+func (p *person) begin() {
+	p.open = true
+	for _, name := range simRooms {
+		if e := p.ears[name]; e != nil && e.in {
+			e.in = false
+			p.join(name)
+		}
+	}
+	for _, s := range p.box {
+		p.send(s)
+	}
+}
+
+func (p *person) join(name string) {
+	e := p.ears[name]
+	if e == nil {
+		e = &ear{last: []int{0, 3, 500}[p.sim.rng.IntN(3)]}
+		p.ears[name] = e
+	}
+	e.in = true
+	e.waiting++
+	if e.started {
+		p.l.send(wire.Join{Room: name, After: &wire.Position{Log: p.sim.store.Log(), N: e.at}})
+	} else {
+		p.l.send(wire.Join{Room: name, Last: &e.last})
+	}
+}
+
+func (p *person) leave(name string) {
+	if e := p.ears[name]; e != nil && e.in && e.waiting == 0 {
+		e.in = false
+		p.l.send(wire.Leave{Room: name})
+	}
+}
+
+// comeBack joins every room, for the end.
+func (p *person) comeBack() {
+	for _, name := range simRooms {
+		if e := p.ears[name]; p.open && (e == nil || !e.in) {
+			p.join(name)
+		}
+	}
+}
+
+func (p *person) say() {
+	s := &said{room: simRooms[p.sim.rng.IntN(2)], id: fmt.Sprint("id-", len(p.all)), text: p.sim.text(p.name)}
+	p.all, p.box = append(p.all, s), append(p.box, s)
+	if p.open {
+		p.send(s)
+	}
+}
+
+func (p *person) send(s *said) {
+	s.refused = false
+	p.l.send(wire.Say{Room: s.room, ID: s.id, Text: s.text})
+}
+
+// again sends again what was refused, in order, when the time for the first of it has come.
+func (p *person) again() {
+	i := slices.IndexFunc(p.box, func(s *said) bool { return s.refused })
+	if !p.open || i < 0 || p.sim.clock.Before(p.box[i].retry) {
+		return
+	}
+	for _, s := range p.box[i:] {
+		if s.refused {
+			p.send(s)
+		}
+	}
+}
+
+func (p *person) fail(format string, args ...any) {
+	p.sim.t.Helper()
+	p.sim.t.Fatalf(p.name+": "+format, args...)
+}
+
+func (p *person) hear(f wire.Frame) {
+	switch f := f.(type) {
+	case wire.Welcomed:
+		p.welcomed(f)
+	case wire.Joined:
+		p.joined(f)
+	case wire.Message:
+		if e := p.ear(f.Room); e != nil {
+			p.heard(e, &f)
+		}
+	case wire.Gap:
+		if e := p.ear(f.Room); e != nil {
+			if f.From != e.at+1 || f.To < f.From || f.To >= p.sim.store.Head(f.Room).First {
+				p.fail("at %d of %s: %s", e.at, f.Room, describe(f))
+			}
+			e.at = f.To
+		}
+	case wire.Saved:
+		p.settle(f.Room, f.ID, f.N)
+	case wire.Refused:
+		p.refused(f)
+	case wire.Page:
+		for i := range f.Messages {
+			if i > 0 && f.Messages[i].N != f.Messages[i-1].N+1 {
+				p.fail("a page with a hole: %s", describe(f))
+			}
+			p.sim.hear(p.name, &f.Messages[i])
+		}
+	case wire.Presence:
+		if e := p.ears[f.Room]; e != nil {
+			e.count = f.Count
+		}
+	case wire.Fault:
+		if f.Code != wire.RateLimited && f.Code != wire.NameTaken && f.Code != wire.Unavailable {
+			p.fail("an error: %s", f.Reason)
+		}
+	}
+}
+
+func (p *person) welcomed(f wire.Welcomed) {
+	p.greeted++
+	switch {
+	case p.session == "":
+		p.session, p.by = f.Session, f.By
+		p.begin()
+	case p.greeted == 1:
+		p.l.send(wire.Hello{Session: p.session})
+	case f.Session != p.session || f.By != p.by:
+		p.fail("said hello, and is somebody else")
+	default:
+		p.begin()
+	}
+}
+
+// ear returns where what comes now counts, or nil if that is from before the room was joined anew.
+func (p *person) ear(room string) *ear {
+	e := p.ears[room]
+	if e == nil {
+		p.fail("hears room %s, which it never joined", room)
+	}
+	if e.waiting > 0 {
+		return nil
+	}
+	return e
+}
+
+func (p *person) joined(f wire.Joined) {
+	e := p.ears[f.Room]
+	if e == nil || e.waiting == 0 {
+		p.fail("unasked: %s", describe(f))
+	}
+	if e.waiting--; e.waiting > 0 {
+		return
+	}
+	if f.Reset || f.Log != p.sim.store.Log() {
+		p.fail("its position is not known any more: %s", describe(f))
+	}
+	if !e.started {
+		e.started = true
+		e.at = max(f.First-1, f.N-min(f.N, uint64(e.last)))
+	}
+}
+
+func (p *person) heard(e *ear, m *wire.Message) {
+	if m.N != e.at+1 {
+		p.fail("hears number %d of %s after %d", m.N, m.Room, e.at)
+	}
+	e.at = m.N
+	p.sim.hear(p.name, m)
+	if m.By == p.by {
+		p.settle(m.Room, m.ID, m.N)
+	}
+}
+
+func (p *person) settle(room, id string, n uint64) {
+	for _, s := range p.all {
+		if s.room != room || s.id != id {
+			continue
+		}
+		if s.n != 0 && s.n != n {
+			p.fail("%s is saved as number %d, and as %d", id, s.n, n)
+		}
+		s.n = n
+		p.box = slices.DeleteFunc(p.box, func(other *said) bool { return other == s })
+		return
+	}
+	p.fail("%s %s is saved, and was never said", room, id)
+}
+
+func (p *person) refused(f wire.Refused) {
+	if f.RetryAfterMS <= 0 {
+		p.fail("refused for good: %s: %s", describe(f), f.Reason)
+	}
+	for _, s := range p.box {
+		if s.room == f.Room && s.id == f.ID {
+			s.refused, s.retry = true, p.sim.clock.Add(time.Duration(f.RetryAfterMS)*time.Millisecond)
+		}
+	}
+}
