@@ -243,8 +243,8 @@ func (c *Client) Leave(room string) error {
 	})
 }
 
-// SetName asks for a name, or gives it up if name is empty. The answer comes as a wire.Name or as [Failed], and what is
-// said from now on waits for it.
+// SetName asks for a name, or gives it up if name is empty. The answer comes as a wire.Name or as [Failed]. What is said
+// from now on waits for it and then goes, with the name or without: who would rather say nothing waits for the answer.
 func (c *Client) SetName(name string) error {
 	return c.do(func() error {
 		if c.core.plain {

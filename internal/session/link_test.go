@@ -44,6 +44,7 @@ type link struct {
 	raw    []byte       // everything taken
 	log    []string     // what was heard since heard was called last, see describe
 	frames []wire.Frame // the same, without WebSocket's control frames
+	code   uint16       // of the close frame; 0: none has come
 	hear   func(wire.Frame)
 	line   func(string)
 	mask   byte
@@ -189,6 +190,9 @@ func (l *link) take(b []byte) {
 			l.st.tb.Fatalf("the client cannot decode what the server sent: %v", err)
 		}
 		b = b[used:]
+		if m.Op != 0 && l.code != 0 {
+			l.st.tb.Fatalf("after the close frame comes %q", m.Payload)
+		}
 		switch m.Op {
 		case frame.Text:
 			l.got(m.Payload)
@@ -197,8 +201,9 @@ func (l *link) take(b []byte) {
 		case frame.Pong:
 			l.log = append(l.log, "PONG "+string(m.Payload))
 		case frame.Close:
-			code, reason := frame.CloseCode(m.Payload)
-			l.log = append(l.log, fmt.Sprintf("CLOSE %d %s", code, reason))
+			var reason string
+			l.code, reason = frame.CloseCode(m.Payload)
+			l.log = append(l.log, fmt.Sprintf("CLOSE %d %s", l.code, reason))
 		}
 	}
 }

@@ -176,6 +176,37 @@ func TestRefusalOfOneThatCameBeforeARateLimitedOne(t *testing.T) {
 	l.expectOf("refused message", "message lobby 2 2", "message lobby 3 3")
 }
 
+// What was refused was also sent on an earlier connection, and is stored from there: a client that has heard its echo
+// does not send it again. It must not be refused for ever.
+func TestRefusedAndSavedAllTheSame(t *testing.T) {
+	st := newStage(t, setting{batch: 1})
+	a := st.connect(Client{V1: true})
+	st.settle()
+	session := a.frames[0].(wire.Welcomed).Session
+	st.paused = true
+	a.say("1", "1")
+	st.settle()
+	a.end(nil)
+	b := st.connect(Client{V1: true})
+	b.send(wire.Hello{Session: session}, wire.Join{Room: wire.Lobby})
+	b.say("1", "1")
+	st.settle()
+	st.store.faults = []fault{fine, rolled}
+	st.paused = false
+	b.expectOf("message refused", "message lobby 1 1", "refused lobby 1 unavailable 1000")
+	for range 29 {
+		st.advance(time.Second)
+		b.say("2", "2")
+	}
+	b.heard()
+	st.advance(3 * time.Second)
+	b.say("2", "2")
+	b.expect("CLOSE 1008")
+	if !b.closed {
+		t.Error("the connection lives")
+	}
+}
+
 func TestFullQueueDelaysAndLosesNothing(t *testing.T) {
 	for _, v1 := range []bool{true, false} {
 		st := newStage(t, setting{queue: 3, batch: 2})

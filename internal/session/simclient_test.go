@@ -20,15 +20,15 @@ type person struct {
 	by      string
 	ears    map[string]*ear // rooms that it ever joined
 	box     []*said         // not settled, in order
+	sent    int             // so many of box are on their way over this connection
+	hold    time.Time       // nothing is to be said before
 	all     []*said
 }
 
 // said is one thing a person said.
 type said struct {
 	room, id, text string
-	n              uint64    // the number it was told; 0: not yet
-	refused        bool      // to be sent again
-	retry          time.Time // not before
+	n              uint64 // the number it was told; 0: not yet
 }
 
 // ear is where a person stands in a room.
@@ -69,9 +69,8 @@ func (p *person) begin() {
 			p.join(name)
 		}
 	}
-	for _, s := range p.box {
-		p.send(s)
-	}
+	p.sent, p.hold = 0, time.Time{}
+	p.push()
 }
 
 func (p *person) join(name string) {
@@ -108,26 +107,15 @@ func (p *person) comeBack() {
 func (p *person) say() {
 	s := &said{room: simRooms[p.sim.rng.IntN(2)], id: fmt.Sprint("id-", len(p.all)), text: p.sim.text(p.name)}
 	p.all, p.box = append(p.all, s), append(p.box, s)
-	if p.open {
-		p.send(s)
-	}
+	p.push()
 }
 
-func (p *person) send(s *said) {
-	s.refused = false
-	p.l.send(wire.Say{Room: s.room, ID: s.id, Text: s.text})
-}
-
-// again sends again what was refused, in order, when the time for the first of it has come.
-func (p *person) again() {
-	i := slices.IndexFunc(p.box, func(s *said) bool { return s.refused })
-	if !p.open || i < 0 || p.sim.clock.Before(p.box[i].retry) {
-		return
-	}
-	for _, s := range p.box[i:] {
-		if s.refused {
-			p.send(s)
-		}
+// push sends what is to be said, when its time has come.
+func (p *person) push() {
+	for p.open && p.sent < len(p.box) && !p.sim.clock.Before(p.hold) {
+		s := p.box[p.sent]
+		p.l.send(wire.Say{Room: s.room, ID: s.id, Text: s.text})
+		p.sent++
 	}
 }
 
@@ -239,7 +227,12 @@ func (p *person) settle(room, id string, n uint64) {
 			p.fail("%s is saved as number %d, and as %d", id, s.n, n)
 		}
 		s.n = n
-		p.box = slices.DeleteFunc(p.box, func(other *said) bool { return other == s })
+		if i := slices.Index(p.box, s); i >= 0 {
+			p.box = slices.Delete(p.box, i, i+1)
+			if i < p.sent {
+				p.sent--
+			}
+		}
 		return
 	}
 	p.fail("%s %s is saved, and was never said", room, id)
@@ -249,9 +242,10 @@ func (p *person) refused(f wire.Refused) {
 	if f.RetryAfterMS <= 0 {
 		p.fail("refused for good: %s: %s", describe(f), f.Reason)
 	}
-	for _, s := range p.box {
-		if s.room == f.Room && s.id == f.ID {
-			s.refused, s.retry = true, p.sim.clock.Add(time.Duration(f.RetryAfterMS)*time.Millisecond)
+	for i, s := range p.box[:p.sent] {
+		if s.room == f.Room && s.id == f.ID { // from there on all has to be sent again
+			p.sent, p.hold = i, p.sim.clock.Add(time.Duration(f.RetryAfterMS)*time.Millisecond)
+			return
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 const (
 	readCost    = 2               // what a read of the past, or of who is here, takes of the rates
 	typingEvery = 3 * time.Second // more is not heard
+	gateStands  = 30 * time.Second
 )
 
 // v1 is the protocol ramai.v1.
@@ -24,11 +25,18 @@ type v1 struct {
 }
 
 // gate keeps the order of what is said after a refusal that may be retried: until the first refused id comes again,
-// everything else is refused too.
+// everything else is refused too. It may never come again: if it was also sent on an earlier connection, and stored
+// from there, the client has heard its echo and has done with it. Then the gate would stay closed for ever; so after
+// gateStands the connection is closed instead, and the client begins again on a new one.
 type gate struct {
-	room, id string // closed while id is not empty
-	stored   bool   // the journal refused it; such a one came before all that were refused here
+	room, id string    // closed while id is not empty
+	stored   bool      // the journal refused it; such a one came before all that were refused here
+	until    time.Time // what comes later, and is not id, closes the connection
 	why      *wire.Error
+}
+
+func (v *v1) shut(room, id string, stored bool, why *wire.Error) {
+	v.refuse = gate{room: room, id: id, stored: stored, why: why, until: v.now.Add(why.RetryAfter + gateStands)}
 }
 
 func (v *v1) encoding() room.Encoding { return room.JSON }
@@ -114,6 +122,10 @@ func (v *v1) say(f wire.Say) {
 		return
 	}
 	if v.refuse.id != "" && (v.refuse.id != f.ID || v.refuse.room != f.Room) {
+		if v.now.After(v.refuse.until) {
+			v.end(wire.ClosePolicy, "what was refused did not come again; connect anew, and send what is not saved in order")
+			return
+		}
 		v.send(wire.RefusedBy(f.Room, f.ID, &wire.Error{
 			Code:       v.refuse.why.Code,
 			Reason:     fmt.Sprintf("%q was refused before it; send that again first, then this", v.refuse.id),
@@ -126,7 +138,7 @@ func (v *v1) say(f wire.Say) {
 	}
 	v.refuse = gate{}
 	if wait := v.pay(true, f.Room, 1); wait > 0 {
-		v.refuse = gate{room: f.Room, id: f.ID, why: tooFast(wait)}
+		v.shut(f.Room, f.ID, false, tooFast(wait))
 		v.send(wire.RefusedBy(f.Room, f.ID, v.refuse.why))
 		return
 	}
@@ -167,7 +179,7 @@ func (v *v1) outcome(o *journal.Outcome) {
 	case o.Event.Kind == journal.Say:
 		v.send(wire.RefusedBy(o.Event.Room, o.Event.ID, o.Err))
 		if o.Err.RetryAfter > 0 && o.Event.Epoch == v.epoch && !v.refuse.stored {
-			v.refuse = gate{room: o.Event.Room, id: o.Event.ID, stored: true, why: o.Err}
+			v.shut(o.Event.Room, o.Event.ID, true, o.Err)
 		}
 	case o.Verdict == journal.Refused:
 		v.send(wire.FaultOf(o.Err))

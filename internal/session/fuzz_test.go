@@ -1,0 +1,78 @@
+package session
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"ramai/internal/frame"
+	"ramai/wire"
+)
+
+// FuzzSession sends what a hostile client may send, cut anywhere. With framed, each line of sent is one text message,
+// otherwise sent is what comes out of the socket. The link and the stage hold the session to its invariants, to the
+// contract of a Source, and its output to the rules of WebSocket and of ramai.v1.
+func FuzzSession(f *testing.F) {
+	mask := [4]byte{1, 2, 3, 4}
+	frames := frame.AppendMasked(nil, frame.Ping, []byte("ping"), mask)
+	frames = frame.AppendMasked(frames, frame.Text, []byte(`{"type":"join","room":"lobby"}`), mask)
+	frames = append(frames, 0x01, 0x82, 0, 0, 0, 0, 'h', 'i', 0x80, 0x80, 0, 0, 0, 0) // a text in two
+	frames = frame.AppendMasked(frames, frame.Close, []byte("\x03\xe8bye"), mask)
+	f.Add(frames, []byte{1, 100}, true, false)
+	f.Add(frames, []byte{255}, false, false)
+	f.Add(frame.AppendMasked(nil, frame.Binary, []byte("x"), mask), []byte{3}, true, false)
+	f.Add([]byte{0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0}, []byte{3}, false, false)
+	for _, lines := range [][]string{
+		{"hello", "", "a\x01b", strings.Repeat("x", 5000)},
+		{
+			`{"type":"hello","session":"AAAAAAAAAAAAAAAAAAAAAA"}`, `{"type":"join","room":"lobby","after":{"log":"x","n":7}}`,
+			`{"type":"say","room":"lobby","id":"a","text":"hi"}`, `{"type":"say","room":"lobby","id":"a","text":"ho"}`,
+			`{"type":"name","name":"ann"}`, `{"type":"typing","room":"lobby"}`, `{"type":"who","room":"lobby"}`,
+			`{"type":"history","room":"lobby","after":0,"limit":3}`, `{"type":"leave","room":"lobby"}`, `{"type":"ping","id":"x"}`,
+		},
+		{`{"type":"join","room":"lobby","last":500}`, `{"type":"say","room":"den","id":"b"}`, `{"type":7}`, `[[[[`, `null`},
+	} {
+		f.Add([]byte(strings.Join(lines, "\n")), []byte{7, 200, 1}, true, true)
+		f.Add([]byte(strings.Join(lines, "\n")), []byte{255}, false, true)
+	}
+	f.Fuzz(func(t *testing.T, sent, cuts []byte, v1, framed bool) {
+		st := newStage(t, setting{rate: 5, burst: 20, tape: 1})
+		st.talk(10)
+		l := st.connect(Client{V1: v1, Addr: remote})
+		if framed {
+			for line := range strings.SplitSeq(strings.ToValidUTF8(string(sent), "?"), "\n") {
+				l.text(line)
+			}
+		} else {
+			l.up = slices.Clone(sent)
+		}
+		for i := 0; len(cuts) > 0 && i < 1000 && !l.closed; i++ {
+			cut := int(cuts[i%len(cuts)])
+			l.receive(cut + 1)
+			l.max = cut + 1
+			if l.next(); l.handed != nil {
+				l.write(cut / 2)
+			}
+			if i%3 == 0 {
+				st.order()
+			}
+		}
+		l.max = 64 << 10
+		st.advance(time.Minute)
+		judgeClose(t, l)
+	})
+}
+
+// judgeClose sees to it that the server closes with a code that PROTOCOL.md has, or gives the client's own back.
+func judgeClose(t *testing.T, l *link) {
+	ours := []uint16{wire.CloseProtocolError, wire.CloseBinary, wire.CloseNotUTF8, wire.ClosePolicy, wire.CloseTooBig}
+	switch {
+	case l.closed && l.code == 0:
+		t.Errorf("closed without a close frame: %v", l.why)
+	case l.closed && l.why != errPeerClosed && !slices.Contains(ours, l.code):
+		t.Errorf("closed with %d: %v", l.code, l.why)
+	case !l.closed && (l.code != 0 || l.why != nil):
+		t.Errorf("code %d and %v, and the connection lives", l.code, l.why)
+	}
+}
