@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -73,47 +72,48 @@ func manyComeAndGo(t *testing.T, open func(Options) Reactor) {
 func wakesMeetEnds(t *testing.T, open func(Options) Reactor) {
 	r := open(Options{Loops: 3})
 	defer r.Close()
-	var seats [32]atomic.Pointer[source]
-	members := make([]member, len(seats))
-	for i := range seats {
-		members[i] = join(t, r)
-		seats[i].Store(members[i].source)
-	}
-	var storm sync.WaitGroup
-	var calm atomic.Bool
-	for range 4 {
-		storm.Go(func() {
-			for !calm.Load() {
-				c := seats[rand.IntN(len(seats))].Load().conn
-				switch rand.IntN(8) {
-				case 0:
-					c.WakeAfter(time.Duration(rand.IntN(20)) * time.Millisecond)
-				case 1:
-					c.Undelivered()
-				default:
-					c.Wake()
-				}
-			}
-		})
+	var gone, members []member
+	for range 16 {
+		members = append(members, join(t, r))
 	}
 	for range 200 {
-		i := rand.IntN(len(seats))
+		i := rand.IntN(len(members))
 		m := members[i]
+		var storm sync.WaitGroup
+		for range 4 {
+			asked := append(gone[max(0, len(gone)-8):len(gone):len(gone)], members...)
+			storm.Go(func() {
+				for range 500 {
+					asked[rand.IntN(len(asked))].ask()
+				}
+			})
+		}
 		m.peer.Write([]byte("hello"))
 		if rand.IntN(2) == 0 {
 			expect(t, m.peer, []byte("hello"))
 		}
 		m.leave()
-		members[i] = join(t, r) // while those that storm still ask the one that ends
+		members[i] = join(t, r)
 		m.end(t)
 		m.peer.Close()
-		seats[i].Store(members[i].source)
+		gone = append(gone, m)
+		storm.Wait()
 	}
-	calm.Store(true)
-	storm.Wait()
 	for _, m := range members {
 		m.peer.Write([]byte("still here"))
 		expect(t, m.peer, []byte("still here"))
+	}
+}
+
+// ask asks something of the connection that has no lasting effect.
+func (m member) ask() {
+	switch rand.IntN(8) {
+	case 0:
+		m.conn.WakeAfter(time.Duration(rand.IntN(20)) * time.Millisecond)
+	case 1:
+		m.conn.Undelivered()
+	default:
+		m.conn.Wake()
 	}
 }
 
