@@ -74,7 +74,9 @@ func New(cfg Config) (*Server, error) {
 		Server: "ramai " + cfg.Version, Now: cfg.Now, Random: cfg.Random, Log: cfg.Log, Quiet: cfg.Quiet,
 	}
 	// The first event of all: names that were bound to connections of an earlier run are free.
-	if err := s.orderer.Submit(journal.Event{Kind: journal.Restart}, nil); err != nil {
+	restarted := make(chan journal.Outcome, 1)
+	first := journal.Event{Kind: journal.Restart, Origin: &journal.Origin{Deliver: func(o journal.Outcome) { restarted <- o }}}
+	if err := s.orderer.Submit(first, nil); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
 	var ctx context.Context
@@ -86,7 +88,23 @@ func New(cfg Config) (*Server, error) {
 		}
 	}()
 	s.ticker.Go(s.tick)
+	if err := written(restarted); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	return s, nil
+}
+
+// written waits for what the first event became: a server that cannot write is told so when it starts.
+func written(first <-chan journal.Outcome) error {
+	select {
+	case o := <-first:
+		if o.Verdict == journal.Refused {
+			return fmt.Errorf("the data cannot be written, see the log; make room on the disk, or use another folder: %w", o.Err)
+		}
+		return nil
+	case <-time.After(10 * time.Second):
+		return errors.New("the data cannot be written, see the log; is the disk in order?")
+	}
 }
 
 func openStore(cfg *Config) (journal.Store, error) {
