@@ -64,8 +64,8 @@ func (h *Hub) warm(room string, enc Encoding, t *tape.Tape, head uint64) {
 		h.opt.Log.Warn("a room starts cold: its newest messages could not be read", "room", room, "err", err)
 		return
 	}
-	if s := segment(enc, messages); s != nil {
-		t.Prepend(s) // it may not fit any more: then readers refill
+	if s := segment(enc, messages); s != nil && t.Prepend(s) { // it may not fit any more: then readers refill
+		h.budget.Trim()
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"ramai/internal/frame"
-	"ramai/internal/journal"
 	"ramai/internal/tape"
 	"ramai/wire"
 )
@@ -140,14 +139,6 @@ type Seat struct {
 
 // Room is the room's name.
 func (s *Seat) Room() string { return s.room.name }
-
-// Head returns the numbers of the oldest and the newest message, the newest as far as it was told to the room.
-func (s *Seat) Head() journal.Head {
-	first := s.room.hub.store.Head(s.room.name).First
-	s.room.mu.Lock()
-	defer s.room.mu.Unlock()
-	return journal.Head{First: min(first, s.room.head+1), Last: s.room.head}
-}
 
 // Count is how many connections are in the room.
 func (s *Seat) Count() int {

@@ -168,7 +168,7 @@ func (b *Budget) remove(t *Tape) {
 	b.mu.Unlock()
 }
 
-// Trim drops what was least recently read until the tapes fit the budget. Whoever appends calls it after each batch.
+// Trim drops what was least recently read until the tapes fit the budget. Whoever adds to a tape calls it, after each batch.
 func (b *Budget) Trim() {
 	b.tick.Add(1)
 	for b.spent.Load() > b.max {

@@ -1,0 +1,134 @@
+package room
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"ramai/internal/journal"
+)
+
+// reader is a member that wants everything, and takes it as fast as it can.
+type reader struct {
+	by   string
+	wake chan struct{}
+}
+
+func (r *reader) By() string { return r.by }
+
+func (r *reader) Wake() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// follow reads a room from number n up to last, from the tape or the journal, and returns the bytes.
+func (r *reader) follow(h *Hub, enc Encoding, n, last uint64) ([]byte, error) {
+	seat := h.Join("den", enc, r)
+	defer seat.Leave()
+	var b []byte
+	for n < last {
+		span, held := seat.After(n, 500)
+		if len(span.Bytes()) > 0 {
+			b, n = append(b, span.Bytes()...), span.Last()
+			continue
+		}
+		if held {
+			<-r.wake
+			continue
+		}
+		type answer struct {
+			chunk Chunk
+			err   error
+		}
+		answers := make(chan answer, 1)
+		seat.Refill(n, func(c Chunk, err error) { answers <- answer{c, err} })
+		a := <-answers
+		if a.err != nil {
+			return nil, a.err
+		}
+		if f := a.chunk.Frames; f != nil {
+			b, n = append(b, f.After(n, 1<<30).Bytes()...), f.Last()
+		}
+	}
+	return b, nil
+}
+
+// Readers come and go while things are said, on many goroutines and with a tape that is always too small. Each gets
+// every byte.
+func TestReadersWhileTheFeedRuns(t *testing.T) {
+	const last, readers = 500, 12
+	st := &stage{tb: t, store: newStore(t)}
+	st.Hub = NewHub(st.store, Options{TapeMemory: 10 << 10, Log: slog.New(slog.DiscardHandler)})
+	var got [readers][]byte
+	var all sync.WaitGroup
+	for i := range readers {
+		all.Go(func() {
+			r := &reader{by: fmt.Sprint(i), wake: make(chan struct{}, 1)}
+			for range 5 { // come and go
+				st.Join("den", Encoding(i%2), r).Leave()
+				st.Typing("den", r.by, start)
+				st.Tick(start)
+				st.Who("den")
+			}
+			b, err := r.follow(st.Hub, Encoding(i%2), 0, last)
+			if err != nil {
+				t.Error(err)
+			}
+			got[i] = b
+		})
+	}
+	all.Go(func() {
+		for n := 0; n < last; n += 5 {
+			var events []journal.Event
+			for range 5 {
+				events = append(events, st.event("den", fmt.Sprint("text ", st.ids)))
+			}
+			outcomes, err := st.store.Apply(&journal.Batch{MaxRooms: 1, Events: events}, st.store.Position()+1)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			st.Feed(outcomes)
+		}
+	})
+	all.Wait()
+	st.Wait()
+	for i, b := range got {
+		if want := st.bytesOf("den", Encoding(i%2), 0); !bytes.Equal(b, want) {
+			t.Errorf("reader %d got %d bytes, want %d, or others", i, len(b), len(want))
+		}
+	}
+	if len(st.rooms) != 0 || st.budget.Spent() != 0 {
+		t.Errorf("%d rooms and %d bytes are left", len(st.rooms), st.budget.Spent())
+	}
+}
+
+func TestGoRuns64AtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := NewHub(nil, Options{Log: slog.New(slog.DiscardHandler)})
+		release := make(chan struct{})
+		var running, done atomic.Int32
+		for range 200 {
+			h.Go(func() {
+				running.Add(1)
+				<-release
+				done.Add(1)
+			})
+		}
+		synctest.Wait()
+		if got := running.Load(); got != 64 {
+			t.Errorf("%d run at once, want 64", got)
+		}
+		close(release)
+		h.Wait()
+		if got := done.Load(); got != 200 {
+			t.Errorf("Wait returned after %d of 200", got)
+		}
+	})
+}

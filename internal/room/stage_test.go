@@ -1,0 +1,170 @@
+package room
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"ramai/internal/frame"
+	"ramai/internal/journal"
+	"ramai/internal/store/memory"
+	"ramai/wire"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// store is one in memory that cannot be read when a test says so, and that can lose its oldest messages.
+type store struct {
+	*memory.Store
+	broken bool
+	reads  atomic.Int32
+	first  uint64
+}
+
+func (s *store) Read(room string, after uint64, limit int) ([]wire.Message, error) {
+	if s.reads.Add(1); s.broken {
+		return nil, errors.New("the disk makes noises")
+	}
+	return s.Store.Read(room, max(after, s.Head(room).First-1), limit)
+}
+
+func (s *store) ReadBefore(room string, before uint64, limit int) ([]wire.Message, error) {
+	if s.reads.Add(1); s.broken {
+		return nil, errors.New("the disk makes noises")
+	}
+	return s.Store.ReadBefore(room, before, limit)
+}
+
+func (s *store) Head(room string) journal.Head {
+	h := s.Store.Head(room)
+	h.First = max(h.First, min(s.first, h.Last+1))
+	return h
+}
+
+// stage is a hub whose jobs and whose feed are stepped by a test.
+type stage struct {
+	*Hub
+	tb    testing.TB
+	store *store
+	jobs  []func()
+	ids   int
+}
+
+func newStage(tb testing.TB, tapeMemory int64) *stage {
+	st := &stage{tb: tb, store: newStore(tb)}
+	st.Hub = NewHub(st.store, Options{
+		TapeMemory: tapeMemory, Log: slog.New(slog.DiscardHandler), Go: func(f func()) { st.jobs = append(st.jobs, f) },
+	})
+	return st
+}
+
+func newStore(tb testing.TB) *store {
+	m, err := memory.New(rand.NewChaCha8([32]byte{1}))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return &store{Store: m}
+}
+
+// work runs all jobs.
+func (st *stage) work() {
+	for len(st.jobs) > 0 {
+		f := st.jobs[0]
+		st.jobs = st.jobs[1:]
+		f()
+	}
+	st.check()
+}
+
+// apply stores events without feeding their outcomes.
+func (st *stage) apply(events ...journal.Event) []journal.Outcome {
+	st.tb.Helper()
+	outcomes, err := st.store.Apply(&journal.Batch{At: wire.TimeOf(start), MaxRooms: 100, Events: events}, st.store.Position()+1)
+	if err != nil {
+		st.tb.Fatal(err)
+	}
+	return outcomes
+}
+
+func (st *stage) event(room, text string) journal.Event {
+	st.ids++
+	return journal.Event{Kind: journal.Say, By: "somebody", Room: room, ID: fmt.Sprint(st.ids), Text: text}
+}
+
+// say has things said in a room, each in a batch of its own, and feeds them.
+func (st *stage) say(room string, texts ...string) {
+	st.tb.Helper()
+	for _, text := range texts {
+		st.Feed(st.apply(st.event(room, text)))
+	}
+	st.check()
+}
+
+// check holds the hub to what is always true of it.
+func (st *stage) check() {
+	st.tb.Helper()
+	for name, r := range st.rooms {
+		readers := [encodings]int{}
+		for i, s := range r.members {
+			if readers[s.enc]++; s.index != i || s.room != r {
+				st.tb.Fatalf("room %s: a member has a wrong seat", name)
+			}
+		}
+		if len(r.members) == 0 || r.name != name || readers != r.readers {
+			st.tb.Fatalf("room %s: %d members, readers %v, counted %v", name, len(r.members), r.readers, readers)
+		}
+		for enc, t := range r.tapes {
+			if (t != nil) != (readers[enc] > 0) || t != nil && t.Head() != r.head {
+				st.tb.Fatalf("room %s at %d: encoding %d has %d readers and the tape %v", name, r.head, enc, readers[enc], t)
+			}
+		}
+	}
+	if got := st.budget.Spent(); got < 0 || len(st.rooms) == 0 && got != 0 {
+		st.tb.Fatalf("%d rooms have tapes of %d bytes", len(st.rooms), got)
+	}
+	if len(st.touched) > 0 {
+		st.tb.Fatal("rooms wait to be woken")
+	}
+}
+
+// guest is a member that counts.
+type guest struct {
+	by    string
+	wakes int
+	woken func()
+}
+
+func (g *guest) By() string { return g.by }
+
+func (g *guest) Wake() {
+	g.wakes++
+	if g.woken != nil {
+		g.woken()
+	}
+}
+
+// bytesOf are the messages of a room after number n, in an encoding.
+func (st *stage) bytesOf(room string, enc Encoding, n uint64) []byte {
+	var b []byte
+	for {
+		messages, _ := st.store.Store.Read(room, n, journal.MaxRead)
+		if len(messages) == 0 {
+			return b
+		}
+		for i := range messages {
+			if n = messages[i].N; enc == JSON {
+				b = frame.AppendText(b, wire.AppendMessage(nil, &messages[i]))
+			} else {
+				b = frame.AppendText(b, wire.AppendLine(nil, &messages[i]))
+			}
+		}
+	}
+}
