@@ -70,8 +70,8 @@ func (c *client) Wrote(n int) { c.written = c.written[n:] }
 
 // Closed implements reactor.Source.
 func (c *client) Closed(err error) {
+	c.r.lostConn(c, err) // before ended is told: then the client is no longer leaving
 	c.ended <- err
-	c.r.lostConn(c, err)
 }
 
 // Received implements reactor.Source.

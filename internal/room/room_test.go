@@ -87,9 +87,13 @@ func TestFeedOrder(t *testing.T) {
 func TestRoomOpenedBeforeTheFeed(t *testing.T) {
 	st := newStage(t, 1<<20)
 	outcomes := st.apply(st.event("den", "1"), st.event("den", "2"))
-	s := st.Join("den", JSON, &guest{})
+	g := &guest{}
+	s := st.Join("den", JSON, g)
 	st.Feed(outcomes)
 	st.check()
+	if g.wakes != 0 {
+		t.Error("woken for what is no news")
+	}
 	st.say("den", "3")
 	if got, held := st.read(s, 2); !held || !bytes.Equal(got, st.bytesOf("den", JSON, 2)) {
 		t.Errorf("after 2 it reads %q", got)

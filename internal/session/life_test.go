@@ -196,13 +196,17 @@ func TestHistory(t *testing.T) {
 
 // A page ends at 64 KiB, on the side that is farther from the number that was asked for.
 func TestPageOf64KiB(t *testing.T) {
-	for name, text := range map[string]string{
-		"ascii": strings.Repeat("x", 4000), "escaped": strings.Repeat("\u2028", 1333), "short": "x", "quotes": strings.Repeat(`"`, 300),
+	for name, c := range map[string]struct {
+		text string
+		said uint64
+	}{
+		"ascii": {strings.Repeat("x", 4000), 100}, "escaped": {strings.Repeat("\u2028", 1333), 100}, "short": {"x", 600},
+		"quotes": {strings.Repeat(`"`, 300), 300},
 	} {
 		st := newStage(t, setting{})
 		talker := st.v1()
-		for i := range 600 {
-			talker.say(fmt.Sprint("a-rather-long-id-", i+1), text)
+		for i := range c.said {
+			talker.say(fmt.Sprint("a-rather-long-id-", i+1), c.text)
 		}
 		st.settle()
 		pages := 0
@@ -229,8 +233,8 @@ func TestPageOf64KiB(t *testing.T) {
 					at = page.Messages[0].N
 				}
 			}
-			if seen != 600 {
-				t.Errorf("%s, back %t: the pages hold %d messages of 600", name, back, seen)
+			if seen != c.said {
+				t.Errorf("%s, back %t: the pages hold %d messages of %d", name, back, seen, c.said)
 			}
 		}
 		if pages < 4 {

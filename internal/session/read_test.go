@@ -100,7 +100,7 @@ func TestSlowReader(t *testing.T) {
 			slow = st.in(wire.Lobby)
 		}
 		slow.raw, fast.raw, slow.frozen = nil, nil, true
-		for range 30 {
+		for range 10 {
 			st.talk(50)
 			if got := len(fast.heard()); got != 50 {
 				t.Fatalf("the fast reader heard %d of 50", got)

@@ -14,7 +14,7 @@ import (
 
 var (
 	oneSeed = flag.Uint64("seed", 0, "run the simulation with this seed alone")
-	seeds   = flag.Uint64("seeds", 300, "how many seeds the simulation runs with")
+	seeds   = flag.Uint64("seeds", 200, "how many seeds the simulation runs with")
 )
 
 // TestSimulation lets clients of both doors talk and hear while everything goes wrong that can: bytes are cut anywhere,
@@ -50,6 +50,7 @@ type sim struct {
 	liners []*liner
 	stints []*stint // of all liners, ended ones too
 	spoken int      // texts so far; makes each of them unlike all others
+	disk   int      // how slow it is; 1: not at all
 	forget bool     // retention takes the oldest messages away
 	truth  truth
 }
@@ -58,9 +59,10 @@ func newSim(t *testing.T, seed uint64) *sim {
 	rng := rand.New(rand.NewPCG(seed, 20))
 	pick := func(of ...int) int { return of[rng.IntN(len(of))] }
 	set := setting{
-		tape: int64(pick(1, 4000, 20000, 1<<20)), rate: float64(pick(0, 20)), burst: 30, queue: pick(2, 8, 1000), batch: pick(1, 3, 100), seed: seed,
+		tape: int64(pick(1, 4000, 20000, 1<<20)), rate: float64(pick(0, 5, 20)), burst: pick(3, 30), queue: pick(2, 8, 1000),
+		batch: pick(1, 3, 100), seed: seed,
 	}
-	s := &sim{stage: newStage(t, set), t: t, rng: rng, truth: truth{}, forget: rng.IntN(3) == 0}
+	s := &sim{stage: newStage(t, set), t: t, rng: rng, truth: truth{}, disk: pick(1, 2, 10), forget: rng.IntN(3) == 0}
 	for i := range 3 {
 		s.people = append(s.people, &person{sim: s, name: fmt.Sprint("person ", i), ears: map[string]*ear{}})
 	}
@@ -86,7 +88,9 @@ func (s *sim) step() {
 	case k < 60:
 		s.bytes()
 	case k < 75:
-		s.order()
+		if s.rng.IntN(s.disk) == 0 {
+			s.order()
+		}
 	case k < 85:
 		if n := len(s.jobs); n > 0 {
 			s.job(s.rng.IntN(n))
