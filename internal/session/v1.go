@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	readCost    = 2               // what a read of the past, or of who is here, takes of the rates
-	typingEvery = 3 * time.Second // more is not heard
-	gateStands  = 30 * time.Second
+	readCost    = 2                // what a read of the past, or of who is here, takes of the rates
+	typingEvery = 3 * time.Second  // more is not heard
+	gateStands  = 30 * time.Second // see gate
 )
 
 // v1 is the protocol ramai.v1.
@@ -35,6 +35,7 @@ type gate struct {
 	why      *wire.Error
 }
 
+// shut closes the gate behind a say that was refused.
 func (v *v1) shut(room, id string, stored bool, why *wire.Error) {
 	v.refuse = gate{room: room, id: id, stored: stored, why: why, until: v.now.Add(why.RetryAfter + gateStands)}
 }

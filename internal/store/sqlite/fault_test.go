@@ -377,3 +377,26 @@ func TestReadersDuringReopen(t *testing.T) {
 		t.Errorf("the head is %v", s.Head("lobby"))
 	}
 }
+
+// What is in doubt is not read, though other connections can see it in the file.
+func TestDoubtIsNotRead(t *testing.T) {
+	s := open(t, t.TempDir(), quiet)
+	if _, err := s.Apply(batch(say("r", "sure")), 1); err != nil {
+		t.Fatal(err)
+	}
+	s.failNext(unheard)
+	if _, err := s.Apply(batch(say("r", "doubtful")), 2); err == nil {
+		t.Fatal("the commit did not fail")
+	}
+	after, err1 := s.Read("r", 0, 10)
+	before, err2 := s.ReadBefore("r", 100, 10)
+	if err1 != nil || err2 != nil || len(after) != 1 || len(before) != 1 {
+		t.Errorf("in doubt: %d and %d messages are read (%v, %v), want the one that is certain", len(after), len(before), err1, err2)
+	}
+	if err := s.Reopen(); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := s.Read("r", 0, 10); err != nil || len(after) != 2 {
+		t.Errorf("settled: %d messages are read (%v), want both", len(after), err)
+	}
+}

@@ -202,7 +202,18 @@ func (s *Store) Read(room string, after uint64, limit int) ([]wire.Message, erro
 	if s.reader == nil {
 		return nil, fmt.Errorf("read room %s: %w", room, s.why())
 	}
-	return s.reader.read(s.reader.after, room, after, limit)
+	messages, err := s.reader.read(s.reader.after, room, after, limit)
+	return s.certain(room, messages), err
+}
+
+// certain leaves out the rows of a batch of which it is unknown whether it is stored: other connections may see them
+// before it is known that they are on disk.
+func (s *Store) certain(room string, messages []wire.Message) []wire.Message {
+	last := s.state.Head(room).Last
+	for len(messages) > 0 && messages[len(messages)-1].N > last {
+		messages = messages[:len(messages)-1]
+	}
+	return messages
 }
 
 // ReadBefore implements journal.Store.
@@ -212,6 +223,7 @@ func (s *Store) ReadBefore(room string, before uint64, limit int) ([]wire.Messag
 	if s.reader == nil {
 		return nil, fmt.Errorf("read room %s: %w", room, s.why())
 	}
+	before = min(before, s.state.Head(room).Last+1) // see certain
 	messages, err := s.reader.read(s.reader.before, room, before, limit)
 	slices.Reverse(messages)
 	return messages, err
