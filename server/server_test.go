@@ -453,3 +453,27 @@ func TestServeEndsWithItsListener(t *testing.T) {
 		t.Errorf("serving a closed listener: %v", err)
 	}
 }
+
+// TestWhoHangsUpIsHeardAndHears: a client that ends its direction after its last word has all of it said, also what was
+// too fast, and hears its own.
+func TestWhoHangsUpIsHeardAndHears(t *testing.T) {
+	const lines = 23
+	s := serve(t, func(c *server.Config) { c.Rate, c.Burst = 20, 20 })
+	nc, err := net.Dial("tcp", strings.TrimPrefix(s.url, "ws://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	request := "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+	fmt.Fprint(nc, request, strings.Repeat("\x81\x82\x00\x00\x00\x00hi", lines))
+	nc.(*net.TCPConn).CloseWrite()
+	nc.SetReadDeadline(time.Now().Add(20 * time.Second))
+	all, err := io.ReadAll(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if heard := strings.Count(string(all), "\x81\x02hi"); heard != lines {
+		t.Errorf("heard %d of %d", heard, lines)
+	}
+}

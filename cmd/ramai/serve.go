@@ -98,8 +98,10 @@ func checkServe(cfg server.Config, o serveOptions) error {
 		return fmt.Errorf(`--log-format is "text" or "json", not %q`, o.logFormat)
 	case cfg.Durability != server.Full && cfg.Durability != server.Normal:
 		return fmt.Errorf("--durability is %q or %q, not %q", server.Full, server.Normal, cfg.Durability)
-	case cfg.Rate < 0 || cfg.Rate > 1e9:
+	case !(cfg.Rate >= 0 && cfg.Rate <= 1e9): // NaN is neither
 		return fmt.Errorf("--rate is a number of events a second, or 0 for no limit, not %g", cfg.Rate)
+	case cfg.Data == "" && !cfg.Memory:
+		return errors.New("--data needs a folder; without it the data is in " + dataFolder())
 	case cfg.Burst < 1:
 		return fmt.Errorf("--burst is at least 1, not %d", cfg.Burst)
 	case cfg.MaxRooms < 1:

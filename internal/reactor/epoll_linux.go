@@ -4,8 +4,6 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
-
-	"golang.org/x/sys/unix"
 )
 
 // Epoll serves TCP connections with a few loops, each of them one goroutine that owns its connections and makes all
@@ -90,12 +88,4 @@ func (e *Epoll) Close() {
 	}
 	e.portable.Close()
 	e.running.Wait()
-}
-
-// register has the kernel report what happens to fd, from now on and each thing once (epoll(7), edge-triggered).
-func register(epoll int, fd int32, slot, generation uint32) error {
-	return unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, int(fd), &unix.EpollEvent{
-		Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET,
-		Fd:     int32(slot), Pad: int32(generation),
-	})
 }

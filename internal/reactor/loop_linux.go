@@ -184,10 +184,14 @@ func (l *loop) collect() {
 	}
 }
 
-// register makes a new socket the loop's.
+// register makes a new socket the loop's: the kernel reports what happens to it, from now on and each thing once
+// (epoll(7), edge-triggered).
 func (l *loop) register(s *socket) {
 	l.table.put(s)
-	if err := register(l.epoll, s.fd, s.slot, s.generation); err != nil {
+	if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, int(s.fd), &unix.EpollEvent{
+		Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET,
+		Fd:     int32(s.slot), Pad: int32(s.generation),
+	}); err != nil {
 		s.fail(os.NewSyscallError("epoll_ctl", err))
 	}
 }

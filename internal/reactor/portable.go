@@ -265,7 +265,10 @@ func (c *conn) hand(b []byte) bool {
 	used, err := c.src.Received(b)
 	c.rest = b[used:]
 	if err != nil {
-		c.why, c.rest = err, nil
+		c.rest = nil
+		if !errors.Is(err, io.EOF) {
+			c.why = err
+		}
 		c.Finish()
 	}
 	return len(c.rest) == 0
@@ -319,7 +322,10 @@ func (c *conn) ended(err error) {
 	}
 	c.mu.Unlock()
 	if errors.Is(err, io.EOF) {
-		c.Finish()
+		if !c.finishing.Load() {
+			c.handLocked(nil)
+			c.Wake()
+		}
 		return
 	}
 	c.nc.Close()

@@ -28,6 +28,9 @@ type Source interface {
 	// Received hands over bytes that came; b is the Source's to change until it returns. Bytes that are not used are
 	// handed over again, and nothing more is read, until they are. After an error nothing is read any more, what Next
 	// still has is written, and the connection is closed.
+	//
+	// An empty b comes once: the peer has ended its direction, and all that it sent was used. It may still be listening:
+	// the Source returns an error (io.EOF will do), or calls Finish when it has said what it still has to say.
 	Received(b []byte) (used int, err error)
 	// Closed is the last call: the connection is gone. err says why, nil if it ended as asked.
 	Closed(err error)

@@ -34,6 +34,7 @@ type source struct {
 	always []byte // what is written when out is empty
 	fail   error  // what Received returns once it has used something
 	panics string // the method that panics
+	linger bool   // Received does not end with the peer
 	given  int    // handed out by Next and not yet settled by Wrote
 	woken  int    // calls of Next
 	hears  int    // calls of Received
@@ -87,6 +88,12 @@ func (s *source) Wrote(n int) {
 func (s *source) Received(b []byte) (int, error) {
 	defer s.enter("Received")()
 	s.hears++
+	if len(b) == 0 {
+		if s.linger {
+			return 0, nil
+		}
+		return 0, io.EOF
+	}
 	if !s.taking {
 		return 0, nil
 	}

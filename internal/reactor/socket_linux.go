@@ -2,6 +2,8 @@ package reactor
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"math"
 	"os"
 	"sync/atomic"
@@ -138,7 +140,9 @@ func (s *socket) offer() {
 func (s *socket) hand(b []byte) []byte {
 	used, err := s.src.Received(b)
 	if err != nil {
-		s.why = err
+		if !errors.Is(err, io.EOF) {
+			s.why = err
+		}
 		s.Finish()
 		return nil
 	}
@@ -251,7 +255,10 @@ func (l *loop) read(s *socket) int {
 		s.over = true
 	default:
 		s.ended = true
-		s.Finish()
+		if !s.finishing() {
+			s.pull = true
+			s.hand(nil)
+		}
 	}
 	return 0
 }

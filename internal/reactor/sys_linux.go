@@ -8,7 +8,8 @@ import (
 )
 
 // The calls below are not those of package unix, because those order all readers after all writers in the eyes of the
-// race detector, and so hide races between connections.
+// race detector, and so hide races between connections. They are not raw, because that saves nothing that can be measured,
+// and would keep other goroutines from the processor.
 
 // readFD is read(2) on a nonblocking descriptor. It returns 0 and nil at the end of what comes.
 func readFD(fd int32, b []byte) (int, error) {

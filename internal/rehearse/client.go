@@ -3,6 +3,7 @@ package rehearse
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -76,6 +77,9 @@ func (c *client) Closed(err error) {
 
 // Received implements reactor.Source.
 func (c *client) Received(b []byte) (used int, err error) {
+	if len(b) == 0 {
+		return 0, io.EOF
+	}
 	if c.r.isFrozen(c) {
 		return 0, nil
 	}

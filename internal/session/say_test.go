@@ -194,7 +194,7 @@ func TestRefusedAndSavedAllTheSame(t *testing.T) {
 	st.store.faults = []fault{fine, rolled}
 	st.paused = false
 	b.expectOf("message refused", "message lobby 1 1", "refused lobby 1 unavailable 1000")
-	for range 29 {
+	for range 5 {
 		st.advance(time.Second)
 		b.say("2", "2")
 	}

@@ -119,6 +119,7 @@ type Session struct {
 	flight  int         // events submitted and not yet answered
 	asking  bool        // the answer to a request is read from the journal
 	epoch   uint64      // of origin
+	eof     bool        // the client sends nothing more, but may be listening
 	closing bool        // the close frame is in private: nothing may follow it
 
 	now        time.Time // of this turn
@@ -206,6 +207,10 @@ func (s *Session) post(f func()) {
 func (s *Session) Received(b []byte) (used int, err error) {
 	s.unanswered = time.Time{}
 	s.turn()
+	if len(b) == 0 {
+		s.eof = true
+		return 0, nil
+	}
 	for used < len(b) && !s.closing && !s.full() {
 		m, k, err := s.dec.Next(b[used:])
 		used += k
@@ -292,6 +297,9 @@ func (s *Session) Next(max int) ([]byte, bool) {
 		}
 		if s.stage.Load() < leaving || s.stage.Load() == leaving && s.behind() {
 			s.arm()
+			if s.eof && s.stalled == nil && s.flight == 0 && !s.asking { // it has heard what it said
+				s.conn.Finish()
+			}
 			return nil, false
 		}
 		s.protocol.bye(time.Duration(s.retry.Load()))
@@ -345,7 +353,7 @@ func (s *Session) Closed(err error) {
 	if s.env.Quiet {
 		return
 	}
-	why := "it ended in good order"
+	why := "the client ended it"
 	if err != nil && !errors.Is(err, errPeerClosed) {
 		why = err.Error()
 	}

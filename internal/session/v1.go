@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	readCost    = 2                // what a read of the past, or of who is here, takes of the rates
-	typingEvery = 3 * time.Second  // more is not heard
-	gateStands  = 30 * time.Second // see gate
+	readCost    = 2               // what a read of the past, or of who is here, takes of the rates
+	typingEvery = 3 * time.Second // more is not heard
+	gateStands  = 5 * time.Second // see gate
 )
 
 // v1 is the protocol ramai.v1.
@@ -53,8 +53,6 @@ func (v *v1) welcome() {
 
 func (v *v1) text(b []byte) {
 	f, err := wire.ParseRequest(b)
-	begun := v.begun
-	v.begun = true
 	if err != nil {
 		if say, ok := f.(wire.Say); ok {
 			v.send(wire.RefusedBy(say.Room, say.ID, err))
@@ -63,6 +61,8 @@ func (v *v1) text(b []byte) {
 		}
 		return
 	}
+	begun := v.begun
+	v.begun = true
 	switch f := f.(type) {
 	case wire.Say:
 		v.say(f)
