@@ -21,7 +21,7 @@ import (
 // Source is what a reactor writes from and reports to. It is called by one goroutine at a time. No call may block.
 type Source interface {
 	// Next returns at most max bytes to write now; they stay valid and unchanged until Wrote. False: nothing for now.
-	// After it returned bytes it is not called again before Wrote.
+	// After it returned bytes it is not called again before Wrote; Received may be.
 	Next(max int) (b []byte, ok bool)
 	// Wrote says that n of these bytes were taken by the socket.
 	Wrote(n int)

@@ -2,16 +2,13 @@ package reactor
 
 import (
 	"bytes"
-	"errors"
 	"flag"
 	"io"
 	"math"
 	"math/rand/v2"
 	"net"
-	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -38,6 +35,7 @@ type source struct {
 	given  int    // handed out by Next and not yet settled by Wrote
 	woken  int    // calls of Next
 	hears  int    // calls of Received
+	ends   int    // those without a byte
 	gone   bool   // Closed was called
 	closed chan error
 }
@@ -89,6 +87,7 @@ func (s *source) Received(b []byte) (int, error) {
 	defer s.enter("Received")()
 	s.hears++
 	if len(b) == 0 {
+		s.ends++
 		if s.linger {
 			return 0, nil
 		}
@@ -251,6 +250,8 @@ var cases = map[string]func(*testing.T, func(Options) Reactor){
 	"Finish writes what was there before it":   finishAtOnce,
 	"an error writes what is left":             errorWrites,
 	"a half-close is an end":                   halfClose,
+	"a half-closed peer is heard out":          heardOut,
+	"a reset after a half-close is an error":   resetAfterHalfClose,
 	"a reset is an error":                      reset,
 	"a panic closes one connection":            panicContained,
 	"Close closes all":                         closesAll,
@@ -441,147 +442,6 @@ func asksInOpen(t *testing.T, open func(Options) Reactor) {
 	peer.Close()
 	if err := s.end(t); err != nil {
 		t.Errorf("closed with %v", err)
-	}
-}
-
-func finishWrites(t *testing.T, open func(Options) Reactor) {
-	r := open(Options{})
-	defer r.Close()
-	s, peer := connect(t, r, nil, nil)
-	want := pattern(500_000)
-	peer.Write([]byte("something that is read too late"))
-	s.set(func() { s.out = want })
-	s.conn.Finish()
-	expect(t, peer, want)
-	if n, err := peer.Read(make([]byte, 1)); n != 0 || err != io.EOF {
-		t.Errorf("after the last byte: %d, %v; want the end", n, err)
-	}
-	peer.Close()
-	if err := s.end(t); err != nil {
-		t.Errorf("closed with %v", err)
-	}
-}
-
-// Finish may come while Next is being asked.
-func finishAtOnce(t *testing.T, open func(Options) Reactor) {
-	r := open(Options{})
-	defer r.Close()
-	for range 200 {
-		s, peer := connect(t, r, nil, nil)
-		s.conn.Wake()
-		s.sayLater([]byte("goodbye"))
-		s.conn.Finish()
-		expect(t, peer, []byte("goodbye"))
-		peer.Close()
-		if err := s.end(t); err != nil {
-			t.Fatalf("closed with %v", err)
-		}
-	}
-}
-
-func errorWrites(t *testing.T, open func(Options) Reactor) {
-	r := open(Options{})
-	defer r.Close()
-	fault := errors.New("not what was agreed")
-	s, peer := connect(t, r, nil, func(s *source) { s.fail, s.out = fault, pattern(100_000) })
-	peer.Write([]byte("hello"))
-	peer.Write([]byte("hello again"))
-	expect(t, peer, pattern(100_000))
-	peer.Close()
-	if err := s.end(t); err != fault {
-		t.Errorf("closed with %v, want %v", err, fault)
-	}
-}
-
-func halfClose(t *testing.T, open func(Options) Reactor) {
-	r := open(Options{})
-	defer r.Close()
-	s, peer := connect(t, r, nil, func(s *source) { s.out = pattern(1000) })
-	peer.Write([]byte("last words"))
-	peer.CloseWrite()
-	expect(t, peer, pattern(1000))
-	if err := s.end(t); err != nil {
-		t.Errorf("closed with %v", err)
-	}
-	if string(s.used()) != "last words" {
-		t.Errorf("received %q", s.used())
-	}
-}
-
-func reset(t *testing.T, open func(Options) Reactor) {
-	r := open(Options{})
-	defer r.Close()
-	s, peer := connect(t, r, nil, nil)
-	peer.SetLinger(0)
-	peer.Close()
-	if err := s.end(t); err == nil {
-		t.Error("closed without an error")
-	}
-}
-
-func panicContained(t *testing.T, open func(Options) Reactor) {
-	r := open(Options{Loops: 1})
-	defer r.Close()
-	good, goodPeer := connect(t, r, nil, nil)
-	for _, method := range []string{"Next", "Wrote", "Received"} {
-		bad, badPeer := connect(t, r, nil, func(s *source) { s.panics, s.out = method, []byte("hello") })
-		badPeer.Write([]byte("x"))
-		if err := bad.end(t); err == nil || !strings.Contains(err.Error(), "a fault in one connection's code") {
-			t.Errorf("a panic of %s: closed with %v", method, err)
-		}
-		if _, err := io.Copy(io.Discard, badPeer); err != nil && !errors.Is(err, syscall.ECONNRESET) {
-			t.Error(err)
-		}
-		good.say([]byte("still here"))
-		expect(t, goodPeer, []byte("still here"))
-	}
-	_, badPeer := connect(t, r, nil, func(s *source) { s.panics = "Closed" })
-	badPeer.Close()
-	good.say([]byte("still here"))
-	expect(t, goodPeer, []byte("still here"))
-}
-
-func closesAll(t *testing.T, open func(Options) Reactor) {
-	r := open(Options{})
-	var all []*source
-	for range 20 {
-		s, _ := connect(t, r, nil, nil)
-		all = append(all, s)
-	}
-	r.Close()
-	for _, s := range all {
-		if err := s.end(t); !errors.Is(err, ErrStopped) {
-			t.Errorf("closed with %v", err)
-		}
-	}
-	late, peer := connect(t, r, nil, nil)
-	if err := late.end(t); !errors.Is(err, ErrStopped) {
-		t.Errorf("added after Close: closed with %v", err)
-	}
-	if _, err := peer.Read(make([]byte, 1)); err == nil {
-		t.Error("the connection was left open")
-	}
-}
-
-// Each source is told, also if it is added while the reactor is closed.
-func closeMeetsAdd(t *testing.T, open func(Options) Reactor) {
-	for range 20 {
-		r := open(Options{Loops: 2})
-		var adding sync.WaitGroup
-		var all []*source
-		for range 10 {
-			nc, _ := pair(t)
-			s := newSource(t)
-			all = append(all, s)
-			adding.Go(func() { s.serve(r, nc, nil) })
-		}
-		r.Close()
-		adding.Wait()
-		for _, s := range all {
-			if err := s.end(t); !errors.Is(err, ErrStopped) {
-				t.Errorf("closed with %v", err)
-			}
-		}
 	}
 }
 

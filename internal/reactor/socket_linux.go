@@ -121,6 +121,10 @@ func (s *socket) happened(events uint32) bool {
 	if events&(unix.EPOLLOUT|broken) != 0 && s.blocked {
 		s.blocked, s.pull, do = false, true, true
 	}
+	if events&broken != 0 && s.ended { // a read would tell of the end once more, and not of what came after it
+		s.fail(os.NewSyscallError("read", unix.ECONNRESET))
+		do = true
+	}
 	return do
 }
 
