@@ -17,7 +17,6 @@ import (
 	"github.com/gobwas/ws"
 
 	"ramai/internal/journal"
-	"ramai/internal/names"
 	"ramai/internal/session"
 	"ramai/wire"
 )
@@ -63,7 +62,7 @@ func (s *Server) door(w http.ResponseWriter, r *http.Request, name string) {
 	var nc net.Conn
 	defer func() {
 		if nc == nil && client.Named {
-			s.release(client.Session)
+			s.env.Release(wire.By(client.Session))
 		}
 	}()
 	upgrader := ws.HTTPUpgrader{Timeout: handshake, Protocol: func(p string) bool { return p == wire.Protocol }}
@@ -106,7 +105,7 @@ func (s *Server) client(r *http.Request, name string) (session.Client, int, *wir
 		c.Last = k
 	}
 	if q.Has("name") {
-		if status, err := s.claim(r, secret, q.Get("name")); err != nil {
+		if status, err := s.claim(&c, q.Get("name")); err != nil {
 			return c, status, err
 		}
 		c.Named = true
@@ -125,22 +124,18 @@ func offers(r *http.Request, protocol string) bool {
 	return false
 }
 
-// claim has the journal decide whether the sender of secret may have a name for as long as its connection lasts.
-func (s *Server) claim(r *http.Request, secret, asked string) (int, *wire.Error) {
-	name, err := names.Parse(asked)
-	if err != nil {
-		return http.StatusBadRequest, &wire.Error{Code: wire.BadRequest, Reason: err.Error()}
+// claim has the journal decide whether a client may have a name for as long as its connection lasts.
+func (s *Server) claim(c *session.Client, asked string) (int, *wire.Error) {
+	e, refused := session.ClaimOf(wire.By(c.Session), asked)
+	if refused != nil {
+		return nameStatus(refused), refused
 	}
-	if names.Reserved(name) {
-		return http.StatusConflict, &wire.Error{Code: wire.NameTaken, Reason: fmt.Sprintf("the name %q, or one that looks like it, is kept for the server; choose another", name)}
-	}
-	addr, _ := netip.ParseAddrPort(r.RemoteAddr)
-	if s.env.Rates.Take(s.cfg.Now(), wire.By(secret), addr.Addr(), 1) > 0 {
+	if s.env.Rates.Take(s.cfg.Now(), e.By, c.Addr.Addr(), 1) > 0 {
 		return http.StatusTooManyRequests, &wire.Error{Code: wire.RateLimited, Reason: "too many from your address; come back in a moment"}
 	}
 	decided := make(chan journal.Outcome, 1)
-	origin := &journal.Origin{Deliver: func(o journal.Outcome) { decided <- o }}
-	e := journal.Event{Kind: journal.Claim, By: wire.By(secret), Name: name, Key: names.Key(name), Bound: true, Origin: origin, Epoch: 1}
+	e.Bound, e.Epoch = true, 1
+	e.Origin = &journal.Origin{Deliver: func(o journal.Outcome) { decided <- o }}
 	if err := s.orderer.Submit(e, nil); err != nil {
 		return http.StatusServiceUnavailable, &wire.Error{Code: wire.Unavailable, Reason: "the server is busy; try again"}
 	}
@@ -149,19 +144,22 @@ func (s *Server) claim(r *http.Request, secret, asked string) (int, *wire.Error)
 		if o.Verdict != journal.Refused {
 			return 0, nil
 		}
-		if o.Err.Code == wire.NameTaken {
-			return http.StatusConflict, o.Err
-		}
-		return http.StatusServiceUnavailable, o.Err
+		return nameStatus(o.Err), o.Err
 	case <-time.After(handshake):
-		s.release(secret) // it may still come to be
+		s.env.Release(e.By) // it may still come to be
 		return http.StatusServiceUnavailable, &wire.Error{Code: wire.Unavailable, Reason: "the server cannot write to its disk now; try again"}
 	}
 }
 
-// release frees the name of a connection that did not come to be.
-func (s *Server) release(secret string) {
-	_ = s.orderer.Submit(journal.Event{Kind: journal.Release, By: wire.By(secret)}, func() { s.release(secret) })
+// nameStatus is the answer to a name that cannot be had.
+func nameStatus(err *wire.Error) int {
+	switch err.Code {
+	case wire.BadRequest:
+		return http.StatusBadRequest
+	case wire.NameTaken:
+		return http.StatusConflict
+	}
+	return http.StatusServiceUnavailable
 }
 
 func (s *Server) crowded() bool {

@@ -136,9 +136,6 @@ func (s *Server) tick() {
 	}
 }
 
-// Log is the identity of the history this server has.
-func (s *Server) Log() string { return s.store.Log() }
-
 // Serve serves ln until ctx ends, and then stops in good order: nothing more is said, what was said is stored and told,
 // clients are asked to come back, each at another time. It returns nil after such a stop, within 10 s. It closes ln.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {

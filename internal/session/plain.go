@@ -40,20 +40,11 @@ func (p *plain) text(b []byte) {
 				p.wait(wait)
 				return false
 			}
-			return p.say(e)
+			return p.hand(e)
 		}
 		return
 	}
-	p.say(e)
-}
-
-// say submits e, as soon as there is room.
-func (p *plain) say(e journal.Event) bool {
-	if p.submit(e) {
-		return true
-	}
-	p.stalled = func() bool { return p.submit(e) }
-	return false
+	p.hand(e)
 }
 
 func (p *plain) outcome(o *journal.Outcome) {

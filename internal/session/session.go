@@ -348,7 +348,7 @@ func (s *Session) Closed(err error) {
 	}
 	s.places = nil
 	if s.client.Named {
-		s.release()
+		s.env.Release(s.By())
 	}
 	if s.env.Quiet {
 		return
@@ -358,9 +358,4 @@ func (s *Session) Closed(err error) {
 		why = err.Error()
 	}
 	s.env.Log.Info("Connection closed: "+s.client.Addr.String(), "why", why)
-}
-
-// release frees the name that was bound to this connection.
-func (s *Session) release() {
-	_ = s.env.Submit(journal.Event{Kind: journal.Release, By: s.By()}, s.release) // after the last one nothing is held
 }

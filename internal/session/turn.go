@@ -239,6 +239,15 @@ func (s *Session) submit(e journal.Event) bool {
 // vacant is called by the orderer when its queue has room again.
 func (s *Session) vacant() { s.post(func() { s.crowded = false }) }
 
+// hand submits e, as soon as there is room. It returns whether there was.
+func (s *Session) hand(e journal.Event) bool {
+	if s.submit(e) {
+		return true
+	}
+	s.stalled = func() bool { return s.submit(e) }
+	return false
+}
+
 // pay takes an event from the rates, and if it makes a room, that too. It returns how long to wait.
 func (s *Session) pay(say bool, name string, cost int) time.Duration {
 	if wait := s.env.Rates.Take(s.now, s.By(), s.client.Addr.Addr(), cost); wait > 0 {

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"ramai/internal/journal"
-	"ramai/internal/names"
 	"ramai/internal/room"
 	"ramai/wire"
 )
@@ -147,26 +146,14 @@ func (v *v1) say(f wire.Say) {
 	v.hand(journal.Event{Kind: journal.Say, By: v.By(), Room: f.Room, ID: f.ID, Text: f.Text})
 }
 
-// hand submits e, as soon as there is room.
-func (v *v1) hand(e journal.Event) {
-	if !v.submit(e) {
-		v.stalled = func() bool { return v.submit(e) }
-	}
-}
-
 func (v *v1) name(f wire.Name) {
 	e := journal.Event{Kind: journal.Release, By: v.By()}
 	if f.Name != "" {
-		name, err := names.Parse(f.Name)
-		switch {
-		case err != nil:
-			v.fault(wire.BadRequest, err.Error())
-			return
-		case names.Reserved(name):
-			v.fault(wire.NameTaken, fmt.Sprintf("the name %q, or one that looks like it, is kept for the server; choose another", name))
+		var err *wire.Error
+		if e, err = ClaimOf(v.By(), f.Name); err != nil {
+			v.send(wire.FaultOf(err))
 			return
 		}
-		e.Kind, e.Name, e.Key = journal.Claim, name, names.Key(name)
 	}
 	if v.paid(1) {
 		v.hand(e)

@@ -1,0 +1,30 @@
+package session
+
+import (
+	"fmt"
+
+	"ramai/internal/journal"
+	"ramai/internal/names"
+	"ramai/wire"
+)
+
+// ClaimOf makes the event that claims a name for a sender, unless nobody may have that name.
+func ClaimOf(by, asked string) (journal.Event, *wire.Error) {
+	name, err := names.Parse(asked)
+	switch {
+	case err != nil:
+		return journal.Event{}, &wire.Error{Code: wire.BadRequest, Reason: err.Error()}
+	case names.Reserved(name):
+		return journal.Event{}, &wire.Error{
+			Code:   wire.NameTaken,
+			Reason: fmt.Sprintf("the name %q, or one that looks like it, is kept for the server; choose another", name),
+		}
+	}
+	return journal.Event{Kind: journal.Claim, By: by, Name: name, Key: names.Key(name)}, nil
+}
+
+// Release frees the name that was bound to a connection of by, as soon as there is room in the queue. After the last one
+// nothing is held, so it may come too often.
+func (e *Env) Release(by string) {
+	_ = e.Submit(journal.Event{Kind: journal.Release, By: by}, func() { e.Release(by) })
+}
