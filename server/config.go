@@ -19,6 +19,16 @@ const (
 	Normal Durability = "normal" // an end of the program; after an unclean stop clients are told that the log is another
 )
 
+// ReactorKind says how the bytes of connections are moved.
+type ReactorKind string
+
+// The kinds of reactors.
+const (
+	Auto     ReactorKind = "auto"     // the best that this system has
+	Epoll    ReactorKind = "epoll"    // loops over bare descriptors; Linux only
+	Portable ReactorKind = "portable" // two goroutines a connection; everywhere
+)
+
 // Config is what a server is made from. Start from [Defaults].
 type Config struct {
 	Data         string     // folder of the data; made if it is not there
@@ -30,9 +40,10 @@ type Config struct {
 	MaxRooms     int        // rooms there may be
 	MaxConns     int        // connections at once; more are answered with 503
 	TapeMemory   int64      // bytes of recent messages kept ready to send
-	Hosts        []string   // names this server is reached by, besides localhost and IP addresses
-	AllowOrigins []string   // origins of pages elsewhere that may connect, like https://example.org
-	Quiet        bool       // log no line per connection or message
+	Reactor      ReactorKind
+	Hosts        []string // names this server is reached by, besides localhost and IP addresses
+	AllowOrigins []string // origins of pages elsewhere that may connect, like https://example.org
+	Quiet        bool     // log no line per connection or message
 	Version      string
 
 	Log    *slog.Logger
@@ -51,6 +62,7 @@ const (
 func Defaults() Config {
 	return Config{
 		Durability: Full, Rate: 5, Burst: 20, MaxText: 4000, MaxRooms: 10000, MaxConns: max(descriptors()-256, 64), TapeMemory: 256 << 20,
+		Reactor: Auto,
 		Version: "dev", Log: slog.Default(), Now: time.Now, Random: rand.Reader,
 	}
 }

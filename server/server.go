@@ -58,12 +58,17 @@ type Server struct {
 
 // New opens the data and starts what orders and stores. The server has to be closed, by Serve or by Close.
 func New(cfg Config) (*Server, error) {
-	store, err := openStore(&cfg)
+	react, err := openReactor(cfg.Reactor)
 	if err != nil {
 		return nil, err
 	}
+	store, err := openStore(&cfg)
+	if err != nil {
+		react.Close()
+		return nil, err
+	}
 	s := &Server{
-		cfg: cfg, store: store, reactor: reactor.NewPortable(reactor.Options{}),
+		cfg: cfg, store: store, reactor: react,
 		ordered: make(chan struct{}), quit: make(chan struct{}), sessions: make(map[*session.Session]struct{}),
 	}
 	s.hub = room.NewHub(store, room.Options{TapeMemory: cfg.TapeMemory, Log: cfg.Log})
@@ -77,6 +82,7 @@ func New(cfg Config) (*Server, error) {
 	restarted := make(chan journal.Outcome, 1)
 	first := journal.Event{Kind: journal.Restart, Origin: &journal.Origin{Deliver: func(o journal.Outcome) { restarted <- o }}}
 	if err := s.orderer.Submit(first, nil); err != nil {
+		react.Close()
 		return nil, errors.Join(err, store.Close())
 	}
 	var ctx context.Context
@@ -105,6 +111,18 @@ func written(first <-chan journal.Outcome) error {
 	case <-time.After(10 * time.Second):
 		return errors.New("the data cannot be written, see the log; is the disk in order?")
 	}
+}
+
+func openReactor(kind ReactorKind) (reactor.Reactor, error) {
+	switch kind {
+	case Auto:
+		return reactor.New(reactor.Options{})
+	case Epoll:
+		return reactor.NewEpoll(reactor.Options{})
+	case Portable:
+		return reactor.NewPortable(reactor.Options{}), nil
+	}
+	return nil, fmt.Errorf("the reactor is %q, %q or %q, not %q", Auto, Epoll, Portable, kind)
 }
 
 func openStore(cfg *Config) (journal.Store, error) {

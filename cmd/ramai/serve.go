@@ -35,6 +35,7 @@ loses nothing that anyone has heard.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg.Durability = server.Durability(o.durability)
 			cfg.TapeMemory = int64(o.tapeMemory)
+			cfg.Reactor = server.ReactorKind(o.reactor)
 			return runServe(cmd.Context(), cfg, o, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
@@ -47,6 +48,7 @@ loses nothing that anyone has heard.`,
 	f.Float64Var(&cfg.Rate, "rate", cfg.Rate, "events a second for each sender and each address; 0: no limit of any kind")
 	f.IntVar(&cfg.Burst, "burst", cfg.Burst, "events at once")
 	f.IntVar(&cfg.MaxRooms, "max-rooms", cfg.MaxRooms, "rooms there may be")
+	f.StringVar(&o.reactor, "reactor", string(cfg.Reactor), `how bytes are moved: "epoll" (Linux), "portable" (two goroutines a connection), or "auto": the better one`)
 	f.Var(&o.tapeMemory, "tape-memory", "memory for recent messages, in bytes or as 64MiB; older ones are read from disk")
 	f.StringSliceVar(&cfg.Hosts, "host", nil, "name this server is reached by, so that its pages may connect (repeatable)")
 	f.StringSliceVar(&cfg.AllowOrigins, "allow-origin", nil, "origin of pages elsewhere that may connect, like https://example.org (repeatable)")
@@ -56,8 +58,8 @@ loses nothing that anyone has heard.`,
 }
 
 type serveOptions struct {
-	listen, durability, logFormat string
-	tapeMemory                    size
+	listen, durability, reactor, logFormat string
+	tapeMemory                             size
 }
 
 // runServe serves until a signal comes or ctx ends.
@@ -98,6 +100,8 @@ func checkServe(cfg server.Config, o serveOptions) error {
 		return fmt.Errorf(`--log-format is "text" or "json", not %q`, o.logFormat)
 	case cfg.Durability != server.Full && cfg.Durability != server.Normal:
 		return fmt.Errorf("--durability is %q or %q, not %q", server.Full, server.Normal, cfg.Durability)
+	case cfg.Reactor != server.Auto && cfg.Reactor != server.Epoll && cfg.Reactor != server.Portable:
+		return fmt.Errorf("--reactor is %q, %q or %q, not %q", server.Auto, server.Epoll, server.Portable, cfg.Reactor)
 	case !(cfg.Rate >= 0 && cfg.Rate <= 1e9): // NaN is neither
 		return fmt.Errorf("--rate is a number of events a second, or 0 for no limit, not %g", cfg.Rate)
 	case cfg.Data == "" && !cfg.Memory:
