@@ -133,9 +133,9 @@ func (s *Server) claim(c *session.Client, asked string) (int, *wire.Error) {
 	if s.env.Rates.Take(s.cfg.Now(), e.By, c.Addr.Addr(), 1) > 0 {
 		return http.StatusTooManyRequests, &wire.Error{Code: wire.RateLimited, Reason: "too many from your address; come back in a moment"}
 	}
-	decided := make(chan journal.Outcome, 1)
+	decided := make(chan *journal.Outcome, 1)
 	e.Bound, e.Epoch = true, 1
-	e.Origin = &journal.Origin{Deliver: func(o journal.Outcome) { decided <- o }}
+	e.Origin = &journal.Origin{Deliver: func(o *journal.Outcome) { decided <- o }}
 	if err := s.orderer.Submit(e, nil); err != nil {
 		return http.StatusServiceUnavailable, &wire.Error{Code: wire.Unavailable, Reason: "the server is busy; try again"}
 	}

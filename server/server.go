@@ -76,11 +76,11 @@ func New(cfg Config) (*Server, error) {
 	s.env = &session.Env{
 		Hub: s.hub, Store: store, Submit: s.orderer.Submit, Rates: cfg.rates(), Limits: cfg.limits(),
 		Frame:  &frame.Config{TextOnly: true, MaxMessage: maxFrame, MaxFragments: maxFragments},
-		Server: "ramai " + cfg.Version, Now: cfg.Now, Random: cfg.Random, Log: cfg.Log, Quiet: cfg.Quiet,
+		Server: "ramai " + cfg.Version, Start: cfg.Now(), Now: cfg.Now, Random: cfg.Random, Log: cfg.Log, Quiet: cfg.Quiet, Closed: s.ended,
 	}
 	// The first event of all: names that were bound to connections of an earlier run are free.
-	restarted := make(chan journal.Outcome, 1)
-	first := journal.Event{Kind: journal.Restart, Origin: &journal.Origin{Deliver: func(o journal.Outcome) { restarted <- o }}}
+	restarted := make(chan *journal.Outcome, 1)
+	first := journal.Event{Kind: journal.Restart, Origin: &journal.Origin{Deliver: func(o *journal.Outcome) { restarted <- o }}}
 	if err := s.orderer.Submit(first, nil); err != nil {
 		react.Close()
 		return nil, errors.Join(err, store.Close())
@@ -101,7 +101,7 @@ func New(cfg Config) (*Server, error) {
 }
 
 // written waits for what the first event became: a server that cannot write is told so when it starts.
-func written(first <-chan journal.Outcome) error {
+func written(first <-chan *journal.Outcome) error {
 	select {
 	case o := <-first:
 		if o.Verdict == journal.Refused {
@@ -255,19 +255,11 @@ func (s *Server) wait(most time.Duration) bool {
 	}
 }
 
-// tracked is a session that the server knows of until it is closed.
-type tracked struct {
-	*session.Session
-	server *Server
-}
-
-// Closed implements reactor.Source.
-func (t *tracked) Closed(err error) {
-	t.Session.Closed(err)
-	s := t.server
+// ended forgets a session that is closed.
+func (s *Server) ended(c *session.Session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.sessions, t.Session)
+	delete(s.sessions, c)
 	if len(s.sessions) == 0 && s.emptied != nil {
 		close(s.emptied)
 		s.emptied = nil
@@ -287,6 +279,6 @@ func (s *Server) serve(nc net.Conn, early []byte, client session.Client) {
 		if s.stopped {
 			c.Force()
 		}
-		return &tracked{Session: c, server: s}
+		return c
 	})
 }

@@ -52,7 +52,7 @@ type Event struct {
 // refused that may be retried. What else is said in the refused epoch and was already on its way is refused with it, so
 // that nothing overtakes what is sent again.
 type Origin struct {
-	Deliver func(Outcome) // called by the feed, in order; must not block
+	Deliver func(*Outcome) // called by the feed, in order; must not block, nor change the outcome
 
 	barred uint64 // owned by the orderer's Step: a Say of an epoch below this is refused
 }

@@ -26,11 +26,11 @@ func readFD(fd int32, b []byte) (int, error) {
 	}
 }
 
-// writeFD is write(2) on a nonblocking descriptor.
+// writeFD is send(2) on a nonblocking descriptor of a socket: it passes over what write(2) does for files.
 func writeFD(fd int32, b []byte) (int, error) {
 	raceRead(b)
 	for {
-		n, _, errno := unix.Syscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+		n, _, errno := unix.Syscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, 0, 0)
 		switch errno {
 		case 0:
 			return int(n), nil

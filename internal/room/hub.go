@@ -111,7 +111,7 @@ func (h *Hub) Feed(outcomes []journal.Outcome) {
 	}
 	for i := range outcomes {
 		if origin := outcomes[i].Event.Origin; origin != nil {
-			origin.Deliver(outcomes[i])
+			origin.Deliver(&outcomes[i])
 		}
 	}
 	for i, r := range h.touched {

@@ -69,7 +69,7 @@ func TestFeedOrder(t *testing.T) {
 	s := st.Join("den", JSON, g)
 	events := []journal.Event{st.event("den", "1"), st.event("den", "2"), st.event("elsewhere", "3")}
 	for i := range events {
-		events[i].Origin = &journal.Origin{Deliver: func(o journal.Outcome) {
+		events[i].Origin = &journal.Origin{Deliver: func(o *journal.Outcome) {
 			if span, held := s.After(1, 1000); !held || span.Last() != 2 {
 				t.Error("told before it was on the tape")
 			}

@@ -8,24 +8,22 @@ import (
 )
 
 // mostPrivate bounds the private buffer: up to highWater more requests are read, and the largest answer to the last of
-// them is a page, or the echo of a room's name that filled a frame.
-const mostPrivate = highWater + 2*wire.PageBytes + 4<<10
+// them is a page, or the echo of a room's name that filled a frame. Before them may be what is left of a cut frame.
+const mostPrivate = highWater + 2*wire.PageBytes + 4<<10 + 32<<10
 
 // check holds the session to what is always true of it.
 func (s *Session) check() error {
 	switch {
-	case s.flight < 0:
-		return fmt.Errorf("%d events in flight", s.flight)
-	case s.flight > maxFlight:
-		return fmt.Errorf("%d events in flight, more than %d", s.flight, maxFlight)
-	case !s.until.IsZero() && s.stalled == nil:
+	case s.flight() < 0:
+		return fmt.Errorf("%d events in flight", s.flight())
+	case s.flight() > maxFlight:
+		return fmt.Errorf("%d events in flight, more than %d", s.flight(), maxFlight)
+	case s.talk != nil && s.talk.until != 0 && s.talk.stalled == nil:
 		return errors.New("a time to try again, and nothing to try")
 	case len(s.private) > mostPrivate:
 		return fmt.Errorf("%d bytes wait in the private buffer", len(s.private))
 	case s.private != nil && len(s.private) == 0:
 		return errors.New("an empty private buffer is kept")
-	case s.writing != nil && len(s.cut) > 0:
-		return errors.New("a room's frames go out before the rest of the frame that was cut")
 	case len(s.places) > s.env.Limits.Rooms:
 		return fmt.Errorf("in %d rooms", len(s.places))
 	}

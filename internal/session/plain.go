@@ -17,31 +17,31 @@ type plain struct{ *Session }
 
 func (p *plain) encoding() room.Encoding { return room.Line }
 
-func (p *plain) open() {
+func (p *plain) open(c *Client) {
 	p.private = frame.AppendText(p.private, wire.Welcome)
-	seat := p.seat(p.client.Room)
-	head := p.env.Store.Head(p.client.Room)
-	p.join(p.client.Room, back(head, p.client.Last), seat)
+	seat := p.seat(c.Room)
+	head := p.env.Store.Head(c.Room)
+	p.join(back(head, c.Last), seat)
 }
 
 func (p *plain) text(b []byte) {
-	e := journal.Event{Kind: journal.Say, By: p.By(), Room: p.client.Room, Text: string(b), Once: true}
+	e := journal.Event{Kind: journal.Say, By: p.by, Room: p.places[0].seat.Room(), Text: string(b), Once: true}
 	if err := wire.CheckText(e.Text, p.env.Limits.Text); err != nil {
 		p.notice(err.Reason)
 		return
 	}
-	p.epoch++ // each by itself: nothing is sent again here, so nothing waits for one that was refused
-	e.ID = strconv.FormatUint(p.epoch, 10)
+	t := p.talks()
+	t.epoch++ // each by itself: nothing is sent again here, so nothing waits for one that was refused
+	e.ID = strconv.FormatUint(t.epoch, 10)
 	p.heard(e.Text)
 	if wait := p.pay(true, e.Room, 1); wait > 0 {
-		p.wait(wait)
-		p.stalled = func() bool {
+		p.stall(wait, func() bool {
 			if wait := p.pay(true, e.Room, 1); wait > 0 {
 				p.wait(wait)
 				return false
 			}
 			return p.hand(e)
-		}
+		})
 		return
 	}
 	p.hand(e)

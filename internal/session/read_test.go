@@ -105,9 +105,8 @@ func TestSlowReader(t *testing.T) {
 			if got := len(fast.heard()); got != 50 {
 				t.Fatalf("the fast reader heard %d of 50", got)
 			}
-			if s := slow.s; len(s.private)+len(s.cut) > 0 || s.outcomes != nil || s.posted != nil {
-				t.Fatalf("the slow reader keeps %d bytes private, %d of a cut frame, %d outcomes, %d posts",
-					len(s.private), len(s.cut), len(s.outcomes), len(s.posted))
+			if s := slow.s; len(s.private) > 0 || s.mail != nil {
+				t.Fatalf("the slow reader keeps %d bytes private, %d letters", len(s.private), len(s.mail))
 			}
 		}
 		slow.frozen, slow.bite = false, 1000
@@ -164,7 +163,7 @@ func TestRefillIsTriedAgain(t *testing.T) {
 	if got := l.heard(); len(got) != 10 {
 		t.Errorf("heard %q, want all ten", got)
 	}
-	if !l.s.places[0].again.IsZero() {
+	if l.s.places[0].again != 0 {
 		t.Error("it still wants to try again")
 	}
 }

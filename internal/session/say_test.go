@@ -274,8 +274,8 @@ func TestInFlightIsBounded(t *testing.T) {
 		l.say(fmt.Sprint(i), "x")
 	}
 	st.settle()
-	if l.s.flight != maxFlight {
-		t.Errorf("%d events in flight, want %d", l.s.flight, maxFlight)
+	if l.s.flight() != maxFlight {
+		t.Errorf("%d events in flight, want %d", l.s.flight(), maxFlight)
 	}
 	st.paused = false
 	st.settle()

@@ -10,6 +10,7 @@
 package session
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"log/slog"
@@ -44,11 +45,13 @@ type Env struct {
 	Rates  *Rates
 	Limits wire.Limits
 	Frame  *frame.Config
-	Server string // program and version, for the welcome
+	Server string    // program and version, for the welcome
+	Start  time.Time // what the times in sessions count from; not after any Now
 	Now    func() time.Time
 	Random io.Reader // for sessions; safe for concurrent use
 	Log    *slog.Logger
-	Quiet  bool // no line per connection or message
+	Quiet  bool           // no line per connection or message
+	Closed func(*Session) // hears of the end of each session; nil: nobody does
 }
 
 // Client is what is known of a client before its first byte.
@@ -64,7 +67,7 @@ type Client struct {
 // protocol is one way of talking with a client.
 type protocol interface {
 	// open greets.
-	open()
+	open(c *Client)
 	// text handles one text message, valid until it returns.
 	text(b []byte)
 	// outcome hears what became of an event of this session.
@@ -85,87 +88,126 @@ const (
 	forced        // goodbye now
 )
 
-// Session is one connected client.
+// Session is one connected client. An idle one should cost little, so what only few need is behind pointers, and times
+// are durations since Env.Start; 0: never.
 type Session struct {
 	env      *Env
 	conn     reactor.Conn
-	client   Client
 	protocol protocol
-	origin   journal.Origin
+	addr     netip.AddrPort
+	named    bool // the sender's name is bound to this connection
 
-	stage atomic.Int32           // written by the server
-	retry atomic.Int64           // written by the server: what the goodbye says, in nanoseconds
-	by    atomic.Pointer[string] // the sender; changed by hello alone
+	stage atomic.Int32 // written by the server
+	retry atomic.Int64 // written by the server: what the goodbye says, in nanoseconds
 
-	mu       sync.Mutex        // for the inbox
-	outcomes []journal.Outcome // guarded by mu
-	posted   []func()          // guarded by mu
+	mu   sync.Mutex // for by, where others read it, and the mail
+	by   string     // the sender; written by the owner
+	mail []letter   // guarded by mu
 
 	// Below: owned by who calls the Source.
 
-	dec     frame.Decoder
-	places  []*place // rooms joined
-	private []byte   // frames for this client alone
-	cut     []byte   // the rest of a room's frame of which a part was sent; goes first
-	writing *place   // whose span Next handed out; nil: the cut or private
+	eof     bool // the client sends nothing more, but may be listening
+	closing bool // the close frame is in private: nothing may follow it
+	asking  bool // the answer to a request is read from the journal
+
+	dec     *frame.Decoder // nil between messages
+	places  []*place       // rooms joined
+	next    int            // where the next round over places begins
+	private []byte         // frames for this client alone; before them the rest of a room's frame of which a part was sent
+	writing *place         // whose span Next handed out; nil: it was private
 	span    tape.Span
-	fromCut bool // Next handed out the cut
-	next    int  // where the next round over places begins
+	talk    *talk // nil until something is said or has to wait
 
-	stalled func() bool // what was accepted from the client but has to wait; false: still
-	until   time.Time   // stalled need not be tried before; zero: at any time
-	crowded bool        // the orderer's queue was full, and it will say when it is not: stalled need not be tried before
-	made    string      // the last room that was paid for as a new one; it may not be stored yet
-	flight  int         // events submitted and not yet answered
-	asking  bool        // the answer to a request is read from the journal
-	epoch   uint64      // of origin
-	eof     bool        // the client sends nothing more, but may be listening
-	closing bool        // the close frame is in private: nothing may follow it
+	now        time.Duration // of this turn
+	pingAt     time.Duration // when the next ping is due
+	unanswered time.Duration // when the ping was sent that no byte has followed
+	partial    time.Duration // since when a message is incomplete
+	renewAt    time.Duration // when the name held is claimed once more
+	armed      time.Duration // what conn.WakeAfter was last asked for
+}
 
-	now        time.Time // of this turn
-	pingAt     time.Time // when the next ping is due
-	unanswered time.Time // when the ping was sent that no byte has followed; zero: none
-	partial    time.Time // since when a message is incomplete; zero: none is
-	renewAt    time.Time // when the name held is claimed once more
-	armed      time.Time // what conn.WakeAfter was last asked for
+// talk is what a session needs to have something said, or to let a request wait.
+type talk struct {
+	origin  journal.Origin
+	epoch   uint64        // of origin
+	flight  int           // events submitted and not yet answered
+	made    string        // the last room that was paid for as a new one; it may not be stored yet
+	stalled func() bool   // what was accepted from the client but has to wait; false: still
+	until   time.Duration // stalled need not be tried before; 0: at any time
+	crowded bool          // the orderer's queue was full, and it will say when it is not: stalled need not be tried before
+}
+
+// A letter is something from another goroutine: an outcome, or something to do.
+type letter struct {
+	outcome *journal.Outcome
+	do      func()
 }
 
 // place is where a client stands in one room.
 type place struct {
 	seat     *room.Seat
-	n        uint64        // everything up to n was sent, or its rest is in cut
+	n        uint64        // everything up to n was sent, or its rest is in private
 	chunk    *tape.Segment // a part of the past that is being read; nil: read from the tape
-	asked    bool          // a chunk is on its way
-	left     bool          // the client has left
-	again    time.Time     // not to be asked for before
+	again    time.Duration // not to be asked for before
 	presence uint64        // version last sent
 	typing   uint64        // version last sent
+	asked    bool          // a chunk is on its way
+	left     bool          // the client has left
 }
 
 // New returns the session of a client that is connected by conn, and greets it.
 func New(env *Env, conn reactor.Conn, client Client) *Session {
-	s := &Session{env: env, conn: conn, client: client, dec: frame.NewDecoder(env.Frame), epoch: 1, now: env.Now()}
+	s := &Session{env: env, conn: conn, addr: client.Addr, named: client.Named}
+	s.clock()
 	s.become(client.Session)
-	s.origin.Deliver = s.deliver
-	s.pingAt, s.renewAt = s.now.Add(pingEvery), s.now.Add(journal.HoldName/4)
+	s.pingAt, s.renewAt = s.now+pingEvery, s.now+journal.HoldName/4
 	if client.V1 {
 		s.protocol = &v1{Session: s}
 	} else {
-		s.protocol = &plain{Session: s}
+		s.protocol = &plain{s}
 	}
-	s.protocol.open()
+	s.protocol.open(&client)
 	return s
+}
+
+// clock reads the time of this turn. It is never 0.
+func (s *Session) clock() { s.now = s.env.Now().Sub(s.env.Start) + 1 }
+
+// at is now as others count it.
+func (s *Session) at() time.Time { return s.env.Start.Add(s.now) }
+
+// talks returns s.talk, made now if it was not there.
+func (s *Session) talks() *talk {
+	if s.talk == nil {
+		s.talk = &talk{epoch: 1, origin: journal.Origin{Deliver: s.deliver}}
+	}
+	return s.talk
+}
+
+// waits tells whether something that was accepted from the client has to wait.
+func (s *Session) waits() bool { return s.talk != nil && s.talk.stalled != nil }
+
+// flight is how many events are submitted and not yet answered.
+func (s *Session) flight() int {
+	if s.talk == nil {
+		return 0
+	}
+	return s.talk.flight
 }
 
 // become makes this the session of the sender that secret belongs to.
 func (s *Session) become(secret string) {
-	s.client.Session = secret
-	by := wire.By(secret)
-	s.by.Store(&by)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.by = wire.By(secret)
 }
 
 // By implements room.Member.
-func (s *Session) By() string { return *s.by.Load() }
+func (s *Session) By() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.by
+}
 
 // Wake implements room.Member.
 func (s *Session) Wake() { s.conn.Wake() }
@@ -188,44 +230,50 @@ func (s *Session) raise(stage int32) {
 }
 
 // deliver takes an outcome from the feed.
-func (s *Session) deliver(o journal.Outcome) {
-	s.mu.Lock()
-	s.outcomes = append(s.outcomes, o)
-	s.mu.Unlock()
-	s.conn.Wake()
-}
+func (s *Session) deliver(o *journal.Outcome) { s.post(letter{outcome: o}) }
 
-// post has f called by the owner.
-func (s *Session) post(f func()) {
+// later has f called by the owner.
+func (s *Session) later(f func()) { s.post(letter{do: f}) }
+
+func (s *Session) post(l letter) {
 	s.mu.Lock()
-	s.posted = append(s.posted, f)
+	s.mail = append(s.mail, l)
 	s.mu.Unlock()
 	s.conn.Wake()
 }
 
 // Received implements reactor.Source.
 func (s *Session) Received(b []byte) (used int, err error) {
-	s.unanswered = time.Time{}
+	s.unanswered = 0
 	s.turn()
 	if len(b) == 0 {
 		s.eof = true
 		return 0, nil
 	}
+	dec := s.dec
+	if dec == nil {
+		d := frame.NewDecoder(s.env.Frame)
+		dec = &d
+	}
 	for used < len(b) && !s.closing && !s.full() {
-		m, k, err := s.dec.Next(b[used:])
+		m, k, err := dec.Next(b[used:])
 		used += k
 		if err != nil {
 			return used, s.fail(err)
 		}
-		if !s.dec.Partial() { // after each message: the next may begin in the same bytes
-			s.partial = time.Time{}
+		if !dec.Partial() { // after each message: the next may begin in the same bytes
+			s.partial = 0
 		}
 		if err := s.handle(m); err != nil {
 			return used, err
 		}
 	}
-	if s.dec.Partial() && s.partial.IsZero() {
-		s.partial = s.now
+	s.dec = nil
+	if dec.Partial() {
+		s.dec = dec
+		if s.partial == 0 {
+			s.partial = s.now
+		}
 	}
 	if s.closing {
 		used = len(b)
@@ -235,7 +283,7 @@ func (s *Session) Received(b []byte) (used int, err error) {
 
 // full tells whether the client has to wait before more of it is read.
 func (s *Session) full() bool {
-	return s.stalled != nil || s.asking || s.flight >= maxFlight || len(s.private) > highWater || s.stage.Load() != running
+	return s.waits() || s.asking || s.flight() >= maxFlight || len(s.private) > highWater || s.stage.Load() != running
 }
 
 // errPeerClosed ends a connection that the client closed in good order.
@@ -297,7 +345,7 @@ func (s *Session) Next(max int) ([]byte, bool) {
 		}
 		if s.stage.Load() < leaving || s.stage.Load() == leaving && s.behind() {
 			s.arm()
-			if s.eof && s.stalled == nil && s.flight == 0 && !s.asking { // it has heard what it said
+			if s.eof && !s.waits() && s.flight() == 0 && !s.asking { // it has heard what it said
 				s.conn.Finish()
 			}
 			return nil, false
@@ -308,16 +356,12 @@ func (s *Session) Next(max int) ([]byte, bool) {
 	}
 }
 
-// own returns what is for this client alone, the rest of a cut frame first.
+// own returns what is for this client alone.
 func (s *Session) own(max int) []byte {
-	b := s.cut
-	if s.fromCut = len(b) > 0; !s.fromCut {
-		b = s.private
-	}
-	if len(b) == 0 {
+	if len(s.private) == 0 {
 		return nil
 	}
-	return b[:min(len(b), max)]
+	return s.private[:min(len(s.private), max)]
 }
 
 // Wrote implements reactor.Source.
@@ -326,17 +370,13 @@ func (s *Session) Wrote(k int) {
 		n, rest := s.span.Taken(k)
 		p.n = n
 		if len(rest) > 0 {
-			s.cut = append([]byte(nil), rest...)
+			s.private = append(bytes.Clone(rest), s.private...)
 		}
 		s.writing, s.span = nil, tape.Span{}
 		return
 	}
-	own := &s.private
-	if s.fromCut {
-		own = &s.cut
-	}
-	if *own = (*own)[k:]; len(*own) == 0 {
-		*own = nil // an idle client holds no buffer
+	if s.private = s.private[k:]; len(s.private) == 0 {
+		s.private = nil // an idle client holds no buffer
 	}
 }
 
@@ -347,8 +387,11 @@ func (s *Session) Closed(err error) {
 		p.seat.Leave()
 	}
 	s.places = nil
-	if s.client.Named {
-		s.env.Release(s.By())
+	if s.named {
+		s.env.Release(s.by)
+	}
+	if s.env.Closed != nil {
+		s.env.Closed(s)
 	}
 	if s.env.Quiet {
 		return
@@ -357,5 +400,5 @@ func (s *Session) Closed(err error) {
 	if err != nil && !errors.Is(err, errPeerClosed) {
 		why = err.Error()
 	}
-	s.env.Log.Info("Connection closed: "+s.client.Addr.String(), "why", why)
+	s.env.Log.Info("Connection closed: "+s.addr.String(), "why", why)
 }

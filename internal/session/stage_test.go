@@ -73,7 +73,7 @@ func (st *stage) boot() {
 		Hub: st.hub, Store: st.store, Submit: st.orderer.Submit, Rates: NewRates(st.set.rate, st.set.burst),
 		Limits: wire.Limits{Text: 4000, Frame: 64 << 10, Rate: st.set.rate, Burst: st.set.burst, Rooms: 8},
 		Frame:  &frame.Config{TextOnly: true, MaxMessage: 64 << 10, MaxFragments: 256},
-		Server: "ramai test", Now: st.now, Random: st.random, Log: log,
+		Server: "ramai test", Start: st.clock, Now: st.now, Random: st.random, Log: log,
 	}
 	if err := st.orderer.Submit(journal.Event{Kind: journal.Restart}, nil); err != nil {
 		st.tb.Fatal(err)

@@ -111,7 +111,7 @@ func TestNameIsRenewed(t *testing.T) {
 		a.send(wire.Ping{})
 		st.advance(5 * time.Minute)
 		st.paused = true
-		a.s.renewAt = time.Time{}
+		a.s.renewAt = 0
 		a.send(wire.Name{})
 		st.advance(5 * time.Minute)
 		st.paused = false

@@ -13,67 +13,74 @@ import (
 
 // turn takes in what has come from other goroutines, and does what is due. It begins every call of the Source.
 func (s *Session) turn() {
-	s.now = s.env.Now()
+	s.clock()
 	s.mu.Lock()
-	outcomes, posted := s.outcomes, s.posted
-	s.outcomes, s.posted = nil, nil
+	mail := s.mail
+	s.mail = nil
 	s.mu.Unlock()
-	for i := range outcomes {
-		s.flight--
-		s.protocol.outcome(&outcomes[i])
+	for i := range mail {
+		if o := mail[i].outcome; o != nil {
+			s.talk.flight--
+			s.protocol.outcome(o)
+		} else {
+			mail[i].do()
+		}
 	}
-	for _, f := range posted {
-		f()
-	}
-	if s.stalled != nil && !s.crowded && !s.now.Before(s.until) {
-		s.until = time.Time{}
-		if s.stalled() {
-			s.stalled = nil
+	if s.waits() && !s.talk.crowded && s.now >= s.talk.until {
+		s.talk.until = 0
+		if s.talk.stalled() {
+			s.talk.stalled = nil
 		}
 	}
 	s.look()
 }
 
+// stall lets f wait until it returns true. It is tried when wait is over.
+func (s *Session) stall(wait time.Duration, f func() bool) {
+	t := s.talks()
+	t.stalled, t.until = f, s.now+wait
+}
+
 // wait has what is stalled tried again after d.
-func (s *Session) wait(d time.Duration) { s.until = s.now.Add(d) }
+func (s *Session) wait(d time.Duration) { s.talk.until = s.now + d }
 
 // look asks whether the client still lives.
 func (s *Session) look() {
 	if s.closing {
 		return
 	}
-	if !s.partial.IsZero() && s.stalled == nil && s.now.Sub(s.partial) > messageTakes {
+	if s.partial != 0 && !s.waits() && s.now-s.partial > messageTakes {
 		s.end(wire.ClosePolicy, "a message did not end within 30 s of its beginning")
 		return
 	}
-	if s.now.Before(s.pingAt) {
+	if s.now < s.pingAt {
 		return
 	}
-	s.pingAt = s.now.Add(pingEvery)
+	s.pingAt = s.now + pingEvery
 	s.renew()
 	switch {
 	case s.full():
-		s.unanswered = time.Time{} // we do not read: a pong could not be seen
-	case s.unanswered.IsZero():
+		s.unanswered = 0 // we do not read: a pong could not be seen
+	case s.unanswered == 0:
 		s.private = frame.AppendPing(s.private, nil)
 		s.unanswered = s.now
-	case s.now.Sub(s.unanswered) > pongWithin:
+	case s.now-s.unanswered > pongWithin:
 		if n, known := s.conn.Undelivered(); !known || n == 0 {
 			s.end(wire.ClosePolicy, "no answer to pings")
 		}
-	case s.now.Sub(s.unanswered) >= pingEvery && len(s.private) == 0:
+	case s.now-s.unanswered >= pingEvery && len(s.private) == 0:
 		s.private = frame.AppendPing(s.private, nil) // proxies count what passes, whether or not it is answered
 	}
 }
 
 // renew keeps a name that is not bound to a connection from running out while its holder is connected.
 func (s *Session) renew() {
-	if s.now.Before(s.renewAt) || s.flight > 0 { // it may be giving the name up just now
+	if s.now < s.renewAt || s.flight() > 0 { // it may be giving the name up just now
 		return
 	}
-	s.renewAt = s.now.Add(journal.HoldName / 4)
-	if name := s.env.Store.Name(s.By()); name != "" && !s.client.Named {
-		e := journal.Event{Kind: journal.Claim, By: s.By(), Name: name, Key: names.Key(name)}
+	s.renewAt = s.now + journal.HoldName/4
+	if name := s.env.Store.Name(s.by); name != "" && !s.named {
+		e := journal.Event{Kind: journal.Claim, By: s.by, Name: name, Key: names.Key(name)}
 		_ = s.env.Submit(e, nil) // if there is no room, next time will do
 	}
 }
@@ -87,23 +94,25 @@ func (s *Session) end(code uint16, reason string) {
 // arm asks to be woken when something is due.
 func (s *Session) arm() {
 	due := s.pingAt
-	sooner := func(t time.Time) {
-		if t.After(s.now) && t.Before(due) { // what is past waits for something else
+	sooner := func(t time.Duration) {
+		if t > s.now && t < due { // what is past waits for something else
 			due = t
 		}
 	}
-	sooner(s.until)
-	if !s.partial.IsZero() {
-		sooner(s.partial.Add(messageTakes + time.Second))
+	if s.talk != nil {
+		sooner(s.talk.until)
+	}
+	if s.partial != 0 {
+		sooner(s.partial + messageTakes + time.Second)
 	}
 	for _, p := range s.places {
 		sooner(p.again)
 	}
-	if s.armed.After(s.now) && !due.Before(s.armed) {
+	if s.armed > s.now && due >= s.armed {
 		return // it is woken before that
 	}
 	s.armed = due
-	s.conn.WakeAfter(due.Sub(s.now))
+	s.conn.WakeAfter(due - s.now)
 }
 
 // pull takes what the rooms have for this client: of one room at a time, in turn.
@@ -130,10 +139,10 @@ func (s *Session) after(p *place, max int) tape.Span {
 		p.chunk = nil
 	}
 	span, held := p.seat.After(p.n, max)
-	if !held && !p.asked && !s.now.Before(p.again) {
-		p.asked, p.again = true, time.Time{}
+	if !held && !p.asked && s.now >= p.again {
+		p.asked, p.again = true, 0
 		p.seat.Refill(p.n, func(c room.Chunk, err error) {
-			s.post(func() { s.refilled(p, c, err) })
+			s.later(func() { s.refilled(p, c, err) })
 		})
 	}
 	return span
@@ -152,7 +161,7 @@ func (s *Session) refilled(p *place, c room.Chunk, err error) {
 	switch {
 	case err != nil:
 		s.env.Log.Error("the past of a room could not be read", "room", p.seat.Room(), "after", p.n, "err", err)
-		p.again = s.now.Add(tryAgain)
+		p.again = s.now + tryAgain
 	case begin > p.n+1:
 		s.protocol.gap(p.seat.Room(), p.n+1, begin-1)
 		p.n = begin - 1
@@ -160,7 +169,7 @@ func (s *Session) refilled(p *place, c room.Chunk, err error) {
 	case c.Frames != nil:
 		p.chunk = c.Frames
 	default: // the tape has something that the journal does not show yet
-		p.again = s.now.Add(tryAgain)
+		p.again = s.now + tryAgain
 	}
 }
 
@@ -200,7 +209,7 @@ func (s *Session) send(f wire.Frame) {
 }
 
 // join takes a seat and stands at number n.
-func (s *Session) join(name string, n uint64, seat *room.Seat) {
+func (s *Session) join(n uint64, seat *room.Seat) {
 	s.places = append(s.places, &place{seat: seat, n: n, presence: seat.Before()})
 }
 
@@ -220,46 +229,47 @@ func (s *Session) heard(text string) {
 	if len(text) > shown {
 		text = text[:shown] + "…"
 	}
-	s.env.Log.Info("From client "+s.client.Addr.String(), "text", text)
+	s.env.Log.Info("From client "+s.addr.String(), "text", text)
 }
 
 // submit hands an event to the journal. It returns false if there is no room: then the session is woken when there is.
 func (s *Session) submit(e journal.Event) bool {
-	e.Origin, e.Epoch = &s.origin, s.epoch
+	t := s.talks()
+	e.Origin, e.Epoch = &t.origin, t.epoch
 	switch s.env.Submit(e, s.vacant) {
 	case nil:
-		s.flight++
+		t.flight++
 	case journal.ErrBusy:
-		s.crowded = true
+		t.crowded = true
 		return false
 	} // closed: the server stops, and the client will say it again elsewhere
 	return true
 }
 
 // vacant is called by the orderer when its queue has room again.
-func (s *Session) vacant() { s.post(func() { s.crowded = false }) }
+func (s *Session) vacant() { s.later(func() { s.talk.crowded = false }) }
 
 // hand submits e, as soon as there is room. It returns whether there was.
 func (s *Session) hand(e journal.Event) bool {
 	if s.submit(e) {
 		return true
 	}
-	s.stalled = func() bool { return s.submit(e) }
+	s.stall(0, func() bool { return s.submit(e) })
 	return false
 }
 
 // pay takes an event from the rates, and if it makes a room, that too. It returns how long to wait.
 func (s *Session) pay(say bool, name string, cost int) time.Duration {
-	if wait := s.env.Rates.Take(s.now, s.By(), s.client.Addr.Addr(), cost); wait > 0 {
+	if wait := s.env.Rates.Take(s.at(), s.by, s.addr.Addr(), cost); wait > 0 {
 		return wait
 	}
-	if !say || name == s.made || s.env.Store.Head(name).Last > 0 {
+	if !say || name == s.talks().made || s.env.Store.Head(name).Last > 0 {
 		return 0
 	}
-	if wait := s.env.Rates.TakeRoom(s.now, s.client.Addr.Addr()); wait > 0 {
+	if wait := s.env.Rates.TakeRoom(s.at(), s.addr.Addr()); wait > 0 {
 		return wait
 	}
-	s.made = name
+	s.talk.made = name
 	return 0
 }
 

@@ -18,9 +18,9 @@ const (
 // v1 is the protocol ramai.v1.
 type v1 struct {
 	*Session
-	begun  bool // something came: too late for hello
-	typed  time.Time
-	refuse gate
+	begun  bool          // something came: too late for hello
+	typed  time.Duration // when typing was last heard
+	refuse *gate         // nil: open
 }
 
 // gate keeps the order of what is said after a refusal that may be retried: until the first refused id comes again,
@@ -28,24 +28,24 @@ type v1 struct {
 // from there, the client has heard its echo and has done with it. Then the gate would stay closed for ever; so after
 // gateStands the connection is closed instead, and the client begins again on a new one.
 type gate struct {
-	room, id string    // closed while id is not empty
-	stored   bool      // the journal refused it; such a one came before all that were refused here
-	until    time.Time // what comes later, and is not id, closes the connection
+	room, id string        // what has to come
+	stored   bool          // the journal refused it; such a one came before all that were refused here
+	until    time.Duration // what comes later, and is not id, closes the connection
 	why      *wire.Error
 }
 
 // shut closes the gate behind a say that was refused.
 func (v *v1) shut(room, id string, stored bool, why *wire.Error) {
-	v.refuse = gate{room: room, id: id, stored: stored, why: why, until: v.now.Add(why.RetryAfter + gateStands)}
+	v.refuse = &gate{room: room, id: id, stored: stored, why: why, until: v.now + why.RetryAfter + gateStands}
 }
 
 func (v *v1) encoding() room.Encoding { return room.JSON }
 
-func (v *v1) open() { v.welcome() }
+func (v *v1) open(c *Client) { v.welcome(c.Session) }
 
-func (v *v1) welcome() {
+func (v *v1) welcome(secret string) {
 	v.send(wire.Welcomed{
-		Protocol: wire.Protocol, Server: v.env.Server, By: v.By(), Session: v.client.Session, Name: v.env.Store.Name(v.By()),
+		Protocol: wire.Protocol, Server: v.env.Server, By: v.by, Session: secret, Name: v.env.Store.Name(v.by),
 		Text: wire.Welcome, Limits: v.env.Limits,
 	})
 }
@@ -80,9 +80,9 @@ func (v *v1) text(b []byte) {
 	case wire.Name:
 		v.name(f)
 	case wire.Typing:
-		if v.now.Sub(v.typed) >= typingEvery {
+		if v.typed == 0 || v.now-v.typed >= typingEvery {
 			v.typed = v.now
-			v.env.Hub.Typing(f.Room, v.By(), v.now)
+			v.env.Hub.Typing(f.Room, v.by, v.at())
 		}
 	case wire.Ping:
 		v.send(wire.Pong(f))
@@ -95,7 +95,7 @@ func (v *v1) hello(f wire.Hello, begun bool) {
 		return
 	}
 	v.become(f.Session)
-	v.welcome()
+	v.welcome(f.Session)
 }
 
 // fault answers what no other answer is for.
@@ -121,8 +121,8 @@ func (v *v1) say(f wire.Say) {
 		v.send(wire.RefusedBy(f.Room, f.ID, err))
 		return
 	}
-	if v.refuse.id != "" && (v.refuse.id != f.ID || v.refuse.room != f.Room) {
-		if v.now.After(v.refuse.until) {
+	if v.refuse != nil && (v.refuse.id != f.ID || v.refuse.room != f.Room) {
+		if v.now > v.refuse.until {
 			v.end(wire.ClosePolicy, "what was refused did not come again; connect anew, and send what is not saved in order")
 			return
 		}
@@ -133,24 +133,24 @@ func (v *v1) say(f wire.Say) {
 		}))
 		return
 	}
-	if v.refuse.stored { // what is still on its way came after it, and has to come again
-		v.epoch++
+	if v.refuse != nil && v.refuse.stored { // what is still on its way came after it, and has to come again
+		v.talks().epoch++
 	}
-	v.refuse = gate{}
+	v.refuse = nil
 	if wait := v.pay(true, f.Room, 1); wait > 0 {
 		v.shut(f.Room, f.ID, false, tooFast(wait))
 		v.send(wire.RefusedBy(f.Room, f.ID, v.refuse.why))
 		return
 	}
 	v.heard(f.Text)
-	v.hand(journal.Event{Kind: journal.Say, By: v.By(), Room: f.Room, ID: f.ID, Text: f.Text})
+	v.hand(journal.Event{Kind: journal.Say, By: v.by, Room: f.Room, ID: f.ID, Text: f.Text})
 }
 
 func (v *v1) name(f wire.Name) {
-	e := journal.Event{Kind: journal.Release, By: v.By()}
+	e := journal.Event{Kind: journal.Release, By: v.by}
 	if f.Name != "" {
 		var err *wire.Error
-		if e, err = ClaimOf(v.By(), f.Name); err != nil {
+		if e, err = ClaimOf(v.by, f.Name); err != nil {
 			v.send(wire.FaultOf(err))
 			return
 		}
@@ -166,7 +166,7 @@ func (v *v1) outcome(o *journal.Outcome) {
 		v.send(wire.Saved{Room: o.Event.Room, ID: o.Event.ID, N: o.N, At: o.At})
 	case o.Event.Kind == journal.Say:
 		v.send(wire.RefusedBy(o.Event.Room, o.Event.ID, o.Err))
-		if o.Err.RetryAfter > 0 && o.Event.Epoch == v.epoch && !v.refuse.stored {
+		if o.Err.RetryAfter > 0 && o.Event.Epoch == v.talk.epoch && (v.refuse == nil || !v.refuse.stored) {
 			v.shut(o.Event.Room, o.Event.ID, true, o.Err)
 		}
 	case o.Verdict == journal.Refused:
@@ -179,8 +179,7 @@ func (v *v1) outcome(o *journal.Outcome) {
 // joins is paced, not refused: who comes back to many rooms at once waits a moment.
 func (v *v1) joins(f wire.Join) {
 	if wait := v.pay(false, "", 1); wait > 0 {
-		v.wait(wait)
-		v.stalled = func() bool {
+		v.stall(wait, func() bool {
 			wait := v.pay(false, "", 1)
 			if wait > 0 {
 				v.wait(wait)
@@ -188,7 +187,7 @@ func (v *v1) joins(f wire.Join) {
 			}
 			v.enter(f)
 			return true
-		}
+		})
 		return
 	}
 	v.enter(f)
@@ -216,7 +215,7 @@ func (v *v1) enter(f wire.Join) {
 		}
 	}
 	v.send(answer)
-	v.join(f.Room, n, seat)
+	v.join(n, seat)
 }
 
 func (v *v1) leave(name string) {
@@ -246,7 +245,7 @@ func (v *v1) history(f wire.History) {
 	v.asking = true
 	v.env.Hub.Go(func() {
 		page, err := readPage(v.env.Store, f)
-		v.post(func() {
+		v.later(func() {
 			v.asking = false
 			if err != nil {
 				v.env.Log.Error("a page of history could not be read", "room", f.Room, "err", err)

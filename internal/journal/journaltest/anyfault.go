@@ -94,16 +94,16 @@ func (c *client) talk() {
 	}
 }
 
-func (c *client) deliver(out journal.Outcome) {
+func (c *client) deliver(out *journal.Outcome) {
 	switch {
 	case out.Verdict == journal.Refused:
 		if out.Event.Epoch == c.epoch {
 			c.refused = true
 		}
 	case out.Event.Epoch != c.epoch:
-		c.t.Fatalf("%s: %s of epoch %d is %s in epoch %d", c.by, out.Event.ID, out.Event.Epoch, line(out), c.epoch)
+		c.t.Fatalf("%s: %s of epoch %d is %s in epoch %d", c.by, out.Event.ID, out.Event.Epoch, line(*out), c.epoch)
 	case len(c.unsaved) == 0 || c.unsaved[0] != out.Event.ID:
-		c.t.Fatalf("%s: %s is %s, while %v is what waits", c.by, out.Event.ID, line(out), c.unsaved)
+		c.t.Fatalf("%s: %s is %s, while %v is what waits", c.by, out.Event.ID, line(*out), c.unsaved)
 	default:
 		c.unsaved = c.unsaved[1:]
 	}

@@ -73,8 +73,9 @@ func order(t fatal, store journal.Store, opt journal.Options) *ordered {
 	opt.Feed = func(outcomes []journal.Outcome) {
 		o.mu.Lock()
 		defer o.mu.Unlock()
-		for _, out := range outcomes {
-			o.fed = append(o.fed, out.Event.ID+out.Event.Name+" "+line(out))
+		for i := range outcomes {
+			out := &outcomes[i]
+			o.fed = append(o.fed, out.Event.ID+out.Event.Name+" "+line(*out))
 			if out.Event.Origin != nil && out.Event.Origin.Deliver != nil {
 				out.Event.Origin.Deliver(out)
 			}
