@@ -13,6 +13,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -53,7 +54,8 @@ type Server struct {
 	emptied  chan struct{}                 // guarded by mu: closed when the last session has ended; nil: nobody waits
 	stopped  bool                          // guarded by mu: no more sessions
 
-	open atomic.Int64 // connections of Serve, whatever they are used for
+	open    atomic.Int64 // connections of Serve, whatever they are used for
+	arrived atomic.Int64 // sessions that there ever were
 }
 
 // New opens the data and starts what orders and stores. The server has to be closed, by Serve or by Close.
@@ -140,18 +142,47 @@ func openStore(cfg *Config) (journal.Store, error) {
 	return sqlite.Open(cfg.Data, sqlite.Options{Durability: durability, Random: cfg.Random, Log: cfg.Log})
 }
 
-// tick brings the rooms' states up to date, once a second.
+// tick brings the rooms' states up to date, once a second, and gives back what memory a storm has taken.
 func (s *Server) tick() {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
+	var calm calm
 	for {
 		select {
 		case <-s.quit:
 			return
 		case <-ticker.C:
 			s.hub.Tick(s.cfg.Now())
+			if calm.after(s.arrived.Load()) {
+				debug.FreeOSMemory()
+			}
 		}
 	}
+}
+
+// storm is how many clients must have come for what their handshakes took to be worth giving back.
+const storm = 500
+
+// calm notices when a storm of new connections is over. Their handshakes take many times the memory that the sessions
+// keep, and without one more collection the process would hold on to it for minutes.
+type calm struct {
+	settled int64 // clients that had come when memory was given back last
+	before  int64 // clients that had come a second ago
+	quiet   int   // seconds in which few came
+}
+
+// after is told once a second how many clients have come so far. It returns whether a storm has been over for 5 s.
+func (c *calm) after(arrived int64) bool {
+	c.quiet++
+	if arrived-c.before > storm/10 {
+		c.quiet = 0
+	}
+	c.before = arrived
+	if c.quiet < 5 || arrived-c.settled < storm {
+		return false
+	}
+	c.settled = arrived
+	return true
 }
 
 // Serve serves ln until ctx ends, and then stops in good order: nothing more is said, what was said is stored and told,
@@ -273,6 +304,7 @@ func (s *Server) serve(nc net.Conn, early []byte, client session.Client) {
 	}
 	s.reactor.Add(nc, early, func(conn reactor.Conn) reactor.Source {
 		c := session.New(s.env, conn, client)
+		s.arrived.Add(1)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.sessions[c] = struct{}{}

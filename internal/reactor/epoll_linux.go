@@ -58,7 +58,8 @@ func (e *Epoll) Add(nc net.Conn, early []byte, open func(Conn) Source) {
 	nc.Close()
 	limitUnsent(int(fd))
 	l := e.loops[e.added.Add(1)%uint32(len(e.loops))]
-	s := &socket{loop: l, fd: fd, rest: early}
+	s := &socket{loop: l, fd: fd}
+	s.keep(early)
 	s.state.Store(queued | woken)
 	defer func() {
 		if s.src == nil { // open has panicked
@@ -69,7 +70,7 @@ func (e *Epoll) Add(nc net.Conn, early []byte, open func(Conn) Source) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	if e.closed {
-		s.why = ErrStopped
+		s.blame(ErrStopped)
 		s.release()
 		s.tell()
 		return

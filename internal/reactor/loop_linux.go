@@ -115,7 +115,7 @@ func (l *loop) run() {
 	l.collect() // nothing is pushed any more but by sockets that the table has
 	for _, s := range l.table.sockets {
 		if s != nil {
-			s.why = ErrStopped
+			s.blame(ErrStopped)
 			l.close(s)
 		}
 	}
@@ -215,6 +215,6 @@ func (l *loop) close(s *socket) {
 	l.table.remove(s)
 	s.state.Or(queued) // for good: nobody pushes it any more
 	s.release()
-	s.rest = nil
 	s.tell()
+	s.aside = nil
 }

@@ -43,11 +43,51 @@ type socket struct {
 	draining bool // our direction is closed, and what comes is thrown away
 	over     bool // close it at the end of the turn
 
-	rest    []byte        // received, but not used yet
-	why     error         // what Closed is told
+	aside   *aside        // nil: nothing
 	giveUp  time.Duration // blocked, ending or draining: not longer than until then; 0: for ever
 	watch   time.Duration // when to ask whether the peer is dead; 0: nothing is unacknowledged
 	silence silence
+}
+
+// aside is what a socket seldom has.
+type aside struct {
+	rest []byte // received, but not used yet
+	why  error  // what Closed is told
+}
+
+func (s *socket) rest() []byte {
+	if s.aside == nil {
+		return nil
+	}
+	return s.aside.rest
+}
+
+// keep takes the place of rest.
+func (s *socket) keep(rest []byte) {
+	switch {
+	case s.aside != nil:
+		s.aside.rest = rest
+	case len(rest) > 0:
+		s.aside = &aside{rest: rest}
+	}
+	if len(rest) == 0 && s.why() == nil {
+		s.aside = nil
+	}
+}
+
+func (s *socket) why() error {
+	if s.aside == nil {
+		return nil
+	}
+	return s.aside.why
+}
+
+// blame says what Closed is told.
+func (s *socket) blame(why error) {
+	if s.aside == nil {
+		s.aside = new(aside)
+	}
+	s.aside.why = why
 }
 
 // ask has the loop serve the socket because of bits.
@@ -99,14 +139,17 @@ func (s *socket) release() {
 // tell makes the last call.
 func (s *socket) tell() {
 	defer func() { _ = recover() }() // the connection is closed already, and the panic harms nobody else
-	s.src.Closed(s.why)
+	s.src.Closed(s.why())
 }
 
 // finishing tells whether Finish was called.
 func (s *socket) finishing() bool { return s.state.Load()&finish != 0 }
 
 // fail ends the connection for a reason.
-func (s *socket) fail(why error) { s.why, s.over = why, true }
+func (s *socket) fail(why error) {
+	s.blame(why)
+	s.over = true
+}
 
 // happened notes events, and returns whether there is something to do about them.
 func (s *socket) happened(events uint32) bool {
@@ -130,13 +173,13 @@ func (s *socket) happened(events uint32) bool {
 
 // busy tells whether there is something to do at once.
 func (s *socket) busy() bool {
-	return s.readable && (s.ending || len(s.rest) == 0) || s.pull && !s.blocked
+	return s.readable && (s.ending || len(s.rest()) == 0) || s.pull && !s.blocked
 }
 
 // offer hands over what was received and not used.
 func (s *socket) offer() {
-	if len(s.rest) > 0 && !s.finishing() {
-		s.rest = s.hand(s.rest)
+	if rest := s.rest(); len(rest) > 0 && !s.finishing() {
+		s.keep(s.hand(rest))
 	}
 }
 
@@ -145,7 +188,7 @@ func (s *socket) hand(b []byte) []byte {
 	used, err := s.src.Received(b)
 	if err != nil {
 		if !errors.Is(err, io.EOF) {
-			s.why = err
+			s.blame(err)
 		}
 		s.Finish()
 		return nil
@@ -169,7 +212,7 @@ func (l *loop) serve(s *socket) {
 	if !s.over && s.giveUp != 0 && l.now >= s.giveUp {
 		s.over = true
 		if !s.draining {
-			s.why = ErrStalled
+			s.blame(ErrStalled)
 		}
 	}
 	if s.over {
@@ -182,7 +225,7 @@ func (l *loop) serve(s *socket) {
 // contain closes this connection, and no other, if the Source panics.
 func (l *loop) contain(s *socket) {
 	if p := recover(); p != nil {
-		s.why = panicked(p)
+		s.blame(panicked(p))
 		l.close(s)
 	}
 }
@@ -197,7 +240,8 @@ func (l *loop) notice(s *socket) {
 		s.pull = true
 	}
 	if !s.ending && s.finishing() { // noticed before Next is asked: what was there when Finish was called is written
-		s.ending, s.rest, s.giveUp = true, nil, l.now+l.opt.Linger
+		s.keep(nil)
+		s.ending, s.giveUp = true, l.now+l.opt.Linger
 	}
 	if s.draining {
 		s.pull = false
@@ -229,14 +273,14 @@ func (l *loop) input(s *socket) {
 	}
 	for budget := turnReads; budget > 0 && !s.over && s.readable; {
 		ending := s.finishing()
-		if !ending && len(s.rest) > 0 {
+		if !ending && len(s.rest()) > 0 {
 			return
 		}
 		n := l.read(s)
 		budget -= n
 		if n > 0 && !ending {
 			s.pull = true
-			s.rest = bytes.Clone(s.hand(l.in[:n])) // the buffer is the next connection's
+			s.keep(bytes.Clone(s.hand(l.in[:n]))) // the buffer is the next connection's
 		}
 	}
 }
@@ -252,8 +296,8 @@ func (l *loop) read(s *socket) int {
 	switch {
 	case err == unix.EAGAIN:
 	case err != nil:
-		if s.over = true; s.why == nil {
-			s.why = os.NewSyscallError("read", err)
+		if s.over = true; s.why() == nil {
+			s.blame(os.NewSyscallError("read", err))
 		}
 	case s.draining:
 		s.over = true

@@ -7,6 +7,7 @@ package room
 
 import (
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 )
 
 // Encoding is a form in which a room's messages travel.
-type Encoding int
+type Encoding uint8
 
 // The encodings.
 const (
@@ -159,14 +160,14 @@ func (h *Hub) Join(name string, enc Encoding, m Member) *Seat {
 	h.mu.Lock()
 	r := h.rooms[name]
 	if r == nil {
-		r = &Room{hub: h, name: name, head: h.store.Head(name).Last, typing: make(map[string]time.Time)}
+		r = &Room{hub: h, name: strings.Clone(name), head: h.store.Head(name).Last, typing: make(map[string]time.Time)}
 		r.state.Store(&State{})
 		h.rooms[name] = r
 	}
 	r.mu.Lock()
 	h.mu.Unlock()
 	defer r.mu.Unlock()
-	s := &Seat{room: r, enc: enc, member: m, index: len(r.members)}
+	s := &Seat{room: r, enc: enc, member: m, index: int32(len(r.members))}
 	r.members = append(r.members, s)
 	r.readers[enc]++
 	if r.tapes[enc] == nil {
@@ -179,7 +180,8 @@ func (h *Hub) Join(name string, enc Encoding, m Member) *Seat {
 			r.state.Store(&State{}) // nobody has seen any, and what there was is old
 		}
 	}
-	s.tape, s.before = r.tapes[enc], r.state.Load().PresenceVersion
+	s.tape.Store(r.tapes[enc])
+	s.before = r.state.Load().PresenceVersion
 	r.dirty, r.owing = true, true
 	return s
 }

@@ -52,7 +52,7 @@ func (r *Room) retape(n uint64) {
 		r.tapes[enc] = tape.New(r.hub.budget, n)
 		for _, s := range r.members {
 			if s.enc == Encoding(enc) {
-				s.moved.Store(r.tapes[enc])
+				s.tape.Store(r.tapes[enc])
 			}
 		}
 	}
@@ -129,12 +129,11 @@ func (r *Room) names(most int) []string {
 // Seat is one member's place in one room. Its methods are for that member alone.
 type Seat struct {
 	room   *Room
-	enc    Encoding
 	member Member
-	index  int    // in room.members; guarded by room.mu
-	before uint64 // version of the presence when the seat was taken
-	tape   *tape.Tape
-	moved  atomic.Pointer[tape.Tape] // the tape that takes the place of tape, if any
+	tape   atomic.Pointer[tape.Tape] // written by Join, and when the room's tapes start anew
+	before uint64                    // version of the presence when the seat was taken
+	index  int32                     // in room.members; guarded by room.mu
+	enc    Encoding
 }
 
 // Room is the room's name.
@@ -149,10 +148,7 @@ func (s *Seat) Count() int {
 
 // After returns the frames that follow number n, see [tape.Tape.After]. False: ask for Refill.
 func (s *Seat) After(n uint64, most int) (tape.Span, bool) {
-	if t := s.moved.Load(); t != nil {
-		s.tape = t
-	}
-	return s.tape.After(n, most)
+	return s.tape.Load().After(n, most)
 }
 
 // Before is the version of the presence that does not count this member yet. A newer one comes with the next tick.

@@ -114,7 +114,7 @@ func (st *stage) check() {
 	for name, r := range st.rooms {
 		readers := [encodings]int{}
 		for i, s := range r.members {
-			if readers[s.enc]++; s.index != i || s.room != r {
+			if readers[s.enc]++; int(s.index) != i || s.room != r {
 				st.tb.Fatalf("room %s: a member has a wrong seat", name)
 			}
 		}

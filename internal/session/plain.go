@@ -15,17 +15,17 @@ import (
 // refusals for what is too fast (the client is read later), and answers nothing but with a notice.
 type plain struct{ *Session }
 
-func (p *plain) encoding() room.Encoding { return room.Line }
+func (p plain) encoding() room.Encoding { return room.Line }
 
-func (p *plain) open(c *Client) {
+func (p plain) open(c *Client) {
 	p.private = frame.AppendText(p.private, wire.Welcome)
 	seat := p.seat(c.Room)
 	head := p.env.Store.Head(c.Room)
 	p.join(back(head, c.Last), seat)
 }
 
-func (p *plain) text(b []byte) {
-	e := journal.Event{Kind: journal.Say, By: p.by, Room: p.places[0].seat.Room(), Text: string(b), Once: true}
+func (p plain) text(b []byte) {
+	e := journal.Event{Kind: journal.Say, By: p.sender(), Room: p.places[0].seat.Room(), Text: string(b), Once: true}
 	if err := wire.CheckText(e.Text, p.env.Limits.Text); err != nil {
 		p.notice(err.Reason)
 		return
@@ -47,20 +47,20 @@ func (p *plain) text(b []byte) {
 	p.hand(e)
 }
 
-func (p *plain) outcome(o *journal.Outcome) {
+func (p plain) outcome(o *journal.Outcome) {
 	if o.Verdict == journal.Refused {
 		p.notice(o.Err.Reason)
 	}
 }
 
-func (p *plain) gap(_ string, from, to uint64) {
+func (p plain) gap(_ string, from, to uint64) {
 	p.notice(fmt.Sprintf("%d messages are gone for good", to-from+1))
 }
 
-func (p *plain) bye(time.Duration) {}
+func (p plain) bye(time.Duration) {}
 
 // notice tells the client something that nobody said.
-func (p *plain) notice(reason string) {
+func (p plain) notice(reason string) {
 	if !p.closing {
 		p.private = frame.AppendText(p.private, wire.NoticePrefix+reason)
 	}

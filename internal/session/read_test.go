@@ -106,7 +106,7 @@ func TestSlowReader(t *testing.T) {
 				t.Fatalf("the fast reader heard %d of 50", got)
 			}
 			if s := slow.s; len(s.private) > 0 || s.mail != nil {
-				t.Fatalf("the slow reader keeps %d bytes private, %d letters", len(s.private), len(s.mail))
+				t.Fatalf("the slow reader keeps %d bytes private, letters %v", len(s.private), s.mail)
 			}
 		}
 		slow.frozen, slow.bite = false, 1000

@@ -80,9 +80,11 @@ type protocol interface {
 	encoding() room.Encoding
 }
 
-// stages of a server's stop, as a session sees them.
+// phase is how far a server's stop has come, as a session sees it.
+type phase uint8
+
 const (
-	running int32 = iota
+	running phase = iota
 	quiet         // nothing more is taken from the client
 	leaving       // once everything is told: goodbye
 	forced        // goodbye now
@@ -94,25 +96,25 @@ type Session struct {
 	env      *Env
 	conn     reactor.Conn
 	protocol protocol
-	addr     netip.AddrPort
-	named    bool // the sender's name is bound to this connection
+	addr     netip.Addr
 
-	stage atomic.Int32 // written by the server
-	retry atomic.Int64 // written by the server: what the goodbye says, in nanoseconds
+	stop atomic.Int64 // written by the server: the phase of its stop, and what the goodbye says, see raise
 
-	mu   sync.Mutex // for by, where others read it, and the mail
-	by   string     // the sender; written by the owner
-	mail []letter   // guarded by mu
+	mu   sync.Mutex       // for by, where others read it, and the mail
+	by   [wire.ByLen]byte // the sender; written by the owner
+	mail *letter          // guarded by mu: the newest
 
 	// Below: owned by who calls the Source.
 
-	eof     bool // the client sends nothing more, but may be listening
-	closing bool // the close frame is in private: nothing may follow it
-	asking  bool // the answer to a request is read from the journal
+	port    uint16 // of addr
+	next    uint16 // where the next round over places begins
+	named   bool   // the sender's name is bound to this connection
+	eof     bool   // the client sends nothing more, but may be listening
+	closing bool   // the close frame is in private: nothing may follow it
+	asking  bool   // the answer to a request is read from the journal
 
 	dec     *frame.Decoder // nil between messages
 	places  []*place       // rooms joined
-	next    int            // where the next round over places begins
 	private []byte         // frames for this client alone; before them the rest of a room's frame of which a part was sent
 	writing *place         // whose span Next handed out; nil: it was private
 	span    tape.Span
@@ -141,6 +143,7 @@ type talk struct {
 type letter struct {
 	outcome *journal.Outcome
 	do      func()
+	next    *letter // the one before it
 }
 
 // place is where a client stands in one room.
@@ -157,14 +160,14 @@ type place struct {
 
 // New returns the session of a client that is connected by conn, and greets it.
 func New(env *Env, conn reactor.Conn, client Client) *Session {
-	s := &Session{env: env, conn: conn, addr: client.Addr, named: client.Named}
+	s := &Session{env: env, conn: conn, addr: client.Addr.Addr(), port: client.Addr.Port(), named: client.Named}
 	s.clock()
 	s.become(client.Session)
 	s.pingAt, s.renewAt = s.now+pingEvery, s.now+journal.HoldName/4
 	if client.V1 {
 		s.protocol = &v1{Session: s}
 	} else {
-		s.protocol = &plain{s}
+		s.protocol = plain{s}
 	}
 	s.protocol.open(&client)
 	return s
@@ -199,35 +202,45 @@ func (s *Session) flight() int {
 func (s *Session) become(secret string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.by = wire.By(secret)
+	copy(s.by[:], wire.By(secret))
 }
 
 // By implements room.Member.
 func (s *Session) By() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.by
+	return s.sender()
 }
+
+// sender is By for the owner.
+func (s *Session) sender() string { return string(s.by[:]) }
+
+// from is the client's address and port.
+func (s *Session) from() string { return netip.AddrPortFrom(s.addr, s.port).String() }
 
 // Wake implements room.Member.
 func (s *Session) Wake() { s.conn.Wake() }
 
 // Quiet has the session take nothing more from its client. Part of a server's stop.
-func (s *Session) Quiet() { s.raise(quiet) }
+func (s *Session) Quiet() { s.raise(quiet, 0) }
 
 // Leave has the session say goodbye once everything is told; the client is asked to come back after retry.
 func (s *Session) Leave(retry time.Duration) {
-	s.retry.Store(int64(retry))
-	s.raise(leaving)
+	s.raise(leaving, retry)
 }
 
 // Force has the session say goodbye at once.
-func (s *Session) Force() { s.raise(forced) }
+func (s *Session) Force() { s.raise(forced, s.retry()) }
 
-func (s *Session) raise(stage int32) {
-	s.stage.Store(stage)
+// raise stores a phase, in the lowest byte, and above it in milliseconds when the client is asked to come back.
+func (s *Session) raise(p phase, retry time.Duration) {
+	s.stop.Store(retry.Milliseconds()<<8 | int64(p))
 	s.conn.Wake()
 }
+
+func (s *Session) phase() phase { return phase(s.stop.Load() & 0xff) }
+
+func (s *Session) retry() time.Duration { return time.Duration(s.stop.Load()>>8) * time.Millisecond }
 
 // deliver takes an outcome from the feed.
 func (s *Session) deliver(o *journal.Outcome) { s.post(letter{outcome: o}) }
@@ -237,7 +250,7 @@ func (s *Session) later(f func()) { s.post(letter{do: f}) }
 
 func (s *Session) post(l letter) {
 	s.mu.Lock()
-	s.mail = append(s.mail, l)
+	l.next, s.mail = s.mail, &l
 	s.mu.Unlock()
 	s.conn.Wake()
 }
@@ -283,7 +296,7 @@ func (s *Session) Received(b []byte) (used int, err error) {
 
 // full tells whether the client has to wait before more of it is read.
 func (s *Session) full() bool {
-	return s.waits() || s.asking || s.flight() >= maxFlight || len(s.private) > highWater || s.stage.Load() != running
+	return s.waits() || s.asking || s.flight() >= maxFlight || len(s.private) > highWater || s.phase() != running
 }
 
 // errPeerClosed ends a connection that the client closed in good order.
@@ -334,7 +347,7 @@ func (s *Session) Next(max int) ([]byte, bool) {
 		if s.closing {
 			return nil, false
 		}
-		if s.stage.Load() < forced {
+		if s.phase() < forced {
 			if b := s.pull(max); b != nil {
 				return b, true
 			}
@@ -343,14 +356,14 @@ func (s *Session) Next(max int) ([]byte, bool) {
 		if len(s.private) > 0 { // a gap, or the state of a room
 			continue
 		}
-		if s.stage.Load() < leaving || s.stage.Load() == leaving && s.behind() {
+		if s.phase() < leaving || s.phase() == leaving && s.behind() {
 			s.arm()
 			if s.eof && !s.waits() && s.flight() == 0 && !s.asking { // it has heard what it said
 				s.conn.Finish()
 			}
 			return nil, false
 		}
-		s.protocol.bye(time.Duration(s.retry.Load()))
+		s.protocol.bye(s.retry())
 		s.close(wire.CloseRestart, "the server restarts")
 		s.conn.Finish()
 	}
@@ -388,7 +401,7 @@ func (s *Session) Closed(err error) {
 	}
 	s.places = nil
 	if s.named {
-		s.env.Release(s.by)
+		s.env.Release(s.sender())
 	}
 	if s.env.Closed != nil {
 		s.env.Closed(s)
@@ -400,5 +413,5 @@ func (s *Session) Closed(err error) {
 	if err != nil && !errors.Is(err, errPeerClosed) {
 		why = err.Error()
 	}
-	s.env.Log.Info("Connection closed: "+s.addr.String(), "why", why)
+	s.env.Log.Info("Connection closed: "+s.from(), "why", why)
 }

@@ -18,12 +18,12 @@ func (s *Session) turn() {
 	mail := s.mail
 	s.mail = nil
 	s.mu.Unlock()
-	for i := range mail {
-		if o := mail[i].outcome; o != nil {
+	for l := inOrder(mail); l != nil; l = l.next {
+		if l.outcome != nil {
 			s.talk.flight--
-			s.protocol.outcome(o)
+			s.protocol.outcome(l.outcome)
 		} else {
-			mail[i].do()
+			l.do()
 		}
 	}
 	if s.waits() && !s.talk.crowded && s.now >= s.talk.until {
@@ -33,6 +33,14 @@ func (s *Session) turn() {
 		}
 	}
 	s.look()
+}
+
+// inOrder turns a list of letters round, so that it begins with the oldest.
+func inOrder(newest *letter) (oldest *letter) {
+	for l := newest; l != nil; {
+		l.next, oldest, l = oldest, l, l.next
+	}
+	return oldest
 }
 
 // stall lets f wait until it returns true. It is tried when wait is over.
@@ -79,8 +87,8 @@ func (s *Session) renew() {
 		return
 	}
 	s.renewAt = s.now + journal.HoldName/4
-	if name := s.env.Store.Name(s.by); name != "" && !s.named {
-		e := journal.Event{Kind: journal.Claim, By: s.by, Name: name, Key: names.Key(name)}
+	if name := s.env.Store.Name(s.sender()); name != "" && !s.named {
+		e := journal.Event{Kind: journal.Claim, By: s.sender(), Name: name, Key: names.Key(name)}
 		_ = s.env.Submit(e, nil) // if there is no room, next time will do
 	}
 }
@@ -119,7 +127,7 @@ func (s *Session) arm() {
 func (s *Session) pull(max int) []byte {
 	for range s.places {
 		s.next++
-		p := s.places[s.next%len(s.places)]
+		p := s.places[int(s.next)%len(s.places)]
 		span := s.after(p, max)
 		if b := span.Bytes(); len(b) > 0 {
 			s.writing, s.span = p, span
@@ -229,7 +237,7 @@ func (s *Session) heard(text string) {
 	if len(text) > shown {
 		text = text[:shown] + "…"
 	}
-	s.env.Log.Info("From client "+s.addr.String(), "text", text)
+	s.env.Log.Info("From client "+s.from(), "text", text)
 }
 
 // submit hands an event to the journal. It returns false if there is no room: then the session is woken when there is.
@@ -260,13 +268,13 @@ func (s *Session) hand(e journal.Event) bool {
 
 // pay takes an event from the rates, and if it makes a room, that too. It returns how long to wait.
 func (s *Session) pay(say bool, name string, cost int) time.Duration {
-	if wait := s.env.Rates.Take(s.at(), s.by, s.addr.Addr(), cost); wait > 0 {
+	if wait := s.env.Rates.Take(s.at(), s.sender(), s.addr, cost); wait > 0 {
 		return wait
 	}
 	if !say || name == s.talks().made || s.env.Store.Head(name).Last > 0 {
 		return 0
 	}
-	if wait := s.env.Rates.TakeRoom(s.at(), s.addr.Addr()); wait > 0 {
+	if wait := s.env.Rates.TakeRoom(s.at(), s.addr); wait > 0 {
 		return wait
 	}
 	s.talk.made = name

@@ -45,7 +45,7 @@ func (v *v1) open(c *Client) { v.welcome(c.Session) }
 
 func (v *v1) welcome(secret string) {
 	v.send(wire.Welcomed{
-		Protocol: wire.Protocol, Server: v.env.Server, By: v.by, Session: secret, Name: v.env.Store.Name(v.by),
+		Protocol: wire.Protocol, Server: v.env.Server, By: v.sender(), Session: secret, Name: v.env.Store.Name(v.sender()),
 		Text: wire.Welcome, Limits: v.env.Limits,
 	})
 }
@@ -82,7 +82,7 @@ func (v *v1) text(b []byte) {
 	case wire.Typing:
 		if v.typed == 0 || v.now-v.typed >= typingEvery {
 			v.typed = v.now
-			v.env.Hub.Typing(f.Room, v.by, v.at())
+			v.env.Hub.Typing(f.Room, v.sender(), v.at())
 		}
 	case wire.Ping:
 		v.send(wire.Pong(f))
@@ -143,14 +143,14 @@ func (v *v1) say(f wire.Say) {
 		return
 	}
 	v.heard(f.Text)
-	v.hand(journal.Event{Kind: journal.Say, By: v.by, Room: f.Room, ID: f.ID, Text: f.Text})
+	v.hand(journal.Event{Kind: journal.Say, By: v.sender(), Room: f.Room, ID: f.ID, Text: f.Text})
 }
 
 func (v *v1) name(f wire.Name) {
-	e := journal.Event{Kind: journal.Release, By: v.by}
+	e := journal.Event{Kind: journal.Release, By: v.sender()}
 	if f.Name != "" {
 		var err *wire.Error
-		if e, err = ClaimOf(v.by, f.Name); err != nil {
+		if e, err = ClaimOf(v.sender(), f.Name); err != nil {
 			v.send(wire.FaultOf(err))
 			return
 		}
