@@ -1,9 +1,11 @@
 package sqlite
 
 import (
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	sqlite3 "modernc.org/sqlite/lib"
 
@@ -49,6 +51,9 @@ func (s *Store) transact(t *tx, b *journal.Batch, position uint64) (*journal.Cha
 		return nil, nil, s.undo(b, err)
 	}
 	change, outcomes, err := journal.Decide(&s.state, t, b)
+	if err == nil {
+		err = t.flush()
+	}
 	if err != nil {
 		return nil, nil, s.undo(b, err)
 	}
@@ -109,6 +114,7 @@ type tx struct {
 	*writer
 	rooms map[string]int64 // committed
 	made  map[string]int64 // made by this transaction
+	rows  []driver.Value   // messages that are not written yet, columns each
 }
 
 // room gives a room's id. Ids count up in the order in which rooms are first spoken in, so they are the same wherever
@@ -147,8 +153,23 @@ func (w *writer) entry(room int64, by, id string) (journal.Entry, bool, error) {
 }
 
 func (t *tx) Message(m *wire.Message) error {
-	_, err := t.message.exec(t.room(m.Room), int64(m.N), int64(m.At), m.By, m.From, m.ID, m.Text)
+	t.rows = append(t.rows, t.room(m.Room)<<numberBits|int64(m.N), int64(m.At), m.By, m.From, m.ID, m.Text)
+	if len(t.rows) < rowsAtOnce*columns {
+		return nil
+	}
+	_, err := t.messages.exec(t.rows...)
+	t.rows = t.rows[:0]
 	return err
+}
+
+// flush writes the rows that are left.
+func (t *tx) flush() error {
+	for row := range slices.Chunk(t.rows, columns) {
+		if _, err := t.message.exec(row...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (t *tx) Hold(h journal.Holding) error {

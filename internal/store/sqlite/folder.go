@@ -30,9 +30,8 @@ const (
 
 	owner = 0x52414d41 // application_id: "RAMA"
 
-	// version is the user_version, of the schema. Who raises it has to checkpoint before anything else is written: what is
-	// only in the write-ahead log is not in the header that checkFile reads.
-	version = 1
+	// version is the user_version, of the schema; see upgrade.
+	version = 2
 )
 
 // oldest is the first SQLite that cannot corrupt a database when it resets the write-ahead log
@@ -179,7 +178,7 @@ func checkHeader(b []byte) error {
 	switch v := binary.BigEndian.Uint32(b[versionOffset:]); {
 	case v > version:
 		return fmt.Errorf("was written by a newer version of this server (its schema is %d, this server knows %d); start that one, or choose another data folder", v, version)
-	case v < version:
+	case v < 1:
 		return fmt.Errorf("has a schema of version %d, which never was one of this server; choose another data folder", v)
 	}
 	return nil

@@ -4,7 +4,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"math"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
@@ -29,11 +28,13 @@ func openReader(path string) (*reader, error) {
 	db.SetMaxOpenConns(readers)
 	db.SetMaxIdleConns(readers)
 	r := &reader{db: db}
-	const columns = "SELECT n, at, by, name, id, text FROM messages WHERE room = (SELECT id FROM rooms WHERE rooms.name = ?) AND "
-	if r.after, err = db.Prepare(columns + "n > ? ORDER BY n LIMIT ?"); err != nil {
+	const query = "SELECT key, at, by, name, id, text FROM messages WHERE " +
+		"key > (SELECT id << 40 FROM rooms WHERE rooms.name = ?1) + ?2 AND key < (SELECT id << 40 FROM rooms WHERE rooms.name = ?1) + ?3 " +
+		"ORDER BY key "
+	if r.after, err = db.Prepare(query + "LIMIT ?4"); err != nil {
 		return nil, errors.Join(err, r.close())
 	}
-	if r.before, err = db.Prepare(columns + "n < ? ORDER BY n DESC LIMIT ?"); err != nil {
+	if r.before, err = db.Prepare(query + "DESC LIMIT ?4"); err != nil {
 		return nil, errors.Join(err, r.close())
 	}
 	return r, nil
@@ -41,14 +42,14 @@ func openReader(path string) (*reader, error) {
 
 func (r *reader) close() error { return r.db.Close() }
 
-// read runs after or before, from bound on, within the limits of a Store's Read.
-func (r *reader) read(query *sql.Stmt, room string, bound uint64, limit int) (messages []wire.Message, err error) {
+// read runs after or before: numbers above low and below high, within the limits of a Store's Read.
+func (r *reader) read(query *sql.Stmt, room string, low, high uint64, limit int) (messages []wire.Message, err error) {
 	defer func() {
 		if err != nil {
 			messages, err = nil, fmt.Errorf("read room %s: %w", room, err)
 		}
 	}()
-	rows, err := query.Query(room, int64(min(bound, math.MaxInt64)), max(1, min(limit, journal.MaxRead)))
+	rows, err := query.Query(room, int64(min(low, endNumber)), int64(min(high, endNumber)), max(1, min(limit, journal.MaxRead)))
 	if err != nil {
 		return nil, err
 	}
@@ -56,11 +57,11 @@ func (r *reader) read(query *sql.Stmt, room string, bound uint64, limit int) (me
 	bytes := 0
 	for rows.Next() {
 		m := wire.Message{Room: room}
-		var n int64
-		if err := rows.Scan(&n, &m.At, &m.By, &m.From, &m.ID, &m.Text); err != nil {
+		var key int64
+		if err := rows.Scan(&key, &m.At, &m.By, &m.From, &m.ID, &m.Text); err != nil {
 			return nil, err
 		}
-		m.N = uint64(n)
+		m.N = uint64(key) % endNumber
 		if bytes += len(m.Text); bytes > journal.ReadBytes && len(messages) > 0 {
 			return messages, nil
 		}

@@ -202,7 +202,7 @@ func (s *Store) Read(room string, after uint64, limit int) ([]wire.Message, erro
 	if s.reader == nil {
 		return nil, fmt.Errorf("read room %s: %w", room, s.why())
 	}
-	messages, err := s.reader.read(s.reader.after, room, after, limit)
+	messages, err := s.reader.read(s.reader.after, room, after, endNumber, limit)
 	return s.certain(room, messages), err
 }
 
@@ -224,7 +224,7 @@ func (s *Store) ReadBefore(room string, before uint64, limit int) ([]wire.Messag
 		return nil, fmt.Errorf("read room %s: %w", room, s.why())
 	}
 	before = min(before, s.state.Head(room).Last+1) // see certain
-	messages, err := s.reader.read(s.reader.before, room, before, limit)
+	messages, err := s.reader.read(s.reader.before, room, 0, before, limit)
 	slices.Reverse(messages)
 	return messages, err
 }

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -12,7 +13,8 @@ type writer struct {
 	conn
 	begin, commit, rollback *stmt
 	keep, kept              *stmt
-	message, head           *stmt
+	message, messages       *stmt // one row, and rowsAtOnce
+	head                    *stmt
 	hold, drop              *stmt
 	advance                 *stmt
 }
@@ -22,6 +24,9 @@ func openWriter(path string) (*writer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := upgrade(c); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
 	w := &writer{conn: c}
 	for _, s := range w.statements() {
 		if *s.stmt, err = c.prepare(s.query); err != nil {
@@ -30,6 +35,14 @@ func openWriter(path string) (*writer, error) {
 	}
 	return w, nil
 }
+
+const (
+	insert = "INSERT INTO messages(key, at, by, name, id, text) VALUES "
+	row    = "(?, ?, ?, ?, ?, ?)"
+
+	columns    = 6
+	rowsAtOnce = 16 // what a statement costs besides its rows is most of what one row costs
+)
 
 type statement struct {
 	stmt  **stmt
@@ -43,7 +56,8 @@ func (w *writer) statements() []statement {
 		{&w.rollback, "ROLLBACK"},
 		{&w.keep, "INSERT INTO ids(room, by, id, n, at, sum) VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"},
 		{&w.kept, "SELECT n, at, sum FROM ids WHERE room = ? AND by = ? AND id = ?"},
-		{&w.message, "INSERT INTO messages(room, n, at, by, name, id, text) VALUES(?, ?, ?, ?, ?, ?, ?)"},
+		{&w.message, insert + row},
+		{&w.messages, insert + row + strings.Repeat(", "+row, rowsAtOnce-1)},
 		{&w.head, "INSERT INTO rooms(id, name, first, last) VALUES(?, ?, ?, ?) ON CONFLICT(id) DO UPDATE SET first = excluded.first, last = excluded.last"},
 		{&w.hold, "INSERT INTO names(by, name, key, bound, used) VALUES(?, ?, ?, ?, ?) ON CONFLICT(by) DO UPDATE SET name = excluded.name, key = excluded.key, bound = excluded.bound, used = excluded.used"},
 		{&w.drop, "DELETE FROM names WHERE by = ?"},
