@@ -2,10 +2,10 @@ package rehearse
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,13 +16,6 @@ import (
 	"ramai/wire"
 )
 
-// A message of the rehearsal is a fixed head and padding: "~", run (4 hex digits), talker (4), seq (8), and when it was
-// due, in nanoseconds since the beginning (10).
-const (
-	headLen = 1 + 4 + 4 + 8 + 10
-	padding = "the quick brown fox jumps over the lazy dog "
-)
-
 // client is one client of the rehearsal. It is a reactor.Source.
 type client struct {
 	r       *rehearsal
@@ -30,10 +23,11 @@ type client struct {
 	slow    bool
 	leaving atomic.Bool // its connection ends because it is to
 
-	mu   sync.Mutex // for what the talking goroutine shares with the reactor's
-	conn reactor.Conn
-	out  []byte // frames to be written
-	said int    // messages handed out
+	mu    sync.Mutex // for what the talking goroutine shares with the reactor's
+	conn  reactor.Conn
+	out   []byte // frames to be written
+	said  int    // messages handed out
+	words []byte // the newest of them; its memory serves again
 
 	// Owned by who calls the Source.
 	ear
@@ -41,7 +35,9 @@ type client struct {
 	joined  bool
 	n       uint64 // ramai.v1: the newest number heard
 	flying  int    // closed loop: said and not yet heard
-	written []byte // handed out by Next, not yet taken
+	behind  int    // it has come back after a cut, and is complete when it has heard so many; 0: it is
+	writing []byte // handed out by Next; its memory serves again
+	written []byte // the part of it that is not yet taken
 	ended   chan error
 }
 
@@ -50,7 +46,7 @@ func (c *client) attach(conn reactor.Conn) reactor.Source {
 	c.mu.Lock()
 	c.conn, c.out = conn, nil
 	c.mu.Unlock()
-	c.dec, c.written, c.joined = frame.NewDecoder(&c.r.frames), nil, false
+	c.dec, c.writing, c.written, c.joined = frame.NewDecoder(&c.r.frames), nil, nil, false
 	c.ended = make(chan error, 1)
 	return c
 }
@@ -58,10 +54,11 @@ func (c *client) attach(conn reactor.Conn) reactor.Source {
 // Next implements reactor.Source.
 func (c *client) Next(max int) ([]byte, bool) {
 	if len(c.written) == 0 {
-		c.refill()
 		c.mu.Lock()
-		c.written, c.out = c.out, nil
+		c.refill()
+		c.writing, c.out = c.out, c.writing[:0]
 		c.mu.Unlock()
+		c.written = c.writing
 	}
 	return c.written[:min(len(c.written), max)], len(c.written) > 0
 }
@@ -72,7 +69,7 @@ func (c *client) Wrote(n int) { c.written = c.written[n:] }
 // Closed implements reactor.Source.
 func (c *client) Closed(err error) {
 	c.r.lostConn(c, err) // before ended is told: then the client is no longer leaving
-	c.ended <- err
+	c.ended <- err       // of each connection there is one
 }
 
 // Received implements reactor.Source.
@@ -83,6 +80,8 @@ func (c *client) Received(b []byte) (used int, err error) {
 	if c.r.isFrozen(c) {
 		return 0, nil
 	}
+	before := c.Delivered
+	defer func() { c.r.heard.Add(c.Delivered - before) }()
 	now := c.r.since()
 	waits := c.r.waits.begin()
 	defer c.r.waits.end(waits)
@@ -98,10 +97,14 @@ func (c *client) Received(b []byte) (used int, err error) {
 				return used, err
 			}
 		case frame.Ping:
-			c.send(frame.AppendPong(nil, m.Payload)[2:], frame.Pong)
+			c.send(m.Payload, frame.Pong)
 		case frame.Close:
 			return used, fmt.Errorf("the server closed the connection")
 		}
+	}
+	if c.behind > 0 && c.next >= c.behind {
+		c.behind = 0
+		c.r.back.complete(now)
 	}
 	return used, nil
 }
@@ -115,9 +118,12 @@ func (c *client) text(b []byte, now int64, waits *shard) error {
 	if !ok {
 		return c.private(b)
 	}
-	digits := bytes.IndexByte(rest, ',')
-	n, err := strconv.ParseUint(string(rest[:max(digits, 0)]), 10, 64)
-	if err != nil {
+	n, digits := uint64(0), 0
+	for digits < min(len(rest), 19) && rest[digits]-'0' < 10 {
+		n = n*10 + uint64(rest[digits]-'0')
+		digits++
+	}
+	if digits == 0 {
 		return fmt.Errorf("a message without a number: %.100s", b)
 	}
 	if c.n != 0 && n != c.n+1 {
@@ -140,16 +146,15 @@ func (c *client) heard(text []byte, now int64, waits *shard) error {
 	if len(text) < headLen || !bytes.HasPrefix(text, c.r.run) {
 		return nil
 	}
-	talker, err1 := strconv.ParseUint(string(text[5:9]), 16, 32)
-	seq, err2 := strconv.ParseUint(string(text[9:17]), 16, 40)
-	due, err3 := strconv.ParseInt(string(text[17:27]), 16, 64)
-	if err1 != nil || err2 != nil || err3 != nil || int(talker) >= c.r.cfg.Talkers {
+	s, due, ok := readHead(text)
+	if !ok || s.talker() >= c.r.cfg.Talkers || s.seq() == 0 || string(text[headLen:]) != c.r.padding {
 		return fmt.Errorf("a text that nobody said: %.100q", text)
 	}
-	c.hear(stampOf(int(talker), int(seq)))
-	waits.record(now - due)
-	c.r.delivered()
-	if int(talker) == c.talker && c.r.cfg.InFlight > 0 {
+	c.hear(s)
+	if !c.slow { // it is the others that one wants to know about
+		waits.record(now - due)
+	}
+	if s.talker() == c.talker && c.r.cfg.InFlight > 0 {
 		c.flying--
 	}
 	return nil
@@ -199,9 +204,8 @@ func (c *client) knock(log string) {
 
 // send queues one frame.
 func (c *client) send(payload []byte, op frame.Op) {
-	mask := [4]byte{byte(rand.Uint32()), 1, 2, 3}
 	c.mu.Lock()
-	c.out = frame.AppendMasked(c.out, op, payload, mask)
+	c.out = frame.AppendMasked(c.out, op, payload, newMask())
 	conn := c.conn
 	c.mu.Unlock()
 	conn.Wake()
@@ -216,25 +220,36 @@ func (c *client) wake() {
 // say says the next message, due at a time in nanoseconds since the beginning.
 func (c *client) say(due int64) {
 	c.mu.Lock()
-	c.said++
-	seq := c.said
+	c.utter(due)
+	conn := c.conn
 	c.mu.Unlock()
-	text := fmt.Appendf(nil, "%s%04x%08x%010x", c.r.run, c.talker, seq, due)
-	for len(text) < c.r.cfg.Size {
-		text = append(text, padding[:min(len(padding), c.r.cfg.Size-len(text))]...)
-	}
-	if !c.r.cfg.Plain {
-		text = wire.Append(nil, wire.Say{Room: c.r.room, ID: fmt.Sprintf("%s-%d-%d", c.r.run[1:], c.talker, seq), Text: string(text)})
-	}
-	c.send(text, frame.Text)
+	conn.Wake()
 }
 
-// refill keeps the closed loop full.
+// refill keeps the closed loop full. It is called with mu held.
 func (c *client) refill() {
-	for c.talker >= 0 && c.flying < c.r.cfg.InFlight && c.r.talking.Load() {
-		c.flying++
-		c.say(c.r.since())
+	if c.talker < 0 || c.flying >= c.r.cfg.InFlight || !c.r.talking.Load() {
+		return
 	}
+	for due := c.r.since(); c.flying < c.r.cfg.InFlight; c.flying++ {
+		c.utter(due)
+	}
+}
+
+// utter queues the next message. It is called with mu held.
+func (c *client) utter(due int64) {
+	c.said++
+	c.words = appendText(c.words[:0], c.r.run, stampOf(c.talker, c.said), due, c.r.padding)
+	payload := c.words
+	if !c.r.cfg.Plain {
+		payload = wire.Append(nil, wire.Say{Room: c.r.room, ID: fmt.Sprintf("%s-%d-%d", c.r.run[1:], c.talker, c.said), Text: string(c.words)})
+	}
+	c.out = frame.AppendMasked(c.out, frame.Text, payload, newMask())
+}
+
+func newMask() (mask [4]byte) {
+	binary.NativeEndian.PutUint32(mask[:], rand.Uint32())
+	return mask
 }
 
 // rooms are at /r/ROOM; anything else is the lobby.
