@@ -11,16 +11,16 @@ import (
 // Back says how those came back whose connections were cut.
 type Back struct {
 	Clients  int     `json:"clients"`     // connections cut
-	Missed   int     `json:"missed"`      // messages said before the first came back
+	Missed   int     `json:"missed"`      // messages said between the last cut and the first dial
 	Seconds  float64 `json:"seconds"`     // from the first dial until everybody had heard all that was missed
-	SinceCut float64 `json:"since_cut_s"` // the same, from the first end of a connection
+	SinceCut float64 `json:"since_cut_s"` // the same, from the last cut
 }
 
 // back is where clients are whose connections were cut.
 type back struct {
 	mu    sync.Mutex
 	lost  []*client // guarded by mu: those who wait to come back
-	cutAt int64     // guarded by mu: when the first of them was lost
+	cutAt int64     // guarded by mu: when the last of them was lost
 
 	cut    chan struct{} // tells that there are some
 	behind atomic.Int64  // how many have to hear what they missed
@@ -33,10 +33,7 @@ func newBack() *back { return &back{cut: make(chan struct{}, 1), whole: make(cha
 func (b *back) lose(c *client, now int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.lost) == 0 {
-		b.cutAt = now
-	}
-	b.lost = append(b.lost, c)
+	b.lost, b.cutAt = append(b.lost, c), now
 	select {
 	case b.cut <- struct{}{}:
 	default:
@@ -46,9 +43,15 @@ func (b *back) lose(c *client, now int64) {
 // complete hears that a client has got all that it missed.
 func (b *back) complete(now int64) {
 	if b.behind.Add(-1) == 0 {
-		b.whole <- now // bringBack waits for it
+		b.whole <- now // moment is the longest time between two cuts that belong together.
+		const moment = 200 * time.Millisecond
+
+		// bringBack waits for it
 	}
 }
+
+// moment is the longest time between two cuts that belong together.
+const moment = 200 * time.Millisecond
 
 // bringBack waits for connections to be cut while there is talk, and has their clients come back.
 func (r *rehearsal) bringBack(ctx context.Context) {
@@ -65,17 +68,50 @@ func (r *rehearsal) bringBack(ctx context.Context) {
 	}
 }
 
-// comeBack has everybody come back at once who was cut off.
-func (r *rehearsal) comeBack(ctx context.Context) error {
-	for enough := r.ledger.size.Load() + int64(r.cfg.Missed); r.ledger.size.Load() < enough && ctx.Err() == nil; {
-		time.Sleep(quantum)
+// take takes all that were cut off, when no more have been for a moment, and tells when the last was.
+func (r *rehearsal) take() (lost []*client, cutAt int64) {
+	for {
+		r.back.mu.Lock()
+		if r.since()-r.back.cutAt > int64(moment) {
+			lost, r.back.lost = r.back.lost, nil
+			defer r.back.mu.Unlock()
+			return lost, r.back.cutAt
+		}
+		r.back.mu.Unlock()
+		time.Sleep(moment / 10)
 	}
-	r.back.mu.Lock()
-	lost, cutAt := r.back.lost, r.back.cutAt
-	r.back.lost = nil
-	r.back.mu.Unlock()
+}
+
+// take takes all that were cut off, when no more have been for a moment, and tells when the last was.
+func (b *back) take(now func() int64) (lost []*client, cutAt int64) {
+	for {
+		b.mu.Lock()
+		if now()-b.cutAt > int64(moment) {
+			defer b.mu.Unlock()
+			lost, b.lost = b.lost, nil
+			return lost, b.cutAt
+		}
+		b.mu.Unlock()
+		time.Sleep(moment / 10)
+	}
+}
+
+// comeBack has everybody come back at once who was cut off, after something was said meanwhile.
+func (r *rehearsal) comeBack(ctx context.Context) error {
+	lost, cutAt := r.back.take(r.since)
 	if len(lost) == 0 { // told of before
 		return nil
+	}
+	enough := r.ledger.size.Load() + int64(r.cfg.Missed)
+	for i := range r.cfg.Missed {
+		r.clients[i%r.cfg.Talkers].say(r.since())
+	}
+	for r.ledger.size.Load() < enough { // the talkers hear it
+		select {
+		case <-r.failed:
+			return nil
+		case <-time.After(quantum):
+		}
 	}
 	begin, missed := r.since(), int(r.ledger.size.Load())
 	r.back.behind.Store(int64(len(lost)))

@@ -34,6 +34,8 @@ type client struct {
 	dec     frame.Decoder
 	joined  bool
 	n       uint64 // ramai.v1: the newest number heard
+	jumps   int64  // numbers that did not follow the one before
+	known   bool   // n is known: it was in the room before
 	flying  int    // closed loop: said and not yet heard
 	behind  int    // it has come back after a cut, and is complete when it has heard so many; 0: it is
 	writing []byte // handed out by Next; its memory serves again
@@ -86,6 +88,13 @@ func (c *client) Received(b []byte) (used int, err error) {
 	waits := c.r.waits.begin()
 	defer c.r.waits.end(waits)
 	for used < len(b) {
+		if text, k := wholeText(b[used:]); k > 0 && !c.dec.Partial() {
+			used += k
+			if err := c.text(text, now, waits); err != nil {
+				return used, err
+			}
+			continue
+		}
 		m, k, err := c.dec.Next(b[used:])
 		used += k
 		if err != nil {
@@ -109,6 +118,23 @@ func (c *client) Received(b []byte) (used int, err error) {
 	return used, nil
 }
 
+// wholeText returns the payload of the frame at the beginning of b, if that is a whole text as nearly all are, and how
+// many bytes the frame has. The decoder takes all others. Whether it is UTF-8 is seen when it is compared.
+func wholeText(b []byte) (payload []byte, used int) {
+	const finText = 0x81 // RFC 6455, section 5.2
+	if len(b) < 4 || b[0] != finText {
+		return nil, 0
+	}
+	start, n := 2, int(b[1])
+	if n == 126 {
+		start, n = 4, int(binary.BigEndian.Uint16(b[2:]))
+	}
+	if start+n > len(b) || frame.HeaderLen(n) != start {
+		return nil, 0
+	}
+	return b[start : start+n], start + n
+}
+
 // text takes one message of the server.
 func (c *client) text(b []byte, now int64, waits *shard) error {
 	if c.r.cfg.Plain {
@@ -126,8 +152,11 @@ func (c *client) text(b []byte, now int64, waits *shard) error {
 	if digits == 0 {
 		return fmt.Errorf("a message without a number: %.100s", b)
 	}
-	if c.n != 0 && n != c.n+1 {
-		c.Lost += max(0, int64(n)-int64(c.n)-1)
+	if !c.known {
+		return fmt.Errorf("a message before the room was joined: %.100s", b)
+	}
+	if n != c.n+1 {
+		c.jumps++
 	}
 	c.n = n
 	size := len(b) - c.r.cfg.Size - 2 // the text stands last, before "}
@@ -147,7 +176,7 @@ func (c *client) heard(text []byte, now int64, waits *shard) error {
 		return nil
 	}
 	s, due, ok := readHead(text)
-	if !ok || s.talker() >= c.r.cfg.Talkers || s.seq() == 0 || string(text[headLen:]) != c.r.padding {
+	if !ok || string(text[headLen:]) != c.r.padding || !c.r.ledger.knows(s) {
 		return fmt.Errorf("a text that nobody said: %.100q", text)
 	}
 	c.hear(s)
@@ -172,8 +201,8 @@ func (c *client) private(b []byte) error {
 		if f.Reset {
 			return fmt.Errorf("the server's history is another than before")
 		}
-		if c.n == 0 {
-			c.n = f.N
+		if !c.known {
+			c.n, c.known = f.N, true
 		}
 		c.join()
 	case wire.Refused:
@@ -196,7 +225,7 @@ func (c *client) knock(log string) {
 	}
 	none := 0
 	j := wire.Join{Room: c.r.room, Last: &none}
-	if c.n > 0 && log != "" {
+	if c.known {
 		j = wire.Join{Room: c.r.room, After: &wire.Position{Log: log, N: c.n}}
 	}
 	c.send(wire.Append(nil, j), frame.Text)
@@ -239,6 +268,7 @@ func (c *client) refill() {
 // utter queues the next message. It is called with mu held.
 func (c *client) utter(due int64) {
 	c.said++
+	c.r.ledger.said[c.talker].Store(int64(c.said))
 	c.words = appendText(c.words[:0], c.r.run, stampOf(c.talker, c.said), due, c.r.padding)
 	payload := c.words
 	if !c.r.cfg.Plain {

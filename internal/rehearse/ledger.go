@@ -10,9 +10,9 @@ import (
 // A message stands under its index: on ramai.v1 its number, on the plain door its place since the rehearsal began.
 type ledger struct {
 	mu       sync.Mutex
-	index    map[stamp]int                 // guarded by mu: where each message stands
-	last     []int                         // guarded by mu: by talker, the newest of it that was heard
+	index    [][]int32                     // guarded by mu: by talker and message of it, where that stands, plus one
 	disorder int64                         // guarded by mu: messages that everybody heard after a later one of their talker
+	said     []atomic.Int64                // by talker: messages handed out
 	pages    [1 << 14]atomic.Pointer[page] // readers look without a lock
 	size     atomic.Int64                  // messages written
 }
@@ -32,7 +32,12 @@ func (s stamp) talker() int { return int(s>>40) - 1 }
 func (s stamp) seq() int { return int(s & (1<<40 - 1)) }
 
 func newLedger(talkers int) *ledger {
-	return &ledger{index: make(map[stamp]int), last: make([]int, talkers)}
+	return &ledger{index: make([][]int32, talkers), said: make([]atomic.Int64, talkers)}
+}
+
+// knows tells whether s was said.
+func (l *ledger) knows(s stamp) bool {
+	return s.seq() > 0 && s.talker() < len(l.said) && int64(s.seq()) <= l.said[s.talker()].Load()
 }
 
 // at returns what stands under i, or zero if nothing does yet.
@@ -47,8 +52,9 @@ func (l *ledger) at(i int) stamp {
 func (l *ledger) note(i int, s stamp) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if at, ok := l.index[s]; ok {
-		return at
+	known, seq := &l.index[s.talker()], s.seq()
+	if seq < len(*known) && (*known)[seq] != 0 {
+		return int((*known)[seq]) - 1
 	}
 	if i != int(l.size.Load()) || i/pageSize >= len(l.pages) {
 		return -1
@@ -59,12 +65,12 @@ func (l *ledger) note(i int, s stamp) int {
 		l.pages[i/pageSize].Store(p)
 	}
 	p[i%pageSize] = s
-	l.index[s] = i
-	if t := s.talker(); s.seq() > l.last[t] {
-		l.last[t] = s.seq()
-	} else {
+	if seq < len(*known) {
 		l.disorder++
+	} else {
+		*known = append(*known, make([]int32, seq+1-len(*known))...)
 	}
+	(*known)[seq] = int32(i) + 1
 	l.size.Store(int64(i + 1))
 	return i
 }
@@ -74,7 +80,7 @@ func (l *ledger) unheard(talker, said int) (missing int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for seq := 1; seq <= said; seq++ {
-		if _, ok := l.index[stampOf(talker, seq)]; !ok {
+		if known := l.index[talker]; seq >= len(known) || known[seq] == 0 {
 			missing++
 		}
 	}
@@ -96,6 +102,9 @@ type tally struct {
 	Doubled    int64 `json:"doubled"`
 	OutOfOrder int64 `json:"out_of_order"`
 }
+
+// Good tells whether everything was heard once and in one order.
+func (t *tally) Good() bool { return t.Lost == 0 && t.Doubled == 0 && t.OutOfOrder == 0 }
 
 func (t *tally) add(o tally) {
 	t.Delivered += o.Delivered

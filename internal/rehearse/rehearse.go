@@ -68,11 +68,11 @@ func (c *Config) Check() error {
 		return errors.New("clients of the plain door cannot come back to where they were; that needs ramai.v1")
 	case c.Churn > 0 && c.Reconnect:
 		return errors.New("either clients break off by themselves or they are cut off")
-	case c.Missed < 0 || c.Missed > 0 && c.Talkers == 0:
-		return errors.New("a number of messages to miss is not negative, and somebody has to say them")
+	case c.Missed < 0 || c.Missed > 0 && (c.Talkers == 0 || !c.Reconnect):
+		return errors.New("messages are missed by clients that reconnect, and somebody has to say them")
 	case c.Sources < 0 || c.Sources > 1<<16:
 		return fmt.Errorf("there are 0 to %d addresses to connect from, not %d", 1<<16, c.Sources)
-	case c.For <= 0:
+	case c.For <= 0 || c.Drain < 0:
 		return errors.New("the talk has to take some time")
 	}
 	return nil
@@ -116,6 +116,9 @@ type rehearsal struct {
 	failOnce sync.Once
 }
 
+// ErrBroken is in the error of a rehearsal that could not be ended: everybody was in, and then something went wrong.
+var ErrBroken = errors.New("the rehearsal broke off")
+
 // Run rehearses and reports. An error says that it could not be done; what went wrong in it is in the report.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
 	if err := cfg.Check(); err != nil {
@@ -145,7 +148,14 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		}
 		r.clients = append(r.clients, c)
 	}
-	return r.rehearse(ctx)
+	rep, err := r.rehearse(ctx)
+	r.over.Store(true)
+	r.cfg.Reactor.Close() // after it the clients are ours
+	if err != nil {
+		return nil, err
+	}
+	r.report(rep)
+	return rep, nil
 }
 
 func (r *rehearsal) rehearse(ctx context.Context) (*Report, error) {
@@ -154,28 +164,27 @@ func (r *rehearsal) rehearse(ctx context.Context) (*Report, error) {
 		return nil, err
 	}
 	connected := time.Since(connect)
+	r.frozen.Store(r.cfg.Slow > 0)
+	r.talking.Store(true) // who is told of the stage may cut connections at once
 	r.cfg.Stage(EverybodyIn)
 	before := cpu()
-	r.frozen.Store(r.cfg.Slow > 0)
-	r.talking.Store(true)
 	talk := time.Now()
 	err := r.talk(ctx)
 	r.talking.Store(false)
 	talked := time.Since(talk)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrBroken, err)
 	}
 	r.cfg.Stage(TalkOver)
 	r.frozen.Store(false)
 	for _, c := range r.clients {
 		c.wake()
 	}
-	r.drain(ctx)
+	if err := r.drain(ctx); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrBroken, err)
+	}
 	r.cfg.Stage(AllHeard)
 	rep := &Report{Clients: r.cfg.Clients, Seconds: time.Since(talk).Seconds(), Talked: talked.Seconds(), Connecting: connected.Seconds(), CPU: (cpu() - before).Seconds()}
-	r.over.Store(true)
-	r.cfg.Reactor.Close() // after it the clients are ours
-	r.report(rep)
 	return rep, nil
 }
 
@@ -244,7 +253,7 @@ func (r *rehearsal) talk(ctx context.Context) error {
 }
 
 // drain waits until everybody has heard everything, or the time for it is over.
-func (r *rehearsal) drain(ctx context.Context) {
+func (r *rehearsal) drain(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Drain)
 	defer cancel()
 	said := 0
@@ -256,12 +265,13 @@ func (r *rehearsal) drain(ctx context.Context) {
 	for r.heard.Load() < int64(said)*int64(len(r.clients)) {
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-r.failed:
-			return
+			return *r.failure.Load()
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
+	return nil
 }
 
 // churn breaks connections off, one after the other, and has the clients come back to where they were.
