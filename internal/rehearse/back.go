@@ -29,8 +29,12 @@ type back struct {
 
 func newBack() *back { return &back{cut: make(chan struct{}, 1), whole: make(chan int64, 1)} }
 
-// lose takes a client whose connection has ended.
+// lose takes a client whose connection has ended. It is called by who owns the client.
 func (b *back) lose(c *client, now int64) {
+	if c.behind > 0 { // cut off once more before it was complete: that is the next time's
+		c.behind = 0
+		b.complete(now)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.lost, b.cutAt = append(b.lost, c), now
@@ -43,10 +47,7 @@ func (b *back) lose(c *client, now int64) {
 // complete hears that a client has got all that it missed.
 func (b *back) complete(now int64) {
 	if b.behind.Add(-1) == 0 {
-		b.whole <- now // moment is the longest time between two cuts that belong together.
-		const moment = 200 * time.Millisecond
-
-		// bringBack waits for it
+		b.whole <- now // comeBack waits for it
 	}
 }
 
@@ -65,20 +66,6 @@ func (r *rehearsal) bringBack(ctx context.Context) {
 			r.fail(err)
 			return
 		}
-	}
-}
-
-// take takes all that were cut off, when no more have been for a moment, and tells when the last was.
-func (r *rehearsal) take() (lost []*client, cutAt int64) {
-	for {
-		r.back.mu.Lock()
-		if r.since()-r.back.cutAt > int64(moment) {
-			lost, r.back.lost = r.back.lost, nil
-			defer r.back.mu.Unlock()
-			return lost, r.back.cutAt
-		}
-		r.back.mu.Unlock()
-		time.Sleep(moment / 10)
 	}
 }
 
@@ -117,7 +104,7 @@ func (r *rehearsal) comeBack(ctx context.Context) error {
 	r.back.behind.Store(int64(len(lost)))
 	r.in.Add(len(lost))
 	for _, c := range lost {
-		c.behind = missed
+		c.behind = missed + 1
 	}
 	r.dialAll(context.WithoutCancel(ctx), lost)
 	select {

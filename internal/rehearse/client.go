@@ -37,7 +37,7 @@ type client struct {
 	jumps   int64  // numbers that did not follow the one before
 	known   bool   // n is known: it was in the room before
 	flying  int    // closed loop: said and not yet heard
-	behind  int    // it has come back after a cut, and is complete when it has heard so many; 0: it is
+	behind  int    // it has been cut off, and is complete again when it has heard one less than so many; 0: it is complete
 	writing []byte // handed out by Next; its memory serves again
 	written []byte // the part of it that is not yet taken
 	ended   chan error
@@ -111,7 +111,7 @@ func (c *client) Received(b []byte) (used int, err error) {
 			return used, fmt.Errorf("the server closed the connection")
 		}
 	}
-	if c.behind > 0 && c.next >= c.behind {
+	if c.behind > 0 && c.joined && c.next >= c.behind-1 {
 		c.behind = 0
 		c.r.back.complete(now)
 	}
