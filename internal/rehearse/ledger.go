@@ -52,9 +52,8 @@ func (l *ledger) at(i int) stamp {
 func (l *ledger) note(i int, s stamp) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	known, seq := &l.index[s.talker()], s.seq()
-	if seq < len(*known) && (*known)[seq] != 0 {
-		return int((*known)[seq]) - 1
+	if at := l.stands(s); at >= 0 {
+		return at
 	}
 	if i != int(l.size.Load()) || i/pageSize >= len(l.pages) {
 		return -1
@@ -65,6 +64,7 @@ func (l *ledger) note(i int, s stamp) int {
 		l.pages[i/pageSize].Store(p)
 	}
 	p[i%pageSize] = s
+	known, seq := &l.index[s.talker()], s.seq()
 	if seq < len(*known) {
 		l.disorder++
 	} else {
@@ -75,12 +75,27 @@ func (l *ledger) note(i int, s stamp) int {
 	return i
 }
 
+// stands returns where s stands, or -1. It is called with mu held.
+func (l *ledger) stands(s stamp) int {
+	if known := l.index[s.talker()]; s.seq() < len(known) {
+		return int(known[s.seq()]) - 1
+	}
+	return -1
+}
+
+// find returns where s stands, or -1.
+func (l *ledger) find(s stamp) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.stands(s)
+}
+
 // unheard returns how many of a talker's messages nobody heard, of the first said.
 func (l *ledger) unheard(talker, said int) (missing int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for seq := 1; seq <= said; seq++ {
-		if known := l.index[talker]; seq >= len(known) || known[seq] == 0 {
+		if l.stands(stampOf(talker, seq)) < 0 {
 			missing++
 		}
 	}
@@ -90,8 +105,9 @@ func (l *ledger) unheard(talker, said int) (missing int64) {
 // ear is what one client has heard. It is owned by the goroutine that hears.
 type ear struct {
 	ledger  *ledger
-	next    int          // the index that has to come next
-	skipped map[int]bool // indices that did not come when they should have
+	next    int            // the index that has to come next
+	skipped map[int]bool   // indices that did not come when they should have
+	early   map[stamp]bool // heard when they stood nowhere yet
 	tally
 }
 
@@ -123,19 +139,25 @@ func (e *ear) hear(s stamp) {
 	if i := e.ledger.note(e.next, s); i == e.next {
 		e.next++
 	} else {
-		e.astray(i)
+		e.astray(s, i)
 	}
 }
 
-// astray counts a message that does not stand where this client is, but under index i, or nowhere if i is -1.
-func (e *ear) astray(i int) {
+// astray counts s, a message that does not stand where this client is, but under index i, or nowhere if i is -1.
+func (e *ear) astray(s stamp, i int) {
 	switch {
 	case e.skipped[i]:
 		delete(e.skipped, i)
 		e.Lost--
 		e.OutOfOrder++
+	case i < 0 && e.early[s]:
+		e.Doubled++
 	case i < 0: // others will hear it later, or never: the orders differ
 		e.OutOfOrder++
+		if e.early == nil {
+			e.early = make(map[stamp]bool)
+		}
+		e.early[s] = true
 	case i < e.next:
 		e.Doubled++
 	default:
@@ -155,8 +177,14 @@ func (e *ear) skip(i int) {
 	}
 }
 
-// end counts what never came: the rehearsal is over.
+// end counts what never came: the rehearsal is over. What stands nowhere is counted as lost for everybody elsewhere
+// (unheard), so it is taken off here if this client has heard it.
 func (e *ear) end() tally {
 	e.skip(int(e.ledger.size.Load()))
+	for s := range e.early {
+		if i := e.ledger.find(s); i < 0 || e.skipped[i] {
+			e.Lost--
+		}
+	}
 	return e.tally
 }

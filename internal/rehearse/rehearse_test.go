@@ -202,6 +202,18 @@ func TestLedgerFindsWhatIsWrong(t *testing.T) {
 		})
 	}
 	l := newLedger(1)
+	// The second hears what the first has not, and then the first hears it in another order: nothing is lost.
+	a, b := ear{ledger: l}, ear{ledger: l}
+	a.hear(stampOf(0, 1))
+	b.hear(stampOf(0, 2))
+	a.hear(stampOf(0, 2))
+	b.hear(stampOf(0, 1))
+	got := a.end()
+	got.add(b.end())
+	if want := (tally{Delivered: 4, OutOfOrder: got.OutOfOrder}); got != want || got.OutOfOrder == 0 {
+		t.Errorf("early: got %+v, want %+v", got, want)
+	}
+	l = newLedger(1)
 	e := ear{ledger: l}
 	for _, seq := range []int{1, 2, 5, 4} {
 		e.hear(stampOf(0, seq))
