@@ -1,18 +1,26 @@
 # make test   everything CI checks; installs what it lacks on Debian
 # make fuzz   every fuzz target for FUZZTIME (default 60s)
 # make build  the static binary, bin/ramai
+# make bench  ramai beside other servers, in all cases; CASES="fanout talk" BENCHFLAGS="--rounds 3" for less
 
 GO ?= go
 FUZZTIME ?= 60s
 SHORTFUZZ ?= 4s
 STATICCHECK = $(GO) tool -modfile=tools/staticcheck.mod staticcheck
 
-.PHONY: test build tools format vet race shortfuzz fuzz cross
+.PHONY: test build tools format vet race shortfuzz fuzz cross bench
 
 test: tools format vet race shortfuzz cross
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ramai ./cmd/ramai
+
+# On one's own machine, with nothing else running on it. See bench/README.md.
+bench: bench/peers/node_modules
+	$(GO) run ./bench $(BENCHFLAGS) $(CASES)
+
+bench/peers/node_modules: bench/peers/package-lock.json
+	cd bench/peers && npm ci --no-audit --no-fund
 
 # The race detector needs a C compiler.
 tools:

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,8 +30,18 @@ loop); with it, messages are due at fixed times, and the time to hear them count
 			if cfg.Rate == 0 && cfg.InFlight == 0 {
 				cfg.InFlight = 8
 			}
-			cfg.Reactor = reactor.NewPortable(reactor.Options{})
+			err := cfg.Check()
+			if err != nil {
+				return exit(exitUsage, err)
+			}
+			cfg.Stage = func(stage string) { fmt.Fprintln(cmd.ErrOrStderr(), "ramai:", stage) }
+			if cfg.Reactor, err = reactor.New(reactor.Options{}); err != nil {
+				return err
+			}
 			report, err := rehearse.Run(cmd.Context(), cfg)
+			if errors.Is(err, rehearse.ErrBroken) {
+				return exit(exitUnconfirmed, err)
+			}
 			if err != nil {
 				return exit(exitNoServer, err)
 			}
@@ -54,10 +65,13 @@ loop); with it, messages are due at fixed times, and the time to hear them count
 	f.IntVar(&cfg.InFlight, "in-flight", 0, "messages on their way of each talker (closed loop; 8 without --rate)")
 	f.IntVar(&cfg.Size, "size", cfg.Size, "bytes of a message")
 	f.DurationVar(&cfg.For, "for", cfg.For, "how long there is talk")
+	f.DurationVar(&cfg.Drain, "drain", 30*time.Second, "how long after the talk the last message may take")
 	f.IntVar(&cfg.Slow, "slow", 0, "clients that read nothing while there is talk, and everything after")
 	f.Float64Var(&cfg.Churn, "churn", 0, "clients a second that break off and come back (ramai.v1)")
 	f.BoolVar(&cfg.Plain, "plain", false, "the plain door; otherwise ramai.v1")
-	f.IntVar(&cfg.Sources, "sources", 0, "addresses of 127/8 to connect from, for more clients than one address has ports")
+	f.BoolVar(&cfg.Reconnect, "reconnect", false, "clients that do not talk come back when their connections are cut from outside (ramai.v1)")
+	f.IntVar(&cfg.Missed, "missed", 0, "messages that are said before they do")
+	f.IntVar(&cfg.Sources, "sources", 0, "addresses of 127.1/16 that those who do not talk connect from, for more than one address has ports")
 	f.BoolVar(&asJSON, "json", false, "print the report as one JSON object")
 	return cmd
 }

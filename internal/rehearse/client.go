@@ -2,10 +2,10 @@ package rehearse
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,13 +16,6 @@ import (
 	"ramai/wire"
 )
 
-// A message of the rehearsal is a fixed head and padding: "~", run (4 hex digits), talker (4), seq (8), and when it was
-// due, in nanoseconds since the beginning (10).
-const (
-	headLen = 1 + 4 + 4 + 8 + 10
-	padding = "the quick brown fox jumps over the lazy dog "
-)
-
 // client is one client of the rehearsal. It is a reactor.Source.
 type client struct {
 	r       *rehearsal
@@ -30,18 +23,23 @@ type client struct {
 	slow    bool
 	leaving atomic.Bool // its connection ends because it is to
 
-	mu   sync.Mutex // for what the talking goroutine shares with the reactor's
-	conn reactor.Conn
-	out  []byte // frames to be written
-	said int    // messages handed out
+	mu    sync.Mutex // for what the talking goroutine shares with the reactor's
+	conn  reactor.Conn
+	out   []byte // frames to be written
+	said  int    // messages handed out
+	words []byte // the newest of them; its memory serves again
 
 	// Owned by who calls the Source.
 	ear
 	dec     frame.Decoder
 	joined  bool
 	n       uint64 // ramai.v1: the newest number heard
+	jumps   int64  // numbers that did not follow the one before
+	known   bool   // n is known: it was in the room before
 	flying  int    // closed loop: said and not yet heard
-	written []byte // handed out by Next, not yet taken
+	behind  int    // it has been cut off, and is complete again when it has heard one less than so many; 0: it is complete
+	writing []byte // handed out by Next; its memory serves again
+	written []byte // the part of it that is not yet taken
 	ended   chan error
 }
 
@@ -50,7 +48,7 @@ func (c *client) attach(conn reactor.Conn) reactor.Source {
 	c.mu.Lock()
 	c.conn, c.out = conn, nil
 	c.mu.Unlock()
-	c.dec, c.written, c.joined = frame.NewDecoder(&c.r.frames), nil, false
+	c.dec, c.writing, c.written, c.joined = frame.NewDecoder(&c.r.frames), nil, nil, false
 	c.ended = make(chan error, 1)
 	return c
 }
@@ -58,10 +56,11 @@ func (c *client) attach(conn reactor.Conn) reactor.Source {
 // Next implements reactor.Source.
 func (c *client) Next(max int) ([]byte, bool) {
 	if len(c.written) == 0 {
-		c.refill()
 		c.mu.Lock()
-		c.written, c.out = c.out, nil
+		c.refill()
+		c.writing, c.out = c.out, c.writing[:0]
 		c.mu.Unlock()
+		c.written = c.writing
 	}
 	return c.written[:min(len(c.written), max)], len(c.written) > 0
 }
@@ -72,7 +71,7 @@ func (c *client) Wrote(n int) { c.written = c.written[n:] }
 // Closed implements reactor.Source.
 func (c *client) Closed(err error) {
 	c.r.lostConn(c, err) // before ended is told: then the client is no longer leaving
-	c.ended <- err
+	c.ended <- err       // of each connection there is one
 }
 
 // Received implements reactor.Source.
@@ -83,10 +82,19 @@ func (c *client) Received(b []byte) (used int, err error) {
 	if c.r.isFrozen(c) {
 		return 0, nil
 	}
+	before := c.Delivered
+	defer func() { c.r.heard.Add(c.Delivered - before) }()
 	now := c.r.since()
 	waits := c.r.waits.begin()
 	defer c.r.waits.end(waits)
 	for used < len(b) {
+		if text, k := wholeText(b[used:]); k > 0 && !c.dec.Partial() {
+			used += k
+			if err := c.text(text, now, waits); err != nil {
+				return used, err
+			}
+			continue
+		}
 		m, k, err := c.dec.Next(b[used:])
 		used += k
 		if err != nil {
@@ -98,12 +106,33 @@ func (c *client) Received(b []byte) (used int, err error) {
 				return used, err
 			}
 		case frame.Ping:
-			c.send(frame.AppendPong(nil, m.Payload)[2:], frame.Pong)
+			c.send(m.Payload, frame.Pong)
 		case frame.Close:
 			return used, fmt.Errorf("the server closed the connection")
 		}
 	}
+	if c.behind > 0 && c.joined && c.next >= c.behind-1 {
+		c.behind = 0
+		c.r.back.complete(now)
+	}
 	return used, nil
+}
+
+// wholeText returns the payload of the frame at the beginning of b, if that is a whole text as nearly all are, and how
+// many bytes the frame has. The decoder takes all others. Whether it is UTF-8 is seen when it is compared.
+func wholeText(b []byte) (payload []byte, used int) {
+	const finText = 0x81 // RFC 6455, section 5.2
+	if len(b) < 4 || b[0] != finText {
+		return nil, 0
+	}
+	start, n := 2, int(b[1])
+	if n == 126 {
+		start, n = 4, int(binary.BigEndian.Uint16(b[2:]))
+	}
+	if start+n > len(b) || frame.HeaderLen(n) != start {
+		return nil, 0
+	}
+	return b[start : start+n], start + n
 }
 
 // text takes one message of the server.
@@ -115,13 +144,19 @@ func (c *client) text(b []byte, now int64, waits *shard) error {
 	if !ok {
 		return c.private(b)
 	}
-	digits := bytes.IndexByte(rest, ',')
-	n, err := strconv.ParseUint(string(rest[:max(digits, 0)]), 10, 64)
-	if err != nil {
+	n, digits := uint64(0), 0
+	for digits < min(len(rest), 19) && rest[digits]-'0' < 10 {
+		n = n*10 + uint64(rest[digits]-'0')
+		digits++
+	}
+	if digits == 0 {
 		return fmt.Errorf("a message without a number: %.100s", b)
 	}
-	if c.n != 0 && n != c.n+1 {
-		c.Lost += max(0, int64(n)-int64(c.n)-1)
+	if !c.known {
+		return fmt.Errorf("a message before the room was joined: %.100s", b)
+	}
+	if n != c.n+1 {
+		c.jumps++
 	}
 	c.n = n
 	size := len(b) - c.r.cfg.Size - 2 // the text stands last, before "}
@@ -140,16 +175,15 @@ func (c *client) heard(text []byte, now int64, waits *shard) error {
 	if len(text) < headLen || !bytes.HasPrefix(text, c.r.run) {
 		return nil
 	}
-	talker, err1 := strconv.ParseUint(string(text[5:9]), 16, 32)
-	seq, err2 := strconv.ParseUint(string(text[9:17]), 16, 40)
-	due, err3 := strconv.ParseInt(string(text[17:27]), 16, 64)
-	if err1 != nil || err2 != nil || err3 != nil || int(talker) >= c.r.cfg.Talkers {
+	s, due, ok := readHead(text)
+	if !ok || string(text[headLen:]) != c.r.padding || !c.r.ledger.knows(s) {
 		return fmt.Errorf("a text that nobody said: %.100q", text)
 	}
-	c.hear(stampOf(int(talker), int(seq)))
-	waits.record(now - due)
-	c.r.delivered()
-	if int(talker) == c.talker && c.r.cfg.InFlight > 0 {
+	c.hear(s)
+	if !c.slow { // it is the others that one wants to know about
+		waits.record(now - due)
+	}
+	if s.talker() == c.talker && c.r.cfg.InFlight > 0 {
 		c.flying--
 	}
 	return nil
@@ -167,8 +201,8 @@ func (c *client) private(b []byte) error {
 		if f.Reset {
 			return fmt.Errorf("the server's history is another than before")
 		}
-		if c.n == 0 {
-			c.n = f.N
+		if !c.known {
+			c.n, c.known = f.N, true
 		}
 		c.join()
 	case wire.Refused:
@@ -191,7 +225,7 @@ func (c *client) knock(log string) {
 	}
 	none := 0
 	j := wire.Join{Room: c.r.room, Last: &none}
-	if c.n > 0 && log != "" {
+	if c.known {
 		j = wire.Join{Room: c.r.room, After: &wire.Position{Log: log, N: c.n}}
 	}
 	c.send(wire.Append(nil, j), frame.Text)
@@ -199,9 +233,8 @@ func (c *client) knock(log string) {
 
 // send queues one frame.
 func (c *client) send(payload []byte, op frame.Op) {
-	mask := [4]byte{byte(rand.Uint32()), 1, 2, 3}
 	c.mu.Lock()
-	c.out = frame.AppendMasked(c.out, op, payload, mask)
+	c.out = frame.AppendMasked(c.out, op, payload, newMask())
 	conn := c.conn
 	c.mu.Unlock()
 	conn.Wake()
@@ -216,25 +249,37 @@ func (c *client) wake() {
 // say says the next message, due at a time in nanoseconds since the beginning.
 func (c *client) say(due int64) {
 	c.mu.Lock()
-	c.said++
-	seq := c.said
+	c.utter(due)
+	conn := c.conn
 	c.mu.Unlock()
-	text := fmt.Appendf(nil, "%s%04x%08x%010x", c.r.run, c.talker, seq, due)
-	for len(text) < c.r.cfg.Size {
-		text = append(text, padding[:min(len(padding), c.r.cfg.Size-len(text))]...)
-	}
-	if !c.r.cfg.Plain {
-		text = wire.Append(nil, wire.Say{Room: c.r.room, ID: fmt.Sprintf("%s-%d-%d", c.r.run[1:], c.talker, seq), Text: string(text)})
-	}
-	c.send(text, frame.Text)
+	conn.Wake()
 }
 
-// refill keeps the closed loop full.
+// refill keeps the closed loop full. It is called with mu held.
 func (c *client) refill() {
-	for c.talker >= 0 && c.flying < c.r.cfg.InFlight && c.r.talking.Load() {
-		c.flying++
-		c.say(c.r.since())
+	if c.talker < 0 || c.flying >= c.r.cfg.InFlight || !c.r.talking.Load() {
+		return
 	}
+	for due := c.r.since(); c.flying < c.r.cfg.InFlight; c.flying++ {
+		c.utter(due)
+	}
+}
+
+// utter queues the next message. It is called with mu held.
+func (c *client) utter(due int64) {
+	c.said++
+	c.r.ledger.said[c.talker].Store(int64(c.said))
+	c.words = appendText(c.words[:0], c.r.run, stampOf(c.talker, c.said), due, c.r.padding)
+	payload := c.words
+	if !c.r.cfg.Plain {
+		payload = wire.Append(nil, wire.Say{Room: c.r.room, ID: fmt.Sprintf("%s-%d-%d", c.r.run[1:], c.talker, c.said), Text: string(c.words)})
+	}
+	c.out = frame.AppendMasked(c.out, frame.Text, payload, newMask())
+}
+
+func newMask() (mask [4]byte) {
+	binary.NativeEndian.PutUint32(mask[:], rand.Uint32())
+	return mask
 }
 
 // rooms are at /r/ROOM; anything else is the lobby.

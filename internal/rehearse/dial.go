@@ -22,7 +22,7 @@ func (r *rehearsal) dial(ctx context.Context, c *client) error {
 	if r.target.Port() == "" {
 		host = net.JoinHostPort(r.target.Hostname(), "2000")
 	}
-	d := net.Dialer{LocalAddr: r.source()}
+	d := net.Dialer{LocalAddr: r.source(c)}
 	nc, err := d.DialContext(ctx, "tcp", host)
 	if err != nil {
 		return fmt.Errorf("connecting: %w", err)

@@ -10,9 +10,9 @@ import (
 // A message stands under its index: on ramai.v1 its number, on the plain door its place since the rehearsal began.
 type ledger struct {
 	mu       sync.Mutex
-	index    map[stamp]int                 // guarded by mu: where each message stands
-	last     []int                         // guarded by mu: by talker, the newest of it that was heard
+	index    [][]int32                     // guarded by mu: by talker and message of it, where that stands, plus one
 	disorder int64                         // guarded by mu: messages that everybody heard after a later one of their talker
+	said     []atomic.Int64                // by talker: messages handed out
 	pages    [1 << 14]atomic.Pointer[page] // readers look without a lock
 	size     atomic.Int64                  // messages written
 }
@@ -32,7 +32,12 @@ func (s stamp) talker() int { return int(s>>40) - 1 }
 func (s stamp) seq() int { return int(s & (1<<40 - 1)) }
 
 func newLedger(talkers int) *ledger {
-	return &ledger{index: make(map[stamp]int), last: make([]int, talkers)}
+	return &ledger{index: make([][]int32, talkers), said: make([]atomic.Int64, talkers)}
+}
+
+// knows tells whether s was said.
+func (l *ledger) knows(s stamp) bool {
+	return s.seq() > 0 && s.talker() < len(l.said) && int64(s.seq()) <= l.said[s.talker()].Load()
 }
 
 // at returns what stands under i, or zero if nothing does yet.
@@ -47,7 +52,7 @@ func (l *ledger) at(i int) stamp {
 func (l *ledger) note(i int, s stamp) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if at, ok := l.index[s]; ok {
+	if at := l.stands(s); at >= 0 {
 		return at
 	}
 	if i != int(l.size.Load()) || i/pageSize >= len(l.pages) {
@@ -59,14 +64,30 @@ func (l *ledger) note(i int, s stamp) int {
 		l.pages[i/pageSize].Store(p)
 	}
 	p[i%pageSize] = s
-	l.index[s] = i
-	if t := s.talker(); s.seq() > l.last[t] {
-		l.last[t] = s.seq()
-	} else {
+	known, seq := &l.index[s.talker()], s.seq()
+	if seq < len(*known) {
 		l.disorder++
+	} else {
+		*known = append(*known, make([]int32, seq+1-len(*known))...)
 	}
+	(*known)[seq] = int32(i) + 1
 	l.size.Store(int64(i + 1))
 	return i
+}
+
+// stands returns where s stands, or -1. It is called with mu held.
+func (l *ledger) stands(s stamp) int {
+	if known := l.index[s.talker()]; s.seq() < len(known) {
+		return int(known[s.seq()]) - 1
+	}
+	return -1
+}
+
+// find returns where s stands, or -1.
+func (l *ledger) find(s stamp) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.stands(s)
 }
 
 // unheard returns how many of a talker's messages nobody heard, of the first said.
@@ -74,7 +95,7 @@ func (l *ledger) unheard(talker, said int) (missing int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for seq := 1; seq <= said; seq++ {
-		if _, ok := l.index[stampOf(talker, seq)]; !ok {
+		if l.stands(stampOf(talker, seq)) < 0 {
 			missing++
 		}
 	}
@@ -84,8 +105,9 @@ func (l *ledger) unheard(talker, said int) (missing int64) {
 // ear is what one client has heard. It is owned by the goroutine that hears.
 type ear struct {
 	ledger  *ledger
-	next    int          // the index that has to come next
-	skipped map[int]bool // indices that did not come when they should have
+	next    int            // the index that has to come next
+	skipped map[int]bool   // indices that did not come when they should have
+	early   map[stamp]bool // heard when they stood nowhere yet
 	tally
 }
 
@@ -96,6 +118,9 @@ type tally struct {
 	Doubled    int64 `json:"doubled"`
 	OutOfOrder int64 `json:"out_of_order"`
 }
+
+// Good tells whether everything was heard once and in one order.
+func (t *tally) Good() bool { return t.Lost == 0 && t.Doubled == 0 && t.OutOfOrder == 0 }
 
 func (t *tally) add(o tally) {
 	t.Delivered += o.Delivered
@@ -114,19 +139,25 @@ func (e *ear) hear(s stamp) {
 	if i := e.ledger.note(e.next, s); i == e.next {
 		e.next++
 	} else {
-		e.astray(i)
+		e.astray(s, i)
 	}
 }
 
-// astray counts a message that does not stand where this client is, but under index i, or nowhere if i is -1.
-func (e *ear) astray(i int) {
+// astray counts s, a message that does not stand where this client is, but under index i, or nowhere if i is -1.
+func (e *ear) astray(s stamp, i int) {
 	switch {
 	case e.skipped[i]:
 		delete(e.skipped, i)
 		e.Lost--
 		e.OutOfOrder++
+	case i < 0 && e.early[s]:
+		e.Doubled++
 	case i < 0: // others will hear it later, or never: the orders differ
 		e.OutOfOrder++
+		if e.early == nil {
+			e.early = make(map[stamp]bool)
+		}
+		e.early[s] = true
 	case i < e.next:
 		e.Doubled++
 	default:
@@ -146,8 +177,14 @@ func (e *ear) skip(i int) {
 	}
 }
 
-// end counts what never came: the rehearsal is over.
+// end counts what never came: the rehearsal is over. What stands nowhere is counted as lost for everybody elsewhere
+// (unheard), so it is taken off here if this client has heard it.
 func (e *ear) end() tally {
 	e.skip(int(e.ledger.size.Load()))
+	for s := range e.early {
+		if i := e.ledger.find(s); i < 0 || e.skipped[i] {
+			e.Lost--
+		}
+	}
 	return e.tally
 }

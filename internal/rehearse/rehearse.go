@@ -21,39 +21,72 @@ import (
 
 // Config says what is rehearsed.
 type Config struct {
-	URL      string        // of the room: http or ws, without TLS
-	Clients  int           // connections
-	Talkers  int           // how many of them talk
-	Rate     float64       // open loop: messages a second, all talkers together; 0: closed loop
-	InFlight int           // closed loop: messages of each talker that are said and not yet heard by it
-	Size     int           // bytes of a text
-	For      time.Duration // how long there is talk
-	Slow     int           // clients that read nothing while there is talk, and everything after
-	Churn    float64       // ramai.v1: clients a second that break off and come back
-	Plain    bool          // the plain door; otherwise ramai.v1
-	Sources  int           // addresses of 127/8 to connect from; 0: as the system chooses
-	Drain    time.Duration // how long after the talk the last message may take; 0: 30 s
-	Reactor  reactor.Reactor
+	URL       string        // of the room: http or ws, without TLS
+	Clients   int           // connections
+	Talkers   int           // how many of them talk
+	Rate      float64       // open loop: messages a second, all talkers together; 0: closed loop
+	InFlight  int           // closed loop: messages of each talker that are said and not yet heard by it
+	Size      int           // bytes of a text
+	For       time.Duration // how long there is talk
+	Slow      int           // clients that read nothing while there is talk, and everything after
+	Churn     float64       // ramai.v1: clients a second that break off and come back
+	Plain     bool          // the plain door; otherwise ramai.v1
+	Reconnect bool          // ramai.v1: clients that do not talk come back if their connections are cut while there is talk
+	Missed    int           // of which they first miss so many messages
+	Sources   int           // addresses of 127.1/16 that those who do not talk connect from; 0: as the system chooses
+	Drain     time.Duration // how long after the talk the last message may take; 0: 30 s
+	Reactor   reactor.Reactor
+	Stage     func(stage string) // told of the stages below; may be nil
 }
 
-func (c *Config) check() error {
+// The stages of a rehearsal.
+const (
+	EverybodyIn = "everybody is in"
+	TalkOver    = "the talk is over" // the slow still read nothing
+	AllHeard    = "all that will be heard is heard"
+)
+
+// Check tells what cannot be rehearsed like that.
+func (c *Config) Check() error {
+	if _, err := parseURL(c.URL); err != nil {
+		return err
+	}
 	switch {
 	case c.Clients < 1:
 		return errors.New("there is at least one client")
-	case c.Talkers < 1 || c.Talkers > c.Clients || c.Talkers > 1<<16:
-		return fmt.Errorf("of %d clients 1 to %d can talk", c.Clients, min(c.Clients, 1<<16))
+	case c.Talkers < 0 || c.Talkers > c.Clients || c.Talkers > 1<<16:
+		return fmt.Errorf("of %d clients 0 to %d can talk, not %d", c.Clients, min(c.Clients, 1<<16), c.Talkers)
 	case c.Slow < 0 || c.Slow > c.Clients-c.Talkers:
-		return fmt.Errorf("of %d clients %d talk; at most %d can be slow", c.Clients, c.Talkers, c.Clients-c.Talkers)
-	case (c.Rate > 0) == (c.InFlight > 0):
+		return fmt.Errorf("of %d clients %d talk; 0 to %d can be slow, not %d", c.Clients, c.Talkers, c.Clients-c.Talkers, c.Slow)
+	case !(c.Rate >= 0 && c.Rate <= 1e9) || c.InFlight < 0 || !(c.Churn >= 0 && c.Churn <= 1e6): // NaN is neither
+		return errors.New("a rate is a number of events a second, and a number in flight is at least 1")
+	case c.Talkers > 0 && (c.Rate > 0) == (c.InFlight > 0):
 		return errors.New("either a rate (open loop) or a number in flight (closed loop) is needed")
 	case c.Size < headLen || c.Size > 4000:
-		return fmt.Errorf("a text has %d to 4000 bytes", headLen)
-	case c.Churn > 0 && c.Plain:
-		return errors.New("clients of the plain door cannot come back to where they were; churn needs ramai.v1")
-	case c.For <= 0:
+		return fmt.Errorf("a text has %d to 4000 bytes, not %d", headLen, c.Size)
+	case (c.Churn > 0 || c.Reconnect) && c.Plain:
+		return errors.New("clients of the plain door cannot come back to where they were; that needs ramai.v1")
+	case c.Churn > 0 && c.Reconnect:
+		return errors.New("either clients break off by themselves or they are cut off")
+	case c.Missed < 0 || c.Missed > 0 && (c.Talkers == 0 || !c.Reconnect):
+		return errors.New("messages are missed by clients that reconnect, and somebody has to say them")
+	case c.Sources < 0 || c.Sources > 1<<16:
+		return fmt.Errorf("there are 0 to %d addresses to connect from, not %d", 1<<16, c.Sources)
+	case c.For <= 0 || c.Drain < 0:
 		return errors.New("the talk has to take some time")
 	}
 	return nil
+}
+
+func parseURL(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("the address %q is no URL: %w", text, err)
+	}
+	if u.Scheme != "http" && u.Scheme != "ws" || u.Hostname() == "" {
+		return nil, fmt.Errorf("the address is like http://127.0.0.1:2000/r/ROOM, not %q", text)
+	}
+	return u, nil
 }
 
 // rehearsal is one run.
@@ -62,12 +95,15 @@ type rehearsal struct {
 	target      *url.URL
 	room        string
 	run         []byte // "~" and four digits: whose messages these are
+	padding     string // what follows the head of a text
 	messageHead []byte // how a message of ramai.v1 begins, up to its number
 	frames      frame.Config
 	clients     []*client
 	ledger      *ledger
 	waits       *waits
 	begin       time.Time
+	back        *back
+	returned    *Back          // once the talk is over: how those came back who were cut off last
 	in          sync.WaitGroup // clients on their way in
 	log         atomic.Pointer[string]
 
@@ -80,22 +116,28 @@ type rehearsal struct {
 	failOnce sync.Once
 }
 
+// ErrBroken is in the error of a rehearsal that could not be ended: everybody was in, and then something went wrong.
+var ErrBroken = errors.New("the rehearsal broke off")
+
 // Run rehearses and reports. An error says that it could not be done; what went wrong in it is in the report.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
-	if err := cfg.check(); err != nil {
+	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
-	target, err := url.Parse(cfg.URL)
+	target, err := parseURL(cfg.URL)
 	if err != nil {
-		return nil, fmt.Errorf("the address %q is no URL: %w", cfg.URL, err)
+		return nil, err
 	}
 	if cfg.Drain == 0 {
 		cfg.Drain = 30 * time.Second
 	}
+	if cfg.Stage == nil {
+		cfg.Stage = func(string) {}
+	}
 	r := &rehearsal{
 		cfg: cfg, target: target, room: roomOf(target.Path), run: fmt.Appendf(nil, "~%04x", rand.N(1<<16)),
 		frames: frame.Config{Client: true, TextOnly: true, MaxMessage: 1 << 20, MaxFragments: 1},
-		ledger: newLedger(cfg.Talkers), waits: newWaits(), begin: time.Now(), failed: make(chan struct{}),
+		ledger: newLedger(cfg.Talkers), waits: newWaits(), back: newBack(), padding: paddingOf(cfg.Size), begin: time.Now(), failed: make(chan struct{}),
 	}
 	r.messageHead = fmt.Appendf(nil, `{"type":"message","room":%q,"n":`, r.room)
 	r.in.Add(cfg.Clients)
@@ -106,7 +148,14 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		}
 		r.clients = append(r.clients, c)
 	}
-	return r.rehearse(ctx)
+	rep, err := r.rehearse(ctx)
+	r.over.Store(true)
+	r.cfg.Reactor.Close() // after it the clients are ours
+	if err != nil {
+		return nil, err
+	}
+	r.report(rep)
+	return rep, nil
 }
 
 func (r *rehearsal) rehearse(ctx context.Context) (*Report, error) {
@@ -115,32 +164,32 @@ func (r *rehearsal) rehearse(ctx context.Context) (*Report, error) {
 		return nil, err
 	}
 	connected := time.Since(connect)
-	before := cpu()
 	r.frozen.Store(r.cfg.Slow > 0)
-	r.talking.Store(true)
+	r.talking.Store(true) // who is told of the stage may cut connections at once
+	r.cfg.Stage(EverybodyIn)
+	before := cpu()
 	talk := time.Now()
 	err := r.talk(ctx)
 	r.talking.Store(false)
 	talked := time.Since(talk)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrBroken, err)
 	}
+	r.cfg.Stage(TalkOver)
 	r.frozen.Store(false)
 	for _, c := range r.clients {
 		c.wake()
 	}
-	r.drain(ctx)
+	if err := r.drain(ctx); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrBroken, err)
+	}
+	r.cfg.Stage(AllHeard)
 	rep := &Report{Clients: r.cfg.Clients, Seconds: time.Since(talk).Seconds(), Talked: talked.Seconds(), Connecting: connected.Seconds(), CPU: (cpu() - before).Seconds()}
-	r.over.Store(true)
-	r.cfg.Reactor.Close() // after it the clients are ours
-	r.report(rep)
 	return rep, nil
 }
 
 // since is now, in nanoseconds since the beginning.
 func (r *rehearsal) since() int64 { return int64(time.Since(r.begin)) }
-
-func (r *rehearsal) delivered() { r.heard.Add(1) }
 
 // isFrozen tells whether a client reads nothing now: the last ones are the slow ones.
 func (r *rehearsal) isFrozen(c *client) bool {
@@ -156,7 +205,9 @@ func (r *rehearsal) fail(err error) {
 
 // lostConn hears that a connection ended.
 func (r *rehearsal) lostConn(c *client, err error) {
-	if !r.over.Load() && !c.leaving.Load() {
+	if r.cfg.Reconnect && c.talker < 0 && r.talking.Load() {
+		r.back.lose(c, r.since())
+	} else if !r.over.Load() && !c.leaving.Load() {
 		r.fail(fmt.Errorf("a connection ended: %w", errors.Join(err, errors.New("it was not asked to"))))
 	}
 }
@@ -165,15 +216,18 @@ func (r *rehearsal) lostConn(c *client, err error) {
 func (r *rehearsal) talk(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.For)
 	defer cancel()
-	var churning sync.WaitGroup
+	var coming sync.WaitGroup
 	if r.cfg.Churn > 0 {
-		churning.Go(func() { r.churn(ctx) })
+		coming.Go(func() { r.churn(ctx) })
 	}
-	defer churning.Wait()
+	if r.cfg.Reconnect {
+		coming.Go(func() { r.bringBack(ctx) })
+	}
+	defer coming.Wait()
 	for _, c := range r.clients[:r.cfg.Talkers] {
 		c.wake()
 	}
-	if r.cfg.Rate == 0 {
+	if r.cfg.Rate == 0 || r.cfg.Talkers == 0 {
 		select {
 		case <-ctx.Done():
 		case <-r.failed:
@@ -199,7 +253,7 @@ func (r *rehearsal) talk(ctx context.Context) error {
 }
 
 // drain waits until everybody has heard everything, or the time for it is over.
-func (r *rehearsal) drain(ctx context.Context) {
+func (r *rehearsal) drain(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Drain)
 	defer cancel()
 	said := 0
@@ -211,12 +265,13 @@ func (r *rehearsal) drain(ctx context.Context) {
 	for r.heard.Load() < int64(said)*int64(len(r.clients)) {
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-r.failed:
-			return
+			return *r.failure.Load()
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
+	return nil
 }
 
 // churn breaks connections off, one after the other, and has the clients come back to where they were.
@@ -256,21 +311,7 @@ func (r *rehearsal) connect(ctx context.Context) error {
 	for _, c := range r.clients[len(r.clients)-r.cfg.Slow:] {
 		c.slow = true
 	}
-	slots := make(chan struct{}, 64)
-	var dialling sync.WaitGroup
-	for _, c := range r.clients {
-		slots <- struct{}{}
-		dialling.Go(func() {
-			defer func() { <-slots }()
-			if err := r.dial(ctx, c); err != nil {
-				r.fail(err)
-			}
-		})
-		if r.failure.Load() != nil {
-			break
-		}
-	}
-	dialling.Wait()
+	r.dialAll(ctx, r.clients)
 	everybody := make(chan struct{})
 	go func() {
 		r.in.Wait()
@@ -288,9 +329,28 @@ func (r *rehearsal) connect(ctx context.Context) error {
 	}
 }
 
-// source is an address of 127/8 to connect from, or nil.
-func (r *rehearsal) source() net.Addr {
-	if r.cfg.Sources == 0 {
+// dialAll connects many clients, as fast as the server lets them in.
+func (r *rehearsal) dialAll(ctx context.Context, clients []*client) {
+	slots := make(chan struct{}, 128)
+	var dialling sync.WaitGroup
+	defer dialling.Wait()
+	for _, c := range clients {
+		slots <- struct{}{}
+		if r.failure.Load() != nil {
+			return
+		}
+		dialling.Go(func() {
+			defer func() { <-slots }()
+			if err := r.dial(ctx, c); err != nil {
+				r.fail(err)
+			}
+		})
+	}
+}
+
+// source is the address that a client connects from, or nil. Those who do not talk can be told by it, and be cut off.
+func (r *rehearsal) source(c *client) net.Addr {
+	if r.cfg.Sources == 0 || c.talker >= 0 {
 		return nil
 	}
 	i := rand.N(r.cfg.Sources)

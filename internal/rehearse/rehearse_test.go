@@ -1,9 +1,13 @@
 package rehearse
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
+	"net"
 	"net/http/httptest"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,29 +29,147 @@ func TestRehearsals(t *testing.T) {
 		"v1, open loop":      func(c *Config) { c.Rate = 200 },
 		"slow readers":       func(c *Config) { c.InFlight, c.Slow = 8, 3 },
 		"churn":              func(c *Config) { c.Rate, c.Churn = 500, 40 },
+		"silence":            func(c *Config) { c.Talkers = 0 },
 		"addresses":          func(c *Config) { c.Plain, c.InFlight, c.Sources = true, 1, 300 },
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg := server.Defaults()
-			cfg.Memory, cfg.Rate, cfg.Quiet, cfg.Log = true, 0, true, slog.New(slog.DiscardHandler)
-			s, err := server.New(cfg)
-			if err != nil {
-				t.Fatal(err)
-			}
-			web := httptest.NewServer(s.Handler())
-			defer web.Close()
-			defer s.Close()
 			c := base
-			c.URL, c.Reactor = web.URL+"/r/rehearsal", reactor.NewPortable(reactor.Options{})
+			c.URL, c.Reactor = serve(t, nil), newReactor(t)
 			change(&c)
 			rep, err := Run(context.Background(), c)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !rep.Good() || rep.Said == 0 || rep.Delivered != rep.Said*int64(c.Clients) {
+			if !rep.Good() || (rep.Said == 0) != (c.Talkers == 0) || rep.Delivered != rep.Said*int64(c.Clients) {
 				t.Errorf("%+v", rep)
 			}
 		})
+	}
+}
+
+// serve starts a server and returns the address of a room. wrap, if not nil, gets its listener.
+func serve(t *testing.T, wrap func(net.Listener) net.Listener) string {
+	t.Helper()
+	cfg := server.Defaults()
+	cfg.Memory, cfg.Rate, cfg.Quiet, cfg.Log = true, 0, true, slog.New(slog.DiscardHandler)
+	s, err := server.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewUnstartedServer(s.Handler())
+	if wrap != nil {
+		web.Listener = wrap(web.Listener)
+	}
+	web.Start()
+	t.Cleanup(web.Close)
+	t.Cleanup(func() { s.Close() })
+	return web.URL + "/r/rehearsal"
+}
+
+func newReactor(t *testing.T) reactor.Reactor {
+	t.Helper()
+	r, err := reactor.New(reactor.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// cutter is a listener whose connections from 127.1/16 can be cut.
+type cutter struct {
+	net.Listener
+	mu    sync.Mutex
+	conns []net.Conn
+}
+
+func (l *cutter) Accept() (net.Conn, error) {
+	nc, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if strings.HasPrefix(nc.RemoteAddr().String(), "127.1.") {
+		l.conns = append(l.conns, nc)
+	}
+	return struct{ net.Conn }{nc}, nil // no *net.TCPConn, of which the server would make a descriptor of its own
+}
+
+// cut cuts all connections and returns how many.
+func (l *cutter) cut() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := len(l.conns)
+	for _, nc := range l.conns {
+		nc.Close()
+	}
+	l.conns = nil
+	return n
+}
+
+// TestBack: who is cut off comes back and misses nothing, neither of what is said meanwhile nor if he had heard nothing yet.
+func TestBack(t *testing.T) {
+	l, cut := new(cutter), 0
+	rep, err := Run(context.Background(), Config{
+		URL:     serve(t, func(ln net.Listener) net.Listener { l.Listener = ln; return l }),
+		Clients: 30, Talkers: 2, Rate: 100, Size: 64, For: time.Second, Sources: 10, Reconnect: true, Missed: 50,
+		Reactor: newReactor(t),
+		Stage: func(stage string) {
+			if stage == EverybodyIn {
+				cut = l.cut()
+			}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !rep.Good() || rep.Delivered != 30*rep.Said || rep.Said < 50 {
+		t.Errorf("%+v", rep)
+	}
+	if cut != 28 || rep.Back == nil || rep.Back.Clients != cut || rep.Back.Seconds <= 0 || rep.Back.SinceCut <= rep.Back.Seconds {
+		t.Errorf("%d were cut off; %+v", cut, rep.Back)
+	}
+}
+
+// TestTexts: what is written is read, and letters that are none are noticed.
+func TestTexts(t *testing.T) {
+	s, due := stampOf(1<<16-1, 1<<32-2), int64(1<<48-3)
+	text := appendText(nil, []byte("~12ab"), s, due, paddingOf(100))
+	if len(text) != 100 {
+		t.Errorf("%d bytes", len(text))
+	}
+	if gotStamp, gotDue, ok := readHead(text); gotStamp != s || gotDue != due || !ok {
+		t.Errorf("got %x, %x, %v; want %x, %x", gotStamp, gotDue, ok, s, due)
+	}
+	for i := runLen; i < headLen; i++ {
+		for _, wrong := range []byte{'@' - 1, 'O' + 1, 0, 255} {
+			bad := bytes.Clone(text)
+			bad[i] = wrong
+			if _, _, ok := readHead(bad); ok {
+				t.Errorf("read %q", bad[:headLen])
+			}
+		}
+	}
+}
+
+// TestWaits compares the counts with what was recorded: no wait is told with an error of more than half a percent.
+func TestWaits(t *testing.T) {
+	for _, ns := range []int64{1000, 511_999, 512_000, 1e6, 123_456_789, 1e9, 59e9, 1000e9} {
+		w := newWaits()
+		s := w.begin()
+		s.record(ns)
+		w.end(s)
+		if got, want := float64(w.all().Max()), float64(ns)/1000; got < want*0.995-1 || got > want*1.005+1 {
+			t.Errorf("%d ns: %.0f µs", ns, got)
+		}
+	}
+	w := newWaits()
+	s := w.begin()
+	s.record(-5)
+	s.record(1 << 62)
+	w.end(s)
+	if n := w.all().TotalCount(); n != 2 {
+		t.Errorf("%d waits, want 2", n)
 	}
 }
 
@@ -80,6 +202,18 @@ func TestLedgerFindsWhatIsWrong(t *testing.T) {
 		})
 	}
 	l := newLedger(1)
+	// The second hears what the first has not, and then the first hears it in another order: nothing is lost.
+	a, b := ear{ledger: l}, ear{ledger: l}
+	a.hear(stampOf(0, 1))
+	b.hear(stampOf(0, 2))
+	a.hear(stampOf(0, 2))
+	b.hear(stampOf(0, 1))
+	got := a.end()
+	got.add(b.end())
+	if want := (tally{Delivered: 4, OutOfOrder: got.OutOfOrder}); got != want || got.OutOfOrder == 0 {
+		t.Errorf("early: got %+v, want %+v", got, want)
+	}
+	l = newLedger(1)
 	e := ear{ledger: l}
 	for _, seq := range []int{1, 2, 5, 4} {
 		e.hear(stampOf(0, seq))

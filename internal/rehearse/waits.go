@@ -1,6 +1,7 @@
 package rehearse
 
 import (
+	"math/bits"
 	"sync"
 	"sync/atomic"
 
@@ -13,18 +14,19 @@ type waits struct {
 	next   atomic.Uint32
 }
 
+// shard counts waits in nanoseconds: each up to 2*fine by itself, and above that in steps of one part in fine.
 type shard struct {
-	mu sync.Mutex
-	h  *hdrhistogram.Histogram // of microseconds
+	mu     sync.Mutex
+	counts [(longest - fineBits + 1) * fine]int64 // guarded by mu
 }
 
-func newWaits() *waits {
-	w := new(waits)
-	for i := range w.shards {
-		w.shards[i].h = hdrhistogram.New(1, 600e6, 3)
-	}
-	return w
-}
+const (
+	fineBits = 8
+	fine     = 1 << fineBits
+	longest  = 40 // bits of the longest wait that is told from longer ones, 18 minutes
+)
+
+func newWaits() *waits { return new(waits) }
 
 // begin takes a shard until end.
 func (w *waits) begin() *shard {
@@ -37,15 +39,26 @@ func (w *waits) begin() *shard {
 
 func (w *waits) end(s *shard) { s.mu.Unlock() }
 
-func (s *shard) record(ns int64) { _ = s.h.RecordValue(max(1, ns/1000)) } // beyond ten minutes nothing is measured
+// record is called for every delivery, and so does no more than it must.
+func (s *shard) record(ns int64) {
+	v := uint64(min(max(ns, 0), 1<<longest-1))
+	shift := max(0, bits.Len64(v)-fineBits-1)
+	s.counts[shift*fine+int(v>>shift)]++
+}
 
-// all adds the shards up.
+// all adds the shards up, in microseconds.
 func (w *waits) all() *hdrhistogram.Histogram {
-	sum := hdrhistogram.New(1, 600e6, 3)
+	sum := hdrhistogram.New(1, 1<<longest/1000, 3)
 	for i := range w.shards {
-		w.shards[i].mu.Lock()
-		sum.Merge(w.shards[i].h)
-		w.shards[i].mu.Unlock()
+		s := &w.shards[i]
+		s.mu.Lock()
+		for at, n := range s.counts {
+			if n > 0 {
+				shift := max(0, at/fine-1)
+				_ = sum.RecordValues(max(1, int64(at-shift*fine)<<shift/1000), n) // none is beyond its end
+			}
+		}
+		s.mu.Unlock()
 	}
 	return sum
 }
