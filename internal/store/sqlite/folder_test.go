@@ -200,7 +200,7 @@ func TestDamaged(t *testing.T) {
 		}
 	}
 	dir := t.TempDir()
-	database(t, dir, "")
+	database(t, dir, "PRAGMA optimize")
 	if err := os.Truncate(filepath.Join(dir, fileName), 5000); err != nil {
 		t.Fatal(err)
 	}
