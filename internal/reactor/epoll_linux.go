@@ -3,15 +3,20 @@ package reactor
 import (
 	"net"
 	"sync"
-	"sync/atomic"
 )
+
+// crowded is how many connections each loop serves before the last loop takes any.
+const crowded = 4096
 
 // Epoll serves TCP connections with a few loops, each of them one goroutine that owns its connections and makes all
 // calls of their Sources. Whatever is not a *net.TCPConn, TLS above all, a Portable inside it serves.
+//
+// The last loop takes connections only when all others are crowded. Few are served cheaper, and what else there is to do
+// gets its turn sooner, where one processor is left to the rest of the program; of a crowd the last is reached sooner
+// where all take part.
 type Epoll struct {
 	opt      Options
 	loops    []*loop
-	added    atomic.Uint32 // deals the connections out to the loops
 	portable *Portable
 	running  sync.WaitGroup // the loops
 
@@ -57,7 +62,8 @@ func (e *Epoll) Add(nc net.Conn, early []byte, open func(Conn) Source) {
 	}
 	nc.Close()
 	limitUnsent(int(fd))
-	l := e.loops[e.added.Add(1)%uint32(len(e.loops))]
+	l := e.choose()
+	l.load.Add(1)
 	s := &socket{loop: l, fd: fd}
 	s.keep(early)
 	s.state.Store(queued | woken)
@@ -76,6 +82,27 @@ func (e *Epoll) Add(nc net.Conn, early []byte, open func(Conn) Source) {
 		return
 	}
 	l.push(s)
+}
+
+// choose returns the loop that a new connection is to be served by.
+func (e *Epoll) choose() *loop {
+	last := len(e.loops) - 1
+	l := least(e.loops[:max(last, 1)])
+	if l.load.Load() >= crowded {
+		return least(e.loops)
+	}
+	return l
+}
+
+// least returns the loop with the fewest connections.
+func least(loops []*loop) *loop {
+	l := loops[0]
+	for _, other := range loops[1:] {
+		if other.load.Load() < l.load.Load() {
+			l = other
+		}
+	}
+	return l
 }
 
 // Close implements Reactor.

@@ -39,6 +39,7 @@ type loop struct {
 	pushed atomic.Pointer[socket] // a stack, linked by next, of sockets that others have put in
 	asleep atomic.Bool            // a push has to rouse the loop
 	stop   atomic.Bool
+	load   atomic.Int32 // connections, those included that are about to be pushed
 
 	descriptors sync.Mutex // held while a descriptor is closed, and by others while they use one
 

@@ -64,7 +64,7 @@ type Options struct {
 	Stall  time.Duration // a living peer that takes nothing for so long is closed; 0: 10 minutes
 	Dead   time.Duration // a peer whose system acknowledges nothing for so long is gone; 0: 45 seconds
 	Linger time.Duration // how long a connection that is to end may still take bytes; 0: 5 seconds
-	Loops  int           // goroutines of an Epoll that serve; 0: one less than may run at once, so that others run, too
+	Loops  int           // goroutines of an Epoll that serve; 0: as many as may run at once, see Epoll
 }
 
 func (o Options) withDefaults() Options {
@@ -78,13 +78,14 @@ func (o Options) withDefaults() Options {
 		o.Linger = 5 * time.Second
 	}
 	if o.Loops <= 0 {
-		o.Loops = max(1, runtime.GOMAXPROCS(0)-1)
+		o.Loops = runtime.GOMAXPROCS(0)
 	}
 	return o
 }
 
-// lookEvery is how often it is looked whether a peer is gone: often enough to be about right. 5 seconds by default.
-func (o Options) lookEvery() time.Duration { return max(o.Dead/9, 10*time.Millisecond) }
+// lookEvery is how often it is looked whether a peer is gone, 11 seconds by default: often enough to find the dead within
+// a minute, and seldom enough to cost nothing beside what is written meanwhile.
+func (o Options) lookEvery() time.Duration { return max(o.Dead/4, 10*time.Millisecond) }
 
 // drain is how long an ended connection is read on, so that the peer can read the last of it.
 func (o Options) drain() time.Duration { return min(o.Linger, 2*time.Second) }

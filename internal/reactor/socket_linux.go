@@ -134,6 +134,7 @@ func (s *socket) release() {
 	defer s.loop.descriptors.Unlock()
 	unix.Close(int(s.fd))
 	s.fd = -1
+	s.loop.load.Add(-1)
 }
 
 // tell makes the last call.

@@ -105,8 +105,8 @@ func TestSlowReader(t *testing.T) {
 			if got := len(fast.heard()); got != 50 {
 				t.Fatalf("the fast reader heard %d of 50", got)
 			}
-			if s := slow.s; len(s.private) > 0 || s.mail != nil {
-				t.Fatalf("the slow reader keeps %d bytes private, letters %v", len(s.private), s.mail)
+			if s := slow.s; len(s.private) > 0 || s.mail.Load() != nil {
+				t.Fatalf("the slow reader keeps %d bytes private, letters %v", len(s.private), s.mail.Load())
 			}
 		}
 		slow.frozen, slow.bite = false, 1000

@@ -100,9 +100,9 @@ type Session struct {
 
 	stop atomic.Int64 // written by the server: the phase of its stop, and what the goodbye says, see raise
 
-	mu   sync.Mutex       // for by, where others read it, and the mail
-	by   [wire.ByLen]byte // the sender; written by the owner
-	mail *letter          // guarded by mu: the newest
+	mail atomic.Pointer[letter] // from other goroutines, the newest first
+	mu   sync.Mutex             // for by, where others read it
+	by   [wire.ByLen]byte       // the sender; written by the owner
 
 	// Below: owned by who calls the Source.
 
@@ -249,9 +249,12 @@ func (s *Session) deliver(o *journal.Outcome) { s.post(letter{outcome: o}) }
 func (s *Session) later(f func()) { s.post(letter{do: f}) }
 
 func (s *Session) post(l letter) {
-	s.mu.Lock()
-	l.next, s.mail = s.mail, &l
-	s.mu.Unlock()
+	for {
+		l.next = s.mail.Load()
+		if s.mail.CompareAndSwap(l.next, &l) {
+			break
+		}
+	}
 	s.conn.Wake()
 }
 

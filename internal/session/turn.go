@@ -14,17 +14,8 @@ import (
 // turn takes in what has come from other goroutines, and does what is due. It begins every call of the Source.
 func (s *Session) turn() {
 	s.clock()
-	s.mu.Lock()
-	mail := s.mail
-	s.mail = nil
-	s.mu.Unlock()
-	for l := inOrder(mail); l != nil; l = l.next {
-		if l.outcome != nil {
-			s.talk.flight--
-			s.protocol.outcome(l.outcome)
-		} else {
-			l.do()
-		}
+	if s.mail.Load() != nil {
+		s.open(inOrder(s.mail.Swap(nil)))
 	}
 	if s.waits() && !s.talk.crowded && s.now >= s.talk.until {
 		s.talk.until = 0
@@ -33,6 +24,18 @@ func (s *Session) turn() {
 		}
 	}
 	s.look()
+}
+
+// open takes in letters, the oldest first.
+func (s *Session) open(l *letter) {
+	for ; l != nil; l = l.next {
+		if l.outcome != nil {
+			s.talk.flight--
+			s.protocol.outcome(l.outcome)
+		} else {
+			l.do()
+		}
+	}
 }
 
 // inOrder turns a list of letters round, so that it begins with the oldest.
