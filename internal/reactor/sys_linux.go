@@ -8,13 +8,14 @@ import (
 )
 
 // The calls below are not those of package unix, because those order all readers after all writers in the eyes of the
-// race detector, and so hide races between connections. They are not raw, because that saves nothing that can be measured,
-// and would keep other goroutines from the processor.
+// race detector, and so hide races between connections. They are raw: none of them blocks, and a call that the scheduler
+// knows of is taken for a blocking one when it takes its time, and the loop's goroutine is moved from thread to thread. In
+// exchange the loops yield by themselves, see yieldEvery.
 
 // readFD is read(2) on a nonblocking descriptor. It returns 0 and nil at the end of what comes.
 func readFD(fd int32, b []byte) (int, error) {
 	for {
-		n, _, errno := unix.Syscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+		n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
 		switch errno {
 		case 0:
 			raceWrite(b[:n])
@@ -30,7 +31,7 @@ func readFD(fd int32, b []byte) (int, error) {
 func writeFD(fd int32, b []byte) (int, error) {
 	raceRead(b)
 	for {
-		n, _, errno := unix.Syscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, 0, 0)
+		n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, 0, 0)
 		switch errno {
 		case 0:
 			return int(n), nil
