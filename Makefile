@@ -7,9 +7,9 @@ FUZZTIME ?= 60s
 SHORTFUZZ ?= 4s
 STATICCHECK = $(GO) tool -modfile=tools/staticcheck.mod staticcheck
 
-.PHONY: test build tools format vet race shortfuzz fuzz cross
+.PHONY: test build tools format vet race paths shortfuzz fuzz cross
 
-test: tools format vet race shortfuzz cross
+test: tools format vet race paths shortfuzz cross
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ramai ./cmd/ramai
@@ -27,6 +27,11 @@ vet:
 
 race:
 	$(GO) test -race -shuffle=on ./...
+
+# How many connections each path of the reactor has served in its suite, which fails if it is none.
+paths:
+	@out=$$($(GO) test -count=1 -v -run '^TestReactor$$' ./internal/reactor) || { echo "$$out"; exit 1; }; \
+	echo "$$out" | grep -o 'reactor: .* served .*'
 
 cross:
 	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/ramai
