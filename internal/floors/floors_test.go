@@ -16,7 +16,7 @@ import (
 
 // law says on which floor each package stands. A package may import packages of lower floors, and none of its own.
 const law = `
-	7  cmd/ramai bench
+	7  cmd/ramai bench internal/reactor/echo
 	6  server
 	4  internal/session
 	4  internal/rehearse

@@ -33,7 +33,7 @@ type Holding struct {
 type Tx interface {
 	// Keep keeps e under (room, by, id), unless something is kept there: then it returns that and true.
 	Keep(room, by, id string, e Entry) (Entry, bool, error)
-	// Message adds one row.
+	// Message adds one row. It does not keep m.
 	Message(m *wire.Message) error
 	// Hold writes h over whatever its sender held.
 	Hold(h Holding) error
@@ -89,6 +89,7 @@ type Change struct {
 	heads map[string]Head
 	held  map[string]*Holding // nil: dropped
 	keys  map[string]string   // "": free
+	row   wire.Message        // what Tx.Message is given, for one event after the other
 }
 
 // At is the time of the batch.
@@ -189,8 +190,8 @@ func (c *Change) say(tx Tx, o *Outcome, maxRooms int) error {
 	}
 	head.Last = o.N
 	c.heads[e.Room] = head
-	m := o.Message()
-	return tx.Message(&m)
+	c.row = o.Message()
+	return tx.Message(&c.row)
 }
 
 // use notes that a name was spoken under. Once an hour is often enough, and spares a row a message.

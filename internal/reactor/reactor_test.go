@@ -7,6 +7,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"net"
+	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -277,12 +279,13 @@ func TestReactor(t *testing.T) {
 			t.Run(path+"/"+name, func(t *testing.T) { f(t, open) })
 		}
 	}
-	for path := range paths {
-		n := served.count(path)
-		t.Logf("%s has served %d connections", path, n)
-		if n == 0 && flag.Lookup("test.run").Value.String() == "" {
-			t.Errorf("%s ran no case", path)
-		}
+	epoll, portable := served.count("epoll"), served.count("portable")
+	t.Logf("reactor: epoll served %d connections, portable %d", epoll, portable) // shown by make paths
+	if strings.Contains(flag.Lookup("test.run").Value.String(), "/") {
+		return // some cases only
+	}
+	if portable == 0 || epoll == 0 && runtime.GOOS == "linux" { // whatever is in paths
+		t.Error("a path of this system has served nothing")
 	}
 }
 

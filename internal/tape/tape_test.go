@@ -191,6 +191,22 @@ func TestNoAllocationsToRead(t *testing.T) {
 	}
 }
 
+// What an Append allocates is segments, and those are large.
+func TestFewAllocationsToAppend(t *testing.T) {
+	const frames = 10_000
+	frame := make([]byte, 130)
+	if allocs := testing.AllocsPerRun(5, func() {
+		b := NewBudget(4 * maxSegment) // less than all of them
+		tp := New(b, 0)
+		for range frames {
+			tp.Append(frame)
+			b.Trim()
+		}
+	}); allocs > frames/50 {
+		t.Errorf("%v allocations for %d frames", allocs, frames)
+	}
+}
+
 // FuzzTape compares a tape under any sequence of appends, reads and trims with a plain slice.
 func FuzzTape(f *testing.F) {
 	f.Add([]byte{1, 9, 200, 3, 77, 255, 0, 0, 14})

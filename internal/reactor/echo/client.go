@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strconv"
+
+	"github.com/gobwas/ws"
+
+	"ramai/internal/reactor"
+)
+
+// client echoes what servers send to it.
+type client struct {
+	reactor reactor.Reactor
+	agent   string
+	out     io.Writer // gets a line for each connection
+}
+
+// run is one connection to an address with a path, and a whole suite without.
+func (c *client) run(ctx context.Context, address string) error {
+	u, err := url.Parse(address)
+	if err != nil {
+		return err
+	}
+	if u.Path != "" && u.Path != "/" {
+		err := c.connect(ctx, u, nil)
+		if ended := (closed{}); errors.As(err, &ended) {
+			fmt.Fprintln(c.out, ended)
+			return nil
+		}
+		return err
+	}
+	return c.suite(ctx, u)
+}
+
+// suite runs all cases of a server that speaks as Autobahn's fuzzingserver does. That a case ends with an error means
+// nothing: many of them are made to. What the server thinks of it is in its report.
+func (c *client) suite(ctx context.Context, u *url.URL) error {
+	var answer string
+	err := c.connect(ctx, at(u, "/getCaseCount", nil), func(b []byte) { answer = string(b) })
+	count, bad := strconv.Atoi(answer)
+	if bad != nil {
+		return fmt.Errorf("the number of cases is not to be had: %q: %w", answer, err)
+	}
+	agent := url.Values{"agent": {c.agent}}
+	for i := 1; i <= count; i++ {
+		query := url.Values{"case": {strconv.Itoa(i)}, "agent": {c.agent}}
+		err := c.connect(ctx, at(u, "/runCase", query), nil)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		fmt.Fprintf(c.out, "case %d of %d: %v\n", i, count, err)
+	}
+	err = c.connect(ctx, at(u, "/updateReports", agent), nil)
+	if errors.As(err, new(closed)) {
+		return nil
+	}
+	return err
+}
+
+// at is another page of the server of u.
+func at(u *url.URL, path string, query url.Values) *url.URL {
+	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: path, RawQuery: query.Encode()}
+}
+
+// connect is one connection, echoed or heard until it ends. It returns why it did: closed, if all was in order.
+func (c *client) connect(ctx context.Context, u *url.URL, heard func([]byte)) error {
+	dialer := ws.Dialer{Timeout: handshake}
+	nc, buffered, _, err := dialer.Dial(ctx, u.String())
+	if err != nil {
+		return fmt.Errorf("dial %s: %w", u, err)
+	}
+	var early []byte
+	if buffered != nil { // what came right behind the handshake
+		early = make([]byte, buffered.Buffered())
+		buffered.Read(early)
+		ws.PutReader(buffered)
+	}
+	e := newEcho(clientFrames)
+	e.heard = heard
+	c.reactor.Add(nc, early, func(reactor.Conn) reactor.Source { return e })
+	select {
+	case err := <-e.ended:
+		return err
+	case <-ctx.Done(): // who owns the reactor closes it
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,367 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/gobwas/ws"
+	"go.uber.org/goleak"
+
+	"ramai/internal/frame"
+	"ramai/internal/reactor"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience is how long anything here may take before a test is given up.
+const patience = time.Minute
+
+// eachPath runs f over both paths of the reactor, or over the one that there is.
+func eachPath(t *testing.T, f func(t *testing.T, r reactor.Reactor)) {
+	for _, portable := range []bool{false, true} {
+		r, err := newReactor(portable)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(fmt.Sprintf("%T", r), func(t *testing.T) {
+			defer r.Close()
+			f(t, r)
+		})
+	}
+}
+
+// start has r echo as a server until the test ends, and returns its address.
+func start(t *testing.T, r reactor.Reactor) string {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	ln := listen(t)
+	ended := make(chan error, 1)
+	go func() { ended <- serve(ctx, ln, r) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error("serve:", err)
+		}
+	})
+	return "ws://" + ln.Addr().String()
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ln
+}
+
+// dialed connects to a server.
+func dialed(t *testing.T, address string) net.Conn {
+	t.Helper()
+	nc, early, _, err := ws.Dial(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if early != nil {
+		t.Fatal("an echo speaks first")
+	}
+	return nc
+}
+
+// TestServer holds the server to the examples.
+func TestServer(t *testing.T) {
+	eachPath(t, func(t *testing.T, r reactor.Reactor) {
+		address := start(t, r)
+		for _, e := range examples() {
+			t.Run(e.name, func(t *testing.T) { e.play(t, dialed(t, address), true) })
+		}
+	})
+}
+
+// TestClient holds the client to the same examples.
+func TestClient(t *testing.T) {
+	eachPath(t, func(t *testing.T, r reactor.Reactor) {
+		ln := listen(t)
+		defer ln.Close()
+		c := client{reactor: r, out: t.Output()}
+		for _, e := range examples() {
+			t.Run(e.name, func(t *testing.T) {
+				ended := make(chan error, 1)
+				go func() { ended <- c.run(t.Context(), fmt.Sprintf("ws://%s/runCase?case=1", ln.Addr())) }()
+				nc, err := ln.Accept()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := ws.Upgrade(nc); err != nil {
+					t.Fatal(err)
+				}
+				e.play(t, nc, false)
+				var refused *frame.Error
+				if err := <-ended; err != nil && (!errors.As(err, &refused) || refused.Code != e.code) {
+					t.Errorf("the client ended with %v", err)
+				}
+			})
+		}
+	})
+}
+
+// play sends what e says to the other end of nc, and checks what comes back.
+func (e example) play(t *testing.T, nc net.Conn, toServer bool) {
+	t.Helper()
+	defer nc.Close()
+	nc.SetDeadline(time.Now().Add(patience))
+	stream := e.stream(toServer)
+	var writer sync.WaitGroup
+	defer writer.Wait()
+	writer.Go(func() { // beside the reading: what comes back may be as much
+		size := cmp.Or(e.cut, len(stream))
+		for piece := range slices.Chunk(stream, size) {
+			nc.Write(piece)
+		}
+	})
+	for i, want := range e.want {
+		got, err := read(nc, !toServer)
+		if err != nil {
+			t.Fatalf("frame %d: %v", i, err)
+		}
+		if got.first != want.first || got.payload != want.payload {
+			t.Fatalf("frame %d: %s, want %s", i, got, want)
+		}
+	}
+	got, err := read(nc, !toServer)
+	if err != nil {
+		t.Fatalf("the close frame: %v", err)
+	}
+	if got.first != fin|byte(ws.OpClose) {
+		t.Fatalf("%s, want a close frame", got)
+	}
+	code := uint16(0)
+	if len(got.payload) >= 2 {
+		code = binary.BigEndian.Uint16([]byte(got.payload))
+	}
+	if code != e.code || code == 0 && got.payload != "" {
+		t.Errorf("closed with code %d and %q, want %d", code, got.payload, e.code)
+	}
+	if n, err := nc.Read(make([]byte, 1)); n > 0 || err != io.EOF {
+		t.Errorf("after the close frame: %d bytes and %v", n, err)
+	}
+}
+
+func (p piece) String() string {
+	return fmt.Sprintf("a frame %#x of %d bytes, %.40q", p.first, len(p.payload), p.payload)
+}
+
+// read reads a frame, with a reader that shares nothing with package frame but the library.
+func read(r io.Reader, masked bool) (piece, error) {
+	h, err := ws.ReadHeader(r)
+	if err != nil {
+		return piece{}, err
+	}
+	if h.Masked != masked || h.Length > maxMessage {
+		return piece{}, fmt.Errorf("%d bytes, and masked is %v, want %v", h.Length, h.Masked, masked)
+	}
+	payload := make([]byte, h.Length)
+	if _, err := io.ReadFull(r, payload); err != nil {
+		return piece{}, err
+	}
+	if masked {
+		ws.Cipher(payload, h.Mask, 0)
+	}
+	p := piece{first: h.Rsv<<4 | byte(h.OpCode), payload: string(payload)}
+	if h.Fin {
+		p.first |= fin
+	}
+	return p, nil
+}
+
+// TestLibrary has a client of another make talk with the server.
+func TestLibrary(t *testing.T) {
+	eachPath(t, func(t *testing.T, r reactor.Reactor) {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		c, _, err := websocket.Dial(ctx, start(t, r), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.CloseNow()
+		c.SetReadLimit(-1)
+		for _, n := range []int{0, 1, 125, 126, 65535, 65536, 1 << 20} {
+			for _, kind := range []websocket.MessageType{websocket.MessageText, websocket.MessageBinary} {
+				said := bytes.Repeat([]byte{'x'}, n)
+				go c.Write(ctx, kind, said)
+				got, heard, err := c.Read(ctx)
+				if err != nil || got != kind || !bytes.Equal(heard, said) {
+					t.Fatalf("%v of %d bytes: %v of %d bytes, %v", kind, n, got, len(heard), err)
+				}
+			}
+		}
+		if err := c.Ping(c.CloseRead(ctx)); err != nil {
+			t.Error("ping:", err)
+		}
+		if err := c.Close(4001, "enough"); err != nil {
+			t.Error("close:", err)
+		}
+	})
+}
+
+// TestBothEnds has our client talk with our server, on each path with each.
+func TestBothEnds(t *testing.T) {
+	eachPath(t, func(t *testing.T, r reactor.Reactor) {
+		address := start(t, r)
+		eachPath(t, func(t *testing.T, r reactor.Reactor) {
+			var got []string
+			e := newEcho(clientFrames)
+			e.heard = func(b []byte) { got = append(got, string(b)) } // by one goroutine at a time, and before ended
+			want := []string{"", "a", strings.Repeat("é", 1<<16), strings.Repeat("x", 1<<20)}
+			for _, s := range want {
+				e.say(frame.Text, []byte(s))
+			}
+			e.say(frame.Ping, []byte("still there?"))
+			e.close(3333, "enough")
+			r.Add(dialed(t, address), nil, func(reactor.Conn) reactor.Source { return e })
+			select {
+			case err := <-e.ended:
+				if err != (closed{3333}) {
+					t.Errorf("ended with %v", err)
+				}
+			case <-time.After(patience):
+				t.Fatal("the connection does not end")
+			}
+			if len(got) != len(want) {
+				t.Fatalf("%d messages came back, want %d", len(got), len(want))
+			}
+			for i := range want {
+				if got[i] != want[i] {
+					t.Errorf("message %d came back as another", i)
+				}
+			}
+		})
+	})
+}
+
+// TestSuite has the client run the cases of a server that speaks as Autobahn's fuzzingserver does.
+func TestSuite(t *testing.T) {
+	eachPath(t, func(t *testing.T, r reactor.Reactor) {
+		var asked []string
+		said := make(chan string, 10)
+		s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			asked = append(asked, req.URL.String()) // one connection after the other
+			c, err := websocket.Accept(w, req, nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer c.CloseNow()
+			switch req.URL.Path {
+			case "/getCaseCount":
+				c.Write(req.Context(), websocket.MessageText, []byte("3"))
+			case "/runCase":
+				c.Write(req.Context(), websocket.MessageText, []byte(req.URL.RawQuery))
+				_, b, err := c.Read(req.Context())
+				said <- fmt.Sprint(string(b), err)
+				if req.FormValue("case") == "2" {
+					return // and be gone without a word
+				}
+			}
+			c.Close(websocket.StatusNormalClosure, "")
+		})}
+		ln := listen(t)
+		go s.Serve(ln)
+		defer s.Close()
+		err := run(t.Context(), []string{"--dial", "ws://" + ln.Addr().String(), "--agent", "me", fmt.Sprintf("--portable=%v", isPortable(r))}, t.Output(), t.Output())
+		if err != nil {
+			t.Error(err)
+		}
+		want := "/getCaseCount /runCase?agent=me&case=1 /runCase?agent=me&case=2 /runCase?agent=me&case=3 /updateReports?agent=me"
+		if got := strings.Join(asked, " "); got != want {
+			t.Errorf("asked for %s, want %s", got, want)
+		}
+		for i := 1; i <= 3; i++ {
+			if got, want := <-said, fmt.Sprintf("agent=me&case=%d<nil>", i); got != want {
+				t.Errorf("case %d: the server heard %s, want %s", i, got, want)
+			}
+		}
+	})
+}
+
+func isPortable(r reactor.Reactor) bool { _, ok := r.(*reactor.Portable); return ok }
+
+// A peer that reads nothing is not read: what waits for it stays below a bound, and all of it comes in the end.
+func TestWhatWaitsIsBounded(t *testing.T) {
+	e := newEcho(serverFrames)
+	want := strings.Repeat("x", 1000)
+	one := text(want).bytes(true)
+	rest := bytes.Repeat(one, 1000)
+	used, err := e.Received(rest)
+	if err != nil || used == 0 || used == len(rest) {
+		t.Fatalf("%d of %d bytes used, %v", used, len(rest), err)
+	}
+	if len(e.out) > highWater+len(one) {
+		t.Fatalf("%d bytes wait, want at most %d", len(e.out), highWater+len(one))
+	}
+	if more, _ := e.Received(rest[used:]); more != 0 {
+		t.Errorf("%d bytes were used though nothing was written", more)
+	}
+	var got bytes.Buffer
+	rest = rest[used:]
+	for b, ok := e.Next(777); ok; b, ok = e.Next(777) {
+		got.Write(b)
+		e.Wrote(len(b))
+		if len(rest) > 0 { // an empty one would mean the end
+			used, _ = e.Received(rest)
+			rest = rest[used:]
+		}
+		if len(e.out) > highWater+len(one) {
+			t.Fatalf("%d bytes wait", len(e.out))
+		}
+	}
+	for i := range 1000 {
+		if p, err := read(&got, false); err != nil || p.payload != want {
+			t.Fatalf("message %d: %s, %v", i, p, err)
+		}
+	}
+}
+
+// TestRun starts the program as a person does, and has it end as a signal does.
+func TestRun(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	told, out := io.Pipe()
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx, []string{"--listen", "127.0.0.1:0"}, out, out) }()
+	var address, over string
+	if _, err := fmt.Fscanf(told, "echoing on %s over %s\n", &address, &over); err != nil {
+		t.Fatal(err)
+	}
+	nc := dialed(t, address)
+	defer nc.Close()
+	nc.Write(text("hello").bytes(true))
+	if p, err := read(nc, false); err != nil || p.payload != "hello" {
+		t.Errorf("%s, %v", p, err)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if _, err := io.ReadAll(nc); err != nil {
+		t.Error("the connection ended with", err)
+	}
+	for _, args := range [][]string{{}, {"--listen", ":1", "--dial", "ws://x"}, {"--listen", ":1", "more"}, {"--what"}} {
+		if err := run(t.Context(), args, io.Discard, io.Discard); err == nil {
+			t.Errorf("%q: no error", args)
+		}
+	}
+}

@@ -1,0 +1,80 @@
+package session
+
+import (
+	"fmt"
+	"testing"
+
+	"ramai/internal/journal"
+	"ramai/wire"
+)
+
+// news has the lobby say k texts of one length. No session takes them yet.
+func (st *stage) news(k int) {
+	for range k {
+		e := journal.Event{Kind: journal.Say, By: "0123456789abcdef", Room: wire.Lobby, ID: "id", Text: "of the usual length, fifty bytes or so, and a few", Once: true}
+		if err := st.env.Submit(e, nil); err != nil {
+			st.tb.Fatal(err)
+		}
+		st.order()
+	}
+}
+
+// listener is a client of one door that has heard a thousand texts, and how long the frame of each further one is.
+func (st *stage) listener(v1 bool) (*Session, int) {
+	var l *link
+	if v1 {
+		l = st.in(wire.Lobby)
+	} else {
+		l = st.plain(Client{})
+	}
+	st.news(1000) // from here on the numbers have four digits
+	st.settle()
+	before := len(l.raw)
+	st.news(1)
+	st.settle()
+	return l.s, len(l.raw) - before
+}
+
+// deliver takes the next text as the reactor does.
+func (st *stage) deliver(s *Session, size int) {
+	b, ok := s.Next(size)
+	if !ok || len(b) != size {
+		st.tb.Fatalf("%d bytes, %v; want the frame of one text, %d", len(b), ok, size)
+	}
+	s.Wrote(size)
+}
+
+// A text costs each of its listeners no allocation.
+func TestDeliveryAllocatesNothing(t *testing.T) {
+	for _, v1 := range []bool{true, false} {
+		st := newStage(t, setting{})
+		s, size := st.listener(v1)
+		st.news(102)
+		if n := testing.AllocsPerRun(100, func() { st.deliver(s, size) }); n != 0 {
+			t.Errorf("v1 %v: %v allocations a delivery", v1, n)
+		}
+	}
+}
+
+func BenchmarkDelivery(b *testing.B) {
+	for _, v1 := range []bool{true, false} {
+		b.Run(fmt.Sprintf("v1=%v", v1), func(b *testing.B) {
+			var st *stage
+			var s *Session
+			size, left := 0, 0
+			b.ReportAllocs()
+			for b.Loop() {
+				if left == 0 {
+					b.StopTimer()
+					st = newStage(b, setting{})
+					s, size = st.listener(v1)
+					left = 8000 // the numbers keep their four digits
+					st.news(left)
+					b.StartTimer()
+				}
+				st.deliver(s, size)
+				left--
+			}
+		})
+	}
+}
