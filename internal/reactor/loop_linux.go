@@ -52,6 +52,7 @@ type loop struct {
 	steps  int  // turns and writes since the last yield
 	due    []uint32
 	in     []byte // inSize
+	info   unix.TCPInfo
 	events []unix.EpollEvent
 }
 

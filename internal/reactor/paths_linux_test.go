@@ -29,13 +29,13 @@ func path(c Conn) string {
 
 // held returns how many bytes the kernel holds for the peer of c.
 func held(c Conn) (int, bool) {
-	var info *unix.TCPInfo
+	info := new(unix.TCPInfo)
 	var ok bool
 	switch c := c.(type) {
 	case *socket:
 		c.loop.descriptors.Lock()
 		defer c.loop.descriptors.Unlock()
-		info, ok = tcpInfo(int(c.fd))
+		ok = tcpInfo(int(c.fd), info)
 	case *conn:
 		info, ok = c.tcp.info()
 	}

@@ -121,11 +121,11 @@ func (s *socket) Undelivered() (int, bool) {
 	if s.fd < 0 {
 		return 0, false
 	}
-	info, ok := tcpInfo(int(s.fd))
-	if !ok {
+	var info unix.TCPInfo
+	if !tcpInfo(int(s.fd), &info) {
 		return 0, false
 	}
-	return undelivered(info), true
+	return undelivered(&info), true
 }
 
 // release closes the descriptor.
@@ -254,7 +254,8 @@ func (l *loop) notice(s *socket) {
 
 // look asks the kernel whether the peer is dead, and until when that is no question.
 func (l *loop) look(s *socket) {
-	info, ok := tcpInfo(int(s.fd))
+	info := &l.info
+	ok := tcpInfo(int(s.fd), info)
 	switch {
 	case !ok:
 		s.watch = 0

@@ -266,10 +266,10 @@ func (s *Session) Received(b []byte) (used int, err error) {
 		s.eof = true
 		return 0, nil
 	}
-	dec := s.dec
-	if dec == nil {
-		d := frame.NewDecoder(s.env.Frame)
-		dec = &d
+	fresh := frame.NewDecoder(s.env.Frame) // on the stack: most of what comes is whole
+	dec := &fresh
+	if s.dec != nil {
+		dec = s.dec
 	}
 	for used < len(b) && !s.closing && !s.full() {
 		m, k, err := dec.Next(b[used:])
@@ -284,17 +284,26 @@ func (s *Session) Received(b []byte) (used int, err error) {
 			return used, err
 		}
 	}
-	s.dec = nil
-	if dec.Partial() {
-		s.dec = dec
-		if s.partial == 0 {
-			s.partial = s.now
-		}
-	}
+	s.keep(dec)
 	if s.closing {
 		used = len(b)
 	}
 	return used, nil
+}
+
+// keep keeps dec for what comes next, if a message is under way.
+func (s *Session) keep(dec *frame.Decoder) {
+	switch {
+	case !dec.Partial():
+		s.dec = nil
+		return
+	case s.dec == nil:
+		s.dec = new(frame.Decoder)
+		*s.dec = *dec
+	}
+	if s.partial == 0 {
+		s.partial = s.now
+	}
 }
 
 // full tells whether the client has to wait before more of it is read.
