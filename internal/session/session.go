@@ -49,6 +49,8 @@ type Env struct {
 	Random io.Reader // for sessions; safe for concurrent use
 	Log    *slog.Logger
 	Quiet  bool // no line per connection or message
+
+	Deflate *frame.Config // takes the place of Frame for clients that negotiated permessage-deflate
 }
 
 // Client is what is known of a client before its first byte.
@@ -59,6 +61,7 @@ type Client struct {
 	Last    int    // old messages the plain door asks for
 	Named   bool   // the plain door's client holds a name, bound to the connection
 	V1      bool   // ramai.v1 was selected
+	Deflate bool   // permessage-deflate was
 }
 
 // protocol is one way of talking with a client.
@@ -73,7 +76,7 @@ type protocol interface {
 	gap(room string, from, to uint64)
 	// bye says that the server goes.
 	bye(retry time.Duration)
-	// encoding is how rooms are read.
+	// encoding is how rooms are read, if not deflated.
 	encoding() room.Encoding
 }
 
@@ -144,7 +147,11 @@ type place struct {
 
 // New returns the session of a client that is connected by conn, and greets it.
 func New(env *Env, conn reactor.Conn, client Client) *Session {
-	s := &Session{env: env, conn: conn, client: client, dec: frame.NewDecoder(env.Frame), epoch: 1, now: env.Now()}
+	frames := env.Frame
+	if client.Deflate {
+		frames = env.Deflate
+	}
+	s := &Session{env: env, conn: conn, client: client, dec: frame.NewDecoder(frames), epoch: 1, now: env.Now()}
 	s.become(client.Session)
 	s.origin.Deliver = s.deliver
 	s.pingAt, s.renewAt = s.now.Add(pingEvery), s.now.Add(journal.HoldName/4)
