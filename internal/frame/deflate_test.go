@@ -184,41 +184,52 @@ func answer(header string) string {
 
 func TestAnswerDeflate(t *testing.T) {
 	const told = accepted + "; server_max_window_bits=15"
-	tests := map[string]string{
-		"permessage-deflate":                                                         accepted,
-		"permessage-deflate; client_max_window_bits":                                 accepted,
-		"permessage-deflate; client_max_window_bits=8":                               accepted,
-		`permessage-deflate; client_max_window_bits="15"`:                            accepted,
-		"permessage-deflate; server_no_context_takeover":                             accepted,
-		"permessage-deflate; client_no_context_takeover; server_no_context_takeover": accepted,
-		"permessage-deflate;server_max_window_bits=15":                               told,
-		"permessage-deflate; server_max_window_bits=10":                              "",
-		"permessage-deflate; server_max_window_bits=10, permessage-deflate":          accepted,
-		"permessage-deflate; server_max_window_bits=15, permessage-deflate":          told,
-		"x-other; a=1, permessage-deflate; nonsense, permessage-deflate; client_max_window_bits=010, permessage-deflate, x-other": accepted,
-		"permessage-deflate; server_max_window_bits":                                 "",
-		"permessage-deflate; server_max_window_bits=16":                              "",
-		"permessage-deflate; server_max_window_bits=015":                             "",
-		"permessage-deflate; client_max_window_bits=7":                               "",
-		"permessage-deflate; client_max_window_bits=16":                              "",
-		"permessage-deflate; client_max_window_bits=08":                              "",
-		"permessage-deflate; client_max_window_bits=x":                               "",
-		`permessage-deflate; client_max_window_bits=""`:                              "",
-		"permessage-deflate; client_max_window_bits; client_max_window_bits":         "",
-		"permessage-deflate; client_max_window_bits; client_max_window_bits=10":      "",
-		"permessage-deflate; server_no_context_takeover; server_no_context_takeover": "",
-		"permessage-deflate; server_no_context_takeover=1":                           "",
-		`permessage-deflate; server_no_context_takeover=""`:                          "",
-		"permessage-deflate; client_no_context_takeover=true":                        "",
-		"permessage-deflate; unknown":                                                "",
-		"permessage-bzip2":                                                           "",
-		"Permessage-Deflate":                                                         "",
-		"":                                                                           "malformed",
-		"permessage-deflate; =":                                                      "malformed",
+	tests := map[string][]string{
+		accepted: {
+			"permessage-deflate",
+			"permessage-deflate; client_max_window_bits",
+			"permessage-deflate; client_max_window_bits=8",
+			`permessage-deflate; client_max_window_bits="15"`,
+			"permessage-deflate; server_no_context_takeover",
+			"permessage-deflate; client_no_context_takeover; server_no_context_takeover",
+			"permessage-deflate; server_max_window_bits=10, permessage-deflate",
+			"x-other; a=1, permessage-deflate; nonsense, permessage-deflate; client_max_window_bits=010, " +
+				"permessage-deflate, x-other",
+		},
+		told: {
+			"permessage-deflate;server_max_window_bits=15",
+			"permessage-deflate; server_max_window_bits=15, permessage-deflate",
+		},
+		"": {
+			"permessage-deflate; server_max_window_bits=10",
+			"permessage-deflate; server_max_window_bits",
+			"permessage-deflate; server_max_window_bits=16",
+			"permessage-deflate; server_max_window_bits=015",
+			"permessage-deflate; client_max_window_bits=7",
+			"permessage-deflate; client_max_window_bits=16",
+			"permessage-deflate; client_max_window_bits=08",
+			"permessage-deflate; client_max_window_bits=x",
+			`permessage-deflate; client_max_window_bits=""`,
+			"permessage-deflate; client_max_window_bits; client_max_window_bits",
+			"permessage-deflate; client_max_window_bits; client_max_window_bits=10",
+			"permessage-deflate; server_no_context_takeover; server_no_context_takeover",
+			"permessage-deflate; server_no_context_takeover=1",
+			`permessage-deflate; server_no_context_takeover=""`,
+			"permessage-deflate; client_no_context_takeover=true",
+			"permessage-deflate; unknown",
+			"permessage-bzip2",
+			"Permessage-Deflate",
+		},
+		"malformed": {
+			"",
+			"permessage-deflate; =",
+		},
 	}
-	for header, want := range tests {
-		if got := answer(header); got != want {
-			t.Errorf("%s\nis answered %q\nwant        %q", header, got, want)
+	for want, headers := range tests {
+		for _, header := range headers {
+			if got := answer(header); got != want {
+				t.Errorf("%s\nis answered %q\nwant        %q", header, got, want)
+			}
 		}
 	}
 }

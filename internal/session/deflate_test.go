@@ -43,7 +43,7 @@ func TestReadersOfDeflated(t *testing.T) {
 				st.settle()
 			}
 			l.raw, plain.raw = nil, nil
-			for st.store.Head(wire.Lobby).Last < 300 {
+			for st.store.Head(wire.Lobby).Last < 150 {
 				st.talk(rng.IntN(40))
 				l.bite, l.max, l.frozen = 1+rng.IntN(300), 1+rng.IntN(5000), rng.IntN(2) == 0
 				st.settle()

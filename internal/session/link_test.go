@@ -75,9 +75,9 @@ func (l *link) send(frames ...wire.Frame) {
 // say says a text under an id, in the lobby.
 func (l *link) say(id, text string) { l.send(wire.Say{Room: wire.Lobby, ID: id, Text: text}) }
 
-// text sends a text message, deflated if that was negotiated and if it is shorter so.
+// text sends a text message, deflated if that was negotiated and if it is long.
 func (l *link) text(s string) {
-	if !l.s.client.Deflate {
+	if !l.s.client.Deflate || len(s) < 300 {
 		l.put(frame.Text, []byte(s))
 		return
 	}
