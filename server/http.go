@@ -14,8 +14,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gobwas/httphead"
 	"github.com/gobwas/ws"
 
+	"ramai/internal/frame"
 	"ramai/internal/journal"
 	"ramai/internal/session"
 	"ramai/wire"
@@ -65,7 +67,16 @@ func (s *Server) door(w http.ResponseWriter, r *http.Request, name string) {
 			s.env.Release(wire.By(client.Session))
 		}
 	}()
-	upgrader := ws.HTTPUpgrader{Timeout: handshake, Protocol: func(p string) bool { return p == wire.Protocol }}
+	upgrader := ws.HTTPUpgrader{
+		Timeout:  handshake,
+		Protocol: func(p string) bool { return p == wire.Protocol },
+		Negotiate: func(offer httphead.Option) (answer httphead.Option, _ error) {
+			if !client.Deflate { // the first offer that will do is taken
+				answer, client.Deflate = frame.AnswerDeflate(offer)
+			}
+			return answer, nil
+		},
+	}
 	up, rw, hs, upErr := upgrader.Upgrade(r, w)
 	if upErr != nil { // the upgrader has answered
 		if up != nil {
@@ -79,7 +90,7 @@ func (s *Server) door(w http.ResponseWriter, r *http.Request, name string) {
 	early := make([]byte, rw.Reader.Buffered())
 	rw.Reader.Read(early) // what came right behind the handshake
 	if !s.cfg.Quiet {
-		s.cfg.Log.Info("New connection from "+client.Addr.String(), "room", name, "v1", client.V1)
+		s.cfg.Log.Info("New connection from "+client.Addr.String(), "room", name, "v1", client.V1, "deflate", client.Deflate)
 	}
 	s.serve(nc, early, client)
 }

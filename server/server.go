@@ -75,9 +75,12 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.hub = room.NewHub(store, room.Options{TapeMemory: cfg.TapeMemory, Log: cfg.Log})
 	s.orderer = journal.NewLocal(store, journal.Options{Feed: s.hub.Feed, Now: cfg.Now, Log: cfg.Log, MaxRooms: cfg.MaxRooms})
+	frames := frame.Config{TextOnly: true, MaxMessage: maxFrame, MaxFragments: maxFragments}
+	deflate := frames
+	deflate.Deflate = true
 	s.env = &session.Env{
 		Hub: s.hub, Store: store, Submit: s.orderer.Submit, Rates: cfg.rates(), Limits: cfg.limits(),
-		Frame:  &frame.Config{TextOnly: true, MaxMessage: maxFrame, MaxFragments: maxFragments},
+		Frame: &frames, Deflate: &deflate,
 		Server: "ramai " + cfg.Version, Start: cfg.Now(), Now: cfg.Now, Random: cfg.Random, Log: cfg.Log, Quiet: cfg.Quiet, Closed: s.ended,
 	}
 	// The first event of all: names that were bound to connections of an earlier run are free.

@@ -12,7 +12,8 @@ import (
 type Config struct {
 	Client       bool // decode what a server sends, which must not be masked; else what a client sends, which must be
 	TextOnly     bool // refuse binary messages
-	MaxMessage   int  // bytes of payload of a message, and so of each of its frames; 0 allows only empty ones
+	Deflate      bool // permessage-deflate was negotiated (RFC 7692): messages may be compressed
+	MaxMessage   int  // bytes of payload of a message, as it came and inflated; 0 allows only empty ones
 	MaxFragments int  // frames of a message; 0 and 1 allow only messages of one frame
 }
 
@@ -45,6 +46,7 @@ type Decoder struct {
 	fragments int    // its frames so far; 0 if no message is under way
 	message   Op     // Text or Binary
 	tail      uint8  // bytes at the end of a text that begin a character, 0 to 3
+	deflated  bool   // it is compressed: buf is inflated, and a text checked, when it is complete
 
 	// The frame under way.
 	open   bool // its header is complete, its payload is not
@@ -145,7 +147,7 @@ func (d *Decoder) openFrame(head []byte) *Error {
 		d.fragments++
 	}
 	if op == Text || op == Binary {
-		d.message = op
+		d.message, d.deflated = op, head[0]&deflateBit != 0
 	}
 	if !d.cfg.Client {
 		d.mask = [4]byte(head[len(head)-4:])
@@ -175,11 +177,18 @@ func payloadLength(head []byte) (uint64, *Error) {
 	return n, nil
 }
 
-// checkFlags applies what holds for every frame (RFC 6455, sections 5.1 and 5.2).
+// checkFlags applies what holds for every frame (RFC 6455, sections 5.1 and 5.2; RFC 7692,
+// section 6).
 func (d *Decoder) checkFlags(head []byte, op Op) *Error {
 	masked := head[1]&maskBit != 0
+	reserved := head[0] & rsvBits
+	if d.cfg.Deflate && (op == Text || op == Binary) {
+		reserved &^= deflateBit
+	}
 	switch {
-	case head[0]&rsvBits != 0:
+	case reserved != 0 && d.cfg.Deflate:
+		return refuse(ws.StatusProtocolError, "a reserved header bit is set; only RSV1 may be, on the first frame of a message")
+	case reserved != 0:
 		return refuse(ws.StatusProtocolError, "a reserved header bit is set; without an extension all must be 0")
 	case op.isReserved():
 		return refuse(ws.StatusProtocolError, "opcode %#x is reserved; use 0x0-0x2 or 0x8-0xa", byte(op))
@@ -245,6 +254,9 @@ func (d *Decoder) payload(b []byte) (Message, int) {
 func (d *Decoder) whole(p []byte) Message {
 	d.unmask(p)
 	d.open = false
+	if d.deflated && !d.op.isControl() {
+		return d.inflate(p)
+	}
 	if d.op == Text && !utf8.Valid(p) {
 		d.err = notUTF8()
 	}
@@ -268,7 +280,7 @@ func (d *Decoder) controlPart() Message {
 // dataPart checks the n bytes just added to the data message, and ends the message if these were the last.
 func (d *Decoder) dataPart(n int) Message {
 	last := d.fin && !d.open
-	if d.message == Text {
+	if d.message == Text && !d.deflated {
 		tail, ok := textTail(d.buf[len(d.buf)-n-int(d.tail):])
 		if !ok || last && tail > 0 {
 			d.err = notUTF8()
@@ -280,6 +292,18 @@ func (d *Decoder) dataPart(n int) Message {
 	}
 	p := d.buf
 	d.buf = nil
+	if d.deflated {
+		return d.inflate(p)
+	}
+	return d.deliver(d.message, p)
+}
+
+// inflate ends a compressed data message, of which p is the whole payload.
+func (d *Decoder) inflate(p []byte) Message {
+	p, d.err = inflate(p, max(d.cfg.MaxMessage, 0))
+	if d.err == nil && d.message == Text && !utf8.Valid(p) {
+		d.err = notUTF8()
+	}
 	return d.deliver(d.message, p)
 }
 

@@ -103,13 +103,14 @@ func repeat(n int, s string) string { return strings.Repeat(s, n) }
 
 // A stream is written as the frames it is made of. at is the number of bytes after which the error must come.
 type ruleTest struct {
-	name   string
-	client bool
-	binary bool // allow it
-	stream string
-	want   []message
-	code   uint16
-	at     int
+	name    string
+	client  bool
+	binary  bool // allow it
+	deflate bool // negotiated
+	stream  string
+	want    []message
+	code    uint16
+	at      int
 }
 
 const (
@@ -118,14 +119,14 @@ const (
 )
 
 func (tt ruleTest) config() *Config {
-	return &Config{Client: tt.client, TextOnly: !tt.binary, MaxMessage: testMaxMessage, MaxFragments: testMaxFragments}
+	return &Config{Client: tt.client, TextOnly: !tt.binary, Deflate: tt.deflate, MaxMessage: testMaxMessage, MaxFragments: testMaxFragments}
 }
 
 // key is a mask for headers written by hand.
 const key = "\x01\x02\x03\x04"
 
 func ruleTests() []ruleTest {
-	return slices.Concat(goodTests(), headerTests(), sequenceTests(), limitTests(), textTests(), closeTests())
+	return slices.Concat(goodTests(), headerTests(), sequenceTests(), limitTests(), textTests(), closeTests(), deflateTests())
 }
 
 func goodTests() []ruleTest {
@@ -426,8 +427,9 @@ func TestIdleHoldsNoBuffer(t *testing.T) {
 		"text":      masked(true, Text, repeat(5000, "x")),
 		"fragments": masked(false, Text, "a") + masked(true, continuation, "b"),
 		"ping":      masked(true, Ping, "ping"),
+		"deflated":  compressed(false, Text, packed("ab")) + masked(true, continuation, ""),
 	} {
-		d := NewDecoder(&Config{MaxMessage: 5000, MaxFragments: 2})
+		d := NewDecoder(&Config{Deflate: true, MaxMessage: 5000, MaxFragments: 2})
 		var got Message
 		for i := range len(stream) {
 			m, _, err := d.Next([]byte(stream[i : i+1]))

@@ -5,8 +5,10 @@
 // What comes from a peer is hostile until checked. The decoder refuses a frame that the RFC forbids or that is past the
 // limits of its [Config] when its header is complete, and a text at the first byte that is not UTF-8. It allocates for
 // bytes that came, never for a length that was merely announced. A message that lies in one frame, and whole in the
-// bytes given, is unmasked where it lies and handed out without a copy. No extension is spoken, so a reserved bit is
-// an error.
+// bytes given, is unmasked where it lies and handed out without a copy.
+//
+// The one extension is permessage-deflate (RFC 7692) without context takeover: each message is deflated by itself, so one
+// deflated frame is right for every reader, and nothing is kept for a connection between messages.
 package frame
 
 import (
@@ -34,13 +36,14 @@ func (op Op) isReserved() bool { return ws.OpCode(op).IsReserved() }
 
 // The first two bytes of a header (RFC 6455, section 5.2).
 const (
-	finBit  = 0x80 // first byte: the last frame of its message
-	rsvBits = 0x70
-	opBits  = 0x0f
-	maskBit = 0x80 // second byte: a key of 4 bytes ends the header
-	lenBits = 0x7f
-	in16    = 126 // length codes: the length follows in 16 bits, or in 64
-	in64    = 127
+	finBit     = 0x80 // first byte: the last frame of its message
+	rsvBits    = 0x70
+	deflateBit = 0x40 // RSV1: the message is compressed (RFC 7692, section 6)
+	opBits     = 0x0f
+	maskBit    = 0x80 // second byte: a key of 4 bytes ends the header
+	lenBits    = 0x7f
+	in16       = 126 // length codes: the length follows in 16 bits, or in 64
+	in64       = 127
 
 	maxIn7  = 125
 	maxIn16 = 1<<16 - 1

@@ -2,8 +2,10 @@ package frame
 
 import (
 	"bytes"
+	"compress/flate"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -15,12 +17,12 @@ import (
 func FuzzDecoder(f *testing.F) {
 	for _, tt := range ruleTests() {
 		if len(tt.stream) < 2000 {
-			f.Add([]byte(tt.stream), []byte{1}, tt.client, !tt.binary)
-			f.Add([]byte(tt.stream), []byte{2, 7, 1}, tt.client, !tt.binary)
+			f.Add([]byte(tt.stream), []byte{1}, tt.client, !tt.binary, tt.deflate)
+			f.Add([]byte(tt.stream), []byte{2, 7, 1}, tt.client, !tt.binary, tt.deflate)
 		}
 	}
-	f.Fuzz(func(t *testing.T, stream, sizes []byte, client, textOnly bool) {
-		cfg := &Config{Client: client, TextOnly: textOnly, MaxMessage: 200, MaxFragments: 3}
+	f.Fuzz(func(t *testing.T, stream, sizes []byte, client, textOnly, deflate bool) {
+		cfg := &Config{Client: client, TextOnly: textOnly, Deflate: deflate, MaxMessage: 200, MaxFragments: 3}
 		whole := decode(t, cfg, string(stream), always(len(stream)))
 		pieces := decode(t, cfg, string(stream), cycle(sizes))
 		if !whole.same(pieces) {
@@ -59,6 +61,7 @@ func cycle(sizes []byte) func() int {
 func reference(stream []byte) (messages []message) {
 	r := bytes.NewReader(stream)
 	var data message
+	var deflated bool
 	for {
 		h, err := ws.ReadHeader(r)
 		if err != nil || h.Length > int64(r.Len()) {
@@ -76,13 +79,29 @@ func reference(stream []byte) (messages []message) {
 			continue
 		}
 		if h.OpCode != ws.OpContinuation {
-			data = message{op: Op(h.OpCode)}
+			data, deflated = message{op: Op(h.OpCode)}, h.Rsv1()
 		}
 		data.payload += string(payload)
+		if h.Fin && deflated {
+			data.payload = unpacked(data.payload)
+		}
 		if h.Fin {
 			messages = append(messages, data)
 		}
 	}
+}
+
+// unpacked inflates a payload that is in order, as plainly as can be.
+func unpacked(payload string) string {
+	var text []byte
+	r := strings.NewReader(payload + "\x00\x00\xff\xff\x01\x00\x00\xff\xff")
+	for r.Len() > 0 {
+		b, err := io.ReadAll(io.LimitReader(flate.NewReader(r), 1<<20))
+		if text = append(text, b...); err != nil {
+			return "not in order: " + err.Error()
+		}
+	}
+	return string(text)
 }
 
 // FuzzRoundTrip encodes any payload as a client and as a server, and decodes it again.
@@ -105,10 +124,13 @@ func FuzzRoundTrip(f *testing.F) {
 			want = append(want, message{Text, string(payload)})
 			fromClient = AppendMasked(fromClient, Text, payload, mask)
 			fromServer = AppendText(fromServer, payload)
+			want = append(want, message{Text, string(payload)})
+			fromClient = append(fromClient, compressed(true, Text, packed(string(payload)))...)
+			fromServer = AppendDeflated(fromServer, payload)
 		}
 
 		for client, stream := range map[bool][]byte{false: fromClient, true: fromServer} {
-			cfg := &Config{Client: client, MaxMessage: len(payload), MaxFragments: 1}
+			cfg := &Config{Client: client, Deflate: true, MaxMessage: 2*len(payload) + 100, MaxFragments: 1}
 			r := decode(t, cfg, string(stream), cycle(sizes))
 			if r.err != nil || r.partial || !slices.Equal(r.messages, want) {
 				t.Fatalf("client %v: %v, want %q", client, r, want)

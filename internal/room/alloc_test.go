@@ -13,10 +13,10 @@ func aMessage() *wire.Message {
 
 // A message is encoded into buffers that are used again.
 func TestEncodingAllocatesNothing(t *testing.T) {
-	m := aMessage()
+	m, h := aMessage(), NewHub(nil, Options{})
 	for enc := range encodings {
-		frames, scratch := enc.encode(nil, m, nil)
-		if n := testing.AllocsPerRun(100, func() { frames, scratch = enc.encode(frames[:0], m, scratch) }); n != 0 {
+		frames, scratch := h.encode(enc, nil, m, nil)
+		if n := testing.AllocsPerRun(100, func() { frames, scratch = h.encode(enc, frames[:0], m, scratch) }); n != 0 {
 			t.Errorf("encoding %d: %v allocations a message", enc, n)
 		}
 	}
@@ -42,13 +42,13 @@ func TestSeatAllocatesNothing(t *testing.T) {
 }
 
 func BenchmarkEncode(b *testing.B) {
-	m := aMessage()
+	m, h := aMessage(), NewHub(nil, Options{})
 	for enc := range encodings {
 		b.Run(fmt.Sprintf("encoding=%d", enc), func(b *testing.B) {
 			var frames, scratch []byte
 			b.ReportAllocs()
 			for b.Loop() {
-				frames, scratch = enc.encode(frames[:0], m, scratch)
+				frames, scratch = h.encode(enc, frames[:0], m, scratch)
 			}
 		})
 	}

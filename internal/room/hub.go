@@ -20,19 +20,30 @@ import (
 // Encoding is a form in which a room's messages travel.
 type Encoding uint8
 
-// The encodings.
+// The encodings, and the same for who negotiated permessage-deflate.
 const (
 	Line Encoding = iota // the plain door: the bare text
 	JSON                 // ramai.v1
+	DeflatedLine
+	DeflatedJSON
 	encodings
 )
 
+// Deflated is the encoding for who reads Line or JSON and negotiated permessage-deflate.
+func (e Encoding) Deflated() Encoding { return e + DeflatedLine }
+
+// minDeflate is the least payload that is deflated, in bytes: a smaller one gains less than it costs its readers.
+const minDeflate = 512
+
 // encode appends m as one complete WebSocket frame. It is a pure function of the row.
-func (e Encoding) encode(dst []byte, m *wire.Message, scratch []byte) (frames, used []byte) {
-	if e == Line {
+func (h *Hub) encode(e Encoding, dst []byte, m *wire.Message, scratch []byte) (frames, used []byte) {
+	if e == Line || e == DeflatedLine {
 		scratch = wire.AppendLine(scratch[:0], m)
 	} else {
 		scratch = wire.AppendMessage(scratch[:0], m)
+	}
+	if e >= DeflatedLine && len(scratch) >= minDeflate {
+		return h.deflate(dst, scratch), scratch
 	}
 	return frame.AppendText(dst, scratch), scratch
 }
@@ -54,11 +65,12 @@ type Options struct {
 
 // Hub holds the rooms that have members.
 type Hub struct {
-	store  journal.Store
-	opt    Options
-	budget *tape.Budget
-	jobs   sync.WaitGroup
-	slots  chan struct{}
+	store   journal.Store
+	opt     Options
+	budget  *tape.Budget
+	deflate func(dst, payload []byte) []byte // frame.AppendDeflated; tests count
+	jobs    sync.WaitGroup
+	slots   chan struct{}
 
 	mu    sync.RWMutex
 	rooms map[string]*Room // guarded by mu
@@ -72,7 +84,10 @@ type Hub struct {
 
 // NewHub returns a hub without members.
 func NewHub(store journal.Store, opt Options) *Hub {
-	h := &Hub{store: store, opt: opt, budget: tape.NewBudget(opt.TapeMemory), rooms: make(map[string]*Room), slots: make(chan struct{}, 64)}
+	h := &Hub{
+		store: store, opt: opt, budget: tape.NewBudget(opt.TapeMemory), deflate: frame.AppendDeflated, rooms: make(map[string]*Room),
+		slots: make(chan struct{}, 64),
+	}
 	h.refills.waiting = make(map[refillKey][]func(Chunk, error))
 	return h
 }
@@ -138,7 +153,7 @@ func (h *Hub) append(r *Room, m *wire.Message) {
 	r.head = m.N
 	for enc, t := range r.tapes {
 		if t != nil {
-			h.frames, h.scratch = Encoding(enc).encode(h.frames[:0], m, h.scratch)
+			h.frames, h.scratch = h.encode(Encoding(enc), h.frames[:0], m, h.scratch)
 			t.Append(h.frames)
 		}
 	}
@@ -168,6 +183,7 @@ func (h *Hub) Join(name string, enc Encoding, m Member) *Seat {
 	h.mu.Unlock()
 	defer r.mu.Unlock()
 	s := &Seat{room: r, enc: enc, member: m, index: int32(len(r.members))}
+	watched := r.watched()
 	r.members = append(r.members, s)
 	r.readers[enc]++
 	if r.tapes[enc] == nil {
@@ -176,9 +192,9 @@ func (h *Hub) Join(name string, enc Encoding, m Member) *Seat {
 		if head := r.head; head > 0 {
 			h.Go(func() { h.warm(r.name, enc, t, head) })
 		}
-		if enc == JSON {
-			r.state.Store(&State{}) // nobody has seen any, and what there was is old
-		}
+	}
+	if !watched && r.watched() {
+		r.state.Store(&State{}) // nobody has seen any, and what there was is old
 	}
 	s.tape.Store(r.tapes[enc])
 	s.before = r.state.Load().PresenceVersion

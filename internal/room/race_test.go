@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -33,7 +34,7 @@ func (r *reader) follow(h *Hub, enc Encoding, n, last uint64) ([]byte, error) {
 	defer seat.Leave()
 	var b []byte
 	for n < last {
-		span, held := seat.After(n, 500)
+		span, held := seat.After(n, 2000)
 		if len(span.Bytes()) > 0 {
 			b, n = append(b, span.Bytes()...), span.Last()
 			continue
@@ -71,12 +72,12 @@ func TestReadersWhileTheFeedRuns(t *testing.T) {
 		all.Go(func() {
 			r := &reader{by: fmt.Sprint(i), wake: make(chan struct{}, 1)}
 			for range 5 { // come and go
-				st.Join("den", Encoding(i%2), r).Leave()
+				st.Join("den", Encoding(i)%encodings, r).Leave()
 				st.Typing("den", r.by, start)
 				st.Tick(start)
 				st.Who("den")
 			}
-			b, err := r.follow(st.Hub, Encoding(i%2), 0, last)
+			b, err := r.follow(st.Hub, Encoding(i)%encodings, 0, last)
 			if err != nil {
 				t.Error(err)
 			}
@@ -87,7 +88,7 @@ func TestReadersWhileTheFeedRuns(t *testing.T) {
 		for n := 0; n < last; n += 5 {
 			var events []journal.Event
 			for range 5 {
-				events = append(events, st.event("den", fmt.Sprint("text ", st.ids)))
+				events = append(events, st.event("den", fmt.Sprint("text ", st.ids, strings.Repeat(" and on", st.ids%10/9*100))))
 			}
 			outcomes, err := st.store.Apply(&journal.Batch{MaxRooms: 1, Events: events}, st.store.Position()+1)
 			if err != nil {
@@ -100,7 +101,7 @@ func TestReadersWhileTheFeedRuns(t *testing.T) {
 	all.Wait()
 	st.Wait()
 	for i, b := range got {
-		if want := st.bytesOf("den", Encoding(i%2), 0); !bytes.Equal(b, want) {
+		if want := st.bytesOf("den", Encoding(i)%encodings, 0); !bytes.Equal(b, want) {
 			t.Errorf("reader %d got %d bytes, want %d, or others", i, len(b), len(want))
 		}
 	}

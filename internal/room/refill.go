@@ -54,7 +54,7 @@ func (h *Hub) chunk(key refillKey) (Chunk, error) {
 		return Chunk{}, err
 	}
 	// Asked for after the read: what the read passed over was gone before it.
-	return Chunk{Frames: segment(key.enc, messages), First: h.store.Head(key.room).First}, nil
+	return Chunk{Frames: h.segment(key.enc, messages), First: h.store.Head(key.room).First}, nil
 }
 
 // warm puts the messages up to head onto a tape that began empty after it, so that those who come back find them in memory.
@@ -64,20 +64,20 @@ func (h *Hub) warm(room string, enc Encoding, t *tape.Tape, head uint64) {
 		h.opt.Log.Warn("a room starts cold: its newest messages could not be read", "room", room, "err", err)
 		return
 	}
-	if s := segment(enc, messages); s != nil && t.Prepend(s) { // it may not fit any more: then readers refill
+	if s := h.segment(enc, messages); s != nil && t.Prepend(s) { // it may not fit any more: then readers refill
 		h.budget.Trim()
 	}
 }
 
 // segment encodes messages, whose numbers have no holes.
-func segment(enc Encoding, messages []wire.Message) *tape.Segment {
+func (h *Hub) segment(enc Encoding, messages []wire.Message) *tape.Segment {
 	if len(messages) == 0 {
 		return nil
 	}
 	var frames, scratch []byte
 	ends := make([]int, len(messages))
 	for i := range messages {
-		frames, scratch = enc.encode(frames, &messages[i], scratch)
+		frames, scratch = h.encode(enc, frames, &messages[i], scratch)
 		ends[i] = len(frames)
 	}
 	return tape.Cut(messages[0].N, frames, ends)

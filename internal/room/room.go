@@ -68,11 +68,14 @@ func (r *Room) wake() {
 	}
 }
 
+// watched tells whether anybody reads the state. Called with mu held.
+func (r *Room) watched() bool { return r.readers[JSON]+r.readers[DeflatedJSON] > 0 }
+
 // refresh makes the state anew and returns whether it differs from what was told before.
 func (r *Room) refresh(now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.readers[JSON] == 0 {
+	if !r.watched() {
 		return false
 	}
 	old := r.state.Load()

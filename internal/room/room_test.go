@@ -26,11 +26,11 @@ func (st *stage) read(s *Seat, n uint64) ([]byte, bool) {
 func TestFeedGoesToEveryReaderOfTheRoom(t *testing.T) {
 	st := newStage(t, 1<<20)
 	seats := map[string]*Seat{}
-	for name, enc := range map[string]Encoding{"v1": JSON, "v1 too": JSON, "plain": Line} {
+	for name, enc := range map[string]Encoding{"v1": JSON, "v1 too": JSON, "plain": Line, "v1 deflated": DeflatedJSON, "plain deflated": DeflatedLine} {
 		seats[name] = st.Join("den", enc, &guest{by: name})
 	}
 	other := st.Join("other", JSON, &guest{})
-	st.say("den", "one", "", "two\nlines")
+	st.say("den", "one", "", "two\nlines", long)
 	for name, s := range seats {
 		got, held := st.read(s, 0)
 		if want := st.bytesOf("den", s.enc, 0); !held || !bytes.Equal(got, want) {
@@ -126,7 +126,7 @@ func TestLeaveGivesBack(t *testing.T) {
 	st.say("den", "old")
 	var seats []*Seat
 	for i := range 9 {
-		seats = append(seats, st.Join("den", Encoding(i%2), &guest{by: fmt.Sprint(i)}))
+		seats = append(seats, st.Join("den", Encoding(i)%encodings, &guest{by: fmt.Sprint(i)}))
 		st.check()
 	}
 	st.say("den", "new")
@@ -284,6 +284,27 @@ func TestStateOfTheRoom(t *testing.T) {
 	st.Tick(start.Add(typingLasts + time.Millisecond))
 	if s.State().TypingVersion != 2 || bytes.Contains(s.State().Typing, []byte(`"by":"x"`)) {
 		t.Errorf("after %v typing: %s", typingLasts, s.State().Typing)
+	}
+}
+
+// Both forms of ramai.v1 share the room's state: who comes to the one does not make those in the other hear it anew.
+func TestStateOfBothForms(t *testing.T) {
+	st := newStage(t, 1<<20)
+	first := st.Join("den", DeflatedJSON, &guest{})
+	st.Tick(start)
+	if v := first.State().PresenceVersion; v != 1 {
+		t.Fatalf("one who reads deflated is told version %d, want 1", v)
+	}
+	second := st.Join("den", JSON, &guest{})
+	if v := second.Before(); v != 1 {
+		t.Errorf("who comes to the other form has seen version %d, want 1", v)
+	}
+	st.Tick(start)
+	first.Leave()
+	st.Tick(start)
+	third := st.Join("den", DeflatedJSON, &guest{})
+	if v := third.Before(); v != 3 {
+		t.Errorf("who comes back to a form has seen version %d, want 3", v)
 	}
 }
 

@@ -160,10 +160,16 @@ func (st *stage) bytesOf(room string, enc Encoding, n uint64) []byte {
 			return b
 		}
 		for i := range messages {
-			if n = messages[i].N; enc == JSON {
-				b = frame.AppendText(b, wire.AppendMessage(nil, &messages[i]))
+			var payload []byte
+			if n = messages[i].N; enc == JSON || enc == DeflatedJSON {
+				payload = wire.AppendMessage(nil, &messages[i])
 			} else {
-				b = frame.AppendText(b, wire.AppendLine(nil, &messages[i]))
+				payload = wire.AppendLine(nil, &messages[i])
+			}
+			if enc >= DeflatedLine && len(payload) >= 512 {
+				b = frame.AppendDeflated(b, payload)
+			} else {
+				b = frame.AppendText(b, payload)
 			}
 		}
 	}

@@ -19,10 +19,11 @@ func FuzzSession(f *testing.F) {
 	frames = frame.AppendMasked(frames, frame.Text, []byte(`{"type":"join","room":"lobby"}`), mask)
 	frames = append(frames, 0x01, 0x82, 0, 0, 0, 0, 'h', 'i', 0x80, 0x80, 0, 0, 0, 0) // a text in two
 	frames = frame.AppendMasked(frames, frame.Close, []byte("\x03\xe8bye"), mask)
-	f.Add(frames, []byte{1, 100}, true, false)
-	f.Add(frames, []byte{255}, false, false)
-	f.Add(frame.AppendMasked(nil, frame.Binary, []byte("x"), mask), []byte{3}, true, false)
-	f.Add([]byte{0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0}, []byte{3}, false, false)
+	f.Add(frames, []byte{1, 100}, true, false, false)
+	f.Add(frames, []byte{255}, false, false, true)
+	f.Add(frame.AppendMasked(nil, frame.Binary, []byte("x"), mask), []byte{3}, true, false, false)
+	f.Add([]byte{0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0}, []byte{3}, false, false, false)
+	f.Add([]byte("\xc1\x87\x00\x00\x00\x00\xf2\x48\xcd\xc9\xc9\x07\x00"), []byte{3}, false, false, true)
 	for _, lines := range [][]string{
 		{"hello", "", "a\x01b", strings.Repeat("x", 5000)},
 		{
@@ -33,13 +34,13 @@ func FuzzSession(f *testing.F) {
 		},
 		{`{"type":"join","room":"lobby","last":500}`, `{"type":"say","room":"den","id":"b"}`, `{"type":7}`, `[[[[`, `null`},
 	} {
-		f.Add([]byte(strings.Join(lines, "\n")), []byte{7, 200, 1}, true, true)
-		f.Add([]byte(strings.Join(lines, "\n")), []byte{255}, false, true)
+		f.Add([]byte(strings.Join(lines, "\n")), []byte{7, 200, 1}, true, true, false)
+		f.Add([]byte(strings.Join(lines, "\n")), []byte{255}, false, true, true)
 	}
-	f.Fuzz(func(t *testing.T, sent, cuts []byte, v1, framed bool) {
+	f.Fuzz(func(t *testing.T, sent, cuts []byte, v1, framed, deflate bool) {
 		st := newStage(t, setting{rate: 5, burst: 20, tape: 1})
 		st.talk(10)
-		l := st.connect(Client{V1: v1, Addr: remote})
+		l := st.connect(Client{V1: v1, Deflate: deflate, Addr: remote})
 		if framed {
 			for line := range strings.SplitSeq(strings.ToValidUTF8(string(sent), "?"), "\n") {
 				l.text(line)

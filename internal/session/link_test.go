@@ -14,6 +14,9 @@ import (
 // clientFrames is what a client of the tests decodes; one message of the server is one frame.
 var clientFrames = frame.Config{Client: true, TextOnly: true, MaxMessage: 1 << 20, MaxFragments: 1}
 
+// deflatedFrames is the same for a client that negotiated permessage-deflate.
+var deflatedFrames = frame.Config{Client: true, TextOnly: true, Deflate: true, MaxMessage: 1 << 20, MaxFragments: 1}
+
 // link is one connection: the reactor, as Portable is one, and the client at the other end.
 type link struct {
 	st *stage
@@ -72,8 +75,22 @@ func (l *link) send(frames ...wire.Frame) {
 // say says a text under an id, in the lobby.
 func (l *link) say(id, text string) { l.send(wire.Say{Room: wire.Lobby, ID: id, Text: text}) }
 
-// text sends a text message.
-func (l *link) text(s string) { l.put(frame.Text, []byte(s)) }
+// text sends a text message, deflated if that was negotiated and if it is long.
+func (l *link) text(s string) {
+	if !l.s.deflate || len(s) < 300 {
+		l.put(frame.Text, []byte(s))
+		return
+	}
+	f := frame.AppendDeflated(nil, []byte(s))
+	start := 2
+	switch f[1] {
+	case 126:
+		start = 4
+	case 127:
+		start = 10
+	}
+	l.put(frame.Op(f[0]&0x7f), f[start:])
+}
 
 func (l *link) put(op frame.Op, payload []byte) {
 	l.mask++

@@ -52,6 +52,8 @@ type Env struct {
 	Log    *slog.Logger
 	Quiet  bool           // no line per connection or message
 	Closed func(*Session) // hears of the end of each session; nil: nobody does
+
+	Deflate *frame.Config // takes the place of Frame for clients that negotiated permessage-deflate
 }
 
 // Client is what is known of a client before its first byte.
@@ -62,6 +64,7 @@ type Client struct {
 	Last    int    // old messages the plain door asks for
 	Named   bool   // the plain door's client holds a name, bound to the connection
 	V1      bool   // ramai.v1 was selected
+	Deflate bool   // permessage-deflate was
 }
 
 // protocol is one way of talking with a client.
@@ -76,7 +79,7 @@ type protocol interface {
 	gap(room string, from, to uint64)
 	// bye says that the server goes.
 	bye(retry time.Duration)
-	// encoding is how rooms are read.
+	// encoding is how rooms are read, if not deflated.
 	encoding() room.Encoding
 }
 
@@ -112,6 +115,8 @@ type Session struct {
 	eof     bool   // the client sends nothing more, but may be listening
 	closing bool   // the close frame is in private: nothing may follow it
 	asking  bool   // the answer to a request is read from the journal
+	deflate bool   // permessage-deflate was negotiated
+	begun   bool   // something came on ramai.v1: too late for hello
 
 	dec     *frame.Decoder // nil between messages
 	places  []*place       // rooms joined
@@ -137,6 +142,8 @@ type talk struct {
 	stalled func() bool   // what was accepted from the client but has to wait; false: still
 	until   time.Duration // stalled need not be tried before; 0: at any time
 	crowded bool          // the orderer's queue was full, and it will say when it is not: stalled need not be tried before
+	refuse  *gate         // of ramai.v1; nil: open
+	typed   time.Duration // on ramai.v1: when typing was last heard
 }
 
 // A letter is something from another goroutine: an outcome, or something to do.
@@ -160,12 +167,14 @@ type place struct {
 
 // New returns the session of a client that is connected by conn, and greets it.
 func New(env *Env, conn reactor.Conn, client Client) *Session {
-	s := &Session{env: env, conn: conn, addr: client.Addr.Addr(), port: client.Addr.Port(), named: client.Named}
+	s := &Session{
+		env: env, conn: conn, addr: client.Addr.Addr(), port: client.Addr.Port(), named: client.Named, deflate: client.Deflate,
+	}
 	s.clock()
 	s.become(client.Session)
 	s.pingAt, s.renewAt = s.now+pingEvery, s.now+journal.HoldName/4
 	if client.V1 {
-		s.protocol = &v1{Session: s}
+		s.protocol = v1{s}
 	} else {
 		s.protocol = plain{s}
 	}
@@ -266,7 +275,7 @@ func (s *Session) Received(b []byte) (used int, err error) {
 		s.eof = true
 		return 0, nil
 	}
-	fresh := frame.NewDecoder(s.env.Frame) // on the stack: most of what comes is whole
+	fresh := frame.NewDecoder(s.frames()) // on the stack: most of what comes is whole
 	dec := &fresh
 	if s.dec != nil {
 		dec = s.dec
@@ -289,6 +298,14 @@ func (s *Session) Received(b []byte) (used int, err error) {
 		used = len(b)
 	}
 	return used, nil
+}
+
+// frames says what frames this client may send.
+func (s *Session) frames() *frame.Config {
+	if s.deflate {
+		return s.env.Deflate
+	}
+	return s.env.Frame
 }
 
 // keep keeps dec for what comes next, if a message is under way.

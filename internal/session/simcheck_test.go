@@ -118,7 +118,7 @@ func (l *liner) connect() {
 	h := l.sim.store.Head(l.room)
 	last := l.sim.rng.IntN(5)
 	t := &stint{room: l.room, at: max(h.First-1, h.Last-min(h.Last, uint64(last)))}
-	t.l = l.sim.connect(Client{Room: l.room, Last: last, Addr: l.sim.addr(100 + len(l.sim.stints))})
+	t.l = l.sim.connect(Client{Room: l.room, Last: last, Deflate: l == l.sim.liners[1] && l.sim.deflate(), Addr: l.sim.addr(100 + len(l.sim.stints))})
 	t.l.line = func(s string) { t.heard = append(t.heard, s) }
 	l.now = t
 	l.sim.stints = append(l.sim.stints, t)

@@ -45,7 +45,8 @@ func (p *person) connect() {
 	if p.l != nil {
 		return
 	}
-	p.l = p.sim.connect(Client{V1: true, Addr: p.sim.addr(slices.Index(p.sim.people, p))})
+	i := slices.Index(p.sim.people, p)
+	p.l = p.sim.connect(Client{V1: true, Deflate: i == 1 && p.sim.deflate(), Addr: p.sim.addr(i)})
 	p.l.hear, p.greeted, p.open = p.hear, 0, false
 }
 

@@ -71,9 +71,10 @@ func (st *stage) boot() {
 	})
 	st.env = &Env{
 		Hub: st.hub, Store: st.store, Submit: st.orderer.Submit, Rates: NewRates(st.set.rate, st.set.burst),
-		Limits: wire.Limits{Text: 4000, Frame: 64 << 10, Rate: st.set.rate, Burst: st.set.burst, Rooms: 8},
-		Frame:  &frame.Config{TextOnly: true, MaxMessage: 64 << 10, MaxFragments: 256},
-		Server: "ramai test", Start: st.clock, Now: st.now, Random: st.random, Log: log,
+		Limits:  wire.Limits{Text: 4000, Frame: 64 << 10, Rate: st.set.rate, Burst: st.set.burst, Rooms: 8},
+		Frame:   &frame.Config{TextOnly: true, MaxMessage: 64 << 10, MaxFragments: 256},
+		Deflate: &frame.Config{TextOnly: true, Deflate: true, MaxMessage: 64 << 10, MaxFragments: 256},
+		Server:  "ramai test", Start: st.clock, Now: st.now, Random: st.random, Log: log,
 	}
 	if err := st.orderer.Submit(journal.Event{Kind: journal.Restart}, nil); err != nil {
 		st.tb.Fatal(err)
@@ -190,6 +191,9 @@ func (st *stage) connect(c Client) *link {
 		c.Addr = netip.MustParseAddrPort("127.0.0.1:40000")
 	}
 	l := &link{st: st, v1: c.V1, max: 64 << 10, ready: true, dec: frame.NewDecoder(&clientFrames)}
+	if c.Deflate {
+		l.dec = frame.NewDecoder(&deflatedFrames)
+	}
 	l.s = New(st.env, l, c)
 	st.links = append(st.links, l)
 	return l

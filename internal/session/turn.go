@@ -226,7 +226,11 @@ func (s *Session) join(n uint64, seat *room.Seat) {
 
 // seat takes a seat in a room without standing anywhere yet.
 func (s *Session) seat(name string) *room.Seat {
-	return s.env.Hub.Join(name, s.protocol.encoding(), s)
+	enc := s.protocol.encoding()
+	if s.deflate {
+		enc = enc.Deflated()
+	}
+	return s.env.Hub.Join(name, enc, s)
 }
 
 // shown is how much of a text a line of the log has, in bytes.

@@ -16,12 +16,7 @@ const (
 )
 
 // v1 is the protocol ramai.v1.
-type v1 struct {
-	*Session
-	begun  bool          // something came: too late for hello
-	typed  time.Duration // when typing was last heard
-	refuse *gate         // nil: open
-}
+type v1 struct{ *Session }
 
 // gate keeps the order of what is said after a refusal that may be retried: until the first refused id comes again,
 // everything else is refused too. It may never come again: if it was also sent on an earlier connection, and stored
@@ -35,22 +30,22 @@ type gate struct {
 }
 
 // shut closes the gate behind a say that was refused.
-func (v *v1) shut(room, id string, stored bool, why *wire.Error) {
-	v.refuse = &gate{room: room, id: id, stored: stored, why: why, until: v.now + why.RetryAfter + gateStands}
+func (v v1) shut(room, id string, stored bool, why *wire.Error) {
+	v.talks().refuse = &gate{room: room, id: id, stored: stored, why: why, until: v.now + why.RetryAfter + gateStands}
 }
 
-func (v *v1) encoding() room.Encoding { return room.JSON }
+func (v v1) encoding() room.Encoding { return room.JSON }
 
-func (v *v1) open(c *Client) { v.welcome(c.Session) }
+func (v v1) open(c *Client) { v.welcome(c.Session) }
 
-func (v *v1) welcome(secret string) {
+func (v v1) welcome(secret string) {
 	v.send(wire.Welcomed{
 		Protocol: wire.Protocol, Server: v.env.Server, By: v.sender(), Session: secret, Name: v.env.Store.Name(v.sender()),
 		Text: wire.Welcome, Limits: v.env.Limits,
 	})
 }
 
-func (v *v1) text(b []byte) {
+func (v v1) text(b []byte) {
 	f, err := wire.ParseRequest(b)
 	if err != nil {
 		if say, ok := f.(wire.Say); ok {
@@ -80,8 +75,8 @@ func (v *v1) text(b []byte) {
 	case wire.Name:
 		v.name(f)
 	case wire.Typing:
-		if v.typed == 0 || v.now-v.typed >= typingEvery {
-			v.typed = v.now
+		if t := v.talks(); t.typed == 0 || v.now-t.typed >= typingEvery {
+			t.typed = v.now
 			v.env.Hub.Typing(f.Room, v.sender(), v.at())
 		}
 	case wire.Ping:
@@ -89,7 +84,7 @@ func (v *v1) text(b []byte) {
 	}
 }
 
-func (v *v1) hello(f wire.Hello, begun bool) {
+func (v v1) hello(f wire.Hello, begun bool) {
 	if begun {
 		v.fault(wire.BadRequest, "hello comes first on a connection, or not at all")
 		return
@@ -99,12 +94,12 @@ func (v *v1) hello(f wire.Hello, begun bool) {
 }
 
 // fault answers what no other answer is for.
-func (v *v1) fault(code wire.Code, reason string) {
+func (v v1) fault(code wire.Code, reason string) {
 	v.send(wire.Fault{Code: code, Reason: reason})
 }
 
 // paid takes cost from the rates, or says when it will do.
-func (v *v1) paid(cost int) bool {
+func (v v1) paid(cost int) bool {
 	wait := v.pay(false, "", cost)
 	if wait > 0 {
 		v.send(wire.FaultOf(tooFast(wait)))
@@ -116,37 +111,38 @@ func tooFast(wait time.Duration) *wire.Error {
 	return &wire.Error{Code: wire.RateLimited, Reason: "too fast; wait, then send it again", RetryAfter: wait}
 }
 
-func (v *v1) say(f wire.Say) {
+func (v v1) say(f wire.Say) {
 	if err := wire.CheckText(f.Text, v.env.Limits.Text); err != nil {
 		v.send(wire.RefusedBy(f.Room, f.ID, err))
 		return
 	}
-	if v.refuse != nil && (v.refuse.id != f.ID || v.refuse.room != f.Room) {
-		if v.now > v.refuse.until {
+	t := v.talks()
+	if t.refuse != nil && (t.refuse.id != f.ID || t.refuse.room != f.Room) {
+		if v.now > t.refuse.until {
 			v.end(wire.ClosePolicy, "what was refused did not come again; connect anew, and send what is not saved in order")
 			return
 		}
 		v.send(wire.RefusedBy(f.Room, f.ID, &wire.Error{
-			Code:       v.refuse.why.Code,
-			Reason:     fmt.Sprintf("%q was refused before it; send that again first, then this", v.refuse.id),
-			RetryAfter: v.refuse.why.RetryAfter,
+			Code:       t.refuse.why.Code,
+			Reason:     fmt.Sprintf("%q was refused before it; send that again first, then this", t.refuse.id),
+			RetryAfter: t.refuse.why.RetryAfter,
 		}))
 		return
 	}
-	if v.refuse != nil && v.refuse.stored { // what is still on its way came after it, and has to come again
-		v.talks().epoch++
+	if t.refuse != nil && t.refuse.stored { // what is still on its way came after it, and has to come again
+		t.epoch++
 	}
-	v.refuse = nil
+	t.refuse = nil
 	if wait := v.pay(true, f.Room, 1); wait > 0 {
 		v.shut(f.Room, f.ID, false, tooFast(wait))
-		v.send(wire.RefusedBy(f.Room, f.ID, v.refuse.why))
+		v.send(wire.RefusedBy(f.Room, f.ID, t.refuse.why))
 		return
 	}
 	v.heard(f.Text)
 	v.hand(journal.Event{Kind: journal.Say, By: v.sender(), Room: f.Room, ID: f.ID, Text: f.Text})
 }
 
-func (v *v1) name(f wire.Name) {
+func (v v1) name(f wire.Name) {
 	e := journal.Event{Kind: journal.Release, By: v.sender()}
 	if f.Name != "" {
 		var err *wire.Error
@@ -160,13 +156,13 @@ func (v *v1) name(f wire.Name) {
 	}
 }
 
-func (v *v1) outcome(o *journal.Outcome) {
+func (v v1) outcome(o *journal.Outcome) {
 	switch {
 	case o.Event.Kind == journal.Say && o.Verdict != journal.Refused:
 		v.send(wire.Saved{Room: o.Event.Room, ID: o.Event.ID, N: o.N, At: o.At})
 	case o.Event.Kind == journal.Say:
 		v.send(wire.RefusedBy(o.Event.Room, o.Event.ID, o.Err))
-		if o.Err.RetryAfter > 0 && o.Event.Epoch == v.talk.epoch && (v.refuse == nil || !v.refuse.stored) {
+		if o.Err.RetryAfter > 0 && o.Event.Epoch == v.talk.epoch && (v.talk.refuse == nil || !v.talk.refuse.stored) {
 			v.shut(o.Event.Room, o.Event.ID, true, o.Err)
 		}
 	case o.Verdict == journal.Refused:
@@ -177,7 +173,7 @@ func (v *v1) outcome(o *journal.Outcome) {
 }
 
 // joins is paced, not refused: who comes back to many rooms at once waits a moment.
-func (v *v1) joins(f wire.Join) {
+func (v v1) joins(f wire.Join) {
 	if wait := v.pay(false, "", 1); wait > 0 {
 		v.stall(wait, func() bool {
 			wait := v.pay(false, "", 1)
@@ -193,7 +189,7 @@ func (v *v1) joins(f wire.Join) {
 	v.enter(f)
 }
 
-func (v *v1) enter(f wire.Join) {
+func (v v1) enter(f wire.Join) {
 	v.leave(f.Room)
 	if len(v.places) >= v.env.Limits.Rooms {
 		v.fault(wire.NotAllowed, fmt.Sprintf("a connection can be in %d rooms; leave one first", v.env.Limits.Rooms))
@@ -218,7 +214,7 @@ func (v *v1) enter(f wire.Join) {
 	v.join(n, seat)
 }
 
-func (v *v1) leave(name string) {
+func (v v1) leave(name string) {
 	for i, p := range v.places {
 		if p.seat.Room() == name {
 			p.left = true
@@ -229,16 +225,16 @@ func (v *v1) leave(name string) {
 	}
 }
 
-func (v *v1) gap(name string, from, to uint64) {
+func (v v1) gap(name string, from, to uint64) {
 	v.send(wire.Gap{Room: name, From: from, To: to})
 }
 
-func (v *v1) bye(retry time.Duration) {
+func (v v1) bye(retry time.Duration) {
 	v.send(wire.Restarting{RetryAfterMS: retry.Milliseconds()})
 }
 
 // history reads one page, beside everything else; meanwhile nothing more is read from the client.
-func (v *v1) history(f wire.History) {
+func (v v1) history(f wire.History) {
 	if !v.paid(readCost) {
 		return
 	}

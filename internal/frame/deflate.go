@@ -1,0 +1,142 @@
+package frame
+
+import (
+	"bytes"
+	"compress/flate"
+	"io"
+	"sync"
+
+	"github.com/gobwas/httphead"
+	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsflate"
+)
+
+// AnswerDeflate judges one offer of a Sec-WebSocket-Extensions header (RFC 7692, section 7.1). It returns the answer
+// that accepts the offer. False: it is another extension, not well-formed, or asks for a window smaller than the 32 KiB
+// that [AppendDeflated] has.
+func AnswerDeflate(offer httphead.Option) (answer httphead.Option, ok bool) {
+	ok = string(offer.Name) == wsflate.ExtensionName
+	asked := make(map[string]bool)
+	offer.Parameters.ForEach(func(key, value []byte) bool {
+		name := string(key)
+		ok = ok && !asked[name] && canHonour(name, value)
+		asked[name] = true
+		return ok
+	})
+	if !ok {
+		return httphead.Option{}, false
+	}
+	p := wsflate.Parameters{ServerNoContextTakeover: true, ClientNoContextTakeover: true}
+	if asked["server_max_window_bits"] {
+		p.ServerMaxWindowBits = 15 // who asked for it is to be told
+	}
+	return p.Option(), true
+}
+
+// canHonour judges one parameter of an offer; value is nil if it has none. The library's parser lets "08" and a doubled
+// client_max_window_bits pass.
+func canHonour(name string, value []byte) bool {
+	switch name {
+	case "server_no_context_takeover", "client_no_context_takeover":
+		return value == nil
+	case "server_max_window_bits":
+		return string(value) == "15"
+	case "client_max_window_bits": // a hint that may be ignored: a window of any size is inflated
+		switch string(value) {
+		case "8", "9", "10", "11", "12", "13", "14", "15":
+			return true
+		}
+		return value == nil
+	}
+	return false
+}
+
+// level is how hard messages are deflated. The next ones take half as long again, or twice as long, for two bytes in a
+// hundred.
+const level = flate.BestSpeed
+
+// deflateTail ends what a flush of the deflater writes, and does not travel (RFC 7692, section 7.2.1).
+const deflateTail = "\x00\x00\xff\xff"
+
+// deflater is a [flate.Writer] with what it has written.
+type deflater struct {
+	w   *flate.Writer
+	out []byte
+}
+
+func (d *deflater) Write(p []byte) (int, error) {
+	d.out = append(d.out, p...)
+	return len(p), nil
+}
+
+var deflaters = sync.Pool{New: func() any {
+	d := new(deflater)
+	d.w, _ = flate.NewWriter(d, level) // fails for levels that do not exist
+	return d
+}}
+
+// AppendDeflated appends a text message as one unmasked, deflated frame; or, where that would not be smaller, as
+// AppendText does. The bytes depend on the payload alone. The payload must be valid UTF-8, and the reader must have
+// accepted permessage-deflate.
+func AppendDeflated(dst, payload []byte) []byte {
+	d := deflaters.Get().(*deflater)
+	defer deflaters.Put(d)
+	d.out = d.out[:0]
+	d.w.Reset(d)
+	d.w.Write(payload) // neither this nor Flush can fail: Write above does not
+	d.w.Flush()
+	deflated := d.out[:len(d.out)-len(deflateTail)]
+	if len(deflated) >= len(payload) {
+		return AppendText(dst, payload)
+	}
+	return append(AppendHeader(dst, Text|deflateBit, len(deflated)), deflated...)
+}
+
+// inflater is a reader of package flate with what it reads from. That reads byte by byte where it is asked to, so the
+// reader takes no more than it needs.
+type inflater struct {
+	r  io.ReadCloser
+	in bytes.Reader
+}
+
+var inflaters = sync.Pool{New: func() any {
+	f := new(inflater)
+	f.r = flate.NewReader(&f.in)
+	return f
+}}
+
+// maxStreams is how often a message may begin anew after a last block. Each time costs more than a thousand bytes do.
+const maxStreams = 256
+
+// inflateTail ends a message with what did not travel, and with an empty last block: so it ends as a stream does.
+const inflateTail = deflateTail + "\x01\x00\x00\xff\xff"
+
+// inflate returns what a message of at most limit bytes was deflated from (RFC 7692, section 7.2.2). It stops at the
+// first byte above the limit. It may write behind the payload, up to its capacity.
+//
+// What cannot be inflated is refused with 1007: the frames are in order, but what is in them is not of the kind that
+// they say it is, which is what RFC 6455, section 7.4.1, has that code for. RFC 7692 names none.
+func inflate(payload []byte, limit int) ([]byte, *Error) {
+	f := inflaters.Get().(*inflater)
+	defer func() {
+		f.in.Reset(nil)
+		inflaters.Put(f)
+	}()
+	out := bytes.NewBuffer(make([]byte, 0, min(3*len(payload), limit)+bytes.MinRead))
+	r := &io.LimitedReader{R: f.r, N: int64(limit) + 1}
+	f.in.Reset(append(payload, inflateTail...))
+	for streams := 0; f.in.Len() > 0; streams++ { // a last block may be followed by others (RFC 7692, section 7.2.1), as a stream of their own
+		if streams == maxStreams {
+			return nil, refuse(ws.StatusPolicyViolation, "a compressed message with more than %d last blocks; end it with one", maxStreams)
+		}
+		f.r.(flate.Resetter).Reset(&f.in, nil)
+		_, err := out.ReadFrom(r)
+		if out.Len() > limit {
+			return nil, refuse(ws.StatusMessageTooBig, "a message that inflates to more than %d bytes; that is the limit", limit)
+		}
+		if err != nil {
+			return nil, refuse(ws.StatusInvalidFramePayloadData, "a compressed message is not in the format of deflate")
+		}
+	}
+	return out.Bytes(), nil
+}

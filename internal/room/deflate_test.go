@@ -1,0 +1,114 @@
+package room
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+
+	"ramai/internal/frame"
+)
+
+// long is a text that is worth deflating.
+var long = strings.Repeat("and so on, ", 100)
+
+// count has the hub count what it deflates.
+func (st *stage) count() *int {
+	n, deflate := new(int), st.deflate
+	st.deflate = func(dst, payload []byte) []byte {
+		*n++
+		return deflate(dst, payload)
+	}
+	return n
+}
+
+// A message is deflated once for all who read an encoding, and not at all if nobody reads it or if it is short.
+func TestDeflatedOnceForAll(t *testing.T) {
+	st := newStage(t, 1<<20)
+	n := st.count()
+	for i := range 50 {
+		st.Join("den", Encoding(i)%DeflatedLine, &guest{by: fmt.Sprint(i)})
+	}
+	st.say("den", long, long)
+	if *n != 0 {
+		t.Errorf("nobody reads it, and %d are deflated", *n)
+	}
+	var seats []*Seat
+	for i := range 100 {
+		seats = append(seats, st.Join("den", DeflatedJSON, &guest{by: fmt.Sprint("v1 ", i)}))
+	}
+	st.say("den", long, "short", long)
+	if *n != 2 {
+		t.Errorf("2 long messages for 100 readers: %d are deflated, want 2", *n)
+	}
+	for range 100 {
+		st.Join("den", DeflatedLine, &guest{})
+	}
+	st.say("den", long)
+	if *n != 4 {
+		t.Errorf("a further one, for the readers of both doors: %d are deflated, want 4", *n)
+	}
+	want := st.bytesOf("den", DeflatedJSON, 2)
+	if plain := st.bytesOf("den", JSON, 2); len(want) > len(plain)/2 {
+		t.Errorf("deflated they take %d bytes of %d", len(want), len(plain))
+	}
+	for i, s := range seats {
+		if got, held := st.read(s, 2); !held || !bytes.Equal(got, want) {
+			t.Fatalf("reader %d gets %d bytes, want %d", i, len(got), len(want))
+		}
+	}
+}
+
+// What is read again from the journal is deflated once for all who wait for it, and is the same as on the tape, whatever
+// was deflated in between.
+func TestRefillOfDeflated(t *testing.T) {
+	st := newStage(t, 1<<20)
+	a, b := st.Join("den", DeflatedJSON, &guest{}), st.Join("den", DeflatedJSON, &guest{})
+	for i := range 40 {
+		st.say("den", fmt.Sprint(i, strings.Repeat(fmt.Sprint(" word", i*i), 10*i)))
+	}
+	taped, held := st.read(a, 0)
+	if !held {
+		t.Fatal("the tape lost something")
+	}
+	long := bytes.Count(deflatedFrames(t, taped), []byte("d"))
+	if long < 10 {
+		t.Fatalf("%d of 40 frames are deflated: too few for this test", long)
+	}
+	st.say("other", strings.Repeat("nobody is there", 100))
+	n := st.count()
+	for _, s := range []*Seat{a, b} {
+		s.Refill(0, func(chunk Chunk, err error) {
+			if err != nil || !bytes.Equal(chunk.Frames.After(0, 1<<20).Bytes(), taped) {
+				t.Errorf("read again it differs from what was on the tape; error %v", err)
+			}
+		})
+	}
+	st.work()
+	if *n < long {
+		t.Errorf("%d were deflated, want at least the %d that are", *n, long)
+	}
+	if most := 40; *n > most {
+		t.Errorf("%d were deflated for two who wait for the same %d", *n, most)
+	}
+}
+
+// deflatedFrames tells of each frame whether it is deflated (d) or plain (p), and decodes them all.
+func deflatedFrames(t *testing.T, frames []byte) (kinds []byte) {
+	t.Helper()
+	d := frame.NewDecoder(&frame.Config{Client: true, TextOnly: true, Deflate: true, MaxMessage: 1 << 16, MaxFragments: 1})
+	frames = bytes.Clone(frames)
+	for len(frames) > 0 {
+		kind := byte('p')
+		if frames[0]&0x40 != 0 {
+			kind = 'd'
+		}
+		kinds = append(kinds, kind)
+		m, used, err := d.Next(frames)
+		if err != nil || m.Op != frame.Text {
+			t.Fatalf("frame %d decodes to %v, error %v", len(kinds), m.Op, err)
+		}
+		frames = frames[used:]
+	}
+	return kinds
+}

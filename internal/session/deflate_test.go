@@ -1,0 +1,101 @@
+package session
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"ramai/internal/frame"
+	"ramai/wire"
+)
+
+// deflatedOf is bytesOf for who negotiated permessage-deflate.
+func (st *stage) deflatedOf(v1 bool) (b []byte) {
+	st.tb.Helper()
+	d := frame.NewDecoder(&clientFrames)
+	for plain := st.bytesOf(v1, 0); len(plain) > 0; {
+		m, used, err := d.Next(plain)
+		if err != nil {
+			st.tb.Fatal(err)
+		}
+		if plain = plain[used:]; len(m.Payload) < 512 {
+			b = frame.AppendText(b, m.Payload)
+		} else {
+			b = frame.AppendDeflated(b, m.Payload)
+		}
+	}
+	return b
+}
+
+// However the bytes are cut, from the tape or the journal, frozen in between or not: who reads deflated gets exactly the
+// frames that all others get who do, and those who do not get theirs.
+func TestReadersOfDeflated(t *testing.T) {
+	for _, tape := range []int64{1, 20 << 10, 4 << 20} {
+		for _, v1 := range []bool{true, false} {
+			rng := rand.New(rand.NewPCG(uint64(tape), 1))
+			st := newStage(t, setting{tape: tape})
+			l, plain := st.connect(Client{V1: v1, Deflate: true}), st.plain(Client{})
+			if st.settle(); v1 {
+				l.send(wire.Join{Room: wire.Lobby, Last: new(int)})
+				st.settle()
+			}
+			l.raw, plain.raw = nil, nil
+			for st.store.Head(wire.Lobby).Last < 150 {
+				st.talk(rng.IntN(40))
+				l.bite, l.max, l.frozen = 1+rng.IntN(300), 1+rng.IntN(5000), rng.IntN(2) == 0
+				st.settle()
+			}
+			l.frozen = false
+			st.settle()
+			want := st.deflatedOf(v1)
+			if !bytes.Equal(l.raw, want) {
+				t.Errorf("tape of %d bytes, v1 %t: %d bytes came, want %d, or others", tape, v1, len(l.raw), len(want))
+			}
+			if all := st.bytesOf(false, 0); !bytes.Equal(plain.raw, all) || len(want) > len(all) {
+				t.Errorf("plainly %d bytes came, want %d; deflated they are %d", len(plain.raw), len(all), len(want))
+			}
+		}
+	}
+}
+
+// What a client deflated is said like everything else, and everybody hears it.
+func TestSayingDeflated(t *testing.T) {
+	st := newStage(t, setting{})
+	plain := st.plain(Client{})
+	l := st.connect(Client{Deflate: true})
+	l.heard()
+	text := strings.Repeat("and so on, ", 300)
+	l.text(text)
+	if n := len(l.up); n > 200 {
+		t.Fatalf("the client sent %d bytes", n)
+	}
+	l.expect(text)
+	plain.expect(text)
+	l.text(strings.Repeat("x", 64<<10+1))
+	l.expect("CLOSE 1009")
+}
+
+// The state of a room comes to who reads deflated as to everybody.
+func TestStateOfDeflated(t *testing.T) {
+	st := newStage(t, setting{})
+	a, b := st.connect(Client{V1: true, Deflate: true}), st.in(wire.Lobby)
+	a.send(wire.Join{Room: wire.Lobby, Last: new(int)}, wire.Name{Name: "ann"})
+	a.heard()
+	st.advance(time.Second)
+	a.expect("presence lobby 2 ann")
+	b.expect("presence lobby 2 ann")
+	for i := range 10 { // the presence is long now, and yet no message
+		st.in(wire.Lobby).send(wire.Name{Name: fmt.Sprint(strings.Repeat("n", 30), i)})
+	}
+	b.send(wire.Typing{Room: wire.Lobby})
+	st.advance(time.Second)
+	a.expectOf("typing", "typing lobby ")
+	b.end(nil)
+	st.advance(time.Second)
+	if got := a.heard(); len(got) != 1 || !strings.HasPrefix(got[0], "presence lobby 11 ann,nnn") {
+		t.Errorf("heard %q, want the presence", got)
+	}
+}
