@@ -13,6 +13,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -157,6 +158,7 @@ func (s *Server) tick() {
 		case <-ticker.C:
 			s.hub.Tick(s.cfg.Now())
 			if calm.after(s.arrived.Load()) {
+				runtime.GC() // once for the pools: they let go of what two collections did not need
 				debug.FreeOSMemory()
 			}
 		}

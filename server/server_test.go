@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -121,8 +122,21 @@ func frame[F wire.Frame](p *peer) F {
 	}
 }
 
-func TestTheOriginal(t *testing.T) {
-	s := serve(t, nil)
+// overReactors runs f over each way of moving bytes that this system has.
+func overReactors(t *testing.T, f func(*testing.T, server.ReactorKind)) {
+	kinds := []server.ReactorKind{server.Portable}
+	if runtime.GOOS == "linux" {
+		kinds = append(kinds, server.Epoll)
+	}
+	for _, kind := range kinds {
+		t.Run(string(kind), func(t *testing.T) { f(t, kind) })
+	}
+}
+
+func TestTheOriginal(t *testing.T) { overReactors(t, testTheOriginal) }
+
+func testTheOriginal(t *testing.T, kind server.ReactorKind) {
+	s := serve(t, func(c *server.Config) { c.Reactor = kind })
 	var all []*peer
 	for range 3 {
 		p := dial(t, s.url)
@@ -138,9 +152,11 @@ func TestTheOriginal(t *testing.T) {
 	}
 }
 
-func TestEverybodyTalkingHearsOneOrder(t *testing.T) {
+func TestEverybodyTalkingHearsOneOrder(t *testing.T) { overReactors(t, testEverybodyTalking) }
+
+func testEverybodyTalking(t *testing.T, kind server.ReactorKind) {
 	const clients, each = 8, 200
-	s := serve(t, nil)
+	s := serve(t, func(c *server.Config) { c.Reactor = kind })
 	heard := make(chan []string, clients)
 	var all []*peer
 	for range clients {
@@ -225,9 +241,11 @@ func dialUntil(t *testing.T, url string) *peer {
 	return nil
 }
 
-func TestStopTellsEverythingFirst(t *testing.T) {
+func TestStopTellsEverythingFirst(t *testing.T) { overReactors(t, testStopTellsEverything) }
+
+func testStopTellsEverything(t *testing.T, kind server.ReactorKind) {
 	data := t.TempDir()
-	s := serve(t, func(c *server.Config) { c.Data = data })
+	s := serve(t, func(c *server.Config) { c.Data, c.Reactor = data, kind })
 	plain, v1 := dial(t, s.url), dial(t, s.url, wire.Protocol)
 	plain.expect(wire.Welcome)
 	secret := frame[wire.Welcomed](v1).Session
@@ -425,7 +443,11 @@ func TestCannotStart(t *testing.T) {
 	if _, err := server.New(cfg); err == nil {
 		t.Error("an unknown durability was taken")
 	}
-	cfg.Durability = server.Normal
+	cfg.Durability, cfg.Reactor = server.Normal, "fast"
+	if _, err := server.New(cfg); err == nil {
+		t.Error("an unknown reactor was taken")
+	}
+	cfg.Reactor = server.Auto
 	first, err := server.New(cfg)
 	if err != nil {
 		t.Fatal(err)

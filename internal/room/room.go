@@ -37,9 +37,9 @@ type Room struct {
 // State is what a room looks like now, as frames of ramai.v1. A version is 0 while there is nothing to tell.
 type State struct {
 	Presence        []byte
-	PresenceVersion uint64
+	PresenceVersion uint32
 	Typing          []byte
-	TypingVersion   uint64
+	TypingVersion   uint32
 }
 
 // retape starts the tapes anew after number n. Called with mu held.
@@ -134,7 +134,7 @@ type Seat struct {
 	room   *Room
 	member Member
 	tape   atomic.Pointer[tape.Tape] // written by Join, and when the room's tapes start anew
-	before uint64                    // version of the presence when the seat was taken
+	before uint32                    // version of the presence when the seat was taken
 	index  int32                     // in room.members; guarded by room.mu
 	enc    Encoding
 }
@@ -155,7 +155,7 @@ func (s *Seat) After(n uint64, most int) (tape.Span, bool) {
 }
 
 // Before is the version of the presence that does not count this member yet. A newer one comes with the next tick.
-func (s *Seat) Before() uint64 { return s.before }
+func (s *Seat) Before() uint32 { return s.before }
 
 // State is what the room looks like now.
 func (s *Seat) State() *State { return s.room.state.Load() }

@@ -159,8 +159,8 @@ type place struct {
 	n        uint64        // everything up to n was sent, or its rest is in private
 	chunk    *tape.Segment // a part of the past that is being read; nil: read from the tape
 	again    time.Duration // not to be asked for before
-	presence uint64        // version last sent
-	typing   uint64        // version last sent
+	presence uint32        // version last sent
+	typing   uint32        // version last sent
 	asked    bool          // a chunk is on its way
 	left     bool          // the client has left
 }
