@@ -11,7 +11,7 @@ func TestCalm(t *testing.T) {
 		return c.after(arrived)
 	}
 	for range 20 { // a trickle is no storm
-		if tell(storm / 20) && arrived < storm {
+		if tell(storm/20) && arrived < storm {
 			t.Fatalf("calm after a trickle of %d", arrived)
 		}
 	}
