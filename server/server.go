@@ -183,11 +183,12 @@ func (c *calm) after(arrived int64) bool {
 		c.quiet = 0
 	}
 	c.before = arrived
-	if c.quiet < 5 || arrived-c.settled < storm {
+	if c.quiet < 5 {
 		return false
 	}
-	c.settled = arrived
-	return true
+	came := arrived - c.settled
+	c.settled = arrived // a trickle does not add up
+	return came >= storm
 }
 
 // Serve serves ln until ctx ends, and then stops in good order: nothing more is said, what was said is stored and told,

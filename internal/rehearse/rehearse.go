@@ -68,6 +68,8 @@ func (c *Config) Check() error {
 		return errors.New("clients of the plain door cannot come back to where they were; that needs ramai.v1")
 	case c.Churn > 0 && c.Reconnect:
 		return errors.New("either clients break off by themselves or they are cut off")
+	case c.Missed > 0 && c.InFlight > 0:
+		return errors.New("what is missed is said beside the closed loop, which would lose count; use a rate")
 	case c.Missed < 0 || c.Missed > 0 && (c.Talkers == 0 || !c.Reconnect):
 		return errors.New("messages are missed by clients that reconnect, and somebody has to say them")
 	case c.Sources < 0 || c.Sources > 1<<16:
@@ -185,8 +187,12 @@ func (r *rehearsal) rehearse(ctx context.Context) (*Report, error) {
 	}
 	r.cfg.Stage(AllHeard)
 	rep := &Report{Clients: r.cfg.Clients, Seconds: time.Since(talk).Seconds(), Talked: talked.Seconds(), Connecting: connected.Seconds(), CPU: (cpu() - before).Seconds()}
+	time.Sleep(lateDoubles)
 	return rep, nil
 }
+
+// lateDoubles is how long it is waited, after everything was heard, for what comes a second time.
+const lateDoubles = 200 * time.Millisecond
 
 // since is now, in nanoseconds since the beginning.
 func (r *rehearsal) since() int64 { return int64(time.Since(r.begin)) }

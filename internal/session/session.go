@@ -146,7 +146,7 @@ type talk struct {
 	typed   time.Duration // on ramai.v1: when typing was last heard
 }
 
-// A letter is something from another goroutine: an outcome, or something to do.
+// A letter is something from another goroutine: either an outcome or something to do.
 type letter struct {
 	outcome *journal.Outcome
 	do      func()
@@ -251,8 +251,11 @@ func (s *Session) phase() phase { return phase(s.stop.Load() & 0xff) }
 
 func (s *Session) retry() time.Duration { return time.Duration(s.stop.Load()>>8) * time.Millisecond }
 
-// deliver takes an outcome from the feed.
-func (s *Session) deliver(o *journal.Outcome) { s.post(letter{outcome: o}) }
+// deliver takes an outcome from the feed. It copies it: a letter that lies unread must not keep the whole batch.
+func (s *Session) deliver(o *journal.Outcome) {
+	own := *o
+	s.post(letter{outcome: &own})
+}
 
 // later has f called by the owner.
 func (s *Session) later(f func()) { s.post(letter{do: f}) }
