@@ -64,15 +64,14 @@ func (s *socket) rest() []byte {
 
 // keep takes the place of rest.
 func (s *socket) keep(rest []byte) {
-	switch {
-	case s.aside != nil:
-		s.aside.rest = rest
-	case len(rest) > 0:
-		s.aside = &aside{rest: rest}
-	}
 	if len(rest) == 0 && s.why() == nil {
 		s.aside = nil
+		return
 	}
+	if s.aside == nil {
+		s.aside = new(aside)
+	}
+	s.aside.rest = rest
 }
 
 func (s *socket) why() error {
