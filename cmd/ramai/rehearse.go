@@ -12,6 +12,10 @@ import (
 	"ramai/internal/rehearse"
 )
 
+// readSize is how much the clients read at once, in bytes: about as much as a server writes to one at once. Reading costs
+// more than checking.
+const readSize = 128 << 10
+
 // newRehearse returns the command that measures a server and checks all that it delivers.
 func newRehearse() *cobra.Command {
 	cfg := rehearse.Config{Clients: 100, Talkers: 4, Size: 128, For: 10 * time.Second}
@@ -35,7 +39,7 @@ loop); with it, messages are due at fixed times, and the time to hear them count
 				return exit(exitUsage, err)
 			}
 			cfg.Stage = func(stage string) { fmt.Fprintln(cmd.ErrOrStderr(), "ramai:", stage) }
-			if cfg.Reactor, err = reactor.New(reactor.Options{}); err != nil {
+			if cfg.Reactor, err = reactor.New(reactor.Options{Read: readSize}); err != nil {
 				return err
 			}
 			report, err := rehearse.Run(cmd.Context(), cfg)

@@ -13,9 +13,6 @@ import (
 )
 
 const (
-	// inSize is the buffer that a loop reads into. What a Source does not use of it is kept, so it is also what a
-	// connection can make the server hold.
-	inSize     = 16 << 10
 	turnReads  = 64 << 10 // bytes read in one turn of a connection
 	turnWrites = 4        // calls of write in one turn of a connection
 	yieldEvery = 256      // turns and writes after which other goroutines may run
@@ -51,7 +48,7 @@ type loop struct {
 	ready  fifo // sockets that have work; their state is queued
 	steps  int  // turns and writes since the last yield
 	due    []uint32
-	in     []byte // inSize
+	in     []byte // Options.Read
 	info   unix.TCPInfo
 	events []unix.EpollEvent
 }
@@ -67,7 +64,7 @@ func newLoop(opt Options) (*loop, error) {
 	}
 	l := &loop{
 		opt: opt, start: time.Now(), file: os.NewFile(uintptr(fd), "epoll"), epoll: fd,
-		in: make([]byte, inSize), events: make([]unix.EpollEvent, eventBatch),
+		in: make([]byte, opt.Read), events: make([]unix.EpollEvent, eventBatch),
 	}
 	l.poll = func(uintptr) bool { return l.fetch() }
 	l.raw, err = l.file.SyscallConn()

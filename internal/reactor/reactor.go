@@ -65,6 +65,7 @@ type Options struct {
 	Dead   time.Duration // a peer whose system acknowledges nothing for so long is gone; 0: 45 seconds
 	Linger time.Duration // how long a connection that is to end may still take bytes; 0: 5 seconds
 	Loops  int           // goroutines of an Epoll that serve; 0: as many as may run at once, see Epoll
+	Read   int           // bytes that an Epoll reads at once; what a Source does not use of them is kept; 0: 16 KiB
 }
 
 func (o Options) withDefaults() Options {
@@ -79,6 +80,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Loops <= 0 {
 		o.Loops = runtime.GOMAXPROCS(0)
+	}
+	if o.Read <= 0 {
+		o.Read = 16 << 10
 	}
 	return o
 }

@@ -12,10 +12,11 @@ import (
 // knows of is taken for a blocking one when it takes its time, and the loop's goroutine is moved from thread to thread. In
 // exchange the loops yield by themselves, see yieldEvery.
 
-// readFD is read(2) on a nonblocking descriptor. It returns 0 and nil at the end of what comes.
+// readFD is recv(2) on a nonblocking descriptor of a socket: like send(2) below it passes over what read(2) does for
+// files. It returns 0 and nil at the end of what comes.
 func readFD(fd int32, b []byte) (int, error) {
 	for {
-		n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+		n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_DONTWAIT, 0, 0)
 		switch errno {
 		case 0:
 			raceWrite(b[:n])
