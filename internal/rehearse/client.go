@@ -88,6 +88,10 @@ func (c *client) Received(b []byte) (used int, err error) {
 	waits := c.r.waits.begin()
 	defer c.r.waits.end(waits)
 	for used < len(b) {
+		if k := c.follow(b[used:], now, waits); k > 0 {
+			used += k
+			continue
+		}
 		if text, k := wholeText(b[used:]); k > 0 && !c.dec.Partial() {
 			used += k
 			if err := c.text(text, now, waits); err != nil {
@@ -118,6 +122,26 @@ func (c *client) Received(b []byte) (used int, err error) {
 	return used, nil
 }
 
+// follow takes from the beginning of b the frames that come next and are, byte for byte, those that another client has
+// heard and checked: for these the comparison is the whole check. It returns how many bytes they have. All else is for
+// text to check.
+func (c *client) follow(b []byte, now int64, waits *shard) (used int) {
+	if !c.joined || c.dec.Partial() {
+		return 0
+	}
+	for {
+		t := c.ledger.take(c.next)
+		if t == nil || t.n != c.n+1 && !c.r.cfg.Plain || !bytes.HasPrefix(b[used:], t.frame) {
+			return used
+		}
+		used += len(t.frame)
+		c.n = t.n
+		c.next++
+		c.Delivered++
+		c.settle(t.stamp, t.due, now, waits)
+	}
+}
+
 // wholeText returns the payload of the frame at the beginning of b, if that is a whole text as nearly all are, and how
 // many bytes the frame has. The decoder takes all others. Whether it is UTF-8 is seen when it is compared.
 func wholeText(b []byte) (payload []byte, used int) {
@@ -138,7 +162,7 @@ func wholeText(b []byte) (payload []byte, used int) {
 // text takes one message of the server.
 func (c *client) text(b []byte, now int64, waits *shard) error {
 	if c.r.cfg.Plain {
-		return c.heard(b, now, waits)
+		return c.heard(b, b, now, waits)
 	}
 	rest, ok := bytes.CutPrefix(b, c.r.messageHead)
 	if !ok {
@@ -163,11 +187,11 @@ func (c *client) text(b []byte, now int64, waits *shard) error {
 	if size < 0 {
 		return nil
 	}
-	return c.heard(b[size:len(b)-2], now, waits)
+	return c.heard(b, b[size:len(b)-2], now, waits)
 }
 
-// heard checks a text. What is not of this rehearsal was said by somebody else.
-func (c *client) heard(text []byte, now int64, waits *shard) error {
+// heard checks a text, which came in message b. What is not of this rehearsal was said by somebody else.
+func (c *client) heard(b, text []byte, now int64, waits *shard) error {
 	if !c.joined { // the plain door's welcome
 		c.join()
 		return nil
@@ -179,14 +203,21 @@ func (c *client) heard(text []byte, now int64, waits *shard) error {
 	if !ok || string(text[headLen:]) != c.r.padding || !c.r.ledger.knows(s) {
 		return fmt.Errorf("a text that nobody said: %.100q", text)
 	}
-	c.hear(s)
+	if at, first := c.hear(s); first {
+		c.ledger.keep(&take{index: at, n: c.n, stamp: s, due: due, frame: frame.AppendText(nil, b)})
+	}
+	c.settle(s, due, now, waits)
+	return nil
+}
+
+// settle notes how long a message took, and that it is no longer in flight.
+func (c *client) settle(s stamp, due, now int64, waits *shard) {
 	if !c.slow { // it is the others that one wants to know about
 		waits.record(now - due)
 	}
-	if s.talker() == c.talker && c.r.cfg.InFlight > 0 {
+	if c.talker >= 0 && s.talker() == c.talker && c.r.cfg.InFlight > 0 {
 		c.flying--
 	}
-	return nil
 }
 
 // private takes a frame of ramai.v1 that is no message.

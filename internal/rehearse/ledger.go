@@ -15,6 +15,16 @@ type ledger struct {
 	said     []atomic.Int64                // by talker: messages handed out
 	pages    [1 << 14]atomic.Pointer[page] // readers look without a lock
 	size     atomic.Int64                  // messages written
+	takes    [1 << 11]atomic.Pointer[take] // the newest of them, each under its index modulo their number
+}
+
+// take is a message as whoever was first heard and checked it. It never changes.
+type take struct {
+	index int // where it stands
+	stamp stamp
+	due   int64
+	n     uint64 // ramai.v1: its number
+	frame []byte // the very bytes that came, if the server's frames are no longer than they have to be
 }
 
 const pageSize = 1 << 12
@@ -48,15 +58,26 @@ func (l *ledger) at(i int) stamp {
 	return l.pages[i/pageSize].Load()[i%pageSize]
 }
 
-// note writes s under i, if that is the first free index and s stands nowhere yet. It returns where s stands, or -1.
-func (l *ledger) note(i int, s stamp) int {
+// take returns the message that stands under i, or nil if it is not kept.
+func (l *ledger) take(i int) *take {
+	if t := l.takes[i%len(l.takes)].Load(); t != nil && t.index == i {
+		return t
+	}
+	return nil
+}
+
+func (l *ledger) keep(t *take) { l.takes[t.index%len(l.takes)].Store(t) }
+
+// note writes s under i, if that is the first free index and s stands nowhere yet. It returns where s stands, or -1, and
+// whether it was written now.
+func (l *ledger) note(i int, s stamp) (at int, written bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if at := l.stands(s); at >= 0 {
-		return at
+		return at, false
 	}
 	if i != int(l.size.Load()) || i/pageSize >= len(l.pages) {
-		return -1
+		return -1, false
 	}
 	p := l.pages[i/pageSize].Load()
 	if p == nil {
@@ -72,7 +93,7 @@ func (l *ledger) note(i int, s stamp) int {
 	}
 	(*known)[seq] = int32(i) + 1
 	l.size.Store(int64(i + 1))
-	return i
+	return i, true
 }
 
 // stands returns where s stands, or -1. It is called with mu held.
@@ -129,18 +150,21 @@ func (t *tally) add(o tally) {
 	t.OutOfOrder += o.OutOfOrder
 }
 
-// hear checks one message against what the others heard.
-func (e *ear) hear(s stamp) {
+// hear checks one message against what the others heard. It returns where s stands, or -1, and whether it stands there
+// because it was heard now.
+func (e *ear) hear(s stamp) (at int, first bool) {
 	e.Delivered++
 	if e.ledger.at(e.next) == s {
 		e.next++
-		return
+		return e.next - 1, false
 	}
-	if i := e.ledger.note(e.next, s); i == e.next {
+	at, first = e.ledger.note(e.next, s)
+	if at == e.next {
 		e.next++
 	} else {
-		e.astray(s, i)
+		e.astray(s, at)
 	}
+	return at, first
 }
 
 // astray counts s, a message that does not stand where this client is, but under index i, or nowhere if i is -1.
