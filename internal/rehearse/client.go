@@ -82,8 +82,8 @@ func (c *client) Received(b []byte) (used int, err error) {
 	if c.r.isFrozen(c) {
 		return 0, nil
 	}
-	before := c.Delivered
-	defer func() { c.r.heard.Add(c.Delivered - before) }()
+	before := c.heard()
+	defer func() { c.r.heard.Add(c.heard() - before) }()
 	now := c.r.since()
 	waits := c.r.waits.begin()
 	defer c.r.waits.end(waits)
@@ -126,7 +126,7 @@ func (c *client) Received(b []byte) (used int, err error) {
 // heard and checked: for these the comparison is the whole check. It returns how many bytes they have. All else is for
 // text to check.
 func (c *client) follow(b []byte, now int64, waits *shard) (used int) {
-	if !c.joined || c.dec.Partial() {
+	if !c.joined || c.dec.Partial() || len(c.early) > 0 {
 		return 0
 	}
 	for {
@@ -162,7 +162,7 @@ func wholeText(b []byte) (payload []byte, used int) {
 // text takes one message of the server.
 func (c *client) text(b []byte, now int64, waits *shard) error {
 	if c.r.cfg.Plain {
-		return c.heard(b, b, now, waits)
+		return c.check(b, b, now, waits)
 	}
 	rest, ok := bytes.CutPrefix(b, c.r.messageHead)
 	if !ok {
@@ -187,11 +187,11 @@ func (c *client) text(b []byte, now int64, waits *shard) error {
 	if size < 0 {
 		return nil
 	}
-	return c.heard(b, b[size:len(b)-2], now, waits)
+	return c.check(b, b[size:len(b)-2], now, waits)
 }
 
-// heard checks a text, which came in message b. What is not of this rehearsal was said by somebody else.
-func (c *client) heard(b, text []byte, now int64, waits *shard) error {
+// check checks a text, which came in message b. What is not of this rehearsal was said by somebody else.
+func (c *client) check(b, text []byte, now int64, waits *shard) error {
 	if !c.joined { // the plain door's welcome
 		c.join()
 		return nil

@@ -104,31 +104,12 @@ func (l *ledger) stands(s stamp) int {
 	return -1
 }
 
-// find returns where s stands, or -1.
-func (l *ledger) find(s stamp) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.stands(s)
-}
-
-// unheard returns how many of a talker's messages nobody heard, of the first said.
-func (l *ledger) unheard(talker, said int) (missing int64) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for seq := 1; seq <= said; seq++ {
-		if l.stands(stampOf(talker, seq)) < 0 {
-			missing++
-		}
-	}
-	return missing
-}
-
 // ear is what one client has heard. It is owned by the goroutine that hears.
 type ear struct {
 	ledger  *ledger
 	next    int            // the index that has to come next
-	skipped map[int]bool   // indices that did not come when they should have
-	early   map[stamp]bool // heard when they stood nowhere yet
+	skipped map[int]bool   // indices before it that have not come
+	early   map[stamp]bool // heard when they stood nowhere yet; wherever they stand by now, they are not skipped
 	tally
 }
 
@@ -150,65 +131,37 @@ func (t *tally) add(o tally) {
 	t.OutOfOrder += o.OutOfOrder
 }
 
+// heard is how many different messages came.
+func (e *ear) heard() int64 { return e.Delivered - e.Doubled }
+
 // hear checks one message against what the others heard. It returns where s stands, or -1, and whether it stands there
 // because it was heard now.
 func (e *ear) hear(s stamp) (at int, first bool) {
 	e.Delivered++
-	if e.ledger.at(e.next) == s {
+	if e.ledger.at(e.next) == s && !e.early[s] {
 		e.next++
 		return e.next - 1, false
 	}
 	at, first = e.ledger.note(e.next, s)
-	if at == e.next {
-		e.next++
-	} else {
-		e.astray(s, at)
-	}
-	return at, first
-}
-
-// astray counts s, a message that does not stand where this client is, but under index i, or nowhere if i is -1.
-func (e *ear) astray(s stamp, i int) {
 	switch {
-	case e.skipped[i]:
-		delete(e.skipped, i)
-		e.Lost--
-		e.OutOfOrder++
-	case i < 0 && e.early[s]:
+	case e.early[s] || at >= 0 && at < e.next && !e.skipped[at]:
 		e.Doubled++
-	case i < 0: // others will hear it later, or never: the orders differ
+	case at < 0: // others will hear it later, or never: the orders differ
 		e.OutOfOrder++
 		if e.early == nil {
 			e.early = make(map[stamp]bool)
 		}
 		e.early[s] = true
-	case i < e.next:
-		e.Doubled++
-	default:
-		e.skip(i)
-		e.next = i + 1
+	case at < e.next:
+		e.OutOfOrder++
+		delete(e.skipped, at)
 	}
-}
-
-// skip notes that everything from next up to i did not come.
-func (e *ear) skip(i int) {
-	if e.skipped == nil {
-		e.skipped = make(map[int]bool)
-	}
-	for k := e.next; k < i; k++ {
-		e.skipped[k] = true
-		e.Lost++
-	}
-}
-
-// end counts what never came: the rehearsal is over. What stands nowhere is counted as lost for everybody elsewhere
-// (unheard), so it is taken off here if this client has heard it.
-func (e *ear) end() tally {
-	e.skip(int(e.ledger.size.Load()))
-	for s := range e.early {
-		if i := e.ledger.find(s); i < 0 || e.skipped[i] {
-			e.Lost--
+	for ; e.next < at; e.next++ {
+		if e.skipped == nil {
+			e.skipped = make(map[int]bool)
 		}
+		e.skipped[e.next] = true
 	}
-	return e.tally
+	e.next = max(e.next, at+1)
+	return at, first
 }

@@ -112,7 +112,7 @@ type rehearsal struct {
 	talking  atomic.Bool
 	frozen   atomic.Bool // the slow read nothing
 	over     atomic.Bool // connections may end
-	heard    atomic.Int64
+	heard    atomic.Int64 // messages at clients, doubles not counted
 	failure  atomic.Pointer[error]
 	failed   chan struct{}
 	failOnce sync.Once

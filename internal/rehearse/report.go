@@ -27,20 +27,18 @@ type Report struct {
 
 // report adds up. The reactor has ended: the clients belong to nobody else.
 func (r *rehearsal) report(rep *Report) {
-	for _, c := range r.clients {
-		heard := c.end()
-		if heard.Good() { // else the jumps in the numbers are counted already
-			heard.OutOfOrder += c.jumps
-		}
-		rep.add(heard)
+	for _, c := range r.clients[:r.cfg.Talkers] {
 		rep.Said += int64(c.said)
 	}
-	rep.Back = r.returned
-	everybody := int64(len(r.clients))
-	rep.OutOfOrder += r.ledger.disorder * everybody
-	for _, c := range r.clients[:r.cfg.Talkers] {
-		rep.Lost += r.ledger.unheard(c.talker, c.said) * everybody
+	for _, c := range r.clients {
+		c.Lost = rep.Said - c.heard()
+		if c.Good() { // else the jumps in the numbers are counted already
+			c.OutOfOrder += c.jumps
+		}
+		rep.add(c.tally)
 	}
+	rep.Back = r.returned
+	rep.OutOfOrder += r.ledger.disorder * int64(len(r.clients))
 	rep.Rate = float64(rep.Delivered) / rep.Seconds
 	h := r.waits.all()
 	ms := func(q float64) float64 { return float64(h.ValueAtQuantile(q)) / 1000 }

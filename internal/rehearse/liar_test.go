@@ -1,0 +1,228 @@
+package rehearse
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"ramai/internal/frame"
+	"ramai/wire"
+)
+
+// liar is a server of either door that tells some clients something else than what was said.
+type liar struct {
+	// lie returns the payloads that the client that came as number client, from 0, is sent for message n, from 1.
+	lie func(client int, n uint64, payload []byte) [][]byte
+
+	mu    sync.Mutex
+	conns []net.Conn
+	said  uint64
+}
+
+// serve is one connection.
+func (l *liar) serve(w http.ResponseWriter, req *http.Request) {
+	v1 := req.Header.Get("Sec-WebSocket-Protocol") == wire.Protocol
+	nc, in, err := w.(http.Hijacker).Hijack()
+	if err != nil {
+		panic(err)
+	}
+	defer nc.Close()
+	greeting := []byte("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n")
+	if v1 {
+		greeting = append(greeting, "Sec-WebSocket-Protocol: "+wire.Protocol+"\r\n"...)
+	}
+	greeting = append(greeting, "\r\n"...)
+	if !v1 {
+		greeting = frame.AppendText(greeting, []byte(wire.Welcome))
+	}
+	l.mu.Lock()
+	nc.Write(greeting)
+	l.conns = append(l.conns, nc)
+	l.mu.Unlock()
+	dec := frame.NewDecoder(&frame.Config{TextOnly: true, MaxMessage: 1 << 16, MaxFragments: 1})
+	buf := make([]byte, 4096)
+	for {
+		k, err := in.Read(buf)
+		for b := buf[:k]; len(b) > 0; {
+			m, used, err := dec.Next(b)
+			if err != nil {
+				return
+			}
+			if b = b[used:]; m.Op == frame.Text {
+				l.hear(nc, v1, m.Payload)
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// hear takes what a client says.
+func (l *liar) hear(nc net.Conn, v1 bool, payload []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if v1 {
+		f, err := wire.ParseRequest(payload)
+		if err != nil {
+			panic(err)
+		}
+		say, ok := f.(wire.Say)
+		if !ok { // a join
+			nc.Write(frame.AppendText(nil, wire.Append(nil, wire.Joined{Room: wire.Lobby, Log: "L", N: 0, First: 1})))
+			return
+		}
+		payload = wire.Append(nil, wire.Message{Room: say.Room, N: l.said + 1, By: "x", ID: say.ID, Text: say.Text})
+	}
+	l.said++
+	for i, nc := range l.conns {
+		var out []byte
+		for _, p := range l.lie(i, l.said, payload) {
+			out = frame.AppendText(out, p)
+		}
+		nc.Write(out)
+	}
+}
+
+// rehearse has three clients hear the liar, and one of them talk.
+func (l *liar) rehearse(c Config) (*Report, error) {
+	web := httptest.NewServer(http.HandlerFunc(l.serve))
+	defer web.Close()
+	c.URL, c.Clients, c.Talkers, c.Rate, c.Size, c.For = web.URL, 3, 1, 100, 64, 300*time.Millisecond
+	return Run(context.Background(), c)
+}
+
+// TestLies: whatever a server tells one client otherwise than the others is found, be it the first to hear or the last.
+func TestLies(t *testing.T) {
+	const lied = 5 // the message about which is lied
+	kinds := map[string]struct {
+		lie  func(n uint64, p []byte, before []byte) [][]byte // to one client; before is the message before it
+		want func(rep *Report) bool                           // nil: the rehearsal breaks off
+	}{
+		"lost": {func(n uint64, p, _ []byte) [][]byte {
+			if n == lied {
+				return nil
+			}
+			return [][]byte{p}
+		}, func(rep *Report) bool { return rep.Lost == 1 && rep.Doubled == 0 && rep.Delivered == 3*rep.Said-1 }},
+		"doubled": {func(n uint64, p, _ []byte) [][]byte {
+			if n == lied {
+				return [][]byte{p, p}
+			}
+			return [][]byte{p}
+		}, func(rep *Report) bool { return rep.Lost == 0 && rep.Doubled == 1 && rep.Delivered == 3*rep.Said+1 }},
+		"one lost, one doubled": {func(n uint64, p, _ []byte) [][]byte {
+			switch n {
+			case lied:
+				return nil
+			case lied + 3:
+				return [][]byte{p, p}
+			}
+			return [][]byte{p}
+		}, func(rep *Report) bool { return rep.Lost == 1 && rep.Doubled == 1 && rep.Delivered == 3*rep.Said }},
+		"swapped": {func(n uint64, p, before []byte) [][]byte {
+			switch n {
+			case lied:
+				return nil
+			case lied + 1:
+				return [][]byte{p, before}
+			}
+			return [][]byte{p}
+		}, func(rep *Report) bool { return rep.Lost == 0 && rep.Doubled == 0 && rep.OutOfOrder > 0 }},
+		"another word": {func(n uint64, p, _ []byte) [][]byte {
+			if n == lied {
+				p = bytes.Replace(p, []byte("quick"), []byte("quack"), 1)
+			}
+			return [][]byte{p}
+		}, nil},
+		"another last letter": {func(n uint64, p, _ []byte) [][]byte {
+			if n == lied {
+				p = bytes.Clone(p)
+				p[len(bytes.TrimRight(p, `"}`))-1] ^= 1
+			}
+			return [][]byte{p}
+		}, nil},
+		"a message that nobody said": {func(n uint64, p, _ []byte) [][]byte {
+			if n == lied {
+				p = bytes.Clone(p)
+				p[bytes.IndexByte(p, '~')+runLen+4] ^= 8 // the highest letter of which message of its talker it is
+			}
+			return [][]byte{p}
+		}, nil},
+		"v1: another number": {func(n uint64, p, _ []byte) [][]byte {
+			if n == lied {
+				p = bytes.Replace(p, []byte(`"n":5,`), []byte(`"n":6,`), 1)
+			}
+			return [][]byte{p}
+		}, func(rep *Report) bool { return rep.tally == tally{Delivered: 3 * rep.Said, OutOfOrder: 2} }},
+	}
+	var runs sync.WaitGroup // all at once: they mostly wait
+	defer runs.Wait()
+	for name, kind := range kinds {
+		for _, plain := range []bool{true, false} {
+			if plain && strings.HasPrefix(name, "v1") {
+				continue
+			}
+			for _, victim := range []int{0, 2} {
+				var before []byte
+				l := &liar{lie: func(client int, n uint64, p []byte) [][]byte {
+					if client != victim {
+						return [][]byte{p}
+					}
+					told := kind.lie(n, p, before)
+					before = bytes.Clone(p)
+					return told
+				}}
+				c := Config{Plain: plain, Drain: 3 * time.Second, Reactor: newReactor(t)}
+				runs.Go(func() {
+					rep, err := l.rehearse(c)
+					switch {
+					case kind.want == nil && (!errors.Is(err, ErrBroken) || !strings.Contains(err.Error(), "nobody said")):
+						t.Errorf("%s, plain %v, to %d: %+v, %v; want that it breaks off", name, plain, victim, rep, err)
+					case kind.want != nil && (err != nil || rep.Good() || !kind.want(rep)):
+						t.Errorf("%s, plain %v, to %d: %+v, %v", name, plain, victim, rep, err)
+					}
+				})
+			}
+		}
+	}
+}
+
+// TestDoublesAreNoOthers: what comes twice to one client does not stand for what has not come yet to another.
+func TestDoublesAreNoOthers(t *testing.T) {
+	var held func()
+	l := new(liar)
+	l.lie = func(client int, n uint64, p []byte) [][]byte {
+		switch {
+		case client == 0:
+			return [][]byte{p, p}
+		case client == 1 && n == 5:
+			frame, nc := frame.AppendText(nil, p), l.conns[1]
+			held = func() { nc.Write(frame) }
+			return nil
+		}
+		return [][]byte{p}
+	}
+	rep, err := l.rehearse(Config{Plain: true, Reactor: newReactor(t), Stage: func(stage string) {
+		if stage == TalkOver {
+			time.AfterFunc(2*lateDoubles, func() {
+				l.mu.Lock()
+				defer l.mu.Unlock()
+				held()
+			})
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rep.Lost != 0 || rep.Doubled != rep.Said {
+		t.Errorf("%+v", rep)
+	}
+}
