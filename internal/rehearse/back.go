@@ -102,7 +102,6 @@ func (r *rehearsal) comeBack(ctx context.Context) error {
 	}
 	begin, missed := r.since(), int(r.ledger.size.Load())
 	r.back.behind.Store(int64(len(lost)))
-	r.in.Add(len(lost))
 	for _, c := range lost {
 		c.behind = missed + 1
 	}

@@ -246,7 +246,9 @@ func (c *client) private(b []byte) error {
 
 func (c *client) join() {
 	c.joined = true
-	c.r.in.Done()
+	if c.r.outside.Add(-1) == 0 {
+		close(c.r.everybody)
+	}
 }
 
 // knock sends what a client of ramai.v1 says first.

@@ -226,3 +226,27 @@ func TestDoublesAreNoOthers(t *testing.T) {
 		t.Errorf("%+v", rep)
 	}
 }
+
+// TestNotLetIn: a rehearsal to which the server does not let everybody in leaves nothing behind (see TestMain).
+func TestNotLetIn(t *testing.T) {
+	came := 0
+	l := &liar{lie: func(int, uint64, []byte) [][]byte { return nil }}
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		l.mu.Lock()
+		came++
+		full := came > 5
+		l.mu.Unlock()
+		if full {
+			http.Error(w, "the server is full", http.StatusServiceUnavailable)
+			return
+		}
+		l.serve(w, req)
+	}))
+	defer web.Close()
+	_, err := Run(context.Background(), Config{
+		URL: web.URL, Plain: true, Clients: 10, Talkers: 1, Rate: 1, Size: 64, For: time.Second, Reactor: newReactor(t),
+	})
+	if err == nil || errors.Is(err, ErrBroken) || !strings.Contains(err.Error(), "the server is full") {
+		t.Errorf("error %v, want one that says that the server is full", err)
+	}
+}

@@ -105,13 +105,14 @@ type rehearsal struct {
 	waits       *waits
 	begin       time.Time
 	back        *back
-	returned    *Back          // once the talk is over: how those came back who were cut off last
-	in          sync.WaitGroup // clients on their way in
+	returned    *Back         // once the talk is over: how those came back who were cut off last
+	outside     atomic.Int64  // clients that have not been in yet; below 0: how often some came back
+	everybody   chan struct{} // closed when all have been in
 	log         atomic.Pointer[string]
 
 	talking  atomic.Bool
-	frozen   atomic.Bool // the slow read nothing
-	over     atomic.Bool // connections may end
+	frozen   atomic.Bool  // the slow read nothing
+	over     atomic.Bool  // connections may end
 	heard    atomic.Int64 // messages at clients, doubles not counted
 	failure  atomic.Pointer[error]
 	failed   chan struct{}
@@ -139,10 +140,11 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	r := &rehearsal{
 		cfg: cfg, target: target, room: roomOf(target.Path), run: fmt.Appendf(nil, "~%04x", rand.N(1<<16)),
 		frames: frame.Config{Client: true, TextOnly: true, MaxMessage: 1 << 20, MaxFragments: 1},
-		ledger: newLedger(cfg.Talkers), waits: newWaits(), back: newBack(), padding: paddingOf(cfg.Size), begin: time.Now(), failed: make(chan struct{}),
+		ledger: newLedger(cfg.Talkers), waits: newWaits(), back: newBack(), padding: paddingOf(cfg.Size), begin: time.Now(),
+		everybody: make(chan struct{}), failed: make(chan struct{}),
 	}
 	r.messageHead = fmt.Appendf(nil, `{"type":"message","room":%q,"n":`, r.room)
-	r.in.Add(cfg.Clients)
+	r.outside.Store(int64(cfg.Clients))
 	for i := range cfg.Clients {
 		c := &client{r: r, talker: -1, ear: ear{ledger: r.ledger}}
 		if i < cfg.Talkers {
@@ -304,7 +306,6 @@ func (r *rehearsal) churn(ctx context.Context) {
 			return
 		}
 		c.leaving.Store(false)
-		r.in.Add(1)
 		if err := r.dial(context.WithoutCancel(ctx), c); err != nil {
 			r.fail(err)
 			return
@@ -318,13 +319,8 @@ func (r *rehearsal) connect(ctx context.Context) error {
 		c.slow = true
 	}
 	r.dialAll(ctx, r.clients)
-	everybody := make(chan struct{})
-	go func() {
-		r.in.Wait()
-		close(everybody)
-	}()
 	select {
-	case <-everybody:
+	case <-r.everybody:
 		return nil
 	case <-r.failed:
 		return *r.failure.Load()
