@@ -2,7 +2,9 @@ package session
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
+	"weak"
 
 	"ramai/internal/journal"
 	"ramai/wire"
@@ -54,6 +56,34 @@ func TestDeliveryAllocatesNothing(t *testing.T) {
 			t.Errorf("v1 %v: %v allocations a delivery", v1, n)
 		}
 	}
+}
+
+// batchOf delivers one outcome of a batch to s and returns the batch, weakly. It is not inlined, so that nothing of the
+// batch is left on the caller's stack.
+//
+//go:noinline
+func batchOf(s *Session) weak.Pointer[journal.Outcome] {
+	outcomes := make([]journal.Outcome, 1000)
+	origin := &s.talks().origin
+	outcomes[500].Event = journal.Event{Kind: journal.Say, Room: wire.Lobby, ID: "x", Origin: origin}
+	s.talk.flight++
+	origin.Deliver(&outcomes[500])
+	return weak.Make(&outcomes[0])
+}
+
+// An outcome that lies unread, because its client takes nothing, does not keep the whole batch in memory.
+func TestUnreadOutcomeKeepsNoBatch(t *testing.T) {
+	st := newStage(t, setting{})
+	l := st.v1()
+	batch := batchOf(l.s)
+	runtime.GC()
+	if l.s.mail.Load() == nil {
+		t.Error("the outcome does not lie unread")
+	}
+	if batch.Value() != nil {
+		t.Error("the batch is still in memory")
+	}
+	l.expect("saved lobby x 0")
 }
 
 func BenchmarkDelivery(b *testing.B) {
