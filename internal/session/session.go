@@ -427,17 +427,7 @@ func (s *Session) Wrote(k int) {
 
 // Closed implements reactor.Source.
 func (s *Session) Closed(err error) {
-	for _, p := range s.places {
-		p.left = true
-		p.seat.Leave()
-	}
-	s.places = nil
-	if s.named {
-		s.env.Release(s.sender())
-	}
-	if s.env.Closed != nil {
-		s.env.Closed(s)
-	}
+	s.release()
 	if s.env.Quiet {
 		return
 	}
@@ -446,4 +436,20 @@ func (s *Session) Closed(err error) {
 		why = err.Error()
 	}
 	s.env.Log.Info("Connection closed: "+s.from(), "why", why)
+}
+
+// release gives back what the session holds. The server, whose stop waits for the end of each session, hears of it after
+// that and whatever happens meanwhile, but before the log, which may be slow.
+func (s *Session) release() {
+	if s.env.Closed != nil {
+		defer s.env.Closed(s)
+	}
+	for _, p := range s.places {
+		p.left = true
+		p.seat.Leave()
+	}
+	s.places = nil
+	if s.named {
+		s.env.Release(s.sender())
+	}
 }

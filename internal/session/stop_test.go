@@ -1,6 +1,8 @@
 package session
 
 import (
+	"context"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -88,6 +90,58 @@ func TestClosedGivesEverythingBack(t *testing.T) {
 	st.settle() // what comes for it now is let go
 	if l.s.places != nil {
 		t.Error("it still has places")
+	}
+}
+
+// watcher is a handler of logs that tells when a line comes.
+type watcher struct {
+	slog.Handler
+	line func()
+}
+
+func (w watcher) Enabled(context.Context, slog.Level) bool { return true }
+
+func (w watcher) Handle(context.Context, slog.Record) error {
+	w.line()
+	return nil
+}
+
+// The server hears of the end of a session when that holds nothing any more, and before a log that may be slow.
+func TestClosedIsTold(t *testing.T) {
+	st := newStage(t, setting{})
+	l, told := st.in(wire.Lobby), 0
+	st.env.Closed = func(s *Session) {
+		if told++; s != l.s || st.hub.Who(wire.Lobby).Count != 0 {
+			t.Error("told of another, or too early")
+		}
+	}
+	st.env.Log = slog.New(watcher{slog.DiscardHandler, func() {
+		if told != 1 {
+			t.Error("logged before it was told")
+		}
+	}})
+	l.end(nil)
+	if told != 1 {
+		t.Errorf("told %d times", told)
+	}
+}
+
+// The server hears of it even if giving back fails: its stop waits for each session.
+func TestClosedIsToldAfterPanic(t *testing.T) {
+	st := newStage(t, setting{})
+	l, told := st.in(wire.Lobby), 0
+	st.env.Closed = func(*Session) { told++ }
+	l.s.places = append(l.s.places, &place{}) // without a seat
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("there was no panic")
+			}
+		}()
+		l.s.Closed(nil)
+	}()
+	if told != 1 {
+		t.Errorf("told %d times", told)
 	}
 }
 
