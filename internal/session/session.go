@@ -29,7 +29,9 @@ import (
 
 // Bounds of one session.
 const (
-	highWater    = 64 << 10         // bytes of private answers at which requests are read no further
+	// highWater is how many bytes in the private buffer stop the reading of requests: answers that the client has not taken
+	// yet, and before them the rest of a room's frame that was cut, which counts as they do.
+	highWater    = 64 << 10
 	maxFlight    = 256              // events submitted and not yet stored
 	pingEvery    = 25 * time.Second // below the usual time-out of proxies, 30 s
 	pongWithin   = 10 * time.Minute // a peer that gets our pings and says nothing for so long is gone
