@@ -50,7 +50,7 @@ func TestAnew(t *testing.T) {
 			p.sayAt(p.at, "lobby", texts...)
 		}, "another log"},
 		"an older journal": {func(t *testing.T, _ string, p *past) {
-			p.Store = &older{p.Store}
+			p.Store = &restored{p.Store}
 		}, "messages that the journal has not"},
 		"another version": {change(func(b []byte) []byte { b[63]++; return b }), "another version"},
 		"not closed":      {change(func(b []byte) []byte { return b[:0] }), "another version"}, // an empty file is an empty database
@@ -63,7 +63,7 @@ func TestAnew(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), FileName)
 			p := newPast(t)
-			p.sayAt(p.at, "lobby", slices.Repeat([]string{"hit"}, turnRows+10)...)
+			p.sayAt(p.at, "lobby", slices.Repeat([]string{"hit"}, older+1)...)
 			x := open(t, path, p)
 			x.fill()
 			x.close()
@@ -99,29 +99,31 @@ func (p *past) all(room string) (texts []string) {
 	return texts
 }
 
-// older is a journal whose newest message never was.
-type older struct{ journal.Store }
+// restored is a journal whose newest messages never were.
+type restored struct{ journal.Store }
 
-func (o *older) Head(room string) journal.Head {
-	h := o.Store.Head(room)
-	h.Last = min(h.Last, turnRows)
+const older = 50 // how many it has
+
+func (r *restored) Head(room string) journal.Head {
+	h := r.Store.Head(room)
+	h.Last = min(h.Last, older)
 	return h
 }
 
-func (o *older) Heads() map[string]journal.Head {
-	return map[string]journal.Head{"lobby": o.Head("lobby")}
+func (r *restored) Heads() map[string]journal.Head {
+	return map[string]journal.Head{"lobby": r.Head("lobby")}
 }
 
-func (o *older) Read(room string, after uint64, limit int) ([]wire.Message, error) {
-	messages, err := o.Store.Read(room, after, limit)
-	return slices.DeleteFunc(messages, func(m wire.Message) bool { return m.N > turnRows }), err
+func (r *restored) Read(room string, after uint64, limit int) ([]wire.Message, error) {
+	messages, err := r.Store.Read(room, after, limit)
+	return slices.DeleteFunc(messages, func(m wire.Message) bool { return m.N > older }), err
 }
 
 // TestKilled: what a process leaves that was killed, at any moment, is not relied on.
 func TestKilled(t *testing.T) {
 	dir := t.TempDir()
 	p := newPast(t)
-	p.sayAt(p.at, "lobby", slices.Repeat([]string{"hit"}, 2*turnRows)...)
+	p.sayAt(p.at, "lobby", slices.Repeat([]string{"hit"}, turnRows+20)...)
 	x := open(t, filepath.Join(dir, "first.db"), p)
 	for i := range 4 { // opened, with a turn, with two, and with nothing left to do
 		copied := filepath.Join(dir, fmt.Sprintf("%d.db", i))
@@ -139,7 +141,7 @@ func TestKilled(t *testing.T) {
 		}
 		y := open(t, copied, p)
 		y.fill()
-		if found := y.search(Query{Words: "hit", Limit: 1}); places(found) != fmt.Sprint("lobby:", 2*turnRows) || found.Behind != 0 {
+		if found := y.search(Query{Words: "hit", Limit: 1}); places(found) != fmt.Sprint("lobby:", turnRows+20) || found.Behind != 0 {
 			t.Errorf("killed after %d turns: found %s, behind %d", i, places(found), found.Behind)
 		}
 		if i > 0 && !strings.Contains(y.told.String(), "not closed in good order") {
