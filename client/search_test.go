@@ -54,7 +54,7 @@ func TestFind(t *testing.T) {
 	if _, err := find(Search{Words: "a"}); !errors.As(err, &refused) || !strings.Contains(err.Error(), "is it one of ramai's?") {
 		t.Errorf("not found: %v", err)
 	}
-	for _, answer = range []string{"", "<html>", "{}", `{"hits":1}`, `{"hits":[1]}`, `{"hits":[{"n":-1}]}`, `{"hits":["` + strings.Repeat("x", maxFound) + `"]}`} {
+	for _, answer = range []string{"", "<html>", "{}", `{"hits":1}`, `{"hits":[1]}`, `{"hits":[{"n":-1}]}`, `{"hits":[{"snippet":"` + strings.Repeat("x", maxFound) + `"}]}`} {
 		status = http.StatusOK
 		if found, err := find(Search{Words: "a"}); err == nil {
 			t.Errorf("%.20q was taken for %+v", answer, found)

@@ -91,6 +91,7 @@ func TestSearch(t *testing.T) {
 	here := "http" + strings.TrimPrefix(s.url, "ws")
 	c := dial(t, s.url)
 	c.expect(wire.Welcome)
+	found(t, here+"/api/v1/search?q=x") // what is said from now on, it has to be told of
 	for i := range 30 {
 		c.say(fmt.Sprint("hello 世界 ", i))
 		c.expect(fmt.Sprint("hello 世界 ", i))

@@ -88,20 +88,30 @@ func runSearch(ctx context.Context, o searchOptions, words string, stdout, notes
 	return nil
 }
 
+// findHits asks for hits, and again if the server wants to be asked more slowly.
 func findHits(ctx context.Context, server string, s client.Search) (*client.Found, error) {
 	late := exit(exitNoServer, fmt.Errorf("the server found nothing within %v", pagePatience))
 	ctx, cancel := context.WithTimeoutCause(ctx, pagePatience, late)
 	defer cancel()
-	found, err := client.Find(ctx, client.Config{URL: server}, s)
-	switch refused := (*client.RefusedError)(nil); {
-	case err == nil:
-		return found, nil
-	case ctx.Err() != nil:
-		return nil, context.Cause(ctx)
-	case errors.As(err, &refused):
-		return nil, exit(exitRefused, err)
+	for {
+		found, err := client.Find(ctx, client.Config{URL: server}, s)
+		refused := (*client.RefusedError)(nil)
+		switch {
+		case err == nil:
+			return found, nil
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case !errors.As(err, &refused):
+			return nil, exit(exitNoServer, fmt.Errorf("%w; ramai serve starts a server", err))
+		case refused.Code != wire.RateLimited || refused.RetryAfter == 0:
+			return nil, exit(exitRefused, err)
+		}
+		select {
+		case <-time.After(refused.RetryAfter):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
 	}
-	return nil, exit(exitNoServer, fmt.Errorf("%w; ramai serve starts a server", err))
 }
 
 func isTerminal(w io.Writer) bool {

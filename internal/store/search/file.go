@@ -73,7 +73,8 @@ func connect(path string, connections int) (*file, error) {
 		if !strings.HasPrefix(path, "/") {
 			path = "/" + path // C:/…
 		}
-		query := url.Values{"mode": {"rwc"}, "_pragma": {"busy_timeout=5000", "auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=OFF"}}
+		query := url.Values{"mode": {"rwc"}, "_pragma": {"busy_timeout=5000", "auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=OFF",
+			"fullfsync=1", "checkpoint_fullfsync=1"}} // of macOS, where fsync alone does not reach the disk
 		source = (&url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}).String()
 	}
 	db, err := sql.Open("sqlite", source)
@@ -230,6 +231,9 @@ func (f *file) match(ctx context.Context, match string, end int64, hit func(room
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
+		if err := ctx.Err(); err != nil { // the rows hear of it a moment later
+			return err
+		}
 		var room string
 		var n int64
 		if err := rows.Scan(&room, &n); err != nil {

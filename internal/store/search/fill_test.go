@@ -123,9 +123,12 @@ func (r *restored) Read(room string, after uint64, limit int) ([]wire.Message, e
 func TestKilled(t *testing.T) {
 	dir := t.TempDir()
 	p := newPast(t)
-	p.sayAt(p.at, "lobby", slices.Repeat([]string{"hit"}, turnRows+20)...)
 	x := open(t, filepath.Join(dir, "first.db"), p)
-	for i := range 4 { // opened, with a turn, with two, and with nothing left to do
+	x.fill()
+	x.close()
+	x = open(t, x.path, p)
+	p.sayAt(p.at, "lobby", slices.Repeat([]string{"hit"}, turnRows+20)...)
+	for i := range 4 { // closed, with a turn, with two, and with nothing left to do
 		copied := filepath.Join(dir, fmt.Sprintf("%d.db", i))
 		for _, suffix := range []string{"", "-wal", "-shm"} {
 			b, err := os.ReadFile(x.path + suffix)

@@ -247,6 +247,11 @@ func TestRetention(t *testing.T) {
 		x.fill()
 		x.want(Query{Words: "hit"}, "")
 		p.say("lobby", "hit again")
+		p.say("gone", "hit") // and gone before it was indexed
+		p.forget("gone", 2)
+		if found := x.search(Query{Words: "hit", Room: "gone"}); found.Behind != 0 || found.IndexedTo["gone"] != 1 {
+			t.Errorf("a room without messages is behind %d, at %v", found.Behind, found.IndexedTo)
+		}
 		if found := x.search(Query{Words: "hit", Room: "lobby"}); found.Behind != 1 {
 			t.Errorf("behind %d, want 1", found.Behind)
 		}

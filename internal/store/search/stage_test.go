@@ -56,7 +56,7 @@ func (p *past) sayAt(at wire.Time, room string, texts ...string) {
 	}
 }
 
-// forget takes everything below first out of a room, as retention does.
+// forget takes everything below first out of a room, as retention does; the rows may go later.
 func (p *past) forget(room string, first uint64) { p.first[room] = first }
 
 func (p *past) Head(room string) journal.Head {
@@ -71,10 +71,6 @@ func (p *past) Heads() map[string]journal.Head {
 		heads[room] = p.Head(room)
 	}
 	return heads
-}
-
-func (p *past) Read(room string, after uint64, limit int) ([]wire.Message, error) {
-	return p.Store.Read(room, max(after, p.Head(room).First-1), limit)
 }
 
 func (p *past) Free() (uint64, error) {
