@@ -24,7 +24,7 @@ const (
 	readLimit   = 1 << 20          // bytes of a message from the server; a page has 64 KiB
 )
 
-// A RefusedError says that the server was reached and would not open a connection.
+// A RefusedError says that the server was reached and would not do what was asked: mostly, open a connection.
 type RefusedError struct {
 	Status     int           // of HTTP
 	Code       wire.Code     // why, for machines; empty if the server is not one of ramai's
@@ -35,7 +35,7 @@ type RefusedError struct {
 // Error tells the status and the reason.
 func (e *RefusedError) Error() string {
 	if e.Reason == "" {
-		return fmt.Sprintf("the server answered %d %s and opened no WebSocket", e.Status, http.StatusText(e.Status))
+		return fmt.Sprintf("the server answered %d %s; is it one of ramai's?", e.Status, http.StatusText(e.Status))
 	}
 	return fmt.Sprintf("refused (%d): %s", e.Status, e.Reason)
 }
@@ -153,7 +153,7 @@ func (d *dialer) query(last int) string {
 	return q.Encode()
 }
 
-// refusal reads why the server opened no WebSocket.
+// refusal reads why the server refused.
 func refusal(resp *http.Response) *RefusedError {
 	e := &RefusedError{Status: resp.StatusCode}
 	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {

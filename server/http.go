@@ -31,6 +31,7 @@ func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { s.door(w, r, wire.Lobby) })
 	mux.HandleFunc("GET /r/{room}", func(w http.ResponseWriter, r *http.Request) { s.door(w, r, r.PathValue("room")) })
+	mux.HandleFunc("GET /api/v1/search", s.search)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, wire.BadRequest, "there is nothing here; the chat is at / and /r/ROOM")
 	})

@@ -13,6 +13,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"sync"
@@ -25,6 +26,7 @@ import (
 	"ramai/internal/room"
 	"ramai/internal/session"
 	"ramai/internal/store/memory"
+	"ramai/internal/store/search"
 	"ramai/internal/store/sqlite"
 )
 
@@ -39,6 +41,7 @@ const (
 type Server struct {
 	cfg     Config
 	store   journal.Store
+	index   *search.Index
 	orderer *journal.Local
 	hub     *room.Hub
 	reactor reactor.Reactor
@@ -75,7 +78,8 @@ func New(cfg Config) (*Server, error) {
 		ordered: make(chan struct{}), quit: make(chan struct{}), sessions: make(map[*session.Session]struct{}),
 	}
 	s.hub = room.NewHub(store, room.Options{TapeMemory: cfg.TapeMemory, Log: cfg.Log})
-	s.orderer = journal.NewLocal(store, journal.Options{Feed: s.hub.Feed, Now: cfg.Now, Log: cfg.Log, MaxRooms: cfg.MaxRooms})
+	s.index = search.Open(indexPath(&cfg), store, cfg.Log)
+	s.orderer = journal.NewLocal(store, journal.Options{Feed: s.feed, Now: cfg.Now, Log: cfg.Log, MaxRooms: cfg.MaxRooms})
 	frames := frame.Config{TextOnly: true, MaxMessage: maxFrame, MaxFragments: maxFragments}
 	deflate := frames
 	deflate.Deflate = true
@@ -89,7 +93,7 @@ func New(cfg Config) (*Server, error) {
 	first := journal.Event{Kind: journal.Restart, Origin: &journal.Origin{Deliver: func(o *journal.Outcome) { restarted <- o }}}
 	if err := s.orderer.Submit(first, nil); err != nil {
 		react.Close()
-		return nil, errors.Join(err, store.Close())
+		return nil, errors.Join(err, s.index.Close(), store.Close())
 	}
 	var ctx context.Context
 	ctx, s.cancel = context.WithCancel(context.Background())
@@ -104,6 +108,12 @@ func New(cfg Config) (*Server, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// feed is the journal's outcome feed.
+func (s *Server) feed(outcomes []journal.Outcome) {
+	s.hub.Feed(outcomes)
+	s.index.Note(len(outcomes))
 }
 
 // written waits for what the first event became: a server that cannot write is told so when it starts.
@@ -144,6 +154,14 @@ func openStore(cfg *Config) (journal.Store, error) {
 		return nil, fmt.Errorf("durability is %q or %q, not %q", Full, Normal, cfg.Durability)
 	}
 	return sqlite.Open(cfg.Data, sqlite.Options{Durability: durability, Random: cfg.Random, Log: cfg.Log})
+}
+
+// indexPath is where the search index is; empty: in memory.
+func indexPath(cfg *Config) string {
+	if cfg.Memory {
+		return ""
+	}
+	return filepath.Join(cfg.Data, search.FileName)
 }
 
 // tick brings the rooms' states up to date, once a second, and gives back what memory a storm has taken.
@@ -256,6 +274,9 @@ func (s *Server) close() error {
 	close(s.quit)
 	s.ticker.Wait()
 	s.hub.Wait()
+	if err := s.index.Close(); err != nil {
+		s.cfg.Log.Warn("the search index will be made anew at the next start", "err", err)
+	}
 	return s.store.Close()
 }
 

@@ -52,7 +52,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 			return fromEnvironment(cmd.Flags(), os.LookupEnv)
 		},
 	}
-	root.AddCommand(newServe(), newJoin(), newSay(), newHistory(), newRehearse(), newVersion())
+	root.AddCommand(newServe(), newJoin(), newSay(), newHistory(), newSearch(), newRehearse(), newVersion())
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)

@@ -48,6 +48,7 @@ const limit = 60 * time.Second
 //	output NAME FILE           write its stdout to FILE
 //	once NAME TEXT A B         its stdout has the messages TEXT A to TEXT B in this order, each once
 //	same NAME NAME...          they have the same stdout
+//	found N WORD               wait until ramai search WORD prints N lines
 func TestScripts(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the scripts need signals")
@@ -66,7 +67,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"serve": serve, "original": startOriginal, "cut": cut, "crowd": crowd, "start": start, "type": typeLine,
 			"typelines": typeLines, "hears": hears, "tells": tells, "hangup": hangup, "signal": sendSignal, "deaf": deaf,
-			"ends": ends, "output": output, "once": once, "same": same,
+			"ends": ends, "output": output, "once": once, "same": same, "found": found,
 		},
 	})
 }
@@ -354,6 +355,19 @@ func same(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Fatalf("%s hears\n%s\nand %s\n%s", args[0], first, name, other)
 		}
 	}
+}
+
+// found waits for the search index, which comes up to what was said in its own time.
+func found(ts *testscript.TestScript, _ bool, args []string) {
+	lines := ""
+	for begin := time.Now(); time.Since(begin) < limit; time.Sleep(20 * time.Millisecond) {
+		ts.Check(ts.Exec("ramai", "search", "--limit", "1000", args[1]))
+		lines = ts.ReadFile("stdout")
+		if strconv.Itoa(strings.Count(lines, "\n")) == args[0] {
+			return
+		}
+	}
+	ts.Fatalf("not %s lines are found, but\n%s", args[0], lines)
 }
 
 // original is a server like the chat that ramai goes back to.

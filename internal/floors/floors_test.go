@@ -21,8 +21,8 @@ const law = `
 	4  internal/session
 	4  internal/rehearse
 	3  client internal/room
-	2  internal/store/sqlite internal/store/memory internal/journal/journaltest
-	1  internal/journal internal/tape internal/names internal/reactor
+	2  internal/store/sqlite internal/store/memory internal/store/search internal/journal/journaltest
+	1  internal/journal internal/tape internal/names internal/words internal/reactor
 	0  wire internal/frame internal/floors
 `
 
@@ -32,6 +32,7 @@ const never = `
 	wire              net os
 	internal/tape     net os ramai/wire ramai/internal/frame
 	internal/reactor  ramai/wire ramai/internal/frame
+	internal/words    net modernc.org/sqlite
 	internal/session  net/http modernc.org/sqlite
 `
 

@@ -74,6 +74,13 @@ func (s *State) Head(room string) Head {
 	return Head{First: 1}
 }
 
+// Heads implements Store.
+func (s *State) Heads() map[string]Head {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return maps.Clone(s.heads)
+}
+
 // Name implements Store.
 func (s *State) Name(by string) string {
 	s.mu.RLock()

@@ -97,6 +97,8 @@ type Store interface {
 	Position() uint64
 	// Head gives the numbers of a room's oldest and newest message. An unknown room has First 1, Last 0.
 	Head(room string) Head
+	// Heads gives the same for every room there is. The map is the caller's.
+	Heads() map[string]Head
 	// Name is the name that a sender holds, or empty.
 	Name(by string) string
 

@@ -39,7 +39,8 @@ func NewRates(perSecond float64, burst int) *Rates {
 	return r
 }
 
-// Take takes cost events from the shares of a sender and an address, or nothing: then it returns how long to wait.
+// Take takes cost events from the shares of a sender and an address, or nothing: then it returns how long to wait. Who
+// names no sender has only an address.
 func (r *Rates) Take(now time.Time, by string, addr netip.Addr, cost int) time.Duration {
 	if r.limit == 0 {
 		return 0
@@ -48,7 +49,10 @@ func (r *Rates) Take(now time.Time, by string, addr netip.Addr, cost int) time.D
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sweep(now)
-	shares := []*bucket{of(r.senders, by, r.limit, r.burst, now)}
+	var shares []*bucket
+	if by != "" {
+		shares = append(shares, of(r.senders, by, r.limit, r.burst, now))
+	}
 	if !addr.IsLoopback() {
 		shares = append(shares, of(r.networks, network(addr), r.limit, r.burst, now))
 	}

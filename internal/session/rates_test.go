@@ -40,6 +40,8 @@ func TestRates(t *testing.T) {
 		"loopback's others":       {[2]string{"a", "127.0.0.1"}, [2]string{"b", "127.0.0.1"}, 20, 5, 20},
 		"loopback's others, IPv6": {[2]string{"a", "::1"}, [2]string{"b", "::1"}, 20, 5, 20},
 		"loopback's same sender":  {[2]string{"a", "127.0.0.1"}, [2]string{"a", "::1"}, 0, 5, 20},
+		"nobodies elsewhere":      {[2]string{"", "192.0.2.1"}, [2]string{"", "192.0.2.2"}, 20, 5, 20},
+		"nobody and an address's": {[2]string{"", "192.0.2.1"}, [2]string{"a", "192.0.2.1"}, 0, 5, 20},
 	} {
 		r := NewRates(5, 20)
 		if got := takes(r, start, c.first[0], c.first[1], 25); got != 20 {
@@ -51,6 +53,9 @@ func TestRates(t *testing.T) {
 				t.Errorf("%s: %v later %d, want %d", name, now.Sub(start), got, want)
 			}
 		}
+	}
+	if got := takes(NewRates(5, 20), start, "", "127.0.0.1", 100); got != 100 {
+		t.Errorf("nobody, from loopback: %d of 100", got)
 	}
 	off := NewRates(0, 0)
 	if got := takes(off, start, sender, "192.0.2.1", 1000); got != 1000 {

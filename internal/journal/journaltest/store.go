@@ -72,6 +72,14 @@ func testNumbers(t *testing.T, j *journaled) {
 			t.Errorf("Head(%s) = %+v, want %+v", room, got, want)
 		}
 	}
+	heads := j.Heads()
+	if want := (map[string]journal.Head{"lobby": {First: 1, Last: 4}, "cellar": {First: 1, Last: 2}}); !reflect.DeepEqual(heads, want) {
+		t.Errorf("Heads() = %v, want %v", heads, want)
+	}
+	clear(heads)
+	if got := j.Head("lobby").Last; got != 4 {
+		t.Errorf("with the heads cleared, the lobby is at %d", got)
+	}
 	if j.Position() != 2 {
 		t.Errorf("Position() = %d after two batches", j.Position())
 	}

@@ -192,6 +192,9 @@ func (s *Store) Position() uint64 { return s.position.Load() }
 // Head implements journal.Store.
 func (s *Store) Head(room string) journal.Head { return s.state.Head(room) }
 
+// Heads implements journal.Store.
+func (s *Store) Heads() map[string]journal.Head { return s.state.Heads() }
+
 // Name implements journal.Store.
 func (s *Store) Name(by string) string { return s.state.Name(by) }
 

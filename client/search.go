@@ -1,0 +1,100 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"ramai/wire"
+)
+
+// maxFound is how large an answer to a search can be, in bytes: 100 hits have a third of it at most.
+const maxFound = 2 << 20
+
+// Search is what is looked for, among all that was said at a server.
+type Search struct {
+	Words  string // all have to be in a text; of the last one the beginning is enough
+	Room   string // empty: in all rooms
+	Before string // only what was said before this message: "ROOM:N", or "N" if there is a Room; empty: everything
+	Limit  int    // 1 to wire.MaxHits; 0: wire.DefaultHits
+}
+
+// Found is the newest hits, and each as the server sent it.
+type Found struct {
+	wire.Found
+	Raw []json.RawMessage
+}
+
+// Find asks the server of config for the newest messages that have the words of s. Of config it uses URL, without the
+// room, Session and DialContext. A server that was reached and refused is a [*RefusedError].
+func Find(ctx context.Context, config Config, s Search) (*Found, error) {
+	u, _, err := parse(config.URL)
+	if err != nil {
+		return nil, err
+	}
+	target := url.URL{Scheme: "http", User: u.User, Host: u.Host, Path: "/api/v1/search", RawQuery: s.query()}
+	if u.Scheme == "https" || u.Scheme == "wss" {
+		target.Scheme = "https"
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	if config.Session != "" {
+		r.Header.Set("Authorization", "Bearer "+config.Session)
+	}
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: config.DialContext, DisableKeepAlives: true}
+	if transport.DialContext == nil {
+		transport.DialContext = new(net.Dialer).DialContext
+	}
+	resp, err := (&http.Client{Transport: transport}).Do(r)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, fmt.Errorf("connecting to %s: %w", u.Redacted(), cause(err))
+	}
+	defer resp.Body.Close()
+	body := http.MaxBytesReader(nil, resp.Body, maxFound)
+	if resp.StatusCode != http.StatusOK {
+		resp.Body = body
+		return nil, refusal(resp)
+	}
+	return readFound(body)
+}
+
+func (s *Search) query() string {
+	q := url.Values{"q": {s.Words}}
+	if s.Room != "" {
+		q.Set("room", s.Room)
+	}
+	if s.Before != "" {
+		q.Set("before", s.Before)
+	}
+	if s.Limit != 0 {
+		q.Set("limit", strconv.Itoa(s.Limit))
+	}
+	return q.Encode()
+}
+
+func readFound(r io.Reader) (*Found, error) {
+	b, err := io.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("reading what was found: %w", err)
+	}
+	var raw struct {
+		Hits *[]json.RawMessage `json:"hits"`
+	}
+	found := new(Found)
+	if err := errors.Join(json.Unmarshal(b, &raw), json.Unmarshal(b, &found.Found)); err != nil || raw.Hits == nil {
+		return nil, errors.New("the server's answer is not one to a search; is it ramai's?")
+	}
+	found.Raw = *raw.Hits
+	return found, nil
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/mattn/go-isatty"
+	"github.com/spf13/cobra"
+
+	"ramai/client"
+	"ramai/wire"
+)
+
+type searchOptions struct {
+	server, room, before string
+	limit                int
+	json                 bool
+}
+
+// newSearch returns the command that finds messages.
+func newSearch() *cobra.Command {
+	var o searchOptions
+	cmd := &cobra.Command{
+		Use:   "search WORDS...",
+		Short: "Find messages by their words",
+		Long: `Find the messages that have all the words, newest first, and print of each the room, the number, the time, the name and
+the text around the first word. Case and accents make no difference, and the last word may be the beginning of one. No sign
+has a meaning of its own. With --json each hit is one JSON object a line.
+
+What was said a moment ago may not be in the server's index yet: then stderr says so.`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runSearch(cmd.Context(), o, strings.Join(args, " "), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	f := cmd.Flags()
+	serverFlag(f, &o.server)
+	f.StringVar(&o.room, "room", "", "only in this room")
+	f.StringVar(&o.before, "before", "", "only before this message: ROOM:N, or its number alone with --room")
+	f.IntVar(&o.limit, "limit", 50, "how many at most")
+	f.BoolVar(&o.json, "json", false, "print JSON lines")
+	return cmd
+}
+
+func runSearch(ctx context.Context, o searchOptions, words string, stdout, notes io.Writer) error {
+	if err := checkServer(o.server); err != nil {
+		return err
+	}
+	if o.room != "" {
+		if err := checkRoom(o.room); err != nil {
+			return err
+		}
+	}
+	if o.limit < 1 {
+		return exit(exitUsage, fmt.Errorf("--limit is at least 1, not %d", o.limit))
+	}
+	ctx, stop := untilSignal(ctx)
+	defer stop()
+	shown := hitPrinter{w: stdout, json: o.json, marks: isTerminal(stdout)}
+	s := client.Search{Words: words, Room: o.room, Before: o.before}
+	for left := o.limit; left > 0; {
+		s.Limit = min(left, wire.MaxHits)
+		found, err := findHits(ctx, o.server, s)
+		if err != nil {
+			return err
+		}
+		if found.Behind > 0 && left == o.limit {
+			fmt.Fprintf(notes, "the newest %d messages are not in the search index yet\n", found.Behind)
+		}
+		for i, h := range found.Hits {
+			if err := shown.print(h, found.Raw[i]); err != nil {
+				return err
+			}
+		}
+		if !found.More || len(found.Hits) == 0 {
+			return nil
+		}
+		left -= len(found.Hits)
+		oldest := found.Hits[len(found.Hits)-1]
+		s.Before = fmt.Sprintf("%s:%d", oldest.Room, oldest.N)
+	}
+	return nil
+}
+
+// findHits asks for hits, and again if the server wants to be asked more slowly.
+func findHits(ctx context.Context, server string, s client.Search) (*client.Found, error) {
+	late := exit(exitNoServer, fmt.Errorf("the server found nothing within %v", pagePatience))
+	ctx, cancel := context.WithTimeoutCause(ctx, pagePatience, late)
+	defer cancel()
+	for {
+		found, err := client.Find(ctx, client.Config{URL: server}, s)
+		refused := (*client.RefusedError)(nil)
+		switch {
+		case err == nil:
+			return found, nil
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case !errors.As(err, &refused):
+			return nil, exit(exitNoServer, fmt.Errorf("%w; ramai serve starts a server", err))
+		case refused.Code != wire.RateLimited || refused.RetryAfter == 0:
+			return nil, exit(exitRefused, err)
+		}
+		select {
+		case <-time.After(refused.RetryAfter):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && isatty.IsTerminal(f.Fd())
+}
+
+// hitPrinter writes hits, one a line.
+type hitPrinter struct {
+	w           io.Writer
+	json, marks bool
+}
+
+func (p *hitPrinter) print(h wire.Hit, raw json.RawMessage) error {
+	line := string(jsonLine(raw))
+	if !p.json {
+		line = p.line(h)
+	}
+	if _, err := io.WriteString(p.w, line); err != nil {
+		return exit(exitUnconfirmed, fmt.Errorf("writing to stdout: %w", err))
+	}
+	return nil
+}
+
+// Bold, and its end (ECMA-48 SGR).
+const (
+	bold   = "\x1b[1m"
+	normal = "\x1b[22m"
+)
+
+func (p *hitPrinter) line(h wire.Hit) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %d  %s  ", oneLine(h.Room), h.N, h.At.Std().Local().Format(time.DateTime))
+	if h.From != "" {
+		b.WriteString(oneLine(h.From) + ": ")
+	}
+	text := []rune(h.Snippet)
+	at := 0
+	for _, m := range h.Marks {
+		from, to := m[0], m[1]
+		if from < at || to <= from || to > len(text) { // a server can send anything
+			continue
+		}
+		b.WriteString(oneLine(string(text[at:from])))
+		hit := oneLine(string(text[from:to]))
+		if p.marks {
+			hit = bold + hit + normal
+		}
+		b.WriteString(hit)
+		at = to
+	}
+	b.WriteString(oneLine(string(text[at:])) + "\n")
+	return b.String()
+}

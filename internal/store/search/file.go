@@ -1,0 +1,261 @@
+package search
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// version is that of the schema, and of what the words of a text are. An index of another one is made anew.
+const version = 1
+
+// The texts' words lie in the order of a number that has the time in its upper bits and counts in the lower, so that the
+// newest hits come first without sorting. The first word of a text is its room, which no word of a query can be: it
+// begins with "_". The tokenizer takes words as they come: package words has made them.
+const schema = `
+CREATE TABLE meta(
+	one INTEGER PRIMARY KEY CHECK(one = 1),
+	log TEXT NOT NULL,         -- of the journal
+	clean INTEGER NOT NULL     -- 1 when all that is in the file was synced and nobody writes to it
+) STRICT;
+CREATE TABLE rooms(
+	id INTEGER PRIMARY KEY,
+	name TEXT NOT NULL UNIQUE,
+	first INTEGER NOT NULL,    -- numbers below are no longer here
+	indexed INTEGER NOT NULL   -- numbers up to this are here
+) STRICT;
+CREATE TABLE messages(
+	place INTEGER PRIMARY KEY, -- the time in ms and, in the lower 20 bits, which one of those
+	room INTEGER NOT NULL,
+	n INTEGER NOT NULL,
+	UNIQUE(room, n)
+) STRICT;
+CREATE VIRTUAL TABLE texts USING fts5(words, content='', contentless_delete=1, tokenize="ascii tokenchars '_'");
+`
+
+const (
+	countBits = 20
+	maxTime   = 1 << 42 // ms before and after 1970; clocks that are further off count from there
+	maxNumber = math.MaxInt64
+)
+
+// roomWord is the word that stands for a room.
+func roomWord(id int64) string { return "_" + strconv.FormatInt(id, 10) }
+
+// file is an open index.
+type file struct {
+	db     *sql.DB
+	memory bool
+}
+
+// errUnfit says why an index that is there cannot be used.
+type errUnfit string
+
+func (e errUnfit) Error() string { return string(e) }
+
+func connect(path string, connections int) (*file, error) {
+	source, memory := "file::memory:?_pragma=temp_store(MEMORY)", path == ""
+	if memory {
+		connections = 1 // each would have a memory of its own
+	} else {
+		path = filepath.ToSlash(path)
+		if !strings.HasPrefix(path, "/") {
+			path = "/" + path // C:/…
+		}
+		query := url.Values{"mode": {"rwc"}, "_pragma": {"busy_timeout=5000", "auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=OFF",
+			"fullfsync=1", "checkpoint_fullfsync=1"}} // of macOS, where fsync alone does not reach the disk
+		source = (&url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}).String()
+	}
+	db, err := sql.Open("sqlite", source)
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
+	return &file{db: db, memory: memory}, nil
+}
+
+// load opens the index that is at path. It returns an errUnfit if there is none, or none that can be relied on.
+func load(path, log string, connections int) (*file, map[string]mark, error) {
+	if path == "" {
+		return nil, nil, errUnfit("it is in memory")
+	}
+	if _, err := os.Stat(path); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = errUnfit("there is none yet")
+		}
+		return nil, nil, err
+	}
+	f, err := connect(path, connections)
+	if err != nil {
+		return nil, nil, err
+	}
+	marks, err := f.read(log)
+	if err == nil {
+		err = f.mark(false)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, f.db.Close())
+	}
+	return f, marks, nil
+}
+
+// read reads the marks, if the index is of this log and version, and was closed in good order.
+func (f *file) read(log string) (map[string]mark, error) {
+	var was int
+	if err := f.db.QueryRow("PRAGMA user_version").Scan(&was); err != nil {
+		return nil, err
+	}
+	if was != version {
+		return nil, errUnfit("it is of another version")
+	}
+	var of string
+	var clean bool
+	if err := f.db.QueryRow("SELECT log, clean FROM meta").Scan(&of, &clean); err != nil {
+		return nil, err
+	}
+	switch {
+	case of != log:
+		return nil, errUnfit("it is of another log")
+	case !clean:
+		return nil, errUnfit("it was not closed in good order")
+	}
+	marks := map[string]mark{}
+	rows, err := f.db.Query("SELECT name, id, first, indexed FROM rooms")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		var m mark
+		if err := rows.Scan(&name, &m.id, &m.first, &m.to); err != nil {
+			return nil, err
+		}
+		marks[name] = m
+	}
+	return marks, rows.Err()
+}
+
+// createFile makes an empty index at path, in place of whatever is there.
+func createFile(path, log string, connections int) (*file, error) {
+	if path != "" {
+		for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+			if err := os.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return nil, err
+			}
+		}
+		// SQLite's other files take its mode.
+		empty, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		if err := empty.Close(); err != nil {
+			return nil, err
+		}
+	}
+	f, err := connect(path, connections)
+	if err != nil {
+		return nil, err
+	}
+	_, err = f.db.Exec("BEGIN;"+schema+fmt.Sprintf("PRAGMA user_version=%d; INSERT INTO meta VALUES(1, ?, 0); COMMIT", version), log)
+	if err != nil {
+		return nil, errors.Join(err, f.db.Close())
+	}
+	return f, nil
+}
+
+// mark notes, and syncs, whether what is in the file can be relied on when it is next opened. Before it says so,
+// everything else is synced.
+func (f *file) mark(clean bool) error {
+	ctx := context.Background()
+	c, err := f.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	steps := []string{"PRAGMA synchronous=FULL", "PRAGMA wal_checkpoint(TRUNCATE)", "UPDATE meta SET clean = 0", "PRAGMA synchronous=OFF"}
+	if clean {
+		steps[2] = "UPDATE meta SET clean = 1"
+		steps[3] = steps[1]
+	}
+	for _, step := range steps {
+		if _, err := c.ExecContext(ctx, step); err != nil {
+			return errors.Join(err, c.Close())
+		}
+	}
+	return c.Close()
+}
+
+// finish closes the index in good order.
+func (f *file) finish() error {
+	var err error
+	if !f.memory {
+		err = f.mark(true)
+	}
+	return errors.Join(err, f.db.Close())
+}
+
+// end returns the place at which a search begins: what it finds lies before that.
+func (f *file) end(ctx context.Context, p place, known func(room string) (int64, bool)) (int64, error) {
+	id, ok := known(p.room)
+	if !ok {
+		return math.MaxInt64, nil
+	}
+	var end sql.NullInt64
+	// It may be gone, or have no word: then it is the next one of its room that is there.
+	err := f.db.QueryRowContext(ctx, "SELECT place FROM messages WHERE room = ? AND n >= ? ORDER BY n LIMIT 1", id, int64(p.n)).Scan(&end)
+	if errors.Is(err, sql.ErrNoRows) {
+		return math.MaxInt64, nil
+	}
+	return end.Int64, err
+}
+
+// match calls hit for each message that matches, from the newest before the place end on, until that returns false.
+func (f *file) match(ctx context.Context, match string, end int64, hit func(room string, n uint64) (bool, error)) (err error) {
+	rows, err := f.db.QueryContext(ctx, `SELECT rooms.name, messages.n
+		FROM texts CROSS JOIN messages ON messages.place = texts.rowid CROSS JOIN rooms ON rooms.id = messages.room
+		WHERE texts MATCH ? AND texts.rowid < ? ORDER BY texts.rowid DESC`, match, end)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		if err := ctx.Err(); err != nil { // the rows hear of it a moment later
+			return err
+		}
+		var room string
+		var n int64
+		if err := rows.Scan(&room, &n); err != nil {
+			return err
+		}
+		if more, err := hit(room, uint64(n)); !more || err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// damage tells whether err says that the index itself is not what it should be. Other errors may be over the next time.
+func damage(err error) bool {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH,
+		sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_SCHEMA, sqlite3.SQLITE_INTERNAL:
+		return true
+	}
+	return false
+}

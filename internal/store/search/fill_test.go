@@ -1,0 +1,374 @@
+package search
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"log/slog"
+
+	"ramai/internal/journal"
+	"ramai/wire"
+)
+
+// TestAnew: whatever has become of the file, everything is found, and the log says why the index is made anew.
+func TestAnew(t *testing.T) {
+	change := func(f func(b []byte) []byte) func(t *testing.T, path string, p *past) {
+		return func(t *testing.T, path string, p *past) {
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, f(b), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		do   func(t *testing.T, path string, p *past)
+		told string // empty: nothing is made anew
+	}{
+		"nothing": {func(*testing.T, string, *past) {}, ""},
+		"missing": {func(t *testing.T, path string, _ *past) {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		}, "there is none yet"},
+		"another log": {func(t *testing.T, _ string, p *past) {
+			texts := p.all("lobby")
+			p.Store = newPast(t).Store
+			p.sayAt(p.at, "lobby", texts...)
+		}, "another log"},
+		"an older journal": {func(t *testing.T, _ string, p *past) {
+			p.Store = &restored{p.Store}
+		}, "messages that the journal has not"},
+		"another version": {change(func(b []byte) []byte { b[63]++; return b }), "another version"},
+		"not closed":      {change(func(b []byte) []byte { return b[:0] }), "another version"}, // an empty file is an empty database
+		"no database":     {change(func(b []byte) []byte { return []byte("hello\n") }), "not a database"},
+		"cut":             {change(func(b []byte) []byte { return b[:4096] }), "malformed"},
+		"scribbled over": {change(func(b []byte) []byte {
+			return append(b[:4096], bytes.Repeat([]byte{0x5a}, len(b)-4096)...)
+		}), "malformed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), FileName)
+			p := newPast(t)
+			p.sayAt(p.at, "lobby", slices.Repeat([]string{"hit"}, older+1)...)
+			x := open(t, path, p)
+			x.fill()
+			x.close()
+			c.do(t, path, p)
+			x = open(t, path, p)
+			x.fill()
+			last := p.Head("lobby").Last
+			if found := x.search(Query{Words: "hit", Limit: 1}); found.Behind != 0 || places(found) != fmt.Sprint("lobby:", last) {
+				t.Errorf("found %s, behind %d", places(found), found.Behind)
+			}
+			var rows int
+			if err := x.file.db.QueryRow("SELECT count(*) FROM texts WHERE texts MATCH 'hit'").Scan(&rows); err != nil || rows != int(last) {
+				t.Errorf("%d rows, want %d: %v", rows, last, err)
+			}
+			if told := x.told.String(); c.told == "" && told != "" || !strings.Contains(told, c.told) {
+				t.Errorf("the log has %q, want %q", told, c.told)
+			}
+		})
+	}
+}
+
+// all returns the texts of a room.
+func (p *past) all(room string) (texts []string) {
+	for last := p.Head(room).Last; uint64(len(texts)) < last; {
+		messages, err := p.Read(room, uint64(len(texts)), journal.MaxRead)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		for _, m := range messages {
+			texts = append(texts, m.Text)
+		}
+	}
+	return texts
+}
+
+// restored is a journal whose newest messages never were.
+type restored struct{ journal.Store }
+
+const older = 50 // how many it has
+
+func (r *restored) Head(room string) journal.Head {
+	h := r.Store.Head(room)
+	h.Last = min(h.Last, older)
+	return h
+}
+
+func (r *restored) Heads() map[string]journal.Head {
+	return map[string]journal.Head{"lobby": r.Head("lobby")}
+}
+
+func (r *restored) Read(room string, after uint64, limit int) ([]wire.Message, error) {
+	messages, err := r.Store.Read(room, after, limit)
+	return slices.DeleteFunc(messages, func(m wire.Message) bool { return m.N > older }), err
+}
+
+// TestKilled: what a process leaves that was killed, at any moment, is not relied on.
+func TestKilled(t *testing.T) {
+	dir := t.TempDir()
+	p := newPast(t)
+	x := open(t, filepath.Join(dir, "first.db"), p)
+	x.fill()
+	x.close()
+	x = open(t, x.path, p)
+	p.sayAt(p.at, "lobby", slices.Repeat([]string{"hit"}, turnRows+20)...)
+	for i := range 4 { // closed, with a turn, with two, and with nothing left to do
+		copied := filepath.Join(dir, fmt.Sprintf("%d.db", i))
+		for _, suffix := range []string{"", "-wal", "-shm"} {
+			b, err := os.ReadFile(x.path + suffix)
+			if errors.Is(err, fs.ErrNotExist) && i == 0 {
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(copied+suffix, b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		y := open(t, copied, p)
+		y.fill()
+		if found := y.search(Query{Words: "hit", Limit: 1}); places(found) != fmt.Sprint("lobby:", turnRows+20) || found.Behind != 0 {
+			t.Errorf("killed after %d turns: found %s, behind %d", i, places(found), found.Behind)
+		}
+		if i > 0 && !strings.Contains(y.told.String(), "not closed in good order") {
+			t.Errorf("killed after %d turns: the log has %q", i, y.told)
+		}
+		if _, err := x.turn(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestGoesOn: an index that was closed behind the journal goes on where it was.
+func TestGoesOn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), FileName)
+	p := newPast(t)
+	p.sayAt(p.at, "lobby", slices.Repeat([]string{"hit"}, 2*turnRows)...)
+	x := open(t, path, p)
+	if _, err := x.turn(); err != nil {
+		t.Fatal(err)
+	}
+	x.close()
+	if runtime.GOOS != "windows" {
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("the file: %v, %v", info.Mode(), err)
+		}
+	}
+	if _, err := os.Stat(path + "-wal"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a write-ahead log is left: %v", err)
+	}
+	x = open(t, path, p)
+	if err := x.open(); err != nil {
+		t.Fatal(err)
+	}
+	if found := x.search(Query{Words: "hit"}); found.Behind != turnRows || found.IndexedTo["lobby"] != turnRows {
+		t.Errorf("behind %d, at %v", found.Behind, found.IndexedTo)
+	}
+	x.fill()
+	x.want(Query{Words: "hit", Limit: 2}, fmt.Sprintf("lobby:%d lobby:%d", 2*turnRows, 2*turnRows-1))
+}
+
+// TestDamagedMeanwhile: a query that stumbles over damage has the index made anew.
+func TestDamagedMeanwhile(t *testing.T) {
+	p := newPast(t)
+	p.say("lobby", "hit")
+	x := open(t, filepath.Join(t.TempDir(), FileName), p)
+	x.fill()
+	if _, err := x.file.db.Exec("DELETE FROM texts_data"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := x.Search(t.Context(), Query{Words: "hit"}); err == nil || err.Code != wire.Unavailable || !strings.Contains(err.Reason, "made anew") {
+		t.Fatalf("searching a damaged index: %v", err)
+	}
+	select {
+	case <-x.news:
+	default:
+		t.Error("the filling was not woken")
+	}
+	x.fill()
+	x.want(Query{Words: "hit"}, "lobby:1")
+	if !strings.Contains(x.told.String(), "it is damaged") {
+		t.Errorf("the log has %q", x.told)
+	}
+}
+
+// TestCannotOpen: a server without search goes on, and has it again when the reason is gone.
+func TestCannotOpen(t *testing.T) {
+	path := filepath.Join(t.TempDir(), FileName)
+	if err := os.MkdirAll(filepath.Join(path, "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p := newPast(t)
+	p.say("lobby", "hit")
+	x := open(t, path, p)
+	if _, err := x.turn(); err == nil {
+		t.Fatal("a folder was opened")
+	}
+	if _, err := x.Search(t.Context(), Query{Words: "hit"}); err == nil || err.Code != wire.Unavailable {
+		t.Errorf("searching: %v, want unavailable", err)
+	}
+	if err := os.RemoveAll(path); err != nil {
+		t.Fatal(err)
+	}
+	x.fill()
+	x.want(Query{Words: "hit"}, "lobby:1")
+}
+
+// TestLeavesSpace: what is left of the disk is for what is said.
+func TestLeavesSpace(t *testing.T) {
+	p := newPast(t)
+	p.say("lobby", "hit")
+	p.free.Store(minFree - 1)
+	x := open(t, "", p)
+	if worked, err := x.turn(); worked || err == nil || !strings.Contains(err.Error(), "make room") {
+		t.Errorf("with a full disk: %v, %v", worked, err)
+	}
+	p.free.Store(minFree)
+	x.fill()
+	x.want(Query{Words: "hit"}, "lobby:1")
+}
+
+// A thousand messages of one millisecond have places of their own, and so have those of clocks that are far off.
+func TestTimesAreOdd(t *testing.T) {
+	p := newPast(t)
+	x := open(t, "", p)
+	p.sayAt(-1<<60, "old", "hit", "hit")
+	p.sayAt(5, "a", slices.Repeat([]string{"hit"}, turnRows)...)
+	x.fill()
+	p.sayAt(5, "b", "hit", "hit")
+	p.sayAt(6, "a", "hit")
+	p.sayAt(1<<60, "new", "hit", "hit")
+	p.sayAt(1<<62, "new", "hit")
+	x.fill()
+	x.want(Query{Words: "hit", Limit: 7}, fmt.Sprintf("new:3 new:2 new:1 a:%d b:2 b:1 a:%d", turnRows+1, turnRows))
+	x.want(Query{Words: "hit", Before: "a:1"}, "old:2 old:1")
+}
+
+func TestFullMillisecond(t *testing.T) {
+	p := newPast(t)
+	x := open(t, "", p)
+	if err := x.open(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := x.file.db.Exec("INSERT INTO messages VALUES(?, 77, 1)", 6<<countBits-1); err != nil {
+		t.Fatal(err)
+	}
+	p.sayAt(5, "a", "hit", "hit")
+	p.sayAt(6, "a", "hit")
+	x.fill()
+	x.want(Query{Words: "hit"}, "a:3 a:2 a:1")
+}
+
+func TestPace(t *testing.T) {
+	now := time.Unix(1000, 0)
+	p := pace{now: func() time.Time { return now }}
+	said := int64(0)
+	turn := func(events int64, after, work time.Duration) time.Duration {
+		now = now.Add(after)
+		said += events
+		p.begin(said)
+		now = now.Add(work)
+		return p.rest()
+	}
+	for _, c := range []struct {
+		events            int64
+		after, work, want time.Duration
+	}{
+		{1000, time.Second, 10 * time.Millisecond, 30 * time.Millisecond}, // how long these took is not known yet
+		{100, time.Second, 10 * time.Millisecond, 30 * time.Millisecond},
+		{1000, time.Second, 10 * time.Millisecond, 310 * time.Millisecond},
+		{200, 100 * time.Millisecond, 10 * time.Millisecond, 310 * time.Millisecond},
+		{0, 100 * time.Millisecond, 10 * time.Millisecond, 30 * time.Millisecond},
+		{0, time.Second, 10 * time.Second, time.Second},
+	} {
+		if got := turn(c.events, c.after, c.work); got != c.want {
+			t.Errorf("%+v: rests %v", c, got)
+		}
+	}
+}
+
+// TestFollows lets the filling run by itself.
+func TestFollows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPast(t)
+		p.say("lobby", "hit")
+		x := Open("", p, slog.New(slog.DiscardHandler))
+		defer x.Close()
+		s := &stepped{Index: x, t: t}
+		synctest.Wait()
+		s.want(Query{Words: "hit"}, "lobby:1")
+		p.say("lobby", "hit")
+		x.Note(1)
+		time.Sleep(gather)
+		synctest.Wait()
+		s.want(Query{Words: "hit"}, "lobby:2 lobby:1")
+		p.free.Store(1)
+		p.say("lobby", "hit")
+		x.Note(1)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if found := s.search(Query{Words: "hit"}); found.Behind != 1 {
+			t.Errorf("behind %d on a full disk", found.Behind)
+		}
+		p.free.Store(0)
+		time.Sleep(longest)
+		synctest.Wait()
+		s.want(Query{Words: "hit"}, "lobby:3 lobby:2 lobby:1")
+	})
+}
+
+// TestAllAtOnce says, fills and searches at the same time; nothing that is searched is missed.
+func TestAllAtOnce(t *testing.T) {
+	kinds(t, func(t *testing.T, path string) {
+		p := newPast(t)
+		x := Open(path, p, slog.New(slog.DiscardHandler))
+		var all sync.WaitGroup
+		all.Go(func() {
+			for range 300 {
+				p.say("lobby", "hit")
+				x.Note(1)
+			}
+		})
+		for range 3 {
+			all.Go(func() {
+				for range 50 {
+					found, err := x.Search(t.Context(), Query{Words: "hit", Room: "lobby", Limit: 100})
+					if err != nil {
+						continue // it is not open yet, or others are searching
+					}
+					to := found.IndexedTo["lobby"]
+					if len(found.Hits) > 0 && found.Hits[0].N < to || len(found.Hits) < int(min(to, 100)) {
+						t.Errorf("%d hits of %d", len(found.Hits), to)
+					}
+				}
+			})
+		}
+		all.Wait()
+		if err := x.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, err := x.Search(t.Context(), Query{Words: "hit"}); err == nil || err.Code != wire.Unavailable {
+			t.Errorf("after Close: %v", err)
+		}
+		if err := x.Close(); err != nil {
+			t.Errorf("closing twice: %v", err)
+		}
+	})
+}

@@ -1,0 +1,299 @@
+// Package search finds messages by their words. The index is a file of its own beside the journal, search.db: in the
+// journal's file it would be in the writer's way, for SQLite lets one connection write at a time.
+//
+// A goroutine fills it behind the writer: it reads from the journal what it has not seen, and rests the longer the more
+// is being said. How far it is in each room is in the index itself, in the same transactions. It keeps no texts, only
+// which words are where; what is shown of a hit is read from the journal. So it can be thrown away at any time, and is:
+// when it is damaged, of another log, of another version, or was not closed in good order, for nothing in it is synced
+// until then.
+package search
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ramai/internal/journal"
+	"ramai/internal/words"
+	"ramai/wire"
+)
+
+// FileName is the name of the index in a data folder.
+const FileName = "search.db"
+
+// patience is how long a query may take, waiting for others included.
+const patience = 2 * time.Second
+
+// Journal is what an index reads. It is a part of journal.Store.
+type Journal interface {
+	Log() string
+	Heads() map[string]journal.Head
+	Head(room string) journal.Head
+	Read(room string, after uint64, limit int) ([]wire.Message, error)
+	Free() (uint64, error)
+}
+
+// Index implements searching. Make it with Open.
+type Index struct {
+	path    string // empty: in memory
+	journal Journal
+	log     *slog.Logger
+	slots   chan struct{} // one for each query that runs; as many as half the processors
+	news    chan struct{} // holds one token while there may be something to do
+	said    atomic.Int64  // events that Note was told of
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	done   chan struct{} // closed when the filling has ended
+
+	mu      sync.RWMutex // for file: held shared to use it, exclusively to open and close it
+	file    *file        // nil: not open
+	marksMu sync.Mutex   // for marks; taken after mu
+	marks   map[string]mark
+	damaged atomic.Bool // a query found the file damaged
+
+	// Owned by the filling.
+	pace   pace
+	behind bool // it is being told in the log when this is over
+}
+
+// mark is how far a room is indexed.
+type mark struct {
+	id    int64  // of the room in the index
+	first uint64 // numbers below are no longer in the index
+	to    uint64 // numbers up to this are
+}
+
+// Open opens the index at path, or one in memory if path is empty, and begins to fill it. What is wrong with the file is
+// no error: it is made anew, or tried again later, and searches say that they are not to be had.
+func Open(path string, j Journal, log *slog.Logger) *Index {
+	x := create(path, j, log)
+	go x.run()
+	return x
+}
+
+func create(path string, j Journal, log *slog.Logger) *Index {
+	x := &Index{
+		path: path, journal: j, log: log, slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), news: make(chan struct{}, 1),
+		done: make(chan struct{}), pace: pace{now: time.Now},
+	}
+	x.ctx, x.cancel = context.WithCancel(context.Background())
+	return x
+}
+
+// Note tells that so many events are in the journal now. It is cheap and never blocks.
+func (x *Index) Note(events int) {
+	x.said.Add(int64(events))
+	select {
+	case x.news <- struct{}{}:
+	default:
+	}
+}
+
+// Close ends the filling and all queries, and brings the index onto the disk.
+func (x *Index) Close() error {
+	x.cancel()
+	<-x.done
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.file == nil {
+		return nil
+	}
+	err := x.file.finish()
+	x.file = nil
+	if err != nil {
+		return fmt.Errorf("close the search index: %w", err)
+	}
+	return nil
+}
+
+// Query is what is looked for.
+type Query struct {
+	Words  string // see words.Parse
+	Room   string // empty: in all rooms
+	Before string // only what was said before this message: "ROOM:N", or "N" if there is a Room; empty: everything
+	Limit  int    // hits at most, up to wire.MaxHits; 0: wire.DefaultHits
+}
+
+// Search returns the newest hits of q: by the time at which they were said, over all rooms. Its error has the code
+// bad_request, too_long, or unavailable if asking again later may help.
+func (x *Index) Search(ctx context.Context, q Query) (*wire.Found, *wire.Error) {
+	s, refused := x.prepare(&q)
+	if refused != nil {
+		return nil, refused
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	defer context.AfterFunc(x.ctx, cancel)()
+	select {
+	case x.slots <- struct{}{}:
+		defer func() { <-x.slots }()
+	case <-ctx.Done():
+		return nil, unavailable("others are searching; try again in a moment")
+	}
+	err := s.run(ctx)
+	switch {
+	case err == nil:
+		return s.found, nil
+	case errors.Is(err, errNotOpen):
+		return nil, unavailable("the search index is not ready; try again in a moment")
+	case ctx.Err() != nil:
+		return nil, unavailable(fmt.Sprintf("the search did not end within %v; look for rarer words, or in one room", patience))
+	case damage(err):
+		x.damaged.Store(true)
+		x.Note(0)
+		return nil, unavailable("the search index was damaged and is being made anew; try again in a while")
+	}
+	x.log.Error("a search failed", "err", err)
+	return nil, unavailable("the search failed; try again in a while")
+}
+
+func unavailable(reason string) *wire.Error {
+	return &wire.Error{Code: wire.Unavailable, Reason: reason, RetryAfter: time.Second}
+}
+
+// search is one query under way.
+type search struct {
+	*Index
+	query  *words.Query
+	room   string
+	before place
+	limit  int
+	found  *wire.Found
+}
+
+// place is a message; without a room: after all others.
+type place struct {
+	room string
+	n    uint64
+}
+
+// prepare checks what came from outside.
+func (x *Index) prepare(q *Query) (*search, *wire.Error) {
+	query, err := words.Parse(q.Words)
+	if err != nil {
+		return nil, err
+	}
+	if q.Room != "" {
+		if err := wire.CheckRoom(q.Room); err != nil {
+			return nil, err
+		}
+	}
+	before, err := parsePlace(q.Before, q.Room)
+	if err != nil {
+		return nil, err
+	}
+	if q.Limit < 0 || q.Limit > wire.MaxHits {
+		return nil, &wire.Error{Code: wire.BadRequest, Reason: fmt.Sprintf("limit is 1 to %d", wire.MaxHits)}
+	}
+	if q.Limit == 0 {
+		q.Limit = wire.DefaultHits
+	}
+	return &search{Index: x, query: query, room: q.Room, before: before, limit: q.Limit}, nil
+}
+
+func parsePlace(s, room string) (place, *wire.Error) {
+	if s == "" {
+		return place{}, nil
+	}
+	name, number, found := strings.Cut(s, ":")
+	if !found {
+		name, number = room, s
+	}
+	n, err := strconv.ParseUint(number, 10, 64)
+	if err != nil || wire.CheckRoom(name) != nil {
+		return place{}, &wire.Error{Code: wire.BadRequest, Reason: "before is a message: ROOM:N, or its number alone if a room is given"}
+	}
+	return place{name, min(n, maxNumber)}, nil
+}
+
+// run looks the hits up.
+func (s *search) run(ctx context.Context) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.file == nil {
+		return errNotOpen
+	}
+	s.found = &wire.Found{Log: s.journal.Log(), Hits: []wire.Hit{}, IndexedTo: map[string]uint64{}}
+	match, ok := s.scope()
+	if !ok {
+		return nil
+	}
+	end, err := s.file.end(ctx, s.before, s.known)
+	if err != nil {
+		return err
+	}
+	return s.file.match(ctx, match, end, s.hit)
+}
+
+// known returns the id of a room in the index.
+func (s *search) known(room string) (int64, bool) {
+	s.marksMu.Lock()
+	defer s.marksMu.Unlock()
+	m, ok := s.marks[room]
+	return m.id, ok
+}
+
+// scope says how far the index is, before anything is looked up, and returns what to look for in it; false: nothing of it
+// is there.
+func (s *search) scope() (string, bool) {
+	heads := map[string]journal.Head{}
+	if s.room == "" {
+		heads = s.journal.Heads()
+	} else {
+		heads[s.room] = s.journal.Head(s.room)
+	}
+	s.marksMu.Lock()
+	defer s.marksMu.Unlock()
+	for room, h := range heads {
+		to := max(s.marks[room].to, h.First-1)
+		missing := h.Last - min(to, h.Last)
+		s.found.Behind += missing
+		if s.room != "" || missing > 0 && len(s.found.IndexedTo) < wire.MaxNotIndexed {
+			s.found.IndexedTo[room] = to
+		}
+	}
+	if s.room == "" {
+		return s.query.Match(), true
+	}
+	m, ok := s.marks[s.room]
+	return `"` + roomWord(m.id) + `" AND ` + s.query.Match(), ok
+}
+
+// hit takes the next message that the index names, and returns whether it wants another.
+func (s *search) hit(room string, n uint64) (bool, error) {
+	if n < s.journal.Head(room).First { // gone, and not out of the index yet
+		return true, nil
+	}
+	messages, err := s.journal.Read(room, n-1, 1)
+	if err != nil {
+		return false, err
+	}
+	if len(messages) == 0 || messages[0].N != n {
+		return true, nil // it went this very moment
+	}
+	m := &messages[0]
+	snippet, marks := s.query.Snippet(m.Text)
+	if len(marks) == 0 {
+		return true, nil // the journal has the last word
+	}
+	if len(s.found.Hits) == s.limit {
+		s.found.More = true
+		return false, nil
+	}
+	s.found.Hits = append(s.found.Hits, wire.Hit{
+		Room: room, N: n, At: m.At, By: m.By, From: m.From, ID: m.ID, Snippet: snippet, Marks: marks,
+	})
+	return true, nil
+}
+
+var (
+	errNotOpen = errors.New("the search index is not open")
+)

@@ -1,0 +1,165 @@
+package server_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"ramai/internal/store/search"
+	"ramai/server"
+	"ramai/wire"
+)
+
+// get returns the status and the body of a page.
+func get(t *testing.T, address string, header ...string) (int, string, http.Header) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(body), resp.Header
+}
+
+// found searches until everything that was said is searched.
+func found(t *testing.T, address string) (wire.Found, string) {
+	t.Helper()
+	for range 500 {
+		status, body, _ := get(t, address)
+		var f wire.Found
+		if status == http.StatusOK {
+			if err := json.Unmarshal([]byte(body), &f); err != nil {
+				t.Fatal(err)
+			}
+			if f.Behind == 0 {
+				return f, body
+			}
+		} else if status != http.StatusServiceUnavailable {
+			t.Fatalf("%s: %d %s", address, status, body)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Fatal("the index does not come up to what was said")
+	return wire.Found{}, ""
+}
+
+// TestSearchDocument says what the example of docs/PROTOCOL.md says was said, and compares the answer.
+func TestSearchDocument(t *testing.T) {
+	text, err := os.ReadFile("../docs/PROTOCOL.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, part, _ := strings.Cut(string(text), "http://localhost:2000/api/v1/search")
+	query, part, _ := strings.Cut(part, "'")
+	_, part, _ = strings.Cut(part, "```json\n")
+	want, _, ok := strings.Cut(part, "```")
+	if !ok {
+		t.Fatal("docs/PROTOCOL.md has no example of a search")
+	}
+	web := start(t, func(c *server.Config) { c.Rate = 0 })
+	anna := dial(t, web.URL+"/r/team?name=anna")
+	anna.expect(wire.Welcome)
+	anna.say("Un café à Paris?")
+	anna.expect("anna: Un café à Paris?")
+	if _, got := found(t, web.URL+"/api/v1/search"+query); !matches(want, got) {
+		t.Errorf("the example says\n%s\nbut it was\n%s", want, got)
+	}
+}
+
+// TestSearch: what was said is found, over a restart in good order and one that was not.
+func TestSearch(t *testing.T) {
+	data := t.TempDir()
+	s := serve(t, func(c *server.Config) { c.Data = data })
+	here := "http" + strings.TrimPrefix(s.url, "ws")
+	c := dial(t, s.url)
+	c.expect(wire.Welcome)
+	found(t, here+"/api/v1/search?q=x") // what is said from now on, it has to be told of
+	for i := range 30 {
+		c.say(fmt.Sprint("hello 世界 ", i))
+		c.expect(fmt.Sprint("hello 世界 ", i))
+	}
+	q := "/api/v1/search?limit=20&q=" + url.QueryEscape("世界 hel")
+	f, _ := found(t, here+q)
+	if len(f.Hits) != 20 || !f.More || f.Hits[0].N != 30 || f.Hits[0].Room != "lobby" || f.Hits[19].N != 11 {
+		t.Errorf("found %+v", f)
+	}
+	if f, _ := found(t, here+q+"&room=lobby&before=11"); len(f.Hits) != 10 || f.More || f.IndexedTo["lobby"] != 30 {
+		t.Errorf("found %+v", f)
+	}
+	s.stop()
+	if err := <-s.done; err != nil {
+		t.Fatal(err)
+	}
+	for _, damage := range []func(string) error{
+		func(string) error { return nil },
+		os.Remove,
+		func(path string) error { return os.WriteFile(path, []byte("no index"), 0o600) },
+	} {
+		if err := damage(filepath.Join(data, search.FileName)); err != nil {
+			t.Fatal(err)
+		}
+		s := serve(t, func(c *server.Config) { c.Data = data })
+		if f, _ := found(t, "http"+strings.TrimPrefix(s.url, "ws")+q); len(f.Hits) != 20 || f.Hits[0].N != 30 {
+			t.Errorf("found %+v", f)
+		}
+		s.stop()
+		if err := <-s.done; err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestSearchRefuses(t *testing.T) {
+	web := start(t, func(c *server.Config) { c.Rate, c.Burst = 0.001, 9 })
+	secret := strings.Repeat("A", 22)
+	for query, status := range map[string]int{
+		"":                              400,
+		"q=":                            400,
+		"q=%22*":                        400,
+		"q=%ff":                         400,
+		"q=a&room=../x":                 400,
+		"q=a&limit=0":                   400,
+		"q=a&limit=101":                 400,
+		"q=a&limit=x":                   400,
+		"q=a&before=x":                  400,
+		"q=a&before=5":                  400,
+		"q=" + strings.Repeat("a", 501): 413,
+		"q=" + strings.Repeat("a+", 17): 413,
+	} {
+		got, body, _ := get(t, web.URL+"/api/v1/search?"+query)
+		var e wire.Error
+		if err := json.Unmarshal([]byte(body), &e); got != status || err != nil || e.Code == "" || e.Reason == "" {
+			t.Errorf("%.40s: %d %s, want %d", query, got, body, status)
+		}
+	}
+	for _, bad := range []string{"Bearer x", "Basic " + secret, secret} {
+		if got, body, _ := get(t, web.URL+"/api/v1/search?q=a", "Authorization", bad); got != 401 || strings.Contains(body, secret) {
+			t.Errorf("Authorization %q: %d %s, want 401", bad, got, body)
+		}
+	}
+	found(t, web.URL+"/api/v1/search?q=a") // it is open
+	for i, want := range []int{200, 200, 429, 429} {
+		got, body, header := get(t, web.URL+"/api/v1/search?q=a", "Authorization", "Bearer "+secret)
+		if got != want || (got == 429) != (header.Get("Retry-After") != "") {
+			t.Errorf("search %d of one sender: %d %s, want %d", i+1, got, body, want)
+		}
+	}
+}
