@@ -264,10 +264,9 @@ func (s *Server) close() error {
 	}
 	s.cancel()
 	<-s.ordered
-	spread := s.spread()
-	s.each(func(c *session.Session) { c.Leave(100*time.Millisecond + rand.N(spread)) })
+	s.each(func(c *session.Session) { c.Leave(s.retry()) })
 	if !s.wait(stopTell) {
-		s.each(func(c *session.Session) { c.Force() })
+		s.each(func(c *session.Session) { c.Force(s.retry()) })
 		s.wait(stopFlush)
 	}
 	s.reactor.Close()
@@ -280,13 +279,14 @@ func (s *Server) close() error {
 	return s.store.Close()
 }
 
-// spread is the time over which clients are asked to come back: a thousand a second, and at least half of one.
-func (s *Server) spread() time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return max(500*time.Millisecond, time.Duration(len(s.sessions))*time.Millisecond)
+// retry is after how long a client is asked to come back, for each another time: at most a thousand come a second. It is
+// called with mu held.
+func (s *Server) retry() time.Duration {
+	spread := max(500*time.Millisecond, time.Duration(len(s.sessions))*time.Millisecond)
+	return 100*time.Millisecond + rand.N(spread)
 }
 
+// each calls f for each session, with mu held.
 func (s *Server) each(f func(*session.Session)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -336,7 +336,7 @@ func (s *Server) serve(nc net.Conn, early []byte, client session.Client) {
 		defer s.mu.Unlock()
 		s.sessions[c] = struct{}{}
 		if s.stopped {
-			c.Force()
+			c.Force(s.retry())
 		}
 		return c
 	})

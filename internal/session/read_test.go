@@ -86,7 +86,7 @@ func TestCutFrameIsFinishedFirst(t *testing.T) {
 	l.write(5)
 	l.send(wire.Ping{ID: "x"}, wire.Leave{Room: wire.Lobby})
 	l.receive(len(l.up))
-	l.s.Force()
+	l.s.Force(0)
 	l.bite = 7
 	l.expect("message lobby 1 number 1", "pong x", "restarting 0", "CLOSE 1012")
 }

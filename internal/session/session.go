@@ -240,8 +240,8 @@ func (s *Session) Leave(retry time.Duration) {
 	s.raise(leaving, retry)
 }
 
-// Force has the session say goodbye at once.
-func (s *Session) Force() { s.raise(forced, s.retry()) }
+// Force has the session say goodbye at once; the client is asked to come back after retry.
+func (s *Session) Force(retry time.Duration) { s.raise(forced, retry) }
 
 // raise stores a phase, in the lowest byte, and above it in milliseconds when the client is asked to come back.
 func (s *Session) raise(p phase, retry time.Duration) {

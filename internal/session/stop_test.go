@@ -56,9 +56,9 @@ func TestForce(t *testing.T) {
 	}
 	l.write(100)
 	l.s.Leave(time.Second)
-	l.s.Force()
+	l.s.Force(2 * time.Second)
 	got := l.heard()
-	if k := len(got); k != 3 && k != 4 || got[k-2] != "restarting 1000" || !strings.HasPrefix(got[k-1], "CLOSE 1012") || !l.closed {
+	if k := len(got); k != 3 && k != 4 || got[k-2] != "restarting 2000" || !strings.HasPrefix(got[k-1], "CLOSE 1012") || !l.closed {
 		t.Errorf("heard %q", got)
 	}
 }
@@ -67,9 +67,9 @@ func TestForce(t *testing.T) {
 func TestForceAtOnce(t *testing.T) {
 	st := newStage(t, setting{})
 	l := st.connect(Client{V1: true})
-	l.s.Force()
+	l.s.Force(250 * time.Millisecond)
 	l.send(wire.Ping{})
-	l.expect("welcome", "restarting 0", "CLOSE 1012")
+	l.expect("welcome", "restarting 250", "CLOSE 1012")
 }
 
 func TestClosedGivesEverythingBack(t *testing.T) {
