@@ -258,8 +258,8 @@ func (s *Server) close() error {
 	return s.store.Close()
 }
 
-// retry is after how long a client is asked to come back, for each another time: at most a thousand come a second. It is
-// called with mu held.
+// retry is after how long a client is asked to come back, for each another time: at most a thousand come a second. It
+// is called with mu held.
 func (s *Server) retry() time.Duration {
 	spread := max(500*time.Millisecond, time.Duration(len(s.sessions))*time.Millisecond)
 	return 100*time.Millisecond + rand.N(spread)

@@ -12,7 +12,8 @@ const (
 	endNumber  = 1 << numberBits
 )
 
-// schema makes the tables. Messages lie in the order of an integer, which is the cheapest to append to. They are STRICT, so that what is read has the type it should have.
+// schema makes the tables. Messages lie in the order of an integer, which is the cheapest to append to. They are
+// STRICT, so that what is read has the type it should have.
 const schema = `
 CREATE TABLE meta(
 	one INTEGER PRIMARY KEY CHECK(one = 1),
