@@ -121,7 +121,7 @@ func written(first <-chan *journal.Outcome) error {
 
 func openReactor(kind ReactorKind) (reactor.Reactor, error) {
 	switch kind {
-	case Auto:
+	case Auto, "":
 		return reactor.New(reactor.Options{})
 	case Epoll:
 		return reactor.NewEpoll(reactor.Options{})
