@@ -74,8 +74,8 @@ type rehearsal struct {
 	empty, in, silent, heard reading
 }
 
-// rehearsed starts a server and rehearses with it. The talk takes length, unless --for says otherwise. atIn, if not nil,
-// is called when everybody is in.
+// rehearsed starts a server and rehearses with it. The talk takes length, unless --for says otherwise. atIn, if not
+// nil, is called when everybody is in.
 func (b *bench) rehearsed(ctx context.Context, c *contestant, length time.Duration, serve, args []string, atIn func(port int) error) (*rehearsal, error) {
 	s, err := b.start(ctx, c, serve...)
 	if err != nil {
@@ -205,8 +205,8 @@ func frozen(ctx context.Context, b *bench, c *contestant) (figures, error) {
 	return all, nil
 }
 
-// storm has everybody but the talker cut off from outside. They are told apart by their addresses: the talker comes from
-// 127.0.0.1, the others from 127.1/16.
+// storm has everybody but the talker cut off from outside. They are told apart by their addresses: the talker comes
+// from 127.0.0.1, the others from 127.1/16.
 func storm(ctx context.Context, b *bench, c *contestant) (figures, error) {
 	r, err := b.rehearsed(ctx, c, 30*time.Second, nil,
 		[]string{"--clients", "10000", "--talkers", "1", "--rate", "2", "--sources", "50", "--reconnect", "--missed", "50"},

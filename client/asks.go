@@ -7,8 +7,8 @@ import (
 	"ramai/wire"
 )
 
-// ask is a request that is answered by a frame or by an error. An error does not say what it answers, so asks go out one
-// at a time: the first of the queue is the one that waits for its answer.
+// ask is a request that is answered by a frame or by an error. An error does not say what it answers, so asks go out
+// one at a time: the first of the queue is the one that waits for its answer.
 type ask struct {
 	frame wire.Frame // a Join is made anew when it goes out: its room may have moved on
 	sent  bool

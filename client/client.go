@@ -151,8 +151,8 @@ func draw(random io.Reader, max time.Duration) time.Duration {
 // Plain tells whether the server speaks the plain protocol. It stays what it was on the first connection.
 func (c *Client) Plain() bool { return c.core.plain }
 
-// Next returns the next event. It fails when ctx ends, with [ErrClosed] after Close, and with a [*RefusedError] when the
-// server no longer lets this client in; what happened before that is returned first.
+// Next returns the next event. It fails when ctx ends, with [ErrClosed] after Close, and with a [*RefusedError] when
+// the server no longer lets this client in; what happened before that is returned first.
 func (c *Client) Next(ctx context.Context) (Event, error) {
 	for {
 		c.mu.Lock()
@@ -243,8 +243,9 @@ func (c *Client) Leave(room string) error {
 	})
 }
 
-// SetName asks for a name, or gives it up if name is empty. The answer comes as a wire.Name or as [Failed]. What is said
-// from now on waits for it and then goes, with the name or without: who would rather say nothing waits for the answer.
+// SetName asks for a name, or gives it up if name is empty. The answer comes as a wire.Name or as [Failed]. What is
+// said from now on waits for it and then goes, with the name or without: who would rather say nothing waits for the
+// answer.
 func (c *Client) SetName(name string) error {
 	return c.do(func() error {
 		if c.core.plain {

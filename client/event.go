@@ -9,12 +9,12 @@ import (
 // An Event is something that happened.
 //
 // Frame is what the server sent: [wire.Welcomed], [wire.Joined], [wire.Message], [wire.Gap], [wire.Saved],
-// [wire.Refused], [wire.Presence], [wire.Typing], [wire.Name], [wire.Restarting], or [wire.Unknown] from a newer server;
-// or one of this package's own: [Disconnected], [Failed], [Line], [Unconfirmed].
+// [wire.Refused], [wire.Presence], [wire.Typing], [wire.Name], [wire.Restarting], or [wire.Unknown] from a newer
+// server; or one of this package's own: [Disconnected], [Failed], [Line], [Unconfirmed].
 //
 // What is said is settled by whichever comes first: its wire.Saved, its echo (a wire.Message with the own By and ID),
-// a wire.Refused with RetryAfterMS 0, a Line with its ID, or Unconfirmed. A wire.Refused with RetryAfterMS > 0 tells why
-// the client waits before it sends the same again.
+// a wire.Refused with RetryAfterMS 0, a Line with its ID, or Unconfirmed. A wire.Refused with RetryAfterMS > 0 tells
+// why the client waits before it sends the same again.
 type Event struct {
 	Frame wire.Frame
 	Raw   []byte // the frame or line as it came; nil if none did

@@ -22,7 +22,7 @@ const (
 // ReactorKind says how the bytes of connections are moved.
 type ReactorKind string
 
-// The kinds of reactors.
+// The kinds of reactors. The zero value is Auto too.
 const (
 	Auto     ReactorKind = "auto"     // the best that this system has
 	Epoll    ReactorKind = "epoll"    // loops over bare descriptors; Linux only
@@ -40,7 +40,7 @@ type Config struct {
 	MaxRooms     int         // rooms there may be
 	MaxConns     int         // connections at once; more are answered with 503
 	TapeMemory   int64       // bytes of recent messages kept ready to send
-	Reactor      ReactorKind // how the bytes of connections are moved
+	Reactor      ReactorKind // how the bytes of connections are moved; empty: Auto
 	Hosts        []string    // names this server is reached by, besides localhost and IP addresses
 	AllowOrigins []string    // origins of pages elsewhere that may connect, like https://example.org
 	Quiet        bool        // log no line per connection or message

@@ -104,8 +104,8 @@ func TestDeflate(t *testing.T) {
 	}
 }
 
-// Which offers are accepted is the business of package frame; here the first that will do is answered, over all lines of
-// the header, and one that is declined costs nothing.
+// Which offers are accepted is the business of package frame; here the first that will do is answered, over all lines
+// of the header, and one that is declined costs nothing.
 func TestOffers(t *testing.T) {
 	s := serve(t, nil)
 	tests := []struct {

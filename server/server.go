@@ -131,7 +131,7 @@ func written(first <-chan *journal.Outcome) error {
 
 func openReactor(kind ReactorKind) (reactor.Reactor, error) {
 	switch kind {
-	case Auto:
+	case Auto, "":
 		return reactor.New(reactor.Options{})
 	case Epoll:
 		return reactor.NewEpoll(reactor.Options{})
@@ -279,8 +279,8 @@ func (s *Server) close() error {
 	return s.store.Close()
 }
 
-// retry is after how long a client is asked to come back, for each another time: at most a thousand come a second. It is
-// called with mu held.
+// retry is after how long a client is asked to come back, for each another time: at most a thousand come a second. It
+// is called with mu held.
 func (s *Server) retry() time.Duration {
 	spread := max(500*time.Millisecond, time.Duration(len(s.sessions))*time.Millisecond)
 	return 100*time.Millisecond + rand.N(spread)

@@ -122,6 +122,12 @@ func frame[F wire.Frame](p *peer) F {
 	}
 }
 
+// Whoever makes a Config by hand need not say how bytes are moved.
+func TestReactorOfZeroConfig(t *testing.T) {
+	s := serve(t, func(c *server.Config) { c.Reactor = server.Config{}.Reactor })
+	dial(t, s.url).expect(wire.Welcome)
+}
+
 // overReactors runs f over each way of moving bytes that this system has.
 func overReactors(t *testing.T, f func(*testing.T, server.ReactorKind)) {
 	kinds := []server.ReactorKind{server.Portable}

@@ -17,8 +17,8 @@ type inputLine struct {
 	tooLong bool
 }
 
-// readLines sends the lines of r until its end, or until stop closes, and then closes lines. It ignores an error of r as
-// if it were the end: there is nothing else to be done about it.
+// readLines sends the lines of r until its end, or until stop closes, and then closes lines. It ignores an error of r
+// as if it were the end: there is nothing else to be done about it.
 func readLines(r io.Reader, lines chan<- inputLine, stop <-chan struct{}) {
 	defer close(lines)
 	in := bufio.NewReader(r)

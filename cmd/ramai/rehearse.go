@@ -12,8 +12,8 @@ import (
 	"ramai/internal/rehearse"
 )
 
-// readSize is how much the clients read at once, in bytes: about as much as a server writes to one at once. Reading costs
-// more than checking.
+// readSize is how much the clients read at once, in bytes: about as much as a server writes to one at once. Reading
+// costs more than checking.
 const readSize = 128 << 10
 
 // newRehearse returns the command that measures a server and checks all that it delivers.

@@ -33,7 +33,7 @@ const limit = 60 * time.Second
 // top of testscript's own commands they have
 //
 //	serve NAME [FLAG...]       start ramai serve in $WORK/NAME, or start it again; $NAME is its URL
-//	original NAME              start a server like the chat this one goes back to: plain, without a past; $NAME is its URL
+//	original NAME              start a server like the original chat: plain, without a past; $NAME is its URL
 //	cut NAME                   break all connections of an original
 //	crowd URL N                wait until N connections are in the room of URL
 //	start NAME ARG...          start ramai ARG... in the background

@@ -13,8 +13,9 @@ import (
 	"ramai/wire"
 )
 
-// Rules of what join writes to stdout: each line of output is one call of Write, at once, so that a reader of a pipe has
-// whole lines and no late ones. Nothing that others wrote reaches a terminal but through client.Printable or jsonLine.
+// Rules of what join writes to stdout: each line of output is one call of Write, at once, so that a reader of a pipe
+// has whole lines and no late ones. Nothing that others wrote reaches a terminal but through client.Printable or
+// jsonLine.
 
 // heard is what stands before a message; its further lines are indented by as much.
 const heard = "From server: "

@@ -64,7 +64,8 @@ func TestNotesAreOneLine(t *testing.T) {
 	}
 }
 
-// FuzzJSONLine holds the output for programs to two rules: it means what came, and it has nothing that acts on a terminal.
+// FuzzJSONLine holds the output for programs to two rules: it means what came, and it has nothing that acts on a
+// terminal.
 func FuzzJSONLine(f *testing.F) {
 	for _, s := range []string{`{}`, "{\"a\":\n[1, \"\u202e\U000e0041\x7f\u0085\"]}", `"\u001b"`, "\"\xff\"", `x`} {
 		f.Add([]byte(s))

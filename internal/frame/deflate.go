@@ -125,7 +125,8 @@ func inflate(payload []byte, limit int) ([]byte, *Error) {
 	out := bytes.NewBuffer(make([]byte, 0, min(3*len(payload), limit)+bytes.MinRead))
 	r := &io.LimitedReader{R: f.r, N: int64(limit) + 1}
 	f.in.Reset(append(payload, inflateTail...))
-	for streams := 0; f.in.Len() > 0; streams++ { // a last block may be followed by others (RFC 7692, section 7.2.1), as a stream of their own
+	// A last block may be followed by others (RFC 7692, section 7.2.1), as a stream of their own.
+	for streams := 0; f.in.Len() > 0; streams++ {
 		if streams == maxStreams {
 			return nil, refuse(ws.StatusPolicyViolation, "a compressed message with more than %d last blocks; end it with one", maxStreams)
 		}

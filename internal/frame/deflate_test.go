@@ -104,7 +104,8 @@ func TestBombs(t *testing.T) {
 	if len(bomb) > limit {
 		t.Fatalf("the bomb has %d bytes", len(bomb))
 	}
-	blocks := repeat(limit/2, "\x03\x00") // empty ones, each said to be the last; but after the last has to come one that is not
+	// Empty ones, each said to be the last; but after the last has to come one that is not.
+	blocks := repeat(limit/2, "\x03\x00")
 	for name, payload := range map[string]string{"bomb": bomb, "blocks": blocks} {
 		stream := compressed(true, Text, payload)
 		var before, after runtime.MemStats
@@ -120,8 +121,8 @@ func TestBombs(t *testing.T) {
 	}
 }
 
-// Whatever a deflater was used for before, and whoever uses others at the same time: the same payload makes the same frame,
-// and a decoder makes the payload of it.
+// Whatever a deflater was used for before, and whoever uses others at the same time: the same payload makes the same
+// frame, and a decoder makes the payload of it.
 func TestAppendDeflated(t *testing.T) {
 	payloads, want := make([][]byte, 60), make([][]byte, 60)
 	rnd := rand.New(rand.NewPCG(1, 2))

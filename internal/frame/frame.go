@@ -7,8 +7,8 @@
 // bytes that came, never for a length that was merely announced. A message that lies in one frame, and whole in the
 // bytes given, is unmasked where it lies and handed out without a copy.
 //
-// The one extension is permessage-deflate (RFC 7692) without context takeover: each message is deflated by itself, so one
-// deflated frame is right for every reader, and nothing is kept for a connection between messages.
+// The one extension is permessage-deflate (RFC 7692) without context takeover: each message is deflated by itself, so
+// one deflated frame is right for every reader, and nothing is kept for a connection between messages.
 package frame
 
 import (

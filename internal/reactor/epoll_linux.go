@@ -11,9 +11,9 @@ const crowded = 4096
 // Epoll serves TCP connections with a few loops, each of them one goroutine that owns its connections and makes all
 // calls of their Sources. Whatever is not a *net.TCPConn, TLS above all, a Portable inside it serves.
 //
-// The last loop takes connections only when all others are crowded. Few are served cheaper, and what else there is to do
-// gets its turn sooner, where one processor is left to the rest of the program; of a crowd the last is reached sooner
-// where all take part.
+// The last loop takes connections only when all others are crowded. Few are served cheaper, and what else there is to
+// do gets its turn sooner, where one processor is left to the rest of the program; of a crowd the last is reached
+// sooner where all take part.
 type Epoll struct {
 	opt      Options
 	loops    []*loop

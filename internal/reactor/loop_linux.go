@@ -23,8 +23,8 @@ const (
 var longAgo = time.Unix(1, 0)
 
 // loop serves sockets from one goroutine. Whoever has work for a socket of it puts that into the list pushed; the loop
-// goes round over what is in ready, and sleeps in the poller of the Go runtime, on which its epoll descriptor hangs like
-// any other file: no thread waits with it.
+// goes round over what is in ready, and sleeps in the poller of the Go runtime, on which its epoll descriptor hangs
+// like any other file: no thread waits with it.
 type loop struct {
 	opt   Options
 	start time.Time // what all times of the loop count from
@@ -132,7 +132,8 @@ func (l *loop) wait() {
 		deadline = l.start.Add(at)
 	}
 	_ = l.file.SetReadDeadline(deadline)
-	l.asleep.Store(true)                                                      // after the deadline, which rouse replaces, and before the look at what it announces
+	// After the deadline, which rouse replaces, and before the look at what it announces.
+	l.asleep.Store(true)
 	if l.pushed.Load() != nil || l.stop.Load() || l.raw.Read(l.poll) != nil { // the error is the deadline's
 		l.fetch()
 	}

@@ -87,8 +87,8 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// lookEvery is how often it is looked whether a peer is gone, 11 seconds by default: often enough to find the dead within
-// a minute, and seldom enough to cost nothing beside what is written meanwhile.
+// lookEvery is how often it is looked whether a peer is gone, 11 seconds by default: often enough to find the dead
+// within a minute, and seldom enough to cost nothing beside what is written meanwhile.
 func (o Options) lookEvery() time.Duration { return max(o.Dead/4, 10*time.Millisecond) }
 
 // drain is how long an ended connection is read on, so that the peer can read the last of it.

@@ -8,9 +8,9 @@ import (
 )
 
 // The calls below are not those of package unix, because those order all readers after all writers in the eyes of the
-// race detector, and so hide races between connections. They are raw: none of them blocks, and a call that the scheduler
-// knows of is taken for a blocking one when it takes its time, and the loop's goroutine is moved from thread to thread. In
-// exchange the loops yield by themselves, see yieldEvery.
+// race detector, and so hide races between connections. They are raw: none of them blocks, and a call that the
+// scheduler knows of is taken for a blocking one when it takes its time, and the loop's goroutine is moved from thread
+// to thread. In exchange the loops yield by themselves, see yieldEvery.
 
 // readFD is recv(2) on a nonblocking descriptor of a socket: like send(2) below it passes over what read(2) does for
 // files. It returns 0 and nil at the end of what comes.

@@ -34,7 +34,8 @@ type silence struct {
 
 // dead tells whether something is unacknowledged for patience, and nothing at all was acknowledged for as long. A peer
 // that lives but does not read goes on answering the probes of its closed window. One probe without an answer proves
-// nothing: the answers are rationed (ip-sysctl, tcp_invalid_ratelimit), may get lost, and the next is up to 2 minutes off.
+// nothing: the answers are rationed (ip-sysctl, tcp_invalid_ratelimit), may get lost, and the next is up to 2 minutes
+// off.
 func (s *silence) dead(info *unix.TCPInfo, now, patience time.Duration) bool {
 	if info.Unacked == 0 && info.Probes < 2 {
 		s.since = 0

@@ -41,8 +41,8 @@ func (r *rehearsal) dial(ctx context.Context, c *client) error {
 	return nil
 }
 
-// upgrade does the handshake of RFC 6455 section 4.1 and returns what came behind it. What the server answers is taken on
-// trust: it is a server that one wants to measure.
+// upgrade does the handshake of RFC 6455 section 4.1 and returns what came behind it. What the server answers is taken
+// on trust: it is a server that one wants to measure.
 func (r *rehearsal) upgrade(nc net.Conn) ([]byte, error) {
 	nc.SetDeadline(time.Now().Add(30 * time.Second))
 	defer nc.SetDeadline(time.Time{})

@@ -11,7 +11,7 @@ import (
 type ledger struct {
 	mu       sync.Mutex
 	index    [][]int32                     // guarded by mu: by talker and message of it, where that stands, plus one
-	disorder int64                         // guarded by mu: messages that everybody heard after a later one of their talker
+	disorder int64                         // guarded by mu: those that everybody heard after a later one of their talker
 	said     []atomic.Int64                // by talker: messages handed out
 	pages    [1 << 14]atomic.Pointer[page] // readers look without a lock
 	size     atomic.Int64                  // messages written
@@ -68,8 +68,8 @@ func (l *ledger) take(i int) *take {
 
 func (l *ledger) keep(t *take) { l.takes[t.index%len(l.takes)].Store(t) }
 
-// note writes s under i, if that is the first free index and s stands nowhere yet. It returns where s stands, or -1, and
-// whether it was written now.
+// note writes s under i, if that is the first free index and s stands nowhere yet. It returns where s stands, or -1,
+// and whether it was written now.
 func (l *ledger) note(i int, s stamp) (at int, written bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -31,7 +31,7 @@ type Config struct {
 	Slow      int           // clients that read nothing while there is talk, and everything after
 	Churn     float64       // ramai.v1: clients a second that break off and come back
 	Plain     bool          // the plain door; otherwise ramai.v1
-	Reconnect bool          // ramai.v1: clients that do not talk come back if their connections are cut while there is talk
+	Reconnect bool          // ramai.v1: clients that do not talk come back if they are cut off while there is talk
 	Missed    int           // of which they first miss so many messages
 	Sources   int           // addresses of 127.1/16 that those who do not talk connect from; 0: as the system chooses
 	Drain     time.Duration // how long after the talk the last message may take; 0: 30 s

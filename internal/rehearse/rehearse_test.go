@@ -108,7 +108,8 @@ func (l *cutter) cut() int {
 	return n
 }
 
-// TestBack: who is cut off comes back and misses nothing, neither of what is said meanwhile nor if he had heard nothing yet.
+// TestBack: who is cut off comes back and misses nothing, neither of what is said meanwhile nor if he had heard nothing
+// yet.
 func TestBack(t *testing.T) {
 	l, cut := new(cutter), 0
 	rep, err := Run(context.Background(), Config{

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// A text of the rehearsal is a head and padding. The head is "~", the run (4 hex digits), and 24 letters of 4 bits each,
-// "@" for 0 to "O" for 15, highest first: the talker (16 bits), which message of it this is (32), and when that was due,
-// in nanoseconds since the beginning (48). Letters that differ in 4 bits only are read eight at a time.
+// A text of the rehearsal is a head and padding. The head is "~", the run (4 hex digits), and 24 letters of 4 bits
+// each, "@" for 0 to "O" for 15, highest first: the talker (16 bits), which message of it this is (32), and when that
+// was due, in nanoseconds since the beginning (48). Letters that differ in 4 bits only are read eight at a time.
 const (
 	runLen  = 1 + 4
 	headLen = runLen + 24

@@ -59,8 +59,8 @@ func TestDeflatedOnceForAll(t *testing.T) {
 	}
 }
 
-// What is read again from the journal is deflated once for all who wait for it, and is the same as on the tape, whatever
-// was deflated in between.
+// What is read again from the journal is deflated once for all who wait for it, and is the same as on the tape,
+// whatever was deflated in between.
 func TestRefillOfDeflated(t *testing.T) {
 	st := newStage(t, 1<<20)
 	a, b := st.Join("den", DeflatedJSON, &guest{}), st.Join("den", DeflatedJSON, &guest{})

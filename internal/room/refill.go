@@ -57,7 +57,8 @@ func (h *Hub) chunk(key refillKey) (Chunk, error) {
 	return Chunk{Frames: h.segment(key.enc, messages), First: h.store.Head(key.room).First}, nil
 }
 
-// warm puts the messages up to head onto a tape that began empty after it, so that those who come back find them in memory.
+// warm puts the messages up to head onto a tape that began empty after it, so that those who come back find them in
+// memory.
 func (h *Hub) warm(room string, enc Encoding, t *tape.Tape, head uint64) {
 	messages, err := h.store.ReadBefore(room, head+1, journal.MaxRead)
 	if err != nil {

@@ -60,8 +60,8 @@ func TestFeedOfOtherOutcomes(t *testing.T) {
 	}
 }
 
-// The order of Feed: first the tapes, so that whoever is told "saved" could hear it; then who asked; then all are woken,
-// once a batch.
+// The order of Feed: first the tapes, so that whoever is told "saved" could hear it; then who asked; then all are
+// woken, once a batch.
 func TestFeedOrder(t *testing.T) {
 	st := newStage(t, 1<<20)
 	var order []string

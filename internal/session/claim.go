@@ -23,8 +23,8 @@ func ClaimOf(by, asked string) (journal.Event, *wire.Error) {
 	return journal.Event{Kind: journal.Claim, By: by, Name: name, Key: names.Key(name)}, nil
 }
 
-// Release frees the name that was bound to a connection of by, as soon as there is room in the queue. After the last one
-// nothing is held, so it may come too often.
+// Release frees the name that was bound to a connection of by, as soon as there is room in the queue. After the last
+// one nothing is held, so it may come too often.
 func (e *Env) Release(by string) {
 	_ = e.Submit(journal.Event{Kind: journal.Release, By: by}, func() { e.Release(by) })
 }

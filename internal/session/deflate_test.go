@@ -30,8 +30,8 @@ func (st *stage) deflatedOf(v1 bool) (b []byte) {
 	return b
 }
 
-// However the bytes are cut, from the tape or the journal, frozen in between or not: who reads deflated gets exactly the
-// frames that all others get who do, and those who do not get theirs.
+// However the bytes are cut, from the tape or the journal, frozen in between or not: who reads deflated gets exactly
+// the frames that all others get who do, and those who do not get theirs.
 func TestReadersOfDeflated(t *testing.T) {
 	for _, tape := range []int64{1, 20 << 10, 4 << 20} {
 		for _, v1 := range []bool{true, false} {

@@ -53,7 +53,8 @@ func (st *stage) bytesOf(v1 bool, n uint64) []byte {
 	}
 }
 
-// However the bytes are cut on their way, a reader gets exactly the frames that were said, from the tape or the journal.
+// However the bytes are cut on their way, a reader gets exactly the frames that were said, from the tape or the
+// journal.
 func TestShortWrites(t *testing.T) {
 	for _, tape := range []int64{1, 20 << 10, 4 << 20} {
 		for _, v1 := range []bool{true, false} {

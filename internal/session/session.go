@@ -29,8 +29,8 @@ import (
 
 // Bounds of one session.
 const (
-	// highWater is how many bytes in the private buffer stop the reading of requests: answers that the client has not taken
-	// yet, and before them the rest of a room's frame that was cut, which counts as they do.
+	// highWater is how many bytes in the private buffer stop the reading of requests: answers that the client has not
+	// taken yet, and before them the rest of a room's frame that was cut, which counts as they do.
 	highWater    = 64 << 10
 	maxFlight    = 256              // events submitted and not yet stored
 	pingEvery    = 25 * time.Second // below the usual time-out of proxies, 30 s
@@ -440,8 +440,8 @@ func (s *Session) Closed(err error) {
 	s.env.Log.Info("Connection closed: "+s.from(), "why", why)
 }
 
-// release gives back what the session holds. The server, whose stop waits for the end of each session, hears of it after
-// that and whatever happens meanwhile, but before the log, which may be slow.
+// release gives back what the session holds. The server, whose stop waits for the end of each session, hears of it
+// after that and whatever happens meanwhile, but before the log, which may be slow.
 func (s *Session) release() {
 	if s.env.Closed != nil {
 		defer s.env.Closed(s)

@@ -77,8 +77,8 @@ func (s *sim) addr(i int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 40000)
 }
 
-// deflate tells whether one client of each door negotiates permessage-deflate. Not with every seed: under the race detector
-// deflating takes most of the time.
+// deflate tells whether one client of each door negotiates permessage-deflate. Not with every seed: under the race
+// detector deflating takes most of the time.
 func (s *sim) deflate() bool { return s.set.seed%3 == 0 }
 
 // step is one thing that happens.

@@ -94,7 +94,8 @@ func (p Span) Bytes() []byte {
 	return p.seg.buf[p.seg.end(p.from):p.seg.end(p.to):p.seg.end(p.to)]
 }
 
-// Taken tells where a reader stands that took the first k bytes: at number n, with the rest of frame n still to be sent.
+// Taken tells where a reader stands that took the first k bytes: at number n, with the rest of frame n still to be
+// sent.
 func (p Span) Taken(k int) (n uint64, rest []byte) {
 	stop := p.seg.end(p.from) + uint32(k)
 	i := uint32(sort.Search(int(p.to-p.from), func(i int) bool { return p.seg.ends[p.from+uint32(i)] >= stop }))

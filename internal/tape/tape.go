@@ -2,8 +2,8 @@
 //
 // A [Tape] holds complete frames of one encoding, end to end, in immutable segments, with an index from numbers to
 // places. Frames are the same for every reader, so sending is one write of everything from the reader's number to the
-// newest; a reader costs its number and nothing else. Readers take no lock. What leaves a tape for want of space is made
-// again from the journal, byte for byte, as a [Segment] of its own.
+// newest; a reader costs its number and nothing else. Readers take no lock. What leaves a tape for want of space is
+// made again from the journal, byte for byte, as a [Segment] of its own.
 //
 // All tapes share a [Budget]. The package knows no chat: a frame is bytes with a number.
 package tape
@@ -168,7 +168,8 @@ func (b *Budget) remove(t *Tape) {
 	b.mu.Unlock()
 }
 
-// Trim drops what was least recently read until the tapes fit the budget. Whoever adds to a tape calls it, after each batch.
+// Trim drops what was least recently read until the tapes fit the budget. Whoever adds to a tape calls it, after each
+// batch.
 func (b *Budget) Trim() {
 	b.tick.Add(1)
 	for b.spent.Load() > b.max {

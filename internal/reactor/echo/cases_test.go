@@ -117,7 +117,8 @@ func repeat(p piece, n int) (all []piece) {
 	return all
 }
 
-// examples follow the groups of Autobahn's test suite. They are its kind, not its text. Short ones come byte by byte, too.
+// examples follow the groups of Autobahn's test suite. They are its kind, not its text. Short ones come byte by byte,
+// too.
 func examples() (all []example) {
 	for _, group := range [][]example{
 		framing(), pings(), reserved(), fragments(), characters(), closes(), limits(),

@@ -5,8 +5,8 @@
 //	go run ./internal/reactor/echo --dial ws://127.0.0.1:9001 [--portable] [--agent NAME]
 //
 // A server goes on until it gets SIGINT or SIGTERM. A client with a path, such as /runCase?case=1&agent=ramai, is one
-// connection, and ends with it; without a path it asks a server of Autobahn's kind how many cases there are, runs all of
-// them, and has the reports written.
+// connection, and ends with it; without a path it asks a server of Autobahn's kind how many cases there are, runs all
+// of them, and has the reports written.
 package main
 
 import (

@@ -25,8 +25,8 @@ type closed struct{ code uint16 }
 
 func (c closed) Error() string { return fmt.Sprintf("closed by the peer with code %d", c.code) }
 
-// echo is a reactor.Source that sends back what it gets. Its fields are owned by who calls it as that, and before by who
-// made it.
+// echo is a reactor.Source that sends back what it gets. Its fields are owned by who calls it as that, and before by
+// who made it.
 type echo struct {
 	dec    frame.Decoder
 	client bool

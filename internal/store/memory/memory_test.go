@@ -22,6 +22,16 @@ func TestStore(t *testing.T) {
 	})
 }
 
+func BenchmarkApply(b *testing.B) {
+	journaltest.BenchmarkApply(b, func(b *testing.B) journal.Store {
+		s, err := memory.New(rand.Reader)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return s
+	})
+}
+
 func TestNoRandomness(t *testing.T) {
 	if s, err := memory.New(failing{}); err == nil {
 		t.Errorf("New gave a store whose log is %q without randomness", s.Log())

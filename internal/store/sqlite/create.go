@@ -12,7 +12,8 @@ const (
 	endNumber  = 1 << numberBits
 )
 
-// schema makes the tables. Messages lie in the order of an integer, which is the cheapest to append to. They are STRICT, so that what is read has the type it should have.
+// schema makes the tables. Messages lie in the order of an integer, which is the cheapest to append to. They are
+// STRICT, so that what is read has the type it should have.
 const schema = `
 CREATE TABLE meta(
 	one INTEGER PRIMARY KEY CHECK(one = 1),
@@ -52,29 +53,6 @@ CREATE TABLE names(
 	used INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 `
-
-// upgrade brings a database of an earlier version up to this one, in one transaction. The caller checkpoints: what is
-// only in the write-ahead log is not in the header that checkFile reads.
-func upgrade(c conn) error {
-	row, err := c.ints("PRAGMA user_version")
-	if err != nil || len(row) == 1 && row[0] == version {
-		return err
-	}
-	err = c.exec(fmt.Sprintf(`
-BEGIN IMMEDIATE;
-ALTER TABLE messages RENAME TO messages_1;
-CREATE TABLE messages(
-	key INTEGER PRIMARY KEY, at INTEGER NOT NULL, by TEXT NOT NULL, name TEXT NOT NULL, id TEXT NOT NULL, text TEXT NOT NULL
-) STRICT;
-INSERT INTO messages SELECT room << 40 | n, at, by, name, id, text FROM messages_1 ORDER BY room, n;
-DROP TABLE messages_1;
-PRAGMA user_version=%d;
-COMMIT;`, version))
-	if err != nil {
-		return fmt.Errorf("upgrade the database to version %d: %w", version, err)
-	}
-	return nil
-}
 
 // create makes an empty database. It appears under its name when it is whole.
 func create(path, log string) error {

@@ -8,12 +8,10 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
-	"slices"
 	"strings"
 	"testing"
 
 	"ramai/internal/journal"
-	"ramai/wire"
 )
 
 func TestFolderIsMade(t *testing.T) {
@@ -294,7 +292,8 @@ func TestKilled(t *testing.T) {
 
 // The note that commits are not synced is on disk before the first of them, and each durability is what it says.
 func TestDurability(t *testing.T) {
-	for durability, want := range map[Durability]int64{Full: 2, Normal: 1} { // https://sqlite.org/pragma.html#pragma_synchronous
+	// https://sqlite.org/pragma.html#pragma_synchronous
+	for durability, want := range map[Durability]int64{Full: 2, Normal: 1} {
 		s := open(t, t.TempDir(), with(durability))
 		check := func(when string) {
 			t.Helper()
@@ -334,45 +333,5 @@ func TestCloseInDoubt(t *testing.T) {
 	}
 	if again := open(t, dir, with(Normal)); again.Log() == s.Log() || again.Head("lobby") != (journal.Head{First: 1}) {
 		t.Errorf("the log is %q as before; the head %v", again.Log(), again.Head("lobby"))
-	}
-}
-
-// version1 turns an empty database into one of version 1, with messages of two rooms.
-const version1 = `
-DROP TABLE messages;
-CREATE TABLE messages(
-	room INTEGER NOT NULL, n INTEGER NOT NULL, at INTEGER NOT NULL, by TEXT NOT NULL, name TEXT NOT NULL, id TEXT NOT NULL, text TEXT NOT NULL,
-	PRIMARY KEY(room, n)
-) STRICT, WITHOUT ROWID;
-INSERT INTO rooms VALUES(1, 'lobby', 1, 2), (2, 'team', 1, 1);
-INSERT INTO messages VALUES(1, 1, 1000, 'anna', '', 'a', 'one'), (1, 2, 2000, 'ben', 'Ben', 'b', 'two'), (2, 1, 3000, 'anna', '', 'a', 'elsewhere');
-UPDATE meta SET position = 3, at = 3000;
-PRAGMA user_version=1;`
-
-func TestUpgrade(t *testing.T) {
-	dir := t.TempDir()
-	database(t, dir, version1)
-	for range 2 { // the second time there is nothing to do
-		s := open(t, dir, quiet)
-		lobby, err1 := s.Read("lobby", 0, 10)
-		team, err2 := s.ReadBefore("team", 2, 10)
-		if err := errors.Join(err1, err2); err != nil {
-			t.Fatal(err)
-		}
-		want := []wire.Message{
-			{Room: "lobby", N: 1, At: 1000, By: "anna", ID: "a", Text: "one"},
-			{Room: "lobby", N: 2, At: 2000, By: "ben", From: "Ben", ID: "b", Text: "two"},
-			{Room: "team", N: 1, At: 3000, By: "anna", ID: "a", Text: "elsewhere"},
-		}
-		if got := append(lobby, team...); !slices.Equal(got, want) {
-			t.Errorf("after the upgrade: %v", got)
-		}
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	header, err := os.ReadFile(filepath.Join(dir, fileName))
-	if err != nil || binary.BigEndian.Uint32(header[versionOffset:]) != version {
-		t.Errorf("the header does not say the new version (%v)", err)
 	}
 }

@@ -123,7 +123,7 @@ func (s *Store) start() error {
 // a process was killed between write and sync: before anybody reads it, it has to be on disk.
 func (s *Store) connect() error {
 	var err error
-	if s.writer, err = openWriter(s.path()); err != nil {
+	if s.writer, err = openWriter(s.path(), s.opt.Log); err != nil {
 		return err
 	}
 	if err := s.writer.checkpoint(); err != nil {

@@ -3,6 +3,8 @@ package sqlite
 import (
 	"errors"
 	"fmt"
+	"log/slog"
+	"path/filepath"
 	"strings"
 
 	sqlite3 "modernc.org/sqlite/lib"
@@ -19,12 +21,14 @@ type writer struct {
 	advance                 *stmt
 }
 
-func openWriter(path string) (*writer, error) {
+// openWriter opens the database, and upgrades it if it is of an earlier version.
+func openWriter(path string, log *slog.Logger) (*writer, error) {
 	c, err := connect(path, "synchronous=FULL", "journal_mode=WAL")
 	if err != nil {
 		return nil, err
 	}
-	if err := upgrade(c); err != nil {
+	room := func() (uint64, error) { return free(filepath.Dir(path)) }
+	if err := upgrade(c, room, log); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	w := &writer{conn: c}

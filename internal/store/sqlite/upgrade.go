@@ -1,0 +1,83 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+)
+
+// upgrade brings a database of an earlier version up to this one, in one transaction, or leaves it as it is. For a while
+// that takes room for all rows twice, once in the write-ahead log and once in the file: free says how many bytes there
+// are, and if they are too few nothing is begun. Afterwards the file is as long as before.
+func upgrade(c conn, free func() (uint64, error), log *slog.Logger) error {
+	row, err := c.ints("PRAGMA user_version")
+	if err == nil && len(row) != 1 {
+		err = errors.New("the version of the database is missing")
+	}
+	if err != nil || row[0] == version {
+		return err
+	}
+	need, err := checkRoom(c, free)
+	if err != nil {
+		return fmt.Errorf("upgrade the database from version %d to %d: %w", row[0], version, err)
+	}
+	log.Info("upgrading the database, which takes a while", "from", row[0], "to", version, "bytes_needed", need)
+	if err := rewrite(c); err != nil {
+		return fmt.Errorf("upgrade the database from version %d to %d: %w", row[0], version, err)
+	}
+	log.Info("upgraded the database", "from", row[0], "to", version)
+	return nil
+}
+
+// checkRoom returns how many bytes an upgrade takes, if there is room for them.
+func checkRoom(c conn, free func() (uint64, error)) (need uint64, err error) {
+	used, err := c.ints(`SELECT (page_count - freelist_count) * page_size
+FROM pragma_page_count, pragma_freelist_count, pragma_page_size`)
+	if err == nil && len(used) != 1 {
+		err = errors.New("the size of the database is missing")
+	}
+	if err != nil {
+		return 0, err
+	}
+	need = 2 * uint64(used[0])
+	have, err := free()
+	if err != nil {
+		return 0, fmt.Errorf("ask how much space is free: %w", err)
+	}
+	if have < need {
+		return 0, fmt.Errorf("for a while this takes %d MB of free space, and there are %d MB; make room first, nothing was changed",
+			need>>20+1, have>>20)
+	}
+	return need, nil
+}
+
+// rewrite makes the tables of version 1 those of version 2. What is only in the write-ahead log is not in the header
+// that checkFile reads, so the log is checkpointed at once, and once more when the space of the old table is given back.
+func rewrite(c conn) error {
+	w := writer{conn: c}
+	err := c.exec(fmt.Sprintf(`
+BEGIN IMMEDIATE;
+ALTER TABLE messages RENAME TO messages_1;
+CREATE TABLE messages(
+	key INTEGER PRIMARY KEY,
+	at INTEGER NOT NULL,
+	by TEXT NOT NULL,
+	name TEXT NOT NULL,
+	id TEXT NOT NULL,
+	text TEXT NOT NULL
+) STRICT;
+INSERT INTO messages SELECT room << 40 | n, at, by, name, id, text FROM messages_1 ORDER BY room, n;
+DROP TABLE messages_1;
+PRAGMA user_version=%d;
+COMMIT;`, version))
+	if err != nil {
+		return err
+	}
+	if err := w.checkpoint(); err != nil {
+		return err
+	}
+	if err := c.exec("PRAGMA incremental_vacuum"); err != nil {
+		return fmt.Errorf("give back the space of the old table: %w", err)
+	}
+	return w.checkpoint()
+}

@@ -1,0 +1,133 @@
+package sqlite
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"ramai/wire"
+)
+
+// version1 turns an empty database into one of version 1, with messages of two rooms.
+const version1 = `
+DROP TABLE messages;
+CREATE TABLE messages(
+	room INTEGER NOT NULL, n INTEGER NOT NULL, at INTEGER NOT NULL, by TEXT NOT NULL, name TEXT NOT NULL, id TEXT NOT NULL, text TEXT NOT NULL,
+	PRIMARY KEY(room, n)
+) STRICT, WITHOUT ROWID;
+INSERT INTO rooms VALUES(1, 'lobby', 1, 2), (2, 'team', 1, 1);
+INSERT INTO messages VALUES(1, 1, 1000, 'anna', '', 'a', 'one'), (1, 2, 2000, 'ben', 'Ben', 'b', 'two'), (2, 1, 3000, 'anna', '', 'a', 'elsewhere');
+UPDATE meta SET position = 3, at = 3000;
+PRAGMA user_version=1;`
+
+func TestUpgrade(t *testing.T) {
+	dir := t.TempDir()
+	database(t, dir, version1)
+	for range 2 { // the second time there is nothing to do
+		s := open(t, dir, quiet)
+		lobby, err1 := s.Read("lobby", 0, 10)
+		team, err2 := s.ReadBefore("team", 2, 10)
+		if err := errors.Join(err1, err2); err != nil {
+			t.Fatal(err)
+		}
+		want := []wire.Message{
+			{Room: "lobby", N: 1, At: 1000, By: "anna", ID: "a", Text: "one"},
+			{Room: "lobby", N: 2, At: 2000, By: "ben", From: "Ben", ID: "b", Text: "two"},
+			{Room: "team", N: 1, At: 3000, By: "anna", ID: "a", Text: "elsewhere"},
+		}
+		if got := append(lobby, team...); !slices.Equal(got, want) {
+			t.Errorf("after the upgrade: %v", got)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	header, err := os.ReadFile(filepath.Join(dir, fileName))
+	if err != nil || binary.BigEndian.Uint32(header[versionOffset:]) != version {
+		t.Errorf("the header does not say the new version (%v)", err)
+	}
+}
+
+// An upgrade is told at its beginning and at its end, once, and takes no space for good.
+func TestUpgradeGivesSpaceBack(t *testing.T) {
+	dir := t.TempDir()
+	database(t, dir, version1+many)
+	before := fileSize(t, dir)
+	var log bytes.Buffer
+	opt := quiet
+	opt.Log = slog.New(slog.NewTextHandler(&log, nil))
+	for range 2 {
+		s := open(t, dir, opt)
+		if got, err := s.Read("lobby", 5000, 1); err != nil || len(got) != 1 || got[0].ID != "5001" {
+			t.Errorf("read %v, %v", got, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after := fileSize(t, dir); after > before+before/20 {
+		t.Errorf("the file had %d bytes, and has %d", before, after)
+	}
+	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+	if len(lines) != 2 || !strings.Contains(lines[0], "bytes_needed") || !strings.Contains(lines[1], "to=2") {
+		t.Errorf("the log has %q, want its beginning and its end", lines)
+	}
+}
+
+// many is what to add to version1 for a file of some size.
+const many = `
+WITH RECURSIVE k(n) AS (SELECT 3 UNION ALL SELECT n + 1 FROM k WHERE n < 10000)
+INSERT INTO messages SELECT 1, n, n, 'anna', '', n, printf('%.*c', 200, 'x') FROM k;
+UPDATE rooms SET last = 10000 WHERE id = 1;`
+
+func fileSize(t *testing.T, dir string) int64 {
+	t.Helper()
+	info, err := os.Stat(filepath.Join(dir, fileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Size()
+}
+
+// Without the space for an upgrade nothing is begun; with it, it works.
+func TestUpgradeNeedsSpace(t *testing.T) {
+	dir := t.TempDir()
+	database(t, dir, version1+many)
+	path := filepath.Join(dir, fileName)
+	was, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	room, errAsk := uint64(len(was))*19/10, error(nil)
+	try := func() error {
+		c, err := connect(path, "synchronous=FULL", "journal_mode=WAL")
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = upgrade(c, func() (uint64, error) { return room, errAsk }, quiet.Log)
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return err
+	}
+	if err := try(); err == nil || !strings.Contains(err.Error(), "make room") {
+		t.Errorf("without the space: %v", err)
+	}
+	errAsk = errors.New("no such disk")
+	if err := try(); !errors.Is(err, errAsk) {
+		t.Errorf("without knowing the space: %v", err)
+	}
+	if is, err := os.ReadFile(path); err != nil || !bytes.Equal(is[headerSize:], was[headerSize:]) || is[versionOffset+3] != 1 {
+		t.Errorf("the file was changed, or is gone (%v)", err)
+	}
+	room, errAsk = 2*uint64(len(was)), nil
+	if err := try(); err != nil {
+		t.Errorf("with the space: %v", err)
+	}
+}
