@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"io"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"ramai/internal/session"
@@ -31,19 +32,20 @@ const (
 
 // Config is what a server is made from. Start from [Defaults].
 type Config struct {
-	Data         string      // folder of the data; made if it is not there
-	Memory       bool        // keep everything in memory instead, and nothing after Close
-	Durability   Durability  // of the data in the folder
-	Rate         float64     // events a second, for each sender and each address; 0: no limit of any kind
-	Burst        int         // events at once
-	MaxText      int         // bytes of a text
-	MaxRooms     int         // rooms there may be
-	MaxConns     int         // connections at once; more are answered with 503
-	TapeMemory   int64       // bytes of recent messages kept ready to send
-	Reactor      ReactorKind // how the bytes of connections are moved; empty: Auto
-	Hosts        []string    // names this server is reached by, besides localhost and IP addresses
-	AllowOrigins []string    // origins of pages elsewhere that may connect, like https://example.org
-	Quiet        bool        // log no line per connection or message
+	Data         string         // folder of the data; made if it is not there
+	Memory       bool           // keep everything in memory instead, and nothing after Close
+	Durability   Durability     // of the data in the folder
+	Rate         float64        // events a second, for each sender and each address; 0: no limit of any kind
+	Burst        int            // events at once
+	MaxText      int            // bytes of a text
+	MaxRooms     int            // rooms there may be
+	MaxConns     int            // connections at once; more are answered with 503
+	TapeMemory   int64          // bytes of recent messages kept ready to send
+	Reactor      ReactorKind    // how the bytes of connections are moved; empty: Auto
+	Hosts        []string       // names this server is reached by, besides localhost and IP addresses
+	AllowOrigins []string       // origins of pages elsewhere that may connect, like https://example.org
+	TrustProxies []netip.Prefix // who is believed, in X-Forwarded-For, about where a request comes from
+	Quiet        bool           // log no line per connection or message
 	Version      string
 
 	Log    *slog.Logger

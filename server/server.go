@@ -225,12 +225,24 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	var err error
 	select {
 	case <-ctx.Done():
-		h.Close() // not the connections of sessions: those are no longer its own
-		<-ended
 	case err = <-ended:
 		err = fmt.Errorf("accepting connections: %w", err)
 	}
-	return errors.Join(err, s.Close())
+	// Requests under way are answered while the sessions end. The connections of sessions are no longer h's own, but for
+	// those of HTTP/2, whose requests end with them.
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		h.Shutdown(context.Background())
+	}()
+	err = errors.Join(err, s.Close())
+	select {
+	case <-answered:
+	case <-time.After(stopFlush):
+		h.Close()
+		<-answered
+	}
+	return err
 }
 
 // connState counts connections, and closes those for which there are no descriptors.

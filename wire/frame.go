@@ -70,6 +70,9 @@ type (
 		Count int    `json:"count"`           // connections in the room, this one included
 		Reset bool   `json:"reset,omitempty"` // the position was of another log: replayed as if Last were DefaultJoin
 	}
+	// Reset ("reset") takes the place of Joined on a stream (HTTP) whose position was of another log: what the client has
+	// is of another history, and what follows is a replay.
+	Reset Joined
 	// Message is one thing said, and also the row a journal keeps. N grows by one in each room.
 	Message struct {
 		Room string `json:"room"`
@@ -187,6 +190,7 @@ func (Typing) Type() string     { return "typing" }
 func (Ping) Type() string       { return "ping" }
 func (Welcomed) Type() string   { return "welcome" }
 func (Joined) Type() string     { return "joined" }
+func (Reset) Type() string      { return "reset" }
 func (Message) Type() string    { return "message" }
 func (Presence) Type() string   { return "presence" }
 func (Page) Type() string       { return "page" }
@@ -225,7 +229,7 @@ var (
 		"history": decode[History], "who": decode[Who], "name": decode[Name], "typing": decode[Typing], "ping": decode[Ping],
 	}
 	answers = map[string]func([]byte) (Frame, error){
-		"welcome": decode[Welcomed], "joined": decode[Joined], "message": decode[Message], "presence": decode[Presence],
+		"welcome": decode[Welcomed], "joined": decode[Joined], "reset": decode[Reset], "message": decode[Message], "presence": decode[Presence],
 		"page": decode[Page], "gap": decode[Gap], "saved": decode[Saved], "refused": decode[Refused],
 		"restarting": decode[Restarting], "pong": decode[Pong], "error": decode[Fault],
 		"who": decode[Who], "name": decode[Name], "typing": decode[Typing],

@@ -51,6 +51,7 @@ loses nothing that anyone has heard.`,
 	f.StringVar(&o.reactor, "reactor", string(cfg.Reactor), `how bytes are moved: "epoll" (Linux), "portable" (two goroutines a connection), or "auto": the better one`)
 	f.Var(&o.tapeMemory, "tape-memory", "memory for recent messages, in bytes or as 64MiB; older ones are read from disk")
 	f.StringSliceVar(&cfg.Hosts, "host", nil, "name this server is reached by, so that its pages may connect (repeatable)")
+	f.Var((*prefixes)(&cfg.TrustProxies), "trust-proxy", "address or network (CIDR) of a proxy whose X-Forwarded-For is believed (repeatable)")
 	f.StringSliceVar(&cfg.AllowOrigins, "allow-origin", nil, "origin of pages elsewhere that may connect, like https://example.org (repeatable)")
 	f.BoolVar(&cfg.Quiet, "quiet", false, "log no line per connection or message")
 	f.StringVar(&o.logFormat, "log-format", o.logFormat, `"text" or "json"`)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ramai/wire"
@@ -37,6 +38,8 @@ type Local struct {
 	queue   []Event  // guarded by mu
 	waiting []func() // guarded by mu: who found the queue full
 	closed  bool     // guarded by mu
+
+	doubtful atomic.Bool // written by Step: whether there is a doubt
 
 	// Owned by Step.
 	spare   []Event // the array that queue had before, to be filled again
@@ -130,6 +133,15 @@ func (l *Local) Run(ctx context.Context) error {
 // Step stores one batch and feeds its outcomes. It returns whether there was one. An error means that it is not known
 // what is stored: nobody has been told anything, and the next Step goes on with finding out. Called by one goroutine.
 func (l *Local) Step() (bool, error) {
+	worked, err := l.step()
+	l.doubtful.Store(err != nil)
+	return worked, err
+}
+
+// InDoubt tells whether it is unknown what is stored, so that nothing can be said for now.
+func (l *Local) InDoubt() bool { return l.doubtful.Load() }
+
+func (l *Local) step() (bool, error) {
 	if l.doubt == nil && !l.take() {
 		return false, nil
 	}

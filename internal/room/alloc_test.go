@@ -13,7 +13,7 @@ func aMessage() *wire.Message {
 
 // A message is encoded into buffers that are used again.
 func TestEncodingAllocatesNothing(t *testing.T) {
-	m, h := aMessage(), NewHub(nil, Options{})
+	m, h := aMessage(), newStage(t, 0)
 	for enc := range encodings {
 		frames, scratch := h.encode(enc, nil, m, nil)
 		if n := testing.AllocsPerRun(100, func() { frames, scratch = h.encode(enc, frames[:0], m, scratch) }); n != 0 {
@@ -42,7 +42,7 @@ func TestSeatAllocatesNothing(t *testing.T) {
 }
 
 func BenchmarkEncode(b *testing.B) {
-	m, h := aMessage(), NewHub(nil, Options{})
+	m, h := aMessage(), newStage(b, 0)
 	for enc := range encodings {
 		b.Run(fmt.Sprintf("encoding=%d", enc), func(b *testing.B) {
 			var frames, scratch []byte

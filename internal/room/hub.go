@@ -20,14 +20,19 @@ import (
 // Encoding is a form in which a room's messages travel.
 type Encoding uint8
 
-// The encodings, and the same for who negotiated permessage-deflate.
+// The encodings: of WebSocket doors, of the same for who negotiated permessage-deflate, and of streams.
 const (
 	Line Encoding = iota // the plain door: the bare text
 	JSON                 // ramai.v1
 	DeflatedLine
 	DeflatedJSON
+	Events // an HTTP answer of server-sent events
+	Lines  // an HTTP answer of lines of JSON
 	encodings
 )
+
+// Watches tells whether who reads e is told the state of a room too.
+func (e Encoding) Watches() bool { return e != Line && e != DeflatedLine }
 
 // Deflated is the encoding for who reads Line or JSON and negotiated permessage-deflate.
 func (e Encoding) Deflated() Encoding { return e + DeflatedLine }
@@ -35,15 +40,23 @@ func (e Encoding) Deflated() Encoding { return e + DeflatedLine }
 // minDeflate is the least payload that is deflated, in bytes: a smaller one gains less than it costs its readers.
 const minDeflate = 512
 
-// encode appends m as one complete WebSocket frame. It is a pure function of the row.
+// encode appends m as it travels: one complete WebSocket frame, event or line. It is a pure function of the row and the
+// log.
 func (h *Hub) encode(e Encoding, dst []byte, m *wire.Message, scratch []byte) (frames, used []byte) {
 	if e == Line || e == DeflatedLine {
 		scratch = wire.AppendLine(scratch[:0], m)
 	} else {
 		scratch = wire.AppendMessage(scratch[:0], m)
 	}
-	if e >= DeflatedLine && len(scratch) >= minDeflate {
-		return h.deflate(dst, scratch), scratch
+	switch e {
+	case Lines:
+		return append(append(dst, scratch...), '\n'), scratch
+	case Events:
+		return h.event(dst, m, scratch), scratch
+	case DeflatedLine, DeflatedJSON:
+		if len(scratch) >= minDeflate {
+			return h.deflate(dst, scratch), scratch
+		}
 	}
 	return frame.AppendText(dst, scratch), scratch
 }
@@ -67,6 +80,7 @@ type Options struct {
 type Hub struct {
 	store   journal.Store
 	opt     Options
+	log     string // the store's
 	budget  *tape.Budget
 	deflate func(dst, payload []byte) []byte // frame.AppendDeflated; tests count
 	jobs    sync.WaitGroup
@@ -85,7 +99,7 @@ type Hub struct {
 // NewHub returns a hub without members.
 func NewHub(store journal.Store, opt Options) *Hub {
 	h := &Hub{
-		store: store, opt: opt, budget: tape.NewBudget(opt.TapeMemory), deflate: frame.AppendDeflated, rooms: make(map[string]*Room),
+		store: store, opt: opt, log: store.Log(), budget: tape.NewBudget(opt.TapeMemory), deflate: frame.AppendDeflated, rooms: make(map[string]*Room),
 		slots: make(chan struct{}, 64),
 	}
 	h.refills.waiting = make(map[refillKey][]func(Chunk, error))

@@ -112,7 +112,7 @@ func TestReadersWhileTheFeedRuns(t *testing.T) {
 
 func TestGoRuns64AtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := NewHub(nil, Options{Log: slog.New(slog.DiscardHandler)})
+		h := NewHub(newStore(t), Options{Log: slog.New(slog.DiscardHandler)})
 		release := make(chan struct{})
 		var running, done atomic.Int32
 		for range 200 {

@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"ramai/internal/frame"
 	"ramai/internal/tape"
 	"ramai/wire"
 )
@@ -34,7 +33,7 @@ type Room struct {
 	fresh   bool                 // messages came since the last wake
 }
 
-// State is what a room looks like now, as frames of ramai.v1. A version is 0 while there is nothing to tell.
+// State is what a room looks like now, as JSON objects of ramai.v1. A version is 0 while there is nothing to tell.
 type State struct {
 	Presence        []byte
 	PresenceVersion uint32
@@ -69,7 +68,14 @@ func (r *Room) wake() {
 }
 
 // watched tells whether anybody reads the state. Called with mu held.
-func (r *Room) watched() bool { return r.readers[JSON]+r.readers[DeflatedJSON] > 0 }
+func (r *Room) watched() bool {
+	for enc, readers := range r.readers {
+		if readers > 0 && Encoding(enc).Watches() {
+			return true
+		}
+	}
+	return false
+}
 
 // refresh makes the state anew and returns whether it differs from what was told before.
 func (r *Room) refresh(now time.Time) bool {
@@ -85,13 +91,13 @@ func (r *Room) refresh(now time.Time) bool {
 		if named {
 			p.Names = r.names(wire.MaxNamed)
 		}
-		if b := frame.AppendText(nil, wire.Append(nil, p)); r.owing || !bytes.Equal(b, old.Presence) {
+		if b := wire.Append(nil, p); r.owing || !bytes.Equal(b, old.Presence) {
 			next.Presence = b
 			next.PresenceVersion++
 		}
 		r.dirty, r.owing = false, false
 	}
-	if b := r.typingFrame(now); !bytes.Equal(b, old.Typing) && (len(r.typing) > 0 || old.TypingVersion > 0) {
+	if b := r.typers(now); !bytes.Equal(b, old.Typing) && (len(r.typing) > 0 || old.TypingVersion > 0) {
 		next.Typing = b
 		next.TypingVersion++
 	}
@@ -102,8 +108,8 @@ func (r *Room) refresh(now time.Time) bool {
 	return true
 }
 
-// typingFrame forgets who stopped typing and tells who has not. Called with mu held.
-func (r *Room) typingFrame(now time.Time) []byte {
+// typers forgets who stopped typing and tells who has not. Called with mu held.
+func (r *Room) typers(now time.Time) []byte {
 	t := wire.Typing{Room: r.name}
 	for by, until := range r.typing {
 		if now.After(until) {
@@ -113,7 +119,7 @@ func (r *Room) typingFrame(now time.Time) []byte {
 		t.By = append(t.By, wire.Sender{By: by, From: r.hub.store.Name(by)})
 	}
 	slices.SortFunc(t.By, func(a, b wire.Sender) int { return bytes.Compare([]byte(a.By), []byte(b.By)) })
-	return frame.AppendText(nil, wire.Append(nil, t))
+	return wire.Append(nil, t)
 }
 
 // names returns the names held by members, each once, sorted, at most so many. Called with mu held.

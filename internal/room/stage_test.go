@@ -161,14 +161,19 @@ func (st *stage) bytesOf(room string, enc Encoding, n uint64) []byte {
 		}
 		for i := range messages {
 			var payload []byte
-			if n = messages[i].N; enc == JSON || enc == DeflatedJSON {
-				payload = wire.AppendMessage(nil, &messages[i])
-			} else {
+			if n = messages[i].N; enc == Line || enc == DeflatedLine {
 				payload = wire.AppendLine(nil, &messages[i])
-			}
-			if enc >= DeflatedLine && len(payload) >= 512 {
-				b = frame.AppendDeflated(b, payload)
 			} else {
+				payload = wire.AppendMessage(nil, &messages[i])
+			}
+			switch {
+			case enc == Events:
+				b = fmt.Appendf(b, "id: %s:%d\nevent: message\ndata: %s\n\n", st.store.Log(), n, payload)
+			case enc == Lines:
+				b = fmt.Appendf(b, "%s\n", payload)
+			case (enc == DeflatedLine || enc == DeflatedJSON) && len(payload) >= 512:
+				b = frame.AppendDeflated(b, payload)
+			default:
 				b = frame.AppendText(b, payload)
 			}
 		}

@@ -37,7 +37,7 @@ func TestReadersOfDeflated(t *testing.T) {
 		for _, v1 := range []bool{true, false} {
 			rng := rand.New(rand.NewPCG(uint64(tape), 1))
 			st := newStage(t, setting{tape: tape})
-			l, plain := st.connect(Client{V1: v1, Deflate: true}), st.plain(Client{})
+			l, plain := st.connect(Client{Door: doorOf(v1), Deflate: true}), st.plain(Client{})
 			if st.settle(); v1 {
 				l.send(wire.Join{Room: wire.Lobby, Last: new(int)})
 				st.settle()
@@ -81,7 +81,7 @@ func TestSayingDeflated(t *testing.T) {
 // The state of a room comes to who reads deflated as to everybody.
 func TestStateOfDeflated(t *testing.T) {
 	st := newStage(t, setting{})
-	a, b := st.connect(Client{V1: true, Deflate: true}), st.in(wire.Lobby)
+	a, b := st.connect(Client{Door: V1, Deflate: true}), st.in(wire.Lobby)
 	a.send(wire.Join{Room: wire.Lobby, Last: new(int)}, wire.Name{Name: "ann"})
 	a.heard()
 	st.advance(time.Second)

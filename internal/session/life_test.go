@@ -14,7 +14,7 @@ import (
 func TestPings(t *testing.T) {
 	for _, v1 := range []bool{true, false} {
 		st := newStage(t, setting{})
-		l := st.connect(Client{V1: v1, Room: "den"})
+		l := st.connect(Client{Door: doorOf(v1), Room: "den"})
 		l.heard()
 		for range 10 { // a client that answers lives
 			st.advance(pingEvery)

@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"time"
 
-	"ramai/internal/frame"
 	"ramai/internal/journal"
 	"ramai/internal/room"
 	"ramai/wire"
@@ -13,12 +12,18 @@ import (
 
 // plain is the door of the original: every text frame is said, everything said arrives as bare text. It has no
 // refusals for what is too fast (the client is read later), and answers nothing but with a notice.
-type plain struct{ *Session }
+type plain struct{ websocket }
 
 func (p plain) encoding() room.Encoding { return room.Line }
 
+func (p plain) received(b []byte) (int, error) { return p.decode(b, p) }
+
+func (p plain) presence([]byte) {}
+
+func (p plain) typing([]byte) {}
+
 func (p plain) open(c *Client) {
-	p.private = frame.AppendText(p.private, wire.Welcome)
+	p.sendText([]byte(wire.Welcome))
 	seat := p.seat(c.Room)
 	head := p.env.Store.Head(c.Room)
 	p.join(back(head, c.Last), seat)
@@ -33,7 +38,7 @@ func (p plain) text(b []byte) {
 	t := p.talks()
 	t.epoch++ // each by itself: nothing is sent again here, so nothing waits for one that was refused
 	e.ID = strconv.FormatUint(t.epoch, 10)
-	p.heard(e.Text)
+	p.env.Heard(p.from(), e.Text)
 	if wait := p.pay(true, e.Room, 1); wait > 0 {
 		p.stall(wait, func() bool {
 			if wait := p.pay(true, e.Room, 1); wait > 0 {
@@ -61,7 +66,5 @@ func (p plain) bye(time.Duration) {}
 
 // notice tells the client something that nobody said.
 func (p plain) notice(reason string) {
-	if !p.closing {
-		p.private = frame.AppendText(p.private, wire.NoticePrefix+reason)
-	}
+	p.sendText([]byte(wire.NoticePrefix + reason))
 }

@@ -19,7 +19,7 @@ func TestNobodyHearsWhatIsNotSaved(t *testing.T) {
 	for _, l := range []*link{a, b, p} {
 		l.expect()
 	}
-	late := st.connect(Client{V1: true})
+	late := st.connect(Client{Door: V1})
 	late.send(wire.Join{Room: wire.Lobby}, wire.History{Room: wire.Lobby})
 	late.expect("welcome", "joined lobby 1-0 count 4", "page lobby empty more false")
 	st.store.faults = []fault{lost, committed}
@@ -49,7 +49,7 @@ func TestSaveWithoutJoining(t *testing.T) {
 
 func TestRepeats(t *testing.T) {
 	st := newStage(t, setting{})
-	a, b := st.connect(Client{V1: true}), st.in(wire.Lobby)
+	a, b := st.connect(Client{Door: V1}), st.in(wire.Lobby)
 	st.settle()
 	session := a.frames[0].(wire.Welcomed).Session
 	a.say("x", "once")
@@ -180,14 +180,14 @@ func TestRefusalOfOneThatCameBeforeARateLimitedOne(t *testing.T) {
 // does not send it again. It must not be refused for ever.
 func TestRefusedAndSavedAllTheSame(t *testing.T) {
 	st := newStage(t, setting{batch: 1})
-	a := st.connect(Client{V1: true})
+	a := st.connect(Client{Door: V1})
 	st.settle()
 	session := a.frames[0].(wire.Welcomed).Session
 	st.paused = true
 	a.say("1", "1")
 	st.settle()
 	a.end(nil)
-	b := st.connect(Client{V1: true})
+	b := st.connect(Client{Door: V1})
 	b.send(wire.Hello{Session: session}, wire.Join{Room: wire.Lobby})
 	b.say("1", "1")
 	st.settle()
@@ -211,7 +211,7 @@ func TestFullQueueDelaysAndLosesNothing(t *testing.T) {
 	for _, v1 := range []bool{true, false} {
 		st := newStage(t, setting{queue: 3, batch: 2})
 		st.settle() // the event of the start
-		l := st.connect(Client{V1: v1, Room: wire.Lobby})
+		l := st.connect(Client{Door: doorOf(v1), Room: wire.Lobby})
 		if v1 {
 			l.send(wire.Join{Room: wire.Lobby})
 		}
@@ -287,7 +287,7 @@ func TestInFlightIsBounded(t *testing.T) {
 // A client that says many things in a new room makes one room, not many.
 func TestANewRoomIsPaidForOnce(t *testing.T) {
 	st := newStage(t, setting{rate: 100, burst: 100})
-	l := st.connect(Client{V1: true, Addr: remote})
+	l := st.connect(Client{Door: V1, Addr: remote})
 	for i := range 50 {
 		l.send(wire.Say{Room: "new", ID: fmt.Sprint(i), Text: "x"})
 	}

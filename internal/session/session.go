@@ -6,7 +6,7 @@
 // room there is the number it has got to, and what is for this client alone waits in a private buffer whose size stops
 // the reading of further requests.
 //
-// A protocol ([plain] or [v1]) says what requests and answers look like; everything else is the same for both.
+// A protocol ([plain], [v1] or [stream]) says what requests and answers look like; everything else is the same for all.
 package session
 
 import (
@@ -62,25 +62,49 @@ type Env struct {
 type Client struct {
 	Addr    netip.AddrPort
 	Session string // drawn by the server
-	Room    string // of the path: what the plain door talks in
-	Last    int    // old messages the plain door asks for
-	Named   bool   // the plain door's client holds a name, bound to the connection
-	V1      bool   // ramai.v1 was selected
-	Deflate bool   // permessage-deflate was
+	Door    Door
+	Deflate bool // permessage-deflate was negotiated
+
+	// Of all doors but V1, where frames say these.
+	Room  string         // of the path
+	Last  int            // how many old messages are asked for; on a stream if After is nil
+	After *wire.Position // on a stream: everything after it is asked for
+	Named bool           // on the plain door: the client holds a name, bound to the connection
 }
+
+// Door is the way a client came in by.
+type Door uint8
+
+// The doors.
+const (
+	Plain  Door = iota // WebSocket, where every text is a message
+	V1                 // WebSocket with the subprotocol ramai.v1
+	Events             // an HTTP answer of server-sent events
+	Lines              // an HTTP answer of lines of JSON
+)
+
+// String names the door for people.
+func (d Door) String() string { return [...]string{"plain", "v1", "events", "lines"}[d] }
 
 // protocol is one way of talking with a client.
 type protocol interface {
 	// open greets.
 	open(c *Client)
-	// text handles one text message, valid until it returns.
-	text(b []byte)
+	// received takes what came, see [reactor.Source]; b is not empty.
+	received(b []byte) (used int, err error)
 	// outcome hears what became of an event of this session.
 	outcome(o *journal.Outcome)
+	// presence and typing tell what has changed in a room, if the encoding is one that does.
+	presence(payload []byte)
+	typing(payload []byte)
 	// gap tells that numbers are gone for good.
 	gap(room string, from, to uint64)
+	// ping has something pass, and returns whether a living client answers it.
+	ping() (answered bool)
 	// bye says that the server goes.
 	bye(retry time.Duration)
+	// last is the end of what is sent, with a close code and a reason where there is a place for them.
+	last(code uint16, reason string)
 	// encoding is how rooms are read, if not deflated.
 	encoding() room.Encoding
 }
@@ -115,10 +139,11 @@ type Session struct {
 	next    uint16 // where the next round over places begins
 	named   bool   // the sender's name is bound to this connection
 	eof     bool   // the client sends nothing more, but may be listening
-	closing bool   // the close frame is in private: nothing may follow it
+	closing bool   // the last of all is in private: nothing may follow it
 	asking  bool   // the answer to a request is read from the journal
 	deflate bool   // permessage-deflate was negotiated
 	begun   bool   // something came on ramai.v1: too late for hello
+	lines   bool   // of a stream: lines, not events
 
 	dec     *frame.Decoder // nil between messages
 	places  []*place       // rooms joined
@@ -171,14 +196,18 @@ type place struct {
 func New(env *Env, conn reactor.Conn, client Client) *Session {
 	s := &Session{
 		env: env, conn: conn, addr: client.Addr.Addr(), port: client.Addr.Port(), named: client.Named, deflate: client.Deflate,
+		lines: client.Door == Lines,
 	}
 	s.clock()
 	s.become(client.Session)
 	s.pingAt, s.renewAt = s.now+pingEvery, s.now+journal.HoldName/4
-	if client.V1 {
-		s.protocol = v1{s}
-	} else {
-		s.protocol = plain{s}
+	switch client.Door {
+	case Plain:
+		s.protocol = plain{websocket{s}}
+	case V1:
+		s.protocol = v1{websocket{s}}
+	default:
+		s.protocol = stream{s}
 	}
 	s.protocol.open(&client)
 	return s
@@ -227,7 +256,7 @@ func (s *Session) By() string {
 func (s *Session) sender() string { return string(s.by[:]) }
 
 // from is the client's address and port.
-func (s *Session) from() string { return netip.AddrPortFrom(s.addr, s.port).String() }
+func (s *Session) from() netip.AddrPort { return netip.AddrPortFrom(s.addr, s.port) }
 
 // Wake implements room.Member.
 func (s *Session) Wake() { s.conn.Wake() }
@@ -280,52 +309,7 @@ func (s *Session) Received(b []byte) (used int, err error) {
 		s.eof = true
 		return 0, nil
 	}
-	fresh := frame.NewDecoder(s.frames()) // on the stack: most of what comes is whole
-	dec := &fresh
-	if s.dec != nil {
-		dec = s.dec
-	}
-	for used < len(b) && !s.closing && !s.full() {
-		m, k, err := dec.Next(b[used:])
-		used += k
-		if err != nil {
-			return used, s.fail(err)
-		}
-		if !dec.Partial() { // after each message: the next may begin in the same bytes
-			s.partial = 0
-		}
-		if err := s.handle(m); err != nil {
-			return used, err
-		}
-	}
-	s.keep(dec)
-	if s.closing {
-		used = len(b)
-	}
-	return used, nil
-}
-
-// frames says what frames this client may send.
-func (s *Session) frames() *frame.Config {
-	if s.deflate {
-		return s.env.Deflate
-	}
-	return s.env.Frame
-}
-
-// keep keeps dec for what comes next, if a message is under way.
-func (s *Session) keep(dec *frame.Decoder) {
-	switch {
-	case !dec.Partial():
-		s.dec = nil
-		return
-	case s.dec == nil:
-		s.dec = new(frame.Decoder)
-		*s.dec = *dec
-	}
-	if s.partial == 0 {
-		s.partial = s.now
-	}
+	return s.protocol.received(b)
 }
 
 // full tells whether the client has to wait before more of it is read.
@@ -333,40 +317,10 @@ func (s *Session) full() bool {
 	return s.waits() || s.asking || s.flight() >= maxFlight || len(s.private) > highWater || s.phase() != running
 }
 
-// errPeerClosed ends a connection that the client closed in good order.
-var errPeerClosed = errors.New("closed by the client")
-
-func (s *Session) handle(m frame.Message) error {
-	switch m.Op {
-	case frame.Text:
-		s.protocol.text(m.Payload)
-	case frame.Ping:
-		s.private = frame.AppendPong(s.private, m.Payload)
-	case frame.Close:
-		code, _ := frame.CloseCode(m.Payload)
-		if code == 1005 { // none was given: none is given back
-			code = 0
-		}
-		s.close(code, "")
-		return errPeerClosed
-	}
-	return nil
-}
-
-// fail closes with the code that err carries. It returns err.
-func (s *Session) fail(err error) error {
-	code, reason := uint16(wire.CloseProtocolError), err.Error()
-	if e := (*frame.Error)(nil); errors.As(err, &e) {
-		code, reason = e.Code, e.Reason
-	}
-	s.close(code, reason)
-	return err
-}
-
-// close puts the close frame behind what is already to be sent.
+// close puts the last of all behind what is already to be sent.
 func (s *Session) close(code uint16, reason string) {
 	if !s.closing {
-		s.private = frame.AppendClose(s.private, code, reason)
+		s.protocol.last(code, reason)
 		s.closing = true
 	}
 }
@@ -437,7 +391,7 @@ func (s *Session) Closed(err error) {
 	if err != nil && !errors.Is(err, errPeerClosed) {
 		why = err.Error()
 	}
-	s.env.Log.Info("Connection closed: "+s.from(), "why", why)
+	s.env.Log.Info("Connection closed: "+s.from().String(), "why", why)
 }
 
 // release gives back what the session holds. The server, whose stop waits for the end of each session, hears of it

@@ -46,7 +46,7 @@ func (p *person) connect() {
 		return
 	}
 	i := slices.Index(p.sim.people, p)
-	p.l = p.sim.connect(Client{V1: true, Deflate: i == 1 && p.sim.deflate(), Addr: p.sim.addr(i)})
+	p.l = p.sim.connect(Client{Door: V1, Deflate: i == 1 && p.sim.deflate(), Addr: p.sim.addr(i)})
 	p.l.hear, p.greeted, p.open = p.hear, 0, false
 }
 

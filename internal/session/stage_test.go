@@ -61,6 +61,14 @@ func newStage(tb testing.TB, set setting) *stage {
 	return st
 }
 
+// doorOf is one of the doors of WebSocket.
+func doorOf(v1 bool) Door {
+	if v1 {
+		return V1
+	}
+	return Plain
+}
+
 // boot starts a server on what the store holds.
 func (st *stage) boot() {
 	log := slog.New(slog.DiscardHandler)
@@ -190,7 +198,7 @@ func (st *stage) connect(c Client) *link {
 	if !c.Addr.IsValid() {
 		c.Addr = netip.MustParseAddrPort("127.0.0.1:40000")
 	}
-	l := &link{st: st, v1: c.V1, max: 64 << 10, ready: true, dec: frame.NewDecoder(&clientFrames)}
+	l := &link{st: st, v1: c.Door == V1, max: 64 << 10, ready: true, dec: frame.NewDecoder(&clientFrames)}
 	if c.Deflate {
 		l.dec = frame.NewDecoder(&deflatedFrames)
 	}
@@ -202,7 +210,7 @@ func (st *stage) connect(c Client) *link {
 // v1 brings in a client of ramai.v1 that has been welcomed.
 func (st *stage) v1() *link {
 	st.tb.Helper()
-	l := st.connect(Client{V1: true})
+	l := st.connect(Client{Door: V1})
 	l.expect("welcome")
 	return l
 }

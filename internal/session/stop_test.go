@@ -66,7 +66,7 @@ func TestForce(t *testing.T) {
 // A session that comes while the server stops.
 func TestForceAtOnce(t *testing.T) {
 	st := newStage(t, setting{})
-	l := st.connect(Client{V1: true})
+	l := st.connect(Client{Door: V1})
 	l.s.Force(250 * time.Millisecond)
 	l.send(wire.Ping{})
 	l.expect("welcome", "restarting 250", "CLOSE 1012")

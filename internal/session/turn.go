@@ -1,9 +1,9 @@
 package session
 
 import (
+	"net/netip"
 	"time"
 
-	"ramai/internal/frame"
 	"ramai/internal/journal"
 	"ramai/internal/names"
 	"ramai/internal/room"
@@ -72,15 +72,14 @@ func (s *Session) look() {
 	switch {
 	case s.full():
 		s.unanswered = 0 // we do not read: a pong could not be seen
-	case s.unanswered == 0:
-		s.private = frame.AppendPing(s.private, nil)
-		s.unanswered = s.now
-	case s.now-s.unanswered > pongWithin:
+	case s.unanswered != 0 && s.now-s.unanswered > pongWithin:
 		if n, known := s.conn.Undelivered(); !known || n == 0 {
 			s.end(wire.ClosePolicy, "no answer to pings")
 		}
-	case s.now-s.unanswered >= pingEvery && len(s.private) == 0:
-		s.private = frame.AppendPing(s.private, nil) // proxies count what passes, whether or not it is answered
+	case len(s.private) == 0: // proxies count what passes, whether or not it is answered
+		if s.protocol.ping() && s.unanswered == 0 {
+			s.unanswered = s.now
+		}
 	}
 }
 
@@ -196,26 +195,19 @@ func (s *Session) behind() bool {
 
 // tell sends the state of rooms that has changed. It is called when everything said has been sent.
 func (s *Session) tell() {
-	if s.protocol.encoding() != room.JSON {
+	if !s.protocol.encoding().Watches() {
 		return
 	}
 	for _, p := range s.places {
 		state := p.seat.State()
 		if p.presence != state.PresenceVersion {
 			p.presence = state.PresenceVersion
-			s.private = append(s.private, state.Presence...)
+			s.protocol.presence(state.Presence)
 		}
 		if p.typing != state.TypingVersion {
 			p.typing = state.TypingVersion
-			s.private = append(s.private, state.Typing...)
+			s.protocol.typing(state.Typing)
 		}
-	}
-}
-
-// send puts a frame of ramai.v1 into the private buffer.
-func (s *Session) send(f wire.Frame) {
-	if !s.closing {
-		s.private = frame.AppendText(s.private, wire.Append(nil, f))
 	}
 }
 
@@ -236,15 +228,15 @@ func (s *Session) seat(name string) *room.Seat {
 // shown is how much of a text a line of the log has, in bytes.
 const shown = 200
 
-// heard logs what a client says.
-func (s *Session) heard(text string) {
-	if s.env.Quiet {
+// Heard logs what a client says.
+func (e *Env) Heard(from netip.AddrPort, text string) {
+	if e.Quiet {
 		return
 	}
 	if len(text) > shown {
 		text = text[:shown] + "…"
 	}
-	s.env.Log.Info("From client "+s.from(), "text", text)
+	e.Log.Info("From client "+from.String(), "text", text)
 }
 
 // submit hands an event to the journal. It returns false if there is no room: then the session is woken when there is.
@@ -273,6 +265,26 @@ func (s *Session) hand(e journal.Event) bool {
 	return false
 }
 
+// paced does f once the rates allow one more event; until then, nothing is read.
+func (s *Session) paced(f func()) {
+	try := func() time.Duration {
+		wait := s.pay(false, "", 1)
+		if wait == 0 {
+			f()
+		}
+		return wait
+	}
+	if wait := try(); wait > 0 {
+		s.stall(wait, func() bool {
+			wait := try()
+			if wait > 0 {
+				s.wait(wait)
+			}
+			return wait == 0
+		})
+	}
+}
+
 // pay takes an event from the rates, and if it makes a room, that too. It returns how long to wait.
 func (s *Session) pay(say bool, name string, cost int) time.Duration {
 	if wait := s.env.Rates.Take(s.at(), s.sender(), s.addr, cost); wait > 0 {
@@ -286,6 +298,22 @@ func (s *Session) pay(say bool, name string, cost int) time.Duration {
 	}
 	s.talk.made = name
 	return 0
+}
+
+// stand says where a client begins in a room that asks for what follows after, or if that is nil for the newest last
+// messages, and what it is told about it.
+func stand(store journal.Store, seat *room.Seat, after *wire.Position, last int) (wire.Joined, uint64) {
+	head := store.Head(seat.Room())
+	joined := wire.Joined{Room: seat.Room(), Log: store.Log(), N: head.Last, First: head.First, Count: seat.Count()}
+	if after == nil {
+		return joined, back(head, last)
+	}
+	// On one server nobody can have heard what is not there: a number beyond the newest is of another history.
+	joined.Reset = after.Log != joined.Log || after.N > head.Last
+	if joined.Reset {
+		return joined, back(head, wire.DefaultJoin)
+	}
+	return joined, after.N
 }
 
 // back is where a reader begins who wants the newest last messages.

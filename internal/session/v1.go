@@ -9,14 +9,16 @@ import (
 	"ramai/wire"
 )
 
+// ReadCost is what a read of the past, or of who is here, takes of the rates.
+const ReadCost = 2
+
 const (
-	readCost    = 2               // what a read of the past, or of who is here, takes of the rates
 	typingEvery = 3 * time.Second // more is not heard
 	gateStands  = 5 * time.Second // see gate
 )
 
 // v1 is the protocol ramai.v1.
-type v1 struct{ *Session }
+type v1 struct{ websocket }
 
 // gate keeps the order of what is said after a refusal that may be retried: until the first refused id comes again,
 // everything else is refused too. It may never come again: if it was also sent on an earlier connection, and stored
@@ -37,6 +39,15 @@ func (v v1) shut(room, id string, stored bool, why *wire.Error) {
 func (v v1) encoding() room.Encoding { return room.JSON }
 
 func (v v1) open(c *Client) { v.welcome(c.Session) }
+
+func (v v1) received(b []byte) (int, error) { return v.decode(b, v) }
+
+// send puts a frame into the private buffer.
+func (v v1) send(f wire.Frame) { v.sendText(wire.Append(nil, f)) }
+
+func (v v1) presence(payload []byte) { v.sendText(payload) }
+
+func (v v1) typing(payload []byte) { v.sendText(payload) }
 
 func (v v1) welcome(secret string) {
 	v.send(wire.Welcomed{
@@ -69,7 +80,7 @@ func (v v1) text(b []byte) {
 	case wire.History:
 		v.history(f)
 	case wire.Who:
-		if v.paid(readCost) {
+		if v.paid(ReadCost) {
 			v.send(v.env.Hub.Who(f.Room))
 		}
 	case wire.Name:
@@ -138,7 +149,7 @@ func (v v1) say(f wire.Say) {
 		v.send(wire.RefusedBy(f.Room, f.ID, t.refuse.why))
 		return
 	}
-	v.heard(f.Text)
+	v.env.Heard(v.from(), f.Text)
 	v.hand(journal.Event{Kind: journal.Say, By: v.sender(), Room: f.Room, ID: f.ID, Text: f.Text})
 }
 
@@ -174,19 +185,7 @@ func (v v1) outcome(o *journal.Outcome) {
 
 // joins is paced, not refused: who comes back to many rooms at once waits a moment.
 func (v v1) joins(f wire.Join) {
-	if wait := v.pay(false, "", 1); wait > 0 {
-		v.stall(wait, func() bool {
-			wait := v.pay(false, "", 1)
-			if wait > 0 {
-				v.wait(wait)
-				return false
-			}
-			v.enter(f)
-			return true
-		})
-		return
-	}
-	v.enter(f)
+	v.paced(func() { v.enter(f) })
 }
 
 func (v v1) enter(f wire.Join) {
@@ -196,21 +195,12 @@ func (v v1) enter(f wire.Join) {
 		return
 	}
 	seat := v.seat(f.Room)
-	head := v.env.Store.Head(f.Room)
-	answer := wire.Joined{Room: f.Room, Log: v.env.Store.Log(), N: head.Last, First: head.First, Count: seat.Count()}
 	last := wire.DefaultJoin
 	if f.Last != nil {
 		last = *f.Last
 	}
-	n := back(head, last)
-	if f.After != nil {
-		// On one server nobody can have heard what is not there: a number beyond the newest is of another history.
-		answer.Reset = f.After.Log != answer.Log || f.After.N > head.Last
-		if !answer.Reset {
-			n = f.After.N
-		}
-	}
-	v.send(answer)
+	joined, n := stand(v.env.Store, seat, f.After, last)
+	v.send(joined)
 	v.join(n, seat)
 }
 
@@ -235,12 +225,12 @@ func (v v1) bye(retry time.Duration) {
 
 // history reads one page, beside everything else; meanwhile nothing more is read from the client.
 func (v v1) history(f wire.History) {
-	if !v.paid(readCost) {
+	if !v.paid(ReadCost) {
 		return
 	}
 	v.asking = true
 	v.env.Hub.Go(func() {
-		page, err := readPage(v.env.Store, f)
+		page, err := ReadPage(v.env.Store, f)
 		v.later(func() {
 			v.asking = false
 			if err != nil {
@@ -251,57 +241,4 @@ func (v v1) history(f wire.History) {
 			v.send(page)
 		})
 	})
-}
-
-// readPage reads the messages that f asks for, no more than fit into a page.
-func readPage(store journal.Store, f wire.History) (wire.Page, error) {
-	page := wire.Page{Room: f.Room, Log: store.Log()}
-	limit := wire.MaxPage
-	if f.Limit > 0 {
-		limit = f.Limit
-	}
-	var messages []wire.Message
-	var err error
-	if f.After != nil {
-		messages, err = store.Read(f.Room, *f.After, limit)
-	} else {
-		before := store.Head(f.Room).Last + 1
-		if f.Before != nil {
-			before = min(before, *f.Before)
-		}
-		messages, err = store.ReadBefore(f.Room, before, limit)
-	}
-	if err != nil {
-		return page, err
-	}
-	head := store.Head(f.Room)
-	page.Messages = fit(messages, f.After != nil)
-	if k := len(page.Messages); k > 0 && f.After != nil {
-		page.More = page.Messages[k-1].N < head.Last
-	} else if k > 0 {
-		page.More = page.Messages[0].N > head.First
-	}
-	return page, nil
-}
-
-// fit drops messages, from the end or from the beginning, until the rest is a page.
-func fit(messages []wire.Message, fromEnd bool) []wire.Message {
-	const around = 256 // of the page itself
-	size, kept := around, 0
-	var scratch []byte
-	for kept < len(messages) {
-		m := &messages[kept]
-		if !fromEnd {
-			m = &messages[len(messages)-1-kept]
-		}
-		scratch = wire.AppendMessage(scratch[:0], m)
-		if size += len(scratch); size > wire.PageBytes && kept > 0 {
-			break
-		}
-		kept++
-	}
-	if fromEnd {
-		return messages[:kept]
-	}
-	return messages[len(messages)-kept:]
 }

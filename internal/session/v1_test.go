@@ -13,7 +13,7 @@ import (
 
 func TestWelcome(t *testing.T) {
 	st := newStage(t, setting{rate: 5, burst: 20})
-	l := st.connect(Client{V1: true})
+	l := st.connect(Client{Door: V1})
 	st.settle()
 	w := l.frames[0].(wire.Welcomed)
 	want := wire.Welcomed{
@@ -28,7 +28,7 @@ func TestWelcome(t *testing.T) {
 // The welcome precedes everything, whatever was sent right behind the handshake.
 func TestWelcomeComesFirst(t *testing.T) {
 	st := newStage(t, setting{})
-	l := st.connect(Client{V1: true})
+	l := st.connect(Client{Door: V1})
 	l.send(wire.Join{Room: wire.Lobby}, wire.Ping{ID: "x"})
 	l.receive(len(l.up))
 	l.expect("welcome", "joined lobby 1-0 count 1", "pong x")
@@ -36,13 +36,13 @@ func TestWelcomeComesFirst(t *testing.T) {
 
 func TestHello(t *testing.T) {
 	st := newStage(t, setting{})
-	a := st.connect(Client{V1: true})
+	a := st.connect(Client{Door: V1})
 	st.settle()
 	session := a.frames[0].(wire.Welcomed).Session
 	a.send(wire.Name{Name: "ann"})
 	a.expect("welcome", "name ann")
 
-	b := st.connect(Client{V1: true})
+	b := st.connect(Client{Door: V1})
 	b.send(wire.Hello{Session: session})
 	st.settle()
 	w := b.frames[1].(wire.Welcomed)
@@ -208,10 +208,10 @@ func TestNameIsInMessagesAndPresence(t *testing.T) {
 
 func TestTwoTabsWithOneSession(t *testing.T) {
 	st := newStage(t, setting{})
-	a := st.connect(Client{V1: true})
+	a := st.connect(Client{Door: V1})
 	st.settle()
 	session := a.frames[0].(wire.Welcomed).Session
-	b := st.connect(Client{V1: true})
+	b := st.connect(Client{Door: V1})
 	b.send(wire.Hello{Session: session})
 	for _, l := range []*link{a, b} {
 		l.send(wire.Join{Room: wire.Lobby})
@@ -338,7 +338,7 @@ func TestProtocolErrors(t *testing.T) {
 		for _, v1 := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s, v1 %t", name, v1), func(t *testing.T) {
 				st := newStage(t, setting{})
-				l := st.connect(Client{V1: v1})
+				l := st.connect(Client{Door: doorOf(v1)})
 				l.heard()
 				l.up = c.sent
 				l.expect(c.want)

@@ -1,5 +1,21 @@
 package wire
 
+// Said is the answer of POST /api/v1/rooms/ROOM/messages: it is on disk.
+type Said struct {
+	Log string `json:"log"`
+	N   uint64 `json:"n"`
+	At  Time   `json:"at"`
+}
+
+// Past is the answer of GET /api/v1/rooms/ROOM/messages.
+type Past struct {
+	Log      string    `json:"log"`
+	First    uint64    `json:"first"`           // oldest number kept; what is below is gone for good
+	Reset    bool      `json:"reset,omitempty"` // the position was of another log: these are the newest
+	Messages []Message `json:"messages"`        // ascending
+	More     bool      `json:"more"`            // there are more in the direction that was asked for
+}
+
 // Found is the answer of GET /api/v1/search.
 type Found struct {
 	Log       string            `json:"log"`

@@ -1,0 +1,59 @@
+package session
+
+import (
+	"ramai/internal/journal"
+	"ramai/wire"
+)
+
+// ReadPage reads the messages that f asks for, no more than fit into a page.
+func ReadPage(store journal.Store, f wire.History) (wire.Page, error) {
+	page := wire.Page{Room: f.Room, Log: store.Log()}
+	limit := wire.MaxPage
+	if f.Limit > 0 {
+		limit = f.Limit
+	}
+	var messages []wire.Message
+	var err error
+	if f.After != nil {
+		messages, err = store.Read(f.Room, *f.After, limit)
+	} else {
+		before := store.Head(f.Room).Last + 1
+		if f.Before != nil {
+			before = min(before, *f.Before)
+		}
+		messages, err = store.ReadBefore(f.Room, before, limit)
+	}
+	if err != nil {
+		return page, err
+	}
+	head := store.Head(f.Room)
+	page.Messages = fit(messages, f.After != nil)
+	if k := len(page.Messages); k > 0 && f.After != nil {
+		page.More = page.Messages[k-1].N < head.Last
+	} else if k > 0 {
+		page.More = page.Messages[0].N > head.First
+	}
+	return page, nil
+}
+
+// fit drops messages, from the end or from the beginning, until the rest is a page.
+func fit(messages []wire.Message, fromEnd bool) []wire.Message {
+	const around = 256 // of the page itself
+	size, kept := around, 0
+	var scratch []byte
+	for kept < len(messages) {
+		m := &messages[kept]
+		if !fromEnd {
+			m = &messages[len(messages)-1-kept]
+		}
+		scratch = wire.AppendMessage(scratch[:0], m)
+		if size += len(scratch); size > wire.PageBytes && kept > 0 {
+			break
+		}
+		kept++
+	}
+	if fromEnd {
+		return messages[:kept]
+	}
+	return messages[len(messages)-kept:]
+}

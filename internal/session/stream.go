@@ -1,0 +1,88 @@
+package session
+
+import (
+	"strconv"
+	"time"
+
+	"ramai/internal/journal"
+	"ramai/internal/room"
+	"ramai/wire"
+)
+
+// stream is an HTTP answer that does not end: it tells what is said in one room, and takes nothing. Its head, the status
+// line and what follows, was sent before the session began.
+//
+// It has two forms. Server-sent events (HTML Living Standard, section 9.2) each carry a position as their id, so that a
+// browser that comes back says by itself, in Last-Event-ID, how far it has heard. Lines are the same as JSON objects.
+type stream struct{ *Session }
+
+func (s stream) encoding() room.Encoding {
+	if s.lines {
+		return room.Lines
+	}
+	return room.Events
+}
+
+func (s stream) open(c *Client) {
+	name, after, last := c.Room, c.After, c.Last
+	s.paced(func() {
+		seat := s.seat(name)
+		joined, n := stand(s.env.Store, seat, after, last)
+		s.join(n, seat)
+		if joined.Reset {
+			s.event(n, wire.Reset(joined))
+		} else {
+			s.event(n, joined)
+		}
+	})
+}
+
+// event tells something that is for this client alone. Having it, the client has heard everything up to n.
+func (s stream) event(n uint64, f wire.Frame) {
+	s.put(f.Type(), room.EventID(s.env.Store.Log(), n), wire.Append(nil, f))
+}
+
+func (s stream) put(name, id string, payload []byte) {
+	if s.lines {
+		s.private = append(append(s.private, payload...), '\n')
+	} else {
+		s.private = room.AppendEvent(s.private, name, id, payload)
+	}
+}
+
+// received throws away what comes: after its request a client has nothing to say.
+func (s stream) received(b []byte) (int, error) { return len(b), nil }
+
+func (s stream) outcome(*journal.Outcome) {}
+
+func (s stream) presence(payload []byte) { s.put(wire.Presence{}.Type(), "", payload) }
+
+func (s stream) typing([]byte) {}
+
+func (s stream) gap(name string, from, to uint64) {
+	s.event(to, wire.Gap{Room: name, From: from, To: to})
+}
+
+// ping has something pass, for proxies count that. Of lines each is JSON; of events it is a comment.
+func (s stream) ping() (answered bool) {
+	if s.lines {
+		s.put("", "", wire.Append(nil, wire.Ping{}))
+	} else {
+		s.private = append(s.private, ":\n\n"...)
+	}
+	return false
+}
+
+// bye says when to come back; a browser does so by itself.
+func (s stream) bye(retry time.Duration) {
+	if s.lines {
+		s.put("", "", wire.Append(nil, wire.Restarting{RetryAfterMS: retry.Milliseconds()}))
+		return
+	}
+	s.private = append(s.private, "retry: "...)
+	s.private = strconv.AppendInt(s.private, retry.Milliseconds(), 10)
+	s.private = append(s.private, "\n\n"...)
+}
+
+// last adds nothing: that the answer ends is the end.
+func (s stream) last(uint16, string) {}

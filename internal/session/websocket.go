@@ -1,0 +1,116 @@
+package session
+
+import (
+	"errors"
+
+	"ramai/internal/frame"
+	"ramai/wire"
+)
+
+// websocket is what the protocols over WebSocket have in common: text messages come and go in frames, pings are
+// answered, and a close frame ends it.
+type websocket struct{ *Session }
+
+// texts is a protocol that takes text messages.
+type texts interface {
+	// text handles one, valid until it returns.
+	text(b []byte)
+}
+
+// errPeerClosed ends a connection that the client closed in good order.
+var errPeerClosed = errors.New("closed by the client")
+
+// decode takes frames, and hands the messages in them to p.
+func (s websocket) decode(b []byte, p texts) (used int, err error) {
+	fresh := frame.NewDecoder(s.frames()) // on the stack: most of what comes is whole
+	dec := &fresh
+	if s.dec != nil {
+		dec = s.dec
+	}
+	for used < len(b) && !s.closing && !s.full() {
+		m, k, err := dec.Next(b[used:])
+		used += k
+		if err != nil {
+			return used, s.fail(err)
+		}
+		if !dec.Partial() { // after each message: the next may begin in the same bytes
+			s.partial = 0
+		}
+		if err := s.handle(m, p); err != nil {
+			return used, err
+		}
+	}
+	s.keep(dec)
+	if s.closing {
+		used = len(b)
+	}
+	return used, nil
+}
+
+// frames says what frames this client may send.
+func (s websocket) frames() *frame.Config {
+	if s.deflate {
+		return s.env.Deflate
+	}
+	return s.env.Frame
+}
+
+// keep keeps dec for what comes next, if a message is under way.
+func (s websocket) keep(dec *frame.Decoder) {
+	switch {
+	case !dec.Partial():
+		s.dec = nil
+		return
+	case s.dec == nil:
+		s.dec = new(frame.Decoder)
+		*s.dec = *dec
+	}
+	if s.partial == 0 {
+		s.partial = s.now
+	}
+}
+
+func (s websocket) handle(m frame.Message, p texts) error {
+	switch m.Op {
+	case frame.Text:
+		p.text(m.Payload)
+	case frame.Ping:
+		s.private = frame.AppendPong(s.private, m.Payload)
+	case frame.Close:
+		code, _ := frame.CloseCode(m.Payload)
+		if code == 1005 { // none was given: none is given back
+			code = 0
+		}
+		s.close(code, "")
+		return errPeerClosed
+	}
+	return nil
+}
+
+// fail closes with the code that err carries. It returns err.
+func (s websocket) fail(err error) error {
+	code, reason := uint16(wire.CloseProtocolError), err.Error()
+	if e := (*frame.Error)(nil); errors.As(err, &e) {
+		code, reason = e.Code, e.Reason
+	}
+	s.close(code, reason)
+	return err
+}
+
+// ping implements protocol.
+func (s websocket) ping() (answered bool) {
+	s.private = frame.AppendPing(s.private, nil)
+	return true
+}
+
+// last implements protocol.
+func (s websocket) last(code uint16, reason string) {
+	s.private = frame.AppendClose(s.private, code, reason)
+}
+
+// sendText puts a text message into the private buffer.
+func (s websocket) sendText(text []byte) {
+	if !s.closing {
+		s.private = frame.AppendText(s.private, text)
+	}
+}

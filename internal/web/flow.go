@@ -1,0 +1,98 @@
+package web
+
+import (
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// flow is an answer of HTTP/2 as a connection: what is written goes out at once, and nothing is read.
+type flow struct {
+	out     http.ResponseWriter
+	control *http.ResponseController
+	r       *http.Request
+	closed  chan struct{} // closed when out is not used any more: then the handler may return
+
+	writing sync.Mutex // held while out is written
+
+	mu   sync.Mutex // for the deadlines of control, and below
+	done bool       // guarded by mu
+}
+
+func newFlow(out http.ResponseWriter, r *http.Request) *flow {
+	return &flow{out: out, control: http.NewResponseController(out), r: r, closed: make(chan struct{})}
+}
+
+// Read returns when the client has given up, or the server has.
+func (f *flow) Read([]byte) (int, error) {
+	select {
+	case <-f.r.Context().Done():
+		return 0, f.r.Context().Err()
+	case <-f.closed:
+		return 0, net.ErrClosed
+	}
+}
+
+// Write writes and flushes.
+func (f *flow) Write(b []byte) (int, error) {
+	f.writing.Lock()
+	defer f.writing.Unlock()
+	if f.isDone() {
+		return 0, net.ErrClosed
+	}
+	n, err := f.out.Write(b)
+	if err == nil {
+		err = f.control.Flush()
+	}
+	return n, err
+}
+
+func (f *flow) isDone() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.done
+}
+
+// Close ends the answer. A Write that waits for the client fails, and with it the answer breaks off.
+func (f *flow) Close() error {
+	f.mu.Lock()
+	before := f.done
+	f.done = true
+	free := f.writing.TryLock()
+	if !before && !free {
+		f.control.SetWriteDeadline(time.Unix(1, 0))
+	}
+	f.mu.Unlock()
+	if before {
+		return nil
+	}
+	if !free {
+		f.writing.Lock()
+	}
+	f.writing.Unlock()
+	close(f.closed)
+	return nil
+}
+
+// SetWriteDeadline implements net.Conn.
+func (f *flow) SetWriteDeadline(t time.Time) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.done {
+		return net.ErrClosed
+	}
+	return f.control.SetWriteDeadline(t)
+}
+
+// SetDeadline implements net.Conn.
+func (f *flow) SetDeadline(t time.Time) error { return f.SetWriteDeadline(t) }
+
+// SetReadDeadline implements net.Conn. Nothing is read.
+func (f *flow) SetReadDeadline(time.Time) error { return nil }
+
+// LocalAddr implements net.Conn.
+func (f *flow) LocalAddr() net.Addr { return f.r.Context().Value(http.LocalAddrContextKey).(net.Addr) }
+
+// RemoteAddr implements net.Conn.
+func (f *flow) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(addrOf(f.r)) }

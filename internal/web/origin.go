@@ -1,0 +1,111 @@
+package web
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"ramai/wire"
+)
+
+// foreign says why a page elsewhere may not come in here (cross-site WebSocket hijacking, DNS rebinding), or nil if
+// there is no reason. Whoever sends no Origin is no page, or one that only reads from where it came from.
+func (w *web) foreign(r *http.Request) *wire.Error {
+	origins := r.Header.Values("Origin")
+	if len(origins) == 0 {
+		return nil
+	}
+	if err := w.unknownHost(r); err != nil {
+		return err
+	}
+	origin := origins[0]
+	same := origin == "https://"+r.Host || r.TLS == nil && origin == "http://"+r.Host
+	if len(origins) > 1 || !same && !slices.Contains(w.AllowOrigins, origin) {
+		return &wire.Error{
+			Code:   wire.NotAllowed,
+			Reason: fmt.Sprintf("pages of %q may not connect here; the server's operator can allow it with --allow-origin", bound(origin)),
+		}
+	}
+	return nil
+}
+
+// unknownHost says why the name that the server was called by is none of its own. A page whose name was bent to the
+// address of this server (DNS rebinding) reads what it likes without sending an Origin, but not under another name.
+func (w *web) unknownHost(r *http.Request) *wire.Error {
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil || host == "localhost" || slices.Contains(w.Hosts, host) {
+		return nil
+	}
+	return &wire.Error{
+		Code:   wire.NotAllowed,
+		Reason: fmt.Sprintf("this server does not know itself by the name %q; its operator can allow it with --host", bound(host)),
+	}
+}
+
+func bound(s string) string { return s[:min(len(s), 100)] }
+
+// bearer returns the session that a request names; empty: none.
+func bearer(r *http.Request) (string, *wire.Error) {
+	header := r.Header.Get("Authorization")
+	if header == "" {
+		return "", nil
+	}
+	secret, ok := strings.CutPrefix(header, "Bearer ")
+	if !ok || wire.CheckSession(secret) != nil {
+		return "", &wire.Error{Code: wire.NotAllowed, Reason: "Authorization is Bearer and a session, 22 characters of base64url; or leave it out"}
+	}
+	return secret, nil
+}
+
+// sender returns the sender that a request names by its session; empty: nobody, who is told apart by address alone.
+func sender(r *http.Request) string {
+	secret, _ := bearer(r) // api has refused a malformed one
+	if secret == "" {
+		return ""
+	}
+	return wire.By(secret)
+}
+
+// api are the handlers of a path that pages elsewhere may use too, if they are allowed (CORS, the Fetch standard).
+func (w *web) api(m methods) http.HandlerFunc {
+	return func(out http.ResponseWriter, r *http.Request) {
+		out.Header().Add("Vary", "Origin")
+		err := w.foreign(r)
+		if err == nil {
+			err = w.unknownHost(r)
+		}
+		if err != nil {
+			fail(out, err)
+			return
+		}
+		if origin := r.Header.Get("Origin"); slices.Contains(w.AllowOrigins, origin) {
+			out.Header().Set("Access-Control-Allow-Origin", origin)
+			out.Header().Set("Access-Control-Expose-Headers", "Retry-After")
+			if r.Method == http.MethodOptions {
+				out.Header().Set("Access-Control-Allow-Methods", m.names())
+				out.Header().Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key, Last-Event-ID")
+				out.Header().Set("Access-Control-Max-Age", "600")
+				out.WriteHeader(http.StatusNoContent)
+				return
+			}
+		}
+		if _, err := bearer(r); err != nil {
+			out.Header().Set("WWW-Authenticate", "Bearer")
+			refuse(out, http.StatusUnauthorized, err)
+			return
+		}
+		if room := r.PathValue("room"); room != "" {
+			if err := wire.CheckRoom(room); err != nil {
+				refuse(out, http.StatusNotFound, err)
+				return
+			}
+		}
+		m.serve(out, r)
+	}
+}

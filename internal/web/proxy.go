@@ -1,0 +1,57 @@
+package web
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// behindProxies has next see the address of the client where a trusted proxy passes it on.
+func (w *web) behindProxies(next http.Handler) http.Handler {
+	if len(w.TrustProxies) == 0 {
+		return next
+	}
+	return http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+		if from, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+			if client := w.origin(from, r.Header.Values("X-Forwarded-For")); client != from {
+				r = r.WithContext(r.Context()) // a copy: the field is the server's
+				r.RemoteAddr = client.String()
+			}
+		}
+		next.ServeHTTP(out, r)
+	})
+}
+
+// origin is where a request comes from that was received from peer. Each proxy appends to X-Forwarded-For whom it has
+// received the request from; so it is read from its end, as far as trusted proxies wrote it. What others may have
+// written before that proves nothing. Other headers of the kind (Forwarded, X-Real-IP) are not read: a proxy that does
+// not know them lets through what its client made up.
+func (w *web) origin(peer netip.AddrPort, forwarded []string) netip.AddrPort {
+	hops := strings.Split(strings.Join(forwarded, ","), ",")
+	for i := len(hops) - 1; i >= 0 && w.trusted(peer.Addr()); i-- {
+		hop, ok := parseHop(strings.TrimSpace(hops[i]))
+		if !ok {
+			break
+		}
+		peer = hop
+	}
+	return peer
+}
+
+func (w *web) trusted(addr netip.Addr) bool {
+	for _, p := range w.TrustProxies {
+		if p.Contains(addr.Unmap().WithZone("")) {
+			return true
+		}
+	}
+	return false
+}
+
+// parseHop reads an address, with or without a port.
+func parseHop(s string) (netip.AddrPort, bool) {
+	if hop, err := netip.ParseAddrPort(s); err == nil {
+		return hop, true
+	}
+	addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(s, "["), "]"))
+	return netip.AddrPortFrom(addr, 0), err == nil
+}

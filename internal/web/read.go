@@ -1,0 +1,98 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"ramai/internal/session"
+	"ramai/wire"
+)
+
+// page answers GET /api/v1/rooms/ROOM/messages?after=&before=&limit=.
+func (w *web) page(out http.ResponseWriter, r *http.Request) {
+	past, err := w.past(r)
+	if err != nil {
+		fail(out, err)
+		return
+	}
+	answer(out, http.StatusOK, past)
+}
+
+func (w *web) past(r *http.Request) (*wire.Past, *wire.Error) {
+	ask, reset, err := w.history(r.PathValue("room"), r.URL.Query())
+	if err != nil {
+		return nil, err
+	}
+	if wait := w.Env.Rates.Take(w.Env.Now(), sender(r), addrOf(r).Addr(), session.ReadCost); wait > 0 {
+		return nil, tooFast(wait)
+	}
+	var page wire.Page
+	var broken error
+	done := make(chan struct{})
+	w.Env.Hub.Go(func() {
+		defer close(done)
+		page, broken = session.ReadPage(w.Env.Store, ask)
+	})
+	<-done
+	if broken != nil {
+		w.Env.Log.Error("a page of history could not be read", "room", ask.Room, "err", broken)
+		return nil, &wire.Error{Code: wire.Unavailable, Reason: "the history cannot be read now; ask again", RetryAfter: time.Second}
+	}
+	past := &wire.Past{Log: page.Log, First: w.Env.Store.Head(ask.Room).First, Reset: reset, Messages: page.Messages, More: page.More}
+	if past.Messages == nil {
+		past.Messages = []wire.Message{}
+	}
+	return past, nil
+}
+
+// history reads what messages a query asks for. After a position of another log those are the newest, and reset is
+// true.
+func (w *web) history(room string, q url.Values) (ask wire.History, reset bool, err *wire.Error) {
+	ask = wire.History{Room: room}
+	if s := q.Get("limit"); s != "" {
+		n, bad := strconv.Atoi(s)
+		if bad != nil || n < 1 || n > wire.MaxPage {
+			return ask, false, &wire.Error{Code: wire.BadRequest, Reason: fmt.Sprintf("limit is a number from 1 to %d", wire.MaxPage)}
+		}
+		ask.Limit = n
+	}
+	after, before := q.Get("after"), q.Get("before")
+	switch {
+	case after != "" && before != "":
+		return ask, false, &wire.Error{Code: wire.BadRequest, Reason: "a page is after or before a number, not both"}
+	case before != "":
+		n, bad := strconv.ParseUint(before, 10, 64)
+		if bad != nil {
+			return ask, false, &wire.Error{Code: wire.BadRequest, Reason: "before is a number"}
+		}
+		ask.Before = &n
+	case after != "":
+		p, err := w.position("after", after)
+		if err != nil {
+			return ask, false, err
+		}
+		// On one server nobody can have heard what is not there: a number beyond the newest is of another history.
+		if p.Log != w.Env.Store.Log() || p.N > w.Env.Store.Head(room).Last {
+			return ask, true, nil
+		}
+		ask.After = &p.N
+	}
+	return ask, false, nil
+}
+
+// position reads LOG:N, or N in the log there is.
+func (w *web) position(name, s string) (*wire.Position, *wire.Error) {
+	log, number, found := strings.Cut(s, ":")
+	if !found {
+		log, number = w.Env.Store.Log(), s
+	}
+	n, err := strconv.ParseUint(number, 10, 64)
+	if err != nil || log == "" || len(log) > 64 {
+		return nil, &wire.Error{Code: wire.BadRequest, Reason: name + " is a number, or LOG:N as the server gave it"}
+	}
+	return &wire.Position{Log: log, N: n}, nil
+}

@@ -1,0 +1,74 @@
+package web
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"ramai/wire"
+)
+
+// methods are the handlers of one path.
+type methods map[string]http.HandlerFunc
+
+// serve calls the handler for r's method. HEAD is answered by GET's.
+func (m methods) serve(out http.ResponseWriter, r *http.Request) {
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	if h := m[method]; h != nil {
+		h(out, r)
+		return
+	}
+	out.Header().Set("Allow", m.names())
+	refuse(out, http.StatusMethodNotAllowed, &wire.Error{
+		Code: wire.BadRequest, Reason: fmt.Sprintf("%.20q cannot be done here; %s can", r.Method, m.names()),
+	})
+}
+
+// names lists the methods as headers do.
+func (m methods) names() string {
+	var names []string
+	for name := range m {
+		names = append(names, name)
+		if name == http.MethodGet {
+			names = append(names, http.MethodHead)
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}
+
+// refuse answers a request that cannot be done.
+func refuse(out http.ResponseWriter, status int, err *wire.Error) {
+	if err.RetryAfter > 0 {
+		out.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(err.RetryAfter.Seconds()))))
+	}
+	answer(out, status, map[string]string{"code": string(err.Code), "reason": err.Reason})
+}
+
+// fail is refuse with the status that err's code stands for.
+func fail(out http.ResponseWriter, err *wire.Error) { refuse(out, statusOf(err.Code), err) }
+
+// statusOf is the status for a code.
+func statusOf(code wire.Code) int {
+	switch code {
+	case wire.BadRequest, wire.BadFrame:
+		return http.StatusBadRequest
+	case wire.NotAllowed:
+		return http.StatusForbidden
+	case wire.NameTaken, wire.IDReused:
+		return http.StatusConflict
+	case wire.TooLong:
+		return http.StatusRequestEntityTooLarge
+	case wire.RateLimited:
+		return http.StatusTooManyRequests
+	case wire.Internal:
+		return http.StatusInternalServerError
+	}
+	return http.StatusServiceUnavailable
+}

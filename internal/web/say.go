@@ -1,0 +1,176 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"ramai/internal/journal"
+	"ramai/wire"
+)
+
+// anonymous is the one sender of all who name no session: derived from what is none.
+var anonymous = wire.By("")
+
+// maxBody is the most bytes of a JSON body, as of a frame.
+const maxBody = 64 << 10
+
+// say answers POST /api/v1/rooms/ROOM/messages.
+func (w *web) say(out http.ResponseWriter, r *http.Request) {
+	form, ok := w.formOf(r.Header)
+	if !ok {
+		refuse(out, http.StatusUnsupportedMediaType, &wire.Error{
+			Code:   wire.BadRequest,
+			Reason: `say a text as Content-Type text/plain, or {"text": "..."} as application/json`,
+		})
+		return
+	}
+	e, err := w.event(out, r, form)
+	if err == nil {
+		err = w.pay(r, &e)
+	}
+	if err != nil {
+		fail(out, err)
+		return
+	}
+	w.Env.Heard(addrOf(r), e.Text)
+	o, err := w.decide(e)
+	switch {
+	case err != nil:
+		fail(out, err)
+	case o.Verdict == journal.Refused:
+		fail(out, o.Err)
+	case o.Verdict == journal.Repeat:
+		answer(out, http.StatusOK, wire.Said{Log: w.Env.Store.Log(), N: o.N, At: o.At})
+	default:
+		answer(out, http.StatusCreated, wire.Said{Log: w.Env.Store.Log(), N: o.N, At: o.At})
+	}
+}
+
+// event makes an event of a request, or says what is wrong with it.
+func (w *web) event(out http.ResponseWriter, r *http.Request, form form) (journal.Event, *wire.Error) {
+	e := journal.Event{Kind: journal.Say, By: anonymous, Room: r.PathValue("room")}
+	if by := sender(r); by != "" {
+		e.By = by
+	}
+	if err := w.identify(r, &e); err != nil {
+		return e, err
+	}
+	body, err := receive(out, r, form.most)
+	if err == nil {
+		e.Text, err = form.text(body)
+	}
+	if err == nil {
+		err = wire.CheckText(e.Text, w.Env.Limits.Text)
+	}
+	return e, err
+}
+
+// identify gives e its id: the client's, or one that is drawn.
+func (w *web) identify(r *http.Request, e *journal.Event) *wire.Error {
+	keys := r.Header.Values("Idempotency-Key")
+	if len(keys) == 0 {
+		id, err := wire.NewSession(w.Env.Random)
+		if err != nil {
+			return &wire.Error{Code: wire.Internal, Reason: "no randomness is to be had"}
+		}
+		e.ID, e.Once = id, true
+		return nil
+	}
+	e.ID = keys[0]
+	if k := len(e.ID); k > 2 && e.ID[0] == '"' && e.ID[k-1] == '"' { // as a structured field writes it
+		e.ID = e.ID[1 : k-1]
+	}
+	if err := wire.CheckID(e.ID); err != nil || len(keys) > 1 {
+		return &wire.Error{Code: wire.BadRequest, Reason: "Idempotency-Key is one id, 1 to 64 of A-Z, a-z, 0-9, _ and -; a UUID will do"}
+	}
+	return nil
+}
+
+// form is how a body says a text.
+type form struct {
+	most int // bytes of it
+	text func(body []byte) (string, *wire.Error)
+}
+
+// formOf tells the form of a request's body. False: it has none of the known.
+func (w *web) formOf(header http.Header) (form, bool) {
+	kind := header.Get("Content-Type")
+	if kind == "" {
+		return form{w.Env.Limits.Text + 1, line}, true
+	}
+	kind, params, err := mime.ParseMediaType(kind)
+	if charset := params["charset"]; err != nil || charset != "" && !strings.EqualFold(charset, "utf-8") && !strings.EqualFold(charset, "us-ascii") {
+		return form{}, false
+	}
+	switch kind {
+	case "text/plain":
+		return form{w.Env.Limits.Text + 1, line}, true
+	case "application/json":
+		return form{maxBody, object}, true
+	}
+	return form{}, false
+}
+
+// line is a text as it is. The line break at its end, which echo and editors put there, is not said.
+func line(body []byte) (string, *wire.Error) {
+	return string(bytes.TrimSuffix(body, []byte("\n"))), nil
+}
+
+// object is a text in a JSON object.
+func object(body []byte) (string, *wire.Error) {
+	if !utf8.Valid(body) {
+		return "", &wire.Error{Code: wire.BadRequest, Reason: "the body is not UTF-8"}
+	}
+	var said struct {
+		Text *string `json:"text"`
+	}
+	if err := json.Unmarshal(body, &said); err != nil || said.Text == nil {
+		return "", &wire.Error{Code: wire.BadRequest, Reason: `the body is to be one JSON object with a "text" that is a string`}
+	}
+	return *said.Text, nil
+}
+
+// receive reads a body of at most so many bytes.
+func receive(out http.ResponseWriter, r *http.Request, most int) ([]byte, *wire.Error) {
+	tooLong := &wire.Error{Code: wire.TooLong, Reason: fmt.Sprintf("the body has more than %d bytes, the most that can be said at once", most)}
+	if r.ContentLength > int64(most) {
+		return nil, tooLong
+	}
+	until := http.NewResponseController(out)
+	until.SetReadDeadline(time.Now().Add(bodyTakes))
+	body, err := io.ReadAll(http.MaxBytesReader(out, r.Body, int64(most)))
+	var over *http.MaxBytesError
+	switch {
+	case errors.As(err, &over):
+		return nil, tooLong
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, &wire.Error{Code: wire.BadRequest, Reason: fmt.Sprintf("the body did not come within %v", bodyTakes)}
+	case err != nil:
+		return nil, &wire.Error{Code: wire.BadRequest, Reason: "the body broke off"}
+	}
+	until.SetReadDeadline(time.Time{})
+	return body, nil
+}
+
+// pay takes e from the rates, and if it makes a room, that too. The anonymous sender is everybody: there, only the
+// address counts.
+func (w *web) pay(r *http.Request, e *journal.Event) *wire.Error {
+	addr := addrOf(r).Addr()
+	wait := w.Env.Rates.Take(w.Env.Now(), sender(r), addr, 1)
+	if wait == 0 && w.Env.Store.Head(e.Room).Last == 0 {
+		wait = w.Env.Rates.TakeRoom(w.Env.Now(), addr)
+	}
+	if wait > 0 {
+		return tooFast(wait)
+	}
+	return nil
+}

@@ -1,0 +1,39 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"ramai/internal/store/search"
+	"ramai/wire"
+)
+
+// searchCost is what a search takes of the rates: as much as two reads of the past.
+const searchCost = 4
+
+// search answers GET /api/v1/search?q=&room=&before=&limit=.
+func (w *web) search(out http.ResponseWriter, r *http.Request) {
+	found, err := w.find(r)
+	if err != nil {
+		fail(out, err)
+		return
+	}
+	answer(out, http.StatusOK, found)
+}
+
+func (w *web) find(r *http.Request) (*wire.Found, *wire.Error) {
+	if wait := w.Env.Rates.Take(w.Env.Now(), sender(r), addrOf(r).Addr(), searchCost); wait > 0 {
+		return nil, tooFast(wait)
+	}
+	values := r.URL.Query()
+	q := search.Query{Words: values.Get("q"), Room: values.Get("room"), Before: values.Get("before")}
+	if limit := values.Get("limit"); limit != "" {
+		n, err := strconv.Atoi(limit)
+		if err != nil || n < 1 || n > wire.MaxHits {
+			return nil, &wire.Error{Code: wire.BadRequest, Reason: fmt.Sprintf("limit is a number from 1 to %d", wire.MaxHits)}
+		}
+		q.Limit = n
+	}
+	return w.Index.Search(r.Context(), q)
+}

@@ -1,0 +1,108 @@
+package web
+
+import (
+	"bytes"
+	"net/http"
+	"strings"
+	"time"
+
+	"ramai/internal/session"
+	"ramai/wire"
+)
+
+// stream answers GET /api/v1/rooms/ROOM/stream?after=&last=: with the head of an answer that does not end. What follows
+// it is a session's, like that of any other client.
+func (w *web) stream(out http.ResponseWriter, r *http.Request) {
+	client, err := w.listener(r)
+	if err == nil {
+		err = w.crowded()
+	}
+	if err != nil {
+		fail(out, err)
+		return
+	}
+	header := out.Header()
+	header.Set("Content-Type", "text/event-stream; charset=utf-8")
+	if client.Door == session.Lines {
+		header.Set("Content-Type", "application/x-ndjson")
+	}
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Cache-Control", "no-store")
+	header.Set("X-Accel-Buffering", "no") // nginx is to pass on what comes when it comes
+	if r.Method == http.MethodHead {
+		return
+	}
+	if r.ProtoMajor > 1 {
+		w.share(out, r, client)
+		return
+	}
+	header.Set("Connection", "close") // it has no length: its end is that of the connection
+	nc, _, hijack := http.NewResponseController(out).Hijack()
+	if hijack != nil {
+		fail(out, &wire.Error{Code: wire.Internal, Reason: "a stream cannot be had over this connection"})
+		return
+	}
+	var head bytes.Buffer
+	head.WriteString("HTTP/1.1 200 OK\r\n")
+	header.Write(&head)
+	head.WriteString("\r\n")
+	nc.SetDeadline(time.Now().Add(handshake))
+	if _, err := nc.Write(head.Bytes()); err != nil {
+		nc.Close()
+		return
+	}
+	nc.SetDeadline(time.Time{})
+	w.enter(nc, nil, client)
+}
+
+// listener makes out who asks for a stream, and from where on.
+func (w *web) listener(r *http.Request) (session.Client, *wire.Error) {
+	c, err := w.stranger(r, r.PathValue("room"))
+	if err != nil {
+		return c, err
+	}
+	if secret, _ := bearer(r); secret != "" {
+		c.Session = secret
+	}
+	c.Door = session.Events
+	if accepts(r, "application/x-ndjson") {
+		c.Door = session.Lines
+	}
+	q := r.URL.Query()
+	if c.Last, err = parseLast(q.Get("last"), wire.DefaultJoin); err != nil {
+		return c, err
+	}
+	// The header is newer than the address: a browser that comes back asks for the same address again.
+	name, after := "after", q.Get("after")
+	if id := r.Header.Get("Last-Event-ID"); id != "" {
+		name, after = "Last-Event-ID", id
+	}
+	if after != "" {
+		c.After, err = w.position(name, after)
+	}
+	return c, err
+}
+
+// accepts tells whether a request names a type that it wants.
+func accepts(r *http.Request, kind string) bool {
+	for _, line := range r.Header.Values("Accept") {
+		for part := range strings.SplitSeq(line, ",") {
+			name, _, _ := strings.Cut(part, ";")
+			if strings.EqualFold(strings.TrimSpace(name), kind) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// share streams over HTTP/2, where a connection is shared by many requests and cannot be taken over. It returns when
+// the stream has ended.
+func (w *web) share(out http.ResponseWriter, r *http.Request, client session.Client) {
+	f := newFlow(out, r)
+	out.WriteHeader(http.StatusOK)
+	f.control.Flush()
+	f.control.SetWriteDeadline(time.Time{})
+	w.enter(f, nil, client)
+	<-f.closed
+}

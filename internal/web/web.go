@@ -1,0 +1,90 @@
+// Package web is ramai over HTTP: the handshakes of the WebSocket doors, the API for whoever has no socket (say, read,
+// stream, search), what a person is told who comes with a browser, and what an operator's tools ask.
+//
+// It decides who may come in, and from where. A connection that stays becomes a session, by [Config].Serve; everything
+// that is said, from whichever door, goes the one way through the journal.
+package web
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"ramai/internal/session"
+	"ramai/internal/store/search"
+	"ramai/wire"
+)
+
+// decideWithin is how long the journal may take before a client is told that it is not known what became of something.
+const decideWithin = 5 * time.Second
+
+// How long a client may take.
+const (
+	handshake = 5 * time.Second  // to be answered, and to take the answer
+	bodyTakes = 10 * time.Second // to send the body of a request
+	takes     = 30 * time.Second // to take an answer that ends
+)
+
+// Config is what the handlers need of a server.
+type Config struct {
+	Env   *session.Env // as sessions have it
+	Index *search.Index
+
+	// Serve makes a connection a session. early was read from it before. It returns at once.
+	Serve func(nc net.Conn, early []byte, client session.Client)
+	// Crowded tells whether there is no room for another session.
+	Crowded func() bool
+	// Ready says why nothing can be said now, or nil.
+	Ready func() error
+
+	Hosts        []string       // names the server is reached by, besides localhost and IP addresses
+	AllowOrigins []string       // origins of pages elsewhere that may connect
+	TrustProxies []netip.Prefix // who is believed about where a request comes from
+	Quiet        bool           // no line per connection or message
+}
+
+// web has the handlers.
+type web struct{ Config }
+
+// New returns the handler of everything that a server answers.
+func New(cfg Config) http.Handler {
+	w := &web{cfg}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/{$}", only(http.MethodGet, func(out http.ResponseWriter, r *http.Request) { w.door(out, r, wire.Lobby) }))
+	mux.HandleFunc("/r/{room}", only(http.MethodGet, func(out http.ResponseWriter, r *http.Request) { w.door(out, r, r.PathValue("room")) }))
+	mux.HandleFunc("/api/v1/rooms/{room}/messages", w.api(methods{http.MethodGet: w.page, http.MethodPost: w.say}))
+	mux.HandleFunc("/api/v1/rooms/{room}/stream", w.api(methods{http.MethodGet: w.stream}))
+	mux.HandleFunc("/api/v1/search", w.api(methods{http.MethodGet: w.search}))
+	mux.HandleFunc("/about", only(http.MethodGet, w.about))
+	mux.HandleFunc("/healthz", only(http.MethodGet, w.healthy))
+	mux.HandleFunc("/readyz", only(http.MethodGet, w.ready))
+	mux.HandleFunc("/", func(out http.ResponseWriter, r *http.Request) {
+		refuse(out, http.StatusNotFound, &wire.Error{
+			Code:   wire.BadRequest,
+			Reason: "there is nothing here; the chat is at / and /r/ROOM, and /about says what else there is",
+		})
+	})
+	return w.behindProxies(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+		http.NewResponseController(out).SetWriteDeadline(time.Now().Add(takes)) // who takes over a connection takes it off
+		mux.ServeHTTP(out, r)
+	}))
+}
+
+// only is a handler for one method (and HEAD with GET).
+func only(method string, h http.HandlerFunc) http.HandlerFunc {
+	return methods{method: h}.serve
+}
+
+// answer writes v as JSON.
+func answer(out http.ResponseWriter, status int, v any) {
+	header := out.Header()
+	header.Set("Content-Type", "application/json")
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Cache-Control", "no-store")
+	out.WriteHeader(status)
+	enc := json.NewEncoder(out)
+	enc.SetEscapeHTML(false)
+	enc.Encode(v) // an error is that of a client who is gone
+}
