@@ -50,6 +50,7 @@ type link struct {
 	code   uint16       // of the close frame; 0: none has come
 	hear   func(wire.Frame)
 	line   func(string)
+	bytes  func([]byte) // takes what comes on a stream, which is no WebSocket
 	mask   byte
 }
 
@@ -200,6 +201,10 @@ func (l *link) run() bool {
 // take is the client's: it decodes what came.
 func (l *link) take(b []byte) {
 	l.raw = append(l.raw, b...)
+	if l.bytes != nil {
+		l.bytes(b)
+		return
+	}
 	b = slices.Clone(b)
 	for len(b) > 0 {
 		m, used, err := l.dec.Next(b)

@@ -17,7 +17,7 @@ var (
 	seeds   = flag.Uint64("seeds", 200, "how many seeds the simulation runs with")
 )
 
-// TestSimulation lets clients of both doors talk and hear while everything goes wrong that can: bytes are cut anywhere,
+// TestSimulation lets clients of all doors talk and hear while everything goes wrong that can: bytes are cut anywhere,
 // commits fail in every way, connections break, clients freeze, the server crashes. Then it lets all come to rest, and
 // holds what the clients saw against the promises. One seed is one course of events, always the same.
 func TestSimulation(t *testing.T) {
@@ -48,6 +48,7 @@ type sim struct {
 	rng    *rand.Rand
 	people []*person
 	liners []*liner
+	ears   []*listener
 	stints []*stint // of all liners, ended ones too
 	spoken int      // texts so far; makes each of them unlike all others
 	disk   int      // how slow it is; 1: not at all
@@ -69,6 +70,7 @@ func newSim(t *testing.T, seed uint64) *sim {
 	for i := range 2 {
 		s.liners = append(s.liners, &liner{sim: s, room: simRooms[i%2]})
 	}
+	s.ears = newListeners(s)
 	return s
 }
 
@@ -99,6 +101,8 @@ func (s *sim) step() {
 		if n := len(s.jobs); n > 0 {
 			s.job(s.rng.IntN(n))
 		}
+	case k < 86:
+		s.ears[s.rng.IntN(len(s.ears))].connect()
 	case k < 91:
 		s.clock = s.clock.Add(time.Duration(s.rng.IntN(700)) * time.Millisecond)
 		s.fire()
@@ -140,6 +144,7 @@ func (s *sim) mishap(p *person, l *liner) {
 		p.cut()
 	case 7:
 		l.cut()
+		s.ears[s.rng.IntN(len(s.ears))].cut()
 	case 8, 9:
 		if len(s.links) > 0 {
 			s.links[s.rng.IntN(len(s.links))].frozen = s.rng.IntN(2) == 0
@@ -189,6 +194,11 @@ func (s *sim) cutAll() {
 			l.cut()
 		}
 	}
+	for _, c := range s.ears {
+		if c.l != nil && c.l.closed {
+			c.cut()
+		}
+	}
 }
 
 // rest has everything go well from now on, and returns when nothing is left to happen.
@@ -202,6 +212,9 @@ func (s *sim) rest() {
 		}
 		for _, l := range s.liners {
 			l.connect()
+		}
+		for _, c := range s.ears {
+			c.connect()
 		}
 		for _, l := range s.links {
 			l.frozen, l.max, l.bite, l.chunk = false, 1+s.rng.IntN(64<<10), s.rng.IntN(5000), s.rng.IntN(500)

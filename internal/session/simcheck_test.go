@@ -47,6 +47,14 @@ func (s *sim) judge() {
 		}
 		s.judgeSayings(p)
 	}
+	for _, c := range s.ears {
+		if c.at != s.newest(c.room) {
+			c.fail("got to %d of %s, but %d were said", c.at, c.room, s.newest(c.room))
+		}
+		if want := s.present(c.room); c.count != want {
+			c.fail("was told of %d connections in %s, but there are %d", c.count, c.room, want)
+		}
+	}
 	for _, stint := range s.stints {
 		s.judgeStint(stint)
 	}
@@ -60,6 +68,11 @@ func (s *sim) present(room string) (n int) {
 	}
 	for _, l := range s.liners {
 		if l.room == room {
+			n++
+		}
+	}
+	for _, c := range s.ears {
+		if c.room == room {
 			n++
 		}
 	}

@@ -1,0 +1,147 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"ramai/internal/room"
+	"ramai/wire"
+)
+
+// listener is a client of a stream: it comes back with the id of the last event it has got, or as a reader of lines
+// with the number it has got to.
+type listener struct {
+	sim   *sim
+	name  string
+	door  Door
+	room  string
+	last  int
+	l     *link  // nil: not connected
+	part  string // of an event or line that has not come whole
+	id    string // the last event's; empty: none yet
+	at    uint64 // everything up to there was heard, or was said to be gone
+	count int    // of the newest presence
+}
+
+func (c *listener) connect() {
+	if c.l != nil {
+		return
+	}
+	client := Client{Door: c.door, Room: c.room, Last: c.last, Addr: c.sim.addr(200)}
+	if c.id != "" {
+		client.After = &wire.Position{Log: c.sim.store.Log(), N: c.at}
+	}
+	c.l = c.sim.connect(client)
+	c.l.bytes, c.part = c.take, ""
+}
+
+func (c *listener) cut() {
+	if c.l != nil {
+		c.l.end(errors.New("cut"))
+		c.l = nil
+	}
+}
+
+func (c *listener) fail(format string, args ...any) {
+	c.sim.t.Helper()
+	c.sim.t.Fatalf(c.name+": "+format, args...)
+}
+
+// take takes what came apart into lines or events.
+func (c *listener) take(b []byte) {
+	c.part += string(b)
+	end := "\n"
+	if c.door == Events {
+		end = "\n\n"
+	}
+	for {
+		one, rest, whole := strings.Cut(c.part, end)
+		if !whole {
+			return
+		}
+		c.part = rest
+		if c.door == Events {
+			c.event(one)
+		} else {
+			c.object(one, "")
+		}
+	}
+}
+
+// event reads the fields of one event, as the HTML Living Standard (section 9.2.6) has it.
+func (c *listener) event(s string) {
+	var name, id, data string
+	for field := range strings.SplitSeq(s, "\n") {
+		key, value, _ := strings.Cut(field, ":")
+		value = strings.TrimPrefix(value, " ")
+		switch key {
+		case "event":
+			name = value
+		case "id":
+			id = value
+		case "data":
+			data = value
+		case "", "retry":
+		default:
+			c.fail("an event with the field %q", field)
+		}
+	}
+	if data == "" {
+		return
+	}
+	if !strings.HasPrefix(data, `{"type":"`+name+`"`) {
+		c.fail("the event %q is %s", name, data)
+	}
+	c.object(data, id)
+	if id != "" {
+		c.id = id
+		if want := room.EventID(c.sim.store.Log(), c.at); id != want {
+			c.fail("the id of %s is %s, want %s", data, id, want)
+		}
+	}
+}
+
+func (c *listener) object(data, id string) {
+	f, err := wire.ParseFrame([]byte(data))
+	if err != nil {
+		c.fail("hears %q: %v", data, err)
+	}
+	switch f := f.(type) {
+	case wire.Joined:
+		if c.id == "" {
+			c.at = max(f.First-1, f.N-min(f.N, uint64(c.last)))
+			c.id = strconv.FormatUint(c.at, 10)
+		}
+	case wire.Message:
+		if f.N != c.at+1 || f.Room != c.room {
+			c.fail("hears %s after %d of %s", describe(f), c.at, c.room)
+		}
+		c.at = f.N
+		c.sim.hear(c.name, &f)
+	case wire.Gap:
+		if f.From != c.at+1 || f.To < f.From || f.To >= c.sim.store.Head(c.room).First {
+			c.fail("at %d: %s", c.at, describe(f))
+		}
+		c.at = f.To
+	case wire.Presence:
+		c.count = f.Count
+	default:
+		if t := f.Type(); t != "ping" && t != "restarting" {
+			c.fail("hears %s", data)
+		}
+	}
+	if c.door == Events && id == "" && f.Type() != (wire.Presence{}).Type() {
+		c.fail("%s has no id", data)
+	}
+}
+
+// newListeners are one of each form.
+func newListeners(s *sim) []*listener {
+	var all []*listener
+	for i, door := range []Door{Events, Lines} {
+		all = append(all, &listener{sim: s, name: fmt.Sprint("listener ", i), door: door, room: simRooms[i], last: []int{0, 3, 500}[s.rng.IntN(3)]})
+	}
+	return all
+}
