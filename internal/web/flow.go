@@ -56,23 +56,29 @@ func (f *flow) isDone() bool {
 
 // Close ends the answer. A Write that waits for the client fails, and with it the answer breaks off.
 func (f *flow) Close() error {
-	f.mu.Lock()
-	before := f.done
-	f.done = true
-	free := f.writing.TryLock()
-	if !before && !free {
-		f.control.SetWriteDeadline(time.Unix(1, 0))
-	}
-	f.mu.Unlock()
-	if before {
+	if !f.finish() {
 		return nil
 	}
-	if !free {
-		f.writing.Lock()
-	}
-	f.writing.Unlock()
+	f.writing.Lock()
+	defer f.writing.Unlock()
 	close(f.closed)
 	return nil
+}
+
+// finish has nothing more be written, and hurries what is. It returns false if that was done before.
+func (f *flow) finish() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.done {
+		return false
+	}
+	f.done = true
+	if f.writing.TryLock() {
+		f.writing.Unlock()
+	} else {
+		f.control.SetWriteDeadline(time.Unix(1, 0))
+	}
+	return true
 }
 
 // SetWriteDeadline implements net.Conn.

@@ -1,0 +1,100 @@
+package web
+
+import (
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"ramai/internal/journal"
+	"ramai/internal/session"
+	"ramai/wire"
+)
+
+// oneRoom is a store with a room of ten messages, for what only asks for heads.
+type oneRoom struct{ journal.Store }
+
+func (oneRoom) Log() string              { return "log" }
+func (oneRoom) Head(string) journal.Head { return journal.Head{First: 3, Last: 10} }
+
+func fixture() *web {
+	return &web{Config{
+		Env:          &session.Env{Store: oneRoom{}, Limits: wire.Limits{Text: 4000}},
+		TrustProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")},
+	}}
+}
+
+func TestOrigin(t *testing.T) {
+	w := fixture()
+	for _, c := range []struct{ peer, forwarded, want string }{
+		{"192.0.2.1:5", "198.51.100.7", "192.0.2.1:5"}, // nobody trusts it
+		{"10.0.0.1:5", "", "10.0.0.1:5"},
+		{"10.0.0.1:5", "198.51.100.7", "198.51.100.7:0"},
+		{"10.0.0.1:5", "198.51.100.7:99", "198.51.100.7:99"},
+		{"10.0.0.1:5", "1.1.1.1, 198.51.100.7", "198.51.100.7:0"},
+		{"10.0.0.1:5", "198.51.100.7, 10.0.0.2", "198.51.100.7:0"},
+		{"10.0.0.1:5", "10.0.0.3, 10.0.0.2", "10.0.0.3:0"},
+		{"10.0.0.1:5", "198.51.100.7, nonsense", "10.0.0.1:5"},
+		{"10.0.0.1:5", "198.51.100.7, nonsense, 10.0.0.2", "10.0.0.2:0"},
+		{"10.0.0.1:5", " [2001:db8::1]:80 ", "[2001:db8::1]:80"},
+		{"10.0.0.1:5", "[2001:db8::1]", "[2001:db8::1]:0"},
+		{"[fd00::1%eth0]:5", "198.51.100.7", "198.51.100.7:0"},
+		{"[::ffff:10.0.0.1]:5", "198.51.100.7", "198.51.100.7:0"},
+	} {
+		if got := w.origin(netip.MustParseAddrPort(c.peer), strings.Split(c.forwarded, "|")); got.String() != c.want {
+			t.Errorf("%s for %q: %s, want %s", c.peer, c.forwarded, got, c.want)
+		}
+	}
+}
+
+// FuzzForwarded looks for a header that makes an address of one that nobody vouched for: what is appended last, by a
+// proxy, is the client.
+func FuzzForwarded(f *testing.F) {
+	f.Add("1.1.1.1, [::1]:80,")
+	f.Fuzz(func(t *testing.T, made string) {
+		if strings.Contains(made, "\n") {
+			return
+		}
+		w := fixture()
+		if got := w.origin(netip.MustParseAddrPort("10.0.0.1:5"), []string{made, "198.51.100.7"}); got.Addr().String() != "198.51.100.7" {
+			t.Errorf("%q makes the client %s", made, got)
+		}
+	})
+}
+
+// FuzzPosition looks for a position that is taken and is none.
+func FuzzPosition(f *testing.F) {
+	for _, s := range []string{"5", "log:5", ":", "a:b:1", "-1", "18446744073709551616", "log:00"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		w := fixture()
+		p, err := w.position("after", s)
+		if (p == nil) == (err == nil) || p != nil && (p.Log == "" || strings.Contains(p.Log, ":")) {
+			t.Errorf("%q is %+v, %v", s, p, err)
+		}
+		ask, reset, err := w.history("den", url.Values{"after": {s}})
+		if err == nil && !reset && s != "" && (ask.After == nil || *ask.After > 10) {
+			t.Errorf("%q asks for %+v", s, ask)
+		}
+	})
+}
+
+// FuzzBody looks for a body that makes a text which nobody sent: one that is no UTF-8, or that the rules forbid.
+func FuzzBody(f *testing.F) {
+	f.Add("application/json", []byte(`{"text":"a\ud800b"}`))
+	f.Add("text/plain; charset=UTF-8", []byte("hi\n"))
+	f.Fuzz(func(t *testing.T, kind string, body []byte) {
+		w := fixture()
+		form, ok := w.formOf(http.Header{"Content-Type": {kind}})
+		if !ok {
+			return
+		}
+		text, err := form.text(body)
+		if err == nil && wire.CheckText(text, 4000) == nil && !utf8.ValidString(text) {
+			t.Errorf("%q as %q says %q", body, kind, text)
+		}
+	})
+}
