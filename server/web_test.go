@@ -74,7 +74,7 @@ func listen(t *testing.T, base, room, query string, header ...string) *stream {
 
 func listenWith(t *testing.T, over http.RoundTripper, base, room, query string, header ...string) *stream {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/api/v1/rooms/"+room+"/stream"+query, nil)
 	if err != nil {
