@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
@@ -28,6 +29,8 @@ type Config struct {
 	Name    string // to claim, now and after each connection without it. Empty: take what the session holds
 	Plain   bool   // do not offer ramai.v1
 	Last    int    // old messages to begin the URL's room with, 0 to wire.MaxLast; NoJoin: do not join it
+
+	TLS *tls.Config // whom to believe that it is the server, of https and wss; nil: who the system believes
 
 	// DialContext opens the connection below HTTP and TLS; nil: that of net.Dialer.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
@@ -111,7 +114,7 @@ func newClient(config Config) (*Client, error) {
 		return nil, fmt.Errorf("drawing random bytes: %w", err)
 	}
 	c := &Client{
-		dialer: dialer{url: u, offer: !config.Plain, name: config.Name, dial: config.DialContext},
+		dialer: dialer{url: u, offer: !config.Plain, name: config.Name, tls: config.TLS, dial: config.DialContext},
 		log:    config.Log,
 		wake:   make(chan struct{}, 1),
 		ready:  make(chan struct{}, 1),

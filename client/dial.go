@@ -1,7 +1,9 @@
 package client
 
 import (
+	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -91,6 +93,7 @@ type dialer struct {
 	url   *url.URL
 	offer bool   // ramai.v1
 	name  string // to claim on the plain door
+	tls   *tls.Config
 	dial  func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
@@ -108,7 +111,8 @@ func (d *dialer) open(ctx context.Context, last int) (*link, error) {
 	var mu sync.Mutex // the transport dials in a goroutine of its own
 	var raw net.Conn
 	transport := &http.Transport{
-		Proxy: http.ProxyFromEnvironment,
+		Proxy:           http.ProxyFromEnvironment,
+		TLSClientConfig: d.tls.Clone(),
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := d.dial(ctx, network, address)
 			if err != nil {
@@ -164,8 +168,12 @@ func refusal(resp *http.Response) *RefusedError {
 		Reason string    `json:"reason"`
 	}
 	b, err := io.ReadAll(resp.Body) // the WebSocket library holds at most 1,024 bytes of it
-	if err == nil && json.Unmarshal(b, &body) == nil {
+	switch {
+	case err != nil:
+	case json.Unmarshal(b, &body) == nil:
 		e.Code, e.Reason = body.Code, body.Reason
+	case bytes.Contains(b, []byte("HTTP request to an HTTPS server")): // as Go's servers say it
+		e.Reason = "this server speaks TLS: its address begins with https:// or wss://"
 	}
 	return e
 }

@@ -32,7 +32,7 @@ type Found struct {
 }
 
 // Find asks the server of config for the newest messages that have the words of s. Of config it uses URL, without the
-// room, Session and DialContext. A server that was reached and refused is a [*RefusedError].
+// room, Session, TLS and DialContext. A server that was reached and refused is a [*RefusedError].
 func Find(ctx context.Context, config Config, s Search) (*Found, error) {
 	u, _, err := parse(config.URL)
 	if err != nil {
@@ -49,7 +49,7 @@ func Find(ctx context.Context, config Config, s Search) (*Found, error) {
 	if config.Session != "" {
 		r.Header.Set("Authorization", "Bearer "+config.Session)
 	}
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: config.DialContext, DisableKeepAlives: true}
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: config.TLS.Clone(), DialContext: config.DialContext, DisableKeepAlives: true}
 	if transport.DialContext == nil {
 		transport.DialContext = new(net.Dialer).DialContext
 	}

@@ -2,12 +2,14 @@ package server
 
 import (
 	"crypto/rand"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/netip"
 	"time"
 
 	"ramai/internal/session"
+	"ramai/internal/store/sqlite"
 	"ramai/wire"
 )
 
@@ -44,6 +46,7 @@ type Config struct {
 	Reactor      ReactorKind    // how the bytes of connections are moved; empty: Auto
 	Hosts        []string       // names this server is reached by, besides localhost and IP addresses
 	AllowOrigins []string       // origins of pages elsewhere that may connect, like https://example.org
+	TLS          TLS            // encryption; the zero value: none
 	TrustProxies []netip.Prefix // who is believed, in X-Forwarded-For, about where a request comes from
 	Quiet        bool           // log no line per connection or message
 	Version      string
@@ -67,6 +70,28 @@ func Defaults() Config {
 		Reactor: Auto,
 		Version: "dev", Log: slog.Default(), Now: time.Now, Random: rand.Reader,
 	}
+}
+
+// Check says what a server made from c would find, a sentence a line, or why it could not be made. It changes nothing.
+func (c *Config) Check() ([]string, error) {
+	found := []string{"everything is kept in memory, and nothing when the server ends"}
+	if !c.Memory {
+		state, err := sqlite.Check(c.Data)
+		if err != nil {
+			return nil, err
+		}
+		found = []string{fmt.Sprintf("the data folder %s %s", c.Data, state)}
+	}
+	encryption, names, err := c.encryption()
+	switch {
+	case err != nil:
+		return nil, err
+	case encryption != nil:
+		found = append(found, fmt.Sprintf("connections are encrypted, for %v", names))
+	default:
+		found = append(found, "connections are not encrypted")
+	}
+	return found, nil
 }
 
 func (c *Config) limits() wire.Limits {

@@ -8,6 +8,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -16,6 +17,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,6 +48,7 @@ type Server struct {
 	hub     *room.Hub
 	reactor reactor.Reactor
 	env     *session.Env
+	tls     *tls.Config // nil: connections are not encrypted
 
 	cancel  context.CancelFunc // ends the orderer before its queue is empty
 	ordered chan struct{}      // closed when the orderer has ended
@@ -64,6 +67,11 @@ type Server struct {
 
 // New opens the data and starts what orders and stores. The server has to be closed, by Serve or by Close.
 func New(cfg Config) (*Server, error) {
+	encryption, names, err := cfg.encryption()
+	if err != nil {
+		return nil, err
+	}
+	cfg.Hosts = slices.Concat(cfg.Hosts, names)
 	react, err := openReactor(cfg.Reactor)
 	if err != nil {
 		return nil, err
@@ -74,7 +82,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		cfg: cfg, store: store, reactor: react,
+		cfg: cfg, store: store, reactor: react, tls: encryption,
 		ordered: make(chan struct{}), quit: make(chan struct{}), sessions: make(map[*session.Session]struct{}),
 	}
 	s.hub = room.NewHub(store, room.Options{TapeMemory: cfg.TapeMemory, Log: cfg.Log})
@@ -221,7 +229,12 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		ConnState:         s.connState,
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- h.Serve(ln) }()
+	if s.tls != nil {
+		h.TLSConfig = s.tls
+		go func() { ended <- h.ServeTLS(ln, "", "") }()
+	} else {
+		go func() { ended <- h.Serve(ln) }()
+	}
 	var err error
 	select {
 	case <-ctx.Done():
@@ -336,9 +349,18 @@ func (s *Server) ended(c *session.Session) {
 	}
 }
 
+// tcpOf is the connection of the system below nc; nil if there is none.
+func tcpOf(nc net.Conn) *net.TCPConn {
+	if over, ok := nc.(*tls.Conn); ok {
+		nc = over.NetConn()
+	}
+	tcp, _ := nc.(*net.TCPConn)
+	return tcp
+}
+
 // serve makes a connection a session. early was read from it before.
 func (s *Server) serve(nc net.Conn, early []byte, client session.Client) {
-	if tcp, ok := nc.(*net.TCPConn); ok { // an idle peer that is gone is found by the kernel
+	if tcp := tcpOf(nc); tcp != nil { // an idle peer that is gone is found by the kernel
 		tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 10 * time.Second, Count: 3})
 	}
 	s.reactor.Add(nc, early, func(conn reactor.Conn) reactor.Source {

@@ -2,8 +2,12 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"net/url"
 	"os"
 	"os/signal"
@@ -16,9 +20,63 @@ import (
 	"ramai/wire"
 )
 
-// serverFlag adds --server, which every command of a client has.
-func serverFlag(f *pflag.FlagSet, server *string) {
-	f.StringVar(server, "server", "http://127.0.0.1:2000", "the server: http://, https://, ws:// or wss://")
+// target is the server that a command talks to, and whom it believes that it is that.
+type target struct {
+	server   string
+	ca       string // a file of certificates; empty: those of the system
+	insecure bool   // believe anybody
+}
+
+// flags adds the flags that every command of a client has.
+func (t *target) flags(f *pflag.FlagSet) {
+	f.StringVar(&t.server, "server", "http://127.0.0.1:2000", "the server: http://, https://, ws:// or wss://")
+	f.StringVar(&t.ca, "ca", "", "file of certificates (PEM) to believe, beside the system's, that sign the server's")
+	f.BoolVar(&t.insecure, "insecure", false, "believe any certificate, and so whoever is in between")
+}
+
+// config begins the configuration of a client.
+func (t *target) config(notes io.Writer) (client.Config, error) {
+	config := client.Config{URL: t.server}
+	if t.insecure {
+		fmt.Fprintln(notes, "--insecure: nobody knows whether this is the server, and who is in between can read and change everything")
+		config.TLS = &tls.Config{InsecureSkipVerify: true}
+		return config, nil
+	}
+	if t.ca == "" {
+		return config, nil
+	}
+	pem, err := os.ReadFile(t.ca)
+	if err != nil {
+		return config, exit(exitUsage, fmt.Errorf("--ca: %w", err))
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return config, exit(exitUsage, fmt.Errorf("--ca: there is no certificate in %s; it is to be a PEM file", t.ca))
+	}
+	config.TLS = &tls.Config{RootCAs: pool}
+	return config, nil
+}
+
+// hint says what may help against an error of connecting.
+func hint(err error) string {
+	var unknown x509.UnknownAuthorityError
+	var hostname x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	var record tls.RecordHeaderError
+	switch {
+	case errors.As(err, &unknown):
+		return "if the certificate is one of your own, name who signed it with --ca FILE"
+	case errors.As(err, &hostname):
+		return "connect by a name that the certificate is for"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "the server's operator has to renew the certificate; or the clock of this machine is wrong"
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
+		return "there is no TLS on this port; the address may have to begin with http://"
+	}
+	return "ramai serve starts a server"
 }
 
 // checkServer finds out early what is wrong with an address: an error of usage.
@@ -65,7 +123,7 @@ func connect(ctx context.Context, config client.Config) (*client.Client, error) 
 	if refused := (*client.RefusedError)(nil); errors.As(err, &refused) {
 		return nil, exit(exitRefused, err)
 	}
-	return nil, exit(exitNoServer, fmt.Errorf("%w; ramai serve starts a server", err))
+	return nil, exit(exitNoServer, fmt.Errorf("%w; %s", err, hint(err)))
 }
 
 // ended makes an exit code of the error that Client.Next and its like end with.

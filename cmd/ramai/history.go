@@ -18,7 +18,7 @@ import (
 const pagePatience = 30 * time.Second
 
 type historyOptions struct {
-	server        string
+	target
 	after, before *uint64 // at most one of them
 	limit         int
 	json          bool
@@ -35,17 +35,18 @@ func newHistory() *cobra.Command {
 these are the newest messages. With --json each message is one JSON object a line.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if cmd.Flags().Changed("after") {
+			flags := cmd.Flags()
+			if flags.Changed("after") && (typed(flags, "after") || !typed(flags, "before")) {
 				o.after = &after
 			}
-			if cmd.Flags().Changed("before") {
+			if flags.Changed("before") && (typed(flags, "before") || !typed(flags, "after")) {
 				o.before = &before
 			}
-			return runHistory(cmd.Context(), o, args[0], cmd.OutOrStdout())
+			return runHistory(cmd.Context(), o, args[0], cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	f := cmd.Flags()
-	serverFlag(f, &o.server)
+	o.flags(f)
 	f.Uint64Var(&after, "after", 0, "messages after this number")
 	f.Uint64Var(&before, "before", 0, "messages before this number")
 	f.IntVar(&o.limit, "limit", 50, "how many at most")
@@ -53,7 +54,7 @@ these are the newest messages. With --json each message is one JSON object a lin
 	return cmd
 }
 
-func runHistory(ctx context.Context, o historyOptions, room string, stdout io.Writer) error {
+func runHistory(ctx context.Context, o historyOptions, room string, stdout, stderr io.Writer) error {
 	if err := errors.Join(checkServer(o.server), checkRoom(room)); err != nil {
 		return exit(exitUsage, err)
 	}
@@ -65,7 +66,12 @@ func runHistory(ctx context.Context, o historyOptions, room string, stdout io.Wr
 	}
 	ctx, stop := untilSignal(ctx)
 	defer stop()
-	c, err := connect(ctx, client.Config{URL: o.server, Last: client.NoJoin})
+	config, err := o.config(stderr)
+	if err != nil {
+		return err
+	}
+	config.Last = client.NoJoin
+	c, err := connect(ctx, config)
 	if err != nil {
 		return err
 	}

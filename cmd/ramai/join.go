@@ -13,9 +13,10 @@ import (
 )
 
 type joinOptions struct {
-	server, name, room string
-	last               int
-	json, plain        bool
+	target
+	name, room  string
+	last        int
+	json, plain bool
 }
 
 // newJoin returns the command that talks in a room, line by line.
@@ -41,12 +42,15 @@ Exit codes: 0 ok, 1 something said is not confirmed, 2 usage, 3 cannot connect t
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				o.server = args[0]
+				if room, err := client.Room(o.server); err == nil && room != wire.Lobby && !typed(cmd.Flags(), "room") {
+					o.room = "" // the argument is stronger than the environment
+				}
 			}
 			return runJoin(cmd.Context(), o, cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	f := cmd.Flags()
-	serverFlag(f, &o.server)
+	o.flags(f)
 	nameFlag(f, &o.name)
 	f.StringVar(&o.room, "room", "", "the room, if the URL does not say it")
 	f.IntVar(&o.last, "last", 0, fmt.Sprintf("old messages to begin with, at most %d", wire.MaxLast))
@@ -79,7 +83,12 @@ func runJoin(ctx context.Context, o joinOptions, stdin io.Reader, stdout, stderr
 	if !o.plain {
 		who = newIdentity(o.server, o.name, stderr)
 	}
-	c, err := connect(ctx, who.config(client.Config{URL: o.server, Plain: o.plain, Last: o.last}))
+	config, err := o.config(stderr)
+	if err != nil {
+		return err
+	}
+	config.Plain, config.Last = o.plain, o.last
+	c, err := connect(ctx, who.config(config))
 	if err != nil {
 		return err
 	}

@@ -7,10 +7,8 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
-	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"ramai/client"
 )
@@ -43,16 +41,7 @@ func exit(code int, err error) error { return &exitError{code: code, err: err} }
 
 // run is the program as a function: it returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	root := &cobra.Command{
-		Use:           "ramai",
-		Short:         "A broadcast chat: one room, and everyone hears it",
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			return fromEnvironment(cmd.Flags(), os.LookupEnv)
-		},
-	}
-	root.AddCommand(newServe(), newJoin(), newSay(), newHistory(), newSearch(), newRehearse(), newVersion())
+	root := newRoot(stderr)
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
@@ -71,19 +60,20 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return code
 }
 
-// fromEnvironment gives each flag that is not on the command line the value of its RAMAI_ variable, if there is one.
-func fromEnvironment(flags *pflag.FlagSet, lookup func(string) (string, bool)) (err error) {
-	flags.VisitAll(func(f *pflag.Flag) {
-		name := "RAMAI_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-		value, ok := lookup(name)
-		if f.Changed || !ok || err != nil {
-			return
-		}
-		if bad := flags.Set(f.Name, value); bad != nil {
-			err = exit(exitUsage, fmt.Errorf("%s: %w", name, bad))
-		}
-	})
-	return err
+// newRoot returns the command that all others hang on. Notes about settings go to notes.
+func newRoot(notes io.Writer) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "ramai",
+		Short:         "A broadcast chat: one room, and everyone hears it",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			return settle(cmd, os.Environ(), notes)
+		},
+	}
+	root.PersistentFlags().String("config", configFile(), "file of settings; see docs/config.example.toml")
+	root.AddCommand(newServe(), newJoin(), newSay(), newHistory(), newSearch(), newRehearse(), newVersion())
+	return root
 }
 
 func newVersion() *cobra.Command {

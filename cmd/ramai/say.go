@@ -17,7 +17,10 @@ import (
 // sayPatience is how long say waits for its text to be saved.
 const sayPatience = 30 * time.Second
 
-type sayOptions struct{ server, name string }
+type sayOptions struct {
+	target
+	name string
+}
 
 // newSay returns the command that says one thing.
 func newSay() *cobra.Command {
@@ -36,7 +39,7 @@ number it has there. Exit code 1 if that was not confirmed within 30 seconds, 4 
 			return runSay(cmd.Context(), o, args[0], text, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	serverFlag(cmd.Flags(), &o.server)
+	o.flags(cmd.Flags())
 	nameFlag(cmd.Flags(), &o.name)
 	return cmd
 }
@@ -63,7 +66,12 @@ func runSay(ctx context.Context, o sayOptions, room, text string, stdout, stderr
 	ctx, stop := untilSignal(ctx)
 	defer stop()
 	who := newIdentity(o.server, o.name, stderr)
-	c, err := connect(ctx, who.config(client.Config{URL: o.server, Last: client.NoJoin}))
+	config, err := o.config(stderr)
+	if err != nil {
+		return err
+	}
+	config.Last = client.NoJoin
+	c, err := connect(ctx, who.config(config))
 	if err != nil {
 		return err
 	}

@@ -2,8 +2,15 @@ package main
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"errors"
 	"io"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -35,6 +42,9 @@ const limit = 60 * time.Second
 //	serve NAME [FLAG...]       start ramai serve in $WORK/NAME, or start it again; $NAME is its URL
 //	original NAME              start a server like the original chat: plain, without a past; $NAME is its URL
 //	cut NAME                   break all connections of an original
+//	certify NAME HOURS [HOST]  write NAME.pem and NAME.key, a certificate for this machine or for HOST
+//	authority                  start an ACME server, which finds all names on this machine; sets $DIRECTORY, its roots'
+//	                           address $ROOTS, and $PORT, where it looks for who wants a certificate
 //	crowd URL N                wait until N connections are in the room of URL
 //	start NAME ARG...          start ramai ARG... in the background
 //	type NAME TEXT             type a line
@@ -67,7 +77,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"serve": serve, "original": startOriginal, "cut": cut, "crowd": crowd, "start": start, "type": typeLine,
 			"typelines": typeLines, "hears": hears, "tells": tells, "hangup": hangup, "signal": sendSignal, "deaf": deaf,
-			"ends": ends, "output": output, "once": once, "same": same, "found": found,
+			"ends": ends, "certify": certify, "authority": authority, "output": output, "once": once, "same": same, "found": found,
 		},
 	})
 }
@@ -170,7 +180,7 @@ func (s *stage) start(ts *testscript.TestScript, name string, args ...string) er
 	p := &program{cmd: exec.Command("ramai", args...), ended: make(chan struct{}),
 		stdout: &transcript{more: make(chan struct{})}, stderr: &transcript{more: make(chan struct{})}}
 	p.cmd.Dir = ts.Getenv("WORK")
-	for _, name := range []string{"PATH", "HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "TZ", "RAMAI_SERVER", "RAMAI_NAME"} {
+	for _, name := range []string{"PATH", "HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "TZ", "SSL_CERT_FILE", "RAMAI_SERVER", "RAMAI_NAME"} {
 		if value := ts.Getenv(name); value != "" {
 			p.cmd.Env = append(p.cmd.Env, name+"="+value)
 		}
@@ -201,7 +211,7 @@ func (s *stage) start(ts *testscript.TestScript, name string, args ...string) er
 
 func serve(ts *testscript.TestScript, _ bool, args []string) {
 	name, flags := args[0], args[1:]
-	address := strings.TrimPrefix(ts.Getenv(name), "http://")
+	_, address, _ := strings.Cut(ts.Getenv(name), "://")
 	if address == "" {
 		l, err := net.Listen("tcp", "127.0.0.1:0") // a port that is free now, and kept over a restart
 		ts.Check(err)
@@ -215,6 +225,31 @@ func serve(ts *testscript.TestScript, _ bool, args []string) {
 	if !p.stdout.await(p.ended, func(s string) bool { return strings.Contains(s, "ramai join") }) {
 		ts.Fatalf("the server does not start:\n%s", p.stderr)
 	}
+	if p.stdout.await(p.ended, func(s string) bool { return strings.Contains(s, "://") }) && strings.Contains(p.stdout.String(), "https://") {
+		ts.Setenv(name, "https://"+address)
+	}
+}
+
+// certify writes NAME.pem and NAME.key: a certificate that signs itself, for this machine.
+func certify(ts *testscript.TestScript, _ bool, args []string) {
+	hours, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	ts.Check(err)
+	end := time.Now().Add(time.Duration(hours) * time.Hour)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: args[0]}, NotBefore: end.Add(-1000 * time.Hour), NotAfter: end,
+		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+	}
+	if len(args) > 2 {
+		template.DNSNames, template.IPAddresses = []string{args[2]}, nil
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
+	ts.Check(err)
+	key, err := x509.MarshalPKCS8PrivateKey(private)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".key"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), 0o600))
 }
 
 func crowd(ts *testscript.TestScript, _ bool, args []string) {

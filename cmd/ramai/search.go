@@ -18,9 +18,10 @@ import (
 )
 
 type searchOptions struct {
-	server, room, before string
-	limit                int
-	json                 bool
+	target
+	room, before string
+	limit        int
+	json         bool
 }
 
 // newSearch returns the command that finds messages.
@@ -40,7 +41,7 @@ What was said a moment ago may not be in the server's index yet: then stderr say
 		},
 	}
 	f := cmd.Flags()
-	serverFlag(f, &o.server)
+	o.flags(f)
 	f.StringVar(&o.room, "room", "", "only in this room")
 	f.StringVar(&o.before, "before", "", "only before this message: ROOM:N, or its number alone with --room")
 	f.IntVar(&o.limit, "limit", 50, "how many at most")
@@ -62,11 +63,15 @@ func runSearch(ctx context.Context, o searchOptions, words string, stdout, notes
 	}
 	ctx, stop := untilSignal(ctx)
 	defer stop()
+	config, err := o.config(notes)
+	if err != nil {
+		return err
+	}
 	shown := hitPrinter{w: stdout, json: o.json, marks: isTerminal(stdout)}
 	s := client.Search{Words: words, Room: o.room, Before: o.before}
 	for left := o.limit; left > 0; {
 		s.Limit = min(left, wire.MaxHits)
-		found, err := findHits(ctx, o.server, s)
+		found, err := findHits(ctx, config, s)
 		if err != nil {
 			return err
 		}
@@ -89,12 +94,12 @@ func runSearch(ctx context.Context, o searchOptions, words string, stdout, notes
 }
 
 // findHits asks for hits, and again if the server wants to be asked more slowly.
-func findHits(ctx context.Context, server string, s client.Search) (*client.Found, error) {
+func findHits(ctx context.Context, config client.Config, s client.Search) (*client.Found, error) {
 	late := exit(exitNoServer, fmt.Errorf("the server found nothing within %v", pagePatience))
 	ctx, cancel := context.WithTimeoutCause(ctx, pagePatience, late)
 	defer cancel()
 	for {
-		found, err := client.Find(ctx, client.Config{URL: server}, s)
+		found, err := client.Find(ctx, config, s)
 		refused := (*client.RefusedError)(nil)
 		switch {
 		case err == nil:
@@ -102,7 +107,7 @@ func findHits(ctx context.Context, server string, s client.Search) (*client.Foun
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
 		case !errors.As(err, &refused):
-			return nil, exit(exitNoServer, fmt.Errorf("%w; ramai serve starts a server", err))
+			return nil, exit(exitNoServer, fmt.Errorf("%w; %s", err, hint(err)))
 		case refused.Code != wire.RateLimited || refused.RetryAfter == 0:
 			return nil, exit(exitRefused, err)
 		}

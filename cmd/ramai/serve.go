@@ -36,6 +36,9 @@ loses nothing that anyone has heard.`,
 			cfg.Durability = server.Durability(o.durability)
 			cfg.TapeMemory = int64(o.tapeMemory)
 			cfg.Reactor = server.ReactorKind(o.reactor)
+			if o.check {
+				return checkAll(cmd.Flags(), cfg, o, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			}
 			return runServe(cmd.Context(), cfg, o, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
@@ -51,8 +54,14 @@ loses nothing that anyone has heard.`,
 	f.StringVar(&o.reactor, "reactor", string(cfg.Reactor), `how bytes are moved: "epoll" (Linux), "portable" (two goroutines a connection), or "auto": the better one`)
 	f.Var(&o.tapeMemory, "tape-memory", "memory for recent messages, in bytes or as 64MiB; older ones are read from disk")
 	f.StringSliceVar(&cfg.Hosts, "host", nil, "name this server is reached by, so that its pages may connect (repeatable)")
+	f.StringVar(&cfg.TLS.Cert, "tls-cert", "", "certificate for TLS, a PEM file; read again when it has changed")
+	f.StringVar(&cfg.TLS.Key, "tls-key", "", "its key, a PEM file")
+	f.StringSliceVar(&cfg.TLS.Domains, "acme", nil, "domain to get a certificate for, from an ACME server; this server must be reachable there on port 443 (repeatable)")
+	f.StringVar(&cfg.TLS.Directory, "acme-directory", "", "address of the ACME server's directory (default Let's Encrypt)")
+	f.StringVar(&cfg.TLS.Email, "acme-email", "", "address that the ACME server may write to")
 	f.Var((*prefixes)(&cfg.TrustProxies), "trust-proxy", "address or network (CIDR) of a proxy whose X-Forwarded-For is believed (repeatable)")
 	f.StringSliceVar(&cfg.AllowOrigins, "allow-origin", nil, "origin of pages elsewhere that may connect, like https://example.org (repeatable)")
+	f.BoolVar(&o.check, "check", false, "say what would be done with which settings, and whether it can be, and do nothing")
 	f.BoolVar(&cfg.Quiet, "quiet", false, "log no line per connection or message")
 	f.StringVar(&o.logFormat, "log-format", o.logFormat, `"text" or "json"`)
 	return cmd
@@ -61,6 +70,7 @@ loses nothing that anyone has heard.`,
 type serveOptions struct {
 	listen, durability, reactor, logFormat string
 	tapeMemory                             size
+	check                                  bool
 }
 
 // runServe serves until a signal comes or ctx ends.
@@ -87,7 +97,7 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 
 	port := ln.Addr().(*net.TCPAddr).Port
 	cfg.Log.Info(fmt.Sprintf("listening on port %d", port))
-	tellHow(stdout, ln.Addr().(*net.TCPAddr))
+	tellHow(stdout, ln.Addr().(*net.TCPAddr), cfg.TLS)
 	if err := s.Serve(ctx, ln); err != nil {
 		return exit(exitUnusable, err)
 	}
@@ -149,17 +159,25 @@ func listenError(addr string, err error) error {
 }
 
 // tellHow prints how to join.
-func tellHow(w io.Writer, addr *net.TCPAddr) {
+func tellHow(w io.Writer, addr *net.TCPAddr, encryption server.TLS) {
 	host, wide := addr.IP.String(), addr.IP.IsUnspecified()
 	if wide {
 		host = outward()
 	}
+	scheme := "http"
+	if encryption.Cert != "" || len(encryption.Domains) > 0 {
+		scheme = "https"
+	}
+	if len(encryption.Domains) > 0 {
+		host = encryption.Domains[0]
+	}
 	here := net.JoinHostPort(host, strconv.Itoa(addr.Port))
-	target := " http://" + here
-	if !wide && addr.IP.IsLoopback() && addr.Port == 2000 {
+	target := " " + scheme + "://" + here
+	if scheme == "http" && !wide && addr.IP.IsLoopback() && addr.Port == 2000 {
 		target = ""
 	}
-	fmt.Fprintf(w, "Join in another terminal:\n\n    ramai join%s\n\nor with any WebSocket client: ws://%s/ (another room: ws://%s/r/ROOM)\n", target, here, here)
+	socket := strings.Replace(scheme, "http", "ws", 1) + "://" + here
+	fmt.Fprintf(w, "Join in another terminal:\n\n    ramai join%s\n\nor with any WebSocket client: %s/ (another room: %s/r/ROOM)\n", target, socket, socket)
 	if !wide && addr.IP.IsLoopback() {
 		fmt.Fprintf(w, "Only this machine can join; for the whole network: ramai serve --listen 0.0.0.0:%d\n", addr.Port)
 	}

@@ -56,6 +56,9 @@ type tcpWatch struct {
 }
 
 func watch(nc net.Conn) *tcpWatch {
+	if over, ok := nc.(interface{ NetConn() net.Conn }); ok { // TLS
+		nc = over.NetConn()
+	}
 	tcp, ok := nc.(*net.TCPConn)
 	if !ok {
 		return nil

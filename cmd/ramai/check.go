@@ -1,0 +1,42 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"text/tabwriter"
+
+	"github.com/spf13/pflag"
+
+	"ramai/server"
+)
+
+// checkAll is serve --check: it says what serve would do, and fails as that would.
+func checkAll(flags *pflag.FlagSet, cfg server.Config, o serveOptions, stdout, stderr io.Writer) error {
+	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Name != "help" && f.Name != "check" {
+			fmt.Fprintf(table, "%s\t%s\t%s\n", f.Name, f.Value, source(f))
+		}
+	})
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	if err := checkServe(cfg, o); err != nil {
+		return exit(exitUsage, err)
+	}
+	cfg.Log = newLog(o.logFormat, stderr)
+	found, err := cfg.Check()
+	if err != nil {
+		return exit(exitUnusable, err)
+	}
+	for _, line := range found {
+		fmt.Fprintln(stdout, line)
+	}
+	ln, err := net.Listen("tcp", o.listen)
+	if err != nil {
+		return exit(exitUnusable, listenError(o.listen, err))
+	}
+	fmt.Fprintf(stdout, "%s can be listened on\n", ln.Addr())
+	return ln.Close()
+}

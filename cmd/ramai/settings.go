@@ -1,0 +1,242 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+	"github.com/knadh/koanf/parsers/toml/v2"
+	"github.com/knadh/koanf/providers/rawbytes"
+	"github.com/knadh/koanf/v2"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"ramai/client"
+)
+
+// A flag is the one declaration of a setting. Who does not give it on the command line can set RAMAI_ and its name in
+// the environment, or its name in a file: in the table of the command, or above all tables for every command that has
+// it. The flag is stronger than the environment, and that is stronger than the file.
+
+// sourceKey is the annotation of a flag that tells where its value comes from, if that is not the command line.
+const sourceKey = "source"
+
+// settings is where values come from when they are not on the command line.
+type settings struct {
+	root   *cobra.Command
+	env    map[string]string // RAMAI_ variables that are not empty
+	file   string            // empty: there is none
+	values *koanf.Koanf      // of the file
+}
+
+// settle gives the flags of cmd that are not on the command line their values. Notes are about what helps nobody.
+func settle(cmd *cobra.Command, environ []string, notes io.Writer) error {
+	s := &settings{root: cmd.Root(), env: map[string]string{}, values: koanf.New(".")}
+	for _, one := range environ {
+		if name, value, _ := strings.Cut(one, "="); strings.HasPrefix(name, "RAMAI_") && value != "" {
+			s.env[name] = value
+		}
+	}
+	s.noteUnknown(notes)
+	config := cmd.Flags().Lookup("config")
+	if value, ok := s.env[variable(config)]; ok && !config.Changed {
+		if err := set(config, variable(config), value); err != nil {
+			return err
+		}
+	}
+	if err := s.read(config); err != nil {
+		return exit(exitUsage, err)
+	}
+	var err error
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if err == nil && !f.Changed && f.Name != "help" {
+			err = s.give(cmd.Name(), f)
+		}
+	})
+	return err
+}
+
+// variable is the environment variable of a flag.
+func variable(f *pflag.Flag) string {
+	return "RAMAI_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+}
+
+// give gives f what the environment or the file has for it.
+func (s *settings) give(command string, f *pflag.Flag) error {
+	if value, ok := s.env[variable(f)]; ok {
+		return set(f, variable(f), value)
+	}
+	for _, key := range []string{command + "." + f.Name, f.Name} {
+		if s.values.Exists(key) {
+			values, err := strs(s.values.Get(key))
+			if err != nil {
+				return exit(exitUsage, fmt.Errorf("%s: %s %w", s.file, key, err))
+			}
+			return set(f, s.file+": "+key, values...)
+		}
+	}
+	return nil
+}
+
+// set gives f values from somewhere else than the command line. Several are for flags that can be repeated.
+func set(f *pflag.Flag, source string, values ...string) error {
+	if len(values) != 1 && !repeatable(f) {
+		return exit(exitUsage, fmt.Errorf("%s takes one value, not %d", source, len(values)))
+	}
+	for _, value := range values {
+		if err := f.Value.Set(value); err != nil {
+			if right := kinds[f.Value.Type()]; right != "" {
+				return exit(exitUsage, fmt.Errorf("%s is to be %s, not %q", source, right, value))
+			}
+			return exit(exitUsage, fmt.Errorf("%s: %w", source, err))
+		}
+	}
+	f.Changed = true
+	f.Annotations = map[string][]string{sourceKey: {source}}
+	return nil
+}
+
+// kinds says what a flag of a type of pflag's takes; other types say so themselves.
+var kinds = map[string]string{
+	"bool": "true or false", "int": "a whole number", "uint64": "a whole number", "float64": "a number", "duration": "a time, like 90s or 5m",
+}
+
+// source tells where the value of f comes from.
+func source(f *pflag.Flag) string {
+	if from := f.Annotations[sourceKey]; len(from) > 0 {
+		return from[0]
+	}
+	if f.Changed {
+		return "--" + f.Name
+	}
+	return "default"
+}
+
+// typed tells whether a flag is on the command line.
+func typed(flags *pflag.FlagSet, name string) bool {
+	f := flags.Lookup(name)
+	return f.Changed && len(f.Annotations[sourceKey]) == 0
+}
+
+// repeatable tells whether f takes several values.
+func repeatable(f *pflag.Flag) bool {
+	_, networks := f.Value.(*prefixes)
+	return networks || strings.HasSuffix(f.Value.Type(), "Slice")
+}
+
+// strs makes of a value of the file what could stand on a command line.
+func strs(v any) ([]string, error) {
+	switch v := v.(type) {
+	case []any:
+		var all []string
+		for _, one := range v {
+			inner, err := strs(one)
+			if err != nil || len(inner) != 1 {
+				return nil, errors.New("is a list of lists; it is to be a list of values")
+			}
+			all = append(all, inner...)
+		}
+		return all, nil
+	case map[string]any:
+		return nil, errors.New("is a table; it is to be a value")
+	}
+	return []string{fmt.Sprint(v)}, nil
+}
+
+// configFile is where the file is looked for: $XDG_CONFIG_HOME/ramai/config.toml, or what the system has in its place.
+func configFile() string {
+	dir := os.Getenv("XDG_CONFIG_HOME")
+	if !filepath.IsAbs(dir) {
+		var err error
+		if dir, err = os.UserConfigDir(); err != nil {
+			return ""
+		}
+	}
+	return filepath.Join(dir, "ramai", "config.toml")
+}
+
+// read reads the file. Nobody need have one, unless it was asked for.
+func (s *settings) read(config *pflag.Flag) error {
+	path := config.Value.String()
+	if path == "" {
+		return nil
+	}
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) && !config.Changed {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("the settings cannot be read: %w", err)
+	}
+	if err := s.values.Load(rawbytes.Provider(b), toml.Parser()); err != nil {
+		return fmt.Errorf("%s is no TOML (https://toml.io): %w", path, err)
+	}
+	s.file = path
+	return s.checkKeys()
+}
+
+// checkKeys finds keys that mean nothing: mistyped ones, mostly.
+func (s *settings) checkKeys() error {
+	all := map[string]bool{}
+	tables := map[string][]string{}
+	for _, cmd := range s.root.Commands() {
+		var keys []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if f.Name != "help" && f.Name != "config" {
+				keys = append(keys, f.Name)
+				all[f.Name] = true
+			}
+		})
+		if len(keys) > 0 {
+			tables[cmd.Name()] = keys
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(s.values.Raw())) {
+		value := s.values.Raw()[key]
+		table, isTable := value.(map[string]any)
+		known, isCommand := tables[key]
+		switch {
+		case isTable && isCommand:
+			for _, inner := range slices.Sorted(maps.Keys(table)) {
+				if !slices.Contains(known, inner) {
+					return fmt.Errorf("%s: [%s] has no setting %q; do you mean %s?", s.file, key, inner, nearest(inner, known))
+				}
+			}
+		case isTable:
+			return fmt.Errorf("%s: there is no command for a table [%s]; do you mean [%s]?", s.file, key, nearest(key, slices.Collect(maps.Keys(tables))))
+		case !all[key]:
+			return fmt.Errorf("%s: there is no setting %q; do you mean %s?", s.file, key, nearest(key, slices.Collect(maps.Keys(all))))
+		}
+	}
+	return nil
+}
+
+// noteUnknown tells of variables that mean nothing.
+func (s *settings) noteUnknown(notes io.Writer) {
+	known := map[string]bool{}
+	for _, cmd := range append(s.root.Commands(), s.root) {
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { known[variable(f)] = true })
+		cmd.PersistentFlags().VisitAll(func(f *pflag.Flag) { known[variable(f)] = true })
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.env)) {
+		if !known[name] {
+			fmt.Fprintf(notes, "ramai: %s in the environment means nothing; do you mean %s?\n",
+				client.Printable(name), nearest(name, slices.Collect(maps.Keys(known))))
+		}
+	}
+}
+
+// nearest is the most similar of some words.
+func nearest(word string, of []string) string {
+	slices.Sort(of)
+	return slices.MinFunc(of, func(a, b string) int {
+		return levenshtein.ComputeDistance(word, a) - levenshtein.ComputeDistance(word, b)
+	})
+}

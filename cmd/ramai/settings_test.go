@@ -1,0 +1,99 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/knadh/koanf/parsers/toml/v2"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+var update = flag.Bool("update", false, "write docs/config.example.toml anew")
+
+// never are commands without settings of their own.
+var never = []string{"completion", "help", "version"}
+
+// example is a file of settings in which everything is as it is without one.
+func example(root *cobra.Command) []byte {
+	var b bytes.Buffer
+	b.WriteString(`# Settings of ramai: $XDG_CONFIG_HOME/ramai/config.toml, or --config FILE. The flag on the command line is stronger than
+# RAMAI_ and its name in the environment (RAMAI_LISTEN, RAMAI_TRUST_PROXY), and that is stronger than this file.
+# Everything here is as it is without the file. What stands above the tables is for all commands that have it.
+
+# server = "http://127.0.0.1:2000"
+`)
+	for _, cmd := range root.Commands() {
+		if slices.Contains(never, cmd.Name()) {
+			continue
+		}
+		fmt.Fprintf(&b, "\n[%s]\n", cmd.Name())
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if f.Name != "help" && f.Name != "check" {
+				fmt.Fprintf(&b, "# %s = %s  # %s\n", f.Name, literal(f), f.Usage)
+			}
+		})
+	}
+	return b.Bytes()
+}
+
+// literal is the default of a flag in TOML.
+func literal(f *pflag.Flag) string {
+	switch {
+	case f.Name == "data":
+		return `"~/.local/share/ramai"`
+	case repeatable(f):
+		return "[]"
+	}
+	switch f.Value.Type() {
+	case "bool", "int", "uint64", "float64":
+		return f.DefValue
+	}
+	return fmt.Sprintf("%q", f.DefValue)
+}
+
+// The example has every setting there is, and none else.
+func TestExampleOfSettings(t *testing.T) {
+	want := example(newRoot(&bytes.Buffer{}))
+	path := filepath.Join("..", "..", "docs", "config.example.toml")
+	if *update {
+		if err := os.WriteFile(path, want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Error("docs/config.example.toml is not what the flags say: go test ./cmd/ramai -run TestExampleOfSettings -update")
+	}
+	// What is commented out is TOML too, and is taken.
+	live := regexp.MustCompile(`(?m)^# ([a-z-]+ = )`).ReplaceAll(got, []byte("$1"))
+	if _, err := toml.Parser().Unmarshal(live); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "config.toml")
+	if err := os.WriteFile(file, live, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, notes strings.Builder
+	if code := run(t.Context(), []string{"serve", "--check", "--memory", "--listen", "127.0.0.1:0", "--config", file}, nil, &out, &notes); code != 0 {
+		t.Errorf("%d %s", code, notes.String())
+	}
+}
+
+func TestNearest(t *testing.T) {
+	for word, want := range map[string]string{"listn": "listen", "trustproxy": "trust-proxy", "x": "rate"} {
+		if got := nearest(word, []string{"trust-proxy", "listen", "rate"}); got != want {
+			t.Errorf("nearest to %q is %q, want %q", word, got, want)
+		}
+	}
+}
