@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"ramai/internal/journal"
 	"ramai/internal/session"
 	"ramai/internal/store/sqlite"
 	"ramai/wire"
@@ -40,6 +41,7 @@ type Config struct {
 	Rate         float64        // events a second, for each sender and each address; 0: no limit of any kind
 	Burst        int            // events at once
 	MaxText      int            // bytes of a text
+	Keep         journal.Keep   // which messages of a room are kept; the zero value: all
 	MaxRooms     int            // rooms there may be
 	MaxConns     int            // connections at once; more are answered with 503
 	TapeMemory   int64          // bytes of recent messages kept ready to send

@@ -52,7 +52,7 @@ type Server struct {
 
 	cancel  context.CancelFunc // ends the orderer before its queue is empty
 	ordered chan struct{}      // closed when the orderer has ended
-	quit    chan struct{}      // ends the ticker
+	quit    chan struct{}      // ends what is done now and then
 	ticker  sync.WaitGroup
 	closing sync.Once
 
@@ -112,6 +112,9 @@ func New(cfg Config) (*Server, error) {
 		}
 	}()
 	s.ticker.Go(s.tick)
+	if cfg.Keep != (journal.Keep{}) {
+		s.ticker.Go(s.keepTidy)
+	}
 	if err := written(restarted); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ramai/internal/journal"
 	"ramai/server"
 )
 
@@ -35,6 +36,7 @@ loses nothing that anyone has heard.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg.Durability = server.Durability(o.durability)
 			cfg.TapeMemory = int64(o.tapeMemory)
+			cfg.Keep = journal.Keep(o.keep)
 			cfg.Reactor = server.ReactorKind(o.reactor)
 			if o.check {
 				return checkAll(cmd.Flags(), cfg, o, cmd.OutOrStdout(), cmd.ErrOrStderr())
@@ -50,6 +52,7 @@ loses nothing that anyone has heard.`,
 	f.StringVar(&o.durability, "durability", string(cfg.Durability), `"full": synced to the disk before anyone hears it; "normal": faster, a power cut may take the newest`)
 	f.Float64Var(&cfg.Rate, "rate", cfg.Rate, "events a second for each sender and each address; 0: no limit of any kind")
 	f.IntVar(&cfg.Burst, "burst", cfg.Burst, "events at once")
+	f.Var(&o.keep, "keep", "what is kept of each room: a number of messages (100000), an age (30d, 12h), or all")
 	f.IntVar(&cfg.MaxRooms, "max-rooms", cfg.MaxRooms, "rooms there may be")
 	f.StringVar(&o.reactor, "reactor", string(cfg.Reactor), `how bytes are moved: "epoll" (Linux), "portable" (two goroutines a connection), or "auto": the better one`)
 	f.Var(&o.tapeMemory, "tape-memory", "memory for recent messages, in bytes or as 64MiB; older ones are read from disk")
@@ -71,6 +74,7 @@ type serveOptions struct {
 	listen, durability, reactor, logFormat string
 	tapeMemory                             size
 	check                                  bool
+	keep                                   keep
 }
 
 // runServe serves until a signal comes or ctx ends.
@@ -212,6 +216,22 @@ func dataFolder() string {
 	}
 	return filepath.Join(home, ".local", "share", "ramai")
 }
+
+// keep is what to keep, as a flag.
+type keep journal.Keep
+
+// String implements pflag.Value.
+func (k *keep) String() string { return journal.Keep(*k).String() }
+
+// Set implements pflag.Value.
+func (k *keep) Set(s string) error {
+	parsed, err := journal.ParseKeep(s)
+	*k = keep(parsed)
+	return err
+}
+
+// Type implements pflag.Value.
+func (k *keep) Type() string { return "keep" }
 
 // size is a number of bytes as a flag: 1048576, 1024KiB, 1MiB.
 type size int64

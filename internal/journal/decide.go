@@ -15,6 +15,14 @@ import (
 // HoldName is how long a name that is not bound to a connection stays its holder's after its last use.
 const HoldName = 24 * time.Hour
 
+// Bounds of letting go.
+const (
+	// TrimStep is how many messages one Trim lets go, so that saying need not wait for long.
+	TrimStep = 500
+	// KeepIDs is how long an id is kept at least. Clients do not send again what is older.
+	KeepIDs = 30 * 24 * time.Hour
+)
+
 // An Entry is what is kept of an id: the number and time of the message it stands for, and a sum over its text.
 type Entry struct {
 	N   uint64
@@ -39,6 +47,10 @@ type Tx interface {
 	Hold(h Holding) error
 	// Drop removes what the sender held.
 	Drop(by string) error
+	// Cut removes the messages of a room with the numbers from up to to. Their ids stay.
+	Cut(room string, from, to uint64) error
+	// Forget removes ids of messages that were cut and are of before or older: the oldest, TrimStep at most.
+	Forget(room string, before wire.Time) error
 	// Head writes a room's numbers; the first time it makes the room.
 	Head(room string, h Head) error
 }
@@ -128,6 +140,9 @@ func (s *State) Commit(c *Change) {
 // the change when the transaction is committed. It depends on nothing but s, tx and b.
 func Decide(s *State, tx Tx, b *Batch) (*Change, []Outcome, error) {
 	c := &Change{state: s, at: max(s.at, b.At), rooms: len(s.heads), heads: map[string]Head{}, held: map[string]*Holding{}, keys: map[string]string{}}
+	if err := c.forget(tx, b); err != nil {
+		return nil, nil, err
+	}
 	outcomes := make([]Outcome, len(b.Events))
 	for i := range b.Events {
 		o := &outcomes[i]
@@ -142,6 +157,8 @@ func Decide(s *State, tx Tx, b *Batch) (*Change, []Outcome, error) {
 			err = c.drop(tx, o.Event.By)
 		case Restart:
 			err = c.restart(tx)
+		case Trim:
+			err = c.trim(tx, o)
 		default:
 			err = fmt.Errorf("an event of the unknown kind %d", o.Event.Kind)
 		}
@@ -249,6 +266,39 @@ func (c *Change) restart(tx Tx) error {
 			if err := c.drop(tx, by); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+func (c *Change) trim(tx Tx, o *Outcome) error {
+	e := &o.Event
+	head, known := c.head(e.Room)
+	o.N = head.First
+	if !known {
+		return nil
+	}
+	if to := min(e.To, head.Last, head.First+TrimStep-1); to >= head.First {
+		if err := tx.Cut(e.Room, head.First, to); err != nil {
+			return err
+		}
+		head.First = to + 1
+		c.heads[e.Room] = head
+		o.N = head.First
+	}
+	return nil
+}
+
+// forget lets go of ids, before anything else: who decides the batch once more, over what it has written, still finds
+// every id that the batch met.
+func (c *Change) forget(tx Tx, b *Batch) error {
+	for i := range b.Events {
+		e := &b.Events[i]
+		if _, known := c.state.heads[e.Room]; e.Kind != Trim || !known {
+			continue
+		}
+		if err := tx.Forget(e.Room, c.at-wire.Time(KeepIDs/time.Millisecond)); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -26,6 +26,7 @@ const (
 	Claim                   // hold Name from now on, in place of the one held before
 	Release                 // give up the name held
 	Restart                 // the server started anew: names bound to a connection are free
+	Trim                    // let go of the messages of Room up to To, of TrimStep at most, and of ids that nobody will send again
 )
 
 // An Event is something that a sender wants to happen.
@@ -38,6 +39,9 @@ type Event struct {
 	ID   string // the sender's; with By and Room it makes a retry known
 	Text string
 	Once bool // ID was drawn by the server and given to nobody, so it cannot come twice: nothing is kept to compare
+
+	// Of a Trim.
+	To uint64
 
 	// Of a Claim.
 	Name  string // in normal form
@@ -71,7 +75,7 @@ const (
 type Outcome struct {
 	Event   Event
 	Verdict Verdict
-	N       uint64    // of a Say that is on disk: its number in the room
+	N       uint64    // of a Say that is on disk: its number in the room; of a Trim: the oldest number that is kept now
 	At      wire.Time // when it was ordered
 	From    string    // of a Say: the sender's name at that time
 	Err     *wire.Error

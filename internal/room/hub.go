@@ -128,6 +128,9 @@ func (h *Hub) Feed(outcomes []journal.Outcome) {
 	var r *Room
 	for i := range outcomes {
 		o := &outcomes[i]
+		if o.Event.Kind == journal.Trim && o.Verdict == journal.Saved {
+			h.forget(o.Event.Room, o.N)
+		}
 		if o.Event.Kind != journal.Say || o.Verdict != journal.Saved {
 			continue
 		}
@@ -175,6 +178,21 @@ func (h *Hub) append(r *Room, m *wire.Message) {
 	if !r.fresh {
 		r.fresh = true
 		h.touched = append(h.touched, r)
+	}
+}
+
+// forget lets the tapes of a room go of what is below number first.
+func (h *Hub) forget(name string, first uint64) {
+	r := h.room(name)
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, t := range r.tapes {
+		if t != nil {
+			t.Forget(first)
+		}
 	}
 }
 

@@ -186,7 +186,7 @@ func TestHistory(t *testing.T) {
 		l.send(c.ask)
 		l.expect(c.want)
 	}
-	st.store.first["r"] = 650
+	st.trim("r", 650)
 	l.send(wire.History{Room: "r"}, wire.History{Room: "r", After: u(3), Limit: 2})
 	l.expect("page r 650-700 more false", "page r 650-651 more true")
 	st.store.reads = 1

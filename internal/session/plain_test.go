@@ -197,7 +197,7 @@ func TestPlainGap(t *testing.T) {
 	st.lazy = true
 	l := st.connect(Client{Last: 10})
 	st.settle()
-	st.store.first[wire.Lobby] = 8
+	st.trim(wire.Lobby, 8)
 	st.lazy = false
 	l.expect(wire.Welcome, "! 7 messages are gone for good", "8", "9", "10")
 }

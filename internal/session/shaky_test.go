@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"testing"
 
 	"ramai/internal/journal"
@@ -24,13 +23,12 @@ const (
 
 var errDisk = errors.New("the disk makes noises")
 
-// shaky is a store in memory that fails when a test says so, and that can lose its oldest messages.
+// shaky is a store in memory that fails when a test says so.
 type shaky struct {
 	*memory.Store
 	faults  []fault // what becomes of the next calls of Apply
 	reopens int     // calls of Reopen that fail
 	reads   int     // calls of Read and ReadBefore that fail
-	first   map[string]uint64
 
 	doubt bool           // Reopen has to come first
 	batch *journal.Batch // on disk, though nobody knows
@@ -42,7 +40,7 @@ func newShaky(tb testing.TB, random io.Reader) *shaky {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return &shaky{Store: m, first: map[string]uint64{}}
+	return &shaky{Store: m}
 }
 
 // Apply implements journal.Store.
@@ -85,19 +83,12 @@ func (s *shaky) Reopen() error {
 	return nil
 }
 
-// Head implements journal.Store.
-func (s *shaky) Head(room string) journal.Head {
-	h := s.Store.Head(room)
-	h.First = max(h.First, min(s.first[room], h.Last+1))
-	return h
-}
-
 // Read implements journal.Store.
 func (s *shaky) Read(room string, after uint64, limit int) ([]wire.Message, error) {
 	if s.fails() {
 		return nil, errDisk
 	}
-	return s.Store.Read(room, max(after, s.Head(room).First-1), limit)
+	return s.Store.Read(room, after, limit)
 }
 
 // ReadBefore implements journal.Store.
@@ -105,9 +96,7 @@ func (s *shaky) ReadBefore(room string, before uint64, limit int) ([]wire.Messag
 	if s.fails() {
 		return nil, errDisk
 	}
-	all, err := s.Store.ReadBefore(room, before, limit)
-	first := s.Head(room).First
-	return slices.DeleteFunc(all, func(m wire.Message) bool { return m.N < first }), err
+	return s.Store.ReadBefore(room, before, limit)
 }
 
 func (s *shaky) fails() bool {

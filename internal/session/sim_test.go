@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"ramai/internal/journal"
 	"ramai/internal/names"
 	"ramai/wire"
 )
@@ -152,7 +153,8 @@ func (s *sim) mishap(p *person, l *liner) {
 	case 10:
 		if room := simRooms[s.rng.IntN(2)]; s.forget {
 			h := s.store.Head(room)
-			s.store.first[room] = h.First + uint64(s.rng.IntN(int(h.Last-h.First+2)))
+			to := h.First + uint64(s.rng.IntN(int(h.Last-h.First+2))) - 1
+			_ = s.orderer.Submit(journal.Event{Kind: journal.Trim, Room: room, To: to}, nil) // if there is no room, another time
 		}
 	case 11:
 		if s.rng.IntN(3) == 0 {

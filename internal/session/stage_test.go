@@ -109,6 +109,18 @@ func (st *stage) order() bool {
 	return worked && err == nil
 }
 
+// trim lets go of what is below first in a room.
+func (st *stage) trim(room string, first uint64) {
+	st.tb.Helper()
+	for st.store.Head(room).First < first {
+		if err := st.orderer.Submit(journal.Event{Kind: journal.Trim, Room: room, To: first - 1}, nil); err != nil {
+			st.tb.Fatal(err)
+		}
+		for st.order() {
+		}
+	}
+}
+
 // job runs the i-th job.
 func (st *stage) job(i int) {
 	f := st.jobs[i]

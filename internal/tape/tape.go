@@ -19,6 +19,7 @@ import (
 type Tape struct {
 	budget *Budget
 	head   atomic.Uint64              // the newest number, whether or not its bytes are still held
+	first  atomic.Uint64              // what is below is gone, even where its bytes are still held
 	segs   atomic.Pointer[[]*Segment] // ascending and without holes; the slice is replaced, never changed
 
 	mu     sync.Mutex // serialises who changes segs
@@ -83,10 +84,13 @@ func (t *Tape) replace(segs []*Segment, cost int64) {
 }
 
 // After returns the frames that follow number n, see [Segment.After]. The span is empty if n is the newest. It returns
-// false if the tape does not reach back to n+1: then they come from the journal.
+// false if the tape does not reach back to n+1: then they come from the journal, or are gone.
 func (t *Tape) After(n uint64, max int) (Span, bool) {
 	if n >= t.head.Load() {
 		return Span{}, true
+	}
+	if n+1 < t.first.Load() {
+		return Span{}, false
 	}
 	segs := *t.segs.Load()
 	i := len(segs) - 1
@@ -101,6 +105,18 @@ func (t *Tape) After(n uint64, max int) (Span, bool) {
 		s.used.Store(now)
 	}
 	return s.After(n, max), true
+}
+
+// Forget lets go of what is below number first. Spans that readers have stay valid.
+func (t *Tape) Forget(first uint64) {
+	t.first.Store(first)
+	for {
+		segs := *t.segs.Load()
+		if len(segs) == 0 || segs[0].Last() >= first {
+			return
+		}
+		t.drop()
+	}
 }
 
 // Close gives back what the tape takes of the budget. Spans stay valid.

@@ -270,3 +270,34 @@ func BenchmarkNext(b *testing.B) {
 		span.Taken(len(span.Bytes()))
 	}
 }
+
+// What is forgotten is not read any more, though its segment is still there for what follows in it.
+func TestForget(t *testing.T) {
+	budget := NewBudget(1 << 20)
+	tape := New(budget, 0)
+	frame := make([]byte, 100)
+	for range 200 {
+		tape.Append(frame)
+	}
+	held, _ := tape.After(50, 1000)
+	spent := budget.Spent()
+	tape.Forget(100)
+	if budget.Spent() >= spent {
+		t.Errorf("forgetting half gives nothing back of %d", spent)
+	}
+	for n := range uint64(200) {
+		span, ok := tape.After(n, 100)
+		if ok != (n >= 99) || ok && (len(span.Bytes()) != 100 || span.Last() != n+1) {
+			t.Fatalf("after %d: %v, %d bytes", n, ok, len(span.Bytes()))
+		}
+	}
+	if len(held.Bytes()) != 1000 {
+		t.Errorf("a span that a reader had is of %d bytes now", len(held.Bytes()))
+	}
+	tape.Forget(201)
+	tape.Append(frame)
+	if span, ok := tape.After(200, 100); !ok || span.Last() != 201 {
+		t.Errorf("what is said after everything was forgotten: %v", ok)
+	}
+	tape.Close()
+}

@@ -103,6 +103,8 @@ func line(o journal.Outcome) string {
 	switch {
 	case o.Verdict == journal.Refused:
 		return "refused " + string(o.Err.Code)
+	case o.Event.Kind == journal.Trim:
+		return fmt.Sprintf("from %d", o.N)
 	case o.Event.Kind != journal.Say:
 		return "done"
 	case o.Verdict == journal.Repeat:
@@ -137,5 +139,9 @@ func bound(by, name string) journal.Event {
 func release(by string) journal.Event { return journal.Event{Kind: journal.Release, By: by} }
 
 func restart() journal.Event { return journal.Event{Kind: journal.Restart} }
+
+func trim(room string, to uint64) journal.Event {
+	return journal.Event{Kind: journal.Trim, Room: room, To: to}
+}
 
 func events(e ...journal.Event) []journal.Event { return e }

@@ -74,6 +74,9 @@ var (
 func batches() *rapid.Generator[journal.Batch] {
 	return rapid.Custom(func(t *rapid.T) journal.Batch {
 		hours := rapid.IntRange(-2, 30).Draw(t, "hours")
+		if rapid.IntRange(0, 3).Draw(t, "months later") == 0 {
+			hours += rapid.IntRange(29, 32).Draw(t, "days") * 24
+		}
 		return journal.Batch{
 			At:       start + wire.Time(hours)*hour,
 			MaxRooms: rapid.IntRange(1, len(someRooms)).Draw(t, "rooms"),
@@ -85,7 +88,7 @@ func batches() *rapid.Generator[journal.Batch] {
 func anEvent() *rapid.Generator[journal.Event] {
 	return rapid.Custom(func(t *rapid.T) journal.Event {
 		by := rapid.SampledFrom(someSenders).Draw(t, "by")
-		switch kind := rapid.SampledFrom([]journal.Kind{journal.Say, journal.Say, journal.Say, journal.Claim, journal.Release, journal.Restart}).Draw(t, "kind"); kind {
+		switch kind := rapid.SampledFrom([]journal.Kind{journal.Say, journal.Say, journal.Say, journal.Claim, journal.Release, journal.Restart, journal.Trim}).Draw(t, "kind"); kind {
 		case journal.Say:
 			e := say(by, rapid.SampledFrom(someRooms).Draw(t, "room"), rapid.StringMatching("[a-d]").Draw(t, "id"), rapid.StringMatching("[xy]").Draw(t, "text"))
 			e.Once = rapid.IntRange(0, 3).Draw(t, "once") == 0
@@ -94,6 +97,8 @@ func anEvent() *rapid.Generator[journal.Event] {
 			e := claim(by, rapid.SampledFrom([]string{"Queen", "QUEEN", "King"}).Draw(t, "name"))
 			e.Bound = rapid.Bool().Draw(t, "bound")
 			return e
+		case journal.Trim:
+			return trim(rapid.SampledFrom(someRooms).Draw(t, "room"), rapid.Uint64Range(0, 12).Draw(t, "to"))
 		default:
 			return journal.Event{Kind: kind, By: by}
 		}

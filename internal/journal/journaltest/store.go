@@ -29,6 +29,10 @@ func testStore(t *testing.T, fresh func(t *testing.T) Place) {
 		{"reading", testReading},
 		{"long texts", testLongTexts},
 		{"told twice", testToldTwice},
+		{"trim", testTrim},
+		{"ids outlive their messages", testIDsLiveOn},
+		{"trim by steps", testTrimSteps},
+		{"keep", testKeep},
 		{"rolled back", testRolledBack},
 		{"free", testFree},
 	} {

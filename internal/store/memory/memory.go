@@ -5,8 +5,8 @@ package memory
 import (
 	"fmt"
 	"io"
-	"maps"
 	"math"
+	"slices"
 	"sync"
 
 	"ramai/internal/journal"
@@ -21,6 +21,7 @@ type Store struct {
 	mu       sync.RWMutex              // for all below; written by Apply alone
 	rooms    map[string][]wire.Message // numbers rise by one
 	ids      map[key]journal.Entry
+	gone     map[string][]wire.Message // cut, ascending, whose ids are kept
 	position uint64
 	outcomes []journal.Outcome // of the batch at position
 }
@@ -34,7 +35,7 @@ func New(random io.Reader) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{log: log, rooms: map[string][]wire.Message{}, ids: map[key]journal.Entry{}}
+	s := &Store{log: log, rooms: map[string][]wire.Message{}, ids: map[key]journal.Entry{}, gone: map[string][]wire.Message{}}
 	s.state.Load(map[string]journal.Head{}, nil, 0)
 	return s, nil
 }
@@ -68,16 +69,12 @@ func (s *Store) Apply(b *journal.Batch, position uint64) ([]journal.Outcome, err
 	if position != s.position+1 {
 		return nil, fmt.Errorf("apply a batch at position %d: the store is at %d, so the next is %d", position, s.position, s.position+1)
 	}
-	t := tx{store: s, ids: map[key]journal.Entry{}}
+	t := tx{Store: s}
 	change, outcomes, err := journal.Decide(&s.state, &t, b)
 	if err != nil {
+		t.rollBack()
 		return nil, fmt.Errorf("apply the batch at position %d: %w: %w", position, journal.ErrRolledBack, err)
 	}
-	for i := range t.messages {
-		m := &t.messages[i]
-		s.rooms[m.Room] = append(s.rooms[m.Room], *m)
-	}
-	maps.Copy(s.ids, t.ids)
 	s.state.Commit(change)
 	s.position, s.outcomes = position, outcomes
 	return outcomes, nil
@@ -133,27 +130,63 @@ func (s *Store) Free() (uint64, error) { return math.MaxUint64, nil }
 // Close implements journal.Store.
 func (s *Store) Close() error { return nil }
 
-// tx collects what a batch writes, until all of it is decided. Names and heads are in the state already.
+// tx writes at once what a batch does, under the lock of Apply, and knows how to take it back. Names and heads are in the
+// state already.
 type tx struct {
-	store    *Store
-	ids      map[key]journal.Entry
-	messages []wire.Message
+	*Store
+	undo []func()
+}
+
+func (t *tx) rollBack() {
+	for _, undo := range slices.Backward(t.undo) {
+		undo()
+	}
 }
 
 func (t *tx) Keep(room, by, id string, e journal.Entry) (journal.Entry, bool, error) {
 	k := key{room, by, id}
-	if old, ok := t.store.ids[k]; ok {
-		return old, true, nil
-	}
 	if old, ok := t.ids[k]; ok {
 		return old, true, nil
 	}
 	t.ids[k] = e
+	t.undo = append(t.undo, func() { delete(t.ids, k) })
 	return e, false, nil
 }
 
 func (t *tx) Message(m *wire.Message) error {
-	t.messages = append(t.messages, *m)
+	room, all := m.Room, t.rooms[m.Room]
+	t.rooms[room] = append(all, *m)
+	t.undo = append(t.undo, func() { t.rooms[room] = all })
+	return nil
+}
+
+// Cut makes a slice of its own for what stays: the old one would keep what goes.
+func (t *tx) Cut(room string, _, to uint64) error {
+	all, gone := t.rooms[room], t.gone[room]
+	k := 0
+	for ; k < len(all) && all[k].N <= to; k++ {
+		m := all[k]
+		if e, kept := t.ids[key{room, m.By, m.ID}]; kept && e.N == m.N {
+			m.Text = ""
+			t.gone[room] = append(t.gone[room], m)
+		}
+	}
+	t.rooms[room] = append([]wire.Message(nil), all[k:]...)
+	t.undo = append(t.undo, func() { t.rooms[room], t.gone[room] = all, gone })
+	return nil
+}
+
+func (t *tx) Forget(room string, before wire.Time) error {
+	gone := t.gone[room]
+	k := 0
+	for ; k < min(len(gone), journal.TrimStep) && gone[k].At <= before; k++ {
+		id := key{room, gone[k].By, gone[k].ID}
+		e := t.ids[id]
+		delete(t.ids, id)
+		t.undo = append(t.undo, func() { t.ids[id] = e })
+	}
+	t.gone[room] = gone[k:]
+	t.undo = append(t.undo, func() { t.gone[room] = gone })
 	return nil
 }
 

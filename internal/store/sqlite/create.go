@@ -45,6 +45,12 @@ CREATE TABLE ids(
 	sum INTEGER NOT NULL,
 	PRIMARY KEY(room, by, id)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE gone(               -- ids that outlive their messages
+	key INTEGER PRIMARY KEY,     -- the message's
+	at INTEGER NOT NULL,
+	by TEXT NOT NULL,
+	id TEXT NOT NULL
+) STRICT;
 CREATE TABLE names(
 	by TEXT NOT NULL PRIMARY KEY,
 	name TEXT NOT NULL,

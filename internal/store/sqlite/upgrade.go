@@ -6,9 +6,9 @@ import (
 	"log/slog"
 )
 
-// upgrade brings a database of an earlier version up to this one, in one transaction, or leaves it as it is. For a while
-// that takes room for all rows twice, once in the write-ahead log and once in the file: free says how many bytes there
-// are, and if they are too few nothing is begun. Afterwards the file is as long as before.
+// upgrade brings a database of an earlier version up to this one, in one transaction, or leaves it as it is. From version
+// 1, for a while, that takes room for all rows twice, once in the write-ahead log and once in the file: free says how many
+// bytes there are, and if they are too few nothing is begun. Afterwards the file is as long as before.
 func upgrade(c conn, free func() (uint64, error), log *slog.Logger) error {
 	row, err := c.ints("PRAGMA user_version")
 	if err == nil && len(row) != 1 {
@@ -17,12 +17,16 @@ func upgrade(c conn, free func() (uint64, error), log *slog.Logger) error {
 	if err != nil || row[0] == version {
 		return err
 	}
-	need, err := checkRoom(c, free)
-	if err != nil {
-		return fmt.Errorf("upgrade the database from version %d to %d: %w", row[0], version, err)
+	if row[0] == 1 {
+		var need uint64
+		if need, err = checkRoom(c, free); err == nil {
+			log.Info("upgrading the database, which takes a while", "from", row[0], "to", version, "bytes_needed", need)
+			err = rewrite(c)
+		}
+	} else {
+		err = addGone(c)
 	}
-	log.Info("upgrading the database, which takes a while", "from", row[0], "to", version, "bytes_needed", need)
-	if err := rewrite(c); err != nil {
+	if err != nil {
 		return fmt.Errorf("upgrade the database from version %d to %d: %w", row[0], version, err)
 	}
 	log.Info("upgraded the database", "from", row[0], "to", version)
@@ -51,7 +55,19 @@ FROM pragma_page_count, pragma_freelist_count, pragma_page_size`)
 	return need, nil
 }
 
-// rewrite makes the tables of version 1 those of version 2. What is only in the write-ahead log is not in the header
+// gone is the table that version 3 added.
+const gone = "CREATE TABLE gone(key INTEGER PRIMARY KEY, at INTEGER NOT NULL, by TEXT NOT NULL, id TEXT NOT NULL) STRICT;"
+
+// addGone makes the tables of version 2 those of this one. See rewrite for the checkpoint.
+func addGone(c conn) error {
+	if err := c.exec(fmt.Sprintf("BEGIN IMMEDIATE; %s PRAGMA user_version=%d; COMMIT;", gone, version)); err != nil {
+		return err
+	}
+	w := writer{conn: c}
+	return w.checkpoint()
+}
+
+// rewrite makes the tables of version 1 those of this one. What is only in the write-ahead log is not in the header
 // that checkFile reads, so the log is checkpointed at once, and once more when the space of the old table is given back.
 func rewrite(c conn) error {
 	w := writer{conn: c}
@@ -68,8 +84,9 @@ CREATE TABLE messages(
 ) STRICT;
 INSERT INTO messages SELECT room << 40 | n, at, by, name, id, text FROM messages_1 ORDER BY room, n;
 DROP TABLE messages_1;
+%s
 PRAGMA user_version=%d;
-COMMIT;`, version))
+COMMIT;`, gone, version))
 	if err != nil {
 		return err
 	}

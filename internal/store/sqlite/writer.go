@@ -19,11 +19,12 @@ type writer struct {
 	head                    *stmt
 	hold, drop              *stmt
 	advance                 *stmt
+	trim                    trim
 }
 
 // openWriter opens the database, and upgrades it if it is of an earlier version.
 func openWriter(path string, log *slog.Logger) (*writer, error) {
-	c, err := connect(path, "synchronous=FULL", "journal_mode=WAL")
+	c, err := connect(path, "synchronous=FULL", "journal_mode=WAL", fmt.Sprintf("journal_size_limit=%d", walKept))
 	if err != nil {
 		return nil, err
 	}
@@ -39,6 +40,9 @@ func openWriter(path string, log *slog.Logger) (*writer, error) {
 	}
 	return w, nil
 }
+
+// walKept is how long the file of the write-ahead log stays, in bytes, when it is begun anew.
+const walKept = 16 << 20
 
 const (
 	insert = "INSERT INTO messages(key, at, by, name, id, text) VALUES "
@@ -66,6 +70,11 @@ func (w *writer) statements() []statement {
 		{&w.hold, "INSERT INTO names(by, name, key, bound, used) VALUES(?, ?, ?, ?, ?) ON CONFLICT(by) DO UPDATE SET name = excluded.name, key = excluded.key, bound = excluded.bound, used = excluded.used"},
 		{&w.drop, "DELETE FROM names WHERE by = ?"},
 		{&w.advance, "UPDATE meta SET position = ?, at = ?"},
+		{&w.trim.outlive, outlive},
+		{&w.trim.cut, "DELETE FROM messages WHERE key BETWEEN ? AND ?"},
+		{&w.trim.oldest, oldestGone},
+		{&w.trim.ids, "DELETE FROM ids WHERE room = ?1 AND (by, id) IN (SELECT by, id FROM gone WHERE key BETWEEN ?2 AND ?3)"},
+		{&w.trim.gone, "DELETE FROM gone WHERE key BETWEEN ? AND ?"},
 	}
 }
 

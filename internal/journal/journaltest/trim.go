@@ -1,0 +1,131 @@
+package journaltest
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"ramai/internal/journal"
+	"ramai/wire"
+)
+
+// numbers are those of a room's messages, as reading gives them from both ends.
+func (j *journaled) numbers(room string) string {
+	j.t.Helper()
+	all := j.all(room)
+	back, err := j.ReadBefore(room, 1<<40, journal.MaxRead)
+	if err != nil || len(back) != len(all) {
+		j.t.Fatalf("ReadBefore gives %d of %d messages, %v", len(back), len(all), err)
+	}
+	if len(all) == 0 {
+		return "none"
+	}
+	return fmt.Sprintf("%d-%d", all[0].N, all[len(all)-1].N)
+}
+
+func (j *journaled) kept(room string, head journal.Head, numbers string) {
+	j.t.Helper()
+	if got := j.Head(room); got != head {
+		j.t.Fatalf("the head of %s is %+v, want %+v", room, got, head)
+	}
+	if got := j.numbers(room); got != numbers {
+		j.t.Fatalf("room %s has %s, want %s", room, got, numbers)
+	}
+}
+
+func testTrim(t *testing.T, j *journaled) {
+	for i := range 10 {
+		j.apply(say("anna", "lobby", fmt.Sprint("a", i+1), "x"), once("bert", "cellar", fmt.Sprint(i), "y"))
+	}
+	j.expect(events(trim("lobby", 0), trim("nowhere", 5), trim("lobby", 3), trim("lobby", 2)), "from 1", "from 1", "from 4", "from 4")
+	j.kept("lobby", journal.Head{First: 4, Last: 10}, "4-10")
+	j.kept("cellar", journal.Head{First: 1, Last: 10}, "1-10")
+	if j.Head("nowhere") != (journal.Head{First: 1}) || len(j.Heads()) != 2 {
+		t.Errorf("a room was made by letting go: %v", j.Heads())
+	}
+	// What is said in the same batch can go in it; numbers go on.
+	j.expect(events(say("anna", "lobby", "new", "x"), trim("lobby", 99), say("anna", "lobby", "newer", "x")), "saved 11", "from 12", "saved 12")
+	j.kept("lobby", journal.Head{First: 12, Last: 12}, "12-12")
+	j.expect(events(trim("lobby", 12)), "from 13")
+	j.kept("lobby", journal.Head{First: 13, Last: 12}, "none")
+	j.expect(events(say("anna", "lobby", "again", "x")), "saved 13")
+	j.kept("lobby", journal.Head{First: 13, Last: 13}, "13-13")
+}
+
+// An id is kept for 30 days at least, and as long as its message.
+func testIDsLiveOn(t *testing.T, j *journaled) {
+	const day = 24 * hour
+	old, young := say("anna", "lobby", "old", "x"), say("anna", "lobby", "young", "x")
+	j.expect(events(old), "saved 1")
+	j.at += 20 * day
+	j.expect(events(young, say("anna", "lobby", "stays", "x")), "saved 2", "saved 3")
+	j.expect(events(trim("lobby", 2)), "from 3")
+	j.expect(events(old, young, say("anna", "lobby", "young", "y")), "repeat 1", "repeat 2", "refused id_reused")
+	j.at += 10*day - 1
+	j.expect(events(trim("lobby", 0), old), "from 3", "repeat 1")
+	j.at++
+	// Forgotten, and so new, in the same batch too.
+	j.expect(events(trim("lobby", 0), old, young), "from 3", "saved 4", "repeat 2")
+	j.expect(events(old), "repeat 4")
+	j.at += 20 * day
+	j.expect(events(trim("lobby", 2), young, say("anna", "lobby", "stays", "x")), "from 3", "saved 5", "repeat 3")
+	// The id of a message that is older when it goes goes with the next batch that lets go of anything.
+	j.at += 30 * day
+	j.expect(events(trim("lobby", 4), old), "from 5", "repeat 4")
+	j.expect(events(trim("lobby", 0), old), "from 5", "saved 6")
+}
+
+func testTrimSteps(t *testing.T, j *journaled) {
+	const step = journal.TrimStep
+	var all []journal.Event
+	for i := range 2*step + 10 {
+		all = append(all, say("anna", "lobby", fmt.Sprint(i), "x"))
+	}
+	j.apply(all...)
+	j.expect(events(trim("lobby", 2*step+5)), fmt.Sprintf("from %d", step+1))
+	j.expect(events(trim("lobby", 2*step+5)), fmt.Sprintf("from %d", 2*step+1))
+	j.expect(events(trim("lobby", 2*step+5)), fmt.Sprintf("from %d", 2*step+6))
+	j.kept("lobby", journal.Head{First: 2*step + 6, Last: 2*step + 10}, fmt.Sprintf("%d-%d", 2*step+6, 2*step+10))
+	j.at += 31 * 24 * hour
+	for range 2 {
+		j.expect(events(all[2*step]), fmt.Sprintf("repeat %d", 2*step+1))
+		j.expect(events(trim("lobby", 0)), fmt.Sprintf("from %d", 2*step+6))
+	}
+	j.expect(events(all[2*step-1], all[2*step]), "saved 1011", fmt.Sprintf("repeat %d", 2*step+1))
+}
+
+func testKeep(t *testing.T, j *journaled) {
+	for range 10 { // one an hour
+		j.apply(once("anna", "lobby", "x", "x"))
+		j.at += hour
+	}
+	j.apply(trim("lobby", 2))
+	now := func(ago wire.Time) time.Time { return (j.at - ago).Std() } // the newest is an hour old at 0
+	for _, c := range []struct {
+		keep string
+		now  time.Time
+		want uint64
+	}{
+		{"all", now(0), 0}, {"3", now(0), 7}, {"8", now(0), 2}, {"10", now(0), 0}, {"1000", now(0), 0},
+		{"1h", now(0), 9}, {"2h", now(0), 8}, {"8h", now(0), 0}, {"7h", now(0), 3}, {"100h", now(0), 0}, {"1h", now(-100 * hour), 10},
+	} {
+		keep, err := journal.ParseKeep(c.keep)
+		if err != nil || keep.String() != c.keep {
+			t.Fatalf("%s: %v, %v", c.keep, keep, err)
+		}
+		if got, err := keep.Cut(j, "lobby", c.now); err != nil || got != c.want {
+			t.Errorf("to keep %s, %d goes (%v), want %d", c.keep, got, err, c.want)
+		}
+	}
+	if got, err := (journal.Keep{Age: time.Hour}).Cut(j, "nowhere", now(0)); err != nil || got != 0 {
+		t.Errorf("of no room %d goes, %v", got, err)
+	}
+	for _, s := range []string{"", "0", "0d", "-1", "x", "1.5h", "30m", "99999999999999999999", "36501d"} {
+		if keep, err := journal.ParseKeep(s); err == nil {
+			t.Errorf("%q is to keep %v", s, keep)
+		}
+	}
+	if keep, err := journal.ParseKeep("48h"); err != nil || keep.String() != "2d" {
+		t.Errorf("48h is %v, %v", keep, err)
+	}
+}

@@ -1,0 +1,88 @@
+package journal
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"ramai/wire"
+)
+
+// Keep says which messages of a room are kept. The zero value: all of them.
+type Keep struct {
+	Newest uint64        // so many; 0: any number
+	Age    time.Duration // those that are not older; 0: of any age
+}
+
+// ParseKeep reads what an operator writes: a number of messages ("100000"), an age in days or hours ("30d", "12h"), or
+// "all".
+func ParseKeep(s string) (Keep, error) {
+	if s == "all" {
+		return Keep{}, nil
+	}
+	unit := time.Duration(0)
+	number := s
+	for suffix, d := range map[string]time.Duration{"d": 24 * time.Hour, "h": time.Hour} {
+		if k, ok := strings.CutSuffix(s, suffix); ok {
+			number, unit = k, d
+		}
+	}
+	n, err := strconv.ParseUint(number, 10, 63)
+	if err != nil || n == 0 || unit > 0 && n > uint64(100*365*24*time.Hour/unit) {
+		return Keep{}, fmt.Errorf("what is kept is a number of messages (100000), an age (30d, 12h), or all; not %q", s)
+	}
+	if unit == 0 {
+		return Keep{Newest: n}, nil
+	}
+	return Keep{Age: time.Duration(n) * unit}, nil
+}
+
+// String is what ParseKeep reads.
+func (k Keep) String() string {
+	switch {
+	case k.Newest > 0:
+		return strconv.FormatUint(k.Newest, 10)
+	case k.Age == 0:
+		return "all"
+	case k.Age%(24*time.Hour) == 0:
+		return fmt.Sprintf("%dd", k.Age/(24*time.Hour))
+	}
+	return fmt.Sprintf("%dh", k.Age/time.Hour)
+}
+
+// Cut returns the newest number of a room that is not to be kept any more; 0: none.
+func (k Keep) Cut(store Store, room string, now time.Time) (uint64, error) {
+	head := store.Head(room)
+	switch {
+	case k.Newest > 0 && head.Last > k.Newest:
+		return head.Last - k.Newest, nil
+	case k.Age > 0 && head.First <= head.Last:
+		return k.older(store, room, head, wire.TimeOf(now.Add(-k.Age)))
+	}
+	return 0, nil
+}
+
+// older finds the newest number that is of before some time: times never go backwards in a room.
+func (k Keep) older(store Store, room string, head Head, before wire.Time) (uint64, error) {
+	low, high := head.First-1, head.Last // low is too old, or there is nothing; what is above high is not
+	for first := true; low < high; first = false {
+		middle := low + (high-low+1)/2
+		if first { // mostly there is nothing to do
+			middle = head.First
+		}
+		one, err := store.Read(room, middle-1, 1)
+		if err != nil {
+			return 0, err
+		}
+		if len(one) > 0 && one[0].N == middle && one[0].At >= before {
+			high = middle - 1
+		} else {
+			low = middle
+		}
+	}
+	if low < head.First {
+		return 0, nil
+	}
+	return low, nil
+}

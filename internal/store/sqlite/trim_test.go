@@ -1,0 +1,93 @@
+package sqlite
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"ramai/internal/journal"
+	"ramai/wire"
+)
+
+// sayAll says texts in a room, by the batch.
+func sayAll(t *testing.T, s *Store, room, text string, n int, at wire.Time) {
+	t.Helper()
+	for said := 0; said < n; {
+		b := &journal.Batch{At: at, MaxRooms: 10}
+		for range min(1000, n-said) {
+			said++
+			b.Events = append(b.Events, journal.Event{Kind: journal.Say, By: "anna", Room: room, ID: fmt.Sprint(said), Text: text})
+		}
+		if _, err := s.Apply(b, s.Position()+1); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func trimAll(t *testing.T, s *Store, room string, to uint64, at wire.Time) {
+	t.Helper()
+	for range to/journal.TrimStep + 1 {
+		b := &journal.Batch{At: at, Events: []journal.Event{{Kind: journal.Trim, Room: room, To: to}}}
+		if _, err := s.Apply(b, s.Position()+1); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// What is let go is given back to the file system, before and after the ids may go too.
+func TestTheFileShrinks(t *testing.T) {
+	const day = wire.Time(24 * 3600 * 1000)
+	dir := t.TempDir()
+	s := open(t, dir, quiet)
+	sayAll(t, s, "den", strings.Repeat("x", 1000), 20000, day)
+	sayAll(t, s, "lobby", "stays", 10, day)
+	size := func() int64 {
+		t.Helper()
+		if err := s.writer.checkpoint(); err != nil {
+			t.Fatal(err)
+		}
+		return fileSize(t, dir)
+	}
+	full := size()
+	trimAll(t, s, "den", 19990, 2*day)
+	trimmed := size()
+	if trimmed > full/8 { // ids stay
+		t.Errorf("the file had %d bytes, and has %d", full, trimmed)
+	}
+	trimAll(t, s, "den", 19990, 60*day)
+	if empty := size(); empty > 200<<10 {
+		t.Errorf("when the ids are gone too it has %d", empty)
+	}
+	for room, first := range map[string]uint64{"den": 19991, "lobby": 1} {
+		if got, err := s.Read(room, 0, 10); err != nil || len(got) != 10 || got[0].N != first {
+			t.Errorf("of %s there are %d messages (%v), want 10 from %d", room, len(got), err, first)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A folder of version 2 gets what is new, and keeps what it has.
+func TestUpgradeFrom2(t *testing.T) {
+	dir := t.TempDir()
+	database(t, dir, "DROP TABLE gone; INSERT INTO rooms VALUES(1, 'lobby', 1, 1);"+
+		"INSERT INTO messages VALUES((1<<40)|1, 1000, 'anna', '', 'a', 'one'); UPDATE meta SET position = 1, at = 1000; PRAGMA user_version=2;")
+	for range 2 {
+		s := open(t, dir, quiet)
+		if got, err := s.Read("lobby", 0, 10); err != nil || len(got) != 1 || got[0].Text != "one" {
+			t.Errorf("read %v, %v", got, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := open(t, dir, quiet)
+	trimAll(t, s, "lobby", 1, 2000)
+	if h := s.Head("lobby"); h != (journal.Head{First: 2, Last: 1}) {
+		t.Errorf("the head is %v", h)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
