@@ -187,7 +187,7 @@ func (c *Change) say(tx Tx, o *Outcome, maxRooms int) error {
 	}
 	o.N = head.Last + 1
 	if !e.Once {
-		entry := Entry{N: o.N, At: c.at, Sum: sum(e.Text)}
+		entry := Entry{N: o.N, At: c.at, Sum: Sum(e.Text)}
 		old, seen, err := tx.Keep(e.Room, e.By, e.ID, entry)
 		if err != nil {
 			return err
@@ -331,8 +331,8 @@ func (c *Change) holder(key string) string {
 	return c.state.keys[key]
 }
 
-// sum tells texts apart: 64 bits of SHA-256.
-func sum(text string) int64 {
+// Sum tells texts apart: 64 bits of SHA-256.
+func Sum(text string) int64 {
 	h := sha256.Sum256([]byte(text))
 	return int64(binary.BigEndian.Uint64(h[:8]))
 }

@@ -6,8 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	"github.com/gofrs/flock"
 )
 
 // Check says what Open would find in the data folder dir, or why it would fail, and changes nothing.
@@ -24,13 +22,9 @@ func Check(dir string) (string, error) {
 	}
 	lockPath := filepath.Join(dir, lockName)
 	if _, err := os.Stat(lockPath); err == nil {
-		lock := flock.New(lockPath)
-		ok, err := lock.TryLock()
+		lock, err := hold(dir)
 		if err != nil {
-			return "", unusable(dir, err)
-		}
-		if !ok {
-			return "", fmt.Errorf("%s: %w; stop that one first, or choose another folder", dir, ErrInUse)
+			return "", err
 		}
 		defer lock.Unlock()
 	}

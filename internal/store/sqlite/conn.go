@@ -59,6 +59,26 @@ func (c conn) ints(query string, args ...driver.Value) ([]int64, error) {
 	return row, errors.Join(err, s.Close())
 }
 
+// text returns the first column of the first row, which is a text; empty if there is none.
+func (c conn) text(query string) (text string, err error) {
+	s, err := c.prepare(query)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	rows, err := s.Stmt.(driver.StmtQueryContext).QueryContext(context.Background(), nil)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	values := make([]driver.Value, len(rows.Columns()))
+	if err := rows.Next(values); err != nil && !errors.Is(err, io.EOF) {
+		return "", err
+	}
+	text, _ = values[0].(string)
+	return text, nil
+}
+
 func (c conn) prepare(query string) (*stmt, error) {
 	s, err := c.Prepare(query)
 	if err != nil {

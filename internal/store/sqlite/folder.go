@@ -62,15 +62,24 @@ func prepare(dir string, random io.Reader) (*flock.Flock, error) {
 			return nil, err
 		}
 	}
-	lock := flock.New(lockPath)
+	lock, err := hold(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := fill(dir, path, random); err != nil {
+		return nil, errors.Join(err, lock.Unlock())
+	}
+	return lock, nil
+}
+
+// hold takes the lock of a folder.
+func hold(dir string) (*flock.Flock, error) {
+	lock := flock.New(filepath.Join(dir, lockName))
 	switch ok, err := lock.TryLock(); {
 	case err != nil:
 		return nil, unusable(dir, err)
 	case !ok:
 		return nil, fmt.Errorf("%s: %w; stop that one first, or choose another folder", dir, ErrInUse)
-	}
-	if err := fill(dir, path, random); err != nil {
-		return nil, errors.Join(err, lock.Unlock())
 	}
 	return lock, nil
 }

@@ -1,0 +1,298 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"ramai/client"
+	"ramai/internal/names"
+	"ramai/internal/store/sqlite"
+	"ramai/wire"
+)
+
+func dataFlag(f *pflag.FlagSet, data *string) {
+	f.StringVar(data, "data", dataFolder(), "folder of the data")
+}
+
+// newBackup returns the command that copies the data of a server that may be running.
+func newBackup() *cobra.Command {
+	var data string
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "backup FILE",
+		Short: "Copy the data into one file, beside a running server",
+		Long: `Copy all that was said into FILE, whether or not a server is running: everything that was acknowledged before the copy
+began is in it, as of one moment. It is checked before it gets its name. Keep it where the disk of the server is not.
+
+Exit codes: 0 ok, 2 usage, 5 the data cannot be copied.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			begun := time.Now()
+			s, err := sqlite.Backup(data, args[0], force)
+			if err != nil {
+				return exit(exitUnusable, err)
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, in %v\n", args[0], describe(s), time.Since(begun).Round(time.Millisecond))
+			return err
+		},
+	}
+	dataFlag(cmd.Flags(), &data)
+	cmd.Flags().BoolVar(&force, "force", false, "replace FILE if there is one")
+	return cmd
+}
+
+func describe(s *sqlite.Summary) string {
+	return fmt.Sprintf("%d rooms, %d messages, %d bytes, log %s", s.Rooms, s.Messages, s.Bytes, s.Log)
+}
+
+// newRestore returns the command that puts a backup where a server looks for its data.
+func newRestore() *cobra.Command {
+	var data string
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "restore FILE",
+		Short: "Make the data of a stopped server from a backup",
+		Long: `Make the data of a server that does not run from a backup. The log is another one then: who has heard what was said after
+the backup is told that this is another history, and hears the newest of it.
+
+A folder that has data is left alone. With --force its database stays there under another name.
+
+Exit codes: 0 ok, 2 usage, 5 the backup or the folder cannot be used.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, was, err := sqlite.Restore(data, args[0], force, rand.Reader, time.Now())
+			if err != nil {
+				return exit(exitUnusable, err)
+			}
+			if was != "" {
+				fmt.Fprintf(cmd.ErrOrStderr(), "what was there is now %s\n", was)
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", data, describe(s))
+			return err
+		},
+	}
+	dataFlag(cmd.Flags(), &data)
+	cmd.Flags().BoolVar(&force, "force", false, "put a database that is there aside")
+	return cmd
+}
+
+// newExport returns the command that writes a room down.
+func newExport() *cobra.Command {
+	var to target
+	cmd := &cobra.Command{
+		Use:   "export ROOM",
+		Short: "Write all that was said in a room to stdout, as JSON lines",
+		Long: `Write all messages of a room to stdout, oldest first, each as one JSON object a line, up to the newest there is when it
+begins. ramai import makes a room of them again.
+
+Exit codes: 0 ok, 1 not all could be written, 2 usage, 3 cannot connect, 4 refused.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runExport(cmd.Context(), to, args[0], cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	to.flags(cmd.Flags())
+	return cmd
+}
+
+func runExport(ctx context.Context, to target, room string, stdout, stderr io.Writer) error {
+	if err := errors.Join(checkServer(to.server), checkRoom(room)); err != nil {
+		return exit(exitUsage, err)
+	}
+	ctx, stop := untilSignal(ctx)
+	defer stop()
+	config, err := to.config(stderr)
+	if err != nil {
+		return err
+	}
+	config.Last = client.NoJoin
+	c, err := connect(ctx, config)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if c.Plain() {
+		return needsV1("tell what was said")
+	}
+	newest, err := fetch(ctx, c, wire.History{Room: room, Limit: 1})
+	if err != nil {
+		return err
+	}
+	if len(newest.Messages) == 0 {
+		return exit(exitRefused, fmt.Errorf("nothing is kept of the room %s", room))
+	}
+	last := newest.Messages[0].N
+	out := bufio.NewWriter(stdout)
+	written, err := exportTo(ctx, c, room, last, out)
+	if flush := out.Flush(); err == nil && flush != nil {
+		err = exit(exitUnconfirmed, fmt.Errorf("writing to stdout: %w", flush))
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stderr, "%d messages of %s, up to number %d of log %s\n", written, room, last, newest.Log)
+	return nil
+}
+
+// exportTo writes messages up to number last, and returns how many.
+func exportTo(ctx context.Context, c *client.Client, room string, last uint64, out io.Writer) (written int, err error) {
+	for after := uint64(0); after < last; {
+		page, err := fetch(ctx, c, wire.History{Room: room, After: &after})
+		if err != nil {
+			return written, err
+		}
+		if len(page.Messages) == 0 {
+			return written, nil // they are gone meanwhile
+		}
+		if first := page.Messages[0].N; written > 0 && first != after+1 {
+			return written, exit(exitUnconfirmed, fmt.Errorf("numbers %d to %d were let go of meanwhile; export it again", after+1, first-1))
+		}
+		for i := range page.Messages {
+			m := &page.Messages[i]
+			if m.N > last {
+				return written, nil
+			}
+			if _, err := fmt.Fprintf(out, "%s\n", wire.AppendMessage(nil, m)); err != nil {
+				return written, exit(exitUnconfirmed, fmt.Errorf("writing to stdout: %w", err))
+			}
+			after = m.N
+			written++
+		}
+	}
+	return written, nil
+}
+
+// newImport returns the command that makes a room of what export wrote.
+func newImport() *cobra.Command {
+	var data, room string
+	cmd := &cobra.Command{
+		Use:   "import FILE",
+		Short: "Add a room to the data of a stopped server, from what ramai export wrote",
+		Long: `Add a room to the data of a server that does not run, from the lines that ramai export wrote: numbers, times, senders and
+ids stay as they are. FILE - is stdin. The room is added as a whole or not at all, and must not be there before.
+
+Exit codes: 0 ok, 2 usage, 5 the file or the folder cannot be used.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			in := cmd.InOrStdin()
+			if args[0] != "-" {
+				f, err := os.Open(args[0])
+				if err != nil {
+					return exit(exitUnusable, err)
+				}
+				defer f.Close()
+				in = f
+			}
+			return runImport(data, room, args[0], in, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	dataFlag(cmd.Flags(), &data)
+	cmd.Flags().StringVar(&room, "room", "", "name of the room; otherwise the one it had")
+	return cmd
+}
+
+func runImport(data, room, name string, in io.Reader, stdout, stderr io.Writer) error {
+	lines := &exported{in: bufio.NewReader(in)}
+	first, err := lines.next()
+	if errors.Is(err, io.EOF) {
+		err = errors.New("there is no message")
+	}
+	if err != nil {
+		return exit(exitUnusable, fmt.Errorf("%s: %w", name, err))
+	}
+	if room == "" {
+		room = first.Room
+	}
+	if err := checkRoom(room); err != nil {
+		return err
+	}
+	head, err := sqlite.Import(data, room, rand.Reader, newLog("text", stderr), func() (*wire.Message, error) {
+		if m := first; m != nil {
+			first = nil
+			return m, nil
+		}
+		return lines.next()
+	})
+	if err != nil {
+		return exit(exitUnusable, fmt.Errorf("%s, line %d: %w; nothing was added", name, lines.line, err))
+	}
+	_, err = fmt.Fprintf(stdout, "%s: %d messages, numbers %d to %d\n", room, head.Last-head.First+1, head.First, head.Last)
+	return err
+}
+
+// exported reads what export wrote.
+type exported struct {
+	in   *bufio.Reader
+	line int
+	room string // of the first line
+}
+
+// maxExported is how long a line can be, in bytes: the longest text that any server may have allowed, and what is around it.
+const maxExported = 1 << 20
+
+// next returns the message of the next line, or io.EOF.
+func (e *exported) next() (*wire.Message, error) {
+	var line []byte
+	for {
+		part, err := e.in.ReadSlice('\n')
+		line = append(line, part...)
+		if len(line) > maxExported {
+			return nil, fmt.Errorf("it has more than %d bytes", maxExported)
+		}
+		if err == nil || errors.Is(err, io.EOF) && len(line) > 0 {
+			break
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return nil, err
+		}
+	}
+	e.line++
+	m := new(wire.Message)
+	if !utf8.Valid(line) {
+		return nil, errors.New("it is not UTF-8")
+	}
+	if err := json.Unmarshal(line, m); err != nil {
+		return nil, errors.New("it is no message in JSON")
+	}
+	if e.room == "" {
+		e.room = m.Room
+	}
+	return m, e.check(m)
+}
+
+// check holds a message to the rules that hold for what is said.
+func (e *exported) check(m *wire.Message) error {
+	var bad *wire.Error
+	for _, err := range []*wire.Error{wire.CheckRoom(m.Room), wire.CheckID(m.ID), wire.CheckText(m.Text, maxExported)} {
+		if err != nil && bad == nil {
+			bad = err
+		}
+	}
+	switch {
+	case bad != nil:
+		return errors.New(bad.Reason)
+	case m.Room != e.room:
+		return fmt.Errorf("it is of the room %s, and the first of %s", m.Room, e.room)
+	case len(m.By) != wire.ByLen || wire.CheckID(m.By) != nil:
+		return fmt.Errorf("%.40q is no sender", m.By)
+	case m.At <= 0:
+		return errors.New("it has no time")
+	}
+	if m.From != "" {
+		if name, err := names.Parse(m.From); err != nil || name != m.From {
+			return fmt.Errorf("%.40q is no name", m.From)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,218 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"ramai/internal/journal"
+)
+
+// Summary says what a database has.
+type Summary struct {
+	Log      string
+	Rooms    int64
+	Messages int64
+	Bytes    int64 // of the file
+}
+
+// Backup copies the database of a data folder into a new file, at one moment: everything that was acknowledged before it
+// began is there, and batches are there whole or not at all. A server may use the folder meanwhile; its write-ahead log
+// grows for as long as it takes. The file appears under its name when it is complete, checked and synced. If there is
+// one of that name already, that is an error, unless over says that it may be replaced.
+func Backup(dir, file string, over bool) (*Summary, error) {
+	path, err := filepath.Abs(filepath.Join(dir, fileName))
+	if err != nil {
+		return nil, err
+	}
+	if file, err = filepath.Abs(file); err != nil {
+		return nil, err
+	}
+	found, err := checkFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, fmt.Errorf("there is no database in %s; --data says where the server keeps its own", dir)
+	}
+	if _, err := os.Lstat(file); err == nil && !over {
+		return nil, fmt.Errorf("%s is there already; give another name, or --force", file)
+	}
+	unfinished, err := freshFile(file)
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(unfinished) // does nothing once it has its name
+	source, err := connect(path)
+	if err != nil {
+		return nil, err
+	}
+	err = source.exec("VACUUM INTO ?", unfinished)
+	if err := errors.Join(err, source.Close()); err != nil {
+		return nil, fmt.Errorf("copy %s: %w", path, err)
+	}
+	summary, err := examine(unfinished)
+	if err != nil {
+		return nil, fmt.Errorf("the copy cannot be used: %w", err)
+	}
+	return summary, publish(unfinished, file)
+}
+
+// freshFile makes an empty file beside another, which nobody else may read, for what is to become that other.
+func freshFile(beside string) (string, error) {
+	f, err := os.CreateTemp(filepath.Dir(beside), "."+filepath.Base(beside)+".*")
+	if err != nil {
+		return "", err
+	}
+	return f.Name(), f.Close()
+}
+
+// publish gives a file its name, when all of it is on disk.
+func publish(unfinished, name string) error {
+	f, err := os.OpenFile(unfinished, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(unfinished, name); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(name))
+}
+
+// examine checks a database that nobody uses, and says what it has. See freshFile for its name: SQLite's journal would
+// not be found under another.
+func examine(path string) (*Summary, error) {
+	found, err := checkFile(path)
+	if err == nil && !found {
+		err = fmt.Errorf("there is no file %s", path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c, err := connect(path, "query_only=1")
+	if err != nil {
+		return nil, err
+	}
+	s := new(Summary)
+	err = s.fill(c)
+	if err := errors.Join(err, c.Close()); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	s.Bytes = info.Size()
+	return s, nil
+}
+
+func (s *Summary) fill(c conn) error {
+	found, err := c.text("PRAGMA quick_check(1)")
+	if err != nil {
+		return err
+	}
+	if found != "ok" {
+		return fmt.Errorf("it is damaged: %.200s", found)
+	}
+	if s.Log, err = c.text("SELECT log FROM meta"); err != nil {
+		return err
+	}
+	row, err := c.ints("SELECT (SELECT count(*) FROM rooms), (SELECT count(*) FROM messages)")
+	if err != nil {
+		return err
+	}
+	s.Rooms, s.Messages = row[0], row[1]
+	return nil
+}
+
+// Restore puts a copy of a backup into a data folder that no server uses, and gives it a new log: what was said after the
+// backup was taken, clients may have heard, and nobody is to take it for what is said next under the same numbers. If the
+// folder has a database, that is an error, unless aside says that it may be renamed. It returns under which name it is
+// now; empty: there was none.
+func Restore(dir, file string, aside bool, random io.Reader, now time.Time) (summary *Summary, was string, err error) {
+	if _, err := os.Stat(file); err != nil {
+		return nil, "", err
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return nil, "", err
+	}
+	if err := makeFolder(dir); err != nil {
+		return nil, "", unusable(dir, err)
+	}
+	lock, err := hold(dir)
+	if err != nil {
+		return nil, "", err
+	}
+	defer lock.Unlock()
+	path := filepath.Join(dir, fileName)
+	_, err = os.Lstat(path)
+	there := err == nil
+	if there && !aside {
+		return nil, "", fmt.Errorf("%s has a database already; choose an empty folder, or rename that one with --force", dir)
+	}
+	unfinished, err := freshFile(path)
+	if err != nil {
+		return nil, "", unusable(dir, err)
+	}
+	defer os.Remove(unfinished)
+	if err := copyFile(unfinished, file); err != nil {
+		return nil, "", err
+	}
+	if summary, err = examine(unfinished); err != nil {
+		return nil, "", fmt.Errorf("%s is no backup that can be used: %w", file, err)
+	}
+	if summary.Log, err = journal.NewLog(random); err != nil {
+		return nil, "", err
+	}
+	c, err := connect(unfinished, "synchronous=FULL")
+	if err != nil {
+		return nil, "", err
+	}
+	w := writer{conn: c}
+	if err := errors.Join(w.mark(summary.Log, false), c.Close()); err != nil {
+		return nil, "", fmt.Errorf("give the copy a new log: %w", err)
+	}
+	if there {
+		was = path + ".until-" + now.UTC().Format("20060102T150405Z")
+		if err := renameAll(path, was); err != nil {
+			return nil, "", err
+		}
+	}
+	return summary, was, publish(unfinished, path)
+}
+
+// renameAll renames a database with its write-ahead log, in which the newest of it may be: what of that can be brought
+// into the file is, so that nothing is lost if this is broken off in the middle.
+func renameAll(from, to string) error {
+	if c, err := connect(from); err == nil {
+		w := writer{conn: c}
+		_ = errors.Join(w.checkpoint(), c.Close()) // it may be damaged: that may be why another takes its place
+	}
+	for _, suffix := range []string{"-wal", "-shm", ""} {
+		if err := os.Rename(from+suffix, to+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("put the old database aside: %w", err)
+		}
+	}
+	return nil
+}
+
+func copyFile(to, from string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_TRUNC, 0)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
+}

@@ -1,0 +1,94 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"ramai/internal/journal"
+	"ramai/wire"
+)
+
+// Import adds a room to the data folder of a server that does not run: the messages that next returns, until io.EOF, as
+// they are, with their numbers, times and ids. It is added as a whole or not at all. A room that there is already, an
+// empty one, a number that does not follow the one before it, and a time that goes backwards are errors.
+func Import(dir, room string, random io.Reader, log *slog.Logger, next func() (*wire.Message, error)) (journal.Head, error) {
+	s, err := Open(dir, Options{Random: random, Log: log})
+	if err != nil {
+		return journal.Head{}, err
+	}
+	head, err := s.add(room, next)
+	return head, errors.Join(err, s.Close())
+}
+
+// add is one transaction, at a position of its own.
+func (s *Store) add(room string, next func() (*wire.Message, error)) (head journal.Head, err error) {
+	if h := s.Head(room); h.Last > 0 {
+		return head, fmt.Errorf("there is a room %s already, up to number %d; give it another name with --room", room, h.Last)
+	}
+	t := &tx{writer: s.writer, rooms: s.rooms, made: map[string]int64{}}
+	if _, err := t.begin.exec(); err != nil {
+		return head, err
+	}
+	defer func() {
+		if err != nil {
+			t.rollback.exec()
+		}
+	}()
+	at, err := t.addAll(room, &head, next)
+	if err != nil {
+		return head, err
+	}
+	if err := t.flush(); err != nil {
+		return head, err
+	}
+	if err := t.Head(room, head); err != nil {
+		return head, err
+	}
+	saved, err := t.ints("SELECT at FROM meta")
+	if err != nil {
+		return head, err
+	}
+	if _, err := t.advance.exec(int64(s.position.Load()+1), max(saved[0], int64(at))); err != nil {
+		return head, err
+	}
+	_, err = t.commit.exec()
+	return head, err
+}
+
+// addAll adds the messages, and returns the time of the newest.
+func (t *tx) addAll(room string, head *journal.Head, next func() (*wire.Message, error)) (at wire.Time, err error) {
+	for {
+		m, err := next()
+		if errors.Is(err, io.EOF) && head.Last > 0 {
+			return at, nil
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return at, errors.New("there is no message")
+		case err != nil:
+			return at, err
+		case m.N == 0 || m.N >= endNumber:
+			return at, fmt.Errorf("a message has the number %d", m.N)
+		case head.Last > 0 && m.N != head.Last+1:
+			return at, fmt.Errorf("number %d follows number %d; something is missing", m.N, head.Last)
+		case m.At < at:
+			return at, fmt.Errorf("number %d is of %v, earlier than the one before it", m.N, m.At.Std())
+		}
+		if head.Last == 0 {
+			head.First = m.N
+		}
+		head.Last, at = m.N, m.At
+		row := *m
+		row.Room = room
+		if _, seen, err := t.Keep(room, m.By, m.ID, journal.Entry{N: m.N, At: m.At, Sum: journal.Sum(m.Text)}); err != nil {
+			return at, err
+		} else if seen {
+			return at, fmt.Errorf("number %d has an id that its sender has used before", m.N)
+		}
+		if err := t.Message(&row); err != nil {
+			return at, err
+		}
+	}
+}
