@@ -15,6 +15,7 @@ func (s *Server) Handler() http.Handler {
 	return web.New(web.Config{
 		Env: s.env, Index: s.index, Serve: s.serve, Crowded: s.crowded, Ready: s.ready,
 		Hosts: s.cfg.Hosts, AllowOrigins: s.cfg.AllowOrigins, TrustProxies: s.cfg.TrustProxies, Quiet: s.cfg.Quiet,
+		Refused: s.metrics.Refused,
 	})
 }
 

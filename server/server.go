@@ -24,6 +24,7 @@ import (
 
 	"ramai/internal/frame"
 	"ramai/internal/journal"
+	"ramai/internal/metrics"
 	"ramai/internal/reactor"
 	"ramai/internal/room"
 	"ramai/internal/session"
@@ -48,6 +49,7 @@ type Server struct {
 	hub     *room.Hub
 	reactor reactor.Reactor
 	env     *session.Env
+	metrics *metrics.Metrics
 	tls     *tls.Config // nil: connections are not encrypted
 
 	cancel  context.CancelFunc // ends the orderer before its queue is empty
@@ -82,20 +84,21 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		cfg: cfg, store: store, reactor: react, tls: encryption,
+		cfg: cfg, store: store, reactor: react, tls: encryption, metrics: metrics.New(cfg.Version),
 		ordered: make(chan struct{}), quit: make(chan struct{}), sessions: make(map[*session.Session]struct{}),
 	}
 	s.hub = room.NewHub(store, room.Options{TapeMemory: cfg.TapeMemory, Log: cfg.Log})
 	s.index = search.Open(indexPath(&cfg), store, cfg.Log)
-	s.orderer = journal.NewLocal(store, journal.Options{Feed: s.feed, Now: cfg.Now, Log: cfg.Log, MaxRooms: cfg.MaxRooms})
+	s.orderer = journal.NewLocal(store, journal.Options{Feed: s.feed, Now: cfg.Now, Log: cfg.Log, Applied: s.metrics.Applied, MaxRooms: cfg.MaxRooms})
 	frames := frame.Config{TextOnly: true, MaxMessage: maxFrame, MaxFragments: maxFragments}
 	deflate := frames
 	deflate.Deflate = true
 	s.env = &session.Env{
 		Hub: s.hub, Store: store, Submit: s.orderer.Submit, Rates: cfg.rates(), Limits: cfg.limits(),
 		Frame: &frames, Deflate: &deflate,
-		Server: "ramai " + cfg.Version, Start: cfg.Now(), Now: cfg.Now, Random: cfg.Random, Log: cfg.Log, Quiet: cfg.Quiet, Closed: s.ended,
+		Server: "ramai " + cfg.Version, Start: cfg.Now(), Now: cfg.Now, Random: cfg.Random, Log: cfg.Log, Quiet: cfg.Quiet, Closed: s.ended, Refused: s.metrics.Refused,
 	}
+	s.metrics.Watch(s.sources())
 	// The first event of all: names that were bound to connections of an earlier run are free.
 	restarted := make(chan *journal.Outcome, 1)
 	first := journal.Event{Kind: journal.Restart, Origin: &journal.Origin{Deliver: func(o *journal.Outcome) { restarted <- o }}}
@@ -124,6 +127,7 @@ func New(cfg Config) (*Server, error) {
 // feed is the journal's outcome feed.
 func (s *Server) feed(outcomes []journal.Outcome) {
 	s.hub.Feed(outcomes)
+	s.metrics.Outcomes(outcomes)
 	s.index.Note(len(outcomes))
 }
 
@@ -342,7 +346,8 @@ func (s *Server) wait(most time.Duration) bool {
 }
 
 // ended forgets a session that is closed.
-func (s *Server) ended(c *session.Session) {
+func (s *Server) ended(c *session.Session, why error) {
+	s.metrics.Ended(reason(why))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.sessions, c)

@@ -18,6 +18,11 @@ const (
 	Internal    Code = "internal"     // a fault of the server
 )
 
+// Codes are all of them.
+func Codes() []Code {
+	return []Code{BadFrame, BadRequest, TooLong, RateLimited, NotAllowed, NameTaken, IDReused, Unavailable, Internal}
+}
+
 // An Error is a refusal: a code for machines, a sentence for people.
 type Error struct {
 	Code       Code

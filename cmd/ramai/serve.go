@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -47,6 +49,7 @@ loses nothing that anyone has heard.`,
 	o.tapeMemory = size(cfg.TapeMemory)
 	f := cmd.Flags()
 	f.StringVar(&o.listen, "listen", o.listen, "address and port to listen on; 0.0.0.0:2000 for the whole network")
+	f.StringVar(&o.admin, "admin", "", "address and port for /metrics (Prometheus) and /debug/pprof/, such as 127.0.0.1:2001; empty: nowhere")
 	f.StringVar(&cfg.Data, "data", dataFolder(), "folder of the data")
 	f.BoolVar(&cfg.Memory, "memory", false, "keep everything in memory, and nothing when the server ends")
 	f.StringVar(&o.durability, "durability", string(cfg.Durability), `"full": synced to the disk before anyone hears it; "normal": faster, a power cut may take the newest`)
@@ -71,10 +74,10 @@ loses nothing that anyone has heard.`,
 }
 
 type serveOptions struct {
-	listen, durability, reactor, logFormat string
-	tapeMemory                             size
-	check                                  bool
-	keep                                   keep
+	listen, admin, durability, reactor, logFormat string
+	tapeMemory                                    size
+	check                                         bool
+	keep                                          keep
 }
 
 // runServe serves until a signal comes or ctx ends.
@@ -93,6 +96,13 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 		ln.Close()
 		return exit(exitUnusable, err)
 	}
+	if o.admin != "" {
+		admin, err := serveAdmin(o.admin, s.Admin(), cfg.Log)
+		if err != nil {
+			return exit(exitUnusable, errors.Join(err, ln.Close(), s.Close()))
+		}
+		defer admin.Close()
+	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan struct{})
@@ -107,6 +117,21 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 	}
 	cfg.Log.Info("stopped")
 	return nil
+}
+
+// serveAdmin serves what is for the operator, on a port of its own.
+func serveAdmin(address string, h http.Handler, log *slog.Logger) (*http.Server, error) {
+	ln, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("--admin: %w", listenError(address, err))
+	}
+	if addr := ln.Addr().(*net.TCPAddr); !addr.IP.IsLoopback() {
+		log.Warn("who reaches the port of --admin sees what is in this program's memory; a loopback address is safer", "address", addr)
+	}
+	admin := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
+	go admin.Serve(ln)
+	log.Info("metrics are at http://" + ln.Addr().String() + "/metrics")
+	return admin, nil
 }
 
 func checkServe(cfg server.Config, o serveOptions) error {

@@ -18,7 +18,7 @@ import (
 const law = `
 	7  cmd/ramai bench internal/reactor/echo
 	6  server
-	5  internal/web
+	5  internal/web internal/metrics
 	4  internal/session
 	4  internal/rehearse
 	3  client internal/room

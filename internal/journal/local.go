@@ -22,9 +22,10 @@ type Options struct {
 	Feed     func([]Outcome)  // the outcome feed: called in order, by one goroutine
 	Now      func() time.Time // the clock that At comes from
 	Log      *slog.Logger
-	Queue    int // events that may wait; 0: 8192
-	Batch    int // events of one transaction; 0: 1024
-	MaxRooms int // rooms there may be
+	Applied  func(events int, took time.Duration) // hears of each batch that was stored; nil: nobody does
+	Queue    int                                  // events that may wait; 0: 8192
+	Batch    int                                  // events of one transaction; 0: 1024
+	MaxRooms int                                  // rooms there may be
 }
 
 // Local orders the events of one server: first come, first served. Everything that arrives while one commit runs is the
@@ -138,6 +139,13 @@ func (l *Local) Step() (bool, error) {
 	return worked, err
 }
 
+// Queued is how many events wait.
+func (l *Local) Queued() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.queue)
+}
+
 // InDoubt tells whether it is unknown what is stored, so that nothing can be said for now.
 func (l *Local) InDoubt() bool { return l.doubtful.Load() }
 
@@ -212,7 +220,11 @@ func (l *Local) refuse(i int, reason string) {
 
 // apply stores the batch and fills in its outcomes.
 func (l *Local) apply() error {
+	begun := time.Now()
 	outcomes, err := l.store.Apply(l.doubt, l.at)
+	if err == nil && l.opt.Applied != nil {
+		l.opt.Applied(len(outcomes), time.Since(begun))
+	}
 	if err != nil && !errors.Is(err, ErrRolledBack) {
 		return err
 	}

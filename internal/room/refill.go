@@ -25,6 +25,7 @@ type refillKey struct {
 type refills struct {
 	mu      sync.Mutex
 	waiting map[refillKey][]func(Chunk, error) // guarded by mu
+	begun   int64                              // guarded by mu
 }
 
 func (h *Hub) refill(key refillKey, done func(Chunk, error)) {
@@ -32,6 +33,9 @@ func (h *Hub) refill(key refillKey, done func(Chunk, error)) {
 	q.mu.Lock()
 	others, under := q.waiting[key]
 	q.waiting[key] = append(others, done)
+	if !under {
+		q.begun++
+	}
 	q.mu.Unlock()
 	if under {
 		return

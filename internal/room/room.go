@@ -142,6 +142,7 @@ type Seat struct {
 	tape   atomic.Pointer[tape.Tape] // written by Join, and when the room's tapes start anew
 	before uint32                    // version of the presence when the seat was taken
 	index  int32                     // in room.members; guarded by room.mu
+	at     atomic.Uint32             // the lower half of the number that its member has got to, for Look
 	enc    Encoding
 }
 
@@ -170,6 +171,9 @@ func (s *Seat) State() *State { return s.room.state.Load() }
 func (s *Seat) Refill(n uint64, done func(Chunk, error)) {
 	s.room.hub.refill(refillKey{room: s.room.name, enc: s.enc, after: n}, done)
 }
+
+// Reached notes that the member has got to number n. Nothing but what Look tells depends on it.
+func (s *Seat) Reached(n uint64) { s.at.Store(uint32(n)) }
 
 // Leave gives the seat up.
 func (s *Seat) Leave() { s.room.hub.leave(s) }

@@ -52,8 +52,10 @@ type Env struct {
 	Now    func() time.Time
 	Random io.Reader // for sessions; safe for concurrent use
 	Log    *slog.Logger
-	Quiet  bool           // no line per connection or message
-	Closed func(*Session) // hears of the end of each session; nil: nobody does
+	Quiet  bool                  // no line per connection or message
+	Closed func(*Session, error) // hears of the end of each session, and why; nil: nobody does
+
+	Refused func(wire.Code) // hears of each refusal that did not come from the journal; nil: nobody does
 
 	Deflate *frame.Config // takes the place of Frame for clients that negotiated permessage-deflate
 }
@@ -143,7 +145,7 @@ type Session struct {
 	asking  bool   // the answer to a request is read from the journal
 	deflate bool   // permessage-deflate was negotiated
 	begun   bool   // something came on ramai.v1: too late for hello
-	lines   bool   // of a stream: lines, not events
+	door    Door
 
 	dec     *frame.Decoder // nil between messages
 	places  []*place       // rooms joined
@@ -192,11 +194,17 @@ type place struct {
 	left     bool          // the client has left
 }
 
+// reach notes that everything up to n was sent.
+func (p *place) reach(n uint64) {
+	p.n = n
+	p.seat.Reached(n)
+}
+
 // New returns the session of a client that is connected by conn, and greets it.
 func New(env *Env, conn reactor.Conn, client Client) *Session {
 	s := &Session{
 		env: env, conn: conn, addr: client.Addr.Addr(), port: client.Addr.Port(), named: client.Named, deflate: client.Deflate,
-		lines: client.Door == Lines,
+		door: client.Door,
 	}
 	s.clock()
 	s.become(client.Session)
@@ -257,6 +265,16 @@ func (s *Session) sender() string { return string(s.by[:]) }
 
 // from is the client's address and port.
 func (s *Session) from() netip.AddrPort { return netip.AddrPortFrom(s.addr, s.port) }
+
+// Door is how the client came in.
+func (s *Session) Door() Door { return s.door }
+
+// refused counts a refusal.
+func (e *Env) refused(code wire.Code) {
+	if e.Refused != nil {
+		e.Refused(code)
+	}
+}
 
 // Wake implements room.Member.
 func (s *Session) Wake() { s.conn.Wake() }
@@ -369,7 +387,7 @@ func (s *Session) own(max int) []byte {
 func (s *Session) Wrote(k int) {
 	if p := s.writing; p != nil {
 		n, rest := s.span.Taken(k)
-		p.n = n
+		p.reach(n)
 		if len(rest) > 0 {
 			s.private = append(bytes.Clone(rest), s.private...)
 		}
@@ -383,7 +401,7 @@ func (s *Session) Wrote(k int) {
 
 // Closed implements reactor.Source.
 func (s *Session) Closed(err error) {
-	s.release()
+	s.release(err)
 	if s.env.Quiet {
 		return
 	}
@@ -396,9 +414,9 @@ func (s *Session) Closed(err error) {
 
 // release gives back what the session holds. The server, whose stop waits for the end of each session, hears of it
 // after that and whatever happens meanwhile, but before the log, which may be slow.
-func (s *Session) release() {
+func (s *Session) release(why error) {
 	if s.env.Closed != nil {
-		defer s.env.Closed(s)
+		defer s.env.Closed(s, why)
 	}
 	for _, p := range s.places {
 		p.left = true

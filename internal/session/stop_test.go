@@ -110,7 +110,7 @@ func (w watcher) Handle(context.Context, slog.Record) error {
 func TestClosedIsTold(t *testing.T) {
 	st := newStage(t, setting{})
 	l, told := st.in(wire.Lobby), 0
-	st.env.Closed = func(s *Session) {
+	st.env.Closed = func(s *Session, _ error) {
 		if told++; s != l.s || st.hub.Who(wire.Lobby).Count != 0 {
 			t.Error("told of another, or too early")
 		}
@@ -130,7 +130,7 @@ func TestClosedIsTold(t *testing.T) {
 func TestClosedIsToldAfterPanic(t *testing.T) {
 	st := newStage(t, setting{})
 	l, told := st.in(wire.Lobby), 0
-	st.env.Closed = func(*Session) { told++ }
+	st.env.Closed = func(*Session, error) { told++ }
 	l.s.places = append(l.s.places, &place{}) // without a seat
 	func() {
 		defer func() {

@@ -17,7 +17,7 @@ import (
 type stream struct{ *Session }
 
 func (s stream) encoding() room.Encoding {
-	if s.lines {
+	if s.door == Lines {
 		return room.Lines
 	}
 	return room.Events
@@ -43,7 +43,7 @@ func (s stream) event(n uint64, f wire.Frame) {
 }
 
 func (s stream) put(name, id string, payload []byte) {
-	if s.lines {
+	if s.door == Lines {
 		s.private = append(append(s.private, payload...), '\n')
 	} else {
 		s.private = room.AppendEvent(s.private, name, id, payload)
@@ -65,7 +65,7 @@ func (s stream) gap(name string, from, to uint64) {
 
 // ping has something pass, for proxies count that. Of lines each is JSON; of events it is a comment.
 func (s stream) ping() (answered bool) {
-	if s.lines {
+	if s.door == Lines {
 		s.put("", "", wire.Append(nil, wire.Ping{}))
 	} else {
 		s.private = append(s.private, ":\n\n"...)
@@ -75,7 +75,7 @@ func (s stream) ping() (answered bool) {
 
 // bye says when to come back; a browser does so by itself.
 func (s stream) bye(retry time.Duration) {
-	if s.lines {
+	if s.door == Lines {
 		s.put("", "", wire.Append(nil, wire.Restarting{RetryAfterMS: retry.Milliseconds()}))
 		return
 	}

@@ -174,7 +174,7 @@ func (s *Session) refilled(p *place, c room.Chunk, err error) {
 		p.again = s.now + tryAgain
 	case begin > p.n+1:
 		s.protocol.gap(p.seat.Room(), p.n+1, begin-1)
-		p.n = begin - 1
+		p.reach(begin - 1)
 		p.chunk = c.Frames
 	case c.Frames != nil:
 		p.chunk = c.Frames
@@ -213,7 +213,9 @@ func (s *Session) tell() {
 
 // join takes a seat and stands at number n.
 func (s *Session) join(n uint64, seat *room.Seat) {
-	s.places = append(s.places, &place{seat: seat, n: n, presence: seat.Before()})
+	p := &place{seat: seat, presence: seat.Before()}
+	p.reach(n)
+	s.places = append(s.places, p)
 }
 
 // seat takes a seat in a room without standing anywhere yet.

@@ -45,6 +45,12 @@ func (v v1) received(b []byte) (int, error) { return v.decode(b, v) }
 // send puts a frame into the private buffer.
 func (v v1) send(f wire.Frame) { v.sendText(wire.Append(nil, f)) }
 
+// refuse sends the refusal of something that the journal was not asked about.
+func (v v1) refuse(f wire.Frame, code wire.Code) {
+	v.env.refused(code)
+	v.send(f)
+}
+
 func (v v1) presence(payload []byte) { v.sendText(payload) }
 
 func (v v1) typing(payload []byte) { v.sendText(payload) }
@@ -60,9 +66,9 @@ func (v v1) text(b []byte) {
 	f, err := wire.ParseRequest(b)
 	if err != nil {
 		if say, ok := f.(wire.Say); ok {
-			v.send(wire.RefusedBy(say.Room, say.ID, err))
+			v.refuse(wire.RefusedBy(say.Room, say.ID, err), err.Code)
 		} else {
-			v.send(wire.FaultOf(err))
+			v.refuse(wire.FaultOf(err), err.Code)
 		}
 		return
 	}
@@ -106,14 +112,14 @@ func (v v1) hello(f wire.Hello, begun bool) {
 
 // fault answers what no other answer is for.
 func (v v1) fault(code wire.Code, reason string) {
-	v.send(wire.Fault{Code: code, Reason: reason})
+	v.refuse(wire.Fault{Code: code, Reason: reason}, code)
 }
 
 // paid takes cost from the rates, or says when it will do.
 func (v v1) paid(cost int) bool {
 	wait := v.pay(false, "", cost)
 	if wait > 0 {
-		v.send(wire.FaultOf(tooFast(wait)))
+		v.refuse(wire.FaultOf(tooFast(wait)), wire.RateLimited)
 	}
 	return wait == 0
 }
@@ -124,7 +130,7 @@ func tooFast(wait time.Duration) *wire.Error {
 
 func (v v1) say(f wire.Say) {
 	if err := wire.CheckText(f.Text, v.env.Limits.Text); err != nil {
-		v.send(wire.RefusedBy(f.Room, f.ID, err))
+		v.refuse(wire.RefusedBy(f.Room, f.ID, err), err.Code)
 		return
 	}
 	t := v.talks()
@@ -133,11 +139,11 @@ func (v v1) say(f wire.Say) {
 			v.end(wire.ClosePolicy, "what was refused did not come again; connect anew, and send what is not saved in order")
 			return
 		}
-		v.send(wire.RefusedBy(f.Room, f.ID, &wire.Error{
+		v.refuse(wire.RefusedBy(f.Room, f.ID, &wire.Error{
 			Code:       t.refuse.why.Code,
 			Reason:     fmt.Sprintf("%q was refused before it; send that again first, then this", t.refuse.id),
 			RetryAfter: t.refuse.why.RetryAfter,
-		}))
+		}), t.refuse.why.Code)
 		return
 	}
 	if t.refuse != nil && t.refuse.stored { // what is still on its way came after it, and has to come again
@@ -146,7 +152,7 @@ func (v v1) say(f wire.Say) {
 	t.refuse = nil
 	if wait := v.pay(true, f.Room, 1); wait > 0 {
 		v.shut(f.Room, f.ID, false, tooFast(wait))
-		v.send(wire.RefusedBy(f.Room, f.ID, t.refuse.why))
+		v.refuse(wire.RefusedBy(f.Room, f.ID, t.refuse.why), wire.RateLimited)
 		return
 	}
 	v.env.Heard(v.from(), f.Text)
@@ -158,7 +164,7 @@ func (v v1) name(f wire.Name) {
 	if f.Name != "" {
 		var err *wire.Error
 		if e, err = ClaimOf(v.sender(), f.Name); err != nil {
-			v.send(wire.FaultOf(err))
+			v.refuse(wire.FaultOf(err), err.Code)
 			return
 		}
 	}

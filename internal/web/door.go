@@ -21,7 +21,7 @@ import (
 // door lets a client into a room, or tells a person how to come in.
 func (w *web) door(out http.ResponseWriter, r *http.Request, room string) {
 	if err := wire.CheckRoom(room); err != nil {
-		refuse(out, http.StatusNotFound, err)
+		w.refuse(out, http.StatusNotFound, err)
 		return
 	}
 	if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
@@ -29,16 +29,16 @@ func (w *web) door(out http.ResponseWriter, r *http.Request, room string) {
 		return
 	}
 	if err := w.foreign(r); err != nil {
-		fail(out, err)
+		w.fail(out, err)
 		return
 	}
 	if err := w.crowded(); err != nil {
-		fail(out, err)
+		w.fail(out, err)
 		return
 	}
 	client, err := w.client(r, room)
 	if err != nil {
-		fail(out, err)
+		w.fail(out, err)
 		return
 	}
 	w.upgrade(out, r, client)

@@ -81,7 +81,7 @@ func (w *web) api(m methods) http.HandlerFunc {
 			err = w.unknownHost(r)
 		}
 		if err != nil {
-			fail(out, err)
+			w.fail(out, err)
 			return
 		}
 		if origin := r.Header.Get("Origin"); slices.Contains(w.AllowOrigins, origin) {
@@ -97,15 +97,15 @@ func (w *web) api(m methods) http.HandlerFunc {
 		}
 		if _, err := bearer(r); err != nil {
 			out.Header().Set("WWW-Authenticate", "Bearer")
-			refuse(out, http.StatusUnauthorized, err)
+			w.refuse(out, http.StatusUnauthorized, err)
 			return
 		}
 		if room := r.PathValue("room"); room != "" {
 			if err := wire.CheckRoom(room); err != nil {
-				refuse(out, http.StatusNotFound, err)
+				w.refuse(out, http.StatusNotFound, err)
 				return
 			}
 		}
-		m.serve(out, r)
+		w.serve(m, out, r)
 	}
 }

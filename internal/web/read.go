@@ -16,7 +16,7 @@ import (
 func (w *web) page(out http.ResponseWriter, r *http.Request) {
 	past, err := w.past(r)
 	if err != nil {
-		fail(out, err)
+		w.fail(out, err)
 		return
 	}
 	answer(out, http.StatusOK, past)

@@ -14,8 +14,8 @@ import (
 // methods are the handlers of one path.
 type methods map[string]http.HandlerFunc
 
-// serve calls the handler for r's method. HEAD is answered by GET's.
-func (m methods) serve(out http.ResponseWriter, r *http.Request) {
+// serve calls the handler of m for r's method. HEAD is answered by GET's.
+func (w *web) serve(m methods, out http.ResponseWriter, r *http.Request) {
 	method := r.Method
 	if method == http.MethodHead {
 		method = http.MethodGet
@@ -25,7 +25,7 @@ func (m methods) serve(out http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out.Header().Set("Allow", m.names())
-	refuse(out, http.StatusMethodNotAllowed, &wire.Error{
+	w.refuse(out, http.StatusMethodNotAllowed, &wire.Error{
 		Code: wire.BadRequest, Reason: fmt.Sprintf("%.20q cannot be done here; %s can", r.Method, m.names()),
 	})
 }
@@ -43,16 +43,23 @@ func (m methods) names() string {
 	return strings.Join(names, ", ")
 }
 
-// refuse answers a request that cannot be done.
+// refuse answers a request that cannot be done, and counts that. What the journal refuses is counted there.
+func (w *web) refuse(out http.ResponseWriter, status int, err *wire.Error) {
+	if w.Refused != nil {
+		w.Refused(err.Code)
+	}
+	refuse(out, status, err)
+}
+
+// fail is refuse with the status that err's code stands for.
+func (w *web) fail(out http.ResponseWriter, err *wire.Error) { w.refuse(out, statusOf(err.Code), err) }
+
 func refuse(out http.ResponseWriter, status int, err *wire.Error) {
 	if err.RetryAfter > 0 {
 		out.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(err.RetryAfter.Seconds()))))
 	}
 	answer(out, status, map[string]string{"code": string(err.Code), "reason": err.Reason})
 }
-
-// fail is refuse with the status that err's code stands for.
-func fail(out http.ResponseWriter, err *wire.Error) { refuse(out, statusOf(err.Code), err) }
 
 // statusOf is the status for a code.
 func statusOf(code wire.Code) int {

@@ -27,7 +27,7 @@ const maxBody = 64 << 10
 func (w *web) say(out http.ResponseWriter, r *http.Request) {
 	form, ok := w.formOf(r.Header)
 	if !ok {
-		refuse(out, http.StatusUnsupportedMediaType, &wire.Error{
+		w.refuse(out, http.StatusUnsupportedMediaType, &wire.Error{
 			Code:   wire.BadRequest,
 			Reason: `say a text as Content-Type text/plain, or {"text": "..."} as application/json`,
 		})
@@ -38,16 +38,16 @@ func (w *web) say(out http.ResponseWriter, r *http.Request) {
 		err = w.pay(r, &e)
 	}
 	if err != nil {
-		fail(out, err)
+		w.fail(out, err)
 		return
 	}
 	w.Env.Heard(addrOf(r), e.Text)
 	o, err := w.decide(e)
 	switch {
 	case err != nil:
-		fail(out, err)
+		w.fail(out, err)
 	case o.Verdict == journal.Refused:
-		fail(out, o.Err)
+		refuse(out, statusOf(o.Err.Code), o.Err)
 	case o.Verdict == journal.Repeat:
 		answer(out, http.StatusOK, wire.Said{Log: w.Env.Store.Log(), N: o.N, At: o.At})
 	default:

@@ -16,7 +16,7 @@ const searchCost = 4
 func (w *web) search(out http.ResponseWriter, r *http.Request) {
 	found, err := w.find(r)
 	if err != nil {
-		fail(out, err)
+		w.fail(out, err)
 		return
 	}
 	answer(out, http.StatusOK, found)

@@ -18,7 +18,7 @@ func (w *web) stream(out http.ResponseWriter, r *http.Request) {
 		err = w.crowded()
 	}
 	if err != nil {
-		fail(out, err)
+		w.fail(out, err)
 		return
 	}
 	header := out.Header()
@@ -39,7 +39,7 @@ func (w *web) stream(out http.ResponseWriter, r *http.Request) {
 	header.Set("Connection", "close") // it has no length: its end is that of the connection
 	nc, _, hijack := http.NewResponseController(out).Hijack()
 	if hijack != nil {
-		fail(out, &wire.Error{Code: wire.Internal, Reason: "a stream cannot be had over this connection"})
+		w.fail(out, &wire.Error{Code: wire.Internal, Reason: "a stream cannot be had over this connection"})
 		return
 	}
 	var head bytes.Buffer

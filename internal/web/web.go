@@ -43,6 +43,8 @@ type Config struct {
 	AllowOrigins []string       // origins of pages elsewhere that may connect
 	TrustProxies []netip.Prefix // who is believed about where a request comes from
 	Quiet        bool           // no line per connection or message
+
+	Refused func(wire.Code) // hears of each refusal that did not come from the journal
 }
 
 // web has the handlers.
@@ -52,16 +54,16 @@ type web struct{ Config }
 func New(cfg Config) http.Handler {
 	w := &web{cfg}
 	mux := http.NewServeMux()
-	mux.HandleFunc("/{$}", only(http.MethodGet, func(out http.ResponseWriter, r *http.Request) { w.door(out, r, wire.Lobby) }))
-	mux.HandleFunc("/r/{room}", only(http.MethodGet, func(out http.ResponseWriter, r *http.Request) { w.door(out, r, r.PathValue("room")) }))
+	mux.HandleFunc("/{$}", w.only(http.MethodGet, func(out http.ResponseWriter, r *http.Request) { w.door(out, r, wire.Lobby) }))
+	mux.HandleFunc("/r/{room}", w.only(http.MethodGet, func(out http.ResponseWriter, r *http.Request) { w.door(out, r, r.PathValue("room")) }))
 	mux.HandleFunc("/api/v1/rooms/{room}/messages", w.api(methods{http.MethodGet: w.page, http.MethodPost: w.say}))
 	mux.HandleFunc("/api/v1/rooms/{room}/stream", w.api(methods{http.MethodGet: w.stream}))
 	mux.HandleFunc("/api/v1/search", w.api(methods{http.MethodGet: w.search}))
-	mux.HandleFunc("/about", only(http.MethodGet, w.about))
-	mux.HandleFunc("/healthz", only(http.MethodGet, w.healthy))
-	mux.HandleFunc("/readyz", only(http.MethodGet, w.ready))
+	mux.HandleFunc("/about", w.only(http.MethodGet, w.about))
+	mux.HandleFunc("/healthz", w.only(http.MethodGet, w.healthy))
+	mux.HandleFunc("/readyz", w.only(http.MethodGet, w.ready))
 	mux.HandleFunc("/", func(out http.ResponseWriter, r *http.Request) {
-		refuse(out, http.StatusNotFound, &wire.Error{
+		w.refuse(out, http.StatusNotFound, &wire.Error{
 			Code:   wire.BadRequest,
 			Reason: "there is nothing here; the chat is at / and /r/ROOM, and /about says what else there is",
 		})
@@ -73,8 +75,9 @@ func New(cfg Config) http.Handler {
 }
 
 // only is a handler for one method (and HEAD with GET).
-func only(method string, h http.HandlerFunc) http.HandlerFunc {
-	return methods{method: h}.serve
+func (w *web) only(method string, h http.HandlerFunc) http.HandlerFunc {
+	m := methods{method: h}
+	return func(out http.ResponseWriter, r *http.Request) { w.serve(m, out, r) }
 }
 
 // answer writes v as JSON.

@@ -25,7 +25,7 @@ type Summary struct {
 // grows for as long as it takes. The file appears under its name when it is complete, checked and synced. If there is
 // one of that name already, that is an error, unless over says that it may be replaced.
 func Backup(dir, file string, over bool) (*Summary, error) {
-	path, err := filepath.Abs(filepath.Join(dir, fileName))
+	path, err := filepath.Abs(filepath.Join(dir, FileName))
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +151,7 @@ func Restore(dir, file string, aside bool, random io.Reader, now time.Time) (sum
 		return nil, "", err
 	}
 	defer lock.Unlock()
-	path := filepath.Join(dir, fileName)
+	path := filepath.Join(dir, FileName)
 	_, err = os.Lstat(path)
 	there := err == nil
 	if there && !aside {

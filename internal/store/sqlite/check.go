@@ -28,7 +28,7 @@ func Check(dir string) (string, error) {
 		}
 		defer lock.Unlock()
 	}
-	path := filepath.Join(dir, fileName)
+	path := filepath.Join(dir, FileName)
 	found, err := checkFile(path)
 	if err != nil {
 		return "", err

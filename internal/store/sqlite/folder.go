@@ -16,10 +16,10 @@ import (
 	"ramai/internal/journal"
 )
 
-const (
-	fileName = "ramai.db"
-	lockName = "ramai.lock"
-)
+// FileName is what the database of a data folder is called.
+const FileName = "ramai.db"
+
+const lockName = "ramai.lock"
 
 // What the header of a database file says (https://sqlite.org/fileformat.html, section 1.3).
 const (
@@ -54,7 +54,7 @@ func prepare(dir string, random io.Reader) (*flock.Flock, error) {
 	if err := makeFolder(dir); err != nil {
 		return nil, unusable(dir, err)
 	}
-	path, lockPath := filepath.Join(dir, fileName), filepath.Join(dir, lockName)
+	path, lockPath := filepath.Join(dir, FileName), filepath.Join(dir, lockName)
 	// Where there is no lock file yet, one is made only beside a database that is ours. Where there is one, looking has to
 	// wait for the lock: closing a file takes away the locks that SQLite has on it anywhere in this process.
 	if _, err := os.Stat(lockPath); errors.Is(err, fs.ErrNotExist) {

@@ -20,7 +20,7 @@ func TestFolderIsMade(t *testing.T) {
 	if _, err := s.Apply(batch(say("lobby", "1")), 1); err != nil {
 		t.Fatal(err)
 	}
-	header, err := os.ReadFile(filepath.Join(dir, fileName))
+	header, err := os.ReadFile(filepath.Join(dir, FileName))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func TestFolderIsMade(t *testing.T) {
 	}
 	for path, want := range map[string]fs.FileMode{
 		filepath.Dir(dir): 0o700, dir: 0o700,
-		filepath.Join(dir, fileName): 0o600, filepath.Join(dir, fileName+"-wal"): 0o600, filepath.Join(dir, fileName+"-shm"): 0o600,
+		filepath.Join(dir, FileName): 0o600, filepath.Join(dir, FileName+"-wal"): 0o600, filepath.Join(dir, FileName+"-shm"): 0o600,
 		filepath.Join(dir, lockName): 0o600,
 	} {
 		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != want {
@@ -79,7 +79,7 @@ func TestRestored(t *testing.T) {
 func TestUnfinished(t *testing.T) {
 	dir := t.TempDir()
 	for _, suffix := range []string{".new", ".new-journal", ".new-wal"} {
-		if err := os.WriteFile(filepath.Join(dir, fileName+suffix), []byte("half"), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, FileName+suffix), []byte("half"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -111,7 +111,7 @@ func contents(t *testing.T, dir string) map[string]string {
 // database makes a database in dir, runs query on it, and closes it.
 func database(t *testing.T, dir, query string) {
 	t.Helper()
-	path := filepath.Join(dir, fileName)
+	path := filepath.Join(dir, FileName)
 	if err := create(path, "log"); err != nil {
 		t.Fatal(err)
 	}
@@ -144,11 +144,11 @@ func TestFolderOfAnother(t *testing.T) {
 			write(t, filepath.Join(dir, lockName), "")
 		}},
 		{"no version", "never was", func(dir string) { database(t, dir, "PRAGMA user_version=0") }},
-		{"text", "not a database", func(dir string) { write(t, filepath.Join(dir, fileName), strings.Repeat("text ", 100)) }},
-		{"short", "not a database", func(dir string) { write(t, filepath.Join(dir, fileName), magic) }},
-		{"empty", "not a database", func(dir string) { write(t, filepath.Join(dir, fileName), "") }},
+		{"text", "not a database", func(dir string) { write(t, filepath.Join(dir, FileName), strings.Repeat("text ", 100)) }},
+		{"short", "not a database", func(dir string) { write(t, filepath.Join(dir, FileName), magic) }},
+		{"empty", "not a database", func(dir string) { write(t, filepath.Join(dir, FileName), "") }},
 		{"folder", "not a file", func(dir string) {
-			if err := os.Mkdir(filepath.Join(dir, fileName), 0o700); err != nil {
+			if err := os.Mkdir(filepath.Join(dir, FileName), 0o700); err != nil {
 				t.Fatal(err)
 			}
 		}},
@@ -199,7 +199,7 @@ func TestDamaged(t *testing.T) {
 	}
 	dir := t.TempDir()
 	database(t, dir, "PRAGMA optimize")
-	if err := os.Truncate(filepath.Join(dir, fileName), 5000); err != nil {
+	if err := os.Truncate(filepath.Join(dir, FileName), 5000); err != nil {
 		t.Fatal(err)
 	}
 	if s, err := Open(dir, quiet); err == nil {

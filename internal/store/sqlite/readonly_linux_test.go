@@ -34,7 +34,7 @@ func TestReadOnly(t *testing.T) {
 			if test.database {
 				database(t, dir, "PRAGMA user_version=1")
 				write(t, filepath.Join(dir, lockName), "")
-				for _, name := range []string{fileName, lockName} {
+				for _, name := range []string{FileName, lockName} {
 					if err := os.Chmod(filepath.Join(dir, name), test.file); err != nil {
 						t.Fatal(err)
 					}

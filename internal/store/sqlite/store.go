@@ -89,7 +89,7 @@ func Open(dir string, opt Options) (*Store, error) {
 	return s, nil
 }
 
-func (s *Store) path() string { return filepath.Join(s.dir, fileName) }
+func (s *Store) path() string { return filepath.Join(s.dir, FileName) }
 
 // start reads what an earlier process left.
 func (s *Store) start() error {

@@ -49,7 +49,7 @@ func TestUpgrade(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	header, err := os.ReadFile(filepath.Join(dir, fileName))
+	header, err := os.ReadFile(filepath.Join(dir, FileName))
 	if err != nil || binary.BigEndian.Uint32(header[versionOffset:]) != version {
 		t.Errorf("the header does not say the new version (%v)", err)
 	}
@@ -89,7 +89,7 @@ UPDATE rooms SET last = 10000 WHERE id = 1;`
 
 func fileSize(t *testing.T, dir string) int64 {
 	t.Helper()
-	info, err := os.Stat(filepath.Join(dir, fileName))
+	info, err := os.Stat(filepath.Join(dir, FileName))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func fileSize(t *testing.T, dir string) int64 {
 func TestUpgradeNeedsSpace(t *testing.T) {
 	dir := t.TempDir()
 	database(t, dir, version1+many)
-	path := filepath.Join(dir, fileName)
+	path := filepath.Join(dir, FileName)
 	was, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

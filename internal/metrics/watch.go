@@ -1,0 +1,99 @@
+package metrics
+
+import (
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"ramai/internal/room"
+)
+
+// Sources are what is looked at when somebody asks.
+type Sources struct {
+	Hub         *room.Hub
+	Now         func() time.Time
+	Connections func() map[string]int   // by door
+	Queued      func() int              // events that wait for the journal
+	Files       func() map[string]int64 // bytes, by what is in them
+	Free        func() (uint64, error)  // bytes left for the data
+}
+
+// Watch has all that Sources tell among the metrics.
+func (m *Metrics) Watch(s Sources) { m.registry.MustRegister(&watcher{Sources: s}) }
+
+// watcher is a prometheus.Collector.
+type watcher struct {
+	Sources
+	mu    sync.Mutex
+	watch room.Watch // guarded by mu
+}
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("ramai_"+name, help, labels, nil)
+}
+
+var (
+	connections = desc("connections", "Connections that are open, by door.", "door")
+	rooms       = desc("rooms_open", "Rooms that somebody is in.")
+	behind      = desc("fanout_lag_messages", "How many messages each member of a room has not been sent yet, at this moment.")
+	frozen      = desc("peers_frozen", "Members that are behind, and have taken nothing for 10 seconds or more, as far as was looked.")
+	tapes       = desc("tape_bytes", "Memory that recent messages take which are kept ready to send.")
+	tapeLimit   = desc("tape_limit_bytes", "Memory that they may take.")
+	refills     = desc("refills_total", "Reads of the journal for who is behind what is kept ready to send.")
+	refilling   = desc("refills_running", "Those under way.")
+	queued      = desc("queue_events", "Events that wait for the journal.")
+	files       = desc("disk_bytes", "Size of the files of the data.", "file")
+	free        = desc("disk_free_bytes", "Space left for the data.")
+)
+
+// Describe implements prometheus.Collector.
+func (w *watcher) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{connections, rooms, behind, frozen, tapes, tapeLimit, refills, refilling, queued, files, free} {
+		to <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (w *watcher) Collect(to chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	for door, n := range w.Connections() {
+		gauge(connections, float64(n), door)
+	}
+	stats := w.Hub.Stats()
+	gauge(rooms, float64(stats.Rooms))
+	gauge(tapes, float64(stats.Tapes))
+	gauge(tapeLimit, float64(stats.MaxTape))
+	gauge(refilling, float64(stats.Refilling))
+	to <- prometheus.MustNewConstMetric(refills, prometheus.CounterValue, float64(stats.Refills))
+	gauge(queued, float64(w.Queued()))
+	w.lag(to, gauge)
+	for file, size := range w.Files() {
+		gauge(files, float64(size), file)
+	}
+	if n, err := w.Free(); err == nil {
+		gauge(free, float64(n))
+	}
+}
+
+// lag tells how far the members of all rooms are behind.
+func (w *watcher) lag(to chan<- prometheus.Metric, gauge func(*prometheus.Desc, float64, ...string)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	buckets := map[float64]uint64{0: 0, 10: 0, 100: 0, 1000: 0, 10000: 0, 100000: 0}
+	var count uint64
+	var sum float64
+	n := w.Hub.Look(&w.watch, w.Now(), func(behind uint32) {
+		count++
+		sum += float64(behind)
+		for most := range buckets {
+			if float64(behind) <= most {
+				buckets[most]++
+			}
+		}
+	})
+	to <- prometheus.MustNewConstHistogram(behind, count, sum, buckets)
+	gauge(frozen, float64(n))
+}

@@ -1,0 +1,73 @@
+package room
+
+import (
+	"time"
+)
+
+// frozenAfter is how long a member has taken nothing that is called frozen.
+const frozenAfter = 10 * time.Second
+
+// A Watch looks at who is behind, now and then. It remembers those, to tell who has not moved since.
+type Watch struct {
+	behind map[*Seat]mark
+}
+
+// mark is how far somebody was who was behind, and since when.
+type mark struct {
+	at    uint32
+	since time.Time
+}
+
+// Look calls each with the number of messages that each member is behind, 0 for most, and returns how many are frozen:
+// behind, and where they were for 10 seconds of looking. A Watch is used by one goroutine at a time.
+func (h *Hub) Look(w *Watch, now time.Time, each func(behind uint32)) (frozen int) {
+	h.mu.RLock()
+	rooms := make([]*Room, 0, len(h.rooms))
+	for _, r := range h.rooms {
+		rooms = append(rooms, r)
+	}
+	h.mu.RUnlock()
+	before := w.behind
+	w.behind = make(map[*Seat]mark)
+	for _, r := range rooms {
+		r.mu.Lock()
+		for _, s := range r.members {
+			at := s.at.Load()
+			behind := uint32(r.head) - at
+			each(behind)
+			if behind == 0 {
+				continue
+			}
+			m, known := before[s]
+			if !known || m.at != at {
+				m = mark{at: at, since: now}
+			}
+			w.behind[s] = m
+			if now.Sub(m.since) >= frozenAfter {
+				frozen++
+			}
+		}
+		r.mu.Unlock()
+	}
+	return frozen
+}
+
+// Stats are numbers of a hub as it is now.
+type Stats struct {
+	Rooms          int   // with members
+	Tapes, MaxTape int64 // bytes that the tapes take, and may take
+	Refills        int64 // reads of the journal for readers, so far
+	Refilling      int   // those under way
+}
+
+// Stats returns the numbers as they are now.
+func (h *Hub) Stats() Stats {
+	h.mu.RLock()
+	s := Stats{Rooms: len(h.rooms), Tapes: h.budget.Spent(), MaxTape: h.opt.TapeMemory}
+	h.mu.RUnlock()
+	q := &h.refills
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	s.Refills, s.Refilling = q.begun, len(q.waiting)
+	return s
+}

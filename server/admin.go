@@ -1,0 +1,70 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+	"net/http/pprof"
+	"os"
+	"path/filepath"
+
+	"ramai/internal/metrics"
+	"ramai/internal/reactor"
+	"ramai/internal/session"
+	"ramai/internal/store/search"
+	"ramai/internal/store/sqlite"
+)
+
+// Admin is for the operator alone: /metrics for Prometheus, and /debug/pprof/. Whoever reaches it sees everything that
+// the program has in its memory.
+func (s *Server) Admin() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/metrics", s.metrics.Handler())
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return mux
+}
+
+// sources are what the metrics look at.
+func (s *Server) sources() metrics.Sources {
+	return metrics.Sources{
+		Hub: s.hub, Now: s.cfg.Now, Connections: s.connections, Queued: s.orderer.Queued, Files: s.files, Free: s.store.Free,
+	}
+}
+
+// connections counts the sessions by door.
+func (s *Server) connections() map[string]int {
+	count := make(map[string]int)
+	for _, d := range []session.Door{session.Plain, session.V1, session.Events, session.Lines} {
+		count[d.String()] = 0
+	}
+	s.each(func(c *session.Session) { count[c.Door().String()]++ })
+	return count
+}
+
+// files are the sizes of the data, in bytes.
+func (s *Server) files() map[string]int64 {
+	sizes := make(map[string]int64)
+	if s.cfg.Memory {
+		return sizes
+	}
+	for name, file := range map[string]string{"journal": sqlite.FileName, "journal_log": sqlite.FileName + "-wal", "search": search.FileName} {
+		if info, err := os.Stat(filepath.Join(s.cfg.Data, file)); err == nil {
+			sizes[name] = info.Size()
+		}
+	}
+	return sizes
+}
+
+// reason names why a connection has ended.
+func reason(why error) string {
+	switch {
+	case errors.Is(why, reactor.ErrDead):
+		return "dead"
+	case errors.Is(why, reactor.ErrStalled):
+		return "stalled"
+	}
+	return "other"
+}
