@@ -1,6 +1,7 @@
 # make test   everything CI checks; installs what it lacks on Debian
 # make fuzz   every fuzz target for FUZZTIME (default 60s; 20000x: so many executions)
 # make build  the static binary, bin/ramai
+# make hostile  the matrix of hostile inputs, a thousand of each at once
 # make bench  ramai beside other servers, in all cases; CASES="fanout talk" BENCHFLAGS="--rounds 3" for less
 
 GO ?= go
@@ -8,7 +9,7 @@ FUZZTIME ?= 60s
 SHORTFUZZ ?= 20000x
 STATICCHECK = $(GO) tool -modfile=tools/staticcheck.mod staticcheck
 
-.PHONY: test build tools format vet race paths shortfuzz fuzz cross bench
+.PHONY: test hostile build tools format vet race paths shortfuzz fuzz cross bench
 
 test: tools format vet race paths shortfuzz cross
 
@@ -43,6 +44,9 @@ race:
 paths:
 	@out=$$($(GO) test -count=1 -v -run '^TestReactor$$' ./internal/reactor) || { echo "$$out"; exit 1; }; \
 	echo "$$out" | grep -o 'reactor: .* served .*'
+
+hostile:
+	$(GO) test ./server -count=1 -v -run '^TestHostile$$' -crowd 1000
 
 cross:
 	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/ramai

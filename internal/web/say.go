@@ -29,7 +29,7 @@ func (w *web) say(out http.ResponseWriter, r *http.Request) {
 	if !ok {
 		w.refuse(out, http.StatusUnsupportedMediaType, &wire.Error{
 			Code:   wire.BadRequest,
-			Reason: `say a text as Content-Type text/plain, or {"text": "..."} as application/json`,
+			Reason: `say a text as Content-Type text/plain, or {"text": "..."} as application/json, and not compressed`,
 		})
 		return
 	}
@@ -103,6 +103,9 @@ type form struct {
 
 // formOf tells the form of a request's body. False: it has none of the known.
 func (w *web) formOf(header http.Header) (form, bool) {
+	if coding := header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		return form{}, false // RFC 9110, section 8.4: 415
+	}
 	kind := header.Get("Content-Type")
 	if kind == "" {
 		return form{w.Env.Limits.Text + 1, line}, true
