@@ -23,10 +23,10 @@ bench: bench/peers/node_modules
 bench/peers/node_modules: bench/peers/package-lock.json
 	cd bench/peers && npm ci --no-audit --no-fund
 
-# The race detector needs a C compiler; tests run the documents' commands, and nginx. Nothing is to be started that is
+# The race detector needs a C compiler; tests run the documents' commands, nginx, and strace. Nothing is to be started that is
 # only to be there, hence the run level.
 tools:
-	@missing=; for tool in gcc curl nginx; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	@missing=; for tool in gcc curl nginx strace; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
 	test -z "$$missing" || { apt-get update -q && \
 	  RUNLEVEL=1 apt-get install -y -q --no-install-recommends libc6-dev $$missing; }
 
