@@ -1,6 +1,7 @@
 # make test   everything CI checks; installs what it lacks on Debian
 # make fuzz   every fuzz target for FUZZTIME (default 60s; 20000x: so many executions)
 # make build  the static binary, bin/ramai
+# make deb    a Debian package, bin/ramai_*.deb, installed into a root of its own once (as root)
 # make hostile  the matrix of hostile inputs, a thousand of each at once
 # make bench  ramai beside other servers, in all cases; CASES="fanout talk" BENCHFLAGS="--rounds 3" for less
 
@@ -9,12 +10,15 @@ FUZZTIME ?= 60s
 SHORTFUZZ ?= 20000x
 STATICCHECK = $(GO) tool -modfile=tools/staticcheck.mod staticcheck
 
-.PHONY: test hostile build tools format vet race paths shortfuzz fuzz cross bench
+.PHONY: test hostile deb build tools format vet race paths shortfuzz fuzz cross bench
 
 test: tools format vet race paths shortfuzz cross
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ramai ./cmd/ramai
+
+deb: build
+	@package=$$(packaging/build.sh) && if [ "$$(id -u)" = 0 ]; then packaging/test.sh "$$package"; else echo "$$package"; fi
 
 # On one's own machine, with nothing else running on it. See bench/README.md.
 bench: bench/peers/node_modules

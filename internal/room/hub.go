@@ -215,6 +215,7 @@ func (h *Hub) Join(name string, enc Encoding, m Member) *Seat {
 	h.mu.Unlock()
 	defer r.mu.Unlock()
 	s := &Seat{room: r, enc: enc, member: m, index: int32(len(r.members))}
+	s.at.Store(uint32(r.head)) // until the member says where it stands
 	watched := r.watched()
 	r.members = append(r.members, s)
 	r.readers[enc]++

@@ -34,6 +34,9 @@ func (h *Hub) Look(w *Watch, now time.Time, each func(behind uint32)) (frozen in
 		for _, s := range r.members {
 			at := s.at.Load()
 			behind := uint32(r.head) - at
+			if int32(behind) < 0 { // it has read from the journal what the feed is about to bring
+				behind = 0
+			}
 			each(behind)
 			if behind == 0 {
 				continue

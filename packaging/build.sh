@@ -1,0 +1,41 @@
+#!/bin/sh
+# Builds bin/ramai_VERSION_ARCH.deb from bin/ramai and prints its name. Called by make deb, in the root of the checkout.
+set -eu
+version=$(git describe --tags --match 'v[0-9]*' 2>/dev/null | sed 's/^v//; s/-/+/; s/-/./g') || true
+[ -n "$version" ] || version="0~$(git log -1 --format=%cd --date=format:%Y%m%d.%H%M%S).$(git rev-parse --short=8 HEAD)"
+arch=$(dpkg --print-architecture)
+root=$(mktemp -d)
+trap 'rm -rf "$root"' EXIT
+chmod 0755 "$root"
+
+install -D -m 0755 bin/ramai "$root/usr/bin/ramai"
+install -D -m 0644 packaging/ramai.service "$root/lib/systemd/system/ramai.service"
+install -D -m 0644 docs/config.example.toml "$root/etc/ramai/config.toml"
+for doc in README.md CHANGELOG.md docs/*; do
+	install -D -m 0644 "$doc" "$root/usr/share/doc/ramai/$(basename "$doc")"
+done
+install -D -m 0644 LICENSE "$root/usr/share/doc/ramai/copyright"
+
+mkdir -m 0755 "$root/DEBIAN"
+cat >"$root/DEBIAN/control" <<END
+Package: ramai
+Version: $version
+Architecture: $arch
+Maintainer: The ramai project <ramai@localhost>
+Section: net
+Priority: optional
+Installed-Size: $(du -sk "$root" | cut -f1)
+Description: broadcast chat in one program: one room, and everyone hears it
+ What is said is ordered, on disk before anyone hears it, and exactly
+ resumable. Browsers, terminals, curl and any WebSocket client are in the same
+ rooms. This package runs it as a service on port 2000 of this machine alone;
+ /etc/ramai/config.toml says otherwise.
+END
+echo /etc/ramai/config.toml >"$root/DEBIAN/conffiles"
+for script in postinst prerm postrm; do
+	install -m 0755 "packaging/$script" "$root/DEBIAN/$script"
+done
+(cd "$root" && find usr lib etc -type f -exec md5sum {} +) >"$root/DEBIAN/md5sums"
+package="bin/ramai_${version}_$arch.deb"
+dpkg-deb --root-owner-group -Zxz --build "$root" "$package" >&2
+echo "$package"

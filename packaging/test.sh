@@ -1,0 +1,52 @@
+#!/bin/sh
+# Installs a package into a root of its own, runs the service as its unit says, and removes it again. Needs root.
+set -eu
+package=$1
+root=$(mktemp -d)
+server=
+finish() {
+	[ -z "$server" ] || kill "$server" 2>/dev/null || true
+	rm -rf "$root"
+}
+trap finish EXIT
+fail() {
+	echo "$package: $1" >&2
+	exit 1
+}
+mkdir -p "$root/var/lib/dpkg/info" "$root/var/lib/dpkg/updates" "$root/var/lib/dpkg/triggers"
+: >"$root/var/lib/dpkg/status"
+dpkg="dpkg --root=$root --force-script-chrootless --log=/dev/null"
+
+$dpkg -i "$package" >/dev/null
+for want in "755 /usr/bin/ramai" "644 /etc/ramai/config.toml" "644 /lib/systemd/system/ramai.service" "644 /usr/share/doc/ramai/OPERATING.md"; do
+	path="$root${want#* }"
+	[ "$(stat -c '%a %U %G' "$path")" = "${want%% *} root root" ] || fail "$path has $(stat -c '%a %U %G' "$path")"
+done
+$dpkg -V ramai || fail "files differ from what was packed"
+! ldd "$root/usr/bin/ramai" >/dev/null 2>&1 || fail "the program is not static"
+if command -v systemd-analyze >/dev/null; then # exposure of at most 2.0 of 10
+	systemd-analyze security --offline=true --threshold=20 --no-pager "$root/lib/systemd/system/ramai.service" >"$root/out" 2>&1 ||
+		fail "the unit leaves too much open: $(tail -n 1 "$root/out")"
+fi
+
+# As the unit runs it, but for the root and the port.
+start=$(sed -n 's/^ExecStart=//p' "$root/lib/systemd/system/ramai.service" | sed "s|/usr/bin|$root/usr/bin|; s|/etc/|$root/etc/|; s|/var/lib|$root/var/lib|")
+$start --listen 127.0.0.1:0 >"$root/out" 2>&1 &
+server=$!
+url=
+for _ in $(seq 100); do
+	url=$(sed -n 's|.*ramai join \(http://[0-9.:]*\)$|\1|p' "$root/out")
+	[ -z "$url" ] || break
+	sleep 0.1
+done
+[ -n "$url" ] || fail "the service does not start: $(cat "$root/out")"
+[ "$("$root/usr/bin/ramai" say lobby hello --server "$url")" = "lobby 1" ] || fail "nothing can be said"
+kill "$server"
+wait "$server" || fail "the service does not stop in good order"
+server=
+
+$dpkg --purge ramai >/dev/null 2>&1 || fail "it cannot be removed"
+left=$(cd "$root" && find . -type f -o -type l | grep -v -e '^./var/lib/dpkg/' -e '^./var/lib/ramai/' -e '^./out$' || true)
+[ -z "$left" ] || fail "after it was purged there is $left"
+[ -f "$root/var/lib/ramai/ramai.db" ] || fail "what was said is gone"
+echo "$package: installed, run, removed"
