@@ -2,7 +2,8 @@
 # Builds bin/ramai_VERSION_ARCH.deb from bin/ramai and prints its name. Called by make deb, in the root of the checkout.
 set -eu
 version=$(git describe --tags --match 'v[0-9]*' 2>/dev/null | sed 's/^v//; s/-/+/; s/-/./g') || true
-[ -n "$version" ] || version="0~$(git log -1 --format=%cd --date=format:%Y%m%d.%H%M%S).$(git rev-parse --short=8 HEAD)"
+[ -n "$version" ] || version=$(git log -1 --format='0~%cd.%h' --date=format:%Y%m%d.%H%M%S 2>/dev/null) || true
+[ -n "$version" ] || version=0~unknown
 arch=$(dpkg --print-architecture)
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
