@@ -12,7 +12,7 @@ STATICCHECK = $(GO) tool -modfile=tools/staticcheck.mod staticcheck
 
 .PHONY: test hostile deb build tools format vet race paths shortfuzz fuzz cross bench
 
-test: tools format vet race paths shortfuzz cross deb
+test: tools format vet race paths shortfuzz cross $(if $(shell command -v dpkg-deb),deb)
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ramai ./cmd/ramai
