@@ -7,6 +7,8 @@ package room
 
 import (
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -52,7 +54,7 @@ func (h *Hub) encode(e Encoding, dst []byte, m *wire.Message, scratch []byte) (f
 	case Lines:
 		return append(append(dst, scratch...), '\n'), scratch
 	case Events:
-		return h.event(dst, m, scratch), scratch
+		return AppendEvent(dst, m.Type(), h.log, m.N, scratch), scratch
 	case DeflatedLine, DeflatedJSON:
 		if len(scratch) >= minDeflate {
 			return h.deflate(dst, scratch), scratch
@@ -196,6 +198,13 @@ func (h *Hub) forget(name string, first uint64) {
 	}
 }
 
+// all returns the rooms that have members.
+func (h *Hub) all() []*Room {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return slices.Collect(maps.Values(h.rooms))
+}
+
 func (h *Hub) room(name string) *Room {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -260,13 +269,7 @@ func (h *Hub) leave(s *Seat) {
 // Tick brings presence and typing up to date in every room. It is called once a second, and is the only place where
 // they change: that is what limits them to one a second.
 func (h *Hub) Tick(now time.Time) {
-	h.mu.RLock()
-	rooms := make([]*Room, 0, len(h.rooms))
-	for _, r := range h.rooms {
-		rooms = append(rooms, r)
-	}
-	h.mu.RUnlock()
-	for _, r := range rooms {
+	for _, r := range h.all() {
 		if r.refresh(now) {
 			r.wake()
 		}

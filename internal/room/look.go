@@ -1,8 +1,6 @@
 package room
 
-import (
-	"time"
-)
+import "time"
 
 // frozenAfter is how long a member has taken nothing that is called frozen.
 const frozenAfter = 10 * time.Second
@@ -21,15 +19,9 @@ type mark struct {
 // Look calls each with the number of messages that each member is behind, 0 for most, and returns how many are frozen:
 // behind, and where they were for 10 seconds of looking. A Watch is used by one goroutine at a time.
 func (h *Hub) Look(w *Watch, now time.Time, each func(behind uint32)) (frozen int) {
-	h.mu.RLock()
-	rooms := make([]*Room, 0, len(h.rooms))
-	for _, r := range h.rooms {
-		rooms = append(rooms, r)
-	}
-	h.mu.RUnlock()
 	before := w.behind
 	w.behind = make(map[*Seat]mark)
-	for _, r := range rooms {
+	for _, r := range h.all() {
 		r.mu.Lock()
 		for _, s := range r.members {
 			at := s.at.Load()

@@ -40,17 +40,7 @@ func (p plain) text(b []byte) {
 	t.epoch++ // each by itself: nothing is sent again here, so nothing waits for one that was refused
 	e.ID = strconv.FormatUint(t.epoch, 10)
 	p.env.Heard(p.from(), e.Text)
-	if wait := p.pay(true, e.Room, 1); wait > 0 {
-		p.stall(wait, func() bool {
-			if wait := p.pay(true, e.Room, 1); wait > 0 {
-				p.wait(wait)
-				return false
-			}
-			return p.hand(e)
-		})
-		return
-	}
-	p.hand(e)
+	p.paced(true, e.Room, func() bool { return p.hand(e) })
 }
 
 func (p plain) outcome(o *journal.Outcome) {

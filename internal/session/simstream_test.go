@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"ramai/internal/room"
 	"ramai/wire"
 )
 
@@ -97,7 +96,7 @@ func (c *listener) event(s string) {
 	c.object(data, id)
 	if id != "" {
 		c.id = id
-		if want := room.EventID(c.sim.store.Log(), c.at); id != want {
+		if want := fmt.Sprintf("%s:%d", c.sim.store.Log(), c.at); id != want {
 			c.fail("the id of %s is %s, want %s", data, id, want)
 		}
 	}

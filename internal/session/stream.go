@@ -25,7 +25,7 @@ func (s stream) encoding() room.Encoding {
 
 func (s stream) open(c *Client) {
 	name, after, last := c.Room, c.After, c.Last
-	s.paced(func() {
+	s.paced(false, name, func() bool {
 		seat := s.seat(name)
 		joined, n := stand(s.env.Store, seat, after, last)
 		s.join(n, seat)
@@ -34,19 +34,21 @@ func (s stream) open(c *Client) {
 		} else {
 			s.event(n, joined)
 		}
+		return true
 	})
 }
 
 // event tells something that is for this client alone. Having it, the client has heard everything up to n.
 func (s stream) event(n uint64, f wire.Frame) {
-	s.put(f.Type(), room.EventID(s.env.Store.Log(), n), wire.Append(nil, f))
+	s.put(f.Type(), s.env.Store.Log(), n, wire.Append(nil, f))
 }
 
-func (s stream) put(name, id string, payload []byte) {
+// put puts an event or a line into the private buffer; see room.AppendEvent.
+func (s stream) put(name, log string, n uint64, payload []byte) {
 	if s.door == Lines {
 		s.private = append(append(s.private, payload...), '\n')
 	} else {
-		s.private = room.AppendEvent(s.private, name, id, payload)
+		s.private = room.AppendEvent(s.private, name, log, n, payload)
 	}
 }
 
@@ -55,7 +57,7 @@ func (s stream) received(b []byte) (int, error) { return len(b), nil }
 
 func (s stream) outcome(*journal.Outcome) {}
 
-func (s stream) presence(payload []byte) { s.put(wire.Presence{}.Type(), "", payload) }
+func (s stream) presence(payload []byte) { s.put(wire.Presence{}.Type(), "", 0, payload) }
 
 func (s stream) typing([]byte) {}
 
@@ -66,7 +68,7 @@ func (s stream) gap(name string, from, to uint64) {
 // ping has something pass, for proxies count that. Of lines each is JSON; of events it is a comment.
 func (s stream) ping() (answered bool) {
 	if s.door == Lines {
-		s.put("", "", wire.Append(nil, wire.Ping{}))
+		s.put("", "", 0, wire.Append(nil, wire.Ping{}))
 	} else {
 		s.private = append(s.private, ":\n\n"...)
 	}
@@ -76,7 +78,7 @@ func (s stream) ping() (answered bool) {
 // bye says when to come back; a browser does so by itself.
 func (s stream) bye(retry time.Duration) {
 	if s.door == Lines {
-		s.put("", "", wire.Append(nil, wire.Restarting{RetryAfterMS: retry.Milliseconds()}))
+		s.put("", "", 0, wire.Append(nil, wire.Restarting{RetryAfterMS: retry.Milliseconds()}))
 		return
 	}
 	s.private = append(s.private, "retry: "...)

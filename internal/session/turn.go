@@ -267,24 +267,21 @@ func (s *Session) hand(e journal.Event) bool {
 	return false
 }
 
-// paced does f once the rates allow one more event; until then, nothing is read.
-func (s *Session) paced(f func()) {
-	try := func() time.Duration {
-		wait := s.pay(false, "", 1)
-		if wait == 0 {
-			f()
+// paced does f, which costs one event, as soon as the rates allow it; until then nothing is read. say and name are those
+// of pay. f returns false if it has stalled something itself.
+func (s *Session) paced(say bool, name string, f func() bool) {
+	wait := s.pay(say, name, 1)
+	if wait == 0 {
+		f()
+		return
+	}
+	s.stall(wait, func() bool {
+		if wait := s.pay(say, name, 1); wait > 0 {
+			s.wait(wait)
+			return false
 		}
-		return wait
-	}
-	if wait := try(); wait > 0 {
-		s.stall(wait, func() bool {
-			wait := try()
-			if wait > 0 {
-				s.wait(wait)
-			}
-			return wait == 0
-		})
-	}
+		return f()
+	})
 }
 
 // pay takes an event from the rates, and if it makes a room, that too. It returns how long to wait.
@@ -310,12 +307,17 @@ func stand(store journal.Store, seat *room.Seat, after *wire.Position, last int)
 	if after == nil {
 		return joined, back(head, last)
 	}
-	// On one server nobody can have heard what is not there: a number beyond the newest is of another history.
-	joined.Reset = after.Log != joined.Log || after.N > head.Last
+	joined.Reset = Elsewhere(joined.Log, head, after)
 	if joined.Reset {
 		return joined, back(head, wire.DefaultJoin)
 	}
 	return joined, after.N
+}
+
+// Elsewhere tells whether a position is of another history than that of log, in a room with this head. On one server
+// nobody can have heard what is not there, so a number beyond the newest is, too.
+func Elsewhere(log string, h journal.Head, p *wire.Position) bool {
+	return p.Log != log || p.N > h.Last
 }
 
 // back is where a reader begins who wants the newest last messages.

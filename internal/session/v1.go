@@ -191,7 +191,10 @@ func (v v1) outcome(o *journal.Outcome) {
 
 // joins is paced, not refused: who comes back to many rooms at once waits a moment.
 func (v v1) joins(f wire.Join) {
-	v.paced(func() { v.enter(f) })
+	v.paced(false, f.Room, func() bool {
+		v.enter(f)
+		return true
+	})
 }
 
 func (v v1) enter(f wire.Join) {

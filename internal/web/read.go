@@ -75,8 +75,7 @@ func (w *web) history(room string, q url.Values) (ask wire.History, reset bool, 
 		if err != nil {
 			return ask, false, err
 		}
-		// On one server nobody can have heard what is not there: a number beyond the newest is of another history.
-		if p.Log != w.Env.Store.Log() || p.N > w.Env.Store.Head(room).Last {
+		if session.Elsewhere(w.Env.Store.Log(), w.Env.Store.Head(room), p) {
 			return ask, true, nil
 		}
 		ask.After = &p.N
