@@ -112,19 +112,11 @@ func runExport(ctx context.Context, to target, room string, stdout, stderr io.Wr
 	}
 	ctx, stop := untilSignal(ctx)
 	defer stop()
-	config, err := to.config(stderr)
-	if err != nil {
-		return err
-	}
-	config.Last = client.NoJoin
-	c, err := connect(ctx, config)
+	c, err := to.ask(ctx, nil, "tell what was said", stderr)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	if c.Plain() {
-		return needsV1("tell what was said")
-	}
 	newest, err := fetch(ctx, c, wire.History{Room: room, Limit: 1})
 	if err != nil {
 		return err

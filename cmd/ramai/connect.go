@@ -60,6 +60,28 @@ func (t *target) config(notes io.Writer) (client.Config, error) {
 	return config, nil
 }
 
+// ask connects to a server that is asked for something, as who (nil: as nobody), and in no room. A server that speaks only
+// the plain protocol cannot do what is wanted.
+func (t *target) ask(ctx context.Context, who *identity, want string, notes io.Writer) (*client.Client, error) {
+	config, err := t.config(notes)
+	if err != nil {
+		return nil, err
+	}
+	config.Last = client.NoJoin
+	if who != nil {
+		config = who.config(config)
+	}
+	c, err := connect(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	if c.Plain() {
+		c.Close()
+		return nil, needsV1(want)
+	}
+	return c, nil
+}
+
 // hint says what may help against an error of connecting.
 func hint(err error) string {
 	var unknown x509.UnknownAuthorityError

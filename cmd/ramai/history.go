@@ -66,19 +66,11 @@ func runHistory(ctx context.Context, o historyOptions, room string, stdout, stde
 	}
 	ctx, stop := untilSignal(ctx)
 	defer stop()
-	config, err := o.config(stderr)
-	if err != nil {
-		return err
-	}
-	config.Last = client.NoJoin
-	c, err := connect(ctx, config)
+	c, err := o.ask(ctx, nil, "tell what was said", stderr)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	if c.Plain() {
-		return needsV1("tell what was said")
-	}
 	if o.after != nil {
 		return printAfter(ctx, c, o, room, stdout)
 	}

@@ -66,19 +66,11 @@ func runSay(ctx context.Context, o sayOptions, room, text string, stdout, stderr
 	ctx, stop := untilSignal(ctx)
 	defer stop()
 	who := newIdentity(o.server, o.name, stderr)
-	config, err := o.config(stderr)
-	if err != nil {
-		return err
-	}
-	config.Last = client.NoJoin
-	c, err := connect(ctx, who.config(config))
+	c, err := o.ask(ctx, who, "say whether a message was saved", stderr)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	if c.Plain() {
-		return needsV1("say whether a message was saved")
-	}
 	late := fmt.Errorf("not confirmed within %v: %s", sayPatience, shortened(text))
 	ctx, cancel := context.WithTimeoutCause(ctx, sayPatience, exit(exitUnconfirmed, late))
 	defer cancel()

@@ -50,7 +50,7 @@ loses nothing that anyone has heard.`,
 	f := cmd.Flags()
 	f.StringVar(&o.listen, "listen", o.listen, "address and port to listen on; 0.0.0.0:2000 for the whole network")
 	f.StringVar(&o.admin, "admin", "", "address and port for /metrics (Prometheus) and /debug/pprof/, such as 127.0.0.1:2001; empty: nowhere")
-	f.StringVar(&cfg.Data, "data", dataFolder(), "folder of the data")
+	dataFlag(f, &cfg.Data)
 	f.BoolVar(&cfg.Memory, "memory", false, "keep everything in memory, and nothing when the server ends")
 	f.StringVar(&o.durability, "durability", string(cfg.Durability), `"full": synced to the disk before anyone hears it; "normal": faster, a power cut may take the newest`)
 	f.Float64Var(&cfg.Rate, "rate", cfg.Rate, "events a second for each sender and each address; 0: no limit of any kind")

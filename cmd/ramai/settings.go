@@ -30,15 +30,15 @@ const sourceKey = "source"
 
 // settings is where values come from when they are not on the command line.
 type settings struct {
-	root   *cobra.Command
-	env    map[string]string // RAMAI_ variables that are not empty
-	file   string            // empty: there is none
-	values *koanf.Koanf      // of the file
+	known  map[string][]string // names of flags, by command
+	env    map[string]string   // RAMAI_ variables that are not empty
+	file   string              // empty: there is none
+	values *koanf.Koanf        // of the file
 }
 
 // settle gives the flags of cmd that are not on the command line their values. Notes are about what helps nobody.
 func settle(cmd *cobra.Command, environ []string, notes io.Writer) error {
-	s := &settings{root: cmd.Root(), env: map[string]string{}, values: koanf.New(".")}
+	s := &settings{known: flagsOf(cmd.Root()), env: map[string]string{}, values: koanf.New(".")}
 	for _, one := range environ {
 		if name, value, _ := strings.Cut(one, "="); strings.HasPrefix(name, "RAMAI_") && value != "" {
 			s.env[name] = value
@@ -46,8 +46,8 @@ func settle(cmd *cobra.Command, environ []string, notes io.Writer) error {
 	}
 	s.noteUnknown(notes)
 	config := cmd.Flags().Lookup("config")
-	if value, ok := s.env[variable(config)]; ok && !config.Changed {
-		if err := set(config, variable(config), value); err != nil {
+	if value, ok := s.env[variable(config.Name)]; ok && !config.Changed {
+		if err := set(config, variable(config.Name), value); err != nil {
 			return err
 		}
 	}
@@ -63,15 +63,28 @@ func settle(cmd *cobra.Command, environ []string, notes io.Writer) error {
 	return err
 }
 
+// flagsOf are the names of the flags that each command has for itself.
+func flagsOf(root *cobra.Command) map[string][]string {
+	all := map[string][]string{}
+	for _, cmd := range root.Commands() {
+		cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+			if f.Name != "help" {
+				all[cmd.Name()] = append(all[cmd.Name()], f.Name)
+			}
+		})
+	}
+	return all
+}
+
 // variable is the environment variable of a flag.
-func variable(f *pflag.Flag) string {
-	return "RAMAI_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+func variable(flag string) string {
+	return "RAMAI_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
 // give gives f what the environment or the file has for it.
 func (s *settings) give(command string, f *pflag.Flag) error {
-	if value, ok := s.env[variable(f)]; ok {
-		return set(f, variable(f), value)
+	if value, ok := s.env[variable(f.Name)]; ok {
+		return set(f, variable(f.Name), value)
 	}
 	for _, key := range []string{command + "." + f.Name, f.Name} {
 		if s.values.Exists(key) {
@@ -121,8 +134,7 @@ func source(f *pflag.Flag) string {
 
 // typed tells whether a flag is on the command line.
 func typed(flags *pflag.FlagSet, name string) bool {
-	f := flags.Lookup(name)
-	return f.Changed && len(f.Annotations[sourceKey]) == 0
+	return source(flags.Lookup(name)) == "--"+name
 }
 
 // repeatable tells whether f takes several values.
@@ -184,24 +196,11 @@ func (s *settings) read(config *pflag.Flag) error {
 
 // checkKeys finds keys that mean nothing: mistyped ones, mostly.
 func (s *settings) checkKeys() error {
-	all := map[string]bool{}
-	tables := map[string][]string{}
-	for _, cmd := range s.root.Commands() {
-		var keys []string
-		cmd.Flags().VisitAll(func(f *pflag.Flag) {
-			if f.Name != "help" && f.Name != "config" {
-				keys = append(keys, f.Name)
-				all[f.Name] = true
-			}
-		})
-		if len(keys) > 0 {
-			tables[cmd.Name()] = keys
-		}
-	}
+	all := slices.Concat(slices.Collect(maps.Values(s.known))...)
 	for _, key := range slices.Sorted(maps.Keys(s.values.Raw())) {
 		value := s.values.Raw()[key]
 		table, isTable := value.(map[string]any)
-		known, isCommand := tables[key]
+		known, isCommand := s.known[key]
 		switch {
 		case isTable && isCommand:
 			for _, inner := range slices.Sorted(maps.Keys(table)) {
@@ -210,9 +209,9 @@ func (s *settings) checkKeys() error {
 				}
 			}
 		case isTable:
-			return fmt.Errorf("%s: there is no command for a table [%s]; do you mean [%s]?", s.file, key, nearest(key, slices.Collect(maps.Keys(tables))))
-		case !all[key]:
-			return fmt.Errorf("%s: there is no setting %q; do you mean %s?", s.file, key, nearest(key, slices.Collect(maps.Keys(all))))
+			return fmt.Errorf("%s: there is no command for a table [%s]; do you mean [%s]?", s.file, key, nearest(key, slices.Collect(maps.Keys(s.known))))
+		case !slices.Contains(all, key):
+			return fmt.Errorf("%s: there is no setting %q; do you mean %s?", s.file, key, nearest(key, all))
 		}
 	}
 	return nil
@@ -220,15 +219,15 @@ func (s *settings) checkKeys() error {
 
 // noteUnknown tells of variables that mean nothing.
 func (s *settings) noteUnknown(notes io.Writer) {
-	known := map[string]bool{}
-	for _, cmd := range append(s.root.Commands(), s.root) {
-		cmd.Flags().VisitAll(func(f *pflag.Flag) { known[variable(f)] = true })
-		cmd.PersistentFlags().VisitAll(func(f *pflag.Flag) { known[variable(f)] = true })
+	known := []string{variable("config")}
+	for _, flags := range s.known {
+		for _, flag := range flags {
+			known = append(known, variable(flag))
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.env)) {
-		if !known[name] {
-			fmt.Fprintf(notes, "ramai: %s in the environment means nothing; do you mean %s?\n",
-				client.Printable(name), nearest(name, slices.Collect(maps.Keys(known))))
+		if !slices.Contains(known, name) {
+			fmt.Fprintf(notes, "ramai: %s in the environment means nothing; do you mean %s?\n", client.Printable(name), nearest(name, known))
 		}
 	}
 }

@@ -11,10 +11,7 @@ import (
 
 // text answers with plain text.
 func text(out http.ResponseWriter, status int, s string) {
-	header := out.Header()
-	header.Set("Content-Type", "text/plain; charset=utf-8")
-	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("Cache-Control", "no-store")
+	describe(out, "text/plain; charset=utf-8")
 	out.WriteHeader(status)
 	fmt.Fprint(out, s)
 }

@@ -28,9 +28,11 @@ func (w *web) door(out http.ResponseWriter, r *http.Request, room string) {
 		howTo(out, r, room)
 		return
 	}
-	if err := w.foreign(r); err != nil {
-		w.fail(out, err)
-		return
+	if r.Header["Origin"] != nil { // a page cannot leave it out of a handshake
+		if err := w.foreign(r); err != nil {
+			w.fail(out, err)
+			return
+		}
 	}
 	if err := w.crowded(); err != nil {
 		w.fail(out, err)

@@ -14,12 +14,12 @@ import (
 // foreign says why a page elsewhere may not come in here (cross-site WebSocket hijacking, DNS rebinding), or nil if
 // there is no reason. Whoever sends no Origin is no page, or one that only reads from where it came from.
 func (w *web) foreign(r *http.Request) *wire.Error {
+	if err := w.unknownHost(r); err != nil {
+		return err
+	}
 	origins := r.Header.Values("Origin")
 	if len(origins) == 0 {
 		return nil
-	}
-	if err := w.unknownHost(r); err != nil {
-		return err
 	}
 	origin := origins[0]
 	same := origin == "https://"+r.Host || r.TLS == nil && origin == "http://"+r.Host
@@ -76,11 +76,7 @@ func sender(r *http.Request) string {
 func (w *web) api(m methods) http.HandlerFunc {
 	return func(out http.ResponseWriter, r *http.Request) {
 		out.Header().Add("Vary", "Origin")
-		err := w.foreign(r)
-		if err == nil {
-			err = w.unknownHost(r)
-		}
-		if err != nil {
+		if err := w.foreign(r); err != nil {
 			w.fail(out, err)
 			return
 		}

@@ -10,6 +10,9 @@ import (
 	"ramai/wire"
 )
 
+// lines is the type of JSON objects, a line each.
+const lines = "application/x-ndjson"
+
 // stream answers GET /api/v1/rooms/ROOM/stream?after=&last=: with the head of an answer that does not end. What follows
 // it is a session's, like that of any other client.
 func (w *web) stream(out http.ResponseWriter, r *http.Request) {
@@ -21,13 +24,11 @@ func (w *web) stream(out http.ResponseWriter, r *http.Request) {
 		w.fail(out, err)
 		return
 	}
-	header := out.Header()
-	header.Set("Content-Type", "text/event-stream; charset=utf-8")
+	kind := "text/event-stream; charset=utf-8"
 	if client.Door == session.Lines {
-		header.Set("Content-Type", "application/x-ndjson")
+		kind = lines
 	}
-	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("Cache-Control", "no-store")
+	header := describe(out, kind)
 	header.Set("X-Accel-Buffering", "no") // nginx is to pass on what comes when it comes
 	if r.Method == http.MethodHead {
 		return
@@ -65,7 +66,7 @@ func (w *web) listener(r *http.Request) (session.Client, *wire.Error) {
 		c.Session = secret
 	}
 	c.Door = session.Events
-	if accepts(r, "application/x-ndjson") {
+	if accepts(r, lines) {
 		c.Door = session.Lines
 	}
 	q := r.URL.Query()

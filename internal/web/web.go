@@ -80,12 +80,18 @@ func (w *web) only(method string, h http.HandlerFunc) http.HandlerFunc {
 	return func(out http.ResponseWriter, r *http.Request) { w.serve(m, out, r) }
 }
 
-// answer writes v as JSON.
-func answer(out http.ResponseWriter, status int, v any) {
+// describe says what kind an answer is of, and that it is of this moment.
+func describe(out http.ResponseWriter, kind string) http.Header {
 	header := out.Header()
-	header.Set("Content-Type", "application/json")
+	header.Set("Content-Type", kind)
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Cache-Control", "no-store")
+	return header
+}
+
+// answer writes v as JSON.
+func answer(out http.ResponseWriter, status int, v any) {
+	describe(out, "application/json")
 	out.WriteHeader(status)
 	enc := json.NewEncoder(out)
 	enc.SetEscapeHTML(false)
