@@ -144,10 +144,11 @@ func exportTo(ctx context.Context, c *client.Client, room string, last uint64, o
 		if err != nil {
 			return written, err
 		}
-		if len(page.Messages) == 0 {
-			return written, nil // they are gone meanwhile
+		first := last + 1
+		if len(page.Messages) > 0 {
+			first = page.Messages[0].N
 		}
-		if first := page.Messages[0].N; written > 0 && first != after+1 {
+		if first != after+1 && (written > 0 || first > last) { // only what was gone before it began may be missing
 			return written, exit(exitUnconfirmed, fmt.Errorf("numbers %d to %d were let go of meanwhile; export it again", after+1, first-1))
 		}
 		for i := range page.Messages {
