@@ -46,13 +46,15 @@ func (w *sweeper) sweep(quit <-chan struct{}) error {
 		if err != nil {
 			return err
 		}
-		for first := w.store.Head(room).First; all && first > 1 || cut >= first; first = w.store.Head(room).First {
-			if done, err := w.trim(room, cut, quit); err != nil || !done {
+		if first := w.store.Head(room).First; cut < first && (!all || first == 1) { // no message goes, and no id can
+			continue
+		}
+		for first := uint64(0); first <= cut; { // once for the ids, where no message goes
+			o, err := w.trim(room, cut, quit)
+			if err != nil || o == nil {
 				return err
 			}
-			if cut < w.store.Head(room).First {
-				break
-			}
+			first = o.N
 		}
 	}
 	if all {
@@ -61,8 +63,8 @@ func (w *sweeper) sweep(quit <-chan struct{}) error {
 	return nil
 }
 
-// trim does one step, and returns whether it was done: not if the server stops, or cannot now.
-func (w *sweeper) trim(room string, cut uint64, quit <-chan struct{}) (bool, error) {
+// trim does one step and returns what became of it; nil if the server stops.
+func (w *sweeper) trim(room string, cut uint64, quit <-chan struct{}) (*journal.Outcome, error) {
 	done := make(chan *journal.Outcome, 1)
 	space := make(chan struct{}, 1)
 	e := journal.Event{Kind: journal.Trim, Room: room, To: cut, Origin: &journal.Origin{Deliver: func(o *journal.Outcome) { done <- o }}}
@@ -74,19 +76,19 @@ func (w *sweeper) trim(room string, cut uint64, quit <-chan struct{}) (bool, err
 			case <-space:
 				continue
 			case <-quit:
-				return false, nil
+				return nil, nil
 			}
 		default: // the server stops
-			return false, nil
+			return nil, nil
 		}
 		select {
 		case o := <-done:
 			if o.Verdict == journal.Refused {
-				return false, o.Err
+				return nil, o.Err
 			}
-			return true, nil
+			return o, nil
 		case <-quit:
-			return false, nil
+			return nil, nil
 		}
 	}
 }

@@ -262,8 +262,9 @@ func TestStreamAtTheStop(t *testing.T) {
 	})
 }
 
-// Over HTTP/2 many requests share a connection, which cannot be taken over. A stream is the same there.
-func TestStreamOverHTTP2(t *testing.T) {
+// startHTTP2 runs a server in memory that speaks HTTP/2. The test closes both.
+func startHTTP2(t *testing.T) (*server.Server, *httptest.Server) {
+	t.Helper()
 	cfg := server.Defaults()
 	cfg.Memory, cfg.Log, cfg.Quiet, cfg.Rate = true, discard, true, 0
 	s, err := server.New(cfg)
@@ -273,6 +274,12 @@ func TestStreamOverHTTP2(t *testing.T) {
 	web := httptest.NewUnstartedServer(s.Handler())
 	web.EnableHTTP2 = true
 	web.StartTLS()
+	return s, web
+}
+
+// Over HTTP/2 many requests share a connection, which cannot be taken over. A stream is the same there.
+func TestStreamOverHTTP2(t *testing.T) {
+	s, web := startHTTP2(t)
 	over := web.Client().Transport
 	events := listenWith(t, over, web.URL, "den", "")
 	lines := listenWith(t, over, web.URL, "den", "", "Accept", "application/x-ndjson")
@@ -314,15 +321,7 @@ func TestStreamOverHTTP2(t *testing.T) {
 // A frozen listener over HTTP/2 does not keep the server from stopping.
 func TestFrozenStreamOverHTTP2(t *testing.T) {
 	t.Parallel()
-	cfg := server.Defaults()
-	cfg.Memory, cfg.Log, cfg.Quiet, cfg.Rate = true, discard, true, 0
-	s, err := server.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	web := httptest.NewUnstartedServer(s.Handler())
-	web.EnableHTTP2 = true
-	web.StartTLS()
+	s, web := startHTTP2(t)
 	over := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}
 	frozen := listenWith(t, over, web.URL, "den", "") // nobody reads it: the window of flow control closes
 	long := strings.Repeat("x", 4000)

@@ -169,6 +169,7 @@ func (t *tx) flush() error {
 			return err
 		}
 	}
+	t.rows = t.rows[:0]
 	return nil
 }
 

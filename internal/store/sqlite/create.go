@@ -12,6 +12,26 @@ const (
 	endNumber  = 1 << numberBits
 )
 
+// What upgrade makes, too.
+const (
+	messagesTable = `
+CREATE TABLE messages(
+	key INTEGER PRIMARY KEY,   -- the room's id and, in the lower 40 bits, the number
+	at INTEGER NOT NULL,
+	by TEXT NOT NULL,
+	name TEXT NOT NULL,
+	id TEXT NOT NULL,
+	text TEXT NOT NULL
+) STRICT;`
+	goneTable = `
+CREATE TABLE gone(             -- ids that outlive their messages
+	key INTEGER PRIMARY KEY,   -- the message's
+	at INTEGER NOT NULL,
+	by TEXT NOT NULL,
+	id TEXT NOT NULL
+) STRICT;`
+)
+
 // schema makes the tables. Messages lie in the order of an integer, which is the cheapest to append to. They are
 // STRICT, so that what is read has the type it should have.
 const schema = `
@@ -28,14 +48,7 @@ CREATE TABLE rooms(
 	first INTEGER NOT NULL,
 	last INTEGER NOT NULL
 ) STRICT;
-CREATE TABLE messages(
-	key INTEGER PRIMARY KEY,   -- the room's id and, in the lower 40 bits, the number
-	at INTEGER NOT NULL,
-	by TEXT NOT NULL,
-	name TEXT NOT NULL,
-	id TEXT NOT NULL,
-	text TEXT NOT NULL
-) STRICT;
+` + messagesTable + goneTable + `
 CREATE TABLE ids(
 	room INTEGER NOT NULL,
 	by TEXT NOT NULL,
@@ -45,12 +58,6 @@ CREATE TABLE ids(
 	sum INTEGER NOT NULL,
 	PRIMARY KEY(room, by, id)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE gone(               -- ids that outlive their messages
-	key INTEGER PRIMARY KEY,     -- the message's
-	at INTEGER NOT NULL,
-	by TEXT NOT NULL,
-	id TEXT NOT NULL
-) STRICT;
 CREATE TABLE names(
 	by TEXT NOT NULL PRIMARY KEY,
 	name TEXT NOT NULL,

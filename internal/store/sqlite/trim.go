@@ -35,7 +35,6 @@ func (t *tx) Cut(room string, from, to uint64) error {
 	if err := t.flush(); err != nil { // what was said in this batch may go in it
 		return err
 	}
-	t.rows = t.rows[:0]
 	id := t.room(room)
 	first, last := id<<numberBits|int64(from), id<<numberBits|int64(to)
 	if _, err := t.trim.outlive.exec(id, first, last); err != nil {

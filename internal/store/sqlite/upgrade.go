@@ -55,12 +55,9 @@ FROM pragma_page_count, pragma_freelist_count, pragma_page_size`)
 	return need, nil
 }
 
-// gone is the table that version 3 added.
-const gone = "CREATE TABLE gone(key INTEGER PRIMARY KEY, at INTEGER NOT NULL, by TEXT NOT NULL, id TEXT NOT NULL) STRICT;"
-
 // addGone makes the tables of version 2 those of this one. See rewrite for the checkpoint.
 func addGone(c conn) error {
-	if err := c.exec(fmt.Sprintf("BEGIN IMMEDIATE; %s PRAGMA user_version=%d; COMMIT;", gone, version)); err != nil {
+	if err := c.exec(fmt.Sprintf("BEGIN IMMEDIATE; %s PRAGMA user_version=%d; COMMIT;", goneTable, version)); err != nil {
 		return err
 	}
 	w := writer{conn: c}
@@ -74,19 +71,12 @@ func rewrite(c conn) error {
 	err := c.exec(fmt.Sprintf(`
 BEGIN IMMEDIATE;
 ALTER TABLE messages RENAME TO messages_1;
-CREATE TABLE messages(
-	key INTEGER PRIMARY KEY,
-	at INTEGER NOT NULL,
-	by TEXT NOT NULL,
-	name TEXT NOT NULL,
-	id TEXT NOT NULL,
-	text TEXT NOT NULL
-) STRICT;
+%s
 INSERT INTO messages SELECT room << 40 | n, at, by, name, id, text FROM messages_1 ORDER BY room, n;
 DROP TABLE messages_1;
 %s
 PRAGMA user_version=%d;
-COMMIT;`, gone, version))
+COMMIT;`, messagesTable, goneTable, version))
 	if err != nil {
 		return err
 	}
