@@ -3,6 +3,8 @@
 # make build  the static binary, bin/ramai
 # make deb    a Debian package, bin/ramai_*.deb, installed into a root of its own once (as root)
 # make hostile  the matrix of hostile inputs, a thousand of each at once
+# make docs   the moving picture of the README, from real terminals; the pictures of the page
+# make vendor what the page has of others, anew
 # make bench  ramai beside other servers, in all cases; CASES="fanout talk" BENCHFLAGS="--rounds 3" for less
 
 GO ?= go
@@ -10,9 +12,9 @@ FUZZTIME ?= 60s
 SHORTFUZZ ?= 20000x
 STATICCHECK = $(GO) tool -modfile=tools/staticcheck.mod staticcheck
 
-.PHONY: test hostile deb build tools format vet race paths shortfuzz fuzz cross bench
+.PHONY: test hostile deb build tools format vet race page paths shortfuzz fuzz cross bench docs vendor
 
-test: tools format vet race paths shortfuzz cross $(if $(shell command -v dpkg-deb),deb)
+test: tools format vet page race paths shortfuzz cross $(if $(shell command -v dpkg-deb),deb)
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ramai ./cmd/ramai
@@ -30,7 +32,7 @@ bench/peers/node_modules: bench/peers/package-lock.json
 # The race detector needs a C compiler; tests run the documents' commands, nginx, and strace. Nothing is to be started that is
 # only to be there, hence the run level.
 tools:
-	@missing=; for tool in gcc curl nginx strace; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	@missing=; for tool in gcc curl nginx strace chromium; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
 	test -z "$$missing" || { apt-get update -q && \
 	  RUNLEVEL=1 apt-get install -y -q --no-install-recommends libc6-dev $$missing; }
 
@@ -43,6 +45,20 @@ vet:
 
 race:
 	$(GO) test -race -shuffle=on ./...
+
+# The page's types, its parts that need no browser, and whether what it has of others is what it should be.
+page: tools/page/node_modules
+	cd tools/page && node vendor.mjs --check && npx tsc -p . && node --test --test-reporter=dot .
+
+vendor: tools/page/node_modules
+	cd tools/page && node vendor.mjs
+
+tools/page/node_modules: tools/page/package-lock.json
+	cd tools/page && npm ci --no-audit --no-fund
+	@touch $@
+
+docs:
+	$(GO) run ./docs/cast
 
 # How many connections each path of the reactor has served in its suite, which fails if it is none.
 paths:

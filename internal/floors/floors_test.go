@@ -16,10 +16,10 @@ import (
 
 // law says on which floor each package stands. A package may import packages of lower floors, and none of its own.
 const law = `
-	7  cmd/ramai bench internal/reactor/echo
+	7  cmd/ramai bench docs/cast internal/reactor/echo internal/web/page/browser
 	6  server
 	5  internal/web internal/metrics
-	4  internal/session
+	4  internal/session internal/web/page
 	4  internal/rehearse
 	3  client internal/room
 	2  internal/store/sqlite internal/store/memory internal/store/search internal/journal/journaltest

@@ -48,17 +48,31 @@ func (w *web) about(out http.ResponseWriter, r *http.Request) {
 	text(out, http.StatusOK, b.String())
 }
 
+// visit answers who comes without a WebSocket: a browser with the page, anything else with how to come in.
+func (w *web) visit(out http.ResponseWriter, r *http.Request, room string) {
+	out.Header().Add("Vary", "Accept")
+	if err := w.unknownHost(r); err != nil { // the page could not connect
+		text(out, http.StatusForbidden, err.Reason+"\n")
+		return
+	}
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	origin := (&url.URL{Scheme: scheme, Host: r.Host}).String()
+	if accepts(r, "text/html") {
+		w.page.Room(out, r, room, origin)
+		return
+	}
+	howTo(out, origin, room)
+}
+
 // howTo tells a person how to come in.
-func howTo(out http.ResponseWriter, r *http.Request, room string) {
+func howTo(out http.ResponseWriter, origin, room string) {
 	path := "/"
 	if room != wire.Lobby {
 		path = "/r/" + room
 	}
-	scheme, socket := "http", "ws"
-	if r.TLS != nil {
-		scheme, socket = "https", "wss"
-	}
-	base := url.URL{Scheme: scheme, Host: r.Host}
 	text(out, http.StatusOK, fmt.Sprintf(`This is ramai, a chat: one room, and everyone hears it.
 
 Join from a terminal:
@@ -70,6 +84,6 @@ with curl, in two terminals:
     curl -N %[1]s/api/v1/rooms/%[3]s/stream
     curl -H 'Content-Type: text/plain' -d 'Hello!' %[1]s/api/v1/rooms/%[3]s/messages
 
-or with any WebSocket client: connect to %[4]s://%[5]s%[2]s, and every text you send is said to everybody.
-`, base.String(), path, room, socket, r.Host))
+with a browser: %[1]s%[2]s, or with any WebSocket client: connect to %[4]s%[2]s, and every text you send is said to everybody.
+`, origin, path, room, "ws"+strings.TrimPrefix(origin, "http")))
 }

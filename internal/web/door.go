@@ -25,7 +25,7 @@ func (w *web) door(out http.ResponseWriter, r *http.Request, room string) {
 		return
 	}
 	if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
-		howTo(out, r, room)
+		w.visit(out, r, room)
 		return
 	}
 	if r.Header["Origin"] != nil { // a page cannot leave it out of a handshake

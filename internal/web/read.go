@@ -12,9 +12,9 @@ import (
 	"ramai/wire"
 )
 
-// page answers GET /api/v1/rooms/ROOM/messages?after=&before=&limit=.
-func (w *web) page(out http.ResponseWriter, r *http.Request) {
-	past, err := w.past(r)
+// past answers GET /api/v1/rooms/ROOM/messages?after=&before=&limit=.
+func (w *web) past(out http.ResponseWriter, r *http.Request) {
+	past, err := w.readPast(r)
 	if err != nil {
 		w.fail(out, err)
 		return
@@ -22,7 +22,7 @@ func (w *web) page(out http.ResponseWriter, r *http.Request) {
 	answer(out, http.StatusOK, past)
 }
 
-func (w *web) past(r *http.Request) (*wire.Past, *wire.Error) {
+func (w *web) readPast(r *http.Request) (*wire.Past, *wire.Error) {
 	ask, reset, err := w.history(r.PathValue("room"), r.URL.Query())
 	if err != nil {
 		return nil, err

@@ -14,6 +14,7 @@ import (
 
 	"ramai/internal/session"
 	"ramai/internal/store/search"
+	"ramai/internal/web/page"
 	"ramai/wire"
 )
 
@@ -48,15 +49,22 @@ type Config struct {
 }
 
 // web has the handlers.
-type web struct{ Config }
+type web struct {
+	Config
+	page *page.Page
+}
 
 // New returns the handler of everything that a server answers.
 func New(cfg Config) http.Handler {
-	w := &web{cfg}
+	w := &web{cfg, page.New(cfg.AllowOrigins)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/{$}", w.only(http.MethodGet, func(out http.ResponseWriter, r *http.Request) { w.door(out, r, wire.Lobby) }))
 	mux.HandleFunc("/r/{room}", w.only(http.MethodGet, func(out http.ResponseWriter, r *http.Request) { w.door(out, r, r.PathValue("room")) }))
-	mux.HandleFunc("/api/v1/rooms/{room}/messages", w.api(methods{http.MethodGet: w.page, http.MethodPost: w.say}))
+	mux.HandleFunc("/page/{version}/{file...}", w.only(http.MethodGet, w.page.Part))
+	for _, library := range []string{"ramai.js", "embed.js"} {
+		mux.HandleFunc("/"+library, w.only(http.MethodGet, w.page.Library(library)))
+	}
+	mux.HandleFunc("/api/v1/rooms/{room}/messages", w.api(methods{http.MethodGet: w.past, http.MethodPost: w.say}))
 	mux.HandleFunc("/api/v1/rooms/{room}/stream", w.api(methods{http.MethodGet: w.stream}))
 	mux.HandleFunc("/api/v1/search", w.api(methods{http.MethodGet: w.search}))
 	mux.HandleFunc("/about", w.only(http.MethodGet, w.about))

@@ -20,7 +20,7 @@ func (oneRoom) Log() string              { return "log" }
 func (oneRoom) Head(string) journal.Head { return journal.Head{First: 3, Last: 10} }
 
 func fixture() *web {
-	return &web{Config{
+	return &web{Config: Config{
 		Env:          &session.Env{Store: oneRoom{}, Limits: wire.Limits{Text: 4000}},
 		TrustProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")},
 	}}

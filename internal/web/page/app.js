@@ -1,0 +1,352 @@
+// The page: what stands around the log, and how it all hangs together.
+import { call, title } from "./alerts.js";
+import { Composer } from "./composer.js";
+import { Jump, LongPaste, Search, Settings, Share } from "./dialogs.js";
+import { Component, html, render } from "./html.js";
+import { kept } from "./keep.js";
+import { called, Log } from "./log.js";
+import { Model } from "./model.js";
+import { clock, number, speak, t } from "./words.js";
+
+/** @typedef {import("./model.js").Place} Place */
+/** @typedef {import("./ramai.js").Message} Message */
+
+const ROOM = /^[a-z0-9][a-z0-9_-]{0,63}$/;
+const SPOKEN = 3; // messages at once that are read out; of more only the number
+
+const embedded = new URLSearchParams(location.search).has("embed");
+const roomOf = (/** @type {string} */ path) => /^\/r\/([^/]+)\/?$/.exec(path)?.[1] ?? "lobby";
+const pathOf = (/** @type {string} */ room) => (room === "lobby" ? "/" : `/r/${room}`) + (embedded ? "?embed" : "");
+
+/** @param {string} theme */
+function appear(theme) {
+	document.documentElement.dataset.theme = theme;
+}
+
+/** @param {string} d */
+const icon = (d) => html`<svg viewBox="0 0 24 24" aria-hidden="true"><path d=${d} /></svg>`;
+const ICONS = {
+	menu: "M4 7h16M4 12h16M4 17h16",
+	search: "M10.5 17a6.5 6.5 0 1 0 0-13 6.5 6.5 0 0 0 0 13zM15.5 15.5 20 20",
+	share: "M12 15V4M8 7.5 12 3.5 16 7.5M6 11v8h12v-8",
+	day: "M5 6h14v14H5zM5 10h14M9 3v4M15 3v4",
+	settings: "M4 8h9M17 8h3M4 16h3M11 16h9M15 6v4M9 14v4",
+	down: "M12 5v14M6 13l6 6 6-6",
+	up: "M12 19V5M6 11l6-6 6 6",
+	leave: "m7 7 10 10M17 7 7 17",
+};
+
+/** @typedef {{kind: "share"|"search"|"jump"|"settings"} | {kind: "paste", lines: number, bytes: number, count: number, fits: boolean, done: (how: "one"|"many"|"") => void}} Open */
+
+/** @extends {Component<{model: Model}, {dialog: Open|null, menu: boolean, naming: boolean, target: number, trouble: string}>} */
+class App extends Component {
+	state = { dialog: /** @type {Open|null} */ (null), menu: false, naming: false, target: 0, trouble: "" };
+	/** @type {Log|null} */
+	log = null;
+	wish = kept.get("name") || t.guestName(any(t.adjectives), any(t.animals));
+	#seen = 0; // the place of the hash that was followed
+	#spoken = /** @type {{id: number, line: string}[]} */ ([]);
+	#speaking = /** @type {ReturnType<typeof setTimeout>|undefined} */ (undefined);
+
+	componentDidMount() {
+		const { model } = this.props;
+		model.on("change", () => this.setState({}));
+		model.on("mention", (/** @type {Place} */ place, /** @type {Message} */ m) => call(called(m), m.text, () => this.#open(place.name)));
+		model.on("told", (/** @type {Place} */ place, /** @type {Message[]} */ came) => this.#speak(place, came));
+		model.client.on("refused", (error) => this.setState({ trouble: error.message, naming: error.code === "name_taken" || this.state.naming }));
+		model.client.on("name", () => this.setState({ naming: false, trouble: "" }));
+		addEventListener("popstate", () => this.#follow());
+		addEventListener("hashchange", () => this.#follow());
+		addEventListener("keydown", this.#key);
+		addEventListener("beforeunload", (event) => {
+			if (model.client.unsaid.length > 0) event.preventDefault();
+		});
+		addEventListener("focus", () => model.changed());
+		const viewport = window.visualViewport;
+		viewport?.addEventListener("resize", () => { // a keyboard has come up: the last message stays above it
+			document.documentElement.style.setProperty("--height", `${viewport.height}px`);
+			this.log?.scroller?.hold();
+		});
+	}
+
+	componentDidUpdate() {
+		const { model } = this.props;
+		let unread = 0;
+		let mentioned = false;
+		for (const place of model.places.values()) {
+			unread += place.unread;
+			mentioned ||= place.mentioned > 0;
+		}
+		title(model.place.name, unread, mentioned);
+		if (!this.#seen && model.place.room.log) {
+			this.#seen = 1;
+			this.#follow();
+		}
+	}
+
+	/** Goes where the address says. */
+	#follow() {
+		const { model } = this.props;
+		const room = roomOf(location.pathname);
+		if (ROOM.test(room)) model.open(room);
+		const n = Number(/^#n(\d+)$/.exec(location.hash)?.[1] ?? 0);
+		this.setState({ target: n, menu: false });
+		if (n) requestAnimationFrame(() => this.log?.show(n));
+	}
+
+	/** @param {string} room @param {number} [n] a message of it */
+	#open = (room, n = 0) => {
+		if (!this.props.model.open(room)) {
+			this.setState({ trouble: t.roomsFull(number(this.props.model.client.maxRooms)) });
+			return;
+		}
+		const address = pathOf(room) + (n ? `#n${n}` : "");
+		if (address !== location.pathname + location.search + location.hash) history.pushState(null, "", address);
+		this.#follow();
+	};
+
+	/** Has what came read out: not all of a flood, and nothing twice. @param {Place} place @param {Message[]} came */
+	#speak(place, came) {
+		if (place !== this.props.model.place) return;
+		clearTimeout(this.#speaking);
+		this.#pending.push(...came);
+		this.#speaking = setTimeout(() => {
+			const said = this.#pending;
+			this.#pending = [];
+			const lines = said.length > SPOKEN ? [t.newMessages(number(said.length))] : said.map((m) => t.says(called(m), m.text.slice(0, 300)));
+			const next = (this.#spoken.at(-1)?.id ?? 0) + 1;
+			this.#spoken = [...this.#spoken, ...lines.map((line, i) => ({ id: next + i, line }))].slice(-10);
+			this.setState({});
+		}, 500);
+	}
+	/** @type {Message[]} */
+	#pending = [];
+
+	/** @param {KeyboardEvent} event */
+	#key = (event) => {
+		const { model } = this.props;
+		if (event.key === "k" && (event.ctrlKey || event.metaKey)) {
+			event.preventDefault();
+			this.setState({ dialog: { kind: "search" } });
+		} else if (event.altKey && (event.key === "ArrowUp" || event.key === "ArrowDown")) {
+			event.preventDefault();
+			const names = [...model.places.keys()];
+			const i = names.indexOf(model.place.name) + (event.key === "ArrowDown" ? 1 : names.length - 1);
+			this.#open(names[i % names.length]);
+		} else if (event.key === "End" && event.ctrlKey && !this.state.dialog) {
+			event.preventDefault();
+			this.log?.end();
+		} else if (event.key === "Escape" && this.state.menu) {
+			this.setState({ menu: false });
+		}
+	};
+
+	#say = (/** @type {string} */ text) => {
+		const { model } = this.props;
+		if (!model.client.name && !kept.get("nameless") && model.client.via === "socket") this.#rename(this.wish);
+		model.say(text);
+		this.log?.end();
+	};
+
+	#rename(/** @type {string} */ name) {
+		const { client } = this.props.model;
+		kept.set("nameless", !name);
+		this.setState({ trouble: "" });
+		if (!name) kept.set("name", "");
+		if (client.name !== name) client.rename(name);
+		else this.setState({ naming: false });
+	}
+
+	#ask = (/** @type {number} */ lines, /** @type {number} */ bytes, /** @type {number} */ count, /** @type {boolean} */ fits) =>
+		/** @type {Promise<"one"|"many"|"">} */ (new Promise((resolve) => {
+			const done = (/** @type {"one"|"many"|""} */ how) => {
+				this.setState({ dialog: null });
+				resolve(how);
+			};
+			this.setState({ dialog: { kind: "paste", lines, bytes, count, fits, done } });
+		}));
+
+	// The parts.
+
+	#status() {
+		const { client, place, lost } = this.props.model;
+		const unsent = client.unsaid.length;
+		let [kind, text] = ["live", t.live];
+		if (client.state !== "live" && lost && place.room.log) [kind, text] = ["off", t.offlineSince(clock(lost))];
+		else if (client.state !== "live" || !place.room.live) [kind, text] = ["wait", t.connecting];
+		else if (place.room.behind > 0) [kind, text] = ["wait", t.behind(number(place.room.behind))];
+		return html`<p class=${`status ${kind}`}>
+			<span>${text}</span>
+			${kind === "live" && client.via === "http" && html` · <span title=${t.nameSocket}>${t.overHTTP}</span>`}
+			${unsent > 0 && html` · <span>${t.unsent(number(unsent))}</span>`}
+			${place.room.count > 0 && html` · <button type="button" class="plain" onClick=${() => this.setState({ menu: !this.state.menu })}>${t.here(number(place.room.count))}</button>`}
+		</p>`;
+	}
+
+	#banner() {
+		const { model } = this.props;
+		const { client, place } = model;
+		if (model.offline) {
+			const seconds = Math.max(0, Math.ceil((client.retryAt - Date.now()) / 1000));
+			return html`<div class="banner" role="status"><span>${client.unsaid.length ? t.lostKept : t.lost}</span>
+				<span aria-hidden="true">${client.state === "waiting" ? t.againIn(number(seconds)) : t.trying}</span>
+				${client.state === "waiting" && html`<button type="button" onClick=${() => client.hurry()}>${t.tryNow}</button>`}</div>`;
+		}
+		if (model.caught) {
+			const { new: n, gone } = model.caught;
+			return html`<div class="banner good" role="status">${gone ? t.caughtUpGone(number(n), number(gone)) : n ? t.caughtUpNew(number(n)) : t.caughtUp}</div>`;
+		}
+		if (place.wasReset) {
+			return html`<div class="banner" role="status"><span>${t.reset}</span>
+				<button type="button" onClick=${() => { place.wasReset = false; this.setState({}); }}>${t.close}</button></div>`;
+		}
+		const { sluice } = place;
+		if (sluice.paused) {
+			return html`<div class="banner flood"><span>${t.paused(number(place.paused))}</span><button type="button" onClick=${() => place.resume()}>${t.resume}</button></div>`;
+		}
+		if (sluice.flooded) {
+			return html`<div class="banner flood"><span>${t.flood(number(sluice.shown), number(sluice.rate))}</span><button type="button" onClick=${() => place.pause()}>${t.pause}</button></div>`;
+		}
+		return null;
+	}
+
+	#jumps() {
+		const { place } = this.props.model;
+		const t0 = place.timeline;
+		const below = this.log?.below ?? 0;
+		const first = Math.max(t0.unread + 1, t0.first);
+		const above = t0.unread >= 0 && (t0.kept.length === 0 || !t0.has(first) || (this.log?.scroller?.inView().first ?? 0) > first) ? t0.head - t0.unread : 0;
+		return html`<div class="jumps">
+			${above > 0 && html`<button type="button" onClick=${() => { this.log?.show(first); }}>${icon(ICONS.up)} ${t.toUnread(number(above))}</button>`}
+			${this.log && !this.log.atEnd && html`<button type="button" onClick=${() => this.log?.end()}>${icon(ICONS.down)} ${below > 0 ? t.newBelow(number(below)) : t.toLatest}</button>`}
+		</div>`;
+	}
+
+	#naming() {
+		const { client } = this.props.model;
+		if (embedded && !this.state.naming) return null;
+		const first = !client.name && !kept.get("nameless") && client.state === "live";
+		if (!this.state.naming && !first) return null;
+		if (client.via === "http") return this.state.naming ? html`<p class="naming trouble" role="status">${t.nameSocket}</p>` : null;
+		return html`<form class="naming" onSubmit=${(/** @type {Event} */ e) => { e.preventDefault(); this.#rename(this.wish.trim()); }}>
+			<label for="name">${t.nameOffer}</label>
+			<div class="line"><input id="name" maxlength="64" autocomplete="nickname" dir="auto" value=${this.wish}
+				onInput=${(/** @type {any} */ e) => { this.wish = e.target.value; }} />
+			<button class="primary">${t.nameUse}</button>
+			<button type="button" onClick=${() => { this.#rename(""); this.setState({ naming: false }); }}>${t.nameNone}</button></div>
+		</form>`;
+	}
+
+	#typing() {
+		const { client, place } = this.props.model;
+		const others = place.room.typists.filter((p) => p.by !== client.by);
+		return html`<p class="typing" aria-hidden="true">${others.length > 0 && t.typing(others.slice(0, 3).map(called).join(", "))}</p>`;
+	}
+
+	#side() {
+		const { model } = this.props;
+		const { client, place } = model;
+		const nameless = place.room.count - place.room.names.length;
+		return html`<nav class=${this.state.menu ? "side open" : "side"} aria-label=${t.menu}>
+			<h2>${t.rooms}</h2>
+			<ul class="rooms">${[...model.places.values()].map((p) => html`<li key=${p.name} class=${p === place ? "current" : ""}>
+				<a href=${pathOf(p.name)} aria-current=${p === place ? "page" : undefined} onClick=${(/** @type {MouseEvent} */ e) => {
+					if (e.ctrlKey || e.metaKey || e.shiftKey) return;
+					e.preventDefault();
+					this.#open(p.name);
+				}}>${p.name}</a>
+				${p.unread > 0 && html`<span class=${p.mentioned ? "count mentioned" : "count"} aria-label=${t.unread(number(p.unread))}>${number(p.unread)}</span>`}
+				${model.places.size > 1 && html`<button type="button" class="icon" aria-label=${t.leave(p.name)} title=${t.leave(p.name)} onClick=${() => {
+					model.leave(p.name);
+					this.#open(model.place.name);
+				}}>${icon(ICONS.leave)}</button>`}
+			</li>`)}</ul>
+			<form class="line" onSubmit=${(/** @type {any} */ e) => {
+				e.preventDefault();
+				const input = e.target.elements.room;
+				const name = input.value.trim().toLowerCase();
+				if (!ROOM.test(name)) return this.setState({ trouble: t.joinBad });
+				input.value = "";
+				this.setState({ trouble: "" });
+				this.#open(name);
+			}}><input name="room" aria-label=${t.join} placeholder=${t.joinPlaceholder} autocapitalize="none" autocomplete="off" spellcheck=${false} />
+			<button>${t.join}</button></form>
+			<h2>${t.allHere(number(place.room.count))}</h2>
+			<ul class="people">${place.room.names.map((n) => html`<li key=${n}><bdi>${n}</bdi></li>`)}
+				${nameless > 0 && place.room.count > 0 && html`<li class="none">${(place.room.names.length > 0 ? t.guests : t.onlyGuests)(number(nameless))}</li>`}</ul>
+			<div class="me"><bdi class=${client.name ? "" : "none"}>${client.name || t.nameless}</bdi>
+				<button type="button" onClick=${() => this.setState({ naming: true, menu: false }, () => document.getElementById("name")?.focus())}>${t.nameChange}</button></div>
+		</nav>`;
+	}
+
+	#dialog() {
+		const { model } = this.props;
+		const { dialog } = this.state;
+		const close = () => this.setState({ dialog: null });
+		switch (dialog?.kind) {
+			case "share":
+				return html`<${Share} room=${model.place.name} close=${close} />`;
+			case "search":
+				return html`<${Search} model=${model} close=${close} show=${this.#open} />`;
+			case "jump":
+				return html`<${Jump} model=${model} close=${close} show=${this.#open} />`;
+			case "settings":
+				return html`<${Settings} model=${model} close=${close} appear=${appear} />`;
+			case "paste":
+				return html`<${LongPaste} ...${dialog} />`;
+		}
+		return null;
+	}
+
+	/** @param {"share"|"search"|"jump"|"settings"} kind @param {string} label @param {string} d */
+	#button(kind, label, d) {
+		return html`<button type="button" class=${`icon ${kind}`} aria-label=${label} title=${label} onClick=${() => this.setState({ dialog: { kind } })}>${icon(d)}</button>`;
+	}
+
+	/** @param {{model: Model}} props @param {App["state"]} state */
+	render({ model }, { menu, target, trouble }) {
+		const { place } = model;
+		if (place.trouble) trouble ||= t.failedToLoad(place.trouble === "unreachable" ? t.unreachable : place.trouble);
+		return html`<div class=${embedded ? "app embedded" : "app"}>
+			${!embedded && this.#side()}
+			${menu && html`<div class="veil" onClick=${() => this.setState({ menu: false })}></div>`}
+			<main class="room">
+				<header class="top">
+					${!embedded && html`<button type="button" class="icon menu" aria-label=${t.menu} aria-expanded=${menu ? "true" : "false"} onClick=${() => this.setState({ menu: !menu })}>${icon(ICONS.menu)}</button>`}
+					<div class="what"><h1>${place.name}</h1>${this.#status()}</div>
+					${this.#button("search", t.search, ICONS.search)}
+					${!embedded && this.#button("jump", t.jump, ICONS.day)}
+					${this.#button("share", t.share, ICONS.share)}
+					${!embedded && this.#button("settings", t.settings, ICONS.settings)}
+				</header>
+				${this.#banner()}
+				<${Log} key=${place.name} model=${model} place=${place} target=${target} ready=${(/** @type {Log} */ log) => { this.log = log; }} />
+				<div class="foot">
+					${this.#jumps()}
+					${trouble && html`<p class="trouble" role="alert">${trouble}
+						<button type="button" class="plain" onClick=${() => { place.trouble = ""; this.setState({ trouble: "" }); }}>${t.close}</button></p>`}
+					${this.#naming()}
+					${this.#typing()}
+					<${Composer} model=${model} place=${place} say=${this.#say} ask=${this.#ask} />
+				</div>
+				<div class="spoken" role="log" aria-live="polite" aria-relevant="additions">${this.#spoken.map((s) => html`<p key=${s.id}>${s.line}</p>`)}</div>
+			</main>
+			${this.#dialog()}
+		</div>`;
+	}
+}
+
+/** @template T @param {T[]} list */
+function any(list) {
+	return list[Math.floor(Math.random() * list.length)];
+}
+
+appear(kept.get("theme", "auto"));
+const room = roomOf(location.pathname);
+const model = new Model(ROOM.test(room) ? room : "lobby"); // it connects while the language comes
+await speak(kept.get("language", ""));
+const root = document.getElementById("app");
+if (root) {
+	root.replaceChildren();
+	render(html`<${App} model=${model} />`, root);
+}

@@ -1,0 +1,45 @@
+package browser_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// peer is a client at the plain door.
+type peer struct {
+	*websocket.Conn
+	t *testing.T
+}
+
+func (h *house) dial(room string) *peer {
+	h.t.Helper()
+	c, _, err := websocket.Dial(context.Background(), h.url("/r/"+room), nil)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	p := &peer{c, h.t}
+	p.hear(1) // the welcome
+	return p
+}
+
+func (p *peer) say(text string) {
+	p.t.Helper()
+	if err := p.Write(context.Background(), websocket.MessageText, []byte(text)); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// hear reads n messages.
+func (p *peer) hear(n int) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for range n {
+		if _, _, err := p.Read(ctx); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+}

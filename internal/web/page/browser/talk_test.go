@@ -1,0 +1,211 @@
+package browser_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/chromedp"
+)
+
+func laptop() action { return chromedp.EmulateViewport(1280, 800) }
+
+func phone() action {
+	return chromedp.EmulateViewport(390, 844, chromedp.EmulateMobile, chromedp.EmulateTouch, chromedp.EmulateScale(2))
+}
+
+// named takes a name in the form that is offered.
+func (b *tab) named(name string) {
+	b.t.Helper()
+	b.until("document.querySelector('#name')")
+	b.run(chromedp.Focus("#name"))
+	eval[bool](b, "(document.querySelector('#name').select(), true)")
+	command(b, input.InsertText, input.InsertTextParams{Text: name})
+	b.press("Enter", 0)
+	b.sees(".me bdi", name)
+}
+
+// Two people talk, and both see the same.
+func TestTalk(t *testing.T) {
+	h := serve(t, nil)
+	anna := open(t, h.url("/"), laptop()).ready()
+	anna.picture("empty")
+	budi := open(t, h.url("/"), phone()).ready()
+	anna.named("anna")
+	budi.click(".naming button[type=button]")
+	anna.write("Hello! Can you hear me?")
+	budi.sees(".m .text", "Can you hear me?")
+	budi.sees(".m .name", "anna")
+	budi.write("Loud and clear.")
+	anna.sees(".m .text", "Loud and clear.")
+	for i := range 30 {
+		h.say("lobby", fmt.Sprint("line ", i))
+	}
+	anna.sees(".m .text", "line 29")
+	budi.sees(".m .text", "line 29")
+	anna.picture("laptop")
+	budi.picture("phone")
+	if a, b := fmt.Sprint(anna.texts()), fmt.Sprint(budi.texts()); a != b {
+		t.Errorf("anna sees %s\nbudi sees %s", a, b)
+	}
+}
+
+// What is written while there is no connection waits, outlives a reload, and is said once, in order.
+func TestOffline(t *testing.T) {
+	h := serve(t, nil)
+	b := open(t, h.url("/"), laptop()).ready()
+	b.expect("ERR_CONNECTION_REFUSED", "WebSocket connection")
+	b.named("anna")
+	b.write("before")
+	b.sees(".log ol:first-of-type .text", "before")
+	h.stop()
+	b.until("document.querySelector('.status.off')")
+	for i := range 5 {
+		b.write(fmt.Sprint("meanwhile ", i))
+	}
+	b.sees(".banner", "No connection")
+	b.sees(".status", "5 unsent")
+	b.sees(".sent .state", "waits")
+	b.picture("offline")
+	b.press("ArrowUp", 0) // takes the last one back
+	b.until("document.querySelector('.composer textarea').value === 'meanwhile 4'")
+	b.press("Enter", 0)
+	h.start()
+	for i := range 7 {
+		h.say("lobby", fmt.Sprint("from elsewhere ", i))
+	}
+	b.sees(".banner", "Caught up")
+	b.until("!document.querySelector('.sent')")
+	b.sees(".log", "from elsewhere 6")
+	var own []string
+	for _, text := range b.texts() {
+		if strings.HasPrefix(text, "meanwhile") {
+			own = append(own, text)
+		}
+	}
+	if got := strings.Join(own, " "); got != "meanwhile 0 meanwhile 1 meanwhile 2 meanwhile 3 meanwhile 4" {
+		t.Errorf("said: %s", got)
+	}
+
+	// A page that is loaded while nothing can be sent says it all the same, later.
+	h.stop()
+	b.until("document.querySelector('.status.off')")
+	b.write("over a reload")
+	b.types("a draft")
+	h.start()
+	b.run(chromedp.Reload())
+	b.ready()
+	b.sees(".log ol:first-of-type .text", "over a reload")
+	b.until("document.querySelector('.composer textarea').value === 'a draft'")
+	count := 0
+	for _, text := range b.texts() {
+		if text == "over a reload" {
+			count++
+		}
+	}
+	if count != 1 {
+		t.Errorf("it was said %d times", count)
+	}
+}
+
+// Keys do in the box what people expect of them.
+func TestKeys(t *testing.T) {
+	h := serve(t, nil)
+	b := open(t, h.url("/"), laptop()).ready()
+	b.named("anna")
+	b.types("one")
+	b.press("Enter", shift)
+	b.types("two")
+	// An input method that is composing has Enter for itself.
+	eval[bool](b, "document.querySelector('.composer textarea').dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', isComposing: true, bubbles: true, cancelable: true}))")
+	eval[bool](b, "document.querySelector('.composer textarea').dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', keyCode: 229, bubbles: true, cancelable: true}))")
+	b.until("document.querySelector('.composer textarea').value === 'one\\ntwo'")
+	b.press("Enter", 0)
+	b.until("[...document.querySelectorAll('.m .text')].some((e) => e.textContent === 'one\\ntwo')")
+
+	b.types("a :smi")
+	b.until("document.querySelector('[role=option]')")
+	b.press("ArrowDown", 0)
+	b.press("ArrowUp", 0)
+	b.press("Enter", 0)
+	b.until("/^a \\p{Emoji_Presentation} $/u.test(document.querySelector('.composer textarea').value)")
+	b.press("Enter", 0)
+
+	budi := open(t, h.url("/"), laptop()).ready()
+	budi.named("Budi Satu")
+	b.sees(".people", "Budi Satu")
+	b.types("@bu")
+	b.sees("[role=option]", "Budi Satu")
+	b.picture("completion")
+	b.press("Tab", 0)
+	b.types("come here")
+	b.press("Enter", 0)
+	budi.sees(".m.mentioned .mention.me", "@Budi Satu")
+
+	// A long paste is asked about.
+	long := strings.Repeat(strings.Repeat("word ", 30)+"\n", 60)
+	eval[bool](b, `(() => {
+		const data = new DataTransfer();
+		data.setData("text/plain", `+js(long)+`);
+		const box = document.querySelector(".composer textarea");
+		box.focus();
+		return box.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
+	})()`)
+	b.sees("dialog", "60 lines")
+	b.click("dialog .buttons button:first-child")
+	b.until("!document.querySelector('dialog') && !document.querySelector('.sent')")
+	said := strings.Join(budi.textsAfter("come here"), "\n")
+	if strings.Join(strings.Fields(said), " ") != strings.Join(strings.Fields(long), " ") {
+		t.Errorf("what was pasted is not what was said: %d bytes of %d", len(said), len(long))
+	}
+	b.press("k", ctrl)
+	b.until("document.querySelector('dialog input[type=search]')")
+	b.press("Escape", 0)
+	b.until("!document.querySelector('dialog')")
+}
+
+// textsAfter are the messages behind one, once three have come.
+func (b *tab) textsAfter(text string) (after []string) {
+	b.t.Helper()
+	b.until("[...document.querySelectorAll('.log ol:first-of-type .text')].filter((e) => e.textContent.startsWith('word')).length === 3")
+	found := false
+	for _, s := range b.texts() {
+		if found {
+			after = append(after, s)
+		}
+		found = found || strings.Contains(s, text)
+	}
+	return after
+}
+
+// Read is what was in view of somebody who looked.
+func TestUnread(t *testing.T) {
+	h := serve(t, nil)
+	b := open(t, h.url("/"), laptop()).ready()
+	h.say("team", "made")
+	b.run(chromedp.Focus(".side input[name=room]"))
+	command(b, input.InsertText, input.InsertTextParams{Text: "team"})
+	b.press("Enter", 0)
+	b.sees("h1", "team")
+	b.until("location.pathname === '/r/team'")
+	b.sees(".log", "made")
+	for i := range 40 {
+		h.say("lobby", fmt.Sprint("unseen ", i))
+	}
+	b.sees(".rooms .count", "40")
+	b.until("document.title.startsWith('(40)')")
+	b.press("ArrowDown", alt)
+	b.sees("h1", "lobby")
+	b.until("document.querySelector('.unread')")
+	b.until("!document.querySelector('.rooms .count')") // it was looked at
+	b.picture("unread")
+
+	eval[bool](b, "(Object.defineProperty(document, 'hasFocus', { value: () => false, configurable: true }), true)")
+	for i := range 3 {
+		h.say("lobby", fmt.Sprint("not looked at ", i))
+	}
+	b.until("document.title.startsWith('(3)')")
+	eval[bool](b, "(Object.defineProperty(document, 'hasFocus', { value: () => true, configurable: true }), dispatchEvent(new Event('focus')))")
+	b.until("!document.title.startsWith('(')")
+}

@@ -1,0 +1,205 @@
+// Where one writes: a box that grows, with completion of names and emoji.
+import { Component, html } from "./html.js";
+import { size } from "./ramai.js";
+import { pieces } from "./text.js";
+import { number, t } from "./words.js";
+
+/**
+ * @typedef {import("./model.js").Model} Model
+ * @typedef {import("./model.js").Place} Place
+ * @typedef {{shown: string, put: string}} Choice
+ */
+
+const LONG_LINES = 20; // a paste of more lines, or of more than a message can have, is asked about
+const CHOICES = 8;
+
+/** @type {{emoji: string, names: string[]}[]|null} */
+let emoji = null;
+
+async function loadEmoji() {
+	if (emoji) return emoji;
+	const list = (await import("./vendor/emoji.js")).default;
+	emoji = list.split("\n").map((line) => {
+		const [e, ...names] = line.split(" ");
+		return { emoji: e, names };
+	});
+	return emoji;
+}
+
+/**
+ * @typedef {object} ComposerProps
+ * @property {Model} model
+ * @property {Place} place
+ * @property {(text: string) => void} say
+ * @property {(lines: number, bytes: number, count: number, fits: boolean) => Promise<"one"|"many"|"">} ask about a long paste
+ */
+
+/** @extends {Component<ComposerProps, {text: string, choices: Choice[], chosen: number, from: number}>} */
+export class Composer extends Component {
+	state = { text: this.props.place.draft, choices: /** @type {Choice[]} */ ([]), chosen: 0, from: 0 };
+	/** @type {HTMLTextAreaElement|null} */
+	box = null;
+
+	componentDidMount() {
+		this.#fit();
+		if (matchMedia("(hover: hover)").matches) this.box?.focus(); // elsewhere that would open a keyboard over the room
+	}
+
+	/** @param {ComposerProps} before */
+	componentDidUpdate(before) {
+		if (before.place !== this.props.place) this.#set(this.props.place.draft);
+		this.#fit();
+	}
+
+	#fit() {
+		const box = this.box;
+		if (!box) return;
+		box.style.height = "auto";
+		box.style.height = `${box.scrollHeight}px`;
+	}
+
+	/** @param {string} text @param {number} [caret] */
+	#set(text, caret = text.length) {
+		this.props.place.keepDraft(text);
+		this.setState({ text, choices: [] }, () => this.box?.setSelectionRange(caret, caret));
+	}
+
+	get over() {
+		return size(this.state.text) - this.props.model.client.limits.text;
+	}
+
+	#send() {
+		const text = this.state.text.replace(/\s+$/, "");
+		if (!text || this.over > 0) return;
+		this.#set("");
+		this.props.say(text);
+		this.box?.focus();
+	}
+
+	#input = () => {
+		const box = this.box;
+		if (!box) return;
+		this.props.place.keepDraft(box.value);
+		this.setState({ text: box.value });
+		if (box.value) this.props.place.room.typing();
+		this.#complete(box.value, box.selectionStart);
+	};
+
+	/** Offers what the word at the caret may become. @param {string} text @param {number} caret */
+	async #complete(text, caret) {
+		const word = /(?:^|[\s(])([:@])([\p{L}\p{N}\p{M}_+-]*(?: [\p{L}\p{N}]*)?)$/u.exec(text.slice(0, caret));
+		if (!word) {
+			if (this.state.choices.length) this.setState({ choices: [] });
+			return;
+		}
+		const [, sign, typed] = word;
+		const from = caret - typed.length - 1;
+		const start = typed.toLowerCase();
+		/** @type {Choice[]} */
+		let choices = [];
+		if (sign === "@") {
+			choices = this.#names().filter((n) => n.toLowerCase().startsWith(start)).map((n) => ({ shown: n, put: `@${n} ` }));
+		} else if (start.length > 1 && !start.includes(" ")) {
+			const list = await loadEmoji();
+			if (this.box?.value !== text) return; // typed on meanwhile
+			const rank = (/** @type {string[]} */ names) => (names.some((n) => n.startsWith(start)) ? 0 : names.some((n) => n.includes(start)) ? 1 : 2);
+			choices = list.filter((e) => rank(e.names) < 2).sort((a, b) => rank(a.names) - rank(b.names))
+				.map((e) => ({ shown: `${e.emoji} ${e.names.find((n) => n.includes(start))}`, put: e.emoji + " " }));
+		}
+		this.setState({ choices: choices.slice(0, CHOICES), chosen: 0, from });
+	}
+
+	/** Who may be meant: those who spoke last, then those who are here. */
+	#names() {
+		const { place, model } = this.props;
+		const names = new Set();
+		for (let i = place.timeline.kept.length - 1; i >= 0 && names.size < 50; i--) names.add(place.timeline.kept[i].from);
+		for (const n of place.room.names) names.add(n);
+		names.delete("");
+		names.delete(model.client.name);
+		return /** @type {string[]} */ ([...names]);
+	}
+
+	/** @param {Choice} choice */
+	#take(choice) {
+		const { text, from } = this.state;
+		const caret = this.box?.selectionStart ?? text.length;
+		this.#set(text.slice(0, from) + choice.put + text.slice(caret), from + choice.put.length);
+		this.box?.focus();
+	}
+
+	/** @param {KeyboardEvent} event */
+	#key = (event) => {
+		if (event.isComposing || event.keyCode === 229) return; // it belongs to the input method
+		const { choices, chosen } = this.state;
+		if (choices.length > 0) {
+			const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+			if (step) {
+				event.preventDefault();
+				this.setState({ chosen: (chosen + step + choices.length) % choices.length });
+				return;
+			}
+			if (event.key === "Escape") {
+				event.preventDefault();
+				this.setState({ choices: [] });
+				return;
+			}
+			if (event.key === "Tab" || (event.key === "Enter" && !event.shiftKey)) {
+				event.preventDefault();
+				this.#take(choices[chosen]);
+				return;
+			}
+		}
+		if (event.key === "Enter" && !event.shiftKey && !event.ctrlKey && !event.altKey && !event.metaKey) {
+			event.preventDefault();
+			this.#send();
+		} else if (event.key === "ArrowUp" && !this.state.text && !event.altKey) {
+			const { place, model } = this.props;
+			const last = place.sent.findLast((s) => s.state !== "saved");
+			if (last && model.client.withdraw(last)) {
+				event.preventDefault();
+				this.#set(last.text);
+			}
+		}
+	};
+
+	/** @param {ClipboardEvent} event */
+	#paste = async (event) => {
+		const { place, model, ask, say } = this.props;
+		const text = (event.clipboardData?.getData("text/plain") ?? "").replace(/\r\n?/g, "\n").replace(/\n$/, "");
+		const limit = model.client.limits.text;
+		const lines = text.split("\n").length;
+		const bytes = size(text);
+		const fits = bytes + size(this.state.text) <= limit;
+		if (fits && lines <= LONG_LINES) return;
+		event.preventDefault();
+		const [start, end] = [this.box?.selectionStart ?? 0, this.box?.selectionEnd ?? 0];
+		const many = pieces(text, limit);
+		const how = await ask(lines, bytes, many.length, fits);
+		const now = this.state.text;
+		if (how === "one") this.#set(now.slice(0, start) + text + now.slice(end), start + text.length);
+		if (how === "many" && place === this.props.place) for (const piece of many) say(piece);
+		this.box?.focus();
+	};
+
+	/** @param {ComposerProps} props */
+	render({ place }) {
+		const { text, choices, chosen } = this.state;
+		const over = this.over;
+		return html`<form class="composer" onSubmit=${(/** @type {Event} */ e) => { e.preventDefault(); this.#send(); }}>
+			${choices.length > 0 && html`<ul class="choices" id="choices" role="listbox" aria-label=${t.suggestions}>
+				${choices.map((c, i) => html`<li key=${c.put} id=${`choice${i}`} role="option" aria-selected=${i === chosen ? "true" : "false"}
+					onMouseDown=${(/** @type {Event} */ e) => { e.preventDefault(); this.#take(c); }}>${c.shown}</li>`)}
+			</ul>`}
+			<textarea rows="1" dir="auto" value=${text} placeholder=${t.write} aria-label=${t.writeTo(place.name)} enterkeyhint="send" autocomplete="off"
+				role="combobox" aria-expanded=${choices.length > 0 ? "true" : "false"} aria-autocomplete="list" aria-controls="choices"
+				aria-activedescendant=${choices.length > 0 ? `choice${chosen}` : undefined}
+				ref=${(/** @type {HTMLTextAreaElement|null} */ el) => (this.box = el)}
+				onInput=${this.#input} onKeyDown=${this.#key} onPaste=${this.#paste} onBlur=${() => this.setState({ choices: [] })} />
+			${over > 0 && html`<span class="over" role="status">${t.over(number(over))}</span>`}
+			<button type="submit" class="send" aria-label=${t.send} title=${t.send} disabled=${!text.trim() || over > 0}>
+				<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M4 12 20 4l-5 16-3.5-6.5z" /><path d="m11.5 13.5 8.5-9.5" /></svg>
+			</button>
+		</form>`;
+	}
+}

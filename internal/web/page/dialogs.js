@@ -1,0 +1,180 @@
+// What opens over the room: sharing, searching, a day to go to, settings, and questions.
+import { html, useEffect, useRef, useState } from "./html.js";
+import { called } from "./log.js";
+import { kept } from "./keep.js";
+import { clock, day, exactly, languages, number, speak, t } from "./words.js";
+
+/**
+ * @typedef {import("./model.js").Model} Model
+ * @typedef {import("./ramai.js").Hit} Hit
+ */
+
+/** @param {{title: string, close: () => void, children?: any, wide?: boolean}} props */
+export function Dialog({ title, close, children, wide }) {
+	const ref = useRef(/** @type {HTMLDialogElement|null} */ (null));
+	useEffect(() => {
+		const from = /** @type {HTMLElement|null} */ (document.activeElement);
+		ref.current?.showModal();
+		return () => from?.focus?.();
+	}, []);
+	return html`<dialog ref=${ref} class=${wide ? "wide" : ""} aria-labelledby="title" onClose=${close}
+		onClick=${(/** @type {MouseEvent} */ e) => e.target === ref.current && close()}>
+		<div class="sheet">
+			<header><h2 id="title">${title}</h2><button type="button" class="icon" aria-label=${t.close} title=${t.close} onClick=${close}>
+				<svg viewBox="0 0 24 24" aria-hidden="true"><path d="m6 6 12 12M18 6 6 18" /></svg></button></header>
+			${children}
+		</div>
+	</dialog>`;
+}
+
+/** Has a text on the clipboard, where the browser lets pages do that. @param {string} text */
+async function copy(text) {
+	try {
+		await navigator.clipboard.writeText(text); // not there without https
+		return true;
+	} catch {
+		return false;
+	}
+}
+
+/** @param {{room: string, close: () => void}} props */
+export function Share({ room, close }) {
+	const link = new URL(room === "lobby" ? "/" : `/r/${room}`, location.href).href;
+	const [path, setPath] = useState({ d: "", size: 0 });
+	const [said, setSaid] = useState("");
+	const input = useRef(/** @type {HTMLInputElement|null} */ (null));
+	useEffect(() => {
+		import("./vendor/qr.js").then(({ generate }) => {
+			const code = generate(link);
+			let d = "";
+			for (let y = 0; y < code.size; y++) for (let x = 0; x < code.size; x++) if (code.get(x, y)) d += `M${x} ${y}h1v1h-1z`;
+			setPath({ d, size: code.size });
+		});
+	}, [link]);
+	return html`<${Dialog} title=${t.share} close=${close}>
+		<p>${t.shareText}</p>
+		<svg class="qr" viewBox=${`-4 -4 ${path.size + 8} ${path.size + 8}`} role="img" aria-label=${t.qr}>
+			<rect x="-4" y="-4" width="100%" height="100%" fill="#fff" /><path d=${path.d} fill="#000" />
+		</svg>
+		<div class="line"><input ref=${input} readonly value=${link} aria-label=${t.share} onFocus=${() => input.current?.select()} />
+		<button type="button" class="primary" onClick=${async () => {
+			const done = await copy(link);
+			if (!done) input.current?.focus();
+			setSaid(done ? t.copied : t.copyByHand);
+		}}>${t.copy}</button></div>
+		<p role="status">${said}</p>
+	<//>`;
+}
+
+/** Marks in a snippet; they count code points. @param {Hit} hit */
+function marked(hit) {
+	const points = [...hit.snippet];
+	const out = [];
+	let end = 0;
+	for (const [from, to] of hit.marks) {
+		out.push(points.slice(end, from).join(""), html`<mark>${points.slice(from, to).join("")}</mark>`);
+		end = to;
+	}
+	return [...out, points.slice(end).join("")];
+}
+
+/** @param {{model: Model, close: () => void, show: (room: string, n: number) => void}} props */
+export function Search({ model, close, show }) {
+	const [q, setQ] = useState("");
+	const [only, setOnly] = useState(true);
+	const [found, setFound] = useState(/** @type {{hits: Hit[], more: boolean, behind: number}|null} */ (null));
+	const [trouble, setTrouble] = useState("");
+	const room = only ? model.place.name : undefined;
+	const ask = async (/** @type {Hit|undefined} */ last) => {
+		if (!q.trim()) return setFound(null);
+		setTrouble("");
+		try {
+			const before = last && `${last.room}:${last.n}`;
+			const answer = await model.client.search(q, { room, before, limit: 30 });
+			setFound(last && found ? { ...answer, hits: [...found.hits, ...answer.hits] } : answer);
+		} catch (error) {
+			setTrouble(t.failedToLoad(error instanceof TypeError ? t.unreachable : /** @type {Error} */ (error).message));
+		}
+	};
+	return html`<${Dialog} title=${t.search} close=${close} wide>
+		<form class="line" onSubmit=${(/** @type {Event} */ e) => { e.preventDefault(); ask(undefined); }}>
+			<input type="search" autofocus value=${q} aria-label=${t.searchFor} placeholder=${t.searchFor} onInput=${(/** @type {any} */ e) => setQ(e.target.value)} />
+			<button class="primary">${t.search}</button>
+		</form>
+		<label class="check"><input type="checkbox" checked=${only} onChange=${() => setOnly(!only)} /> ${t.searchHere(model.place.name)}</label>
+		<div role="status">
+			${trouble && html`<p class="trouble">${trouble}</p>`}
+			${found && found.hits.length === 0 && html`<p>${t.searchNone}</p>`}
+			${found && found.behind > 0 && html`<p>${t.searchBehind(number(found.behind))}</p>`}
+		</div>
+		<ul class="hits">
+			${found?.hits.map((hit) => html`<li key=${`${hit.room}:${hit.n}`}><button type="button" onClick=${() => { close(); show(hit.room, hit.n); }}>
+				<span class="by"><bdi>${called(hit)}</bdi> <time title=${exactly(hit.at)}>${day(hit.at)}, ${clock(hit.at)}</time>${!only && html` <span>${hit.room}</span>`}</span>
+				<span class="text" dir="auto">${marked(hit)}</span>
+			</button></li>`)}
+		</ul>
+		${found?.more && html`<button type="button" onClick=${() => ask(found.hits.at(-1))}>${t.searchMore}</button>`}
+	<//>`;
+}
+
+/** @param {{model: Model, close: () => void, show: (room: string, n: number) => void}} props */
+export function Jump({ model, close, show }) {
+	const [date, setDate] = useState(new Date().toLocaleDateString("sv")); // as the input has it
+	const [said, setSaid] = useState("");
+	const go = async () => {
+		setSaid(t.loading);
+		try {
+			const n = await model.place.find(new Date(`${date}T00:00`).getTime());
+			if (!n) return setSaid(t.jumpNone);
+			close();
+			show(model.place.name, n);
+		} catch (error) {
+			setSaid(t.failedToLoad(error instanceof TypeError ? t.unreachable : /** @type {Error} */ (error).message));
+		}
+	};
+	return html`<${Dialog} title=${t.jump} close=${close}>
+		<form class="line" onSubmit=${(/** @type {Event} */ e) => { e.preventDefault(); go(); }}>
+			<input type="date" required value=${date} aria-label=${t.jump} onInput=${(/** @type {any} */ e) => setDate(e.target.value)} />
+			<button class="primary">${t.jumpGo}</button>
+		</form>
+		<p role="status">${said}</p>
+	<//>`;
+}
+
+/** @param {{model: Model, close: () => void, appear: (theme: string) => void}} props */
+export function Settings({ model, close, appear }) {
+	const [said, setSaid] = useState("");
+	const can = "Notification" in window && window.isSecureContext;
+	const [on, setOn] = useState(Boolean(kept.get(can ? "notify" : "sound", false)));
+	const alert = async () => {
+		if (can && !on && (await Notification.requestPermission()) !== "granted") return setSaid(t.notifyDenied);
+		kept.set(can ? "notify" : "sound", !on);
+		setOn(!on);
+	};
+	return html`<${Dialog} title=${t.settings} close=${close}>
+		<label class="choice">${t.theme} <select value=${kept.get("theme", "auto")} onChange=${(/** @type {any} */ e) => { kept.set("theme", e.target.value); appear(e.target.value); }}>
+			${Object.entries(t.themes).map(([key, name]) => html`<option value=${key} selected=${key === kept.get("theme", "auto")}>${name}</option>`)}
+		</select></label>
+		<label class="choice">${t.languageChoice} <select onChange=${async (/** @type {any} */ e) => { kept.set("language", e.target.value); await speak(e.target.value); model.changed(); }}>
+			<option value="" selected=${!kept.get("language")}>${t.languageAuto}</option>
+			${languages.map((l) => html`<option value=${l} selected=${l === kept.get("language")}>${new Intl.DisplayNames([l], { type: "language" }).of(l)}</option>`)}
+		</select></label>
+		${!can && html`<p>${t.notifyInsecure}</p>`}
+		<label class="check"><input type="checkbox" checked=${on} onChange=${alert} /> ${can ? t.notify : t.sound}</label>
+		<p role="status">${said}</p>
+		<h3>${t.keys}</h3>
+		<dl class="keys">${t.keyList.map(([key, what]) => html`<div key=${key}><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`)}</dl>
+	<//>`;
+}
+
+/** @param {{lines: number, bytes: number, count: number, fits: boolean, done: (how: "one"|"many"|"") => void}} props */
+export function LongPaste({ lines, bytes, count, fits, done }) {
+	return html`<${Dialog} title=${t.longPaste} close=${() => done("")}>
+		<p>${t.longPasteText(number(lines), number(bytes))}</p>
+		<div class="buttons">
+			${fits && html`<button type="button" class="primary" onClick=${() => done("one")}>${t.pasteOne}</button>`}
+			${(!fits || count > 1) && html`<button type="button" onClick=${() => done("many")}>${t.pasteMany(number(count))}</button>`}
+			<button type="button" onClick=${() => done("")}>${t.cancel}</button>
+		</div>
+	<//>`;
+}

@@ -1,0 +1,7 @@
+// What all of the page's parts are made with. Texts become text nodes; nothing here, and nothing else, makes HTML of them.
+import { h } from "./vendor/preact.js";
+import htm from "./vendor/htm.js";
+
+export { Component, render, Fragment } from "./vendor/preact.js";
+export { useEffect, useLayoutEffect, useRef, useState, useMemo, useCallback } from "./vendor/hooks.js";
+export const html = htm.bind(h);

@@ -1,0 +1,365 @@
+// What the page knows: the connection, the rooms, what was read, what is not said yet. It draws nothing; whatever
+// changes is told as "change", at most once a frame.
+import { connect, newSession } from "./ramai.js";
+import { here, kept } from "./keep.js";
+import { mentionsName } from "./text.js";
+import { Sluice, Timeline } from "./timeline.js";
+
+/**
+ * @typedef {import("./ramai.js").Message} Message
+ * @typedef {import("./ramai.js").Sent} Sent
+ * @typedef {import("./ramai.js").Room} Room
+ * @typedef {import("./ramai.js").Client} Client
+ */
+
+// Between two drawings, in ms: of a page that nobody sees, and in a flood, so that frames are left for what a person does.
+const HIDDEN = 250;
+const FLOODED = 100;
+
+const PAGE = 100; // messages loaded at once
+
+/** One room, as it is shown. */
+export class Place {
+	timeline = new Timeline();
+	sluice = new Sluice();
+	/** @type {Message[]} came since the last frame */
+	came = [];
+	/** @type {Sent[]} said here, until the echo stands in the log */
+	sent = [];
+	draft = "";
+	read = 0; // the highest number that was looked at
+	mentioned = 0; // unread mentions
+	loading = false;
+	trouble = ""; // why the last loading failed
+	wasReset = false;
+	announce = ""; // for who listens to the page
+	paused = 0; // messages that came while paused
+	looked = { from: 0, to: 0 }; // the numbers in view, if the end is not
+
+	/** @param {Model} model @param {Room} room */
+	constructor(model, room) {
+		this.model = model;
+		this.room = room;
+		this.name = room.name;
+		const was = kept.get(`read.${this.name}`, { log: "", n: 0 });
+		this.draft = kept.get(`draft.${this.name}`, "");
+		let first = true;
+		room.on("joined", ({ n, first: oldest, reset }) => {
+			const t = this.timeline;
+			if (reset) {
+				t.reset();
+				this.came = [];
+				this.wasReset = true;
+			}
+			if (first || reset) {
+				this.read = was.log === room.log ? Math.min(was.n, n) : n;
+				if (first && was.log && was.log !== room.log) this.wasReset = true;
+				t.first = oldest;
+				t.unread = n > this.read ? this.read : -1;
+				first = false;
+			}
+			t.head = Math.max(t.head, n);
+			model.changed();
+		});
+		room.on("message", (m) => {
+			this.came.push(m);
+			if (m.by !== model.client.by && m.n > this.read && mentionsName(m.text, model.client.name)) {
+				this.mentioned++;
+				model.emit("mention", this, m);
+			}
+			model.changed();
+		});
+		room.on("gap", ({ from, to }) => {
+			this.timeline.lose(from, to);
+			model.changed();
+		});
+		for (const event of ["presence", "typing"]) room.on(event, () => model.changed());
+	}
+
+	/** How many messages were not looked at. */
+	get unread() {
+		return this.room.log ? Math.max(0, this.timeline.head - Math.max(this.read, this.timeline.first - 1)) : 0;
+	}
+
+	/** @param {Message} m */
+	important = (m) => m.by === this.model.client.by || mentionsName(m.text, this.model.client.name);
+
+	/** Shows what came. @param {number} now ms */
+	settle(now) {
+		const came = this.came;
+		const { through, sampled } = this.sluice.take(now, came, this.important);
+		this.came = [];
+		if (came.length > 0) this.timeline.head = Math.max(this.timeline.head, came[came.length - 1].n);
+		if (this.sluice.paused) {
+			this.paused += came.length;
+		} else {
+			this.timeline.add(through);
+			if (sampled) for (const m of through) this.timeline.sampled.add(m.n);
+		}
+		this.timeline.trim(this.looked.from, this.looked.to);
+		this.sent = this.sent.filter((s) => s.state !== "saved" || (!this.timeline.has(s.n) && s.n > this.room.n));
+		this.#tell(came);
+	}
+
+	/** @param {Message[]} came */
+	#tell(came) {
+		const others = came.filter((m) => m.by !== this.model.client.by && m.n > this.read);
+		if (others.length > 0) this.model.emit("told", this, others);
+	}
+
+	pause() {
+		if (this.sluice.paused) return;
+		this.sluice.paused = true;
+		this.paused = 0;
+		this.model.changed();
+	}
+
+	resume() {
+		if (!this.sluice.paused) return;
+		this.timeline.add(this.sluice.resume());
+		this.paused = 0;
+		this.model.changed();
+	}
+
+	/** Notes that everything up to n was looked at. @param {number} n */
+	readTo(n) {
+		if (n <= this.read) return;
+		this.read = n;
+		if (this.read >= this.timeline.head) this.mentioned = 0;
+		kept.set(`read.${this.name}`, { log: this.room.log, n });
+		this.model.changed();
+	}
+
+	/** Puts the rule where reading stopped, or takes it away if all is read. */
+	rule() {
+		this.timeline.unread = this.unread > 0 ? this.read : -1;
+	}
+
+	/** @param {string} draft */
+	keepDraft(draft) {
+		this.draft = draft;
+		kept.set(`draft.${this.name}`, draft);
+	}
+
+	/**
+	 * Loads messages: before a number, after one, or the newest.
+	 * @param {{before?: number, after?: number, limit?: number}} ask
+	 */
+	async load(ask) {
+		if (this.loading) return false;
+		this.loading = true;
+		this.trouble = "";
+		this.model.changed();
+		try {
+			const page = await this.room.history({ limit: PAGE, ...ask });
+			if (page.log !== this.room.log) return false;
+			const { messages } = page;
+			const t = this.timeline;
+			const from = ask.after !== undefined ? ask.after + 1 : t.first;
+			if (page.first > from) t.lose(from, page.first - 1);
+			for (let i = 1; i < messages.length; i++) t.lose(messages[i - 1].n + 1, messages[i].n - 1);
+			t.add(messages);
+			for (const m of messages) t.sampled.delete(m.n);
+			return true;
+		} catch (error) {
+			this.trouble = error instanceof TypeError ? "unreachable" : String(error instanceof Error ? error.message : error);
+			return false;
+		} finally {
+			this.loading = false;
+			this.model.changed();
+		}
+	}
+
+	/** Sees to it that a message and what is around it are here. @param {number} n */
+	async around(n) {
+		if (this.timeline.has(n) && this.timeline.has(n + 1)) return true;
+		return this.load({ before: n + PAGE / 2, limit: PAGE });
+	}
+
+	/**
+	 * Finds the first message of a time or later, by asking for single ones.
+	 * @param {number} time ms @returns {Promise<number>} its number; 0: there is none
+	 */
+	async find(time) {
+		let [low, high] = [this.timeline.first, this.timeline.head + 1]; // it is in low…high
+		for (let tries = 0; low < high && tries < 40; tries++) {
+			const middle = (low + high) >> 1;
+			const { messages } = await this.room.client.patiently(() => this.room.history({ after: middle - 1, limit: 1 }));
+			if (messages.length === 0) high = middle;
+			else if (Date.parse(messages[0].at) >= time) high = middle;
+			else low = messages[0].n + 1;
+		}
+		return low > this.timeline.head ? 0 : low;
+	}
+}
+
+/** Everything. Events: change(); mention(Place, Message); told(Place, Message[]): they came, and others said them. */
+export class Model {
+	/** @type {Map<string, Place>} */
+	places = new Map();
+	/** @type {Client} */
+	client;
+	/** @type {Place} the one that is looked at */
+	place;
+	lost = 0; // since when there is no connection, if it is not for a moment
+	/** @type {{new: number, gone: number}|null} what there was to catch up on, for a few seconds after */
+	caught = null;
+	/** @type {Map<string, {n: number, first: number}>} where each room was when the connection broke */
+	#before = new Map();
+	/** @type {Map<string, ((...args: any[]) => void)[]>} */
+	#listeners = new Map();
+	#due = false;
+
+	/** @param {string} room the one to begin with */
+	constructor(room) {
+		const session = kept.get("session") ?? newSession();
+		kept.set("session", session);
+		const first = connect(room === "lobby" ? "/" : `/r/${room}`, { session, name: kept.get("name", ""), unsaid: here.get("unsaid", []) });
+		this.client = first.client;
+		this.place = this.#place(first);
+		for (const name of kept.get("rooms", []).slice(0, 7)) if (name !== room) this.#place(this.client.join(name));
+		this.#keepRooms();
+		for (const sent of this.client.outbox) this.places.get(sent.room)?.sent.push(sent);
+		this.client.on("state", () => this.#stateChanged());
+		this.client.on("name", () => {
+			if (this.client.name) kept.set("name", this.client.name);
+			this.changed();
+		});
+		this.client.on("sent", (sent) => this.#sentChanged(sent));
+		document.addEventListener("visibilitychange", () => this.changed());
+		setInterval(() => this.changed(), 1000); // times of day, and a flood that has ended
+	}
+
+	/** @param {string} event @param {(...args: any[]) => void} f */
+	on(event, f) {
+		this.#listeners.set(event, [...(this.#listeners.get(event) ?? []), f]);
+	}
+
+	/** @param {string} event @param {...any} args */
+	emit(event, ...args) {
+		for (const f of this.#listeners.get(event) ?? []) f(...args);
+	}
+
+	/** Has everything drawn at the next frame; a hidden page has none, and is not to grow meanwhile. */
+	changed() {
+		if (this.#due) return;
+		this.#due = true;
+		const draw = () => {
+			this.#due = false;
+			const now = performance.now();
+			for (const place of this.places.values()) place.settle(now);
+			this.emit("change");
+		};
+		if (document.visibilityState === "hidden") setTimeout(draw, HIDDEN);
+		else if (this.place.sluice.flooded) setTimeout(() => requestAnimationFrame(draw), FLOODED);
+		else requestAnimationFrame(draw);
+	}
+
+	/** @param {Room} room */
+	#place(room) {
+		const place = new Place(this, room);
+		this.places.set(room.name, place);
+		return place;
+	}
+
+	#keepRooms() {
+		kept.set("rooms", [...this.places.keys()]);
+	}
+
+	get roomsFull() {
+		return this.places.size >= this.client.maxRooms;
+	}
+
+	/** Looks at a room. False: there are too many. @param {string} name */
+	open(name) {
+		let place = this.places.get(name);
+		if (!place) {
+			if (this.roomsFull) return false;
+			place = this.#place(this.client.join(name));
+			this.#keepRooms();
+		}
+		if (place !== this.place) {
+			this.place.looked = { from: 0, to: 0 };
+			this.place = place;
+			place.rule();
+		}
+		this.changed();
+		return true;
+	}
+
+	/** @param {string} name */
+	leave(name) {
+		const place = this.places.get(name);
+		if (!place || this.places.size < 2) return;
+		place.room.leave();
+		this.places.delete(name);
+		this.#keepRooms();
+		if (place === this.place) this.place = [...this.places.values()][0];
+		this.changed();
+	}
+
+	/** @param {string} text */
+	say(text) {
+		this.place.resume();
+		this.place.room.say(text);
+	}
+
+	/** @param {Sent} sent */
+	#sentChanged(sent) {
+		const place = this.places.get(sent.room);
+		if (place) {
+			if (!this.client.outbox.includes(sent) && sent.state !== "saved") place.sent = place.sent.filter((s) => s !== sent);
+			else if (!place.sent.includes(sent) && sent.state !== "saved") place.sent.push(sent);
+		}
+		here.set("unsaid", this.client.unsaid);
+		this.changed();
+	}
+
+	#stateChanged() {
+		const now = Date.now();
+		if (this.client.state === "live") {
+			if (this.lost) this.#whenCaughtUp();
+			this.lost = 0;
+		} else if (!this.lost) {
+			this.lost = now;
+			this.caught = null;
+			for (const [name, place] of this.places) this.#before.set(name, { n: place.room.n, first: place.room.first });
+			setTimeout(() => this.changed(), 2100);
+		}
+		this.changed();
+	}
+
+	/** Whether the loss is to be spoken of. */
+	get offline() {
+		return this.lost > 0 && Date.now() - this.lost > 2000;
+	}
+
+	/** Says what the break was worth, once everything is here. */
+	#whenCaughtUp() {
+		if (!this.offline || ![...this.#before.values()].some((b) => b.n > 0)) return;
+		const end = Date.now() + 30_000;
+		const look = () => {
+			const rooms = [...this.places.values()].map((p) => p.room);
+			if (this.client.state !== "live" || Date.now() > end) return;
+			if (rooms.some((r) => !r.live || r.behind > 0)) {
+				setTimeout(look, 100);
+				return;
+			}
+			const caught = { new: 0, gone: 0 };
+			for (const room of rooms) {
+				const before = this.#before.get(room.name);
+				if (!before) continue;
+				const gone = Math.max(0, room.first - 1 - Math.max(before.n, before.first - 1));
+				caught.gone += gone;
+				caught.new += Math.max(0, room.n - before.n - gone);
+			}
+			this.caught = caught;
+			this.changed();
+			setTimeout(() => {
+				if (this.caught === caught) this.caught = null;
+				this.changed();
+			}, 5000);
+		};
+		look();
+	}
+}

@@ -1,0 +1,766 @@
+// ramai.js: a room of a ramai server, for pages.
+//
+//   import { connect } from "https://chat.example.org/ramai.js";
+//   const room = connect("https://chat.example.org/r/lobby");
+//   room.on("message", (m) => console.log(m.from, m.text));
+//   room.say("Hello!");
+//
+// It speaks ramai.v1 over a WebSocket, and where none comes through, server-sent events and POST. After a break it comes
+// back by itself and goes on exactly where it was. What is said is kept in order until it is on the server's disk, and
+// said once, however often the connection breaks. See docs/PAGE.md.
+
+/**
+ * @typedef {{room: string, n: number, at: string, by: string, from: string, id: string, text: string}} Message
+ * @typedef {{log: string, n: number}} Position
+ * @typedef {{messages: Message[], more: boolean, log: string, first: number}} Page
+ * @typedef {{by: string, from: string}} Typist
+ * @typedef {{room: string, n: number, from: string, by: string, id: string, at: string, snippet: string, marks: number[][]}} Hit
+ *
+ * @typedef {object} Options
+ * @property {string} [session] the secret that makes you the same sender again; drawn anew without it
+ * @property {string} [name] the name you want
+ * @property {number} [last] how many of the newest messages come first (0 to 500; 50 without it)
+ * @property {Position} [after] go on after this position instead
+ * @property {Unsaid[]} [unsaid] what an earlier page had not got settled, see Client.unsaid
+ * @property {"auto"|"socket"|"http"} [via] auto: a WebSocket, or HTTP where none comes through
+ *
+ * @typedef {{id: string, room: string, text: string}} Unsaid
+ */
+
+const PROTOCOL = "ramai.v1";
+const WINDOW = 16; // messages on their way at once: what the server would refuse as too fast, it would refuse all together
+const SILENCE = 20_000; // ms without a sign of the server until it is asked for one
+const DEAD = 15_000; // ms more until the connection counts as broken
+const STREAM_DEAD = 60_000; // ms without anything over HTTP, where the server sends a comment every 25 s
+const HURRY = 4_000; // the same after this device slept or changed its network
+const SOCKET_AGAIN = 60_000; // ms over HTTP until a socket is tried again
+const HTTP_ROOMS = 4; // streams at once over HTTP; browsers have 6 connections a server
+
+const text = new TextEncoder();
+
+/** A source of events. */
+class Emitter {
+	/** @type {Map<string, Set<(...args: any[]) => void>>} */
+	#listeners = new Map();
+
+	/**
+	 * Calls f whenever something happens. Returns what ends that.
+	 * @param {string} event
+	 * @param {(...args: any[]) => void} f
+	 */
+	on(event, f) {
+		let set = this.#listeners.get(event);
+		if (!set) this.#listeners.set(event, (set = new Set()));
+		set.add(f);
+		return () => set.delete(f);
+	}
+
+	/** @param {string} event @param {...any} args */
+	emit(event, ...args) {
+		for (const f of [...(this.#listeners.get(event) ?? [])]) {
+			try {
+				f(...args);
+			} catch (error) {
+				console.error(error); // a listener's fault is not the connection's
+			}
+		}
+	}
+}
+
+/** What a server says no with. */
+export class Refusal extends Error {
+	/** @param {string} code one of the closed list of the protocol @param {string} reason for people */
+	constructor(code, reason, retryAfter = 0) {
+		super(reason);
+		this.code = code;
+		this.reason = reason;
+		this.retryAfter = retryAfter; // ms
+	}
+}
+
+/** Something said, and what became of it. */
+export class Sent {
+	/** @type {"waiting"|"sending"|"saved"|"failed"} */
+	state = "waiting";
+	/** @type {Refusal|null} why it failed */
+	why = null;
+	n = 0; // its number, once it is saved
+	at = "";
+	tried = false; // it may be on the server's disk
+
+	/** @param {string} id @param {string} room @param {string} text */
+	constructor(id, room, text) {
+		this.id = id;
+		this.room = room;
+		this.text = text;
+		/** Resolves with this once it is saved; rejects with a Refusal. @type {Promise<Sent>} */
+		this.saved = new Promise((resolve, reject) => {
+			this.resolve = resolve;
+			this.reject = reject;
+		});
+		this.saved.catch(() => {}); // who does not ask is not to hear of it
+	}
+}
+
+/** @param {number} bytes */
+function random(bytes) {
+	const b = crypto.getRandomValues(new Uint8Array(bytes));
+	return btoa(String.fromCharCode(...b)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}
+
+/** A fresh secret. */
+export const newSession = () => random(16);
+
+/** How many bytes of the limit a text takes. @param {string} s */
+export const size = (s) => text.encode(s).length;
+
+/**
+ * A room of a client. Events:
+ * - message(Message), in order, each once
+ * - gap({from, to}): numbers that are gone for good
+ * - joined({n, first, count, reset}): the room as it is; what was missed follows. reset: it is another history
+ * - presence(), typing(): count, names and typists have changed
+ */
+export class Room extends Emitter {
+	log = "";
+	n = 0; // the newest number heard here
+	head = 0; // the newest there is, as far as is known
+	first = 1; // the oldest that is kept
+	count = 0; // connections
+	/** @type {string[]} */
+	names = [];
+	/** @type {Typist[]} */
+	typists = [];
+	live = false; // joined on this connection
+
+	/** @param {Client} client @param {string} name @param {number} last */
+	constructor(client, name, last) {
+		super();
+		this.client = client;
+		this.name = name;
+		this.last = last;
+	}
+
+	/** How many messages are known of and have not come yet. */
+	get behind() {
+		return Math.max(0, this.head - this.n);
+	}
+
+	/** @param {string} text */
+	say(text) {
+		return this.client.say(this.name, text);
+	}
+
+	/** Tells the others that somebody writes here. Call it as often as you like. */
+	typing() {
+		this.client.typing(this.name);
+	}
+
+	/**
+	 * A page of the past: before a number, after one, or the newest.
+	 * @param {{before?: number, after?: number, limit?: number}} [ask]
+	 * @returns {Promise<Page>}
+	 */
+	history(ask = {}) {
+		return this.client.get(`/api/v1/rooms/${this.name}/messages`, ask);
+	}
+
+	leave() {
+		this.client.leave(this.name);
+	}
+}
+
+/**
+ * A connection to a server that is made again whenever it breaks. Events:
+ * - state(): state, retryAt, via or latency have changed
+ * - name(): it holds another name now
+ * - sent(Sent): something said has got further, is new, or was withdrawn
+ * - refused(Refusal): something other than a message was
+ */
+export class Client extends Emitter {
+	/** @type {"connecting"|"live"|"waiting"|"closed"} */
+	state = "connecting";
+	/** @type {"socket"|"http"} */
+	via = "socket";
+	retryAt = 0; // when it is tried again, by Date.now()
+	since = Date.now(); // since when the state is not live
+	by = ""; // who you are on your messages
+	name = ""; // the name held
+	limits = { text: 4000, frame: 65536, rate: 5, burst: 20, rooms: 8 };
+	/** @type {Map<string, Room>} */
+	rooms = new Map();
+	/** @type {Sent[]} what was said and is not settled, in order */
+	outbox = [];
+
+	/** @type {WebSocket|null} */
+	#socket = null;
+	/** @type {Map<string, AbortController>} the streams over HTTP, a room each */
+	#streams = new Map();
+	#attempt = 0;
+	#cursor = 0; // of the outbox, the first not sent over this connection
+	#held = 0; // nothing is said before this time, as the server asked
+	#gate = ""; // the id that the server waits for, having refused it
+	#posting = false;
+	#heard = 0; // when something came last
+	#asked = 0; // when the server was asked for a sign, if it has not answered
+	#socketFailed = 0; // in a row, without having been open
+	#socketTried = 0;
+	#typed = 0;
+	#welcomes = 0;
+	/** @type {ReturnType<typeof setTimeout>|undefined} */
+	#again;
+	/** @type {ReturnType<typeof setTimeout>|undefined} */
+	#sayAgain;
+	#watch;
+
+	/** @param {URL} base @param {Options} options */
+	constructor(base, options) {
+		super();
+		this.base = base;
+		this.session = options.session || newSession();
+		this.wanted = options.name ?? "";
+		this.how = options.via ?? "auto";
+		for (const u of options.unsaid ?? []) {
+			const sent = new Sent(u.id, u.room, u.text);
+			sent.tried = true;
+			this.outbox.push(sent);
+		}
+		this.#watch = setInterval(() => this.#look(), 1000);
+		for (const [target, event] of this.#wakers()) target.addEventListener(event, this.#wake);
+		queueMicrotask(() => this.#connect());
+	}
+
+	/** What is to be kept where a reload does not reach it, and given to the next connect. @returns {Unsaid[]} */
+	get unsaid() {
+		return this.outbox.filter((s) => s.state !== "saved").map(({ id, room, text }) => ({ id, room, text }));
+	}
+
+	/** Rooms there may be on a connection. */
+	get maxRooms() {
+		return this.via === "http" ? HTTP_ROOMS : this.limits.rooms;
+	}
+
+	/**
+	 * Hears a room, from now on and over every break.
+	 * @param {string} name @param {{last?: number, after?: Position}} [from]
+	 */
+	join(name, { last = 50, after } = {}) {
+		let room = this.rooms.get(name);
+		if (room) return room;
+		room = new Room(this, name, last);
+		if (after) [room.log, room.n, room.head] = [after.log, after.n, after.n];
+		this.rooms.set(name, room);
+		if (this.state === "live") this.#enter(room);
+		return room;
+	}
+
+	/** @param {string} name */
+	leave(name) {
+		this.rooms.delete(name);
+		this.#streams.get(name)?.abort();
+		this.#send({ type: "leave", room: name });
+	}
+
+	/** @param {string} room @param {string} text */
+	say(room, text) {
+		const sent = new Sent(random(9), room, text);
+		this.outbox.push(sent);
+		this.emit("sent", sent);
+		this.#flush();
+		return sent;
+	}
+
+	/**
+	 * Takes back something that is not on the server's disk for certain: it failed, or was never sent. False: too late.
+	 * @param {Sent} sent
+	 */
+	withdraw(sent) {
+		const i = this.outbox.indexOf(sent);
+		if (i < 0 || (sent.state !== "failed" && sent.tried && this.#gate !== sent.id)) return false;
+		this.outbox.splice(i, 1);
+		if (i < this.#cursor) this.#cursor--;
+		if (this.#gate === sent.id) this.#drop("withdrawn"); // on this connection the server would wait for it in vain
+		sent.reject?.(new Refusal("withdrawn", "it was taken back"));
+		this.emit("sent", sent);
+		return true;
+	}
+
+	/** Says again what failed. @param {Sent} sent */
+	again(sent) {
+		if (sent.state !== "failed" || !this.withdraw(sent)) return sent;
+		return this.say(sent.room, sent.text);
+	}
+
+	/** Asks for a name; an empty one gives it up. Settled by a name or refused event. @param {string} name */
+	rename(name) {
+		this.wanted = name;
+		return this.#send({ type: "name", name });
+	}
+
+	/** @param {string} room */
+	typing(room) {
+		if (Date.now() - this.#typed < 3000 || !this.#send({ type: "typing", room })) return;
+		this.#typed = Date.now();
+	}
+
+	/** @param {string} q @param {{room?: string, before?: string, limit?: number}} [within] @returns {Promise<{hits: Hit[], more: boolean, behind: number}>} */
+	search(q, within = {}) {
+		return this.get("/api/v1/search", { q, ...within });
+	}
+
+	/**
+	 * Asks the API. Rejects with a Refusal, or a TypeError if the server cannot be reached.
+	 * @param {string} path @param {Record<string, string|number|undefined>} params @returns {Promise<any>}
+	 */
+	async get(path, params = {}) {
+		const url = new URL(path, this.base);
+		for (const [key, value] of Object.entries(params)) if (value !== undefined) url.searchParams.set(key, String(value));
+		const response = await fetch(url, { headers: { Authorization: `Bearer ${this.session}` }, credentials: "omit" });
+		const body = await response.json().catch(() => ({}));
+		if (!response.ok) throw refusalOf(response, body);
+		return body;
+	}
+
+	/**
+	 * Does what asks the API, and again as often as it is told to wait.
+	 * @template T @param {() => Promise<T>} ask @returns {Promise<T>}
+	 */
+	async patiently(ask) {
+		for (;;) {
+			try {
+				return await ask();
+			} catch (error) {
+				if (!(error instanceof Refusal) || !error.retryAfter || this.state === "closed") throw error;
+				await new Promise((done) => setTimeout(done, error.retryAfter));
+			}
+		}
+	}
+
+	/** Tries now what would be tried later. */
+	hurry() {
+		if (this.state === "waiting") this.#connect();
+	}
+
+	close() {
+		clearInterval(this.#watch);
+		for (const [target, event] of this.#wakers()) target.removeEventListener(event, this.#wake);
+		this.#end();
+		this.#become("closed");
+	}
+
+	// The connection.
+
+	#connect() {
+		this.#end();
+		this.#become("connecting");
+		const now = Date.now();
+		if (this.how === "http" || (this.#socketFailed > 1 && this.how === "auto" && now - this.#socketTried < SOCKET_AGAIN)) {
+			this.#overHTTP();
+			return;
+		}
+		this.#socketTried = now;
+		const url = new URL("/", this.base);
+		url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+		/** @type {WebSocket} */
+		let socket;
+		try {
+			socket = new WebSocket(url, PROTOCOL);
+		} catch {
+			this.#socketFailed++;
+			this.#broken();
+			return;
+		}
+		this.#socket = socket;
+		this.#heard = now;
+		socket.onopen = () => {
+			this.#socketFailed = 0;
+			this.via = "socket";
+			this.#welcomes = 0;
+			this.#send({ type: "hello", session: this.session });
+			this.#start();
+		};
+		socket.onmessage = (event) => {
+			this.#heard = Date.now();
+			this.#asked = 0;
+			let frame;
+			try {
+				frame = JSON.parse(event.data);
+			} catch {
+				return;
+			}
+			if (socket === this.#socket) this.#take(frame);
+		};
+		socket.onclose = () => {
+			if (socket !== this.#socket) return;
+			if (this.state === "connecting") this.#socketFailed++;
+			this.#broken();
+		};
+	}
+
+	/** Begins anew on a connection that has just come to be: joins, and says what is not settled, in order. */
+	#start() {
+		this.#cursor = 0;
+		this.#gate = "";
+		this.#held = 0;
+		for (const sent of this.outbox) if (sent.state === "sending") sent.state = "waiting";
+		for (const room of this.rooms.values()) this.#enter(room);
+		this.#flush();
+	}
+
+	/** @param {Room} room */
+	#enter(room) {
+		if (this.via === "http") {
+			this.#stream(room);
+			return;
+		}
+		const from = room.log ? { after: { log: room.log, n: room.n } } : { last: room.last };
+		this.#send({ type: "join", room: room.name, ...from });
+	}
+
+	/** @param {object} frame */
+	#send(frame) {
+		if (this.#socket?.readyState !== WebSocket.OPEN) return false;
+		this.#socket.send(JSON.stringify(frame));
+		return true;
+	}
+
+	/** Ends what there is of a connection, without a word. */
+	#end() {
+		clearTimeout(this.#again);
+		clearTimeout(this.#sayAgain);
+		const socket = this.#socket;
+		this.#socket = null;
+		socket?.close();
+		for (const stream of this.#streams.values()) stream.abort();
+		this.#streams.clear();
+		this.#asked = 0;
+		for (const room of this.rooms.values()) {
+			room.live = false;
+			room.typists = [];
+		}
+	}
+
+	/** @param {string} why for whoever reads along */
+	#drop(why) {
+		console.debug("ramai: beginning anew:", why);
+		this.#broken(0);
+	}
+
+	/** The connection is gone; a time later it is made again. @param {number} [after] ms */
+	#broken(after = Math.random() * Math.min(10_000, 100 * 2 ** this.#attempt)) {
+		if (this.state === "closed") return;
+		this.#attempt++;
+		this.#end();
+		this.retryAt = Date.now() + after;
+		this.#become("waiting");
+		this.#again = setTimeout(() => this.#connect(), after);
+	}
+
+	/** @param {Client["state"]} state */
+	#become(state) {
+		if (this.state === "live" && state !== "live") this.since = Date.now();
+		this.state = state;
+		this.emit("state");
+	}
+
+	/** Looks after the connection, once a second. */
+	#look() {
+		const now = Date.now();
+		if (this.#streams.size > 0 && now - this.#heard > STREAM_DEAD) {
+			this.#broken();
+			return;
+		}
+		if (!this.#socket) return;
+		if (this.#asked && now > this.#asked) {
+			this.#broken();
+		} else if (!this.#asked && now - this.#heard > SILENCE) {
+			this.#ask(DEAD);
+		}
+	}
+
+	/** Wants a sign of the server within a time. @param {number} within ms */
+	#ask(within) {
+		this.#asked = Date.now() + within;
+		this.#send({ type: "ping", id: "1" });
+	}
+
+	#wake = () => {
+		if (document.visibilityState === "hidden") return;
+		if (this.state === "waiting") this.#connect();
+		else if (this.#socket && !this.#asked && Date.now() - this.#heard > 2000) this.#ask(HURRY);
+	};
+
+	/** @returns {[EventTarget, string][]} */
+	#wakers() {
+		return [[window, "online"], [window, "pageshow"], [document, "visibilitychange"]];
+	}
+
+	// What comes.
+
+	/** @param {any} f */
+	#take(f) {
+		switch (f.type) {
+			case "welcome":
+				this.limits = f.limits;
+				if (++this.#welcomes < 2) return; // the second one answers hello, and is final
+				this.by = f.by;
+				this.#named(f.name);
+				if (this.wanted && this.wanted !== f.name) this.rename(this.wanted);
+				this.#alive();
+				return;
+			case "name":
+				this.#named(f.name);
+				return;
+			case "saved":
+				this.#settle(f.id, f.n, f.at);
+				return;
+			case "refused":
+				this.#refused(f);
+				return;
+			case "error":
+				this.emit("refused", new Refusal(f.code, f.reason, f.retry_after_ms));
+				return;
+			case "restarting":
+				this.#attempt = 0;
+				this.#broken(f.retry_after_ms);
+				return;
+		}
+		const room = this.rooms.get(f.room);
+		if (room) this.#hear(room, f);
+	}
+
+	/** The server has answered: this connection will do. */
+	#alive() {
+		this.#attempt = 0;
+		this.retryAt = 0;
+		if (this.state !== "live") this.#become("live");
+	}
+
+	/** @param {string} name */
+	#named(name) {
+		this.name = name;
+		if (!this.wanted) this.wanted = name;
+		this.emit("name");
+	}
+
+	/** @param {Room} room @param {any} f */
+	#hear(room, f) {
+		switch (f.type) {
+			case "joined":
+			case "reset": {
+				const reset = f.reset === true || f.type === "reset";
+				if (reset || !room.log) room.n = Math.max(0, f.n - (reset ? 50 : room.last), f.first - 1);
+				room.log = f.log;
+				room.head = f.n;
+				room.first = f.first;
+				room.count = f.count;
+				room.live = true;
+				room.emit("joined", { n: f.n, first: f.first, count: f.count, reset });
+				return;
+			}
+			case "message":
+				if (f.n <= room.n) return;
+				room.n = f.n;
+				room.head = Math.max(room.head, f.n);
+				if (this.#settle(f.id, f.n, f.at, f)) this.by ||= f.by;
+				room.emit("message", f);
+				return;
+			case "gap":
+				room.n = Math.max(room.n, f.to);
+				room.first = Math.max(room.first, f.to + 1);
+				room.emit("gap", { from: f.from, to: f.to });
+				return;
+			case "presence":
+				room.count = f.count;
+				room.names = f.names ?? [];
+				room.emit("presence");
+				return;
+			case "typing":
+				room.typists = f.by ?? [];
+				room.emit("typing");
+				return;
+		}
+		if (typeof f.n === "number") room.n = Math.max(room.n, f.n); // a kind of event that is newer than this program
+	}
+
+	// What is said.
+
+	/** Sends what may be sent. */
+	#flush() {
+		if (this.state === "closed") return;
+		const wait = this.#held - Date.now();
+		if (wait > 0) {
+			clearTimeout(this.#sayAgain);
+			this.#sayAgain = setTimeout(() => this.#flush(), wait);
+			return;
+		}
+		if (this.via === "http") {
+			this.#post();
+			return;
+		}
+		while (this.#cursor < this.outbox.length) {
+			const sent = this.outbox[this.#cursor];
+			if (sent.state === "failed") {
+				this.#cursor++;
+				continue;
+			}
+			if (this.outbox.slice(0, this.#cursor).filter((s) => s.state === "sending").length >= WINDOW) return;
+			if (!this.#send({ type: "say", room: sent.room, id: sent.id, text: sent.text })) return;
+			if (this.#gate === sent.id) this.#gate = "";
+			this.#cursor++;
+			sent.tried = true;
+			sent.state = "sending";
+			this.emit("sent", sent);
+		}
+	}
+
+	/**
+	 * It is on the server's disk.
+	 * @param {string} id @param {number} n @param {string} at @param {Message} [echo]
+	 */
+	#settle(id, n, at, echo) {
+		const i = this.outbox.findIndex((s) => s.id === id);
+		if (i < 0 || (echo && this.by && echo.by !== this.by)) return false;
+		const [sent] = this.outbox.splice(i, 1);
+		if (i < this.#cursor) this.#cursor--;
+		if (this.#gate === id) this.#gate = "";
+		[sent.state, sent.n, sent.at] = ["saved", n, at];
+		sent.resolve?.(sent);
+		this.emit("sent", sent);
+		this.#flush();
+		return true;
+	}
+
+	/** @param {{id: string, code: string, reason: string, retry_after_ms?: number}} f */
+	#refused(f) {
+		const i = this.outbox.findIndex((s) => s.id === f.id);
+		if (i < 0) return;
+		const sent = this.outbox[i];
+		if (f.retry_after_ms === undefined) {
+			sent.state = "failed";
+			sent.why = new Refusal(f.code, f.reason);
+			sent.reject?.(sent.why);
+			this.emit("sent", sent);
+			this.#flush();
+			return;
+		}
+		// This and all that came after it is to be said again, in order.
+		if (this.#gate) return; // refused only because another was
+		this.#gate = sent.id;
+		this.#cursor = i;
+		for (const s of this.outbox.slice(i)) if (s.state === "sending") s.state = "waiting";
+		this.#held = Date.now() + f.retry_after_ms;
+		this.emit("sent", sent);
+		this.#flush();
+	}
+
+	// Without a socket.
+
+	/** Finds out whether the server can be had over HTTP, and goes on there. */
+	async #overHTTP() {
+		const attempt = this.#attempt;
+		const room = this.rooms.values().next().value;
+		try {
+			await this.get(`/api/v1/rooms/${room?.name ?? "lobby"}/messages`, { limit: 1 });
+		} catch {
+			if (attempt === this.#attempt && this.state === "connecting") this.#broken();
+			return;
+		}
+		if (attempt !== this.#attempt || this.state !== "connecting") return;
+		this.via = "http";
+		this.#start();
+		this.#alive();
+		this.#flush();
+	}
+
+	/** @param {Room} room */
+	async #stream(room) {
+		const stop = new AbortController();
+		this.#streams.get(room.name)?.abort();
+		if (this.#streams.size >= HTTP_ROOMS) return;
+		this.#streams.set(room.name, stop);
+		this.#heard = Date.now();
+		const url = new URL(`/api/v1/rooms/${room.name}/stream`, this.base);
+		if (room.log) url.searchParams.set("after", `${room.log}:${room.n}`);
+		else url.searchParams.set("last", String(room.last));
+		try {
+			const response = await fetch(url, {
+				headers: { Authorization: `Bearer ${this.session}`, Accept: "text/event-stream" }, credentials: "omit", signal: stop.signal,
+			});
+			if (!response.ok || !response.body) throw new Error(String(response.status));
+			let rest = "";
+			const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+			for (;;) {
+				const { value, done } = await reader.read();
+				if (done) break;
+				this.#heard = Date.now();
+				const events = (rest + value).split("\n\n");
+				rest = events.pop() ?? "";
+				for (const event of events) this.#event(room, event);
+			}
+		} catch {
+			// told below
+		}
+		if (this.#streams.get(room.name) === stop) this.#broken();
+	}
+
+	/** @param {Room} room @param {string} event of a stream, as the HTML standard has it */
+	#event(room, event) {
+		const data = event.split("\n").filter((l) => l.startsWith("data:")).map((l) => l.slice(5).trimStart()).join("\n");
+		if (data) this.#hear(room, JSON.parse(data));
+	}
+
+	/** Says the first thing that waits, and then the next: one at a time keeps their order. */
+	async #post() {
+		const sent = this.outbox.find((s) => s.state !== "failed");
+		if (!sent || this.#posting || this.state !== "live") return;
+		this.#posting = true;
+		[sent.state, sent.tried] = ["sending", true];
+		this.emit("sent", sent);
+		/** @type {Refusal|null} */
+		let refusal = null;
+		try {
+			const response = await fetch(new URL(`/api/v1/rooms/${sent.room}/messages`, this.base), {
+				method: "POST",
+				headers: { Authorization: `Bearer ${this.session}`, "Content-Type": "application/json", "Idempotency-Key": sent.id },
+				body: JSON.stringify({ text: sent.text }),
+				credentials: "omit",
+			});
+			const body = await response.json().catch(() => ({}));
+			if (response.ok) this.#settle(sent.id, body.n, body.at);
+			else refusal = refusalOf(response, body);
+		} catch {
+			refusal = new Refusal("unavailable", "the server cannot be reached", 2000);
+		}
+		this.#posting = false;
+		if (refusal?.retryAfter) {
+			sent.state = "waiting";
+			this.#held = Date.now() + refusal.retryAfter;
+		} else if (refusal) {
+			sent.state = "failed";
+			sent.why = refusal;
+			sent.reject?.(refusal);
+		}
+		if (refusal) this.emit("sent", sent);
+		this.#flush();
+	}
+}
+
+/** @param {Response} response @param {any} body */
+function refusalOf(response, body) {
+	const wait = Number(response.headers.get("Retry-After") ?? 0) * 1000;
+	const again = response.status === 429 || response.status >= 500;
+	return new Refusal(body.code ?? "internal", body.reason ?? `HTTP ${response.status}`, again ? wait || 2000 : 0);
+}
+
+/**
+ * Joins a room: https://host/ is the lobby, https://host/r/ROOM another. More rooms on the same connection are had
+ * by room.client.join.
+ * @param {string|URL} url @param {Options} [options]
+ */
+export function connect(url, options = {}) {
+	const base = new URL(url, location.href);
+	base.protocol = base.protocol.replace(/^ws/, "http");
+	const room = /^\/r\/([a-z0-9][a-z0-9_-]{0,63})\/?$/.exec(base.pathname)?.[1] ?? "lobby";
+	return new Client(base, options).join(room, options);
+}

@@ -1,0 +1,2 @@
+declare const emoji: string;
+export default emoji;

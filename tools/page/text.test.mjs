@@ -1,0 +1,42 @@
+// node --test: what a text consists of.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { mentionsName, parts, pieces } from "../../internal/web/page/text.js";
+
+const brief = (text, me = "anna", names = ["Budi Satu"]) => parts(text, me, names).map((p) => `${p.kind}:${p.text}`);
+
+test("links are only what a browser goes to", () => {
+	assert.deepEqual(brief("see https://example.org/a(b)?x=1, or (http://x.test)."), ["text:see ", "link:https://example.org/a(b)?x=1", "text:, or (", "link:http://x.test", "text:)."]);
+	for (const bad of ["javascript:alert(1)", "data:text/html,x", "https://", "https:///", "http://[::", "vbscript:x", "file:///etc/passwd"]) {
+		assert.deepEqual(brief(bad), [`text:${bad}`], bad);
+	}
+	for (const p of parts("https://a.test/\u202egnp.exe https://b.test/\u200b", "", [])) if (p.kind === "link") assert.match(p.text, /^[\x21-\x7e]+$/);
+	assert.equal(parts("https://xn--e1afmkfd.test/", "", [])[0].kind, "link");
+});
+
+test("code is not looked into", () => {
+	assert.deepEqual(brief("a `https://x.test @anna` b"), ["text:a ", "code:https://x.test @anna", "text: b"]);
+	assert.deepEqual(brief("```go\nx := 1\n```\nafter"), ["block:x := 1", "text:after"]);
+	assert.deepEqual(brief("``` unfinished"), ["text:``` unfinished"]);
+});
+
+test("mentions are of whole names", () => {
+	assert.deepEqual(brief("@anna, @Budi Satu! a@anna.test @annabel"), ["mention:@anna", "text:, ", "mention:@Budi Satu", "text:! a@anna.test @annabel"]);
+	assert.ok(mentionsName("hey @ANNA", "anna"));
+	assert.ok(!mentionsName("hey `@anna`", "anna"));
+	assert.ok(!mentionsName("hey @anna", ""));
+});
+
+test("nothing of a text is lost", () => {
+	for (const text of ["", "a", "`", "```", "@@@", "https://", "a`b`c```d```e", "https://a.test/`x`", "@anna@anna", "😀 https://x.test/😀"]) {
+		const back = parts(text, "anna", []).map((p) => (p.kind === "code" ? `\`${p.text}\`` : p.kind === "block" ? `\`\`\`${p.text}\`\`\`` : p.text)).join("");
+		assert.equal(back, text);
+	}
+});
+
+test("pieces fit, and are the text", () => {
+	const text = "word 😀 ".repeat(3000) + "\n" + "x".repeat(9000);
+	const all = pieces(text, 4000);
+	for (const p of all) assert.ok(new TextEncoder().encode(p).length <= 4000);
+	assert.equal(all.join("").replace(/\s/g, ""), text.replace(/\s/g, ""));
+});
