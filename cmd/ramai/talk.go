@@ -39,6 +39,7 @@ type talk struct {
 	inRoom  bool   // there was a joined, or a welcome of the plain door
 	lost    bool   // something said is not confirmed and will not be
 	lineNo  int
+	told    []string // why there is no connection, as long as there is none
 }
 
 type said struct{ id, text string }
@@ -204,14 +205,24 @@ func (t *talk) take(e client.Event) error {
 		t.lost = true
 		t.note("unknown whether it was said: %s", shortened(f.Text))
 	case client.Disconnected:
-		t.note("%s; again in %v", oneLine(f.Err.Error()), f.Wait.Round(time.Millisecond))
+		t.disconnected(oneLine(f.Err.Error()))
 	case client.Failed:
 		return t.failed(f)
 	}
 	return nil
 }
 
+// disconnected tells why there is no connection, each reason once until there is one: a terminal is to stay readable,
+// also while somebody types.
+func (t *talk) disconnected(why string) {
+	if !slices.Contains(t.told, why) {
+		t.note("%s; trying again", why)
+		t.told = append(t.told, why)
+	}
+}
+
 func (t *talk) welcomed(f wire.Welcomed) {
+	t.told = nil
 	if t.by != "" || t.inRoom {
 		t.note("connected again")
 	}

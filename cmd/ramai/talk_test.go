@@ -101,7 +101,7 @@ func TestNotes(t *testing.T) {
 not yet: disk full
 refused: too long: one
 the server restarts
-gone; again in 1.235s
+gone; trying again
 connected again
 your name is anna
 the server says: what?

@@ -179,7 +179,7 @@ class App extends Component {
 			<span>${text}</span>
 			${kind === "live" && client.via === "http" && html` · <span title=${t.nameSocket}>${t.overHTTP}</span>`}
 			${unsent > 0 && html` · <span>${t.unsent(number(unsent))}</span>`}
-			${place.room.count > 0 && html` · <button type="button" class="plain" onClick=${() => this.setState({ menu: !this.state.menu })}>${t.here(number(place.room.count))}</button>`}
+			${kind !== "off" && place.room.count > 0 && html` · <button type="button" class="plain" onClick=${() => this.setState({ menu: !this.state.menu })}>${t.here(number(place.room.count))}</button>`}
 		</p>`;
 	}
 

@@ -245,7 +245,9 @@ export class Log extends Component {
 
 	/** @param {LogProps} props */
 	render({ place }) {
-		const rows = place.timeline.rows();
+		const { sluice, timeline } = place;
+		const rows = timeline.rows();
+		if (sluice.flooded && !sluice.paused && rows.at(-1)?.kind === "hole") rows.pop(); // the next moment has its end; the top says how many
 		const made = new Map();
 		const nodes = rows.map((row, i) => this.#row(row, i, made));
 		this.#made = made;

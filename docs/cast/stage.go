@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	keystroke = 45 * time.Millisecond
+	sampling  = 40 * time.Millisecond
+	patience  = 15 * time.Second // for what is to appear on a screen
+)
+
+// stage is a tmux server of our own with some terminals. After its first error it does nothing more.
+type stage struct {
+	ctx       context.Context
+	home      string // its socket, and all that the programs keep
+	terminals []*terminal
+	start     time.Time
+	stop      func()
+	recording sync.WaitGroup
+	err       error
+}
+
+// terminal is one of them, with what was seen in it.
+type terminal struct {
+	*stage
+	title         string
+	width, height int // characters
+	column, row   int // where it stands on the picture
+	rows          [][]sight
+}
+
+// sight is what stood in a row from a time on.
+type sight struct {
+	from time.Duration
+	text string
+}
+
+func (s *stage) tmux(args ...string) string {
+	if s.err != nil {
+		return ""
+	}
+	cmd := exec.CommandContext(s.ctx, "tmux", append([]string{"-S", s.home + "/tmux", "-f", "/dev/null"}, args...)...)
+	cmd.Env = []string{
+		"PATH=" + s.home + ":" + os.Getenv("PATH"), "HOME=" + s.home, "TERM=xterm-256color", "LANG=C.UTF-8",
+	}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		s.err = fmt.Errorf("tmux %s: %w: %s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// open opens a terminal at a place of the picture.
+func (s *stage) open(title string, width, height, column, row int) *terminal {
+	t := &terminal{stage: s, title: title, width: width, height: height, column: column, row: row, rows: make([][]sight, height)}
+	s.tmux("new-session", "-d", "-s", title, "-x", fmt.Sprint(width), "-y", fmt.Sprint(height), "env PS1='$ ' bash --norc --noprofile")
+	s.tmux("set-option", "-t", title, "status", "off")
+	s.terminals = append(s.terminals, t)
+	return t
+}
+
+// record begins to look at the terminals.
+func (s *stage) record() {
+	s.pause(500 * time.Millisecond) // for the prompts
+	for _, t := range s.terminals {
+		t.tmux("clear-history", "-t", t.title)
+	}
+	s.start = time.Now()
+	ctx, stop := context.WithCancel(s.ctx)
+	s.stop = stop
+	for _, t := range s.terminals {
+		s.recording.Go(func() {
+			for ctx.Err() == nil {
+				t.look()
+				time.Sleep(sampling)
+			}
+		})
+	}
+}
+
+// look notes which rows have changed. Only the recording calls it.
+func (t *terminal) look() {
+	looker := &stage{ctx: t.ctx, home: t.home}
+	screen := looker.tmux("capture-pane", "-p", "-t", t.title)
+	if looker.err != nil {
+		return // the play finds it out
+	}
+	at := t.now()
+	for i, text := range strings.Split(strings.TrimRight(screen, "\n"), "\n") {
+		if i < t.height {
+			t.note(i, at, text)
+		}
+	}
+	for i := strings.Count(strings.TrimRight(screen, "\n"), "\n") + 1; i < t.height; i++ {
+		t.note(i, at, "")
+	}
+}
+
+func (t *terminal) note(row int, at time.Duration, text string) {
+	text = strings.TrimRight(text, " ")
+	seen := t.rows[row]
+	if len(seen) == 0 && text == "" || len(seen) > 0 && seen[len(seen)-1].text == text {
+		return
+	}
+	t.rows[row] = append(seen, sight{at, text})
+}
+
+func (s *stage) now() time.Duration { return time.Since(s.start) }
+
+// close ends the recording and all terminals.
+func (s *stage) close() {
+	if s.stop != nil {
+		s.stop()
+		s.recording.Wait()
+	}
+	(&stage{ctx: s.ctx, home: s.home}).tmux("kill-server")
+}
+
+func (s *stage) pause(d time.Duration) {
+	if s.err == nil {
+		time.Sleep(d)
+	}
+}
+
+// command types a line, as a person would.
+func (t *terminal) command(line string) {
+	for _, r := range line {
+		t.tmux("send-keys", "-t", t.title, "-l", string(r))
+		t.pause(keystroke)
+	}
+	t.pause(4 * keystroke)
+	t.tmux("send-keys", "-t", t.title, "Enter")
+}
+
+// await waits until a pattern is on the screen.
+func (t *terminal) await(pattern string) {
+	re := regexp.MustCompile(pattern)
+	for end := time.Now().Add(patience); ; time.Sleep(sampling) {
+		screen := t.tmux("capture-pane", "-p", "-t", t.title)
+		if t.err != nil || re.MatchString(screen) {
+			return
+		}
+		if time.Now().After(end) {
+			t.err = fmt.Errorf("%q did not appear in the terminal %s:\n%s", pattern, t.title, screen)
+		}
+	}
+}
