@@ -224,7 +224,6 @@ class App extends Component {
 
 	#naming() {
 		const { client } = this.props.model;
-		if (embedded && !this.state.naming) return null;
 		const first = !client.name && !kept.get("nameless") && client.state === "live";
 		if (!this.state.naming && !first) return null;
 		if (client.via === "http") return this.state.naming ? html`<p class="naming trouble" role="status">${t.nameSocket}</p>` : null;

@@ -192,7 +192,7 @@ export class Composer extends Component {
 					onMouseDown=${(/** @type {Event} */ e) => { e.preventDefault(); this.#take(c); }}>${c.shown}</li>`)}
 			</ul>`}
 			<textarea rows="1" dir="auto" value=${text} placeholder=${t.write} aria-label=${t.writeTo(place.name)} enterkeyhint="send" autocomplete="off"
-				role="combobox" aria-expanded=${choices.length > 0 ? "true" : "false"} aria-autocomplete="list" aria-controls="choices"
+				aria-haspopup="listbox" aria-autocomplete="list" aria-controls=${choices.length > 0 ? "choices" : undefined}
 				aria-activedescendant=${choices.length > 0 ? `choice${chosen}` : undefined}
 				ref=${(/** @type {HTMLTextAreaElement|null} */ el) => (this.box = el)}
 				onInput=${this.#input} onKeyDown=${this.#key} onPaste=${this.#paste} onBlur=${() => this.setState({ choices: [] })} />

@@ -15,7 +15,6 @@ class RamaiRoom extends HTMLElement {
 			this.#frame = document.createElement("iframe");
 			this.#frame.allow = "clipboard-write";
 			this.#frame.referrerPolicy = "no-referrer";
-			this.#frame.loading = "lazy";
 			shadow.append(this.#frame);
 		}
 		this.attributeChangedCallback();

@@ -12,8 +12,8 @@ import { Sluice, Timeline } from "./timeline.js";
  * @typedef {import("./ramai.js").Client} Client
  */
 
-// Between two drawings, in ms: of a page that nobody sees, and in a flood, so that frames are left for what a person does.
-const HIDDEN = 250;
+// Between two drawings, in ms: of what nobody sees, and in a flood, so that frames are left for what a person does.
+const UNSEEN = 250;
 const FLOODED = 100;
 
 const PAGE = 100; // messages loaded at once
@@ -240,18 +240,23 @@ export class Model {
 		for (const f of this.#listeners.get(event) ?? []) f(...args);
 	}
 
-	/** Has everything drawn at the next frame; a hidden page has none, and is not to grow meanwhile. */
+	/**
+	 * Has everything drawn at the next frame. A page that nobody sees, or a frame that is scrolled out of view, has none,
+	 * and is not to grow meanwhile.
+	 */
 	changed() {
 		if (this.#due) return;
 		this.#due = true;
 		const draw = () => {
+			if (!this.#due) return;
 			this.#due = false;
+			clearTimeout(late);
 			const now = performance.now();
 			for (const place of this.places.values()) place.settle(now);
 			this.emit("change");
 		};
-		if (document.visibilityState === "hidden") setTimeout(draw, HIDDEN);
-		else if (this.place.sluice.flooded) setTimeout(() => requestAnimationFrame(draw), FLOODED);
+		const late = setTimeout(draw, UNSEEN);
+		if (this.place.sluice.flooded) setTimeout(() => requestAnimationFrame(draw), FLOODED);
 		else requestAnimationFrame(draw);
 	}
 

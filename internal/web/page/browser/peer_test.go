@@ -2,6 +2,7 @@ package browser_test
 
 import (
 	"context"
+	"net/url"
 	"testing"
 	"time"
 
@@ -42,4 +43,10 @@ func (p *peer) hear(n int) {
 			p.t.Fatal(err)
 		}
 	}
+}
+
+// dialName is dial with a name that lasts as long as the connection.
+func (h *house) dialName(room, name string) *peer {
+	h.t.Helper()
+	return h.dial(room + "?name=" + url.QueryEscape(name))
 }

@@ -1,0 +1,197 @@
+package browser_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+)
+
+// furnish has people talk in a room, so that there is something to look at.
+func (h *house) furnish() {
+	h.t.Helper()
+	for _, said := range [][2]string{
+		{"anna", "Good morning, everybody! Shall we begin at ten?"},
+		{"Budi Satu", "Ten is fine. I have put the notes at https://example.org/notes/2026-11-25 for those who come later."},
+		{"Budi Satu", "They have the figures of last week too."},
+		{"小雨", "早上好！我会晚到五分钟。"},
+		{"anna", "No problem @小雨, we wait."},
+		{"ליאת", "שלום לכולם, אני כאן"},
+		{"anna", "For those who want to try it at home:\n```\nramai serve --listen 0.0.0.0:2000\n```\nthen `ramai join` as often as you like."},
+		{"", "Is this being recorded?"},
+		{"Budi Satu", "Everything stays here, in order. 👍🏽 👩‍👩‍👧 🇮🇩"},
+		{"anna", "Then let us begin. Today is about how a room can have ten thousand people in it, none of whom misses a word, and why that is easier than it sounds once the words are on disk before anybody hears them."},
+	} {
+		p := h.dial("lobby")
+		if said[0] != "" {
+			p.CloseNow()
+			p = h.dialName("lobby", said[0])
+		}
+		p.say(said[1])
+		p.hear(1)
+		p.CloseNow()
+	}
+}
+
+func media(b *tab, features ...string) {
+	var list []*emulation.MediaFeature
+	for i := 0; i < len(features); i += 2 {
+		list = append(list, &emulation.MediaFeature{Name: features[i], Value: features[i+1]})
+	}
+	command(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: list})
+}
+
+// axe tells what the accessibility checker axe-core finds.
+func (b *tab) axe(where string) {
+	b.t.Helper()
+	source, err := os.ReadFile("../../../../tools/page/node_modules/axe-core/axe.min.js")
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			b.t.Fatal(err)
+		}
+		b.t.Skip("make page fetches axe-core")
+	}
+	eval[bool](b, string(source)+"; true")
+	for _, v := range eval[[]string](b, `axe.run(document, { resultTypes: ["violations"] }).then((r) => r.violations.map((v) =>
+		v.id + ": " + v.help + "\n" + v.nodes.slice(0, 3).map((n) => "    " + n.html.slice(0, 200) + "\n    " + n.failureSummary).join("\n")))`) {
+		b.t.Errorf("%s: %s", where, v)
+	}
+}
+
+// narrow holds that nothing has to be scrolled sideways.
+func (b *tab) narrow(where string) {
+	b.t.Helper()
+	if over := eval[float64](b, "document.documentElement.scrollWidth - innerWidth"); over > 0 {
+		b.t.Errorf("%s: the page is %v px too wide", where, over)
+	}
+	for _, e := range eval[[]string](b, `[...document.querySelectorAll("button, input, textarea, select, .rooms a")].filter((e) => e.checkVisibility({ visibilityProperty: true }) && !e.closest(".log, .status, .trouble") && e.type !== "checkbox").filter((e) => { const r = e.getBoundingClientRect(); return r.height < 44 || r.right > innerWidth + 1; }).map((e) => e.outerHTML.slice(0, 120) + JSON.stringify(e.getBoundingClientRect()))`) {
+		b.t.Errorf("%s: too small to touch, or outside: %s", where, e)
+	}
+}
+
+func TestLooks(t *testing.T) {
+	h := serve(t, nil)
+	h.furnish()
+	for _, theme := range []string{"light", "dark"} {
+		b := open(t, h.url("/"), laptop())
+		media(b, "prefers-color-scheme", theme)
+		b.ready()
+		b.sees(".log", "Then let us begin")
+		b.named("citra " + theme)
+		b.axe(theme)
+		b.picture("room-" + theme)
+		for _, dialog := range []string{"search", "share", "settings", "jump"} {
+			b.click(".icon." + dialog)
+			b.until("document.querySelector('dialog[open]')")
+			b.axe(theme + " " + dialog)
+			if theme == "light" {
+				b.until("new Promise((r) => setTimeout(() => r(true), 200))")
+				b.picture("dialog-" + dialog)
+			}
+			b.press("Escape", 0)
+			b.until("!document.querySelector('dialog')")
+		}
+	}
+}
+
+func TestSmallAndLarge(t *testing.T) {
+	h := serve(t, nil)
+	h.furnish()
+	for _, size := range []struct {
+		name          string
+		width, height int64
+	}{{"phone", 390, 844}, {"smallest", 320, 480}, {"zoomed", 640, 400}, {"large", 3840, 2160}} {
+		b := open(t, h.url("/"), chromedp.EmulateViewport(size.width, size.height, chromedp.EmulateTouch)).ready()
+		b.sees(".log", "Then let us begin")
+		b.narrow(size.name)
+		b.axe(size.name)
+		b.picture("size-" + size.name)
+		if size.width < 800 {
+			b.click(".icon.menu")
+			b.until("document.querySelector('.side.open') && getComputedStyle(document.querySelector('.side')).visibility === 'visible'")
+			b.until("new Promise((r) => setTimeout(() => r(true), 300))")
+			b.narrow(size.name + " menu")
+			b.axe(size.name + " menu")
+			b.picture("menu-" + size.name)
+		}
+	}
+}
+
+// A keyboard that comes up does not cover the last message.
+func TestKeyboardOfAPhone(t *testing.T) {
+	h := serve(t, nil)
+	h.furnish()
+	b := open(t, h.url("/"), phone()).ready()
+	b.sees(".log", "Then let us begin")
+	b.run(chromedp.EmulateViewport(390, 460, chromedp.EmulateMobile, chromedp.EmulateTouch, chromedp.EmulateScale(2)))
+	b.until("(({ bottom }) => bottom > 0 && bottom <= document.querySelector('.foot').getBoundingClientRect().top)([...document.querySelectorAll('.m')].at(-1).getBoundingClientRect())")
+	b.picture("keyboard")
+}
+
+func TestIndonesian(t *testing.T) {
+	h := serve(t, nil)
+	h.furnish()
+	b := open(t, h.url("/"), phone())
+	b.ready()
+	eval[bool](b, `(localStorage.setItem("ramai.language", '"id"'), true)`)
+	b.run(chromedp.Reload())
+	b.ready()
+	b.sees(".log", "Then let us begin")
+	b.sees(".status", "langsung")
+	b.sees(".day", "Hari ini")
+	if lang := eval[string](b, "document.documentElement.lang"); lang != "id" {
+		t.Errorf("the page says that it is in %q", lang)
+	}
+	b.narrow("Indonesian")
+	b.picture("indonesian")
+}
+
+// Others hear of what comes, of a flood only how much, and nothing of what came in above.
+func TestSpoken(t *testing.T) {
+	h := serve(t, nil)
+	h.fill("lobby", 200, func(i int) string { return fmt.Sprint("old ", i) })
+	b := open(t, h.url("/"), laptop()).ready()
+	b.sees(".log", "old 199")
+	h.say("lobby", "something new")
+	b.sees(".spoken[role=log][aria-live=polite]", "something new")
+	eval[bool](b, "(document.querySelector('.log').scrollTop = 0, true)")
+	b.until("document.querySelector('[data-n]').dataset.n < 100")
+	h.fill("lobby", 40, func(i int) string { return fmt.Sprint("many ", i) })
+	b.sees(".spoken", "new messages")
+	if spoken := eval[string](b, "document.querySelector('.spoken').textContent"); strings.Contains(spoken, "old") {
+		t.Errorf("it was read out: %s", spoken)
+	}
+}
+
+// TestMeasures tells how long things take; it asserts nothing of that.
+func TestMeasures(t *testing.T) {
+	h := serve(t, nil)
+	h.fill("lobby", 10_000, func(i int) string { return fmt.Sprintf("message %d, as long as people write them", i) })
+	b := open(t, "about:blank", laptop())
+	command(b, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: `
+		new MutationObserver((_, o) => { if (document.querySelector("[data-n]")) { window.firstMessage = performance.now(); o.disconnect(); } })
+			.observe(document, { childList: true, subtree: true });`})
+	load := func() (float64, int) {
+		b.ready()
+		b.until("window.firstMessage")
+		return eval[float64](b, "firstMessage"), eval[int](b, "performance.getEntriesByType('resource').concat(performance.getEntriesByType('navigation')).reduce((n, e) => n + e.transferSize, 0)")
+	}
+	b.run(chromedp.Navigate(h.url("/")))
+	cold, bytes := load()
+	b.run(chromedp.Navigate(h.url("/?again")))
+	warm, again := load()
+	replay := eval[float64](b, `import("/ramai.js").then(async ({ connect }) => {
+		const page = await (await fetch("/api/v1/rooms/lobby/messages?limit=1")).json();
+		const start = performance.now();
+		const room = connect("/", { after: { log: page.log, n: 0 } });
+		let n = 0;
+		await new Promise((done) => room.on("message", () => ++n === 10_000 && done()));
+		room.client.close();
+		return performance.now() - start;
+	})`)
+	t.Logf("first message: cold %.0f ms and %d bytes, warm %.0f ms and %d bytes; replay of 10,000 messages: %.0f ms", cold, bytes, warm, again, replay)
+}
