@@ -80,7 +80,6 @@ type house struct {
 	address string
 	data    string
 	change  func(*server.Config)
-	handler func(http.Handler) http.Handler
 	stop    func()
 }
 
