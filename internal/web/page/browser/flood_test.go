@@ -11,7 +11,7 @@ import (
 	"github.com/coder/websocket"
 )
 
-var floodFor = flag.Duration("flood", 8*time.Second, "how long the flood lasts")
+var floodFor = flag.Duration("flood", 5*time.Second, "how long the flood lasts")
 
 // flood says 1,000 messages a second, each 20 ms those that are due.
 func (h *house) flood(d time.Duration, each func(i int) string) (said int) {
