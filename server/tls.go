@@ -84,7 +84,8 @@ type pair struct {
 
 	mu      sync.Mutex
 	loaded  *tls.Certificate // guarded by mu
-	stamp   string           // guarded by mu: of the files as they were loaded, or as it failed
+	stamp   string           // guarded by mu: of the files as they were loaded
+	failed  string           // guarded by mu: why they cannot be loaded now, as it was told
 	looking time.Time        // guarded by mu: when it was looked last
 }
 
@@ -142,11 +143,11 @@ func (p *pair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	}
 	switch {
 	case err == nil:
-		p.loaded = &renewed
+		p.loaded, p.stamp, p.failed = &renewed, stamp, ""
 		p.log.Info("the certificate was renewed", "file", p.cert, "until", renewed.Leaf.NotAfter)
-	case stamp != p.stamp:
+	case err.Error() != p.failed: // once; it is tried again all the same, for the reason may go away and leave no mark on the files
+		p.failed = err.Error()
 		p.log.Error("the new certificate cannot be used; the old one stays", "err", err)
 	}
-	p.stamp = stamp
 	return p.loaded, nil
 }

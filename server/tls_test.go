@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"os"
@@ -64,7 +65,27 @@ func TestTLS(t *testing.T) {
 	if broken := serial(t, address); broken != first {
 		t.Error("what cannot be used is used")
 	}
-	selfSigned(t, cert, key)
+	// What could not be read for a moment is read again, also when nothing of the files tells that it can be now.
+	newCert, newKey := filepath.Join(dir, "new cert"), filepath.Join(dir, "new key")
+	selfSigned(t, newCert, newKey)
+	good, err := os.ReadFile(newKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Now().Add(time.Minute)
+	write := func(b []byte) {
+		if err := errors.Join(os.WriteFile(key, b, 0o600), os.Chtimes(key, at, at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(make([]byte, len(good)))
+	if err := os.Rename(newCert, cert); err != nil {
+		t.Fatal(err)
+	}
+	if broken := serial(t, address); broken != first {
+		t.Error("half of a new pair is used")
+	}
+	write(good)
 	if renewed := serial(t, address); renewed == first {
 		t.Error("a new certificate is not used")
 	}

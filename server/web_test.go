@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -555,4 +556,29 @@ func TestStreamEndsWithItsReader(t *testing.T) {
 			t.Errorf("%v after %q", err, b)
 		}
 	})
+}
+
+// A body that was announced and never comes holds nothing for long, whoever was asked for it.
+func TestBodyThatNeverComes(t *testing.T) {
+	s := serve(t, nil)
+	var all sync.WaitGroup
+	for _, head := range []string{
+		"GET /healthz", "GET /", "GET /nothing", "PUT /api/v1/rooms/lobby/messages", "GET /api/v1/rooms/lobby/messages",
+		"POST /api/v1/rooms/lobby/messages", "POST /api/v1/rooms/NO/messages", "GET /api/v1/search?q=x",
+	} {
+		all.Go(func() {
+			c, err := net.Dial("tcp", strings.TrimPrefix(s.url, "ws://"))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer c.Close()
+			c.SetDeadline(time.Now().Add(30 * time.Second))
+			fmt.Fprintf(c, "%s HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 10\r\n\r\n", head)
+			if _, err := io.ReadAll(c); err != nil {
+				t.Errorf("%s: %v", head, err)
+			}
+		})
+	}
+	all.Wait()
 }

@@ -103,6 +103,7 @@ func (w *web) share(out http.ResponseWriter, r *http.Request, client session.Cli
 	f := newFlow(out, r)
 	out.WriteHeader(http.StatusOK)
 	f.control.Flush()
+	f.control.SetReadDeadline(time.Time{})
 	f.control.SetWriteDeadline(time.Time{})
 	w.enter(f, nil, client)
 	<-f.closed

@@ -77,7 +77,10 @@ func New(cfg Config) http.Handler {
 		})
 	})
 	return w.behindProxies(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
-		http.NewResponseController(out).SetWriteDeadline(time.Now().Add(takes)) // who takes over a connection takes it off
+		// Who takes over a connection takes these off. A body that nobody asked for is waited for before an answer is sent.
+		control := http.NewResponseController(out)
+		control.SetReadDeadline(time.Now().Add(bodyTakes))
+		control.SetWriteDeadline(time.Now().Add(takes))
 		mux.ServeHTTP(out, r)
 	}))
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"ramai/internal/journal"
@@ -39,6 +40,9 @@ func Backup(dir, file string, over bool) (*Summary, error) {
 	if !found {
 		return nil, fmt.Errorf("there is no database in %s; --data says where the server keeps its own", dir)
 	}
+	if within, err := sameFolder(filepath.Dir(file), dir); err != nil || within {
+		return nil, errors.Join(err, fmt.Errorf("%s would lie in the data folder, among the server's own files; a backup belongs elsewhere", file))
+	}
 	if _, err := os.Lstat(file); err == nil && !over {
 		return nil, fmt.Errorf("%s is there already; give another name, or --force", file)
 	}
@@ -60,6 +64,19 @@ func Backup(dir, file string, over bool) (*Summary, error) {
 		return nil, fmt.Errorf("the copy cannot be used: %w", err)
 	}
 	return summary, publish(unfinished, file)
+}
+
+// sameFolder tells whether two names are of one folder.
+func sameFolder(a, b string) (bool, error) {
+	x, err := os.Stat(a)
+	if err != nil {
+		return false, err
+	}
+	y, err := os.Stat(b)
+	if err != nil {
+		return false, err
+	}
+	return os.SameFile(x, y), nil
 }
 
 // freshFile makes an empty file beside another, which nobody else may read, for what is to become that other.
@@ -152,10 +169,12 @@ func Restore(dir, file string, aside bool, random io.Reader, now time.Time) (sum
 	}
 	defer lock.Unlock()
 	path := filepath.Join(dir, FileName)
-	_, err = os.Lstat(path)
-	there := err == nil
+	there := slices.ContainsFunc(suffixes, func(suffix string) bool { // also a write-ahead log alone: SQLite would take it for the new file's
+		_, err := os.Lstat(path + suffix)
+		return err == nil
+	})
 	if there && !aside {
-		return nil, "", fmt.Errorf("%s has a database already; choose an empty folder, or rename that one with --force", dir)
+		return nil, "", fmt.Errorf("%s has a database already, or a part of one; choose an empty folder, or rename that one with --force", dir)
 	}
 	unfinished, err := freshFile(path)
 	if err != nil {
@@ -188,14 +207,19 @@ func Restore(dir, file string, aside bool, random io.Reader, now time.Time) (sum
 	return summary, was, publish(unfinished, path)
 }
 
+// suffixes are those of the files of a database; its own comes last, so that no other is ever beside another's.
+var suffixes = []string{"-wal", "-shm", ""}
+
 // renameAll renames a database with its write-ahead log, in which the newest of it may be: what of that can be brought
 // into the file is, so that nothing is lost if this is broken off in the middle.
 func renameAll(from, to string) error {
-	if c, err := connect(from); err == nil {
+	if found, err := checkFile(from); err != nil || !found {
+		// nothing can be brought into it
+	} else if c, err := connect(from); err == nil {
 		w := writer{conn: c}
 		_ = errors.Join(w.checkpoint(), c.Close()) // it may be damaged: that may be why another takes its place
 	}
-	for _, suffix := range []string{"-wal", "-shm", ""} {
+	for _, suffix := range suffixes {
 		if err := os.Rename(from+suffix, to+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("put the old database aside: %w", err)
 		}

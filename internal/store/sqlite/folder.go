@@ -101,6 +101,10 @@ func fill(dir, path string, random io.Reader) error {
 	if found {
 		return nil
 	}
+	// SQLite would take a write-ahead log that was left behind for that of the new database.
+	if _, err := os.Lstat(path + "-wal"); err == nil {
+		return fmt.Errorf("%s-wal is there without its database %s: bring that back beside it, or move both away", path, path)
+	}
 	log, err := journal.NewLog(random)
 	if err != nil {
 		return err
