@@ -27,6 +27,14 @@ test("mentions are of whole names", () => {
 	assert.ok(!mentionsName("hey @anna", ""));
 });
 
+test("thousands of signs cost no more than some", () => {
+	const names = Array.from({ length: 200 }, (_, i) => `name ${i}`);
+	const start = process.cpuUsage().user;
+	for (let i = 0; i < 50; i++) parts("@".repeat(4000), "anna", names);
+	assert.ok(process.cpuUsage().user - start < 1_000_000, "50 such texts took over a second");
+	assert.equal(parts("@anna ".repeat(50), "anna", []).filter((p) => p.kind === "mention").length, 20);
+});
+
 test("nothing of a text is lost", () => {
 	for (const text of ["", "a", "`", "```", "@@@", "https://", "a`b`c```d```e", "https://a.test/`x`", "@anna@anna", "😀 https://x.test/😀"]) {
 		const back = parts(text, "anna", []).map((p) => (p.kind === "code" ? `\`${p.text}\`` : p.kind === "block" ? `\`\`\`${p.text}\`\`\`` : p.text)).join("");

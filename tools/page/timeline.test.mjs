@@ -40,6 +40,16 @@ test("rows tell of every number", () => {
 	assert.equal(t.missing, 4);
 });
 
+test("what comes in no order, or twice, stands in order and once", () => {
+	const t = new Timeline();
+	t.add([message(101), message(52), message(53), message(101)]);
+	assert.deepEqual(t.kept.map((m) => m.n), [52, 53, 101]);
+	assert.equal(t.head, 101);
+	t.lose(50, 60); // more than what is missing
+	const keys = t.rows().map((r) => r.key);
+	assert.equal(new Set(keys).size, keys.length);
+});
+
 test("losses that touch are one", () => {
 	const t = new Timeline();
 	t.add([message(20)]);

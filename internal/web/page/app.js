@@ -59,7 +59,7 @@ class App extends Component {
 		addEventListener("hashchange", () => this.#follow());
 		addEventListener("keydown", this.#key);
 		addEventListener("beforeunload", (event) => {
-			if (model.client.unsaid.length > 0) event.preventDefault();
+			if (model.client.outbox.some((s) => s.state !== "failed")) event.preventDefault();
 		});
 		addEventListener("focus", () => model.changed());
 		const viewport = window.visualViewport;
@@ -108,12 +108,14 @@ class App extends Component {
 	/** Has what came read out: not all of a flood, and nothing twice. @param {Place} place @param {Message[]} came */
 	#speak(place, came) {
 		if (place !== this.props.model.place) return;
-		clearTimeout(this.#speaking);
-		this.#pending.push(...came);
-		this.#speaking = setTimeout(() => {
-			const said = this.#pending;
+		this.#unspoken += came.length;
+		if (this.#unspoken <= SPOKEN) this.#pending.push(...came);
+		this.#speaking ??= setTimeout(() => {
+			const [said, count] = [this.#pending, this.#unspoken];
 			this.#pending = [];
-			const lines = said.length > SPOKEN ? [t.newMessages(number(said.length))] : said.map((m) => t.says(called(m), m.text.slice(0, 300)));
+			this.#unspoken = 0;
+			this.#speaking = undefined;
+			const lines = count > SPOKEN ? [t.newMessages(number(count))] : said.map((m) => t.says(called(m), m.text.slice(0, 300)));
 			const next = (this.#spoken.at(-1)?.id ?? 0) + 1;
 			this.#spoken = [...this.#spoken, ...lines.map((line, i) => ({ id: next + i, line }))].slice(-10);
 			this.setState({});
@@ -121,13 +123,14 @@ class App extends Component {
 	}
 	/** @type {Message[]} */
 	#pending = [];
+	#unspoken = 0;
 
 	/** @param {KeyboardEvent} event */
 	#key = (event) => {
 		const { model } = this.props;
 		if (event.key === "k" && (event.ctrlKey || event.metaKey)) {
 			event.preventDefault();
-			this.setState({ dialog: { kind: "search" } });
+			if (!this.state.dialog) this.setState({ dialog: { kind: "search" } });
 		} else if (event.altKey && (event.key === "ArrowUp" || event.key === "ArrowDown")) {
 			event.preventDefault();
 			const names = [...model.places.keys()];
@@ -179,7 +182,8 @@ class App extends Component {
 			<span>${text}</span>
 			${kind === "live" && client.via === "http" && html` · <span title=${t.nameSocket}>${t.overHTTP}</span>`}
 			${unsent > 0 && html` · <span>${t.unsent(number(unsent))}</span>`}
-			${kind !== "off" && place.room.count > 0 && html` · <button type="button" class="plain" onClick=${() => this.setState({ menu: !this.state.menu })}>${t.here(number(place.room.count))}</button>`}
+			${kind !== "off" && place.room.count > 0 && (embedded ? html` · <span>${t.here(number(place.room.count))}</span>`
+				: html` · <button type="button" class="plain" onClick=${() => this.setState({ menu: !this.state.menu })}>${t.here(number(place.room.count))}</button>`)}
 		</p>`;
 	}
 
@@ -245,7 +249,7 @@ class App extends Component {
 	#side() {
 		const { model } = this.props;
 		const { client, place } = model;
-		const nameless = place.room.count - place.room.names.length;
+		const nameless = place.room.count > 200 ? 0 : place.room.count - place.room.names.length; // of more the server gives no names
 		return html`<nav class=${this.state.menu ? "side open" : "side"} aria-label=${t.menu}>
 			<h2>${t.rooms}</h2>
 			<ul class="rooms">${[...model.places.values()].map((p) => html`<li key=${p.name} class=${p === place ? "current" : ""}>

@@ -135,9 +135,12 @@ export class Log extends Component {
 			this.#moved();
 			return;
 		}
-		await this.props.place.around(n);
+		const { place } = this.props;
+		place.sought = n;
+		await place.around(n);
 		requestAnimationFrame(() => requestAnimationFrame(() => {
 			this.scroller?.to(n);
+			place.sought = 0;
 			this.#moved();
 		}));
 	}
@@ -252,7 +255,7 @@ export class Log extends Component {
 		const nodes = rows.map((row, i) => this.#row(row, i, made));
 		this.#made = made;
 		const all = rows.length > 0 && rows[0].kind !== "hole";
-		const empty = place.room.log && rows.length === 0 && place.sent.length === 0;
+		const empty = place.room.log && timeline.head === 0 && rows.length === 0 && place.sent.length === 0;
 		return html`<div class="log" tabindex="0" role="region" aria-label=${t.log} ref=${(/** @type {HTMLElement|null} */ el) => (this.element = el)}
 			onMouseEnter=${this.#enter} onMouseLeave=${this.#leave} onKeyDown=${this.#key}>
 			<div class="page">

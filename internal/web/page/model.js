@@ -35,6 +35,10 @@ export class Place {
 	announce = ""; // for who listens to the page
 	paused = 0; // messages that came while paused
 	looked = { from: 0, to: 0 }; // the numbers in view, if the end is not
+	sought = 0; // the message that is being gone to; 0: none
+	/** @type {Promise<boolean>} the loading that was begun last */
+	#loaded = Promise.resolve(true);
+	#until = 0; // up to this number what comes is replayed, and no flood; 0: nothing is
 
 	/** @param {Model} model @param {Room} room */
 	constructor(model, room) {
@@ -48,6 +52,7 @@ export class Place {
 			const t = this.timeline;
 			if (reset) {
 				t.reset();
+				this.sluice = new Sluice();
 				this.came = [];
 				this.wasReset = true;
 			}
@@ -59,6 +64,7 @@ export class Place {
 				first = false;
 			}
 			t.head = Math.max(t.head, n);
+			if (n > room.n) this.#until = n;
 			model.changed();
 		});
 		room.on("message", (m) => {
@@ -87,7 +93,9 @@ export class Place {
 	/** Shows what came. @param {number} now ms */
 	settle(now) {
 		const came = this.came;
-		const { through, sampled } = this.sluice.take(now, came, this.important);
+		const replayed = this.#until > 0;
+		if (this.room.n >= this.#until) this.#until = 0;
+		const { through, sampled } = replayed && !this.sluice.paused ? { through: came, sampled: false } : this.sluice.take(now, came, this.important);
 		this.came = [];
 		if (came.length > 0) this.timeline.head = Math.max(this.timeline.head, came[came.length - 1].n);
 		if (this.sluice.paused) {
@@ -96,7 +104,8 @@ export class Place {
 			this.timeline.add(through);
 			if (sampled) for (const m of through) this.timeline.sampled.add(m.n);
 		}
-		this.timeline.trim(this.looked.from, this.looked.to);
+		if (this.sought) this.timeline.trim(this.sought);
+		else this.timeline.trim(this.looked.from, this.looked.to);
 		this.sent = this.sent.filter((s) => s.state !== "saved" || (!this.timeline.has(s.n) && s.n > this.room.n));
 		this.#tell(came);
 	}
@@ -123,10 +132,12 @@ export class Place {
 
 	/** Notes that everything up to n was looked at. @param {number} n */
 	readTo(n) {
+		n = Math.min(n, this.room.n); // what has not come was not looked at
 		if (n <= this.read) return;
 		this.read = n;
 		if (this.read >= this.timeline.head) this.mentioned = 0;
-		kept.set(`read.${this.name}`, { log: this.room.log, n });
+		const other = kept.get(`read.${this.name}`); // of another page of this browser
+		if (other?.log !== this.room.log || other.n < n) kept.set(`read.${this.name}`, { log: this.room.log, n });
 		this.model.changed();
 	}
 
@@ -145,8 +156,13 @@ export class Place {
 	 * Loads messages: before a number, after one, or the newest.
 	 * @param {{before?: number, after?: number, limit?: number}} ask
 	 */
-	async load(ask) {
-		if (this.loading) return false;
+	load(ask) {
+		if (!this.loading) this.#loaded = this.#load(ask);
+		return this.#loaded;
+	}
+
+	/** @param {{before?: number, after?: number, limit?: number}} ask */
+	async #load(ask) {
 		this.loading = true;
 		this.trouble = "";
 		this.model.changed();
@@ -172,8 +188,10 @@ export class Place {
 
 	/** Sees to it that a message and what is around it are here. @param {number} n */
 	async around(n) {
-		if (this.timeline.has(n) && this.timeline.has(n + 1)) return true;
-		return this.load({ before: n + PAGE / 2, limit: PAGE });
+		await this.#loaded;
+		if (!this.timeline.has(n)) await this.load({ before: n + 1, limit: PAGE / 2 }); // two pages, for either may end early
+		if (n < this.timeline.head && !this.timeline.has(n + 1)) await this.load({ after: n, limit: PAGE / 2 });
+		return this.timeline.has(n);
 	}
 
 	/**
@@ -219,7 +237,6 @@ export class Model {
 		this.place = this.#place(first);
 		for (const name of kept.get("rooms", []).slice(0, 7)) if (name !== room) this.#place(this.client.join(name));
 		this.#keepRooms();
-		for (const sent of this.client.outbox) this.places.get(sent.room)?.sent.push(sent);
 		this.client.on("state", () => this.#stateChanged());
 		this.client.on("name", () => {
 			if (this.client.name) kept.set("name", this.client.name);
@@ -263,6 +280,7 @@ export class Model {
 	/** @param {Room} room */
 	#place(room) {
 		const place = new Place(this, room);
+		place.sent = this.client?.outbox.filter((s) => s.room === room.name) ?? [];
 		this.places.set(room.name, place);
 		return place;
 	}

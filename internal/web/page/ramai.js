@@ -32,6 +32,7 @@ const WINDOW = 16; // messages on their way at once: what the server would refus
 const SILENCE = 20_000; // ms without a sign of the server until it is asked for one
 const DEAD = 15_000; // ms more until the connection counts as broken
 const STREAM_DEAD = 60_000; // ms without anything over HTTP, where the server sends a comment every 25 s
+const ANSWER = 30_000; // ms that a request may take
 const HURRY = 4_000; // the same after this device slept or changed its network
 const SOCKET_AGAIN = 60_000; // ms over HTTP until a socket is tried again
 const HTTP_ROOMS = 4; // streams at once over HTTP; browsers have 6 connections a server
@@ -205,7 +206,11 @@ export class Client extends Emitter {
 	#asked = 0; // when the server was asked for a sign, if it has not answered
 	#socketFailed = 0; // in a row, without having been open
 	#socketTried = 0;
+	#reached = false; // over HTTP, since a socket was had last
+	#trying = false; // the connection that is being made is a socket
 	#typed = 0;
+	#restart = 0; // ms after which a server that stops wants to be asked again; 0: it did not say
+	#renaming = false; // a name was asked for, and the server has not answered
 	#welcomes = 0;
 	/** @type {ReturnType<typeof setTimeout>|undefined} */
 	#again;
@@ -257,7 +262,9 @@ export class Client extends Emitter {
 	/** @param {string} name */
 	leave(name) {
 		this.rooms.delete(name);
-		this.#streams.get(name)?.abort();
+		const stream = this.#streams.get(name);
+		this.#streams.delete(name);
+		stream?.abort();
 		this.#send({ type: "leave", room: name });
 	}
 
@@ -294,6 +301,7 @@ export class Client extends Emitter {
 	/** Asks for a name; an empty one gives it up. Settled by a name or refused event. @param {string} name */
 	rename(name) {
 		this.wanted = name;
+		this.#renaming = true;
 		return this.#send({ type: "name", name });
 	}
 
@@ -315,7 +323,11 @@ export class Client extends Emitter {
 	async get(path, params = {}) {
 		const url = new URL(path, this.base);
 		for (const [key, value] of Object.entries(params)) if (value !== undefined) url.searchParams.set(key, String(value));
-		const response = await fetch(url, { headers: { Authorization: `Bearer ${this.session}` }, credentials: "omit" });
+		const response = await fetch(url, {
+			headers: { Authorization: `Bearer ${this.session}` }, credentials: "omit", signal: AbortSignal.timeout(ANSWER),
+		}).catch((error) => {
+			throw error instanceof TypeError ? error : new TypeError(String(error)); // late is as good as not at all
+		});
 		const body = await response.json().catch(() => ({}));
 		if (!response.ok) throw refusalOf(response, body);
 		return body;
@@ -353,12 +365,14 @@ export class Client extends Emitter {
 	#connect() {
 		this.#end();
 		this.#become("connecting");
+		this.#trying = false;
 		const now = Date.now();
 		if (this.how === "http" || (this.#socketFailed > 1 && this.how === "auto" && now - this.#socketTried < SOCKET_AGAIN)) {
 			this.#overHTTP();
 			return;
 		}
 		this.#socketTried = now;
+		this.#trying = true;
 		const url = new URL("/", this.base);
 		url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
 		/** @type {WebSocket} */
@@ -366,14 +380,12 @@ export class Client extends Emitter {
 		try {
 			socket = new WebSocket(url, PROTOCOL);
 		} catch {
-			this.#socketFailed++;
 			this.#broken();
 			return;
 		}
 		this.#socket = socket;
 		this.#heard = now;
 		socket.onopen = () => {
-			this.#socketFailed = 0;
 			this.via = "socket";
 			this.#welcomes = 0;
 			this.#send({ type: "hello", session: this.session });
@@ -392,7 +404,6 @@ export class Client extends Emitter {
 		};
 		socket.onclose = () => {
 			if (socket !== this.#socket) return;
-			if (this.state === "connecting") this.#socketFailed++;
 			this.#broken();
 		};
 	}
@@ -426,6 +437,7 @@ export class Client extends Emitter {
 
 	/** Ends what there is of a connection, without a word. */
 	#end() {
+		this.#restart = 0;
 		clearTimeout(this.#again);
 		clearTimeout(this.#sayAgain);
 		const socket = this.#socket;
@@ -449,6 +461,7 @@ export class Client extends Emitter {
 	/** The connection is gone; a time later it is made again. @param {number} [after] ms */
 	#broken(after = Math.random() * Math.min(10_000, 100 * 2 ** this.#attempt)) {
 		if (this.state === "closed") return;
+		if (this.state === "connecting" && this.#trying) this.#socketFailed++; // it never got as far as an answer
 		this.#attempt++;
 		this.#end();
 		this.retryAt = Date.now() + after;
@@ -468,6 +481,10 @@ export class Client extends Emitter {
 		const now = Date.now();
 		if (this.#streams.size > 0 && now - this.#heard > STREAM_DEAD) {
 			this.#broken();
+			return;
+		}
+		if (this.via === "http" && this.state === "live" && this.how === "auto" && now - this.#socketTried > SOCKET_AGAIN && !this.#posting) {
+			this.#drop("a socket may come through by now");
 			return;
 		}
 		if (!this.#socket) return;
@@ -505,10 +522,11 @@ export class Client extends Emitter {
 				if (++this.#welcomes < 2) return; // the second one answers hello, and is final
 				this.by = f.by;
 				this.#named(f.name);
-				if (this.wanted && this.wanted !== f.name) this.rename(this.wanted);
+				if (this.#renaming || (this.wanted && !f.name)) this.rename(this.wanted);
 				this.#alive();
 				return;
 			case "name":
+				this.#renaming = false;
 				this.#named(f.name);
 				return;
 			case "saved":
@@ -518,6 +536,7 @@ export class Client extends Emitter {
 				this.#refused(f);
 				return;
 			case "error":
+				if (this.#renaming) [this.#renaming, this.wanted] = [false, this.name];
 				this.emit("refused", new Refusal(f.code, f.reason, f.retry_after_ms));
 				return;
 			case "restarting":
@@ -531,6 +550,7 @@ export class Client extends Emitter {
 
 	/** The server has answered: this connection will do. */
 	#alive() {
+		if (this.#trying) [this.#socketFailed, this.#reached] = [0, false];
 		this.#attempt = 0;
 		this.retryAt = 0;
 		if (this.state !== "live") this.#become("live");
@@ -539,12 +559,13 @@ export class Client extends Emitter {
 	/** @param {string} name */
 	#named(name) {
 		this.name = name;
-		if (!this.wanted) this.wanted = name;
+		if (!this.#renaming) this.wanted ||= name;
 		this.emit("name");
 	}
 
 	/** @param {Room} room @param {any} f */
 	#hear(room, f) {
+		if (!room.live && f.type !== "joined" && f.type !== "reset") return; // of before it was left and joined again
 		switch (f.type) {
 			case "joined":
 			case "reset": {
@@ -555,6 +576,7 @@ export class Client extends Emitter {
 				room.first = f.first;
 				room.count = f.count;
 				room.live = true;
+				this.#attempt = 0;
 				room.emit("joined", { n: f.n, first: f.first, count: f.count, reset });
 				return;
 			}
@@ -645,7 +667,8 @@ export class Client extends Emitter {
 			return;
 		}
 		// This and all that came after it is to be said again, in order.
-		if (this.#gate) return; // refused only because another was
+		const gate = this.outbox.findIndex((s) => s.id === this.#gate);
+		if (gate >= 0 && gate <= i) return; // refused only because that one was
 		this.#gate = sent.id;
 		this.#cursor = i;
 		for (const s of this.outbox.slice(i)) if (s.state === "sending") s.state = "waiting";
@@ -662,14 +685,22 @@ export class Client extends Emitter {
 		const room = this.rooms.values().next().value;
 		try {
 			await this.get(`/api/v1/rooms/${room?.name ?? "lobby"}/messages`, { limit: 1 });
-		} catch {
-			if (attempt === this.#attempt && this.state === "connecting") this.#broken();
+		} catch (error) {
+			if (attempt !== this.#attempt || this.state !== "connecting") return;
+			if (error instanceof TypeError) [this.#socketFailed, this.#reached] = [0, false]; // there is no server: that says nothing about sockets
+			this.#broken();
 			return;
 		}
 		if (attempt !== this.#attempt || this.state !== "connecting") return;
+		if (this.how === "auto" && !this.#reached) { // perhaps the server has only just come back: a socket once more
+			[this.#reached, this.#socketFailed] = [true, 1];
+			this.#connect();
+			return;
+		}
 		this.via = "http";
 		this.#start();
-		this.#alive();
+		this.retryAt = 0;
+		this.#become("live");
 		this.#flush();
 	}
 
@@ -701,11 +732,13 @@ export class Client extends Emitter {
 		} catch {
 			// told below
 		}
-		if (this.#streams.get(room.name) === stop) this.#broken();
+		if (this.#streams.get(room.name) === stop) this.#broken(this.#restart || undefined);
 	}
 
 	/** @param {Room} room @param {string} event of a stream, as the HTML standard has it */
 	#event(room, event) {
+		const retry = /^retry: *(\d+)/m.exec(event);
+		if (retry) this.#restart = Number(retry[1]); // the server stops, and says when it is to be asked again
 		const data = event.split("\n").filter((l) => l.startsWith("data:")).map((l) => l.slice(5).trimStart()).join("\n");
 		if (data) this.#hear(room, JSON.parse(data));
 	}
@@ -725,9 +758,11 @@ export class Client extends Emitter {
 				headers: { Authorization: `Bearer ${this.session}`, "Content-Type": "application/json", "Idempotency-Key": sent.id },
 				body: JSON.stringify({ text: sent.text }),
 				credentials: "omit",
+				signal: AbortSignal.timeout(ANSWER),
 			});
 			const body = await response.json().catch(() => ({}));
-			if (response.ok) this.#settle(sent.id, body.n, body.at);
+			if (response.ok && Number.isInteger(body.n)) this.#settle(sent.id, body.n, body.at);
+			else if (response.ok) refusal = new Refusal("unavailable", "something between here and the server answers in its place", 5000);
 			else refusal = refusalOf(response, body);
 		} catch {
 			refusal = new Refusal("unavailable", "the server cannot be reached", 2000);

@@ -9,6 +9,8 @@
 // Invisible and bidi control characters do not belong to a link: they would make it look like another.
 const LINK = /https?:\/\/[^\s<>"'`\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+/giu;
 const CODE = /```[^\n`]*\n([\s\S]*?)\n?```|```([\s\S]+?)```|`([^`\n]+)`/g;
+const MENTIONS = 20; // at most that many signs of a text are looked at: thousands of them would cost every reader
+const LONGEST = 70; // units of UTF-16 that the longest name can have, and what follows it
 const WORD = /[\p{L}\p{N}\p{M}_]/u;
 
 /**
@@ -68,9 +70,11 @@ function address(s) {
 function mentions(text, me, names, out) {
 	let end = 0;
 	const known = me ? [me, ...names] : names;
-	for (let i = text.indexOf("@"); i >= 0; i = text.indexOf("@", i + 1)) {
+	let looks = MENTIONS;
+	for (let i = text.indexOf("@"); i >= 0 && looks > 0; i = text.indexOf("@", i + 1)) {
 		if (i > 0 && WORD.test(text[i - 1])) continue; // an e-mail address
-		const rest = text.slice(i + 1);
+		looks--;
+		const rest = text.slice(i + 1, i + 1 + LONGEST);
 		let name = "";
 		for (const n of known) {
 			if (n.length > name.length && rest.slice(0, n.length).toLowerCase() === n.toLowerCase() && !WORD.test(rest[n.length] ?? " ")) name = n;

@@ -42,9 +42,9 @@ export class Timeline {
 	/** Adds messages that may be here already. @param {Message[]} messages ascending */
 	add(messages) {
 		if (messages.length === 0) return;
-		const last = messages[messages.length - 1].n;
-		this.head = Math.max(this.head, last);
-		if (this.kept.length === 0 || messages[0].n > this.kept[this.kept.length - 1].n) {
+		for (const m of messages) this.head = Math.max(this.head, m.n);
+		const ascending = messages.every((m, i) => i === 0 || m.n > messages[i - 1].n);
+		if (ascending && (this.kept.length === 0 || messages[0].n > this.kept[this.kept.length - 1].n)) {
 			this.kept.push(...messages);
 			return;
 		}
@@ -123,7 +123,7 @@ export class Timeline {
 		for (const [f, t] of this.gone) {
 			if (t < from || f >= b) continue;
 			hole(f - 1);
-			rows.push({ kind: "gone", key: `gone${f}`, from: Math.max(f, from), to: Math.min(t, b - 1) });
+			rows.push({ kind: "gone", key: `gone${Math.max(f, from)}`, from: Math.max(f, from), to: Math.min(t, b - 1) });
 			from = t + 1;
 		}
 		hole(b - 1);

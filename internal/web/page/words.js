@@ -14,7 +14,11 @@ export let language = "en";
 export async function speak(wanted) {
 	const preferred = wanted ? [wanted] : navigator.languages.map((l) => l.toLowerCase().split("-")[0]);
 	language = preferred.find((l) => languages.includes(l)) ?? "en";
-	t = language === "en" ? en : { ...en, ...(await import(`./lang/${language}.js`)).default };
+	try {
+		t = language === "en" ? en : { ...en, ...(await import(`./lang/${language}.js`)).default };
+	} catch {
+		[t, language] = [en, "en"]; // better in English than not at all
+	}
 	document.documentElement.lang = language;
 }
 

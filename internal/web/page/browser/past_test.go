@@ -66,6 +66,13 @@ func TestCompleteness(t *testing.T) {
 	b.sees(".log", "message 1000")
 	b.until("(({ scrollTop, clientHeight, scrollHeight }) => scrollHeight - scrollTop - clientHeight < 2)(document.querySelector('.log'))")
 
+	// So is any message, however many are here already.
+	for _, n := range []int{100, 900, 300, 700, 5, 500, 996} {
+		eval[bool](b, fmt.Sprintf("(location.hash = '#n%d', true)", n))
+		b.until(fmt.Sprintf("(({ top }) => top > 0 && top < 800)(document.querySelector('.m.target[data-n=\"%d\"]')?.getBoundingClientRect() ?? {})", n))
+		b.check(all)
+	}
+
 	// A link to one message, which is far away.
 	link := open(t, h.url("/#n300"), laptop()).ready()
 	link.until("document.querySelector('.m.target[data-n=\"300\"]')")

@@ -78,6 +78,9 @@ func TestOffline(t *testing.T) {
 	b.sees(".banner", "Caught up")
 	b.until("!document.querySelector('.sent')")
 	b.sees(".log", "from elsewhere 6")
+	if status := eval[string](b, "document.querySelector('.status').textContent"); strings.Contains(status, "socket") {
+		t.Errorf("a server that was away for a while was taken for one without sockets: %s", status)
+	}
 	var own []string
 	for _, text := range b.texts() {
 		if strings.HasPrefix(text, "meanwhile") {
