@@ -38,12 +38,13 @@ func run(ctx context.Context) error {
 		return err
 	}
 	s := &stage{ctx: ctx, home: home}
-	defer s.close()
 	s.play()
+	end := s.now()
+	s.close() // so that nothing is recorded any more
 	if s.err != nil {
 		return s.err
 	}
-	return os.WriteFile(picture, draw(s.terminals, s.now()), 0o644)
+	return os.WriteFile(picture, draw(s.terminals, end), 0o644)
 }
 
 // play is what the picture shows: people talk, the server is killed, and nothing is lost or doubled.
@@ -53,27 +54,27 @@ func (s *stage) play() {
 	budi := s.open("budi", 49, 12, 1, 1)
 	s.record()
 
-	server.command("ramai serve --quiet &")
+	server.types("ramai serve --quiet &")
 	server.await("listening on port 2000")
-	anna.command("ramai join --name anna")
+	anna.types("ramai join --name anna")
 	anna.await("Welcome to chat")
-	budi.command("ramai join --name budi")
+	budi.types("ramai join --name budi")
 	budi.await("Welcome to chat")
 	s.pause(time.Second)
-	anna.command("Hello! Can you hear me?")
+	anna.types("Hello! Can you hear me?")
 	budi.await("Can you hear me")
-	budi.command("Loud and clear.")
+	budi.types("Loud and clear.")
 	anna.await("From server: budi: Loud")
 	s.pause(time.Second)
 
-	server.command("kill -9 %1")
+	server.types("kill -9 %1")
 	anna.await("again|lost|closed|connect")
 	s.pause(time.Second)
-	anna.command("Is anybody still there?")
+	anna.types("Is anybody still there?")
 	s.pause(1500 * time.Millisecond)
-	server.command("ramai serve --quiet &")
+	server.types("ramai serve --quiet &")
 	budi.await("anna: Is anybody still there")
-	budi.command("Of course! I missed nothing.")
+	budi.types("Of course! I missed nothing.")
 	anna.await("budi: Of course")
 	s.pause(4 * time.Second)
 }

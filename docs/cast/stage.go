@@ -43,19 +43,22 @@ type sight struct {
 	text string
 }
 
-func (s *stage) tmux(args ...string) string {
-	if s.err != nil {
-		return ""
+// tmux runs one of tmux's commands, unless something has failed.
+func (s *stage) tmux(args ...string) (out string) {
+	if s.err == nil {
+		out, s.err = s.command(args...)
 	}
+	return out
+}
+
+func (s *stage) command(args ...string) (string, error) {
 	cmd := exec.CommandContext(s.ctx, "tmux", append([]string{"-S", s.home + "/tmux", "-f", "/dev/null"}, args...)...)
-	cmd.Env = []string{
-		"PATH=" + s.home + ":" + os.Getenv("PATH"), "HOME=" + s.home, "TERM=xterm-256color", "LANG=C.UTF-8",
-	}
+	cmd.Env = []string{"PATH=" + s.home + ":" + os.Getenv("PATH"), "HOME=" + s.home, "TERM=xterm-256color", "LANG=C.UTF-8"}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		s.err = fmt.Errorf("tmux %s: %w: %s", strings.Join(args, " "), err, out)
+		err = fmt.Errorf("tmux %s: %w: %s", strings.Join(args, " "), err, out)
 	}
-	return string(out)
+	return string(out), err
 }
 
 // open opens a terminal at a place of the picture.
@@ -88,29 +91,22 @@ func (s *stage) record() {
 
 // look notes which rows have changed. Only the recording calls it.
 func (t *terminal) look() {
-	looker := &stage{ctx: t.ctx, home: t.home}
-	screen := looker.tmux("capture-pane", "-p", "-t", t.title)
-	if looker.err != nil {
+	screen, err := t.stage.command("capture-pane", "-p", "-t", t.title)
+	if err != nil {
 		return // the play finds it out
 	}
 	at := t.now()
-	for i, text := range strings.Split(strings.TrimRight(screen, "\n"), "\n") {
-		if i < t.height {
-			t.note(i, at, text)
+	lines := strings.Split(screen, "\n")
+	for row := range t.rows {
+		text := ""
+		if row < len(lines) {
+			text = strings.TrimRight(lines[row], " ")
+		}
+		seen := t.rows[row]
+		if last := len(seen) - 1; last < 0 && text != "" || last >= 0 && seen[last].text != text {
+			t.rows[row] = append(seen, sight{at, text})
 		}
 	}
-	for i := strings.Count(strings.TrimRight(screen, "\n"), "\n") + 1; i < t.height; i++ {
-		t.note(i, at, "")
-	}
-}
-
-func (t *terminal) note(row int, at time.Duration, text string) {
-	text = strings.TrimRight(text, " ")
-	seen := t.rows[row]
-	if len(seen) == 0 && text == "" || len(seen) > 0 && seen[len(seen)-1].text == text {
-		return
-	}
-	t.rows[row] = append(seen, sight{at, text})
 }
 
 func (s *stage) now() time.Duration { return time.Since(s.start) }
@@ -121,7 +117,7 @@ func (s *stage) close() {
 		s.stop()
 		s.recording.Wait()
 	}
-	(&stage{ctx: s.ctx, home: s.home}).tmux("kill-server")
+	s.command("kill-server")
 }
 
 func (s *stage) pause(d time.Duration) {
@@ -130,8 +126,8 @@ func (s *stage) pause(d time.Duration) {
 	}
 }
 
-// command types a line, as a person would.
-func (t *terminal) command(line string) {
+// types writes a line, as a person would.
+func (t *terminal) types(line string) {
 	for _, r := range line {
 		t.tmux("send-keys", "-t", t.title, "-l", string(r))
 		t.pause(keystroke)

@@ -148,8 +148,6 @@ func receive(out http.ResponseWriter, r *http.Request, most int) ([]byte, *wire.
 	if r.ContentLength > int64(most) {
 		return nil, tooLong
 	}
-	until := http.NewResponseController(out)
-	until.SetReadDeadline(time.Now().Add(bodyTakes))
 	body, err := io.ReadAll(http.MaxBytesReader(out, r.Body, int64(most)))
 	var over *http.MaxBytesError
 	switch {
@@ -160,7 +158,7 @@ func receive(out http.ResponseWriter, r *http.Request, most int) ([]byte, *wire.
 	case err != nil:
 		return nil, &wire.Error{Code: wire.BadRequest, Reason: "the body broke off"}
 	}
-	until.SetReadDeadline(time.Time{})
+	http.NewResponseController(out).SetReadDeadline(time.Time{}) // every request has one, see New
 	return body, nil
 }
 

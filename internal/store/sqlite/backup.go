@@ -40,8 +40,11 @@ func Backup(dir, file string, over bool) (*Summary, error) {
 	if !found {
 		return nil, fmt.Errorf("there is no database in %s; --data says where the server keeps its own", dir)
 	}
-	if within, err := sameFolder(filepath.Dir(file), dir); err != nil || within {
-		return nil, errors.Join(err, fmt.Errorf("%s would lie in the data folder, among the server's own files; a backup belongs elsewhere", file))
+	switch within, err := sameFolder(filepath.Dir(file), dir); {
+	case err != nil:
+		return nil, err
+	case within:
+		return nil, fmt.Errorf("%s would lie in the data folder, among the server's own files; a backup belongs elsewhere", file)
 	}
 	if _, err := os.Lstat(file); err == nil && !over {
 		return nil, fmt.Errorf("%s is there already; give another name, or --force", file)
@@ -213,11 +216,11 @@ var suffixes = []string{"-wal", "-shm", ""}
 // renameAll renames a database with its write-ahead log, in which the newest of it may be: what of that can be brought
 // into the file is, so that nothing is lost if this is broken off in the middle.
 func renameAll(from, to string) error {
-	if found, err := checkFile(from); err != nil || !found {
-		// nothing can be brought into it
-	} else if c, err := connect(from); err == nil {
-		w := writer{conn: c}
-		_ = errors.Join(w.checkpoint(), c.Close()) // it may be damaged: that may be why another takes its place
+	if found, _ := checkFile(from); found {
+		if c, err := connect(from); err == nil {
+			w := writer{conn: c}
+			_ = errors.Join(w.checkpoint(), c.Close()) // it may be damaged: that may be why another takes its place
+		}
 	}
 	for _, suffix := range suffixes {
 		if err := os.Rename(from+suffix, to+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {

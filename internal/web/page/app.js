@@ -6,17 +6,16 @@ import { Component, html, render } from "./html.js";
 import { kept } from "./keep.js";
 import { called, Log } from "./log.js";
 import { Model } from "./model.js";
-import { clock, number, speak, t } from "./words.js";
+import { isRoom, pathOf, roomOf } from "./ramai.js";
+import { clock, failure, number, speak, t } from "./words.js";
 
 /** @typedef {import("./model.js").Place} Place */
 /** @typedef {import("./ramai.js").Message} Message */
 
-const ROOM = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 const SPOKEN = 3; // messages at once that are read out; of more only the number
 
 const embedded = new URLSearchParams(location.search).has("embed");
-const roomOf = (/** @type {string} */ path) => /^\/r\/([^/]+)\/?$/.exec(path)?.[1] ?? "lobby";
-const pathOf = (/** @type {string} */ room) => (room === "lobby" ? "/" : `/r/${room}`) + (embedded ? "?embed" : "");
+const addressOf = (/** @type {string} */ room) => pathOf(room) + (embedded ? "?embed" : "");
 
 /** @param {string} theme */
 function appear(theme) {
@@ -44,8 +43,10 @@ class App extends Component {
 	/** @type {Log|null} */
 	log = null;
 	wish = kept.get("name") || t.guestName(any(t.adjectives), any(t.animals));
-	#seen = 0; // the place of the hash that was followed
+	#followed = false; // the address that it began with
 	#spoken = /** @type {{id: number, line: string}[]} */ ([]);
+	#pending = /** @type {Message[]} */ ([]); // are to be read out, unless there are too many
+	#unspoken = 0; // how many there are
 	#speaking = /** @type {ReturnType<typeof setTimeout>|undefined} */ (undefined);
 
 	componentDidMount() {
@@ -78,8 +79,8 @@ class App extends Component {
 			mentioned ||= place.mentioned > 0;
 		}
 		title(model.place.name, unread, mentioned);
-		if (!this.#seen && model.place.room.log) {
-			this.#seen = 1;
+		if (!this.#followed && model.place.room.log) {
+			this.#followed = true;
 			this.#follow();
 		}
 	}
@@ -87,8 +88,7 @@ class App extends Component {
 	/** Goes where the address says. */
 	#follow() {
 		const { model } = this.props;
-		const room = roomOf(location.pathname);
-		if (ROOM.test(room)) model.open(room);
+		model.open(roomOf(location.pathname));
 		const n = Number(/^#n(\d+)$/.exec(location.hash)?.[1] ?? 0);
 		this.setState({ target: n, menu: false });
 		if (n) requestAnimationFrame(() => this.log?.show(n));
@@ -100,7 +100,7 @@ class App extends Component {
 			this.setState({ trouble: t.roomsFull(number(this.props.model.client.maxRooms)) });
 			return;
 		}
-		const address = pathOf(room) + (n ? `#n${n}` : "");
+		const address = addressOf(room) + (n ? `#n${n}` : "");
 		if (address !== location.pathname + location.search + location.hash) history.pushState(null, "", address);
 		this.#follow();
 	};
@@ -121,9 +121,6 @@ class App extends Component {
 			this.setState({});
 		}, 500);
 	}
-	/** @type {Message[]} */
-	#pending = [];
-	#unspoken = 0;
 
 	/** @param {KeyboardEvent} event */
 	#key = (event) => {
@@ -253,7 +250,7 @@ class App extends Component {
 		return html`<nav class=${this.state.menu ? "side open" : "side"} aria-label=${t.menu}>
 			<h2>${t.rooms}</h2>
 			<ul class="rooms">${[...model.places.values()].map((p) => html`<li key=${p.name} class=${p === place ? "current" : ""}>
-				<a href=${pathOf(p.name)} aria-current=${p === place ? "page" : undefined} onClick=${(/** @type {MouseEvent} */ e) => {
+				<a href=${addressOf(p.name)} aria-current=${p === place ? "page" : undefined} onClick=${(/** @type {MouseEvent} */ e) => {
 					if (e.ctrlKey || e.metaKey || e.shiftKey) return;
 					e.preventDefault();
 					this.#open(p.name);
@@ -268,7 +265,7 @@ class App extends Component {
 				e.preventDefault();
 				const input = e.target.elements.room;
 				const name = input.value.trim().toLowerCase();
-				if (!ROOM.test(name)) return this.setState({ trouble: t.joinBad });
+				if (!isRoom(name)) return this.setState({ trouble: t.joinBad });
 				input.value = "";
 				this.setState({ trouble: "" });
 				this.#open(name);
@@ -309,7 +306,7 @@ class App extends Component {
 	/** @param {{model: Model}} props @param {App["state"]} state */
 	render({ model }, { menu, target, trouble }) {
 		const { place } = model;
-		if (place.trouble) trouble ||= t.failedToLoad(place.trouble === "unreachable" ? t.unreachable : place.trouble);
+		if (place.trouble) trouble ||= failure(place.trouble);
 		return html`<div class=${embedded ? "app embedded" : "app"}>
 			${!embedded && this.#side()}
 			${menu && html`<div class="veil" onClick=${() => this.setState({ menu: false })}></div>`}
@@ -327,7 +324,7 @@ class App extends Component {
 				<div class="foot">
 					${this.#jumps()}
 					${trouble && html`<p class="trouble" role="alert">${trouble}
-						<button type="button" class="plain" onClick=${() => { place.trouble = ""; this.setState({ trouble: "" }); }}>${t.close}</button></p>`}
+						<button type="button" class="plain" onClick=${() => { place.trouble = null; this.setState({ trouble: "" }); }}>${t.close}</button></p>`}
 					${this.#naming()}
 					${this.#typing()}
 					<${Composer} model=${model} place=${place} say=${this.#say} ask=${this.#ask} />
@@ -345,8 +342,7 @@ function any(list) {
 }
 
 appear(kept.get("theme", "auto"));
-const room = roomOf(location.pathname);
-const model = new Model(ROOM.test(room) ? room : "lobby"); // it connects while the language comes
+const model = new Model(roomOf(location.pathname)); // it connects while the language comes
 await speak(kept.get("language", ""));
 const root = document.getElementById("app");
 if (root) {

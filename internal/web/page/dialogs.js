@@ -2,7 +2,8 @@
 import { html, useEffect, useRef, useState } from "./html.js";
 import { called } from "./log.js";
 import { kept } from "./keep.js";
-import { clock, day, exactly, languages, number, speak, t } from "./words.js";
+import { pathOf } from "./ramai.js";
+import { clock, day, exactly, failure, languages, number, speak, t } from "./words.js";
 
 /**
  * @typedef {import("./model.js").Model} Model
@@ -39,7 +40,7 @@ async function copy(text) {
 
 /** @param {{room: string, close: () => void}} props */
 export function Share({ room, close }) {
-	const link = new URL(room === "lobby" ? "/" : `/r/${room}`, location.href).href;
+	const link = new URL(pathOf(room), location.href).href;
 	const [path, setPath] = useState({ d: "", size: 0 });
 	const [said, setSaid] = useState("");
 	const input = useRef(/** @type {HTMLInputElement|null} */ (null));
@@ -93,7 +94,7 @@ export function Search({ model, close, show }) {
 			const answer = await model.client.search(q, { room, before, limit: 30 });
 			setFound(last && found ? { ...answer, hits: [...found.hits, ...answer.hits] } : answer);
 		} catch (error) {
-			setTrouble(t.failedToLoad(error instanceof TypeError ? t.unreachable : /** @type {Error} */ (error).message));
+			setTrouble(failure(error));
 		}
 	};
 	return html`<${Dialog} title=${t.search} close=${close} wide>
@@ -129,7 +130,7 @@ export function Jump({ model, close, show }) {
 			close();
 			show(model.place.name, n);
 		} catch (error) {
-			setSaid(t.failedToLoad(error instanceof TypeError ? t.unreachable : /** @type {Error} */ (error).message));
+			setSaid(failure(error));
 		}
 	};
 	return html`<${Dialog} title=${t.jump} close=${close}>

@@ -1,6 +1,6 @@
 // What the page knows: the connection, the rooms, what was read, what is not said yet. It draws nothing; whatever
 // changes is told as "change", at most once a frame.
-import { connect, newSession } from "./ramai.js";
+import { connect, Emitter, newSession, pathOf } from "./ramai.js";
 import { here, kept } from "./keep.js";
 import { mentionsName } from "./text.js";
 import { Sluice, Timeline } from "./timeline.js";
@@ -30,9 +30,9 @@ export class Place {
 	read = 0; // the highest number that was looked at
 	mentioned = 0; // unread mentions
 	loading = false;
-	trouble = ""; // why the last loading failed
+	/** @type {unknown} why the last loading failed; null: it did not */
+	trouble = null;
 	wasReset = false;
-	announce = ""; // for who listens to the page
 	paused = 0; // messages that came while paused
 	looked = { from: 0, to: 0 }; // the numbers in view, if the end is not
 	sought = 0; // the message that is being gone to; 0: none
@@ -164,7 +164,7 @@ export class Place {
 	/** @param {{before?: number, after?: number, limit?: number}} ask */
 	async #load(ask) {
 		this.loading = true;
-		this.trouble = "";
+		this.trouble = null;
 		this.model.changed();
 		try {
 			const page = await this.room.history({ limit: PAGE, ...ask });
@@ -178,7 +178,7 @@ export class Place {
 			for (const m of messages) t.sampled.delete(m.n);
 			return true;
 		} catch (error) {
-			this.trouble = error instanceof TypeError ? "unreachable" : String(error instanceof Error ? error.message : error);
+			this.trouble = error;
 			return false;
 		} finally {
 			this.loading = false;
@@ -212,7 +212,7 @@ export class Place {
 }
 
 /** Everything. Events: change(); mention(Place, Message); told(Place, Message[]): they came, and others said them. */
-export class Model {
+export class Model extends Emitter {
 	/** @type {Map<string, Place>} */
 	places = new Map();
 	/** @type {Client} */
@@ -224,15 +224,14 @@ export class Model {
 	caught = null;
 	/** @type {Map<string, {n: number, first: number}>} where each room was when the connection broke */
 	#before = new Map();
-	/** @type {Map<string, ((...args: any[]) => void)[]>} */
-	#listeners = new Map();
 	#due = false;
 
 	/** @param {string} room the one to begin with */
 	constructor(room) {
+		super();
 		const session = kept.get("session") ?? newSession();
 		kept.set("session", session);
-		const first = connect(room === "lobby" ? "/" : `/r/${room}`, { session, name: kept.get("name", ""), unsaid: here.get("unsaid", []) });
+		const first = connect(pathOf(room), { session, name: kept.get("name", ""), unsaid: here.get("unsaid", []) });
 		this.client = first.client;
 		this.place = this.#place(first);
 		for (const name of kept.get("rooms", []).slice(0, 7)) if (name !== room) this.#place(this.client.join(name));
@@ -245,16 +244,6 @@ export class Model {
 		this.client.on("sent", (sent) => this.#sentChanged(sent));
 		document.addEventListener("visibilitychange", () => this.changed());
 		setInterval(() => this.changed(), 1000); // times of day, and a flood that has ended
-	}
-
-	/** @param {string} event @param {(...args: any[]) => void} f */
-	on(event, f) {
-		this.#listeners.set(event, [...(this.#listeners.get(event) ?? []), f]);
-	}
-
-	/** @param {string} event @param {...any} args */
-	emit(event, ...args) {
-		for (const f of this.#listeners.get(event) ?? []) f(...args);
 	}
 
 	/**

@@ -84,7 +84,7 @@ var read = sync.OnceValue(func() *Page {
 	return p
 })
 
-// need lists what a module imports, before it.
+// need lists what a module imports, and what those import.
 func (p *Page) need(name string) {
 	for _, m := range static.FindAllSubmatch(p.files[name].plain, -1) {
 		if imported := path.Join(path.Dir(name), string(m[1])); p.files[imported] != nil && !slices.Contains(p.modules, imported) {

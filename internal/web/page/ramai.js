@@ -31,16 +31,31 @@ const PROTOCOL = "ramai.v1";
 const WINDOW = 16; // messages on their way at once: what the server would refuse as too fast, it would refuse all together
 const SILENCE = 20_000; // ms without a sign of the server until it is asked for one
 const DEAD = 15_000; // ms more until the connection counts as broken
-const STREAM_DEAD = 60_000; // ms without anything over HTTP, where the server sends a comment every 25 s
-const ANSWER = 30_000; // ms that a request may take
 const HURRY = 4_000; // the same after this device slept or changed its network
+const ANSWER = 30_000; // ms that a request over HTTP may take
+const STREAM_DEAD = 60_000; // ms without anything over HTTP, where the server sends a comment every 25 s
 const SOCKET_AGAIN = 60_000; // ms over HTTP until a socket is tried again
 const HTTP_ROOMS = 4; // streams at once over HTTP; browsers have 6 connections a server
 
 const text = new TextEncoder();
 
+/** A room's name. */
+const ROOM = /^[a-z0-9][a-z0-9_-]{0,63}$/;
+
+/** Whether a room can have a name. @param {string} name */
+export const isRoom = (name) => ROOM.test(name);
+
+/** The path of a room. @param {string} room */
+export const pathOf = (room) => (room === "lobby" ? "/" : `/r/${room}`);
+
+/** The room of a path; the lobby, if it is no other's. @param {string} path */
+export function roomOf(path) {
+	const name = /^\/r\/([^/]+)\/?$/.exec(path)?.[1] ?? "";
+	return isRoom(name) ? name : "lobby";
+}
+
 /** A source of events. */
-class Emitter {
+export class Emitter {
 	/** @type {Map<string, Set<(...args: any[]) => void>>} */
 	#listeners = new Map();
 
@@ -173,7 +188,7 @@ export class Room extends Emitter {
 
 /**
  * A connection to a server that is made again whenever it breaks. Events:
- * - state(): state, retryAt, via or latency have changed
+ * - state(): state, retryAt or via have changed
  * - name(): it holds another name now
  * - sent(Sent): something said has got further, is new, or was withdrawn
  * - refused(Refusal): something other than a message was
@@ -184,7 +199,6 @@ export class Client extends Emitter {
 	/** @type {"socket"|"http"} */
 	via = "socket";
 	retryAt = 0; // when it is tried again, by Date.now()
-	since = Date.now(); // since when the state is not live
 	by = ""; // who you are on your messages
 	name = ""; // the name held
 	limits = { text: 4000, frame: 65536, rate: 5, burst: 20, rooms: 8 };
@@ -471,7 +485,6 @@ export class Client extends Emitter {
 
 	/** @param {Client["state"]} state */
 	#become(state) {
-		if (this.state === "live" && state !== "live") this.since = Date.now();
 		this.state = state;
 		this.emit("state");
 	}
@@ -653,16 +666,20 @@ export class Client extends Emitter {
 		return true;
 	}
 
+	/** It will not be said, unless somebody wants it to be tried again. @param {Sent} sent @param {Refusal} why */
+	#fail(sent, why) {
+		[sent.state, sent.why] = ["failed", why];
+		sent.reject?.(why);
+		this.emit("sent", sent);
+	}
+
 	/** @param {{id: string, code: string, reason: string, retry_after_ms?: number}} f */
 	#refused(f) {
 		const i = this.outbox.findIndex((s) => s.id === f.id);
 		if (i < 0) return;
 		const sent = this.outbox[i];
 		if (f.retry_after_ms === undefined) {
-			sent.state = "failed";
-			sent.why = new Refusal(f.code, f.reason);
-			sent.reject?.(sent.why);
-			this.emit("sent", sent);
+			this.#fail(sent, new Refusal(f.code, f.reason));
 			this.#flush();
 			return;
 		}
@@ -771,12 +788,10 @@ export class Client extends Emitter {
 		if (refusal?.retryAfter) {
 			sent.state = "waiting";
 			this.#held = Date.now() + refusal.retryAfter;
+			this.emit("sent", sent);
 		} else if (refusal) {
-			sent.state = "failed";
-			sent.why = refusal;
-			sent.reject?.(refusal);
+			this.#fail(sent, refusal);
 		}
-		if (refusal) this.emit("sent", sent);
 		this.#flush();
 	}
 }
@@ -796,6 +811,5 @@ function refusalOf(response, body) {
 export function connect(url, options = {}) {
 	const base = new URL(url, location.href);
 	base.protocol = base.protocol.replace(/^ws/, "http");
-	const room = /^\/r\/([a-z0-9][a-z0-9_-]{0,63})\/?$/.exec(base.pathname)?.[1] ?? "lobby";
-	return new Client(base, options).join(room, options);
+	return new Client(base, options).join(roomOf(base.pathname), options);
 }

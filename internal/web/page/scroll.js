@@ -49,7 +49,6 @@ export class Scroller {
 		if (!this.row(n)) return false;
 		this.anchor = { n, top: this.#log.clientHeight / 3 };
 		this.hold();
-		this.#expected = this.#log.scrollTop;
 		return true;
 	}
 

@@ -1,4 +1,5 @@
 // What a text consists of: links, code, mentions, and the rest. It makes parts, not HTML.
+import { size } from "./ramai.js";
 
 /**
  * @typedef {{kind: "text" | "code" | "block", text: string}
@@ -97,8 +98,6 @@ export function mentionsName(text, name) {
  * @param {string} text @param {number} limit @returns {string[]}
  */
 export function pieces(text, limit) {
-	const bytes = new TextEncoder();
-	const size = (/** @type {string} */ s) => bytes.encode(s).length;
 	const out = [];
 	while (size(text) > limit) {
 		let n = 0;

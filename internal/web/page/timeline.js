@@ -98,7 +98,7 @@ export class Timeline {
 	 * @param {number} from the first number looked at; 0: the end is @param {number} [to] the last
 	 */
 	trim(from, to = from) {
-		if (this.kept.length <= KEPT + SLACK) return false;
+		if (this.kept.length <= KEPT + SLACK) return;
 		const half = KEPT >> 1;
 		if (!from) {
 			this.kept = this.kept.slice(-KEPT);
@@ -109,7 +109,6 @@ export class Timeline {
 			this.kept = [...this.kept.slice(low, high), ...this.kept.slice(end)];
 		}
 		for (const n of this.sampled) if (!this.has(n)) this.sampled.delete(n);
-		return true;
 	}
 
 	/** What is not here, between two numbers that are not part of it. @param {number} a @param {number} b @returns {Row[]} */

@@ -25,6 +25,9 @@ export async function speak(wanted) {
 /** @param {number} n */
 export const number = (n) => n.toLocaleString(language);
 
+/** Why something could not be loaded. @param {unknown} error as Client.get throws it */
+export const failure = (error) => t.failedToLoad(error instanceof TypeError ? t.unreachable : error instanceof Error ? error.message : String(error));
+
 /** The time of day. @param {string|number} at */
 export const clock = (at) => new Date(at).toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit" });
 

@@ -293,19 +293,27 @@ func (b *tab) press(key string, modifiers int64) {
 	command(b, input.DispatchKeyEvent, p)
 }
 
-// types writes a text into the box.
-func (b *tab) types(text string) {
+// into writes a text where a selector says.
+func (b *tab) into(selector, text string) {
 	b.t.Helper()
-	b.run(chromedp.Focus(".composer textarea"))
+	b.run(chromedp.Focus(selector))
 	command(b, input.InsertText, input.InsertTextParams{Text: text})
 }
 
-// write types a text into the box and sends it.
-func (b *tab) write(text string) {
+// enter is into, and Enter.
+func (b *tab) enter(selector, text string) {
 	b.t.Helper()
-	b.types(text)
+	b.into(selector, text)
 	b.press("Enter", 0)
 }
+
+const box = ".composer textarea"
+
+// types writes a text into the box.
+func (b *tab) types(text string) { b.t.Helper(); b.into(box, text) }
+
+// write types a text into the box and sends it.
+func (b *tab) write(text string) { b.t.Helper(); b.enter(box, text) }
 
 // texts are the messages that stand in the log.
 func (b *tab) texts() []string {

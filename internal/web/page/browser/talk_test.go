@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 )
 
@@ -19,10 +18,8 @@ func phone() action {
 func (b *tab) named(name string) {
 	b.t.Helper()
 	b.until("document.querySelector('#name')")
-	b.run(chromedp.Focus("#name"))
 	eval[bool](b, "(document.querySelector('#name').select(), true)")
-	command(b, input.InsertText, input.InsertTextParams{Text: name})
-	b.press("Enter", 0)
+	b.enter("#name", name)
 	b.sees(".me bdi", name)
 }
 
@@ -187,9 +184,7 @@ func TestUnread(t *testing.T) {
 	h := serve(t, nil)
 	b := open(t, h.url("/"), laptop()).ready()
 	h.say("team", "made")
-	b.run(chromedp.Focus(".side input[name=room]"))
-	command(b, input.InsertText, input.InsertTextParams{Text: "team"})
-	b.press("Enter", 0)
+	b.enter(".side input[name=room]", "team")
 	b.sees("h1", "team")
 	b.until("location.pathname === '/r/team'")
 	b.sees(".log", "made")

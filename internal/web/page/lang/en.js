@@ -1,14 +1,11 @@
 // English. Every other file in here has the same keys; n is a number, already written as the language does.
 export default {
-	language: "English",
 	title: "ramai",
-	about: "One room, and everyone hears it.",
 
 	// The top.
 	live: "live",
 	connecting: "connecting…",
 	behind: (/** @type {string} */ n) => `${n} behind`,
-	offline: "offline",
 	offlineSince: (/** @type {string} */ time) => `offline since ${time}`,
 	unsent: (/** @type {string} */ n) => `${n} unsent`,
 	overHTTP: "without a socket",
@@ -52,7 +49,6 @@ export default {
 	you: "you",
 	newMessages: (/** @type {string} */ n) => `${n} new messages`,
 	says: (/** @type {string} */ who, /** @type {string} */ text) => `${who}: ${text}`,
-	copyCode: "Copy",
 
 	// What was sent.
 	waiting: "waits",

@@ -1,14 +1,11 @@
 // Bahasa Indonesia.
 /** @type {import("../words.js").Words} */
 export default {
-	language: "Bahasa Indonesia",
 	title: "ramai",
-	about: "Satu ruang, dan semua orang mendengarnya.",
 
 	live: "langsung",
 	connecting: "menyambung…",
 	behind: (n) => `tertinggal ${n}`,
-	offline: "luring",
 	offlineSince: (time) => `luring sejak ${time}`,
 	unsent: (n) => `${n} belum terkirim`,
 	overHTTP: "tanpa soket",
@@ -50,7 +47,6 @@ export default {
 	you: "Anda",
 	newMessages: (n) => `${n} pesan baru`,
 	says: (who, text) => `${who}: ${text}`,
-	copyCode: "Salin",
 
 	waiting: "menunggu",
 	sending: "mengirim…",
