@@ -58,7 +58,7 @@ tools/page/node_modules: tools/page/package-lock.json
 	@touch $@
 
 docs:
-	$(GO) run ./docs/cast
+	$(GO) run ./tools/cast
 
 # How many connections each path of the reactor has served in its suite, which fails if it is none.
 paths:

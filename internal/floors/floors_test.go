@@ -16,7 +16,7 @@ import (
 
 // law says on which floor each package stands. A package may import packages of lower floors, and none of its own.
 const law = `
-	7  cmd/ramai bench docs/cast internal/reactor/echo internal/web/page/browser
+	7  cmd/ramai bench tools/cast internal/reactor/echo internal/web/page/browser
 	6  server
 	5  internal/web internal/metrics
 	4  internal/session internal/web/page
