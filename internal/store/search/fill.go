@@ -16,7 +16,7 @@ const (
 	turnRows  = 500                    // messages of a turn, which is one transaction
 	turnBytes = 256 << 10              // of their texts
 	turnGone  = 100                    // messages of one room that leave the index in a turn
-	gather    = 100 * time.Millisecond // after news, so that what is said at once is one turn
+	gather    = 100 * time.Millisecond // between turns and after news, so that what is said meanwhile is one turn
 	minFree   = 4 * journal.MinFree    // space below which the index takes no more, and leaves it to the journal
 
 	shortest, longest = time.Second, time.Minute // between tries, when something is wrong
@@ -68,7 +68,7 @@ func (x *Index) run() {
 			pause = min(2*pause, longest)
 		case worked:
 			pause = shortest
-			x.sleep(x.pace.rest())
+			x.sleep(max(gather, x.pace.rest()))
 		default:
 			if x.behind {
 				x.log.Info("the search index is complete")
