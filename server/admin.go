@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/pprof"
+	"net/netip"
 	"os"
 	"path/filepath"
 
@@ -12,19 +13,31 @@ import (
 	"ramai/internal/session"
 	"ramai/internal/store/search"
 	"ramai/internal/store/sqlite"
+	"ramai/internal/web"
 )
 
-// Admin is for the operator alone: /metrics for Prometheus, and /debug/pprof/. Whoever reaches it sees everything that
-// the program has in its memory.
+// Admin is for the operator: /metrics for Prometheus, and, to whoever is on this machine, /debug/pprof/, which shows what
+// the program has in its memory. No page gets at it, see [web.NoPages].
 func (s *Server) Admin() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", s.metrics.Handler())
-	mux.HandleFunc("/debug/pprof/", pprof.Index)
-	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
-	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
-	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
-	return mux
+	for path, h := range map[string]http.HandlerFunc{
+		"": pprof.Index, "cmdline": pprof.Cmdline, "profile": pprof.Profile, "symbol": pprof.Symbol, "trace": pprof.Trace,
+	} {
+		mux.HandleFunc("/debug/pprof/"+path, onThisMachine(h))
+	}
+	return web.NoPages(s.cfg.Hosts, mux)
+}
+
+// onThisMachine lets only those in who come over loopback.
+func onThisMachine(next http.HandlerFunc) http.HandlerFunc {
+	return func(out http.ResponseWriter, r *http.Request) {
+		if from, err := netip.ParseAddrPort(r.RemoteAddr); err != nil || !from.Addr().Unmap().IsLoopback() {
+			http.Error(out, "profiles show what is in memory, so they are only for who comes over loopback: from this machine, or through ssh -L", http.StatusForbidden)
+			return
+		}
+		next(out, r)
+	}
 }
 
 // sources are what the metrics look at.

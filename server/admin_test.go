@@ -163,3 +163,37 @@ func TestDocumentedMetricsExist(t *testing.T) {
 		}
 	}
 }
+
+// What is for the operator is not for pages, whichever way they come, and profiles are for this machine alone.
+func TestAdminIsNotForPages(t *testing.T) {
+	s, _ := talking(t)
+	s.cfg.Hosts = []string{"chat.example.org"}
+	admin := s.Admin()
+	for _, c := range []struct {
+		path, host, from string
+		header           []string
+		want             int
+	}{
+		{"/metrics", "127.0.0.1:2001", "127.0.0.1:5", nil, 200},
+		{"/metrics", "localhost:2001", "127.0.0.1:5", []string{"Sec-Fetch-Site", "none"}, 200},
+		{"/metrics", "Chat.Example.Org.:2001", "192.0.2.1:5", nil, 200},
+		{"/metrics", "rebound.example", "127.0.0.1:5", nil, 403},
+		{"/metrics", "127.0.0.1", "127.0.0.1:5", []string{"Origin", "http://127.0.0.1"}, 403},
+		{"/metrics", "127.0.0.1", "127.0.0.1:5", []string{"Sec-Fetch-Site", "cross-site"}, 403},
+		{"/debug/pprof/", "127.0.0.1:2001", "127.0.0.1:5", []string{"Sec-Fetch-Site", "same-origin"}, 200},
+		{"/debug/pprof/cmdline", "[::1]:2001", "[::1]:5", nil, 200},
+		{"/debug/pprof/heap", "127.0.0.1:2001", "[::ffff:127.0.0.1]:5", nil, 200},
+		{"/debug/pprof/heap", "192.0.2.9:2001", "192.0.2.1:5", nil, 403},
+		{"/debug/pprof/heap", "rebound.example:2001", "127.0.0.1:5", nil, 403},
+	} {
+		r := httptest.NewRequest(http.MethodGet, c.path, nil)
+		r.Host, r.RemoteAddr = c.host, c.from
+		for i := 0; i < len(c.header); i += 2 {
+			r.Header.Set(c.header[i], c.header[i+1])
+		}
+		w := httptest.NewRecorder()
+		if admin.ServeHTTP(w, r); w.Code != c.want {
+			t.Errorf("%s of %s from %s with %v: %d, want %d", c.path, c.host, c.from, c.header, w.Code, c.want)
+		}
+	}
+}

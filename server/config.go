@@ -2,10 +2,12 @@ package server
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/netip"
+	"runtime"
 	"time"
 
 	"ramai/internal/journal"
@@ -41,9 +43,13 @@ type Config struct {
 	Rate         float64        // events a second, for each sender and each address; 0: no limit of any kind
 	Burst        int            // events at once
 	MaxText      int            // bytes of a text
+	MaxFrame     int            // bytes of a frame, and of a message of several
+	MaxJoined    int            // rooms a connection can be in
+	NewRooms     int            // rooms an address may make in a minute
+	Stall        time.Duration  // how long a living peer may take nothing before its connection is closed
 	Keep         journal.Keep   // which messages of a room are kept; the zero value: all
 	MaxRooms     int            // rooms there may be
-	MaxConns     int            // connections at once; more are answered with 503
+	MaxConns     int            // connections at once, more are answered with 503; 0: what the descriptors of this process allow
 	TapeMemory   int64          // bytes of recent messages kept ready to send
 	Reactor      ReactorKind    // how the bytes of connections are moved; empty: Auto
 	Hosts        []string       // names this server is reached by, besides localhost and IP addresses
@@ -58,24 +64,49 @@ type Config struct {
 	Random io.Reader // for secrets; safe for concurrent use
 }
 
-// Bounds that no operator sets.
-const (
-	maxFrame     = 64 << 10
-	maxFragments = 256
-	maxPlaces    = 8
-)
+// maxFragments is how many frames a message may have.
+const maxFragments = 256
+
+// MostFrame is the highest MaxFrame: what a connection takes in one piece.
+const MostFrame = 64 << 10
+
+// TextsInFrame is how many times the longest text a frame has to hold: JSON doubles quotes and backslashes, and there is
+// more in it than a text.
+const TextsInFrame = 4
 
 // Defaults is the configuration of a server without flags, but for Data.
 func Defaults() Config {
 	return Config{
-		Durability: Full, Rate: 5, Burst: 20, MaxText: 4000, MaxRooms: 10000, MaxConns: max(descriptors()-256, 64), TapeMemory: 256 << 20,
-		Reactor: Auto,
+		Durability: Full, Rate: 5, Burst: 20,
+		MaxText: 4000, MaxFrame: MostFrame, MaxJoined: 8, NewRooms: 10, MaxRooms: 10000,
+		Stall: 10 * time.Minute, TapeMemory: 256 << 20, Reactor: Auto,
 		Version: "dev", Log: slog.Default(), Now: time.Now, Random: rand.Reader,
 	}
 }
 
+// spareDescriptors are those that no connection takes: files, and who is told that there is no room.
+const spareDescriptors = 256
+
+// count makes MaxConns what there are descriptors for, if it was left open.
+func (c *Config) count() error {
+	can := max(descriptors()-spareDescriptors, 64)
+	if c.MaxConns > can {
+		return fmt.Errorf("%d connections take more descriptors than this process may have: it can serve %d; raise the limit (ulimit -n, LimitNOFILE=), or lower --max-connections", c.MaxConns, can)
+	}
+	if c.MaxConns == 0 {
+		c.MaxConns = can
+	}
+	return nil
+}
+
 // Check says what a server made from c would find, a sentence a line, or why it could not be made. It changes nothing.
 func (c *Config) Check() ([]string, error) {
+	if err := c.count(); err != nil {
+		return nil, err
+	}
+	if c.Reactor == Epoll && runtime.GOOS != "linux" {
+		return nil, errors.New("--reactor epoll needs Linux; leave it out")
+	}
 	found := []string{"everything is kept in memory, and nothing when the server ends"}
 	if !c.Memory {
 		state, err := sqlite.Check(c.Data)
@@ -93,11 +124,11 @@ func (c *Config) Check() ([]string, error) {
 	default:
 		found = append(found, "connections are not encrypted")
 	}
-	return found, nil
+	return append(found, fmt.Sprintf("%d connections can be served at once", c.MaxConns)), nil
 }
 
 func (c *Config) limits() wire.Limits {
-	return wire.Limits{Text: c.MaxText, Frame: maxFrame, Rate: c.Rate, Burst: c.Burst, Rooms: maxPlaces}
+	return wire.Limits{Text: c.MaxText, Frame: c.MaxFrame, Rate: c.Rate, Burst: c.Burst, Rooms: c.MaxJoined}
 }
 
-func (c *Config) rates() *session.Rates { return session.NewRates(c.Rate, c.Burst) }
+func (c *Config) rates() *session.Rates { return session.NewRates(c.Rate, c.Burst, c.NewRooms) }

@@ -223,7 +223,6 @@ func matrix() []hostile {
 func TestHostile(t *testing.T) {
 	s := serve(t, func(c *server.Config) {
 		c.Memory = true
-		c.MaxConns = 20000
 	})
 	address := strings.TrimPrefix(s.url, "ws://")
 	honest := dial(t, s.url)

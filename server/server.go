@@ -63,18 +63,21 @@ type Server struct {
 	emptied  chan struct{}                 // guarded by mu: closed when the last session has ended; nil: nobody waits
 	stopped  bool                          // guarded by mu: no more sessions
 
-	open    atomic.Int64 // connections of Serve, whatever they are used for
+	open    atomic.Int64 // connections of Serve that are not sessions, but for those over HTTP/2
 	arrived atomic.Int64 // sessions that there ever were
 }
 
 // New opens the data and starts what orders and stores. The server has to be closed, by Serve or by Close.
 func New(cfg Config) (*Server, error) {
+	if err := cfg.count(); err != nil {
+		return nil, err
+	}
 	encryption, names, err := cfg.encryption()
 	if err != nil {
 		return nil, err
 	}
 	cfg.Hosts = slices.Concat(cfg.Hosts, names)
-	react, err := openReactor(cfg.Reactor)
+	react, err := openReactor(cfg.Reactor, reactor.Options{Stall: cfg.Stall})
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +93,7 @@ func New(cfg Config) (*Server, error) {
 	s.hub = room.NewHub(store, room.Options{TapeMemory: cfg.TapeMemory, Log: cfg.Log})
 	s.index = search.Open(indexPath(&cfg), store, cfg.Log)
 	s.orderer = journal.NewLocal(store, journal.Options{Feed: s.feed, Now: cfg.Now, Log: cfg.Log, Applied: s.metrics.Applied, MaxRooms: cfg.MaxRooms})
-	frames := frame.Config{TextOnly: true, MaxMessage: maxFrame, MaxFragments: maxFragments}
+	frames := frame.Config{TextOnly: true, MaxMessage: cfg.MaxFrame, MaxFragments: maxFragments}
 	deflate := frames
 	deflate.Deflate = true
 	s.env = &session.Env{
@@ -144,14 +147,14 @@ func written(first <-chan *journal.Outcome) error {
 	}
 }
 
-func openReactor(kind ReactorKind) (reactor.Reactor, error) {
+func openReactor(kind ReactorKind, opt reactor.Options) (reactor.Reactor, error) {
 	switch kind {
 	case Auto, "":
-		return reactor.New(reactor.Options{})
+		return reactor.New(opt)
 	case Epoll:
-		return reactor.NewEpoll(reactor.Options{})
+		return reactor.NewEpoll(opt)
 	case Portable:
-		return reactor.NewPortable(reactor.Options{}), nil
+		return reactor.NewPortable(opt), nil
 	}
 	return nil, fmt.Errorf("the reactor is %q, %q or %q, not %q", Auto, Epoll, Portable, kind)
 }
@@ -265,11 +268,14 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	return err
 }
 
-// connState counts connections, and closes those for which there are no descriptors.
+// connState counts the connections that are not sessions, and closes those for which there are no descriptors.
 func (s *Server) connState(c net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
-		if s.open.Add(1) > int64(s.cfg.MaxConns)+64 { // up to there they are told why
+		s.mu.Lock()
+		sessions := len(s.sessions)
+		s.mu.Unlock()
+		if int(s.open.Add(1))+sessions > s.cfg.MaxConns+64 { // up to there they are told why
 			c.Close()
 		}
 	case http.StateClosed, http.StateHijacked:

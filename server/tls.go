@@ -67,7 +67,7 @@ func (c *Config) encryption() (*tls.Config, []string, error) {
 func plainNames(leaf *x509.Certificate) (names []string) {
 	for _, name := range leaf.DNSNames {
 		if !strings.Contains(name, "*") {
-			names = append(names, name)
+			names = append(names, strings.ToLower(name))
 		}
 	}
 	return names

@@ -499,6 +499,29 @@ func TestProxyIsNotTrustedUnasked(t *testing.T) {
 	}
 }
 
+// What people are told to type is right behind a proxy that ends TLS, too.
+func TestSchemeBehindAProxy(t *testing.T) {
+	for _, c := range []struct {
+		trusted bool
+		proto   string
+		want    string
+	}{
+		{true, "https", "ramai join https://"},
+		{true, "http", "ramai join http://"},
+		{true, "javascript", "ramai join http://"},
+		{false, "https", "ramai join http://"},
+	} {
+		web := start(t, func(cfg *server.Config) {
+			if c.trusted {
+				cfg.TrustProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+			}
+		})
+		if _, body := call(t, http.MethodGet, web.URL+"/r/den", "", "X-Forwarded-Proto", c.proto); !strings.Contains(string(body), c.want) {
+			t.Errorf("%+v: %s", c, body)
+		}
+	}
+}
+
 // Pages elsewhere may use the API if they are allowed, and only then.
 func TestCORS(t *testing.T) {
 	web := start(t, func(c *server.Config) { c.AllowOrigins = []string{"https://pages.example"} })

@@ -33,10 +33,16 @@ func checkAll(flags *pflag.FlagSet, cfg server.Config, o serveOptions, stdout, s
 	for _, line := range found {
 		fmt.Fprintln(stdout, line)
 	}
-	ln, err := net.Listen("tcp", o.listen)
-	if err != nil {
-		return exit(exitUnusable, listenError(o.listen, err))
+	for _, port := range []struct{ flag, address string }{{"--listen", o.listen}, {"--admin", o.admin}} {
+		if port.address == "" {
+			continue
+		}
+		ln, err := net.Listen("tcp", port.address)
+		if err != nil {
+			return exit(exitUnusable, listenError(port.flag, port.address, err))
+		}
+		defer ln.Close() // both have to be free at once
+		fmt.Fprintf(stdout, "%s %s can be listened on\n", port.flag, ln.Addr())
 	}
-	fmt.Fprintf(stdout, "%s can be listened on\n", ln.Addr())
-	return ln.Close()
+	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -37,7 +38,7 @@ loses nothing that anyone has heard.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg.Durability = server.Durability(o.durability)
-			cfg.TapeMemory = int64(o.tapeMemory)
+			cfg.TapeMemory, cfg.MaxFrame = int64(o.tapeMemory), int(o.maxFrame)
 			cfg.Keep = journal.Keep(o.keep)
 			cfg.Reactor = server.ReactorKind(o.reactor)
 			if o.check {
@@ -46,7 +47,7 @@ loses nothing that anyone has heard.`,
 			return runServe(cmd.Context(), cfg, o, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	o.tapeMemory = size(cfg.TapeMemory)
+	o.tapeMemory, o.maxFrame = size(cfg.TapeMemory), size(cfg.MaxFrame)
 	f := cmd.Flags()
 	f.StringVar(&o.listen, "listen", o.listen, "address and port to listen on; 0.0.0.0:2000 for the whole network")
 	f.StringVar(&o.admin, "admin", "", "address and port for /metrics (Prometheus) and /debug/pprof/, such as 127.0.0.1:2001; empty: nowhere")
@@ -56,17 +57,23 @@ loses nothing that anyone has heard.`,
 	f.Float64Var(&cfg.Rate, "rate", cfg.Rate, "events a second for each sender and each address; 0: no limit of any kind")
 	f.IntVar(&cfg.Burst, "burst", cfg.Burst, "events at once")
 	f.Var(&o.keep, "keep", "what is kept of each room: a number of messages (100000), an age (30d, 12h), or all")
+	f.IntVar(&cfg.MaxText, "max-text", cfg.MaxText, "bytes of a text")
+	f.Var(&o.maxFrame, "max-frame", fmt.Sprintf("bytes of a frame of a WebSocket; a text may have 1/%d of it", server.TextsInFrame))
+	f.IntVar(&cfg.MaxConns, "max-connections", cfg.MaxConns, "connections at once; 0: as many as the system's descriptors allow, less 256")
+	f.IntVar(&cfg.MaxJoined, "max-joined", cfg.MaxJoined, "rooms a connection can be in")
 	f.IntVar(&cfg.MaxRooms, "max-rooms", cfg.MaxRooms, "rooms there may be")
+	f.IntVar(&cfg.NewRooms, "new-rooms", cfg.NewRooms, "rooms an address may make in a minute")
+	f.DurationVar(&cfg.Stall, "stall", cfg.Stall, "how long a living client may read nothing before its connection is closed; it can come back and go on")
 	f.StringVar(&o.reactor, "reactor", string(cfg.Reactor), `how bytes are moved: "epoll" (Linux), "portable" (two goroutines a connection), or "auto": the better one`)
 	f.Var(&o.tapeMemory, "tape-memory", "memory for recent messages, in bytes or as 64MiB; older ones are read from disk")
-	f.StringSliceVar(&cfg.Hosts, "host", nil, "name this server is reached by, so that its pages may connect (repeatable)")
+	f.Var(list[string]{&cfg.Hosts, "name", hostname}, "host", "name this server is reached by, so that its pages may connect (repeatable)")
 	f.StringVar(&cfg.TLS.Cert, "tls-cert", "", "certificate for TLS, a PEM file; read again when it has changed")
 	f.StringVar(&cfg.TLS.Key, "tls-key", "", "its key, a PEM file")
-	f.StringSliceVar(&cfg.TLS.Domains, "acme", nil, "domain to get a certificate for, from an ACME server; this server must be reachable there on port 443 (repeatable)")
+	f.Var(list[string]{&cfg.TLS.Domains, "domain", hostname}, "acme", "domain to get a certificate for, from an ACME server; this server must be reachable there on port 443 (repeatable)")
 	f.StringVar(&cfg.TLS.Directory, "acme-directory", "", "address of the ACME server's directory (default Let's Encrypt)")
 	f.StringVar(&cfg.TLS.Email, "acme-email", "", "address that the ACME server may write to")
-	f.Var((*prefixes)(&cfg.TrustProxies), "trust-proxy", "address or network (CIDR) of a proxy whose X-Forwarded-For is believed (repeatable)")
-	f.StringSliceVar(&cfg.AllowOrigins, "allow-origin", nil, "origin of pages elsewhere that may connect, like https://example.org (repeatable)")
+	f.Var(list[netip.Prefix]{&cfg.TrustProxies, "network", network}, "trust-proxy", "address or network (CIDR) of a proxy whose X-Forwarded-For is believed (repeatable)")
+	f.Var(list[string]{&cfg.AllowOrigins, "origin", origin}, "allow-origin", "origin of pages elsewhere that may connect, like https://example.org (repeatable)")
 	f.BoolVar(&o.check, "check", false, "say what would be done with which settings, and whether it can be, and do nothing")
 	f.BoolVar(&cfg.Quiet, "quiet", false, "log no line per connection or message")
 	f.StringVar(&o.logFormat, "log-format", o.logFormat, `"text" or "json"`)
@@ -75,7 +82,7 @@ loses nothing that anyone has heard.`,
 
 type serveOptions struct {
 	listen, admin, durability, reactor, logFormat string
-	tapeMemory                                    size
+	tapeMemory, maxFrame                          size
 	check                                         bool
 	keep                                          keep
 }
@@ -89,7 +96,7 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 	cfg.Version = version()
 	ln, err := net.Listen("tcp", o.listen)
 	if err != nil {
-		return exit(exitUnusable, listenError(o.listen, err))
+		return exit(exitUnusable, listenError("--listen", o.listen, err))
 	}
 	s, err := server.New(cfg)
 	if err != nil {
@@ -123,10 +130,10 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 func serveAdmin(address string, h http.Handler, log *slog.Logger) (*http.Server, error) {
 	ln, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("--admin: %w", listenError(address, err))
+		return nil, listenError("--admin", address, err)
 	}
 	if addr := ln.Addr().(*net.TCPAddr); !addr.IP.IsLoopback() {
-		log.Warn("who reaches the port of --admin sees what is in this program's memory; a loopback address is safer", "address", addr)
+		log.Info("whoever reaches the port of --admin can read the metrics, and nobody but who is on this machine the profiles", "address", addr)
 	}
 	admin := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
 	go admin.Serve(ln)
@@ -146,10 +153,23 @@ func checkServe(cfg server.Config, o serveOptions) error {
 		return fmt.Errorf("--rate is a number of events a second, or 0 for no limit, not %g", cfg.Rate)
 	case cfg.Data == "" && !cfg.Memory:
 		return errors.New("--data needs a folder; without it the data is in " + dataFolder())
-	case cfg.Burst < 1:
-		return fmt.Errorf("--burst is at least 1, not %d", cfg.Burst)
-	case cfg.MaxRooms < 1:
-		return fmt.Errorf("--max-rooms is at least 1, not %d", cfg.MaxRooms)
+	case cfg.MaxFrame < 1<<10 || cfg.MaxFrame > server.MostFrame:
+		return fmt.Errorf("--max-frame is 1KiB to %dKiB, not %v", server.MostFrame>>10, &o.maxFrame)
+	case cfg.MaxText < 1 || cfg.MaxText > cfg.MaxFrame/server.TextsInFrame:
+		return fmt.Errorf("--max-text is 1 to %d with this --max-frame, not %d", cfg.MaxFrame/server.TextsInFrame, cfg.MaxText)
+	case cfg.Stall < time.Minute:
+		return fmt.Errorf("--stall is at least 1m, not %v", cfg.Stall)
+	}
+	for _, f := range []struct {
+		flag         string
+		value, least int
+	}{
+		{"burst", cfg.Burst, 1}, {"max-rooms", cfg.MaxRooms, 1}, {"max-connections", cfg.MaxConns, 0},
+		{"max-joined", cfg.MaxJoined, 1}, {"new-rooms", cfg.NewRooms, 1},
+	} {
+		if f.value < f.least {
+			return fmt.Errorf("--%s is at least %d, not %d", f.flag, f.least, f.value)
+		}
 	}
 	return nil
 }
@@ -180,11 +200,11 @@ func newLog(format string, w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, nil))
 }
 
-func listenError(addr string, err error) error {
+func listenError(flag, addr string, err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("cannot listen on %s: another program does, perhaps another ramai; end that, or choose another port with --listen", addr)
+		return fmt.Errorf("cannot listen on %s: another program does, perhaps another ramai; end that, or choose another port with %s", addr, flag)
 	}
-	return fmt.Errorf("cannot listen on %s: %w; --listen takes an address of this machine and a port, like 127.0.0.1:2000", addr, err)
+	return fmt.Errorf("cannot listen on %s: %w; %s takes an address of this machine and a port, like 127.0.0.1:2000", addr, err, flag)
 }
 
 // tellHow prints how to join.

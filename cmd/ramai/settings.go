@@ -139,8 +139,8 @@ func typed(flags *pflag.FlagSet, name string) bool {
 
 // repeatable tells whether f takes several values.
 func repeatable(f *pflag.Flag) bool {
-	_, networks := f.Value.(*prefixes)
-	return networks || strings.HasSuffix(f.Value.Type(), "Slice")
+	_, ok := f.Value.(interface{ repeats() })
+	return ok
 }
 
 // strs makes of a value of the file what could stand on a command line.

@@ -13,7 +13,7 @@ import (
 type Rates struct {
 	limit rate.Limit
 	burst int
-	rooms rate.Limit // rooms an address may make
+	rooms int // that an address may make in a minute, and at once
 
 	mu       sync.Mutex
 	senders  map[string]*bucket       // guarded by mu
@@ -22,18 +22,16 @@ type Rates struct {
 	sweepAt  int                      // guarded by mu: how many entries there may be before the idle ones are dropped
 }
 
-// RoomsAMinute is how many rooms one address may make in a minute, and at once.
-const RoomsAMinute = 10
-
 // A bucket is one share.
 type bucket struct {
 	*rate.Limiter
 	used time.Time
 }
 
-// NewRates allows perSecond events a second, burst at once. With 0 a second there is no limit of any kind.
-func NewRates(perSecond float64, burst int) *Rates {
-	r := &Rates{limit: rate.Limit(perSecond), burst: burst, rooms: rate.Every(time.Minute / RoomsAMinute), sweepAt: 1024}
+// NewRates allows perSecond events a second, burst at once, and an address to make rooms rooms a minute. With 0 events a
+// second there is no limit of any kind.
+func NewRates(perSecond float64, burst, rooms int) *Rates {
+	r := &Rates{limit: rate.Limit(perSecond), burst: burst, rooms: rooms, sweepAt: 1024}
 	r.senders = make(map[string]*bucket)
 	r.networks, r.makers = make(map[netip.Prefix]*bucket), make(map[netip.Prefix]*bucket)
 	return r
@@ -66,7 +64,7 @@ func (r *Rates) TakeRoom(now time.Time, addr netip.Addr) time.Duration {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return take(now, 1, of(r.makers, network(addr), r.rooms, RoomsAMinute, now))
+	return take(now, 1, of(r.makers, network(addr), rate.Limit(r.rooms)/60, r.rooms, now))
 }
 
 // take takes from all shares or from none.

@@ -43,7 +43,7 @@ func TestRates(t *testing.T) {
 		"nobodies elsewhere":      {[2]string{"", "192.0.2.1"}, [2]string{"", "192.0.2.2"}, 20, 5, 20},
 		"nobody and an address's": {[2]string{"", "192.0.2.1"}, [2]string{"a", "192.0.2.1"}, 0, 5, 20},
 	} {
-		r := NewRates(5, 20)
+		r := NewRates(5, 20, roomsAMinute)
 		if got := takes(r, start, c.first[0], c.first[1], 25); got != 20 {
 			t.Errorf("%s: a burst of %d, want 20", name, got)
 		}
@@ -54,17 +54,17 @@ func TestRates(t *testing.T) {
 			}
 		}
 	}
-	if got := takes(NewRates(5, 20), start, "", "127.0.0.1", 100); got != 100 {
+	if got := takes(NewRates(5, 20, roomsAMinute), start, "", "127.0.0.1", 100); got != 100 {
 		t.Errorf("nobody, from loopback: %d of 100", got)
 	}
-	off := NewRates(0, 0)
+	off := NewRates(0, 0, roomsAMinute)
 	if got := takes(off, start, sender, "192.0.2.1", 1000); got != 1000 {
 		t.Errorf("without a limit %d of 1000", got)
 	}
 }
 
 func TestRatesSayHowLongToWait(t *testing.T) {
-	r, now, addr := NewRates(5, 20), time.Unix(0, 0), netip.MustParseAddr("192.0.2.1")
+	r, now, addr := NewRates(5, 20, roomsAMinute), time.Unix(0, 0), netip.MustParseAddr("192.0.2.1")
 	for range 20 {
 		r.Take(now, "a", addr, 1)
 	}
@@ -82,7 +82,7 @@ func TestRatesSayHowLongToWait(t *testing.T) {
 }
 
 func TestRatesForgetTheIdle(t *testing.T) {
-	r, now := NewRates(5, 20), time.Unix(0, 0)
+	r, now := NewRates(5, 20, roomsAMinute), time.Unix(0, 0)
 	for i := range 100_000 {
 		now = now.Add(10 * time.Millisecond)
 		r.Take(now, fmt.Sprint(i), netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 1)
@@ -93,7 +93,7 @@ func TestRatesForgetTheIdle(t *testing.T) {
 }
 
 func TestRoomsAMinute(t *testing.T) {
-	r, now := NewRates(5, 20), time.Unix(0, 0)
+	r, now := NewRates(5, 20, roomsAMinute), time.Unix(0, 0)
 	made := func(now time.Time, addr string) (n int) {
 		for range 100 {
 			if r.TakeRoom(now, netip.MustParseAddr(addr)) == 0 {
@@ -145,15 +145,15 @@ func TestJoinsArePaced(t *testing.T) {
 
 func TestPlainRoomsAreMadeAtAPace(t *testing.T) {
 	st := newStage(t, setting{rate: 100, burst: 100})
-	links := make([]*link, RoomsAMinute+1)
+	links := make([]*link, roomsAMinute+1)
 	for i := range links {
 		links[i] = st.plain(Client{Room: fmt.Sprint("r", i), Addr: remote})
 		links[i].text("first")
 	}
-	for _, l := range links[:RoomsAMinute] {
+	for _, l := range links[:roomsAMinute] {
 		l.expect("first")
 	}
-	last := links[RoomsAMinute]
+	last := links[roomsAMinute]
 	last.expect()
 	st.advance(6 * time.Second)
 	last.expect("first")

@@ -295,7 +295,7 @@ func TestANewRoomIsPaidForOnce(t *testing.T) {
 	if got := st.store.Head("new").Last; got != 50 {
 		t.Errorf("%d of 50 are stored", got)
 	}
-	for i := range RoomsAMinute {
+	for i := range roomsAMinute {
 		l.send(wire.Say{Room: fmt.Sprint("new", i), ID: "a", Text: "x"})
 	}
 	l.expectOf("refused", "refused new9 a rate_limited 6000")

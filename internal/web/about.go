@@ -51,12 +51,12 @@ func (w *web) about(out http.ResponseWriter, r *http.Request) {
 // visit answers who comes without a WebSocket: a browser with the page, anything else with how to come in.
 func (w *web) visit(out http.ResponseWriter, r *http.Request, room string) {
 	out.Header().Add("Vary", "Accept")
-	if err := w.unknownHost(r); err != nil { // the page could not connect
+	if err := unknownHost(r, w.Hosts); err != nil { // the page could not connect
 		text(out, http.StatusForbidden, err.Reason+"\n")
 		return
 	}
 	scheme := "http"
-	if r.TLS != nil {
+	if r.TLS != nil || r.URL.Scheme == "https" {
 		scheme = "https"
 	}
 	origin := (&url.URL{Scheme: scheme, Host: r.Host}).String()

@@ -14,7 +14,7 @@ import (
 // foreign says why a page elsewhere may not come in here (cross-site WebSocket hijacking, DNS rebinding), or nil if
 // there is no reason. Whoever sends no Origin is no page, or one that only reads from where it came from.
 func (w *web) foreign(r *http.Request) *wire.Error {
-	if err := w.unknownHost(r); err != nil {
+	if err := unknownHost(r, w.Hosts); err != nil {
 		return err
 	}
 	origins := r.Header.Values("Origin")
@@ -34,18 +34,35 @@ func (w *web) foreign(r *http.Request) *wire.Error {
 
 // unknownHost says why the name that the server was called by is none of its own. A page whose name was bent to the
 // address of this server (DNS rebinding) reads what it likes without sending an Origin, but not under another name.
-func (w *web) unknownHost(r *http.Request) *wire.Error {
+func unknownHost(r *http.Request, hosts []string) *wire.Error {
 	host := r.Host
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
-	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil || host == "localhost" || slices.Contains(w.Hosts, host) {
+	name := strings.TrimSuffix(strings.ToLower(host), ".")
+	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil || name == "localhost" || slices.Contains(hosts, name) {
 		return nil
 	}
 	return &wire.Error{
 		Code:   wire.NotAllowed,
 		Reason: fmt.Sprintf("this server does not know itself by the name %q; its operator can allow it with --host", bound(host)),
 	}
+}
+
+// NoPages lets nobody in to next who comes from a page: neither by a name that is not among hosts (nor localhost, nor an
+// address), nor with an Origin, nor as something that a page of another site embeds (Fetch Metadata).
+func NoPages(hosts []string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+		err := unknownHost(r, hosts)
+		if site := r.Header.Get("Sec-Fetch-Site"); err == nil && (r.Header["Origin"] != nil || site == "cross-site" || site == "same-site") {
+			err = &wire.Error{Code: wire.NotAllowed, Reason: "pages may not read this; open the address itself"}
+		}
+		if err != nil {
+			text(out, http.StatusForbidden, err.Reason+"\n")
+			return
+		}
+		next.ServeHTTP(out, r)
+	})
 }
 
 func bound(s string) string { return s[:min(len(s), 100)] }

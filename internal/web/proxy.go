@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// behindProxies has next see the address of the client where a trusted proxy passes it on.
+// behindProxies has next see the address of the client, and in URL.Scheme whether it came over TLS, where a trusted proxy
+// passes them on.
 func (w *web) behindProxies(next http.Handler) http.Handler {
 	if len(w.TrustProxies) == 0 {
 		return next
@@ -16,6 +17,11 @@ func (w *web) behindProxies(next http.Handler) http.Handler {
 			if client := w.origin(from, r.Header.Values("X-Forwarded-For")); client != from {
 				r = r.WithContext(r.Context()) // a copy: the field is the server's
 				r.RemoteAddr = client.String()
+			}
+			if w.trusted(from.Addr()) && r.Header.Get("X-Forwarded-Proto") == "https" {
+				r = r.WithContext(r.Context())
+				u := *r.URL
+				u.Scheme, r.URL = "https", &u
 			}
 		}
 		next.ServeHTTP(out, r)

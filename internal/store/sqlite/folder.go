@@ -90,20 +90,14 @@ func fill(dir, path string, random io.Reader) error {
 	if err != nil {
 		return err
 	}
-	// SQLite has to make files here. Its own error, if it cannot, does not say so.
-	probe, err := os.CreateTemp(dir, ".ramai-*")
-	if err != nil {
-		return unusable(dir, err)
-	}
-	if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
+	if err := probe(dir); err != nil {
 		return unusable(dir, err)
 	}
 	if found {
 		return nil
 	}
-	// SQLite would take a write-ahead log that was left behind for that of the new database.
-	if _, err := os.Lstat(path + "-wal"); err == nil {
-		return fmt.Errorf("%s-wal is there without its database %s: bring that back beside it, or move both away", path, path)
+	if err := checkLeftover(path); err != nil {
+		return err
 	}
 	log, err := journal.NewLog(random)
 	if err != nil {
@@ -113,6 +107,23 @@ func fill(dir, path string, random io.Reader) error {
 		return fmt.Errorf("make the database %s: %w", path, err)
 	}
 	return syncFolder(dir)
+}
+
+// checkLeftover finds a write-ahead log that was left behind: SQLite would take it for that of a new database.
+func checkLeftover(path string) error {
+	if _, err := os.Lstat(path + "-wal"); err == nil {
+		return fmt.Errorf("%s-wal is there without its database %s: bring that back beside it, or move both away", path, path)
+	}
+	return nil
+}
+
+// probe tries whether files can be made in a folder. SQLite has to, and its own error, if it cannot, does not say so.
+func probe(dir string) error {
+	f, err := os.CreateTemp(dir, ".ramai-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 func unusable(dir string, err error) error {
@@ -152,32 +163,38 @@ func syncFolder(dir string) error {
 // checkFile tells whether there is a database of ours at path, and that it can be written to. It returns false without
 // an error if there is nothing.
 func checkFile(path string) (bool, error) {
+	header, _, err := readHeader(path)
+	return header != nil, err
+}
+
+// readHeader is checkFile, and returns what the file begins with, or nil, and its size in bytes.
+func readHeader(path string) (header []byte, size int64, err error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return nil, 0, nil
 	}
 	if err != nil {
-		return false, err
+		return nil, 0, err
 	}
 	if !info.Mode().IsRegular() {
-		return false, fmt.Errorf("%s is not a file; move it away, or choose another data folder", path)
+		return nil, 0, fmt.Errorf("%s is not a file; move it away, or choose another data folder", path)
 	}
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
-		return false, fmt.Errorf("the database has to be one that this user may write to: %w", err)
+		return nil, 0, fmt.Errorf("the database has to be one that this user may write to: %w", err)
 	}
-	header := make([]byte, headerSize)
+	header = make([]byte, headerSize)
 	n, err := io.ReadFull(f, header)
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		err = nil
 	}
 	if err := errors.Join(err, f.Close()); err != nil {
-		return false, err
+		return nil, 0, err
 	}
 	if err := checkHeader(header[:n]); err != nil {
-		return false, fmt.Errorf("%s %w", path, err)
+		return nil, 0, fmt.Errorf("%s %w", path, err)
 	}
-	return true, nil
+	return header, info.Size(), nil
 }
 
 // checkHeader tells whether the first bytes of a file are those of a database of ours.
