@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -23,7 +24,7 @@ type Summary struct {
 
 // Backup copies the database of a data folder into a new file, at one moment: everything that was acknowledged before it
 // began is there, and batches are there whole or not at all. A server may use the folder meanwhile; its write-ahead log
-// grows for as long as it takes. The file appears under its name when it is complete, checked and synced. If there is
+// grows for as long as it takes. If a server starts meanwhile, the copy is begun anew. The file appears under its name when it is complete, checked and synced. If there is
 // one of that name already, that is an error, unless over says that it may be replaced.
 func Backup(dir, file string, over bool) (*Summary, error) {
 	path, err := filepath.Abs(filepath.Join(dir, FileName))
@@ -54,12 +55,17 @@ func Backup(dir, file string, over bool) (*Summary, error) {
 		return nil, err
 	}
 	defer os.Remove(unfinished) // does nothing once it has its name
-	source, err := connect(path)
+	err = giveWay(filepath.Join(filepath.Dir(path), lockName), serverTakes, func(ctx context.Context) error {
+		if err := os.Truncate(unfinished, 0); err != nil { // of an earlier try
+			return err
+		}
+		source, err := connect(path)
+		if err != nil {
+			return err
+		}
+		return errors.Join(source.execContext(ctx, "VACUUM INTO ?", unfinished), source.Close())
+	})
 	if err != nil {
-		return nil, err
-	}
-	err = source.exec("VACUUM INTO ?", unfinished)
-	if err := errors.Join(err, source.Close()); err != nil {
 		return nil, fmt.Errorf("copy %s: %w", path, err)
 	}
 	summary, err := examine(unfinished)
@@ -67,6 +73,58 @@ func Backup(dir, file string, over bool) (*Summary, error) {
 		return nil, fmt.Errorf("the copy cannot be used: %w", err)
 	}
 	return summary, publish(unfinished, file)
+}
+
+// How a backup gives way to a server that starts.
+const (
+	lookForServer = 100 * time.Millisecond
+	serverTakes   = 10 * time.Second // to start
+	copyTries     = 5
+)
+
+// giveWay calls copy until it was left in peace: a server that starts has to have the database for itself for a moment
+// (see connect), and says so by touching its lock. Then the context of copy ends, and pause later copy is called again.
+func giveWay(lock string, pause time.Duration, copy func(context.Context) error) error {
+	for range copyTries {
+		before, err := touched(lock)
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan error, 1)
+		go func() { done <- copy(ctx) }()
+		look := time.NewTicker(lookForServer)
+		for copying := true; copying; {
+			select {
+			case err = <-done:
+				copying = false
+			case <-look.C:
+				if now, bad := touched(lock); bad != nil || !now.Equal(before) {
+					cancel()
+				}
+			}
+		}
+		look.Stop()
+		interrupted := ctx.Err() != nil
+		cancel()
+		if err == nil || !interrupted {
+			return err
+		}
+		time.Sleep(pause)
+	}
+	return errors.New("a server was started on it again and again; try it when that is over")
+}
+
+// touched is when a lock was touched last; the zero time: never, for it is not there.
+func touched(lock string) (time.Time, error) {
+	info, err := os.Stat(lock)
+	if errors.Is(err, fs.ErrNotExist) {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	return info.ModTime(), nil
 }
 
 // sameFolder tells whether two names are of one folder.
@@ -184,7 +242,7 @@ func Restore(dir, file string, aside bool, random io.Reader, now time.Time) (sum
 		return nil, "", unusable(dir, err)
 	}
 	defer os.Remove(unfinished)
-	if err := copyFile(unfinished, file); err != nil {
+	if err := errors.Join(copyFile(unfinished, file), own(unfinished, dir)); err != nil {
 		return nil, "", err
 	}
 	if summary, err = examine(unfinished); err != nil {
@@ -203,8 +261,8 @@ func Restore(dir, file string, aside bool, random io.Reader, now time.Time) (sum
 	}
 	if there {
 		was = path + ".until-" + now.UTC().Format("20060102T150405Z")
-		if err := renameAll(path, was); err != nil {
-			return nil, "", err
+		if err := putAside(path, was); err != nil {
+			return nil, "", fmt.Errorf("put the old database aside: %w", err)
 		}
 	}
 	return summary, was, publish(unfinished, path)
@@ -213,9 +271,10 @@ func Restore(dir, file string, aside bool, random io.Reader, now time.Time) (sum
 // suffixes are those of the files of a database; its own comes last, so that no other is ever beside another's.
 var suffixes = []string{"-wal", "-shm", ""}
 
-// renameAll renames a database with its write-ahead log, in which the newest of it may be: what of that can be brought
-// into the file is, so that nothing is lost if this is broken off in the middle.
-func renameAll(from, to string) error {
+// putAside gives a database another name, so that a new one can take its place. Until then it is still there: broken off
+// in between, it is the database as before, for what was in its write-ahead log is brought into the file first, as far as
+// that can be.
+func putAside(from, to string) error {
 	if found, _ := checkFile(from); found {
 		if c, err := connect(from); err == nil {
 			w := writer{conn: c}
@@ -223,11 +282,18 @@ func renameAll(from, to string) error {
 		}
 	}
 	for _, suffix := range suffixes {
-		if err := os.Rename(from+suffix, to+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("put the old database aside: %w", err)
+		err := fs.ErrInvalid
+		if suffix == "" {
+			err = os.Link(from, to) // some file systems cannot
+		}
+		if err != nil {
+			err = os.Rename(from+suffix, to+suffix)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
 		}
 	}
-	return nil
+	return syncFolder(filepath.Dir(from))
 }
 
 func copyFile(to, from string) error {

@@ -1,7 +1,9 @@
 package sqlite
 
 import (
+	"context"
 	"crypto/rand"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -71,5 +73,89 @@ func TestBackupAmongTheServersFiles(t *testing.T) {
 	}
 	if _, err := s.Apply(batch(say("lobby", "1")), 1); err != nil {
 		t.Error(err)
+	}
+}
+
+// A backup that is being taken gives way to a server that starts, and is taken then.
+func TestBackupGivesWay(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, quiet)
+	if _, err := s.Apply(batch(say("lobby", "1")), 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	reading, interrupted := make(chan struct{}), make(chan struct{})
+	tries, done := 0, make(chan error, 1)
+	go func() {
+		done <- giveWay(filepath.Join(dir, lockName), time.Millisecond, func(ctx context.Context) error {
+			if tries++; tries > 1 {
+				return nil
+			}
+			c, err := connect(s.path(), "query_only=1")
+			if err != nil {
+				return err
+			}
+			if err := c.exec("BEGIN"); err != nil {
+				return err
+			}
+			if _, err := c.ints("SELECT position FROM meta"); err != nil { // now the log cannot be emptied
+				return err
+			}
+			close(reading)
+			<-ctx.Done()
+			close(interrupted)
+			return errors.Join(ctx.Err(), c.Close())
+		})
+	}()
+	<-reading
+	open(t, dir, quiet)
+	<-interrupted
+	if err := <-done; err != nil || tries != 2 {
+		t.Errorf("%v after %d tries", err, tries)
+	}
+	always := errors.New("the disk is full")
+	if err := giveWay(filepath.Join(dir, lockName), time.Hour, func(context.Context) error { return always }); err != always {
+		t.Errorf("what fails by itself is not tried again: %v", err)
+	}
+}
+
+// What interrupts a copy interrupts SQLite.
+func TestCopyIsInterrupted(t *testing.T) {
+	s := open(t, t.TempDir(), quiet)
+	c, err := connect(s.path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(50*time.Millisecond, cancel)
+	endless := "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT count(*) FROM n"
+	if err := c.execContext(ctx, endless); err == nil {
+		t.Error("it ended by itself")
+	}
+}
+
+// Broken off before the new database has its name, a restore leaves the old one where it was.
+func TestRestoreBrokenOff(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, quiet)
+	if _, err := s.Apply(batch(say("lobby", "1")), 1); err != nil {
+		t.Fatal(err)
+	}
+	log := s.Log()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	was := filepath.Join(dir, "was")
+	if err := putAside(s.path(), was); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{s.path(), was} {
+		found, err := examine(path)
+		if err != nil || found.Log != log || found.Messages != 1 {
+			t.Errorf("%s: %+v, %v", path, found, err)
+		}
 	}
 }

@@ -42,11 +42,16 @@ func dataSource(path string, pragmas ...string) string {
 }
 
 func (c conn) exec(query string, args ...driver.Value) error {
+	return c.execContext(context.Background(), query, args...)
+}
+
+// execContext is exec until ctx ends, which interrupts it.
+func (c conn) execContext(ctx context.Context, query string, args ...driver.Value) error {
 	s, err := c.prepare(query)
 	if err != nil {
 		return err
 	}
-	_, err = s.exec(args...)
+	_, err = s.Stmt.(driver.StmtExecContext).ExecContext(ctx, s.bind(args))
 	return errors.Join(err, s.Close())
 }
 

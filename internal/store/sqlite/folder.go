@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	"github.com/gofrs/flock"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -81,7 +82,15 @@ func hold(dir string) (*flock.Flock, error) {
 	case !ok:
 		return nil, fmt.Errorf("%s: %w; stop that one first, or choose another folder", dir, ErrInUse)
 	}
+	if err := own(lock.Path(), dir); err != nil {
+		return nil, errors.Join(unusable(dir, err), lock.Unlock())
+	}
 	return lock, nil
+}
+
+// announce tells a backup that is being taken that a server starts, see giveWay.
+func announce(dir string) error {
+	return os.Chtimes(filepath.Join(dir, lockName), time.Time{}, time.Now())
 }
 
 // fill checks what is in a folder that is locked, and makes a database if there is none.

@@ -120,9 +120,13 @@ func (s *Store) start() error {
 }
 
 // connect opens the connections. What it finds in the write-ahead log may never have been synced, if a sync failed or
-// a process was killed between write and sync: before anybody reads it, it has to be on disk.
+// a process was killed between write and sync: before anybody reads it, it has to be on disk. Nobody else can be reading
+// meanwhile, so a backup that is being taken has to give way.
 func (s *Store) connect() error {
-	var err error
+	err := announce(s.dir)
+	if err != nil {
+		return err
+	}
 	if s.writer, err = openWriter(s.path(), s.opt.Log); err != nil {
 		return err
 	}
