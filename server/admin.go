@@ -1,14 +1,18 @@
 package server
 
 import (
+	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/pprof"
 	"net/netip"
 	"os"
 	"path/filepath"
 
+	"ramai/internal/journal"
 	"ramai/internal/metrics"
+	"ramai/internal/names"
 	"ramai/internal/reactor"
 	"ramai/internal/session"
 	"ramai/internal/store/search"
@@ -16,8 +20,12 @@ import (
 	"ramai/internal/web"
 )
 
+// ReleasePath is where a name is released, see Admin.
+const ReleasePath = "/names/release"
+
 // Admin is for the operator: /metrics for Prometheus, and, to whoever is on this machine, /debug/pprof/, which shows what
-// the program has in its memory. No page gets at it, see [web.NoPages].
+// the program has in its memory, and ReleasePath, where a name that is posted becomes nobody's own. No page gets at it, see
+// [web.NoPages].
 func (s *Server) Admin() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", s.metrics.Handler())
@@ -26,14 +34,51 @@ func (s *Server) Admin() http.Handler {
 	} {
 		mux.HandleFunc("/debug/pprof/"+path, onThisMachine(h))
 	}
+	mux.HandleFunc("POST "+ReleasePath, onThisMachine(s.release))
 	return web.NoPages(s.cfg.Hosts, mux)
+}
+
+// release makes a name nobody's own.
+func (s *Server) release(out http.ResponseWriter, r *http.Request) {
+	asked, err := io.ReadAll(http.MaxBytesReader(out, r.Body, 1<<10))
+	if err != nil {
+		http.Error(out, "a name is to be posted, and nothing else", http.StatusRequestEntityTooLarge)
+		return
+	}
+	name, err := names.Parse(string(asked))
+	if err != nil {
+		http.Error(out, err.Error(), http.StatusBadRequest)
+		return
+	}
+	o, err := s.decided(r.Context(), journal.Event{Kind: journal.Disown, Name: name, Key: names.Key(name)})
+	switch {
+	case err != nil:
+		http.Error(out, err.Error(), http.StatusServiceUnavailable)
+	case o.Verdict == journal.Refused:
+		http.Error(out, o.Err.Reason, http.StatusNotFound)
+	}
+}
+
+// decided has the journal decide about an event of the operator's, and waits for it.
+func (s *Server) decided(ctx context.Context, e journal.Event) (*journal.Outcome, error) {
+	decided := make(chan *journal.Outcome, 1)
+	e.Origin = &journal.Origin{Deliver: func(o *journal.Outcome) { decided <- o }}
+	if err := s.orderer.Submit(e, nil); err != nil {
+		return nil, err
+	}
+	select {
+	case o := <-decided:
+		return o, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // onThisMachine lets only those in who come over loopback.
 func onThisMachine(next http.HandlerFunc) http.HandlerFunc {
 	return func(out http.ResponseWriter, r *http.Request) {
 		if from, err := netip.ParseAddrPort(r.RemoteAddr); err != nil || !from.Addr().Unmap().IsLoopback() {
-			http.Error(out, "profiles show what is in memory, so they are only for who comes over loopback: from this machine, or through ssh -L", http.StatusForbidden)
+			http.Error(out, "this is only for who comes over loopback: from this machine, or through ssh -L", http.StatusForbidden)
 			return
 		}
 		next(out, r)

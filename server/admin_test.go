@@ -16,6 +16,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
+	"ramai/internal/journal"
 	"ramai/wire"
 )
 
@@ -195,5 +196,52 @@ func TestAdminIsNotForPages(t *testing.T) {
 		if admin.ServeHTTP(w, r); w.Code != c.want {
 			t.Errorf("%s of %s from %s with %v: %d, want %d", c.path, c.host, c.from, c.header, w.Code, c.want)
 		}
+	}
+}
+
+func TestNameIsReleased(t *testing.T) {
+	s, _ := talking(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	decide := func(e journal.Event) journal.Verdict {
+		o, err := s.decided(ctx, e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o.Verdict
+	}
+	claim := func(by string) journal.Event {
+		return journal.Event{Kind: journal.Claim, By: by, Name: "Ann", Key: "ann"}
+	}
+	decide(claim("key"))
+	decide(journal.Event{Kind: journal.Say, By: "key", Room: "lobby", ID: "1", Text: "mine", Keyed: true})
+	decide(journal.Event{Kind: journal.Release, By: "key"})
+	if decide(claim("somebody")) != journal.Refused {
+		t.Error("somebody else got the name")
+	}
+	release := func(method, name, from string) int {
+		r := httptest.NewRequest(method, "http://127.0.0.1"+ReleasePath, strings.NewReader(name))
+		r.RemoteAddr = from
+		w := httptest.NewRecorder()
+		s.Admin().ServeHTTP(w, r)
+		return w.Code
+	}
+	for _, c := range []struct {
+		method, name, from string
+		want               int
+	}{
+		{http.MethodGet, "Ann", "127.0.0.1:5", 405},
+		{http.MethodPost, "Ann", "192.0.2.1:5", 403},
+		{http.MethodPost, "a:b", "127.0.0.1:5", 400},
+		{http.MethodPost, strings.Repeat("x", 2000), "127.0.0.1:5", 413},
+		{http.MethodPost, "Bob", "127.0.0.1:5", 404},
+		{http.MethodPost, "ANN", "127.0.0.1:5", 200},
+	} {
+		if got := release(c.method, c.name, c.from); got != c.want {
+			t.Errorf("%+v: %d", c, got)
+		}
+	}
+	if decide(claim("somebody")) != journal.Saved {
+		t.Error("the name is not free")
 	}
 }

@@ -72,7 +72,7 @@ func newRoot(notes io.Writer) *cobra.Command {
 		},
 	}
 	root.PersistentFlags().String("config", configFile(), "file of settings; see docs/config.example.toml")
-	root.AddCommand(newServe(), newJoin(), newSay(), newHistory(), newSearch(), newBackup(), newRestore(), newExport(), newImport(), newRehearse(), newVersion())
+	root.AddCommand(newServe(), newJoin(), newSay(), newHistory(), newSearch(), newBackup(), newRestore(), newExport(), newImport(), newName(), newRehearse(), newVersion())
 	return root
 }
 

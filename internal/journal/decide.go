@@ -15,6 +15,9 @@ import (
 // HoldName is how long a name that is not bound to a connection stays its holder's after its last use.
 const HoldName = 24 * time.Hour
 
+// MaxOwned is how many names a sender can own.
+const MaxOwned = 8
+
 // Bounds of letting go.
 const (
 	// TrimStep is how many messages one Trim lets go, so that saying need not wait for long.
@@ -37,6 +40,12 @@ type Holding struct {
 	Used          wire.Time // when it was last claimed or spoken under
 }
 
+// An Owning is a name that is somebody's for good: the first Keyed sender to speak under it. Nobody else can hold it.
+type Owning struct {
+	By, Name, Key string
+	Since         wire.Time
+}
+
 // Tx is what Decide writes to: the rows of a store, inside one transaction.
 type Tx interface {
 	// Keep keeps e under (room, by, id), unless something is kept there: then it returns that and true.
@@ -47,6 +56,10 @@ type Tx interface {
 	Hold(h Holding) error
 	// Drop removes what the sender held.
 	Drop(by string) error
+	// Own adds o.
+	Own(o Owning) error
+	// Disown removes what is owned under key.
+	Disown(key string) error
 	// Cut removes the messages of a room with the numbers from up to to. Their ids stay.
 	Cut(room string, from, to uint64) error
 	// Forget removes ids of messages that were cut and are of before or older: the oldest, TrimStep at most.
@@ -62,17 +75,24 @@ type State struct {
 	heads map[string]Head
 	held  map[string]Holding // by sender
 	keys  map[string]string  // sender by key
+	owned map[string]string  // owner by key
+	owns  map[string]int     // keys of each owner
 	at    wire.Time
 }
 
 // Load replaces everything.
-func (s *State) Load(heads map[string]Head, held []Holding, at wire.Time) {
+func (s *State) Load(heads map[string]Head, held []Holding, owned []Owning, at wire.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.heads, s.at = heads, at
 	s.held, s.keys = make(map[string]Holding), make(map[string]string)
 	for _, h := range held {
 		s.held[h.By], s.keys[h.Key] = h, h.By
+	}
+	s.owned, s.owns = make(map[string]string), make(map[string]int)
+	for _, o := range owned {
+		s.owned[o.Key] = o.By
+		s.owns[o.By]++
 	}
 }
 
@@ -108,6 +128,8 @@ type Change struct {
 	heads map[string]Head
 	held  map[string]*Holding // nil: dropped
 	keys  map[string]string   // "": free
+	owned map[string]string   // "": nobody's
+	owns  map[string]int      // as they will be
 	row   wire.Message        // what Tx.Message is given, for one event after the other
 }
 
@@ -127,11 +149,19 @@ func (s *State) Commit(c *Change) {
 			s.held[by] = *h
 		}
 	}
-	for key, by := range c.keys {
-		if by == "" {
-			delete(s.keys, key)
+	lay(s.keys, c.keys)
+	lay(s.owned, c.owned)
+	lay(s.owns, c.owns)
+}
+
+// lay lays what has changed over a map. The zero value stands for nothing.
+func lay[V comparable](over, changed map[string]V) {
+	var nothing V
+	for key, v := range changed {
+		if v == nothing {
+			delete(over, key)
 		} else {
-			s.keys[key] = by
+			over[key] = v
 		}
 	}
 }
@@ -139,7 +169,10 @@ func (s *State) Commit(c *Change) {
 // Decide says what becomes of each event of b, given s, and writes it to tx. It leaves s as it is: the caller commits
 // the change when the transaction is committed. It depends on nothing but s, tx and b.
 func Decide(s *State, tx Tx, b *Batch) (*Change, []Outcome, error) {
-	c := &Change{state: s, at: max(s.at, b.At), rooms: len(s.heads), heads: map[string]Head{}, held: map[string]*Holding{}, keys: map[string]string{}}
+	c := &Change{
+		state: s, at: max(s.at, b.At), rooms: len(s.heads), heads: map[string]Head{},
+		held: map[string]*Holding{}, keys: map[string]string{}, owned: map[string]string{}, owns: map[string]int{},
+	}
 	if err := c.forget(tx, b); err != nil {
 		return nil, nil, err
 	}
@@ -159,6 +192,8 @@ func Decide(s *State, tx Tx, b *Batch) (*Change, []Outcome, error) {
 			err = c.restart(tx)
 		case Trim:
 			err = c.trim(tx, o)
+		case Disown:
+			err = c.disown(tx, o)
 		default:
 			err = fmt.Errorf("an event of the unknown kind %d", o.Event.Kind)
 		}
@@ -208,6 +243,9 @@ func (c *Change) say(tx Tx, o *Outcome, maxRooms int) error {
 		if err := c.use(tx, h); err != nil {
 			return err
 		}
+		if err := c.own(tx, e, h); err != nil {
+			return err
+		}
 	}
 	if !known {
 		c.rooms++
@@ -229,8 +267,43 @@ func (c *Change) use(tx Tx, h *Holding) error {
 	return tx.Hold(used)
 }
 
+// own makes a name its holder's for good who speaks under it, if it is Keyed and has not too many.
+func (c *Change) own(tx Tx, e *Event, h *Holding) error {
+	if !e.Keyed || latest(c.owned, c.state.owned, h.Key) != "" {
+		return nil
+	}
+	owns := latest(c.owns, c.state.owns, e.By)
+	if owns >= MaxOwned {
+		return nil
+	}
+	c.owned[h.Key], c.owns[e.By] = e.By, owns+1
+	return tx.Own(Owning{By: e.By, Name: h.Name, Key: h.Key, Since: c.at})
+}
+
+func (c *Change) disown(tx Tx, o *Outcome) error {
+	e := &o.Event
+	by := latest(c.owned, c.state.owned, e.Key)
+	if by == "" {
+		o.refuse(wire.BadRequest, fmt.Sprintf("the name %q is nobody's own", e.Name))
+		return nil
+	}
+	c.owned[e.Key], c.owns[by] = "", latest(c.owns, c.state.owns, by)-1
+	if err := tx.Disown(e.Key); err != nil {
+		return err
+	}
+	if h := c.holding(by); h != nil && h.Key == e.Key {
+		return c.drop(tx, by)
+	}
+	return nil
+}
+
 func (c *Change) claim(tx Tx, o *Outcome) error {
 	e := &o.Event
+	if owner := latest(c.owned, c.state.owned, e.Key); owner != "" && owner != e.By {
+		o.refuse(wire.NameTaken, fmt.Sprintf("the name %q, or one that looks like it, belongs to a key of SSH: come over SSH with that key, "+
+			"have the server's operator free it (ramai name release), or choose another", e.Name))
+		return nil
+	}
 	if by := c.holder(e.Key); by != "" && by != e.By {
 		h := c.holding(by)
 		if h.Bound || c.at < h.Used+wire.Time(HoldName/time.Millisecond) {
@@ -324,11 +397,14 @@ func (c *Change) holding(by string) *Holding {
 	return nil
 }
 
-func (c *Change) holder(key string) string {
-	if by, ok := c.keys[key]; ok {
-		return by
+func (c *Change) holder(key string) string { return latest(c.keys, c.state.keys, key) }
+
+// latest is what a map has under key once what has changed is laid over it.
+func latest[V any](changed, before map[string]V, key string) V {
+	if v, ok := changed[key]; ok {
+		return v
 	}
-	return c.state.keys[key]
+	return before[key]
 }
 
 // Sum tells texts apart: 64 bits of SHA-256.

@@ -27,6 +27,7 @@ const (
 	Release                 // give up the name held
 	Restart                 // the server started anew: names bound to a connection are free
 	Trim                    // let go of the messages of Room up to To, of TrimStep at most, and of ids that nobody will send again
+	Disown                  // Name is nobody's any more
 )
 
 // An Event is something that a sender wants to happen.
@@ -35,15 +36,16 @@ type Event struct {
 	By   string // the sender
 
 	// Of a Say.
-	Room string
-	ID   string // the sender's; with By and Room it makes a retry known
-	Text string
-	Once bool // ID was drawn by the server and given to nobody, so it cannot come twice: nothing is kept to compare
+	Room  string
+	ID    string // the sender's; with By and Room it makes a retry known
+	Text  string
+	Once  bool // ID was drawn by the server and given to nobody, so it cannot come twice: nothing is kept to compare
+	Keyed bool // the sender has proved to have the cryptographic key that it is named after: it owns names that it speaks under
 
 	// Of a Trim.
 	To uint64
 
-	// Of a Claim.
+	// Of a Claim, and a Disown.
 	Name  string // in normal form
 	Key   string // what is compared: names with the same key look alike
 	Bound bool   // the name ends with the connection; otherwise HoldName after its last use

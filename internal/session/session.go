@@ -63,7 +63,8 @@ type Env struct {
 // Client is what is known of a client before its first byte.
 type Client struct {
 	Addr    netip.AddrPort
-	Session string // drawn by the server
+	Session string // drawn by the server, or what a key stands for
+	Keyed   bool   // it is what a key stands for that the client has proved to have: names are its own, see journal.Event
 	Door    Door
 	Deflate bool // permessage-deflate was negotiated
 
@@ -145,6 +146,7 @@ type Session struct {
 	asking  bool   // the answer to a request is read from the journal
 	deflate bool   // permessage-deflate was negotiated
 	begun   bool   // something came on ramai.v1: too late for hello
+	keyed   bool   // the sender has proved to have the key that it is named after
 	door    Door
 
 	dec     *frame.Decoder // nil between messages
@@ -204,7 +206,7 @@ func (p *place) reach(n uint64) {
 func New(env *Env, conn reactor.Conn, client Client) *Session {
 	s := &Session{
 		env: env, conn: conn, addr: client.Addr.Addr(), port: client.Addr.Port(), named: client.Named, deflate: client.Deflate,
-		door: client.Door,
+		door: client.Door, keyed: client.Keyed,
 	}
 	s.clock()
 	s.become(client.Session)

@@ -106,7 +106,9 @@ func (v v1) hello(f wire.Hello, begun bool) {
 		v.fault(wire.BadRequest, "hello comes first on a connection, or not at all")
 		return
 	}
+	was := v.sender()
 	v.become(f.Session)
+	v.keyed = v.keyed && v.sender() == was
 	v.welcome(f.Session)
 }
 
@@ -156,7 +158,7 @@ func (v v1) say(f wire.Say) {
 		return
 	}
 	v.env.Heard(v.from(), f.Text)
-	v.hand(journal.Event{Kind: journal.Say, By: v.sender(), Room: f.Room, ID: f.ID, Text: f.Text})
+	v.hand(journal.Event{Kind: journal.Say, By: v.sender(), Room: f.Room, ID: f.ID, Text: f.Text, Keyed: v.keyed})
 }
 
 func (v v1) name(f wire.Name) {

@@ -404,3 +404,36 @@ func TestMessageForm(t *testing.T) {
 		t.Errorf("%q does not contain %s", l.raw, want)
 	}
 }
+
+// Who has proved a key owns the name it speaks under; with another session, or on another connection, nobody does.
+func TestNameOfAKey(t *testing.T) {
+	st := newStage(t, setting{})
+	secret, err := wire.NewSession(st.random)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := st.connect(Client{Door: V1, Session: secret, Keyed: true})
+	key.expect("welcome")
+	key.send(wire.Name{Name: "Ann"})
+	key.say("1", "mine")
+	key.expectOf("name", "name Ann")
+	key.send(wire.Name{Name: "Bob"})
+	key.expectOf("name", "name Bob")
+
+	other := st.connect(Client{Door: V1, Keyed: true})
+	other.send(wire.Hello{Session: strings.Repeat("A", 22)}) // not the one that the key stands for
+	other.send(wire.Name{Name: "Cid"})
+	other.say("1", "not mine")
+	other.expectOf("name", "name Cid")
+	other.send(wire.Name{})
+	other.heard()
+
+	anybody := st.v1()
+	for name, want := range map[string]string{"ann": "error name_taken", "Cid": "name Cid"} {
+		anybody.send(wire.Name{Name: name})
+		anybody.expect(want)
+	}
+	back := st.connect(Client{Door: V1, Session: secret, Keyed: true})
+	back.send(wire.Name{Name: "Ann"})
+	back.expectOf("name", "name Ann")
+}

@@ -136,6 +136,17 @@ func bound(by, name string) journal.Event {
 	return e
 }
 
+// keyed is say by whoever has a key.
+func keyed(by, room, id, text string) journal.Event {
+	e := say(by, room, id, text)
+	e.Keyed = true
+	return e
+}
+
+func disown(name string) journal.Event {
+	return journal.Event{Kind: journal.Disown, Name: name, Key: strings.ToLower(name)}
+}
+
 func release(by string) journal.Event { return journal.Event{Kind: journal.Release, By: by} }
 
 func restart() journal.Event { return journal.Event{Kind: journal.Restart} }

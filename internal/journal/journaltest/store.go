@@ -25,6 +25,7 @@ func testStore(t *testing.T, fresh func(t *testing.T) Place) {
 		{"time", testTime},
 		{"names", testNames},
 		{"connection names", testBoundNames},
+		{"owned names", testOwnedNames},
 		{"rooms", testRooms},
 		{"reading", testReading},
 		{"long texts", testLongTexts},
@@ -189,6 +190,40 @@ func testBoundNames(t *testing.T, j *journaled) {
 	j.expect(events(claim("fritz", "Fritz"), restart(), claim("gerd", "Fritz")), "done", "done", "refused name_taken")
 }
 
+func testOwnedNames(t *testing.T, j *journaled) {
+	// Who speaks under a name with a key owns it for good, and may hold another meanwhile.
+	j.expect(events(claim("key", "Queen"), claim("anna", "QUEEN")), "done", "refused name_taken")
+	j.apply(keyed("key", "lobby", "1", "x"))
+	j.expect(events(claim("key", "King"), claim("anna", "Queen")), "done", "refused name_taken")
+	j.at += 1000 * hour
+	j.expect(events(claim("anna", "Queen"), claim("anna", "King")), "refused name_taken", "done")
+	j.expect(events(claim("key", "Queen"), release("key"), bound("bert", "Queen")), "done", "done", "refused name_taken")
+
+	// Claiming alone makes nobody an owner, and speaking without a key neither.
+	j.expect(events(claim("key2", "Pawn"), say("key2", "lobby", "1", "x")), "done", "saved 2")
+	j.at += 1000 * hour
+	j.expect(events(claim("anna", "Pawn"), say("anna", "lobby", "1", "x")), "done", "saved 3")
+	j.at += 1000 * hour
+	j.expect(events(claim("key2", "Pawn")), "done")
+
+	// The operator frees it, and takes it from who holds it.
+	j.expect(events(claim("key", "Queen"), disown("QUEEN"), disown("Queen"), claim("anna", "Queen")), "done", "done", "refused bad_request", "done")
+	if got := j.Name("key"); got != "" {
+		t.Errorf("the former owner still holds %q", got)
+	}
+
+	// Nobody owns more than so many.
+	for i := range journal.MaxOwned + 1 {
+		name := string(rune('a' + i))
+		j.apply(claim("greedy", name), keyed("greedy", "lobby", name, "x"))
+	}
+	j.at += 1000 * hour
+	last := string(rune('a' + journal.MaxOwned))
+	j.expect(events(claim("bert", "a"), claim("bert", last)), "refused name_taken", "done")
+	j.expect(events(disown("a"), claim("greedy", "z"), keyed("greedy", "lobby", "z", "x"), release("greedy"), claim("anna", "z")),
+		"done", "done", "saved 13", "done", "refused name_taken")
+}
+
 func testRooms(t *testing.T, j *journaled) {
 	j.maxRooms = 2
 	j.expect(events(say("anna", "one", "a1", "x"), say("anna", "two", "a1", "x"), say("anna", "three", "a1", "x"), say("anna", "one", "a2", "x")),
@@ -349,13 +384,14 @@ func testOpenedAgain(t *testing.T, place Place) {
 	log := j.Log()
 	j.apply(claim("anna", "Anna"), bound("bert", "Bert"), say("anna", "lobby", "a1", "x"), say("anna", "cellar", "a1", "x"))
 	j.apply(once("anna", "lobby", "a2", "x"))
+	j.apply(claim("key", "Queen"), keyed("key", "hall", "k1", "x"), release("key"))
 	lobby := j.all("lobby")
 	for range 2 {
 		if err := j.Close(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := j.Apply(&journal.Batch{}, 3); err == nil {
+	if _, err := j.Apply(&journal.Batch{}, 4); err == nil {
 		t.Error("Apply after Close was no error")
 	}
 	if _, err := j.Read("lobby", 0, 1); err == nil {
@@ -363,20 +399,20 @@ func testOpenedAgain(t *testing.T, place Place) {
 	}
 
 	j = open(t, place)
-	if j.Log() != log || j.Position() != 2 || j.Name("anna") != "Anna" || j.Name("bert") != "Bert" {
+	if j.Log() != log || j.Position() != 3 || j.Name("anna") != "Anna" || j.Name("bert") != "Bert" {
 		t.Errorf("opened again: log %q, was %q; position %d; names %q, %q", j.Log(), log, j.Position(), j.Name("anna"), j.Name("bert"))
 	}
 	if got := j.all("lobby"); !reflect.DeepEqual(got, lobby) {
 		t.Errorf("opened again, the lobby is\n%+v\nand was\n%+v", got, lobby)
 	}
-	if _, err := j.Apply(&journal.Batch{}, 2); err == nil {
+	if _, err := j.Apply(&journal.Batch{}, 3); err == nil {
 		t.Error("what became of a batch of an earlier process was told")
 	}
 	j.at -= hour
 	j.expect(events(
 		say("anna", "lobby", "a1", "x"), say("anna", "lobby", "a1", "y"), say("anna", "lobby", "a3", "x"), say("anna", "cellar", "a2", "x"),
-		claim("carl", "Bert"), restart(), claim("carl", "Bert"), say("carl", "attic", "c1", "x"),
-	), "repeat 1", "refused id_reused", "saved 3", "saved 2", "refused name_taken", "done", "done", "saved 1")
+		claim("carl", "Bert"), restart(), claim("carl", "Bert"), say("carl", "attic", "c1", "x"), claim("carl", "Queen"), claim("key", "Queen"),
+	), "repeat 1", "refused id_reused", "saved 3", "saved 2", "refused name_taken", "done", "done", "saved 1", "refused name_taken", "done")
 	if got := j.all("lobby")[2].At; got != start {
 		t.Errorf("after the clock went back over a restart, at is %v, want %v", got, start)
 	}

@@ -36,7 +36,7 @@ func New(random io.Reader) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{log: log, rooms: map[string][]wire.Message{}, ids: map[key]journal.Entry{}, gone: map[string][]wire.Message{}}
-	s.state.Load(map[string]journal.Head{}, nil, 0)
+	s.state.Load(map[string]journal.Head{}, nil, nil, 0)
 	return s, nil
 }
 
@@ -192,4 +192,6 @@ func (t *tx) Forget(room string, before wire.Time) error {
 
 func (t *tx) Hold(journal.Holding) error      { return nil }
 func (t *tx) Drop(string) error               { return nil }
+func (t *tx) Own(journal.Owning) error        { return nil }
+func (t *tx) Disown(string) error             { return nil }
 func (t *tx) Head(string, journal.Head) error { return nil }

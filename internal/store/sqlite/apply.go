@@ -187,6 +187,16 @@ func (t *tx) Drop(by string) error {
 	return err
 }
 
+func (t *tx) Own(o journal.Owning) error {
+	_, err := t.own.exec(o.Key, o.Name, o.By, int64(o.Since))
+	return err
+}
+
+func (t *tx) Disown(key string) error {
+	_, err := t.disown.exec(key)
+	return err
+}
+
 func (t *tx) Head(room string, h journal.Head) error {
 	_, err := t.head.exec(t.room(room), room, int64(h.First), int64(h.Last))
 	return err
@@ -212,3 +222,5 @@ func (r *replay) Head(room string, h journal.Head) error {
 func (r *replay) Message(*wire.Message) error { return nil }
 func (r *replay) Hold(journal.Holding) error  { return nil }
 func (r *replay) Drop(string) error           { return nil }
+func (r *replay) Own(journal.Owning) error    { return nil }
+func (r *replay) Disown(string) error         { return nil }

@@ -31,6 +31,13 @@ CREATE TABLE gone(             -- ids that outlive their messages
 	by TEXT NOT NULL,
 	id TEXT NOT NULL
 ) STRICT;`
+	ownersTable = `
+CREATE TABLE owners(
+	key TEXT NOT NULL PRIMARY KEY,
+	name TEXT NOT NULL,
+	by TEXT NOT NULL,
+	since INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;`
 )
 
 // schema makes the tables. Messages lie in the order of an integer, which is the cheapest to append to. They are
@@ -49,7 +56,7 @@ CREATE TABLE rooms(
 	first INTEGER NOT NULL,
 	last INTEGER NOT NULL
 ) STRICT;
-` + messagesTable + goneTable + `
+` + messagesTable + goneTable + ownersTable + `
 CREATE TABLE ids(
 	room INTEGER NOT NULL,
 	by TEXT NOT NULL,

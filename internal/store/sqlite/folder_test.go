@@ -138,9 +138,9 @@ func TestFolderOfAnother(t *testing.T) {
 	}{
 		{"another program's", "another program", func(dir string) { database(t, dir, "PRAGMA application_id=7") }},
 		{"nobody's", "another program", func(dir string) { database(t, dir, "PRAGMA application_id=0") }},
-		{"newer", "newer version", func(dir string) { database(t, dir, "PRAGMA user_version=4") }},
+		{"newer", "newer version", func(dir string) { database(t, dir, "PRAGMA user_version=5") }},
 		{"newer, used before", "newer version", func(dir string) {
-			database(t, dir, "PRAGMA user_version=4")
+			database(t, dir, "PRAGMA user_version=5")
 			write(t, filepath.Join(dir, lockName), "")
 		}},
 		{"no version", "never was", func(dir string) { database(t, dir, "PRAGMA user_version=0") }},

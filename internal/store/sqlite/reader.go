@@ -79,6 +79,7 @@ type saved struct {
 	rooms    map[string]int64 // ids
 	heads    map[string]journal.Head
 	held     []journal.Holding
+	owned    []journal.Owning
 }
 
 func (r *reader) load() (*saved, error) {
@@ -107,6 +108,15 @@ func (r *reader) load() (*saved, error) {
 		var h journal.Holding
 		err := scan(&h.By, &h.Name, &h.Key, &h.Bound, &h.Used)
 		s.held = append(s.held, h)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = r.each("SELECT by, name, key, since FROM owners", func(scan func(...any) error) error {
+		var o journal.Owning
+		err := scan(&o.By, &o.Name, &o.Key, &o.Since)
+		s.owned = append(s.owned, o)
 		return err
 	})
 	return s, err

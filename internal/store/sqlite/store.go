@@ -115,7 +115,7 @@ func (s *Store) start() error {
 	}
 	s.position.Store(saved.position)
 	s.rooms = saved.rooms
-	s.state.Load(saved.heads, saved.held, saved.at)
+	s.state.Load(saved.heads, saved.held, saved.owned, saved.at)
 	return s.writer.sync(!normal)
 }
 

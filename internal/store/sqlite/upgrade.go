@@ -17,14 +17,17 @@ func upgrade(c conn, free func() (uint64, error), log *slog.Logger) error {
 	if err != nil || row[0] == version {
 		return err
 	}
-	if row[0] == 1 {
+	switch row[0] {
+	case 1:
 		var need uint64
 		if need, err = checkRoom(c, free); err == nil {
 			log.Info("upgrading the database, which takes a while", "from", row[0], "to", version, "bytes_needed", need)
 			err = rewrite(c)
 		}
-	} else {
-		err = addGone(c)
+	case 2:
+		err = add(c, goneTable+ownersTable)
+	default:
+		err = add(c, ownersTable)
 	}
 	if err != nil {
 		return fmt.Errorf("upgrade the database from version %d to %d: %w", row[0], version, err)
@@ -55,9 +58,9 @@ FROM pragma_page_count, pragma_freelist_count, pragma_page_size`)
 	return need, nil
 }
 
-// addGone makes the tables of version 2 those of this one. See rewrite for the checkpoint.
-func addGone(c conn) error {
-	if err := c.exec(fmt.Sprintf("BEGIN IMMEDIATE; %s PRAGMA user_version=%d; COMMIT;", goneTable, version)); err != nil {
+// add makes the tables that this version has and an earlier one had not. See rewrite for the checkpoint.
+func add(c conn, tables string) error {
+	if err := c.exec(fmt.Sprintf("BEGIN IMMEDIATE; %s PRAGMA user_version=%d; COMMIT;", tables, version)); err != nil {
 		return err
 	}
 	w := writer{conn: c}
@@ -76,7 +79,7 @@ INSERT INTO messages SELECT room << 40 | n, at, by, name, id, text FROM messages
 DROP TABLE messages_1;
 %s
 PRAGMA user_version=%d;
-COMMIT;`, messagesTable, goneTable, version))
+COMMIT;`, messagesTable, goneTable+ownersTable, version))
 	if err != nil {
 		return err
 	}

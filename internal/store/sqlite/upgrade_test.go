@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"ramai/internal/journal"
 	"ramai/wire"
 )
 
@@ -18,6 +19,7 @@ import (
 const version1 = `
 DROP TABLE messages;
 DROP TABLE gone;
+DROP TABLE owners;
 CREATE TABLE messages(
 	room INTEGER NOT NULL, n INTEGER NOT NULL, at INTEGER NOT NULL, by TEXT NOT NULL, name TEXT NOT NULL, id TEXT NOT NULL, text TEXT NOT NULL,
 	PRIMARY KEY(room, n)
@@ -55,6 +57,28 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
+// What a version had not yet is added to it.
+func TestUpgradeAdds(t *testing.T) {
+	for _, before := range []string{"DROP TABLE owners; PRAGMA user_version=3;", "DROP TABLE owners; DROP TABLE gone; PRAGMA user_version=2;"} {
+		dir := t.TempDir()
+		database(t, dir, before)
+		s := open(t, dir, quiet)
+		own := []journal.Event{
+			{Kind: journal.Claim, By: "anna", Name: "Queen", Key: "queen"}, {Kind: journal.Say, By: "anna", Room: "lobby", ID: "1", Text: "x", Keyed: true},
+			{Kind: journal.Trim, Room: "lobby", To: 1}, {Kind: journal.Disown, Name: "Queen", Key: "queen"},
+		}
+		outcomes, err := s.Apply(&journal.Batch{At: 1, MaxRooms: 1, Events: own}, 1)
+		if err != nil {
+			t.Fatalf("after %q: %v", before, err)
+		}
+		for _, o := range outcomes {
+			if o.Verdict != journal.Saved {
+				t.Errorf("after %q: %+v", before, o)
+			}
+		}
+	}
+}
+
 // An upgrade is told at its beginning and at its end, once, and takes no space for good.
 func TestUpgradeGivesSpaceBack(t *testing.T) {
 	dir := t.TempDir()
@@ -76,7 +100,7 @@ func TestUpgradeGivesSpaceBack(t *testing.T) {
 		t.Errorf("the file had %d bytes, and has %d", before, after)
 	}
 	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
-	if len(lines) != 2 || !strings.Contains(lines[0], "bytes_needed") || !strings.Contains(lines[1], "to=3") {
+	if len(lines) != 2 || !strings.Contains(lines[0], "bytes_needed") || !strings.Contains(lines[1], "to=4") {
 		t.Errorf("the log has %q, want its beginning and its end", lines)
 	}
 }

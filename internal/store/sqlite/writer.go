@@ -18,6 +18,7 @@ type writer struct {
 	message, messages       *stmt // one row, and rowsAtOnce
 	head                    *stmt
 	hold, drop              *stmt
+	own, disown             *stmt
 	advance                 *stmt
 	trim                    trim
 }
@@ -69,6 +70,8 @@ func (w *writer) statements() []statement {
 		{&w.head, "INSERT INTO rooms(id, name, first, last) VALUES(?, ?, ?, ?) ON CONFLICT(id) DO UPDATE SET first = excluded.first, last = excluded.last"},
 		{&w.hold, "INSERT INTO names(by, name, key, bound, used) VALUES(?, ?, ?, ?, ?) ON CONFLICT(by) DO UPDATE SET name = excluded.name, key = excluded.key, bound = excluded.bound, used = excluded.used"},
 		{&w.drop, "DELETE FROM names WHERE by = ?"},
+		{&w.own, "INSERT INTO owners(key, name, by, since) VALUES(?, ?, ?, ?)"},
+		{&w.disown, "DELETE FROM owners WHERE key = ?"},
 		{&w.advance, "UPDATE meta SET position = ?, at = ?"},
 		{&w.trim.outlive, outlive},
 		{&w.trim.cut, "DELETE FROM messages WHERE key BETWEEN ? AND ?"},
