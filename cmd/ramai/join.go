@@ -17,15 +17,21 @@ type joinOptions struct {
 	name, room  string
 	last        int
 	json, plain bool
+	lines       bool // line mode, in a terminal too
+	screenOptions
 }
 
-// newJoin returns the command that talks in a room, line by line.
+// newJoin returns the command that talks in a room: on a screen, or line by line.
 func newJoin() *cobra.Command {
 	var o joinOptions
 	cmd := &cobra.Command{
 		Use:   "join [URL]",
-		Short: "Join a room and talk, line by line",
-		Long: `Join a room: each line of stdin is said, each message is shown as "From server: TEXT" or "From server: NAME: TEXT",
+		Short: "Join a room and talk",
+		Long: `Join a room. In a terminal there is a screen with rooms, history and search: F1 tells its keys. It begins with the last
+50 messages, or as many as --last says.
+
+Where stdin or stdout is no terminal, with TERM=dumb, --lines, --plain or --json, ramai talks line by line:
+each line of stdin is said, each message is shown as "From server: TEXT" or "From server: NAME: TEXT",
 further lines of one message indented. Messages go to stdout, everything else to stderr.
 
 The URL is that of a server, for the lobby, or of a room: http://127.0.0.1:2000/r/ROOM. After a break join connects again
@@ -46,16 +52,19 @@ Exit codes: 0 ok, 1 something said is not confirmed, 2 usage, 3 cannot connect t
 					o.room = "" // the argument is stronger than the environment
 				}
 			}
+			o.lastGiven = cmd.Flags().Changed("last")
 			return runJoin(cmd.Context(), o, cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	f := cmd.Flags()
-	o.flags(f)
+	o.target.flags(f)
 	nameFlag(f, &o.name)
 	f.StringVar(&o.room, "room", "", "the room, if the URL does not say it")
 	f.IntVar(&o.last, "last", 0, fmt.Sprintf("old messages to begin with, at most %d", wire.MaxLast))
 	f.BoolVar(&o.json, "json", false, "show frames, as JSON lines")
-	f.BoolVar(&o.plain, "plain", false, "speak the plain protocol in any case")
+	f.BoolVar(&o.plain, "plain", false, "speak the plain protocol in any case, line by line")
+	f.BoolVar(&o.lines, "lines", false, "talk line by line in a terminal too")
+	o.screenOptions.flags(f)
 	return cmd
 }
 
@@ -76,6 +85,13 @@ func runJoin(ctx context.Context, o joinOptions, stdin io.Reader, stdout, stderr
 	if err != nil {
 		return exit(exitUsage, err)
 	}
+	onScreen := !o.lines && !o.plain && !o.json && isScreen(stdin, stdout)
+	if err := o.check(); err != nil {
+		return exit(exitUsage, err)
+	}
+	if onScreen && !o.lastGiven {
+		o.last = wire.DefaultJoin
+	}
 
 	ctx, stop := untilSignal(ctx)
 	defer stop()
@@ -93,6 +109,9 @@ func runJoin(ctx context.Context, o joinOptions, stdin io.Reader, stdout, stderr
 		return err
 	}
 	defer c.Close()
+	if onScreen {
+		return o.onScreen(ctx, c, who, config, stdin, stdout, stderr)
+	}
 	if c.Plain() && !o.plain && o.name != "" {
 		fmt.Fprintln(stderr, "this server has no names")
 	}

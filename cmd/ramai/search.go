@@ -119,8 +119,8 @@ func findHits(ctx context.Context, config client.Config, s client.Search) (*clie
 	}
 }
 
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
 	return ok && isatty.IsTerminal(f.Fd())
 }
 

@@ -28,18 +28,21 @@ func sessionFile(folder, server, name string) string {
 	return filepath.Join(folder, hex.EncodeToString(sum[:16]))
 }
 
-// sessionFolder is $XDG_STATE_HOME/ramai/sessions, or what the system has in its place.
-func sessionFolder() (string, error) {
+// stateFolder is $XDG_STATE_HOME/ramai/PART, or what the system has in its place.
+func stateFolder(part string) (string, error) {
 	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
-		return filepath.Join(dir, "ramai", "sessions"), nil
+		return filepath.Join(dir, "ramai", part), nil
 	}
 	if runtime.GOOS == "windows" || runtime.GOOS == "darwin" {
 		dir, err := os.UserConfigDir()
-		return filepath.Join(dir, "ramai", "sessions"), err
+		return filepath.Join(dir, "ramai", part), err
 	}
 	home, err := os.UserHomeDir()
-	return filepath.Join(home, ".local", "state", "ramai", "sessions"), err
+	return filepath.Join(home, ".local", "state", "ramai", part), err
 }
+
+// sessionFolder is where sessions are kept.
+func sessionFolder() (string, error) { return stateFolder("sessions") }
 
 // loadSession returns the session kept in file, or an empty one if there is none that is of use.
 func loadSession(file string) (string, error) {
@@ -54,8 +57,11 @@ func loadSession(file string) (string, error) {
 	return session, nil
 }
 
-// saveSession keeps a session: the file has the old one or the new one, whatever happens meanwhile.
-func saveSession(file, session string) error {
+// saveSession keeps a session.
+func saveSession(file, session string) error { return keepFile(file, session+"\n") }
+
+// keepFile writes a file for its user alone: it has the old content or the new one, whatever happens meanwhile.
+func keepFile(file, content string) error {
 	folder := filepath.Dir(file)
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return err
@@ -64,7 +70,7 @@ func saveSession(file, session string) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString(session + "\n")
+	_, err = f.WriteString(content)
 	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
 		err = os.Rename(f.Name(), file)
 	}

@@ -20,7 +20,7 @@ const law = `
 	6  server
 	5  internal/web internal/metrics
 	4  internal/session internal/web/page
-	4  internal/rehearse
+	4  internal/rehearse internal/tui
 	3  client internal/room
 	2  internal/store/sqlite internal/store/memory internal/store/search internal/journal/journaltest
 	1  internal/journal internal/tape internal/names internal/words internal/reactor

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"ramai/client"
+	"ramai/internal/tui"
+	"ramai/wire"
+)
+
+// screenOptions are the settings of join that only a screen has.
+type screenOptions struct {
+	theme     string
+	bell      bool
+	rooms     []string
+	keys      []string
+	lastGiven bool // --last was said, here or in the settings
+}
+
+func (o *screenOptions) flags(f *pflag.FlagSet) {
+	f.StringVar(&o.theme, "theme", string(tui.Auto), "of the screen: auto, dark or light")
+	f.BoolVar(&o.bell, "bell", true, "ring when your name is mentioned")
+	f.StringSliceVar(&o.rooms, "rooms", nil, "rooms to be in besides the one you join, on the screen")
+	f.StringSliceVar(&o.keys, "keys", nil, "keys of the screen, as in who=alt+q,next=ctrl+o; F1 tells what there is")
+}
+
+func (o *screenOptions) check() error {
+	if _, err := tui.CheckTheme(o.theme); err != nil {
+		return fmt.Errorf("--theme: %w", err)
+	}
+	if err := tui.CheckKeys(o.keys); err != nil {
+		return fmt.Errorf("--keys: %w", err)
+	}
+	for _, room := range o.rooms {
+		if err := checkRoom(room); err != nil {
+			return fmt.Errorf("--rooms: %w", err)
+		}
+	}
+	return nil
+}
+
+// isScreen tells whether a full screen can be shown.
+func isScreen(stdin io.Reader, stdout io.Writer) bool {
+	term, ok := os.LookupEnv("TERM")
+	if term == "dumb" || !ok && runtime.GOOS != "windows" {
+		return false
+	}
+	return isTerminal(stdin) && isTerminal(stdout)
+}
+
+// onScreen talks on a screen until it is left.
+func (o *joinOptions) onScreen(ctx context.Context, c *client.Client, who *identity, config client.Config, stdin io.Reader, stdout, stderr io.Writer) error {
+	server, err := url.Parse(o.server)
+	if err != nil {
+		return exit(exitUsage, err)
+	}
+	room, err := client.Room(o.server)
+	if err != nil {
+		return exit(exitUsage, err)
+	}
+	ctx, stop := untilHangup(ctx)
+	defer stop()
+	var notes strings.Builder // for after the screen
+	who.notes = &notes
+	file := memoryFile(o.server, o.name)
+	memory, err := loadMemory(file)
+	if err != nil {
+		fmt.Fprintf(&notes, "what was remembered of the last time cannot be read: %v\n", err)
+	}
+	left, err := tui.Run(ctx, tui.Config{
+		Client: c, Server: server, Room: room, AnyRoom: room == wire.Lobby && o.room == "", Last: o.last, Rooms: o.rooms, Memory: memory,
+		Find: func(ctx context.Context, s client.Search) (*client.Found, error) {
+			return client.Find(ctx, who.config(config), s)
+		},
+		Held:  func(name, session string) { o.held(who, name, session) },
+		Theme: tui.Theme(o.theme), Keys: o.keys, Bell: o.bell, Suspend: runtime.GOOS != "windows",
+		In: stdin, Out: stdout, Environ: os.Environ(), Zone: time.Local, Now: time.Now,
+	})
+	if err := saveMemory(file, left.Memory); err != nil {
+		fmt.Fprintf(&notes, "rooms and drafts cannot be remembered: %v\n", err)
+	}
+	for _, text := range left.Unsaved {
+		fmt.Fprintf(&notes, "not confirmed: %s\n", shortened(text))
+	}
+	fmt.Fprint(stderr, notes.String())
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.As(err, new(*client.RefusedError)):
+		return exit(exitRefused, err)
+	case err != nil:
+		return exit(exitUnconfirmed, err)
+	case len(left.Unsaved) > 0:
+		return exit(exitUnconfirmed, nil)
+	}
+	return nil
+}
+
+// held keeps the session that holds a name, which may be another than --name asked for.
+func (o *joinOptions) held(who *identity, name, session string) {
+	if name != who.name {
+		who = newIdentity(o.server, name, who.notes)
+	}
+	who.held(session)
+}
+
+// untilHangup returns a context that ends when the terminal goes away.
+func untilHangup(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP)
+	go func() {
+		select {
+		case <-signals:
+			cancel(exit(128+int(syscall.SIGHUP), nil))
+		case <-ctx.Done():
+		}
+		signal.Stop(signals)
+	}()
+	return ctx, func() { cancel(nil) }
+}
+
+// What a screen remembers is kept beside the sessions, in a file for each server and name.
+
+// memoryFile returns where that is; nothing if there is no place for it.
+func memoryFile(server, name string) string {
+	folder, err := stateFolder("screens")
+	if err != nil {
+		return ""
+	}
+	return sessionFile(folder, server, name) + ".json"
+}
+
+// loadMemory returns what was remembered; nothing if nothing was.
+func loadMemory(file string) (tui.Memory, error) {
+	var m tui.Memory
+	b, err := os.ReadFile(file)
+	if file == "" || errors.Is(err, fs.ErrNotExist) {
+		return m, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &m)
+	}
+	if err != nil {
+		return tui.Memory{}, fmt.Errorf("%s: %w", filepath.Base(file), err)
+	}
+	return m, nil
+}
+
+func saveMemory(file string, m tui.Memory) error {
+	if file == "" {
+		return nil
+	}
+	b, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	return keepFile(file, string(b)+"\n")
+}

@@ -1,0 +1,219 @@
+package tui
+
+import (
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"ramai/wire"
+)
+
+// command is a word after a slash, and a key.
+type command struct {
+	name  string
+	words string // what may follow
+	keys  []string
+	help  string
+	needs bool // there have to be words
+	do    func(s *screen, words string) tea.Cmd
+}
+
+// commands are all, in the order of the palette.
+func commands() []command {
+	return []command{
+		{"join", "ROOM", []string{"alt+j"}, "go to a room", true, func(s *screen, words string) tea.Cmd { return s.join(words, 0) }},
+		{"leave", "", []string{"alt+x"}, "leave this room", false, (*screen).leaveRoom},
+		{"name", "NAME", []string{"alt+n"}, "take a name; - gives it up", true, (*screen).setName},
+		{"who", "", []string{"alt+w"}, "who is here", false, func(s *screen, _ string) tea.Cmd { return s.who() }},
+		{"search", "WORDS", []string{"alt+s", "ctrl+s"}, "find who said it", true, (*screen).search},
+		{"history", "[N]", []string{"alt+h"}, "go to message N, or the oldest", false, (*screen).toNumber},
+		{"last", "[N]", []string{"alt+l"}, "go to the newest, or N before it", false, (*screen).toLast},
+		{"link", "[N]", []string{"alt+k"}, "the address of this room, or of message N", false, (*screen).link},
+		{"me", "TEXT", []string{"alt+m"}, "say what you do", true, (*screen).me},
+		{"numbers", "", []string{"alt+i"}, "show numbers, or times again", false, func(s *screen, _ string) tea.Cmd { return s.toggleNumbers() }},
+		{"help", "", []string{"f1"}, "all keys and commands", false, func(s *screen, _ string) tea.Cmd { s.open(s.helpPanel()); return nil }},
+		{"quit", "", nil, "leave the chat", false, func(s *screen, _ string) tea.Cmd { return s.leave() }},
+	}
+}
+
+// command does what a line that begins with a slash says.
+func (s *screen) command(line string) tea.Cmd {
+	word, words, _ := strings.Cut(strings.TrimPrefix(line, "/"), " ")
+	words = strings.TrimSpace(words)
+	c := &s.room().composer
+	for _, command := range commands() {
+		if command.name != strings.ToLower(word) {
+			continue
+		}
+		if command.needs && words == "" {
+			s.complain("/%s %s: %s", command.name, command.words, command.help)
+			return nil
+		}
+		c.take()
+		c.comeBack()
+		s.chosen = 0
+		return command.do(s, words)
+	}
+	s.complain("there is no command /%s; two slashes say a line that begins with one", oneLine(word, s.method))
+	return nil
+}
+
+// plainOnly tells that the server cannot do something, if it is so.
+func (s *screen) plainOnly() bool {
+	if s.chat.Plain() {
+		s.complain("this server has one room, and no names and no history")
+		return true
+	}
+	return false
+}
+
+// join goes to a room, and joins it if need be; to a number in it, if that is not 0.
+func (s *screen) join(name string, n uint64) tea.Cmd {
+	name = strings.ToLower(strings.TrimPrefix(name, "#"))
+	if i := s.indexOf(name); i >= 0 {
+		return s.show(i)
+	}
+	if s.plainOnly() {
+		return nil
+	}
+	if err := wire.CheckRoom(name); err != nil {
+		s.complain("%s", err.Reason)
+		return nil
+	}
+	if limit := s.limits.Rooms; limit > 0 && len(s.rooms) >= limit {
+		s.complain("%d rooms are as many as this server allows at once; /leave one", limit)
+		return nil
+	}
+	if err := s.chat.Join(name, wire.DefaultJoin); err != nil {
+		s.complain("%s", oneLine(err.Error(), s.method))
+		return nil
+	}
+	s.add(name).goalAt = n
+	return s.show(len(s.rooms) - 1)
+}
+
+func (s *screen) leaveRoom(string) tea.Cmd {
+	if s.plainOnly() {
+		return nil
+	}
+	if len(s.rooms) == 1 {
+		s.tell("this is the only room; Ctrl-D leaves the chat")
+		return nil
+	}
+	name := s.room().name
+	if err := s.chat.Leave(name); err != nil {
+		s.complain("%s", oneLine(err.Error(), s.method))
+		return nil
+	}
+	s.drop(s.current)
+	s.tell("left %s", name)
+	return s.fill()
+}
+
+func (s *screen) setName(name string) tea.Cmd {
+	if s.plainOnly() {
+		return nil
+	}
+	if name == "-" {
+		name = ""
+	}
+	if err := s.chat.SetName(name); err != nil {
+		s.complain("%s", oneLine(err.Error(), s.method))
+	}
+	return nil
+}
+
+// number reads one, and complains of what is none.
+func (s *screen) number(words string) (uint64, bool) {
+	n, err := strconv.ParseUint(strings.ReplaceAll(strings.TrimPrefix(words, "#"), ",", ""), 10, 63)
+	if err != nil {
+		s.complain("%s is no number", oneLine(words, s.method))
+		return 0, false
+	}
+	return n, true
+}
+
+func (s *screen) toNumber(words string) tea.Cmd {
+	if s.plainOnly() {
+		return nil
+	}
+	r := s.room()
+	if words == "" {
+		return s.jump(r, r.first, false)
+	}
+	n, ok := s.number(words)
+	if !ok {
+		return nil
+	}
+	if n < r.first || n > r.head {
+		s.complain("there is no message %s; there are %s to %s", thousands(n), thousands(r.first), thousands(r.head))
+		return nil
+	}
+	return s.jump(r, n, true)
+}
+
+func (s *screen) toLast(words string) tea.Cmd {
+	if words == "" {
+		return s.end()
+	}
+	n, ok := s.number(words)
+	if !ok {
+		return nil
+	}
+	r := s.room()
+	return s.jump(r, r.head-min(n, r.head)+1, false)
+}
+
+// link tells the address of the room, which a browser opens too.
+func (s *screen) link(words string) tea.Cmd {
+	r := s.room()
+	address := url.URL{Scheme: "http", Host: s.Server.Host, Path: "/r/" + r.name}
+	if s.Server.Scheme == "https" || s.Server.Scheme == "wss" {
+		address.Scheme = "https"
+	}
+	if r.name == wire.Lobby {
+		address.Path = "/"
+	}
+	if words != "" {
+		n, ok := s.number(words)
+		if !ok {
+			return nil
+		}
+		address.Fragment = fmt.Sprintf("n%d", n)
+	}
+	s.open(&panel{title: "The address of " + r.name, rows: []row{{text: []span{{text: address.String(), look: link, href: address.String()}}}}})
+	return nil
+}
+
+func (s *screen) me(words string) tea.Cmd {
+	s.say("* " + words)
+	return nil
+}
+
+// helpPanel is all keys and commands.
+func (s *screen) helpPanel() *panel {
+	p := &panel{title: "Keys and commands"}
+	add := func(key, words, help string) {
+		p.rows = append(p.rows, row{before: []span{{text: fmt.Sprintf("%-11s", key), look: mention}, {text: fmt.Sprintf("%-15s", words)}}, text: []span{{text: help, look: dim}}})
+	}
+	add("Enter", "", "say it")
+	add("Alt-Enter", "", "a new line")
+	add("Tab", "", "complete a name, a room, a command, an :emoji:")
+	add("Alt-1 … 9", "", "the first room … the ninth")
+	for _, a := range actions() {
+		add(s.keyOf(a.name), "", a.help)
+	}
+	for _, c := range commands() {
+		add(s.keyOf(c.name), strings.TrimSpace("/"+c.name+" "+c.words), c.help)
+	}
+	add("Up, Down", "", "what you said before")
+	add("Ctrl-A E B F", "", "begin, end, back, forward; Alt-B, Alt-F by words")
+	add("Ctrl-W U K", "", "cut a word, what is before, what is after")
+	add("Ctrl-Y", "", "put back what was cut")
+	add("Ctrl-_", "", "undo")
+	add("Ctrl-D", "", "leave the chat")
+	return p
+}

@@ -1,0 +1,361 @@
+package tui
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/charmbracelet/x/ansi"
+)
+
+// composer is where one writes: a text, a cursor, and what was said before. Of each room there is one, so that a draft
+// stays where it was begun. It edits characters as a person sees them, with the keys of readline.
+type composer struct {
+	text   []string // characters
+	cursor int      // 0 to len(text)
+	killed string   // for yank
+	undone []state  // for undo, oldest first
+	typing bool     // the last change was a character typed, which undo takes back with its like
+
+	said []string // what was said here, oldest first
+	at   int      // which of said is in text; len(said): none
+	wip  []string // what was in text before history was looked at
+
+	// Searching what was said: the words looked for, and which of said has them.
+	searching bool
+	words     string
+	hit       int // -1: none
+
+	stash *state // a draft that had to give way to a command
+}
+
+type state struct {
+	text   []string
+	cursor int
+}
+
+const (
+	maxSaid = 500
+	maxUndo = 200
+)
+
+// split cuts a text into characters.
+func split(s string) (all []string) {
+	s = strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\r", "\n")
+	for len(s) > 0 {
+		cluster, _ := ansi.FirstGraphemeCluster(s, ansi.GraphemeWidth)
+		if len(cluster) == 0 {
+			break
+		}
+		all, s = append(all, cluster), s[len(cluster):]
+	}
+	return all
+}
+
+func (c *composer) String() string { return strings.Join(c.text, "") }
+
+func (c *composer) empty() bool { return len(c.text) == 0 }
+
+// save remembers the text for undo.
+func (c *composer) save(typing bool) {
+	if typing && c.typing && len(c.undone) > 0 {
+		return
+	}
+	c.typing = typing
+	c.undone = append(c.undone, state{slices.Clone(c.text), c.cursor})
+	if len(c.undone) > maxUndo {
+		c.undone = c.undone[1:]
+	}
+}
+
+func (c *composer) undo() {
+	if last := len(c.undone) - 1; last >= 0 {
+		c.text, c.cursor = c.undone[last].text, c.undone[last].cursor
+		c.undone, c.typing = c.undone[:last], false
+	}
+}
+
+// set replaces the text.
+func (c *composer) set(s string) {
+	c.save(false)
+	c.text = split(s)
+	c.cursor = len(c.text)
+}
+
+// insert puts s at the cursor. What it meets there may become one character with it.
+func (c *composer) insert(s string, typed bool) {
+	c.save(typed && s != " " && s != "\n")
+	before := strings.Join(c.text[:c.cursor], "") + s
+	head := split(before)
+	c.text = split(before + strings.Join(c.text[c.cursor:], ""))
+	c.cursor = min(len(head), len(c.text))
+}
+
+// cut removes the characters from i to j, and keeps them for yank if they were killed.
+func (c *composer) cut(i, j int, kill bool) {
+	if i = max(i, 0); i >= j {
+		return
+	}
+	c.save(false)
+	if kill {
+		c.killed = strings.Join(c.text[i:j], "")
+	}
+	c.text = slices.Delete(c.text, i, j)
+	c.cursor = i
+}
+
+// take empties the composer and returns what was in it.
+func (c *composer) take() string {
+	s := c.String()
+	c.text, c.cursor, c.undone = nil, 0, nil
+	c.at = len(c.said)
+	return s
+}
+
+// remember adds to what was said.
+func (c *composer) remember(s string) {
+	if s != "" && (len(c.said) == 0 || c.said[len(c.said)-1] != s) {
+		c.said = append(c.said, s)
+		if len(c.said) > maxSaid {
+			c.said = c.said[1:]
+		}
+	}
+	c.at = len(c.said)
+}
+
+// line returns where the line of the cursor begins and ends.
+func (c *composer) line() (from, to int) {
+	for from = c.cursor; from > 0 && c.text[from-1] != "\n"; from-- {
+	}
+	for to = c.cursor; to < len(c.text) && c.text[to] != "\n"; to++ {
+	}
+	return from, to
+}
+
+func word(s string) bool {
+	for _, r := range s {
+		return wordRune(r)
+	}
+	return false
+}
+
+func (c *composer) wordLeft() int {
+	i := c.cursor
+	for ; i > 0 && !word(c.text[i-1]); i-- {
+	}
+	for ; i > 0 && word(c.text[i-1]); i-- {
+	}
+	return i
+}
+
+func (c *composer) wordRight() int {
+	i := c.cursor
+	for ; i < len(c.text) && !word(c.text[i]); i++ {
+	}
+	for ; i < len(c.text) && word(c.text[i]); i++ {
+	}
+	return i
+}
+
+// bigWordLeft is where what is between spaces begins, as Ctrl-W has it.
+func (c *composer) bigWordLeft() int {
+	space := func(s string) bool { return s == " " || s == "\n" || s == "\t" }
+	i := c.cursor
+	for ; i > 0 && space(c.text[i-1]); i-- {
+	}
+	for ; i > 0 && !space(c.text[i-1]); i-- {
+	}
+	return i
+}
+
+// edit does what a key of readline does, and tells whether it is one.
+func (c *composer) edit(key string) bool {
+	from, to := c.line()
+	switch key {
+	case "left", "ctrl+b":
+		c.cursor = max(c.cursor-1, 0)
+	case "right", "ctrl+f":
+		c.cursor = min(c.cursor+1, len(c.text))
+	case "alt+left", "ctrl+left", "alt+b":
+		c.cursor = c.wordLeft()
+	case "alt+right", "ctrl+right", "alt+f":
+		c.cursor = c.wordRight()
+	case "home", "ctrl+a":
+		c.cursor = from
+	case "end", "ctrl+e":
+		c.cursor = to
+	case "backspace", "ctrl+h", "shift+backspace":
+		c.cut(c.cursor-1, c.cursor, false)
+	case "delete", "ctrl+d":
+		c.cut(c.cursor, min(c.cursor+1, len(c.text)), false)
+	case "ctrl+w":
+		c.cut(c.bigWordLeft(), c.cursor, true)
+	case "alt+backspace", "ctrl+backspace":
+		c.cut(c.wordLeft(), c.cursor, true)
+	case "alt+d", "alt+delete", "ctrl+delete":
+		c.cut(c.cursor, c.wordRight(), true)
+	case "ctrl+u":
+		c.cut(from, c.cursor, true)
+	case "ctrl+k":
+		if to == c.cursor {
+			to = min(to+1, len(c.text)) // the end of the line itself
+		}
+		c.cut(c.cursor, to, true)
+	case "ctrl+y":
+		c.insert(c.killed, false)
+	case "ctrl+t":
+		if i := min(c.cursor, len(c.text)-1); i > 0 {
+			c.save(false)
+			c.text[i-1], c.text[i] = c.text[i], c.text[i-1]
+			c.cursor = i + 1
+		}
+	case "ctrl+_", "ctrl+/", "ctrl+7":
+		c.undo()
+	case "alt+enter", "shift+enter", "ctrl+j":
+		c.insert("\n", false)
+	case "up":
+		if from > 0 {
+			c.vertical(-1)
+		} else {
+			c.recall(-1)
+		}
+	case "down":
+		if to < len(c.text) {
+			c.vertical(1)
+		} else {
+			c.recall(1)
+		}
+	default:
+		return false
+	}
+	if key != "ctrl+y" {
+		c.typing = false
+	}
+	return true
+}
+
+// vertical moves the cursor to the line above or below.
+func (c *composer) vertical(by int) {
+	from, to := c.line()
+	column := c.cursor - from
+	if by < 0 {
+		c.cursor = from - 1
+	} else {
+		c.cursor = to + 1
+	}
+	from, to = c.line()
+	c.cursor = min(from+column, to)
+}
+
+// recall goes through what was said: back if by is negative.
+func (c *composer) recall(by int) {
+	at := c.at + by
+	if at < 0 || at > len(c.said) {
+		return
+	}
+	if c.at == len(c.said) {
+		c.wip = c.text
+	}
+	c.at = at
+	if at == len(c.said) {
+		c.text = c.wip
+	} else {
+		c.text = split(c.said[at])
+	}
+	c.cursor = len(c.text)
+}
+
+// search looks for words in what was said, from the one before from on.
+func (c *composer) search(from int) {
+	for c.hit = min(from, len(c.said)) - 1; c.hit >= 0; c.hit-- {
+		if strings.Contains(strings.ToLower(c.said[c.hit]), strings.ToLower(c.words)) {
+			return
+		}
+	}
+}
+
+// searchKey takes a key while what was said is searched. It tells whether the key is to be looked at further.
+func (c *composer) searchKey(key, text string) (further bool) {
+	switch key {
+	case "ctrl+r":
+		if was := c.hit; was > 0 {
+			if c.search(was); c.hit < 0 {
+				c.hit = was
+			}
+		}
+	case "backspace", "ctrl+h":
+		if all := split(c.words); len(all) > 0 {
+			c.words = strings.Join(all[:len(all)-1], "")
+			c.search(len(c.said))
+		}
+	case "esc", "ctrl+g", "ctrl+c":
+		c.searching = false
+	default:
+		if text != "" {
+			c.words += text
+			c.search(len(c.said))
+			return false
+		}
+		c.searching = false
+		if c.hit >= 0 {
+			c.set(c.said[c.hit])
+		}
+		return key != "enter" && key != "tab"
+	}
+	return false
+}
+
+// giveWay puts a draft aside for a command; comeBack brings it back.
+func (c *composer) giveWay(command string) {
+	if !c.empty() && c.stash == nil && !strings.HasPrefix(c.String(), "/") {
+		c.stash = &state{c.text, c.cursor}
+	}
+	c.text = split(command)
+	c.cursor = len(c.text)
+}
+
+func (c *composer) comeBack() {
+	if c.stash != nil {
+		c.text, c.cursor, c.stash = c.stash.text, c.stash.cursor, nil
+	}
+}
+
+// lines returns the text in rows of width cells, and where the cursor is. Tabs show as spaces.
+func (c *composer) lines(width int, method ansi.Method) (rows []string, x, y int) {
+	var row strings.Builder
+	used := 0
+	next := func() {
+		rows = append(rows, row.String())
+		row.Reset()
+		used = 0
+	}
+	for i, s := range c.text {
+		shown, w := "", 0
+		if s != "\n" {
+			shown = oneLine(s, method)
+			w = method.StringWidth(shown)
+			if w == 0 {
+				shown = ""
+			}
+			if used+w > width {
+				next()
+			}
+		}
+		if i == c.cursor {
+			x, y = used, len(rows)
+		}
+		if s == "\n" {
+			next()
+			continue
+		}
+		row.WriteString(shown)
+		used += w
+	}
+	if used >= width {
+		next()
+	}
+	if c.cursor == len(c.text) {
+		x, y = used, len(rows)
+	}
+	next()
+	return rows, x, y
+}

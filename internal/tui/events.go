@@ -1,0 +1,323 @@
+package tui
+
+import (
+	"context"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"ramai/client"
+	"ramai/wire"
+)
+
+// frame is the time between two drawings. Events that come faster are gathered.
+const frame = time.Second / fps
+
+const (
+	fps       = 30
+	maxEvents = 5000 // of a batch; more wait in the client, and then at the server
+)
+
+// batch is what happened since the last one, and why nothing more will.
+type batch struct {
+	events []client.Event
+	err    error
+}
+
+// feed gives the client's events to send, at most once a frame, until ctx or the client ends.
+func feed(ctx context.Context, c chat, send func(tea.Msg)) {
+	var last time.Time
+	for {
+		var b batch
+		e, err := c.Next(ctx)
+		if err == nil {
+			b.events = append(b.events, e)
+			b.err = gather(ctx, c, &b, last.Add(frame))
+		} else {
+			b.err = err
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		send(b)
+		if b.err != nil {
+			return
+		}
+		last = time.Now()
+	}
+}
+
+// gather adds what comes until then to b.
+func gather(ctx context.Context, c chat, b *batch, until time.Time) error {
+	short, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	for len(b.events) < maxEvents {
+		e, err := c.Next(short)
+		switch {
+		case err == nil:
+			b.events = append(b.events, e)
+		case short.Err() != nil:
+			return nil
+		default:
+			return err
+		}
+	}
+	<-short.Done()
+	return nil
+}
+
+// heard takes a batch.
+func (s *screen) heard(b batch) tea.Cmd {
+	called := false
+	for _, e := range b.events {
+		called = s.take(e) || called
+	}
+	if b.err != nil {
+		s.err = b.err
+		return tea.Quit
+	}
+	var cmds []tea.Cmd
+	if called && s.Bell {
+		cmds = append(cmds, tea.Raw("\a"))
+	}
+	for _, r := range s.rooms {
+		if r.goalAt != 0 && r.joined && r.log != "" && r.heard >= r.head {
+			cmds = append(cmds, s.jump(r, r.goalAt, false))
+			r.goalAt = 0
+		}
+	}
+	return tea.Batch(cmds...)
+}
+
+// take learns from an event, and tells whether somebody was called by name.
+func (s *screen) take(e client.Event) (called bool) {
+	switch f := e.Frame.(type) {
+	case wire.Welcomed:
+		s.welcomed(f)
+	case wire.Name:
+		s.named(f.Name)
+	case wire.Message:
+		return s.message(f)
+	case client.Line:
+		s.line(f)
+	case wire.Joined:
+		s.joined(f)
+	case wire.Saved:
+		s.with(f.Room, func(r *room) {
+			r.head = max(r.head, f.N)
+			if it := r.sent(f.ID); it != nil {
+				it.mark, it.why, it.at = said, "", f.At.Std()
+			}
+		})
+	case wire.Refused:
+		s.refused(f)
+	case client.Unconfirmed:
+		s.fail(s.Room, f.ID, "the connection broke: it was said or it was not")
+	case wire.Presence:
+		s.with(f.Room, func(r *room) { r.people, r.names = f.Count, f.Names })
+	case wire.Typing:
+		s.with(f.Room, func(r *room) { r.typing = f.By })
+	case wire.Gap:
+		s.with(f.Room, func(r *room) {
+			if r.heard == 0 || len(r.items) == 0 {
+				r.first = max(r.first, f.To+1)
+				r.heard = f.To
+				return
+			}
+			r.hear(&item{n: f.To, at: s.Now(), note: true, text: thousands(f.From) + " to " + thousands(f.To) + " are gone: the server does not keep them"})
+		})
+	case wire.Unknown:
+		s.with(f.Room, func(r *room) { r.heard, r.head = max(r.heard, f.N), max(r.head, f.N) })
+	case wire.Restarting:
+		s.tell("the server restarts")
+	case client.Disconnected:
+		if s.live || s.again.IsZero() {
+			s.complain("%s", oneLine(f.Err.Error(), s.method))
+		}
+		s.live, s.again = false, s.Now().Add(f.Wait)
+		for _, r := range s.rooms {
+			r.typing = nil
+		}
+	case client.Failed:
+		s.failed(f)
+	}
+	return false
+}
+
+// with does something to a room, if it is there.
+func (s *screen) with(name string, do func(*room)) {
+	if i := s.indexOf(name); i >= 0 {
+		do(s.rooms[i])
+	}
+}
+
+func (s *screen) welcomed(f wire.Welcomed) {
+	if s.greeted && !s.live {
+		s.tell("connected again")
+	}
+	s.live, s.by, s.session, s.limits = true, f.By, f.Session, f.Limits
+	if f.Name != "" {
+		s.named(f.Name)
+	}
+	if !s.greeted {
+		s.greeted = true
+		if s.chat.Plain() {
+			s.rooms[0].joined = true
+			return
+		}
+		for _, r := range s.rooms {
+			if r.name != s.Room {
+				if err := s.chat.Join(r.name, wire.DefaultJoin); err != nil {
+					s.complain("%s: %s", r.name, oneLine(err.Error(), s.method))
+				}
+			}
+		}
+	}
+}
+
+// named takes the name that is held now.
+func (s *screen) named(name string) {
+	if name != s.name {
+		s.name = name
+		s.repaint()
+		switch {
+		case name == "":
+			s.tell("you have no name now")
+		case s.greeted:
+			s.tell("your name is %s", oneLine(name, s.method))
+		}
+	}
+	if name != "" && s.Held != nil {
+		s.Held(name, s.session)
+	}
+}
+
+// joined finds out where a room is, and what of it is new.
+func (s *screen) joined(f wire.Joined) {
+	i := s.indexOf(f.Room)
+	if i < 0 {
+		return
+	}
+	r := s.rooms[i]
+	r.people, r.first, r.head = f.Count, max(f.First, 1), f.N
+	if r.joined && !f.Reset {
+		return
+	}
+	last := uint64(wire.DefaultJoin)
+	if r.name == s.Room && !f.Reset {
+		last = uint64(s.Last)
+	}
+	r.heard = max(f.N-min(last, f.N), r.first-1)
+	if f.Reset {
+		s.tell("the server has another history than before")
+		r.replace(nil, true)
+	}
+	if !r.kept || r.log != f.Log || r.read > f.N {
+		r.read, r.goalAt = f.N, 0
+	}
+	r.joined, r.log, r.kept = true, f.Log, false
+	r.rule, r.ruled = r.read, r.read < f.N
+	r.since = f.N
+}
+
+// item makes what is shown of a message.
+func (s *screen) item(m wire.Message) *item {
+	it := &item{n: m.N, at: m.At.Std(), by: m.By, from: m.From, text: m.Text, id: m.ID, own: m.By == s.by}
+	if it.own {
+		it.mark = said
+	}
+	return it
+}
+
+// message takes one that has just come, and tells whether it calls me.
+func (s *screen) message(m wire.Message) bool {
+	i := s.indexOf(m.Room)
+	if i < 0 {
+		return false
+	}
+	r := s.rooms[i]
+	it := s.item(m)
+	if it.own && r.sent(it.id) == nil {
+		r.composer.remember(it.text) // said elsewhere, or an earlier time
+	}
+	r.hear(it)
+	r.speaks(m.From)
+	if i == s.current && s.looking() && r.anchor == nil {
+		r.read = r.heard
+	} else if !it.own && r.read+1 == it.n {
+		r.rule, r.ruled = r.read, true // the first that is new
+	}
+	if it.own || it.n <= r.read && it.n <= r.since || !mentionsMe(clean(m.Text, s.method), s.name) {
+		return false
+	}
+	if it.n > r.read {
+		r.called++
+	}
+	return it.n > r.since
+}
+
+// line takes one of the plain door, which has no numbers: it gets one here.
+func (s *screen) line(f client.Line) {
+	r := s.rooms[0]
+	it := &item{n: r.heard + 1, at: s.Now(), text: f.Text, id: f.ID, own: f.ID != ""}
+	if it.own {
+		it.mark = said
+		if sent := r.sent(f.ID); sent != nil {
+			it.text = sent.text
+		}
+	}
+	r.hear(it)
+	if s.looking() && r.anchor == nil {
+		r.read = r.heard
+	} else if !it.own && r.read+1 == it.n {
+		r.rule, r.ruled = r.read, true
+	}
+}
+
+func (s *screen) refused(f wire.Refused) {
+	reason := oneLine(f.Reason, s.method)
+	if f.RetryAfterMS == 0 {
+		s.fail(f.Room, f.ID, reason)
+		return
+	}
+	if f.Code != wire.RateLimited { // too fast is nothing to worry about
+		s.with(f.Room, func(r *room) {
+			if it := r.sent(f.ID); it != nil {
+				it.why, it.drawn.lines = "not yet: "+reason, nil
+			}
+		})
+	}
+}
+
+// fail marks something as not said.
+func (s *screen) fail(in, id, why string) {
+	s.with(in, func(r *room) {
+		if it := r.sent(id); it != nil {
+			it.mark, it.why = failed, why
+		}
+	})
+}
+
+// failed tells of a request that was not granted.
+func (s *screen) failed(f client.Failed) {
+	reason := oneLine(f.Reason, s.method)
+	switch request := f.Request.(type) {
+	case wire.Join:
+		s.complain("%s: %s", request.Room, reason)
+		if i := s.indexOf(request.Room); i >= 0 && len(s.rooms) > 1 {
+			s.drop(i)
+		}
+	case wire.Name:
+		s.complain("the name %s: %s", oneLine(request.Name, s.method), reason)
+	default:
+		s.complain("the server says: %s", reason)
+	}
+}
+
+// drop takes a room off the screen.
+func (s *screen) drop(i int) {
+	s.rooms = append(s.rooms[:i:i], s.rooms[i+1:]...)
+	if s.current > i || s.current == len(s.rooms) {
+		s.current--
+	}
+}

@@ -1,0 +1,247 @@
+package tui
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+)
+
+// action is something that a key does, besides writing and editing. The commands are actions too, by their names.
+type action struct {
+	name string
+	keys []string
+	help string
+	do   func(s *screen) tea.Cmd
+}
+
+// actions are all but the commands.
+func actions() []action {
+	return []action{
+		{"next", []string{"ctrl+n", "alt+down"}, "the next room", func(s *screen) tea.Cmd { return s.show((s.current + 1) % len(s.rooms)) }},
+		{"previous", []string{"ctrl+p", "alt+up"}, "the room before", func(s *screen) tea.Cmd { return s.show((s.current + len(s.rooms) - 1) % len(s.rooms)) }},
+		{"older", []string{"pgup"}, "older messages", func(s *screen) tea.Cmd { return s.move(-max(s.messageRows()-1, 1)) }},
+		{"newer", []string{"pgdown"}, "newer messages", func(s *screen) tea.Cmd { return s.move(max(s.messageRows()-1, 1)) }},
+		{"up", []string{"shift+up", "ctrl+up"}, "a line up", func(s *screen) tea.Cmd { return s.move(-1) }},
+		{"down", []string{"shift+down", "ctrl+down"}, "a line down", func(s *screen) tea.Cmd { return s.move(1) }},
+		{"newest", []string{"ctrl+end", "alt+>"}, "the newest message; so does End while you look back", (*screen).end},
+		{"new", []string{"alt+u"}, "where what is new begins", (*screen).toUnread},
+		{"recall", []string{"ctrl+r"}, "search what you said", (*screen).startSearch},
+		{"redraw", []string{"ctrl+l"}, "draw the screen anew", func(*screen) tea.Cmd { return tea.ClearScreen }},
+		{"suspend", []string{"ctrl+z"}, "stop; fg comes back", (*screen).suspend},
+	}
+}
+
+// bind makes the table of keys: those of the actions and commands, and over them wishes like "who=alt+q".
+func bind(wishes []string) (map[string]string, error) {
+	bindings := map[string]string{}
+	var known []string
+	add := func(name string, keys []string) {
+		known = append(known, name)
+		for _, k := range keys {
+			bindings[k] = name
+		}
+	}
+	for _, a := range actions() {
+		add(a.name, a.keys)
+	}
+	for _, c := range commands() {
+		add(c.name, c.keys)
+	}
+	for _, wish := range wishes {
+		name, key, ok := strings.Cut(wish, "=")
+		if name, key = strings.TrimSpace(name), strings.ToLower(strings.TrimSpace(key)); !ok || key == "" {
+			return nil, fmt.Errorf("%q is no key: it is to be like who=alt+w", wish)
+		}
+		if !slices.Contains(known, name) {
+			return nil, fmt.Errorf("%q: there is nothing called %q; there are %s", wish, name, strings.Join(known, ", "))
+		}
+		for k, n := range bindings {
+			if n == name {
+				delete(bindings, k)
+			}
+		}
+		bindings[key] = name
+	}
+	return bindings, nil
+}
+
+// CheckKeys tells whether wishes for keys can be had.
+func CheckKeys(wishes []string) error {
+	_, err := bind(wishes)
+	return err
+}
+
+// keyOf returns the key that does something, as people write it; the first of them by name if there are several.
+func (s *screen) keyOf(name string) string {
+	var keys []string
+	for k, n := range s.bindings {
+		if n == name {
+			keys = append(keys, k)
+		}
+	}
+	if len(keys) == 0 {
+		return ""
+	}
+	slices.SortFunc(keys, func(a, b string) int {
+		if len(a) != len(b) {
+			return len(a) - len(b)
+		}
+		return strings.Compare(a, b)
+	})
+	return shownKey(keys[0])
+}
+
+// shownKey is a key as people write it.
+func shownKey(k string) string {
+	parts := strings.Split(k, "+")
+	for i, p := range parts {
+		switch {
+		case p == "pgup":
+			parts[i] = "PgUp"
+		case p == "pgdown":
+			parts[i] = "PgDn"
+		case p != "":
+			parts[i] = strings.ToUpper(p[:1]) + p[1:]
+		}
+	}
+	return strings.Join(parts, "-")
+}
+
+// key takes a key. What is open takes it first: the question, the panel, the search, the palette; then come the keys of
+// the screen, and what is left is for the composer.
+func (s *screen) key(msg tea.KeyPressMsg) tea.Cmd {
+	key := msg.Keystroke()
+	if key != "ctrl+c" && key != "ctrl+d" {
+		s.leaving = false
+	}
+	c := &s.room().composer
+	if s.question != nil {
+		return s.decide(key)
+	}
+	if s.panel != nil {
+		if cmd, ok := s.panelKey(key); ok {
+			return cmd
+		}
+		s.panel = nil
+	}
+	if c.searching && !c.searchKey(key, msg.Text) {
+		return nil
+	}
+	if key == "tab" || key == "shift+tab" {
+		return s.tab(key == "tab")
+	}
+	s.completed = nil
+	if cmd, ok := s.paletteKey(key); ok {
+		return cmd
+	}
+	if n, ok := strings.CutPrefix(key, "alt+"); ok && len(n) == 1 && n >= "1" && n <= "9" {
+		return s.show(int(n[0] - '1'))
+	}
+	if name, ok := s.bindings[key]; ok && !(key == "ctrl+d" && !c.empty()) {
+		return s.act(name)
+	}
+	switch key {
+	case "enter":
+		return s.enter()
+	case "esc":
+		s.escape()
+		return nil
+	case "ctrl+c":
+		return s.interrupt()
+	case "ctrl+d":
+		if c.empty() {
+			return s.leave()
+		}
+	case "end":
+		if s.room().anchor != nil {
+			return s.end()
+		}
+	}
+	if c.edit(key) {
+		s.chosen = 0
+		return nil
+	}
+	if msg.Text != "" && !strings.HasPrefix(key, "alt+") {
+		c.insert(msg.Text, true)
+		s.chosen = 0
+	}
+	return nil
+}
+
+// act does an action or a command by its name. A command that needs words is begun in the composer.
+func (s *screen) act(name string) tea.Cmd {
+	for _, a := range actions() {
+		if a.name == name {
+			return a.do(s)
+		}
+	}
+	for _, c := range commands() {
+		if c.name == name {
+			if c.needs {
+				s.room().composer.giveWay("/" + c.name + " ")
+				return nil
+			}
+			return c.do(s, "")
+		}
+	}
+	return nil
+}
+
+// escape takes back one thing: a command that was begun, a mark, what could not be said, a notice.
+func (s *screen) escape() {
+	r := s.room()
+	switch c := &r.composer; {
+	case c.stash != nil || strings.HasPrefix(c.String(), "/"):
+		c.take()
+		c.comeBack()
+	case r.goal != 0:
+		r.goal = 0
+	case r.dismiss():
+	default:
+		s.notice = ""
+	}
+}
+
+// interrupt empties the composer; an empty one leaves, when asked twice.
+func (s *screen) interrupt() tea.Cmd {
+	c := &s.room().composer
+	if !c.empty() {
+		c.killed = c.take()
+		c.comeBack()
+		s.tell("Ctrl-Y brings it back")
+		return nil
+	}
+	if s.leaving {
+		return tea.Quit
+	}
+	s.leaving = true
+	if n := len(s.unsaved()); n > 0 {
+		s.complain("%s not saved yet; Ctrl-C once more leaves all the same", plural(n, "message is", "messages are"))
+		return nil
+	}
+	s.tell("Ctrl-C once more leaves")
+	return nil
+}
+
+func (s *screen) toggleNumbers() tea.Cmd {
+	s.numbers = !s.numbers
+	s.repaint()
+	return nil
+}
+
+func (s *screen) startSearch() tea.Cmd {
+	c := &s.room().composer
+	c.searching, c.words = true, ""
+	c.search(len(c.said))
+	return nil
+}
+
+func (s *screen) suspend() tea.Cmd {
+	if !s.Suspend {
+		s.tell("there is nothing to stop here; Ctrl-D leaves")
+		return nil
+	}
+	return tea.Suspend
+}

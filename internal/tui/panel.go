@@ -1,0 +1,176 @@
+package tui
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"ramai/client"
+	"ramai/wire"
+)
+
+// panel stands where the messages are until it is closed: who is here, what was found, help.
+type panel struct {
+	title  string
+	rows   []row
+	empty  string // if there are no rows
+	chosen int    // of the rows that can be; -1: none can
+	top    int
+	pick   func(i int) tea.Cmd
+}
+
+// row is one line of a panel: some words before, and the rest.
+type row struct {
+	before []span
+	text   []span
+	by     string
+}
+
+func (s *screen) open(p *panel) { s.panel, s.completed = p, nil }
+
+// panelKey takes a key while a panel is open, and tells whether it was for the panel.
+func (s *screen) panelKey(key string) (tea.Cmd, bool) {
+	p := s.panel
+	height := max(s.messageRows()-1, 1)
+	step := 0
+	switch key {
+	case "esc", "q":
+		s.panel = nil
+		return nil, true
+	case "up", "ctrl+p", "shift+up", "ctrl+up":
+		step = -1
+	case "down", "ctrl+n", "shift+down", "ctrl+down":
+		step = 1
+	case "pgup":
+		step = -height
+	case "pgdown":
+		step = height
+	case "home":
+		step = -len(p.rows)
+	case "end":
+		step = len(p.rows)
+	case "enter":
+		chosen, pick := p.chosen, p.pick
+		s.panel = nil
+		if pick == nil || chosen >= len(p.rows) {
+			return nil, true
+		}
+		return pick(chosen), true
+	default:
+		return nil, false
+	}
+	if p.pick != nil {
+		p.chosen = max(min(p.chosen+step, len(p.rows)-1), 0)
+		p.top = min(max(p.top, p.chosen-height+1), p.chosen)
+	} else {
+		p.top = max(min(p.top+step, len(p.rows)-height), 0)
+	}
+	return nil, true
+}
+
+// view draws the panel.
+func (p *panel) view(height int, b *brush) []string {
+	title, _ := fit(p.title, b.width-2, b.method)
+	lines := []string{" " + b.strong.Render(title)}
+	if len(p.rows) == 0 {
+		lines = append(lines, " "+b.looks[dim].Render(p.empty))
+	}
+	for i := p.top; i < len(p.rows) && len(lines) < height; i++ {
+		r := p.rows[i]
+		line := wrap(slices.Concat([]span{{text: " "}}, r.before, r.text), max(b.width-1, 2), 0, b.method)[0]
+		drawn := b.paint(line, r.by)
+		if p.pick != nil && i == p.chosen {
+			drawn = b.chosen.Render(flat(line))
+		}
+		lines = append(lines, drawn)
+	}
+	return lines
+}
+
+// flat is a line without its looks.
+func flat(line []span) string {
+	var b strings.Builder
+	for _, s := range line {
+		b.WriteString(s.text)
+	}
+	return b.String()
+}
+
+func whoPanel(who wire.Who, s *screen) *panel {
+	p := &panel{title: plural(who.Count, "is", "are") + " in " + oneLine(who.Room, s.method), empty: "nobody here has a name"}
+	if len(who.Names) > 0 && who.Count > len(who.Names) {
+		p.title += fmt.Sprintf(", %s by name", thousands(uint64(len(who.Names))))
+	}
+	for _, n := range who.Names {
+		r := row{text: []span{{text: oneLine(n, s.method)}}}
+		if n == s.name {
+			r.text = append(r.text, span{text: "  you", look: dim})
+		}
+		p.rows = append(p.rows, r)
+	}
+	return p
+}
+
+// search looks for words at the server, in all rooms.
+func (s *screen) search(words string) tea.Cmd {
+	if s.Find == nil || s.chat.Plain() {
+		s.complain("this server cannot be searched")
+		return nil
+	}
+	s.tell("searching …")
+	find := s.Find
+	return s.ask(func(ctx context.Context) answer {
+		got, err := find(ctx, client.Search{Words: words})
+		return func(s *screen) tea.Cmd {
+			s.notice = ""
+			if err != nil {
+				s.complain("%s", oneLine(err.Error(), s.method))
+				return nil
+			}
+			s.open(s.foundPanel(words, got.Found))
+			return nil
+		}
+	})
+}
+
+func (s *screen) foundPanel(words string, got wire.Found) *panel {
+	p := &panel{title: plural(len(got.Hits), "message", "messages") + " with " + oneLine(words, s.method), empty: "nobody has said that"}
+	if got.More {
+		p.title = "the newest " + p.title
+	}
+	if got.Behind > 0 {
+		p.title += fmt.Sprintf("; %s not searched yet", thousands(got.Behind))
+	}
+	for _, h := range got.Hits {
+		who := s.brush.called(&item{by: h.By, from: h.From, own: h.By == s.by})
+		at := h.At.Std().In(s.Zone)
+		p.rows = append(p.rows, row{by: h.By, text: s.marked(h), before: []span{
+			{text: at.Format("2 Jan 15:04  "), look: dim}, {text: oneLine(h.Room, s.method) + "  ", look: dim}, {text: who, look: name}, {text: "  "},
+		}})
+	}
+	p.pick = func(i int) tea.Cmd {
+		h := got.Hits[i]
+		at := s.indexOf(h.Room)
+		if at < 0 {
+			return s.join(h.Room, h.N)
+		}
+		return tea.Batch(s.show(at), s.jump(s.rooms[at], h.N, true))
+	}
+	return p
+}
+
+// marked is a snippet with the words that were looked for.
+func (s *screen) marked(h wire.Hit) (out []span) {
+	runes, end := []rune(h.Snippet), 0
+	for _, m := range h.Marks {
+		if m[0] < end || m[1] <= m[0] || m[1] > len(runes) {
+			continue
+		}
+		out = append(out, span{text: oneLine(string(runes[end:m[0]]), s.method)}, span{text: oneLine(string(runes[m[0]:m[1]]), s.method), look: found})
+		end = m[1]
+	}
+	return append(out, span{text: oneLine(string(runes[end:]), s.method)})
+}

@@ -1,0 +1,193 @@
+package tui
+
+import (
+	"context"
+
+	tea "charm.land/bubbletea/v2"
+
+	"ramai/wire"
+)
+
+// way is which part of a room's past was asked for.
+type way uint8
+
+const (
+	older  way = iota // before the window
+	newer             // after it
+	anew              // another window
+	newest            // the end
+)
+
+// page is what came of asking for a room's past.
+type page struct {
+	room string
+	over uint64 // the window it is for
+	way  way
+	goal uint64 // the number to show, of a new window
+	aim  bool   // and to point at
+	page wire.Page
+	err  error
+}
+
+// load asks for a part of the past, one at a time in each room.
+func (s *screen) load(r *room, p page, h wire.History) tea.Cmd {
+	if r.loading || s.chat.Plain() || !r.joined {
+		return nil
+	}
+	r.loading = true
+	h.Room, p.room, p.over = r.name, r.name, r.over
+	if h.Limit == 0 {
+		h.Limit = pageSize
+	}
+	ctx := s.ctx
+	return func() tea.Msg {
+		p.page, p.err = s.chat.History(ctx, h)
+		return p
+	}
+}
+
+// loaded takes a page.
+func (s *screen) loaded(p page) tea.Cmd {
+	i := s.indexOf(p.room)
+	if i < 0 {
+		return nil
+	}
+	r := s.rooms[i]
+	r.loading = false
+	if p.err != nil {
+		if s.ctx.Err() == nil {
+			s.complain("the past could not be read: %s", oneLine(p.err.Error(), s.method))
+		}
+		return nil
+	}
+	if p.page.Log != r.log || p.over != r.over {
+		return nil // of another history, or for a window that is gone
+	}
+	var items []*item
+	for _, m := range p.page.Messages {
+		items = append(items, s.item(m))
+	}
+	switch p.way {
+	case older:
+		if len(items) == 0 {
+			r.first = r.lowest()
+			return nil
+		}
+		r.prepend(items)
+	case newer:
+		r.extend(items, p.page.More)
+	case newest:
+		r.replace(items, false)
+		r.extend(nil, false)
+		if !r.attached { // more has come meanwhile
+			return s.load(r, page{way: newer}, after(r.highest()))
+		}
+	case anew:
+		if len(items) == 0 {
+			s.complain("there is no message %s", thousands(p.goal))
+			return nil
+		}
+		left := r.left
+		if r.anchor == nil {
+			left = r.heard
+		}
+		r.replace(items, false)
+		r.extend(nil, p.page.More)
+		r.left = left
+		s.point(r, p.goal, p.aim)
+		r.left = left
+	}
+	if r == s.room() {
+		return s.fill()
+	}
+	return nil
+}
+
+func before(n uint64) wire.History { return wire.History{Before: &n} }
+func after(n uint64) wire.History  { return wire.History{After: &n} }
+
+// fill asks for what is about to be seen and is not in memory.
+func (s *screen) fill() tea.Cmd {
+	r, height := s.room(), s.messageRows()
+	switch {
+	case r.loading || s.chat.Plain() || !r.joined:
+	case r.older() && r.heard >= r.head && r.nearTop(height, s.brush):
+		return s.load(r, page{way: older}, before(r.lowest()))
+	case !r.attached && r.nearEnd(height, s.brush):
+		return s.load(r, page{way: newer}, after(r.highest()))
+	}
+	return nil
+}
+
+// jump shows the message n with what stands around it; aim: and points at it.
+func (s *screen) jump(r *room, n uint64, aim bool) tea.Cmd {
+	n = min(max(n, r.first), r.head)
+	if i, found := r.find(n); found || i > 0 && i < len(r.items) {
+		s.point(r, n, aim)
+		return s.fill()
+	}
+	if s.chat.Plain() {
+		return nil
+	}
+	return s.load(r, page{way: anew, goal: n, aim: aim}, after(n-min(n, around)))
+}
+
+// point moves the view so that n, which is in the window, stands in its upper part.
+func (s *screen) point(r *room, n uint64, aim bool) {
+	i, _ := r.find(n)
+	if i = min(i, len(r.items)-1); i < 0 {
+		return
+	}
+	r.goal = 0
+	if aim {
+		r.goal = r.items[i].n
+	}
+	height := s.messageRows()
+	r.moveTo(i, 0, height, s.brush)
+	if r.anchor != nil {
+		r.scroll(-height/3, height, s.brush)
+	}
+}
+
+// end goes to the newest.
+func (s *screen) end() tea.Cmd {
+	r := s.room()
+	r.goal = 0
+	if r.attached {
+		r.anchor = nil
+		return nil
+	}
+	return s.load(r, page{way: newest}, before(r.head+1))
+}
+
+// move scrolls by lines.
+func (s *screen) move(lines int) tea.Cmd {
+	s.room().scroll(lines, s.messageRows(), s.brush)
+	return s.fill()
+}
+
+// toUnread goes to where what is new begins.
+func (s *screen) toUnread() tea.Cmd {
+	r := s.room()
+	if !r.ruled {
+		s.tell("nothing is new")
+		return nil
+	}
+	return s.jump(r, r.rule+1, false)
+}
+
+// who asks who is in the room.
+func (s *screen) who() tea.Cmd {
+	r := s.room()
+	return s.ask(func(ctx context.Context) answer {
+		who, err := s.chat.Who(ctx, r.name)
+		return func(s *screen) tea.Cmd {
+			if err != nil {
+				s.complain("%s", oneLine(err.Error(), s.method))
+				return nil
+			}
+			s.open(whoPanel(who, s))
+			return nil
+		}
+	})
+}

@@ -1,0 +1,245 @@
+package tui
+
+import (
+	"slices"
+	"time"
+
+	"ramai/wire"
+)
+
+// What a room keeps in memory; the rest is fetched when somebody looks at it.
+const (
+	maxItems = 1000    // messages
+	maxBytes = 1 << 20 // of their texts
+	pageSize = 100     // messages fetched at once
+	around   = 30      // messages before one that is jumped to
+)
+
+// mark is what became of something said here.
+type mark uint8
+
+const (
+	unmarked mark = iota
+	sending
+	said
+	failed
+)
+
+// item is one thing in a room: a message, or a note where none can be.
+type item struct {
+	n        uint64 // the number; of the plain door, a count of our own
+	at       time.Time
+	by, from string
+	text     string // as it came
+	id       string
+	own      bool
+	mark     mark
+	why      string // it failed
+	note     bool   // text is ours
+
+	drawn drawn
+}
+
+// room is one room on the screen.
+//
+// items are the window: everything from its first number to its last, in order. It is attached when what comes is to be
+// added to it; otherwise messages between it and the newest are not in memory.
+type room struct {
+	name     string
+	log      string
+	joined   bool // there was an answer to join
+	first    uint64
+	heard    uint64 // what came up to here
+	head     uint64 // what there is, as far as is known
+	items    []*item
+	bytes    int
+	attached bool
+	outbox   []*item // said and not heard yet
+	loading  bool
+	over     uint64 // counts windows: a page for an older one is dropped
+
+	people   int
+	names    []string
+	speakers []string // who spoke, latest first
+	typing   []wire.Sender
+
+	read   uint64 // somebody looked at it
+	kept   bool   // read is remembered from an earlier time, of log
+	rule   uint64 // new is what comes after this number; ruled
+	ruled  bool
+	since  uint64 // what was there when the room was first joined: old, and rings no bell
+	called int    // messages since read that mention me
+
+	anchor *item // the one at the top of the view; nil: the view is at the end
+	off    int   // lines from the beginning of its text; negative: of what stands before
+	left   uint64
+	goal   uint64 // the number that was jumped to
+	goalAt uint64 // where the view was the last time; 0: at the end
+
+	composer composer
+}
+
+func newRoom(name string) *room { return &room{name: name, attached: true, first: 1} }
+
+// unread is how many have come that nobody looked at.
+func (r *room) unread() uint64 { return r.head - min(r.read, r.head) }
+
+// below is how many have come below a view that is scrolled back.
+func (r *room) below() uint64 {
+	if r.anchor == nil {
+		return 0
+	}
+	return r.head - min(max(r.left, r.read), r.head)
+}
+
+// behind is how many are still to come of what there is.
+func (r *room) behind() uint64 { return r.head - min(r.heard, r.head) }
+
+// lowest and highest are the ends of the window.
+func (r *room) lowest() uint64 {
+	if len(r.items) == 0 {
+		return r.heard + 1
+	}
+	return r.items[0].n
+}
+
+func (r *room) highest() uint64 {
+	if len(r.items) == 0 {
+		return r.heard
+	}
+	return r.items[len(r.items)-1].n
+}
+
+// older tells whether there is anything before the window.
+func (r *room) older() bool { return r.joined && r.lowest() > max(r.first, 1) && r.head > 0 }
+
+// hear takes something that has just come.
+func (r *room) hear(it *item) {
+	r.heard, r.head = it.n, max(r.head, it.n)
+	if it.own {
+		r.settle(it.id)
+	}
+	if r.attached {
+		r.items = append(r.items, it)
+		r.bytes += len(it.text)
+		r.trim()
+	}
+}
+
+// trim holds the window within its bounds: from the front if the view is at the end, otherwise what comes below a reader
+// is let go of, to be fetched when it is wanted.
+func (r *room) trim() {
+	for len(r.items) > 1 && (len(r.items) > maxItems || r.bytes > maxBytes) {
+		if r.anchor == nil {
+			r.bytes -= len(r.items[0].text)
+			r.items[0] = nil
+			r.items = r.items[1:]
+			continue
+		}
+		last := len(r.items) - 1
+		if r.items[last] == r.anchor {
+			return
+		}
+		r.bytes -= len(r.items[last].text)
+		r.items[last] = nil
+		r.items = r.items[:last]
+		r.attached = false
+	}
+}
+
+// replace makes a page the window.
+func (r *room) replace(items []*item, attached bool) {
+	r.over++
+	r.items, r.bytes, r.attached, r.anchor = items, 0, attached, nil
+	for _, it := range items {
+		r.bytes += len(it.text)
+	}
+}
+
+// prepend adds what came before the window, and lets go of its far end if it has become too much.
+func (r *room) prepend(items []*item) {
+	i := len(items)
+	for i > 0 && len(r.items) > 0 && items[i-1].n >= r.items[0].n {
+		i--
+	}
+	r.items = append(items[:i:i], r.items...)
+	for _, it := range items[:i] {
+		r.bytes += len(it.text)
+	}
+	r.trim()
+}
+
+// extend adds what came after the window. more: there is still more after that.
+func (r *room) extend(items []*item, more bool) {
+	for _, it := range items {
+		if it.n > r.highest() || len(r.items) == 0 {
+			r.items = append(r.items, it)
+			r.bytes += len(it.text)
+		}
+	}
+	r.attached = !more && r.highest() >= r.heard
+	over := 0 // the reader looks at the other end
+	for at := slices.Index(r.items, r.anchor); over < at && (len(r.items)-over > maxItems || r.bytes > maxBytes); over++ {
+		r.bytes -= len(r.items[over].text)
+	}
+	r.items = slices.Delete(r.items, 0, over)
+}
+
+// settle takes what was heard off the outbox.
+func (r *room) settle(id string) *item {
+	i := slices.IndexFunc(r.outbox, func(it *item) bool { return it.id == id })
+	if i < 0 {
+		return nil
+	}
+	it := r.outbox[i]
+	r.outbox = slices.Delete(r.outbox, i, i+1)
+	if r.anchor == it {
+		r.anchor = nil
+	}
+	return it
+}
+
+// sent finds something said here that was not heard yet.
+func (r *room) sent(id string) *item {
+	for _, it := range r.outbox {
+		if it.id == id {
+			return it
+		}
+	}
+	return nil
+}
+
+// find returns where in the window a number is, or the next one that there is.
+func (r *room) find(n uint64) (int, bool) {
+	i, found := slices.BinarySearchFunc(r.items, n, func(it *item, n uint64) int {
+		switch {
+		case it.n < n:
+			return -1
+		case it.n > n:
+			return 1
+		}
+		return 0
+	})
+	return i, found
+}
+
+// speaks notes who spoke last.
+func (r *room) speaks(from string) {
+	if from == "" {
+		return
+	}
+	if i := slices.Index(r.speakers, from); i >= 0 {
+		r.speakers = slices.Delete(r.speakers, i, i+1)
+	}
+	r.speakers = slices.Insert(r.speakers, 0, from)
+	if len(r.speakers) > 200 {
+		r.speakers = r.speakers[:200]
+	}
+}
+
+// look notes that somebody saw the room's end.
+func (r *room) look() {
+	if r.anchor == nil && r.attached {
+		r.read, r.called = r.heard, 0
+	}
+}

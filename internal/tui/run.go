@@ -1,0 +1,111 @@
+package tui
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/url"
+	"sync"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/colorprofile"
+
+	"ramai/client"
+)
+
+// Config says who talks where, and on which terminal. Client, Server, Room, In, Out, Zone and Now have to be set.
+type Config struct {
+	Client  *client.Client                                                    // connected; the screen does not close it
+	Find    func(ctx context.Context, s client.Search) (*client.Found, error) // searches the server; nil: it cannot be
+	Server  *url.URL                                                          // for the addresses of rooms
+	Room    string                                                            // the one the client is in from the first
+	AnyRoom bool                                                              // Room was not asked for: the one of the last time is as good
+	Last    int                                                               // old messages that Room begins with
+	Rooms   []string                                                          // to be in too
+	Memory  Memory                                                            // of the last time
+	Held    func(name, session string)                                        // told of each name that is held; may be nil
+
+	Theme   Theme
+	Keys    []string // what to do and its key, like "who=alt+w"; see CheckKeys
+	Bell    bool     // at a mention
+	Suspend bool     // Ctrl-Z stops this process
+
+	In            io.Reader
+	Out           io.Writer
+	Environ       []string // of the terminal: TERM, COLORTERM, NO_COLOR …
+	Width, Height int      // at first, where Out is no terminal of this system; 0: 80 by 24
+	Sizes         <-chan Size
+	Zone          *time.Location
+	Now           func() time.Time
+}
+
+// Size is how large a terminal has become, in cells.
+type Size struct{ Width, Height int }
+
+// Memory is what is remembered from one time to the next.
+type Memory struct {
+	Room  string  `json:"room"` // that was looked at
+	Rooms []Place `json:"rooms"`
+}
+
+// Place is how far somebody is in a room.
+type Place struct {
+	Name  string `json:"name"`
+	Log   string `json:"log"`
+	Read  uint64 `json:"read"`         // everything up to here was seen
+	At    uint64 `json:"at,omitempty"` // the message at the top of the view; 0: the view was at the end
+	Draft string `json:"draft,omitempty"`
+}
+
+// Left is how a screen was left.
+type Left struct {
+	Memory  Memory
+	Unsaved []string // what was said and is not confirmed
+}
+
+// Run shows the screen until the user leaves, ctx ends or the client does. Then the terminal is as it was. An error is
+// that of the client, of the terminal or of ctx.
+func Run(ctx context.Context, config Config) (Left, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s, err := newScreen(ctx, config, config.Client)
+	if err != nil {
+		return Left{}, err
+	}
+	program := tea.NewProgram(s,
+		tea.WithInput(config.In), tea.WithOutput(config.Out), tea.WithEnvironment(config.Environ), tea.WithWindowSize(s.width, s.height),
+		tea.WithColorProfile(colorprofile.Env(config.Environ)), tea.WithFPS(fps), tea.WithoutSignalHandler())
+	var helpers sync.WaitGroup
+	helpers.Go(func() { feed(ctx, s.chat, program.Send) })
+	helpers.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				program.Quit() // does nothing if it has ended
+				return
+			case size, ok := <-config.Sizes:
+				if !ok {
+					config.Sizes = nil
+					continue
+				}
+				program.Send(tea.WindowSizeMsg{Width: size.Width, Height: size.Height})
+			}
+		}
+	})
+	outer := ctx
+	_, err = program.Run()
+	ended := outer.Err()
+	cancel()
+	helpers.Wait()
+	left := Left{Memory: s.memory(), Unsaved: s.unsaved()}
+	switch {
+	case ended != nil:
+		return left, context.Cause(outer)
+	case s.err != nil:
+		return left, s.err
+	case errors.Is(err, tea.ErrProgramPanic):
+		return left, errors.New("the screen broke down; what happened stands above")
+	}
+	return left, err
+}

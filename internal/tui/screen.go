@@ -1,0 +1,370 @@
+package tui
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/colorprofile"
+	"github.com/charmbracelet/x/ansi"
+
+	"ramai/client"
+	"ramai/wire"
+)
+
+// chat is what the screen needs of a client.
+type chat interface {
+	Plain() bool
+	Next(ctx context.Context) (client.Event, error)
+	Say(room, text string) (id string, err error)
+	Join(room string, last int) error
+	Leave(room string) error
+	SetName(name string) error
+	History(ctx context.Context, h wire.History) (wire.Page, error)
+	Who(ctx context.Context, room string) (wire.Who, error)
+}
+
+const noticeFor = 6 * time.Second
+
+// screen is the state of everything that is shown. It is the model of bubbletea, and belongs to its goroutine.
+type screen struct {
+	// Set once.
+	Config
+	chat     chat
+	ctx      context.Context // ends with the screen; for what is asked of the server
+	bindings map[string]string
+
+	// What is known of the chat.
+	by, session, name string
+	limits            wire.Limits
+	rooms             []*room
+	current           int
+	greeted           bool // there was a welcome
+	live              bool // there is a connection
+	again             time.Time
+	err               error // why the client ended
+
+	// The terminal.
+	width, height int
+	dark          bool
+	profile       colorprofile.Profile
+	method        ansi.Method
+	numbers       bool
+	blurred       bool // nobody looks
+	brush         *brush
+
+	// What stands over the room.
+	panel     *panel
+	question  *question
+	completed *completion
+	chosen    int    // in the palette
+	notice    string // already clean
+	wrong     bool   // the notice is of something that failed
+	until     time.Time
+	leaving   bool // the next key that leaves does so, whatever is not saved
+	ticking   bool
+}
+
+func newScreen(ctx context.Context, config Config, c chat) (*screen, error) {
+	bindings, err := bind(config.Keys)
+	if err != nil {
+		return nil, err
+	}
+	s := &screen{Config: config, chat: c, ctx: ctx, bindings: bindings, dark: config.Theme != Light,
+		profile: colorprofile.Env(config.Environ), method: ansi.WcWidth, width: max(config.Width, 1), height: max(config.Height, 1)}
+	if s.width == 1 {
+		s.width, s.height = 80, 24
+	}
+	s.enterRooms()
+	s.repaint()
+	return s, nil
+}
+
+// enterRooms makes the rooms there are to be: the one asked for, those of the settings, those of the last time.
+func (s *screen) enterRooms() {
+	s.add(s.Room)
+	if s.chat.Plain() {
+		s.recall()
+		return
+	}
+	for _, name := range s.Rooms {
+		s.add(name)
+	}
+	for _, p := range s.Memory.Rooms {
+		s.add(p.Name)
+	}
+	s.recall()
+	if s.AnyRoom && s.Memory.Room != "" {
+		if i := s.indexOf(s.Memory.Room); i >= 0 {
+			s.current = i
+		}
+	}
+}
+
+// recall gives the rooms what is remembered of them.
+func (s *screen) recall() {
+	for _, p := range s.Memory.Rooms {
+		if i := s.indexOf(p.Name); i >= 0 {
+			r := s.rooms[i]
+			r.log, r.read, r.kept, r.goalAt = p.Log, p.Read, p.Log != "", p.At
+			r.composer.text = split(p.Draft)
+			r.composer.cursor = len(r.composer.text)
+		}
+	}
+}
+
+// add makes a room, unless it is there or its name cannot be one.
+func (s *screen) add(name string) *room {
+	if i := s.indexOf(name); i >= 0 {
+		return s.rooms[i]
+	}
+	if wire.CheckRoom(name) != nil {
+		return nil
+	}
+	r := newRoom(name)
+	s.rooms = append(s.rooms, r)
+	return r
+}
+
+func (s *screen) indexOf(name string) int {
+	return slices.IndexFunc(s.rooms, func(r *room) bool { return r.name == name })
+}
+
+func (s *screen) room() *room { return s.rooms[s.current] }
+
+// repaint makes everything be drawn anew.
+func (s *screen) repaint() {
+	before := s.brush
+	s.brush = &brush{palette: paletteFor(s.dark, s.profile), method: s.method, width: s.width, numbers: s.numbers, me: s.name, zone: s.Zone}
+	for _, r := range s.rooms {
+		r.reflow(before, s.brush)
+	}
+}
+
+// Init implements tea.Model.
+func (s *screen) Init() tea.Cmd {
+	if s.Theme == Auto {
+		return tea.RequestBackgroundColor
+	}
+	return nil
+}
+
+// Update implements tea.Model.
+func (s *screen) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	var cmd tea.Cmd
+	switch msg := msg.(type) {
+	case batch:
+		cmd = s.heard(msg)
+	case page:
+		cmd = s.loaded(msg)
+	case answer:
+		cmd = msg(s)
+	case tea.WindowSizeMsg:
+		s.width, s.height = max(msg.Width, 1), max(msg.Height, 1)
+		s.repaint()
+		cmd = s.fill()
+	case tea.ColorProfileMsg:
+		s.profile = msg.Profile
+		s.repaint()
+	case tea.BackgroundColorMsg:
+		if s.Theme == Auto {
+			s.dark = msg.IsDark()
+			s.repaint()
+		}
+	case tea.ModeReportMsg:
+		if msg.Mode == ansi.ModeUnicodeCore && (msg.Value == ansi.ModeReset || msg.Value == ansi.ModeSet || msg.Value == ansi.ModePermanentlySet) {
+			s.method = ansi.GraphemeWidth // the renderer goes by the same answer
+			s.repaint()
+		}
+	case tea.FocusMsg:
+		s.blurred = false
+	case tea.BlurMsg:
+		s.blurred = true
+	case tea.PasteMsg:
+		cmd = s.paste(msg.Content)
+	case tea.KeyPressMsg:
+		cmd = s.key(msg)
+	case tick:
+		s.ticking = false
+	}
+	if s.looking() {
+		s.room().look()
+	}
+	return s, tea.Batch(cmd, s.tick())
+}
+
+// looking tells whether somebody sees the messages that come.
+func (s *screen) looking() bool { return !s.blurred && s.panel == nil }
+
+type tick struct{}
+
+// tick wakes the screen when something on it changes with time alone.
+func (s *screen) tick() tea.Cmd {
+	now := s.Now()
+	var next time.Duration
+	if s.notice != "" {
+		if next = s.until.Sub(now); next <= 0 {
+			s.notice, s.leaving = "", false
+		}
+	}
+	if wait := s.again.Sub(now); !s.live && wait > 0 {
+		whole := wait%time.Second + time.Millisecond // the next second that is shown
+		if next <= 0 || whole < next {
+			next = whole
+		}
+	}
+	if next <= 0 || s.ticking {
+		return nil
+	}
+	s.ticking = true
+	return tea.Tick(next, func(time.Time) tea.Msg { return tick{} })
+}
+
+// tell shows a sentence for a while. What others wrote in it has to be clean.
+func (s *screen) tell(format string, args ...any) {
+	s.notice, s.wrong, s.until = fmt.Sprintf(format, args...), false, s.Now().Add(noticeFor)
+}
+
+// complain is tell for what failed.
+func (s *screen) complain(format string, args ...any) {
+	s.tell(format, args...)
+	s.wrong = true
+}
+
+// answer is what came of something that was asked in the background.
+type answer func(*screen) tea.Cmd
+
+// ask does something that takes a while, and then what it returns.
+func (s *screen) ask(what func(ctx context.Context) answer) tea.Cmd {
+	ctx := s.ctx
+	return func() tea.Msg { return what(ctx) }
+}
+
+// show goes to another room.
+func (s *screen) show(i int) tea.Cmd {
+	if i < 0 || i >= len(s.rooms) || i == s.current {
+		return nil
+	}
+	s.room().goal = 0
+	s.current = i
+	s.panel, s.completed = nil, nil
+	return s.fill()
+}
+
+// enter says what is in the composer, or does the command that it is.
+func (s *screen) enter() tea.Cmd {
+	c := &s.room().composer
+	text := strings.TrimRight(c.String(), "\n")
+	if strings.TrimSpace(text) == "" {
+		return nil
+	}
+	if command, ok := strings.CutPrefix(text, "/"); ok && !strings.HasPrefix(command, "/") {
+		return s.command(text)
+	} else if ok {
+		text = command // two are one that is said
+	}
+	if !s.say(text) {
+		return nil
+	}
+	c.take()
+	c.comeBack()
+	return nil
+}
+
+// say says a text in the room, and tells whether it could be.
+func (s *screen) say(text string) bool {
+	r := s.room()
+	if limit := s.limits.Text; limit > 0 {
+		if err := wire.CheckText(text, limit); err != nil {
+			s.complain("%s", err.Reason)
+			return false
+		}
+	}
+	id, err := s.chat.Say(r.name, text)
+	if err != nil {
+		s.complain("not said: %s", oneLine(err.Error(), s.method))
+		return false
+	}
+	r.composer.remember(text)
+	r.dismiss()
+	r.ruled, r.goal = false, 0
+	r.outbox = append(r.outbox, &item{at: s.Now(), by: s.by, from: s.name, text: text, id: id, own: true, mark: sending})
+	if r.attached {
+		r.anchor = nil
+	}
+	return true
+}
+
+// dismiss takes away what could not be said.
+func (r *room) dismiss() (any bool) {
+	kept := slices.DeleteFunc(r.outbox, func(it *item) bool { return it.mark == failed })
+	any = len(kept) < len(r.outbox)
+	r.outbox = kept
+	if r.anchor != nil && r.index(r.anchor) < 0 {
+		r.anchor = nil
+	}
+	return any
+}
+
+// unsaved are the texts that were said and are not confirmed.
+func (s *screen) unsaved() (texts []string) {
+	for _, r := range s.rooms {
+		for _, it := range r.outbox {
+			if it.mark == sending {
+				texts = append(texts, it.text)
+			}
+		}
+	}
+	return texts
+}
+
+// leave ends the screen, and asks again if something is not saved.
+func (s *screen) leave() tea.Cmd {
+	if n := len(s.unsaved()); n > 0 && !s.leaving {
+		s.leaving = true
+		s.complain("%s not saved yet; once more leaves all the same", plural(n, "message is", "messages are"))
+		return nil
+	}
+	return tea.Quit
+}
+
+// plural is a number with the word that belongs to it.
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return thousands(uint64(n)) + " " + many
+}
+
+// thousands is a number as people read it.
+func thousands(n uint64) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// memory is what is to be remembered.
+func (s *screen) memory() Memory {
+	m := Memory{Room: s.room().name}
+	for _, r := range s.rooms {
+		p := Place{Name: r.name, Log: r.log, Read: r.read, Draft: r.composer.draft()}
+		if r.anchor != nil {
+			p.At = r.anchor.n
+		}
+		m.Rooms = append(m.Rooms, p)
+	}
+	return m
+}
+
+// draft is what was begun and not said.
+func (c *composer) draft() string {
+	if c.stash != nil {
+		return strings.Join(c.stash.text, "")
+	}
+	return c.String()
+}

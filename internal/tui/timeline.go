@@ -1,0 +1,392 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+)
+
+// drawn is an item as lines, kept as long as it would be drawn the same.
+type drawn struct {
+	sign  sign
+	lines []string
+	head  int // how many of lines stand before the text: the day, the rule of what is new
+}
+
+// sign is all that the lines of an item depend on, besides the item.
+type sign struct {
+	brush   *brush
+	grouped bool // the one before is by the same sender, and not long before
+	day     bool
+	rule    bool
+	top     int8 // what stands above everything
+	aimed   bool
+	mark    mark
+}
+
+// What can stand above the first item.
+const (
+	topNothing = iota
+	topMore
+	topLoading
+	topBeginning
+	topGone
+)
+
+// brush is what all lines of the screen depend on. A change of any of it makes a new one.
+type brush struct {
+	*palette
+	method  ansi.Method
+	width   int
+	numbers bool
+	me      string
+	zone    *time.Location
+}
+
+// Widths at which the layout changes, in cells.
+const (
+	narrow   = 56 // below that a name stands in front of its text
+	roomy    = 110
+	together = 5 * time.Minute // messages of one sender that are further apart are not grouped
+)
+
+// column is how wide names are.
+func (b *brush) column() int {
+	if b.width >= roomy {
+		return 18
+	}
+	return 12
+}
+
+// indent is how many cells stand before a text.
+func (b *brush) indent() int {
+	if b.width < narrow {
+		return 2
+	}
+	return b.clock() + 1 + b.column() + 3
+}
+
+// clock is how wide the time is, or the number that stands in its place.
+func (b *brush) clock() int {
+	if b.numbers {
+		return 9
+	}
+	return 5
+}
+
+// count is how many items there are to show.
+func (r *room) count() int { return len(r.items) + len(r.outbox) }
+
+func (r *room) at(i int) *item {
+	if i < len(r.items) {
+		return r.items[i]
+	}
+	return r.outbox[i-len(r.items)]
+}
+
+// index finds an item, from the end, where it mostly is.
+func (r *room) index(it *item) int {
+	for i := r.count() - 1; i >= 0; i-- {
+		if r.at(i) == it {
+			return i
+		}
+	}
+	return -1
+}
+
+// block returns the lines of the i-th item, with what stands before it.
+func (r *room) block(i int, b *brush) *drawn {
+	it := r.at(i)
+	s := sign{brush: b, mark: it.mark, aimed: r.goal != 0 && it.n == r.goal && i < len(r.items)}
+	if i == 0 {
+		s.top = r.top()
+		s.day = true
+	} else {
+		before := r.at(i - 1)
+		s.day = !sameDay(before.at.In(b.zone), it.at.In(b.zone))
+		s.rule = r.ruled && before.n <= r.rule && i <= len(r.items)
+		s.grouped = !it.note && !before.note && before.by == it.by && before.from == it.from && it.at.Sub(before.at) < together
+	}
+	if i < len(r.items) {
+		s.rule = r.ruled && it.n > r.rule && (i == 0 && r.rule+1 == it.n || i > 0 && s.rule)
+	} else {
+		s.rule = false
+	}
+	if s.day || s.rule || s.top != topNothing {
+		s.grouped = false
+	}
+	if it.drawn.sign != s || it.drawn.lines == nil {
+		it.drawn = r.draw(it, s)
+	}
+	return &it.drawn
+}
+
+func sameDay(a, b time.Time) bool {
+	return a.YearDay() == b.YearDay() && a.Year() == b.Year()
+}
+
+// top is what stands above everything in the window.
+func (r *room) top() int8 {
+	switch {
+	case !r.joined:
+		return topNothing
+	case r.loading && r.older():
+		return topLoading
+	case r.older():
+		return topMore
+	case r.first > 1:
+		return topGone
+	}
+	return topBeginning
+}
+
+// draw makes the lines of an item.
+func (r *room) draw(it *item, s sign) drawn {
+	b := s.brush
+	d := drawn{sign: s}
+	switch s.top {
+	case topMore:
+		d.lines = append(d.lines, b.across("↑ earlier", b.looks[dim]))
+	case topLoading:
+		d.lines = append(d.lines, b.across("loading …", b.looks[dim]))
+	case topBeginning:
+		d.lines = append(d.lines, b.across("the beginning of "+r.name, b.looks[dim]))
+	case topGone:
+		d.lines = append(d.lines, b.across(fmt.Sprintf("what was before %d is gone", r.first), b.looks[dim]))
+	}
+	if s.day {
+		d.lines = append(d.lines, b.across(it.at.In(b.zone).Format("Monday, 2 January 2006"), b.looks[dim]))
+	}
+	if s.rule {
+		d.lines = append(d.lines, b.across("new", b.unread))
+	}
+	d.head = len(d.lines)
+	if it.note {
+		d.lines = append(d.lines, b.across(oneLine(it.text, b.method), b.looks[dim]))
+		return d
+	}
+	d.lines = append(d.lines, b.message(it, s, r.names)...)
+	return d
+}
+
+// across is a rule with some words in it.
+func (b *brush) across(words string, style interface{ Render(...string) string }) string {
+	words, w := fit(words, max(b.width-6, 1), b.method)
+	left := 2
+	if b.width >= narrow {
+		left = b.indent() - 3
+	}
+	right := max(b.width-left-w-2, 0)
+	return b.rule.Render(strings.Repeat("─", left)) + " " + style.Render(words) + " " + b.rule.Render(strings.Repeat("─", right))
+}
+
+// called is who a message is by.
+func (b *brush) called(it *item) string {
+	switch {
+	case it.from != "":
+		return oneLine(it.from, b.method)
+	case it.own:
+		return "you"
+	case it.by == "":
+		return ""
+	}
+	return "guest " + it.by[:min(4, len(it.by))]
+}
+
+// message draws a message.
+func (b *brush) message(it *item, s sign, names []string) []string {
+	text := spansOf(clean(it.text, b.method), b.me, names)
+	who, _ := fit(b.called(it), min(maxName, b.column()), b.method)
+	sign, style := " ", b.looks[dim]
+	switch {
+	case it.mark == sending:
+		sign = "…"
+	case it.mark == said:
+		sign, style = "✓", b.good
+	case it.mark == failed:
+		sign, style = "✗", b.looks[bad]
+	}
+	if s.aimed {
+		sign, style = "▶", b.aimed
+	}
+	if it.mark == sending {
+		for i := range text {
+			if text[i].look == plain {
+				text[i].look = dim
+			}
+		}
+	}
+	var lines []string
+	if b.width < narrow {
+		var before []span
+		if !s.grouped && who != "" {
+			before = []span{{text: who, look: name}, {text: " "}}
+		}
+		if it.mark != unmarked || s.aimed {
+			before = append(before, span{text: sign + " ", look: dim})
+		}
+		if b.numbers {
+			before = append(before, span{text: fmt.Sprintf("%d ", it.n), look: dim})
+		}
+		for i, line := range wrap(append(before, text...), b.width, min(2, b.width/4), b.method) {
+			indent := ""
+			if i > 0 {
+				indent = "  "
+			}
+			lines = append(lines, indent+b.paint(line, it.by))
+		}
+		if it.why != "" {
+			for _, line := range wrap([]span{{text: it.why, look: bad}}, b.width-2, 0, b.method) {
+				lines = append(lines, "  "+b.paint(line, ""))
+			}
+		}
+		return lines
+	}
+	width := b.width - b.indent() - 1
+	if it.why != "" {
+		text = append(text, span{text: "\n" + it.why, look: bad})
+	}
+	when, label := strings.Repeat(" ", b.clock()), strings.Repeat(" ", b.column())
+	if !s.grouped {
+		when = fmt.Sprintf("%*s", b.clock(), it.at.In(b.zone).Format("15:04"))
+		w := b.method.StringWidth(who)
+		label = strings.Repeat(" ", max(b.column()-w, 0)) + b.nameStyle(it.by).Render(who)
+	}
+	if b.numbers && it.n > 0 {
+		when = fmt.Sprintf("%*d", b.clock(), it.n)
+	}
+	for i, line := range wrap(text, width, 0, b.method) {
+		if i == 0 {
+			lines = append(lines, b.looks[dim].Render(when)+" "+label+" "+style.Render(sign)+" "+b.paint(line, it.by))
+			continue
+		}
+		lines = append(lines, strings.Repeat(" ", b.indent())+b.paint(line, it.by))
+	}
+	return lines
+}
+
+// The view of a room is height lines of its blocks. It begins at the anchor, or ends at the end.
+
+// visible returns the lines to show.
+func (r *room) visible(height int, b *brush) []string {
+	if r.anchor != nil {
+		if i := r.index(r.anchor); i >= 0 {
+			return r.from(i, height, b)
+		}
+		r.anchor = nil
+	}
+	var lines []string
+	for i := r.count() - 1; i >= 0 && len(lines) < height; i-- {
+		lines = append(append([]string{}, r.block(i, b).lines...), lines...)
+	}
+	return lines[max(len(lines)-height, 0):]
+}
+
+// from returns height lines from the anchor, the i-th item, on.
+func (r *room) from(i, height int, b *brush) []string {
+	var lines []string
+	d := r.block(i, b)
+	r.off = min(max(r.off, -d.head), len(d.lines)-d.head-1)
+	lines = append(lines, d.lines[d.head+r.off:]...)
+	for i++; i < r.count() && len(lines) < height; i++ {
+		lines = append(lines, r.block(i, b).lines...)
+	}
+	return lines[:min(len(lines), height)]
+}
+
+// scroll moves the view by lines: up if negative. At the end it stays there.
+func (r *room) scroll(lines, height int, b *brush) {
+	if r.count() == 0 {
+		return
+	}
+	i, off := r.topOf(height, b)
+	if i < 0 {
+		return
+	}
+	// Positions are counted from the beginning of the block here.
+	off += lines
+	for off < 0 && i > 0 {
+		i--
+		off += len(r.block(i, b).lines)
+	}
+	for i < r.count()-1 && off >= len(r.block(i, b).lines) {
+		off -= len(r.block(i, b).lines)
+		i++
+	}
+	d := r.block(i, b)
+	off = min(max(off, 0), len(d.lines)-1)
+	r.moveTo(i, off-d.head, height, b)
+}
+
+// topOf returns where the view begins: an item, and a line of its block.
+func (r *room) topOf(height int, b *brush) (i, off int) {
+	if r.anchor != nil {
+		if i = r.index(r.anchor); i >= 0 {
+			return i, r.off + r.block(i, b).head
+		}
+	}
+	rest := height
+	for i = r.count() - 1; i >= 0; i-- {
+		n := len(r.block(i, b).lines)
+		if n >= rest {
+			return i, n - rest
+		}
+		rest -= n
+	}
+	return 0, 0
+}
+
+// moveTo makes a line of the i-th item's text the top of the view, unless the end would be above its bottom.
+func (r *room) moveTo(i, off, height int, b *brush) {
+	if r.anchor == nil {
+		r.left = r.heard
+	}
+	r.anchor, r.off = r.at(i), off
+	if r.attached && r.rest(i, off, height, b) <= height {
+		r.anchor = nil
+	}
+}
+
+// rest counts the lines from a place to the end, but not much further than enough.
+func (r *room) rest(i, off, enough int, b *brush) int {
+	d := r.block(i, b)
+	n := len(d.lines) - d.head - off
+	for i++; i < r.count() && n <= enough; i++ {
+		n += len(r.block(i, b).lines)
+	}
+	return n
+}
+
+// nearTop and nearEnd tell whether what is not in memory is about to be seen.
+func (r *room) nearTop(height int, b *brush) bool {
+	if r.count() == 0 {
+		return true
+	}
+	i, off := r.topOf(height, b)
+	for i--; i >= 0 && off < height; i-- {
+		off += len(r.block(i, b).lines)
+	}
+	return off < height
+}
+
+func (r *room) nearEnd(height int, b *brush) bool {
+	if r.count() == 0 {
+		return true
+	}
+	i, off := r.topOf(height, b)
+	return r.rest(i, off-r.block(i, b).head, 2*height, b) <= 2*height
+}
+
+// reflow keeps the place of a view when lines become longer or shorter.
+func (r *room) reflow(before, after *brush) {
+	if r.anchor == nil || r.off <= 0 {
+		return
+	}
+	if i := r.index(r.anchor); i >= 0 && r.anchor.drawn.sign.brush == before {
+		was := len(r.anchor.drawn.lines) - r.anchor.drawn.head
+		is := len(r.block(i, after).lines) - r.block(i, after).head
+		r.off = r.off * is / max(was, 1)
+	}
+}

@@ -1,0 +1,383 @@
+package tui
+
+import (
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
+)
+
+// The screen from top to bottom: a row with the rooms and the connection; the messages, or a panel; a rule with what is
+// going on; what one writes; the keys that matter now. On low screens the least needed go first.
+const (
+	forKeys     = 9 // rows a screen has to have for the row of keys
+	forRule     = 5
+	forRooms    = 4
+	maxComposer = 8
+)
+
+// composerRows is how many rows what one writes has.
+func (s *screen) composerRows() int {
+	rows, _, _ := s.room().composer.lines(s.writing(), s.method)
+	return max(min(len(rows), maxComposer, s.height/3), 1)
+}
+
+// writing is how wide a row is that one writes in.
+func (s *screen) writing() int { return max(s.width-3, 1) }
+
+// messageRows is how many rows there are for messages.
+func (s *screen) messageRows() int {
+	n := s.height - s.composerRows()
+	for _, from := range []int{forKeys, forRule, forRooms} {
+		if s.height >= from {
+			n--
+		}
+	}
+	return max(n, 1)
+}
+
+// View implements tea.Model.
+func (s *screen) View() tea.View {
+	var rows []string
+	if s.height >= forRooms {
+		rows = append(rows, s.roomsRow())
+	}
+	rows = append(rows, s.middle(s.messageRows())...)
+	if s.height >= forRule {
+		rows = append(rows, s.ruleRow())
+	}
+	composer, cursor := s.composerView(s.composerRows())
+	cursor.Y += len(rows)
+	rows = append(rows, composer...)
+	if s.height >= forKeys {
+		rows = append(rows, s.keysRow())
+	}
+	if over := len(rows) - s.height; over > 0 {
+		rows = rows[over:]
+		cursor.Y -= over
+	}
+	for i := range rows {
+		rows[i] = s.method.Truncate(rows[i], s.width, "")
+	}
+	v := tea.NewView(strings.Join(rows, "\n"))
+	v.AltScreen, v.ReportFocus = true, true
+	if s.question == nil && s.panel == nil {
+		v.Cursor = cursor
+	}
+	return v
+}
+
+// middle is what stands between the rooms and the rule.
+func (s *screen) middle(height int) []string {
+	var rows []string
+	if s.panel != nil {
+		rows = s.panel.view(height, s.brush)
+		return append(rows, make([]string, max(height-len(rows), 0))...)[:height]
+	}
+	r := s.room()
+	rows = r.visible(height, s.brush)
+	if r.count() == 0 {
+		rows = s.nothing(height)
+	}
+	if r.anchor != nil { // a view that is scrolled back begins at its top
+		rows = append(rows, make([]string, max(height-len(rows), 0))...)
+	} else {
+		rows = append(make([]string, max(height-len(rows), 0)), rows...)
+	}
+	if fit := s.palette(); len(fit) > 0 && s.question == nil {
+		over := s.paletteView(fit, max(min(len(fit), height-1, 12), 1))
+		rows = append(rows[:height-len(over)], over...)
+	}
+	return rows
+}
+
+// nothing is what an empty room says.
+func (s *screen) nothing(height int) []string {
+	words := "nobody has said anything here yet"
+	if !s.room().joined {
+		words = "waiting for the server"
+	}
+	words, w := fit(words, s.width, s.method)
+	left := strings.Repeat(" ", max((s.width-w)/2, 0))
+	return append([]string{left + s.brush.looks[dim].Render(words)}, make([]string, height/2)...)
+}
+
+// roomsRow has the rooms on the left and the connection on the right.
+func (s *screen) roomsRow() string {
+	state, w := s.state(s.width / 2)
+	space := s.width - w - 1
+	// What does not fit is left out, but never the room one is in.
+	tabs := make([]string, len(s.rooms))
+	widths := make([]int, len(s.rooms))
+	for i, r := range s.rooms {
+		tabs[i], widths[i] = s.tabOf(i, r, space)
+	}
+	from, used := s.current, widths[s.current]
+	for from > 0 && used+widths[from-1] <= space {
+		from--
+		used += widths[from]
+	}
+	to := s.current + 1
+	for to < len(s.rooms) && used+widths[to] <= space {
+		used += widths[to]
+		to++
+	}
+	more := ""
+	if hidden := len(s.rooms) - (to - from); hidden > 0 && used+2 <= space {
+		more = s.brush.looks[dim].Render(" …")
+		used += 2
+	}
+	return strings.Join(tabs[from:to], "") + more + strings.Repeat(" ", max(s.width-used-w, 0)) + state
+}
+
+// tabOf is a room in the row of rooms.
+func (s *screen) tabOf(i int, r *room, space int) (string, int) {
+	label, style := r.name, s.brush.other
+	switch unread := r.unread(); {
+	case i == s.current:
+		style = s.brush.tab
+	case r.called > 0:
+		label += " @" + thousands(uint64(r.called))
+		style = s.brush.calls
+		if n := unread - min(uint64(r.called), unread); n > 0 {
+			label += " " + thousands(unread)
+		}
+	case unread > 0:
+		label += " " + thousands(unread)
+		style = s.brush.fresh
+	}
+	label, w := fit(" "+label+" ", space, s.method)
+	return style.Render(label), w
+}
+
+// state is how the connection is, and how many are here.
+func (s *screen) state(width int) (string, int) {
+	r := s.room()
+	words, style := "live", s.brush.good
+	wait := s.again.Sub(s.Now())
+	switch behind := r.behind(); {
+	case !s.greeted:
+		words, style = "connecting", s.brush.warn
+	case !s.live && wait > 0:
+		words, style = "again in "+plural(int((wait+time.Second-1)/time.Second), "s", "s"), s.brush.warn
+	case !s.live:
+		words, style = "connecting", s.brush.warn
+	case behind > 0:
+		words, style = thousands(behind)+" behind", s.brush.warn
+	case s.chat.Plain():
+		words = "live, plain"
+	}
+	before := ""
+	if r.people > 0 && width >= 20 {
+		before = thousands(uint64(r.people)) + " here   "
+	}
+	words, w := fit(words, width, s.method)
+	return s.brush.looks[dim].Render(before) + style.Render(words) + " ", w + s.method.StringWidth(before) + 1
+}
+
+// ruleRow is a line across with what is going on in it.
+func (s *screen) ruleRow() string {
+	words, style := s.news()
+	right := ""
+	if n := s.room().below(); n > 0 && s.panel == nil {
+		right = " " + thousands(n) + " new ↓ "
+	} else if s.room().anchor != nil && s.panel == nil {
+		right = " ↓ "
+	}
+	rightWidth := s.method.StringWidth(right)
+	if words == "" {
+		return s.brush.rule.Render(strings.Repeat("─", max(s.width-rightWidth-1, 0))) + s.brush.unread.Bold(true).Render(right) + s.brush.rule.Render("─")
+	}
+	words, w := fit(words, s.width-rightWidth-3, s.method)
+	return s.brush.rule.Render("─") + style.Render(" "+words+" ") + s.brush.rule.Render(strings.Repeat("─", max(s.width-w-4-rightWidth, 0))) +
+		s.brush.unread.Bold(true).Render(right) + s.brush.rule.Render("─")
+}
+
+// news is the one thing that is worth telling now.
+func (s *screen) news() (string, lipgloss.Style) {
+	r := s.room()
+	c := &r.composer
+	switch {
+	case s.question != nil && s.height < forKeys:
+		return s.question.words() + " " + s.hints(), s.brush.warn
+	case s.question != nil:
+		return s.question.words(), s.brush.warn
+	case c.searching && c.words != "" && c.hit < 0:
+		return "you did not say that", s.brush.warn
+	case s.completed != nil:
+		return s.candidatesShown(), s.brush.looks[plain]
+	case s.notice != "" && s.wrong:
+		return s.notice, s.brush.looks[bad]
+	case s.notice != "":
+		return s.notice, s.brush.looks[plain]
+	}
+	if typing := s.typists(r); typing != "" {
+		return typing, s.brush.looks[dim]
+	}
+	if limit := s.limits.Text; limit > 0 {
+		if n := len(c.String()); n > limit*4/5 {
+			return thousands(uint64(n)) + " of " + thousands(uint64(limit)) + " bytes", s.brush.warn
+		}
+	}
+	return "", s.brush.looks[plain]
+}
+
+// candidatesShown are the candidates from the chosen one on.
+func (s *screen) candidatesShown() string {
+	d := s.completed
+	return "[" + d.shown[d.at] + "] " + strings.Join(append(append([]string{}, d.shown[d.at+1:]...), d.shown[:d.at]...), "  ")
+}
+
+// typists says who is typing.
+func (s *screen) typists(r *room) string {
+	var names []string
+	for _, t := range r.typing {
+		if t.By != s.by {
+			names = append(names, s.brush.called(&item{by: t.By, from: t.From}))
+		}
+	}
+	switch len(names) {
+	case 0:
+		return ""
+	case 1:
+		return names[0] + " is typing"
+	case 2, 3:
+		return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1] + " are typing"
+	}
+	return "several are typing"
+}
+
+// composerView is what one writes, height rows of it around the cursor.
+func (s *screen) composerView(height int) ([]string, *tea.Cursor) {
+	c := &s.room().composer
+	prompt, rows, x, y := "› ", []string(nil), 0, 0
+	if c.searching {
+		prompt = "? "
+		shown := c.words
+		if c.hit >= 0 {
+			shown += "  → " + strings.ReplaceAll(c.said[c.hit], "\n", " ")
+		}
+		shown, _ = fit(oneLine(shown, s.method), s.writing(), s.method)
+		rows, x = []string{shown}, s.method.StringWidth(oneLine(c.words, s.method))
+	} else {
+		rows, x, y = c.lines(s.writing(), s.method)
+	}
+	from := max(min(y-height+1, len(rows)-height), 0)
+	var out []string
+	for i := from; i < len(rows) && len(out) < height; i++ {
+		before := "  "
+		if i == 0 {
+			before = s.brush.prompt.Render(prompt)
+		}
+		out = append(out, before+rows[i])
+	}
+	if c.empty() && !c.searching && s.width >= narrow {
+		out[0] += s.brush.looks[dim].Render("say something in " + s.room().name)
+	}
+	return out, tea.NewCursor(min(x+2, s.width-1), y-from)
+}
+
+// hints are the keys that matter now.
+func (s *screen) hints() string {
+	type hint struct{ key, does string }
+	var all []hint
+	r := s.room()
+	add := func(key, does string) {
+		if key != "" {
+			all = append(all, hint{key, does})
+		}
+	}
+	switch c := &r.composer; {
+	case s.question != nil:
+		if s.question.one {
+			add("o", "one message")
+		}
+		add("l", "line by line")
+		add("c", "cancel")
+	case s.panel != nil && s.panel.pick != nil:
+		add("Up Down", "choose")
+		add("Enter", "go there")
+		add("Esc", "close")
+	case s.panel != nil:
+		add("PgUp PgDn", "scroll")
+		add("Esc", "close")
+	case c.searching:
+		add("Ctrl-R", "one before")
+		add("Enter", "take it")
+		add("Esc", "cancel")
+	case s.completed != nil:
+		add("Tab", "next")
+		add("Shift-Tab", "back")
+	case len(s.palette()) > 0:
+		add("Up Down", "choose")
+		add("Enter", "do it")
+		add("Esc", "cancel")
+	case !c.empty():
+		add("Enter", "say")
+		add("Alt-Enter", "new line")
+		add("Tab", "complete")
+		if r.anchor != nil {
+			add("End", "newest")
+		}
+		add("Ctrl-C", "clear")
+	default:
+		if r.anchor != nil {
+			add("End", "newest")
+		}
+		if r.ruled && r.anchor == nil && s.ruleAbove(r) {
+			add(s.keyOf("new"), "what is new")
+		}
+		add("PgUp", "older")
+		if len(s.rooms) > 1 {
+			add(s.keyOf("next"), "next room")
+		}
+		add("/", "commands")
+		add(s.keyOf("search"), "search")
+		add(s.keyOf("help"), "help")
+		add("Ctrl-D", "leave")
+	}
+	var b strings.Builder
+	used := 1
+	for _, h := range all {
+		w := s.method.StringWidth(h.key+" "+h.does) + 2
+		if used+w > s.width {
+			break
+		}
+		used += w
+		b.WriteString(s.brush.key.Render(h.key) + " " + s.brush.looks[dim].Render(h.does) + "  ")
+	}
+	return b.String()
+}
+
+// ruleAbove tells whether the rule of what is new is above the view.
+func (s *screen) ruleAbove(r *room) bool {
+	i, _ := r.topOf(s.messageRows(), s.brush)
+	return i >= 0 && i < len(r.items) && r.items[i].n > r.rule+1
+}
+
+func (s *screen) keysRow() string { return " " + s.hints() }
+
+// paletteView draws the commands to choose from.
+func (s *screen) paletteView(fit []command, height int) []string {
+	chosen := min(s.chosen, len(fit)-1)
+	from := max(min(chosen-height+1, len(fit)-height), 0)
+	rows := []string{s.brush.rule.Render(strings.Repeat("─", s.width))}
+	if height < len(fit) || s.height < forKeys {
+		rows = nil
+	}
+	for i := from; i < len(fit) && i < from+height; i++ {
+		c := fit[i]
+		name := strings.TrimSpace("/" + c.name + " " + c.words)
+		pad := strings.Repeat(" ", max(16-len(name), 1))
+		key := s.keyOf(c.name)
+		key += strings.Repeat(" ", max(7-len(key), 1))
+		if i == chosen {
+			line := " " + name + pad + key + c.help
+			rows = append(rows, s.brush.chosen.Render(line+strings.Repeat(" ", max(s.width-s.method.StringWidth(line), 0))))
+			continue
+		}
+		rows = append(rows, " "+s.brush.strong.Render(name)+pad+s.brush.looks[dim].Render(key+c.help))
+	}
+	return rows
+}
