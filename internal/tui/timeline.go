@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +20,7 @@ type drawn struct {
 type sign struct {
 	brush   *brush
 	grouped bool // the one before is by the same sender, and not long before
+	minute  bool // the one before is of the same minute
 	day     bool
 	rule    bool
 	top     int8 // what stands above everything
@@ -106,6 +108,7 @@ func (r *room) block(i int, b *brush) *drawn {
 	} else {
 		before := r.at(i - 1)
 		s.day = !sameDay(before.at.In(b.zone), it.at.In(b.zone))
+		s.minute = !before.note && before.at.Truncate(time.Minute).Equal(it.at.Truncate(time.Minute))
 		s.rule = r.ruled && before.n <= r.rule && i <= len(r.items)
 		s.grouped = !it.note && !before.note && before.by == it.by && before.from == it.from && it.at.Sub(before.at) < together
 	}
@@ -115,7 +118,7 @@ func (r *room) block(i int, b *brush) *drawn {
 		s.rule = false
 	}
 	if s.day || s.rule || s.top != topNothing {
-		s.grouped = false
+		s.grouped, s.minute = false, false
 	}
 	if it.drawn.sign != s || it.drawn.lines == nil {
 		it.drawn = r.draw(it, s)
@@ -167,7 +170,7 @@ func (r *room) draw(it *item, s sign) drawn {
 		d.lines = append(d.lines, b.across(oneLine(it.text, b.method), b.looks[dim]))
 		return d
 	}
-	d.lines = append(d.lines, b.message(it, s, r.names)...)
+	d.lines = append(d.lines, b.message(it, s, slices.Concat(r.speakers, r.names))...)
 	return d
 }
 
@@ -249,8 +252,10 @@ func (b *brush) message(it *item, s sign, names []string) []string {
 		text = append(text, span{text: "\n" + it.why, look: bad})
 	}
 	when, label := strings.Repeat(" ", b.clock()), strings.Repeat(" ", b.column())
-	if !s.grouped {
+	if !s.minute {
 		when = fmt.Sprintf("%*s", b.clock(), it.at.In(b.zone).Format("15:04"))
+	}
+	if !s.grouped {
 		w := b.method.StringWidth(who)
 		label = strings.Repeat(" ", max(b.column()-w, 0)) + b.nameStyle(it.by).Render(who)
 	}
@@ -273,23 +278,29 @@ func (b *brush) message(it *item, s sign, names []string) []string {
 func (r *room) visible(height int, b *brush) []string {
 	if r.anchor != nil {
 		if i := r.index(r.anchor); i >= 0 {
-			return r.from(i, height, b)
+			d := r.block(i, b)
+			r.off = min(max(r.off, -d.head), len(d.lines)-d.head-1)
+			return r.from(i, r.off, height, b)
 		}
 		r.anchor = nil
 	}
-	var lines []string
-	for i := r.count() - 1; i >= 0 && len(lines) < height; i-- {
-		lines = append(append([]string{}, r.block(i, b).lines...), lines...)
+	if r.count() == 0 {
+		return nil
 	}
-	return lines[max(len(lines)-height, 0):]
+	i, off := r.topOf(height, b)
+	return r.from(i, off-r.block(i, b).head, height, b)
 }
 
-// from returns height lines from the anchor, the i-th item, on.
-func (r *room) from(i, height int, b *brush) []string {
-	var lines []string
+// from returns height lines from a line of the i-th item's text on. Who the first of them is by, and when, is told even
+// if it need not be told where it stands.
+func (r *room) from(i, off, height int, b *brush) []string {
 	d := r.block(i, b)
-	r.off = min(max(r.off, -d.head), len(d.lines)-d.head-1)
-	lines = append(lines, d.lines[d.head+r.off:]...)
+	if s := d.sign; off <= 0 && (s.grouped || s.minute) && b.width >= narrow {
+		s.grouped, s.minute = false, false
+		told := r.draw(r.at(i), s)
+		d = &told
+	}
+	lines := append([]string(nil), d.lines[d.head+off:]...)
 	for i++; i < r.count() && len(lines) < height; i++ {
 		lines = append(lines, r.block(i, b).lines...)
 	}

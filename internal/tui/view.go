@@ -87,6 +87,9 @@ func (s *screen) middle(height int) []string {
 	}
 	if fit := s.palette(); len(fit) > 0 && s.question == nil {
 		over := s.paletteView(fit, max(min(len(fit), height-1, 12), 1))
+		if r.anchor == nil {
+			rows = rows[len(over):] // the end stays in sight
+		}
 		rows = append(rows[:height-len(over)], over...)
 	}
 	return rows
