@@ -148,14 +148,6 @@ func connect(ctx context.Context, config client.Config) (*client.Client, error) 
 	return nil, exit(exitNoServer, fmt.Errorf("%w; %s", err, hint(err)))
 }
 
-// ended makes an exit code of the error that Client.Next and its like end with.
-func ended(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return exit(exitRefused, err)
-}
-
 // needsV1 is the error for a server that speaks only the plain protocol.
 func needsV1(what string) error {
 	return exit(exitRefused, fmt.Errorf("this server speaks only the plain protocol, which cannot %s; ramai join can talk to it", what))
@@ -180,24 +172,4 @@ func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
 		cancel(nil)
 		signal.Stop(pipes)
 	}
-}
-
-// oneLine returns what others wrote as something to show in the middle of a line.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' {
-			return ' '
-		}
-		return r
-	}, client.Printable(s))
-}
-
-// shortened is oneLine for a text that only has to be recognised.
-func shortened(s string) string {
-	const most = 60
-	runes := []rune(oneLine(s))
-	if len(runes) > most {
-		return string(runes[:most]) + "…"
-	}
-	return string(runes)
 }

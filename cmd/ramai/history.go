@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ramai/client"
+	"ramai/internal/lines"
 	"ramai/wire"
 )
 
@@ -127,16 +128,16 @@ func fetch(ctx context.Context, c *client.Client, h wire.History) (wire.Page, er
 	defer cancel()
 	page, err := c.History(ctx, h)
 	if err != nil {
-		return page, ended(ctx, err)
+		return page, lines.Ended(ctx, err)
 	}
 	return page, nil
 }
 
 func printMessages(w io.Writer, messages []wire.Message, asJSON bool) error {
 	for _, m := range messages {
-		out := hang(fmt.Sprintf("%d  %s  ", m.N, m.At.Std().Local().Format(time.DateTime)), spoken(m))
+		out := lines.Hang(fmt.Sprintf("%d  %s  ", m.N, m.At.Std().Local().Format(time.DateTime)), lines.Spoken(m))
 		if asJSON {
-			out = string(jsonLine(wire.AppendMessage(nil, &m)))
+			out = string(lines.JSON(wire.AppendMessage(nil, &m)))
 		}
 		if _, err := io.WriteString(w, out); err != nil {
 			return exit(exitUnconfirmed, fmt.Errorf("writing to stdout: %w", err))

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"ramai/client"
-	"ramai/wire"
+	"ramai/internal/lines"
 )
 
 // identity is the name that --name asks for, and the session it belongs to.
@@ -40,7 +40,7 @@ func newIdentity(server, name string, notes io.Writer) *identity {
 }
 
 func (who *identity) complain(err error) {
-	fmt.Fprintf(who.notes, "the session of %s cannot be kept, so the name may be taken next time: %v\n", oneLine(who.name), err)
+	fmt.Fprintf(who.notes, "the session of %s cannot be kept, so the name may be taken next time: %v\n", lines.OneLine(who.name), err)
 }
 
 // config adds who is there to whom to connect to.
@@ -59,13 +59,4 @@ func (who *identity) held(session string) {
 		return
 	}
 	who.session = session
-}
-
-// refusedName makes the error of a name that was not to be had, or nil if it was something else that failed.
-func refusedName(f client.Failed) error {
-	name, ok := f.Request.(wire.Name)
-	if !ok {
-		return nil
-	}
-	return fmt.Errorf("the name %s: %s", oneLine(name.Name), oneLine(f.Reason))
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ramai/client"
+	"ramai/internal/lines"
 	"ramai/wire"
 )
 
@@ -20,6 +21,9 @@ type joinOptions struct {
 	lines       bool // line mode, in a terminal too
 	screenOptions
 }
+
+// asking is how long the end waits for whoever does not read stdout.
+const asking = time.Second
 
 // newJoin returns the command that talks in a room: on a screen, or line by line.
 func newJoin() *cobra.Command {
@@ -115,9 +119,12 @@ func runJoin(ctx context.Context, o joinOptions, stdin io.Reader, stdout, stderr
 	if c.Plain() && !o.plain && o.name != "" {
 		fmt.Fprintln(stderr, "this server has no names")
 	}
-	t := &talk{client: c, who: who, room: room, last: o.last, plain: c.Plain(), asJSON: o.json, stdout: stdout, notes: stderr}
 	done := make(chan error, 1)
-	go func() { done <- t.run(ctx, stdin) }()
+	go func() {
+		done <- lines.Run(ctx, lines.Config{
+			Client: c, Room: room, Last: o.last, Name: o.name, Held: who.held, JSON: o.json, In: stdin, Out: stdout, Notes: stderr,
+		})
+	}()
 	select {
 	case err := <-done:
 		return err

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,33 +10,18 @@ import (
 	"github.com/spf13/cobra"
 
 	"ramai/client"
+	"ramai/internal/exitcode"
 )
 
-// Exit codes; docs and scripts rely on them.
 const (
-	exitUnconfirmed = 1 // something said is not confirmed
-	exitUsage       = 2
-	exitNoServer    = 3 // cannot connect the first time
-	exitRefused     = 4
-	exitUnusable    = 5 // the data folder or the port cannot be used
+	exitUnconfirmed = exitcode.Unconfirmed
+	exitUsage       = exitcode.Usage
+	exitNoServer    = exitcode.NoServer
+	exitRefused     = exitcode.Refused
+	exitUnusable    = exitcode.Unusable
 )
 
-// exitError is an error that decides the exit code.
-type exitError struct {
-	code int
-	err  error // nil: everything was said already
-}
-
-func (e *exitError) Error() string {
-	if e.err == nil {
-		return ""
-	}
-	return e.err.Error()
-}
-
-func (e *exitError) Unwrap() error { return e.err }
-
-func exit(code int, err error) error { return &exitError{code: code, err: err} }
+func exit(code int, err error) error { return exitcode.With(code, err) }
 
 // run is the program as a function: it returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
@@ -50,14 +34,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		return 0
 	}
-	code := exitUsage // what cobra itself finds wrong
-	if e := (*exitError)(nil); errors.As(err, &e) {
-		code = e.code
-	}
 	if text := err.Error(); text != "" {
 		fmt.Fprintln(stderr, "ramai: "+client.Printable(text)) // servers have a say in errors
 	}
-	return code
+	return exitcode.Of(err, exitUsage) // what cobra itself finds wrong decides nothing
 }
 
 // newRoot returns the command that all others hang on. Notes about settings go to notes.

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ramai/client"
+	"ramai/internal/lines"
 	"ramai/wire"
 )
 
@@ -49,12 +50,12 @@ func words(args []string, stdin io.Reader) (string, error) {
 	if len(args) != 1 || args[0] != "-" {
 		return strings.Join(args, " "), nil
 	}
-	b, err := io.ReadAll(io.LimitReader(stdin, maxLine+1))
+	b, err := io.ReadAll(io.LimitReader(stdin, lines.MaxLine+1))
 	if err != nil {
 		return "", exit(exitUsage, fmt.Errorf("reading stdin: %w", err))
 	}
-	if len(b) > maxLine {
-		return "", exit(exitRefused, fmt.Errorf("stdin has more than %d bytes, which is more than can be said at once", maxLine))
+	if len(b) > lines.MaxLine {
+		return "", exit(exitRefused, fmt.Errorf("stdin has more than %d bytes, which is more than can be said at once", lines.MaxLine))
 	}
 	return strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r"), nil
 }
@@ -71,7 +72,7 @@ func runSay(ctx context.Context, o sayOptions, room, text string, stdout, stderr
 		return err
 	}
 	defer c.Close()
-	late := fmt.Errorf("not confirmed within %v: %s", sayPatience, shortened(text))
+	late := fmt.Errorf("not confirmed within %v: %s", sayPatience, lines.Shortened(text))
 	ctx, cancel := context.WithTimeoutCause(ctx, sayPatience, exit(exitUnconfirmed, late))
 	defer cancel()
 	n, err := sayOne(ctx, c, who, room, text, stderr)
@@ -96,7 +97,7 @@ func sayOne(ctx context.Context, c *client.Client, who *identity, room, text str
 	for {
 		e, err := c.Next(ctx)
 		if err != nil {
-			return 0, ended(ctx, err)
+			return 0, lines.Ended(ctx, err)
 		}
 		switch f := e.Frame.(type) {
 		case wire.Welcomed:
@@ -116,12 +117,12 @@ func sayOne(ctx context.Context, c *client.Client, who *identity, room, text str
 			}
 		case wire.Refused:
 			if f.ID == id && f.RetryAfterMS == 0 {
-				err = fmt.Errorf("refused: %s", oneLine(f.Reason))
+				err = fmt.Errorf("refused: %s", lines.OneLine(f.Reason))
 			}
 		case client.Failed:
-			err = refusedName(f)
+			err = lines.RefusedName(f)
 		case client.Disconnected:
-			fmt.Fprintf(notes, "%s; again in %v\n", oneLine(f.Err.Error()), f.Wait.Round(time.Millisecond))
+			fmt.Fprintf(notes, "%s; again in %v\n", lines.OneLine(f.Err.Error()), f.Wait.Round(time.Millisecond))
 		}
 		if err != nil {
 			return 0, exit(exitRefused, err)

@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"ramai/client"
+	"ramai/internal/lines"
 	"ramai/internal/tui"
 	"ramai/wire"
 )
@@ -95,7 +96,7 @@ func (o *joinOptions) onScreen(ctx context.Context, c *client.Client, who *ident
 		fmt.Fprintf(&notes, "rooms and drafts cannot be remembered: %v\n", err)
 	}
 	for _, text := range left.Unsaved {
-		fmt.Fprintf(&notes, "not confirmed: %s\n", shortened(text))
+		fmt.Fprintf(&notes, "not confirmed: %s\n", lines.Shortened(text))
 	}
 	fmt.Fprint(stderr, notes.String())
 	switch {

@@ -367,6 +367,9 @@ func output(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(find(ts, args, 2).stdout.String()), 0o600))
 }
 
+// heard is what stands before a message.
+const heard = "From server: "
+
 func once(ts *testscript.TestScript, _ bool, args []string) {
 	p := find(ts, args, 4)
 	var got, want []string

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ramai/client"
+	"ramai/internal/lines"
 	"ramai/wire"
 )
 
@@ -131,7 +132,7 @@ type hitPrinter struct {
 }
 
 func (p *hitPrinter) print(h wire.Hit, raw json.RawMessage) error {
-	line := string(jsonLine(raw))
+	line := string(lines.JSON(raw))
 	if !p.json {
 		line = p.line(h)
 	}
@@ -149,9 +150,9 @@ const (
 
 func (p *hitPrinter) line(h wire.Hit) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %d  %s  ", oneLine(h.Room), h.N, h.At.Std().Local().Format(time.DateTime))
+	fmt.Fprintf(&b, "%s %d  %s  ", lines.OneLine(h.Room), h.N, h.At.Std().Local().Format(time.DateTime))
 	if h.From != "" {
-		b.WriteString(oneLine(h.From) + ": ")
+		b.WriteString(lines.OneLine(h.From) + ": ")
 	}
 	text := []rune(h.Snippet)
 	at := 0
@@ -160,14 +161,14 @@ func (p *hitPrinter) line(h wire.Hit) string {
 		if from < at || to <= from || to > len(text) { // a server can send anything
 			continue
 		}
-		b.WriteString(oneLine(string(text[at:from])))
-		hit := oneLine(string(text[from:to]))
+		b.WriteString(lines.OneLine(string(text[at:from])))
+		hit := lines.OneLine(string(text[from:to]))
 		if p.marks {
 			hit = bold + hit + normal
 		}
 		b.WriteString(hit)
 		at = to
 	}
-	b.WriteString(oneLine(string(text[at:])) + "\n")
+	b.WriteString(lines.OneLine(string(text[at:])) + "\n")
 	return b.String()
 }

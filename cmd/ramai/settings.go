@@ -139,8 +139,9 @@ func typed(flags *pflag.FlagSet, name string) bool {
 
 // repeatable tells whether f takes several values.
 func repeatable(f *pflag.Flag) bool {
-	_, ok := f.Value.(interface{ repeats() })
-	return ok
+	_, ours := f.Value.(interface{ repeats() })
+	_, theirs := f.Value.(pflag.SliceValue)
+	return ours || theirs
 }
 
 // strs makes of a value of the file what could stand on a command line.

@@ -20,11 +20,11 @@ const law = `
 	6  server
 	5  internal/web internal/metrics
 	4  internal/session internal/web/page
-	4  internal/rehearse internal/tui
+	4  internal/rehearse internal/lines internal/tui
 	3  client internal/room
 	2  internal/store/sqlite internal/store/memory internal/store/search internal/journal/journaltest
 	1  internal/journal internal/tape internal/names internal/words internal/reactor
-	0  wire internal/frame internal/floors
+	0  wire internal/frame internal/exitcode internal/floors
 `
 
 // never says what a package must not pull in, not even through others.

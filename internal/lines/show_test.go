@@ -1,4 +1,4 @@
-package main
+package lines
 
 import (
 	"encoding/json"
@@ -56,10 +56,10 @@ func TestShow(t *testing.T) {
 }
 
 func TestNotesAreOneLine(t *testing.T) {
-	if got := oneLine("a\n\tb\x1b[0m\u2028"); got != "a  b" {
+	if got := OneLine("a\n\tb\x1b[0m\u2028"); got != "a  b" {
 		t.Errorf("%q", got)
 	}
-	if got := shortened(strings.Repeat("é", 61)); got != strings.Repeat("é", 60)+"…" {
+	if got := Shortened(strings.Repeat("é", 61)); got != strings.Repeat("é", 60)+"…" {
 		t.Errorf("%q", got)
 	}
 }
@@ -71,7 +71,7 @@ func FuzzJSONLine(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		line := jsonLine(b)
+		line := JSON(b)
 		if !json.Valid(b) {
 			if line != nil {
 				t.Fatalf("%q becomes %q", b, line)

@@ -1,4 +1,4 @@
-package main
+package lines
 
 import (
 	"bytes"
@@ -13,24 +13,24 @@ import (
 	"ramai/wire"
 )
 
-// Rules of what join writes to stdout: each line of output is one call of Write, at once, so that a reader of a pipe
+// Rules of what is written to stdout: each line of output is one call of Write, at once, so that a reader of a pipe
 // has whole lines and no late ones. Nothing that others wrote reaches a terminal but through client.Printable or
-// jsonLine.
+// JSON.
 
 // heard is what stands before a message; its further lines are indented by as much.
 const heard = "From server: "
 
-// spoken is a message as the plain door has it.
-func spoken(m wire.Message) string {
+// Spoken is a message as the plain door has it.
+func Spoken(m wire.Message) string {
 	text := client.Printable(m.Text)
 	if m.From == "" {
 		return text
 	}
-	return oneLine(m.From) + ": " + text
+	return OneLine(m.From) + ": " + text
 }
 
-// hang returns prefix and text, the further lines of text below its first.
-func hang(prefix, text string) string {
+// Hang returns prefix and text, the further lines of text below its first.
+func Hang(prefix, text string) string {
 	return prefix + strings.ReplaceAll(text, "\n", "\n"+strings.Repeat(" ", utf8.RuneCountInString(prefix))) + "\n"
 }
 
@@ -43,9 +43,9 @@ func show(w io.Writer, e client.Event, asJSON, plain, first bool) error {
 			out = client.Printable(f.Text) + "\n"
 		}
 	case wire.Message:
-		out = hang(heard, spoken(f))
+		out = Hang(heard, Spoken(f))
 	case client.Line:
-		out = hang(heard, client.Printable(f.Text))
+		out = Hang(heard, client.Printable(f.Text))
 	}
 	if asJSON {
 		out = asLine(e, plain)
@@ -77,12 +77,12 @@ func asLine(e client.Event, plain bool) string {
 		}
 		raw = fmt.Appendf(nil, `{"type":"line","text":%s}`, text)
 	}
-	return string(jsonLine(raw))
+	return string(JSON(raw))
 }
 
-// jsonLine puts one JSON value on one line, and escapes what would act on a terminal. Outside of strings there is
+// JSON puts one JSON value on one line, and escapes what would act on a terminal. Outside of strings there is
 // nothing to escape.
-func jsonLine(raw []byte) []byte {
+func JSON(raw []byte) []byte {
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, raw); err != nil {
 		return nil
@@ -104,4 +104,24 @@ func jsonLine(raw []byte) []byte {
 		}
 	}
 	return append(out, '\n')
+}
+
+// OneLine returns what others wrote as something to show in the middle of a line.
+func OneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' {
+			return ' '
+		}
+		return r
+	}, client.Printable(s))
+}
+
+// Shortened is OneLine for a text that only has to be recognised.
+func Shortened(s string) string {
+	const most = 60
+	runes := []rune(OneLine(s))
+	if len(runes) > most {
+		return string(runes[:most]) + "…"
+	}
+	return string(runes)
 }

@@ -1,4 +1,4 @@
-package main
+package lines
 
 import (
 	"bufio"
@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// maxLine is how long a line of input can be, in bytes: what fits a frame of the server. A text is shorter still, but
+// MaxLine is how long a line of input can be, in bytes: what fits a frame of the server. A text is shorter still, but
 // that is for the server to say.
-const maxLine = 64 << 10
+const MaxLine = 64 << 10
 
 // inputLine is a line without its end, or nothing if it was too long.
 type inputLine struct {
@@ -35,13 +35,13 @@ func readLines(r io.Reader, lines chan<- inputLine, stop <-chan struct{}) {
 	}
 }
 
-// readLine reads up to the next newline, and never holds more than maxLine bytes.
+// readLine reads up to the next newline, and never holds more than MaxLine bytes.
 func readLine(in *bufio.Reader) (inputLine, error) {
 	var line inputLine
 	var text []byte
 	for {
 		part, err := in.ReadSlice('\n')
-		if len(text)+len(part) > maxLine+len("\r\n") {
+		if len(text)+len(part) > MaxLine+len("\r\n") {
 			line.tooLong = true
 		} else {
 			text = append(text, part...)
@@ -55,7 +55,7 @@ func readLine(in *bufio.Reader) (inputLine, error) {
 		break // a last line needs no newline
 	}
 	line.text = strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
-	if len(line.text) > maxLine {
+	if len(line.text) > MaxLine {
 		line.tooLong = true
 	}
 	if line.tooLong {

@@ -1,4 +1,6 @@
-package main
+// Package lines talks in a room line by line: what is read is said, what is heard is written. It is what ramai join does
+// without a screen, and a command over SSH.
+package lines
 
 import (
 	"context"
@@ -10,25 +12,40 @@ import (
 	"time"
 
 	"ramai/client"
+	"ramai/internal/exitcode"
 	"ramai/wire"
 )
 
 const (
 	maxPending = 256              // lines that are not settled before no more are read
 	patience   = 30 * time.Second // after the end of input, without anything being confirmed
-	asking     = time.Second      // how long the end waits for whoever does not read stdout
 )
 
-// talk is one run of join: lines from stdin are said, what happens is shown. Its fields belong to the goroutine of run.
+// Config says who talks where. Client, Room, In, Out and Notes have to be set.
+type Config struct {
+	Client *client.Client
+	Room   string
+	Last   int                  // old messages that are to come first
+	Name   string               // that was asked for: before it is had, nothing is said. Empty: none
+	Held   func(session string) // told what session holds the name; may be nil
+	JSON   bool                 // frames instead of messages, as JSON lines
+
+	In    io.Reader // is said, line by line
+	Out   io.Writer // the messages
+	Notes io.Writer // everything else
+}
+
+// Run talks until In has ended and everything is settled: saved, and shown. An error is one of package exitcode, or the
+// cause of ctx's end.
+func Run(ctx context.Context, c Config) error {
+	t := &talk{Config: c, plain: c.Client.Plain()}
+	return t.run(ctx, c.In)
+}
+
+// talk is one run. Its fields belong to the goroutine of run.
 type talk struct {
-	client *client.Client
-	who    *identity
-	room   string
-	last   int
-	plain  bool // the server speaks the plain protocol
-	asJSON bool
-	stdout io.Writer // the messages
-	notes  io.Writer // everything else
+	Config
+	plain bool // the server speaks the plain protocol
 
 	by      string // this sender; empty before the first welcome
 	session string
@@ -64,7 +81,7 @@ func (t *talk) run(ctx context.Context, stdin io.Reader) error {
 	defer patient.Stop()
 	for over := false; !over || !t.settled(); {
 		lines := input
-		if over || !t.named || t.client.Pending() >= maxPending {
+		if over || !t.named || t.Client.Pending() >= maxPending {
 			lines = nil
 		}
 		before := t.open()
@@ -75,7 +92,7 @@ func (t *talk) run(ctx context.Context, stdin io.Reader) error {
 			return t.end(nil)
 		case n := <-events:
 			if n.err != nil {
-				return t.end(ended(ctx, n.err))
+				return t.end(Ended(ctx, n.err))
 			}
 			if err := t.take(n.event); err != nil {
 				return t.end(err)
@@ -98,7 +115,7 @@ func (t *talk) run(ctx context.Context, stdin io.Reader) error {
 // hear passes events on until there are no more.
 func (t *talk) hear(ctx context.Context, events chan<- next) {
 	for {
-		e, err := t.client.Next(ctx)
+		e, err := t.Client.Next(ctx)
 		select {
 		case events <- next{e, err}:
 		case <-ctx.Done():
@@ -124,7 +141,7 @@ func (t *talk) settled() bool { return t.open() == 0 }
 // end names what is not confirmed and ends with err, or with the exit code that it makes.
 func (t *talk) end(err error) error {
 	for _, s := range t.unsaid {
-		t.note("not confirmed: %s", shortened(s.text))
+		t.note("not confirmed: %s", Shortened(s.text))
 		t.lost = true
 	}
 	switch {
@@ -134,23 +151,23 @@ func (t *talk) end(err error) error {
 		return err
 	}
 	if t.lost {
-		return exit(exitUnconfirmed, err)
+		return exitcode.With(exitcode.Unconfirmed, err)
 	}
 	return nil
 }
 
-func (t *talk) note(format string, args ...any) { fmt.Fprintf(t.notes, format+"\n", args...) }
+func (t *talk) note(format string, args ...any) { fmt.Fprintf(t.Notes, format+"\n", args...) }
 
 func (t *talk) say(line inputLine) {
 	t.lineNo++
 	if line.tooLong {
-		t.note("line %d is longer than %d bytes and is not said", t.lineNo, maxLine)
+		t.note("line %d is longer than %d bytes and is not said", t.lineNo, MaxLine)
 		t.lost = true
 		return
 	}
-	id, err := t.client.Say(t.room, line.text)
+	id, err := t.Client.Say(t.Room, line.text)
 	if err != nil {
-		t.note("not said: %s: %v", shortened(line.text), err)
+		t.note("not said: %s: %v", Shortened(line.text), err)
 		t.lost = true
 		return
 	}
@@ -170,8 +187,8 @@ func (t *talk) settle(id string) (said, bool) {
 
 // take shows an event and learns from it. An error ends the talk.
 func (t *talk) take(e client.Event) error {
-	if err := show(t.stdout, e, t.asJSON, t.plain, t.by == "" && !t.inRoom); err != nil {
-		return exit(exitUnconfirmed, fmt.Errorf("writing to stdout: %w", err))
+	if err := show(t.Out, e, t.JSON, t.plain, t.by == "" && !t.inRoom); err != nil {
+		return exitcode.With(exitcode.Unconfirmed, fmt.Errorf("writing to stdout: %w", err))
 	}
 	switch f := e.Frame.(type) {
 	case wire.Welcomed:
@@ -203,9 +220,9 @@ func (t *talk) take(e client.Event) error {
 	case client.Unconfirmed:
 		t.settle(f.ID)
 		t.lost = true
-		t.note("unknown whether it was said: %s", shortened(f.Text))
+		t.note("unknown whether it was said: %s", Shortened(f.Text))
 	case client.Disconnected:
-		t.disconnected(oneLine(f.Err.Error()))
+		t.disconnected(OneLine(f.Err.Error()))
 	case client.Failed:
 		return t.failed(f)
 	}
@@ -231,7 +248,7 @@ func (t *talk) welcomed(f wire.Welcomed) {
 		return
 	}
 	t.by, t.session = f.By, f.Session
-	if t.who.name == "" {
+	if t.Name == "" {
 		t.named = true
 	}
 	if f.Name != "" {
@@ -241,11 +258,13 @@ func (t *talk) welcomed(f wire.Welcomed) {
 
 // name notes a name that is held, once.
 func (t *talk) name(name string) {
-	if !t.named || t.who.name == "" {
-		t.note("your name is %s", oneLine(name))
+	if !t.named || t.Name == "" {
+		t.note("your name is %s", OneLine(name))
 	}
 	t.named = true
-	t.who.held(t.session)
+	if t.Held != nil {
+		t.Held(t.session)
+	}
 }
 
 // joined finds out how much of the room's past is to come. What comes ends with the number N, if anything does.
@@ -256,7 +275,7 @@ func (t *talk) joined(f wire.Joined) {
 		t.at, t.until = 0, f.N
 	case !t.inRoom:
 		t.at, t.until = f.N, max(t.until, f.N)
-		if t.last > 0 {
+		if t.Last > 0 {
 			t.at = 0
 		}
 	default:
@@ -271,24 +290,41 @@ func (t *talk) joined(f wire.Joined) {
 func (t *talk) refused(f wire.Refused) {
 	if f.RetryAfterMS > 0 {
 		if f.Code != wire.RateLimited { // too fast is nothing to worry about
-			t.note("not yet: %s", oneLine(f.Reason))
+			t.note("not yet: %s", OneLine(f.Reason))
 		}
 		return
 	}
 	if s, ok := t.settle(f.ID); ok {
 		t.lost = true
-		t.note("refused: %s: %s", oneLine(f.Reason), shortened(s.text))
+		t.note("refused: %s: %s", OneLine(f.Reason), Shortened(s.text))
 	}
 }
 
 // failed ends the talk if there can be none: without the room, or without the name from the first.
 func (t *talk) failed(f client.Failed) error {
 	if _, join := f.Request.(wire.Join); join {
-		return exit(exitRefused, fmt.Errorf("the room %s: %s", t.room, oneLine(f.Reason)))
+		return exitcode.With(exitcode.Refused, fmt.Errorf("the room %s: %s", t.Room, OneLine(f.Reason)))
 	}
-	if err := refusedName(f); err != nil && !t.named {
-		return exit(exitRefused, err)
+	if err := RefusedName(f); err != nil && !t.named {
+		return exitcode.With(exitcode.Refused, err)
 	}
-	t.note("the server says: %s", oneLine(f.Reason))
+	t.note("the server says: %s", OneLine(f.Reason))
 	return nil
+}
+
+// RefusedName makes the error of a name that was not to be had, or nil if it was something else that failed.
+func RefusedName(f client.Failed) error {
+	name, ok := f.Request.(wire.Name)
+	if !ok {
+		return nil
+	}
+	return fmt.Errorf("the name %s: %s", OneLine(name.Name), OneLine(f.Reason))
+}
+
+// Ended makes an exit code of the error that Client.Next and its like end with.
+func Ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return exitcode.With(exitcode.Refused, err)
 }

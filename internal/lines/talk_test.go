@@ -1,4 +1,4 @@
-package main
+package lines
 
 import (
 	"context"
@@ -16,12 +16,13 @@ import (
 	"github.com/coder/websocket"
 
 	"ramai/client"
+	"ramai/internal/exitcode"
 	"ramai/wire"
 )
 
 func newTalk(last int) (t *talk, out, notes *strings.Builder) {
 	out, notes = new(strings.Builder), new(strings.Builder)
-	return &talk{who: &identity{}, room: wire.Lobby, last: last, stdout: out, notes: notes}, out, notes
+	return &talk{Config: Config{Room: wire.Lobby, Last: last, Out: out, Notes: notes}}, out, notes
 }
 
 // TestSettled follows when a talk could end, were its input over.
@@ -91,7 +92,7 @@ func TestNotes(t *testing.T) {
 		}
 	}
 	err := talk.end(nil)
-	if e := (*exitError)(nil); !errors.As(err, &e) || e.code != exitUnconfirmed {
+	if e := (*exitcode.Error)(nil); !errors.As(err, &e) || e.Code != exitcode.Unconfirmed {
 		t.Errorf("ends with %v", err)
 	}
 	if out.String() != wire.Welcome+"\n" {
@@ -116,7 +117,7 @@ not confirmed: three
 func TestEndings(t *testing.T) {
 	name := client.Failed{Request: wire.Name{Name: "anna"}, Fault: wire.Fault{Code: wire.NameTaken, Reason: "taken"}}
 	talk, _, _ := newTalk(0)
-	talk.who.name = "anna"
+	talk.Name = "anna"
 	if err := talk.take(client.Event{Frame: name}); err == nil || err.Error() != "the name anna: taken" {
 		t.Errorf("no name: %v", err)
 	}
@@ -128,13 +129,13 @@ func TestEndings(t *testing.T) {
 	if err := talk.take(client.Event{Frame: room}); err == nil || err.Error() != "the room lobby: full" {
 		t.Errorf("no room: %v", err)
 	}
-	talk.stdout = broken{}
+	talk.Out = broken{}
 	err := talk.take(client.Event{Frame: wire.Message{}})
 	if err == nil || talk.end(err) != nil {
 		t.Errorf("nobody reads: %v, %v", err, talk.end(err))
 	}
 	talk.unsaid = []said{{"1", "one"}}
-	if e := (*exitError)(nil); !errors.As(talk.end(err), &e) || e.code != exitUnconfirmed || e.err != nil {
+	if e := (*exitcode.Error)(nil); !errors.As(talk.end(err), &e) || e.Code != exitcode.Unconfirmed || e.Err != nil {
 		t.Errorf("nobody reads, and something is open: %v", e)
 	}
 }
@@ -155,7 +156,7 @@ func TestPatience(t *testing.T) {
 				return
 			}
 			defer c.CloseNow()
-			c.Write(context.Background(), websocket.MessageText, wire.Append(nil, wire.Welcomed{By: "me", Session: someSession}))
+			c.Write(context.Background(), websocket.MessageText, wire.Append(nil, wire.Welcomed{By: "me", Session: strings.Repeat("A", 22)}))
 			for says := 0; err == nil; {
 				var b []byte
 				if _, b, err = c.Read(context.Background()); err != nil {
@@ -180,10 +181,10 @@ func TestPatience(t *testing.T) {
 			t.Fatal(err)
 		}
 		talk, out, notes := newTalk(0)
-		talk.client = c
+		talk.Client = c
 		begin := time.Now()
 		err = talk.run(t.Context(), strings.NewReader("one\ntwo"))
-		if e := (*exitError)(nil); !errors.As(err, &e) || e.code != exitUnconfirmed {
+		if e := (*exitcode.Error)(nil); !errors.As(err, &e) || e.Code != exitcode.Unconfirmed {
 			t.Errorf("ends with %v", err)
 		}
 		if took := time.Since(begin); took != 2*patience-time.Second {

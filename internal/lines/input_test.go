@@ -1,4 +1,4 @@
-package main
+package lines
 
 import (
 	"bufio"
@@ -11,7 +11,7 @@ import (
 )
 
 func TestReadLine(t *testing.T) {
-	long := strings.Repeat("x", maxLine)
+	long := strings.Repeat("x", MaxLine)
 	tests := []struct {
 		name, in string
 		want     []inputLine
