@@ -95,7 +95,7 @@ func (s *Server) sources() metrics.Sources {
 // connections counts the sessions by door.
 func (s *Server) connections() map[string]int {
 	count := make(map[string]int)
-	for _, d := range []session.Door{session.Plain, session.V1, session.Events, session.Lines} {
+	for _, d := range []session.Door{session.Plain, session.V1, session.Events, session.Lines, session.SSH} {
 		count[d.String()] = 0
 	}
 	s.each(func(c *session.Session) { count[c.Door().String()]++ })

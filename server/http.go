@@ -15,8 +15,16 @@ func (s *Server) Handler() http.Handler {
 	return web.New(web.Config{
 		Env: s.env, Index: s.index, Serve: s.serve, Crowded: s.crowded, Ready: s.ready,
 		Hosts: s.cfg.Hosts, AllowOrigins: s.cfg.AllowOrigins, TrustProxies: s.cfg.TrustProxies, Quiet: s.cfg.Quiet,
-		Refused: s.metrics.Refused,
+		Refused: s.metrics.Refused, SSH: s.fingerprint(),
 	})
+}
+
+// fingerprint is that of SSH, or empty.
+func (s *Server) fingerprint() string {
+	if s.ssh == nil {
+		return ""
+	}
+	return s.ssh.Fingerprint()
 }
 
 func (s *Server) crowded() bool {

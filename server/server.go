@@ -28,6 +28,7 @@ import (
 	"ramai/internal/reactor"
 	"ramai/internal/room"
 	"ramai/internal/session"
+	"ramai/internal/sshdoor"
 	"ramai/internal/store/memory"
 	"ramai/internal/store/search"
 	"ramai/internal/store/sqlite"
@@ -50,7 +51,8 @@ type Server struct {
 	reactor reactor.Reactor
 	env     *session.Env
 	metrics *metrics.Metrics
-	tls     *tls.Config // nil: connections are not encrypted
+	tls     *tls.Config   // nil: connections are not encrypted
+	ssh     *sshdoor.Door // nil: there is none
 
 	cancel  context.CancelFunc // ends the orderer before its queue is empty
 	ordered chan struct{}      // closed when the orderer has ended
@@ -100,6 +102,12 @@ func New(cfg Config) (*Server, error) {
 		Hub: s.hub, Store: store, Submit: s.orderer.Submit, Rates: cfg.rates(), Limits: cfg.limits(),
 		Frame: &frames, Deflate: &deflate,
 		Server: "ramai " + cfg.Version, Start: cfg.Now(), Now: cfg.Now, Random: cfg.Random, Log: cfg.Log, Quiet: cfg.Quiet, Closed: s.ended, Refused: s.metrics.Refused,
+	}
+	if cfg.SSH {
+		if s.ssh, err = s.openSSH(); err != nil {
+			react.Close()
+			return nil, errors.Join(err, s.index.Close(), store.Close())
+		}
 	}
 	s.metrics.Watch(s.sources())
 	// The first event of all: names that were bound to connections of an earlier run are free.
@@ -306,6 +314,9 @@ func (s *Server) close() error {
 	if !s.wait(stopTell) {
 		s.each(func(c *session.Session) { c.Force(s.retry()) })
 		s.wait(stopFlush)
+	}
+	if s.ssh != nil {
+		s.ssh.Close()
 	}
 	s.reactor.Close()
 	close(s.quit)

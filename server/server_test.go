@@ -26,7 +26,10 @@ import (
 	"ramai/wire"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// What a screen waits for, it waits for a while longer when it is left.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("charm.land/bubbletea/v2.Tick.func1"))
+}
 
 var discard = slog.New(slog.DiscardHandler)
 
@@ -37,7 +40,7 @@ type serving struct {
 	done chan error
 }
 
-func serve(t *testing.T, change func(*server.Config)) *serving {
+func serve(t *testing.T, change func(*server.Config), made ...func(*server.Server)) *serving {
 	t.Helper()
 	cfg := server.Defaults()
 	cfg.Data, cfg.Log, cfg.Quiet, cfg.Rate = t.TempDir(), discard, true, 0
@@ -47,6 +50,9 @@ func serve(t *testing.T, change func(*server.Config)) *serving {
 	s, err := server.New(cfg)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, f := range made {
+		f(s)
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -33,7 +33,7 @@ func checkAll(flags *pflag.FlagSet, cfg server.Config, o serveOptions, stdout, s
 	for _, line := range found {
 		fmt.Fprintln(stdout, line)
 	}
-	for _, port := range []struct{ flag, address string }{{"--listen", o.listen}, {"--admin", o.admin}} {
+	for _, port := range []struct{ flag, address string }{{"--listen", o.listen}, {"--admin", o.admin}, {"--ssh", o.ssh}} {
 		if port.address == "" {
 			continue
 		}

@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -58,6 +59,7 @@ const limit = 60 * time.Second
 //	output NAME FILE           write its stdout to FILE
 //	once NAME TEXT A B         its stdout has the messages TEXT A to TEXT B in this order, each once
 //	same NAME NAME...          they have the same stdout
+//	logged NAME VAR REGEXP     wait for it on the stderr of NAME, and keep what is in its parentheses
 //	found N WORD               wait until ramai search WORD prints N lines
 func TestScripts(t *testing.T) {
 	if runtime.GOOS == "windows" {
@@ -78,6 +80,7 @@ func TestScripts(t *testing.T) {
 			"serve": serve, "original": startOriginal, "cut": cut, "crowd": crowd, "start": start, "type": typeLine,
 			"typelines": typeLines, "hears": hears, "tells": tells, "hangup": hangup, "signal": sendSignal, "deaf": deaf,
 			"ends": ends, "certify": certify, "authority": authority, "output": output, "once": once, "same": same, "found": found,
+			"logged": logged,
 		},
 	})
 }
@@ -167,6 +170,14 @@ func find(ts *testscript.TestScript, args []string, want int) *program {
 		ts.Fatalf("nothing named %s was started", args[0])
 	}
 	return p
+}
+
+func logged(ts *testscript.TestScript, _ bool, args []string) {
+	p, pattern := find(ts, args, 3), regexp.MustCompile(args[2])
+	if !p.stderr.await(p.ended, pattern.MatchString) {
+		ts.Fatalf("%s does not log %s:\n%s", args[0], pattern, p.stderr)
+	}
+	ts.Setenv(args[1], pattern.FindStringSubmatch(p.stderr.String())[1])
 }
 
 func start(ts *testscript.TestScript, _ bool, args []string) {

@@ -41,6 +41,7 @@ loses nothing that anyone has heard.`,
 			cfg.TapeMemory, cfg.MaxFrame = int64(o.tapeMemory), int(o.maxFrame)
 			cfg.Keep = journal.Keep(o.keep)
 			cfg.Reactor = server.ReactorKind(o.reactor)
+			cfg.SSH = o.ssh != ""
 			if o.check {
 				return checkAll(cmd.Flags(), cfg, o, cmd.OutOrStdout(), cmd.ErrOrStderr())
 			}
@@ -51,6 +52,8 @@ loses nothing that anyone has heard.`,
 	f := cmd.Flags()
 	f.StringVar(&o.listen, "listen", o.listen, "address and port to listen on; 0.0.0.0:2000 for the whole network")
 	f.StringVar(&o.admin, "admin", "", "address and port for /metrics (Prometheus) and /debug/pprof/, such as 127.0.0.1:2001; empty: nowhere")
+	f.StringVar(&o.ssh, "ssh", "", "address and port for SSH, such as :2022: any ssh can join, with nothing to install; empty: nowhere")
+	f.BoolVar(&cfg.SSHKeysOnly, "ssh-keys-only", false, "let nobody in over SSH without a key")
 	dataFlag(f, &cfg.Data)
 	f.BoolVar(&cfg.Memory, "memory", false, "keep everything in memory, and nothing when the server ends")
 	f.StringVar(&o.durability, "durability", string(cfg.Durability), `"full": synced to the disk before anyone hears it; "normal": faster, a power cut may take the newest`)
@@ -81,10 +84,10 @@ loses nothing that anyone has heard.`,
 }
 
 type serveOptions struct {
-	listen, admin, durability, reactor, logFormat string
-	tapeMemory, maxFrame                          size
-	check                                         bool
-	keep                                          keep
+	listen, admin, ssh, durability, reactor, logFormat string
+	tapeMemory, maxFrame                               size
+	check                                              bool
+	keep                                               keep
 }
 
 // runServe serves until a signal comes or ctx ends.
@@ -109,6 +112,18 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 			return exit(exitUnusable, errors.Join(err, ln.Close(), s.Close()))
 		}
 		defer admin.Close()
+	}
+	if o.ssh != "" {
+		overSSH, err := listenSSH(o.ssh)
+		if err != nil {
+			return exit(exitUnusable, errors.Join(err, ln.Close(), s.Close()))
+		}
+		go func() {
+			if err := s.ServeSSH(overSSH); err != nil {
+				cfg.Log.Error("nobody can join over SSH any more", "err", err)
+			}
+		}()
+		cfg.Log.Info("SSH is at "+overSSH.Addr().String(), "host key", s.SSHFingerprint())
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -139,6 +154,14 @@ func serveAdmin(address string, h http.Handler, log *slog.Logger) (*http.Server,
 	go admin.Serve(ln)
 	log.Info("metrics are at http://" + ln.Addr().String() + "/metrics")
 	return admin, nil
+}
+
+func listenSSH(address string) (net.Listener, error) {
+	ln, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, listenError("--ssh", address, err)
+	}
+	return ln, nil
 }
 
 func checkServe(cfg server.Config, o serveOptions) error {

@@ -18,7 +18,7 @@ import (
 const law = `
 	7  cmd/ramai bench tools/cast internal/reactor/echo internal/web/page/browser
 	6  server
-	5  internal/web internal/metrics
+	5  internal/web internal/sshdoor internal/metrics
 	4  internal/session internal/web/page
 	4  internal/rehearse internal/lines internal/tui
 	3  client internal/room

@@ -52,7 +52,7 @@ func (r *Rates) Take(now time.Time, by string, addr netip.Addr, cost int) time.D
 		shares = append(shares, of(r.senders, by, r.limit, r.burst, now))
 	}
 	if !addr.IsLoopback() {
-		shares = append(shares, of(r.networks, network(addr), r.limit, r.burst, now))
+		shares = append(shares, of(r.networks, Network(addr), r.limit, r.burst, now))
 	}
 	return take(now, cost, shares...)
 }
@@ -64,7 +64,7 @@ func (r *Rates) TakeRoom(now time.Time, addr netip.Addr) time.Duration {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return take(now, 1, of(r.makers, network(addr), rate.Limit(r.rooms)/60, r.rooms, now))
+	return take(now, 1, of(r.makers, Network(addr), rate.Limit(r.rooms)/60, r.rooms, now))
 }
 
 // take takes from all shares or from none.
@@ -94,8 +94,8 @@ func of[K comparable](shares map[K]*bucket, key K, limit rate.Limit, burst int, 
 	return b
 }
 
-// network is what has one share: an IPv4 address, or the /64 of an IPv6 address.
-func network(addr netip.Addr) netip.Prefix {
+// Network is what has one share: an IPv4 address, or the /64 of an IPv6 address.
+func Network(addr netip.Addr) netip.Prefix {
 	addr = addr.Unmap()
 	bits := 32
 	if addr.Is6() {

@@ -84,10 +84,11 @@ const (
 	V1                 // WebSocket with the subprotocol ramai.v1
 	Events             // an HTTP answer of server-sent events
 	Lines              // an HTTP answer of lines of JSON
+	SSH                // as V1, for a client of our own over SSH
 )
 
 // String names the door for people.
-func (d Door) String() string { return [...]string{"plain", "v1", "events", "lines"}[d] }
+func (d Door) String() string { return [...]string{"plain", "v1", "events", "lines", "ssh"}[d] }
 
 // protocol is one way of talking with a client.
 type protocol interface {
@@ -214,7 +215,7 @@ func New(env *Env, conn reactor.Conn, client Client) *Session {
 	switch client.Door {
 	case Plain:
 		s.protocol = plain{websocket{s}}
-	case V1:
+	case V1, SSH:
 		s.protocol = v1{websocket{s}}
 	default:
 		s.protocol = stream{s}

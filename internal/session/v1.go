@@ -12,6 +12,9 @@ import (
 // ReadCost is what a read of the past, or of who is here, takes of the rates.
 const ReadCost = 2
 
+// SearchCost is what a search takes: as much as two reads.
+const SearchCost = 2 * ReadCost
+
 const (
 	typingEvery = 3 * time.Second // more is not heard
 	gateStands  = 5 * time.Second // see gate

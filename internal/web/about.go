@@ -44,6 +44,9 @@ func (w *web) about(out http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(&b, "rooms   %d a connection\n", l.Rooms)
 	fmt.Fprintf(&b, "\nWebSocket  / and /r/ROOM, any client; or with the subprotocol %s\n", wire.Protocol)
 	fmt.Fprintf(&b, "HTTP       /api/v1/rooms/ROOM/messages, /api/v1/rooms/ROOM/stream, /api/v1/search\n")
+	if w.SSH != "" {
+		fmt.Fprintf(&b, "SSH        %s\n", w.SSH)
+	}
 	fmt.Fprintf(&b, "health     /healthz, /readyz\n")
 	text(out, http.StatusOK, b.String())
 }

@@ -5,12 +5,10 @@ import (
 	"net/http"
 	"strconv"
 
+	"ramai/internal/session"
 	"ramai/internal/store/search"
 	"ramai/wire"
 )
-
-// searchCost is what a search takes of the rates: as much as two reads of the past.
-const searchCost = 4
 
 // search answers GET /api/v1/search?q=&room=&before=&limit=.
 func (w *web) search(out http.ResponseWriter, r *http.Request) {
@@ -23,7 +21,7 @@ func (w *web) search(out http.ResponseWriter, r *http.Request) {
 }
 
 func (w *web) find(r *http.Request) (*wire.Found, *wire.Error) {
-	if wait := w.Env.Rates.Take(w.Env.Now(), sender(r), addrOf(r).Addr(), searchCost); wait > 0 {
+	if wait := w.Env.Rates.Take(w.Env.Now(), sender(r), addrOf(r).Addr(), session.SearchCost); wait > 0 {
 		return nil, tooFast(wait)
 	}
 	values := r.URL.Query()

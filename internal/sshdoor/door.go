@@ -1,0 +1,142 @@
+// Package sshdoor is the chat over SSH: who comes with any SSH client has the screen of the terminal client, or talks line
+// by line, with nothing to install.
+//
+// Nobody gets a shell, a file, a port or an agent. A visit is a client like any other, over a connection in memory: it has
+// the limits, the numbers and the rules of ramai.v1. A public key that is proved is a sender of its own, the same each
+// time, and the names that it speaks under are its own; who has none is a guest.
+package sshdoor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"charm.land/ssh"
+	"charm.land/wish/v2"
+	gossh "golang.org/x/crypto/ssh"
+
+	"ramai/internal/session"
+	"ramai/internal/store/search"
+	"ramai/wire"
+)
+
+// Config is what the door needs of a server. Env, Serve, Crowded and Search have to be set.
+type Config struct {
+	Env *session.Env // as sessions have it
+
+	// Serve makes a connection a session. early was read from it before. It returns at once.
+	Serve func(nc net.Conn, early []byte, client session.Client)
+	// Crowded tells whether there is no room for another session.
+	Crowded func() bool
+	// Search looks for words.
+	Search func(context.Context, search.Query) (*wire.Found, *wire.Error)
+
+	Folder   string        // of the host key, and of what keys are remembered for; made if it is not there. Empty: nothing is kept
+	KeysOnly bool          // nobody comes in without a key
+	Stall    time.Duration // how long a living client may take nothing before its connection is closed
+}
+
+// Bounds of the door.
+const (
+	handshakeTakes = 15 * time.Second // from the connection to its being authenticated
+	maxConns       = 1000             // connections, whoever they are
+	maxFromNetwork = 16               // connections from one address (IPv6: /64); not for loopback
+	maxChannels    = 8                // visits on one connection
+	maxEnv         = 16               // variables that a client may set
+	maxPayload     = 4 << 10          // bytes of a request, which is a command at most
+)
+
+// Door serves SSH.
+type Door struct {
+	cfg    Config
+	keys   *keys
+	server *ssh.Server
+	ctx    context.Context
+	stop   context.CancelCauseFunc
+
+	visits sync.WaitGroup
+
+	mu    sync.Mutex
+	conns map[netip.Prefix]int // guarded by mu: open connections by network
+	all   int                  // guarded by mu: their sum
+	ended bool                 // guarded by mu: no more visits
+}
+
+var errStopped = errors.New("the server stops; come back in a moment")
+
+// New reads the host key, or makes one.
+func New(cfg Config) (*Door, error) {
+	keys, err := openKeys(cfg.Folder, cfg.Env.Random)
+	if err != nil {
+		return nil, err
+	}
+	d := &Door{cfg: cfg, keys: keys, conns: make(map[netip.Prefix]int)}
+	d.ctx, d.stop = context.WithCancelCause(context.Background())
+	d.server, err = wish.NewServer(
+		keys.host,
+		wish.WithVersion("ramai"),
+		wish.WithPublicKeyAuth(func(ssh.Context, ssh.PublicKey) bool { return true }), // whose it is, says the end of the handshake
+	)
+	if err != nil {
+		return nil, fmt.Errorf("the host key of SSH: %w", err)
+	}
+	if !cfg.KeysOnly { // asked by clients after their keys; "none" would be asked before, and no key would ever be seen
+		d.server.KeyboardInteractiveHandler = func(ssh.Context, gossh.KeyboardInteractiveChallenge) bool { return true }
+	}
+	d.server.HandshakeTimeout = handshakeTakes
+	d.server.ConnCallback = d.admit
+	d.server.ChannelHandlers = map[string]ssh.ChannelHandler{"session": d.channel} // and no forwarding
+	d.server.Handler = d.visit
+	return d, nil
+}
+
+// Fingerprint is that of the host key, as ssh shows it.
+func (d *Door) Fingerprint() string {
+	return gossh.FingerprintSHA256(d.server.HostSigners[0].PublicKey())
+}
+
+// Serve serves ln until Close.
+func (d *Door) Serve(ln net.Listener) error {
+	err := d.server.Serve(ln)
+	if errors.Is(err, ssh.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("accepting connections of SSH: %w", err)
+}
+
+// Close ends all visits, and returns when they have ended.
+func (d *Door) Close() {
+	d.mu.Lock()
+	d.ended = true
+	d.mu.Unlock()
+	d.stop(errStopped)
+	left := make(chan struct{})
+	go func() {
+		defer close(left)
+		d.visits.Wait()
+	}()
+	select {
+	case <-left:
+	case <-time.After(leaving): // who reads nothing hears no goodbye
+	}
+	d.server.Close()
+	<-left
+}
+
+// leaving is how long the screens may take to be cleared when the door is closed.
+const leaving = time.Second
+
+// enter begins a visit, unless the door is closed. The visit ends with d.visits.Done.
+func (d *Door) enter() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.ended {
+		return false
+	}
+	d.visits.Add(1)
+	return true
+}

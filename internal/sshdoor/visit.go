@@ -1,0 +1,278 @@
+package sshdoor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"charm.land/ssh"
+	"github.com/gobwas/ws"
+	"github.com/spf13/pflag"
+
+	"ramai/client"
+	"ramai/internal/exitcode"
+	"ramai/internal/lines"
+	"ramai/internal/names"
+	"ramai/internal/session"
+	"ramai/internal/store/search"
+	"ramai/internal/tui"
+	"ramai/wire"
+)
+
+// visit is what happens on a channel, from its shell or command on.
+func (d *Door) visit(s ssh.Session) {
+	if !d.enter() {
+		fmt.Fprintln(s.Stderr(), errStopped)
+		s.Exit(exitcode.NoServer)
+		return
+	}
+	defer d.visits.Done()
+	ctx, cancel := context.WithCancelCause(s.Context())
+	defer cancel(nil)
+	defer context.AfterFunc(d.ctx, func() { cancel(context.Cause(d.ctx)) })()
+
+	v, err := d.receive(s)
+	if err == nil {
+		err = v.talk(ctx)
+	}
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil && err.Error() != "" {
+		fmt.Fprintln(s.Stderr(), client.Printable(err.Error()))
+	}
+	s.Exit(exitcode.Of(err, exitcode.NoServer))
+}
+
+// visitor is who is on a channel, and what for.
+type visitor struct {
+	door    *Door
+	session ssh.Session
+	out     io.Writer // to the client, with a bound on its patience
+	addr    netip.AddrPort
+	secret  string // the session of the chat
+	keyed   bool   // that is a key's
+	wish    string // the name wished for; empty: none
+	env     []string
+
+	room       string
+	last       int // -1: what the screen, or the lines, begin with
+	asJSON     bool
+	onTerminal bool
+	size       tui.Size // at first
+	sizes      chan tui.Size
+}
+
+// receive makes out who comes, and what is wanted.
+func (d *Door) receive(s ssh.Session) (*visitor, error) {
+	v := &visitor{door: d, session: s, addr: addrOf(s.RemoteAddr()), room: wire.Lobby, last: -1}
+	v.out = patient{s, d.cfg.Stall, func() { s.Close() }}
+	command := s.Command()
+	if len(command) == 0 && s.RawCommand() != "" { // a quote without its end
+		return nil, exitcode.With(exitcode.Usage, errors.New(usage))
+	}
+	if err := v.read(command); err != nil {
+		return nil, exitcode.With(exitcode.Usage, err)
+	}
+	var err error
+	if key := s.PublicKey(); key != nil { // that the handshake was completed with
+		v.secret, v.keyed = d.keys.session(key), true
+	} else if v.secret, err = wire.NewSession(d.cfg.Env.Random); err != nil {
+		return nil, err
+	}
+	if name, err := names.Parse(s.User()); err == nil {
+		v.wish = name
+	}
+	pty, changes, terminal := s.Pty()
+	for _, variable := range s.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); slices.Contains(allowed, name) {
+			v.env = append(v.env, variable)
+		}
+	}
+	v.env = append(v.env, "TERM="+pty.Term)
+	v.size = sized(pty.Window)
+	if terminal {
+		v.sizes = make(chan tui.Size, 1)
+		go v.resize(changes)
+	}
+	v.onTerminal = terminal && !v.asJSON
+	if v.onTerminal && pty.Term == "dumb" {
+		return nil, exitcode.With(exitcode.Usage, errors.New("this terminal cannot show a screen: ssh -T talks line by line"))
+	}
+	return v, nil
+}
+
+// allowed are the variables that a screen looks at.
+var allowed = []string{"COLORTERM", "NO_COLOR", "TERM_PROGRAM", "LANG", "LC_ALL", "LC_CTYPE", "TZ"}
+
+// read reads the command: [ROOM] [--last N] [--json].
+func (v *visitor) read(command []string) error {
+	f := pflag.NewFlagSet("ssh", pflag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	f.IntVar(&v.last, "last", v.last, "")
+	f.BoolVar(&v.asJSON, "json", false, "")
+	err := f.Parse(command)
+	switch {
+	case errors.Is(err, pflag.ErrHelp) || err == nil && f.NArg() > 1:
+		return errors.New(usage)
+	case err != nil:
+		return fmt.Errorf("%w; %s", err, usage)
+	case v.last < -1 || v.last > wire.MaxLast:
+		return fmt.Errorf("--last is 0 to %d, not %d", wire.MaxLast, v.last)
+	case f.NArg() == 1:
+		v.room = f.Arg(0)
+	}
+	if err := wire.CheckRoom(v.room); err != nil {
+		return fmt.Errorf("%q is no room: %s", v.room, err.Reason)
+	}
+	return nil
+}
+
+const usage = "usage: ssh HOST, ssh -t HOST ROOM, or line by line ssh -T HOST [ROOM] [--last N] [--json]"
+
+// talk connects, and talks until it is over.
+func (v *visitor) talk(ctx context.Context) error {
+	last := max(v.last, 0)
+	if v.onTerminal && v.last < 0 {
+		last = wire.DefaultJoin
+	}
+	server := &url.URL{Scheme: "http", Host: "localhost"}
+	c, err := client.Dial(ctx, client.Config{
+		URL: server.JoinPath("r", v.room).String(), Session: v.secret, Name: v.wish, Last: last, DialContext: v.connect, Random: v.door.cfg.Env.Random,
+	})
+	if refused := (*client.RefusedError)(nil); errors.As(err, &refused) {
+		return exitcode.With(exitcode.Refused, err)
+	}
+	if err != nil {
+		return exitcode.With(exitcode.NoServer, err)
+	}
+	defer c.Close()
+	if !v.onTerminal {
+		return lines.Run(ctx, lines.Config{Client: c, Room: v.room, Last: last, JSON: v.asJSON, In: v.session, Out: v.out, Notes: v.session.Stderr()})
+	}
+	return v.show(ctx, c, server, last)
+}
+
+// show talks on a screen.
+func (v *visitor) show(ctx context.Context, c *client.Client, server *url.URL, last int) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	config := tui.Config{
+		Client: c, Find: v.find, Server: server, Room: v.room, AnyRoom: len(v.session.Command()) == 0, Last: last, Theme: tui.Auto, Bell: true,
+		In: ending{v.session, func() { cancel(errLeft) }}, Out: v.out, Environ: v.env, Width: v.size.Width, Height: v.size.Height, Sizes: v.sizes, Zone: v.zone(), Now: v.door.cfg.Env.Now,
+	}
+	if v.keyed {
+		config.Memory = v.door.keys.memory(v.secret)
+	}
+	left, err := tui.Run(ctx, config)
+	if v.keyed {
+		if err := v.door.keys.remember(v.secret, left.Memory); err != nil {
+			v.door.cfg.Env.Log.Warn("what a screen was like cannot be remembered", "err", err)
+		}
+	}
+	for _, text := range left.Unsaved {
+		fmt.Fprintf(v.session.Stderr(), "not confirmed: %s\n", lines.Shortened(text))
+	}
+	switch {
+	case errors.As(err, new(*client.RefusedError)):
+		return exitcode.With(exitcode.Refused, err)
+	case err != nil:
+		return exitcode.With(exitcode.Unconfirmed, err)
+	case len(left.Unsaved) > 0:
+		return exitcode.With(exitcode.Unconfirmed, nil)
+	}
+	return nil
+}
+
+// errLeft ends a screen whose client has closed its channel, though not its connection.
+var errLeft = exitcode.With(exitcode.Unconfirmed, nil)
+
+// ending says when its Reader has come to its end.
+type ending struct {
+	io.Reader
+	ended func()
+}
+
+func (e ending) Read(b []byte) (int, error) {
+	n, err := e.Reader.Read(b)
+	if err != nil {
+		e.ended()
+	}
+	return n, err
+}
+
+// resize passes on the newest size, until the channel ends. It never waits: the channel would, and with it the connection.
+func (v *visitor) resize(changes <-chan ssh.Window) {
+	for w := range changes {
+		select {
+		case <-v.sizes:
+		default:
+		}
+		v.sizes <- sized(w)
+	}
+}
+
+// sized is a window as large as a screen can be.
+func sized(w ssh.Window) tui.Size {
+	if w.Width <= 0 || w.Height <= 0 { // unknown
+		return tui.Size{Width: 80, Height: 24}
+	}
+	return tui.Size{Width: min(w.Width, 500), Height: min(w.Height, 200)}
+}
+
+// zone is where the visitor's clock is, if the client says so.
+func (v *visitor) zone() *time.Location {
+	for _, variable := range v.env {
+		if name, ok := strings.CutPrefix(variable, "TZ="); ok {
+			if zone, err := time.LoadLocation(name); err == nil && name != "" {
+				return zone
+			}
+		}
+	}
+	return time.Local
+}
+
+// find searches as the page does, and costs as much.
+func (v *visitor) find(ctx context.Context, s client.Search) (*client.Found, error) {
+	env := v.door.cfg.Env
+	if wait := env.Rates.Take(env.Now(), wire.By(v.secret), v.addr.Addr(), session.SearchCost); wait > 0 {
+		return nil, errors.New("too fast; wait, then try again")
+	}
+	found, err := v.door.cfg.Search(ctx, search.Query{Words: s.Words, Room: s.Room, Before: s.Before, Limit: s.Limit})
+	if err != nil {
+		return nil, errors.New(err.Reason)
+	}
+	return &client.Found{Found: *found}, nil
+}
+
+// connect is client.Config.DialContext: the other end of the connection becomes a session of this server.
+func (v *visitor) connect(ctx context.Context, _, _ string) (net.Conn, error) {
+	if v.door.cfg.Crowded() {
+		return nil, errors.New("the server has as many connections as it can, or stops; come back in a while")
+	}
+	ours, theirs := net.Pipe()
+	go v.accept(theirs)
+	return ours, nil
+}
+
+// accept does the server's part of the handshake (RFC 6455, section 4.2).
+func (v *visitor) accept(nc net.Conn) {
+	nc.SetDeadline(time.Now().Add(handshakeTakes))
+	upgrader := ws.Upgrader{Protocol: func(p []byte) bool { return string(p) == wire.Protocol }}
+	if _, err := upgrader.Upgrade(nc); err != nil {
+		nc.Close()
+		return
+	}
+	nc.SetDeadline(time.Time{})
+	if env := v.door.cfg.Env; !env.Quiet {
+		env.Log.Info("New connection from "+v.addr.String(), "room", v.room, "door", session.SSH)
+	}
+	v.door.cfg.Serve(nc, nil, session.Client{Addr: v.addr, Session: v.secret, Keyed: v.keyed, Door: session.SSH})
+}

@@ -1,0 +1,27 @@
+package server
+
+import (
+	"net"
+	"path/filepath"
+
+	"ramai/internal/sshdoor"
+)
+
+// sshFolder is where the keys of SSH are kept, in the data folder.
+const sshFolder = "ssh"
+
+func (s *Server) openSSH() (*sshdoor.Door, error) {
+	folder := ""
+	if !s.cfg.Memory {
+		folder = filepath.Join(s.cfg.Data, sshFolder)
+	}
+	return sshdoor.New(sshdoor.Config{
+		Env: s.env, Serve: s.serve, Crowded: s.crowded, Search: s.index.Search, Folder: folder, KeysOnly: s.cfg.SSHKeysOnly, Stall: s.cfg.Stall,
+	})
+}
+
+// ServeSSH serves SSH on ln until Close, if Config.SSH says that there is a door for it. It closes ln.
+func (s *Server) ServeSSH(ln net.Listener) error { return s.ssh.Serve(ln) }
+
+// SSHFingerprint is that of the host key, as ssh shows it.
+func (s *Server) SSHFingerprint() string { return s.ssh.Fingerprint() }

@@ -1,0 +1,486 @@
+package server_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"ramai/server"
+	"ramai/wire"
+)
+
+// overSSH is a server with a door for SSH.
+type overSSH struct {
+	*serving
+	t       *testing.T
+	address string
+	host    string // fingerprint of the key
+}
+
+func serveSSH(t *testing.T, change func(*server.Config)) *overSSH {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &overSSH{t: t, address: ln.Addr().String()}
+	served := make(chan error, 1)
+	o.serving = serve(t, func(c *server.Config) {
+		c.SSH = true
+		if change != nil {
+			change(c)
+		}
+	}, func(s *server.Server) {
+		o.host = s.SSHFingerprint()
+		go func() { served <- s.ServeSSH(ln) }()
+	})
+	t.Cleanup(func() { // after the server's
+		o.stop()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
+	return o
+}
+
+func newKey(t *testing.T) ssh.Signer {
+	t.Helper()
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := ssh.NewSignerFromKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signer
+}
+
+// asGuest answers what a client without a key is asked, which is nothing.
+var asGuest = ssh.KeyboardInteractive(func(string, string, []string, []bool) ([]string, error) { return nil, nil })
+
+func (o *overSSH) dial(user string, auth ...ssh.AuthMethod) (*ssh.Client, error) {
+	return ssh.Dial("tcp", o.address, &ssh.ClientConfig{
+		User: user, Auth: auth, Timeout: 20 * time.Second,
+		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
+			if got := ssh.FingerprintSHA256(key); got != o.host {
+				return fmt.Errorf("the host key is %s, and was told to be %s", got, o.host)
+			}
+			return nil
+		},
+	})
+}
+
+func (o *overSSH) enter(user string, auth ...ssh.AuthMethod) *ssh.Client {
+	o.t.Helper()
+	c, err := o.dial(user, auth...)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	o.t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// command runs a command with some input, and returns what it wrote and its exit status.
+func command(t *testing.T, c *ssh.Client, line, input string) (stdout, stderr string, status int) {
+	t.Helper()
+	s, err := c.NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var out, notes bytes.Buffer
+	s.Stdin, s.Stdout, s.Stderr = strings.NewReader(input), &out, &notes
+	if err = s.Run(line); err != nil {
+		exit := (*ssh.ExitError)(nil)
+		if !errors.As(err, &exit) {
+			t.Fatalf("%q: %v", line, err)
+		}
+		status = exit.ExitStatus()
+	}
+	return out.String(), notes.String(), status
+}
+
+// saidIn are the messages of some output in JSON.
+func saidIn(t *testing.T, out string) (all []wire.Message) {
+	t.Helper()
+	for line := range strings.Lines(out) {
+		var m struct {
+			Type string
+			wire.Message
+		}
+		if err := json.Unmarshal([]byte(line), &m); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		if m.Type == "message" {
+			all = append(all, m.Message)
+		}
+	}
+	return all
+}
+
+// The same rooms, the same numbers, and a name that is a key's.
+func TestSSHLineByLine(t *testing.T) {
+	o := serveSSH(t, nil)
+	plain := dial(t, o.url+"/r/den")
+	plain.expect(wire.Welcome)
+	key := newKey(t)
+	anna := o.enter("anna", ssh.PublicKeys(key))
+	out, notes, status := command(t, anna, "den", "hello\nworld\n")
+	if want := wire.Welcome + "\nFrom server: anna: hello\nFrom server: anna: world\n"; out != want || status != 0 {
+		t.Errorf("%q, status %d; want %q", out, status, want)
+	}
+	if notes != "your name is anna\n" {
+		t.Errorf("on stderr: %q", notes)
+	}
+	plain.expect("anna: hello", "anna: world")
+	plain.say("hi")
+	plain.expect("hi")
+
+	// The same key is the same sender, from another connection too, and another key is another.
+	again := o.enter("Anna Blue", ssh.PublicKeys(key))
+	out, _, _ = command(t, again, "den --json --last 10", "once more\n")
+	said := saidIn(t, out)
+	if len(said) != 4 || said[0].By != said[1].By || said[0].By != said[3].By || said[0].By == said[2].By || said[3].From != "Anna Blue" {
+		t.Errorf("heard %+v", said)
+	}
+	other := o.enter("anna", ssh.PublicKeys(newKey(t)))
+	out, notes, status = command(t, other, "den --json", "me too\n")
+	if said := saidIn(t, out); status != 0 || len(said) != 1 || said[0].From != "" || !strings.Contains(notes+out, "belongs to a key of SSH") {
+		t.Errorf("another key, with the name of the first: %d %s%s", status, out, notes)
+	}
+
+	// Its name is taken at every door, and the first to speak under it gets it back.
+	for _, name := range []string{"anna", "ANNA", "Anna Blue"} {
+		v1 := dial(t, o.url, wire.Protocol)
+		v1.say(`{"type":"name","name":"` + name + `"}`)
+		if got := v1.until(`"name_taken"`); !strings.Contains(got, "ramai name release") {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	if out, _, _ := command(t, anna, "den --json", "mine\n"); saidIn(t, out)[0].From != "anna" {
+		t.Errorf("the owner is called otherwise: %s", out)
+	}
+}
+
+// borrowed is a public key without its private one.
+type borrowed struct{ ssh.Signer }
+
+func (b borrowed) Sign(random io.Reader, data []byte) (*ssh.Signature, error) {
+	signature, err := b.Signer.Sign(random, data)
+	if err == nil {
+		signature.Blob[5] ^= 1
+	}
+	return signature, err
+}
+
+// Nobody comes in with a signature that is not the key's, not even as somebody else.
+func TestSSHBorrowedKey(t *testing.T) {
+	o := serveSSH(t, nil)
+	if c, err := o.dial("x", ssh.PublicKeys(borrowed{newKey(t)}, newKey(t)), asGuest); err == nil {
+		c.Close()
+		t.Error("somebody came in")
+	}
+}
+
+func TestSSHGuests(t *testing.T) {
+	o := serveSSH(t, nil)
+	if out, _, status := command(t, o.enter("gast", asGuest), "", "hi\n"); status != 0 || !strings.Contains(out, "gast: hi") {
+		t.Errorf("a guest: %d %q", status, out)
+	}
+	v1 := dial(t, o.url, wire.Protocol)
+	closed := serveSSH(t, func(c *server.Config) { c.SSHKeysOnly = true })
+	if c, err := closed.dial("x", asGuest); err == nil {
+		c.Close()
+		t.Error("a guest came in, and only keys are to")
+	}
+	closed.enter("x", ssh.PublicKeys(newKey(t)))
+	v1.until("welcome")
+}
+
+// There is the chat, and nothing else.
+func TestSSHHasNothingElse(t *testing.T) {
+	o := serveSSH(t, nil)
+	c := o.enter("x", asGuest)
+	if nc, err := c.Dial("tcp", strings.TrimPrefix(o.url, "ws://")); err == nil {
+		nc.Close()
+		t.Error("a port is forwarded")
+	}
+	if ln, err := c.Listen("tcp", "127.0.0.1:0"); err == nil {
+		ln.Close()
+		t.Error("a port is forwarded back")
+	}
+	s, err := c.NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, payload := range map[string]string{"auth-agent-req@openssh.com": "", "x11-req": "", "subsystem": ssh4("sftp")} {
+		if ok, err := s.SendRequest(name, true, []byte(payload)); ok || err != nil {
+			t.Errorf("%s: %v, %v", name, ok, err)
+		}
+	}
+	set := 0
+	for i := range 1000 {
+		if s.Setenv(fmt.Sprint("V", i), strings.Repeat("x", i)) == nil {
+			set++
+		}
+	}
+	if set > 16 {
+		t.Errorf("%d variables could be set", set)
+	}
+	if ok, _ := s.SendRequest("exec", true, []byte(ssh4(strings.Repeat("x", 1<<16)))); ok {
+		t.Error("a command of 64 KiB was taken")
+	}
+	s.Close()
+	for _, line := range []string{"sh -c true", "../x", "den --nothing", "den --last 501", "a b", "--help", strings.Repeat("x", 1000), "'"} {
+		if out, notes, status := command(t, c, line, "hi\n"); status != 2 || out != "" || notes == "" {
+			t.Errorf("%.20q: %d %q %q", line, status, out, notes)
+		}
+	}
+	var open []*ssh.Session
+	for len(open) < 20 {
+		s, err := c.NewSession()
+		if err != nil {
+			break
+		}
+		defer s.Close()
+		open = append(open, s)
+	}
+	if len(open) < 4 || len(open) > 8 {
+		t.Errorf("%d channels at once", len(open))
+	}
+}
+
+func ssh4(s string) string { return string(ssh.Marshal(struct{ S string }{s})) }
+
+// terminal is a visit on a screen.
+type terminal struct {
+	*ssh.Session
+	t     *testing.T
+	stdin io.WriteCloser
+
+	mu   sync.Mutex
+	text []byte // guarded by mu: all that was written to it
+}
+
+func (o *overSSH) terminal(c *ssh.Client, line string, width, height int) *terminal {
+	o.t.Helper()
+	s, err := c.NewSession()
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	o.t.Cleanup(func() { s.Close() })
+	term := &terminal{Session: s, t: o.t}
+	if err := s.RequestPty("xterm-256color", height, width, nil); err != nil {
+		o.t.Fatal(err)
+	}
+	if term.stdin, err = s.StdinPipe(); err != nil {
+		o.t.Fatal(err)
+	}
+	s.Stdout = term
+	if line == "" {
+		err = s.Shell()
+	} else {
+		err = s.Start(line)
+	}
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return term
+}
+
+func (term *terminal) Write(b []byte) (int, error) {
+	term.mu.Lock()
+	defer term.mu.Unlock()
+	term.text = append(term.text, b...)
+	return len(b), nil
+}
+
+// shows waits for some text.
+func (term *terminal) shows(want string) {
+	term.t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		term.mu.Lock()
+		text := string(term.text)
+		term.mu.Unlock()
+		if strings.Contains(text, want) {
+			return
+		}
+		if time.Now().After(end) {
+			term.t.Fatalf("%q is not shown:\n%q", want, text)
+		}
+	}
+}
+
+func (term *terminal) types(keys string) {
+	term.t.Helper()
+	if _, err := io.WriteString(term.stdin, keys); err != nil {
+		term.t.Fatal(err)
+	}
+}
+
+// Who comes back with a key finds what was begun, and a window can be of any size.
+func TestSSHScreen(t *testing.T) {
+	var folder string
+	o := serveSSH(t, func(c *server.Config) { folder = filepath.Join(c.Data, "ssh", "screens") })
+	remembered := func(draft string) { // a visit ends a moment after its channel
+		t.Helper()
+		for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+			files, _ := filepath.Glob(filepath.Join(folder, "*.json"))
+			if len(files) == 1 {
+				if b, _ := os.ReadFile(files[0]); strings.Contains(string(b), draft) {
+					return
+				}
+			}
+			if time.Now().After(end) {
+				t.Fatalf("%q is not remembered in %v", draft, files)
+			}
+		}
+	}
+	c := o.enter("anna", ssh.PublicKeys(newKey(t)))
+	plain := dial(t, o.url+"/r/den")
+	plain.expect(wire.Welcome)
+	first := o.terminal(c, "den", 80, 24)
+	first.shows("den")
+	first.types("hello\r")
+	plain.expect("anna: hello")
+	first.types("half a thou")
+	first.shows("half a thou")
+	for _, size := range [][2]int{{0, 0}, {10000, 10000}, {1, 1}, {20, 6}, {80, 24}} {
+		if err := first.WindowChange(size[1], size[0]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	plain.say("still there?")
+	first.shows("still there?")
+	plain.expect("still there?")
+	first.Close()
+	for _, size := range [][2]int{{0, 0}, {10000, 10000}} {
+		remembered("half a thou")
+		again := o.terminal(c, "den", size[0], size[1])
+		again.shows("half a thou")
+		again.types("\x03\x04") // away with it, and leave
+		if err := again.Wait(); err != nil {
+			t.Errorf("%v: %v", size, err)
+		}
+		again = o.terminal(c, "den", 80, 24)
+		again.shows("say something")
+		again.types("half a thou")
+		again.shows("half a thou")
+		again.Close()
+	}
+}
+
+// A client of SSH that reads nothing loses nothing, and nobody waits for it.
+func TestSSHFrozen(t *testing.T) {
+	const many = 5000
+	o := serveSSH(t, nil)
+	s, err := o.enter("x", asGuest).NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	input, _ := s.StdinPipe()
+	output, err := s.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Start("den --json"); err != nil {
+		t.Fatal(err)
+	}
+	frozen := json.NewDecoder(output)
+	var f struct {
+		Type string
+		N    uint64
+	}
+	for f.Type != "joined" {
+		if err := frozen.Decode(&f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	plain := dial(t, o.url+"/r/den")
+	plain.expect(wire.Welcome)
+	text := strings.Repeat("x", 1000)
+	for range many {
+		plain.say(text)
+		plain.expect(text)
+	}
+	for next := uint64(1); next <= many; {
+		if err := frozen.Decode(&f); err != nil {
+			t.Fatal(err)
+		}
+		if f.Type == "message" {
+			if f.N != next {
+				t.Fatalf("number %d follows %d", f.N, next-1)
+			}
+			next++
+		}
+	}
+	input.Close()
+	if err := s.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A stop ends visits, and says why.
+func TestSSHStop(t *testing.T) {
+	o := serveSSH(t, nil)
+	c := o.enter("anna", ssh.PublicKeys(newKey(t)))
+	screen := o.terminal(c, "", 80, 24)
+	screen.shows("lobby")
+	s, err := c.NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var notes bytes.Buffer
+	s.Stderr = &notes
+	input, err := s.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer input.Close()
+	output, err := s.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Start("den"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := output.Read(make([]byte, 100)); err != nil { // the welcome
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	defer cancel()
+	o.stop()
+	ended := make(chan error, 2)
+	go func() { ended <- screen.Wait() }()
+	go func() { ended <- s.Wait() }()
+	for range 2 {
+		select {
+		case err := <-ended:
+			if err == nil {
+				t.Error("a visit ended as if it had been left")
+			}
+		case <-ctx.Done():
+			t.Fatal("a visit goes on")
+		}
+	}
+	screen.shows("\x1b[?1049l") // the terminal is as it was
+	if !strings.Contains(notes.String(), "the server stops") {
+		t.Errorf("line by line: %q", notes.String())
+	}
+}
