@@ -74,10 +74,12 @@ func (s *Server) decided(ctx context.Context, e journal.Event) (*journal.Outcome
 	}
 }
 
-// onThisMachine lets only those in who come over loopback.
+// onThisMachine lets only those in who come over loopback, and not through a proxy there.
 func onThisMachine(next http.HandlerFunc) http.HandlerFunc {
 	return func(out http.ResponseWriter, r *http.Request) {
-		if from, err := netip.ParseAddrPort(r.RemoteAddr); err != nil || !from.Addr().Unmap().IsLoopback() {
+		from, err := netip.ParseAddrPort(r.RemoteAddr)
+		passed := r.Header["X-Forwarded-For"] != nil || r.Header["Forwarded"] != nil || r.Header["Via"] != nil
+		if err != nil || passed || !from.Addr().Unmap().IsLoopback() {
 			http.Error(out, "this is only for who comes over loopback: from this machine, or through ssh -L", http.StatusForbidden)
 			return
 		}
@@ -88,7 +90,7 @@ func onThisMachine(next http.HandlerFunc) http.HandlerFunc {
 // sources are what the metrics look at.
 func (s *Server) sources() metrics.Sources {
 	return metrics.Sources{
-		Hub: s.hub, Now: s.cfg.Now, Connections: s.connections, Queued: s.orderer.Queued, Files: s.files, Free: s.store.Free,
+		Hub: s.hub, Now: s.cfg.Now, Connections: s.connections, MaxConns: s.cfg.MaxConns, Queued: s.orderer.Queued, Files: s.files, Free: s.store.Free,
 	}
 }
 

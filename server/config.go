@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"path/filepath"
 	"runtime"
 	"time"
 
@@ -86,12 +87,25 @@ func Defaults() Config {
 	}
 }
 
-// spareDescriptors are those that no connection takes: files, and who is told that there is no room.
-const spareDescriptors = 256
+// Descriptors that no connection takes: files, and who is told that there is no room. With fewer than that for
+// connections there is no point.
+const (
+	spareDescriptors = 256
+	leastConns       = 128
+)
 
-// count makes MaxConns what there are descriptors for, if it was left open.
-func (c *Config) count() error {
-	can := max(descriptors()-spareDescriptors, 64)
+// complete makes Data absolute, as SQLite needs it, and MaxConns what there are descriptors for, if it was left open.
+func (c *Config) complete() error {
+	if !c.Memory {
+		var err error
+		if c.Data, err = filepath.Abs(c.Data); err != nil {
+			return fmt.Errorf("find the data folder %s: %w", c.Data, err)
+		}
+	}
+	can := descriptors() - spareDescriptors
+	if can < leastConns {
+		return fmt.Errorf("this process may have only %d descriptors, and needs %d; raise the limit (ulimit -n, LimitNOFILE=)", can+spareDescriptors, leastConns+spareDescriptors)
+	}
 	if c.MaxConns > can {
 		return fmt.Errorf("%d connections take more descriptors than this process may have: it can serve %d; raise the limit (ulimit -n, LimitNOFILE=), or lower --max-connections", c.MaxConns, can)
 	}
@@ -103,7 +117,7 @@ func (c *Config) count() error {
 
 // Check says what a server made from c would find, a sentence a line, or why it could not be made. It changes nothing.
 func (c *Config) Check() ([]string, error) {
-	if err := c.count(); err != nil {
+	if err := c.complete(); err != nil {
 		return nil, err
 	}
 	if c.Reactor == Epoll && runtime.GOOS != "linux" {

@@ -13,7 +13,7 @@ import (
 // Handler serves everything that this server answers, see [web.New].
 func (s *Server) Handler() http.Handler {
 	return web.New(web.Config{
-		Env: s.env, Index: s.index, Serve: s.serve, Crowded: s.crowded, Ready: s.ready,
+		Env: s.env, Index: s.index, Serve: s.serve, TakePlace: s.takePlace, GivePlace: s.givePlace, Ready: s.ready,
 		Hosts: s.cfg.Hosts, AllowOrigins: s.cfg.AllowOrigins, TrustProxies: s.cfg.TrustProxies, Quiet: s.cfg.Quiet,
 		Refused: s.metrics.Refused, SSH: s.fingerprint(),
 	})
@@ -27,10 +27,22 @@ func (s *Server) fingerprint() string {
 	return s.ssh.Fingerprint()
 }
 
-func (s *Server) crowded() bool {
+// takePlace takes a place for a session to come, if there is one.
+func (s *Server) takePlace() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.stopped || len(s.sessions) >= s.cfg.MaxConns
+	if s.stopped || len(s.sessions)+s.coming >= s.cfg.MaxConns {
+		return false
+	}
+	s.coming++
+	return true
+}
+
+// givePlace gives back a place that came to nothing.
+func (s *Server) givePlace() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.coming--
 }
 
 // ready says why nothing can be said now, or nil.

@@ -62,6 +62,7 @@ type Server struct {
 
 	mu       sync.Mutex
 	sessions map[*session.Session]struct{} // guarded by mu
+	coming   int                           // guarded by mu: places that are taken for sessions to come
 	emptied  chan struct{}                 // guarded by mu: closed when the last session has ended; nil: nobody waits
 	stopped  bool                          // guarded by mu: no more sessions
 
@@ -71,7 +72,7 @@ type Server struct {
 
 // New opens the data and starts what orders and stores. The server has to be closed, by Serve or by Close.
 func New(cfg Config) (*Server, error) {
-	if err := cfg.count(); err != nil {
+	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
 	encryption, names, err := cfg.encryption()
@@ -281,9 +282,9 @@ func (s *Server) connState(c net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		s.mu.Lock()
-		sessions := len(s.sessions)
+		taken := len(s.sessions) + s.coming
 		s.mu.Unlock()
-		if int(s.open.Add(1))+sessions > s.cfg.MaxConns+64 { // up to there they are told why
+		if int(s.open.Add(1))+taken > s.cfg.MaxConns+64 { // up to there they are told why
 			c.Close()
 		}
 	case http.StateClosed, http.StateHijacked:
@@ -383,7 +384,7 @@ func tcpOf(nc net.Conn) *net.TCPConn {
 	return tcp
 }
 
-// serve makes a connection a session. early was read from it before.
+// serve makes a connection a session, whose place was taken. early was read from it before.
 func (s *Server) serve(nc net.Conn, early []byte, client session.Client) {
 	if tcp := tcpOf(nc); tcp != nil { // an idle peer that is gone is found by the kernel
 		tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 10 * time.Second, Count: 3})
@@ -393,6 +394,7 @@ func (s *Server) serve(nc net.Conn, early []byte, client session.Client) {
 		s.arrived.Add(1)
 		s.mu.Lock()
 		defer s.mu.Unlock()
+		s.coming--
 		s.sessions[c] = struct{}{}
 		if s.stopped {
 			c.Force(s.retry())

@@ -3,6 +3,7 @@ package server_test
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -606,5 +609,60 @@ func (p *peer) until(want string) string {
 		if got := p.hear(); strings.Contains(got, want) {
 			return got
 		}
+	}
+}
+
+// However many come at once, there are no more sessions than there may be, and the others are told.
+func TestCrowdedAtOnce(t *testing.T) {
+	const most, come = 20, 80
+	s := serve(t, func(c *server.Config) { c.MaxConns = most })
+	var in, told, other atomic.Int32
+	var coming sync.WaitGroup
+	for range come {
+		coming.Go(func() {
+			c, r, err := websocket.Dial(t.Context(), s.url+"?name="+rand.Text()[:8], nil)
+			switch {
+			case err == nil:
+				in.Add(1)
+				defer c.CloseNow()
+				c.Read(t.Context())
+				<-t.Context().Done()
+			case r != nil && r.StatusCode == http.StatusServiceUnavailable:
+				told.Add(1)
+			default:
+				other.Add(1)
+			}
+		})
+	}
+	t.Cleanup(coming.Wait) // when their context has ended
+	for end := time.Now().Add(20 * time.Second); in.Load()+told.Load()+other.Load() < come; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			break
+		}
+	}
+	if in.Load() != most || told.Load() != come-most {
+		t.Errorf("%d are in, %d were told, %d got something else", in.Load(), told.Load(), other.Load())
+	}
+}
+
+// A folder may be named as seen from here.
+func TestRelativeFolder(t *testing.T) {
+	t.Chdir(t.TempDir())
+	s := serve(t, func(c *server.Config) { c.Data = "data" })
+	plain := dial(t, s.url)
+	plain.expect(wire.Welcome)
+	plain.say("needle")
+	plain.expect("needle")
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		_, body := call(t, http.MethodGet, "http"+strings.TrimPrefix(s.url, "ws")+"/api/v1/search?q=needle", "")
+		if strings.Contains(string(body), `"n":1`) {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("it is not found: %s", body)
+		}
+	}
+	if files, err := os.ReadDir("."); err != nil || len(files) != 1 {
+		t.Errorf("here there are %v, %v", files, err)
 	}
 }

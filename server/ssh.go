@@ -16,7 +16,7 @@ func (s *Server) openSSH() (*sshdoor.Door, error) {
 		folder = filepath.Join(s.cfg.Data, sshFolder)
 	}
 	return sshdoor.New(sshdoor.Config{
-		Env: s.env, Serve: s.serve, Crowded: s.crowded, Search: s.index.Search, Folder: folder, KeysOnly: s.cfg.SSHKeysOnly, Stall: s.cfg.Stall,
+		Env: s.env, Serve: s.serve, TakePlace: s.takePlace, GivePlace: s.givePlace, Search: s.index.Search, Folder: folder, KeysOnly: s.cfg.SSHKeysOnly, Stall: s.cfg.Stall,
 	})
 }
 

@@ -22,7 +22,8 @@ import (
 )
 
 func dataFlag(f *pflag.FlagSet, data *string) {
-	f.StringVar(data, "data", dataFolder(), "folder of the data")
+	*data = dataFolder()
+	f.Var((*path)(data), "data", "folder of the data")
 }
 
 // newBackup returns the command that copies the data of a server that may be running.
@@ -38,10 +39,12 @@ began is in it, as of one moment. It is checked before it gets its name. Keep it
 Exit codes: 0 ok, 2 usage, 5 the data cannot be copied.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, stop := untilSignal(cmd.Context())
+			defer stop()
 			begun := time.Now()
-			s, err := sqlite.Backup(data, args[0], force)
+			s, err := sqlite.Backup(ctx, data, args[0], force)
 			if err != nil {
-				return exit(exitUnusable, err)
+				return unusable(ctx, err)
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, in %v\n", args[0], describe(s), time.Since(begun).Round(time.Millisecond))
 			return err
@@ -50,6 +53,14 @@ Exit codes: 0 ok, 2 usage, 5 the data cannot be copied.`,
 	dataFlag(cmd.Flags(), &data)
 	cmd.Flags().BoolVar(&force, "force", false, "replace FILE if there is one")
 	return cmd
+}
+
+// unusable makes an exit code of what went wrong with files, unless a signal ended it.
+func unusable(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return exit(exitUnusable, err)
 }
 
 func describe(s *sqlite.Summary) string {
@@ -66,14 +77,25 @@ func newRestore() *cobra.Command {
 		Long: `Make the data of a server that does not run from a backup. The log is another one then: who has heard what was said after
 the backup is told that this is another history, and hears the newest of it.
 
-A folder that has data is left alone. With --force its database stays there under another name.
+A folder that has data is left alone. With --force its database stays there under another name. Root does it as the user
+whom the folder belongs to.
 
 Exit codes: 0 ok, 2 usage, 5 the backup or the folder cannot be used.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, was, err := sqlite.Restore(data, args[0], force, rand.Reader, time.Now())
+			ctx, stop := untilSignal(cmd.Context())
+			defer stop()
+			from, err := sqlite.OpenCopy(args[0])
 			if err != nil {
 				return exit(exitUnusable, err)
+			}
+			defer from.Close()
+			if err := asOwner(data); err != nil {
+				return exit(exitUnusable, err)
+			}
+			s, was, err := sqlite.Restore(ctx, data, from, force, rand.Reader, time.Now())
+			if err != nil {
+				return unusable(ctx, err)
 			}
 			if was != "" {
 				fmt.Fprintf(cmd.ErrOrStderr(), "what was there is now %s\n", was)
@@ -186,6 +208,9 @@ Exit codes: 0 ok, 2 usage, 5 the file or the folder cannot be used.`,
 				}
 				defer f.Close()
 				in = f
+			}
+			if err := asOwner(data); err != nil {
+				return exit(exitUnusable, err)
 			}
 			return runImport(data, room, args[0], in, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},

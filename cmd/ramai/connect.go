@@ -30,7 +30,7 @@ type target struct {
 // flags adds the flags that every command of a client has.
 func (t *target) flags(f *pflag.FlagSet) {
 	f.StringVar(&t.server, "server", "http://127.0.0.1:2000", "the server: http://, https://, ws:// or wss://")
-	f.StringVar(&t.ca, "ca", "", "file of certificates (PEM) to believe, beside the system's, that sign the server's")
+	f.Var((*path)(&t.ca), "ca", "file of certificates (PEM) to believe, beside the system's, that sign the server's")
 	f.BoolVar(&t.insecure, "insecure", false, "believe any certificate, and so whoever is in between")
 }
 

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -76,14 +77,34 @@ func hostname(s string) (string, error) {
 	return name, nil
 }
 
+// domain reads a name that a certificate can be got for.
+func domain(s string) (string, error) {
+	name, err := hostname(s)
+	if err != nil {
+		return "", err
+	}
+	if _, err := netip.ParseAddr(name); err == nil || !strings.Contains(name, ".") {
+		return "", fmt.Errorf("no certificate can be got for %q; it takes a name that all the world knows, like chat.example.org", s)
+	}
+	return name, nil
+}
+
 // origin reads an origin, and writes it as browsers do (RFC 6454, section 6.2).
 func origin(s string) (string, error) {
 	wrong := fmt.Errorf("%q is no origin; it is to be like https://example.org or http://example.org:8080, each origin by itself", s)
 	u, err := url.Parse(strings.ToLower(s))
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || u.Scheme == "" || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
 		return "", wrong
 	}
+	if u.Scheme != "http" && u.Scheme != "https" { // of an app or an extension: it says who it is in its own way
+		return strings.TrimSuffix(s, "/"), nil
+	}
 	host, port := u.Hostname(), u.Port()
+	if n, err := strconv.ParseUint(port, 10, 16); port != "" && (err != nil || n == 0) {
+		return "", wrong
+	} else if port != "" {
+		port = strconv.FormatUint(n, 10)
+	}
 	if addr, err := netip.ParseAddr(host); err == nil && addr.Zone() == "" {
 		host = addr.String()
 	} else if host, err = hostname(host); err != nil {

@@ -34,6 +34,13 @@ func TestLists(t *testing.T) {
 		{"origin", "http://example.org:443", "[http://example.org:443]"},
 		{"origin", "http://[::1]:8080", "[http://[::1]:8080]"},
 		{"origin", "http://[0:0::1]", "[http://[::1]]"},
+		{"origin", "https://example.org:0443", "[https://example.org]"},
+		{"origin", "https://example.org:99999", ""},
+		{"origin", "https://example.org:0", ""},
+		{"origin", "capacitor://localhost", "[capacitor://localhost]"},
+		{"domain", "Chat.example.org", "[chat.example.org]"},
+		{"domain", "192.0.2.1", ""},
+		{"domain", "localhost", ""},
 		{"origin", "https://example.org/chat", ""},
 		{"origin", "https://user@example.org", ""},
 		{"origin", "https://example.org?x", ""},
@@ -50,6 +57,8 @@ func TestLists(t *testing.T) {
 			got, err = read(network, c.in)
 		case "host":
 			got, err = read(hostname, c.in)
+		case "domain":
+			got, err = read(domain, c.in)
 		case "origin":
 			got, err = read(origin, c.in)
 		}

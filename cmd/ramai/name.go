@@ -60,6 +60,9 @@ Exit codes: 0 ok, 2 usage, 3 cannot connect, 4 refused, 5 the data folder cannot
 
 // release changes the data of a server that does not run.
 func release(data, name string, notes io.Writer) error {
+	if err := asOwner(data); err != nil {
+		return exit(exitUnusable, err)
+	}
 	s, err := sqlite.Open(data, sqlite.Options{Random: rand.Reader, Log: newLog("text", notes)})
 	if errors.Is(err, sqlite.ErrInUse) {
 		err = fmt.Errorf("%w; or ask that server, with --admin and the address that it has for that", err)

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/net/netutil"
 
 	"ramai/internal/journal"
 	"ramai/server"
@@ -70,9 +71,9 @@ loses nothing that anyone has heard.`,
 	f.StringVar(&o.reactor, "reactor", string(cfg.Reactor), `how bytes are moved: "epoll" (Linux), "portable" (two goroutines a connection), or "auto": the better one`)
 	f.Var(&o.tapeMemory, "tape-memory", "memory for recent messages, in bytes or as 64MiB; older ones are read from disk")
 	f.Var(list[string]{&cfg.Hosts, "name", hostname}, "host", "name this server is reached by, so that its pages may connect (repeatable)")
-	f.StringVar(&cfg.TLS.Cert, "tls-cert", "", "certificate for TLS, a PEM file; read again when it has changed")
-	f.StringVar(&cfg.TLS.Key, "tls-key", "", "its key, a PEM file")
-	f.Var(list[string]{&cfg.TLS.Domains, "domain", hostname}, "acme", "domain to get a certificate for, from an ACME server; this server must be reachable there on port 443 (repeatable)")
+	f.Var((*path)(&cfg.TLS.Cert), "tls-cert", "certificate for TLS, a PEM file; read again when it has changed")
+	f.Var((*path)(&cfg.TLS.Key), "tls-key", "its key, a PEM file")
+	f.Var(list[string]{&cfg.TLS.Domains, "domain", domain}, "acme", "domain to get a certificate for, from an ACME server; this server must be reachable there on port 443 (repeatable)")
 	f.StringVar(&cfg.TLS.Directory, "acme-directory", "", "address of the ACME server's directory (default Let's Encrypt)")
 	f.StringVar(&cfg.TLS.Email, "acme-email", "", "address that the ACME server may write to")
 	f.Var(list[netip.Prefix]{&cfg.TrustProxies, "network", network}, "trust-proxy", "address or network (CIDR) of a proxy whose X-Forwarded-For is believed (repeatable)")
@@ -97,6 +98,9 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 	}
 	cfg.Log = newLog(o.logFormat, stderr)
 	cfg.Version = version()
+	if uid, _, err := ownerBesidesRoot(cfg.Data); !cfg.Memory && err == nil && uid != 0 {
+		cfg.Log.Warn("the data folder belongs to somebody else, who cannot open what root makes there; run the server as that user", "folder", cfg.Data, "user", uid)
+	}
 	ln, err := net.Listen("tcp", o.listen)
 	if err != nil {
 		return exit(exitUnusable, listenError("--listen", o.listen, err))
@@ -141,6 +145,9 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 	return nil
 }
 
+// adminConns is how many connections the operator can have: the descriptors are for the chat.
+const adminConns = 32
+
 // serveAdmin serves what is for the operator, on a port of its own.
 func serveAdmin(address string, h http.Handler, log *slog.Logger) (*http.Server, error) {
 	ln, err := net.Listen("tcp", address)
@@ -150,8 +157,11 @@ func serveAdmin(address string, h http.Handler, log *slog.Logger) (*http.Server,
 	if addr := ln.Addr().(*net.TCPAddr); !addr.IP.IsLoopback() {
 		log.Info("whoever reaches the port of --admin can read the metrics, and nobody but who is on this machine the profiles", "address", addr)
 	}
-	admin := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
-	go admin.Serve(ln)
+	admin := &http.Server{
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	go admin.Serve(netutil.LimitListener(ln, adminConns))
 	log.Info("metrics are at http://" + ln.Addr().String() + "/metrics")
 	return admin, nil
 }
@@ -172,8 +182,10 @@ func checkServe(cfg server.Config, o serveOptions) error {
 		return fmt.Errorf("--durability is %q or %q, not %q", server.Full, server.Normal, cfg.Durability)
 	case cfg.Reactor != server.Auto && cfg.Reactor != server.Epoll && cfg.Reactor != server.Portable:
 		return fmt.Errorf("--reactor is %q, %q or %q, not %q", server.Auto, server.Epoll, server.Portable, cfg.Reactor)
-	case !(cfg.Rate >= 0 && cfg.Rate <= 1e9): // NaN is neither
-		return fmt.Errorf("--rate is a number of events a second, or 0 for no limit, not %g", cfg.Rate)
+	case cfg.Rate != 0 && !(cfg.Rate >= 0.001 && cfg.Rate <= 1e9): // NaN is neither
+		return fmt.Errorf("--rate is a number of events a second, 0.001 to 1e9, or 0 for no limit, not %g", cfg.Rate)
+	case cfg.Burst > 1e6:
+		return fmt.Errorf("--burst is at most 1000000, not %d", cfg.Burst)
 	case cfg.Data == "" && !cfg.Memory:
 		return errors.New("--data needs a folder; without it the data is in " + dataFolder())
 	case cfg.MaxFrame < 1<<10 || cfg.MaxFrame > server.MostFrame:
@@ -300,6 +312,28 @@ func (k *keep) Set(s string) error {
 
 // Type implements pflag.Value.
 func (k *keep) Type() string { return "keep" }
+
+// path is a file or a folder as a flag. Where no shell has seen it, ~/ still is the home of the user.
+type path string
+
+// String implements pflag.Value.
+func (p *path) String() string { return string(*p) }
+
+// Set implements pflag.Value.
+func (p *path) Set(s string) error {
+	if rest, ok := strings.CutPrefix(s, "~/"); ok {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return fmt.Errorf("%q: %w; write the whole path", s, err)
+		}
+		s = filepath.Join(home, rest)
+	}
+	*p = path(s)
+	return nil
+}
+
+// Type implements pflag.Value.
+func (p *path) Type() string { return "path" }
 
 // size is a number of bytes as a flag: 1048576, 1024KiB, 1MiB.
 type size int64

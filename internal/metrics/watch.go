@@ -14,6 +14,7 @@ type Sources struct {
 	Hub         *room.Hub
 	Now         func() time.Time
 	Connections func() map[string]int   // by door
+	MaxConns    int                     // how many there may be
 	Queued      func() int              // events that wait for the journal
 	Files       func() map[string]int64 // bytes, by what is in them
 	Free        func() (uint64, error)  // bytes left for the data
@@ -35,6 +36,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 
 var (
 	connections = desc("connections", "Connections that are open, by door.", "door")
+	connLimit   = desc("connections_limit", "Connections that there may be at once.")
 	rooms       = desc("rooms_open", "Rooms that somebody is in.")
 	behind      = desc("fanout_lag_messages", "How many messages each member of a room has not been sent yet, at this moment.")
 	frozen      = desc("peers_frozen", "Members that are behind, and have taken nothing for 10 seconds or more, as far as was looked.")
@@ -49,7 +51,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (w *watcher) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{connections, rooms, behind, frozen, tapes, tapeLimit, refills, refilling, queued, files, free} {
+	for _, d := range []*prometheus.Desc{connections, connLimit, rooms, behind, frozen, tapes, tapeLimit, refills, refilling, queued, files, free} {
 		to <- d
 	}
 }
@@ -62,6 +64,7 @@ func (w *watcher) Collect(to chan<- prometheus.Metric) {
 	for door, n := range w.Connections() {
 		gauge(connections, float64(n), door)
 	}
+	gauge(connLimit, float64(w.MaxConns))
 	stats := w.Hub.Stats()
 	gauge(rooms, float64(stats.Rooms))
 	gauge(tapes, float64(stats.Tapes))

@@ -24,14 +24,15 @@ import (
 	"ramai/wire"
 )
 
-// Config is what the door needs of a server. Env, Serve, Crowded and Search have to be set.
+// Config is what the door needs of a server. Env, TakePlace, GivePlace, Serve and Search have to be set.
 type Config struct {
 	Env *session.Env // as sessions have it
 
+	// TakePlace takes a place for a session, if there is one. It is used up by Serve, or given back by GivePlace.
+	TakePlace func() bool
+	GivePlace func()
 	// Serve makes a connection a session. early was read from it before. It returns at once.
 	Serve func(nc net.Conn, early []byte, client session.Client)
-	// Crowded tells whether there is no room for another session.
-	Crowded func() bool
 	// Search looks for words.
 	Search func(context.Context, search.Query) (*wire.Found, *wire.Error)
 

@@ -59,7 +59,7 @@ func (w *web) visit(out http.ResponseWriter, r *http.Request, room string) {
 		return
 	}
 	scheme := "http"
-	if r.TLS != nil || r.URL.Scheme == "https" {
+	if secure(r) {
 		scheme = "https"
 	}
 	origin := (&url.URL{Scheme: scheme, Host: r.Host}).String()

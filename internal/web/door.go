@@ -34,23 +34,28 @@ func (w *web) door(out http.ResponseWriter, r *http.Request, room string) {
 			return
 		}
 	}
-	if err := w.crowded(); err != nil {
+	if err := w.takePlace(); err != nil {
 		w.fail(out, err)
 		return
 	}
 	client, err := w.client(r, room)
 	if err != nil {
+		w.GivePlace()
 		w.fail(out, err)
 		return
 	}
 	w.upgrade(out, r, client)
 }
 
-// upgrade does the handshake (RFC 6455, section 4.2) and hands the connection over.
+// upgrade does the handshake (RFC 6455, section 4.2) and hands the connection over, for which a place was taken.
 func (w *web) upgrade(out http.ResponseWriter, r *http.Request, client session.Client) {
 	var nc net.Conn
 	defer func() {
-		if nc == nil && client.Named {
+		if nc != nil {
+			return
+		}
+		w.GivePlace()
+		if client.Named {
 			w.Env.Release(wire.By(client.Session))
 		}
 	}()
@@ -89,8 +94,8 @@ func (w *web) enter(nc net.Conn, early []byte, client session.Client) {
 	w.Serve(nc, early, client)
 }
 
-func (w *web) crowded() *wire.Error {
-	if !w.Crowded() {
+func (w *web) takePlace() *wire.Error {
+	if w.TakePlace() {
 		return nil
 	}
 	return &wire.Error{

@@ -22,7 +22,7 @@ func (w *web) foreign(r *http.Request) *wire.Error {
 		return nil
 	}
 	origin := origins[0]
-	same := origin == "https://"+r.Host || r.TLS == nil && origin == "http://"+r.Host
+	same := origin == "https://"+r.Host || !secure(r) && origin == "http://"+r.Host
 	if len(origins) > 1 || !same && !slices.Contains(w.AllowOrigins, origin) {
 		return &wire.Error{
 			Code:   wire.NotAllowed,

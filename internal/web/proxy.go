@@ -7,26 +7,34 @@ import (
 )
 
 // behindProxies has next see the address of the client, and in URL.Scheme whether it came over TLS, where a trusted proxy
-// passes them on.
+// passes them on. What a client has made up is not seen.
 func (w *web) behindProxies(next http.Handler) http.Handler {
-	if len(w.TrustProxies) == 0 {
-		return next
-	}
 	return http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+		if r.URL.Scheme != "" { // of a request for a whole address (RFC 9112, section 3.2.2)
+			r = withScheme(r, "")
+		}
 		if from, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 			if client := w.origin(from, r.Header.Values("X-Forwarded-For")); client != from {
 				r = r.WithContext(r.Context()) // a copy: the field is the server's
 				r.RemoteAddr = client.String()
 			}
 			if w.trusted(from.Addr()) && r.Header.Get("X-Forwarded-Proto") == "https" {
-				r = r.WithContext(r.Context())
-				u := *r.URL
-				u.Scheme, r.URL = "https", &u
+				r = withScheme(r, "https")
 			}
 		}
 		next.ServeHTTP(out, r)
 	})
 }
+
+func withScheme(r *http.Request, scheme string) *http.Request {
+	r = r.WithContext(r.Context()) // a copy: the address is the server's
+	u := *r.URL
+	u.Scheme, r.URL = scheme, &u
+	return r
+}
+
+// secure tells whether a request came over TLS, to this server or to a proxy that is trusted.
+func secure(r *http.Request) bool { return r.TLS != nil || r.URL.Scheme == "https" }
 
 // origin is where a request comes from that was received from peer. Each proxy appends to X-Forwarded-For whom it has
 // received the request from; so it is read from its end, as far as trusted proxies wrote it. What others may have

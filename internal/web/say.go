@@ -20,9 +20,6 @@ import (
 // anonymous is the one sender of all who name no session: derived from what is none.
 var anonymous = wire.By("")
 
-// maxBody is the most bytes of a JSON body, as of a frame.
-const maxBody = 64 << 10
-
 // say answers POST /api/v1/rooms/ROOM/messages.
 func (w *web) say(out http.ResponseWriter, r *http.Request) {
 	form, ok := w.formOf(r.Header)
@@ -118,7 +115,7 @@ func (w *web) formOf(header http.Header) (form, bool) {
 	case "text/plain":
 		return form{w.Env.Limits.Text + 1, line}, true
 	case "application/json":
-		return form{maxBody, object}, true
+		return form{w.Env.Limits.Frame, object}, true
 	}
 	return form{}, false
 }

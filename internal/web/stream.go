@@ -18,12 +18,18 @@ const lines = "application/x-ndjson"
 func (w *web) stream(out http.ResponseWriter, r *http.Request) {
 	client, err := w.listener(r)
 	if err == nil {
-		err = w.crowded()
+		err = w.takePlace()
 	}
 	if err != nil {
 		w.fail(out, err)
 		return
 	}
+	entered := false
+	defer func() {
+		if !entered {
+			w.GivePlace()
+		}
+	}()
 	kind := "text/event-stream; charset=utf-8"
 	if client.Door == session.Lines {
 		kind = lines
@@ -34,6 +40,7 @@ func (w *web) stream(out http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.ProtoMajor > 1 {
+		entered = true
 		w.share(out, r, client)
 		return
 	}
@@ -53,6 +60,7 @@ func (w *web) stream(out http.ResponseWriter, r *http.Request) {
 		return
 	}
 	nc.SetDeadline(time.Time{})
+	entered = true
 	w.enter(nc, nil, client)
 }
 

@@ -33,10 +33,11 @@ type Config struct {
 	Env   *session.Env // as sessions have it
 	Index *search.Index
 
+	// TakePlace takes a place for a session, if there is one. It is used up by Serve, or given back by GivePlace.
+	TakePlace func() bool
+	GivePlace func()
 	// Serve makes a connection a session. early was read from it before. It returns at once.
 	Serve func(nc net.Conn, early []byte, client session.Client)
-	// Crowded tells whether there is no room for another session.
-	Crowded func() bool
 	// Ready says why nothing can be said now, or nil.
 	Ready func() error
 

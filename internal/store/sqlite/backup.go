@@ -24,9 +24,10 @@ type Summary struct {
 
 // Backup copies the database of a data folder into a new file, at one moment: everything that was acknowledged before it
 // began is there, and batches are there whole or not at all. A server may use the folder meanwhile; its write-ahead log
-// grows for as long as it takes. If a server starts meanwhile, the copy is begun anew. The file appears under its name when it is complete, checked and synced. If there is
-// one of that name already, that is an error, unless over says that it may be replaced.
-func Backup(dir, file string, over bool) (*Summary, error) {
+// grows for as long as it takes. If a server starts meanwhile, the copy is begun anew. The file appears under its name when
+// it is complete, checked and synced. If there is one of that name already, that is an error, unless over says that it may
+// be replaced. When ctx ends nothing is left.
+func Backup(ctx context.Context, dir, file string, over bool) (*Summary, error) {
 	path, err := filepath.Abs(filepath.Join(dir, FileName))
 	if err != nil {
 		return nil, err
@@ -50,16 +51,20 @@ func Backup(dir, file string, over bool) (*Summary, error) {
 	if _, err := os.Lstat(file); err == nil && !over {
 		return nil, fmt.Errorf("%s is there already; give another name, or --force", file)
 	}
-	unfinished, err := freshFile(file)
+	f, err := freshFile(file)
 	if err != nil {
 		return nil, err
 	}
-	defer os.Remove(unfinished) // does nothing once it has its name
-	err = giveWay(filepath.Join(filepath.Dir(path), lockName), serverTakes, func(ctx context.Context) error {
+	unfinished := f.Name()
+	defer discard(unfinished)
+	if err := f.Close(); err != nil {
+		return nil, err
+	}
+	err = giveWay(ctx, filepath.Join(filepath.Dir(path), lockName), serverTakes, func(ctx context.Context) error {
 		if err := os.Truncate(unfinished, 0); err != nil { // of an earlier try
 			return err
 		}
-		source, err := connect(path)
+		source, err := connect(path, "synchronous=OFF") // a sync of the copy cannot be interrupted; publish syncs
 		if err != nil {
 			return err
 		}
@@ -78,21 +83,23 @@ func Backup(dir, file string, over bool) (*Summary, error) {
 // How a backup gives way to a server that starts.
 const (
 	lookForServer = 100 * time.Millisecond
-	serverTakes   = 10 * time.Second // to start
+	announceEvery = time.Second     // while a server starts
+	serverTakes   = 3 * time.Second // without an announcement, and it has started
 	copyTries     = 5
 )
 
 // giveWay calls copy until it was left in peace: a server that starts has to have the database for itself for a moment
-// (see connect), and says so by touching its lock. Then the context of copy ends, and pause later copy is called again.
-func giveWay(lock string, pause time.Duration, copy func(context.Context) error) error {
+// (see connect), and says so by touching its lock for as long as that takes. Then the context of copy ends, and copy is
+// called again when the lock was not touched for pause.
+func giveWay(ctx context.Context, lock string, pause time.Duration, copy func(context.Context) error) error {
 	for range copyTries {
-		before, err := touched(lock)
+		before, err := atRest(ctx, lock, pause)
 		if err != nil {
 			return err
 		}
-		ctx, cancel := context.WithCancel(context.Background())
+		inner, cancel := context.WithCancel(ctx)
 		done := make(chan error, 1)
-		go func() { done <- copy(ctx) }()
+		go func() { done <- copy(inner) }()
 		look := time.NewTicker(lookForServer)
 		for copying := true; copying; {
 			select {
@@ -105,14 +112,35 @@ func giveWay(lock string, pause time.Duration, copy func(context.Context) error)
 			}
 		}
 		look.Stop()
-		interrupted := ctx.Err() != nil
+		interrupted := inner.Err() != nil
 		cancel()
-		if err == nil || !interrupted {
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err == nil || !interrupted:
 			return err
 		}
-		time.Sleep(pause)
 	}
 	return errors.New("a server was started on it again and again; try it when that is over")
+}
+
+// atRest waits until a lock was not touched for pause, and returns when it was touched last.
+func atRest(ctx context.Context, lock string, pause time.Duration) (time.Time, error) {
+	for {
+		at, err := touched(lock)
+		wait := pause - time.Since(at)
+		if err != nil || wait <= 0 {
+			return at, err
+		}
+		select {
+		case <-time.After(min(wait, pause)): // a time to come is that of another clock
+		case <-ctx.Done():
+			return at, context.Cause(ctx)
+		}
+		if again, err := touched(lock); err != nil || again.Equal(at) {
+			return at, err
+		}
+	}
 }
 
 // touched is when a lock was touched last; the zero time: never, for it is not there.
@@ -141,12 +169,29 @@ func sameFolder(a, b string) (bool, error) {
 }
 
 // freshFile makes an empty file beside another, which nobody else may read, for what is to become that other.
-func freshFile(beside string) (string, error) {
-	f, err := os.CreateTemp(filepath.Dir(beside), "."+filepath.Base(beside)+".*")
-	if err != nil {
-		return "", err
+func freshFile(beside string) (*os.File, error) {
+	clearOut(beside)
+	return os.CreateTemp(filepath.Dir(beside), "."+filepath.Base(beside)+".*")
+}
+
+// abandoned is how old a file that freshFile made is when nobody works on it any more.
+const abandoned = 24 * time.Hour
+
+// clearOut removes what earlier runs that were killed have left of their unfinished files.
+func clearOut(beside string) {
+	left, _ := filepath.Glob(filepath.Join(filepath.Dir(beside), "."+filepath.Base(beside)+".*"))
+	for _, path := range left {
+		if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > abandoned {
+			_ = os.Remove(path)
+		}
 	}
-	return f.Name(), f.Close()
+}
+
+// discard removes an unfinished file and SQLite's companions of it. It does nothing to one that has its name.
+func discard(unfinished string) {
+	for _, suffix := range []string{"", "-journal", "-wal", "-shm"} {
+		_ = os.Remove(unfinished + suffix)
+	}
 }
 
 // publish gives a file its name, when all of it is on disk.
@@ -210,14 +255,78 @@ func (s *Summary) fill(c conn) error {
 	return nil
 }
 
-// Restore puts a copy of a backup into a data folder that no server uses, and gives it a new log: what was said after the
-// backup was taken, clients may have heard, and nobody is to take it for what is said next under the same numbers. If the
-// folder has a database, that is an error, unless aside says that it may be renamed. It returns under which name it is
-// now; empty: there was none.
-func Restore(dir, file string, aside bool, random io.Reader, now time.Time) (summary *Summary, was string, err error) {
-	if _, err := os.Stat(file); err != nil {
-		return nil, "", err
+// A Copy is a backup that is to be restored, or a database that was put aside or copied by hand: its file, and the
+// write-ahead log beside it, if there is one.
+type Copy struct {
+	name string
+	file *os.File
+	log  *os.File // nil: there is none
+}
+
+// OpenCopy opens a file that is no server's by now.
+func OpenCopy(file string) (*Copy, error) {
+	if lock := filepath.Join(filepath.Dir(file), lockName); filepath.Base(file) == FileName {
+		if _, err := os.Stat(lock); err == nil {
+			held, err := hold(filepath.Dir(file))
+			if err != nil {
+				return nil, fmt.Errorf("%s cannot be restored from while it is in use (ramai backup makes a copy of it): %w", file, err)
+			}
+			defer held.Unlock()
+		}
 	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	c := &Copy{name: file, file: f}
+	if c.log, err = os.Open(file + "-wal"); err != nil {
+		c.log = nil
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, errors.Join(err, f.Close())
+		}
+	}
+	return c, nil
+}
+
+// Close closes the files.
+func (c *Copy) Close() error {
+	if c.log == nil {
+		return c.file.Close()
+	}
+	return errors.Join(c.file.Close(), c.log.Close())
+}
+
+// into writes the copy to a file, and its log to the log of that.
+func (c *Copy) into(ctx context.Context, to *os.File) error {
+	if _, err := io.Copy(to, interruptible{ctx, c.file}); err != nil || c.log == nil {
+		return err
+	}
+	log, err := os.OpenFile(to.Name()+"-wal", os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(log, interruptible{ctx, c.log})
+	return errors.Join(err, log.Close())
+}
+
+// interruptible reads until ctx ends.
+type interruptible struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (r interruptible) Read(b []byte) (int, error) {
+	if r.ctx.Err() != nil {
+		return 0, context.Cause(r.ctx)
+	}
+	return r.Reader.Read(b)
+}
+
+// Restore puts a copy into a data folder that no server uses, and gives it a new log: what was said after the backup was
+// taken, clients may have heard, and nobody is to take it for what is said next under the same numbers. If the folder has a
+// database, that is an error, unless aside says that it may be renamed. It returns under which name it is now; empty: there
+// was none. When ctx ends everything is as it was.
+func Restore(ctx context.Context, dir string, from *Copy, aside bool, random io.Reader, now time.Time) (summary *Summary, was string, err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, "", err
 	}
@@ -230,23 +339,21 @@ func Restore(dir, file string, aside bool, random io.Reader, now time.Time) (sum
 	}
 	defer lock.Unlock()
 	path := filepath.Join(dir, FileName)
-	there := slices.ContainsFunc(suffixes, func(suffix string) bool { // also a write-ahead log alone: SQLite would take it for the new file's
-		_, err := os.Lstat(path + suffix)
-		return err == nil
-	})
+	there := isThere(path) // also a write-ahead log alone: SQLite would take it for the new file's
 	if there && !aside {
 		return nil, "", fmt.Errorf("%s has a database already, or a part of one; choose an empty folder, or rename that one with --force", dir)
 	}
-	unfinished, err := freshFile(path)
+	f, err := freshFile(path)
 	if err != nil {
 		return nil, "", unusable(dir, err)
 	}
-	defer os.Remove(unfinished)
-	if err := errors.Join(copyFile(unfinished, file), own(unfinished, dir)); err != nil {
+	unfinished := f.Name()
+	defer discard(unfinished)
+	if err := errors.Join(from.into(ctx, f), f.Close()); err != nil {
 		return nil, "", err
 	}
 	if summary, err = examine(unfinished); err != nil {
-		return nil, "", fmt.Errorf("%s is no backup that can be used: %w", file, err)
+		return nil, "", fmt.Errorf("%s is no backup that can be used: %w", from.name, err)
 	}
 	if summary.Log, err = journal.NewLog(random); err != nil {
 		return nil, "", err
@@ -260,8 +367,7 @@ func Restore(dir, file string, aside bool, random io.Reader, now time.Time) (sum
 		return nil, "", fmt.Errorf("give the copy a new log: %w", err)
 	}
 	if there {
-		was = path + ".until-" + now.UTC().Format("20060102T150405Z")
-		if err := putAside(path, was); err != nil {
+		if was, err = putAside(path, now); err != nil {
 			return nil, "", fmt.Errorf("put the old database aside: %w", err)
 		}
 	}
@@ -271,41 +377,59 @@ func Restore(dir, file string, aside bool, random io.Reader, now time.Time) (sum
 // suffixes are those of the files of a database; its own comes last, so that no other is ever beside another's.
 var suffixes = []string{"-wal", "-shm", ""}
 
-// putAside gives a database another name, so that a new one can take its place. Until then it is still there: broken off
-// in between, it is the database as before, for what was in its write-ahead log is brought into the file first, as far as
-// that can be.
-func putAside(from, to string) error {
-	if found, _ := checkFile(from); found {
-		if c, err := connect(from); err == nil {
-			w := writer{conn: c}
-			_ = errors.Join(w.checkpoint(), c.Close()) // it may be damaged: that may be why another takes its place
-		}
-	}
-	for _, suffix := range suffixes {
-		err := fs.ErrInvalid
-		if suffix == "" {
-			err = os.Link(from, to) // some file systems cannot
-		}
-		if err != nil {
-			err = os.Rename(from+suffix, to+suffix)
-		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return syncFolder(filepath.Dir(from))
+// isThere tells whether there is any file of a database.
+func isThere(path string) bool {
+	return slices.ContainsFunc(suffixes, func(suffix string) bool {
+		_, err := os.Lstat(path + suffix)
+		return err == nil
+	})
 }
 
-func copyFile(to, from string) error {
-	in, err := os.Open(from)
+// putAside gives a database another name, which it returns, so that a new one can take its place. Until then it is still
+// there: broken off in between, everything is as before. Only one that is damaged, whose write-ahead log cannot be brought
+// into its file, is renamed with that log.
+func putAside(path string, now time.Time) (was string, err error) {
+	for i := 0; was == "" || isThere(was); i++ {
+		was = path + ".until-" + now.UTC().Format("20060102T150405Z")
+		if i > 0 {
+			was += fmt.Sprintf(".%d", i)
+		}
+	}
+	switch err := quiesce(path); {
+	case errors.Is(err, errUsed):
+		return "", err
+	case err == nil:
+		if err := os.Link(path, was); err == nil || errors.Is(err, fs.ErrExist) {
+			return was, errors.Join(err, syncFolder(filepath.Dir(path)))
+		} // some file systems cannot
+	}
+	for _, suffix := range suffixes {
+		if err := os.Rename(path+suffix, was+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+	}
+	return was, syncFolder(filepath.Dir(path))
+}
+
+// quiesce brings all of a database into its one file. It fails with errUsed if somebody else has it open.
+func quiesce(path string) error {
+	found, err := checkFile(path)
 	if err != nil {
 		return err
 	}
-	defer in.Close()
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_TRUNC, 0)
+	if !found {
+		return fs.ErrNotExist
+	}
+	c, err := connect(path)
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Close())
+	w := writer{conn: c}
+	if err := errors.Join(w.checkpoint(), c.Close()); err != nil {
+		return err
+	}
+	if _, err := os.Lstat(path + "-wal"); err == nil { // the last to close it removes that
+		return errUsed
+	}
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +20,7 @@ func TestLogLeftBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	backup := filepath.Join(t.TempDir(), "backup.db")
-	if _, err := Backup(from, backup, false); err != nil {
+	if _, err := Backup(t.Context(), from, backup, false); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Apply(batch(say("later", "2"), say("later", "3")), 2); err != nil {
@@ -36,10 +37,10 @@ func TestLogLeftBehind(t *testing.T) {
 	if _, err := Open(dir, quiet); err == nil || !strings.Contains(err.Error(), "without its database") {
 		t.Errorf("a new database beside it: %v", err)
 	}
-	if _, _, err := Restore(dir, backup, false, rand.Reader, time.Now()); err == nil || !strings.Contains(err.Error(), "already") {
+	if _, _, err := restore(t, dir, backup, false); err == nil || !strings.Contains(err.Error(), "already") {
 		t.Errorf("a restored database beside it: %v", err)
 	}
-	summary, was, err := Restore(dir, backup, true, rand.Reader, time.Now())
+	summary, was, err := restore(t, dir, backup, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +68,7 @@ func TestBackupAmongTheServersFiles(t *testing.T) {
 		t.Skip(err)
 	}
 	for _, file := range []string{s.path(), s.path() + "-wal", filepath.Join(link, FileName), filepath.Join(dir, "backup.db")} {
-		if _, err := Backup(dir, file, true); err == nil || !strings.Contains(err.Error(), "data folder") {
+		if _, err := Backup(t.Context(), dir, file, true); err == nil || !strings.Contains(err.Error(), "data folder") {
 			t.Errorf("%s: %v", file, err)
 		}
 	}
@@ -89,7 +90,7 @@ func TestBackupGivesWay(t *testing.T) {
 	reading, interrupted := make(chan struct{}), make(chan struct{})
 	tries, done := 0, make(chan error, 1)
 	go func() {
-		done <- giveWay(filepath.Join(dir, lockName), time.Millisecond, func(ctx context.Context) error {
+		done <- giveWay(t.Context(), filepath.Join(dir, lockName), time.Millisecond, func(ctx context.Context) error {
 			if tries++; tries > 1 {
 				return nil
 			}
@@ -116,7 +117,7 @@ func TestBackupGivesWay(t *testing.T) {
 		t.Errorf("%v after %d tries", err, tries)
 	}
 	always := errors.New("the disk is full")
-	if err := giveWay(filepath.Join(dir, lockName), time.Hour, func(context.Context) error { return always }); err != always {
+	if err := giveWay(t.Context(), filepath.Join(dir, lockName), 0, func(context.Context) error { return always }); err != always {
 		t.Errorf("what fails by itself is not tried again: %v", err)
 	}
 }
@@ -137,25 +138,154 @@ func TestCopyIsInterrupted(t *testing.T) {
 	}
 }
 
+// restore is Restore of a file.
+func restore(t *testing.T, dir, file string, aside bool) (*Summary, string, error) {
+	t.Helper()
+	from, err := OpenCopy(file)
+	if err != nil {
+		return nil, "", err
+	}
+	defer from.Close()
+	return Restore(t.Context(), dir, from, aside, rand.Reader, time.Unix(1000, 0))
+}
+
+// stored makes a folder whose server has stopped, after so many messages in a room.
+func stored(t *testing.T, room string, messages int) (dir, log string) {
+	t.Helper()
+	dir = t.TempDir()
+	s := open(t, dir, quiet)
+	for i := range messages {
+		if _, err := s.Apply(batch(say(room, strconv.Itoa(i))), uint64(i)+1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return dir, s.Log()
+}
+
 // Broken off before the new database has its name, a restore leaves the old one where it was.
 func TestRestoreBrokenOff(t *testing.T) {
-	dir := t.TempDir()
+	dir, log := stored(t, "lobby", 1)
+	path := filepath.Join(dir, FileName)
+	was, err := putAside(path, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{path, was} {
+		found, err := examine(path)
+		if err != nil || found.Log != log || found.Messages != 1 {
+			t.Errorf("%s: %+v, %v", path, found, err)
+		}
+	}
+}
+
+// What is put aside stays, however often and however quickly.
+func TestRestoreTwiceInASecond(t *testing.T) {
+	dir, log := stored(t, "precious", 3)
+	other, _ := stored(t, "lobby", 1)
+	_, first, err := restore(t, dir, filepath.Join(other, FileName), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, second, err := restore(t, dir, filepath.Join(other, FileName), true)
+	if err != nil || first == second {
+		t.Fatalf("%s, then %s, %v", first, second, err)
+	}
+	if found, err := examine(first); err != nil || found.Log != log || found.Messages != 3 {
+		t.Errorf("the first database: %+v, %v", found, err)
+	}
+}
+
+// Nothing is put aside that somebody reads: the write-ahead log could not come into the file.
+func TestRestoreWhileSomebodyReads(t *testing.T) {
+	dir, log := stored(t, "lobby", 1)
+	other, _ := stored(t, "lobby", 1)
+	c, err := connect(filepath.Join(dir, FileName), "query_only=1", "journal_mode=WAL")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.exec("BEGIN"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.ints("SELECT position FROM meta"); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := restore(t, dir, filepath.Join(other, FileName), true); !errors.Is(err, errUsed) {
+		t.Errorf("%v", err)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s := open(t, dir, quiet); s.Log() != log || s.Head("lobby").Last != 1 {
+		t.Errorf("afterwards there is the log %s with %v", s.Log(), s.Head("lobby"))
+	}
+}
+
+// A database that was copied with its write-ahead log is restored with it.
+func TestRestoreWithLog(t *testing.T) {
+	dir, copied := t.TempDir(), t.TempDir()
 	s := open(t, dir, quiet)
 	if _, err := s.Apply(batch(say("lobby", "1")), 1); err != nil {
 		t.Fatal(err)
 	}
-	log := s.Log()
-	if err := s.Close(); err != nil {
+	if _, _, err := restore(t, t.TempDir(), s.path(), false); !errors.Is(err, ErrInUse) {
+		t.Errorf("from the folder of a running server: %v", err)
+	}
+	for _, suffix := range []string{"", "-wal"} {
+		b, err := os.ReadFile(s.path() + suffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(copied, FileName+suffix), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	to := t.TempDir()
+	summary, _, err := restore(t, to, filepath.Join(copied, FileName), false)
+	if err != nil || summary.Messages != 1 {
+		t.Fatalf("%+v, %v", summary, err)
+	}
+	files, err := os.ReadDir(to)
+	if err != nil || len(files) != 2 {
+		t.Errorf("in the folder there are %v, %v", files, err)
+	}
+	if r := open(t, to, quiet); r.Head("lobby").Last != 1 {
+		t.Errorf("the lobby ends with %d", r.Head("lobby").Last)
+	}
+}
+
+// What is broken off leaves nothing, and what a killed run has left goes in time.
+func TestNothingIsLeft(t *testing.T) {
+	dir, _ := stored(t, "lobby", 1)
+	to := t.TempDir()
+	old := filepath.Join(to, ".backup.db.123")
+	for _, path := range []string{old, old + "-journal"} {
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, time.Time{}, time.Now().Add(-2*abandoned)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Backup(ctx, dir, filepath.Join(to, "backup.db"), false); !errors.Is(err, context.Canceled) {
+		t.Errorf("a backup that is broken off: %v", err)
+	}
+	from, err := OpenCopy(filepath.Join(dir, FileName))
+	if err != nil {
 		t.Fatal(err)
 	}
-	was := filepath.Join(dir, "was")
-	if err := putAside(s.path(), was); err != nil {
-		t.Fatal(err)
+	defer from.Close()
+	fresh := t.TempDir()
+	if _, _, err := Restore(ctx, fresh, from, false, rand.Reader, time.Now()); !errors.Is(err, context.Canceled) {
+		t.Errorf("a restore that is broken off: %v", err)
 	}
-	for _, path := range []string{s.path(), was} {
-		found, err := examine(path)
-		if err != nil || found.Log != log || found.Messages != 1 {
-			t.Errorf("%s: %+v, %v", path, found, err)
+	for folder, most := range map[string]int{to: 0, fresh: 1} { // the lock
+		if files, err := os.ReadDir(folder); err != nil || len(files) > most {
+			t.Errorf("there are %v, %v", files, err)
 		}
 	}
 }

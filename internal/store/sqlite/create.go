@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 )
 
 // A message's key has its number in the lower bits: 2^40 of them last a room for 3,000 years at ten a second.
@@ -101,7 +100,7 @@ PRAGMA user_version=%d;
 %s
 INSERT INTO meta(one, log, position, at, unsynced) VALUES(1, '%s', 0, 0, 0);
 COMMIT;`, owner, version, schema, log)
-	if err := errors.Join(c.exec(script), c.Close(), own(unfinished, filepath.Dir(path))); err != nil {
+	if err := errors.Join(c.exec(script), c.Close()); err != nil {
 		return err
 	}
 	return os.Rename(unfinished, path)

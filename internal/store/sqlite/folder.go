@@ -82,15 +82,32 @@ func hold(dir string) (*flock.Flock, error) {
 	case !ok:
 		return nil, fmt.Errorf("%s: %w; stop that one first, or choose another folder", dir, ErrInUse)
 	}
-	if err := own(lock.Path(), dir); err != nil {
-		return nil, errors.Join(unusable(dir, err), lock.Unlock())
-	}
 	return lock, nil
 }
 
-// announce tells a backup that is being taken that a server starts, see giveWay.
-func announce(dir string) error {
-	return os.Chtimes(filepath.Join(dir, lockName), time.Time{}, time.Now())
+// announce tells a backup that is being taken, or is about to be, that a server starts, until it is stopped: see giveWay.
+// It is a courtesy: where it does not work, nothing else suffers.
+func announce(dir string) (stop func()) {
+	touch := func() { _ = os.Chtimes(filepath.Join(dir, lockName), time.Time{}, time.Now()) }
+	touch()
+	quit, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		again := time.NewTicker(announceEvery)
+		defer again.Stop()
+		for {
+			select {
+			case <-again.C:
+				touch()
+			case <-quit:
+				return
+			}
+		}
+	}()
+	return func() {
+		close(quit)
+		<-done
+	}
 }
 
 // fill checks what is in a folder that is locked, and makes a database if there is none.

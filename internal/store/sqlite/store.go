@@ -123,10 +123,8 @@ func (s *Store) start() error {
 // a process was killed between write and sync: before anybody reads it, it has to be on disk. Nobody else can be reading
 // meanwhile, so a backup that is being taken has to give way.
 func (s *Store) connect() error {
-	err := announce(s.dir)
-	if err != nil {
-		return err
-	}
+	defer announce(s.dir)()
+	var err error
 	if s.writer, err = openWriter(s.path(), s.opt.Log); err != nil {
 		return err
 	}

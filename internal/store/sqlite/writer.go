@@ -92,6 +92,9 @@ func (w *writer) close() error {
 	return errors.Join(err, w.Close())
 }
 
+// errUsed says that another program reads or writes the database.
+var errUsed = errors.New("another program uses the file; stop it first")
+
 // checkpoint brings all of the write-ahead log into the file, syncs both, and empties the log. The checkpoints that
 // SQLite does by itself after a commit need no such care: when one fails, its log is kept and it is done anew.
 func (w *writer) checkpoint() error {
@@ -104,7 +107,7 @@ func (w *writer) checkpoint() error {
 	case len(row) != 3:
 		return fmt.Errorf("checkpoint the write-ahead log: the answer has %d columns, not 3", len(row))
 	case row[0] != 0:
-		return errors.New("checkpoint the write-ahead log: another program uses the file; stop it first")
+		return fmt.Errorf("checkpoint the write-ahead log: %w", errUsed)
 	case row[1] < 0:
 		return errors.New("there is no write-ahead log; the data folder has to be on a file system that can share memory, such as a local disk")
 	}
