@@ -97,7 +97,7 @@ class App extends Component {
 	/** @param {string} room @param {number} [n] a message of it */
 	#open = (room, n = 0) => {
 		if (!this.props.model.open(room)) {
-			this.setState({ trouble: t.roomsFull(number(this.props.model.client.maxRooms)) });
+			this.setState({ trouble: t.roomsFull(number(this.props.model.client.limits.rooms)) });
 			return;
 		}
 		const address = addressOf(room) + (n ? `#n${n}` : "");
@@ -261,6 +261,7 @@ class App extends Component {
 					this.#open(model.place.name);
 				}}>${icon(ICONS.leave)}</button>`}
 			</li>`)}</ul>
+			${client.via === "http" && model.places.size > 1 && html`<p class="hint">${t.roomsHTTP}</p>`}
 			<form class="line" onSubmit=${(/** @type {any} */ e) => {
 				e.preventDefault();
 				const input = e.target.elements.room;

@@ -234,7 +234,8 @@ export class Model extends Emitter {
 		const first = connect(pathOf(room), { session, name: kept.get("name", ""), unsaid: here.get("unsaid", []) });
 		this.client = first.client;
 		this.place = this.#place(first);
-		for (const name of kept.get("rooms", []).slice(0, 7)) if (name !== room) this.#place(this.client.join(name));
+		const others = kept.get("rooms", []).filter((/** @type {string} */ name) => name !== room);
+		for (const name of others.slice(0, this.client.limits.rooms - 1)) this.#place(this.client.join(name));
 		this.#keepRooms();
 		this.client.on("state", () => this.#stateChanged());
 		this.client.on("name", () => {
@@ -279,7 +280,7 @@ export class Model extends Emitter {
 	}
 
 	get roomsFull() {
-		return this.places.size >= this.client.maxRooms;
+		return this.places.size >= this.client.limits.rooms;
 	}
 
 	/** Looks at a room. False: there are too many. @param {string} name */
@@ -295,6 +296,7 @@ export class Model extends Emitter {
 			this.place = place;
 			place.rule();
 		}
+		place.room.attend();
 		this.changed();
 		return true;
 	}

@@ -12,7 +12,7 @@
 /**
  * @typedef {{room: string, n: number, at: string, by: string, from: string, id: string, text: string}} Message
  * @typedef {{log: string, n: number}} Position
- * @typedef {{messages: Message[], more: boolean, log: string, first: number}} Page
+ * @typedef {{messages: Message[], more: boolean, log: string, first: number, reset?: boolean}} Page
  * @typedef {{by: string, from: string}} Typist
  * @typedef {{room: string, n: number, from: string, by: string, id: string, at: string, snippet: string, marks: number[][]}} Hit
  *
@@ -35,7 +35,8 @@ const HURRY = 4_000; // the same after this device slept or changed its network
 const ANSWER = 30_000; // ms that a request over HTTP may take
 const STREAM_DEAD = 60_000; // ms without anything over HTTP, where the server sends a comment every 25 s
 const SOCKET_AGAIN = 60_000; // ms over HTTP until a socket is tried again
-const HTTP_ROOMS = 4; // streams at once over HTTP; browsers have 6 connections a server
+const VISIT = 2_000; // ms over HTTP between asking after one of the rooms that have no stream, and another
+const VISIT_SELDOM = 300_000; // the longest that becomes where the server is asked too much
 
 const text = new TextEncoder();
 
@@ -147,7 +148,7 @@ export class Room extends Emitter {
 	names = [];
 	/** @type {Typist[]} */
 	typists = [];
-	live = false; // joined on this connection
+	live = false; // joined on this connection, or over HTTP: heard of
 
 	/** @param {Client} client @param {string} name @param {number} last */
 	constructor(client, name, last) {
@@ -173,12 +174,17 @@ export class Room extends Emitter {
 	}
 
 	/**
-	 * A page of the past: before a number, after one, or the newest.
-	 * @param {{before?: number, after?: number, limit?: number}} [ask]
+	 * A page of the past: before a number, after one (or LOG:N), or the newest.
+	 * @param {{before?: number, after?: number|string, limit?: number}} [ask]
 	 * @returns {Promise<Page>}
 	 */
 	history(ask = {}) {
 		return this.client.get(`/api/v1/rooms/${this.name}/messages`, ask);
+	}
+
+	/** Says that somebody looks at this room: over HTTP, where one alone is heard at once, it is this one. */
+	attend() {
+		this.client.attend(this.name);
 	}
 
 	leave() {
@@ -209,8 +215,14 @@ export class Client extends Emitter {
 
 	/** @type {WebSocket|null} */
 	#socket = null;
-	/** @type {Map<string, AbortController>} the streams over HTTP, a room each */
-	#streams = new Map();
+	#connection = 0; // counts them: what was begun on another is of no use
+	#attended = ""; // the room that somebody looks at
+	/** @type {{room: Room, stop: AbortController}|null} over HTTP: what comes of the room that is looked at */
+	#stream = null;
+	/** @type {ReturnType<typeof setTimeout>|undefined} over HTTP: the next visit to another room; undefined: one is under way */
+	#visits;
+	#seldom = VISIT; // ms between two visits
+	#visited = 0; // how many there were
 	#attempt = 0;
 	#cursor = 0; // of the outbox, the first not sent over this connection
 	#held = 0; // nothing is said before this time, as the server asked
@@ -254,11 +266,6 @@ export class Client extends Emitter {
 		return this.outbox.filter((s) => s.state !== "saved").map(({ id, room, text }) => ({ id, room, text }));
 	}
 
-	/** Rooms there may be on a connection. */
-	get maxRooms() {
-		return this.via === "http" ? HTTP_ROOMS : this.limits.rooms;
-	}
-
 	/**
 	 * Hears a room, from now on and over every break.
 	 * @param {string} name @param {{last?: number, after?: Position}} [from]
@@ -274,12 +281,16 @@ export class Client extends Emitter {
 	}
 
 	/** @param {string} name */
+	attend(name) {
+		this.#attended = name;
+		this.#listen();
+	}
+
+	/** @param {string} name */
 	leave(name) {
 		this.rooms.delete(name);
-		const stream = this.#streams.get(name);
-		this.#streams.delete(name);
-		stream?.abort();
 		this.#send({ type: "leave", room: name });
+		this.#listen();
 	}
 
 	/** @param {string} room @param {string} text */
@@ -435,7 +446,8 @@ export class Client extends Emitter {
 	/** @param {Room} room */
 	#enter(room) {
 		if (this.via === "http") {
-			this.#stream(room);
+			this.#listen();
+			if (this.#visits) this.#visit();
 			return;
 		}
 		const from = room.log ? { after: { log: room.log, n: room.n } } : { last: room.last };
@@ -451,14 +463,17 @@ export class Client extends Emitter {
 
 	/** Ends what there is of a connection, without a word. */
 	#end() {
+		this.#connection++;
 		this.#restart = 0;
 		clearTimeout(this.#again);
 		clearTimeout(this.#sayAgain);
 		const socket = this.#socket;
 		this.#socket = null;
 		socket?.close();
-		for (const stream of this.#streams.values()) stream.abort();
-		this.#streams.clear();
+		this.#stream?.stop.abort();
+		this.#stream = null;
+		clearTimeout(this.#visits);
+		this.#visits = undefined;
 		this.#asked = 0;
 		for (const room of this.rooms.values()) {
 			room.live = false;
@@ -492,7 +507,7 @@ export class Client extends Emitter {
 	/** Looks after the connection, once a second. */
 	#look() {
 		const now = Date.now();
-		if (this.#streams.size > 0 && now - this.#heard > STREAM_DEAD) {
+		if (this.#stream && now - this.#heard > STREAM_DEAD) {
 			this.#broken();
 			return;
 		}
@@ -698,44 +713,55 @@ export class Client extends Emitter {
 
 	/** Finds out whether the server can be had over HTTP, and goes on there. */
 	async #overHTTP() {
-		const attempt = this.#attempt;
+		const connection = this.#connection;
 		const room = this.rooms.values().next().value;
 		try {
 			await this.get(`/api/v1/rooms/${room?.name ?? "lobby"}/messages`, { limit: 1 });
 		} catch (error) {
-			if (attempt !== this.#attempt || this.state !== "connecting") return;
+			if (connection !== this.#connection) return;
 			if (error instanceof TypeError) [this.#socketFailed, this.#reached] = [0, false]; // there is no server: that says nothing about sockets
-			this.#broken();
+			this.#broken(error instanceof Refusal && error.retryAfter ? error.retryAfter : undefined);
 			return;
 		}
-		if (attempt !== this.#attempt || this.state !== "connecting") return;
+		if (connection !== this.#connection) return;
 		if (this.how === "auto" && !this.#reached) { // perhaps the server has only just come back: a socket once more
 			[this.#reached, this.#socketFailed] = [true, 1];
 			this.#connect();
 			return;
 		}
 		this.via = "http";
-		this.#start();
 		this.retryAt = 0;
 		this.#become("live");
-		this.#flush();
+		this.#start();
+		this.#visit();
 	}
 
-	/** @param {Room} room */
-	async #stream(room) {
-		const stop = new AbortController();
-		this.#streams.get(room.name)?.abort();
-		if (this.#streams.size >= HTTP_ROOMS) return;
-		this.#streams.set(room.name, stop);
+	// Browsers have six connections to a server, whatever the number of their tabs, and a stream takes one for good. So
+	// there is one, of the room that is looked at; the others are asked what is new there, one after the other.
+
+	/** Hears the room that is looked at, and no other. */
+	#listen() {
+		if (this.via !== "http" || this.state !== "live") return;
+		const room = this.rooms.get(this.#attended) ?? this.rooms.values().next().value;
+		if (this.#stream?.room === room) return;
+		this.#stream?.stop.abort();
+		this.#stream = room ? { room, stop: new AbortController() } : null;
+		if (this.#stream) this.#read(this.#stream);
+	}
+
+	/** @param {{room: Room, stop: AbortController}} stream */
+	async #read(stream) {
+		const { room, stop } = stream;
 		this.#heard = Date.now();
 		const url = new URL(`/api/v1/rooms/${room.name}/stream`, this.base);
 		if (room.log) url.searchParams.set("after", `${room.log}:${room.n}`);
 		else url.searchParams.set("last", String(room.last));
+		let again = 0;
 		try {
 			const response = await fetch(url, {
 				headers: { Authorization: `Bearer ${this.session}`, Accept: "text/event-stream" }, credentials: "omit", signal: stop.signal,
 			});
-			if (!response.ok || !response.body) throw new Error(String(response.status));
+			if (!response.ok || !response.body) throw refusalOf(response, await response.json().catch(() => ({})));
 			let rest = "";
 			const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
 			for (;;) {
@@ -746,10 +772,48 @@ export class Client extends Emitter {
 				rest = events.pop() ?? "";
 				for (const event of events) this.#event(room, event);
 			}
-		} catch {
-			// told below
+		} catch (error) {
+			if (error instanceof Refusal && error.code === "rate_limited") again = error.retryAfter; // no more than that is wrong
 		}
-		if (this.#streams.get(room.name) === stop) this.#broken(this.#restart || undefined);
+		if (this.#stream !== stream) return;
+		if (again) this.#again = setTimeout(() => this.#stream === stream && this.#read(stream), again);
+		else this.#broken(this.#restart || undefined);
+	}
+
+	/** Asks one of the other rooms what is new there, and after a while the next. */
+	async #visit() {
+		clearTimeout(this.#visits);
+		this.#visits = undefined;
+		const connection = this.#connection;
+		const others = () => [...this.rooms.values()].filter((r) => r !== this.#stream?.room);
+		const room = others().find((r) => !r.live) ?? others()[this.#visited++ % others().length];
+		let refused = false;
+		if (room) {
+			const { log, n } = room;
+			try {
+				const past = await room.history(log ? { after: `${log}:${n}`, limit: 500 } : { limit: Math.max(1, room.last) });
+				if (connection === this.#connection && this.rooms.get(room.name) === room && room.log === log) this.#visitor(room, past);
+			} catch {
+				refused = true; // or not reached, which the stream finds out too
+			}
+		}
+		if (connection !== this.#connection) return;
+		this.#seldom = refused ? Math.min(2 * this.#seldom, VISIT_SELDOM) : Math.max(this.#seldom / 2, VISIT);
+		const first = !refused && others().some((r) => !r.live || r.behind > 0);
+		this.#visits = setTimeout(() => this.#visit(), first ? 0 : this.#seldom);
+	}
+
+	/** Takes a page as if it had come by itself. @param {Room} room @param {Page} past what follows its position, or the newest */
+	#visitor(room, { log, first, reset, messages, more }) {
+		const newest = messages.at(-1)?.n ?? Math.max(room.n, first - 1);
+		const anew = reset || !room.log;
+		if (anew || !room.live) this.#hear(room, { type: "joined", log, n: newest, first, count: room.count, reset });
+		for (const m of messages) {
+			if (!anew && m.n > room.n + 1) this.#hear(room, { type: "gap", from: room.n + 1, to: m.n - 1 });
+			this.#hear(room, { type: "message", ...m });
+		}
+		if (first > room.n + 1) this.#hear(room, { type: "gap", from: room.n + 1, to: first - 1 });
+		if (more && !anew) room.head = Math.max(room.head, room.n + 1); // one at least
 	}
 
 	/** @param {Room} room @param {string} event of a stream, as the HTML standard has it */

@@ -149,6 +149,18 @@ type action = chromedp.Action[chromedp.Void]
 func open(t *testing.T, url string, actions ...action) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(chromium, chromedp.WithNewBrowserContext())
+	return attach(t, ctx, cancel, url, actions...)
+}
+
+// another is one more page in the profile of b.
+func (b *tab) another(url string, actions ...action) *tab {
+	b.t.Helper()
+	ctx, cancel := chromedp.NewContext(b.ctx)
+	return attach(b.t, ctx, cancel, url, actions...)
+}
+
+func attach(t *testing.T, ctx context.Context, cancel func(), url string, actions ...action) *tab {
+	t.Helper()
 	b := &tab{t: t, ctx: ctx}
 	if err := chromedp.Listen(ctx, func(event any) {
 		switch e := event.(type) {

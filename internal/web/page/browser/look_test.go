@@ -14,6 +14,7 @@ import (
 // furnish has people talk in a room, so that there is something to look at.
 func (h *house) furnish() {
 	h.t.Helper()
+	people := map[string]*peer{"": h.dial("lobby")}
 	for _, said := range [][2]string{
 		{"anna", "Good morning, everybody! Shall we begin at ten?"},
 		{"Budi Satu", "Ten is fine. I have put the notes at https://example.org/notes/2026-11-25 for those who come later."},
@@ -26,14 +27,14 @@ func (h *house) furnish() {
 		{"Budi Satu", "Everything stays here, in order. 👍🏽 👩‍👩‍👧 🇮🇩"},
 		{"anna", "Then let us begin. Today is about how a room can have ten thousand people in it, none of whom misses a word, and why that is easier than it sounds once the words are on disk before anybody hears them."},
 	} {
-		p := h.dial("lobby")
-		if said[0] != "" {
-			p.CloseNow()
+		p := people[said[0]]
+		if p == nil {
 			p = h.dialName("lobby", said[0])
+			people[said[0]] = p
+			defer p.CloseNow()
 		}
 		p.say(said[1])
-		p.hear(1)
-		p.CloseNow()
+		p.hearText(said[1])
 	}
 }
 

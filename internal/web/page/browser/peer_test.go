@@ -3,6 +3,7 @@ package browser_test
 import (
 	"context"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,6 +42,22 @@ func (p *peer) hear(n int) {
 	for range n {
 		if _, _, err := p.Read(ctx); err != nil {
 			p.t.Fatal(err)
+		}
+	}
+}
+
+// hearText reads messages up to one that has a text in it.
+func (p *peer) hearText(text string) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for {
+		_, b, err := p.Read(ctx)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		if strings.Contains(string(b), text) {
+			return
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -215,20 +216,10 @@ func TestEmbedded(t *testing.T) {
 // Where no WebSocket comes through, the page goes on over HTTP.
 func TestWithoutSocket(t *testing.T) {
 	h := serve(t, nil)
-	target, _ := url.Parse(h.url(""))
-	proxy := &httputil.ReverseProxy{FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target); r.Out.Host = r.In.Host }}
-	front := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Upgrade") != "" {
-			http.Error(out, "no upgrades here", http.StatusBadRequest)
-			return
-		}
-		proxy.ServeHTTP(out, r)
-	}))
-	t.Cleanup(front.Close)
-	t.Cleanup(func() { front.CloseClientConnections() })
+	front, refuse := withoutSockets(t, h)
 	h.say("lobby", "before")
-	b := open(t, front.URL+"/", laptop())
-	b.expect("WebSocket connection")
+	b := open(t, front+"/", laptop())
+	b.expect("WebSocket connection", "429")
 	b.ready()
 	b.sees(".status", "without a socket")
 	b.sees(".log", "before")
@@ -251,4 +242,60 @@ func TestWithoutSocket(t *testing.T) {
 	b.click(".me button")
 	b.sees(".naming", "WebSocket")
 	b.picture("without-socket")
+
+	// The rooms of an earlier visit are all there, though a browser has few connections; in a second tab too.
+	rooms := []string{"lobby", "one", "two", "three", "four", "five", "six", "seven"}
+	for _, room := range rooms {
+		h.say(room, "said in "+room)
+	}
+	eval[bool](b, "(localStorage.setItem('ramai.rooms', "+js(js(rooms))+"), true)")
+	b.run(chromedp.Reload())
+	b.ready()
+	second := b.another(front + "/r/two")
+	second.expect("WebSocket connection", "429")
+	for _, room := range rooms {
+		h.say(room, "news of "+room)
+	}
+	refuse("four")
+	for _, room := range rooms[1:] {
+		b.until("[...document.querySelectorAll('.rooms li')].some((li) => li.querySelector('a').textContent === " + js(room) + " && li.querySelector('.count'))")
+	}
+	second.ready()
+	second.sees(".log", "news of two")
+	for _, room := range []string{"three", "four", "seven", "lobby"} {
+		eval[bool](b, "([...document.querySelectorAll('.rooms a')].find((a) => a.textContent === "+js(room)+").click(), true)")
+		b.sees(".log", "news of "+room)
+		b.ready()
+		h.say(room, "heard at once in "+room)
+		b.sees(".log", "heard at once in "+room)
+	}
+	b.click(".rooms .current .icon")
+	b.sees("h1", "one")
+	b.ready()
+	b.sees(".log", "news of one")
+	b.picture("without-socket-rooms")
+}
+
+// withoutSockets is a way to a server that lets no WebSocket through. refuse has the next stream of a room refused as one
+// too many.
+func withoutSockets(t *testing.T, h *house) (address string, refuse func(room string)) {
+	target, _ := url.Parse(h.url(""))
+	var refused atomic.Value
+	proxy := &httputil.ReverseProxy{FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target); r.Out.Host = r.In.Host }}
+	front := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") != "" {
+			http.Error(out, "no upgrades here", http.StatusBadRequest)
+			return
+		}
+		if room, _ := refused.Load().(string); room != "" && strings.HasSuffix(r.URL.Path, "/"+room+"/stream") && refused.CompareAndSwap(room, "") {
+			out.Header().Set("Retry-After", "1")
+			out.WriteHeader(http.StatusTooManyRequests)
+			fmt.Fprint(out, `{"code":"rate_limited","reason":"too fast"}`)
+			return
+		}
+		proxy.ServeHTTP(out, r)
+	}))
+	t.Cleanup(front.Close)
+	t.Cleanup(func() { front.CloseClientConnections() })
+	return front.URL, func(room string) { refused.Store(room) }
 }

@@ -1,0 +1,283 @@
+// node --test: the protocol client, stepped with a clock, a socket and a network of the test's own.
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, mock, test } from "node:test";
+
+globalThis.window = new EventTarget();
+globalThis.document = Object.assign(new EventTarget(), { visibilityState: "visible" });
+globalThis.location = new URL("http://chat.test/");
+
+class Socket {
+	static OPEN = 1;
+	/** @type {Socket[]} */
+	static made = [];
+	readyState = 0;
+	sent = [];
+	constructor() {
+		Socket.made.push(this);
+	}
+	send(s) {
+		this.sent.push(JSON.parse(s));
+	}
+	close() {
+		this.readyState = 3;
+	}
+	/** As the server does: welcomes, twice. */
+	open(name = "") {
+		this.readyState = 1;
+		this.onopen();
+		for (let i = 0; i < 2; i++) this.hear({ type: "welcome", by: "me", name, limits: { text: 4000, frame: 65536, rate: 5, burst: 20, rooms: 8 } });
+	}
+	hear(frame) {
+		this.onmessage({ data: JSON.stringify(frame) });
+	}
+	drop() {
+		this.readyState = 3;
+		this.onclose();
+	}
+	of(type) {
+		return this.sent.filter((f) => f.type === type);
+	}
+}
+globalThis.WebSocket = Socket;
+
+/** Requests that were made and not answered. @type {Asked[]} */
+let asked = [];
+class Asked {
+	constructor(url, { signal, ...rest }) {
+		this.url = url;
+		this.room = url.pathname.split("/")[4];
+		this.signal = signal;
+		Object.assign(this, rest);
+		this.response = new Promise((resolve, reject) => {
+			this.resolve = resolve;
+			signal.addEventListener("abort", () => {
+				asked = asked.filter((a) => a !== this);
+				reject(signal.reason);
+				this.flow?.error(signal.reason);
+			});
+		});
+	}
+	answer(body, status = 200, headers = {}) {
+		asked = asked.filter((a) => a !== this);
+		this.resolve(new Response(JSON.stringify(body), { status, headers }));
+		return settled();
+	}
+	/** Answers with a stream, which say goes on. */
+	stream() {
+		this.resolve(new Response(new ReadableStream({ start: (c) => { this.flow = c; } })));
+		return settled();
+	}
+	say(...events) {
+		for (const e of events) this.flow.enqueue(new TextEncoder().encode(`event: ${e.type}\ndata: ${JSON.stringify(e)}\n\n`));
+		return settled();
+	}
+}
+globalThis.fetch = (url, init) => {
+	const a = new Asked(url, init);
+	asked.push(a);
+	return a.response;
+};
+AbortSignal.timeout = (ms) => {
+	const c = new AbortController();
+	setTimeout(() => c.abort(new DOMException("late", "TimeoutError")), ms);
+	return c.signal;
+};
+
+const { connect } = await import("../../internal/web/page/ramai.js");
+const immediate = setImmediate;
+/** Lets everything happen that waits for nothing. */
+const settled = async () => { for (let i = 0; i < 20; i++) await new Promise((done) => immediate(done)); };
+const pass = async (ms) => { for (; ms > 0; ms -= 1000) { mock.timers.tick(Math.min(ms, 1000)); await settled(); } };
+const streams = () => asked.filter((a) => a.url.pathname.endsWith("/stream"));
+const visits = () => asked.filter((a) => a.url.pathname.endsWith("/messages") && !a.method);
+const said = (room, n, by = "other") => ({ type: "message", room, n, by, from: "", id: `i${n}`, text: `m${n}`, at: "2026-11-25T10:00:00Z" });
+const joined = (room, n) => ({ type: "joined", room, log: "L", n, first: 1, count: 1 });
+
+/** @type {import("../../internal/web/page/ramai.js").Client} */
+let client;
+beforeEach(() => {
+	mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"] });
+	Socket.made = [];
+	asked = [];
+});
+afterEach(() => {
+	client.close();
+	mock.timers.reset();
+});
+
+async function overSocket() {
+	const room = connect("/");
+	client = room.client;
+	await settled();
+	const [socket] = Socket.made;
+	socket.open();
+	socket.hear(joined("lobby", 0));
+	return { room, socket };
+}
+
+/** @param {string[]} rooms */
+async function overHTTP(...rooms) {
+	const room = connect("/", { via: "http" });
+	client = room.client;
+	for (const name of rooms) client.join(name);
+	await settled();
+	await visits()[0].answer({ log: "L", first: 1, messages: [], more: false });
+	return room;
+}
+
+test("a refusal that arrives behind that of a later message has all said again, in order", async () => {
+	const { room, socket } = await overSocket();
+	const [a, b, c] = ["a", "b", "c"].map((text) => room.say(text));
+	socket.hear({ type: "refused", room: "lobby", id: b.id, code: "rate_limited", reason: "", retry_after_ms: 100 });
+	socket.hear({ type: "refused", room: "lobby", id: a.id, code: "unavailable", reason: "", retry_after_ms: 300 });
+	socket.hear({ type: "refused", room: "lobby", id: c.id, code: "rate_limited", reason: "", retry_after_ms: 100 });
+	assert.deepEqual(socket.of("say").map((f) => f.text), ["a", "b", "c"]);
+	await pass(301);
+	assert.deepEqual(socket.of("say").map((f) => f.id), [a, b, c, a, b, c].map((s) => s.id));
+	for (const [i, s] of [a, b, c].entries()) socket.hear({ type: "saved", room: "lobby", id: s.id, n: i + 1, at: "" });
+	assert.deepEqual([a.state, b.state, c.state, client.outbox.length], ["saved", "saved", "saved", 0]);
+});
+
+test("what is under way when a room is joined again does not stand there twice", async () => {
+	const { room, socket } = await overSocket();
+	socket.hear(said("lobby", 1));
+	room.leave();
+	const again = client.join("lobby");
+	const heard = [];
+	again.on("message", (m) => heard.push(m.n));
+	socket.hear(said("lobby", 2)); // of the first time
+	socket.hear({ type: "gap", room: "lobby", from: 3, to: 9 });
+	socket.hear(joined("lobby", 2));
+	for (const n of [1, 2, 3]) socket.hear(said("lobby", n));
+	assert.deepEqual(heard, [1, 2, 3]);
+	assert.equal(again.first, 1);
+});
+
+test("a request that hangs is as good as none", async () => {
+	const { room } = await overSocket();
+	const asking = room.history().then(() => null, (error) => error);
+	await pass(29_000);
+	assert.equal(visits().length, 1);
+	await pass(1_000);
+	assert.ok(await asking instanceof TypeError);
+});
+
+test("a POST that hangs is made again, with the same id", async () => {
+	const room = await overHTTP();
+	const sent = room.say("once");
+	const again = room.say("and then");
+	const posts = () => asked.filter((a) => a.method === "POST");
+	await settled();
+	const key = posts()[0].headers["Idempotency-Key"];
+	await pass(30_000);
+	assert.equal(posts().length, 0);
+	assert.equal(sent.state, "waiting");
+	await pass(2_000);
+	assert.deepEqual(posts().map((p) => p.headers["Idempotency-Key"]), [key]);
+	await posts()[0].answer({ n: 1, at: "" });
+	assert.equal(sent.state, "saved");
+	assert.deepEqual(posts().map((p) => p.headers["Idempotency-Key"]), [again.id]);
+});
+
+test("a stream that says nothing for a minute is begun anew, where it was", async () => {
+	const room = await overHTTP();
+	await streams()[0].stream();
+	await streams()[0].say(joined("lobby", 1), said("lobby", 1));
+	assert.equal(room.n, 1);
+	await pass(61_000);
+	assert.equal(client.state, "waiting");
+	await pass(11_000);
+	await visits()[0].answer({ log: "L", first: 1, messages: [], more: false });
+	assert.deepEqual(streams().map((s) => s.url.searchParams.get("after")), ["L:1"]);
+});
+
+test("over HTTP one room is heard, and the others are visited", async () => {
+	const names = ["b", "c", "d", "e", "f", "g", "h"];
+	const room = await overHTTP(...names);
+	assert.deepEqual(streams().map((s) => s.room), ["lobby"]);
+	const heard = [];
+	for (const r of client.rooms.values()) r.on("message", (m) => heard.push(m.room + m.n));
+	for (const name of names) { // all of them at once, one after the other
+		assert.deepEqual(visits().map((v) => v.room), [name]);
+		await visits()[0].answer({ log: "L", first: 1, messages: [said(name, 1)], more: false });
+		await pass(1);
+	}
+	assert.deepEqual(heard, names.map((n) => n + 1));
+	assert.ok(names.every((n) => client.rooms.get(n)?.live));
+	assert.equal(visits().length, 0);
+	await pass(2_000); // then with a rest between
+	assert.equal(visits().length, 1);
+	const visited = client.rooms.get(visits()[0].room);
+	assert.equal(visits()[0].url.searchParams.get("after"), "L:1");
+	const gaps = [];
+	visited?.on("gap", (g) => gaps.push(g));
+	await visits()[0].answer({ log: "L", first: 4, messages: [said(visited?.name, 4), said(visited?.name, 5)], more: true });
+	assert.deepEqual([visited?.n, visited?.first, gaps], [5, 4, [{ from: 2, to: 3 }]]);
+	assert.ok(visited?.behind);
+
+	client.rooms.get("h")?.attend();
+	await settled();
+	assert.deepEqual(streams().map((s) => [s.room, s.url.searchParams.get("after")]), [["h", "L:1"]]);
+	assert.equal(client.state, "live");
+	assert.equal(room.live, false); // it has not answered, and is visited now
+	await pass(0);
+});
+
+test("of another history the newest come", async () => {
+	await overHTTP("b");
+	const b = client.rooms.get("b");
+	await visits()[0].answer({ log: "L", first: 1, messages: [said("b", 7)], more: false });
+	const resets = [];
+	b?.on("joined", (j) => resets.push(j.reset));
+	await pass(5_000);
+	await visits()[0].answer({ log: "M", first: 1, reset: true, messages: [said("b", 2)], more: false });
+	assert.deepEqual([resets, b?.log, b?.n], [[true], "M", 2]);
+});
+
+test("a stream that is refused for a while breaks nothing", async () => {
+	const room = await overHTTP("b");
+	await streams()[0].answer({ code: "rate_limited", reason: "too fast" }, 429, { "Retry-After": "7" });
+	assert.equal(client.state, "live");
+	await visits()[0].answer({ log: "L", first: 1, messages: [said("b", 1)], more: false });
+	assert.equal(client.rooms.get("b")?.n, 1);
+	const sent = room.say("meanwhile");
+	await settled();
+	await asked.find((a) => a.method === "POST")?.answer({ n: 1, at: "" });
+	assert.equal(sent.state, "saved");
+	assert.equal(streams().length, 0);
+	await pass(7_000);
+	assert.equal(streams().length, 1);
+	await streams()[0].stream();
+	await streams()[0].say(joined("lobby", 1));
+	assert.ok(room.live);
+});
+
+test("visits become seldom where they are refused", async () => {
+	await overHTTP("b");
+	await streams()[0].stream();
+	let seldom = 0;
+	for (let i = 0; i < 10; i++) {
+		await visits()[0].answer({ code: "rate_limited", reason: "too fast" }, 429, { "Retry-After": "1" });
+		for (seldom = 0; visits().length === 0; seldom++) {
+			await pass(1_000);
+			await streams()[0].say(joined("lobby", 0)); // a sign of life
+		}
+	}
+	assert.equal(client.state, "live");
+	assert.ok(seldom > 200, `${seldom} s`);
+});
+
+test("leaving a room over HTTP breaks nothing", async () => {
+	const room = await overHTTP("b", "c");
+	await streams()[0].stream();
+	await streams()[0].say(joined("lobby", 0));
+	room.leave();
+	await settled();
+	assert.equal(client.state, "live");
+	assert.deepEqual(streams().map((s) => s.room), ["b"]);
+	client.leave("c"); // while it is asked
+	await visits()[0]?.answer({ log: "L", first: 1, messages: [said("c", 1)], more: false });
+	client.leave("b");
+	await pass(20_000);
+	assert.deepEqual([client.state, streams().length, visits().length], ["live", 0, 0]);
+});
