@@ -37,6 +37,19 @@ const ICONS = {
 
 /** @typedef {{kind: "share"|"search"|"jump"|"settings"} | {kind: "paste", lines: number, bytes: number, count: number, fits: boolean, done: (how: "one"|"many"|"") => void}} Open */
 
+/** Who is here; drawn only when that has changed. @extends {Component<{names: string[], more: string}, {}>} */
+class People extends Component {
+	/** @param {{names: string[], more: string}} next */
+	shouldComponentUpdate({ names, more }) {
+		return names !== this.props.names || more !== this.props.more;
+	}
+
+	/** @param {{names: string[], more: string}} props more: those without a name, in words */
+	render({ names, more }) {
+		return html`<ul class="people">${names.map((n) => html`<li key=${n}><bdi>${n}</bdi></li>`)}${more && html`<li class="none">${more}</li>`}</ul>`;
+	}
+}
+
 /** @extends {Component<{model: Model}, {dialog: Open|null, menu: boolean, naming: boolean, target: number, trouble: string}>} */
 class App extends Component {
 	state = { dialog: /** @type {Open|null} */ (null), menu: false, naming: false, target: 0, trouble: "" };
@@ -273,8 +286,7 @@ class App extends Component {
 			}}><input name="room" aria-label=${t.join} placeholder=${t.joinPlaceholder} autocapitalize="none" autocomplete="off" spellcheck=${false} />
 			<button>${t.join}</button></form>
 			<h2>${t.allHere(number(place.room.count))}</h2>
-			<ul class="people">${place.room.names.map((n) => html`<li key=${n}><bdi>${n}</bdi></li>`)}
-				${nameless > 0 && place.room.count > 0 && html`<li class="none">${(place.room.names.length > 0 ? t.guests : t.onlyGuests)(number(nameless))}</li>`}</ul>
+			<${People} names=${place.room.names} more=${nameless > 0 && place.room.count > 0 ? (place.room.names.length > 0 ? t.guests : t.onlyGuests)(number(nameless)) : ""} />
 			<div class="me"><bdi class=${client.name ? "" : "none"}>${client.name || t.nameless}</bdi>
 				<button type="button" onClick=${() => this.setState({ naming: true, menu: false }, () => document.getElementById("name")?.focus())}>${t.nameChange}</button></div>
 		</nav>`;

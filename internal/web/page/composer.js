@@ -42,21 +42,26 @@ export class Composer extends Component {
 
 	componentDidMount() {
 		this.#fit();
+		addEventListener("resize", this.#fit);
 		if (matchMedia("(hover: hover)").matches) this.box?.focus(); // elsewhere that would open a keyboard over the room
 	}
 
-	/** @param {ComposerProps} before */
-	componentDidUpdate(before) {
+	/** @param {ComposerProps} before @param {Composer["state"]} was */
+	componentDidUpdate(before, was) {
 		if (before.place !== this.props.place) this.#set(this.props.place.draft);
-		this.#fit();
+		if (was.text !== this.state.text) this.#fit();
 	}
 
-	#fit() {
+	componentWillUnmount() {
+		removeEventListener("resize", this.#fit);
+	}
+
+	#fit = () => {
 		const box = this.box;
 		if (!box) return;
 		box.style.height = "auto";
 		box.style.height = `${box.scrollHeight}px`;
-	}
+	};
 
 	/** @param {string} text @param {number} [caret] */
 	#set(text, caret = text.length) {

@@ -1,5 +1,5 @@
 // The messages of a room, as they stand on the page.
-import { Component, html } from "./html.js";
+import { Component, h, html } from "./html.js";
 import { Scroller } from "./scroll.js";
 import { hue, mentionsName, parts } from "./text.js";
 import { clock, day, exactly, language, number, t } from "./words.js";
@@ -35,6 +35,44 @@ export function Text({ text, me, names }) {
 }
 
 /**
+ * @typedef {object} LineProps
+ * @property {Place} place
+ * @property {Message} m
+ * @property {boolean} head
+ * @property {number} skipped
+ * @property {boolean} target a link led here
+ * @property {string} sign whatever else it depends on
+ */
+
+/**
+ * One message, drawn again only if something about it is different. (To keep its node and give it to Preact again would
+ * keep all that ever stood beside it, too.)
+ * @extends {Component<LineProps, {}>}
+ */
+class Line extends Component {
+	/** @param {LineProps} next */
+	shouldComponentUpdate(next) {
+		const { m, head, skipped, target, sign } = this.props;
+		return next.m !== m || next.head !== head || next.skipped !== skipped || next.target !== target || next.sign !== sign;
+	}
+
+	/** @param {LineProps} props */
+	render({ place, m, head, skipped, target }) {
+		const { by, name: me } = place.model.client;
+		const mine = m.by === by;
+		const marks = ["m", head && "head", mine && "mine", !mine && mentionsName(m.text, me) && "mentioned", target && "target"];
+		const time = html`<a class="time" href=${`#n${m.n}`}><time datetime=${m.at} title=${`${exactly(m.at)} · ${m.n}`}>${clock(m.at)}</time></a>`;
+		return html`<li class=${marks.filter(Boolean).join(" ")} data-n=${m.n}>
+			${skipped > 0 && html`<button type="button" class="skipped" title=${t.skippedLoad(number(skipped))} aria-label=${t.skippedLoad(number(skipped))}
+				onClick=${() => place.load({ before: m.n })}>${t.skipped(number(skipped))}</button>`}
+			${head && html`<p class="by"><bdi class=${m.from ? "name" : "name none"} style=${{ "--hue": hue(m.by) }}>${called(m)}</bdi>${mine && !m.from && html` <span class="you">${t.you}</span>`} ${time}</p>`}
+			${!head && time}
+			<div class="text" dir="auto"><${Text} text=${m.text} me=${me} names=${place.room.names} /></div>
+		</li>`;
+	}
+}
+
+/**
  * @typedef {object} LogProps
  * @property {Model} model
  * @property {Place} place
@@ -48,8 +86,6 @@ export class Log extends Component {
 	element = null;
 	/** @type {Scroller|null} */
 	scroller = null;
-	/** @type {Map<string, {sign: string, m: object, node: any}>} what did not change is not made again */
-	#made = new Map();
 	#leftEnd = 0; // the newest number when the end was left
 	#hovered = false;
 
@@ -181,28 +217,12 @@ export class Log extends Component {
 		}
 	};
 
-	/**
-	 * Makes a node unless it would be the same as the last time.
-	 * @param {Map<string, {sign: string, m: object, node: any}>} made @param {string} key @param {string} sign @param {object} m @param {() => any} make
-	 */
-	#same(made, key, sign, m, make) {
-		let it = this.#made.get(key);
-		if (!it || it.sign !== sign || it.m !== m) it = { sign, m, node: make() };
-		made.set(key, it);
-		return it.node;
-	}
-
-	/** @param {Row} row @param {number} i @param {Map<string, any>} made */
-	#row(row, i, made) {
-		const { place, model, target } = this.props;
-		const { client } = model;
+	/** @param {Row} row @param {number} i @param {string} sign */
+	#row(row, i, sign) {
+		const { place, target } = this.props;
 		switch (row.kind) {
-			case "message": {
-				const { m } = row;
-				const mine = m.by === client.by;
-				const sign = `${row.head} ${row.skipped} ${mine} ${m.n === target} ${client.name} ${language} ${place.room.names.length}`;
-				return this.#same(made, row.key, sign, m, () => this.#message(row, mine));
-			}
+			case "message":
+				return h(Line, { key: row.key, place, m: row.m, head: row.head, skipped: row.skipped, target: row.m.n === target, sign });
 			case "day":
 				return html`<li key=${row.key} class="day"><span>${day(row.at)}</span></li>`;
 			case "unread":
@@ -216,21 +236,6 @@ export class Log extends Component {
 					</button>
 				</li>`;
 		}
-	}
-
-	/** @param {Extract<Row, {kind: "message"}>} row @param {boolean} mine */
-	#message({ m, key, head, skipped }, mine) {
-		const { place, model, target } = this.props;
-		const me = model.client.name;
-		const marks = ["m", head && "head", mine && "mine", !mine && mentionsName(m.text, me) && "mentioned", m.n === target && "target"];
-		const time = html`<a class="time" href=${`#n${m.n}`}><time datetime=${m.at} title=${`${exactly(m.at)} · ${m.n}`}>${clock(m.at)}</time></a>`;
-		return html`<li key=${key} class=${marks.filter(Boolean).join(" ")} data-n=${m.n}>
-			${skipped > 0 && html`<button type="button" class="skipped" title=${t.skippedLoad(number(skipped))} aria-label=${t.skippedLoad(number(skipped))}
-				onClick=${() => place.load({ before: m.n })}>${t.skipped(number(skipped))}</button>`}
-			${head && html`<p class="by"><bdi class=${m.from ? "name" : "name none"} style=${{ "--hue": hue(m.by) }}>${called(m)}</bdi>${mine && !m.from && html` <span class="you">${t.you}</span>`} ${time}</p>`}
-			${!head && time}
-			<div class="text" dir="auto"><${Text} text=${m.text} me=${me} names=${place.room.names} /></div>
-		</li>`;
 	}
 
 	/** @param {Sent} s */
@@ -247,13 +252,11 @@ export class Log extends Component {
 	}
 
 	/** @param {LogProps} props */
-	render({ place }) {
+	render({ place, model }) {
 		const { sluice, timeline } = place;
 		const rows = timeline.rows();
 		if (sluice.flooded && !sluice.paused && rows.at(-1)?.kind === "hole") rows.pop(); // the next moment has its end; the top says how many
-		const made = new Map();
-		const nodes = rows.map((row, i) => this.#row(row, i, made));
-		this.#made = made;
+		const sign = `${model.client.by} ${model.client.name} ${language} ${place.room.names.length}`;
 		const all = rows.length > 0 && rows[0].kind !== "hole";
 		const empty = place.room.log && timeline.head === 0 && rows.length === 0 && place.sent.length === 0;
 		return html`<div class="log" tabindex="0" role="region" aria-label=${t.log} ref=${(/** @type {HTMLElement|null} */ el) => (this.element = el)}
@@ -262,7 +265,7 @@ export class Log extends Component {
 				${empty && html`<div class="empty"><p>${t.empty}</p><p>${t.emptyHint}</p></div>`}
 				${all && place.timeline.first === 1 && html`<p class="beginning">${t.beginning}</p>`}
 				${all && place.timeline.first > 1 && html`<p class="beginning">${t.gone(number(place.timeline.first - 1))}</p>`}
-				<ol>${nodes}</ol>
+				<ol>${rows.map((row, i) => this.#row(row, i, sign))}</ol>
 				<ol class="outbox">${place.sent.map((s) => this.#sent(s))}</ol>
 			</div>
 		</div>`;

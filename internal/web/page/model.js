@@ -38,6 +38,7 @@ export class Place {
 	sought = 0; // the message that is being gone to; 0: none
 	/** @type {Promise<boolean>} the loading that was begun last */
 	#loaded = Promise.resolve(true);
+	#readKept = 0;
 	#until = 0; // up to this number what comes is replayed, and no flood; 0: nothing is
 
 	/** @param {Model} model @param {Room} room */
@@ -136,9 +137,15 @@ export class Place {
 		if (n <= this.read) return;
 		this.read = n;
 		if (this.read >= this.timeline.head) this.mentioned = 0;
-		const other = kept.get(`read.${this.name}`); // of another page of this browser
-		if (other?.log !== this.room.log || other.n < n) kept.set(`read.${this.name}`, { log: this.room.log, n });
 		this.model.changed();
+	}
+
+	/** Keeps how far was read, for the next visit. To be called now and then, not at each message. */
+	keepRead() {
+		if (this.read === this.#readKept || !this.room.log) return;
+		this.#readKept = this.read;
+		const other = kept.get(`read.${this.name}`); // of another page of this browser
+		if (other?.log !== this.room.log || other.n < this.read) kept.set(`read.${this.name}`, { log: this.room.log, n: this.read });
 	}
 
 	/** Puts the rule where reading stopped, or takes it away if all is read. */
@@ -244,7 +251,14 @@ export class Model extends Emitter {
 		});
 		this.client.on("sent", (sent) => this.#sentChanged(sent));
 		document.addEventListener("visibilitychange", () => this.changed());
-		setInterval(() => this.changed(), 1000); // times of day, and a flood that has ended
+		const keep = () => {
+			for (const place of this.places.values()) place.keepRead();
+		};
+		addEventListener("pagehide", keep);
+		setInterval(() => {
+			keep();
+			this.changed(); // times of day, and a flood that has ended
+		}, 1000);
 	}
 
 	/**
@@ -306,6 +320,7 @@ export class Model extends Emitter {
 		const place = this.places.get(name);
 		if (!place || this.places.size < 2) return;
 		place.room.leave();
+		place.keepRead();
 		this.places.delete(name);
 		this.#keepRooms();
 		if (place === this.place) this.place = [...this.places.values()][0];

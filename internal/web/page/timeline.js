@@ -18,7 +18,7 @@
 
 /** Messages that are kept around what is looked at, and at the end. More are on the server, one request away. */
 export const KEPT = 240;
-const SLACK = 60; // beyond KEPT before anything is let go of, so that not every message moves something
+const SLACK = 20; // beyond KEPT before anything is let go of, so that not every message moves something
 
 const TOGETHER = 5 * 60_000; // ms between messages of one person under one header
 
@@ -27,6 +27,19 @@ export const FLOOD = 60;
 /** How many of them a second. */
 export const SHOWN = 40;
 const RECENT = 100; // of those not shown, the newest are at hand
+
+/** When a message was said, found out once: its rows are made at each drawing. @type {WeakMap<Message, {ms: number, day: string}>} */
+const times = new WeakMap();
+
+/** @param {Message} m */
+function timeOf(m) {
+	let time = times.get(m);
+	if (!time) {
+		const at = new Date(m.at);
+		times.set(m, (time = { ms: at.getTime(), day: at.toDateString() }));
+	}
+	return time;
+}
 
 export class Timeline {
 	/** @type {Message[]} ascending */
@@ -149,10 +162,10 @@ export class Timeline {
 					previous = null;
 				}
 			}
-			const d = new Date(m.at).toDateString();
-			if (d !== day) {
+			const time = timeOf(m);
+			if (time.day !== day) {
 				rows.push({ kind: "day", key: `day${m.n}`, at: m.at });
-				day = d;
+				day = time.day;
 				previous = null;
 			}
 			if (!ruled && m.n > this.unread) {
@@ -160,23 +173,13 @@ export class Timeline {
 				ruled = true;
 				previous = null;
 			}
-			const head = !previous || previous.by !== m.by || previous.from !== m.from || Date.parse(m.at) - Date.parse(previous.at) > TOGETHER;
+			const head = !previous || previous.by !== m.by || previous.from !== m.from || time.ms - timeOf(previous).ms > TOGETHER;
 			rows.push({ kind: "message", key: `m${m.n}`, m, head, skipped });
 			before = m.n;
 			previous = m;
 		}
 		if (this.kept.length > 0 && this.head > before) rows.push(...this.#between(before, this.head + 1));
 		return rows;
-	}
-
-	/** How many of first…head are neither here nor gone. */
-	get missing() {
-		let n = 0;
-		for (const row of this.rows()) {
-			if (row.kind === "hole") n += row.to - row.from + 1;
-			if (row.kind === "message") n += row.skipped;
-		}
-		return n;
 	}
 }
 

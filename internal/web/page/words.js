@@ -9,6 +9,16 @@ export const languages = (document.documentElement.dataset.languages ?? "en").sp
 /** @type {Words} */
 export let t = en;
 export let language = "en";
+let formats = formatsOf(language);
+
+/** To make a format takes longer than to use it a hundred times. @param {string} l a language */
+function formatsOf(l) {
+	return {
+		number: new Intl.NumberFormat(l),
+		clock: new Intl.DateTimeFormat(l, { hour: "2-digit", minute: "2-digit" }),
+		exactly: new Intl.DateTimeFormat(l, { dateStyle: "full", timeStyle: "long" }),
+	};
+}
 
 /** @param {string} wanted empty: what the browser prefers */
 export async function speak(wanted) {
@@ -20,19 +30,20 @@ export async function speak(wanted) {
 		[t, language] = [en, "en"]; // better in English than not at all
 	}
 	document.documentElement.lang = language;
+	formats = formatsOf(language);
 }
 
 /** @param {number} n */
-export const number = (n) => n.toLocaleString(language);
+export const number = (n) => formats.number.format(n);
 
 /** Why something could not be loaded. @param {unknown} error as Client.get throws it */
 export const failure = (error) => t.failedToLoad(error instanceof TypeError ? t.unreachable : error instanceof Error ? error.message : String(error));
 
 /** The time of day. @param {string|number} at */
-export const clock = (at) => new Date(at).toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit" });
+export const clock = (at) => formats.clock.format(new Date(at));
 
 /** All that is known of a time. @param {string} at */
-export const exactly = (at) => new Date(at).toLocaleString(language, { dateStyle: "full", timeStyle: "long" });
+export const exactly = (at) => formats.exactly.format(new Date(at));
 
 /** @param {string} at */
 export function day(at) {

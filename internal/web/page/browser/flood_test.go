@@ -8,10 +8,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/heapprofiler"
+	"github.com/chromedp/cdproto/performance"
+	"github.com/chromedp/cdproto/runtime"
 	"github.com/coder/websocket"
 )
 
-var floodFor = flag.Duration("flood", 5*time.Second, "how long the flood lasts")
+var (
+	floodFor = flag.Duration("flood", 5*time.Second, "how long the flood lasts")
+	hour     = flag.Int("hour", 30_000, "how many messages the hour has whose memory is looked at")
+)
 
 // flood says 1,000 messages a second, each 20 ms those that are due.
 func (h *house) flood(d time.Duration, each func(i int) string) (said int) {
@@ -56,6 +63,8 @@ func TestFlood(t *testing.T) {
 		});
 		return true;
 	})()`)
+	command(b, performance.Enable, performance.EnableParams{TimeDomain: "threadTicks"})
+	busy, began := b.busy(), time.Now()
 	said := make(chan int)
 	go func() {
 		said <- h.flood(*floodFor, func(i int) string {
@@ -70,9 +79,21 @@ func TestFlood(t *testing.T) {
 		b.types("x")
 		time.Sleep(100 * time.Millisecond)
 	}
+	busy = (b.busy() - busy) / time.Since(began).Seconds()
 	b.picture("flood")
 	b.press("Enter", 0)
 	b.until("[...document.querySelectorAll('.mine .text')].some((e) => e.textContent.startsWith('xx'))")
+	const scrolled = `(async () => {
+		const log = document.querySelector(".log"), from = observed.frames.length;
+		for (let i = 0; i < 60; i++) {
+			await new Promise(requestAnimationFrame);
+			log.scrollTop -= 20;
+		}
+		return observed.frames.slice(from);
+	})()`
+	scrolling := eval[[]float64](b, scrolled)
+	b.sees(".jumps", "new")
+	b.press("End", ctrl)
 	b.click(".banner.flood button")
 	b.sees(".banner.flood", "Paused")
 	const last = "[...document.querySelectorAll('.log [data-n]')].at(-1).dataset.n"
@@ -95,12 +116,50 @@ func TestFlood(t *testing.T) {
 	if o.Rows > 700 {
 		t.Errorf("%d rows were in the document", o.Rows)
 	}
-	t.Logf("%d messages in %v: at most %d rows; frames p50 %.1f, p99 %.1f, max %.1f ms; a key shows in p50 %.1f, max %.1f ms; heap %.1f MB",
-		n, *floodFor, o.Rows, at(o.Frames, 0.5), at(o.Frames, 0.99), at(o.Frames, 1), at(o.Keys, 0.5), at(o.Keys, 1),
-		eval[float64](b, "performance.memory.usedJSHeapSize / 1e6"))
+	t.Logf("%d messages in %v: at most %d rows; frames p50 %.1f, p99 %.1f, max %.1f ms; scrolling p50 %.1f, max %.1f ms; a key shows in p50 %.1f, max %.1f ms; %.0f %% of a processor; heap %.1f MB",
+		n, *floodFor, o.Rows, at(o.Frames, 0.5), at(o.Frames, 0.99), at(o.Frames, 1), at(scrolling, 0.5), at(scrolling, 1), at(o.Keys, 0.5), at(o.Keys, 1), 100*busy, b.heap())
 	if want := n / 500; o.Mentions < want-2 { // those of the pause may have been let go of
 		t.Errorf("%d of %d mentions were seen", o.Mentions, want)
 	}
+}
+
+// heap is what the page's objects take, in MB, when what nobody needs is gone.
+func (b *tab) heap() float64 {
+	b.t.Helper()
+	command(b, heapprofiler.CollectGarbage, cdp.Empty{})
+	return command(b, runtime.GetHeapUsage, cdp.Empty{}).UsedSize / 1e6
+}
+
+// What an hour brings (30,000 are eight a second) leaves nothing behind but what is shown.
+func TestMemory(t *testing.T) {
+	h := serve(t, nil)
+	b := open(t, h.url("/"), laptop()).ready()
+	text := func(i int) string {
+		return fmt.Sprintf("message %d of an hour: see https://example.org/%d, as `people` write them 👍", i, i)
+	}
+	some := func(n int) float64 {
+		h.fill("lobby", n, text)
+		b.until("!document.querySelector('.banner.flood') && document.querySelector('.status.live') && !document.querySelector('.status.wait')")
+		return b.heap()
+	}
+	before := some(1000)
+	after := some(*hour)
+	b.check(1000 + *hour)
+	t.Logf("the heap has %.1f MB after 1,000 messages, %.1f MB after %d", before, after, 1000+*hour)
+	if after > before+2 {
+		t.Errorf("the heap has grown by %.1f MB", after-before)
+	}
+}
+
+// busy is how many seconds the page has computed, however much of the processor others have had.
+func (b *tab) busy() float64 {
+	for _, m := range command(b, performance.GetMetrics, cdp.Empty{}).Metrics {
+		if m.Name == "TaskDuration" {
+			return m.Value
+		}
+	}
+	b.t.Fatal("the browser does not say how long it has computed")
+	return 0
 }
 
 // at is a percentile.
