@@ -251,6 +251,7 @@ export class Model extends Emitter {
 		});
 		this.client.on("sent", (sent) => this.#sentChanged(sent));
 		document.addEventListener("visibilitychange", () => this.changed());
+		addEventListener("storage", ({ key }) => this.#elsewhere(key?.replace(/^ramai\./, "") ?? ""));
 		const keep = () => {
 			for (const place of this.places.values()) place.keepRead();
 		};
@@ -279,6 +280,15 @@ export class Model extends Emitter {
 		const late = setTimeout(draw, UNSEEN);
 		if (this.place.sluice.flooded) setTimeout(() => requestAnimationFrame(draw), FLOODED);
 		else requestAnimationFrame(draw);
+	}
+
+	/** Learns what another page of this browser has noted: it is the same person. @param {string} key */
+	#elsewhere(key) {
+		const value = kept.get(key);
+		if (key === "name") this.client.name = this.client.wanted = value ?? "";
+		const place = this.places.get(/^read\.(.*)$/.exec(key)?.[1] ?? "");
+		if (place && value?.log === place.room.log) place.readTo(value.n);
+		this.changed();
 	}
 
 	/** @param {Room} room */

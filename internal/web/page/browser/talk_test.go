@@ -109,6 +109,53 @@ func TestOffline(t *testing.T) {
 	}
 }
 
+// Two pages of one browser are one person: what one of them is called or has read, so is and has the other, and neither
+// takes it back when it comes again.
+func TestTwoTabs(t *testing.T) {
+	h := serve(t, nil)
+	a := open(t, h.url("/"), laptop()).ready()
+	a.named("anna")
+	b := a.another(h.url("/r/team"), laptop()).ready()
+	b.sees(".me bdi", "anna")
+	b.click(".me button")
+	eval[bool](b, "(document.querySelector('#name').select(), true)")
+	b.enter("#name", "budi")
+	b.sees(".me bdi", "budi")
+	a.sees(".me bdi", "budi")
+	a.write("who am I?")
+	a.sees(".m .name", "budi")
+
+	for _, tab := range []*tab{a, b} {
+		tab.expect("ERR_CONNECTION_REFUSED", "WebSocket connection")
+	}
+	h.stop()
+	a.until("document.querySelector('.status:not(.live)')")
+	b.until("document.querySelector('.status:not(.live)')")
+	h.start()
+	for _, tab := range []*tab{a, b} {
+		tab.ready()
+		tab.sees(".me bdi", "budi")
+	}
+	for i := range 3 {
+		a.write(fmt.Sprint("from a ", i))
+		b.write(fmt.Sprint("from b ", i))
+	}
+	a.sees(".log", "from a 2")
+	b.sees(".log", "from b 2")
+	for _, tab := range []*tab{a, b} {
+		if names := eval[[]string](tab, "[...new Set([...document.querySelectorAll('.m .name')].map((e) => e.textContent))]"); fmt.Sprint(names) != "[budi]" {
+			t.Errorf("one person is called %v", names)
+		}
+	}
+
+	eval[bool](a, "(Object.defineProperty(document, 'hasFocus', { value: () => false, configurable: true }), true)")
+	h.say("lobby", "for both of them")
+	a.until("document.title.startsWith('(1)')")
+	c := a.another(h.url("/"), laptop()).ready()
+	c.sees(".log", "for both of them")
+	a.until("!document.title.startsWith('(')")
+}
+
 // Keys do in the box what people expect of them.
 func TestKeys(t *testing.T) {
 	h := serve(t, nil)
