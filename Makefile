@@ -59,6 +59,8 @@ tools/page/node_modules: tools/page/package-lock.json
 
 docs:
 	$(GO) run ./tools/cast
+	RAMAI_SCREENS=$(CURDIR)/bin/screens $(GO) test ./internal/web/page/browser -count=1 -run '^TestReadme$$'
+	cp bin/screens/page-laptop.png bin/screens/page-phone.png docs/
 
 # How many connections each path of the reactor has served in its suite, which fails if it is none.
 paths:

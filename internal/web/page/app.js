@@ -240,7 +240,8 @@ class App extends Component {
 		const { client } = this.props.model;
 		const first = !client.name && !kept.get("nameless") && client.state === "live";
 		if (!this.state.naming && !first) return null;
-		if (client.via === "http") return this.state.naming ? html`<p class="naming trouble" role="status">${t.nameSocket}</p>` : null;
+		if (client.via === "http") return this.state.naming ? html`<div class="naming"><p class="said" role="status">${t.nameSocket}
+			<button type="button" onClick=${() => this.setState({ naming: false })}>${t.close}</button></p></div>` : null;
 		return html`<form class="naming" onSubmit=${(/** @type {Event} */ e) => { e.preventDefault(); this.#rename(this.wish.trim()); }}>
 			<label for="name">${t.nameOffer}</label>
 			<div class="line"><input id="name" maxlength="64" autocomplete="nickname" dir="auto" value=${this.wish}
@@ -285,8 +286,8 @@ class App extends Component {
 				this.#open(name);
 			}}><input name="room" aria-label=${t.join} placeholder=${t.joinPlaceholder} autocapitalize="none" autocomplete="off" spellcheck=${false} />
 			<button>${t.join}</button></form>
-			<h2>${t.allHere(number(place.room.count))}</h2>
-			<${People} names=${place.room.names} more=${nameless > 0 && place.room.count > 0 ? (place.room.names.length > 0 ? t.guests : t.onlyGuests)(number(nameless)) : ""} />
+			${place.room.live && html`<h2>${t.allHere(number(place.room.count))}</h2>
+			<${People} names=${place.room.names} more=${nameless > 0 && place.room.count > 0 ? (place.room.names.length > 0 ? t.guests : t.onlyGuests)(number(nameless)) : ""} />`}
 			<div class="me"><bdi class=${client.name ? "" : "none"}>${client.name || t.nameless}</bdi>
 				<button type="button" onClick=${() => this.setState({ naming: true, menu: false }, () => document.getElementById("name")?.focus())}>${t.nameChange}</button></div>
 		</nav>`;
@@ -300,7 +301,7 @@ class App extends Component {
 			case "share":
 				return html`<${Share} room=${model.place.name} close=${close} />`;
 			case "search":
-				return html`<${Search} model=${model} close=${close} show=${this.#open} />`;
+				return html`<${Search} model=${model} close=${close} show=${this.#open} day=${() => this.setState({ dialog: { kind: "jump" } })} />`;
 			case "jump":
 				return html`<${Jump} model=${model} close=${close} show=${this.#open} />`;
 			case "settings":

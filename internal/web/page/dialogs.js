@@ -79,8 +79,8 @@ function marked(hit) {
 	return [...out, points.slice(end).join("")];
 }
 
-/** @param {{model: Model, close: () => void, show: (room: string, n: number) => void}} props */
-export function Search({ model, close, show }) {
+/** @param {{model: Model, close: () => void, show: (room: string, n: number) => void, day: () => void}} props */
+export function Search({ model, close, show, day: toDay }) {
 	const [q, setQ] = useState("");
 	const [only, setOnly] = useState(true);
 	const [found, setFound] = useState(/** @type {{hits: Hit[], more: boolean, behind: number}|null} */ (null));
@@ -103,6 +103,7 @@ export function Search({ model, close, show }) {
 			<button class="primary">${t.search}</button>
 		</form>
 		<label class="check"><input type="checkbox" checked=${only} onChange=${() => setOnly(!only)} /> ${t.searchHere(model.place.name)}</label>
+		<button type="button" class="day-too" onClick=${toDay}>${t.jump}</button>
 		<div role="status">
 			${trouble && html`<p class="trouble">${trouble}</p>`}
 			${found && found.hits.length === 0 && html`<p>${t.searchNone}</p>`}

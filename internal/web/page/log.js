@@ -135,7 +135,8 @@ export class Log extends Component {
 		if (!scroller) return;
 		const { first, last } = scroller.inView();
 		place.looked = this.atEnd ? { from: 0, to: 0 } : { from: first, to: last };
-		if (document.visibilityState !== "visible" || !document.hasFocus() || place.sluice.paused) return;
+		place.atEnd = this.atEnd;
+		if (!place.seen) return;
 		if (this.atEnd) place.readTo(place.came.length > 0 ? last : place.timeline.head);
 		else place.readTo(last);
 	}

@@ -34,6 +34,7 @@ export class Place {
 	trouble = null;
 	wasReset = false;
 	paused = 0; // messages that came while paused
+	atEnd = true; // the end of the log is what is in view
 	looked = { from: 0, to: 0 }; // the numbers in view, if the end is not
 	sought = 0; // the message that is being gone to; 0: none
 	/** @type {Promise<boolean>} the loading that was begun last */
@@ -109,6 +110,7 @@ export class Place {
 		else this.timeline.trim(this.looked.from, this.looked.to);
 		this.sent = this.sent.filter((s) => s.state !== "saved" || (!this.timeline.has(s.n) && s.n > this.room.n));
 		this.#tell(came);
+		if (this.atEnd && this.seen) this.#read(this.timeline.head);
 	}
 
 	/** @param {Message[]} came */
@@ -131,13 +133,23 @@ export class Place {
 		this.model.changed();
 	}
 
+	/** Whether somebody looks at what is drawn of it. */
+	get seen() {
+		return this === this.model.place && document.visibilityState === "visible" && document.hasFocus() && !this.sluice.paused;
+	}
+
 	/** Notes that everything up to n was looked at. @param {number} n */
 	readTo(n) {
+		if (this.#read(n)) this.model.changed();
+	}
+
+	/** @param {number} n */
+	#read(n) {
 		n = Math.min(n, this.room.n); // what has not come was not looked at
-		if (n <= this.read) return;
+		if (n <= this.read) return false;
 		this.read = n;
 		if (this.read >= this.timeline.head) this.mentioned = 0;
-		this.model.changed();
+		return true;
 	}
 
 	/** Keeps how far was read, for the next visit. To be called now and then, not at each message. */
@@ -317,6 +329,7 @@ export class Model extends Emitter {
 		}
 		if (place !== this.place) {
 			this.place.looked = { from: 0, to: 0 };
+			this.place.atEnd = true;
 			this.place = place;
 			place.rule();
 		}

@@ -9,7 +9,7 @@ export default {
 	offlineSince: (/** @type {string} */ time) => `offline since ${time}`,
 	unsent: (/** @type {string} */ n) => `${n} unsent`,
 	overHTTP: "without a socket",
-	roomsHTTP: "What is new in the other rooms is asked every few seconds.",
+	roomsHTTP: "The other rooms are looked after every few seconds.",
 	here: (/** @type {string} */ n) => `${n} here`,
 	allHere: (/** @type {string} */ n) => `Everyone here: ${n}`,
 	guests: (/** @type {string} */ n) => `and ${n} without a name`,

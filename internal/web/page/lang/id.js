@@ -9,7 +9,7 @@ export default {
 	offlineSince: (time) => `luring sejak ${time}`,
 	unsent: (n) => `${n} belum terkirim`,
 	overHTTP: "tanpa soket",
-	roomsHTTP: "Kabar dari ruang lain ditanyakan setiap beberapa detik.",
+	roomsHTTP: "Ruang lain diperiksa setiap beberapa detik.",
 	here: (n) => `${n} hadir`,
 	allHere: (n) => `Semua yang hadir: ${n}`,
 	guests: (n) => `dan ${n} tanpa nama`,
