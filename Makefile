@@ -12,9 +12,9 @@ FUZZTIME ?= 60s
 SHORTFUZZ ?= 8000x
 STATICCHECK = $(GO) tool -modfile=tools/staticcheck.mod staticcheck
 
-.PHONY: test hostile deb build tools format vet race page paths shortfuzz fuzz cross bench docs vendor
+.PHONY: test hostile deb build tools format vet race page terminal paths shortfuzz fuzz cross bench docs vendor
 
-test: tools format vet page race paths shortfuzz cross $(if $(shell command -v dpkg-deb),deb)
+test: tools format vet page terminal race paths shortfuzz cross $(if $(shell command -v dpkg-deb),deb)
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ramai ./cmd/ramai
@@ -55,6 +55,14 @@ vendor: tools/page/node_modules
 
 tools/page/node_modules: tools/page/package-lock.json
 	cd tools/page && npm ci --no-audit --no-fund
+	@touch $@
+
+# What the terminal client writes, judged by a terminal.
+terminal: tools/terminal/node_modules
+	$(GO) test ./internal/tui -count=1 -run '^TestJudge' -judge $(CURDIR)/tools/terminal/judge.mjs
+
+tools/terminal/node_modules: tools/terminal/package-lock.json
+	cd tools/terminal && npm ci --no-audit --no-fund
 	@touch $@
 
 docs:

@@ -194,7 +194,7 @@ func nameAt(text string, i int, me string, names []string) string {
 	}
 	rest, best := text[i+1:], ""
 	try := func(n string) {
-		if n == "" || len(n) <= len(best) || len(n) > len(rest) || !strings.EqualFold(rest[:len(n)], n) {
+		if n == "" || len(n) <= len(best) || len(n) > len(rest) || !utf8.ValidString(rest[:len(n)]) || !strings.EqualFold(rest[:len(n)], n) {
 			return
 		}
 		if after, size := utf8.DecodeRuneInString(rest[len(n):]); size == 0 || !wordRune(after) {

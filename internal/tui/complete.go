@@ -107,6 +107,9 @@ func emojiFor(start string, add func(shown, put string)) {
 		func(name string) bool { return len(start) > 2 && strings.Contains(name, start) },
 	} {
 		for line := range strings.Lines(emoji) {
+			if !strings.Contains(line, start) {
+				continue
+			}
 			words := strings.Fields(line)
 			if i := slices.IndexFunc(words[1:], fits); i >= 0 {
 				add(words[0]+" "+words[1+i], words[0]+" ")

@@ -74,16 +74,16 @@ func (s *screen) panelKey(key string) (tea.Cmd, bool) {
 // view draws the panel.
 func (p *panel) view(height int, b *brush) []string {
 	title, _ := fit(p.title, b.width-2, b.method)
-	lines := []string{" " + b.strong.Render(title)}
+	lines := []string{" " + b.strong.Styled(title)}
 	if len(p.rows) == 0 {
-		lines = append(lines, " "+b.looks[dim].Render(p.empty))
+		lines = append(lines, " "+b.looks[dim].Styled(p.empty))
 	}
 	for i := p.top; i < len(p.rows) && len(lines) < height; i++ {
 		r := p.rows[i]
 		line := wrap(slices.Concat([]span{{text: " "}}, r.before, r.text), max(b.width-1, 2), 0, b.method)[0]
 		drawn := b.paint(line, r.by)
 		if p.pick != nil && i == p.chosen {
-			drawn = b.chosen.Render(flat(line))
+			drawn = b.chosen.Styled(flat(line))
 		}
 		lines = append(lines, drawn)
 	}

@@ -165,6 +165,9 @@ func (s *screen) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.WindowSizeMsg:
 		s.width, s.height = max(msg.Width, 1), max(msg.Height, 1)
 		s.repaint()
+		for _, r := range s.rooms {
+			r.settleEnd(s.messageRows(), s.brush)
+		}
 		cmd = s.fill()
 	case tea.ColorProfileMsg:
 		s.profile = msg.Profile

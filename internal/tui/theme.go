@@ -2,10 +2,8 @@ package tui
 
 import (
 	"fmt"
-	"image/color"
 	"strings"
 
-	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/colorprofile"
 	"github.com/charmbracelet/x/ansi"
 )
@@ -29,101 +27,97 @@ func CheckTheme(s string) (Theme, error) {
 	return "", fmt.Errorf("there is no theme %q; there are auto, dark and light", s)
 }
 
-// palette is how everything looks. Each look has a sign besides its colour, for who has none.
+// palette is how everything looks. Each look has a sign besides its colour, for who has none. These are ansi's styles and
+// not lipgloss's, which take underlined characters to pieces.
 type palette struct {
-	looks   [found + 1]lipgloss.Style
-	names   []lipgloss.Style
-	tab     lipgloss.Style // the room one is in
-	other   lipgloss.Style // a room with nothing new
-	fresh   lipgloss.Style // a room with something new
-	calls   lipgloss.Style // a room where one is mentioned
-	good    lipgloss.Style
-	warn    lipgloss.Style
-	rule    lipgloss.Style // a line across
-	unread  lipgloss.Style
-	chosen  lipgloss.Style
-	key     lipgloss.Style
-	strong  lipgloss.Style
-	prompt  lipgloss.Style
-	aimed   lipgloss.Style // the message that was jumped to
+	looks   [found + 1]ansi.Style
+	names   []ansi.Style
+	tab     ansi.Style // the room one is in
+	other   ansi.Style // a room with nothing new
+	fresh   ansi.Style // a room with something new
+	calls   ansi.Style // a room where one is mentioned
+	good    ansi.Style
+	warn    ansi.Style
+	rule    ansi.Style // a line across
+	unread  ansi.Style
+	below   ansi.Style // what has come below a view that is scrolled back
+	chosen  ansi.Style
+	key     ansi.Style
+	strong  ansi.Style
+	prompt  ansi.Style
+	aimed   ansi.Style // the message that was jumped to
 	colours bool
 }
 
 // Names have colours of like strength, so that none is louder; on 16 colours there are as many as can be read.
 var (
-	namesDark    = colours("75", "114", "180", "211", "141", "80", "222", "176", "109", "150", "216", "147")
-	namesLight   = colours("25", "28", "94", "161", "55", "30", "130", "90", "24", "64", "124", "61")
-	namesDark16  = colours("14", "10", "11", "13", "12", "9")
-	namesLight16 = colours("4", "2", "5", "6", "1", "3")
+	namesDark    = []ansi.IndexedColor{75, 114, 180, 211, 141, 80, 222, 176, 109, 150, 216, 147}
+	namesLight   = []ansi.IndexedColor{25, 28, 94, 161, 55, 30, 130, 90, 24, 64, 124, 61}
+	namesDark16  = []ansi.IndexedColor{14, 10, 11, 13, 12, 9}
+	namesLight16 = []ansi.IndexedColor{4, 2, 5, 6, 1, 3}
 )
-
-func colours(codes ...string) (all []color.Color) {
-	for _, c := range codes {
-		all = append(all, lipgloss.Color(c))
-	}
-	return all
-}
 
 // paletteFor returns the colours for a background and what the terminal can do.
 func paletteFor(dark bool, profile colorprofile.Profile) *palette {
-	pick := func(onDark, onLight string) color.Color {
+	pick := func(onDark, onLight ansi.IndexedColor) ansi.IndexedColor {
 		if dark {
-			return lipgloss.Color(onDark)
+			return onDark
 		}
-		return lipgloss.Color(onLight)
+		return onLight
 	}
-	names, soft := namesLight, pick("245", "243")
+	names, soft := namesLight, pick(245, 243)
 	switch few := profile <= colorprofile.ANSI; {
 	case few && dark:
-		names, soft = namesDark16, lipgloss.Color("7")
+		names, soft = namesDark16, ansi.IndexedColor(7)
 	case few:
-		names, soft = namesLight16, lipgloss.Color("8")
+		names, soft = namesLight16, ansi.IndexedColor(8)
 	case dark:
 		names = namesDark
 	}
-	style := lipgloss.NewStyle
-	red, amber, green, blue := pick("203", "160"), pick("221", "130"), pick("108", "28"), pick("117", "25")
+	style := func() ansi.Style { return ansi.NewStyle() }
+	red, amber, green, blue := pick(203, 160), pick(221, 130), pick(108, 28), pick(117, 25)
 	if profile <= colorprofile.ANSI {
-		red, amber, green, blue = pick("9", "1"), pick("11", "3"), pick("10", "2"), pick("14", "4")
+		red, amber, green, blue = pick(9, 1), pick(11, 3), pick(10, 2), pick(14, 4)
 	}
 	p := &palette{
-		tab:     style().Reverse(true).Bold(true),
-		other:   style().Foreground(soft),
-		fresh:   style().Bold(true),
-		calls:   style().Bold(true).Foreground(amber),
-		good:    style().Foreground(green),
-		warn:    style().Foreground(amber).Bold(true),
-		rule:    style().Foreground(pick("239", "250")),
-		unread:  style().Foreground(red),
+		tab:     style().Reverse(true).Bold(),
+		other:   style().ForegroundColor(soft),
+		fresh:   style().Bold(),
+		calls:   style().Bold().ForegroundColor(amber),
+		good:    style().ForegroundColor(green),
+		warn:    style().ForegroundColor(amber).Bold(),
+		rule:    style().ForegroundColor(pick(239, 250)),
+		unread:  style().ForegroundColor(red),
+		below:   style().ForegroundColor(red).Bold(),
 		chosen:  style().Reverse(true),
-		key:     style().Bold(true),
-		strong:  style().Bold(true),
-		prompt:  style().Foreground(blue).Bold(true),
-		aimed:   style().Foreground(amber).Bold(true),
+		key:     style().Bold(),
+		strong:  style().Bold(),
+		prompt:  style().ForegroundColor(blue).Bold(),
+		aimed:   style().ForegroundColor(amber).Bold(),
 		colours: profile > colorprofile.ASCII,
 	}
 	if profile <= colorprofile.ANSI {
-		p.rule = style().Foreground(soft)
+		p.rule = style().ForegroundColor(soft)
 	}
-	p.looks = [...]lipgloss.Style{
+	p.looks = [...]ansi.Style{
 		plain:   style(),
-		link:    style().Foreground(blue).Underline(true),
-		code:    style().Foreground(pick("180", "94")),
-		mention: style().Bold(true),
-		mine:    style().Reverse(true).Bold(true),
-		name:    style().Bold(true),
-		dim:     style().Foreground(soft),
-		bad:     style().Foreground(red),
-		found:   style().Bold(true).Foreground(amber).Underline(true),
+		link:    style().ForegroundColor(blue).Underline(true),
+		code:    style().ForegroundColor(pick(180, 94)),
+		mention: style().Bold(),
+		mine:    style().Reverse(true).Bold(),
+		name:    style().Bold(),
+		dim:     style().ForegroundColor(soft),
+		bad:     style().ForegroundColor(red),
+		found:   style().Bold().ForegroundColor(amber).Underline(true),
 	}
 	for _, c := range names {
-		p.names = append(p.names, style().Foreground(c).Bold(true))
+		p.names = append(p.names, style().ForegroundColor(c).Bold())
 	}
 	return p
 }
 
 // nameStyle is how a sender's name looks, each time.
-func (p *palette) nameStyle(by string) lipgloss.Style {
+func (p *palette) nameStyle(by string) ansi.Style {
 	var n uint32
 	for _, c := range []byte(by) {
 		n = n*31 + uint32(c)
@@ -145,7 +139,7 @@ func (p *palette) paint(line []span, by string) string {
 		if s.look == plain {
 			b.WriteString(s.text)
 		} else {
-			b.WriteString(style.Render(s.text))
+			b.WriteString(style.Styled(s.text))
 		}
 		if s.href != "" {
 			b.WriteString(ansi.ResetHyperlink())

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/charmbracelet/x/ansi"
+
+	"ramai/wire"
 )
 
 // drawn is an item as lines, kept as long as it would be drawn the same.
@@ -175,14 +177,14 @@ func (r *room) draw(it *item, s sign) drawn {
 }
 
 // across is a rule with some words in it.
-func (b *brush) across(words string, style interface{ Render(...string) string }) string {
+func (b *brush) across(words string, style ansi.Style) string {
 	words, w := fit(words, max(b.width-6, 1), b.method)
 	left := 2
 	if b.width >= narrow {
 		left = b.indent() - 3
 	}
 	right := max(b.width-left-w-2, 0)
-	return b.rule.Render(strings.Repeat("─", left)) + " " + style.Render(words) + " " + b.rule.Render(strings.Repeat("─", right))
+	return b.rule.Styled(strings.Repeat("─", left)) + " " + style.Styled(words) + " " + b.rule.Styled(strings.Repeat("─", right))
 }
 
 // called is who a message is by.
@@ -194,8 +196,10 @@ func (b *brush) called(it *item) string {
 		return "you"
 	case it.by == "":
 		return ""
+	case len(it.by) < 4 || wire.CheckID(it.by) != nil:
+		return "guest"
 	}
-	return "guest " + it.by[:min(4, len(it.by))]
+	return "guest " + it.by[:4]
 }
 
 // message draws a message.
@@ -257,14 +261,14 @@ func (b *brush) message(it *item, s sign, names []string) []string {
 	}
 	if !s.grouped {
 		w := b.method.StringWidth(who)
-		label = strings.Repeat(" ", max(b.column()-w, 0)) + b.nameStyle(it.by).Render(who)
+		label = strings.Repeat(" ", max(b.column()-w, 0)) + b.nameStyle(it.by).Styled(who)
 	}
 	if b.numbers && it.n > 0 {
 		when = fmt.Sprintf("%*d", b.clock(), it.n)
 	}
 	for i, line := range wrap(text, width, 0, b.method) {
 		if i == 0 {
-			lines = append(lines, b.looks[dim].Render(when)+" "+label+" "+style.Render(sign)+" "+b.paint(line, it.by))
+			lines = append(lines, b.looks[dim].Styled(when)+" "+label+" "+style.Styled(sign)+" "+b.paint(line, it.by))
 			continue
 		}
 		lines = append(lines, strings.Repeat(" ", b.indent())+b.paint(line, it.by))
@@ -355,7 +359,15 @@ func (r *room) moveTo(i, off, height int, b *brush) {
 		r.left = r.heard
 	}
 	r.anchor, r.off = r.at(i), off
-	if r.attached && r.rest(i, off, height, b) <= height {
+	r.settleEnd(height, b)
+}
+
+// settleEnd puts a view at the end if all from its top to the end can be seen.
+func (r *room) settleEnd(height int, b *brush) {
+	if r.anchor == nil || !r.attached {
+		return
+	}
+	if i := r.index(r.anchor); i < 0 || r.rest(i, r.off, height, b) <= height {
 		r.anchor = nil
 	}
 }

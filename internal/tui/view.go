@@ -5,7 +5,7 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
-	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/x/ansi"
 )
 
 // The screen from top to bottom: a row with the rooms and the connection; the messages, or a panel; a rule with what is
@@ -19,7 +19,11 @@ const (
 
 // composerRows is how many rows what one writes has.
 func (s *screen) composerRows() int {
-	rows, _, _ := s.room().composer.lines(s.writing(), s.method)
+	c := &s.room().composer
+	if c.searching {
+		return 1
+	}
+	rows, _, _ := c.lines(s.writing(), s.method)
 	return max(min(len(rows), maxComposer, s.height/3), 1)
 }
 
@@ -103,7 +107,7 @@ func (s *screen) nothing(height int) []string {
 	}
 	words, w := fit(words, s.width, s.method)
 	left := strings.Repeat(" ", max((s.width-w)/2, 0))
-	return append([]string{left + s.brush.looks[dim].Render(words)}, make([]string, height/2)...)
+	return append([]string{left + s.brush.looks[dim].Styled(words)}, make([]string, height/2)...)
 }
 
 // roomsRow has the rooms on the left and the connection on the right.
@@ -128,7 +132,7 @@ func (s *screen) roomsRow() string {
 	}
 	more := ""
 	if hidden := len(s.rooms) - (to - from); hidden > 0 && used+2 <= space {
-		more = s.brush.looks[dim].Render(" …")
+		more = s.brush.looks[dim].Styled(" …")
 		used += 2
 	}
 	return strings.Join(tabs[from:to], "") + more + strings.Repeat(" ", max(s.width-used-w, 0)) + state
@@ -151,7 +155,7 @@ func (s *screen) tabOf(i int, r *room, space int) (string, int) {
 		style = s.brush.fresh
 	}
 	label, w := fit(" "+label+" ", space, s.method)
-	return style.Render(label), w
+	return style.Styled(label), w
 }
 
 // state is how the connection is, and how many are here.
@@ -176,7 +180,7 @@ func (s *screen) state(width int) (string, int) {
 		before = thousands(uint64(r.people)) + " here   "
 	}
 	words, w := fit(words, width, s.method)
-	return s.brush.looks[dim].Render(before) + style.Render(words) + " ", w + s.method.StringWidth(before) + 1
+	return s.brush.looks[dim].Styled(before) + style.Styled(words) + " ", w + s.method.StringWidth(before) + 1
 }
 
 // ruleRow is a line across with what is going on in it.
@@ -190,15 +194,15 @@ func (s *screen) ruleRow() string {
 	}
 	rightWidth := s.method.StringWidth(right)
 	if words == "" {
-		return s.brush.rule.Render(strings.Repeat("─", max(s.width-rightWidth-1, 0))) + s.brush.unread.Bold(true).Render(right) + s.brush.rule.Render("─")
+		return s.brush.rule.Styled(strings.Repeat("─", max(s.width-rightWidth-1, 0))) + s.brush.below.Styled(right) + s.brush.rule.Styled("─")
 	}
 	words, w := fit(words, s.width-rightWidth-3, s.method)
-	return s.brush.rule.Render("─") + style.Render(" "+words+" ") + s.brush.rule.Render(strings.Repeat("─", max(s.width-w-4-rightWidth, 0))) +
-		s.brush.unread.Bold(true).Render(right) + s.brush.rule.Render("─")
+	return s.brush.rule.Styled("─") + style.Styled(" "+words+" ") + s.brush.rule.Styled(strings.Repeat("─", max(s.width-w-4-rightWidth, 0))) +
+		s.brush.below.Styled(right) + s.brush.rule.Styled("─")
 }
 
 // news is the one thing that is worth telling now.
-func (s *screen) news() (string, lipgloss.Style) {
+func (s *screen) news() (string, ansi.Style) {
 	r := s.room()
 	c := &r.composer
 	switch {
@@ -271,12 +275,12 @@ func (s *screen) composerView(height int) ([]string, *tea.Cursor) {
 	for i := from; i < len(rows) && len(out) < height; i++ {
 		before := "  "
 		if i == 0 {
-			before = s.brush.prompt.Render(prompt)
+			before = s.brush.prompt.Styled(prompt)
 		}
 		out = append(out, before+rows[i])
 	}
 	if c.empty() && !c.searching && s.width >= narrow {
-		out[0] += s.brush.looks[dim].Render("say something in " + s.room().name)
+		out[0] += s.brush.looks[dim].Styled("say something in " + s.room().name)
 	}
 	return out, tea.NewCursor(min(x+2, s.width-1), y-from)
 }
@@ -348,7 +352,7 @@ func (s *screen) hints() string {
 			break
 		}
 		used += w
-		b.WriteString(s.brush.key.Render(h.key) + " " + s.brush.looks[dim].Render(h.does) + "  ")
+		b.WriteString(s.brush.key.Styled(h.key) + " " + s.brush.looks[dim].Styled(h.does) + "  ")
 	}
 	return b.String()
 }
@@ -365,7 +369,7 @@ func (s *screen) keysRow() string { return " " + s.hints() }
 func (s *screen) paletteView(fit []command, height int) []string {
 	chosen := min(s.chosen, len(fit)-1)
 	from := max(min(chosen-height+1, len(fit)-height), 0)
-	rows := []string{s.brush.rule.Render(strings.Repeat("─", s.width))}
+	rows := []string{s.brush.rule.Styled(strings.Repeat("─", s.width))}
 	if height < len(fit) || s.height < forKeys {
 		rows = nil
 	}
@@ -377,10 +381,10 @@ func (s *screen) paletteView(fit []command, height int) []string {
 		key += strings.Repeat(" ", max(7-len(key), 1))
 		if i == chosen {
 			line := " " + name + pad + key + c.help
-			rows = append(rows, s.brush.chosen.Render(line+strings.Repeat(" ", max(s.width-s.method.StringWidth(line), 0))))
+			rows = append(rows, s.brush.chosen.Styled(line+strings.Repeat(" ", max(s.width-s.method.StringWidth(line), 0))))
 			continue
 		}
-		rows = append(rows, " "+s.brush.strong.Render(name)+pad+s.brush.looks[dim].Render(key+c.help))
+		rows = append(rows, " "+s.brush.strong.Styled(name)+pad+s.brush.looks[dim].Styled(key+c.help))
 	}
 	return rows
 }

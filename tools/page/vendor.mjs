@@ -5,6 +5,7 @@ import { gemoji } from "gemoji";
 
 const here = (path) => new URL(path, import.meta.url);
 const page = (path) => here("../../internal/web/page/" + path);
+const screen = "../../tui/emoji.txt"; // the terminal client completes the same names
 const read = (path) => readFileSync(here("node_modules/" + path), "utf8");
 const version = (name) => JSON.parse(read(`${name}/package.json`)).version;
 
@@ -24,6 +25,7 @@ const files = {
 	"vendor/htm.js": module("htm", "dist/htm.mjs"),
 	"vendor/qr.js": module("lean-qr", "nano.mjs"),
 	"vendor/emoji.js": `// The names of gemoji ${version("gemoji")}; see LICENSES.txt. A line each: the emoji, its names.\nexport default \`${emoji}\`;\n`,
+	[screen]: emoji + "\n",
 	"vendor/LICENSES.txt": [licence("preact"), licence("htm"), licence("lean-qr"), licence("gemoji", "license")].join("\n" + "-".repeat(80) + "\n\n"),
 };
 

@@ -1,0 +1,286 @@
+package tui
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
+
+	"ramai/client"
+	"ramai/wire"
+)
+
+// hostile are texts that would do something to a terminal if they reached it.
+var hostile = []string{
+	"\x1b]0;owned\a", "\x1b]2;owned\x1b\\", "\x1b]52;c;b3duZWQ=\a", "\x1b[6n", "\x1b[c", "\x1b[>c", "\x1b[21t", "\x1b[2J\x1b[H", "\x1b[5;5Hhere", "\x1bc", "\x1b[?1049l",
+	"\x1b[?25l", "\x1b[3g\t", "\x1bP$q\"p\x1b\\", "\x1b_Gi=31;\x1b\\", "\x1b^pm\x1b\\", "\x1bXsos\x1b\\", "\a\a\a", "\b\b\b\b", "\r\rover", "\x0e\x0f", "\v\f", "\x7f\x7f",
+	"\u009b31m", "\u009d0;owned\u009c", "\u0090q\u009c", "\u0085\u0084", "\x9b31m", "\xc2", "\xff\xfe", "a\x1b", "]0;owned\a", "[6n",
+	"\u202eevil\u202c", "\u2066x\u2069", "\u200b\u200d\ufeff", "e" + strings.Repeat("\u0301", 500), strings.Repeat("\u200d", 300),
+	"\x1b]8;;javascript:alert(1)\x1b\\click\x1b]8;;\x1b\\", "javascript:alert(1)", "http://a.test/\x1b]0;owned\a", "http://a.test/\u202e\u009d", "https://é.test/ü?q=\u0301;x",
+	"HTTP://A.TEST/x;y;z", "http://a.test/`x`", "file:///etc/passwd http://[::", "@anna \x1b]0;x\a", "`\x1b[31m`", "```\n\x1b[2J\n```", "\u2028\u2029", "\U000e0041\U000e007f",
+	"👩\u200d👩\u200d👧\u200d\u200d\u200d", "🇩🇪🇩", "❤\ufe0f\ufe0f\ufe0f", "今\u0301日", "क्षि\u200dक्", "שלום \u05d0\u05b8", "\u1160\u115f\u3164", "\ufdfa", "\x00\x01\x02", "",
+	strings.Repeat("界", 300), strings.Repeat("x", 1000), "\n\n\n", "\t\t|", "%s%d%n", "  lead",
+}
+
+// show puts texts everywhere where others have a say, and returns the screens that come of it.
+func show(t testing.TB, width, height int, method ansi.Method, a, b, c string, see func(*stage)) {
+	st := newStage(t, width, height, func(config *Config, _ *fakeChat) {
+		config.Memory = Memory{Rooms: []Place{{Name: a, Draft: b}, {Name: "team", Log: c, Draft: a}}}
+		config.Find = func(context.Context, client.Search) (*client.Found, error) {
+			return &client.Found{Found: wire.Found{Hits: []wire.Hit{{Room: a, N: 1, By: b, From: c, Snippet: a + b + c, Marks: [][2]int{{0, 2}, {1, 900}, {-1, 0}}}}}}, nil
+		}
+	})
+	if method == ansi.GraphemeWidth {
+		st.send(tea.ModeReportMsg{Mode: ansi.ModeUnicodeCore, Value: ansi.ModeReset})
+	}
+	st.past(wire.Lobby, 3)
+	for i := range st.chat.past[wire.Lobby] {
+		m := &st.chat.past[wire.Lobby][i]
+		m.From, m.Text, m.By, m.ID = a, b+c, c, b
+	}
+	st.hear(wire.Welcomed{By: "me", Name: a, Text: b, Limits: wire.Limits{Text: 4000}},
+		wire.Joined{Room: wire.Lobby, Log: "log", N: 8, First: 3, Count: 3},
+		wire.Presence{Room: wire.Lobby, Count: 2, Names: []string{a, b, c}})
+	see(st)
+	st.hear(wire.Gap{Room: wire.Lobby, From: 3, To: 3},
+		wire.Message{Room: wire.Lobby, N: 4, By: a, From: b, ID: c, Text: a},
+		wire.Message{Room: wire.Lobby, N: 5, By: b, From: c, Text: a + b},
+		wire.Message{Room: wire.Lobby, N: 6, By: "me", From: c, Text: b + "\n" + c},
+		wire.Message{Room: wire.Lobby, N: 7, By: c, From: a, Text: "@" + a + " " + c})
+	see(st)
+	st.hear(wire.Typing{Room: wire.Lobby, By: []wire.Sender{{By: a, From: b}, {By: c}}}, wire.Name{Name: b})
+	st.now = st.now.Add(time.Hour)
+	see(st)
+	st.send(tea.PasteMsg{Content: a + b})
+	see(st)
+	st.press("l", "o", "c")
+	st.types("x")
+	st.press("enter")
+	for _, it := range slices.Clone(st.room().outbox) {
+		st.hear(wire.Refused{Room: wire.Lobby, ID: it.id, Code: wire.Internal, Reason: c})
+	}
+	see(st)
+	st.press("ctrl+u", "alt+w")
+	see(st)
+	st.press("esc")
+	st.types("/search " + "x")
+	st.press("enter")
+	see(st)
+	st.press("esc")
+	for _, word := range []string{"@", ":smi", "/j"} {
+		st.types(word)
+		st.press("tab", "tab")
+		see(st)
+		st.press("ctrl+u", "esc")
+	}
+	st.hear(client.Failed{Request: wire.Name{Name: a}, Fault: wire.Fault{Reason: b}})
+	see(st)
+	st.press("pgup", "alt+i", "ctrl+r")
+	see(st)
+	st.press("esc")
+	st.hear(client.Disconnected{Err: errors.New(a + c), Wait: time.Second})
+	see(st)
+	st.press("f1")
+	see(st)
+}
+
+// FuzzScreen holds the screen to its rules, whatever others say: what is handed to the renderer has as many rows as the
+// screen and none that is too wide, and neither it nor what the renderer writes has a sequence that is not the
+// renderer's own.
+func FuzzScreen(f *testing.F) {
+	for i, a := range hostile {
+		f.Add(a, hostile[(i+7)%len(hostile)], hostile[(i+19)%len(hostile)], uint8(i))
+	}
+	sizes := [][2]int{{80, 24}, {20, 6}, {57, 9}, {1, 1}, {5, 3}}
+	f.Fuzz(func(t *testing.T, a, b, c string, kind uint8) {
+		size := sizes[int(kind/2)%len(sizes)]
+		method := ansi.Method(kind % 2)
+		out := newTerminal(size[0], size[1])
+		show(t, size[0], size[1], method, a, b, c, func(st *stage) {
+			v := st.View()
+			rows := strings.Split(v.Content, "\n")
+			if len(rows) != st.height {
+				t.Fatalf("%d rows, not %d:\n%q", len(rows), st.height, v.Content)
+			}
+			for _, r := range rows {
+				if w := method.StringWidth(r); w > st.width {
+					t.Fatalf("a row has %d cells, not %d: %q", w, st.width, r)
+				}
+			}
+			if v.Cursor != nil && (v.Cursor.X < 0 || v.Cursor.X >= st.width || v.Cursor.Y < 0 || v.Cursor.Y >= st.height) {
+				t.Fatalf("the cursor is at %v", v.Cursor.Position)
+			}
+			if v.WindowTitle != "" {
+				t.Fatal("a title was set")
+			}
+			harmless(t, v.Content, false)
+			out.draw(t, v, method)
+		})
+		harmless(t, out.out.String(), true)
+	})
+}
+
+var (
+	style  = regexp.MustCompile(`^\x1b\[[0-9;:]*m`)
+	linked = regexp.MustCompile(`^\x1b\]8;[^;\x1b\a]*;(https?://[\x21-\x7e]+)?(\x1b\\|\a)`)
+	moved  = regexp.MustCompile(`^\x1b(\[[0-9;]*[ABCDEFGHJKLMPSTXdbrfIZ@` + "`" + `]|\[\?7[hl]|M)`)
+)
+
+// harmless fails if s has a sequence that is neither a style nor a link, nor, if it was written, moves the cursor or
+// erases; or if it has any other control character.
+func harmless(t testing.TB, s string, written bool) {
+	t.Helper()
+	for rest := s; rest != ""; {
+		if rest[0] >= ' ' && rest[0] < 0x7f {
+			rest = rest[1:]
+			continue
+		}
+		m := style.FindString(rest) + linked.FindString(rest)
+		if m == "" && written {
+			m = moved.FindString(rest)
+		}
+		if m == "" {
+			r := []rune(rest[:min(len(rest), 4)])[0]
+			if r < ' ' && r != '\n' && !(written && (r == '\r' || r == '\b' || r == '\t')) || r >= 0x7f && r < 0xa0 || client.Printable(string(r)) == "" && r != '\r' && r != '\b' {
+				t.Fatalf("%q is in what goes out, at %q", r, rest[:min(len(rest), 60)])
+			}
+			m = string(r)
+			if r == '\ufffd' && !strings.HasPrefix(rest, m) {
+				t.Fatalf("what goes out is not UTF-8 at %q", rest[:min(len(rest), 20)])
+			}
+		}
+		rest = rest[len(m):]
+	}
+}
+
+// seen is what the judge tells.
+type seen struct {
+	Screen    []string
+	Cursor    [2]int
+	Alternate bool
+	Effects   []string
+	Links     []string
+	Replies   int
+}
+
+// judge asks the judge about cases, which it looks at one after the other.
+type judge struct {
+	t   testing.TB
+	in  *json.Encoder
+	out *json.Decoder
+}
+
+func newJudge(t testing.TB) *judge {
+	t.Helper()
+	if *judged == "" {
+		t.Skip("make terminal runs this with a terminal that judges")
+	}
+	cmd := exec.Command("node", *judged)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		in.Close()
+		if err := cmd.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &judge{t: t, in: json.NewEncoder(in), out: json.NewDecoder(out)}
+}
+
+// looks returns what a terminal of that size saw when b was written to it in pieces.
+func (j *judge) looks(width, height int, b []byte, pieces []int, newlines bool) (s seen) {
+	j.t.Helper()
+	if pieces == nil {
+		pieces = []int{}
+	}
+	err := j.in.Encode(map[string]any{"cols": width, "rows": height, "bytes": b, "pieces": pieces, "newlines": newlines})
+	if err := errors.Join(err, j.out.Decode(&s)); err != nil {
+		j.t.Fatal(err)
+	}
+	return s
+}
+
+// TestJudge has a real terminal look at the screens of hostile texts, however what is written is split: nothing but the
+// cells may have changed, and where the terminal and the screen know the same widths, the cells are as they should be.
+func TestJudge(t *testing.T) {
+	j := newJudge(t)
+	random := rand.New(rand.NewPCG(1, 2))
+	pick := func() string {
+		s := hostile[random.IntN(len(hostile))]
+		if random.IntN(3) == 0 {
+			s = "ab " + s + hostile[random.IntN(len(hostile))] + " cd"
+		}
+		return s
+	}
+	for i := range 120 {
+		width, height := 80, 24
+		if i%3 == 1 {
+			width, height = 20, 6
+		}
+		a, b, c := pick(), pick(), pick()
+		out := newTerminal(width, height)
+		var last *stage
+		show(t, width, height, ansi.WcWidth, a, b, c, func(st *stage) {
+			out.draw(t, st.View(), st.method)
+			last = st
+		})
+		var pieces []int
+		for range random.IntN(20) {
+			pieces = append(pieces, 1+random.IntN(200))
+		}
+		s := j.looks(width, height, out.out.Bytes(), pieces, false)
+		about := fmt.Sprintf("texts %q, %q, %q", a, b, c)
+		if len(s.Effects) > 0 || s.Replies > 0 {
+			t.Fatalf("%s did more than change cells: %q, %d replies", about, s.Effects, s.Replies)
+		}
+		for _, l := range s.Links {
+			if !strings.HasPrefix(l, "http://") && !strings.HasPrefix(l, "https://") {
+				t.Fatalf("%s: a link to %q", about, l)
+			}
+		}
+		for i, row := range s.Screen {
+			s.Screen[i] = strings.TrimRight(row, " ")
+		}
+		if got, want := strings.Join(s.Screen, "\n")+"\n", last.shown(); got != want {
+			t.Fatalf("%s: the terminal shows\n%s\nand should show\n%s", about, got, want)
+		}
+	}
+}
+
+// TestJudgeSees makes sure that the judge would see what must not be.
+func TestJudgeSees(t *testing.T) {
+	j := newJudge(t)
+	for _, text := range []string{"\a", "\x1b]0;t\a", "\x1b]52;c;eA==\a", "\x1b[6n", "\x1b[c", "\x1bP$qm\x1b\\"} {
+		if s := j.looks(20, 3, []byte(text), nil, false); len(s.Effects) == 0 && s.Replies == 0 {
+			t.Errorf("the judge does not see %q", text)
+		}
+	}
+	if s := j.looks(20, 3, []byte("\x1b]8;;javascript:x\x1b\\a\x1b]8;;\x1b\\"), []int{4}, false); !slices.Equal(s.Links, []string{"javascript:x"}) {
+		t.Errorf("the judge does not see the link, but %q", s.Links)
+	}
+	if s := j.looks(5, 2, bytes.Repeat([]byte("x"), 7), nil, false); s.Screen[0] != "xxxxx" || s.Screen[1] != "xx" || s.Cursor != [2]int{2, 1} {
+		t.Errorf("the judge sees %q and the cursor at %v", s.Screen, s.Cursor)
+	}
+}
