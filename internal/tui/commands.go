@@ -27,7 +27,7 @@ func commands() []command {
 		{"join", "ROOM", []string{"alt+j"}, "go to a room", true, func(s *screen, words string) tea.Cmd { return s.join(words, 0) }},
 		{"leave", "", []string{"alt+x"}, "leave this room", false, (*screen).leaveRoom},
 		{"name", "NAME", []string{"alt+n"}, "take a name; - gives it up", true, (*screen).setName},
-		{"who", "", []string{"alt+w"}, "who is here", false, func(s *screen, _ string) tea.Cmd { return s.who() }},
+		{"who", "", []string{"alt+w"}, "who is here", false, (*screen).who},
 		{"search", "WORDS", []string{"alt+s", "ctrl+s"}, "find who said it", true, (*screen).search},
 		{"history", "[N]", []string{"alt+h"}, "go to message N, or the oldest", false, (*screen).toNumber},
 		{"last", "[N]", []string{"alt+l"}, "go to the newest, or N before it", false, (*screen).toLast},
@@ -197,6 +197,13 @@ func (s *screen) me(words string) tea.Cmd {
 func (s *screen) helpPanel() *panel {
 	p := &panel{title: "Keys and commands"}
 	add := func(key, words, help string) {
+		if s.width < narrow {
+			if words != "" {
+				key = words
+			}
+			p.rows = append(p.rows, row{before: []span{{text: key, look: mention}, {text: " "}}, text: []span{{text: help, look: dim}}})
+			return
+		}
 		p.rows = append(p.rows, row{before: []span{{text: fmt.Sprintf("%-11s", key), look: mention}, {text: fmt.Sprintf("%-15s", words)}}, text: []span{{text: help, look: dim}}})
 	}
 	add("Enter", "", "say it")

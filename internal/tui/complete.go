@@ -99,10 +99,11 @@ func (s *screen) nameFor(word string, first bool, add func(shown, put string)) {
 	}
 }
 
-// emojiFor finds emoji by the beginnings of their names, and then by what is in them.
+// emojiFor finds emoji by their names, then by how those begin, then by what is in them.
 func emojiFor(start string, add func(shown, put string)) {
 	start = strings.ToLower(strings.TrimSuffix(start, ":"))
 	for _, fits := range []func(name string) bool{
+		func(name string) bool { return name == start },
 		func(name string) bool { return strings.HasPrefix(name, start) },
 		func(name string) bool { return len(start) > 2 && strings.Contains(name, start) },
 	} {

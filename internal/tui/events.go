@@ -243,7 +243,7 @@ func (s *screen) message(m wire.Message) bool {
 	r.hear(it)
 	r.speaks(m.From)
 	if i == s.current && s.looking() && r.anchor == nil {
-		r.read = r.heard
+		r.look()
 	} else if !it.own && r.read+1 == it.n {
 		r.rule, r.ruled = r.read, true // the first that is new
 	}
@@ -268,7 +268,7 @@ func (s *screen) line(f client.Line) {
 	}
 	r.hear(it)
 	if s.looking() && r.anchor == nil {
-		r.read = r.heard
+		r.look()
 	} else if !it.own && r.read+1 == it.n {
 		r.rule, r.ruled = r.read, true
 	}

@@ -73,24 +73,34 @@ func CheckKeys(wishes []string) error {
 	return err
 }
 
-// keyOf returns the key that does something, as people write it; the first of them by name if there are several.
+// keyOf returns the key that does something, as people write it; the first if there are several.
 func (s *screen) keyOf(name string) string {
-	var keys []string
-	for k, n := range s.bindings {
+	for _, k := range defaults(name) {
+		if s.bindings[k] == name {
+			return shownKey(k)
+		}
+	}
+	for k, n := range s.bindings { // a wish, of which there is one
 		if n == name {
-			keys = append(keys, k)
+			return shownKey(k)
 		}
 	}
-	if len(keys) == 0 {
-		return ""
-	}
-	slices.SortFunc(keys, func(a, b string) int {
-		if len(a) != len(b) {
-			return len(a) - len(b)
+	return ""
+}
+
+// defaults are the keys of an action or a command as they are without wishes.
+func defaults(name string) []string {
+	for _, a := range actions() {
+		if a.name == name {
+			return a.keys
 		}
-		return strings.Compare(a, b)
-	})
-	return shownKey(keys[0])
+	}
+	for _, c := range commands() {
+		if c.name == name {
+			return c.keys
+		}
+	}
+	return nil
 }
 
 // shownKey is a key as people write it.

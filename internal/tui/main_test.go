@@ -2,7 +2,6 @@ package tui
 
 import (
 	"flag"
-	"os"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -13,9 +12,4 @@ var (
 	judged = flag.String("judge", "", "the program that judges what reaches a terminal; make terminal gives it")
 )
 
-func TestMain(m *testing.M) {
-	if os.Getenv(stageVariable) != "" {
-		os.Exit(onStage()) // this program is the one in the terminal
-	}
-	goleak.VerifyTestMain(m)
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -177,7 +177,10 @@ func (s *screen) toUnread() tea.Cmd {
 }
 
 // who asks who is in the room.
-func (s *screen) who() tea.Cmd {
+func (s *screen) who(string) tea.Cmd {
+	if s.plainOnly() {
+		return nil
+	}
 	r := s.room()
 	return s.ask(func(ctx context.Context) answer {
 		who, err := s.chat.Who(ctx, r.name)

@@ -239,7 +239,7 @@ func (r *room) speaks(from string) {
 
 // look notes that somebody saw the room's end.
 func (r *room) look() {
-	if r.anchor == nil && r.attached {
+	if r.anchor == nil && r.attached && r.read <= r.heard {
 		r.read, r.called = r.heard, 0
 	}
 }

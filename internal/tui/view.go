@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -52,6 +53,9 @@ func (s *screen) View() tea.View {
 		rows = append(rows, s.ruleRow())
 	}
 	composer, cursor := s.composerView(s.composerRows())
+	if s.question != nil && s.height < forKeys {
+		composer = append([]string{s.hints()}, composer[1:]...) // nothing can be written now
+	}
 	cursor.Y += len(rows)
 	rows = append(rows, composer...)
 	if s.height >= forKeys {
@@ -62,7 +66,7 @@ func (s *screen) View() tea.View {
 		cursor.Y -= over
 	}
 	for i := range rows {
-		rows[i] = s.method.Truncate(rows[i], s.width, "")
+		rows[i] = cut(rows[i], s.width, s.method)
 	}
 	v := tea.NewView(strings.Join(rows, "\n"))
 	v.AltScreen, v.ReportFocus = true, true
@@ -206,8 +210,6 @@ func (s *screen) news() (string, ansi.Style) {
 	r := s.room()
 	c := &r.composer
 	switch {
-	case s.question != nil && s.height < forKeys:
-		return s.question.words() + " " + s.hints(), s.brush.warn
 	case s.question != nil:
 		return s.question.words(), s.brush.warn
 	case c.searching && c.words != "" && c.hit < 0:
@@ -296,6 +298,12 @@ func (s *screen) hints() string {
 		}
 	}
 	switch c := &r.composer; {
+	case s.question != nil && s.width < narrow:
+		if s.question.one {
+			add("o", "one")
+		}
+		add("l", "lines")
+		add("c", "no")
 	case s.question != nil:
 		if s.question.one {
 			add("o", "one message")
@@ -347,11 +355,11 @@ func (s *screen) hints() string {
 	var b strings.Builder
 	used := 1
 	for _, h := range all {
-		w := s.method.StringWidth(h.key+" "+h.does) + 2
+		w := s.method.StringWidth(h.key + " " + h.does)
 		if used+w > s.width {
 			break
 		}
-		used += w
+		used += w + 2
 		b.WriteString(s.brush.key.Styled(h.key) + " " + s.brush.looks[dim].Styled(h.does) + "  ")
 	}
 	return b.String()
@@ -376,9 +384,11 @@ func (s *screen) paletteView(fit []command, height int) []string {
 	for i := from; i < len(fit) && i < from+height; i++ {
 		c := fit[i]
 		name := strings.TrimSpace("/" + c.name + " " + c.words)
-		pad := strings.Repeat(" ", max(16-len(name), 1))
-		key := s.keyOf(c.name)
-		key += strings.Repeat(" ", max(7-len(key), 1))
+		pad, key := " ", ""
+		if s.width >= narrow {
+			pad = strings.Repeat(" ", max(16-len(name), 1))
+			key = fmt.Sprintf("%-7s", s.keyOf(c.name))
+		}
 		if i == chosen {
 			line := " " + name + pad + key + c.help
 			rows = append(rows, s.brush.chosen.Styled(line+strings.Repeat(" ", max(s.width-s.method.StringWidth(line), 0))))

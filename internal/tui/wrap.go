@@ -128,6 +128,27 @@ func fit(s string, width int, method ansi.Method) (string, int) {
 	if width <= 0 {
 		return "", 0
 	}
-	s = method.Truncate(s, width, "…")
+	s = cut(s, width-1, method) + "…"
 	return s, method.StringWidth(s)
+}
+
+// cut returns the part of s that has width cells at most, with all styles that are in s. (ansi's Truncate compares with
+// the width that graphemes have, whatever the method.)
+func cut(s string, width int, method ansi.Method) string {
+	if method.StringWidth(s) <= width {
+		return s
+	}
+	var b strings.Builder
+	var state byte
+	for len(s) > 0 {
+		seq, w, n, next := method.DecodeSequenceInString(s, state, nil)
+		if w == 0 || w <= width {
+			b.WriteString(seq)
+		} else {
+			width = 0
+		}
+		width -= w
+		s, state = s[n:], next
+	}
+	return b.String()
 }
