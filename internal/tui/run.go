@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -10,6 +11,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/colorprofile"
+	"github.com/charmbracelet/x/term"
 
 	"ramai/client"
 )
@@ -31,7 +33,7 @@ type Config struct {
 	Bell    bool     // at a mention
 	Suspend bool     // Ctrl-Z stops this process
 
-	In            io.Reader
+	In            io.Reader // closed by who has handed it in, after Run, if it is no terminal of this system
 	Out           io.Writer
 	Environ       []string // of the terminal: TERM, COLORTERM, NO_COLOR …
 	Width, Height int      // at first, where Out is no terminal of this system; 0: 80 by 24
@@ -73,9 +75,13 @@ func Run(ctx context.Context, config Config) (Left, error) {
 	if err != nil {
 		return Left{}, err
 	}
+	if f, ok := config.In.(term.File); !ok || !term.IsTerminal(f.Fd()) {
+		config.Out = newlines{config.Out}
+	}
 	program := tea.NewProgram(s,
 		tea.WithInput(config.In), tea.WithOutput(config.Out), tea.WithEnvironment(config.Environ), tea.WithWindowSize(s.width, s.height),
 		tea.WithColorProfile(colorprofile.Env(config.Environ)), tea.WithFPS(fps), tea.WithoutSignalHandler())
+	s.stop = program.Quit
 	var helpers sync.WaitGroup
 	helpers.Go(func() { feed(ctx, s.chat, program.Send) })
 	helpers.Go(func() {
@@ -108,4 +114,15 @@ func Run(ctx context.Context, config Config) (Left, error) {
 		return left, errors.New("the screen broke down; what happened stands above")
 	}
 	return left, err
+}
+
+// newlines makes a return and a newline of a newline, as the system does on the way to a terminal of its own. The renderer
+// counts on it.
+type newlines struct{ io.Writer }
+
+func (w newlines) Write(b []byte) (int, error) {
+	if _, err := w.Writer.Write(bytes.ReplaceAll(b, []byte("\n"), []byte("\r\n"))); err != nil {
+		return 0, err
+	}
+	return len(b), nil
 }

@@ -3,6 +3,7 @@ package tui
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -35,6 +36,7 @@ type screen struct {
 	Config
 	chat     chat
 	ctx      context.Context // ends with the screen; for what is asked of the server
+	stop     func()          // ends the screen from without
 	bindings map[string]string
 
 	// What is known of the chat.
@@ -152,9 +154,21 @@ func (s *screen) Init() tea.Cmd {
 	return nil
 }
 
+// broke ends the screen after a panic, so that the terminal is given back before anybody reads of it. It is deferred.
+func (s *screen) broke() {
+	if fault := recover(); fault != nil && s.err == nil {
+		s.err = fmt.Errorf("the screen broke: %v\n%s", fault, debug.Stack())
+		go s.stop()
+	}
+}
+
 // Update implements tea.Model.
-func (s *screen) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
-	var cmd tea.Cmd
+func (s *screen) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
+	model = s
+	defer s.broke()
+	if s.err != nil {
+		return s, nil
+	}
 	switch msg := msg.(type) {
 	case batch:
 		cmd = s.heard(msg)
@@ -223,7 +237,15 @@ func (s *screen) tick() tea.Cmd {
 		return nil
 	}
 	s.ticking = true
-	return tea.Tick(next, func(time.Time) tea.Msg { return tick{} })
+	return func() tea.Msg {
+		timer := time.NewTimer(next)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-s.ctx.Done():
+		}
+		return tick{}
+	}
 }
 
 // tell shows a sentence for a while. What others wrote in it has to be clean.

@@ -43,7 +43,11 @@ func (s *screen) messageRows() int {
 }
 
 // View implements tea.Model.
-func (s *screen) View() tea.View {
+func (s *screen) View() (v tea.View) {
+	defer s.broke()
+	if s.err != nil {
+		return tea.View{AltScreen: true}
+	}
 	var rows []string
 	if s.height >= forRooms {
 		rows = append(rows, s.roomsRow())
@@ -68,7 +72,7 @@ func (s *screen) View() tea.View {
 	for i := range rows {
 		rows[i] = cut(rows[i], s.width, s.method)
 	}
-	v := tea.NewView(strings.Join(rows, "\n"))
+	v = tea.NewView(strings.Join(rows, "\n"))
 	v.AltScreen, v.ReportFocus = true, true
 	if s.question == nil && s.panel == nil {
 		v.Cursor = cursor
@@ -302,7 +306,7 @@ func (s *screen) hints() string {
 		if s.question.one {
 			add("o", "one")
 		}
-		add("l", "lines")
+		add("l", "each")
 		add("c", "no")
 	case s.question != nil:
 		if s.question.one {

@@ -1,0 +1,326 @@
+package tui_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/charmbracelet/x/vt"
+	"github.com/coder/websocket"
+
+	"ramai/client"
+	"ramai/internal/tui"
+	"ramai/server"
+	"ramai/wire"
+)
+
+const patience = 30 * time.Second
+
+// serve runs a server on a port of its own.
+func serve(t *testing.T) string {
+	t.Helper()
+	config := server.Defaults()
+	config.Data, config.Log, config.Quiet, config.Rate = t.TempDir(), slog.New(slog.DiscardHandler), true, 0
+	s, err := server.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx, l) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return "http://" + l.Addr().String()
+}
+
+// seat is a screen that runs, on a terminal that is nothing but a pipe and an emulator.
+type seat struct {
+	t     *testing.T
+	keys  *io.PipeWriter
+	sizes chan tui.Size
+	stop  context.CancelFunc
+	done  chan struct{}
+	left  tui.Left
+	err   error
+
+	mu   sync.Mutex
+	out  bytes.Buffer
+	vt   *vt.Emulator
+	more chan struct{}
+}
+
+func (s *seat) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.out.Write(b)
+	s.vt.Write(b)
+	close(s.more)
+	s.more = make(chan struct{})
+	return len(b), nil
+}
+
+// sit opens a screen as name, or as nobody.
+func sit(t *testing.T, address, name string, change func(*tui.Config)) *seat {
+	t.Helper()
+	c, err := client.Dial(t.Context(), client.Config{URL: address, Name: name, Last: wire.DefaultJoin})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, keys := io.Pipe()
+	s := &seat{t: t, keys: keys, sizes: make(chan tui.Size), done: make(chan struct{}), more: make(chan struct{}), vt: vt.NewEmulator(80, 24)}
+	go io.Copy(keys, s.vt) // what a terminal answers
+	config := tui.Config{Client: c, Server: at, Room: wire.Lobby, Last: wire.DefaultJoin, Theme: tui.Dark, Bell: true, In: in, Out: s,
+		Environ: []string{"TERM=xterm-256color"}, Width: 80, Height: 24, Sizes: s.sizes, Zone: time.UTC, Now: time.Now}
+	if change != nil {
+		change(&config)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	go func() {
+		defer close(s.done)
+		s.left, s.err = tui.Run(ctx, config)
+	}()
+	t.Cleanup(func() {
+		stop()
+		<-s.done
+		keys.Close()
+		s.vt.Close()
+		c.Close()
+	})
+	return s
+}
+
+// written is what the terminal got.
+func (s *seat) written() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.out.String()
+}
+
+// shown is what stands on the terminal, and a channel that is closed at the next change.
+func (s *seat) shown() (string, <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.vt.String(), s.more
+}
+
+// sees waits until words stand on the terminal.
+func (s *seat) sees(words string) {
+	s.t.Helper()
+	late := time.After(patience)
+	for {
+		text, more := s.shown()
+		if strings.Contains(text, words) {
+			return
+		}
+		select {
+		case <-more:
+		case <-s.done:
+			s.t.Fatalf("the screen ended (%v) without %q", s.err, words)
+		case <-late:
+			s.t.Fatalf("%q did not appear on\n%s", words, text)
+		}
+	}
+}
+
+func (s *seat) resize(width, height int) {
+	s.mu.Lock()
+	s.vt.Resize(width, height)
+	s.mu.Unlock()
+	s.sizes <- tui.Size{Width: width, Height: height}
+}
+
+func (s *seat) types(keys string) {
+	s.t.Helper()
+	if _, err := io.WriteString(s.keys, keys); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// ends waits for the end, and holds the terminal to be as it was before.
+func (s *seat) ends() {
+	s.t.Helper()
+	select {
+	case <-s.done:
+	case <-time.After(patience):
+		s.t.Fatal("the screen does not end")
+	}
+	out := s.written()
+	for _, mode := range []string{"?1049", "?2004", "?1004"} { // alternate screen, bracketed paste, focus
+		if on, off := strings.LastIndex(out, "\x1b["+mode+"h"), strings.LastIndex(out, "\x1b["+mode+"l"); on < 0 || off < on {
+			s.t.Errorf("mode %s was left on", mode)
+		}
+	}
+	if hidden, shown := strings.LastIndex(out, "\x1b[?25l"), strings.LastIndex(out, "\x1b[?25h"); hidden > shown {
+		s.t.Error("the cursor was left hidden")
+	}
+}
+
+// TestRun has people talk on screens, several in one process.
+func TestRun(t *testing.T) {
+	address := serve(t)
+	anna, budi, dewi := sit(t, address, "anna", nil), sit(t, address, "budi", nil), sit(t, address, "", nil)
+	for _, s := range []*seat{anna, budi, dewi} {
+		s.sees("live")
+	}
+	anna.sees("3 here")
+	anna.types("Good morning!\r")
+	budi.sees("anna   Good morning!")
+	anna.sees("✓ Good morning!")
+	budi.types("Hi @anna\r")
+	anna.sees("Hi @anna")
+	dewi.sees("Hi @anna")
+	if out := anna.written(); !strings.Contains(out, "\a") {
+		t.Error("a mention did not ring")
+	}
+	dewi.resize(30, 8)
+	dewi.sees("anna Good morning!")
+	dewi.types("/who\r")
+	dewi.sees("are in lobby")
+	dewi.types("q")
+	dewi.types("\x1b[200~one\rtwo\x1b[201~\r") // Enter after a paste is a key of its own: it answers no question
+	dewi.sees("pasted 2 lines")
+	dewi.types("l")
+	anna.sees("two")
+
+	anna.types("a draft\x04") // not empty, so it does not leave
+	anna.types("\x15\x04")
+	anna.ends()
+	if anna.err != nil || len(anna.left.Unsaved) != 0 || anna.left.Memory.Room != wire.Lobby {
+		t.Errorf("left was %+v, %v", anna.left, anna.err)
+	}
+	budi.types("unfinished")
+	budi.sees("unfinished")
+	budi.stop()
+	budi.ends()
+	if !errors.Is(budi.err, context.Canceled) || budi.left.Memory.Rooms[0].Draft != "unfinished" {
+		t.Errorf("left was %+v, %v", budi.left, budi.err)
+	}
+}
+
+// TestPanic: the terminal is given back.
+func TestPanic(t *testing.T) {
+	var broken atomic.Bool
+	s := sit(t, serve(t), "", func(c *tui.Config) {
+		c.Now = func() time.Time {
+			if broken.Load() {
+				panic("a fault of the test's")
+			}
+			return time.Now()
+		}
+	})
+	s.sees("live")
+	broken.Store(true)
+	s.types("x")
+	s.ends()
+	if s.err == nil || !strings.Contains(s.err.Error(), "a fault of the test's") {
+		t.Errorf("what was said of it is %v", s.err)
+	}
+}
+
+// TestGone: when the terminal goes away, the screen ends.
+func TestGone(t *testing.T) {
+	s := sit(t, serve(t), "", nil)
+	s.sees("live")
+	s.keys.CloseWithError(io.ErrUnexpectedEOF) // the terminal is gone
+	s.ends()
+}
+
+// TestOriginal talks at a server like the original: plain lines, to everybody.
+func TestOriginal(t *testing.T) {
+	var mu sync.Mutex
+	all := map[*websocket.Conn]bool{}
+	chat := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer c.CloseNow()
+		tell := func(c *websocket.Conn, text []byte) { c.Write(r.Context(), websocket.MessageText, text) }
+		mu.Lock()
+		tell(c, []byte(wire.Welcome))
+		all[c] = true
+		mu.Unlock()
+		for {
+			_, text, err := c.Read(r.Context())
+			mu.Lock()
+			if err != nil {
+				delete(all, c)
+				mu.Unlock()
+				return
+			}
+			for c := range all {
+				tell(c, text)
+			}
+			mu.Unlock()
+		}
+	}))
+	t.Cleanup(chat.Close)
+	anna, budi := sit(t, chat.URL, "", nil), sit(t, chat.URL, "", nil)
+	anna.sees("live, plain")
+	budi.sees("live, plain")
+	anna.types("hello\r")
+	anna.sees("✓ hello")
+	budi.sees("hello")
+	budi.types("/who\r")
+	budi.sees("this server has one room")
+	budi.types("\x03\x04")
+	budi.ends()
+}
+
+// TestFlood: in a flood the screen is drawn at most so often, keys still show, and all is there at the end.
+func TestFlood(t *testing.T) {
+	address := serve(t)
+	s := sit(t, address, "", nil)
+	s.sees("live")
+	c, err := client.Dial(t.Context(), client.Config{URL: address, Last: client.NoJoin})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	go func() { // what is not taken holds up what is said
+		for {
+			if _, err := c.Next(t.Context()); err != nil {
+				return
+			}
+		}
+	}()
+	const flood = 3000
+	begin := time.Now()
+	for i := range flood {
+		if _, err := c.Say(wire.Lobby, fmt.Sprintf("flood %d", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.types("seen?")
+	s.sees("seen?")
+	s.sees(fmt.Sprintf("flood %d", flood-1))
+	out := s.written()
+	if drawn, most := strings.Count(out, "\x1b[?25l"), int(time.Since(begin)/(time.Second/30))+10; drawn > most {
+		t.Errorf("it was drawn %d times, where %d is the most", drawn, most)
+	}
+}
