@@ -92,7 +92,11 @@ func sit(t *testing.T, address, name string, change func(*tui.Config)) *seat {
 	}
 	in, keys := io.Pipe()
 	s := &seat{t: t, keys: keys, sizes: make(chan tui.Size), done: make(chan struct{}), more: make(chan struct{}), vt: vt.NewEmulator(80, 24)}
-	go io.Copy(keys, s.vt) // what a terminal answers
+	answers := make(chan struct{})
+	go func() {
+		io.Copy(keys, s.vt) // what a terminal answers
+		close(answers)
+	}()
 	config := tui.Config{Client: c, Server: at, Room: wire.Lobby, Last: wire.DefaultJoin, Theme: tui.Dark, Bell: true, In: in, Out: s,
 		Environ: []string{"TERM=xterm-256color"}, Width: 80, Height: 24, Sizes: s.sizes, Zone: time.UTC, Now: time.Now}
 	if change != nil {
@@ -108,7 +112,8 @@ func sit(t *testing.T, address, name string, change func(*tui.Config)) *seat {
 		stop()
 		<-s.done
 		keys.Close()
-		s.vt.Close()
+		s.vt.InputPipe().(io.Closer).Close()
+		<-answers
 		c.Close()
 	})
 	return s
