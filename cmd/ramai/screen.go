@@ -120,7 +120,8 @@ func (o *joinOptions) held(who *identity, name, session string) {
 	who.held(session)
 }
 
-// untilHangup returns a context that ends when the terminal goes away.
+// untilHangup returns a context that ends when the terminal goes away. Some shells say so twice: the second time is not to
+// end what is still being kept.
 func untilHangup(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	signals := make(chan os.Signal, 1)
@@ -131,9 +132,11 @@ func untilHangup(ctx context.Context) (context.Context, context.CancelFunc) {
 			cancel(exit(128+int(syscall.SIGHUP), nil))
 		case <-ctx.Done():
 		}
-		signal.Stop(signals)
 	}()
-	return ctx, func() { cancel(nil) }
+	return ctx, func() {
+		cancel(nil)
+		signal.Stop(signals)
+	}
 }
 
 // What a screen remembers is kept beside the sessions, in a file for each server and name.

@@ -62,6 +62,12 @@ const limit = 60 * time.Second
 //	same NAME NAME...          they have the same stdout
 //	logged NAME VAR REGEXP     wait for it on the stderr of NAME, and keep what is in its parentheses
 //	found N WORD               wait until ramai search WORD prints N lines
+//	terminal NAME SIZE         open a terminal (tmux) of 80x24, say, with a shell in it
+//	keys NAME KEY...           press keys there, as tmux calls them; what is no key of tmux's is typed
+//	paste NAME FILE            paste FILE there
+//	resize NAME SIZE           change its size
+//	sees NAME TEXT             wait until TEXT is on it; ! sees: that it is not
+//	shut NAME                  close it, so that what is in it is hung up
 func TestScripts(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the scripts need signals")
@@ -69,7 +75,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
 		Setup: func(env *testscript.Env) error {
-			s := &stage{programs: map[string]*program{}, originals: map[string]*original{}}
+			s := &stage{programs: map[string]*program{}, originals: map[string]*original{}, tmux: filepath.Join(env.WorkDir, "tmux")}
 			env.Values[stageKey{}] = s
 			env.Defer(s.end)
 			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "state"))
@@ -87,7 +93,8 @@ func TestScripts(t *testing.T) {
 			"serve": serve, "original": startOriginal, "cut": cut, "crowd": crowd, "start": start, "type": typeLine,
 			"typelines": typeLines, "hears": hears, "tells": tells, "hangup": hangup, "signal": sendSignal, "deaf": deaf,
 			"ends": ends, "certify": certify, "authority": authority, "output": output, "once": once, "same": same, "found": found,
-			"logged": logged,
+			"logged":   logged,
+			"terminal": terminal, "keys": keys, "paste": paste, "resize": resize, "sees": sees, "shut": shut,
 		},
 	})
 }
@@ -98,11 +105,15 @@ type stageKey struct{}
 type stage struct {
 	programs  map[string]*program
 	originals map[string]*original
+	tmux      string // the socket of its terminals
 }
 
 func on(ts *testscript.TestScript) *stage { return ts.Value(stageKey{}).(*stage) }
 
 func (s *stage) end() {
+	if _, err := os.Stat(s.tmux); err == nil {
+		exec.Command("tmux", "-S", s.tmux, "kill-server").Run() // it may have ended with its last terminal
+	}
 	for _, p := range s.programs {
 		p.cmd.Process.Kill()
 		p.stdin.Close()

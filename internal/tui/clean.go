@@ -21,7 +21,8 @@ const (
 // clean returns what may be shown of a text that others wrote: client.Printable, tabs as spaces, and nothing that has no
 // width of its own. With newlines, unless oneLine is wanted.
 //
-// Terminals without mode 2027 do not agree on how wide a joined emoji is, so there it is drawn as what it is joined of.
+// Terminals without mode 2027 do not agree on how wide a joined emoji is, so there it is drawn as what it is joined of, and
+// without colours of skin.
 func clean(s string, method ansi.Method) string {
 	s = client.Printable(s)
 	if simple(s) {
@@ -39,6 +40,7 @@ func clean(s string, method ansi.Method) string {
 				b.WriteRune(r)
 			}
 			continue
+		case method == ansi.WcWidth && r >= 0x1f3fb && r <= 0x1f3ff && last >= 0x261d: // a colour of the skin of what is before
 		case r == 0x00ad, r == 0x200b, r == 0x180e,
 			unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r), unicode.Is(unicode.Variation_Selector, r):
 		default:

@@ -80,10 +80,12 @@ func (p *panel) view(height int, b *brush) []string {
 	}
 	for i := p.top; i < len(p.rows) && len(lines) < height; i++ {
 		r := p.rows[i]
-		line := wrap(slices.Concat([]span{{text: " "}}, r.before, r.text), max(b.width-1, 2), 0, b.method)[0]
+		line := slices.Concat([]span{{text: " "}}, r.before, r.text)
 		drawn := b.paint(line, r.by)
-		if p.pick != nil && i == p.chosen {
-			drawn = b.chosen.Styled(flat(line))
+		if text, w := fit(flat(line), b.width, b.method); p.pick != nil && i == p.chosen {
+			drawn = b.chosen.Styled(text + strings.Repeat(" ", b.width-w))
+		} else if w := b.method.StringWidth(drawn); w > b.width {
+			drawn = cut(drawn, b.width-1, b.method) + "…"
 		}
 		lines = append(lines, drawn)
 	}

@@ -539,7 +539,7 @@ func TestWidths(t *testing.T) {
 		{"❤️", ansi.GraphemeWidth, "❤️", 2},
 		{"❤️", ansi.WcWidth, "❤", 1},
 		{"🇩🇪", ansi.WcWidth, "🇩🇪", 2},
-		{"क्‍ष", ansi.WcWidth, "क्‍ष", 2},
+		{"क्\u200dष", ansi.WcWidth, "क्\u200dष", 2},
 		{"今日", ansi.WcWidth, "今日", 4},
 		{"a\u00ad\u200bb\tc", ansi.WcWidth, "ab    c", 7},
 	} {

@@ -110,6 +110,9 @@ func paletteFor(dark bool, profile colorprofile.Profile) *palette {
 		bad:     style().ForegroundColor(red),
 		found:   style().Bold().ForegroundColor(amber).Underline(true),
 	}
+	if !p.colours {
+		p.looks[code] = style().Italic(true)
+	}
 	for _, c := range names {
 		p.names = append(p.names, style().ForegroundColor(c).Bold())
 	}

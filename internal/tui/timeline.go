@@ -53,6 +53,7 @@ type brush struct {
 const (
 	narrow   = 56 // below that a name stands in front of its text
 	roomy    = 110
+	readable = 110             // a text is not wider, however wide the screen is
 	together = 5 * time.Minute // messages of one sender that are further apart are not grouped
 )
 
@@ -153,13 +154,13 @@ func (r *room) draw(it *item, s sign) drawn {
 	d := drawn{sign: s}
 	switch s.top {
 	case topMore:
-		d.lines = append(d.lines, b.across("↑ earlier", b.looks[dim]))
+		d.lines = append(d.lines, b.aside("↑ earlier"))
 	case topLoading:
-		d.lines = append(d.lines, b.across("loading …", b.looks[dim]))
+		d.lines = append(d.lines, b.aside("loading …"))
 	case topBeginning:
-		d.lines = append(d.lines, b.across("the beginning of "+r.name, b.looks[dim]))
+		d.lines = append(d.lines, b.aside("the beginning of "+r.name))
 	case topGone:
-		d.lines = append(d.lines, b.across(fmt.Sprintf("what was before %d is gone", r.first), b.looks[dim]))
+		d.lines = append(d.lines, b.aside("what was before "+thousands(r.first)+" is gone"))
 	}
 	if s.day {
 		d.lines = append(d.lines, b.across(it.at.In(b.zone).Format("Monday, 2 January 2006"), b.looks[dim]))
@@ -176,13 +177,15 @@ func (r *room) draw(it *item, s sign) drawn {
 	return d
 }
 
-// across is a rule with some words in it.
+// aside is some words where texts stand.
+func (b *brush) aside(words string) string {
+	return strings.Repeat(" ", b.indent()) + b.looks[dim].Styled(words)
+}
+
+// across is a rule with some words in it, where texts stand.
 func (b *brush) across(words string, style ansi.Style) string {
 	words, w := fit(words, max(b.width-6, 1), b.method)
-	left := 2
-	if b.width >= narrow {
-		left = b.indent() - 3
-	}
+	left := max(b.indent()-1, 1)
 	right := max(b.width-left-w-2, 0)
 	return b.rule.Styled(strings.Repeat("─", left)) + " " + style.Styled(words) + " " + b.rule.Styled(strings.Repeat("─", right))
 }
@@ -251,7 +254,7 @@ func (b *brush) message(it *item, s sign, names []string) []string {
 		}
 		return lines
 	}
-	width := b.width - b.indent() - 1
+	width := min(b.width-b.indent()-1, readable)
 	if it.why != "" {
 		text = append(text, span{text: "\n" + it.why, look: bad})
 	}
