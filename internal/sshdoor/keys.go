@@ -105,7 +105,7 @@ func (k *keys) remember(session string, m tui.Memory) error {
 	if err := replace(k.memoryFile(session), append(b, '\n')); err != nil {
 		return err
 	}
-	return k.forget()
+	return k.forget(maxMemories)
 }
 
 // memoryFile is named after the sender, which is no secret.
@@ -113,10 +113,10 @@ func (k *keys) memoryFile(session string) string {
 	return filepath.Join(k.folder, memoryFolder, wire.By(session)+".json")
 }
 
-// forget removes the oldest memories, if there are too many.
-func (k *keys) forget() error {
+// forget removes the oldest memory, if there are more than most.
+func (k *keys) forget(most int) error {
 	files, err := os.ReadDir(filepath.Join(k.folder, memoryFolder))
-	if err != nil || len(files) <= maxMemories {
+	if err != nil || len(files) <= most {
 		return err
 	}
 	age := func(f fs.DirEntry) int64 {
