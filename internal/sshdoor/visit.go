@@ -183,8 +183,11 @@ func (v *visitor) show(ctx context.Context, c *client.Client, server *url.URL, l
 	switch {
 	case errors.As(err, new(*client.RefusedError)):
 		return exitcode.With(exitcode.Refused, err)
+	case err != nil && ctx.Err() == nil: // what the reason tells of this program is not for others
+		v.door.cfg.Env.Log.Error("a screen over SSH broke", "err", err)
+		return exitcode.With(exitcode.Unconfirmed, errors.New("the screen broke; the server's operator can see why in the log"))
 	case err != nil:
-		return exitcode.With(exitcode.Unconfirmed, err)
+		return err
 	case len(left.Unsaved) > 0:
 		return exitcode.With(exitcode.Unconfirmed, nil)
 	}
