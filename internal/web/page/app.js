@@ -101,16 +101,28 @@ class App extends Component {
 	/** Goes where the address says. */
 	#follow() {
 		const { model } = this.props;
-		model.open(roomOf(location.pathname));
+		if (!model.open(roomOf(location.pathname))) {
+			this.#full();
+			history.replaceState(null, "", addressOf(model.place.name));
+		}
 		const n = Number(/^#n(\d+)$/.exec(location.hash)?.[1] ?? 0);
 		this.setState({ target: n, menu: false });
 		if (n) requestAnimationFrame(() => this.log?.show(n));
 	}
 
+	#full() {
+		this.setState({ trouble: t.roomsFull(number(this.props.model.client.limits.rooms)) });
+	}
+
+	/** Opens the menu, where it is not there anyway, or closes it. @param {boolean} menu */
+	#menu(menu) {
+		this.setState({ menu }, () => /** @type {HTMLElement|null} */ (document.querySelector(menu ? ".side a" : ".top .menu"))?.focus());
+	}
+
 	/** @param {string} room @param {number} [n] a message of it */
 	#open = (room, n = 0) => {
 		if (!this.props.model.open(room)) {
-			this.setState({ trouble: t.roomsFull(number(this.props.model.client.limits.rooms)) });
+			this.#full();
 			return;
 		}
 		const address = addressOf(room) + (n ? `#n${n}` : "");
@@ -150,7 +162,9 @@ class App extends Component {
 			event.preventDefault();
 			this.log?.end();
 		} else if (event.key === "Escape" && this.state.menu) {
-			this.setState({ menu: false });
+			this.#menu(false);
+		} else if (event.key === "Escape" && document.activeElement?.closest(".log")) {
+			/** @type {HTMLElement|null} */ (document.querySelector(".composer textarea"))?.focus();
 		}
 	};
 
@@ -193,7 +207,7 @@ class App extends Component {
 			${kind === "live" && client.via === "http" && html` · <span title=${t.nameSocket}>${t.overHTTP}</span>`}
 			${unsent > 0 && html` · <span>${t.unsent(number(unsent))}</span>`}
 			${kind !== "off" && place.room.count > 0 && (embedded ? html` · <span>${t.here(number(place.room.count))}</span>`
-				: html` · <button type="button" class="plain" onClick=${() => this.setState({ menu: !this.state.menu })}>${t.here(number(place.room.count))}</button>`)}
+				: html` · <button type="button" class="plain" onClick=${() => this.#menu(!this.state.menu)}>${t.here(number(place.room.count))}</button>`)}
 		</p>`;
 	}
 
@@ -323,10 +337,10 @@ class App extends Component {
 		if (place.trouble) trouble ||= failure(place.trouble);
 		return html`<div class=${embedded ? "app embedded" : "app"}>
 			${!embedded && this.#side()}
-			${menu && html`<div class="veil" onClick=${() => this.setState({ menu: false })}></div>`}
+			${menu && html`<div class="veil" onClick=${() => this.#menu(false)}></div>`}
 			<main class="room">
 				<header class="top">
-					${!embedded && html`<button type="button" class="icon menu" aria-label=${t.menu} aria-expanded=${menu ? "true" : "false"} onClick=${() => this.setState({ menu: !menu })}>${icon(ICONS.menu)}</button>`}
+					${!embedded && html`<button type="button" class="icon menu" aria-label=${t.menu} aria-expanded=${menu ? "true" : "false"} onClick=${() => this.#menu(!menu)}>${icon(ICONS.menu)}</button>`}
 					<div class="what"><h1>${place.name}</h1>${this.#status()}</div>
 					${this.#button("search", t.search, ICONS.search)}
 					${!embedded && this.#button("jump", t.jump, ICONS.day)}

@@ -1,5 +1,5 @@
 // What opens over the room: sharing, searching, a day to go to, settings, and questions.
-import { html, useEffect, useRef, useState } from "./html.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
 import { called } from "./log.js";
 import { kept } from "./keep.js";
 import { pathOf } from "./ramai.js";
@@ -13,7 +13,7 @@ import { clock, day, exactly, failure, languages, number, speak, t } from "./wor
 /** @param {{title: string, close: () => void, children?: any, wide?: boolean}} props */
 export function Dialog({ title, close, children, wide }) {
 	const ref = useRef(/** @type {HTMLDialogElement|null} */ (null));
-	useEffect(() => {
+	useLayoutEffect(() => { // before anything else can be pressed
 		const from = /** @type {HTMLElement|null} */ (document.activeElement);
 		ref.current?.showModal();
 		return () => from?.focus?.();

@@ -3,5 +3,5 @@ import { h } from "./vendor/preact.js";
 import htm from "./vendor/htm.js";
 
 export { Component, h, render } from "./vendor/preact.js";
-export { useEffect, useRef, useState } from "./vendor/hooks.js";
+export { useEffect, useLayoutEffect, useRef, useState } from "./vendor/hooks.js";
 export const html = htm.bind(h);

@@ -61,7 +61,7 @@ class Line extends Component {
 		const { by, name: me } = place.model.client;
 		const mine = m.by === by;
 		const marks = ["m", head && "head", mine && "mine", !mine && mentionsName(m.text, me) && "mentioned", target && "target"];
-		const time = html`<a class="time" href=${`#n${m.n}`}><time datetime=${m.at} title=${`${exactly(m.at)} · ${m.n}`}>${clock(m.at)}</time></a>`;
+		const time = html`<a class="time" tabindex="-1" href=${`#n${m.n}`}><time datetime=${m.at} title=${`${exactly(m.at)} · ${m.n}`}>${clock(m.at)}</time></a>`;
 		return html`<li class=${marks.filter(Boolean).join(" ")} data-n=${m.n}>
 			${skipped > 0 && html`<button type="button" class="skipped" title=${t.skippedLoad(number(skipped))} aria-label=${t.skippedLoad(number(skipped))}
 				onClick=${() => place.load({ before: m.n })}>${t.skipped(number(skipped))}</button>`}
@@ -176,7 +176,9 @@ export class Log extends Component {
 		place.sought = n;
 		await place.around(n);
 		requestAnimationFrame(() => requestAnimationFrame(() => {
-			this.scroller?.to(n);
+			const { kept } = place.timeline;
+			const near = kept[Math.min(place.timeline.at(n), kept.length - 1)]; // it, or if it is gone, what follows
+			if (near) this.scroller?.to(near.n);
 			place.sought = 0;
 			this.#moved();
 		}));
@@ -213,10 +215,29 @@ export class Log extends Component {
 		if (event.key === "End") {
 			event.preventDefault();
 			this.end();
+		} else if (this.#step(event)) {
+			event.preventDefault();
 		} else if (["ArrowUp", "PageUp", "Home", " "].includes(event.key) && place.sluice.flooded) {
 			place.pause();
 		}
 	};
+
+	/**
+	 * Goes with the keyboard to the link of a message, and from there to the one before or after. They are no stops of
+	 * Tab: it would take hundreds to get past the log.
+	 * @param {KeyboardEvent} event
+	 */
+	#step(event) {
+		const at = /** @type {HTMLElement} */ (event.target);
+		const links = /** @type {HTMLElement[]} */ ([...(this.element?.querySelectorAll("[data-n] .time") ?? [])]);
+		const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+		let to;
+		if (at === this.element && event.key === "Enter") to = this.scroller?.row(this.scroller.inView().last)?.querySelector(".time");
+		else if (step && at.matches(".time")) to = links[links.indexOf(at) + step];
+		if (!to) return false;
+		/** @type {HTMLElement} */ (to).focus();
+		return true;
+	}
 
 	/** @param {Row} row @param {number} i @param {string} sign */
 	#row(row, i, sign) {

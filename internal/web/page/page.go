@@ -33,7 +33,7 @@ var static = regexp.MustCompile(`(?m)(?:from|^import) *"(\./[^"]+)"`)
 type file struct {
 	kind     string // Content-Type
 	plain    []byte
-	deflated []byte // gzip; nil if that is not smaller
+	deflated func() []byte // gzip, made when it is first asked for, so that a start does not wait for it
 }
 
 // Page is all of it.
@@ -60,16 +60,13 @@ var read = sync.OnceValue(func() *Page {
 		}
 		sum.Write([]byte(name))
 		sum.Write(b)
-		f := &file{kind: cmp.Or(mime.TypeByExtension(path.Ext(name)), "text/plain; charset=utf-8"), plain: b}
+		f := &file{
+			kind:     cmp.Or(mime.TypeByExtension(path.Ext(name)), "text/plain; charset=utf-8"),
+			plain:    b,
+			deflated: sync.OnceValue(func() []byte { return deflate(b) }),
+		}
 		if path.Ext(name) == ".js" { // the system may have another opinion
 			f.kind = "text/javascript; charset=utf-8"
-		}
-		var packed bytes.Buffer
-		w, _ := gzip.NewWriterLevel(&packed, gzip.BestCompression)
-		w.Write(b)
-		w.Close()
-		if packed.Len() < len(b) {
-			f.deflated = packed.Bytes()
 		}
 		p.files[name] = f
 		if language, ok := strings.CutPrefix(name, "lang/"); ok {
@@ -83,6 +80,14 @@ var read = sync.OnceValue(func() *Page {
 	p.index = template.Must(template.New("").Parse(string(p.files["index.html"].plain)))
 	return p
 })
+
+func deflate(b []byte) []byte {
+	var packed bytes.Buffer
+	w, _ := gzip.NewWriterLevel(&packed, gzip.BestCompression)
+	w.Write(b)
+	w.Close()
+	return packed.Bytes()
+}
 
 // need lists what a module imports, and what those import.
 func (p *Page) need(name string) {
@@ -171,9 +176,9 @@ func (f *file) send(out http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", f.kind)
 	h.Add("Vary", "Accept-Encoding")
 	body := f.plain
-	if f.deflated != nil && acceptsGzip(r) {
+	if acceptsGzip(r) {
 		h.Set("Content-Encoding", "gzip")
-		body = f.deflated
+		body = f.deflated()
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	out.Write(body)

@@ -134,6 +134,19 @@ func (h *house) say(room, text string) {
 	}
 }
 
+// get asks the API.
+func (h *house) get(path string, answer any) {
+	h.t.Helper()
+	resp, err := http.Get(h.url(path))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if err := json.NewDecoder(resp.Body).Decode(answer); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
 // tab is a page in a browser profile of its own. Errors on its console fail the test.
 type tab struct {
 	t   *testing.T

@@ -174,6 +174,44 @@ func TestForcedColors(t *testing.T) {
 	b.picture("forced-colors")
 }
 
+// The longest names, of rooms and people, and the longest words make nothing wider, and hide nothing else.
+func TestLongest(t *testing.T) {
+	h := serve(t, nil)
+	room := strings.Repeat("longest-", 8)
+	h.say(room, "https://example.org/"+strings.Repeat("a", 900))
+	for _, name := range []string{strings.Repeat("W", 32), strings.Repeat("ל", 32), "אבג 123 abc"} {
+		p := h.dialName(room, name)
+		t.Cleanup(func() { p.CloseNow() })
+		p.say("I am " + name)
+		p.hearText("I am " + name)
+		p.say(strings.Repeat("ש", 300))
+		p.hear(1)
+	}
+	for _, device := range []struct {
+		name string
+		view action
+	}{{"smallest", chromedp.EmulateViewport(320, 480, chromedp.EmulateTouch)}, {"laptop", laptop()}} {
+		b := open(t, h.url("/r/"+room), device.view).ready()
+		b.sees(".log", "אבג 123 abc")
+		b.named(strings.Repeat("M", 31) + device.name[:1])
+		b.sees(".people", "WWW")
+		b.narrow(device.name)
+		if wide := eval[float64](b, `Math.max(...[...document.querySelectorAll(".log .m, .side, .people, .status")].map((e) => e.scrollWidth - e.clientWidth))`); wide > 1 && device.name == "laptop" {
+			t.Errorf("something sticks out by %v px on a %s", wide, device.name)
+		}
+		for _, always := range []string{".m.head .time", ".icon.search", ".composer .send"} {
+			if hidden := eval[bool](b, "[...document.querySelectorAll("+js(always)+")].some((e) => { const r = e.getBoundingClientRect(); return r.width < 5 || r.right > innerWidth || r.left < 0; })"); hidden {
+				t.Errorf("%s has no room beside a long name on a %s", always, device.name)
+			}
+		}
+		// The time stands behind the name, whichever way that is read.
+		if order := eval[bool](b, "[...document.querySelectorAll('.by')].every((e) => e.querySelector('.name').getBoundingClientRect().right <= e.querySelector('.time').getBoundingClientRect().left)"); !order {
+			t.Errorf("a name pushes the time away on a %s", device.name)
+		}
+		b.picture("longest-" + device.name)
+	}
+}
+
 // Nothing moves for who does not want that.
 func TestReducedMotion(t *testing.T) {
 	h := serve(t, nil)

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
@@ -224,6 +225,112 @@ func (b *tab) textsAfter(text string) (after []string) {
 		found = found || strings.Contains(s, text)
 	}
 	return after
+}
+
+// All of it can be done without a mouse, and it does not take hundreds of keys.
+func TestKeyboardAlone(t *testing.T) {
+	h := serve(t, nil)
+	h.fill("lobby", 50, func(i int) string { return fmt.Sprint("message ", i+1) })
+	b := open(t, h.url("/"), laptop()).ready()
+	b.named("anna")
+	b.sees(".log", "message 50")
+	const focused = "(document.activeElement.className + ' ' + (document.activeElement.getAttribute('aria-label') ?? document.activeElement.tagName))"
+	b.run(chromedp.Focus(".rooms a")) // the first there is
+	var stops []string
+	for len(stops) < 30 {
+		b.press("Tab", 0)
+		stop := eval[string](b, focused)
+		stops = append(stops, stop)
+		if strings.Contains(stop, "Message to lobby") {
+			break
+		}
+	}
+	if all := strings.Join(stops, ", "); len(stops) > 15 || !strings.Contains(all, "Messages") || !strings.Contains(all, "Settings") {
+		t.Errorf("on the way to the box, Tab stops at %s", all)
+	}
+
+	// From message to message, to the link of one, and back to the box.
+	b.press("Tab", shift)
+	for range 20 {
+		if strings.HasPrefix(eval[string](b, focused), "log") {
+			break
+		}
+		b.press("Tab", shift)
+	}
+	b.press("Enter", 0)
+	for range 3 {
+		b.press("ArrowUp", 0)
+	}
+	b.press("ArrowDown", 0)
+	b.press("Enter", 0)
+	b.until("location.hash === '#n48' && document.querySelector('.m.target[data-n=\"48\"]')")
+	b.press("Escape", 0)
+	b.until("document.activeElement.matches('.composer textarea')")
+
+	// The menu of a phone takes the focus, and gives it back.
+	p := open(t, h.url("/"), phone()).ready()
+	p.run(chromedp.Focus(".icon.menu"))
+	p.press("Enter", 0)
+	p.until("document.activeElement.matches('.side.open a')")
+	p.press("Escape", 0)
+	p.until("document.activeElement.matches('.icon.menu') && !document.querySelector('.side.open')")
+}
+
+// There may be eight rooms; one more is refused wherever it comes from, and the address says where one is.
+func TestManyRooms(t *testing.T) {
+	h := serve(t, nil)
+	b := open(t, h.url("/r/first"), laptop()).ready()
+	b.enter(".side input[name=room]", "left")
+	b.sees("h1", "left")
+	b.click(".rooms .current .icon")
+	b.sees("h1", "first")
+	for i := range 7 {
+		b.enter(".side input[name=room]", fmt.Sprint("room", i))
+		b.sees("h1", fmt.Sprint("room", i))
+	}
+	b.enter(".side input[name=room]", "ninth")
+	b.sees(".trouble", "8")
+	b.sees("h1", "room6")
+	b.click(".trouble button")
+	for range 7 { // to where one was after leaving
+		was := eval[string](b, "location.pathname")
+		eval[bool](b, "(history.back(), true)")
+		b.until("location.pathname !== " + js(was))
+	}
+	b.sees("h1", "first")
+	eval[bool](b, "(history.back(), true)") // to the room that was left
+	b.sees(".trouble", "8")
+	b.until("location.pathname === '/r/first' && document.querySelector('h1').textContent === 'first'")
+}
+
+// A page that was frozen, or left and come back to, goes on where it was.
+func TestBack(t *testing.T) {
+	h := serve(t, nil)
+	b := open(t, h.url("/"), laptop()).ready()
+	b.expect("WebSocket", "favicon.ico")
+	b.named("anna")
+	h.say("lobby", "before")
+	b.sees(".log", "before")
+	b.types("a draft")
+	command(b, page.SetWebLifecycleState, page.SetWebLifecycleStateParams{State: page.SetWebLifecycleStateStateFrozen})
+	h.say("lobby", "while it was frozen")
+	command(b, page.SetWebLifecycleState, page.SetWebLifecycleStateParams{State: page.SetWebLifecycleStateStateActive})
+	b.sees(".log", "while it was frozen")
+
+	b.run(chromedp.Navigate(h.url("/api/v1/rooms/lobby/messages")))
+	h.say("lobby", "while it was left")
+	eval[bool](b, "(history.back(), true)")
+	b.until("document.querySelector('.log')?.textContent.includes('while it was left')")
+	b.ready()
+	b.sees(".me bdi", "anna")
+	b.until("document.querySelector('.composer textarea').value === 'a draft'")
+	h.say("lobby", "after all that")
+	b.sees(".log", "after all that")
+	for _, text := range []string{"before", "while it was frozen", "while it was left", "after all that"} {
+		if n := strings.Count(strings.Join(b.texts(), "|")+"|", text+"|"); n != 1 {
+			t.Errorf("%q stands there %d times", text, n)
+		}
+	}
 }
 
 // Read is what was in view of somebody who looked.

@@ -127,6 +127,8 @@ export default {
 		["@", "mention"],
 		["Ctrl+K", "search"],
 		["Ctrl+End", "latest"],
+		["Enter, ↑ ↓", "from message to message"],
+		["Esc", "from there to the box"],
 		["Alt+↑ ↓", "other room"],
 	],
 	failedToLoad: (/** @type {string} */ why) => `It could not be loaded: ${why}`,

@@ -121,6 +121,8 @@ export default {
 		["@", "sebut nama"],
 		["Ctrl+K", "cari"],
 		["Ctrl+End", "terbaru"],
+		["Enter, ↑ ↓", "dari pesan ke pesan"],
+		["Esc", "dari sana ke kotak tulis"],
 		["Alt+↑ ↓", "ruang lain"],
 	],
 	failedToLoad: (why) => `Tidak bisa dimuat: ${why}`,
