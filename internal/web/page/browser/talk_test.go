@@ -141,8 +141,8 @@ func TestTwoTabs(t *testing.T) {
 		a.write(fmt.Sprint("from a ", i))
 		b.write(fmt.Sprint("from b ", i))
 	}
-	a.sees(".log", "from a 2")
-	b.sees(".log", "from b 2")
+	a.sees(".log ol:first-of-type", "from a 2")
+	b.sees(".log ol:first-of-type", "from b 2")
 	for _, tab := range []*tab{a, b} {
 		if names := eval[[]string](tab, "[...new Set([...document.querySelectorAll('.m .name')].map((e) => e.textContent))]"); fmt.Sprint(names) != "[budi]" {
 			t.Errorf("one person is called %v", names)
