@@ -3,7 +3,7 @@
 # make build  the static binary, bin/ramai
 # make deb    a Debian package, bin/ramai_*.deb, installed into a root of its own once (as root)
 # make hostile  the matrix of hostile inputs, a thousand of each at once
-# make docs   the moving picture of the README, from real terminals; the pictures of the page
+# make docs   the moving picture of the README and the pictures of docs/TERMINAL.md, from real terminals
 # make vendor what the page has of others, anew
 # make bench  ramai beside other servers, in all cases; CASES="fanout talk" BENCHFLAGS="--rounds 3" for less
 

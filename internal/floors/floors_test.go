@@ -35,10 +35,11 @@ const never = `
 	internal/reactor  ramai/wire ramai/internal/frame
 	internal/words    net modernc.org/sqlite
 	internal/session  net/http modernc.org/sqlite
+	internal/tui      os os/signal net net/http
 `
 
 // direct marks rules of never that are about a package's own imports, because a library brings the rest along.
-var direct = []string{"wire", "internal/session"}
+var direct = []string{"wire", "internal/session", "internal/tui"}
 
 type pkg struct {
 	ImportPath string

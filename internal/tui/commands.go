@@ -122,7 +122,9 @@ func (s *screen) setName(name string) tea.Cmd {
 	}
 	if err := s.chat.SetName(name); err != nil {
 		s.complain("%s", oneLine(err.Error(), s.method))
+		return nil
 	}
+	s.renaming = true
 	return nil
 }
 

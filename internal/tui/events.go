@@ -156,7 +156,7 @@ func (s *screen) welcomed(f wire.Welcomed) {
 		s.tell("connected again")
 	}
 	s.live, s.by, s.session, s.limits = true, f.By, f.Session, f.Limits
-	if f.Name != "" {
+	if f.Name != "" && !s.renaming {
 		s.named(f.Name)
 	}
 	if !s.greeted {
@@ -180,13 +180,15 @@ func (s *screen) named(name string) {
 	if name != s.name {
 		s.name = name
 		s.repaint()
-		switch {
-		case name == "":
-			s.tell("you have no name now")
-		case s.greeted:
-			s.tell("your name is %s", oneLine(name, s.method))
-		}
 	}
+	switch {
+	case !s.renaming:
+	case name == "":
+		s.tell("you have no name now")
+	default:
+		s.tell("your name is %s", oneLine(name, s.method))
+	}
+	s.renaming = false
 	if name != "" && s.Held != nil {
 		s.Held(name, s.session)
 	}
@@ -308,6 +310,7 @@ func (s *screen) failed(f client.Failed) {
 			s.drop(i)
 		}
 	case wire.Name:
+		s.renaming = false
 		s.complain("the name %s: %s", oneLine(request.Name, s.method), reason)
 	default:
 		s.complain("the server says: %s", reason)

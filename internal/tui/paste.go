@@ -82,7 +82,7 @@ func (q *question) words() string {
 // decide takes the answer.
 func (s *screen) decide(key string) tea.Cmd {
 	q := s.question
-	switch key {
+	switch strings.TrimPrefix(key, "shift+") {
 	case "o":
 		if !q.one {
 			return nil

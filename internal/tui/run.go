@@ -10,7 +10,6 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
-	"github.com/charmbracelet/colorprofile"
 	"github.com/charmbracelet/x/term"
 
 	"ramai/client"
@@ -80,7 +79,7 @@ func Run(ctx context.Context, config Config) (Left, error) {
 	}
 	program := tea.NewProgram(s,
 		tea.WithInput(config.In), tea.WithOutput(config.Out), tea.WithEnvironment(config.Environ), tea.WithWindowSize(s.width, s.height),
-		tea.WithColorProfile(colorprofile.Env(config.Environ)), tea.WithFPS(fps), tea.WithoutSignalHandler())
+		tea.WithColorProfile(s.profile), tea.WithFPS(fps), tea.WithoutSignalHandler())
 	s.stop = program.Quit
 	var helpers sync.WaitGroup
 	helpers.Go(func() { feed(ctx, s.chat, program.Send) })

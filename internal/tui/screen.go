@@ -41,6 +41,7 @@ type screen struct {
 
 	// What is known of the chat.
 	by, session, name string
+	renaming          bool // another name was asked for here
 	limits            wire.Limits
 	rooms             []*room
 	current           int
@@ -76,7 +77,7 @@ func newScreen(ctx context.Context, config Config, c chat) (*screen, error) {
 		return nil, err
 	}
 	s := &screen{Config: config, chat: c, ctx: ctx, bindings: bindings, dark: config.Theme != Light,
-		profile: colorprofile.Env(config.Environ), method: ansi.WcWidth, width: max(config.Width, 1), height: max(config.Height, 1)}
+		profile: profileOf(config.Environ), method: ansi.WcWidth, width: max(config.Width, 1), height: max(config.Height, 1)}
 	if s.width == 1 {
 		s.width, s.height = 80, 24
 	}
@@ -236,7 +237,7 @@ func (s *screen) tick() tea.Cmd {
 	if next <= 0 || s.ticking {
 		return nil
 	}
-	s.ticking = true
+	s.ticking, next = true, min(next, time.Second) // what begins meanwhile is not to wait for what has begun
 	return func() tea.Msg {
 		timer := time.NewTimer(next)
 		defer timer.Stop()

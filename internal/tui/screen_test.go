@@ -265,10 +265,15 @@ func TestCommands(t *testing.T) {
 	st.has("the name budi: somebody has it")
 	run("/name -")
 	st.asked("name ")
-	st.chat.who = wire.Who{Room: wire.Lobby, Count: 4, Names: []string{"anna", "budi"}}
+	st.hear(wire.Name{})
+	st.has("you have no name now")
+	run("/name dewi")
+	st.hear(wire.Name{Name: "dewi"})
+	st.has("your name is dewi")
+	st.chat.who = wire.Who{Room: wire.Lobby, Count: 4, Names: []string{"budi", "dewi"}}
 	run("/who")
 	st.asked("who lobby")
-	st.has("4 are in lobby, 2 by name", "anna  you", "budi")
+	st.has("4 are in lobby, 2 by name", "dewi  you", "budi")
 	st.press("esc")
 	run("/link 3")
 	st.has("http://127.0.0.1:2000/#n3")
@@ -520,7 +525,7 @@ func TestColours(t *testing.T) {
 			t.Errorf("%v: a name changes its colour", profile)
 		}
 	}
-	st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) { c.Environ = []string{"TERM=xterm-256color", "NO_COLOR=1"} })
+	st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) { c.Environ = []string{"TERM=xterm-256color", "NO_COLOR=yes"} })
 	if st.profile != colorprofile.ASCII {
 		t.Errorf("NO_COLOR leaves %v", st.profile)
 	}

@@ -27,6 +27,17 @@ func CheckTheme(s string) (Theme, error) {
 	return "", fmt.Errorf("there is no theme %q; there are auto, dark and light", s)
 }
 
+// profileOf returns what colours a terminal has. NO_COLOR with any value means none, as https://no-color.org has it.
+func profileOf(environ []string) colorprofile.Profile {
+	profile := colorprofile.Env(environ)
+	for _, v := range environ {
+		if value, ok := strings.CutPrefix(v, "NO_COLOR="); ok && value != "" {
+			return min(profile, colorprofile.ASCII)
+		}
+	}
+	return profile
+}
+
 // palette is how everything looks. Each look has a sign besides its colour, for who has none. These are ansi's styles and
 // not lipgloss's, which take underlined characters to pieces.
 type palette struct {

@@ -52,11 +52,22 @@ func (s *stage) tmux(args ...string) (out string) {
 }
 
 func (s *stage) command(args ...string) (string, error) {
-	cmd := exec.CommandContext(s.ctx, "tmux", append([]string{"-S", s.home + "/tmux", "-f", "/dev/null"}, args...)...)
-	cmd.Env = []string{"PATH=" + s.home + ":" + os.Getenv("PATH"), "HOME=" + s.home, "TERM=xterm-256color", "LANG=C.UTF-8"}
+	return s.run("tmux", append([]string{"-S", s.home + "/tmux", "-f", "/dev/null"}, args...)...)
+}
+
+// ramai runs a command of ramai's beside the terminals, unless something has failed.
+func (s *stage) ramai(args ...string) {
+	if s.err == nil {
+		_, s.err = s.run(s.home+"/ramai", args...)
+	}
+}
+
+func (s *stage) run(name string, args ...string) (string, error) {
+	cmd := exec.CommandContext(s.ctx, name, args...)
+	cmd.Env = []string{"PATH=" + s.home + ":" + os.Getenv("PATH"), "HOME=" + s.home, "TERM=xterm-256color", "LANG=C.UTF-8", "TZ=UTC"}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		err = fmt.Errorf("tmux %s: %w: %s", strings.Join(args, " "), err, out)
+		err = fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, out)
 	}
 	return string(out), err
 }
@@ -117,7 +128,14 @@ func (s *stage) close() {
 		s.stop()
 		s.recording.Wait()
 	}
+	s.ctx = context.WithoutCancel(s.ctx) // nothing is left behind, whatever happened
 	s.command("kill-server")
+	for range 100 { // it takes its time
+		if _, err := s.command("list-sessions"); err != nil {
+			return
+		}
+		time.Sleep(sampling)
+	}
 }
 
 func (s *stage) pause(d time.Duration) {

@@ -1,0 +1,30 @@
+package tui
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// TestDocument holds docs/TERMINAL.md to what there is.
+func TestDocument(t *testing.T) {
+	b, err := os.ReadFile("../../docs/TERMINAL.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(b)
+	for _, c := range commands() {
+		key := "Ctrl-D"
+		if len(c.keys) > 0 {
+			key = shownKey(c.keys[0])
+		}
+		if row := "| `" + strings.TrimSpace("/"+c.name+" "+c.words) + "` | " + key + " |"; !strings.Contains(text, row) {
+			t.Errorf("docs/TERMINAL.md has no row %s", row)
+		}
+	}
+	for _, a := range actions() {
+		if !strings.Contains(text, "`"+a.name+"`") {
+			t.Errorf("docs/TERMINAL.md does not say that --keys takes %s", a.name)
+		}
+	}
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"bytes"
+	"encoding/xml"
+	"fmt"
+	"image/color"
+	"os"
+	"strings"
+
+	uv "github.com/charmbracelet/ultraviolet"
+	"github.com/charmbracelet/x/ansi"
+)
+
+// paper is what a still is drawn on.
+type paper struct{ ground, ink, edge string }
+
+var (
+	dark  = paper{"#14181d", "#d8dee6", "#2c343e"}
+	light = paper{"#ffffff", "#1c1f24", "#d0d4da"}
+)
+
+// still writes what is on the terminal now as a picture.
+func (t *terminal) still(file string, on paper) {
+	screen := t.tmux("capture-pane", "-e", "-N", "-p", "-t", t.title)
+	if t.err != nil {
+		return
+	}
+	lines := uv.NewStyledString(strings.TrimRight(screen, "\n")).Lines(ansi.WcWidth)
+	t.err = os.WriteFile(file, picture(lines, t.width, t.height, on), 0o644)
+}
+
+// picture draws lines of cells.
+func picture(lines []uv.Line, width, height int, on paper) []byte {
+	w, h := width*cellWidth+2*padding, height*cellHeight+2*padding
+	var svg bytes.Buffer
+	fmt.Fprintf(&svg, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d">`+"\n", w, h, w, h)
+	fmt.Fprintf(&svg, `<style>text{font:13px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;fill:%s;white-space:pre}</style>`+"\n", on.ink)
+	fmt.Fprintf(&svg, `<rect x=".5" y=".5" width="%d" height="%d" rx="8" fill="%s" stroke="%s"/>`+"\n", w-1, h-1, on.ground, on.edge)
+	for y, line := range lines[:min(len(lines), height)] {
+		for x := 0; x < len(line); {
+			from, at := x, cellsBefore(line, x)
+			var text strings.Builder
+			for ; x < len(line) && line[x].Style.Equal(&line[from].Style); x++ {
+				text.WriteString(line[x].Content)
+				if line[x].Width > 1 { // each wide one stands where its cells are, whatever the font
+					x++
+					break
+				}
+				if x+1 < len(line) && line[x+1].Width > 1 {
+					x++
+					break
+				}
+			}
+			stretch(&svg, on, line[from].Style, text.String(), at, cellsBefore(line, x)-at, y)
+		}
+	}
+	svg.WriteString("</svg>\n")
+	return svg.Bytes()
+}
+
+func cellsBefore(line uv.Line, i int) (n int) {
+	for _, c := range line[:i] {
+		n += c.Width
+	}
+	return n
+}
+
+// stretch draws some cells of one style.
+func stretch(svg *bytes.Buffer, on paper, style uv.Style, text string, x, cells, y int) {
+	ink, ground := hex(style.Fg), hex(style.Bg)
+	if style.Attrs&uv.AttrReverse != 0 {
+		if ink == "" {
+			ink = on.ink
+		}
+		if ground == "" {
+			ground = on.ground
+		}
+		ink, ground = ground, ink
+	}
+	left, top := padding+x*cellWidth, padding+y*cellHeight
+	if ground != "" {
+		fmt.Fprintf(svg, `<rect x="%d" y="%d" width="%d" height="%d" fill="%s"/>`+"\n", left, top, cells*cellWidth, cellHeight, ground)
+	}
+	if strings.TrimSpace(text) == "" {
+		return
+	}
+	looks := ""
+	if ink != "" {
+		looks += "fill:" + ink + ";"
+	}
+	if style.Attrs&uv.AttrBold != 0 {
+		looks += "font-weight:bold;"
+	}
+	if style.Underline != uv.UnderlineStyleNone {
+		looks += "text-decoration:underline;"
+	}
+	if looks != "" {
+		looks = ` style="` + looks + `"`
+	}
+	fmt.Fprintf(svg, `<text x="%d" y="%d" textLength="%d" lengthAdjust="spacingAndGlyphs"%s>`, left, top+13, cells*cellWidth, looks)
+	xml.EscapeText(svg, []byte(text))
+	svg.WriteString("</text>\n")
+}
+
+func hex(c color.Color) string {
+	if c == nil {
+		return ""
+	}
+	r, g, b, _ := c.RGBA()
+	return fmt.Sprintf("#%02x%02x%02x", r>>8, g>>8, b>>8)
+}
