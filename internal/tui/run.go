@@ -67,10 +67,12 @@ type Left struct {
 
 // Run shows the screen until the user leaves, ctx ends or the client does. Then the terminal is as it was. An error is
 // that of the client, of the terminal or of ctx.
-func Run(ctx context.Context, config Config) (Left, error) {
+func Run(ctx context.Context, config Config) (Left, error) { return run(ctx, config, config.Client) }
+
+func run(ctx context.Context, config Config, c chat) (Left, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s, err := newScreen(ctx, config, config.Client)
+	s, err := newScreen(ctx, config, c)
 	if err != nil {
 		return Left{}, err
 	}

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net/url"
 	"os"
 	"os/exec"
 	"regexp"
@@ -267,6 +269,64 @@ func TestJudge(t *testing.T) {
 			t.Fatalf("%s: the terminal shows\n%s\nand should show\n%s", about, got, want)
 		}
 	}
+}
+
+// TestJudgeRun has the terminal look at all that is written from the beginning of a screen to its end: what hostile texts
+// do to it is what harmless ones do.
+func TestJudgeRun(t *testing.T) {
+	j := newJudge(t)
+	quiet := j.looks(80, 24, written(t, []string{"hello", "how are you?"}), nil, false)
+	if len(quiet.Effects) > 0 || quiet.Replies == 0 || quiet.Alternate {
+		t.Fatalf("harmless texts do %+v", quiet)
+	}
+	bad := j.looks(80, 24, written(t, hostile), []int{7, 100, 3, 500, 1, 1, 1, 1000}, false)
+	if len(bad.Effects) > 0 || bad.Replies != quiet.Replies || bad.Alternate {
+		t.Fatalf("hostile texts do %+v, and harmless ones %+v", bad, quiet)
+	}
+}
+
+// written returns what a screen writes on which texts are said, by people with such names.
+func written(t *testing.T, texts []string) []byte {
+	t.Helper()
+	in, keys := io.Pipe()
+	out := &watchedBuffer{words: "that is all", seen: make(chan struct{})}
+	c := &fakeChat{news: make(chan client.Event, 2*len(texts)+10)}
+	tell := func(f wire.Frame) { c.news <- client.Event{Frame: f} }
+	tell(wire.Welcomed{By: "me", Name: "anna"})
+	tell(wire.Joined{Room: wire.Lobby, Log: "log", N: 1, First: 1, Count: 1})
+	for i, text := range texts {
+		tell(wire.Message{Room: wire.Lobby, N: uint64(i) + 1, By: text, From: texts[len(texts)-1-i], Text: text})
+	}
+	tell(wire.Message{Room: wire.Lobby, N: uint64(len(texts)) + 1, By: "x", Text: out.words})
+	done := make(chan error, 1)
+	go func() {
+		_, err := run(t.Context(), Config{Server: new(url.URL), Room: wire.Lobby, Last: 50, Theme: Auto, In: in, Out: out,
+			Environ: []string{"TERM=xterm-256color"}, Zone: time.UTC, Now: func() time.Time { return start }}, c)
+		done <- err
+	}()
+	<-out.seen
+	keys.Write([]byte("\x04"))
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	keys.Close()
+	return out.Bytes()
+}
+
+// watchedBuffer closes seen when words were written to it.
+type watchedBuffer struct {
+	bytes.Buffer
+	words string
+	seen  chan struct{}
+}
+
+func (b *watchedBuffer) Write(p []byte) (int, error) {
+	before := bytes.Contains(b.Bytes(), []byte(b.words))
+	n, err := b.Buffer.Write(p)
+	if !before && bytes.Contains(b.Bytes(), []byte(b.words)) {
+		close(b.seen)
+	}
+	return n, err
 }
 
 // TestJudgeSees makes sure that the judge would see what must not be.

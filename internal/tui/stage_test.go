@@ -30,13 +30,18 @@ type fakeChat struct {
 	who   wire.Who
 	fail  error // of the next request
 	count int
+	news  chan client.Event // what Next returns; nil: nothing
 }
 
 func (f *fakeChat) Plain() bool { return f.plain }
 
 func (f *fakeChat) Next(ctx context.Context) (client.Event, error) {
-	<-ctx.Done()
-	return client.Event{}, ctx.Err()
+	select {
+	case e := <-f.news:
+		return e, nil
+	case <-ctx.Done():
+		return client.Event{}, ctx.Err()
+	}
 }
 
 func (f *fakeChat) note(format string, args ...any) error {

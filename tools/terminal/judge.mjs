@@ -29,11 +29,12 @@ async function look(c) {
 	term.parser.registerDcsHandler({ final: "q", intermediates: "$" }, (data) => (effects.push(`DCS ${data}`), false));
 
 	const bytes = Buffer.from(c.bytes, "base64");
+	const decoder = new TextDecoder("utf-8", { ignoreBOM: true }); // xterm's own loses a character of which one byte comes alone
 	let at = 0;
 	for (const n of [...c.pieces, bytes.length]) {
 		const piece = bytes.subarray(at, at + n);
 		at += piece.length;
-		await new Promise((done) => term.write(piece, () => done(undefined)));
+		await new Promise((done) => term.write(decoder.decode(piece, { stream: true }), () => done(undefined)));
 	}
 	const buffer = term.buffer.active;
 	const screen = Array.from({ length: c.rows }, (_, y) => buffer.getLine(buffer.baseY + y)?.translateToString(true) ?? "");
