@@ -20,8 +20,8 @@ var (
 	hour     = flag.Int("hour", 30_000, "how many messages the hour has whose memory is looked at")
 )
 
-// flood says 1,000 messages a second, each 20 ms those that are due.
-func (h *house) flood(d time.Duration, each func(i int) string) (said int) {
+// flood says 1,000 messages a second, each 20 ms those that are due, for a time and until ctx is done.
+func (h *house) flood(ctx context.Context, d time.Duration, each func(i int) string) (said int) {
 	c := h.dial("lobby")
 	go func() {
 		for {
@@ -31,7 +31,7 @@ func (h *house) flood(d time.Duration, each func(i int) string) (said int) {
 		}
 	}()
 	start := time.Now()
-	for time.Since(start) < d {
+	for time.Since(start) < d || ctx.Err() == nil {
 		for ; said < int(time.Since(start).Milliseconds()); said++ {
 			c.say(each(said))
 		}
@@ -66,8 +66,10 @@ func TestFlood(t *testing.T) {
 	command(b, performance.Enable, performance.EnableParams{TimeDomain: "threadTicks"})
 	busy, began := b.busy(), time.Now()
 	said := make(chan int)
+	ctx, enough := context.WithCancel(t.Context())
+	defer enough()
 	go func() {
-		said <- h.flood(*floodFor, func(i int) string {
+		said <- h.flood(ctx, *floodFor, func(i int) string {
 			if i%500 == 499 {
 				return fmt.Sprint("@anna look at ", i)
 			}
@@ -103,6 +105,7 @@ func TestFlood(t *testing.T) {
 		t.Errorf("while it was paused the last message changed from %s to %s", held, now)
 	}
 	b.click(".banner.flood button")
+	enough()
 	n := <-said
 	b.until("!document.querySelector('.banner')")
 	b.until(fmt.Sprintf("%s === '%d'", last, n+1)) // with one's own
