@@ -33,6 +33,8 @@ func clean(s string, method ansi.Method) string {
 	last := rune(0)
 	for _, r := range s {
 		switch {
+		case (last == 0 || last == '\n') && (unicode.In(r, unicode.Mn, unicode.Me) || r == 0x200d || r == 0xfe0f):
+			continue // it would change what stands before the text
 		case r == '\t':
 			b.WriteString(tab)
 		case r == 0x200d || r == 0xfe0f: // what joins, and what asks for an emoji

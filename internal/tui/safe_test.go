@@ -36,8 +36,9 @@ var hostile = []string{
 	strings.Repeat("界", 300), strings.Repeat("x", 1000), "\n\n\n", "\t\t|", "%s%d%n", "  lead",
 }
 
-// show puts texts everywhere where others have a say, and returns the screens that come of it.
-func show(t testing.TB, width, height int, method ansi.Method, a, b, c string, see func(*stage)) {
+// show puts texts everywhere where others have a say, and has the screens that come of it looked at. part is what happens
+// after the conversation: a third of everything, so that a fuzzer gets on; parts: all.
+func show(t testing.TB, width, height int, method ansi.Method, part int, a, b, c string, see func(*stage)) {
 	st := newStage(t, width, height, func(config *Config, _ *fakeChat) {
 		config.Memory = Memory{Rooms: []Place{{Name: a, Draft: b}, {Name: "team", Log: c, Draft: a}}}
 		config.Find = func(context.Context, client.Search) (*client.Found, error) {
@@ -54,17 +55,24 @@ func show(t testing.TB, width, height int, method ansi.Method, a, b, c string, s
 	}
 	st.hear(wire.Welcomed{By: "me", Name: a, Text: b, Limits: wire.Limits{Text: 4000}},
 		wire.Joined{Room: wire.Lobby, Log: "log", N: 8, First: 3, Count: 3},
-		wire.Presence{Room: wire.Lobby, Count: 2, Names: []string{a, b, c}})
-	see(st)
-	st.hear(wire.Gap{Room: wire.Lobby, From: 3, To: 3},
+		wire.Presence{Room: wire.Lobby, Count: 2, Names: []string{a, b, c}},
+		wire.Gap{Room: wire.Lobby, From: 3, To: 3},
 		wire.Message{Room: wire.Lobby, N: 4, By: a, From: b, ID: c, Text: a},
 		wire.Message{Room: wire.Lobby, N: 5, By: b, From: c, Text: a + b},
 		wire.Message{Room: wire.Lobby, N: 6, By: "me", From: c, Text: b + "\n" + c},
 		wire.Message{Room: wire.Lobby, N: 7, By: c, From: a, Text: "@" + a + " " + c})
 	see(st)
-	st.hear(wire.Typing{Room: wire.Lobby, By: []wire.Sender{{By: a, From: b}, {By: c}}}, wire.Name{Name: b})
-	st.now = st.now.Add(time.Hour)
-	see(st)
+	for i, do := range [parts]func(*stage, func(*stage), string, string, string){writes, looks, waits} {
+		if part == parts || part == i {
+			do(st, see, a, b, c)
+		}
+	}
+}
+
+const parts = 3
+
+// writes pastes, says, is refused, and completes.
+func writes(st *stage, see func(*stage), a, b, c string) {
 	st.send(tea.PasteMsg{Content: a + b})
 	see(st)
 	st.press("l", "o", "c")
@@ -74,27 +82,41 @@ func show(t testing.TB, width, height int, method ansi.Method, a, b, c string, s
 		st.hear(wire.Refused{Room: wire.Lobby, ID: it.id, Code: wire.Internal, Reason: c})
 	}
 	see(st)
-	st.press("ctrl+u", "alt+w")
-	see(st)
-	st.press("esc")
-	st.types("/search " + "x")
-	st.press("enter")
-	see(st)
-	st.press("esc")
+	st.press("ctrl+u", "esc")
 	for _, word := range []string{"@", ":smi", "/j"} {
 		st.types(word)
 		st.press("tab", "tab")
 		see(st)
 		st.press("ctrl+u", "esc")
 	}
-	st.hear(client.Failed{Request: wire.Name{Name: a}, Fault: wire.Fault{Reason: b}})
-	see(st)
-	st.press("pgup", "alt+i", "ctrl+r")
+	st.press("ctrl+r")
 	see(st)
 	st.press("esc")
-	st.hear(client.Disconnected{Err: errors.New(a + c), Wait: time.Second})
+}
+
+// looks looks back, around, and for something.
+func looks(st *stage, see func(*stage), _, _, _ string) {
+	st.press("ctrl+u", "alt+w")
+	see(st)
+	st.press("esc")
+	st.types("/search x")
+	st.press("enter")
+	see(st)
+	st.press("esc", "pgup", "alt+i")
 	see(st)
 	st.press("f1")
+	see(st)
+	st.press("esc")
+}
+
+// waits is told things by the server.
+func waits(st *stage, see func(*stage), a, b, c string) {
+	st.hear(wire.Typing{Room: wire.Lobby, By: []wire.Sender{{By: a, From: b}, {By: c}}}, wire.Name{Name: b})
+	st.now = st.now.Add(time.Hour)
+	see(st)
+	st.hear(client.Failed{Request: wire.Name{Name: a}, Fault: wire.Fault{Reason: b}})
+	see(st)
+	st.hear(client.Disconnected{Err: errors.New(a + c), Wait: time.Second})
 	see(st)
 }
 
@@ -108,9 +130,10 @@ func FuzzScreen(f *testing.F) {
 	sizes := [][2]int{{80, 24}, {20, 6}, {57, 9}, {1, 1}, {5, 3}}
 	f.Fuzz(func(t *testing.T, a, b, c string, kind uint8) {
 		size := sizes[int(kind/2)%len(sizes)]
+		part := int(kind) / (2 * len(sizes)) % parts
 		method := ansi.Method(kind % 2)
 		out := newTerminal(size[0], size[1])
-		show(t, size[0], size[1], method, a, b, c, func(st *stage) {
+		show(t, size[0], size[1], method, part, a, b, c, func(st *stage) {
 			v := st.View()
 			rows := strings.Split(v.Content, "\n")
 			if len(rows) != st.height {
@@ -244,7 +267,7 @@ func TestJudge(t *testing.T) {
 		a, b, c := pick(), pick(), pick()
 		out := newTerminal(width, height)
 		var last *stage
-		show(t, width, height, ansi.WcWidth, a, b, c, func(st *stage) {
+		show(t, width, height, ansi.WcWidth, parts, a, b, c, func(st *stage) {
 			out.draw(t, st.View(), st.method)
 			last = st
 		})

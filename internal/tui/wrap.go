@@ -142,6 +142,10 @@ func cut(s string, width int, method ansi.Method) string {
 	var state byte
 	for len(s) > 0 {
 		seq, w, n, next := method.DecodeSequenceInString(s, state, nil)
+		if n == 1 && seq[0] >= ' ' && len(s) > 1 && s[1] >= utf8.RuneSelf { // it does not look at what belongs to ASCII
+			seq, w = ansi.FirstGraphemeCluster(s, method)
+			n = len(seq)
+		}
 		if w == 0 || w <= width {
 			b.WriteString(seq)
 		} else {

@@ -92,7 +92,7 @@ func stretch(svg *bytes.Buffer, on paper, style uv.Style, text string, x, cells,
 	if style.Attrs&uv.AttrBold != 0 {
 		looks += "font-weight:bold;"
 	}
-	if style.Underline != uv.UnderlineStyleNone {
+	if style.Underline != ansi.UnderlineNone {
 		looks += "text-decoration:underline;"
 	}
 	if looks != "" {
