@@ -10,6 +10,7 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+	uv "github.com/charmbracelet/ultraviolet"
 	"github.com/charmbracelet/x/term"
 
 	"ramai/client"
@@ -76,13 +77,22 @@ func run(ctx context.Context, config Config, c chat) (Left, error) {
 	if err != nil {
 		return Left{}, err
 	}
-	if f, ok := config.In.(term.File); !ok || !term.IsTerminal(f.Fd()) {
+	input := config.In
+	f, ok := config.In.(term.File)
+	remote := !ok || !term.IsTerminal(f.Fd())
+	if remote {
 		config.Out = newlines{config.Out}
+		silence, end := io.Pipe()
+		defer end.Close()
+		input = silence
 	}
 	program := tea.NewProgram(s,
-		tea.WithInput(config.In), tea.WithOutput(config.Out), tea.WithEnvironment(config.Environ), tea.WithWindowSize(s.width, s.height),
+		tea.WithInput(input), tea.WithOutput(config.Out), tea.WithEnvironment(config.Environ), tea.WithWindowSize(s.width, s.height),
 		tea.WithColorProfile(s.profile), tea.WithFPS(fps), tea.WithoutSignalHandler())
 	s.stop = program.Quit
+	if remote {
+		listen(ctx, config, program)
+	}
 	var helpers sync.WaitGroup
 	helpers.Go(func() { feed(ctx, s.chat, program.Send) })
 	helpers.Go(func() {
@@ -115,6 +125,23 @@ func run(ctx context.Context, config Config, c chat) (Left, error) {
 		return left, errors.New("the screen broke down; what happened stands above")
 	}
 	return left, err
+}
+
+// listen gives what is typed to the program, until In ends, and then ends it. The program's own reader would wait for ever
+// with what it read last if the program ended before, once for each session of SSH.
+func listen(ctx context.Context, config Config, program *tea.Program) {
+	events := make(chan uv.Event)
+	reader := uv.NewTerminalReader(config.In, uv.Environ(config.Environ).Getenv("TERM"))
+	go func() {
+		defer close(events)
+		_ = reader.StreamEvents(ctx, events) // why it ended is of no interest: nothing more can be typed
+	}()
+	go func() {
+		for e := range events {
+			program.Send(e)
+		}
+		program.Quit()
+	}()
 }
 
 // newlines makes a return and a newline of a newline, as the system does on the way to a terminal of its own. The renderer
