@@ -92,6 +92,9 @@ func (o *joinOptions) onScreen(ctx context.Context, c *client.Client, who *ident
 		Theme: tui.Theme(o.theme), Keys: o.keys, Bell: o.bell, Suspend: runtime.GOOS != "windows",
 		In: stdin, Out: stdout, Environ: os.Environ(), Zone: time.Local, Now: time.Now,
 	})
+	if len(left.Memory.Rooms) == 0 { // there was no screen
+		file = ""
+	}
 	if err := saveMemory(file, left.Memory); err != nil {
 		fmt.Fprintf(&notes, "rooms and drafts cannot be remembered: %v\n", err)
 	}

@@ -2,6 +2,8 @@ package tui
 
 import (
 	"fmt"
+	"hash/fnv"
+	"io"
 	"strings"
 
 	"github.com/charmbracelet/colorprofile"
@@ -64,8 +66,8 @@ type palette struct {
 var (
 	namesDark    = []ansi.IndexedColor{75, 114, 180, 211, 141, 80, 222, 176, 109, 150, 216, 147}
 	namesLight   = []ansi.IndexedColor{25, 28, 94, 161, 55, 30, 130, 90, 24, 64, 124, 61}
-	namesDark16  = []ansi.IndexedColor{14, 10, 11, 13, 12, 9}
-	namesLight16 = []ansi.IndexedColor{4, 2, 5, 6, 1, 3}
+	namesDark16  = []ansi.IndexedColor{14, 10, 11, 13, 12}
+	namesLight16 = []ansi.IndexedColor{4, 2, 5, 6}
 )
 
 // paletteFor returns the colours for a background and what the terminal can do.
@@ -76,28 +78,31 @@ func paletteFor(dark bool, profile colorprofile.Profile) *palette {
 		}
 		return onLight
 	}
-	names, soft := namesLight, pick(245, 243)
-	switch few := profile <= colorprofile.ANSI; {
+	few := profile <= colorprofile.ANSI
+	names := namesLight
+	switch {
 	case few && dark:
-		names, soft = namesDark16, ansi.IndexedColor(7)
+		names = namesDark16
 	case few:
-		names, soft = namesLight16, ansi.IndexedColor(8)
+		names = namesLight16
 	case dark:
 		names = namesDark
 	}
 	style := func() ansi.Style { return ansi.NewStyle() }
 	red, amber, green, blue := pick(203, 160), pick(221, 130), pick(108, 28), pick(117, 25)
-	if profile <= colorprofile.ANSI {
+	soft, thin, brown := style().ForegroundColor(pick(245, 243)), style().ForegroundColor(pick(239, 250)), pick(180, 94)
+	if few { // what they look like is up to the terminal, so only strong ones are used, and what is of less interest is faint
+		soft, thin, brown = style().Faint(), style().Faint(), pick(6, 5)
 		red, amber, green, blue = pick(9, 1), pick(11, 3), pick(10, 2), pick(14, 4)
 	}
 	p := &palette{
 		tab:     style().Reverse(true).Bold(),
-		other:   style().ForegroundColor(soft),
+		other:   soft,
 		fresh:   style().Bold(),
 		calls:   style().Bold().ForegroundColor(amber),
 		good:    style().ForegroundColor(green),
 		warn:    style().ForegroundColor(amber).Bold(),
-		rule:    style().ForegroundColor(pick(239, 250)),
+		rule:    thin,
 		unread:  style().ForegroundColor(red),
 		below:   style().ForegroundColor(red).Bold(),
 		chosen:  style().Reverse(true),
@@ -107,17 +112,14 @@ func paletteFor(dark bool, profile colorprofile.Profile) *palette {
 		aimed:   style().ForegroundColor(amber).Bold(),
 		colours: profile > colorprofile.ASCII,
 	}
-	if profile <= colorprofile.ANSI {
-		p.rule = style().ForegroundColor(soft)
-	}
 	p.looks = [...]ansi.Style{
 		plain:   style(),
 		link:    style().ForegroundColor(blue).Underline(true),
-		code:    style().ForegroundColor(pick(180, 94)),
+		code:    style().ForegroundColor(brown),
 		mention: style().Bold(),
 		mine:    style().Reverse(true).Bold(),
 		name:    style().Bold(),
-		dim:     style().ForegroundColor(soft),
+		dim:     soft,
 		bad:     style().ForegroundColor(red),
 		found:   style().Bold().ForegroundColor(amber).Underline(true),
 	}
@@ -132,11 +134,9 @@ func paletteFor(dark bool, profile colorprofile.Profile) *palette {
 
 // nameStyle is how a sender's name looks, each time.
 func (p *palette) nameStyle(by string) ansi.Style {
-	var n uint32
-	for _, c := range []byte(by) {
-		n = n*31 + uint32(c)
-	}
-	return p.names[n%uint32(len(p.names))]
+	h := fnv.New32a()
+	io.WriteString(h, by)
+	return p.names[h.Sum32()%uint32(len(p.names))]
 }
 
 // paint draws one line. by is whose name a span of that look is.
