@@ -312,13 +312,16 @@ func (s *Server) close() error {
 	s.cancel()
 	<-s.ordered
 	s.each(func(c *session.Session) { c.Leave(s.retry()) })
-	if !s.wait(stopTell) {
+	told := s.wait(stopTell)
+	var visits sync.WaitGroup
+	if s.ssh != nil {
+		visits.Go(s.ssh.Close)
+	}
+	if !told {
 		s.each(func(c *session.Session) { c.Force(s.retry()) })
 		s.wait(stopFlush)
 	}
-	if s.ssh != nil {
-		s.ssh.Close()
-	}
+	visits.Wait()
 	s.reactor.Close()
 	close(s.quit)
 	s.ticker.Wait()

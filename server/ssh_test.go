@@ -251,17 +251,62 @@ func TestSSHHasNothingElse(t *testing.T) {
 			t.Errorf("%.20q: %d %q %q", line, status, out, notes)
 		}
 	}
-	var open []*ssh.Session
-	for len(open) < 20 {
-		s, err := c.NewSession()
+	waiting := 0
+	for range 20 {
+		if s, err := c.NewSession(); err == nil {
+			defer s.Close()
+			waiting++
+		}
+	}
+	if waiting > 2 {
+		t.Errorf("%d channels wait for a command at once", waiting)
+	}
+	other, in := o.enter("y", asGuest), 0
+	for range 20 {
+		s, err := other.NewSession()
 		if err != nil {
-			break
+			t.Fatal(err)
 		}
 		defer s.Close()
-		open = append(open, s)
+		input, _ := s.StdinPipe()
+		defer input.Close()
+		output, _ := s.StdoutPipe()
+		if err := s.Start("den"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := output.Read(make([]byte, 1)); err == nil { // of the welcome
+			in++
+		}
 	}
-	if len(open) < 4 || len(open) > 8 {
-		t.Errorf("%d channels at once", len(open))
+	if in != 8 {
+		t.Errorf("%d visits at once on a connection, want 8", in)
+	}
+}
+
+// What is asked of a channel before it is a visit, or after it was refused, makes no connection wait.
+func TestSSHChannelsDoNotBlock(t *testing.T) {
+	o := serveSSH(t, nil)
+	c := o.enter("x", asGuest)
+	s, err := c.NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.RequestPty("xterm", 24, 80, nil); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 100 {
+		if err := s.WindowChange(24, 80+i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused := o.terminal(c, "no/room", 80, 24)
+	for i := range 100 {
+		refused.WindowChange(24, 80+i)
+	}
+	refused.Wait()
+	if out, _, status := command(t, c, "den", "hi\n"); status != 0 || !strings.Contains(out, "hi") {
+		t.Errorf("on the same connection: %d %q", status, out)
 	}
 }
 

@@ -10,8 +10,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -38,17 +40,24 @@ type Config struct {
 
 	Folder   string        // of the host key, and of what keys are remembered for; made if it is not there. Empty: nothing is kept
 	KeysOnly bool          // nobody comes in without a key
-	Stall    time.Duration // how long a living client may take nothing before its connection is closed
+	Stall    time.Duration // how long a living client may take nothing before its connection is closed; 0: 10 minutes
 }
 
-// Bounds of the door.
+// Bounds of the door. What is of one address (IPv6: /64) does not hold for this machine.
 const (
 	handshakeTakes = 15 * time.Second // from the connection to its being authenticated
-	maxConns       = 1000             // connections, whoever they are
-	maxFromNetwork = 16               // connections from one address (IPv6: /64); not for loopback
-	maxChannels    = 8                // visits on one connection
-	maxEnv         = 16               // variables that a client may set
-	maxPayload     = 4 << 10          // bytes of a request, which is a command at most
+	requestTakes   = 15 * time.Second // from a channel to its shell or command
+	idleTakes      = time.Minute      // without a visit, and a connection is closed
+
+	maxConns       = 1000 // connections
+	maxFromNetwork = 16   // of them from one address
+	maxAll         = 1000 // visits
+	maxByNetwork   = 32   // of them from one address
+	maxVisits      = 8    // of them on one connection
+	maxWaiting     = 2    // channels of a connection that want nothing yet
+
+	maxEnv     = 16      // variables that a client may set
+	maxPayload = 4 << 10 // bytes of a request, which is a command at most
 )
 
 // Door serves SSH.
@@ -61,21 +70,27 @@ type Door struct {
 
 	visits sync.WaitGroup
 
-	mu    sync.Mutex
-	conns map[netip.Prefix]int // guarded by mu: open connections by network
-	all   int                  // guarded by mu: their sum
-	ended bool                 // guarded by mu: no more visits
+	mu        sync.Mutex
+	listeners []net.Listener       // guarded by mu
+	conns     map[*conn]struct{}   // guarded by mu
+	networks  map[netip.Prefix]int // guarded by mu: connections by network
+	visitors  map[netip.Prefix]int // guarded by mu: visits by network
+	all       int                  // guarded by mu: visits
+	ended     bool                 // guarded by mu: nobody more comes in
 }
 
 var errStopped = errors.New("the server stops; come back in a moment")
 
 // New reads the host key, or makes one.
 func New(cfg Config) (*Door, error) {
+	if cfg.Stall <= 0 {
+		cfg.Stall = 10 * time.Minute
+	}
 	keys, err := openKeys(cfg.Folder, cfg.Env.Random)
 	if err != nil {
 		return nil, err
 	}
-	d := &Door{cfg: cfg, keys: keys, conns: make(map[netip.Prefix]int)}
+	d := &Door{cfg: cfg, keys: keys, conns: make(map[*conn]struct{}), networks: make(map[netip.Prefix]int), visitors: make(map[netip.Prefix]int)}
 	d.ctx, d.stop = context.WithCancelCause(context.Background())
 	d.server, err = wish.NewServer(
 		keys.host,
@@ -102,17 +117,27 @@ func (d *Door) Fingerprint() string {
 
 // Serve serves ln until Close.
 func (d *Door) Serve(ln net.Listener) error {
+	d.mu.Lock()
+	if d.ended {
+		d.mu.Unlock()
+		return ln.Close()
+	}
+	d.listeners = append(d.listeners, ln)
+	d.mu.Unlock()
 	err := d.server.Serve(ln)
-	if errors.Is(err, ssh.ErrServerClosed) {
+	if errors.Is(err, ssh.ErrServerClosed) || errors.Is(err, net.ErrClosed) {
 		return nil
 	}
 	return fmt.Errorf("accepting connections of SSH: %w", err)
 }
 
-// Close ends all visits, and returns when they have ended.
+// Close ends all visits. It does not wait for long: who reads nothing hears no goodbye.
 func (d *Door) Close() {
 	d.mu.Lock()
 	d.ended = true
+	for _, ln := range d.listeners {
+		ln.Close()
+	}
 	d.mu.Unlock()
 	d.stop(errStopped)
 	left := make(chan struct{})
@@ -122,22 +147,44 @@ func (d *Door) Close() {
 	}()
 	select {
 	case <-left:
-	case <-time.After(leaving): // who reads nothing hears no goodbye
+	case <-time.After(leaving):
 	}
 	d.server.Close()
-	<-left
+	d.mu.Lock()
+	conns := slices.Collect(maps.Keys(d.conns)) // also those that have not come to the end of their handshake
+	d.mu.Unlock()
+	for _, c := range conns {
+		c.Close()
+	}
+	select {
+	case <-left:
+	case <-time.After(leaving):
+		d.cfg.Env.Log.Warn("visits over SSH did not end with their connections")
+	}
 }
 
-// leaving is how long the screens may take to be cleared when the door is closed.
+// leaving is how long screens may take to be cleared when the door is closed, and visits to end without connections.
 const leaving = time.Second
 
-// enter begins a visit, unless the door is closed. The visit ends with d.visits.Done.
-func (d *Door) enter() bool {
+// enter counts a visit, unless there are too many or the door is closed.
+func (d *Door) enter(c *conn) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.ended {
+	if d.ended || d.all >= maxAll || !c.local && d.visitors[c.network] >= maxByNetwork {
 		return false
 	}
+	d.all++
+	d.visitors[c.network]++
 	d.visits.Add(1)
 	return true
+}
+
+func (d *Door) leave(c *conn) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.all--
+	if d.visitors[c.network]--; d.visitors[c.network] == 0 {
+		delete(d.visitors, c.network)
+	}
+	d.visits.Done()
 }

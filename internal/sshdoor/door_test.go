@@ -1,16 +1,21 @@
 package sshdoor
 
 import (
+	"crypto/ed25519"
 	"crypto/rand"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/crypto/ssh"
 
 	"ramai/internal/session"
 	"ramai/internal/tui"
@@ -37,8 +42,8 @@ func TestHandshakeTakes(t *testing.T) {
 		if took := time.Since(begin); took != handshakeTakes {
 			t.Errorf("it was closed after %v", took)
 		}
-		if d.all != 0 || len(d.conns) != 0 {
-			t.Errorf("%d places are taken, of %d networks", d.all, len(d.conns))
+		if len(d.conns) != 0 || len(d.networks) != 0 {
+			t.Errorf("%d places are taken, of %d networks", len(d.conns), len(d.networks))
 		}
 		d.Close()
 	})
@@ -46,32 +51,55 @@ func TestHandshakeTakes(t *testing.T) {
 
 func TestPlaces(t *testing.T) {
 	d := newDoor(t, "")
-	network := func(s string) netip.Prefix { return session.Network(netip.MustParseAddr(s)) }
-	for range maxFromNetwork {
-		if !d.take(network("2001:db8::1"), false) {
+	from := func(s string) *conn {
+		addr := netip.MustParseAddr(s)
+		return &conn{door: d, network: session.Network(addr), local: addr.IsLoopback()}
+	}
+	first := from("2001:db8::1")
+	for i := range maxFromNetwork {
+		c := first
+		if i > 0 {
+			c = from("2001:db8::1")
+		}
+		if !d.take(c) {
 			t.Fatal("there was no place")
 		}
 	}
-	if d.take(network("2001:db8::2"), false) {
+	if d.take(from("2001:db8::2")) {
 		t.Error("an address of the same /64 has a place of its own")
 	}
-	if !d.take(network("2001:db8:0:1::1"), false) {
+	if !d.take(from("2001:db8:0:1::1")) {
 		t.Error("another network has none")
 	}
 	for range maxConns - maxFromNetwork - 1 {
-		if !d.take(network("127.0.0.1"), true) {
+		if !d.take(from("127.0.0.1")) {
 			t.Fatal("this machine has too few")
 		}
 	}
-	if d.take(network("127.0.0.1"), true) {
+	if d.take(from("127.0.0.1")) {
 		t.Error("there are more than there may be")
 	}
-	d.give(network("2001:db8::1"))
-	if !d.take(network("2001:db8::3"), false) {
+	d.give(first)
+	if !d.take(from("2001:db8::3")) {
 		t.Error("a place that was given back is not there")
 	}
+
+	for range maxByNetwork {
+		if !d.enter(first) {
+			t.Fatal("there may be no visit")
+		}
+	}
+	if d.enter(first) {
+		t.Error("there are more visits from one network than there may be")
+	}
+	for range maxByNetwork {
+		d.leave(first)
+	}
+	d.mu.Lock()
+	clear(d.conns) // they have no connection below them that could be closed
+	d.mu.Unlock()
 	d.Close()
-	if d.take(network("192.0.2.1"), false) || d.enter() {
+	if d.take(from("192.0.2.1")) || d.enter(first) {
 		t.Error("a closed door lets somebody in")
 	}
 }
@@ -101,6 +129,53 @@ func TestKeysAreKept(t *testing.T) {
 	}
 	if _, err := New(first.cfg); err == nil {
 		t.Error("a damaged secret is taken")
+	}
+}
+
+// A certificate stands for what its key does, however often it is renewed.
+func TestCertificate(t *testing.T) {
+	k := newDoor(t, "").keys
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := ssh.NewSignerFromKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := signer.PublicKey()
+	for serial := range uint64(2) {
+		if k.session(&ssh.Certificate{Key: key, Serial: serial}) != k.session(key) {
+			t.Error("it is another sender")
+		}
+	}
+}
+
+// A file that was cut short by a crash is named, and what to do.
+func TestHostKeyCutShort(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, hostKeyFile), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := New(Config{Env: &session.Env{Random: rand.Reader, Log: slog.New(slog.DiscardHandler)}, Folder: folder})
+	if err == nil || !strings.Contains(err.Error(), filepath.Join(folder, hostKeyFile)) {
+		t.Errorf("%v", err)
+	}
+}
+
+// A closed door does not serve.
+func TestServeAfterClose(t *testing.T) {
+	d := newDoor(t, "")
+	d.Close()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Serve(ln); err != nil {
+		t.Error(err)
+	}
+	if _, err := ln.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("its listener is open: %v", err)
 	}
 }
 

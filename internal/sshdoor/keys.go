@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"charm.land/ssh"
 	"charm.land/wish/v2"
@@ -36,47 +38,74 @@ const (
 	memoryFolder = "screens"
 	secretSize   = 32
 	maxMemories  = 10000 // screens that are remembered; the oldest go
+	maxDraft     = 16000 // bytes of a draft that is remembered
 )
 
 // openKeys reads what is in a folder, and makes what is missing.
 func openKeys(folder string, random io.Reader) (*keys, error) {
-	k := &keys{folder: folder, secret: make([]byte, secretSize)}
-	if folder == "" {
+	k := &keys{folder: folder}
+	newHost := func() ([]byte, error) {
 		_, private, err := ed25519.GenerateKey(random)
 		if err != nil {
 			return nil, err
 		}
-		signer, err := gossh.NewSignerFromKey(private)
+		block, err := gossh.MarshalPrivateKey(private, "ramai")
 		if err != nil {
 			return nil, err
 		}
-		k.host = func(s *ssh.Server) error { s.AddHostKey(signer); return nil }
-		_, err = io.ReadFull(random, k.secret)
-		return k, err
+		return pem.EncodeToMemory(block), nil
 	}
-	if err := os.MkdirAll(filepath.Join(folder, memoryFolder), 0o700); err != nil {
-		return nil, fmt.Errorf("the folder of SSH: %w", err)
+	newSecret := func() ([]byte, error) {
+		secret := make([]byte, secretSize)
+		_, err := io.ReadFull(random, secret)
+		return []byte(base64.RawURLEncoding.EncodeToString(secret) + "\n"), err
 	}
-	k.host = wish.WithHostKeyPath(filepath.Join(folder, hostKeyFile))
-	path := filepath.Join(folder, secretFile)
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if _, err := io.ReadFull(random, k.secret); err != nil {
-			return nil, err
+	if folder != "" {
+		if err := os.MkdirAll(filepath.Join(folder, memoryFolder), 0o700); err != nil {
+			return nil, fmt.Errorf("the folder of SSH: %w", err)
 		}
-		return k, replace(path, []byte(base64.RawURLEncoding.EncodeToString(k.secret)+"\n"))
 	}
+	host, err := k.kept(hostKeyFile, newHost)
 	if err != nil {
-		return nil, fmt.Errorf("the secret of SSH: %w", err)
+		return nil, err
 	}
-	if k.secret, err = base64.RawURLEncoding.DecodeString(strings.TrimSpace(string(text))); err != nil || len(k.secret) != secretSize {
-		return nil, fmt.Errorf("%s is damaged; bring it back from a backup, or delete it: then every key is another sender than before", path)
+	if _, err := gossh.ParsePrivateKey(host); err != nil {
+		return nil, fmt.Errorf("the host key of SSH, %s, is damaged (%w); bring it back from a backup, or delete it: then clients are told that the host has another key", filepath.Join(folder, hostKeyFile), err)
+	}
+	k.host = wish.WithHostKeyPEM(host)
+	secret, err := k.kept(secretFile, newSecret)
+	if err != nil {
+		return nil, err
+	}
+	if k.secret, err = base64.RawURLEncoding.DecodeString(strings.TrimSpace(string(secret))); err != nil || len(k.secret) != secretSize {
+		return nil, fmt.Errorf("the secret of SSH, %s, is damaged; bring it back from a backup, or delete it: then every key is another sender than before", filepath.Join(folder, secretFile))
 	}
 	return k, nil
 }
 
+// kept reads a file that only this user may read, and makes it if it is not there. Without a folder it makes it each time.
+func (k *keys) kept(name string, fresh func() ([]byte, error)) ([]byte, error) {
+	if k.folder == "" {
+		return fresh()
+	}
+	path := filepath.Join(k.folder, name)
+	b, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if b, err = fresh(); err == nil {
+			err = replace(path, b)
+		}
+	case err == nil:
+		err = os.Chmod(path, 0o600)
+	}
+	return b, err
+}
+
 // session is what a public key stands for: 128 bits that nobody can know who does not have the secret.
 func (k *keys) session(key ssh.PublicKey) string {
+	if c, ok := key.(*gossh.Certificate); ok { // which is renewed, and the key in it stays
+		key = c.Key
+	}
 	mac := hmac.New(sha256.New, k.secret)
 	mac.Write(key.Marshal())
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:16])
@@ -85,6 +114,9 @@ func (k *keys) session(key ssh.PublicKey) string {
 // memory returns what is remembered of a session's last screen.
 func (k *keys) memory(session string) tui.Memory {
 	var m tui.Memory
+	if k.folder == "" {
+		return m
+	}
 	if b, err := os.ReadFile(k.memoryFile(session)); err == nil {
 		if json.Unmarshal(b, &m) != nil {
 			return tui.Memory{}
@@ -97,6 +129,11 @@ func (k *keys) memory(session string) tui.Memory {
 func (k *keys) remember(session string, m tui.Memory) error {
 	if k.folder == "" {
 		return nil
+	}
+	for i := range m.Rooms {
+		if len(m.Rooms[i].Draft) > maxDraft {
+			m.Rooms[i].Draft = ""
+		}
 	}
 	b, err := json.Marshal(m)
 	if err != nil {
@@ -113,21 +150,26 @@ func (k *keys) memoryFile(session string) string {
 	return filepath.Join(k.folder, memoryFolder, wire.By(session)+".json")
 }
 
-// forget removes the oldest memory, if there are more than most.
+// forget removes the oldest memories, if there are more than most.
 func (k *keys) forget(most int) error {
-	files, err := os.ReadDir(filepath.Join(k.folder, memoryFolder))
+	folder := filepath.Join(k.folder, memoryFolder)
+	files, err := os.ReadDir(folder)
 	if err != nil || len(files) <= most {
 		return err
 	}
-	age := func(f fs.DirEntry) int64 {
-		info, err := f.Info()
-		if err != nil {
-			return 0
+	age := map[string]time.Time{} // the zero time: gone meanwhile
+	for _, f := range files {
+		if info, err := f.Info(); err == nil {
+			age[f.Name()] = info.ModTime()
 		}
-		return info.ModTime().UnixNano()
 	}
-	oldest := slices.MinFunc(files, func(a, b fs.DirEntry) int { return int(max(-1, min(1, age(a)-age(b)))) })
-	return os.Remove(filepath.Join(k.folder, memoryFolder, oldest.Name()))
+	slices.SortFunc(files, func(a, b fs.DirEntry) int { return age[a.Name()].Compare(age[b.Name()]) })
+	for _, f := range files[:len(files)-most] {
+		if err := os.Remove(filepath.Join(folder, f.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // replace writes a file that nobody else may read, whole or not at all.

@@ -1,68 +1,141 @@
 package sshdoor
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"charm.land/ssh"
 	gossh "golang.org/x/crypto/ssh"
 
 	"ramai/internal/session"
+	"ramai/internal/tui"
 )
 
-// channelsKey is under which a connection's context counts its channels.
-type channelsKey struct{}
+// A conn is one connection, from its being accepted on. It is closed when nobody visits on it for too long, and when its
+// peer takes nothing for too long.
+type conn struct {
+	net.Conn
+	door    *Door
+	network netip.Prefix
+	local   bool // it comes from this machine
+	once    sync.Once
+
+	mu      sync.Mutex
+	waiting int         // guarded by mu: channels that want nothing yet
+	visits  int         // guarded by mu
+	idle    *time.Timer // guarded by mu: closes it; stopped while there are visits
+}
+
+type (
+	connKey    struct{} // under which the context of a connection has its *conn
+	channelKey struct{} // under which the context of a channel has its *channel
+)
 
 // admit lets a connection in, before anything of it is read, or returns nil.
 func (d *Door) admit(ctx ssh.Context, nc net.Conn) net.Conn {
 	from := addrOf(nc.RemoteAddr()).Addr()
-	network := session.Network(from)
-	if !d.take(network, from.IsLoopback()) {
+	c := &conn{Conn: nc, door: d, network: session.Network(from), local: from.IsLoopback()}
+	if !d.take(c) {
 		d.cfg.Env.Log.Debug("a connection of SSH was closed at once: there are too many", "from", from)
 		return nil
 	}
 	if tcp, ok := nc.(*net.TCPConn); ok { // an idle peer that is gone is found by the kernel
 		tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 10 * time.Second, Count: 3})
 	}
-	ctx.SetValue(channelsKey{}, new(atomic.Int32))
-	return &counted{Conn: nc, release: func() { d.give(network) }}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.idle = time.AfterFunc(idleTakes, func() { c.Close() })
+	ctx.SetValue(connKey{}, c)
+	return c
 }
 
-func (d *Door) take(network netip.Prefix, loopback bool) bool {
+// take takes a place for a connection, if there is one.
+func (d *Door) take(c *conn) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.ended || d.all >= maxConns || !loopback && d.conns[network] >= maxFromNetwork {
+	if d.ended || len(d.conns) >= maxConns || !c.local && d.networks[c.network] >= maxFromNetwork {
 		return false
 	}
-	d.all++
-	d.conns[network]++
+	d.conns[c] = struct{}{}
+	d.networks[c.network]++
 	return true
 }
 
-func (d *Door) give(network netip.Prefix) {
+func (d *Door) give(c *conn) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.all--
-	if d.conns[network]--; d.conns[network] == 0 {
-		delete(d.conns, network)
+	delete(d.conns, c)
+	if d.networks[c.network]--; d.networks[c.network] == 0 {
+		delete(d.networks, c.network)
 	}
 }
 
-// counted gives its place back when it is closed.
-type counted struct {
-	net.Conn
-	once    sync.Once
-	release func()
+// Close closes the connection, and gives its place back.
+func (c *conn) Close() error {
+	c.once.Do(func() {
+		c.mu.Lock()
+		if c.idle != nil {
+			c.idle.Stop()
+		}
+		c.mu.Unlock()
+		c.door.give(c)
+	})
+	return c.Conn.Close()
 }
 
-func (c *counted) Close() error {
-	c.once.Do(c.release)
-	return c.Conn.Close()
+// Write writes, but not for longer than a client may take nothing.
+func (c *conn) Write(b []byte) (int, error) {
+	if err := c.Conn.SetWriteDeadline(time.Now().Add(c.door.cfg.Stall)); err != nil {
+		return 0, err
+	}
+	n, err := c.Conn.Write(b)
+	if err != nil {
+		c.Close()
+	}
+	return n, err
+}
+
+// enter counts a visit, if there may be one more on this connection and at this door. Every visit ends with leave.
+func (c *conn) enter() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.visits >= maxVisits || !c.door.enter(c) {
+		return false
+	}
+	c.visits++
+	c.idle.Stop()
+	return true
+}
+
+func (c *conn) leave() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.visits--; c.visits == 0 {
+		c.idle.Reset(idleTakes)
+	}
+	c.door.leave(c)
+}
+
+// waits counts a channel that wants nothing yet, if there may be one more. It ends with starts.
+func (c *conn) waits() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.waiting >= maxWaiting {
+		return false
+	}
+	c.waiting++
+	return true
+}
+
+func (c *conn) starts() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waiting--
 }
 
 // addrOf is where a connection comes from; the zero value if that is unknown.
@@ -74,32 +147,67 @@ func addrOf(a net.Addr) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// channel opens one of the few channels that a connection may have.
-func (d *Door) channel(server *ssh.Server, conn *gossh.ServerConn, asked gossh.NewChannel, ctx ssh.Context) {
-	open := ctx.Value(channelsKey{}).(*atomic.Int32)
-	defer open.Add(-1)
-	if open.Add(1) > maxChannels {
-		asked.Reject(gossh.ResourceShortage, fmt.Sprintf("a connection can have %d sessions", maxChannels))
+// channel serves one of the few channels that a connection may have.
+func (d *Door) channel(server *ssh.Server, sc *gossh.ServerConn, asked gossh.NewChannel, ctx ssh.Context) {
+	c := ctx.Value(connKey{}).(*conn)
+	if !c.waits() {
+		asked.Reject(gossh.ResourceShortage, fmt.Sprintf("there are %d sessions without a shell or a command already", maxWaiting))
 		return
 	}
-	ssh.DefaultSessionHandler(server, conn, guarded{asked}, ctx)
+	g := &channel{NewChannel: asked, started: sync.OnceFunc(c.starts), sizes: make(chan tui.Size, 1)}
+	g.ctx, g.closed = context.WithCancelCause(ctx)
+	defer g.closed(errLeft)
+	defer g.started()
+	ssh.DefaultSessionHandler(server, sc, g, channelContext{ctx, g})
 }
 
-// guarded keeps requests from a session that it would take without a bound, or that are for what there is none of.
-type guarded struct{ gossh.NewChannel }
+// channelContext is the context of a connection with one of its channels.
+type channelContext struct {
+	ssh.Context
+	channel *channel
+}
 
-func (g guarded) Accept() (gossh.Channel, <-chan *gossh.Request, error) {
-	channel, requests, err := g.NewChannel.Accept()
+func (c channelContext) Value(key any) any {
+	if key == (channelKey{}) {
+		return c.channel
+	}
+	return c.Context.Value(key)
+}
+
+// channel keeps requests from the library's session that it would take without a bound, or that are for what there is none
+// of, and takes the sizes of the window itself: the library would have the whole connection wait for who takes them.
+type channel struct {
+	gossh.NewChannel
+	ctx    context.Context // ends when the client has closed the channel
+	closed context.CancelCauseFunc
+
+	started func()        // it has a shell or a command, or will have none
+	sizes   chan tui.Size // the newest, if nobody has taken it yet
+}
+
+// Accept implements gossh.NewChannel.
+func (g *channel) Accept() (gossh.Channel, <-chan *gossh.Request, error) {
+	opened, requests, err := g.NewChannel.Accept()
 	if err != nil {
 		return nil, nil, err
 	}
 	passed := make(chan *gossh.Request)
 	go func() {
 		defer close(passed)
+		defer g.closed(errLeft)
+		late := time.AfterFunc(requestTakes, func() { opened.Close() })
+		defer late.Stop()
 		variables := 0
 		for r := range requests {
-			if r.Type == "env" {
+			switch r.Type {
+			case "window-change":
+				r.Reply(g.resize(r.Payload), nil)
+				continue
+			case "env":
 				variables++
+			case "shell", "exec":
+				late.Stop()
+				g.started()
 			}
 			if !known[r.Type] || len(r.Payload) > maxPayload || variables > maxEnv {
 				r.Reply(false, nil)
@@ -108,11 +216,25 @@ func (g guarded) Accept() (gossh.Channel, <-chan *gossh.Request, error) {
 			passed <- r // taken until passed is closed
 		}
 	}()
-	return channel, passed, nil
+	return opened, passed, nil
 }
 
-// known are the requests of RFC 4254, section 6, that mean something here.
-var known = map[string]bool{"shell": true, "exec": true, "env": true, "pty-req": true, "window-change": true, "signal": true}
+// resize notes a new size (RFC 4254, section 6.7). It never waits.
+func (g *channel) resize(payload []byte) bool {
+	var size struct{ Columns, Rows, Width, Height uint32 }
+	if gossh.Unmarshal(payload, &size) != nil {
+		return false
+	}
+	select {
+	case <-g.sizes:
+	default:
+	}
+	g.sizes <- sized(int(size.Columns), int(size.Rows))
+	return true
+}
+
+// known are the requests of RFC 4254, section 6, that mean something to the library's session here.
+var known = map[string]bool{"shell": true, "exec": true, "env": true, "pty-req": true, "signal": true}
 
 // patient gives up on a client that takes nothing for too long.
 type patient struct {

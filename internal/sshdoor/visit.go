@@ -28,17 +28,25 @@ import (
 
 // visit is what happens on a channel, from its shell or command on.
 func (d *Door) visit(s ssh.Session) {
-	if !d.enter() {
-		fmt.Fprintln(s.Stderr(), errStopped)
+	c, g := s.Context().Value(connKey{}).(*conn), s.Context().Value(channelKey{}).(*channel)
+	notes := patient{s.Stderr(), d.cfg.Stall, func() { c.Close() }}
+	if !c.enter() {
+		err := errCrowded
+		if d.ctx.Err() != nil {
+			err = errStopped
+		}
+		fmt.Fprintln(notes, err)
 		s.Exit(exitcode.NoServer)
 		return
 	}
-	defer d.visits.Done()
-	ctx, cancel := context.WithCancelCause(s.Context())
+	defer c.leave()
+	ctx, cancel := context.WithCancelCause(g.ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(d.ctx, func() { cancel(context.Cause(d.ctx)) })()
 
-	v, err := d.receive(s)
+	v := &visitor{door: d, session: s, addr: addrOf(s.RemoteAddr()), room: wire.Lobby, last: -1, sizes: g.sizes, notes: notes}
+	v.out = patient{s, d.cfg.Stall, func() { c.Close() }}
+	err := v.receive()
 	if err == nil {
 		err = v.talk(ctx)
 	}
@@ -46,16 +54,19 @@ func (d *Door) visit(s ssh.Session) {
 		err = context.Cause(ctx)
 	}
 	if err != nil && err.Error() != "" {
-		fmt.Fprintln(s.Stderr(), client.Printable(err.Error()))
+		fmt.Fprintln(notes, client.Printable(err.Error()))
 	}
 	s.Exit(exitcode.Of(err, exitcode.NoServer))
 }
+
+var errCrowded = errors.New("there are too many visits over SSH, from everywhere or from where you are; come back in a while")
 
 // visitor is who is on a channel, and what for.
 type visitor struct {
 	door    *Door
 	session ssh.Session
 	out     io.Writer // to the client, with a bound on its patience
+	notes   io.Writer // to its stderr, with the same
 	addr    netip.AddrPort
 	secret  string // the session of the chat
 	keyed   bool   // that is a key's
@@ -71,42 +82,40 @@ type visitor struct {
 }
 
 // receive makes out who comes, and what is wanted.
-func (d *Door) receive(s ssh.Session) (*visitor, error) {
-	v := &visitor{door: d, session: s, addr: addrOf(s.RemoteAddr()), room: wire.Lobby, last: -1}
-	v.out = patient{s, d.cfg.Stall, func() { s.Close() }}
+func (v *visitor) receive() error {
+	d, s := v.door, v.session
 	command := s.Command()
 	if len(command) == 0 && s.RawCommand() != "" { // a quote without its end
-		return nil, exitcode.With(exitcode.Usage, errors.New(usage))
+		return exitcode.With(exitcode.Usage, errors.New(usage))
 	}
 	if err := v.read(command); err != nil {
-		return nil, exitcode.With(exitcode.Usage, err)
+		return exitcode.With(exitcode.Usage, err)
 	}
 	var err error
 	if key := s.PublicKey(); key != nil { // that the handshake was completed with
 		v.secret, v.keyed = d.keys.session(key), true
 	} else if v.secret, err = wire.NewSession(d.cfg.Env.Random); err != nil {
-		return nil, err
+		return err
 	}
 	if name, err := names.Parse(s.User()); err == nil {
 		v.wish = name
 	}
-	pty, changes, terminal := s.Pty()
+	pty, _, terminal := s.Pty()
 	for _, variable := range s.Environ() {
 		if name, _, _ := strings.Cut(variable, "="); slices.Contains(allowed, name) {
 			v.env = append(v.env, variable)
 		}
 	}
 	v.env = append(v.env, "TERM="+pty.Term)
-	v.size = sized(pty.Window)
-	if terminal {
-		v.sizes = make(chan tui.Size, 1)
-		go v.resize(changes)
+	v.size = sized(pty.Window.Width, pty.Window.Height)
+	v.onTerminal = terminal
+	if terminal && v.asJSON { // there would be no way to end the input
+		return exitcode.With(exitcode.Usage, errors.New("--json is for where there is no terminal: ssh -T"))
 	}
-	v.onTerminal = terminal && !v.asJSON
-	if v.onTerminal && pty.Term == "dumb" {
-		return nil, exitcode.With(exitcode.Usage, errors.New("this terminal cannot show a screen: ssh -T talks line by line"))
+	if terminal && pty.Term == "dumb" {
+		return exitcode.With(exitcode.Usage, errors.New("this terminal cannot show a screen: ssh -T talks line by line"))
 	}
-	return v, nil
+	return nil
 }
 
 // allowed are the variables that a screen looks at.
@@ -155,18 +164,16 @@ func (v *visitor) talk(ctx context.Context) error {
 	}
 	defer c.Close()
 	if !v.onTerminal {
-		return lines.Run(ctx, lines.Config{Client: c, Room: v.room, Last: last, JSON: v.asJSON, In: v.session, Out: v.out, Notes: v.session.Stderr()})
+		return lines.Run(ctx, lines.Config{Client: c, Room: v.room, Last: last, JSON: v.asJSON, In: v.session, Out: v.out, Notes: v.notes})
 	}
 	return v.show(ctx, c, server, last)
 }
 
 // show talks on a screen.
 func (v *visitor) show(ctx context.Context, c *client.Client, server *url.URL, last int) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	config := tui.Config{
 		Client: c, Find: v.find, Server: server, Room: v.room, AnyRoom: len(v.session.Command()) == 0, Last: last, Theme: tui.Auto, Bell: true,
-		In: ending{v.session, func() { cancel(errLeft) }}, Out: v.out, Environ: v.env, Width: v.size.Width, Height: v.size.Height, Sizes: v.sizes, Zone: v.zone(), Now: v.door.cfg.Env.Now,
+		In: v.session, Out: v.out, Environ: v.env, Width: v.size.Width, Height: v.size.Height, Sizes: v.sizes, Zone: v.zone(), Now: v.door.cfg.Env.Now,
 	}
 	if v.keyed {
 		config.Memory = v.door.keys.memory(v.secret)
@@ -178,7 +185,7 @@ func (v *visitor) show(ctx context.Context, c *client.Client, server *url.URL, l
 		}
 	}
 	for _, text := range left.Unsaved {
-		fmt.Fprintf(v.session.Stderr(), "not confirmed: %s\n", lines.Shortened(text))
+		fmt.Fprintf(v.notes, "not confirmed: %s\n", lines.Shortened(text))
 	}
 	switch {
 	case errors.As(err, new(*client.RefusedError)):
@@ -194,40 +201,15 @@ func (v *visitor) show(ctx context.Context, c *client.Client, server *url.URL, l
 	return nil
 }
 
-// errLeft ends a screen whose client has closed its channel, though not its connection.
+// errLeft is why a visit ends whose client has closed the channel.
 var errLeft = exitcode.With(exitcode.Unconfirmed, nil)
 
-// ending says when its Reader has come to its end.
-type ending struct {
-	io.Reader
-	ended func()
-}
-
-func (e ending) Read(b []byte) (int, error) {
-	n, err := e.Reader.Read(b)
-	if err != nil {
-		e.ended()
-	}
-	return n, err
-}
-
-// resize passes on the newest size, until the channel ends. It never waits: the channel would, and with it the connection.
-func (v *visitor) resize(changes <-chan ssh.Window) {
-	for w := range changes {
-		select {
-		case <-v.sizes:
-		default:
-		}
-		v.sizes <- sized(w)
-	}
-}
-
 // sized is a window as large as a screen can be.
-func sized(w ssh.Window) tui.Size {
-	if w.Width <= 0 || w.Height <= 0 { // unknown
+func sized(width, height int) tui.Size {
+	if width <= 0 || height <= 0 { // unknown
 		return tui.Size{Width: 80, Height: 24}
 	}
-	return tui.Size{Width: min(w.Width, 500), Height: min(w.Height, 200)}
+	return tui.Size{Width: min(width, 500), Height: min(height, 200)}
 }
 
 // zone is where the visitor's clock is, if the client says so.
