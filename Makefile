@@ -9,7 +9,7 @@
 
 GO ?= go
 FUZZTIME ?= 60s
-SHORTFUZZ ?= 8000x
+SHORTFUZZ ?= 2000x
 STATICCHECK = $(GO) tool -modfile=tools/staticcheck.mod staticcheck
 
 .PHONY: test hostile deb build tools format vet race page terminal paths shortfuzz fuzz cross bench docs vendor

@@ -275,6 +275,9 @@ func (c *Client) Who(ctx context.Context, room string) (wire.Who, error) {
 
 // ask sends f and waits for its answer, over as many connections as it takes. A fault is a [*wire.Error].
 func (c *Client) ask(ctx context.Context, f wire.Frame) (wire.Frame, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	type answer struct {
 		frame wire.Frame
 		err   error

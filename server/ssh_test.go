@@ -202,14 +202,15 @@ func TestSSHGuests(t *testing.T) {
 	if out, _, status := command(t, o.enter("gast", asGuest), "", "hi\n"); status != 0 || !strings.Contains(out, "gast: hi") {
 		t.Errorf("a guest: %d %q", status, out)
 	}
-	v1 := dial(t, o.url, wire.Protocol)
+	if out, notes, status := command(t, o.enter("gast", asGuest), "", "again\n"); status != 0 || !strings.Contains(out, "gast: again") {
+		t.Errorf("a guest's name outlives the visit: %d %q %q", status, out, notes)
+	}
 	closed := serveSSH(t, func(c *server.Config) { c.SSHKeysOnly = true })
 	if c, err := closed.dial("x", asGuest); err == nil {
 		c.Close()
 		t.Error("a guest came in, and only keys are to")
 	}
 	closed.enter("x", ssh.PublicKeys(newKey(t)))
-	v1.until("welcome")
 }
 
 // There is the chat, and nothing else.
@@ -401,6 +402,7 @@ func TestSSHScreen(t *testing.T) {
 	plain.expect(wire.Welcome)
 	first := o.terminal(c, "den", 80, 24)
 	first.shows("den")
+	first.types("\x9bMabc\x15") // what once ended the program: a report of the mouse of 8 bits, and no more of it
 	first.types("hello\r")
 	plain.expect("anna: hello")
 	first.types("half a thou")
@@ -478,6 +480,42 @@ func TestSSHFrozen(t *testing.T) {
 	input.Close()
 	if err := s.Wait(); err != nil {
 		t.Error(err)
+	}
+}
+
+// Who takes nothing for too long loses the connection.
+func TestSSHStalled(t *testing.T) {
+	o := serveSSH(t, func(c *server.Config) { c.Stall = time.Second })
+	c := o.enter("x", asGuest)
+	s, err := c.NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	output, _ := s.StdoutPipe()
+	input, _ := s.StdinPipe()
+	defer input.Close()
+	if err := s.Start("den"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := output.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	plain := dial(t, o.url+"/r/den")
+	plain.expect(wire.Welcome)
+	text := strings.Repeat("x", 4000)
+	for range 700 { // more than the client takes that reads nothing
+		plain.say(text)
+		plain.expect(text)
+	}
+	ended := make(chan struct{})
+	go func() {
+		c.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(20 * time.Second):
+		t.Error("it still has its connection")
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -62,6 +64,9 @@ Exit codes: 0 ok, 2 usage, 3 cannot connect, 4 refused, 5 the data folder cannot
 func release(data, name string, notes io.Writer) error {
 	if err := asOwner(data); err != nil {
 		return exit(exitUnusable, err)
+	}
+	if _, err := os.Stat(filepath.Join(data, sqlite.FileName)); err != nil {
+		return exit(exitUnusable, fmt.Errorf("there is no database in %s; --data says where the server keeps its own", data))
 	}
 	s, err := sqlite.Open(data, sqlite.Options{Random: rand.Reader, Log: newLog("text", notes)})
 	if errors.Is(err, sqlite.ErrInUse) {

@@ -15,8 +15,11 @@ import (
 // HoldName is how long a name that is not bound to a connection stays its holder's after its last use.
 const HoldName = 24 * time.Hour
 
-// MaxOwned is how many names a sender can own.
-const MaxOwned = 8
+// How many names can be owned: by one sender, and in all, for keys cost nothing.
+const (
+	MaxOwned    = 8
+	MaxAllOwned = 100_000
+)
 
 // Bounds of letting go.
 const (
@@ -273,7 +276,7 @@ func (c *Change) own(tx Tx, e *Event, h *Holding) error {
 		return nil
 	}
 	owns := latest(c.owns, c.state.owns, e.By)
-	if owns >= MaxOwned {
+	if owns >= MaxOwned || len(c.state.owned)+len(c.owned) >= MaxAllOwned {
 		return nil
 	}
 	c.owned[h.Key], c.owns[e.By] = e.By, owns+1

@@ -206,7 +206,7 @@ func (p *place) reach(n uint64) {
 // New returns the session of a client that is connected by conn, and greets it.
 func New(env *Env, conn reactor.Conn, client Client) *Session {
 	s := &Session{
-		env: env, conn: conn, addr: client.Addr.Addr(), port: client.Addr.Port(), named: client.Named, deflate: client.Deflate,
+		env: env, conn: conn, addr: client.Addr.Addr(), port: client.Addr.Port(), named: client.Named || client.Door == SSH && !client.Keyed, deflate: client.Deflate,
 		door: client.Door, keyed: client.Keyed,
 	}
 	s.clock()

@@ -172,6 +172,7 @@ func (v v1) name(f wire.Name) {
 			v.refuse(wire.FaultOf(err), err.Code)
 			return
 		}
+		e.Bound = v.named // nobody could ever come back to it
 	}
 	if v.paid(1) {
 		v.hand(e)

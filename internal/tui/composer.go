@@ -34,8 +34,10 @@ type state struct {
 }
 
 const (
-	maxSaid = 500
-	maxUndo = 200
+	maxSaid  = 500
+	maxUndo  = 200
+	maxDraft = 16 << 10 // bytes of a text: the longest that any server takes
+	maxKept  = 64 << 10 // characters in all that undo remembers, and bytes of what was said
 )
 
 // split cuts a text into characters.
@@ -62,9 +64,18 @@ func (c *composer) save(typing bool) {
 	}
 	c.typing = typing
 	c.undone = append(c.undone, state{slices.Clone(c.text), c.cursor})
-	if len(c.undone) > maxUndo {
-		c.undone = c.undone[1:]
+	c.undone = latest(c.undone, maxUndo, func(s state) int { return len(s.text) })
+}
+
+// latest returns the last of all, at most so many, and of at most maxKept in size, but the very last in any case.
+func latest[T any](all []T, most int, size func(T) int) []T {
+	kept := 0
+	for i, one := range slices.Backward(all) {
+		if kept += size(one); i < len(all)-1 && (kept > maxKept || len(all)-i > most) {
+			return slices.Delete(all, 0, i+1)
+		}
 	}
+	return all
 }
 
 func (c *composer) undo() {
@@ -81,8 +92,19 @@ func (c *composer) set(s string) {
 	c.cursor = len(c.text)
 }
 
-// insert puts s at the cursor. What it meets there may become one character with it.
+// size is how many bytes the text has.
+func (c *composer) size() (bytes int) {
+	for _, character := range c.text {
+		bytes += len(character)
+	}
+	return bytes
+}
+
+// insert puts s at the cursor, if there is room for it. What it meets there may become one character with it.
 func (c *composer) insert(s string, typed bool) {
+	if c.size()+len(s) > maxDraft {
+		return
+	}
 	c.save(typed && s != " " && s != "\n")
 	before := strings.Join(c.text[:c.cursor], "") + s
 	head := split(before)
@@ -115,9 +137,7 @@ func (c *composer) take() string {
 func (c *composer) remember(s string) {
 	if s != "" && (len(c.said) == 0 || c.said[len(c.said)-1] != s) {
 		c.said = append(c.said, s)
-		if len(c.said) > maxSaid {
-			c.said = c.said[1:]
-		}
+		c.said = latest(c.said, maxSaid, func(s string) int { return len(s) })
 	}
 	c.at = len(c.said)
 }

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/url"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -90,8 +92,9 @@ func run(ctx context.Context, config Config, c chat) (Left, error) {
 		tea.WithInput(input), tea.WithOutput(config.Out), tea.WithEnvironment(config.Environ), tea.WithWindowSize(s.width, s.height),
 		tea.WithColorProfile(s.profile), tea.WithFPS(fps), tea.WithoutSignalHandler())
 	s.stop = program.Quit
+	broken := make(chan error, 1)
 	if remote {
-		listen(ctx, config, program)
+		listen(ctx, config, program, broken)
 	}
 	var helpers sync.WaitGroup
 	helpers.Go(func() { feed(ctx, s.chat, program.Send) })
@@ -117,6 +120,8 @@ func run(ctx context.Context, config Config, c chat) (Left, error) {
 	helpers.Wait()
 	left := Left{Memory: s.memory(), Unsaved: s.unsaved()}
 	switch {
+	case len(broken) > 0:
+		return left, <-broken
 	case ended != nil:
 		return left, context.Cause(outer)
 	case s.err != nil:
@@ -128,12 +133,18 @@ func run(ctx context.Context, config Config, c chat) (Left, error) {
 }
 
 // listen gives what is typed to the program, until In ends, and then ends it. The program's own reader would wait for ever
-// with what it read last if the program ended before, once for each session of SSH.
-func listen(ctx context.Context, config Config, program *tea.Program) {
+// with what it read last if the program ended before, once for each session of SSH. And whatever is typed, nobody else's
+// session may end: a fault of the decoder ends this screen, and is told to broken.
+func listen(ctx context.Context, config Config, program *tea.Program, broken chan<- error) {
 	events := make(chan uv.Event)
-	reader := uv.NewTerminalReader(config.In, uv.Environ(config.Environ).Getenv("TERM"))
+	reader := uv.NewTerminalReader(&bounded{in: config.In}, uv.Environ(config.Environ).Getenv("TERM"))
 	go func() {
 		defer close(events)
+		defer func() {
+			if fault := recover(); fault != nil {
+				broken <- fmt.Errorf("what was typed cannot be read: %v\n%s", fault, debug.Stack())
+			}
+		}()
 		_ = reader.StreamEvents(ctx, events) // why it ended is of no interest: nothing more can be typed
 	}()
 	go func() {

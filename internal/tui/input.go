@@ -1,0 +1,131 @@
+package tui
+
+import (
+	"io"
+	"unicode/utf8"
+)
+
+// Bounds of what is typed elsewhere than in a terminal of this system.
+const (
+	maxPaste    = 256 << 10 // bytes
+	maxSequence = 1 << 10   // bytes of an escape sequence
+)
+
+const (
+	escape   = 0x1b
+	pasteEnd = "\x1b[201~"
+)
+
+// bounded keeps from the decoder of keys what it has no bound for, or takes for what it is not: pastes and sequences
+// without end are cut short, and what is no UTF-8 or a control character of 8 bits, which no terminal sends, is dropped.
+type bounded struct {
+	in    io.Reader
+	ready []byte // to be given away
+	part  []byte // the beginning of a character
+
+	where  place
+	length int // of the sequence, or the paste
+	begun  []byte
+	match  int // how much of pasteEnd has just come
+}
+
+// place is what a byte stands in.
+type place uint8
+
+const (
+	inText      place = iota
+	afterEscape       // behind an escape
+	inControl         // CSI (ECMA-48): up to a byte from @ to ~
+	inString          // OSC, DCS, APC, PM, SOS: up to BEL or ESC \
+	inStringEnd       // behind an escape in there
+	inPaste
+)
+
+// Read implements io.Reader.
+func (r *bounded) Read(b []byte) (int, error) {
+	for len(r.ready) == 0 {
+		n, err := r.in.Read(b)
+		r.take(b[:n])
+		if len(r.ready) == 0 && err != nil {
+			return 0, err
+		}
+	}
+	n := copy(b, r.ready)
+	r.ready = r.ready[n:]
+	return n, nil
+}
+
+// take reads what came, one character after the other.
+func (r *bounded) take(b []byte) {
+	r.part = append(r.part, b...)
+	for len(r.part) > 0 && utf8.FullRune(r.part) {
+		c, size := utf8.DecodeRune(r.part)
+		if !(c == utf8.RuneError && size == 1 || c >= 0x80 && c < 0xa0) {
+			r.pass(r.part[:size])
+		}
+		r.part = r.part[size:]
+	}
+	r.part = append([]byte(nil), r.part...)
+}
+
+// pass gives a character away, unless it is too much where it stands.
+func (r *bounded) pass(c []byte) {
+	first, within := c[0], true
+	switch r.where {
+	case inText:
+		if first == escape {
+			r.where, r.length = afterEscape, 0
+		}
+	case afterEscape:
+		switch first {
+		case '[':
+			r.where, r.begun = inControl, r.begun[:0]
+		case ']', 'P', '_', '^', 'X':
+			r.where = inString
+		case escape:
+		default:
+			r.where = inText
+		}
+	case inControl:
+		r.length += len(c)
+		if first >= '@' && first <= '~' || first < ' ' {
+			if r.where = inText; string(r.begun) == "200" && first == '~' {
+				r.where, r.length, r.match = inPaste, 0, 0
+			}
+			if first == escape {
+				r.where, r.length = afterEscape, 0
+			}
+		} else if within = r.length < maxSequence; len(r.begun) < 8 {
+			r.begun = append(r.begun, c...)
+		}
+	case inString, inStringEnd:
+		r.length += len(c)
+		switch {
+		case first == '\a' || r.where == inStringEnd && first == '\\':
+			r.where = inText
+		case first == escape:
+			r.where = inStringEnd
+		default:
+			r.where, within = inString, r.length < maxSequence
+		}
+	case inPaste:
+		r.length += len(c)
+		within = r.length < maxPaste
+		switch {
+		case first == pasteEnd[r.match]:
+			r.match++
+		case first == escape:
+			r.match = 1
+		default:
+			r.match = 0
+		}
+		if r.match == len(pasteEnd) {
+			if r.where = inText; !within {
+				r.ready = append(r.ready, pasteEnd...)
+			}
+		}
+	}
+	if within {
+		r.ready = append(r.ready, c...)
+	}
+}
