@@ -243,6 +243,11 @@ func TestStreamAtTheStop(t *testing.T) {
 		s := serve(t, func(c *server.Config) { c.Reactor = kind })
 		base := strings.Replace(s.url, "ws:", "http:", 1)
 		events, lines := listen(t, base, "den", ""), listen(t, base, "den", "", "Accept", "application/x-ndjson")
+		for _, in := range []*stream{events, lines} { // not only answered, but in the room
+			if f, ok := in.next().(wire.Joined); !ok {
+				t.Fatalf("a stream begins with %+v", f)
+			}
+		}
 		post(t, base, "den", "the last")
 		s.stop()
 		var raw []string
