@@ -91,7 +91,8 @@ func (s *screen) join(name string, n uint64) tea.Cmd {
 		s.complain("%s", oneLine(err.Error(), s.method))
 		return nil
 	}
-	s.add(name).goalAt = n
+	r := s.add(name)
+	r.goalAt, r.aimed = n, n > 0
 	return s.show(len(s.rooms) - 1)
 }
 
@@ -103,7 +104,13 @@ func (s *screen) leaveRoom(string) tea.Cmd {
 		s.tell("this is the only room; Ctrl-D leaves the chat")
 		return nil
 	}
-	name := s.room().name
+	r := s.room()
+	if n := len(r.unsaved()); n > 0 && !r.warned {
+		r.warned = true
+		s.complain("%s not saved yet; /leave once more leaves all the same", plural(n, "message is", "messages are"))
+		return nil
+	}
+	name := r.name
 	if err := s.chat.Leave(name); err != nil {
 		s.complain("%s", oneLine(err.Error(), s.method))
 		return nil
@@ -191,7 +198,9 @@ func (s *screen) link(words string) tea.Cmd {
 }
 
 func (s *screen) me(words string) tea.Cmd {
-	s.say("* " + words)
+	if !s.say("* " + words) {
+		s.room().composer.set("/me " + words)
+	}
 	return nil
 }
 

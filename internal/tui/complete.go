@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 )
 
 // emoji has a line for each: the emoji and its names. tools/page/vendor.mjs makes it, from what the page has too.
@@ -69,7 +70,7 @@ func (s *screen) candidates(c *composer) *completion {
 			}
 		}
 	case len(word) > 1 && word[0] == ':':
-		emojiFor(word[1:], add)
+		emojiFor(word[1:], s.method, add)
 	case word != "":
 		s.nameFor(word, d.head == "", add)
 	}
@@ -100,7 +101,7 @@ func (s *screen) nameFor(word string, first bool, add func(shown, put string)) {
 }
 
 // emojiFor finds emoji by their names, then by how those begin, then by what is in them.
-func emojiFor(start string, add func(shown, put string)) {
+func emojiFor(start string, method ansi.Method, add func(shown, put string)) {
 	start = strings.ToLower(strings.TrimSuffix(start, ":"))
 	for _, fits := range []func(name string) bool{
 		func(name string) bool { return name == start },
@@ -113,7 +114,7 @@ func emojiFor(start string, add func(shown, put string)) {
 			}
 			words := strings.Fields(line)
 			if i := slices.IndexFunc(words[1:], fits); i >= 0 {
-				add(words[0]+" "+words[1+i], words[0]+" ")
+				add(oneLine(words[0], method)+" "+words[1+i], words[0]+" ")
 			}
 		}
 	}

@@ -101,15 +101,16 @@ func (c *composer) size() (bytes int) {
 }
 
 // insert puts s at the cursor, if there is room for it. What it meets there may become one character with it.
-func (c *composer) insert(s string, typed bool) {
+func (c *composer) insert(s string, typed bool) bool {
 	if c.size()+len(s) > maxDraft {
-		return
+		return false
 	}
 	c.save(typed && s != " " && s != "\n")
 	before := strings.Join(c.text[:c.cursor], "") + s
 	head := split(before)
 	c.text = split(before + strings.Join(c.text[c.cursor:], ""))
 	c.cursor = min(len(head), len(c.text))
+	return true
 }
 
 // cut removes the characters from i to j, and keeps them for yank if they were killed.
@@ -135,11 +136,15 @@ func (c *composer) take() string {
 
 // remember adds to what was said.
 func (c *composer) remember(s string) {
+	looking := len(c.said) - c.at // at what was said before, as many back
 	if s != "" && (len(c.said) == 0 || c.said[len(c.said)-1] != s) {
+		if looking > 0 {
+			looking++
+		}
 		c.said = append(c.said, s)
 		c.said = latest(c.said, maxSaid, func(s string) int { return len(s) })
 	}
-	c.at = len(c.said)
+	c.at = max(len(c.said)-looking, 0)
 }
 
 // line returns where the line of the cursor begins and ends.

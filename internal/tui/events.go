@@ -82,8 +82,8 @@ func (s *screen) heard(b batch) tea.Cmd {
 	}
 	for _, r := range s.rooms {
 		if r.goalAt != 0 && r.joined && r.log != "" && r.heard >= r.head {
-			cmds = append(cmds, s.jump(r, r.goalAt, false))
-			r.goalAt = 0
+			cmds = append(cmds, s.jump(r, r.goalAt, r.aimed))
+			r.goalAt, r.aimed = 0, false
 		}
 	}
 	return tea.Batch(cmds...)
@@ -112,6 +112,7 @@ func (s *screen) take(e client.Event) (called bool) {
 	case wire.Refused:
 		s.refused(f)
 	case client.Unconfirmed:
+		s.lost = append(s.lost, f.Text)
 		s.fail(s.Room, f.ID, "the connection broke: it was said or it was not")
 	case wire.Presence:
 		s.with(f.Room, func(r *room) { r.people, r.names = f.Count, f.Names })
@@ -215,7 +216,9 @@ func (s *screen) joined(f wire.Joined) {
 		r.replace(nil, true)
 	}
 	if !r.kept || r.log != f.Log || r.read > f.N {
-		r.read, r.goalAt = f.N, 0
+		if r.read = f.N; !r.aimed {
+			r.goalAt = 0
+		}
 	}
 	r.joined, r.log, r.kept = true, f.Log, false
 	r.rule, r.ruled = r.read, r.read < f.N
@@ -238,6 +241,9 @@ func (s *screen) message(m wire.Message) bool {
 		return false
 	}
 	r := s.rooms[i]
+	if !r.joined || m.N <= r.heard { // of a time before the room was left and joined again
+		return false
+	}
 	it := s.item(m)
 	if it.own && r.sent(it.id) == nil {
 		r.composer.remember(it.text) // said elsewhere, or an earlier time
@@ -246,8 +252,8 @@ func (s *screen) message(m wire.Message) bool {
 	r.speaks(m.From)
 	if i == s.current && s.looking() && r.anchor == nil {
 		r.look()
-	} else if !it.own && r.read+1 == it.n {
-		r.rule, r.ruled = r.read, true // the first that is new
+	} else if !it.own && !(r.ruled && r.rule >= r.read) {
+		r.rule, r.ruled = it.n-1, true // it is the first of somebody else that is new
 	}
 	if it.own || it.n <= r.read && it.n <= r.since || !mentionsMe(clean(m.Text, s.method), s.name) {
 		return false
@@ -271,7 +277,7 @@ func (s *screen) line(f client.Line) {
 	r.hear(it)
 	if s.looking() && r.anchor == nil {
 		r.look()
-	} else if !it.own && r.read+1 == it.n {
+	} else if !it.own && !(r.ruled && r.rule >= r.read) {
 		r.rule, r.ruled = r.read, true
 	}
 }
@@ -294,8 +300,9 @@ func (s *screen) refused(f wire.Refused) {
 // fail marks something as not said.
 func (s *screen) fail(in, id, why string) {
 	s.with(in, func(r *room) {
-		if it := r.sent(id); it != nil {
+		if it := r.sent(id); it != nil && it.mark != failed {
 			it.mark, it.why = failed, why
+			r.fails++
 		}
 	})
 }
@@ -306,7 +313,12 @@ func (s *screen) failed(f client.Failed) {
 	switch request := f.Request.(type) {
 	case wire.Join:
 		s.complain("%s: %s", request.Room, reason)
-		if i := s.indexOf(request.Room); i >= 0 && len(s.rooms) > 1 {
+		i := s.indexOf(request.Room)
+		if i < 0 || len(s.rooms) == 1 {
+			return
+		}
+		r := s.rooms[i] // what is written there stays there, and is never said elsewhere
+		if r.composer.draft() == "" && len(r.outbox) == 0 && !(i == s.current && s.question != nil) {
 			s.drop(i)
 		}
 	case wire.Name:
@@ -319,6 +331,8 @@ func (s *screen) failed(f client.Failed) {
 
 // drop takes a room off the screen.
 func (s *screen) drop(i int) {
+	s.completed = nil
+	s.lost = append(s.lost, s.rooms[i].unsaved()...)
 	s.rooms = append(s.rooms[:i:i], s.rooms[i+1:]...)
 	if s.current > i || s.current == len(s.rooms) {
 		s.current--

@@ -31,7 +31,13 @@ type page struct {
 
 // load asks for a part of the past, one at a time in each room.
 func (s *screen) load(r *room, p page, h wire.History) tea.Cmd {
-	if r.loading || s.chat.Plain() || !r.joined {
+	if s.chat.Plain() || !r.joined {
+		return nil
+	}
+	switch {
+	case p.way == anew || p.way == newest:
+		r.over++ // what is under way is for the window that this takes the place of
+	case r.loading:
 		return nil
 	}
 	r.loading = true
@@ -53,6 +59,9 @@ func (s *screen) loaded(p page) tea.Cmd {
 		return nil
 	}
 	r := s.rooms[i]
+	if p.over != r.over {
+		return nil // for a window that is gone
+	}
 	r.loading = false
 	if p.err != nil {
 		if s.ctx.Err() == nil {
@@ -60,8 +69,8 @@ func (s *screen) loaded(p page) tea.Cmd {
 		}
 		return nil
 	}
-	if p.page.Log != r.log || p.over != r.over {
-		return nil // of another history, or for a window that is gone
+	if p.page.Log != r.log {
+		return nil // of another history
 	}
 	var items []*item
 	for _, m := range p.page.Messages {
@@ -111,7 +120,7 @@ func (s *screen) fill() tea.Cmd {
 	r, height := s.room(), s.messageRows()
 	switch {
 	case r.loading || s.chat.Plain() || !r.joined:
-	case r.older() && r.heard >= r.head && r.nearTop(height, s.brush):
+	case r.older() && r.heard >= r.head && !(r.anchor == nil && r.full()) && r.nearTop(height, s.brush):
 		return s.load(r, page{way: older}, before(r.lowest()))
 	case !r.attached && r.nearEnd(height, s.brush):
 		return s.load(r, page{way: newer}, after(r.highest()))

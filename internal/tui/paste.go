@@ -31,7 +31,7 @@ func (s *screen) paste(text string) tea.Cmd {
 		limit = 4000
 	}
 	if !strings.Contains(text, "\n") && utf8.RuneCountInString(text) <= longPaste {
-		s.room().composer.insert(text, false)
+		s.put(text)
 		return nil
 	}
 	q := &question{text: text, one: len(text) <= limit}
@@ -79,6 +79,15 @@ func (q *question) words() string {
 	return "pasted " + what
 }
 
+// put writes a text where one writes, and tells whether there was room for it.
+func (s *screen) put(text string) bool {
+	if !s.room().composer.insert(text, false) {
+		s.complain("that is more than fits into one message")
+		return false
+	}
+	return true
+}
+
 // decide takes the answer.
 func (s *screen) decide(key string) tea.Cmd {
 	q := s.question
@@ -87,14 +96,15 @@ func (s *screen) decide(key string) tea.Cmd {
 		if !q.one {
 			return nil
 		}
-		s.question = nil
-		s.room().composer.insert(q.text, false)
+		if s.put(q.text) {
+			s.question = nil
+		}
 	case "l":
-		s.question = nil
-		for _, line := range q.lines {
-			if !s.say(line) {
-				break
-			}
+		for len(q.lines) > 0 && s.say(q.lines[0]) {
+			q.lines = q.lines[1:]
+		}
+		if q.text, q.one = strings.Join(q.lines, "\n"), false; len(q.lines) == 0 {
+			s.question = nil
 		}
 	case "c", "esc", "ctrl+c", "ctrl+g":
 		s.question = nil

@@ -11,6 +11,7 @@ import (
 const (
 	maxItems = 1000    // messages
 	maxBytes = 1 << 20 // of their texts
+	screens  = 6       // at least so many rows of the view
 	pageSize = 100     // messages fetched at once
 	around   = 30      // messages before one that is jumped to
 )
@@ -51,6 +52,7 @@ type room struct {
 	first    uint64
 	heard    uint64 // what came up to here
 	head     uint64 // what there is, as far as is known
+	rows     int    // of the view
 	items    []*item
 	bytes    int
 	attached bool
@@ -74,7 +76,10 @@ type room struct {
 	off    int   // lines from the beginning of its text; negative: of what stands before
 	left   uint64
 	goal   uint64 // the number that was jumped to
-	goalAt uint64 // where the view was the last time; 0: at the end
+	goalAt uint64 // where the view is to be when the room is there; 0: at the end
+	aimed  bool   // at a message that was asked for, not one that was looked at the last time
+	fails  int    // of the outbox
+	warned bool   // it was told that not all is saved, when the room was to be left
 
 	composer composer
 }
@@ -116,12 +121,18 @@ func (r *room) older() bool { return r.joined && r.lowest() > max(r.first, 1) &&
 // hear takes something that has just come.
 func (r *room) hear(it *item) {
 	r.heard, r.head = it.n, max(r.head, it.n)
+	held := false // the view, by what this confirms
 	if it.own {
+		sent := r.sent(it.id)
+		held = sent != nil && sent == r.anchor
 		r.settle(it.id)
 	}
 	if r.attached {
 		r.items = append(r.items, it)
 		r.bytes += len(it.text)
+		if held {
+			r.anchor = it
+		}
 		r.trim()
 	}
 }
@@ -129,7 +140,7 @@ func (r *room) hear(it *item) {
 // trim holds the window within its bounds: from the front if the view is at the end, otherwise what comes below a reader
 // is let go of, to be fetched when it is wanted.
 func (r *room) trim() {
-	for len(r.items) > 1 && (len(r.items) > maxItems || r.bytes > maxBytes) {
+	for len(r.items) > 1 && r.tooMuch(len(r.items), r.bytes) {
 		if r.anchor == nil {
 			r.bytes -= len(r.items[0].text)
 			r.items[0] = nil
@@ -147,9 +158,20 @@ func (r *room) trim() {
 	}
 }
 
-// replace makes a page the window.
+// tooMuch tells whether the window would be too large with so many messages and bytes of text. It has to be larger than
+// what is seen and fetched around that, or one end would be let go of for the other without an end.
+func (r *room) tooMuch(messages, bytes int) bool {
+	least := screens * r.rows
+	return messages > max(maxItems, least) || bytes > maxBytes && messages > least
+}
+
+// full tells whether what is added to one end of the window goes at the other.
+func (r *room) full() bool { return r.tooMuch(len(r.items)+1, r.bytes+maxDraft) }
+
+// replace makes a page the window. What is under way is for the one before.
 func (r *room) replace(items []*item, attached bool) {
 	r.over++
+	r.loading = false
 	r.items, r.bytes, r.attached, r.anchor = items, 0, attached, nil
 	for _, it := range items {
 		r.bytes += len(it.text)
@@ -179,7 +201,7 @@ func (r *room) extend(items []*item, more bool) {
 	}
 	r.attached = !more && r.highest() >= r.heard
 	over := 0 // the reader looks at the other end
-	for at := slices.Index(r.items, r.anchor); over < at && (len(r.items)-over > maxItems || r.bytes > maxBytes); over++ {
+	for at := slices.Index(r.items, r.anchor); over < at && r.tooMuch(len(r.items)-over, r.bytes); over++ {
 		r.bytes -= len(r.items[over].text)
 	}
 	r.items = slices.Delete(r.items, 0, over)

@@ -28,7 +28,10 @@ type chat interface {
 	Who(ctx context.Context, room string) (wire.Who, error)
 }
 
-const noticeFor = 6 * time.Second
+const (
+	noticeFor = 6 * time.Second
+	maxOutbox = 256 // messages said in a room and not confirmed, before no more are
+)
 
 // screen is the state of everything that is shown. It is the model of bubbletea, and belongs to its goroutine.
 type screen struct {
@@ -67,7 +70,8 @@ type screen struct {
 	notice    string // already clean
 	wrong     bool   // the notice is of something that failed
 	until     time.Time
-	leaving   bool // the next key that leaves does so, whatever is not saved
+	lost      []string // said, and it is not known here what became of it
+	leaving   bool     // the next key that leaves does so, whatever is not saved
 	ticking   bool
 }
 
@@ -128,6 +132,7 @@ func (s *screen) add(name string) *room {
 		return nil
 	}
 	r := newRoom(name)
+	r.rows = s.height
 	s.rooms = append(s.rooms, r)
 	return r
 }
@@ -181,6 +186,7 @@ func (s *screen) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
 		s.width, s.height = max(msg.Width, 1), max(msg.Height, 1)
 		s.repaint()
 		for _, r := range s.rooms {
+			r.rows = s.height
 			r.settleEnd(s.messageRows(), s.brush)
 		}
 		cmd = s.fill()
@@ -297,6 +303,9 @@ func (s *screen) enter() tea.Cmd {
 	}
 	c.take()
 	c.comeBack()
+	if !s.room().attached { // to where it is
+		return s.end()
+	}
 	return nil
 }
 
@@ -308,6 +317,10 @@ func (s *screen) say(text string) bool {
 			s.complain("%s", err.Reason)
 			return false
 		}
+	}
+	if len(r.outbox) >= maxOutbox {
+		s.complain("%s not saved yet; wait a moment", plural(len(r.outbox), "message is", "messages are"))
+		return false
 	}
 	id, err := s.chat.Say(r.name, text)
 	if err != nil {
@@ -326,6 +339,10 @@ func (s *screen) say(text string) bool {
 
 // dismiss takes away what could not be said.
 func (r *room) dismiss() (any bool) {
+	if r.fails == 0 {
+		return false
+	}
+	r.fails = 0
 	kept := slices.DeleteFunc(r.outbox, func(it *item) bool { return it.mark == failed })
 	any = len(kept) < len(r.outbox)
 	r.outbox = kept
@@ -336,12 +353,18 @@ func (r *room) dismiss() (any bool) {
 }
 
 // unsaved are the texts that were said and are not confirmed.
-func (s *screen) unsaved() (texts []string) {
+func (s *screen) unsaved() []string {
+	texts := slices.Clone(s.lost)
 	for _, r := range s.rooms {
-		for _, it := range r.outbox {
-			if it.mark == sending {
-				texts = append(texts, it.text)
-			}
+		texts = append(texts, r.unsaved()...)
+	}
+	return texts
+}
+
+func (r *room) unsaved() (texts []string) {
+	for _, it := range r.outbox {
+		if it.mark == sending {
+			texts = append(texts, it.text)
 		}
 	}
 	return texts
@@ -379,8 +402,11 @@ func (s *screen) memory() Memory {
 	m := Memory{Room: s.room().name}
 	for _, r := range s.rooms {
 		p := Place{Name: r.name, Log: r.log, Read: r.read, Draft: r.composer.draft()}
-		if r.anchor != nil {
+		switch {
+		case r.anchor != nil:
 			p.At = r.anchor.n
+		case !r.aimed:
+			p.At = r.goalAt // it was never there
 		}
 		m.Rooms = append(m.Rooms, p)
 	}
@@ -391,6 +417,9 @@ func (s *screen) memory() Memory {
 func (c *composer) draft() string {
 	if c.stash != nil {
 		return strings.Join(c.stash.text, "")
+	}
+	if c.at < len(c.said) { // something said before is looked at
+		return strings.Join(c.wip, "")
 	}
 	return c.String()
 }

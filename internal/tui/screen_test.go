@@ -570,3 +570,138 @@ func TestLinks(t *testing.T) {
 		}
 	}
 }
+
+// What cannot be said stays where it was written.
+func TestNothingWrittenIsLost(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 3)
+	st.types("/me ")
+	for range 10 {
+		st.send(tea.PasteMsg{Content: strings.Repeat("z", 450)})
+	}
+	st.press("enter")
+	if got := st.room().composer.String(); len(got) != 4504 {
+		t.Errorf("of what was too long there are %d bytes", len(got))
+	}
+
+	// A room that is refused keeps what was written and said in it, and nothing of that is said elsewhere.
+	st = newStage(t, 80, 24, nil)
+	st.welcome("anna", 3)
+	st.types("/join tea")
+	st.press("enter")
+	st.types("secret for tea")
+	st.hear(client.Failed{Request: wire.Join{Room: "tea"}, Fault: wire.Fault{Reason: "too many rooms"}})
+	st.types(" only")
+	st.press("enter")
+	st.send(tea.PasteMsg{Content: "a\nb"})
+	st.hear(client.Failed{Request: wire.Join{Room: "tea"}, Fault: wire.Fault{Reason: "too many rooms"}})
+	st.press("l")
+	for _, asked := range st.chat.asked {
+		if strings.HasPrefix(asked, "say "+wire.Lobby) {
+			t.Errorf("in the wrong room: %s", asked)
+		}
+	}
+	if got := st.unsaved(); len(got) != 3 || got[0] != "secret for tea only" {
+		t.Errorf("unsaved are %q", got)
+	}
+
+	// Leaving a room asks, and what is not saved is told at the end.
+	st.types("/leave")
+	st.press("enter")
+	if st.indexOf("tea") < 0 {
+		t.Error("the room was left without a question")
+	}
+	st.types("/leave")
+	st.press("enter")
+	if got := st.unsaved(); st.indexOf("tea") >= 0 || len(got) != 3 {
+		t.Errorf("after leaving, unsaved are %q", got)
+	}
+}
+
+// A draft outlives that one looks at what was said before, whatever comes meanwhile, and is what is remembered.
+func TestDraftBesideHistory(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 3)
+	st.types("first")
+	st.press("enter")
+	st.types("my draft")
+	st.press("up")
+	if got := st.memory().Rooms[0].Draft; got != "my draft" {
+		t.Errorf("remembered is %q", got)
+	}
+	st.hear(wire.Message{Room: wire.Lobby, N: 4, At: wire.TimeOf(start), By: "me", From: "anna", ID: "zz", Text: "from a phone"})
+	if got := st.room().composer.String(); got != "first" {
+		t.Errorf("what is looked at is %q", got)
+	}
+	st.press("down", "down", "down")
+	if got := st.room().composer.String(); got != "my draft" {
+		t.Errorf("the draft is %q", got)
+	}
+}
+
+// A window that can hold no more at the top is not filled there for ever.
+func TestFullWindow(t *testing.T) {
+	st := newStage(t, 200, 180, nil)
+	st.welcome("anna", 3000)
+	for i := range st.chat.past[wire.Lobby] { // as long as can be, and a line each
+		st.chat.past[wire.Lobby][i].Text = "a" + strings.Repeat("\u0301", 1999)
+	}
+	st.press("pgup", "pgdown", "pgup")
+	if n := len(st.chat.asked); n > 60 {
+		t.Errorf("the past was asked for %d times", n)
+	}
+}
+
+// A page that is under way does not keep anybody from going elsewhere.
+func TestJumpWhileLoading(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 3000)
+	st.types("/history 10")
+	st.press("enter")
+	r := st.room()
+	r.loading = true // and its page is dropped when it comes
+	over := r.over
+	st.press("end")
+	st.send(page{room: r.name, over: over, way: older})
+	if !r.attached || r.anchor != nil {
+		t.Errorf("the end was not gone to: attached %t, at the end %t", r.attached, r.anchor == nil)
+	}
+}
+
+// Of the time before a room was left and joined again nothing is shown twice.
+func TestJoinedAgain(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 3)
+	st.types("/join tea")
+	st.press("enter")
+	late := wire.Message{Room: "tea", N: 3, At: wire.TimeOf(start), By: "budi", Text: "late"}
+	st.hear(late)
+	st.hear(wire.Joined{Room: "tea", Log: "log", N: 3, First: 1})
+	for n := range uint64(3) {
+		st.hear(wire.Message{Room: "tea", N: n + 1, At: wire.TimeOf(start), By: "budi", Text: "again"})
+	}
+	st.hear(late)
+	if got := len(st.room().items); got != 3 || st.room().items[2].text != "again" {
+		t.Errorf("there are %d messages", got)
+	}
+}
+
+// A hit in a room that one is not in is gone to when the room is there.
+func TestHitElsewhere(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 3)
+	message := func(n uint64) wire.Message {
+		return wire.Message{Room: "other", N: n, At: wire.TimeOf(start), By: "budi", Text: fmt.Sprint("message ", n)}
+	}
+	for n := range uint64(150) {
+		st.chat.past["other"] = append(st.chat.past["other"], message(n+1))
+	}
+	st.do(st.join("other", 7))
+	st.hear(wire.Joined{Room: "other", Log: "log", N: 150, First: 1})
+	for n := uint64(101); n <= 150; n++ {
+		st.hear(message(n))
+	}
+	if r := st.room(); r.name != "other" || r.goal != 7 || r.anchor == nil || !strings.Contains(st.shown(), "message 7") {
+		t.Errorf("in %s, at %d:\n%s", r.name, r.goal, st.shown())
+	}
+}
