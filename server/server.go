@@ -282,9 +282,9 @@ func (s *Server) connState(c net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		s.mu.Lock()
-		taken := len(s.sessions) + s.coming
+		sessions := len(s.sessions) // who has a place and is none yet is among the others
 		s.mu.Unlock()
-		if int(s.open.Add(1))+taken > s.cfg.MaxConns+64 { // up to there they are told why
+		if int(s.open.Add(1))+sessions > s.cfg.MaxConns+64 { // up to there they are told why
 			c.Close()
 		}
 	case http.StateClosed, http.StateHijacked:
