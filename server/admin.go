@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -50,27 +49,12 @@ func (s *Server) release(out http.ResponseWriter, r *http.Request) {
 		http.Error(out, err.Error(), http.StatusBadRequest)
 		return
 	}
-	o, err := s.decided(r.Context(), journal.Event{Kind: journal.Disown, Name: name, Key: names.Key(name)})
+	o, err := s.env.Decide(r.Context(), journal.Event{Kind: journal.Disown, Name: name, Key: names.Key(name)})
 	switch {
 	case err != nil:
 		http.Error(out, err.Error(), http.StatusServiceUnavailable)
 	case o.Verdict == journal.Refused:
 		http.Error(out, o.Err.Reason, http.StatusNotFound)
-	}
-}
-
-// decided has the journal decide about an event of the operator's, and waits for it.
-func (s *Server) decided(ctx context.Context, e journal.Event) (*journal.Outcome, error) {
-	decided := make(chan *journal.Outcome, 1)
-	e.Origin = &journal.Origin{Deliver: func(o *journal.Outcome) { decided <- o }}
-	if err := s.orderer.Submit(e, nil); err != nil {
-		return nil, err
-	}
-	select {
-	case o := <-decided:
-		return o, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
 	}
 }
 

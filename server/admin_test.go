@@ -204,7 +204,7 @@ func TestNameIsReleased(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	decide := func(e journal.Event) journal.Verdict {
-		o, err := s.decided(ctx, e)
+		o, err := s.env.Decide(ctx, e)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -20,6 +20,7 @@ import (
 
 	"ramai/client"
 	"ramai/internal/lines"
+	"ramai/internal/private"
 	"ramai/internal/tui"
 	"ramai/wire"
 )
@@ -177,5 +178,5 @@ func saveMemory(file string, m tui.Memory) error {
 	if err != nil {
 		return err
 	}
-	return keepFile(file, string(b)+"\n")
+	return private.Write(file, append(b, '\n'))
 }

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 
+	"ramai/internal/private"
 	"ramai/wire"
 )
 
@@ -58,24 +59,4 @@ func loadSession(file string) (string, error) {
 }
 
 // saveSession keeps a session.
-func saveSession(file, session string) error { return keepFile(file, session+"\n") }
-
-// keepFile writes a file for its user alone: it has the old content or the new one, whatever happens meanwhile.
-func keepFile(file, content string) error {
-	folder := filepath.Dir(file)
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(folder, "new-*") // made with 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(content)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), file)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
-}
+func saveSession(file, session string) error { return private.Write(file, []byte(session+"\n")) }

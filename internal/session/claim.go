@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"fmt"
 
 	"ramai/internal/journal"
@@ -27,4 +28,20 @@ func ClaimOf(by, asked string) (journal.Event, *wire.Error) {
 // one nothing is held, so it may come too often.
 func (e *Env) Release(by string) {
 	_ = e.Submit(journal.Event{Kind: journal.Release, By: by}, func() { e.Release(by) })
+}
+
+// Decide has the journal decide about an event that is no session's, and waits for it as long as ctx lasts. An error of
+// ctx leaves open what became of it; after any other nothing was stored.
+func (e *Env) Decide(ctx context.Context, event journal.Event) (*journal.Outcome, error) {
+	decided := make(chan *journal.Outcome, 1)
+	event.Origin = &journal.Origin{Deliver: func(o *journal.Outcome) { decided <- o }}
+	if err := e.Submit(event, nil); err != nil {
+		return nil, err
+	}
+	select {
+	case o := <-decided:
+		return o, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }

@@ -21,6 +21,7 @@ import (
 	"charm.land/wish/v2"
 	gossh "golang.org/x/crypto/ssh"
 
+	"ramai/internal/private"
 	"ramai/internal/tui"
 	"ramai/wire"
 )
@@ -60,11 +61,6 @@ func openKeys(folder string, random io.Reader) (*keys, error) {
 		_, err := io.ReadFull(random, secret)
 		return []byte(base64.RawURLEncoding.EncodeToString(secret) + "\n"), err
 	}
-	if folder != "" {
-		if err := os.MkdirAll(filepath.Join(folder, memoryFolder), 0o700); err != nil {
-			return nil, fmt.Errorf("the folder of SSH: %w", err)
-		}
-	}
 	host, err := k.kept(hostKeyFile, newHost)
 	if err != nil {
 		return nil, err
@@ -93,12 +89,15 @@ func (k *keys) kept(name string, fresh func() ([]byte, error)) ([]byte, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if b, err = fresh(); err == nil {
-			err = replace(path, b)
+			err = private.Write(path, b)
 		}
 	case err == nil:
 		err = os.Chmod(path, 0o600)
 	}
-	return b, err
+	if err != nil {
+		return nil, fmt.Errorf("the keys of SSH: %w", err)
+	}
+	return b, nil
 }
 
 // session is what a public key stands for: 128 bits that nobody can know who does not have the secret.
@@ -139,7 +138,7 @@ func (k *keys) remember(session string, m tui.Memory) error {
 	if err != nil {
 		return err
 	}
-	if err := replace(k.memoryFile(session), append(b, '\n')); err != nil {
+	if err := private.Write(k.memoryFile(session), append(b, '\n')); err != nil {
 		return err
 	}
 	return k.forget(maxMemories)
@@ -170,17 +169,4 @@ func (k *keys) forget(most int) error {
 		}
 	}
 	return nil
-}
-
-// replace writes a file that nobody else may read, whole or not at all.
-func replace(path string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return os.Rename(f.Name(), path)
 }

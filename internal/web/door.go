@@ -1,6 +1,8 @@
 package web
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -183,22 +185,19 @@ func (w *web) claim(c *session.Client, asked string) *wire.Error {
 
 // decide has the journal decide about an event, and waits for it.
 func (w *web) decide(e journal.Event) (*journal.Outcome, *wire.Error) {
-	decided := make(chan *journal.Outcome, 1)
-	e.Origin = &journal.Origin{Deliver: func(o *journal.Outcome) { decided <- o }}
-	if err := w.Env.Submit(e, nil); err != nil {
-		return nil, &wire.Error{Code: wire.Unavailable, Reason: "the server is busy, or stops; nothing was stored, so try again", RetryAfter: time.Second}
-	}
-	late := time.NewTimer(decideWithin)
-	defer late.Stop()
-	select {
-	case o := <-decided:
+	ctx, cancel := context.WithTimeout(context.Background(), decideWithin)
+	defer cancel()
+	o, err := w.Env.Decide(ctx, e)
+	switch {
+	case err == nil:
 		return o, nil
-	case <-late.C:
+	case errors.Is(err, context.DeadlineExceeded):
 		return nil, &wire.Error{
 			Code: wire.Unavailable, RetryAfter: time.Second,
 			Reason: "the server cannot write to its disk now, and whether this will be stored is not known; try the same again",
 		}
 	}
+	return nil, &wire.Error{Code: wire.Unavailable, Reason: "the server is busy, or stops; nothing was stored, so try again", RetryAfter: time.Second}
 }
 
 func tooFast(wait time.Duration) *wire.Error {
