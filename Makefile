@@ -12,9 +12,9 @@ FUZZTIME ?= 60s
 SHORTFUZZ ?= 2000x
 STATICCHECK = $(GO) tool -modfile=tools/staticcheck.mod staticcheck
 
-.PHONY: test hostile deb build tools format vet race page terminal paths shortfuzz fuzz cross bench docs vendor
+.PHONY: test hostile deb build tools format vet race page browser terminal paths shortfuzz fuzz cross bench docs vendor
 
-test: tools format vet page terminal race paths shortfuzz cross $(if $(shell command -v dpkg-deb),deb)
+test: tools format vet page terminal race browser paths shortfuzz cross $(if $(shell command -v dpkg-deb),deb)
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ramai ./cmd/ramai
@@ -44,7 +44,11 @@ vet:
 	$(STATICCHECK) ./...
 
 race:
-	$(GO) test -race -shuffle=on ./...
+	$(GO) test -race -shuffle=on $$($(GO) list ./... | grep -v /page/browser$$)
+
+# The page in a browser, which takes both processors by itself.
+browser:
+	$(GO) test -race -shuffle=on ./internal/web/page/browser
 
 # The page's types, its parts that need no browser, and whether what it has of others is what it should be.
 page: tools/page/node_modules
