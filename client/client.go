@@ -259,6 +259,16 @@ func (c *Client) SetName(name string) error {
 	})
 }
 
+// Typing lets the others in room know that something is being written. It may be called for each key: the server is told
+// at most once every 3 s, which is as often as it listens, and not at all while there is no connection or on the plain
+// protocol.
+func (c *Client) Typing(room string) {
+	_ = c.do(func() error { // a client that has ended tells nobody
+		c.core.typing(time.Now(), room)
+		return nil
+	})
+}
+
 // History returns a page of what was said. While it waits, events are kept however many come.
 func (c *Client) History(ctx context.Context, h wire.History) (wire.Page, error) {
 	f, err := c.ask(ctx, h)

@@ -12,6 +12,8 @@ const (
 	firstWait = 100 * time.Millisecond // the longest wait before the first new attempt; doubles with each
 	maxWait   = 10 * time.Second
 	maxRetry  = time.Hour // the longest wait a server can ask for
+
+	typingEvery = 3 * time.Second // more is not heard (docs/PROTOCOL.md)
 )
 
 // core is the client without its socket: it is told what came in and what the user wants, and asked what goes out and
@@ -38,6 +40,7 @@ type core struct {
 	extra     [][]byte // frames that go before all others and are answered by none
 	limits    wire.Limits
 	opened    time.Time     // when the final welcome came
+	typed     time.Time     // when the server was last told so
 	restart   time.Duration // the wait the server asked for before it went, or 0
 
 	attempt int // attempts since a connection was good
@@ -71,7 +74,7 @@ func (c *core) disconnected(now time.Time, err error) time.Duration {
 	}
 	c.attempt++
 
-	c.greetings, c.open, c.extra, c.restart = 0, false, nil, 0
+	c.greetings, c.open, c.extra, c.restart, c.typed = 0, false, nil, 0, time.Time{}
 	for _, r := range c.rooms {
 		r.joined = false
 	}
@@ -192,6 +195,15 @@ func (c *core) greeting(now time.Time, f wire.Frame, b []byte) error {
 // retryAfter holds a server's wish within reason.
 func retryAfter(ms int64) time.Duration {
 	return min(time.Duration(min(max(ms, 0), maxRetry.Milliseconds()))*time.Millisecond, maxRetry)
+}
+
+// typing tells the server that something is being written in a room.
+func (c *core) typing(now time.Time, room string) {
+	if r := c.find(room); c.plain || !c.open || r == nil || !r.joined || now.Sub(c.typed) < typingEvery {
+		return
+	}
+	c.typed = now
+	c.extra = append(c.extra, wire.Append(nil, wire.Typing{Room: room}))
 }
 
 // emit queues an event for the user.

@@ -378,3 +378,40 @@ func TestRoomStateIsForThoseInTheRoom(t *testing.T) {
 		t.Errorf("heard %v, want %s", got, want)
 	}
 }
+
+// TestTyping: the server is told as often as it listens, and only of a room one is in.
+func TestTyping(t *testing.T) {
+	c, now := newCore(), time.Unix(1000, 0)
+	c.join(room{name: "lobby"})
+	c.connected()
+	c.typing(now, "lobby") // before there is a connection
+	feed(t, c, now, welcome(""), wire.Joined{Room: "lobby", Log: "l"})
+	sent(c, now)
+	const typing = `{"type":"typing","room":"lobby"}`
+	for _, want := range []struct {
+		after time.Duration
+		room  string
+		sent  []string
+	}{
+		{0, "tea", nil},
+		{0, "lobby", []string{typing}},
+		{typingEvery - 1, "lobby", nil},
+		{typingEvery, "lobby", []string{typing}},
+	} {
+		c.typing(now.Add(want.after), want.room)
+		if got := sent(c, now.Add(want.after)); !slices.Equal(got, want.sent) {
+			t.Errorf("after %v in %s, sent is %q, not %q", want.after, want.room, got, want.sent)
+		}
+	}
+	c.disconnected(now, errCut)
+	c.typing(now.Add(time.Hour), "lobby")
+	if got := sent(c, now); got != nil {
+		t.Errorf("without a connection, sent is %q", got)
+	}
+	c.plain = true
+	c.connected()
+	c.typing(now.Add(time.Hour), "lobby")
+	if got := sent(c, now); got != nil {
+		t.Errorf("on the plain protocol, sent is %q", got)
+	}
+}
