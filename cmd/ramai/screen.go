@@ -85,7 +85,7 @@ func (o *joinOptions) onScreen(ctx context.Context, c *client.Client, who *ident
 		fmt.Fprintf(&notes, "what was remembered of the last time cannot be read: %v\n", err)
 	}
 	left, err := tui.Run(ctx, tui.Config{
-		Client: c, Server: server, Room: room, AnyRoom: room == wire.Lobby && o.room == "", Last: o.last, Rooms: o.rooms, Memory: memory,
+		Client: c, Server: server, Room: room, AnyRoom: room == wire.Lobby && o.room == "", Last: o.last, Wish: o.name, Rooms: o.rooms, Memory: memory,
 		Find: func(ctx context.Context, s client.Search) (*client.Found, error) {
 			return client.Find(ctx, who.config(config), s)
 		},

@@ -3,6 +3,7 @@ package tui
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -37,6 +38,13 @@ func commands() []command {
 		{"help", "", []string{"f1"}, "all keys and commands", false, func(s *screen, _ string) tea.Cmd { s.open(s.helpPanel()); return nil }},
 		{"quit", "", nil, "leave the chat", false, func(s *screen, _ string) tea.Cmd { return s.leave() }},
 	}
+}
+
+// beginsCommand tells whether a text is a command or may become one.
+func beginsCommand(text string) bool {
+	word, ok := strings.CutPrefix(text, "/")
+	word, _, _ = strings.Cut(strings.ToLower(word), " ")
+	return ok && slices.ContainsFunc(commands(), func(c command) bool { return strings.HasPrefix(c.name, word) })
 }
 
 // command does what a line that begins with a slash says.
@@ -151,7 +159,7 @@ func (s *screen) toNumber(words string) tea.Cmd {
 	}
 	r := s.room()
 	if words == "" {
-		return s.jump(r, r.first, false)
+		return s.jump(r, r.first, inside)
 	}
 	n, ok := s.number(words)
 	if !ok {
@@ -161,7 +169,7 @@ func (s *screen) toNumber(words string) tea.Cmd {
 		s.complain("there is no message %s; there are %s to %s", thousands(n), thousands(r.first), thousands(r.head))
 		return nil
 	}
-	return s.jump(r, n, true)
+	return s.jump(r, n, pointed)
 }
 
 func (s *screen) toLast(words string) tea.Cmd {
@@ -173,7 +181,7 @@ func (s *screen) toLast(words string) tea.Cmd {
 		return nil
 	}
 	r := s.room()
-	return s.jump(r, r.head-min(n, r.head)+1, false)
+	return s.jump(r, r.head-min(n, r.head)+1, inside)
 }
 
 // link tells the address of the room, which a browser opens too.

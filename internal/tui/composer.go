@@ -329,10 +329,14 @@ func (c *composer) searchKey(key, text string) (further bool) {
 	return false
 }
 
-// giveWay puts a draft aside for a command; comeBack brings it back.
+// giveWay puts a draft aside for a command; comeBack brings it back. Another command that was begun is kept for yank.
 func (c *composer) giveWay(command string) {
-	if !c.empty() && c.stash == nil && !strings.HasPrefix(c.String(), "/") {
+	switch {
+	case c.empty():
+	case c.stash == nil && !beginsCommand(c.String()):
 		c.stash = &state{c.text, c.cursor}
+	default:
+		c.killed = c.String()
 	}
 	c.text = split(command)
 	c.cursor = len(c.text)

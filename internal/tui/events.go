@@ -16,6 +16,8 @@ const frame = time.Second / fps
 const (
 	fps       = 30
 	maxEvents = 5000 // of a batch; more wait in the client, and then at the server
+
+	betweenBells = 2 * time.Second
 )
 
 // batch is what happened since the last one, and why nothing more will.
@@ -77,12 +79,17 @@ func (s *screen) heard(b batch) tea.Cmd {
 		return tea.Quit
 	}
 	var cmds []tea.Cmd
-	if called && s.Bell {
+	if now := s.Now(); called && s.Bell && now.Sub(s.rang) >= betweenBells {
+		s.rang = now
 		cmds = append(cmds, tea.Raw("\a"))
 	}
 	for _, r := range s.rooms {
 		if r.goalAt != 0 && r.joined && r.log != "" && r.heard >= r.head {
-			cmds = append(cmds, s.jump(r, r.goalAt, r.aimed))
+			how := atTop
+			if r.aimed {
+				how = pointed
+			}
+			cmds = append(cmds, s.jump(r, r.goalAt, how))
 			r.goalAt, r.aimed = 0, false
 		}
 	}
@@ -157,13 +164,14 @@ func (s *screen) welcomed(f wire.Welcomed) {
 		s.tell("connected again")
 	}
 	s.live, s.by, s.session, s.limits = true, f.By, f.Session, f.Limits
-	if f.Name != "" && !s.renaming {
-		s.named(f.Name)
-	}
+	s.holds(f.Name)
 	if !s.greeted {
 		s.greeted = true
 		if s.chat.Plain() {
 			s.rooms[0].joined = true
+			if s.Wish != "" {
+				s.tell("this server has no names: what you say comes without yours")
+			}
 			return
 		}
 		for _, r := range s.rooms {
@@ -176,13 +184,24 @@ func (s *screen) welcomed(f wire.Welcomed) {
 	}
 }
 
-// named takes the name that is held now.
-func (s *screen) named(name string) {
+// holds takes the name that is held now.
+func (s *screen) holds(name string) {
 	if name != s.name {
 		s.name = name
 		s.repaint()
 	}
+	if name != "" && s.Held != nil {
+		s.Held(name, s.session)
+	}
+}
+
+// named takes the server's answer to who asked for a name, or what it says by itself.
+func (s *screen) named(name string) {
+	before := s.name
+	s.holds(name)
 	switch {
+	case !s.renaming && name == "" && before != "":
+		s.complain("the name %s is not yours any more", oneLine(before, s.method))
 	case !s.renaming:
 	case name == "":
 		s.tell("you have no name now")
@@ -190,9 +209,6 @@ func (s *screen) named(name string) {
 		s.tell("your name is %s", oneLine(name, s.method))
 	}
 	s.renaming = false
-	if name != "" && s.Held != nil {
-		s.Held(name, s.session)
-	}
 }
 
 // joined finds out where a room is, and what of it is new.
@@ -214,6 +230,12 @@ func (s *screen) joined(f wire.Joined) {
 	if f.Reset {
 		s.tell("the server has another history than before")
 		r.replace(nil, true)
+		r.latest = 0
+		for _, it := range r.outbox {
+			if it.mark == said { // it is heard again, if it is in this history too
+				s.fail(r.name, it.id, "this was saved in a history that the server does not have any more")
+			}
+		}
 	}
 	if !r.kept || r.log != f.Log || r.read > f.N {
 		if r.read = f.N; !r.aimed {

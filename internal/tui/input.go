@@ -2,10 +2,11 @@ package tui
 
 import (
 	"io"
+	"os"
 	"unicode/utf8"
 )
 
-// Bounds of what is typed elsewhere than in a terminal of this system.
+// Bounds of what is typed.
 const (
 	maxPaste    = 256 << 10 // bytes
 	maxSequence = 1 << 10   // bytes of an escape sequence
@@ -53,6 +54,22 @@ func (r *bounded) Read(b []byte) (int, error) {
 	n := copy(b, r.ready)
 	r.ready = r.ready[n:]
 	return n, nil
+}
+
+// tty is a terminal of this system with bounds: still a file, whose input can be waited for.
+type tty struct {
+	*os.File
+	bounded
+}
+
+// Read implements io.Reader. It may return nothing: what waits for more must not keep who waits for the file.
+func (t *tty) Read(b []byte) (int, error) {
+	const kept = utf8.UTFMax + len(pasteEnd) // may come out beside what was read
+	n, err := t.File.Read(b[:max(len(b)-kept, 1)])
+	t.take(b[:n])
+	n = copy(b, t.ready)
+	t.ready = t.ready[n:]
+	return n, err
 }
 
 // take reads what came, one character after the other.

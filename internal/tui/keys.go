@@ -1,9 +1,11 @@
 package tui
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	tea "charm.land/bubbletea/v2"
 )
@@ -49,6 +51,7 @@ func bind(wishes []string) (map[string]string, error) {
 	for _, c := range commands() {
 		add(c.name, c.keys)
 	}
+	wished := map[string]string{}
 	for _, wish := range wishes {
 		name, key, ok := strings.Cut(wish, "=")
 		if name, key = strings.TrimSpace(name), strings.ToLower(strings.TrimSpace(key)); !ok || key == "" {
@@ -57,6 +60,13 @@ func bind(wishes []string) (map[string]string, error) {
 		if !slices.Contains(known, name) {
 			return nil, fmt.Errorf("%q: there is nothing called %q; there are %s", wish, name, strings.Join(known, ", "))
 		}
+		if err := free(key); err != nil {
+			return nil, fmt.Errorf("%q: %w", wish, err)
+		}
+		if other, taken := wished[key]; taken && other != name {
+			return nil, fmt.Errorf("%q: that key is to be for %s too", wish, other)
+		}
+		wished[key] = name
 		for k, n := range bindings {
 			if n == name {
 				delete(bindings, k)
@@ -65,6 +75,30 @@ func bind(wishes []string) (map[string]string, error) {
 		bindings[key] = name
 	}
 	return bindings, nil
+}
+
+// Names of keys that write nothing, and of those that the screen needs for itself.
+var (
+	namedKeys = strings.Fields("up down left right home end pgup pgdown insert delete backspace f1 f2 f3 f4 f5 f6 f7 f8 f9 f10 f11 f12")
+	needed    = strings.Fields("enter esc tab shift+tab space backspace ctrl+c ctrl+d ctrl+h ctrl+i ctrl+j ctrl+m ctrl+[")
+)
+
+// free tells whether an action can have a key: there is such a key, in the spelling of a key that was pressed, and it
+// neither writes something nor is needed.
+func free(key string) error {
+	base, held := key, false
+	for _, modifier := range []string{"ctrl+", "alt+", "shift+"} { // in this order
+		rest, ok := strings.CutPrefix(base, modifier)
+		base, held = rest, held || ok && modifier != "shift+"
+	}
+	character := utf8.RuneCountInString(base) == 1
+	switch {
+	case slices.Contains(needed, key) || character && !held || strings.HasPrefix(key, "alt+") && len(base) == 1 && base >= "1" && base <= "9":
+		return errors.New("that key has a use already which it has to keep")
+	case !character && !slices.Contains(namedKeys, base) && !slices.Contains(needed, base):
+		return fmt.Errorf("there is no such key; a key is a letter with ctrl+, alt+ or both before it in this order, or, also by itself, one of %s", strings.Join(namedKeys, ", "))
+	}
+	return nil
 }
 
 // CheckKeys tells whether wishes for keys can be had.
@@ -174,10 +208,19 @@ func (s *screen) key(msg tea.KeyPressMsg) tea.Cmd {
 		return nil
 	}
 	if msg.Text != "" && !strings.HasPrefix(key, "alt+") {
-		c.insert(msg.Text, true)
+		s.put(msg.Text, true)
 		s.chosen = 0
+		s.writes()
 	}
 	return nil
+}
+
+// writes lets others know that something is being written, if it is no command.
+func (s *screen) writes() {
+	r := s.room()
+	if text := r.composer.String(); r.joined && s.live && (!strings.HasPrefix(text, "/") || strings.HasPrefix(text, "//")) {
+		s.chat.Typing(r.name)
+	}
 }
 
 // act does an action or a command by its name. A command that needs words is begun in the composer.
@@ -199,16 +242,20 @@ func (s *screen) act(name string) tea.Cmd {
 	return nil
 }
 
-// escape takes back one thing: a command that was begun, a mark, what could not be said, a notice.
+// escape takes back one thing: a command that was begun, a mark, what could not be said, the rule of what is new, a notice.
 func (s *screen) escape() {
 	r := s.room()
 	switch c := &r.composer; {
-	case c.stash != nil || strings.HasPrefix(c.String(), "/"):
-		c.take()
+	case c.stash != nil || strings.HasPrefix(c.String(), "/") && !strings.HasPrefix(c.String(), "//"):
+		if c.killed = c.take(); !beginsCommand(c.killed) {
+			s.tell("Ctrl-Y brings it back")
+		}
 		c.comeBack()
 	case r.goal != 0:
 		r.goal = 0
 	case r.dismiss():
+	case r.ruled && r.seen():
+		r.ruled = false
 	default:
 		s.notice = ""
 	}

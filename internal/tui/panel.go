@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -17,9 +18,10 @@ type panel struct {
 	title  string
 	rows   []row
 	empty  string // if there are no rows
-	chosen int    // of the rows that can be; -1: none can
+	chosen int    // of the rows that can be
 	top    int
-	pick   func(i int) tea.Cmd
+	pick   func(i int) tea.Cmd // nil: none can be chosen
+	late   time.Time           // when it came by itself, if it had to be waited for
 }
 
 // row is one line of a panel: some words before, and the rest.
@@ -31,11 +33,23 @@ type row struct {
 
 func (s *screen) open(p *panel) { s.panel, s.completed = p, nil }
 
+// openLate is open for what took a while.
+func (s *screen) openLate(p *panel) {
+	p.late = s.Now()
+	s.open(p)
+}
+
+// glance is how long one needs to see that a panel has come.
+const glance = 300 * time.Millisecond
+
 // panelKey takes a key while a panel is open, and tells whether it was for the panel.
 func (s *screen) panelKey(key string) (tea.Cmd, bool) {
 	p := s.panel
 	height := max(s.messageRows()-1, 1)
 	step := 0
+	if s.Now().Sub(p.late) < glance { // the key was meant for what stood here before
+		return nil, false
+	}
 	switch key {
 	case "esc", "q":
 		s.panel = nil
@@ -64,15 +78,24 @@ func (s *screen) panelKey(key string) (tea.Cmd, bool) {
 	}
 	if p.pick != nil {
 		p.chosen = max(min(p.chosen+step, len(p.rows)-1), 0)
-		p.top = min(max(p.top, p.chosen-height+1), p.chosen)
 	} else {
-		p.top = max(min(p.top+step, len(p.rows)-height), 0)
+		p.top += step
 	}
+	p.fit(height)
 	return nil, true
+}
+
+// fit puts the top where the chosen row is seen, and as many others as there is room for.
+func (p *panel) fit(height int) {
+	if p.pick != nil {
+		p.top = min(max(p.top, p.chosen-height+1), p.chosen)
+	}
+	p.top = max(min(p.top, len(p.rows)-height), 0)
 }
 
 // view draws the panel.
 func (p *panel) view(height int, b *brush) []string {
+	p.fit(max(height-1, 1)) // it may have become lower
 	title, _ := fit(p.title, b.width-2, b.method)
 	lines := []string{" " + b.strong.Styled(title)}
 	if len(p.rows) == 0 {
@@ -132,7 +155,7 @@ func (s *screen) search(words string) tea.Cmd {
 				s.complain("%s", oneLine(err.Error(), s.method))
 				return nil
 			}
-			s.open(s.foundPanel(words, got.Found))
+			s.openLate(s.foundPanel(words, got.Found))
 			return nil
 		}
 	})
@@ -159,7 +182,7 @@ func (s *screen) foundPanel(words string, got wire.Found) *panel {
 		if at < 0 {
 			return s.join(h.Room, h.N)
 		}
-		return tea.Batch(s.show(at), s.jump(s.rooms[at], h.N, true))
+		return tea.Batch(s.show(at), s.jump(s.rooms[at], h.N, pointed))
 	}
 	return p
 }

@@ -24,10 +24,19 @@ type page struct {
 	over uint64 // the window it is for
 	way  way
 	goal uint64 // the number to show, of a new window
-	aim  bool   // and to point at
+	how  how
 	page wire.Page
 	err  error
 }
+
+// how a message is shown that the view goes to.
+type how uint8
+
+const (
+	inside  how = iota // with some of what stands before it
+	pointed            // so too, and marked
+	atTop
+)
 
 // load asks for a part of the past, one at a time in each room.
 func (s *screen) load(r *room, p page, h wire.History) tea.Cmd {
@@ -103,7 +112,7 @@ func (s *screen) loaded(p page) tea.Cmd {
 		r.replace(items, false)
 		r.extend(nil, p.page.More)
 		r.left = left
-		s.point(r, p.goal, p.aim)
+		s.point(r, p.goal, p.how)
 		r.left = left
 	}
 	if r == s.room() {
@@ -128,32 +137,32 @@ func (s *screen) fill() tea.Cmd {
 	return nil
 }
 
-// jump shows the message n with what stands around it; aim: and points at it.
-func (s *screen) jump(r *room, n uint64, aim bool) tea.Cmd {
+// jump shows the message n with what stands around it.
+func (s *screen) jump(r *room, n uint64, how how) tea.Cmd {
 	n = min(max(n, r.first), r.head)
 	if i, found := r.find(n); found || i > 0 && i < len(r.items) {
-		s.point(r, n, aim)
+		s.point(r, n, how)
 		return s.fill()
 	}
 	if s.chat.Plain() {
 		return nil
 	}
-	return s.load(r, page{way: anew, goal: n, aim: aim}, after(n-min(n, around)))
+	return s.load(r, page{way: anew, goal: n, how: how}, after(n-min(n, around)))
 }
 
-// point moves the view so that n, which is in the window, stands in its upper part.
-func (s *screen) point(r *room, n uint64, aim bool) {
+// point moves the view to n, which is in the window.
+func (s *screen) point(r *room, n uint64, how how) {
 	i, _ := r.find(n)
 	if i = min(i, len(r.items)-1); i < 0 {
 		return
 	}
 	r.goal = 0
-	if aim {
+	if how == pointed {
 		r.goal = r.items[i].n
 	}
 	height := s.messageRows()
 	r.moveTo(i, 0, height, s.brush)
-	if r.anchor != nil {
+	if r.anchor != nil && how != atTop {
 		r.scroll(-height/3, height, s.brush)
 	}
 }
@@ -163,7 +172,7 @@ func (s *screen) end() tea.Cmd {
 	r := s.room()
 	r.goal = 0
 	if r.attached {
-		r.anchor = nil
+		r.anchor, r.shrunk = nil, spot{}
 		return nil
 	}
 	return s.load(r, page{way: newest}, before(r.head+1))
@@ -182,7 +191,7 @@ func (s *screen) toUnread() tea.Cmd {
 		s.tell("nothing is new")
 		return nil
 	}
-	return s.jump(r, r.rule+1, false)
+	return s.jump(r, r.rule+1, inside)
 }
 
 // who asks who is in the room.
@@ -198,7 +207,7 @@ func (s *screen) who(string) tea.Cmd {
 				s.complain("%s", oneLine(err.Error(), s.method))
 				return nil
 			}
-			s.open(whoPanel(who, s))
+			s.openLate(whoPanel(who, s))
 			return nil
 		}
 	})

@@ -26,12 +26,18 @@ func (s *screen) paste(text string) tea.Cmd {
 		return nil
 	}
 	s.completed, s.panel = nil, nil
+	if c := &s.room().composer; c.searching { // what is looked for is one line
+		line, _, _ := strings.Cut(text, "\n")
+		c.words += line
+		c.search(len(c.said))
+		return nil
+	}
 	limit := s.limits.Text
 	if limit == 0 {
 		limit = 4000
 	}
 	if !strings.Contains(text, "\n") && utf8.RuneCountInString(text) <= longPaste {
-		s.put(text)
+		s.put(text, false)
 		return nil
 	}
 	q := &question{text: text, one: len(text) <= limit}
@@ -80,8 +86,8 @@ func (q *question) words() string {
 }
 
 // put writes a text where one writes, and tells whether there was room for it.
-func (s *screen) put(text string) bool {
-	if !s.room().composer.insert(text, false) {
+func (s *screen) put(text string, typed bool) bool {
+	if !s.room().composer.insert(text, typed) {
 		s.complain("that is more than fits into one message")
 		return false
 	}
@@ -96,7 +102,7 @@ func (s *screen) decide(key string) tea.Cmd {
 		if !q.one {
 			return nil
 		}
-		if s.put(q.text) {
+		if s.put(q.text, false) {
 			s.question = nil
 		}
 	case "l":

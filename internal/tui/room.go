@@ -51,6 +51,7 @@ type room struct {
 	joined   bool // there was an answer to join
 	first    uint64
 	heard    uint64 // what came up to here
+	latest   uint64 // the newest message of that; what else has a number may have come after it
 	head     uint64 // what there is, as far as is known
 	rows     int    // of the view
 	items    []*item
@@ -74,6 +75,7 @@ type room struct {
 
 	anchor *item // the one at the top of the view; nil: the view is at the end
 	off    int   // lines from the beginning of its text; negative: of what stands before
+	shrunk spot  // where the view was before it could show all up to the end
 	left   uint64
 	goal   uint64 // the number that was jumped to
 	goalAt uint64 // where the view is to be when the room is there; 0: at the end
@@ -82,6 +84,13 @@ type room struct {
 	warned bool   // it was told that not all is saved, when the room was to be left
 
 	composer composer
+}
+
+// spot is the top of a view, and what had been heard there.
+type spot struct {
+	anchor *item
+	off    int
+	heard  uint64
 }
 
 func newRoom(name string) *room { return &room{name: name, attached: true, first: 1} }
@@ -120,7 +129,7 @@ func (r *room) older() bool { return r.joined && r.lowest() > max(r.first, 1) &&
 
 // hear takes something that has just come.
 func (r *room) hear(it *item) {
-	r.heard, r.head = it.n, max(r.head, it.n)
+	r.heard, r.latest, r.head = it.n, it.n, max(r.head, it.n)
 	held := false // the view, by what this confirms
 	if it.own {
 		sent := r.sent(it.id)
@@ -199,7 +208,7 @@ func (r *room) extend(items []*item, more bool) {
 			r.bytes += len(it.text)
 		}
 	}
-	r.attached = !more && r.highest() >= r.heard
+	r.attached = !more && r.highest() >= r.latest
 	over := 0 // the reader looks at the other end
 	for at := slices.Index(r.items, r.anchor); over < at && r.tooMuch(len(r.items)-over, r.bytes); over++ {
 		r.bytes -= len(r.items[over].text)
@@ -265,3 +274,6 @@ func (r *room) look() {
 		r.read, r.called = r.heard, 0
 	}
 }
+
+// seen tells whether somebody saw everything.
+func (r *room) seen() bool { return r.anchor == nil && r.attached && r.read >= r.heard }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"os"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -26,6 +28,7 @@ type Config struct {
 	Room    string                                                            // the one the client is in from the first
 	AnyRoom bool                                                              // Room was not asked for: the one of the last time is as good
 	Last    int                                                               // old messages that Room begins with
+	Wish    string                                                            // the name that was asked for
 	Rooms   []string                                                          // to be in too
 	Memory  Memory                                                            // of the last time
 	Held    func(name, session string)                                        // told of each name that is held; may be nil
@@ -80,9 +83,12 @@ func run(ctx context.Context, config Config, c chat) (Left, error) {
 		return Left{}, err
 	}
 	input := config.In
-	f, ok := config.In.(term.File)
+	f, ok := config.In.(*os.File)
 	remote := !ok || !term.IsTerminal(f.Fd())
-	if remote {
+	switch {
+	case !remote && runtime.GOOS != "windows": // whose console gives events, not bytes
+		input = &tty{File: f}
+	case remote:
 		config.Out = newlines{config.Out}
 		silence, end := io.Pipe()
 		defer end.Close()

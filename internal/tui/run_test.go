@@ -11,14 +11,18 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/charmbracelet/x/term"
 	"github.com/charmbracelet/x/vt"
 	"github.com/coder/websocket"
+	"github.com/creack/pty"
 
 	"ramai/client"
 	"ramai/internal/tui"
@@ -224,6 +228,54 @@ func TestRun(t *testing.T) {
 	budi.ends()
 	if !errors.Is(budi.err, context.Canceled) || budi.left.Memory.Rooms[0].Draft != "unfinished" {
 		t.Errorf("left was %+v, %v", budi.left, budi.err)
+	}
+}
+
+// TestTerminal is a screen on a terminal of the system: made raw, bounded in what is typed, and given back.
+func TestTerminal(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there are no such terminals")
+	}
+	keyboard, screen, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := term.GetState(screen.Fd())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var copies sync.WaitGroup
+	s := sit(t, serve(t), "anna", func(c *tui.Config) {
+		answers := c.In
+		copies.Go(func() { io.Copy(keyboard, answers) })
+		c.In, c.Out = screen, screen
+	})
+	copies.Go(func() { io.Copy(s, keyboard) })
+	t.Cleanup(func() { // before those of sit
+		s.stop()
+		<-s.done
+		s.keys.Close()
+		screen.Close()
+		keyboard.Close()
+		copies.Wait()
+	})
+	s.sees("live")
+	for _, typed := range []string{"\x9bMabc\x15", "\x1b[200~\x9bM\x1b[201~\x15", "\xe3", "unharmed\r"} {
+		if _, err := keyboard.WriteString(typed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.sees("✓ unharmed")
+	keyboard.WriteString("\xe3") // and no more of that character
+	time.Sleep(100 * time.Millisecond)
+	s.stop()
+	s.ends()
+	after, err := term.GetState(screen.Fd())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(before, after) {
+		t.Error("the terminal is not as it was")
 	}
 }
 

@@ -24,6 +24,7 @@ type chat interface {
 	Join(room string, last int) error
 	Leave(room string) error
 	SetName(name string) error
+	Typing(room string)
 	History(ctx context.Context, h wire.History) (wire.Page, error)
 	Who(ctx context.Context, room string) (wire.Who, error)
 }
@@ -60,6 +61,7 @@ type screen struct {
 	method        ansi.Method
 	numbers       bool
 	blurred       bool // nobody looks
+	rang          time.Time
 	brush         *brush
 
 	// What stands over the room.
@@ -187,7 +189,7 @@ func (s *screen) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
 		s.repaint()
 		for _, r := range s.rooms {
 			r.rows = s.height
-			r.settleEnd(s.messageRows(), s.brush)
+			r.resize(s.messageRows(), s.brush)
 		}
 		cmd = s.fill()
 	case tea.ColorProfileMsg:
@@ -214,6 +216,7 @@ func (s *screen) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
 	case tick:
 		s.ticking = false
 	}
+	s.room().settleEnd(s.messageRows(), s.brush) // there may be more room than before
 	if s.looking() {
 		s.room().look()
 	}
@@ -279,6 +282,9 @@ func (s *screen) ask(what func(ctx context.Context) answer) tea.Cmd {
 func (s *screen) show(i int) tea.Cmd {
 	if i < 0 || i >= len(s.rooms) || i == s.current {
 		return nil
+	}
+	if r := s.room(); r.seen() {
+		r.ruled = false // it is new no more
 	}
 	s.room().goal = 0
 	s.current = i

@@ -24,13 +24,14 @@ import (
 
 // fakeChat is a client whose server is the test: it keeps what is asked of it, and has a past.
 type fakeChat struct {
-	plain bool
-	asked []string // what was asked, one line each
-	past  map[string][]wire.Message
-	who   wire.Who
-	fail  error // of the next request
-	count int
-	news  chan client.Event // what Next returns; nil: nothing
+	plain  bool
+	asked  []string // what was asked, one line each
+	past   map[string][]wire.Message
+	who    wire.Who
+	typing []string // rooms
+	fail   error    // of the next request
+	count  int
+	news   chan client.Event // what Next returns; nil: nothing
 }
 
 func (f *fakeChat) Plain() bool { return f.plain }
@@ -59,6 +60,8 @@ func (f *fakeChat) Say(room, text string) (string, error) {
 func (f *fakeChat) Join(room string, last int) error { return f.note("join %s %d", room, last) }
 func (f *fakeChat) Leave(room string) error          { return f.note("leave %s", room) }
 func (f *fakeChat) SetName(name string) error        { return f.note("name %s", name) }
+
+func (f *fakeChat) Typing(room string) { f.typing = append(f.typing, room) }
 
 func (f *fakeChat) Who(_ context.Context, room string) (wire.Who, error) {
 	return f.who, f.note("who %s", room)

@@ -361,7 +361,7 @@ func (r *room) moveTo(i, off, height int, b *brush) {
 	if r.anchor == nil {
 		r.left = r.heard
 	}
-	r.anchor, r.off = r.at(i), off
+	r.anchor, r.off, r.shrunk = r.at(i), off, spot{}
 	r.settleEnd(height, b)
 }
 
@@ -372,6 +372,18 @@ func (r *room) settleEnd(height int, b *brush) {
 	}
 	if i := r.index(r.anchor); i < 0 || r.rest(i, r.off, height, b) <= height {
 		r.anchor = nil
+	}
+}
+
+// resize fits a view into another height. One that was only at the end because there was room for all of it goes back to
+// where it was, unless something came meanwhile.
+func (r *room) resize(height int, b *brush) {
+	if p := r.shrunk; r.anchor == nil && p.anchor != nil && p.heard == r.heard && r.index(p.anchor) >= 0 {
+		r.anchor, r.off = p.anchor, p.off
+	}
+	before := spot{r.anchor, r.off, r.heard}
+	if r.settleEnd(height, b); r.anchor == nil {
+		r.shrunk = before
 	}
 }
 

@@ -1,0 +1,291 @@
+package tui
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"ramai/client"
+	"ramai/wire"
+)
+
+// TestPalette chooses commands.
+func TestPalette(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 3)
+	st.types("/")
+	st.has("/join ROOM", "go to a room", "Alt-J")
+	st.press("down", "down", "down", "enter")
+	st.asked("who lobby")
+	st.types("/se")
+	st.press("enter")
+	st.has("› /search")
+	st.press("esc")
+	st.has("› say something")
+}
+
+// TestComplete goes through candidates.
+func TestComplete(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("zoe", 3)
+	st.says("bert", "hi")
+	for text, want := range map[string]string{"b": "› @bert: ", "hey @b": "› hey @bert ", "/jo": "› /join ", "/join lo": "› /join lobby ", ":smile": "› 😄 ", "see #lo": "› see #lobby "} {
+		st.types(text)
+		st.press("tab")
+		st.has(strings.TrimRight(want, " "))
+		st.press("ctrl+e", "ctrl+u")
+	}
+	st.types("b")
+	st.press("tab", "tab")
+	st.has("› @budi:") // bert spoke last
+	st.press("tab")
+	st.has("› @bert:")
+}
+
+// TestPaste asks what to do with much.
+func TestPaste(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 0)
+	st.send(tea.PasteMsg{Content: "short\n"})
+	st.has("› short")
+	if len(st.chat.asked) != 0 {
+		t.Fatal("the newline at the end of a paste said it")
+	}
+	st.press("ctrl+u")
+	st.send(tea.PasteMsg{Content: "one\r\ntwo\n\nthree\x1b[31m\n"})
+	st.has("pasted 3 lines", "o one message")
+	st.press("enter", "x") // no answers
+	st.has("pasted 3 lines")
+	st.press("o")
+	st.has("› one", "  two", "three[31m")
+	st.press("enter")
+	st.asked(`say lobby "one\ntwo\n\nthree[31m"`)
+	st.send(tea.PasteMsg{Content: "one\ntwo"})
+	st.press("l")
+	st.asked(`say lobby "two"`)
+	st.send(tea.PasteMsg{Content: strings.Repeat("word ", 1000)})
+	st.has("too much for one message")
+	st.hasNot("o one message")
+	st.press("o", "l")
+	for _, a := range st.chat.asked[len(st.chat.asked)-2:] {
+		if len(a) > 4020 || !strings.HasPrefix(a, `say lobby "word word`) {
+			t.Errorf("said was %q", a)
+		}
+	}
+	st.send(tea.PasteMsg{Content: "a\nb"})
+	n := len(st.chat.asked)
+	st.press("c")
+	if len(st.chat.asked) != n || !st.room().composer.empty() {
+		t.Error("cancelled and not gone")
+	}
+}
+
+// TestReadline edits a line.
+func TestReadline(t *testing.T) {
+	for _, test := range []struct {
+		text string
+		keys []string
+		want string
+	}{
+		{"hello world", []string{"ctrl+w"}, "hello |"},
+		{"hello world", []string{"ctrl+a", "alt+d"}, "| world"},
+		{"hello world", []string{"alt+b", "ctrl+k", "ctrl+a", "ctrl+y"}, "world|hello "},
+		{"hello world", []string{"alt+b", "ctrl+u"}, "|world"},
+		{"ab", []string{"ctrl+t"}, "ba|"},
+		{"abc", []string{"ctrl+b", "ctrl+b", "ctrl+d"}, "a|c"},
+		{"abc", []string{"ctrl+w", "ctrl+_"}, "abc|"},
+		{"abc def", []string{"ctrl+_"}, "abc |"},
+		{"ab", []string{"alt+enter", "x", "up", "end", "!"}, "ab!|\nx"},
+		{"👩‍👩‍👧x", []string{"left", "backspace"}, "|x"},
+		{"e", []string{"\u0301", "left", "backspace"}, "|e\u0301"},
+		{"a.b c", []string{"alt+backspace", "alt+backspace"}, "a.|"},
+	} {
+		var c composer
+		for _, s := range split(test.text) {
+			c.insert(s, true)
+		}
+		for _, k := range test.keys {
+			if !c.edit(k) {
+				c.insert(k, true)
+			}
+		}
+		got := strings.Join(c.text[:c.cursor], "") + "|" + strings.Join(c.text[c.cursor:], "")
+		if got != test.want {
+			t.Errorf("%q and %v: %q, not %q", test.text, test.keys, got, test.want)
+		}
+	}
+}
+
+// TestSaid goes through what was said.
+func TestSaid(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 0)
+	st.hear(wire.Message{Room: wire.Lobby, N: 1, By: "me", From: "anna", ID: "old", Text: "from another day"})
+	for _, text := range []string{"make bench", "git status", "make test"} {
+		st.types(text)
+		st.press("enter")
+	}
+	st.types("wip")
+	st.press("up", "up")
+	st.has("› git status")
+	st.press("down", "down")
+	st.has("› wip")
+	st.press("ctrl+r")
+	st.types("MAKE")
+	st.has("? MAKE  → make test")
+	st.press("ctrl+r")
+	st.has("? MAKE  → make bench")
+	st.press("ctrl+r", "enter")
+	st.has("› make bench")
+	st.press("ctrl+r")
+	st.types("other day")
+	st.has("→ from another day")
+	st.types("z")
+	st.has("you did not say that")
+	st.press("esc")
+	st.has("› make bench")
+}
+
+// What cannot be said stays where it was written.
+func TestNothingWrittenIsLost(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 3)
+	st.types("/me ")
+	for range 10 {
+		st.send(tea.PasteMsg{Content: strings.Repeat("z", 450)})
+	}
+	st.press("enter")
+	if got := st.room().composer.String(); len(got) != 4504 {
+		t.Errorf("of what was too long there are %d bytes", len(got))
+	}
+
+	// A room that is refused keeps what was written and said in it, and nothing of that is said elsewhere.
+	st = newStage(t, 80, 24, nil)
+	st.welcome("anna", 3)
+	st.types("/join tea")
+	st.press("enter")
+	st.types("secret for tea")
+	st.hear(client.Failed{Request: wire.Join{Room: "tea"}, Fault: wire.Fault{Reason: "too many rooms"}})
+	st.types(" only")
+	st.press("enter")
+	st.send(tea.PasteMsg{Content: "a\nb"})
+	st.hear(client.Failed{Request: wire.Join{Room: "tea"}, Fault: wire.Fault{Reason: "too many rooms"}})
+	st.press("l")
+	for _, asked := range st.chat.asked {
+		if strings.HasPrefix(asked, "say "+wire.Lobby) {
+			t.Errorf("in the wrong room: %s", asked)
+		}
+	}
+	if got := st.unsaved(); len(got) != 3 || got[0] != "secret for tea only" {
+		t.Errorf("unsaved are %q", got)
+	}
+
+	// Leaving a room asks, and what is not saved is told at the end.
+	st.types("/leave")
+	st.press("enter")
+	if st.indexOf("tea") < 0 {
+		t.Error("the room was left without a question")
+	}
+	st.types("/leave")
+	st.press("enter")
+	if got := st.unsaved(); st.indexOf("tea") >= 0 || len(got) != 3 {
+		t.Errorf("after leaving, unsaved are %q", got)
+	}
+}
+
+// A draft outlives that one looks at what was said before, whatever comes meanwhile, and is what is remembered.
+func TestDraftBesideHistory(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 3)
+	st.types("first")
+	st.press("enter")
+	st.types("my draft")
+	st.press("up")
+	if got := st.memory().Rooms[0].Draft; got != "my draft" {
+		t.Errorf("remembered is %q", got)
+	}
+	st.hear(wire.Message{Room: wire.Lobby, N: 4, At: wire.TimeOf(start), By: "me", From: "anna", ID: "zz", Text: "from a phone"})
+	if got := st.room().composer.String(); got != "first" {
+		t.Errorf("what is looked at is %q", got)
+	}
+	st.press("down", "down", "down")
+	if got := st.room().composer.String(); got != "my draft" {
+		t.Errorf("the draft is %q", got)
+	}
+}
+
+// TestSlash: a text that begins like a command, and is none, is kept as any other.
+func TestSlash(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 3)
+	for _, text := range []string{"//comment", "/etc/hosts is wrong"} {
+		st.send(tea.PasteMsg{Content: text})
+		st.press("alt+j")
+		st.has("› /join")
+		st.press("esc")
+		st.has("› " + text)
+		st.press("ctrl+u")
+	}
+	st.types("//not a command")
+	st.press("esc")
+	st.has("› //not a command")
+	st.press("ctrl+u")
+	st.send(tea.PasteMsg{Content: "/etc/hosts"})
+	st.press("esc")
+	st.has("Ctrl-Y brings it back")
+	st.press("ctrl+y")
+	st.has("› /etc/hosts")
+	st.press("ctrl+u")
+	st.types("/search something long")
+	st.press("alt+n")
+	st.has("› /name")
+	st.press("esc", "ctrl+u")
+	if got := st.room().composer.String(); got != "" {
+		t.Errorf("what is written is %q", got)
+	}
+}
+
+// TestPasteIntoSearch: what is pasted goes where one sees it.
+func TestPasteIntoSearch(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 3)
+	st.types("the first thing")
+	st.press("enter")
+	st.press("ctrl+r")
+	st.send(tea.PasteMsg{Content: "first\nsecond\n"})
+	st.has("? first  → the first thing")
+	st.press("enter")
+	st.has("› the first thing")
+}
+
+// TestFull: what does not fit is refused in words, also when it is typed.
+func TestFull(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 3)
+	st.room().composer.set(strings.Repeat("x", maxDraft))
+	st.types("y")
+	st.has("more than fits into one message")
+}
+
+// TestTyping: others hear that one writes, and nothing of commands.
+func TestTyping(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 3)
+	st.types("/who")
+	if len(st.chat.typing) != 0 {
+		t.Error("a command was told of")
+	}
+	st.press("esc")
+	st.types("hi")
+	if len(st.chat.typing) != 2 || st.chat.typing[0] != wire.Lobby {
+		t.Errorf("told was %q", st.chat.typing)
+	}
+	st.hear(client.Disconnected{Err: errors.New("broken"), Wait: time.Second})
+	st.types("!")
+	if len(st.chat.typing) != 2 {
+		t.Error("without a connection there is nobody to tell")
+	}
+}

@@ -1,0 +1,309 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	tea "charm.land/bubbletea/v2"
+
+	"ramai/wire"
+)
+
+// TestBack: nothing that comes moves a view that is scrolled back.
+func TestBack(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 300)
+	st.has("message 300")
+	st.press("pgup")
+	held := strings.Split(st.shown(), "\n")[1:20]
+	for range 12 {
+		st.says("budi", "news that is long enough to be wrapped, which would move whatever is above it, if anything could")
+	}
+	if got := strings.Split(st.shown(), "\n")[1:20]; strings.Join(got, "\n") != strings.Join(held, "\n") {
+		t.Fatalf("the view moved to\n%s", strings.Join(got, "\n"))
+	}
+	st.has("12 new ↓")
+	// Nor does what it is made of: more than there is room for.
+	for i := range 2 * maxItems {
+		st.says("budi", fmt.Sprintf("flood %d", i))
+	}
+	if got := strings.Split(st.shown(), "\n")[1:20]; strings.Join(got, "\n") != strings.Join(held, "\n") {
+		t.Fatalf("the flood moved the view to\n%s", strings.Join(got, "\n"))
+	}
+	if r := st.room(); len(r.items) > maxItems || r.attached {
+		t.Fatalf("the window has %d items", len(r.items))
+	}
+	st.has("2,012 new ↓")
+	st.press("end")
+	st.has("flood 1999")
+	st.hasNot("new ↓")
+	st.press("alt+u")
+	st.has("── new ──", "message 300", "news that is long")
+}
+
+// TestPast: the past has no end upwards but its beginning, and the view stays where it is while it is fetched.
+func TestPast(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 300)
+	seen := map[string]bool{}
+	last := ""
+	for range 100 {
+		for _, row := range strings.Split(st.shown(), "\n") {
+			if i := strings.Index(row, "message "); i >= 0 {
+				seen[strings.TrimSpace(row[i:])] = true
+			}
+		}
+		if st.shown() == last {
+			break
+		}
+		last = st.shown()
+		st.press("pgup")
+	}
+	st.has("the beginning of lobby", "message 1")
+	if len(seen) != 300 {
+		t.Fatalf("%d messages were seen on the way up, not 300", len(seen))
+	}
+	if n := len(st.chat.asked); n < 3 || n > 6 {
+		t.Errorf("the past took %d requests", n)
+	}
+	for range 100 {
+		st.press("pgdown")
+	}
+	st.has("message 300")
+	if st.room().anchor != nil {
+		t.Error("the end is not the end")
+	}
+	st.types("/history 150")
+	st.press("enter")
+	st.has("▶ message 150")
+	st.press("esc")
+	st.hasNot("▶")
+	st.types("/history 301")
+	st.press("enter")
+	st.has("there is no message 301")
+	st.types("/last 100")
+	st.press("enter")
+	st.has("message 201")
+}
+
+// TestPastGone: what the server does not keep is said to be gone.
+func TestPastGone(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.hear(wire.Welcomed{By: "me", Name: "anna"}, wire.Joined{Room: wire.Lobby, Log: "log", N: 9, First: 8, Count: 1}, wire.Gap{Room: wire.Lobby, From: 1, To: 7},
+		wire.Message{Room: wire.Lobby, N: 8, By: "b", Text: "kept"}, wire.Message{Room: wire.Lobby, N: 9, By: "b", Text: "too"})
+	st.has("what was before 8 is gone", "kept")
+	st.hear(wire.Gap{Room: wire.Lobby, From: 10, To: 1200}, wire.Message{Room: wire.Lobby, N: 1201, By: "b", Text: "after"})
+	st.has("10 to 1,200 are gone", "after", "live")
+}
+
+// TestResize: a resize wraps anew and keeps its place.
+func TestResize(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 300)
+	for range 3 {
+		st.press("pgup")
+	}
+	top := st.room().anchor
+	for _, size := range [][2]int{{40, 10}, {20, 6}, {3, 2}, {1, 1}, {200, 60}, {100, 12}, {80, 24}} {
+		st.send(tea.WindowSizeMsg{Width: size[0], Height: size[1]})
+		if st.room().anchor != top {
+			t.Fatalf("at %v the view begins elsewhere", size)
+		}
+	}
+	st.press("end")
+	st.send(tea.WindowSizeMsg{Width: 30, Height: 8})
+	st.has("message 300")
+}
+
+// TestUnread follows what is new, here and in other rooms.
+func TestUnread(t *testing.T) {
+	st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) {
+		c.Memory = Memory{Room: "team", Rooms: []Place{{Name: "lobby", Log: "log", Read: 298}, {Name: "team", Log: "log", Read: 2}}}
+	})
+	st.welcome("anna", 300)
+	st.asked("join team 50")
+	st.has("── new ──")
+	st.hear(wire.Joined{Room: "team", Log: "log", N: 3, First: 1, Count: 1})
+	st.hear(wire.Message{Room: "team", N: 1, By: "b", Text: "1"}, wire.Message{Room: "team", N: 2, By: "b", Text: "2"}, wire.Message{Room: "team", N: 3, By: "b", Text: "@anna 3"})
+	st.has(" team @1 ")
+	if st.bell != 0 {
+		t.Error("what is old rang the bell")
+	}
+	st.hear(wire.Message{Room: "team", N: 4, By: "b", Text: "4"}, wire.Message{Room: "team", N: 5, By: "b", Text: "hey @ANNA!"})
+	st.has(" team @2 3 ")
+	if st.bell != 1 {
+		t.Errorf("a mention rang the bell %d times", st.bell)
+	}
+	st.press("ctrl+n")
+	st.has("── new ──", "@anna 3", "lobby  team")
+	st.press("ctrl+p")
+	st.hasNot("@2")
+
+	st.send(tea.BlurMsg{})
+	st.says("budi", "while away")
+	st.says("budi", "and more")
+	st.send(tea.FocusMsg{})
+	if shown := st.shown(); !strings.Contains(shown, "── new ──") || strings.Index(shown, "new ──") > strings.Index(shown, "while away") {
+		t.Errorf("what came while nobody looked is not below the rule:\n%s", shown)
+	}
+	st.types("hi")
+	st.press("enter")
+	st.hasNot("── new ──")
+	m := st.memory()
+	if m.Room != "lobby" || m.Rooms[0].Read != 302 || m.Rooms[1].Read != 5 {
+		t.Errorf("remembered is %+v", m)
+	}
+}
+
+// A window that can hold no more at the top is not filled there for ever.
+func TestFullWindow(t *testing.T) {
+	st := newStage(t, 200, 180, nil)
+	st.welcome("anna", 3000)
+	for i := range st.chat.past[wire.Lobby] { // as long as can be, and a line each
+		st.chat.past[wire.Lobby][i].Text = "a" + strings.Repeat("\u0301", 1999)
+	}
+	st.press("pgup", "pgdown", "pgup")
+	if n := len(st.chat.asked); n > 60 {
+		t.Errorf("the past was asked for %d times", n)
+	}
+}
+
+// A page that is under way does not keep anybody from going elsewhere.
+func TestJumpWhileLoading(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 3000)
+	st.types("/history 10")
+	st.press("enter")
+	r := st.room()
+	r.loading = true // and its page is dropped when it comes
+	over := r.over
+	st.press("end")
+	st.send(page{room: r.name, over: over, way: older})
+	if !r.attached || r.anchor != nil {
+		t.Errorf("the end was not gone to: attached %t, at the end %t", r.attached, r.anchor == nil)
+	}
+}
+
+// Of the time before a room was left and joined again nothing is shown twice.
+func TestJoinedAgain(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 3)
+	st.types("/join tea")
+	st.press("enter")
+	late := wire.Message{Room: "tea", N: 3, At: wire.TimeOf(start), By: "budi", Text: "late"}
+	st.hear(late)
+	st.hear(wire.Joined{Room: "tea", Log: "log", N: 3, First: 1})
+	for n := range uint64(3) {
+		st.hear(wire.Message{Room: "tea", N: n + 1, At: wire.TimeOf(start), By: "budi", Text: "again"})
+	}
+	st.hear(late)
+	if got := len(st.room().items); got != 3 || st.room().items[2].text != "again" {
+		t.Errorf("there are %d messages", got)
+	}
+}
+
+// A hit in a room that one is not in is gone to when the room is there.
+func TestHitElsewhere(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 3)
+	message := func(n uint64) wire.Message {
+		return wire.Message{Room: "other", N: n, At: wire.TimeOf(start), By: "budi", Text: fmt.Sprint("message ", n)}
+	}
+	for n := range uint64(150) {
+		st.chat.past["other"] = append(st.chat.past["other"], message(n+1))
+	}
+	st.do(st.join("other", 7))
+	st.hear(wire.Joined{Room: "other", Log: "log", N: 150, First: 1})
+	for n := uint64(101); n <= 150; n++ {
+		st.hear(message(n))
+	}
+	if r := st.room(); r.name != "other" || r.goal != 7 || r.anchor == nil || !strings.Contains(st.shown(), "message 7") {
+		t.Errorf("in %s, at %d:\n%s", r.name, r.goal, st.shown())
+	}
+}
+
+// TestPlace: where one has looked the last time is where one begins, again and again.
+func TestPlace(t *testing.T) {
+	memory := Memory{Room: wire.Lobby, Rooms: []Place{{Name: wire.Lobby, Log: "log", Read: 300, At: 280}}}
+	for range 3 {
+		st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) { c.Memory = memory })
+		st.welcome("anna", 300)
+		if memory = st.memory(); memory.Rooms[0].At != 280 {
+			t.Fatalf("the view begins at %d", memory.Rooms[0].At)
+		}
+	}
+}
+
+// TestGrownView: a view that is larger for a while, or has more room for messages, is scrolled back only as long as
+// something is below it, and is then where it was.
+func TestGrownView(t *testing.T) {
+	st := newStage(t, 80, 12, nil)
+	st.welcome("anna", 100)
+	st.press("pgup", "pgup")
+	top := st.room().anchor
+	if top == nil {
+		t.Fatal("the view is at the end")
+	}
+	st.send(tea.WindowSizeMsg{Width: 80, Height: 60})
+	if st.room().anchor != nil {
+		t.Error("all is seen up to the end, and the view is scrolled back")
+	}
+	st.send(tea.WindowSizeMsg{Width: 80, Height: 12})
+	if st.room().anchor != top {
+		t.Errorf("the view is not where it was:\n%s", st.shown())
+	}
+	st.send(tea.WindowSizeMsg{Width: 80, Height: 60})
+	st.says("budi", "and on it goes")
+	st.send(tea.WindowSizeMsg{Width: 80, Height: 12})
+	st.has("and on it goes") // who has followed follows on
+
+	st.types("one")
+	st.press("alt+enter", "alt+enter")
+	st.press("shift+up", "shift+up")
+	if st.room().anchor == nil {
+		t.Fatal("the view is at the end")
+	}
+	st.press("backspace", "backspace")
+	if st.room().anchor != nil {
+		t.Errorf("what one writes became smaller, and the view is scrolled back with nothing below it:\n%s", st.shown())
+	}
+}
+
+// TestRule: what was read is new no more when one has gone elsewhere, or says so.
+func TestRule(t *testing.T) {
+	st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) {
+		c.Memory = Memory{Room: wire.Lobby, Rooms: []Place{{Name: wire.Lobby, Log: "log", Read: 298}, {Name: "team", Log: "log"}}}
+	})
+	st.welcome("anna", 300)
+	st.has("── new ──")
+	st.press("ctrl+n", "ctrl+p")
+	st.hasNot("── new ──")
+	st.send(tea.BlurMsg{})
+	st.says("budi", "while away")
+	st.send(tea.FocusMsg{})
+	st.has("── new ──")
+	st.press("esc")
+	st.hasNot("── new ──")
+}
+
+// TestNewerServer: what has a number and is no message is not fetched again and again.
+func TestNewerServer(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 100)
+	st.press("pgup")
+	for range maxItems + 10 {
+		st.says("budi", "more")
+	}
+	st.hear(wire.Unknown{Room: wire.Lobby, N: st.room().heard + 1})
+	if st.room().attached {
+		t.Fatal("the view still has the newest")
+	}
+	st.chat.asked = nil
+	st.press("end")
+	if n := len(st.chat.asked); n > 1 || !st.room().attached {
+		t.Errorf("there were %d requests: %.3q", n, st.chat.asked)
+	}
+	st.hear(wire.Message{Room: wire.Lobby, N: st.room().heard + 1, At: wire.TimeOf(start), By: "b", Text: "after it"})
+	st.has("after it")
+}
