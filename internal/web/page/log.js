@@ -168,7 +168,7 @@ export class Log extends Component {
 
 	/** Shows a message and marks it. @param {number} n */
 	async show(n) {
-		if (this.scroller?.to(n)) {
+		if (this.#to(n)) {
 			this.#moved();
 			return;
 		}
@@ -178,10 +178,18 @@ export class Log extends Component {
 		requestAnimationFrame(() => requestAnimationFrame(() => {
 			const { kept } = place.timeline;
 			const near = kept[Math.min(place.timeline.at(n), kept.length - 1)]; // it, or if it is gone, what follows
-			if (near) this.scroller?.to(near.n);
+			if (near) this.#to(near.n);
 			place.sought = 0;
 			this.#moved();
 		}));
+	}
+
+	/** Goes to a message, or to the end if that is in view then. False: it is not there. @param {number} n */
+	#to(n) {
+		if (!this.scroller?.to(n)) return false;
+		const { kept, head } = this.props.place.timeline;
+		if (kept[kept.length - 1].n >= head) this.scroller.settle();
+		return true;
 	}
 
 	async end() {

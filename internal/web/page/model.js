@@ -311,8 +311,11 @@ export class Model extends Emitter {
 		return place;
 	}
 
-	#keepRooms() {
-		kept.set("rooms", [...this.places.keys()]);
+	/** Notes which rooms there are, with those that other pages of this browser have joined. @param {string} [left] */
+	#keepRooms(left = "") {
+		const all = new Set([...this.places.keys(), ...kept.get("rooms", [])]);
+		all.delete(left);
+		kept.set("rooms", [...all].slice(0, this.client.limits.rooms));
 	}
 
 	get roomsFull() {
@@ -345,7 +348,7 @@ export class Model extends Emitter {
 		place.room.leave();
 		place.keepRead();
 		this.places.delete(name);
-		this.#keepRooms();
+		this.#keepRooms(name);
 		if (place === this.place) this.place = [...this.places.values()][0];
 		this.changed();
 	}

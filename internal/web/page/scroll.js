@@ -52,6 +52,15 @@ export class Scroller {
 		return true;
 	}
 
+	/** Holds the end instead, if it is in view. */
+	settle() {
+		if (this.#nearEnd) this.anchor = null;
+	}
+
+	get #nearEnd() {
+		return this.#log.scrollHeight - this.#log.clientHeight - this.#log.scrollTop < NEAR;
+	}
+
 	/** @param {number} n @returns {HTMLElement|null} */
 	row(n) {
 		return this.#log.querySelector(`[data-n="${n}"]`);
@@ -93,7 +102,7 @@ export class Scroller {
 		const log = this.#log;
 		if (Math.abs(log.scrollTop - this.#expected) < 1) return; // our own
 		this.#expected = log.scrollTop;
-		if (log.scrollHeight - log.clientHeight - log.scrollTop < NEAR) {
+		if (this.#nearEnd) {
 			this.anchor = null;
 		} else {
 			const { first, element } = this.inView();

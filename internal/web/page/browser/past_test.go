@@ -158,4 +158,14 @@ func TestJump(t *testing.T) {
 	eval[bool](b, "document.querySelector('dialog input').dispatchEvent(new Event('input', { bubbles: true }))")
 	b.click("dialog button.primary")
 	b.sees("dialog", "Nothing is kept from that day")
+
+	// A message of the last screen is shown at the end, and the end is where one is.
+	link := b.another(h.url("/#n298"), laptop()).ready()
+	link.until("document.querySelector('.m.target[data-n=\"298\"]')")
+	time.Sleep(500 * time.Millisecond) // it may be there before the page has gone to it
+	link.until("!document.querySelector('.jumps button')")
+	link.sees(".log", "message 300")
+	h.say("lobby", "and on")
+	link.until("(({ bottom }) => bottom < innerHeight)([...document.querySelectorAll('.log [data-n]')].at(-1).getBoundingClientRect())")
+	link.sees(".log", "and on")
 }

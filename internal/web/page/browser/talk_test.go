@@ -152,8 +152,13 @@ func TestTwoTabs(t *testing.T) {
 	eval[bool](a, "(Object.defineProperty(document, 'hasFocus', { value: () => false, configurable: true }), true)")
 	h.say("lobby", "for both of them")
 	a.until("document.title.startsWith('(1)')")
-	c := a.another(h.url("/"), laptop()).ready()
-	c.sees(".log", "for both of them")
+	a.enter(".side input[name=room]", "tea")
+	a.sees(".rooms .current", "tea")
+	c := a.another(h.url("/r/games"), laptop()).ready() // the rooms of both are there
+	for _, room := range []string{"lobby", "team", "tea"} {
+		c.sees(".rooms", room)
+	}
+	a.another(h.url("/"), laptop()).ready().sees(".log", "for both of them")
 	a.until("!document.title.startsWith('(')")
 }
 
