@@ -2,8 +2,9 @@ package tui
 
 import (
 	"io"
-	"os"
 	"unicode/utf8"
+
+	"github.com/charmbracelet/x/term"
 )
 
 // Bounds of what is typed.
@@ -58,14 +59,20 @@ func (r *bounded) Read(b []byte) (int, error) {
 
 // tty is a terminal of this system with bounds: still a file, whose input can be waited for.
 type tty struct {
-	*os.File
+	file
 	bounded
+}
+
+// file is what can be waited for.
+type file interface {
+	term.File
+	Name() string
 }
 
 // Read implements io.Reader. It may return nothing: what waits for more must not keep who waits for the file.
 func (t *tty) Read(b []byte) (int, error) {
 	const kept = utf8.UTFMax + len(pasteEnd) // may come out beside what was read
-	n, err := t.File.Read(b[:max(len(b)-kept, 1)])
+	n, err := t.file.Read(b[:max(len(b)-kept, 1)])
 	t.take(b[:n])
 	n = copy(b, t.ready)
 	t.ready = t.ready[n:]

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"os"
 	"runtime"
 	"runtime/debug"
 	"sync"
@@ -83,11 +82,11 @@ func run(ctx context.Context, config Config, c chat) (Left, error) {
 		return Left{}, err
 	}
 	input := config.In
-	f, ok := config.In.(*os.File)
+	f, ok := config.In.(file)
 	remote := !ok || !term.IsTerminal(f.Fd())
 	switch {
 	case !remote && runtime.GOOS != "windows": // whose console gives events, not bytes
-		input = &tty{File: f}
+		input = &tty{file: f}
 	case remote:
 		config.Out = newlines{config.Out}
 		silence, end := io.Pipe()

@@ -269,6 +269,16 @@ func TestTerminal(t *testing.T) {
 	keyboard.WriteString("\xe3") // and no more of that character
 	time.Sleep(100 * time.Millisecond)
 	s.stop()
+	<-s.done
+	screen.WriteString("over") // behind what the screen has written
+	for late := time.After(patience); !strings.HasSuffix(s.written(), "over"); {
+		_, more := s.shown()
+		select {
+		case <-more:
+		case <-late:
+			t.Fatal("what was written does not arrive")
+		}
+	}
 	s.ends()
 	after, err := term.GetState(screen.Fd())
 	if err != nil {
