@@ -64,7 +64,7 @@ type Env struct {
 type Client struct {
 	Addr    netip.AddrPort
 	Session string // drawn by the server, or what a key stands for
-	Keyed   bool   // it is what a key stands for that the client has proved to have: names are its own, see journal.Event
+	Keyed   bool   // it is what a key stands for that the client has proved to have: names become its own, see journal.Event.Own
 	Door    Door
 	Deflate bool // permessage-deflate was negotiated
 
@@ -171,6 +171,7 @@ type talk struct {
 	epoch   uint64        // of origin
 	flight  int           // events submitted and not yet answered
 	made    string        // the last room that was paid for as a new one; it may not be stored yet
+	owned   string        // the same of names that become the sender's own: its journal.Event.Own
 	stalled func() bool   // what was accepted from the client but has to wait; false: still
 	until   time.Duration // stalled need not be tried before; 0: at any time
 	crowded bool          // the orderer's queue was full, and it will say when it is not: stalled need not be tried before

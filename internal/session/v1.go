@@ -161,7 +161,7 @@ func (v v1) say(f wire.Say) {
 		return
 	}
 	v.env.Heard(v.from(), f.Text)
-	v.hand(journal.Event{Kind: journal.Say, By: v.sender(), Room: f.Room, ID: f.ID, Text: f.Text, Keyed: v.keyed})
+	v.hand(journal.Event{Kind: journal.Say, By: v.sender(), Room: f.Room, ID: f.ID, Text: f.Text, Own: v.owning()})
 }
 
 func (v v1) name(f wire.Name) {
