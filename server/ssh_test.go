@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -53,13 +55,13 @@ type remote struct {
 
 func (r remote) RemoteAddr() net.Addr { return r.addr }
 
-func serveSSH(t *testing.T, change func(*server.Config)) *overSSH {
+func serveSSH(t *testing.T, change func(*server.Config), made ...func(*server.Server)) *overSSH {
 	t.Helper()
-	return serveSSHTo(t, "", change)
+	return serveSSHTo(t, "", change, made...)
 }
 
 // serveSSHTo is serveSSH for clients from an address; empty: from this machine.
-func serveSSHTo(t *testing.T, from string, change func(*server.Config)) *overSSH {
+func serveSSHTo(t *testing.T, from string, change func(*server.Config), made ...func(*server.Server)) *overSSH {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -75,10 +77,10 @@ func serveSSHTo(t *testing.T, from string, change func(*server.Config)) *overSSH
 		if change != nil {
 			change(c)
 		}
-	}, func(s *server.Server) {
+	}, append(made, func(s *server.Server) {
 		o.host = s.SSHFingerprint()
 		go func() { served <- s.ServeSSH(ln) }()
-	})
+	})...)
 	t.Cleanup(func() { // after the server's
 		o.stop()
 		if err := <-served; err != nil {
@@ -205,6 +207,68 @@ func TestSSHLineByLine(t *testing.T) {
 	}
 	if out, _, _ := command(t, anna, "den --json", "mine\n"); saidIn(t, out)[0].From != "anna" {
 		t.Errorf("the owner is called otherwise: %s", out)
+	}
+}
+
+// Who holds a name that the operator releases hears of it on every connection, and talks on without one.
+func TestSSHNameIsReleasedFromItsHolder(t *testing.T) {
+	var admin http.Handler
+	o := serveSSH(t, nil, func(s *server.Server) { admin = s.Admin() })
+	c := o.enter("anna", ssh.PublicKeys(newKey(t)))
+	type visit struct {
+		*ssh.Session
+		io.WriteCloser
+		*json.Decoder
+	}
+	enter := func() visit {
+		s, err := c.NewSession()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		input, _ := s.StdinPipe()
+		output, _ := s.StdoutPipe()
+		if err := s.Start("den --json"); err != nil {
+			t.Fatal(err)
+		}
+		return visit{s, input, json.NewDecoder(output)}
+	}
+	until := func(v visit, want string) {
+		t.Helper()
+		late := time.AfterFunc(20*time.Second, func() { v.Session.Close() })
+		defer late.Stop()
+		for line := json.RawMessage(nil); !strings.Contains(string(line), want); {
+			if err := v.Decode(&line); err != nil {
+				t.Fatalf("waiting for %s: %v", want, err)
+			}
+		}
+	}
+	const noName = `{"type":"name","name":""}`
+	first := enter()
+	io.WriteString(first, "mine\n")
+	until(first, `"from":"anna"`)
+	second := enter()
+	until(second, `"type":"joined"`)
+	other := dial(t, o.url, wire.Protocol)
+	other.until(`"welcome"`)
+
+	r := httptest.NewRequest(http.MethodPost, "http://127.0.0.1"+server.ReleasePath, strings.NewReader("Anna"))
+	r.RemoteAddr = "127.0.0.1:5"
+	answer := httptest.NewRecorder()
+	if admin.ServeHTTP(answer, r); answer.Code != http.StatusOK {
+		t.Fatalf("released: %d %s", answer.Code, answer.Body)
+	}
+	until(first, noName)
+	until(second, noName)
+	other.say(`{"type":"name","name":"anna"}`)
+	other.expect(`{"type":"name","name":"anna"}`) // and nothing before it
+	for _, v := range []visit{first, second} {
+		io.WriteString(v, "still here\n")
+		until(v, `"from":"",`)
+		v.WriteCloser.Close()
+		if err := v.Wait(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

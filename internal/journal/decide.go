@@ -309,6 +309,7 @@ func (c *Change) disown(tx Tx, o *Outcome) error {
 		return err
 	}
 	if h := c.holding(by); h != nil && h.Key == e.Key {
+		o.Holder = by
 		return c.drop(tx, by)
 	}
 	return nil

@@ -80,6 +80,7 @@ type Outcome struct {
 	N       uint64    // of a Say that is on disk: its number in the room; of a Trim: the oldest number that is kept now
 	At      wire.Time // when it was ordered
 	From    string    // of a Say: the sender's name at that time
+	Holder  string    // of a Disown: the sender that held the name until then; empty: nobody did
 	Err     *wire.Error
 }
 

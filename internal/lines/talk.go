@@ -256,8 +256,12 @@ func (t *talk) welcomed(f wire.Welcomed) {
 	}
 }
 
-// name notes a name that is held, once.
+// name notes a name that is held, once, or that it is not held any more.
 func (t *talk) name(name string) {
+	if name == "" {
+		t.note("you have no name any more")
+		return
+	}
 	if !t.named || t.Name == "" {
 		t.note("your name is %s", OneLine(name))
 	}

@@ -22,6 +22,8 @@ func (p plain) presence([]byte) {}
 
 func (p plain) typing([]byte) {}
 
+func (p plain) renamed(string) {}
+
 func (p plain) open(c *Client) {
 	p.sendText([]byte(wire.Welcome))
 	seat := p.seat(c.Room)

@@ -101,6 +101,8 @@ type protocol interface {
 	// presence and typing tell what has changed in a room, if the encoding is one that does.
 	presence(payload []byte)
 	typing(payload []byte)
+	// renamed tells the name that the sender holds now, where the client knows of names and has not asked for this one.
+	renamed(name string)
 	// gap tells that numbers are gone for good.
 	gap(room string, from, to uint64)
 	// ping has something pass, and returns whether a living client answers it.
@@ -293,6 +295,11 @@ func (s *Session) Leave(retry time.Duration) {
 
 // Force has the session say goodbye at once; the client is asked to come back after retry.
 func (s *Session) Force(retry time.Duration) { s.raise(forced, retry) }
+
+// Renamed has the client told the name that its sender holds now, because somebody else has changed it.
+func (s *Session) Renamed() {
+	s.later(func() { s.protocol.renamed(s.env.Store.Name(s.sender())) })
+}
 
 // raise stores a phase, in the lowest byte, and above it in milliseconds when the client is asked to come back.
 func (s *Session) raise(p phase, retry time.Duration) {

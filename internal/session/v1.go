@@ -58,6 +58,8 @@ func (v v1) presence(payload []byte) { v.sendText(payload) }
 
 func (v v1) typing(payload []byte) { v.sendText(payload) }
 
+func (v v1) renamed(name string) { v.send(wire.Name{Name: name}) }
+
 func (v v1) welcome(secret string) {
 	v.send(wire.Welcomed{
 		Protocol: wire.Protocol, Server: v.env.Server, By: v.sender(), Session: secret, Name: v.env.Store.Name(v.sender()),

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ramai/internal/frame"
+	"ramai/internal/journal"
 	"ramai/wire"
 )
 
@@ -480,4 +481,21 @@ func TestNamesAreOwnedAtAPace(t *testing.T) {
 	if speaks(last, "name7") {
 		t.Error("one key owns more than its address may")
 	}
+}
+
+// A name that somebody else has changed is told where names are known.
+func TestRenamed(t *testing.T) {
+	st := newStage(t, setting{})
+	a, p := st.v1(), st.plain(Client{})
+	a.send(wire.Name{Name: "ann"})
+	a.expect("name ann")
+	if err := st.env.Submit(journal.Event{Kind: journal.Release, By: a.s.By()}, nil); err != nil {
+		t.Fatal(err)
+	}
+	st.settle()
+	for _, l := range []*link{a, p} {
+		l.s.Renamed()
+	}
+	a.expect("name ")
+	p.expect()
 }

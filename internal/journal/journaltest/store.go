@@ -221,6 +221,11 @@ func testOwnedNames(t *testing.T, j *journaled) {
 	if got := j.Name("key"); got != "" {
 		t.Errorf("the former owner still holds %q", got)
 	}
+	j.apply(claim("key3", "Bishop"), own("key3", "Bishop", "lobby", "1", "x"), claim("key3", "Knight"), own("key3", "Knight", "lobby", "2", "x"))
+	freed := j.apply(disown("Bishop"), disown("Knight"))
+	if freed[0].Holder != "" || freed[1].Holder != "key3" || j.Name("key3") != "" {
+		t.Errorf("of %q and %q was told that they held what was freed; one holds %q", freed[0].Holder, freed[1].Holder, j.Name("key3"))
+	}
 
 	// Nobody owns more than so many.
 	for i := range journal.MaxOwned + 1 {
@@ -232,7 +237,7 @@ func testOwnedNames(t *testing.T, j *journaled) {
 	last := string(rune('a' + journal.MaxOwned))
 	j.expect(events(claim("bert", "a"), claim("bert", last)), "refused name_taken", "done")
 	j.expect(events(disown("a"), claim("greedy", "z"), own("greedy", "z", "lobby", "z", "x"), release("greedy"), claim("anna", "z")),
-		"done", "done", "saved 14", "done", "refused name_taken")
+		"done", "done", "saved 16", "done", "refused name_taken")
 }
 
 func testRooms(t *testing.T, j *journaled) {
