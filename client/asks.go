@@ -108,7 +108,11 @@ func (c *core) popAsk(fits func(*ask) bool) (*ask, bool) {
 func (c *core) answered(now time.Time, f wire.Frame, raw []byte) {
 	switch f := f.(type) {
 	case wire.Name:
-		if _, ok := c.popAsk((*ask).names); ok && !slices.ContainsFunc(c.asks, (*ask).names) {
+		answers := func(a *ask) bool { // an empty one may come unasked: the name was released by the server's operator
+			asked, ok := a.frame.(wire.Name)
+			return ok && (asked.Name == "") == (f.Name == "")
+		}
+		if _, ok := c.popAsk(answers); ok && !slices.ContainsFunc(c.asks, (*ask).names) {
 			c.name = f.Name // as the server writes it
 		}
 		c.emit(f, raw)

@@ -272,6 +272,28 @@ func TestNameGoesBeforeWhatIsSaid(t *testing.T) {
 	}
 }
 
+// A name that is taken away is no answer to who asks for one.
+func TestNameIsTakenAway(t *testing.T) {
+	c := opened(t, 0)
+	c.setName("zoe")
+	sent(c, time.Time{})
+	if got := feed(t, c, time.Time{}, wire.Name{}); len(got) != 1 {
+		t.Fatalf("heard %v", got)
+	}
+	if !c.saysWait() {
+		t.Error("what is said does not wait for the name")
+	}
+	feed(t, c, time.Time{}, wire.Name{Name: "Zoe"})
+	if c.saysWait() || c.name != "Zoe" {
+		t.Errorf("the name is %q", c.name)
+	}
+	c.setName("")
+	sent(c, time.Time{})
+	if feed(t, c, time.Time{}, wire.Name{}); c.saysWait() {
+		t.Error("to give a name up is not answered")
+	}
+}
+
 func TestFaultsFindTheirRequest(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	c := opened(t, 0)

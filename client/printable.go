@@ -31,6 +31,26 @@ func Printable(s string) string {
 	return b.String()
 }
 
+// OneLine is Printable for the middle of a line: newlines and tabs are spaces.
+func OneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' {
+			return ' '
+		}
+		return r
+	}, Printable(s))
+}
+
+// Shortened is OneLine for a text that only has to be recognised: its first 60 code points, and "…" if there are more.
+func Shortened(s string) string {
+	const most = 60
+	runes := []rune(OneLine(s))
+	if len(runes) > most {
+		return string(runes[:most]) + "…"
+	}
+	return string(runes)
+}
+
 func plainASCII(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; (c < ' ' || c >= 0x7f) && c != '\n' && c != '\t' {

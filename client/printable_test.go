@@ -1,6 +1,7 @@
 package client
 
 import (
+	"strings"
 	"testing"
 	"unicode"
 	"unicode/utf8"
@@ -39,6 +40,15 @@ func TestPrintable(t *testing.T) {
 				t.Errorf("Printable(%q) = %q, want %q", test.in, got, test.want)
 			}
 		})
+	}
+}
+
+func TestOneLine(t *testing.T) {
+	if got := OneLine("a\n\tb\x1b[0m\u2028"); got != "a  b" {
+		t.Errorf("%q", got)
+	}
+	if got := Shortened(strings.Repeat("é", 61)); got != strings.Repeat("é", 60)+"…" {
+		t.Errorf("%q", got)
 	}
 }
 

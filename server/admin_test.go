@@ -214,7 +214,7 @@ func TestNameIsReleased(t *testing.T) {
 		return journal.Event{Kind: journal.Claim, By: by, Name: "Ann", Key: "ann"}
 	}
 	decide(claim("key"))
-	decide(journal.Event{Kind: journal.Say, By: "key", Room: "lobby", ID: "1", Text: "mine", Keyed: true})
+	decide(journal.Event{Kind: journal.Say, By: "key", Room: "lobby", ID: "1", Text: "mine", Own: "ann"})
 	decide(journal.Event{Kind: journal.Release, By: "key"})
 	if decide(claim("somebody")) != journal.Refused {
 		t.Error("somebody else got the name")

@@ -47,6 +47,7 @@ type Config struct {
 	MaxFrame     int            // bytes of a frame, and of a message of several
 	MaxJoined    int            // rooms a connection can be in
 	NewRooms     int            // rooms an address may make in a minute
+	NewNames     int            // names that keys of SSH may come to own in an hour from one address; 0: no limit
 	Stall        time.Duration  // how long a living peer may take nothing before its connection is closed
 	Keep         journal.Keep   // which messages of a room are kept; the zero value: all
 	MaxRooms     int            // rooms there may be
@@ -81,7 +82,7 @@ const TextsInFrame = 4
 func Defaults() Config {
 	return Config{
 		Durability: Full, Rate: 5, Burst: 20,
-		MaxText: 4000, MaxFrame: MostFrame, MaxJoined: 8, NewRooms: 10, MaxRooms: 10000,
+		MaxText: 4000, MaxFrame: MostFrame, MaxJoined: 8, NewRooms: 10, NewNames: 6, MaxRooms: 10000,
 		Stall: 10 * time.Minute, TapeMemory: 256 << 20, Reactor: Auto,
 		Version: "dev", Log: slog.Default(), Now: time.Now, Random: rand.Reader,
 	}
@@ -147,4 +148,6 @@ func (c *Config) limits() wire.Limits {
 	return wire.Limits{Text: c.MaxText, Frame: c.MaxFrame, Rate: c.Rate, Burst: c.Burst, Rooms: c.MaxJoined}
 }
 
-func (c *Config) rates() *session.Rates { return session.NewRates(c.Rate, c.Burst, c.NewRooms) }
+func (c *Config) rates() *session.Rates {
+	return session.NewRates(c.Rate, c.Burst, c.NewRooms, c.NewNames)
+}

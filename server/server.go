@@ -141,6 +141,15 @@ func (s *Server) feed(outcomes []journal.Outcome) {
 	s.hub.Feed(outcomes)
 	s.metrics.Outcomes(outcomes)
 	s.index.Note(len(outcomes))
+	for i := range outcomes {
+		if by := outcomes[i].Holder; by != "" { // it is not this sender that has asked for it
+			s.each(func(c *session.Session) {
+				if c.By() == by {
+					c.Renamed()
+				}
+			})
+		}
+	}
 }
 
 // written waits for what the first event became: a server that cannot write is told so when it starts.

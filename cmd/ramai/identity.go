@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"ramai/client"
-	"ramai/internal/lines"
 )
 
 // identity is the name that --name asks for, and the session it belongs to.
@@ -40,7 +39,7 @@ func newIdentity(server, name string, notes io.Writer) *identity {
 }
 
 func (who *identity) complain(err error) {
-	fmt.Fprintf(who.notes, "the session of %s cannot be kept, so the name may be taken next time: %v\n", lines.OneLine(who.name), err)
+	fmt.Fprintf(who.notes, "the session of %s cannot be kept, so the name may be taken next time: %v\n", client.OneLine(who.name), err)
 }
 
 // config adds who is there to whom to connect to.

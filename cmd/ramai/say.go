@@ -72,7 +72,7 @@ func runSay(ctx context.Context, o sayOptions, room, text string, stdout, stderr
 		return err
 	}
 	defer c.Close()
-	late := fmt.Errorf("not confirmed within %v: %s", sayPatience, lines.Shortened(text))
+	late := fmt.Errorf("not confirmed within %v: %s", sayPatience, client.Shortened(text))
 	ctx, cancel := context.WithTimeoutCause(ctx, sayPatience, exit(exitUnconfirmed, late))
 	defer cancel()
 	n, err := sayOne(ctx, c, who, room, text, stderr)
@@ -117,12 +117,12 @@ func sayOne(ctx context.Context, c *client.Client, who *identity, room, text str
 			}
 		case wire.Refused:
 			if f.ID == id && f.RetryAfterMS == 0 {
-				err = fmt.Errorf("refused: %s", lines.OneLine(f.Reason))
+				err = fmt.Errorf("refused: %s", client.OneLine(f.Reason))
 			}
 		case client.Failed:
 			err = lines.RefusedName(f)
 		case client.Disconnected:
-			fmt.Fprintf(notes, "%s; again in %v\n", lines.OneLine(f.Err.Error()), f.Wait.Round(time.Millisecond))
+			fmt.Fprintf(notes, "%s; again in %v\n", client.OneLine(f.Err.Error()), f.Wait.Round(time.Millisecond))
 		}
 		if err != nil {
 			return 0, exit(exitRefused, err)

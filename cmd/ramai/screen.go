@@ -19,7 +19,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"ramai/client"
-	"ramai/internal/lines"
 	"ramai/internal/private"
 	"ramai/internal/tui"
 	"ramai/wire"
@@ -99,21 +98,9 @@ func (o *joinOptions) onScreen(ctx context.Context, c *client.Client, who *ident
 	if err := saveMemory(file, left.Memory); err != nil {
 		fmt.Fprintf(&notes, "rooms and drafts cannot be remembered: %v\n", err)
 	}
-	for _, text := range left.Unsaved {
-		fmt.Fprintf(&notes, "not confirmed: %s\n", lines.Shortened(text))
-	}
+	err = left.Ended(ctx, err, &notes)
 	fmt.Fprint(stderr, notes.String())
-	switch {
-	case err != nil && ctx.Err() != nil:
-		return context.Cause(ctx)
-	case errors.As(err, new(*client.RefusedError)):
-		return exit(exitRefused, err)
-	case err != nil:
-		return exit(exitUnconfirmed, err)
-	case len(left.Unsaved) > 0:
-		return exit(exitUnconfirmed, nil)
-	}
-	return nil
+	return err
 }
 
 // held keeps the session that holds a name, which may be another than --name asked for.

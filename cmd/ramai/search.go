@@ -150,9 +150,9 @@ const (
 
 func (p *hitPrinter) line(h wire.Hit) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %d  %s  ", lines.OneLine(h.Room), h.N, h.At.Std().Local().Format(time.DateTime))
+	fmt.Fprintf(&b, "%s %d  %s  ", client.OneLine(h.Room), h.N, h.At.Std().Local().Format(time.DateTime))
 	if h.From != "" {
-		b.WriteString(lines.OneLine(h.From) + ": ")
+		b.WriteString(client.OneLine(h.From) + ": ")
 	}
 	text := []rune(h.Snippet)
 	at := 0
@@ -161,14 +161,14 @@ func (p *hitPrinter) line(h wire.Hit) string {
 		if from < at || to <= from || to > len(text) { // a server can send anything
 			continue
 		}
-		b.WriteString(lines.OneLine(string(text[at:from])))
-		hit := lines.OneLine(string(text[from:to]))
+		b.WriteString(client.OneLine(string(text[at:from])))
+		hit := client.OneLine(string(text[from:to]))
 		if p.marks {
 			hit = bold + hit + normal
 		}
 		b.WriteString(hit)
 		at = to
 	}
-	b.WriteString(lines.OneLine(string(text[at:])) + "\n")
+	b.WriteString(client.OneLine(string(text[at:])) + "\n")
 	return b.String()
 }

@@ -67,6 +67,7 @@ loses nothing that anyone has heard.`,
 	f.IntVar(&cfg.MaxJoined, "max-joined", cfg.MaxJoined, "rooms a connection can be in")
 	f.IntVar(&cfg.MaxRooms, "max-rooms", cfg.MaxRooms, "rooms there may be")
 	f.IntVar(&cfg.NewRooms, "new-rooms", cfg.NewRooms, "rooms an address may make in a minute")
+	f.IntVar(&cfg.NewNames, "new-names", cfg.NewNames, "names that keys of SSH may come to own in an hour from one address; 0: no limit")
 	f.DurationVar(&cfg.Stall, "stall", cfg.Stall, "how long a living client may read nothing before its connection is closed; it can come back and go on")
 	f.StringVar(&o.reactor, "reactor", string(cfg.Reactor), `how bytes are moved: "epoll" (Linux), "portable" (two goroutines a connection), or "auto": the better one`)
 	f.Var(&o.tapeMemory, "tape-memory", "memory for recent messages, in bytes or as 64MiB; older ones are read from disk")
@@ -200,7 +201,7 @@ func checkServe(cfg server.Config, o serveOptions) error {
 		value, least int
 	}{
 		{"burst", cfg.Burst, 1}, {"max-rooms", cfg.MaxRooms, 1}, {"max-connections", cfg.MaxConns, 0},
-		{"max-joined", cfg.MaxJoined, 1}, {"new-rooms", cfg.NewRooms, 1},
+		{"max-joined", cfg.MaxJoined, 1}, {"new-rooms", cfg.NewRooms, 1}, {"new-names", cfg.NewNames, 0},
 	} {
 		if f.value < f.least {
 			return fmt.Errorf("--%s is at least %d, not %d", f.flag, f.least, f.value)

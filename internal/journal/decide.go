@@ -43,7 +43,7 @@ type Holding struct {
 	Used          wire.Time // when it was last claimed or spoken under
 }
 
-// An Owning is a name that is somebody's for good: the first Keyed sender to speak under it. Nobody else can hold it.
+// An Owning is a name that is somebody's for good: the first sender to speak under it with Event.Own. Nobody else can hold it.
 type Owning struct {
 	By, Name, Key string
 	Since         wire.Time
@@ -121,6 +121,17 @@ func (s *State) Name(by string) string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.held[by].Name
+}
+
+// Gains implements Store.
+func (s *State) Gains(by string) string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	c := Change{state: s}
+	if h := c.holding(by); h != nil && c.gains(h) {
+		return h.Key
+	}
+	return ""
 }
 
 // A Change is what one batch does to a State. It is laid over the state until the transaction is committed.
@@ -270,16 +281,19 @@ func (c *Change) use(tx Tx, h *Holding) error {
 	return tx.Hold(used)
 }
 
-// own makes a name its holder's for good who speaks under it, if it is Keyed and has not too many.
+// gains tells whether a name can become its holder's for good: it is nobody's, and there are not too many.
+func (c *Change) gains(h *Holding) bool {
+	return latest(c.owned, c.state.owned, h.Key) == "" && latest(c.owns, c.state.owns, h.By) < MaxOwned &&
+		len(c.state.owned)+len(c.owned) < MaxAllOwned
+}
+
+// own makes a name its holder's for good who speaks under it, if e is to do that and it can be. That e says which name
+// keeps what was allowed for one from being had for another, which was claimed meanwhile.
 func (c *Change) own(tx Tx, e *Event, h *Holding) error {
-	if !e.Keyed || latest(c.owned, c.state.owned, h.Key) != "" {
+	if e.Own != h.Key || !c.gains(h) {
 		return nil
 	}
-	owns := latest(c.owns, c.state.owns, e.By)
-	if owns >= MaxOwned || len(c.state.owned)+len(c.owned) >= MaxAllOwned {
-		return nil
-	}
-	c.owned[h.Key], c.owns[e.By] = e.By, owns+1
+	c.owned[h.Key], c.owns[h.By] = h.By, latest(c.owns, c.state.owns, h.By)+1
 	return tx.Own(Owning{By: e.By, Name: h.Name, Key: h.Key, Since: c.at})
 }
 
@@ -295,6 +309,7 @@ func (c *Change) disown(tx Tx, o *Outcome) error {
 		return err
 	}
 	if h := c.holding(by); h != nil && h.Key == e.Key {
+		o.Holder = by
 		return c.drop(tx, by)
 	}
 	return nil

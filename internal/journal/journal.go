@@ -36,11 +36,11 @@ type Event struct {
 	By   string // the sender
 
 	// Of a Say.
-	Room  string
-	ID    string // the sender's; with By and Room it makes a retry known
-	Text  string
-	Once  bool // ID was drawn by the server and given to nobody, so it cannot come twice: nothing is kept to compare
-	Keyed bool // the sender has proved to have the cryptographic key that it is named after: it owns names that it speaks under
+	Room string
+	ID   string // the sender's; with By and Room it makes a retry known
+	Text string
+	Once bool   // ID was drawn by the server and given to nobody, so it cannot come twice: nothing is kept to compare
+	Own  string // the Key of a name: if the sender holds that one, it owns it from now on. Only of who has proved a cryptographic key
 
 	// Of a Trim.
 	To uint64
@@ -80,6 +80,7 @@ type Outcome struct {
 	N       uint64    // of a Say that is on disk: its number in the room; of a Trim: the oldest number that is kept now
 	At      wire.Time // when it was ordered
 	From    string    // of a Say: the sender's name at that time
+	Holder  string    // of a Disown: the sender that held the name until then; empty: nobody did
 	Err     *wire.Error
 }
 
@@ -107,6 +108,8 @@ type Store interface {
 	Heads() map[string]Head
 	// Name is the name that a sender holds, or empty.
 	Name(by string) string
+	// Gains is the Key of the name that a sender holds and does not own yet, but would by a Say with Own; empty: there is none.
+	Gains(by string) string
 
 	// Apply applies b in one transaction. position is Position()+1, or Position() again to be told once more: then the
 	// outcomes are the same as the first time. With ErrRolledBack (wrapped) nothing of b is stored. After any other error

@@ -26,7 +26,7 @@ func Spoken(m wire.Message) string {
 	if m.From == "" {
 		return text
 	}
-	return OneLine(m.From) + ": " + text
+	return client.OneLine(m.From) + ": " + text
 }
 
 // Hang returns prefix and text, the further lines of text below its first.
@@ -104,24 +104,4 @@ func JSON(raw []byte) []byte {
 		}
 	}
 	return append(out, '\n')
-}
-
-// OneLine returns what others wrote as something to show in the middle of a line.
-func OneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' {
-			return ' '
-		}
-		return r
-	}, client.Printable(s))
-}
-
-// Shortened is OneLine for a text that only has to be recognised.
-func Shortened(s string) string {
-	const most = 60
-	runes := []rune(OneLine(s))
-	if len(runes) > most {
-		return string(runes[:most]) + "…"
-	}
-	return string(runes)
 }

@@ -55,15 +55,6 @@ func TestShow(t *testing.T) {
 	}
 }
 
-func TestNotesAreOneLine(t *testing.T) {
-	if got := OneLine("a\n\tb\x1b[0m\u2028"); got != "a  b" {
-		t.Errorf("%q", got)
-	}
-	if got := Shortened(strings.Repeat("é", 61)); got != strings.Repeat("é", 60)+"…" {
-		t.Errorf("%q", got)
-	}
-}
-
 // FuzzJSONLine holds the output for programs to two rules: it means what came, and it has nothing that acts on a
 // terminal.
 func FuzzJSONLine(f *testing.F) {

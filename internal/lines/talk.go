@@ -141,7 +141,7 @@ func (t *talk) settled() bool { return t.open() == 0 }
 // end names what is not confirmed and ends with err, or with the exit code that it makes.
 func (t *talk) end(err error) error {
 	for _, s := range t.unsaid {
-		t.note("not confirmed: %s", Shortened(s.text))
+		t.note("not confirmed: %s", client.Shortened(s.text))
 		t.lost = true
 	}
 	switch {
@@ -167,7 +167,7 @@ func (t *talk) say(line inputLine) {
 	}
 	id, err := t.Client.Say(t.Room, line.text)
 	if err != nil {
-		t.note("not said: %s: %v", Shortened(line.text), err)
+		t.note("not said: %s: %v", client.Shortened(line.text), err)
 		t.lost = true
 		return
 	}
@@ -220,9 +220,9 @@ func (t *talk) take(e client.Event) error {
 	case client.Unconfirmed:
 		t.settle(f.ID)
 		t.lost = true
-		t.note("unknown whether it was said: %s", Shortened(f.Text))
+		t.note("unknown whether it was said: %s", client.Shortened(f.Text))
 	case client.Disconnected:
-		t.disconnected(OneLine(f.Err.Error()))
+		t.disconnected(client.OneLine(f.Err.Error()))
 	case client.Failed:
 		return t.failed(f)
 	}
@@ -256,10 +256,14 @@ func (t *talk) welcomed(f wire.Welcomed) {
 	}
 }
 
-// name notes a name that is held, once.
+// name notes a name that is held, once, or that it is not held any more.
 func (t *talk) name(name string) {
+	if name == "" {
+		t.note("you have no name any more")
+		return
+	}
 	if !t.named || t.Name == "" {
-		t.note("your name is %s", OneLine(name))
+		t.note("your name is %s", client.OneLine(name))
 	}
 	t.named = true
 	if t.Held != nil {
@@ -290,25 +294,25 @@ func (t *talk) joined(f wire.Joined) {
 func (t *talk) refused(f wire.Refused) {
 	if f.RetryAfterMS > 0 {
 		if f.Code != wire.RateLimited { // too fast is nothing to worry about
-			t.note("not yet: %s", OneLine(f.Reason))
+			t.note("not yet: %s", client.OneLine(f.Reason))
 		}
 		return
 	}
 	if s, ok := t.settle(f.ID); ok {
 		t.lost = true
-		t.note("refused: %s: %s", OneLine(f.Reason), Shortened(s.text))
+		t.note("refused: %s: %s", client.OneLine(f.Reason), client.Shortened(s.text))
 	}
 }
 
 // failed ends the talk if there can be none: without the room, or without the name from the first.
 func (t *talk) failed(f client.Failed) error {
 	if _, join := f.Request.(wire.Join); join {
-		return exitcode.With(exitcode.Refused, fmt.Errorf("the room %s: %s", t.Room, OneLine(f.Reason)))
+		return exitcode.With(exitcode.Refused, fmt.Errorf("the room %s: %s", t.Room, client.OneLine(f.Reason)))
 	}
 	if err := RefusedName(f); err != nil && !t.named {
 		return exitcode.With(exitcode.Refused, err)
 	}
-	t.note("the server says: %s", OneLine(f.Reason))
+	t.note("the server says: %s", client.OneLine(f.Reason))
 	return nil
 }
 
@@ -318,7 +322,7 @@ func RefusedName(f client.Failed) error {
 	if !ok {
 		return nil
 	}
-	return fmt.Errorf("the name %s: %s", OneLine(name.Name), OneLine(f.Reason))
+	return fmt.Errorf("the name %s: %s", client.OneLine(name.Name), client.OneLine(f.Reason))
 }
 
 // Ended makes an exit code of the error that Client.Next and its like end with.

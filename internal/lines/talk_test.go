@@ -84,6 +84,7 @@ func TestNotes(t *testing.T) {
 		wire.Restarting{},
 		client.Disconnected{Err: errors.New("gone\x1b[0m"), Wait: 1234567 * time.Microsecond},
 		wire.Welcomed{By: "me", Text: wire.Welcome, Name: "an\u202ena"},
+		wire.Name{},
 		client.Failed{Fault: wire.Fault{Reason: "what?"}},
 		client.Unconfirmed{ID: "2", Text: "two\x1b[0m"},
 	} {
@@ -105,6 +106,7 @@ the server restarts
 gone; trying again
 connected again
 your name is anna
+you have no name any more
 the server says: what?
 unknown whether it was said: two
 not confirmed: three

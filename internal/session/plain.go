@@ -22,6 +22,8 @@ func (p plain) presence([]byte) {}
 
 func (p plain) typing([]byte) {}
 
+func (p plain) renamed(string) {}
+
 func (p plain) open(c *Client) {
 	p.sendText([]byte(wire.Welcome))
 	seat := p.seat(c.Room)
@@ -30,7 +32,7 @@ func (p plain) open(c *Client) {
 }
 
 func (p plain) text(b []byte) {
-	e := journal.Event{Kind: journal.Say, By: p.sender(), Room: p.places[0].seat.Room(), Text: string(b), Once: true, Keyed: p.keyed}
+	e := journal.Event{Kind: journal.Say, By: p.sender(), Room: p.places[0].seat.Room(), Text: string(b), Once: true, Own: p.owning()}
 	if err := wire.CheckText(e.Text, p.env.Limits.Text); err != nil {
 		p.env.refused(err.Code)
 		p.notice(err.Reason)

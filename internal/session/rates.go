@@ -14,11 +14,13 @@ type Rates struct {
 	limit rate.Limit
 	burst int
 	rooms int // that an address may make in a minute, and at once
+	names int // that the keys of an address may come to own in an hour, and at once; 0: no limit
 
 	mu       sync.Mutex
 	senders  map[string]*bucket       // guarded by mu
 	networks map[netip.Prefix]*bucket // guarded by mu
 	makers   map[netip.Prefix]*bucket // guarded by mu: who makes rooms
+	owners   map[netip.Prefix]*bucket // guarded by mu: who comes to own names
 	sweepAt  int                      // guarded by mu: how many entries there may be before the idle ones are dropped
 }
 
@@ -28,12 +30,12 @@ type bucket struct {
 	used time.Time
 }
 
-// NewRates allows perSecond events a second, burst at once, and an address to make rooms rooms a minute. With 0 events a
-// second there is no limit of any kind.
-func NewRates(perSecond float64, burst, rooms int) *Rates {
-	r := &Rates{limit: rate.Limit(perSecond), burst: burst, rooms: rooms, sweepAt: 1024}
-	r.senders = make(map[string]*bucket)
-	r.networks, r.makers = make(map[netip.Prefix]*bucket), make(map[netip.Prefix]*bucket)
+// NewRates allows perSecond events a second, burst at once, an address to make rooms rooms a minute, and its keys to come
+// to own names names an hour; with 0 names as many as they like. With 0 events a second there is no limit of any kind.
+func NewRates(perSecond float64, burst, rooms, names int) *Rates {
+	r := &Rates{limit: rate.Limit(perSecond), burst: burst, rooms: rooms, names: names, sweepAt: 1024}
+	r.senders, r.networks = make(map[string]*bucket), make(map[netip.Prefix]*bucket)
+	r.makers, r.owners = make(map[netip.Prefix]*bucket), make(map[netip.Prefix]*bucket)
 	return r
 }
 
@@ -59,12 +61,25 @@ func (r *Rates) Take(now time.Time, by string, addr netip.Addr, cost int) time.D
 
 // TakeRoom takes one new room from the share of an address, or returns how long to wait.
 func (r *Rates) TakeRoom(now time.Time, addr netip.Addr) time.Duration {
+	return r.takeNew(r.makers, r.rooms, time.Minute, now, addr)
+}
+
+// TakeName takes one name that becomes somebody's own from the share of an address, or returns how long to wait.
+func (r *Rates) TakeName(now time.Time, addr netip.Addr) time.Duration {
+	if r.names == 0 {
+		return 0
+	}
+	return r.takeNew(r.owners, r.names, time.Hour, now, addr)
+}
+
+// takeNew takes one of n that an address may have in a span of time, and at once.
+func (r *Rates) takeNew(shares map[netip.Prefix]*bucket, n int, span time.Duration, now time.Time, addr netip.Addr) time.Duration {
 	if r.limit == 0 || addr.IsLoopback() {
 		return 0
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return take(now, 1, of(r.makers, Network(addr), rate.Limit(r.rooms)/60, r.rooms, now))
+	return take(now, 1, of(shares, Network(addr), rate.Limit(float64(n)/span.Seconds()), n, now))
 }
 
 // take takes from all shares or from none.
@@ -107,14 +122,20 @@ func Network(addr netip.Addr) netip.Prefix {
 
 // sweep drops the shares that are full again, now and then. Called with mu held.
 func (r *Rates) sweep(now time.Time) {
-	if len(r.senders)+len(r.networks)+len(r.makers) < r.sweepAt {
+	if r.entries() < r.sweepAt {
 		return
 	}
 	full := time.Duration(float64(r.burst) / float64(r.limit) * float64(time.Second))
 	drop(r.senders, now, full)
 	drop(r.networks, now, full)
 	drop(r.makers, now, time.Minute)
-	r.sweepAt = max(1024, 2*(len(r.senders)+len(r.networks)+len(r.makers)))
+	drop(r.owners, now, time.Hour)
+	r.sweepAt = max(1024, 2*r.entries())
+}
+
+// entries is how many shares are remembered. Called with mu held.
+func (r *Rates) entries() int {
+	return len(r.senders) + len(r.networks) + len(r.makers) + len(r.owners)
 }
 
 func drop[K comparable](shares map[K]*bucket, now time.Time, full time.Duration) {

@@ -43,7 +43,7 @@ func TestRates(t *testing.T) {
 		"nobodies elsewhere":      {[2]string{"", "192.0.2.1"}, [2]string{"", "192.0.2.2"}, 20, 5, 20},
 		"nobody and an address's": {[2]string{"", "192.0.2.1"}, [2]string{"a", "192.0.2.1"}, 0, 5, 20},
 	} {
-		r := NewRates(5, 20, roomsAMinute)
+		r := NewRates(5, 20, roomsAMinute, namesAnHour)
 		if got := takes(r, start, c.first[0], c.first[1], 25); got != 20 {
 			t.Errorf("%s: a burst of %d, want 20", name, got)
 		}
@@ -54,17 +54,17 @@ func TestRates(t *testing.T) {
 			}
 		}
 	}
-	if got := takes(NewRates(5, 20, roomsAMinute), start, "", "127.0.0.1", 100); got != 100 {
+	if got := takes(NewRates(5, 20, roomsAMinute, namesAnHour), start, "", "127.0.0.1", 100); got != 100 {
 		t.Errorf("nobody, from loopback: %d of 100", got)
 	}
-	off := NewRates(0, 0, roomsAMinute)
+	off := NewRates(0, 0, roomsAMinute, namesAnHour)
 	if got := takes(off, start, sender, "192.0.2.1", 1000); got != 1000 {
 		t.Errorf("without a limit %d of 1000", got)
 	}
 }
 
 func TestRatesSayHowLongToWait(t *testing.T) {
-	r, now, addr := NewRates(5, 20, roomsAMinute), time.Unix(0, 0), netip.MustParseAddr("192.0.2.1")
+	r, now, addr := NewRates(5, 20, roomsAMinute, namesAnHour), time.Unix(0, 0), netip.MustParseAddr("192.0.2.1")
 	for range 20 {
 		r.Take(now, "a", addr, 1)
 	}
@@ -82,18 +82,24 @@ func TestRatesSayHowLongToWait(t *testing.T) {
 }
 
 func TestRatesForgetTheIdle(t *testing.T) {
-	r, now := NewRates(5, 20, roomsAMinute), time.Unix(0, 0)
+	r, now := NewRates(5, 20, roomsAMinute, namesAnHour), time.Unix(0, 0)
 	for i := range 100_000 {
 		now = now.Add(10 * time.Millisecond)
-		r.Take(now, fmt.Sprint(i), netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 1)
+		addr := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
+		if i < 2000 {
+			r.TakeName(now, addr)
+		} else if i == 2000 {
+			now = now.Add(2 * time.Hour)
+		}
+		r.Take(now, fmt.Sprint(i), addr, 1)
 	}
-	if n := len(r.senders) + len(r.networks); n > 2048 {
+	if n := r.entries(); n > 2048 {
 		t.Errorf("%d shares are remembered", n)
 	}
 }
 
 func TestRoomsAMinute(t *testing.T) {
-	r, now := NewRates(5, 20, roomsAMinute), time.Unix(0, 0)
+	r, now := NewRates(5, 20, roomsAMinute, namesAnHour), time.Unix(0, 0)
 	made := func(now time.Time, addr string) (n int) {
 		for range 100 {
 			if r.TakeRoom(now, netip.MustParseAddr(addr)) == 0 {
@@ -112,6 +118,36 @@ func TestRoomsAMinute(t *testing.T) {
 	} {
 		if got := made(now.Add(c.after), c.addr); got != c.want {
 			t.Errorf("%s after %v: %d rooms, want %d", c.addr, c.after, got, c.want)
+		}
+	}
+}
+
+func TestNamesAnHour(t *testing.T) {
+	now := time.Unix(0, 0)
+	owned := func(r *Rates, now time.Time, addr string) (n int) {
+		for range 100 {
+			if r.TakeName(now, netip.MustParseAddr(addr)) == 0 {
+				n++
+			}
+		}
+		return n
+	}
+	r := NewRates(5, 20, roomsAMinute, namesAnHour)
+	for _, c := range []struct {
+		after time.Duration
+		addr  string
+		want  int
+	}{
+		{0, "192.0.2.1", 6}, {0, "192.0.2.2", 6}, {9 * time.Minute, "192.0.2.1", 0}, {10 * time.Minute, "192.0.2.1", 1}, {2 * time.Hour, "192.0.2.1", 6},
+		{0, "2001:db8::1", 6}, {0, "2001:db8::2", 0}, {0, "127.0.0.1", 100},
+	} {
+		if got := owned(r, now.Add(c.after), c.addr); got != c.want {
+			t.Errorf("%s after %v: %d names, want %d", c.addr, c.after, got, c.want)
+		}
+	}
+	for _, r := range []*Rates{NewRates(5, 20, roomsAMinute, 0), NewRates(0, 20, roomsAMinute, namesAnHour)} {
+		if got := owned(r, now, "192.0.2.1"); got != 100 {
+			t.Errorf("without a limit %d names, want 100", got)
 		}
 	}
 }

@@ -64,7 +64,7 @@ type Env struct {
 type Client struct {
 	Addr    netip.AddrPort
 	Session string // drawn by the server, or what a key stands for
-	Keyed   bool   // it is what a key stands for that the client has proved to have: names are its own, see journal.Event
+	Keyed   bool   // it is what a key stands for that the client has proved to have: names become its own, see journal.Event.Own
 	Door    Door
 	Deflate bool // permessage-deflate was negotiated
 
@@ -101,6 +101,8 @@ type protocol interface {
 	// presence and typing tell what has changed in a room, if the encoding is one that does.
 	presence(payload []byte)
 	typing(payload []byte)
+	// renamed tells the name that the sender holds now, where the client knows of names and has not asked for this one.
+	renamed(name string)
 	// gap tells that numbers are gone for good.
 	gap(room string, from, to uint64)
 	// ping has something pass, and returns whether a living client answers it.
@@ -171,6 +173,7 @@ type talk struct {
 	epoch   uint64        // of origin
 	flight  int           // events submitted and not yet answered
 	made    string        // the last room that was paid for as a new one; it may not be stored yet
+	owned   string        // the same of names that become the sender's own: its journal.Event.Own
 	stalled func() bool   // what was accepted from the client but has to wait; false: still
 	until   time.Duration // stalled need not be tried before; 0: at any time
 	crowded bool          // the orderer's queue was full, and it will say when it is not: stalled need not be tried before
@@ -292,6 +295,11 @@ func (s *Session) Leave(retry time.Duration) {
 
 // Force has the session say goodbye at once; the client is asked to come back after retry.
 func (s *Session) Force(retry time.Duration) { s.raise(forced, retry) }
+
+// Renamed has the client told the name that its sender holds now, because somebody else has changed it.
+func (s *Session) Renamed() {
+	s.later(func() { s.protocol.renamed(s.env.Store.Name(s.sender())) })
+}
 
 // raise stores a phase, in the lowest byte, and above it in milliseconds when the client is asked to come back.
 func (s *Session) raise(p phase, retry time.Duration) {

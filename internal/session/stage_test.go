@@ -29,8 +29,11 @@ type setting struct {
 	seed     uint64
 }
 
-// roomsAMinute is how many rooms an address may make in a minute.
-const roomsAMinute = 10
+// How many rooms an address may make in a minute, and names its keys may come to own in an hour.
+const (
+	roomsAMinute = 10
+	namesAnHour  = 6
+)
 
 // stage is the whole server side, stepped by a test: one goroutine, no socket, and a clock that moves when it is told.
 type stage struct {
@@ -81,7 +84,7 @@ func (st *stage) boot() {
 		Feed: st.hub.Feed, Now: st.now, Log: log, Queue: st.set.queue, Batch: st.set.batch, MaxRooms: st.set.maxRooms,
 	})
 	st.env = &Env{
-		Hub: st.hub, Store: st.store, Submit: st.orderer.Submit, Rates: NewRates(st.set.rate, st.set.burst, roomsAMinute),
+		Hub: st.hub, Store: st.store, Submit: st.orderer.Submit, Rates: NewRates(st.set.rate, st.set.burst, roomsAMinute, namesAnHour),
 		Limits:  wire.Limits{Text: 4000, Frame: 64 << 10, Rate: st.set.rate, Burst: st.set.burst, Rooms: 8},
 		Frame:   &frame.Config{TextOnly: true, MaxMessage: 64 << 10, MaxFragments: 256},
 		Deflate: &frame.Config{TextOnly: true, Deflate: true, MaxMessage: 64 << 10, MaxFragments: 256},

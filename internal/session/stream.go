@@ -61,6 +61,8 @@ func (s stream) presence(payload []byte) { s.put(wire.Presence{}.Type(), "", 0, 
 
 func (s stream) typing([]byte) {}
 
+func (s stream) renamed(string) {}
+
 func (s stream) gap(name string, from, to uint64) {
 	s.event(to, wire.Gap{Room: name, From: from, To: to})
 }

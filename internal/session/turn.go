@@ -299,6 +299,24 @@ func (s *Session) pay(say bool, name string, cost int) time.Duration {
 	return 0
 }
 
+// owning is the name that what is said now makes the sender's own, see journal.Event.Own. Where the address's share does
+// not allow that, the sender goes on holding the name as one without a key does, and what it says later tries again. A
+// claim that is on its way is not seen yet: clients of ours say nothing until they know their name.
+func (s *Session) owning() string {
+	if !s.keyed {
+		return ""
+	}
+	key := s.env.Store.Gains(s.sender())
+	if key == "" || key == s.talks().owned {
+		return key
+	}
+	if s.env.Rates.TakeName(s.at(), s.addr) > 0 {
+		return ""
+	}
+	s.talk.owned = key
+	return key
+}
+
 // stand says where a client begins in a room that asks for what follows after, or if that is nil for the newest last
 // messages, and what it is told about it.
 func stand(store journal.Store, seat *room.Seat, after *wire.Position, last int) (wire.Joined, uint64) {

@@ -58,6 +58,8 @@ func (v v1) presence(payload []byte) { v.sendText(payload) }
 
 func (v v1) typing(payload []byte) { v.sendText(payload) }
 
+func (v v1) renamed(name string) { v.send(wire.Name{Name: name}) }
+
 func (v v1) welcome(secret string) {
 	v.send(wire.Welcomed{
 		Protocol: wire.Protocol, Server: v.env.Server, By: v.sender(), Session: secret, Name: v.env.Store.Name(v.sender()),
@@ -161,7 +163,7 @@ func (v v1) say(f wire.Say) {
 		return
 	}
 	v.env.Heard(v.from(), f.Text)
-	v.hand(journal.Event{Kind: journal.Say, By: v.sender(), Room: f.Room, ID: f.ID, Text: f.Text, Keyed: v.keyed})
+	v.hand(journal.Event{Kind: journal.Say, By: v.sender(), Room: f.Room, ID: f.ID, Text: f.Text, Own: v.owning()})
 }
 
 func (v v1) name(f wire.Name) {

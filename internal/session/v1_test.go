@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ramai/internal/frame"
+	"ramai/internal/journal"
 	"ramai/wire"
 )
 
@@ -415,16 +416,17 @@ func TestNameOfAKey(t *testing.T) {
 	key := st.connect(Client{Door: V1, Session: secret, Keyed: true})
 	key.expect("welcome")
 	key.send(wire.Name{Name: "Ann"})
+	key.expect("name Ann")
 	key.say("1", "mine")
-	key.expectOf("name", "name Ann")
+	key.expect("saved lobby 1 1")
 	key.send(wire.Name{Name: "Bob"})
 	key.expectOf("name", "name Bob")
 
 	other := st.connect(Client{Door: V1, Keyed: true})
 	other.send(wire.Hello{Session: strings.Repeat("A", 22)}) // not the one that the key stands for
 	other.send(wire.Name{Name: "Cid"})
-	other.say("1", "not mine")
 	other.expectOf("name", "name Cid")
+	other.say("1", "not mine")
 	other.send(wire.Name{})
 	other.heard()
 
@@ -436,4 +438,64 @@ func TestNameOfAKey(t *testing.T) {
 	back := st.connect(Client{Door: V1, Session: secret, Keyed: true})
 	back.send(wire.Name{Name: "Ann"})
 	back.expectOf("name", "name Ann")
+}
+
+// The keys of an address come to own names at a pace. Over it a name is held as anybody holds one, until what is said under
+// it is within the pace again; and an owner pays once.
+func TestNamesAreOwnedAtAPace(t *testing.T) {
+	st := newStage(t, setting{rate: 100, burst: 100})
+	visits := 0
+	speaks := func(secret, name string) (owns bool) {
+		l := st.connect(Client{Door: V1, Session: secret, Keyed: true, Addr: remote})
+		defer l.end(nil)
+		l.send(wire.Name{Name: name})
+		l.expectOf("name error", "name "+name)
+		l.say(fmt.Sprint("a", visits), "x")
+		l.say(fmt.Sprint("b", visits), "more, before the first is stored")
+		l.expectOf("refused error")
+		visits++
+		return st.store.Gains(l.s.By()) == ""
+	}
+	var secrets []string
+	for i := range namesAnHour + 1 {
+		secret, err := wire.NewSession(st.random)
+		if err != nil {
+			t.Fatal(err)
+		}
+		secrets = append(secrets, secret)
+		for range 3 {
+			if got, want := speaks(secret, fmt.Sprint("name", i)), i < namesAnHour; got != want {
+				t.Errorf("key %d owns its name: %t, want %t", i, got, want)
+			}
+		}
+	}
+	last := secrets[namesAnHour]
+	st.advance(9 * time.Minute)
+	if speaks(last, "name6") {
+		t.Error("a name is owned too soon")
+	}
+	st.advance(time.Minute)
+	if !speaks(secrets[0], "name0") || !speaks(last, "name6") {
+		t.Error("a name is not owned 10 minutes later")
+	}
+	if speaks(last, "name7") {
+		t.Error("one key owns more than its address may")
+	}
+}
+
+// A name that somebody else has changed is told where names are known.
+func TestRenamed(t *testing.T) {
+	st := newStage(t, setting{})
+	a, p := st.v1(), st.plain(Client{})
+	a.send(wire.Name{Name: "ann"})
+	a.expect("name ann")
+	if err := st.env.Submit(journal.Event{Kind: journal.Release, By: a.s.By()}, nil); err != nil {
+		t.Fatal(err)
+	}
+	st.settle()
+	for _, l := range []*link{a, p} {
+		l.s.Renamed()
+	}
+	a.expect("name ")
+	p.expect()
 }

@@ -184,21 +184,11 @@ func (v *visitor) show(ctx context.Context, c *client.Client, server *url.URL, l
 			v.door.cfg.Env.Log.Warn("what a screen was like cannot be remembered", "err", err)
 		}
 	}
-	for _, text := range left.Unsaved {
-		fmt.Fprintf(v.notes, "not confirmed: %s\n", lines.Shortened(text))
-	}
-	switch {
-	case errors.As(err, new(*client.RefusedError)):
-		return exitcode.With(exitcode.Refused, err)
-	case err != nil && ctx.Err() == nil: // what the reason tells of this program is not for others
+	if err != nil && ctx.Err() == nil && !errors.As(err, new(*client.RefusedError)) { // what the reason tells of this program is not for others
 		v.door.cfg.Env.Log.Error("a screen over SSH broke", "err", err)
-		return exitcode.With(exitcode.Unconfirmed, errors.New("the screen broke; the server's operator can see why in the log"))
-	case err != nil:
-		return err
-	case len(left.Unsaved) > 0:
-		return exitcode.With(exitcode.Unconfirmed, nil)
+		err = errors.New("the screen broke; the server's operator can see why in the log")
 	}
-	return nil
+	return left.Ended(ctx, err, v.notes)
 }
 
 // errLeft is why a visit ends whose client has closed the channel.

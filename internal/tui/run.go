@@ -17,6 +17,7 @@ import (
 	"github.com/charmbracelet/x/term"
 
 	"ramai/client"
+	"ramai/internal/exitcode"
 )
 
 // Config says who talks where, and on which terminal. Client, Server, Room, In, Out, Zone and Now have to be set.
@@ -68,6 +69,23 @@ type Place struct {
 type Left struct {
 	Memory  Memory
 	Unsaved []string // what was said and is not confirmed
+}
+
+// Ended tells notes what is not confirmed, a line each, and makes an error of package exitcode of the one that Run returned,
+// or of what is not confirmed. If ctx, Run's, has ended, it is the cause of that.
+func (l Left) Ended(ctx context.Context, err error, notes io.Writer) error {
+	for _, text := range l.Unsaved {
+		fmt.Fprintf(notes, "not confirmed: %s\n", client.Shortened(text))
+	}
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.As(err, new(*client.RefusedError)):
+		return exitcode.With(exitcode.Refused, err)
+	case err != nil || len(l.Unsaved) > 0:
+		return exitcode.With(exitcode.Unconfirmed, err)
+	}
+	return nil
 }
 
 // Run shows the screen until the user leaves, ctx ends or the client does. Then the terminal is as it was. An error is

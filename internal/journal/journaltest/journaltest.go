@@ -136,10 +136,10 @@ func bound(by, name string) journal.Event {
 	return e
 }
 
-// keyed is say by whoever has a key.
-func keyed(by, room, id, text string) journal.Event {
+// own is say by who has a cryptographic key, and is to own a name from then on.
+func own(by, name, room, id, text string) journal.Event {
 	e := say(by, room, id, text)
-	e.Keyed = true
+	e.Own = strings.ToLower(name)
 	return e
 }
 

@@ -92,7 +92,7 @@ func anEvent() *rapid.Generator[journal.Event] {
 		case journal.Say:
 			e := say(by, rapid.SampledFrom(someRooms).Draw(t, "room"), rapid.StringMatching("[a-d]").Draw(t, "id"), rapid.StringMatching("[xy]").Draw(t, "text"))
 			e.Once = rapid.IntRange(0, 3).Draw(t, "once") == 0
-			e.Keyed = rapid.Bool().Draw(t, "keyed")
+			e.Own = rapid.SampledFrom([]string{"", "queen", "king"}).Draw(t, "own")
 			return e
 		case journal.Claim:
 			e := claim(by, rapid.SampledFrom([]string{"Queen", "QUEEN", "King"}).Draw(t, "name"))

@@ -191,18 +191,28 @@ func testBoundNames(t *testing.T, j *journaled) {
 }
 
 func testOwnedNames(t *testing.T, j *journaled) {
+	gains := func(by, want string) {
+		t.Helper()
+		if got := j.Gains(by); got != want {
+			t.Errorf("%s would come to own %q, want %q", by, got, want)
+		}
+	}
 	// Who speaks under a name with a key owns it for good, and may hold another meanwhile.
+	gains("key", "")
 	j.expect(events(claim("key", "Queen"), claim("anna", "QUEEN")), "done", "refused name_taken")
-	j.apply(keyed("key", "lobby", "1", "x"))
+	gains("key", "queen")
+	j.apply(own("key", "Queen", "lobby", "1", "x"))
+	gains("key", "")
 	j.expect(events(claim("key", "King"), claim("anna", "Queen")), "done", "refused name_taken")
 	j.at += 1000 * hour
 	j.expect(events(claim("anna", "Queen"), claim("anna", "King")), "refused name_taken", "done")
 	j.expect(events(claim("key", "Queen"), release("key"), bound("bert", "Queen")), "done", "done", "refused name_taken")
 
-	// Claiming alone makes nobody an owner, and speaking without a key neither.
-	j.expect(events(claim("key2", "Pawn"), say("key2", "lobby", "1", "x")), "done", "saved 2")
+	// Claiming alone makes nobody an owner, and speaking without a key neither, nor what is to own another name.
+	j.expect(events(claim("key2", "Pawn"), say("key2", "lobby", "1", "x"), own("key2", "Rook", "lobby", "2", "x")), "done", "saved 2", "saved 3")
+	gains("key2", "pawn")
 	j.at += 1000 * hour
-	j.expect(events(claim("anna", "Pawn"), say("anna", "lobby", "1", "x")), "done", "saved 3")
+	j.expect(events(claim("anna", "Pawn"), say("anna", "lobby", "1", "x")), "done", "saved 4")
 	j.at += 1000 * hour
 	j.expect(events(claim("key2", "Pawn")), "done")
 
@@ -211,17 +221,23 @@ func testOwnedNames(t *testing.T, j *journaled) {
 	if got := j.Name("key"); got != "" {
 		t.Errorf("the former owner still holds %q", got)
 	}
+	j.apply(claim("key3", "Bishop"), own("key3", "Bishop", "lobby", "1", "x"), claim("key3", "Knight"), own("key3", "Knight", "lobby", "2", "x"))
+	freed := j.apply(disown("Bishop"), disown("Knight"))
+	if freed[0].Holder != "" || freed[1].Holder != "key3" || j.Name("key3") != "" {
+		t.Errorf("of %q and %q was told that they held what was freed; one holds %q", freed[0].Holder, freed[1].Holder, j.Name("key3"))
+	}
 
 	// Nobody owns more than so many.
 	for i := range journal.MaxOwned + 1 {
 		name := string(rune('a' + i))
-		j.apply(claim("greedy", name), keyed("greedy", "lobby", name, "x"))
+		j.apply(claim("greedy", name), own("greedy", name, "lobby", name, "x"))
 	}
+	gains("greedy", "")
 	j.at += 1000 * hour
 	last := string(rune('a' + journal.MaxOwned))
 	j.expect(events(claim("bert", "a"), claim("bert", last)), "refused name_taken", "done")
-	j.expect(events(disown("a"), claim("greedy", "z"), keyed("greedy", "lobby", "z", "x"), release("greedy"), claim("anna", "z")),
-		"done", "done", "saved 13", "done", "refused name_taken")
+	j.expect(events(disown("a"), claim("greedy", "z"), own("greedy", "z", "lobby", "z", "x"), release("greedy"), claim("anna", "z")),
+		"done", "done", "saved 16", "done", "refused name_taken")
 }
 
 func testRooms(t *testing.T, j *journaled) {
@@ -384,7 +400,7 @@ func testOpenedAgain(t *testing.T, place Place) {
 	log := j.Log()
 	j.apply(claim("anna", "Anna"), bound("bert", "Bert"), say("anna", "lobby", "a1", "x"), say("anna", "cellar", "a1", "x"))
 	j.apply(once("anna", "lobby", "a2", "x"))
-	j.apply(claim("key", "Queen"), keyed("key", "hall", "k1", "x"), release("key"))
+	j.apply(claim("key", "Queen"), own("key", "Queen", "hall", "k1", "x"), release("key"))
 	lobby := j.all("lobby")
 	for range 2 {
 		if err := j.Close(); err != nil {

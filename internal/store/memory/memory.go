@@ -52,6 +52,9 @@ func (s *Store) Heads() map[string]journal.Head { return s.state.Heads() }
 // Name implements journal.Store.
 func (s *Store) Name(by string) string { return s.state.Name(by) }
 
+// Gains implements journal.Store.
+func (s *Store) Gains(by string) string { return s.state.Gains(by) }
+
 // Position implements journal.Store.
 func (s *Store) Position() uint64 {
 	s.mu.RLock()

@@ -200,6 +200,9 @@ func (s *Store) Heads() map[string]journal.Head { return s.state.Heads() }
 // Name implements journal.Store.
 func (s *Store) Name(by string) string { return s.state.Name(by) }
 
+// Gains implements journal.Store.
+func (s *Store) Gains(by string) string { return s.state.Gains(by) }
+
 // Read implements journal.Store.
 func (s *Store) Read(room string, after uint64, limit int) ([]wire.Message, error) {
 	s.mu.RLock()

@@ -64,7 +64,7 @@ func TestUpgradeAdds(t *testing.T) {
 		database(t, dir, before)
 		s := open(t, dir, quiet)
 		own := []journal.Event{
-			{Kind: journal.Claim, By: "anna", Name: "Queen", Key: "queen"}, {Kind: journal.Say, By: "anna", Room: "lobby", ID: "1", Text: "x", Keyed: true},
+			{Kind: journal.Claim, By: "anna", Name: "Queen", Key: "queen"}, {Kind: journal.Say, By: "anna", Room: "lobby", ID: "1", Text: "x", Own: "queen"},
 			{Kind: journal.Trim, Room: "lobby", To: 1}, {Kind: journal.Disown, Name: "Queen", Key: "queen"},
 		}
 		outcomes, err := s.Apply(&journal.Batch{At: 1, MaxRooms: 1, Events: own}, 1)
