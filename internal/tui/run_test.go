@@ -271,8 +271,11 @@ func TestTerminal(t *testing.T) {
 	s.stop()
 	<-s.done
 	screen.WriteString("over") // behind what the screen has written
-	for late := time.After(patience); !strings.HasSuffix(s.written(), "over"); {
+	for late := time.After(patience); ; {
 		_, more := s.shown()
+		if strings.HasSuffix(s.written(), "over") {
+			break
+		}
 		select {
 		case <-more:
 		case <-late:
