@@ -1,9 +1,7 @@
 package server_test
 
 import (
-	"bufio"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,8 +15,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -414,22 +410,6 @@ func TestHTTP(t *testing.T) {
 	}
 }
 
-func TestCrowded(t *testing.T) {
-	web := start(t, func(c *server.Config) { c.MaxConns = 2 })
-	first, second := dial(t, web.URL), dial(t, web.URL)
-	second.expect(wire.Welcome)
-	_, r, err := websocket.Dial(t.Context(), web.URL, nil)
-	if err == nil || r.StatusCode != http.StatusServiceUnavailable || r.Header.Get("Retry-After") == "" {
-		t.Errorf("the third of two: %v, want HTTP 503 with Retry-After", err)
-	}
-	first.Close(websocket.StatusNormalClosure, "")
-	third := dialUntil(t, web.URL)
-	third.expect(wire.Welcome)
-	third.say("in")
-	third.expect("in")
-	second.expect("in")
-}
-
 func TestFramesBehindTheHandshakeAreHeard(t *testing.T) {
 	web := start(t, nil)
 	nc, err := net.Dial("tcp", strings.TrimPrefix(web.URL, "http://"))
@@ -514,134 +494,6 @@ func TestWhoHangsUpIsHeardAndHears(t *testing.T) {
 	}
 	if heard := strings.Count(string(all), "\x81\x02hi"); heard != lines {
 		t.Errorf("heard %d of %d", heard, lines)
-	}
-}
-
-// Sessions and other connections have their descriptors from one purse.
-func TestConnectionsHaveOneCap(t *testing.T) {
-	const most = 70 // and 64 more are told that there is no room
-	s := serve(t, func(c *server.Config) { c.MaxConns = most })
-	address := strings.TrimPrefix(s.url, "ws://")
-	for range most {
-		dial(t, s.url).expect(wire.Welcome)
-	}
-	idle := make([]net.Conn, 64)
-	for i := range idle {
-		nc, err := net.Dial("tcp", address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer nc.Close()
-		idle[i] = nc
-	}
-	// Connections are taken in the order in which they came: when one more is refused, all others have their place.
-	more, err := net.Dial("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer more.Close()
-	more.SetReadDeadline(time.Now().Add(10 * time.Second))
-	if n, err := more.Read(make([]byte, 1)); n > 0 || err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("one connection too many: %d bytes, %v; want it closed", n, err)
-	}
-	last := idle[len(idle)-1]
-	last.SetDeadline(time.Now().Add(10 * time.Second))
-	fmt.Fprint(last, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-	if got, err := bufio.NewReader(last).ReadString('\n'); got != "HTTP/1.1 200 OK\r\n" {
-		t.Errorf("the last that there is room for: %q, %v", got, err)
-	}
-}
-
-func TestMoreConnectionsThanDescriptors(t *testing.T) {
-	cfg := server.Defaults()
-	cfg.Memory, cfg.MaxConns = true, 1<<30
-	if _, err := server.New(cfg); err == nil || !strings.Contains(err.Error(), "--max-connections") {
-		t.Errorf("%v", err)
-	}
-	if _, err := cfg.Check(); err == nil {
-		t.Error("not found by a check")
-	}
-}
-
-// Every limit that can be set holds as it was set, and the client is told.
-func TestLimitsAreSettable(t *testing.T) {
-	web := start(t, func(c *server.Config) {
-		c.MaxText, c.MaxFrame, c.MaxJoined, c.MaxRooms = 10, 1<<10, 2, 3
-	})
-	plain := dial(t, web.URL)
-	plain.expect(wire.Welcome)
-	plain.say("0123456789")
-	plain.expect("0123456789")
-	plain.say("0123456789x")
-	if got := plain.hear(); !strings.HasPrefix(got, "! ") || !strings.Contains(got, "at most 10") {
-		t.Errorf("a text too long is answered by %q", got)
-	}
-	if resp, body := call(t, http.MethodPost, web.URL+"/api/v1/rooms/lobby/messages", "0123456789x"); resp.StatusCode != 413 {
-		t.Errorf("a text too long, posted: %d %s", resp.StatusCode, body)
-	}
-	v1 := dial(t, web.URL, wire.Protocol)
-	if got := v1.hear(); !strings.Contains(got, `"limits":{"text":10,"frame":1024,`) || !strings.Contains(got, `"rooms":2`) {
-		t.Errorf("the welcome has %s", got)
-	}
-	for _, room := range []string{"a", "b"} {
-		v1.say(`{"type":"join","room":"` + room + `"}`)
-		v1.until(`"type":"joined"`)
-	}
-	v1.say(`{"type":"join","room":"c"}`)
-	if got := v1.until(`"type":"error"`); !strings.Contains(got, "2 rooms") {
-		t.Errorf("a third room: %s", got)
-	}
-	v1.say(`{"type":"ping","ref":"` + strings.Repeat("x", 1<<10) + `"}`)
-	for {
-		if _, _, err := v1.Read(t.Context()); err != nil {
-			if websocket.CloseStatus(err) != websocket.StatusMessageTooBig {
-				t.Errorf("a frame too long: %v", err)
-			}
-			break
-		}
-	}
-}
-
-// until hears frames until one has want in it.
-func (p *peer) until(want string) string {
-	p.t.Helper()
-	for {
-		if got := p.hear(); strings.Contains(got, want) {
-			return got
-		}
-	}
-}
-
-// However many come at once, there are no more sessions than there may be, and the others are told.
-func TestCrowdedAtOnce(t *testing.T) {
-	const most, come = 20, 80
-	s := serve(t, func(c *server.Config) { c.MaxConns = most })
-	var in, told, other atomic.Int32
-	var coming sync.WaitGroup
-	for range come {
-		coming.Go(func() {
-			c, r, err := websocket.Dial(t.Context(), s.url+"?name="+rand.Text()[:8], nil)
-			switch {
-			case err == nil:
-				in.Add(1)
-				defer c.CloseNow()
-				c.Read(t.Context())
-				<-t.Context().Done()
-			case r != nil && r.StatusCode == http.StatusServiceUnavailable:
-				told.Add(1)
-			default:
-				other.Add(1)
-			}
-		})
-	}
-	t.Cleanup(coming.Wait) // when their context has ended
-	for end := time.Now().Add(20 * time.Second); in.Load()+told.Load()+other.Load() < come; time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			break
-		}
-	}
-	if in.Load() != most || told.Load() != come-most {
-		t.Errorf("%d are in, %d were told, %d got something else", in.Load(), told.Load(), other.Load())
 	}
 }
 

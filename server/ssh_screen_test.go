@@ -1,0 +1,274 @@
+package server_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"ramai/server"
+	"ramai/wire"
+)
+
+// terminal is a visit on a screen.
+type terminal struct {
+	*ssh.Session
+	t     *testing.T
+	stdin io.WriteCloser
+
+	mu   sync.Mutex
+	text []byte // guarded by mu: all that was written to it
+}
+
+func (o *overSSH) terminal(c *ssh.Client, line string, width, height int) *terminal {
+	o.t.Helper()
+	s, err := c.NewSession()
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	o.t.Cleanup(func() { s.Close() })
+	term := &terminal{Session: s, t: o.t}
+	if err := s.RequestPty("xterm-256color", height, width, nil); err != nil {
+		o.t.Fatal(err)
+	}
+	if term.stdin, err = s.StdinPipe(); err != nil {
+		o.t.Fatal(err)
+	}
+	s.Stdout = term
+	if line == "" {
+		err = s.Shell()
+	} else {
+		err = s.Start(line)
+	}
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return term
+}
+
+func (term *terminal) Write(b []byte) (int, error) {
+	term.mu.Lock()
+	defer term.mu.Unlock()
+	term.text = append(term.text, b...)
+	return len(b), nil
+}
+
+// shows waits for some text.
+func (term *terminal) shows(want string) {
+	term.t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		term.mu.Lock()
+		text := string(term.text)
+		term.mu.Unlock()
+		if strings.Contains(text, want) {
+			return
+		}
+		if time.Now().After(end) {
+			term.t.Fatalf("%q is not shown:\n%q", want, text)
+		}
+	}
+}
+
+func (term *terminal) types(keys string) {
+	term.t.Helper()
+	if _, err := io.WriteString(term.stdin, keys); err != nil {
+		term.t.Fatal(err)
+	}
+}
+
+// Who comes back with a key finds what was begun, and a window can be of any size.
+func TestSSHScreen(t *testing.T) {
+	var folder string
+	o := serveSSH(t, func(c *server.Config) { folder = filepath.Join(c.Data, "ssh", "screens") })
+	remembered := func(draft string) { // a visit ends a moment after its channel
+		t.Helper()
+		for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+			files, _ := filepath.Glob(filepath.Join(folder, "*.json"))
+			if len(files) == 1 {
+				if b, _ := os.ReadFile(files[0]); strings.Contains(string(b), draft) {
+					return
+				}
+			}
+			if time.Now().After(end) {
+				t.Fatalf("%q is not remembered in %v", draft, files)
+			}
+		}
+	}
+	c := o.enter("anna", ssh.PublicKeys(newKey(t)))
+	plain := dial(t, o.url+"/r/den")
+	plain.expect(wire.Welcome)
+	first := o.terminal(c, "den", 80, 24)
+	first.shows("den")
+	first.types("\x9bMabc\x15") // what once ended the program: a report of the mouse of 8 bits, and no more of it
+	first.types("hello\r")
+	plain.expect("anna: hello")
+	first.types("half a thou")
+	first.shows("half a thou")
+	for _, size := range [][2]int{{0, 0}, {10000, 10000}, {1, 1}, {20, 6}, {80, 24}} {
+		if err := first.WindowChange(size[1], size[0]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	plain.say("still there?")
+	first.shows("still there?")
+	plain.expect("still there?")
+	first.Close()
+	for _, size := range [][2]int{{0, 0}, {10000, 10000}} {
+		remembered("half a thou")
+		again := o.terminal(c, "den", size[0], size[1])
+		again.shows("half a thou")
+		again.types("\x03\x04") // away with it, and leave
+		if err := again.Wait(); err != nil {
+			t.Errorf("%v: %v", size, err)
+		}
+		again = o.terminal(c, "den", 80, 24)
+		again.shows("say something")
+		again.types("half a thou")
+		again.shows("half a thou")
+		again.Close()
+	}
+}
+
+// A client of SSH that reads nothing loses nothing, and nobody waits for it.
+func TestSSHFrozen(t *testing.T) {
+	const many = 1500
+	o := serveSSH(t, nil)
+	s, err := o.enter("x", asGuest).NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	input, _ := s.StdinPipe()
+	output, err := s.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Start("den --json"); err != nil {
+		t.Fatal(err)
+	}
+	frozen := json.NewDecoder(output)
+	var f struct {
+		Type string
+		N    uint64
+	}
+	for f.Type != "joined" {
+		if err := frozen.Decode(&f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	plain := dial(t, o.url+"/r/den")
+	plain.expect(wire.Welcome)
+	text := strings.Repeat("x", 4000) // all together more than SSH takes on its own
+	for range many {
+		plain.say(text)
+		plain.expect(text)
+	}
+	for next := uint64(1); next <= many; {
+		if err := frozen.Decode(&f); err != nil {
+			t.Fatal(err)
+		}
+		if f.Type == "message" {
+			if f.N != next {
+				t.Fatalf("number %d follows %d", f.N, next-1)
+			}
+			next++
+		}
+	}
+	input.Close()
+	if err := s.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Who takes nothing for too long loses the connection.
+func TestSSHStalled(t *testing.T) {
+	o := serveSSH(t, func(c *server.Config) { c.Stall = time.Second })
+	c := o.enter("x", asGuest)
+	s, err := c.NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	output, _ := s.StdoutPipe()
+	input, _ := s.StdinPipe()
+	defer input.Close()
+	if err := s.Start("den"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := output.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	plain := dial(t, o.url+"/r/den")
+	plain.expect(wire.Welcome)
+	text := strings.Repeat("x", 4000)
+	for range 700 { // more than the client takes that reads nothing
+		plain.say(text)
+		plain.expect(text)
+	}
+	ended := make(chan struct{})
+	go func() {
+		c.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(20 * time.Second):
+		t.Error("it still has its connection")
+	}
+}
+
+// A stop ends visits, and says why.
+func TestSSHStop(t *testing.T) {
+	o := serveSSH(t, nil)
+	c := o.enter("anna", ssh.PublicKeys(newKey(t)))
+	screen := o.terminal(c, "", 80, 24)
+	screen.shows("lobby")
+	s, err := c.NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var notes bytes.Buffer
+	s.Stderr = &notes
+	input, err := s.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer input.Close()
+	output, err := s.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Start("den"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := output.Read(make([]byte, 100)); err != nil { // the welcome
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	defer cancel()
+	o.stop()
+	ended := make(chan error, 2)
+	go func() { ended <- screen.Wait() }()
+	go func() { ended <- s.Wait() }()
+	for range 2 {
+		select {
+		case err := <-ended:
+			if err == nil {
+				t.Error("a visit ended as if it had been left")
+			}
+		case <-ctx.Done():
+			t.Fatal("a visit goes on")
+		}
+	}
+	screen.shows("\x1b[?1049l") // the terminal is as it was
+	if !strings.Contains(notes.String(), "the server stops") {
+		t.Errorf("line by line: %q", notes.String())
+	}
+}
