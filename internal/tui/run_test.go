@@ -33,7 +33,7 @@ import (
 const patience = 30 * time.Second
 
 // serve runs a server on a port of its own.
-func serve(t *testing.T) string {
+func serve(t testing.TB) string {
 	t.Helper()
 	config := server.Defaults()
 	config.Data, config.Log, config.Quiet, config.Rate = t.TempDir(), slog.New(slog.DiscardHandler), true, 0
@@ -59,7 +59,7 @@ func serve(t *testing.T) string {
 
 // seat is a screen that runs, on a terminal that is nothing but a pipe and an emulator.
 type seat struct {
-	t     *testing.T
+	t     testing.TB
 	keys  *io.PipeWriter
 	sizes chan tui.Size
 	stop  context.CancelFunc
@@ -84,7 +84,7 @@ func (s *seat) Write(b []byte) (int, error) {
 }
 
 // sit opens a screen as name, or as nobody.
-func sit(t *testing.T, address, name string, change func(*tui.Config)) *seat {
+func sit(t testing.TB, address, name string, change func(*tui.Config)) *seat {
 	t.Helper()
 	c, err := client.Dial(t.Context(), client.Config{URL: address, Name: name, Last: wire.DefaultJoin})
 	if err != nil {
@@ -367,28 +367,17 @@ func TestFlood(t *testing.T) {
 	address := serve(t)
 	s := sit(t, address, "", nil)
 	s.sees("live")
-	c, err := client.Dial(t.Context(), client.Config{URL: address, Last: client.NoJoin})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	go func() { // what is not taken holds up what is said
-		for {
-			if _, err := c.Next(t.Context()); err != nil {
-				return
-			}
-		}
-	}()
-	const flood = 3000
+	c := speaker(t, address)
+	const many = 3000
 	begin := time.Now()
-	for i := range flood {
+	for i := range many {
 		if _, err := c.Say(wire.Lobby, fmt.Sprintf("flood %d", i)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	s.types("seen?")
 	s.sees("seen?")
-	s.sees(fmt.Sprintf("flood %d", flood-1))
+	s.sees(fmt.Sprintf("flood %d", many-1))
 	out := s.written()
 	if drawn, most := strings.Count(out, "\x1b[?25l"), int(time.Since(begin)/(time.Second/30))+10; drawn > most {
 		t.Errorf("it was drawn %d times, where %d is the most", drawn, most)
