@@ -78,13 +78,9 @@ func (o *joinOptions) onScreen(ctx context.Context, c *client.Client, who *ident
 	defer stop()
 	var notes strings.Builder // for after the screen
 	who.notes = &notes
-	file := memoryFile(o.server, o.name)
-	memory, err := loadMemory(file)
-	if err != nil {
-		fmt.Fprintf(&notes, "what was remembered of the last time cannot be read: %v\n", err)
-	}
+	kept := &shelf{file: memoryFile(o.server, o.name)}
 	left, err := tui.Run(ctx, tui.Config{
-		Client: c, Server: server, Room: room, AnyRoom: room == wire.Lobby && o.room == "", Last: o.last, Wish: o.name, Rooms: o.rooms, Memory: memory,
+		Client: c, Server: server, Room: room, AnyRoom: room == wire.Lobby && o.room == "", Last: o.last, Wish: o.name, Rooms: o.rooms, Shelf: kept,
 		Find: func(ctx context.Context, s client.Search) (*client.Found, error) {
 			return client.Find(ctx, who.config(config), s)
 		},
@@ -92,11 +88,8 @@ func (o *joinOptions) onScreen(ctx context.Context, c *client.Client, who *ident
 		Theme: tui.Theme(o.theme), Keys: o.keys, Bell: o.bell, Suspend: runtime.GOOS != "windows",
 		In: stdin, Out: stdout, Environ: os.Environ(), Zone: time.Local, Now: time.Now,
 	})
-	if len(left.Memory.Rooms) == 0 { // there was no screen
-		file = ""
-	}
-	if err := saveMemory(file, left.Memory); err != nil {
-		fmt.Fprintf(&notes, "rooms and drafts cannot be remembered: %v\n", err)
+	if kept.err != nil {
+		fmt.Fprintln(&notes, kept.err)
 	}
 	err = left.Ended(ctx, err, &notes)
 	fmt.Fprint(stderr, notes.String())
@@ -141,29 +134,38 @@ func memoryFile(server, name string) string {
 	return sessionFile(folder, server, name) + ".json"
 }
 
-// loadMemory returns what was remembered; nothing if nothing was.
-func loadMemory(file string) (tui.Memory, error) {
-	var m tui.Memory
-	b, err := os.ReadFile(file)
-	if file == "" || errors.Is(err, fs.ErrNotExist) {
-		return m, nil
+// shelf is a tui.Shelf in a file; without a name it keeps nothing.
+type shelf struct {
+	file string
+	err  error // the last
+}
+
+// Load implements tui.Shelf.
+func (s *shelf) Load() (m tui.Memory) {
+	b, err := os.ReadFile(s.file)
+	if s.file == "" || errors.Is(err, fs.ErrNotExist) {
+		return m
 	}
 	if err == nil {
 		err = json.Unmarshal(b, &m)
 	}
 	if err != nil {
-		return tui.Memory{}, fmt.Errorf("%s: %w", filepath.Base(file), err)
+		s.err = fmt.Errorf("what was remembered of the last time cannot be read: %s: %w", filepath.Base(s.file), err)
+		return tui.Memory{}
 	}
-	return m, nil
+	return m
 }
 
-func saveMemory(file string, m tui.Memory) error {
-	if file == "" {
-		return nil
+// Store implements tui.Shelf.
+func (s *shelf) Store(m tui.Memory) {
+	if s.file == "" {
+		return
 	}
 	b, err := json.Marshal(m)
-	if err != nil {
-		return err
+	if err == nil {
+		err = private.Write(s.file, append(b, '\n'))
 	}
-	return private.Write(file, append(b, '\n'))
+	if err != nil {
+		s.err = fmt.Errorf("rooms and drafts cannot be remembered: %w", err)
+	}
 }

@@ -39,7 +39,7 @@ const (
 	memoryFolder = "screens"
 	secretSize   = 32
 	maxMemories  = 10000 // screens that are remembered; the oldest go
-	maxDraft     = 16000 // bytes of a draft that is remembered
+	maxDraft     = 16000 // bytes of a draft that is remembered, and of all that is not confirmed in a room
 )
 
 // openKeys reads what is in a folder, and makes what is missing.
@@ -133,6 +133,15 @@ func (k *keys) remember(session string, m tui.Memory) error {
 		if len(m.Rooms[i].Draft) > maxDraft {
 			m.Rooms[i].Draft = ""
 		}
+		unsaved := m.Rooms[i].Unsaved
+		size := 0
+		for j, text := range slices.Backward(unsaved) {
+			if size += len(text); size > maxDraft {
+				unsaved = unsaved[j+1:]
+				break
+			}
+		}
+		m.Rooms[i].Unsaved = unsaved
 	}
 	b, err := json.Marshal(m)
 	if err != nil {

@@ -176,19 +176,30 @@ func (v *visitor) show(ctx context.Context, c *client.Client, server *url.URL, l
 		In: v.session, Out: v.out, Environ: v.env, Width: v.size.Width, Height: v.size.Height, Sizes: v.sizes, Zone: v.zone(), Now: v.door.cfg.Env.Now,
 	}
 	if v.keyed {
-		config.Memory = v.door.keys.memory(v.secret)
+		config.Shelf = shelf{v.door, v.secret}
 	}
 	left, err := tui.Run(ctx, config)
-	if v.keyed {
-		if err := v.door.keys.remember(v.secret, left.Memory); err != nil {
-			v.door.cfg.Env.Log.Warn("what a screen was like cannot be remembered", "err", err)
-		}
-	}
 	if err != nil && ctx.Err() == nil && !errors.As(err, new(*client.RefusedError)) { // what the reason tells of this program is not for others
 		v.door.cfg.Env.Log.Error("a screen over SSH broke", "err", err)
 		err = errors.New("the screen broke; the server's operator can see why in the log")
 	}
 	return left.Ended(ctx, err, v.notes)
+}
+
+// shelf is a tui.Shelf for a session of the chat.
+type shelf struct {
+	door    *Door
+	session string
+}
+
+// Load implements tui.Shelf.
+func (s shelf) Load() tui.Memory { return s.door.keys.memory(s.session) }
+
+// Store implements tui.Shelf.
+func (s shelf) Store(m tui.Memory) {
+	if err := s.door.keys.remember(s.session, m); err != nil {
+		s.door.cfg.Env.Log.Warn("what a screen was like cannot be remembered", "err", err)
+	}
 }
 
 // errLeft is why a visit ends whose client has closed the channel.

@@ -62,6 +62,9 @@ func (s *screen) command(line string) tea.Cmd {
 		}
 		c.take()
 		c.comeBack()
+		if words != "" {
+			c.remember(line)
+		}
 		s.chosen = 0
 		return command.do(s, words)
 	}
@@ -113,9 +116,15 @@ func (s *screen) leaveRoom(string) tea.Cmd {
 		return nil
 	}
 	r := s.room()
-	if n := len(r.unsaved()); n > 0 && !r.warned {
+	switch n := r.sending(); {
+	case r.warned:
+	case n > 0:
 		r.warned = true
 		s.complain("%s not saved yet; /leave once more leaves all the same", plural(n, "message is", "messages are"))
+		return nil
+	case r.composer.draft() != "":
+		r.warned = true
+		s.complain("your draft would be gone; /leave once more leaves all the same")
 		return nil
 	}
 	name := r.name
@@ -207,7 +216,7 @@ func (s *screen) link(words string) tea.Cmd {
 
 func (s *screen) me(words string) tea.Cmd {
 	if !s.say("* " + words) {
-		s.room().composer.set("/me " + words)
+		s.room().composer.giveWay("/me " + words)
 	}
 	return nil
 }

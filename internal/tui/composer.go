@@ -64,14 +64,14 @@ func (c *composer) save(typing bool) {
 	}
 	c.typing = typing
 	c.undone = append(c.undone, state{slices.Clone(c.text), c.cursor})
-	c.undone = latest(c.undone, maxUndo, func(s state) int { return len(s.text) })
+	c.undone = latest(c.undone, maxUndo, maxKept, func(s state) int { return len(s.text) })
 }
 
-// latest returns the last of all, at most so many, and of at most maxKept in size, but the very last in any case.
-func latest[T any](all []T, most int, size func(T) int) []T {
+// latest returns the last of all, at most so many, and of at most so much in size, but the very last in any case.
+func latest[T any](all []T, most, room int, size func(T) int) []T {
 	kept := 0
 	for i, one := range slices.Backward(all) {
-		if kept += size(one); i < len(all)-1 && (kept > maxKept || len(all)-i > most) {
+		if kept += size(one); i < len(all)-1 && (kept > room || len(all)-i > most) {
 			return slices.Delete(all, 0, i+1)
 		}
 	}
@@ -142,7 +142,7 @@ func (c *composer) remember(s string) {
 			looking++
 		}
 		c.said = append(c.said, s)
-		c.said = latest(c.said, maxSaid, func(s string) int { return len(s) })
+		c.said = latest(c.said, maxSaid, maxKept, func(s string) int { return len(s) })
 	}
 	c.at = max(len(c.said)-looking, 0)
 }
@@ -277,7 +277,10 @@ func (c *composer) recall(by int) {
 	if at < 0 || at > len(c.said) {
 		return
 	}
-	if c.at == len(c.said) {
+	if !c.recalled() {
+		if c.at < len(c.said) && len(c.wip) > 0 { // what was said before was changed, and takes the place of this
+			c.killed = strings.Join(c.wip, "")
+		}
 		c.wip = c.text
 	}
 	c.at = at
@@ -288,6 +291,9 @@ func (c *composer) recall(by int) {
 	}
 	c.cursor = len(c.text)
 }
+
+// recalled tells whether the text is just what was said before.
+func (c *composer) recalled() bool { return c.at < len(c.said) && c.String() == c.said[c.at] }
 
 // search looks for words in what was said, from the one before from on.
 func (c *composer) search(from int) {

@@ -59,17 +59,18 @@ func TestPaste(t *testing.T) {
 	st.has("pasted 3 lines", "o one message")
 	st.press("enter", "x") // no answers
 	st.has("pasted 3 lines")
+	st.now = st.now.Add(time.Second)
 	st.press("o")
 	st.has("› one", "  two", "three[31m")
 	st.press("enter")
 	st.asked(`say lobby "one\ntwo\n\nthree[31m"`)
 	st.send(tea.PasteMsg{Content: "one\ntwo"})
-	st.press("l")
+	st.press("l", "enter")
 	st.asked(`say lobby "two"`)
 	st.send(tea.PasteMsg{Content: strings.Repeat("word ", 1000)})
 	st.has("too much for one message")
 	st.hasNot("o one message")
-	st.press("o", "l")
+	st.press("o", "l", "enter")
 	for _, a := range st.chat.asked[len(st.chat.asked)-2:] {
 		if len(a) > 4020 || !strings.HasPrefix(a, `say lobby "word word`) {
 			t.Errorf("said was %q", a)
@@ -173,7 +174,7 @@ func TestNothingWrittenIsLost(t *testing.T) {
 	st.press("enter")
 	st.send(tea.PasteMsg{Content: "a\nb"})
 	st.hear(client.Failed{Request: wire.Join{Room: "tea"}, Fault: wire.Fault{Reason: "too many rooms"}})
-	st.press("l")
+	st.press("l", "enter")
 	for _, asked := range st.chat.asked {
 		if strings.HasPrefix(asked, "say "+wire.Lobby) {
 			t.Errorf("in the wrong room: %s", asked)

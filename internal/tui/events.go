@@ -113,13 +113,13 @@ func (s *screen) take(e client.Event) (called bool) {
 		s.with(f.Room, func(r *room) {
 			r.head = max(r.head, f.N)
 			if it := r.sent(f.ID); it != nil {
-				it.mark, it.why, it.at = said, "", f.At.Std()
+				it.mark, it.why, it.at, it.n = said, "", f.At.Std(), f.N
+				r.passed()
 			}
 		})
 	case wire.Refused:
 		s.refused(f)
 	case client.Unconfirmed:
-		s.lost = append(s.lost, f.Text)
 		s.fail(s.Room, f.ID, "the connection broke: it was said or it was not")
 	case wire.Presence:
 		s.with(f.Room, func(r *room) { r.people, r.names = f.Count, f.Names })
@@ -127,6 +127,7 @@ func (s *screen) take(e client.Event) (called bool) {
 		s.with(f.Room, func(r *room) { r.typing = f.By })
 	case wire.Gap:
 		s.with(f.Room, func(r *room) {
+			defer r.passed()
 			if r.heard == 0 || len(r.items) == 0 {
 				r.first = max(r.first, f.To+1)
 				r.heard = f.To
@@ -322,9 +323,8 @@ func (s *screen) refused(f wire.Refused) {
 // fail marks something as not said.
 func (s *screen) fail(in, id, why string) {
 	s.with(in, func(r *room) {
-		if it := r.sent(id); it != nil && it.mark != failed {
+		if it := r.sent(id); it != nil {
 			it.mark, it.why = failed, why
-			r.fails++
 		}
 	})
 }

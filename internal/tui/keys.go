@@ -274,7 +274,7 @@ func (s *screen) interrupt() tea.Cmd {
 		return tea.Quit
 	}
 	s.leaving = true
-	if n := len(s.unsaved()); n > 0 {
+	if n := s.sending(); n > 0 {
 		s.complain("%s not saved yet; Ctrl-C once more leaves all the same", plural(n, "message is", "messages are"))
 		return nil
 	}

@@ -46,6 +46,7 @@ func (s *screen) load(r *room, p page, h wire.History) tea.Cmd {
 	switch {
 	case p.way == anew || p.way == newest:
 		r.over++ // what is under way is for the window that this takes the place of
+		r.going = true
 	case r.loading:
 		return nil
 	}
@@ -71,7 +72,7 @@ func (s *screen) loaded(p page) tea.Cmd {
 	if p.over != r.over {
 		return nil // for a window that is gone
 	}
-	r.loading = false
+	r.loading, r.going = false, false
 	if p.err != nil {
 		if s.ctx.Err() == nil {
 			s.complain("the past could not be read: %s", oneLine(p.err.Error(), s.method))
@@ -105,15 +106,9 @@ func (s *screen) loaded(p page) tea.Cmd {
 			s.complain("there is no message %s", thousands(p.goal))
 			return nil
 		}
-		left := r.left
-		if r.anchor == nil {
-			left = r.heard
-		}
 		r.replace(items, false)
 		r.extend(nil, p.page.More)
-		r.left = left
 		s.point(r, p.goal, p.how)
-		r.left = left
 	}
 	if r == s.room() {
 		return s.fill()
@@ -172,6 +167,10 @@ func (s *screen) end() tea.Cmd {
 	r := s.room()
 	r.goal = 0
 	if r.attached {
+		if r.going { // no more
+			r.over++
+			r.loading, r.going = false, false
+		}
 		r.anchor, r.shrunk = nil, spot{}
 		return nil
 	}

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	tea "charm.land/bubbletea/v2"
@@ -13,17 +14,32 @@ const longPaste = 500
 // question is what to do with a paste of many lines, or of one very long one.
 type question struct {
 	text  string
-	lines []string // to be said one by one, without empty ones
-	one   bool     // it can be one message
-	big   int      // bytes, if that is why it cannot be one
+	lines []string  // to be said one by one, without empty ones
+	one   bool      // it can be one message
+	sure  bool      // it is to be said line by line, if Enter comes next
+	why   string    // not all of the lines could be said
+	stray time.Time // when a letter came that is no answer
 }
+
+// pause is how long after a letter that is no answer one is taken for one: whoever types on without looking answers nothing.
+const pause = 500 * time.Millisecond
 
 // paste takes what was pasted. A newline at its end is dropped: Enter is a key of its own.
 func (s *screen) paste(text string) tea.Cmd {
 	text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
 	text = strings.TrimRight(sayable(text), "\n")
-	if text == "" || s.question != nil {
+	if text == "" {
 		return nil
+	}
+	if len(text) >= maxPaste-utf8.UTFMax {
+		s.complain("the end of what you pasted is cut off: no more than %d KiB can be pasted at once", maxPaste>>10)
+	}
+	if q := s.question; q != nil { // one more
+		if len(q.text)+len(text) > maxPaste {
+			s.complain("that is too much to be pasted at once")
+			return nil
+		}
+		text = q.text + "\n" + text
 	}
 	s.completed, s.panel = nil, nil
 	if c := &s.room().composer; c.searching { // what is looked for is one line
@@ -41,9 +57,6 @@ func (s *screen) paste(text string) tea.Cmd {
 		return nil
 	}
 	q := &question{text: text, one: len(text) <= limit}
-	if !q.one {
-		q.big = len(text)
-	}
 	for line := range strings.Lines(text) {
 		for line = strings.TrimRight(line, "\n"); len(line) > limit; {
 			cut := limit
@@ -76,10 +89,15 @@ func sayable(s string) string {
 // words is the question.
 func (q *question) words() string {
 	what := plural(len(q.lines), "line", "lines")
-	if len(q.lines) == 1 {
+	if !strings.Contains(q.text, "\n") {
 		what = plural(utf8.RuneCountInString(q.text), "character", "characters")
 	}
-	if !q.one {
+	switch {
+	case q.sure:
+		return "Enter says " + plural(len(q.lines), "message", "messages") + ", one after the other"
+	case q.why != "":
+		return what + " are left: " + q.why
+	case !q.one:
 		return "pasted " + what + ": too much for one message"
 	}
 	return "pasted " + what
@@ -97,7 +115,14 @@ func (s *screen) put(text string, typed bool) bool {
 // decide takes the answer.
 func (s *screen) decide(key string) tea.Cmd {
 	q := s.question
-	switch strings.TrimPrefix(key, "shift+") {
+	sure := q.sure
+	q.sure = false
+	key = strings.TrimPrefix(key, "shift+")
+	if now := s.Now(); utf8.RuneCountInString(key) == 1 && (!strings.Contains("olc", key) || now.Sub(q.stray) < pause) {
+		q.stray = now
+		return nil
+	}
+	switch key {
 	case "o":
 		if !q.one {
 			return nil
@@ -105,12 +130,18 @@ func (s *screen) decide(key string) tea.Cmd {
 		if s.put(q.text, false) {
 			s.question = nil
 		}
-	case "l":
-		for len(q.lines) > 0 && s.say(q.lines[0]) {
+	case "l": // a letter alone says nothing: it may have been meant for a text
+		q.sure = true
+	case "enter":
+		for sure && len(q.lines) > 0 && s.say(q.lines[0]) {
 			q.lines = q.lines[1:]
 		}
-		if q.text, q.one = strings.Join(q.lines, "\n"), false; len(q.lines) == 0 {
+		switch {
+		case !sure:
+		case len(q.lines) == 0:
 			s.question = nil
+		default:
+			q.text, q.one, q.why = strings.Join(q.lines, "\n"), false, s.notice
 		}
 	case "c", "esc", "ctrl+c", "ctrl+g":
 		s.question = nil

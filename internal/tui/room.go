@@ -14,6 +14,7 @@ const (
 	screens  = 6       // at least so many rows of the view
 	pageSize = 100     // messages fetched at once
 	around   = 30      // messages before one that is jumped to
+	alone    = 10      // times as much while somebody looks back where nothing can be fetched
 )
 
 // mark is what became of something said here.
@@ -59,6 +60,8 @@ type room struct {
 	attached bool
 	outbox   []*item // said and not heard yet
 	loading  bool
+	going    bool   // to another window, which is being fetched
+	alone    bool   // the window is all there is: nothing can be fetched
 	over     uint64 // counts windows: a page for an older one is dropped
 
 	people   int
@@ -73,14 +76,12 @@ type room struct {
 	since  uint64 // what was there when the room was first joined: old, and rings no bell
 	called int    // messages since read that mention me
 
-	anchor *item // the one at the top of the view; nil: the view is at the end
-	off    int   // lines from the beginning of its text; negative: of what stands before
-	shrunk spot  // where the view was before it could show all up to the end
-	left   uint64
+	anchor *item  // the one at the top of the view; nil: the view is at the end
+	off    int    // lines from the beginning of its text; negative: of what stands before
+	shrunk spot   // where the view was before it could show all up to the end
 	goal   uint64 // the number that was jumped to
 	goalAt uint64 // where the view is to be when the room is there; 0: at the end
 	aimed  bool   // at a message that was asked for, not one that was looked at the last time
-	fails  int    // of the outbox
 	warned bool   // it was told that not all is saved, when the room was to be left
 
 	composer composer
@@ -103,7 +104,7 @@ func (r *room) below() uint64 {
 	if r.anchor == nil {
 		return 0
 	}
-	return r.head - min(max(r.left, r.read), r.head)
+	return r.head - min(r.read, r.head)
 }
 
 // behind is how many are still to come of what there is.
@@ -150,7 +151,15 @@ func (r *room) hear(it *item) {
 // is let go of, to be fetched when it is wanted.
 func (r *room) trim() {
 	for len(r.items) > 1 && r.tooMuch(len(r.items), r.bytes) {
-		if r.anchor == nil {
+		if r.alone && r.anchor != nil {
+			if !r.tooMuch(len(r.items)/alone, r.bytes/alone) {
+				return
+			}
+			if r.anchor == r.items[0] { // it has to move now, or the room would have no end
+				r.anchor, r.off = r.items[1], 0
+			}
+		}
+		if r.anchor == nil || r.alone {
 			r.bytes -= len(r.items[0].text)
 			r.items[0] = nil
 			r.items = r.items[1:]
@@ -240,6 +249,14 @@ func (r *room) sent(id string) *item {
 	return nil
 }
 
+// passed lets go of what is saved with a number that was passed without being heard: it is not kept any more.
+func (r *room) passed() {
+	r.outbox = slices.DeleteFunc(r.outbox, func(it *item) bool { return it.mark == said && it.n > 0 && it.n <= r.heard })
+	if r.anchor != nil && r.index(r.anchor) < 0 {
+		r.anchor = nil
+	}
+}
+
 // find returns where in the window a number is, or the next one that there is.
 func (r *room) find(n uint64) (int, bool) {
 	i, found := slices.BinarySearchFunc(r.items, n, func(it *item, n uint64) int {
@@ -270,7 +287,7 @@ func (r *room) speaks(from string) {
 
 // look notes that somebody saw the room's end.
 func (r *room) look() {
-	if r.anchor == nil && r.attached && r.read <= r.heard {
+	if r.anchor == nil && r.attached && r.goalAt == 0 && !r.going && r.read <= r.heard {
 		r.read, r.called = r.heard, 0
 	}
 }

@@ -30,7 +30,8 @@ type Config struct {
 	Last    int                                                               // old messages that Room begins with
 	Wish    string                                                            // the name that was asked for
 	Rooms   []string                                                          // to be in too
-	Memory  Memory                                                            // of the last time
+	Memory  Memory                                                            // of the last time, where there is no Shelf
+	Shelf   Shelf                                                             // keeps what is remembered; nil: nothing is
 	Held    func(name, session string)                                        // told of each name that is held; may be nil
 
 	Theme   Theme
@@ -50,32 +51,16 @@ type Config struct {
 // Size is how large a terminal has become, in cells.
 type Size struct{ Width, Height int }
 
-// Memory is what is remembered from one time to the next.
-type Memory struct {
-	Room  string  `json:"room"` // that was looked at
-	Rooms []Place `json:"rooms"`
-}
-
-// Place is how far somebody is in a room.
-type Place struct {
-	Name  string `json:"name"`
-	Log   string `json:"log"`
-	Read  uint64 `json:"read"`         // everything up to here was seen
-	At    uint64 `json:"at,omitempty"` // the message at the top of the view; 0: the view was at the end
-	Draft string `json:"draft,omitempty"`
-}
-
 // Left is how a screen was left.
 type Left struct {
-	Memory  Memory
-	Unsaved []string // what was said and is not confirmed
+	Unsaved []string // what was said this time and is not confirmed, or was refused
 }
 
 // Ended tells notes what is not confirmed, a line each, and makes an error of package exitcode of the one that Run returned,
 // or of what is not confirmed. If ctx, Run's, has ended, it is the cause of that.
 func (l Left) Ended(ctx context.Context, err error, notes io.Writer) error {
 	for _, text := range l.Unsaved {
-		fmt.Fprintf(notes, "not confirmed: %s\n", client.Shortened(text))
+		fmt.Fprintf(notes, "not confirmed: %s\n", client.OneLine(text))
 	}
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -95,10 +80,16 @@ func Run(ctx context.Context, config Config) (Left, error) { return run(ctx, con
 func run(ctx context.Context, config Config, c chat) (Left, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	var k *keeper
+	if config.Shelf != nil {
+		k = &keeper{shelf: config.Shelf}
+		config.Memory = k.load()
+	}
 	s, err := newScreen(ctx, config, c)
 	if err != nil {
 		return Left{}, err
 	}
+	s.keeper = k
 	input := config.In
 	f, ok := config.In.(file)
 	remote := !ok || !term.IsTerminal(f.Fd())
@@ -141,7 +132,10 @@ func run(ctx context.Context, config Config, c chat) (Left, error) {
 	ended := outer.Err()
 	cancel()
 	helpers.Wait()
-	left := Left{Memory: s.memory(), Unsaved: s.unsaved()}
+	left := Left{Unsaved: s.unsaved()}
+	if k != nil {
+		k.keep(s.memory(), true)
+	}
 	switch {
 	case len(broken) > 0:
 		return left, <-broken

@@ -75,6 +75,9 @@ type screen struct {
 	lost      []string // said, and it is not known here what became of it
 	leaving   bool     // the next key that leaves does so, whatever is not saved
 	ticking   bool
+
+	keeper  *keeper // nil: nothing is remembered
+	keeping bool    // it is to store what there is in a while
 }
 
 func newScreen(ctx context.Context, config Config, c chat) (*screen, error) {
@@ -88,6 +91,7 @@ func newScreen(ctx context.Context, config Config, c chat) (*screen, error) {
 		s.width, s.height = 80, 24
 	}
 	s.enterRooms()
+	s.rooms[0].alone = c.Plain()
 	s.repaint()
 	return s, nil
 }
@@ -109,18 +113,6 @@ func (s *screen) enterRooms() {
 	if s.AnyRoom && s.Memory.Room != "" {
 		if i := s.indexOf(s.Memory.Room); i >= 0 {
 			s.current = i
-		}
-	}
-}
-
-// recall gives the rooms what is remembered of them.
-func (s *screen) recall() {
-	for _, p := range s.Memory.Rooms {
-		if i := s.indexOf(p.Name); i >= 0 {
-			r := s.rooms[i]
-			r.log, r.read, r.kept, r.goalAt = p.Log, p.Read, p.Log != "", p.At
-			r.composer.text = split(p.Draft)
-			r.composer.cursor = len(r.composer.text)
 		}
 	}
 }
@@ -215,12 +207,14 @@ func (s *screen) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
 		cmd = s.key(msg)
 	case tick:
 		s.ticking = false
+	case keep:
+		cmd = s.keepNow()
 	}
 	s.room().settleEnd(s.messageRows(), s.brush) // there may be more room than before
 	if s.looking() {
 		s.room().look()
 	}
-	return s, tea.Batch(cmd, s.tick())
+	return s, tea.Batch(cmd, s.tick(), s.keepLater())
 }
 
 // looking tells whether somebody sees the messages that come.
@@ -334,7 +328,6 @@ func (s *screen) say(text string) bool {
 		return false
 	}
 	r.composer.remember(text)
-	r.dismiss()
 	r.ruled, r.goal = false, 0
 	r.outbox = append(r.outbox, &item{at: s.Now(), by: s.by, from: s.name, text: text, id: id, own: true, mark: sending})
 	if r.attached {
@@ -345,10 +338,6 @@ func (s *screen) say(text string) bool {
 
 // dismiss takes away what could not be said.
 func (r *room) dismiss() (any bool) {
-	if r.fails == 0 {
-		return false
-	}
-	r.fails = 0
 	kept := slices.DeleteFunc(r.outbox, func(it *item) bool { return it.mark == failed })
 	any = len(kept) < len(r.outbox)
 	r.outbox = kept
@@ -358,27 +347,49 @@ func (r *room) dismiss() (any bool) {
 	return any
 }
 
-// unsaved are the texts that were said and are not confirmed.
+// unsaved are the texts that were said this time and are not confirmed, or refused.
 func (s *screen) unsaved() []string {
 	texts := slices.Clone(s.lost)
 	for _, r := range s.rooms {
-		texts = append(texts, r.unsaved()...)
+		for _, it := range r.outbox {
+			if it.id != "" && (it.mark == sending || it.mark == failed) {
+				texts = append(texts, it.text)
+			}
+		}
 	}
 	return texts
 }
 
+// unsaved are the same of a room, with those of earlier times.
 func (r *room) unsaved() (texts []string) {
 	for _, it := range r.outbox {
-		if it.mark == sending {
+		if it.mark == sending || it.mark == failed {
 			texts = append(texts, it.text)
 		}
 	}
 	return texts
 }
 
+// sending is how many texts are on their way.
+func (s *screen) sending() (n int) {
+	for _, r := range s.rooms {
+		n += r.sending()
+	}
+	return n
+}
+
+func (r *room) sending() (n int) {
+	for _, it := range r.outbox {
+		if it.mark == sending {
+			n++
+		}
+	}
+	return n
+}
+
 // leave ends the screen, and asks again if something is not saved.
 func (s *screen) leave() tea.Cmd {
-	if n := len(s.unsaved()); n > 0 && !s.leaving {
+	if n := s.sending(); n > 0 && !s.leaving {
 		s.leaving = true
 		s.complain("%s not saved yet; once more leaves all the same", plural(n, "message is", "messages are"))
 		return nil
@@ -403,28 +414,12 @@ func thousands(n uint64) string {
 	return s
 }
 
-// memory is what is to be remembered.
-func (s *screen) memory() Memory {
-	m := Memory{Room: s.room().name}
-	for _, r := range s.rooms {
-		p := Place{Name: r.name, Log: r.log, Read: r.read, Draft: r.composer.draft()}
-		switch {
-		case r.anchor != nil:
-			p.At = r.anchor.n
-		case !r.aimed:
-			p.At = r.goalAt // it was never there
-		}
-		m.Rooms = append(m.Rooms, p)
-	}
-	return m
-}
-
 // draft is what was begun and not said.
 func (c *composer) draft() string {
 	if c.stash != nil {
 		return strings.Join(c.stash.text, "")
 	}
-	if c.at < len(c.said) { // something said before is looked at
+	if c.recalled() {
 		return strings.Join(c.wip, "")
 	}
 	return c.String()

@@ -77,7 +77,7 @@ func TestOwn(t *testing.T) {
 	st.press("up")
 	st.has("› no") // so that it can be said again
 
-	st.types(strings.Repeat("x", 4000))
+	st.room().composer.insert(strings.Repeat("x", 4000), false)
 	st.press("enter")
 	st.has("4002 bytes; at most 4000")
 	if len(st.unsaved()) != 0 {

@@ -358,9 +358,6 @@ func (r *room) topOf(height int, b *brush) (i, off int) {
 
 // moveTo makes a line of the i-th item's text the top of the view, unless the end would be above its bottom.
 func (r *room) moveTo(i, off, height int, b *brush) {
-	if r.anchor == nil {
-		r.left = r.heard
-	}
 	r.anchor, r.off, r.shrunk = r.at(i), off, spot{}
 	r.settleEnd(height, b)
 }

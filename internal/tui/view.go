@@ -302,6 +302,9 @@ func (s *screen) hints() string {
 		}
 	}
 	switch c := &r.composer; {
+	case s.question != nil && s.question.sure:
+		add("Enter", "say them")
+		add("c", "cancel")
 	case s.question != nil && s.width < narrow:
 		if s.question.one {
 			add("o", "one")

@@ -1,0 +1,170 @@
+package tui
+
+import (
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+)
+
+// Memory is what is remembered from one time to the next.
+type Memory struct {
+	Room  string  `json:"room"` // that was looked at
+	Rooms []Place `json:"rooms"`
+}
+
+// Place is how far somebody is in a room.
+type Place struct {
+	Name    string   `json:"name"`
+	Log     string   `json:"log"`
+	Read    uint64   `json:"read"`         // everything up to here was seen
+	At      uint64   `json:"at,omitempty"` // the message at the top of the view; 0: the view was at the end
+	Draft   string   `json:"draft,omitempty"`
+	Unsaved []string `json:"unsaved,omitempty"` // said, and not confirmed
+}
+
+// Shelf keeps a Memory. Its methods are not called at the same time.
+type Shelf interface {
+	Load() Memory // empty if there is none
+	Store(Memory)
+}
+
+const (
+	keepEvery  = 30 * time.Second
+	maxUnsaved = 256 << 10 // bytes of a room's texts that are kept; the newest are
+	maxPlaces  = 8         // of other screens that are kept beside one's own
+)
+
+// merged is m as it is to be stored where another screen of the same person may have stored something since before, which
+// is what was stored of m the last time: what did not change here stays as it is there.
+func (m Memory) merged(before, stored Memory) Memory {
+	out := Memory{Room: m.Room}
+	for _, p := range m.Rooms {
+		was, now := before.place(p.Name), stored.place(p.Name)
+		if now.Log == p.Log {
+			p.Read = max(p.Read, now.Read)
+		}
+		if p.Draft == was.Draft && now.Name != "" {
+			p.Draft = now.Draft
+		}
+		for _, text := range now.Unsaved {
+			if !slices.Contains(was.Unsaved, text) && !slices.Contains(p.Unsaved, text) {
+				p.Unsaved = append(slices.Clip(p.Unsaved), text)
+			}
+		}
+		out.Rooms = append(out.Rooms, p)
+	}
+	for _, p := range stored.Rooms {
+		if out.place(p.Name).Name == "" && before.place(p.Name).Name == "" && len(out.Rooms) < maxPlaces {
+			out.Rooms = append(out.Rooms, p)
+		}
+	}
+	return out
+}
+
+// place returns what is remembered of a room.
+func (m Memory) place(name string) Place {
+	for _, p := range m.Rooms {
+		if p.Name == name {
+			return p
+		}
+	}
+	return Place{}
+}
+
+// keeper stores what a screen is like, now and then and at its end.
+type keeper struct {
+	shelf Shelf
+
+	mu     sync.Mutex
+	before Memory // guarded by mu: what was stored of this screen, or loaded for it
+	ended  bool   // guarded by mu: the last was stored
+}
+
+// load returns what is remembered of the last time.
+func (k *keeper) load() Memory {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.before = k.shelf.Load()
+	return k.before
+}
+
+// keep stores what has changed.
+func (k *keeper) keep(m Memory, last bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	over := k.ended
+	if k.ended = over || last; over || reflect.DeepEqual(m, k.before) {
+		return
+	}
+	k.shelf.Store(m.merged(k.before, k.shelf.Load()))
+	k.before = m
+}
+
+// keep is a message: it is time to.
+type keep struct{}
+
+// keepLater has what the screen is like stored in a while.
+func (s *screen) keepLater() tea.Cmd {
+	if s.keeper == nil || s.keeping {
+		return nil
+	}
+	s.keeping = true
+	return func() tea.Msg {
+		timer := time.NewTimer(keepEvery)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			return keep{}
+		case <-s.ctx.Done():
+			return nil
+		}
+	}
+}
+
+// keepNow is the answer to keep.
+func (s *screen) keepNow() tea.Cmd {
+	s.keeping = false
+	m := s.memory()
+	return func() tea.Msg {
+		s.keeper.keep(m, false)
+		return nil
+	}
+}
+
+// memory is what is to be remembered.
+func (s *screen) memory() Memory {
+	m := Memory{Room: s.room().name}
+	for _, r := range s.rooms {
+		p := Place{Name: r.name, Log: r.log, Read: r.read, Draft: r.composer.draft(), Unsaved: r.unsaved()}
+		p.Unsaved = latest(p.Unsaved, maxOutbox, maxUnsaved, func(s string) int { return len(s) })
+		switch {
+		case r.anchor != nil:
+			p.At = r.anchor.n
+		case !r.aimed:
+			p.At = r.goalAt // it was never there
+		}
+		m.Rooms = append(m.Rooms, p)
+	}
+	return m
+}
+
+// recall gives the rooms what is remembered of them.
+func (s *screen) recall() {
+	for _, p := range s.Memory.Rooms {
+		i := s.indexOf(p.Name)
+		if i < 0 {
+			continue
+		}
+		r := s.rooms[i]
+		r.log, r.read, r.kept, r.goalAt = p.Log, p.Read, p.Log != "", p.At
+		for _, text := range p.Unsaved {
+			r.composer.remember(text)
+			r.outbox = append(r.outbox, &item{at: s.Now(), text: text, own: true, mark: failed, why: "the last time this was not confirmed: it was said or it was not"})
+		}
+		r.composer.text = split(p.Draft)
+		r.composer.cursor = len(r.composer.text)
+	}
+}

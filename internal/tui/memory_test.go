@@ -1,0 +1,258 @@
+package tui
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"ramai/client"
+	"ramai/wire"
+)
+
+// again is a stage with what a first one had to be remembered.
+func (st *stage) again() *stage {
+	m := st.memory()
+	return newStage(st.t, st.width, st.height, func(c *Config, _ *fakeChat) { c.Memory = m })
+}
+
+// TestReadMark: what nobody has seen is not read, whatever the view is on its way to.
+func TestReadMark(t *testing.T) {
+	st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) {
+		c.Memory = Memory{Room: wire.Lobby, Rooms: []Place{{Name: wire.Lobby, Log: "log", Read: 170, At: 121}}}
+	})
+	st.welcome("anna", 200)
+	st.has("message 121", "30 new ↓")
+	if m := st.memory(); m.Rooms[0].Read != 170 {
+		t.Errorf("read is %d", m.Rooms[0].Read)
+	}
+	st.press("alt+u")
+	st.has("── new ──", "message 171")
+
+	// Nor by going to what was found in a room with more.
+	st = newStage(t, 80, 24, func(c *Config, _ *fakeChat) {
+		c.Memory = Memory{Room: wire.Lobby, Rooms: []Place{{Name: wire.Lobby, Log: "log", Read: 3}, {Name: "tea", Log: "log", Read: 100}}}
+	})
+	st.welcome("anna", 3)
+	st.past("tea", 300)
+	st.hear(wire.Joined{Room: "tea", Log: "log", N: 300, First: 1, Count: 1})
+	for _, m := range st.chat.past["tea"][250:] {
+		st.hear(m)
+	}
+	st.open(st.foundPanel("x", wire.Found{Hits: []wire.Hit{{Room: "tea", N: 40, Snippet: "x"}}}))
+	st.press("enter")
+	st.has("▶ message 40", "200 new ↓")
+	if n := st.room().unread(); n != 200 {
+		t.Errorf("unread are %d", n)
+	}
+	st.press("end")
+	if n := st.room().unread(); n != 0 {
+		t.Errorf("at the end unread are %d", n)
+	}
+}
+
+// TestUnconfirmed: what was said and not confirmed is there the next time, until one lets go of it.
+func TestUnconfirmed(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 3)
+	st.hear(client.Disconnected{Err: errors.New("gone"), Wait: time.Second})
+	for _, text := range []string{"one", "two\nlines"} {
+		st.send(tea.PasteMsg{Content: text})
+		st.press("o", "enter")
+	}
+	st.types("one")
+	st.press("enter")
+	st.types("a draft")
+	for range 3 {
+		if st = st.again(); len(st.unsaved()) != 0 {
+			t.Errorf("what was not confirmed the last time is told again: %q", st.unsaved())
+		}
+		st.welcome("anna", 3)
+		st.has("✗ one", "✗ two", "not confirmed", "› a draft")
+	}
+	st.press("ctrl+u", "up", "up")
+	st.has("› two", "  lines")
+	st.press("esc")
+	if st = st.again(); len(st.room().outbox) != 0 {
+		t.Error("what was let go of is there again")
+	}
+
+	// What was refused stays too, whatever is said after it, and is told at the end.
+	st.welcome("anna", 3)
+	st.press("ctrl+c")
+	st.types("refused")
+	st.press("enter")
+	st.hear(wire.Refused{Room: wire.Lobby, ID: "id-1", Code: wire.NotAllowed, Reason: "not here"})
+	st.types("next")
+	st.press("enter")
+	st.has("✗ refused", "not here", "… next")
+	if got := st.unsaved(); !reflect.DeepEqual(got, []string{"refused", "next"}) {
+		t.Errorf("unsaved are %q", got)
+	}
+}
+
+// TestSavedAndGone: what is saved, and kept no more when one hears on, does not wait for its echo.
+func TestSavedAndGone(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 10)
+	st.types("hello")
+	st.press("enter")
+	st.hear(wire.Saved{Room: wire.Lobby, ID: "id-1", N: 11, At: wire.TimeOf(st.now)}, client.Disconnected{Err: errors.New("gone")},
+		wire.Welcomed{By: "me", Session: "s", Name: "anna", Limits: wire.Limits{Text: 4000, Rooms: 8}},
+		wire.Joined{Room: wire.Lobby, Log: "log", N: 30, First: 21, Count: 3}, wire.Gap{Room: wire.Lobby, From: 11, To: 20})
+	if n := len(st.room().outbox); n != 0 {
+		t.Errorf("%d wait:\n%s", n, st.shown())
+	}
+}
+
+// TestPlainBack: where nothing can be fetched, nothing is let go of below a reader, and the end can be gone to.
+func TestPlainBack(t *testing.T) {
+	st := newStage(t, 80, 24, func(_ *Config, f *fakeChat) { f.plain = true })
+	st.hear(wire.Welcomed{Text: wire.Welcome})
+	line := 0
+	come := func(n int) {
+		for range n {
+			line++
+			st.hear(client.Line{Text: fmt.Sprint("line ", line)})
+		}
+	}
+	come(100)
+	st.press("pgup", "pgup")
+	held := strings.Split(st.shown(), "\n")[1:20]
+	come(2000)
+	if got := strings.Split(st.shown(), "\n")[1:20]; strings.Join(got, "\n") != strings.Join(held, "\n") {
+		t.Fatalf("the view moved to\n%s", strings.Join(got, "\n"))
+	}
+	st.has("2,000 new ↓")
+	come(alone * maxItems)
+	if n := len(st.room().items); n > alone*(maxItems+1) {
+		t.Errorf("%d lines are held", n)
+	}
+	st.press("end")
+	st.has(fmt.Sprint("line ", line))
+	come(1)
+	st.has(fmt.Sprint("line ", line))
+	if n := len(st.room().items); n > maxItems {
+		t.Errorf("at the end %d lines are held", n)
+	}
+}
+
+// TestDraftsStay: leaving a room asks for its draft, and what was said before, and then changed, is one.
+func TestDraftsStay(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 3)
+	st.types("/join tea")
+	st.press("enter")
+	st.types("for tea")
+	st.press("alt+x")
+	st.has("› for tea", "once more leaves all the same")
+	st.press("alt+x")
+	if st.indexOf("tea") >= 0 {
+		t.Error("the room is not left")
+	}
+
+	st.types("hello")
+	st.press("enter")
+	st.types("begun")
+	st.press("up")
+	if got := st.memory().Rooms[0].Draft; got != "begun" {
+		t.Errorf("the draft is %q", got)
+	}
+	st.types(", changed")
+	if got := st.memory().Rooms[0].Draft; got != "hello, changed" {
+		t.Errorf("the draft is %q", got)
+	}
+	st.press("up", "down", "down")
+	st.has("› hello, changed")
+	st.press("ctrl+u", "ctrl+y")
+	st.press("ctrl+u")
+	st.types("a draft")
+	st.press("alt+m")
+	st.room().composer.insert(strings.Repeat("x", 4000), false)
+	st.press("enter")
+	st.has("at most 4000")
+	st.press("esc")
+	st.has("› a draft")
+	st.press("ctrl+u")
+	st.types("/history abc")
+	st.press("enter", "up")
+	st.has("› /history abc")
+}
+
+// TestQuestionWhileTyping: keys that were meant for a text publish nothing.
+func TestQuestionWhileTyping(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 3)
+	st.send(tea.PasteMsg{Content: "password1\npassword2"})
+	st.types("hello")
+	st.press("enter")
+	for _, asked := range st.chat.asked {
+		if strings.HasPrefix(asked, "say") {
+			t.Errorf("it was said: %s", asked)
+		}
+	}
+	st.has("pasted 2 lines")
+	st.press("esc")
+	st.send(tea.PasteMsg{Content: "one\ntwo"})
+	st.send(tea.PasteMsg{Content: "three"}) // while it asks
+	st.has("pasted 3 lines")
+	st.press("l")
+	st.has("Enter says 3 messages")
+	st.press("x", "enter")
+	st.has("pasted 3 lines")
+	st.now = st.now.Add(time.Second)
+	st.press("l", "enter")
+	st.asked(`say lobby "three"`)
+	st.send(tea.PasteMsg{Content: strings.Repeat("line\n", maxOutbox+10)})
+	st.press("l", "enter")
+	st.has("13 lines are left: 256 messages are not saved yet")
+}
+
+// TestMerged: screens of the same person do not take from one another.
+func TestMerged(t *testing.T) {
+	before := Memory{Room: "a", Rooms: []Place{{Name: "a", Log: "l", Read: 5, Draft: "mine"}, {Name: "b", Log: "l"}, {Name: "left", Log: "l"}}}
+	stored := Memory{Room: "b", Rooms: []Place{{Name: "a", Log: "l", Read: 9, Draft: "theirs", Unsaved: []string{"theirs"}}, {Name: "b", Log: "l", Draft: "theirs"},
+		{Name: "left", Log: "l"}, {Name: "new", Log: "l"}}}
+	mine := Memory{Room: "a", Rooms: []Place{{Name: "a", Log: "l", Read: 7, Draft: "mine", Unsaved: []string{"mine"}}, {Name: "b", Log: "m", Read: 3, Draft: "changed"}}}
+	want := Memory{Room: "a", Rooms: []Place{{Name: "a", Log: "l", Read: 9, Draft: "theirs", Unsaved: []string{"mine", "theirs"}},
+		{Name: "b", Log: "m", Read: 3, Draft: "changed"}, {Name: "new", Log: "l"}}}
+	if got := mine.merged(before, stored); !reflect.DeepEqual(got, want) {
+		t.Errorf("merged is\n%+v, want\n%+v", got, want)
+	}
+}
+
+type stored struct {
+	Memory
+	times int
+}
+
+func (s *stored) Load() Memory   { return s.Memory }
+func (s *stored) Store(m Memory) { s.Memory, s.times = m, s.times+1 }
+
+// TestKeep: what a screen is like is stored while it runs, if it has changed, and nothing after the last.
+func TestKeep(t *testing.T) {
+	shelf := &stored{Memory: Memory{Room: wire.Lobby}}
+	st := newStage(t, 80, 24, nil)
+	st.screen.keeper, st.screen.keeping = &keeper{shelf: shelf}, true // time passes when the test says so
+	st.keeper.load()
+	st.welcome("anna", 3)
+	st.types("a draft")
+	for range 2 {
+		st.do(st.keepNow())
+	}
+	if shelf.times != 1 || shelf.Rooms[0].Draft != "a draft" || shelf.Rooms[0].Read != 3 {
+		t.Errorf("stored %d times, at last %+v", shelf.times, shelf.Memory)
+	}
+	late := st.keepNow()
+	st.screen.keeping = true
+	st.types("!")
+	st.keeper.keep(st.memory(), true)
+	st.do(late)
+	if shelf.Rooms[0].Draft != "a draft!" {
+		t.Errorf("stored at last is %+v", shelf.Memory)
+	}
+}
