@@ -1,6 +1,7 @@
 package server
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -19,11 +20,14 @@ import (
 	"ramai/internal/web"
 )
 
+// OwnedPath is where the names that are owned are listed, see Admin.
+const OwnedPath = "/names"
+
 // ReleasePath is where a name is released, see Admin.
 const ReleasePath = "/names/release"
 
 // Admin is for the operator: /metrics for Prometheus, and, to whoever is on this machine, /debug/pprof/, which shows what
-// the program has in its memory, and ReleasePath, where a name that is posted becomes nobody's own. No page gets at it, see
+// the program has in its memory, OwnedPath, and ReleasePath, where a name that is posted becomes nobody's own. No page gets at it, see
 // [web.NoPages].
 func (s *Server) Admin() http.Handler {
 	mux := http.NewServeMux()
@@ -34,7 +38,19 @@ func (s *Server) Admin() http.Handler {
 		mux.HandleFunc("/debug/pprof/"+path, onThisMachine(h))
 	}
 	mux.HandleFunc("POST "+ReleasePath, onThisMachine(s.release))
+	mux.HandleFunc("GET "+OwnedPath, onThisMachine(s.owned))
 	return web.NoPages(s.cfg.Hosts, mux)
+}
+
+// owned lists the names that are somebody's own, as JSON lines of journal.Owning.
+func (s *Server) owned(out http.ResponseWriter, _ *http.Request) {
+	out.Header().Set("Content-Type", "application/x-ndjson")
+	lines := json.NewEncoder(out)
+	for _, o := range s.store.Owned() {
+		if lines.Encode(o) != nil {
+			return // nobody listens any more
+		}
+	}
 }
 
 // release makes a name nobody's own.

@@ -159,3 +159,25 @@ func like(want, got any) bool {
 	}
 	return reflect.DeepEqual(want, got)
 }
+
+// Who is here more than once is told everywhere of another name; where it was asked for, once.
+func TestRenamedElsewhere(t *testing.T) {
+	s := serve(t, nil)
+	a, b := dial(t, s.url, wire.Protocol), dial(t, s.url, wire.Protocol)
+	secret := frame[wire.Welcomed](a).Session
+	frame[wire.Welcomed](b)
+	b.say(`{"type":"hello","session":"` + secret + `"}`)
+	if got := frame[wire.Welcomed](b).Session; got != secret {
+		t.Fatalf("the session is %q", got)
+	}
+	for _, name := range []string{"Anna", "Berta", ""} {
+		a.say(`{"type":"name","name":"` + name + `"}`)
+		for _, p := range []*peer{a, b} {
+			if got := frame[wire.Name](p).Name; got != name {
+				t.Errorf("the name is %q, want %q", got, name)
+			}
+		}
+	}
+	a.say(`{"type":"ping","id":"x"}`)
+	a.expect(`{"type":"pong","id":"x"}`)
+}

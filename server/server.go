@@ -65,6 +65,7 @@ type Server struct {
 	coming   int                           // guarded by mu: places that are taken for sessions to come
 	emptied  chan struct{}                 // guarded by mu: closed when the last session has ended; nil: nobody waits
 	stopped  bool                          // guarded by mu: no more sessions
+	renamed  map[string]*journal.Origin    // guarded by mu: senders to be told of their name, but for the connection that knows; nil: none
 
 	open    atomic.Int64 // connections of Serve that are not sessions, but for those over HTTP/2
 	arrived atomic.Int64 // sessions that there ever were
@@ -141,15 +142,38 @@ func (s *Server) feed(outcomes []journal.Outcome) {
 	s.hub.Feed(outcomes)
 	s.metrics.Outcomes(outcomes)
 	s.index.Note(len(outcomes))
+	s.note(outcomes)
+}
+
+// note keeps who holds another name than before, and what has asked for that.
+func (s *Server) note(outcomes []journal.Outcome) {
 	for i := range outcomes {
-		if by := outcomes[i].Holder; by != "" { // it is not this sender that has asked for it
-			s.each(func(c *session.Session) {
-				if c.By() == by {
-					c.Renamed()
-				}
-			})
+		for _, by := range outcomes[i].Renamed {
+			s.mu.Lock()
+			if s.renamed == nil {
+				s.renamed = make(map[string]*journal.Origin)
+			}
+			s.renamed[by] = outcomes[i].Event.Origin
+			s.mu.Unlock()
 		}
 	}
+}
+
+// tellRenamed tells the connections of those who hold another name. To find them takes a look at every session, so it is
+// done once a second for all.
+func (s *Server) tellRenamed() {
+	s.mu.Lock()
+	renamed := s.renamed
+	s.renamed = nil
+	s.mu.Unlock()
+	if len(renamed) == 0 {
+		return
+	}
+	s.each(func(c *session.Session) {
+		if origin, ok := renamed[c.By()]; ok {
+			c.Renamed(origin)
+		}
+	})
 }
 
 // written waits for what the first event became: a server that cannot write is told so when it starts.
@@ -211,6 +235,7 @@ func (s *Server) tick() {
 			return
 		case <-ticker.C:
 			s.hub.Tick(s.cfg.Now())
+			s.tellRenamed()
 			if calm.after(s.arrived.Load()) {
 				runtime.GC() // once for the pools: they let go of what two collections did not need
 				debug.FreeOSMemory()

@@ -147,8 +147,8 @@ type (
 		Count int      `json:"count"`
 		Names []string `json:"names"`
 	}
-	// Name asks for a name, or gives it up if empty; the answer says which is held now. An empty one may come unasked: the
-	// server's operator has released the name that was held.
+	// Name asks for a name, or gives it up if empty; the answer says which is held now. One comes unasked where
+	// it has changed otherwise: by another connection of the sender, the server's operator, or its end.
 	Name struct {
 		Name string `json:"name"`
 	}

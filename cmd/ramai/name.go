@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -22,92 +24,144 @@ import (
 	"ramai/wire"
 )
 
-// newName returns the command that takes a name from its owner.
+// newName returns the command for names that belong to keys.
 func newName() *cobra.Command {
-	var data, admin string
+	var o nameOptions
 	cmd := &cobra.Command{
-		Use:   "name release NAME",
-		Short: "Make a name free that belongs to a key of SSH",
-		Long: `Make a name free: who speaks under a name over SSH, with a key, owns it from then on, and nobody else can have it. After
-this anybody can.
+		Use:   "name list | name release NAME",
+		Short: "List the names that belong to keys of SSH, or make one free",
+		Long: `Who speaks under a name over SSH, with a key, owns it from then on, and nobody else can have it. "name list" writes those
+names, a line each: since when, whose (the "by" of their messages), the name. "name release" makes one free: after this anybody
+can have it.
 
-A server that runs is asked at its port for the operator, --admin, on this machine; otherwise the data folder is changed.
+A server that runs is asked at its port for the operator, --admin, on this machine; otherwise the data folder is read, or changed.
 
 Exit codes: 0 ok, 2 usage, 3 cannot connect, 4 refused, 5 the data folder cannot be used.`,
-		Args: cobra.ExactArgs(2),
+		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if args[0] != "release" {
-				return exit(exitUsage, fmt.Errorf("names can be released, not %q: ramai name release NAME", args[0]))
+			switch {
+			case args[0] == "list" && len(args) == 1:
+				return o.list(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+			case args[0] == "release" && len(args) == 2:
+				return o.release(cmd.Context(), args[1], cmd.OutOrStdout(), cmd.ErrOrStderr())
 			}
-			name, err := names.Parse(args[1])
-			if err != nil {
-				return exit(exitUsage, err)
-			}
-			if admin != "" {
-				err = askRelease(cmd.Context(), admin, name)
-			} else {
-				err = release(data, name, cmd.ErrOrStderr())
-			}
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is free\n", name)
-			return err
+			return exit(exitUsage, fmt.Errorf("names can be listed and released, not %q: ramai name list, or ramai name release NAME", strings.Join(args, " ")))
 		},
 	}
-	dataFlag(cmd.Flags(), &data)
-	cmd.Flags().StringVar(&admin, "admin", "", "address and port of a running server's --admin, such as 127.0.0.1:2001")
+	dataFlag(cmd.Flags(), &o.data)
+	cmd.Flags().StringVar(&o.admin, "admin", "", "address and port of a running server's --admin, such as 127.0.0.1:2001")
 	return cmd
 }
 
-// release changes the data of a server that does not run.
-func release(data, name string, notes io.Writer) error {
-	if err := asOwner(data); err != nil {
+// nameOptions say where the names are.
+type nameOptions struct{ data, admin string }
+
+func (o *nameOptions) release(ctx context.Context, asked string, out, notes io.Writer) error {
+	name, err := names.Parse(asked)
+	if err != nil {
+		return exit(exitUsage, err)
+	}
+	if o.admin != "" {
+		_, err = o.ask(ctx, http.MethodPost, server.ReleasePath, name)
+	} else {
+		err = o.offline(notes, func(s *sqlite.Store) error { return disown(s, name) })
+	}
+	if err == nil {
+		_, err = fmt.Fprintf(out, "%s is free\n", name)
+	}
+	return err
+}
+
+func disown(s *sqlite.Store, name string) error {
+	batch := journal.Batch{At: wire.TimeOf(time.Now()), Events: []journal.Event{{Kind: journal.Disown, Name: name, Key: names.Key(name)}}}
+	outcomes, err := s.Apply(&batch, s.Position()+1)
+	if err != nil {
 		return exit(exitUnusable, err)
 	}
-	if _, err := os.Stat(filepath.Join(data, sqlite.FileName)); err != nil {
-		return exit(exitUnusable, fmt.Errorf("there is no database in %s; --data says where the server keeps its own", data))
+	if o := outcomes[0]; o.Verdict == journal.Refused {
+		return exit(exitRefused, errors.New(o.Err.Reason))
 	}
-	s, err := sqlite.Open(data, sqlite.Options{Random: rand.Reader, Log: newLog("text", notes)})
+	return nil
+}
+
+func (o *nameOptions) list(ctx context.Context, out, notes io.Writer) (err error) {
+	var owned []journal.Owning
+	if o.admin != "" {
+		owned, err = o.listed(ctx)
+	} else {
+		err = o.offline(notes, func(s *sqlite.Store) error {
+			owned = s.Owned()
+			return nil
+		})
+	}
+	for _, n := range owned {
+		if err == nil {
+			_, err = fmt.Fprintf(out, "%s  %s  %s\n", n.Since.Std().UTC().Format(time.DateOnly), client.OneLine(n.By), client.OneLine(n.Name))
+		}
+	}
+	return err
+}
+
+// listed is what a running server lists.
+func (o *nameOptions) listed(ctx context.Context) (owned []journal.Owning, err error) {
+	answer, err := o.ask(ctx, http.MethodGet, server.OwnedPath, "")
+	for lines := json.NewDecoder(bytes.NewReader(answer)); err == nil && lines.More(); {
+		var n journal.Owning
+		if err := lines.Decode(&n); err != nil {
+			return nil, exit(exitNoServer, fmt.Errorf("what answers at --admin %s is no server of this kind: %w", o.admin, err))
+		}
+		owned = append(owned, n)
+	}
+	return owned, err
+}
+
+// offline does something with the data of a server that does not run.
+func (o *nameOptions) offline(notes io.Writer, do func(*sqlite.Store) error) error {
+	if err := asOwner(o.data); err != nil {
+		return exit(exitUnusable, err)
+	}
+	if _, err := os.Stat(filepath.Join(o.data, sqlite.FileName)); err != nil {
+		return exit(exitUnusable, fmt.Errorf("there is no database in %s; --data says where the server keeps its own", o.data))
+	}
+	s, err := sqlite.Open(o.data, sqlite.Options{Random: rand.Reader, Log: newLog("text", notes)})
 	if errors.Is(err, sqlite.ErrInUse) {
 		err = fmt.Errorf("%w; or ask that server, with --admin and the address that it has for that", err)
 	}
 	if err != nil {
 		return exit(exitUnusable, err)
 	}
-	batch := journal.Batch{At: wire.TimeOf(time.Now()), Events: []journal.Event{{Kind: journal.Disown, Name: name, Key: names.Key(name)}}}
-	outcomes, err := s.Apply(&batch, s.Position()+1)
-	if err := errors.Join(err, s.Close()); err != nil {
-		return exit(exitUnusable, err)
+	err = do(s)
+	if closed := s.Close(); err == nil && closed != nil {
+		err = exit(exitUnusable, closed)
 	}
-	if o := outcomes[0]; o.Verdict == journal.Refused {
-		return exit(exitRefused, o.Err)
-	}
-	return nil
+	return err
 }
 
 // answers is how long a server may take to answer its operator.
 const answers = 10 * time.Second
 
-// askRelease asks a running server.
-func askRelease(ctx context.Context, admin, name string) error {
+// maxAnswer is the longest answer that is read: of all names that there can be.
+const maxAnswer = journal.MaxAllOwned * 1 << 10
+
+// ask asks a running server.
+func (o *nameOptions) ask(ctx context.Context, method, path, body string) (answer []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, answers)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+admin+server.ReleasePath, strings.NewReader(name))
+	r, err := http.NewRequestWithContext(ctx, method, "http://"+o.admin+path, strings.NewReader(body))
 	if err != nil {
-		return exit(exitUsage, fmt.Errorf("--admin is an address and a port, like 127.0.0.1:2001, not %q", admin))
+		return nil, exit(exitUsage, fmt.Errorf("--admin is an address and a port, like 127.0.0.1:2001, not %q", o.admin))
 	}
-	answer, err := http.DefaultClient.Do(r)
+	got, err := http.DefaultClient.Do(r)
 	if err != nil {
-		return exit(exitNoServer, fmt.Errorf("no server answers at --admin %s: %w", admin, err))
+		return nil, exit(exitNoServer, fmt.Errorf("no server answers at --admin %s: %w", o.admin, err))
 	}
-	defer answer.Body.Close()
-	why, err := io.ReadAll(io.LimitReader(answer.Body, 4<<10))
-	if err == nil && answer.StatusCode != http.StatusOK {
-		err = errors.New(client.Printable(strings.TrimSpace(string(why))))
+	defer got.Body.Close()
+	answer, err = io.ReadAll(io.LimitReader(got.Body, maxAnswer))
+	if err == nil && got.StatusCode != http.StatusOK {
+		err = errors.New(client.Printable(strings.TrimSpace(string(answer))))
 	}
 	if err != nil {
-		return exit(exitRefused, err)
+		return nil, exit(exitRefused, err)
 	}
-	return nil
+	return answer, nil
 }

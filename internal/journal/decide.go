@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -78,7 +79,7 @@ type State struct {
 	heads map[string]Head
 	held  map[string]Holding // by sender
 	keys  map[string]string  // sender by key
-	owned map[string]string  // owner by key
+	owned map[string]Owning  // by key
 	owns  map[string]int     // keys of each owner
 	at    wire.Time
 }
@@ -92,9 +93,9 @@ func (s *State) Load(heads map[string]Head, held []Holding, owned []Owning, at w
 	for _, h := range held {
 		s.held[h.By], s.keys[h.Key] = h, h.By
 	}
-	s.owned, s.owns = make(map[string]string), make(map[string]int)
+	s.owned, s.owns = make(map[string]Owning), make(map[string]int)
 	for _, o := range owned {
-		s.owned[o.Key] = o.By
+		s.owned[o.Key] = o
 		s.owns[o.By]++
 	}
 }
@@ -123,6 +124,13 @@ func (s *State) Name(by string) string {
 	return s.held[by].Name
 }
 
+// Owned implements Store.
+func (s *State) Owned() []Owning {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.SortedFunc(maps.Values(s.owned), func(a, b Owning) int { return strings.Compare(a.Name, b.Name) })
+}
+
 // Gains implements Store.
 func (s *State) Gains(by string) string {
 	s.mu.RLock()
@@ -142,7 +150,7 @@ type Change struct {
 	heads map[string]Head
 	held  map[string]*Holding // nil: dropped
 	keys  map[string]string   // "": free
-	owned map[string]string   // "": nobody's
+	owned map[string]Owning   // the zero one: nobody's
 	owns  map[string]int      // as they will be
 	row   wire.Message        // what Tx.Message is given, for one event after the other
 }
@@ -185,7 +193,7 @@ func lay[V comparable](over, changed map[string]V) {
 func Decide(s *State, tx Tx, b *Batch) (*Change, []Outcome, error) {
 	c := &Change{
 		state: s, at: max(s.at, b.At), rooms: len(s.heads), heads: map[string]Head{},
-		held: map[string]*Holding{}, keys: map[string]string{}, owned: map[string]string{}, owns: map[string]int{},
+		held: map[string]*Holding{}, keys: map[string]string{}, owned: map[string]Owning{}, owns: map[string]int{},
 	}
 	if err := c.forget(tx, b); err != nil {
 		return nil, nil, err
@@ -201,9 +209,9 @@ func Decide(s *State, tx Tx, b *Batch) (*Change, []Outcome, error) {
 		case Claim:
 			err = c.claim(tx, o)
 		case Release:
-			err = c.drop(tx, o.Event.By)
+			err = c.drop(tx, o, o.Event.By)
 		case Restart:
-			err = c.restart(tx)
+			err = c.restart(tx, o)
 		case Trim:
 			err = c.trim(tx, o)
 		case Disown:
@@ -281,9 +289,12 @@ func (c *Change) use(tx Tx, h *Holding) error {
 	return tx.Hold(used)
 }
 
+// owner is whose a name is for good.
+func (c *Change) owner(key string) string { return latest(c.owned, c.state.owned, key).By }
+
 // gains tells whether a name can become its holder's for good: it is nobody's, and there are not too many.
 func (c *Change) gains(h *Holding) bool {
-	return latest(c.owned, c.state.owned, h.Key) == "" && latest(c.owns, c.state.owns, h.By) < MaxOwned &&
+	return c.owner(h.Key) == "" && latest(c.owns, c.state.owns, h.By) < MaxOwned &&
 		len(c.state.owned)+len(c.owned) < MaxAllOwned
 }
 
@@ -293,31 +304,31 @@ func (c *Change) own(tx Tx, e *Event, h *Holding) error {
 	if e.Own != h.Key || !c.gains(h) {
 		return nil
 	}
-	c.owned[h.Key], c.owns[h.By] = h.By, latest(c.owns, c.state.owns, h.By)+1
-	return tx.Own(Owning{By: e.By, Name: h.Name, Key: h.Key, Since: c.at})
+	o := Owning{By: h.By, Name: h.Name, Key: h.Key, Since: c.at}
+	c.owned[o.Key], c.owns[o.By] = o, latest(c.owns, c.state.owns, o.By)+1
+	return tx.Own(o)
 }
 
 func (c *Change) disown(tx Tx, o *Outcome) error {
 	e := &o.Event
-	by := latest(c.owned, c.state.owned, e.Key)
+	by := c.owner(e.Key)
 	if by == "" {
 		o.refuse(wire.BadRequest, fmt.Sprintf("the name %q is nobody's own", e.Name))
 		return nil
 	}
-	c.owned[e.Key], c.owns[by] = "", latest(c.owns, c.state.owns, by)-1
+	c.owned[e.Key], c.owns[by] = Owning{}, latest(c.owns, c.state.owns, by)-1
 	if err := tx.Disown(e.Key); err != nil {
 		return err
 	}
 	if h := c.holding(by); h != nil && h.Key == e.Key {
-		o.Holder = by
-		return c.drop(tx, by)
+		return c.drop(tx, o, by)
 	}
 	return nil
 }
 
 func (c *Change) claim(tx Tx, o *Outcome) error {
 	e := &o.Event
-	if owner := latest(c.owned, c.state.owned, e.Key); owner != "" && owner != e.By {
+	if owner := c.owner(e.Key); owner != "" && owner != e.By {
 		o.refuse(wire.NameTaken, fmt.Sprintf("the name %q, or one that looks like it, belongs to a key of SSH: come over SSH with that key, "+
 			"have the server's operator free it (ramai name release), or choose another", e.Name))
 		return nil
@@ -328,33 +339,43 @@ func (c *Change) claim(tx Tx, o *Outcome) error {
 			o.refuse(wire.NameTaken, fmt.Sprintf("the name %q, or one that looks like it, is held by somebody else; choose another", e.Name))
 			return nil
 		}
-		if err := c.drop(tx, by); err != nil {
+		if err := c.drop(tx, o, by); err != nil {
 			return err
 		}
 	}
-	if err := c.drop(tx, e.By); err != nil {
+	before := c.holding(e.By)
+	if err := c.drop(tx, o, e.By); err != nil {
 		return err
+	}
+	switch {
+	case before == nil:
+		o.Renamed = append(o.Renamed, e.By)
+	case before.Name == e.Name:
+		o.Renamed = o.Renamed[:len(o.Renamed)-1]
 	}
 	h := Holding{By: e.By, Name: e.Name, Key: e.Key, Bound: e.Bound, Used: c.at}
 	c.held[e.By], c.keys[e.Key] = &h, e.By
 	return tx.Hold(h)
 }
 
-func (c *Change) drop(tx Tx, by string) error {
+// drop takes the name that a sender holds, if it holds one.
+func (c *Change) drop(tx Tx, o *Outcome, by string) error {
 	h := c.holding(by)
 	if h == nil {
 		return nil
 	}
 	c.held[by], c.keys[h.Key] = nil, ""
+	o.Renamed = append(o.Renamed, by)
 	return tx.Drop(by)
 }
 
 // restart frees the names that are bound to connections. Which of them comes first makes no difference.
-func (c *Change) restart(tx Tx) error {
+func (c *Change) restart(tx Tx, o *Outcome) error {
 	senders := slices.AppendSeq(slices.Collect(maps.Keys(c.state.held)), maps.Keys(c.held))
+	slices.Sort(senders)
 	for _, by := range senders {
 		if h := c.holding(by); h != nil && h.Bound {
-			if err := c.drop(tx, by); err != nil {
+			if err := c.drop(tx, o, by); err != nil {
 				return err
 			}
 		}

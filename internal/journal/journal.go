@@ -80,7 +80,7 @@ type Outcome struct {
 	N       uint64    // of a Say that is on disk: its number in the room; of a Trim: the oldest number that is kept now
 	At      wire.Time // when it was ordered
 	From    string    // of a Say: the sender's name at that time
-	Holder  string    // of a Disown: the sender that held the name until then; empty: nobody did
+	Renamed []string  // senders that hold another name than before, or none
 	Err     *wire.Error
 }
 
@@ -108,6 +108,8 @@ type Store interface {
 	Heads() map[string]Head
 	// Name is the name that a sender holds, or empty.
 	Name(by string) string
+	// Owned is what is owned, by name.
+	Owned() []Owning
 	// Gains is the Key of the name that a sender holds and does not own yet, but would by a Say with Own; empty: there is none.
 	Gains(by string) string
 

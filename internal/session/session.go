@@ -296,9 +296,17 @@ func (s *Session) Leave(retry time.Duration) {
 // Force has the session say goodbye at once; the client is asked to come back after retry.
 func (s *Session) Force(retry time.Duration) { s.raise(forced, retry) }
 
-// Renamed has the client told the name that its sender holds now, because somebody else has changed it.
-func (s *Session) Renamed() {
-	s.later(func() { s.protocol.renamed(s.env.Store.Name(s.sender())) })
+// Renamed has the client told the name that its sender holds now, unless it was changed by what came from here: asked.
+func (s *Session) Renamed(asked *journal.Origin) {
+	s.later(func() {
+		if s.talk != nil {
+			if asked == &s.talk.origin {
+				return
+			}
+			s.talk.owned = "" // it may not be any more
+		}
+		s.protocol.renamed(s.env.Store.Name(s.sender()))
+	})
 }
 
 // raise stores a phase, in the lowest byte, and above it in milliseconds when the client is asked to come back.

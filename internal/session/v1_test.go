@@ -494,8 +494,10 @@ func TestRenamed(t *testing.T) {
 	}
 	st.settle()
 	for _, l := range []*link{a, p} {
-		l.s.Renamed()
+		l.s.Renamed(nil)
 	}
 	a.expect("name ")
 	p.expect()
+	a.s.Renamed(&a.s.talk.origin) // it knows
+	a.expect()
 }

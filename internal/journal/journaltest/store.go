@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -203,6 +204,9 @@ func testOwnedNames(t *testing.T, j *journaled) {
 	gains("key", "queen")
 	j.apply(own("key", "Queen", "lobby", "1", "x"))
 	gains("key", "")
+	if got := j.Owned(); len(got) != 1 || got[0].Name != "Queen" || got[0].By != "key" || got[0].Since == 0 {
+		t.Errorf("owned are %+v", got)
+	}
 	j.expect(events(claim("key", "King"), claim("anna", "Queen")), "done", "refused name_taken")
 	j.at += 1000 * hour
 	j.expect(events(claim("anna", "Queen"), claim("anna", "King")), "refused name_taken", "done")
@@ -223,8 +227,25 @@ func testOwnedNames(t *testing.T, j *journaled) {
 	}
 	j.apply(claim("key3", "Bishop"), own("key3", "Bishop", "lobby", "1", "x"), claim("key3", "Knight"), own("key3", "Knight", "lobby", "2", "x"))
 	freed := j.apply(disown("Bishop"), disown("Knight"))
-	if freed[0].Holder != "" || freed[1].Holder != "key3" || j.Name("key3") != "" {
-		t.Errorf("of %q and %q was told that they held what was freed; one holds %q", freed[0].Holder, freed[1].Holder, j.Name("key3"))
+	if len(freed[0].Renamed) != 0 || !slices.Equal(freed[1].Renamed, []string{"key3"}) || j.Name("key3") != "" {
+		t.Errorf("of %q and %q was told that they held what was freed; one holds %q", freed[0].Renamed, freed[1].Renamed, j.Name("key3"))
+	}
+
+	// Whoever holds another name than before is told of.
+	for _, c := range []struct {
+		e    journal.Event
+		want []string
+	}{
+		{claim("one", "Rhino"), []string{"one"}}, {claim("one", "Rhino"), nil}, {claim("one", "Hippo"), []string{"one"}},
+		{claim("two", "Hippo"), nil}, {release("one"), []string{"one"}}, {release("one"), nil}, {claim("two", "Hippo"), []string{"two"}},
+	} {
+		if got := j.apply(c.e)[0].Renamed; !slices.Equal(got, c.want) {
+			t.Errorf("after %q by %s, %q have another name, want %q", c.e.Name, c.e.By, got, c.want)
+		}
+	}
+	j.at += 1000 * hour
+	if got := j.apply(claim("one", "Hippo"))[0].Renamed; !slices.Equal(got, []string{"two", "one"}) {
+		t.Errorf("when a name is taken from who held it, %q have another", got)
 	}
 
 	// Nobody owns more than so many.

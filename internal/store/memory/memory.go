@@ -49,6 +49,9 @@ func (s *Store) Head(room string) journal.Head { return s.state.Head(room) }
 // Heads implements journal.Store.
 func (s *Store) Heads() map[string]journal.Head { return s.state.Heads() }
 
+// Owned implements journal.Store.
+func (s *Store) Owned() []journal.Owning { return s.state.Owned() }
+
 // Name implements journal.Store.
 func (s *Store) Name(by string) string { return s.state.Name(by) }
 

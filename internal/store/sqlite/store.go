@@ -100,6 +100,9 @@ func (s *Store) start() error {
 	if err != nil {
 		return err
 	}
+	if saved.owned, err = s.writer.renew(saved.owned); err != nil {
+		return err
+	}
 	s.log = saved.log
 	if saved.unsynced {
 		if s.log, err = journal.NewLog(s.opt.Random); err != nil {
@@ -196,6 +199,9 @@ func (s *Store) Head(room string) journal.Head { return s.state.Head(room) }
 
 // Heads implements journal.Store.
 func (s *Store) Heads() map[string]journal.Head { return s.state.Heads() }
+
+// Owned implements journal.Store.
+func (s *Store) Owned() []journal.Owning { return s.state.Owned() }
 
 // Name implements journal.Store.
 func (s *Store) Name(by string) string { return s.state.Name(by) }

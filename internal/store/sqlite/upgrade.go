@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"ramai/internal/journal"
+	"ramai/internal/names"
 )
 
 // upgrade brings a database of an earlier version up to this one, in one transaction, or leaves it as it is. From version
@@ -90,4 +92,26 @@ COMMIT;`, messagesTable, goneTable+ownersTable, version))
 		return fmt.Errorf("give back the space of the old table: %w", err)
 	}
 	return w.checkpoint()
+}
+
+// renew brings the keys of names that are owned up to what package names makes of them now, which depends on the Unicode
+// tables it was made with. One whose new key is another's stays as it is.
+func (w *writer) renew(owned []journal.Owning) ([]journal.Owning, error) {
+	taken := make(map[string]bool, len(owned))
+	for _, o := range owned {
+		taken[o.Key] = true
+	}
+	for i := range owned {
+		o := &owned[i]
+		key := names.Key(o.Name)
+		if taken[key] {
+			continue
+		}
+		if err := w.exec("UPDATE owners SET key = ? WHERE key = ?", key, o.Key); err != nil {
+			return nil, fmt.Errorf("renew what names are compared by: %w", err)
+		}
+		delete(taken, o.Key)
+		taken[key], o.Key = true, key
+	}
+	return owned, nil
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"ramai/internal/journal"
+	"ramai/internal/names"
 	"ramai/wire"
 )
 
@@ -154,5 +155,32 @@ func TestUpgradeNeedsSpace(t *testing.T) {
 	room, errAsk = 2*uint64(len(was)), nil
 	if err := try(); err != nil {
 		t.Errorf("with the space: %v", err)
+	}
+}
+
+// Names that are owned are compared by what package names makes of them now.
+func TestKeysOfOwnedNamesAreRenewed(t *testing.T) {
+	dir := t.TempDir()
+	database(t, dir, `INSERT INTO owners(key, name, by, since) VALUES('old', 'Queen', 'key', 1), ('king', 'King', 'key', 1), ('other', 'KING', 'key2', 1)`)
+	for range 2 {
+		s := open(t, dir, quiet)
+		queen := names.Key("Queen")
+		outcomes, err := s.Apply(&journal.Batch{At: 1, MaxRooms: 1, Events: []journal.Event{
+			{Kind: journal.Claim, By: "anna", Name: "QUEEN", Key: queen}, {Kind: journal.Claim, By: "anna", Name: "King", Key: names.Key("King")},
+		}}, s.Position()+1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range outcomes {
+			if o.Verdict != journal.Refused {
+				t.Errorf("%s was had", o.Event.Name)
+			}
+		}
+		if got := s.Owned(); len(got) != 3 || !slices.ContainsFunc(got, func(o journal.Owning) bool { return o.Key == queen && o.By == "key" }) {
+			t.Errorf("owned are %+v", got)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
