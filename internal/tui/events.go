@@ -2,6 +2,8 @@ package tui
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -26,8 +28,14 @@ type batch struct {
 	err    error
 }
 
-// feed gives the client's events to send, at most once a frame, until ctx or the client ends.
+// feed gives the client's events to send, at most once a frame, until ctx or the client ends. If it breaks, that is told as
+// an end of the client is, so that the terminal is given back.
 func feed(ctx context.Context, c chat, send func(tea.Msg)) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			send(batch{err: fmt.Errorf("the screen broke: %v\n%s", fault, debug.Stack())})
+		}
+	}()
 	var last time.Time
 	for {
 		var b batch
