@@ -280,7 +280,7 @@ func (s *screen) message(m wire.Message) bool {
 	}
 	r.hear(it)
 	r.speaks(m.From)
-	if i == s.current && s.looking() && r.anchor == nil {
+	if i == s.current && !s.misses(it) && s.looking() && r.anchor == nil {
 		r.look()
 	} else if !it.own && !(r.ruled && r.rule >= r.read) {
 		r.rule, r.ruled = it.n-1, true // it is the first of somebody else that is new
@@ -305,7 +305,7 @@ func (s *screen) line(f client.Line) {
 		}
 	}
 	r.hear(it)
-	if s.looking() && r.anchor == nil {
+	if !s.misses(it) && s.looking() && r.anchor == nil {
 		r.look()
 	} else if !it.own && !(r.ruled && r.rule >= r.read) {
 		r.rule, r.ruled = r.read, true

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 )
 
 // action is something that a key does, besides writing and editing. The commands are actions too, by their names.
@@ -300,5 +301,25 @@ func (s *screen) suspend() tea.Cmd {
 		s.tell("there is nothing to stop here; Ctrl-D leaves")
 		return nil
 	}
+	s.stopped, s.missed = true, true
 	return tea.Suspend
+}
+
+// resume is what there is to do when the program goes on after it was stopped. What came meanwhile may still be on its way,
+// or come with the next connection: it is new all the same.
+func (s *screen) resume() tea.Cmd {
+	s.stopped = false
+	if s.method != ansi.GraphemeWidth {
+		return nil
+	}
+	// The renderer switches the mode off when it stops, and not on again. What it has drawn by now may stand in wrong cells.
+	return tea.Sequence(tea.Raw(ansi.SetModeUnicodeCore), tea.ClearScreen)
+}
+
+// misses tells whether an item of the room that is looked at may have come while the program was stopped: the first that
+// somebody else says since then.
+func (s *screen) misses(it *item) bool {
+	missed := s.missed && !it.own
+	s.missed = s.missed && !missed
+	return missed
 }

@@ -61,6 +61,8 @@ type screen struct {
 	method        ansi.Method
 	numbers       bool
 	blurred       bool // nobody looks
+	stopped       bool // nobody can, from Ctrl-Z on
+	missed        bool // nor has anybody said something in the room since then
 	rang          time.Time
 	brush         *brush
 
@@ -205,6 +207,8 @@ func (s *screen) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
 			s.method = ansi.GraphemeWidth // the renderer goes by the same answer
 			s.repaint()
 		}
+	case tea.ResumeMsg:
+		cmd = s.resume()
 	case tea.FocusMsg:
 		s.blurred = false
 	case tea.BlurMsg:
@@ -212,6 +216,7 @@ func (s *screen) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
 	case tea.PasteMsg:
 		cmd = s.paste(msg.Content)
 	case tea.KeyPressMsg:
+		s.stopped = false // it could not be
 		cmd = s.key(msg)
 	case tick:
 		s.ticking = false
@@ -224,7 +229,7 @@ func (s *screen) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
 }
 
 // looking tells whether somebody sees the messages that come.
-func (s *screen) looking() bool { return !s.blurred && s.panel == nil }
+func (s *screen) looking() bool { return !s.blurred && !s.stopped && s.panel == nil }
 
 type tick struct{}
 

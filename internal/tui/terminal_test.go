@@ -5,9 +5,13 @@ import (
 	"context"
 	"io"
 	"net/url"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"ramai/client"
 	"ramai/wire"
@@ -39,5 +43,85 @@ func TestFeedBreaks(t *testing.T) {
 		if on, off := strings.LastIndex(out.String(), "\x1b["+mode+"h"), strings.LastIndex(out.String(), "\x1b["+mode+"l"); off < on {
 			t.Errorf("mode %s was left on", mode)
 		}
+	}
+}
+
+// wants gives a screen a message and returns what it wants done, in order.
+func (st *stage) wants(msg tea.Msg) (all []tea.Msg) {
+	_, cmd := st.screen.Update(msg)
+	var add func(tea.Cmd)
+	add = func(cmd tea.Cmd) {
+		if cmd == nil {
+			return
+		}
+		msg := cmd()
+		if v := reflect.ValueOf(msg); v.Kind() == reflect.Slice { // a batch, or a sequence, which has no name
+			for i := range v.Len() {
+				add(v.Index(i).Interface().(tea.Cmd))
+			}
+			return
+		}
+		all = append(all, msg)
+	}
+	add(cmd)
+	return all
+}
+
+// TestStopped: what comes from Ctrl-Z on is new to who comes back, however late it arrives, and what was before is not.
+func TestStopped(t *testing.T) {
+	for _, c := range []struct {
+		name             string
+		meanwhile, after int // messages
+		blurred          bool
+	}{
+		{"meanwhile", 2, 1, false},
+		{"on its way", 0, 3, false},
+		{"elsewhere by then", 1, 2, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) { c.Suspend = true })
+			st.welcome("anna", 10)
+			if got := st.wants(keyPress("ctrl+z")); !reflect.DeepEqual(got, []tea.Msg{tea.SuspendMsg{}}) {
+				t.Fatalf("Ctrl-Z wants %v", got)
+			}
+			st.send(tea.SuspendMsg{}) // bubbletea tells of it afterwards
+			for range c.meanwhile {
+				st.says("budi", "missed")
+			}
+			if c.meanwhile > 0 && st.room().unread() == 0 {
+				t.Error("what came meanwhile counts as read")
+			}
+			if c.blurred {
+				st.send(tea.BlurMsg{})
+			}
+			st.send(tea.ResumeMsg{})
+			for range c.after {
+				st.says("budi", "on its way")
+			}
+			r := st.room()
+			if !r.ruled || r.rule != 10 {
+				t.Errorf("what is new begins after %d (%v)", r.rule, r.ruled)
+			}
+			if unread := r.unread() > 0; unread != c.blurred {
+				t.Errorf("%d are unread", r.unread())
+			}
+			st.press("esc")
+			st.says("budi", "seen")
+			if r.ruled != c.blurred {
+				t.Error("what comes when somebody looks is no news")
+			}
+		})
+	}
+}
+
+// TestResume: mode 2027 is set again before anything is drawn by its widths, and only where it was.
+func TestResume(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	if got := st.wants(tea.ResumeMsg{}); len(got) != 0 {
+		t.Errorf("without the mode it wants %v", got)
+	}
+	st.send(tea.ModeReportMsg{Mode: ansi.ModeUnicodeCore, Value: ansi.ModeReset})
+	if got := st.wants(tea.ResumeMsg{}); len(got) != 2 || got[0] != tea.Msg(tea.RawMsg{Msg: "\x1b[?2027h"}) || reflect.TypeOf(got[1]) != reflect.TypeOf(tea.ClearScreen()) {
+		t.Errorf("with the mode it wants %v", got)
 	}
 }
