@@ -3,9 +3,11 @@ package tui
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/url"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -123,5 +125,31 @@ func TestResume(t *testing.T) {
 	st.send(tea.ModeReportMsg{Mode: ansi.ModeUnicodeCore, Value: ansi.ModeReset})
 	if got := st.wants(tea.ResumeMsg{}); len(got) != 2 || got[0] != tea.Msg(tea.RawMsg{Msg: "\x1b[?2027h"}) || reflect.TypeOf(got[1]) != reflect.TypeOf(tea.ClearScreen()) {
 		t.Errorf("with the mode it wants %v", got)
+	}
+}
+
+// TestCursor: the shape of the cursor is left alone, so there is none to give back.
+func TestCursor(t *testing.T) {
+	config, out := terminalConfig(t)
+	c := &fakeChat{news: make(chan client.Event)}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	sizes := make(chan Size)
+	config.Sizes = sizes
+	go func() {
+		c.news <- client.Event{Frame: wire.Welcomed{By: "me", Session: "s"}}
+		sizes <- Size{40, 10}
+		sizes <- Size{80, 24}
+		time.Sleep(3 * frame)
+		cancel()
+	}()
+	if _, err := run(ctx, config, c); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "\x1b[?25h") {
+		t.Error("no cursor is shown")
+	}
+	if styles := regexp.MustCompile(`\x1b\[\d* q`).FindAllString(out.String(), -1); len(styles) > 0 {
+		t.Errorf("its shape is set: %q", styles)
 	}
 }

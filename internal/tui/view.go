@@ -288,7 +288,11 @@ func (s *screen) composerView(height int) ([]string, *tea.Cursor) {
 	if c.empty() && !c.searching && s.width >= narrow {
 		out[0] += s.brush.looks[dim].Styled("say something in " + s.room().name)
 	}
-	return out, tea.NewCursor(min(x+2, s.width-1), y-from)
+	cursor := tea.NewCursor(min(x+2, s.width-1), y-from)
+	// Its shape is the user's. For bubbletea a cursor has one, and a blinking block is not given back at the end; this is none of
+	// those there are, and so the one that the terminal has.
+	cursor.Shape, cursor.Blink = tea.CursorBlock-1, false
+	return out, cursor
 }
 
 // hints are the keys that matter now.
