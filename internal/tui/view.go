@@ -42,11 +42,14 @@ func (s *screen) messageRows() int {
 	return max(n, 1)
 }
 
+// keyboard is what a terminal is to tell of a key, if it can: also what it writes with Shift.
+var keyboard = tea.KeyboardEnhancements{ReportAlternateKeys: true}
+
 // View implements tea.Model.
 func (s *screen) View() (v tea.View) {
 	defer s.broke()
 	if s.err != nil {
-		return tea.View{AltScreen: true}
+		return tea.View{AltScreen: true, KeyboardEnhancements: keyboard}
 	}
 	var rows []string
 	if s.height >= forRooms {
@@ -73,7 +76,7 @@ func (s *screen) View() (v tea.View) {
 		rows[i] = cut(rows[i], s.width, s.method)
 	}
 	v = tea.NewView(strings.Join(rows, "\n"))
-	v.AltScreen, v.ReportFocus = true, true
+	v.AltScreen, v.ReportFocus, v.KeyboardEnhancements = true, true, keyboard
 	if s.question == nil && s.panel == nil {
 		v.Cursor = cursor
 	}
