@@ -303,18 +303,19 @@ func (s *screen) suspend() tea.Cmd {
 		return nil
 	}
 	s.stopped, s.missed = true, true
-	return tea.Suspend
+	return tea.Sequence(s.wheel.give(), tea.Suspend)
 }
 
 // resume is what there is to do when the program goes on after it was stopped. What came meanwhile may still be on its way,
 // or come with the next connection: it is new all the same.
 func (s *screen) resume() tea.Cmd {
 	s.stopped = false
+	take := s.wheel.take()
 	if s.method != ansi.GraphemeWidth {
-		return nil
+		return take
 	}
 	// The renderer switches the mode off when it stops, and not on again. What it has drawn by now may stand in wrong cells.
-	return tea.Sequence(tea.Raw(ansi.SetModeUnicodeCore), tea.ClearScreen)
+	return tea.Sequence(take, tea.Raw(ansi.SetModeUnicodeCore), tea.ClearScreen)
 }
 
 // misses tells whether an item of the room that is looked at may have come while the program was stopped: the first that

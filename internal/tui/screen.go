@@ -64,6 +64,7 @@ type screen struct {
 	stopped       bool // nobody can, from Ctrl-Z on
 	missed        bool // nor has anybody said something in the room since then
 	rang          time.Time
+	wheel         wheel
 	brush         *brush
 
 	// What stands over the room.
@@ -203,6 +204,7 @@ func (s *screen) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
 			s.repaint()
 		}
 	case tea.ModeReportMsg:
+		cmd = s.wheel.reported(msg)
 		if msg.Mode == ansi.ModeUnicodeCore && (msg.Value == ansi.ModeReset || msg.Value == ansi.ModeSet || msg.Value == ansi.ModePermanentlySet) {
 			s.method = ansi.GraphemeWidth // the renderer goes by the same answer
 			s.repaint()

@@ -153,3 +153,50 @@ func TestCursor(t *testing.T) {
 		t.Errorf("its shape is set: %q", styles)
 	}
 }
+
+// TestWheel: a terminal that makes keys of its wheel, and tells so, does not while the screen is on.
+func TestWheel(t *testing.T) {
+	st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) { c.Suspend = true })
+	raw := func(s string) tea.Msg { return tea.RawMsg{Msg: s} }
+	for i, c := range []struct {
+		msg  tea.Msg
+		want []tea.Msg
+	}{
+		{keyPress("ctrl+z"), []tea.Msg{tea.SuspendMsg{}}},
+		{tea.ResumeMsg{}, nil},
+		{tea.ModeReportMsg{Mode: ansi.ModeSynchronizedOutput, Value: ansi.ModeReset}, []tea.Msg{raw("\x1b[?1007$p")}},
+		{tea.ModeReportMsg{Mode: ansi.ModeUnicodeCore, Value: ansi.ModeNotRecognized}, nil},
+		{tea.ModeReportMsg{Mode: alternateScroll, Value: ansi.ModeReset}, nil},
+		{keyPress("ctrl+z"), []tea.Msg{tea.SuspendMsg{}}},
+		{tea.ModeReportMsg{Mode: alternateScroll, Value: ansi.ModePermanentlySet}, nil},
+		{tea.ModeReportMsg{Mode: alternateScroll, Value: ansi.ModeSet}, []tea.Msg{raw("\x1b[?1007l")}},
+		{keyPress("ctrl+z"), []tea.Msg{raw("\x1b[?1007h"), tea.SuspendMsg{}}},
+		{tea.ResumeMsg{}, []tea.Msg{raw("\x1b[?1007l")}},
+	} {
+		if got := st.wants(c.msg); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%d: at %#v it wants %q, not %q", i, c.msg, got, c.want)
+		}
+	}
+}
+
+// TestWheelGivenBack: at the end the mode is as it was.
+func TestWheelGivenBack(t *testing.T) {
+	for state, want := range map[ansi.ModeSetting]int{ansi.ModeSet: 1, ansi.ModeReset: 0} {
+		config, out := terminalConfig(t)
+		in, keys := io.Pipe()
+		config.In = in
+		go func() {
+			io.WriteString(keys, ansi.ReportMode(ansi.ModeSynchronizedOutput, ansi.ModeReset))
+			io.WriteString(keys, ansi.ReportMode(alternateScroll, state))
+			time.Sleep(3 * frame)
+			keys.Close()
+		}()
+		if _, err := run(t.Context(), config, new(fakeChat)); err != nil {
+			t.Fatal(err)
+		}
+		off, on := strings.Index(out.String(), "\x1b[?1007l"), strings.Index(out.String(), "\x1b[?1007h")
+		if n := strings.Count(out.String(), "\x1b[?1007h"); n != want || want > 0 && (off < 0 || on < off) {
+			t.Errorf("with the mode %d: it is off at %d, on at %d of\n%q", state, off, on, out)
+		}
+	}
+}
