@@ -154,8 +154,8 @@ func draw(random io.Reader, max time.Duration) time.Duration {
 // Plain tells whether the server speaks the plain protocol. It stays what it was on the first connection.
 func (c *Client) Plain() bool { return c.core.plain }
 
-// Next returns the next event. It fails when ctx ends, with [ErrClosed] after Close, and with a [*RefusedError] when
-// the server no longer lets this client in; what happened before that is returned first.
+// Next returns the next event. It fails when ctx ends, with [ErrClosed] after Close, with a [*RefusedError] when the server
+// no longer lets this client in, and with a [*BrokenError]; what happened before that is returned first.
 func (c *Client) Next(ctx context.Context) (Event, error) {
 	for {
 		c.mu.Lock()

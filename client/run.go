@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -20,27 +21,64 @@ const maxEvents = 256 << 10
 func (c *Client) run(l *link) {
 	defer close(c.done)
 	defer c.cancel()
-	for {
-		err := c.serve(l)
-		if l, err = c.reconnect(err); err != nil {
-			c.mu.Lock()
-			c.err = err
-			c.mu.Unlock()
-			return
+	err := guard(func() error {
+		for {
+			err := c.serve(l)
+			if l, err = c.reconnect(err); err != nil {
+				return err
+			}
 		}
-	}
+	})
+	c.mu.Lock()
+	c.err, c.link = err, nil
+	c.mu.Unlock()
+}
+
+// A BrokenError is a panic of one of the client's goroutines. It ends the client and nothing else: who uses it may have a
+// terminal to give back, or other clients.
+type BrokenError struct {
+	Fault any
+	Stack []byte
+}
+
+// Error tells all that is needed to find the fault.
+func (e *BrokenError) Error() string {
+	return fmt.Sprintf("the client broke: %v\n%s", e.Fault, e.Stack)
+}
+
+// guard makes an error of a panic.
+func guard(what func() error) (err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = &BrokenError{fault, debug.Stack()}
+		}
+	}()
+	return what()
 }
 
 // serve works a connection until it breaks.
 func (c *Client) serve(l *link) error {
 	ctx, cancel := context.WithCancel(c.ctx)
 	var helpers sync.WaitGroup
-	helpers.Go(func() { c.write(ctx, l) })
-	helpers.Go(func() { ping(ctx, l) })
-	err := c.read(ctx, l)
+	broken := make(chan error, 2)
+	help := func(what func()) {
+		helpers.Go(func() {
+			if err := guard(func() error { what(); return nil }); err != nil {
+				broken <- err
+				cancel()
+			}
+		})
+	}
+	help(func() { c.write(ctx, l) })
+	help(func() { ping(ctx, l) })
+	err := guard(func() error { return c.read(ctx, l) })
 	cancel()
 	l.CloseNow() // its error says only that it was closed already
 	helpers.Wait()
+	select {
+	case err = <-broken: // that is why nothing could be read
+	default:
+	}
 	return err
 }
 
@@ -57,15 +95,19 @@ func (c *Client) read(ctx context.Context, l *link) error {
 		if kind != websocket.MessageText {
 			return errors.New("the server sent a binary frame")
 		}
-		c.mu.Lock()
-		err = c.core.received(time.Now(), b)
-		c.mu.Unlock()
+		err = c.received(b)
 		notify(c.ready)
 		notify(c.wake)
 		if err != nil {
 			return err
 		}
 	}
+}
+
+func (c *Client) received(b []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.core.received(time.Now(), b)
 }
 
 // waitForUser returns when there is room for events.
@@ -91,10 +133,7 @@ func (c *Client) write(ctx context.Context, l *link) {
 	defer timer.Stop()
 	for {
 		now := time.Now()
-		c.mu.Lock()
-		b, ok := c.core.next(now)
-		wake := c.core.wake(now)
-		c.mu.Unlock()
+		b, ok, wake := c.next(now)
 		if ok {
 			if err := l.Write(ctx, websocket.MessageText, b); err != nil {
 				return
@@ -114,6 +153,14 @@ func (c *Client) write(ctx context.Context, l *link) {
 		case <-alarm:
 		}
 	}
+}
+
+// next is what the core has to send, and when it may have more.
+func (c *Client) next(now time.Time) (b []byte, ok bool, wake time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	b, ok = c.core.next(now)
+	return b, ok, c.core.wake(now)
 }
 
 // ping asks the server for a sign of life from time to time, and is one, also while the user takes long and nothing is
@@ -138,7 +185,7 @@ func ping(ctx context.Context, l *link) {
 func (c *Client) reconnect(err error) (*link, error) {
 	for {
 		var refused *RefusedError
-		if errors.As(err, &refused) && refused.final() {
+		if errors.As(err, &refused) && refused.final() || errors.As(err, new(*BrokenError)) {
 			return nil, err
 		}
 		wait, closing := c.lost(err)

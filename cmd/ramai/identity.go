@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/spf13/pflag"
 
@@ -11,10 +12,12 @@ import (
 
 // identity is the name that --name asks for, and the session it belongs to.
 type identity struct {
-	name    string
-	file    string // where the session is kept; empty: nowhere
-	session string // as it was kept, or is by now
-	notes   io.Writer
+	name  string
+	file  string // where the session is kept; empty: nowhere
+	notes io.Writer
+
+	mu      sync.Mutex // a screen searches while it may hear of a name
+	session string     // as it was kept, or is by now
 }
 
 func nameFlag(f *pflag.FlagSet, name *string) {
@@ -44,12 +47,16 @@ func (who *identity) complain(err error) {
 
 // config adds who is there to whom to connect to.
 func (who *identity) config(c client.Config) client.Config {
+	who.mu.Lock()
+	defer who.mu.Unlock()
 	c.Name, c.Session = who.name, who.session
 	return c
 }
 
 // held keeps the session that holds the name.
 func (who *identity) held(session string) {
+	who.mu.Lock()
+	defer who.mu.Unlock()
 	if who.file == "" || session == who.session {
 		return
 	}

@@ -330,5 +330,8 @@ func Ended(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	if errors.As(err, new(*client.BrokenError)) {
+		return exitcode.With(exitcode.Unconfirmed, err)
+	}
 	return exitcode.With(exitcode.Refused, err)
 }

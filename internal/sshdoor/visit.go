@@ -164,7 +164,12 @@ func (v *visitor) talk(ctx context.Context) error {
 	}
 	defer c.Close()
 	if !v.onTerminal {
-		return lines.Run(ctx, lines.Config{Client: c, Room: v.room, Last: last, JSON: v.asJSON, In: v.session, Out: v.out, Notes: v.notes})
+		err := lines.Run(ctx, lines.Config{Client: c, Room: v.room, Last: last, JSON: v.asJSON, In: v.session, Out: v.out, Notes: v.notes})
+		if errors.As(err, new(*client.BrokenError)) {
+			v.door.cfg.Env.Log.Error("a talk over SSH broke", "err", err)
+			err = exitcode.With(exitcode.Unconfirmed, errors.New("the talk broke; the server's operator can see why in the log"))
+		}
+		return err
 	}
 	return v.show(ctx, c, server, last)
 }

@@ -2,6 +2,8 @@ package tui
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -26,8 +28,14 @@ type batch struct {
 	err    error
 }
 
-// feed gives the client's events to send, at most once a frame, until ctx or the client ends.
+// feed gives the client's events to send, at most once a frame, until ctx or the client ends. If it breaks, that is told as
+// an end of the client is, so that the terminal is given back.
 func feed(ctx context.Context, c chat, send func(tea.Msg)) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			send(batch{err: fmt.Errorf("the screen broke: %v\n%s", fault, debug.Stack())})
+		}
+	}()
 	var last time.Time
 	for {
 		var b batch
@@ -273,7 +281,7 @@ func (s *screen) message(m wire.Message) bool {
 	}
 	r.hear(it)
 	r.speaks(m.From)
-	if i == s.current && s.looking() && r.anchor == nil {
+	if i == s.current && !s.misses(it) && s.looking() && r.anchor == nil {
 		r.look()
 	} else if !it.own && !(r.ruled && r.rule >= r.read) {
 		r.rule, r.ruled = it.n-1, true // it is the first of somebody else that is new
@@ -298,7 +306,7 @@ func (s *screen) line(f client.Line) {
 		}
 	}
 	r.hear(it)
-	if s.looking() && r.anchor == nil {
+	if !s.misses(it) && s.looking() && r.anchor == nil {
 		r.look()
 	} else if !it.own && !(r.ruled && r.rule >= r.read) {
 		r.rule, r.ruled = r.read, true

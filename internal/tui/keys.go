@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 )
 
 // action is something that a key does, besides writing and editing. The commands are actions too, by their names.
@@ -60,6 +61,10 @@ func bind(wishes []string) (map[string]string, error) {
 		if !slices.Contains(known, name) {
 			return nil, fmt.Errorf("%q: there is nothing called %q; there are %s", wish, name, strings.Join(known, ", "))
 		}
+		if base, modifiers := bare(key); strings.HasSuffix(modifiers, "shift+") && len(base) == 1 && strings.Contains("`1234567890=[]\\;',/", base) {
+			return nil, fmt.Errorf("%q: what a key writes with Shift is its name, as in alt+! for alt+shift+1", wish)
+		}
+		key = normal(key)
 		if err := free(key); err != nil {
 			return nil, fmt.Errorf("%q: %w", wish, err)
 		}
@@ -86,11 +91,8 @@ var (
 // free tells whether an action can have a key: there is such a key, in the spelling of a key that was pressed, and it
 // neither writes something nor is needed.
 func free(key string) error {
-	base, held := key, false
-	for _, modifier := range []string{"ctrl+", "alt+", "shift+"} { // in this order
-		rest, ok := strings.CutPrefix(base, modifier)
-		base, held = rest, held || ok && modifier != "shift+"
-	}
+	base, modifiers := bare(key)
+	held := modifiers != "" && modifiers != "shift+"
 	character := utf8.RuneCountInString(base) == 1
 	switch {
 	case slices.Contains(needed, key) || character && !held || strings.HasPrefix(key, "alt+") && len(base) == 1 && base >= "1" && base <= "9":
@@ -156,7 +158,7 @@ func shownKey(k string) string {
 // key takes a key. What is open takes it first: the question, the panel, the search, the palette; then come the keys of
 // the screen, and what is left is for the composer.
 func (s *screen) key(msg tea.KeyPressMsg) tea.Cmd {
-	key := msg.Keystroke()
+	key := pressed(msg.Key())
 	if key != "ctrl+c" && key != "ctrl+d" {
 		s.leaving = false
 	}
@@ -300,5 +302,26 @@ func (s *screen) suspend() tea.Cmd {
 		s.tell("there is nothing to stop here; Ctrl-D leaves")
 		return nil
 	}
-	return tea.Suspend
+	s.stopped, s.missed = true, true
+	return tea.Sequence(s.wheel.give(), tea.Suspend)
+}
+
+// resume is what there is to do when the program goes on after it was stopped. What came meanwhile may still be on its way,
+// or come with the next connection: it is new all the same.
+func (s *screen) resume() tea.Cmd {
+	s.stopped = false
+	take := s.wheel.take()
+	if s.method != ansi.GraphemeWidth {
+		return take
+	}
+	// The renderer switches the mode off when it stops, and not on again. What it has drawn by now may stand in wrong cells.
+	return tea.Sequence(take, tea.Raw(ansi.SetModeUnicodeCore), tea.ClearScreen)
+}
+
+// misses tells whether an item of the room that is looked at may have come while the program was stopped: the first that
+// somebody else says since then.
+func (s *screen) misses(it *item) bool {
+	missed := s.missed && !it.own
+	s.missed = s.missed && !missed
+	return missed
 }

@@ -85,6 +85,7 @@ type room struct {
 	warned bool   // it was told that not all is saved, when the room was to be left
 
 	composer composer
+	words    reading // at the top of the view
 }
 
 // spot is the top of a view, and what had been heard there.

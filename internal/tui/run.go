@@ -14,6 +14,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 	uv "github.com/charmbracelet/ultraviolet"
+	"github.com/charmbracelet/x/ansi"
 	"github.com/charmbracelet/x/term"
 
 	"ramai/client"
@@ -129,6 +130,9 @@ func run(ctx context.Context, config Config, c chat) (Left, error) {
 	})
 	outer := ctx
 	_, err = program.Run()
+	if s.wheel.on {
+		_, _ = io.WriteString(config.Out, ansi.SetMode(alternateScroll)) // a terminal that is gone needs nothing back
+	}
 	ended := outer.Err()
 	cancel()
 	helpers.Wait()

@@ -61,7 +61,10 @@ type screen struct {
 	method        ansi.Method
 	numbers       bool
 	blurred       bool // nobody looks
+	stopped       bool // nobody can, from Ctrl-Z on
+	missed        bool // nor has anybody said something in the room since then
 	rang          time.Time
+	wheel         wheel
 	brush         *brush
 
 	// What stands over the room.
@@ -193,10 +196,13 @@ func (s *screen) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
 			s.repaint()
 		}
 	case tea.ModeReportMsg:
+		cmd = s.wheel.reported(msg)
 		if msg.Mode == ansi.ModeUnicodeCore && (msg.Value == ansi.ModeReset || msg.Value == ansi.ModeSet || msg.Value == ansi.ModePermanentlySet) {
 			s.method = ansi.GraphemeWidth // the renderer goes by the same answer
 			s.repaint()
 		}
+	case tea.ResumeMsg:
+		cmd = s.resume()
 	case tea.FocusMsg:
 		s.blurred = false
 	case tea.BlurMsg:
@@ -204,6 +210,7 @@ func (s *screen) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
 	case tea.PasteMsg:
 		cmd = s.paste(msg.Content)
 	case tea.KeyPressMsg:
+		s.stopped = false // it could not be
 		cmd = s.key(msg)
 	case tick:
 		s.ticking = false
@@ -218,7 +225,7 @@ func (s *screen) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
 }
 
 // looking tells whether somebody sees the messages that come.
-func (s *screen) looking() bool { return !s.blurred && s.panel == nil }
+func (s *screen) looking() bool { return !s.blurred && !s.stopped && s.panel == nil }
 
 type tick struct{}
 

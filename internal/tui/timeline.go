@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/charmbracelet/x/ansi"
 
@@ -15,7 +16,8 @@ import (
 type drawn struct {
 	sign  sign
 	lines []string
-	head  int // how many of lines stand before the text: the day, the rule of what is new
+	head  int   // how many of lines stand before the text: the day, the rule of what is new
+	from  []int // how many characters of the text stand before each line of it, spaces aside
 }
 
 // sign is all that the lines of an item depend on, besides the item.
@@ -173,7 +175,8 @@ func (r *room) draw(it *item, s sign) drawn {
 		d.lines = append(d.lines, b.across(oneLine(it.text, b.method), b.looks[dim]))
 		return d
 	}
-	d.lines = append(d.lines, b.message(it, s, slices.Concat(r.speakers, r.names))...)
+	lines, from := b.message(it, s, slices.Concat(r.speakers, r.names))
+	d.lines, d.from = append(d.lines, lines...), from
 	return d
 }
 
@@ -205,8 +208,8 @@ func (b *brush) called(it *item) string {
 	return "guest " + it.by[:4]
 }
 
-// message draws a message.
-func (b *brush) message(it *item, s sign, names []string) []string {
+// message draws a message, and tells how many characters of its text stand before each line.
+func (b *brush) message(it *item, s sign, names []string) (lines []string, from []int) {
 	text := spansOf(clean(it.text, b.method), b.me, names)
 	who, _ := fit(b.called(it), min(maxName, b.column()), b.method)
 	sign, style := " ", b.looks[dim]
@@ -228,7 +231,6 @@ func (b *brush) message(it *item, s sign, names []string) []string {
 			}
 		}
 	}
-	var lines []string
 	if b.width < narrow {
 		var before []span
 		if !s.grouped && who != "" {
@@ -240,7 +242,10 @@ func (b *brush) message(it *item, s sign, names []string) []string {
 		if b.numbers {
 			before = append(before, span{text: fmt.Sprintf("%d ", it.n), look: dim})
 		}
+		seen := -characters(before)
 		for i, line := range wrap(append(before, text...), b.width, min(2, b.width/4), b.method) {
+			from = append(from, max(seen, 0))
+			seen += characters(line)
 			indent := ""
 			if i > 0 {
 				indent = "  "
@@ -249,10 +254,12 @@ func (b *brush) message(it *item, s sign, names []string) []string {
 		}
 		if it.why != "" {
 			for _, line := range wrap([]span{{text: it.why, look: bad}}, b.width-2, 0, b.method) {
+				from = append(from, seen)
+				seen += characters(line)
 				lines = append(lines, "  "+b.paint(line, ""))
 			}
 		}
-		return lines
+		return lines, from
 	}
 	width := min(b.width-b.indent()-1, readable)
 	if it.why != "" {
@@ -269,14 +276,25 @@ func (b *brush) message(it *item, s sign, names []string) []string {
 	if b.numbers && it.n > 0 {
 		when = fmt.Sprintf("%*d", b.clock(), it.n)
 	}
+	seen := 0
 	for i, line := range wrap(text, width, 0, b.method) {
+		from = append(from, seen)
+		seen += characters(line)
 		if i == 0 {
 			lines = append(lines, b.looks[dim].Styled(when)+" "+label+" "+style.Styled(sign)+" "+b.paint(line, it.by))
 			continue
 		}
 		lines = append(lines, strings.Repeat(" ", b.indent())+b.paint(line, it.by))
 	}
-	return lines
+	return lines, from
+}
+
+// characters counts those of a line that are there however it is wrapped: all but spaces.
+func characters(line []span) (n int) {
+	for _, s := range line {
+		n += utf8.RuneCountInString(s.text) - strings.Count(s.text, " ") - strings.Count(s.text, "\n")
+	}
+	return n
 }
 
 // The view of a room is height lines of its blocks. It begins at the anchor, or ends at the end.
@@ -358,7 +376,7 @@ func (r *room) topOf(height int, b *brush) (i, off int) {
 
 // moveTo makes a line of the i-th item's text the top of the view, unless the end would be above its bottom.
 func (r *room) moveTo(i, off, height int, b *brush) {
-	r.anchor, r.off, r.shrunk = r.at(i), off, spot{}
+	r.anchor, r.off, r.shrunk, r.words = r.at(i), off, spot{}, reading{}
 	r.settleEnd(height, b)
 }
 
@@ -377,6 +395,7 @@ func (r *room) settleEnd(height int, b *brush) {
 func (r *room) resize(height int, b *brush) {
 	if p := r.shrunk; r.anchor == nil && p.anchor != nil && p.heard == r.heard && r.index(p.anchor) >= 0 {
 		r.anchor, r.off = p.anchor, p.off
+		r.keep(b)
 	}
 	before := spot{r.anchor, r.off, r.heard}
 	if r.settleEnd(height, b); r.anchor == nil {
@@ -414,14 +433,42 @@ func (r *room) nearEnd(height int, b *brush) bool {
 	return r.rest(i, off-r.block(i, b).head, 2*height, b) <= 2*height
 }
 
+// reading is what stands at the top of a view, however the text is wrapped: who drags a window comes by many widths, and back.
+type reading struct {
+	anchor *item
+	off    int // where that was when it was last looked for; elsewhere the user has scrolled
+	from   int // the characters before it
+	empty  int // and the lines between it and those: empty ones
+}
+
 // reflow keeps the place of a view when lines become longer or shorter.
 func (r *room) reflow(before, after *brush) {
-	if r.anchor == nil || r.off <= 0 {
+	if r.anchor == nil || r.index(r.anchor) < 0 {
 		return
 	}
-	if i := r.index(r.anchor); i >= 0 && r.anchor.drawn.sign.brush == before {
-		was := len(r.anchor.drawn.lines) - r.anchor.drawn.head
-		is := len(r.block(i, after).lines) - r.block(i, after).head
-		r.off = r.off * is / max(was, 1)
+	if p := r.words; p.anchor != r.anchor || p.off != r.off {
+		d := &r.anchor.drawn
+		if r.words = (reading{}); d.sign.brush != before || r.off <= 0 || r.off >= len(d.from) {
+			return
+		}
+		first, _ := slices.BinarySearch(d.from, d.from[r.off])
+		r.words = reading{anchor: r.anchor, from: d.from[r.off], empty: r.off - first}
 	}
+	r.words.off = r.off
+	r.keep(after)
+}
+
+// keep puts what was read, if it is known, at the top.
+func (r *room) keep(b *brush) {
+	p := &r.words
+	if p.anchor != r.anchor || p.off != r.off {
+		return
+	}
+	from := r.block(r.index(r.anchor), b).from
+	first, found := slices.BinarySearch(from, p.from)
+	last, _ := slices.BinarySearch(from, p.from+1)
+	if r.off = last - 1; found {
+		r.off = min(first+p.empty, last-1)
+	}
+	p.off = r.off
 }

@@ -42,11 +42,14 @@ func (s *screen) messageRows() int {
 	return max(n, 1)
 }
 
+// keyboard is what a terminal is to tell of a key, if it can: also what it writes with Shift.
+var keyboard = tea.KeyboardEnhancements{ReportAlternateKeys: true}
+
 // View implements tea.Model.
 func (s *screen) View() (v tea.View) {
 	defer s.broke()
 	if s.err != nil {
-		return tea.View{AltScreen: true}
+		return tea.View{AltScreen: true, KeyboardEnhancements: keyboard}
 	}
 	var rows []string
 	if s.height >= forRooms {
@@ -73,7 +76,7 @@ func (s *screen) View() (v tea.View) {
 		rows[i] = cut(rows[i], s.width, s.method)
 	}
 	v = tea.NewView(strings.Join(rows, "\n"))
-	v.AltScreen, v.ReportFocus = true, true
+	v.AltScreen, v.ReportFocus, v.KeyboardEnhancements = true, true, keyboard
 	if s.question == nil && s.panel == nil {
 		v.Cursor = cursor
 	}
@@ -288,7 +291,11 @@ func (s *screen) composerView(height int) ([]string, *tea.Cursor) {
 	if c.empty() && !c.searching && s.width >= narrow {
 		out[0] += s.brush.looks[dim].Styled("say something in " + s.room().name)
 	}
-	return out, tea.NewCursor(min(x+2, s.width-1), y-from)
+	cursor := tea.NewCursor(min(x+2, s.width-1), y-from)
+	// Its shape is the user's. For bubbletea a cursor has one, and a blinking block is not given back at the end; this is none of
+	// those there are, and so the one that the terminal has.
+	cursor.Shape, cursor.Blink = tea.CursorBlock-1, false
+	return out, cursor
 }
 
 // hints are the keys that matter now.

@@ -1,0 +1,202 @@
+package tui
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/url"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
+
+	"ramai/client"
+	"ramai/wire"
+)
+
+// brokenChat is a client that breaks when it is asked for what is new.
+type brokenChat struct{ fakeChat }
+
+func (*brokenChat) Next(context.Context) (client.Event, error) { panic("a fault of the test's") }
+
+// terminalConfig is a screen on a terminal that is nothing but a pipe, on which nobody types, and what it gets.
+func terminalConfig(t *testing.T) (Config, *bytes.Buffer) {
+	t.Helper()
+	in, keys := io.Pipe()
+	t.Cleanup(func() { keys.Close() })
+	out := new(bytes.Buffer)
+	return Config{Server: &url.URL{Scheme: "http", Host: "localhost"}, Room: wire.Lobby, Theme: Dark, In: in, Out: out, Environ: []string{"TERM=xterm-256color"},
+		Width: 80, Height: 24, Zone: time.UTC, Now: time.Now}, out
+}
+
+// TestFeedBreaks: whatever breaks while events are fetched, the terminal is given back and the reason told.
+func TestFeedBreaks(t *testing.T) {
+	config, out := terminalConfig(t)
+	_, err := run(t.Context(), config, new(brokenChat))
+	if err == nil || !strings.Contains(err.Error(), "the screen broke: a fault of the test's\n") || !strings.Contains(err.Error(), "terminal_test.go") {
+		t.Errorf("what was said of it is %v", err)
+	}
+	for _, mode := range []string{"?1049", "?2004", "?1004"} {
+		if on, off := strings.LastIndex(out.String(), "\x1b["+mode+"h"), strings.LastIndex(out.String(), "\x1b["+mode+"l"); off < on {
+			t.Errorf("mode %s was left on", mode)
+		}
+	}
+}
+
+// wants gives a screen a message and returns what it wants done, in order.
+func (st *stage) wants(msg tea.Msg) (all []tea.Msg) {
+	_, cmd := st.screen.Update(msg)
+	var add func(tea.Cmd)
+	add = func(cmd tea.Cmd) {
+		if cmd == nil {
+			return
+		}
+		msg := cmd()
+		if v := reflect.ValueOf(msg); v.Kind() == reflect.Slice { // a batch, or a sequence, which has no name
+			for i := range v.Len() {
+				add(v.Index(i).Interface().(tea.Cmd))
+			}
+			return
+		}
+		all = append(all, msg)
+	}
+	add(cmd)
+	return all
+}
+
+// TestStopped: what comes from Ctrl-Z on is new to who comes back, however late it arrives, and what was before is not.
+func TestStopped(t *testing.T) {
+	for _, c := range []struct {
+		name             string
+		meanwhile, after int // messages
+		blurred          bool
+	}{
+		{"meanwhile", 2, 1, false},
+		{"on its way", 0, 3, false},
+		{"elsewhere by then", 1, 2, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) { c.Suspend = true })
+			st.welcome("anna", 10)
+			if got := st.wants(keyPress("ctrl+z")); !reflect.DeepEqual(got, []tea.Msg{tea.SuspendMsg{}}) {
+				t.Fatalf("Ctrl-Z wants %v", got)
+			}
+			st.send(tea.SuspendMsg{}) // bubbletea tells of it afterwards
+			for range c.meanwhile {
+				st.says("budi", "missed")
+			}
+			if c.meanwhile > 0 && st.room().unread() == 0 {
+				t.Error("what came meanwhile counts as read")
+			}
+			if c.blurred {
+				st.send(tea.BlurMsg{})
+			}
+			st.send(tea.ResumeMsg{})
+			for range c.after {
+				st.says("budi", "on its way")
+			}
+			r := st.room()
+			if !r.ruled || r.rule != 10 {
+				t.Errorf("what is new begins after %d (%v)", r.rule, r.ruled)
+			}
+			if unread := r.unread() > 0; unread != c.blurred {
+				t.Errorf("%d are unread", r.unread())
+			}
+			st.press("esc")
+			st.says("budi", "seen")
+			if r.ruled != c.blurred {
+				t.Error("what comes when somebody looks is no news")
+			}
+		})
+	}
+}
+
+// TestResume: mode 2027 is set again before anything is drawn by its widths, and only where it was.
+func TestResume(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	if got := st.wants(tea.ResumeMsg{}); len(got) != 0 {
+		t.Errorf("without the mode it wants %v", got)
+	}
+	st.send(tea.ModeReportMsg{Mode: ansi.ModeUnicodeCore, Value: ansi.ModeReset})
+	if got := st.wants(tea.ResumeMsg{}); len(got) != 2 || got[0] != tea.Msg(tea.RawMsg{Msg: "\x1b[?2027h"}) || reflect.TypeOf(got[1]) != reflect.TypeOf(tea.ClearScreen()) {
+		t.Errorf("with the mode it wants %v", got)
+	}
+}
+
+// TestCursor: the shape of the cursor is left alone, so there is none to give back.
+func TestCursor(t *testing.T) {
+	config, out := terminalConfig(t)
+	c := &fakeChat{news: make(chan client.Event)}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	sizes := make(chan Size)
+	config.Sizes = sizes
+	go func() {
+		c.news <- client.Event{Frame: wire.Welcomed{By: "me", Session: "s"}}
+		sizes <- Size{40, 10}
+		sizes <- Size{80, 24}
+		time.Sleep(3 * frame)
+		cancel()
+	}()
+	if _, err := run(ctx, config, c); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "\x1b[?25h") {
+		t.Error("no cursor is shown")
+	}
+	if styles := regexp.MustCompile(`\x1b\[\d* q`).FindAllString(out.String(), -1); len(styles) > 0 {
+		t.Errorf("its shape is set: %q", styles)
+	}
+}
+
+// TestWheel: a terminal that makes keys of its wheel, and tells so, does not while the screen is on.
+func TestWheel(t *testing.T) {
+	st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) { c.Suspend = true })
+	raw := func(s string) tea.Msg { return tea.RawMsg{Msg: s} }
+	for i, c := range []struct {
+		msg  tea.Msg
+		want []tea.Msg
+	}{
+		{keyPress("ctrl+z"), []tea.Msg{tea.SuspendMsg{}}},
+		{tea.ResumeMsg{}, nil},
+		{tea.ModeReportMsg{Mode: ansi.ModeSynchronizedOutput, Value: ansi.ModeReset}, []tea.Msg{raw("\x1b[?1007$p")}},
+		{tea.ModeReportMsg{Mode: ansi.ModeUnicodeCore, Value: ansi.ModeNotRecognized}, nil},
+		{tea.ModeReportMsg{Mode: alternateScroll, Value: ansi.ModeReset}, nil},
+		{keyPress("ctrl+z"), []tea.Msg{tea.SuspendMsg{}}},
+		{tea.ModeReportMsg{Mode: alternateScroll, Value: ansi.ModePermanentlySet}, nil},
+		{tea.ModeReportMsg{Mode: alternateScroll, Value: ansi.ModeSet}, []tea.Msg{raw("\x1b[?1007l")}},
+		{keyPress("ctrl+z"), []tea.Msg{raw("\x1b[?1007h"), tea.SuspendMsg{}}},
+		{tea.ResumeMsg{}, []tea.Msg{raw("\x1b[?1007l")}},
+	} {
+		if got := st.wants(c.msg); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%d: at %#v it wants %q, not %q", i, c.msg, got, c.want)
+		}
+	}
+}
+
+// TestWheelGivenBack: at the end the mode is as it was.
+func TestWheelGivenBack(t *testing.T) {
+	for state, want := range map[ansi.ModeSetting]int{ansi.ModeSet: 1, ansi.ModeReset: 0} {
+		config, out := terminalConfig(t)
+		in, keys := io.Pipe()
+		config.In = in
+		go func() {
+			io.WriteString(keys, ansi.ReportMode(ansi.ModeSynchronizedOutput, ansi.ModeReset))
+			io.WriteString(keys, ansi.ReportMode(alternateScroll, state))
+			time.Sleep(3 * frame)
+			keys.Close()
+		}()
+		if _, err := run(t.Context(), config, new(fakeChat)); err != nil {
+			t.Fatal(err)
+		}
+		off, on := strings.Index(out.String(), "\x1b[?1007l"), strings.Index(out.String(), "\x1b[?1007h")
+		if n := strings.Count(out.String(), "\x1b[?1007h"); n != want || want > 0 && (off < 0 || on < off) {
+			t.Errorf("with the mode %d: it is off at %d, on at %d of\n%q", state, off, on, out)
+		}
+	}
+}
