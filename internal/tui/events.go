@@ -135,7 +135,12 @@ func (s *screen) take(e client.Event) (called bool) {
 			r.hear(&item{n: f.To, at: s.Now(), note: true, text: thousands(f.From) + " to " + thousands(f.To) + " are gone: the server does not keep them"})
 		})
 	case wire.Unknown:
-		s.with(f.Room, func(r *room) { r.heard, r.head = max(r.heard, f.N), max(r.head, f.N) })
+		s.with(f.Room, func(r *room) {
+			if f.N > r.heard {
+				r.quieten(f.N)
+			}
+			r.heard, r.head = max(r.heard, f.N), max(r.head, f.N)
+		})
 	case wire.Restarting:
 		s.tell("the server restarts")
 	case client.Disconnected:
@@ -243,7 +248,7 @@ func (s *screen) joined(f wire.Joined) {
 		}
 	}
 	r.joined, r.log, r.kept = true, f.Log, false
-	r.rule, r.ruled = r.read, r.read < f.N
+	r.rule, r.ruled = r.read, r.gone(r.read) < f.N
 	r.since = f.N
 }
 
@@ -270,7 +275,9 @@ func (s *screen) message(m wire.Message) bool {
 	if it.own && r.sent(it.id) == nil {
 		r.composer.remember(it.text) // said elsewhere, or an earlier time
 	}
-	r.hear(it)
+	if r.hear(it); it.own {
+		r.quieten(it.n)
+	}
 	r.speaks(m.From)
 	if i == s.current && s.looking() && r.anchor == nil {
 		r.look()

@@ -160,8 +160,11 @@ func (s *screen) point(r *room, n uint64, how how) {
 	if how == pointed {
 		r.goal = r.items[i].n
 	}
-	height := s.messageRows()
-	r.moveTo(i, 0, height, s.brush)
+	height, off := s.messageRows(), 0
+	if how != atTop {
+		off = -r.block(i, s.brush).head // the rule of what is new, too
+	}
+	r.moveTo(i, off, height, s.brush)
 	if r.anchor != nil && how != atTop {
 		r.scroll(-height/3, height, s.brush)
 	}
@@ -191,7 +194,7 @@ func (s *screen) toUnread() tea.Cmd {
 		s.tell("nothing is new")
 		return nil
 	}
-	return s.jump(r, r.rule+1, inside)
+	return s.jump(r, r.fresh(), inside)
 }
 
 // who asks who is in the room.

@@ -72,6 +72,7 @@ type room struct {
 	ruled  bool
 	since  uint64 // what was there when the room was first joined: old, and rings no bell
 	called int    // messages since read that mention me
+	quiet  quiet
 
 	anchor *item // the one at the top of the view; nil: the view is at the end
 	off    int   // lines from the beginning of its text; negative: of what stands before
@@ -86,6 +87,9 @@ type room struct {
 	composer composer
 }
 
+// quiet is how many after a number are not counted as unread.
+type quiet struct{ after, n uint64 }
+
 // spot is the top of a view, and what had been heard there.
 type spot struct {
 	anchor *item
@@ -95,19 +99,44 @@ type spot struct {
 
 func newRoom(name string) *room { return &room{name: name, attached: true, first: 1} }
 
+// gone is the number up to which there is nothing to look at: it was read, or the server does not keep it.
+func (r *room) gone(read uint64) uint64 { return max(read, r.first-1) }
+
 // unread is how many have come that nobody looked at.
-func (r *room) unread() uint64 { return r.head - min(r.read, r.head) }
+func (r *room) unread() uint64 {
+	from := r.gone(r.read)
+	n := r.head - min(from, r.head)
+	if r.quiet.after == from {
+		n -= min(r.quiet.n, n)
+	}
+	return n
+}
+
+// quieten has n, which has just come, not count as unread: it is one's own, or nothing that is shown.
+func (r *room) quieten(n uint64) {
+	from := r.gone(r.read)
+	if n <= from {
+		return
+	}
+	if r.quiet.after != from {
+		r.quiet.after, r.quiet.n = from, 0
+	}
+	r.quiet.n++
+}
 
 // below is how many have come below a view that is scrolled back.
 func (r *room) below() uint64 {
 	if r.anchor == nil {
 		return 0
 	}
-	return r.head - min(max(r.left, r.read), r.head)
+	return r.head - min(r.gone(max(r.left, r.read)), r.head)
 }
 
 // behind is how many are still to come of what there is.
-func (r *room) behind() uint64 { return r.head - min(r.heard, r.head) }
+func (r *room) behind() uint64 { return r.head - min(r.gone(r.heard), r.head) }
+
+// fresh is the number at which what is new begins, if there is a rule of that.
+func (r *room) fresh() uint64 { return r.gone(r.rule) + 1 }
 
 // lowest and highest are the ends of the window.
 func (r *room) lowest() uint64 {

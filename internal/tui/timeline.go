@@ -112,11 +112,11 @@ func (r *room) block(i int, b *brush) *drawn {
 		before := r.at(i - 1)
 		s.day = !sameDay(before.at.In(b.zone), it.at.In(b.zone))
 		s.minute = !before.note && before.at.Truncate(time.Minute).Equal(it.at.Truncate(time.Minute))
-		s.rule = r.ruled && before.n <= r.rule && i <= len(r.items)
+		s.rule = r.ruled && before.n < r.fresh()
 		s.grouped = !it.note && !before.note && before.by == it.by && before.from == it.from && it.at.Sub(before.at) < together
 	}
 	if i < len(r.items) {
-		s.rule = r.ruled && it.n > r.rule && (i == 0 && r.rule+1 == it.n || i > 0 && s.rule)
+		s.rule = r.ruled && it.n >= r.fresh() && (i > 0 && s.rule || i == 0 && it.n == r.fresh())
 	} else {
 		s.rule = false
 	}

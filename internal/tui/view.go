@@ -371,8 +371,12 @@ func (s *screen) hints() string {
 
 // ruleAbove tells whether the rule of what is new is above the view.
 func (s *screen) ruleAbove(r *room) bool {
-	i, _ := r.topOf(s.messageRows(), s.brush)
-	return i >= 0 && i < len(r.items) && r.items[i].n > r.rule+1
+	i, off := r.topOf(s.messageRows(), s.brush)
+	if i < 0 || i >= len(r.items) {
+		return false
+	}
+	d := r.block(i, s.brush)
+	return r.items[i].n > r.fresh() && !d.sign.rule || d.sign.rule && off >= d.head
 }
 
 func (s *screen) keysRow() string { return " " + s.hints() }
