@@ -88,3 +88,28 @@ func TestUnreadOwn(t *testing.T) {
 	st.hear(wire.Unknown{Room: "team", N: 6}) // once more
 	unread(1)
 }
+
+// TestWhoSpeaks tells under which name one speaks, or that it is under none, on every size.
+func TestWhoSpeaks(t *testing.T) {
+	for _, test := range []struct {
+		width, height  int
+		named, without string
+	}{{200, 60, "as anna   3 here   live", "without a name   3 here   live"}, {80, 24, "› say something in lobby as anna", "› say something in lobby without a name"}, {20, 6, "› as anna", "› without a name"}} {
+		st := newStage(t, test.width, test.height, func(c *Config, _ *fakeChat) { c.Wish = "anna" })
+		st.hasNot("anna", "without") // it is not known yet
+		st.welcome("", 10)
+		st.has(test.without)
+		st.hear(wire.Name{Name: "anna"})
+		st.has(test.named)
+		if st.types("a"); test.width < roomy {
+			st.hasNot("anna", "without")
+		}
+		st.press("ctrl+u")
+		st.hear(wire.Name{})
+		st.has(test.without)
+	}
+	// The plain door has no names.
+	st := newStage(t, 80, 24, func(_ *Config, f *fakeChat) { f.plain = true })
+	st.hear(wire.Welcomed{Text: wire.Welcome})
+	st.has("› say something in lobby\n")
+}

@@ -187,6 +187,9 @@ func (s *screen) state(width int) (string, int) {
 	if r.people > 0 && width >= 20 {
 		before = thousands(uint64(r.people)) + " here   "
 	}
+	if who := s.speaker(); who != "" && s.width >= roomy {
+		before = who + "   " + before
+	}
 	words, w := fit(words, width, s.method)
 	return s.brush.looks[dim].Styled(before) + style.Styled(words) + " ", w + s.method.StringWidth(before) + 1
 }
@@ -285,10 +288,31 @@ func (s *screen) composerView(height int) ([]string, *tea.Cursor) {
 		}
 		out = append(out, before+rows[i])
 	}
-	if c.empty() && !c.searching && s.width >= narrow {
-		out[0] += s.brush.looks[dim].Styled("say something in " + s.room().name)
+	if c.empty() && !c.searching {
+		words, _ := fit(s.invitation(), s.writing(), s.method)
+		out[0] += s.brush.looks[dim].Styled(words)
 	}
 	return out, tea.NewCursor(min(x+2, s.width-1), y-from)
+}
+
+// invitation stands where nothing is written yet: where one speaks, and as who.
+func (s *screen) invitation() string {
+	as := s.speaker()
+	if s.width < narrow {
+		return as
+	}
+	return strings.TrimSpace("say something in " + s.room().name + " " + as)
+}
+
+// speaker is the name under which one speaks, or that there is none; nothing where that is not known, or nobody has one.
+func (s *screen) speaker() string {
+	switch {
+	case !s.greeted || s.chat.Plain():
+		return ""
+	case s.name == "":
+		return "without a name"
+	}
+	return "as " + oneLine(s.name, s.method)
 }
 
 // hints are the keys that matter now.
