@@ -31,7 +31,8 @@ type chat interface {
 
 const (
 	noticeFor = 6 * time.Second
-	maxOutbox = 256 // messages said in a room and not confirmed, before no more are
+	readFor   = 80 * time.Millisecond // a character of a long notice
+	maxOutbox = 256                   // messages said in a room and not confirmed, before no more are
 )
 
 // screen is the state of everything that is shown. It is the model of bubbletea, and belongs to its goroutine.
@@ -260,7 +261,8 @@ func (s *screen) tick() tea.Cmd {
 
 // tell shows a sentence for a while. What others wrote in it has to be clean.
 func (s *screen) tell(format string, args ...any) {
-	s.notice, s.wrong, s.until = fmt.Sprintf(format, args...), false, s.Now().Add(noticeFor)
+	s.notice, s.wrong = fmt.Sprintf(format, args...), false
+	s.until = s.Now().Add(max(noticeFor, time.Duration(len(s.notice))*readFor))
 }
 
 // complain is tell for what failed.

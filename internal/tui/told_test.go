@@ -2,7 +2,11 @@ package tui
 
 import (
 	"fmt"
+	"strings"
 	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
 
 	"ramai/wire"
 )
@@ -112,4 +116,114 @@ func TestWhoSpeaks(t *testing.T) {
 	st := newStage(t, 80, 24, func(_ *Config, f *fakeChat) { f.plain = true })
 	st.hear(wire.Welcomed{Text: wire.Welcome})
 	st.has("› say something in lobby\n")
+}
+
+// TestLongNotice: a notice is read to its end, and so is a question, on every size. It covers nothing new.
+func TestLongNotice(t *testing.T) {
+	rule := "a room's name is 1 to 64 of a-z, 0-9, _ and -, and begins with a letter or digit"
+	for _, size := range [][2]int{{200, 60}, {80, 24}, {57, 10}, {30, 8}, {20, 6}} {
+		st := newStage(t, size[0], size[1], nil)
+		st.welcome("anna", 300)
+		read := func(words string) {
+			t.Helper()
+			if got := strings.Join(strings.Fields(strings.NewReplacer("─", " ", "\n", " ").Replace(st.shown())), " "); !strings.Contains(got, words) {
+				t.Fatalf("%v: %q is not to be read:\n%s", size, words, st.shown())
+			}
+		}
+		st.types("/join Not/A/Room")
+		st.press("enter")
+		read(rule)
+		if len(st.notice)/(size[0]-2)+2 < st.messageRows() {
+			st.has("message 300") // the end is above it
+		}
+		st.press("ctrl+c", "esc")
+		st.has("message 300")
+		st.press("ctrl+c")
+		read("Ctrl-C once more leaves")
+		st.press("esc", "pgup", "pgup")
+		top := strings.Split(st.shown(), "\n")[1]
+		st.says("budi", "one more")
+		st.types("/join Not/A/Room")
+		st.press("enter")
+		if size[0] > 20 {
+			read(rule)
+			st.has("1 new ↓")
+			st.complain("%s", strings.Repeat("x", size[0]-2))
+			read(st.notice)
+			st.has("1 new ↓")
+		}
+		if got := strings.Split(st.shown(), "\n")[1]; got != top && size[1] > 8 {
+			t.Errorf("%v: the view went from %q to %q", size, top, got)
+		}
+		st.send(tea.PasteMsg{Content: "one\n" + strings.Repeat("two ", 1100)})
+		read("too much for one message")
+		st.press("c", "f1")
+		st.complain("%s", rule)
+		if read(rule); size[1] > 6 {
+			st.has("Keys and commands")
+		}
+	}
+	// A long one stays for long enough.
+	st := newStage(t, 80, 24, nil)
+	st.complain("%s", strings.Repeat("long ", 40))
+	st.now = st.now.Add(noticeFor + time.Second)
+	st.ticking = false
+	st.send(tick{})
+	st.has("long long")
+	st.now = st.now.Add(10 * time.Second)
+	st.ticking = false
+	st.send(tick{})
+	st.hasNot("long long")
+}
+
+// TestPanelRows: every row of a panel is read to its end, and the chosen one is seen whole.
+func TestPanelRows(t *testing.T) {
+	for _, size := range [][2]int{{80, 24}, {57, 10}, {20, 6}} {
+		st := newStage(t, size[0], size[1], nil)
+		st.welcome("anna", 10)
+		st.press("f1")
+		var read strings.Builder
+		for range 200 {
+			rows := strings.Split(st.shown(), "\n")
+			read.WriteString(rows[2] + " ") // the first below the title
+			st.press("down")
+		}
+		got := strings.Join(strings.Fields(read.String()), " ")
+		for range 40 {
+			got += " " + strings.Join(strings.Fields(st.shown()), " ")
+			st.press("pgdown")
+		}
+		for _, a := range actions() {
+			if !strings.Contains(got, a.help) {
+				t.Errorf("%v: the help does not tell of %q", size, a.help)
+			}
+		}
+		st.hasNot("…\n")
+
+		var hits wire.Found
+		for i := range 30 {
+			hits.Hits = append(hits.Hits, wire.Hit{Room: wire.Lobby, N: uint64(i + 1), From: "budi", At: wire.TimeOf(start), Snippet: fmt.Sprintf("begin%d %s end%d.", i, strings.Repeat("word ", i%7), i)})
+		}
+		st.open(st.foundPanel("word", hits))
+		for _, keys := range [][2]string{{"down", "up"}, {"pgdown", "pgup"}} {
+			for _, key := range keys {
+				for n := 0; ; n++ {
+					p := st.panel
+					if size[1] > 6 {
+						st.has(fmt.Sprintf("begin%d ", p.chosen), fmt.Sprintf("end%d.", p.chosen))
+					}
+					before := p.chosen
+					if st.press(key); before == p.chosen {
+						break
+					}
+					if n > 40 {
+						t.Fatal("it has no end")
+					}
+				}
+				if want := map[bool]int{true: 29, false: 0}[strings.HasSuffix(key, "down")]; st.panel.chosen != want {
+					t.Errorf("%v: %s ends at %d, not %d", size, key, st.panel.chosen, want)
+				}
+			}
+		}
+	}
 }

@@ -54,7 +54,9 @@ func (s *screen) View() (v tea.View) {
 	}
 	rows = append(rows, s.middle(s.messageRows())...)
 	if s.height >= forRule {
-		rows = append(rows, s.ruleRow())
+		told := s.ruleRows(len(rows) + 1)
+		last := len(told) - 1
+		rows = append(s.under(rows, told[:last]), told[last])
 	}
 	composer, cursor := s.composerView(s.composerRows())
 	if s.question != nil && s.height < forKeys {
@@ -174,6 +176,8 @@ func (s *screen) state(width int) (string, int) {
 	switch behind := r.behind(); {
 	case !s.greeted:
 		words, style = "connecting", s.brush.warn
+	case !s.live && wait > 0 && s.width < narrow/2:
+		words, style = "in "+plural(int((wait+time.Second-1)/time.Second), "s", "s"), s.brush.warn
 	case !s.live && wait > 0:
 		words, style = "again in "+plural(int((wait+time.Second-1)/time.Second), "s", "s"), s.brush.warn
 	case !s.live:
@@ -194,8 +198,18 @@ func (s *screen) state(width int) (string, int) {
 	return s.brush.looks[dim].Styled(before) + style.Styled(words) + " ", w + s.method.StringWidth(before) + 1
 }
 
-// ruleRow is a line across with what is going on in it.
-func (s *screen) ruleRow() string {
+// under puts lines over the last rows. What stands at the end of a view goes up for them.
+func (s *screen) under(rows, over []string) []string {
+	n, middle := len(over), rows[len(rows)-s.messageRows():]
+	if s.panel == nil && s.room().anchor == nil && n < len(middle) {
+		copy(middle, middle[n:])
+	}
+	copy(rows[len(rows)-n:], over)
+	return rows
+}
+
+// ruleRows is a line across with what is going on in it; more lines, at most so many, if that is to be read to its end.
+func (s *screen) ruleRows(most int) []string {
 	words, style := s.news()
 	right := ""
 	if n := s.room().below(); n > 0 && s.panel == nil {
@@ -203,13 +217,48 @@ func (s *screen) ruleRow() string {
 	} else if s.room().anchor != nil && s.panel == nil {
 		right = " ↓ "
 	}
-	rightWidth := s.method.StringWidth(right)
-	if words == "" {
-		return s.brush.rule.Styled(strings.Repeat("─", max(s.width-rightWidth-1, 0))) + s.brush.below.Styled(right) + s.brush.rule.Styled("─")
+	whole := max(s.width-2, 2) // room for words
+	room := whole              // in the last line
+	if w := s.method.StringWidth(right); w > 0 {
+		room = whole - w - 1
 	}
-	words, w := fit(words, s.width-rightWidth-3, s.method)
-	return s.brush.rule.Styled("─") + style.Styled(" "+words+" ") + s.brush.rule.Styled(strings.Repeat("─", max(s.width-w-4-rightWidth, 0))) +
-		s.brush.below.Styled(right) + s.brush.rule.Styled("─")
+	lines := []string{words}
+	if (s.question != nil || words == s.notice) && s.method.StringWidth(words) > room {
+		lines = s.wrapped(words, whole)
+		if s.method.StringWidth(lines[len(lines)-1]) > room {
+			lines = append(lines, "")
+		}
+		if len(lines) > most {
+			lines = append(lines[:most-1], strings.Join(lines[most-1:], " "))
+		}
+	}
+	rule := func(n int) string { return s.brush.rule.Styled(strings.Repeat("─", max(n, 0))) }
+	rows := make([]string, len(lines))
+	for i, line := range lines {
+		last := i == len(lines)-1
+		if last {
+			whole = room
+		}
+		line, w := fit(line, whole, s.method)
+		if line != "" {
+			line, w = style.Styled(" "+line+" "), w+2
+		}
+		rows[i] = rule(1) + line
+		if last && right != "" {
+			rows[i] += rule(room+1-w) + s.brush.below.Styled(right) + rule(1)
+		} else {
+			rows[i] += rule(s.width - 1 - w)
+		}
+	}
+	return rows
+}
+
+// wrapped breaks some words into lines.
+func (s *screen) wrapped(words string, width int) (lines []string) {
+	for _, line := range wrap([]span{{text: words}}, width, 0, s.method) {
+		lines = append(lines, flat(line))
+	}
+	return lines
 }
 
 // news is the one thing that is worth telling now.
