@@ -227,3 +227,35 @@ func TestPanelRows(t *testing.T) {
 		}
 	}
 }
+
+// TestHidden: that one is called in a room is seen even where there is no room for the room, and so is what is new.
+func TestHidden(t *testing.T) {
+	for _, size := range [][2]int{{30, 8}, {20, 6}, {12, 6}} {
+		st := twoRooms(t, size[0], size[1], func(c *Config, _ *fakeChat) { c.Rooms = []string{"team", "kitchen", "pantry"} })
+		tabs := func() string { return strings.Split(st.View().Content, "\n")[0] }
+		for _, name := range []string{"team", "kitchen", "pantry"} {
+			st.hear(wire.Joined{Room: name, Log: "log", N: 0, First: 1, Count: 3})
+		}
+		st.has("…")
+		if !strings.Contains(tabs(), st.brush.other.Styled("…")) {
+			t.Errorf("%v: %q, and nothing is new", size, tabs())
+		}
+		say := func(room, text string) {
+			t.Helper()
+			st.hear(wire.Message{Room: room, N: 1, At: wire.TimeOf(st.now), By: "b", From: "budi", ID: "1", Text: text})
+			if w := st.method.StringWidth(st.roomsRow()); w != size[0] {
+				t.Errorf("%v: the first row has %d cells: %q", size, w, tabs())
+			}
+		}
+		say("pantry", "hello")
+		if !strings.Contains(tabs(), st.brush.fresh.Styled("…")) {
+			t.Errorf("%v: %q, and something is new", size, tabs())
+		}
+		say("kitchen", "@anna: hello")
+		if !strings.Contains(tabs(), st.brush.calls.Styled("…@")) {
+			t.Errorf("%v: %q, and somebody calls", size, tabs())
+		}
+		st.press("ctrl+n", "ctrl+n")
+		st.hasNot("…@")
+	}
+}

@@ -124,11 +124,18 @@ func (s *screen) nothing(height int) []string {
 func (s *screen) roomsRow() string {
 	state, w := s.state(s.width / 2)
 	space := s.width - w - 1
-	// What does not fit is left out, but never the room one is in.
+	// What does not fit is left out, but never the room one is in, nor that one is called in another.
 	tabs := make([]string, len(s.rooms))
 	widths := make([]int, len(s.rooms))
+	all := 0
 	for i, r := range s.rooms {
 		tabs[i], widths[i] = s.tabOf(i, r, space)
+		all += widths[i]
+	}
+	if all > space {
+		_, left := s.more(0, 0)
+		space -= left
+		tabs[s.current], widths[s.current] = s.tabOf(s.current, s.room(), space)
 	}
 	from, used := s.current, widths[s.current]
 	for from > 0 && used+widths[from-1] <= space {
@@ -140,12 +147,26 @@ func (s *screen) roomsRow() string {
 		used += widths[to]
 		to++
 	}
-	more := ""
-	if hidden := len(s.rooms) - (to - from); hidden > 0 && used+2 <= space {
-		more = s.brush.looks[dim].Styled(" …")
-		used += 2
+	more, wide := s.more(from, to)
+	return strings.Join(tabs[from:to], "") + more + strings.Repeat(" ", max(s.width-used-wide-w, 0)) + state
+}
+
+// more stands for the rooms that are not shown, which are those before from and those from to on.
+func (s *screen) more(from, to int) (string, int) {
+	words, style := "", s.brush.other
+	for i, r := range s.rooms {
+		switch {
+		case from <= i && i < to || i == s.current:
+			continue
+		case r.called > 0:
+			words, style = "…@", s.brush.calls
+		case words != "…@" && r.unread() > 0:
+			words, style = "…", s.brush.fresh
+		case words == "":
+			words = "…"
+		}
 	}
-	return strings.Join(tabs[from:to], "") + more + strings.Repeat(" ", max(s.width-used-w, 0)) + state
+	return style.Styled(words), s.method.StringWidth(words)
 }
 
 // tabOf is a room in the row of rooms.
