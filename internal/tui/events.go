@@ -2,6 +2,9 @@ package tui
 
 import (
 	"context"
+	"errors"
+	"io"
+	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -145,7 +148,10 @@ func (s *screen) take(e client.Event) (called bool) {
 		s.tell("the server restarts")
 	case client.Disconnected:
 		if s.live || s.again.IsZero() {
-			s.complain("%s", oneLine(f.Err.Error(), s.method))
+			s.complain("%s", s.reason(f.Err))
+		}
+		if s.live && s.chat.Plain() {
+			s.rooms[0].hole(s.Now())
 		}
 		s.live, s.again = false, s.Now().Add(f.Wait)
 		for _, r := range s.rooms {
@@ -155,6 +161,18 @@ func (s *screen) take(e client.Event) (called bool) {
 		s.failed(f)
 	}
 	return false
+}
+
+// reason is why something failed, without what only machines want to know.
+func (s *screen) reason(err error) string {
+	var refused *client.RefusedError
+	switch {
+	case errors.As(err, &refused) && refused.Reason != "":
+		return oneLine(refused.Reason, s.method)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return "the connection broke"
+	}
+	return oneLine(err.Error(), s.method)
 }
 
 // with does something to a room, if it is there.
@@ -182,7 +200,7 @@ func (s *screen) welcomed(f wire.Welcomed) {
 		for _, r := range s.rooms {
 			if r.name != s.Room {
 				if err := s.chat.Join(r.name, wire.DefaultJoin); err != nil {
-					s.complain("%s: %s", r.name, oneLine(err.Error(), s.method))
+					s.complain("%s: %s", r.name, s.reason(err))
 				}
 			}
 		}
@@ -235,7 +253,8 @@ func (s *screen) joined(f wire.Joined) {
 	if f.Reset {
 		s.tell("the server has another history than before")
 		r.replace(nil, true)
-		r.latest = 0
+		r.latest, r.goal, r.called = 0, 0, 0
+		r.goalAt, r.aimed = 0, false
 		for _, it := range r.outbox {
 			if it.mark == said { // it is heard again, if it is in this history too
 				s.fail(r.name, it.id, "this was saved in a history that the server does not have any more")
@@ -352,7 +371,10 @@ func (s *screen) failed(f client.Failed) {
 		}
 	case wire.Name:
 		s.renaming = false
-		s.complain("the name %s: %s", oneLine(request.Name, s.method), reason)
+		if !strings.HasPrefix(reason, "the name ") {
+			reason = "the name " + oneLine(request.Name, s.method) + ": " + reason
+		}
+		s.complain("%s", reason)
 	default:
 		s.complain("the server says: %s", reason)
 	}

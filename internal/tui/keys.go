@@ -218,9 +218,15 @@ func (s *screen) key(msg tea.KeyPressMsg) tea.Cmd {
 // writes lets others know that something is being written, if it is no command.
 func (s *screen) writes() {
 	r := s.room()
-	if text := r.composer.String(); r.joined && s.live && (!strings.HasPrefix(text, "/") || strings.HasPrefix(text, "//")) {
+	if r.joined && s.live && !s.commanding() {
 		s.chat.Typing(r.name)
 	}
+}
+
+// commanding tells whether what is written is a command: a slash says so, and two do not.
+func (s *screen) commanding() bool {
+	text := s.room().composer.String()
+	return strings.HasPrefix(text, "/") && !strings.HasPrefix(text, "//")
 }
 
 // act does an action or a command by its name. A command that needs words is begun in the composer.

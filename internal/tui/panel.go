@@ -192,7 +192,7 @@ func (s *screen) search(words string) tea.Cmd {
 		return func(s *screen) tea.Cmd {
 			s.notice = ""
 			if err != nil {
-				s.complain("%s", oneLine(err.Error(), s.method))
+				s.complain("%s", s.reason(err))
 				return nil
 			}
 			s.openLate(s.foundPanel(words, got.Found))

@@ -74,7 +74,7 @@ func (s *screen) loaded(p page) tea.Cmd {
 	r.loading = false
 	if p.err != nil {
 		if s.ctx.Err() == nil {
-			s.complain("the past could not be read: %s", oneLine(p.err.Error(), s.method))
+			s.complain("the past could not be read: %s", s.reason(p.err))
 		}
 		return nil
 	}
@@ -207,7 +207,7 @@ func (s *screen) who(string) tea.Cmd {
 		who, err := s.chat.Who(ctx, r.name)
 		return func(s *screen) tea.Cmd {
 			if err != nil {
-				s.complain("%s", oneLine(err.Error(), s.method))
+				s.complain("%s", s.reason(err))
 				return nil
 			}
 			s.openLate(whoPanel(who, s))

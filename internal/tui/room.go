@@ -47,6 +47,7 @@ type item struct {
 // added to it; otherwise messages between it and the newest are not in memory.
 type room struct {
 	name     string
+	plain    bool // of the plain door: it has no past
 	log      string
 	joined   bool // there was an answer to join
 	first    uint64
@@ -172,6 +173,13 @@ func (r *room) hear(it *item) {
 			r.anchor = it
 		}
 		r.trim()
+	}
+}
+
+// hole notes that something may be missing here, which the plain door cannot tell.
+func (r *room) hole(at time.Time) {
+	if len(r.items) > 0 && !r.items[len(r.items)-1].note {
+		r.hear(&item{n: r.heard, at: at, note: true, text: "the connection broke here: what was said meanwhile is not known"})
 	}
 }
 

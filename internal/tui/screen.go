@@ -135,7 +135,7 @@ func (s *screen) add(name string) *room {
 		return nil
 	}
 	r := newRoom(name)
-	r.rows = s.height
+	r.rows, r.plain = s.height, s.chat.Plain()
 	s.rooms = append(s.rooms, r)
 	return r
 }
@@ -332,7 +332,7 @@ func (s *screen) say(text string) bool {
 	}
 	id, err := s.chat.Say(r.name, text)
 	if err != nil {
-		s.complain("not said: %s", oneLine(err.Error(), s.method))
+		s.complain("not said: %s", s.reason(err))
 		return false
 	}
 	r.composer.remember(text)

@@ -1,13 +1,16 @@
 package tui
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
 
+	"ramai/client"
 	"ramai/wire"
 )
 
@@ -258,4 +261,167 @@ func TestHidden(t *testing.T) {
 		st.press("ctrl+n", "ctrl+n")
 		st.hasNot("…@")
 	}
+}
+
+// TestPlainTruth: of the past, the plain door knows nothing, and nothing is said of it.
+func TestPlainTruth(t *testing.T) {
+	st := newStage(t, 80, 24, func(_ *Config, f *fakeChat) { f.plain = true })
+	st.hear(wire.Welcomed{Text: wire.Welcome})
+	st.has("nobody has said anything since you came")
+	st.hasNot("Alt-S")
+	broken := client.Disconnected{Err: errors.New("gone"), Wait: time.Second}
+	st.hear(broken, wire.Welcomed{})
+	st.hasNot("the connection broke here") // nothing was heard before
+	st.hear(client.Line{Text: "before"})
+	st.hasNot("the beginning")
+	st.now = st.now.Add(24 * time.Hour)
+	st.hear(broken)
+	st.now = st.now.Add(24 * time.Hour)
+	st.hear(broken, wire.Welcomed{}, broken, wire.Welcomed{}, client.Line{Text: "after"})
+	st.has("before", "the connection broke here: what was said meanwhile", "after", "Wednesday, 25", "Friday, 27")
+	st.hasNot("Thursday")
+	if n := strings.Count(st.shown(), "broke here"); n != 1 {
+		t.Errorf("it is noted %d times that the connection broke", n)
+	}
+	if r := st.room(); r.heard != 2 || r.unread() != 0 {
+		t.Errorf("%d lines were heard, %d are unread", r.heard, r.unread())
+	}
+	for n := range 2 * maxItems {
+		st.hear(client.Line{Text: fmt.Sprint("line ", n)})
+	}
+	for range 100 {
+		st.press("pgup")
+	}
+	st.has("line 1000")
+	st.hasNot("earlier")
+
+	// On the other door nothing is missing.
+	st = newStage(t, 80, 24, nil)
+	st.welcome("anna", 10)
+	st.hear(broken)
+	st.hasNot("broke here")
+	st.has("Alt-S search")
+}
+
+// TestCommandHint: a command is done, and not said.
+func TestCommandHint(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 10)
+	for text, want := range map[string]string{"/join tea": "Enter do it", "/x": "Enter do it", "//x": "Enter say", "x": "Enter say"} {
+		st.types(text)
+		st.has(want)
+		st.press("ctrl+u")
+	}
+}
+
+// TestHere: without a connection it is not known who is here.
+func TestHere(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 10)
+	st.has("3 here")
+	st.hear(client.Disconnected{Err: errors.New("gone"), Wait: time.Second})
+	st.hasNot("here ")
+}
+
+// TestResetMarks: what points at a message of a history that is gone points at none of another.
+func TestResetMarks(t *testing.T) {
+	st := twoRooms(t, 80, 24, nil)
+	st.hear(wire.Joined{Room: "team", Log: "log", N: 0, First: 1, Count: 1})
+	st.inTeam(1, "b", "budi", "@anna")
+	st.types("/history 5")
+	st.press("enter")
+	st.has("▶ message 5", "team @1")
+	st.hear(wire.Joined{Room: "team", Log: "other", N: 0, First: 1, Count: 1, Reset: true}, wire.Joined{Room: wire.Lobby, Log: "other", N: 5, First: 1, Count: 1, Reset: true})
+	for n := uint64(1); n <= 5; n++ {
+		st.hear(wire.Message{Room: wire.Lobby, N: n, At: wire.TimeOf(st.now), By: "b", From: "budi", Text: fmt.Sprint("other ", n)})
+	}
+	st.has("other 5")
+	st.hasNot("▶", "@1")
+}
+
+// TestGoneAbove: what is shown is not said to be gone.
+func TestGoneAbove(t *testing.T) {
+	for at, want := range map[int]string{1: "the beginning of lobby", 300: "what was before 271 is gone"} {
+		st := newStage(t, 80, 12, nil)
+		st.welcome("anna", 500)
+		st.types(fmt.Sprint("/history ", at))
+		st.press("enter")
+		st.hear(wire.Joined{Room: wire.Lobby, Log: "log", N: 700, First: 651, Count: 3}, wire.Gap{Room: wire.Lobby, From: 501, To: 650})
+		for range 10 {
+			st.press("pgup")
+		}
+		st.has(want)
+		st.hasNot("before 651")
+	}
+}
+
+// TestGapDays: the days go forwards, over what is gone too.
+func TestGapDays(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 3)
+	st.now = st.now.Add(72 * time.Hour)
+	st.hear(wire.Joined{Room: wire.Lobby, Log: "log", N: 12, First: 11, Count: 3}, wire.Gap{Room: wire.Lobby, From: 4, To: 10})
+	st.hear(wire.Message{Room: wire.Lobby, N: 11, At: wire.TimeOf(st.now.Add(-24 * time.Hour)), By: "b", From: "budi", Text: "yesterday"},
+		wire.Gap{Room: wire.Lobby, From: 12, To: 13},
+		wire.Message{Room: wire.Lobby, N: 14, At: wire.TimeOf(st.now.Add(-23 * time.Hour)), By: "b", From: "budi", Text: "later"},
+		wire.Message{Room: wire.Lobby, N: 15, At: wire.TimeOf(st.now), By: "b", From: "budi", Text: "today"})
+	rest := st.shown()
+	for _, words := range []string{"Wednesday, 25", "message 3", "4 to 10 are gone", "Friday, 27", "yesterday", "12 to 13 are gone", "later", "Saturday, 28", "today"} {
+		_, after, ok := strings.Cut(rest, words)
+		if !ok {
+			t.Fatalf("%q does not stand where it should:\n%s", words, st.shown())
+		}
+		rest = after
+	}
+	if n := strings.Count(st.shown(), "2026"); n != 3 {
+		t.Errorf("there are %d days:\n%s", n, st.shown())
+	}
+}
+
+// TestLeaveOther: another room can be left too, and none that one is not in.
+func TestLeaveOther(t *testing.T) {
+	st := twoRooms(t, 80, 24, nil)
+	run := func(line string) {
+		st.types(line)
+		st.press("enter")
+	}
+	run("/leave tea")
+	st.has("you are not in tea", "lobby  team")
+	run("/leave #Team")
+	st.asked("leave team")
+	st.has("left team", "say something in lobby")
+	run("/join tea")
+	run("/join pantry")
+	st.types("/leave lo")
+	st.press("tab")
+	st.has("› /leave lobby")
+	st.press("enter")
+	st.asked("leave lobby")
+	st.has("say something in pantry", "tea  pantry")
+	st.types("/leave")
+	st.press("enter")
+	st.asked("leave pantry")
+}
+
+// TestSentences are some that were not.
+func TestSentences(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 0)
+	run := func(line string, words ...string) {
+		t.Helper()
+		st.types(line)
+		st.press("enter")
+		st.has(words...)
+		st.press("ctrl+c", "esc")
+	}
+	run("/history 5", "there is no message 5: there are none here")
+	run("/history abc", "abc is not the number of a message; 150 would be one")
+	st.chat.fail = &client.RefusedError{Status: 400, Reason: "that is not how to ask"}
+	run("/who", "─ that is not how to ask ─")
+	st.hear(client.Disconnected{Err: fmt.Errorf("the connection broke off: %w", io.ErrUnexpectedEOF)})
+	st.has("─ the connection broke ─")
+	st.hear(client.Failed{Request: wire.Name{Name: "hh"}, Fault: wire.Fault{Reason: `the name "hh" is held by somebody else`}})
+	st.has(`─ the name "hh" is held by somebody else ─`)
+	st.hear(client.Failed{Request: wire.Name{Name: "hh"}, Fault: wire.Fault{Reason: "too fast"}})
+	st.has("─ the name hh: too fast ─")
 }

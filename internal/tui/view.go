@@ -112,8 +112,11 @@ func (s *screen) middle(height int) []string {
 // nothing is what an empty room says.
 func (s *screen) nothing(height int) []string {
 	words := "nobody has said anything here yet"
-	if !s.room().joined {
+	switch {
+	case !s.room().joined:
 		words = "waiting for the server"
+	case s.room().plain:
+		words = "nobody has said anything since you came"
 	}
 	words, w := fit(words, s.width, s.method)
 	left := strings.Repeat(" ", max((s.width-w)/2, 0))
@@ -209,7 +212,7 @@ func (s *screen) state(width int) (string, int) {
 		words = "live, plain"
 	}
 	before := ""
-	if r.people > 0 && width >= 20 {
+	if s.live && r.people > 0 && width >= 20 {
 		before = thousands(uint64(r.people)) + " here   "
 	}
 	if who := s.speaker(); who != "" && s.width >= roomy {
@@ -427,7 +430,11 @@ func (s *screen) hints() string {
 		add("Enter", "do it")
 		add("Esc", "cancel")
 	case !c.empty():
-		add("Enter", "say")
+		if s.commanding() {
+			add("Enter", "do it")
+		} else {
+			add("Enter", "say")
+		}
 		add("Alt-Enter", "new line")
 		add("Tab", "complete")
 		if r.anchor != nil {
@@ -446,7 +453,9 @@ func (s *screen) hints() string {
 			add(s.keyOf("next"), "next room")
 		}
 		add("/", "commands")
-		add(s.keyOf("search"), "search")
+		if !r.plain {
+			add(s.keyOf("search"), "search")
+		}
 		add(s.keyOf("help"), "help")
 		add("Ctrl-D", "leave")
 	}
