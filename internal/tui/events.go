@@ -73,7 +73,7 @@ func gather(ctx context.Context, c chat, b *batch, until time.Time) error {
 
 // heard takes a batch.
 func (s *screen) heard(b batch) tea.Cmd {
-	called := false
+	called, behind := false, s.room().behind() > 0 || !s.room().joined
 	for _, e := range b.events {
 		called = s.take(e) || called
 	}
@@ -95,6 +95,9 @@ func (s *screen) heard(b batch) tea.Cmd {
 			cmds = append(cmds, s.jump(r, r.goalAt, how))
 			r.goalAt, r.aimed = 0, false
 		}
+	}
+	if behind && s.room().behind() == 0 { // what has come may be less than there is room for
+		cmds = append(cmds, s.fill())
 	}
 	return tea.Batch(cmds...)
 }
@@ -246,8 +249,8 @@ func (s *screen) joined(f wire.Joined) {
 		return
 	}
 	last := uint64(wire.DefaultJoin)
-	if r.name == s.Room && !f.Reset {
-		last = uint64(s.Last)
+	if !f.Reset {
+		last = uint64(r.last)
 	}
 	r.heard = max(f.N-min(last, f.N), r.first-1)
 	if f.Reset {
@@ -303,7 +306,7 @@ func (s *screen) message(m wire.Message) bool {
 	} else if !it.own && !(r.ruled && r.rule >= r.read) {
 		r.rule, r.ruled = it.n-1, true // it is the first of somebody else that is new
 	}
-	if it.own || it.n <= r.read && it.n <= r.since || !mentionsMe(clean(m.Text, s.method), s.name) {
+	if it.own || it.n <= r.read && it.n <= r.since || !mentionsMe(m.Text, s.name, s.method) {
 		return false
 	}
 	if it.n > r.read {

@@ -54,6 +54,7 @@ type room struct {
 	heard    uint64 // what came up to here
 	latest   uint64 // the newest message of that; what else has a number may have come after it
 	head     uint64 // what there is, as far as is known
+	last     int    // old messages that were asked for with it
 	rows     int    // of the view
 	items    []*item
 	bytes    int
@@ -98,7 +99,9 @@ type spot struct {
 	heard  uint64
 }
 
-func newRoom(name string) *room { return &room{name: name, attached: true, first: 1} }
+func newRoom(name string) *room {
+	return &room{name: name, attached: true, first: 1, last: wire.DefaultJoin}
+}
 
 // gone is the number up to which there is nothing to look at: it was read, or the server does not keep it.
 func (r *room) gone(read uint64) uint64 { return max(read, r.first-1) }

@@ -95,7 +95,7 @@ func newScreen(ctx context.Context, config Config, c chat) (*screen, error) {
 
 // enterRooms makes the rooms there are to be: the one asked for, those of the settings, those of the last time.
 func (s *screen) enterRooms() {
-	s.add(s.Room)
+	s.add(s.Room).last = s.Last
 	if s.chat.Plain() {
 		s.recall()
 		return

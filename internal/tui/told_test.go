@@ -9,6 +9,7 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"ramai/client"
 	"ramai/wire"
@@ -424,4 +425,79 @@ func TestSentences(t *testing.T) {
 	st.has(`─ the name "hh" is held by somebody else ─`)
 	st.hear(client.Failed{Request: wire.Name{Name: "hh"}, Fault: wire.Fault{Reason: "too fast"}})
 	st.has("─ the name hh: too fast ─")
+}
+
+// TestCalled: a name with an @, or at the beginning with a sign after it, calls whom it is of.
+func TestCalled(t *testing.T) {
+	for text, want := range map[string]bool{
+		"anna: hello": true, "Anna, hello": true, "ANNA?": true, "anna": true, "ask @anna": true, "anna：hello": true, "\u200banna: hello": true,
+		"anna is late": false, "annabel: hello": false, "ask anna: she knows": false, "mail@anna": false, "hello": false, "": false,
+		strings.Repeat("é", 2000) + " @anna": true, strings.Repeat("é", 2000): false,
+	} {
+		if got := mentionsMe(text, "anna", ansi.WcWidth); got != want {
+			t.Errorf("%.40q calls anna: %v", text, got)
+		}
+		if mentionsMe(text, "", ansi.WcWidth) {
+			t.Errorf("%.40q calls somebody without a name", text)
+		}
+	}
+	st := twoRooms(t, 80, 24, nil)
+	st.hear(wire.Joined{Room: "team", Log: "log", N: 0, First: 1, Count: 1})
+	st.inTeam(1, "b", "budi", "anna: come here")
+	st.has("team @1")
+	st.says("dewi", "anna: and here")
+	if content := st.View().Content; st.bell != 1 || !strings.Contains(content, st.brush.looks[mine].Styled("anna")+": and") {
+		t.Errorf("the bell rang %d times, and the screen is\n%s", st.bell, content)
+	}
+}
+
+// BenchmarkHear is what a long text that calls nobody costs when it comes.
+func BenchmarkHear(b *testing.B) {
+	st := newStage(b, 120, 40, nil)
+	st.welcome("anna", 50)
+	m := wire.Message{Room: wire.Lobby, N: 50, By: "b", From: "budi", Text: strings.Repeat("a\u0301\u0323", 799)}
+	for b.Loop() {
+		m.N++
+		st.message(m)
+	}
+}
+
+// TestTall: a room that is higher than what comes at first is filled, without a key and without asking again and again.
+func TestTall(t *testing.T) {
+	st := newStage(t, 80, 70, nil)
+	st.welcome("anna", 300)
+	st.has("message 240")
+	st.hasNot("earlier", "nobody")
+	if n := len(st.chat.asked); n != 1 {
+		t.Errorf("it was asked %d times: %q", n, st.chat.asked)
+	}
+	st.chat.fail = errors.New("not now")
+	st.hear(wire.Joined{Room: wire.Lobby, Log: "other", N: 300, First: 1, Reset: true})
+	for _, m := range st.chat.past[wire.Lobby][250:] {
+		st.hear(m)
+	}
+	for range 10 {
+		st.says("budi", "more")
+	}
+	if n := len(st.chat.asked); n != 2 {
+		t.Errorf("after it was refused it was asked %d times: %q", n, st.chat.asked)
+	}
+}
+
+// TestRejoin: what comes of a room that was left and joined again is what was asked for then.
+func TestRejoin(t *testing.T) {
+	st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) { c.Last, c.Rooms = 10, []string{"team"} })
+	st.welcome("anna", 100)
+	st.asked("history lobby before 91") // 10 came, and are not enough
+	st.press("alt+x")
+	st.types("/join lobby")
+	st.press("enter")
+	st.asked("join lobby 50")
+	st.hear(wire.Joined{Room: wire.Lobby, Log: "log", N: 100, First: 1, Count: 3})
+	for _, m := range st.chat.past[wire.Lobby][50:] {
+		st.hear(m)
+	}
+	if n := len(st.room().items); n != 50 {
+		t.Errorf("of 50 messages %d are there", n)
+	}
 }
