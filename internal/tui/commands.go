@@ -249,7 +249,7 @@ func (s *screen) helpPanel() *panel {
 	add("Up, Down", "", "what you said before")
 	add("Ctrl-A E B F", "", "begin, end, back, forward; Alt-B, Alt-F by words")
 	add("Ctrl-W U K", "", "cut a word, what is before, what is after")
-	add("Ctrl-Y", "", "put back what was cut")
+	add("Ctrl-Y", "", "put back what was cut, all that was cut in a row")
 	add("Ctrl-_", "", "undo")
 	add("Ctrl-D", "", "leave the chat")
 	return p

@@ -501,3 +501,54 @@ func TestRejoin(t *testing.T) {
 		t.Errorf("of 50 messages %d are there", n)
 	}
 }
+
+// TestKills: what is cut in a row comes back in one, and as it was.
+func TestKills(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 0)
+	for _, test := range []struct{ text, keys, want string }{
+		{"one two three", "ctrl+w ctrl+w ctrl+y", "one two three"},
+		{"one two three", "ctrl+w ctrl+w ctrl+y ctrl+y", "one two threetwo three"},
+		{"one two three", "ctrl+w left right ctrl+w ctrl+y", "one two "},
+		{"one two three", "ctrl+w x ctrl+w ctrl+y", "one two x"},
+		{"one two three", "ctrl+a alt+d alt+d ctrl+y", "one two three"},
+		{"one two three", "alt+b ctrl+w ctrl+k ctrl+y", "one two three"},
+		{"one two three", "alt+b ctrl+k ctrl+u ctrl+y", "one two three"},
+		{"one two three", "ctrl+w ctrl+c ctrl+w ctrl+y", "one two "},
+	} {
+		st.types(test.text)
+		st.press(strings.Fields(test.keys)...)
+		if got := st.room().composer.String(); got != test.want {
+			t.Errorf("%s with %s is %q, not %q", test.text, test.keys, got, test.want)
+		}
+		st.press("ctrl+c")
+	}
+	st.types("one two")
+	st.press("alt+s", "x", "ctrl+w", "esc", "ctrl+w", "ctrl+y")
+	st.has("› one two\n")
+	st.press("ctrl+w")
+	st.send(tea.PasteMsg{Content: "pasted"})
+	st.press("ctrl+w", "ctrl+y")
+	st.has("› one pasted")
+	st.hasNot("two")
+}
+
+// TestActive goes where something is new: first where one is called.
+func TestActive(t *testing.T) {
+	st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) { c.Rooms = []string{"team", "kitchen", "pantry"} })
+	st.welcome("anna", 10)
+	for _, name := range []string{"team", "kitchen", "pantry"} {
+		st.hear(wire.Joined{Room: name, Log: "log", N: 0, First: 1, Count: 1})
+	}
+	st.has("Ctrl-N next room")
+	st.press("alt+a")
+	st.has("nothing is new in other rooms", "say something in lobby")
+	for name, text := range map[string]string{"team": "hello", "kitchen": "hello", "pantry": "anna: hello"} {
+		st.hear(wire.Message{Room: name, N: 1, At: wire.TimeOf(st.now), By: "b", From: "budi", ID: "1", Text: text})
+	}
+	st.has("Alt-A next new room")
+	for _, name := range []string{"pantry", "team", "kitchen", "kitchen"} {
+		st.press("alt+a")
+		st.has("say something in " + name)
+	}
+}

@@ -449,7 +449,9 @@ func (s *screen) hints() string {
 			add(s.keyOf("new"), "what is new")
 		}
 		add("PgUp", "older")
-		if len(s.rooms) > 1 {
+		if s.activeElsewhere() {
+			add(s.keyOf("active"), "next new room")
+		} else if len(s.rooms) > 1 {
 			add(s.keyOf("next"), "next room")
 		}
 		add("/", "commands")
