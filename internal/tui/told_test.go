@@ -552,3 +552,25 @@ func TestActive(t *testing.T) {
 		st.has("say something in " + name)
 	}
 }
+
+// TestNumbered: rooms have their numbers, for Alt-1 to Alt-9, where there are many and there is room for that.
+func TestNumbered(t *testing.T) {
+	st := twoRooms(t, 80, 24, nil)
+	st.limits.Rooms = 20
+	st.has(" lobby  team  ")
+	for i, name := range strings.Fields("c d e f g h i j") {
+		st.types("/join " + name)
+		st.press("enter")
+		st.hear(wire.Joined{Room: name, Log: "log", N: 0, First: 1, Count: 1})
+		if i == 0 {
+			st.has(" 1:lobby  2:team  3:c  ")
+		}
+	}
+	st.has(" 1:lobby  2:team  3:c  4:d  5:e  6:f  7:g  8:h  9:i  j  ")
+	st.press("alt+9")
+	st.has("say something in i")
+	st.send(tea.WindowSizeMsg{Width: 60, Height: 24})
+	st.has(" lobby  team  c  d  e  f  g  h  i  j  ")
+	st.send(tea.WindowSizeMsg{Width: 40, Height: 24})
+	st.has(" i  j … ")
+}

@@ -130,15 +130,17 @@ func (s *screen) roomsRow() string {
 	// What does not fit is left out, but never the room one is in, nor that one is called in another.
 	tabs := make([]string, len(s.rooms))
 	widths := make([]int, len(s.rooms))
-	all := 0
-	for i, r := range s.rooms {
-		tabs[i], widths[i] = s.tabOf(i, r, space)
-		all += widths[i]
+	draw := func(numbered bool) (all int) {
+		for i := range s.rooms {
+			tabs[i], widths[i] = s.tabOf(i, numbered, space)
+			all += widths[i]
+		}
+		return all
 	}
-	if all > space {
+	if (len(s.rooms) < 3 || draw(true) > space) && draw(false) > space { // two need no numbers
 		_, left := s.more(0, 0)
 		space -= left
-		tabs[s.current], widths[s.current] = s.tabOf(s.current, s.room(), space)
+		tabs[s.current], widths[s.current] = s.tabOf(s.current, false, space)
 	}
 	from, used := s.current, widths[s.current]
 	for from > 0 && used+widths[from-1] <= space {
@@ -172,9 +174,10 @@ func (s *screen) more(from, to int) (string, int) {
 	return style.Styled(words), s.method.StringWidth(words)
 }
 
-// tabOf is a room in the row of rooms.
-func (s *screen) tabOf(i int, r *room, space int) (string, int) {
-	label, style := r.name, s.brush.other
+// tabOf is a room in the row of rooms, with its number before it if that is wanted, and a key goes there.
+func (s *screen) tabOf(i int, numbered bool, space int) (string, int) {
+	r := s.rooms[i]
+	label, style, number := r.name, s.brush.other, ""
 	switch unread := r.unread(); {
 	case i == s.current:
 		style = s.brush.tab
@@ -188,8 +191,16 @@ func (s *screen) tabOf(i int, r *room, space int) (string, int) {
 		label += " " + thousands(unread)
 		style = s.brush.fresh
 	}
-	label, w := fit(" "+label+" ", space, s.method)
-	return style.Styled(label), w
+	if numbered && i < 9 {
+		number = fmt.Sprintf(" %d:", i+1)
+	} else {
+		label = " " + label
+	}
+	label, w := fit(label+" ", space-len(number), s.method)
+	if number != "" && i != s.current {
+		return s.brush.other.Styled(number) + style.Styled(label), w + len(number)
+	}
+	return style.Styled(number + label), w + len(number)
 }
 
 // state is how the connection is, and how many are here.
