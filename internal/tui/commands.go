@@ -234,7 +234,7 @@ func (s *screen) helpPanel() *panel {
 			p.rows = append(p.rows, row{before: []span{{text: key, look: mention}, {text: " "}}, text: []span{{text: help, look: dim}}})
 			return
 		}
-		p.rows = append(p.rows, row{before: []span{{text: fmt.Sprintf("%-11s", key), look: mention}, {text: fmt.Sprintf("%-15s", words)}}, text: []span{{text: help, look: dim}}})
+		p.rows = append(p.rows, row{before: []span{{text: fmt.Sprintf("%-12s", key), look: mention}, {text: fmt.Sprintf("%-14s", words)}}, text: []span{{text: help, look: dim}}})
 	}
 	add("Enter", "", "say it")
 	add("Alt-Enter", "", "a new line")

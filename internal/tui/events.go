@@ -175,7 +175,14 @@ func (s *screen) reason(err error) string {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return "the connection broke"
 	}
-	return oneLine(err.Error(), s.method)
+	text := oneLine(err.Error(), s.method)
+	const closed = "the server closed the connection: " // a code, and why
+	if rest, ok := strings.CutPrefix(text, closed); ok {
+		if _, why, _ := strings.Cut(rest, " "); why != "" {
+			return closed + why
+		}
+	}
+	return text
 }
 
 // with does something to a room, if it is there.

@@ -421,6 +421,8 @@ func TestSentences(t *testing.T) {
 	run("/who", "─ that is not how to ask ─")
 	st.hear(client.Disconnected{Err: fmt.Errorf("the connection broke off: %w", io.ErrUnexpectedEOF)})
 	st.has("─ the connection broke ─")
+	st.hear(wire.Welcomed{By: "me", Name: "anna"}, client.Disconnected{Err: errors.New("the server closed the connection: 1012 it restarts")})
+	st.has("─ the server closed the connection: it restarts ─")
 	st.hear(client.Failed{Request: wire.Name{Name: "hh"}, Fault: wire.Fault{Reason: `the name "hh" is held by somebody else`}})
 	st.has(`─ the name "hh" is held by somebody else ─`)
 	st.hear(client.Failed{Request: wire.Name{Name: "hh"}, Fault: wire.Fault{Reason: "too fast"}})

@@ -118,9 +118,13 @@ func (s *screen) nothing(height int) []string {
 	case s.room().plain:
 		words = "nobody has said anything since you came"
 	}
-	words, w := fit(words, s.width, s.method)
-	left := strings.Repeat(" ", max((s.width-w)/2, 0))
-	return append([]string{left + s.brush.looks[dim].Styled(words)}, make([]string, height/2)...)
+	var rows []string
+	for _, line := range s.wrapped(words, max(s.width, 2)) {
+		left := strings.Repeat(" ", max((s.width-s.method.StringWidth(line))/2, 0))
+		rows = append(rows, left+s.brush.looks[dim].Styled(line))
+	}
+	rows = append(rows, make([]string, max(height/2+1-len(rows), 0))...)
+	return rows[:min(len(rows), height)]
 }
 
 // roomsRow has the rooms on the left and the connection on the right.
