@@ -14,8 +14,9 @@ import (
 
 const (
 	tab        = "    "
-	maxCluster = 16 // code points of one character; what a person writes has 11 at most
-	maxName    = 32 // cells
+	maxCluster = 16  // code points of one character; what a person writes has 11 at most
+	maxName    = 32  // cells
+	beginning  = 512 // bytes of a text that have a name, if it begins with one
 )
 
 // clean returns what may be shown of a text that others wrote: client.Printable, tabs as spaces, and nothing that has no
@@ -102,6 +103,9 @@ var (
 // spansOf finds links, code and mentions in a cleaned text. me is the own name or empty, names are others'.
 func spansOf(text, me string, names []string) []span {
 	var out []span
+	if who := addressed(text, me, names); who != "" {
+		out, text = append(out, span{text: who, look: lookOf(who, me)}), text[len(who):]
+	}
 	end := 0
 	for _, at := range codes.FindAllStringSubmatchIndex(text, -1) {
 		out = prose(out, text[end:at[0]], me, names)
@@ -172,11 +176,7 @@ func mentioned(out []span, text, me string, names []string) []span {
 			if i > end {
 				out = append(out, span{text: text[end:i]})
 			}
-			look := mention
-			if strings.EqualFold(who, me) {
-				look = mine
-			}
-			out = append(out, span{text: text[i : i+1+len(who)], look: look})
+			out = append(out, span{text: text[i : i+1+len(who)], look: lookOf(who, me)})
 			end = i + 1 + len(who)
 		}
 		next := strings.IndexByte(text[i+1:], '@')
@@ -191,18 +191,36 @@ func mentioned(out []span, text, me string, names []string) []span {
 	return out
 }
 
+func lookOf(who, me string) look {
+	if strings.EqualFold(who, me) {
+		return mine
+	}
+	return mention
+}
+
 // nameAt returns the longest of the names that stands behind the @ at i, as it is written there.
 func nameAt(text string, i int, me string, names []string) string {
 	if before, _ := utf8.DecodeLastRuneInString(text[:i]); i > 0 && wordRune(before) {
 		return "" // an address of mail
 	}
-	rest, best := text[i+1:], ""
+	return nameOf(text[i+1:], me, names, func(after rune) bool { return !wordRune(after) })
+}
+
+// addressed returns who a text is for that begins with a name, as in "anna: hello". A name that is a word, too, may begin
+// a text without calling anybody, so that the sign after it is needed.
+func addressed(text, me string, names []string) string {
+	return nameOf(text, me, names, func(after rune) bool { return strings.ContainsRune(":,?!：，？！", after) })
+}
+
+// nameOf returns the longest of the names that a text begins with, as it is written there, if it may end before what
+// comes after it.
+func nameOf(text, me string, names []string, ends func(after rune) bool) (best string) {
 	try := func(n string) {
-		if n == "" || len(n) <= len(best) || len(n) > len(rest) || !utf8.ValidString(rest[:len(n)]) || !strings.EqualFold(rest[:len(n)], n) {
+		if n == "" || len(n) <= len(best) || len(n) > len(text) || !utf8.ValidString(text[:len(n)]) || !strings.EqualFold(text[:len(n)], n) {
 			return
 		}
-		if after, size := utf8.DecodeRuneInString(rest[len(n):]); size == 0 || !wordRune(after) {
-			best = rest[:len(n)]
+		if after, size := utf8.DecodeRuneInString(text[len(n):]); size == 0 || ends(after) {
+			best = text[:len(n)]
 		}
 	}
 	try(me)
@@ -216,12 +234,16 @@ func wordRune(r rune) bool {
 	return r == '_' || unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsMark(r)
 }
 
-// mentionsMe tells whether a cleaned text speaks to me.
-func mentionsMe(text, me string) bool {
-	if me == "" || !strings.Contains(text, "@") {
+// mentionsMe tells whether a text speaks to me. Most do not, and are not looked at in full.
+func mentionsMe(text, me string, method ansi.Method) bool {
+	if me == "" {
 		return false
 	}
-	for _, s := range spansOf(text, me, nil) {
+	if !strings.Contains(text, "@") {
+		begin := text[:min(len(text), beginning)]
+		return addressed(clean(begin, method), me, nil) != ""
+	}
+	for _, s := range spansOf(clean(text, method), me, nil) {
 		if s.look == mine {
 			return true
 		}

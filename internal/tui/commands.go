@@ -26,10 +26,10 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"join", "ROOM", []string{"alt+j"}, "go to a room", true, func(s *screen, words string) tea.Cmd { return s.join(words, 0) }},
-		{"leave", "", []string{"alt+x"}, "leave this room", false, (*screen).leaveRoom},
+		{"leave", "[ROOM]", []string{"alt+x"}, "leave this room, or another", false, (*screen).leaveRoom},
 		{"name", "NAME", []string{"alt+n"}, "take a name; - gives it up", true, (*screen).setName},
 		{"who", "", []string{"alt+w"}, "who is here", false, (*screen).who},
-		{"search", "WORDS", []string{"alt+s", "ctrl+s"}, "find who said it", true, (*screen).search},
+		{"search", "WORDS", []string{"alt+s", "ctrl+s"}, "find messages, in all rooms", true, (*screen).search},
 		{"history", "[N]", []string{"alt+h"}, "go to message N, or the oldest", false, (*screen).toNumber},
 		{"last", "[N]", []string{"alt+l"}, "go to the newest, or N before it", false, (*screen).toLast},
 		{"link", "[N]", []string{"alt+k"}, "the address of this room, or of message N", false, (*screen).link},
@@ -99,7 +99,7 @@ func (s *screen) join(name string, n uint64) tea.Cmd {
 		return nil
 	}
 	if err := s.chat.Join(name, wire.DefaultJoin); err != nil {
-		s.complain("%s", oneLine(err.Error(), s.method))
+		s.complain("%s", s.reason(err))
 		return nil
 	}
 	r := s.add(name)
@@ -107,15 +107,22 @@ func (s *screen) join(name string, n uint64) tea.Cmd {
 	return s.show(len(s.rooms) - 1)
 }
 
-func (s *screen) leaveRoom(string) tea.Cmd {
+func (s *screen) leaveRoom(name string) tea.Cmd {
 	if s.plainOnly() {
 		return nil
+	}
+	i := s.current
+	if name = strings.ToLower(strings.TrimPrefix(name, "#")); name != "" {
+		if i = s.indexOf(name); i < 0 {
+			s.complain("you are not in %s", oneLine(name, s.method))
+			return nil
+		}
 	}
 	if len(s.rooms) == 1 {
 		s.tell("this is the only room; Ctrl-D leaves the chat")
 		return nil
 	}
-	r := s.room()
+	r := s.rooms[i]
 	switch n := r.sending(); {
 	case r.warned:
 	case n > 0:
@@ -127,12 +134,12 @@ func (s *screen) leaveRoom(string) tea.Cmd {
 		s.complain("your draft would be gone; /leave once more leaves all the same")
 		return nil
 	}
-	name := r.name
+	name = r.name
 	if err := s.chat.Leave(name); err != nil {
-		s.complain("%s", oneLine(err.Error(), s.method))
+		s.complain("%s", s.reason(err))
 		return nil
 	}
-	s.drop(s.current)
+	s.drop(i)
 	s.tell("left %s", name)
 	return s.fill()
 }
@@ -145,7 +152,7 @@ func (s *screen) setName(name string) tea.Cmd {
 		name = ""
 	}
 	if err := s.chat.SetName(name); err != nil {
-		s.complain("%s", oneLine(err.Error(), s.method))
+		s.complain("%s", s.reason(err))
 		return nil
 	}
 	s.renaming = true
@@ -156,7 +163,7 @@ func (s *screen) setName(name string) tea.Cmd {
 func (s *screen) number(words string) (uint64, bool) {
 	n, err := strconv.ParseUint(strings.ReplaceAll(strings.TrimPrefix(words, "#"), ",", ""), 10, 63)
 	if err != nil {
-		s.complain("%s is no number", oneLine(words, s.method))
+		s.complain("%s is not the number of a message; 150 would be one", oneLine(words, s.method))
 		return 0, false
 	}
 	return n, true
@@ -174,7 +181,11 @@ func (s *screen) toNumber(words string) tea.Cmd {
 	if !ok {
 		return nil
 	}
-	if n < r.first || n > r.head {
+	switch {
+	case r.head < r.first:
+		s.complain("there is no message %s: there are none here", thousands(n))
+		return nil
+	case n < r.first || n > r.head:
 		s.complain("there is no message %s; there are %s to %s", thousands(n), thousands(r.first), thousands(r.head))
 		return nil
 	}
@@ -232,7 +243,7 @@ func (s *screen) helpPanel() *panel {
 			p.rows = append(p.rows, row{before: []span{{text: key, look: mention}, {text: " "}}, text: []span{{text: help, look: dim}}})
 			return
 		}
-		p.rows = append(p.rows, row{before: []span{{text: fmt.Sprintf("%-11s", key), look: mention}, {text: fmt.Sprintf("%-15s", words)}}, text: []span{{text: help, look: dim}}})
+		p.rows = append(p.rows, row{before: []span{{text: fmt.Sprintf("%-12s", key), look: mention}, {text: fmt.Sprintf("%-14s", words)}}, text: []span{{text: help, look: dim}}})
 	}
 	add("Enter", "", "say it")
 	add("Alt-Enter", "", "a new line")
@@ -247,7 +258,7 @@ func (s *screen) helpPanel() *panel {
 	add("Up, Down", "", "what you said before")
 	add("Ctrl-A E B F", "", "begin, end, back, forward; Alt-B, Alt-F by words")
 	add("Ctrl-W U K", "", "cut a word, what is before, what is after")
-	add("Ctrl-Y", "", "put back what was cut")
+	add("Ctrl-Y", "", "put back what was cut, all that was cut in a row")
 	add("Ctrl-_", "", "undo")
 	add("Ctrl-D", "", "leave the chat")
 	return p

@@ -62,7 +62,7 @@ func (s *screen) candidates(c *composer) *completion {
 				add("/"+command.name, "/"+command.name+" ")
 			}
 		}
-	case d.head == "/join " || strings.HasPrefix(word, "#"):
+	case d.head == "/join " || d.head == "/leave " || strings.HasPrefix(word, "#"):
 		start := strings.ToLower(strings.TrimPrefix(word, "#"))
 		for _, r := range s.rooms {
 			if strings.HasPrefix(r.name, start) {

@@ -13,6 +13,7 @@ type composer struct {
 	text   []string // characters
 	cursor int      // 0 to len(text)
 	killed string   // for yank
+	kills  bool     // the last key cut to killed, and one more adds to that
 	undone []state  // for undo, oldest first
 	typing bool     // the last change was a character typed, which undo takes back with its like
 
@@ -105,6 +106,7 @@ func (c *composer) insert(s string, typed bool) bool {
 	if c.size()+len(s) > maxDraft {
 		return false
 	}
+	c.kills = false
 	c.save(typed && s != " " && s != "\n")
 	before := strings.Join(c.text[:c.cursor], "") + s
 	head := split(before)
@@ -120,7 +122,16 @@ func (c *composer) cut(i, j int, kill bool) {
 	}
 	c.save(false)
 	if kill {
-		c.killed = strings.Join(c.text[i:j], "")
+		cut, more := strings.Join(c.text[i:j], ""), c.kills
+		switch {
+		case !more:
+			c.killed = cut
+		case i < c.cursor: // backwards
+			c.killed = cut + c.killed
+		default:
+			c.killed += cut
+		}
+		c.kills = true
 	}
 	c.text = slices.Delete(c.text, i, j)
 	c.cursor = i
@@ -129,7 +140,7 @@ func (c *composer) cut(i, j int, kill bool) {
 // take empties the composer and returns what was in it.
 func (c *composer) take() string {
 	s := c.String()
-	c.text, c.cursor, c.undone = nil, 0, nil
+	c.text, c.cursor, c.undone, c.kills = nil, 0, nil, false
 	c.at = len(c.said)
 	return s
 }
@@ -192,8 +203,14 @@ func (c *composer) bigWordLeft() int {
 	return i
 }
 
+// killers are the keys that cut for yank. Several, one after the other, cut one text.
+var killers = []string{"ctrl+w", "alt+backspace", "ctrl+backspace", "alt+d", "alt+delete", "ctrl+delete", "ctrl+u", "ctrl+k"}
+
 // edit does what a key of readline does, and tells whether it is one.
 func (c *composer) edit(key string) bool {
+	if !slices.Contains(killers, key) {
+		c.kills = false
+	}
 	from, to := c.line()
 	switch key {
 	case "left", "ctrl+b":
@@ -345,7 +362,7 @@ func (c *composer) giveWay(command string) {
 		c.killed = c.String()
 	}
 	c.text = split(command)
-	c.cursor = len(c.text)
+	c.cursor, c.kills = len(c.text), false
 }
 
 func (c *composer) comeBack() {

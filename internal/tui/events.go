@@ -2,8 +2,11 @@ package tui
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -78,7 +81,7 @@ func gather(ctx context.Context, c chat, b *batch, until time.Time) error {
 
 // heard takes a batch.
 func (s *screen) heard(b batch) tea.Cmd {
-	called := false
+	called, behind := false, s.room().behind() > 0 || !s.room().joined
 	for _, e := range b.events {
 		called = s.take(e) || called
 	}
@@ -100,6 +103,9 @@ func (s *screen) heard(b batch) tea.Cmd {
 			cmds = append(cmds, s.jump(r, r.goalAt, how))
 			r.goalAt, r.aimed = 0, false
 		}
+	}
+	if behind && s.room().behind() == 0 { // what has come may be less than there is room for
+		cmds = append(cmds, s.fill())
 	}
 	return tea.Batch(cmds...)
 }
@@ -144,12 +150,20 @@ func (s *screen) take(e client.Event) (called bool) {
 			r.hear(&item{n: f.To, at: s.Now(), note: true, text: thousands(f.From) + " to " + thousands(f.To) + " are gone: the server does not keep them"})
 		})
 	case wire.Unknown:
-		s.with(f.Room, func(r *room) { r.heard, r.head = max(r.heard, f.N), max(r.head, f.N) })
+		s.with(f.Room, func(r *room) {
+			if f.N > r.heard {
+				r.quieten(f.N)
+			}
+			r.heard, r.head = max(r.heard, f.N), max(r.head, f.N)
+		})
 	case wire.Restarting:
 		s.tell("the server restarts")
 	case client.Disconnected:
 		if s.live || s.again.IsZero() {
-			s.complain("%s", oneLine(f.Err.Error(), s.method))
+			s.complain("%s", s.reason(f.Err))
+		}
+		if s.live && s.chat.Plain() {
+			s.rooms[0].hole(s.Now())
 		}
 		s.live, s.again = false, s.Now().Add(f.Wait)
 		for _, r := range s.rooms {
@@ -159,6 +173,25 @@ func (s *screen) take(e client.Event) (called bool) {
 		s.failed(f)
 	}
 	return false
+}
+
+// reason is why something failed, without what only machines want to know.
+func (s *screen) reason(err error) string {
+	var refused *client.RefusedError
+	switch {
+	case errors.As(err, &refused) && refused.Reason != "":
+		return oneLine(refused.Reason, s.method)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return "the connection broke"
+	}
+	text := oneLine(err.Error(), s.method)
+	const closed = "the server closed the connection: " // a code, and why
+	if rest, ok := strings.CutPrefix(text, closed); ok {
+		if _, why, _ := strings.Cut(rest, " "); why != "" {
+			return closed + why
+		}
+	}
+	return text
 }
 
 // with does something to a room, if it is there.
@@ -186,7 +219,7 @@ func (s *screen) welcomed(f wire.Welcomed) {
 		for _, r := range s.rooms {
 			if r.name != s.Room {
 				if err := s.chat.Join(r.name, wire.DefaultJoin); err != nil {
-					s.complain("%s: %s", r.name, oneLine(err.Error(), s.method))
+					s.complain("%s: %s", r.name, s.reason(err))
 				}
 			}
 		}
@@ -232,14 +265,15 @@ func (s *screen) joined(f wire.Joined) {
 		return
 	}
 	last := uint64(wire.DefaultJoin)
-	if r.name == s.Room && !f.Reset {
-		last = uint64(s.Last)
+	if !f.Reset {
+		last = uint64(r.last)
 	}
 	r.heard = max(f.N-min(last, f.N), r.first-1)
 	if f.Reset {
 		s.tell("the server has another history than before")
 		r.replace(nil, true)
-		r.latest = 0
+		r.latest, r.goal, r.called = 0, 0, 0
+		r.goalAt, r.aimed = 0, false
 		for _, it := range r.outbox {
 			if it.mark == said { // it is heard again, if it is in this history too
 				s.fail(r.name, it.id, "this was saved in a history that the server does not have any more")
@@ -252,7 +286,7 @@ func (s *screen) joined(f wire.Joined) {
 		}
 	}
 	r.joined, r.log, r.kept = true, f.Log, false
-	r.rule, r.ruled = r.read, r.read < f.N
+	r.rule, r.ruled = r.read, r.gone(r.read) < f.N
 	r.since = f.N
 }
 
@@ -279,14 +313,16 @@ func (s *screen) message(m wire.Message) bool {
 	if it.own && r.sent(it.id) == nil {
 		r.composer.remember(it.text) // said elsewhere, or an earlier time
 	}
-	r.hear(it)
+	if r.hear(it); it.own {
+		r.quieten(it.n)
+	}
 	r.speaks(m.From)
 	if i == s.current && !s.misses(it) && s.looking() && r.anchor == nil {
 		r.look()
 	} else if !it.own && !(r.ruled && r.rule >= r.read) {
 		r.rule, r.ruled = it.n-1, true // it is the first of somebody else that is new
 	}
-	if it.own || it.n <= r.read && it.n <= r.since || !mentionsMe(clean(m.Text, s.method), s.name) {
+	if it.own || it.n <= r.read && it.n <= r.since || !mentionsMe(m.Text, s.name, s.method) {
 		return false
 	}
 	if it.n > r.read {
@@ -353,7 +389,10 @@ func (s *screen) failed(f client.Failed) {
 		}
 	case wire.Name:
 		s.renaming = false
-		s.complain("the name %s: %s", oneLine(request.Name, s.method), reason)
+		if !strings.HasPrefix(reason, "the name ") {
+			reason = "the name " + oneLine(request.Name, s.method) + ": " + reason
+		}
+		s.complain("%s", reason)
 	default:
 		s.complain("the server says: %s", reason)
 	}

@@ -24,6 +24,7 @@ func actions() []action {
 	return []action{
 		{"next", []string{"ctrl+n", "alt+down"}, "the next room", func(s *screen) tea.Cmd { return s.show((s.current + 1) % len(s.rooms)) }},
 		{"previous", []string{"ctrl+p", "alt+up"}, "the room before", func(s *screen) tea.Cmd { return s.show((s.current + len(s.rooms) - 1) % len(s.rooms)) }},
+		{"active", []string{"alt+a"}, "the next room with something new", (*screen).toActive},
 		{"older", []string{"pgup"}, "older messages", func(s *screen) tea.Cmd { return s.move(-max(s.messageRows()-1, 1)) }},
 		{"newer", []string{"pgdown"}, "newer messages", func(s *screen) tea.Cmd { return s.move(max(s.messageRows()-1, 1)) }},
 		{"up", []string{"shift+up", "ctrl+up"}, "a line up", func(s *screen) tea.Cmd { return s.move(-1) }},
@@ -220,9 +221,15 @@ func (s *screen) key(msg tea.KeyPressMsg) tea.Cmd {
 // writes lets others know that something is being written, if it is no command.
 func (s *screen) writes() {
 	r := s.room()
-	if text := r.composer.String(); r.joined && s.live && (!strings.HasPrefix(text, "/") || strings.HasPrefix(text, "//")) {
+	if r.joined && s.live && !s.commanding() {
 		s.chat.Typing(r.name)
 	}
+}
+
+// commanding tells whether what is written is a command: a slash says so, and two do not.
+func (s *screen) commanding() bool {
+	text := s.room().composer.String()
+	return strings.HasPrefix(text, "/") && !strings.HasPrefix(text, "//")
 }
 
 // act does an action or a command by its name. A command that needs words is begun in the composer.
@@ -282,6 +289,24 @@ func (s *screen) interrupt() tea.Cmd {
 	}
 	s.tell("Ctrl-C once more leaves")
 	return nil
+}
+
+// toActive goes to the next room in which one is called, or, if there is none, in which something is new.
+func (s *screen) toActive() tea.Cmd {
+	for _, busy := range []func(*room) bool{func(r *room) bool { return r.called > 0 }, func(r *room) bool { return r.unread() > 0 }} {
+		for step := 1; step < len(s.rooms); step++ {
+			if i := (s.current + step) % len(s.rooms); busy(s.rooms[i]) {
+				return s.show(i)
+			}
+		}
+	}
+	s.tell("nothing is new in other rooms")
+	return nil
+}
+
+// activeElsewhere tells whether there is something new in a room that is not shown.
+func (s *screen) activeElsewhere() bool {
+	return slices.ContainsFunc(s.rooms, func(r *room) bool { return r != s.room() && r.unread() > 0 })
 }
 
 func (s *screen) toggleNumbers() tea.Cmd {

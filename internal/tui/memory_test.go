@@ -128,8 +128,8 @@ func TestPlainBack(t *testing.T) {
 		t.Fatalf("the view moved to\n%s", strings.Join(got, "\n"))
 	}
 	st.has("2,000 new ↓")
-	come(alone * maxItems)
-	if n := len(st.room().items); n > alone*(maxItems+1) {
+	come(plainly * maxItems)
+	if n := len(st.room().items); n > plainly*(maxItems+1) {
 		t.Errorf("%d lines are held", n)
 	}
 	st.press("end")

@@ -17,14 +17,19 @@ import (
 type panel struct {
 	title  string
 	rows   []row
-	empty  string // if there are no rows
-	chosen int    // of the rows that can be
-	top    int
+	empty  string              // if there are no rows
+	chosen int                 // of the rows that can be
+	top    int                 // of the lines
 	pick   func(i int) tea.Cmd // nil: none can be chosen
 	late   time.Time           // when it came by itself, if it had to be waited for
+
+	// The rows as lines, for a brush: from has where each begins, and where the last ends.
+	lines [][]span
+	from  []int
+	brush *brush
 }
 
-// row is one line of a panel: some words before, and the rest.
+// row is an entry of a panel: some words before, and the rest, which is wrapped.
 type row struct {
 	before []span
 	text   []span
@@ -47,6 +52,7 @@ func (s *screen) panelKey(key string) (tea.Cmd, bool) {
 	p := s.panel
 	height := max(s.messageRows()-1, 1)
 	step := 0
+	p.lay(s.brush)
 	if s.Now().Sub(p.late) < glance { // the key was meant for what stood here before
 		return nil, false
 	}
@@ -63,9 +69,9 @@ func (s *screen) panelKey(key string) (tea.Cmd, bool) {
 	case "pgdown":
 		step = height
 	case "home":
-		step = -len(p.rows)
+		step = -len(p.lines)
 	case "end":
-		step = len(p.rows)
+		step = len(p.lines)
 	case "enter":
 		chosen, pick := p.chosen, p.pick
 		s.panel = nil
@@ -76,10 +82,21 @@ func (s *screen) panelKey(key string) (tea.Cmd, bool) {
 	default:
 		return nil, false
 	}
-	if p.pick != nil {
-		p.chosen = max(min(p.chosen+step, len(p.rows)-1), 0)
-	} else {
+	switch {
+	case p.pick == nil:
 		p.top += step
+	case len(p.rows) == 0:
+	case step == 1 || step == -1:
+		p.chosen = max(min(p.chosen+step, len(p.rows)-1), 0)
+	default: // by lines
+		at, found := slices.BinarySearch(p.from, min(max(p.from[p.chosen]+step, 0), len(p.lines)-1))
+		if !found {
+			at--
+		}
+		if at == p.chosen && step > 0 { // it is as high as the panel
+			at++
+		}
+		p.chosen = max(min(at, len(p.rows)-1), 0)
 	}
 	p.fit(height)
 	return nil, true
@@ -87,30 +104,53 @@ func (s *screen) panelKey(key string) (tea.Cmd, bool) {
 
 // fit puts the top where the chosen row is seen, and as many others as there is room for.
 func (p *panel) fit(height int) {
-	if p.pick != nil {
-		p.top = min(max(p.top, p.chosen-height+1), p.chosen)
+	if p.pick != nil && len(p.rows) > 0 {
+		p.top = min(max(p.top, p.from[p.chosen+1]-height), p.from[p.chosen])
 	}
-	p.top = max(min(p.top, len(p.rows)-height), 0)
+	p.top = max(min(p.top, len(p.lines)-height), 0)
+}
+
+// lay makes lines of the rows. Those that go on stand below the words that the row is about.
+func (p *panel) lay(b *brush) {
+	if p.brush == b {
+		return
+	}
+	p.brush, p.lines, p.from = b, nil, make([]int, 1, len(p.rows)+1)
+	for _, r := range p.rows {
+		hang := b.method.StringWidth(flat(r.before)) + 1
+		if hang > b.width/2 {
+			hang = min(2, b.width/4)
+		}
+		for i, line := range wrap(slices.Concat([]span{{text: " "}}, r.before, r.text), b.width, hang, b.method) {
+			if i > 0 {
+				line = append([]span{{text: strings.Repeat(" ", hang)}}, line...)
+			}
+			p.lines = append(p.lines, line)
+		}
+		p.from = append(p.from, len(p.lines))
+	}
 }
 
 // view draws the panel.
 func (p *panel) view(height int, b *brush) []string {
+	p.lay(b)
 	p.fit(max(height-1, 1)) // it may have become lower
 	title, _ := fit(p.title, b.width-2, b.method)
 	lines := []string{" " + b.strong.Styled(title)}
 	if len(p.rows) == 0 {
 		lines = append(lines, " "+b.looks[dim].Styled(p.empty))
 	}
-	for i := p.top; i < len(p.rows) && len(lines) < height; i++ {
-		r := p.rows[i]
-		line := slices.Concat([]span{{text: " "}}, r.before, r.text)
-		drawn := b.paint(line, r.by)
-		if text, w := fit(flat(line), b.width, b.method); p.pick != nil && i == p.chosen {
-			drawn = b.chosen.Styled(text + strings.Repeat(" ", b.width-w))
-		} else if w := b.method.StringWidth(drawn); w > b.width {
-			drawn = cut(drawn, b.width-1, b.method) + "…"
+	row, _ := slices.BinarySearch(p.from, p.top+1)
+	for i := p.top; i < len(p.lines) && len(lines) < height; i++ {
+		for i >= p.from[row] {
+			row++
 		}
-		lines = append(lines, drawn)
+		if p.pick != nil && row-1 == p.chosen {
+			text, w := fit(flat(p.lines[i]), b.width, b.method)
+			lines = append(lines, b.chosen.Styled(text+strings.Repeat(" ", b.width-w)))
+		} else {
+			lines = append(lines, b.paint(p.lines[i], p.rows[row-1].by))
+		}
 	}
 	return lines
 }
@@ -152,7 +192,7 @@ func (s *screen) search(words string) tea.Cmd {
 		return func(s *screen) tea.Cmd {
 			s.notice = ""
 			if err != nil {
-				s.complain("%s", oneLine(err.Error(), s.method))
+				s.complain("%s", s.reason(err))
 				return nil
 			}
 			s.openLate(s.foundPanel(words, got.Found))

@@ -75,7 +75,7 @@ func (s *screen) loaded(p page) tea.Cmd {
 	r.loading, r.going = false, false
 	if p.err != nil {
 		if s.ctx.Err() == nil {
-			s.complain("the past could not be read: %s", oneLine(p.err.Error(), s.method))
+			s.complain("the past could not be read: %s", s.reason(p.err))
 		}
 		return nil
 	}
@@ -155,8 +155,11 @@ func (s *screen) point(r *room, n uint64, how how) {
 	if how == pointed {
 		r.goal = r.items[i].n
 	}
-	height := s.messageRows()
-	r.moveTo(i, 0, height, s.brush)
+	height, off := s.messageRows(), 0
+	if how != atTop {
+		off = -r.block(i, s.brush).head // the rule of what is new, too
+	}
+	r.moveTo(i, off, height, s.brush)
 	if r.anchor != nil && how != atTop {
 		r.scroll(-height/3, height, s.brush)
 	}
@@ -190,7 +193,7 @@ func (s *screen) toUnread() tea.Cmd {
 		s.tell("nothing is new")
 		return nil
 	}
-	return s.jump(r, r.rule+1, inside)
+	return s.jump(r, r.fresh(), inside)
 }
 
 // who asks who is in the room.
@@ -203,7 +206,7 @@ func (s *screen) who(string) tea.Cmd {
 		who, err := s.chat.Who(ctx, r.name)
 		return func(s *screen) tea.Cmd {
 			if err != nil {
-				s.complain("%s", oneLine(err.Error(), s.method))
+				s.complain("%s", s.reason(err))
 				return nil
 			}
 			s.openLate(whoPanel(who, s))

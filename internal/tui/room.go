@@ -14,7 +14,7 @@ const (
 	screens  = 6       // at least so many rows of the view
 	pageSize = 100     // messages fetched at once
 	around   = 30      // messages before one that is jumped to
-	alone    = 10      // times as much while somebody looks back where nothing can be fetched
+	plainly  = 10      // times as much while somebody looks back where nothing can be fetched
 )
 
 // mark is what became of something said here.
@@ -48,12 +48,14 @@ type item struct {
 // added to it; otherwise messages between it and the newest are not in memory.
 type room struct {
 	name     string
+	plain    bool // of the plain door: it has no past, and nothing can be fetched
 	log      string
 	joined   bool // there was an answer to join
 	first    uint64
 	heard    uint64 // what came up to here
 	latest   uint64 // the newest message of that; what else has a number may have come after it
 	head     uint64 // what there is, as far as is known
+	last     int    // old messages that were asked for with it
 	rows     int    // of the view
 	items    []*item
 	bytes    int
@@ -61,7 +63,6 @@ type room struct {
 	outbox   []*item // said and not heard yet
 	loading  bool
 	going    bool   // to another window, which is being fetched
-	alone    bool   // the window is all there is: nothing can be fetched
 	over     uint64 // counts windows: a page for an older one is dropped
 
 	people   int
@@ -75,6 +76,7 @@ type room struct {
 	ruled  bool
 	since  uint64 // what was there when the room was first joined: old, and rings no bell
 	called int    // messages since read that mention me
+	quiet  quiet
 
 	anchor *item  // the one at the top of the view; nil: the view is at the end
 	off    int    // lines from the beginning of its text; negative: of what stands before
@@ -88,6 +90,9 @@ type room struct {
 	words    reading // at the top of the view
 }
 
+// quiet is how many after a number are not counted as unread.
+type quiet struct{ after, n uint64 }
+
 // spot is the top of a view, and what had been heard there.
 type spot struct {
 	anchor *item
@@ -95,21 +100,48 @@ type spot struct {
 	heard  uint64
 }
 
-func newRoom(name string) *room { return &room{name: name, attached: true, first: 1} }
+func newRoom(name string) *room {
+	return &room{name: name, attached: true, first: 1, last: wire.DefaultJoin}
+}
+
+// gone is the number up to which there is nothing to look at: it was read, or the server does not keep it.
+func (r *room) gone(read uint64) uint64 { return max(read, r.first-1) }
 
 // unread is how many have come that nobody looked at.
-func (r *room) unread() uint64 { return r.head - min(r.read, r.head) }
+func (r *room) unread() uint64 {
+	from := r.gone(r.read)
+	n := r.head - min(from, r.head)
+	if r.quiet.after == from {
+		n -= min(r.quiet.n, n)
+	}
+	return n
+}
+
+// quieten has n, which has just come, not count as unread: it is one's own, or nothing that is shown.
+func (r *room) quieten(n uint64) {
+	from := r.gone(r.read)
+	if n <= from {
+		return
+	}
+	if r.quiet.after != from {
+		r.quiet.after, r.quiet.n = from, 0
+	}
+	r.quiet.n++
+}
 
 // below is how many have come below a view that is scrolled back.
 func (r *room) below() uint64 {
 	if r.anchor == nil {
 		return 0
 	}
-	return r.head - min(r.read, r.head)
+	return r.head - min(r.gone(r.read), r.head)
 }
 
 // behind is how many are still to come of what there is.
-func (r *room) behind() uint64 { return r.head - min(r.heard, r.head) }
+func (r *room) behind() uint64 { return r.head - min(r.gone(r.heard), r.head) }
+
+// fresh is the number at which what is new begins, if there is a rule of that.
+func (r *room) fresh() uint64 { return r.gone(r.rule) + 1 }
 
 // lowest and highest are the ends of the window.
 func (r *room) lowest() uint64 {
@@ -148,19 +180,26 @@ func (r *room) hear(it *item) {
 	}
 }
 
+// hole notes that something may be missing here, which the plain door cannot tell.
+func (r *room) hole(at time.Time) {
+	if len(r.items) > 0 && !r.items[len(r.items)-1].note {
+		r.hear(&item{n: r.heard, at: at, note: true, text: "the connection broke here: what was said meanwhile is not known"})
+	}
+}
+
 // trim holds the window within its bounds: from the front if the view is at the end, otherwise what comes below a reader
 // is let go of, to be fetched when it is wanted.
 func (r *room) trim() {
 	for len(r.items) > 1 && r.tooMuch(len(r.items), r.bytes) {
-		if r.alone && r.anchor != nil {
-			if !r.tooMuch(len(r.items)/alone, r.bytes/alone) {
+		if r.plain && r.anchor != nil {
+			if !r.tooMuch(len(r.items)/plainly, r.bytes/plainly) {
 				return
 			}
 			if r.anchor == r.items[0] { // it has to move now, or the room would have no end
 				r.anchor, r.off = r.items[1], 0
 			}
 		}
-		if r.anchor == nil || r.alone {
+		if r.anchor == nil || r.plain {
 			r.bytes -= len(r.items[0].text)
 			r.items[0] = nil
 			r.items = r.items[1:]

@@ -31,7 +31,8 @@ type chat interface {
 
 const (
 	noticeFor = 6 * time.Second
-	maxOutbox = 256 // messages said in a room and not confirmed, before no more are
+	readFor   = 80 * time.Millisecond // a character of a long notice
+	maxOutbox = 256                   // messages said in a room and not confirmed, before no more are
 )
 
 // screen is the state of everything that is shown. It is the model of bubbletea, and belongs to its goroutine.
@@ -94,14 +95,13 @@ func newScreen(ctx context.Context, config Config, c chat) (*screen, error) {
 		s.width, s.height = 80, 24
 	}
 	s.enterRooms()
-	s.rooms[0].alone = c.Plain()
 	s.repaint()
 	return s, nil
 }
 
 // enterRooms makes the rooms there are to be: the one asked for, those of the settings, those of the last time.
 func (s *screen) enterRooms() {
-	s.add(s.Room)
+	s.add(s.Room).last = s.Last
 	if s.chat.Plain() {
 		s.recall()
 		return
@@ -129,7 +129,7 @@ func (s *screen) add(name string) *room {
 		return nil
 	}
 	r := newRoom(name)
-	r.rows = s.height
+	r.rows, r.plain = s.height, s.chat.Plain()
 	s.rooms = append(s.rooms, r)
 	return r
 }
@@ -261,7 +261,8 @@ func (s *screen) tick() tea.Cmd {
 
 // tell shows a sentence for a while. What others wrote in it has to be clean.
 func (s *screen) tell(format string, args ...any) {
-	s.notice, s.wrong, s.until = fmt.Sprintf(format, args...), false, s.Now().Add(noticeFor)
+	s.notice, s.wrong = fmt.Sprintf(format, args...), false
+	s.until = s.Now().Add(max(noticeFor, time.Duration(len(s.notice))*readFor))
 }
 
 // complain is tell for what failed.
@@ -331,7 +332,7 @@ func (s *screen) say(text string) bool {
 	}
 	id, err := s.chat.Say(r.name, text)
 	if err != nil {
-		s.complain("not said: %s", oneLine(err.Error(), s.method))
+		s.complain("not said: %s", s.reason(err))
 		return false
 	}
 	r.composer.remember(text)

@@ -107,18 +107,21 @@ func (r *room) index(it *item) int {
 func (r *room) block(i int, b *brush) *drawn {
 	it := r.at(i)
 	s := sign{brush: b, mark: it.mark, aimed: r.goal != 0 && it.n == r.goal && i < len(r.items)}
+	said := i - 1 // the last before it that was said at some time, which a note was not
+	for said >= 0 && r.at(said).note {
+		said--
+	}
+	s.day = !it.note && (said < 0 || !sameDay(r.at(said).at.In(b.zone), it.at.In(b.zone)))
 	if i == 0 {
 		s.top = r.top()
-		s.day = true
 	} else {
 		before := r.at(i - 1)
-		s.day = !sameDay(before.at.In(b.zone), it.at.In(b.zone))
 		s.minute = !before.note && before.at.Truncate(time.Minute).Equal(it.at.Truncate(time.Minute))
-		s.rule = r.ruled && before.n <= r.rule && i <= len(r.items)
+		s.rule = r.ruled && before.n < r.fresh()
 		s.grouped = !it.note && !before.note && before.by == it.by && before.from == it.from && it.at.Sub(before.at) < together
 	}
 	if i < len(r.items) {
-		s.rule = r.ruled && it.n > r.rule && (i == 0 && r.rule+1 == it.n || i > 0 && s.rule)
+		s.rule = r.ruled && it.n >= r.fresh() && (i > 0 && s.rule || i == 0 && it.n == r.fresh())
 	} else {
 		s.rule = false
 	}
@@ -138,13 +141,13 @@ func sameDay(a, b time.Time) bool {
 // top is what stands above everything in the window.
 func (r *room) top() int8 {
 	switch {
-	case !r.joined:
+	case !r.joined || r.plain:
 		return topNothing
 	case r.loading && r.older():
 		return topLoading
 	case r.older():
 		return topMore
-	case r.first > 1:
+	case r.first > 1 && r.lowest() > 1:
 		return topGone
 	}
 	return topBeginning
@@ -162,7 +165,7 @@ func (r *room) draw(it *item, s sign) drawn {
 	case topBeginning:
 		d.lines = append(d.lines, b.aside("the beginning of "+r.name))
 	case topGone:
-		d.lines = append(d.lines, b.aside("what was before "+thousands(r.first)+" is gone"))
+		d.lines = append(d.lines, b.aside("what was before "+thousands(min(r.first, r.lowest()))+" is gone"))
 	}
 	if s.day {
 		d.lines = append(d.lines, b.across(it.at.In(b.zone).Format("Monday, 2 January 2006"), b.looks[dim]))

@@ -57,7 +57,9 @@ func (s *screen) View() (v tea.View) {
 	}
 	rows = append(rows, s.middle(s.messageRows())...)
 	if s.height >= forRule {
-		rows = append(rows, s.ruleRow())
+		told := s.ruleRows(len(rows) + 1)
+		last := len(told) - 1
+		rows = append(s.under(rows, told[:last]), told[last])
 	}
 	composer, cursor := s.composerView(s.composerRows())
 	if s.question != nil && s.height < forKeys {
@@ -113,23 +115,39 @@ func (s *screen) middle(height int) []string {
 // nothing is what an empty room says.
 func (s *screen) nothing(height int) []string {
 	words := "nobody has said anything here yet"
-	if !s.room().joined {
+	switch {
+	case !s.room().joined:
 		words = "waiting for the server"
+	case s.room().plain:
+		words = "nobody has said anything since you came"
 	}
-	words, w := fit(words, s.width, s.method)
-	left := strings.Repeat(" ", max((s.width-w)/2, 0))
-	return append([]string{left + s.brush.looks[dim].Styled(words)}, make([]string, height/2)...)
+	var rows []string
+	for _, line := range s.wrapped(words, max(s.width, 2)) {
+		left := strings.Repeat(" ", max((s.width-s.method.StringWidth(line))/2, 0))
+		rows = append(rows, left+s.brush.looks[dim].Styled(line))
+	}
+	rows = append(rows, make([]string, max(height/2+1-len(rows), 0))...)
+	return rows[:min(len(rows), height)]
 }
 
 // roomsRow has the rooms on the left and the connection on the right.
 func (s *screen) roomsRow() string {
 	state, w := s.state(s.width / 2)
 	space := s.width - w - 1
-	// What does not fit is left out, but never the room one is in.
+	// What does not fit is left out, but never the room one is in, nor that one is called in another.
 	tabs := make([]string, len(s.rooms))
 	widths := make([]int, len(s.rooms))
-	for i, r := range s.rooms {
-		tabs[i], widths[i] = s.tabOf(i, r, space)
+	draw := func(numbered bool) (all int) {
+		for i := range s.rooms {
+			tabs[i], widths[i] = s.tabOf(i, numbered, space)
+			all += widths[i]
+		}
+		return all
+	}
+	if (len(s.rooms) < 3 || draw(true) > space) && draw(false) > space { // two need no numbers
+		_, left := s.more(0, 0)
+		space -= left
+		tabs[s.current], widths[s.current] = s.tabOf(s.current, false, space)
 	}
 	from, used := s.current, widths[s.current]
 	for from > 0 && used+widths[from-1] <= space {
@@ -141,17 +159,32 @@ func (s *screen) roomsRow() string {
 		used += widths[to]
 		to++
 	}
-	more := ""
-	if hidden := len(s.rooms) - (to - from); hidden > 0 && used+2 <= space {
-		more = s.brush.looks[dim].Styled(" …")
-		used += 2
-	}
-	return strings.Join(tabs[from:to], "") + more + strings.Repeat(" ", max(s.width-used-w, 0)) + state
+	more, wide := s.more(from, to)
+	return strings.Join(tabs[from:to], "") + more + strings.Repeat(" ", max(s.width-used-wide-w, 0)) + state
 }
 
-// tabOf is a room in the row of rooms.
-func (s *screen) tabOf(i int, r *room, space int) (string, int) {
-	label, style := r.name, s.brush.other
+// more stands for the rooms that are not shown, which are those before from and those from to on.
+func (s *screen) more(from, to int) (string, int) {
+	words, style := "", s.brush.other
+	for i, r := range s.rooms {
+		switch {
+		case from <= i && i < to || i == s.current:
+			continue
+		case r.called > 0:
+			words, style = "…@", s.brush.calls
+		case words != "…@" && r.unread() > 0:
+			words, style = "…", s.brush.fresh
+		case words == "":
+			words = "…"
+		}
+	}
+	return style.Styled(words), s.method.StringWidth(words)
+}
+
+// tabOf is a room in the row of rooms, with its number before it if that is wanted, and a key goes there.
+func (s *screen) tabOf(i int, numbered bool, space int) (string, int) {
+	r := s.rooms[i]
+	label, style, number := r.name, s.brush.other, ""
 	switch unread := r.unread(); {
 	case i == s.current:
 		style = s.brush.tab
@@ -165,8 +198,16 @@ func (s *screen) tabOf(i int, r *room, space int) (string, int) {
 		label += " " + thousands(unread)
 		style = s.brush.fresh
 	}
-	label, w := fit(" "+label+" ", space, s.method)
-	return style.Styled(label), w
+	if numbered && i < 9 {
+		number = fmt.Sprintf(" %d:", i+1)
+	} else {
+		label = " " + label
+	}
+	label, w := fit(label+" ", space-len(number), s.method)
+	if number != "" && i != s.current {
+		return s.brush.other.Styled(number) + style.Styled(label), w + len(number)
+	}
+	return style.Styled(number + label), w + len(number)
 }
 
 // state is how the connection is, and how many are here.
@@ -177,6 +218,8 @@ func (s *screen) state(width int) (string, int) {
 	switch behind := r.behind(); {
 	case !s.greeted:
 		words, style = "connecting", s.brush.warn
+	case !s.live && wait > 0 && s.width < narrow/2:
+		words, style = "in "+plural(int((wait+time.Second-1)/time.Second), "s", "s"), s.brush.warn
 	case !s.live && wait > 0:
 		words, style = "again in "+plural(int((wait+time.Second-1)/time.Second), "s", "s"), s.brush.warn
 	case !s.live:
@@ -187,15 +230,28 @@ func (s *screen) state(width int) (string, int) {
 		words = "live, plain"
 	}
 	before := ""
-	if r.people > 0 && width >= 20 {
+	if s.live && r.people > 0 && width >= 20 {
 		before = thousands(uint64(r.people)) + " here   "
+	}
+	if who := s.speaker(); who != "" && s.width >= roomy {
+		before = who + "   " + before
 	}
 	words, w := fit(words, width, s.method)
 	return s.brush.looks[dim].Styled(before) + style.Styled(words) + " ", w + s.method.StringWidth(before) + 1
 }
 
-// ruleRow is a line across with what is going on in it.
-func (s *screen) ruleRow() string {
+// under puts lines over the last rows. What stands at the end of a view goes up for them.
+func (s *screen) under(rows, over []string) []string {
+	n, middle := len(over), rows[len(rows)-s.messageRows():]
+	if s.panel == nil && s.room().anchor == nil && n < len(middle) {
+		copy(middle, middle[n:])
+	}
+	copy(rows[len(rows)-n:], over)
+	return rows
+}
+
+// ruleRows is a line across with what is going on in it; more lines, at most so many, if that is to be read to its end.
+func (s *screen) ruleRows(most int) []string {
 	words, style := s.news()
 	right := ""
 	if n := s.room().below(); n > 0 && s.panel == nil {
@@ -203,13 +259,48 @@ func (s *screen) ruleRow() string {
 	} else if s.room().anchor != nil && s.panel == nil {
 		right = " ↓ "
 	}
-	rightWidth := s.method.StringWidth(right)
-	if words == "" {
-		return s.brush.rule.Styled(strings.Repeat("─", max(s.width-rightWidth-1, 0))) + s.brush.below.Styled(right) + s.brush.rule.Styled("─")
+	whole := max(s.width-2, 2) // room for words
+	room := whole              // in the last line
+	if w := s.method.StringWidth(right); w > 0 {
+		room = whole - w - 1
 	}
-	words, w := fit(words, s.width-rightWidth-3, s.method)
-	return s.brush.rule.Styled("─") + style.Styled(" "+words+" ") + s.brush.rule.Styled(strings.Repeat("─", max(s.width-w-4-rightWidth, 0))) +
-		s.brush.below.Styled(right) + s.brush.rule.Styled("─")
+	lines := []string{words}
+	if (s.question != nil || words == s.notice) && s.method.StringWidth(words) > room {
+		lines = s.wrapped(words, whole)
+		if s.method.StringWidth(lines[len(lines)-1]) > room {
+			lines = append(lines, "")
+		}
+		if len(lines) > most {
+			lines = append(lines[:most-1], strings.Join(lines[most-1:], " "))
+		}
+	}
+	rule := func(n int) string { return s.brush.rule.Styled(strings.Repeat("─", max(n, 0))) }
+	rows := make([]string, len(lines))
+	for i, line := range lines {
+		last := i == len(lines)-1
+		if last {
+			whole = room
+		}
+		line, w := fit(line, whole, s.method)
+		if line != "" {
+			line, w = style.Styled(" "+line+" "), w+2
+		}
+		rows[i] = rule(1) + line
+		if last && right != "" {
+			rows[i] += rule(room+1-w) + s.brush.below.Styled(right) + rule(1)
+		} else {
+			rows[i] += rule(s.width - 1 - w)
+		}
+	}
+	return rows
+}
+
+// wrapped breaks some words into lines.
+func (s *screen) wrapped(words string, width int) (lines []string) {
+	for _, line := range wrap([]span{{text: words}}, width, 0, s.method) {
+		lines = append(lines, flat(line))
+	}
+	return lines
 }
 
 // news is the one thing that is worth telling now.
@@ -288,14 +379,35 @@ func (s *screen) composerView(height int) ([]string, *tea.Cursor) {
 		}
 		out = append(out, before+rows[i])
 	}
-	if c.empty() && !c.searching && s.width >= narrow {
-		out[0] += s.brush.looks[dim].Styled("say something in " + s.room().name)
+	if c.empty() && !c.searching {
+		words, _ := fit(s.invitation(), s.writing(), s.method)
+		out[0] += s.brush.looks[dim].Styled(words)
 	}
 	cursor := tea.NewCursor(min(x+2, s.width-1), y-from)
 	// Its shape is the user's. For bubbletea a cursor has one, and a blinking block is not given back at the end; this is none of
 	// those there are, and so the one that the terminal has.
 	cursor.Shape, cursor.Blink = tea.CursorBlock-1, false
 	return out, cursor
+}
+
+// invitation stands where nothing is written yet: where one speaks, and as who.
+func (s *screen) invitation() string {
+	as := s.speaker()
+	if s.width < narrow {
+		return as
+	}
+	return strings.TrimSpace("say something in " + s.room().name + " " + as)
+}
+
+// speaker is the name under which one speaks, or that there is none; nothing where that is not known, or nobody has one.
+func (s *screen) speaker() string {
+	switch {
+	case !s.greeted || s.chat.Plain():
+		return ""
+	case s.name == "":
+		return "without a name"
+	}
+	return "as " + oneLine(s.name, s.method)
 }
 
 // hints are the keys that matter now.
@@ -343,7 +455,11 @@ func (s *screen) hints() string {
 		add("Enter", "do it")
 		add("Esc", "cancel")
 	case !c.empty():
-		add("Enter", "say")
+		if s.commanding() {
+			add("Enter", "do it")
+		} else {
+			add("Enter", "say")
+		}
 		add("Alt-Enter", "new line")
 		add("Tab", "complete")
 		if r.anchor != nil {
@@ -358,11 +474,15 @@ func (s *screen) hints() string {
 			add(s.keyOf("new"), "what is new")
 		}
 		add("PgUp", "older")
-		if len(s.rooms) > 1 {
+		if s.activeElsewhere() {
+			add(s.keyOf("active"), "next new room")
+		} else if len(s.rooms) > 1 {
 			add(s.keyOf("next"), "next room")
 		}
 		add("/", "commands")
-		add(s.keyOf("search"), "search")
+		if !r.plain {
+			add(s.keyOf("search"), "search")
+		}
 		add(s.keyOf("help"), "help")
 		add("Ctrl-D", "leave")
 	}
@@ -381,8 +501,12 @@ func (s *screen) hints() string {
 
 // ruleAbove tells whether the rule of what is new is above the view.
 func (s *screen) ruleAbove(r *room) bool {
-	i, _ := r.topOf(s.messageRows(), s.brush)
-	return i >= 0 && i < len(r.items) && r.items[i].n > r.rule+1
+	i, off := r.topOf(s.messageRows(), s.brush)
+	if i < 0 || i >= len(r.items) {
+		return false
+	}
+	d := r.block(i, s.brush)
+	return r.items[i].n > r.fresh() && !d.sign.rule || d.sign.rule && off >= d.head
 }
 
 func (s *screen) keysRow() string { return " " + s.hints() }

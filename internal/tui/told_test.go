@@ -1,0 +1,578 @@
+package tui
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
+
+	"ramai/client"
+	"ramai/wire"
+)
+
+// twoRooms is a stage in the lobby and in team, of which the past is as long as asked for.
+func twoRooms(t *testing.T, width, height int, change func(*Config, *fakeChat)) *stage {
+	st := newStage(t, width, height, func(c *Config, f *fakeChat) {
+		c.Rooms = []string{"team"}
+		if change != nil {
+			change(c, f)
+		}
+	})
+	st.welcome("anna", 10)
+	return st
+}
+
+// inTeam makes somebody say something in team.
+func (st *stage) inTeam(n int, by, from, text string) {
+	st.hear(wire.Message{Room: "team", N: uint64(n), At: wire.TimeOf(st.now), By: by, From: from, ID: fmt.Sprint("t", n), Text: text})
+}
+
+// TestUnreadGone: what the server keeps no more is not unread, and the rule stands above the first that there is.
+func TestUnreadGone(t *testing.T) {
+	st := twoRooms(t, 80, 24, func(c *Config, _ *fakeChat) {
+		c.Memory = Memory{Rooms: []Place{{Name: "team", Log: "log", Read: 10}}}
+	})
+	st.hear(wire.Joined{Room: "team", Log: "log", N: 10_000, First: 9981, Count: 3})
+	for n := 9981; n <= 10_000; n++ {
+		st.inTeam(n, "b", "budi", fmt.Sprint("kept ", n))
+	}
+	st.has("team 20 ")
+	st.press("ctrl+n")
+	st.has("Alt-U what is new")
+	st.press("alt+u")
+	st.has("── new ──", "kept 9981")
+	st.hasNot("Alt-U")
+	st.press("end")
+	if r := st.room(); r.fresh() != 9981 || r.behind() != 0 {
+		t.Errorf("new is from %d on, and %d are to come", r.fresh(), r.behind())
+	}
+	for n := 10_001; n <= 10_040; n++ {
+		st.inTeam(n, "b", "budi", fmt.Sprint("kept ", n))
+	}
+	st.has("Alt-U what is new")
+	st.press("alt+u")
+	st.has("── new ──", "kept 9981")
+	st.hasNot("Alt-U")
+
+	// Nor is there anything new in a room of which nothing is left.
+	st = twoRooms(t, 80, 24, func(c *Config, _ *fakeChat) {
+		c.Memory = Memory{Rooms: []Place{{Name: "team", Log: "log", Read: 10}}}
+	})
+	st.hear(wire.Joined{Room: "team", Log: "log", N: 50, First: 51, Count: 3})
+	if r := st.rooms[1]; r.unread() != 0 || r.ruled || r.behind() != 0 {
+		t.Errorf("of nothing, %d are unread and %d to come; a rule: %v", r.unread(), r.behind(), r.ruled)
+	}
+}
+
+// TestUnreadOwn: what was said elsewhere by oneself is not unread, nor is what cannot be shown.
+func TestUnreadOwn(t *testing.T) {
+	st := twoRooms(t, 80, 16, nil)
+	st.hear(wire.Joined{Room: "team", Log: "log", N: 0, First: 1, Count: 3})
+	unread := func(want uint64) {
+		t.Helper()
+		if got := st.rooms[1].unread(); got != want {
+			t.Fatalf("%d are unread, not %d", got, want)
+		}
+	}
+	st.inTeam(1, "me", "anna", "from my telephone")
+	unread(0)
+	st.hear(wire.Unknown{Room: "team", N: 2})
+	unread(0)
+	st.inTeam(3, "b", "budi", "hello")
+	st.inTeam(4, "me", "anna", "hello, budi")
+	unread(1)
+	st.hasNot("team 2")
+	st.press("ctrl+n")
+	unread(0)
+	st.press("ctrl+p")
+	st.inTeam(5, "me", "anna", "more")
+	st.inTeam(6, "b", "budi", "more")
+	unread(1)
+	st.hear(wire.Unknown{Room: "team", N: 6}) // once more
+	unread(1)
+}
+
+// TestWhoSpeaks tells under which name one speaks, or that it is under none, on every size.
+func TestWhoSpeaks(t *testing.T) {
+	for _, test := range []struct {
+		width, height  int
+		named, without string
+	}{{200, 60, "as anna   3 here   live", "without a name   3 here   live"}, {80, 24, "› say something in lobby as anna", "› say something in lobby without a name"}, {20, 6, "› as anna", "› without a name"}} {
+		st := newStage(t, test.width, test.height, func(c *Config, _ *fakeChat) { c.Wish = "anna" })
+		st.hasNot("anna", "without") // it is not known yet
+		st.welcome("", 10)
+		st.has(test.without)
+		st.hear(wire.Name{Name: "anna"})
+		st.has(test.named)
+		if st.types("a"); test.width < roomy {
+			st.hasNot("anna", "without")
+		}
+		st.press("ctrl+u")
+		st.hear(wire.Name{})
+		st.has(test.without)
+	}
+	// The plain door has no names.
+	st := newStage(t, 80, 24, func(_ *Config, f *fakeChat) { f.plain = true })
+	st.hear(wire.Welcomed{Text: wire.Welcome})
+	st.has("› say something in lobby\n")
+}
+
+// TestLongNotice: a notice is read to its end, and so is a question, on every size. It covers nothing new.
+func TestLongNotice(t *testing.T) {
+	rule := "a room's name is 1 to 64 of a-z, 0-9, _ and -, and begins with a letter or digit"
+	for _, size := range [][2]int{{200, 60}, {80, 24}, {57, 10}, {30, 8}, {20, 6}} {
+		st := newStage(t, size[0], size[1], nil)
+		st.welcome("anna", 300)
+		read := func(words string) {
+			t.Helper()
+			if got := strings.Join(strings.Fields(strings.NewReplacer("─", " ", "\n", " ").Replace(st.shown())), " "); !strings.Contains(got, words) {
+				t.Fatalf("%v: %q is not to be read:\n%s", size, words, st.shown())
+			}
+		}
+		st.types("/join Not/A/Room")
+		st.press("enter")
+		read(rule)
+		if len(st.notice)/(size[0]-2)+2 < st.messageRows() {
+			st.has("message 300") // the end is above it
+		}
+		st.press("ctrl+c", "esc")
+		st.has("message 300")
+		st.press("ctrl+c")
+		read("Ctrl-C once more leaves")
+		st.press("esc", "pgup", "pgup")
+		top := strings.Split(st.shown(), "\n")[1]
+		st.says("budi", "one more")
+		st.types("/join Not/A/Room")
+		st.press("enter")
+		if size[0] > 20 {
+			read(rule)
+			st.has("1 new ↓")
+			st.complain("%s", strings.Repeat("x", size[0]-2))
+			read(st.notice)
+			st.has("1 new ↓")
+		}
+		if got := strings.Split(st.shown(), "\n")[1]; got != top && size[1] > 8 {
+			t.Errorf("%v: the view went from %q to %q", size, top, got)
+		}
+		st.send(tea.PasteMsg{Content: "one\n" + strings.Repeat("two ", 1100)})
+		read("too much for one message")
+		st.press("c", "f1")
+		st.complain("%s", rule)
+		if read(rule); size[1] > 6 {
+			st.has("Keys and commands")
+		}
+	}
+	// A long one stays for long enough.
+	st := newStage(t, 80, 24, nil)
+	st.complain("%s", strings.Repeat("long ", 40))
+	st.now = st.now.Add(noticeFor + time.Second)
+	st.ticking = false
+	st.send(tick{})
+	st.has("long long")
+	st.now = st.now.Add(10 * time.Second)
+	st.ticking = false
+	st.send(tick{})
+	st.hasNot("long long")
+}
+
+// TestPanelRows: every row of a panel is read to its end, and the chosen one is seen whole.
+func TestPanelRows(t *testing.T) {
+	for _, size := range [][2]int{{80, 24}, {57, 10}, {20, 6}} {
+		st := newStage(t, size[0], size[1], nil)
+		st.welcome("anna", 10)
+		st.press("f1")
+		var read strings.Builder
+		for range 200 {
+			rows := strings.Split(st.shown(), "\n")
+			read.WriteString(rows[2] + " ") // the first below the title
+			st.press("down")
+		}
+		got := strings.Join(strings.Fields(read.String()), " ")
+		for range 40 {
+			got += " " + strings.Join(strings.Fields(st.shown()), " ")
+			st.press("pgdown")
+		}
+		for _, a := range actions() {
+			if !strings.Contains(got, a.help) {
+				t.Errorf("%v: the help does not tell of %q", size, a.help)
+			}
+		}
+		st.hasNot("…\n")
+
+		var hits wire.Found
+		for i := range 30 {
+			hits.Hits = append(hits.Hits, wire.Hit{Room: wire.Lobby, N: uint64(i + 1), From: "budi", At: wire.TimeOf(start), Snippet: fmt.Sprintf("begin%d %s end%d.", i, strings.Repeat("word ", i%7), i)})
+		}
+		st.open(st.foundPanel("word", hits))
+		for _, keys := range [][2]string{{"down", "up"}, {"pgdown", "pgup"}} {
+			for _, key := range keys {
+				for n := 0; ; n++ {
+					p := st.panel
+					if size[1] > 6 {
+						st.has(fmt.Sprintf("begin%d ", p.chosen), fmt.Sprintf("end%d.", p.chosen))
+					}
+					before := p.chosen
+					if st.press(key); before == p.chosen {
+						break
+					}
+					if n > 40 {
+						t.Fatal("it has no end")
+					}
+				}
+				if want := map[bool]int{true: 29, false: 0}[strings.HasSuffix(key, "down")]; st.panel.chosen != want {
+					t.Errorf("%v: %s ends at %d, not %d", size, key, st.panel.chosen, want)
+				}
+			}
+		}
+	}
+}
+
+// TestHidden: that one is called in a room is seen even where there is no room for the room, and so is what is new.
+func TestHidden(t *testing.T) {
+	for _, size := range [][2]int{{30, 8}, {20, 6}, {12, 6}} {
+		st := twoRooms(t, size[0], size[1], func(c *Config, _ *fakeChat) { c.Rooms = []string{"team", "kitchen", "pantry"} })
+		tabs := func() string { return strings.Split(st.View().Content, "\n")[0] }
+		for _, name := range []string{"team", "kitchen", "pantry"} {
+			st.hear(wire.Joined{Room: name, Log: "log", N: 0, First: 1, Count: 3})
+		}
+		st.has("…")
+		if !strings.Contains(tabs(), st.brush.other.Styled("…")) {
+			t.Errorf("%v: %q, and nothing is new", size, tabs())
+		}
+		say := func(room, text string) {
+			t.Helper()
+			st.hear(wire.Message{Room: room, N: 1, At: wire.TimeOf(st.now), By: "b", From: "budi", ID: "1", Text: text})
+			if w := st.method.StringWidth(st.roomsRow()); w != size[0] {
+				t.Errorf("%v: the first row has %d cells: %q", size, w, tabs())
+			}
+		}
+		say("pantry", "hello")
+		if !strings.Contains(tabs(), st.brush.fresh.Styled("…")) {
+			t.Errorf("%v: %q, and something is new", size, tabs())
+		}
+		say("kitchen", "@anna: hello")
+		if !strings.Contains(tabs(), st.brush.calls.Styled("…@")) {
+			t.Errorf("%v: %q, and somebody calls", size, tabs())
+		}
+		st.press("ctrl+n", "ctrl+n")
+		st.hasNot("…@")
+	}
+}
+
+// TestPlainTruth: of the past, the plain door knows nothing, and nothing is said of it.
+func TestPlainTruth(t *testing.T) {
+	st := newStage(t, 80, 24, func(_ *Config, f *fakeChat) { f.plain = true })
+	st.hear(wire.Welcomed{Text: wire.Welcome})
+	st.has("nobody has said anything since you came")
+	st.hasNot("Alt-S")
+	broken := client.Disconnected{Err: errors.New("gone"), Wait: time.Second}
+	st.hear(broken, wire.Welcomed{})
+	st.hasNot("the connection broke here") // nothing was heard before
+	st.hear(client.Line{Text: "before"})
+	st.hasNot("the beginning")
+	st.now = st.now.Add(24 * time.Hour)
+	st.hear(broken)
+	st.now = st.now.Add(24 * time.Hour)
+	st.hear(broken, wire.Welcomed{}, broken, wire.Welcomed{}, client.Line{Text: "after"})
+	st.has("before", "the connection broke here: what was said meanwhile", "after", "Wednesday, 25", "Friday, 27")
+	st.hasNot("Thursday")
+	if n := strings.Count(st.shown(), "broke here"); n != 1 {
+		t.Errorf("it is noted %d times that the connection broke", n)
+	}
+	if r := st.room(); r.heard != 2 || r.unread() != 0 {
+		t.Errorf("%d lines were heard, %d are unread", r.heard, r.unread())
+	}
+	for n := range 2 * maxItems {
+		st.hear(client.Line{Text: fmt.Sprint("line ", n)})
+	}
+	for range 100 {
+		st.press("pgup")
+	}
+	st.has("line 1000")
+	st.hasNot("earlier")
+
+	// On the other door nothing is missing.
+	st = newStage(t, 80, 24, nil)
+	st.welcome("anna", 10)
+	st.hear(broken)
+	st.hasNot("broke here")
+	st.has("Alt-S search")
+}
+
+// TestCommandHint: a command is done, and not said.
+func TestCommandHint(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 10)
+	for text, want := range map[string]string{"/join tea": "Enter do it", "/x": "Enter do it", "//x": "Enter say", "x": "Enter say"} {
+		st.types(text)
+		st.has(want)
+		st.press("ctrl+u")
+	}
+}
+
+// TestHere: without a connection it is not known who is here.
+func TestHere(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 10)
+	st.has("3 here")
+	st.hear(client.Disconnected{Err: errors.New("gone"), Wait: time.Second})
+	st.hasNot("here ")
+}
+
+// TestResetMarks: what points at a message of a history that is gone points at none of another.
+func TestResetMarks(t *testing.T) {
+	st := twoRooms(t, 80, 24, nil)
+	st.hear(wire.Joined{Room: "team", Log: "log", N: 0, First: 1, Count: 1})
+	st.inTeam(1, "b", "budi", "@anna")
+	st.types("/history 5")
+	st.press("enter")
+	st.has("▶ message 5", "team @1")
+	st.hear(wire.Joined{Room: "team", Log: "other", N: 0, First: 1, Count: 1, Reset: true}, wire.Joined{Room: wire.Lobby, Log: "other", N: 5, First: 1, Count: 1, Reset: true})
+	for n := uint64(1); n <= 5; n++ {
+		st.hear(wire.Message{Room: wire.Lobby, N: n, At: wire.TimeOf(st.now), By: "b", From: "budi", Text: fmt.Sprint("other ", n)})
+	}
+	st.has("other 5")
+	st.hasNot("▶", "@1")
+}
+
+// TestGoneAbove: what is shown is not said to be gone.
+func TestGoneAbove(t *testing.T) {
+	for at, want := range map[int]string{1: "the beginning of lobby", 300: "what was before 271 is gone"} {
+		st := newStage(t, 80, 12, nil)
+		st.welcome("anna", 500)
+		st.types(fmt.Sprint("/history ", at))
+		st.press("enter")
+		st.hear(wire.Joined{Room: wire.Lobby, Log: "log", N: 700, First: 651, Count: 3}, wire.Gap{Room: wire.Lobby, From: 501, To: 650})
+		for range 10 {
+			st.press("pgup")
+		}
+		st.has(want)
+		st.hasNot("before 651")
+	}
+}
+
+// TestGapDays: the days go forwards, over what is gone too.
+func TestGapDays(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 3)
+	st.now = st.now.Add(72 * time.Hour)
+	st.hear(wire.Joined{Room: wire.Lobby, Log: "log", N: 12, First: 11, Count: 3}, wire.Gap{Room: wire.Lobby, From: 4, To: 10})
+	st.hear(wire.Message{Room: wire.Lobby, N: 11, At: wire.TimeOf(st.now.Add(-24 * time.Hour)), By: "b", From: "budi", Text: "yesterday"},
+		wire.Gap{Room: wire.Lobby, From: 12, To: 13},
+		wire.Message{Room: wire.Lobby, N: 14, At: wire.TimeOf(st.now.Add(-23 * time.Hour)), By: "b", From: "budi", Text: "later"},
+		wire.Message{Room: wire.Lobby, N: 15, At: wire.TimeOf(st.now), By: "b", From: "budi", Text: "today"})
+	rest := st.shown()
+	for _, words := range []string{"Wednesday, 25", "message 3", "4 to 10 are gone", "Friday, 27", "yesterday", "12 to 13 are gone", "later", "Saturday, 28", "today"} {
+		_, after, ok := strings.Cut(rest, words)
+		if !ok {
+			t.Fatalf("%q does not stand where it should:\n%s", words, st.shown())
+		}
+		rest = after
+	}
+	if n := strings.Count(st.shown(), "2026"); n != 3 {
+		t.Errorf("there are %d days:\n%s", n, st.shown())
+	}
+}
+
+// TestLeaveOther: another room can be left too, and none that one is not in.
+func TestLeaveOther(t *testing.T) {
+	st := twoRooms(t, 80, 24, nil)
+	run := func(line string) {
+		st.types(line)
+		st.press("enter")
+	}
+	run("/leave tea")
+	st.has("you are not in tea", "lobby  team")
+	run("/leave #Team")
+	st.asked("leave team")
+	st.has("left team", "say something in lobby")
+	run("/join tea")
+	run("/join pantry")
+	st.types("/leave lo")
+	st.press("tab")
+	st.has("› /leave lobby")
+	st.press("enter")
+	st.asked("leave lobby")
+	st.has("say something in pantry", "tea  pantry")
+	st.types("/leave")
+	st.press("enter")
+	st.asked("leave pantry")
+}
+
+// TestSentences are some that were not.
+func TestSentences(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 0)
+	run := func(line string, words ...string) {
+		t.Helper()
+		st.types(line)
+		st.press("enter")
+		st.has(words...)
+		st.press("ctrl+c", "esc")
+	}
+	run("/history 5", "there is no message 5: there are none here")
+	run("/history abc", "abc is not the number of a message; 150 would be one")
+	st.chat.fail = &client.RefusedError{Status: 400, Reason: "that is not how to ask"}
+	run("/who", "─ that is not how to ask ─")
+	st.hear(client.Disconnected{Err: fmt.Errorf("the connection broke off: %w", io.ErrUnexpectedEOF)})
+	st.has("─ the connection broke ─")
+	st.hear(wire.Welcomed{By: "me", Name: "anna"}, client.Disconnected{Err: errors.New("the server closed the connection: 1012 it restarts")})
+	st.has("─ the server closed the connection: it restarts ─")
+	st.hear(client.Failed{Request: wire.Name{Name: "hh"}, Fault: wire.Fault{Reason: `the name "hh" is held by somebody else`}})
+	st.has(`─ the name "hh" is held by somebody else ─`)
+	st.hear(client.Failed{Request: wire.Name{Name: "hh"}, Fault: wire.Fault{Reason: "too fast"}})
+	st.has("─ the name hh: too fast ─")
+}
+
+// TestCalled: a name with an @, or at the beginning with a sign after it, calls whom it is of.
+func TestCalled(t *testing.T) {
+	for text, want := range map[string]bool{
+		"anna: hello": true, "Anna, hello": true, "ANNA?": true, "anna": true, "ask @anna": true, "anna：hello": true, "\u200banna: hello": true,
+		"anna is late": false, "annabel: hello": false, "ask anna: she knows": false, "mail@anna": false, "hello": false, "": false,
+		strings.Repeat("é", 2000) + " @anna": true, strings.Repeat("é", 2000): false,
+	} {
+		if got := mentionsMe(text, "anna", ansi.WcWidth); got != want {
+			t.Errorf("%.40q calls anna: %v", text, got)
+		}
+		if mentionsMe(text, "", ansi.WcWidth) {
+			t.Errorf("%.40q calls somebody without a name", text)
+		}
+	}
+	st := twoRooms(t, 80, 24, nil)
+	st.hear(wire.Joined{Room: "team", Log: "log", N: 0, First: 1, Count: 1})
+	st.inTeam(1, "b", "budi", "anna: come here")
+	st.has("team @1")
+	st.says("dewi", "anna: and here")
+	if content := st.View().Content; st.bell != 1 || !strings.Contains(content, st.brush.looks[mine].Styled("anna")+": and") {
+		t.Errorf("the bell rang %d times, and the screen is\n%s", st.bell, content)
+	}
+}
+
+// BenchmarkHear is what a long text that calls nobody costs when it comes.
+func BenchmarkHear(b *testing.B) {
+	st := newStage(b, 120, 40, nil)
+	st.welcome("anna", 50)
+	m := wire.Message{Room: wire.Lobby, N: 50, By: "b", From: "budi", Text: strings.Repeat("a\u0301\u0323", 799)}
+	for b.Loop() {
+		m.N++
+		st.message(m)
+	}
+}
+
+// TestTall: a room that is higher than what comes at first is filled, without a key and without asking again and again.
+func TestTall(t *testing.T) {
+	st := newStage(t, 80, 70, nil)
+	st.welcome("anna", 300)
+	st.has("message 240")
+	st.hasNot("earlier", "nobody")
+	if n := len(st.chat.asked); n != 1 {
+		t.Errorf("it was asked %d times: %q", n, st.chat.asked)
+	}
+	st.chat.fail = errors.New("not now")
+	st.hear(wire.Joined{Room: wire.Lobby, Log: "other", N: 300, First: 1, Reset: true})
+	for _, m := range st.chat.past[wire.Lobby][250:] {
+		st.hear(m)
+	}
+	for range 10 {
+		st.says("budi", "more")
+	}
+	if n := len(st.chat.asked); n != 2 {
+		t.Errorf("after it was refused it was asked %d times: %q", n, st.chat.asked)
+	}
+}
+
+// TestRejoin: what comes of a room that was left and joined again is what was asked for then.
+func TestRejoin(t *testing.T) {
+	st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) { c.Last, c.Rooms = 10, []string{"team"} })
+	st.welcome("anna", 100)
+	st.asked("history lobby before 91") // 10 came, and are not enough
+	st.press("alt+x")
+	st.types("/join lobby")
+	st.press("enter")
+	st.asked("join lobby 50")
+	st.hear(wire.Joined{Room: wire.Lobby, Log: "log", N: 100, First: 1, Count: 3})
+	for _, m := range st.chat.past[wire.Lobby][50:] {
+		st.hear(m)
+	}
+	if n := len(st.room().items); n != 50 {
+		t.Errorf("of 50 messages %d are there", n)
+	}
+}
+
+// TestKills: what is cut in a row comes back in one, and as it was.
+func TestKills(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 0)
+	for _, test := range []struct{ text, keys, want string }{
+		{"one two three", "ctrl+w ctrl+w ctrl+y", "one two three"},
+		{"one two three", "ctrl+w ctrl+w ctrl+y ctrl+y", "one two threetwo three"},
+		{"one two three", "ctrl+w left right ctrl+w ctrl+y", "one two "},
+		{"one two three", "ctrl+w x ctrl+w ctrl+y", "one two x"},
+		{"one two three", "ctrl+a alt+d alt+d ctrl+y", "one two three"},
+		{"one two three", "alt+b ctrl+w ctrl+k ctrl+y", "one two three"},
+		{"one two three", "alt+b ctrl+k ctrl+u ctrl+y", "one two three"},
+		{"one two three", "ctrl+w ctrl+c ctrl+w ctrl+y", "one two "},
+	} {
+		st.types(test.text)
+		st.press(strings.Fields(test.keys)...)
+		if got := st.room().composer.String(); got != test.want {
+			t.Errorf("%s with %s is %q, not %q", test.text, test.keys, got, test.want)
+		}
+		st.press("ctrl+c")
+	}
+	st.types("one two")
+	st.press("alt+s", "x", "ctrl+w", "esc", "ctrl+w", "ctrl+y")
+	st.has("› one two\n")
+	st.press("ctrl+w")
+	st.send(tea.PasteMsg{Content: "pasted"})
+	st.press("ctrl+w", "ctrl+y")
+	st.has("› one pasted")
+	st.hasNot("two")
+}
+
+// TestActive goes where something is new: first where one is called.
+func TestActive(t *testing.T) {
+	st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) { c.Rooms = []string{"team", "kitchen", "pantry"} })
+	st.welcome("anna", 10)
+	for _, name := range []string{"team", "kitchen", "pantry"} {
+		st.hear(wire.Joined{Room: name, Log: "log", N: 0, First: 1, Count: 1})
+	}
+	st.has("Ctrl-N next room")
+	st.press("alt+a")
+	st.has("nothing is new in other rooms", "say something in lobby")
+	for name, text := range map[string]string{"team": "hello", "kitchen": "hello", "pantry": "anna: hello"} {
+		st.hear(wire.Message{Room: name, N: 1, At: wire.TimeOf(st.now), By: "b", From: "budi", ID: "1", Text: text})
+	}
+	st.has("Alt-A next new room")
+	for _, name := range []string{"pantry", "team", "kitchen", "kitchen"} {
+		st.press("alt+a")
+		st.has("say something in " + name)
+	}
+}
+
+// TestNumbered: rooms have their numbers, for Alt-1 to Alt-9, where there are many and there is room for that.
+func TestNumbered(t *testing.T) {
+	st := twoRooms(t, 80, 24, nil)
+	st.limits.Rooms = 20
+	st.has(" lobby  team  ")
+	for i, name := range strings.Fields("c d e f g h i j") {
+		st.types("/join " + name)
+		st.press("enter")
+		st.hear(wire.Joined{Room: name, Log: "log", N: 0, First: 1, Count: 1})
+		if i == 0 {
+			st.has(" 1:lobby  2:team  3:c  ")
+		}
+	}
+	st.has(" 1:lobby  2:team  3:c  4:d  5:e  6:f  7:g  8:h  9:i  j  ")
+	st.press("alt+9")
+	st.has("say something in i")
+	st.send(tea.WindowSizeMsg{Width: 60, Height: 24})
+	st.has(" lobby  team  c  d  e  f  g  h  i  j  ")
+	st.send(tea.WindowSizeMsg{Width: 40, Height: 24})
+	st.has(" i  j … ")
+}
