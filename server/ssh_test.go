@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -427,7 +428,7 @@ func TestSSHHasNothingElse(t *testing.T) {
 		t.Errorf("%d channels wait for a command at once", waiting)
 	}
 	other, in := o.enter("y", asGuest), 0
-	for range 20 {
+	for range 40 { // more than may be open
 		s, err := other.NewSession()
 		if err != nil {
 			t.Fatal(err)
@@ -472,6 +473,62 @@ func TestSSHChannelsDoNotBlock(t *testing.T) {
 	refused.Wait()
 	if out, _, status := command(t, c, "den", "hi\n"); status != 0 || !strings.Contains(out, "hi") {
 		t.Errorf("on the same connection: %d %q", status, out)
+	}
+}
+
+// muted is a client's side of a connection. Once it is muted, nothing of the client arrives any more.
+type muted struct {
+	net.Conn
+	on atomic.Bool
+}
+
+func (m *muted) Write(b []byte) (int, error) {
+	if m.on.Load() {
+		return len(b), nil
+	}
+	return m.Conn.Write(b)
+}
+
+// A visit that is over leaves nothing behind, whether or not the client confirms its end.
+func TestSSHUnconfirmedEnd(t *testing.T) {
+	o := serveSSH(t, nil)
+	nc, err := net.Dial("tcp", o.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &muted{Conn: nc}
+	c, channels, requests, err := ssh.NewClientConn(m, "", &ssh.ClientConfig{User: "x", Auth: []ssh.AuthMethod{asGuest}, HostKeyCallback: ssh.InsecureIgnoreHostKey()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := ssh.NewClient(c, channels, requests)
+	defer client.Close()
+	running := func() bool {
+		stacks := make([]byte, 4<<20)
+		return bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("ramai/internal/tui.listen"))
+	}
+	screen := o.terminal(client, "den", 80, 24)
+	screen.shows("den")
+	if !running() {
+		t.Fatal("it cannot be seen that a screen runs")
+	}
+	screen.types("\x04") // leaves
+	m.on.Store(true)
+	screen.Wait()
+	closed := make(chan struct{})
+	go func() {
+		client.Wait()
+		close(closed)
+	}()
+	for end := time.Now().Add(10 * time.Second); running(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the screen is still there")
+		}
+	}
+	select {
+	case <-closed:
+		t.Error("it went with its connection alone")
+	default:
 	}
 }
 

@@ -46,7 +46,7 @@ type Config struct {
 // Bounds of the door. What is of one address (IPv6: /64) does not hold for this machine.
 const (
 	handshakeTakes = 15 * time.Second // from the connection to its being authenticated
-	requestTakes   = 15 * time.Second // from a channel to its shell or command
+	requestTakes   = 15 * time.Second // from a channel to its shell or command, and from its end to the client's closing it
 	idleTakes      = time.Minute      // without a visit, and a connection is closed
 
 	maxConns       = 1000 // connections
@@ -55,6 +55,7 @@ const (
 	maxByNetwork   = 32   // of them from one address
 	maxVisits      = 8    // of them on one connection
 	maxWaiting     = 2    // channels of a connection that want nothing yet
+	maxOpen        = 32   // channels of a connection that the client has not closed, visits and waiting ones among them
 
 	maxEnv     = 16      // variables that a client may set
 	maxPayload = 4 << 10 // bytes of a request, which is a command at most

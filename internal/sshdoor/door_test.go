@@ -1,6 +1,8 @@
 package sshdoor
 
 import (
+	"bytes"
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
@@ -11,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,6 +50,129 @@ func TestHandshakeTakes(t *testing.T) {
 		}
 		d.Close()
 	})
+}
+
+// mute is the client's side of a connection in memory. Once it is muted, nothing of the client arrives any more.
+type mute struct {
+	net.Conn
+	muted atomic.Bool
+	queue chan []byte
+}
+
+func newMute(nc net.Conn) *mute {
+	m := &mute{Conn: nc, queue: make(chan []byte, 100)}
+	go func() { // both sides of a handshake begin with writing
+		for b := range m.queue {
+			if _, err := nc.Write(b); err != nil {
+				return
+			}
+		}
+	}()
+	return m
+}
+
+func (m *mute) Write(b []byte) (int, error) {
+	if !m.muted.Load() {
+		m.queue <- bytes.Clone(b)
+	}
+	return len(b), nil
+}
+
+// Who does not confirm the end of a channel, and so has the server keep it, loses the connection.
+func TestUnconfirmedEnd(t *testing.T) {
+	for name, begin := range map[string]func(ssh.Channel) error{
+		"a visit": func(ch ssh.Channel) error {
+			_, err := ch.SendRequest("exec", true, ssh.Marshal(struct{ S string }{"--nothing"}))
+			return err
+		},
+		"a channel that wanted nothing": func(ssh.Channel) error {
+			time.Sleep(requestTakes - 1)
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := newDoor(t, "")
+				defer d.Close()
+				ours, theirs := net.Pipe()
+				go d.server.HandleConn(theirs)
+				m := newMute(ours)
+				defer close(m.queue)
+				c, channels, requests, err := ssh.NewClientConn(m, "", &ssh.ClientConfig{
+					User: "x", HostKeyCallback: ssh.InsecureIgnoreHostKey(),
+					Auth: []ssh.AuthMethod{ssh.KeyboardInteractive(func(string, string, []string, []bool) ([]string, error) { return nil, nil })},
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				go ssh.DiscardRequests(requests)
+				go func() {
+					for range channels {
+					}
+				}()
+				ch, requests, err := c.OpenChannel("session", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				go ssh.DiscardRequests(requests)
+				if err := begin(ch); err != nil {
+					t.Fatal(err)
+				}
+				m.muted.Store(true)
+				ended := time.Now()
+				c.Wait()
+				if took := time.Since(ended).Round(time.Second); took != requestTakes {
+					t.Errorf("the connection was closed after %v", took)
+				}
+			})
+		})
+	}
+}
+
+// sent is a channel on which something came that nobody reads.
+type sent struct {
+	ssh.Channel
+	stdin, stderr *bytes.Buffer
+}
+
+func (s sent) Close() error               { return nil }
+func (s sent) Read(b []byte) (int, error) { return s.stdin.Read(b) }
+func (s sent) Stderr() io.ReadWriter      { return s.stderr }
+
+// What a client sent on a channel that has ended is not kept until the client closes it.
+func TestNothingIsKeptAfterTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ch := sent{stdin: bytes.NewBuffer(make([]byte, 1<<20)), stderr: bytes.NewBuffer(make([]byte, 1<<20))}
+		g := new(channel)
+		g.ctx, g.closed = context.WithCancelCause(t.Context())
+		if err := newEnding(ch, g).Close(); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if ch.stdin.Len()+ch.stderr.Len() > 0 {
+			t.Errorf("%d and %d bytes are kept", ch.stdin.Len(), ch.stderr.Len())
+		}
+		g.closed(nil)
+		time.Sleep(2 * requestTakes) // which would close a connection that is none
+	})
+}
+
+// A channel takes its place until the client has closed it.
+func TestChannelsThatAreNotClosed(t *testing.T) {
+	c := &conn{}
+	for range maxOpen {
+		if err := c.opens(); err != nil {
+			t.Fatal(err)
+		}
+		c.starts()
+	}
+	if err := c.opens(); err == nil || !strings.Contains(err.Error(), "32 sessions already that you have not closed") {
+		t.Errorf("one more: %v", err)
+	}
+	c.closes()
+	if err := c.opens(); err != nil {
+		t.Errorf("after one was closed: %v", err)
+	}
 }
 
 func TestPlaces(t *testing.T) {

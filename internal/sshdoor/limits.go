@@ -26,7 +26,8 @@ type conn struct {
 	once    sync.Once
 
 	mu      sync.Mutex
-	waiting int         // guarded by mu: channels that want nothing yet
+	open    int         // guarded by mu: channels that the client has not closed
+	waiting int         // guarded by mu: those of them that want nothing yet
 	visits  int         // guarded by mu
 	idle    *time.Timer // guarded by mu: closes it; stopped while there are visits
 }
@@ -121,21 +122,31 @@ func (c *conn) leave() {
 	c.door.leave(c)
 }
 
-// waits counts a channel that wants nothing yet, if there may be one more. It ends with starts.
-func (c *conn) waits() bool {
+// opens counts a channel, which wants nothing yet, if there may be one more. It ends with starts and closes.
+func (c *conn) opens() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.waiting >= maxWaiting {
-		return false
+	switch {
+	case c.waiting >= maxWaiting:
+		return fmt.Errorf("there are %d sessions without a shell or a command already", maxWaiting)
+	case c.open >= maxOpen:
+		return fmt.Errorf("there are %d sessions already that you have not closed", maxOpen)
 	}
 	c.waiting++
-	return true
+	c.open++
+	return nil
 }
 
 func (c *conn) starts() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.waiting--
+}
+
+func (c *conn) closes() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.open--
 }
 
 // addrOf is where a connection comes from; the zero value if that is unknown.
@@ -150,11 +161,12 @@ func addrOf(a net.Addr) netip.AddrPort {
 // channel serves one of the few channels that a connection may have.
 func (d *Door) channel(server *ssh.Server, sc *gossh.ServerConn, asked gossh.NewChannel, ctx ssh.Context) {
 	c := ctx.Value(connKey{}).(*conn)
-	if !c.waits() {
-		asked.Reject(gossh.ResourceShortage, fmt.Sprintf("there are %d sessions without a shell or a command already", maxWaiting))
+	if err := c.opens(); err != nil {
+		asked.Reject(gossh.ResourceShortage, err.Error())
 		return
 	}
-	g := &channel{NewChannel: asked, started: sync.OnceFunc(c.starts), sizes: make(chan tui.Size, 1)}
+	defer c.closes()
+	g := &channel{NewChannel: asked, conn: c, started: sync.OnceFunc(c.starts), sizes: make(chan tui.Size, 1)}
 	g.ctx, g.closed = context.WithCancelCause(ctx)
 	defer g.closed(errLeft)
 	defer g.started()
@@ -178,6 +190,7 @@ func (c channelContext) Value(key any) any {
 // of, and takes the sizes of the window itself: the library would have the whole connection wait for who takes them.
 type channel struct {
 	gossh.NewChannel
+	conn   *conn
 	ctx    context.Context // ends when the client has closed the channel
 	closed context.CancelCauseFunc
 
@@ -187,13 +200,15 @@ type channel struct {
 
 // Accept implements gossh.NewChannel.
 func (g *channel) Accept() (gossh.Channel, <-chan *gossh.Request, error) {
-	opened, requests, err := g.NewChannel.Accept()
+	accepted, requests, err := g.NewChannel.Accept()
 	if err != nil {
 		return nil, nil, err
 	}
+	opened := newEnding(accepted, g)
 	passed := make(chan *gossh.Request)
 	go func() {
 		defer close(passed)
+		defer opened.in.Close()
 		defer g.closed(errLeft)
 		late := time.AfterFunc(requestTakes, func() { opened.Close() })
 		defer late.Stop()
@@ -217,6 +232,38 @@ func (g *channel) Accept() (gossh.Channel, <-chan *gossh.Request, error) {
 		}
 	}()
 	return opened, passed, nil
+}
+
+// ending is a channel that ends when the server says so. The library's ends when the client says so: until then who reads
+// from it waits, and it keeps what it was sent.
+type ending struct {
+	gossh.Channel
+	of *channel
+	in *io.PipeReader // what comes, until the end
+}
+
+func newEnding(accepted gossh.Channel, of *channel) ending {
+	in, came := io.Pipe()
+	go func() { // the only reader: the library wakes no more than one at the end
+		_, err := io.CopyBuffer(came, accepted, make([]byte, 4<<10))
+		came.CloseWithError(err)
+		io.Copy(io.Discard, accepted)
+	}()
+	return ending{accepted, of, in}
+}
+
+// Read implements gossh.Channel.
+func (e ending) Read(b []byte) (int, error) { return e.in.Read(b) }
+
+// Close implements gossh.Channel. What comes after it is not kept, and a client that does not close the channel too loses
+// the connection.
+func (e ending) Close() error {
+	err := e.Channel.Close()
+	e.in.Close()
+	go io.Copy(io.Discard, e.Channel.Stderr())
+	late := time.AfterFunc(requestTakes, func() { e.of.conn.Close() })
+	context.AfterFunc(e.of.ctx, func() { late.Stop() })
+	return err
 }
 
 // resize notes a new size (RFC 4254, section 6.7). It never waits.
