@@ -23,6 +23,7 @@ import (
 
 	"ramai/internal/session"
 	"ramai/internal/store/search"
+	"ramai/internal/tui"
 	"ramai/wire"
 )
 
@@ -57,6 +58,11 @@ const (
 	maxWaiting     = 2    // channels of a connection that want nothing yet
 	maxOpen        = 32   // channels of a connection that the client has not closed, visits and waiting ones among them
 
+	maxWidth, maxHeight = 500, 200        // of a screen
+	maxCells            = 20000           // of a screen
+	maxAllCells         = 1 << 20         // of all screens together, as far as they are larger than the usual
+	maxCellsByNetwork   = maxAllCells / 8 // of them from one address
+
 	maxEnv     = 16      // variables that a client may set
 	maxPayload = 4 << 10 // bytes of a request, which is a command at most
 )
@@ -77,6 +83,8 @@ type Door struct {
 	networks  map[netip.Prefix]int // guarded by mu: connections by network
 	visitors  map[netip.Prefix]int // guarded by mu: visits by network
 	all       int                  // guarded by mu: visits
+	cells     map[netip.Prefix]int // guarded by mu: of screens, by network, as far as they are larger than the usual
+	allCells  int                  // guarded by mu: of all of them
 	ended     bool                 // guarded by mu: nobody more comes in
 }
 
@@ -91,7 +99,10 @@ func New(cfg Config) (*Door, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Door{cfg: cfg, keys: keys, conns: make(map[*conn]struct{}), networks: make(map[netip.Prefix]int), visitors: make(map[netip.Prefix]int)}
+	d := &Door{
+		cfg: cfg, keys: keys, conns: make(map[*conn]struct{}),
+		networks: make(map[netip.Prefix]int), visitors: make(map[netip.Prefix]int), cells: make(map[netip.Prefix]int),
+	}
 	d.ctx, d.stop = context.WithCancelCause(context.Background())
 	d.server, err = wish.NewServer(
 		keys.host,
@@ -188,4 +199,44 @@ func (d *Door) leave(c *conn) {
 		delete(d.visitors, c.network)
 	}
 	d.visits.Done()
+}
+
+// usual is how large a screen can be whatever others are.
+var usual = tui.Size{Width: 80, Height: 24}
+
+// fit returns how large the screen of a channel can be in a window. What a screen costs is its cells. A channel pays until its
+// end for the largest that it was.
+func (d *Door) fit(g *channel, window tui.Size) tui.Size {
+	if window.Width <= 0 || window.Height <= 0 { // unknown
+		return usual
+	}
+	size := tui.Size{Width: min(window.Width, maxWidth)}
+	size.Height = min(window.Height, maxHeight, maxCells/size.Width)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	more := size.Width*size.Height - usual.Width*usual.Height - g.cells
+	if more <= 0 {
+		return size
+	}
+	if d.allCells+more > maxAllCells || !g.conn.local && d.cells[g.conn.network]+more > maxCellsByNetwork {
+		return tui.Size{Width: min(size.Width, usual.Width), Height: min(size.Height, usual.Height)}
+	}
+	d.pay(g, more)
+	return size
+}
+
+// pay counts cells of a channel. d.mu is held.
+func (d *Door) pay(g *channel, cells int) {
+	g.cells += cells
+	d.allCells += cells
+	if d.cells[g.conn.network] += cells; d.cells[g.conn.network] == 0 {
+		delete(d.cells, g.conn.network)
+	}
+}
+
+// unfit gives back what a channel has paid for.
+func (d *Door) unfit(g *channel) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.pay(g, -g.cells)
 }

@@ -115,6 +115,17 @@ func TestUnconfirmedEnd(t *testing.T) {
 					t.Fatal(err)
 				}
 				go ssh.DiscardRequests(requests)
+				if _, err := ch.SendRequest("window-change", true, ssh.Marshal(struct{ Columns, Rows, Width, Height uint32 }{500, 200, 0, 0})); err != nil {
+					t.Fatal(err)
+				}
+				cells := func() int {
+					d.mu.Lock()
+					defer d.mu.Unlock()
+					return d.allCells
+				}
+				if cells() == 0 {
+					t.Error("a large screen is not counted")
+				}
 				if err := begin(ch); err != nil {
 					t.Fatal(err)
 				}
@@ -123,6 +134,10 @@ func TestUnconfirmedEnd(t *testing.T) {
 				c.Wait()
 				if took := time.Since(ended).Round(time.Second); took != requestTakes {
 					t.Errorf("the connection was closed after %v", took)
+				}
+				synctest.Wait()
+				if left := cells(); left != 0 {
+					t.Errorf("%d cells are still counted", left)
 				}
 			})
 		})
@@ -227,6 +242,62 @@ func TestPlaces(t *testing.T) {
 	d.Close()
 	if d.take(from("192.0.2.1")) || d.enter(first) {
 		t.Error("a closed door lets somebody in")
+	}
+}
+
+// A screen is at most so large, and all of them together, of an address and of everybody; the usual size there always is.
+func TestSizes(t *testing.T) {
+	d := newDoor(t, "")
+	open := func(from string) *channel {
+		addr := netip.MustParseAddr(from)
+		return &channel{conn: &conn{door: d, network: session.Network(addr), local: addr.IsLoopback()}}
+	}
+	window := func(width, height int) tui.Size { return tui.Size{Width: width, Height: height} }
+	here := open("127.0.0.1")
+	for _, test := range []struct{ window, want tui.Size }{
+		{window(0, 0), usual}, {window(-1, 5), usual}, {window(1, 1), window(1, 1)}, {window(80, 24), usual}, {window(200, 60), window(200, 60)},
+		{window(10000, 10000), window(500, 40)}, {window(100, 10000), window(100, 200)}, {window(101, 10000), window(101, 198)},
+	} {
+		if got := d.fit(here, test.window); got != test.want {
+			t.Errorf("in %v a screen has %v, want %v", test.window, got, test.want)
+		}
+	}
+	d.unfit(here)
+	large := window(500, 40)
+	var all []*channel
+	fill := func(from func(i int) string, most int) {
+		t.Helper()
+		for i := 0; ; i++ {
+			g := open(from(i))
+			all = append(all, g)
+			got := d.fit(g, large)
+			if got == usual {
+				break
+			}
+			if got != large || i > most {
+				t.Fatalf("%v is given to the %d.", got, i)
+			}
+			d.fit(g, usual) // pays as before: it could change back at once
+		}
+	}
+	fill(func(int) string { return "192.0.2.1" }, maxCellsByNetwork/(maxCells-80*24))
+	narrow := open("192.0.2.1")
+	if got := d.fit(narrow, window(20, 200)); got != window(20, 200) {
+		t.Errorf("what is left of an address is %v", got)
+	}
+	d.unfit(narrow)
+	if got := d.fit(all[0], large); got != large {
+		t.Errorf("who has paid has %v", got)
+	}
+	fill(func(i int) string { return netip.AddrFrom4([4]byte{198, 51, 100, byte(i)}).String() }, maxAllCells/(maxCells-80*24))
+	if got := d.fit(open("127.0.0.1"), large); got != usual {
+		t.Errorf("beyond all there is %v", got)
+	}
+	for _, g := range all {
+		d.unfit(g)
+	}
+	if len(d.cells) != 0 || d.allCells != 0 {
+		t.Errorf("%d cells are still paid for, by %v", d.allCells, d.cells)
 	}
 }
 

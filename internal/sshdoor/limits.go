@@ -170,6 +170,7 @@ func (d *Door) channel(server *ssh.Server, sc *gossh.ServerConn, asked gossh.New
 	g.ctx, g.closed = context.WithCancelCause(ctx)
 	defer g.closed(errLeft)
 	defer g.started()
+	defer d.unfit(g)
 	ssh.DefaultSessionHandler(server, sc, g, channelContext{ctx, g})
 }
 
@@ -196,6 +197,7 @@ type channel struct {
 
 	started func()        // it has a shell or a command, or will have none
 	sizes   chan tui.Size // the newest, if nobody has taken it yet
+	cells   int           // guarded by the door's mu: that it pays for, see Door.fit
 }
 
 // Accept implements gossh.NewChannel.
@@ -276,7 +278,7 @@ func (g *channel) resize(payload []byte) bool {
 	case <-g.sizes:
 	default:
 	}
-	g.sizes <- sized(int(size.Columns), int(size.Rows))
+	g.sizes <- g.conn.door.fit(g, tui.Size{Width: int(size.Columns), Height: int(size.Rows)})
 	return true
 }
 

@@ -44,7 +44,7 @@ func (d *Door) visit(s ssh.Session) {
 	defer cancel(nil)
 	defer context.AfterFunc(d.ctx, func() { cancel(context.Cause(d.ctx)) })()
 
-	v := &visitor{door: d, session: s, addr: addrOf(s.RemoteAddr()), room: wire.Lobby, last: -1, sizes: g.sizes, notes: notes}
+	v := &visitor{door: d, session: s, addr: addrOf(s.RemoteAddr()), room: wire.Lobby, last: -1, channel: g, notes: notes}
 	v.out = patient{s, d.cfg.Stall, func() { c.Close() }}
 	err := v.receive()
 	if err == nil {
@@ -65,6 +65,7 @@ var errCrowded = errors.New("there are too many visits over SSH, from everywhere
 type visitor struct {
 	door    *Door
 	session ssh.Session
+	channel *channel
 	out     io.Writer // to the client, with a bound on its patience
 	notes   io.Writer // to its stderr, with the same
 	addr    netip.AddrPort
@@ -78,7 +79,6 @@ type visitor struct {
 	asJSON     bool
 	onTerminal bool
 	size       tui.Size // at first
-	sizes      chan tui.Size
 }
 
 // receive makes out who comes, and what is wanted.
@@ -107,7 +107,7 @@ func (v *visitor) receive() error {
 		}
 	}
 	v.env = append(v.env, "TERM="+pty.Term)
-	v.size = sized(pty.Window.Width, pty.Window.Height)
+	v.size = d.fit(v.channel, tui.Size{Width: pty.Window.Width, Height: pty.Window.Height})
 	v.onTerminal = terminal
 	if terminal && v.asJSON { // there would be no way to end the input
 		return exitcode.With(exitcode.Usage, errors.New("--json is for where there is no terminal: ssh -T"))
@@ -173,7 +173,7 @@ func (v *visitor) talk(ctx context.Context) error {
 func (v *visitor) show(ctx context.Context, c *client.Client, server *url.URL, last int) error {
 	config := tui.Config{
 		Client: c, Find: v.find, Server: server, Room: v.room, AnyRoom: len(v.session.Command()) == 0, Last: last, Theme: tui.Auto, Bell: true,
-		In: v.session, Out: v.out, Environ: v.env, Width: v.size.Width, Height: v.size.Height, Sizes: v.sizes, Zone: v.zone(), Now: v.door.cfg.Env.Now,
+		In: v.session, Out: v.out, Environ: v.env, Width: v.size.Width, Height: v.size.Height, Sizes: v.channel.sizes, Zone: v.zone(), Now: v.door.cfg.Env.Now,
 	}
 	if v.keyed {
 		config.Shelf = shelf{v.door, v.secret}
@@ -204,14 +204,6 @@ func (s shelf) Store(m tui.Memory) {
 
 // errLeft is why a visit ends whose client has closed the channel.
 var errLeft = exitcode.With(exitcode.Unconfirmed, nil)
-
-// sized is a window as large as a screen can be.
-func sized(width, height int) tui.Size {
-	if width <= 0 || height <= 0 { // unknown
-		return tui.Size{Width: 80, Height: 24}
-	}
-	return tui.Size{Width: min(width, 500), Height: min(height, 200)}
-}
 
 // zone is where the visitor's clock is, if the client says so.
 func (v *visitor) zone() *time.Location {
