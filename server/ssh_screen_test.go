@@ -94,6 +94,9 @@ func TestSSHScreen(t *testing.T) {
 			files, _ := filepath.Glob(filepath.Join(folder, "*.json"))
 			if len(files) == 1 {
 				if b, _ := os.ReadFile(files[0]); strings.Contains(string(b), draft) {
+					if info, err := os.Stat(files[0]); err != nil || time.Since(info.ModTime()) > time.Hour {
+						t.Error("who owns a name is remembered as a stranger")
+					}
 					return
 				}
 			}

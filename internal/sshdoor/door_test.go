@@ -379,11 +379,16 @@ func TestServeAfterClose(t *testing.T) {
 // What screens were like is remembered for as many as there is room for, and damage is forgotten.
 func TestMemories(t *testing.T) {
 	k := newDoor(t, t.TempDir()).keys
+	k.most = 20
 	session := func(i byte) string { return "AAAAAAAAAAAAAAAAAAAA" + string([]byte{'A' + i, 'A'}) }
-	for i := range byte(3) {
-		if err := k.remember(session(i), tui.Memory{Room: string(rune('a' + i))}); err != nil {
+	remember := func(i byte, owner bool) {
+		t.Helper()
+		if err := k.remember(session(i), tui.Memory{Room: string(rune('a' + i)), Rooms: []tui.Place{{Log: "L"}}}, owner); err != nil {
 			t.Fatal(err)
 		}
+	}
+	for i := range byte(3) {
+		remember(i, true)
 	}
 	if m := k.memory(session(1)); m.Room != "b" {
 		t.Errorf("remembered is %+v", m)
@@ -394,17 +399,43 @@ func TestMemories(t *testing.T) {
 	if m := k.memory(session(1)); m.Room != "" {
 		t.Errorf("of a damaged file there is %+v", m)
 	}
+	if err := k.remember(session(3), tui.Memory{Room: "d", Rooms: []tui.Place{{Name: "d"}}}, true); err != nil {
+		t.Fatal(err)
+	}
+	if m := k.memory(session(3)); m.Room != "" {
+		t.Errorf("of who has seen nothing there is %+v", m)
+	}
 	old := time.Now().Add(-time.Hour)
 	if err := os.Chtimes(k.memoryFile(session(2)), old, old); err != nil {
 		t.Fatal(err)
 	}
-	if err := k.forget(2); err != nil {
-		t.Fatal(err)
+	kept := func() int {
+		files, err := os.ReadDir(filepath.Join(k.folder, memoryFolder))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(files)
 	}
-	if _, err := os.Stat(k.memoryFile(session(2))); err == nil {
-		t.Error("the oldest is still there")
+	for i := byte(3); i < 23; i++ { // strangers
+		remember(i, false)
+		if i == 20 && kept() != 21 {
+			t.Errorf("the folder was looked at when there were %d", kept())
+		}
 	}
-	if m := k.memory(session(0)); m.Room != "a" {
-		t.Errorf("a younger one is gone: %+v", m)
+	if n := kept(); n > 20 || n < 18 {
+		t.Errorf("%d are remembered", n)
+	}
+	for _, i := range []byte{0, 2} {
+		if m := k.memory(session(i)); m.Room != string(rune('a'+i)) {
+			t.Errorf("who owns a name is forgotten for strangers: %+v", m)
+		}
+	}
+	for i := byte(30); i < 52; i++ { // now there are too many that own one
+		remember(i, true)
+	}
+	for i, want := range map[byte]string{2: "", 22: "", 51: string(rune('a' + 51))} {
+		if m := k.memory(session(i)); m.Room != want {
+			t.Errorf("of %d there is %+v, want %q", i, m, want)
+		}
 	}
 }

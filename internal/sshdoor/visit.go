@@ -197,7 +197,9 @@ func (s shelf) Load() tui.Memory { return s.door.keys.memory(s.session) }
 
 // Store implements tui.Shelf.
 func (s shelf) Store(m tui.Memory) {
-	if err := s.door.keys.remember(s.session, m); err != nil {
+	store, by := s.door.cfg.Env.Store, wire.By(s.session)
+	owner := store.Name(by) != "" && store.Gains(by) == "" // or it owns as many as it can
+	if err := s.door.keys.remember(s.session, m, owner); err != nil {
 		s.door.cfg.Env.Log.Warn("what a screen was like cannot be remembered", "err", err)
 	}
 }
