@@ -49,6 +49,7 @@ const (
 	handshakeTakes = 15 * time.Second // from the connection to its being authenticated
 	requestTakes   = 15 * time.Second // from a channel to its shell or command, and from its end to the client's closing it
 	idleTakes      = time.Minute      // without a visit, and a connection is closed
+	deadTakes      = 45 * time.Second // from the last that a peer's system acknowledged to its being given up
 
 	maxConns       = 1000 // connections
 	maxFromNetwork = 16   // of them from one address
@@ -76,13 +77,14 @@ type Door struct {
 	stop   context.CancelCauseFunc
 
 	visits sync.WaitGroup
+	looks  sync.Once // for peers that are gone
 
 	mu        sync.Mutex
 	listeners []net.Listener       // guarded by mu
 	conns     map[*conn]struct{}   // guarded by mu
 	networks  map[netip.Prefix]int // guarded by mu: connections by network
 	visitors  map[netip.Prefix]int // guarded by mu: visits by network
-	all       int                  // guarded by mu: visits
+	visiting  int                  // guarded by mu: visits
 	cells     map[netip.Prefix]int // guarded by mu: of screens, by network, as far as they are larger than the usual
 	allCells  int                  // guarded by mu: of all of them
 	ended     bool                 // guarded by mu: nobody more comes in
@@ -136,6 +138,7 @@ func (d *Door) Serve(ln net.Listener) error {
 	}
 	d.listeners = append(d.listeners, ln)
 	d.mu.Unlock()
+	d.looks.Do(func() { go d.look() })
 	err := d.server.Serve(ln)
 	if errors.Is(err, ssh.ErrServerClosed) || errors.Is(err, net.ErrClosed) {
 		return nil
@@ -162,16 +165,38 @@ func (d *Door) Close() {
 	case <-time.After(leaving):
 	}
 	d.server.Close()
-	d.mu.Lock()
-	conns := slices.Collect(maps.Keys(d.conns)) // also those that have not come to the end of their handshake
-	d.mu.Unlock()
-	for _, c := range conns {
+	for _, c := range d.all() { // also those that have not come to the end of their handshake
 		c.Close()
 	}
 	select {
 	case <-left:
 	case <-time.After(leaving):
 		d.cfg.Env.Log.Warn("visits over SSH did not end with their connections")
+	}
+}
+
+func (d *Door) all() []*conn {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Collect(maps.Keys(d.conns))
+}
+
+// look closes connections whose peers are gone until the door is closed: the kernel keeps sending to them for a quarter of an
+// hour.
+func (d *Door) look() {
+	ticker := time.NewTicker(deadTakes / 4)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-d.ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		for _, c := range d.all() {
+			if c.gone != nil && c.gone(deadTakes) {
+				c.Close()
+			}
+		}
 	}
 }
 
@@ -182,10 +207,10 @@ const leaving = time.Second
 func (d *Door) enter(c *conn) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.ended || d.all >= maxAll || !c.local && d.visitors[c.network] >= maxByNetwork {
+	if d.ended || d.visiting >= maxAll || !c.local && d.visitors[c.network] >= maxByNetwork {
 		return false
 	}
-	d.all++
+	d.visiting++
 	d.visitors[c.network]++
 	d.visits.Add(1)
 	return true
@@ -194,7 +219,7 @@ func (d *Door) enter(c *conn) bool {
 func (d *Door) leave(c *conn) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.all--
+	d.visiting--
 	if d.visitors[c.network]--; d.visitors[c.network] == 0 {
 		delete(d.visitors, c.network)
 	}

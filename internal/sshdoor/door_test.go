@@ -52,6 +52,36 @@ func TestHandshakeTakes(t *testing.T) {
 	})
 }
 
+// Whose peer is gone loses the connection, and nobody else.
+func TestPeersThatAreGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDoor(t, "")
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		served := make(chan error, 1)
+		ln.Close() // what comes is added below
+		go func() { served <- d.Serve(ln) }()
+		<-served
+		begin := time.Now()
+		var conns []*conn
+		for _, gone := range []bool{false, true} {
+			_, theirs := net.Pipe()
+			c := &conn{Conn: theirs, door: d, gone: func(patience time.Duration) bool { return gone && time.Since(begin) >= patience }}
+			if !d.take(c) {
+				t.Fatal("there is no place")
+			}
+			conns = append(conns, c)
+		}
+		time.Sleep(deadTakes + deadTakes/4)
+		if left := d.all(); len(left) != 1 || left[0] != conns[0] {
+			t.Errorf("left are %v", left)
+		}
+		d.Close()
+	})
+}
+
 // mute is the client's side of a connection in memory. Once it is muted, nothing of the client arrives any more.
 type mute struct {
 	net.Conn

@@ -12,6 +12,7 @@ import (
 	"charm.land/ssh"
 	gossh "golang.org/x/crypto/ssh"
 
+	"ramai/internal/reactor"
 	"ramai/internal/session"
 	"ramai/internal/tui"
 )
@@ -24,6 +25,7 @@ type conn struct {
 	network netip.Prefix
 	local   bool // it comes from this machine
 	once    sync.Once
+	gone    func(patience time.Duration) bool // whether the peer is; nil: that cannot be known
 
 	mu      sync.Mutex
 	open    int         // guarded by mu: channels that the client has not closed
@@ -40,12 +42,12 @@ type (
 // admit lets a connection in, before anything of it is read, or returns nil.
 func (d *Door) admit(ctx ssh.Context, nc net.Conn) net.Conn {
 	from := addrOf(nc.RemoteAddr()).Addr()
-	c := &conn{Conn: nc, door: d, network: session.Network(from), local: from.IsLoopback()}
+	c := &conn{Conn: nc, door: d, network: session.Network(from), local: from.IsLoopback(), gone: reactor.Watch(nc).Dead}
 	if !d.take(c) {
 		d.cfg.Env.Log.Debug("a connection of SSH was closed at once: there are too many", "from", from)
 		return nil
 	}
-	if tcp, ok := nc.(*net.TCPConn); ok { // an idle peer that is gone is found by the kernel
+	if tcp, ok := nc.(*net.TCPConn); ok { // an idle peer that is gone is found by the kernel, and others by Door.look
 		tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 10 * time.Second, Count: 3})
 	}
 	c.mu.Lock()
