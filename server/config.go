@@ -107,6 +107,9 @@ func (c *Config) complete() error {
 	if can < leastConns {
 		return fmt.Errorf("this process may have only %d descriptors, and needs %d; raise the limit (ulimit -n, LimitNOFILE=)", can+spareDescriptors, leastConns+spareDescriptors)
 	}
+	if c.SSH {
+		can -= sshConns(can)
+	}
 	if c.MaxConns > can {
 		return fmt.Errorf("%d connections take more descriptors than this process may have: it can serve %d; raise the limit (ulimit -n, LimitNOFILE=), or lower --max-connections", c.MaxConns, can)
 	}

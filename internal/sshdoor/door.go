@@ -39,10 +39,14 @@ type Config struct {
 	// Search looks for words.
 	Search func(context.Context, search.Query) (*wire.Found, *wire.Error)
 
+	MaxConns int           // connections at once; 0: MaxConns
 	Folder   string        // of the host key, and of what keys are remembered for; made if it is not there. Empty: nothing is kept
 	KeysOnly bool          // nobody comes in without a key
 	Stall    time.Duration // how long a living client may take nothing before its connection is closed; 0: 10 minutes
 }
+
+// MaxConns is how many connections there are at most.
+const MaxConns = 1000
 
 // Bounds of the door. What is of one address (IPv6: /64) does not hold for this machine.
 const (
@@ -51,8 +55,7 @@ const (
 	idleTakes      = time.Minute      // without a visit, and a connection is closed
 	deadTakes      = 45 * time.Second // from the last that a peer's system acknowledged to its being given up
 
-	maxConns       = 1000 // connections
-	maxFromNetwork = 16   // of them from one address
+	maxFromNetwork = 16   // connections from one address
 	maxAll         = 1000 // visits
 	maxByNetwork   = 32   // of them from one address
 	maxVisits      = 8    // of them on one connection
@@ -96,6 +99,9 @@ var errStopped = errors.New("the server stops; come back in a moment")
 func New(cfg Config) (*Door, error) {
 	if cfg.Stall <= 0 {
 		cfg.Stall = 10 * time.Minute
+	}
+	if cfg.MaxConns == 0 {
+		cfg.MaxConns = MaxConns
 	}
 	keys, err := openKeys(cfg.Folder, cfg.Env.Random)
 	if err != nil {

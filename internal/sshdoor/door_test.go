@@ -242,7 +242,7 @@ func TestPlaces(t *testing.T) {
 	if !d.take(from("2001:db8:0:1::1")) {
 		t.Error("another network has none")
 	}
-	for range maxConns - maxFromNetwork - 1 {
+	for range d.cfg.MaxConns - maxFromNetwork - 1 {
 		if !d.take(from("127.0.0.1")) {
 			t.Fatal("this machine has too few")
 		}

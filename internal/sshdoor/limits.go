@@ -61,7 +61,7 @@ func (d *Door) admit(ctx ssh.Context, nc net.Conn) net.Conn {
 func (d *Door) take(c *conn) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.ended || len(d.conns) >= maxConns || !c.local && d.networks[c.network] >= maxFromNetwork {
+	if d.ended || len(d.conns) >= d.cfg.MaxConns || !c.local && d.networks[c.network] >= maxFromNetwork {
 		return false
 	}
 	d.conns[c] = struct{}{}
