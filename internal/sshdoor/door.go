@@ -54,6 +54,7 @@ const (
 	requestTakes   = 15 * time.Second // from a channel to its shell or command, and from its end to the client's closing it
 	idleTakes      = time.Minute      // without a visit, and a connection is closed
 	deadTakes      = 45 * time.Second // from the last that a peer's system acknowledged to its being given up
+	tellEvery      = time.Minute      // between two lines of the log about connections that were refused
 
 	maxFromNetwork = 16   // connections from one address
 	maxAll         = 1000 // visits
@@ -90,6 +91,8 @@ type Door struct {
 	visiting  int                  // guarded by mu: visits
 	cells     map[netip.Prefix]int // guarded by mu: of screens, by network, as far as they are larger than the usual
 	allCells  int                  // guarded by mu: of all of them
+	refused   int                  // guarded by mu: connections, since told
+	told      time.Time            // guarded by mu: when the log was last told of them
 	ended     bool                 // guarded by mu: nobody more comes in
 }
 

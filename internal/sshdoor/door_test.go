@@ -82,6 +82,29 @@ func TestPeersThatAreGone(t *testing.T) {
 	})
 }
 
+// Of connections for which there is no place the log has a line a minute.
+func TestRefusedConnectionsAreLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		d := newDoor(t, "")
+		d.cfg.Env.Log = slog.New(slog.NewTextHandler(&log, nil))
+		d.cfg.MaxConns = 1
+		if !d.take(&conn{door: d}) {
+			t.Fatal("there is no place")
+		}
+		_, theirs := net.Pipe()
+		for range 100 {
+			if d.admit(nil, theirs) != nil {
+				t.Fatal("it was let in")
+			}
+			time.Sleep(time.Second)
+		}
+		if n := strings.Count(log.String(), "\n"); n != 2 || !strings.Contains(log.String(), "level=INFO") || !strings.Contains(log.String(), "number=60") {
+			t.Errorf("the log has %d lines: %s", n, &log)
+		}
+	})
+}
+
 // mute is the client's side of a connection in memory. Once it is muted, nothing of the client arrives any more.
 type mute struct {
 	net.Conn

@@ -44,7 +44,7 @@ func (d *Door) admit(ctx ssh.Context, nc net.Conn) net.Conn {
 	from := addrOf(nc.RemoteAddr()).Addr()
 	c := &conn{Conn: nc, door: d, network: session.Network(from), local: from.IsLoopback(), gone: reactor.Watch(nc).Dead}
 	if !d.take(c) {
-		d.cfg.Env.Log.Debug("a connection of SSH was closed at once: there are too many", "from", from)
+		d.tellRefused(from)
 		return nil
 	}
 	if tcp, ok := nc.(*net.TCPConn); ok { // an idle peer that is gone is found by the kernel, and others by Door.look
@@ -67,6 +67,17 @@ func (d *Door) take(c *conn) bool {
 	d.conns[c] = struct{}{}
 	d.networks[c.network]++
 	return true
+}
+
+// tellRefused logs connections that are closed at once, now and then. The clients do not hear why.
+func (d *Door) tellRefused(from netip.Addr) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.refused++
+	if now := time.Now(); now.Sub(d.told) >= tellEvery && !d.ended {
+		d.cfg.Env.Log.Info("connections of SSH are closed at once, for there are as many as there may be, from everywhere or from one address", "number", d.refused, "the last from", from)
+		d.refused, d.told = 0, now
+	}
 }
 
 func (d *Door) give(c *conn) {
