@@ -58,6 +58,7 @@ type Config struct {
 	AllowOrigins []string       // origins of pages elsewhere that may connect, like https://example.org
 	TLS          TLS            // encryption; the zero value: none
 	TrustProxies []netip.Prefix // who is believed, in X-Forwarded-For, about where a request comes from
+	Port         int            // of the listener that Serve will get, for addresses that are told; 0: unknown
 	SSH          bool           // there is a door for SSH, see ServeSSH
 	SSHKeysOnly  bool           // nobody comes in there without a key
 	Quiet        bool           // log no line per connection or message

@@ -42,7 +42,7 @@ func (o *overSSH) terminal(c *ssh.Client, line string, width, height int) *termi
 	if term.stdin, err = s.StdinPipe(); err != nil {
 		o.t.Fatal(err)
 	}
-	s.Stdout = term
+	s.Stdout, s.Stderr = term, term
 	if line == "" {
 		err = s.Shell()
 	} else {
@@ -137,6 +137,19 @@ func TestSSHScreen(t *testing.T) {
 		again.types("half a thou")
 		again.shows("half a thou")
 		again.Close()
+	}
+}
+
+// The address of a room is one that a browser finds.
+func TestSSHAddress(t *testing.T) {
+	o := serveSSH(t, func(c *server.Config) { c.Port = 2345 })
+	screen := o.terminal(o.enter("x", asGuest), "den", 80, 24)
+	screen.shows("say something")
+	screen.types("/link\r")
+	screen.shows("http://127.0.0.1:2345/r/den")
+	screen.types("\x04")
+	if err := screen.Wait(); err != nil {
+		t.Error(err)
 	}
 }
 

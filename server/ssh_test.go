@@ -174,7 +174,7 @@ func TestSSHLineByLine(t *testing.T) {
 	if want := wire.Welcome + "\nFrom server: anna: hello\nFrom server: anna: world\n"; out != want || status != 0 {
 		t.Errorf("%q, status %d; want %q", out, status, want)
 	}
-	if notes != "your name is anna\n" {
+	if notes != "line by line; for the screen: ssh -t\nyour name is anna\n" {
 		t.Errorf("on stderr: %q", notes)
 	}
 	plain.expect("anna: hello", "anna: world")
@@ -278,6 +278,23 @@ func (b borrowed) Sign(random io.Reader, data []byte) (*ssh.Signature, error) {
 		signature.Blob[5] ^= 1
 	}
 	return signature, err
+}
+
+// Who cannot have the name hears why, whichever way it is to be shown.
+func TestSSHNoName(t *testing.T) {
+	o := serveSSH(t, nil)
+	c := o.enter("an\u202ena", asGuest)
+	const want = `"anna" cannot be your name: the name has the invisible character U+202E`
+	if out, notes, status := command(t, c, "den --json", "hello\n"); status != 0 || !strings.HasPrefix(notes, want) || strings.Contains(notes, "ssh -t") {
+		t.Errorf("%d %q %q", status, out, notes)
+	}
+	screen := o.terminal(c, "den", 80, 24)
+	screen.shows(want)
+	screen.shows("leave it out\r\n") // the terminal is raw
+	screen.types("\x04")
+	if err := screen.Wait(); err != nil {
+		t.Error(err)
+	}
 }
 
 // Nobody comes in with a signature that is not the key's, not even as somebody else.
@@ -427,7 +444,7 @@ func TestSSHHasNothingElse(t *testing.T) {
 	if waiting > 2 {
 		t.Errorf("%d channels wait for a command at once", waiting)
 	}
-	other, in := o.enter("y", asGuest), 0
+	other, in, told := o.enter("y", asGuest), 0, 0
 	for range 40 { // more than may be open
 		s, err := other.NewSession()
 		if err != nil {
@@ -437,15 +454,19 @@ func TestSSHHasNothingElse(t *testing.T) {
 		input, _ := s.StdinPipe()
 		defer input.Close()
 		output, _ := s.StdoutPipe()
+		var notes bytes.Buffer
+		s.Stderr = &notes
 		if err := s.Start("den"); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := output.Read(make([]byte, 1)); err == nil { // of the welcome
 			in++
+		} else if s.Wait(); strings.HasPrefix(notes.String(), "there are 8 visits on this connection already") {
+			told++
 		}
 	}
-	if in != 8 {
-		t.Errorf("%d visits at once on a connection, want 8", in)
+	if in != 8 || told != 32 {
+		t.Errorf("%d visits at once on a connection, want 8; %d of 32 are told", in, told)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"maps"
 	"net"
 	"net/netip"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -27,7 +28,7 @@ import (
 	"ramai/wire"
 )
 
-// Config is what the door needs of a server. Env, TakePlace, GivePlace, Serve and Search have to be set.
+// Config is what the door needs of a server. Env, TakePlace, GivePlace, Serve, Search and Address have to be set.
 type Config struct {
 	Env *session.Env // as sessions have it
 
@@ -38,6 +39,8 @@ type Config struct {
 	Serve func(nc net.Conn, early []byte, client session.Client)
 	// Search looks for words.
 	Search func(context.Context, search.Query) (*wire.Found, *wire.Error)
+	// Address is where a browser finds the server, for who came to an address of this machine.
+	Address func(came netip.Addr) *url.URL
 
 	MaxConns int           // connections at once; 0: MaxConns
 	Folder   string        // of the host key, and of what keys are remembered for; made if it is not there. Empty: nothing is kept
@@ -213,16 +216,21 @@ func (d *Door) look() {
 const leaving = time.Second
 
 // enter counts a visit, unless there are too many or the door is closed.
-func (d *Door) enter(c *conn) bool {
+func (d *Door) enter(c *conn) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.ended || d.visiting >= maxAll || !c.local && d.visitors[c.network] >= maxByNetwork {
-		return false
+	switch {
+	case d.ended:
+		return errStopped
+	case d.visiting >= maxAll:
+		return fmt.Errorf("there are %d visits over SSH already, as many as there can be; come back in a while", maxAll)
+	case !c.local && d.visitors[c.network] >= maxByNetwork:
+		return fmt.Errorf("there are %d visits over SSH from where you are already, as many as there can be; come back in a while", maxByNetwork)
 	}
 	d.visiting++
 	d.visitors[c.network]++
 	d.visits.Add(1)
-	return true
+	return nil
 }
 
 func (d *Door) leave(c *conn) {

@@ -115,15 +115,18 @@ func (c *conn) Write(b []byte) (int, error) {
 }
 
 // enter counts a visit, if there may be one more on this connection and at this door. Every visit ends with leave.
-func (c *conn) enter() bool {
+func (c *conn) enter() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.visits >= maxVisits || !c.door.enter(c) {
-		return false
+	if c.visits >= maxVisits {
+		return fmt.Errorf("there are %d visits on this connection already, as many as there can be; come on another: ssh -S none", maxVisits)
+	}
+	if err := c.door.enter(c); err != nil {
+		return err
 	}
 	c.visits++
 	c.idle.Stop()
-	return true
+	return nil
 }
 
 func (c *conn) leave() {

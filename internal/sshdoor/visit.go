@@ -30,11 +30,7 @@ import (
 func (d *Door) visit(s ssh.Session) {
 	c, g := s.Context().Value(connKey{}).(*conn), s.Context().Value(channelKey{}).(*channel)
 	notes := patient{s.Stderr(), d.cfg.Stall, func() { c.Close() }}
-	if !c.enter() {
-		err := errCrowded
-		if d.ctx.Err() != nil {
-			err = errStopped
-		}
+	if err := c.enter(); err != nil {
 		fmt.Fprintln(notes, err)
 		s.Exit(exitcode.NoServer)
 		return
@@ -58,8 +54,6 @@ func (d *Door) visit(s ssh.Session) {
 	}
 	s.Exit(exitcode.Of(err, exitcode.NoServer))
 }
-
-var errCrowded = errors.New("there are too many visits over SSH, from everywhere or from where you are; come back in a while")
 
 // visitor is who is on a channel, and what for.
 type visitor struct {
@@ -97,8 +91,8 @@ func (v *visitor) receive() error {
 	} else if v.secret, err = wire.NewSession(d.cfg.Env.Random); err != nil {
 		return err
 	}
-	if name, err := names.Parse(s.User()); err == nil {
-		v.wish = name
+	if v.wish, err = names.Parse(s.User()); err != nil {
+		fmt.Fprintf(v.notes, "%q cannot be your name: %v\n", client.Shortened(s.User()), err)
 	}
 	pty, _, terminal := s.Pty()
 	for _, variable := range s.Environ() {
@@ -109,6 +103,9 @@ func (v *visitor) receive() error {
 	v.env = append(v.env, "TERM="+pty.Term)
 	v.size = d.fit(v.channel, tui.Size{Width: pty.Window.Width, Height: pty.Window.Height})
 	v.onTerminal = terminal
+	if !terminal && !v.asJSON && len(command) > 0 { // ssh gives a command no terminal by itself
+		fmt.Fprintln(v.notes, "line by line; for the screen: ssh -t")
+	}
 	if terminal && v.asJSON { // there would be no way to end the input
 		return exitcode.With(exitcode.Usage, errors.New("--json is for where there is no terminal: ssh -T"))
 	}
@@ -152,9 +149,9 @@ func (v *visitor) talk(ctx context.Context) error {
 	if v.onTerminal && v.last < 0 {
 		last = wire.DefaultJoin
 	}
-	server := &url.URL{Scheme: "http", Host: "localhost"}
+	inMemory := &url.URL{Scheme: "http", Host: "localhost"}
 	c, err := client.Dial(ctx, client.Config{
-		URL: server.JoinPath("r", v.room).String(), Session: v.secret, Name: v.wish, Last: last, DialContext: v.connect, Random: v.door.cfg.Env.Random,
+		URL: inMemory.JoinPath("r", v.room).String(), Session: v.secret, Name: v.wish, Last: last, DialContext: v.connect, Random: v.door.cfg.Env.Random,
 	})
 	if refused := (*client.RefusedError)(nil); errors.As(err, &refused) {
 		return exitcode.With(exitcode.Refused, err)
@@ -166,13 +163,13 @@ func (v *visitor) talk(ctx context.Context) error {
 	if !v.onTerminal {
 		return lines.Run(ctx, lines.Config{Client: c, Room: v.room, Last: last, JSON: v.asJSON, In: v.session, Out: v.out, Notes: v.notes})
 	}
-	return v.show(ctx, c, server, last)
+	return v.show(ctx, c, last)
 }
 
 // show talks on a screen.
-func (v *visitor) show(ctx context.Context, c *client.Client, server *url.URL, last int) error {
+func (v *visitor) show(ctx context.Context, c *client.Client, last int) error {
 	config := tui.Config{
-		Client: c, Find: v.find, Server: server, Room: v.room, AnyRoom: len(v.session.Command()) == 0, Last: last, Theme: tui.Auto, Bell: true,
+		Client: c, Find: v.find, Server: v.door.cfg.Address(addrOf(v.session.LocalAddr()).Addr()), Room: v.room, AnyRoom: len(v.session.Command()) == 0, Last: last, Theme: tui.Auto, Bell: true,
 		In: v.session, Out: v.out, Environ: v.env, Width: v.size.Width, Height: v.size.Height, Sizes: v.channel.sizes, Zone: v.zone(), Now: v.door.cfg.Env.Now,
 	}
 	if v.keyed {
