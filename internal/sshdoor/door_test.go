@@ -34,22 +34,32 @@ func newDoor(t *testing.T, folder string) *Door {
 	return d
 }
 
-// Who does not come to the end of the handshake is not waited for.
+// Who does not come to the end of the handshake is not waited for, whether or not the version of the door is taken.
 func TestHandshakeTakes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := newDoor(t, "")
-		ours, theirs := net.Pipe()
-		begin := time.Now()
-		go d.server.HandleConn(theirs)
-		io.Copy(io.Discard, ours) // the version, and then nothing
-		if took := time.Since(begin); took != handshakeTakes {
-			t.Errorf("it was closed after %v", took)
-		}
-		if len(d.conns) != 0 || len(d.networks) != 0 {
-			t.Errorf("%d places are taken, of %d networks", len(d.conns), len(d.networks))
-		}
-		d.Close()
-	})
+	for _, reads := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			d := newDoor(t, "")
+			ours, theirs := net.Pipe()
+			begin := time.Now()
+			closed := make(chan struct{})
+			go func() {
+				d.server.HandleConn(theirs)
+				close(closed)
+			}()
+			if reads {
+				go io.Copy(io.Discard, ours)
+			}
+			<-closed
+			if took := time.Since(begin); took != handshakeTakes {
+				t.Errorf("it was closed after %v; reads: %t", took, reads)
+			}
+			if len(d.conns) != 0 || len(d.networks) != 0 {
+				t.Errorf("%d places are taken, of %d networks", len(d.conns), len(d.networks))
+			}
+			d.Close()
+			ours.Close()
+		})
+	}
 }
 
 // Whose peer is gone loses the connection, and nobody else.

@@ -28,6 +28,7 @@ type conn struct {
 	gone    func(patience time.Duration) bool // whether the peer is; nil: that cannot be known
 
 	mu      sync.Mutex
+	until   time.Time   // guarded by mu: the deadline of the handshake; zero: it is over
 	open    int         // guarded by mu: channels that the client has not closed
 	waiting int         // guarded by mu: those of them that want nothing yet
 	visits  int         // guarded by mu
@@ -102,9 +103,23 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// Write writes, but not for longer than a client may take nothing.
+// SetDeadline implements net.Conn. It is called before and after the handshake.
+func (c *conn) SetDeadline(t time.Time) error {
+	c.mu.Lock()
+	c.until = t
+	c.mu.Unlock()
+	return c.Conn.SetDeadline(t)
+}
+
+// Write writes, but not for longer than a client may take nothing, or than the handshake may take.
 func (c *conn) Write(b []byte) (int, error) {
-	if err := c.Conn.SetWriteDeadline(time.Now().Add(c.door.cfg.Stall)); err != nil {
+	c.mu.Lock()
+	until := c.until
+	c.mu.Unlock()
+	if until.IsZero() {
+		until = time.Now().Add(c.door.cfg.Stall)
+	}
+	if err := c.Conn.SetWriteDeadline(until); err != nil {
 		return 0, err
 	}
 	n, err := c.Conn.Write(b)
