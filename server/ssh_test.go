@@ -297,6 +297,30 @@ func TestSSHNoName(t *testing.T) {
 	}
 }
 
+// Algorithms that rest on SHA-1 are not offered, and those of today are.
+func TestSSHAlgorithms(t *testing.T) {
+	o := serveSSH(t, nil)
+	for name, test := range map[string]struct {
+		config ssh.Config
+		ok     bool
+	}{
+		"today's":              {ssh.Config{}, true},
+		"the common ones":      {ssh.Config{KeyExchanges: []string{ssh.KeyExchangeCurve25519}, Ciphers: []string{ssh.CipherAES128CTR}, MACs: []string{ssh.HMACSHA256}}, true},
+		"a key exchange":       {ssh.Config{KeyExchanges: []string{ssh.InsecureKeyExchangeDH14SHA1}}, false},
+		"a MAC":                {ssh.Config{Ciphers: []string{ssh.CipherAES128CTR}, MACs: []string{ssh.HMACSHA1}}, false},
+		"a MAC of 96 bits":     {ssh.Config{Ciphers: []string{ssh.CipherAES128CTR}, MACs: []string{ssh.InsecureHMACSHA196}}, false},
+		"a cipher of the past": {ssh.Config{Ciphers: []string{ssh.InsecureCipherTripleDESCBC}}, false},
+	} {
+		c, err := ssh.Dial("tcp", o.address, &ssh.ClientConfig{Config: test.config, User: "x", Auth: []ssh.AuthMethod{asGuest}, HostKeyCallback: ssh.InsecureIgnoreHostKey()})
+		if err == nil {
+			c.Close()
+		}
+		if (err == nil) != test.ok {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // Nobody comes in with a signature that is not the key's, not even as somebody else.
 func TestSSHBorrowedKey(t *testing.T) {
 	o := serveSSH(t, nil)

@@ -15,6 +15,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -128,6 +129,13 @@ func New(cfg Config) (*Door, error) {
 	}
 	if !cfg.KeysOnly { // asked by clients after their keys; "none" would be asked before, and no key would ever be seen
 		d.server.KeyboardInteractiveHandler = func(ssh.Context, gossh.KeyboardInteractiveChallenge) bool { return true }
+	}
+	d.server.ServerConfigCallback = func(ssh.Context) *gossh.ServerConfig {
+		c := new(gossh.ServerConfig)
+		c.SetDefaults()
+		sha1 := func(name string) bool { return strings.Contains(name, "-sha1") }
+		c.KeyExchanges, c.MACs = slices.DeleteFunc(slices.Clone(c.KeyExchanges), sha1), slices.DeleteFunc(slices.Clone(c.MACs), sha1)
+		return c
 	}
 	d.server.HandshakeTimeout = handshakeTakes
 	d.server.ConnCallback = d.admit
