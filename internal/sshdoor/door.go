@@ -72,6 +72,10 @@ const (
 	maxAllCells         = 1 << 20         // of all screens together, as far as they are larger than the usual
 	maxCellsByNetwork   = maxAllCells / 8 // of them from one address
 
+	typed = 4 << 10   // bytes a second that a screen takes, which costs 40 µs each if they are keys
+	piped = 256 << 10 // and a visit without one
+	ahead = 16 << 10  // of them at once
+
 	maxEnv     = 16      // variables that a client may set
 	maxPayload = 4 << 10 // bytes of a request, which is a command at most
 )

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/time/rate"
 
 	"ramai/internal/session"
 	"ramai/internal/tui"
@@ -221,7 +222,7 @@ func (s sent) Stderr() io.ReadWriter      { return s.stderr }
 func TestNothingIsKeptAfterTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ch := sent{stdin: bytes.NewBuffer(make([]byte, 1<<20)), stderr: bytes.NewBuffer(make([]byte, 1<<20))}
-		g := new(channel)
+		g := &channel{pace: rate.NewLimiter(typed, ahead)}
 		g.ctx, g.closed = context.WithCancelCause(t.Context())
 		if err := newEnding(ch, g).Close(); err != nil {
 			t.Fatal(err)
@@ -232,6 +233,24 @@ func TestNothingIsKeptAfterTheEnd(t *testing.T) {
 		}
 		g.closed(nil)
 		time.Sleep(2 * requestTakes) // which would close a connection that is none
+	})
+}
+
+// What comes is taken no faster than it may come, and all of it.
+func TestPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &channel{ctx: t.Context(), pace: rate.NewLimiter(typed, ahead)}
+		began := time.Now()
+		in := newEnding(sent{stdin: bytes.NewBuffer(make([]byte, ahead+10*typed))}, g)
+		if n, err := io.CopyN(io.Discard, in, ahead); err != nil || time.Since(began) > time.Millisecond {
+			t.Errorf("what may come at once: %d bytes after %v: %v", n, time.Since(began), err)
+		}
+		if n, err := io.Copy(io.Discard, in); n != 10*typed || err != nil {
+			t.Errorf("%d more, %v", n, err)
+		}
+		if took := time.Since(began).Round(time.Millisecond); took != 10*time.Second {
+			t.Errorf("it took %v", took)
+		}
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"charm.land/ssh"
 	gossh "golang.org/x/crypto/ssh"
+	"golang.org/x/time/rate"
 
 	"ramai/internal/reactor"
 	"ramai/internal/session"
@@ -197,7 +198,7 @@ func (d *Door) channel(server *ssh.Server, sc *gossh.ServerConn, asked gossh.New
 		return
 	}
 	defer c.closes()
-	g := &channel{NewChannel: asked, conn: c, started: sync.OnceFunc(c.starts), sizes: make(chan tui.Size, 1)}
+	g := &channel{NewChannel: asked, conn: c, started: sync.OnceFunc(c.starts), sizes: make(chan tui.Size, 1), pace: rate.NewLimiter(piped, ahead)}
 	g.ctx, g.closed = context.WithCancelCause(ctx)
 	defer g.closed(errLeft)
 	defer g.started()
@@ -226,6 +227,7 @@ type channel struct {
 	ctx    context.Context // ends when the client has closed the channel
 	closed context.CancelCauseFunc
 
+	pace    *rate.Limiter // of what comes
 	started func()        // it has a shell or a command, or will have none
 	sizes   chan tui.Size // the newest, if nobody has taken it yet
 	cells   int           // guarded by the door's mu: that it pays for, see Door.fit
@@ -251,6 +253,8 @@ func (g *channel) Accept() (gossh.Channel, <-chan *gossh.Request, error) {
 			case "window-change":
 				r.Reply(g.resize(r.Payload), nil)
 				continue
+			case "pty-req":
+				g.pace.SetLimit(typed)
 			case "env":
 				variables++
 			case "shell", "exec":
@@ -278,11 +282,26 @@ type ending struct {
 func newEnding(accepted gossh.Channel, of *channel) ending {
 	in, came := io.Pipe()
 	go func() { // the only reader: the library wakes no more than one at the end
-		_, err := io.CopyBuffer(came, accepted, make([]byte, 4<<10))
-		came.CloseWithError(err)
+		came.CloseWithError(of.pass(came, accepted))
 		io.Copy(io.Discard, accepted)
 	}()
 	return ending{accepted, of, in}
+}
+
+// pass passes on what comes at the pace of the channel until something fails, or one of them has ended.
+func (g *channel) pass(to io.Writer, from io.Reader) error {
+	for b := make([]byte, 4<<10); ; {
+		n, err := from.Read(b)
+		if err := g.pace.WaitN(g.ctx, n); err != nil {
+			return err
+		}
+		if _, err := to.Write(b[:n]); err != nil {
+			return err
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // Read implements gossh.Channel.
