@@ -82,6 +82,27 @@ func TestMoreConnectionsThanDescriptors(t *testing.T) {
 	}
 }
 
+// Connections of SSH have descriptors of their own, which those of others do not count on.
+func TestDescriptorsForSSH(t *testing.T) {
+	served := func(ssh bool) (n int) {
+		t.Helper()
+		cfg := server.Defaults()
+		cfg.Memory, cfg.SSH = true, ssh
+		found, err := cfg.Check()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := fmt.Sscanf(found[len(found)-1], "%d connections", &n); err != nil {
+			t.Fatal(found)
+		}
+		return n
+	}
+	without := served(false)
+	if got, want := served(true), without-min(1000, without/4); got != want {
+		t.Errorf("with SSH %d others are served, want %d of %d", got, want, without)
+	}
+}
+
 // Every limit that can be set holds as it was set, and the client is told.
 func TestLimitsAreSettable(t *testing.T) {
 	web := start(t, func(c *server.Config) {

@@ -58,6 +58,7 @@ type Config struct {
 	AllowOrigins []string       // origins of pages elsewhere that may connect, like https://example.org
 	TLS          TLS            // encryption; the zero value: none
 	TrustProxies []netip.Prefix // who is believed, in X-Forwarded-For, about where a request comes from
+	Port         int            // of the listener that Serve will get, for addresses that are told; 0: unknown
 	SSH          bool           // there is a door for SSH, see ServeSSH
 	SSHKeysOnly  bool           // nobody comes in there without a key
 	Quiet        bool           // log no line per connection or message
@@ -106,6 +107,9 @@ func (c *Config) complete() error {
 	can := descriptors() - spareDescriptors
 	if can < leastConns {
 		return fmt.Errorf("this process may have only %d descriptors, and needs %d; raise the limit (ulimit -n, LimitNOFILE=)", can+spareDescriptors, leastConns+spareDescriptors)
+	}
+	if c.SSH {
+		can -= sshConns(can)
 	}
 	if c.MaxConns > can {
 		return fmt.Errorf("%d connections take more descriptors than this process may have: it can serve %d; raise the limit (ulimit -n, LimitNOFILE=), or lower --max-connections", c.MaxConns, can)

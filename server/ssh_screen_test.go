@@ -42,7 +42,7 @@ func (o *overSSH) terminal(c *ssh.Client, line string, width, height int) *termi
 	if term.stdin, err = s.StdinPipe(); err != nil {
 		o.t.Fatal(err)
 	}
-	s.Stdout = term
+	s.Stdout, s.Stderr = term, term
 	if line == "" {
 		err = s.Shell()
 	} else {
@@ -94,6 +94,9 @@ func TestSSHScreen(t *testing.T) {
 			files, _ := filepath.Glob(filepath.Join(folder, "*.json"))
 			if len(files) == 1 {
 				if b, _ := os.ReadFile(files[0]); strings.Contains(string(b), draft) {
+					if info, err := os.Stat(files[0]); err != nil || time.Since(info.ModTime()) > time.Hour {
+						t.Error("who owns a name is remembered as a stranger")
+					}
 					return
 				}
 			}
@@ -134,6 +137,19 @@ func TestSSHScreen(t *testing.T) {
 		again.types("half a thou")
 		again.shows("half a thou")
 		again.Close()
+	}
+}
+
+// The address of a room is one that a browser finds.
+func TestSSHAddress(t *testing.T) {
+	o := serveSSH(t, func(c *server.Config) { c.Port = 2345 })
+	screen := o.terminal(o.enter("x", asGuest), "den", 80, 24)
+	screen.shows("say something")
+	screen.types("/link\r")
+	screen.shows("http://127.0.0.1:2345/r/den")
+	screen.types("\x04")
+	if err := screen.Wait(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -173,7 +174,7 @@ func TestSSHLineByLine(t *testing.T) {
 	if want := wire.Welcome + "\nFrom server: anna: hello\nFrom server: anna: world\n"; out != want || status != 0 {
 		t.Errorf("%q, status %d; want %q", out, status, want)
 	}
-	if notes != "your name is anna\n" {
+	if notes != "line by line; for the screen: ssh -t\nyour name is anna\n" {
 		t.Errorf("on stderr: %q", notes)
 	}
 	plain.expect("anna: hello", "anna: world")
@@ -277,6 +278,47 @@ func (b borrowed) Sign(random io.Reader, data []byte) (*ssh.Signature, error) {
 		signature.Blob[5] ^= 1
 	}
 	return signature, err
+}
+
+// Who cannot have the name hears why, whichever way it is to be shown.
+func TestSSHNoName(t *testing.T) {
+	o := serveSSH(t, nil)
+	c := o.enter("an\u202ena", asGuest)
+	const want = `"anna" cannot be your name: the name has the invisible character U+202E`
+	if out, notes, status := command(t, c, "den --json", "hello\n"); status != 0 || !strings.HasPrefix(notes, want) || strings.Contains(notes, "ssh -t") {
+		t.Errorf("%d %q %q", status, out, notes)
+	}
+	screen := o.terminal(c, "den", 80, 24)
+	screen.shows(want)
+	screen.shows("leave it out\r\n") // the terminal is raw
+	screen.types("\x04")
+	if err := screen.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Algorithms that rest on SHA-1 are not offered, and those of today are.
+func TestSSHAlgorithms(t *testing.T) {
+	o := serveSSH(t, nil)
+	for name, test := range map[string]struct {
+		config ssh.Config
+		ok     bool
+	}{
+		"today's":              {ssh.Config{}, true},
+		"the common ones":      {ssh.Config{KeyExchanges: []string{ssh.KeyExchangeCurve25519}, Ciphers: []string{ssh.CipherAES128CTR}, MACs: []string{ssh.HMACSHA256}}, true},
+		"a key exchange":       {ssh.Config{KeyExchanges: []string{ssh.InsecureKeyExchangeDH14SHA1}}, false},
+		"a MAC":                {ssh.Config{Ciphers: []string{ssh.CipherAES128CTR}, MACs: []string{ssh.HMACSHA1}}, false},
+		"a MAC of 96 bits":     {ssh.Config{Ciphers: []string{ssh.CipherAES128CTR}, MACs: []string{ssh.InsecureHMACSHA196}}, false},
+		"a cipher of the past": {ssh.Config{Ciphers: []string{ssh.InsecureCipherTripleDESCBC}}, false},
+	} {
+		c, err := ssh.Dial("tcp", o.address, &ssh.ClientConfig{Config: test.config, User: "x", Auth: []ssh.AuthMethod{asGuest}, HostKeyCallback: ssh.InsecureIgnoreHostKey()})
+		if err == nil {
+			c.Close()
+		}
+		if (err == nil) != test.ok {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 // Nobody comes in with a signature that is not the key's, not even as somebody else.
@@ -426,8 +468,8 @@ func TestSSHHasNothingElse(t *testing.T) {
 	if waiting > 2 {
 		t.Errorf("%d channels wait for a command at once", waiting)
 	}
-	other, in := o.enter("y", asGuest), 0
-	for range 20 {
+	other, in, told := o.enter("y", asGuest), 0, 0
+	for range 40 { // more than may be open
 		s, err := other.NewSession()
 		if err != nil {
 			t.Fatal(err)
@@ -436,15 +478,19 @@ func TestSSHHasNothingElse(t *testing.T) {
 		input, _ := s.StdinPipe()
 		defer input.Close()
 		output, _ := s.StdoutPipe()
+		var notes bytes.Buffer
+		s.Stderr = &notes
 		if err := s.Start("den"); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := output.Read(make([]byte, 1)); err == nil { // of the welcome
 			in++
+		} else if s.Wait(); strings.HasPrefix(notes.String(), "there are 8 visits on this connection already") {
+			told++
 		}
 	}
-	if in != 8 {
-		t.Errorf("%d visits at once on a connection, want 8", in)
+	if in != 8 || told != 32 {
+		t.Errorf("%d visits at once on a connection, want 8; %d of 32 are told", in, told)
 	}
 }
 
@@ -472,6 +518,62 @@ func TestSSHChannelsDoNotBlock(t *testing.T) {
 	refused.Wait()
 	if out, _, status := command(t, c, "den", "hi\n"); status != 0 || !strings.Contains(out, "hi") {
 		t.Errorf("on the same connection: %d %q", status, out)
+	}
+}
+
+// muted is a client's side of a connection. Once it is muted, nothing of the client arrives any more.
+type muted struct {
+	net.Conn
+	on atomic.Bool
+}
+
+func (m *muted) Write(b []byte) (int, error) {
+	if m.on.Load() {
+		return len(b), nil
+	}
+	return m.Conn.Write(b)
+}
+
+// A visit that is over leaves nothing behind, whether or not the client confirms its end.
+func TestSSHUnconfirmedEnd(t *testing.T) {
+	o := serveSSH(t, nil)
+	nc, err := net.Dial("tcp", o.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &muted{Conn: nc}
+	c, channels, requests, err := ssh.NewClientConn(m, "", &ssh.ClientConfig{User: "x", Auth: []ssh.AuthMethod{asGuest}, HostKeyCallback: ssh.InsecureIgnoreHostKey()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := ssh.NewClient(c, channels, requests)
+	defer client.Close()
+	running := func() bool {
+		stacks := make([]byte, 4<<20)
+		return bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("ramai/internal/tui.listen"))
+	}
+	screen := o.terminal(client, "den", 80, 24)
+	screen.shows("den")
+	if !running() {
+		t.Fatal("it cannot be seen that a screen runs")
+	}
+	screen.types("\x04") // leaves
+	m.on.Store(true)
+	screen.Wait()
+	closed := make(chan struct{})
+	go func() {
+		client.Wait()
+		close(closed)
+	}()
+	for end := time.Now().Add(10 * time.Second); running(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the screen is still there")
+		}
+	}
+	select {
+	case <-closed:
+		t.Error("it went with its connection alone")
+	default:
 	}
 }
 

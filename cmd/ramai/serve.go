@@ -106,6 +106,7 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 	if err != nil {
 		return exit(exitUnusable, listenError("--listen", o.listen, err))
 	}
+	cfg.Port = ln.Addr().(*net.TCPAddr).Port
 	s, err := server.New(cfg)
 	if err != nil {
 		ln.Close()
@@ -118,11 +119,13 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 		}
 		defer admin.Close()
 	}
+	var sshAt *net.TCPAddr
 	if o.ssh != "" {
 		overSSH, err := listenSSH(o.ssh)
 		if err != nil {
 			return exit(exitUnusable, errors.Join(err, ln.Close(), s.Close()))
 		}
+		sshAt = overSSH.Addr().(*net.TCPAddr)
 		go func() {
 			if err := s.ServeSSH(overSSH); err != nil {
 				cfg.Log.Error("nobody can join over SSH any more", "err", err)
@@ -136,9 +139,8 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 	defer close(ended)
 	go stopOnSignal(ended, stop, cfg.Log)
 
-	port := ln.Addr().(*net.TCPAddr).Port
-	cfg.Log.Info(fmt.Sprintf("listening on port %d", port))
-	tellHow(stdout, ln.Addr().(*net.TCPAddr), cfg.TLS)
+	cfg.Log.Info(fmt.Sprintf("listening on port %d", cfg.Port))
+	tellHow(stdout, ln.Addr().(*net.TCPAddr), sshAt, cfg.TLS)
 	if err := s.Serve(ctx, ln); err != nil {
 		return exit(exitUnusable, err)
 	}
@@ -243,8 +245,8 @@ func listenError(flag, addr string, err error) error {
 	return fmt.Errorf("cannot listen on %s: %w; %s takes an address of this machine and a port, like 127.0.0.1:2000", addr, err, flag)
 }
 
-// tellHow prints how to join.
-func tellHow(w io.Writer, addr *net.TCPAddr, encryption server.TLS) {
+// tellHow prints how to join. ssh is where that is possible over SSH; nil: nowhere.
+func tellHow(w io.Writer, addr, ssh *net.TCPAddr, encryption server.TLS) {
 	host, wide := addr.IP.String(), addr.IP.IsUnspecified()
 	if wide {
 		host = outward()
@@ -264,7 +266,11 @@ func tellHow(w io.Writer, addr *net.TCPAddr, encryption server.TLS) {
 	socket := strings.Replace(scheme, "http", "ws", 1) + "://" + here
 	fmt.Fprintf(w, "Join in another terminal:\n\n    ramai join%s\n\nor with any WebSocket client: %s/ (another room: %s/r/ROOM)\n", target, socket, socket)
 	if !wide && addr.IP.IsLoopback() {
-		fmt.Fprintf(w, "Only this machine can join; for the whole network: ramai serve --listen 0.0.0.0:%d\n", addr.Port)
+		but := ""
+		if ssh != nil && !ssh.IP.IsLoopback() {
+			but = fmt.Sprintf(", but for SSH, which is open to the network: ssh -p %d HOST", ssh.Port)
+		}
+		fmt.Fprintf(w, "Only this machine can join%s; for the whole network: ramai serve --listen 0.0.0.0:%d\n", but, addr.Port)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 
 const (
 	maxPending = 256              // lines that are not settled before no more are read
+	maxUnsaid  = 64 << 10         // and bytes of them
 	patience   = 30 * time.Second // after the end of input, without anything being confirmed
 )
 
@@ -50,6 +51,7 @@ type talk struct {
 	by      string // this sender; empty before the first welcome
 	session string
 	named   bool   // the name was had, or none was asked for: before that nothing is said
+	most    int    // bytes of a text, as far as is known; 0: no bound
 	unsaid  []said // not settled, in order
 	at      uint64 // the number up to which the room was shown
 	until   uint64 // the number up to which it has to be shown before the end
@@ -81,7 +83,7 @@ func (t *talk) run(ctx context.Context, stdin io.Reader) error {
 	defer patient.Stop()
 	for over := false; !over || !t.settled(); {
 		lines := input
-		if over || !t.named || t.Client.Pending() >= maxPending {
+		if over || !t.named || t.Client.Pending() >= maxPending || t.size() >= maxUnsaid {
 			lines = nil
 		}
 		before := t.open()
@@ -127,6 +129,14 @@ func (t *talk) hear(ctx context.Context, events chan<- next) {
 	}
 }
 
+// size is how many bytes are not settled.
+func (t *talk) size() (n int) {
+	for _, s := range t.unsaid {
+		n += len(s.text)
+	}
+	return n
+}
+
 // open is how much is to be done before the end; only its falling counts.
 func (t *talk) open() uint64 {
 	if n := len(t.unsaid); n > 0 || !t.inRoom {
@@ -165,6 +175,12 @@ func (t *talk) say(line inputLine) {
 		t.lost = true
 		return
 	}
+	if t.most > 0 { // what it refuses has not to wait for its turn
+		if err := wire.CheckText(line.text, t.most); err != nil && err.Code == wire.TooLong {
+			t.lose(err.Reason, line.text)
+			return
+		}
+	}
 	id, err := t.Client.Say(t.Room, line.text)
 	if err != nil {
 		t.note("not said: %s: %v", client.Shortened(line.text), err)
@@ -172,6 +188,12 @@ func (t *talk) say(line inputLine) {
 		return
 	}
 	t.unsaid = append(t.unsaid, said{id, line.text})
+}
+
+// lose notes what is refused for good.
+func (t *talk) lose(reason, text string) {
+	t.lost = true
+	t.note("refused: %s: %s", client.OneLine(reason), client.Shortened(text))
 }
 
 // settle removes what was said under id and returns it.
@@ -247,7 +269,7 @@ func (t *talk) welcomed(f wire.Welcomed) {
 		t.inRoom, t.named = true, true
 		return
 	}
-	t.by, t.session = f.By, f.Session
+	t.by, t.session, t.most = f.By, f.Session, f.Limits.Text
 	if t.Name == "" {
 		t.named = true
 	}
@@ -299,8 +321,7 @@ func (t *talk) refused(f wire.Refused) {
 		return
 	}
 	if s, ok := t.settle(f.ID); ok {
-		t.lost = true
-		t.note("refused: %s: %s", client.OneLine(f.Reason), client.Shortened(s.text))
+		t.lose(f.Reason, s.text)
 	}
 }
 

@@ -3,6 +3,7 @@ package lines
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -197,6 +198,52 @@ func TestPatience(t *testing.T) {
 		}
 		c.Close()
 		<-served
+		server.Close()
+		work.Wait()
+	})
+}
+
+// TestUnsaid is about a server that takes nothing of what is said: no more is read than is to be kept, and what is too long for
+// it is refused at once.
+func TestUnsaid(t *testing.T) {
+	const most = 4000
+	synctest.Test(t, func(t *testing.T) {
+		conns := make(listener)
+		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			c, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{wire.Protocol}})
+			if err != nil {
+				return
+			}
+			defer c.CloseNow()
+			c.Write(context.Background(), websocket.MessageText, wire.Append(nil, wire.Welcomed{
+				By: "me", Session: strings.Repeat("A", 22), Limits: wire.Limits{Text: most, Frame: 64 << 10},
+			}))
+			for err == nil {
+				_, _, err = c.Read(context.Background())
+			}
+		})}
+		var work sync.WaitGroup
+		work.Go(func() { server.Serve(conns) })
+		c, err := client.Dial(t.Context(), client.Config{URL: "http://chat.example", DialContext: conns.dial})
+		if err != nil {
+			t.Fatal(err)
+		}
+		talk, _, notes := newTalk(0)
+		talk.Client = c
+		ctx, cancel := context.WithCancel(t.Context())
+		in := strings.NewReader(strings.Repeat("y", most+1) + "\n" + strings.Repeat(strings.Repeat("x", most)+"\n", 200))
+		all := in.Len()
+		work.Go(func() { talk.run(ctx, in) })
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if taken := all - in.Len(); taken < maxUnsaid || taken > maxUnsaid+4*most {
+			t.Errorf("%d bytes were read", taken)
+		}
+		if want := fmt.Sprintf("refused: the text has %d bytes; at most %d can be said at once: y", most+1, most); !strings.HasPrefix(notes.String(), want) {
+			t.Errorf("stderr %q", notes)
+		}
+		cancel()
+		c.Close()
 		server.Close()
 		work.Wait()
 	})

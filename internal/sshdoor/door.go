@@ -13,7 +13,9 @@ import (
 	"maps"
 	"net"
 	"net/netip"
+	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,10 +25,11 @@ import (
 
 	"ramai/internal/session"
 	"ramai/internal/store/search"
+	"ramai/internal/tui"
 	"ramai/wire"
 )
 
-// Config is what the door needs of a server. Env, TakePlace, GivePlace, Serve and Search have to be set.
+// Config is what the door needs of a server. Env, TakePlace, GivePlace, Serve, Search and Address have to be set.
 type Config struct {
 	Env *session.Env // as sessions have it
 
@@ -37,24 +40,41 @@ type Config struct {
 	Serve func(nc net.Conn, early []byte, client session.Client)
 	// Search looks for words.
 	Search func(context.Context, search.Query) (*wire.Found, *wire.Error)
+	// Address is where a browser finds the server, for who came to an address of this machine.
+	Address func(came netip.Addr) *url.URL
 
+	MaxConns int           // connections at once; 0: MaxConns
 	Folder   string        // of the host key, and of what keys are remembered for; made if it is not there. Empty: nothing is kept
 	KeysOnly bool          // nobody comes in without a key
 	Stall    time.Duration // how long a living client may take nothing before its connection is closed; 0: 10 minutes
 }
 
+// MaxConns is how many connections there are at most.
+const MaxConns = 1000
+
 // Bounds of the door. What is of one address (IPv6: /64) does not hold for this machine.
 const (
 	handshakeTakes = 15 * time.Second // from the connection to its being authenticated
-	requestTakes   = 15 * time.Second // from a channel to its shell or command
+	requestTakes   = 15 * time.Second // from a channel to its shell or command, and from its end to the client's closing it
 	idleTakes      = time.Minute      // without a visit, and a connection is closed
+	deadTakes      = 45 * time.Second // from the last that a peer's system acknowledged to its being given up
+	tellEvery      = time.Minute      // between two lines of the log about connections that were refused
 
-	maxConns       = 1000 // connections
-	maxFromNetwork = 16   // of them from one address
+	maxFromNetwork = 16   // connections from one address
 	maxAll         = 1000 // visits
 	maxByNetwork   = 32   // of them from one address
 	maxVisits      = 8    // of them on one connection
 	maxWaiting     = 2    // channels of a connection that want nothing yet
+	maxOpen        = 32   // channels of a connection that the client has not closed, visits and waiting ones among them
+
+	maxWidth, maxHeight = 500, 200        // of a screen
+	maxCells            = 20000           // of a screen
+	maxAllCells         = 1 << 20         // of all screens together, as far as they are larger than the usual
+	maxCellsByNetwork   = maxAllCells / 8 // of them from one address
+
+	typed = 4 << 10   // bytes a second that a screen takes, which costs 40 µs each if they are keys
+	piped = 256 << 10 // and a visit without one
+	ahead = 16 << 10  // of them at once
 
 	maxEnv     = 16      // variables that a client may set
 	maxPayload = 4 << 10 // bytes of a request, which is a command at most
@@ -69,13 +89,18 @@ type Door struct {
 	stop   context.CancelCauseFunc
 
 	visits sync.WaitGroup
+	looks  sync.Once // for peers that are gone
 
 	mu        sync.Mutex
 	listeners []net.Listener       // guarded by mu
 	conns     map[*conn]struct{}   // guarded by mu
 	networks  map[netip.Prefix]int // guarded by mu: connections by network
 	visitors  map[netip.Prefix]int // guarded by mu: visits by network
-	all       int                  // guarded by mu: visits
+	visiting  int                  // guarded by mu: visits
+	cells     map[netip.Prefix]int // guarded by mu: of screens, by network, as far as they are larger than the usual
+	allCells  int                  // guarded by mu: of all of them
+	refused   int                  // guarded by mu: connections, since told
+	told      time.Time            // guarded by mu: when the log was last told of them
 	ended     bool                 // guarded by mu: nobody more comes in
 }
 
@@ -86,11 +111,17 @@ func New(cfg Config) (*Door, error) {
 	if cfg.Stall <= 0 {
 		cfg.Stall = 10 * time.Minute
 	}
+	if cfg.MaxConns == 0 {
+		cfg.MaxConns = MaxConns
+	}
 	keys, err := openKeys(cfg.Folder, cfg.Env.Random)
 	if err != nil {
 		return nil, err
 	}
-	d := &Door{cfg: cfg, keys: keys, conns: make(map[*conn]struct{}), networks: make(map[netip.Prefix]int), visitors: make(map[netip.Prefix]int)}
+	d := &Door{
+		cfg: cfg, keys: keys, conns: make(map[*conn]struct{}),
+		networks: make(map[netip.Prefix]int), visitors: make(map[netip.Prefix]int), cells: make(map[netip.Prefix]int),
+	}
 	d.ctx, d.stop = context.WithCancelCause(context.Background())
 	d.server, err = wish.NewServer(
 		keys.host,
@@ -102,6 +133,13 @@ func New(cfg Config) (*Door, error) {
 	}
 	if !cfg.KeysOnly { // asked by clients after their keys; "none" would be asked before, and no key would ever be seen
 		d.server.KeyboardInteractiveHandler = func(ssh.Context, gossh.KeyboardInteractiveChallenge) bool { return true }
+	}
+	d.server.ServerConfigCallback = func(ssh.Context) *gossh.ServerConfig {
+		c := new(gossh.ServerConfig)
+		c.SetDefaults()
+		sha1 := func(name string) bool { return strings.Contains(name, "-sha1") }
+		c.KeyExchanges, c.MACs = slices.DeleteFunc(slices.Clone(c.KeyExchanges), sha1), slices.DeleteFunc(slices.Clone(c.MACs), sha1)
+		return c
 	}
 	d.server.HandshakeTimeout = handshakeTakes
 	d.server.ConnCallback = d.admit
@@ -124,6 +162,7 @@ func (d *Door) Serve(ln net.Listener) error {
 	}
 	d.listeners = append(d.listeners, ln)
 	d.mu.Unlock()
+	d.looks.Do(func() { go d.look() })
 	err := d.server.Serve(ln)
 	if errors.Is(err, ssh.ErrServerClosed) || errors.Is(err, net.ErrClosed) {
 		return nil
@@ -150,10 +189,7 @@ func (d *Door) Close() {
 	case <-time.After(leaving):
 	}
 	d.server.Close()
-	d.mu.Lock()
-	conns := slices.Collect(maps.Keys(d.conns)) // also those that have not come to the end of their handshake
-	d.mu.Unlock()
-	for _, c := range conns {
+	for _, c := range d.all() { // also those that have not come to the end of their handshake
 		c.Close()
 	}
 	select {
@@ -163,28 +199,98 @@ func (d *Door) Close() {
 	}
 }
 
+func (d *Door) all() []*conn {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Collect(maps.Keys(d.conns))
+}
+
+// look closes connections whose peers are gone until the door is closed: the kernel keeps sending to them for a quarter of an
+// hour.
+func (d *Door) look() {
+	ticker := time.NewTicker(deadTakes / 4)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-d.ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		for _, c := range d.all() {
+			if c.gone != nil && c.gone(deadTakes) {
+				c.Close()
+			}
+		}
+	}
+}
+
 // leaving is how long screens may take to be cleared when the door is closed, and visits to end without connections.
 const leaving = time.Second
 
 // enter counts a visit, unless there are too many or the door is closed.
-func (d *Door) enter(c *conn) bool {
+func (d *Door) enter(c *conn) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.ended || d.all >= maxAll || !c.local && d.visitors[c.network] >= maxByNetwork {
-		return false
+	switch {
+	case d.ended:
+		return errStopped
+	case d.visiting >= maxAll:
+		return fmt.Errorf("there are %d visits over SSH already, as many as there can be; come back in a while", maxAll)
+	case !c.local && d.visitors[c.network] >= maxByNetwork:
+		return fmt.Errorf("there are %d visits over SSH from where you are already, as many as there can be; come back in a while", maxByNetwork)
 	}
-	d.all++
+	d.visiting++
 	d.visitors[c.network]++
 	d.visits.Add(1)
-	return true
+	return nil
 }
 
 func (d *Door) leave(c *conn) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.all--
+	d.visiting--
 	if d.visitors[c.network]--; d.visitors[c.network] == 0 {
 		delete(d.visitors, c.network)
 	}
 	d.visits.Done()
+}
+
+// usual is how large a screen can be whatever others are.
+var usual = tui.Size{Width: 80, Height: 24}
+
+// fit returns how large the screen of a channel can be in a window. What a screen costs is its cells. A channel pays until its
+// end for the largest that it was.
+func (d *Door) fit(g *channel, window tui.Size) tui.Size {
+	if window.Width <= 0 || window.Height <= 0 { // unknown
+		return usual
+	}
+	size := tui.Size{Width: min(window.Width, maxWidth)}
+	size.Height = min(window.Height, maxHeight, maxCells/size.Width)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	more := size.Width*size.Height - usual.Width*usual.Height - g.cells
+	if more <= 0 {
+		return size
+	}
+	if d.allCells+more > maxAllCells || !g.conn.local && d.cells[g.conn.network]+more > maxCellsByNetwork {
+		return tui.Size{Width: min(size.Width, usual.Width), Height: min(size.Height, usual.Height)}
+	}
+	d.pay(g, more)
+	return size
+}
+
+// pay counts cells of a channel. d.mu is held.
+func (d *Door) pay(g *channel, cells int) {
+	g.cells += cells
+	d.allCells += cells
+	if d.cells[g.conn.network] += cells; d.cells[g.conn.network] == 0 {
+		delete(d.cells, g.conn.network)
+	}
+}
+
+// unfit gives back what a channel has paid for.
+func (d *Door) unfit(g *channel) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.pay(g, -g.cells)
 }

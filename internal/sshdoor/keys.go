@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"charm.land/ssh"
@@ -31,6 +32,9 @@ type keys struct {
 	host   ssh.Option
 	folder string // empty: nothing is kept
 	secret []byte
+
+	most   int64        // screens that are remembered; the oldest go
+	writes atomic.Int64 // of screens
 }
 
 const (
@@ -38,13 +42,16 @@ const (
 	secretFile   = "secret"
 	memoryFolder = "screens"
 	secretSize   = 32
-	maxMemories  = 10000 // screens that are remembered; the oldest go
+	maxMemories  = 10000
 	maxDraft     = 16000 // bytes of a draft that is remembered, and of all that is not confirmed in a room
+
+	// What is remembered of who owns no name counts as so much older: keys cost nothing, and names do.
+	stranger = 365 * 24 * time.Hour
 )
 
 // openKeys reads what is in a folder, and makes what is missing.
 func openKeys(folder string, random io.Reader) (*keys, error) {
-	k := &keys{folder: folder}
+	k := &keys{folder: folder, most: maxMemories}
 	newHost := func() ([]byte, error) {
 		_, private, err := ed25519.GenerateKey(random)
 		if err != nil {
@@ -76,7 +83,7 @@ func openKeys(folder string, random io.Reader) (*keys, error) {
 	if k.secret, err = base64.RawURLEncoding.DecodeString(strings.TrimSpace(string(secret))); err != nil || len(k.secret) != secretSize {
 		return nil, fmt.Errorf("the secret of SSH, %s, is damaged; bring it back from a backup, or delete it: then every key is another sender than before", filepath.Join(folder, secretFile))
 	}
-	return k, nil
+	return k, k.forget()
 }
 
 // kept reads a file that only this user may read, and makes it if it is not there. Without a folder it makes it each time.
@@ -124,9 +131,9 @@ func (k *keys) memory(session string) tui.Memory {
 	return m
 }
 
-// remember keeps what a screen was when it was left.
-func (k *keys) remember(session string, m tui.Memory) error {
-	if k.folder == "" {
+// remember keeps what a screen was, of who owns a name or of who does not, if there is anything to know of it.
+func (k *keys) remember(session string, m tui.Memory, owner bool) error {
+	if k.folder == "" || !slices.ContainsFunc(m.Rooms, func(p tui.Place) bool { return p.Log != "" || p.Draft != "" || len(p.Unsaved) > 0 }) {
 		return nil
 	}
 	for i := range m.Rooms {
@@ -147,10 +154,20 @@ func (k *keys) remember(session string, m tui.Memory) error {
 	if err != nil {
 		return err
 	}
-	if err := private.Write(k.memoryFile(session), append(b, '\n')); err != nil {
+	path := k.memoryFile(session)
+	if err := private.Write(path, append(b, '\n')); err != nil {
 		return err
 	}
-	return k.forget(maxMemories)
+	if !owner {
+		at := time.Now().Add(-stranger)
+		if err := os.Chtimes(path, at, at); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	if k.writes.Add(1)%(k.most/10) != 0 { // to look at all of them takes a while
+		return nil
+	}
+	return k.forget()
 }
 
 // memoryFile is named after the sender, which is no secret.
@@ -158,11 +175,17 @@ func (k *keys) memoryFile(session string) string {
 	return filepath.Join(k.folder, memoryFolder, wire.By(session)+".json")
 }
 
-// forget removes the oldest memories, if there are more than most.
-func (k *keys) forget(most int) error {
+// forget removes the oldest memories, if there are more than there may be, and some more.
+func (k *keys) forget() error {
+	if k.folder == "" {
+		return nil
+	}
 	folder := filepath.Join(k.folder, memoryFolder)
 	files, err := os.ReadDir(folder)
-	if err != nil || len(files) <= most {
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || err == nil && len(files) <= int(k.most):
+		return nil
+	case err != nil:
 		return err
 	}
 	age := map[string]time.Time{} // the zero time: gone meanwhile
@@ -172,7 +195,7 @@ func (k *keys) forget(most int) error {
 		}
 	}
 	slices.SortFunc(files, func(a, b fs.DirEntry) int { return age[a.Name()].Compare(age[b.Name()]) })
-	for _, f := range files[:len(files)-most] {
+	for _, f := range files[:len(files)-int(k.most-k.most/10)] {
 		if err := os.Remove(filepath.Join(folder, f.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

@@ -11,7 +11,9 @@ import (
 
 	"charm.land/ssh"
 	gossh "golang.org/x/crypto/ssh"
+	"golang.org/x/time/rate"
 
+	"ramai/internal/reactor"
 	"ramai/internal/session"
 	"ramai/internal/tui"
 )
@@ -24,9 +26,12 @@ type conn struct {
 	network netip.Prefix
 	local   bool // it comes from this machine
 	once    sync.Once
+	gone    func(patience time.Duration) bool // whether the peer is; nil: that cannot be known
 
 	mu      sync.Mutex
-	waiting int         // guarded by mu: channels that want nothing yet
+	until   time.Time   // guarded by mu: the deadline of the handshake; zero: it is over
+	open    int         // guarded by mu: channels that the client has not closed
+	waiting int         // guarded by mu: those of them that want nothing yet
 	visits  int         // guarded by mu
 	idle    *time.Timer // guarded by mu: closes it; stopped while there are visits
 }
@@ -39,12 +44,12 @@ type (
 // admit lets a connection in, before anything of it is read, or returns nil.
 func (d *Door) admit(ctx ssh.Context, nc net.Conn) net.Conn {
 	from := addrOf(nc.RemoteAddr()).Addr()
-	c := &conn{Conn: nc, door: d, network: session.Network(from), local: from.IsLoopback()}
+	c := &conn{Conn: nc, door: d, network: session.Network(from), local: from.IsLoopback(), gone: reactor.Watch(nc).Dead}
 	if !d.take(c) {
-		d.cfg.Env.Log.Debug("a connection of SSH was closed at once: there are too many", "from", from)
+		d.tellRefused(from)
 		return nil
 	}
-	if tcp, ok := nc.(*net.TCPConn); ok { // an idle peer that is gone is found by the kernel
+	if tcp, ok := nc.(*net.TCPConn); ok { // an idle peer that is gone is found by the kernel, and others by Door.look
 		tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 10 * time.Second, Count: 3})
 	}
 	c.mu.Lock()
@@ -58,12 +63,23 @@ func (d *Door) admit(ctx ssh.Context, nc net.Conn) net.Conn {
 func (d *Door) take(c *conn) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.ended || len(d.conns) >= maxConns || !c.local && d.networks[c.network] >= maxFromNetwork {
+	if d.ended || len(d.conns) >= d.cfg.MaxConns || !c.local && d.networks[c.network] >= maxFromNetwork {
 		return false
 	}
 	d.conns[c] = struct{}{}
 	d.networks[c.network]++
 	return true
+}
+
+// tellRefused logs connections that are closed at once, now and then. The clients do not hear why.
+func (d *Door) tellRefused(from netip.Addr) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.refused++
+	if now := time.Now(); now.Sub(d.told) >= tellEvery && !d.ended {
+		d.cfg.Env.Log.Info("connections of SSH are closed at once, for there are as many as there may be, from everywhere or from one address", "number", d.refused, "the last from", from)
+		d.refused, d.told = 0, now
+	}
 }
 
 func (d *Door) give(c *conn) {
@@ -88,9 +104,23 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// Write writes, but not for longer than a client may take nothing.
+// SetDeadline implements net.Conn. It is called before and after the handshake.
+func (c *conn) SetDeadline(t time.Time) error {
+	c.mu.Lock()
+	c.until = t
+	c.mu.Unlock()
+	return c.Conn.SetDeadline(t)
+}
+
+// Write writes, but not for longer than a client may take nothing, or than the handshake may take.
 func (c *conn) Write(b []byte) (int, error) {
-	if err := c.Conn.SetWriteDeadline(time.Now().Add(c.door.cfg.Stall)); err != nil {
+	c.mu.Lock()
+	until := c.until
+	c.mu.Unlock()
+	if until.IsZero() {
+		until = time.Now().Add(c.door.cfg.Stall)
+	}
+	if err := c.Conn.SetWriteDeadline(until); err != nil {
 		return 0, err
 	}
 	n, err := c.Conn.Write(b)
@@ -101,15 +131,18 @@ func (c *conn) Write(b []byte) (int, error) {
 }
 
 // enter counts a visit, if there may be one more on this connection and at this door. Every visit ends with leave.
-func (c *conn) enter() bool {
+func (c *conn) enter() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.visits >= maxVisits || !c.door.enter(c) {
-		return false
+	if c.visits >= maxVisits {
+		return fmt.Errorf("there are %d visits on this connection already, as many as there can be; come on another: ssh -S none", maxVisits)
+	}
+	if err := c.door.enter(c); err != nil {
+		return err
 	}
 	c.visits++
 	c.idle.Stop()
-	return true
+	return nil
 }
 
 func (c *conn) leave() {
@@ -121,21 +154,31 @@ func (c *conn) leave() {
 	c.door.leave(c)
 }
 
-// waits counts a channel that wants nothing yet, if there may be one more. It ends with starts.
-func (c *conn) waits() bool {
+// opens counts a channel, which wants nothing yet, if there may be one more. It ends with starts and closes.
+func (c *conn) opens() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.waiting >= maxWaiting {
-		return false
+	switch {
+	case c.waiting >= maxWaiting:
+		return fmt.Errorf("there are %d sessions without a shell or a command already", maxWaiting)
+	case c.open >= maxOpen:
+		return fmt.Errorf("there are %d sessions already that you have not closed", maxOpen)
 	}
 	c.waiting++
-	return true
+	c.open++
+	return nil
 }
 
 func (c *conn) starts() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.waiting--
+}
+
+func (c *conn) closes() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.open--
 }
 
 // addrOf is where a connection comes from; the zero value if that is unknown.
@@ -150,14 +193,16 @@ func addrOf(a net.Addr) netip.AddrPort {
 // channel serves one of the few channels that a connection may have.
 func (d *Door) channel(server *ssh.Server, sc *gossh.ServerConn, asked gossh.NewChannel, ctx ssh.Context) {
 	c := ctx.Value(connKey{}).(*conn)
-	if !c.waits() {
-		asked.Reject(gossh.ResourceShortage, fmt.Sprintf("there are %d sessions without a shell or a command already", maxWaiting))
+	if err := c.opens(); err != nil {
+		asked.Reject(gossh.ResourceShortage, err.Error())
 		return
 	}
-	g := &channel{NewChannel: asked, started: sync.OnceFunc(c.starts), sizes: make(chan tui.Size, 1)}
+	defer c.closes()
+	g := &channel{NewChannel: asked, conn: c, started: sync.OnceFunc(c.starts), sizes: make(chan tui.Size, 1), pace: rate.NewLimiter(piped, ahead)}
 	g.ctx, g.closed = context.WithCancelCause(ctx)
 	defer g.closed(errLeft)
 	defer g.started()
+	defer d.unfit(g)
 	ssh.DefaultSessionHandler(server, sc, g, channelContext{ctx, g})
 }
 
@@ -178,22 +223,27 @@ func (c channelContext) Value(key any) any {
 // of, and takes the sizes of the window itself: the library would have the whole connection wait for who takes them.
 type channel struct {
 	gossh.NewChannel
+	conn   *conn
 	ctx    context.Context // ends when the client has closed the channel
 	closed context.CancelCauseFunc
 
+	pace    *rate.Limiter // of what comes
 	started func()        // it has a shell or a command, or will have none
 	sizes   chan tui.Size // the newest, if nobody has taken it yet
+	cells   int           // guarded by the door's mu: that it pays for, see Door.fit
 }
 
 // Accept implements gossh.NewChannel.
 func (g *channel) Accept() (gossh.Channel, <-chan *gossh.Request, error) {
-	opened, requests, err := g.NewChannel.Accept()
+	accepted, requests, err := g.NewChannel.Accept()
 	if err != nil {
 		return nil, nil, err
 	}
+	opened := newEnding(accepted, g)
 	passed := make(chan *gossh.Request)
 	go func() {
 		defer close(passed)
+		defer opened.in.Close()
 		defer g.closed(errLeft)
 		late := time.AfterFunc(requestTakes, func() { opened.Close() })
 		defer late.Stop()
@@ -203,6 +253,8 @@ func (g *channel) Accept() (gossh.Channel, <-chan *gossh.Request, error) {
 			case "window-change":
 				r.Reply(g.resize(r.Payload), nil)
 				continue
+			case "pty-req":
+				g.pace.SetLimit(typed)
 			case "env":
 				variables++
 			case "shell", "exec":
@@ -219,6 +271,53 @@ func (g *channel) Accept() (gossh.Channel, <-chan *gossh.Request, error) {
 	return opened, passed, nil
 }
 
+// ending is a channel that ends when the server says so. The library's ends when the client says so: until then who reads
+// from it waits, and it keeps what it was sent.
+type ending struct {
+	gossh.Channel
+	of *channel
+	in *io.PipeReader // what comes, until the end
+}
+
+func newEnding(accepted gossh.Channel, of *channel) ending {
+	in, came := io.Pipe()
+	go func() { // the only reader: the library wakes no more than one at the end
+		came.CloseWithError(of.pass(came, accepted))
+		io.Copy(io.Discard, accepted)
+	}()
+	return ending{accepted, of, in}
+}
+
+// pass passes on what comes at the pace of the channel until something fails, or one of them has ended.
+func (g *channel) pass(to io.Writer, from io.Reader) error {
+	for b := make([]byte, 4<<10); ; {
+		n, err := from.Read(b)
+		if err := g.pace.WaitN(g.ctx, n); err != nil {
+			return err
+		}
+		if _, err := to.Write(b[:n]); err != nil {
+			return err
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// Read implements gossh.Channel.
+func (e ending) Read(b []byte) (int, error) { return e.in.Read(b) }
+
+// Close implements gossh.Channel. What comes after it is not kept, and a client that does not close the channel too loses
+// the connection.
+func (e ending) Close() error {
+	err := e.Channel.Close()
+	e.in.Close()
+	go io.Copy(io.Discard, e.Channel.Stderr())
+	late := time.AfterFunc(requestTakes, func() { e.of.conn.Close() })
+	context.AfterFunc(e.of.ctx, func() { late.Stop() })
+	return err
+}
+
 // resize notes a new size (RFC 4254, section 6.7). It never waits.
 func (g *channel) resize(payload []byte) bool {
 	var size struct{ Columns, Rows, Width, Height uint32 }
@@ -229,7 +328,7 @@ func (g *channel) resize(payload []byte) bool {
 	case <-g.sizes:
 	default:
 	}
-	g.sizes <- sized(int(size.Columns), int(size.Rows))
+	g.sizes <- g.conn.door.fit(g, tui.Size{Width: int(size.Columns), Height: int(size.Rows)})
 	return true
 }
 

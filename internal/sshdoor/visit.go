@@ -30,11 +30,7 @@ import (
 func (d *Door) visit(s ssh.Session) {
 	c, g := s.Context().Value(connKey{}).(*conn), s.Context().Value(channelKey{}).(*channel)
 	notes := patient{s.Stderr(), d.cfg.Stall, func() { c.Close() }}
-	if !c.enter() {
-		err := errCrowded
-		if d.ctx.Err() != nil {
-			err = errStopped
-		}
+	if err := c.enter(); err != nil {
 		fmt.Fprintln(notes, err)
 		s.Exit(exitcode.NoServer)
 		return
@@ -44,7 +40,7 @@ func (d *Door) visit(s ssh.Session) {
 	defer cancel(nil)
 	defer context.AfterFunc(d.ctx, func() { cancel(context.Cause(d.ctx)) })()
 
-	v := &visitor{door: d, session: s, addr: addrOf(s.RemoteAddr()), room: wire.Lobby, last: -1, sizes: g.sizes, notes: notes}
+	v := &visitor{door: d, session: s, addr: addrOf(s.RemoteAddr()), room: wire.Lobby, last: -1, channel: g, notes: notes}
 	v.out = patient{s, d.cfg.Stall, func() { c.Close() }}
 	err := v.receive()
 	if err == nil {
@@ -59,12 +55,11 @@ func (d *Door) visit(s ssh.Session) {
 	s.Exit(exitcode.Of(err, exitcode.NoServer))
 }
 
-var errCrowded = errors.New("there are too many visits over SSH, from everywhere or from where you are; come back in a while")
-
 // visitor is who is on a channel, and what for.
 type visitor struct {
 	door    *Door
 	session ssh.Session
+	channel *channel
 	out     io.Writer // to the client, with a bound on its patience
 	notes   io.Writer // to its stderr, with the same
 	addr    netip.AddrPort
@@ -78,7 +73,6 @@ type visitor struct {
 	asJSON     bool
 	onTerminal bool
 	size       tui.Size // at first
-	sizes      chan tui.Size
 }
 
 // receive makes out who comes, and what is wanted.
@@ -97,8 +91,8 @@ func (v *visitor) receive() error {
 	} else if v.secret, err = wire.NewSession(d.cfg.Env.Random); err != nil {
 		return err
 	}
-	if name, err := names.Parse(s.User()); err == nil {
-		v.wish = name
+	if v.wish, err = names.Parse(s.User()); err != nil {
+		fmt.Fprintf(v.notes, "%q cannot be your name: %v\n", client.Shortened(s.User()), err)
 	}
 	pty, _, terminal := s.Pty()
 	for _, variable := range s.Environ() {
@@ -107,8 +101,11 @@ func (v *visitor) receive() error {
 		}
 	}
 	v.env = append(v.env, "TERM="+pty.Term)
-	v.size = sized(pty.Window.Width, pty.Window.Height)
+	v.size = d.fit(v.channel, tui.Size{Width: pty.Window.Width, Height: pty.Window.Height})
 	v.onTerminal = terminal
+	if !terminal && !v.asJSON && len(command) > 0 { // ssh gives a command no terminal by itself
+		fmt.Fprintln(v.notes, "line by line; for the screen: ssh -t")
+	}
 	if terminal && v.asJSON { // there would be no way to end the input
 		return exitcode.With(exitcode.Usage, errors.New("--json is for where there is no terminal: ssh -T"))
 	}
@@ -152,9 +149,9 @@ func (v *visitor) talk(ctx context.Context) error {
 	if v.onTerminal && v.last < 0 {
 		last = wire.DefaultJoin
 	}
-	server := &url.URL{Scheme: "http", Host: "localhost"}
+	inMemory := &url.URL{Scheme: "http", Host: "localhost"}
 	c, err := client.Dial(ctx, client.Config{
-		URL: server.JoinPath("r", v.room).String(), Session: v.secret, Name: v.wish, Last: last, DialContext: v.connect, Random: v.door.cfg.Env.Random,
+		URL: inMemory.JoinPath("r", v.room).String(), Session: v.secret, Name: v.wish, Last: last, DialContext: v.connect, Random: v.door.cfg.Env.Random,
 	})
 	if refused := (*client.RefusedError)(nil); errors.As(err, &refused) {
 		return exitcode.With(exitcode.Refused, err)
@@ -171,14 +168,14 @@ func (v *visitor) talk(ctx context.Context) error {
 		}
 		return err
 	}
-	return v.show(ctx, c, server, last)
+	return v.show(ctx, c, last)
 }
 
 // show talks on a screen.
-func (v *visitor) show(ctx context.Context, c *client.Client, server *url.URL, last int) error {
+func (v *visitor) show(ctx context.Context, c *client.Client, last int) error {
 	config := tui.Config{
-		Client: c, Find: v.find, Server: server, Room: v.room, AnyRoom: len(v.session.Command()) == 0, Last: last, Theme: tui.Auto, Bell: true,
-		In: v.session, Out: v.out, Environ: v.env, Width: v.size.Width, Height: v.size.Height, Sizes: v.sizes, Zone: v.zone(), Now: v.door.cfg.Env.Now,
+		Client: c, Find: v.find, Server: v.door.cfg.Address(addrOf(v.session.LocalAddr()).Addr()), Room: v.room, AnyRoom: len(v.session.Command()) == 0, Last: last, Theme: tui.Auto, Bell: true,
+		In: v.session, Out: v.out, Environ: v.env, Width: v.size.Width, Height: v.size.Height, Sizes: v.channel.sizes, Zone: v.zone(), Now: v.door.cfg.Env.Now,
 	}
 	if v.keyed {
 		config.Shelf = shelf{v.door, v.secret}
@@ -202,21 +199,15 @@ func (s shelf) Load() tui.Memory { return s.door.keys.memory(s.session) }
 
 // Store implements tui.Shelf.
 func (s shelf) Store(m tui.Memory) {
-	if err := s.door.keys.remember(s.session, m); err != nil {
+	store, by := s.door.cfg.Env.Store, wire.By(s.session)
+	owner := store.Name(by) != "" && store.Gains(by) == "" // or it owns as many as it can
+	if err := s.door.keys.remember(s.session, m, owner); err != nil {
 		s.door.cfg.Env.Log.Warn("what a screen was like cannot be remembered", "err", err)
 	}
 }
 
 // errLeft is why a visit ends whose client has closed the channel.
 var errLeft = exitcode.With(exitcode.Unconfirmed, nil)
-
-// sized is a window as large as a screen can be.
-func sized(width, height int) tui.Size {
-	if width <= 0 || height <= 0 { // unknown
-		return tui.Size{Width: 80, Height: 24}
-	}
-	return tui.Size{Width: min(width, 500), Height: min(height, 200)}
-}
 
 // zone is where the visitor's clock is, if the client says so.
 func (v *visitor) zone() *time.Location {

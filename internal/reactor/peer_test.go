@@ -1,0 +1,55 @@
+package reactor
+
+import (
+	"net"
+	"testing"
+	"time"
+)
+
+// A peer is told from one that does not read, and only while something is to be acknowledged.
+func TestPeer(t *testing.T) {
+	const patience = 200 * time.Millisecond
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	pair := func() (server net.Conn, client *net.TCPConn) {
+		nc, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if server, err = ln.Accept(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { nc.Close(); server.Close() })
+		return server, nc.(*net.TCPConn)
+	}
+	frozen, _ := pair()
+	silent, _ := pair()
+	gone, client := pair()
+	mute(t, client)
+	go frozen.Write(make([]byte, 64<<20)) // until it is closed
+	if _, err := gone.Write([]byte("anyone there?")); err != nil {
+		t.Fatal(err)
+	}
+	here := []*Peer{Watch(frozen), Watch(silent)}
+	for p, begin := Watch(gone), time.Now(); !p.Dead(patience); time.Sleep(patience / 10) {
+		if time.Since(begin) > 20*time.Second {
+			t.Fatal("who is gone is not dead")
+		}
+		for i, p := range here {
+			if p.Dead(patience) {
+				t.Fatalf("%d is dead", i)
+			}
+		}
+	}
+	for range 20 {
+		for i, p := range here {
+			if p.Dead(patience) {
+				t.Fatalf("%d is dead", i)
+			}
+		}
+		time.Sleep(patience / 10)
+	}
+}
