@@ -8,9 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -578,3 +581,33 @@ func TestSSHUnconfirmedEnd(t *testing.T) {
 }
 
 func ssh4(s string) string { return string(ssh.Marshal(struct{ S string }{s})) }
+
+// Without the secret that senders are derived from, names are nobody's whom one could know: that is told.
+func TestSSHSecretIsMissed(t *testing.T) {
+	var folder string
+	var notes lockedBuffer
+	in := func(c *server.Config) {
+		if folder == "" {
+			folder = c.Data
+		}
+		c.Data, c.Log = folder, slog.New(slog.NewTextHandler(&notes, nil))
+	}
+	key := newKey(t)
+	o := serveSSH(t, in)
+	command(t, o.enter("anna", ssh.PublicKeys(key)), "den", "mine\n")
+	for _, missing := range []bool{false, true} {
+		o.stop()
+		if err := <-o.done; err != nil {
+			t.Fatal(err)
+		}
+		if missing {
+			if err := os.Remove(filepath.Join(folder, "ssh", "secret")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		o = serveSSH(t, in)
+		if strings.Contains(notes.String(), "the secret of SSH was missing") != missing {
+			t.Errorf("missing is %v, and the log says\n%s", missing, notes.String())
+		}
+	}
+}

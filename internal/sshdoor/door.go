@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -117,6 +118,10 @@ func New(cfg Config) (*Door, error) {
 	keys, err := openKeys(cfg.Folder, cfg.Env.Random)
 	if err != nil {
 		return nil, err
+	}
+	if owned := len(cfg.Env.Store.Owned()); keys.fresh && owned > 0 {
+		cfg.Env.Log.Warn("the secret of SSH was missing and is made anew, so every key is another sender than before, and nobody has the keys that names belong to; "+
+			"stop, and bring it back from a backup, or free the names (ramai name list, ramai name release)", "file", filepath.Join(cfg.Folder, secretFile), "names", owned)
 	}
 	d := &Door{
 		cfg: cfg, keys: keys, conns: make(map[*conn]struct{}),

@@ -32,6 +32,7 @@ type keys struct {
 	host   ssh.Option
 	folder string // empty: nothing is kept
 	secret []byte
+	fresh  bool // the secret was made now
 
 	most   int64        // screens that are remembered; the oldest go
 	writes atomic.Int64 // of screens
@@ -64,6 +65,7 @@ func openKeys(folder string, random io.Reader) (*keys, error) {
 		return pem.EncodeToMemory(block), nil
 	}
 	newSecret := func() ([]byte, error) {
+		k.fresh = true
 		secret := make([]byte, secretSize)
 		_, err := io.ReadFull(random, secret)
 		return []byte(base64.RawURLEncoding.EncodeToString(secret) + "\n"), err
