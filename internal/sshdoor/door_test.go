@@ -22,13 +22,18 @@ import (
 	"golang.org/x/time/rate"
 
 	"ramai/internal/session"
+	"ramai/internal/store/memory"
 	"ramai/internal/tui"
 	"ramai/wire"
 )
 
 func newDoor(t *testing.T, folder string) *Door {
 	t.Helper()
-	d, err := New(Config{Env: &session.Env{Random: rand.Reader, Log: slog.New(slog.DiscardHandler)}, Folder: folder})
+	store, err := memory.New(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := New(Config{Env: &session.Env{Random: rand.Reader, Log: slog.New(slog.DiscardHandler), Store: store}, Folder: folder})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -124,13 +124,13 @@ func (s *screen) leaveRoom(name string) tea.Cmd {
 	}
 	r := s.rooms[i]
 	switch n := r.sending(); {
-	case r.warned:
+	case s.Now().Sub(r.warned) < warnedFor:
 	case n > 0:
-		r.warned = true
+		r.warned = s.Now()
 		s.complain("%s not saved yet; /leave once more leaves all the same", plural(n, "message is", "messages are"))
 		return nil
 	case r.composer.draft() != "":
-		r.warned = true
+		r.warned = s.Now()
 		s.complain("your draft would be gone; /leave once more leaves all the same")
 		return nil
 	}
@@ -174,18 +174,20 @@ func (s *screen) toNumber(words string) tea.Cmd {
 		return nil
 	}
 	r := s.room()
-	if words == "" {
-		return s.jump(r, r.first, inside)
-	}
-	n, ok := s.number(words)
-	if !ok {
-		return nil
+	n, ok := r.first, true
+	if words != "" {
+		n, ok = s.number(words)
 	}
 	switch {
-	case r.head < r.first:
-		s.complain("there is no message %s: there are none here", thousands(n))
+	case !ok:
 		return nil
-	case n < r.first || n > r.head:
+	case r.head < r.first:
+		s.tell("nothing has been said here yet")
+		return nil
+	case words == "":
+		return s.jump(r, n, inside)
+	}
+	if n < r.first || n > r.head {
 		s.complain("there is no message %s; there are %s to %s", thousands(n), thousands(r.first), thousands(r.head))
 		return nil
 	}
@@ -201,6 +203,9 @@ func (s *screen) toLast(words string) tea.Cmd {
 		return nil
 	}
 	r := s.room()
+	if r.head < r.first || n == 0 {
+		return s.end()
+	}
 	return s.jump(r, r.head-min(n, r.head)+1, inside)
 }
 
@@ -228,8 +233,9 @@ func (s *screen) link(words string) tea.Cmd {
 func (s *screen) me(words string) tea.Cmd {
 	if !s.say("* " + words) {
 		s.room().composer.giveWay("/me " + words)
+		return nil
 	}
-	return nil
+	return s.end()
 }
 
 // helpPanel is all keys and commands.

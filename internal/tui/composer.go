@@ -137,11 +137,18 @@ func (c *composer) cut(i, j int, kill bool) {
 	c.cursor = i
 }
 
-// take empties the composer and returns what was in it.
+// take empties the composer and returns what was in it. What had to give way for that then waits for comeBack.
 func (c *composer) take() string {
 	s := c.String()
 	c.text, c.cursor, c.undone, c.kills = nil, 0, nil, false
-	c.at = len(c.said)
+	if c.at < len(c.said) && len(c.wip) > 0 { // what was begun before something said before was looked at
+		if c.stash == nil {
+			c.stash = &state{c.wip, len(c.wip)}
+		} else {
+			c.killed = strings.Join(c.wip, "")
+		}
+	}
+	c.at, c.wip = len(c.said), nil
 	return s
 }
 
@@ -153,7 +160,9 @@ func (c *composer) remember(s string) {
 			looking++
 		}
 		c.said = append(c.said, s)
+		before := len(c.said)
 		c.said = latest(c.said, maxSaid, maxKept, func(s string) int { return len(s) })
+		c.hit = max(c.hit-(before-len(c.said)), -1)
 	}
 	c.at = max(len(c.said)-looking, 0)
 }
@@ -290,7 +299,11 @@ func (c *composer) vertical(by int) {
 
 // recall goes through what was said: back if by is negative.
 func (c *composer) recall(by int) {
-	at := c.at + by
+	c.goTo(c.at + by)
+}
+
+// goTo shows one of what was said, or behind the last of those what was being written.
+func (c *composer) goTo(at int) {
 	if at < 0 || at > len(c.said) {
 		return
 	}
@@ -345,7 +358,7 @@ func (c *composer) searchKey(key, text string) (further bool) {
 		}
 		c.searching = false
 		if c.hit >= 0 {
-			c.set(c.said[c.hit])
+			c.goTo(c.hit)
 		}
 		return key != "enter" && key != "tab"
 	}
@@ -359,10 +372,17 @@ func (c *composer) giveWay(command string) {
 	case c.stash == nil && !beginsCommand(c.String()):
 		c.stash = &state{c.text, c.cursor}
 	default:
-		c.killed = c.String()
+		c.keep()
 	}
 	c.text = split(command)
 	c.cursor, c.kills = len(c.text), false
+}
+
+// keep has yank bring back what is written, unless that is a command without any words.
+func (c *composer) keep() {
+	if text := c.String(); !beginsCommand(text) || strings.Contains(strings.TrimSpace(text), " ") {
+		c.killed = text
+	}
 }
 
 func (c *composer) comeBack() {

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -289,4 +290,58 @@ func TestTyping(t *testing.T) {
 	if len(st.chat.typing) != 2 {
 		t.Error("without a connection there is nobody to tell")
 	}
+}
+
+// TestSearchWhileHeard: what is heard meanwhile moves nothing under a search of what was said.
+func TestSearchWhileHeard(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 3)
+	c := &st.room().composer
+	for i := range 65 {
+		c.remember(fmt.Sprint(i) + strings.Repeat("x", 1000))
+	}
+	st.press("ctrl+r")
+	st.types("30x")
+	was := c.said[c.hit]
+	for i := range 3 {
+		st.hear(wire.Message{Room: wire.Lobby, N: uint64(4 + i), At: wire.TimeOf(start), By: "me", From: "anna", ID: fmt.Sprint("z", i), Text: strings.Repeat("y", 4000+i)})
+	}
+	if c.hit < 0 || c.said[c.hit] != was {
+		t.Error("another text is found")
+	}
+	for i := range 20 {
+		st.hear(wire.Message{Room: wire.Lobby, N: uint64(7 + i), At: wire.TimeOf(start), By: "me", From: "anna", ID: fmt.Sprint("w", i), Text: strings.Repeat("y", 4010+i)})
+	}
+	st.shown()
+	if c.hit != -1 || st.err != nil {
+		t.Errorf("what is gone is found: %d, %v", c.hit, st.err)
+	}
+}
+
+// TestDraftComesBack: what was begun waits while something said before is said once more, or is not.
+func TestDraftComesBack(t *testing.T) {
+	for _, keys := range [][]string{{"up", "enter"}, {"up", "ctrl+c"}, {"ctrl+r", "enter", "enter"}, {"up", "alt+n", "esc", "enter"}} {
+		st := newStage(t, 80, 24, nil)
+		st.welcome("anna", 3)
+		st.types("one")
+		st.press("enter")
+		st.types("a long draft")
+		st.press(keys...)
+		if got := st.room().composer; got.String() != "a long draft" && got.killed != "a long draft" {
+			t.Errorf("after %q there is %q, and %q to bring back", keys, got.String(), got.killed)
+		}
+	}
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 3)
+	st.types("kept")
+	st.press("ctrl+c")
+	st.types("/")
+	st.press("esc", "ctrl+y")
+	st.has("› kept")
+	st.send(tea.PasteMsg{Content: "one\ntwo"})
+	st.types("c")
+	st.press("ctrl+u", "ctrl+y", "ctrl+u")
+	st.send(tea.PasteMsg{Content: "one\ntwo"})
+	st.press("c", "ctrl+y")
+	st.has("› one", "  two")
 }

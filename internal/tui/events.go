@@ -312,16 +312,13 @@ func (s *screen) message(m wire.Message) bool {
 	it := s.item(m)
 	if it.own && r.sent(it.id) == nil {
 		r.composer.remember(it.text) // said elsewhere, or an earlier time
+		r.heardAfterAll(it.text)
 	}
 	if r.hear(it); it.own {
 		r.quieten(it.n)
 	}
 	r.speaks(m.From)
-	if i == s.current && !s.misses(it) && s.looking() && r.anchor == nil {
-		r.look()
-	} else if !it.own && !(r.ruled && r.rule >= r.read) {
-		r.rule, r.ruled = it.n-1, true // it is the first of somebody else that is new
-	}
+	s.seen(r, it)
 	if it.own || it.n <= r.read && it.n <= r.since || !mentionsMe(m.Text, s.name, s.method) {
 		return false
 	}
@@ -342,10 +339,19 @@ func (s *screen) line(f client.Line) {
 		}
 	}
 	r.hear(it)
-	if !s.misses(it) && s.looking() && r.anchor == nil {
+	s.seen(r, it)
+}
+
+// seen notes whether somebody saw what has come. The rule of what is new stands above the first by somebody else that nobody saw.
+func (s *screen) seen(r *room, it *item) {
+	if it.own && r.ruled && r.rule+1 == it.n { // one's own is not new
+		r.rule, r.ruled = it.n, it.n < r.head
+	}
+	switch {
+	case r == s.room() && !s.misses(it) && s.looking() && r.anchor == nil:
 		r.look()
-	} else if !it.own && !(r.ruled && r.rule >= r.read) {
-		r.rule, r.ruled = r.read, true
+	case !it.own && !(r.ruled && r.rule >= r.read):
+		r.rule, r.ruled = it.n-1, true
 	}
 }
 
@@ -401,7 +407,7 @@ func (s *screen) failed(f client.Failed) {
 // drop takes a room off the screen.
 func (s *screen) drop(i int) {
 	s.completed = nil
-	s.lost = append(s.lost, s.rooms[i].unsaved()...)
+	s.lost = append(s.lost, s.rooms[i].unsaved(false)...)
 	s.rooms = append(s.rooms[:i:i], s.rooms[i+1:]...)
 	if s.current > i || s.current == len(s.rooms) {
 		s.current--

@@ -86,7 +86,7 @@ func bind(wishes []string) (map[string]string, error) {
 // Names of keys that write nothing, and of those that the screen needs for itself.
 var (
 	namedKeys = strings.Fields("up down left right home end pgup pgdown insert delete backspace f1 f2 f3 f4 f5 f6 f7 f8 f9 f10 f11 f12")
-	needed    = strings.Fields("enter esc tab shift+tab space backspace ctrl+c ctrl+d ctrl+h ctrl+i ctrl+j ctrl+m ctrl+[")
+	needed    = strings.Fields("enter esc tab shift+tab space backspace ctrl+c ctrl+d ctrl+h ctrl+j")
 )
 
 // free tells whether an action can have a key: there is such a key, in the spelling of a key that was pressed, and it
@@ -186,7 +186,7 @@ func (s *screen) key(msg tea.KeyPressMsg) tea.Cmd {
 	if n, ok := strings.CutPrefix(key, "alt+"); ok && len(n) == 1 && n >= "1" && n <= "9" {
 		return s.show(int(n[0] - '1'))
 	}
-	if name, ok := s.bindings[key]; ok && !(key == "ctrl+d" && !c.empty()) {
+	if name, ok := s.bindings[key]; ok {
 		return s.act(name)
 	}
 	switch key {
@@ -202,7 +202,7 @@ func (s *screen) key(msg tea.KeyPressMsg) tea.Cmd {
 			return s.leave()
 		}
 	case "end":
-		if s.room().anchor != nil {
+		if r := s.room(); r.anchor != nil || r.going || r.goalAt != 0 {
 			return s.end()
 		}
 	}
@@ -255,10 +255,11 @@ func (s *screen) act(name string) tea.Cmd {
 func (s *screen) escape() {
 	r := s.room()
 	switch c := &r.composer; {
-	case c.stash != nil || strings.HasPrefix(c.String(), "/") && !strings.HasPrefix(c.String(), "//"):
-		if c.killed = c.take(); !beginsCommand(c.killed) {
+	case c.stash != nil || s.commanding():
+		if c.keep(); !beginsCommand(c.String()) {
 			s.tell("Ctrl-Y brings it back")
 		}
+		c.take()
 		c.comeBack()
 	case r.goal != 0:
 		r.goal = 0

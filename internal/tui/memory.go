@@ -34,24 +34,27 @@ type Shelf interface {
 const (
 	keepEvery  = 30 * time.Second
 	maxUnsaved = 256 << 10 // bytes of a room's texts that are kept; the newest are
-	maxPlaces  = 8         // of other screens that are kept beside one's own
+	maxPlaces  = 8         // with those of other screens that are kept beside one's own
 )
 
 // merged is m as it is to be stored where another screen of the same person may have stored something since before, which
-// is what was stored of m the last time: what did not change here stays as it is there.
-func (m Memory) merged(before, stored Memory) Memory {
+// is what was stored of m the last time, and loaded at first: what nobody has touched here stays as it is there.
+func (m Memory) merged(before, loaded, stored Memory) Memory {
 	out := Memory{Room: m.Room}
 	for _, p := range m.Rooms {
 		was, now := before.place(p.Name), stored.place(p.Name)
 		if now.Log == p.Log {
 			p.Read = max(p.Read, now.Read)
 		}
-		if p.Draft == was.Draft && now.Name != "" {
+		if untouched := p.Draft == "" || p.Draft == loaded.place(p.Name).Draft; untouched && p.Draft == was.Draft && now.Name != "" {
 			p.Draft = now.Draft
 		}
+		p.Unsaved = slices.DeleteFunc(slices.Clone(p.Unsaved), func(text string) bool { // the other one knows what became of it
+			return now.Name != "" && slices.Contains(was.Unsaved, text) && !slices.Contains(now.Unsaved, text)
+		})
 		for _, text := range now.Unsaved {
 			if !slices.Contains(was.Unsaved, text) && !slices.Contains(p.Unsaved, text) {
-				p.Unsaved = append(slices.Clip(p.Unsaved), text)
+				p.Unsaved = append(p.Unsaved, text)
 			}
 		}
 		out.Rooms = append(out.Rooms, p)
@@ -79,7 +82,8 @@ type keeper struct {
 	shelf Shelf
 
 	mu     sync.Mutex
-	before Memory // guarded by mu: what was stored of this screen, or loaded for it
+	loaded Memory // guarded by mu: what there was for this screen
+	before Memory // guarded by mu: what was stored of it, or loaded for it
 	ended  bool   // guarded by mu: the last was stored
 }
 
@@ -87,8 +91,9 @@ type keeper struct {
 func (k *keeper) load() Memory {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.before = k.shelf.Load()
-	return k.before
+	k.loaded = k.shelf.Load()
+	k.before = k.loaded
+	return k.loaded
 }
 
 // keep stores what has changed.
@@ -99,7 +104,7 @@ func (k *keeper) keep(m Memory, last bool) {
 	if k.ended = over || last; over || reflect.DeepEqual(m, k.before) {
 		return
 	}
-	k.shelf.Store(m.merged(k.before, k.shelf.Load()))
+	k.shelf.Store(m.merged(k.before, k.loaded, k.shelf.Load()))
 	k.before = m
 }
 
@@ -138,13 +143,16 @@ func (s *screen) keepNow() tea.Cmd {
 func (s *screen) memory() Memory {
 	m := Memory{Room: s.room().name}
 	for _, r := range s.rooms {
-		p := Place{Name: r.name, Log: r.log, Read: r.read, Draft: r.composer.draft(), Unsaved: r.unsaved()}
+		p := Place{Name: r.name, Draft: r.composer.draft(), Unsaved: r.unsaved(true)}
 		p.Unsaved = latest(p.Unsaved, maxOutbox, maxUnsaved, func(s string) int { return len(s) })
-		switch {
-		case r.anchor != nil:
-			p.At = r.anchor.n
-		case !r.aimed:
-			p.At = r.goalAt // it was never there
+		if !r.plain { // whose numbers begin anew each time
+			p.Log, p.Read = r.log, r.read
+			switch {
+			case r.anchor != nil:
+				p.At = r.anchor.n
+			case !r.aimed:
+				p.At = r.goalAt // it was never there
+			}
 		}
 		m.Rooms = append(m.Rooms, p)
 	}
@@ -159,7 +167,9 @@ func (s *screen) recall() {
 			continue
 		}
 		r := s.rooms[i]
-		r.log, r.read, r.kept, r.goalAt = p.Log, p.Read, p.Log != "", p.At
+		if !r.plain {
+			r.log, r.read, r.kept, r.goalAt = p.Log, p.Read, p.Log != "", p.At
+		}
 		for _, text := range p.Unsaved {
 			r.composer.remember(text)
 			r.outbox = append(r.outbox, &item{at: s.Now(), text: text, own: true, mark: failed, why: "the last time this was not confirmed: it was said or it was not"})

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -150,6 +151,9 @@ func TestDraftsStay(t *testing.T) {
 	st.types("for tea")
 	st.press("alt+x")
 	st.has("› for tea", "once more leaves all the same")
+	st.now = st.now.Add(warnedFor)
+	st.press("alt+x") // that was long ago
+	st.has("› for tea", "once more leaves all the same")
 	st.press("alt+x")
 	if st.indexOf("tea") >= 0 {
 		t.Error("the room is not left")
@@ -220,8 +224,69 @@ func TestMerged(t *testing.T) {
 	mine := Memory{Room: "a", Rooms: []Place{{Name: "a", Log: "l", Read: 7, Draft: "mine", Unsaved: []string{"mine"}}, {Name: "b", Log: "m", Read: 3, Draft: "changed"}}}
 	want := Memory{Room: "a", Rooms: []Place{{Name: "a", Log: "l", Read: 9, Draft: "theirs", Unsaved: []string{"mine", "theirs"}},
 		{Name: "b", Log: "m", Read: 3, Draft: "changed"}, {Name: "new", Log: "l"}}}
-	if got := mine.merged(before, stored); !reflect.DeepEqual(got, want) {
+	if got := mine.merged(before, before, stored); !reflect.DeepEqual(got, want) {
 		t.Errorf("merged is\n%+v, want\n%+v", got, want)
+	}
+}
+
+// TestMergedWithTouched: a draft of one screen is not taken from it by another, and what became of a text is known by who said it.
+func TestMergedWithTouched(t *testing.T) {
+	at := func(draft string, unsaved ...string) Memory {
+		return Memory{Room: "a", Rooms: []Place{{Name: "a", Log: "l", Draft: draft, Unsaved: unsaved}}}
+	}
+	one, two, nothing := at("of one"), at("of two"), at("")
+	stored := one.merged(nothing, nothing, nothing)
+	stored = two.merged(nothing, nothing, stored)
+	stored = nothing.merged(two, nothing, stored) // two is said
+	if stored = one.merged(one, nothing, stored); stored.place("a").Draft != "of one" {
+		t.Errorf("what one writes is stored as %q", stored.place("a").Draft)
+	}
+	stored = at("", "x").merged(nothing, nothing, nothing)
+	other := stored
+	stored = nothing.merged(at("", "x"), nothing, stored) // x is confirmed
+	if stored = other.merged(other, other, stored); len(stored.place("a").Unsaved) != 0 {
+		t.Error("what is confirmed is not confirmed any more")
+	}
+}
+
+// TestHeardAfterAll: what was not confirmed the last time, and is heard now, was said.
+func TestHeardAfterAll(t *testing.T) {
+	st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) {
+		c.Memory = Memory{Room: wire.Lobby, Rooms: []Place{{Name: wire.Lobby, Log: "log", Read: 3, Unsaved: []string{"mine", "other"}}}}
+	})
+	st.welcome("anna", 3)
+	st.has("✗ mine", "✗ other")
+	st.hear(wire.Message{Room: wire.Lobby, N: 4, At: wire.TimeOf(start), By: "me", From: "anna", ID: "z", Text: "mine"})
+	st.has("✓ mine", "✗ other")
+	st.hasNot("✗ mine")
+}
+
+// TestManyUnconfirmed: those of the last time are not in the way of what is said now.
+func TestManyUnconfirmed(t *testing.T) {
+	st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) {
+		c.Memory = Memory{Room: wire.Lobby, Rooms: []Place{{Name: wire.Lobby, Log: "log", Unsaved: slices.Repeat([]string{"x"}, maxOutbox)}}}
+	})
+	st.welcome("anna", 3)
+	st.types("now")
+	st.press("enter")
+	st.asked(`say lobby "now"`)
+}
+
+// TestPlainPlace: the numbers of the plain door are not those of the last time.
+func TestPlainPlace(t *testing.T) {
+	st := newStage(t, 80, 24, func(c *Config, f *fakeChat) {
+		f.plain = true
+		c.Memory = Memory{Room: wire.Lobby, Rooms: []Place{{Name: wire.Lobby, Read: 57, At: 12, Draft: "begun"}}}
+	})
+	st.hear(wire.Welcomed{Text: wire.Welcome})
+	for i := range 40 {
+		st.hear(client.Line{Text: fmt.Sprint("line ", i)})
+	}
+	st.press("pgup")
+	st.hear(client.Line{Text: "more"})
+	st.has("› begun", " 1 new ↓")
+	if p := st.memory().Rooms[0]; p.Read != 0 || p.At != 0 || p.Draft != "begun" {
+		t.Errorf("remembered is %+v", p)
 	}
 }
 

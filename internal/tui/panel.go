@@ -40,6 +40,10 @@ func (s *screen) open(p *panel) { s.panel, s.completed = p, nil }
 
 // openLate is open for what took a while.
 func (s *screen) openLate(p *panel) {
+	if s.question != nil {
+		s.tell("%s", p.title)
+		return
+	}
 	p.late = s.Now()
 	s.open(p)
 }
@@ -58,6 +62,9 @@ func (s *screen) panelKey(key string) (tea.Cmd, bool) {
 	}
 	switch key {
 	case "esc", "q":
+		if key == "q" && !s.room().composer.empty() { // it is written on
+			return nil, false
+		}
 		s.panel = nil
 		return nil, true
 	case "up", "ctrl+p", "shift+up", "ctrl+up":

@@ -46,7 +46,7 @@ func (s *screen) load(r *room, p page, h wire.History) tea.Cmd {
 	switch {
 	case p.way == anew || p.way == newest:
 		r.over++ // what is under way is for the window that this takes the place of
-		r.going = true
+		r.going, r.ending = true, p.way == newest
 	case r.loading:
 		return nil
 	}
@@ -72,7 +72,7 @@ func (s *screen) loaded(p page) tea.Cmd {
 	if p.over != r.over {
 		return nil // for a window that is gone
 	}
-	r.loading, r.going = false, false
+	r.loading, r.going, r.ending = false, false, false
 	if p.err != nil {
 		if s.ctx.Err() == nil {
 			s.complain("the past could not be read: %s", s.reason(p.err))
@@ -168,13 +168,16 @@ func (s *screen) point(r *room, n uint64, how how) {
 // end goes to the newest.
 func (s *screen) end() tea.Cmd {
 	r := s.room()
-	r.goal = 0
+	r.goal, r.goalAt, r.aimed = 0, 0, false
 	if r.attached {
 		if r.going { // no more
 			r.over++
 			r.loading, r.going = false, false
 		}
 		r.anchor, r.shrunk = nil, spot{}
+		return nil
+	}
+	if r.ending {
 		return nil
 	}
 	return s.load(r, page{way: newest}, before(r.head+1))

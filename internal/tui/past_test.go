@@ -1,12 +1,15 @@
 package tui
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
+	"ramai/client"
 	"ramai/wire"
 )
 
@@ -306,4 +309,120 @@ func TestNewerServer(t *testing.T) {
 	}
 	st.hear(wire.Message{Room: wire.Lobby, N: st.room().heard + 1, At: wire.TimeOf(start), By: "b", Text: "after it"})
 	st.has("after it")
+}
+
+// behind has n messages come while there was no connection, and the first of them after it.
+func (st *stage) behind(n, first int) {
+	st.hear(client.Disconnected{Err: errors.New("gone"), Wait: time.Second})
+	all := st.chat.past[wire.Lobby]
+	from := len(all)
+	for i := from + 1; i <= from+n; i++ {
+		all = append(all, wire.Message{Room: wire.Lobby, N: uint64(i), At: wire.TimeOf(start), By: "b", From: "budi", ID: fmt.Sprint(i), Text: fmt.Sprint("message ", i)})
+	}
+	st.chat.past[wire.Lobby] = all
+	st.hear(wire.Welcomed{By: "me", Session: "s", Name: "anna", Limits: wire.Limits{Text: 4000, Rooms: 8}},
+		wire.Joined{Room: wire.Lobby, Log: "log", N: uint64(from + n), First: 1, Count: 3})
+	st.come(from, from+first)
+}
+
+// come has messages come that there are.
+func (st *stage) come(from, to int) {
+	for _, m := range st.chat.past[wire.Lobby][from:to] {
+		st.hear(m)
+	}
+}
+
+// TestJumpWhileBehind: what a page has brought already does not come once more.
+func TestJumpWhileBehind(t *testing.T) {
+	for _, before := range []string{"", "/history 100"} {
+		st := newStage(t, 80, 24, nil)
+		st.welcome("anna", 500)
+		st.types(before)
+		st.press("enter")
+		st.behind(2500, 100)
+		st.types("/last 3")
+		st.press("enter", "end")
+		st.come(600, 3000)
+		last := uint64(0)
+		for _, it := range st.room().items {
+			if it.n <= last {
+				t.Fatalf("%d stands after %d", it.n, last)
+			}
+			last = it.n
+		}
+		if last != 3000 || !st.room().attached {
+			t.Errorf("the last is %d", last)
+		}
+		st.says("budi", "news")
+		st.has("news")
+	}
+}
+
+// TestNothingLeft: what is not kept any more is not asked for again and again.
+func TestNothingLeft(t *testing.T) {
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 500)
+	st.types("/history 100")
+	st.press("enter")
+	st.behind(100, 0)
+	st.chat.past[wire.Lobby] = nil
+	st.hear(wire.Joined{Room: wire.Lobby, Log: "log", N: 600, First: 601, Count: 3}, wire.Gap{Room: wire.Lobby, From: 501, To: 600})
+	st.chat.asked = nil
+	for range 20 {
+		st.press("pgdown")
+	}
+	if n := len(st.chat.asked); n > 5 {
+		t.Errorf("%d requests: %.3q", n, st.chat.asked)
+	}
+}
+
+// TestJumpGivenUp: another history, what is said, and End end a jump that is under way.
+func TestJumpGivenUp(t *testing.T) {
+	for _, end := range []func(*stage){
+		func(st *stage) {
+			st.hear(wire.Joined{Room: wire.Lobby, Log: "log2", N: 0, First: 1, Count: 1, Reset: true})
+		},
+		func(st *stage) {
+			st.types("hello")
+			st.press("enter")
+		},
+		func(st *stage) { st.press("end") },
+	} {
+		st := newStage(t, 80, 24, nil)
+		st.welcome("anna", 500)
+		under := st.screen.toNumber("10")
+		end(st)
+		st.do(under)
+		r := st.room()
+		st.hear(wire.Message{Room: wire.Lobby, N: r.heard + 1, At: wire.TimeOf(start), By: "b", Text: "after it"})
+		if st.has("after it"); r.going || r.read != r.heard {
+			t.Errorf("going is %v, read %d of %d", r.going, r.read, r.heard)
+		}
+	}
+	// Whatever says something, it is seen.
+	st := newStage(t, 80, 24, nil)
+	st.welcome("anna", 500)
+	for _, say := range []func(){
+		func() { st.types("/me waves"); st.press("enter") },
+		func() { st.send(tea.PasteMsg{Content: "one\ntwo"}); st.press("l", "enter") },
+	} {
+		st.types("/history 10")
+		st.press("enter")
+		if say(); st.room().anchor != nil || !st.room().attached {
+			t.Errorf("what was said is not seen:\n%s", st.shown())
+		}
+	}
+}
+
+// TestOwnIsNotNew: the rule of what is new is not above one's own.
+func TestOwnIsNotNew(t *testing.T) {
+	st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) {
+		c.Memory = Memory{Room: wire.Lobby, Rooms: []Place{{Name: wire.Lobby, Log: "log", Read: 3}}}
+	})
+	st.hear(wire.Welcomed{By: "me", Session: "s", Name: "anna", Limits: wire.Limits{Text: 4000, Rooms: 8}})
+	st.past(wire.Lobby, 3)
+	st.hear(wire.Joined{Room: wire.Lobby, Log: "log", N: 4, First: 1, Count: 3})
+	st.come(0, 3)
+	st.hear(wire.Message{Room: wire.Lobby, N: 4, At: wire.TimeOf(start), By: "me", From: "anna", ID: "z", Text: "mine"})
+	st.hasNot("── new")
 }

@@ -136,15 +136,17 @@ func (s *screen) decide(key string) tea.Cmd {
 		for sure && len(q.lines) > 0 && s.say(q.lines[0]) {
 			q.lines = q.lines[1:]
 		}
-		switch {
-		case !sure:
-		case len(q.lines) == 0:
-			s.question = nil
-		default:
-			q.text, q.one, q.why = strings.Join(q.lines, "\n"), false, s.notice
+		if !sure {
+			return nil
 		}
+		if q.text, q.one, q.why = strings.Join(q.lines, "\n"), false, s.notice; len(q.lines) == 0 {
+			s.question = nil
+		}
+		return s.end()
 	case "c", "esc", "ctrl+c", "ctrl+g":
 		s.question = nil
+		s.room().composer.killed = q.text
+		s.tell("Ctrl-Y brings it back")
 	}
 	return nil
 }

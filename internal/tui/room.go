@@ -63,6 +63,7 @@ type room struct {
 	outbox   []*item // said and not heard yet
 	loading  bool
 	going    bool   // to another window, which is being fetched
+	ending   bool   // that is the end
 	over     uint64 // counts windows: a page for an older one is dropped
 
 	people   int
@@ -78,13 +79,13 @@ type room struct {
 	called int    // messages since read that mention me
 	quiet  quiet
 
-	anchor *item  // the one at the top of the view; nil: the view is at the end
-	off    int    // lines from the beginning of its text; negative: of what stands before
-	shrunk spot   // where the view was before it could show all up to the end
-	goal   uint64 // the number that was jumped to
-	goalAt uint64 // where the view is to be when the room is there; 0: at the end
-	aimed  bool   // at a message that was asked for, not one that was looked at the last time
-	warned bool   // it was told that not all is saved, when the room was to be left
+	anchor *item     // the one at the top of the view; nil: the view is at the end
+	off    int       // lines from the beginning of its text; negative: of what stands before
+	shrunk spot      // where the view was before it could show all up to the end
+	goal   uint64    // the number that was jumped to
+	goalAt uint64    // where the view is to be when the room is there; 0: at the end
+	aimed  bool      // at a message that was asked for, not one that was looked at the last time
+	warned time.Time // when it was told what would be lost if the room was left
 
 	composer composer
 	words    reading // at the top of the view
@@ -163,6 +164,7 @@ func (r *room) older() bool { return r.joined && r.lowest() > max(r.first, 1) &&
 
 // hear takes something that has just come.
 func (r *room) hear(it *item) {
+	had := len(r.items) > 0 && it.n <= r.highest() && !it.note // a page brought it, before what comes had come so far
 	r.heard, r.latest, r.head = it.n, it.n, max(r.head, it.n)
 	held := false // the view, by what this confirms
 	if it.own {
@@ -170,7 +172,7 @@ func (r *room) hear(it *item) {
 		held = sent != nil && sent == r.anchor
 		r.settle(it.id)
 	}
-	if r.attached {
+	if r.attached && !had {
 		r.items = append(r.items, it)
 		r.bytes += len(it.text)
 		if held {
@@ -229,7 +231,7 @@ func (r *room) full() bool { return r.tooMuch(len(r.items)+1, r.bytes+maxDraft) 
 // replace makes a page the window. What is under way is for the one before.
 func (r *room) replace(items []*item, attached bool) {
 	r.over++
-	r.loading = false
+	r.loading, r.going, r.ending = false, false, false
 	r.items, r.bytes, r.attached, r.anchor = items, 0, attached, nil
 	for _, it := range items {
 		r.bytes += len(it.text)
@@ -257,7 +259,7 @@ func (r *room) extend(items []*item, more bool) {
 			r.bytes += len(it.text)
 		}
 	}
-	r.attached = !more && r.highest() >= r.latest
+	r.attached = !more && (r.highest() >= r.latest || r.latest < r.first)
 	over := 0 // the reader looks at the other end
 	for at := slices.Index(r.items, r.anchor); over < at && r.tooMuch(len(r.items)-over, r.bytes); over++ {
 		r.bytes -= len(r.items[over].text)
@@ -277,6 +279,16 @@ func (r *room) settle(id string) *item {
 		r.anchor = nil
 	}
 	return it
+}
+
+// heardAfterAll takes away what was not confirmed an earlier time.
+func (r *room) heardAfterAll(text string) {
+	if i := slices.IndexFunc(r.outbox, func(it *item) bool { return it.id == "" && it.text == text }); i >= 0 {
+		if r.anchor == r.outbox[i] {
+			r.anchor = nil
+		}
+		r.outbox = slices.Delete(r.outbox, i, i+1)
+	}
 }
 
 // sent finds something said here that was not heard yet.

@@ -31,6 +31,7 @@ type chat interface {
 
 const (
 	noticeFor = 6 * time.Second
+	warnedFor = 30 * time.Second      // one who has been warned may do it all the same
 	readFor   = 80 * time.Millisecond // a character of a long notice
 	maxOutbox = 256                   // messages said in a room and not confirmed, before no more are
 )
@@ -311,13 +312,10 @@ func (s *screen) enter() tea.Cmd {
 	}
 	c.take()
 	c.comeBack()
-	if !s.room().attached { // to where it is
-		return s.end()
-	}
-	return nil
+	return s.end()
 }
 
-// say says a text in the room, and tells whether it could be.
+// say says a text in the room, and tells whether it could be. The view is to go to the end then.
 func (s *screen) say(text string) bool {
 	r := s.room()
 	if limit := s.limits.Text; limit > 0 {
@@ -326,8 +324,12 @@ func (s *screen) say(text string) bool {
 			return false
 		}
 	}
-	if len(r.outbox) >= maxOutbox {
-		s.complain("%s not saved yet; wait a moment", plural(len(r.outbox), "message is", "messages are"))
+	switch n := r.sending(); {
+	case n >= maxOutbox:
+		s.complain("%s not saved yet; wait a moment", plural(n, "message is", "messages are"))
+		return false
+	case len(r.outbox) >= 2*maxOutbox:
+		s.complain("%s not confirmed; Esc takes them away", plural(len(r.outbox)-n, "message is", "messages are"))
 		return false
 	}
 	id, err := s.chat.Say(r.name, text)
@@ -336,11 +338,8 @@ func (s *screen) say(text string) bool {
 		return false
 	}
 	r.composer.remember(text)
-	r.ruled, r.goal = false, 0
+	r.ruled = false
 	r.outbox = append(r.outbox, &item{at: s.Now(), by: s.by, from: s.name, text: text, id: id, own: true, mark: sending})
-	if r.attached {
-		r.anchor = nil
-	}
 	return true
 }
 
@@ -359,19 +358,15 @@ func (r *room) dismiss() (any bool) {
 func (s *screen) unsaved() []string {
 	texts := slices.Clone(s.lost)
 	for _, r := range s.rooms {
-		for _, it := range r.outbox {
-			if it.id != "" && (it.mark == sending || it.mark == failed) {
-				texts = append(texts, it.text)
-			}
-		}
+		texts = append(texts, r.unsaved(false)...)
 	}
 	return texts
 }
 
-// unsaved are the same of a room, with those of earlier times.
-func (r *room) unsaved() (texts []string) {
+// unsaved are the same of a room, with those of earlier times or without.
+func (r *room) unsaved(earlier bool) (texts []string) {
 	for _, it := range r.outbox {
-		if it.mark == sending || it.mark == failed {
+		if (it.mark == sending || it.mark == failed) && (earlier || it.id != "") {
 			texts = append(texts, it.text)
 		}
 	}

@@ -415,7 +415,7 @@ func TestSentences(t *testing.T) {
 		st.has(words...)
 		st.press("ctrl+c", "esc")
 	}
-	run("/history 5", "there is no message 5: there are none here")
+	run("/history 5", "nothing has been said here yet")
 	run("/history abc", "abc is not the number of a message; 150 would be one")
 	st.chat.fail = &client.RefusedError{Status: 400, Reason: "that is not how to ask"}
 	run("/who", "─ that is not how to ask ─")

@@ -265,7 +265,7 @@ func (s *screen) ruleRows(most int) []string {
 		room = whole - w - 1
 	}
 	lines := []string{words}
-	if (s.question != nil || words == s.notice) && s.method.StringWidth(words) > room {
+	if (s.question != nil || words == s.notice && len(s.palette()) == 0) && s.method.StringWidth(words) > room {
 		lines = s.wrapped(words, whole)
 		if s.method.StringWidth(lines[len(lines)-1]) > room {
 			lines = append(lines, "")
