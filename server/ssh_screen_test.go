@@ -288,3 +288,14 @@ func TestSSHStop(t *testing.T) {
 		t.Errorf("line by line: %q", notes.String())
 	}
 }
+
+// Whose screen is smaller than the window is told why.
+func TestSSHSmallScreen(t *testing.T) {
+	o := serveSSHTo(t, "192.0.2.1", nil)
+	c := o.enter("anna", asGuest)
+	for range 7 { // as many as an address can have of the largest
+		o.terminal(c, "den", 500, 200).shows("say something in den")
+	}
+	o.terminal(c, "den", 500, 200).shows("there is no room for another large screen here now")
+	o.terminal(o.enter("budi", asGuest), "den", 80, 24).shows("say something in den")
+}

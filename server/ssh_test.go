@@ -292,8 +292,8 @@ func TestSSHNoName(t *testing.T) {
 		t.Errorf("%d %q %q", status, out, notes)
 	}
 	screen := o.terminal(c, "den", 80, 24)
-	screen.shows(want)
-	screen.shows("leave it out\r\n") // the terminal is raw
+	screen.shows("cannot be your name")
+	screen.shows("it out")
 	screen.types("\x04")
 	if err := screen.Wait(); err != nil {
 		t.Error(err)

@@ -66,6 +66,7 @@ type visitor struct {
 	secret  string // the session of the chat
 	keyed   bool   // that is a key's
 	wish    string // the name wished for; empty: none
+	notice  string // for the beginning
 	env     []string
 
 	room       string
@@ -91,10 +92,13 @@ func (v *visitor) receive() error {
 	} else if v.secret, err = wire.NewSession(d.cfg.Env.Random); err != nil {
 		return err
 	}
-	if v.wish, err = names.Parse(s.User()); err != nil {
-		fmt.Fprintf(v.notes, "%q cannot be your name: %v\n", client.Shortened(s.User()), err)
-	}
 	pty, _, terminal := s.Pty()
+	if v.wish, err = names.Parse(s.User()); err != nil {
+		v.notice = fmt.Sprintf("%q cannot be your name: %v", client.Shortened(s.User()), err)
+		if !terminal {
+			fmt.Fprintln(v.notes, v.notice)
+		}
+	}
 	for _, variable := range s.Environ() {
 		if name, _, _ := strings.Cut(variable, "="); slices.Contains(allowed, name) {
 			v.env = append(v.env, variable)
@@ -102,6 +106,9 @@ func (v *visitor) receive() error {
 	}
 	v.env = append(v.env, "TERM="+pty.Term)
 	v.size = d.fit(v.channel, tui.Size{Width: pty.Window.Width, Height: pty.Window.Height})
+	if v.size.Width < min(pty.Window.Width, maxWidth) && v.notice == "" {
+		v.notice = "there is no room for another large screen here now, so yours is small"
+	}
 	v.onTerminal = terminal
 	if !terminal && !v.asJSON && len(command) > 0 { // ssh gives a command no terminal by itself
 		fmt.Fprintln(v.notes, "line by line; for the screen: ssh -t")
@@ -174,7 +181,8 @@ func (v *visitor) talk(ctx context.Context) error {
 // show talks on a screen.
 func (v *visitor) show(ctx context.Context, c *client.Client, last int) error {
 	config := tui.Config{
-		Client: c, Find: v.find, Server: v.door.cfg.Address(addrOf(v.session.LocalAddr()).Addr()), Room: v.room, AnyRoom: len(v.session.Command()) == 0, Last: last, Theme: tui.Auto, Bell: true,
+		Client: c, Find: v.find, Server: v.door.cfg.Address(addrOf(v.session.LocalAddr()).Addr()), Room: v.room, AnyRoom: len(v.session.Command()) == 0, Last: last,
+		Notice: v.notice, Theme: tui.Auto, Bell: true,
 		In: v.session, Out: v.out, Environ: v.env, Width: v.size.Width, Height: v.size.Height, Sizes: v.channel.sizes, Zone: v.zone(), Now: v.door.cfg.Env.Now,
 	}
 	if v.keyed {

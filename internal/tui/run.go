@@ -30,6 +30,7 @@ type Config struct {
 	AnyRoom bool                                                              // Room was not asked for: the one of the last time is as good
 	Last    int                                                               // old messages that Room begins with
 	Wish    string                                                            // the name that was asked for
+	Notice  string                                                            // told at first; empty: nothing is
 	Rooms   []string                                                          // to be in too
 	Memory  Memory                                                            // of the last time, where there is no Shelf
 	Shelf   Shelf                                                             // keeps what is remembered; nil: nothing is

@@ -97,6 +97,9 @@ func newScreen(ctx context.Context, config Config, c chat) (*screen, error) {
 	}
 	s.enterRooms()
 	s.repaint()
+	if config.Notice != "" {
+		s.complain("%s", oneLine(config.Notice, s.method))
+	}
 	return s, nil
 }
 
