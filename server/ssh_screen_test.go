@@ -292,7 +292,7 @@ func TestSSHStop(t *testing.T) {
 // Whose screen is smaller than the window is told why.
 func TestSSHSmallScreen(t *testing.T) {
 	o := serveSSHTo(t, "192.0.2.1", nil)
-	c := o.enter("anna", asGuest)
+	c := o.enter("anna", ssh.PublicKeys(newKey(t))) // the same sender each time, who has the name
 	for range 7 { // as many as an address can have of the largest
 		o.terminal(c, "den", 500, 200).shows("say something in den")
 	}
