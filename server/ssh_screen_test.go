@@ -293,7 +293,7 @@ func TestSSHStop(t *testing.T) {
 func TestSSHSmallScreen(t *testing.T) {
 	o := serveSSHTo(t, "192.0.2.1", nil)
 	c := o.enter("anna", ssh.PublicKeys(newKey(t))) // the same sender each time, who has the name
-	for range 7 { // as many as an address can have of the largest
+	for range 7 {                                   // as many as an address can have of the largest
 		o.terminal(c, "den", 500, 200).shows("say something in den")
 	}
 	o.terminal(c, "den", 500, 200).shows("there is no room for another large screen here now")
