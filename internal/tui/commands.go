@@ -123,15 +123,15 @@ func (s *screen) leaveRoom(name string) tea.Cmd {
 		return nil
 	}
 	r := s.rooms[i]
-	switch n := r.sending(); {
-	case s.Now().Sub(r.warned) < warnedFor:
-	case n > 0:
-		r.warned = s.Now()
-		s.complain("%s not saved yet; /leave once more leaves all the same", plural(n, "message is", "messages are"))
-		return nil
-	case r.composer.draft() != "":
-		r.warned = s.Now()
-		s.complain("your draft would be gone; /leave once more leaves all the same")
+	lost := ""
+	if n := r.sending(); n > 0 {
+		lost = plural(n, "message is", "messages are") + " not saved yet"
+	} else if r.composer.draft() != "" {
+		lost = "your draft would be gone"
+	}
+	if now := s.Now(); lost != "" && now.Sub(r.warned) >= warnedFor {
+		r.warned = now
+		s.complain("%s; /leave once more leaves all the same", lost)
 		return nil
 	}
 	name = r.name

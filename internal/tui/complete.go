@@ -122,9 +122,8 @@ func emojiFor(start string, method ansi.Method, add func(shown, put string)) {
 
 // palette returns the commands that fit what was begun with a slash, or none if nothing was.
 func (s *screen) palette() []command {
-	text := s.room().composer.String()
-	word, ok := strings.CutPrefix(text, "/")
-	if !ok || strings.HasPrefix(word, "/") || strings.ContainsAny(word, " \n") {
+	word := strings.TrimPrefix(s.room().composer.String(), "/")
+	if !s.commanding() || strings.ContainsAny(word, " \n") {
 		return nil
 	}
 	var fit []command

@@ -391,6 +391,17 @@ func (c *composer) comeBack() {
 	}
 }
 
+// draft is what was begun and not said.
+func (c *composer) draft() string {
+	if c.stash != nil {
+		return strings.Join(c.stash.text, "")
+	}
+	if c.recalled() {
+		return strings.Join(c.wip, "")
+	}
+	return c.String()
+}
+
 // lines returns the text in rows of width cells, and where the cursor is. Tabs show as spaces.
 func (c *composer) lines(width int, method ansi.Method) (rows []string, x, y int) {
 	var row strings.Builder

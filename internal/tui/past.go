@@ -72,7 +72,7 @@ func (s *screen) loaded(p page) tea.Cmd {
 	if p.over != r.over {
 		return nil // for a window that is gone
 	}
-	r.loading, r.going, r.ending = false, false, false
+	r.idle()
 	if p.err != nil {
 		if s.ctx.Err() == nil {
 			s.complain("the past could not be read: %s", s.reason(p.err))
@@ -171,8 +171,7 @@ func (s *screen) end() tea.Cmd {
 	r.goal, r.goalAt, r.aimed = 0, 0, false
 	if r.attached {
 		if r.going { // no more
-			r.over++
-			r.loading, r.going = false, false
+			r.idle()
 		}
 		r.anchor, r.shrunk = nil, spot{}
 		return nil

@@ -228,10 +228,15 @@ func (r *room) tooMuch(messages, bytes int) bool {
 // full tells whether what is added to one end of the window goes at the other.
 func (r *room) full() bool { return r.tooMuch(len(r.items)+1, r.bytes+maxDraft) }
 
-// replace makes a page the window. What is under way is for the one before.
-func (r *room) replace(items []*item, attached bool) {
+// idle notes that nothing is fetched any more: what is still under way is for a window that is gone.
+func (r *room) idle() {
 	r.over++
 	r.loading, r.going, r.ending = false, false, false
+}
+
+// replace makes a page the window.
+func (r *room) replace(items []*item, attached bool) {
+	r.idle()
 	r.items, r.bytes, r.attached, r.anchor = items, 0, attached, nil
 	for _, it := range items {
 		r.bytes += len(it.text)
@@ -267,28 +272,54 @@ func (r *room) extend(items []*item, more bool) {
 	r.items = slices.Delete(r.items, 0, over)
 }
 
-// settle takes what was heard off the outbox.
-func (r *room) settle(id string) *item {
-	i := slices.IndexFunc(r.outbox, func(it *item) bool { return it.id == id })
-	if i < 0 {
-		return nil
-	}
-	it := r.outbox[i]
-	r.outbox = slices.Delete(r.outbox, i, i+1)
-	if r.anchor == it {
-		r.anchor = nil
-	}
-	return it
-}
-
-// heardAfterAll takes away what was not confirmed an earlier time.
-func (r *room) heardAfterAll(text string) {
-	if i := slices.IndexFunc(r.outbox, func(it *item) bool { return it.id == "" && it.text == text }); i >= 0 {
-		if r.anchor == r.outbox[i] {
+// take takes off the outbox what which tells of each, and tells whether there was anything. A view at such a one goes to
+// the end.
+func (r *room) take(which func(*item) bool) bool {
+	before := len(r.outbox)
+	r.outbox = slices.DeleteFunc(r.outbox, func(it *item) bool {
+		taken := which(it)
+		if taken && it == r.anchor {
 			r.anchor = nil
 		}
-		r.outbox = slices.Delete(r.outbox, i, i+1)
+		return taken
+	})
+	return len(r.outbox) < before
+}
+
+// settle takes away what was heard.
+func (r *room) settle(id string) { r.take(func(it *item) bool { return it.id == id }) }
+
+// heardAfterAll takes away what was not confirmed an earlier time: the first with that text.
+func (r *room) heardAfterAll(text string) {
+	found := false
+	r.take(func(it *item) bool {
+		first := !found && it.id == "" && it.text == text
+		found = found || first
+		return first
+	})
+}
+
+// dismiss takes away what could not be said.
+func (r *room) dismiss() bool { return r.take(func(it *item) bool { return it.mark == failed }) }
+
+// unsaved are the same of a room, with those of earlier times or without.
+func (r *room) unsaved(earlier bool) (texts []string) {
+	for _, it := range r.outbox {
+		if (it.mark == sending || it.mark == failed) && (earlier || it.id != "") {
+			texts = append(texts, it.text)
+		}
 	}
+	return texts
+}
+
+// sending is how many texts are on their way.
+func (r *room) sending() (n int) {
+	for _, it := range r.outbox {
+		if it.mark == sending {
+			n++
+		}
+	}
+	return n
 }
 
 // sent finds something said here that was not heard yet.
@@ -303,10 +334,7 @@ func (r *room) sent(id string) *item {
 
 // passed lets go of what is saved with a number that was passed without being heard: it is not kept any more.
 func (r *room) passed() {
-	r.outbox = slices.DeleteFunc(r.outbox, func(it *item) bool { return it.mark == said && it.n > 0 && it.n <= r.heard })
-	if r.anchor != nil && r.index(r.anchor) < 0 {
-		r.anchor = nil
-	}
+	r.take(func(it *item) bool { return it.mark == said && it.n > 0 && it.n <= r.heard })
 }
 
 // find returns where in the window a number is, or the next one that there is.

@@ -305,10 +305,11 @@ func (s *screen) enter() tea.Cmd {
 	if strings.TrimSpace(text) == "" {
 		return nil
 	}
-	if command, ok := strings.CutPrefix(text, "/"); ok && !strings.HasPrefix(command, "/") {
+	if s.commanding() {
 		return s.command(text)
-	} else if ok {
-		text = command // two are one that is said
+	}
+	if strings.HasPrefix(text, "/") {
+		text = text[1:] // two are one that is said
 	}
 	if !s.say(text) {
 		return nil
@@ -346,17 +347,6 @@ func (s *screen) say(text string) bool {
 	return true
 }
 
-// dismiss takes away what could not be said.
-func (r *room) dismiss() (any bool) {
-	kept := slices.DeleteFunc(r.outbox, func(it *item) bool { return it.mark == failed })
-	any = len(kept) < len(r.outbox)
-	r.outbox = kept
-	if r.anchor != nil && r.index(r.anchor) < 0 {
-		r.anchor = nil
-	}
-	return any
-}
-
 // unsaved are the texts that were said this time and are not confirmed, or refused.
 func (s *screen) unsaved() []string {
 	texts := slices.Clone(s.lost)
@@ -366,29 +356,10 @@ func (s *screen) unsaved() []string {
 	return texts
 }
 
-// unsaved are the same of a room, with those of earlier times or without.
-func (r *room) unsaved(earlier bool) (texts []string) {
-	for _, it := range r.outbox {
-		if (it.mark == sending || it.mark == failed) && (earlier || it.id != "") {
-			texts = append(texts, it.text)
-		}
-	}
-	return texts
-}
-
 // sending is how many texts are on their way.
 func (s *screen) sending() (n int) {
 	for _, r := range s.rooms {
 		n += r.sending()
-	}
-	return n
-}
-
-func (r *room) sending() (n int) {
-	for _, it := range r.outbox {
-		if it.mark == sending {
-			n++
-		}
 	}
 	return n
 }
@@ -418,15 +389,4 @@ func thousands(n uint64) string {
 		s = s[:i] + "," + s[i:]
 	}
 	return s
-}
-
-// draft is what was begun and not said.
-func (c *composer) draft() string {
-	if c.stash != nil {
-		return strings.Join(c.stash.text, "")
-	}
-	if c.recalled() {
-		return strings.Join(c.wip, "")
-	}
-	return c.String()
 }

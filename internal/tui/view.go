@@ -410,10 +410,26 @@ func (s *screen) speaker() string {
 	return "as " + oneLine(s.name, s.method)
 }
 
-// hints are the keys that matter now.
+// hints writes the keys that matter now, as many as there is room for.
 func (s *screen) hints() string {
-	type hint struct{ key, does string }
-	var all []hint
+	var b strings.Builder
+	used := 1
+	for _, h := range s.keysNow() {
+		w := s.method.StringWidth(h.key + " " + h.does)
+		if used+w > s.width {
+			break
+		}
+		used += w + 2
+		b.WriteString(s.brush.key.Styled(h.key) + " " + s.brush.looks[dim].Styled(h.does) + "  ")
+	}
+	return b.String()
+}
+
+// hint is a key, and what it does.
+type hint struct{ key, does string }
+
+// keysNow are the keys that matter now, those that do most first.
+func (s *screen) keysNow() (all []hint) {
 	r := s.room()
 	add := func(key, does string) {
 		if key != "" {
@@ -486,17 +502,7 @@ func (s *screen) hints() string {
 		add(s.keyOf("help"), "help")
 		add("Ctrl-D", "leave")
 	}
-	var b strings.Builder
-	used := 1
-	for _, h := range all {
-		w := s.method.StringWidth(h.key + " " + h.does)
-		if used+w > s.width {
-			break
-		}
-		used += w + 2
-		b.WriteString(s.brush.key.Styled(h.key) + " " + s.brush.looks[dim].Styled(h.does) + "  ")
-	}
-	return b.String()
+	return all
 }
 
 // ruleAbove tells whether the rule of what is new is above the view.
