@@ -1,0 +1,203 @@
+package server_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"ramai/server"
+	"ramai/wire"
+)
+
+// Who holds a name that the operator releases hears of it on every connection, and talks on without one.
+func TestSSHNameIsReleasedFromItsHolder(t *testing.T) {
+	var admin http.Handler
+	o := serveSSH(t, nil, func(s *server.Server) { admin = s.Admin() })
+	c := o.enter("anna", ssh.PublicKeys(newKey(t)))
+	type visit struct {
+		*ssh.Session
+		io.WriteCloser
+		*json.Decoder
+	}
+	enter := func() visit {
+		s, err := c.NewSession()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		input, _ := s.StdinPipe()
+		output, _ := s.StdoutPipe()
+		if err := s.Start("den --json"); err != nil {
+			t.Fatal(err)
+		}
+		return visit{s, input, json.NewDecoder(output)}
+	}
+	until := func(v visit, want string) {
+		t.Helper()
+		late := time.AfterFunc(20*time.Second, func() { v.Session.Close() })
+		defer late.Stop()
+		for line := json.RawMessage(nil); !strings.Contains(string(line), want); {
+			if err := v.Decode(&line); err != nil {
+				t.Fatalf("waiting for %s: %v", want, err)
+			}
+		}
+	}
+	const noName = `{"type":"name","name":""}`
+	first := enter()
+	io.WriteString(first, "mine\n")
+	until(first, `"from":"anna"`)
+	second := enter()
+	until(second, `"type":"joined"`)
+	other := dial(t, o.url, wire.Protocol)
+	other.until(`"welcome"`)
+
+	r := httptest.NewRequest(http.MethodPost, "http://127.0.0.1"+server.ReleasePath, strings.NewReader("Anna"))
+	r.RemoteAddr = "127.0.0.1:5"
+	answer := httptest.NewRecorder()
+	if admin.ServeHTTP(answer, r); answer.Code != http.StatusOK {
+		t.Fatalf("released: %d %s", answer.Code, answer.Body)
+	}
+	until(first, noName)
+	until(second, noName)
+	other.say(`{"type":"name","name":"anna"}`)
+	other.expect(`{"type":"name","name":"anna"}`) // and nothing before it
+	for _, v := range []visit{first, second} {
+		io.WriteString(v, "still here\n")
+		until(v, `"from":"",`)
+		v.WriteCloser.Close()
+		if err := v.Wait(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Who cannot have the name hears why, whichever way it is to be shown.
+func TestSSHNoName(t *testing.T) {
+	o := serveSSH(t, nil)
+	c := o.enter("an\u202ena", asGuest)
+	const want = `"anna" cannot be your name: the name has the invisible character U+202E`
+	if out, notes, status := command(t, c, "den --json", "hello\n"); status != 0 || !strings.HasPrefix(notes, want) || strings.Contains(notes, "ssh -t") {
+		t.Errorf("%d %q %q", status, out, notes)
+	}
+	screen := o.terminal(c, "den", 80, 24)
+	screen.shows("cannot be your name")
+	screen.shows("it out")
+	screen.types("\x04")
+	if err := screen.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// The keys of one address come to own so many names an hour, whichever keys they are. Over that they talk under a name that
+// is not theirs for good. Who owns a name and comes back pays nothing for it.
+func TestSSHNamesAreOwnedAtAPace(t *testing.T) {
+	const names = 3 // an hour: one in 20 minutes
+	data := t.TempDir()
+	var later atomic.Int64
+	start := func() *overSSH {
+		return serveSSHTo(t, "2001:db8::1", func(c *server.Config) {
+			c.Data, c.Rate, c.Burst, c.NewNames = data, 1000, 1000, names
+			c.Now = func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
+		})
+	}
+	o := start()
+	id := 0
+	newcomer := func() (string, ssh.Signer) {
+		id++
+		return fmt.Sprint("name", id), newKey(t)
+	}
+	speaks := func(name string, key ssh.Signer) {
+		t.Helper()
+		c, err := o.dial(name, ssh.PublicKeys(key))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		out, notes, status := command(t, c, "den --json", "one\ntwo\n")
+		if said := saidIn(t, out); status != 0 || len(said) != 2 || said[0].From != name || said[1].From != name {
+			t.Fatalf("%s cannot talk: %d %s%s", name, status, out, notes)
+		}
+	}
+	owned := func(name string, want bool) {
+		t.Helper()
+		v1 := dial(t, o.url, wire.Protocol)
+		v1.say(`{"type":"name","name":"` + name + `"}`)
+		if got := strings.Contains(v1.until(`"name_taken"`), "belongs to a key of SSH"); got != want {
+			t.Errorf("%s is somebody's own: %t, want %t", name, got, want)
+		}
+	}
+	own := func(want bool) (string, ssh.Signer) {
+		t.Helper()
+		name, key := newcomer()
+		speaks(name, key)
+		owned(name, want)
+		return name, key
+	}
+	name, key := own(true)
+	for range 5 {
+		speaks(name, key)
+	}
+	for range names - 1 {
+		own(true)
+	}
+	late, itsKey := own(false)
+	own(false)
+	later.Add(int64(20 * time.Minute))
+	speaks(name, key)
+	speaks(late, itsKey)
+	owned(late, true)
+	own(false)
+
+	o.stop()
+	if err := <-o.done; err != nil {
+		t.Fatal(err)
+	}
+	o = start()
+	speaks(name, key)
+	speaks(late, itsKey)
+	for range names {
+		own(true)
+	}
+	own(false)
+}
+
+// Without the secret that senders are derived from, names are nobody's whom one could know: that is told.
+func TestSSHSecretIsMissed(t *testing.T) {
+	var folder string
+	var notes lockedBuffer
+	in := func(c *server.Config) {
+		if folder == "" {
+			folder = c.Data
+		}
+		c.Data, c.Log = folder, slog.New(slog.NewTextHandler(&notes, nil))
+	}
+	key := newKey(t)
+	o := serveSSH(t, in)
+	command(t, o.enter("anna", ssh.PublicKeys(key)), "den", "mine\n")
+	for _, missing := range []bool{false, true} {
+		o.stop()
+		if err := <-o.done; err != nil {
+			t.Fatal(err)
+		}
+		if missing {
+			if err := os.Remove(filepath.Join(folder, "ssh", "secret")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		o = serveSSH(t, in)
+		if strings.Contains(notes.String(), "the secret of SSH was missing") != missing {
+			t.Errorf("missing is %v, and the log says\n%s", missing, notes.String())
+		}
+	}
+}
