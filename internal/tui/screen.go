@@ -308,10 +308,7 @@ func (s *screen) enter() tea.Cmd {
 	if s.commanding() {
 		return s.command(text)
 	}
-	if strings.HasPrefix(text, "/") {
-		text = text[1:] // two are one that is said
-	}
-	if !s.say(text) {
+	if !s.say(strings.TrimPrefix(text, "/")) { // two are one that is said
 		return nil
 	}
 	c.take()
