@@ -1,8 +1,10 @@
 package server
 
 import (
+	"bytes"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,10 +14,10 @@ import (
 // A sweep lets go of what is too old or too much, of every room, in steps.
 func TestSweep(t *testing.T) {
 	for keep, want := range map[string]map[string]string{
-		"all":  {"den": "1-1200", "lobby": "1-10"},
-		"5":    {"den": "1196-1200", "lobby": "6-10"},
-		"1000": {"den": "201-1200", "lobby": "1-10"},
-		"1h":   {"den": "1201-1200", "lobby": "5-10"},
+		"all":           {"den": "1-1200", "lobby": "1-10"},
+		"5 messages":    {"den": "1196-1200", "lobby": "6-10"},
+		"1000 messages": {"den": "201-1200", "lobby": "1-10"},
+		"1h":            {"den": "1201-1200", "lobby": "5-10"},
 	} {
 		t.Run(keep, func(t *testing.T) {
 			now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -42,7 +44,8 @@ func TestSweep(t *testing.T) {
 			say("lobby", 4)
 			now = now.Add(2 * time.Hour)
 			say("lobby", 6)
-			w := &sweeper{store: s.store, submit: s.orderer.Submit, now: cfg.Now}
+			var log bytes.Buffer
+			w := &sweeper{store: s.store, submit: s.orderer.Submit, now: cfg.Now, log: slog.New(slog.NewTextHandler(&log, nil))}
 			if w.keep, err = journal.ParseKeep(keep); err != nil {
 				t.Fatal(err)
 			}
@@ -50,6 +53,12 @@ func TestSweep(t *testing.T) {
 				if err := w.sweep(nil); err != nil {
 					t.Fatal(err)
 				}
+			}
+			if told := map[string]string{
+				"5 messages": `messages=1200 rooms=2 by_room="den:1195 lobby:5"`, "1000 messages": `messages=200 rooms=1 by_room=den:200`,
+				"1h": `messages=1204 rooms=2 by_room="den:1200 lobby:4"`,
+			}[keep]; strings.Count(log.String(), "\n") != min(1, len(told)) || !strings.Contains(log.String(), told) {
+				t.Errorf("the log has %q, want one line with %q", &log, told)
 			}
 			for room, want := range want {
 				h := s.store.Head(room)

@@ -60,7 +60,7 @@ loses nothing that anyone has heard.`,
 	f.StringVar(&o.durability, "durability", string(cfg.Durability), `"full": synced to the disk before anyone hears it; "normal": faster, a power cut may take the newest`)
 	f.Float64Var(&cfg.Rate, "rate", cfg.Rate, "events a second for each sender and each address; 0: no limit of any kind")
 	f.IntVar(&cfg.Burst, "burst", cfg.Burst, "events at once")
-	f.Var(&o.keep, "keep", "what is kept of each room: a number of messages (100000), an age (30d, 12h), or all")
+	f.Var(&o.keep, "keep", `messages to keep in each room: an age (30d, 12h), a number ("100000 messages"), or all`)
 	f.IntVar(&cfg.MaxText, "max-text", cfg.MaxText, "bytes of a text")
 	f.Var(&o.maxFrame, "max-frame", fmt.Sprintf("bytes of a frame of a WebSocket; a text may have 1/%d of it", server.TextsInFrame))
 	f.IntVar(&cfg.MaxConns, "max-connections", cfg.MaxConns, "connections at once; 0: as many as the system's descriptors allow, less 256")

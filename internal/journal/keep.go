@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -15,25 +16,34 @@ type Keep struct {
 	Age    time.Duration // those that are not older; 0: of any age
 }
 
-// ParseKeep reads what an operator writes: a number of messages ("100000"), an age in days or hours ("30d", "12h"), or
-// "all".
+// ParseKeep reads what an operator writes: a number of messages ("100000 messages"), an age in days or hours ("30d",
+// "12h"), or "all". A number without a unit is an error: 30 days and 30 messages are far apart.
 func ParseKeep(s string) (Keep, error) {
 	if s == "all" {
 		return Keep{}, nil
 	}
+	digits := 0
+	for digits < len(s) && s[digits] >= '0' && s[digits] <= '9' {
+		digits++
+	}
+	n, err := strconv.ParseUint(s[:digits], 10, 63)
 	unit := time.Duration(0)
-	number := s
-	for suffix, d := range map[string]time.Duration{"d": 24 * time.Hour, "h": time.Hour} {
-		if k, ok := strings.CutSuffix(s, suffix); ok {
-			number, unit = k, d
-		}
-	}
-	n, err := strconv.ParseUint(number, 10, 63)
-	if err != nil || n == 0 || unit > 0 && n > uint64(100*365*24*time.Hour/unit) {
-		return Keep{}, fmt.Errorf("what is kept is a number of messages (100000), an age (30d, 12h), or all; not %q", s)
-	}
-	if unit == 0 {
+	switch suffix := strings.TrimPrefix(s[digits:], " "); {
+	case err != nil || n == 0:
+		err = errors.New("the number is wrong")
+	case suffix == "":
+		return Keep{}, fmt.Errorf("%q has no unit: give %sd (days), %sh (hours) or \"%s messages\"", s, s, s, s)
+	case suffix == "messages" || suffix == "message" && n == 1:
 		return Keep{Newest: n}, nil
+	case s[digits:] == "d":
+		unit = 24 * time.Hour
+	case s[digits:] == "h":
+		unit = time.Hour
+	default:
+		err = errors.New("the unit is unknown")
+	}
+	if err != nil || n > uint64(100*365*24*time.Hour/unit) {
+		return Keep{}, fmt.Errorf("%q is not an age (30d, 12h; at most 100 years), a number of messages (\"100000 messages\"), or all", s)
 	}
 	return Keep{Age: time.Duration(n) * unit}, nil
 }
@@ -42,7 +52,7 @@ func ParseKeep(s string) (Keep, error) {
 func (k Keep) String() string {
 	switch {
 	case k.Newest > 0:
-		return strconv.FormatUint(k.Newest, 10)
+		return strconv.FormatUint(k.Newest, 10) + " messages"
 	case k.Age == 0:
 		return "all"
 	case k.Age%(24*time.Hour) == 0:

@@ -2,6 +2,7 @@ package journaltest
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -106,7 +107,7 @@ func testKeep(t *testing.T, j *journaled) {
 		now  time.Time
 		want uint64
 	}{
-		{"all", now(0), 0}, {"3", now(0), 7}, {"8", now(0), 2}, {"10", now(0), 0}, {"1000", now(0), 0},
+		{"all", now(0), 0}, {"3 messages", now(0), 7}, {"8 messages", now(0), 2}, {"10 messages", now(0), 0}, {"1000 messages", now(0), 0},
 		{"1h", now(0), 9}, {"2h", now(0), 8}, {"8h", now(0), 0}, {"7h", now(0), 3}, {"100h", now(0), 0}, {"1h", now(-100 * hour), 10},
 	} {
 		keep, err := journal.ParseKeep(c.keep)
@@ -120,9 +121,20 @@ func testKeep(t *testing.T, j *journaled) {
 	if got, err := (journal.Keep{Age: time.Hour}).Cut(j, "nowhere", now(0)); err != nil || got != 0 {
 		t.Errorf("of no room %d goes, %v", got, err)
 	}
-	for _, s := range []string{"", "0", "0d", "-1", "x", "1.5h", "30m", "99999999999999999999", "36501d"} {
+	for _, s := range []string{
+		"", "0", "0d", "0 messages", "-1", "x", "d", "1.5h", "30m", "30D", "30 d", "30  messages", "99999999999999999999", "99999999999999999999 messages", "36501d",
+	} {
 		if keep, err := journal.ParseKeep(s); err == nil {
 			t.Errorf("%q is to keep %v", s, keep)
+		}
+	}
+	// Days that were meant and messages that were read would take nearly everything.
+	if keep, err := journal.ParseKeep("30"); err == nil || !strings.Contains(err.Error(), "30d") || !strings.Contains(err.Error(), `"30 messages"`) {
+		t.Errorf("30 is %v, %v, want an error that tells both units", keep, err)
+	}
+	for _, s := range []string{"1000messages", "1000 messages"} {
+		if keep, err := journal.ParseKeep(s); err != nil || keep.Newest != 1000 {
+			t.Errorf("%q is %v, %v", s, keep, err)
 		}
 	}
 	if keep, err := journal.ParseKeep("48h"); err != nil || keep.String() != "2d" {
