@@ -25,7 +25,7 @@ func TestPings(t *testing.T) {
 		if l.closed {
 			t.Fatalf("v1 %t: closed after %v without a pong", v1, pongWithin)
 		}
-		st.advance(2 * pingEvery)
+		st.advance(2*pingEvery + judgeAfter)
 		got := l.heard()
 		if !l.closed || got[len(got)-1] != "CLOSE 1008 no answer to pings" {
 			t.Errorf("v1 %t: after more than that closed %t, heard %q", v1, l.closed, got)
@@ -88,7 +88,7 @@ func TestSlowMessage(t *testing.T) {
 		closed bool
 	}{
 		"in time":              {[][]byte{whole[:9], whole[9:]}, messageTakes, false},
-		"too slow":             {[][]byte{whole[:9], whole[9:]}, messageTakes + 2*time.Second, true},
+		"too slow":             {[][]byte{whole[:9], whole[9:]}, messageTakes + judgeAfter + 2*time.Second, true},
 		"a trickle":            {[][]byte{whole[:1], whole[1:2], whole[2:3], whole[3:4], whole[4:]}, 10 * time.Second, true},
 		"only half a header":   {[][]byte{whole[:1], whole[1:]}, time.Hour, true},
 		"endless fragments":    {[][]byte{{0x01, 0x80, 1, 2, 3, 4}, {0x00, 0x80, 1, 2, 3, 4}, {0x00, 0x80, 1, 2, 3, 4}, {0x80, 0x80, 1, 2, 3, 4}}, 15 * time.Second, true},
@@ -110,6 +110,55 @@ func TestSlowMessage(t *testing.T) {
 				t.Errorf("closed %t, want %t; heard %q", l.closed, c.closed, got)
 			}
 		})
+	}
+}
+
+// While the process was stopped, or its machine was, time passed in which nothing was read. What the client sent
+// meanwhile is read before it is judged, whichever the reactor turns to first and in however many pieces.
+func TestStoppedProcess(t *testing.T) {
+	whole := frame.AppendMasked(nil, frame.Text, []byte(`{"type":"ping","id":"x"}`), [4]byte{1, 2, 3, 4})
+	for name, after := range map[string]time.Duration{
+		"shorter than a message may take": messageTakes - time.Second, "a second longer": messageTakes + time.Second,
+		"longer": messageTakes + 3*time.Second, "an hour": time.Hour,
+	} {
+		for _, written := range []bool{true, false} {
+			st := newStage(t, setting{})
+			l := st.v1()
+			l.up = append(l.up, whole[:9]...)
+			st.settle()
+			st.stop(after)
+			if written {
+				l.Wake()
+				l.next()
+			}
+			for i := 9; i < len(whole); i++ {
+				l.up = append(l.up, whole[i])
+				st.settle()
+			}
+			if l.expectOf("pong CLOSE", "pong x"); l.closed {
+				t.Errorf("%s, first asked what to write %t: closed", name, written)
+			}
+			l.send(wire.Ping{ID: "y"})
+			st.advance(2 * judgeAfter)
+			l.expectOf("pong CLOSE", "pong y")
+		}
+	}
+}
+
+// The same of a pong, which may wait in the socket as well as a message.
+func TestPongAfterAStop(t *testing.T) {
+	st := newStage(t, setting{})
+	l := st.v1()
+	st.advance(pingEvery)
+	for range 3 {
+		st.stop(pongWithin + pingEvery)
+		l.Wake()
+		l.next()
+		l.put(frame.Pong, nil)
+		st.advance(pingEvery)
+	}
+	if l.closed {
+		t.Errorf("closed: %q", l.heard())
 	}
 }
 

@@ -36,6 +36,7 @@ const (
 	pingEvery    = 25 * time.Second // below the usual time-out of proxies, 30 s
 	pongWithin   = 10 * time.Minute // a peer that gets our pings and says nothing for so long is gone
 	messageTakes = 30 * time.Second // a message that takes longer from its first byte to its last is not waited for
+	judgeAfter   = 5 * time.Second  // between the finding that a client is overdue and its end, see certain
 	tryAgain     = time.Second      // after the journal could not be read
 )
 
@@ -163,6 +164,7 @@ type Session struct {
 	pingAt     time.Duration // when the next ping is due
 	unanswered time.Duration // when the ping was sent that no byte has followed
 	partial    time.Duration // since when a message is incomplete
+	doubt      time.Duration // since when the client is overdue, see certain
 	renewAt    time.Duration // when the name held is claimed once more
 	armed      time.Duration // what conn.WakeAfter was last asked for
 }

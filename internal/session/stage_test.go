@@ -185,6 +185,12 @@ func (st *stage) advance(d time.Duration) {
 	}
 }
 
+// stop lets d pass while the server's process is stopped: nobody is woken, and nothing is read.
+func (st *stage) stop(d time.Duration) {
+	st.clock = st.clock.Add(d)
+	st.tick = st.clock.Add(time.Second)
+}
+
 // fire does what is due now. It returns whether anything was.
 func (st *stage) fire() bool {
 	due := false

@@ -60,8 +60,10 @@ func (s *Session) look() {
 	if s.closing {
 		return
 	}
-	if s.partial != 0 && !s.waits() && s.now-s.partial > messageTakes {
-		s.end(wire.ClosePolicy, "a message did not end within 30 s of its beginning")
+	if code, reason := s.overdue(); reason == "" {
+		s.doubt = 0
+	} else if s.certain() {
+		s.end(code, reason)
 		return
 	}
 	if s.now < s.pingAt {
@@ -72,15 +74,34 @@ func (s *Session) look() {
 	switch {
 	case s.full():
 		s.unanswered = 0 // we do not read: a pong could not be seen
-	case s.unanswered != 0 && s.now-s.unanswered > pongWithin:
-		if n, known := s.conn.Undelivered(); !known || n == 0 {
-			s.end(wire.ClosePolicy, "no answer to pings")
-		}
 	case len(s.private) == 0: // proxies count what passes, whether or not it is answered
 		if s.protocol.ping() && s.unanswered == 0 {
 			s.unanswered = s.now
 		}
 	}
+}
+
+// overdue says why the client is to be given up, as far as time tells; no reason: it is not.
+func (s *Session) overdue() (code uint16, reason string) {
+	switch {
+	case s.partial != 0 && !s.waits() && s.now-s.partial > messageTakes:
+		return wire.ClosePolicy, "a message did not end within 30 s of its beginning"
+	case s.unanswered != 0 && s.now-s.unanswered > pongWithin && !s.full():
+		if n, known := s.conn.Undelivered(); !known || n == 0 {
+			return wire.ClosePolicy, "no answer to pings"
+		}
+	}
+	return 0, ""
+}
+
+// certain tells whether a client that is overdue may be given up: it was overdue some seconds ago, too. The time may
+// have passed while this process was stopped, or its machine was; then what the client has sent meanwhile waits in the
+// socket, or comes a moment later, and is read before the client is judged.
+func (s *Session) certain() bool {
+	if s.doubt == 0 || s.now-s.doubt > messageTakes { // after another stop it is doubted anew
+		s.doubt = s.now
+	}
+	return s.now-s.doubt >= judgeAfter
 }
 
 // renew keeps a name that is not bound to a connection from running out while its holder is connected.
@@ -114,6 +135,9 @@ func (s *Session) arm() {
 	}
 	if s.partial != 0 {
 		sooner(s.partial + messageTakes + time.Second)
+	}
+	if s.doubt != 0 {
+		sooner(s.doubt + judgeAfter)
 	}
 	for _, p := range s.places {
 		sooner(p.again)
