@@ -1,18 +1,12 @@
 package server
 
 import (
-	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
-	"net/http/pprof"
-	"net/netip"
 	"os"
 	"path/filepath"
 
-	"ramai/internal/journal"
 	"ramai/internal/metrics"
-	"ramai/internal/names"
 	"ramai/internal/reactor"
 	"ramai/internal/session"
 	"ramai/internal/store/search"
@@ -20,71 +14,19 @@ import (
 	"ramai/internal/web"
 )
 
-// OwnedPath is where the names that are owned are listed, see Admin.
-const OwnedPath = "/names"
-
-// ReleasePath is where a name is released, see Admin.
-const ReleasePath = "/names/release"
-
-// Admin is for the operator: /metrics for Prometheus, and, to whoever is on this machine, /debug/pprof/, which shows what
-// the program has in its memory, OwnedPath, and ReleasePath, where a name that is posted becomes nobody's own. No page gets at it, see
-// [web.NoPages].
+// Admin is for the tools of the operator on a port of its own: /metrics for Prometheus, /healthz and /readyz. No page gets
+// at it, see [web.NoPages].
 func (s *Server) Admin() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/metrics", s.metrics.Handler())
-	for path, h := range map[string]http.HandlerFunc{
-		"": pprof.Index, "cmdline": pprof.Cmdline, "profile": pprof.Profile, "symbol": pprof.Symbol, "trace": pprof.Trace,
-	} {
-		mux.HandleFunc("/debug/pprof/"+path, onThisMachine(h))
-	}
-	mux.HandleFunc("POST "+ReleasePath, onThisMachine(s.release))
-	mux.HandleFunc("GET "+OwnedPath, onThisMachine(s.owned))
+	s.watched(mux)
 	return web.NoPages(s.cfg.Hosts, mux)
 }
 
-// owned lists the names that are somebody's own, as JSON lines of journal.Owning.
-func (s *Server) owned(out http.ResponseWriter, _ *http.Request) {
-	out.Header().Set("Content-Type", "application/x-ndjson")
-	lines := json.NewEncoder(out)
-	for _, o := range s.store.Owned() {
-		if lines.Encode(o) != nil {
-			return // nobody listens any more
-		}
-	}
-}
-
-// release makes a name nobody's own.
-func (s *Server) release(out http.ResponseWriter, r *http.Request) {
-	asked, err := io.ReadAll(http.MaxBytesReader(out, r.Body, 1<<10))
-	if err != nil {
-		http.Error(out, "a name is to be posted, and nothing else", http.StatusRequestEntityTooLarge)
-		return
-	}
-	name, err := names.Parse(string(asked))
-	if err != nil {
-		http.Error(out, err.Error(), http.StatusBadRequest)
-		return
-	}
-	o, err := s.env.Decide(r.Context(), journal.Event{Kind: journal.Disown, Name: name, Key: names.Key(name)})
-	switch {
-	case err != nil:
-		http.Error(out, err.Error(), http.StatusServiceUnavailable)
-	case o.Verdict == journal.Refused:
-		http.Error(out, o.Err.Reason, http.StatusNotFound)
-	}
-}
-
-// onThisMachine lets only those in who come over loopback, and not through a proxy there.
-func onThisMachine(next http.HandlerFunc) http.HandlerFunc {
-	return func(out http.ResponseWriter, r *http.Request) {
-		from, err := netip.ParseAddrPort(r.RemoteAddr)
-		passed := r.Header["X-Forwarded-For"] != nil || r.Header["Forwarded"] != nil || r.Header["Via"] != nil
-		if err != nil || passed || !from.Addr().Unmap().IsLoopback() {
-			http.Error(out, "this is only for who comes over loopback: from this machine, or through ssh -L", http.StatusForbidden)
-			return
-		}
-		next(out, r)
-	}
+// watched adds what tools watch a server by.
+func (s *Server) watched(mux *http.ServeMux) {
+	mux.Handle("GET /metrics", s.metrics.Handler())
+	mux.HandleFunc("GET /healthz", web.Healthy)
+	mux.HandleFunc("GET /readyz", web.Ready(s.ready))
 }
 
 // sources are what the metrics look at.

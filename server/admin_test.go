@@ -4,10 +4,14 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"mime"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"ramai/internal/journal"
+	"ramai/internal/localsocket"
 	"ramai/wire"
 )
 
@@ -130,13 +135,6 @@ func TestMetrics(t *testing.T) {
 	if err != nil || len(problems) > 0 {
 		t.Errorf("%v, %v", problems, err)
 	}
-	admin := httptest.NewServer(s.Admin())
-	defer admin.Close()
-	if resp, err := http.Get(admin.URL + "/debug/pprof/goroutine?debug=1"); err != nil || resp.StatusCode != 200 {
-		t.Errorf("pprof: %v %v", resp, err)
-	} else {
-		resp.Body.Close()
-	}
 	if resp, err := http.Get(web.URL + "/metrics"); err != nil || resp.StatusCode != 404 {
 		t.Errorf("everybody can see the metrics: %v %v", resp, err)
 	} else {
@@ -165,7 +163,7 @@ func TestDocumentedMetricsExist(t *testing.T) {
 	}
 }
 
-// What is for the operator is not for pages, whichever way they come, and profiles are for this machine alone.
+// The port for the operator's tools is not for pages, whichever way they come, and profiles are not there at all.
 func TestAdminIsNotForPages(t *testing.T) {
 	s, _ := talking(t)
 	s.cfg.Hosts = []string{"chat.example.org"}
@@ -181,11 +179,10 @@ func TestAdminIsNotForPages(t *testing.T) {
 		{"/metrics", "rebound.example", "127.0.0.1:5", nil, 403},
 		{"/metrics", "127.0.0.1", "127.0.0.1:5", []string{"Origin", "http://127.0.0.1"}, 403},
 		{"/metrics", "127.0.0.1", "127.0.0.1:5", []string{"Sec-Fetch-Site", "cross-site"}, 403},
-		{"/debug/pprof/", "127.0.0.1:2001", "127.0.0.1:5", []string{"Sec-Fetch-Site", "same-origin"}, 200},
-		{"/debug/pprof/cmdline", "[::1]:2001", "[::1]:5", nil, 200},
-		{"/debug/pprof/heap", "127.0.0.1:2001", "[::ffff:127.0.0.1]:5", nil, 200},
-		{"/debug/pprof/heap", "192.0.2.9:2001", "192.0.2.1:5", nil, 403},
-		{"/debug/pprof/heap", "rebound.example:2001", "127.0.0.1:5", nil, 403},
+		{"/readyz", "127.0.0.1:2001", "127.0.0.1:5", nil, 200},
+		{"/healthz", "127.0.0.1:2001", "127.0.0.1:5", nil, 200},
+		{"/debug/pprof/", "127.0.0.1:2001", "127.0.0.1:5", nil, 404},
+		{OwnedPath, "127.0.0.1:2001", "127.0.0.1:5", nil, 404},
 	} {
 		r := httptest.NewRequest(http.MethodGet, c.path, nil)
 		r.Host, r.RemoteAddr = c.host, c.from
@@ -219,29 +216,106 @@ func TestNameIsReleased(t *testing.T) {
 	if decide(claim("somebody")) != journal.Refused {
 		t.Error("somebody else got the name")
 	}
-	release := func(method, name, from string) int {
-		r := httptest.NewRequest(method, "http://127.0.0.1"+ReleasePath, strings.NewReader(name))
-		r.RemoteAddr = from
+	release := func(method, name string) int {
 		w := httptest.NewRecorder()
-		s.Admin().ServeHTTP(w, r)
+		s.Operator().ServeHTTP(w, httptest.NewRequest(method, ReleasePath, strings.NewReader(name)))
 		return w.Code
 	}
 	for _, c := range []struct {
-		method, name, from string
-		want               int
+		method, name string
+		want         int
 	}{
-		{http.MethodGet, "Ann", "127.0.0.1:5", 405},
-		{http.MethodPost, "Ann", "192.0.2.1:5", 403},
-		{http.MethodPost, "a:b", "127.0.0.1:5", 400},
-		{http.MethodPost, strings.Repeat("x", 2000), "127.0.0.1:5", 413},
-		{http.MethodPost, "Bob", "127.0.0.1:5", 404},
-		{http.MethodPost, "ANN", "127.0.0.1:5", 200},
+		{http.MethodGet, "Ann", 405},
+		{http.MethodPost, "a:b", 400},
+		{http.MethodPost, strings.Repeat("x", 2000), 413},
+		{http.MethodPost, "Bob", 404},
+		{http.MethodPost, "ANN", 200},
 	} {
-		if got := release(c.method, c.name, c.from); got != c.want {
+		if got := release(c.method, c.name); got != c.want {
 			t.Errorf("%+v: %d", c, got)
 		}
 	}
 	if decide(claim("somebody")) != journal.Saved {
 		t.Error("the name is not free")
+	}
+}
+
+// The socket in the data folder is for the user who runs the server, has what the ports do not have, and goes with the server.
+func TestOperatorSocket(t *testing.T) {
+	cfg := Defaults()
+	cfg.Data, cfg.Log, cfg.Quiet = t.TempDir(), slog.New(slog.DiscardHandler), true
+	path := filepath.Join(cfg.Data, SocketName)
+	for range 2 { // the second time beside what a kill has left
+		s, err := New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Lstat(path)
+		if err != nil || runtime.GOOS != "windows" && info.Mode() != os.ModeSocket|0o600 {
+			t.Errorf("%v, %v", info, err)
+		}
+		over := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return localsocket.Dial(ctx, path)
+		}}}
+		for _, at := range []string{"/debug/pprof/goroutine?debug=1", "/debug/pprof/cmdline", "/metrics", "/healthz", "/readyz", OwnedPath} {
+			resp, err := over.Get("http://ramai" + at)
+			if err != nil || resp.StatusCode != http.StatusOK {
+				t.Fatalf("%s: %v, %v", at, resp, err)
+			}
+			resp.Body.Close()
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Lstat(path); !os.IsNotExist(err) {
+			t.Errorf("after the end: %v", err)
+		}
+		left, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		left.SetUnlinkOnClose(false)
+		left.Close()
+	}
+}
+
+// A folder that cannot have a socket is no reason not to serve.
+func TestNoOperatorSocket(t *testing.T) {
+	cfg := Defaults()
+	var log strings.Builder
+	cfg.Data, cfg.Log, cfg.Quiet = t.TempDir(), slog.New(slog.NewTextHandler(&log, nil)), true
+	if err := os.MkdirAll(filepath.Join(cfg.Data, SocketName, "in the way"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if !strings.Contains(log.String(), "its socket cannot be made") {
+		t.Errorf("the log: %s", &log)
+	}
+}
+
+// Prometheus 3 takes no answer whose Content-Type is not one that it knows, and says in Accept which ones it does.
+func TestPrometheus3(t *testing.T) {
+	s, _ := talking(t)
+	const accept = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5," +
+		"text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+	known := []string{"application/openmetrics-text 0.0.1", "application/openmetrics-text 1.0.0", "text/plain 0.0.4", "text/plain 1.0.0"}
+	for _, accept := range []string{accept, "text/plain;version=1.0.0;escaping=allow-utf-8", "text/plain;version=0.0.4", "*/*", ""} {
+		r := httptest.NewRequest(http.MethodGet, "http://127.0.0.1:2001/metrics", nil)
+		r.Header.Set("Accept", accept)
+		w := httptest.NewRecorder()
+		s.Admin().ServeHTTP(w, r)
+		kind, parameters, err := mime.ParseMediaType(w.Header().Get("Content-Type"))
+		if err != nil || !slices.Contains(known, kind+" "+parameters["version"]) {
+			t.Errorf("%q: %q, %v", accept, w.Header().Get("Content-Type"), err)
+		}
+		if strings.HasPrefix(kind, "application/openmetrics") != strings.HasSuffix(w.Body.String(), "\n# EOF\n") {
+			t.Errorf("%q: the end of an answer of %s is %q", accept, kind, w.Body.String()[w.Body.Len()-20:])
+		}
 	}
 }

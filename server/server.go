@@ -54,6 +54,8 @@ type Server struct {
 	tls     *tls.Config   // nil: connections are not encrypted
 	ssh     *sshdoor.Door // nil: there is none
 
+	operator *http.Server // nil: the data is in no folder, or that cannot have a socket
+
 	cancel  context.CancelFunc // ends the orderer before its queue is empty
 	ordered chan struct{}      // closed when the orderer has ended
 	quit    chan struct{}      // ends what is done now and then
@@ -134,6 +136,7 @@ func New(cfg Config) (*Server, error) {
 	if err := written(restarted); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	s.serveOperator()
 	return s, nil
 }
 
@@ -360,6 +363,9 @@ func (s *Server) close() error {
 	close(s.quit)
 	s.ticker.Wait()
 	s.hub.Wait()
+	if s.operator != nil { // before another server can have the folder
+		s.operator.Close()
+	}
 	if err := s.index.Close(); err != nil {
 		s.cfg.Log.Warn("the search index will be made anew at the next start", "err", err)
 	}

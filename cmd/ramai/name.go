@@ -34,7 +34,7 @@ func newName() *cobra.Command {
 names, a line each: since when, whose (the "by" of their messages), the name. "name release" makes one free: after this anybody
 can have it.
 
-A server that runs is asked at its port for the operator, --admin, on this machine; otherwise the data folder is read, or changed.
+A server that runs with the data folder is asked at its socket there; otherwise the folder is read, or changed.
 
 Exit codes: 0 ok, 2 usage, 3 cannot connect, 4 refused, 5 the data folder cannot be used.`,
 		Args: cobra.RangeArgs(1, 2),
@@ -49,21 +49,19 @@ Exit codes: 0 ok, 2 usage, 3 cannot connect, 4 refused, 5 the data folder cannot
 		},
 	}
 	dataFlag(cmd.Flags(), &o.data)
-	cmd.Flags().StringVar(&o.admin, "admin", "", "address and port of a running server's --admin, such as 127.0.0.1:2001")
 	return cmd
 }
 
 // nameOptions say where the names are.
-type nameOptions struct{ data, admin string }
+type nameOptions struct{ data string }
 
 func (o *nameOptions) release(ctx context.Context, asked string, out, notes io.Writer) error {
 	name, err := names.Parse(asked)
 	if err != nil {
 		return exit(exitUsage, err)
 	}
-	if o.admin != "" {
-		_, err = o.ask(ctx, http.MethodPost, server.ReleasePath, name)
-	} else {
+	_, err = askServer(ctx, o.data, http.MethodPost, server.ReleasePath, name)
+	if errors.Is(err, errNotRunning) {
 		err = o.offline(notes, func(s *sqlite.Store) error { return disown(s, name) })
 	}
 	if err == nil {
@@ -84,11 +82,9 @@ func disown(s *sqlite.Store, name string) error {
 	return nil
 }
 
-func (o *nameOptions) list(ctx context.Context, out, notes io.Writer) (err error) {
-	var owned []journal.Owning
-	if o.admin != "" {
-		owned, err = o.listed(ctx)
-	} else {
+func (o *nameOptions) list(ctx context.Context, out, notes io.Writer) error {
+	owned, err := o.listed(ctx)
+	if errors.Is(err, errNotRunning) {
 		err = o.offline(notes, func(s *sqlite.Store) error {
 			owned = s.Owned()
 			return nil
@@ -104,11 +100,11 @@ func (o *nameOptions) list(ctx context.Context, out, notes io.Writer) (err error
 
 // listed is what a running server lists.
 func (o *nameOptions) listed(ctx context.Context) (owned []journal.Owning, err error) {
-	answer, err := o.ask(ctx, http.MethodGet, server.OwnedPath, "")
+	answer, err := askServer(ctx, o.data, http.MethodGet, server.OwnedPath, "")
 	for lines := json.NewDecoder(bytes.NewReader(answer)); err == nil && lines.More(); {
 		var n journal.Owning
 		if err := lines.Decode(&n); err != nil {
-			return nil, exit(exitNoServer, fmt.Errorf("what answers at --admin %s is no server of this kind: %w", o.admin, err))
+			return nil, exit(exitNoServer, fmt.Errorf("what answers at %s in %s is no server of this kind: %w", server.SocketName, o.data, err))
 		}
 		owned = append(owned, n)
 	}
@@ -125,7 +121,7 @@ func (o *nameOptions) offline(notes io.Writer, do func(*sqlite.Store) error) err
 	}
 	s, err := sqlite.Open(o.data, sqlite.Options{Random: rand.Reader, Log: newLog("text", notes)})
 	if errors.Is(err, sqlite.ErrInUse) {
-		err = fmt.Errorf("%w; or ask that server, with --admin and the address that it has for that", err)
+		err = fmt.Errorf("%w; it does not answer at %s there", err, server.SocketName)
 	}
 	if err != nil {
 		return exit(exitUnusable, err)
@@ -135,33 +131,4 @@ func (o *nameOptions) offline(notes io.Writer, do func(*sqlite.Store) error) err
 		err = exit(exitUnusable, closed)
 	}
 	return err
-}
-
-// answers is how long a server may take to answer its operator.
-const answers = 10 * time.Second
-
-// maxAnswer is the longest answer that is read: of all names that there can be.
-const maxAnswer = journal.MaxAllOwned * 1 << 10
-
-// ask asks a running server.
-func (o *nameOptions) ask(ctx context.Context, method, path, body string) (answer []byte, err error) {
-	ctx, cancel := context.WithTimeout(ctx, answers)
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, method, "http://"+o.admin+path, strings.NewReader(body))
-	if err != nil {
-		return nil, exit(exitUsage, fmt.Errorf("--admin is an address and a port, like 127.0.0.1:2001, not %q", o.admin))
-	}
-	got, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return nil, exit(exitNoServer, fmt.Errorf("no server answers at --admin %s: %w", o.admin, err))
-	}
-	defer got.Body.Close()
-	answer, err = io.ReadAll(io.LimitReader(got.Body, maxAnswer))
-	if err == nil && got.StatusCode != http.StatusOK {
-		err = errors.New(client.Printable(strings.TrimSpace(string(answer))))
-	}
-	if err != nil {
-		return nil, exit(exitRefused, err)
-	}
-	return answer, nil
 }

@@ -52,7 +52,7 @@ loses nothing that anyone has heard.`,
 	o.tapeMemory, o.maxFrame = size(cfg.TapeMemory), size(cfg.MaxFrame)
 	f := cmd.Flags()
 	f.StringVar(&o.listen, "listen", o.listen, "address and port to listen on; 0.0.0.0:2000 for the whole network")
-	f.StringVar(&o.admin, "admin", "", "address and port for /metrics (Prometheus) and /debug/pprof/, such as 127.0.0.1:2001; empty: nowhere")
+	f.StringVar(&o.admin, "admin", "", "address and port for /metrics (Prometheus), such as 127.0.0.1:2001; empty: nowhere")
 	f.StringVar(&o.ssh, "ssh", "", "address and port for SSH, such as :2022: any ssh can join, with nothing to install; empty: nowhere")
 	f.BoolVar(&cfg.SSHKeysOnly, "ssh-keys-only", false, "let nobody in over SSH without a key")
 	dataFlag(f, &cfg.Data)
@@ -158,7 +158,7 @@ func serveAdmin(address string, h http.Handler, log *slog.Logger) (*http.Server,
 		return nil, listenError("--admin", address, err)
 	}
 	if addr := ln.Addr().(*net.TCPAddr); !addr.IP.IsLoopback() {
-		log.Info("whoever reaches the port of --admin can read the metrics, and nobody but who is on this machine the profiles", "address", addr)
+		log.Info("whoever reaches the port of --admin can read the metrics", "address", addr)
 	}
 	admin := &http.Server{
 		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,

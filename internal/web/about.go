@@ -16,17 +16,19 @@ func text(out http.ResponseWriter, status int, s string) {
 	fmt.Fprint(out, s)
 }
 
-// healthy says that the program lives.
-func (w *web) healthy(out http.ResponseWriter, r *http.Request) { text(out, http.StatusOK, "ok\n") }
+// Healthy answers that the program lives.
+func Healthy(out http.ResponseWriter, r *http.Request) { text(out, http.StatusOK, "ok\n") }
 
-// ready says whether something can be said.
-func (w *web) ready(out http.ResponseWriter, r *http.Request) {
-	if err := w.Ready(); err != nil {
-		out.Header().Set("Retry-After", "5")
-		text(out, http.StatusServiceUnavailable, err.Error()+"\n")
-		return
+// Ready answers whether something can be said: 503 with the reason that ready returns, or 200 if that is nil.
+func Ready(ready func() error) http.HandlerFunc {
+	return func(out http.ResponseWriter, r *http.Request) {
+		if err := ready(); err != nil {
+			out.Header().Set("Retry-After", "5")
+			text(out, http.StatusServiceUnavailable, err.Error()+"\n")
+			return
+		}
+		text(out, http.StatusOK, "ready\n")
 	}
-	text(out, http.StatusOK, "ready\n")
 }
 
 // about says what this server is.

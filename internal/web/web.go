@@ -70,8 +70,8 @@ func New(cfg Config) http.Handler {
 	mux.HandleFunc("/api/v1/rooms/{room}/stream", w.api(methods{http.MethodGet: w.stream}))
 	mux.HandleFunc("/api/v1/search", w.api(methods{http.MethodGet: w.search}))
 	mux.HandleFunc("/about", w.only(http.MethodGet, w.about))
-	mux.HandleFunc("/healthz", w.only(http.MethodGet, w.healthy))
-	mux.HandleFunc("/readyz", w.only(http.MethodGet, w.ready))
+	mux.HandleFunc("/healthz", w.only(http.MethodGet, Healthy))
+	mux.HandleFunc("/readyz", w.only(http.MethodGet, Ready(w.Ready)))
 	mux.HandleFunc("/", func(out http.ResponseWriter, r *http.Request) {
 		w.refuse(out, http.StatusNotFound, &wire.Error{
 			Code:   wire.BadRequest,

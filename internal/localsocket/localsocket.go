@@ -1,0 +1,87 @@
+// Package localsocket is a Unix socket as a file in a folder, for the user who made it alone.
+package localsocket
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// maxPath is the length of a path, in bytes, that every system takes in a socket's address: Linux 107, macOS 103.
+const maxPath = 100
+
+// Listen listens on a socket at path, with mode 0600. A socket that an earlier process left there is replaced: the caller
+// makes sure that no other process serves it, by a lock on the folder. Closing the listener removes the file.
+func Listen(path string) (net.Listener, error) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	at, done, err := short(path)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	config := net.ListenConfig{Control: own}
+	ln, err := config.Listen(context.Background(), "unix", at)
+	if err != nil {
+		return nil, err
+	}
+	ln.(*net.UnixListener).SetUnlinkOnClose(false) // it may know the file by another path
+	l := &listener{Listener: ln, path: path}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+// listener is a net.Listener that removes its file once.
+type listener struct {
+	net.Listener
+	path string
+	once sync.Once
+}
+
+// Close implements net.Listener.
+func (l *listener) Close() error {
+	err := net.ErrClosed
+	l.once.Do(func() { err = errors.Join(l.Listener.Close(), os.Remove(l.path)) })
+	return err
+}
+
+// Dial connects to the socket at path.
+func Dial(ctx context.Context, path string) (net.Conn, error) {
+	at, done, err := short(path)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	var d net.Dialer
+	return d.DialContext(ctx, "unix", at)
+}
+
+// short returns a path of the same file that fits into a socket's address: through a symbolic link to its folder, if it
+// has to be. The path is valid until done is called.
+func short(path string) (at string, done func(), err error) {
+	if len(path) <= maxPath {
+		return path, func() {}, nil
+	}
+	folder, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return "", nil, err
+	}
+	temporary, err := os.MkdirTemp("", "ramai-")
+	if err != nil {
+		return "", nil, err
+	}
+	link := filepath.Join(temporary, "d")
+	done = func() { os.RemoveAll(temporary) }
+	if err := os.Symlink(folder, link); err != nil {
+		done()
+		return "", nil, err
+	}
+	return filepath.Join(link, filepath.Base(path)), done, nil
+}

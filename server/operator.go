@@ -1,0 +1,94 @@
+package server
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/pprof"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/net/netutil"
+
+	"ramai/internal/journal"
+	"ramai/internal/localsocket"
+	"ramai/internal/names"
+)
+
+// SocketName is the file in the data folder at which a running server answers its operator: a Unix socket that only the
+// user who runs the server can connect to, which speaks HTTP. See [Server.Operator].
+const SocketName = "admin.sock"
+
+// Paths that [Server.Operator] answers besides those of [Server.Admin] and /debug/pprof/.
+const (
+	OwnedPath   = "/names"         // GET: the names that are owned, as JSON lines of journal.Owning
+	ReleasePath = "/names/release" // POST: a name that becomes nobody's own
+)
+
+// operatorConns is how many connections the operator can have: the descriptors are for the chat.
+const operatorConns = 32
+
+// Operator is what the user who runs this server can ask it and have it do. Whoever reaches it may do everything: it is
+// served at the socket in the data folder, and is not for a port.
+func (s *Server) Operator() http.Handler {
+	mux := http.NewServeMux()
+	s.watched(mux)
+	for path, h := range map[string]http.HandlerFunc{
+		"": pprof.Index, "cmdline": pprof.Cmdline, "profile": pprof.Profile, "symbol": pprof.Symbol, "trace": pprof.Trace,
+	} {
+		mux.HandleFunc("/debug/pprof/"+path, h)
+	}
+	mux.HandleFunc("GET "+OwnedPath, s.owned)
+	mux.HandleFunc("POST "+ReleasePath, s.release)
+	return mux
+}
+
+// serveOperator serves Operator at the socket in the data folder until the server is closed. Where a folder cannot have a
+// socket, the chat goes on without one.
+func (s *Server) serveOperator() {
+	if s.cfg.Memory {
+		return
+	}
+	path := filepath.Join(s.cfg.Data, SocketName)
+	ln, err := localsocket.Listen(path)
+	if err != nil {
+		s.cfg.Log.Warn("the operator's commands and profiles cannot be used while this server runs: its socket cannot be made", "file", path, "err", err)
+		return
+	}
+	s.operator = &http.Server{
+		Handler: s.Operator(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: newHTTPLog(s.cfg.Log),
+	}
+	go s.operator.Serve(netutil.LimitListener(ln, operatorConns))
+}
+
+// owned lists the names that are somebody's own, as JSON lines of journal.Owning.
+func (s *Server) owned(out http.ResponseWriter, _ *http.Request) {
+	out.Header().Set("Content-Type", "application/x-ndjson")
+	lines := json.NewEncoder(out)
+	for _, o := range s.store.Owned() {
+		if lines.Encode(o) != nil {
+			return // nobody listens any more
+		}
+	}
+}
+
+// release makes a name nobody's own.
+func (s *Server) release(out http.ResponseWriter, r *http.Request) {
+	asked, err := io.ReadAll(http.MaxBytesReader(out, r.Body, 1<<10))
+	if err != nil {
+		http.Error(out, "a name is to be posted, and nothing else", http.StatusRequestEntityTooLarge)
+		return
+	}
+	name, err := names.Parse(string(asked))
+	if err != nil {
+		http.Error(out, err.Error(), http.StatusBadRequest)
+		return
+	}
+	o, err := s.env.Decide(r.Context(), journal.Event{Kind: journal.Disown, Name: name, Key: names.Key(name)})
+	switch {
+	case err != nil:
+		http.Error(out, err.Error(), http.StatusServiceUnavailable)
+	case o.Verdict == journal.Refused:
+		http.Error(out, o.Err.Reason, http.StatusNotFound)
+	}
+}
