@@ -78,8 +78,9 @@ type State struct {
 	mu    sync.RWMutex // for all below; written only by the goroutine that applies
 	heads map[string]Head
 	held  map[string]Holding // by sender
-	keys  map[string]string  // sender by key
+	keys  map[string]string  // sender by each part of the key
 	owned map[string]Owning  // by key
+	parts map[string]string  // the key of what is owned, by each part of it
 	owns  map[string]int     // keys of each owner
 	at    wire.Time
 }
@@ -91,11 +92,17 @@ func (s *State) Load(heads map[string]Head, held []Holding, owned []Owning, at w
 	s.heads, s.at = heads, at
 	s.held, s.keys = make(map[string]Holding), make(map[string]string)
 	for _, h := range held {
-		s.held[h.By], s.keys[h.Key] = h, h.By
+		s.held[h.By] = h
+		for _, part := range parts(h.Key) {
+			s.keys[part] = h.By
+		}
 	}
-	s.owned, s.owns = make(map[string]Owning), make(map[string]int)
+	s.owned, s.parts, s.owns = make(map[string]Owning), make(map[string]string), make(map[string]int)
 	for _, o := range owned {
 		s.owned[o.Key] = o
+		for _, part := range parts(o.Key) {
+			s.parts[part] = o.Key
+		}
 		s.owns[o.By]++
 	}
 }
@@ -151,6 +158,7 @@ type Change struct {
 	held  map[string]*Holding // nil: dropped
 	keys  map[string]string   // "": free
 	owned map[string]Owning   // the zero one: nobody's
+	parts map[string]string   // "": free
 	owns  map[string]int      // as they will be
 	row   wire.Message        // what Tx.Message is given, for one event after the other
 }
@@ -173,6 +181,7 @@ func (s *State) Commit(c *Change) {
 	}
 	lay(s.keys, c.keys)
 	lay(s.owned, c.owned)
+	lay(s.parts, c.parts)
 	lay(s.owns, c.owns)
 }
 
@@ -193,7 +202,7 @@ func lay[V comparable](over, changed map[string]V) {
 func Decide(s *State, tx Tx, b *Batch) (*Change, []Outcome, error) {
 	c := &Change{
 		state: s, at: max(s.at, b.At), rooms: len(s.heads), heads: map[string]Head{},
-		held: map[string]*Holding{}, keys: map[string]string{}, owned: map[string]Owning{}, owns: map[string]int{},
+		held: map[string]*Holding{}, keys: map[string]string{}, owned: map[string]Owning{}, parts: map[string]string{}, owns: map[string]int{},
 	}
 	if err := c.forget(tx, b); err != nil {
 		return nil, nil, err
@@ -289,12 +298,28 @@ func (c *Change) use(tx Tx, h *Holding) error {
 	return tx.Hold(used)
 }
 
-// owner is whose a name is for good.
-func (c *Change) owner(key string) string { return latest(c.owned, c.state.owned, key).By }
+// parts returns what two keys clash by if they have it in common: what is before the NUL of a key, and the NUL with what
+// follows it. So the first part of one never equals the second of another. A key without a NUL has one part.
+func parts(key string) []string {
+	if i := strings.IndexByte(key, 0); i >= 0 {
+		return []string{key[:i], key[i:]}
+	}
+	return []string{key}
+}
+
+// owners returns the names that are somebody's for good and clash with key: at most one for each part of it.
+func (c *Change) owners(key string) (found []Owning) {
+	for _, part := range parts(key) {
+		if k := latest(c.parts, c.state.parts, part); k != "" {
+			found = append(found, latest(c.owned, c.state.owned, k))
+		}
+	}
+	return found
+}
 
 // gains tells whether a name can become its holder's for good: it is nobody's, and there are not too many.
 func (c *Change) gains(h *Holding) bool {
-	return c.owner(h.Key) == "" && latest(c.owns, c.state.owns, h.By) < MaxOwned &&
+	return len(c.owners(h.Key)) == 0 && latest(c.owns, c.state.owns, h.By) < MaxOwned &&
 		len(c.state.owned)+len(c.owned) < MaxAllOwned
 }
 
@@ -306,38 +331,52 @@ func (c *Change) own(tx Tx, e *Event, h *Holding) error {
 	}
 	o := Owning{By: h.By, Name: h.Name, Key: h.Key, Since: c.at}
 	c.owned[o.Key], c.owns[o.By] = o, latest(c.owns, c.state.owns, o.By)+1
+	for _, part := range parts(o.Key) {
+		c.parts[part] = o.Key
+	}
 	return tx.Own(o)
 }
 
 func (c *Change) disown(tx Tx, o *Outcome) error {
 	e := &o.Event
-	by := c.owner(e.Key)
-	if by == "" {
+	owners := c.owners(e.Key)
+	if len(owners) == 0 {
 		o.refuse(wire.BadRequest, fmt.Sprintf("the name %q is nobody's own", e.Name))
 		return nil
 	}
-	c.owned[e.Key], c.owns[by] = Owning{}, latest(c.owns, c.state.owns, by)-1
-	if err := tx.Disown(e.Key); err != nil {
+	was := owners[0] // the same name in other letters comes before one that only looks like it
+	c.owned[was.Key], c.owns[was.By] = Owning{}, latest(c.owns, c.state.owns, was.By)-1
+	for _, part := range parts(was.Key) {
+		c.parts[part] = ""
+	}
+	if err := tx.Disown(was.Key); err != nil {
 		return err
 	}
-	if h := c.holding(by); h != nil && h.Key == e.Key {
-		return c.drop(tx, o, by)
+	if h := c.holding(was.By); h != nil && h.Key == was.Key {
+		return c.drop(tx, o, was.By)
 	}
 	return nil
 }
 
 func (c *Change) claim(tx Tx, o *Outcome) error {
 	e := &o.Event
-	if owner := c.owner(e.Key); owner != "" && owner != e.By {
-		o.refuse(wire.NameTaken, fmt.Sprintf("the name %q, or one that looks like it, belongs to a key of SSH: come over SSH with that key, "+
-			"have the server's operator free it (ramai name release), or choose another", e.Name))
-		return nil
+	for _, owner := range c.owners(e.Key) {
+		if owner.By != e.By {
+			o.refuse(wire.NameTaken, fmt.Sprintf("the name %q, or one that looks like it, belongs to a key of SSH: come over SSH with that key, "+
+				"have the server's operator free it (ramai name release), or choose another", e.Name))
+			return nil
+		}
 	}
-	if by := c.holder(e.Key); by != "" && by != e.By {
-		h := c.holding(by)
-		if h.Bound || c.at < h.Used+wire.Time(HoldName/time.Millisecond) {
+	holders := c.holders(e.Key)
+	for _, by := range holders {
+		if h := c.holding(by); by != e.By && (h.Bound || c.at < h.Used+wire.Time(HoldName/time.Millisecond)) {
 			o.refuse(wire.NameTaken, fmt.Sprintf("the name %q, or one that looks like it, is held by somebody else; choose another", e.Name))
 			return nil
+		}
+	}
+	for _, by := range holders {
+		if by == e.By {
+			continue
 		}
 		if err := c.drop(tx, o, by); err != nil {
 			return err
@@ -354,7 +393,10 @@ func (c *Change) claim(tx Tx, o *Outcome) error {
 		o.Renamed = o.Renamed[:len(o.Renamed)-1]
 	}
 	h := Holding{By: e.By, Name: e.Name, Key: e.Key, Bound: e.Bound, Used: c.at}
-	c.held[e.By], c.keys[e.Key] = &h, e.By
+	c.held[e.By] = &h
+	for _, part := range parts(e.Key) {
+		c.keys[part] = e.By
+	}
 	return tx.Hold(h)
 }
 
@@ -364,7 +406,10 @@ func (c *Change) drop(tx Tx, o *Outcome, by string) error {
 	if h == nil {
 		return nil
 	}
-	c.held[by], c.keys[h.Key] = nil, ""
+	c.held[by] = nil
+	for _, part := range parts(h.Key) {
+		c.keys[part] = ""
+	}
 	o.Renamed = append(o.Renamed, by)
 	return tx.Drop(by)
 }
@@ -436,7 +481,15 @@ func (c *Change) holding(by string) *Holding {
 	return nil
 }
 
-func (c *Change) holder(key string) string { return latest(c.keys, c.state.keys, key) }
+// holders returns who holds a name that clashes with key: at most one sender for each part of it.
+func (c *Change) holders(key string) (found []string) {
+	for _, part := range parts(key) {
+		if by := latest(c.keys, c.state.keys, part); by != "" && !slices.Contains(found, by) {
+			found = append(found, by)
+		}
+	}
+	return found
+}
 
 // latest is what a map has under key once what has changed is laid over it.
 func latest[V any](changed, before map[string]V, key string) V {

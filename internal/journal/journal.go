@@ -47,7 +47,7 @@ type Event struct {
 
 	// Of a Claim, and a Disown.
 	Name  string // in normal form
-	Key   string // what is compared: names with the same key look alike
+	Key   string // what is compared, of one part or of two split by a NUL: names clash if their keys have a part in common
 	Bound bool   // the name ends with the connection; otherwise HoldName after its last use
 
 	Origin *Origin // who hears of the outcome; nil: nobody

@@ -2,6 +2,7 @@ package names
 
 import (
 	"regexp"
+	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -56,8 +57,8 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("Parse(%+q) = %+q, which breaks the rules", s, name)
 		case !norm.NFC.IsNormalString(name), nfd != norm.NFD.String(s):
 			t.Fatalf("Parse(%+q) = %+q, which is not its NFC", s, name)
-		case Key(name) == "":
-			t.Fatalf("Key(%+q) is empty", name)
+		case strings.Count(Key(name), "\x00") != 1:
+			t.Fatalf("Key(%+q) = %+q, want two parts", name, Key(name))
 		case Key(nfd) != Key(name):
 			t.Fatalf("Key(%+q) = %+q, but of its NFD it is %+q", name, Key(name), Key(nfd))
 		}

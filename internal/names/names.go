@@ -4,10 +4,9 @@
 // [Parse] turns what somebody asks for into a name's one spelling, or refuses
 // it with a reason. It lets through every living script, and refuses what
 // cannot be seen: a reader must be able to tell two names apart, and a name
-// must not be able to act on the text around it. [Key] maps a name to its
-// comparison key: names with equal keys count as the same name. [Reserved]
-// tells the names that nobody may take because they speak for the server or
-// for everyone.
+// must not be able to act on the text around it. [Key] returns what names are
+// compared by. [Reserved] reports which names nobody may take because they
+// speak for the server or for everyone.
 //
 // All of it is pure: who holds which name is the store's business. A key
 // depends on the Unicode tables it was made with, so a later version of this
@@ -94,7 +93,7 @@ func checkRune(r rune) error {
 		return fmt.Errorf("the name has the separator %U; use a plain space", r)
 	case !unicode.IsGraphic(r):
 		return fmt.Errorf("%U is not a character with an agreed meaning; use letters, digits or symbols", r)
-	case !unicode.IsMark(r) && strings.Contains(Key(string(r)), ":"):
+	case !unicode.IsMark(r) && strings.Contains(broad(string(r)), ":"):
 		// Marks are spared for the visarga of Indian scripts, which looks
 		// like a colon too.
 		return fmt.Errorf("the name has a colon or its look-alike %U; leave it out, it ends a name where messages are plain text", r)
@@ -136,7 +135,7 @@ func checkShape(name string) error {
 		return errors.New("the name begins or ends with a space; leave it out")
 	case strings.Contains(name, "  "):
 		return errors.New("the name has two spaces in a row; use one")
-	case strings.HasPrefix(Key(name), "!"):
+	case strings.HasPrefix(broad(name), "!"):
 		return errors.New("the name begins with an exclamation mark or its look-alike; begin with another character, that one marks the server's notices")
 	}
 	return nil
@@ -160,32 +159,37 @@ func isInvisible(r rune) bool {
 	return unicode.In(r, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
-// Key returns the comparison key of a name that Parse returned. Names with
-// equal keys look alike, or differ in case or composition alone, and count as
-// the same. A key is for comparing, never for showing.
+// Key returns what a name that Parse returned is compared by. It has two parts, split by a NUL: the name's case-folded
+// form and its skeleton (UTS #39 section 4, case kept), both over compatibility forms (NFKD). Two names clash if their
+// first parts are equal or their second parts are: anna and ANNA do, and so do Ali and AIi (with a capital i), or Anna in
+// Latin and Аnna with a Cyrillic А. Ian and Lan do not, although ian and lan in capitals look alike: whoever reads them
+// sees two names.
 //
-// It is a function of the name's skeleton (UTS #39 section 4), so names that
-// Unicode calls confusable always have equal keys. On top of that come
-// compatibility forms (full-width, circled: NFKD) and case folding. Being the
-// same name is transitive, and that decides the rest: ian is IAN by case, and
-// IAN looks like lAN and 1AN, so i, l, I, 1 and | are one character here, as
-// are o, O and 0. It costs that Lia and Ila cannot both be in the room; the
-// other way, paypaI could be there beside paypal.
-//
-// It takes more than one pass, because what one step yields may have
-// look-alikes of its own: M is its own skeleton, but m looks like rn. Three are
-// enough; a test holds that a fourth changes nothing.
-//
-// Where looks and case contradict each other, looks win: Greek Ν looks like N
-// but its small ν like v, and n is not v. So the Greek letters Β, Γ, Ν and Υ,
-// and some of rare alphabets, differ from their small letters.
+// Clashing is not transitive (Ian looks like lan, and lan is Lan in small letters), so one key for both parts cannot say
+// it. A key is for comparing, never for showing.
 func Key(name string) string {
+	compatible := norm.NFKD.String(name)
+	return fold(compatible) + "\x00" + norm.NFKD.String(skeleton(compatible))
+}
+
+// fold returns the case-folded form of a name in NFKD. The dot that a Turkish capital I keeps is dropped.
+func fold(name string) string {
+	// In x/text v0.43.0 Fold swaps the two cases of Cherokee instead of joining them; ToLower settles them.
+	name = norm.NFKD.String(strings.ToLower(cases.Fold().String(name)))
+	return strings.ReplaceAll(name, "i\u0307", "i")
+}
+
+// broad joins everything that look-alikes and case can be combined into: ian is IAN by case, and IAN looks like lAN and
+// 1AN, so i, l, I, 1 and | are one character here, as are o, O and 0. That is too much for telling people apart, and just
+// right for what nobody may pass for.
+//
+// It takes more than one pass, because what one step yields may have look-alikes of its own: M is its own skeleton, but m
+// looks like rn. Three are enough; a test holds that a fourth changes nothing.
+//
+// Where looks and case contradict each other, looks win: Greek Ν looks like N but its small ν like v, and n is not v.
+func broad(name string) string {
 	for range 3 {
-		name = norm.NFKD.String(skeleton(name))
-		// In x/text v0.43.0 Fold swaps the two cases of Cherokee instead
-		// of joining them; ToLower settles them.
-		name = strings.ToLower(cases.Fold().String(name))
-		name = joined.Replace(name)
+		name = joined.Replace(fold(norm.NFKD.String(skeleton(name))))
 	}
 	return name
 }
@@ -226,12 +230,29 @@ var joined = strings.NewReplacer(
 	"d\u0328", "d\u0335", "f\u0326", "f", "ɲ", "n\u0326",
 )
 
-// Reserved reports whether a name that Parse returned, or one that looks like
-// it, speaks for the server or for everyone, and so may be taken by nobody.
-// Names that only contain such a word are free.
+// Reserved reports whether a name that Parse returned passes for the server or for everyone, and so may be taken by
+// nobody: it is a reserved word in other letters, or with signs around it that are no letters (admin🛡, @admin, Server™).
+// Names that contain such a word beside others are free.
 func Reserved(name string) bool {
-	// By its key "all" would take the name of everyone called Ali.
-	return reserved[Key(name)] || strings.EqualFold(name, "all")
+	// By its broad form "all" would take the name of everyone called Ali.
+	return reserved[broad(name)] || reserved[broad(bare(name))] || strings.EqualFold(bare(name), "all")
+}
+
+// bare returns a name without what decorates it: punctuation, symbols and raised letters. A sign that stands for one
+// letter or digit, as Ⓡ and | do, becomes that.
+func bare(name string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		switch {
+		case unicode.Is(unicode.Lm, r):
+			return -1
+		case r == ' ' || unicode.In(r, unicode.L, unicode.M, unicode.N):
+			return r
+		}
+		if like := []rune(skeleton(norm.NFKD.String(string(r)))); len(like) == 1 && unicode.In(like[0], unicode.L, unicode.N) {
+			return like[0]
+		}
+		return -1
+	}, name))
 }
 
 var reserved = keysOf(
@@ -243,7 +264,7 @@ var reserved = keysOf(
 func keysOf(names ...string) map[string]bool {
 	keys := make(map[string]bool, len(names))
 	for _, name := range names {
-		keys[Key(name)] = true
+		keys[broad(name)] = true
 	}
 	return keys
 }

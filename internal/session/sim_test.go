@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"ramai/internal/journal"
-	"ramai/internal/names"
 	"ramai/wire"
 )
 
@@ -279,7 +278,7 @@ func (p *person) whim() {
 		n := uint64(p.sim.rng.IntN(50))
 		p.l.send(wire.History{Room: room, After: &n, Limit: 1 + p.sim.rng.IntN(20)})
 	case k == 4:
-		p.l.send(wire.Name{Name: names.Key([]string{"ann", "bob", ""}[p.sim.rng.IntN(3)])})
+		p.l.send(wire.Name{Name: []string{"ann", "bob", ""}[p.sim.rng.IntN(3)]})
 	case k == 5:
 		p.l.send(wire.Who{Room: room}, wire.Ping{ID: "x"})
 	}

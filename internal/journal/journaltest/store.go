@@ -27,6 +27,7 @@ func testStore(t *testing.T, fresh func(t *testing.T) Place) {
 		{"names", testNames},
 		{"connection names", testBoundNames},
 		{"owned names", testOwnedNames},
+		{"clashing names", testClashingNames},
 		{"rooms", testRooms},
 		{"reading", testReading},
 		{"long texts", testLongTexts},
@@ -259,6 +260,32 @@ func testOwnedNames(t *testing.T, j *journaled) {
 	j.expect(events(claim("bert", "a"), claim("bert", last)), "refused name_taken", "done")
 	j.expect(events(disown("a"), claim("greedy", "z"), own("greedy", "z", "lobby", "z", "x"), release("greedy"), claim("anna", "z")),
 		"done", "done", "saved 16", "done", "refused name_taken")
+}
+
+// A key of two parts clashes with each key that has one of them in common.
+func testClashingNames(t *testing.T, j *journaled) {
+	named := func(by, name, folded, looks string) journal.Event {
+		return journal.Event{Kind: journal.Claim, By: by, Name: name, Key: folded + "\x00" + looks}
+	}
+	ian := func(by string) journal.Event { return named(by, "Ian", "ian", "lan") }
+	lan := func(by string) journal.Event { return named(by, "Lan", "lan", "Lan") }
+	small := func(by string) journal.Event { return named(by, "lan", "lan", "lan") } // looks like Ian, and is Lan in small letters
+	j.expect(events(ian("anna"), lan("bert"), small("cleo")), "done", "done", "refused name_taken")
+	j.expect(events(release("anna"), small("cleo"), release("bert"), small("cleo"), ian("anna"), lan("bert")),
+		"done", "refused name_taken", "done", "done", "refused name_taken", "refused name_taken")
+	j.expect(events(release("cleo"), ian("anna"), lan("bert")), "done", "done", "done")
+	j.at += 1000 * hour // both have run out, and one claim takes both
+	if got := j.apply(small("cleo"))[0].Renamed; !slices.Equal(got, []string{"bert", "anna", "cleo"}) {
+		t.Errorf("when a name is taken that clashes with two, %q have another", got)
+	}
+	j.expect(events(ian("anna"), lan("bert")), "refused name_taken", "refused name_taken")
+
+	// The same of names that are owned.
+	owning := say("cleo", "lobby", "1", "x")
+	owning.Own = j.Gains("cleo")
+	j.apply(owning, release("cleo"))
+	j.expect(events(ian("anna"), lan("bert"), small("cleo")), "refused name_taken", "refused name_taken", "done")
+	j.expect(events(journal.Event{Kind: journal.Disown, Name: "LAN", Key: "lan\x00LAN"}, ian("anna"), lan("bert")), "done", "done", "done")
 }
 
 func testRooms(t *testing.T, j *journaled) {

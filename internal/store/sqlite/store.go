@@ -100,7 +100,7 @@ func (s *Store) start() error {
 	if err != nil {
 		return err
 	}
-	if saved.owned, err = s.writer.renew(saved.owned); err != nil {
+	if err := s.writer.renewKeys(saved); err != nil {
 		return err
 	}
 	s.log = saved.log

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"ramai/internal/journal"
+
 	"ramai/internal/names"
 )
 
@@ -94,24 +94,39 @@ COMMIT;`, messagesTable, goneTable+ownersTable, version))
 	return w.checkpoint()
 }
 
-// renew brings the keys of names that are owned up to what package names makes of them now, which depends on the Unicode
-// tables it was made with. One whose new key is another's stays as it is.
-func (w *writer) renew(owned []journal.Owning) ([]journal.Owning, error) {
-	taken := make(map[string]bool, len(owned))
-	for _, o := range owned {
-		taken[o.Key] = true
+// renewKeys brings what names are compared by up to what package names makes of them now, which depends on its rules and
+// on its Unicode tables. A name whose new key is another's stays as it is.
+func (w *writer) renewKeys(s *saved) error {
+	held, owned := make(map[string]bool, len(s.held)), make(map[string]bool, len(s.owned))
+	for i := range s.held {
+		held[s.held[i].Key] = true
 	}
-	for i := range owned {
-		o := &owned[i]
-		key := names.Key(o.Name)
-		if taken[key] {
-			continue
-		}
-		if err := w.exec("UPDATE owners SET key = ? WHERE key = ?", key, o.Key); err != nil {
-			return nil, fmt.Errorf("renew what names are compared by: %w", err)
-		}
-		delete(taken, o.Key)
-		taken[key], o.Key = true, key
+	for i := range s.owned {
+		owned[s.owned[i].Key] = true
 	}
-	return owned, nil
+	for i := range s.held {
+		if err := w.renewKey("names", held, &s.held[i].Key, s.held[i].Name); err != nil {
+			return err
+		}
+	}
+	for i := range s.owned {
+		if err := w.renewKey("owners", owned, &s.owned[i].Key, s.owned[i].Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// renewKey gives one row of a table its new key. taken has the keys of all of them.
+func (w *writer) renewKey(table string, taken map[string]bool, old *string, name string) error {
+	key := names.Key(name)
+	if taken[key] {
+		return nil
+	}
+	if err := w.exec("UPDATE "+table+" SET key = ? WHERE key = ?", key, *old); err != nil {
+		return fmt.Errorf("renew what names are compared by: %w", err)
+	}
+	delete(taken, *old)
+	*old, taken[key] = key, true
+	return nil
 }

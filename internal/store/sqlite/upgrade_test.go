@@ -158,15 +158,17 @@ func TestUpgradeNeedsSpace(t *testing.T) {
 	}
 }
 
-// Names that are owned are compared by what package names makes of them now.
-func TestKeysOfOwnedNamesAreRenewed(t *testing.T) {
+// Names are compared by what package names makes of them now.
+func TestKeysOfNamesAreRenewed(t *testing.T) {
 	dir := t.TempDir()
-	database(t, dir, `INSERT INTO owners(key, name, by, since) VALUES('old', 'Queen', 'key', 1), ('king', 'King', 'key', 1), ('other', 'KING', 'key2', 1)`)
+	database(t, dir, `INSERT INTO owners(key, name, by, since) VALUES('old', 'Queen', 'key', 1), ('king', 'King', 'key', 1), ('other', 'KING', 'key2', 1);
+INSERT INTO names(by, name, key, bound, used) VALUES('bert', 'Rook', 'rook', 1, 1)`)
 	for range 2 {
 		s := open(t, dir, quiet)
 		queen := names.Key("Queen")
 		outcomes, err := s.Apply(&journal.Batch{At: 1, MaxRooms: 1, Events: []journal.Event{
 			{Kind: journal.Claim, By: "anna", Name: "QUEEN", Key: queen}, {Kind: journal.Claim, By: "anna", Name: "King", Key: names.Key("King")},
+			{Kind: journal.Claim, By: "anna", Name: "ROOK", Key: names.Key("ROOK")},
 		}}, s.Position()+1)
 		if err != nil {
 			t.Fatal(err)
