@@ -153,7 +153,9 @@ func (w *writer) entry(room int64, by, id string) (journal.Entry, bool, error) {
 }
 
 func (t *tx) Message(m *wire.Message) error {
-	t.rows = append(t.rows, t.room(m.Room)<<numberBits|int64(m.N), int64(m.At), m.By, m.From, m.ID, m.Text)
+	var sum int64
+	sum, t.scratch = checksum(t.scratch, m)
+	t.rows = append(t.rows, t.room(m.Room)<<numberBits|int64(m.N), int64(m.At), m.By, m.From, m.ID, m.Text, sum)
 	if len(t.rows) < rowsAtOnce*columns {
 		return nil
 	}

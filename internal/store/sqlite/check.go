@@ -53,9 +53,6 @@ func Check(dir string) (string, error) {
 	found := fmt.Sprintf("has a database of %d bytes", size)
 	if v := binary.BigEndian.Uint32(header[versionOffset:]); v != version {
 		found += fmt.Sprintf(", of version %d; it will be upgraded to version %d", v, version)
-		if left, err := free(dir); v == 1 && err == nil && left < 2*uint64(size) {
-			return "", fmt.Errorf("%s %s, which takes %d MB of free space for a while, and there are %d MB; make room first", dir, found, 2*size>>20+1, left>>20)
-		}
 	}
 	return found, nil
 }

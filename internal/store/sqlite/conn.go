@@ -64,6 +64,32 @@ func (c conn) ints(query string, args ...driver.Value) ([]int64, error) {
 	return row, errors.Join(err, s.Close())
 }
 
+// each calls f for each row of a query, with values that are its own.
+func (c conn) each(query string, f func(row []driver.Value) error, args ...driver.Value) (err error) {
+	s, err := c.prepare(query)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	rows, err := s.Stmt.(driver.StmtQueryContext).QueryContext(context.Background(), s.bind(args))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	values := make([]driver.Value, len(rows.Columns()))
+	for {
+		switch err := rows.Next(values); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+		if err := f(values); err != nil {
+			return err
+		}
+	}
+}
+
 // text returns the first column of the first row, which is a text; empty if there is none.
 func (c conn) text(query string) (text string, err error) {
 	s, err := c.prepare(query)

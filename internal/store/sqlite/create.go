@@ -21,7 +21,18 @@ CREATE TABLE messages(
 	by TEXT NOT NULL,
 	name TEXT NOT NULL,
 	id TEXT NOT NULL,
-	text TEXT NOT NULL
+	text TEXT NOT NULL,
+	sum INTEGER NOT NULL       -- over all of it, see checksum
+) STRICT;`
+	metaTable = `
+CREATE TABLE meta(
+	one INTEGER PRIMARY KEY CHECK(one = 1),
+	log TEXT NOT NULL,
+	position INTEGER NOT NULL,
+	at INTEGER NOT NULL,       -- of the newest batch
+	unsynced INTEGER NOT NULL, -- 1 while commits are not synced
+	open INTEGER NOT NULL,     -- 1 while a server uses it
+	run TEXT NOT NULL          -- drawn by each server that opens it
 ) STRICT;`
 	goneTable = `
 CREATE TABLE gone(             -- ids that outlive their messages
@@ -41,14 +52,7 @@ CREATE TABLE owners(
 
 // schema makes the tables. Messages lie in the order of an integer, which is the cheapest to append to. They are
 // STRICT, so that what is read has the type it should have.
-const schema = `
-CREATE TABLE meta(
-	one INTEGER PRIMARY KEY CHECK(one = 1),
-	log TEXT NOT NULL,
-	position INTEGER NOT NULL,
-	at INTEGER NOT NULL,       -- of the newest batch
-	unsynced INTEGER NOT NULL  -- 1 while commits are not synced
-) STRICT;
+const schema = metaTable + `
 CREATE TABLE rooms(
 	id INTEGER PRIMARY KEY,
 	name TEXT NOT NULL UNIQUE,
@@ -98,7 +102,7 @@ BEGIN;
 PRAGMA application_id=%d;
 PRAGMA user_version=%d;
 %s
-INSERT INTO meta(one, log, position, at, unsynced) VALUES(1, '%s', 0, 0, 0);
+INSERT INTO meta(one, log, position, at, unsynced, open, run) VALUES(1, '%s', 0, 0, 0, 0, '');
 COMMIT;`, owner, version, schema, log)
 	if err := errors.Join(c.exec(script), c.Close()); err != nil {
 		return err

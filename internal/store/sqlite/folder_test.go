@@ -3,6 +3,7 @@ package sqlite
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -138,9 +139,9 @@ func TestFolderOfAnother(t *testing.T) {
 	}{
 		{"another program's", "another program", func(dir string) { database(t, dir, "PRAGMA application_id=7") }},
 		{"nobody's", "another program", func(dir string) { database(t, dir, "PRAGMA application_id=0") }},
-		{"newer", "newer version", func(dir string) { database(t, dir, "PRAGMA user_version=5") }},
+		{"newer", "newer version", func(dir string) { database(t, dir, fmt.Sprintf("PRAGMA user_version=%d", version+1)) }},
 		{"newer, used before", "newer version", func(dir string) {
-			database(t, dir, "PRAGMA user_version=5")
+			database(t, dir, fmt.Sprintf("PRAGMA user_version=%d", version+1))
 			write(t, filepath.Join(dir, lockName), "")
 		}},
 		{"no version", "never was", func(dir string) { database(t, dir, "PRAGMA user_version=0") }},

@@ -71,8 +71,8 @@ func TestTheFileShrinks(t *testing.T) {
 // A folder of version 2 gets what is new, and keeps what it has.
 func TestUpgradeFrom2(t *testing.T) {
 	dir := t.TempDir()
-	database(t, dir, "DROP TABLE gone; DROP TABLE owners; INSERT INTO rooms VALUES(1, 'lobby', 1, 1);"+
-		"INSERT INTO messages VALUES((1<<40)|1, 1000, 'anna', '', 'a', 'one'); UPDATE meta SET position = 1, at = 1000; PRAGMA user_version=2;")
+	database(t, dir, older(2)+"INSERT INTO rooms VALUES(1, 'lobby', 1, 1);"+
+		"INSERT INTO messages VALUES((1<<40)|1, 1000, 'anna', '', 'a', 'one'); UPDATE meta SET position = 1, at = 1000;")
 	for range 2 {
 		s := open(t, dir, quiet)
 		if got, err := s.Read("lobby", 0, 10); err != nil || len(got) != 1 || got[0].Text != "one" {

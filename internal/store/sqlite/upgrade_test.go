@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -16,23 +17,41 @@ import (
 	"ramai/wire"
 )
 
-// version1 turns an empty database into one of version 1, with messages of two rooms.
-const version1 = `
-DROP TABLE messages;
-DROP TABLE gone;
-DROP TABLE owners;
+// older turns a database without messages into one of version 4, 3 or 2, or of 1 with messages of two rooms.
+func older(to int) string {
+	script := `
+CREATE TABLE meta_4(one INTEGER PRIMARY KEY CHECK(one = 1), log TEXT NOT NULL, position INTEGER NOT NULL, at INTEGER NOT NULL, unsynced INTEGER NOT NULL) STRICT;
+INSERT INTO meta_4 SELECT one, log, position, at, unsynced FROM meta;
+DROP TABLE meta;
+ALTER TABLE meta_4 RENAME TO meta;
+DROP TABLE messages;`
+	if to < 4 {
+		script += `DROP TABLE owners;`
+	}
+	if to < 3 {
+		script += `DROP TABLE gone;`
+	}
+	if to == 1 {
+		script += `
 CREATE TABLE messages(
 	room INTEGER NOT NULL, n INTEGER NOT NULL, at INTEGER NOT NULL, by TEXT NOT NULL, name TEXT NOT NULL, id TEXT NOT NULL, text TEXT NOT NULL,
 	PRIMARY KEY(room, n)
 ) STRICT, WITHOUT ROWID;
 INSERT INTO rooms VALUES(1, 'lobby', 1, 2), (2, 'team', 1, 1);
 INSERT INTO messages VALUES(1, 1, 1000, 'anna', '', 'a', 'one'), (1, 2, 2000, 'ben', 'Ben', 'b', 'two'), (2, 1, 3000, 'anna', '', 'a', 'elsewhere');
-UPDATE meta SET position = 3, at = 3000;
-PRAGMA user_version=1;`
+UPDATE meta SET position = 3, at = 3000;`
+	} else {
+		script += `
+CREATE TABLE messages(
+	key INTEGER PRIMARY KEY, at INTEGER NOT NULL, by TEXT NOT NULL, name TEXT NOT NULL, id TEXT NOT NULL, text TEXT NOT NULL
+) STRICT;`
+	}
+	return script + fmt.Sprintf("PRAGMA user_version=%d;", to)
+}
 
 func TestUpgrade(t *testing.T) {
 	dir := t.TempDir()
-	database(t, dir, version1)
+	database(t, dir, older(1))
 	for range 2 { // the second time there is nothing to do
 		s := open(t, dir, quiet)
 		lobby, err1 := s.Read("lobby", 0, 10)
@@ -60,9 +79,9 @@ func TestUpgrade(t *testing.T) {
 
 // What a version had not yet is added to it.
 func TestUpgradeAdds(t *testing.T) {
-	for _, before := range []string{"DROP TABLE owners; PRAGMA user_version=3;", "DROP TABLE owners; DROP TABLE gone; PRAGMA user_version=2;"} {
+	for before := 2; before < version; before++ {
 		dir := t.TempDir()
-		database(t, dir, before)
+		database(t, dir, older(before))
 		s := open(t, dir, quiet)
 		own := []journal.Event{
 			{Kind: journal.Claim, By: "anna", Name: "Queen", Key: "queen"}, {Kind: journal.Say, By: "anna", Room: "lobby", ID: "1", Text: "x", Own: "queen"},
@@ -70,11 +89,11 @@ func TestUpgradeAdds(t *testing.T) {
 		}
 		outcomes, err := s.Apply(&journal.Batch{At: 1, MaxRooms: 1, Events: own}, 1)
 		if err != nil {
-			t.Fatalf("after %q: %v", before, err)
+			t.Fatalf("after version %d: %v", before, err)
 		}
 		for _, o := range outcomes {
 			if o.Verdict != journal.Saved {
-				t.Errorf("after %q: %+v", before, o)
+				t.Errorf("after version %d: %+v", before, o)
 			}
 		}
 	}
@@ -83,7 +102,7 @@ func TestUpgradeAdds(t *testing.T) {
 // An upgrade is told at its beginning and at its end, once, and takes no space for good.
 func TestUpgradeGivesSpaceBack(t *testing.T) {
 	dir := t.TempDir()
-	database(t, dir, version1+many)
+	database(t, dir, older(1)+many)
 	before := fileSize(t, dir)
 	var log bytes.Buffer
 	opt := quiet
@@ -101,7 +120,7 @@ func TestUpgradeGivesSpaceBack(t *testing.T) {
 		t.Errorf("the file had %d bytes, and has %d", before, after)
 	}
 	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
-	if len(lines) != 2 || !strings.Contains(lines[0], "bytes_needed") || !strings.Contains(lines[1], "to=4") {
+	if len(lines) != 2 || !strings.Contains(lines[0], "upgrading") || !strings.Contains(lines[1], fmt.Sprintf("to=%d", version)) {
 		t.Errorf("the log has %q, want its beginning and its end", lines)
 	}
 }
@@ -121,40 +140,47 @@ func fileSize(t *testing.T, dir string) int64 {
 	return info.Size()
 }
 
-// Without the space for an upgrade nothing is begun; with it, it works.
-func TestUpgradeNeedsSpace(t *testing.T) {
+// An upgrade that is cut short between two steps goes on where it was: every row is there once, with its checksum.
+func TestUpgradeGoesOn(t *testing.T) {
 	dir := t.TempDir()
-	database(t, dir, version1+many)
-	path := filepath.Join(dir, FileName)
-	was, err := os.ReadFile(path)
+	database(t, dir, older(1)+many)
+	c, err := connect(filepath.Join(dir, FileName), "synchronous=FULL", "journal_mode=WAL")
 	if err != nil {
 		t.Fatal(err)
 	}
-	room, errAsk := uint64(len(was))*19/10, error(nil)
-	try := func() error {
-		c, err := connect(path, "synchronous=FULL", "journal_mode=WAL")
+	if err := begin(c, 1); err != nil {
+		t.Fatal(err)
+	}
+	m := newMove(c, "messages_1")
+	if err := m.load(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if more, err := m.step(); err != nil || !more {
+			t.Fatal(more, err)
+		}
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, dir, quiet)
+	n := uint64(0)
+	for {
+		page, err := s.Read("lobby", n, journal.MaxRead)
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = upgrade(c, func() (uint64, error) { return room, errAsk }, quiet.Log)
-		if err := c.Close(); err != nil {
-			t.Fatal(err)
+		if len(page) == 0 {
+			break
 		}
-		return err
+		for i := range page {
+			if n++; page[i].N != n {
+				t.Fatalf("number %d follows number %d", page[i].N, n-1)
+			}
+		}
 	}
-	if err := try(); err == nil || !strings.Contains(err.Error(), "make room") {
-		t.Errorf("without the space: %v", err)
-	}
-	errAsk = errors.New("no such disk")
-	if err := try(); !errors.Is(err, errAsk) {
-		t.Errorf("without knowing the space: %v", err)
-	}
-	if is, err := os.ReadFile(path); err != nil || !bytes.Equal(is[headerSize:], was[headerSize:]) || is[versionOffset+3] != 1 {
-		t.Errorf("the file was changed, or is gone (%v)", err)
-	}
-	room, errAsk = 2*uint64(len(was)), nil
-	if err := try(); err != nil {
-		t.Errorf("with the space: %v", err)
+	if n != 10000 {
+		t.Errorf("there are %d messages, want 10000", n)
 	}
 }
 

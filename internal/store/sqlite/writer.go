@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"strings"
 
 	sqlite3 "modernc.org/sqlite/lib"
@@ -21,6 +20,8 @@ type writer struct {
 	own, disown             *stmt
 	advance                 *stmt
 	trim                    trim
+
+	scratch []byte // of checksum
 }
 
 // openWriter opens the database, and upgrades it if it is of an earlier version.
@@ -29,8 +30,7 @@ func openWriter(path string, log *slog.Logger) (*writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	room := func() (uint64, error) { return free(filepath.Dir(path)) }
-	if err := upgrade(c, room, log); err != nil {
+	if err := upgrade(c, log); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	w := &writer{conn: c}
@@ -46,10 +46,10 @@ func openWriter(path string, log *slog.Logger) (*writer, error) {
 const walKept = 16 << 20
 
 const (
-	insert = "INSERT INTO messages(key, at, by, name, id, text) VALUES "
-	row    = "(?, ?, ?, ?, ?, ?)"
+	insert = "INSERT INTO messages(key, at, by, name, id, text, sum) VALUES "
+	row    = "(?, ?, ?, ?, ?, ?, ?)"
 
-	columns    = 6
+	columns    = 7
 	rowsAtOnce = 16 // what a statement costs besides its rows is most of what one row costs
 )
 

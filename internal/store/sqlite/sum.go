@@ -1,0 +1,22 @@
+package sqlite
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+
+	"ramai/wire"
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// checksum returns the CRC-32C of everything that a row says: room, number, time, sender, name, id and text. The room is
+// there by its name, so a row that has strayed into another room is found out too. It uses scratch, and returns it for the
+// next one.
+func checksum(scratch []byte, m *wire.Message) (sum int64, used []byte) {
+	b := binary.AppendUvarint(scratch[:0], m.N)
+	b = binary.AppendVarint(b, int64(m.At))
+	for _, s := range [...]string{m.Room, m.By, m.From, m.ID, m.Text} {
+		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
+	}
+	return int64(crc32.Checksum(b, castagnoli)), b
+}
