@@ -106,7 +106,7 @@ func TestDescriptorsForSSH(t *testing.T) {
 // Every limit that can be set holds as it was set, and the client is told.
 func TestLimitsAreSettable(t *testing.T) {
 	web := start(t, func(c *server.Config) {
-		c.MaxText, c.MaxFrame, c.MaxJoined, c.MaxRooms = 10, 1<<10, 2, 3
+		c.MaxText, c.MaxJoined, c.MaxRooms = 10, 2, 3
 	})
 	plain := dial(t, web.URL)
 	plain.expect(wire.Welcome)
@@ -120,7 +120,7 @@ func TestLimitsAreSettable(t *testing.T) {
 		t.Errorf("a text too long, posted: %d %s", resp.StatusCode, body)
 	}
 	v1 := dial(t, web.URL, wire.Protocol)
-	if got := v1.hear(); !strings.Contains(got, `"limits":{"text":10,"frame":1024,`) || !strings.Contains(got, `"rooms":2`) {
+	if got := v1.hear(); !strings.Contains(got, `"limits":{"text":10,"frame":1468,`) || !strings.Contains(got, `"rooms":2`) {
 		t.Errorf("the welcome has %s", got)
 	}
 	for _, room := range []string{"a", "b"} {
@@ -131,7 +131,10 @@ func TestLimitsAreSettable(t *testing.T) {
 	if got := v1.until(`"type":"error"`); !strings.Contains(got, "2 rooms") {
 		t.Errorf("a third room: %s", got)
 	}
-	v1.say(`{"type":"ping","ref":"` + strings.Repeat("x", 1<<10) + `"}`)
+	// The longest request is what the longest text needs, with each byte of it escaped, and no more.
+	v1.say(`{"type":"say","id":"a","room":"a","text":"` + strings.Repeat(`\u0078`, 10) + `","more":"` + strings.Repeat("x", 1300) + `"}`)
+	v1.until(`"type":"saved"`)
+	v1.say(`{"type":"ping","ref":"` + strings.Repeat("x", 1500) + `"}`)
 	for {
 		if _, _, err := v1.Read(t.Context()); err != nil {
 			if websocket.CloseStatus(err) != websocket.StatusMessageTooBig {

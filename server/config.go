@@ -44,7 +44,6 @@ type Config struct {
 	Rate         float64        // events a second, for each sender and each address; 0: no limit of any kind
 	Burst        int            // events at once
 	MaxText      int            // bytes of a text
-	MaxFrame     int            // bytes of a frame, and of a message of several
 	MaxJoined    int            // rooms a connection can be in
 	NewRooms     int            // rooms an address may make in a minute
 	NewNames     int            // names that keys of SSH may come to own in an hour from one address; 0: no limit
@@ -72,18 +71,14 @@ type Config struct {
 // maxFragments is how many frames a message may have.
 const maxFragments = 256
 
-// MostFrame is the highest MaxFrame: what a connection takes in one piece.
-const MostFrame = 64 << 10
-
-// TextsInFrame is how many times the longest text a frame has to hold: JSON doubles quotes and backslashes, and there is
-// more in it than a text.
-const TextsInFrame = 4
+// MostText is the highest MaxText.
+const MostText = 16 << 10
 
 // Defaults is the configuration of a server without flags, but for Data.
 func Defaults() Config {
 	return Config{
 		Durability: Full, Rate: 5, Burst: 20,
-		MaxText: 4000, MaxFrame: MostFrame, MaxJoined: 8, NewRooms: 10, NewNames: 6, MaxRooms: 10000,
+		MaxText: 4000, MaxJoined: 8, NewRooms: 10, NewNames: 6, MaxRooms: 10000,
 		Stall: 10 * time.Minute, TapeMemory: 256 << 20, Reactor: Auto,
 		Version: "dev", Log: slog.Default(), Now: time.Now, Random: rand.Reader,
 	}
@@ -149,7 +144,7 @@ func (c *Config) Check() ([]string, error) {
 }
 
 func (c *Config) limits() wire.Limits {
-	return wire.Limits{Text: c.MaxText, Frame: c.MaxFrame, Rate: c.Rate, Burst: c.Burst, Rooms: c.MaxJoined}
+	return wire.Limits{Text: c.MaxText, Frame: wire.MaxRequest(c.MaxText), Rate: c.Rate, Burst: c.Burst, Rooms: c.MaxJoined}
 }
 
 func (c *Config) rates() *session.Rates {

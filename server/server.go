@@ -99,11 +99,12 @@ func New(cfg Config) (*Server, error) {
 	s.hub = room.NewHub(store, room.Options{TapeMemory: cfg.TapeMemory, Log: cfg.Log})
 	s.index = search.Open(indexPath(&cfg), store, cfg.Log)
 	s.orderer = journal.NewLocal(store, journal.Options{Feed: s.feed, Now: cfg.Now, Log: cfg.Log, Applied: s.metrics.Applied, MaxRooms: cfg.MaxRooms})
-	frames := frame.Config{TextOnly: true, MaxMessage: cfg.MaxFrame, MaxFragments: maxFragments}
+	limits := cfg.limits()
+	frames := frame.Config{TextOnly: true, MaxMessage: limits.Frame, MaxFragments: maxFragments}
 	deflate := frames
 	deflate.Deflate = true
 	s.env = &session.Env{
-		Hub: s.hub, Store: store, Submit: s.orderer.Submit, Rates: cfg.rates(), Limits: cfg.limits(),
+		Hub: s.hub, Store: store, Submit: s.orderer.Submit, Rates: cfg.rates(), Limits: limits,
 		Frame: &frames, Deflate: &deflate,
 		Server: "ramai " + cfg.Version, Start: cfg.Now(), Now: cfg.Now, Random: cfg.Random, Log: cfg.Log, Quiet: cfg.Quiet, Closed: s.ended, Refused: s.metrics.Refused,
 	}

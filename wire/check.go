@@ -17,6 +17,10 @@ const (
 	DefaultJoin = 50       // messages a join replays if it names neither after nor last
 )
 
+// MaxRequest is how many bytes a request may have where a text may have text bytes: what the longest say needs that JSON
+// can make of it. Each byte of a text may be escaped as \u0000, with six bytes, and so may those of the room and the ids.
+func MaxRequest(text int) int { return 6*(text+MaxRoom+2*MaxID) + 256 }
+
 // Lobby is the room of the path "/".
 const Lobby = "lobby"
 

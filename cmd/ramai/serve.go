@@ -39,7 +39,7 @@ loses nothing that anyone has heard.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg.Durability = server.Durability(o.durability)
-			cfg.TapeMemory, cfg.MaxFrame = int64(o.tapeMemory), int(o.maxFrame)
+			cfg.TapeMemory = int64(o.tapeMemory)
 			cfg.Keep = journal.Keep(o.keep)
 			cfg.Reactor = server.ReactorKind(o.reactor)
 			cfg.SSH = o.ssh != ""
@@ -49,7 +49,7 @@ loses nothing that anyone has heard.`,
 			return runServe(cmd.Context(), cfg, o, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	o.tapeMemory, o.maxFrame = size(cfg.TapeMemory), size(cfg.MaxFrame)
+	o.tapeMemory = size(cfg.TapeMemory)
 	f := cmd.Flags()
 	f.StringVar(&o.listen, "listen", o.listen, "address and port to listen on; 0.0.0.0:2000 for the whole network")
 	f.StringVar(&o.admin, "admin", "", "address and port for /metrics (Prometheus), such as 127.0.0.1:2001; empty: nowhere")
@@ -62,7 +62,6 @@ loses nothing that anyone has heard.`,
 	f.IntVar(&cfg.Burst, "burst", cfg.Burst, "events at once")
 	f.Var(&o.keep, "keep", `messages to keep in each room: an age (30d, 12h), a number ("100000 messages"), or all`)
 	f.IntVar(&cfg.MaxText, "max-text", cfg.MaxText, "bytes of a text")
-	f.Var(&o.maxFrame, "max-frame", fmt.Sprintf("bytes of a frame of a WebSocket; a text may have 1/%d of it", server.TextsInFrame))
 	f.IntVar(&cfg.MaxConns, "max-connections", cfg.MaxConns, "connections at once; 0: as many as the system's descriptors allow, less 256")
 	f.IntVar(&cfg.MaxJoined, "max-joined", cfg.MaxJoined, "rooms a connection can be in")
 	f.IntVar(&cfg.MaxRooms, "max-rooms", cfg.MaxRooms, "rooms there may be")
@@ -87,7 +86,7 @@ loses nothing that anyone has heard.`,
 
 type serveOptions struct {
 	listen, admin, ssh, durability, reactor, logFormat string
-	tapeMemory, maxFrame                               size
+	tapeMemory                                         size
 	check                                              bool
 	keep                                               keep
 }
@@ -191,10 +190,8 @@ func checkServe(cfg server.Config, o serveOptions) error {
 		return fmt.Errorf("--burst is at most 1000000, not %d", cfg.Burst)
 	case cfg.Data == "" && !cfg.Memory:
 		return errors.New("--data needs a folder; without it the data is in " + dataFolder())
-	case cfg.MaxFrame < 1<<10 || cfg.MaxFrame > server.MostFrame:
-		return fmt.Errorf("--max-frame is 1KiB to %dKiB, not %v", server.MostFrame>>10, &o.maxFrame)
-	case cfg.MaxText < 1 || cfg.MaxText > cfg.MaxFrame/server.TextsInFrame:
-		return fmt.Errorf("--max-text is 1 to %d with this --max-frame, not %d", cfg.MaxFrame/server.TextsInFrame, cfg.MaxText)
+	case cfg.MaxText < 1 || cfg.MaxText > server.MostText:
+		return fmt.Errorf("--max-text is 1 to %d bytes, not %d", server.MostText, cfg.MaxText)
 	case cfg.Stall < time.Minute:
 		return fmt.Errorf("--stall is at least 1m, not %v", cfg.Stall)
 	}

@@ -173,7 +173,7 @@ func TestFloodsWithoutReading(t *testing.T) {
 		"history":         {20, func(l *link) { l.send(wire.History{Room: wire.Lobby}) }},
 		"who":             {5000, func(l *link) { l.send(wire.Who{Room: wire.Lobby}) }},
 		"nonsense":        {2000, func(l *link) { l.text("{" + strings.Repeat("x", 1000)) }},
-		"long room names": {20, func(l *link) { l.text(`{"type":"say","id":"a","room":"` + strings.Repeat("\u2028", 15000) + `"}`) }},
+		"long room names": {60, func(l *link) { l.text(`{"type":"say","id":"a","room":"` + strings.Repeat("\u2028", 8000) + `"}`) }},
 		"joins":           {2000, func(l *link) { l.send(wire.Join{Room: wire.Lobby}) }},
 		"refused":         {1000, func(l *link) { l.say("x", strings.Repeat("x", 5000)) }},
 		"saved":           {3000, func(l *link) { l.say("x", "x") }},

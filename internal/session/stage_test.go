@@ -85,9 +85,9 @@ func (st *stage) boot() {
 	})
 	st.env = &Env{
 		Hub: st.hub, Store: st.store, Submit: st.orderer.Submit, Rates: NewRates(st.set.rate, st.set.burst, roomsAMinute, namesAnHour),
-		Limits:  wire.Limits{Text: 4000, Frame: 64 << 10, Rate: st.set.rate, Burst: st.set.burst, Rooms: 8},
-		Frame:   &frame.Config{TextOnly: true, MaxMessage: 64 << 10, MaxFragments: 256},
-		Deflate: &frame.Config{TextOnly: true, Deflate: true, MaxMessage: 64 << 10, MaxFragments: 256},
+		Limits:  wire.Limits{Text: 4000, Frame: wire.MaxRequest(4000), Rate: st.set.rate, Burst: st.set.burst, Rooms: 8},
+		Frame:   &frame.Config{TextOnly: true, MaxMessage: wire.MaxRequest(4000), MaxFragments: 256},
+		Deflate: &frame.Config{TextOnly: true, Deflate: true, MaxMessage: wire.MaxRequest(4000), MaxFragments: 256},
 		Server:  "ramai test", Start: st.clock, Now: st.now, Random: st.random, Log: log,
 	}
 	if err := st.orderer.Submit(journal.Event{Kind: journal.Restart}, nil); err != nil {

@@ -25,7 +25,7 @@ class Socket {
 	open(name = "") {
 		this.readyState = 1;
 		this.onopen();
-		for (let i = 0; i < 2; i++) this.hear({ type: "welcome", by: "me", name, limits: { text: 4000, frame: 65536, rate: 5, burst: 20, rooms: 8 } });
+		for (let i = 0; i < 2; i++) this.hear({ type: "welcome", by: "me", name, limits: { text: 4000, frame: 25408, rate: 5, burst: 20, rooms: 8 } });
 	}
 	hear(frame) {
 		this.onmessage({ data: JSON.stringify(frame) });

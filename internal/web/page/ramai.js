@@ -207,7 +207,7 @@ export class Client extends Emitter {
 	retryAt = 0; // when it is tried again, by Date.now()
 	by = ""; // who you are on your messages
 	name = ""; // the name held
-	limits = { text: 4000, frame: 65536, rate: 5, burst: 20, rooms: 8 };
+	limits = { text: 4000, frame: 25408, rate: 5, burst: 20, rooms: 8 };
 	/** @type {Map<string, Room>} */
 	rooms = new Map();
 	/** @type {Sent[]} what was said and is not settled, in order */
