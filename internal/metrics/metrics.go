@@ -68,9 +68,9 @@ func New(version string) *Metrics {
 	return m
 }
 
-// Handler answers with all metrics.
+// Handler answers with all metrics, in the format that the client asks for: text 0.0.4 of Prometheus, or OpenMetrics 1.0.
 func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{EnableOpenMetrics: true})
 }
 
 // Applied is told of each batch that was stored.
