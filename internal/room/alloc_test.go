@@ -3,7 +3,9 @@ package room
 import (
 	"fmt"
 	"testing"
+	"time"
 
+	"ramai/internal/journal"
 	"ramai/wire"
 )
 
@@ -51,5 +53,44 @@ func BenchmarkEncode(b *testing.B) {
 				frames, scratch = h.encode(enc, frames[:0], m, scratch)
 			}
 		})
+	}
+}
+
+// A second in which nothing happens looks at no room, and one in which somebody is renamed makes the state of those
+// rooms anew where they are, and of no other.
+func TestTickLooksAtWhatHasChanged(t *testing.T) {
+	st := newStage(t, 1<<20)
+	for i := range 100 {
+		st.Join(fmt.Sprint("room", i), JSON, &guest{by: fmt.Sprint("by", i)})
+	}
+	st.Tick(start)
+	for second, want := range []int32{0, 1, 0, 2, 0} {
+		switch second {
+		case 1:
+			st.Feed(st.apply(journal.Event{Kind: journal.Claim, By: "by7", Name: "ann", Key: "ann"}))
+		case 3:
+			st.Typing("room1", "by1", start) // the name of the one who types
+			st.Join("room2", Line, &guest{}).Leave()
+		case 4:
+			st.Tick(start.Add(2 * typingLasts)) // that is over
+		}
+		before := st.store.names.Load()
+		st.Tick(start.Add(time.Duration(second) * time.Second / 10))
+		if got := st.store.names.Load() - before; got != want {
+			t.Errorf("second %d: %d names were looked up, want %d", second, got, want)
+		}
+	}
+}
+
+// What a second costs in which nothing happens: ten thousand rooms with one member each.
+func BenchmarkIdleTick(b *testing.B) {
+	st := newStage(b, 1<<20)
+	for i := range 10_000 {
+		st.Join(fmt.Sprint("room", i), JSON, &guest{by: fmt.Sprint("by", i)})
+	}
+	st.Tick(start)
+	b.ReportAllocs()
+	for b.Loop() {
+		st.Tick(start)
 	}
 }

@@ -93,6 +93,12 @@ type Hub struct {
 
 	refills refills
 
+	changed struct {
+		sync.Mutex                     // taken after a room's
+		rooms      []*Room             // for the next Tick to look at, each once
+		renamed    map[string]struct{} // senders who hold another name than at the last Tick; nil: none
+	}
+
 	// Owned by Feed.
 	frames, scratch []byte
 	touched         []*Room
@@ -132,6 +138,9 @@ func (h *Hub) Feed(outcomes []journal.Outcome) {
 		o := &outcomes[i]
 		if o.Event.Kind == journal.Trim && o.Verdict == journal.Saved {
 			h.forget(o.Event.Room, o.N)
+		}
+		if len(o.Renamed) > 0 {
+			h.rename(o.Renamed)
 		}
 		if o.Event.Kind != journal.Say || o.Verdict != journal.Saved {
 			continue
@@ -241,6 +250,7 @@ func (h *Hub) Join(name string, enc Encoding, m Member) *Seat {
 	s.tape.Store(r.tapes[enc])
 	s.before = r.state.Load().PresenceVersion
 	r.dirty, r.owing = true, true
+	r.due()
 	return s
 }
 
@@ -257,6 +267,7 @@ func (h *Hub) leave(s *Seat) {
 	r.members[last] = nil
 	r.members = r.members[:last]
 	r.dirty = true
+	r.due()
 	if r.readers[s.enc]--; r.readers[s.enc] == 0 {
 		r.tapes[s.enc].Close()
 		r.tapes[s.enc] = nil
@@ -266,13 +277,39 @@ func (h *Hub) leave(s *Seat) {
 	}
 }
 
-// Tick brings presence and typing up to date in every room. It is called once a second, and is the only place where
-// they change: that is what limits them to one a second.
+// Tick brings presence and typing up to date in the rooms where they may have changed. It is called once a second, and
+// is the only place where they change: that is what limits them to one a second.
 func (h *Hub) Tick(now time.Time) {
-	for _, r := range h.all() {
+	c := &h.changed
+	c.Lock()
+	rooms, renamed := c.rooms, c.renamed
+	c.rooms, c.renamed = nil, nil
+	c.Unlock()
+	for _, r := range rooms {
 		if r.refresh(now) {
 			r.wake()
 		}
+	}
+	if len(renamed) == 0 {
+		return
+	}
+	for _, r := range h.all() { // nobody keeps which rooms a sender is in: names change seldom
+		if r.seats(renamed) && r.refresh(now) {
+			r.wake()
+		}
+	}
+}
+
+// rename notes senders who hold another name than before, or none.
+func (h *Hub) rename(senders []string) {
+	c := &h.changed
+	c.Lock()
+	defer c.Unlock()
+	if c.renamed == nil {
+		c.renamed = make(map[string]struct{})
+	}
+	for _, by := range senders {
+		c.renamed[by] = struct{}{}
 	}
 }
 
@@ -295,6 +332,7 @@ func (h *Hub) Typing(name, by string, now time.Time) {
 		defer r.mu.Unlock()
 		if _, shown := r.typing[by]; shown || len(r.typing) < maxTyping {
 			r.typing[by] = now.Add(typingLasts)
+			r.due()
 		}
 	}
 }

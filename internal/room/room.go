@@ -31,6 +31,7 @@ type Room struct {
 	dirty   bool                 // somebody came or went since the last refresh
 	owing   bool                 // somebody came who was not told the presence yet, though it may be the same again
 	fresh   bool                 // messages came since the last wake
+	queued  bool                 // the next tick looks at it
 }
 
 // State is what a room looks like now, as JSON objects of ramai.v1. A version is 0 while there is nothing to tell.
@@ -77,18 +78,47 @@ func (r *Room) watched() bool {
 	return false
 }
 
+// due has the next tick look at the room. Called with mu held.
+func (r *Room) due() {
+	if r.queued {
+		return
+	}
+	r.queued = true
+	c := &r.hub.changed
+	c.Lock()
+	c.rooms = append(c.rooms, r)
+	c.Unlock()
+}
+
+// seats returns whether one of the senders is in the room and the presence names them; then it is dirty.
+func (r *Room) seats(senders map[string]struct{}) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.members) > wire.MaxNamed {
+		return false
+	}
+	for _, s := range r.members {
+		if _, ok := senders[s.member.By()]; ok {
+			r.dirty = true
+			return true
+		}
+	}
+	return false
+}
+
 // refresh makes the state anew and returns whether it differs from what was told before.
 func (r *Room) refresh(now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.watched() {
+	r.queued = false
+	if !r.watched() { // who comes to watch makes it due again
 		return false
 	}
 	old := r.state.Load()
 	next := *old
-	if named := len(r.members) <= wire.MaxNamed; r.dirty || named {
+	if r.dirty {
 		p := wire.Presence{Room: r.name, Count: len(r.members)}
-		if named {
+		if len(r.members) <= wire.MaxNamed {
 			p.Names = r.names(wire.MaxNamed)
 		}
 		if b := wire.Append(nil, p); r.owing || !bytes.Equal(b, old.Presence) {
@@ -97,7 +127,11 @@ func (r *Room) refresh(now time.Time) bool {
 		}
 		r.dirty, r.owing = false, false
 	}
-	if b := r.typers(now); !bytes.Equal(b, old.Typing) && (len(r.typing) > 0 || old.TypingVersion > 0) {
+	typing := r.typers(now)
+	if len(r.typing) > 0 { // until they stop
+		r.due()
+	}
+	if b := typing; !bytes.Equal(b, old.Typing) && (len(r.typing) > 0 || old.TypingVersion > 0) {
 		next.Typing = b
 		next.TypingVersion++
 	}

@@ -26,6 +26,7 @@ type store struct {
 	*memory.Store
 	broken bool
 	reads  atomic.Int32
+	names  atomic.Int32 // looked up
 	first  uint64
 }
 
@@ -41,6 +42,11 @@ func (s *store) ReadBefore(room string, before uint64, limit int) ([]wire.Messag
 		return nil, errors.New("the disk makes noises")
 	}
 	return s.Store.ReadBefore(room, before, limit)
+}
+
+func (s *store) Name(by string) string {
+	s.names.Add(1)
+	return s.Store.Name(by)
 }
 
 func (s *store) Head(room string) journal.Head {
