@@ -32,6 +32,7 @@ import (
 	"ramai/internal/store/memory"
 	"ramai/internal/store/search"
 	"ramai/internal/store/sqlite"
+	"ramai/internal/tape"
 )
 
 // How long each step of an orderly stop may take. Together they are below 10 s.
@@ -83,6 +84,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	cfg.Hosts = slices.Concat(cfg.Hosts, names)
+	budget := tape.NewBudget(cfg.TapeMemory)
 	react, err := openReactor(cfg.Reactor, reactor.Options{Stall: cfg.Stall})
 	if err != nil {
 		return nil, err
@@ -96,7 +98,7 @@ func New(cfg Config) (*Server, error) {
 		cfg: cfg, store: store, reactor: react, tls: encryption, metrics: metrics.New(cfg.Version),
 		ordered: make(chan struct{}), quit: make(chan struct{}), sessions: make(map[*session.Session]struct{}),
 	}
-	s.hub = room.NewHub(store, room.Options{TapeMemory: cfg.TapeMemory, Log: cfg.Log})
+	s.hub = room.NewHub(store, room.Options{Budget: budget, Log: cfg.Log})
 	s.index = search.Open(indexPath(&cfg), store, cfg.Log)
 	s.orderer = journal.NewLocal(store, journal.Options{Feed: s.feed, Now: cfg.Now, Log: cfg.Log, Applied: s.metrics.Applied, MaxRooms: cfg.MaxRooms})
 	limits := cfg.limits()

@@ -41,7 +41,10 @@ var (
 	behind      = desc("fanout_lag_messages", "How many messages each member of a room has not been sent yet, at this moment.")
 	frozen      = desc("peers_frozen", "Members that are behind, and have taken nothing for 10 seconds or more, as far as was looked.")
 	tapes       = desc("tape_bytes", "Memory that recent messages take which are kept ready to send.")
-	tapeLimit   = desc("tape_limit_bytes", "Memory that they may take.")
+	tapeLimit   = desc("tape_limit_bytes", "Memory that all that waits for clients may take: recent messages, backfills, and what is reserved.")
+	backfills   = desc("backfill_bytes", "Memory that messages take which were read from the journal for who is behind.")
+	evicted     = desc("backfills_evicted_total", "Those that were given up for want of memory before they were sent.")
+	reserved    = desc("reserved_bytes", "Memory that answers take which their clients have not taken yet, and what was read ahead from clients.")
 	refills     = desc("refills_total", "Reads of the journal for who is behind what is kept ready to send.")
 	refilling   = desc("refills_running", "Those under way.")
 	queued      = desc("queue_events", "Events that wait for the journal.")
@@ -51,7 +54,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (w *watcher) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{connections, connLimit, rooms, behind, frozen, tapes, tapeLimit, refills, refilling, queued, files, free} {
+	for _, d := range []*prometheus.Desc{connections, connLimit, rooms, behind, frozen, tapes, tapeLimit, backfills, evicted, reserved, refills, refilling, queued, files, free} {
 		to <- d
 	}
 }
@@ -67,8 +70,11 @@ func (w *watcher) Collect(to chan<- prometheus.Metric) {
 	gauge(connLimit, float64(w.MaxConns))
 	stats := w.Hub.Stats()
 	gauge(rooms, float64(stats.Rooms))
-	gauge(tapes, float64(stats.Tapes))
-	gauge(tapeLimit, float64(stats.MaxTape))
+	gauge(tapes, float64(stats.Memory.Tapes))
+	gauge(tapeLimit, float64(stats.Memory.Max))
+	gauge(backfills, float64(stats.Memory.Backfills))
+	gauge(reserved, float64(stats.Memory.Reserved))
+	to <- prometheus.MustNewConstMetric(evicted, prometheus.CounterValue, float64(stats.Memory.Evicted))
 	gauge(refilling, float64(stats.Refilling))
 	to <- prometheus.MustNewConstMetric(refills, prometheus.CounterValue, float64(stats.Refills))
 	gauge(queued, float64(w.Queued()))

@@ -79,7 +79,7 @@ func TestRefillOfDeflated(t *testing.T) {
 	n := st.count()
 	for _, s := range []*Seat{a, b} {
 		s.Refill(0, func(chunk Chunk, err error) {
-			if err != nil || !bytes.Equal(chunk.Frames.After(0, 1<<20).Bytes(), taped) {
+			if err != nil || !bytes.Equal(framesOf(chunk, 0), taped) {
 				t.Errorf("read again it differs from what was on the tape; error %v", err)
 			}
 		})

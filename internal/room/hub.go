@@ -73,9 +73,9 @@ type Member interface {
 
 // Options are what a Hub needs besides the store it reads from.
 type Options struct {
-	TapeMemory int64        // bytes of all tapes
-	Log        *slog.Logger // may not be nil
-	Go         func(func()) // runs what may wait for the disk; nil: on a goroutine, 64 at once
+	Budget *tape.Budget // of all that waits for sockets; may not be nil
+	Log    *slog.Logger // may not be nil
+	Go     func(func()) // runs what may wait for the disk; nil: on a goroutine, 64 at once
 }
 
 // Hub holds the rooms that have members.
@@ -107,12 +107,15 @@ type Hub struct {
 // NewHub returns a hub without members.
 func NewHub(store journal.Store, opt Options) *Hub {
 	h := &Hub{
-		store: store, opt: opt, log: store.Log(), budget: tape.NewBudget(opt.TapeMemory), deflate: frame.AppendDeflated, rooms: make(map[string]*Room),
+		store: store, opt: opt, log: store.Log(), budget: opt.Budget, deflate: frame.AppendDeflated, rooms: make(map[string]*Room),
 		slots: make(chan struct{}, 64),
 	}
 	h.refills.waiting = make(map[refillKey][]func(Chunk, error))
 	return h
 }
+
+// Budget is that of all that waits for sockets.
+func (h *Hub) Budget() *tape.Budget { return h.budget }
 
 // Go runs f, which may wait for the disk, beside everything else.
 func (h *Hub) Go(f func()) {

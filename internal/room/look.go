@@ -1,6 +1,10 @@
 package room
 
-import "time"
+import (
+	"time"
+
+	"ramai/internal/tape"
+)
 
 // frozenAfter is how long a member has taken nothing that is called frozen.
 const frozenAfter = 10 * time.Second
@@ -49,16 +53,16 @@ func (h *Hub) Look(w *Watch, now time.Time, each func(behind uint32)) (frozen in
 
 // Stats are numbers of a hub as it is now.
 type Stats struct {
-	Rooms          int   // with members
-	Tapes, MaxTape int64 // bytes that the tapes take, and may take
-	Refills        int64 // reads of the journal for readers, so far
-	Refilling      int   // those under way
+	Rooms     int        // with members
+	Memory    tape.Usage // of the budget of all that waits for sockets
+	Refills   int64      // reads of the journal for readers, so far
+	Refilling int        // those under way
 }
 
 // Stats returns the numbers as they are now.
 func (h *Hub) Stats() Stats {
 	h.mu.RLock()
-	s := Stats{Rooms: len(h.rooms), Tapes: h.budget.Spent(), MaxTape: h.opt.TapeMemory}
+	s := Stats{Rooms: len(h.rooms), Memory: h.budget.Usage()}
 	h.mu.RUnlock()
 	q := &h.refills
 	q.mu.Lock()

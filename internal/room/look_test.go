@@ -35,7 +35,7 @@ func TestLook(t *testing.T) {
 	if len(w.behind) != 0 {
 		t.Error("who has left is remembered")
 	}
-	if s := st.Stats(); s.Rooms != 1 || s.Tapes != 0 || s.MaxTape != 1<<20 {
+	if s := st.Stats(); s.Rooms != 1 || s.Memory.Tapes != 0 || s.Memory.Max != 1<<20 {
 		t.Errorf("the hub is %+v", s)
 	}
 }

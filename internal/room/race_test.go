@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 
 	"ramai/internal/journal"
+	"ramai/internal/tape"
 )
 
 // reader is a member that wants everything, and takes it as fast as it can.
@@ -54,7 +55,10 @@ func (r *reader) follow(h *Hub, enc Encoding, n, last uint64) ([]byte, error) {
 			return nil, a.err
 		}
 		if f := a.chunk.Frames; f != nil {
-			b, n = append(b, f.After(n, 1<<30).Bytes()...), f.Last()
+			if span, held := f.After(n, 1<<30); held {
+				b, n = append(b, span.Bytes()...), f.Last()
+			}
+			f.Release()
 		}
 	}
 	return b, nil
@@ -65,7 +69,7 @@ func (r *reader) follow(h *Hub, enc Encoding, n, last uint64) ([]byte, error) {
 func TestReadersWhileTheFeedRuns(t *testing.T) {
 	const last, readers = 500, 12
 	st := &stage{tb: t, store: newStore(t)}
-	st.Hub = NewHub(st.store, Options{TapeMemory: 10 << 10, Log: slog.New(slog.DiscardHandler)})
+	st.Hub = NewHub(st.store, Options{Budget: tape.NewBudget(10 << 10), Log: slog.New(slog.DiscardHandler)})
 	var got [readers][]byte
 	var all sync.WaitGroup
 	for i := range readers {
@@ -112,7 +116,7 @@ func TestReadersWhileTheFeedRuns(t *testing.T) {
 
 func TestGoRuns64AtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := NewHub(newStore(t), Options{Log: slog.New(slog.DiscardHandler)})
+		h := NewHub(newStore(t), Options{Budget: tape.NewBudget(0), Log: slog.New(slog.DiscardHandler)})
 		release := make(chan struct{})
 		var running, done atomic.Int32
 		for range 200 {

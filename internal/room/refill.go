@@ -1,6 +1,7 @@
 package room
 
 import (
+	"bytes"
 	"sync"
 
 	"ramai/internal/journal"
@@ -10,8 +11,8 @@ import (
 
 // A Chunk is a part of a room's past, made again from the journal: the same bytes as when they were on the tape.
 type Chunk struct {
-	Frames *tape.Segment // nil: there is nothing after the number that was asked for
-	First  uint64        // the oldest number that is kept; what is below is gone for good
+	Frames *tape.Backfill // nil: there is nothing after the number that was asked for; to be released
+	First  uint64         // the oldest number that is kept; what is below is gone for good
 }
 
 // refillKey names what somebody waits for.
@@ -41,24 +42,29 @@ func (h *Hub) refill(key refillKey, done func(Chunk, error)) {
 		return
 	}
 	h.Go(func() {
-		chunk, err := h.chunk(key)
+		frames, first, err := h.past(key)
 		q.mu.Lock()
 		waiting := q.waiting[key]
 		delete(q.waiting, key)
 		q.mu.Unlock()
+		chunk := Chunk{First: first}
+		if frames != nil {
+			chunk.Frames = h.budget.Backfill(frames, len(waiting))
+		}
 		for _, done := range waiting {
 			done(chunk, err)
 		}
 	})
 }
 
-func (h *Hub) chunk(key refillKey) (Chunk, error) {
+// past reads what follows a number, and the oldest number that is kept.
+func (h *Hub) past(key refillKey) (*tape.Segment, uint64, error) {
 	messages, err := h.store.Read(key.room, key.after, journal.MaxRead)
 	if err != nil {
-		return Chunk{}, err
+		return nil, 0, err
 	}
 	// Asked for after the read: what the read passed over was gone before it.
-	return Chunk{Frames: h.segment(key.enc, messages), First: h.store.Head(key.room).First}, nil
+	return h.segment(key.enc, messages), h.store.Head(key.room).First, nil
 }
 
 // warm puts the messages up to head onto a tape that began empty after it, so that those who come back find them in
@@ -85,5 +91,5 @@ func (h *Hub) segment(enc Encoding, messages []wire.Message) *tape.Segment {
 		frames, scratch = h.encode(enc, frames, &messages[i], scratch)
 		ends[i] = len(frames)
 	}
-	return tape.Cut(messages[0].N, frames, ends)
+	return tape.Cut(messages[0].N, bytes.Clone(frames), ends) // without the room that it grew into
 }

@@ -214,7 +214,7 @@ func TestRefill(t *testing.T) {
 		"a": st.bytesOf("den", JSON, 10), "of another place": st.bytesOf("den", JSON, 11), "of another encoding": st.bytesOf("den", Line, 10),
 	} {
 		f := got[name].Frames
-		if b := f.After(f.First()-1, 1<<20).Bytes(); !bytes.Equal(b, want) || f.Last() != 30 || got[name].First != 1 {
+		if b := framesOf(got[name], f.First()-1); !bytes.Equal(b, want) || f.Last() != 30 || got[name].First != 1 {
 			t.Errorf("%s: read up to %d, first %d: %q", name, f.Last(), got[name].First, b)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"ramai/internal/frame"
 	"ramai/internal/journal"
 	"ramai/internal/store/memory"
+	"ramai/internal/tape"
 	"ramai/wire"
 )
 
@@ -67,7 +68,7 @@ type stage struct {
 func newStage(tb testing.TB, tapeMemory int64) *stage {
 	st := &stage{tb: tb, store: newStore(tb)}
 	st.Hub = NewHub(st.store, Options{
-		TapeMemory: tapeMemory, Log: slog.New(slog.DiscardHandler), Go: func(f func()) { st.jobs = append(st.jobs, f) },
+		Budget: tape.NewBudget(tapeMemory), Log: slog.New(slog.DiscardHandler), Go: func(f func()) { st.jobs = append(st.jobs, f) },
 	})
 	return st
 }
@@ -184,4 +185,10 @@ func (st *stage) bytesOf(room string, enc Encoding, n uint64) []byte {
 			}
 		}
 	}
+}
+
+// framesOf are the frames of a chunk after number n.
+func framesOf(c Chunk, n uint64) []byte {
+	span, _ := c.Frames.After(n, 1<<20)
+	return span.Bytes()
 }

@@ -39,6 +39,7 @@ type link struct {
 	max    int    // what Next is asked for
 	bite   int    // bytes written at once; 0: all
 	frozen bool   // the client takes nothing
+	window int    // as an Epoll, the socket takes so many bytes and no more, until that is raised; 0: any number
 	unsent int    // what Undelivered says
 	blind  bool   // Undelivered does not know
 
@@ -128,7 +129,7 @@ func (l *link) hand(b []byte) {
 
 // next asks the session for bytes to write. It returns whether anything moved.
 func (l *link) next() bool {
-	if l.closed || !l.ready || l.handed != nil {
+	if l.closed || !l.ready || l.handed != nil || l.window < 0 {
 		return false
 	}
 	if len(l.rest) > 0 && !l.finishing {
@@ -157,6 +158,12 @@ func (l *link) write(k int) {
 		l.st.tb.Fatal("bytes that Next returned changed before Wrote")
 	}
 	k = min(k, len(b))
+	if l.window > 0 {
+		k = min(k, l.window)
+		if l.window -= k; l.window == 0 {
+			l.window = -1 // blocked: not asked for more
+		}
+	}
 	l.take(b[:k])
 	l.handed, l.sum = nil, nil
 	l.s.Wrote(k)

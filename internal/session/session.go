@@ -152,6 +152,7 @@ type Session struct {
 	begun   bool   // something came on ramai.v1: too late for hello
 	keyed   bool   // the sender has proved to have the key that it is named after
 	door    Door
+	charged uint32 // bytes of the budget that private takes
 
 	dec     *frame.Decoder // nil between messages
 	places  []*place       // rooms joined
@@ -193,19 +194,32 @@ type letter struct {
 // place is where a client stands in one room.
 type place struct {
 	seat     *room.Seat
-	n        uint64        // everything up to n was sent, or its rest is in private
-	chunk    *tape.Segment // a part of the past that is being read; nil: read from the tape
-	again    time.Duration // not to be asked for before
-	presence uint32        // version last sent
-	typing   uint32        // version last sent
-	asked    bool          // a chunk is on its way
-	left     bool          // the client has left
+	n        uint64         // everything up to n was sent, or its rest is in private
+	chunk    *tape.Backfill // a part of the past that is being read; nil: read from the tape
+	again    time.Duration  // not to be asked for before
+	presence uint32         // version last sent
+	typing   uint32         // version last sent
+	asked    bool           // a chunk is on its way
+	left     bool           // the client has left
 }
 
 // reach notes that everything up to n was sent.
 func (p *place) reach(n uint64) {
 	p.n = n
 	p.seat.Reached(n)
+}
+
+// leave gives up the place, and what is held or comes for it.
+func (p *place) leave() {
+	p.left = true
+	p.release()
+	p.seat.Leave()
+}
+
+// release gives back the part of the past that is being read, if there is one.
+func (p *place) release() {
+	p.chunk.Release()
+	p.chunk = nil
 }
 
 // New returns the session of a client that is connected by conn, and greets it.
@@ -226,6 +240,7 @@ func New(env *Env, conn reactor.Conn, client Client) *Session {
 		s.protocol = stream{s}
 	}
 	s.protocol.open(&client)
+	s.account()
 	return s
 }
 
@@ -321,27 +336,37 @@ func (s *Session) phase() phase { return phase(s.stop.Load() & 0xff) }
 
 func (s *Session) retry() time.Duration { return time.Duration(s.stop.Load()>>8) * time.Millisecond }
 
-// deliver takes an outcome from the feed. It copies it: a letter that lies unread must not keep the whole batch.
+// deliver takes an outcome from the feed. It copies it, without the text: a letter that lies unread, because the client
+// takes nothing, must keep neither the whole batch nor all that was said.
 func (s *Session) deliver(o *journal.Outcome) {
 	own := *o
+	own.Event.Text = ""
 	s.post(letter{outcome: &own})
 }
 
-// later has f called by the owner.
-func (s *Session) later(f func()) { s.post(letter{do: f}) }
+// later has f called by the owner. It returns false if the session has ended: then f is not called.
+func (s *Session) later(f func()) bool { return s.post(letter{do: f}) }
 
-func (s *Session) post(l letter) {
+// ended is the last letter of all: no other is taken after it.
+var ended = new(letter)
+
+func (s *Session) post(l letter) bool {
 	for {
 		l.next = s.mail.Load()
+		if l.next == ended {
+			return false
+		}
 		if s.mail.CompareAndSwap(l.next, &l) {
 			break
 		}
 	}
 	s.conn.Wake()
+	return true
 }
 
 // Received implements reactor.Source.
 func (s *Session) Received(b []byte) (used int, err error) {
+	defer s.account()
 	s.unanswered = 0
 	s.turn()
 	if len(b) == 0 {
@@ -353,7 +378,28 @@ func (s *Session) Received(b []byte) (used int, err error) {
 
 // full tells whether the client has to wait before more of it is read.
 func (s *Session) full() bool {
-	return s.waits() || s.asking || s.flight() >= maxFlight || len(s.private) > highWater || s.phase() != running
+	return s.waits() || s.asking || s.flight() >= maxFlight || len(s.private) > s.most() || s.phase() != running
+}
+
+// most is how many bytes may wait in the private buffer before requests do: none where the clients of this server take so
+// little of what they have asked for that it is all that memory has room for.
+func (s *Session) most() int {
+	if s.env.Hub.Budget().Crowded() {
+		return 0
+	}
+	return highWater
+}
+
+// account takes from the budget what the private buffer has grown to. It ends every call of the Source.
+func (s *Session) account() {
+	if held := cap(s.private); held > int(s.charged) || held == 0 && s.charged > 0 {
+		s.charge(held)
+	}
+}
+
+func (s *Session) charge(held int) {
+	s.env.Hub.Budget().Charge(int64(held) - int64(s.charged))
+	s.charged = uint32(held)
 }
 
 // close puts the last of all behind what is already to be sent.
@@ -366,6 +412,7 @@ func (s *Session) close(code uint16, reason string) {
 
 // Next implements reactor.Source.
 func (s *Session) Next(max int) ([]byte, bool) {
+	defer s.account()
 	s.turn()
 	for {
 		if b := s.own(max); b != nil {
@@ -409,14 +456,23 @@ func (s *Session) Wrote(k int) {
 	if p := s.writing; p != nil {
 		n, rest := s.span.Taken(k)
 		p.reach(n)
+		s.writing, s.span = nil, tape.Span{}
+		if p.chunk != nil && n >= p.chunk.Last() {
+			p.release()
+		}
 		if len(rest) > 0 {
 			s.private = append(bytes.Clone(rest), s.private...)
+			s.charge(cap(s.private))
 		}
-		s.writing, s.span = nil, tape.Span{}
 		return
 	}
-	if s.private = s.private[k:]; len(s.private) == 0 {
+	switch s.private = s.private[k:]; {
+	case len(s.private) == 0:
 		s.private = nil // an idle client holds no buffer
+		s.account()
+	case len(s.private) < int(s.charged)/2:
+		s.private = bytes.Clone(s.private) // what was sent goes
+		s.charge(cap(s.private))
 	}
 }
 
@@ -440,10 +496,12 @@ func (s *Session) release(why error) {
 		defer s.env.Closed(s, why)
 	}
 	for _, p := range s.places {
-		p.left = true
-		p.seat.Leave()
+		p.leave()
 	}
 	s.places = nil
+	s.open(inOrder(s.mail.Swap(ended))) // what was read for this client is given back
+	s.private = nil
+	s.account()
 	if s.named {
 		s.env.Release(s.sender())
 	}

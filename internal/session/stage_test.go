@@ -13,6 +13,7 @@ import (
 	"ramai/internal/frame"
 	"ramai/internal/journal"
 	"ramai/internal/room"
+	"ramai/internal/tape"
 	"ramai/wire"
 )
 
@@ -79,7 +80,7 @@ func doorOf(v1 bool) Door {
 func (st *stage) boot() {
 	log := slog.New(slog.DiscardHandler)
 	st.jobs, st.links, st.tick = nil, nil, st.clock.Add(time.Second)
-	st.hub = room.NewHub(st.store, room.Options{TapeMemory: st.set.tape, Log: log, Go: func(f func()) { st.jobs = append(st.jobs, f) }})
+	st.hub = room.NewHub(st.store, room.Options{Budget: tape.NewBudget(st.set.tape), Log: log, Go: func(f func()) { st.jobs = append(st.jobs, f) }})
 	st.orderer = journal.NewLocal(st.store, journal.Options{
 		Feed: st.hub.Feed, Now: st.now, Log: log, Queue: st.set.queue, Batch: st.set.batch, MaxRooms: st.set.maxRooms,
 	})

@@ -164,28 +164,42 @@ func (s *Session) pull(max int) []byte {
 }
 
 // after returns the frames that follow a place, from the past that was read, or from the tape. If they are in neither,
-// they are asked for.
+// they are asked for, of one room at a time: what a client does not take costs memory for one part of the past.
 func (s *Session) after(p *place, max int) tape.Span {
 	if p.chunk != nil {
-		if p.n < p.chunk.Last() {
-			return p.chunk.After(p.n, max)
+		if span, held := p.chunk.After(p.n, max); held {
+			return span
 		}
-		p.chunk = nil
+		p.release() // memory was needed for others
 	}
 	span, held := p.seat.After(p.n, max)
-	if !held && !p.asked && s.now >= p.again {
+	if !held && s.now >= p.again && !s.refilling() {
 		p.asked, p.again = true, 0
 		p.seat.Refill(p.n, func(c room.Chunk, err error) {
-			s.later(func() { s.refilled(p, c, err) })
+			if !s.later(func() { s.refilled(p, c, err) }) {
+				c.Frames.Release()
+			}
 		})
 	}
 	return span
 }
 
+// refilling tells whether a part of the past of any room is held or asked for.
+func (s *Session) refilling() bool {
+	for _, p := range s.places {
+		if p.asked || p.chunk != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // refilled takes the past that was asked for. What is missing before it is gone, and the client is told.
 func (s *Session) refilled(p *place, c room.Chunk, err error) {
 	p.asked = false
-	if p.left || p == s.writing { // the tape holds it by now; if that ends too early, it is asked for again
+	passed := c.Frames != nil && c.Frames.Last() <= p.n
+	if p.left || p == s.writing || passed { // the tape holds it by now; if that ends too early, it is asked for again
+		c.Frames.Release()
 		return
 	}
 	begin := c.First

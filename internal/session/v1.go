@@ -224,8 +224,7 @@ func (v v1) enter(f wire.Join) {
 func (v v1) leave(name string) {
 	for i, p := range v.places {
 		if p.seat.Room() == name {
-			p.left = true
-			p.seat.Leave()
+			p.leave()
 			v.places = append(v.places[:i:i], v.places[i+1:]...)
 			return
 		}

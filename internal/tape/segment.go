@@ -66,7 +66,17 @@ func (s *Segment) end(i uint32) uint32 {
 }
 
 // cost is what the segment takes of the budget, in bytes.
-func (s *Segment) cost() int64 { return int64(len(s.buf) + 4*len(s.ends)) }
+func (s *Segment) cost() int64 { return int64(cap(s.buf) + 4*cap(s.ends)) }
+
+// read notes that it is read at a tick of the budget.
+func (s *Segment) read(now int64) {
+	if s.used.Load() != now { // a store only where it changes: readers share the line
+		s.used.Store(now)
+	}
+}
+
+// idle grows with what the segment takes and with how long nobody has read it.
+func (s *Segment) idle(now int64) int64 { return (now - s.used.Load()) * s.cost() }
 
 // After returns the frames that follow number n, of which the segment must hold n or n+1: whole frames of at most most
 // bytes together, but at least one if there is any.

@@ -5,7 +5,7 @@
 // newest; a reader costs its number and nothing else. Readers take no lock. What leaves a tape for want of space is
 // made again from the journal, byte for byte, as a [Segment] of its own.
 //
-// All tapes share a [Budget]. The package knows no chat: a frame is bytes with a number.
+// All tapes share a [Budget], and with them what else waits for sockets. The package knows no chat: a frame is bytes with a number.
 package tape
 
 import (
@@ -80,7 +80,7 @@ func (t *Tape) Prepend(s *Segment) bool {
 // replace is called with mu held.
 func (t *Tape) replace(segs []*Segment, cost int64) {
 	t.segs.Store(&segs)
-	t.budget.spent.Add(cost)
+	t.budget.tapes.Add(cost)
 }
 
 // After returns the frames that follow number n, see [Segment.After]. The span is empty if n is the newest. It returns
@@ -101,9 +101,7 @@ func (t *Tape) After(n uint64, max int) (Span, bool) {
 		return Span{}, false
 	}
 	s := segs[i]
-	if now := t.budget.tick.Load(); s.used.Load() != now { // a store only where it changes: readers share the line
-		s.used.Store(now)
-	}
+	s.read(t.budget.tick.Load())
 	return s.After(n, max), true
 }
 
@@ -121,26 +119,26 @@ func (t *Tape) Forget(first uint64) {
 
 // Close gives back what the tape takes of the budget. Spans stay valid.
 func (t *Tape) Close() {
+	t.budget.remove(t) // before the lock: Trim holds the budget's and takes the tapes' in turn
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
 		return
 	}
 	t.closed = true
-	t.budget.remove(t)
 	for _, s := range *t.segs.Load() {
-		t.budget.spent.Add(-s.cost())
+		t.budget.tapes.Add(-s.cost())
 	}
 	t.segs.Store(&[]*Segment{})
 }
 
-// oldest returns the tick at which the oldest segment was last read, and whether there is one.
-func (t *Tape) oldest() (int64, bool) {
+// oldest returns the segment that is dropped next; nil: there is none.
+func (t *Tape) oldest() *Segment {
 	segs := *t.segs.Load()
 	if len(segs) == 0 {
-		return 0, false
+		return nil
 	}
-	return segs[0].used.Load(), true
+	return segs[0]
 }
 
 // drop lets go of the oldest segment.
@@ -152,60 +150,4 @@ func (t *Tape) drop() {
 		return
 	}
 	t.replace(slices.Clone(segs[1:]), -segs[0].cost())
-}
-
-// A Budget bounds the memory of all tapes together.
-type Budget struct {
-	max   int64
-	spent atomic.Int64
-	tick  atomic.Int64 // grows with each Trim; the measure of "recently"
-
-	mu    sync.Mutex
-	tapes map[*Tape]struct{} // guarded by mu
-}
-
-// NewBudget returns a budget of max bytes.
-func NewBudget(max int64) *Budget {
-	return &Budget{max: max, tapes: make(map[*Tape]struct{})}
-}
-
-// Spent is what all tapes take now, in bytes.
-func (b *Budget) Spent() int64 { return b.spent.Load() }
-
-func (b *Budget) add(t *Tape) {
-	b.mu.Lock()
-	b.tapes[t] = struct{}{}
-	b.mu.Unlock()
-}
-
-func (b *Budget) remove(t *Tape) {
-	b.mu.Lock()
-	delete(b.tapes, t)
-	b.mu.Unlock()
-}
-
-// Trim drops what was least recently read until the tapes fit the budget. Whoever adds to a tape calls it, after each
-// batch.
-func (b *Budget) Trim() {
-	b.tick.Add(1)
-	for b.spent.Load() > b.max {
-		victim := b.victim()
-		if victim == nil {
-			return
-		}
-		victim.drop()
-	}
-}
-
-func (b *Budget) victim() *Tape {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var victim *Tape
-	var least int64
-	for t := range b.tapes {
-		if used, ok := t.oldest(); ok && (victim == nil || used < least) {
-			victim, least = t, used
-		}
-	}
-	return victim
 }

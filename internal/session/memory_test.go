@@ -1,0 +1,202 @@
+package session
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"ramai/internal/journal"
+	"ramai/internal/room"
+	"ramai/internal/tape"
+	"ramai/wire"
+)
+
+// fill has k texts of 1,000 bytes said in each of eight rooms, and returns their names.
+func (st *stage) fill(k int) (rooms []string) {
+	st.tb.Helper()
+	for i := range 8 {
+		rooms = append(rooms, fmt.Sprint("room", i))
+		for n := range k {
+			e := journal.Event{Kind: journal.Say, By: "talker", Room: rooms[i], Text: fmt.Sprintf("%-1000d", n), Once: true}
+			if err := st.orderer.Submit(e, nil); err != nil {
+				st.tb.Fatal(err)
+			}
+		}
+		for st.order() {
+		}
+	}
+	return rooms
+}
+
+// Who comes back to many rooms and takes nothing costs a part of the past of one room at most, and all of them together
+// no more than the budget, whatever else waits. When they go on they get everything, and afterwards nothing is left.
+func TestReadersWhoTakeNothing(t *testing.T) {
+	const max, texts, readers = 3 << 20, 80, 60
+	st := newStage(t, setting{tape: max})
+	rooms := st.fill(texts)
+	var links []*link
+	for i := range readers {
+		l := st.v1()
+		l.window = 10<<10 + 500*i
+		for _, name := range rooms {
+			l.send(wire.Join{Room: name, After: &wire.Position{Log: st.store.Log(), N: uint64(i % 10)}})
+		}
+		links = append(links, l)
+	}
+	st.settle()
+	held := 0
+	for _, l := range links {
+		parts := 0
+		for _, p := range l.s.places {
+			if p.chunk != nil || p.asked {
+				parts++
+			}
+		}
+		if held += parts; parts > 1 {
+			t.Fatalf("one connection holds parts of the past of %d rooms", parts)
+		}
+	}
+	u := st.hub.Budget().Usage()
+	if got := u.Tapes + u.Backfills + u.Reserved; got > max+max/20 || u.Backfills == 0 || u.Evicted == 0 || held < readers/2 {
+		t.Errorf("%d readers who take nothing hold %d bytes of %d: %+v; %d hold something", readers, got, max, u, held)
+	}
+	for i, l := range links {
+		if i%12 > 0 {
+			continue
+		}
+		l.window, l.ready = 0, true
+		st.settle()
+		for _, name := range rooms {
+			if got, want := l.numbers(name), uint64(i%10)+1; len(got) != texts-i%10 || got[0] != want {
+				t.Errorf("reader %d hears %d texts of %s, want %d, from %d on", i, len(got), name, texts-i%10, want)
+			}
+		}
+	}
+	for _, l := range links {
+		l.end(nil)
+	}
+	st.settle()
+	if u := st.hub.Budget().Usage(); u.Tapes+u.Backfills+u.Reserved != 0 {
+		t.Errorf("when all have gone, this is left: %+v", u)
+	}
+}
+
+// numbers are those of all texts of a room that have come since heard was called last. They follow each other.
+func (l *link) numbers(room string) (n []uint64) {
+	l.st.tb.Helper()
+	for _, f := range l.frames {
+		if m, ok := f.(wire.Message); ok && m.Room == room {
+			if len(n) > 0 && m.N != n[len(n)-1]+1 {
+				l.st.tb.Fatalf("of %s comes %d after %d", room, m.N, n[len(n)-1])
+			}
+			n = append(n, m.N)
+		}
+	}
+	return n
+}
+
+// A part of the past that comes when its reader has gone is given back.
+func TestBackfillForWhoHasGone(t *testing.T) {
+	st := newStage(t, setting{tape: 1})
+	rooms := st.fill(10)
+	for _, goes := range []func(*link){
+		func(l *link) { l.end(nil) },
+		func(l *link) { l.send(wire.Leave{Room: rooms[0]}) },
+	} {
+		for _, late := range []bool{false, true} {
+			l := st.v1()
+			st.lazy = true
+			l.send(wire.Join{Room: rooms[0], After: &wire.Position{Log: st.store.Log()}})
+			st.settle()
+			if !late { // read, and not looked at
+				for len(st.jobs) > 0 {
+					st.job(0)
+				}
+			}
+			goes(l)
+			st.lazy = false
+			st.settle()
+			if u := st.hub.Budget().Usage(); u.Backfills != 0 {
+				t.Errorf("late %v: %d bytes are held for nobody", late, u.Backfills)
+			}
+			l.end(nil)
+		}
+	}
+}
+
+// Who asks and takes no answer is not read any more once 64 KiB and one answer wait for it; and when half of the memory is
+// taken by such clients, once one answer does.
+func TestAskersWhoTakeNothing(t *testing.T) {
+	const max, answer = 1 << 20, 12 << 10
+	st := newStage(t, setting{tape: max})
+	for i := range 400 {
+		by := fmt.Sprintf("by%014d", i)
+		claim := journal.Event{Kind: journal.Claim, By: by, Name: fmt.Sprintf("%024d", i), Key: by}
+		if err := st.orderer.Submit(claim, nil); err != nil {
+			t.Fatal(err)
+		}
+		defer st.hub.Join("den", room.Line, nobody(by)).Leave()
+	}
+	budget := st.hub.Budget()
+	var links []*link
+	for i := range 30 {
+		l := st.v1()
+		l.window = -1
+		for range 20 {
+			l.send(wire.Who{Room: "den"})
+		}
+		links = append(links, l)
+		crowded := budget.Crowded()
+		st.settle()
+		if got := len(l.s.private); got == 0 || got > highWater+answer || crowded && got > answer {
+			t.Fatalf("%d bytes wait for the %dth client, crowded %v", got, i, crowded)
+		}
+		if len(l.rest) == 0 {
+			t.Fatal("all that was asked for was read")
+		}
+	}
+	if got, most := budget.Usage().Reserved, int64(max/2+(highWater+30*answer)*5/4); !budget.Crowded() || got > most {
+		t.Errorf("%d bytes are reserved, want at most %d", got, most)
+	}
+	for _, l := range links {
+		l.window, l.ready = 0, true
+		if got := strings.Count(strings.Join(l.heard(), "\n"), "who den 400 "); got != 20 {
+			t.Fatalf("it got %d answers of 20", got)
+		}
+	}
+	if got := budget.Usage().Reserved; got != 0 {
+		t.Errorf("when all is answered, %d bytes are reserved", got)
+	}
+}
+
+// nobody is a member who takes nothing.
+type nobody string
+
+func (nobody) Wake()        {}
+func (n nobody) By() string { return string(n) }
+
+// A part of the past that was given up is read again, from where the client has got to.
+func TestBackfillIsReadAgain(t *testing.T) {
+	st := newStage(t, setting{tape: 1})
+	rooms := st.fill(150)
+	l := st.v1()
+	l.window = 20 << 10
+	l.send(wire.Join{Room: rooms[0], After: &wire.Position{Log: st.store.Log()}})
+	st.settle()
+	had := len(l.numbers(rooms[0]))
+	budget := st.hub.Budget()
+	for range 2 * tape.MinBackfill / (64 << 10) { // others, who hold more than there may be
+		s := tape.NewSegment(1, 64<<10)
+		s.Add(make([]byte, 64<<10))
+		defer budget.Backfill(s, 1).Release()
+	}
+	p := l.s.places[0]
+	if _, held := p.chunk.After(p.n, 1); held {
+		t.Fatal("it was not given up, so this test shows nothing")
+	}
+	l.window, l.ready = 0, true
+	st.settle()
+	if got := l.numbers(rooms[0]); len(got) != 150 || got[0] != 1 || had == 0 || had > 100 {
+		t.Errorf("%d texts came before it stopped, and %d in all, want 150", had, len(got))
+	}
+}
