@@ -319,7 +319,7 @@ func (s *screen) message(m wire.Message) bool {
 	}
 	r.speaks(m.From)
 	s.seen(r, it)
-	if it.own || it.n <= r.read && it.n <= r.since || !mentionsMe(m.Text, s.name, s.method) {
+	if it.own || it.n <= r.read && it.n <= r.since || !mentionsMe(m.Text, s.name) {
 		return false
 	}
 	if it.n > r.read {

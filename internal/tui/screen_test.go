@@ -3,6 +3,9 @@ package tui
 import (
 	"errors"
 	"fmt"
+	"os"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -309,6 +312,52 @@ func TestLinks(t *testing.T) {
 		if got != want {
 			t.Errorf("%q leads to %q, not %q", text, got, want)
 		}
+	}
+}
+
+// TestLinksAndMentions holds the screen to the table that the page is held to, too.
+func TestLinksAndMentions(t *testing.T) {
+	table, err := os.ReadFile("testdata/links.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cases := 0
+	for line := range strings.Lines(string(table)) {
+		line = strings.TrimSuffix(line, "\n")
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		cases++
+		fields := strings.Split(line, "\t")
+		for i, f := range fields {
+			fields[i] = regexp.MustCompile(`\\u[0-9a-f]{4}`).ReplaceAllStringFunc(f, func(s string) string {
+				r, _ := strconv.ParseUint(s[2:], 16, 32)
+				return string(rune(r))
+			})
+		}
+		text, want := fields[1], fields[2]
+		for _, method := range []ansi.Method{ansi.WcWidth, ansi.GraphemeWidth} {
+			var links, mentions []string
+			for _, s := range parse(text, "", nil, method) {
+				if s.look == link {
+					links = append(links, s.text)
+				}
+			}
+			for _, s := range parse(text, want, nil, method) {
+				if s.look == mine {
+					mentions = append(mentions, s.text)
+				}
+			}
+			switch {
+			case fields[0] == "link" && strings.Join(links, " ") != want:
+				t.Errorf("the links of %q are %q, want %q", text, links, want)
+			case fields[0] == "mention" && (len(mentions) > 0) != (fields[3] == "yes"):
+				t.Errorf("%q mentions %q (as %q), want %s", text, want, mentions, fields[3])
+			}
+		}
+	}
+	if cases < 50 {
+		t.Errorf("the table has %d cases", cases)
 	}
 }
 

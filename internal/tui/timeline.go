@@ -213,7 +213,7 @@ func (b *brush) called(it *item) string {
 
 // message draws a message, and tells how many characters of its text stand before each line.
 func (b *brush) message(it *item, s sign, names []string) (lines []string, from []int) {
-	text := spansOf(clean(it.text, b.method), b.me, names)
+	text := parse(it.text, b.me, names, b.method)
 	who, _ := fit(b.called(it), min(maxName, b.column()), b.method)
 	sign, style := " ", b.looks[dim]
 	switch {

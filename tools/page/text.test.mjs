@@ -1,5 +1,6 @@
 // node --test: what a text consists of.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { mentionsName, parts, pieces } from "../../internal/web/page/text.js";
 
@@ -12,6 +13,18 @@ test("links are only what a browser goes to", () => {
 	}
 	for (const p of parts("https://a.test/\u202egnp.exe https://b.test/\u200b", "", [])) if (p.kind === "link") assert.match(p.text, /^[\x21-\x7e]+$/);
 	assert.equal(parts("https://xn--e1afmkfd.test/", "", [])[0].kind, "link");
+});
+
+// The same cases as the terminal's.
+const cases = readFileSync(new URL("../../internal/tui/testdata/links.tsv", import.meta.url), "utf8").split("\n").filter((l) => l && l[0] !== "#")
+	.map((line) => line.split("\t").map((field) => field.replace(/\\u([0-9a-f]{4})/g, (_, hex) => String.fromCharCode(parseInt(hex, 16)))));
+
+test("links and mentions in all scripts", () => {
+	assert.ok(cases.length > 40);
+	for (const [kind, text, want, yes] of cases) {
+		if (kind === "link") assert.deepEqual(parts(text, "", []).filter((p) => p.kind === "link").map((p) => p.text), want ? [want] : [], text);
+		else assert.equal(mentionsName(text, want), yes === "yes", `${text} mentions ${want}`);
+	}
 });
 
 test("code is not looked into", () => {

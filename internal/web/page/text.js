@@ -7,12 +7,19 @@ import { size } from "./ramai.js";
  *  | {kind: "mention", text: string, me: boolean}} Part
  */
 
-// Invisible and bidi control characters do not belong to a link: they would make it look like another.
-const LINK = /https?:\/\/[^\s<>"'`\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+/giu;
+const LINK = /https?:\/\//giu;
+// What a link never contains, beside ASCII and beyond it: white space, controls, invisible and bidi characters (they would
+// make it look like another), quotation marks, and what ends a sentence in other scripts.
+const STOP = /[\p{Cc}\p{White_Space}<>"'`]/u;
+const WIDE_STOP = /[\p{Cc}\p{Cf}\p{White_Space}\p{Pi}\p{Pf}\p{Terminal_Punctuation}]/u;
+const TRAILING = /[.,;:!?…*_~]+$/u; // of the sentence around a link
+const CLOSERS = new Map([..."()[]{}（）［］｛｝「」『』【】〔〕〈〉《》〖〗〘〙｢｣"].flatMap((c, i, all) => (i % 2 ? [] : [[c, all[i + 1]]])));
 const CODE = /```[^\n`]*\n([\s\S]*?)\n?```|```([\s\S]+?)```|`([^`\n]+)`/g;
 const MENTIONS = 20; // at most that many signs of a text are looked at: thousands of them would cost every reader
-const LONGEST = 70; // units of UTF-16 that the longest name can have, and what follows it
 const WORD = /[\p{L}\p{N}\p{M}_]/u;
+const MARK = /\p{M}/u;
+// Scripts whose words no spaces set off, or that add endings to names without one.
+const UNSPACED = /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Bopomofo}\p{sc=Hangul}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmer}\p{sc=Myanmar}ー]/u;
 
 /**
  * @param {string} text @param {string} me the name held here, or empty @param {string[]} [names] others that are known
@@ -38,7 +45,8 @@ export function parts(text, me, names = []) {
 function plain(text, me, names, out) {
 	let end = 0;
 	for (const match of text.matchAll(LINK)) {
-		const shown = trimmed(match[0]);
+		if (match.index < end) continue; // within the link before
+		const shown = linkAt(text, match.index + match[0].length, match.index);
 		const href = address(shown);
 		if (!href) continue;
 		mentions(text.slice(end, match.index), me, names, out);
@@ -48,13 +56,21 @@ function plain(text, me, names, out) {
 	mentions(text.slice(end), me, names, out);
 }
 
-/** A link without the punctuation of the sentence it stands in. @param {string} s */
-function trimmed(s) {
-	for (;;) {
-		const last = s[s.length - 1];
-		if (/[.,;:!?…*_~]/.test(last) || (last === ")" && !s.includes("(")) || (last === "]" && !s.includes("["))) s = s.slice(0, -1);
-		else return s;
+/**
+ * The link that begins at from, without the punctuation of the sentence around it. A closing bracket belongs to it only if
+ * the opening one does.
+ * @param {string} text @param {number} i where its host begins @param {number} from
+ */
+function linkAt(text, i, from) {
+	const open = [];
+	for (let c; i < text.length; i += c.length) {
+		c = String.fromCodePoint(/** @type {number} */ (text.codePointAt(i)));
+		if ((c < "\x80" ? STOP : WIDE_STOP).test(c)) break;
+		const closer = CLOSERS.get(c);
+		if (closer) open.push(closer);
+		else if (/\p{Pe}/u.test(c) && open.pop() !== c) break;
 	}
+	return text.slice(from, i).replace(TRAILING, "");
 }
 
 /** @param {string} s */
@@ -70,22 +86,48 @@ function address(s) {
 /** @param {string} text @param {string} me @param {string[]} names @param {Part[]} out */
 function mentions(text, me, names, out) {
 	let end = 0;
-	const known = me ? [me, ...names] : names;
-	let looks = MENTIONS;
-	for (let i = text.indexOf("@"); i >= 0 && looks > 0; i = text.indexOf("@", i + 1)) {
-		if (i > 0 && WORD.test(text[i - 1])) continue; // an e-mail address
+	let i = text.indexOf("@");
+	const known = i < 0 ? [] : (me ? [me, ...names] : names).map(comparable);
+	const longest = Math.max(0, ...known.map((name) => name.length));
+	for (let looks = MENTIONS; i >= 0 && looks > 0; i = text.indexOf("@", i + 1)) {
+		if (bound(text[i - 1])) continue; // an e-mail address
 		looks--;
-		const rest = text.slice(i + 1, i + 1 + LONGEST);
-		let name = "";
-		for (const n of known) {
-			if (n.length > name.length && rest.slice(0, n.length).toLowerCase() === n.toLowerCase() && !WORD.test(rest[n.length] ?? " ")) name = n;
-		}
-		if (!name) continue;
+		const ends = beginnings(text.slice(i + 1), longest);
+		let best = { name: -1, end: 0 };
+		known.forEach((name, k) => {
+			const at = ends.get(name) ?? 0;
+			if (at > best.end) best = { name: k, end: at };
+		});
+		if (!best.end) continue;
 		if (i > end) out.push({ kind: "text", text: text.slice(end, i) });
-		end = i + 1 + name.length;
-		out.push({ kind: "mention", text: text.slice(i, end), me: name === me });
+		end = i + 1 + best.end;
+		out.push({ kind: "mention", text: text.slice(i, end), me: me !== "" && known[best.name] === known[0] });
 	}
 	if (end < text.length) out.push({ kind: "text", text: text.slice(end) });
+}
+
+/** What names are compared by. @param {string} name */
+const comparable = (name) => name.normalize("NFC").toLowerCase();
+
+/** Whether a word goes on at a character, which may be missing. @param {string | undefined} c */
+const bound = (c) => c !== undefined && WORD.test(c) && !UNSPACED.test(c);
+
+/**
+ * The beginnings of a text that can be a name, as names are compared, and where each ends: where no word goes on.
+ * @param {string} text @param {number} longest units of UTF-16
+ */
+function beginnings(text, longest) {
+	/** @type {Map<string, number>} */
+	const ends = new Map();
+	for (let i = 0; i < text.length; ) {
+		i += /** @type {number} */ (text.codePointAt(i)) > 0xffff ? 2 : 1;
+		const next = i < text.length ? String.fromCodePoint(/** @type {number} */ (text.codePointAt(i))) : undefined;
+		if (bound(next) || (next && MARK.test(next))) continue;
+		const name = comparable(text.slice(0, i));
+		if (name.length > longest) break;
+		ends.set(name, i);
+	}
+	return ends;
 }
 
 /** Whether a text speaks to somebody. @param {string} text @param {string} name */
