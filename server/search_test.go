@@ -134,7 +134,7 @@ func TestSearchRefuses(t *testing.T) {
 			t.Errorf("%.40s: %d %s, want %d", query, got, body, status)
 		}
 	}
-	for _, bad := range []string{"Bearer x", "Basic " + secret, secret} {
+	for _, bad := range []string{"Bearer x", "bearer  " + secret + "x", "Bearer"} {
 		if got, body, _ := get(t, web.URL+"/api/v1/search?q=a", "Authorization", bad); got != 401 || strings.Contains(body, secret) {
 			t.Errorf("Authorization %q: %d %s, want 401", bad, got, body)
 		}

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -350,6 +351,19 @@ func TestOrigins(t *testing.T) {
 		{"https://pages.example", here, true},
 		{"http://localhost:2000", "localhost:2000", true},
 		{"http://[::1]:2000", "[::1]:2000", true},
+		{"https://chat.example", "chat.example:443", true},
+		{"http://chat.example", "chat.example:80", true},
+		{"https://chat.example", "CHAT.Example", true},
+		{"https://chat.example", "chat.example.", true},
+		{"https://chat.example.", "chat.example.", true},
+		{"https://chat.example:8443", "Chat.example.:8443", true},
+		{"https://chat.example", "chat.example:8443", false},
+		{"https://chat.example:8443", "chat.example", false},
+		{"http://chat.example", "chat.example:443", false},
+		{"https://chat.example", "chat.example:80", false},
+		{"https://CHAT.example", "chat.example", false}, // no browser writes that
+		{"https://chat.example@evil.example", "chat.example", false},
+		{"https://chat.example, https://evil.example", "chat.example", false},
 		{"null", here, false},
 		{"https://evil.example", here, false},
 		{"https://sub.pages.example", here, false},
@@ -379,6 +393,45 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
+// Header fields on several lines, and in any case, mean what they mean on one.
+func TestHandshakeFields(t *testing.T) {
+	s := serve(t, nil)
+	for _, c := range []struct {
+		fields, status, protocol string
+	}{
+		{"Connection: keep-alive, Upgrade|Upgrade: websocket", "101", ""},
+		{"Connection: keep-alive|Connection: upgrade|Upgrade: WebSocket", "101", ""},
+		{"Connection: Upgrade|Connection: keep-alive|Upgrade: websocket", "101", ""},
+		{"Connection: ,Upgrade,|Upgrade: websocket", "101", ""},
+		{"Connection:\tUpgrade|Upgrade: h2c, websocket", "101", ""},
+		{"Connection: Upgrade|Upgrade: h2c|Upgrade: websocket", "101", ""},
+		{"Connection: Upgrade|Upgrade: websocket|Sec-WebSocket-Protocol: a|Sec-WebSocket-Protocol: b, ramai.v1", "101", "ramai.v1"},
+		{"Connection: Upgrade|Upgrade: websocket|Sec-WebSocket-Protocol: a, b", "101", ""},
+		{"Connection: keep-alive|Upgrade: websocket", "400", ""},
+		{"Connection: Upgrade|Upgrade: h2c", "200", ""}, // a visitor, who hears how to come in
+		{"Connection: Upgrade|Upgrade: websocket|Sec-WebSocket-Version: 8", "426", ""},
+	} {
+		nc, err := net.Dial("tcp", strings.TrimPrefix(s.url, "ws://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		nc.SetDeadline(time.Now().Add(30 * time.Second))
+		fmt.Fprintf(nc, "GET / HTTP/1.1\r\nHost: localhost\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n\r\n",
+			strings.ReplaceAll(c.fields, "|", "\r\n"))
+		resp, err := http.ReadResponse(bufio.NewReader(nc), nil)
+		if err != nil {
+			t.Fatalf("%s: %v", c.fields, err)
+		}
+		if !strings.HasPrefix(resp.Status, c.status) || resp.Header.Get("Sec-WebSocket-Protocol") != c.protocol {
+			t.Errorf("%s: %s %v, want %s", c.fields, resp.Status, resp.Header, c.status)
+		}
+		if c.status == "101" && resp.Header.Get("Sec-WebSocket-Accept") != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" { // of RFC 6455, section 1.3
+			t.Errorf("%s is answered with %v", c.fields, resp.Header)
+		}
+	}
+}
+
 func TestHTTP(t *testing.T) {
 	web := start(t, nil)
 	for path, want := range map[string]struct {
@@ -387,6 +440,7 @@ func TestHTTP(t *testing.T) {
 	}{
 		"/":                             {200, "ramai join http://"},
 		"/r/team":                       {200, "/r/team"},
+		"/r/team/":                      {200, "/r/team\n"},
 		"/r/..%2fx":                     {404, "room"},
 		"/r/TEAM":                       {404, "room"},
 		"/nowhere":                      {404, "/r/ROOM"},

@@ -95,6 +95,30 @@ func (s *stream) expect(want ...string) {
 	}
 }
 
+// A browser keeps the last retry that it was told, so each stream says the usual one, and only a stop says another.
+func TestStreamRetries(t *testing.T) {
+	server := serve(t, nil)
+	base := strings.Replace(server.url, "ws:", "http:", 1)
+	events, lines := listen(t, base, "den", ""), listen(t, base, "den", "", "Accept", "application/x-ndjson")
+	if !events.lines.Scan() || events.lines.Text() != "retry: 3000" {
+		t.Errorf("a stream begins with %q", events.lines.Text())
+	}
+	if _, ok := lines.next().(wire.Joined); !ok {
+		t.Error("lines do not begin with joined")
+	}
+	events.next()
+	server.stop()
+	var last string
+	for events.lines.Scan() {
+		if retry, ok := strings.CutPrefix(events.lines.Text(), "retry: "); ok {
+			last = retry
+		}
+	}
+	if last == "" || last == "3000" {
+		t.Errorf("at the stop the retry is %q", last)
+	}
+}
+
 // A stream goes on where it was, over a restart of the server, and says so if that cannot be.
 func TestStreamResumes(t *testing.T) {
 	data := t.TempDir()

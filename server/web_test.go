@@ -136,7 +136,9 @@ func TestHTTPRefuses(t *testing.T) {
 		{"POST", room, "x", with(text, "Idempotency-Key", "a", "Idempotency-Key", "b"), 400, wire.BadRequest, "one id"},
 		{"POST", room, "another text", with(text, "Idempotency-Key", "k"), 409, wire.IDReused, ""},
 		{"POST", room, "x", with(text, "Authorization", "Bearer short"), 401, wire.NotAllowed, "22"},
-		{"POST", room, "x", with(text, "Authorization", "Basic eDp5"), 401, wire.NotAllowed, "Bearer"},
+		{"POST", room, "x", with(text, "Authorization", "bearer short"), 401, wire.NotAllowed, "22"},
+		{"POST", room, "x", with(text, "Ramai-Session", "short"), 401, wire.NotAllowed, "22"},
+		{"POST", room, "x", with(text, "Ramai-Session", "short", "Authorization", "Bearer AAAAAAAAAAAAAAAAAAAAAA"), 401, wire.NotAllowed, "22"},
 		{"POST", room, "x", with(text, "Origin", "https://evil.example"), 403, wire.NotAllowed, "--allow-origin"},
 		{"POST", room, "x", with(text, "Origin", "null"), 403, wire.NotAllowed, "--allow-origin"},
 		{"POST", room, "x", with(text, "Host", "evil.example"), 403, wire.NotAllowed, "--host"},
@@ -159,6 +161,19 @@ func TestHTTPRefuses(t *testing.T) {
 		{"GET", "/api/v1/rooms/den/stream?after=log:x", "", nil, 400, wire.BadRequest, "after"},
 		{"GET", "/api/v1/rooms/den/stream", "", []string{"Last-Event-ID", "x"}, 400, wire.BadRequest, "Last-Event-ID"},
 		{"GET", "/api/v1/rooms/den/nothing", "", nil, 404, wire.BadRequest, "/about"},
+		{"POST", "/nothing", "x", nil, 404, wire.BadRequest, "/about"},
+		{"GET", "/r/den/more", "", nil, 404, wire.BadRequest, "/about"},
+		{"GET", "/page/0/app.js", "", nil, 404, wire.BadRequest, "load the page anew"},
+		{"GET", "/", "", []string{"Host", "evil.example"}, 403, wire.NotAllowed, "--host"},
+		{"GET", "/", "", []string{"Upgrade", "websocket"}, 400, wire.BadRequest, "Connection"},
+		{"GET", "/", "", []string{"Upgrade", "websocket", "Connection", "upgrade"}, 400, wire.BadRequest, "Sec-WebSocket-Version"},
+		{"GET", "/", "", []string{"Upgrade", "websocket", "Connection", "upgrade", "Sec-WebSocket-Version", "8"}, 426, wire.BadRequest, "13"},
+		{"GET", "/", "", []string{"Upgrade", "websocket", "Connection", "upgrade", "Sec-WebSocket-Version", "13"}, 400, wire.BadRequest, "Sec-WebSocket-Key"},
+		{"GET", room, "", []string{"Sec-Fetch-Site", "cross-site"}, 403, wire.NotAllowed, "--allow-origin"},
+		{"GET", room, "", []string{"Sec-Fetch-Site", "same-site"}, 403, wire.NotAllowed, "--allow-origin"},
+		{"GET", room, "", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate"}, 403, wire.NotAllowed, "--allow-origin"},
+		{"GET", "/", "", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors"}, 403, wire.NotAllowed, "embed"},
+		{"GET", "/about", "", []string{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "no-cors"}, 403, wire.NotAllowed, "embed"},
 	}
 	for _, c := range cases {
 		resp, body := call(t, c.method, web.URL+c.path, c.body, c.header...)
@@ -166,6 +181,9 @@ func TestHTTPRefuses(t *testing.T) {
 			t.Errorf("%s %.60s %.40q %v: %d %s; want %d %s with %q", c.method, c.path, c.body, c.header, resp.StatusCode, body, c.status, c.code, c.says)
 		}
 		if c.status == 405 && resp.Header.Get("Allow") != c.says || resp.Header.Get("Access-Control-Allow-Origin") != "" {
+			t.Errorf("%s %.60s: %v", c.method, c.path, resp.Header)
+		}
+		if resp.Header.Get("Content-Type") != "application/json" || resp.Header.Get("Cross-Origin-Resource-Policy") != "same-origin" {
 			t.Errorf("%s %.60s: %v", c.method, c.path, resp.Header)
 		}
 	}
@@ -190,9 +208,25 @@ func TestSayingAgain(t *testing.T) {
 			t.Errorf("again: %d %s, want 200 %s", status, again, first)
 		}
 	}
-	secret := "Bearer AAAAAAAAAAAAAAAAAAAAAA"
-	if status, other := say("hi", "Idempotency-Key", "k", "Authorization", secret); status != http.StatusCreated || other == first {
+	const secret = "AAAAAAAAAAAAAAAAAAAAAA"
+	status, other := say("hi", "Idempotency-Key", "k", "Authorization", "Bearer "+secret)
+	if status != http.StatusCreated || other == first {
 		t.Errorf("of another sender: %d %s", status, other)
+	}
+	for _, same := range [][]string{
+		{"Authorization", "bearer   " + secret},
+		{"Ramai-Session", secret},
+		{"Ramai-Session", secret, "Authorization", "Basic eDp5"},
+		{"Ramai-Session", secret, "Authorization", "Bearer of.a.gate"},
+	} {
+		if status, again := say("hi", append(same, "Idempotency-Key", "k")...); status != http.StatusOK || again != other {
+			t.Errorf("with %q: %d %s, want 200 %s", same, status, again, other)
+		}
+	}
+	for _, gate := range []string{"Basic eDp5", "Negotiate x", secret} { // of a gate in front
+		if status, again := say("hi", "Idempotency-Key", "k", "Authorization", gate); status != http.StatusOK || again != first {
+			t.Errorf("with %q: %d %s, want 200 %s", gate, status, again, first)
+		}
 	}
 	say("hi")
 	say("hi")
@@ -261,6 +295,11 @@ func TestSchemeBehindAProxy(t *testing.T) {
 		want    string
 	}{
 		{true, "https", "ramai join https://"},
+		{true, "https, http", "ramai join https://"},
+		{true, "HTTPS", "ramai join https://"},
+		{true, "wss,https", "ramai join https://"},
+		{true, "http, https", "ramai join http://"},
+		{true, "", "ramai join http://"},
 		{true, "http", "ramai join http://"},
 		{true, "javascript", "ramai join http://"},
 		{false, "https", "ramai join http://"},
@@ -283,12 +322,20 @@ func TestCORS(t *testing.T) {
 	resp, _ := call(t, http.MethodOptions, address, "", "Origin", "https://pages.example", "Access-Control-Request-Method", "POST")
 	h := resp.Header
 	if resp.StatusCode != 204 || h.Get("Access-Control-Allow-Origin") != "https://pages.example" || h.Get("Vary") != "Origin" ||
-		!strings.Contains(h.Get("Access-Control-Allow-Methods"), "POST") || !strings.Contains(h.Get("Access-Control-Allow-Headers"), "Idempotency-Key") {
+		!strings.Contains(h.Get("Access-Control-Allow-Methods"), "POST") || !strings.Contains(h.Get("Access-Control-Allow-Headers"), "Ramai-Session") || !strings.Contains(h.Get("Access-Control-Allow-Headers"), "Idempotency-Key") {
 		t.Errorf("a preflight: %d %v", resp.StatusCode, h)
 	}
 	resp, _ = call(t, http.MethodPost, address, "hi", "Origin", "https://pages.example")
 	if resp.StatusCode != 201 || resp.Header.Get("Access-Control-Allow-Origin") != "https://pages.example" {
 		t.Errorf("a page that is allowed: %d %v", resp.StatusCode, resp.Header)
+	}
+	if resp, _ := call(t, http.MethodGet, address, "", "Origin", "https://pages.example", "Sec-Fetch-Site", "cross-site"); resp.StatusCode != 200 {
+		t.Errorf("a page that is allowed, as a browser asks for it: %d", resp.StatusCode)
+	}
+	for _, site := range []string{"same-origin", "none", ""} {
+		if resp, _ := call(t, http.MethodGet, address, "", "Sec-Fetch-Site", site); resp.StatusCode != 200 {
+			t.Errorf("from %q: %d", site, resp.StatusCode)
+		}
 	}
 	for _, origin := range []string{"https://evil.example", "https://PAGES.example", "null"} {
 		resp, _ = call(t, http.MethodOptions, address, "", "Origin", origin, "Access-Control-Request-Method", "POST")
@@ -298,6 +345,50 @@ func TestCORS(t *testing.T) {
 	}
 	if s := listen(t, web.URL, "den", "", "Origin", "https://pages.example"); s.resp.Header.Get("Access-Control-Allow-Origin") == "" {
 		t.Error("a stream says nothing of who may read it")
+	}
+}
+
+// From pages elsewhere there is a way to rooms by a link, and to the libraries; nothing else can be had into them.
+func TestElsewhere(t *testing.T) {
+	web := start(t, nil)
+	for _, c := range []struct {
+		path, mode string
+		status     int
+		policy     string
+	}{
+		{"/", "navigate", 200, "same-origin"},
+		{"/r/den", "navigate", 200, "same-origin"},
+		{"/r/den", "no-cors", 403, "same-origin"},
+		{"/ramai.js", "cors", 200, "cross-origin"},
+		{"/embed.js", "no-cors", 200, "cross-origin"},
+		{"/healthz", "cors", 403, "same-origin"},
+	} {
+		resp, body := call(t, http.MethodGet, web.URL+c.path, "", "Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", c.mode, "Accept", "text/html")
+		if resp.StatusCode != c.status || resp.Header.Get("Cross-Origin-Resource-Policy") != c.policy {
+			t.Errorf("%s by %s: %d %v %.100s", c.path, c.mode, resp.StatusCode, resp.Header, body)
+		}
+	}
+}
+
+// What is asked for with a weight of 0 is not wanted.
+func TestAccept(t *testing.T) {
+	web := start(t, nil)
+	for _, c := range []struct{ path, accept, want string }{
+		{"/", "text/html", "text/html"},
+		{"/", "*/*", "text/plain"},
+		{"/", "text/html;q=0, */*", "text/plain"},
+		{"/", "application/xml, text/html;q=0.1", "text/html"},
+		{"/api/v1/rooms/den/stream", "application/x-ndjson", "application/x-ndjson"},
+		{"/api/v1/rooms/den/stream", "application/x-ndjson;q=0", "text/event-stream"},
+		{"/api/v1/rooms/den/stream", "application/x-ndjson;q=0.1, text/event-stream", "text/event-stream"},
+		{"/api/v1/rooms/den/stream", "text/event-stream;q=0, */*;q=0.5", "application/x-ndjson"},
+		{"/api/v1/rooms/den/stream", "*/*", "text/event-stream"},
+		{"/api/v1/rooms/den/stream", "image/png", "text/event-stream"},
+	} {
+		resp, _ := call(t, http.MethodHead, web.URL+c.path, "", "Accept", c.accept)
+		if got := resp.Header.Get("Content-Type"); !strings.HasPrefix(got, c.want) {
+			t.Errorf("%s as %q is %s, want %s", c.path, c.accept, got, c.want)
+		}
 	}
 }
 

@@ -16,6 +16,9 @@ import (
 // browser that comes back says by itself, in Last-Event-ID, how far it has heard. Lines are the same as JSON objects.
 type stream struct{ *Session }
 
+// usualRetry is when a browser comes back to a stream that broke off.
+const usualRetry = 3 * time.Second
+
 func (s stream) encoding() room.Encoding {
 	if s.door == Lines {
 		return room.Lines
@@ -29,6 +32,9 @@ func (s stream) open(c *Client) {
 		seat := s.seat(name)
 		joined, n := stand(s.env.Store, seat, after, last)
 		s.join(n, seat)
+		if s.door == Events { // a browser keeps what it was told last, also by a server that stopped
+			s.retry(usualRetry)
+		}
 		if joined.Reset {
 			s.event(n, wire.Reset(joined))
 		} else {
@@ -83,9 +89,15 @@ func (s stream) bye(retry time.Duration) {
 		s.put("", "", 0, wire.Append(nil, wire.Restarting{RetryAfterMS: retry.Milliseconds()}))
 		return
 	}
+	s.retry(retry)
+	s.private = append(s.private, '\n')
+}
+
+// retry adds a line that says when to come back after a break, to an event or to nothing.
+func (s stream) retry(after time.Duration) {
 	s.private = append(s.private, "retry: "...)
-	s.private = strconv.AppendInt(s.private, retry.Milliseconds(), 10)
-	s.private = append(s.private, "\n\n"...)
+	s.private = strconv.AppendInt(s.private, after.Milliseconds(), 10)
+	s.private = append(s.private, '\n')
 }
 
 // last adds nothing: that the answer ends is the end.

@@ -3,9 +3,9 @@ package web
 import (
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 
+	"ramai/internal/origin"
 	"ramai/wire"
 )
 
@@ -57,23 +57,23 @@ func (w *web) about(out http.ResponseWriter, r *http.Request) {
 func (w *web) visit(out http.ResponseWriter, r *http.Request, room string) {
 	out.Header().Add("Vary", "Accept")
 	if err := unknownHost(r, w.Hosts); err != nil { // the page could not connect
-		text(out, http.StatusForbidden, err.Reason+"\n")
+		w.fail(out, err)
 		return
 	}
 	scheme := "http"
 	if secure(r) {
 		scheme = "https"
 	}
-	origin := (&url.URL{Scheme: scheme, Host: r.Host}).String()
+	self := origin.Of(scheme, r.Host).String()
 	if accepts(r, "text/html") {
-		w.page.Room(out, r, room, origin)
+		w.page.Room(out, r, room, self)
 		return
 	}
-	howTo(out, origin, room)
+	howTo(out, self, room)
 }
 
 // howTo tells a person how to come in.
-func howTo(out http.ResponseWriter, origin, room string) {
+func howTo(out http.ResponseWriter, self, room string) {
 	path := "/"
 	if room != wire.Lobby {
 		path = "/r/" + room
@@ -90,5 +90,5 @@ with curl, in two terminals:
     curl -H 'Content-Type: text/plain' -d 'Hello!' %[1]s/api/v1/rooms/%[3]s/messages
 
 with a browser: %[1]s%[2]s, or with any WebSocket client: connect to %[4]s%[2]s, and every text you send is said to everybody.
-`, origin, path, room, "ws"+strings.TrimPrefix(origin, "http")))
+`, self, path, room, "ws"+strings.TrimPrefix(self, "http")))
 }

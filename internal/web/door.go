@@ -8,13 +8,9 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
-	"strings"
 	"time"
 
-	"github.com/gobwas/httphead"
-	"github.com/gobwas/ws"
-
-	"ramai/internal/frame"
+	"ramai/internal/httpfield"
 	"ramai/internal/journal"
 	"ramai/internal/session"
 	"ramai/wire"
@@ -26,7 +22,7 @@ func (w *web) door(out http.ResponseWriter, r *http.Request, room string) {
 		w.refuse(out, http.StatusNotFound, err)
 		return
 	}
-	if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+	if r.Method != http.MethodGet || !httpfield.Has(r.Header.Values("Upgrade"), "websocket") {
 		w.visit(out, r, room)
 		return
 	}
@@ -36,24 +32,30 @@ func (w *web) door(out http.ResponseWriter, r *http.Request, room string) {
 			return
 		}
 	}
+	hs, status, err := shake(r)
+	if err != nil {
+		out.Header().Set("Sec-WebSocket-Version", version)
+		w.refuse(out, status, err)
+		return
+	}
 	if err := w.takePlace(); err != nil {
 		w.fail(out, err)
 		return
 	}
-	client, err := w.client(r, room)
+	client, err := w.client(r, room, hs.v1)
 	if err != nil {
 		w.GivePlace()
 		w.fail(out, err)
 		return
 	}
-	w.upgrade(out, r, client)
+	w.upgrade(out, hs, client)
 }
 
-// upgrade does the handshake (RFC 6455, section 4.2) and hands the connection over, for which a place was taken.
-func (w *web) upgrade(out http.ResponseWriter, r *http.Request, client session.Client) {
-	var nc net.Conn
+// upgrade takes the connection over, for which a place was taken, answers the handshake, and hands it on.
+func (w *web) upgrade(out http.ResponseWriter, hs *shaken, client session.Client) {
+	entered := false
 	defer func() {
-		if nc != nil {
+		if entered {
 			return
 		}
 		w.GivePlace()
@@ -61,30 +63,24 @@ func (w *web) upgrade(out http.ResponseWriter, r *http.Request, client session.C
 			w.Env.Release(wire.By(client.Session))
 		}
 	}()
-	upgrader := ws.HTTPUpgrader{
-		Timeout:  handshake,
-		Protocol: func(p string) bool { return p == wire.Protocol },
-		Negotiate: func(offer httphead.Option) (answer httphead.Option, _ error) {
-			if !client.Deflate { // the first offer that will do is taken
-				answer, client.Deflate = frame.AnswerDeflate(offer)
-			}
-			return answer, nil
-		},
-	}
-	up, rw, hs, err := upgrader.Upgrade(r, out)
-	if err != nil { // the upgrader has answered
-		if up != nil {
-			up.Close()
-		}
+	nc, rw, err := http.NewResponseController(out).Hijack()
+	if err != nil {
+		w.fail(out, &wire.Error{Code: wire.Internal, Reason: "a WebSocket cannot be had over this connection"})
 		return
 	}
-	nc = up
+	nc.SetDeadline(time.Now().Add(handshake))
+	if _, err := nc.Write(hs.answer()); err != nil {
+		nc.Close()
+		return
+	}
 	nc.SetDeadline(time.Time{})
-	if hs.Protocol == wire.Protocol {
+	if hs.v1 {
 		client.Door = session.V1
 	}
+	client.Deflate = hs.deflate
 	early := make([]byte, rw.Reader.Buffered())
 	rw.Reader.Read(early) // what came right behind the handshake
+	entered = true
 	w.enter(nc, early, client)
 }
 
@@ -106,9 +102,9 @@ func (w *web) takePlace() *wire.Error {
 }
 
 // client makes out who comes, from the request for an upgrade.
-func (w *web) client(r *http.Request, room string) (session.Client, *wire.Error) {
+func (w *web) client(r *http.Request, room string, v1 bool) (session.Client, *wire.Error) {
 	c, err := w.stranger(r, room)
-	if err != nil || offers(r, wire.Protocol) { // there, frames say all of what follows
+	if err != nil || v1 { // there, frames say all of what follows
 		return c, err
 	}
 	q := r.URL.Query()
@@ -149,17 +145,6 @@ func parseLast(last string, otherwise int) (int, *wire.Error) {
 		return 0, &wire.Error{Code: wire.BadRequest, Reason: fmt.Sprintf("last is a number from 0 to %d", wire.MaxLast)}
 	}
 	return k, nil
-}
-
-func offers(r *http.Request, protocol string) bool {
-	for _, line := range r.Header.Values("Sec-WebSocket-Protocol") {
-		for p := range strings.SplitSeq(line, ",") {
-			if strings.TrimSpace(p) == protocol {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // claim has the journal decide whether a client may have a name for as long as its connection lasts.

@@ -2,50 +2,67 @@ package web
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
 
+	"ramai/internal/origin"
 	"ramai/wire"
 )
 
 // foreign says why a page elsewhere may not come in here (cross-site WebSocket hijacking, DNS rebinding), or nil if
-// there is no reason. Whoever sends no Origin is no page, or one that only reads from where it came from.
+// there is no reason. A request without an Origin is no page's, or reads from where its page came from, unless the
+// browser says otherwise (Fetch Metadata).
 func (w *web) foreign(r *http.Request) *wire.Error {
 	if err := unknownHost(r, w.Hosts); err != nil {
 		return err
 	}
 	origins := r.Header.Values("Origin")
-	if len(origins) == 0 {
-		return nil
-	}
-	origin := origins[0]
-	same := origin == "https://"+r.Host || !secure(r) && origin == "http://"+r.Host
-	if len(origins) > 1 || !same && !slices.Contains(w.AllowOrigins, origin) {
+	switch {
+	case len(origins) == 0 && fromElsewhere(r):
 		return &wire.Error{
 			Code:   wire.NotAllowed,
-			Reason: fmt.Sprintf("pages of %q may not connect here; the server's operator can allow it with --allow-origin", bound(origin)),
+			Reason: "another site's page asks for this without saying which; a page whose origin is allowed with --allow-origin asks with CORS",
+		}
+	case len(origins) > 1 || len(origins) == 1 && !isOwn(r, origins[0]) && !slices.Contains(w.AllowOrigins, origins[0]):
+		return &wire.Error{
+			Code:   wire.NotAllowed,
+			Reason: fmt.Sprintf("pages of %q may not connect here; the server's operator can allow it with --allow-origin", bound(origins[0])),
 		}
 	}
 	return nil
 }
 
+// isOwn reports whether an Origin field names the server that the request was sent to. Over TLS a page without it is
+// another's; where a proxy does not say whether there was TLS, both schemes will do. Host comes in many spellings; Origin is
+// a browser's, and in small letters (RFC 6454, section 6.2).
+func isOwn(r *http.Request, field string) bool {
+	o, ok := origin.Parse(field)
+	return ok && field == strings.ToLower(field) && o == origin.Of(o.Scheme, r.Host) && (o.Scheme == "https" || !secure(r))
+}
+
+// fromElsewhere reports whether a browser says that a page of another origin asks.
+func fromElsewhere(r *http.Request) bool {
+	site := r.Header.Get("Sec-Fetch-Site")
+	return site == "cross-site" || site == "same-site"
+}
+
+// embedded reports whether a page of another origin wants an answer as a part of itself, not by a link to it.
+func embedded(r *http.Request) bool {
+	return fromElsewhere(r) && r.Header.Get("Sec-Fetch-Mode") != "navigate"
+}
+
 // unknownHost says why the name that the server was called by is none of its own. A page whose name was bent to the
 // address of this server (DNS rebinding) reads what it likes without sending an Origin, but not under another name.
 func unknownHost(r *http.Request, hosts []string) *wire.Error {
-	host := r.Host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	name := strings.TrimSuffix(strings.ToLower(host), ".")
-	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil || name == "localhost" || slices.Contains(hosts, name) {
+	name := origin.Hostname(r.Host)
+	if _, err := netip.ParseAddr(name); err == nil || name == "localhost" || slices.Contains(hosts, name) {
 		return nil
 	}
 	return &wire.Error{
 		Code:   wire.NotAllowed,
-		Reason: fmt.Sprintf("this server does not know itself by the name %q; its operator can allow it with --host", bound(host)),
+		Reason: fmt.Sprintf("this server does not know itself by the name %q; its operator can allow it with --host", bound(name)),
 	}
 }
 
@@ -54,7 +71,7 @@ func unknownHost(r *http.Request, hosts []string) *wire.Error {
 func NoPages(hosts []string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
 		err := unknownHost(r, hosts)
-		if site := r.Header.Get("Sec-Fetch-Site"); err == nil && (r.Header["Origin"] != nil || site == "cross-site" || site == "same-site") {
+		if err == nil && (r.Header["Origin"] != nil || fromElsewhere(r)) {
 			err = &wire.Error{Code: wire.NotAllowed, Reason: "pages may not read this; open the address itself"}
 		}
 		if err != nil {
@@ -67,22 +84,32 @@ func NoPages(hosts []string, next http.Handler) http.Handler {
 
 func bound(s string) string { return s[:min(len(s), 100)] }
 
-// bearer returns the session that a request names; empty: none.
-func bearer(r *http.Request) (string, *wire.Error) {
-	header := r.Header.Get("Authorization")
-	if header == "" {
-		return "", nil
+// sessionField is the header field for a session. It is the page's, for a gate in front may need Authorization for itself.
+const sessionField = "Ramai-Session"
+
+// sessionOf returns the session that a request names; empty: none. Without a field of its own it is a Bearer's token. Other
+// schemes of Authorization are the business of a gate in front.
+func sessionOf(r *http.Request) (string, *wire.Error) {
+	secret := r.Header.Get(sessionField)
+	if secret == "" {
+		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		if !strings.EqualFold(scheme, "Bearer") {
+			return "", nil
+		}
+		secret = strings.TrimLeft(token, " ")
 	}
-	secret, ok := strings.CutPrefix(header, "Bearer ")
-	if !ok || wire.CheckSession(secret) != nil {
-		return "", &wire.Error{Code: wire.NotAllowed, Reason: "Authorization is Bearer and a session, 22 characters of base64url; or leave it out"}
+	if wire.CheckSession(secret) != nil {
+		return "", &wire.Error{
+			Code:   wire.NotAllowed,
+			Reason: "a session is 22 characters of base64url, as " + sessionField + " or after Bearer in Authorization; without one you are nobody in particular",
+		}
 	}
 	return secret, nil
 }
 
 // sender returns the sender that a request names by its session; empty: nobody, who is told apart by address alone.
 func sender(r *http.Request) string {
-	secret, _ := bearer(r) // api has refused a malformed one
+	secret, _ := sessionOf(r) // api has refused a malformed one
 	if secret == "" {
 		return ""
 	}
@@ -102,13 +129,13 @@ func (w *web) api(m methods) http.HandlerFunc {
 			out.Header().Set("Access-Control-Expose-Headers", "Retry-After")
 			if r.Method == http.MethodOptions {
 				out.Header().Set("Access-Control-Allow-Methods", m.names())
-				out.Header().Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key, Last-Event-ID")
+				out.Header().Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, "+sessionField)
 				out.Header().Set("Access-Control-Max-Age", "600")
 				out.WriteHeader(http.StatusNoContent)
 				return
 			}
 		}
-		if _, err := bearer(r); err != nil {
+		if _, err := sessionOf(r); err != nil {
 			out.Header().Set("WWW-Authenticate", "Bearer")
 			w.refuse(out, http.StatusUnauthorized, err)
 			return

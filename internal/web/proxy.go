@@ -4,6 +4,9 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+
+	"ramai/internal/httpfield"
+	"ramai/internal/origin"
 )
 
 // behindProxies has next see the address of the client, and in URL.Scheme whether it came over TLS, where a trusted proxy
@@ -18,12 +21,18 @@ func (w *web) behindProxies(next http.Handler) http.Handler {
 				r = r.WithContext(r.Context()) // a copy: the field is the server's
 				r.RemoteAddr = client.String()
 			}
-			if w.trusted(from.Addr()) && r.Header.Get("X-Forwarded-Proto") == "https" {
+			if w.trusted(from.Addr()) && overTLS(r.Header) {
 				r = withScheme(r, "https")
 			}
 		}
 		next.ServeHTTP(out, r)
 	})
+}
+
+// overTLS reports whether a proxy says that the client came over TLS. Of several proxies the first says it.
+func overTLS(header http.Header) bool {
+	proto := httpfield.List(header.Values("X-Forwarded-Proto"))
+	return len(proto) > 0 && origin.Of(proto[0], "").Scheme == "https"
 }
 
 func withScheme(r *http.Request, scheme string) *http.Request {

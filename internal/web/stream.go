@@ -3,9 +3,9 @@ package web
 import (
 	"bytes"
 	"net/http"
-	"strings"
 	"time"
 
+	"ramai/internal/httpfield"
 	"ramai/internal/session"
 	"ramai/wire"
 )
@@ -70,11 +70,11 @@ func (w *web) listener(r *http.Request) (session.Client, *wire.Error) {
 	if err != nil {
 		return c, err
 	}
-	if secret, _ := bearer(r); secret != "" {
+	if secret, _ := sessionOf(r); secret != "" {
 		c.Session = secret
 	}
 	c.Door = session.Events
-	if accepts(r, lines) {
+	if wantsLines(r) {
 		c.Door = session.Lines
 	}
 	q := r.URL.Query()
@@ -92,17 +92,18 @@ func (w *web) listener(r *http.Request) (session.Client, *wire.Error) {
 	return c, err
 }
 
-// accepts tells whether a request names a type that it wants.
+// accepts reports whether a request names a type that it wants.
 func accepts(r *http.Request, kind string) bool {
-	for _, line := range r.Header.Values("Accept") {
-		for part := range strings.SplitSeq(line, ",") {
-			name, _, _ := strings.Cut(part, ";")
-			if strings.EqualFold(strings.TrimSpace(name), kind) {
-				return true
-			}
-		}
-	}
-	return false
+	q, named := httpfield.Quality(r.Header.Values("Accept"), kind)
+	return named && q > 0
+}
+
+// wantsLines reports whether a request wants lines rather than events.
+func wantsLines(r *http.Request) bool {
+	accept := r.Header.Values("Accept")
+	q, _ := httpfield.Quality(accept, lines, "application/*", "*/*")
+	events, _ := httpfield.Quality(accept, "text/event-stream", "text/*", "*/*")
+	return q > events || q == events && accepts(r, lines)
 }
 
 // share streams over HTTP/2, where a connection is shared by many requests and cannot be taken over. It returns when

@@ -61,10 +61,13 @@ func New(cfg Config) http.Handler {
 	w := &web{cfg, page.New(cfg.AllowOrigins)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/{$}", w.only(http.MethodGet, func(out http.ResponseWriter, r *http.Request) { w.door(out, r, wire.Lobby) }))
-	mux.HandleFunc("/r/{room}", w.only(http.MethodGet, func(out http.ResponseWriter, r *http.Request) { w.door(out, r, r.PathValue("room")) }))
-	mux.HandleFunc("/page/{version}/{file...}", w.only(http.MethodGet, w.page.Part))
-	for _, library := range []string{"ramai.js", "embed.js"} {
-		mux.HandleFunc("/"+library, w.only(http.MethodGet, w.page.Library(library)))
+	for _, path := range []string{"/r/{room}", "/r/{room}/{$}"} {
+		mux.HandleFunc(path, w.only(http.MethodGet, func(out http.ResponseWriter, r *http.Request) { w.door(out, r, r.PathValue("room")) }))
+	}
+	mux.HandleFunc("/page/{version}/{file...}", w.only(http.MethodGet, w.part))
+	for _, library := range []string{"ramai.js", "embed.js"} { // for pages of any origin
+		m := methods{http.MethodGet: w.page.Library(library)}
+		mux.HandleFunc("/"+library, func(out http.ResponseWriter, r *http.Request) { w.serve(m, out, r) })
 	}
 	mux.HandleFunc("/api/v1/rooms/{room}/messages", w.api(methods{http.MethodGet: w.past, http.MethodPost: w.say}))
 	mux.HandleFunc("/api/v1/rooms/{room}/stream", w.api(methods{http.MethodGet: w.stream}))
@@ -83,14 +86,28 @@ func New(cfg Config) http.Handler {
 		control := http.NewResponseController(out)
 		control.SetReadDeadline(time.Now().Add(bodyTakes))
 		control.SetWriteDeadline(time.Now().Add(takes))
+		out.Header().Set("Cross-Origin-Resource-Policy", "same-origin") // a library says otherwise
 		mux.ServeHTTP(out, r)
 	}))
 }
 
-// only is a handler for one method (and HEAD with GET).
+// only is a handler for one method (and HEAD with GET), and not for what a page of another origin embeds.
 func (w *web) only(method string, h http.HandlerFunc) http.HandlerFunc {
 	m := methods{method: h}
-	return func(out http.ResponseWriter, r *http.Request) { w.serve(m, out, r) }
+	return func(out http.ResponseWriter, r *http.Request) {
+		if r.Header["Origin"] == nil && embedded(r) {
+			w.fail(out, &wire.Error{Code: wire.NotAllowed, Reason: "pages of other sites may link to this, but not embed it"})
+			return
+		}
+		w.serve(m, out, r)
+	}
+}
+
+// part answers with a part of the page.
+func (w *web) part(out http.ResponseWriter, r *http.Request) {
+	if !w.page.Part(out, r) {
+		w.refuse(out, http.StatusNotFound, &wire.Error{Code: wire.BadRequest, Reason: "the page has no such part; load the page anew"})
+	}
 }
 
 // describe says what kind an answer is of, and that it is of this moment.

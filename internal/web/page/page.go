@@ -21,6 +21,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"ramai/internal/httpfield"
 )
 
 //go:embed *.js *.css *.html *.svg lang/*.js vendor/*.js vendor/LICENSES.txt
@@ -138,45 +140,47 @@ func (p *Page) Room(out http.ResponseWriter, r *http.Request, room, origin strin
 	})
 }
 
-// Part answers GET /page/VERSION/FILE.
-func (p *Page) Part(out http.ResponseWriter, r *http.Request) {
+// Part answers GET /page/VERSION/FILE, and returns false if there is no such part.
+func (p *Page) Part(out http.ResponseWriter, r *http.Request) bool {
+	guard(out, "'none'")
 	f := p.files[r.PathValue("file")]
 	if f == nil || r.PathValue("version") != p.version {
-		h := guard(out, "'none'")
-		h.Set("Cache-Control", "no-store")
-		http.Error(out, "there is no such part of the page; load the page anew", http.StatusNotFound)
-		return
+		return false
 	}
-	h := guard(out, "'none'")
-	h.Set("Cache-Control", "public, max-age=31536000, immutable")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	f.send(out, r)
+	out.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	f.send(out, r, p.version)
+	return true
 }
 
 // Library answers with a module that pages elsewhere may use: ramai.js or embed.js.
 func (p *Page) Library(name string) http.HandlerFunc {
 	f := p.files[name]
-	tag := `"` + p.version + `"`
 	return func(out http.ResponseWriter, r *http.Request) {
 		h := guard(out, "'none'")
 		h.Set("Cache-Control", "no-cache")
-		h.Set("ETag", tag)
 		h.Set("Access-Control-Allow-Origin", "*") // it is the same for everybody, and public
 		h.Set("Cross-Origin-Resource-Policy", "cross-origin")
-		if r.Header.Get("If-None-Match") == tag {
-			out.WriteHeader(http.StatusNotModified)
-			return
-		}
-		f.send(out, r)
+		f.send(out, r, p.version)
 	}
 }
 
-func (f *file) send(out http.ResponseWriter, r *http.Request) {
+// send answers with a file of a version, or says that the client has it.
+func (f *file) send(out http.ResponseWriter, r *http.Request, version string) {
 	h := out.Header()
-	h.Set("Content-Type", f.kind)
 	h.Add("Vary", "Accept-Encoding")
+	packed := acceptsGzip(r)
+	tag := `"` + version + `"`
+	if packed {
+		tag = `"` + version + `-gzip"` // other bytes
+	}
+	h.Set("ETag", tag)
+	if has(r, tag) {
+		out.WriteHeader(http.StatusNotModified)
+		return
+	}
+	h.Set("Content-Type", f.kind)
 	body := f.plain
-	if acceptsGzip(r) {
+	if packed {
 		h.Set("Content-Encoding", "gzip")
 		body = f.deflated()
 	}
@@ -184,14 +188,20 @@ func (f *file) send(out http.ResponseWriter, r *http.Request) {
 	out.Write(body)
 }
 
-// acceptsGzip tells whether a client takes gzip (RFC 9110, section 12.5.3).
-func acceptsGzip(r *http.Request) bool {
-	for part := range strings.SplitSeq(strings.Join(r.Header.Values("Accept-Encoding"), ","), ",") {
-		name, weight, _ := strings.Cut(part, ";")
-		if strings.EqualFold(strings.TrimSpace(name), "gzip") {
-			q, err := strconv.ParseFloat(strings.TrimPrefix(strings.ReplaceAll(weight, " ", ""), "q="), 64)
-			return weight == "" || err == nil && q > 0
+// has reports whether a client has what a tag stands for (RFC 9110, section 13.1.2).
+func has(r *http.Request, tag string) bool {
+	for _, known := range httpfield.List(r.Header.Values("If-None-Match")) {
+		if known == "*" || strings.TrimPrefix(known, "W/") == tag {
+			return true
 		}
 	}
 	return false
+}
+
+// acceptsGzip reports whether a client takes gzip, and not rather what is not packed (RFC 9110, section 12.5.3).
+func acceptsGzip(r *http.Request) bool {
+	accept := r.Header.Values("Accept-Encoding")
+	q, _ := httpfield.Quality(accept, "gzip", "x-gzip", "*")
+	plain, _ := httpfield.Quality(accept, "identity")
+	return q > 0 && q >= plain
 }

@@ -21,7 +21,11 @@ func get(h http.Handler, path string, header ...string) *httptest.ResponseRecord
 
 func handler(p *Page) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("/page/{version}/{file...}", p.Part)
+	mux.HandleFunc("/page/{version}/{file...}", func(out http.ResponseWriter, r *http.Request) {
+		if !p.Part(out, r) {
+			out.WriteHeader(http.StatusNotFound)
+		}
+	})
 	mux.HandleFunc("/ramai.js", p.Library("ramai.js"))
 	mux.HandleFunc("/{$}", func(out http.ResponseWriter, r *http.Request) { p.Room(out, r, "lobby", "http://x.test") })
 	return mux
@@ -73,9 +77,42 @@ func TestParts(t *testing.T) {
 			t.Errorf("%s: %d, %s", path, out.Code, out.Header().Get("Cache-Control"))
 		}
 	}
-	tag := get(h, "/ramai.js").Header().Get("ETag")
-	if out := get(h, "/ramai.js", "If-None-Match", tag); out.Code != http.StatusNotModified || out.Body.Len() > 0 {
-		t.Errorf("the library is sent again: %d", out.Code)
+}
+
+// Who has a file is not sent it again; what is packed is another file than what is not.
+func TestTags(t *testing.T) {
+	h := handler(New(nil))
+	tag, packed := get(h, "/ramai.js").Header().Get("ETag"), get(h, "/ramai.js", "Accept-Encoding", "gzip").Header().Get("ETag")
+	if tag == "" || tag == packed {
+		t.Fatalf("the tags are %s and %s", tag, packed)
+	}
+	for _, c := range []struct {
+		known, accept string
+		status        int
+	}{
+		{tag, "", 304},
+		{packed, "", 200},
+		{packed, "gzip", 304},
+		{tag, "gzip", 200},
+		{`"other", W/` + tag, "", 304},
+		{`W/"a,b" , ` + tag + `,`, "", 304},
+		{"*", "", 304},
+		{`"*"`, "", 200},
+		{strings.Trim(tag, `"`), "", 200},
+		{`"other"`, "", 200},
+	} {
+		out := get(h, "/ramai.js", "If-None-Match", c.known, "Accept-Encoding", c.accept)
+		if out.Code != c.status || (out.Body.Len() > 0) != (c.status == 200) || out.Header().Get("ETag") == "" {
+			t.Errorf("who has %s and takes %q is sent %d, %d bytes, %v", c.known, c.accept, out.Code, out.Body.Len(), out.Header())
+		}
+	}
+	for accept, want := range map[string]string{
+		"gzip, deflate, br": "gzip", "gzip;q=0, *": "", "*;q=0.1": "gzip", "*;q=0": "", "": "", "GZIP ; Q=0.5": "gzip",
+		"gzip;q=0.5, identity": "", "gzip;q=0.000": "", "br": "", "x-gzip": "gzip",
+	} {
+		if got := get(h, "/ramai.js", "Accept-Encoding", accept).Header().Get("Content-Encoding"); got != want {
+			t.Errorf("who takes %q is sent %q, want %q", accept, got, want)
+		}
 	}
 }
 

@@ -819,9 +819,9 @@ export class Client extends Emitter {
 	/** @param {Room} room @param {string} event of a stream, as the HTML standard has it */
 	#event(room, event) {
 		const retry = /^retry: *(\d+)/m.exec(event);
-		if (retry) this.#restart = Number(retry[1]); // the server stops, and says when it is to be asked again
 		const data = event.split("\n").filter((l) => l.startsWith("data:")).map((l) => l.slice(5).trimStart()).join("\n");
 		if (data) this.#hear(room, JSON.parse(data));
+		else if (retry) this.#restart = Number(retry[1]); // the server stops, and says when it is to be asked again
 	}
 
 	/** Says the first thing that waits, and then the next: one at a time keeps their order. */
