@@ -13,6 +13,7 @@ import (
 	"net"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/coder/websocket"
 
@@ -40,6 +41,9 @@ type Config struct {
 
 // ErrClosed is returned after Close.
 var ErrClosed = errors.New("the client was closed")
+
+// errNotUTF8 is returned for a text that nobody could hear as it was meant.
+var errNotUTF8 = &wire.Error{Code: wire.BadRequest, Reason: "the text is not UTF-8; convert it first"}
 
 // errPlain is returned for what the plain door cannot do.
 var errPlain = errors.New("this server speaks the plain protocol, which has one room a connection, no history and no change of name")
@@ -179,10 +183,14 @@ func (c *Client) Next(ctx context.Context) (Event, error) {
 }
 
 // Say says text in room, joined or not, and returns the id by which events name it. What is said waits for as long as
-// there is no connection; see [Client.Pending]. Bytes that are not UTF-8 become U+FFFD.
+// there is no connection; see [Client.Pending]. A text that is not UTF-8 is
+// an error. It is said as [wire.NormalizeText] makes it.
 func (c *Client) Say(room, text string) (id string, err error) {
 	if err := wire.CheckRoom(room); err != nil {
 		return "", err
+	}
+	if !utf8.ValidString(text) {
+		return "", errNotUTF8
 	}
 	err = c.do(func() error {
 		if c.core.plain && room != c.core.room {

@@ -104,7 +104,7 @@ func (o *outbox) wake(plain bool) time.Time {
 func (c *core) say(room, text string) string {
 	o := &c.outbox
 	o.count++
-	s := say{room: room, id: c.prefix + "-" + strconv.Itoa(o.count), text: strings.ToValidUTF8(text, "\ufffd")}
+	s := say{room: room, id: c.prefix + "-" + strconv.Itoa(o.count), text: wire.NormalizeText(text)}
 	o.says = append(o.says, s)
 	return s.id
 }

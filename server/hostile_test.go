@@ -121,7 +121,7 @@ func matrix() []hostile {
 			"fragments without end", [2]string{fragments("a")},
 			say + plainT + "Transfer-Encoding: chunked\r\n\r\n" + strings.Repeat("1\r\nx\r\n", 5000),
 			listn + "\r\n" + strings.Repeat("x\r\n", 5000), shake + key + strings.Repeat("X: x\r\n", 5000) + "\r\n",
-			[5]string{"closes 1008", "closes 1008", "HTTP 413", "lives", "HTTP 431"},
+			[5]string{"closes 1008", "closes 1008", "HTTP 400", "lives", "HTTP 431"},
 		}, {
 			"empty fragments", [2]string{fragments("")}, say + jsonT + body(""),
 			at(inRoom+"lobby/stream?after=", listn) + "Last-Event-ID:\r\n\r\n\r\n\r\n", shake + "Sec-WebSocket-Key:\r\n\r\n",

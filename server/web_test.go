@@ -97,6 +97,52 @@ func testEveryDoor(t *testing.T, kind server.ReactorKind) {
 }
 
 // Every refusal has a status, a code and a sentence, and nothing is stored.
+// TestNormalizedTexts: a text is the same text whatever system its line ends are of, on every way in, and a retry that
+// came another way is known.
+func TestNormalizedTexts(t *testing.T) {
+	s := serve(t, func(c *server.Config) { c.Rate = 0 })
+	base := strings.Replace(s.url, "ws:", "http:", 1)
+	plain, v1 := dial(t, s.url), dial(t, s.url, wire.Protocol)
+	plain.expect(wire.Welcome)
+	v1.say(`{"type":"join","room":"lobby"}`)
+	frame[wire.Joined](v1)
+	const path = "/api/v1/rooms/lobby/messages"
+	session := strings.Repeat("s", wire.SessionLen)
+	for i, retry := range []struct{ kind, body string }{
+		{"text/plain", "one\ntwo"}, {"text/plain", "\ufeffone\r\ntwo\r\n"}, {"text/plain", "one\r\ntwo\n"},
+		{"application/json", `{"text":"one\r\ntwo"}`}, {"application/json", `{"text":"\ufeffone\ntwo"}`},
+	} {
+		want := http.StatusOK
+		if i == 0 {
+			want = http.StatusCreated
+		}
+		resp, body := call(t, http.MethodPost, base+path, retry.body, "Content-Type", retry.kind, "Idempotency-Key", "again", "Authorization", "Bearer "+session)
+		if resp.StatusCode != want {
+			t.Errorf("%s %q: %d %s, want %d", retry.kind, retry.body, resp.StatusCode, body, want)
+		}
+	}
+	long := strings.Repeat("\n", 4000)
+	post(t, base, "lobby", strings.ReplaceAll(long, "\n", "\r\n")+"\r\n") // as long as a text may be, whatever it travels as
+	plain.say("\ufeffplain\r\n")
+	plain.expect("one\ntwo")
+	plain.expect(long)
+	plain.expect("plain\n")
+	v1.say(`{"type":"say","room":"lobby","id":"1","text":"\ufeffv1\r\n"}`)
+	for _, want := range []string{"one\ntwo", long, "plain\n", "v1\n"} {
+		if got := frame[wire.Message](v1).Text; got != want {
+			t.Errorf("heard %.40q, want %.40q", got, want)
+		}
+	}
+	for _, bad := range []struct{ kind, body string }{
+		{"text/plain", "one\rtwo"}, {"text/plain", "a\xff"}, {"application/json", "{\"text\":\"a\xff\"}"},
+		{"application/json", `{"text":"a\ud800"}`}, {"application/json", `{"text":"\udc00\ud800"}`},
+	} {
+		if resp, body := call(t, http.MethodPost, base+path, bad.body, "Content-Type", bad.kind); resp.StatusCode != http.StatusBadRequest || !strings.Contains(body, "bad_request") {
+			t.Errorf("%s %q: %d %s", bad.kind, bad.body, resp.StatusCode, body)
+		}
+	}
+}
+
 func TestHTTPRefuses(t *testing.T) {
 	web := start(t, func(c *server.Config) {
 		c.Rate = 0
@@ -120,7 +166,7 @@ func TestHTTPRefuses(t *testing.T) {
 		{"POST", room, `{"text":"` + big + `"}`, json, 413, wire.TooLong, "4001"},
 		{"POST", room, `{"text":"` + strings.Repeat("x", 1<<17) + `"}`, json, 413, wire.TooLong, "25408"},
 		{"POST", room, "a\x00b", text, 400, wire.BadRequest, "U+0000"},
-		{"POST", room, "a\r\nb", text, 400, wire.BadRequest, "U+000D"},
+		{"POST", room, "a\rb", text, 400, wire.BadRequest, "U+000D"},
 		{"POST", room, "a\xffb", text, 400, wire.BadRequest, "UTF-8"},
 		{"POST", room, "{\"text\":\"a\xffb\"}", json, 400, wire.BadRequest, "UTF-8"},
 		{"POST", room, `{"text":`, json, 400, wire.BadRequest, "JSON"},

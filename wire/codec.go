@@ -50,7 +50,7 @@ func check(f Frame) (Frame, *Error) {
 		if f.Text == nil {
 			return say, &Error{Code: BadRequest, Reason: "say needs a text; an empty one can be said"}
 		}
-		say.Text = *f.Text
+		say.Text = NormalizeText(*f.Text)
 		return say, CheckRoom(say.Room)
 	case History:
 		if f.Before != nil && f.After != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"ramai/client"
+	"ramai/internal/lines"
 	"ramai/internal/names"
 	"ramai/internal/store/sqlite"
 	"ramai/wire"
@@ -116,7 +117,7 @@ func newExport() *cobra.Command {
 		Use:   "export ROOM",
 		Short: "Write all that was said in a room to stdout, as JSON lines",
 		Long: `Write all messages of a room to stdout, oldest first, each as one JSON object a line, up to the newest there is when it
-begins. ramai import makes a room of them again.
+begins. Characters that act on a terminal are escaped, as JSON allows. ramai import makes a room of them again.
 
 Exit codes: 0 ok, 1 not all could be written, 2 usage, 3 cannot connect, 4 refused.`,
 		Args: cobra.ExactArgs(1),
@@ -150,7 +151,7 @@ func runExport(ctx context.Context, to target, room string, stdout, stderr io.Wr
 	out := bufio.NewWriter(stdout)
 	written, err := exportTo(ctx, c, room, last, out)
 	if flush := out.Flush(); err == nil && flush != nil {
-		err = exit(exitUnconfirmed, fmt.Errorf("writing to stdout: %w", flush))
+		err = unwritten(flush)
 	}
 	if err != nil {
 		return err
@@ -178,8 +179,8 @@ func exportTo(ctx context.Context, c *client.Client, room string, last uint64, o
 			if m.N > last {
 				return written, nil
 			}
-			if _, err := fmt.Fprintf(out, "%s\n", wire.AppendMessage(nil, m)); err != nil {
-				return written, exit(exitUnconfirmed, fmt.Errorf("writing to stdout: %w", err))
+			if _, err := out.Write(lines.JSON(wire.AppendMessage(nil, m))); err != nil {
+				return written, unwritten(err)
 			}
 			after = m.N
 			written++
@@ -221,8 +222,8 @@ Exit codes: 0 ok, 2 usage, 5 the file or the folder cannot be used.`,
 }
 
 func runImport(data, room, name string, in io.Reader, stdout, stderr io.Writer) error {
-	lines := &exported{in: bufio.NewReader(in)}
-	first, err := lines.next()
+	file := &exported{in: bufio.NewReader(in)}
+	first, err := file.next()
 	if errors.Is(err, io.EOF) {
 		err = errors.New("there is no message")
 	}
@@ -240,10 +241,10 @@ func runImport(data, room, name string, in io.Reader, stdout, stderr io.Writer) 
 			first = nil
 			return m, nil
 		}
-		return lines.next()
+		return file.next()
 	})
 	if err != nil {
-		return exit(exitUnusable, fmt.Errorf("%s, line %d: %w; nothing was added", name, lines.line, err))
+		return exit(exitUnusable, fmt.Errorf("%s, line %d: %w; nothing was added", name, file.line, err))
 	}
 	_, err = fmt.Fprintf(stdout, "%s: %d messages, numbers %d to %d\n", room, head.Last-head.First+1, head.First, head.Last)
 	return err

@@ -153,6 +153,14 @@ func needsV1(what string) error {
 	return exit(exitRefused, fmt.Errorf("this server speaks only the plain protocol, which cannot %s; ramai join can talk to it", what))
 }
 
+// unwritten is the error for what could not be written to stdout. A reader that has had enough, such as head, is none.
+func unwritten(err error) error {
+	if errors.Is(err, syscall.EPIPE) {
+		return exit(0, nil)
+	}
+	return exit(exitUnconfirmed, fmt.Errorf("writing to stdout: %w", err))
+}
+
 // untilSignal returns a context that SIGINT or SIGTERM ends, with the exit code as its cause. A second signal ends the
 // process. Meanwhile a pipe that nobody reads is an error of writing, and not the end of the process.
 func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {

@@ -140,7 +140,7 @@ func printMessages(w io.Writer, messages []wire.Message, asJSON bool) error {
 			out = string(lines.JSON(wire.AppendMessage(nil, &m)))
 		}
 		if _, err := io.WriteString(w, out); err != nil {
-			return exit(exitUnconfirmed, fmt.Errorf("writing to stdout: %w", err))
+			return unwritten(err)
 		}
 	}
 	return nil

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -26,7 +28,7 @@ func exit(code int, err error) error { return exitcode.With(code, err) }
 // run is the program as a function: it returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := newRoot(stderr)
-	root.SetArgs(args)
+	root.SetArgs(dashedWords(root, args))
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -38,6 +40,44 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		fmt.Fprintln(stderr, "ramai: "+client.Printable(text)) // servers have a say in errors
 	}
 	return exitcode.Of(err, exitUsage) // what cobra itself finds wrong decides nothing
+}
+
+// takesWords is the annotation of a command whose arguments are words that somebody says or looks for.
+const takesWords = "words"
+
+// dashedWords puts "--" between the flags of a command that takes words and its words, so that a word may begin with a
+// dash. What begins with two is a flag, known or mistyped, unless it comes after a "--".
+func dashedWords(root *cobra.Command, args []string) []string {
+	cmd, rest, err := root.Find(args)
+	if err != nil {
+		return args
+	}
+	if _, ok := cmd.Annotations[takesWords]; !ok {
+		return args
+	}
+	flags, words := []string{cmd.Name()}, []string(nil)
+	for i := 0; i < len(rest); i++ {
+		word := rest[i]
+		switch name, dashed := strings.CutPrefix(word, "--"); {
+		case word == "--":
+			words = append(words, rest[i+1:]...)
+			i = len(rest)
+		case word == "-h":
+			flags = append(flags, word)
+		case dashed:
+			flags = append(flags, word)
+			if f := cmd.Flag(name); f != nil && f.NoOptDefVal == "" { // its value is the next
+				i++
+				if i == len(rest) {
+					return args // which is an error
+				}
+				flags = append(flags, rest[i])
+			}
+		default:
+			words = append(words, word)
+		}
+	}
+	return slices.Concat(flags, []string{"--"}, words)
 }
 
 // newRoot returns the command that all others hang on. Notes about settings go to notes.

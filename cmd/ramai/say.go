@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,8 +31,10 @@ func newSay() *cobra.Command {
 		Use:   "say ROOM TEXT...",
 		Short: "Say one thing in a room",
 		Long: `Say one thing in a room: the words TEXT..., or all of stdin if TEXT is "-". When it is saved, print the room and the
-number it has there. Exit code 1 if that was not confirmed within 30 seconds, 4 if it was refused.`,
-		Args: cobra.MinimumNArgs(2),
+number it has there. A word that begins with one dash, such as -v, is text; put -- before words that begin with two.
+Exit code 1 if that was not confirmed within 30 seconds, 4 if it was refused.`,
+		Annotations: map[string]string{takesWords: ""},
+		Args:        cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			text, err := words(args[1:], cmd.InOrStdin())
 			if err != nil {
@@ -57,7 +60,10 @@ func words(args []string, stdin io.Reader) (string, error) {
 	if len(b) > lines.MaxLine {
 		return "", exit(exitRefused, fmt.Errorf("stdin has more than %d bytes, which is more than can be said at once", lines.MaxLine))
 	}
-	return strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r"), nil
+	if len(b) == 0 {
+		return "", exit(exitUsage, errors.New("stdin is empty, so there is nothing to say; an empty text is said with ''"))
+	}
+	return strings.TrimSuffix(wire.NormalizeText(string(b)), "\n"), nil
 }
 
 func runSay(ctx context.Context, o sayOptions, room, text string, stdout, stderr io.Writer) error {
@@ -72,25 +78,53 @@ func runSay(ctx context.Context, o sayOptions, room, text string, stdout, stderr
 		return err
 	}
 	defer c.Close()
-	late := fmt.Errorf("not confirmed within %v: %s", sayPatience, client.Shortened(text))
-	ctx, cancel := context.WithTimeoutCause(ctx, sayPatience, exit(exitUnconfirmed, late))
+	patient, cancel := context.WithTimeout(ctx, sayPatience)
 	defer cancel()
-	n, err := sayOne(ctx, c, who, room, text, stderr)
+	s := saying{who: who, room: room, text: text, notes: stderr}
+	n, err := s.run(patient, c)
+	if err != nil && patient.Err() != nil && ctx.Err() == nil {
+		return exit(exitUnconfirmed, s.late())
+	}
 	if err != nil {
 		return err
 	}
 	if _, err := fmt.Fprintf(stdout, "%s %d\n", room, n); err != nil {
-		return exit(exitUnconfirmed, fmt.Errorf("it was saved, but writing to stdout: %w", err))
+		return unwritten(err) // it was saved all the same
 	}
 	return nil
 }
 
-// sayOne says text, under the name that was asked for or not at all, and returns its number.
-func sayOne(ctx context.Context, c *client.Client, who *identity, room, text string, notes io.Writer) (uint64, error) {
+// saying is one text on its way.
+type saying struct {
+	who        *identity
+	room, text string
+	notes      io.Writer
+	told       []string // reasons that were told already
+	refusal    string   // the last one that was worth another try; empty: none
+}
+
+// late is the error when patience is at an end. It has the server's last reason, if there was one.
+func (s *saying) late() error {
+	if s.refusal != "" {
+		return fmt.Errorf("not confirmed within %v: %s; the server's last refusal: %s", sayPatience, client.Shortened(s.text), s.refusal)
+	}
+	return fmt.Errorf("not confirmed within %v: %s", sayPatience, client.Shortened(s.text))
+}
+
+// note tells a reason, once.
+func (s *saying) note(reason string) {
+	if !slices.Contains(s.told, reason) {
+		s.told = append(s.told, reason)
+		fmt.Fprintln(s.notes, reason+"; trying again")
+	}
+}
+
+// run says the text, under the name that was asked for or not at all, and returns its number.
+func (s *saying) run(ctx context.Context, c *client.Client) (uint64, error) {
 	id, session := "", ""
 	say := func() (err error) {
 		if id == "" {
-			id, err = c.Say(room, text)
+			id, err = c.Say(s.room, s.text)
 		}
 		return err
 	}
@@ -103,13 +137,13 @@ func sayOne(ctx context.Context, c *client.Client, who *identity, room, text str
 		case wire.Welcomed:
 			session = f.Session
 			if f.Name != "" {
-				who.held(session)
+				s.who.held(session)
 			}
-			if f.Name != "" || who.name == "" {
+			if f.Name != "" || s.who.name == "" {
 				err = say()
 			}
 		case wire.Name:
-			who.held(session)
+			s.who.held(session)
 			err = say()
 		case wire.Saved:
 			if f.ID == id {
@@ -118,11 +152,13 @@ func sayOne(ctx context.Context, c *client.Client, who *identity, room, text str
 		case wire.Refused:
 			if f.ID == id && f.RetryAfterMS == 0 {
 				err = fmt.Errorf("refused: %s", client.OneLine(f.Reason))
+			} else if f.ID == id {
+				s.refusal = client.OneLine(f.Reason)
 			}
 		case client.Failed:
 			err = lines.RefusedName(f)
 		case client.Disconnected:
-			fmt.Fprintf(notes, "%s; again in %v\n", client.OneLine(f.Err.Error()), f.Wait.Round(time.Millisecond))
+			s.note(client.OneLine(f.Err.Error()))
 		}
 		if err != nil {
 			return 0, exit(exitRefused, err)

@@ -36,7 +36,8 @@ the text around the first word. Case and accents make no difference, and the las
 has a meaning of its own. With --json each hit is one JSON object a line.
 
 What was said a moment ago may not be in the server's index yet: then stderr says so.`,
-		Args: cobra.MinimumNArgs(1),
+		Annotations: map[string]string{takesWords: ""},
+		Args:        cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runSearch(cmd.Context(), o, strings.Join(args, " "), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
@@ -137,7 +138,7 @@ func (p *hitPrinter) print(h wire.Hit, raw json.RawMessage) error {
 		line = p.line(h)
 	}
 	if _, err := io.WriteString(p.w, line); err != nil {
-		return exit(exitUnconfirmed, fmt.Errorf("writing to stdout: %w", err))
+		return unwritten(err)
 	}
 	return nil
 }

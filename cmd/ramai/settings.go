@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/agnivade/levenshtein"
 	"github.com/knadh/koanf/parsers/toml/v2"
@@ -19,6 +20,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"ramai/client"
+	"ramai/wire"
 )
 
 // A flag is the one declaration of a setting. Who does not give it on the command line can set RAMAI_ and its name in
@@ -188,6 +190,10 @@ func (s *settings) read(config *pflag.Flag) error {
 	if err != nil {
 		return fmt.Errorf("the settings cannot be read: %w", err)
 	}
+	if !utf8.Valid(b) {
+		return fmt.Errorf("%s is not UTF-8; save it as UTF-8", path)
+	}
+	b = []byte(wire.NormalizeText(string(b))) // as Notepad and PowerShell write it
 	if err := s.values.Load(rawbytes.Provider(b), toml.Parser()); err != nil {
 		return fmt.Errorf("%s is no TOML (https://toml.io): %w", path, err)
 	}

@@ -48,17 +48,18 @@ type talk struct {
 	Config
 	plain bool // the server speaks the plain protocol
 
-	by      string // this sender; empty before the first welcome
-	session string
-	named   bool   // the name was had, or none was asked for: before that nothing is said
-	most    int    // bytes of a text, as far as is known; 0: no bound
-	unsaid  []said // not settled, in order
-	at      uint64 // the number up to which the room was shown
-	until   uint64 // the number up to which it has to be shown before the end
-	inRoom  bool   // there was a joined, or a welcome of the plain door
-	lost    bool   // something said is not confirmed and will not be
-	lineNo  int
-	told    []string // why there is no connection, as long as there is none
+	by       string // this sender; empty before the first welcome
+	session  string
+	named    bool   // the name was had, or none was asked for: before that nothing is said
+	most     int    // bytes of a text, as far as is known; 0: no bound
+	unsaid   []said // not settled, in order
+	at       uint64 // the number up to which the room was shown
+	until    uint64 // the number up to which it has to be shown before the end
+	inRoom   bool   // there was a joined, or a welcome of the plain door
+	lost     bool   // something said is not confirmed and will not be
+	lineNo   int
+	told     []string // why there is no connection, as long as there is none
+	refusals []string // why nothing is saved for now, until something is
 }
 
 type said struct{ id, text string }
@@ -230,6 +231,7 @@ func (t *talk) take(e client.Event) error {
 		t.at = f.To
 		t.note("%d to %d are gone: the server does not keep them", f.From, f.To)
 	case wire.Saved:
+		t.refusals = nil
 		if _, ok := t.settle(f.ID); ok {
 			t.until = max(t.until, f.N)
 		}
@@ -315,8 +317,9 @@ func (t *talk) joined(f wire.Joined) {
 
 func (t *talk) refused(f wire.Refused) {
 	if f.RetryAfterMS > 0 {
-		if f.Code != wire.RateLimited { // too fast is nothing to worry about
-			t.note("not yet: %s", client.OneLine(f.Reason))
+		if why := client.OneLine(f.Reason); f.Code != wire.RateLimited && !slices.Contains(t.refusals, why) { // too fast is nothing to worry about
+			t.note("not yet: %s", why)
+			t.refusals = append(t.refusals, why)
 		}
 		return
 	}

@@ -32,7 +32,7 @@ func (p plain) open(c *Client) {
 }
 
 func (p plain) text(b []byte) {
-	e := journal.Event{Kind: journal.Say, By: p.sender(), Room: p.places[0].seat.Room(), Text: string(b), Once: true, Own: p.owning()}
+	e := journal.Event{Kind: journal.Say, By: p.sender(), Room: p.places[0].seat.Room(), Text: wire.NormalizeText(string(b)), Once: true, Own: p.owning()}
 	if err := wire.CheckText(e.Text, p.env.Limits.Text); err != nil {
 		p.env.refused(err.Code)
 		p.notice(err.Reason)

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"os"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"ramai/internal/journal"
 	"ramai/wire"
@@ -105,7 +103,7 @@ func (w *web) formOf(header http.Header) (form, bool) {
 	}
 	kind := header.Get("Content-Type")
 	if kind == "" {
-		return form{w.Env.Limits.Text + 1, line}, true
+		return form{2*w.Env.Limits.Text + lineSpare, line}, true
 	}
 	kind, params, err := mime.ParseMediaType(kind)
 	if charset := params["charset"]; err != nil || charset != "" && !strings.EqualFold(charset, "utf-8") && !strings.EqualFold(charset, "us-ascii") {
@@ -113,22 +111,26 @@ func (w *web) formOf(header http.Header) (form, bool) {
 	}
 	switch kind {
 	case "text/plain":
-		return form{w.Env.Limits.Text + 1, line}, true
+		return form{2*w.Env.Limits.Text + lineSpare, line}, true
 	case "application/json":
 		return form{w.Env.Limits.Frame, object}, true
 	}
 	return form{}, false
 }
 
+// lineSpare is what a body of text/plain may have besides its text: a byte order mark, and CRLF at its end. Each newline
+// within may have come as CRLF.
+const lineSpare = len(wire.BOM) + len("\r\n")
+
 // line is a text as it is. The line break at its end, which echo and editors put there, is not said.
 func line(body []byte) (string, *wire.Error) {
-	return string(bytes.TrimSuffix(body, []byte("\n"))), nil
+	return strings.TrimSuffix(wire.NormalizeText(string(body)), "\n"), nil
 }
 
 // object is a text in a JSON object.
 func object(body []byte) (string, *wire.Error) {
-	if !utf8.Valid(body) {
-		return "", &wire.Error{Code: wire.BadRequest, Reason: "the body is not UTF-8"}
+	if err := wire.CheckJSON(body); err != nil {
+		return "", err
 	}
 	var said struct {
 		Text *string `json:"text"`
@@ -136,7 +138,7 @@ func object(body []byte) (string, *wire.Error) {
 	if err := json.Unmarshal(body, &said); err != nil || said.Text == nil {
 		return "", &wire.Error{Code: wire.BadRequest, Reason: `the body is to be one JSON object with a "text" that is a string`}
 	}
-	return *said.Text, nil
+	return wire.NormalizeText(*said.Text), nil
 }
 
 // receive reads a body of at most so many bytes.

@@ -1,0 +1,56 @@
+package wire
+
+import "testing"
+
+func TestNormalizeText(t *testing.T) {
+	for in, want := range map[string]string{
+		"":                     "",
+		"one\ntwo":             "one\ntwo",
+		"one\r\n":              "one\n",
+		"one\r\ntwo\r\n\r\n":   "one\ntwo\n\n",
+		"one\rtwo":             "one\rtwo", // is no end of a line, and is refused as a control character
+		"one\r\r\ntwo":         "one\r\ntwo",
+		"\ufeffone":            "one",
+		"\ufeff":               "",
+		"\ufeff\r\none\r\n":    "\none\n",
+		"within\ufeffa word":   "within\ufeffa word", // is a zero-width space there, not a mark
+		"\xff\r\n":             "\xff\n",             // not UTF-8 stays so, and is refused
+		"\xef\xbbone":          "\xef\xbbone",
+		"今\r\n":                "今\n",
+		"\r\n\ufeffone\r\ntwo": "\n\ufeffone\ntwo",
+	} {
+		if got := NormalizeText(in); got != want {
+			t.Errorf("%q becomes %q, want %q", in, got, want)
+		}
+	}
+	if n := testing.AllocsPerRun(100, func() { NormalizeText("what is said by most") }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestCheckJSON(t *testing.T) {
+	for in, ok := range map[string]bool{
+		`{"text":"x"}`:                         true,
+		`{"text":"\ud83d\ude00 \uD83D\uDE00"}`: true,
+		`"\ud7ff\ue000\ufffd"`:                 true,
+		`"\\ud800"`:                            true, // a backslash, and then letters
+		`"\\\\ud800\n\""`:                      true,
+		`"\ud800"`:                             false,
+		`"\ud800x"`:                            false,
+		`"\ude00\ud83d"`:                       false,
+		`"\ud83d\ud83d\ude00"`:                 false,
+		`"\uDC00"`:                             false,
+		`"\\\ud800"`:                           false,
+		`"\ud83d\n\ude00"`:                     false,
+		"\"\xff\"":                             false,
+		"\"\xed\xa0\x80\"":                     false,
+		`"\`:                                   true, // other faults are for the parser
+		`"\u`:                                  true,
+		`"\ud8`:                                true,
+		`"\ud800\`:                             false,
+	} {
+		if err := CheckJSON([]byte(in)); (err == nil) != ok {
+			t.Errorf("%s: %v", in, err)
+		}
+	}
+}
