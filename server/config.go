@@ -41,10 +41,11 @@ type Config struct {
 	Data         string         // folder of the data; made if it is not there
 	Memory       bool           // keep everything in memory instead, and nothing after Close
 	Durability   Durability     // of the data in the folder
-	Rate         float64        // events a second, for each sender and each address; 0: no limit of any kind
-	Burst        int            // events at once
+	Rate         float64        // events a second of a sender; 0: no limit of any kind
+	Burst        int            // events at once of a sender
 	MaxText      int            // bytes of a text
 	MaxJoined    int            // rooms a connection can be in
+	AddressRate  int            // how many times a sender's rate and burst an address has, at least 1
 	NewRooms     int            // rooms an address may make in a minute
 	NewNames     int            // names that keys of SSH may come to own in an hour from one address; 0: no limit
 	Stall        time.Duration  // how long a living peer may take nothing before its connection is closed
@@ -77,8 +78,8 @@ const MostText = 16 << 10
 // Defaults is the configuration of a server without flags, but for Data.
 func Defaults() Config {
 	return Config{
-		Durability: Full, Rate: 5, Burst: 20,
-		MaxText: 4000, MaxJoined: 8, NewRooms: 10, NewNames: 6, MaxRooms: 10000,
+		Durability: Full, Rate: 5, Burst: 20, AddressRate: 20,
+		MaxText: 4000, MaxJoined: 8, NewRooms: 30, NewNames: 30, MaxRooms: 10000,
 		Stall: 10 * time.Minute, TapeMemory: 256 << 20, Reactor: Auto,
 		Version: "dev", Log: slog.Default(), Now: time.Now, Random: rand.Reader,
 	}
@@ -148,5 +149,7 @@ func (c *Config) limits() wire.Limits {
 }
 
 func (c *Config) rates() *session.Rates {
-	return session.NewRates(c.Rate, c.Burst, c.NewRooms, c.NewNames)
+	return session.NewRates(session.RateLimits{
+		PerSecond: c.Rate, Burst: c.Burst, Address: c.AddressRate, Rooms: c.NewRooms, Names: c.NewNames,
+	})
 }

@@ -58,8 +58,9 @@ loses nothing that anyone has heard.`,
 	dataFlag(f, &cfg.Data)
 	f.BoolVar(&cfg.Memory, "memory", false, "keep everything in memory, and nothing when the server ends")
 	f.StringVar(&o.durability, "durability", string(cfg.Durability), `"full": synced to the disk before anyone hears it; "normal": faster, a power cut may take the newest`)
-	f.Float64Var(&cfg.Rate, "rate", cfg.Rate, "events a second for each sender and each address; 0: no limit of any kind")
-	f.IntVar(&cfg.Burst, "burst", cfg.Burst, "events at once")
+	f.Float64Var(&cfg.Rate, "rate", cfg.Rate, "events a second of a sender; 0: no limit of any kind")
+	f.IntVar(&cfg.Burst, "burst", cfg.Burst, "events at once of a sender")
+	f.IntVar(&cfg.AddressRate, "address-rate", cfg.AddressRate, "rate and burst of an address, in times those of a sender: many people may be behind one")
 	f.Var(&o.keep, "keep", `messages to keep in each room: an age (30d, 12h), a number ("100000 messages"), or all`)
 	f.IntVar(&cfg.MaxText, "max-text", cfg.MaxText, "bytes of a text")
 	f.IntVar(&cfg.MaxConns, "max-connections", cfg.MaxConns, "connections at once; 0: as many as the system's descriptors allow, less 256")
@@ -188,6 +189,8 @@ func checkServe(cfg server.Config, o serveOptions) error {
 		return fmt.Errorf("--rate is a number of events a second, 0.001 to 1e9, or 0 for no limit, not %g", cfg.Rate)
 	case cfg.Burst > 1e6:
 		return fmt.Errorf("--burst is at most 1000000, not %d", cfg.Burst)
+	case cfg.AddressRate > 1e6:
+		return fmt.Errorf("--address-rate is at most 1000000, not %d", cfg.AddressRate)
 	case cfg.Data == "" && !cfg.Memory:
 		return errors.New("--data needs a folder; without it the data is in " + dataFolder())
 	case cfg.MaxText < 1 || cfg.MaxText > server.MostText:
@@ -199,7 +202,7 @@ func checkServe(cfg server.Config, o serveOptions) error {
 		flag         string
 		value, least int
 	}{
-		{"burst", cfg.Burst, 1}, {"max-rooms", cfg.MaxRooms, 1}, {"max-connections", cfg.MaxConns, 0},
+		{"burst", cfg.Burst, 1}, {"address-rate", cfg.AddressRate, 1}, {"max-rooms", cfg.MaxRooms, 1}, {"max-connections", cfg.MaxConns, 0},
 		{"max-joined", cfg.MaxJoined, 1}, {"new-rooms", cfg.NewRooms, 1}, {"new-names", cfg.NewNames, 0},
 	} {
 		if f.value < f.least {

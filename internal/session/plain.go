@@ -26,9 +26,17 @@ func (p plain) renamed(string) {}
 
 func (p plain) open(c *Client) {
 	p.sendText([]byte(wire.Welcome))
-	seat := p.seat(c.Room)
-	head := p.env.Store.Head(c.Room)
-	p.join(back(head, c.Last), seat)
+	name, last := c.Room, c.Last
+	enter := func() bool {
+		seat := p.seat(name)
+		p.join(back(p.env.Store.Head(name), last), seat)
+		return true
+	}
+	if last == 0 {
+		enter()
+		return
+	}
+	p.paced(entering(nil), enter)
 }
 
 func (p plain) text(b []byte) {
@@ -42,7 +50,7 @@ func (p plain) text(b []byte) {
 	t.epoch++ // each by itself: nothing is sent again here, so nothing waits for one that was refused
 	e.ID = strconv.FormatUint(t.epoch, 10)
 	p.env.Heard(p.from(), e.Text)
-	p.paced(true, e.Room, func() bool { return p.hand(e) })
+	p.paced(price{events: 1, room: e.Room}, func() bool { return p.hand(e) })
 }
 
 func (p plain) outcome(o *journal.Outcome) {

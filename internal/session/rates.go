@@ -1,112 +1,285 @@
 package session
 
 import (
+	"math"
 	"net/netip"
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
+	"ramai/wire"
 )
 
-// Rates says who may do how much. A sender and an address each have their share; an event needs both. Loopback has no
-// share of an address: whoever is on this machine, or behind a proxy on it, is told apart by sender alone.
+// RateLimits are the shares that [NewRates] gives.
+type RateLimits struct {
+	PerSecond float64 // events a second of a sender; 0: there is no limit of any kind
+	Burst     int     // events at once of a sender
+	Address   int     // how many senders' shares an address has, at least 1
+	Rooms     int     // rooms that an address may make in a minute, and at once
+	Names     int     // names that the keys of an address may come to own in an hour, and at once; 0: no limit
+}
+
+// Work is what is counted of everything that comes, also of what is no event: each frame is one unit, and so is each
+// KiB of it, inflated. A sender may send so many units for each of its events. The longest text that can be said, in
+// the longest form that JSON has for it, is 25 of them, so who keeps to the rate of events never meets this limit.
+const workPerEvent = 32
+
+// Searching is counted by the time it takes, for each event of a sender's share: by default a tenth of the time, and
+// two seconds at once.
+const searchPerEvent = 0.02 // seconds
+
+// loopbackShare is how many addresses' shares of work loopback has. All who come through a proxy or a tunnel on this
+// machine may be one address there, so of events it has no share at all.
+const loopbackShare = 10
+
+// late is in how many seconds what was taken counts for a third of it.
+const late = 10.
+
+// crowded is the shortest wait where an address has nothing left: all who wait there would otherwise ask again and again.
+const crowded = 200 * time.Millisecond
+
+// Rates says who may do how much. A sender and an address each have a share of events, of work and of searching, and
+// what is done takes from both.
+//
+// An address has the share of many senders, for many people may be behind it. A sender who took much of late leaves up to
+// half of that to the others, so that one who took little is served at once, and those who take all they can get the same.
+// Loopback has no share of events: whoever is on this
+// machine, or behind a proxy on it, is told apart by sender alone.
 type Rates struct {
-	limit rate.Limit
-	burst int
-	rooms int // that an address may make in a minute, and at once
-	names int // that the keys of an address may come to own in an hour, and at once; 0: no limit
+	limits                  RateLimits
+	events, work, searching pace // of a sender
+	making, owning          pace // of an address: rooms, and names
 
 	mu       sync.Mutex
-	senders  map[string]*bucket       // guarded by mu
-	networks map[netip.Prefix]*bucket // guarded by mu
-	makers   map[netip.Prefix]*bucket // guarded by mu: who makes rooms
-	owners   map[netip.Prefix]*bucket // guarded by mu: who comes to own names
-	sweepAt  int                      // guarded by mu: how many entries there may be before the idle ones are dropped
+	senders  map[[wire.ByLen]byte]*share // guarded by mu
+	networks map[netip.Prefix]*network   // guarded by mu
+	sweepAt  int                         // guarded by mu: how many entries there may be before the idle ones are dropped
 }
 
-// A bucket is one share.
+// A pace is how fast a bucket fills, and how much it holds.
+type pace struct{ perSecond, burst float64 }
+
+// times is n shares in one.
+func (p pace) times(n int) pace { return pace{p.perSecond * float64(n), p.burst * float64(n)} }
+
+// A bucket holds what may be taken at once. Below zero, more was taken than it held.
 type bucket struct {
-	*rate.Limiter
-	used time.Time
+	tokens float64
+	used   float64   // what was taken of late: it fades away
+	at     time.Time // when that was so
 }
 
-// NewRates allows perSecond events a second, burst at once, an address to make rooms rooms a minute, and its keys to come
-// to own names names an hour; with 0 names as many as they like. With 0 events a second there is no limit of any kind.
-func NewRates(perSecond float64, burst, rooms, names int) *Rates {
-	r := &Rates{limit: rate.Limit(perSecond), burst: burst, rooms: rooms, names: names, sweepAt: 1024}
-	r.senders, r.networks = make(map[string]*bucket), make(map[netip.Prefix]*bucket)
-	r.makers, r.owners = make(map[netip.Prefix]*bucket), make(map[netip.Prefix]*bucket)
-	return r
+// full is a bucket of which nothing was taken.
+func full(p pace, now time.Time) bucket { return bucket{tokens: p.burst, at: now} }
+
+// fill adds what has come since.
+func (b *bucket) fill(now time.Time, p pace) {
+	if d := now.Sub(b.at).Seconds(); d > 0 {
+		b.tokens, b.used, b.at = min(p.burst, b.tokens+d*p.perSecond), b.used*math.Exp(-d/late), now
+	}
+}
+
+// take takes cost, also if there is less.
+func (b *bucket) take(cost float64) {
+	b.tokens -= cost
+	b.used += cost
+}
+
+// share is what a sender may do, or several together.
+type share struct{ events, work, searching bucket }
+
+// network is what an address may do.
+type network struct {
+	share
+	senders        int   // how many senders' shares of work and of searching that is
+	nobody         share // of those who name no sender: together they are one
+	making, owning bucket
+	made           string // the room that was paid for last
+}
+
+// NewRates gives everybody their shares.
+func NewRates(l RateLimits) *Rates {
+	events := pace{l.PerSecond, float64(l.Burst)}
+	return &Rates{
+		limits: l, events: events,
+		work:      events.times(workPerEvent),
+		searching: pace{events.perSecond * searchPerEvent, events.burst * 5 * searchPerEvent},
+		making:    pace{float64(l.Rooms) / time.Minute.Seconds(), float64(l.Rooms)},
+		owning:    pace{float64(l.Names) / time.Hour.Seconds(), float64(l.Names)},
+		senders:   make(map[[wire.ByLen]byte]*share),
+		networks:  make(map[netip.Prefix]*network),
+		sweepAt:   1024,
+	}
 }
 
 // Take takes cost events from the shares of a sender and an address, or nothing: then it returns how long to wait. Who
-// names no sender has only an address.
+// names no sender is one with all others at its address who name none.
 func (r *Rates) Take(now time.Time, by string, addr netip.Addr, cost int) time.Duration {
-	if r.limit == 0 {
+	if r.limits.PerSecond == 0 || by == "" && addr.IsLoopback() {
 		return 0
 	}
-	cost = min(cost, r.burst) // more than a full bucket would never come
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.sweep(now)
-	var shares []*bucket
-	if by != "" {
-		shares = append(shares, of(r.senders, by, r.limit, r.burst, now))
+	own, all := r.of(now, key(by), addr)
+	most := min(float64(cost), r.events.burst) // more than a full bucket would never come
+	if addr.IsLoopback() {
+		return take(now, most, r.events, &own.events, pace{}, nil)
 	}
-	if !addr.IsLoopback() {
-		shares = append(shares, of(r.networks, Network(addr), r.limit, r.burst, now))
-	}
-	return take(now, cost, shares...)
+	return take(now, most, r.events, &own.events, r.events.times(r.limits.Address), &all.events)
 }
 
-// TakeRoom takes one new room from the share of an address, or returns how long to wait.
-func (r *Rates) TakeRoom(now time.Time, addr netip.Addr) time.Duration {
-	return r.takeNew(r.makers, r.rooms, time.Minute, now, addr)
+// Work takes units of work from the shares of a sender and an address, or nothing: then it returns how long nothing is
+// to be read from there.
+func (r *Rates) Work(now time.Time, by [wire.ByLen]byte, addr netip.Addr, units int) time.Duration {
+	return r.worked(now, by, addr, units, take)
+}
+
+// Worked counts units of work that had to be done to know how many they are. It returns how long nothing more is to be
+// read from there.
+func (r *Rates) Worked(now time.Time, by [wire.ByLen]byte, addr netip.Addr, units int) time.Duration {
+	return r.worked(now, by, addr, units, charge)
+}
+
+func (r *Rates) worked(now time.Time, by [wire.ByLen]byte, addr netip.Addr, units int, count counter) time.Duration {
+	if r.limits.PerSecond == 0 || by == key("") && addr.IsLoopback() {
+		return 0
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	own, all := r.of(now, by, addr)
+	return count(now, float64(units), r.work, &own.work, r.work.times(all.senders), &all.work)
+}
+
+// TakeSearch returns how long to wait before a sender at an address may search. What the search takes is to be
+// counted by Searched.
+func (r *Rates) TakeSearch(now time.Time, by string, addr netip.Addr) time.Duration {
+	return r.Searched(now, by, addr, 0)
+}
+
+// Searched counts the time that a search took.
+func (r *Rates) Searched(now time.Time, by string, addr netip.Addr, took time.Duration) time.Duration {
+	if r.limits.PerSecond == 0 || by == "" && addr.IsLoopback() {
+		return 0
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	own, all := r.of(now, key(by), addr)
+	return charge(now, took.Seconds(), r.searching, &own.searching, r.searching.times(all.senders), &all.searching)
+}
+
+// shares is how many senders' shares of work an address has.
+func (r *Rates) shares(addr netip.Addr) int {
+	if addr.IsLoopback() {
+		return r.limits.Address * loopbackShare
+	}
+	return r.limits.Address
+}
+
+// TakeRoom takes one new room from the share of an address, or returns how long to wait. The lobby is nobody's to make,
+// and a room that was paid for last is not paid for again: it may not be stored yet.
+func (r *Rates) TakeRoom(now time.Time, addr netip.Addr, room string) time.Duration {
+	if r.limits.PerSecond == 0 || addr.IsLoopback() || room == wire.Lobby {
+		return 0
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, all := r.of(now, key(""), addr)
+	if all.made == room {
+		return 0
+	}
+	wait := take(now, 1, r.making, &all.making, pace{}, nil)
+	if wait == 0 {
+		all.made = room
+	}
+	return wait
 }
 
 // TakeName takes one name that becomes somebody's own from the share of an address, or returns how long to wait.
 func (r *Rates) TakeName(now time.Time, addr netip.Addr) time.Duration {
-	if r.names == 0 {
-		return 0
-	}
-	return r.takeNew(r.owners, r.names, time.Hour, now, addr)
-}
-
-// takeNew takes one of n that an address may have in a span of time, and at once.
-func (r *Rates) takeNew(shares map[netip.Prefix]*bucket, n int, span time.Duration, now time.Time, addr netip.Addr) time.Duration {
-	if r.limit == 0 || addr.IsLoopback() {
+	if r.limits.PerSecond == 0 || r.limits.Names == 0 || addr.IsLoopback() {
 		return 0
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return take(now, 1, of(shares, Network(addr), rate.Limit(float64(n)/span.Seconds()), n, now))
+	_, all := r.of(now, key(""), addr)
+	return take(now, 1, r.owning, &all.owning, pace{}, nil)
 }
 
-// take takes from all shares or from none.
-func take(now time.Time, cost int, shares ...*bucket) time.Duration {
-	var wait time.Duration
-	taken := make([]*rate.Reservation, 0, 2)
-	for _, b := range shares {
-		t := b.ReserveN(now, cost)
-		wait = max(wait, t.DelayFrom(now))
-		taken = append(taken, t)
+// A counter takes cost from a sender's bucket and from its address's.
+type counter func(now time.Time, cost float64, ownPace pace, own *bucket, allPace pace, all *bucket) time.Duration
+
+// take takes cost from both buckets or from none. The second may be nil.
+func take(now time.Time, cost float64, ownPace pace, own *bucket, allPace pace, all *bucket) time.Duration {
+	own.fill(now, ownPace)
+	if all != nil {
+		all.fill(now, allPace)
 	}
-	if wait > 0 {
-		for _, t := range taken {
-			t.CancelAt(now)
+	wait := until(cost, ownPace, own, allPace, all)
+	if wait == 0 {
+		own.take(cost)
+		if all != nil {
+			all.take(cost)
 		}
 	}
 	return wait
 }
 
-func of[K comparable](shares map[K]*bucket, key K, limit rate.Limit, burst int, now time.Time) *bucket {
-	b := shares[key]
-	if b == nil {
-		b = &bucket{Limiter: rate.NewLimiter(limit, burst)}
-		shares[key] = b
+// charge takes cost from both buckets, also if they do not hold it, and returns how long it is until they do.
+func charge(now time.Time, cost float64, ownPace pace, own *bucket, allPace pace, all *bucket) time.Duration {
+	own.fill(now, ownPace)
+	all.fill(now, allPace)
+	own.take(cost)
+	all.take(cost)
+	return until(0, ownPace, own, allPace, all)
+}
+
+// until returns how long it takes at most until cost may be taken, if nobody else comes.
+func until(cost float64, ownPace pace, own *bucket, allPace pace, all *bucket) time.Duration {
+	const nothing = 1e-9 // of a second: what is left of rounding
+	wait := (cost - own.tokens) / ownPace.perSecond
+	if all != nil {
+		leaves := (allPace.burst - ownPace.burst) / 2 * min(1, own.used/(late*ownPace.perSecond))
+		if lacks := (cost + leaves - all.tokens) / allPace.perSecond; lacks > nothing {
+			wait = max(wait, lacks, crowded.Seconds())
+		}
 	}
-	b.used = now
-	return b
+	if wait < nothing {
+		return 0
+	}
+	return time.Duration(math.Ceil(wait*1e9 - nothing))
+}
+
+// key is a sender as senders are kept: none is all zeroes.
+func key(by string) (k [wire.ByLen]byte) {
+	copy(k[:], by)
+	return k
+}
+
+// of returns the shares of a sender and of its address. Called with mu held.
+func (r *Rates) of(now time.Time, by [wire.ByLen]byte, addr netip.Addr) (own *share, all *network) {
+	r.sweep(now)
+	net := Network(addr)
+	if all = r.networks[net]; all == nil {
+		n := r.shares(addr)
+		all = &network{
+			share: r.fresh(now, n), senders: n, nobody: r.fresh(now, 1),
+			making: full(r.making, now), owning: full(r.owning, now),
+		}
+		r.networks[net] = all
+	}
+	if by == key("") {
+		return &all.nobody, all
+	}
+	if own = r.senders[by]; own == nil {
+		s := r.fresh(now, 1)
+		own = &s
+		r.senders[by] = own
+	}
+	return own, all
+}
+
+// fresh is the share of n senders who have done nothing yet.
+func (r *Rates) fresh(now time.Time, n int) share {
+	return share{full(r.events.times(n), now), full(r.work.times(n), now), full(r.searching.times(n), now)}
 }
 
 // Network is what has one share: an IPv4 address, or the /64 of an IPv6 address.
@@ -125,23 +298,30 @@ func (r *Rates) sweep(now time.Time) {
 	if r.entries() < r.sweepAt {
 		return
 	}
-	full := time.Duration(float64(r.burst) / float64(r.limit) * float64(time.Second))
-	drop(r.senders, now, full)
-	drop(r.networks, now, full)
-	drop(r.makers, now, time.Minute)
-	drop(r.owners, now, time.Hour)
+	for by, s := range r.senders {
+		if r.rested(now, s, 1) {
+			delete(r.senders, by)
+		}
+	}
+	for net, n := range r.networks {
+		n.making.fill(now, r.making)
+		n.owning.fill(now, r.owning)
+		if r.rested(now, &n.nobody, 1) && r.rested(now, &n.share, n.senders) &&
+			n.making.tokens >= r.making.burst && n.owning.tokens >= r.owning.burst {
+			delete(r.networks, net)
+		}
+	}
 	r.sweepAt = max(1024, 2*r.entries())
 }
 
-// entries is how many shares are remembered. Called with mu held.
-func (r *Rates) entries() int {
-	return len(r.senders) + len(r.networks) + len(r.makers) + len(r.owners)
+// rested tells whether a share, which is that of n senders, is full again.
+func (r *Rates) rested(now time.Time, s *share, n int) bool {
+	events, work, searching := r.events.times(n), r.work.times(n), r.searching.times(n)
+	s.events.fill(now, events)
+	s.work.fill(now, work)
+	s.searching.fill(now, searching)
+	return s.events.tokens >= events.burst && s.work.tokens >= work.burst && s.searching.tokens >= searching.burst
 }
 
-func drop[K comparable](shares map[K]*bucket, now time.Time, full time.Duration) {
-	for key, b := range shares {
-		if now.Sub(b.used) > full {
-			delete(shares, key)
-		}
-	}
-}
+// entries is how many shares are remembered. Called with mu held.
+func (r *Rates) entries() int { return len(r.senders) + len(r.networks) }

@@ -38,6 +38,9 @@ const (
 	messageTakes = 30 * time.Second // a message that takes longer from its first byte to its last is not waited for
 	judgeAfter   = 5 * time.Second  // between the finding that a client is overdue and its end, see certain
 	tryAgain     = time.Second      // after the journal could not be read
+
+	shortestPause = 100 * time.Millisecond // of reading, where too much comes: so that what comes is read in large parts
+	workAtOnce    = 32                     // units that are done before they are counted
 )
 
 // Env is what all sessions of a server share.
@@ -175,13 +178,13 @@ type talk struct {
 	origin  journal.Origin
 	epoch   uint64        // of origin
 	flight  int           // events submitted and not yet answered
-	made    string        // the last room that was paid for as a new one; it may not be stored yet
-	owned   string        // the same of names that become the sender's own: its journal.Event.Own
+	owned   string        // the name that was paid for last as the sender's own, its journal.Event.Own; it may not be stored yet
 	stalled func() bool   // what was accepted from the client but has to wait; false: still
 	until   time.Duration // stalled need not be tried before; 0: at any time
 	crowded bool          // the orderer's queue was full, and it will say when it is not: stalled need not be tried before
 	refuse  *gate         // of ramai.v1; nil: open
 	typed   time.Duration // on ramai.v1: when typing was last heard
+	paused  time.Duration // nothing is read before: too much has come
 }
 
 // A letter is something from another goroutine: either an outcome or something to do.
@@ -260,6 +263,9 @@ func (s *Session) talks() *talk {
 
 // waits tells whether something that was accepted from the client has to wait.
 func (s *Session) waits() bool { return s.talk != nil && s.talk.stalled != nil }
+
+// paused tells whether too much has come for more to be read now.
+func (s *Session) paused() bool { return s.talk != nil && s.now < s.talk.paused }
 
 // flight is how many events are submitted and not yet answered.
 func (s *Session) flight() int {
@@ -378,7 +384,7 @@ func (s *Session) Received(b []byte) (used int, err error) {
 
 // full tells whether the client has to wait before more of it is read.
 func (s *Session) full() bool {
-	return s.waits() || s.asking || s.flight() >= maxFlight || len(s.private) > s.most() || s.phase() != running
+	return s.waits() || s.paused() || s.asking || s.flight() >= maxFlight || len(s.private) > s.most() || s.phase() != running
 }
 
 // most is how many bytes may wait in the private buffer before requests do: none where the clients of this server take so

@@ -30,10 +30,11 @@ type setting struct {
 	seed     uint64
 }
 
-// How many rooms an address may make in a minute, and names its keys may come to own in an hour.
+// How many senders' shares an address has, rooms it may make in a minute, and names its keys may come to own in an hour.
 const (
-	roomsAMinute = 10
-	namesAnHour  = 6
+	sendersAnAddress = 20
+	roomsAMinute     = 10
+	namesAnHour      = 6
 )
 
 // stage is the whole server side, stepped by a test: one goroutine, no socket, and a clock that moves when it is told.
@@ -85,7 +86,7 @@ func (st *stage) boot() {
 		Feed: st.hub.Feed, Now: st.now, Log: log, Queue: st.set.queue, Batch: st.set.batch, MaxRooms: st.set.maxRooms,
 	})
 	st.env = &Env{
-		Hub: st.hub, Store: st.store, Submit: st.orderer.Submit, Rates: NewRates(st.set.rate, st.set.burst, roomsAMinute, namesAnHour),
+		Hub: st.hub, Store: st.store, Submit: st.orderer.Submit, Rates: NewRates(RateLimits{st.set.rate, st.set.burst, sendersAnAddress, roomsAMinute, namesAnHour}),
 		Limits:  wire.Limits{Text: 4000, Frame: wire.MaxRequest(4000), Rate: st.set.rate, Burst: st.set.burst, Rooms: 8},
 		Frame:   &frame.Config{TextOnly: true, MaxMessage: wire.MaxRequest(4000), MaxFragments: 256},
 		Deflate: &frame.Config{TextOnly: true, Deflate: true, MaxMessage: wire.MaxRequest(4000), MaxFragments: 256},

@@ -28,7 +28,7 @@ func (s stream) encoding() room.Encoding {
 
 func (s stream) open(c *Client) {
 	name, after, last := c.Room, c.After, c.Last
-	s.paced(false, name, func() bool {
+	s.paced(entering(after), func() bool {
 		seat := s.seat(name)
 		joined, n := stand(s.env.Store, seat, after, last)
 		s.join(n, seat)

@@ -84,7 +84,7 @@ func (s *Session) look() {
 // overdue says why the client is to be given up, as far as time tells; no reason: it is not.
 func (s *Session) overdue() (code uint16, reason string) {
 	switch {
-	case s.partial != 0 && !s.waits() && s.now-s.partial > messageTakes:
+	case s.partial != 0 && !s.full() && s.now-s.partial > messageTakes:
 		return wire.ClosePolicy, "a message did not end within 30 s of its beginning"
 	case s.unanswered != 0 && s.now-s.unanswered > pongWithin && !s.full():
 		if n, known := s.conn.Undelivered(); !known || n == 0 {
@@ -132,6 +132,7 @@ func (s *Session) arm() {
 	}
 	if s.talk != nil {
 		sooner(s.talk.until)
+		sooner(s.talk.paused)
 	}
 	if s.partial != 0 {
 		sooner(s.partial + messageTakes + time.Second)
@@ -305,16 +306,23 @@ func (s *Session) hand(e journal.Event) bool {
 	return false
 }
 
-// paced does f, which costs one event, as soon as the rates allow it; until then nothing is read. say and name are those
-// of pay. f returns false if it has stalled something itself.
-func (s *Session) paced(say bool, name string, f func() bool) {
-	wait := s.pay(say, name, 1)
+// price is what something takes of the rates.
+type price struct {
+	events int
+	work   int
+	room   string // that something is said in, which may make it; empty: no room is made
+}
+
+// paced does f as soon as the rates allow it; until then nothing is read. f returns false if it has stalled something
+// itself.
+func (s *Session) paced(p price, f func() bool) {
+	wait := s.pay(p)
 	if wait == 0 {
 		f()
 		return
 	}
 	s.stall(wait, func() bool {
-		if wait := s.pay(say, name, 1); wait > 0 {
+		if wait := s.pay(p); wait > 0 {
 			s.wait(wait)
 			return false
 		}
@@ -322,19 +330,39 @@ func (s *Session) paced(say bool, name string, f func() bool) {
 	})
 }
 
-// pay takes an event from the rates, and if it makes a room, that too. It returns how long to wait.
-func (s *Session) pay(say bool, name string, cost int) time.Duration {
-	if wait := s.env.Rates.Take(s.at(), s.sender(), s.addr, cost); wait > 0 {
-		return wait
+// pay takes p from the rates, or returns how long to wait.
+func (s *Session) pay(p price) time.Duration {
+	if p.room != "" && s.env.Store.Head(p.room).Last == 0 {
+		if wait := s.env.Rates.TakeRoom(s.at(), s.addr, p.room); wait > 0 {
+			return wait
+		}
 	}
-	if !say || name == s.talks().made || s.env.Store.Head(name).Last > 0 {
-		return 0
+	if p.work > 0 {
+		return s.env.Rates.Work(s.at(), s.by, s.addr, p.work)
 	}
-	if wait := s.env.Rates.TakeRoom(s.at(), s.addr); wait > 0 {
-		return wait
+	return s.env.Rates.Take(s.at(), s.sender(), s.addr, p.events)
+}
+
+// resumed is what it takes to go on in a room after a position. Those who come back after a break do so all together,
+// and to many rooms: for that it is no event.
+var resumed = price{work: 4}
+
+// entering is what it takes to enter a room after a position, or without one.
+func entering(after *wire.Position) price {
+	if after != nil {
+		return resumed
 	}
-	s.talk.made = name
-	return 0
+	return price{events: 1}
+}
+
+// pause stops reading for a while. That is not the client's time.
+func (s *Session) pause(wait time.Duration) {
+	t := s.talks()
+	wait = max(wait, shortestPause)
+	t.paused = s.now + wait
+	if t.refuse != nil {
+		t.refuse.until += wait
+	}
 }
 
 // owning is the name that what is said now makes the sender's own, see journal.Event.Own. Where the address's share does

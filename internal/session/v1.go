@@ -124,7 +124,7 @@ func (v v1) fault(code wire.Code, reason string) {
 
 // paid takes cost from the rates, or says when it will do.
 func (v v1) paid(cost int) bool {
-	wait := v.pay(false, "", cost)
+	wait := v.pay(price{events: cost})
 	if wait > 0 {
 		v.refuse(wire.FaultOf(tooFast(wait)), wire.RateLimited)
 	}
@@ -157,7 +157,7 @@ func (v v1) say(f wire.Say) {
 		t.epoch++
 	}
 	t.refuse = nil
-	if wait := v.pay(true, f.Room, 1); wait > 0 {
+	if wait := v.pay(price{events: 1, room: f.Room}); wait > 0 {
 		v.shut(f.Room, f.ID, false, tooFast(wait))
 		v.refuse(wire.RefusedBy(f.Room, f.ID, t.refuse.why), wire.RateLimited)
 		return
@@ -166,6 +166,7 @@ func (v v1) say(f wire.Say) {
 	v.hand(journal.Event{Kind: journal.Say, By: v.sender(), Room: f.Room, ID: f.ID, Text: f.Text, Own: v.owning()})
 }
 
+// name is paced, not refused: whoever comes with many others behind one address gets their name, a moment later.
 func (v v1) name(f wire.Name) {
 	e := journal.Event{Kind: journal.Release, By: v.sender()}
 	if f.Name != "" {
@@ -176,9 +177,7 @@ func (v v1) name(f wire.Name) {
 		}
 		e.Bound = v.named // nobody could ever come back to it
 	}
-	if v.paid(1) {
-		v.hand(e)
-	}
+	v.paced(price{events: 1}, func() bool { return v.hand(e) })
 }
 
 func (v v1) outcome(o *journal.Outcome) {
@@ -199,7 +198,7 @@ func (v v1) outcome(o *journal.Outcome) {
 
 // joins is paced, not refused: who comes back to many rooms at once waits a moment.
 func (v v1) joins(f wire.Join) {
-	v.paced(false, f.Room, func() bool {
+	v.paced(entering(f.After), func() bool {
 		v.enter(f)
 		return true
 	})

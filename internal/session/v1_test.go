@@ -19,7 +19,7 @@ func TestWelcome(t *testing.T) {
 	w := l.frames[0].(wire.Welcomed)
 	want := wire.Welcomed{
 		Protocol: "ramai.v1", Server: "ramai test", By: wire.By(w.Session), Session: w.Session, Text: "Welcome to chat! Type a message",
-		Limits: wire.Limits{Text: 4000, Frame: 64 << 10, Rate: 5, Burst: 20, Rooms: 8},
+		Limits: wire.Limits{Text: 4000, Frame: wire.MaxRequest(4000), Rate: 5, Burst: 20, Rooms: 8},
 	}
 	if w != want || wire.CheckSession(w.Session) != nil {
 		t.Errorf("welcomed with %+v, want %+v", w, want)
@@ -254,7 +254,7 @@ func TestWho(t *testing.T) {
 
 // Whatever is wrong with a request, the connection lives and the answer says what.
 func TestBadRequests(t *testing.T) {
-	deep := strings.Repeat("[", 60000)
+	deep := strings.Repeat("[", 20000)
 	for name, c := range map[string]struct{ sent, want string }{
 		"no JSON":              {`hello`, "error bad_frame"},
 		"empty":                {``, "error bad_frame"},
@@ -355,14 +355,14 @@ func TestProtocolErrors(t *testing.T) {
 	l.expect("")
 }
 
-func TestFrameOf64KiBIsRead(t *testing.T) {
+func TestTheLongestFrameIsRead(t *testing.T) {
 	st := newStage(t, setting{})
 	l := st.plain(Client{})
-	l.text(strings.Repeat("x", 64<<10))
+	l.text(strings.Repeat("x", wire.MaxRequest(4000)))
 	if got := l.heard(); len(got) != 1 || !strings.HasPrefix(got[0], "! ") {
 		t.Errorf("heard %.100q", got)
 	}
-	l.text(strings.Repeat("x", 64<<10+1))
+	l.text(strings.Repeat("x", wire.MaxRequest(4000)+1))
 	l.expect("CLOSE 1009")
 }
 

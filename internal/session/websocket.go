@@ -20,8 +20,12 @@ type texts interface {
 // errPeerClosed ends a connection that the client closed in good order.
 var errPeerClosed = errors.New("closed by the client")
 
-// decode takes frames, and hands the messages in them to p.
+// decode takes frames, and hands the messages in them to p. Whatever comes is counted as work.
 func (s websocket) decode(b []byte, p texts) (used int, err error) {
+	if s.closing || s.full() || !s.mayRead() {
+		return 0, nil
+	}
+	work := work{frames: -1}              // the first is paid for
 	fresh := frame.NewDecoder(s.frames()) // on the stack: most of what comes is whole
 	dec := &fresh
 	if s.dec != nil {
@@ -33,18 +37,62 @@ func (s websocket) decode(b []byte, p texts) (used int, err error) {
 		if err != nil {
 			return used, s.fail(err)
 		}
+		work.add(m, k, s.deflate)
 		if !dec.Partial() { // after each message: the next may begin in the same bytes
 			s.partial = 0
 		}
 		if err := s.handle(m, p); err != nil {
 			return used, err
 		}
+		if work.units() >= workAtOnce {
+			s.worked(&work)
+		}
 	}
+	s.worked(&work)
 	s.keep(dec)
 	if s.closing {
 		used = len(b)
 	}
 	return used, nil
+}
+
+// work is what came and was not counted yet.
+type work struct{ frames, bytes int }
+
+// add adds a message, or a part of one, that took k bytes.
+func (w *work) add(m frame.Message, k int, deflate bool) {
+	w.bytes += k
+	if m.Op == 0 {
+		return
+	}
+	w.frames++
+	if deflate {
+		w.bytes += len(m.Payload)
+	}
+}
+
+// units is how much that is: one a frame, and one a KiB.
+func (w *work) units() int { return max(w.frames, 0) + w.bytes>>10 }
+
+// mayRead takes the first unit of what is to be read now. It returns false if the rates do not allow that yet.
+func (s websocket) mayRead() bool {
+	wait := s.env.Rates.Work(s.at(), s.by, s.addr, 1)
+	if wait > 0 {
+		s.pause(wait)
+	}
+	return wait == 0
+}
+
+// worked counts w.
+func (s websocket) worked(w *work) {
+	units := w.units()
+	if units == 0 {
+		return
+	}
+	*w = work{}
+	if wait := s.env.Rates.Worked(s.at(), s.by, s.addr, units); wait > 0 {
+		s.pause(wait)
+	}
 }
 
 // frames says what frames this client may send.

@@ -167,7 +167,7 @@ func (w *web) pay(r *http.Request, e *journal.Event) *wire.Error {
 	addr := addrOf(r).Addr()
 	wait := w.Env.Rates.Take(w.Env.Now(), sender(r), addr, 1)
 	if wait == 0 && w.Env.Store.Head(e.Room).Last == 0 {
-		wait = w.Env.Rates.TakeRoom(w.Env.Now(), addr)
+		wait = w.Env.Rates.TakeRoom(w.Env.Now(), addr, e.Room)
 	}
 	if wait > 0 {
 		return tooFast(wait)
