@@ -1,8 +1,9 @@
 // Package words says what the words of a text are, for searching: what an index stores of a text, what a query asks the
 // index for, and where in a text a query hits, all by one rule.
 //
-//   - A word is a run of letters, digits and their marks, without case, accents and width: "Ｃafé" is "cafe". Compared are
-//     the compatibility forms of Unicode (NFKC). Everything else separates words.
+//   - A word is a run of letters, digits and their marks, without case, accents and width: "Ｃafé" is "cafe", "Łódź" is
+//     "lodz" and "Straße" is "strasse". Compared are the compatibility forms of Unicode (NFKC). Hebrew points, Arabic vowel
+//     signs, the tatweel and joiners are left out. Everything else separates words.
 //   - Chinese, Japanese, Korean, Thai, Lao, Khmer and Burmese are written without spaces, or with endings that no space
 //     sets off. There, each two characters that follow each other are a word, and so is the last one of a run: "東京都" is
 //     "東京", "京都", "都". So whatever part of a run somebody looks for is found, from one character on.
@@ -116,7 +117,7 @@ func (s *splitter) rune(r rune, from, to int) {
 		for rest := s.scratch; len(rest) > 0; {
 			r, size := utf8.DecodeRune(rest)
 			if !accent(r) {
-				s.letters = utf8.AppendRune(s.letters, fold(r))
+				s.letters = appendFolded(s.letters, r)
 			}
 			rest = rest[size:]
 		}
@@ -146,12 +147,32 @@ func (s *splitter) endRun() {
 	}
 }
 
-// fold makes characters that differ only in case the same.
-func fold(r rune) rune { return unicode.ToLower(unicode.ToUpper(r)) }
+// appendFolded appends r without case, and as the plain letters that people type for it.
+func appendFolded(letters []byte, r rune) []byte {
+	r = unicode.ToLower(unicode.ToUpper(r))
+	if plain, ok := strokes[r]; ok {
+		return append(letters, plain...)
+	}
+	return utf8.AppendRune(letters, r)
+}
 
-// accent tells whether r is a mark that is left out: one that goes with many scripts, and so belongs to the spelling of
-// none, or the soft hyphen. The vowels of Indian scripts, for instance, are marks too, and stay.
-func accent(r rune) bool { return r == '\u00ad' || r >= 0x300 && unicode.Is(unicode.Inherited, r) }
+// strokes are Latin letters that have no decomposition, so that leaving out accents does not make them plain.
+var strokes = map[rune]string{
+	'ß': "ss", 'ẞ': "ss", 'æ': "ae", 'œ': "oe", 'þ': "th", 'ð': "d", 'ł': "l", 'đ': "d", 'ø': "o", 'ħ': "h", 'ŧ': "t",
+	'ɓ': "b", 'ɗ': "d", 'ƙ': "k", 'ƴ': "y",
+}
+
+// accent reports whether r is left out: a mark that goes with many scripts, and so belongs to the spelling of none, a point
+// of Hebrew, Arabic or Syriac, which most people do not write, or a sign that only joins, lengthens or may break a word. The
+// vowels of Indian scripts, for instance, are marks too, and stay.
+func accent(r rune) bool {
+	switch r {
+	case 0x00ad, 0x0640, 0x200c, 0x200d, 0x2060, 0xfeff: // soft hyphen, tatweel, joiners
+		return true
+	}
+	return r >= 0x300 && (unicode.Is(unicode.Inherited, r) ||
+		unicode.Is(unicode.Mn, r) && unicode.In(r, unicode.Hebrew, unicode.Arabic, unicode.Syriac))
+}
 
 // unspaced tells whether r belongs to a script whose words no spaces set off. U+30FC lengthens vowels of Japanese.
 func unspaced(r rune) bool {

@@ -18,7 +18,7 @@ import (
 )
 
 // version is that of the schema, and of what the words of a text are. An index of another one is made anew.
-const version = 1
+const version = 2
 
 // The texts' words lie in the order of a number that has the time in its upper bits and counts in the lower, so that the
 // newest hits come first without sorting. The first word of a text is its room, which no word of a query can be: it
