@@ -123,10 +123,13 @@ type Store interface {
 	Reopen() error
 
 	// Read returns messages with numbers above after, ascending, without a hole: at most limit (held to 1 to MaxRead) and
-	// no more than ReadBytes of text, but at least one message if there is any.
-	Read(room string, after uint64, limit int) ([]wire.Message, error)
-	// ReadBefore returns messages with numbers below before, ascending, the nearest to before, with the limits of Read.
-	ReadBefore(room string, before uint64, limit int) ([]wire.Message, error)
+	// no more than ReadBytes of text, but at least one message if there is any. The head is that of the same moment: if
+	// after+1 is not kept any more, the first message is the head's First. Asked for separately, with Head, it may not be:
+	// retention goes on meanwhile.
+	Read(room string, after uint64, limit int) ([]wire.Message, Head, error)
+	// ReadBefore returns messages with numbers below before, ascending, the nearest to before, with the limits of Read,
+	// and the head of the same moment.
+	ReadBefore(room string, before uint64, limit int) ([]wire.Message, Head, error)
 
 	// Free is the space left for the data, in bytes.
 	Free() (uint64, error)

@@ -78,7 +78,7 @@ func (j *journaled) all(room string) []wire.Message {
 	j.t.Helper()
 	var all []wire.Message
 	for after := uint64(0); ; {
-		page, err := j.Read(room, after, journal.MaxRead)
+		page, _, err := j.Read(room, after, journal.MaxRead)
 		if err != nil {
 			j.t.Fatalf("Read(%q, %d): %v", room, after, err)
 		}

@@ -33,6 +33,7 @@ func testStore(t *testing.T, fresh func(t *testing.T) Place) {
 		{"long texts", testLongTexts},
 		{"told twice", testToldTwice},
 		{"trim", testTrim},
+		{"bounds of one moment", testBounds},
 		{"ids outlive their messages", testIDsLiveOn},
 		{"trim by steps", testTrimSteps},
 		{"keep", testKeep},
@@ -56,10 +57,10 @@ func testEmpty(t *testing.T, j *journaled) {
 	if got := j.Name("anna"); got != "" {
 		t.Errorf("Name = %q", got)
 	}
-	if after, err := j.Read("lobby", 0, 10); err != nil || len(after) > 0 {
+	if after, _, err := j.Read("lobby", 0, 10); err != nil || len(after) > 0 {
 		t.Errorf("Read = %v, %v", after, err)
 	}
-	if before, err := j.ReadBefore("lobby", 10, 10); err != nil || len(before) > 0 {
+	if before, _, err := j.ReadBefore("lobby", 10, 10); err != nil || len(before) > 0 {
 		t.Errorf("ReadBefore = %v, %v", before, err)
 	}
 	for _, position := range []uint64{0, 2, math.MaxUint64} {
@@ -348,7 +349,7 @@ func testReading(t *testing.T, j *journaled) {
 		for n := test.from; n <= test.upto && test.upto > 0; n++ {
 			want = append(want, n)
 		}
-		got, err := read("lobby", test.n, test.limit)
+		got, _, err := read("lobby", test.n, test.limit)
 		if err != nil || !reflect.DeepEqual(numbers(got), want) {
 			t.Errorf("%s(%d, %d) = %v, %v, want %v", name, test.n, test.limit, numbers(got), err, want)
 		}
@@ -386,7 +387,7 @@ func testLongTexts(t *testing.T, j *journaled) {
 		if test.back {
 			read = j.ReadBefore
 		}
-		if got, err := read("lobby", test.n, 10); err != nil || !reflect.DeepEqual(numbers(got), test.want) {
+		if got, _, err := read("lobby", test.n, 10); err != nil || !reflect.DeepEqual(numbers(got), test.want) {
 			t.Errorf("back=%v from %d: %v, %v, want %v", test.back, test.n, numbers(got), err, test.want)
 		}
 	}
@@ -458,7 +459,7 @@ func testOpenedAgain(t *testing.T, place Place) {
 	if _, err := j.Apply(&journal.Batch{}, 4); err == nil {
 		t.Error("Apply after Close was no error")
 	}
-	if _, err := j.Read("lobby", 0, 1); err == nil {
+	if _, _, err := j.Read("lobby", 0, 1); err == nil {
 		t.Error("Read after Close was no error")
 	}
 

@@ -214,7 +214,7 @@ func (x *Index) collect() (*work, error) {
 		if m.to >= h.Last {
 			continue
 		}
-		messages, err := x.journal.Read(room, m.to, rows)
+		messages, _, err := x.journal.Read(room, m.to, rows)
 		if err != nil {
 			return nil, err
 		}

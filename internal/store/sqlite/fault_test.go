@@ -148,14 +148,14 @@ func TestHeldCommit(t *testing.T) {
 		done <- err
 	}()
 	<-entered
-	if messages, err := s.Read("lobby", 0, 10); err != nil || len(messages) > 0 || s.Head("lobby").Last != 0 || s.Position() != 0 {
+	if messages, _, err := s.Read("lobby", 0, 10); err != nil || len(messages) > 0 || s.Head("lobby").Last != 0 || s.Position() != 0 {
 		t.Errorf("before the commit: %v, %v, head %v, position %d", messages, err, s.Head("lobby"), s.Position())
 	}
 	release <- true
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	if messages, err := s.Read("lobby", 0, 10); err != nil || len(messages) != 1 || s.Head("lobby").Last != 1 {
+	if messages, _, err := s.Read("lobby", 0, 10); err != nil || len(messages) != 1 || s.Head("lobby").Last != 1 {
 		t.Errorf("after the commit: %v, %v, head %v", messages, err, s.Head("lobby"))
 	}
 }
@@ -266,7 +266,7 @@ func TestReopenFails(t *testing.T) {
 		if err := s.Reopen(); err == nil {
 			t.Fatal("Reopen without the file succeeded")
 		}
-		if _, err := s.Read("lobby", 0, 1); !errors.Is(err, errDoubt) {
+		if _, _, err := s.Read("lobby", 0, 1); !errors.Is(err, errDoubt) {
 			t.Errorf("Read while in doubt: %v", err)
 		}
 		if _, err := s.Apply(b, 2); !errors.Is(err, errDoubt) {
@@ -354,7 +354,7 @@ func TestReadersDuringReopen(t *testing.T) {
 					return
 				default:
 				}
-				if messages, err := s.Read("lobby", 0, 10); err != nil || len(messages) == 0 {
+				if messages, _, err := s.Read("lobby", 0, 10); err != nil || len(messages) == 0 {
 					t.Errorf("Read = %v, %v", messages, err)
 					return
 				}
@@ -388,15 +388,15 @@ func TestDoubtIsNotRead(t *testing.T) {
 	if _, err := s.Apply(batch(say("r", "doubtful")), 2); err == nil {
 		t.Fatal("the commit did not fail")
 	}
-	after, err1 := s.Read("r", 0, 10)
-	before, err2 := s.ReadBefore("r", 100, 10)
+	after, _, err1 := s.Read("r", 0, 10)
+	before, _, err2 := s.ReadBefore("r", 100, 10)
 	if err1 != nil || err2 != nil || len(after) != 1 || len(before) != 1 {
 		t.Errorf("in doubt: %d and %d messages are read (%v, %v), want the one that is certain", len(after), len(before), err1, err2)
 	}
 	if err := s.Reopen(); err != nil {
 		t.Fatal(err)
 	}
-	if after, err := s.Read("r", 0, 10); err != nil || len(after) != 2 {
+	if after, _, err := s.Read("r", 0, 10); err != nil || len(after) != 2 {
 		t.Errorf("settled: %d messages are read (%v), want both", len(after), err)
 	}
 }
