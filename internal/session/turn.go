@@ -1,7 +1,6 @@
 package session
 
 import (
-	"net/netip"
 	"time"
 
 	"ramai/internal/journal"
@@ -264,20 +263,6 @@ func (s *Session) seat(name string) *room.Seat {
 		enc = enc.Deflated()
 	}
 	return s.env.Hub.Join(name, enc, s)
-}
-
-// shown is how much of a text a line of the log has, in bytes.
-const shown = 200
-
-// Heard logs what a client says.
-func (e *Env) Heard(from netip.AddrPort, text string) {
-	if e.Quiet {
-		return
-	}
-	if len(text) > shown {
-		text = text[:shown] + "…"
-	}
-	e.Log.Info("From client "+from.String(), "text", text)
 }
 
 // submit hands an event to the journal. It returns false if there is no room: then the session is woken when there is.

@@ -36,7 +36,7 @@ func (w *web) say(out http.ResponseWriter, r *http.Request) {
 		w.fail(out, err)
 		return
 	}
-	w.Env.Heard(addrOf(r), e.Text)
+	w.Env.Clients.Heard(addrOf(r), e.Room, e.Text)
 	o, err := w.decide(e)
 	switch {
 	case err != nil:

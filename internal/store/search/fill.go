@@ -63,7 +63,7 @@ func (x *Index) run() {
 		worked, err := x.turn()
 		switch {
 		case err != nil:
-			x.log.Warn("the search index is not filled", "err", err, "next try in", pause)
+			x.log.Warn("the search index is not filled", "err", err, "retry_in", pause)
 			x.sleep(pause)
 			pause = min(2*pause, longest)
 		case worked:
