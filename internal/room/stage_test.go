@@ -31,17 +31,16 @@ type store struct {
 	first  uint64
 }
 
-func (s *store) Read(room string, after uint64, limit int) ([]wire.Message, journal.Head, error) {
+func (s *store) Read(room string, after uint64, limit int) ([]wire.Message, error) {
 	if s.reads.Add(1); s.broken {
-		return nil, journal.Head{}, errors.New("the disk makes noises")
+		return nil, errors.New("the disk makes noises")
 	}
-	messages, _, err := s.Store.Read(room, max(after, s.Head(room).First-1), limit)
-	return messages, s.Head(room), err
+	return s.Store.Read(room, max(after, s.Head(room).First-1), limit)
 }
 
-func (s *store) ReadBefore(room string, before uint64, limit int) ([]wire.Message, journal.Head, error) {
+func (s *store) ReadBefore(room string, before uint64, limit int) ([]wire.Message, error) {
 	if s.reads.Add(1); s.broken {
-		return nil, journal.Head{}, errors.New("the disk makes noises")
+		return nil, errors.New("the disk makes noises")
 	}
 	return s.Store.ReadBefore(room, before, limit)
 }
@@ -163,7 +162,7 @@ func (g *guest) Wake() {
 func (st *stage) bytesOf(room string, enc Encoding, n uint64) []byte {
 	var b []byte
 	for {
-		messages, _, _ := st.store.Store.Read(room, n, journal.MaxRead)
+		messages, _ := st.store.Store.Read(room, n, journal.MaxRead)
 		if len(messages) == 0 {
 			return b
 		}

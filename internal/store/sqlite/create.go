@@ -41,6 +41,11 @@ CREATE TABLE gone(             -- ids that outlive their messages
 	by TEXT NOT NULL,
 	id TEXT NOT NULL
 ) STRICT;`
+	gravesTable = `
+CREATE TABLE graves(           -- of rooms that were removed, see journal.Grave
+	grave INTEGER PRIMARY KEY, -- -1: last is the highest id that such a room had
+	last INTEGER NOT NULL
+) STRICT;`
 	ownersTable = `
 CREATE TABLE owners(
 	key TEXT NOT NULL PRIMARY KEY,
@@ -59,7 +64,7 @@ CREATE TABLE rooms(
 	first INTEGER NOT NULL,
 	last INTEGER NOT NULL
 ) STRICT;
-` + messagesTable + goneTable + ownersTable + `
+` + messagesTable + goneTable + gravesTable + ownersTable + `
 CREATE TABLE ids(
 	room INTEGER NOT NULL,
 	by TEXT NOT NULL,
