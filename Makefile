@@ -29,12 +29,12 @@ bench: bench/peers/node_modules
 bench/peers/node_modules: bench/peers/package-lock.json
 	cd bench/peers && npm ci --no-audit --no-fund
 
-# The race detector needs a C compiler; tests run the documents' commands, nginx, strace, ssh and tmux. Nothing is to be started that is
-# only to be there, hence the run level.
+# The race detector needs a C compiler; tests run the documents' commands, proxies, strace, ssh and tmux. Nothing is to be started
+# that is only to be there, hence the run level.
 tools:
-	@missing=; for tool in gcc curl nginx strace chromium ssh tmux; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	@missing=; for tool in gcc curl nginx haproxy apache2 caddy strace chromium ssh tmux; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
 	test -z "$$missing" || { apt-get update -q && \
-	  RUNLEVEL=1 apt-get install -y -q --no-install-recommends libc6-dev $$(echo $$missing | sed 's/\bssh\b/openssh-client/'); }
+	  RUNLEVEL=1 apt-get install -y -q --no-install-recommends libc6-dev $$(echo $$missing | sed 's/\bssh\b/openssh-client/; s/\bapache2\b/apache2-bin/'); }
 
 format:
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not formatted (gofmt -w):"; echo "$$unformatted"; exit 1; }

@@ -61,7 +61,9 @@ type Config struct {
 	Port         int            // of the listener that Serve will get, for addresses that are told; 0: unknown
 	SSH          bool           // there is a door for SSH, see ServeSSH
 	SSHKeysOnly  bool           // nobody comes in there without a key
-	Quiet        bool           // log no line per connection or message
+	Quiet        bool           // log no line about clients
+	LogTexts     bool           // log what they say, unless Quiet
+	LogDropped   func() uint64  // lines of the log that were dropped, for the metrics
 	Version      string
 
 	Log    *slog.Logger
@@ -81,7 +83,7 @@ func Defaults() Config {
 		Durability: Full, Rate: 5, Burst: 20, AddressRate: 20,
 		MaxText: 4000, MaxJoined: 8, NewRooms: 30, NewNames: 30, MaxRooms: 10000,
 		Stall: 10 * time.Minute, TapeMemory: 256 << 20, Reactor: Auto,
-		Version: "dev", Log: slog.Default(), Now: time.Now, Random: rand.Reader,
+		Version: "dev", Log: slog.Default(), Now: time.Now, Random: rand.Reader, LogDropped: func() uint64 { return 0 },
 	}
 }
 
@@ -150,6 +152,6 @@ func (c *Config) limits() wire.Limits {
 
 func (c *Config) rates() *session.Rates {
 	return session.NewRates(session.RateLimits{
-		PerSecond: c.Rate, Burst: c.Burst, Address: c.AddressRate, Rooms: c.NewRooms, Names: c.NewNames, AllRooms: c.MaxRooms,
+		PerSecond: c.Rate, Burst: c.Burst, Address: c.AddressRate, Rooms: c.NewRooms, Names: c.NewNames,
 	})
 }

@@ -14,7 +14,7 @@ import (
 func (s *Server) Handler() http.Handler {
 	return web.New(web.Config{
 		Env: s.env, Index: s.index, Serve: s.serve, TakePlace: s.takePlace, GivePlace: s.givePlace, Ready: s.ready,
-		Hosts: s.cfg.Hosts, AllowOrigins: s.cfg.AllowOrigins, TrustProxies: s.cfg.TrustProxies, Quiet: s.cfg.Quiet,
+		Hosts: s.cfg.Hosts, AllowOrigins: s.cfg.AllowOrigins, TrustProxies: s.cfg.TrustProxies,
 		Refused: s.metrics.Refused, SSH: s.fingerprint(),
 	})
 }
@@ -53,6 +53,11 @@ func (s *Server) ready() error {
 	if stopped {
 		return errors.New("the server stops")
 	}
+	return s.trouble()
+}
+
+// trouble says why nothing can be said though the server does not stop, or nil.
+func (s *Server) trouble() error {
 	if s.orderer.InDoubt() {
 		return errors.New("the journal is in doubt after an error of the disk, see the log")
 	}

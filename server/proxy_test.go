@@ -3,21 +3,12 @@ package server_test
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
-	"fmt"
+	"io"
 	"log/slog"
-	"math/big"
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -25,6 +16,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"ramai/internal/proxytest"
 	"ramai/server"
 	"ramai/wire"
 )
@@ -47,107 +39,45 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// selfSigned writes a certificate for chat.example.org and its key.
-func selfSigned(t *testing.T, cert, key string) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"chat.example.org"},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	encoded, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for path, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: encoded}} {
-		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
+// Behind a proxy, as docs/PROXIES.md has it set up, every door is open, what is said comes at once, and limits are those of
+// the client's address.
+func TestBehindProxies(t *testing.T) {
+	for _, name := range []string{"haproxy", "caddy", "apache2"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			behind(t, name)
+		})
 	}
 }
 
-// nginx runs nginx with the configuration of docs/PROXIES.md, its ports and files put in place, and returns its address.
-func nginx(t *testing.T, backend string) string {
-	t.Helper()
-	if _, err := exec.LookPath("nginx"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("there is no nginx: make tools installs it")
-		}
-		t.Skip("there is no nginx")
-	}
-	text, err := os.ReadFile("../docs/PROXIES.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, site, _ := strings.Cut(string(text), "```nginx\n")
-	site, _, _ = strings.Cut(site, "```")
-	dir := t.TempDir()
-	selfSigned(t, filepath.Join(dir, "cert"), filepath.Join(dir, "key"))
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := ln.Addr().String()
-	ln.Close()
-	for was, is := range map[string]string{
-		"listen 443 ssl": "listen " + address + " ssl", "/etc/ssl/chat.example.org.pem": dir + "/cert",
-		"/etc/ssl/chat.example.org.key": dir + "/key", "http://127.0.0.1:2000": backend,
-		"proxy_read_timeout 60s": "proxy_read_timeout 32s", // so that the test need not take longer
-	} {
-		if !strings.Contains(site, was) {
-			t.Fatalf("docs/PROXIES.md has no %q", was)
-		}
-		site = strings.ReplaceAll(site, was, is)
-	}
-	temp := ""
-	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
-		temp += fmt.Sprintf("%s_temp_path %s/%s;\n", kind, dir, kind)
-	}
-	config := fmt.Sprintf("daemon off; master_process off; pid %s/pid; error_log stderr;\nevents {}\nhttp {\naccess_log off;\n%s%s}\n", dir, temp, site)
-	if err := os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var said lockedBuffer
-	cmd := exec.Command("nginx", "-p", dir, "-c", filepath.Join(dir, "nginx.conf"))
-	cmd.Stderr = &said
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-		if t.Failed() {
-			t.Log("nginx:", said.String())
-		}
-	})
-	for range 200 {
-		if nc, err := net.Dial("tcp", address); err == nil {
-			nc.Close()
-			return address
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	t.Fatalf("nginx does not come up: %s", said.String())
-	return ""
-}
-
-// Behind nginx, as docs/PROXIES.md has it set up, every door is open, what is said comes at once, who is idle stays, and
-// limits are those of the client's address.
+// Behind nginx, who is idle stays, for longer than the time-out of the proxy, in which the server pings once.
 func TestBehindNginx(t *testing.T) {
 	t.Parallel()
+	chat, over := behind(t, "nginx", "proxy_read_timeout 60s", "proxy_read_timeout 32s") // so that the test need not take longer
+	if testing.Short() {
+		return
+	}
+	events := listenWith(t, over, "https://chat.example.org", "lobby", "?last=0")
+	events.next()
+	idle, done := context.WithTimeout(t.Context(), 45*time.Second)
+	defer done()
+	if _, b, err := chat.Read(idle); idle.Err() == nil {
+		t.Fatalf("an idle connection: %q, %v", b, err)
+	}
+	sayOver(t, over, "still here")
+	events.expect("still here")
+}
+
+// behind starts a server, and a proxy in front, and tries every door. It returns a client, and the way there.
+func behind(t *testing.T, name string, change ...string) (*peer, http.RoundTripper) {
+	t.Helper()
 	var log lockedBuffer
 	s := serve(t, func(c *server.Config) {
-		c.Hosts = []string{"chat.example.org"}
+		c.Hosts = []string{proxytest.Host}
 		c.TrustProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
 		c.Quiet, c.Log = false, slog.New(slog.NewTextHandler(&log, nil))
 	})
-	address := nginx(t, strings.Replace(s.url, "ws:", "http:", 1))
+	address := proxytest.Start(t, name, strings.TrimPrefix(s.url, "ws://"), nil, change...)
 	from := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 9)}}
 	over := &http.Transport{
 		DialContext:     func(ctx context.Context, _, _ string) (net.Conn, error) { return from.DialContext(ctx, "tcp", address) },
@@ -160,7 +90,7 @@ func TestBehindNginx(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.CloseNow()
+	t.Cleanup(func() { c.CloseNow() })
 	chat := &peer{t, c}
 	chat.expect(wire.Welcome)
 	events := listenWith(t, over, "https://chat.example.org", "lobby", "")
@@ -170,19 +100,31 @@ func TestBehindNginx(t *testing.T) {
 	chat.say("at once")
 	chat.expect("at once")
 	events.expect("at once")
+	sayOver(t, over, "by POST")
+	chat.expect("by POST")
+	events.expect("by POST")
 	if !strings.Contains(log.String(), "127.0.0.9:0") {
 		t.Errorf("the log does not know where they come from:\n%s", log.String())
 	}
-	if testing.Short() {
-		return
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://chat.example.org/r/den", nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	// Longer than the time-out of the proxy, in which the server pings once.
-	idle, done := context.WithTimeout(t.Context(), 45*time.Second)
-	defer done()
-	if _, b, err := c.Read(idle); idle.Err() == nil {
-		t.Fatalf("an idle connection: %q, %v", b, err)
+	resp, err := over.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
 	}
-	r, err := http.NewRequest(http.MethodPost, "https://chat.example.org/api/v1/rooms/lobby/messages", strings.NewReader("still here"))
+	defer resp.Body.Close()
+	if b, err := io.ReadAll(resp.Body); err != nil || !strings.Contains(string(b), "ramai join https://chat.example.org/r/den\n") {
+		t.Errorf("people are told to type %s (%v)", b, err)
+	}
+	return chat, over
+}
+
+// sayOver posts a text into the lobby behind a proxy.
+func sayOver(t *testing.T, over http.RoundTripper, text string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://chat.example.org/api/v1/rooms/lobby/messages", strings.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,5 +133,7 @@ func TestBehindNginx(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	events.expect("still here")
+	if resp.StatusCode != http.StatusCreated {
+		t.Fatalf("saying %q: %s", text, resp.Status)
+	}
 }

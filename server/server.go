@@ -7,6 +7,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -108,7 +109,10 @@ func New(cfg Config) (*Server, error) {
 	s.env = &session.Env{
 		Hub: s.hub, Store: store, Submit: s.orderer.Submit, Rates: cfg.rates(), Limits: limits,
 		Frame: &frames, Deflate: &deflate,
-		Server: "ramai " + cfg.Version, Start: cfg.Now(), Now: cfg.Now, Random: cfg.Random, Log: cfg.Log, Quiet: cfg.Quiet, Closed: s.ended, Refused: s.metrics.Refused,
+		Server: "ramai " + cfg.Version, Start: cfg.Now(), Now: cfg.Now, Random: cfg.Random, Log: cfg.Log, Closed: s.ended, Refused: s.metrics.Refused,
+	}
+	if !cfg.Quiet {
+		s.env.Clients = session.NewClientLog(cfg.Log, cfg.Now, cfg.LogTexts)
 	}
 	if cfg.SSH {
 		if s.ssh, err = s.openSSH(); err != nil {
@@ -133,7 +137,6 @@ func New(cfg Config) (*Server, error) {
 		}
 	}()
 	s.ticker.Go(s.tick)
-	s.ticker.Go(s.tidyRooms)
 	if cfg.Keep != (journal.Keep{}) {
 		s.ticker.Go(s.keepTidy)
 	}
@@ -236,6 +239,7 @@ func (s *Server) tick() {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	var calm calm
+	saying := saying{log: s.cfg.Log, now: s.cfg.Now}
 	for {
 		select {
 		case <-s.quit:
@@ -243,6 +247,7 @@ func (s *Server) tick() {
 		case <-ticker.C:
 			s.hub.Tick(s.cfg.Now())
 			s.tellRenamed()
+			saying.look(cmp.Or(s.trouble(), s.orderer.Failure()))
 			if calm.after(s.arrived.Load()) {
 				runtime.GC() // once for the pools: they let go of what two collections did not need
 				debug.FreeOSMemory()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"ramai/internal/proxytest"
 	"ramai/server"
 	"ramai/wire"
 )
@@ -22,7 +23,7 @@ import (
 func TestTLS(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "cert"), filepath.Join(dir, "key")
-	selfSigned(t, cert, key)
+	proxytest.SelfSigned(t, cert, key)
 	var passed atomic.Int64
 	s := serve(t, func(c *server.Config) {
 		c.TLS = server.TLS{Cert: cert, Key: key}
@@ -67,7 +68,7 @@ func TestTLS(t *testing.T) {
 	}
 	// What could not be read for a moment is read again, also when nothing of the files tells that it can be now.
 	newCert, newKey := filepath.Join(dir, "new cert"), filepath.Join(dir, "new key")
-	selfSigned(t, newCert, newKey)
+	proxytest.SelfSigned(t, newCert, newKey)
 	good, err := os.ReadFile(newKey)
 	if err != nil {
 		t.Fatal(err)
@@ -133,7 +134,7 @@ func serial(t *testing.T, address string) string {
 func TestWhoHangsUpOverTLSHears(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "cert"), filepath.Join(dir, "key")
-	selfSigned(t, cert, key)
+	proxytest.SelfSigned(t, cert, key)
 	s := serve(t, func(c *server.Config) { c.TLS = server.TLS{Cert: cert, Key: key} })
 	nc, err := tls.Dial("tcp", strings.TrimPrefix(s.url, "ws://"), &tls.Config{InsecureSkipVerify: true})
 	if err != nil {

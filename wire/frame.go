@@ -93,6 +93,7 @@ type (
 	Page struct {
 		Room     string    `json:"room"`
 		Log      string    `json:"log"`
+		First    uint64    `json:"first"` // oldest number kept when the page was read; what is below is gone for good
 		Messages []Message `json:"messages"`
 		More     bool      `json:"more"` // there are more in the direction that was asked for
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"time"
 	"unicode/utf8"
@@ -17,6 +18,7 @@ import (
 
 	"ramai/client"
 	"ramai/internal/lines"
+	"ramai/internal/logging"
 	"ramai/internal/names"
 	"ramai/internal/store/sqlite"
 	"ramai/wire"
@@ -236,7 +238,7 @@ func runImport(data, room, name string, in io.Reader, stdout, stderr io.Writer) 
 	if err := checkRoom(room); err != nil {
 		return err
 	}
-	head, err := sqlite.Import(data, room, rand.Reader, newLog("text", stderr), func() (*wire.Message, error) {
+	head, err := sqlite.Import(data, room, rand.Reader, slog.New(logging.Text.Handler(stderr)), func() (*wire.Message, error) {
 		if m := first; m != nil {
 			first = nil
 			return m, nil

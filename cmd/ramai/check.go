@@ -3,11 +3,13 @@ package main
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"text/tabwriter"
 
 	"github.com/spf13/pflag"
 
+	"ramai/internal/logging"
 	"ramai/server"
 )
 
@@ -25,7 +27,7 @@ func checkAll(flags *pflag.FlagSet, cfg server.Config, o serveOptions, stdout, s
 	if err := checkServe(cfg, o); err != nil {
 		return exit(exitUsage, err)
 	}
-	cfg.Log = newLog(o.logFormat, stderr)
+	cfg.Log = slog.New(logging.Format(o.logFormat).Handler(stderr))
 	found, err := cfg.Check()
 	if err != nil {
 		return exit(exitUnusable, err)

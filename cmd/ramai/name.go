@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 
 	"ramai/client"
 	"ramai/internal/journal"
+	"ramai/internal/logging"
 	"ramai/internal/names"
 	"ramai/internal/store/sqlite"
 	"ramai/server"
@@ -119,7 +121,7 @@ func (o *nameOptions) offline(notes io.Writer, do func(*sqlite.Store) error) err
 	if _, err := os.Stat(filepath.Join(o.data, sqlite.FileName)); err != nil {
 		return exit(exitUnusable, fmt.Errorf("there is no database in %s; --data says where the server keeps its own", o.data))
 	}
-	s, err := sqlite.Open(o.data, sqlite.Options{Random: rand.Reader, Log: newLog("text", notes)})
+	s, err := sqlite.Open(o.data, sqlite.Options{Random: rand.Reader, Log: slog.New(logging.Text.Handler(notes))})
 	if errors.Is(err, sqlite.ErrInUse) {
 		err = fmt.Errorf("%w; it does not answer at %s there", err, server.SocketName)
 	}

@@ -54,7 +54,7 @@ const limit = 60 * time.Second
 //	hears NAME LINE            wait until LINE stands in its stdout
 //	tells NAME TEXT            wait until TEXT stands in its stderr
 //	hangup NAME                end its stdin
-//	signal NAME SIGNAL         INT, TERM or KILL
+//	signal NAME SIGNAL         INT, TERM, HUP or KILL
 //	deaf NAME                  stop reading its stdout, for good
 //	ends NAME CODE             wait until it has ended, with CODE
 //	output NAME FILE           write its stdout to FILE
@@ -367,7 +367,7 @@ func hangup(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func sendSignal(ts *testscript.TestScript, _ bool, args []string) {
-	signals := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}
+	signals := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "KILL": syscall.SIGKILL}
 	ts.Check(find(ts, args, 2).cmd.Process.Signal(signals[args[1]]))
 }
 

@@ -22,6 +22,7 @@ import (
 	"golang.org/x/net/netutil"
 
 	"ramai/internal/journal"
+	"ramai/internal/logging"
 	"ramai/server"
 )
 
@@ -34,7 +35,7 @@ func newServe() *cobra.Command {
 		Short: "Run a server",
 		Long: `Run a server. Whoever joins hears everything that is said in a room, in one order, and nothing before it is on disk.
 
-SIGTERM or Ctrl-C stops it in good order within 10 seconds; a second one at once. Killed or cut off from its power, it
+SIGTERM, SIGHUP or Ctrl-C stops it in good order within 10 seconds; a second one at once. Killed or cut off from its power, it
 loses nothing that anyone has heard.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -80,15 +81,16 @@ loses nothing that anyone has heard.`,
 	f.Var(list[netip.Prefix]{&cfg.TrustProxies, "network", network}, "trust-proxy", "address or network (CIDR) of a proxy whose X-Forwarded-For is believed (repeatable)")
 	f.Var(list[string]{&cfg.AllowOrigins, "origin", origin}, "allow-origin", "origin of pages elsewhere that may connect, like https://example.org (repeatable)")
 	f.BoolVar(&o.check, "check", false, "say what would be done with which settings, and whether it can be, and do nothing")
-	f.BoolVar(&cfg.Quiet, "quiet", false, "log no line per connection or message")
+	f.BoolVar(&cfg.Quiet, "quiet", false, "log no line about clients")
 	f.StringVar(&o.logFormat, "log-format", o.logFormat, `"text" or "json"`)
+	f.BoolVar(&o.logTexts, "log-texts", false, "log the texts of messages; on a terminal they are shown in any case, but with --quiet")
 	return cmd
 }
 
 type serveOptions struct {
 	listen, admin, ssh, durability, reactor, logFormat string
 	tapeMemory                                         size
-	check                                              bool
+	check, logTexts                                    bool
 	keep                                               keep
 }
 
@@ -97,7 +99,11 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 	if err := checkServe(cfg, o); err != nil {
 		return exit(exitUsage, err)
 	}
-	cfg.Log = newLog(o.logFormat, stderr)
+	logFormat := logging.Format(o.logFormat)
+	queue, tell := logging.NewQueue(stderr, logFormat), logging.NewQueue(stdout, logFormat)
+	defer flush(queue, tell)
+	cfg.Log, cfg.LogDropped = slog.New(logFormat.Handler(queue)), queue.Dropped
+	cfg.LogTexts = o.logTexts || isTerminal(stderr)
 	cfg.Version = version()
 	if uid, _, err := ownerBesidesRoot(cfg.Data); !cfg.Memory && err == nil && uid != 0 {
 		cfg.Log.Warn("the data folder belongs to somebody else, who cannot open what root makes there; run the server as that user", "folder", cfg.Data, "user", uid)
@@ -131,7 +137,7 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 				cfg.Log.Error("nobody can join over SSH any more", "err", err)
 			}
 		}()
-		cfg.Log.Info("SSH is at "+overSSH.Addr().String(), "host key", s.SSHFingerprint())
+		cfg.Log.Info("listening for SSH", "address", sshAt, "host_key", s.SSHFingerprint())
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -139,8 +145,12 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 	defer close(ended)
 	go stopOnSignal(ended, stop, cfg.Log)
 
-	cfg.Log.Info(fmt.Sprintf("listening on port %d", cfg.Port))
-	tellHow(stdout, ln.Addr().(*net.TCPAddr), sshAt, cfg.TLS)
+	folder := cfg.Data
+	if cfg.Memory {
+		folder = "none: everything is kept in memory"
+	}
+	cfg.Log.Info("listening", "address", ln.Addr(), "folder", folder, "version", cfg.Version)
+	tellHow(tell, ln.Addr().(*net.TCPAddr), sshAt, cfg.TLS)
 	if err := s.Serve(ctx, ln); err != nil {
 		return exit(exitUnusable, err)
 	}
@@ -165,7 +175,7 @@ func serveAdmin(address string, h http.Handler, log *slog.Logger) (*http.Server,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	go admin.Serve(netutil.LimitListener(ln, adminConns))
-	log.Info("metrics are at http://" + ln.Addr().String() + "/metrics")
+	log.Info("listening for the operator's tools", "metrics", "http://"+ln.Addr().String()+"/metrics")
 	return admin, nil
 }
 
@@ -212,30 +222,42 @@ func checkServe(cfg server.Config, o serveOptions) error {
 	return nil
 }
 
-// stopOnSignal ends the serving in good order at the first signal, and the process at the second.
+// stopOnSignal ends the serving in good order at the first signal, and the process at the second. SIGHUP, which says that
+// the terminal is gone, can come twice for that; who started the server with nohup wants it not to count at all.
 func stopOnSignal(ended <-chan struct{}, stop context.CancelFunc, log *slog.Logger) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(signals)
-	select {
-	case <-ended:
-		return
-	case s := <-signals:
-		log.Info("stopping: what was said is stored and told, then clients are asked to come back; once more stops at once", "signal", s)
-		stop()
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(signals, syscall.SIGHUP)
 	}
-	select {
-	case <-ended:
-	case s := <-signals:
-		os.Exit(128 + int(s.(syscall.Signal)))
+	defer signal.Stop(signals)
+	for stopping := false; ; {
+		select {
+		case <-ended:
+			return
+		case s := <-signals:
+			if stopping && s != syscall.SIGHUP {
+				os.Exit(128 + int(s.(syscall.Signal)))
+			}
+			if !stopping {
+				log.Info("stopping: what was said is stored and told, then clients are asked to come back; once more stops at once", "signal", s.String())
+			}
+			stopping = true
+			stop()
+		}
 	}
 }
 
-func newLog(format string, w io.Writer) *slog.Logger {
-	if format == "json" {
-		return slog.New(slog.NewJSONHandler(w, nil))
+// flushWithin is how long the end of the log may take to be written.
+const flushWithin = 2 * time.Second
+
+// flush writes what the queues hold, as far as somebody takes it.
+func flush(queues ...*logging.Queue) {
+	ctx, cancel := context.WithTimeout(context.Background(), flushWithin)
+	defer cancel()
+	for _, q := range queues {
+		q.Close(ctx) // there is nowhere to tell an error
 	}
-	return slog.New(slog.NewTextHandler(w, nil))
 }
 
 func listenError(flag, addr string, err error) error {

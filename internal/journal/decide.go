@@ -28,23 +28,7 @@ const (
 	TrimStep = 500
 	// KeepIDs is how long an id is kept at least. Clients do not send again what is older.
 	KeepIDs = 30 * 24 * time.Hour
-	// MaxRemove is how many messages a room may ever have had that is removed with them.
-	MaxRemove = 500
 )
-
-// A Grave is what is kept of the rooms that were removed, so that no number is given out twice: the highest number that any
-// of those rooms had whose names fall into it, see GraveOf. There are so few graves that they need not be removed again, and
-// so many that two rooms seldom share one; then the one only begins with a higher number.
-type Grave uint32
-
-// graves is how many there are.
-const graves = 1 << 20
-
-// GraveOf is where the numbers of a room are kept once it is removed.
-func GraveOf(room string) Grave {
-	h := sha256.Sum256([]byte(room))
-	return Grave(binary.BigEndian.Uint32(h[:4]) % graves)
-}
 
 // An Entry is what is kept of an id: the number and time of the message it stands for, and a sum over its text.
 type Entry struct {
@@ -86,10 +70,6 @@ type Tx interface {
 	Forget(room string, before wire.Time) error
 	// Head writes a room's numbers; the first time it makes the room.
 	Head(room string, h Head) error
-	// Kept tells whether an id is kept for a room that has no messages.
-	Kept(room string) (bool, error)
-	// Remove removes all that there is of a room, and keeps last in its grave.
-	Remove(room string, g Grave, last uint64) error
 }
 
 // State is what a store knows by heart: small, and all that Decide needs besides the ids. A store fills it when it
@@ -97,8 +77,6 @@ type Tx interface {
 type State struct {
 	mu    sync.RWMutex // for all below; written only by the goroutine that applies
 	heads map[string]Head
-	rooms int                // of them that have messages
-	last  map[Grave]uint64   // of rooms that were removed
 	held  map[string]Holding // by sender
 	keys  map[string]string  // sender by each part of the key
 	owned map[string]Owning  // by key
@@ -108,16 +86,10 @@ type State struct {
 }
 
 // Load replaces everything.
-func (s *State) Load(heads map[string]Head, last map[Grave]uint64, held []Holding, owned []Owning, at wire.Time) {
+func (s *State) Load(heads map[string]Head, held []Holding, owned []Owning, at wire.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.heads, s.last, s.at = heads, last, at
-	s.rooms = 0
-	for _, h := range heads {
-		if !h.Empty() {
-			s.rooms++
-		}
-	}
+	s.heads, s.at = heads, at
 	s.held, s.keys = make(map[string]Holding), make(map[string]string)
 	for _, h := range held {
 		s.held[h.By] = h
@@ -142,11 +114,8 @@ func (s *State) Head(room string) Head {
 	if h, ok := s.heads[room]; ok {
 		return h
 	}
-	return begin(s.last[GraveOf(room)])
+	return Head{First: 1}
 }
-
-// begin is the head of a room that has no messages, where last is the highest number that may have been given out there.
-func begin(last uint64) Head { return Head{First: last + 1, Last: last} }
 
 // Heads implements Store.
 func (s *State) Heads() map[string]Head {
@@ -184,9 +153,8 @@ func (s *State) Gains(by string) string {
 type Change struct {
 	state *State
 	at    wire.Time
-	rooms int             // that have messages
-	heads map[string]Head // the zero one: removed
-	last  map[Grave]uint64
+	rooms int // with those that this batch makes
+	heads map[string]Head
 	held  map[string]*Holding // nil: dropped
 	keys  map[string]string   // "": free
 	owned map[string]Owning   // the zero one: nobody's
@@ -202,9 +170,8 @@ func (c *Change) At() wire.Time { return c.at }
 func (s *State) Commit(c *Change) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.at, s.rooms = c.at, c.rooms
-	lay(s.heads, c.heads)
-	maps.Copy(s.last, c.last)
+	s.at = c.at
+	maps.Copy(s.heads, c.heads)
 	for by, h := range c.held {
 		if h == nil {
 			delete(s.held, by)
@@ -234,7 +201,7 @@ func lay[V comparable](over, changed map[string]V) {
 // the change when the transaction is committed. It depends on nothing but s, tx and b.
 func Decide(s *State, tx Tx, b *Batch) (*Change, []Outcome, error) {
 	c := &Change{
-		state: s, at: max(s.at, b.At), rooms: s.rooms, heads: map[string]Head{}, last: map[Grave]uint64{},
+		state: s, at: max(s.at, b.At), rooms: len(s.heads), heads: map[string]Head{},
 		held: map[string]*Holding{}, keys: map[string]string{}, owned: map[string]Owning{}, parts: map[string]string{}, owns: map[string]int{},
 	}
 	if err := c.forget(tx, b); err != nil {
@@ -258,8 +225,6 @@ func Decide(s *State, tx Tx, b *Batch) (*Change, []Outcome, error) {
 			err = c.trim(tx, o)
 		case Disown:
 			err = c.disown(tx, o)
-		case Remove:
-			err = c.remove(tx, o, b.Events[:i])
 		default:
 			err = fmt.Errorf("an event of the unknown kind %d", o.Event.Kind)
 		}
@@ -268,9 +233,6 @@ func Decide(s *State, tx Tx, b *Batch) (*Change, []Outcome, error) {
 		}
 	}
 	for room, h := range c.heads {
-		if h == (Head{}) {
-			continue
-		}
 		if err := tx.Head(room, h); err != nil {
 			return nil, nil, err
 		}
@@ -284,8 +246,8 @@ func (o *Outcome) refuse(code wire.Code, reason string) {
 
 func (c *Change) say(tx Tx, o *Outcome, maxRooms int) error {
 	e := &o.Event
-	head, _ := c.head(e.Room)
-	if head.Empty() && c.rooms >= maxRooms && e.Room != wire.Lobby {
+	head, known := c.head(e.Room)
+	if !known && c.rooms >= maxRooms {
 		o.refuse(wire.NotAllowed, fmt.Sprintf("there are %d rooms already, and no more may be made; say it in one of those", maxRooms))
 		return nil
 	}
@@ -316,7 +278,7 @@ func (c *Change) say(tx Tx, o *Outcome, maxRooms int) error {
 			return err
 		}
 	}
-	if head.Empty() {
+	if !known {
 		c.rooms++
 	}
 	head.Last = o.N
@@ -480,55 +442,9 @@ func (c *Change) trim(tx Tx, o *Outcome) error {
 		head.First = to + 1
 		c.heads[e.Room] = head
 		o.N = head.First
-		if head.Empty() {
-			c.rooms--
-		}
 	}
 	return nil
 }
-
-// remove removes a room that has no messages, once no id is kept for it; or a small one with all that was ever said in it.
-// What was said before it in the same batch keeps the room: who decides the batch once more has to find its ids.
-func (c *Change) remove(tx Tx, o *Outcome, before []Event) error {
-	e := &o.Event
-	head, known := c.head(e.Room)
-	var why string
-	switch {
-	case e.Room == wire.Lobby:
-		why = "the lobby is always there"
-	case !known:
-		why = fmt.Sprintf("there is no room %q", e.Room)
-	case slices.ContainsFunc(before, func(said Event) bool { return said.Kind == Say && said.Room == e.Room }):
-		why = fmt.Sprintf("somebody says something in %q at this moment", e.Room)
-	case head.Last != e.To:
-		why = fmt.Sprintf("the newest message of %q has the number %d now, not %d", e.Room, head.Last, e.To)
-	case head.Empty():
-		kept, err := tx.Kept(e.Room)
-		if err != nil {
-			return err
-		}
-		if kept {
-			why = fmt.Sprintf("ids of messages of %q are kept, since some may be sent again", e.Room)
-		}
-	case head.First > 1 || head.Last > MaxRemove:
-		why = fmt.Sprintf("%q has had more than %d messages, or some are gone already", e.Room, MaxRemove)
-	}
-	if why != "" {
-		o.refuse(wire.NotAllowed, why)
-		return nil
-	}
-	if !head.Empty() {
-		c.rooms--
-	}
-	g := GraveOf(e.Room)
-	c.last[g] = max(head.Last, c.buried(g))
-	c.heads[e.Room] = Head{}
-	o.N = c.last[g] + 1
-	return tx.Remove(e.Room, g, c.last[g])
-}
-
-// buried is the highest number of the rooms in a grave.
-func (c *Change) buried(g Grave) uint64 { return latest(c.last, c.state.last, g) }
 
 // forget lets go of ids, before anything else: who decides the batch once more, over what it has written, still finds
 // every id that the batch met.
@@ -545,12 +461,14 @@ func (c *Change) forget(tx Tx, b *Batch) error {
 	return nil
 }
 
-// head returns a room's numbers, and whether there is such a room.
 func (c *Change) head(room string) (Head, bool) {
-	if h := latest(c.heads, c.state.heads, room); h != (Head{}) {
+	if h, ok := c.heads[room]; ok {
 		return h, true
 	}
-	return begin(c.buried(GraveOf(room))), false
+	if h, ok := c.state.heads[room]; ok {
+		return h, true
+	}
+	return Head{First: 1}, false
 }
 
 func (c *Change) holding(by string) *Holding {
@@ -574,7 +492,7 @@ func (c *Change) holders(key string) (found []string) {
 }
 
 // latest is what a map has under key once what has changed is laid over it.
-func latest[K comparable, V any](changed, before map[K]V, key K) V {
+func latest[V any](changed, before map[string]V, key string) V {
 	if v, ok := changed[key]; ok {
 		return v
 	}

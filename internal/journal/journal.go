@@ -28,7 +28,6 @@ const (
 	Restart                 // the server started anew: names bound to a connection are free
 	Trim                    // let go of the messages of Room up to To, of TrimStep at most, and of ids that nobody will send again
 	Disown                  // Name is nobody's any more
-	Remove                  // remove Room, if To is its newest number still, see Decide
 )
 
 // An Event is something that a sender wants to happen.
@@ -43,7 +42,7 @@ type Event struct {
 	Once bool   // ID was drawn by the server and given to nobody, so it cannot come twice: nothing is kept to compare
 	Own  string // the Key of a name: if the sender holds that one, it owns it from now on. Only of who has proved a cryptographic key
 
-	// Of a Trim, and a Remove.
+	// Of a Trim.
 	To uint64
 
 	// Of a Claim, and a Disown.
@@ -78,7 +77,7 @@ const (
 type Outcome struct {
 	Event   Event
 	Verdict Verdict
-	N       uint64    // of a Say that is on disk: its number in the room; of a Trim and a Remove: the oldest number that is kept now, or the next one
+	N       uint64    // of a Say that is on disk: its number in the room; of a Trim: the oldest number that is kept now
 	At      wire.Time // when it was ordered
 	From    string    // of a Say: the sender's name at that time
 	Renamed []string  // senders that hold another name than before, or none
@@ -103,8 +102,7 @@ type Store interface {
 	Log() string
 	// Position is that of the newest batch applied; 0: none yet.
 	Position() uint64
-	// Head gives the numbers of a room's oldest and newest message. An unknown room has First 1, Last 0, or if there was one
-	// that has been removed First n+1, Last n for the highest number that it had.
+	// Head gives the numbers of a room's oldest and newest message. An unknown room has First 1, Last 0.
 	Head(room string) Head
 	// Heads gives the same for every room there is. The map is the caller's.
 	Heads() map[string]Head
@@ -125,10 +123,13 @@ type Store interface {
 	Reopen() error
 
 	// Read returns messages with numbers above after, ascending, without a hole: at most limit (held to 1 to MaxRead) and
-	// no more than ReadBytes of text, but at least one message if there is any.
-	Read(room string, after uint64, limit int) ([]wire.Message, error)
-	// ReadBefore returns messages with numbers below before, ascending, the nearest to before, with the limits of Read.
-	ReadBefore(room string, before uint64, limit int) ([]wire.Message, error)
+	// no more than ReadBytes of text, but at least one message if there is any. The head is that of the same moment: if
+	// after+1 is not kept any more, the first message is the head's First. Asked for separately, with Head, it may not be:
+	// retention goes on meanwhile.
+	Read(room string, after uint64, limit int) ([]wire.Message, Head, error)
+	// ReadBefore returns messages with numbers below before, ascending, the nearest to before, with the limits of Read,
+	// and the head of the same moment.
+	ReadBefore(room string, before uint64, limit int) ([]wire.Message, Head, error)
 
 	// Free is the space left for the data, in bytes.
 	Free() (uint64, error)
@@ -138,9 +139,6 @@ type Store interface {
 
 // Head holds the numbers of a room's oldest and newest message that is kept. First is Last+1 where none is.
 type Head struct{ First, Last uint64 }
-
-// Empty tells whether no message is kept.
-func (h Head) Empty() bool { return h.First > h.Last }
 
 // Bounds of one Read.
 const (

@@ -81,7 +81,7 @@ func (k Keep) older(store Store, room string, head Head, before wire.Time) (uint
 		if first { // mostly there is nothing to do
 			middle = head.First
 		}
-		one, err := store.Read(room, middle-1, 1)
+		one, _, err := store.Read(room, middle-1, 1)
 		if err != nil {
 			return 0, err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,7 +41,8 @@ type Local struct {
 	waiting []func() // guarded by mu: who found the queue full
 	closed  bool     // guarded by mu
 
-	doubtful atomic.Bool // written by Step: whether there is a doubt
+	doubtful atomic.Bool           // written by Step: whether there is a doubt
+	failure  atomic.Pointer[error] // written by Step: why a batch was not stored; nil: something that was said is stored since
 
 	// Owned by Step.
 	spare   []Event // the array that queue had before, to be filled again
@@ -48,6 +50,7 @@ type Local struct {
 	doubt   *Batch  // the batch of which it is unknown whether it is stored
 	at      uint64  // its position
 	results []Outcome
+	told    string // the error that was logged last; empty: something that was said is stored since
 }
 
 // NewLocal returns an orderer over store. It does nothing until Run or Step is called.
@@ -106,7 +109,9 @@ func (l *Local) Run(ctx context.Context) error {
 		worked, err := l.Step()
 		switch {
 		case err != nil:
-			l.opt.Log.Error("the journal is in doubt, nothing is said until that is settled", "err", err, "next try in", pause)
+			if l.news(err) {
+				l.opt.Log.Error("the journal is in doubt, nothing is said until that is settled", "err", err)
+			}
 			select {
 			case <-ctx.Done():
 				return errors.Join(ctx.Err(), err)
@@ -144,6 +149,22 @@ func (l *Local) Queued() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.queue)
+}
+
+// Failure is why a batch was not stored, so that all that was in it was refused; nil when something that was said is stored
+// since then.
+func (l *Local) Failure() error {
+	if err := l.failure.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// news reports whether the log does not know of an error yet: the same one is logged once until something that was said is stored.
+func (l *Local) news(err error) bool {
+	known := l.told == err.Error()
+	l.told = err.Error()
+	return !known
 }
 
 // InDoubt tells whether it is unknown what is stored, so that nothing can be said for now.
@@ -229,7 +250,13 @@ func (l *Local) apply() error {
 		return err
 	}
 	if err != nil {
-		l.opt.Log.Error("a batch was not stored", "events", len(l.doubt.Events), "err", err)
+		l.failure.Store(&err)
+		if l.news(err) {
+			l.opt.Log.Error("a batch was not stored", "events", len(l.doubt.Events), "err", err)
+		}
+	} else if slices.ContainsFunc(l.doubt.Events, func(e Event) bool { return e.Kind == Say }) { // others may need no space
+		l.failure.Store(nil)
+		l.told = ""
 	}
 	next := 0
 	for i := range l.results {

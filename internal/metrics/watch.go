@@ -18,6 +18,7 @@ type Sources struct {
 	Queued      func() int              // events that wait for the journal
 	Files       func() map[string]int64 // bytes, by what is in them
 	Free        func() (uint64, error)  // bytes left for the data
+	LogDropped  func() uint64           // lines of the log that were dropped
 }
 
 // Watch has all that Sources tell among the metrics.
@@ -49,12 +50,13 @@ var (
 	refilling   = desc("refills_running", "Those under way.")
 	queued      = desc("queue_events", "Events that wait for the journal.")
 	files       = desc("disk_bytes", "Size of the files of the data.", "file")
+	logDropped  = desc("log_dropped_total", "Lines of the log that were dropped, for nobody took them.")
 	free        = desc("disk_free_bytes", "Space left for the data.")
 )
 
 // Describe implements prometheus.Collector.
 func (w *watcher) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{connections, connLimit, rooms, behind, frozen, tapes, tapeLimit, backfills, evicted, reserved, refills, refilling, queued, files, free} {
+	for _, d := range []*prometheus.Desc{connections, connLimit, rooms, behind, frozen, tapes, tapeLimit, backfills, evicted, reserved, refills, refilling, queued, files, logDropped, free} {
 		to <- d
 	}
 }
@@ -82,6 +84,7 @@ func (w *watcher) Collect(to chan<- prometheus.Metric) {
 	for file, size := range w.Files() {
 		gauge(files, float64(size), file)
 	}
+	to <- prometheus.MustNewConstMetric(logDropped, prometheus.CounterValue, float64(w.LogDropped()))
 	if n, err := w.Free(); err == nil {
 		gauge(free, float64(n))
 	}

@@ -59,18 +59,17 @@ func (h *Hub) refill(key refillKey, done func(Chunk, error)) {
 
 // past reads what follows a number, and the oldest number that is kept.
 func (h *Hub) past(key refillKey) (*tape.Segment, uint64, error) {
-	messages, err := h.store.Read(key.room, key.after, journal.MaxRead)
+	messages, head, err := h.store.Read(key.room, key.after, journal.MaxRead)
 	if err != nil {
 		return nil, 0, err
 	}
-	// Asked for after the read: what the read passed over was gone before it.
-	return h.segment(key.enc, messages), h.store.Head(key.room).First, nil
+	return h.segment(key.enc, messages), head.First, nil
 }
 
 // warm puts the messages up to head onto a tape that began empty after it, so that those who come back find them in
 // memory.
 func (h *Hub) warm(room string, enc Encoding, t *tape.Tape, head uint64) {
-	messages, err := h.store.ReadBefore(room, head+1, journal.MaxRead)
+	messages, _, err := h.store.ReadBefore(room, head+1, journal.MaxRead)
 	if err != nil {
 		h.opt.Log.Warn("a room starts cold: its newest messages could not be read", "room", room, "err", err)
 		return

@@ -31,16 +31,17 @@ type store struct {
 	first  uint64
 }
 
-func (s *store) Read(room string, after uint64, limit int) ([]wire.Message, error) {
+func (s *store) Read(room string, after uint64, limit int) ([]wire.Message, journal.Head, error) {
 	if s.reads.Add(1); s.broken {
-		return nil, errors.New("the disk makes noises")
+		return nil, journal.Head{}, errors.New("the disk makes noises")
 	}
-	return s.Store.Read(room, max(after, s.Head(room).First-1), limit)
+	messages, _, err := s.Store.Read(room, max(after, s.Head(room).First-1), limit)
+	return messages, s.Head(room), err
 }
 
-func (s *store) ReadBefore(room string, before uint64, limit int) ([]wire.Message, error) {
+func (s *store) ReadBefore(room string, before uint64, limit int) ([]wire.Message, journal.Head, error) {
 	if s.reads.Add(1); s.broken {
-		return nil, errors.New("the disk makes noises")
+		return nil, journal.Head{}, errors.New("the disk makes noises")
 	}
 	return s.Store.ReadBefore(room, before, limit)
 }
@@ -162,7 +163,7 @@ func (g *guest) Wake() {
 func (st *stage) bytesOf(room string, enc Encoding, n uint64) []byte {
 	var b []byte
 	for {
-		messages, _ := st.store.Store.Read(room, n, journal.MaxRead)
+		messages, _, _ := st.store.Store.Read(room, n, journal.MaxRead)
 		if len(messages) == 0 {
 			return b
 		}

@@ -1,6 +1,8 @@
 package session
 
 import (
+	"math"
+
 	"ramai/internal/journal"
 	"ramai/wire"
 )
@@ -13,21 +15,21 @@ func ReadPage(store journal.Store, f wire.History) (wire.Page, error) {
 		limit = f.Limit
 	}
 	var messages []wire.Message
+	var head journal.Head
 	var err error
 	if f.After != nil {
-		messages, err = store.Read(f.Room, *f.After, limit)
+		messages, head, err = store.Read(f.Room, *f.After, limit)
 	} else {
-		before := store.Head(f.Room).Last + 1
+		before := uint64(math.MaxUint64)
 		if f.Before != nil {
-			before = min(before, *f.Before)
+			before = *f.Before
 		}
-		messages, err = store.ReadBefore(f.Room, before, limit)
+		messages, head, err = store.ReadBefore(f.Room, before, limit)
 	}
 	if err != nil {
 		return page, err
 	}
-	head := store.Head(f.Room)
-	page.Messages = fit(messages, f.After != nil)
+	page.First, page.Messages = head.First, fit(messages, f.After != nil)
 	if k := len(page.Messages); k > 0 && f.After != nil {
 		page.More = page.Messages[k-1].N < head.Last
 	} else if k > 0 {

@@ -49,7 +49,7 @@ func (p plain) text(b []byte) {
 	t := p.talks()
 	t.epoch++ // each by itself: nothing is sent again here, so nothing waits for one that was refused
 	e.ID = strconv.FormatUint(t.epoch, 10)
-	p.env.Heard(p.from(), e.Text)
+	p.env.Clients.Heard(p.from(), e.Room, e.Text)
 	p.paced(price{events: 1, room: e.Room}, func() bool { return p.hand(e) })
 }
 

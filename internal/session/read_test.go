@@ -35,7 +35,7 @@ func (st *stage) bytesOf(v1 bool, n uint64) []byte {
 	st.tb.Helper()
 	var b []byte
 	for {
-		messages, err := st.store.Store.Read(wire.Lobby, n, journal.MaxRead)
+		messages, _, err := st.store.Store.Read(wire.Lobby, n, journal.MaxRead)
 		if err != nil {
 			st.tb.Fatal(err)
 		}
@@ -327,5 +327,28 @@ func TestManyRoomsAreReadInTurn(t *testing.T) {
 	got := l.heard()
 	if i := slices.Index(got, "message b 1 y"); i < 0 || i > 2 {
 		t.Errorf("heard %q: room b's message is number %d", got, i)
+	}
+}
+
+// TestPagesWhileTrimming: retention that comes right behind the reading of a page does not change what the page says of
+// itself, so that it has no hole that is not explained by its first.
+func TestPagesWhileTrimming(t *testing.T) {
+	st := newStage(t, setting{})
+	st.talk(40)
+	first, zero, twenty := uint64(1), uint64(0), uint64(20)
+	for _, ask := range []wire.History{{After: &zero}, {Before: &twenty}, {}, {After: &zero, Limit: 3}} {
+		was := first
+		st.store.behind = func() {
+			first += 2
+			st.trim(wire.Lobby, first)
+		}
+		ask.Room = wire.Lobby
+		page, err := ReadPage(st.store, ask)
+		if err != nil || page.First != was || page.Messages[0].N != was || first != was+2 {
+			t.Errorf("%+v: a page from %d says that %d is first, and it was %d; %v", ask, page.Messages[0].N, page.First, was, err)
+		}
+		if k := len(page.Messages); page.More != (ask.After != nil && page.Messages[k-1].N < 40) {
+			t.Errorf("%+v: a page from %d to %d says more %t", ask, page.Messages[0].N, page.Messages[k-1].N, page.More)
+		}
 	}
 }

@@ -45,19 +45,19 @@ const (
 
 // Env is what all sessions of a server share.
 type Env struct {
-	Hub    *room.Hub
-	Store  journal.Store
-	Submit func(e journal.Event, room func()) error // the orderer's
-	Rates  *Rates
-	Limits wire.Limits
-	Frame  *frame.Config
-	Server string    // program and version, for the welcome
-	Start  time.Time // what the times in sessions count from; not after any Now
-	Now    func() time.Time
-	Random io.Reader // for sessions; safe for concurrent use
-	Log    *slog.Logger
-	Quiet  bool                  // no line per connection or message
-	Closed func(*Session, error) // hears of the end of each session, and why; nil: nobody does
+	Hub     *room.Hub
+	Store   journal.Store
+	Submit  func(e journal.Event, room func()) error // the orderer's
+	Rates   *Rates
+	Limits  wire.Limits
+	Frame   *frame.Config
+	Server  string    // program and version, for the welcome
+	Start   time.Time // what the times in sessions count from; not after any Now
+	Now     func() time.Time
+	Random  io.Reader // for sessions; safe for concurrent use
+	Log     *slog.Logger
+	Clients *ClientLog            // lines about clients; nil: none
+	Closed  func(*Session, error) // hears of the end of each session, and why; nil: nobody does
 
 	Refused func(wire.Code) // hears of each refusal that did not come from the journal; nil: nobody does
 
@@ -485,14 +485,11 @@ func (s *Session) Wrote(k int) {
 // Closed implements reactor.Source.
 func (s *Session) Closed(err error) {
 	s.release(err)
-	if s.env.Quiet {
-		return
-	}
 	why := "the client ended it"
 	if err != nil && !errors.Is(err, errPeerClosed) {
 		why = err.Error()
 	}
-	s.env.Log.Info("Connection closed: "+s.from().String(), "why", why)
+	s.env.Clients.Closed(s.from(), s.door, why)
 }
 
 // release gives back what the session holds. The server, whose stop waits for the end of each session, hears of it

@@ -29,6 +29,7 @@ type shaky struct {
 	faults  []fault // what becomes of the next calls of Apply
 	reopens int     // calls of Reopen that fail
 	reads   int     // calls of Read and ReadBefore that fail
+	behind  func()  // called right behind the reading
 
 	doubt bool           // Reopen has to come first
 	batch *journal.Batch // on disk, though nobody knows
@@ -40,7 +41,7 @@ func newShaky(tb testing.TB, random io.Reader) *shaky {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return &shaky{Store: m}
+	return &shaky{Store: m, behind: func() {}}
 }
 
 // Apply implements journal.Store.
@@ -84,18 +85,20 @@ func (s *shaky) Reopen() error {
 }
 
 // Read implements journal.Store.
-func (s *shaky) Read(room string, after uint64, limit int) ([]wire.Message, error) {
+func (s *shaky) Read(room string, after uint64, limit int) ([]wire.Message, journal.Head, error) {
 	if s.fails() {
-		return nil, errDisk
+		return nil, journal.Head{}, errDisk
 	}
+	defer s.behind()
 	return s.Store.Read(room, after, limit)
 }
 
 // ReadBefore implements journal.Store.
-func (s *shaky) ReadBefore(room string, before uint64, limit int) ([]wire.Message, error) {
+func (s *shaky) ReadBefore(room string, before uint64, limit int) ([]wire.Message, journal.Head, error) {
 	if s.fails() {
-		return nil, errDisk
+		return nil, journal.Head{}, errDisk
 	}
+	defer s.behind()
 	return s.Store.ReadBefore(room, before, limit)
 }
 

@@ -115,11 +115,11 @@ func TestClosedIsTold(t *testing.T) {
 			t.Error("told of another, or too early")
 		}
 	}
-	st.env.Log = slog.New(watcher{slog.DiscardHandler, func() {
+	st.env.Clients = NewClientLog(slog.New(watcher{slog.DiscardHandler, func() {
 		if told != 1 {
 			t.Error("logged before it was told")
 		}
-	}})
+	}}), st.now, false)
 	l.end(nil)
 	if told != 1 {
 		t.Errorf("told %d times", told)

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"net/netip"
 	"time"
 
 	"ramai/internal/journal"
@@ -266,20 +265,6 @@ func (s *Session) seat(name string) *room.Seat {
 	return s.env.Hub.Join(name, enc, s)
 }
 
-// shown is how much of a text a line of the log has, in bytes.
-const shown = 200
-
-// Heard logs what a client says.
-func (e *Env) Heard(from netip.AddrPort, text string) {
-	if e.Quiet {
-		return
-	}
-	if len(text) > shown {
-		text = text[:shown] + "…"
-	}
-	e.Log.Info("From client "+from.String(), "text", text)
-}
-
 // submit hands an event to the journal. It returns false if there is no room: then the session is woken when there is.
 func (s *Session) submit(e journal.Event) bool {
 	t := s.talks()
@@ -332,7 +317,7 @@ func (s *Session) paced(p price, f func() bool) {
 
 // pay takes p from the rates, or returns how long to wait.
 func (s *Session) pay(p price) time.Duration {
-	if p.room != "" && s.env.Store.Head(p.room).Empty() {
+	if p.room != "" && s.env.Store.Head(p.room).Last == 0 {
 		if wait := s.env.Rates.TakeRoom(s.at(), s.addr, p.room); wait > 0 {
 			return wait
 		}

@@ -162,7 +162,7 @@ func (v v1) say(f wire.Say) {
 		v.refuse(wire.RefusedBy(f.Room, f.ID, t.refuse.why), wire.RateLimited)
 		return
 	}
-	v.env.Heard(v.from(), f.Text)
+	v.env.Clients.Heard(v.from(), f.Room, f.Text)
 	v.hand(journal.Event{Kind: journal.Say, By: v.sender(), Room: f.Room, ID: f.ID, Text: f.Text, Own: v.owning()})
 }
 

@@ -262,8 +262,7 @@ func (v *visitor) accept(nc net.Conn) {
 		return
 	}
 	nc.SetDeadline(time.Time{})
-	if env := v.door.cfg.Env; !env.Quiet {
-		env.Log.Info("New connection from "+v.addr.String(), "room", v.room, "door", session.SSH)
-	}
-	v.door.cfg.Serve(nc, nil, session.Client{Addr: v.addr, Session: v.secret, Keyed: v.keyed, Door: session.SSH})
+	who := session.Client{Addr: v.addr, Session: v.secret, Keyed: v.keyed, Door: session.SSH, Room: v.room}
+	v.door.cfg.Env.Clients.Connected(&who)
+	v.door.cfg.Serve(nc, nil, who)
 }

@@ -86,9 +86,7 @@ func (w *web) upgrade(out http.ResponseWriter, hs *shaken, client session.Client
 
 // enter makes a connection a session.
 func (w *web) enter(nc net.Conn, early []byte, client session.Client) {
-	if !w.Quiet {
-		w.Env.Log.Info("New connection from "+client.Addr.String(), "room", client.Room, "door", client.Door, "deflate", client.Deflate)
-	}
+	w.Env.Clients.Connected(&client)
 	w.Serve(nc, early, client)
 }
 

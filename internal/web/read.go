@@ -42,7 +42,7 @@ func (w *web) readPast(r *http.Request) (*wire.Past, *wire.Error) {
 		w.Env.Log.Error("a page of history could not be read", "room", ask.Room, "err", broken)
 		return nil, &wire.Error{Code: wire.Unavailable, Reason: "the history cannot be read now; ask again", RetryAfter: time.Second}
 	}
-	past := &wire.Past{Log: page.Log, First: w.Env.Store.Head(ask.Room).First, Reset: reset, Messages: page.Messages, More: page.More}
+	past := &wire.Past{Log: page.Log, First: page.First, Reset: reset, Messages: page.Messages, More: page.More}
 	if past.Messages == nil {
 		past.Messages = []wire.Message{}
 	}

@@ -36,7 +36,7 @@ func (w *web) say(out http.ResponseWriter, r *http.Request) {
 		w.fail(out, err)
 		return
 	}
-	w.Env.Heard(addrOf(r), e.Text)
+	w.Env.Clients.Heard(addrOf(r), e.Room, e.Text)
 	o, err := w.decide(e)
 	switch {
 	case err != nil:
@@ -166,7 +166,7 @@ func receive(out http.ResponseWriter, r *http.Request, most int) ([]byte, *wire.
 func (w *web) pay(r *http.Request, e *journal.Event) *wire.Error {
 	addr := addrOf(r).Addr()
 	wait := w.Env.Rates.Take(w.Env.Now(), sender(r), addr, 1)
-	if wait == 0 && w.Env.Store.Head(e.Room).Empty() {
+	if wait == 0 && w.Env.Store.Head(e.Room).Last == 0 {
 		wait = w.Env.Rates.TakeRoom(w.Env.Now(), addr, e.Room)
 	}
 	if wait > 0 {

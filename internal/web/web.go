@@ -44,7 +44,6 @@ type Config struct {
 	Hosts        []string       // names the server is reached by, besides localhost and IP addresses
 	AllowOrigins []string       // origins of pages elsewhere that may connect
 	TrustProxies []netip.Prefix // who is believed about where a request comes from
-	Quiet        bool           // no line per connection or message
 
 	SSH     string          // fingerprint of the host key for SSH; empty: there is no such door
 	Refused func(wire.Code) // hears of each refusal that did not come from the journal

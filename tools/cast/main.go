@@ -65,7 +65,7 @@ func (s *stage) play() {
 	s.record()
 
 	server.types("ramai serve --quiet &")
-	server.await("listening on port 2000")
+	server.await("msg=listening address=127.0.0.1:2000")
 	anna.types("ramai join --name anna")
 	anna.await("live")
 	budi.types("ramai join --name budi")
@@ -93,7 +93,7 @@ func (s *stage) play() {
 func (s *stage) pose() {
 	server := s.open("server", 80, 24, 0, 0)
 	server.types("TZ=UTC ramai serve --quiet --rate 0 &")
-	server.await("listening on port 2000")
+	server.await("msg=listening address=127.0.0.1:2000")
 	say := func(who, room, text string) { s.ramai("say", "--name", who, room, text) }
 	for i := range 30 {
 		if i%6 == 0 {

@@ -58,13 +58,16 @@ class Asked {
 		});
 	}
 	answer(body, status = 200, headers = {}) {
+		return this.respond(new Response(JSON.stringify(body), { status, headers: { "Content-Type": "application/json", ...headers } }));
+	}
+	respond(response) {
 		asked = asked.filter((a) => a !== this);
-		this.resolve(new Response(JSON.stringify(body), { status, headers }));
+		this.resolve(response);
 		return settled();
 	}
 	/** Answers with a stream, which say goes on. */
 	stream() {
-		this.resolve(new Response(new ReadableStream({ start: (c) => { this.flow = c; } })));
+		this.resolve(new Response(new ReadableStream({ start: (c) => { this.flow = c; } }), { headers: { "Content-Type": "text/event-stream; charset=utf-8" } }));
 		return settled();
 	}
 	say(...events) {
@@ -265,6 +268,60 @@ test("visits become seldom where they are refused", async () => {
 	}
 	assert.equal(client.state, "live");
 	assert.ok(seldom > 200, `${seldom} s`);
+});
+
+// What answers in the server's place: a page to sign in at, a redirect to one, JSON of somebody else's, a password.
+const gates = {
+	page: () => new Response("<!doctype html>sign in", { headers: { "Content-Type": "text/html" } }),
+	redirect: () => Object.defineProperties(Response.error(), { type: { value: "opaqueredirect" } }),
+	json: () => new Response('{"login":"/"}', { headers: { "Content-Type": "application/json" } }),
+	password: () => new Response("401", { status: 401, headers: { "Content-Type": "text/html" } }),
+};
+
+for (const [name, gate] of Object.entries(gates)) {
+	test(`a gate that answers with a ${name} is told of`, async () => {
+		const { room } = await overSocket();
+		for (const ask of [() => room.history(), () => client.search("word")]) {
+			const failed = ask().then(() => null, (error) => error);
+			await settled();
+			const [{ headers, credentials, redirect }] = asked;
+			assert.deepEqual([headers.Authorization, headers["Ramai-Session"], credentials, redirect], [undefined, client.session, "same-origin", "manual"]);
+			for (const a of asked) await a.respond(gate());
+			assert.equal((await failed).code, "not_ramai");
+		}
+		assert.equal(client.barred, null); // the socket works
+	});
+
+	test(`behind a gate that answers with a ${name} what was said is kept`, async () => {
+		const room = await overHTTP();
+		const sent = room.say("kept");
+		await settled();
+		await asked.find((a) => a.method === "POST")?.respond(gate());
+		assert.deepEqual([sent.state, client.outbox.length], ["waiting", 1]);
+		await streams()[0].respond(gate());
+		assert.deepEqual([client.state, client.barred?.code], ["waiting", "not_ramai"]);
+		await pass(10_000);
+		await visits()[0].respond(gate());
+		assert.deepEqual([client.state, client.barred?.code], ["waiting", "not_ramai"]);
+		await pass(10_000);
+		await visits()[0].answer({ log: "L", first: 1, messages: [], more: false });
+		assert.deepEqual([client.state, client.barred], ["live", null]);
+		await asked.find((a) => a.method === "POST")?.answer({ n: 1, at: "" });
+		assert.equal(sent.state, "saved");
+	});
+}
+
+test("a server that stops says when to come back, and the usual retry says nothing", async () => {
+	await overHTTP();
+	await streams()[0].stream();
+	const flow = streams()[0].flow;
+	const write = (s) => { flow.enqueue(new TextEncoder().encode(s)); return settled(); };
+	await write(`retry: 3000\nevent: joined\ndata: ${JSON.stringify(joined("lobby", 0))}\n\n`);
+	await write("retry: 777\n\n");
+	const before = Date.now();
+	flow.close();
+	await settled();
+	assert.equal(client.retryAt - before, 777);
 });
 
 test("leaving a room over HTTP breaks nothing", async () => {

@@ -78,7 +78,7 @@ func (j *journaled) all(room string) []wire.Message {
 	j.t.Helper()
 	var all []wire.Message
 	for after := uint64(0); ; {
-		page, err := j.Read(room, after, journal.MaxRead)
+		page, _, err := j.Read(room, after, journal.MaxRead)
 		if err != nil {
 			j.t.Fatalf("Read(%q, %d): %v", room, after, err)
 		}
@@ -153,10 +153,6 @@ func restart() journal.Event { return journal.Event{Kind: journal.Restart} }
 
 func trim(room string, to uint64) journal.Event {
 	return journal.Event{Kind: journal.Trim, Room: room, To: to}
-}
-
-func remove(room string, to uint64) journal.Event {
-	return journal.Event{Kind: journal.Remove, Room: room, To: to}
 }
 
 func events(e ...journal.Event) []journal.Event { return e }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -27,6 +28,7 @@ func testOrderer(t *testing.T, fresh func(t *testing.T) Place) {
 		{"lost", testLost},
 		{"rolled back after doubt", testRolledBackAfterDoubt},
 		{"full disk", testFullDisk},
+		{"failures", testFailures},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, newOrdered(t, fresh(t), journal.Options{})) })
 	}
@@ -52,6 +54,8 @@ type ordered struct {
 	*journal.Local
 	store *Faulty
 	t     fatal
+
+	log strings.Builder // written by Step
 
 	mu  sync.Mutex
 	fed []string // a line for each outcome: the event's id or name, and what became of it; guarded by mu
@@ -81,7 +85,7 @@ func order(t fatal, store journal.Store, opt journal.Options) *ordered {
 			}
 		}
 	}
-	opt.Now, opt.Log, opt.MaxRooms = func() time.Time { return start.Std() }, slog.New(slog.DiscardHandler), 100
+	opt.Now, opt.Log, opt.MaxRooms = func() time.Time { return start.Std() }, slog.New(slog.NewTextHandler(&o.log, nil)), 100
 	o.Local = journal.NewLocal(o.store, opt)
 	return o
 }
@@ -314,6 +318,34 @@ func testFullDisk(t *testing.T, o *ordered) {
 	o.submit(of(anna, 2, saying("a1", "a2")...)...)
 	o.steps(1)
 	o.heard("a2 refused unavailable", "a1 saved 1", "a2 saved 2")
+}
+
+// A failure lasts until something is said and stored, and the log has each reason once.
+func testFailures(t *testing.T, o *ordered) {
+	is := func(want error) {
+		t.Helper()
+		if got := o.Failure(); !errors.Is(got, want) || (got == nil) != (want == nil) {
+			t.Errorf("the failure is %v, want %v", got, want)
+		}
+	}
+	is(nil)
+	for range 2 {
+		o.store.Fail(RolledBack, RolledBack)
+		o.submit(saying("a1")...)
+		o.steps(1)
+		is(journal.ErrRolledBack)
+		o.submit(saying("a1")...)
+		o.steps(1)
+		o.submit(release("anna"))
+		o.steps(1)
+		is(journal.ErrRolledBack)
+		o.submit(saying("a1")...)
+		o.steps(1)
+		is(nil)
+	}
+	if got := strings.Count(o.log.String(), "a batch was not stored"); got != 2 {
+		t.Errorf("the log has %d lines:\n%s", got, o.log.String())
+	}
 }
 
 // run runs the orderer until the end of the test, which has to be brought about; it returns what Run did.

@@ -88,7 +88,7 @@ func batches() *rapid.Generator[journal.Batch] {
 func anEvent() *rapid.Generator[journal.Event] {
 	return rapid.Custom(func(t *rapid.T) journal.Event {
 		by := rapid.SampledFrom(someSenders).Draw(t, "by")
-		switch kind := rapid.SampledFrom([]journal.Kind{journal.Say, journal.Say, journal.Say, journal.Claim, journal.Release, journal.Restart, journal.Trim, journal.Disown, journal.Remove}).Draw(t, "kind"); kind {
+		switch kind := rapid.SampledFrom([]journal.Kind{journal.Say, journal.Say, journal.Say, journal.Claim, journal.Release, journal.Restart, journal.Trim, journal.Disown}).Draw(t, "kind"); kind {
 		case journal.Say:
 			e := say(by, rapid.SampledFrom(someRooms).Draw(t, "room"), rapid.StringMatching("[a-d]").Draw(t, "id"), rapid.StringMatching("[xy]").Draw(t, "text"))
 			e.Once = rapid.IntRange(0, 3).Draw(t, "once") == 0
@@ -98,8 +98,6 @@ func anEvent() *rapid.Generator[journal.Event] {
 			e := claim(by, rapid.SampledFrom([]string{"Queen", "QUEEN", "King"}).Draw(t, "name"))
 			e.Bound = rapid.Bool().Draw(t, "bound")
 			return e
-		case journal.Remove:
-			return remove(rapid.SampledFrom(someRooms).Draw(t, "room"), rapid.Uint64Range(0, 6).Draw(t, "to"))
 		case journal.Disown:
 			return disown(rapid.SampledFrom([]string{"Queen", "King"}).Draw(t, "name"))
 		case journal.Trim:

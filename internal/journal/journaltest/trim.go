@@ -2,7 +2,10 @@ package journaltest
 
 import (
 	"fmt"
+	"math"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,7 +17,7 @@ import (
 func (j *journaled) numbers(room string) string {
 	j.t.Helper()
 	all := j.all(room)
-	back, err := j.ReadBefore(room, 1<<40, journal.MaxRead)
+	back, _, err := j.ReadBefore(room, 1<<40, journal.MaxRead)
 	if err != nil || len(back) != len(all) {
 		j.t.Fatalf("ReadBefore gives %d of %d messages, %v", len(back), len(all), err)
 	}
@@ -139,5 +142,47 @@ func testKeep(t *testing.T, j *journaled) {
 	}
 	if keep, err := journal.ParseKeep("48h"); err != nil || keep.String() != "2d" {
 		t.Errorf("48h is %v, %v", keep, err)
+	}
+}
+
+// testBounds reads pages while retention and talk go on: what a page has follows from its bounds, whatever happens
+// between one call and the next.
+func testBounds(t *testing.T, j *journaled) {
+	const step, pages = 20, 300
+	apply := func(i int) { // of each twenty that are said, twenty go
+		var batch []journal.Event
+		for k := range step {
+			batch = append(batch, once("anna", "lobby", fmt.Sprint(i, "-", k), "x"))
+		}
+		j.apply(append(batch, trim("lobby", uint64(step*i)))...)
+	}
+	apply(0)
+	var readers sync.WaitGroup
+	for i := range pages {
+		readers.Go(func() {
+			from := uint64(0)
+			if i%2 == 1 { // near what is about to go
+				from = j.Head("lobby").First
+			}
+			messages, h, err := j.Read("lobby", from, 50)
+			whole(t, numbers(messages), h, max(h.First, from+1), h.Last, err)
+			messages, h, err = j.ReadBefore("lobby", math.MaxUint64-from, 50)
+			whole(t, numbers(messages), h, h.First, h.Last, err)
+		})
+		if i%4 == 0 {
+			apply(i/4 + 1)
+		}
+	}
+	readers.Wait()
+}
+
+// whole sees to it that a page of fewer messages than were asked for has all from first to last.
+func whole(t *testing.T, got []uint64, h journal.Head, first, last uint64, err error) {
+	var want []uint64
+	for n := first; n <= last; n++ {
+		want = append(want, n)
+	}
+	if err != nil || h.First > h.Last+1 || !slices.Equal(got, want) {
+		t.Errorf("with the bounds %+v there are %v, want %v; %v", h, got, want, err)
 	}
 }

@@ -36,7 +36,7 @@ func New(random io.Reader) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{log: log, rooms: map[string][]wire.Message{}, ids: map[key]journal.Entry{}, gone: map[string][]wire.Message{}}
-	s.state.Load(map[string]journal.Head{}, map[journal.Grave]uint64{}, nil, nil, 0)
+	s.state.Load(map[string]journal.Head{}, nil, nil, 0)
 	return s, nil
 }
 
@@ -90,12 +90,12 @@ func (s *Store) Apply(b *journal.Batch, position uint64) ([]journal.Outcome, err
 func (s *Store) Reopen() error { return nil }
 
 // Read implements journal.Store.
-func (s *Store) Read(room string, after uint64, limit int) ([]wire.Message, error) {
+func (s *Store) Read(room string, after uint64, limit int) ([]wire.Message, journal.Head, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	all := s.rooms[room]
+	all, head := s.rooms[room], s.state.Head(room) // Apply holds the lock until both are written
 	if len(all) == 0 || after >= all[len(all)-1].N {
-		return nil, nil
+		return nil, head, nil
 	}
 	first := all[0].N
 	rest := all[max(after+1, first)-first:]
@@ -106,16 +106,16 @@ func (s *Store) Read(room string, after uint64, limit int) ([]wire.Message, erro
 		}
 		n++
 	}
-	return append([]wire.Message(nil), rest[:n]...), nil
+	return append([]wire.Message(nil), rest[:n]...), head, nil
 }
 
 // ReadBefore implements journal.Store.
-func (s *Store) ReadBefore(room string, before uint64, limit int) ([]wire.Message, error) {
+func (s *Store) ReadBefore(room string, before uint64, limit int) ([]wire.Message, journal.Head, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	all := s.rooms[room]
+	all, head := s.rooms[room], s.state.Head(room) // Apply holds the lock until both are written
 	if len(all) == 0 || before <= all[0].N {
-		return nil, nil
+		return nil, head, nil
 	}
 	rest := all[:min(before-all[0].N, uint64(len(all)))]
 	n, bytes := 0, 0
@@ -125,7 +125,7 @@ func (s *Store) ReadBefore(room string, before uint64, limit int) ([]wire.Messag
 		}
 		n++
 	}
-	return append([]wire.Message(nil), rest[len(rest)-n:]...), nil
+	return append([]wire.Message(nil), rest[len(rest)-n:]...), head, nil
 }
 
 func bound(limit int) int { return max(1, min(limit, journal.MaxRead)) }
@@ -201,19 +201,3 @@ func (t *tx) Drop(string) error               { return nil }
 func (t *tx) Own(journal.Owning) error        { return nil }
 func (t *tx) Disown(string) error             { return nil }
 func (t *tx) Head(string, journal.Head) error { return nil }
-
-func (t *tx) Kept(room string) (bool, error) { return len(t.gone[room]) > 0, nil }
-
-func (t *tx) Remove(room string, _ journal.Grave, _ uint64) error {
-	all := t.rooms[room]
-	for i := range all {
-		id := key{room, all[i].By, all[i].ID}
-		if e, kept := t.ids[id]; kept {
-			delete(t.ids, id)
-			t.undo = append(t.undo, func() { t.ids[id] = e })
-		}
-	}
-	delete(t.rooms, room)
-	t.undo = append(t.undo, func() { t.rooms[room] = all })
-	return nil
-}

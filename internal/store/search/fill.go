@@ -63,7 +63,7 @@ func (x *Index) run() {
 		worked, err := x.turn()
 		switch {
 		case err != nil:
-			x.log.Warn("the search index is not filled", "err", err, "next try in", pause)
+			x.log.Warn("the search index is not filled", "err", err, "retry_in", pause)
 			x.sleep(pause)
 			pause = min(2*pause, longest)
 		case worked:
@@ -214,7 +214,7 @@ func (x *Index) collect() (*work, error) {
 		if m.to >= h.Last {
 			continue
 		}
-		messages, err := x.journal.Read(room, m.to, rows)
+		messages, _, err := x.journal.Read(room, m.to, rows)
 		if err != nil {
 			return nil, err
 		}

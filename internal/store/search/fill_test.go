@@ -88,7 +88,7 @@ func TestAnew(t *testing.T) {
 // all returns the texts of a room.
 func (p *past) all(room string) (texts []string) {
 	for last := p.Head(room).Last; uint64(len(texts)) < last; {
-		messages, err := p.Read(room, uint64(len(texts)), journal.MaxRead)
+		messages, _, err := p.Read(room, uint64(len(texts)), journal.MaxRead)
 		if err != nil {
 			p.t.Fatal(err)
 		}
@@ -114,9 +114,9 @@ func (r *restored) Heads() map[string]journal.Head {
 	return map[string]journal.Head{"lobby": r.Head("lobby")}
 }
 
-func (r *restored) Read(room string, after uint64, limit int) ([]wire.Message, error) {
-	messages, err := r.Store.Read(room, after, limit)
-	return slices.DeleteFunc(messages, func(m wire.Message) bool { return m.N > older }), err
+func (r *restored) Read(room string, after uint64, limit int) ([]wire.Message, journal.Head, error) {
+	messages, _, err := r.Store.Read(room, after, limit)
+	return slices.DeleteFunc(messages, func(m wire.Message) bool { return m.N > older }), r.Head(room), err
 }
 
 // TestKilled: what a process leaves that was killed, at any moment, is not relied on.

@@ -36,7 +36,7 @@ type Journal interface {
 	Log() string
 	Heads() map[string]journal.Head
 	Head(room string) journal.Head
-	Read(room string, after uint64, limit int) ([]wire.Message, error)
+	Read(room string, after uint64, limit int) ([]wire.Message, journal.Head, error)
 	Free() (uint64, error)
 }
 
@@ -272,7 +272,7 @@ func (s *search) hit(room string, n uint64) (bool, error) {
 	if n < s.journal.Head(room).First { // gone, and not out of the index yet
 		return true, nil
 	}
-	messages, err := s.journal.Read(room, n-1, 1)
+	messages, _, err := s.journal.Read(room, n-1, 1)
 	if err != nil {
 		return false, err
 	}

@@ -277,7 +277,7 @@ func TestAsAScan(t *testing.T) {
 		for i := range rapid.IntRange(1, 8).Draw(r, "messages") {
 			room := rapid.SampledFrom([]string{"a", "b"}).Draw(r, "room")
 			p.say(room, text.Draw(r, "text"))
-			all, _ := p.Read(room, p.Head(room).Last-1, 1)
+			all, _, _ := p.Read(room, p.Head(room).Last-1, 1)
 			newest = append(all, newest...)
 			if i == 3 {
 				x.fill()

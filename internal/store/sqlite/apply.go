@@ -30,16 +30,12 @@ func (s *Store) Apply(b *journal.Batch, position uint64) ([]journal.Outcome, err
 	case position != at+1:
 		return nil, fmt.Errorf("apply a batch at position %d: the store is at %d, so the next is %d", position, at, at+1)
 	}
-	t := s.newTx()
+	t := &tx{writer: s.writer, rooms: s.rooms, made: map[string]int64{}}
 	change, outcomes, err := s.transact(t, b, position)
 	if err != nil {
 		return nil, fmt.Errorf("apply the batch at position %d: %w", position, err)
 	}
-	for room := range t.removed {
-		delete(s.rooms, room)
-	}
 	maps.Copy(s.rooms, t.made)
-	s.newest = t.newest
 	s.applied(change, outcomes, position)
 	return outcomes, nil
 }
@@ -101,14 +97,14 @@ func (s *Store) undo(b *journal.Batch, cause error) error {
 
 // redo finds out what became of the batch in doubt, which is on disk, by deciding it once more over the state before it.
 func (s *Store) redo(saved *saved) error {
-	change, outcomes, err := journal.Decide(&s.state, &replay{saved: saved, writer: s.writer, before: s.rooms}, s.doubt)
+	change, outcomes, err := journal.Decide(&s.state, &replay{saved: saved, writer: s.writer}, s.doubt)
 	if err != nil {
 		return fmt.Errorf("find out what became of the last batch: %w", err)
 	}
 	if change.At() != saved.at {
 		return fmt.Errorf("the last batch is of %v in the file, of %v in the server; start the server again", saved.at, change.At())
 	}
-	s.rooms, s.newest = saved.rooms, saved.newest
+	s.rooms = saved.rooms
 	s.applied(change, outcomes, saved.position)
 	return nil
 }
@@ -116,27 +112,20 @@ func (s *Store) redo(saved *saved) error {
 // tx is the transaction of one batch; it implements journal.Tx.
 type tx struct {
 	*writer
-	rooms   map[string]int64 // committed
-	made    map[string]int64 // made by this transaction
-	removed map[string]bool  // of the committed ones, by this transaction
-	newest  int64            // the highest id that a room ever had
-	rows    []driver.Value   // messages that are not written yet, columns each
-}
-
-func (s *Store) newTx() *tx {
-	return &tx{writer: s.writer, rooms: s.rooms, made: map[string]int64{}, removed: map[string]bool{}, newest: s.newest}
+	rooms map[string]int64 // committed
+	made  map[string]int64 // made by this transaction
+	rows  []driver.Value   // messages that are not written yet, columns each
 }
 
 // room gives a room's id. Ids count up in the order in which rooms are first spoken in, so they are the same wherever
-// the same batches were applied. None is used again: other files, such as a backup's, may know it.
+// the same batches were applied.
 func (t *tx) room(name string) int64 {
-	if id, ok := t.rooms[name]; ok && !t.removed[name] {
+	if id, ok := t.rooms[name]; ok {
 		return id
 	}
 	id, ok := t.made[name]
 	if !ok {
-		t.newest++
-		id = t.newest
+		id = int64(len(t.rooms)+len(t.made)) + 1
 		t.made[name] = id
 	}
 	return id
@@ -219,7 +208,6 @@ func (t *tx) Head(room string, h journal.Head) error {
 type replay struct {
 	*saved
 	writer *writer
-	before map[string]int64 // the ids of rooms before the batch
 }
 
 func (r *replay) Keep(room, by, id string, _ journal.Entry) (journal.Entry, bool, error) {

@@ -33,7 +33,7 @@ func BenchmarkRead(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if messages, err := s.Read("lobby", 5000, journal.MaxRead); err != nil || len(messages) != journal.MaxRead {
+		if messages, _, err := s.Read("lobby", 5000, journal.MaxRead); err != nil || len(messages) != journal.MaxRead {
 			b.Fatal(len(messages), err)
 		}
 	}

@@ -41,11 +41,6 @@ CREATE TABLE gone(             -- ids that outlive their messages
 	by TEXT NOT NULL,
 	id TEXT NOT NULL
 ) STRICT;`
-	gravesTable = `
-CREATE TABLE graves(           -- of rooms that were removed, see journal.Grave
-	grave INTEGER PRIMARY KEY, -- -1: last is the highest id that such a room had
-	last INTEGER NOT NULL
-) STRICT;`
 	ownersTable = `
 CREATE TABLE owners(
 	key TEXT NOT NULL PRIMARY KEY,
@@ -64,7 +59,7 @@ CREATE TABLE rooms(
 	first INTEGER NOT NULL,
 	last INTEGER NOT NULL
 ) STRICT;
-` + messagesTable + goneTable + gravesTable + ownersTable + `
+` + messagesTable + goneTable + ownersTable + `
 CREATE TABLE ids(
 	room INTEGER NOT NULL,
 	by TEXT NOT NULL,

@@ -102,48 +102,6 @@ func TestDoubt(t *testing.T) {
 	})
 }
 
-// The same of a room that is removed in the batch of unknown fate, beside what is said there before and after.
-func TestDoubtAboutRemoving(t *testing.T) {
-	for name, fault := range map[string]func(func() error) error{"lost": lost, "unheard": unheard} {
-		s := open(t, t.TempDir(), quiet)
-		gone := journal.Event{Kind: journal.Remove, Room: "den", To: 1}
-		empty := []journal.Event{{Kind: journal.Trim, Room: "old", To: 1}, {Kind: journal.Remove, Room: "old", To: 1}}
-		keeps := []journal.Event{{Kind: journal.Trim, Room: "ids", To: 1}, {Kind: journal.Remove, Room: "ids", To: 1}}
-		once := say("old", "x")
-		once.Once = true
-		for i, b := range []*journal.Batch{
-			batch(say("den", "a"), once, say("ids", "a")),
-			batch(append(append(empty, keeps...), say("den", "a"), gone, say("old", "b"), say("ids", "a"))...),
-			batch(gone, say("den", "a"), say("den", "b")),
-		} {
-			at := uint64(i + 1)
-			s.failNext(fault)
-			if _, err := s.Apply(b, at); !errors.Is(err, errCommit) {
-				t.Fatal(err)
-			}
-			if err := s.Reopen(); err != nil {
-				t.Fatalf("%s, batch %d: %v", name, at, err)
-			}
-			outcomes, err := s.Apply(b, at)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var got []string
-			for _, o := range outcomes {
-				got = append(got, fmt.Sprint(o.Verdict, " ", o.N))
-			}
-			want := [][]string{
-				{"1 1", "1 1", "1 1"},
-				{"1 2", "1 2", "1 2", "3 0", "2 1", "3 0", "1 2", "2 1"},
-				{"1 2", "1 2", "1 3"},
-			}[i]
-			if !reflect.DeepEqual(got, want) {
-				t.Errorf("%s, batch %d: %q, want %q", name, at, got, want)
-			}
-		}
-	}
-}
-
 // The same through the orderer, which nobody has to help.
 func TestDoubtInOrder(t *testing.T) {
 	for name, fault := range map[string]func(func() error) error{"lost": lost, "unheard": unheard} {
@@ -190,14 +148,14 @@ func TestHeldCommit(t *testing.T) {
 		done <- err
 	}()
 	<-entered
-	if messages, err := s.Read("lobby", 0, 10); err != nil || len(messages) > 0 || s.Head("lobby").Last != 0 || s.Position() != 0 {
+	if messages, _, err := s.Read("lobby", 0, 10); err != nil || len(messages) > 0 || s.Head("lobby").Last != 0 || s.Position() != 0 {
 		t.Errorf("before the commit: %v, %v, head %v, position %d", messages, err, s.Head("lobby"), s.Position())
 	}
 	release <- true
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	if messages, err := s.Read("lobby", 0, 10); err != nil || len(messages) != 1 || s.Head("lobby").Last != 1 {
+	if messages, _, err := s.Read("lobby", 0, 10); err != nil || len(messages) != 1 || s.Head("lobby").Last != 1 {
 		t.Errorf("after the commit: %v, %v, head %v", messages, err, s.Head("lobby"))
 	}
 }
@@ -308,7 +266,7 @@ func TestReopenFails(t *testing.T) {
 		if err := s.Reopen(); err == nil {
 			t.Fatal("Reopen without the file succeeded")
 		}
-		if _, err := s.Read("lobby", 0, 1); !errors.Is(err, errDoubt) {
+		if _, _, err := s.Read("lobby", 0, 1); !errors.Is(err, errDoubt) {
 			t.Errorf("Read while in doubt: %v", err)
 		}
 		if _, err := s.Apply(b, 2); !errors.Is(err, errDoubt) {
@@ -396,7 +354,7 @@ func TestReadersDuringReopen(t *testing.T) {
 					return
 				default:
 				}
-				if messages, err := s.Read("lobby", 0, 10); err != nil || len(messages) == 0 {
+				if messages, _, err := s.Read("lobby", 0, 10); err != nil || len(messages) == 0 {
 					t.Errorf("Read = %v, %v", messages, err)
 					return
 				}
@@ -430,15 +388,15 @@ func TestDoubtIsNotRead(t *testing.T) {
 	if _, err := s.Apply(batch(say("r", "doubtful")), 2); err == nil {
 		t.Fatal("the commit did not fail")
 	}
-	after, err1 := s.Read("r", 0, 10)
-	before, err2 := s.ReadBefore("r", 100, 10)
+	after, _, err1 := s.Read("r", 0, 10)
+	before, _, err2 := s.ReadBefore("r", 100, 10)
 	if err1 != nil || err2 != nil || len(after) != 1 || len(before) != 1 {
 		t.Errorf("in doubt: %d and %d messages are read (%v, %v), want the one that is certain", len(after), len(before), err1, err2)
 	}
 	if err := s.Reopen(); err != nil {
 		t.Fatal(err)
 	}
-	if after, err := s.Read("r", 0, 10); err != nil || len(after) != 2 {
+	if after, _, err := s.Read("r", 0, 10); err != nil || len(after) != 2 {
 		t.Errorf("settled: %d messages are read (%v), want both", len(after), err)
 	}
 }

@@ -281,7 +281,7 @@ func TestKilled(t *testing.T) {
 				s.log = again.Log() // which a clean stop leaves alone
 				test.sameLog = true
 			}
-			if messages, err := again.Read("lobby", 0, 10); err != nil || len(messages) != 1 || again.Position() != 1 {
+			if messages, _, err := again.Read("lobby", 0, 10); err != nil || len(messages) != 1 || again.Position() != 1 {
 				t.Errorf("after the crash: %v, %v, position %d", messages, err, again.Position())
 			}
 			if err := again.Close(); err != nil {

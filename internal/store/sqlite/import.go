@@ -27,7 +27,7 @@ func (s *Store) add(room string, next func() (*wire.Message, error)) (head journ
 	if h := s.Head(room); h.Last > 0 {
 		return head, fmt.Errorf("there is a room %s already, up to number %d; give it another name with --room", room, h.Last)
 	}
-	t := s.newTx()
+	t := &tx{writer: s.writer, rooms: s.rooms, made: map[string]int64{}}
 	if _, err := t.begin.exec(); err != nil {
 		return head, err
 	}

@@ -28,13 +28,15 @@ func openReader(path string) (*reader, error) {
 	db.SetMaxOpenConns(readers)
 	db.SetMaxIdleConns(readers)
 	r := &reader{db: db}
-	const query = "SELECT key, at, by, name, id, text FROM messages WHERE " +
+	// One statement sees one moment, so the bounds, which come as a row with a negative key, belong to the messages.
+	const query = "SELECT -first, last, '', '', '', '' FROM rooms WHERE rooms.name = ?1 UNION ALL " +
+		"SELECT * FROM (SELECT key, at, by, name, id, text FROM messages WHERE " +
 		"key > (SELECT id << 40 FROM rooms WHERE rooms.name = ?1) + ?2 AND key < (SELECT id << 40 FROM rooms WHERE rooms.name = ?1) + ?3 " +
-		"ORDER BY key "
-	if r.after, err = db.Prepare(query + "LIMIT ?4"); err != nil {
+		"ORDER BY key %s LIMIT ?4)"
+	if r.after, err = db.Prepare(fmt.Sprintf(query, "ASC")); err != nil {
 		return nil, errors.Join(err, r.close())
 	}
-	if r.before, err = db.Prepare(query + "DESC LIMIT ?4"); err != nil {
+	if r.before, err = db.Prepare(fmt.Sprintf(query, "DESC")); err != nil {
 		return nil, errors.Join(err, r.close())
 	}
 	return r, nil
@@ -42,8 +44,9 @@ func openReader(path string) (*reader, error) {
 
 func (r *reader) close() error { return r.db.Close() }
 
-// read runs after or before: numbers above low and below high, within the limits of a Store's Read.
-func (r *reader) read(query *sql.Stmt, room string, low, high uint64, limit int) (messages []wire.Message, err error) {
+// read runs after or before: numbers above low and below high, within the limits of a Store's Read, and the room's head.
+func (r *reader) read(query *sql.Stmt, room string, low, high uint64, limit int) (messages []wire.Message, head journal.Head, err error) {
+	head.First = 1
 	defer func() {
 		if err != nil {
 			messages, err = nil, fmt.Errorf("read room %s: %w", room, err)
@@ -51,7 +54,7 @@ func (r *reader) read(query *sql.Stmt, room string, low, high uint64, limit int)
 	}()
 	rows, err := query.Query(room, int64(min(low, endNumber)), int64(min(high, endNumber)), max(1, min(limit, journal.MaxRead)))
 	if err != nil {
-		return nil, err
+		return nil, head, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	bytes := 0
@@ -59,15 +62,19 @@ func (r *reader) read(query *sql.Stmt, room string, low, high uint64, limit int)
 		m := wire.Message{Room: room}
 		var key int64
 		if err := rows.Scan(&key, &m.At, &m.By, &m.From, &m.ID, &m.Text); err != nil {
-			return nil, err
+			return nil, head, err
+		}
+		if key < 0 {
+			head = journal.Head{First: uint64(-key), Last: uint64(m.At)}
+			continue
 		}
 		m.N = uint64(key) % endNumber
 		if bytes += len(m.Text); bytes > journal.ReadBytes && len(messages) > 0 {
-			return messages, nil
+			break
 		}
 		messages = append(messages, m)
 	}
-	return messages, rows.Err()
+	return messages, head, rows.Err()
 }
 
 // saved is what a store knows by heart, as the file has it.
@@ -77,15 +84,13 @@ type saved struct {
 	at       wire.Time
 	unsynced bool
 	rooms    map[string]int64 // ids
-	newest   int64            // the highest id that a room ever had
 	heads    map[string]journal.Head
-	graves   map[journal.Grave]uint64
 	held     []journal.Holding
 	owned    []journal.Owning
 }
 
 func (r *reader) load() (*saved, error) {
-	s := &saved{rooms: map[string]int64{}, heads: map[string]journal.Head{}, graves: map[journal.Grave]uint64{}}
+	s := &saved{rooms: map[string]int64{}, heads: map[string]journal.Head{}}
 	err := r.each("SELECT log, position, at, unsynced FROM meta", func(scan func(...any) error) error {
 		return scan(&s.log, &s.position, &s.at, &s.unsynced)
 	})
@@ -101,20 +106,6 @@ func (r *reader) load() (*saved, error) {
 		var head journal.Head
 		err := scan(&id, &name, &head.First, &head.Last)
 		s.rooms[name], s.heads[name] = id, head
-		s.newest = max(s.newest, id)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	err = r.each("SELECT grave, last FROM graves", func(scan func(...any) error) error {
-		var grave, last int64
-		err := scan(&grave, &last)
-		if grave < 0 {
-			s.newest = max(s.newest, last)
-		} else {
-			s.graves[journal.Grave(grave)] = uint64(last)
-		}
 		return err
 	})
 	if err != nil {

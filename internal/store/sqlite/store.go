@@ -65,7 +65,6 @@ type Store struct {
 
 	// Owned by the goroutine that applies.
 	rooms    map[string]int64                // id by name, as committed
-	newest   int64                           // the highest id that a room ever had
 	outcomes []journal.Outcome               // of the batch at position; nil: applied by an earlier process
 	doubt    *journal.Batch                  // it is unknown whether this one is stored, at position+1
 	commit   func(commit func() error) error // calls commit; tests put faults around it
@@ -118,8 +117,8 @@ func (s *Store) start() error {
 		}
 	}
 	s.position.Store(saved.position)
-	s.rooms, s.newest = saved.rooms, saved.newest
-	s.state.Load(saved.heads, saved.graves, saved.held, saved.owned, saved.at)
+	s.rooms = saved.rooms
+	s.state.Load(saved.heads, saved.held, saved.owned, saved.at)
 	return s.writer.sync(!normal)
 }
 
@@ -211,37 +210,36 @@ func (s *Store) Name(by string) string { return s.state.Name(by) }
 func (s *Store) Gains(by string) string { return s.state.Gains(by) }
 
 // Read implements journal.Store.
-func (s *Store) Read(room string, after uint64, limit int) ([]wire.Message, error) {
+func (s *Store) Read(room string, after uint64, limit int) ([]wire.Message, journal.Head, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.reader == nil {
-		return nil, fmt.Errorf("read room %s: %w", room, s.why())
+		return nil, journal.Head{}, fmt.Errorf("read room %s: %w", room, s.why())
 	}
-	messages, err := s.reader.read(s.reader.after, room, after, endNumber, limit)
-	return s.certain(room, messages), err
+	last := s.state.Head(room).Last
+	messages, head, err := s.reader.read(s.reader.after, room, after, last+1, limit)
+	return messages, certain(head, last), err
 }
 
-// certain leaves out the rows of a batch of which it is unknown whether it is stored: other connections may see them
-// before it is known that they are on disk.
-func (s *Store) certain(room string, messages []wire.Message) []wire.Message {
-	last := s.state.Head(room).Last
-	for len(messages) > 0 && messages[len(messages)-1].N > last {
-		messages = messages[:len(messages)-1]
-	}
-	return messages
+// certain holds what the file says of a room to what is known to be on disk: up to last. Other connections may see the
+// rows of a batch before that is known.
+func certain(h journal.Head, last uint64) journal.Head {
+	h.Last = min(h.Last, last)
+	h.First = min(h.First, h.Last+1)
+	return h
 }
 
 // ReadBefore implements journal.Store.
-func (s *Store) ReadBefore(room string, before uint64, limit int) ([]wire.Message, error) {
+func (s *Store) ReadBefore(room string, before uint64, limit int) ([]wire.Message, journal.Head, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.reader == nil {
-		return nil, fmt.Errorf("read room %s: %w", room, s.why())
+		return nil, journal.Head{}, fmt.Errorf("read room %s: %w", room, s.why())
 	}
-	before = min(before, s.state.Head(room).Last+1) // see certain
-	messages, err := s.reader.read(s.reader.before, room, 0, before, limit)
+	last := s.state.Head(room).Last
+	messages, head, err := s.reader.read(s.reader.before, room, 0, min(before, last+1), limit)
 	slices.Reverse(messages)
-	return messages, err
+	return messages, certain(head, last), err
 }
 
 // why there are no connections.

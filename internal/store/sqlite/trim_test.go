@@ -59,7 +59,7 @@ func TestTheFileShrinks(t *testing.T) {
 		t.Errorf("when the ids are gone too it has %d", empty)
 	}
 	for room, first := range map[string]uint64{"den": 19991, "lobby": 1} {
-		if got, err := s.Read(room, 0, 10); err != nil || len(got) != 10 || got[0].N != first {
+		if got, _, err := s.Read(room, 0, 10); err != nil || len(got) != 10 || got[0].N != first {
 			t.Errorf("of %s there are %d messages (%v), want 10 from %d", room, len(got), err, first)
 		}
 	}
@@ -75,7 +75,7 @@ func TestUpgradeFrom2(t *testing.T) {
 		"INSERT INTO messages VALUES((1<<40)|1, 1000, 'anna', '', 'a', 'one'); UPDATE meta SET position = 1, at = 1000;")
 	for range 2 {
 		s := open(t, dir, quiet)
-		if got, err := s.Read("lobby", 0, 10); err != nil || len(got) != 1 || got[0].Text != "one" {
+		if got, _, err := s.Read("lobby", 0, 10); err != nil || len(got) != 1 || got[0].Text != "one" {
 			t.Errorf("read %v, %v", got, err)
 		}
 		if err := s.Close(); err != nil {

@@ -46,7 +46,7 @@ var added = map[int64]string{
 	4: ownersTable,
 	5: `ALTER TABLE meta RENAME TO meta_4;` + metaTable + `
 INSERT INTO meta(one, log, position, at, unsynced, open, run) SELECT one, log, position, at, unsynced, 0, '' FROM meta_4;
-DROP TABLE meta_4;` + gravesTable,
+DROP TABLE meta_4;`,
 }
 
 // begin makes the tables of this version. The old table of messages stays beside the new one until move has emptied it. What

@@ -24,8 +24,7 @@ CREATE TABLE meta_4(one INTEGER PRIMARY KEY CHECK(one = 1), log TEXT NOT NULL, p
 INSERT INTO meta_4 SELECT one, log, position, at, unsynced FROM meta;
 DROP TABLE meta;
 ALTER TABLE meta_4 RENAME TO meta;
-DROP TABLE messages;
-DROP TABLE graves;`
+DROP TABLE messages;`
 	if to < 4 {
 		script += `DROP TABLE owners;`
 	}
@@ -55,8 +54,8 @@ func TestUpgrade(t *testing.T) {
 	database(t, dir, older(1))
 	for range 2 { // the second time there is nothing to do
 		s := open(t, dir, quiet)
-		lobby, err1 := s.Read("lobby", 0, 10)
-		team, err2 := s.ReadBefore("team", 2, 10)
+		lobby, _, err1 := s.Read("lobby", 0, 10)
+		team, _, err2 := s.ReadBefore("team", 2, 10)
 		if err := errors.Join(err1, err2); err != nil {
 			t.Fatal(err)
 		}
@@ -110,7 +109,7 @@ func TestUpgradeGivesSpaceBack(t *testing.T) {
 	opt.Log = slog.New(slog.NewTextHandler(&log, nil))
 	for range 2 {
 		s := open(t, dir, opt)
-		if got, err := s.Read("lobby", 5000, 1); err != nil || len(got) != 1 || got[0].ID != "5001" {
+		if got, _, err := s.Read("lobby", 5000, 1); err != nil || len(got) != 1 || got[0].ID != "5001" {
 			t.Errorf("read %v, %v", got, err)
 		}
 		if err := s.Close(); err != nil {
@@ -167,7 +166,7 @@ func TestUpgradeGoesOn(t *testing.T) {
 	s := open(t, dir, quiet)
 	n := uint64(0)
 	for {
-		page, err := s.Read("lobby", n, journal.MaxRead)
+		page, _, err := s.Read("lobby", n, journal.MaxRead)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -20,7 +20,6 @@ type writer struct {
 	own, disown             *stmt
 	advance                 *stmt
 	trim                    trim
-	remove                  remove
 
 	scratch []byte // of checksum
 }
@@ -74,10 +73,6 @@ func (w *writer) statements() []statement {
 		{&w.own, "INSERT INTO owners(key, name, by, since) VALUES(?, ?, ?, ?)"},
 		{&w.disown, "DELETE FROM owners WHERE key = ?"},
 		{&w.advance, "UPDATE meta SET position = ?, at = ?"},
-		{&w.remove.kept, "SELECT EXISTS(SELECT 1 FROM ids WHERE room = ?)"},
-		{&w.remove.ids, "DELETE FROM ids WHERE room = ?"},
-		{&w.remove.room, "DELETE FROM rooms WHERE id = ?"},
-		{&w.remove.bury, "INSERT INTO graves(grave, last) VALUES(?1, ?2) ON CONFLICT DO UPDATE SET last = max(last, ?2)"},
 		{&w.trim.outlive, outlive},
 		{&w.trim.cut, "DELETE FROM messages WHERE key BETWEEN ? AND ?"},
 		{&w.trim.oldest, oldestGone},

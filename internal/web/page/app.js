@@ -7,7 +7,7 @@ import { kept } from "./keep.js";
 import { called, Log } from "./log.js";
 import { Model } from "./model.js";
 import { isRoom, pathOf, roomOf } from "./ramai.js";
-import { clock, failure, number, speak, t } from "./words.js";
+import { clock, failure, number, reason, speak, t } from "./words.js";
 
 /** @typedef {import("./model.js").Place} Place */
 /** @typedef {import("./ramai.js").Message} Message */
@@ -216,6 +216,10 @@ class App extends Component {
 		const { client, place } = model;
 		if (model.offline) {
 			const seconds = Math.max(0, Math.ceil((client.retryAt - Date.now()) / 1000));
+			if (client.barred) {
+				return html`<div class="banner" role="status"><span>${reason(client.barred)}</span>
+					<button type="button" onClick=${() => location.reload()}>${t.reload}</button></div>`;
+			}
 			return html`<div class="banner" role="status"><span>${client.unsaid.length ? t.lostKept : t.lost}</span>
 				<span aria-hidden="true">${client.state === "waiting" ? t.againIn(number(seconds)) : t.trying}</span>
 				${client.state === "waiting" && html`<button type="button" onClick=${() => client.hurry()}>${t.tryNow}</button>`}</div>`;

@@ -28,6 +28,8 @@
  */
 
 const PROTOCOL = "ramai.v1";
+const EVENTS = "text/event-stream";
+const NOT_OURS = "not_ramai"; // a refusal's code: something in front of the server answers
 const WINDOW = 16; // messages on their way at once: what the server would refuse as too fast, it would refuse all together
 const SILENCE = 20_000; // ms without a sign of the server until it is asked for one
 const DEAD = 15_000; // ms more until the connection counts as broken
@@ -179,7 +181,7 @@ export class Room extends Emitter {
 	 * @returns {Promise<Page>}
 	 */
 	history(ask = {}) {
-		return this.client.get(`/api/v1/rooms/${this.name}/messages`, ask);
+		return this.client.get(`/api/v1/rooms/${this.name}/messages`, "messages", ask);
 	}
 
 	/** Says that somebody looks at this room: over HTTP, where one alone is heard at once, it is this one. */
@@ -207,6 +209,8 @@ export class Client extends Emitter {
 	retryAt = 0; // when it is tried again, by Date.now()
 	by = ""; // who you are on your messages
 	name = ""; // the name held
+	/** @type {Refusal|null} why there is no connection, if something in front of the server answers in its place */
+	barred = null;
 	limits = { text: 4000, frame: 25408, rate: 5, burst: 20, rooms: 8 };
 	/** @type {Map<string, Room>} */
 	rooms = new Map();
@@ -338,24 +342,32 @@ export class Client extends Emitter {
 
 	/** @param {string} q @param {{room?: string, before?: string, limit?: number}} [within] @returns {Promise<{hits: Hit[], more: boolean, behind: number}>} */
 	search(q, within = {}) {
-		return this.get("/api/v1/search", { q, ...within });
+		return this.get("/api/v1/search", "hits", { q, ...within });
 	}
 
 	/**
 	 * Asks the API. Rejects with a Refusal, or a TypeError if the server cannot be reached.
-	 * @param {string} path @param {Record<string, string|number|undefined>} params @returns {Promise<any>}
+	 * @param {string} path @param {string} list what every answer has @param {Record<string, string|number|undefined>} params
+	 * @returns {Promise<any>}
 	 */
-	async get(path, params = {}) {
+	async get(path, list, params = {}) {
 		const url = new URL(path, this.base);
 		for (const [key, value] of Object.entries(params)) if (value !== undefined) url.searchParams.set(key, String(value));
-		const response = await fetch(url, {
-			headers: { Authorization: `Bearer ${this.session}` }, credentials: "omit", signal: AbortSignal.timeout(ANSWER),
-		}).catch((error) => {
+		const response = await this.#fetch(url, { signal: AbortSignal.timeout(ANSWER) }).catch((error) => {
 			throw error instanceof TypeError ? error : new TypeError(String(error)); // late is as good as not at all
 		});
-		const body = await response.json().catch(() => ({}));
-		if (!response.ok) throw refusalOf(response, body);
+		const body = await bodyOf(response);
+		if (!response.ok || !Array.isArray(body[list])) throw refusalOf(response, body);
 		return body;
+	}
+
+	/**
+	 * A request with the session. Authorization and cookies are left to a gate in front of the server. Where a redirect
+	 * leads, the session is not to go, and the API has none.
+	 * @param {URL} url @param {RequestInit} [options]
+	 */
+	#fetch(url, options) {
+		return fetch(url, { ...options, headers: { "Ramai-Session": this.session, ...options?.headers }, credentials: "same-origin", redirect: "manual" });
 	}
 
 	/**
@@ -433,6 +445,11 @@ export class Client extends Emitter {
 		};
 	}
 
+	/** Notes why there is no connection. @param {unknown} error */
+	#blame(error) {
+		this.barred = error instanceof Refusal && error.code === NOT_OURS ? error : null;
+	}
+
 	/** Begins anew on a connection that has just come to be: joins, and says what is not settled, in order. */
 	#start() {
 		this.#cursor = 0;
@@ -501,6 +518,7 @@ export class Client extends Emitter {
 	/** @param {Client["state"]} state */
 	#become(state) {
 		this.state = state;
+		if (state === "live") this.barred = null;
 		this.emit("state");
 	}
 
@@ -716,9 +734,10 @@ export class Client extends Emitter {
 		const connection = this.#connection;
 		const room = this.rooms.values().next().value;
 		try {
-			await this.get(`/api/v1/rooms/${room?.name ?? "lobby"}/messages`, { limit: 1 });
+			await this.get(`/api/v1/rooms/${room?.name ?? "lobby"}/messages`, "messages", { limit: 1 });
 		} catch (error) {
 			if (connection !== this.#connection) return;
+			this.#blame(error);
 			if (error instanceof TypeError) [this.#socketFailed, this.#reached] = [0, false]; // there is no server: that says nothing about sockets
 			this.#broken(error instanceof Refusal && error.retryAfter ? error.retryAfter : undefined);
 			return;
@@ -758,10 +777,8 @@ export class Client extends Emitter {
 		else url.searchParams.set("last", String(room.last));
 		let again = 0;
 		try {
-			const response = await fetch(url, {
-				headers: { Authorization: `Bearer ${this.session}`, Accept: "text/event-stream" }, credentials: "omit", signal: stop.signal,
-			});
-			if (!response.ok || !response.body) throw refusalOf(response, await response.json().catch(() => ({})));
+			const response = await this.#fetch(url, { headers: { Accept: EVENTS }, signal: stop.signal });
+			if (!response.ok || !response.body || !isOf(response, EVENTS)) throw refusalOf(response, await bodyOf(response));
 			let rest = "";
 			const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
 			for (;;) {
@@ -773,6 +790,7 @@ export class Client extends Emitter {
 				for (const event of events) this.#event(room, event);
 			}
 		} catch (error) {
+			if (this.#stream === stream) this.#blame(error);
 			if (error instanceof Refusal && error.code === "rate_limited") again = error.retryAfter; // no more than that is wrong
 		}
 		if (this.#stream !== stream) return;
@@ -834,17 +852,16 @@ export class Client extends Emitter {
 		/** @type {Refusal|null} */
 		let refusal = null;
 		try {
-			const response = await fetch(new URL(`/api/v1/rooms/${sent.room}/messages`, this.base), {
+			const response = await this.#fetch(new URL(`/api/v1/rooms/${sent.room}/messages`, this.base), {
 				method: "POST",
-				headers: { Authorization: `Bearer ${this.session}`, "Content-Type": "application/json", "Idempotency-Key": sent.id },
+				headers: { "Content-Type": "application/json", "Idempotency-Key": sent.id },
 				body: JSON.stringify({ text: sent.text }),
-				credentials: "omit",
 				signal: AbortSignal.timeout(ANSWER),
 			});
-			const body = await response.json().catch(() => ({}));
+			const body = await bodyOf(response);
 			if (response.ok && Number.isInteger(body.n)) this.#settle(sent.id, body.n, body.at);
-			else if (response.ok) refusal = new Refusal("unavailable", "something between here and the server answers in its place", 5000);
 			else refusal = refusalOf(response, body);
+			if (refusal?.code === NOT_OURS) refusal.retryAfter = 5000; // the server has not refused it
 		} catch {
 			refusal = new Refusal("unavailable", "the server cannot be reached", 2000);
 		}
@@ -860,10 +877,19 @@ export class Client extends Emitter {
 	}
 }
 
+/** Whether an answer is of a type. @param {Response} response @param {string} type */
+const isOf = (response, type) => (response.headers.get("Content-Type") ?? "").split(";")[0].trim() === type;
+
+/** What an answer says as JSON; nothing, if it says it otherwise. @param {Response} response @returns {Promise<any>} */
+const bodyOf = async (response) => (isOf(response, "application/json") && (await response.json().catch(() => null))) || {};
+
 /** @param {Response} response @param {any} body */
 function refusalOf(response, body) {
 	const wait = Number(response.headers.get("Retry-After") ?? 0) * 1000;
 	const again = response.status === 429 || response.status >= 500;
+	if (body.code === undefined && !again) {
+		return new Refusal(NOT_OURS, "the answer is not ramai's; a gate in front may ask you to sign in: reload the page");
+	}
 	return new Refusal(body.code ?? "internal", body.reason ?? `HTTP ${response.status}`, again ? wait || 2000 : 0);
 }
 
@@ -874,6 +900,7 @@ function refusalOf(response, body) {
  */
 export function connect(url, options = {}) {
 	const base = new URL(url, location.href);
+	base.username = base.password = ""; // the browser has them for the gate that asks
 	base.protocol = base.protocol.replace(/^ws/, "http");
 	return new Client(base, options).join(roomOf(base.pathname), options);
 }

@@ -1,5 +1,6 @@
 // The language of the page. Another one is one more file in lang/, with the keys of en.js.
 import en from "./lang/en.js";
+import { Refusal } from "./ramai.js";
 
 /** @typedef {typeof en} Words */
 
@@ -37,7 +38,10 @@ export async function speak(wanted) {
 export const number = (n) => formats.number.format(n);
 
 /** Why something could not be loaded. @param {unknown} error as Client.get throws it */
-export const failure = (error) => t.failedToLoad(error instanceof TypeError ? t.unreachable : error instanceof Error ? error.message : String(error));
+export const failure = (error) => t.failedToLoad(error instanceof TypeError ? t.unreachable : reason(error));
+
+/** Why something was not done. @param {unknown} error */
+export const reason = (error) => (error instanceof Refusal && error.code === "not_ramai" ? t.barred : error instanceof Error ? error.message : String(error));
 
 /** The time of day. @param {string|number} at */
 export const clock = (at) => formats.clock.format(new Date(at));

@@ -24,6 +24,7 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
+	"ramai/internal/proxytest"
 	"ramai/server"
 )
 
@@ -60,6 +61,7 @@ func TestMain(m *testing.M) {
 		flags := append(chromedp.DefaultExecAllocatorOptions[:],
 			chromedp.ExecPath(path), chromedp.UserDataDir(profile), chromedp.NoSandbox, chromedp.DisableGPU,
 			chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("lang", "en-US"),
+			chromedp.Flag("ignore-certificate-errors", true), chromedp.Flag("host-resolver-rules", "MAP "+proxytest.Host+" 127.0.0.1"),
 		)
 		ctx, end := chromedp.NewExecAllocator(context.Background(), flags...)
 		defer end()

@@ -17,6 +17,8 @@ export default {
 
 	// The banner.
 	lost: "No connection.",
+	barred: "The answer is not ramai's; a gate in front may ask you to sign in: reload the page.",
+	reload: "Reload",
 	lostKept: "No connection. What you write is kept, and sent when it is back.",
 	againIn: (/** @type {string} */ s) => `Trying again in ${s} s`,
 	tryNow: "Try now",

@@ -16,6 +16,8 @@ export default {
 	onlyGuests: (n) => `${n} tanpa nama`,
 
 	lost: "Tidak ada sambungan.",
+	barred: "Jawabannya bukan dari ramai; mungkin ada gerbang yang meminta Anda masuk: muat ulang halaman ini.",
+	reload: "Muat ulang",
 	lostKept: "Tidak ada sambungan. Tulisan Anda disimpan, dan dikirim setelah tersambung lagi.",
 	againIn: (s) => `Mencoba lagi dalam ${s} d`,
 	tryNow: "Coba sekarang",

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net/http"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// A log that nobody reads stops nobody: neither who says something, nor the end of the server.
+func TestUnreadLog(t *testing.T) {
+	unread, stderr, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stderr.Close()
+	out, stdout := io.Pipe()
+	defer stdout.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, []string{"serve", "--memory", "--listen", "127.0.0.1:0", "--rate", "0", "--log-texts"}, nil, stdout, stderr)
+	}()
+	var url string
+	for lines := bufio.NewScanner(out); url == "" && lines.Scan(); {
+		url = regexp.MustCompile(`http://127\.0\.0\.1:[0-9]+`).FindString(lines.Text())
+	}
+	go io.Copy(io.Discard, out)
+	const texts, size = 500, 190 // more than a pipe takes
+	for range texts {
+		resp, err := http.Post(url+"/api/v1/rooms/lobby/messages", "text/plain", strings.NewReader(strings.Repeat("x", size)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusCreated {
+			t.Fatal(resp.Status)
+		}
+	}
+	cancel()
+	unread.Close() // or its last lines would be waited for
+	if code := <-ended; code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}

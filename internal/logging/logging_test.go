@@ -1,0 +1,124 @@
+package logging
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A pipe that nobody reads keeps nobody waiting. What does not fit is dropped and counted, and told in its place as soon as
+// somebody reads again; what is written afterwards is there.
+func TestQueueNeverBlocks(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	q := NewQueue(w, Text)
+	log := slog.New(Text.Handler(q))
+	const lines = 20000
+	for i := range lines { // some 1.5 MB: more than the pipe and the queue take
+		log.Info("line", "i", i, "filler", strings.Repeat("x", 20))
+	}
+	dropped := q.Dropped()
+	if dropped == 0 || dropped == lines {
+		t.Fatalf("%d of %d lines were dropped", dropped, lines)
+	}
+	read := make(chan []byte)
+	go func() {
+		all, _ := io.ReadAll(r)
+		read <- all
+	}()
+	for q.missed() { // until it has been told
+		time.Sleep(time.Millisecond)
+	}
+	log.Info("afterwards")
+	if err := q.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	w.Close()
+	all := strings.SplitAfter(strings.TrimSuffix(string(<-read), "\n"), "\n")
+	if len(all) != lines-int(dropped)+2 {
+		t.Fatalf("%d lines, and %d dropped", len(all), dropped)
+	}
+	for i, line := range all[:len(all)-2] {
+		if !strings.Contains(line, fmt.Sprintf("i=%d ", i)) {
+			t.Fatalf("line %d: %s", i, line)
+		}
+	}
+	if notice := all[len(all)-2]; !strings.Contains(notice, fmt.Sprintf("n=%d", dropped)) || !strings.Contains(notice, "dropped") {
+		t.Errorf("the number is not told: %s", notice)
+	}
+	if !strings.Contains(all[len(all)-1], "afterwards") {
+		t.Errorf("the last: %s", all[len(all)-1])
+	}
+}
+
+func (q *Queue) missed() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.missing > 0
+}
+
+// Closing writes what waits, and gives up on a writer that takes nothing when its context ends.
+func TestQueueClose(t *testing.T) {
+	var out bytes.Buffer
+	q := NewQueue(&out, Text)
+	for range 1000 {
+		q.Write([]byte("line\n"))
+	}
+	if err := q.Close(t.Context()); err != nil || out.Len() != 5000 {
+		t.Errorf("%d bytes, %v", out.Len(), err)
+	}
+	q.Write([]byte("late\n"))
+	if q.Dropped() != 1 {
+		t.Error("a line after the end is not counted")
+	}
+
+	stuck, never := io.Pipe()
+	defer stuck.Close()
+	q = NewQueue(never, Text)
+	q.Write([]byte("line\n"))
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := q.Close(over); err == nil {
+		t.Error("closed, though nobody took the line")
+	}
+}
+
+// What is no number, truth value or time is a string in JSON, and text and JSON say the same.
+func TestFormats(t *testing.T) {
+	at := time.Date(2026, 11, 29, 1, 2, 3, 0, time.UTC)
+	attrs := []any{
+		"remote", netip.MustParseAddrPort("192.0.2.1:5"), "listener", &net.TCPAddr{IP: net.IPv6loopback, Port: 7}, "signal", os.Interrupt,
+		"retry_in", 1500 * time.Millisecond, "err", errors.New("no"), "level_of", slog.LevelWarn, "n", uint64(7), "deflate", true, "until", at,
+	}
+	const want = `"remote":"192.0.2.1:5","listener":"[::1]:7","signal":"interrupt","retry_in":"1.5s","err":"no","level_of":"WARN","n":7,"deflate":true,"until":"2026-11-29T01:02:03Z"`
+	var asJSON, asText bytes.Buffer
+	slog.New(JSON.Handler(&asJSON)).Info("line", attrs...)
+	slog.New(Text.Handler(&asText)).Info("line", attrs...)
+	if !strings.Contains(asJSON.String(), want) {
+		t.Errorf("%s\nwant %s", asJSON.String(), want)
+	}
+	var fields map[string]any
+	if err := json.Unmarshal(asJSON.Bytes(), &fields); err != nil || fields["level"] != "INFO" {
+		t.Errorf("%v, %v", fields, err)
+	}
+	inText := regexp.MustCompile(`"|T01:02:03Z|T01:02:03.000Z`).ReplaceAllString(asText.String(), "")
+	for pair := range strings.SplitSeq(regexp.MustCompile(`"|T01:02:03Z`).ReplaceAllString(want, ""), ",") {
+		if !strings.Contains(inText, strings.Replace(pair, ":", "=", 1)) {
+			t.Errorf("text has no %s: %s", pair, inText)
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package session
+
+import (
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+	"unicode/utf8"
+)
+
+// linesAMinute is how many lines of the log about the clients of one address (IPv6: /64) there are in a minute.
+const linesAMinute = 600
+
+// shown is how much of a text a line of the log has, in bytes.
+const shown = 200
+
+// ClientLog is the lines of the log about clients: who comes and goes, and, if it is made so, what they say. One address
+// cannot fill the log: what is over its number of lines a minute is counted, and told once. A nil *ClientLog has no lines.
+type ClientLog struct {
+	log   *slog.Logger
+	now   func() time.Time
+	texts bool
+
+	mu    sync.Mutex
+	since time.Time            // guarded by mu: the beginning of the minute
+	lines map[netip.Prefix]int // guarded by mu: since then, by network
+}
+
+// NewClientLog returns a ClientLog that writes to log, with the texts of messages or without.
+func NewClientLog(log *slog.Logger, now func() time.Time, texts bool) *ClientLog {
+	return &ClientLog{log: log, now: now, texts: texts, lines: make(map[netip.Prefix]int)}
+}
+
+// Connected logs a connection that is a session from now on.
+func (l *ClientLog) Connected(c *Client) {
+	if l.may(c.Addr) {
+		l.log.Info("New connection", "remote", c.Addr, "transport", c.Door.String(), "room", c.Room, "deflate", c.Deflate)
+	}
+}
+
+// Closed logs the end of a session, and why.
+func (l *ClientLog) Closed(from netip.AddrPort, transport Door, why string) {
+	if l.may(from) {
+		l.log.Info("Connection closed", "remote", from, "transport", transport.String(), "why", why)
+	}
+}
+
+// Heard logs what a client says in a room, if texts are logged.
+func (l *ClientLog) Heard(from netip.AddrPort, room, text string) {
+	if l == nil || !l.texts || !l.may(from) {
+		return
+	}
+	if len(text) > shown {
+		cut := shown
+		for !utf8.RuneStart(text[cut]) {
+			cut--
+		}
+		text = text[:cut] + "…"
+	}
+	l.log.Info("From client", "remote", from, "room", room, "text", text)
+}
+
+// may counts a line about a client, and returns whether it is to be written.
+func (l *ClientLog) may(from netip.AddrPort) bool {
+	if l == nil {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now := l.now(); now.Sub(l.since) >= time.Minute || now.Before(l.since) {
+		for network, n := range l.lines {
+			if n > linesAMinute {
+				l.log.Info("lines about the clients of one address were left out", "remote", network, "n", n-linesAMinute)
+			}
+		}
+		clear(l.lines)
+		l.since = now
+	}
+	network := Network(from.Addr())
+	l.lines[network]++
+	return l.lines[network] <= linesAMinute
+}

@@ -1,0 +1,54 @@
+package session
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+// One address has a bounded number of lines a minute, however many connections it makes; others have theirs.
+func TestClientLogIsBounded(t *testing.T) {
+	var out bytes.Buffer
+	now := time.Unix(1e9, 0)
+	l := NewClientLog(slog.New(slog.NewTextHandler(&out, nil)), func() time.Time { return now }, true)
+	one, other := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddrPort("192.0.2.1:7")
+	for i := range 5 * linesAMinute {
+		from := netip.AddrPortFrom(one, uint16(i))
+		one = one.Next() // of the same /64
+		l.Connected(&Client{Addr: from, Room: "lobby", Door: V1})
+		l.Heard(from, "lobby", "hello")
+		l.Closed(from, V1, "the client ended it")
+	}
+	l.Heard(other, "lobby", "still here")
+	if got := strings.Count(out.String(), "\n"); got != linesAMinute+1 || !strings.Contains(out.String(), "still here") {
+		t.Errorf("%d lines", got)
+	}
+	out.Reset()
+	now = now.Add(time.Minute)
+	l.Heard(other, "lobby", "a minute later")
+	want := fmt.Sprintf(`msg="lines about the clients of one address were left out" remote=2001:db8::/64 n=%d`, 14*linesAMinute)
+	if !strings.Contains(out.String(), want) || strings.Count(out.String(), "\n") != 2 {
+		t.Errorf("%s\nwant %s", out.String(), want)
+	}
+}
+
+// Texts are there only if they are wanted, and are cut between characters.
+func TestClientLogTexts(t *testing.T) {
+	for _, texts := range []bool{true, false} {
+		var out bytes.Buffer
+		l := NewClientLog(slog.New(slog.NewTextHandler(&out, nil)), time.Now, texts)
+		l.Heard(netip.MustParseAddrPort("192.0.2.1:7"), "lobby", "x"+strings.Repeat("é", 200))
+		if got := strings.Contains(out.String(), "é…"); got != texts || !utf8.Valid(out.Bytes()) || strings.Contains(out.String(), `\x`) {
+			t.Errorf("texts %v: %s", texts, out.String())
+		}
+	}
+	var none *ClientLog
+	none.Connected(&Client{})
+	none.Heard(netip.AddrPort{}, "lobby", "x")
+	none.Closed(netip.AddrPort{}, V1, "")
+}
