@@ -2,6 +2,7 @@ package server
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -10,29 +11,39 @@ import (
 	"time"
 
 	"ramai/internal/journal"
+	"ramai/wire"
 )
 
 const (
-	sweepEvery  = time.Minute
-	forgetEvery = time.Hour // that ids are let go of, in rooms where no message goes
-
+	sweepEvery = time.Minute
+	// holdBack is how long a first sweep waits that would take more than half of the messages.
+	holdBack = time.Hour
 	// sweepNames is how many rooms the line of a sweep in the log names.
 	sweepNames = 10
+	// aheadEvery is how often the log says that stored times are ahead.
+	aheadEvery = time.Hour
 )
 
-// sweeper deletes messages that are not to be kept, a step at a time, so that saying goes on meanwhile.
+// sweeper lets go of what is not to be kept, a step at a time, so that saying goes on meanwhile: messages, names that have
+// run out, and ids that nobody sends again.
 type sweeper struct {
 	keep   journal.Keep
 	store  journal.Store
 	submit func(journal.Event, func()) error
-	now    func() time.Time
+	clock  *clock
 	log    *slog.Logger
-	forgot time.Time // when ids were last let go of everywhere
+
+	begun    bool          // a sweep of messages has been allowed since the start, or since the clock was set
+	set      int           // how many times the clock had been set then
+	held     bool          // the first sweep waits
+	heldAt   time.Duration // since then, by clock.elapsed
+	aheadAt  time.Duration // when the log said that times are ahead
+	aheadEnd int           // in how many rooms
 }
 
 // keepTidy sweeps now and then until the server stops.
 func (s *Server) keepTidy() {
-	w := &sweeper{keep: s.cfg.Keep, store: s.store, submit: s.orderer.Submit, now: s.cfg.Now, log: s.cfg.Log}
+	w := &sweeper{keep: s.cfg.Keep, store: s.store, submit: s.orderer.Submit, clock: s.clock, log: s.cfg.Log}
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
 	for {
@@ -47,36 +58,161 @@ func (s *Server) keepTidy() {
 	}
 }
 
-// sweep goes through all rooms once. It ends early when quit is closed.
+// errStopped says that the server stops, and nothing more.
+var errStopped = errors.New("the server stops")
+
+// sweep sweeps once. It ends early when quit is closed. What fails in one place does not keep the others from it.
 func (w *sweeper) sweep(quit <-chan struct{}) error {
-	now := w.now()
-	all := now.Sub(w.forgot) >= forgetEvery
+	now, steady := w.clock.check()
+	w.tellAhead(now)
+	err := w.messages(now, steady, quit)
+	if steady {
+		err = errors.Join(err, w.names(now, quit), w.turn(now, quit))
+	}
+	err = errors.Join(err, w.ids(quit))
+	if errors.Is(err, errStopped) {
+		return nil
+	}
+	return err
+}
+
+// tellAhead logs that rooms have times that are still to come, at first and then now and then.
+func (w *sweeper) tellAhead(now time.Time) {
+	count, room, most := 0, "", wire.TimeOf(now.Add(clockStep))
+	limit := most
+	for name, at := range w.store.Times() {
+		if at > limit {
+			count++
+			if at > most || at == most && name < room {
+				room, most = name, at
+			}
+		}
+	}
+	at := w.clock.elapsed()
+	if count > 0 && (count > w.aheadEnd || at-w.aheadAt >= aheadEvery) {
+		w.aheadAt = at
+		w.log.Warn("stored messages have times that are still to come: the clock is behind, or it was ahead; new messages of these rooms get the same time until the clock is there",
+			"rooms", count, "room", room, "time", most, "clock", now)
+	}
+	w.aheadEnd = count
+}
+
+// messages deletes the messages of all rooms that are not to be kept.
+func (w *sweeper) messages(now time.Time, steady bool, quit <-chan struct{}) error {
+	if w.keep == (journal.Keep{}) || w.keep.Age > 0 && !steady {
+		return nil
+	}
+	plan, err := planSweep(w.keep, w.store, now)
+	if !w.allowed(plan) {
+		return err
+	}
 	deleted := map[string]uint64{}
 	defer func() { w.report(deleted) }()
-	for room := range w.store.Heads() {
-		cut, err := w.keep.Cut(w.store, room, now)
-		if err != nil {
-			return err
-		}
+	for room, cut := range plan.cuts {
 		first := w.store.Head(room).First
-		if cut < first && (!all || first == 1) { // no message goes, and no id can
-			continue
-		}
-		for next := uint64(0); next <= cut; { // once for the ids, where no message goes
-			o, err := w.trim(room, cut, quit)
-			if err != nil || o == nil {
-				return err
+		for next := first; next <= cut; {
+			o, trimming := w.do(quit, journal.Event{Kind: journal.Trim, Room: room, To: cut})
+			if trimming != nil {
+				err = errors.Join(err, trimming)
+				break
 			}
 			next = o.N
-			if next > first {
-				deleted[room] = next - first
-			}
+			deleted[room] = next - first
+		}
+		if errors.Is(err, errStopped) {
+			break
 		}
 	}
-	if all {
-		w.forgot = now
+	return err
+}
+
+// A plan is what a sweep would delete.
+type plan struct {
+	cuts map[string]uint64 // of each room that loses any: up to which number
+	goes uint64            // how many messages
+	of   uint64            // of how many that are stored
+}
+
+// planSweep makes the plan of a sweep. Rooms that cannot be read are left out, and are in the error.
+func planSweep(keep journal.Keep, store journal.Store, now time.Time) (plan, error) {
+	p := plan{cuts: map[string]uint64{}}
+	var failed error
+	for room, head := range store.Heads() {
+		p.of += head.Last + 1 - head.First
+		cut, err := keep.Cut(store, room, now)
+		if err != nil {
+			failed = errors.Join(failed, err)
+		} else if cut >= head.First {
+			p.cuts[room] = cut
+			p.goes += cut + 1 - head.First
+		}
 	}
-	return nil
+	return p, failed
+}
+
+// allowed holds back the first sweep if it would take more than half of all messages: a setting may be mistyped, or the
+// clock be wrong, and there is time to say so. After that the server has been told.
+func (w *sweeper) allowed(p plan) bool {
+	at := w.clock.elapsed()
+	if w.keep.Age > 0 && w.set != w.clock.set {
+		w.set, w.begun, w.held = w.clock.set, false, false
+	}
+	switch {
+	case w.begun:
+	case 2*p.goes <= p.of:
+		w.begun = true
+	case !w.held:
+		w.held, w.heldAt = true, at
+		w.log.Warn("retention would delete more than half of the messages; it waits for an hour, and then goes on: if that is not meant, stop the server and correct --keep, or the clock",
+			"keep", w.keep, "messages", p.goes, "of", p.of)
+	default:
+		w.begun = at-w.heldAt >= holdBack
+	}
+	return w.begun
+}
+
+// names frees the names that have run out.
+func (w *sweeper) names(now time.Time, quit <-chan struct{}) error {
+	for {
+		senders := w.store.RunOut(wire.Time(w.clock.expiry.Load()), wire.TimeOf(now.Add(clockStep)), journal.TrimStep)
+		all := make([]journal.Event, len(senders))
+		for i, by := range senders {
+			all[i] = journal.Event{Kind: journal.Expire, By: by}
+		}
+		if _, err := w.do(quit, all...); err != nil || len(senders) < journal.TrimStep {
+			return err
+		}
+	}
+}
+
+// turn begins a new generation of ids when the newest is old enough. One that begins at a time to come was begun while the
+// clock was ahead, and one of no time is a new server's: it is dated anew, and so kept the longer.
+func (w *sweeper) turn(now time.Time, quit <-chan struct{}) error {
+	ids := w.store.IDs()
+	began := ids.Since.Std()
+	to := ids.Generation
+	switch {
+	case ids.Since == 0 || began.After(now.Add(clockStep)):
+	case now.Sub(began) >= journal.KeepIDs:
+		to++
+	default:
+		return nil
+	}
+	_, err := w.do(quit, journal.Event{Kind: journal.Turn, To: to})
+	return err
+}
+
+// ids lets go of the ids of generations that nobody asks for any more.
+func (w *sweeper) ids(quit <-chan struct{}) error {
+	for {
+		stale, err := w.store.Stale()
+		if err != nil || !stale {
+			return err
+		}
+		if _, err := w.do(quit, journal.Event{Kind: journal.Forget}); err != nil {
+			return err
+		}
+	}
 }
 
 // report logs what a sweep has deleted: the total, and the rooms that lost most.
@@ -110,32 +246,39 @@ func counts(rooms []string, messages map[string]uint64) string {
 	return b.String()
 }
 
-// trim does one step and returns what became of it; nil if the server stops.
-func (w *sweeper) trim(room string, cut uint64, quit <-chan struct{}) (*journal.Outcome, error) {
+// do submits events, and returns what became of the last of them, when it is known.
+func (w *sweeper) do(quit <-chan struct{}, events ...journal.Event) (*journal.Outcome, error) {
 	done := make(chan *journal.Outcome, 1)
 	space := make(chan struct{}, 1)
-	e := journal.Event{Kind: journal.Trim, Room: room, To: cut, Origin: &journal.Origin{Deliver: func(o *journal.Outcome) { done <- o }}}
-	for {
-		switch err := w.submit(e, func() { space <- struct{}{} }); err {
-		case nil:
-		case journal.ErrBusy:
+	for i, e := range events {
+		if i == len(events)-1 {
+			e.Origin = &journal.Origin{Deliver: func(o *journal.Outcome) { done <- o }}
+		}
+		for {
+			err := w.submit(e, func() { space <- struct{}{} })
+			if err == nil {
+				break
+			}
+			if err != journal.ErrBusy {
+				return nil, errStopped
+			}
 			select {
 			case <-space:
-				continue
 			case <-quit:
-				return nil, nil
+				return nil, errStopped
 			}
-		default: // the server stops
-			return nil, nil
 		}
-		select {
-		case o := <-done:
-			if o.Verdict == journal.Refused {
-				return nil, o.Err
-			}
-			return o, nil
-		case <-quit:
-			return nil, nil
+	}
+	if len(events) == 0 {
+		return nil, nil
+	}
+	select {
+	case o := <-done:
+		if o.Verdict == journal.Refused {
+			return nil, o.Err
 		}
+		return o, nil
+	case <-quit:
+		return nil, errStopped
 	}
 }

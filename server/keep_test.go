@@ -11,72 +11,280 @@ import (
 	"ramai/internal/journal"
 )
 
+// sweeping is a server in memory whose clock a test sets, and a sweeper of its own that the test steps.
+type sweeping struct {
+	*Server
+	t       *testing.T
+	now     time.Time
+	elapsed time.Duration
+	log     bytes.Buffer
+	w       *sweeper
+	ids     int
+}
+
+func newSweeping(t *testing.T, keep string) *sweeping {
+	t.Helper()
+	s := &sweeping{t: t, now: time.Date(2026, 11, 2, 3, 4, 5, 0, time.UTC)}
+	cfg := Defaults()
+	cfg.Memory, cfg.Log, cfg.Quiet = true, slog.New(slog.DiscardHandler), true
+	cfg.Now = func() time.Time { return s.now }
+	var err error
+	if s.Server, err = New(cfg); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	s.start(keep)
+	return s
+}
+
+// start is a start of the server, as far as sweeps go.
+func (s *sweeping) start(keep string) {
+	s.t.Helper()
+	parsed, err := journal.ParseKeep(keep)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	log := slog.New(slog.NewTextHandler(&s.log, nil))
+	// The server's own clock is handed to the orderer, so it is the one that is checked.
+	*s.clock = clock{now: s.cfg.Now, elapsed: func() time.Duration { return s.elapsed }, log: log}
+	s.w = &sweeper{keep: parsed, store: s.store, submit: s.orderer.Submit, clock: s.clock, log: log}
+}
+
+// pass lets time pass, and sweeps each minute.
+func (s *sweeping) pass(d time.Duration) {
+	s.t.Helper()
+	for range d / time.Minute {
+		if err := s.w.sweep(nil); err != nil {
+			s.t.Fatal(err)
+		}
+		s.now = s.now.Add(time.Minute)
+		s.elapsed += time.Minute
+	}
+}
+
+// do hands an event to the orderer and waits for what becomes of it.
+func (s *sweeping) do(e journal.Event) *journal.Outcome {
+	s.t.Helper()
+	done := make(chan *journal.Outcome, 1)
+	e.Origin = &journal.Origin{Deliver: func(o *journal.Outcome) { done <- o }}
+	if err := s.orderer.Submit(e, nil); err != nil {
+		s.t.Fatal(err)
+	}
+	return <-done
+}
+
+func (s *sweeping) say(room string, n int) {
+	s.t.Helper()
+	for range n {
+		s.ids++
+		s.do(journal.Event{Kind: journal.Say, By: "anna", Room: room, ID: fmt.Sprint(s.ids), Text: "x"})
+	}
+}
+
+func (s *sweeping) left(want map[string]string) {
+	s.t.Helper()
+	for room, want := range want {
+		h := s.store.Head(room)
+		if got := fmt.Sprintf("%d-%d", h.First, h.Last); got != want {
+			s.t.Errorf("of %s is left %s, want %s", room, got, want)
+		}
+	}
+}
+
+// logged checks how many lines of the log have a text.
+func (s *sweeping) logged(text string, want int) {
+	s.t.Helper()
+	if got := strings.Count(s.log.String(), text); got != want {
+		s.t.Errorf("%q is %d times in the log, want %d times:\n%s", text, got, want, &s.log)
+	}
+}
+
 // A sweep lets go of what is too old or too much, of every room, in steps.
 func TestSweep(t *testing.T) {
-	for keep, want := range map[string]map[string]string{
-		"all":           {"den": "1-1200", "lobby": "1-10"},
-		"5 messages":    {"den": "1196-1200", "lobby": "6-10"},
-		"1000 messages": {"den": "201-1200", "lobby": "1-10"},
-		"1h":            {"den": "1201-1200", "lobby": "5-10"},
+	for keep, want := range map[string]struct {
+		left map[string]string
+		told string
+	}{
+		"all":           {map[string]string{"den": "1-1200", "lobby": "1-10"}, ""},
+		"5 messages":    {map[string]string{"den": "1196-1200", "lobby": "6-10"}, `messages=1200 rooms=2 by_room="den:1195 lobby:5"`},
+		"1000 messages": {map[string]string{"den": "201-1200", "lobby": "1-10"}, `messages=200 rooms=1 by_room=den:200`},
+		"4h":            {map[string]string{"den": "1201-1200", "lobby": "5-10"}, `messages=1204 rooms=2 by_room="den:1200 lobby:4"`},
 	} {
 		t.Run(keep, func(t *testing.T) {
-			now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-			cfg := Defaults()
-			cfg.Memory, cfg.Log, cfg.Quiet = true, slog.New(slog.DiscardHandler), true
-			cfg.Now = func() time.Time { return now }
-			s, err := New(cfg)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer s.Close()
-			said := make(chan *journal.Outcome, 1)
-			say := func(room string, n int) {
-				for i := range n {
-					e := journal.Event{Kind: journal.Say, By: "anna", Room: room, ID: fmt.Sprintf("%s-%d-%d", room, i, now.Unix()), Text: "x",
-						Origin: &journal.Origin{Deliver: func(o *journal.Outcome) { said <- o }}}
-					if err := s.orderer.Submit(e, nil); err != nil {
-						t.Fatal(err)
-					}
-					<-said
-				}
-			}
-			say("den", 1200)
-			say("lobby", 4)
-			now = now.Add(2 * time.Hour)
-			say("lobby", 6)
-			var log bytes.Buffer
-			w := &sweeper{store: s.store, submit: s.orderer.Submit, now: cfg.Now, log: slog.New(slog.NewTextHandler(&log, nil))}
-			if w.keep, err = journal.ParseKeep(keep); err != nil {
-				t.Fatal(err)
-			}
-			for range 2 {
-				if err := w.sweep(nil); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if told := map[string]string{
-				"5 messages": `messages=1200 rooms=2 by_room="den:1195 lobby:5"`, "1000 messages": `messages=200 rooms=1 by_room=den:200`,
-				"1h": `messages=1204 rooms=2 by_room="den:1200 lobby:4"`,
-			}[keep]; strings.Count(log.String(), "\n") != min(1, len(told)) || !strings.Contains(log.String(), told) {
-				t.Errorf("the log has %q, want one line with %q", &log, told)
-			}
-			for room, want := range want {
-				h := s.store.Head(room)
-				if got := fmt.Sprintf("%d-%d", h.First, h.Last); got != want {
-					t.Errorf("of %s is left %s, want %s", room, got, want)
-				}
-			}
-			now = now.Add(31 * 24 * time.Hour) // nothing goes but ids
-			w.keep = journal.Keep{}
-			if err := w.sweep(nil); err != nil {
-				t.Fatal(err)
-			}
-			e := journal.Event{Kind: journal.Say, By: "anna", Room: "den", ID: fmt.Sprintf("den-0-%d", now.Add(-31*24*time.Hour-2*time.Hour).Unix()), Text: "x",
-				Origin: &journal.Origin{Deliver: func(o *journal.Outcome) { said <- o }}}
-			s.orderer.Submit(e, nil)
-			if o := <-said; (o.Verdict == journal.Saved) != (keep != "all") {
-				t.Errorf("an id of 31 days ago: %v %d", o.Verdict, o.N)
-			}
+			s := newSweeping(t, keep)
+			s.say("den", 1200)
+			s.say("lobby", 4)
+			s.now = s.now.Add(3 * time.Hour)
+			s.say("lobby", 6)
+			s.pass(2 * time.Hour)
+			s.left(want.left)
+			s.logged("retention deleted messages", min(1, len(want.told)))
+			s.logged(want.told, max(1, strings.Count(s.log.String(), want.told)))
 		})
 	}
+}
+
+// A first sweep that takes more than half waits for an hour and says so; once it was allowed, no other waits.
+func TestFirstSweepWaits(t *testing.T) {
+	s := newSweeping(t, "10 messages")
+	s.say("lobby", 21)
+	s.pass(60 * time.Minute)
+	s.left(map[string]string{"lobby": "1-21"})
+	s.logged("more than half of the messages", 1)
+	s.logged("messages=11 of=21", 1)
+	s.pass(2 * time.Minute)
+	s.left(map[string]string{"lobby": "12-21"})
+	s.say("lobby", 100)
+	s.pass(time.Minute)
+	s.left(map[string]string{"lobby": "112-121"})
+	s.logged("more than half of the messages", 1)
+}
+
+// A clock that is ahead deletes nothing if it is set right within the time that it takes to believe it.
+func TestClockThatIsAhead(t *testing.T) {
+	s := newSweeping(t, "30d")
+	s.say("lobby", 10)
+	s.now = s.now.Add(24 * time.Hour)
+	s.say("lobby", 10)
+	begun := s.now
+
+	for _, stays := range []time.Duration{9 * time.Minute, 69 * time.Minute} { // not yet believed; believed, and held back
+		s.start("30d")
+		s.now = begun.Add(40 * 24 * time.Hour)
+		s.pass(stays)
+		s.now = begun.Add(stays)
+		s.pass(3 * time.Hour)
+		s.left(map[string]string{"lobby": "1-20"})
+	}
+	s.logged("the clock was set", 2)
+	s.logged("more than half of the messages", 1)
+
+	// A jump while the server runs, too, even when sweeps were allowed before.
+	s.now = s.now.Add(40 * 24 * time.Hour)
+	s.pass(69 * time.Minute)
+	s.left(map[string]string{"lobby": "1-20"})
+	s.logged("the clock was set", 3)
+	// If it stays there, it is right: the server was off for so long.
+	s.pass(3 * time.Minute)
+	s.left(map[string]string{"lobby": "21-20"})
+}
+
+// Where the clock does not fit what is stored, ten minutes do not do.
+func TestClockThatDoesNotFit(t *testing.T) {
+	for name, away := range map[string]time.Duration{"ahead": 14 * 24 * time.Hour, "behind": -2 * time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			s := newSweeping(t, "7d")
+			s.say("lobby", 10)
+			s.now = s.now.Add(10 * 24 * time.Hour)
+			s.say("lobby", 30)
+			s.start("7d")
+			s.clock.stored = s.now.Add(-away)
+			s.pass(59 * time.Minute)
+			s.left(map[string]string{"lobby": "1-40"})
+			s.logged("the clock does not fit the stored data", 1)
+			s.pass(3 * time.Minute)
+			s.left(map[string]string{"lobby": "11-40"})
+		})
+	}
+	s := newSweeping(t, "7d")
+	s.say("lobby", 10)
+	s.now = time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC)
+	s.do(journal.Event{Kind: journal.Claim, By: "anna", Name: "Anna", Key: "anna"})
+	s.pass(3 * time.Hour)
+	s.now = time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
+	if s.pass(9 * time.Minute); s.store.Name("anna") != "Anna" {
+		t.Error("a name ran out by a clock that had never been right")
+	}
+}
+
+// Names run out a day after their last use, by a clock that can be relied on, and are gone from the store then.
+func TestNamesRunOut(t *testing.T) {
+	s := newSweeping(t, "all")
+	const many = 2*journal.TrimStep + 10
+	for i := range many {
+		s.do(journal.Event{Kind: journal.Claim, By: fmt.Sprint(i), Name: fmt.Sprint("N", i), Key: fmt.Sprint("n", i)})
+	}
+	taken := func(want bool) {
+		t.Helper()
+		o := s.do(journal.Event{Kind: journal.Claim, By: "other", Name: "N7", Key: "n7"})
+		if got := o.Verdict == journal.Refused; got != want {
+			t.Errorf("the name is taken: %v, want %v", got, want)
+		}
+	}
+	s.pass(15 * time.Minute)
+	s.now = s.now.Add(40 * 24 * time.Hour) // for a moment
+	taken(true)
+	s.pass(9 * time.Minute)
+	taken(true)
+	s.now = s.now.Add(-40 * 24 * time.Hour)
+	s.pass(23 * time.Hour)
+	taken(true)
+	s.pass(time.Hour)
+	taken(false)
+	held := 0
+	for i := range many {
+		if s.store.Name(fmt.Sprint(i)) != "" {
+			held++
+		}
+	}
+	if held != 0 {
+		t.Errorf("%d names are still held", held)
+	}
+}
+
+// An id is known for at least a week after its message was saved, and is gone after two.
+func TestIDsAreForgotten(t *testing.T) {
+	s := newSweeping(t, "1 messages")
+	said := func(want journal.Verdict) {
+		t.Helper()
+		if o := s.do(journal.Event{Kind: journal.Say, By: "bert", Room: "lobby", ID: "again", Text: "x"}); o.Verdict != want {
+			t.Errorf("after %v it is %v, want %v", s.elapsed, o.Verdict, want)
+		}
+	}
+	day := func(n int) {
+		for range n * 24 {
+			s.now = s.now.Add(59 * time.Minute)
+			s.elapsed += 59 * time.Minute
+			s.pass(time.Minute)
+		}
+	}
+	day(3)
+	said(journal.Saved)
+	s.say("lobby", 3)
+	day(5) // a generation has ended
+	s.now = s.now.Add(40 * 24 * time.Hour)
+	s.pass(30 * time.Minute) // and a second one, by a clock that is wrong for long
+	s.now = s.now.Add(-40 * 24 * time.Hour)
+	s.pass(30 * time.Minute)
+	if got := s.store.IDs().Generation; got != 3 {
+		t.Errorf("it is generation %d, want 3", got)
+	}
+	day(6)
+	if got := s.store.IDs().Generation; got != 3 {
+		t.Errorf("it is generation %d, want 3: it was dated anew", got)
+	}
+	day(2)
+	if got := s.store.IDs().Generation; got != 4 {
+		t.Errorf("it is generation %d, want 4", got)
+	}
+	said(journal.Saved)
+	if stale, err := s.store.Stale(); stale || err != nil {
+		t.Errorf("old ids are left: %v, %v", stale, err)
+	}
+}
+
+// Times that are still to come are told, once an hour.
+func TestTimesAheadAreTold(t *testing.T) {
+	s := newSweeping(t, "all")
+	s.say("lobby", 1)
+	s.pass(5 * time.Minute)
+	s.logged("times that are still to come", 0)
+	s.now = s.now.Add(2 * time.Hour)
+	s.say("ahead", 1)
+	s.now = s.now.Add(-2 * time.Hour)
+	s.pass(60 * time.Minute)
+	s.logged("times that are still to come", 1)
+	s.logged("rooms=1 room=ahead", 1)
+	s.pass(3 * time.Hour)
+	s.logged("times that are still to come", 2)
 }

@@ -34,6 +34,7 @@ import (
 	"ramai/internal/store/search"
 	"ramai/internal/store/sqlite"
 	"ramai/internal/tape"
+	"ramai/wire"
 )
 
 // How long each step of an orderly stop may take. Together they are below 10 s.
@@ -53,6 +54,7 @@ type Server struct {
 	reactor reactor.Reactor
 	env     *session.Env
 	metrics *metrics.Metrics
+	clock   *clock
 	tls     *tls.Config   // nil: connections are not encrypted
 	ssh     *sshdoor.Door // nil: there is none
 
@@ -90,18 +92,21 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	clock := newClock(&cfg) // looks at the data before they are opened
 	store, err := openStore(&cfg)
 	if err != nil {
 		react.Close()
 		return nil, err
 	}
 	s := &Server{
-		cfg: cfg, store: store, reactor: react, tls: encryption, metrics: metrics.New(cfg.Version),
+		cfg: cfg, store: store, clock: clock, reactor: react, tls: encryption, metrics: metrics.New(cfg.Version),
 		ordered: make(chan struct{}), quit: make(chan struct{}), sessions: make(map[*session.Session]struct{}),
 	}
 	s.hub = room.NewHub(store, room.Options{Budget: budget, Log: cfg.Log})
 	s.index = search.Open(indexPath(&cfg), store, cfg.Log)
-	s.orderer = journal.NewLocal(store, journal.Options{Feed: s.feed, Now: cfg.Now, Log: cfg.Log, Applied: s.metrics.Applied, MaxRooms: cfg.MaxRooms})
+	s.orderer = journal.NewLocal(store, journal.Options{Feed: s.feed, Now: cfg.Now, Log: cfg.Log, Applied: s.metrics.Applied, MaxRooms: cfg.MaxRooms,
+		Expiry: func() wire.Time { return wire.Time(clock.expiry.Load()) },
+	})
 	limits := cfg.limits()
 	frames := frame.Config{TextOnly: true, MaxMessage: limits.Frame, MaxFragments: maxFragments}
 	deflate := frames
@@ -137,9 +142,7 @@ func New(cfg Config) (*Server, error) {
 		}
 	}()
 	s.ticker.Go(s.tick)
-	if cfg.Keep != (journal.Keep{}) {
-		s.ticker.Go(s.keepTidy)
-	}
+	s.ticker.Go(s.keepTidy)
 	if err := written(restarted); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

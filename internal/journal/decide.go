@@ -13,7 +13,8 @@ import (
 	"ramai/wire"
 )
 
-// HoldName is how long a name that is not bound to a connection stays its holder's after its last use.
+// HoldName is how long a name that is not bound to a connection stays its holder's after its last use, at least: it runs
+// out by Batch.Expiry.
 const HoldName = 24 * time.Hour
 
 // How many names can be owned: by one sender, and in all, for keys cost nothing.
@@ -26,9 +27,38 @@ const (
 const (
 	// TrimStep is how many messages one Trim lets go, so that saying need not wait for long.
 	TrimStep = 500
-	// KeepIDs is how long an id is kept at least. Clients do not send again what is older.
-	KeepIDs = 30 * 24 * time.Hour
+	// ForgetStep is how many ids one Forget lets go.
+	ForgetStep = 2000
+	// KeepIDs is how long an id is kept at least, whether or not its message is. Clients do not send again what is older.
+	KeepIDs = 7 * 24 * time.Hour
 )
+
+// MaxNumber is the number of the last message that a room can have.
+const MaxNumber = 1<<40 - 1
+
+// A Key is what an id is kept under: a hash of the room, the sender and the sender's id. Keys of one sender in one room
+// begin alike, so that they lie together.
+type Key [16]byte
+
+// KeyOf returns the key of an id.
+func KeyOf(room, by, id string) Key {
+	b := make([]byte, 0, wire.MaxRoom+wire.ByLen+wire.MaxID+2) // on the stack, if they have the length that they should
+	b = append(append(b, room...), 0)
+	b = append(append(b, by...), 0)
+	sender := sha256.Sum256(b)
+	whole := sha256.Sum256(append(b, id...))
+	var k Key
+	copy(k[:6], sender[:])
+	copy(k[6:], whole[:])
+	return k
+}
+
+// IDs says which ids are kept. Those of two generations are, the newest one and the one before it. A generation lasts for
+// KeepIDs, so an id is kept for that long at least, and twice that long at most.
+type IDs struct {
+	Generation uint64    // the newest, from 1
+	Since      wire.Time // when it began
+}
 
 // An Entry is what is kept of an id: the number and time of the message it stands for, and a sum over its text.
 type Entry struct {
@@ -52,8 +82,9 @@ type Owning struct {
 
 // Tx is what Decide writes to: the rows of a store, inside one transaction.
 type Tx interface {
-	// Keep keeps e under (room, by, id), unless something is kept there: then it returns that and true.
-	Keep(room, by, id string, e Entry) (Entry, bool, error)
+	// Keep keeps e under k in a generation, unless something is kept there, or in the one before: then it returns that and
+	// true.
+	Keep(generation uint64, k Key, e Entry) (Entry, bool, error)
 	// Message adds one row. It does not keep m.
 	Message(m *wire.Message) error
 	// Hold writes h over whatever its sender held.
@@ -66,10 +97,12 @@ type Tx interface {
 	Disown(key string) error
 	// Cut removes the messages of a room with the numbers from up to to. Their ids stay.
 	Cut(room string, from, to uint64) error
-	// Forget removes ids of messages that were cut and are of before or older: the oldest, TrimStep at most.
-	Forget(room string, before wire.Time) error
-	// Head writes a room's numbers; the first time it makes the room.
-	Head(room string, h Head) error
+	// Turn writes which ids are kept from now on.
+	Turn(ids IDs) error
+	// Forget removes ids of generations below one: ForgetStep at most.
+	Forget(below uint64) error
+	// Head writes a room's numbers, and the time of its newest message; the first time it makes the room.
+	Head(room string, h Head, at wire.Time) error
 }
 
 // State is what a store knows by heart: small, and all that Decide needs besides the ids. A store fills it when it
@@ -77,19 +110,20 @@ type Tx interface {
 type State struct {
 	mu    sync.RWMutex // for all below; written only by the goroutine that applies
 	heads map[string]Head
-	held  map[string]Holding // by sender
-	keys  map[string]string  // sender by each part of the key
-	owned map[string]Owning  // by key
-	parts map[string]string  // the key of what is owned, by each part of it
-	owns  map[string]int     // keys of each owner
-	at    wire.Time
+	held  map[string]Holding   // by sender
+	keys  map[string]string    // sender by each part of the key
+	owned map[string]Owning    // by key
+	parts map[string]string    // the key of what is owned, by each part of it
+	owns  map[string]int       // keys of each owner
+	times map[string]wire.Time // of the newest message of each room
+	ids   IDs
 }
 
-// Load replaces everything.
-func (s *State) Load(heads map[string]Head, held []Holding, owned []Owning, at wire.Time) {
+// Load replaces everything. times has the time of the newest message of each room.
+func (s *State) Load(heads map[string]Head, times map[string]wire.Time, held []Holding, owned []Owning, ids IDs) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.heads, s.at = heads, at
+	s.heads, s.times, s.ids = heads, times, ids
 	s.held, s.keys = make(map[string]Holding), make(map[string]string)
 	for _, h := range held {
 		s.held[h.By] = h
@@ -124,6 +158,35 @@ func (s *State) Heads() map[string]Head {
 	return maps.Clone(s.heads)
 }
 
+// Times implements Store.
+func (s *State) Times() map[string]wire.Time {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return maps.Clone(s.times)
+}
+
+// IDs implements Store.
+func (s *State) IDs() IDs {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.ids
+}
+
+// RunOut implements Store.
+func (s *State) RunOut(expiry, now wire.Time, limit int) (senders []string) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for by, h := range s.held {
+		if len(senders) == limit {
+			break
+		}
+		if !h.Bound && (h.Used <= expiry || h.Used > now) {
+			senders = append(senders, by)
+		}
+	}
+	return senders
+}
+
 // Name implements Store.
 func (s *State) Name(by string) string {
 	s.mu.RLock()
@@ -151,16 +214,19 @@ func (s *State) Gains(by string) string {
 
 // A Change is what one batch does to a State. It is laid over the state until the transaction is committed.
 type Change struct {
-	state *State
-	at    wire.Time
-	rooms int // with those that this batch makes
-	heads map[string]Head
-	held  map[string]*Holding // nil: dropped
-	keys  map[string]string   // "": free
-	owned map[string]Owning   // the zero one: nobody's
-	parts map[string]string   // "": free
-	owns  map[string]int      // as they will be
-	row   wire.Message        // what Tx.Message is given, for one event after the other
+	state  *State
+	at     wire.Time // of the batch
+	expiry wire.Time // of the batch
+	rooms  int       // with those that this batch makes
+	heads  map[string]Head
+	held   map[string]*Holding  // nil: dropped
+	keys   map[string]string    // "": free
+	owned  map[string]Owning    // the zero one: nobody's
+	parts  map[string]string    // "": free
+	owns   map[string]int       // as they will be
+	times  map[string]wire.Time // of the rooms in heads that have new messages
+	ids    IDs
+	row    wire.Message // what Tx.Message is given, for one event after the other
 }
 
 // At is the time of the batch.
@@ -170,8 +236,9 @@ func (c *Change) At() wire.Time { return c.at }
 func (s *State) Commit(c *Change) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.at = c.at
+	s.ids = c.ids
 	maps.Copy(s.heads, c.heads)
+	maps.Copy(s.times, c.times)
 	for by, h := range c.held {
 		if h == nil {
 			delete(s.held, by)
@@ -201,11 +268,8 @@ func lay[V comparable](over, changed map[string]V) {
 // the change when the transaction is committed. It depends on nothing but s, tx and b.
 func Decide(s *State, tx Tx, b *Batch) (*Change, []Outcome, error) {
 	c := &Change{
-		state: s, at: max(s.at, b.At), rooms: len(s.heads), heads: map[string]Head{},
+		state: s, at: b.At, expiry: b.Expiry, ids: s.ids, times: map[string]wire.Time{}, rooms: len(s.heads), heads: map[string]Head{},
 		held: map[string]*Holding{}, keys: map[string]string{}, owned: map[string]Owning{}, parts: map[string]string{}, owns: map[string]int{},
-	}
-	if err := c.forget(tx, b); err != nil {
-		return nil, nil, err
 	}
 	outcomes := make([]Outcome, len(b.Events))
 	for i := range b.Events {
@@ -225,6 +289,12 @@ func Decide(s *State, tx Tx, b *Batch) (*Change, []Outcome, error) {
 			err = c.trim(tx, o)
 		case Disown:
 			err = c.disown(tx, o)
+		case Expire:
+			err = c.expire(tx, o)
+		case Turn:
+			err = c.turn(tx, o.Event.To)
+		case Forget:
+			err = c.forget(tx)
 		default:
 			err = fmt.Errorf("an event of the unknown kind %d", o.Event.Kind)
 		}
@@ -233,7 +303,7 @@ func Decide(s *State, tx Tx, b *Batch) (*Change, []Outcome, error) {
 		}
 	}
 	for room, h := range c.heads {
-		if err := tx.Head(room, h); err != nil {
+		if err := tx.Head(room, h, c.newest(room)); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -251,10 +321,15 @@ func (c *Change) say(tx Tx, o *Outcome, maxRooms int) error {
 		o.refuse(wire.NotAllowed, fmt.Sprintf("there are %d rooms already, and no more may be made; say it in one of those", maxRooms))
 		return nil
 	}
+	if head.Last >= MaxNumber {
+		o.refuse(wire.NotAllowed, fmt.Sprintf("the room %s has had its last number, %d; say it in another room", e.Room, head.Last))
+		return nil
+	}
 	o.N = head.Last + 1
+	o.At = max(c.at, c.newest(e.Room)) // times never go backwards in a room
 	if !e.Once {
-		entry := Entry{N: o.N, At: c.at, Sum: Sum(e.Text)}
-		old, seen, err := tx.Keep(e.Room, e.By, e.ID, entry)
+		entry := Entry{N: o.N, At: o.At, Sum: Sum(e.Text)}
+		old, seen, err := tx.Keep(c.ids.Generation, KeyOf(e.Room, e.By, e.ID), entry)
 		if err != nil {
 			return err
 		}
@@ -282,15 +357,15 @@ func (c *Change) say(tx Tx, o *Outcome, maxRooms int) error {
 		c.rooms++
 	}
 	head.Last = o.N
-	c.heads[e.Room] = head
+	c.heads[e.Room], c.times[e.Room] = head, o.At
 	c.row = o.Message()
 	return tx.Message(&c.row)
 }
 
 // use notes that a name was spoken under. Once an hour is often enough, and spares a row a message.
 func (c *Change) use(tx Tx, h *Holding) error {
-	if c.at < h.Used+wire.Time(time.Hour/time.Millisecond) {
-		return nil
+	if since := c.at - h.Used; since >= 0 && since < wire.Time(time.Hour/time.Millisecond) {
+		return nil // below 0 the clock was ahead when it was noted
 	}
 	used := *h
 	used.Used = c.at
@@ -369,7 +444,7 @@ func (c *Change) claim(tx Tx, o *Outcome) error {
 	}
 	holders := c.holders(e.Key)
 	for _, by := range holders {
-		if h := c.holding(by); by != e.By && (h.Bound || c.at < h.Used+wire.Time(HoldName/time.Millisecond)) {
+		if h := c.holding(by); by != e.By && (h.Bound || h.Used > c.expiry) {
 			o.refuse(wire.NameTaken, fmt.Sprintf("the name %q, or one that looks like it, is held by somebody else; choose another", e.Name))
 			return nil
 		}
@@ -446,20 +521,43 @@ func (c *Change) trim(tx Tx, o *Outcome) error {
 	return nil
 }
 
-// forget lets go of ids, before anything else: who decides the batch once more, over what it has written, still finds
-// every id that the batch met.
-func (c *Change) forget(tx Tx, b *Batch) error {
-	for i := range b.Events {
-		e := &b.Events[i]
-		if _, known := c.state.heads[e.Room]; e.Kind != Trim || !known {
-			continue
-		}
-		if err := tx.Forget(e.Room, c.at-wire.Time(KeepIDs/time.Millisecond)); err != nil {
-			return err
-		}
+// expire frees a name that has run out. One that was used at a time to come was noted while the clock was ahead: it runs
+// out as if it was used now.
+func (c *Change) expire(tx Tx, o *Outcome) error {
+	h := c.holding(o.Event.By)
+	switch {
+	case h == nil || h.Bound:
+	case h.Used <= c.expiry:
+		return c.drop(tx, o, h.By)
+	case h.Used > c.at:
+		used := *h
+		used.Used = c.at
+		c.held[h.By] = &used
+		return tx.Hold(used)
 	}
 	return nil
 }
+
+// turn begins the generation of ids that follows the newest one, or dates the newest one anew.
+func (c *Change) turn(tx Tx, to uint64) error {
+	if to != c.ids.Generation && to != c.ids.Generation+1 {
+		return nil
+	}
+	c.ids = IDs{Generation: to, Since: c.at}
+	return tx.Turn(c.ids)
+}
+
+// forget lets go of ids that no event looks for, neither of this batch nor of a later one: who decides the batch once
+// more, over what it has written, still finds every id that the batch met.
+func (c *Change) forget(tx Tx) error {
+	if c.state.ids.Generation < 2 {
+		return nil
+	}
+	return tx.Forget(c.state.ids.Generation - 1)
+}
+
+// newest is the time of the newest message of a room.
+func (c *Change) newest(room string) wire.Time { return latest(c.times, c.state.times, room) }
 
 func (c *Change) head(room string) (Head, bool) {
 	if h, ok := c.heads[room]; ok {

@@ -26,8 +26,13 @@ const (
 	Claim                   // hold Name from now on, in place of the one held before
 	Release                 // give up the name held
 	Restart                 // the server started anew: names bound to a connection are free
-	Trim                    // let go of the messages of Room up to To, of TrimStep at most, and of ids that nobody will send again
+	Trim                    // let go of the messages of Room up to To, of TrimStep at most
 	Disown                  // Name is nobody's any more
+	Expire                  // the name that By holds is free, if it was not used after Batch.Expiry
+	Turn                    // To is the generation of ids that begins now, or that is dated anew
+	Forget                  // let go of ids of generations that nobody asks for any more, of ForgetStep at most
+
+	LastKind = Forget
 )
 
 // An Event is something that a sender wants to happen.
@@ -42,7 +47,7 @@ type Event struct {
 	Once bool   // ID was drawn by the server and given to nobody, so it cannot come twice: nothing is kept to compare
 	Own  string // the Key of a name: if the sender holds that one, it owns it from now on. Only of who has proved a cryptographic key
 
-	// Of a Trim.
+	// Of a Trim, and a Turn.
 	To uint64
 
 	// Of a Claim, and a Disown.
@@ -91,7 +96,8 @@ func (o *Outcome) Message() wire.Message {
 
 // A Batch is what one transaction applies. It carries all that Decide may depend on besides the stored state.
 type Batch struct {
-	At       wire.Time // given by the orderer; Decide lets it never go backwards
+	At       wire.Time // given by the orderer; Decide lets the times of a room never go backwards
+	Expiry   wire.Time // names that were last used then or before have run out; 0: none, for it is not certain what time it is
 	MaxRooms int       // rooms there may be
 	Events   []Event
 }
@@ -106,6 +112,16 @@ type Store interface {
 	Head(room string) Head
 	// Heads gives the same for every room there is. The map is the caller's.
 	Heads() map[string]Head
+	// Times gives the time of the newest message of every room there is: one that is to come was given while the clock was
+	// ahead. The map is the caller's.
+	Times() map[string]wire.Time
+	// IDs says which ids are kept.
+	IDs() IDs
+	// Stale tells whether there are ids that a Forget would let go of.
+	Stale() (bool, error)
+	// RunOut gives senders whose names an Expire would change, at most limit of them: names last used at expiry or before,
+	// and those used at a time that is to come now.
+	RunOut(expiry, now wire.Time, limit int) []string
 	// Name is the name that a sender holds, or empty.
 	Name(by string) string
 	// Owned is what is owned, by name.

@@ -27,6 +27,7 @@ type Options struct {
 	Queue    int                                  // events that may wait; 0: 8192
 	Batch    int                                  // events of one transaction; 0: 1024
 	MaxRooms int                                  // rooms there may be
+	Expiry   func() wire.Time                     // Batch.Expiry of the next batch; nil: HoldName before Now
 }
 
 // Local orders the events of one server: first come, first served. Everything that arrives while one commit runs is the
@@ -217,6 +218,11 @@ func (l *Local) admit() *Batch {
 	free, err := l.store.Free()
 	full := err == nil && free < MinFree
 	b := &Batch{At: wire.TimeOf(l.opt.Now()), MaxRooms: l.opt.MaxRooms, Events: make([]Event, 0, len(l.taken))}
+	if l.opt.Expiry != nil {
+		b.Expiry = l.opt.Expiry()
+	} else {
+		b.Expiry = b.At - wire.Time(HoldName/time.Millisecond)
+	}
 	l.results = make([]Outcome, len(l.taken))
 	for i, e := range l.taken {
 		switch {

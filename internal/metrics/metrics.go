@@ -82,13 +82,14 @@ func (m *Metrics) Applied(events int, took time.Duration) {
 var (
 	kinds = map[journal.Kind]string{
 		journal.Say: "say", journal.Claim: "claim", journal.Release: "release", journal.Restart: "restart", journal.Trim: "trim", journal.Disown: "disown",
+		journal.Expire: "expire", journal.Turn: "turn", journal.Forget: "forget",
 	}
 	verdicts = map[journal.Verdict]string{journal.Saved: "saved", journal.Repeat: "repeat", journal.Refused: "refused"}
 )
 
 // Outcomes is told what became of the events of a batch. It is called by one goroutine at a time.
 func (m *Metrics) Outcomes(outcomes []journal.Outcome) {
-	var counts [journal.Disown + 1][journal.Refused + 1]int
+	var counts [journal.LastKind + 1][journal.Refused + 1]int
 	for i := range outcomes {
 		o := &outcomes[i]
 		counts[o.Event.Kind][o.Verdict]++

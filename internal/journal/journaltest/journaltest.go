@@ -55,7 +55,7 @@ func open(t *testing.T, place Place) *journaled {
 // apply applies events as the next batch.
 func (j *journaled) apply(events ...journal.Event) []journal.Outcome {
 	j.t.Helper()
-	outcomes, err := j.Apply(&journal.Batch{At: j.at, MaxRooms: j.maxRooms, Events: events}, j.Position()+1)
+	outcomes, err := j.Apply(&journal.Batch{At: j.at, Expiry: j.at - wire.Time(journal.HoldName/time.Millisecond), MaxRooms: j.maxRooms, Events: events}, j.Position()+1)
 	if err != nil {
 		j.t.Fatalf("Apply: %v", err)
 	}
@@ -154,5 +154,11 @@ func restart() journal.Event { return journal.Event{Kind: journal.Restart} }
 func trim(room string, to uint64) journal.Event {
 	return journal.Event{Kind: journal.Trim, Room: room, To: to}
 }
+
+func expire(by string) journal.Event { return journal.Event{Kind: journal.Expire, By: by} }
+
+func turn(to uint64) journal.Event { return journal.Event{Kind: journal.Turn, To: to} }
+
+func forget() journal.Event { return journal.Event{Kind: journal.Forget} }
 
 func events(e ...journal.Event) []journal.Event { return e }

@@ -26,9 +26,15 @@ func Same(t *testing.T, left, right func(t *testing.T) Place) {
 			if a.Head(room) != b.Head(room) {
 				r.Fatalf("the heads of %s are %v and %v", room, a.Head(room), b.Head(room))
 			}
+			if x, y := a.Times()[room], b.Times()[room]; x != y {
+				r.Fatalf("the times of %s are %v and %v", room, x, y)
+			}
 			if x, y := ja.all(room), jb.all(room); !reflect.DeepEqual(x, y) {
 				r.Fatalf("the rows of %s are\n%+v\nand\n%+v", room, x, y)
 			}
+		}
+		if a.IDs() != b.IDs() {
+			r.Fatalf("the ids are %v and %v", a.IDs(), b.IDs())
 		}
 		for _, by := range someSenders {
 			if a.Name(by) != b.Name(by) {
@@ -79,6 +85,7 @@ func batches() *rapid.Generator[journal.Batch] {
 		}
 		return journal.Batch{
 			At:       start + wire.Time(hours)*hour,
+			Expiry:   start + wire.Time(rapid.IntRange(-1, 30).Draw(t, "expiry"))*hour,
 			MaxRooms: rapid.IntRange(1, len(someRooms)).Draw(t, "rooms"),
 			Events:   rapid.SliceOfN(anEvent(), 0, 8).Draw(t, "events"),
 		}
@@ -88,7 +95,7 @@ func batches() *rapid.Generator[journal.Batch] {
 func anEvent() *rapid.Generator[journal.Event] {
 	return rapid.Custom(func(t *rapid.T) journal.Event {
 		by := rapid.SampledFrom(someSenders).Draw(t, "by")
-		switch kind := rapid.SampledFrom([]journal.Kind{journal.Say, journal.Say, journal.Say, journal.Claim, journal.Release, journal.Restart, journal.Trim, journal.Disown}).Draw(t, "kind"); kind {
+		switch kind := rapid.SampledFrom([]journal.Kind{journal.Say, journal.Say, journal.Say, journal.Claim, journal.Release, journal.Restart, journal.Trim, journal.Disown, journal.Expire, journal.Turn, journal.Forget}).Draw(t, "kind"); kind {
 		case journal.Say:
 			e := say(by, rapid.SampledFrom(someRooms).Draw(t, "room"), rapid.StringMatching("[a-d]").Draw(t, "id"), rapid.StringMatching("[xy]").Draw(t, "text"))
 			e.Once = rapid.IntRange(0, 3).Draw(t, "once") == 0
@@ -98,6 +105,8 @@ func anEvent() *rapid.Generator[journal.Event] {
 			e := claim(by, rapid.SampledFrom([]string{"Queen", "QUEEN", "King"}).Draw(t, "name"))
 			e.Bound = rapid.Bool().Draw(t, "bound")
 			return e
+		case journal.Turn:
+			return turn(rapid.Uint64Range(0, 5).Draw(t, "generation"))
 		case journal.Disown:
 			return disown(rapid.SampledFrom([]string{"Queen", "King"}).Draw(t, "name"))
 		case journal.Trim:

@@ -35,6 +35,8 @@ func testStore(t *testing.T, fresh func(t *testing.T) Place) {
 		{"trim", testTrim},
 		{"bounds of one moment", testBounds},
 		{"ids outlive their messages", testIDsLiveOn},
+		{"forget by steps", testForgetSteps},
+		{"names that run out", testExpire},
 		{"trim by steps", testTrimSteps},
 		{"keep", testKeep},
 		{"rolled back", testRolledBack},
@@ -142,6 +144,24 @@ func testTime(t *testing.T, j *journaled) {
 	}
 	if want := []wire.Time{start, start, start + 1, start + 1}; !reflect.DeepEqual(got, want) {
 		t.Errorf("the times are %v, want %v", got, want)
+	}
+	// A clock that was ahead once is of one room, and of nothing else.
+	j.at = start + 1000*hour
+	j.apply(say("anna", "ahead", "1", "x"), claim("anna", "Anna"))
+	j.at = start + 5
+	said := j.apply(say("bert", "lobby", "5", "x"), say("bert", "ahead", "2", "x"), say("bert", "new", "1", "x"), claim("bert", "Bert"))
+	for i, want := range []wire.Time{start + 5, start + 1000*hour, start + 5, start + 5} {
+		if said[i].At != want {
+			t.Errorf("after the clock was ahead, event %d is of %v, want %v", i, said[i].At, want)
+		}
+	}
+	// Nor does a room lose its time with its messages.
+	j.apply(trim("ahead", 2))
+	if got := j.apply(say("bert", "ahead", "3", "x"))[0].At; got != start+1000*hour {
+		t.Errorf("in the emptied room it is %v", got)
+	}
+	if got, want := j.Times(), map[string]wire.Time{"lobby": start + 5, "ahead": start + 1000*hour, "new": start + 5}; !reflect.DeepEqual(got, want) {
+		t.Errorf("the times of the rooms are %v, want %v", got, want)
 	}
 }
 

@@ -18,16 +18,12 @@ type Store struct {
 	log   string
 	state journal.State
 
-	mu       sync.RWMutex              // for all below; written by Apply alone
-	rooms    map[string][]wire.Message // numbers rise by one
-	ids      map[key]journal.Entry
-	gone     map[string][]wire.Message // cut, ascending, whose ids are kept
+	mu       sync.RWMutex                             // for all below; written by Apply alone
+	rooms    map[string][]wire.Message                // numbers rise by one
+	ids      map[uint64]map[journal.Key]journal.Entry // by generation
 	position uint64
 	outcomes []journal.Outcome // of the batch at position
 }
-
-// key is what an id is kept under.
-type key struct{ room, by, id string }
 
 // New returns an empty store. The identity of its log is drawn from random.
 func New(random io.Reader) (*Store, error) {
@@ -35,8 +31,8 @@ func New(random io.Reader) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{log: log, rooms: map[string][]wire.Message{}, ids: map[key]journal.Entry{}, gone: map[string][]wire.Message{}}
-	s.state.Load(map[string]journal.Head{}, nil, nil, 0)
+	s := &Store{log: log, rooms: map[string][]wire.Message{}, ids: map[uint64]map[journal.Key]journal.Entry{}}
+	s.state.Load(map[string]journal.Head{}, map[string]wire.Time{}, nil, nil, journal.IDs{Generation: 1})
 	return s, nil
 }
 
@@ -51,6 +47,30 @@ func (s *Store) Heads() map[string]journal.Head { return s.state.Heads() }
 
 // Owned implements journal.Store.
 func (s *Store) Owned() []journal.Owning { return s.state.Owned() }
+
+// Times implements journal.Store.
+func (s *Store) Times() map[string]wire.Time { return s.state.Times() }
+
+// IDs implements journal.Store.
+func (s *Store) IDs() journal.IDs { return s.state.IDs() }
+
+// RunOut implements journal.Store.
+func (s *Store) RunOut(expiry, now wire.Time, limit int) []string {
+	return s.state.RunOut(expiry, now, limit)
+}
+
+// Stale implements journal.Store.
+func (s *Store) Stale() (bool, error) {
+	newest := s.state.IDs().Generation
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for generation := range s.ids {
+		if generation+1 < newest {
+			return true, nil
+		}
+	}
+	return false, nil
+}
 
 // Name implements journal.Store.
 func (s *Store) Name(by string) string { return s.state.Name(by) }
@@ -149,13 +169,19 @@ func (t *tx) rollBack() {
 	}
 }
 
-func (t *tx) Keep(room, by, id string, e journal.Entry) (journal.Entry, bool, error) {
-	k := key{room, by, id}
-	if old, ok := t.ids[k]; ok {
-		return old, true, nil
+func (t *tx) Keep(generation uint64, k journal.Key, e journal.Entry) (journal.Entry, bool, error) {
+	for _, g := range []uint64{generation, generation - 1} {
+		if old, ok := t.ids[g][k]; ok {
+			return old, true, nil
+		}
 	}
-	t.ids[k] = e
-	t.undo = append(t.undo, func() { delete(t.ids, k) })
+	ids := t.ids[generation]
+	if ids == nil {
+		ids = map[journal.Key]journal.Entry{}
+		t.ids[generation] = ids
+	}
+	ids[k] = e
+	t.undo = append(t.undo, func() { delete(ids, k) })
 	return e, false, nil
 }
 
@@ -168,36 +194,30 @@ func (t *tx) Message(m *wire.Message) error {
 
 // Cut makes a slice of its own for what stays: the old one would keep what goes.
 func (t *tx) Cut(room string, _, to uint64) error {
-	all, gone := t.rooms[room], t.gone[room]
+	all := t.rooms[room]
 	k := 0
-	for ; k < len(all) && all[k].N <= to; k++ {
-		m := all[k]
-		if e, kept := t.ids[key{room, m.By, m.ID}]; kept && e.N == m.N {
-			m.Text = ""
-			t.gone[room] = append(t.gone[room], m)
-		}
+	for k < len(all) && all[k].N <= to {
+		k++
 	}
 	t.rooms[room] = append([]wire.Message(nil), all[k:]...)
-	t.undo = append(t.undo, func() { t.rooms[room], t.gone[room] = all, gone })
+	t.undo = append(t.undo, func() { t.rooms[room] = all })
 	return nil
 }
 
-func (t *tx) Forget(room string, before wire.Time) error {
-	gone := t.gone[room]
-	k := 0
-	for ; k < min(len(gone), journal.TrimStep) && gone[k].At <= before; k++ {
-		id := key{room, gone[k].By, gone[k].ID}
-		e := t.ids[id]
-		delete(t.ids, id)
-		t.undo = append(t.undo, func() { t.ids[id] = e })
+// Forget lets go of whole generations: here that takes no time.
+func (t *tx) Forget(below uint64) error {
+	for generation, ids := range t.ids {
+		if generation < below {
+			delete(t.ids, generation)
+			t.undo = append(t.undo, func() { t.ids[generation] = ids })
+		}
 	}
-	t.gone[room] = gone[k:]
-	t.undo = append(t.undo, func() { t.gone[room] = gone })
 	return nil
 }
 
-func (t *tx) Hold(journal.Holding) error      { return nil }
-func (t *tx) Drop(string) error               { return nil }
-func (t *tx) Own(journal.Owning) error        { return nil }
-func (t *tx) Disown(string) error             { return nil }
-func (t *tx) Head(string, journal.Head) error { return nil }
+func (t *tx) Hold(journal.Holding) error                 { return nil }
+func (t *tx) Drop(string) error                          { return nil }
+func (t *tx) Own(journal.Owning) error                   { return nil }
+func (t *tx) Disown(string) error                        { return nil }
+func (t *tx) Turn(journal.IDs) error                     { return nil }
+func (t *tx) Head(string, journal.Head, wire.Time) error { return nil }

@@ -131,23 +131,22 @@ func (t *tx) room(name string) int64 {
 	return id
 }
 
-func (t *tx) Keep(room, by, id string, e journal.Entry) (journal.Entry, bool, error) {
-	number := t.room(room)
-	added, err := t.keep.exec(number, by, id, int64(e.N), int64(e.At), e.Sum)
+func (t *tx) Keep(generation uint64, k journal.Key, e journal.Entry) (journal.Entry, bool, error) {
+	added, err := t.keep.exec(int64(generation), k[:], int64(e.N), int64(e.At), e.Sum)
 	if err != nil || added == 1 {
 		return e, false, err
 	}
-	return t.entry(number, by, id)
+	return t.entry(generation, k)
 }
 
 // entry reads what is kept under an id.
-func (w *writer) entry(room int64, by, id string) (journal.Entry, bool, error) {
-	row, err := w.kept.ints(room, by, id)
+func (w *writer) entry(generation uint64, k journal.Key) (journal.Entry, bool, error) {
+	row, err := w.kept.ints(int64(generation), k[:])
 	if err != nil {
 		return journal.Entry{}, false, err
 	}
 	if len(row) != 3 {
-		return journal.Entry{}, false, fmt.Errorf("the id %q of %s is missing in room %d", id, by, room)
+		return journal.Entry{}, false, fmt.Errorf("the id with the key %x is missing in generation %d", k, generation)
 	}
 	return journal.Entry{N: uint64(row[0]), At: wire.Time(row[1]), Sum: row[2]}, true, nil
 }
@@ -199,8 +198,13 @@ func (t *tx) Disown(key string) error {
 	return err
 }
 
-func (t *tx) Head(room string, h journal.Head) error {
-	_, err := t.head.exec(t.room(room), room, int64(h.First), int64(h.Last))
+func (t *tx) Turn(ids journal.IDs) error {
+	_, err := t.trim.turn.exec(int64(ids.Generation), int64(ids.Since))
+	return err
+}
+
+func (t *tx) Head(room string, h journal.Head, at wire.Time) error {
+	_, err := t.head.exec(t.room(room), room, int64(h.First), int64(h.Last), int64(at))
 	return err
 }
 
@@ -210,12 +214,12 @@ type replay struct {
 	writer *writer
 }
 
-func (r *replay) Keep(room, by, id string, _ journal.Entry) (journal.Entry, bool, error) {
-	return r.writer.entry(r.rooms[room], by, id)
+func (r *replay) Keep(generation uint64, k journal.Key, _ journal.Entry) (journal.Entry, bool, error) {
+	return r.writer.entry(generation, k)
 }
 
-func (r *replay) Head(room string, h journal.Head) error {
-	if r.heads[room] != h {
+func (r *replay) Head(room string, h journal.Head, at wire.Time) error {
+	if r.heads[room] != h || r.times[room] != at {
 		return fmt.Errorf("room %s has %v in the file, %v in the server; start the server again", room, r.heads[room], h)
 	}
 	return nil
@@ -226,3 +230,4 @@ func (r *replay) Hold(journal.Holding) error  { return nil }
 func (r *replay) Drop(string) error           { return nil }
 func (r *replay) Own(journal.Owning) error    { return nil }
 func (r *replay) Disown(string) error         { return nil }
+func (r *replay) Turn(journal.IDs) error      { return nil }

@@ -34,8 +34,32 @@ CREATE TABLE meta(
 	open INTEGER NOT NULL,     -- 1 while a server uses it
 	run TEXT NOT NULL          -- drawn by each server that opens it
 ) STRICT;`
+	roomsTable = `
+CREATE TABLE rooms(
+	id INTEGER PRIMARY KEY,
+	name TEXT NOT NULL UNIQUE,
+	first INTEGER NOT NULL,
+	last INTEGER NOT NULL,
+	at INTEGER NOT NULL        -- of the newest message
+) STRICT;`
+	idsTable = `
+CREATE TABLE ids(
+	generation INTEGER NOT NULL,
+	key BLOB NOT NULL,         -- see journal.KeyOf
+	n INTEGER NOT NULL,
+	at INTEGER NOT NULL,
+	sum INTEGER NOT NULL,      -- over the text, see journal.Sum
+	PRIMARY KEY(generation, key)
+) STRICT, WITHOUT ROWID;`
+	generationTable = `
+CREATE TABLE generation(
+	one INTEGER PRIMARY KEY CHECK(one = 1),
+	newest INTEGER NOT NULL,   -- of ids
+	since INTEGER NOT NULL
+) STRICT;
+INSERT INTO generation(one, newest, since) VALUES(1, 1, 0);`
 	goneTable = `
-CREATE TABLE gone(             -- ids that outlive their messages
+CREATE TABLE gone(             -- in versions 3 and 4: ids that outlive their messages
 	key INTEGER PRIMARY KEY,   -- the message's
 	at INTEGER NOT NULL,
 	by TEXT NOT NULL,
@@ -52,23 +76,7 @@ CREATE TABLE owners(
 
 // schema makes the tables. Messages lie in the order of an integer, which is the cheapest to append to. They are
 // STRICT, so that what is read has the type it should have.
-const schema = metaTable + `
-CREATE TABLE rooms(
-	id INTEGER PRIMARY KEY,
-	name TEXT NOT NULL UNIQUE,
-	first INTEGER NOT NULL,
-	last INTEGER NOT NULL
-) STRICT;
-` + messagesTable + goneTable + ownersTable + `
-CREATE TABLE ids(
-	room INTEGER NOT NULL,
-	by TEXT NOT NULL,
-	id TEXT NOT NULL,
-	n INTEGER NOT NULL,
-	at INTEGER NOT NULL,
-	sum INTEGER NOT NULL,
-	PRIMARY KEY(room, by, id)
-) STRICT, WITHOUT ROWID;
+const schema = metaTable + roomsTable + messagesTable + ownersTable + idsTable + generationTable + `
 CREATE TABLE names(
 	by TEXT NOT NULL PRIMARY KEY,
 	name TEXT NOT NULL,

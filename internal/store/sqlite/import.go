@@ -36,21 +36,21 @@ func (s *Store) add(room string, next func() (*wire.Message, error)) (head journ
 			t.rollback.exec()
 		}
 	}()
-	at, err := t.addAll(room, &head, next)
+	at, err := t.addAll(room, s.IDs(), &head, next)
 	if err != nil {
 		return head, err
 	}
 	if err := t.flush(); err != nil {
 		return head, err
 	}
-	if err := t.Head(room, head); err != nil {
+	if err := t.Head(room, head, at); err != nil {
 		return head, err
 	}
 	saved, err := t.ints("SELECT at FROM meta")
 	if err != nil {
 		return head, err
 	}
-	if _, err := t.advance.exec(int64(s.position.Load()+1), max(saved[0], int64(at))); err != nil {
+	if _, err := t.advance.exec(int64(s.position.Load()+1), saved[0]); err != nil {
 		return head, err
 	}
 	_, err = t.commit.exec()
@@ -58,7 +58,7 @@ func (s *Store) add(room string, next func() (*wire.Message, error)) (head journ
 }
 
 // addAll adds the messages, and returns the time of the newest.
-func (t *tx) addAll(room string, head *journal.Head, next func() (*wire.Message, error)) (at wire.Time, err error) {
+func (t *tx) addAll(room string, ids journal.IDs, head *journal.Head, next func() (*wire.Message, error)) (at wire.Time, err error) {
 	for {
 		m, err := next()
 		if errors.Is(err, io.EOF) && head.Last > 0 {
@@ -82,7 +82,7 @@ func (t *tx) addAll(room string, head *journal.Head, next func() (*wire.Message,
 		head.Last, at = m.N, m.At
 		row := *m
 		row.Room = room
-		if _, seen, err := t.Keep(room, m.By, m.ID, journal.Entry{N: m.N, At: m.At, Sum: journal.Sum(m.Text)}); err != nil {
+		if _, seen, err := t.Keep(ids.Generation, journal.KeyOf(room, m.By, m.ID), journal.Entry{N: m.N, At: m.At, Sum: journal.Sum(m.Text)}); err != nil {
 			return at, err
 		} else if seen {
 			return at, fmt.Errorf("number %d has an id that its sender has used before", m.N)

@@ -4,34 +4,62 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"slices"
 
+	"ramai/internal/journal"
 	"ramai/wire"
 )
 
 // moveStep is how many rows one step of a move takes.
 const moveStep = 2000
 
-// A move brings the rows of an old table of messages into the new one, with their checksums.
+// A move brings the rows of an old table into the one that has taken its place.
 type move struct {
 	conn
-	rooms        map[int64]string // names by id
-	read, remove string           // the oldest rows of the old table; all rows up to a key
-	scratch      []byte
+	rooms   map[int64]string // names by id
+	read    string           // the first rows of the old table; key is how many columns they begin with that are its key
+	key     int
+	remove  string                                  // all rows up to a key
+	add     string                                  // one row
+	convert func(row []driver.Value) []driver.Value // what is added of a row that was read
+	scratch []byte
 }
 
-// newMove returns the move of all rows of the table old, which is messages_1 or messages_4 after the version that it is of.
+// newMove returns the move of all rows of an old table, whose name ends with the last version that had it.
 func newMove(c conn, old string) *move {
 	m := &move{
-		conn: c, rooms: map[int64]string{},
+		conn: c, rooms: map[int64]string{}, key: 1, add: insert + row,
 		read:   fmt.Sprintf("SELECT key, at, by, name, id, text FROM %s ORDER BY key LIMIT %d", old, moveStep),
 		remove: fmt.Sprintf("DELETE FROM %s WHERE key <= ?", old),
 	}
-	if old == "messages_1" {
+	m.convert = m.message
+	switch old {
+	case "messages_1":
 		m.read = fmt.Sprintf("SELECT room << %d | n, at, by, name, id, text FROM messages_1 ORDER BY room, n LIMIT %d", numberBits, moveStep)
 		m.remove = fmt.Sprintf("DELETE FROM messages_1 WHERE (room, n) <= (?1 >> %d, ?1 & %d)", numberBits, endNumber-1)
+	case "ids_4":
+		m.key, m.add, m.convert = 3, keepID, m.id
+		m.read = fmt.Sprintf("SELECT room, by, id, n, at, sum FROM ids_4 ORDER BY room, by, id LIMIT %d", moveStep)
+		m.remove = "DELETE FROM ids_4 WHERE (room, by, id) <= (?, ?, ?)"
 	}
 	return m
+}
+
+// message gives a message its checksum.
+func (m *move) message(row []driver.Value) []driver.Value {
+	key, at := row[0].(int64), row[1].(int64)
+	says := wire.Message{Room: m.rooms[key>>numberBits], N: uint64(key) % endNumber, At: wire.Time(at)}
+	for i, s := range []*string{&says.By, &says.From, &says.ID, &says.Text} {
+		*s = row[i+2].(string)
+	}
+	var sum int64
+	sum, m.scratch = checksum(m.scratch, &says)
+	return []driver.Value{key, at, says.By, says.From, says.ID, says.Text, sum}
+}
+
+// id makes an id of the first generation.
+func (m *move) id(row []driver.Value) []driver.Value {
+	key := journal.KeyOf(m.rooms[row[0].(int64)], row[1].(string), row[2].(string))
+	return []driver.Value{int64(1), key[:], row[3], row[4], row[5]}
 }
 
 // load reads the names of the rooms.
@@ -42,8 +70,23 @@ func (m *move) load() error {
 	})
 }
 
-// moveRows moves all rows of an old table, and drops it.
-func moveRows(c conn, old string) error {
+// oldTables are those that an upgrade that was begun has still to move.
+const oldTables = "SELECT name FROM sqlite_schema WHERE name IN ('messages_1', 'messages_4', 'ids_4') ORDER BY name"
+
+// moveRows moves all rows of the old tables, and drops them.
+func moveRows(c conn) error {
+	for {
+		old, err := c.text(oldTables)
+		if err == nil && old != "" {
+			err = moveTable(c, old)
+		}
+		if err != nil || old == "" {
+			return err
+		}
+	}
+}
+
+func moveTable(c conn, old string) error {
 	m := newMove(c, old)
 	err := m.load()
 	for more := true; more && err == nil; {
@@ -64,16 +107,11 @@ func moveRows(c conn, old string) error {
 
 // step moves the next rows in one transaction. It returns whether there were any.
 func (m *move) step() (bool, error) {
-	var rows []driver.Value
+	var rows [][]driver.Value
+	last := make([]driver.Value, m.key)
 	err := m.each(m.read, func(row []driver.Value) error {
-		key, at := row[0].(int64), row[1].(int64)
-		says := wire.Message{Room: m.rooms[key>>numberBits], N: uint64(key) % endNumber, At: wire.Time(at)}
-		for i, s := range []*string{&says.By, &says.From, &says.ID, &says.Text} {
-			*s = row[i+2].(string)
-		}
-		var sum int64
-		sum, m.scratch = checksum(m.scratch, &says)
-		rows = append(rows, key, at, says.By, says.From, says.ID, says.Text, sum)
+		copy(last, row)
+		rows = append(rows, m.convert(row))
 		return nil
 	})
 	if err != nil || len(rows) == 0 {
@@ -82,23 +120,23 @@ func (m *move) step() (bool, error) {
 	if err := m.exec("BEGIN IMMEDIATE"); err != nil {
 		return false, err
 	}
-	if err := m.write(rows); err != nil {
+	if err := m.write(rows, last); err != nil {
 		return false, errors.Join(err, m.exec("ROLLBACK"))
 	}
 	return true, m.exec("COMMIT")
 }
 
 // write adds rows to the new table, and takes all up to the last of them out of the old one.
-func (m *move) write(rows []driver.Value) (err error) {
-	add, err := m.prepare(insert + row)
+func (m *move) write(rows [][]driver.Value, last []driver.Value) (err error) {
+	add, err := m.prepare(m.add)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, add.Close()) }()
-	for row := range slices.Chunk(rows, columns) {
+	for _, row := range rows {
 		if _, err := add.exec(row...); err != nil {
 			return err
 		}
 	}
-	return m.exec(m.remove, rows[len(rows)-columns])
+	return m.exec(m.remove, last...)
 }

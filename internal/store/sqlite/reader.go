@@ -85,12 +85,14 @@ type saved struct {
 	unsynced bool
 	rooms    map[string]int64 // ids
 	heads    map[string]journal.Head
+	times    map[string]wire.Time // of the newest message of each room
+	ids      journal.IDs
 	held     []journal.Holding
 	owned    []journal.Owning
 }
 
 func (r *reader) load() (*saved, error) {
-	s := &saved{rooms: map[string]int64{}, heads: map[string]journal.Head{}}
+	s := &saved{rooms: map[string]int64{}, heads: map[string]journal.Head{}, times: map[string]wire.Time{}}
 	err := r.each("SELECT log, position, at, unsynced FROM meta", func(scan func(...any) error) error {
 		return scan(&s.log, &s.position, &s.at, &s.unsynced)
 	})
@@ -100,13 +102,20 @@ func (r *reader) load() (*saved, error) {
 	if s.log == "" {
 		return nil, errors.New("the database does not say which log it is; restore it from a copy")
 	}
-	err = r.each("SELECT id, name, first, last FROM rooms", func(scan func(...any) error) error {
+	err = r.each("SELECT id, name, first, last, at FROM rooms", func(scan func(...any) error) error {
 		var id int64
 		var name string
 		var head journal.Head
-		err := scan(&id, &name, &head.First, &head.Last)
-		s.rooms[name], s.heads[name] = id, head
+		var at wire.Time
+		err := scan(&id, &name, &head.First, &head.Last, &at)
+		s.rooms[name], s.heads[name], s.times[name] = id, head, at
 		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = r.each("SELECT newest, since FROM generation", func(scan func(...any) error) error {
+		return scan(&s.ids.Generation, &s.ids.Since)
 	})
 	if err != nil {
 		return nil, err

@@ -118,7 +118,7 @@ func (s *Store) start() error {
 	}
 	s.position.Store(saved.position)
 	s.rooms = saved.rooms
-	s.state.Load(saved.heads, saved.held, saved.owned, saved.at)
+	s.state.Load(saved.heads, saved.times, saved.held, saved.owned, saved.ids)
 	return s.writer.sync(!normal)
 }
 
@@ -199,6 +199,28 @@ func (s *Store) Head(room string) journal.Head { return s.state.Head(room) }
 
 // Heads implements journal.Store.
 func (s *Store) Heads() map[string]journal.Head { return s.state.Heads() }
+
+// Times implements journal.Store.
+func (s *Store) Times() map[string]wire.Time { return s.state.Times() }
+
+// IDs implements journal.Store.
+func (s *Store) IDs() journal.IDs { return s.state.IDs() }
+
+// RunOut implements journal.Store.
+func (s *Store) RunOut(expiry, now wire.Time, limit int) []string {
+	return s.state.RunOut(expiry, now, limit)
+}
+
+// Stale implements journal.Store.
+func (s *Store) Stale() (found bool, err error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.reader == nil {
+		return false, fmt.Errorf("look for old ids: %w", s.why())
+	}
+	err = s.reader.db.QueryRow(stale, int64(s.state.IDs().Generation)-1).Scan(&found)
+	return found, err
+}
 
 // Owned implements journal.Store.
 func (s *Store) Owned() []journal.Owning { return s.state.Owned() }

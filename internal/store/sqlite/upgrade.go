@@ -25,11 +25,11 @@ func upgrade(c conn, log *slog.Logger) error {
 	}
 	old := ""
 	if err == nil {
-		old, err = c.text("SELECT name FROM sqlite_schema WHERE name IN ('messages_1', 'messages_4')")
+		old, err = c.text(oldTables)
 	}
 	if err == nil && old != "" {
 		log.Info("upgrading the database, which can take some minutes", "from", from, "to", version)
-		err = moveRows(c, old)
+		err = moveRows(c)
 	}
 	if err != nil {
 		return fmt.Errorf("upgrade the database from version %d to %d: %w", from, version, err)
@@ -46,7 +46,12 @@ var added = map[int64]string{
 	4: ownersTable,
 	5: `ALTER TABLE meta RENAME TO meta_4;` + metaTable + `
 INSERT INTO meta(one, log, position, at, unsynced, open, run) SELECT one, log, position, at, unsynced, 0, '' FROM meta_4;
-DROP TABLE meta_4;`,
+DROP TABLE meta_4;
+ALTER TABLE rooms RENAME TO rooms_4;` + roomsTable + `
+INSERT INTO rooms(id, name, first, last, at) SELECT id, name, first, last, 0 FROM rooms_4;
+DROP TABLE rooms_4;
+DROP TABLE gone;
+ALTER TABLE ids RENAME TO ids_4;` + idsTable + generationTable,
 }
 
 // begin makes the tables of this version. The old table of messages stays beside the new one until move has emptied it. What
@@ -56,10 +61,11 @@ func begin(c conn, from int64) error {
 	for v := from + 1; v <= version; v++ {
 		script += added[v]
 	}
-	old := "messages_4"
+	old, where := "messages_4", fmt.Sprintf("key = rooms.id << %d | rooms.last", numberBits)
 	if from == 1 {
-		old = "messages_1"
+		old, where = "messages_1", "room = rooms.id AND n = rooms.last"
 	}
+	script += fmt.Sprintf("UPDATE rooms SET at = ifnull((SELECT at FROM messages WHERE %s), 0);\n", where)
 	script += fmt.Sprintf("ALTER TABLE messages RENAME TO %s;%s\nPRAGMA user_version=%d;\nCOMMIT;", old, messagesTable, version)
 	if err := c.exec(script); err != nil {
 		return err

@@ -24,12 +24,20 @@ CREATE TABLE meta_4(one INTEGER PRIMARY KEY CHECK(one = 1), log TEXT NOT NULL, p
 INSERT INTO meta_4 SELECT one, log, position, at, unsynced FROM meta;
 DROP TABLE meta;
 ALTER TABLE meta_4 RENAME TO meta;
-DROP TABLE messages;`
+DROP TABLE messages;
+DROP TABLE generation;
+CREATE TABLE rooms_4(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, first INTEGER NOT NULL, last INTEGER NOT NULL) STRICT;
+DROP TABLE rooms;
+ALTER TABLE rooms_4 RENAME TO rooms;
+DROP TABLE ids;
+CREATE TABLE ids(
+	room INTEGER NOT NULL, by TEXT NOT NULL, id TEXT NOT NULL, n INTEGER NOT NULL, at INTEGER NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY(room, by, id)
+) STRICT, WITHOUT ROWID;`
 	if to < 4 {
 		script += `DROP TABLE owners;`
 	}
-	if to < 3 {
-		script += `DROP TABLE gone;`
+	if to >= 3 {
+		script += goneTable
 	}
 	if to == 1 {
 		script += `

@@ -49,6 +49,10 @@ const (
 	insert = "INSERT INTO messages(key, at, by, name, id, text, sum) VALUES "
 	row    = "(?, ?, ?, ?, ?, ?, ?)"
 
+	// keepID keeps an id, unless it is kept in its generation, or in the one before.
+	keepID = "INSERT INTO ids(generation, key, n, at, sum) SELECT ?1, ?2, ?3, ?4, ?5 " +
+		"WHERE NOT EXISTS (SELECT 1 FROM ids WHERE generation = ?1 - 1 AND key = ?2) ON CONFLICT DO NOTHING"
+
 	columns    = 7
 	rowsAtOnce = 16 // what a statement costs besides its rows is most of what one row costs
 )
@@ -63,21 +67,19 @@ func (w *writer) statements() []statement {
 		{&w.begin, "BEGIN IMMEDIATE"},
 		{&w.commit, "COMMIT"},
 		{&w.rollback, "ROLLBACK"},
-		{&w.keep, "INSERT INTO ids(room, by, id, n, at, sum) VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"},
-		{&w.kept, "SELECT n, at, sum FROM ids WHERE room = ? AND by = ? AND id = ?"},
+		{&w.keep, keepID},
+		{&w.kept, "SELECT n, at, sum FROM ids WHERE generation IN (?1, ?1 - 1) AND key = ?2"},
 		{&w.message, insert + row},
 		{&w.messages, insert + row + strings.Repeat(", "+row, rowsAtOnce-1)},
-		{&w.head, "INSERT INTO rooms(id, name, first, last) VALUES(?, ?, ?, ?) ON CONFLICT(id) DO UPDATE SET first = excluded.first, last = excluded.last"},
+		{&w.head, "INSERT INTO rooms(id, name, first, last, at) VALUES(?, ?, ?, ?, ?) ON CONFLICT(id) DO UPDATE SET first = excluded.first, last = excluded.last, at = excluded.at"},
 		{&w.hold, "INSERT INTO names(by, name, key, bound, used) VALUES(?, ?, ?, ?, ?) ON CONFLICT(by) DO UPDATE SET name = excluded.name, key = excluded.key, bound = excluded.bound, used = excluded.used"},
 		{&w.drop, "DELETE FROM names WHERE by = ?"},
 		{&w.own, "INSERT INTO owners(key, name, by, since) VALUES(?, ?, ?, ?)"},
 		{&w.disown, "DELETE FROM owners WHERE key = ?"},
 		{&w.advance, "UPDATE meta SET position = ?, at = ?"},
-		{&w.trim.outlive, outlive},
 		{&w.trim.cut, "DELETE FROM messages WHERE key BETWEEN ? AND ?"},
-		{&w.trim.oldest, oldestGone},
-		{&w.trim.ids, "DELETE FROM ids WHERE room = ?1 AND (by, id) IN (SELECT by, id FROM gone WHERE key BETWEEN ?2 AND ?3)"},
-		{&w.trim.gone, "DELETE FROM gone WHERE key BETWEEN ? AND ?"},
+		{&w.trim.turn, "UPDATE generation SET newest = ?, since = ?"},
+		{&w.trim.forget, "DELETE FROM ids WHERE (generation, key) IN (SELECT generation, key FROM ids WHERE generation < ? LIMIT ?)"},
 	}
 }
 
