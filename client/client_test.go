@@ -435,12 +435,12 @@ func TestWhoAndHistoryOverACut(t *testing.T) {
 				if err != nil {
 					return
 				}
-				f, bad := wire.ParseRequest(b)
+				request, bad := wire.ParseRequest(b)
 				if bad != nil {
 					t.Error(bad)
 				}
 				var answer wire.Frame
-				switch f := f.(type) {
+				switch f := request.Frame.(type) {
 				case wire.Hello:
 					answer = welcome("")
 				case wire.Who:

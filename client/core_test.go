@@ -190,7 +190,8 @@ func TestRefusedFlightGoesAgainInOrder(t *testing.T) {
 	var order []string
 	for range 3 { // the window grows again, one by one
 		for _, s := range sent(c, now) {
-			f, _ := wire.ParseRequest([]byte(s))
+			r, _ := wire.ParseRequest([]byte(s))
+			f := r.Frame
 			order = append(order, f.(wire.Say).Text)
 			if text := f.(wire.Say).Text; text == "2" {
 				feed(t, c, now, final)

@@ -68,12 +68,12 @@ func (s *fakeServer) send(f wire.Frame) { s.toHear = append(s.toHear, wire.Appen
 
 // work takes one frame of the client's.
 func (s *fakeServer) work() {
-	f, bad := wire.ParseRequest(s.fromIt[0])
+	request, bad := wire.ParseRequest(s.fromIt[0])
 	s.fromIt = s.fromIt[1:]
 	if bad != nil {
 		panic(bad)
 	}
-	switch f := f.(type) {
+	switch f := request.Frame.(type) {
 	case wire.Hello:
 		s.session = f.Session
 		s.send(s.welcome())

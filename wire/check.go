@@ -40,6 +40,14 @@ func CheckID(s string) *Error {
 	return nil
 }
 
+// CheckRef tells whether s can be a client's word for a request: 1 to 64 of [A-Za-z0-9_-].
+func CheckRef(s string) *Error {
+	if len(s) == 0 || len(s) > MaxID || !only(s, idByte) {
+		return &Error{Code: BadRequest, Reason: "a ref is 1 to 64 of A-Z, a-z, 0-9, _ and -, of the client's choosing"}
+	}
+	return nil
+}
+
 // CheckText tells whether s can be said: at most max bytes of UTF-8 without control characters (C0, DEL, C1) other
 // than newline and tab. An empty text can be said.
 func CheckText(s string, max int) *Error {

@@ -8,71 +8,6 @@ import (
 	"unicode/utf8"
 )
 
-// ParseRequest decodes what a client sent. The values come checked for form (names of rooms, ids, sessions, ranges),
-// texts not: their limit is the operator's. A bad Say that has a good id comes with the error, so that the answer can
-// name it.
-func ParseRequest(b []byte) (Frame, *Error) {
-	kind, err := kindOf(b)
-	if err != nil {
-		return nil, &Error{Code: BadFrame, Reason: err.Error()}
-	}
-	read, ok := requests[kind]
-	if !ok {
-		return nil, &Error{Code: BadRequest, Reason: fmt.Sprintf("unknown type %.40q; known are hello, join, leave, say, history, who, name, typing, ping", kind)}
-	}
-	f, err := read(b)
-	if err != nil {
-		return nil, &Error{Code: BadRequest, Reason: fmt.Sprintf("%s: %s", kind, describe(err))}
-	}
-	return check(f)
-}
-
-// check holds a request to the rules of its type.
-func check(f Frame) (Frame, *Error) {
-	switch f := f.(type) {
-	case Hello:
-		return f, CheckSession(f.Session)
-	case Join:
-		if f.Last != nil && (*f.Last < 0 || *f.Last > MaxLast) {
-			return nil, &Error{Code: BadRequest, Reason: fmt.Sprintf("last is 0 to %d; for more, ask for history", MaxLast)}
-		}
-		if f.Last != nil && f.After != nil {
-			return nil, &Error{Code: BadRequest, Reason: "join takes after or last, not both"}
-		}
-		return f, CheckRoom(f.Room)
-	case Leave:
-		return f, CheckRoom(f.Room)
-	case sayFields:
-		say := f.Say
-		if err := CheckID(say.ID); err != nil {
-			return nil, err
-		}
-		if f.Text == nil {
-			return say, &Error{Code: BadRequest, Reason: "say needs a text; an empty one can be said"}
-		}
-		say.Text = NormalizeText(*f.Text)
-		return say, CheckRoom(say.Room)
-	case History:
-		if f.Before != nil && f.After != nil {
-			return nil, &Error{Code: BadRequest, Reason: "history takes before or after, not both"}
-		}
-		if f.Limit < 0 || f.Limit > MaxPage {
-			return nil, &Error{Code: BadRequest, Reason: fmt.Sprintf("limit is 1 to %d", MaxPage)}
-		}
-		return f, CheckRoom(f.Room)
-	case Who:
-		return f, CheckRoom(f.Room)
-	case Typing:
-		return f, CheckRoom(f.Room)
-	case Ping:
-		if f.ID == "" {
-			return f, nil
-		}
-		return f, CheckID(f.ID)
-	}
-	return f, nil
-}
-
 // ParseFrame decodes what a server sent. A type this package does not know comes as Unknown.
 func ParseFrame(b []byte) (Frame, error) {
 	kind, err := kindOf(b)
@@ -128,7 +63,16 @@ func Append(dst []byte, f Frame) []byte {
 		return appendPage(dst, &f)
 	case Saved:
 		return appendSaved(dst, f)
+	case Presence:
+		if f.Names == nil {
+			f.Names = []string{}
+		}
+		return appendJSON(dst, f)
 	}
+	return appendJSON(dst, f)
+}
+
+func appendJSON(dst []byte, f Frame) []byte {
 	body, err := json.Marshal(f)
 	if err != nil { // frames are plain data: there is nothing in them that cannot be encoded
 		panic("wire: " + err.Error())
@@ -181,6 +125,15 @@ func appendPage(dst []byte, p *Page) []byte {
 	}
 	dst = append(dst, `],"more":`...)
 	dst = strconv.AppendBool(dst, p.More)
+	return appendRef(dst, p.Ref)
+}
+
+// appendRef ends a frame with the word that its request had.
+func appendRef(dst []byte, ref string) []byte {
+	if ref != "" {
+		dst = append(dst, `,"ref":`...)
+		dst = appendString(dst, ref)
+	}
 	return append(dst, '}')
 }
 
@@ -193,7 +146,7 @@ func appendSaved(dst []byte, s Saved) []byte {
 	dst = strconv.AppendUint(dst, s.N, 10)
 	dst = append(dst, `,"at":`...)
 	dst = s.At.appendJSON(dst)
-	return append(dst, '}')
+	return appendRef(dst, s.Ref)
 }
 
 const hex = "0123456789abcdef"

@@ -41,7 +41,7 @@ func TestRequestsRoundTrip(t *testing.T) {
 		got, err := ParseRequest(b)
 		if err != nil {
 			t.Errorf("%s: %v", b, err)
-		} else if !reflect.DeepEqual(got, f) {
+		} else if !reflect.DeepEqual(got.Frame, f) || got.Type != f.Type() {
 			t.Errorf("%s is read as %+v, want %+v", b, got, f)
 		}
 	}
@@ -58,6 +58,9 @@ func TestFramesRoundTrip(t *testing.T) {
 		Presence{Room: "lobby", Count: 2, Names: []string{"anna", nasty}},
 		Page{Room: "lobby", Log: "L", Messages: []Message{m, {Room: "lobby", N: 2}}, More: true},
 		Page{Room: "lobby", Log: nasty, Messages: []Message{}},
+		Page{Messages: []Message{}, Ref: "r"}, Saved{Ref: "r"}, Joined{Ref: "r"}, Welcomed{Ref: "r"}, Pong{Ref: "r"}, Refused{Ref: "r"},
+		Who{Names: []string{}, Ref: "r"}, Name{Ref: "r"}, Fault{Request: "say", Room: "lobby", Ref: "r"},
+		Presence{Names: []string{}}, Typing{Room: "lobby", By: []Sender{}},
 		Gap{Room: "lobby", From: 1, To: 9},
 		Saved{Room: "lobby", ID: "id", N: 4, At: -1},
 		Refused{Room: "lobby", ID: "id", Code: RateLimited, Reason: nasty, RetryAfterMS: 200},
@@ -82,8 +85,8 @@ func TestFramesRoundTrip(t *testing.T) {
 func TestHandWrittenEncoders(t *testing.T) {
 	m := Message{Room: "lobby", N: 12, At: 1_700_000_000_123, By: "by", From: nasty, ID: "id", Text: nasty}
 	for _, f := range []Frame{
-		m, Message{}, Saved{Room: nasty, ID: "id", N: 4, At: 5}, Saved{},
-		Page{Room: "lobby", Log: nasty, Messages: []Message{m, m}, More: true}, Page{Messages: []Message{}},
+		m, Message{}, Saved{Room: nasty, ID: "id", N: 4, At: 5, Ref: "r"}, Saved{},
+		Page{Room: "lobby", Log: nasty, Messages: []Message{m, m}, More: true, Ref: "r"}, Page{Messages: []Message{}},
 	} {
 		body, err := json.Marshal(f)
 		if err != nil {
@@ -133,11 +136,11 @@ func TestBadRequests(t *testing.T) {
 	}{
 		{"nothing", ``, BadFrame, "one JSON object"},
 		{"no JSON", `hello`, BadFrame, "one JSON object"},
-		{"no object", `[1]`, BadFrame, "an object should"},
-		{"null", `null`, BadFrame, `"type"`},
+		{"no object", `[1]`, BadFrame, "not an array"},
+		{"null", `null`, BadFrame, `"type", not null`},
 		{"no type", `{}`, BadFrame, `"type"`},
 		{"a null type", `{"type":null}`, BadFrame, `"type"`},
-		{"a number as type", `{"type":1}`, BadFrame, `"type" cannot be a number`},
+		{"a number as type", `{"type":1}`, BadFrame, "a string and not a number"},
 		{"two objects", `{"type":"who"}{}`, BadFrame, "one JSON object"},
 		{"cut off", `{"type":"who"`, BadFrame, "one JSON object"},
 		{"20,000 brackets", `{"type":"who","x":` + strings.Repeat("[", 20_000), BadFrame, "one JSON object"},
@@ -145,19 +148,32 @@ func TestBadRequests(t *testing.T) {
 		{"an unknown type", `{"type":"dance"}`, BadRequest, `unknown type "dance"`},
 		{"a server's type", `{"type":"message"}`, BadRequest, "unknown type"},
 		{"a type without end", `{"type":"` + strings.Repeat("x", 50_000) + `"}`, BadRequest, "unknown type"},
-		{"a number as room", `{"type":"who","room":7}`, BadRequest, `"room" cannot be a number`},
+		{"a number as room", `{"type":"who","room":7}`, BadRequest, `the field "room" of who: this is a string and not a number`},
 		{"no room", `{"type":"who"}`, BadRequest, "room's name"},
 		{"short session", `{"type":"hello","session":"AAAA"}`, BadRequest, "22 characters"},
 		{"session of other characters", `{"type":"hello","session":"AAAAAAAAAAAAAAAAAAAA=="}`, BadRequest, "22 characters"},
 		{"join, last too small", `{"type":"join","room":"lobby","last":-1}`, BadRequest, "0 to 500"},
 		{"join, last too large", `{"type":"join","room":"lobby","last":501}`, BadRequest, "0 to 500"},
 		{"join, both", `{"type":"join","room":"lobby","last":1,"after":{"log":"L","n":1}}`, BadRequest, "not both"},
-		{"join, a negative number", `{"type":"join","room":"lobby","after":{"log":"L","n":-1}}`, BadRequest, "cannot be"},
-		{"join, a number too large", `{"type":"join","room":"lobby","after":{"log":"L","n":18446744073709551616}}`, BadRequest, "cannot be"},
+		{"join, a negative number", `{"type":"join","room":"lobby","after":{"log":"L","n":-1}}`, BadRequest, `the field "after" of join`},
+		{"join, a number too large", `{"type":"join","room":"lobby","after":{"log":"L","n":18446744073709551616}}`, BadRequest, `the field "after" of join`},
 		{"leave", `{"type":"leave","room":"Lobby"}`, BadRequest, "room's name"},
-		{"say without id", `{"type":"say","room":"lobby","text":"x"}`, BadRequest, "an id is"},
-		{"say without text", `{"type":"say","room":"lobby","id":"1"}`, BadRequest, "needs a text"},
-		{"say with a null text", `{"type":"say","room":"lobby","id":"1","text":null}`, BadRequest, "needs a text"},
+		{"say without id", `{"type":"say","room":"lobby","text":"x"}`, BadRequest, `the field "id" of say: an id is`},
+		{"an array as id", `{"type":"say","room":"lobby","id":[1],"text":"x"}`, BadRequest, `the field "id" of say: this is a string and not an array`},
+		{"an object as text", `{"type":"say","room":"lobby","id":"1","text":{}}`, BadRequest, `the field "text" of say: this is a string and not an object`},
+		{"half a character", `{"type":"say","room":"lobby","id":"1","text":"\ud800"}`, BadRequest, `the field "text" of say: this is no Unicode`},
+		{"the other half", `{"type":"name","name":"x\udc00"}`, BadRequest, `the field "name" of name: this is no Unicode`},
+		{"no UTF-8", "{\"type\":\"name\",\"name\":\"\xff\"}", BadRequest, `the field "name" of name: this is no Unicode`},
+		{"half a character in a log", `{"type":"join","room":"lobby","after":{"log":"\ud800","n":1}}`, BadRequest, `the field "after" of join`},
+		{"a position that is none", `{"type":"join","room":"lobby","after":7}`, BadRequest, `the field "after" of join`},
+		{"a broken number", `{"type":"join","room":"lobby","last":1.5}`, BadRequest, "0 to 500"},
+		{"a string as number", `{"type":"history","room":"lobby","before":"7"}`, BadRequest, `the field "before" of history: this is a number and not a string`},
+		{"a ref that is none", `{"type":"ping","ref":"a b"}`, BadRequest, `the field "ref" of ping: a ref is`},
+		{"a long ref", `{"type":"ping","ref":"` + strings.Repeat("x", 65) + `"}`, BadRequest, `the field "ref" of ping: a ref is`},
+		{"an empty ref", `{"type":"ping","ref":""}`, BadRequest, `the field "ref" of ping: a ref is`},
+		{"TYPE", `{"TYPE":"ping"}`, BadFrame, `"type"`},
+		{"say without text", `{"type":"say","room":"lobby","id":"1"}`, BadRequest, `the field "text" of say: it is missing`},
+		{"say with a null text", `{"type":"say","room":"lobby","id":"1","text":null}`, BadRequest, `the field "text" of say: it is missing`},
 		{"say nowhere", `{"type":"say","id":"1","text":"x"}`, BadRequest, "room's name"},
 		{"history, both", `{"type":"history","room":"lobby","before":1,"after":1}`, BadRequest, "not both"},
 		{"history, limit too large", `{"type":"history","room":"lobby","limit":501}`, BadRequest, "limit"},
@@ -174,7 +190,7 @@ func TestBadRequests(t *testing.T) {
 			if err.Code != test.code || !strings.Contains(err.Reason, test.reason) {
 				t.Errorf("%v, want %s and %q", err, test.code, test.reason)
 			}
-			if len(err.Reason) > 300 || strings.Contains(err.Reason, "Go ") || strings.Contains(err.Reason, "wire.") {
+			if len(err.Reason) > 300 || strings.Contains(err.Reason, "Go ") || strings.Contains(err.Reason, "wire.") || strings.Contains(err.Reason, "json") || strings.Contains(err.Reason, " a array") {
 				t.Errorf("the reason is not one for people: %q", err.Reason)
 			}
 		})
@@ -186,27 +202,71 @@ func TestBadSayNamesItsID(t *testing.T) {
 		`{"type":"say","room":"lobby","id":"1"}`:           {Room: "lobby", ID: "1"},
 		`{"type":"say","room":"LOBBY","id":"1","text":""}`: {Room: "LOBBY", ID: "1"},
 	} {
-		f, err := ParseRequest([]byte(in))
-		if err == nil || f != Frame(want) {
-			t.Errorf("%s: %+v, %v", in, f, err)
+		r, err := ParseRequest([]byte(in))
+		if err == nil || r.Frame != Frame(want) {
+			t.Errorf("%s: %+v, %v", in, r, err)
 		}
 	}
-	if f, err := ParseRequest([]byte(`{"type":"say","room":"lobby","id":"no good","text":""}`)); err == nil || f != nil {
-		t.Errorf("a bad id: %+v, %v", f, err)
+	for _, in := range []string{
+		`{"type":"say","room":"lobby","id":"no good","text":""}`, `{"type":"hello","session":"short"}`, `{"type":"ping","id":"no good"}`,
+		`{"type":"name","name":"\ud800"}`,
+	} {
+		if r, err := ParseRequest([]byte(in)); err == nil || r.Frame != nil {
+			t.Errorf("%s: %+v, %v", in, r, err)
+		}
 	}
 }
 
 func TestSayMayBeEmpty(t *testing.T) {
-	f, err := ParseRequest([]byte(`{"type":"say","room":"lobby","id":"1","text":""}`))
-	if err != nil || f != Frame(Say{Room: "lobby", ID: "1"}) {
-		t.Errorf("%+v, %v", f, err)
+	r, err := ParseRequest([]byte(`{"type":"say","room":"lobby","id":"1","text":""}`))
+	if err != nil || r.Frame != Frame(Say{Room: "lobby", ID: "1"}) {
+		t.Errorf("%+v, %v", r, err)
 	}
 }
 
 func TestUnknownFieldsAreIgnored(t *testing.T) {
-	f, err := ParseRequest([]byte(`{"mood":{"a":[1,2]},"type":"who","room":"lobby","n":"x"}`))
-	if err != nil || !reflect.DeepEqual(f, Who{Room: "lobby"}) {
-		t.Errorf("%+v, %v", f, err)
+	for _, in := range []string{
+		`{"mood":{"a":[1,2]},"type":"who","room":"lobby","n":"x"}`,
+		`{"type":"who","room":"lobby","text":7,"after":[],"limit":"x","\ud800":"\ud800","x":"\ud800"}`, // fields of others
+		`{"type":"who","room":"den","room":"lobby"}`,
+		`{"type":"who","\u0072oom":"l\u006fbby","last":null}`,
+	} {
+		r, err := ParseRequest([]byte(in))
+		if err != nil || !reflect.DeepEqual(r.Frame, Who{Room: "lobby"}) {
+			t.Errorf("%s: %+v, %v", in, r, err)
+		}
+	}
+}
+
+// What an answer repeats of its request is there with an error, too.
+func TestRequestsAreKnownByTheirRef(t *testing.T) {
+	for in, want := range map[string]string{
+		`{"ref":"r-1","type":"ping","id":"x"}`:                               `{"type":"error","code":"bad_request","reason":"no","request":"ping","ref":"r-1"}`,
+		`{"ref":"r-1","type":"history","room":"lobby"}`:                      `{"type":"error","code":"bad_request","reason":"no","request":"history","room":"lobby","ref":"r-1"}`,
+		`{"ref":"r-1","type":"history","room":"lobby","limit":-1}`:           `{"type":"error","code":"bad_request","reason":"no","request":"history","room":"lobby","ref":"r-1"}`,
+		`{"ref":"r-1","type":"history","room":"LOBBY"}`:                      `{"type":"error","code":"bad_request","reason":"no","request":"history","ref":"r-1"}`,
+		`{"ref":"r-1","type":"say","room":"lobby","id":"1"}`:                 `{"type":"refused","room":"lobby","id":"1","code":"bad_request","reason":"no","ref":"r-1"}`,
+		`{"ref":"r-1","type":"say","room":"lobby","id":"a b"}`:               `{"type":"error","code":"bad_request","reason":"no","request":"say","room":"lobby","ref":"r-1"}`,
+		`{"ref":"r 1","type":"say","room":"lobby","id":"1","text":"x"}`:      `{"type":"error","code":"bad_request","reason":"no","request":"say","room":"lobby"}`,
+		`{"ref":"r-1","type":"dance"}`:                                       `{"type":"error","code":"bad_request","reason":"no"}`,
+		`{"type":"say","room":"lobby","id":"1","text":"\ud800","ref":"r-1"}`: `{"type":"refused","room":"lobby","id":"1","code":"bad_request","reason":"no","ref":"r-1"}`,
+	} {
+		r, _ := ParseRequest([]byte(in))
+		if got := string(Append(nil, r.Refused(&Error{Code: BadRequest, Reason: "no"}))); got != want {
+			t.Errorf("%s is refused by\n%s, want\n%s", in, got, want)
+		}
+	}
+}
+
+func TestFieldsAreAlwaysThere(t *testing.T) {
+	for want, f := range map[string]Frame{
+		`{"type":"presence","room":"lobby","count":3,"names":[]}`:  Presence{Room: "lobby", Count: 3},
+		`{"type":"typing","room":"lobby","by":[]}`:                 Typing{Room: "lobby", By: []Sender{}},
+		`{"type":"typing","room":"a","by":[{"by":"x","from":""}]}`: Typing{Room: "a", By: []Sender{{By: "x"}}},
+	} {
+		if got := string(Append(nil, f)); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
 	}
 }
 
@@ -248,10 +308,10 @@ func TestTime(t *testing.T) {
 func TestRetryAfterRoundsUp(t *testing.T) {
 	for d, want := range map[time.Duration]int64{0: 0, 1: 1, time.Millisecond: 1, time.Millisecond + 1: 2} {
 		e := &Error{Code: RateLimited, Reason: "slowly", RetryAfter: d}
-		if got := RefusedBy("lobby", "1", e); got != (Refused{"lobby", "1", RateLimited, "slowly", want}) {
+		if got := RefusedBy("lobby", "1", e); got != (Refused{Room: "lobby", ID: "1", Code: RateLimited, Reason: "slowly", RetryAfterMS: want}) {
 			t.Errorf("%v: %+v", d, got)
 		}
-		if got := FaultOf(e); got != (Fault{RateLimited, "slowly", want}) {
+		if got := FaultOf(e); got != (Fault{Code: RateLimited, Reason: "slowly", RetryAfterMS: want}) {
 			t.Errorf("%v: %+v", d, got)
 		}
 	}
@@ -277,7 +337,7 @@ func FuzzParseRequest(f *testing.F) {
 		`{"type":"hello","session":"AAAAAAAAAAAAAAAAAAAAAA"}`, `{"type":"join","room":"lobby","after":{"log":"L","n":1}}`,
 		`{"type":"join","room":"lobby","last":5}`, `{"type":"leave","room":"a"}`, `{"type":"say","room":"lobby","id":"1","text":"\u0000\ud800"}`,
 		`{"type":"history","room":"lobby","before":1,"limit":2}`, `{"type":"who","room":"a","names":["x"]}`, `{"type":"name","name":"x"}`,
-		`{"type":"typing","room":"a","by":[{"by":"x"}]}`, `{"type":"ping"}`, `{"TYPE":"ping"}`, `[`, `{"type":"say","ID":"1","text":null}`,
+		`{"type":"typing","room":"a","by":[{"by":"x"}]}`, `{"type":"ping","ref":"r-1"}`, `{"TYPE":"ping"}`, `[`, `{"type":"say","ID":"1","text":null}`,
 	} {
 		f.Add([]byte(s))
 	}
@@ -289,9 +349,13 @@ func FuzzParseRequest(f *testing.F) {
 			}
 			return
 		}
-		written := Append(nil, got)
+		var want map[string]any
+		if err := json.Unmarshal(b, &want); err != nil {
+			t.Fatalf("%q: %+v, and to encoding/json it is none: %v", b, got, err)
+		}
+		written := Append(nil, got.Frame)
 		again, bad := ParseRequest(written)
-		if bad != nil || !bytes.Equal(Append(nil, again), written) {
+		if bad != nil || !bytes.Equal(Append(nil, again.Frame), written) {
 			t.Fatalf("%q: %s, then %+v, %v", b, written, again, bad)
 		}
 	})

@@ -8,20 +8,20 @@ import (
 
 // The server reads what a client says and answers.
 func ExampleParseRequest() {
-	frame, bad := wire.ParseRequest([]byte(`{"type":"say","room":"lobby","id":"m-1","text":"Hello!"}`))
+	r, bad := wire.ParseRequest([]byte(`{"type":"say","room":"lobby","id":"m-1","text":"Hello!","ref":"7"}`))
 	if bad != nil {
-		fmt.Printf("%s\n", wire.Append(nil, wire.FaultOf(bad)))
+		fmt.Printf("%s\n", wire.Append(nil, r.Refused(bad)))
 		return
 	}
-	switch f := frame.(type) {
+	switch f := r.Frame.(type) {
 	case wire.Say:
 		if bad := wire.CheckText(f.Text, 4000); bad != nil {
-			fmt.Printf("%s\n", wire.Append(nil, wire.RefusedBy(f.Room, f.ID, bad)))
+			fmt.Printf("%s\n", wire.Append(nil, r.Refused(bad)))
 			return
 		}
-		fmt.Printf("%s\n", wire.Append(nil, wire.Saved{Room: f.Room, ID: f.ID, N: 1, At: 1_700_000_000_000}))
+		fmt.Printf("%s\n", wire.Append(nil, wire.Saved{Room: f.Room, ID: f.ID, N: 1, At: 1_700_000_000_000, Ref: r.Ref}))
 	}
-	// Output: {"type":"saved","room":"lobby","id":"m-1","n":1,"at":"2023-11-14T22:13:20.000Z"}
+	// Output: {"type":"saved","room":"lobby","id":"m-1","n":1,"at":"2023-11-14T22:13:20.000Z","ref":"7"}
 }
 
 // A client reads what the server sends.

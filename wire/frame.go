@@ -60,6 +60,7 @@ type (
 		Name     string `json:"name"`    // the name it holds, or empty
 		Text     string `json:"text"`
 		Limits   Limits `json:"limits"`
+		Ref      string `json:"ref,omitempty"` // of the request
 	}
 	// Joined answers Join; the room's frames follow it.
 	Joined struct {
@@ -69,6 +70,7 @@ type (
 		First uint64 `json:"first"`           // oldest number kept; N+1 if none is
 		Count int    `json:"count"`           // connections in the room, this one included
 		Reset bool   `json:"reset,omitempty"` // the position was of another log: replayed as if Last were DefaultJoin
+		Ref   string `json:"ref,omitempty"`   // of the request
 	}
 	// Reset ("reset") takes the place of Joined on a stream (HTTP) whose position was of another log: what the client has
 	// is of another history, and what follows is a replay.
@@ -86,8 +88,8 @@ type (
 	// Presence is a room's current state, at most one a second.
 	Presence struct {
 		Room  string   `json:"room"`
-		Count int      `json:"count"`           // connections
-		Names []string `json:"names,omitempty"` // in rooms of up to MaxNamed connections, sorted
+		Count int      `json:"count"` // connections
+		Names []string `json:"names"` // in rooms of up to MaxNamed connections, sorted; empty in others
 	}
 	// Page answers History; Messages are in ascending order.
 	Page struct {
@@ -95,7 +97,8 @@ type (
 		Log      string    `json:"log"`
 		First    uint64    `json:"first"` // oldest number kept when the page was read; what is below is gone for good
 		Messages []Message `json:"messages"`
-		More     bool      `json:"more"` // there are more in the direction that was asked for
+		More     bool      `json:"more"`          // there are more in the direction that was asked for
+		Ref      string    `json:"ref,omitempty"` // of the request
 	}
 	// Gap says that From to To, both included, are gone for good.
 	Gap struct {
@@ -109,6 +112,7 @@ type (
 		ID   string `json:"id"`
 		N    uint64 `json:"n"`
 		At   Time   `json:"at"`
+		Ref  string `json:"ref,omitempty"` // of the request
 	}
 	// Refused answers a Say that was not stored.
 	Refused struct {
@@ -117,20 +121,25 @@ type (
 		Code         Code   `json:"code"`
 		Reason       string `json:"reason"`
 		RetryAfterMS int64  `json:"retry_after_ms,omitempty"` // > 0: the same again after that may do
+		Ref          string `json:"ref,omitempty"`            // of the request
 	}
 	// Restarting announces that the server goes; another delay for each client.
 	Restarting struct {
 		RetryAfterMS int64 `json:"retry_after_ms"`
 	}
-	// Pong answers Ping.
+	// Pong answers Ping, with its ID.
 	Pong struct {
-		ID string `json:"id,omitempty"`
+		ID  string `json:"id,omitempty"`
+		Ref string `json:"ref,omitempty"` // of the request
 	}
 	// Fault ("error") answers a frame that could not be done and that no Refused answers.
 	Fault struct {
 		Code         Code   `json:"code"`
 		Reason       string `json:"reason"`
 		RetryAfterMS int64  `json:"retry_after_ms,omitempty"`
+		Request      string `json:"request,omitempty"` // the type of the request, if it is a known one
+		Room         string `json:"room,omitempty"`    // the room it is about, if it is about one
+		Ref          string `json:"ref,omitempty"`     // of the request
 	}
 	// Unknown is a frame of a type this package does not know. With Room and N it advances that room's position.
 	Unknown struct {
@@ -147,21 +156,23 @@ type (
 		Room  string   `json:"room"`
 		Count int      `json:"count"`
 		Names []string `json:"names"`
+		Ref   string   `json:"ref,omitempty"` // of the request
 	}
 	// Name asks for a name, or gives it up if empty; the answer says which is held now. One comes unasked where
 	// it has changed otherwise: by another connection of the sender, the server's operator, or its end.
 	Name struct {
 		Name string `json:"name"`
+		Ref  string `json:"ref,omitempty"` // of the request
 	}
 	// Typing says that the sender is typing in Room; from the server, who is: the current state.
 	Typing struct {
 		Room string   `json:"room"`
-		By   []Sender `json:"by,omitempty"`
+		By   []Sender `json:"by,omitzero"` // in what the server sends: always there
 	}
 	// Sender is somebody in public: the sender and the name it holds, or none.
 	Sender struct {
 		By   string `json:"by"`
-		From string `json:"from,omitempty"`
+		From string `json:"from"`
 	}
 )
 
@@ -214,6 +225,18 @@ func FaultOf(e *Error) Fault {
 	return Fault{Code: e.Code, Reason: e.Reason, RetryAfterMS: ms(e.RetryAfter)}
 }
 
+// Refused makes the answer to a request out of the reason it was not done.
+func (r Request) Refused(e *Error) Frame {
+	if say, ok := r.Frame.(Say); ok {
+		f := RefusedBy(say.Room, say.ID, e)
+		f.Ref = r.Ref
+		return f
+	}
+	f := FaultOf(e)
+	f.Request, f.Room, f.Ref = r.Type, r.Room, r.Ref
+	return f
+}
+
 // ms rounds up, so that a client that waits as long as it was told never comes too early.
 func ms(d time.Duration) int64 { return int64((d + time.Millisecond - 1) / time.Millisecond) }
 
@@ -224,22 +247,10 @@ func decode[F Frame](b []byte) (Frame, error) {
 	return f, err
 }
 
-// requests and answers are the types each side understands.
-var (
-	requests = map[string]func([]byte) (Frame, error){
-		"hello": decode[Hello], "join": decode[Join], "leave": decode[Leave], "say": decode[sayFields],
-		"history": decode[History], "who": decode[Who], "name": decode[Name], "typing": decode[Typing], "ping": decode[Ping],
-	}
-	answers = map[string]func([]byte) (Frame, error){
-		"welcome": decode[Welcomed], "joined": decode[Joined], "reset": decode[Reset], "message": decode[Message], "presence": decode[Presence],
-		"page": decode[Page], "gap": decode[Gap], "saved": decode[Saved], "refused": decode[Refused],
-		"restarting": decode[Restarting], "pong": decode[Pong], "error": decode[Fault],
-		"who": decode[Who], "name": decode[Name], "typing": decode[Typing],
-	}
-)
-
-// sayFields tells a missing text from an empty one, which can be said.
-type sayFields struct {
-	Say
-	Text *string `json:"text"`
+// answers are the types that a server sends.
+var answers = map[string]func([]byte) (Frame, error){
+	"welcome": decode[Welcomed], "joined": decode[Joined], "reset": decode[Reset], "message": decode[Message], "presence": decode[Presence],
+	"page": decode[Page], "gap": decode[Gap], "saved": decode[Saved], "refused": decode[Refused],
+	"restarting": decode[Restarting], "pong": decode[Pong], "error": decode[Fault],
+	"who": decode[Who], "name": decode[Name], "typing": decode[Typing],
 }

@@ -57,6 +57,7 @@ type Event struct {
 
 	Origin *Origin // who hears of the outcome; nil: nobody
 	Epoch  uint64  // of Origin, see there
+	Ref    string  // the client's word for its request, which the answer repeats; not stored
 }
 
 // Origin is where events come from: one connection. Its owner counts an epoch up each time it goes on after a Say was

@@ -165,7 +165,7 @@ func TestPatience(t *testing.T) {
 				if _, b, err = c.Read(context.Background()); err != nil {
 					return
 				}
-				switch f, _ := wire.ParseRequest(b); f := f.(type) {
+				switch r, _ := wire.ParseRequest(b); f := r.Frame.(type) {
 				case wire.Join:
 					c.Write(context.Background(), websocket.MessageText, wire.Append(nil, wire.Joined{Room: f.Room, Log: "L", First: 1}))
 				case wire.Say:

@@ -70,11 +70,11 @@ func (l *liar) hear(nc net.Conn, v1 bool, payload []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if v1 {
-		f, err := wire.ParseRequest(payload)
+		r, err := wire.ParseRequest(payload)
 		if err != nil {
 			panic(err)
 		}
-		say, ok := f.(wire.Say)
+		say, ok := r.Frame.(wire.Say)
 		if !ok { // a join
 			nc.Write(frame.AppendText(nil, wire.Append(nil, wire.Joined{Room: wire.Lobby, Log: "L", N: 0, First: 1})))
 			return

@@ -144,7 +144,7 @@ func (r *Room) refresh(now time.Time) bool {
 
 // typers forgets who stopped typing and tells who has not. Called with mu held.
 func (r *Room) typers(now time.Time) []byte {
-	t := wire.Typing{Room: r.name}
+	t := wire.Typing{Room: r.name, By: []wire.Sender{}}
 	for by, until := range r.typing {
 		if now.After(until) {
 			delete(r.typing, by)

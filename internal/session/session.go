@@ -184,6 +184,7 @@ type talk struct {
 	crowded bool          // the orderer's queue was full, and it will say when it is not: stalled need not be tried before
 	refuse  *gate         // of ramai.v1; nil: open
 	typed   time.Duration // on ramai.v1: when typing was last heard
+	naming  bool          // on ramai.v1: a name was asked for and is not answered
 	paused  time.Duration // nothing is read before: too much has come
 }
 
@@ -264,8 +265,8 @@ func (s *Session) talks() *talk {
 // waits tells whether something that was accepted from the client has to wait.
 func (s *Session) waits() bool { return s.talk != nil && s.talk.stalled != nil }
 
-// paused tells whether too much has come for more to be read now.
-func (s *Session) paused() bool { return s.talk != nil && s.now < s.talk.paused }
+// paused tells whether more is read only later: too much has come, or a name is not answered yet.
+func (s *Session) paused() bool { return s.talk != nil && (s.now < s.talk.paused || s.talk.naming) }
 
 // flight is how many events are submitted and not yet answered.
 func (s *Session) flight() int {

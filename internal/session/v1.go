@@ -41,17 +41,17 @@ func (v v1) shut(room, id string, stored bool, why *wire.Error) {
 
 func (v v1) encoding() room.Encoding { return room.JSON }
 
-func (v v1) open(c *Client) { v.welcome(c.Session) }
+func (v v1) open(c *Client) { v.welcome(c.Session, "") }
 
 func (v v1) received(b []byte) (int, error) { return v.decode(b, v) }
 
 // send puts a frame into the private buffer.
 func (v v1) send(f wire.Frame) { v.sendText(wire.Append(nil, f)) }
 
-// refuse sends the refusal of something that the journal was not asked about.
-func (v v1) refuse(f wire.Frame, code wire.Code) {
-	v.env.refused(code)
-	v.send(f)
+// refuse says why a request is not done. It is for what the journal was not asked about.
+func (v v1) refuse(r wire.Request, why *wire.Error) {
+	v.env.refused(why.Code)
+	v.send(r.Refused(why))
 }
 
 func (v v1) presence(payload []byte) { v.sendText(payload) }
@@ -60,73 +60,66 @@ func (v v1) typing(payload []byte) { v.sendText(payload) }
 
 func (v v1) renamed(name string) { v.send(wire.Name{Name: name}) }
 
-func (v v1) welcome(secret string) {
+func (v v1) welcome(secret, ref string) {
 	v.send(wire.Welcomed{
 		Protocol: wire.Protocol, Server: v.env.Server, By: v.sender(), Session: secret, Name: v.env.Store.Name(v.sender()),
-		Text: wire.Welcome, Limits: v.env.Limits,
+		Text: wire.Welcome, Limits: v.env.Limits, Ref: ref,
 	})
 }
 
 func (v v1) text(b []byte) {
-	f, err := wire.ParseRequest(b)
+	r, err := wire.ParseRequest(b)
 	if err != nil {
-		if say, ok := f.(wire.Say); ok {
-			v.refuse(wire.RefusedBy(say.Room, say.ID, err), err.Code)
-		} else {
-			v.refuse(wire.FaultOf(err), err.Code)
-		}
+		v.refuse(r, err)
 		return
 	}
 	begun := v.begun
 	v.begun = true
-	switch f := f.(type) {
+	switch f := r.Frame.(type) {
 	case wire.Say:
-		v.say(f)
+		v.say(r, f)
 	case wire.Hello:
-		v.hello(f, begun)
+		v.hello(r, f, begun)
 	case wire.Join:
-		v.joins(f)
+		v.joins(r, f)
 	case wire.Leave:
 		v.leave(f.Room)
 	case wire.History:
-		v.history(f)
+		v.history(r, f)
 	case wire.Who:
-		if v.paid(ReadCost) {
-			v.send(v.env.Hub.Who(f.Room))
+		if v.paid(r, ReadCost) {
+			who := v.env.Hub.Who(f.Room)
+			who.Ref = r.Ref
+			v.send(who)
 		}
 	case wire.Name:
-		v.name(f)
+		v.name(r, f)
 	case wire.Typing:
 		if t := v.talks(); t.typed == 0 || v.now-t.typed >= typingEvery {
 			t.typed = v.now
 			v.env.Hub.Typing(f.Room, v.sender(), v.at())
 		}
 	case wire.Ping:
-		v.send(wire.Pong(f))
+		v.send(wire.Pong{ID: f.ID, Ref: r.Ref})
 	}
 }
 
-func (v v1) hello(f wire.Hello, begun bool) {
+func (v v1) hello(r wire.Request, f wire.Hello, begun bool) {
 	if begun {
-		v.fault(wire.BadRequest, "hello comes first on a connection, or not at all")
+		v.refuse(r, &wire.Error{Code: wire.BadRequest, Reason: "hello comes first on a connection, or not at all"})
 		return
 	}
 	was := v.sender()
 	v.become(f.Session)
 	v.keyed = v.keyed && v.sender() == was
-	v.welcome(f.Session)
-}
-
-// fault answers what no other answer is for.
-func (v v1) fault(code wire.Code, reason string) {
-	v.refuse(wire.Fault{Code: code, Reason: reason}, code)
+	v.welcome(f.Session, r.Ref)
 }
 
 // paid takes cost from the rates, or says when it will do.
-func (v v1) paid(cost int) bool {
+func (v v1) paid(r wire.Request, cost int) bool {
 	wait := v.pay(price{events: cost})
 	if wait > 0 {
-		v.refuse(wire.FaultOf(tooFast(wait)), wire.RateLimited)
+		v.refuse(r, tooFast(wait))
 	}
 	return wait == 0
 }
@@ -135,9 +128,9 @@ func tooFast(wait time.Duration) *wire.Error {
 	return &wire.Error{Code: wire.RateLimited, Reason: "too fast; wait, then send it again", RetryAfter: wait}
 }
 
-func (v v1) say(f wire.Say) {
+func (v v1) say(r wire.Request, f wire.Say) {
 	if err := wire.CheckText(f.Text, v.env.Limits.Text); err != nil {
-		v.refuse(wire.RefusedBy(f.Room, f.ID, err), err.Code)
+		v.refuse(r, err)
 		return
 	}
 	t := v.talks()
@@ -146,11 +139,11 @@ func (v v1) say(f wire.Say) {
 			v.end(wire.ClosePolicy, "what was refused did not come again; connect anew, and send what is not saved in order")
 			return
 		}
-		v.refuse(wire.RefusedBy(f.Room, f.ID, &wire.Error{
+		v.refuse(r, &wire.Error{
 			Code:       t.refuse.why.Code,
 			Reason:     fmt.Sprintf("%q was refused before it; send that again first, then this", t.refuse.id),
 			RetryAfter: t.refuse.why.RetryAfter,
-		}), t.refuse.why.Code)
+		})
 		return
 	}
 	if t.refuse != nil && t.refuse.stored { // what is still on its way came after it, and has to come again
@@ -159,55 +152,71 @@ func (v v1) say(f wire.Say) {
 	t.refuse = nil
 	if wait := v.pay(price{events: 1, room: f.Room}); wait > 0 {
 		v.shut(f.Room, f.ID, false, tooFast(wait))
-		v.refuse(wire.RefusedBy(f.Room, f.ID, t.refuse.why), wire.RateLimited)
+		v.refuse(r, t.refuse.why)
 		return
 	}
 	v.env.Clients.Heard(v.from(), f.Room, f.Text)
-	v.hand(journal.Event{Kind: journal.Say, By: v.sender(), Room: f.Room, ID: f.ID, Text: f.Text, Own: v.owning()})
+	v.hand(journal.Event{Kind: journal.Say, By: v.sender(), Room: f.Room, ID: f.ID, Text: f.Text, Own: v.owning(), Ref: r.Ref})
 }
 
-// name is paced, not refused: whoever comes with many others behind one address gets their name, a moment later.
-func (v v1) name(f wire.Name) {
+// name is paced, not refused: whoever comes with many others behind one address gets their name, a moment later. What
+// follows is read when the name is answered, so that it is done under that name, and answered after it.
+func (v v1) name(r wire.Request, f wire.Name) {
 	e := journal.Event{Kind: journal.Release, By: v.sender()}
 	if f.Name != "" {
 		var err *wire.Error
 		if e, err = ClaimOf(v.sender(), f.Name); err != nil {
-			v.refuse(wire.FaultOf(err), err.Code)
+			v.refuse(r, err)
 			return
 		}
 		e.Bound = v.named // nobody could ever come back to it
 	}
+	e.Ref = r.Ref
+	v.talks().naming = true
 	v.paced(price{events: 1}, func() bool { return v.hand(e) })
 }
 
 func (v v1) outcome(o *journal.Outcome) {
-	switch {
-	case o.Event.Kind == journal.Say && o.Verdict != journal.Refused:
-		v.send(wire.Saved{Room: o.Event.Room, ID: o.Event.ID, N: o.N, At: o.At})
-	case o.Event.Kind == journal.Say:
-		v.send(wire.RefusedBy(o.Event.Room, o.Event.ID, o.Err))
-		if o.Err.RetryAfter > 0 && o.Event.Epoch == v.talk.epoch && (v.talk.refuse == nil || !v.talk.refuse.stored) {
-			v.shut(o.Event.Room, o.Event.ID, true, o.Err)
-		}
-	case o.Verdict == journal.Refused:
-		v.send(wire.FaultOf(o.Err))
-	default:
-		v.send(wire.Name{Name: o.Event.Name})
+	e := &o.Event
+	if e.Kind == journal.Say {
+		v.said(o)
+		return
+	}
+	v.talk.naming = false
+	if o.Verdict == journal.Refused {
+		v.send(wire.Request{Type: wire.Name{}.Type(), Ref: e.Ref}.Refused(o.Err))
+		return
+	}
+	v.send(wire.Name{Name: e.Name, Ref: e.Ref})
+}
+
+// said tells what became of a say.
+func (v v1) said(o *journal.Outcome) {
+	e := &o.Event
+	if o.Verdict != journal.Refused {
+		v.send(wire.Saved{Room: e.Room, ID: e.ID, N: o.N, At: o.At, Ref: e.Ref})
+		return
+	}
+	refused := wire.RefusedBy(e.Room, e.ID, o.Err)
+	refused.Ref = e.Ref
+	v.send(refused)
+	if o.Err.RetryAfter > 0 && e.Epoch == v.talk.epoch && (v.talk.refuse == nil || !v.talk.refuse.stored) {
+		v.shut(e.Room, e.ID, true, o.Err)
 	}
 }
 
 // joins is paced, not refused: who comes back to many rooms at once waits a moment.
-func (v v1) joins(f wire.Join) {
+func (v v1) joins(r wire.Request, f wire.Join) {
 	v.paced(entering(f.After), func() bool {
-		v.enter(f)
+		v.enter(r, f)
 		return true
 	})
 }
 
-func (v v1) enter(f wire.Join) {
+func (v v1) enter(r wire.Request, f wire.Join) {
 	v.leave(f.Room)
 	if len(v.places) >= v.env.Limits.Rooms {
-		v.fault(wire.NotAllowed, fmt.Sprintf("a connection can be in %d rooms; leave one first", v.env.Limits.Rooms))
+		v.refuse(r, &wire.Error{Code: wire.NotAllowed, Reason: fmt.Sprintf("a connection can be in %d rooms; leave one first", v.env.Limits.Rooms)})
 		return
 	}
 	seat := v.seat(f.Room)
@@ -216,6 +225,7 @@ func (v v1) enter(f wire.Join) {
 		last = *f.Last
 	}
 	joined, n := stand(v.env.Store, seat, f.After, last)
+	joined.Ref = r.Ref
 	v.send(joined)
 	v.join(n, seat)
 }
@@ -239,8 +249,8 @@ func (v v1) bye(retry time.Duration) {
 }
 
 // history reads one page, beside everything else; meanwhile nothing more is read from the client.
-func (v v1) history(f wire.History) {
-	if !v.paid(ReadCost) {
+func (v v1) history(r wire.Request, f wire.History) {
+	if !v.paid(r, ReadCost) {
 		return
 	}
 	v.asking = true
@@ -250,9 +260,10 @@ func (v v1) history(f wire.History) {
 			v.asking = false
 			if err != nil {
 				v.env.Log.Error("a page of history could not be read", "room", f.Room, "err", err)
-				v.send(wire.FaultOf(&wire.Error{Code: wire.Unavailable, Reason: "the history cannot be read now; ask again", RetryAfter: tryAgain}))
+				v.send(r.Refused(&wire.Error{Code: wire.Unavailable, Reason: "the history cannot be read now; ask again", RetryAfter: tryAgain}))
 				return
 			}
+			page.Ref = r.Ref
 			v.send(page)
 		})
 	})

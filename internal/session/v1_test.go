@@ -1,6 +1,7 @@
 package session
 
 import (
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"strings"
@@ -500,4 +501,67 @@ func TestRenamed(t *testing.T) {
 	p.expect()
 	a.s.Renamed(&a.s.talk.origin) // it knows
 	a.expect()
+}
+
+// The ref of a request comes back in whatever answers it, also in what the journal decides.
+func TestAnswersHaveTheRef(t *testing.T) {
+	st := newStage(t, setting{})
+	l := st.v1()
+	for _, c := range []struct{ sent, want string }{
+		{`{"type":"hello","session":"AAAAAAAAAAAAAAAAAAAAAA","ref":"1"}`, "welcome"},
+		{`{"type":"hello","session":"AAAAAAAAAAAAAAAAAAAAAA","ref":"1b"}`, "error hello "},
+		{`{"type":"name","name":"ann","ref":"2"}`, "name"},
+		{`{"type":"name","name":"server","ref":"3"}`, "error name "},
+		{`{"type":"join","room":"lobby","ref":"4"}`, "joined"},
+		{`{"type":"say","room":"lobby","id":"a","text":"one","ref":"5"}`, "saved"},
+		{`{"type":"say","room":"lobby","id":"a","text":"one","ref":"6"}`, "saved"},
+		{`{"type":"say","room":"lobby","id":"a","text":"two","ref":"7"}`, "refused"},
+		{`{"type":"say","room":"lobby","id":"b","text":"\ud800","ref":"8"}`, "refused"},
+		{`{"type":"history","room":"lobby","ref":"9"}`, "page"},
+		{`{"type":"history","room":"lobby","limit":-1,"ref":"10"}`, "error history lobby"},
+		{`{"type":"who","room":"lobby","ref":"11"}`, "who"},
+		{`{"type":"ping","ref":"12"}`, "pong"},
+		{`{"type":"dance","ref":"13"}`, "error  "},
+	} {
+		st.settle()
+		l.heard()
+		l.text(c.sent)
+		st.settle()
+		ref := regexp.MustCompile(`"ref":"(\w+)"`).FindStringSubmatch(c.sent)[1]
+		var got []string
+		for _, f := range l.frames {
+			var answer struct{ Type, Ref, Request, Room string }
+			if err := json.Unmarshal(wire.Append(nil, f), &answer); err != nil {
+				t.Fatal(err)
+			}
+			if answer.Type == "error" {
+				answer.Type += " " + answer.Request + " " + answer.Room
+			}
+			if answer.Ref == ref || strings.HasPrefix(answer.Type, "error") {
+				got = append(got, answer.Type)
+			}
+		}
+		if len(got) != 1 || got[0] != c.want {
+			t.Errorf("%s is answered by %q, want %q", c.sent, got, c.want)
+		}
+	}
+	other := st.v1()
+	other.text(`{"type":"name","name":"ann","ref":"x"}`)
+	st.settle()
+	if want := (wire.Fault{Code: wire.NameTaken, Request: "name", Ref: "x"}); len(other.frames) != 1 {
+		t.Errorf("a name that is taken is answered by %v", other.frames)
+	} else if f := other.frames[0].(wire.Fault); f.Code != want.Code || f.Request != want.Request || f.Ref != want.Ref {
+		t.Errorf("a name that is taken is answered by %+v", f)
+	}
+}
+
+// What follows a name waits for it: it is done under that name, and answered after it.
+func TestWhatFollowsANameWaitsForIt(t *testing.T) {
+	st := newStage(t, setting{})
+	l := st.v1()
+	st.paused = true
+	l.send(wire.Name{Name: "ann"}, wire.Join{Room: wire.Lobby}, wire.Ping{ID: "x"})
+	l.expect()
+	st.paused = false
+	l.expect("name ann", "joined lobby 1-0 count 1", "pong x")
 }

@@ -1,0 +1,367 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Request is what a client sent, and what its answer repeats of it.
+type Request struct {
+	Frame Frame  // what is asked for
+	Type  string // of Frame; after an error: as the client wrote it, if it is a known one
+	Room  string // the room it is about, or empty
+	Ref   string // the client's own word for it, or empty
+}
+
+// ParseRequest decodes what a client sent. The values come checked for form (names of rooms, ids, sessions, ranges),
+// texts not: their limit is the operator's. With an error comes what the answer can repeat, and of a bad Say that has
+// a good id the Frame too.
+func ParseRequest(b []byte) (Request, *Error) {
+	var r Request
+	f, bad := split(b)
+	if bad != nil {
+		return r, bad
+	}
+	kind, bad := f.string("type")
+	if bad != nil {
+		return r, &Error{Code: BadFrame, Reason: bad.Reason}
+	}
+	read, known := requests[kind]
+	if !known {
+		return r, &Error{Code: BadRequest, Reason: fmt.Sprintf("unknown type %.40q; known are hello, join, leave, say, history, who, name, typing, ping", kind)}
+	}
+	r.Type = kind
+	if room, bad := f.string("room"); bad == nil && CheckRoom(room) == nil {
+		r.Room = room
+	}
+	if f[ref] != nil {
+		s, bad := f.string("ref")
+		if bad == nil {
+			bad = CheckRef(s)
+		}
+		if bad != nil {
+			return r, named(bad, kind, "ref")
+		}
+		r.Ref = s
+	}
+	var where string
+	r.Frame, where, bad = read(f)
+	if bad != nil {
+		if _, say := r.Frame.(Say); !say {
+			r.Frame = nil
+		}
+		return r, named(bad, kind, where)
+	}
+	return r, nil
+}
+
+// named says of which field of which request an error tells.
+func named(e *Error, kind, field string) *Error {
+	what := kind
+	if field != "" {
+		what = fmt.Sprintf("the field %q of %s", field, kind)
+	}
+	return &Error{Code: e.Code, Reason: what + ": " + e.Reason, RetryAfter: e.RetryAfter}
+}
+
+// fields are the values of one JSON object, where they stand in it; nil: it has none, or null.
+type fields [len(fieldNames)]jsontext.Value
+
+// fieldNames are the fields that any request has.
+var fieldNames = [...]string{"type", "ref", "room", "id", "text", "session", "after", "before", "last", "limit", "name"}
+
+const ref = 1 // where it stands among fieldNames
+
+// field returns where a field stands among fieldNames, or -1.
+func field(name string) int {
+	for i, known := range fieldNames {
+		if name == known {
+			return i
+		}
+	}
+	return -1
+}
+
+// A splitter takes JSON apart. What is not UTF-8 is for whoever reads the value: of a field that nobody reads it does no
+// harm.
+type splitter struct {
+	from bytes.Buffer
+	json jsontext.Decoder
+}
+
+var splitters = sync.Pool{New: func() any { return new(splitter) }}
+
+// split reads one JSON object, once.
+func split(b []byte) (f fields, bad *Error) {
+	s := splitters.Get().(*splitter)
+	s.from = *bytes.NewBuffer(b)
+	s.json.Reset(&s.from, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	defer func() {
+		s.from = bytes.Buffer{} // b is not ours to keep
+		s.json.Reset(&s.from)
+		splitters.Put(s)
+	}()
+	broken := func(err error) (fields, *Error) {
+		return fields{}, &Error{Code: BadFrame, Reason: "a frame is one JSON object: " + told(err)}
+	}
+	start, err := s.json.ReadToken()
+	if err != nil {
+		return broken(err)
+	}
+	if start.Kind() != '{' {
+		return fields{}, &Error{Code: BadFrame, Reason: fmt.Sprintf(`a frame is one JSON object with a "type", not %s`, kindName(start.Kind()))}
+	}
+	for s.json.PeekKind() != '}' {
+		name, err := s.json.ReadValue()
+		if err != nil {
+			return broken(err)
+		}
+		i := -1
+		if len(name) < 2+maxFieldName*len(`\u0000`) {
+			var short [64]byte
+			if plain, err := jsontext.AppendUnquote(short[:0], name); err == nil {
+				i = field(string(plain))
+			}
+		}
+		value, err := s.json.ReadValue()
+		if err != nil {
+			return broken(err)
+		}
+		if i >= 0 {
+			f[i] = nil
+			if value.Kind() != 'n' {
+				end := s.json.InputOffset()
+				f[i] = b[end-int64(len(value)) : end]
+			}
+		}
+	}
+	if _, err := s.json.ReadToken(); err != nil {
+		return broken(err)
+	}
+	if _, err := s.json.ReadToken(); err != io.EOF {
+		return fields{}, &Error{Code: BadFrame, Reason: "a frame is one JSON object: something follows it"}
+	}
+	if f[0] == nil {
+		return fields{}, &Error{Code: BadFrame, Reason: `a frame is one JSON object with a "type"`}
+	}
+	return f, nil
+}
+
+// maxFieldName is how many characters the longest of fieldNames has.
+const maxFieldName = len("session")
+
+// told says what is wrong with JSON, for people.
+func told(err error) string {
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return "it ends too early"
+	}
+	var wrong *jsontext.SyntacticError
+	if errors.As(err, &wrong) && wrong.Err != nil {
+		return fmt.Sprintf("%.120s at byte %d", strings.TrimPrefix(wrong.Err.Error(), "jsontext: "), wrong.ByteOffset)
+	}
+	return "it cannot be read"
+}
+
+// kindName is a kind of JSON value in words.
+func kindName(k jsontext.Kind) string {
+	switch k {
+	case 'n':
+		return "null"
+	case 't', 'f':
+		return "true or false"
+	case '"':
+		return "a string"
+	case '0':
+		return "a number"
+	case '[':
+		return "an array"
+	case '{':
+		return "an object"
+	}
+	return "anything else"
+}
+
+func wrongKind(want string, v jsontext.Value) *Error {
+	return &Error{Code: BadRequest, Reason: fmt.Sprintf("this is %s and not %s", want, kindName(v.Kind()))}
+}
+
+// string reads a string field; empty if it is not there. Nothing in it is changed: what cannot be read as it stands is an
+// error.
+func (f *fields) string(name string) (string, *Error) {
+	v := f[field(name)]
+	if v == nil {
+		return "", nil
+	}
+	if v.Kind() != '"' {
+		return "", wrongKind("a string", v)
+	}
+	if inside := v[1 : len(v)-1]; bytes.IndexByte(inside, '\\') < 0 && utf8.Valid(inside) {
+		return string(inside), nil
+	}
+	b, err := jsontext.AppendUnquote(nil, v)
+	if err != nil {
+		return "", &Error{Code: BadRequest, Reason: `this is no Unicode: it has bytes that are not UTF-8, or an escape from \ud800 to \udfff without its other half`}
+	}
+	return string(b), nil
+}
+
+// number reads a number from 0 to most; nil if it is not there.
+func (f *fields) number(name string, most uint64) (*uint64, *Error) {
+	v := f[field(name)]
+	if v == nil {
+		return nil, nil
+	}
+	if v.Kind() != '0' {
+		return nil, wrongKind("a number", v)
+	}
+	n, err := strconv.ParseUint(string(v), 10, 64)
+	if err != nil || n > most {
+		return nil, &Error{Code: BadRequest, Reason: fmt.Sprintf("this is a whole number from 0 to %d and not %.40s", most, v)}
+	}
+	return &n, nil
+}
+
+// maxPosition is how many bytes a position may have, as it is written.
+const maxPosition = 1024
+
+// position reads a place in a room; nil if it is not there.
+func (f *fields) position(name string) (*Position, *Error) {
+	v := f[field(name)]
+	if v == nil {
+		return nil, nil
+	}
+	var p Position
+	if v.Kind() != '{' {
+		return nil, wrongKind(`a position, {"log": …, "n": …},`, v)
+	}
+	if len(v) > maxPosition || CheckJSON(v) != nil || json.Unmarshal(v, &p) != nil {
+		return nil, &Error{Code: BadRequest, Reason: `this is a position as joined gave it, {"log": …, "n": …} with a string and a whole number from 0`}
+	}
+	return &p, nil
+}
+
+// room reads the room of a request.
+func (f *fields) room() (string, *Error) {
+	room, bad := f.string("room")
+	if bad == nil {
+		bad = CheckRoom(room)
+	}
+	return room, bad
+}
+
+// requests are the types that a client sends. A reader returns the field that an error is about.
+var requests = map[string]func(fields) (Frame, string, *Error){
+	"hello": func(f fields) (Frame, string, *Error) {
+		session, bad := f.string("session")
+		if bad == nil {
+			bad = CheckSession(session)
+		}
+		return Hello{Session: session}, "session", bad
+	},
+	"join": func(f fields) (Frame, string, *Error) {
+		room, bad := f.room()
+		if bad != nil {
+			return nil, "room", bad
+		}
+		after, bad := f.position("after")
+		if bad != nil {
+			return nil, "after", bad
+		}
+		last, bad := f.number("last", MaxLast)
+		if bad != nil {
+			return nil, "last", bad
+		}
+		if last == nil {
+			return Join{Room: room, After: after}, "", nil
+		}
+		if after != nil {
+			return nil, "", &Error{Code: BadRequest, Reason: "it takes after or last, not both"}
+		}
+		n := int(*last)
+		return Join{Room: room, Last: &n}, "", nil
+	},
+	"leave":  ofRoom(func(room string) Frame { return Leave{Room: room} }),
+	"who":    ofRoom(func(room string) Frame { return Who{Room: room} }),
+	"typing": ofRoom(func(room string) Frame { return Typing{Room: room} }),
+	"say": func(f fields) (Frame, string, *Error) {
+		id, bad := f.string("id")
+		if bad == nil {
+			bad = CheckID(id)
+		}
+		if bad != nil {
+			return nil, "id", bad
+		}
+		say := Say{ID: id}
+		if say.Room, bad = f.string("room"); bad != nil {
+			return nil, "room", bad
+		}
+		if bad := CheckRoom(say.Room); bad != nil {
+			return say, "room", bad
+		}
+		if f[field("text")] == nil {
+			return say, "text", &Error{Code: BadRequest, Reason: `it is missing; a text can be empty, ""`}
+		}
+		text, bad := f.string("text")
+		if bad != nil {
+			return say, "text", bad
+		}
+		say.Text = NormalizeText(text)
+		return say, "", nil
+	},
+	"history": func(f fields) (Frame, string, *Error) {
+		room, bad := f.room()
+		if bad != nil {
+			return nil, "room", bad
+		}
+		h := History{Room: room}
+		if h.Before, bad = f.number("before", math.MaxUint64); bad != nil {
+			return nil, "before", bad
+		}
+		if h.After, bad = f.number("after", math.MaxUint64); bad != nil {
+			return nil, "after", bad
+		}
+		if h.Before != nil && h.After != nil {
+			return nil, "", &Error{Code: BadRequest, Reason: "it takes before or after, not both"}
+		}
+		limit, bad := f.number("limit", MaxPage)
+		if bad != nil {
+			return nil, "limit", bad
+		}
+		if limit != nil {
+			h.Limit = int(*limit)
+		}
+		return h, "", nil
+	},
+	"name": func(f fields) (Frame, string, *Error) {
+		name, bad := f.string("name")
+		return Name{Name: name}, "name", bad
+	},
+	"ping": func(f fields) (Frame, string, *Error) {
+		id, bad := f.string("id")
+		if bad == nil && id != "" {
+			bad = CheckID(id)
+		}
+		return Ping{ID: id}, "id", bad
+	},
+}
+
+// ofRoom reads a request that has a room and nothing else.
+func ofRoom(frame func(room string) Frame) func(fields) (Frame, string, *Error) {
+	return func(f fields) (Frame, string, *Error) {
+		room, bad := f.room()
+		if bad != nil {
+			return nil, "room", bad
+		}
+		return frame(room), "", nil
+	}
+}
