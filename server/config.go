@@ -38,33 +38,34 @@ const (
 
 // Config is what a server is made from. Start from [Defaults].
 type Config struct {
-	Data         string         // folder of the data; made if it is not there
-	Memory       bool           // keep everything in memory instead, and nothing after Close
-	Durability   Durability     // of the data in the folder
-	Rate         float64        // events a second of a sender; 0: no limit of any kind
-	Burst        int            // events at once of a sender
-	MaxText      int            // bytes of a text
-	MaxJoined    int            // rooms a connection can be in
-	AddressRate  int            // how many times a sender's rate and burst an address has, at least 1
-	NewRooms     int            // rooms an address may make in a minute
-	NewNames     int            // names that keys of SSH may come to own in an hour from one address; 0: no limit
-	Stall        time.Duration  // how long a living peer may take nothing before its connection is closed
-	Keep         journal.Keep   // which messages of a room are kept; the zero value: all
-	MaxRooms     int            // rooms there may be
-	MaxConns     int            // connections at once, more are answered with 503; 0: what the descriptors of this process allow
-	TapeMemory   int64          // bytes of recent messages kept ready to send
-	Reactor      ReactorKind    // how the bytes of connections are moved; empty: Auto
-	Hosts        []string       // names this server is reached by, besides localhost and IP addresses
-	AllowOrigins []string       // origins of pages elsewhere that may connect, like https://example.org
-	TLS          TLS            // encryption; the zero value: none
-	TrustProxies []netip.Prefix // who is believed, in X-Forwarded-For, about where a request comes from
-	Port         int            // of the listener that Serve will get, for addresses that are told; 0: unknown
-	SSH          bool           // there is a door for SSH, see ServeSSH
-	SSHKeysOnly  bool           // nobody comes in there without a key
-	Quiet        bool           // log no line about clients
-	LogTexts     bool           // log what they say, unless Quiet
-	LogDropped   func() uint64  // lines of the log that were dropped, for the metrics
-	Version      string
+	Data               string         // folder of the data; made if it is not there
+	Memory             bool           // keep everything in memory instead, and nothing after Close
+	Durability         Durability     // of the data in the folder
+	Rate               float64        // events a second of a sender; 0: no limit of any kind
+	Burst              int            // events at once of a sender
+	MaxText            int            // bytes of a text
+	MaxJoined          int            // rooms a connection can be in
+	AddressRate        int            // how many times a sender's rate and burst an address has, at least 1
+	NewRooms           int            // rooms an address may make in a minute
+	NewNames           int            // names that keys of SSH may come to own in an hour from one address; 0: no limit
+	Stall              time.Duration  // how long a living peer may take nothing before its connection is closed
+	Keep               journal.Keep   // which messages of a room are kept; the zero value: all
+	MaxRooms           int            // rooms there may be
+	MaxConns           int            // connections at once, more are answered with 503; 0: what the descriptors of this process allow
+	MaxConnsPerAddress int            // of them from one address (IPv6: /64), half-open ones included; 0: a quarter, three quarters for one of this machine, at least 512
+	TapeMemory         int64          // bytes of recent messages kept ready to send
+	Reactor            ReactorKind    // how the bytes of connections are moved; empty: Auto
+	Hosts              []string       // names this server is reached by, besides localhost and IP addresses
+	AllowOrigins       []string       // origins of pages elsewhere that may connect, like https://example.org
+	TLS                TLS            // encryption; the zero value: none
+	TrustProxies       []netip.Prefix // who is believed, in X-Forwarded-For, about where a request comes from
+	Port               int            // of the listener that Serve will get, for addresses that are told; 0: unknown
+	SSH                bool           // there is a door for SSH, see ServeSSH
+	SSHKeysOnly        bool           // nobody comes in there without a key
+	Quiet              bool           // log no line about clients
+	LogTexts           bool           // log what they say, unless Quiet
+	LogDropped         func() uint64  // lines of the log that were dropped, for the metrics
+	Version            string
 
 	Log    *slog.Logger
 	Now    func() time.Time

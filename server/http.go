@@ -27,24 +27,6 @@ func (s *Server) fingerprint() string {
 	return s.ssh.Fingerprint()
 }
 
-// takePlace takes a place for a session to come, if there is one.
-func (s *Server) takePlace() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stopped || len(s.sessions)+s.coming >= s.cfg.MaxConns {
-		return false
-	}
-	s.coming++
-	return true
-}
-
-// givePlace gives back a place that came to nothing.
-func (s *Server) givePlace() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.coming--
-}
-
 // ready says why nothing can be said now, or nil.
 func (s *Server) ready() error {
 	s.mu.Lock()

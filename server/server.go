@@ -23,6 +23,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ramai/internal/connlimit"
 	"ramai/internal/frame"
 	"ramai/internal/journal"
 	"ramai/internal/metrics"
@@ -68,12 +69,13 @@ type Server struct {
 
 	mu       sync.Mutex
 	sessions map[*session.Session]struct{} // guarded by mu
-	coming   int                           // guarded by mu: places that are taken for sessions to come
 	emptied  chan struct{}                 // guarded by mu: closed when the last session has ended; nil: nobody waits
 	stopped  bool                          // guarded by mu: no more sessions
 	renamed  map[string]*journal.Origin    // guarded by mu: senders to be told of their name, but for the connection that knows; nil: none
 
-	open    atomic.Int64 // connections of Serve that are not sessions, but for those over HTTP/2
+	places *connlimit.Limiter // of sessions, those to come among them
+	conns  *connlimit.Limiter // of connections of any kind, from their being accepted on: with some more, who are told that there is no place
+
 	arrived atomic.Int64 // sessions that there ever were
 }
 
@@ -102,6 +104,8 @@ func New(cfg Config) (*Server, error) {
 		cfg: cfg, store: store, clock: clock, reactor: react, tls: encryption, metrics: metrics.New(cfg.Version),
 		ordered: make(chan struct{}), quit: make(chan struct{}), sessions: make(map[*session.Session]struct{}),
 	}
+	s.places = connlimit.New(cfg.MaxConns, cfg.MaxConnsPerAddress)
+	s.conns = s.places.Wider(told)
 	s.hub = room.NewHub(store, room.Options{Budget: budget, Log: cfg.Log})
 	s.index = search.Open(indexPath(&cfg), store, cfg.Log)
 	s.orderer = journal.NewLocal(store, journal.Options{Feed: s.feed, Now: cfg.Now, Log: cfg.Log, Applied: s.metrics.Applied, MaxRooms: cfg.MaxRooms,
@@ -294,9 +298,10 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          newHTTPLog(s.cfg.Log),
-		ConnState:         s.connState,
+		ConnState:         s.left,
 	}
 	ended := make(chan error, 1)
+	ln = &door{Listener: ln, server: s}
 	if s.tls != nil {
 		h.TLSConfig = s.tls
 		go func() { ended <- h.ServeTLS(ln, "", "") }()
@@ -324,21 +329,6 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		<-answered
 	}
 	return err
-}
-
-// connState counts the connections that are not sessions, and closes those for which there are no descriptors.
-func (s *Server) connState(c net.Conn, state http.ConnState) {
-	switch state {
-	case http.StateNew:
-		s.mu.Lock()
-		sessions := len(s.sessions) // who has a place and is none yet is among the others
-		s.mu.Unlock()
-		if int(s.open.Add(1))+sessions > s.cfg.MaxConns+64 { // up to there they are told why
-			c.Close()
-		}
-	case http.StateClosed, http.StateHijacked:
-		s.open.Add(-1)
-	}
 }
 
 // Close stops in the good order that Serve describes.
@@ -421,6 +411,9 @@ func (s *Server) wait(most time.Duration) bool {
 // ended forgets a session that is closed.
 func (s *Server) ended(c *session.Session, why error) {
 	s.metrics.Ended(reason(why))
+	from := s.sharer(c.From().Addr())
+	s.places.Give(from)
+	s.conns.Give(from)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.sessions, c)
@@ -449,7 +442,7 @@ func (s *Server) serve(nc net.Conn, early []byte, client session.Client) {
 		s.arrived.Add(1)
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.coming--
+		s.conns.Add(s.sharer(client.Addr.Addr()))
 		s.sessions[c] = struct{}{}
 		if s.stopped {
 			c.Force(s.retry())

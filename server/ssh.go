@@ -47,7 +47,7 @@ func (s *Server) openSSH() (*sshdoor.Door, error) {
 		folder = filepath.Join(s.cfg.Data, sshFolder)
 	}
 	return sshdoor.New(sshdoor.Config{
-		Env: s.env, Serve: s.serve, TakePlace: s.takePlace, GivePlace: s.givePlace, Search: s.index.Search, Address: s.cfg.address,
+		Env: s.env, Serve: s.serve, TakePlace: s.takePlace, GivePlace: s.givePlace, TakeConn: s.takeConn, GiveConn: s.giveConn, Search: s.index.Search, Address: s.cfg.address,
 		MaxConns: sshConns(descriptors() - spareDescriptors), Folder: folder, KeysOnly: s.cfg.SSHKeysOnly, Stall: s.cfg.Stall,
 	})
 }

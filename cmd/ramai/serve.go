@@ -65,6 +65,7 @@ loses nothing that anyone has heard.`,
 	f.Var(&o.keep, "keep", `messages to keep in each room: an age (30d, 12h), a number ("100000 messages"), or all`)
 	f.IntVar(&cfg.MaxText, "max-text", cfg.MaxText, "bytes of a text")
 	f.IntVar(&cfg.MaxConns, "max-connections", cfg.MaxConns, "connections at once; 0: as many as the system's descriptors allow, less 256")
+	f.IntVar(&cfg.MaxConnsPerAddress, "max-connections-per-address", cfg.MaxConnsPerAddress, "connections from one address (IPv6: /64), those that have said nothing yet included; 0: a quarter of all, three quarters from an address of this machine, at least 512")
 	f.IntVar(&cfg.MaxJoined, "max-joined", cfg.MaxJoined, "rooms a connection can be in")
 	f.IntVar(&cfg.MaxRooms, "max-rooms", cfg.MaxRooms, "rooms there may be")
 	f.IntVar(&cfg.NewRooms, "new-rooms", cfg.NewRooms, "rooms an address may make in a minute")
@@ -212,7 +213,7 @@ func checkServe(cfg server.Config, o serveOptions) error {
 		flag         string
 		value, least int
 	}{
-		{"burst", cfg.Burst, 1}, {"address-rate", cfg.AddressRate, 1}, {"max-rooms", cfg.MaxRooms, 1}, {"max-connections", cfg.MaxConns, 0},
+		{"burst", cfg.Burst, 1}, {"address-rate", cfg.AddressRate, 1}, {"max-rooms", cfg.MaxRooms, 1}, {"max-connections", cfg.MaxConns, 0}, {"max-connections-per-address", cfg.MaxConnsPerAddress, 0},
 		{"max-joined", cfg.MaxJoined, 1}, {"new-rooms", cfg.NewRooms, 1}, {"new-names", cfg.NewNames, 0},
 	} {
 		if f.value < f.least {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"ramai/internal/connlimit"
 	"ramai/wire"
 )
 
@@ -282,16 +283,8 @@ func (r *Rates) fresh(now time.Time, n int) share {
 	return share{full(r.events.times(n), now), full(r.work.times(n), now), full(r.searching.times(n), now)}
 }
 
-// Network is what has one share: an IPv4 address, or the /64 of an IPv6 address.
-func Network(addr netip.Addr) netip.Prefix {
-	addr = addr.Unmap()
-	bits := 32
-	if addr.Is6() {
-		bits = 64
-	}
-	p, _ := addr.WithZone("").Prefix(bits) // of the zero Addr: the zero Prefix, one share for all whose address is unknown
-	return p
-}
+// Network is what has one share, see [connlimit.Network].
+func Network(addr netip.Addr) netip.Prefix { return connlimit.Network(addr) }
 
 // sweep drops the shares that are full again, now and then. Called with mu held.
 func (r *Rates) sweep(now time.Time) {

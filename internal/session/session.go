@@ -296,6 +296,9 @@ func (s *Session) sender() string { return string(s.by[:]) }
 // from is the client's address and port.
 func (s *Session) from() netip.AddrPort { return netip.AddrPortFrom(s.addr, s.port) }
 
+// From is the client's address and port; the zero value if that is unknown.
+func (s *Session) From() netip.AddrPort { return s.from() }
+
 // Door is how the client came in.
 func (s *Session) Door() Door { return s.door }
 

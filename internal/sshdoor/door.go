@@ -24,19 +24,24 @@ import (
 	"charm.land/wish/v2"
 	gossh "golang.org/x/crypto/ssh"
 
+	"ramai/internal/connlimit"
 	"ramai/internal/session"
 	"ramai/internal/store/search"
 	"ramai/internal/tui"
 	"ramai/wire"
 )
 
-// Config is what the door needs of a server. Env, TakePlace, GivePlace, Serve, Search and Address have to be set.
+// Config is what the door needs of a server. Env, TakePlace, GivePlace, TakeConn, GiveConn, Serve, Search and Address have to be set.
 type Config struct {
 	Env *session.Env // as sessions have it
 
-	// TakePlace takes a place for a session, if there is one. It is used up by Serve, or given back by GivePlace.
-	TakePlace func() bool
-	GivePlace func()
+	// TakePlace takes a place for a session from an address, or says why there is none. It is used up by Serve for a client
+	// of that address, or given back by GivePlace.
+	TakePlace func(netip.Addr) error
+	GivePlace func(netip.Addr)
+	// TakeConn takes a place for a connection that was accepted, and GiveConn gives it back.
+	TakeConn func(net.Conn) error
+	GiveConn func(net.Conn)
 	// Serve makes a connection a session. early was read from it before. It returns at once.
 	Serve func(nc net.Conn, early []byte, client session.Client)
 	// Search looks for words.
@@ -61,12 +66,10 @@ const (
 	deadTakes      = 45 * time.Second // from the last that a peer's system acknowledged to its being given up
 	tellEvery      = time.Minute      // between two lines of the log about connections that were refused
 
-	maxFromNetwork = 16   // connections from one address
-	maxAll         = 1000 // visits
-	maxByNetwork   = 32   // of them from one address
-	maxVisits      = 8    // of them on one connection
-	maxWaiting     = 2    // channels of a connection that want nothing yet
-	maxOpen        = 32   // channels of a connection that the client has not closed, visits and waiting ones among them
+	maxAll     = 1000 // visits; of these, and of connections, one address can have a quarter, see limited
+	maxVisits  = 8    // of them on one connection
+	maxWaiting = 2    // channels of a connection that want nothing yet
+	maxOpen    = 32   // channels of a connection that the client has not closed, visits and waiting ones among them
 
 	maxWidth, maxHeight = 500, 200        // of a screen
 	maxCells            = 20000           // of a screen
@@ -89,15 +92,15 @@ type Door struct {
 	ctx    context.Context
 	stop   context.CancelCauseFunc
 
+	taken    *connlimit.Limiter // places of connections
+	visitors *connlimit.Limiter // and of visits
+
 	visits sync.WaitGroup
 	looks  sync.Once // for peers that are gone
 
 	mu        sync.Mutex
 	listeners []net.Listener       // guarded by mu
 	conns     map[*conn]struct{}   // guarded by mu
-	networks  map[netip.Prefix]int // guarded by mu: connections by network
-	visitors  map[netip.Prefix]int // guarded by mu: visits by network
-	visiting  int                  // guarded by mu: visits
 	cells     map[netip.Prefix]int // guarded by mu: of screens, by network, as far as they are larger than the usual
 	allCells  int                  // guarded by mu: of all of them
 	refused   int                  // guarded by mu: connections, since told
@@ -125,7 +128,7 @@ func New(cfg Config) (*Door, error) {
 	}
 	d := &Door{
 		cfg: cfg, keys: keys, conns: make(map[*conn]struct{}),
-		networks: make(map[netip.Prefix]int), visitors: make(map[netip.Prefix]int), cells: make(map[netip.Prefix]int),
+		taken: limited(cfg.MaxConns), visitors: limited(maxAll), cells: make(map[netip.Prefix]int),
 	}
 	d.ctx, d.stop = context.WithCancelCause(context.Background())
 	d.server, err = wish.NewServer(
@@ -232,31 +235,28 @@ func (d *Door) look() {
 // leaving is how long screens may take to be cleared when the door is closed, and visits to end without connections.
 const leaving = time.Second
 
+// limited returns a limiter of n places, of which one address can have a quarter, and one of this machine three quarters.
+func limited(n int) *connlimit.Limiter { return connlimit.NewShared(n, max(1, n/4), max(1, n/4*3)) }
+
 // enter counts a visit, unless there are too many or the door is closed.
 func (d *Door) enter(c *conn) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	switch {
-	case d.ended:
+	if d.ended {
 		return errStopped
-	case d.visiting >= maxAll:
-		return fmt.Errorf("there are %d visits over SSH already, as many as there can be; come back in a while", maxAll)
-	case !c.local && d.visitors[c.network] >= maxByNetwork:
-		return fmt.Errorf("there are %d visits over SSH from where you are already, as many as there can be; come back in a while", maxByNetwork)
 	}
-	d.visiting++
-	d.visitors[c.network]++
+	switch err := d.visitors.Take(c.addr); {
+	case errors.Is(err, connlimit.ErrShare):
+		return errors.New("there are as many visits over SSH from where you are as there can be; come back in a while")
+	case err != nil:
+		return errors.New("there are as many visits over SSH as there can be; come back in a while")
+	}
 	d.visits.Add(1)
 	return nil
 }
 
 func (d *Door) leave(c *conn) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.visiting--
-	if d.visitors[c.network]--; d.visitors[c.network] == 0 {
-		delete(d.visitors, c.network)
-	}
+	d.visitors.Give(c.addr)
 	d.visits.Done()
 }
 

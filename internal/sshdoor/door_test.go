@@ -1,6 +1,7 @@
 package sshdoor
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/ed25519"
@@ -21,6 +22,7 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/time/rate"
 
+	"ramai/internal/connlimit"
 	"ramai/internal/session"
 	"ramai/internal/store/memory"
 	"ramai/internal/tui"
@@ -33,7 +35,7 @@ func newDoor(t *testing.T, folder string) *Door {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := New(Config{Env: &session.Env{Random: rand.Reader, Log: slog.New(slog.DiscardHandler), Store: store}, Folder: folder})
+	d, err := New(Config{Env: &session.Env{Random: rand.Reader, Log: slog.New(slog.DiscardHandler), Store: store}, Folder: folder, TakeConn: func(net.Conn) error { return nil }, GiveConn: func(net.Conn) {}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,8 +61,8 @@ func TestHandshakeTakes(t *testing.T) {
 			if took := time.Since(begin); took != handshakeTakes {
 				t.Errorf("it was closed after %v; reads: %t", took, reads)
 			}
-			if len(d.conns) != 0 || len(d.networks) != 0 {
-				t.Errorf("%d places are taken, of %d networks", len(d.conns), len(d.networks))
+			if len(d.conns) != 0 || d.taken.Taken() != 0 {
+				t.Errorf("%d connections, and %d places taken", len(d.conns), d.taken.Taken())
 			}
 			d.Close()
 			ours.Close()
@@ -85,7 +87,7 @@ func TestPeersThatAreGone(t *testing.T) {
 		for _, gone := range []bool{false, true} {
 			_, theirs := net.Pipe()
 			c := &conn{Conn: theirs, door: d, gone: func(patience time.Duration) bool { return gone && time.Since(begin) >= patience }}
-			if !d.take(c) {
+			if d.take(c) != nil {
 				t.Fatal("there is no place")
 			}
 			conns = append(conns, c)
@@ -104,18 +106,24 @@ func TestRefusedConnectionsAreLogged(t *testing.T) {
 		var log bytes.Buffer
 		d := newDoor(t, "")
 		d.cfg.Env.Log = slog.New(slog.NewTextHandler(&log, nil))
-		d.cfg.MaxConns = 1
-		if !d.take(&conn{door: d}) {
+		d.taken = limited(1)
+		if d.take(&conn{door: d}) != nil {
 			t.Fatal("there is no place")
 		}
-		_, theirs := net.Pipe()
+		ours, theirs := net.Pipe()
+		told := bufio.NewScanner(ours)
 		for range 100 {
+			go func() {
+				if !told.Scan() || !strings.HasPrefix(told.Text(), connlimit.ErrFull.Error()) {
+					t.Errorf("a connection too many is told %q", told.Text())
+				}
+			}()
 			if d.admit(nil, theirs) != nil {
 				t.Fatal("it was let in")
 			}
 			time.Sleep(time.Second)
 		}
-		if n := strings.Count(log.String(), "\n"); n != 2 || !strings.Contains(log.String(), "level=INFO") || !strings.Contains(log.String(), "number=60") {
+		if n := strings.Count(log.String(), "\n"); n != 2 || !strings.Contains(log.String(), "level=INFO") || !strings.Contains(log.String(), " n=60 ") {
 			t.Errorf("the log has %d lines: %s", n, &log)
 		}
 	})
@@ -279,55 +287,60 @@ func TestChannelsThatAreNotClosed(t *testing.T) {
 
 func TestPlaces(t *testing.T) {
 	d := newDoor(t, "")
+	var outer error
+	d.cfg.TakeConn = func(net.Conn) error { return outer }
 	from := func(s string) *conn {
 		addr := netip.MustParseAddr(s)
-		return &conn{door: d, network: session.Network(addr), local: addr.IsLoopback()}
+		return &conn{door: d, addr: addr, network: session.Network(addr), local: addr.IsLoopback()}
 	}
 	first := from("2001:db8::1")
-	for i := range maxFromNetwork {
+	for i := range MaxConns / 4 {
 		c := first
 		if i > 0 {
 			c = from("2001:db8::1")
 		}
-		if !d.take(c) {
-			t.Fatal("there was no place")
+		if err := d.take(c); err != nil {
+			t.Fatal(err)
 		}
 	}
-	if d.take(from("2001:db8::2")) {
-		t.Error("an address of the same /64 has a place of its own")
+	if err := d.take(from("2001:db8::2")); !errors.Is(err, connlimit.ErrShare) {
+		t.Errorf("an address of the same /64 has a place of its own: %v", err)
 	}
-	if !d.take(from("2001:db8:0:1::1")) {
-		t.Error("another network has none")
-	}
-	for range d.cfg.MaxConns - maxFromNetwork - 1 {
-		if !d.take(from("127.0.0.1")) {
-			t.Fatal("this machine has too few")
+	for i := range MaxConns * 3 / 4 {
+		if err := d.take(from([]string{"2001:db8:0:1::1", "127.0.0.1"}[min(i, 1)])); err != nil {
+			t.Fatal(err)
 		}
 	}
-	if d.take(from("127.0.0.1")) {
-		t.Error("there are more than there may be")
+	if err := d.take(from("192.0.2.1")); !errors.Is(err, connlimit.ErrFull) {
+		t.Errorf("there are more than there may be: %v", err)
 	}
 	d.give(first)
-	if !d.take(from("2001:db8::3")) {
-		t.Error("a place that was given back is not there")
+	if err := d.take(from("2001:db8::3")); err != nil {
+		t.Errorf("a place that was given back is not there: %v", err)
 	}
+	outer = errors.New("no place in the server")
+	d.give(first)
+	if err := d.take(first); !errors.Is(err, outer) || d.taken.Taken() != MaxConns-1 {
+		t.Errorf("the server's own bound: %v, and %d places are taken", err, d.taken.Taken())
+	}
+	outer = nil
 
-	for range maxByNetwork {
+	for range maxAll / 4 {
 		if err := d.enter(first); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := d.enter(first); err == nil || !strings.Contains(err.Error(), "32 visits over SSH from where you are") {
+	if err := d.enter(first); err == nil || !strings.Contains(err.Error(), "visits over SSH from where you are") {
 		t.Errorf("more visits from one network than there may be: %v", err)
 	}
-	for range maxByNetwork {
+	for range maxAll / 4 {
 		d.leave(first)
 	}
 	d.mu.Lock()
 	clear(d.conns) // they have no connection below them that could be closed
 	d.mu.Unlock()
 	d.Close()
-	if d.take(from("192.0.2.1")) || !errors.Is(d.enter(first), errStopped) {
+	if !errors.Is(d.take(from("192.0.2.1")), errStopped) || !errors.Is(d.enter(first), errStopped) {
 		t.Error("a closed door lets somebody in")
 	}
 }

@@ -23,8 +23,9 @@ import (
 type conn struct {
 	net.Conn
 	door    *Door
-	network netip.Prefix
-	local   bool // it comes from this machine
+	addr    netip.Addr
+	network netip.Prefix // of addr
+	local   bool         // it comes from this machine
 	once    sync.Once
 	gone    func(patience time.Duration) bool // whether the peer is; nil: that cannot be known
 
@@ -44,9 +45,11 @@ type (
 // admit lets a connection in, before anything of it is read, or returns nil.
 func (d *Door) admit(ctx ssh.Context, nc net.Conn) net.Conn {
 	from := addrOf(nc.RemoteAddr()).Addr()
-	c := &conn{Conn: nc, door: d, network: session.Network(from), local: from.IsLoopback(), gone: reactor.Watch(nc).Dead}
-	if !d.take(c) {
+	c := &conn{Conn: nc, door: d, addr: from, network: session.Network(from), local: from.IsLoopback(), gone: reactor.Watch(nc).Dead}
+	if err := d.take(c); err != nil {
 		d.tellRefused(from)
+		nc.SetWriteDeadline(time.Now().Add(time.Second))     // the buffer of a new socket takes it at once
+		fmt.Fprintf(nc, "%v; come back in a while\r\n", err) // before the version of the server (RFC 4253, section 4.2)
 		return nil
 	}
 	if tcp, ok := nc.(*net.TCPConn); ok { // an idle peer that is gone is found by the kernel, and others by Door.look
@@ -59,19 +62,25 @@ func (d *Door) admit(ctx ssh.Context, nc net.Conn) net.Conn {
 	return c
 }
 
-// take takes a place for a connection, if there is one.
-func (d *Door) take(c *conn) bool {
+// take takes a place for a connection, or says why there is none.
+func (d *Door) take(c *conn) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.ended || len(d.conns) >= d.cfg.MaxConns || !c.local && d.networks[c.network] >= maxFromNetwork {
-		return false
+	if d.ended {
+		return errStopped
+	}
+	if err := d.taken.Take(c.addr); err != nil {
+		return err
+	}
+	if err := d.cfg.TakeConn(c.Conn); err != nil {
+		d.taken.Give(c.addr)
+		return err
 	}
 	d.conns[c] = struct{}{}
-	d.networks[c.network]++
-	return true
+	return nil
 }
 
-// tellRefused logs connections that are closed at once, now and then. The clients do not hear why.
+// tellRefused logs connections that are closed at once, now and then.
 func (d *Door) tellRefused(from netip.Addr) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -86,9 +95,8 @@ func (d *Door) give(c *conn) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.conns, c)
-	if d.networks[c.network]--; d.networks[c.network] == 0 {
-		delete(d.networks, c.network)
-	}
+	d.taken.Give(c.addr)
+	d.cfg.GiveConn(c.Conn)
 }
 
 // Close closes the connection, and gives its place back.

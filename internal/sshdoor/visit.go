@@ -244,8 +244,8 @@ func (v *visitor) find(ctx context.Context, s client.Search) (*client.Found, err
 
 // connect is client.Config.DialContext: the other end of the connection becomes a session of this server.
 func (v *visitor) connect(ctx context.Context, _, _ string) (net.Conn, error) {
-	if !v.door.cfg.TakePlace() {
-		return nil, errors.New("the server has as many connections as it can, or stops; come back in a while")
+	if err := v.door.cfg.TakePlace(v.addr.Addr()); err != nil {
+		return nil, fmt.Errorf("%w; come back in a while", err)
 	}
 	ours, theirs := net.Pipe()
 	go v.accept(theirs)
@@ -257,7 +257,7 @@ func (v *visitor) accept(nc net.Conn) {
 	nc.SetDeadline(time.Now().Add(handshakeTakes))
 	upgrader := ws.Upgrader{Protocol: func(p []byte) bool { return string(p) == wire.Protocol }}
 	if _, err := upgrader.Upgrade(nc); err != nil {
-		v.door.cfg.GivePlace()
+		v.door.cfg.GivePlace(v.addr.Addr())
 		nc.Close()
 		return
 	}

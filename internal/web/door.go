@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"ramai/internal/connlimit"
 	"ramai/internal/httpfield"
 	"ramai/internal/journal"
 	"ramai/internal/session"
@@ -38,13 +39,13 @@ func (w *web) door(out http.ResponseWriter, r *http.Request, room string) {
 		w.refuse(out, status, err)
 		return
 	}
-	if err := w.takePlace(); err != nil {
+	if err := w.takePlace(r); err != nil {
 		w.fail(out, err)
 		return
 	}
 	client, err := w.client(r, room, hs.v1)
 	if err != nil {
-		w.GivePlace()
+		w.GivePlace(addrOf(r).Addr())
 		w.fail(out, err)
 		return
 	}
@@ -58,7 +59,7 @@ func (w *web) upgrade(out http.ResponseWriter, hs *shaken, client session.Client
 		if entered {
 			return
 		}
-		w.GivePlace()
+		w.GivePlace(client.Addr.Addr())
 		if client.Named {
 			w.Env.Release(wire.By(client.Session))
 		}
@@ -90,9 +91,14 @@ func (w *web) enter(nc net.Conn, early []byte, client session.Client) {
 	w.Serve(nc, early, client)
 }
 
-func (w *web) takePlace() *wire.Error {
-	if w.TakePlace() {
+func (w *web) takePlace(r *http.Request) *wire.Error {
+	switch err := w.TakePlace(addrOf(r).Addr()); {
+	case err == nil:
 		return nil
+	case errors.Is(err, connlimit.ErrShare):
+		return &wire.Error{
+			Code: wire.RateLimited, Reason: "there are as many connections from your address as there can be; close some, or come back in a while", RetryAfter: 5 * time.Second,
+		}
 	}
 	return &wire.Error{
 		Code: wire.Unavailable, Reason: "the server has as many connections as it can; come back in a while", RetryAfter: 5 * time.Second,

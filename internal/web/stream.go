@@ -18,7 +18,7 @@ const lines = "application/x-ndjson"
 func (w *web) stream(out http.ResponseWriter, r *http.Request) {
 	client, err := w.listener(r)
 	if err == nil {
-		err = w.takePlace()
+		err = w.takePlace(r)
 	}
 	if err != nil {
 		w.fail(out, err)
@@ -27,7 +27,7 @@ func (w *web) stream(out http.ResponseWriter, r *http.Request) {
 	entered := false
 	defer func() {
 		if !entered {
-			w.GivePlace()
+			w.GivePlace(client.Addr.Addr())
 		}
 	}()
 	kind := "text/event-stream; charset=utf-8"

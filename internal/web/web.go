@@ -33,9 +33,10 @@ type Config struct {
 	Env   *session.Env // as sessions have it
 	Index *search.Index
 
-	// TakePlace takes a place for a session, if there is one. It is used up by Serve, or given back by GivePlace.
-	TakePlace func() bool
-	GivePlace func()
+	// TakePlace takes a place for a session from an address, or says why there is none; connlimit.ErrShare: that address has
+	// its share. It is used up by Serve for a client of that address, or given back by GivePlace.
+	TakePlace func(netip.Addr) error
+	GivePlace func(netip.Addr)
 	// Serve makes a connection a session. early was read from it before. It returns at once.
 	Serve func(nc net.Conn, early []byte, client session.Client)
 	// Ready says why nothing can be said now, or nil.
