@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -118,7 +119,7 @@ func newClient(config Config) (*Client, error) {
 		return nil, fmt.Errorf("drawing random bytes: %w", err)
 	}
 	c := &Client{
-		dialer: dialer{url: u, offer: !config.Plain, name: config.Name, tls: config.TLS, dial: config.DialContext},
+		dialer: dialer{url: u, offer: !config.Plain, name: config.Name, tls: config.TLS, dial: config.DialContext, proxy: http.ProxyFromEnvironment},
 		log:    config.Log,
 		wake:   make(chan struct{}, 1),
 		ready:  make(chan struct{}, 1),

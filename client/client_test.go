@@ -505,14 +505,14 @@ func TestConfig(t *testing.T) {
 	bad := []Config{
 		{URL: "127.0.0.1:2000"}, {URL: "ftp://x"}, {URL: "http://"}, {URL: "http://x/chat"}, {URL: "http://x/r/Tea"},
 		{URL: "http://x/?name=zoe"}, {URL: "http://x", Session: "short"}, {URL: "http://x", Last: 501}, {URL: "http://x", Last: -2},
-		{URL: "http://\x00"},
+		{URL: "http://\x00"}, {URL: "http://x/#2"}, {URL: "http://x/#n2x"}, {URL: "http://x/r/tea/n2"}, {URL: "http://x/r/"}, {URL: "http://x/r/tea//"},
 	}
 	for _, config := range bad {
 		if _, err := newClient(config); err == nil {
 			t.Errorf("%+v is taken", config)
 		}
 	}
-	for address, want := range map[string]string{"ws://x": "lobby", "wss://x/": "lobby", "https://x/r/tea": "tea"} {
+	for address, want := range map[string]string{"ws://x": "lobby", "wss://x/": "lobby", "https://x/r/tea": "tea", "http://x/r/tea/": "tea", "http://x/#n2": "lobby", "http://x/r/tea#n2": "tea"} {
 		if room, err := Room(address); err != nil || room != want {
 			t.Errorf("Room(%q) = %q, %v", address, room, err)
 		}

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,6 +27,9 @@ const (
 	readLimit   = 1 << 20          // bytes of a message from the server; a page has 64 KiB
 )
 
+// gateHint says what may help where something answers that is not ramai.
+const gateHint = "A gate in front may ask for a password, which goes into the address: https://NAME:PASSWORD@HOST"
+
 // A RefusedError says that the server was reached and would not do what was asked: mostly, open a connection.
 type RefusedError struct {
 	Status     int           // of HTTP
@@ -37,7 +41,11 @@ type RefusedError struct {
 // Error tells the status and the reason.
 func (e *RefusedError) Error() string {
 	if e.Reason == "" {
-		return fmt.Sprintf("the server answered %d %s; is it one of ramai's?", e.Status, http.StatusText(e.Status))
+		answer := fmt.Sprintf("the server answered %d %s; is it one of ramai's?", e.Status, http.StatusText(e.Status))
+		if e.Status < 500 {
+			answer += " " + gateHint
+		}
+		return answer
 	}
 	return fmt.Sprintf("refused (%d): %s", e.Status, e.Reason)
 }
@@ -52,8 +60,11 @@ func (e *RefusedError) final() bool {
 	return e.Status >= 400 && e.Status < 500
 }
 
+// message is the end of the address of a message.
+var message = regexp.MustCompile(`^n[0-9]{1,20}$`)
+
 // Room returns the room a server's address stands for: http, https, ws or wss, and the path / for the lobby or
-// /r/<room> for another.
+// /r/<room> for another. The address of a message, which ends with #n and its number, is that of its room.
 func Room(address string) (string, error) {
 	_, room, err := parse(address)
 	return room, err
@@ -72,13 +83,13 @@ func parse(address string) (*url.URL, string, error) {
 	if u.Host == "" {
 		return nil, "", fmt.Errorf("%q names no host", address)
 	}
-	if u.RawQuery != "" || u.Fragment != "" {
-		return nil, "", fmt.Errorf("%q has a part after ? or #; a name and old messages are asked for otherwise", address)
+	if u.RawQuery != "" || u.Fragment != "" && !message.MatchString(u.Fragment) {
+		return nil, "", fmt.Errorf("%q has a part after ? or # that is not a message like #n2; a name and old messages are asked for otherwise", address)
 	}
 	if u.Path == "" || u.Path == "/" {
 		return u, wire.Lobby, nil
 	}
-	room, ok := strings.CutPrefix(u.Path, "/r/")
+	room, ok := strings.CutPrefix(strings.TrimSuffix(u.Path, "/"), "/r/")
 	if !ok {
 		return nil, "", fmt.Errorf("the path of %q is neither / nor /r/ and a room", address)
 	}
@@ -95,6 +106,7 @@ type dialer struct {
 	name  string // to claim on the plain door
 	tls   *tls.Config
 	dial  func(ctx context.Context, network, address string) (net.Conn, error)
+	proxy func(*http.Request) (*url.URL, error) // which proxy a request goes through; nil: none
 }
 
 // link is one open connection.
@@ -110,22 +122,17 @@ func (d *dialer) open(ctx context.Context, last int) (*link, error) {
 
 	var mu sync.Mutex // the transport dials in a goroutine of its own
 	var raw net.Conn
-	transport := &http.Transport{
-		Proxy:           http.ProxyFromEnvironment,
-		TLSClientConfig: d.tls.Clone(),
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			conn, err := d.dial(ctx, network, address)
-			if err != nil {
-				return nil, err
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			raw = watched{conn}
-			return raw, nil
-		},
+	transport, err := d.transport(func(conn net.Conn) net.Conn {
+		mu.Lock()
+		defer mu.Unlock()
+		raw = watched{conn}
+		return raw
+	})
+	if err != nil {
+		return nil, err
 	}
 	defer transport.CloseIdleConnections() // one that was refused
-	options := &websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}}
+	options := &websocket.DialOptions{HTTPClient: &http.Client{Transport: transport, CheckRedirect: stay}}
 	target := *d.url
 	if d.offer {
 		options.Subprotocols = []string{wire.Protocol}
@@ -170,8 +177,10 @@ func refusal(resp *http.Response) *RefusedError {
 	b, err := io.ReadAll(resp.Body) // the WebSocket library holds at most 1,024 bytes of it
 	switch {
 	case err != nil:
-	case json.Unmarshal(b, &body) == nil:
+	case json.Unmarshal(b, &body) == nil && body.Code != "":
 		e.Code, e.Reason = body.Code, body.Reason
+	case resp.StatusCode >= 300 && resp.StatusCode < 400:
+		e.Reason = fmt.Sprintf("it redirects to %s, which is another server; if that is the right one, use that address", resp.Header.Get("Location"))
 	case bytes.Contains(b, []byte("HTTP request to an HTTPS server")): // as Go's servers say it
 		e.Reason = "this server speaks TLS: its address begins with https:// or wss://"
 	}

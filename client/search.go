@@ -47,13 +47,13 @@ func Find(ctx context.Context, config Config, s Search) (*Found, error) {
 		return nil, err
 	}
 	if config.Session != "" {
-		r.Header.Set("Authorization", "Bearer "+config.Session)
+		r.Header.Set("Ramai-Session", config.Session) // Authorization is for a gate in front
 	}
 	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: config.TLS.Clone(), DialContext: config.DialContext, DisableKeepAlives: true}
 	if transport.DialContext == nil {
 		transport.DialContext = new(net.Dialer).DialContext
 	}
-	resp, err := (&http.Client{Transport: transport}).Do(r)
+	resp, err := (&http.Client{Transport: transport, CheckRedirect: stay}).Do(r)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -93,7 +93,7 @@ func readFound(r io.Reader) (*Found, error) {
 	}
 	found := new(Found)
 	if err := errors.Join(json.Unmarshal(b, &raw), json.Unmarshal(b, &found.Found)); err != nil || raw.Hits == nil {
-		return nil, errors.New("the server's answer is not one to a search; is it ramai's?")
+		return nil, errors.New("the server's answer is not one to a search; is it ramai's? " + gateHint)
 	}
 	found.Raw = *raw.Hits
 	return found, nil

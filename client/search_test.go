@@ -23,8 +23,8 @@ func TestFind(t *testing.T) {
 	find := func(s Search) (*Found, error) {
 		found, err := Find(t.Context(), Config{URL: "ws://x/r/tea", Session: strings.Repeat("A", 22), DialContext: net.dial}, s)
 		r := <-asked
-		if r.URL.Path != "/api/v1/search" || r.Header.Get("Authorization") != "Bearer "+strings.Repeat("A", 22) {
-			t.Errorf("asked for %s, as %q", r.URL, r.Header.Get("Authorization"))
+		if r.URL.Path != "/api/v1/search" || r.Header.Get("Ramai-Session") != strings.Repeat("A", 22) {
+			t.Errorf("asked for %s, with %v", r.URL, r.Header)
 		}
 		if got := r.URL.Query(); got.Get("q") != s.Words || got.Get("room") != s.Room || got.Get("before") != s.Before {
 			t.Errorf("asked for %s, want %+v", r.URL, s)

@@ -126,10 +126,10 @@ func inRoom(address, room string) (string, error) {
 	if err != nil {
 		return "", exit(exitUsage, err)
 	}
-	if named := strings.TrimPrefix(u.Path, "/r/"); named != u.Path && named != room {
+	if named, ok := strings.CutPrefix(strings.TrimSuffix(u.Path, "/"), "/r/"); ok && named != room {
 		return "", exit(exitUsage, fmt.Errorf("%s is the room %s, and --room says %s", address, named, room))
 	}
-	u.Path = "/r/" + room
+	u.Path, u.Fragment = "/r/"+room, ""
 	return u.String(), nil
 }
 

@@ -33,7 +33,11 @@ func newIdentity(server, name string, notes io.Writer) *identity {
 	folder, err := sessionFolder()
 	if err == nil {
 		who.file = sessionFile(folder, server, name)
-		who.session, err = loadSession(who.file)
+		for _, file := range sessionFiles(folder, server, name) {
+			if who.session, err = loadSession(file); who.session != "" || err != nil {
+				break
+			}
+		}
 	}
 	if err != nil {
 		who.complain(err)

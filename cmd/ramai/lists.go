@@ -89,8 +89,8 @@ func domain(s string) (string, error) {
 	return name, nil
 }
 
-// origin reads an origin, and writes it as browsers do (RFC 6454, section 6.2).
-func origin(s string) (string, error) {
+// parseOrigin reads an origin, and writes it as browsers do (RFC 6454, section 6.2).
+func parseOrigin(s string) (string, error) {
 	wrong := fmt.Errorf("%q is no origin; it is to be like https://example.org or http://example.org:8080, each origin by itself", s)
 	u, err := url.Parse(strings.ToLower(s))
 	if err != nil || u.Scheme == "" || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {

@@ -60,7 +60,7 @@ func TestLists(t *testing.T) {
 		case "domain":
 			got, err = read(domain, c.in)
 		case "origin":
-			got, err = read(origin, c.in)
+			got, err = read(parseOrigin, c.in)
 		}
 		if err != nil {
 			got = ""

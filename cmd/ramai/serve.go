@@ -80,7 +80,7 @@ loses nothing that anyone has heard.`,
 	f.StringVar(&cfg.TLS.Directory, "acme-directory", "", "address of the ACME server's directory (default Let's Encrypt)")
 	f.StringVar(&cfg.TLS.Email, "acme-email", "", "address that the ACME server may write to")
 	f.Var(list[netip.Prefix]{&cfg.TrustProxies, "network", network}, "trust-proxy", "address or network (CIDR) of a proxy whose X-Forwarded-For is believed (repeatable)")
-	f.Var(list[string]{&cfg.AllowOrigins, "origin", origin}, "allow-origin", "origin of pages elsewhere that may connect, like https://example.org (repeatable)")
+	f.Var(list[string]{&cfg.AllowOrigins, "origin", parseOrigin}, "allow-origin", "origin of pages elsewhere that may connect, like https://example.org (repeatable)")
 	f.BoolVar(&o.check, "check", false, "say what would be done with which settings, and whether it can be, and do nothing")
 	f.BoolVar(&cfg.Quiet, "quiet", false, "log no line about clients")
 	f.StringVar(&o.logFormat, "log-format", o.logFormat, `"text" or "json"`)

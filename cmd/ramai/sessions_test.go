@@ -1,11 +1,14 @@
 package main
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
+
+	"ramai/client"
 )
 
 const someSession = "AAAAAAAAAAAAAAAAAAAAAA"
@@ -58,6 +61,51 @@ func TestSessionFiles(t *testing.T) {
 		if other == one || filepath.Dir(other) != "folder" {
 			t.Errorf("%s and %s", one, other)
 		}
+	}
+}
+
+// One server is one, in whatever way it is spelled; and what merely may be the same is another.
+func TestSessionOfTheSameServer(t *testing.T) {
+	for _, c := range []struct {
+		kept, now string
+		found     bool
+	}{
+		{"http://127.0.0.1:2000", "http://localhost:2000", true},
+		{"http://localhost:2000", "ws://[::1]:2000/r/tea", true},
+		{"http://[::1]:2000", "http://LOCALHOST.:2000/", true},
+		{"http://localhost", "http://127.0.0.1:80", true},
+		{"http://localhost:2000", "https://127.0.0.1:2000", true},
+		{"http://chat.example.org", "https://chat.example.org", true},
+		{"http://chat.example.org:80", "wss://Chat.Example.org.:443/r/tea", true},
+		{"http://chat.example.org:2000", "https://chat.example.org:2000", true},
+		{"https://anna:secret@chat.example.org", "https://chat.example.org", true},
+		{"https://chat.example.org", "http://chat.example.org", false},
+		{"https://127.0.0.1:2000", "http://localhost:2000", false},
+		{"http://localhost:2000", "http://localhost:2001", false},
+		{"http://chat.example.org", "https://chat.example.org:8443", false},
+		{"http://chat.example.org:2000", "https://chat.example.org", false},
+		{"http://localhost:2000", "http://127.0.0.2:2000", false},
+		{"http://localhost:2000", "http://localhost.example.org:2000", false},
+		{"http://chat.example.org", "http://www.chat.example.org", false},
+	} {
+		t.Run(c.kept+" "+c.now, func(t *testing.T) {
+			t.Setenv("XDG_STATE_HOME", t.TempDir())
+			session := strings.Repeat("A", 22)
+			newIdentity(c.kept, "anna", io.Discard).held(session)
+			for name, want := range map[string]bool{"anna": c.found, "budi": false} {
+				if got := newIdentity(c.now, name, io.Discard).config(client.Config{}).Session; (got == session) != want {
+					t.Errorf("%s at %s has %q", name, c.now, got)
+				}
+			}
+		})
+	}
+	// A session of its own is the stronger one.
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	own := strings.Repeat("B", 21) + "A"
+	newIdentity("http://chat.example.org", "anna", io.Discard).held(strings.Repeat("A", 22))
+	newIdentity("https://chat.example.org", "anna", io.Discard).held(own)
+	if got := newIdentity("https://chat.example.org", "anna", io.Discard).session; got != own {
+		t.Errorf("over TLS anna has %q", got)
 	}
 }
 

@@ -40,7 +40,7 @@ func show(w io.Writer, e client.Event, asJSON, plain, first bool) error {
 	switch f := e.Frame.(type) {
 	case wire.Welcomed:
 		if first {
-			out = client.Printable(f.Text) + "\n"
+			out = Hang(heard, client.Printable(f.Text))
 		}
 	case wire.Message:
 		out = Hang(heard, Spoken(f))

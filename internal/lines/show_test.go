@@ -21,7 +21,7 @@ func TestShow(t *testing.T) {
 		plain         bool
 		want          string
 	}{
-		{name: "the first welcome", frame: welcomed, first: true, want: "Welcome\n"},
+		{name: "the first welcome", frame: welcomed, first: true, want: "From server: Welcome\n"},
 		{name: "another welcome", frame: welcomed},
 		{name: "a message", frame: message, want: "From server: anna : one\n             two\tthree\n"},
 		{name: "a line", frame: client.Line{Text: "a: b\nc\r"}, want: "From server: a: b\n             c\n"},

@@ -97,7 +97,7 @@ func TestNotes(t *testing.T) {
 	if e := (*exitcode.Error)(nil); !errors.As(err, &e) || e.Code != exitcode.Unconfirmed {
 		t.Errorf("ends with %v", err)
 	}
-	if out.String() != wire.Welcome+"\n" {
+	if out.String() != "From server: "+wire.Welcome+"\n" {
 		t.Errorf("stdout: %q", out)
 	}
 	want := `8 to 9 are gone: the server does not keep them
@@ -193,7 +193,7 @@ func TestPatience(t *testing.T) {
 		if took := time.Since(begin); took != 2*patience-time.Second {
 			t.Errorf("took %v", took)
 		}
-		if out.String() != "\nFrom server: one\n" || notes.String() != "not confirmed: two\n" {
+		if out.String() != "From server: \nFrom server: one\n" || notes.String() != "not confirmed: two\n" {
 			t.Errorf("stdout %q, stderr %q", out, notes)
 		}
 		c.Close()
