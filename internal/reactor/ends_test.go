@@ -7,6 +7,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 func finishWrites(t *testing.T, open func(Options) Reactor) {
@@ -98,7 +99,7 @@ func heardOut(t *testing.T, open func(Options) Reactor) {
 }
 
 func resetAfterHalfClose(t *testing.T, open func(Options) Reactor) {
-	r := open(Options{})
+	r := open(Options{Stall: 100 * time.Millisecond})
 	defer r.Close()
 	s, peer := connect(t, r, nil, func(s *source) { s.linger = true })
 	peer.CloseWrite()

@@ -44,7 +44,7 @@ func NewEpoll(opt Options) (*Epoll, error) {
 	for _, l := range e.loops {
 		e.running.Go(l.run)
 	}
-	e.portable = NewPortable(opt)
+	e.portable = NewPortable(opt) // of the same budget
 	return e, nil
 }
 
@@ -65,7 +65,9 @@ func (e *Epoll) Add(nc net.Conn, early []byte, open func(Conn) Source) {
 	l := e.choose()
 	l.load.Add(1)
 	s := &socket{loop: l, fd: fd}
-	s.keep(early)
+	if len(early) > 0 {
+		s.aside = &aside{backlog: backlog{rest: early}}
+	}
 	s.state.Store(queued | woken)
 	defer func() {
 		if s.src == nil { // open has panicked

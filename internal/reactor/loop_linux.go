@@ -48,7 +48,9 @@ type loop struct {
 	ready  fifo // sockets that have work; their state is queued
 	steps  int  // turns and writes since the last yield
 	due    []uint32
-	in     []byte // Options.Read
+	in     []byte        // Options.Read
+	began  time.Duration // when the Source that has its turn was first given something; 0: it was not yet
+	spent  bool          // that is so long ago that the turn is over
 	info   unix.TCPInfo
 	events []unix.EpollEvent
 }
@@ -202,7 +204,7 @@ func (l *loop) round() {
 	l.ready = fifo{}
 	for s := batch.pop(); s != nil; s = batch.pop() {
 		l.serve(s)
-		if l.steps++; l.steps >= yieldEvery {
+		if l.steps++; l.steps >= yieldEvery || l.spent {
 			l.steps = 0
 			runtime.Gosched()
 		}
@@ -216,5 +218,6 @@ func (l *loop) close(s *socket) {
 	s.state.Or(queued) // for good: nobody pushes it any more
 	s.release()
 	s.tell()
+	s.keep(nil)
 	s.aside = nil
 }

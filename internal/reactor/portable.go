@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -77,6 +78,7 @@ func (p *Portable) Close() {
 // look closes the dead: the kernel keeps sending to them for a quarter of an hour.
 func (p *Portable) look() {
 	start := time.Now()
+	last := start
 	ticker := time.NewTicker(p.opt.lookEvery())
 	defer ticker.Stop()
 	for {
@@ -84,10 +86,19 @@ func (p *Portable) look() {
 		case <-p.stop:
 			return
 		case now := <-ticker.C:
+			// What is silent because this process was stopped, or its machine, may be so because of us.
+			stopped := now.Sub(last) > 2*p.opt.lookEvery()
+			last = now
 			p.mu.Lock()
 			for c := range p.conns {
-				if c.tcp.dead(now.Sub(start), p.opt.Dead) {
+				switch {
+				case stopped:
+					c.tcp.forget()
+				case !c.tcp.dead(now.Sub(start), p.opt.Dead):
+				case c.finishing.Load():
 					c.kill(ErrDead)
+				default:
+					c.lose(ErrDead, true)
 				}
 			}
 			p.mu.Unlock()
@@ -100,17 +111,23 @@ type conn struct {
 	nc    net.Conn
 	opt   Options
 	wake  chan struct{} // holds one token: there may be something to do
-	taken chan struct{} // holds one token: rest was used up, read on
+	taken chan struct{} // holds one token: some of rest was used, there may be room to read on
 	gone  chan struct{} // closed when serve has ended its writing
 	timer *time.Timer
 
 	finishing atomic.Bool // nothing is received any more; what is to be written is written, then it is over
 	killed    atomic.Pointer[error]
 
-	mu   sync.Mutex // serialises the calls of src
-	src  Source
-	rest []byte // guarded by mu: received, but not used yet
-	why  error  // guarded by mu: what ended the reading
+	lost   atomic.Bool // the peer takes nothing any more, see lose
+	greedy atomic.Bool // the Source has not used all that it was given last
+
+	mu       sync.Mutex // serialises the calls of src
+	src      Source
+	backlog              // guarded by mu
+	why      error       // guarded by mu: what ended the reading
+	ended    bool        // guarded by mu: nothing more will come
+	told     bool        // guarded by mu: and the Source was told
+	patience *time.Timer // guarded by mu: of lost; nil: it is not
 
 	early []byte // owned by read
 	tcp   *tcpWatch
@@ -156,7 +173,7 @@ func (c *conn) serve() {
 	var reader sync.WaitGroup
 	reader.Go(c.read)
 	err := c.write()
-	if err == nil {
+	if err == nil && !c.lost.Load() {
 		c.lingerClose(&reader)
 	}
 	close(c.gone)
@@ -169,6 +186,10 @@ func (c *conn) serve() {
 	defer c.contain()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.keep(&c.opt, nil)
+	if c.patience != nil {
+		c.patience.Stop()
+	}
 	if err == nil {
 		err = c.why
 	}
@@ -196,11 +217,23 @@ func (c *conn) write() error {
 	var deadline time.Time
 	for c.killed.Load() == nil {
 		finishing := c.finishing.Load() // asked before Next: what was there when Finish was called is written
-		if b, ok := c.take(); ok {
-			n, err := c.push(b, &deadline)
+		if finishing && c.lost.Load() {
+			return nil
+		}
+		b, ok := c.take()
+		c.yield()
+		if ok {
+			n, err := len(b), error(nil)
+			if !c.lost.Load() {
+				n, err = c.push(b, &deadline)
+			}
 			c.wrote(n)
-			if err != nil {
+			switch {
+			case err == nil:
+			case c.finishing.Load():
 				return err
+			default:
+				c.lose(err, err == ErrStalled)
 			}
 			continue
 		}
@@ -216,7 +249,7 @@ func (c *conn) write() error {
 func (c *conn) take() ([]byte, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.offerRest()
+	c.offer()
 	return c.src.Next(writeSize)
 }
 
@@ -231,53 +264,100 @@ func (c *conn) push(b []byte, deadline *time.Time) (int, error) {
 	now := time.Now()
 	if left := deadline.Sub(now); left < c.opt.Stall*9/10 && !c.finishing.Load() {
 		*deadline = now.Add(c.opt.Stall)
-		c.nc.SetWriteDeadline(*deadline)
-		if c.finishing.Load() { // Finish set its own meanwhile
-			c.nc.SetWriteDeadline(now.Add(c.opt.Linger))
-		}
+		c.setWriteDeadline(*deadline)
 	}
 	n, err := c.nc.Write(b)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		if n > 0 && !c.finishing.Load() { // slow, but taking
-			return n, nil
+		if n == 0 && !c.finishing.Load() { // the time may have passed while this process was stopped: it is tried before it is judged
+			c.setWriteDeadline(time.Now().Add(c.opt.drain()))
+			n, err = c.nc.Write(b)
 		}
-		return n, ErrStalled
+		switch {
+		case err == nil:
+		case n > 0 && !c.finishing.Load(): // slow, but taking
+			*deadline = time.Time{}
+			err = nil
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			err = ErrStalled
+		}
 	}
 	return n, err
 }
 
-// offerRest hands over again what was not used. Called with mu held.
-func (c *conn) offerRest() {
-	if len(c.rest) == 0 || c.finishing.Load() {
-		return
-	}
-	if !c.hand(c.rest) {
-		return
-	}
-	select {
-	case c.taken <- struct{}{}:
-	default:
+// setWriteDeadline leaves a deadline alone that Finish has set, or lose.
+func (c *conn) setWriteDeadline(to time.Time) {
+	c.nc.SetWriteDeadline(to)
+	switch {
+	case c.lost.Load():
+		c.nc.SetWriteDeadline(longGone)
+	case c.finishing.Load():
+		c.nc.SetWriteDeadline(time.Now().Add(c.opt.Linger))
 	}
 }
 
-// hand gives b to the Source and keeps what it does not use. It returns whether all is settled. Called with mu held.
-func (c *conn) hand(b []byte) bool {
+// longGone, as a deadline, ends what waits at once.
+var longGone = time.Unix(1, 0)
+
+// lose notes that the peer takes nothing any more, because of why. What came from it is still used, for it was sent to be;
+// what is to be written is thrown away. With silent, nothing more comes, and nobody tells the end of it.
+func (c *conn) lose(why error, silent bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.lost.Load() {
+		return
+	}
+	if c.why == nil {
+		c.why = why
+	}
+	c.patience = time.AfterFunc(c.opt.Stall, func() { c.kill(why) })
+	c.lost.Store(true)
+	c.nc.SetWriteDeadline(longGone)
+	if silent {
+		c.nc.SetReadDeadline(longGone)
+	}
+	c.Wake()
+}
+
+// offer hands over again what was not used, and behind that the end. Called with mu held.
+func (c *conn) offer() {
+	if c.finishing.Load() {
+		return
+	}
+	if len(c.rest) > 0 {
+		c.keep(&c.opt, c.hand(c.rest))
+		select {
+		case c.taken <- struct{}{}:
+		default:
+		}
+	}
+	if c.ended && !c.told && len(c.rest) == 0 && !c.finishing.Load() {
+		c.told = true
+		c.hand(nil)
+	}
+}
+
+// hand gives b to the Source and returns what it does not use. Called with mu held.
+func (c *conn) hand(b []byte) []byte {
 	used, err := c.src.Received(b)
-	c.rest = b[used:]
 	if err != nil {
-		c.rest = nil
 		if !errors.Is(err, io.EOF) {
 			c.why = err
 		}
 		c.Finish()
+		return nil
 	}
-	return len(c.rest) == 0
+	if used > 0 && c.patience != nil {
+		c.patience.Reset(c.opt.Stall)
+	}
+	c.greedy.Store(used < len(b))
+	return b[used:]
 }
 
-func (c *conn) handLocked(b []byte) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.hand(b)
+// yield lets others have a turn if the Source has stopped in the midst of what came.
+func (c *conn) yield() {
+	if c.greedy.Load() {
+		runtime.Gosched()
+	}
 }
 
 // read runs until the connection is closed. After Finish it throws away what comes.
@@ -295,40 +375,56 @@ func (c *conn) read() {
 			c.received(buf[:n])
 		}
 		if err != nil {
-			c.ended(err)
+			c.end(err)
 			return
 		}
 	}
 }
 
-// received hands b over and returns when the Source has used all of it.
+// received hands b over, or keeps it behind what the Source has not used yet, and returns when there is room for more.
 func (c *conn) received(b []byte) {
-	settled := c.handLocked(b)
+	room := c.put(b)
 	c.Wake()
-	if settled {
-		return
-	}
-	select {
-	case <-c.taken:
-	case <-c.gone:
+	c.yield()
+	for !room && !c.finishing.Load() {
+		select {
+		case <-c.taken:
+		case <-c.gone:
+			return
+		}
+		room = c.put(nil)
 	}
 }
 
-// ended notes that nothing more will come. A peer that has closed its direction may still be listening to the other.
-func (c *conn) ended(err error) {
+// put hands b over, or keeps it, and returns whether there is room for more.
+func (c *conn) put(b []byte) (room bool) {
 	c.mu.Lock()
-	if c.why == nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrDeadlineExceeded) {
-		c.why = err
+	defer c.mu.Unlock()
+	if len(b) > 0 && len(c.rest) == 0 {
+		b = c.hand(b)
 	}
-	c.mu.Unlock()
-	if errors.Is(err, io.EOF) {
-		if !c.finishing.Load() {
-			c.handLocked(nil)
-			c.Wake()
+	c.add(&c.opt, b)
+	return c.room(&c.opt, readSize)
+}
+
+// end notes that nothing more will come. A peer that has closed its direction may still be listening to the other.
+func (c *conn) end(err error) {
+	clean := errors.Is(err, io.EOF)
+	if !clean && c.finishing.Load() {
+		c.mu.Lock()
+		if c.why == nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrDeadlineExceeded) {
+			c.why = err
 		}
+		c.mu.Unlock()
+		c.nc.Close()
+		c.Wake()
 		return
 	}
-	c.nc.Close()
-	c.finishing.Store(true)
+	if !clean {
+		c.lose(err, false)
+	}
+	c.mu.Lock()
+	c.ended = true
+	c.mu.Unlock()
 	c.Wake()
 }

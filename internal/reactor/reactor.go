@@ -15,10 +15,12 @@ import (
 	"net"
 	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 )
 
-// Source is what a reactor writes from and reports to. It is called by one goroutine at a time. No call may block.
+// Source is what a reactor writes from and reports to. It is called by one goroutine at a time. No call may block, or take
+// longer than about a millisecond: others have to wait for it.
 type Source interface {
 	// Next returns at most max bytes to write now; they stay valid and unchanged until Wrote. False: nothing for now.
 	// After it returned bytes it is not called again before Wrote; Received may be.
@@ -26,11 +28,15 @@ type Source interface {
 	// Wrote says that n of these bytes were taken by the socket.
 	Wrote(n int)
 	// Received hands over bytes that came; b is the Source's to change until it returns. Bytes that are not used are
-	// handed over again, and nothing more is read, until they are. After an error nothing is read any more, what Next
-	// still has is written, and the connection is closed.
+	// handed over again with each Wake, until they are. A Source that has worked on b for long stops in the midst of it and
+	// calls Wake: others have their turn before it goes on. Meanwhile the reactor reads on, as far as Options.Ahead
+	// reaches. After an error nothing is read any more, what Next still has is written, and the connection is closed.
 	//
 	// An empty b comes once: the peer has ended its direction, and all that it sent was used. It may still be listening:
 	// the Source returns an error (io.EOF will do), or calls Finish when it has said what it still has to say.
+	//
+	// It is the same if the peer is gone, or was given up. What came from it before is handed over; what Next returns is
+	// thrown away. A Source that then neither uses anything nor ends is closed after Options.Stall.
 	Received(b []byte) (used int, err error)
 	// Closed is the last call: the connection is gone. err says why, nil if it ended as asked.
 	Closed(err error)
@@ -64,8 +70,16 @@ type Options struct {
 	Stall  time.Duration // a living peer that takes nothing for so long is closed; 0: 10 minutes
 	Dead   time.Duration // a peer whose system acknowledges nothing for so long is gone; 0: 45 seconds
 	Linger time.Duration // how long a connection that is to end may still take bytes; 0: 5 seconds
+	Turn   time.Duration // after so long in one connection's turn the next has its own; 0: a millisecond
 	Loops  int           // goroutines of an Epoll that serve; 0: as many as may run at once, see Epoll
 	Read   int           // bytes that an Epoll reads at once; what a Source does not use of them is kept; 0: 16 KiB
+	Ahead  int           // bytes of a connection that may be read before its Source uses them; 0: 64 KiB
+
+	// AllAhead is how many bytes of all connections together may be read before their Sources use them, but for what each
+	// reads at once; 0: 64 MiB.
+	AllAhead int64
+
+	ahead *budget // what is left of AllAhead
 }
 
 func (o Options) withDefaults() Options {
@@ -77,6 +91,19 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Linger == 0 {
 		o.Linger = 5 * time.Second
+	}
+	if o.Turn == 0 {
+		o.Turn = time.Millisecond
+	}
+	if o.Ahead <= 0 {
+		o.Ahead = 64 << 10
+	}
+	if o.AllAhead <= 0 {
+		o.AllAhead = 64 << 20
+	}
+	if o.ahead == nil {
+		o.ahead = new(budget)
+		o.ahead.left.Store(o.AllAhead)
 	}
 	if o.Loops <= 0 {
 		o.Loops = runtime.GOMAXPROCS(0)
@@ -96,6 +123,40 @@ func (o Options) drain() time.Duration { return min(o.Linger, 2*time.Second) }
 
 // writeSize is how many bytes Next is asked for at most.
 const writeSize = 64 << 10
+
+// budget is shared by all connections of a reactor.
+type budget struct{ left atomic.Int64 }
+
+// backlog is what was received on one connection and not used yet by its Source.
+type backlog struct {
+	rest  []byte
+	taken int // bytes of it that came from the budget
+}
+
+// room tells whether n more bytes may be read. The last to ask may go beyond the budget by so much.
+func (k *backlog) room(o *Options, n int) bool {
+	return len(k.rest) == 0 || len(k.rest)+n <= o.Ahead && o.ahead.left.Load() > 0
+}
+
+// add appends a copy of b.
+func (k *backlog) add(o *Options, b []byte) {
+	if len(k.rest) > 0 {
+		k.taken += len(b)
+		o.ahead.left.Add(-int64(len(b)))
+	}
+	k.rest = append(k.rest, b...)
+}
+
+// keep lets go of all but the end of what was received.
+func (k *backlog) keep(o *Options, rest []byte) {
+	if back := k.taken - len(rest); back > 0 {
+		k.taken -= back
+		o.ahead.left.Add(int64(back))
+	}
+	if k.rest = rest; len(rest) == 0 {
+		k.rest = nil
+	}
+}
 
 // Why a connection was closed.
 var (

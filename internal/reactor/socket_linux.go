@@ -1,7 +1,6 @@
 package reactor
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"math"
@@ -37,6 +36,9 @@ type socket struct {
 	readable bool // there may be something to read
 	hungUp   bool // the peer has ended, or broken, the connection: read until the end of it is seen
 	ended    bool // the end of it was seen
+	told     bool // and the Source was told
+	broken   bool // it broke after that
+	lost     bool // the peer takes nothing any more, see lose
 	blocked  bool // the socket takes no more for now
 	pull     bool // Next may have something
 	ending   bool // finish was noticed
@@ -44,15 +46,15 @@ type socket struct {
 	over     bool // close it at the end of the turn
 
 	aside   *aside        // nil: nothing
-	giveUp  time.Duration // blocked, ending or draining: not longer than until then; 0: for ever
+	giveUp  time.Duration // blocked, lost, ending or draining: not longer than until then; 0: for ever
 	watch   time.Duration // when to ask whether the peer is dead; 0: nothing is unacknowledged
 	silence silence
 }
 
 // aside is what a socket seldom has.
 type aside struct {
-	rest []byte // received, but not used yet
-	why  error  // what Closed is told
+	backlog
+	why error // what Closed is told
 }
 
 func (s *socket) rest() []byte {
@@ -62,16 +64,30 @@ func (s *socket) rest() []byte {
 	return s.aside.rest
 }
 
-// keep takes the place of rest.
+// keep has only the end of what was received be kept.
 func (s *socket) keep(rest []byte) {
-	if len(rest) == 0 && s.why() == nil {
+	if s.aside == nil {
+		return
+	}
+	if s.aside.keep(&s.loop.opt, rest); len(rest) == 0 && s.aside.why == nil {
 		s.aside = nil
+	}
+}
+
+// add keeps a copy of what was received, behind what is kept.
+func (s *socket) add(b []byte) {
+	if len(b) == 0 {
 		return
 	}
 	if s.aside == nil {
 		s.aside = new(aside)
 	}
-	s.aside.rest = rest
+	s.aside.add(&s.loop.opt, b)
+}
+
+// room tells whether more may be read than the Source has used.
+func (s *socket) room() bool {
+	return s.aside == nil || s.aside.room(&s.loop.opt, len(s.loop.in))
 }
 
 func (s *socket) why() error {
@@ -165,27 +181,42 @@ func (s *socket) happened(events uint32) bool {
 		s.blocked, s.pull, do = false, true, true
 	}
 	if events&broken != 0 && s.ended { // a read would tell of the end once more, and not of what came after it
-		s.fail(os.NewSyscallError("read", unix.ECONNRESET))
-		do = true
+		s.broken, do = true, true
 	}
 	return do
 }
 
 // busy tells whether there is something to do at once.
 func (s *socket) busy() bool {
-	return s.readable && (s.ending || len(s.rest()) == 0) || s.pull && !s.blocked
+	return s.readable && (s.ending || s.room()) || s.pull && !s.blocked
 }
 
-// offer hands over what was received and not used.
-func (s *socket) offer() {
-	if rest := s.rest(); len(rest) > 0 && !s.finishing() {
-		s.keep(s.hand(rest))
+// offer hands over what was received and not used, and behind that the end, unless the turn is over.
+func (l *loop) offer(s *socket) {
+	if rest := s.rest(); len(rest) > 0 && !s.finishing() && !l.spent {
+		s.keep(l.hand(s, rest))
+	}
+	l.tellEnd(s)
+}
+
+// tellEnd tells the Source that all was used that came, once that is so.
+func (l *loop) tellEnd(s *socket) {
+	if s.ended && !s.told && len(s.rest()) == 0 && !s.finishing() {
+		s.told, s.pull = true, true
+		l.hand(s, nil)
 	}
 }
 
 // hand gives b to the Source and returns what it does not use.
-func (s *socket) hand(b []byte) []byte {
+func (l *loop) hand(s *socket, b []byte) []byte {
+	if l.began == 0 {
+		l.began = l.since()
+	}
 	used, err := s.src.Received(b)
+	l.spent = l.since()-l.began >= l.opt.Turn
+	if s.lost && used > 0 {
+		s.giveUp = l.now + l.opt.Stall
+	}
 	if err != nil {
 		if !errors.Is(err, io.EOF) {
 			s.blame(err)
@@ -202,6 +233,7 @@ func (s *socket) hand(b []byte) []byte {
 // serve gives s its turn: what came goes in and what waits goes out, as far as a turn reaches.
 func (l *loop) serve(s *socket) {
 	defer l.contain(s)
+	l.began, l.spent = 0, false
 	l.notice(s)
 	if !s.over {
 		l.input(s)
@@ -210,16 +242,42 @@ func (l *loop) serve(s *socket) {
 		l.output(s)
 	}
 	if !s.over && s.giveUp != 0 && l.now >= s.giveUp {
-		s.over = true
-		if !s.draining {
-			s.blame(ErrStalled)
-		}
+		l.stalled(s)
 	}
 	if s.over {
 		l.close(s)
 		return
 	}
 	l.settle(s)
+}
+
+// stalled ends what has taken too long.
+func (l *loop) stalled(s *socket) {
+	switch {
+	case s.lost || s.draining:
+		s.over = true
+	case s.ending:
+		s.fail(ErrStalled)
+	default:
+		l.lose(s, ErrStalled)
+	}
+}
+
+// lose notes that the peer takes nothing any more, because of why. What came from it is still used, for it was sent to be;
+// what is to be written is thrown away.
+func (l *loop) lose(s *socket, why error) {
+	if s.ending {
+		s.fail(why)
+		return
+	}
+	if s.lost {
+		return
+	}
+	if s.why() == nil {
+		s.blame(why)
+	}
+	s.lost, s.blocked, s.pull, s.readable = true, false, true, !s.ended
+	s.watch, s.giveUp = 0, l.now+l.opt.Stall
 }
 
 // contain closes this connection, and no other, if the Source panics.
@@ -243,6 +301,13 @@ func (l *loop) notice(s *socket) {
 		s.keep(nil)
 		s.ending, s.giveUp = true, l.now+l.opt.Linger
 	}
+	if s.broken {
+		s.broken = false
+		l.lose(s, os.NewSyscallError("read", unix.ECONNRESET))
+	}
+	if s.giveUp != 0 && l.now >= s.giveUp { // the time may have passed while this process was stopped: it is tried before it is judged
+		s.readable, s.blocked, s.pull = !s.ended, false, true
+	}
 	if s.draining {
 		s.pull = false
 	}
@@ -258,8 +323,11 @@ func (l *loop) look(s *socket) {
 	switch {
 	case !ok:
 		s.watch = 0
+	case l.now-s.watch > l.opt.lookEvery(): // this process, or its machine, was stopped: what is silent then may be so because of us
+		s.silence = silence{}
+		s.watch = l.now + l.opt.lookEvery()
 	case s.silence.dead(info, l.now, l.opt.Dead):
-		s.fail(ErrDead)
+		l.lose(s, ErrDead)
 	case info.Unacked == 0 && info.Probes == 0 && info.Notsent_bytes == 0:
 		s.watch = 0
 	default:
@@ -267,47 +335,52 @@ func (l *loop) look(s *socket) {
 	}
 }
 
-// input reads, and hands over what came. Nothing is read before the Source has used what it was given.
+// input reads, and hands over what came. What the Source does not use is kept, and it is read on as far as there is room.
 func (l *loop) input(s *socket) {
 	if s.pull {
-		s.offer()
+		l.offer(s)
 	}
-	for budget := turnReads; budget > 0 && !s.over && s.readable; {
+	for budget := turnReads; budget > 0 && !s.over && s.readable && !l.spent; {
 		ending := s.finishing()
-		if !ending && len(s.rest()) > 0 {
+		if !ending && !s.room() {
 			return
 		}
 		n := l.read(s)
 		budget -= n
-		if n > 0 && !ending {
+		switch b := l.in[:n]; { // which is the next connection's then
+		case n == 0 || ending:
+		case len(s.rest()) > 0:
+			s.add(b)
+		default:
 			s.pull = true
-			s.keep(bytes.Clone(s.hand(l.in[:n]))) // the buffer is the next connection's
+			s.add(l.hand(s, b))
 		}
 	}
+	l.tellEnd(s)
 }
 
 // read reads once, and notes what it tells of the connection.
 func (l *loop) read(s *socket) int {
 	n, err := readFD(s.fd, l.in)
 	if n > 0 {
-		s.readable = n == len(l.in) || s.hungUp // epoll(7): a short read has emptied the socket
+		s.readable = n == len(l.in) || s.hungUp || s.lost // epoll(7): a short read has emptied the socket
 		return n
 	}
 	s.readable = false
 	switch {
 	case err == unix.EAGAIN:
-	case err != nil:
+		s.ended = s.lost // of what is lost nobody tells the end
+	case err != nil && s.finishing():
 		if s.over = true; s.why() == nil {
 			s.blame(os.NewSyscallError("read", err))
 		}
+	case err != nil:
+		s.ended = true
+		l.lose(s, os.NewSyscallError("read", err))
 	case s.draining:
 		s.over = true
 	default:
 		s.ended = true
-		if !s.finishing() {
-			s.pull = true
-			s.hand(nil)
-		}
 	}
 	return 0
 }
@@ -318,20 +391,29 @@ func (l *loop) output(s *socket) {
 		if !s.pull || s.blocked || s.over {
 			return
 		}
+		if s.lost && s.ending {
+			s.over = true
+			return
+		}
 		b, ok := s.src.Next(writeSize)
 		if !ok {
 			l.emptied(s)
 			return
 		}
+		if s.lost {
+			s.src.Wrote(len(b))
+			l.offer(s)
+			continue
+		}
 		n, err := writeFD(s.fd, b)
 		l.steps++
 		s.src.Wrote(n)
 		if err != nil && err != unix.EAGAIN {
-			s.fail(os.NewSyscallError("write", err))
+			l.lose(s, os.NewSyscallError("write", err))
 			return
 		}
 		l.took(s, n, n == len(b))
-		s.offer() // what went out may have made room for what came
+		l.offer(s) // what went out may have made room for what came
 	}
 }
 
@@ -356,7 +438,10 @@ func (l *loop) took(s *socket, n int, all bool) {
 // closing among it.
 func (l *loop) emptied(s *socket) {
 	s.pull = false
-	if !s.ending {
+	switch {
+	case s.lost:
+		return
+	case !s.ending:
 		s.giveUp = 0
 		return
 	}

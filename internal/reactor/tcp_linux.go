@@ -93,3 +93,10 @@ func (w *tcpWatch) dead(now, patience time.Duration) bool {
 	info, ok := w.info()
 	return ok && w.silence.dead(info, now, patience)
 }
+
+// forget has a silence count anew.
+func (w *tcpWatch) forget() {
+	if w != nil {
+		w.silence = silence{}
+	}
+}

@@ -15,4 +15,6 @@ func watch(net.Conn) *tcpWatch { return nil }
 
 func (*tcpWatch) undelivered() (int, bool) { return 0, false }
 
+func (*tcpWatch) forget() {}
+
 func (*tcpWatch) dead(now, patience time.Duration) bool { return false }
