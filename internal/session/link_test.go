@@ -42,6 +42,8 @@ type link struct {
 	window int    // as an Epoll, the socket takes so many bytes and no more, until that is raised; 0: any number
 	unsent int    // what Undelivered says
 	blind  bool   // Undelivered does not know
+	gone   bool   // the client sends nothing more and takes nothing
+	ended  bool   // the session was told that it sends nothing more
 
 	// The client's side.
 	dec    frame.Decoder
@@ -132,8 +134,16 @@ func (l *link) next() bool {
 	if l.closed || !l.ready || l.handed != nil || l.window < 0 {
 		return false
 	}
+	finishing := l.finishing
+	l.ready = false // what it is woken for from now on is for the next time
 	if len(l.rest) > 0 && !l.finishing {
 		l.hand(l.rest)
+	}
+	if l.gone && !l.ended && !l.finishing && len(l.rest)+len(l.up) == 0 {
+		l.ended = true
+		if _, err := l.s.Received(nil); err != nil {
+			l.st.tb.Fatalf("the end of what came: %v", err)
+		}
 	}
 	b, ok := l.s.Next(l.max)
 	if ok && (len(b) == 0 || len(b) > l.max) {
@@ -142,10 +152,10 @@ func (l *link) next() bool {
 	l.check()
 	if ok {
 		l.handed, l.sum = b, slices.Clone(b)
+		l.ready = true
 		return true
 	}
-	l.ready = false
-	if l.finishing {
+	if finishing {
 		l.end(l.why)
 	}
 	return true
@@ -164,10 +174,18 @@ func (l *link) write(k int) {
 			l.window = -1 // blocked: not asked for more
 		}
 	}
-	l.take(b[:k])
+	if !l.gone {
+		l.take(b[:k])
+	}
 	l.handed, l.sum = nil, nil
 	l.s.Wrote(k)
 	l.check()
+}
+
+// hangUp is the client's end, as the reactor tells it: what was sent is still read, what is written is lost.
+func (l *link) hangUp() {
+	l.gone = true
+	l.Wake()
 }
 
 // end is the end of the connection.

@@ -56,14 +56,21 @@ func (p plain) text(b []byte) {
 func (p plain) outcome(o *journal.Outcome) {
 	if o.Verdict == journal.Refused {
 		p.notice(o.Err.Reason)
+		return
 	}
+	p.talk.echo = o.N
 }
 
 func (p plain) gap(_ string, from, to uint64) {
 	p.notice(fmt.Sprintf("%d messages are gone for good", to-from+1))
 }
 
-func (p plain) bye(time.Duration) {}
+// bye tells who will not hear it otherwise that not all was said.
+func (p plain) bye(time.Duration) {
+	if p.waits() || p.talk != nil && p.talk.unsaid {
+		p.notice("the server restarts, and has not said all that you sent; send again what you do not hear")
+	}
+}
 
 // notice tells the client something that nobody said.
 func (p plain) notice(reason string) {

@@ -11,7 +11,6 @@ package session
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"log/slog"
 	"net/netip"
@@ -41,6 +40,7 @@ const (
 
 	shortestPause = 100 * time.Millisecond // of reading, where too much comes: so that what comes is read in large parts
 	workAtOnce    = 32                     // units that are done before they are counted
+	workATurn     = 64                     // units of one session that are done before others have their turn
 )
 
 // Env is what all sessions of a server share.
@@ -149,6 +149,8 @@ type Session struct {
 	next    uint16 // where the next round over places begins
 	named   bool   // the sender's name is bound to this connection
 	eof     bool   // the client sends nothing more, but may be listening
+	parting bool   // it has sent a close frame, which is answered when it has heard what it said
+	parted  uint16 // with the code of that; 0: it has none
 	closing bool   // the last of all is in private: nothing may follow it
 	asking  bool   // the answer to a request is read from the journal
 	deflate bool   // permessage-deflate was negotiated
@@ -183,6 +185,8 @@ type talk struct {
 	until   time.Duration // stalled need not be tried before; 0: at any time
 	crowded bool          // the orderer's queue was full, and it will say when it is not: stalled need not be tried before
 	refuse  *gate         // of ramai.v1; nil: open
+	echo    uint64        // on the plain door: the number of what was said last; 0: nothing was
+	unsaid  bool          // the server stops, and has not said all that was accepted
 	typed   time.Duration // on ramai.v1: when typing was last heard
 	naming  bool          // on ramai.v1: a name was asked for and is not answered
 	paused  time.Duration // nothing is read before: too much has come
@@ -431,6 +435,11 @@ func (s *Session) Next(max int) ([]byte, bool) {
 		if s.closing {
 			return nil, false
 		}
+		if s.parting && s.heardOut() {
+			s.close(s.parted, "")
+			s.conn.Finish()
+			continue
+		}
 		if s.phase() < forced {
 			if b := s.pull(max); b != nil {
 				return b, true
@@ -442,7 +451,7 @@ func (s *Session) Next(max int) ([]byte, bool) {
 		}
 		if s.phase() < leaving || s.phase() == leaving && s.behind() {
 			s.arm()
-			if s.eof && !s.waits() && s.flight() == 0 && !s.asking { // it has heard what it said
+			if s.eof && !s.parting && !s.asking && s.heardOut() {
 				s.conn.Finish()
 			}
 			return nil, false
@@ -451,6 +460,11 @@ func (s *Session) Next(max int) ([]byte, bool) {
 		s.close(wire.CloseRestart, "the server restarts")
 		s.conn.Finish()
 	}
+}
+
+// heardOut tells whether a client that says nothing more was told all that became of what it said.
+func (s *Session) heardOut() bool {
+	return !s.waits() && s.flight() == 0 && (s.talk == nil || s.talk.echo == 0 || s.places[0].n >= s.talk.echo)
 }
 
 // own returns what is for this client alone.
@@ -490,7 +504,7 @@ func (s *Session) Wrote(k int) {
 func (s *Session) Closed(err error) {
 	s.release(err)
 	why := "the client ended it"
-	if err != nil && !errors.Is(err, errPeerClosed) {
+	if err != nil {
 		why = err.Error()
 	}
 	s.env.Clients.Closed(s.from(), s.door, why)

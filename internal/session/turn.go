@@ -275,7 +275,9 @@ func (s *Session) submit(e journal.Event) bool {
 	case journal.ErrBusy:
 		t.crowded = true
 		return false
-	} // closed: the server stops, and the client will say it again elsewhere
+	default: // closed: the server stops, and the client will say it again elsewhere
+		t.unsaid = true
+	}
 	return true
 }
 

@@ -385,7 +385,7 @@ func TestWebSocketPingAndClose(t *testing.T) {
 			l.put(frame.Close, []byte(c.payload))
 			l.send(wire.Ping{ID: "after the close"})
 			l.expect(c.want)
-			if !l.closed || l.why != errPeerClosed {
+			if !l.closed || l.why != nil {
 				t.Errorf("closed %t, %v", l.closed, l.why)
 			}
 		})

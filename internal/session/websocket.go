@@ -17,21 +17,26 @@ type texts interface {
 	text(b []byte)
 }
 
-// errPeerClosed ends a connection that the client closed in good order.
-var errPeerClosed = errors.New("closed by the client")
-
 // decode takes frames, and hands the messages in them to p. Whatever comes is counted as work.
 func (s websocket) decode(b []byte, p texts) (used int, err error) {
-	if s.closing || s.full() || !s.mayRead() {
+	if s.closing || s.parting { // nothing may follow
+		return len(b), nil
+	}
+	if s.full() || !s.mayRead() {
 		return 0, nil
 	}
+	turn := 0
 	work := work{frames: -1}              // the first is paid for
 	fresh := frame.NewDecoder(s.frames()) // on the stack: most of what comes is whole
 	dec := &fresh
 	if s.dec != nil {
 		dec = s.dec
 	}
-	for used < len(b) && !s.closing && !s.full() {
+	for used < len(b) && !s.closing && !s.parting && !s.full() {
+		if turn >= workATurn {
+			s.conn.Wake() // others have their turn first
+			break
+		}
 		m, k, err := dec.Next(b[used:])
 		used += k
 		if err != nil {
@@ -44,13 +49,14 @@ func (s websocket) decode(b []byte, p texts) (used int, err error) {
 		if err := s.handle(m, p); err != nil {
 			return used, err
 		}
-		if work.units() >= workAtOnce {
+		if units := work.units(); units >= workAtOnce {
+			turn += units
 			s.worked(&work)
 		}
 	}
 	s.worked(&work)
 	s.keep(dec)
-	if s.closing {
+	if s.closing || s.parting {
 		used = len(b)
 	}
 	return used, nil
@@ -129,8 +135,7 @@ func (s websocket) handle(m frame.Message, p texts) error {
 		if code == 1005 { // none was given: none is given back
 			code = 0
 		}
-		s.close(code, "")
-		return errPeerClosed
+		s.parting, s.parted = true, code
 	}
 	return nil
 }

@@ -1,0 +1,154 @@
+package session
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"ramai/internal/frame"
+	"ramai/wire"
+)
+
+// A fast sender that hangs up, at the defaults of a server: who else is in the room hears all of it, some at once, the
+// rest as the rates allow.
+func TestPlainHangsUp(t *testing.T) {
+	const many = 100
+	for name, leave := range map[string]func(*link){
+		"without a word":     func(*link) {},
+		"with a close frame": func(l *link) { l.put(frame.Close, []byte("\x03\xe8")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			st := newStage(t, setting{rate: 5, burst: 20})
+			other, l := st.plain(Client{}), st.plain(Client{})
+			var want []string
+			for i := range many {
+				want = append(want, fmt.Sprint("line ", i+1))
+				l.text(want[i])
+			}
+			leave(l)
+			l.hangUp()
+			got := other.heard()
+			if len(got) != 20 {
+				t.Fatalf("%d lines were said at once, want the burst of 20", len(got))
+			}
+			st.advance(15 * time.Second)
+			if l.closed {
+				t.Fatal("closed before all was said")
+			}
+			st.advance(5 * time.Second)
+			if got = append(got, spoken(other.heard())...); !slices.Equal(got, want) {
+				t.Errorf("%d of %d lines were heard: %q", len(got), many, got)
+			}
+			if !l.closed {
+				t.Error("not closed though all was said")
+			}
+		})
+	}
+}
+
+// spoken is what was heard, without the pings.
+func spoken(heard []string) []string {
+	return slices.DeleteFunc(heard, func(s string) bool { return s == "PING" })
+}
+
+// A close frame is answered when the client has heard what it said before it, on either door, and nothing that it sends
+// later is looked at.
+func TestCloseAfterTheEcho(t *testing.T) {
+	st := newStage(t, setting{rate: 5, burst: 20})
+	p, v := st.plain(Client{}), st.in(wire.Lobby)
+	var want []string
+	for i := range 30 {
+		want = append(want, fmt.Sprint("line ", i+1))
+		p.text(want[i])
+	}
+	p.put(frame.Close, []byte("\x03\xe8"))
+	p.text("after the close frame")
+	st.advance(10 * time.Second)
+	p.same(spoken(p.heard()), append(want, "CLOSE 1000"))
+	if !p.closed || p.why != nil {
+		t.Errorf("closed %t, %v", p.closed, p.why)
+	}
+	v.heard()
+	st.paused = true
+	v.say("a", "one more")
+	v.put(frame.Close, nil)
+	if v.expectOf("saved CLOSE"); v.closed {
+		t.Error("closed before what was said is saved")
+	}
+	st.paused = false
+	v.expectOf("saved CLOSE", "saved lobby a 31", "CLOSE 1005")
+}
+
+// Who is far behind and closes need not hear all that there is first.
+func TestCloseOfOneFarBehind(t *testing.T) {
+	st := newStage(t, setting{})
+	l := st.plain(Client{})
+	l.frozen = true
+	for range 20 {
+		st.talk(100)
+		st.settle()
+	}
+	l.put(frame.Close, []byte("\x03\xe8"))
+	st.settle()
+	l.frozen = false
+	if got := l.heard(); len(got) >= 2000 || !l.closed {
+		t.Errorf("heard %d before the end, closed %t", len(got), l.closed)
+	}
+}
+
+// A server that stops tells a plain client that waits for its turn to speak.
+func TestStopTellsWhatIsUnsaid(t *testing.T) {
+	for _, ordered := range []bool{false, true} {
+		st := newStage(t, setting{rate: 5, burst: 1})
+		l := st.plain(Client{})
+		l.text("said")
+		l.text("unsaid")
+		l.expect("said")
+		l.s.Quiet()
+		if ordered { // the journal has stopped before it is its turn
+			st.orderer.Close()
+			st.advance(time.Second)
+		}
+		l.s.Leave(time.Second)
+		l.expect("! the server restarts, and has not said all that you sent; send again what you do not hear", "CLOSE 1012")
+	}
+}
+
+// One client's frames are not worked on all at once: it is another's turn first, and then they go on.
+func TestTurnOfASession(t *testing.T) {
+	for name, c := range map[string]struct {
+		deflate bool
+		text    string
+		most    int
+	}{
+		"many frames": {false, `{"type":"leave","room":"x"}`, workATurn + workAtOnce},
+		"inflated":    {true, `{"type":"leave","room":"x","more":"` + strings.Repeat("x", 24_000) + `"}`, 5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			st := newStage(t, setting{})
+			l := st.connect(Client{Door: V1, Deflate: c.deflate})
+			st.settle()
+			const many = 400
+			for range many {
+				l.text(c.text)
+			}
+			b, size := slices.Clone(l.up), len(l.up)/many
+			l.up = nil
+			for len(b) > 0 {
+				l.ready = false
+				used, err := l.s.Received(b)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if used > c.most*size {
+					t.Fatalf("%d frames of %d bytes at once, want at most %d", used/size, size, c.most)
+				}
+				if b = b[used:]; len(b) > 0 && !l.ready {
+					t.Fatal("it does not ask to go on")
+				}
+			}
+		})
+	}
+}
