@@ -169,7 +169,7 @@ func TestSSHLineByLine(t *testing.T) {
 	key := newKey(t)
 	anna := o.enter("anna", ssh.PublicKeys(key))
 	out, notes, status := command(t, anna, "den", "hello\nworld\n")
-	if want := wire.Welcome + "\nFrom server: anna: hello\nFrom server: anna: world\n"; out != want || status != 0 {
+	if want := "From server: " + wire.Welcome + "\nFrom server: anna: hello\nFrom server: anna: world\n"; out != want || status != 0 {
 		t.Errorf("%q, status %d; want %q", out, status, want)
 	}
 	if notes != "line by line; for the screen: ssh -t\nyour name is anna\n" {
