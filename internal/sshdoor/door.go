@@ -76,6 +76,9 @@ const (
 	maxAllCells         = 1 << 20         // of all screens together, as far as they are larger than the usual
 	maxCellsByNetwork   = maxAllCells / 8 // of them from one address
 
+	resizeEvery = 200 * time.Millisecond // between two sizes that a screen hears of
+	requests    = 100                    // requests a second on a channel, and at once
+
 	typed = 4 << 10   // bytes a second that a screen takes, which costs 40 µs each if they are keys
 	piped = 256 << 10 // and a visit without one
 	ahead = 16 << 10  // of them at once

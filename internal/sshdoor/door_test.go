@@ -539,3 +539,47 @@ func TestMemories(t *testing.T) {
 		}
 	}
 }
+
+// However often a window changes its size, the screen hears of a few a second, and at last of the newest; after its end it pays
+// for none.
+func TestWindowChangesArePaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDoor(t, "")
+		g := &channel{conn: &conn{door: d}, sizes: make(chan tui.Size, 1)}
+		change := func(width int) {
+			if !g.resize(ssh.Marshal(struct{ Columns, Rows, Width, Height uint32 }{uint32(width), 30, 0, 0})) {
+				t.Fatal("a size is not understood")
+			}
+		}
+		time.Sleep(time.Second)
+		const changes, every = 1000, time.Millisecond
+		var heard []int
+		take := func() {
+			select {
+			case size := <-g.sizes:
+				heard = append(heard, size.Width)
+			default:
+			}
+		}
+		for i := range changes {
+			change(100 + i%300)
+			synctest.Wait()
+			take()
+			time.Sleep(every)
+		}
+		time.Sleep(resizeEvery)
+		synctest.Wait()
+		take()
+		if most := int(changes*every/resizeEvery) + 1; len(heard) < 2 || len(heard) > most || heard[0] != 100 || heard[len(heard)-1] != 100+(changes-1)%300 {
+			t.Errorf("the screen hears of %v, want at most %d, the first and the newest among them", heard, most)
+		}
+		change(400)
+		change(450)
+		g.unfit()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if d.allCells != 0 || g.cells != 0 {
+			t.Errorf("after the end %d cells are paid for", d.allCells)
+		}
+	})
+}

@@ -206,11 +206,11 @@ func (d *Door) channel(server *ssh.Server, sc *gossh.ServerConn, asked gossh.New
 		return
 	}
 	defer c.closes()
-	g := &channel{NewChannel: asked, conn: c, started: sync.OnceFunc(c.starts), sizes: make(chan tui.Size, 1), pace: rate.NewLimiter(piped, ahead)}
+	g := &channel{NewChannel: asked, conn: c, started: sync.OnceFunc(c.starts), sizes: make(chan tui.Size, 1), pace: rate.NewLimiter(piped, ahead), asked: rate.NewLimiter(requests, requests)}
 	g.ctx, g.closed = context.WithCancelCause(ctx)
 	defer g.closed(errLeft)
 	defer g.started()
-	defer d.unfit(g)
+	defer g.unfit()
 	ssh.DefaultSessionHandler(server, sc, g, channelContext{ctx, g})
 }
 
@@ -236,9 +236,16 @@ type channel struct {
 	closed context.CancelCauseFunc
 
 	pace    *rate.Limiter // of what comes
+	asked   *rate.Limiter // of requests
 	started func()        // it has a shell or a command, or will have none
 	sizes   chan tui.Size // the newest, if nobody has taken it yet
 	cells   int           // guarded by the door's mu: that it pays for, see Door.fit
+
+	mu      sync.Mutex
+	window  tui.Size    // guarded by mu: the newest that the client has told
+	resized time.Time   // guarded by mu: when a size was last passed on
+	later   *time.Timer // guarded by mu: passes window on; nil: it was passed on
+	over    bool        // guarded by mu: no size is passed on any more
 }
 
 // Accept implements gossh.NewChannel.
@@ -257,6 +264,10 @@ func (g *channel) Accept() (gossh.Channel, <-chan *gossh.Request, error) {
 		defer late.Stop()
 		variables := 0
 		for r := range requests {
+			if g.asked.Wait(g.ctx) != nil {
+				r.Reply(false, nil)
+				continue // to the end, which is near
+			}
 			switch r.Type {
 			case "window-change":
 				r.Reply(g.resize(r.Payload), nil)
@@ -326,18 +337,53 @@ func (e ending) Close() error {
 	return err
 }
 
-// resize notes a new size (RFC 4254, section 6.7). It never waits.
+// resize notes a new size (RFC 4254, section 6.7). It never waits. To draw a whole screen anew is what costs, so the screen hears of
+// the newest size alone, at once or when resizeEvery is over.
 func (g *channel) resize(payload []byte) bool {
 	var size struct{ Columns, Rows, Width, Height uint32 }
 	if gossh.Unmarshal(payload, &size) != nil {
 		return false
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.window = tui.Size{Width: int(size.Columns), Height: int(size.Rows)}
+	switch wait := resizeEvery - time.Since(g.resized); {
+	case g.later != nil:
+	case wait > 0:
+		g.later = time.AfterFunc(wait, func() {
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			g.passSize()
+		})
+	default:
+		g.passSize()
+	}
+	return true
+}
+
+// passSize passes on the newest size, as far as it can be. mu is held.
+func (g *channel) passSize() {
+	g.later = nil
+	if g.over {
+		return
+	}
 	select {
 	case <-g.sizes:
 	default:
 	}
-	g.sizes <- g.conn.door.fit(g, tui.Size{Width: int(size.Columns), Height: int(size.Rows)})
-	return true
+	g.sizes <- g.conn.door.fit(g, g.window)
+	g.resized = time.Now()
+}
+
+// unfit gives back what the channel has paid for, for good.
+func (g *channel) unfit() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.over = true
+	if g.later != nil {
+		g.later.Stop()
+	}
+	g.conn.door.unfit(g)
 }
 
 // known are the requests of RFC 4254, section 6, that mean something to the library's session here.
