@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -11,7 +12,6 @@ import (
 	"log/slog"
 	"os"
 	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -19,7 +19,6 @@ import (
 	"ramai/client"
 	"ramai/internal/lines"
 	"ramai/internal/logging"
-	"ramai/internal/names"
 	"ramai/internal/store/sqlite"
 	"ramai/wire"
 )
@@ -215,7 +214,9 @@ Exit codes: 0 ok, 2 usage, 5 the file or the folder cannot be used.`,
 			if err := asOwner(data); err != nil {
 				return exit(exitUnusable, err)
 			}
-			return runImport(data, room, args[0], in, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			ctx, stop := untilSignal(cmd.Context())
+			defer stop()
+			return runImport(ctx, data, room, args[0], in, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	dataFlag(cmd.Flags(), &data)
@@ -223,7 +224,7 @@ Exit codes: 0 ok, 2 usage, 5 the file or the folder cannot be used.`,
 	return cmd
 }
 
-func runImport(data, room, name string, in io.Reader, stdout, stderr io.Writer) error {
+func runImport(ctx context.Context, data, room, name string, in io.Reader, stdout, stderr io.Writer) error {
 	file := &exported{in: bufio.NewReader(in)}
 	first, err := file.next()
 	if errors.Is(err, io.EOF) {
@@ -243,8 +244,14 @@ func runImport(data, room, name string, in io.Reader, stdout, stderr io.Writer) 
 			first = nil
 			return m, nil
 		}
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
 		return file.next()
 	})
+	if ctx.Err() != nil && err != nil {
+		return context.Cause(ctx)
+	}
 	if err != nil {
 		return exit(exitUnusable, fmt.Errorf("%s, line %d: %w; nothing was added", name, file.line, err))
 	}
@@ -259,11 +266,28 @@ type exported struct {
 	room string // of the first line
 }
 
-// maxExported is how long a line can be, in bytes: the longest text that any server may have allowed, and what is around it.
-const maxExported = 1 << 20
+// maxExported is how long a line can be, in bytes: the longest text that any server takes, escaped, and what is around it.
+const maxExported = 128 << 10
 
-// next returns the message of the next line, or io.EOF.
+// next returns the message of the next line that is not empty, or io.EOF. Lines may end with CRLF, and the first begin with
+// a byte order mark, as editors of other systems write them.
 func (e *exported) next() (*wire.Message, error) {
+	for {
+		line, err := e.read()
+		if err != nil {
+			return nil, err
+		}
+		if e.line == 1 {
+			line = bytes.TrimPrefix(line, []byte(wire.BOM))
+		}
+		if len(bytes.TrimSpace(line)) > 0 {
+			return e.parse(line)
+		}
+	}
+}
+
+// read reads a line.
+func (e *exported) read() ([]byte, error) {
 	var line []byte
 	for {
 		part, err := e.in.ReadSlice('\n')
@@ -279,9 +303,13 @@ func (e *exported) next() (*wire.Message, error) {
 		}
 	}
 	e.line++
+	return line, nil
+}
+
+func (e *exported) parse(line []byte) (*wire.Message, error) {
 	m := new(wire.Message)
-	if !utf8.Valid(line) {
-		return nil, errors.New("it is not UTF-8")
+	if err := wire.CheckJSON(line); err != nil {
+		return nil, errors.New(err.Reason)
 	}
 	if err := json.Unmarshal(line, m); err != nil {
 		return nil, errors.New("it is no message in JSON")
@@ -289,31 +317,8 @@ func (e *exported) next() (*wire.Message, error) {
 	if e.room == "" {
 		e.room = m.Room
 	}
-	return m, e.check(m)
-}
-
-// check holds a message to the rules that hold for what is said.
-func (e *exported) check(m *wire.Message) error {
-	var bad *wire.Error
-	for _, err := range []*wire.Error{wire.CheckRoom(m.Room), wire.CheckID(m.ID), wire.CheckText(m.Text, maxExported)} {
-		if err != nil && bad == nil {
-			bad = err
-		}
+	if m.Room != e.room {
+		return nil, fmt.Errorf("it is of the room %.70q, and the first of %.70q", m.Room, e.room)
 	}
-	switch {
-	case bad != nil:
-		return errors.New(bad.Reason)
-	case m.Room != e.room:
-		return fmt.Errorf("it is of the room %s, and the first of %s", m.Room, e.room)
-	case len(m.By) != wire.ByLen || wire.CheckID(m.By) != nil:
-		return fmt.Errorf("%.40q is no sender", m.By)
-	case m.At <= 0:
-		return errors.New("it has no time")
-	}
-	if m.From != "" {
-		if name, err := names.Parse(m.From); err != nil || name != m.From {
-			return fmt.Errorf("%.40q is no name", m.From)
-		}
-	}
-	return nil
+	return m, nil
 }

@@ -352,6 +352,9 @@ func Restore(ctx context.Context, dir string, from *Copy, aside bool, random io.
 	if err := errors.Join(from.into(ctx, f), f.Close()); err != nil {
 		return nil, "", err
 	}
+	if err := vet(ctx, unfinished); err != nil {
+		return nil, "", fmt.Errorf("%s is no backup that can be used: %w", from.name, err)
+	}
 	if summary, err = examine(unfinished); err != nil {
 		return nil, "", fmt.Errorf("%s is no backup that can be used: %w", from.name, err)
 	}

@@ -65,6 +65,14 @@ CREATE TABLE gone(             -- in versions 3 and 4: ids that outlive their me
 	by TEXT NOT NULL,
 	id TEXT NOT NULL
 ) STRICT;`
+	namesTable = `
+CREATE TABLE names(
+	by TEXT NOT NULL PRIMARY KEY,
+	name TEXT NOT NULL,
+	key TEXT NOT NULL UNIQUE,
+	bound INTEGER NOT NULL,
+	used INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;`
 	ownersTable = `
 CREATE TABLE owners(
 	key TEXT NOT NULL PRIMARY KEY,
@@ -76,15 +84,7 @@ CREATE TABLE owners(
 
 // schema makes the tables. Messages lie in the order of an integer, which is the cheapest to append to. They are
 // STRICT, so that what is read has the type it should have.
-const schema = metaTable + roomsTable + messagesTable + ownersTable + idsTable + generationTable + `
-CREATE TABLE names(
-	by TEXT NOT NULL PRIMARY KEY,
-	name TEXT NOT NULL,
-	key TEXT NOT NULL UNIQUE,
-	bound INTEGER NOT NULL,
-	used INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-`
+const schema = metaTable + roomsTable + messagesTable + ownersTable + idsTable + generationTable + namesTable
 
 // create makes an empty database. It appears under its name when it is whole.
 func create(path, log string) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"time"
 
 	"ramai/internal/journal"
 	"ramai/wire"
@@ -12,7 +13,8 @@ import (
 
 // Import adds a room to the data folder of a server that does not run: the messages that next returns, until io.EOF, as
 // they are, with their numbers, times and ids. It is added as a whole or not at all. A room that there is already, an
-// empty one, a number that does not follow the one before it, and a time that goes backwards are errors.
+// empty one, a number that does not follow the one before it, a time that goes backwards, and what could not be said
+// on a server are errors.
 func Import(dir, room string, random io.Reader, log *slog.Logger, next func() (*wire.Message, error)) (journal.Head, error) {
 	s, err := Open(dir, Options{Random: random, Log: log})
 	if err != nil {
@@ -69,20 +71,21 @@ func (t *tx) addAll(room string, ids journal.IDs, head *journal.Head, next func(
 			return at, errors.New("there is no message")
 		case err != nil:
 			return at, err
-		case m.N == 0 || m.N >= endNumber:
-			return at, fmt.Errorf("a message has the number %d", m.N)
 		case head.Last > 0 && m.N != head.Last+1:
 			return at, fmt.Errorf("number %d follows number %d; something is missing", m.N, head.Last)
-		case m.At < at:
+		case head.Last > 0 && m.At < at:
 			return at, fmt.Errorf("number %d is of %v, earlier than the one before it", m.N, m.At.Std())
+		}
+		row := *m
+		row.Room, row.Text = room, wire.NormalizeText(m.Text)
+		if err := checkImported(&row, time.Now()); err != nil {
+			return at, err
 		}
 		if head.Last == 0 {
 			head.First = m.N
 		}
 		head.Last, at = m.N, m.At
-		row := *m
-		row.Room = room
-		if _, seen, err := t.Keep(ids.Generation, journal.KeyOf(room, m.By, m.ID), journal.Entry{N: m.N, At: m.At, Sum: journal.Sum(m.Text)}); err != nil {
+		if _, seen, err := t.Keep(ids.Generation, journal.KeyOf(room, m.By, m.ID), journal.Entry{N: m.N, At: m.At, Sum: journal.Sum(row.Text)}); err != nil {
 			return at, err
 		} else if seen {
 			return at, fmt.Errorf("number %d has an id that its sender has used before", m.N)

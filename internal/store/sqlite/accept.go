@@ -1,0 +1,286 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"ramai/internal/journal"
+	"ramai/internal/names"
+	"ramai/wire"
+)
+
+// What comes from a file is checked like what comes over the network: whoever made it may have made it to do harm.
+
+const (
+	// mostText is how long a text can be, in bytes: what a server can be set to take.
+	mostText = 16 << 10
+	// mostImported is the highest number of a message that can be imported. It leaves a room as many again.
+	mostImported = journal.MaxNumber / 2
+	// aheadImported is how far the time of what is imported may be ahead of the clock.
+	aheadImported = 24 * time.Hour
+	// mostRooms keeps the key of a message, which has the room's id above its number, within 63 bits.
+	mostRooms = 1 << (63 - numberBits)
+)
+
+// latestTime is a time that no clock has been at: what is restored may have been said while one was ahead.
+var latestTime = wire.TimeOf(time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC))
+
+// checkMessage tells whether m could have been said, at the latest time.
+func checkMessage(m *wire.Message, latest wire.Time) error {
+	for _, err := range []*wire.Error{wire.CheckRoom(m.Room), wire.CheckID(m.ID), wire.CheckText(m.Text, mostText)} {
+		if err != nil {
+			return errors.New(err.Reason)
+		}
+	}
+	switch {
+	case wire.CheckID(m.By) != nil:
+		return fmt.Errorf("%.40q is no sender", m.By)
+	case m.N < 1 || m.N > journal.MaxNumber:
+		return fmt.Errorf("%d is no number of a message", m.N)
+	case m.At <= 0:
+		return errors.New("it has no time after 1970")
+	case m.At > latest:
+		return fmt.Errorf("its time is %v, which is to come", m.At)
+	}
+	return checkFrom(m.From)
+}
+
+// checkFrom tells whether a name could have been spoken under. What a name may be depends on the Unicode tables and on the
+// rules of the version that it was claimed with, so this asks for no more than all of them did.
+func checkFrom(name string) error {
+	switch err := wire.CheckText(name, utf8.UTFMax*4*names.MaxRunes); {
+	case err != nil:
+		return fmt.Errorf("the name %.40q cannot be one: %s", name, err.Reason)
+	case strings.ContainsAny(name, "\n\t:"):
+		return fmt.Errorf("the name %.40q has a character that ends a name", name)
+	case names.Reserved(name) && strings.IndexFunc(name, func(r rune) bool { return r >= utf8.RuneSelf || r <= '@' }) < 0:
+		return fmt.Errorf("the name %.40q is kept for the server", name)
+	}
+	return nil
+}
+
+// checkImported is checkMessage for what is imported, which is held to the rules of today.
+func checkImported(m *wire.Message, now time.Time) error {
+	if err := checkMessage(m, wire.TimeOf(now.Add(aheadImported))); err != nil {
+		return err
+	}
+	switch name, err := names.Parse(m.From); {
+	case len(m.By) != wire.ByLen:
+		return fmt.Errorf("%.40q is no sender: that has %d characters", m.By, wire.ByLen)
+	case m.N > mostImported:
+		return fmt.Errorf("a message has the number %d, and at most %d can be imported", m.N, uint64(mostImported))
+	case m.From == "":
+		return nil
+	case err != nil || name != m.From:
+		return fmt.Errorf("%.40q is no name", m.From)
+	case names.Reserved(name):
+		return fmt.Errorf("the name %.40q is kept for the server", name)
+	}
+	return nil
+}
+
+// oldSchema is what versions before 5 had of tables that are others now. Version 1 had messages1 in place of messages4.
+const (
+	oldSchema = `
+CREATE TABLE meta(one INTEGER PRIMARY KEY CHECK(one = 1), log TEXT NOT NULL, position INTEGER NOT NULL, at INTEGER NOT NULL, unsynced INTEGER NOT NULL) STRICT;
+CREATE TABLE rooms(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, first INTEGER NOT NULL, last INTEGER NOT NULL) STRICT;
+CREATE TABLE ids(room INTEGER NOT NULL, by TEXT NOT NULL, id TEXT NOT NULL, n INTEGER NOT NULL, at INTEGER NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY(room, by, id)) STRICT, WITHOUT ROWID;` + namesTable
+	messages1 = `
+CREATE TABLE messages(room INTEGER NOT NULL, n INTEGER NOT NULL, at INTEGER NOT NULL, by TEXT NOT NULL, name TEXT NOT NULL, id TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY(room, n)) STRICT, WITHOUT ROWID;`
+	messages4 = `
+CREATE TABLE messages(key INTEGER PRIMARY KEY, at INTEGER NOT NULL, by TEXT NOT NULL, name TEXT NOT NULL, id TEXT NOT NULL, text TEXT NOT NULL) STRICT;`
+)
+
+// schemaOf is the script that makes the tables of a version.
+func schemaOf(v int64) string {
+	switch v {
+	case 1:
+		return oldSchema + messages1
+	case 2:
+		return oldSchema + messages4
+	case 3:
+		return oldSchema + messages4 + goneTable
+	case 4:
+		return oldSchema + messages4 + goneTable + ownersTable
+	}
+	return schema
+}
+
+var (
+	comments = regexp.MustCompile(`--[^\n]*`)
+	spaces   = regexp.MustCompile(`\s+`)
+)
+
+// plainSQL is a statement without its comments, and with spaces only where they part words. There is no string and no
+// quoted name in our schema, so nothing that differs from it becomes the same.
+func plainSQL(s string) string {
+	s = spaces.ReplaceAllString(comments.ReplaceAllString(s, " "), " ")
+	for _, sign := range []string{"(", ")", ","} {
+		s = strings.ReplaceAll(strings.ReplaceAll(s, " "+sign, sign), sign+" ", sign)
+	}
+	return strings.TrimSpace(s)
+}
+
+// checkSchema compares all that a database declares with what its version makes: a trigger, a view or a constraint of
+// somebody else's would run within the server.
+func checkSchema(c conn) error {
+	v, err := c.ints("PRAGMA user_version")
+	if err != nil || len(v) != 1 {
+		return errors.Join(err, errors.New("its version is missing"))
+	}
+	want := map[string]bool{}
+	for _, statement := range strings.Split(schemaOf(v[0]), ";") {
+		if plain := plainSQL(statement); strings.HasPrefix(plain, "CREATE ") {
+			want[plain] = true
+		}
+	}
+	err = c.each("SELECT type, name, ifnull(sql, '') FROM sqlite_schema", func(row []driver.Value) error {
+		kind, name, sql := row[0].(string), row[1].(string), plainSQL(row[2].(string))
+		switch {
+		case kind == "index" && strings.HasPrefix(name, "sqlite_autoindex_") && sql == "": // of a UNIQUE
+		case kind == "table" && (name == "messages_1" || name == "messages_4" || name == "ids_4"):
+			return fmt.Errorf("an upgrade of it has begun and not ended (there is a table %s); start the server of its folder once, and make the backup then", name)
+		case kind == "table" && want[sql]:
+			delete(want, sql)
+		default:
+			return fmt.Errorf("it has the %s %.40q, which is not as version %d of it is made", kind, name, v[0])
+		}
+		return nil
+	})
+	if err == nil && len(want) > 0 {
+		err = fmt.Errorf("it lacks a table of version %d: %.60s", v[0], slices.Min(slices.Collect(maps.Keys(want))))
+	}
+	return err
+}
+
+// vet checks a database from elsewhere before anything else is done with it: what it declares, and then each row.
+func vet(ctx context.Context, path string) error {
+	found, err := checkFile(path)
+	if err == nil && !found {
+		err = fmt.Errorf("there is no file %s", path)
+	}
+	if err != nil {
+		return err
+	}
+	c, err := connect(path, "query_only=1")
+	if err != nil {
+		return err
+	}
+	err = checkSchema(c)
+	if err == nil {
+		err = checkRows(ctx, c)
+	}
+	return errors.Join(err, c.Close())
+}
+
+// vettedRoom is a room whose messages are being checked.
+type vettedRoom struct {
+	name        string
+	first, last uint64
+	next        uint64 // number of its next message
+}
+
+// checkRows checks the rows of all tables that are read by heart or handed to clients. Ids need no check: nobody sees them.
+func checkRows(ctx context.Context, c conn) error {
+	v, err := c.ints("PRAGMA user_version")
+	if err != nil {
+		return err
+	}
+	rooms := map[int64]*vettedRoom{}
+	err = c.eachRow(ctx, "SELECT id, name, first, last FROM rooms", func(row []driver.Value) error {
+		r := &vettedRoom{name: row[1].(string), first: uint64(row[2].(int64)), last: uint64(row[3].(int64))}
+		r.next = r.first
+		if id := row[0].(int64); id < 1 || id >= mostRooms || wire.CheckRoom(r.name) != nil || r.first < 1 || r.last > journal.MaxNumber || r.first > r.last+1 {
+			return fmt.Errorf("the room %d, %.70q, with the numbers %d to %d, cannot be one", id, r.name, int64(r.first), int64(r.last))
+		}
+		rooms[row[0].(int64)] = r
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	query := "SELECT key, at, by, name, id, text FROM messages ORDER BY key"
+	if v[0] == 1 {
+		query = fmt.Sprintf("SELECT room << %d | n, at, by, name, id, text FROM messages ORDER BY room, n", numberBits)
+	}
+	err = c.eachRow(ctx, query, func(row []driver.Value) error {
+		key := row[0].(int64)
+		m := wire.Message{N: uint64(key) % endNumber, At: wire.Time(row[1].(int64)), By: row[2].(string), From: row[3].(string), ID: row[4].(string), Text: row[5].(string)}
+		r := rooms[key>>numberBits]
+		if r == nil {
+			return fmt.Errorf("a message with the key %d is of no room", key)
+		}
+		m.Room = r.name
+		if err := checkMessage(&m, latestTime); err != nil {
+			return fmt.Errorf("message %d of the room %s: %w", m.N, r.name, err)
+		}
+		if m.N != r.next || m.N > r.last {
+			return fmt.Errorf("the room %s has message %d where number %d of %d to %d is to be", r.name, m.N, r.next, r.first, r.last)
+		}
+		r.next++
+		return nil
+	})
+	for _, r := range rooms {
+		if err == nil && r.next != r.last+1 {
+			err = fmt.Errorf("the room %s lacks the messages %d to %d", r.name, r.next, r.last)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	tables := []string{"names"}
+	if v[0] >= 4 {
+		tables = append(tables, "owners")
+	}
+	for _, table := range tables {
+		err := c.eachRow(ctx, "SELECT by, name, key FROM "+table, func(row []driver.Value) error {
+			by, name, key := row[0].(string), row[1].(string), row[2].(string)
+			if err := checkFrom(name); err != nil || wire.CheckID(by) != nil || name == "" || len(key) > 1<<10 {
+				return errors.Join(fmt.Errorf("the name %.40q of %.70q cannot be one", name, by), err)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachRow calls f for each row of a query until ctx ends, which interrupts it.
+func (c conn) eachRow(ctx context.Context, query string, f func(row []driver.Value) error) (err error) {
+	s, err := c.prepare(query)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	rows, err := s.Stmt.(driver.StmtQueryContext).QueryContext(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	values := make([]driver.Value, len(rows.Columns()))
+	for {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		switch err := rows.Next(values); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+		if err := f(values); err != nil {
+			return err
+		}
+	}
+}

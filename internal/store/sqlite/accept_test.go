@@ -1,0 +1,172 @@
+package sqlite
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"ramai/internal/journal"
+	"ramai/wire"
+)
+
+// fileOf makes a database of a version, as that version made it, with two messages in the lobby, and runs a script in it.
+func fileOf(t *testing.T, v int, script string) string {
+	t.Helper()
+	dir := t.TempDir()
+	rows := `
+INSERT INTO rooms(id, name, first, last) VALUES(1, 'lobby', 4, 5);
+INSERT INTO messages(key, at, by, name, id, text) VALUES((1 << 40) | 4, 1000, 'anna', '', 'a', 'one'), ((1 << 40) | 5, 2000, 'bert', 'Bert', 'b', 'two');
+INSERT INTO names(by, name, key, bound, used) VALUES('bert', 'Bert', 'bert', 0, 2000);`
+	switch v {
+	case 1:
+		rows = strings.ReplaceAll(rows, "messages(key,", "messages(room, n,")
+		rows = strings.ReplaceAll(rows, "(1 << 40) |", "1,")
+	case version:
+		rows = strings.Replace(strings.Replace(rows, "last)", "last, at)", 1), "4, 5)", "4, 5, 2000)", 1)
+		rows = strings.Replace(rows, "text)", "text, sum)", 1)
+		for _, m := range []wire.Message{
+			{Room: "lobby", N: 4, At: 1000, By: "anna", ID: "a", Text: "one"}, {Room: "lobby", N: 5, At: 2000, By: "bert", From: "Bert", ID: "b", Text: "two"},
+		} {
+			sum, _ := checksum(nil, &m)
+			rows = strings.Replace(rows, "'"+m.Text+"')", fmt.Sprintf("'%s', %d)", m.Text, sum), 1)
+		}
+	}
+	drop := ""
+	for _, statement := range strings.Split(schema, "CREATE TABLE ")[1:] {
+		drop += "DROP TABLE " + statement[:strings.IndexByte(statement, '(')] + ";"
+	}
+	meta := "INSERT INTO meta(one, log, position, at, unsynced) VALUES(1, 'log', 2, 2000, 0);"
+	if v == version {
+		drop, meta = "DELETE FROM meta;", "INSERT INTO meta(one, log, position, at, unsynced, open, run) VALUES(1, 'log', 2, 2000, 0, 0, '');"
+	} else {
+		drop += schemaOf(int64(v))
+	}
+	database(t, dir, drop+meta+rows+fmt.Sprintf("PRAGMA user_version=%d;", v)+script)
+	return filepath.Join(dir, FileName)
+}
+
+// A backup of every version there was is restored, and works.
+func TestRestoreOfEveryVersion(t *testing.T) {
+	for v := 1; v <= version; v++ {
+		dir := t.TempDir()
+		if _, _, err := restore(t, dir, fileOf(t, v, ""), false); err != nil {
+			t.Errorf("of version %d: %v", v, err)
+			continue
+		}
+		s := open(t, dir, quiet)
+		if got := s.Head("lobby"); got != (journal.Head{First: 4, Last: 5}) || s.Name("bert") != "Bert" {
+			t.Errorf("of version %d there is %v, and %q", v, got, s.Name("bert"))
+		}
+	}
+}
+
+// What a file declares or has that no server would have made is refused, and the error says where.
+func TestRestoreRefuses(t *testing.T) {
+	for _, c := range []struct{ script, reason string }{
+		{"CREATE TRIGGER t AFTER INSERT ON messages BEGIN UPDATE messages SET text = 'x'; END;", `the trigger "t"`},
+		{"CREATE VIEW v AS WITH RECURSIVE k(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM k) SELECT n FROM k;", `the view "v"`},
+		{"ALTER TABLE messages RENAME TO m; CREATE VIEW messages AS SELECT * FROM m;", `"m"`},
+		{"CREATE INDEX i ON messages(text);", `the index "i"`},
+		{"CREATE TABLE more(x);", `the table "more"`},
+		{"DROP TABLE owners;", "lacks a table"},
+		{"DROP TABLE owners; CREATE TABLE owners(key TEXT NOT NULL PRIMARY KEY, name TEXT NOT NULL, by TEXT NOT NULL, since INTEGER NOT NULL CHECK(since < 1)) STRICT, WITHOUT ROWID;", `the table "owners"`},
+		{"CREATE TABLE messages_4(x);", "an upgrade of it has begun"},
+
+		{"UPDATE messages SET text = 'a' || char(27) WHERE id = 'b';", "message 5 of the room lobby: the text has the control character U+001B"},
+		{"UPDATE messages SET text = printf('%.*c', 1 << 20, 'x') WHERE id = 'a';", "message 4 of the room lobby: the text has 1048576 bytes"},
+		{"UPDATE messages SET text = CAST(x'ff' AS TEXT);", "message 4 of the room lobby: the text is not UTF-8"},
+		{"UPDATE messages SET at = 253402300799000 WHERE id = 'b';", "message 5 of the room lobby: its time is 9999"},
+		{"UPDATE messages SET at = -1;", "message 4 of the room lobby: it has no time"},
+		{"UPDATE messages SET name = 'server';", `message 4 of the room lobby: the name "server" is kept`},
+		{"UPDATE messages SET name = 'a: b';", "message 4 of the room lobby: the name"},
+		{"UPDATE messages SET id = 'a b' WHERE id = 'b';", "message 5 of the room lobby: an id is"},
+		{"UPDATE messages SET by = '';", "message 4 of the room lobby: \"\" is no sender"},
+		{"UPDATE messages SET key = key + 1 WHERE id = 'b';", "has message 6 where number 5 of 4 to 5 is to be"},
+		{"DELETE FROM messages WHERE id = 'b';", "lacks the messages 5 to 5"},
+		{"DELETE FROM messages WHERE id = 'a';", "has message 5 where number 4"},
+		{"DELETE FROM rooms;", "is of no room"},
+		{"UPDATE rooms SET name = 'A b';", `the room 1, "A b"`},
+		{"UPDATE rooms SET last = 1 << 41;", "the room 1"},
+		{"UPDATE rooms SET first = -5;", "the room 1"},
+		{"UPDATE names SET name = 'admin';", `the name "admin"`},
+		{"UPDATE names SET name = 'a' || char(10);", "cannot be one"},
+		{"INSERT INTO owners(key, name, by, since) VALUES('k', 'server', 'anna', 1);", `the name "server"`},
+	} {
+		dir := t.TempDir()
+		if _, _, err := restore(t, dir, fileOf(t, version, c.script), false); err == nil || !strings.Contains(err.Error(), c.reason) {
+			t.Errorf("after %.80s: %v, want %q", c.script, err, c.reason)
+		}
+		if isThere(filepath.Join(dir, FileName)) {
+			t.Errorf("after %.80s: something is left", c.script)
+		}
+	}
+}
+
+// The rows of a long file are not read to their end when nobody waits any more.
+func TestVetEnds(t *testing.T) {
+	path := fileOf(t, version, "")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := vet(ctx, path); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+}
+
+// What is imported is held to the rules for what is said.
+func TestImportRefuses(t *testing.T) {
+	good := wire.Message{Room: "team", N: 7, At: 1000, By: "0123456789abcdef", From: "Anna", ID: "x", Text: "hello"}
+	dir := t.TempDir()
+	one := func(m wire.Message) error {
+		next := []*wire.Message{&m}
+		_, err := Import(dir, m.Room, rand.Reader, quiet.Log, func() (*wire.Message, error) {
+			if len(next) == 0 {
+				return nil, io.EOF
+			}
+			m := next[0]
+			next = nil
+			return m, nil
+		})
+		return err
+	}
+	for reason, change := range map[string]func(m *wire.Message){
+		"a room's name is":                     func(m *wire.Message) { m.Room = "A" },
+		"at most 549755813887 can be imported": func(m *wire.Message) { m.N = journal.MaxNumber - 1 },
+		"is no number":                         func(m *wire.Message) { m.N = 1 << 40 },
+		"0 is no number":                       func(m *wire.Message) { m.N = 0 },
+		"which is to come":                     func(m *wire.Message) { m.At = wire.TimeOf(time.Now().Add(48 * time.Hour)) },
+		"no time after 1970":                   func(m *wire.Message) { m.At = -1 },
+		"the text has 16385 bytes":             func(m *wire.Message) { m.Text = strings.Repeat("x", 16<<10+1) },
+		"U+001B":                               func(m *wire.Message) { m.Text = "\x1b[2J" },
+		"is kept for the server":               func(m *wire.Message) { m.From = "server" },
+		"is no name":                           func(m *wire.Message) { m.From = " Anna" },
+		"is no sender":                         func(m *wire.Message) { m.By = "anna" },
+		"an id is":                             func(m *wire.Message) { m.ID = "a b" },
+	} {
+		m := good
+		change(&m)
+		if err := one(m); err == nil || !strings.Contains(err.Error(), reason) {
+			t.Errorf("%+v: %v, want %q", m, err, reason)
+		}
+	}
+	m := good
+	m.Text = "\ufeffone\r\ntwo"
+	if err := one(m); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, dir, quiet)
+	if got, _, err := s.Read("team", 0, 10); err != nil || len(got) != 1 || got[0].Text != "one\ntwo" || got[0].N != 7 {
+		t.Errorf("imported are %+v, %v", got, err)
+	}
+	// The clock of what was imported is that room's alone, and an id is known.
+	again := journal.Event{Kind: journal.Say, By: m.By, Room: "team", ID: "x", Text: "one\ntwo"}
+	outcomes, err := s.Apply(batch(again, say("lobby", "1")), s.Position()+1)
+	if err != nil || outcomes[0].Verdict != journal.Repeat || outcomes[0].N != 7 || outcomes[1].At != 1000 {
+		t.Errorf("said again: %+v, %v", outcomes, err)
+	}
+}
