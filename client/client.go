@@ -86,7 +86,10 @@ func Dial(ctx context.Context, config Config) (*Client, error) {
 		}
 		return nil, fmt.Errorf("connecting to %s: %w", c.dialer.url.Redacted(), err)
 	}
-	c.core.plain = l.Subprotocol() == ""
+	if l, err = c.dialer.greeted(ctx, l, config.Last); err != nil {
+		return nil, fmt.Errorf("connecting to %s: %w", c.dialer.url.Redacted(), err)
+	}
+	c.core.plain = !l.v1
 	c.dialer.offer = !c.core.plain // a server that once did not speak it is not asked again
 	if c.core.plain {
 		c.core.rooms = nil
@@ -119,12 +122,13 @@ func newClient(config Config) (*Client, error) {
 		return nil, fmt.Errorf("drawing random bytes: %w", err)
 	}
 	c := &Client{
-		dialer: dialer{url: u, offer: !config.Plain, name: config.Name, tls: config.TLS, dial: config.DialContext, proxy: http.ProxyFromEnvironment},
-		log:    config.Log,
-		wake:   make(chan struct{}, 1),
-		ready:  make(chan struct{}, 1),
-		space:  make(chan struct{}, 1),
-		done:   make(chan struct{}),
+		dialer: dialer{url: u, offer: !config.Plain, name: config.Name, tls: config.TLS, dial: config.DialContext, proxy: http.ProxyFromEnvironment,
+			patience: greeting},
+		log:   config.Log,
+		wake:  make(chan struct{}, 1),
+		ready: make(chan struct{}, 1),
+		space: make(chan struct{}, 1),
+		done:  make(chan struct{}),
 		core: core{
 			room:    name,
 			prefix:  base64.RawURLEncoding.EncodeToString(prefix),

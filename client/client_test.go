@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -372,6 +373,61 @@ func TestServerThatSelectsNothingIsPlain(t *testing.T) {
 	})
 }
 
+// Some servers accept whatever protocol is offered, and speak their own. What they would pass on to strangers is not
+// told to them: the session.
+func TestServerThatAcceptsAnyProtocolIsPlain(t *testing.T) {
+	for name, greetsAtOnce := range map[string]bool{"it greets": true, "it waits": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var heard []string
+				n := start(t, true, func(ctx context.Context, c *websocket.Conn, r *http.Request) {
+					if !greetsAtOnce && c.Subprotocol() != "" {
+						if _, b, err := c.Read(ctx); err == nil {
+							t.Errorf("before it greets it hears %q", b)
+						}
+						return
+					}
+					c.Write(ctx, websocket.MessageText, []byte(wire.Welcome))
+					for {
+						_, b, err := c.Read(ctx)
+						if err != nil {
+							return
+						}
+						heard = append(heard, string(b))
+						if string(b) == "Bye!" {
+							c.CloseNow()
+							return
+						}
+						c.Write(ctx, websocket.MessageText, b)
+					}
+				})
+				c := dial(t, n, Config{Session: strings.Repeat("A", wire.SessionLen)})
+				if !c.Plain() {
+					t.Error("the client does not know that the server is plain")
+				}
+				if w := next[wire.Welcomed](t, c); w.Text != wire.Welcome {
+					t.Errorf("welcome %q", w.Text)
+				}
+				for _, text := range []string{"Hello!", "Bye!", "Again!"} {
+					id, err := c.Say(wire.Lobby, text)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if text == "Bye!" {
+						next[Disconnected](t, c)
+						next[wire.Welcomed](t, c)
+					} else if l := next[Line](t, c); l != (Line{Text: text, ID: id}) {
+						t.Errorf("heard %+v", l)
+					}
+				}
+				if want := []string{"Hello!", "Bye!", "Again!"}; !slices.Equal(heard, want) {
+					t.Errorf("the server heard %q, want %q", heard, want)
+				}
+			})
+		})
+	}
+}
+
 func TestServerThatForgetsTheProtocol(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first := true
@@ -410,6 +466,9 @@ func TestBadFramesEndTheConnection(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := start(t, true, func(ctx context.Context, c *websocket.Conn, r *http.Request) {
+					if test.name == "no JSON" { // as the first frame it is a plain server's
+						c.Write(ctx, websocket.MessageText, wire.Append(nil, welcome("")))
+					}
 					c.Write(ctx, test.kind, []byte(test.b))
 					c.Read(ctx)
 				})

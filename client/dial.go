@@ -107,13 +107,87 @@ type dialer struct {
 	tls   *tls.Config
 	dial  func(ctx context.Context, network, address string) (net.Conn, error)
 	proxy func(*http.Request) (*url.URL, error) // which proxy a request goes through; nil: none
+
+	patience time.Duration // for the first frame
 }
 
 // link is one open connection.
 type link struct {
 	*websocket.Conn
 	raw net.Conn
+	v1  bool // the server speaks ramai.v1
+
+	early *frame // what was read before the link was used; nil: nothing
 }
+
+// frame is what was read, or why nothing could be.
+type frame struct {
+	kind websocket.MessageType
+	b    []byte
+	err  error
+}
+
+// Read reads the next frame.
+func (l *link) Read(ctx context.Context) (websocket.MessageType, []byte, error) {
+	if f := l.early; f != nil {
+		l.early = nil
+		return f.kind, f.b, f.err
+	}
+	return l.Conn.Read(ctx)
+}
+
+// greets tells whether a server of ramai.v1 begins with a frame: with its welcome, or with why there is none.
+func greets(b []byte) bool {
+	f, err := wire.ParseFrame(b)
+	if err != nil {
+		return false
+	}
+	switch f.(type) {
+	case wire.Welcomed, wire.Restarting, wire.Fault:
+		return true
+	}
+	return false
+}
+
+// greeted finds out whether a server that has accepted ramai.v1 knows it. Some accept whatever is offered: then the first
+// frame is no welcome, and the connection is plain. Where none comes for a while, the server is asked again without an
+// offer. Nothing is sent before: what the client has to say first is a secret, and a plain server would pass it on.
+func (d *dialer) greeted(ctx context.Context, l *link, last int) (*link, error) {
+	if !l.v1 {
+		return l, nil
+	}
+	reading, stop := context.WithCancel(context.Background()) // it would take the connection along
+	first := make(chan frame, 1)
+	go func() {
+		kind, b, err := l.Conn.Read(reading)
+		first <- frame{kind, b, err}
+	}()
+	patience := time.NewTimer(d.patience)
+	defer patience.Stop()
+	select {
+	case f := <-first:
+		l.early = &f
+		if f.err == nil {
+			l.v1 = f.kind == websocket.MessageText && greets(f.b)
+		}
+		stop()
+		return l, nil
+	case <-patience.C:
+		stop()
+		l.CloseNow()
+		<-first
+		d.offer = false
+		return d.open(ctx, last)
+	case <-ctx.Done():
+		stop()
+		l.CloseNow()
+		<-first
+		return nil, ctx.Err()
+	}
+}
+
+// greeting is how long a server may take for its first frame.
+const greeting = 10 * time.Second
 
 // open connects. last is how many old messages to ask the plain door for.
 func (d *dialer) open(ctx context.Context, last int) (*link, error) {
@@ -150,7 +224,7 @@ func (d *dialer) open(ctx context.Context, last int) (*link, error) {
 	conn.SetReadLimit(readLimit)
 	mu.Lock()
 	defer mu.Unlock()
-	return &link{Conn: conn, raw: raw}, nil
+	return &link{Conn: conn, raw: raw, v1: conn.Subprotocol() == wire.Protocol}, nil
 }
 
 func (d *dialer) query(last int) string {
