@@ -90,7 +90,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	cfg.Hosts = slices.Concat(cfg.Hosts, names)
 	budget := tape.NewBudget(cfg.TapeMemory)
-	react, err := openReactor(cfg.Reactor, reactor.Options{Stall: cfg.Stall})
+	react, err := openReactor(cfg.Reactor, reactor.Options{Stall: cfg.Stall, Budget: budget})
 	if err != nil {
 		return nil, err
 	}

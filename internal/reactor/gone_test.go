@@ -95,16 +95,10 @@ func lostWithoutEnd(t *testing.T, open func(Options) Reactor) {
 // readsAhead has connections send what nobody uses: it is read as far as there is room, and the room is there again.
 func readsAhead(t *testing.T, open func(Options) Reactor) {
 	const each, all, many = 32 << 10, 100 << 10, 12
-	r := open(Options{Ahead: each, AllAhead: all, Loops: 2, Read: 4 << 10})
+	b := &budget{max: all}
+	r := open(Options{Ahead: each, Budget: b, Loops: 2, Read: 4 << 10})
 	defer r.Close()
-	left := func() int64 {
-		switch r := r.(type) {
-		case *Portable:
-			return r.opt.ahead.left.Load()
-		default:
-			return inner(r).opt.ahead.left.Load()
-		}
-	}
+	left := func() int64 { return all - b.used.Load() }
 	var sources []*source
 	want := pattern(each)
 	for range many {

@@ -61,6 +61,3 @@ func mute(t *testing.T, nc *net.TCPConn) {
 		t.Fatal(err)
 	}
 }
-
-// inner is the Portable inside an Epoll.
-func inner(r Reactor) *Portable { return r.(*Epoll).portable }

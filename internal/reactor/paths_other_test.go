@@ -17,5 +17,3 @@ func path(Conn) string { return "portable" }
 func held(Conn) (int, bool) { return 0, false }
 
 func mute(t *testing.T, _ *net.TCPConn) { t.Skip("this system cannot make a peer seem gone") }
-
-func inner(r Reactor) *Portable { return r.(*Portable) }

@@ -75,11 +75,15 @@ type Options struct {
 	Read   int           // bytes that an Epoll reads at once; what a Source does not use of them is kept; 0: 16 KiB
 	Ahead  int           // bytes of a connection that may be read before its Source uses them; 0: 64 KiB
 
-	// AllAhead is how many bytes of all connections together may be read before their Sources use them, but for what each
-	// reads at once; 0: 64 MiB.
-	AllAhead int64
+	// Budget has to have room for what is read before a Source uses it, but for what a connection reads at once. nil: one
+	// of 64 MiB.
+	Budget Budget
+}
 
-	ahead *budget // what is left of AllAhead
+// Budget is of the memory, in bytes, that all connections together may take for what waits. Safe for concurrent use.
+type Budget interface {
+	Charge(n int64) // takes n bytes, or gives back if n is negative
+	Crowded() bool  // there is no room for more
 }
 
 func (o Options) withDefaults() Options {
@@ -98,12 +102,8 @@ func (o Options) withDefaults() Options {
 	if o.Ahead <= 0 {
 		o.Ahead = 64 << 10
 	}
-	if o.AllAhead <= 0 {
-		o.AllAhead = 64 << 20
-	}
-	if o.ahead == nil {
-		o.ahead = new(budget)
-		o.ahead.left.Store(o.AllAhead)
+	if o.Budget == nil {
+		o.Budget = &budget{max: 64 << 20}
 	}
 	if o.Loops <= 0 {
 		o.Loops = runtime.GOMAXPROCS(0)
@@ -124,8 +124,15 @@ func (o Options) drain() time.Duration { return min(o.Linger, 2*time.Second) }
 // writeSize is how many bytes Next is asked for at most.
 const writeSize = 64 << 10
 
-// budget is shared by all connections of a reactor.
-type budget struct{ left atomic.Int64 }
+// budget is that of a reactor which is given none.
+type budget struct {
+	max  int64
+	used atomic.Int64
+}
+
+func (b *budget) Charge(n int64) { b.used.Add(n) }
+
+func (b *budget) Crowded() bool { return b.used.Load() >= b.max }
 
 // backlog is what was received on one connection and not used yet by its Source.
 type backlog struct {
@@ -135,14 +142,14 @@ type backlog struct {
 
 // room tells whether n more bytes may be read. The last to ask may go beyond the budget by so much.
 func (k *backlog) room(o *Options, n int) bool {
-	return len(k.rest) == 0 || len(k.rest)+n <= o.Ahead && o.ahead.left.Load() > 0
+	return len(k.rest) == 0 || len(k.rest)+n <= o.Ahead && !o.Budget.Crowded()
 }
 
 // add appends a copy of b.
 func (k *backlog) add(o *Options, b []byte) {
 	if len(k.rest) > 0 {
 		k.taken += len(b)
-		o.ahead.left.Add(-int64(len(b)))
+		o.Budget.Charge(int64(len(b)))
 	}
 	k.rest = append(k.rest, b...)
 }
@@ -151,7 +158,7 @@ func (k *backlog) add(o *Options, b []byte) {
 func (k *backlog) keep(o *Options, rest []byte) {
 	if back := k.taken - len(rest); back > 0 {
 		k.taken -= back
-		o.ahead.left.Add(int64(back))
+		o.Budget.Charge(-int64(back))
 	}
 	if k.rest = rest; len(rest) == 0 {
 		k.rest = nil

@@ -1,0 +1,89 @@
+package server_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	wsframe "ramai/internal/frame"
+	"ramai/server"
+	"ramai/wire"
+)
+
+// Fast senders of the plain door, faster than the rates allow, who hang up at once: with a close frame and without, with
+// and without having read what was for them. All that they sent is said, in their order.
+func TestFastSendersHangUp(t *testing.T) {
+	const senders, lines = 25, 100
+	overReactors(t, func(t *testing.T, kind server.ReactorKind) {
+		s := serve(t, func(c *server.Config) { c.Reactor, c.Rate, c.Burst = kind, 100, 20 })
+		other := dial(t, s.url)
+		other.expect(wire.Welcome)
+		var sending sync.WaitGroup
+		for i := range senders {
+			for _, how := range []string{"gone", "closing", "closed"} {
+				sending.Go(func() {
+					if err := hangUp(s.url, how, fmt.Sprintf("%s %d:", how, i), lines); err != nil {
+						t.Errorf("%s %d: %v", how, i, err)
+					}
+				})
+			}
+		}
+		heard := make(map[string]int)
+		for range 3 * senders * lines {
+			who, line, _ := strings.Cut(other.hear(), ":")
+			if heard[who]++; line != fmt.Sprint(heard[who]) {
+				t.Fatalf("%s: line %s is heard, want %d", who, line, heard[who])
+			}
+		}
+		sending.Wait()
+	})
+}
+
+// hangUp says lines in one write and ends the connection: without a word (gone), behind a close frame (closing), or when
+// that is answered (closed); then the echo of all has come before the answer.
+func hangUp(url, how, who string, lines int) error {
+	nc, early, _, err := ws.Dial(context.Background(), url)
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	nc.SetDeadline(time.Now().Add(time.Minute))
+	var b []byte
+	for i := range lines {
+		b = wsframe.AppendMasked(b, wsframe.Text, fmt.Append(nil, who, i+1), [4]byte{1, 2, 3, 4})
+	}
+	if how != "gone" {
+		b = wsframe.AppendMasked(b, wsframe.Close, []byte("\x03\xe8"), [4]byte{1, 2, 3, 4})
+	}
+	if _, err := nc.Write(b); err != nil || how != "closed" {
+		return err
+	}
+	var from io.Reader = nc
+	if early != nil {
+		from = early
+	}
+	for mine := 0; ; {
+		h, err := ws.ReadHeader(from)
+		if err != nil {
+			return err
+		}
+		payload := make([]byte, h.Length)
+		if _, err := io.ReadFull(from, payload); err != nil {
+			return err
+		}
+		switch {
+		case h.OpCode == ws.OpClose && mine == lines:
+			return nil
+		case h.OpCode == ws.OpClose:
+			return fmt.Errorf("closed after the echo of %d lines of %d", mine, lines)
+		case strings.HasPrefix(string(payload), who):
+			mine++
+		}
+	}
+}
