@@ -225,12 +225,12 @@ func (c *Client) Join(name string, last int) error {
 }
 
 // JoinAfter is Join for who has everything up to at: what came after it, and then all that comes. If the server numbers
-// another log by now, wire.Joined says Reset, and the newest [wire.DefaultJoin] messages come.
+// another history by now, wire.Joined says Reset, and the newest [wire.DefaultJoin] messages come.
 func (c *Client) JoinAfter(name string, at wire.Position) error {
 	if at.Log == "" {
 		return errors.New("a position has a log; to join without one, use Join")
 	}
-	return c.enter(room{name: name, log: at.Log, n: at.N})
+	return c.enter(room{name: name, log: at.Log, epoch: at.Epoch, n: at.N})
 }
 
 func (c *Client) enter(r room) error {

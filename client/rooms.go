@@ -13,6 +13,8 @@ type room struct {
 	last   int    // how many old messages to begin with, as long as log is empty
 	log    string // the log that n counts in; empty until the first joined
 	n      uint64 // the position: everything up to here was heard
+	epoch  string // in which n was; empty: a position that was kept without one
+	now    string // the epoch of the newest joined
 	joined bool   // on this connection
 }
 
@@ -54,12 +56,12 @@ func (r *room) request() wire.Join {
 	if r.log == "" {
 		return wire.Join{Room: r.name, Last: &r.last}
 	}
-	return wire.Join{Room: r.name, After: &wire.Position{Log: r.log, N: r.n}}
+	return wire.Join{Room: r.name, After: &wire.Position{Log: r.log, Epoch: r.epoch, N: r.n}}
 }
 
 // start makes j the room's beginning, with the newest last messages still to come.
 func (r *room) start(j wire.Joined, last uint64) {
-	r.log, r.n = j.Log, 0
+	r.log, r.epoch, r.n = j.Log, j.Epoch, 0
 	if j.N > last {
 		r.n = j.N - last
 	}
@@ -83,7 +85,7 @@ func (c *core) joined(f wire.Joined, raw []byte) error {
 	case f.Log != r.log:
 		return fmt.Errorf("room %s: the server took up another log and did not say so", f.Room)
 	}
-	r.joined = true
+	r.joined, r.now = true, f.Epoch
 	c.popAsk(func(a *ask) bool { return a.joins(f.Room) })
 	c.emit(f, raw)
 	return nil
@@ -99,7 +101,7 @@ func (c *core) advance(name string, n uint64, f wire.Frame, raw []byte) error {
 	if n-r.n > 1 {
 		return fmt.Errorf("room %s: the server sent number %d where %d was next", name, n, r.n+1)
 	}
-	r.n = n
+	r.n, r.epoch = n, r.now
 	c.emit(f, raw)
 	return nil
 }
@@ -113,7 +115,7 @@ func (c *core) gap(f wire.Gap, raw []byte) error {
 	if f.From > r.n && f.From-r.n > 1 {
 		return fmt.Errorf("room %s: the server named a gap from %d where %d was next", f.Room, f.From, r.n+1)
 	}
-	r.n = f.To
+	r.n, r.epoch = f.To, r.now
 	c.emit(f, raw)
 	return nil
 }

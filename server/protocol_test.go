@@ -66,7 +66,7 @@ func runExample(t *testing.T, block string) {
 	defer cancel()
 	web := start(t, nil)
 	conns := make(map[string]*websocket.Conn)
-	log := ""
+	log, epoch := "", ""
 	for line := range strings.Lines(block) {
 		line = strings.TrimSuffix(line, "\n")
 		who, rest, _ := strings.Cut(line, " ")
@@ -84,7 +84,7 @@ func runExample(t *testing.T, block string) {
 			defer c.CloseNow()
 			conns[who] = c
 		case strings.HasPrefix(rest, "> "):
-			text := strings.ReplaceAll(rest[2:], "$log", log)
+			text := strings.NewReplacer("$log", log, "$epoch", epoch).Replace(rest[2:])
 			if !strings.HasPrefix(text, "{") && strings.Contains(text, `\`) {
 				text, _ = strconv.Unquote(`"` + text + `"`)
 			}
@@ -98,7 +98,7 @@ func runExample(t *testing.T, block string) {
 			}
 			var joined wire.Joined
 			if json.Unmarshal([]byte(got), &joined); joined.Log != "" {
-				log = joined.Log
+				log, epoch = joined.Log, joined.Epoch
 			}
 		default:
 			t.Fatalf("this line is not understood: %s", line)

@@ -130,9 +130,14 @@ func New(cfg Config) (*Server, error) {
 		}
 	}
 	s.metrics.Watch(s.sources())
-	// The first event of all: names that were bound to connections of an earlier run are free.
+	// The first event of all: an epoch begins, and names that were bound to connections of an earlier run are free.
 	restarted := make(chan *journal.Outcome, 1)
-	first := journal.Event{Kind: journal.Restart, Origin: &journal.Origin{Deliver: func(o *journal.Outcome) { restarted <- o }}}
+	epoch, err := journal.NewEpoch(cfg.Random)
+	if err != nil {
+		react.Close()
+		return nil, errors.Join(err, s.index.Close(), store.Close())
+	}
+	first := journal.Event{Kind: journal.Restart, EpochName: epoch, Origin: &journal.Origin{Deliver: func(o *journal.Outcome) { restarted <- o }}}
 	if err := s.orderer.Submit(first, nil); err != nil {
 		react.Close()
 		return nil, errors.Join(err, s.index.Close(), store.Close())

@@ -113,6 +113,8 @@ func appendPage(dst []byte, p *Page) []byte {
 	dst = appendString(dst, p.Room)
 	dst = append(dst, `,"log":`...)
 	dst = appendString(dst, p.Log)
+	dst = append(dst, `,"epoch":`...)
+	dst = appendString(dst, p.Epoch)
 	dst = append(dst, `,"first":`...)
 	dst = strconv.AppendUint(dst, p.First, 10)
 	dst = append(dst, `,"messages":[`...)

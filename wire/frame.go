@@ -66,14 +66,15 @@ type (
 	Joined struct {
 		Room  string `json:"room"`
 		Log   string `json:"log"`
+		Epoch string `json:"epoch"`           // the one in which all is heard that follows
 		N     uint64 `json:"n"`               // newest number; 0 in an empty room
 		First uint64 `json:"first"`           // oldest number kept; N+1 if none is
 		Count int    `json:"count"`           // connections in the room, this one included
-		Reset bool   `json:"reset,omitempty"` // the position was of another log: replayed as if Last were DefaultJoin
+		Reset bool   `json:"reset,omitempty"` // the position was of another history: replayed as if Last were DefaultJoin
 		Ref   string `json:"ref,omitempty"`   // of the request
 	}
-	// Reset ("reset") takes the place of Joined on a stream (HTTP) whose position was of another log: what the client has
-	// is of another history, and what follows is a replay.
+	// Reset ("reset") takes the place of Joined on a stream (HTTP) whose position was of another history: what follows is a
+	// replay.
 	Reset Joined
 	// Message is one thing said, and also the row a journal keeps. N grows by one in each room.
 	Message struct {
@@ -95,6 +96,7 @@ type (
 	Page struct {
 		Room     string    `json:"room"`
 		Log      string    `json:"log"`
+		Epoch    string    `json:"epoch"` // the one in which it was read
 		First    uint64    `json:"first"` // oldest number kept when the page was read; what is below is gone for good
 		Messages []Message `json:"messages"`
 		More     bool      `json:"more"`          // there are more in the direction that was asked for
@@ -176,10 +178,11 @@ type (
 	}
 )
 
-// Position is a place in a room: everything up to number N of log Log.
+// Position is a place in a room: everything up to number N of log Log, where N was heard in epoch Epoch.
 type Position struct {
-	Log string `json:"log"`
-	N   uint64 `json:"n"`
+	Log   string `json:"log"`
+	Epoch string `json:"epoch,omitempty"` // empty: of a client that knows of no epochs; its position is taken for what it is
+	N     uint64 `json:"n"`
 }
 
 // Limits tells clients what this server allows.

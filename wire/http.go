@@ -2,16 +2,18 @@ package wire
 
 // Said is the answer of POST /api/v1/rooms/ROOM/messages: it is on disk.
 type Said struct {
-	Log string `json:"log"`
-	N   uint64 `json:"n"`
-	At  Time   `json:"at"`
+	Log   string `json:"log"`
+	Epoch string `json:"epoch"`
+	N     uint64 `json:"n"`
+	At    Time   `json:"at"`
 }
 
 // Past is the answer of GET /api/v1/rooms/ROOM/messages.
 type Past struct {
 	Log      string    `json:"log"`
+	Epoch    string    `json:"epoch"`           // the one in which these were read
 	First    uint64    `json:"first"`           // oldest number kept; what is below is gone for good
-	Reset    bool      `json:"reset,omitempty"` // the position was of another log: these are the newest
+	Reset    bool      `json:"reset,omitempty"` // the position was of another history: these are the newest
 	Messages []Message `json:"messages"`        // ascending
 	More     bool      `json:"more"`            // there are more in the direction that was asked for
 }

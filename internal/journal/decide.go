@@ -101,6 +101,10 @@ type Tx interface {
 	Turn(ids IDs) error
 	// Forget removes ids of generations below one: ForgetStep at most.
 	Forget(below uint64) error
+	// Epoch adds e, and removes those whose numbers are below oldest.
+	Epoch(e Epoch, oldest uint64) error
+	// Span adds s to those of a room, and removes those of epochs below oldest.
+	Span(room string, s Span, oldest uint64) error
 	// Head writes a room's numbers, and the time of its newest message; the first time it makes the room.
 	Head(room string, h Head, at wire.Time) error
 }
@@ -117,13 +121,18 @@ type State struct {
 	owns  map[string]int       // keys of each owner
 	times map[string]wire.Time // of the newest message of each room
 	ids   IDs
+
+	epoch  Epoch             // the newest
+	epochs map[string]uint64 // numbers by name, of those that are known
+	spans  map[string][]Span // by room, ascending; never changed, only replaced. Older numbers are of the first or before it
 }
 
 // Load replaces everything. times has the time of the newest message of each room.
-func (s *State) Load(heads map[string]Head, times map[string]wire.Time, held []Holding, owned []Owning, ids IDs) {
+func (s *State) Load(heads map[string]Head, times map[string]wire.Time, held []Holding, owned []Owning, ids IDs, epochs []Epoch, spans map[string][]Span) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.heads, s.times, s.ids = heads, times, ids
+	s.loadEpochs(epochs, spans)
 	s.held, s.keys = make(map[string]Holding), make(map[string]string)
 	for _, h := range held {
 		s.held[h.By] = h
@@ -227,6 +236,10 @@ type Change struct {
 	times  map[string]wire.Time // of the rooms in heads that have new messages
 	ids    IDs
 	row    wire.Message // what Tx.Message is given, for one event after the other
+
+	epoch  Epoch // the newest
+	epochs map[string]uint64
+	spans  map[string][]Span
 }
 
 // At is the time of the batch.
@@ -250,6 +263,7 @@ func (s *State) Commit(c *Change) {
 	lay(s.owned, c.owned)
 	lay(s.parts, c.parts)
 	lay(s.owns, c.owns)
+	s.commitEpochs(c)
 }
 
 // lay lays what has changed over a map. The zero value stands for nothing.
@@ -270,6 +284,7 @@ func Decide(s *State, tx Tx, b *Batch) (*Change, []Outcome, error) {
 	c := &Change{
 		state: s, at: b.At, expiry: b.Expiry, ids: s.ids, times: map[string]wire.Time{}, rooms: len(s.heads), heads: map[string]Head{},
 		held: map[string]*Holding{}, keys: map[string]string{}, owned: map[string]Owning{}, parts: map[string]string{}, owns: map[string]int{},
+		epoch: s.epoch, epochs: map[string]uint64{}, spans: map[string][]Span{},
 	}
 	outcomes := make([]Outcome, len(b.Events))
 	for i := range b.Events {
@@ -355,6 +370,9 @@ func (c *Change) say(tx Tx, o *Outcome, maxRooms int) error {
 	}
 	if !known {
 		c.rooms++
+	}
+	if err := c.span(tx, e.Room, o.N); err != nil {
+		return err
 	}
 	head.Last = o.N
 	c.heads[e.Room], c.times[e.Room] = head, o.At
@@ -489,8 +507,13 @@ func (c *Change) drop(tx Tx, o *Outcome, by string) error {
 	return tx.Drop(by)
 }
 
-// restart frees the names that are bound to connections. Which of them comes first makes no difference.
+// restart begins an epoch, and frees the names that are bound to connections. Which of them comes first makes no difference.
 func (c *Change) restart(tx Tx, o *Outcome) error {
+	if o.Event.EpochName != "" {
+		if err := c.begin(tx, o); err != nil || o.Verdict == Refused {
+			return err
+		}
+	}
 	senders := slices.AppendSeq(slices.Collect(maps.Keys(c.state.held)), maps.Keys(c.held))
 	slices.Sort(senders)
 	for _, by := range senders {

@@ -25,7 +25,7 @@ const (
 	Say     Kind = iota + 1 // say Text in Room
 	Claim                   // hold Name from now on, in place of the one held before
 	Release                 // give up the name held
-	Restart                 // the server started anew: names bound to a connection are free
+	Restart                 // the server started anew: an epoch begins, and names bound to a connection are free
 	Trim                    // let go of the messages of Room up to To, of TrimStep at most
 	Disown                  // Name is nobody's any more
 	Expire                  // the name that By holds is free, if it was not used after Batch.Expiry
@@ -54,6 +54,9 @@ type Event struct {
 	Name  string // in normal form
 	Key   string // what is compared, of one part or of two split by a NUL: names clash if their keys have a part in common
 	Bound bool   // the name ends with the connection; otherwise HoldName after its last use
+
+	// Of a Restart.
+	EpochName string // drawn with NewEpoch; empty: the epoch goes on
 
 	Origin *Origin // who hears of the outcome; nil: nobody
 	Epoch  uint64  // of Origin, see there
@@ -109,6 +112,11 @@ type Store interface {
 	Log() string
 	// Position is that of the newest batch applied; 0: none yet.
 	Position() uint64
+	// Epoch is the newest epoch. What is stored and heard now is of it.
+	Epoch() Epoch
+	// Knows tells whether what a client has that has heard everything up to p is a part of this history, see State.Knows.
+	// The log is compared, too.
+	Knows(room string, p *wire.Position) bool
 	// Head gives the numbers of a room's oldest and newest message. An unknown room has First 1, Last 0.
 	Head(room string) Head
 	// Heads gives the same for every room there is. The map is the caller's.

@@ -42,8 +42,8 @@ func (e Encoding) Deflated() Encoding { return e + DeflatedLine }
 // minDeflate is the least payload that is deflated, in bytes: a smaller one gains less than it costs its readers.
 const minDeflate = 512
 
-// encode appends m as it travels: one complete WebSocket frame, event or line. It is a pure function of the row and the
-// log.
+// encode appends m as it travels: one complete WebSocket frame, event or line. It is a pure function of the row, the
+// log and the epoch.
 func (h *Hub) encode(e Encoding, dst []byte, m *wire.Message, scratch []byte) (frames, used []byte) {
 	if e == Line || e == DeflatedLine {
 		scratch = wire.AppendLine(scratch[:0], m)
@@ -54,7 +54,7 @@ func (h *Hub) encode(e Encoding, dst []byte, m *wire.Message, scratch []byte) (f
 	case Lines:
 		return append(append(dst, scratch...), '\n'), scratch
 	case Events:
-		return AppendEvent(dst, m.Type(), h.log, m.N, scratch), scratch
+		return AppendEvent(dst, m.Type(), wire.Position{Log: h.log, Epoch: h.store.Epoch().Name, N: m.N}, scratch), scratch
 	case DeflatedLine, DeflatedJSON:
 		if len(scratch) >= minDeflate {
 			return h.deflate(dst, scratch), scratch

@@ -9,7 +9,7 @@ import (
 
 // ReadPage reads the messages that f asks for, no more than fit into a page.
 func ReadPage(store journal.Store, f wire.History) (wire.Page, error) {
-	page := wire.Page{Room: f.Room, Log: store.Log()}
+	page := wire.Page{Room: f.Room, Log: store.Log(), Epoch: store.Epoch().Name}
 	limit := wire.MaxPage
 	if f.Limit > 0 {
 		limit = f.Limit

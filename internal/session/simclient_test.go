@@ -38,6 +38,8 @@ type ear struct {
 	started bool   // at counts
 	last    int    // asked for at the first join
 	at      uint64 // everything up to there was heard, or was said to be gone
+	epoch   string // in which that was
+	now     string // the epoch of the newest joined
 	count   int    // of the newest presence
 }
 
@@ -83,7 +85,7 @@ func (p *person) join(name string) {
 	e.in = true
 	e.waiting++
 	if e.started {
-		p.l.send(wire.Join{Room: name, After: &wire.Position{Log: p.sim.store.Log(), N: e.at}})
+		p.l.send(wire.Join{Room: name, After: &wire.Position{Log: p.sim.store.Log(), Epoch: e.epoch, N: e.at}})
 	} else {
 		p.l.send(wire.Join{Room: name, Last: &e.last})
 	}
@@ -140,7 +142,7 @@ func (p *person) hear(f wire.Frame) {
 			if f.From != e.at+1 || f.To < f.From || f.To >= p.sim.store.Head(f.Room).First {
 				p.fail("at %d of %s: %s", e.at, f.Room, describe(f))
 			}
-			e.at = f.To
+			e.at, e.epoch = f.To, e.now
 		}
 	case wire.Saved:
 		p.settle(f.Room, f.ID, f.N)
@@ -202,8 +204,9 @@ func (p *person) joined(f wire.Joined) {
 	if f.Reset || f.Log != p.sim.store.Log() {
 		p.fail("its position is not known any more: %s", describe(f))
 	}
+	e.now = f.Epoch
 	if !e.started {
-		e.started = true
+		e.started, e.epoch = true, f.Epoch
 		e.at = max(f.First-1, f.N-min(f.N, uint64(e.last)))
 	}
 }
@@ -212,7 +215,7 @@ func (p *person) heard(e *ear, m *wire.Message) {
 	if m.N != e.at+1 {
 		p.fail("hears number %d of %s after %d", m.N, m.Room, e.at)
 	}
-	e.at = m.N
+	e.at, e.epoch = m.N, e.now
 	p.sim.hear(p.name, m)
 	if m.By == p.by {
 		p.settle(m.Room, m.ID, m.N)

@@ -21,6 +21,8 @@ type listener struct {
 	part  string // of an event or line that has not come whole
 	id    string // the last event's; empty: none yet
 	at    uint64 // everything up to there was heard, or was said to be gone
+	epoch string // in which that was
+	now   string // the epoch of the newest joined
 	count int    // of the newest presence
 }
 
@@ -30,7 +32,7 @@ func (c *listener) connect() {
 	}
 	client := Client{Door: c.door, Room: c.room, Last: c.last, Addr: c.sim.addr(200)}
 	if c.id != "" {
-		client.After = &wire.Position{Log: c.sim.store.Log(), N: c.at}
+		client.After = &wire.Position{Log: c.sim.store.Log(), Epoch: c.epoch, N: c.at}
 	}
 	c.l = c.sim.connect(client)
 	c.l.bytes, c.part = c.take, ""
@@ -96,7 +98,7 @@ func (c *listener) event(s string) {
 	c.object(data, id)
 	if id != "" {
 		c.id = id
-		if want := fmt.Sprintf("%s:%d", c.sim.store.Log(), c.at); id != want {
+		if want := string(wire.AppendPosition(nil, wire.Position{Log: c.sim.store.Log(), Epoch: c.epoch, N: c.at})); id != want {
 			c.fail("the id of %s is %s, want %s", data, id, want)
 		}
 	}
@@ -109,7 +111,9 @@ func (c *listener) object(data, id string) {
 	}
 	switch f := f.(type) {
 	case wire.Joined:
+		c.now = f.Epoch
 		if c.id == "" {
+			c.epoch = f.Epoch
 			c.at = max(f.First-1, f.N-min(f.N, uint64(c.last)))
 			c.id = strconv.FormatUint(c.at, 10)
 		}
@@ -117,13 +121,13 @@ func (c *listener) object(data, id string) {
 		if f.N != c.at+1 || f.Room != c.room {
 			c.fail("hears %s after %d of %s", describe(f), c.at, c.room)
 		}
-		c.at = f.N
+		c.at, c.epoch = f.N, c.now
 		c.sim.hear(c.name, &f)
 	case wire.Gap:
 		if f.From != c.at+1 || f.To < f.From || f.To >= c.sim.store.Head(c.room).First {
 			c.fail("at %d: %s", c.at, describe(f))
 		}
-		c.at = f.To
+		c.at, c.epoch = f.To, c.now
 	case wire.Presence:
 		c.count = f.Count
 	default:

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"math/rand/v2"
@@ -50,6 +51,7 @@ type stage struct {
 	env     *Env
 	jobs    []func() // what the hub was asked to run beside everything else
 	links   []*link  // that are not closed
+	boots   int      // servers so far: each begins an epoch
 	paused  bool     // settle leaves the orderer alone
 	lazy    bool     // settle leaves the jobs alone
 }
@@ -79,6 +81,7 @@ func doorOf(v1 bool) Door {
 
 // boot starts a server on what the store holds.
 func (st *stage) boot() {
+	st.boots++
 	log := slog.New(slog.DiscardHandler)
 	st.jobs, st.links, st.tick = nil, nil, st.clock.Add(time.Second)
 	st.hub = room.NewHub(st.store, room.Options{Budget: tape.NewBudget(st.set.tape), Log: log, Go: func(f func()) { st.jobs = append(st.jobs, f) }})
@@ -92,8 +95,10 @@ func (st *stage) boot() {
 		Deflate: &frame.Config{TextOnly: true, Deflate: true, MaxMessage: wire.MaxRequest(4000), MaxFragments: 256},
 		Server:  "ramai test", Start: st.clock, Now: st.now, Random: st.random, Log: log,
 	}
-	if err := st.orderer.Submit(journal.Event{Kind: journal.Restart}, nil); err != nil {
-		st.tb.Fatal(err)
+	for epoch := fmt.Sprint("epoch", st.boots); st.store.Epoch().Name != epoch; st.order() { // before anybody can come
+		if err := st.orderer.Submit(journal.Event{Kind: journal.Restart, EpochName: epoch}, nil); err != nil && err != journal.ErrBusy {
+			st.tb.Fatal(err)
+		}
 	}
 }
 

@@ -35,26 +35,30 @@ func (s stream) open(c *Client) {
 		if s.door == Events { // a browser keeps what it was told last, also by a server that stopped
 			s.retry(usualRetry)
 		}
-		if joined.Reset {
-			s.event(n, wire.Reset(joined))
-		} else {
-			s.event(n, joined)
+		at := wire.Position{Log: joined.Log, Epoch: joined.Epoch, N: n}
+		switch {
+		case joined.Reset:
+			s.event(at, wire.Reset(joined))
+		case after != nil && after.Epoch != "": // it has heard nothing in this epoch yet
+			s.event(*after, joined)
+		default:
+			s.event(at, joined)
 		}
 		return true
 	})
 }
 
-// event tells something that is for this client alone. Having it, the client has heard everything up to n.
-func (s stream) event(n uint64, f wire.Frame) {
-	s.put(f.Type(), s.env.Store.Log(), n, wire.Append(nil, f))
+// event tells something that is for this client alone. Having it, the client has heard everything up to the position at.
+func (s stream) event(at wire.Position, f wire.Frame) {
+	s.put(f.Type(), at, wire.Append(nil, f))
 }
 
 // put puts an event or a line into the private buffer; see room.AppendEvent.
-func (s stream) put(name, log string, n uint64, payload []byte) {
+func (s stream) put(name string, at wire.Position, payload []byte) {
 	if s.door == Lines {
 		s.private = append(append(s.private, payload...), '\n')
 	} else {
-		s.private = room.AppendEvent(s.private, name, log, n, payload)
+		s.private = room.AppendEvent(s.private, name, at, payload)
 	}
 }
 
@@ -63,20 +67,21 @@ func (s stream) received(b []byte) (int, error) { return len(b), nil }
 
 func (s stream) outcome(*journal.Outcome) {}
 
-func (s stream) presence(payload []byte) { s.put(wire.Presence{}.Type(), "", 0, payload) }
+func (s stream) presence(payload []byte) { s.put(wire.Presence{}.Type(), wire.Position{}, payload) }
 
 func (s stream) typing([]byte) {}
 
 func (s stream) renamed(string) {}
 
 func (s stream) gap(name string, from, to uint64) {
-	s.event(to, wire.Gap{Room: name, From: from, To: to})
+	at := wire.Position{Log: s.env.Store.Log(), Epoch: s.env.Store.Epoch().Name, N: to}
+	s.event(at, wire.Gap{Room: name, From: from, To: to})
 }
 
 // ping has something pass, for proxies count that. Of lines each is JSON; of events it is a comment.
 func (s stream) ping() (answered bool) {
 	if s.door == Lines {
-		s.put("", "", 0, wire.Append(nil, wire.Ping{}))
+		s.put("", wire.Position{}, wire.Append(nil, wire.Ping{}))
 	} else {
 		s.private = append(s.private, ":\n\n"...)
 	}
@@ -86,7 +91,7 @@ func (s stream) ping() (answered bool) {
 // bye says when to come back; a browser does so by itself.
 func (s stream) bye(retry time.Duration) {
 	if s.door == Lines {
-		s.put("", "", 0, wire.Append(nil, wire.Restarting{RetryAfterMS: retry.Milliseconds()}))
+		s.put("", wire.Position{}, wire.Append(nil, wire.Restarting{RetryAfterMS: retry.Milliseconds()}))
 		return
 	}
 	s.retry(retry)

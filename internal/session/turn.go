@@ -374,21 +374,17 @@ func (s *Session) owning() string {
 // messages, and what it is told about it.
 func stand(store journal.Store, seat *room.Seat, after *wire.Position, last int) (wire.Joined, uint64) {
 	head := store.Head(seat.Room())
-	joined := wire.Joined{Room: seat.Room(), Log: store.Log(), N: head.Last, First: head.First, Count: seat.Count()}
+	joined := wire.Joined{
+		Room: seat.Room(), Log: store.Log(), Epoch: store.Epoch().Name, N: head.Last, First: head.First, Count: seat.Count(),
+	}
 	if after == nil {
 		return joined, back(head, last)
 	}
-	joined.Reset = Elsewhere(joined.Log, head, after)
+	joined.Reset = !store.Knows(seat.Room(), after)
 	if joined.Reset {
 		return joined, back(head, wire.DefaultJoin)
 	}
 	return joined, after.N
-}
-
-// Elsewhere tells whether a position is of another history than that of log, in a room with this head. On one server
-// nobody can have heard what is not there, so a number beyond the newest is, too.
-func Elsewhere(log string, h journal.Head, p *wire.Position) bool {
-	return p.Log != log || p.N > h.Last
 }
 
 // back is where a reader begins who wants the newest last messages.

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"ramai/internal/session"
@@ -42,7 +41,7 @@ func (w *web) readPast(r *http.Request) (*wire.Past, *wire.Error) {
 		w.Env.Log.Error("a page of history could not be read", "room", ask.Room, "err", broken)
 		return nil, &wire.Error{Code: wire.Unavailable, Reason: "the history cannot be read now; ask again", RetryAfter: time.Second}
 	}
-	past := &wire.Past{Log: page.Log, First: page.First, Reset: reset, Messages: page.Messages, More: page.More}
+	past := &wire.Past{Log: page.Log, Epoch: page.Epoch, First: page.First, Reset: reset, Messages: page.Messages, More: page.More}
 	if past.Messages == nil {
 		past.Messages = []wire.Message{}
 	}
@@ -75,7 +74,7 @@ func (w *web) history(room string, q url.Values) (ask wire.History, reset bool, 
 		if err != nil {
 			return ask, false, err
 		}
-		if session.Elsewhere(w.Env.Store.Log(), w.Env.Store.Head(room), p) {
+		if !w.Env.Store.Knows(room, p) {
 			return ask, true, nil
 		}
 		ask.After = &p.N
@@ -83,15 +82,14 @@ func (w *web) history(room string, q url.Values) (ask wire.History, reset bool, 
 	return ask, false, nil
 }
 
-// position reads LOG:N, or N in the log there is.
+// position reads LOG:EPOCH:N, LOG:N, or N in the log there is.
 func (w *web) position(name, s string) (*wire.Position, *wire.Error) {
-	log, number, found := strings.Cut(s, ":")
-	if !found {
-		log, number = w.Env.Store.Log(), s
+	p, ok := wire.ParsePosition(s)
+	if !ok {
+		return nil, &wire.Error{Code: wire.BadRequest, Reason: name + " is a number, or a position LOG:EPOCH:N as the server gave it"}
 	}
-	n, err := strconv.ParseUint(number, 10, 64)
-	if err != nil || log == "" || len(log) > 64 {
-		return nil, &wire.Error{Code: wire.BadRequest, Reason: name + " is a number, or LOG:N as the server gave it"}
+	if p.Log == "" {
+		p.Log = w.Env.Store.Log()
 	}
-	return &wire.Position{Log: log, N: n}, nil
+	return &p, nil
 }

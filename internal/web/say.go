@@ -44,9 +44,9 @@ func (w *web) say(out http.ResponseWriter, r *http.Request) {
 	case o.Verdict == journal.Refused:
 		refuse(out, statusOf(o.Err.Code), o.Err)
 	case o.Verdict == journal.Repeat:
-		answer(out, http.StatusOK, wire.Said{Log: w.Env.Store.Log(), N: o.N, At: o.At})
+		answer(out, http.StatusOK, wire.Said{Log: w.Env.Store.Log(), Epoch: w.Env.Store.Epoch().Name, N: o.N, At: o.At})
 	default:
-		answer(out, http.StatusCreated, wire.Said{Log: w.Env.Store.Log(), N: o.N, At: o.At})
+		answer(out, http.StatusCreated, wire.Said{Log: w.Env.Store.Log(), Epoch: w.Env.Store.Epoch().Name, N: o.N, At: o.At})
 	}
 }
 

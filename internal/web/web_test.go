@@ -18,6 +18,9 @@ type oneRoom struct{ journal.Store }
 
 func (oneRoom) Log() string              { return "log" }
 func (oneRoom) Head(string) journal.Head { return journal.Head{First: 3, Last: 10} }
+func (oneRoom) Knows(_ string, p *wire.Position) bool {
+	return p.Log == "log" && (p.Epoch == "" || p.Epoch == "epoch") && p.N <= 10
+}
 
 func fixture() *web {
 	return &web{Config: Config{
@@ -66,7 +69,7 @@ func FuzzForwarded(f *testing.F) {
 
 // FuzzPosition looks for a position that is taken and is none.
 func FuzzPosition(f *testing.F) {
-	for _, s := range []string{"5", "log:5", ":", "a:b:1", "-1", "18446744073709551616", "log:00"} {
+	for _, s := range []string{"5", "log:5", "log:epoch:5", "log:other:5", ":", "a:b:1", "-1", "18446744073709551616", "log:00"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

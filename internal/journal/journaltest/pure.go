@@ -36,6 +36,19 @@ func Same(t *testing.T, left, right func(t *testing.T) Place) {
 		if a.IDs() != b.IDs() {
 			r.Fatalf("the ids are %v and %v", a.IDs(), b.IDs())
 		}
+		if a.Epoch() != b.Epoch() {
+			r.Fatalf("the epochs are %+v and %+v", a.Epoch(), b.Epoch())
+		}
+		for _, room := range someRooms {
+			for _, epoch := range someEpochs {
+				for n := range uint64(20) {
+					x, y := wire.Position{Log: a.Log(), Epoch: epoch, N: n}, wire.Position{Log: b.Log(), Epoch: epoch, N: n}
+					if a.Knows(room, &x) != b.Knows(room, &y) {
+						r.Fatalf("number %d of %s, heard in epoch %s, is known %t and %t", n, room, epoch, a.Knows(room, &x), b.Knows(room, &y))
+					}
+				}
+			}
+		}
 		for _, by := range someSenders {
 			if a.Name(by) != b.Name(by) {
 				r.Fatalf("%s is %q and %q", by, a.Name(by), b.Name(by))
@@ -74,6 +87,7 @@ func both(t fatal, a, b journal.Store, batch journal.Batch) {
 var (
 	someRooms   = []string{"lobby", "cellar", "attic"}
 	someSenders = []string{"anna", "bert", "carl"}
+	someEpochs  = []string{"", "one", "two", "three"}
 )
 
 // batches draws from so little that ids, names and rooms meet.
@@ -111,6 +125,8 @@ func anEvent() *rapid.Generator[journal.Event] {
 			return disown(rapid.SampledFrom([]string{"Queen", "King"}).Draw(t, "name"))
 		case journal.Trim:
 			return trim(rapid.SampledFrom(someRooms).Draw(t, "room"), rapid.Uint64Range(0, 12).Draw(t, "to"))
+		case journal.Restart:
+			return begin(rapid.SampledFrom(someEpochs).Draw(t, "epoch"))
 		default:
 			return journal.Event{Kind: kind, By: by}
 		}

@@ -45,6 +45,8 @@ func testStore(t *testing.T, fresh func(t *testing.T) Place) {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t, fresh(t))) })
 	}
 	t.Run("opened again", func(t *testing.T) { testOpenedAgain(t, fresh(t)) })
+	t.Run("epochs", func(t *testing.T) { testEpochs(t, fresh(t)) })
+	t.Run("many epochs", func(t *testing.T) { testManyEpochs(t, fresh(t)) })
 	t.Run("logs", func(t *testing.T) { testLogs(t, fresh) })
 	t.Run("pure", func(t *testing.T) { testPure(t, fresh) })
 }

@@ -32,12 +32,20 @@ func New(random io.Reader) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{log: log, rooms: map[string][]wire.Message{}, ids: map[uint64]map[journal.Key]journal.Entry{}}
-	s.state.Load(map[string]journal.Head{}, map[string]wire.Time{}, nil, nil, journal.IDs{Generation: 1})
+	s.state.Load(map[string]journal.Head{}, map[string]wire.Time{}, nil, nil, journal.IDs{Generation: 1}, nil, map[string][]journal.Span{})
 	return s, nil
 }
 
 // Log implements journal.Store.
 func (s *Store) Log() string { return s.log }
+
+// Epoch implements journal.Store.
+func (s *Store) Epoch() journal.Epoch { return s.state.Epoch() }
+
+// Knows implements journal.Store.
+func (s *Store) Knows(room string, p *wire.Position) bool {
+	return p.Log == s.log && s.state.Knows(room, p)
+}
 
 // Head implements journal.Store.
 func (s *Store) Head(room string) journal.Head { return s.state.Head(room) }
@@ -156,8 +164,8 @@ func (s *Store) Free() (uint64, error) { return math.MaxUint64, nil }
 // Close implements journal.Store.
 func (s *Store) Close() error { return nil }
 
-// tx writes at once what a batch does, under the lock of Apply, and knows how to take it back. Names and heads are in the
-// state already.
+// tx writes at once what a batch does, under the lock of Apply, and knows how to take it back. Names, epochs and heads are in
+// the state already.
 type tx struct {
 	*Store
 	undo []func()
@@ -221,3 +229,5 @@ func (t *tx) Own(journal.Owning) error                   { return nil }
 func (t *tx) Disown(string) error                        { return nil }
 func (t *tx) Turn(journal.IDs) error                     { return nil }
 func (t *tx) Head(string, journal.Head, wire.Time) error { return nil }
+func (t *tx) Epoch(journal.Epoch, uint64) error          { return nil }
+func (t *tx) Span(string, journal.Span, uint64) error    { return nil }

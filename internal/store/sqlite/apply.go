@@ -198,6 +198,23 @@ func (t *tx) Disown(key string) error {
 	return err
 }
 
+func (t *tx) Epoch(e journal.Epoch, oldest uint64) error {
+	if _, err := t.epoch.exec(int64(e.Number), e.Name); err != nil {
+		return err
+	}
+	_, err := t.oldEpochs.exec(int64(oldest))
+	return err
+}
+
+func (t *tx) Span(room string, s journal.Span, oldest uint64) error {
+	id := t.room(room)
+	if _, err := t.span.exec(id, int64(s.Epoch), int64(s.From)); err != nil {
+		return err
+	}
+	_, err := t.oldSpans.exec(id, int64(oldest))
+	return err
+}
+
 func (t *tx) Turn(ids journal.IDs) error {
 	_, err := t.trim.turn.exec(int64(ids.Generation), int64(ids.Since))
 	return err
@@ -225,9 +242,11 @@ func (r *replay) Head(room string, h journal.Head, at wire.Time) error {
 	return nil
 }
 
-func (r *replay) Message(*wire.Message) error { return nil }
-func (r *replay) Hold(journal.Holding) error  { return nil }
-func (r *replay) Drop(string) error           { return nil }
-func (r *replay) Own(journal.Owning) error    { return nil }
-func (r *replay) Disown(string) error         { return nil }
-func (r *replay) Turn(journal.IDs) error      { return nil }
+func (r *replay) Message(*wire.Message) error             { return nil }
+func (r *replay) Hold(journal.Holding) error              { return nil }
+func (r *replay) Drop(string) error                       { return nil }
+func (r *replay) Own(journal.Owning) error                { return nil }
+func (r *replay) Disown(string) error                     { return nil }
+func (r *replay) Turn(journal.IDs) error                  { return nil }
+func (r *replay) Epoch(journal.Epoch, uint64) error       { return nil }
+func (r *replay) Span(string, journal.Span, uint64) error { return nil }

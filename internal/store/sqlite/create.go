@@ -73,6 +73,17 @@ CREATE TABLE names(
 	bound INTEGER NOT NULL,
 	used INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;`
+	epochTables = `
+CREATE TABLE epochs(
+	number INTEGER PRIMARY KEY,
+	name TEXT NOT NULL UNIQUE
+) STRICT;
+CREATE TABLE spans(            -- in which epoch messages of a room were stored
+	room INTEGER NOT NULL,
+	epoch INTEGER NOT NULL,
+	first INTEGER NOT NULL,    -- the first number stored in it
+	PRIMARY KEY(room, epoch)
+) STRICT, WITHOUT ROWID;`
 	ownersTable = `
 CREATE TABLE owners(
 	key TEXT NOT NULL PRIMARY KEY,
@@ -84,7 +95,7 @@ CREATE TABLE owners(
 
 // schema makes the tables. Messages lie in the order of an integer, which is the cheapest to append to. They are
 // STRICT, so that what is read has the type it should have.
-const schema = metaTable + roomsTable + messagesTable + ownersTable + idsTable + generationTable + namesTable
+const schema = metaTable + roomsTable + messagesTable + ownersTable + idsTable + generationTable + namesTable + epochTables
 
 // create makes an empty database. It appears under its name when it is whole.
 func create(path, log string) error {

@@ -20,14 +20,19 @@ func Import(dir, room string, random io.Reader, log *slog.Logger, next func() (*
 	if err != nil {
 		return journal.Head{}, err
 	}
-	head, err := s.add(room, next)
+	head, err := s.add(room, random, next)
 	return head, errors.Join(err, s.Close())
 }
 
-// add is one transaction, at a position of its own.
-func (s *Store) add(room string, next func() (*wire.Message, error)) (head journal.Head, err error) {
+// add is one transaction, at a position of its own, and an epoch of its own: somebody may have heard other messages under
+// the same numbers.
+func (s *Store) add(room string, random io.Reader, next func() (*wire.Message, error)) (head journal.Head, err error) {
 	if h := s.Head(room); h.Last > 0 {
 		return head, fmt.Errorf("there is a room %s already, up to number %d; give it another name with --room", room, h.Last)
+	}
+	epoch := journal.Epoch{Number: s.Epoch().Number + 1}
+	if epoch.Name, err = journal.NewEpoch(random); err != nil {
+		return head, err
 	}
 	t := &tx{writer: s.writer, rooms: s.rooms, made: map[string]int64{}}
 	if _, err := t.begin.exec(); err != nil {
@@ -45,7 +50,7 @@ func (s *Store) add(room string, next func() (*wire.Message, error)) (head journ
 	if err := t.flush(); err != nil {
 		return head, err
 	}
-	if err := t.Head(room, head, at); err != nil {
+	if err := errors.Join(t.Head(room, head, at), t.Epoch(epoch, 0), t.Span(room, journal.Span{From: head.First, Epoch: epoch.Number}, 0)); err != nil {
 		return head, err
 	}
 	saved, err := t.ints("SELECT at FROM meta")

@@ -89,10 +89,12 @@ type saved struct {
 	ids      journal.IDs
 	held     []journal.Holding
 	owned    []journal.Owning
+	epochs   []journal.Epoch
+	spans    map[string][]journal.Span
 }
 
 func (r *reader) load() (*saved, error) {
-	s := &saved{rooms: map[string]int64{}, heads: map[string]journal.Head{}, times: map[string]wire.Time{}}
+	s := &saved{rooms: map[string]int64{}, heads: map[string]journal.Head{}, times: map[string]wire.Time{}, spans: map[string][]journal.Span{}}
 	err := r.each("SELECT log, position, at, unsynced FROM meta", func(scan func(...any) error) error {
 		return scan(&s.log, &s.position, &s.at, &s.unsynced)
 	})
@@ -133,6 +135,25 @@ func (r *reader) load() (*saved, error) {
 		var o journal.Owning
 		err := scan(&o.By, &o.Name, &o.Key, &o.Since)
 		s.owned = append(s.owned, o)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = r.each("SELECT number, name FROM epochs", func(scan func(...any) error) error {
+		var e journal.Epoch
+		err := scan(&e.Number, &e.Name)
+		s.epochs = append(s.epochs, e)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = r.each("SELECT rooms.name, epoch, spans.first FROM spans JOIN rooms ON rooms.id = spans.room ORDER BY spans.room, epoch", func(scan func(...any) error) error {
+		var room string
+		var span journal.Span
+		err := scan(&room, &span.Epoch, &span.From)
+		s.spans[room] = append(s.spans[room], span)
 		return err
 	})
 	return s, err

@@ -118,7 +118,7 @@ func (s *Store) start() error {
 	}
 	s.position.Store(saved.position)
 	s.rooms = saved.rooms
-	s.state.Load(saved.heads, saved.times, saved.held, saved.owned, saved.ids)
+	s.state.Load(saved.heads, saved.times, saved.held, saved.owned, saved.ids, saved.epochs, saved.spans)
 	return s.writer.sync(!normal)
 }
 
@@ -193,6 +193,14 @@ func (s *Store) Log() string { return s.log }
 
 // Position implements journal.Store.
 func (s *Store) Position() uint64 { return s.position.Load() }
+
+// Epoch implements journal.Store.
+func (s *Store) Epoch() journal.Epoch { return s.state.Epoch() }
+
+// Knows implements journal.Store.
+func (s *Store) Knows(room string, p *wire.Position) bool {
+	return p.Log == s.log && s.state.Knows(room, p)
+}
 
 // Head implements journal.Store.
 func (s *Store) Head(room string) journal.Head { return s.state.Head(room) }

@@ -25,6 +25,8 @@ INSERT INTO meta_4 SELECT one, log, position, at, unsynced FROM meta;
 DROP TABLE meta;
 ALTER TABLE meta_4 RENAME TO meta;
 DROP TABLE messages;
+DROP TABLE epochs;
+DROP TABLE spans;
 DROP TABLE generation;
 CREATE TABLE rooms_4(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, first INTEGER NOT NULL, last INTEGER NOT NULL) STRICT;
 DROP TABLE rooms;
@@ -74,6 +76,14 @@ func TestUpgrade(t *testing.T) {
 		}
 		if got := append(lobby, team...); !slices.Equal(got, want) {
 			t.Errorf("after the upgrade: %v", got)
+		}
+		// What was said before there were epochs was heard in any.
+		if p := (wire.Position{Log: s.Log(), Epoch: "one", N: 2}); s.Epoch().Name == "" {
+			one := journal.Event{Kind: journal.Restart, EpochName: "one"}
+			two := journal.Event{Kind: journal.Restart, EpochName: "two"}
+			if _, err := s.Apply(batch(one, two), s.Position()+1); err != nil || !s.Knows("lobby", &p) {
+				t.Errorf("after the upgrade: %v, and what was heard up to %+v is known %t", err, p, s.Knows("lobby", &p))
+			}
 		}
 		if err := s.Close(); err != nil {
 			t.Fatal(err)

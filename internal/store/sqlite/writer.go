@@ -18,6 +18,8 @@ type writer struct {
 	head                    *stmt
 	hold, drop              *stmt
 	own, disown             *stmt
+	epoch, oldEpochs        *stmt
+	span, oldSpans          *stmt
 	advance                 *stmt
 	trim                    trim
 
@@ -76,6 +78,10 @@ func (w *writer) statements() []statement {
 		{&w.drop, "DELETE FROM names WHERE by = ?"},
 		{&w.own, "INSERT INTO owners(key, name, by, since) VALUES(?, ?, ?, ?)"},
 		{&w.disown, "DELETE FROM owners WHERE key = ?"},
+		{&w.epoch, "INSERT INTO epochs(number, name) VALUES(?, ?)"},
+		{&w.oldEpochs, "DELETE FROM epochs WHERE number < ?"},
+		{&w.span, "INSERT INTO spans(room, epoch, first) VALUES(?, ?, ?)"},
+		{&w.oldSpans, "DELETE FROM spans WHERE room = ? AND epoch < ?"},
 		{&w.advance, "UPDATE meta SET position = ?, at = ?"},
 		{&w.trim.cut, "DELETE FROM messages WHERE key BETWEEN ? AND ?"},
 		{&w.trim.turn, "UPDATE generation SET newest = ?, since = ?"},

@@ -1,0 +1,40 @@
+package wire
+
+import (
+	"strconv"
+	"strings"
+)
+
+// maxMark is how long a log or an epoch of a position can be, in bytes.
+const maxMark = 64
+
+// AppendPosition appends p as it stands in the id of an event and in a query: LOG:EPOCH:N, or LOG:N without an epoch.
+func AppendPosition(dst []byte, p Position) []byte {
+	dst = append(append(dst, p.Log...), ':')
+	if p.Epoch != "" {
+		dst = append(append(dst, p.Epoch...), ':')
+	}
+	return strconv.AppendUint(dst, p.N, 10)
+}
+
+// ParsePosition reads what AppendPosition writes, and a number alone, which has no log. It returns false for anything else.
+func ParsePosition(s string) (p Position, ok bool) {
+	mark, number, marked := cutLast(s)
+	if marked {
+		p.Log, p.Epoch, _ = strings.Cut(mark, ":")
+		if p.Log == "" || len(p.Log) > maxMark || len(p.Epoch) > maxMark || strings.HasSuffix(mark, ":") || strings.Contains(p.Epoch, ":") {
+			return Position{}, false
+		}
+	}
+	n, err := strconv.ParseUint(number, 10, 64)
+	p.N = n
+	return p, err == nil
+}
+
+// cutLast cuts s around its last colon.
+func cutLast(s string) (before, after string, found bool) {
+	if i := strings.LastIndexByte(s, ':'); i >= 0 {
+		return s[:i], s[i+1:], true
+	}
+	return "", s, false
+}
