@@ -63,6 +63,9 @@ func network(s string) (netip.Prefix, error) {
 		}
 		p = netip.PrefixFrom(addr.Unmap(), p.Bits()-96)
 	}
+	if p.Bits() == 0 {
+		return p, fmt.Errorf("%q is everybody, and a proxy is not; it is to be like 10.0.0.1 or 10.0.0.0/8", s)
+	}
 	return p.Masked(), nil
 }
 

@@ -91,6 +91,9 @@ func newRoot(notes io.Writer) *cobra.Command {
 			return settle(cmd, os.Environ(), notes)
 		},
 	}
+	root.Version = version()
+	root.SetVersionTemplate("ramai {{.Version}}\n")
+	root.SetFlagErrorFunc(flagError)
 	root.PersistentFlags().String("config", configFile(), "file of settings; see docs/config.example.toml")
 	root.AddCommand(newServe(), newJoin(), newSay(), newHistory(), newSearch(), newBackup(), newRestore(), newExport(), newImport(), newName(), newRehearse(), newVersion())
 	return root

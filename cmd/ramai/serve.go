@@ -52,9 +52,9 @@ loses nothing that anyone has heard.`,
 	}
 	o.tapeMemory = size(cfg.TapeMemory)
 	f := cmd.Flags()
-	f.StringVar(&o.listen, "listen", o.listen, "address and port to listen on; 0.0.0.0:2000 for the whole network")
-	f.StringVar(&o.admin, "admin", "", "address and port for /metrics (Prometheus), such as 127.0.0.1:2001; empty: nowhere")
-	f.StringVar(&o.ssh, "ssh", "", "address and port for SSH, such as :2022: any ssh can join, with nothing to install; empty: nowhere")
+	f.Var(address{&o.listen, false}, "listen", "address and port to listen on; 0.0.0.0:2000 for the whole network")
+	f.Var(address{&o.admin, true}, "admin", "address and port for /metrics (Prometheus), such as 127.0.0.1:2001")
+	f.Var(address{&o.ssh, true}, "ssh", "address and port for SSH, such as :2022: any ssh can join, with nothing to install")
 	f.BoolVar(&cfg.SSHKeysOnly, "ssh-keys-only", false, "let nobody in over SSH without a key")
 	dataFlag(f, &cfg.Data)
 	f.BoolVar(&cfg.Memory, "memory", false, "keep everything in memory, and nothing when the server ends")
@@ -77,7 +77,7 @@ loses nothing that anyone has heard.`,
 	f.Var((*path)(&cfg.TLS.Cert), "tls-cert", "certificate for TLS, a PEM file; read again when it has changed")
 	f.Var((*path)(&cfg.TLS.Key), "tls-key", "its key, a PEM file")
 	f.Var(list[string]{&cfg.TLS.Domains, "domain", domain}, "acme", "domain to get a certificate for, from an ACME server; this server must be reachable there on port 443 (repeatable)")
-	f.StringVar(&cfg.TLS.Directory, "acme-directory", "", "address of the ACME server's directory (default Let's Encrypt)")
+	f.Var((*directory)(&cfg.TLS.Directory), "acme-directory", "address of the ACME server's directory (default Let's Encrypt)")
 	f.StringVar(&cfg.TLS.Email, "acme-email", "", "address that the ACME server may write to")
 	f.Var(list[netip.Prefix]{&cfg.TrustProxies, "network", network}, "trust-proxy", "address or network (CIDR) of a proxy whose X-Forwarded-For is believed (repeatable)")
 	f.Var(list[string]{&cfg.AllowOrigins, "origin", parseOrigin}, "allow-origin", "origin of pages elsewhere that may connect, like https://example.org (repeatable)")
@@ -220,7 +220,7 @@ func checkServe(cfg server.Config, o serveOptions) error {
 			return fmt.Errorf("--%s is at least %d, not %d", f.flag, f.least, f.value)
 		}
 	}
-	return nil
+	return checkTogether(o, cfg.SSHKeysOnly, cfg.TLS.Domains, cfg.TLS.Directory, cfg.TLS.Email)
 }
 
 // stopOnSignal ends the serving in good order at the first signal, and the process at the second. SIGHUP, which says that

@@ -33,7 +33,7 @@ const sourceKey = "source"
 // settings is where values come from when they are not on the command line.
 type settings struct {
 	known  map[string][]string // names of flags, by command
-	env    map[string]string   // RAMAI_ variables that are not empty
+	env    map[string]string   // RAMAI_ variables
 	file   string              // empty: there is none
 	values *koanf.Koanf        // of the file
 }
@@ -42,13 +42,13 @@ type settings struct {
 func settle(cmd *cobra.Command, environ []string, notes io.Writer) error {
 	s := &settings{known: flagsOf(cmd.Root()), env: map[string]string{}, values: koanf.New(".")}
 	for _, one := range environ {
-		if name, value, _ := strings.Cut(one, "="); strings.HasPrefix(name, "RAMAI_") && value != "" {
+		if name, value, _ := strings.Cut(one, "="); strings.HasPrefix(name, "RAMAI_") {
 			s.env[name] = value
 		}
 	}
 	s.noteUnknown(notes)
 	config := cmd.Flags().Lookup("config")
-	if value, ok := s.env[variable(config.Name)]; ok && !config.Changed {
+	if value := s.env[variable(config.Name)]; value != "" && !config.Changed {
 		if err := set(config, variable(config.Name), value); err != nil {
 			return err
 		}
@@ -85,7 +85,9 @@ func variable(flag string) string {
 
 // give gives f what the environment or the file has for it.
 func (s *settings) give(command string, f *pflag.Flag) error {
-	if value, ok := s.env[variable(f.Name)]; ok {
+	// An empty variable counts as none, but for an address: who sets that from a variable that is not there does not mean the
+	// default.
+	if value, ok := s.env[variable(f.Name)]; ok && (value != "" || f.Value.Type() == addressType) {
 		return set(f, variable(f.Name), value)
 	}
 	for _, key := range []string{command + "." + f.Name, f.Name} {
@@ -107,15 +109,35 @@ func set(f *pflag.Flag, source string, values ...string) error {
 	}
 	for _, value := range values {
 		if err := f.Value.Set(value); err != nil {
-			if right := kinds[f.Value.Type()]; right != "" {
-				return exit(exitUsage, fmt.Errorf("%s is to be %s, not %q", source, right, value))
-			}
-			return exit(exitUsage, fmt.Errorf("%s: %w", source, err))
+			return unfit(f, source, value, err)
 		}
 	}
 	f.Changed = true
 	f.Annotations = map[string][]string{sourceKey: {source}}
 	return nil
+}
+
+// unfit is the error of a flag that was given a value that it does not take, wherever that comes from.
+func unfit(f *pflag.Flag, source, value string, err error) error {
+	if right := kinds[f.Value.Type()]; right != "" {
+		return exit(exitUsage, fmt.Errorf("%s is to be %s, not %q", source, right, value))
+	}
+	return exit(exitUsage, fmt.Errorf("%s: %w", source, err))
+}
+
+// flagError says of the command line what is said of other sources of settings.
+func flagError(cmd *cobra.Command, err error) error {
+	var bad *pflag.InvalidValueError
+	var unknown *pflag.NotExistError
+	switch {
+	case errors.As(err, &bad):
+		return unfit(bad.GetFlag(), "--"+bad.GetFlag().Name, bad.GetValue(), errors.Unwrap(bad))
+	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "":
+		var known []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+		err = fmt.Errorf("unknown flag: --%s; do you mean --%s?", unknown.GetSpecifiedName(), nearest(unknown.GetSpecifiedName(), known))
+	}
+	return exit(exitUsage, err)
 }
 
 // kinds says what a flag of a type of pflag's takes; other types say so themselves.
@@ -233,7 +255,7 @@ func (s *settings) noteUnknown(notes io.Writer) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.env)) {
-		if !slices.Contains(known, name) {
+		if !slices.Contains(known, name) && s.env[name] != "" {
 			fmt.Fprintf(notes, "ramai: %s in the environment means nothing; do you mean %s?\n", client.Printable(name), nearest(name, known))
 		}
 	}
