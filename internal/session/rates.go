@@ -91,7 +91,7 @@ type share struct{ events, work, searching bucket }
 // network is what an address may do.
 type network struct {
 	share
-	senders        int   // how many senders' shares of work and of searching that is
+	senders        int   // how many senders' shares of work that is
 	nobody         share // of those who name no sender: together they are one
 	making, owning bucket
 	made           string // the room that was paid for last
@@ -164,7 +164,7 @@ func (r *Rates) Searched(now time.Time, by string, addr netip.Addr, took time.Du
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	own, all := r.of(now, key(by), addr)
-	return charge(now, took.Seconds(), r.searching, &own.searching, r.searching.times(all.senders), &all.searching)
+	return charge(now, took.Seconds(), r.searching, &own.searching, r.searching.times(searchers(all.senders)), &all.searching)
 }
 
 // shares is how many senders' shares of work an address has.
@@ -174,6 +174,10 @@ func (r *Rates) shares(addr netip.Addr) int {
 	}
 	return r.limits.Address
 }
+
+// searchers is how many senders' shares of searching an address has that has n of others. A query takes a processor for
+// its time, so by default that is half of one.
+func searchers(n int) int { return (n + 3) / 4 }
 
 // TakeRoom takes one new room from the share of an address, or returns how long to wait. The lobby is nobody's to make,
 // and a room that was paid for last is not paid for again: it may not be stored yet.
@@ -280,7 +284,7 @@ func (r *Rates) of(now time.Time, by [wire.ByLen]byte, addr netip.Addr) (own *sh
 
 // fresh is the share of n senders who have done nothing yet.
 func (r *Rates) fresh(now time.Time, n int) share {
-	return share{full(r.events.times(n), now), full(r.work.times(n), now), full(r.searching.times(n), now)}
+	return share{full(r.events.times(n), now), full(r.work.times(n), now), full(r.searching.times(searchers(n)), now)}
 }
 
 // Network is what has one share, see [connlimit.Network].
@@ -309,7 +313,7 @@ func (r *Rates) sweep(now time.Time) {
 
 // rested tells whether a share, which is that of n senders, is full again.
 func (r *Rates) rested(now time.Time, s *share, n int) bool {
-	events, work, searching := r.events.times(n), r.work.times(n), r.searching.times(n)
+	events, work, searching := r.events.times(n), r.work.times(n), r.searching.times(searchers(n))
 	s.events.fill(now, events)
 	s.work.fill(now, work)
 	s.searching.fill(now, searching)

@@ -345,3 +345,48 @@ func TestChargingAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// A search is paid for by the time it took: of a sender's, and of its address's.
+func TestSearchesAreChargedByTime(t *testing.T) {
+	st := newStage(t, setting{rate: 5, burst: 20})
+	search := func(by string, addr netip.AddrPort) *wire.Error {
+		_, err := st.env.Search(by, addr.Addr(), func(from netip.Prefix, ran func(time.Duration)) (*wire.Found, *wire.Error) {
+			if from != Network(addr.Addr()) {
+				t.Errorf("it is from %v", from)
+			}
+			ran(1500 * time.Millisecond)
+			return new(wire.Found), nil
+		})
+		return err
+	}
+	for i, ok := range []bool{true, true, false} { // 2 s at once, and a tenth of the time
+		if err := search("one", school); (err == nil) != ok {
+			t.Errorf("search %d: %v", i, err)
+		}
+	}
+	if err := search("one", school); err == nil || err.Code != wire.RateLimited || err.RetryAfter < 9*time.Second || err.RetryAfter > 10*time.Second {
+		t.Errorf("one second too much is waited for %+v", err)
+	}
+	if wait := st.env.Rates.Take(st.now(), "one", school.Addr(), 1); wait > 0 {
+		t.Errorf("after searching, saying waits %v", wait)
+	}
+	some := 0
+	for i := range 40 {
+		if search(fmt.Sprint(i), school) == nil {
+			some++
+		}
+	}
+	if some == 0 || some > 10 { // 10 s at once, of which those who took much leave a part
+		t.Errorf("%d others of the address can search at once", some)
+	}
+	if err := search("one", remote); err == nil {
+		t.Error("the sender searches on from elsewhere")
+	}
+	if err := search("two", remote); err != nil {
+		t.Error(err)
+	}
+	st.advance(time.Minute)
+	if err := search("one", school); err != nil {
+		t.Errorf("a minute later %v", err)
+	}
+}

@@ -231,11 +231,11 @@ func (v *visitor) zone() *time.Location {
 
 // find searches as the page does, and costs as much.
 func (v *visitor) find(ctx context.Context, s client.Search) (*client.Found, error) {
-	env := v.door.cfg.Env
-	if wait := env.Rates.Take(env.Now(), wire.By(v.secret), v.addr.Addr(), session.SearchCost); wait > 0 {
-		return nil, errors.New("too fast; wait, then try again")
-	}
-	found, err := v.door.cfg.Search(ctx, search.Query{Words: s.Words, Room: s.Room, Before: s.Before, Limit: s.Limit})
+	q := search.Query{Words: s.Words, Room: s.Room, Before: s.Before, Limit: s.Limit}
+	found, err := v.door.cfg.Env.Search(wire.By(v.secret), v.addr.Addr(), func(from netip.Prefix, ran func(time.Duration)) (*wire.Found, *wire.Error) {
+		q.From, q.Ran = from, ran
+		return v.door.cfg.Search(ctx, q)
+	})
 	if err != nil {
 		return nil, errors.New(err.Reason)
 	}

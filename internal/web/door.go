@@ -116,7 +116,7 @@ func (w *web) client(r *http.Request, room string, v1 bool) (session.Client, *wi
 		return c, err
 	}
 	if q.Has("name") {
-		if err := w.claim(&c, q.Get("name")); err != nil {
+		if err := w.claim(r, &c, q.Get("name")); err != nil {
 			return c, err
 		}
 		c.Named = true
@@ -152,13 +152,13 @@ func parseLast(last string, otherwise int) (int, *wire.Error) {
 }
 
 // claim has the journal decide whether a client may have a name for as long as its connection lasts.
-func (w *web) claim(c *session.Client, asked string) *wire.Error {
+func (w *web) claim(r *http.Request, c *session.Client, asked string) *wire.Error {
 	e, err := session.ClaimOf(wire.By(c.Session), asked)
 	if err != nil {
 		return err
 	}
-	if wait := w.Env.Rates.Take(w.Env.Now(), e.By, c.Addr.Addr(), 1); wait > 0 {
-		return tooFast(wait)
+	if err := w.paced(r, func() time.Duration { return w.Env.Rates.Take(w.Env.Now(), e.By, c.Addr.Addr(), 1) }); err != nil {
+		return err
 	}
 	e.Bound, e.Epoch = true, 1
 	o, err := w.decide(e)
@@ -170,6 +170,25 @@ func (w *web) claim(c *session.Client, asked string) *wire.Error {
 		return o.Err
 	}
 	return nil
+}
+
+// paced waits until take says that it need not wait, if that is soon: as names over ramai.v1, those of the plain door are
+// not refused only because many come at once.
+func (w *web) paced(r *http.Request, take func() time.Duration) *wire.Error {
+	for end := time.Now().Add(decideWithin); ; {
+		wait := take()
+		switch {
+		case wait == 0:
+			return nil
+		case time.Now().Add(wait).After(end):
+			return tooFast(wait)
+		}
+		select {
+		case <-time.After(wait):
+		case <-r.Context().Done():
+			return tooFast(wait)
+		}
+	}
 }
 
 // decide has the journal decide about an event, and waits for it.

@@ -28,6 +28,10 @@ func (w *web) say(out http.ResponseWriter, r *http.Request) {
 		})
 		return
 	}
+	if wait := w.work(r); wait > 0 {
+		w.fail(out, tooFast(wait))
+		return
+	}
 	e, err := w.event(out, r, form)
 	if err == nil {
 		err = w.pay(r, &e)
@@ -48,6 +52,13 @@ func (w *web) say(out http.ResponseWriter, r *http.Request) {
 	default:
 		answer(out, http.StatusCreated, wire.Said{Log: w.Env.Store.Log(), Epoch: w.Env.Store.Epoch().Name, N: o.N, At: o.At})
 	}
+}
+
+// work takes the work of reading a request from the rates, also of one that turns out to say nothing.
+func (w *web) work(r *http.Request) time.Duration {
+	var by [wire.ByLen]byte
+	copy(by[:], sender(r))
+	return w.Env.Rates.Work(w.Env.Now(), by, addrOf(r).Addr(), 1+int(max(r.ContentLength, 0)>>10))
 }
 
 // event makes an event of a request, or says what is wrong with it.

@@ -3,9 +3,10 @@ package web
 import (
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strconv"
+	"time"
 
-	"ramai/internal/session"
 	"ramai/internal/store/search"
 	"ramai/wire"
 )
@@ -21,9 +22,6 @@ func (w *web) search(out http.ResponseWriter, r *http.Request) {
 }
 
 func (w *web) find(r *http.Request) (*wire.Found, *wire.Error) {
-	if wait := w.Env.Rates.Take(w.Env.Now(), sender(r), addrOf(r).Addr(), session.SearchCost); wait > 0 {
-		return nil, tooFast(wait)
-	}
 	values := r.URL.Query()
 	q := search.Query{Words: values.Get("q"), Room: values.Get("room"), Before: values.Get("before")}
 	if limit := values.Get("limit"); limit != "" {
@@ -33,5 +31,8 @@ func (w *web) find(r *http.Request) (*wire.Found, *wire.Error) {
 		}
 		q.Limit = n
 	}
-	return w.Index.Search(r.Context(), q)
+	return w.Env.Search(sender(r), addrOf(r).Addr(), func(from netip.Prefix, ran func(time.Duration)) (*wire.Found, *wire.Error) {
+		q.From, q.Ran = from, ran
+		return w.Index.Search(r.Context(), q)
+	})
 }

@@ -140,7 +140,7 @@ func (x *Index) open() error {
 }
 
 // connections is one to write, and one for each query.
-func (x *Index) connections() int { return 1 + cap(x.slots) }
+func (x *Index) connections() int { return 1 + x.queue.places }
 
 // fits tells whether the journal has all that the index says to have.
 func (x *Index) fits(marks map[string]mark) bool {

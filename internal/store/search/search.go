@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"runtime"
 	"strconv"
 	"strings"
@@ -28,7 +29,7 @@ import (
 // FileName is the name of the index in a data folder.
 const FileName = "search.db"
 
-// patience is how long a query may take, waiting for others included.
+// patience is how long a query may wait for others, and how long it may take then.
 const patience = 2 * time.Second
 
 // Journal is what an index reads. It is a part of journal.Store.
@@ -45,7 +46,7 @@ type Index struct {
 	path    string // empty: in memory
 	journal Journal
 	log     *slog.Logger
-	slots   chan struct{} // one for each query that runs; as many as half the processors
+	queue   *queue        // of queries; as many as half the processors run at once, and two at least
 	news    chan struct{} // holds one token while there may be something to do
 	said    atomic.Int64  // events that Note was told of
 
@@ -81,7 +82,7 @@ func Open(path string, j Journal, log *slog.Logger) *Index {
 
 func create(path string, j Journal, log *slog.Logger) *Index {
 	x := &Index{
-		path: path, journal: j, log: log, slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), news: make(chan struct{}, 1),
+		path: path, journal: j, log: log, queue: newQueue(max(2, runtime.GOMAXPROCS(0)/2)), news: make(chan struct{}, 1),
 		done: make(chan struct{}), pace: pace{now: time.Now},
 	}
 	x.ctx, x.cancel = context.WithCancel(context.Background())
@@ -120,6 +121,9 @@ type Query struct {
 	Room   string // empty: in all rooms
 	Before string // only what was said before this message: "ROOM:N", or "N" if there is a Room; empty: everything
 	Limit  int    // hits at most, up to wire.MaxHits; 0: wire.DefaultHits
+
+	From netip.Prefix        // who asks: queries of different ones run in turn
+	Ran  func(time.Duration) // hears how long the query ran, without its waiting; nil: nobody does
 }
 
 // Search returns the newest hits of q: by the time at which they were said, over all rooms. Its error has the code
@@ -129,16 +133,22 @@ func (x *Index) Search(ctx context.Context, q Query) (*wire.Found, *wire.Error) 
 	if refused != nil {
 		return nil, refused
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(x.ctx, cancel)()
-	select {
-	case x.slots <- struct{}{}:
-		defer func() { <-x.slots }()
-	case <-ctx.Done():
+	waiting, giveUp := context.WithTimeout(ctx, patience)
+	defer giveUp()
+	if x.queue.enter(waiting, q.From) != nil {
 		return nil, unavailable("others are searching; try again in a moment")
 	}
+	defer x.queue.leave(q.From)
+	ctx, cancel = context.WithTimeout(ctx, patience)
+	defer cancel()
+	begin := time.Now()
 	err := s.run(ctx)
+	if q.Ran != nil {
+		q.Ran(time.Since(begin))
+	}
 	switch {
 	case err == nil:
 		return s.found, nil

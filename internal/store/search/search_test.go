@@ -317,14 +317,14 @@ func TestTimeIsBounded(t *testing.T) {
 		x.fill()
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		for range cap(x.slots) {
-			x.slots <- struct{}{}
+		for i := range x.queue.places {
+			x.queue.enter(t.Context(), prefix(byte(i)))
 		}
 		if _, err := x.Search(ctx, Query{Words: "hit"}); err == nil || err.Code != wire.Unavailable {
 			t.Errorf("waiting for others: %v, want unavailable", err)
 		}
-		for range cap(x.slots) {
-			<-x.slots
+		for i := range x.queue.places {
+			x.queue.leave(prefix(byte(i)))
 		}
 		s, refused := x.prepare(&Query{Words: "hit"})
 		if refused != nil {

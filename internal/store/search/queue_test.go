@@ -1,0 +1,82 @@
+package search
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+	"testing/synctest"
+)
+
+func TestQueueIsFair(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(4)
+		flood, one, two := prefix(1), prefix(2), prefix(3)
+		var ran []string
+		gone := make(chan struct{})
+		ask := func(who netip.Prefix, name string) {
+			go func() {
+				if err := q.enter(context.Background(), who); err != nil {
+					t.Error(err)
+				}
+				ran = append(ran, name)
+				<-gone
+				q.leave(who)
+			}()
+			synctest.Wait()
+		}
+		for i := range 10 {
+			ask(flood, fmt.Sprint("flood ", i))
+		}
+		if len(ran) != 2 {
+			t.Errorf("one who floods has %d of 4 places, want half of them", len(ran))
+		}
+		ask(one, "one") // at once, for there are places left
+		ask(two, "two")
+		ask(one, "one more")
+		if want := []string{"flood 0", "flood 1", "one", "two"}; !slices.Equal(ran, want) {
+			t.Errorf("%q run, want %q", ran, want)
+		}
+		for range 3 {
+			gone <- struct{}{}
+			synctest.Wait()
+		}
+		if !slices.Contains(ran, "one more") {
+			t.Errorf("behind ten queries of another, one does not run: %q", ran)
+		}
+		close(gone)
+		synctest.Wait()
+		if len(ran) != 13 || q.used != 0 || len(q.running) != 0 || len(q.waiting) != 0 || len(q.turns) != 0 {
+			t.Errorf("afterwards %d ran, and the queue is %+v", len(ran), q)
+		}
+	})
+}
+
+// Whoever gives up waiting leaves nothing behind, and takes no place along.
+func TestQueueIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(2)
+		if err := q.enter(t.Context(), prefix(1)); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		left := make(chan error, 3)
+		for range 3 {
+			go func() { left <- q.enter(ctx, prefix(1)) }()
+		}
+		synctest.Wait()
+		cancel()
+		for range 3 {
+			if err := <-left; err == nil {
+				t.Error("more than half of the places were had")
+			}
+		}
+		q.leave(prefix(1))
+		if q.used != 0 || len(q.running) != 0 || len(q.waiting) != 0 || len(q.turns) != 0 {
+			t.Errorf("the queue is %+v", q)
+		}
+	})
+}
+
+func prefix(i byte) netip.Prefix { return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, i}), 32) }
