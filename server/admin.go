@@ -32,7 +32,7 @@ func (s *Server) watched(mux *http.ServeMux) {
 // sources are what the metrics look at.
 func (s *Server) sources() metrics.Sources {
 	return metrics.Sources{
-		Hub: s.hub, Now: s.cfg.Now, Connections: s.connections, MaxConns: s.cfg.MaxConns, Queued: s.orderer.Queued, Files: s.files, Free: s.store.Free, LogDropped: s.cfg.LogDropped,
+		Hub: s.hub, Now: s.cfg.Now, Connections: s.connections, MaxConns: s.cfg.MaxConns, Queued: s.orderer.Queued, Files: s.files, Free: s.store.Free, Health: s.store.Health, LogDropped: s.cfg.LogDropped,
 	}
 }
 

@@ -2,9 +2,13 @@ package server
 
 import (
 	"errors"
+	"fmt"
 	"log"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
 
 	"ramai/internal/journal"
 	"ramai/internal/web"
@@ -43,7 +47,15 @@ func (s *Server) trouble() error {
 	if s.orderer.InDoubt() {
 		return errors.New("the journal is in doubt after an error of the disk, see the log")
 	}
-	if free, err := s.store.Free(); err == nil && free < journal.MinFree {
+	if health := s.store.Health(); health.Err != nil {
+		return fmt.Errorf("the stored data cannot be relied on, so nothing is acknowledged: %w", health.Err)
+	} else if len(health.Rooms) > 0 {
+		return fmt.Errorf("rooms are damaged, and nothing is acknowledged in them: %s", strings.Join(slices.Sorted(maps.Keys(health.Rooms)), " "))
+	}
+	switch free, err := s.store.Free(); {
+	case err != nil:
+		return fmt.Errorf("the data folder cannot be reached: %w", err)
+	case free < journal.MinFree:
 		return errors.New("the disk is full")
 	}
 	return nil

@@ -151,10 +151,10 @@ func New(cfg Config) (*Server, error) {
 		}
 	}()
 	s.ticker.Go(s.tick)
-	s.ticker.Go(s.keepTidy)
 	if err := written(restarted); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	s.ticker.Go(s.keepTidy) // not before: what is wrong with an old message is not to keep a server from starting
 	s.serveOperator()
 	return s, nil
 }

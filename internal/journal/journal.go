@@ -156,8 +156,10 @@ type Store interface {
 	// and the head of the same moment.
 	ReadBefore(room string, before uint64, limit int) ([]wire.Message, Head, error)
 
-	// Free is the space left for the data, in bytes.
+	// Free is the space left for the data, in bytes. What it fails with counts as a full disk.
 	Free() (uint64, error)
+	// Health says whether what is stored can be relied on. It is cheap. What Reads and Applys have found is in it.
+	Health() Health
 	// Close ends the store in good order.
 	Close() error
 }
@@ -170,6 +172,32 @@ const (
 	MaxRead   = 500
 	ReadBytes = 64 << 10
 )
+
+// Health is what is known to be wrong with what is stored. The zero value: nothing.
+type Health struct {
+	// Err is what is wrong with all of it. While there is one, nothing more may be acknowledged.
+	Err error
+	// Rooms is what is wrong with single rooms. Nothing more may be said in them; the others go on. Not to be changed.
+	Rooms map[string]error
+}
+
+// Of returns what keeps anything from being said in a room; nil: nothing.
+func (h Health) Of(room string) error {
+	if err := h.Rooms[room]; err != nil {
+		return fmt.Errorf("the stored messages of room %s are damaged, see the server's log: %w", room, err)
+	}
+	if h.Err != nil {
+		return fmt.Errorf("the server's stored data cannot be relied on, see its log: %w", h.Err)
+	}
+	return nil
+}
+
+// ErrDamaged says, wrapped in an error of Read or Apply, that what is stored is not what was stored. To try again does not
+// help.
+var ErrDamaged = errors.New("the stored data is damaged")
+
+// ErrFull says, wrapped together with ErrRolledBack, that there was no space for a batch.
+var ErrFull = errors.New("there is no space left")
 
 // ErrRolledBack says that a batch failed and that nothing of it is stored.
 var ErrRolledBack = errors.New("rolled back")

@@ -18,6 +18,9 @@ const MinFree = 16 << 20
 // retryAfter is how long clients are asked to wait when the disk refuses.
 const retryAfter = time.Second
 
+// retryDamaged is the same when that will take somebody to mend the data.
+const retryDamaged = 10 * time.Second
+
 // Options are what a Local needs besides its store.
 type Options struct {
 	Feed     func([]Outcome)  // the outcome feed: called in order, by one goroutine
@@ -48,10 +51,17 @@ type Local struct {
 	// Owned by Step.
 	spare   []Event // the array that queue had before, to be filled again
 	taken   []Event // events in work, in order
-	doubt   *Batch  // the batch of which it is unknown whether it is stored
+	parts   []part  // of those, what is to be stored yet
+	doubt   bool    // it is unknown whether the first part is stored
 	at      uint64  // its position
 	results []Outcome
 	told    string // the error that was logged last; empty: something that was said is stored since
+}
+
+// A part of the events in work is stored by itself.
+type part struct {
+	batch *Batch
+	index []int // of its events among the events in work
 }
 
 // NewLocal returns an orderer over store. It does nothing until Run or Step is called.
@@ -172,22 +182,27 @@ func (l *Local) news(err error) bool {
 func (l *Local) InDoubt() bool { return l.doubtful.Load() }
 
 func (l *Local) step() (bool, error) {
-	if l.doubt == nil && !l.take() {
-		return false, nil
+	if len(l.parts) == 0 {
+		if !l.take() {
+			return false, nil
+		}
+		l.parts = l.admit()
 	}
-	if l.doubt != nil {
-		if err := l.store.Reopen(); err != nil {
+	for len(l.parts) > 0 {
+		if l.doubt {
+			if err := l.store.Reopen(); err != nil {
+				return true, err
+			}
+		} else {
+			l.at = l.store.Position() + 1
+		}
+		if err := l.apply(&l.parts[0]); err != nil {
+			l.doubt = true
 			return true, err
 		}
-	} else {
-		l.doubt, l.at = l.admit(), l.store.Position()+1
+		l.doubt = false
 	}
-	if len(l.doubt.Events) > 0 {
-		if err := l.apply(); err != nil {
-			return true, err
-		}
-	}
-	l.doubt = nil
+	l.parts = nil
 	l.opt.Feed(l.results)
 	return true, nil
 }
@@ -212,68 +227,136 @@ func (l *Local) take() bool {
 	return len(l.taken) > 0
 }
 
-// admit sorts out what is refused without asking the store, and makes a batch of the rest. It leaves a refusal in
-// results for each event that is out, and room for an outcome for each that is in.
-func (l *Local) admit() *Batch {
+// admit sorts out what is refused without asking the store, and makes batches of the rest: one of what clients want, and
+// others of what keeps the data tidy, so that nothing that is said fails with that. It leaves a refusal in results for each event that is
+// out, and room for an outcome for each that is in.
+func (l *Local) admit() []part {
 	free, err := l.store.Free()
 	full := err == nil && free < MinFree
-	b := &Batch{At: wire.TimeOf(l.opt.Now()), MaxRooms: l.opt.MaxRooms, Events: make([]Event, 0, len(l.taken))}
+	health := l.store.Health()
+	if health.Err == nil {
+		health.Err = err // the disk is not what it was
+	}
+	l.results = make([]Outcome, len(l.taken))
+	said, expiries, parts := l.part(len(l.taken)), l.part(0), []part(nil)
+	for i, e := range l.taken {
+		switch reason := health.refuses(&e); {
+		case barred(&e):
+			l.refuse(i, refusedBefore, retryAfter)
+		case reason != "":
+			l.refuse(i, reason, retryDamaged)
+		case e.Kind == Say && full:
+			l.refuse(i, "the server's disk is full; nothing more can be said until there is room", retryAfter)
+		case e.Kind == Expire:
+			expiries.add(i, e)
+		case e.upkeep():
+			parts = append(parts, l.one(i))
+		default:
+			said.add(i, e)
+		}
+	}
+	parts = append([]part{said, expiries}, parts...)
+	return slices.DeleteFunc(parts, func(p part) bool { return len(p.index) == 0 })
+}
+
+// upkeep tells whether an event is one of those that keep the data tidy, which nobody waits for.
+func (e *Event) upkeep() bool {
+	return e.Kind == Trim || e.Kind == Expire || e.Kind == Turn || e.Kind == Forget
+}
+
+// part returns a part without events, with room for some.
+func (l *Local) part(events int) part {
+	b := &Batch{At: wire.TimeOf(l.opt.Now()), MaxRooms: l.opt.MaxRooms, Events: make([]Event, 0, events)}
 	if l.opt.Expiry != nil {
 		b.Expiry = l.opt.Expiry()
 	} else {
 		b.Expiry = b.At - wire.Time(HoldName/time.Millisecond)
 	}
-	l.results = make([]Outcome, len(l.taken))
-	for i, e := range l.taken {
-		switch {
-		case e.Kind == Say && e.Origin != nil && e.Epoch < e.Origin.barred:
-			l.refuse(i, "one before it was refused; send that first, then this")
-		case e.Kind == Say && full:
-			l.refuse(i, "the server's disk is full; nothing more can be said until there is room")
-		default:
-			b.Events = append(b.Events, e)
-		}
-	}
-	return b
+	return part{batch: b, index: make([]int, 0, events)}
 }
 
-func (l *Local) refuse(i int, reason string) {
+func (p *part) add(i int, e Event) {
+	p.batch.Events, p.index = append(p.batch.Events, e), append(p.index, i)
+}
+
+// one makes a part of one event in work.
+func (l *Local) one(i int) part {
+	p := l.part(1)
+	p.add(i, l.taken[i])
+	return p
+}
+
+// refuses says why an event is not for the store as it is; empty: it is. What the server itself wants goes on.
+func (h Health) refuses(e *Event) string {
+	if e.upkeep() || e.Kind == Restart {
+		return ""
+	}
+	room := ""
+	if e.Kind == Say {
+		room = e.Room
+	}
+	if err := h.Of(room); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+const refusedBefore = "one before it was refused; send that first, then this"
+
+// barred tells whether an event came behind one that was refused and has to come first.
+func barred(e *Event) bool { return e.Kind == Say && e.Origin != nil && e.Epoch < e.Origin.barred }
+
+func (l *Local) refuse(i int, reason string, retry time.Duration) {
 	e := l.taken[i]
-	l.results[i] = Outcome{Event: e, Verdict: Refused, Err: &wire.Error{Code: wire.Unavailable, Reason: reason, RetryAfter: retryAfter}}
+	l.results[i] = Outcome{Event: e, Verdict: Refused, Err: &wire.Error{Code: wire.Unavailable, Reason: reason, RetryAfter: retry}}
 	if e.Kind == Say && e.Origin != nil {
 		e.Origin.barred = max(e.Origin.barred, e.Epoch+1)
 	}
 }
 
-// apply stores the batch and fills in its outcomes.
-func (l *Local) apply() error {
+// apply stores the first part and fills in its outcomes. A part that fails for another reason than a full disk is stored
+// event by event, so that what is wrong with one of them refuses no other.
+func (l *Local) apply(p *part) error {
+	if i := p.index[0]; len(p.index) == 1 && !l.doubt && barred(&l.taken[i]) { // since it was admitted
+		l.refuse(i, refusedBefore, retryAfter)
+		l.parts = l.parts[1:]
+		return nil
+	}
 	begun := time.Now()
-	outcomes, err := l.store.Apply(l.doubt, l.at)
-	if err == nil && l.opt.Applied != nil {
-		l.opt.Applied(len(outcomes), time.Since(begun))
-	}
-	if err != nil && !errors.Is(err, ErrRolledBack) {
+	outcomes, err := l.store.Apply(p.batch, l.at)
+	switch {
+	case err == nil:
+		if l.opt.Applied != nil {
+			l.opt.Applied(len(outcomes), time.Since(begun))
+		}
+		for k, i := range p.index {
+			l.results[i] = outcomes[k]
+		}
+		if slices.ContainsFunc(p.batch.Events, func(e Event) bool { return e.Kind == Say }) { // others may need no space
+			l.failure.Store(nil)
+			l.told = ""
+		}
+	case !errors.Is(err, ErrRolledBack):
 		return err
-	}
-	if err != nil {
+	case len(p.index) > 1 && !errors.Is(err, ErrFull) && l.store.Health().Err == nil:
+		if l.news(err) {
+			l.opt.Log.Error("a batch was not stored; its events are stored one by one", "events", len(p.index), "err", err)
+		}
+		var singles []part
+		for _, i := range p.index {
+			singles = append(singles, l.one(i))
+		}
+		l.parts = append(singles, l.parts[1:]...)
+		return nil
+	default:
 		l.failure.Store(&err)
 		if l.news(err) {
-			l.opt.Log.Error("a batch was not stored", "events", len(l.doubt.Events), "err", err)
+			l.opt.Log.Error("a batch was not stored", "events", len(p.index), "err", err)
 		}
-	} else if slices.ContainsFunc(l.doubt.Events, func(e Event) bool { return e.Kind == Say }) { // others may need no space
-		l.failure.Store(nil)
-		l.told = ""
-	}
-	next := 0
-	for i := range l.results {
-		switch {
-		case l.results[i].Verdict != 0:
-		case err != nil:
-			l.refuse(i, "the server could not write to its disk; nothing was stored, so send it again")
-		default:
-			l.results[i] = outcomes[next]
-			next++
+		for _, i := range p.index {
+			l.refuse(i, "the server could not write to its disk; nothing was stored, so send it again", retryAfter)
 		}
 	}
+	l.parts = l.parts[1:]
 	return nil
 }

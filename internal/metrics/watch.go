@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"ramai/internal/journal"
 	"ramai/internal/room"
 )
 
@@ -19,6 +20,7 @@ type Sources struct {
 	Files       func() map[string]int64 // bytes, by what is in them
 	Free        func() (uint64, error)  // bytes left for the data
 	LogDropped  func() uint64           // lines of the log that were dropped
+	Health      func() journal.Health
 }
 
 // Watch has all that Sources tell among the metrics.
@@ -52,11 +54,13 @@ var (
 	files       = desc("disk_bytes", "Size of the files of the data.", "file")
 	logDropped  = desc("log_dropped_total", "Lines of the log that were dropped, for nobody took them.")
 	free        = desc("disk_free_bytes", "Space left for the data.")
+	reliable    = desc("data_reliable", "1 while the stored data as a whole can be relied on; with 0 nothing is acknowledged.")
+	damaged     = desc("room_damaged", "1 for each room whose stored messages are damaged.", "room")
 )
 
 // Describe implements prometheus.Collector.
 func (w *watcher) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{connections, connLimit, rooms, behind, frozen, tapes, tapeLimit, backfills, evicted, reserved, refills, refilling, queued, files, logDropped, free} {
+	for _, d := range []*prometheus.Desc{connections, connLimit, rooms, behind, frozen, tapes, tapeLimit, backfills, evicted, reserved, refills, refilling, queued, files, logDropped, free, reliable, damaged} {
 		to <- d
 	}
 }
@@ -87,6 +91,15 @@ func (w *watcher) Collect(to chan<- prometheus.Metric) {
 	to <- prometheus.MustNewConstMetric(logDropped, prometheus.CounterValue, float64(w.LogDropped()))
 	if n, err := w.Free(); err == nil {
 		gauge(free, float64(n))
+	}
+	health := w.Health()
+	if health.Err == nil {
+		gauge(reliable, 1)
+	} else {
+		gauge(reliable, 0)
+	}
+	for room := range health.Rooms {
+		gauge(damaged, 1, room)
 	}
 }
 

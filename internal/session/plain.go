@@ -65,6 +65,8 @@ func (p plain) gap(_ string, from, to uint64) {
 	p.notice(fmt.Sprintf("%d messages are gone for good", to-from+1))
 }
 
+func (p plain) unreadable(_ string, why *wire.Error) { p.notice(why.Reason) }
+
 // bye tells who will not hear it otherwise that not all was said.
 func (p plain) bye(time.Duration) {
 	if p.waits() || p.talk != nil && p.talk.unsaid {

@@ -37,6 +37,7 @@ const (
 	messageTakes = 30 * time.Second // a message that takes longer from its first byte to its last is not waited for
 	judgeAfter   = 5 * time.Second  // between the finding that a client is overdue and its end, see certain
 	tryAgain     = time.Second      // after the journal could not be read
+	tryDamaged   = 10 * time.Second // what a client is asked to wait if that is because it is damaged
 
 	shortestPause = 100 * time.Millisecond // of reading, where too much comes: so that what comes is read in large parts
 	workAtOnce    = 32                     // units that are done before they are counted
@@ -109,6 +110,8 @@ type protocol interface {
 	renamed(name string)
 	// gap tells that numbers are gone for good.
 	gap(room string, from, to uint64)
+	// unreadable tells that what follows in a room cannot be read now.
+	unreadable(room string, why *wire.Error)
 	// ping has something pass, and returns whether a living client answers it.
 	ping() (answered bool)
 	// bye says that the server goes.
@@ -208,6 +211,7 @@ type place struct {
 	presence uint32         // version last sent
 	typing   uint32         // version last sent
 	asked    bool           // a chunk is on its way
+	told     bool           // that no chunk can be read
 	left     bool           // the client has left
 }
 

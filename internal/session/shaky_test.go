@@ -58,7 +58,7 @@ func (s *shaky) Apply(b *journal.Batch, position uint64) ([]journal.Outcome, err
 	}
 	switch f {
 	case rolled:
-		return nil, fmt.Errorf("%w: %w", journal.ErrRolledBack, errDisk)
+		return nil, fmt.Errorf("%w: %w: %w", journal.ErrRolledBack, journal.ErrFull, errDisk)
 	case lost:
 		s.doubt = true
 		return nil, errDisk

@@ -78,6 +78,13 @@ func (s stream) gap(name string, from, to uint64) {
 	s.event(at, wire.Gap{Room: name, From: from, To: to})
 }
 
+// unreadable tells why nothing comes. Of events its name is not that of the frame, error: a browser uses that one for a
+// connection that is lost.
+func (s stream) unreadable(room string, why *wire.Error) {
+	s.env.refused(why.Code)
+	s.put(string(why.Code), wire.Position{}, wire.Append(nil, wire.Request{Room: room}.Refused(why)))
+}
+
 // ping has something pass, for proxies count that. Of lines each is JSON; of events it is a comment.
 func (s stream) ping() (answered bool) {
 	if s.door == Lines {

@@ -1,6 +1,8 @@
 package session
 
 import (
+	"errors"
+	"fmt"
 	"time"
 
 	"ramai/internal/journal"
@@ -197,6 +199,7 @@ func (s *Session) refilling() bool {
 // refilled takes the past that was asked for. What is missing before it is gone, and the client is told.
 func (s *Session) refilled(p *place, c room.Chunk, err error) {
 	p.asked = false
+	p.told = p.told && err != nil
 	passed := c.Frames != nil && c.Frames.Last() <= p.n
 	if p.left || p == s.writing || passed { // the tape holds it by now; if that ends too early, it is asked for again
 		c.Frames.Release()
@@ -208,7 +211,12 @@ func (s *Session) refilled(p *place, c room.Chunk, err error) {
 	}
 	switch {
 	case err != nil:
-		s.env.Log.Error("the past of a room could not be read", "room", p.seat.Room(), "after", p.n, "err", err)
+		if damaged := errors.Is(err, journal.ErrDamaged); damaged && !p.told { // once, for it is tried again and again
+			p.told = true
+			s.protocol.unreadable(p.seat.Room(), Unreadable(s.env.Store, p.seat.Room()))
+		} else if !damaged { // what is damaged the store has logged
+			s.env.Log.Error("the past of a room could not be read", "room", p.seat.Room(), "after", p.n, "err", err)
+		}
 		p.again = s.now + tryAgain
 	case begin > p.n+1:
 		s.protocol.gap(p.seat.Room(), p.n+1, begin-1)
@@ -219,6 +227,15 @@ func (s *Session) refilled(p *place, c room.Chunk, err error) {
 	default: // the tape has something that the journal does not show yet
 		p.again = s.now + tryAgain
 	}
+}
+
+// Unreadable is what a reader is told of a room that cannot be read.
+func Unreadable(store journal.Store, name string) *wire.Error {
+	err := &wire.Error{Code: wire.Unavailable, Reason: fmt.Sprintf("the messages of room %s cannot be read now; ask again", name), RetryAfter: tryAgain}
+	if damage := store.Health().Of(name); damage != nil {
+		err.Reason, err.RetryAfter = damage.Error(), tryDamaged
+	}
+	return err
 }
 
 // behind tells whether there is something in the rooms that this client was not sent.

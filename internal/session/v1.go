@@ -244,6 +244,8 @@ func (v v1) gap(name string, from, to uint64) {
 	v.send(wire.Gap{Room: name, From: from, To: to})
 }
 
+func (v v1) unreadable(room string, why *wire.Error) { v.refuse(wire.Request{Room: room}, why) }
+
 func (v v1) bye(retry time.Duration) {
 	v.send(wire.Restarting{RetryAfterMS: retry.Milliseconds()})
 }
@@ -260,7 +262,7 @@ func (v v1) history(r wire.Request, f wire.History) {
 			v.asking = false
 			if err != nil {
 				v.env.Log.Error("a page of history could not be read", "room", f.Room, "err", err)
-				v.send(r.Refused(&wire.Error{Code: wire.Unavailable, Reason: "the history cannot be read now; ask again", RetryAfter: tryAgain}))
+				v.send(r.Refused(Unreadable(v.env.Store, f.Room)))
 				return
 			}
 			page.Ref = r.Ref

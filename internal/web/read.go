@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"time"
 
 	"ramai/internal/session"
 	"ramai/wire"
@@ -39,7 +38,7 @@ func (w *web) readPast(r *http.Request) (*wire.Past, *wire.Error) {
 	<-done
 	if broken != nil {
 		w.Env.Log.Error("a page of history could not be read", "room", ask.Room, "err", broken)
-		return nil, &wire.Error{Code: wire.Unavailable, Reason: "the history cannot be read now; ask again", RetryAfter: time.Second}
+		return nil, session.Unreadable(w.Env.Store, ask.Room)
 	}
 	past := &wire.Past{Log: page.Log, Epoch: page.Epoch, First: page.First, Reset: reset, Messages: page.Messages, More: page.More}
 	if past.Messages == nil {

@@ -26,7 +26,7 @@ func testAnyFault(t *testing.T, fresh func(t *testing.T) Place) {
 			"talk": func(r *rapid.T) { rapid.SampledFrom(clients).Draw(r, "client").talk() },
 			"step": func(r *rapid.T) { o.Step() },
 			"fault": func(r *rapid.T) {
-				o.store.Fail(rapid.SampledFrom([]Fault{None, RolledBack, Lost, Unheard}).Draw(r, "fault"))
+				o.store.Fail(rapid.SampledFrom([]Fault{None, RolledBack, Full, Lost, Unheard}).Draw(r, "fault"))
 			},
 			"reopen": func(r *rapid.T) { o.store.FailReopen(rapid.IntRange(1, 3).Draw(r, "times")) },
 			"space":  func(r *rapid.T) { o.store.SetFree(journal.MinFree - rapid.Uint64Range(0, 1).Draw(r, "short")) },

@@ -1,7 +1,9 @@
 package journaltest
 
 import (
+	"cmp"
 	"errors"
+	"slices"
 	"sync"
 
 	"ramai/internal/journal"
@@ -16,6 +18,7 @@ const (
 	RolledBack       // nothing is stored, and the error says so
 	Lost             // nothing is stored, and the error leaves that open
 	Unheard          // all is stored, and the error leaves that open
+	Full             // nothing is stored for want of space, and the error says so
 )
 
 // ErrFault is what a Faulty fails with.
@@ -31,6 +34,9 @@ type Faulty struct {
 	reopens int
 	held    chan struct{}
 	space   *uint64
+	asked   error // what Free fails with
+	health  journal.Health
+	poison  string
 	applied []*journal.Batch
 
 	// Owned by the goroutine that applies.
@@ -104,7 +110,12 @@ func (f *Faulty) Apply(b *journal.Batch, position uint64) ([]journal.Outcome, er
 	if held != nil {
 		<-held
 	}
+	if f.poisoned(b) {
+		return nil, errors.Join(ErrFault, journal.ErrRolledBack)
+	}
 	switch fault {
+	case Full:
+		return nil, errors.Join(ErrFault, journal.ErrFull, journal.ErrRolledBack)
 	case RolledBack:
 		return nil, errors.Join(ErrFault, journal.ErrRolledBack)
 	case Lost:
@@ -142,8 +153,47 @@ func (f *Faulty) Reopen() error {
 func (f *Faulty) Free() (uint64, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.space != nil {
-		return *f.space, nil
+	if f.space != nil || f.asked != nil {
+		return *cmp.Or(f.space, new(uint64)), f.asked
 	}
 	return f.Store.Free()
+}
+
+// FailFree has Free fail with err; nil: not any more.
+func (f *Faulty) FailFree(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = err
+}
+
+// Poison has each batch fail, and be rolled back, that has an event with this id or a Trim of a room of this name.
+func (f *Faulty) Poison(id string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.poison = id
+}
+
+func (f *Faulty) poisoned(b *journal.Batch) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.poison != "" && slices.ContainsFunc(b.Events, func(e journal.Event) bool {
+		return e.ID == f.poison || e.Kind == journal.Trim && e.Room == f.poison
+	})
+}
+
+// SetHealth sets what Health says.
+func (f *Faulty) SetHealth(h journal.Health) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.health = h
+}
+
+// Health implements journal.Store.
+func (f *Faulty) Health() journal.Health {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.health.Err != nil || f.health.Rooms != nil {
+		return f.health
+	}
+	return f.Store.Health()
 }

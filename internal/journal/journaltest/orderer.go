@@ -29,6 +29,10 @@ func testOrderer(t *testing.T, fresh func(t *testing.T) Place) {
 		{"rolled back after doubt", testRolledBackAfterDoubt},
 		{"full disk", testFullDisk},
 		{"failures", testFailures},
+		{"one bad event", testOneBadEvent},
+		{"one bad event and a doubt", testOneBadEventInDoubt},
+		{"retention apart", testRetentionApart},
+		{"health", testHealth},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, newOrdered(t, fresh(t), journal.Options{})) })
 	}
@@ -215,7 +219,7 @@ func testBusy(t *testing.T, o *ordered) {
 // What a connection said after something that was refused is refused with it, until it says so itself, by its epoch.
 func testRefusedEpoch(t *testing.T, o *ordered) {
 	anna, bert := &journal.Origin{}, &journal.Origin{}
-	o.store.Fail(RolledBack)
+	o.store.Fail(Full)
 	o.submit(of(anna, 0, saying("a1", "a2")...)...)
 	o.steps(1)
 	o.heard("a1 refused unavailable", "a2 refused unavailable")
@@ -276,6 +280,69 @@ func testLost(t *testing.T, o *ordered) {
 	o.steps(2)
 	o.heard("Anna done", "a1 saved 1", "a2 saved 2", "a1 repeat 1", "a3 saved 3")
 	o.wantNumbers("lobby", 3)
+}
+
+// What is wrong with one event refuses that one, and what its own connection said behind it.
+func testOneBadEvent(t *testing.T, o *ordered) {
+	bert := &journal.Origin{}
+	o.store.Poison("bad")
+	o.submit(saying("a1")...)
+	o.submit(of(bert, 1, say("bert", "lobby", "bad", "x"), say("bert", "lobby", "b1", "x"), claim("bert", "Bert"))...)
+	o.submit(saying("a2")...)
+	o.steps(1)
+	o.heard("a1 saved 1", "bad refused unavailable", "b1 refused unavailable", "Bert done", "a2 saved 2")
+	o.submit(of(bert, 2, say("bert", "lobby", "b1", "x"))...)
+	o.steps(1)
+	o.heard("b1 saved 3")
+	o.wantNumbers("lobby", 3)
+}
+
+func testOneBadEventInDoubt(t *testing.T, o *ordered) {
+	o.store.Poison("bad")
+	o.store.Fail(None, None, Unheard) // the whole, a1, a2
+	o.submit(saying("a1", "a2", "bad", "a3")...)
+	o.doubts(1)
+	o.steps(1)
+	o.heard("a1 saved 1", "a2 saved 2", "bad refused unavailable", "a3 saved 3")
+	o.wantNumbers("lobby", 3)
+}
+
+// A step of retention is a batch of its own: when it fails, it fails alone.
+func testRetentionApart(t *testing.T, o *ordered) {
+	o.submit(saying("a1", "a2")...)
+	o.steps(1)
+	o.store.Poison("lobby")
+	o.submit(journal.Event{Kind: journal.Trim, Room: "lobby", To: 1})
+	o.submit(saying("a3")...)
+	o.submit(journal.Event{Kind: journal.Trim, Room: "den", To: 1})
+	before := len(o.store.Applied())
+	o.steps(1)
+	o.heard("a1 saved 1", "a2 saved 2", " refused unavailable", "a3 saved 3", " from 1")
+	if got := len(o.store.Applied()) - before; got != 3 {
+		t.Errorf("that took %d batches, want 3", got)
+	}
+}
+
+// Nothing is acknowledged into data that is damaged: in one room, or in all. Retention goes on.
+func testHealth(t *testing.T, o *ordered) {
+	trim := journal.Event{Kind: journal.Trim, Room: "lobby", To: 1}
+	o.store.SetHealth(journal.Health{Rooms: map[string]error{"lobby": journal.ErrDamaged}})
+	o.submit(say("anna", "lobby", "a1", "x"), say("anna", "den", "a2", "x"), claim("anna", "Anna"), trim)
+	o.steps(1)
+	o.heard("a1 refused unavailable", "a2 saved 1", "Anna done", " from 1")
+	o.store.SetHealth(journal.Health{Err: journal.ErrDamaged})
+	o.submit(say("anna", "den", "a3", "x"), claim("bert", "Bert"), trim)
+	o.steps(1)
+	o.heard("a3 refused unavailable", "Bert refused unavailable", " from 1")
+	o.store.SetHealth(journal.Health{})
+	o.store.FailFree(ErrFault)
+	o.submit(say("anna", "den", "a3", "x"))
+	o.steps(1)
+	o.heard("a3 refused unavailable")
+	o.store.FailFree(nil)
+	o.submit(say("anna", "den", "a3", "x"))
+	o.steps(1)
+	o.heard("a3 saved 2")
 }
 
 func testRolledBackAfterDoubt(t *testing.T, o *ordered) {

@@ -32,7 +32,14 @@ func (s *Store) Apply(b *journal.Batch, position uint64) ([]journal.Outcome, err
 	}
 	t := &tx{writer: s.writer, rooms: s.rooms, made: map[string]int64{}}
 	change, outcomes, err := s.transact(t, b, position)
+	if broken(err) {
+		err = s.judge("", err)
+	}
 	if err != nil {
+		return nil, fmt.Errorf("apply the batch at position %d: %w", position, err)
+	}
+	if err := s.there(); err != nil {
+		s.doubt = b // it is in a file that nobody may find
 		return nil, fmt.Errorf("apply the batch at position %d: %w", position, err)
 	}
 	maps.Copy(s.rooms, t.made)
@@ -91,6 +98,9 @@ func (s *Store) undo(b *journal.Batch, cause error) error {
 	if err != nil || at != int64(s.position.Load()) {
 		s.doubt = b
 		return fmt.Errorf("%w; and rolling back cannot be confirmed: %w", cause, errors.Join(failed, err))
+	}
+	if resultCode(cause) == sqlite3.SQLITE_FULL {
+		cause = fmt.Errorf("%w: %w", journal.ErrFull, cause)
 	}
 	return fmt.Errorf("%w: %w", journal.ErrRolledBack, cause)
 }

@@ -73,11 +73,28 @@ func Backup(ctx context.Context, dir, file string, over bool) (*Summary, error) 
 	if err != nil {
 		return nil, fmt.Errorf("copy %s: %w", path, err)
 	}
+	if err := settle(unfinished); err != nil {
+		return nil, fmt.Errorf("finish the copy of %s: %w", path, err)
+	}
 	summary, err := examine(unfinished)
 	if err != nil {
 		return nil, fmt.Errorf("the copy cannot be used: %w", err)
 	}
 	return summary, publish(unfinished, file)
+}
+
+// settle makes a copy of a database that may be in use one that nobody uses, of no run: a write-ahead log that lies beside
+// where somebody puts it by hand is not its own.
+func settle(copied string) error {
+	c, err := connect(copied, "synchronous=OFF")
+	if err != nil {
+		return err
+	}
+	_, root, err := metaOf(c)
+	if err == nil && root != 0 {
+		err = c.exec("UPDATE meta SET open = 0, run = ''")
+	}
+	return errors.Join(err, c.Close())
 }
 
 // How a backup gives way to a server that starts.
@@ -237,13 +254,10 @@ func examine(path string) (*Summary, error) {
 }
 
 func (s *Summary) fill(c conn) error {
-	found, err := c.text("PRAGMA quick_check(1)")
-	if err != nil {
-		return err
+	if err := quickCheck(c); err != nil {
+		return fmt.Errorf("it is damaged: %w", err)
 	}
-	if found != "ok" {
-		return fmt.Errorf("it is damaged: %.200s", found)
-	}
+	var err error
 	if s.Log, err = c.text("SELECT log FROM meta"); err != nil {
 		return err
 	}
@@ -352,6 +366,9 @@ func Restore(ctx context.Context, dir string, from *Copy, aside bool, random io.
 	if err := errors.Join(from.into(ctx, f), f.Close()); err != nil {
 		return nil, "", err
 	}
+	if err := checkWAL(unfinished); err != nil {
+		return nil, "", fmt.Errorf("%s is no backup that can be used: %w", from.name, err)
+	}
 	if err := vet(ctx, unfinished); err != nil {
 		return nil, "", fmt.Errorf("%s is no backup that can be used: %w", from.name, err)
 	}
@@ -365,8 +382,7 @@ func Restore(ctx context.Context, dir string, from *Copy, aside bool, random io.
 	if err != nil {
 		return nil, "", err
 	}
-	w := writer{conn: c}
-	if err := errors.Join(w.mark(summary.Log, false), c.Close()); err != nil {
+	if err := errors.Join(c.exec("UPDATE meta SET log = ?, unsynced = 0", summary.Log), c.Close(), settle(unfinished)); err != nil {
 		return nil, "", fmt.Errorf("give the copy a new log: %w", err)
 	}
 	if there {
@@ -422,6 +438,9 @@ func quiesce(path string) error {
 	}
 	if !found {
 		return fs.ErrNotExist
+	}
+	if err := checkWAL(path); err != nil {
+		return err
 	}
 	c, err := connect(path)
 	if err != nil {

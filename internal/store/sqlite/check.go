@@ -50,6 +50,9 @@ func Check(dir string) (string, error) {
 		}
 		return "has no database yet; one will be made", nil
 	}
+	if err := inspect(path, true); err != nil {
+		return "", err
+	}
 	found := fmt.Sprintf("has a database of %d bytes", size)
 	if v := binary.BigEndian.Uint32(header[versionOffset:]); v != version {
 		found += fmt.Sprintf(", of version %d; it will be upgraded to version %d", v, version)

@@ -19,11 +19,26 @@ type conn struct{ driver.Conn }
 
 // connect opens a database that exists.
 func connect(path string, pragmas ...string) (conn, error) {
-	pragmas = append(pragmas, "busy_timeout=5000") // another program may look into the file for a moment
+	// Another program may look into the file for a moment. What is wrong with a page is found before it is used.
+	pragmas = append(pragmas, "busy_timeout=5000", "cell_size_check=1")
 	if runtime.GOOS == "darwin" {
 		pragmas = append(pragmas, "fullfsync=1", "checkpoint_fullfsync=1") // fsync alone does not reach the disk there
 	}
-	connector, err := sqlite.NewConnector(dataSource(path, pragmas...))
+	return dial(dataSource(path, "rw", pragmas...))
+}
+
+// look opens a database that exists to read it, and leaves it as it is. alone: as the file has it, whatever is in a
+// write-ahead log beside it.
+func look(path string, alone bool) (conn, error) {
+	source := dataSource(path, "ro", "busy_timeout=5000", "cell_size_check=1")
+	if alone {
+		source += "&immutable=1"
+	}
+	return dial(source)
+}
+
+func dial(source string) (conn, error) {
+	connector, err := sqlite.NewConnector(source)
 	if err != nil {
 		return conn{}, err
 	}
@@ -31,14 +46,14 @@ func connect(path string, pragmas ...string) (conn, error) {
 	return conn{c}, err
 }
 
-// dataSource names a database for the driver.
-func dataSource(path string, pragmas ...string) string {
+// dataSource names a database for the driver. The mode is rw or ro.
+func dataSource(path, mode string, pragmas ...string) string {
 	pragmas = append(pragmas, "trusted_schema=0") // nothing that a file declares runs but what is harmless
 	path = filepath.ToSlash(path)
 	if !strings.HasPrefix(path, "/") {
 		path = "/" + path // C:/…
 	}
-	query := url.Values{"mode": {"rw"}, "_pragma": pragmas}
+	query := url.Values{"mode": {mode}, "_pragma": pragmas}
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}).String()
 }
 

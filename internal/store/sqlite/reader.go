@@ -21,7 +21,7 @@ type reader struct {
 }
 
 func openReader(path string) (*reader, error) {
-	db, err := sql.Open("sqlite", dataSource(path, "busy_timeout=5000", "query_only=1"))
+	db, err := sql.Open("sqlite", dataSource(path, "rw", "busy_timeout=5000", "query_only=1", "cell_size_check=1"))
 	if err != nil {
 		return nil, err
 	}
@@ -29,8 +29,8 @@ func openReader(path string) (*reader, error) {
 	db.SetMaxIdleConns(readers)
 	r := &reader{db: db}
 	// One statement sees one moment, so the bounds, which come as a row with a negative key, belong to the messages.
-	const query = "SELECT -first, last, '', '', '', '' FROM rooms WHERE rooms.name = ?1 UNION ALL " +
-		"SELECT * FROM (SELECT key, at, by, name, id, text FROM messages WHERE " +
+	const query = "SELECT -first, last, '', '', '', '', 0 FROM rooms WHERE rooms.name = ?1 UNION ALL " +
+		"SELECT * FROM (SELECT key, at, by, name, id, text, sum FROM messages WHERE " +
 		"key > (SELECT id << 40 FROM rooms WHERE rooms.name = ?1) + ?2 AND key < (SELECT id << 40 FROM rooms WHERE rooms.name = ?1) + ?3 " +
 		"ORDER BY key %s LIMIT ?4)"
 	if r.after, err = db.Prepare(fmt.Sprintf(query, "ASC")); err != nil {
@@ -45,36 +45,65 @@ func openReader(path string) (*reader, error) {
 func (r *reader) close() error { return r.db.Close() }
 
 // read runs after or before: numbers above low and below high, within the limits of a Store's Read, and the room's head.
+// Where a row is damaged or missing it returns what comes before that, with an error.
 func (r *reader) read(query *sql.Stmt, room string, low, high uint64, limit int) (messages []wire.Message, head journal.Head, err error) {
 	head.First = 1
 	defer func() {
 		if err != nil {
-			messages, err = nil, fmt.Errorf("read room %s: %w", room, err)
+			err = fmt.Errorf("read room %s: %w", room, err)
 		}
 	}()
-	rows, err := query.Query(room, int64(min(low, endNumber)), int64(min(high, endNumber)), max(1, min(limit, journal.MaxRead)))
+	limit = max(1, min(limit, journal.MaxRead))
+	low, high = min(low, endNumber), min(high, endNumber)
+	rows, err := query.Query(room, int64(low), int64(high), limit)
 	if err != nil {
 		return nil, head, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	bytes := 0
+	var scratch []byte
 	for rows.Next() {
 		m := wire.Message{Room: room}
-		var key int64
-		if err := rows.Scan(&key, &m.At, &m.By, &m.From, &m.ID, &m.Text); err != nil {
-			return nil, head, err
+		var key, sum, is int64
+		if err := rows.Scan(&key, &m.At, &m.By, &m.From, &m.ID, &m.Text, &sum); err != nil {
+			return messages, head, err
 		}
 		if key < 0 {
 			head = journal.Head{First: uint64(-key), Last: uint64(m.At)}
 			continue
 		}
 		m.N = uint64(key) % endNumber
+		if expect, more := r.next(query, head, low, high, len(messages)); !more || m.N != expect {
+			return messages, head, fmt.Errorf("%w: message %d is missing", journal.ErrDamaged, expect)
+		}
+		if is, scratch = checksum(scratch, &m); is != sum {
+			return messages, head, fmt.Errorf("%w: message %d is not what was said, its checksum is %08x and should be %08x", journal.ErrDamaged, m.N, is, sum)
+		}
 		if bytes += len(m.Text); bytes > journal.ReadBytes && len(messages) > 0 {
-			break
+			return messages, head, nil
 		}
 		messages = append(messages, m)
 	}
-	return messages, head, rows.Err()
+	if err := rows.Err(); err != nil {
+		return messages, head, err
+	}
+	if expect, more := r.next(query, head, low, high, len(messages)); more && len(messages) < limit {
+		return messages, head, fmt.Errorf("%w: message %d is missing", journal.ErrDamaged, expect)
+	}
+	return messages, head, nil
+}
+
+// next is the number of the message that follows k others, of those above low and below high in a room with this head, and
+// whether there is one.
+func (r *reader) next(query *sql.Stmt, head journal.Head, low, high uint64, k int) (uint64, bool) {
+	first, end := max(low+1, head.First), min(high, head.Last+1)
+	if first+uint64(k) >= end {
+		return end, false
+	}
+	if query == r.before {
+		return end - 1 - uint64(k), true
+	}
+	return first + uint64(k), true
 }
 
 // saved is what a store knows by heart, as the file has it.
@@ -90,13 +119,14 @@ type saved struct {
 	held     []journal.Holding
 	owned    []journal.Owning
 	epochs   []journal.Epoch
+	run      string
 	spans    map[string][]journal.Span
 }
 
 func (r *reader) load() (*saved, error) {
 	s := &saved{rooms: map[string]int64{}, heads: map[string]journal.Head{}, times: map[string]wire.Time{}, spans: map[string][]journal.Span{}}
-	err := r.each("SELECT log, position, at, unsynced FROM meta", func(scan func(...any) error) error {
-		return scan(&s.log, &s.position, &s.at, &s.unsynced)
+	err := r.each("SELECT log, position, at, unsynced, run FROM meta", func(scan func(...any) error) error {
+		return scan(&s.log, &s.position, &s.at, &s.unsynced, &s.run)
 	})
 	if err != nil {
 		return nil, err

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -58,6 +59,10 @@ type Store struct {
 	state    journal.State
 	position atomic.Uint64 // written by the goroutine that applies
 
+	run    string // set by Open
+	health health
+	files  atomic.Pointer[identity] // nil: not open
+
 	mu     sync.RWMutex // held shared to use what is below, exclusively to open and close it
 	writer *writer      // nil: closed, or Reopen did not succeed
 	reader *reader      // nil with writer
@@ -93,6 +98,10 @@ func (s *Store) path() string { return filepath.Join(s.dir, FileName) }
 
 // start reads what an earlier process left.
 func (s *Store) start() error {
+	defer announce(s.dir)()
+	if err := inspect(s.path(), false); err != nil {
+		return err
+	}
 	if err := s.connect(); err != nil {
 		return err
 	}
@@ -110,11 +119,18 @@ func (s *Store) start() error {
 		}
 		s.opt.Log.Warn("the server was not stopped in good order, so its newest messages may be missing; the log is another now", "old", saved.log, "new", s.log)
 	}
+	nonce, err := journal.NewLog(s.opt.Random)
+	if err != nil {
+		return err
+	}
+	before, _, _ := strings.Cut(saved.run, " ")
+	s.run = nonce + " " + before
 	normal := s.opt.Durability == Normal
-	if saved.unsynced != normal || s.log != saved.log {
-		if err := s.writer.mark(s.log, normal); err != nil {
-			return err
-		}
+	if err := errors.Join(s.writer.mark(s.log, s.run, normal), s.writer.checkpoint()); err != nil {
+		return err
+	}
+	if err := s.identify(); err != nil {
+		return err
 	}
 	s.position.Store(saved.position)
 	s.rooms = saved.rooms
@@ -126,7 +142,6 @@ func (s *Store) start() error {
 // a process was killed between write and sync: before anybody reads it, it has to be on disk. Nobody else can be reading
 // meanwhile, so a backup that is being taken has to give way.
 func (s *Store) connect() error {
-	defer announce(s.dir)()
 	var err error
 	if s.writer, err = openWriter(s.path(), s.opt.Log); err != nil {
 		return err
@@ -138,6 +153,23 @@ func (s *Store) connect() error {
 	return err
 }
 
+// identify remembers which files are open, see identity.
+func (s *Store) identify() error {
+	id, err := identify(s.path(), s.run, s.writer.conn)
+	if id != nil {
+		s.files.Store(id)
+	}
+	return err
+}
+
+// there tells whether the files that are open are those that another process would find.
+func (s *Store) there() error {
+	if id := s.files.Load(); id != nil {
+		return id.check()
+	}
+	return nil
+}
+
 func (s *Store) disconnect() error {
 	var err error
 	if s.reader != nil {
@@ -147,6 +179,9 @@ func (s *Store) disconnect() error {
 		err = errors.Join(err, s.writer.close())
 	}
 	s.reader, s.writer = nil, nil
+	if id := s.files.Swap(nil); id != nil {
+		err = errors.Join(err, id.db.Close())
+	}
 	return err
 }
 
@@ -167,6 +202,7 @@ func (s *Store) Reopen() error {
 }
 
 func (s *Store) reconnect() error {
+	defer announce(s.dir)()
 	if err := s.connect(); err != nil {
 		return err
 	}
@@ -176,6 +212,8 @@ func (s *Store) reconnect() error {
 	}
 	at := s.position.Load()
 	switch {
+	case saved.run != s.run:
+		return errors.New("the file is another one than the server had open; bring that back, or stop the server and use ramai restore")
 	case saved.position == at:
 	case saved.position == at+1 && s.doubt != nil:
 		if err := s.redo(saved); err != nil {
@@ -183,6 +221,9 @@ func (s *Store) reconnect() error {
 		}
 	default:
 		return fmt.Errorf("the file is at position %d, the server at %d; stop whatever else writes to the file, then start the server again", saved.position, at)
+	}
+	if err := s.identify(); err != nil {
+		return err
 	}
 	s.doubt = nil
 	return s.writer.sync(s.opt.Durability == Full)
@@ -227,7 +268,7 @@ func (s *Store) Stale() (found bool, err error) {
 		return false, fmt.Errorf("look for old ids: %w", s.why())
 	}
 	err = s.reader.db.QueryRow(stale, int64(s.state.IDs().Generation)-1).Scan(&found)
-	return found, err
+	return found, s.judge("", err)
 }
 
 // Owned implements journal.Store.
@@ -248,7 +289,17 @@ func (s *Store) Read(room string, after uint64, limit int) ([]wire.Message, jour
 	}
 	last := s.state.Head(room).Last
 	messages, head, err := s.reader.read(s.reader.after, room, after, last+1, limit)
+	messages, err = s.legible(room, messages, err)
 	return messages, certain(head, last), err
+}
+
+// legible is what a Read returns: where something is damaged, what comes before it. That is known from then on, and the
+// Read that begins there fails.
+func (s *Store) legible(room string, messages []wire.Message, err error) ([]wire.Message, error) {
+	if err = s.judge(room, err); len(messages) > 0 {
+		return messages, nil
+	}
+	return nil, err
 }
 
 // certain holds what the file says of a room to what is known to be on disk: up to last. Other connections may see the
@@ -269,6 +320,7 @@ func (s *Store) ReadBefore(room string, before uint64, limit int) ([]wire.Messag
 	last := s.state.Head(room).Last
 	messages, head, err := s.reader.read(s.reader.before, room, 0, min(before, last+1), limit)
 	slices.Reverse(messages)
+	messages, err = s.legible(room, messages, err)
 	return messages, certain(head, last), err
 }
 
@@ -298,10 +350,11 @@ func (s *Store) Close() error {
 	}
 	s.closed = true
 	var err error
-	if s.writer != nil && s.doubt == nil && s.opt.Durability == Normal {
+	// What is damaged is looked at when it is opened again.
+	if s.writer != nil && s.doubt == nil && s.Health().Err == nil {
 		// Syncs all that was written before, too. From here on nothing is missing.
 		if err = s.writer.sync(true); err == nil {
-			err = s.writer.mark(s.log, false)
+			err = s.writer.rest()
 		}
 	}
 	err = errors.Join(err, s.disconnect(), s.lock.Unlock())

@@ -130,14 +130,17 @@ func (w *writer) sync(full bool) error {
 	return w.exec("PRAGMA synchronous=NORMAL")
 }
 
-// mark notes which log this is, and whether commits will not be synced from now on.
-func (w *writer) mark(log string, unsynced bool) error {
+// mark notes which log this is, that a run begins, and whether its commits will not be synced.
+func (w *writer) mark(log, run string, unsynced bool) error {
 	var flag int64
 	if unsynced {
 		flag = 1
 	}
-	return w.exec("UPDATE meta SET log = ?, unsynced = ?", log, flag)
+	return w.exec("UPDATE meta SET log = ?, run = ?, unsynced = ?, open = 1", log, run, flag)
 }
+
+// rest notes that nobody uses the database, and that nothing is missing in it.
+func (w *writer) rest() error { return w.exec("UPDATE meta SET unsynced = 0, open = 0") }
 
 // committed reads the newest position that is committed. It fails if a transaction is open.
 func (w *writer) committed() (int64, error) {

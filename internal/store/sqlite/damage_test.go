@@ -1,0 +1,433 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"ramai/internal/journal"
+)
+
+// talk says n messages of some size in a room, a batch each.
+func talk(t *testing.T, s *Store, room string, n int) {
+	t.Helper()
+	for range n {
+		e := say(room, fmt.Sprint(s.Position()))
+		e.Text = strings.Repeat("x", 1000)
+		if _, err := s.Apply(batch(e), s.Position()+1); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// snapshot copies the files of a database that may be in use, without closing any that SQLite has locked: to a folder of
+// its own.
+func snapshot(t *testing.T, dir string) string {
+	t.Helper()
+	to := t.TempDir()
+	for _, suffix := range []string{"", "-wal"} {
+		b, err := os.ReadFile(filepath.Join(dir, FileName+suffix)) // in tests no other process relies on the locks
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(to, FileName+suffix), string(b))
+	}
+	return to
+}
+
+// mix makes a folder of the database of one and the write-ahead log of another.
+func mix(t *testing.T, file, log string) string {
+	t.Helper()
+	to := t.TempDir()
+	for suffix, from := range map[string]string{"": file, "-wal": log} {
+		b, err := os.ReadFile(filepath.Join(from, FileName+suffix))
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(to, FileName+suffix), string(b))
+	}
+	return to
+}
+
+// A write-ahead log is taken for the database's own only where one server left both at one time.
+func TestStrayWAL(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, quiet)
+	talk(t, s, "lobby", 5)
+	backup := filepath.Join(t.TempDir(), FileName)
+	if _, err := Backup(t.Context(), dir, backup, false); err != nil {
+		t.Fatal(err)
+	}
+	early := snapshot(t, dir)
+	talk(t, s, "lobby", 5)
+	late := snapshot(t, dir)
+	if err := s.writer.checkpoint(); err != nil {
+		t.Fatal(err)
+	}
+	talk(t, s, "lobby", 5)
+	next := snapshot(t, dir)
+	if err := s.writer.checkpoint(); err != nil {
+		t.Fatal(err)
+	}
+	talk(t, s, "lobby", 1)
+	beyond := snapshot(t, dir)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, dir, quiet)
+	talk(t, s, "lobby", 5)
+	later := snapshot(t, dir)
+
+	for name, c := range map[string]struct {
+		file, log string
+		last      uint64 // 0: is refused
+	}{
+		"as it was left":                     {early, early, 5},
+		"later":                              {late, late, 10},
+		"a file that was copied first":       {early, late, 10},
+		"after a checkpoint":                 {next, next, 15},
+		"of another run":                     {later, later, 21},
+		"all of the log is in the file":      {next, late, 10},
+		"a backup beside a newer log":        {filepath.Dir(backup), late, 0},
+		"a file from before a checkpoint":    {early, next, 0},
+		"a log that ends before the file":    {beyond, late, 0},
+		"a file of the run before":           {next, later, 0},
+		"a log of the run before":            {later, next, 0},
+		"a log that ends before a newer one": {next, early, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := mix(t, c.file, c.log)
+			before := contents(t, dir)
+			if _, err := Check(dir); c.last == 0 && !errors.Is(err, errStray) || c.last > 0 && err != nil {
+				t.Errorf("Check: %v", err)
+			}
+			s, err := Open(dir, quiet)
+			if c.last == 0 {
+				if !errors.Is(err, errStray) || !strings.Contains(err.Error(), "ramai restore") {
+					t.Fatalf("Open: %v, want an error that names ramai restore", err)
+				}
+				after := contents(t, dir)
+				for _, suffix := range []string{"", "-wal"} {
+					if path := filepath.Join(dir, FileName+suffix); before[path] != after[path] {
+						t.Errorf("%s was touched", path)
+					}
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			if got := s.Head("lobby").Last; got != c.last {
+				t.Errorf("the newest number is %d, want %d", got, c.last)
+			}
+		})
+	}
+}
+
+// A run that was killed before it had said anything leaves a log that begins with its own name.
+func TestWALOfARunThatJustBegan(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, quiet)
+	talk(t, s, "lobby", 3)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w, err := openWriter(filepath.Join(dir, FileName), quiet.Log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.close()
+	first, _, _ := strings.Cut(s.run, " ")
+	if err := w.mark(s.log, "new "+first, false); err != nil {
+		t.Fatal(err)
+	}
+	if s := open(t, snapshot(t, dir), quiet); s.Head("lobby").Last != 3 {
+		t.Errorf("the head is %v", s.Head("lobby"))
+	}
+}
+
+// rot makes page k of a table's root unreadable, or a leaf below it, as a bad disk does.
+func rot(t *testing.T, dir string, offset int64, b []byte) {
+	t.Helper()
+	f, err := os.OpenFile(filepath.Join(dir, FileName), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt(b, offset); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// alter changes what is in a database that nobody uses.
+func alter(t *testing.T, dir, script string) {
+	t.Helper()
+	c, err := connect(filepath.Join(dir, FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(c.exec(script), c.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// where finds the first place of a text in the database.
+func where(t *testing.T, dir, text string) int64 {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(dir, FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := strings.Index(string(b), text)
+	if i < 0 {
+		t.Fatalf("there is no %q", text)
+	}
+	return int64(i)
+}
+
+// twoRooms fills a folder with two rooms of 100 messages, in good order.
+func twoRooms(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	s := open(t, dir, quiet)
+	for _, room := range []string{"den", "lobby"} {
+		for n := range 100 {
+			e := say(room, fmt.Sprint(room, n))
+			e.Text = fmt.Sprintf("%s says %03d %s", room, n+1, strings.Repeat("x", 300))
+			if _, err := s.Apply(batch(e), s.Position()+1); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// readAll reads a room from the beginning until there is nothing more.
+func readAll(s *Store, room string) (n uint64, err error) {
+	for {
+		page, _, err := s.Read(room, n, 10)
+		if err != nil || len(page) == 0 {
+			return n, err
+		}
+		n = page[len(page)-1].N
+	}
+}
+
+// A text that was altered on disk is not delivered, and a row that is missing is no end: what comes before is read, and from
+// then on the room is known to be damaged. The other room is not concerned.
+func TestDamagedRows(t *testing.T) {
+	for name, harm := range map[string]func(t *testing.T, dir string){
+		"a text": func(t *testing.T, dir string) { rot(t, dir, where(t, dir, "den says 051"), []byte("Den")) },
+		"missing": func(t *testing.T, dir string) {
+			alter(t, dir, "DELETE FROM messages WHERE text LIKE 'den says 051%'")
+		},
+		"in another's place": func(t *testing.T, dir string) {
+			alter(t, dir, `DELETE FROM messages WHERE text LIKE 'den says 051%';
+UPDATE messages SET key = (1 << 40) | 51 WHERE text LIKE 'lobby says 100%'; UPDATE rooms SET last = 99 WHERE name = 'lobby'`)
+		},
+		"of another time": func(t *testing.T, dir string) {
+			alter(t, dir, "UPDATE messages SET at = at + 1 WHERE text LIKE 'den says 051%'")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := twoRooms(t)
+			harm(t, dir)
+			s := open(t, dir, quiet)
+			if h := s.Health(); h.Err != nil || len(h.Rooms) > 0 {
+				t.Fatalf("before anything was read: %+v", h)
+			}
+			n, err := readAll(s, "den")
+			if n != 50 || !errors.Is(err, journal.ErrDamaged) || !strings.Contains(err.Error(), "message 51") {
+				t.Errorf("read up to %d, then %v; want 50, and an error that names message 51", n, err)
+			}
+			back, _, err := s.ReadBefore("den", 101, 60)
+			if err != nil || len(back) == 0 || back[0].N <= 51 {
+				t.Errorf("backwards: %d messages, %v", len(back), err)
+			}
+			if last := s.Head("lobby").Last; last < 99 {
+				t.Errorf("the lobby ends at %d", last)
+			} else if n, err := readAll(s, "lobby"); n != last || err != nil {
+				t.Errorf("the other room: up to %d, %v", n, err)
+			}
+			h := s.Health()
+			if h.Err != nil || len(h.Rooms) != 1 || h.Of("den") == nil || h.Of("lobby") != nil {
+				t.Errorf("the health is %+v", h)
+			}
+		})
+	}
+}
+
+// An unreadable page is known as soon as anything reads it. The room that has it is named, nothing more is acknowledged
+// anywhere, and the next server looks at every page before it starts.
+func TestDamagedPage(t *testing.T) {
+	dir := twoRooms(t)
+	at := where(t, dir, "den says 051") / 4096 * 4096
+	rot(t, dir, at, []byte(strings.Repeat("\xff", 4096)))
+	s := open(t, dir, quiet)
+	if n, err := readAll(s, "lobby"); n != 100 || err != nil {
+		t.Errorf("the other room: up to %d, %v", n, err)
+	}
+	if h := s.Health(); h.Err != nil {
+		t.Errorf("before anything was read there: %v", h.Err)
+	}
+	n, err := readAll(s, "den")
+	if n < 20 || n > 50 || !errors.Is(err, journal.ErrDamaged) {
+		t.Errorf("read up to %d, then %v", n, err)
+	}
+	if h := s.Health(); h.Err == nil || h.Of("den") == nil || h.Of("lobby") == nil {
+		t.Errorf("after it: %+v", h)
+	}
+	if n, err := readAll(s, "lobby"); n != 100 || err != nil {
+		t.Errorf("the other room: up to %d, %v", n, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir, quiet); !errors.Is(err, journal.ErrDamaged) || !strings.Contains(err.Error(), "ramai check") || !strings.Contains(err.Error(), "ramai restore") {
+		t.Errorf("Open afterwards: %v", err)
+	}
+	if _, err := Check(dir); !errors.Is(err, journal.ErrDamaged) {
+		t.Errorf("Check: %v", err)
+	}
+}
+
+// The same, when it is a write that meets the page.
+func TestDamagedPageIsWrittenTo(t *testing.T) {
+	dir := twoRooms(t)
+	rot(t, dir, where(t, dir, "den says 001")/4096*4096, []byte(strings.Repeat("\xff", 4096)))
+	s := open(t, dir, quiet)
+	trim := batch(journal.Event{Kind: journal.Trim, Room: "den", To: 10})
+	if _, err := s.Apply(trim, s.Position()+1); !errors.Is(err, journal.ErrRolledBack) || !errors.Is(err, journal.ErrDamaged) {
+		t.Errorf("Apply: %v", err)
+	}
+	if h := s.Health(); h.Err == nil {
+		t.Error("nothing is known to be wrong")
+	}
+}
+
+// Killed, a server leaves a database of which every page is looked at; stopped in good order, it does not.
+func TestPagesAreLookedAtAfterAKill(t *testing.T) {
+	dir := twoRooms(t)
+	rot(t, dir, where(t, dir, "den says 051")/4096*4096, []byte(strings.Repeat("\xff", 4096)))
+	s := open(t, dir, quiet)
+	killed := snapshot(t, dir)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(killed, quiet); !errors.Is(err, journal.ErrDamaged) {
+		t.Errorf("Open after a kill: %v", err)
+	}
+	open(t, dir, quiet)
+}
+
+// What is written to files that are not there any more is not acknowledged, and neither is the batch of which they went.
+func TestFilesGo(t *testing.T) {
+	for name, harm := range map[string]func(path string) (back func() error, err error){
+		"moved": func(path string) (func() error, error) {
+			return func() error { return os.Rename(path+".away", path) }, os.Rename(path, path+".away")
+		},
+		"its log moved": func(path string) (func() error, error) {
+			return func() error { return os.Rename(path+".away", path+"-wal") }, os.Rename(path+"-wal", path+".away")
+		},
+		"replaced": func(path string) (func() error, error) {
+			b, err := os.ReadFile(path)
+			err = errors.Join(err, os.Rename(path, path+".away"), os.WriteFile(path, b, 0o600))
+			return func() error { return os.Rename(path+".away", path) }, err
+		},
+		"overwritten": func(path string) (func() error, error) {
+			b, err := os.ReadFile(path)
+			err = errors.Join(err, os.WriteFile(path, make([]byte, len(b)), 0o600))
+			return func() error { return os.WriteFile(path, b, 0o600) }, err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, t.TempDir(), quiet)
+			talk(t, s, "lobby", 3)
+			if err := s.Health().Err; err != nil {
+				t.Fatal(err)
+			}
+			var back func() error
+			s.files.Load().read = time.Time{} // the page is looked at once a second
+			s.failNext(func(commit func() error) error {
+				err := commit()
+				if err == nil {
+					back, err = harm(s.path())
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				return nil
+			})
+			b := batch(say("lobby", "in flight"))
+			if _, err := s.Apply(b, 4); err == nil || errors.Is(err, journal.ErrRolledBack) {
+				t.Errorf("Apply: %v, want that it is unknown what is stored", err)
+			}
+			if s.Health().Err == nil {
+				t.Error("nothing is known to be wrong")
+			}
+			if err := back(); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Reopen(); err != nil {
+				t.Fatal(err)
+			}
+			if outcomes, err := s.Apply(b, 4); err != nil || outcomes[0].N != 4 || s.Health().Err != nil {
+				t.Errorf("brought back: %v, %v, %v", outcomes, err, s.Health().Err)
+			}
+		})
+	}
+}
+
+func BenchmarkThere(b *testing.B) {
+	s, err := Open(b.TempDir(), quiet)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := s.there(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// The page of meta is read as SQLite reads it.
+func TestDecodeMeta(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, quiet)
+	talk(t, s, "lobby", 300) // a position of two bytes
+	want, root, err := metaOf(s.writer.conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.writer.checkpoint(); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile(s.path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := file[4096*(root-1):][:4096]
+	if got, err := decodeMeta(page); err != nil || got != want || got.position != 300 {
+		t.Errorf("decoded %+v, %v; SQLite says %+v", got, err, want)
+	}
+	for i := range page { // whatever is there, it is an error or a row, and no panic
+		bad := append([]byte(nil), page...)
+		bad[i] ^= 0xff
+		_, _ = decodeMeta(bad)
+	}
+}

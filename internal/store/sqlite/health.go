@@ -1,0 +1,83 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"sync"
+
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"ramai/internal/journal"
+)
+
+// health is what reading and writing have found to be wrong. It stays until the file is opened by another process: what
+// was wrong once is not to be relied on.
+type health struct {
+	mu    sync.Mutex
+	whole error            // guarded by mu
+	rooms map[string]error // guarded by mu; replaced when it changes
+}
+
+// Health implements journal.Store.
+func (s *Store) Health() journal.Health {
+	h := &s.health
+	h.mu.Lock()
+	known := journal.Health{Err: h.whole, Rooms: h.rooms}
+	h.mu.Unlock()
+	if known.Err == nil {
+		known.Err = s.there()
+	}
+	return known
+}
+
+// judge is given every error of reading, with the room that was read, or writing, with none. It returns the error, and
+// notes what it says of the data.
+func (s *Store) judge(room string, err error) error {
+	if err == nil || passing(err) {
+		return err
+	}
+	row := errors.Is(err, journal.ErrDamaged)
+	if !row {
+		err = fmt.Errorf("%w: %w", journal.ErrDamaged, err)
+	}
+	h := &s.health
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !row && h.whole == nil {
+		h.whole = err
+		s.opt.Log.Error("the database is damaged: nothing more is said anywhere. Stop the server, see what is lost with ramai check, and bring back a backup with ramai restore", "file", s.path(), "err", err)
+	}
+	if room != "" && h.rooms[room] == nil {
+		rooms := maps.Clone(h.rooms)
+		if rooms == nil {
+			rooms = map[string]error{}
+		}
+		rooms[room] = err
+		h.rooms = rooms
+		s.opt.Log.Error("a room is damaged: nothing more is said in it, and what follows the damage is not read. ramai check tells what is lost", slog.String("room", room), "err", err)
+	}
+	return err
+}
+
+// passing tells whether an error says nothing of the data: it may be over the next time.
+func passing(err error) bool {
+	if errors.Is(err, errClosed) || errors.Is(err, errDoubt) {
+		return true
+	}
+	switch resultCode(err) {
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_FULL:
+		return true
+	}
+	return false
+}
+
+// broken tells whether an error of SQLite says that the file is not what it should be.
+func broken(err error) bool {
+	switch resultCode(err) {
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,228 @@
+package server_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"ramai/internal/journal"
+	"ramai/internal/store/sqlite"
+	"ramai/server"
+	"ramai/wire"
+)
+
+// twoRooms is a folder with 200 messages in each of two rooms, left in good order.
+func twoRooms(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, room := range []string{"den", "lobby"} {
+		n := uint64(0)
+		_, err := sqlite.Import(dir, room, zeros{}, discard, func() (*wire.Message, error) {
+			if n++; n > 200 {
+				return nil, io.EOF
+			}
+			return &wire.Message{
+				N: n, At: wire.TimeOf(time.Now()), By: "0123456789abcdef", ID: fmt.Sprint(n),
+				Text: fmt.Sprintf("%s says %03d %s", room, n, strings.Repeat("x", 300)),
+			}, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// zeros is a source of what is to look random.
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) {
+	clear(b)
+	return len(b), nil
+}
+
+// alter overwrites the first place in the database that has a text, or the whole page of it.
+func alter(t *testing.T, dir, text string, page bool) {
+	t.Helper()
+	path := filepath.Join(dir, sqlite.FileName)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := bytes.Index(b, []byte(text))
+	if i < 0 {
+		t.Fatalf("there is no %q", text)
+	}
+	if page {
+		copy(b[i/4096*4096:], bytes.Repeat([]byte{0xff}, 4096))
+	} else {
+		copy(b[i:], "THEY")
+	}
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// postText says something over HTTP and returns the answer's status and body.
+func postText(t *testing.T, base, room, text string) (int, string) {
+	t.Helper()
+	resp, err := http.Post(base+"/api/v1/rooms/"+room+"/messages", "text/plain", strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(b)
+}
+
+func fetch(t *testing.T, url string) (int, string) {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(b)
+}
+
+// Whoever waits for what is damaged is told so, at every door, and hears all that comes before it; nothing more is
+// acknowledged into it, and the other room is read as ever.
+func TestDamage(t *testing.T) {
+	for name, page := range map[string]bool{"a text": false, "a page": true} {
+		t.Run(name, func(t *testing.T) {
+			dir := twoRooms(t)
+			alter(t, dir, "den says 151", page)
+			s := serve(t, func(c *server.Config) { c.Data = dir })
+			base := strings.Replace(s.url, "ws", "http", 1)
+
+			v1 := dial(t, s.url+"/", wire.Protocol)
+			last := 190
+			v1.say(string(wire.Append(nil, wire.Join{Room: "den", Last: &last})))
+			v1.say(string(wire.Append(nil, wire.Join{Room: "lobby", Last: &last})))
+			told := frame[wire.Fault](v1)
+			if told.Code != wire.Unavailable || !strings.Contains(told.Reason, "room den") {
+				t.Errorf("ramai.v1 is told %+v", told)
+			}
+			plain := dial(t, s.url+"/r/den?last=100")
+			for {
+				got := plain.hear()
+				if notice, ok := strings.CutPrefix(got, wire.NoticePrefix); ok {
+					if !strings.Contains(notice, "room den") {
+						t.Errorf("the plain door is told %q", got)
+					}
+					break
+				}
+				if strings.Contains(got, "says 151") || strings.Contains(got, "THEY") {
+					t.Fatalf("heard %q", got)
+				}
+			}
+			for _, accept := range []string{"application/x-ndjson", "text/event-stream"} {
+				stream := listen(t, base, "den", "?last=100", "Accept", accept)
+				for {
+					f := stream.next()
+					if m, ok := f.(wire.Message); ok && m.N < 151 {
+						continue
+					}
+					if _, ok := f.(wire.Joined); ok {
+						continue
+					}
+					if told, ok := f.(wire.Fault); !ok || told.Code != wire.Unavailable {
+						t.Errorf("a stream of %s hears %+v (%v)", accept, f, stream.lines.Err())
+					}
+					break
+				}
+			}
+			if status, body := fetch(t, base+"/api/v1/rooms/den/messages?after=150"); status != http.StatusServiceUnavailable || !strings.Contains(body, "room den") {
+				t.Errorf("the history from there: %d %s", status, body)
+			}
+			if status, body := fetch(t, base+"/api/v1/rooms/lobby/messages?after=20&limit=500"); status != http.StatusOK || strings.Count(body, "says") < 50 {
+				t.Errorf("the other room: %d %.200s", status, body)
+			}
+			if status, body := fetch(t, base+"/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(body, "den") {
+				t.Errorf("readyz: %d %s", status, body)
+			}
+			if status, body := postText(t, base, "den", "more"); status != http.StatusServiceUnavailable {
+				t.Errorf("saying something there: %d %s", status, body)
+			}
+			want := http.StatusCreated
+			if page { // SQLite found it: nobody knows what else is wrong
+				want = http.StatusServiceUnavailable
+			}
+			if status, body := postText(t, base, "lobby", "more"); status != want {
+				t.Errorf("saying something in the other room: %d %s, want %d", status, body, want)
+			}
+			if status, _ := fetch(t, base+"/healthz"); status != http.StatusOK {
+				t.Errorf("healthz: %d", status)
+			}
+		})
+	}
+}
+
+// The folder goes while the server runs: what is said then is not acknowledged.
+func TestFolderGoes(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	cfg := server.Defaults()
+	cfg.Data, cfg.Log, cfg.Quiet, cfg.Rate = dir, discard, true, 0
+	s, err := server.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	over := httptest.NewServer(s.Handler())
+	defer over.Close()
+	web := over.URL
+	if status, body := postText(t, web, "lobby", "before"); status != http.StatusCreated {
+		t.Fatalf("before: %d %s", status, body)
+	}
+	if err := os.Rename(dir, dir+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if status, body := postText(t, web, "lobby", "after"); status != http.StatusServiceUnavailable {
+		t.Errorf("after: %d %s", status, body)
+	}
+	if status, body := fetch(t, web+"/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(body, sqlite.FileName) {
+		t.Errorf("readyz: %d %s", status, body)
+	}
+	if err := os.Rename(dir+".away", dir); err != nil {
+		t.Fatal(err)
+	}
+	if status, body := postText(t, web, "lobby", "again"); status != http.StatusCreated {
+		t.Errorf("brought back: %d %s", status, body)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Retention that meets a damaged page keeps no server from starting, and goes on in the other room.
+func TestRetentionMeetsDamage(t *testing.T) {
+	dir := twoRooms(t)
+	alter(t, dir, "den says 041", true)
+	s := serve(t, func(c *server.Config) { c.Data, c.Keep = dir, journal.Keep{Newest: 100} })
+	base := strings.Replace(s.url, "ws", "http", 1)
+	for until := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		status, body := fetch(t, base+"/api/v1/rooms/lobby/messages?limit=1")
+		if status == http.StatusOK && strings.Contains(body, `"first":101`) {
+			break
+		}
+		if time.Now().After(until) {
+			t.Fatalf("the other room is not swept: %d %s", status, body)
+		}
+	}
+	if status, body := fetch(t, base+"/api/v1/rooms/den/messages?limit=1"); status != http.StatusOK || !strings.Contains(body, `"first":1,`) {
+		t.Errorf("the room with the page: %d %s", status, body)
+	}
+}
