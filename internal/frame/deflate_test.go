@@ -174,7 +174,7 @@ func answer(header string) string {
 		return "malformed"
 	}
 	for _, offer := range offers {
-		if a, ok := AnswerDeflate(offer); ok {
+		if a, _, ok := AnswerDeflate(offer, TextBits); ok {
 			var b bytes.Buffer
 			httphead.WriteOptions(&b, []httphead.Option{a})
 			return strings.ReplaceAll(b.String(), ";", "; ")
@@ -196,6 +196,10 @@ func TestAnswerDeflate(t *testing.T) {
 			"permessage-deflate; server_max_window_bits=10, permessage-deflate",
 			"x-other; a=1, permessage-deflate; nonsense, permessage-deflate; client_max_window_bits=010, " +
 				"permessage-deflate, x-other",
+		},
+		accepted + "; server_max_window_bits=12": {
+			"permessage-deflate; server_max_window_bits=12",
+			"permessage-deflate; server_max_window_bits=11, permessage-deflate; server_max_window_bits=12; client_max_window_bits",
 		},
 		told: {
 			"permessage-deflate;server_max_window_bits=15",
@@ -242,12 +246,15 @@ func FuzzAnswerDeflate(f *testing.F) {
 	f.Fuzz(func(t *testing.T, header string) {
 		offers, _ := httphead.ParseOptions([]byte(header), nil)
 		for _, offer := range offers {
-			_, ok := AnswerDeflate(offer)
+			_, window, ok := AnswerDeflate(offer, 10)
+			if ok && (window < 10 || window > 15) {
+				t.Fatalf("offer %s is accepted with a window of %d", offer, window)
+			}
 			plain := string(offer.Name) == "permessage-deflate"
 			seen := map[string]bool{}
 			offer.Parameters.ForEach(func(key, value []byte) bool {
 				known := strings.Contains("|server_no_context_takeover|client_no_context_takeover|client_max_window_bits|", "|"+string(key)+"|") &&
-					value == nil || string(key) == "server_max_window_bits" && string(value) == "15" ||
+					value == nil || string(key) == "server_max_window_bits" && strings.Contains("|10|11|12|13|14|15|", "|"+string(value)+"|") && len(value) > 0 ||
 					string(key) == "client_max_window_bits" && strings.Contains("|8|9|10|11|12|13|14|15|", "|"+string(value)+"|") && value != nil
 				plain = plain && known && !seen[string(key)]
 				seen[string(key)] = true
@@ -300,4 +307,29 @@ func somewhat(n int) []byte {
 		b = fmt.Appendf(b, "word%d ", rnd.IntN(200))
 	}
 	return b[:n]
+}
+
+// What refers back only farther than a window reaches is not compressed for it, and whatever the window, it inflates.
+func TestWindows(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(5, 6))
+	for window := LeastBits; window <= MostBits; window++ {
+		noise := make([]byte, 1<<window)
+		for i := range noise {
+			noise[i] = byte(rnd.IntN(256))
+		}
+		twice := append(noise, noise...)
+		got := Deflate([]byte("before"), twice, window)[len("before"):]
+		if len(got) < len(twice)-20 {
+			t.Errorf("window %d: %d bytes, deflated to %d, refer back farther", window, len(twice), len(got))
+		}
+		for _, payload := range [][]byte{nil, []byte("a"), twice, bytes.Repeat([]byte("again "), 1<<window)} {
+			back, err := inflate(Deflate(nil, payload, window), 1<<20)
+			if err != nil || !bytes.Equal(back, payload) {
+				t.Errorf("window %d: %d bytes come back as %d, %v", window, len(payload), len(back), err)
+			}
+		}
+	}
+	if got := Deflate(nil, bytes.Repeat([]byte("again "), 10000), MostBits); len(got) > 1000 {
+		t.Errorf("60,000 bytes that repeat are deflated to %d", len(got))
+	}
 }

@@ -29,6 +29,9 @@ const (
 	Close  Op = 0x8
 	Ping   Op = 0x9
 	Pong   Op = 0xa
+
+	// Deflated beside Text or Binary says that the message is compressed (RFC 7692, section 6). No Message has it.
+	Deflated Op = deflateBit
 )
 
 func (op Op) isControl() bool  { return ws.OpCode(op).IsControl() }

@@ -53,7 +53,7 @@ func shake(r *http.Request) (hs *shaken, status int, _ *wire.Error) {
 		}
 		for _, offer := range offers {
 			if !hs.deflate { // the first offer that will do is taken
-				hs.extension, hs.deflate = frame.AnswerDeflate(offer)
+				hs.extension, _, hs.deflate = frame.AnswerDeflate(offer, frame.TextBits)
 			}
 		}
 	}

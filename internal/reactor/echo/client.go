@@ -8,8 +8,11 @@ import (
 	"net/url"
 	"strconv"
 
+	"github.com/gobwas/httphead"
 	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsflate"
 
+	"ramai/internal/frame"
 	"ramai/internal/reactor"
 )
 
@@ -17,6 +20,7 @@ import (
 type client struct {
 	reactor reactor.Reactor
 	agent   string
+	deflate bool
 	out     io.Writer // gets a line for each connection
 }
 
@@ -70,8 +74,18 @@ func at(u *url.URL, path string, query url.Values) *url.URL {
 // connect is one connection, echoed or heard until it ends. It returns why it did: closed, if all was in order.
 func (c *client) connect(ctx context.Context, u *url.URL, heard func([]byte)) error {
 	dialer := ws.Dialer{Timeout: handshake}
-	nc, buffered, _, err := dialer.Dial(ctx, u.String())
+	if c.deflate {
+		dialer.Extensions = []httphead.Option{wsflate.Parameters{
+			ServerNoContextTakeover: true, ClientNoContextTakeover: true, ClientMaxWindowBits: 1, // any: without a value
+		}.Option()}
+	}
+	nc, buffered, hs, err := dialer.Dial(ctx, u.String())
 	if err != nil {
+		return fmt.Errorf("dial %s: %w", u, err)
+	}
+	frames, window, err := accepted(hs.Extensions)
+	if err != nil {
+		nc.Close()
 		return fmt.Errorf("dial %s: %w", u, err)
 	}
 	var early []byte
@@ -80,7 +94,7 @@ func (c *client) connect(ctx context.Context, u *url.URL, heard func([]byte)) er
 		buffered.Read(early)
 		ws.PutReader(buffered)
 	}
-	e := newEcho(clientFrames)
+	e := newEcho(frames, window)
 	e.heard = heard
 	c.reactor.Add(nc, early, func(reactor.Conn) reactor.Source { return e })
 	select {
@@ -89,4 +103,25 @@ func (c *client) connect(ctx context.Context, u *url.URL, heard func([]byte)) er
 	case <-ctx.Done(): // who owns the reactor closes it
 		return ctx.Err()
 	}
+}
+
+// accepted says what a server's answer to the offer of permessage-deflate makes of the connection (RFC 7692, section 5.1).
+func accepted(answers []httphead.Option) (*frame.Config, frame.Bits, error) {
+	if len(answers) == 0 {
+		return clientFrames, 0, nil
+	}
+	var p wsflate.Parameters
+	switch err := p.Parse(answers[0]); {
+	case err != nil:
+		return nil, 0, err
+	case len(answers) > 1:
+		return nil, 0, errors.New("permessage-deflate is accepted twice")
+	case !p.ServerNoContextTakeover:
+		return nil, 0, errors.New("permessage-deflate is accepted with context takeover of the server, which was not offered")
+	case p.ClientMaxWindowBits == 0:
+		return clientDeflated, frame.MostBits, nil
+	case p.ClientMaxWindowBits == 1:
+		return nil, 0, errors.New("permessage-deflate is accepted with a client_max_window_bits without a value")
+	}
+	return clientDeflated, frame.Bits(p.ClientMaxWindowBits), nil
 }

@@ -49,7 +49,7 @@ func start(t *testing.T, r reactor.Reactor) string {
 	ctx, stop := context.WithCancel(t.Context())
 	ln := listen(t)
 	ended := make(chan error, 1)
-	go func() { ended <- serve(ctx, ln, r) }()
+	go func() { ended <- serve(ctx, ln, r, true) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {
@@ -223,7 +223,7 @@ func TestBothEnds(t *testing.T) {
 		address := start(t, r)
 		eachPath(t, func(t *testing.T, r reactor.Reactor) {
 			var got []string
-			e := newEcho(clientFrames)
+			e := newEcho(clientFrames, 0)
 			e.heard = func(b []byte) { got = append(got, string(b)) } // by one goroutine at a time, and before ended
 			want := []string{"", "a", strings.Repeat("é", 1<<16), strings.Repeat("x", 1<<20)}
 			for _, s := range want {
@@ -301,7 +301,7 @@ func isPortable(r reactor.Reactor) bool { _, ok := r.(*reactor.Portable); return
 
 // A peer that reads nothing is not read: what waits for it stays below a bound, and all of it comes in the end.
 func TestWhatWaitsIsBounded(t *testing.T) {
-	e := newEcho(serverFrames)
+	e := newEcho(serverFrames, 0)
 	want := strings.Repeat("x", 1000)
 	one := text(want).bytes(true)
 	rest := bytes.Repeat(one, 1000)

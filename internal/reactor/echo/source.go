@@ -18,6 +18,9 @@ const (
 var (
 	serverFrames = &frame.Config{MaxMessage: maxMessage, MaxFragments: maxFragments}
 	clientFrames = &frame.Config{MaxMessage: maxMessage, MaxFragments: maxFragments, Client: true}
+
+	serverDeflated = &frame.Config{MaxMessage: maxMessage, MaxFragments: maxFragments, Deflate: true}
+	clientDeflated = &frame.Config{MaxMessage: maxMessage, MaxFragments: maxFragments, Deflate: true, Client: true}
 )
 
 // closed is why a connection ended that the peer closed in good order.
@@ -30,14 +33,25 @@ func (c closed) Error() string { return fmt.Sprintf("closed by the peer with cod
 type echo struct {
 	dec    frame.Decoder
 	client bool
+	window frame.Bits           // that the peer has for what is compressed; 0: nothing is
 	heard  func(payload []byte) // takes each message in place of the peer, if not nil; valid until it returns
 	ended  chan error           // gets what Closed was told
 
 	out []byte // frames to be written: highWater and the answer to one message at most
 }
 
-func newEcho(cfg *frame.Config) *echo {
-	return &echo{dec: frame.NewDecoder(cfg), client: cfg.Client, ended: make(chan error, 1)}
+func newEcho(cfg *frame.Config, window frame.Bits) *echo {
+	return &echo{dec: frame.NewDecoder(cfg), client: cfg.Client, window: window, ended: make(chan error, 1)}
+}
+
+// send appends a message, compressed if that was negotiated and makes it smaller.
+func (e *echo) send(op frame.Op, payload []byte) {
+	if e.window != 0 {
+		if p := frame.Deflate(nil, payload, e.window); len(p) < len(payload) {
+			op, payload = op|frame.Deflated, p
+		}
+	}
+	e.say(op, payload)
 }
 
 // say appends a frame, masked if this is a client.
@@ -74,7 +88,7 @@ func (e *echo) Received(b []byte) (used int, err error) {
 			if e.heard != nil {
 				e.heard(m.Payload)
 			} else {
-				e.say(m.Op, m.Payload)
+				e.send(m.Op, m.Payload)
 			}
 		case frame.Ping:
 			e.say(frame.Pong, m.Payload)
