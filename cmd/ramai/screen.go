@@ -80,7 +80,7 @@ func (o *joinOptions) onScreen(ctx context.Context, c *client.Client, who *ident
 	who.notes = &notes
 	kept := &shelf{file: memoryFile(o.server, o.name)}
 	left, err := tui.Run(ctx, tui.Config{
-		Client: c, Server: server, Room: room, AnyRoom: room == wire.Lobby && o.room == "", Last: o.last, Wish: o.name, Rooms: o.rooms, Shelf: kept,
+		Client: c, Server: server, Room: room, AnyRoom: room == wire.Lobby && o.room == "" && server.Fragment == "", Last: o.last, Wish: o.name, Rooms: o.rooms, Shelf: kept,
 		Find: func(ctx context.Context, s client.Search) (*client.Found, error) {
 			return client.Find(ctx, who.config(config), s)
 		},

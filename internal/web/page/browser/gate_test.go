@@ -28,6 +28,9 @@ func (b *tab) everyWay() {
 	b.press("Enter", 0)
 	b.until("document.querySelector('.hits button')")
 	b.click(".hits button")
+	if eval[bool](b, "document.querySelector('.status').textContent.includes('without a socket')") {
+		b.t.Error("the gate lets no WebSocket through")
+	}
 	b.write("said on the page")
 	b.sees(".log", "said on the page")
 	heard := eval[string](b, `(async () => {
