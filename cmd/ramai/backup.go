@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -57,6 +58,14 @@ Exit codes: 0 ok, 2 usage, 5 the data cannot be copied.`,
 	return cmd
 }
 
+// within says in which folder something went wrong, if that was entered: its paths have no more than what is below it.
+func within(data, entered string, err error) error {
+	if err == nil || err.Error() == "" || entered == data {
+		return err
+	}
+	return fmt.Errorf("in the folder %s: %w", data, err)
+}
+
 // unusable makes an exit code of what went wrong with files, unless a signal ended it.
 func unusable(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
@@ -92,15 +101,16 @@ Exit codes: 0 ok, 2 usage, 5 the backup or the folder cannot be used.`,
 				return exit(exitUnusable, err)
 			}
 			defer from.Close()
-			if err := asOwner(data); err != nil {
+			dir, err := asOwner(data)
+			if err != nil {
 				return exit(exitUnusable, err)
 			}
-			s, was, err := sqlite.Restore(ctx, data, from, force, rand.Reader, time.Now())
+			s, was, err := sqlite.Restore(ctx, dir, from, force, rand.Reader, time.Now())
 			if err != nil {
-				return unusable(ctx, err)
+				return unusable(ctx, within(data, dir, err))
 			}
 			if was != "" {
-				fmt.Fprintf(cmd.ErrOrStderr(), "what was there is now %s\n", was)
+				fmt.Fprintf(cmd.ErrOrStderr(), "what was there is now %s\n", filepath.Join(data, filepath.Base(was)))
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", data, describe(s))
 			return err
@@ -211,12 +221,13 @@ Exit codes: 0 ok, 2 usage, 5 the file or the folder cannot be used.`,
 				defer f.Close()
 				in = f
 			}
-			if err := asOwner(data); err != nil {
+			dir, err := asOwner(data)
+			if err != nil {
 				return exit(exitUnusable, err)
 			}
 			ctx, stop := untilSignal(cmd.Context())
 			defer stop()
-			return runImport(ctx, data, room, args[0], in, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return within(data, dir, runImport(ctx, dir, room, args[0], in, cmd.OutOrStdout(), cmd.ErrOrStderr()))
 		},
 	}
 	dataFlag(cmd.Flags(), &data)

@@ -115,18 +115,19 @@ func (o *nameOptions) listed(ctx context.Context) (owned []journal.Owning, err e
 
 // offline does something with the data of a server that does not run.
 func (o *nameOptions) offline(notes io.Writer, do func(*sqlite.Store) error) error {
-	if err := asOwner(o.data); err != nil {
+	dir, err := asOwner(o.data)
+	if err != nil {
 		return exit(exitUnusable, err)
 	}
-	if _, err := os.Stat(filepath.Join(o.data, sqlite.FileName)); err != nil {
+	if _, err := os.Stat(filepath.Join(dir, sqlite.FileName)); err != nil {
 		return exit(exitUnusable, fmt.Errorf("there is no database in %s; --data says where the server keeps its own", o.data))
 	}
-	s, err := sqlite.Open(o.data, sqlite.Options{Random: rand.Reader, Log: slog.New(logging.Text.Handler(notes))})
+	s, err := sqlite.Open(dir, sqlite.Options{Random: rand.Reader, Log: slog.New(logging.Text.Handler(notes))})
 	if errors.Is(err, sqlite.ErrInUse) {
 		err = fmt.Errorf("%w; it does not answer at %s there", err, server.SocketName)
 	}
 	if err != nil {
-		return exit(exitUnusable, err)
+		return exit(exitUnusable, within(o.data, dir, err))
 	}
 	err = do(s)
 	if closed := s.Close(); err == nil && closed != nil {
