@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bytes"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"net/http"
@@ -24,7 +25,7 @@ func twoRooms(t *testing.T) string {
 	dir := t.TempDir()
 	for _, room := range []string{"den", "lobby"} {
 		n := uint64(0)
-		_, err := sqlite.Import(dir, room, zeros{}, discard, func() (*wire.Message, error) {
+		_, err := sqlite.Import(dir, room, rand.Reader, discard, func() (*wire.Message, error) {
 			if n++; n > 200 {
 				return nil, io.EOF
 			}
@@ -38,14 +39,6 @@ func twoRooms(t *testing.T) string {
 		}
 	}
 	return dir
-}
-
-// zeros is a source of what is to look random.
-type zeros struct{}
-
-func (zeros) Read(b []byte) (int, error) {
-	clear(b)
-	return len(b), nil
 }
 
 // alter overwrites the first place in the database that has a text, or the whole page of it.
