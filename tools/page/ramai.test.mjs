@@ -16,7 +16,7 @@ class Socket {
 		Socket.made.push(this);
 	}
 	send(s) {
-		this.sent.push(JSON.parse(s));
+		this.sent.push(s.startsWith("{") ? JSON.parse(s) : s);
 	}
 	close() {
 		this.readyState = 3;
@@ -337,4 +337,71 @@ test("leaving a room over HTTP breaks nothing", async () => {
 	client.leave("b");
 	await pass(20_000);
 	assert.deepEqual([client.state, streams().length, visits().length], ["live", 0, 0]);
+});
+
+test("a name that is refused for a while is asked for again", async () => {
+	const { socket } = await overSocket();
+	const refused = [];
+	client.on("refused", (why) => refused.push(why.code));
+	client.rename("ann");
+	socket.hear({ type: "error", code: "unavailable", reason: "", retry_after_ms: 300, request: "name" });
+	assert.equal(socket.of("name").length, 1);
+	await pass(301);
+	assert.deepEqual(socket.of("name").map((f) => f.name), ["ann", "ann"]);
+	socket.hear({ type: "error", code: "bad_request", reason: "", request: "who" }); // of something else
+	socket.hear({ type: "name", name: "ann" });
+	assert.equal(client.name, "ann");
+	client.rename("bob");
+	socket.hear({ type: "error", code: "name_taken", reason: "", request: "name" });
+	await pass(60_000);
+	assert.equal(socket.of("name").length, 3);
+	assert.deepEqual(refused, ["bad_request", "name_taken"]);
+	assert.equal(client.wanted, "ann");
+});
+
+test("nothing is sent before the first frame", async () => {
+	const room = connect("/");
+	client = room.client;
+	await settled();
+	const [socket] = Socket.made;
+	socket.readyState = 1;
+	socket.onopen();
+	room.say("early");
+	room.typing();
+	client.rename("ann");
+	assert.deepEqual(socket.sent, []);
+	socket.hear({ type: "welcome", by: "x", name: "", limits: client.limits });
+	assert.deepEqual(socket.sent.map((f) => f.type), ["hello", "join", "say"]);
+});
+
+test("a server that accepts any protocol is a plain one", async () => {
+	const room = connect("/");
+	client = room.client;
+	const heard = [];
+	room.on("message", (m) => heard.push(m.text));
+	const early = room.say("early");
+	await settled();
+	const [socket] = Socket.made;
+	const plain = (s) => s.onmessage({ data: "Welcome to chat!" });
+	socket.readyState = 1;
+	socket.onopen();
+	plain(socket);
+	assert.equal(client.state, "live");
+	assert.equal(client.via, "plain");
+	const late = room.say("late");
+	room.typing();
+	assert.deepEqual(socket.sent, ["early", "late"]);
+	socket.onmessage({ data: "early" });
+	assert.equal((await early.saved).state, "saved");
+	await pass(120_000); // it answers no pings
+	assert.deepEqual(heard, ["Welcome to chat!", "early"]);
+	assert.equal(Socket.made.length, 1);
+	socket.drop(); // what was sent and not heard may have been said
+	await pass(10_000);
+	const again = Socket.made[1];
+	again.readyState = 1;
+	again.onopen();
+	plain(again);
+	await assert.rejects(late.saved, { code: "unavailable" });
+	assert.deepEqual(again.sent, []);
 });

@@ -40,6 +40,9 @@ const SOCKET_AGAIN = 60_000; // ms over HTTP until a socket is tried again
 const VISIT = 2_000; // ms over HTTP between asking after one of the rooms that have no stream, and another
 const VISIT_SELDOM = 300_000; // the longest that becomes where the server is asked too much
 
+/** What a server of ramai.v1 begins with. */
+const GREETINGS = new Set(["welcome", "restarting", "error"]);
+
 const text = new TextEncoder();
 
 /** A room's name. */
@@ -204,7 +207,7 @@ export class Room extends Emitter {
 export class Client extends Emitter {
 	/** @type {"connecting"|"live"|"waiting"|"closed"} */
 	state = "connecting";
-	/** @type {"socket"|"http"} */
+	/** @type {"socket"|"http"|"plain"} plain: the server knows no more than texts, in the room that was joined first */
 	via = "socket";
 	retryAt = 0; // when it is tried again, by Date.now()
 	by = ""; // who you are on your messages
@@ -246,6 +249,8 @@ export class Client extends Emitter {
 	#again;
 	/** @type {ReturnType<typeof setTimeout>|undefined} */
 	#sayAgain;
+	/** @type {ReturnType<typeof setTimeout>|undefined} */
+	#nameAgain;
 	#watch;
 
 	/** @param {URL} base @param {Options} options */
@@ -329,6 +334,7 @@ export class Client extends Emitter {
 
 	/** Asks for a name; an empty one gives it up. Settled by a name or refused event. @param {string} name */
 	rename(name) {
+		clearTimeout(this.#nameAgain);
 		this.wanted = name;
 		this.#renaming = true;
 		return this.#send({ type: "name", name });
@@ -425,19 +431,21 @@ export class Client extends Emitter {
 		socket.onopen = () => {
 			this.via = "socket";
 			this.#welcomes = 0;
-			this.#send({ type: "hello", session: this.session });
-			this.#start();
 		};
 		socket.onmessage = (event) => {
 			this.#heard = Date.now();
 			this.#asked = 0;
+			if (socket !== this.#socket) return;
+			if (this.via === "plain") {
+				this.#line(event.data);
+				return;
+			}
 			let frame;
 			try {
 				frame = JSON.parse(event.data);
-			} catch {
-				return;
-			}
-			if (socket === this.#socket) this.#take(frame);
+			} catch {}
+			if (!this.#welcomes && !GREETINGS.has(frame?.type)) this.#plainly(event.data);
+			else if (frame) this.#take(frame);
 		};
 		socket.onclose = () => {
 			if (socket !== this.#socket) return;
@@ -473,7 +481,7 @@ export class Client extends Emitter {
 
 	/** @param {object} frame */
 	#send(frame) {
-		if (this.#socket?.readyState !== WebSocket.OPEN) return false;
+		if (this.#socket?.readyState !== WebSocket.OPEN || this.via === "plain" || !this.#welcomes) return false;
 		this.#socket.send(JSON.stringify(frame));
 		return true;
 	}
@@ -484,6 +492,7 @@ export class Client extends Emitter {
 		this.#restart = 0;
 		clearTimeout(this.#again);
 		clearTimeout(this.#sayAgain);
+		clearTimeout(this.#nameAgain);
 		const socket = this.#socket;
 		this.#socket = null;
 		socket?.close();
@@ -533,7 +542,7 @@ export class Client extends Emitter {
 			this.#drop("a socket may come through by now");
 			return;
 		}
-		if (!this.#socket) return;
+		if (!this.#socket || this.via === "plain") return;
 		if (this.#asked && now > this.#asked) {
 			this.#broken();
 		} else if (!this.#asked && now - this.#heard > SILENCE) {
@@ -565,7 +574,11 @@ export class Client extends Emitter {
 		switch (f.type) {
 			case "welcome":
 				this.limits = f.limits;
-				if (++this.#welcomes < 2) return; // the second one answers hello, and is final
+				if (++this.#welcomes < 2) { // the second one answers hello, and is final
+					this.#send({ type: "hello", session: this.session });
+					this.#start();
+					return;
+				}
 				this.by = f.by;
 				this.#named(f.name);
 				if (this.#renaming || (this.wanted && !f.name)) this.rename(this.wanted);
@@ -582,7 +595,13 @@ export class Client extends Emitter {
 				this.#refused(f);
 				return;
 			case "error":
-				if (this.#renaming) [this.#renaming, this.wanted] = [false, this.name];
+				if (this.#renaming && (f.request ?? "name") === "name") {
+					if (f.retry_after_ms) { // not now
+						this.#nameAgain = setTimeout(() => this.rename(this.wanted), f.retry_after_ms);
+						return;
+					}
+					[this.#renaming, this.wanted] = [false, this.name];
+				}
 				this.emit("refused", new Refusal(f.code, f.reason, f.retry_after_ms));
 				return;
 			case "restarting":
@@ -673,7 +692,8 @@ export class Client extends Emitter {
 				continue;
 			}
 			if (this.outbox.slice(0, this.#cursor).filter((s) => s.state === "sending").length >= WINDOW) return;
-			if (!this.#send({ type: "say", room: sent.room, id: sent.id, text: sent.text })) return;
+			if (this.via === "plain") this.#socket?.send(sent.text);
+			else if (!this.#send({ type: "say", room: sent.room, id: sent.id, text: sent.text })) return;
 			if (this.#gate === sent.id) this.#gate = "";
 			this.#cursor++;
 			sent.tried = true;
@@ -725,6 +745,33 @@ export class Client extends Emitter {
 		this.#held = Date.now() + f.retry_after_ms;
 		this.emit("sent", sent);
 		this.#flush();
+	}
+
+	// With a server that accepts any protocol and speaks its own: texts, in one room. Nothing was told to it before its
+	// first frame, for it would pass it on.
+
+	/** @param {string} first its first frame */
+	#plainly(first) {
+		this.via = "plain";
+		const room = this.rooms.values().next().value;
+		for (const sent of [...this.outbox]) {
+			if (sent.tried && sent.state !== "failed") this.#fail(sent, new Refusal("unavailable", "the connection broke, and it is not known whether this was said"));
+		}
+		this.#cursor = 0;
+		this.#alive();
+		if (room) this.#hear(room, { type: "joined", log: "", n: room.n, first: 1, count: 0 });
+		this.#line(first);
+		this.#flush();
+	}
+
+	/** @param {string} line */
+	#line(line) {
+		const room = this.rooms.values().next().value;
+		if (!room) return;
+		const [n, at] = [room.n + 1, new Date().toISOString()];
+		const own = this.outbox.find((s) => s.state === "sending" && (line === s.text || line === `${this.wanted}: ${s.text}`));
+		if (own) this.#settle(own.id, n, at);
+		this.#hear(room, { type: "message", room: room.name, n, at, by: "", from: "", id: own?.id ?? "", text: line });
 	}
 
 	// Without a socket.
