@@ -160,7 +160,7 @@ func runExport(ctx context.Context, to target, room string, stdout, stderr io.Wr
 	}
 	last := newest.Messages[0].N
 	out := bufio.NewWriter(stdout)
-	written, err := exportTo(ctx, c, room, last, out)
+	written, err := exportTo(ctx, c, &newest, room, last, out)
 	if flush := out.Flush(); err == nil && flush != nil {
 		err = unwritten(flush)
 	}
@@ -171,12 +171,16 @@ func runExport(ctx context.Context, to target, room string, stdout, stderr io.Wr
 	return nil
 }
 
-// exportTo writes messages up to number last, and returns how many.
-func exportTo(ctx context.Context, c *client.Client, room string, last uint64, out io.Writer) (written int, err error) {
+// exportTo writes messages up to number last, and returns how many. All are of one run of the server, that of page newest:
+// another may be one that was set back to an older state.
+func exportTo(ctx context.Context, c *client.Client, newest *wire.Page, room string, last uint64, out io.Writer) (written int, err error) {
 	for after := uint64(0); after < last; {
 		page, err := fetch(ctx, c, wire.History{Room: room, After: &after})
 		if err != nil {
 			return written, err
+		}
+		if page.Log != newest.Log || page.Epoch != newest.Epoch {
+			return written, exit(exitUnconfirmed, fmt.Errorf("the server was started again after %d messages; export it again", written))
 		}
 		first := last + 1
 		if len(page.Messages) > 0 {

@@ -35,6 +35,7 @@ type client struct {
 	joined  bool
 	n       uint64 // ramai.v1: the newest number heard
 	jumps   int64  // numbers that did not follow the one before
+	epoch   string // of n, for where to go on
 	known   bool   // n is known: it was in the room before
 	flying  int    // closed loop: said and not yet heard
 	behind  int    // it has been cut off, and is complete again when it has heard one less than so many; 0: it is complete
@@ -229,6 +230,7 @@ func (c *client) private(b []byte) error {
 	switch f := f.(type) {
 	case wire.Joined:
 		c.r.log.Store(&f.Log)
+		c.epoch = f.Epoch // which n is proved to be of
 		if f.Reset {
 			return fmt.Errorf("the server's history is another than before")
 		}
@@ -259,7 +261,7 @@ func (c *client) knock(log string) {
 	none := 0
 	j := wire.Join{Room: c.r.room, Last: &none}
 	if c.known {
-		j = wire.Join{Room: c.r.room, After: &wire.Position{Log: log, N: c.n}}
+		j = wire.Join{Room: c.r.room, After: &wire.Position{Log: log, Epoch: c.epoch, N: c.n}}
 	}
 	c.send(wire.Append(nil, j), frame.Text)
 }

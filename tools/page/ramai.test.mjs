@@ -237,6 +237,29 @@ test("of another history the newest come", async () => {
 	assert.deepEqual([resets, b?.log, b?.n], [[true], "M", 2]);
 });
 
+test("a position goes with the epoch in which it was heard", async () => {
+	await overHTTP("b");
+	const after = (/** @type {any} */ a) => a.url.searchParams.get("after");
+	await visits()[0].answer({ log: "L", epoch: "one", first: 1, messages: [said("b", 7)], more: false });
+	const old = client.join("d", { after: { log: "L", n: 3 } }); // kept by an earlier version of this program
+	assert.deepEqual(old.position, { log: "L", epoch: "", n: 3 });
+	await pass(0);
+	assert.equal(after(visits()[0]), "L:3");
+	await visits()[0].answer({ log: "L", epoch: "one", first: 1, messages: [], more: false });
+	client.leave("d");
+	const b = client.rooms.get("b");
+	await pass(5_000);
+	assert.equal(after(visits()[0]), "L:one:7");
+	await visits()[0].answer({ log: "L", epoch: "two", first: 1, messages: [], more: false });
+	assert.deepEqual(b?.position, { log: "L", epoch: "one", n: 7 });
+	await pass(5_000);
+	await visits()[0].answer({ log: "L", epoch: "three", first: 1, messages: [said("b", 8)], more: false });
+	assert.deepEqual(b?.position, { log: "L", epoch: "three", n: 8 });
+	await pass(5_000);
+	await visits()[0].answer({ log: "L", epoch: "four", first: 1, reset: true, messages: [said("b", 2)], more: false });
+	assert.deepEqual(b?.position, { log: "L", epoch: "four", n: 2 });
+});
+
 test("a stream that is refused for a while breaks nothing", async () => {
 	const room = await overHTTP("b");
 	await streams()[0].answer({ code: "rate_limited", reason: "too fast" }, 429, { "Retry-After": "7" });

@@ -31,7 +31,7 @@ func TestImportIsAnEpoch(t *testing.T) {
 		if n++; n > 13 {
 			return nil, io.EOF
 		}
-		return &wire.Message{N: n, At: 1000, By: "anna", ID: fmt.Sprint(n)}, nil
+		return &wire.Message{N: n, At: 1000, By: "annaannaannaanna", ID: fmt.Sprint(n)}, nil
 	})
 	if err != nil {
 		t.Fatal(err)

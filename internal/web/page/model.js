@@ -1,6 +1,6 @@
 // What the page knows: the connection, the rooms, what was read, what is not said yet. It draws nothing; whatever
 // changes is told as "change", at most once a frame.
-import { connect, Emitter, newSession, pathOf } from "./ramai.js";
+import { connect, Emitter, newSession, pathOf, written } from "./ramai.js";
 import { here, kept } from "./keep.js";
 import { mentionsName } from "./text.js";
 import { Sluice, Timeline } from "./timeline.js";
@@ -47,7 +47,7 @@ export class Place {
 		this.model = model;
 		this.room = room;
 		this.name = room.name;
-		const was = kept.get(`read.${this.name}`, { log: "", n: 0 });
+		const was = kept.get(`read.${this.name}`, { log: "", epoch: "", n: 0 });
 		this.draft = kept.get(`draft.${this.name}`, "");
 		let first = true;
 		room.on("joined", ({ n, first: oldest, reset }) => {
@@ -61,6 +61,7 @@ export class Place {
 			if (first || reset) {
 				this.read = was.log === room.log ? Math.min(was.n, n) : n;
 				if (first && was.log && was.log !== room.log) this.wasReset = true;
+				if (first && was.log === room.log && was.epoch && was.epoch !== room.now) this.#verify(was);
 				t.first = oldest;
 				t.unread = n > this.read ? this.read : -1;
 				first = false;
@@ -157,7 +158,22 @@ export class Place {
 		if (this.read === this.#readKept || !this.room.log) return;
 		this.#readKept = this.read;
 		const other = kept.get(`read.${this.name}`); // of another page of this browser
-		if (other?.log !== this.room.log || other.n < this.read) kept.set(`read.${this.name}`, { log: this.room.log, n: this.read });
+		if (other?.log === this.room.log && other.epoch === this.room.epoch && other.n >= this.read) return;
+		kept.set(`read.${this.name}`, { ...this.room.position, n: this.read });
+	}
+
+	/**
+	 * Asks whether what was read in an earlier epoch is still there. Where the server was set back to an older state, other
+	 * messages have those numbers: they count as of another history.
+	 * @param {import("./ramai.js").Position} was
+	 */
+	async #verify(was) {
+		const page = await this.room.client.patiently(() => this.room.history({ after: written(was), limit: 1 })).catch(() => null);
+		if (!page?.reset) return;
+		this.wasReset = true;
+		this.read = this.timeline.head;
+		this.rule();
+		this.model.changed();
 	}
 
 	/** Puts the rule where reading stopped, or takes it away if all is read. */

@@ -11,8 +11,8 @@
 
 /**
  * @typedef {{room: string, n: number, at: string, by: string, from: string, id: string, text: string}} Message
- * @typedef {{log: string, n: number}} Position
- * @typedef {{messages: Message[], more: boolean, log: string, first: number, reset?: boolean}} Page
+ * @typedef {{log: string, epoch?: string, n: number}} Position
+ * @typedef {{messages: Message[], more: boolean, log: string, epoch?: string, first: number, reset?: boolean}} Page
  * @typedef {{by: string, from: string}} Typist
  * @typedef {{room: string, n: number, from: string, by: string, id: string, at: string, snippet: string, marks: number[][]}} Hit
  *
@@ -136,6 +136,9 @@ export const newSession = () => random(16);
 /** How many bytes of the limit a text takes. @param {string} s */
 export const size = (s) => text.encode(s).length;
 
+/** A position as addresses have it: LOG:EPOCH:N. @param {Position} position */
+export const written = ({ log, epoch, n }) => (epoch ? `${log}:${epoch}:${n}` : `${log}:${n}`);
+
 /**
  * A room of a client. Events:
  * - message(Message), in order, each once
@@ -146,6 +149,8 @@ export const size = (s) => text.encode(s).length;
 export class Room extends Emitter {
 	log = "";
 	n = 0; // the newest number heard here
+	epoch = ""; // the server's when that was heard; empty: kept without one
+	now = ""; // the server's as of the newest joined
 	head = 0; // the newest there is, as far as is known
 	first = 1; // the oldest that is kept
 	count = 0; // connections
@@ -161,6 +166,11 @@ export class Room extends Emitter {
 		this.client = client;
 		this.name = name;
 		this.last = last;
+	}
+
+	/** Everything up to here was heard. To be kept, and given to join as after. @returns {Position} */
+	get position() {
+		return { log: this.log, epoch: this.epoch, n: this.n };
 	}
 
 	/** How many messages are known of and have not come yet. */
@@ -179,7 +189,7 @@ export class Room extends Emitter {
 	}
 
 	/**
-	 * A page of the past: before a number, after one (or LOG:N), or the newest.
+	 * A page of the past: before a number, after one (or LOG:EPOCH:N), or the newest.
 	 * @param {{before?: number, after?: number|string, limit?: number}} [ask]
 	 * @returns {Promise<Page>}
 	 */
@@ -283,7 +293,7 @@ export class Client extends Emitter {
 		let room = this.rooms.get(name);
 		if (room) return room;
 		room = new Room(this, name, last);
-		if (after) [room.log, room.n, room.head] = [after.log, after.n, after.n];
+		if (after) [room.log, room.epoch, room.n, room.head] = [after.log, after.epoch ?? "", after.n, after.n];
 		this.rooms.set(name, room);
 		if (this.state === "live") this.#enter(room);
 		return room;
@@ -475,7 +485,7 @@ export class Client extends Emitter {
 			if (this.#visits) this.#visit();
 			return;
 		}
-		const from = room.log ? { after: { log: room.log, n: room.n } } : { last: room.last };
+		const from = room.log ? { after: room.position } : { last: room.last };
 		this.#send({ type: "join", room: room.name, ...from });
 	}
 
@@ -635,7 +645,8 @@ export class Client extends Emitter {
 			case "joined":
 			case "reset": {
 				const reset = f.reset === true || f.type === "reset";
-				if (reset || !room.log) room.n = Math.max(0, f.n - (reset ? 50 : room.last), f.first - 1);
+				room.now = f.epoch ?? "";
+				if (reset || !room.log) [room.n, room.epoch] = [Math.max(0, f.n - (reset ? 50 : room.last), f.first - 1), room.now];
 				room.log = f.log;
 				room.head = f.n;
 				room.first = f.first;
@@ -647,13 +658,13 @@ export class Client extends Emitter {
 			}
 			case "message":
 				if (f.n <= room.n) return;
-				room.n = f.n;
+				[room.n, room.epoch] = [f.n, room.now];
 				room.head = Math.max(room.head, f.n);
 				if (this.#settle(f.id, f.n, f.at, f)) this.by ||= f.by;
 				room.emit("message", f);
 				return;
 			case "gap":
-				room.n = Math.max(room.n, f.to);
+				[room.n, room.epoch] = [Math.max(room.n, f.to), room.now];
 				room.first = Math.max(room.first, f.to + 1);
 				room.emit("gap", { from: f.from, to: f.to });
 				return;
@@ -667,7 +678,7 @@ export class Client extends Emitter {
 				room.emit("typing");
 				return;
 		}
-		if (typeof f.n === "number") room.n = Math.max(room.n, f.n); // a kind of event that is newer than this program
+		if (typeof f.n === "number" && f.n > room.n) [room.n, room.epoch] = [f.n, room.now]; // a kind of event that is newer than this program
 	}
 
 	// What is said.
@@ -820,7 +831,7 @@ export class Client extends Emitter {
 		const { room, stop } = stream;
 		this.#heard = Date.now();
 		const url = new URL(`/api/v1/rooms/${room.name}/stream`, this.base);
-		if (room.log) url.searchParams.set("after", `${room.log}:${room.n}`);
+		if (room.log) url.searchParams.set("after", written(room.position));
 		else url.searchParams.set("last", String(room.last));
 		let again = 0;
 		try {
@@ -854,9 +865,9 @@ export class Client extends Emitter {
 		const room = others().find((r) => !r.live) ?? others()[this.#visited++ % others().length];
 		let refused = false;
 		if (room) {
-			const { log, n } = room;
+			const { log } = room;
 			try {
-				const past = await room.history(log ? { after: `${log}:${n}`, limit: 500 } : { limit: Math.max(1, room.last) });
+				const past = await room.history(log ? { after: written(room.position), limit: 500 } : { limit: Math.max(1, room.last) });
 				if (connection === this.#connection && this.rooms.get(room.name) === room && room.log === log) this.#visitor(room, past);
 			} catch {
 				refused = true; // or not reached, which the stream finds out too
@@ -869,10 +880,11 @@ export class Client extends Emitter {
 	}
 
 	/** Takes a page as if it had come by itself. @param {Room} room @param {Page} past what follows its position, or the newest */
-	#visitor(room, { log, first, reset, messages, more }) {
+	#visitor(room, { log, epoch, first, reset, messages, more }) {
 		const newest = messages.at(-1)?.n ?? Math.max(room.n, first - 1);
 		const anew = reset || !room.log;
-		if (anew || !room.live) this.#hear(room, { type: "joined", log, n: newest, first, count: room.count, reset });
+		if (anew || !room.live) this.#hear(room, { type: "joined", log, epoch, n: newest, first, count: room.count, reset });
+		room.now = epoch ?? "";
 		for (const m of messages) {
 			if (!anew && m.n > room.n + 1) this.#hear(room, { type: "gap", from: room.n + 1, to: m.n - 1 });
 			this.#hear(room, { type: "message", ...m });

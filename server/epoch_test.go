@@ -1,0 +1,154 @@
+package server_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ramai/client"
+	"ramai/server"
+	"ramai/wire"
+)
+
+// copyFiles copies the files of a folder, and nothing else that is in it.
+func copyFiles(t *testing.T, from, to string) {
+	t.Helper()
+	entries, err := os.ReadDir(from)
+	if err := errors.Join(err, os.MkdirAll(to, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if !e.Type().IsRegular() {
+			continue
+		}
+		b, err := os.ReadFile(filepath.Join(from, e.Name()))
+		if err := errors.Join(err, os.WriteFile(filepath.Join(to, e.Name()), b, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestSetBack: a machine is set back to a snapshot, and goes on. Whoever has heard what was said after the snapshot is told
+// that it is of another history, whichever way it comes back; whoever has not goes on where it was.
+func TestSetBack(t *testing.T) {
+	dir := t.TempDir()
+	data, copied := filepath.Join(dir, "data"), filepath.Join(dir, "copy")
+	var s *serving
+	var base string
+	start := func() {
+		s = serve(t, func(c *server.Config) { c.Data = data })
+		base = strings.Replace(s.url, "ws:", "http:", 1)
+	}
+	say := func(who string, from, to int) {
+		for i := from; i <= to; i++ {
+			post(t, base, "lobby", fmt.Sprint(who, " ", i), "Idempotency-Key", fmt.Sprint(who, "-", i))
+		}
+	}
+	stop := func() {
+		s.stop()
+		<-s.done
+	}
+	// heard joins over ramai.v1, and returns the position after the newest message.
+	heard := func() wire.Position {
+		p := dial(t, s.url, wire.Protocol)
+		p.say(`{"type":"join","room":"lobby"}`)
+		j := frame[wire.Joined](p)
+		return wire.Position{Log: j.Log, Epoch: j.Epoch, N: j.N}
+	}
+	start()
+	say("early", 1, 5)
+	stop()
+	start()
+	early := heard() // the snapshot is taken while this epoch lasts
+	copyFiles(t, data, copied)
+	say("lost", 6, 10)
+	same := heard()
+	stop()
+	start()
+	say("lost", 11, 11)
+	later := heard()
+	ears := listen(t, base, "lobby", "?last=1")
+	ears.expect("lost 11")
+	stop()
+
+	if err := os.RemoveAll(data); err != nil {
+		t.Fatal(err)
+	}
+	copyFiles(t, copied, data)
+	start()
+	// Somebody who never heard that it was saved says it again: it is new.
+	say("lost", 10, 10)
+	say("other", 7, 12)
+
+	now := heard()
+	for name, c := range map[string]struct {
+		p     wire.Position
+		reset bool
+	}{
+		"of the epoch of the snapshot, within it":    {early, false},
+		"of the epoch of the snapshot, after it":     {same, true},
+		"of a later epoch":                           {later, true},
+		"of a later epoch, with a number that stays": {wire.Position{Log: later.Log, Epoch: later.Epoch, N: 3}, true},
+		"of now":                             {now, false},
+		"without an epoch, of an old client": {wire.Position{Log: later.Log, N: later.N}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := dial(t, s.url, wire.Protocol)
+			p.say(string(wire.Append(nil, wire.Join{Room: "lobby", After: &c.p})))
+			j := frame[wire.Joined](p)
+			if j.Reset != c.reset {
+				t.Errorf("ramai.v1: %+v is answered by %+v", c.p, j)
+			}
+			if c.reset || c.p.N < j.N {
+				want := c.p.N + 1
+				if c.reset {
+					want = 1
+				}
+				if first := frame[wire.Message](p); first.N != want {
+					t.Errorf("ramai.v1: after %+v comes number %d, want %d", c.p, first.N, want)
+				}
+			}
+			at := string(wire.AppendPosition(nil, c.p))
+			for _, in := range []*stream{
+				listen(t, base, "lobby", "?after="+at), listen(t, base, "lobby", "", "Last-Event-ID", at), listen(t, base, "lobby", "?after="+at, "Accept", "application/x-ndjson"),
+			} {
+				if _, reset := in.next().(wire.Reset); reset != c.reset {
+					t.Errorf("a stream: %s is reset %t", at, reset)
+				}
+			}
+			_, body := call(t, http.MethodGet, base+"/api/v1/rooms/lobby/messages?after="+at, "")
+			if strings.Contains(body, `"reset":true`) != c.reset {
+				t.Errorf("a page after %s is %s", at, body)
+			}
+			mine, err := client.Dial(t.Context(), client.Config{URL: base, Last: client.NoJoin})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer mine.Close()
+			if err := mine.JoinAfter("lobby", c.p); err != nil {
+				t.Fatal(err)
+			}
+			for {
+				e, err := mine.Next(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if f, ok := e.Frame.(wire.Joined); ok {
+					if f.Reset != c.reset {
+						t.Errorf("the client: %+v is answered by %+v", c.p, f)
+					}
+					return
+				}
+			}
+		})
+	}
+	again := listen(t, base, "lobby", "", "Last-Event-ID", ears.id)
+	if f, ok := again.next().(wire.Reset); !ok {
+		t.Errorf("what a browser sends by itself, %s, is answered by %+v", ears.id, f)
+	}
+	again.expect("early 1", "early 2", "early 3", "early 4", "early 5", "lost 10", "other 7", "other 8", "other 9", "other 10", "other 11", "other 12")
+}
