@@ -153,6 +153,6 @@ func (c *Config) limits() wire.Limits {
 
 func (c *Config) rates() *session.Rates {
 	return session.NewRates(session.RateLimits{
-		PerSecond: c.Rate, Burst: c.Burst, Address: c.AddressRate, Rooms: c.NewRooms, Names: c.NewNames,
+		PerSecond: c.Rate, Burst: c.Burst, Address: c.AddressRate, Rooms: c.NewRooms, Names: c.NewNames, AllRooms: c.MaxRooms,
 	})
 }

@@ -151,6 +151,7 @@ func New(cfg Config) (*Server, error) {
 		}
 	}()
 	s.ticker.Go(s.tick)
+	s.ticker.Go(s.tidyRooms)
 	if err := written(restarted); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

@@ -31,7 +31,23 @@ const (
 	ForgetStep = 2000
 	// KeepIDs is how long an id is kept at least, whether or not its message is. Clients do not send again what is older.
 	KeepIDs = 7 * 24 * time.Hour
+	// MaxRemove is how many messages a room may have that is removed with them.
+	MaxRemove = 500
 )
+
+// A Grave is what is kept of the rooms that were removed, so that no number is given out twice: the highest number that any
+// of those rooms had whose names fall into it, see GraveOf. There are so few graves that they need not be removed again, and
+// so many that two rooms seldom share one; then the one only begins with a higher number.
+type Grave uint32
+
+// graves is how many there are.
+const graves = 1 << 20
+
+// GraveOf is where the numbers of a room are kept once it is removed.
+func GraveOf(room string) Grave {
+	h := sha256.Sum256([]byte(room))
+	return Grave(binary.BigEndian.Uint32(h[:4]) % graves)
+}
 
 // MaxNumber is the number of the last message that a room can have.
 const MaxNumber = 1<<40 - 1
@@ -107,6 +123,8 @@ type Tx interface {
 	Span(room string, s Span, oldest uint64) error
 	// Head writes a room's numbers, and the time of its newest message; the first time it makes the room.
 	Head(room string, h Head, at wire.Time) error
+	// Remove removes a room and its messages, and keeps last in its grave. Ids stay.
+	Remove(room string, g Grave, last uint64) error
 }
 
 // State is what a store knows by heart: small, and all that Decide needs besides the ids. A store fills it when it
@@ -114,6 +132,8 @@ type Tx interface {
 type State struct {
 	mu    sync.RWMutex // for all below; written only by the goroutine that applies
 	heads map[string]Head
+	rooms int                  // of them that have messages
+	last  map[Grave]uint64     // of rooms that were removed
 	held  map[string]Holding   // by sender
 	keys  map[string]string    // sender by each part of the key
 	owned map[string]Owning    // by key
@@ -128,10 +148,16 @@ type State struct {
 }
 
 // Load replaces everything. times has the time of the newest message of each room.
-func (s *State) Load(heads map[string]Head, times map[string]wire.Time, held []Holding, owned []Owning, ids IDs, epochs []Epoch, spans map[string][]Span) {
+func (s *State) Load(heads map[string]Head, last map[Grave]uint64, times map[string]wire.Time, held []Holding, owned []Owning, ids IDs, epochs []Epoch, spans map[string][]Span) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.heads, s.times, s.ids = heads, times, ids
+	s.heads, s.last, s.times, s.ids = heads, last, times, ids
+	s.rooms = 0
+	for _, h := range heads {
+		if !h.Empty() {
+			s.rooms++
+		}
+	}
 	s.loadEpochs(epochs, spans)
 	s.held, s.keys = make(map[string]Holding), make(map[string]string)
 	for _, h := range held {
@@ -154,11 +180,19 @@ func (s *State) Load(heads map[string]Head, times map[string]wire.Time, held []H
 func (s *State) Head(room string) Head {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+	return s.head(room)
+}
+
+// head is Head for who holds mu.
+func (s *State) head(room string) Head {
 	if h, ok := s.heads[room]; ok {
 		return h
 	}
-	return Head{First: 1}
+	return headAfter(s.last[GraveOf(room)])
 }
+
+// headAfter is the head of a room that has no messages, where last is the highest number that may have been given out there.
+func headAfter(last uint64) Head { return Head{First: last + 1, Last: last} }
 
 // Heads implements Store.
 func (s *State) Heads() map[string]Head {
@@ -224,10 +258,11 @@ func (s *State) Gains(by string) string {
 // A Change is what one batch does to a State. It is laid over the state until the transaction is committed.
 type Change struct {
 	state  *State
-	at     wire.Time // of the batch
-	expiry wire.Time // of the batch
-	rooms  int       // with those that this batch makes
-	heads  map[string]Head
+	at     wire.Time       // of the batch
+	expiry wire.Time       // of the batch
+	rooms  int             // that have messages
+	heads  map[string]Head // the zero one: removed
+	last   map[Grave]uint64
 	held   map[string]*Holding  // nil: dropped
 	keys   map[string]string    // "": free
 	owned  map[string]Owning    // the zero one: nobody's
@@ -249,9 +284,15 @@ func (c *Change) At() wire.Time { return c.at }
 func (s *State) Commit(c *Change) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ids = c.ids
-	maps.Copy(s.heads, c.heads)
+	s.ids, s.rooms = c.ids, c.rooms
+	maps.Copy(s.last, c.last)
 	maps.Copy(s.times, c.times)
+	lay(s.heads, c.heads)
+	for room, h := range c.heads {
+		if h == (Head{}) {
+			delete(s.times, room)
+		}
+	}
 	for by, h := range c.held {
 		if h == nil {
 			delete(s.held, by)
@@ -282,7 +323,7 @@ func lay[V comparable](over, changed map[string]V) {
 // the change when the transaction is committed. It depends on nothing but s, tx and b.
 func Decide(s *State, tx Tx, b *Batch) (*Change, []Outcome, error) {
 	c := &Change{
-		state: s, at: b.At, expiry: b.Expiry, ids: s.ids, times: map[string]wire.Time{}, rooms: len(s.heads), heads: map[string]Head{},
+		state: s, at: b.At, expiry: b.Expiry, ids: s.ids, times: map[string]wire.Time{}, rooms: s.rooms, heads: map[string]Head{}, last: map[Grave]uint64{},
 		held: map[string]*Holding{}, keys: map[string]string{}, owned: map[string]Owning{}, parts: map[string]string{}, owns: map[string]int{},
 		epoch: s.epoch, epochs: map[string]uint64{}, spans: map[string][]Span{},
 	}
@@ -310,6 +351,8 @@ func Decide(s *State, tx Tx, b *Batch) (*Change, []Outcome, error) {
 			err = c.turn(tx, o.Event.To)
 		case Forget:
 			err = c.forget(tx)
+		case Remove:
+			err = c.remove(tx, o)
 		default:
 			err = fmt.Errorf("an event of the unknown kind %d", o.Event.Kind)
 		}
@@ -318,6 +361,9 @@ func Decide(s *State, tx Tx, b *Batch) (*Change, []Outcome, error) {
 		}
 	}
 	for room, h := range c.heads {
+		if h == (Head{}) {
+			continue
+		}
 		if err := tx.Head(room, h, c.newest(room)); err != nil {
 			return nil, nil, err
 		}
@@ -331,8 +377,8 @@ func (o *Outcome) refuse(code wire.Code, reason string) {
 
 func (c *Change) say(tx Tx, o *Outcome, maxRooms int) error {
 	e := &o.Event
-	head, known := c.head(e.Room)
-	if !known && c.rooms >= maxRooms {
+	head, _ := c.head(e.Room)
+	if head.Empty() && c.rooms >= maxRooms && e.Room != wire.Lobby {
 		o.refuse(wire.NotAllowed, fmt.Sprintf("there are %d rooms already, and no more may be made; say it in one of those", maxRooms))
 		return nil
 	}
@@ -368,7 +414,7 @@ func (c *Change) say(tx Tx, o *Outcome, maxRooms int) error {
 			return err
 		}
 	}
-	if !known {
+	if head.Empty() {
 		c.rooms++
 	}
 	if err := c.span(tx, e.Room, o.N); err != nil {
@@ -540,9 +586,44 @@ func (c *Change) trim(tx Tx, o *Outcome) error {
 		head.First = to + 1
 		c.heads[e.Room] = head
 		o.N = head.First
+		if head.Empty() {
+			c.rooms--
+		}
 	}
 	return nil
 }
+
+// remove removes a room with what was said in it lately, if that is not too much. What is kept of it is its last number.
+func (c *Change) remove(tx Tx, o *Outcome) error {
+	e := &o.Event
+	head, known := c.head(e.Room)
+	var why string
+	switch {
+	case e.Room == wire.Lobby:
+		why = "the lobby is always there"
+	case !known:
+		why = fmt.Sprintf("there is no room %q", e.Room)
+	case head.Last != e.To:
+		why = fmt.Sprintf("the newest message of %q has the number %d, not %d", e.Room, head.Last, e.To)
+	case head.Last+1-head.First > MaxRemove:
+		why = fmt.Sprintf("%q has more than %d messages", e.Room, MaxRemove)
+	}
+	if why != "" {
+		o.refuse(wire.NotAllowed, why)
+		return nil
+	}
+	if !head.Empty() {
+		c.rooms--
+	}
+	g := GraveOf(e.Room)
+	c.last[g] = max(head.Last, c.buried(g))
+	c.heads[e.Room], c.spans[e.Room] = Head{}, nil
+	o.N = c.last[g] + 1
+	return tx.Remove(e.Room, g, c.last[g])
+}
+
+// buried is the highest number of the rooms in a grave.
+func (c *Change) buried(g Grave) uint64 { return latest(c.last, c.state.last, g) }
 
 // expire frees a name that has run out. One that was used at a time to come was noted while the clock was ahead: it runs
 // out as if it was used now.
@@ -582,14 +663,12 @@ func (c *Change) forget(tx Tx) error {
 // newest is the time of the newest message of a room.
 func (c *Change) newest(room string) wire.Time { return latest(c.times, c.state.times, room) }
 
+// head returns a room's numbers, and whether there is such a room.
 func (c *Change) head(room string) (Head, bool) {
-	if h, ok := c.heads[room]; ok {
+	if h := latest(c.heads, c.state.heads, room); h != (Head{}) {
 		return h, true
 	}
-	if h, ok := c.state.heads[room]; ok {
-		return h, true
-	}
-	return Head{First: 1}, false
+	return headAfter(c.buried(GraveOf(room))), false
 }
 
 func (c *Change) holding(by string) *Holding {
@@ -613,7 +692,7 @@ func (c *Change) holders(key string) (found []string) {
 }
 
 // latest is what a map has under key once what has changed is laid over it.
-func latest[V any](changed, before map[string]V, key string) V {
+func latest[K comparable, V any](changed, before map[K]V, key K) V {
 	if v, ok := changed[key]; ok {
 		return v
 	}

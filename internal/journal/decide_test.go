@@ -25,7 +25,7 @@ func (r *rows) Head(string, journal.Head, wire.Time) error { return nil }
 func TestLastNumber(t *testing.T) {
 	var s journal.State
 	heads := map[string]journal.Head{"old": {First: 1, Last: journal.MaxNumber - 1}, "lobby": {First: 1}}
-	s.Load(heads, map[string]wire.Time{}, nil, nil, journal.IDs{Generation: 1}, nil, map[string][]journal.Span{})
+	s.Load(heads, map[journal.Grave]uint64{}, map[string]wire.Time{}, nil, nil, journal.IDs{Generation: 1}, nil, map[string][]journal.Span{})
 	say := func(room string) journal.Event {
 		return journal.Event{Kind: journal.Say, By: "anna", Room: room, ID: "x", Text: "x", Once: true}
 	}

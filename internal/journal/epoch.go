@@ -54,7 +54,7 @@ func (s *State) Epoch() Epoch {
 func (s *State) Knows(room string, p *wire.Position) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if p.N > s.heads[room].Last {
+	if p.N > s.head(room).Last {
 		return false
 	}
 	if p.Epoch == "" || p.N == 0 { // who has heard nothing has nothing that could differ
@@ -115,7 +115,13 @@ func (c *Change) span(tx Tx, room string, n uint64) error {
 
 // commitEpochs makes what c says of epochs part of the state. Called with mu held.
 func (s *State) commitEpochs(c *Change) {
-	maps.Copy(s.spans, c.spans)
+	for room, spans := range c.spans {
+		if len(spans) == 0 { // the room was removed
+			delete(s.spans, room)
+		} else {
+			s.spans[room] = spans
+		}
+	}
 	if len(c.epochs) == 0 {
 		return
 	}

@@ -31,8 +31,9 @@ const (
 	Expire                  // the name that By holds is free, if it was not used after Batch.Expiry
 	Turn                    // To is the generation of ids that begins now, or that is dated anew
 	Forget                  // let go of ids of generations that nobody asks for any more, of ForgetStep at most
+	Remove                  // remove Room with its messages, of which To is the newest; MaxRemove at most
 
-	LastKind = Forget
+	LastKind = Remove
 )
 
 // An Event is something that a sender wants to happen.
@@ -47,7 +48,7 @@ type Event struct {
 	Once bool   // ID was drawn by the server and given to nobody, so it cannot come twice: nothing is kept to compare
 	Own  string // the Key of a name: if the sender holds that one, it owns it from now on. Only of who has proved a cryptographic key
 
-	// Of a Trim, and a Turn.
+	// Of a Trim, a Turn, and a Remove.
 	To uint64
 
 	// Of a Claim, and a Disown.
@@ -86,7 +87,7 @@ const (
 type Outcome struct {
 	Event   Event
 	Verdict Verdict
-	N       uint64    // of a Say that is on disk: its number in the room; of a Trim: the oldest number that is kept now
+	N       uint64    // of a Say that is on disk: its number in the room; of a Trim or a Remove: the oldest number that is kept now, or the next one
 	At      wire.Time // when it was ordered
 	From    string    // of a Say: the sender's name at that time
 	Renamed []string  // senders that hold another name than before, or none
@@ -117,7 +118,8 @@ type Store interface {
 	// Knows tells whether what a client has that has heard everything up to p is a part of this history, see State.Knows.
 	// The log is compared, too.
 	Knows(room string, p *wire.Position) bool
-	// Head gives the numbers of a room's oldest and newest message. An unknown room has First 1, Last 0.
+	// Head gives the numbers of a room's oldest and newest message. An unknown room has First 1, Last 0, or if there was one
+	// that has been removed First n+1, Last n for the highest number that it had.
 	Head(room string) Head
 	// Heads gives the same for every room there is. The map is the caller's.
 	Heads() map[string]Head
@@ -166,6 +168,9 @@ type Store interface {
 
 // Head holds the numbers of a room's oldest and newest message that is kept. First is Last+1 where none is.
 type Head struct{ First, Last uint64 }
+
+// Empty tells whether no message is kept.
+func (h Head) Empty() bool { return h.First > h.Last }
 
 // Bounds of one Read.
 const (

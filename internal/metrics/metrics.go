@@ -82,7 +82,7 @@ func (m *Metrics) Applied(events int, took time.Duration) {
 var (
 	kinds = map[journal.Kind]string{
 		journal.Say: "say", journal.Claim: "claim", journal.Release: "release", journal.Restart: "restart", journal.Trim: "trim", journal.Disown: "disown",
-		journal.Expire: "expire", journal.Turn: "turn", journal.Forget: "forget",
+		journal.Expire: "expire", journal.Turn: "turn", journal.Forget: "forget", journal.Remove: "remove",
 	}
 	verdicts = map[journal.Verdict]string{journal.Saved: "saved", journal.Repeat: "repeat", journal.Refused: "refused"}
 )

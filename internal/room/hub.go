@@ -139,7 +139,7 @@ func (h *Hub) Feed(outcomes []journal.Outcome) {
 	var r *Room
 	for i := range outcomes {
 		o := &outcomes[i]
-		if o.Event.Kind == journal.Trim && o.Verdict == journal.Saved {
+		if (o.Event.Kind == journal.Trim || o.Event.Kind == journal.Remove) && o.Verdict == journal.Saved {
 			h.forget(o.Event.Room, o.N)
 		}
 		if len(o.Renamed) > 0 {
@@ -327,6 +327,9 @@ func (h *Hub) Who(name string) wire.Who {
 	}
 	return w
 }
+
+// Occupied tells whether anybody is in a room.
+func (h *Hub) Occupied(name string) bool { return h.room(name) != nil }
 
 // Typing notes that a sender is typing, from now on for a few seconds.
 func (h *Hub) Typing(name, by string, now time.Time) {

@@ -17,6 +17,7 @@ type RateLimits struct {
 	Address   int     // how many senders' shares an address has, at least 1
 	Rooms     int     // rooms that an address may make in a minute, and at once
 	Names     int     // names that the keys of an address may come to own in an hour, and at once; 0: no limit
+	AllRooms  int     // rooms there may be: all together may make a quarter of them in an hour, and a tenth at once; 0: no limit
 }
 
 // Work is what is counted of everything that comes, also of what is no event: each frame is one unit, and so is each
@@ -49,10 +50,12 @@ type Rates struct {
 	limits                  RateLimits
 	events, work, searching pace // of a sender
 	making, owning          pace // of an address: rooms, and names
+	makingAll               pace // of all addresses together
 
 	mu       sync.Mutex
 	senders  map[[wire.ByLen]byte]*share // guarded by mu
 	networks map[netip.Prefix]*network   // guarded by mu
+	made     bucket                      // guarded by mu: rooms, by all together
 	sweepAt  int                         // guarded by mu: how many entries there may be before the idle ones are dropped
 }
 
@@ -105,6 +108,7 @@ func NewRates(l RateLimits) *Rates {
 		work:      events.times(workPerEvent),
 		searching: pace{events.perSecond * searchPerEvent, events.burst * 5 * searchPerEvent},
 		making:    pace{float64(l.Rooms) / time.Minute.Seconds(), float64(l.Rooms)},
+		makingAll: pace{float64(l.AllRooms) / 4 / time.Hour.Seconds(), max(leastRooms, float64(l.AllRooms)/10)},
 		owning:    pace{float64(l.Names) / time.Hour.Seconds(), float64(l.Names)},
 		senders:   make(map[[wire.ByLen]byte]*share),
 		networks:  make(map[netip.Prefix]*network),
@@ -179,10 +183,14 @@ func (r *Rates) shares(addr netip.Addr) int {
 // its time, so by default that is half of one.
 func searchers(n int) int { return (n + 3) / 4 }
 
-// TakeRoom takes one new room from the share of an address, or returns how long to wait. The lobby is nobody's to make,
-// and a room that was paid for last is not paid for again: it may not be stored yet.
+// leastRooms is how many rooms can always be made at once by all together.
+const leastRooms = 10
+
+// TakeRoom takes one new room from the share of an address, and from that of all together, or returns how long to wait. The
+// lobby is nobody's to make, and a room that was paid for last is not paid for again: it may not be stored yet. Loopback
+// has no share of its own.
 func (r *Rates) TakeRoom(now time.Time, addr netip.Addr, room string) time.Duration {
-	if r.limits.PerSecond == 0 || addr.IsLoopback() || room == wire.Lobby {
+	if r.limits.PerSecond == 0 || room == wire.Lobby {
 		return 0
 	}
 	r.mu.Lock()
@@ -191,7 +199,15 @@ func (r *Rates) TakeRoom(now time.Time, addr netip.Addr, room string) time.Durat
 	if all.made == room {
 		return 0
 	}
-	wait := take(now, 1, r.making, &all.making, pace{}, nil)
+	var wait time.Duration
+	if r.limits.AllRooms > 0 {
+		wait = take(now, 1, r.makingAll, &r.made, pace{}, nil)
+	}
+	if wait == 0 && !addr.IsLoopback() {
+		if wait = take(now, 1, r.making, &all.making, pace{}, nil); wait > 0 {
+			r.made.tokens++ // another may make it
+		}
+	}
 	if wait == 0 {
 		all.made = room
 	}

@@ -150,7 +150,7 @@ func TestNamesAnHour(t *testing.T) {
 			t.Errorf("%s after %v: %d names, want %d", c.addr, c.after, got, c.want)
 		}
 	}
-	for _, r := range []*Rates{NewRates(RateLimits{5, 20, 1, roomsAMinute, 0}), NewRates(RateLimits{0, 20, 1, roomsAMinute, namesAnHour})} {
+	for _, r := range []*Rates{NewRates(RateLimits{5, 20, 1, roomsAMinute, 0, 0}), NewRates(RateLimits{0, 20, 1, roomsAMinute, namesAnHour, 0})} {
 		if got := owned(r, now, "192.0.2.1"); got != 100 {
 			t.Errorf("without a limit %d names, want 100", got)
 		}
@@ -206,4 +206,48 @@ func TestPlainRoomsAreMadeAtAPace(t *testing.T) {
 	last.expect()
 	st.advance(6 * time.Second)
 	last.expect("first")
+}
+
+// All addresses together make rooms at a pace too: a tenth of all there may be at once, and a quarter in an hour.
+func TestAllMakeRoomsAtAPace(t *testing.T) {
+	limits := usual
+	limits.AllRooms = 1000
+	r := NewRates(limits)
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	addr := func(i int) netip.Addr {
+		return netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, byte(i >> 16), byte(i >> 8), byte(i)})
+	}
+	made := 0
+	for i := range 10_000 {
+		wait := r.TakeRoom(now, addr(i), fmt.Sprint("room", i))
+		switch {
+		case wait == 0:
+			made++
+		case wait > 15*time.Second:
+			t.Fatalf("room %d has to wait for %v", i, wait)
+		case r.TakeRoom(now, addr(i), wire.Lobby) != 0:
+			t.Fatal("the lobby cannot be made")
+		}
+		now = now.Add(time.Second)
+	}
+	if want := 100 + 10_000*250/3600; made < want-2 || made > want+2 {
+		t.Errorf("%d rooms were made in %d s, want %d", made, 10_000, want)
+	}
+	if wait := r.TakeRoom(now, netip.MustParseAddr("127.0.0.1"), "mine"); wait == 0 {
+		t.Error("loopback is no part of all")
+	}
+	// What an address could not make is left to others.
+	now = now.Add(24 * time.Hour)
+	for i := range roomsAMinute + 1000 {
+		r.TakeRoom(now, addr(7), fmt.Sprint("more", i))
+	}
+	left := 0
+	for i := range 1000 {
+		if r.TakeRoom(now, addr(i), fmt.Sprint("others", i)) == 0 {
+			left++
+		}
+	}
+	if left != 100-roomsAMinute {
+		t.Errorf("%d rooms are left to others, want %d", left, 100-roomsAMinute)
+	}
 }

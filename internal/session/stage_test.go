@@ -89,7 +89,7 @@ func (st *stage) boot() {
 		Feed: st.hub.Feed, Now: st.now, Log: log, Queue: st.set.queue, Batch: st.set.batch, MaxRooms: st.set.maxRooms,
 	})
 	st.env = &Env{
-		Hub: st.hub, Store: st.store, Submit: st.orderer.Submit, Rates: NewRates(RateLimits{st.set.rate, st.set.burst, sendersAnAddress, roomsAMinute, namesAnHour}),
+		Hub: st.hub, Store: st.store, Submit: st.orderer.Submit, Rates: NewRates(RateLimits{st.set.rate, st.set.burst, sendersAnAddress, roomsAMinute, namesAnHour, 0}),
 		Limits:  wire.Limits{Text: 4000, Frame: wire.MaxRequest(4000), Rate: st.set.rate, Burst: st.set.burst, Rooms: 8},
 		Frame:   &frame.Config{TextOnly: true, MaxMessage: wire.MaxRequest(4000), MaxFragments: 256},
 		Deflate: &frame.Config{TextOnly: true, Deflate: true, MaxMessage: wire.MaxRequest(4000), MaxFragments: 256},

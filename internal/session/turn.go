@@ -336,7 +336,7 @@ func (s *Session) paced(p price, f func() bool) {
 
 // pay takes p from the rates, or returns how long to wait.
 func (s *Session) pay(p price) time.Duration {
-	if p.room != "" && s.env.Store.Head(p.room).Last == 0 {
+	if p.room != "" && s.env.Store.Head(p.room).Empty() {
 		if wait := s.env.Rates.TakeRoom(s.at(), s.addr, p.room); wait > 0 {
 			return wait
 		}

@@ -177,7 +177,7 @@ func receive(out http.ResponseWriter, r *http.Request, most int) ([]byte, *wire.
 func (w *web) pay(r *http.Request, e *journal.Event) *wire.Error {
 	addr := addrOf(r).Addr()
 	wait := w.Env.Rates.Take(w.Env.Now(), sender(r), addr, 1)
-	if wait == 0 && w.Env.Store.Head(e.Room).Last == 0 {
+	if wait == 0 && w.Env.Store.Head(e.Room).Empty() {
 		wait = w.Env.Rates.TakeRoom(w.Env.Now(), addr, e.Room)
 	}
 	if wait > 0 {

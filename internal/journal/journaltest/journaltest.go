@@ -161,4 +161,8 @@ func turn(to uint64) journal.Event { return journal.Event{Kind: journal.Turn, To
 
 func forget() journal.Event { return journal.Event{Kind: journal.Forget} }
 
+func remove(room string, to uint64) journal.Event {
+	return journal.Event{Kind: journal.Remove, Room: room, To: to}
+}
+
 func events(e ...journal.Event) []journal.Event { return e }

@@ -109,7 +109,7 @@ func batches() *rapid.Generator[journal.Batch] {
 func anEvent() *rapid.Generator[journal.Event] {
 	return rapid.Custom(func(t *rapid.T) journal.Event {
 		by := rapid.SampledFrom(someSenders).Draw(t, "by")
-		switch kind := rapid.SampledFrom([]journal.Kind{journal.Say, journal.Say, journal.Say, journal.Claim, journal.Release, journal.Restart, journal.Trim, journal.Disown, journal.Expire, journal.Turn, journal.Forget}).Draw(t, "kind"); kind {
+		switch kind := rapid.SampledFrom([]journal.Kind{journal.Say, journal.Say, journal.Say, journal.Claim, journal.Release, journal.Restart, journal.Trim, journal.Disown, journal.Expire, journal.Turn, journal.Forget, journal.Remove}).Draw(t, "kind"); kind {
 		case journal.Say:
 			e := say(by, rapid.SampledFrom(someRooms).Draw(t, "room"), rapid.StringMatching("[a-d]").Draw(t, "id"), rapid.StringMatching("[xy]").Draw(t, "text"))
 			e.Once = rapid.IntRange(0, 3).Draw(t, "once") == 0
@@ -121,6 +121,8 @@ func anEvent() *rapid.Generator[journal.Event] {
 			return e
 		case journal.Turn:
 			return turn(rapid.Uint64Range(0, 5).Draw(t, "generation"))
+		case journal.Remove:
+			return remove(rapid.SampledFrom(someRooms).Draw(t, "room"), rapid.Uint64Range(0, 6).Draw(t, "to"))
 		case journal.Disown:
 			return disown(rapid.SampledFrom([]string{"Queen", "King"}).Draw(t, "name"))
 		case journal.Trim:

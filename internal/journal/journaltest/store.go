@@ -29,6 +29,9 @@ func testStore(t *testing.T, fresh func(t *testing.T) Place) {
 		{"owned names", testOwnedNames},
 		{"clashing names", testClashingNames},
 		{"rooms", testRooms},
+		{"removed rooms", testRemove},
+		{"large rooms", testRemoveLarge},
+		{"places for rooms", testPlacesForRooms},
 		{"reading", testReading},
 		{"long texts", testLongTexts},
 		{"told twice", testToldTwice},
@@ -470,8 +473,8 @@ func testOpenedAgain(t *testing.T, place Place) {
 	j := open(t, place)
 	log := j.Log()
 	j.apply(claim("anna", "Anna"), bound("bert", "Bert"), say("anna", "lobby", "a1", "x"), say("anna", "cellar", "a1", "x"))
-	j.apply(once("anna", "lobby", "a2", "x"))
-	j.apply(claim("key", "Queen"), own("key", "Queen", "hall", "k1", "x"), release("key"))
+	j.apply(once("anna", "lobby", "a2", "x"), say("anna", "shed", "s1", "x"))
+	j.apply(claim("key", "Queen"), own("key", "Queen", "hall", "k1", "x"), release("key"), remove("shed", 1))
 	lobby := j.all("lobby")
 	for range 2 {
 		if err := j.Close(); err != nil {
@@ -492,6 +495,7 @@ func testOpenedAgain(t *testing.T, place Place) {
 	if got := j.all("lobby"); !reflect.DeepEqual(got, lobby) {
 		t.Errorf("opened again, the lobby is\n%+v\nand was\n%+v", got, lobby)
 	}
+	j.kept("shed", journal.Head{First: 2, Last: 1}, "none")
 	if _, err := j.Apply(&journal.Batch{}, 3); err == nil {
 		t.Error("what became of a batch of an earlier process was told")
 	}

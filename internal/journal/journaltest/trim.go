@@ -32,6 +32,9 @@ func (j *journaled) kept(room string, head journal.Head, numbers string) {
 	if got := j.Head(room); got != head {
 		j.t.Fatalf("the head of %s is %+v, want %+v", room, got, head)
 	}
+	if _, got, err := j.Read(room, 0, 1); err != nil || got != head {
+		j.t.Fatalf("with what is read of %s comes the head %+v, %v, want %+v", room, got, err, head)
+	}
 	if got := j.numbers(room); got != numbers {
 		j.t.Fatalf("room %s has %s, want %s", room, got, numbers)
 	}

@@ -32,7 +32,7 @@ func New(random io.Reader) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{log: log, rooms: map[string][]wire.Message{}, ids: map[uint64]map[journal.Key]journal.Entry{}}
-	s.state.Load(map[string]journal.Head{}, map[string]wire.Time{}, nil, nil, journal.IDs{Generation: 1}, nil, map[string][]journal.Span{})
+	s.state.Load(map[string]journal.Head{}, map[journal.Grave]uint64{}, map[string]wire.Time{}, nil, nil, journal.IDs{Generation: 1}, nil, map[string][]journal.Span{})
 	return s, nil
 }
 
@@ -234,3 +234,10 @@ func (t *tx) Turn(journal.IDs) error                     { return nil }
 func (t *tx) Head(string, journal.Head, wire.Time) error { return nil }
 func (t *tx) Epoch(journal.Epoch, uint64) error          { return nil }
 func (t *tx) Span(string, journal.Span, uint64) error    { return nil }
+
+func (t *tx) Remove(room string, _ journal.Grave, _ uint64) error {
+	all := t.rooms[room]
+	delete(t.rooms, room)
+	t.undo = append(t.undo, func() { t.rooms[room] = all })
+	return nil
+}

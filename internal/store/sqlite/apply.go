@@ -30,7 +30,7 @@ func (s *Store) Apply(b *journal.Batch, position uint64) ([]journal.Outcome, err
 	case position != at+1:
 		return nil, fmt.Errorf("apply a batch at position %d: the store is at %d, so the next is %d", position, at, at+1)
 	}
-	t := &tx{writer: s.writer, rooms: s.rooms, made: map[string]int64{}}
+	t := s.newTx()
 	change, outcomes, err := s.transact(t, b, position)
 	if broken(err) {
 		err = s.judge("", err)
@@ -42,7 +42,12 @@ func (s *Store) Apply(b *journal.Batch, position uint64) ([]journal.Outcome, err
 		s.doubt = b // it is in a file that nobody may find
 		return nil, fmt.Errorf("apply the batch at position %d: %w", position, err)
 	}
+	for room := range t.removed {
+		delete(s.rooms, room)
+	}
 	maps.Copy(s.rooms, t.made)
+	s.free, s.newest = slices.Concat(t.free, t.freed), t.newest
+	slices.Sort(s.free)
 	s.applied(change, outcomes, position)
 	return outcomes, nil
 }
@@ -115,6 +120,7 @@ func (s *Store) redo(saved *saved) error {
 		return fmt.Errorf("the last batch is of %v in the file, of %v in the server; start the server again", saved.at, change.At())
 	}
 	s.rooms = saved.rooms
+	s.free, s.newest = unused(s.rooms)
 	s.applied(change, outcomes, saved.position)
 	return nil
 }
@@ -122,22 +128,36 @@ func (s *Store) redo(saved *saved) error {
 // tx is the transaction of one batch; it implements journal.Tx.
 type tx struct {
 	*writer
-	rooms map[string]int64 // committed
-	made  map[string]int64 // made by this transaction
-	rows  []driver.Value   // messages that are not written yet, columns each
+	rooms   map[string]int64 // committed
+	made    map[string]int64 // made by this transaction
+	removed map[string]bool  // of the committed ones, by this transaction
+	free    []int64          // ids that are no room's, ascending
+	freed   []int64          // the same, by this transaction; used again after it
+	newest  int64            // the highest id of a room
+	rows    []driver.Value   // messages that are not written yet, columns each
+}
+
+func (s *Store) newTx() *tx {
+	return &tx{writer: s.writer, rooms: s.rooms, made: map[string]int64{}, removed: map[string]bool{}, free: s.free, newest: s.newest}
 }
 
 // room gives a room's id. Ids count up in the order in which rooms are first spoken in, so they are the same wherever
-// the same batches were applied.
+// the same batches were applied; those of rooms that were removed are used again first.
 func (t *tx) room(name string) int64 {
-	if id, ok := t.rooms[name]; ok {
+	if id, ok := t.rooms[name]; ok && !t.removed[name] {
 		return id
 	}
 	id, ok := t.made[name]
-	if !ok {
-		id = int64(len(t.rooms)+len(t.made)) + 1
-		t.made[name] = id
+	switch {
+	case ok:
+		return id
+	case len(t.free) > 0:
+		id, t.free = t.free[0], t.free[1:]
+	default:
+		t.newest++
+		id = t.newest
 	}
+	t.made[name] = id
 	return id
 }
 

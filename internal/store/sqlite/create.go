@@ -84,6 +84,11 @@ CREATE TABLE spans(            -- in which epoch messages of a room were stored
 	first INTEGER NOT NULL,    -- the first number stored in it
 	PRIMARY KEY(room, epoch)
 ) STRICT, WITHOUT ROWID;`
+	gravesTable = `
+CREATE TABLE graves(           -- of rooms that were removed, see journal.Grave
+	grave INTEGER PRIMARY KEY,
+	last INTEGER NOT NULL
+) STRICT;`
 	ownersTable = `
 CREATE TABLE owners(
 	key TEXT NOT NULL PRIMARY KEY,
@@ -95,7 +100,7 @@ CREATE TABLE owners(
 
 // schema makes the tables. Messages lie in the order of an integer, which is the cheapest to append to. They are
 // STRICT, so that what is read has the type it should have.
-const schema = metaTable + roomsTable + messagesTable + ownersTable + idsTable + generationTable + namesTable + epochTables
+const schema = metaTable + roomsTable + messagesTable + ownersTable + idsTable + generationTable + gravesTable + namesTable + epochTables
 
 // create makes an empty database. It appears under its name when it is whole.
 func create(path, log string) error {

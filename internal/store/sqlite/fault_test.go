@@ -102,6 +102,45 @@ func TestDoubt(t *testing.T) {
 	})
 }
 
+// The same of rooms that are removed in the batch of unknown fate, beside what is said there before and after.
+func TestDoubtAboutRemoving(t *testing.T) {
+	for name, fault := range map[string]func(func() error) error{"lost": lost, "unheard": unheard} {
+		s := open(t, t.TempDir(), quiet)
+		remove := func(room string, to uint64) journal.Event {
+			return journal.Event{Kind: journal.Remove, Room: room, To: to}
+		}
+		for i, b := range []*journal.Batch{
+			batch(say("den", "a"), say("old", "a")),
+			batch(say("den", "a"), say("den", "b"), remove("den", 2), say("den", "b"), say("den", "c"), remove("old", 1)),
+			batch(say("new", "a"), remove("new", 1), remove("den", 3), say("old", "b")),
+		} {
+			at := uint64(i + 1)
+			s.failNext(fault)
+			if _, err := s.Apply(b, at); !errors.Is(err, errCommit) {
+				t.Fatal(err)
+			}
+			if err := s.Reopen(); err != nil {
+				t.Fatalf("%s, batch %d: %v", name, at, err)
+			}
+			outcomes, err := s.Apply(b, at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, o := range outcomes {
+				got = append(got, fmt.Sprint(o.Verdict, " ", o.N))
+			}
+			want := [][]string{{"1 1", "1 1"}, {"2 1", "1 2", "1 3", "2 2", "1 3", "1 2"}, {"1 1", "1 2", "1 4", "1 2"}}[i]
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("%s, batch %d: %q, want %q", name, at, got, want)
+			}
+		}
+		if heads := s.Heads(); len(heads) != 1 || s.Head("den") != (journal.Head{First: 4, Last: 3}) {
+			t.Errorf("%s: there are %v", name, heads)
+		}
+	}
+}
+
 // The same through the orderer, which nobody has to help.
 func TestDoubtInOrder(t *testing.T) {
 	for name, fault := range map[string]func(func() error) error{"lost": lost, "unheard": unheard} {

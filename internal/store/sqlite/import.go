@@ -34,7 +34,7 @@ func (s *Store) add(room string, random io.Reader, next func() (*wire.Message, e
 	if epoch.Name, err = journal.NewEpoch(random); err != nil {
 		return head, err
 	}
-	t := &tx{writer: s.writer, rooms: s.rooms, made: map[string]int64{}}
+	t := s.newTx()
 	if _, err := t.begin.exec(); err != nil {
 		return head, err
 	}

@@ -44,10 +44,10 @@ func openReader(path string) (*reader, error) {
 
 func (r *reader) close() error { return r.db.Close() }
 
-// read runs after or before: numbers above low and below high, within the limits of a Store's Read, and the room's head.
+// read runs after or before: numbers above low and below high, within the limits of a Store's Read, and the room's head; the
+// zero one if there is no such room.
 // Where a row is damaged or missing it returns what comes before that, with an error.
 func (r *reader) read(query *sql.Stmt, room string, low, high uint64, limit int) (messages []wire.Message, head journal.Head, err error) {
-	head.First = 1
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("read room %s: %w", room, err)
@@ -114,6 +114,7 @@ type saved struct {
 	unsynced bool
 	rooms    map[string]int64 // ids
 	heads    map[string]journal.Head
+	graves   map[journal.Grave]uint64
 	times    map[string]wire.Time // of the newest message of each room
 	ids      journal.IDs
 	held     []journal.Holding
@@ -124,7 +125,7 @@ type saved struct {
 }
 
 func (r *reader) load() (*saved, error) {
-	s := &saved{rooms: map[string]int64{}, heads: map[string]journal.Head{}, times: map[string]wire.Time{}, spans: map[string][]journal.Span{}}
+	s := &saved{rooms: map[string]int64{}, heads: map[string]journal.Head{}, graves: map[journal.Grave]uint64{}, times: map[string]wire.Time{}, spans: map[string][]journal.Span{}}
 	err := r.each("SELECT log, position, at, unsynced, run FROM meta", func(scan func(...any) error) error {
 		return scan(&s.log, &s.position, &s.at, &s.unsynced, &s.run)
 	})
@@ -141,6 +142,15 @@ func (r *reader) load() (*saved, error) {
 		var at wire.Time
 		err := scan(&id, &name, &head.First, &head.Last, &at)
 		s.rooms[name], s.heads[name], s.times[name] = id, head, at
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = r.each("SELECT grave, last FROM graves", func(scan func(...any) error) error {
+		var grave, last int64
+		err := scan(&grave, &last)
+		s.graves[journal.Grave(grave)] = uint64(last)
 		return err
 	})
 	if err != nil {

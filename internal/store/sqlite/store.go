@@ -70,6 +70,8 @@ type Store struct {
 
 	// Owned by the goroutine that applies.
 	rooms    map[string]int64                // id by name, as committed
+	free     []int64                         // ids below newest that are no room's, ascending
+	newest   int64                           // the highest id of a room
 	outcomes []journal.Outcome               // of the batch at position; nil: applied by an earlier process
 	doubt    *journal.Batch                  // it is unknown whether this one is stored, at position+1
 	commit   func(commit func() error) error // calls commit; tests put faults around it
@@ -134,7 +136,8 @@ func (s *Store) start() error {
 	}
 	s.position.Store(saved.position)
 	s.rooms = saved.rooms
-	s.state.Load(saved.heads, saved.times, saved.held, saved.owned, saved.ids, saved.epochs, saved.spans)
+	s.free, s.newest = unused(s.rooms)
+	s.state.Load(saved.heads, saved.graves, saved.times, saved.held, saved.owned, saved.ids, saved.epochs, saved.spans)
 	return s.writer.sync(!normal)
 }
 
@@ -287,10 +290,10 @@ func (s *Store) Read(room string, after uint64, limit int) ([]wire.Message, jour
 	if s.reader == nil {
 		return nil, journal.Head{}, fmt.Errorf("read room %s: %w", room, s.why())
 	}
-	last := s.state.Head(room).Last
-	messages, head, err := s.reader.read(s.reader.after, room, after, last+1, limit)
+	known := s.state.Head(room)
+	messages, head, err := s.reader.read(s.reader.after, room, after, known.Last+1, limit)
 	messages, err = s.legible(room, messages, err)
-	return messages, certain(head, last), err
+	return messages, certain(head, known), err
 }
 
 // legible is what a Read returns: where something is damaged, what comes before it. That is known from then on, and the
@@ -302,10 +305,13 @@ func (s *Store) legible(room string, messages []wire.Message, err error) ([]wire
 	return nil, err
 }
 
-// certain holds what the file says of a room to what is known to be on disk: up to last. Other connections may see the
-// rows of a batch before that is known.
-func certain(h journal.Head, last uint64) journal.Head {
-	h.Last = min(h.Last, last)
+// certain holds what the file says of a room to what is known to be on disk: up to known.Last. Other connections may see
+// the rows of a batch before that is known. Where the file has no such room, all is known that there is to know.
+func certain(h, known journal.Head) journal.Head {
+	if h == (journal.Head{}) {
+		return known
+	}
+	h.Last = min(h.Last, known.Last)
 	h.First = min(h.First, h.Last+1)
 	return h
 }
@@ -317,11 +323,11 @@ func (s *Store) ReadBefore(room string, before uint64, limit int) ([]wire.Messag
 	if s.reader == nil {
 		return nil, journal.Head{}, fmt.Errorf("read room %s: %w", room, s.why())
 	}
-	last := s.state.Head(room).Last
-	messages, head, err := s.reader.read(s.reader.before, room, 0, min(before, last+1), limit)
+	known := s.state.Head(room)
+	messages, head, err := s.reader.read(s.reader.before, room, 0, min(before, known.Last+1), limit)
 	slices.Reverse(messages)
 	messages, err = s.legible(room, messages, err)
-	return messages, certain(head, last), err
+	return messages, certain(head, known), err
 }
 
 // why there are no connections.

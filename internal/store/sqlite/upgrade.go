@@ -51,7 +51,7 @@ ALTER TABLE rooms RENAME TO rooms_4;` + roomsTable + `
 INSERT INTO rooms(id, name, first, last, at) SELECT id, name, first, last, 0 FROM rooms_4;
 DROP TABLE rooms_4;
 DROP TABLE gone;
-ALTER TABLE ids RENAME TO ids_4;` + idsTable + generationTable + epochTables,
+ALTER TABLE ids RENAME TO ids_4;` + idsTable + generationTable + gravesTable + epochTables,
 }
 
 // begin makes the tables of this version. The old table of messages stays beside the new one until move has emptied it. What

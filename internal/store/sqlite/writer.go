@@ -22,6 +22,7 @@ type writer struct {
 	span, oldSpans          *stmt
 	advance                 *stmt
 	trim                    trim
+	remove                  remove
 
 	scratch []byte // of checksum
 }
@@ -83,6 +84,8 @@ func (w *writer) statements() []statement {
 		{&w.span, "INSERT INTO spans(room, epoch, first) VALUES(?, ?, ?)"},
 		{&w.oldSpans, "DELETE FROM spans WHERE room = ? AND epoch < ?"},
 		{&w.advance, "UPDATE meta SET position = ?, at = ?"},
+		{&w.remove.room, "DELETE FROM rooms WHERE id = ?"},
+		{&w.remove.bury, "INSERT INTO graves(grave, last) VALUES(?1, ?2) ON CONFLICT DO UPDATE SET last = max(last, ?2)"},
 		{&w.trim.cut, "DELETE FROM messages WHERE key BETWEEN ? AND ?"},
 		{&w.trim.turn, "UPDATE generation SET newest = ?, since = ?"},
 		{&w.trim.forget, "DELETE FROM ids WHERE (generation, key) IN (SELECT generation, key FROM ids WHERE generation < ? LIMIT ?)"},

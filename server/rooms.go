@@ -1,0 +1,107 @@
+package server
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"ramai/internal/journal"
+	"ramai/wire"
+)
+
+const (
+	tidyEvery = time.Minute
+	// looks is how many rooms are looked at in one go for one that can make place.
+	looks = 2000
+)
+
+// rooms removes rooms that nobody needs: empty ones, and where nearly as many are made as there may be, small ones in which
+// nobody says anything. So who makes rooms without end does not end the making of rooms for others.
+type rooms struct {
+	store    journal.Store
+	decide   func(context.Context, journal.Event) (*journal.Outcome, error)
+	occupied func(room string) bool
+	most     int // rooms there may be
+}
+
+// tidyRooms removes rooms now and then until the server stops.
+func (s *Server) tidyRooms() {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		select {
+		case <-s.quit:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	r := &rooms{store: s.store, decide: s.env.Decide, occupied: s.hub.Occupied, most: s.cfg.MaxRooms}
+	ticker := time.NewTicker(tidyEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-s.quit:
+			return
+		case <-ticker.C:
+		}
+		gone, err := r.tidy(ctx, s.cfg.Now())
+		if gone > 0 {
+			s.cfg.Log.Info("removed small rooms in which nobody says anything, to make place for others", "rooms", gone, "most", s.cfg.MaxRooms)
+		}
+		if err != nil && ctx.Err() == nil {
+			s.cfg.Log.Warn("rooms could not be removed; will retry", "err", err)
+		}
+	}
+}
+
+// tidy removes what there is to remove now. It returns how many rooms went that had messages.
+func (r *rooms) tidy(ctx context.Context, now time.Time) (gone int, err error) {
+	heads := r.store.Heads()
+	for room, head := range heads {
+		if !head.Empty() {
+			continue
+		}
+		delete(heads, room)
+		if room != wire.Lobby && !r.occupied(room) {
+			if _, err := r.decide(ctx, journal.Event{Kind: journal.Remove, Room: room, To: head.Last}); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return r.makePlace(ctx, now, heads)
+}
+
+// makePlace removes rooms until nine tenths of those are left that there may be: such as had at most journal.MaxRemove
+// messages, the smallest first. One that had k messages goes after k hours in which nobody was heard, and with nobody in it.
+func (r *rooms) makePlace(ctx context.Context, now time.Time, heads map[string]journal.Head) (gone int, err error) {
+	over := len(heads) - r.most*9/10
+	if over <= 0 {
+		return 0, nil
+	}
+	small := slices.DeleteFunc(slices.Collect(maps.Keys(heads)), func(room string) bool {
+		return room == wire.Lobby || heads[room].Last > journal.MaxRemove
+	})
+	slices.SortFunc(small, func(a, b string) int { return int(heads[a].Last) - int(heads[b].Last) })
+	for _, room := range small[:min(len(small), looks+over)] {
+		if gone == over {
+			break
+		}
+		last := heads[room].Last
+		newest, _, err := r.store.Read(room, last-1, 1)
+		if err != nil {
+			return gone, err
+		}
+		if len(newest) == 0 || now.Sub(newest[0].At.Std()) < time.Duration(last)*time.Hour || r.occupied(room) {
+			continue
+		}
+		o, err := r.decide(ctx, journal.Event{Kind: journal.Remove, Room: room, To: last})
+		if err != nil {
+			return gone, err
+		}
+		if o.Verdict == journal.Saved {
+			gone++
+		}
+	}
+	return gone, nil
+}

@@ -1,0 +1,132 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"ramai/internal/journal"
+	"ramai/internal/room"
+	"ramai/wire"
+)
+
+// guest is somebody in a room.
+type guest struct{}
+
+func (guest) Wake()      {}
+func (guest) By() string { return "guest" }
+
+// roomsStage is a server whose rooms a test tidies.
+type roomsStage struct {
+	*testing.T
+	*Server
+	now time.Time
+	r   *rooms
+	ids int
+}
+
+func newRoomsStage(t *testing.T, most int) *roomsStage {
+	st := &roomsStage{T: t, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	cfg := Defaults()
+	cfg.Memory, cfg.Log, cfg.Quiet, cfg.MaxRooms = true, slog.New(slog.DiscardHandler), true, most
+	cfg.Now = func() time.Time { return st.now }
+	s, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	st.Server = s
+	st.r = &rooms{store: s.store, decide: s.env.Decide, occupied: s.hub.Occupied, most: most}
+	return st
+}
+
+// say says n things in a room and returns whether the last was saved.
+func (st *roomsStage) say(name string, n int) bool {
+	st.Helper()
+	var o *journal.Outcome
+	for range n {
+		var err error
+		st.ids++
+		o, err = st.env.Decide(context.Background(), journal.Event{Kind: journal.Say, By: "anna", Room: name, ID: fmt.Sprint(st.ids), Text: "x"})
+		if err != nil {
+			st.Fatal(err)
+		}
+	}
+	return o.Verdict == journal.Saved
+}
+
+func (st *roomsStage) tidy(want int) {
+	st.Helper()
+	if got, err := st.r.tidy(context.Background(), st.now); err != nil || got != want {
+		st.Fatalf("%d rooms went, %v, want %d", got, err, want)
+	}
+}
+
+// Rooms that are made without end make place for others, and those that are used stay.
+func TestRoomsWithoutEnd(t *testing.T) {
+	st := newRoomsStage(t, 100)
+	st.say(wire.Lobby, 1)
+	st.say("team", 30)
+	st.say("visited", 1)
+	defer st.hub.Join("visited", room.JSON, guest{}).Leave()
+	st.now = st.now.Add(24 * time.Hour)
+	for i := range 200 {
+		if saved := st.say(fmt.Sprint("junk", i), 1); saved != (i < 97) {
+			t.Fatalf("room %d was made: %v", i, saved)
+		}
+	}
+	st.tidy(0)         // they are too new
+	st.say("class", 1) // and so is this one refused
+	st.now = st.now.Add(time.Hour)
+	st.tidy(10)
+	if !st.say("class", 3) {
+		t.Fatal("no room can be made")
+	}
+	for _, name := range []string{wire.Lobby, "team", "visited", "class"} {
+		if st.store.Head(name).Empty() {
+			t.Errorf("%s is gone", name)
+		}
+	}
+	st.now = st.now.Add(100 * 24 * time.Hour)
+	for i := range 200 { // others, who say more; those of before go first
+		st.say(fmt.Sprint("more", i), 2)
+	}
+	st.now = st.now.Add(2 * time.Hour)
+	st.tidy(10)
+	left := 0
+	for name, h := range st.store.Heads() {
+		if h.Last == 1 && name != wire.Lobby {
+			left++
+		}
+	}
+	if left != 97-10-10+1 {
+		t.Errorf("%d rooms with one message are left", left)
+	}
+}
+
+// A room that retention has emptied goes when nobody is in it, and its numbers go on.
+func TestEmptyRoomsGo(t *testing.T) {
+	st := newRoomsStage(t, 100)
+	st.say("den", 3)
+	st.say(wire.Lobby, 3)
+	for _, name := range []string{"den", wire.Lobby} {
+		if _, err := st.env.Decide(context.Background(), journal.Event{Kind: journal.Trim, Room: name, To: 3}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	leave := st.hub.Join("den", room.JSON, guest{}).Leave
+	st.tidy(0)
+	if len(st.store.Heads()) != 2 {
+		t.Fatal("a room went with somebody in it")
+	}
+	leave()
+	st.tidy(0)
+	if heads := st.store.Heads(); len(heads) != 1 || st.store.Head("den") != (journal.Head{First: 4, Last: 3}) {
+		t.Errorf("there are %v", heads)
+	}
+	if st.say("den", 1); st.store.Head("den") != (journal.Head{First: 4, Last: 4}) {
+		t.Error("a number was given out twice")
+	}
+}
