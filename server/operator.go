@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -23,6 +24,8 @@ const SocketName = "admin.sock"
 const (
 	OwnedPath   = "/names"         // GET: the names that are owned, as JSON lines of journal.Owning
 	ReleasePath = "/names/release" // POST: a name that becomes nobody's own
+	RoomsPath   = "/rooms"         // GET: the rooms that have messages, as JSON lines of RoomInfo
+	DeletePath  = "/rooms/delete"  // POST: a room to be deleted; answered by "done", or by "more": then it has to be posted again
 )
 
 // operatorConns is how many connections the operator can have: the descriptors are for the chat.
@@ -40,6 +43,8 @@ func (s *Server) Operator() http.Handler {
 	}
 	mux.HandleFunc("GET "+OwnedPath, s.owned)
 	mux.HandleFunc("POST "+ReleasePath, s.release)
+	mux.HandleFunc("GET "+RoomsPath, s.listRooms)
+	mux.HandleFunc("POST "+DeletePath, s.deleteRoom)
 	return mux
 }
 
@@ -69,6 +74,44 @@ func (s *Server) owned(out http.ResponseWriter, _ *http.Request) {
 		if lines.Encode(o) != nil {
 			return // nobody listens any more
 		}
+	}
+}
+
+// listRooms lists the rooms that have messages.
+func (s *Server) listRooms(out http.ResponseWriter, _ *http.Request) {
+	list, err := ListRooms(s.store, func(room string) int { return s.hub.Who(room).Count })
+	if err != nil {
+		http.Error(out, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	out.Header().Set("Content-Type", "application/x-ndjson")
+	lines := json.NewEncoder(out)
+	for _, room := range list {
+		if lines.Encode(room) != nil {
+			return // nobody listens any more
+		}
+	}
+}
+
+// deleteTakes is how long a call of deleteRoom may take: a long room is deleted in several.
+const deleteTakes = 3 * time.Second
+
+// deleteRoom deletes a room.
+func (s *Server) deleteRoom(out http.ResponseWriter, r *http.Request) {
+	room, err := io.ReadAll(http.MaxBytesReader(out, r.Body, 1<<10))
+	if err != nil {
+		http.Error(out, "post the name of a room, and nothing else", http.StatusRequestEntityTooLarge)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), deleteTakes)
+	defer cancel()
+	switch done, err := DeleteRoom(ctx, s.store, s.env.Decide, string(room)); {
+	case err != nil:
+		http.Error(out, err.Error(), http.StatusNotFound)
+	case done:
+		io.WriteString(out, "done")
+	default:
+		io.WriteString(out, "more")
 	}
 }
 

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -20,7 +21,7 @@ const (
 // nobody says anything. So who makes rooms without end does not end the making of rooms for others.
 type rooms struct {
 	store    journal.Store
-	decide   func(context.Context, journal.Event) (*journal.Outcome, error)
+	decide   Decider
 	occupied func(room string) bool
 	most     int // rooms there may be
 }
@@ -104,4 +105,65 @@ func (r *rooms) makePlace(ctx context.Context, now time.Time, heads map[string]j
 		}
 	}
 	return gone, nil
+}
+
+// Decider has the journal decide about an event, see session.Env.Decide.
+type Decider func(context.Context, journal.Event) (*journal.Outcome, error)
+
+// A RoomInfo is what the operator is told of a room.
+type RoomInfo struct {
+	Room        string
+	First, Last uint64
+	At          wire.Time // of the newest message
+	Members     int       // connections that are in it
+}
+
+// ListRooms tells of all rooms that have messages, by name. members counts the connections in one; nil: there are none.
+func ListRooms(store journal.Store, members func(room string) int) ([]RoomInfo, error) {
+	heads := store.Heads()
+	var list []RoomInfo
+	for _, room := range slices.Sorted(maps.Keys(heads)) {
+		head := heads[room]
+		if head.Empty() {
+			continue
+		}
+		info := RoomInfo{Room: room, First: head.First, Last: head.Last}
+		newest, _, err := store.Read(room, head.Last-1, 1)
+		if err != nil {
+			return nil, err
+		}
+		if len(newest) > 0 {
+			info.At = newest[0].At
+		}
+		if members != nil {
+			info.Members = members(room)
+		}
+		list = append(list, info)
+	}
+	return list, nil
+}
+
+// DeleteRoom deletes all messages of a room, in steps, so that saying goes on meanwhile, and then the room. It returns false
+// if it has not got to the end when ctx is done: then it can be called again. Who is in the room stays in it, and what is
+// said there after that goes on with the next number. Of the lobby only the messages go. A room without messages is an error.
+func DeleteRoom(ctx context.Context, store journal.Store, decide Decider, room string) (done bool, err error) {
+	last := store.Head(room)
+	if last.Empty() {
+		return false, fmt.Errorf("there is no room %q", room)
+	}
+	for first := last.First; first <= last.Last; {
+		if ctx.Err() != nil {
+			return false, nil
+		}
+		o, err := decide(context.WithoutCancel(ctx), journal.Event{Kind: journal.Trim, Room: room, To: last.Last})
+		if err != nil {
+			return false, err
+		}
+		if o.Verdict == journal.Refused {
+			return false, o.Err
+		}
+		first = o.N
+	}
+	_, err = decide(context.WithoutCancel(ctx), journal.Event{Kind: journal.Remove, Room: room, To: last.Last}) // refused: it goes on
+	return true, err
 }
