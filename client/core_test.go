@@ -165,6 +165,45 @@ func TestNumbersOfUnknownFramesCount(t *testing.T) {
 	}
 }
 
+// A text that may be saved is sent again for as long as the server knows ids for certain, and no longer. One that was never
+// sent is new, however old it is.
+func TestOldTextsAreNotSentAgain(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	c := opened(t, 0)
+	old := c.say("lobby", "old")
+	if got := sent(c, now); len(got) != 1 {
+		t.Fatalf("sent %q", got)
+	}
+	again := func() (texts []string, events []wire.Frame) {
+		c.disconnected(now, errCut)
+		c.connected()
+		feed(t, c, now, welcome(""), welcome(""))
+		heard(c)
+		for _, b := range sent(c, now) {
+			if strings.Contains(b, `"say"`) {
+				r, _ := wire.ParseRequest([]byte(b))
+				texts = append(texts, r.Frame.(wire.Say).Text)
+			}
+		}
+		return texts, heard(c)
+	}
+	now = now.Add(6 * 24 * time.Hour)
+	if texts, events := again(); !slices.Equal(texts, []string{"old"}) || len(events) != 0 {
+		t.Errorf("in time it is sent as %q, and heard is %v", texts, events)
+	}
+	c.disconnected(now, errCut)
+	fresh := c.say("lobby", "fresh")
+	now = now.Add(time.Minute)
+	texts, events := again()
+	if !slices.Equal(texts, []string{"fresh"}) || len(events) != 1 || events[0] != wire.Frame(Unconfirmed{ID: old, Text: "old"}) {
+		t.Errorf("too late %q is sent, and heard is %v", texts, events)
+	}
+	feed(t, c, now, wire.Saved{Room: "lobby", ID: fresh, N: 1})
+	if got := len(c.outbox.says); got != 0 {
+		t.Errorf("%d are left", got)
+	}
+}
+
 func TestRefusedFlightGoesAgainInOrder(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	c := opened(t, 0)

@@ -40,7 +40,8 @@ type Line struct {
 }
 
 // Unconfirmed says that a line was sent over the plain door and that the connection broke before its echo came: it was
-// said or it was not, and it is not sent again.
+// said or it was not, and it is not sent again. Over ramai.v1 it says that of a text that was sent first more than six days
+// ago, and never confirmed: the server knows ids for a week ([wire.IDLife]), so another try might say it twice.
 type Unconfirmed struct {
 	ID   string
 	Text string

@@ -9,15 +9,17 @@ import (
 )
 
 const (
-	maxFlight   = 128              // texts on their way at once
-	plainFlight = 64               // lines of the plain door whose echo is awaited
-	plainStall  = 30 * time.Second // without an echo: those lines will have none, send on
-	plainText   = 4000             // bytes a server usually takes on the plain door, which does not say
+	maxFlight   = 128                        // texts on their way at once
+	plainFlight = 64                         // lines of the plain door whose echo is awaited
+	plainStall  = 30 * time.Second           // without an echo: those lines will have none, send on
+	retryFor    = wire.IDLife - 24*time.Hour // a text that may be saved is sent again; clocks may differ a little
+	plainText   = 4000                       // bytes a server usually takes on the plain door, which does not say
 )
 
 // say is one text until it is settled.
 type say struct {
 	room, id, text string
+	tried          time.Time // when it was handed out first, by the time of day; zero: never
 }
 
 // outbox holds what was said and is not settled, in order. It grows with what the user says and has no other bound:
@@ -118,7 +120,12 @@ func (c *core) nextSay(now time.Time) ([]byte, bool) {
 			}
 			o.window = o.sent + plainFlight
 		}
-		s := o.says[o.sent]
+		s := &o.says[o.sent]
+		if !c.plain && !s.tried.IsZero() && now.Round(0).Sub(s.tried) > retryFor {
+			c.emit(Unconfirmed{ID: s.id, Text: s.text}, nil)
+			o.remove(o.sent)
+			continue
+		}
 		var frame []byte
 		if c.plain {
 			frame = []byte(s.text)
@@ -134,6 +141,9 @@ func (c *core) nextSay(now time.Time) ([]byte, bool) {
 		}
 		if o.sent == 0 {
 			o.settled = now
+		}
+		if s.tried.IsZero() {
+			s.tried = now.Round(0) // a monotonic clock may stand still while the machine sleeps
 		}
 		o.sent++
 		o.tried = max(o.tried, o.sent)

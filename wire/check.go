@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"time"
 	"unicode/utf8"
 )
 
@@ -20,6 +21,10 @@ const (
 // MaxRequest is how many bytes a request may have where a text may have text bytes: what the longest say needs that JSON
 // can make of it. Each byte of a text may be escaped as \u0000, with six bytes, and so may those of the room and the ids.
 func MaxRequest(text int) int { return 6*(text+MaxRoom+2*MaxID) + 256 }
+
+// IDLife is how long the server knows an id at least, after its message was saved. What was sent first so long ago is not to
+// be sent again: it might be said twice.
+const IDLife = 7 * 24 * time.Hour
 
 // Lobby is the room of the path "/".
 const Lobby = "lobby"

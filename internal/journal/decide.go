@@ -30,7 +30,7 @@ const (
 	// ForgetStep is how many ids one Forget lets go.
 	ForgetStep = 2000
 	// KeepIDs is how long an id is kept at least, whether or not its message is. Clients do not send again what is older.
-	KeepIDs = 7 * 24 * time.Hour
+	KeepIDs = wire.IDLife
 	// MaxRemove is how many messages a room may have that is removed with them.
 	MaxRemove = 500
 )

@@ -141,6 +141,27 @@ test("a refusal that arrives behind that of a later message has all said again, 
 	assert.deepEqual([a.state, b.state, c.state, client.outbox.length], ["saved", "saved", "saved", 0]);
 });
 
+test("what was sent too long ago to be known is not sent again, over a socket and over HTTP", async () => {
+	mock.timers.setTime(8 * 86_400_000);
+	const unsaid = [{ id: "old", room: "lobby", text: "old", since: 1 }, { id: "new", room: "lobby", text: "new", since: 7 * 86_400_000 }];
+	client = connect("/", { unsaid }).client;
+	await settled();
+	const [socket] = Socket.made;
+	socket.open();
+	socket.hear(joined("lobby", 0));
+	await settled();
+	assert.deepEqual(socket.of("say").map((f) => f.id), ["new"]);
+	assert.deepEqual(client.outbox.map((s) => s.state), ["failed", "sending"]);
+	assert.deepEqual(client.unsaid, unsaid);
+	client.close();
+
+	client = connect("/", { via: "http", unsaid }).client;
+	await settled();
+	await visits()[0]?.answer({ log: "L", first: 1, messages: [], more: false });
+	await streams()[0]?.stream();
+	assert.deepEqual(asked.filter((a) => a.method === "POST").map((a) => a.headers["Idempotency-Key"]), ["new"]);
+});
+
 test("what is under way when a room is joined again does not stand there twice", async () => {
 	const { room, socket } = await overSocket();
 	socket.hear(said("lobby", 1));

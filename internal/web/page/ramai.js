@@ -24,12 +24,13 @@
  * @property {Unsaid[]} [unsaid] what an earlier page had not got settled, see Client.unsaid
  * @property {"auto"|"socket"|"http"} [via] auto: a WebSocket, or HTTP where none comes through
  *
- * @typedef {{id: string, room: string, text: string}} Unsaid
+ * @typedef {{id: string, room: string, text: string, since?: number}} Unsaid
  */
 
 const PROTOCOL = "ramai.v1";
 const EVENTS = "text/event-stream";
 const NOT_OURS = "not_ramai"; // a refusal's code: something in front of the server answers
+const RETRY_FOR = 6 * 86_400_000; // ms after it was sent first: the server knows ids for a week, and might say it twice later
 const WINDOW = 16; // messages on their way at once: what the server would refuse as too fast, it would refuse all together
 const SILENCE = 20_000; // ms without a sign of the server until it is asked for one
 const DEAD = 15_000; // ms more until the connection counts as broken
@@ -109,6 +110,7 @@ export class Sent {
 	n = 0; // its number, once it is saved
 	at = "";
 	tried = false; // it may be on the server's disk
+	since = 0; // when it was sent first, by Date.now()
 
 	/** @param {string} id @param {string} room @param {string} text */
 	constructor(id, room, text) {
@@ -273,6 +275,7 @@ export class Client extends Emitter {
 		for (const u of options.unsaid ?? []) {
 			const sent = new Sent(u.id, u.room, u.text);
 			sent.tried = true;
+			sent.since = u.since || Date.now();
 			this.outbox.push(sent);
 		}
 		this.#watch = setInterval(() => this.#look(), 1000);
@@ -282,7 +285,7 @@ export class Client extends Emitter {
 
 	/** What is to be kept where a reload does not reach it, and given to the next connect. @returns {Unsaid[]} */
 	get unsaid() {
-		return this.outbox.filter((s) => s.state !== "saved").map(({ id, room, text }) => ({ id, room, text }));
+		return this.outbox.filter((s) => s.state !== "saved").map(({ id, room, text, since }) => ({ id, room, text, since }));
 	}
 
 	/**
@@ -698,7 +701,7 @@ export class Client extends Emitter {
 		}
 		while (this.#cursor < this.outbox.length) {
 			const sent = this.outbox[this.#cursor];
-			if (sent.state === "failed") {
+			if (sent.state === "failed" || this.#expired(sent)) {
 				this.#cursor++;
 				continue;
 			}
@@ -708,6 +711,7 @@ export class Client extends Emitter {
 			if (this.#gate === sent.id) this.#gate = "";
 			this.#cursor++;
 			sent.tried = true;
+			sent.since ||= Date.now();
 			sent.state = "sending";
 			this.emit("sent", sent);
 		}
@@ -727,6 +731,13 @@ export class Client extends Emitter {
 		sent.resolve?.(sent);
 		this.emit("sent", sent);
 		this.#flush();
+		return true;
+	}
+
+	/** Whether it is too late to send something again; then it has failed. @param {Sent} sent */
+	#expired(sent) {
+		if (!sent.tried || Date.now() - sent.since <= RETRY_FOR) return false;
+		this.#fail(sent, new Refusal("unavailable", "it was sent days ago, and it is not known whether it was said"));
 		return true;
 	}
 
@@ -903,10 +914,11 @@ export class Client extends Emitter {
 
 	/** Says the first thing that waits, and then the next: one at a time keeps their order. */
 	async #post() {
-		const sent = this.outbox.find((s) => s.state !== "failed");
+		const sent = this.outbox.find((s) => s.state !== "failed" && !this.#expired(s));
 		if (!sent || this.#posting || this.state !== "live") return;
 		this.#posting = true;
 		[sent.state, sent.tried] = ["sending", true];
+		sent.since ||= Date.now();
 		this.emit("sent", sent);
 		/** @type {Refusal|null} */
 		let refusal = null;
