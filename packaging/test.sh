@@ -18,13 +18,23 @@ mkdir -p "$root/var/lib/dpkg/info" "$root/var/lib/dpkg/updates" "$root/var/lib/d
 dpkg="dpkg --root=$root --force-script-chrootless --log=/dev/null"
 
 $dpkg -i "$package" >/dev/null
-for want in "755 /usr/bin/ramai" "644 /etc/ramai/config.toml" "644 /lib/systemd/system/ramai.service" "644 /usr/share/doc/ramai/OPERATING.md"; do
+for want in "755 /usr/bin/ramai" "644 /etc/ramai/config.toml" "644 /lib/systemd/system/ramai.service" "644 /usr/share/doc/ramai/docs/OPERATING.md"; do
 	path="$root${want#* }"
 	[ "$(stat -c '%a %U %G' "$path")" = "${want%% *} root root" ] || fail "$path has $(stat -c '%a %U %G' "$path")"
 done
 $dpkg -V ramai || fail "files differ from what was packed"
+for doc in "$root"/usr/share/doc/ramai/*.md "$root"/usr/share/doc/ramai/docs/*.md; do
+	for link in $(grep -oE '\]\([^)#: ]+|src="[^":]+' "$doc" | sed 's/^](//; s/^src="//'); do
+		[ -e "$(dirname "$doc")/$link" ] || fail "$doc has a link to $link, which is not there"
+	done
+done
 ! ldd "$root/usr/bin/ramai" >/dev/null 2>&1 || fail "the program is not static"
-if command -v systemd-analyze >/dev/null; then # exposure of at most 2.0 of 10
+if command -v systemd-analyze >/dev/null; then
+	sed "s|^ExecStart=/usr/bin|ExecStart=$root/usr/bin|" "$root/lib/systemd/system/ramai.service" >"$root/ramai.service"
+	wrong=$(systemd-analyze verify --man=no "$root/ramai.service" 2>&1 | grep -F "$root/ramai.service" || true)
+	rm "$root/ramai.service"
+	[ -z "$wrong" ] || fail "systemd does not understand the unit: $wrong"
+	# exposure of at most 2.0 of 10
 	systemd-analyze security --offline=true --threshold=20 --no-pager "$root/lib/systemd/system/ramai.service" >"$root/out" 2>&1 ||
 		fail "the unit leaves too much open: $(tail -n 1 "$root/out")"
 fi

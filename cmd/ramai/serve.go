@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 	"golang.org/x/net/netutil"
 
@@ -152,11 +153,20 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 	}
 	cfg.Log.Info("listening", "address", ln.Addr(), "folder", folder, "version", cfg.Version)
 	tellHow(tell, ln.Addr().(*net.TCPAddr), sshAt, cfg.TLS)
+	notify(daemon.SdNotifyReady, cfg.Log)
+	context.AfterFunc(ctx, func() { notify(daemon.SdNotifyStopping, cfg.Log) })
 	if err := s.Serve(ctx, ln); err != nil {
 		return exit(exitUnusable, err)
 	}
 	cfg.Log.Info("stopped")
 	return nil
+}
+
+// notify tells systemd how far the service is, if it was started by that and wants to know (sd_notify(3)).
+func notify(state string, log *slog.Logger) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		log.Warn("systemd cannot be told how far the server is", "state", state, "err", err)
+	}
 }
 
 // adminConns is how many connections the operator can have: the descriptors are for the chat.
@@ -343,8 +353,11 @@ func (k *keep) Set(s string) error {
 // Type implements pflag.Value.
 func (k *keep) Type() string { return "keep" }
 
-// path is a file or a folder as a flag. Where no shell has seen it, ~/ still is the home of the user.
+// path is a file or a folder as a flag. Where no shell has seen it, ~/ still is the home of the user, and
+// $CREDENTIALS_DIRECTORY/ the folder of what systemd has loaded for the service (LoadCredential=).
 type path string
+
+const credentials = "$CREDENTIALS_DIRECTORY"
 
 // String implements pflag.Value.
 func (p *path) String() string { return string(*p) }
@@ -357,6 +370,13 @@ func (p *path) Set(s string) error {
 			return fmt.Errorf("%q: %w; write the whole path", s, err)
 		}
 		s = filepath.Join(home, rest)
+	}
+	if rest, ok := strings.CutPrefix(s, credentials+"/"); ok {
+		folder := os.Getenv(credentials[1:])
+		if folder == "" {
+			return fmt.Errorf("%q: systemd has loaded no credentials for this process; see LoadCredential= in the unit, or write the whole path", s)
+		}
+		s = filepath.Join(folder, rest)
 	}
 	*p = path(s)
 	return nil
