@@ -1,0 +1,178 @@
+package server_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/gobwas/httphead"
+	"github.com/gobwas/ws"
+
+	wsframe "ramai/internal/frame"
+	"ramai/server"
+	"ramai/wire"
+)
+
+// attacks are what one address sends at full speed: frames that cost no event, and much work each.
+var attacks = []struct {
+	name    string
+	deflate bool
+	frame   []byte
+}{
+	{"leave", false, said(`{"type":"leave","room":"x"}`)},
+	{"typing", false, said(`{"type":"typing","room":"lobby"}`)},
+	{"ping", false, said(`{"type":"ping","id":"x"}`)},
+	{"control-ping", false, wsframe.AppendMasked(nil, wsframe.Ping, []byte("x"), [4]byte{})},
+	{"broken", false, said(`{"type":`)},
+	{"refused", false, said(`{"type":"say","room":"lobby","id":"1","text":"` + strings.Repeat("x", 5000) + `"}`)},
+	{"bomb", true, wsframe.AppendMasked(nil, wsframe.Text|wsframe.Deflated,
+		wsframe.Deflate(nil, []byte(`{"type":"leave","room":"x","more":"`+strings.Repeat("x", 25_000)+`"}`), wsframe.MostBits), [4]byte{})},
+}
+
+func said(text string) []byte {
+	return wsframe.AppendMasked(nil, wsframe.Text, []byte(text), [4]byte{})
+}
+
+// BenchmarkUnderAttack measures how long honest clients wait for their own echo at the default limits, while another
+// address attacks over eight connections as fast as it is read: the median and the 99th percentile, beside those of
+// before the attack, and how many frames the attacker got rid of.
+//
+//	go test ./server -run - -bench UnderAttack -benchtime 1x
+func BenchmarkUnderAttack(b *testing.B) {
+	for _, kind := range []server.ReactorKind{server.Auto, server.Portable} {
+		for _, attack := range attacks {
+			b.Run(fmt.Sprintf("%s/%s", kind, attack.name), func(b *testing.B) {
+				s := defaults(b, kind)
+				var frames atomic.Int64
+				for b.Loop() {
+					calm := honest(b, s, nil)
+					assailed := honest(b, s, func(ctx context.Context) { assail(ctx, s, attack.deflate, attack.frame, &frames) })
+					for _, p := range []int{50, 99} {
+						b.ReportMetric(calm[len(calm)*p/100].Seconds()*1e3, fmt.Sprintf("calm-p%d-ms", p))
+						b.ReportMetric(assailed[len(assailed)*p/100].Seconds()*1e3, fmt.Sprintf("p%d-ms", p))
+					}
+				}
+				b.ReportMetric(float64(frames.Load())/float64(b.N), "frames-taken")
+				b.ReportMetric(0, "ns/op")
+			})
+		}
+	}
+}
+
+// serving1 returns the address of a server of the default limits that believes whoever says where it comes from.
+func defaults(b *testing.B, kind server.ReactorKind) string {
+	b.Helper()
+	cfg := server.Defaults()
+	cfg.Memory, cfg.Log, cfg.Quiet, cfg.Reactor = true, discard, true, kind
+	cfg.TrustProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	s, err := server.New(cfg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	go func() { ended <- s.Serve(ctx, ln) }()
+	b.Cleanup(func() {
+		stop()
+		<-ended
+	})
+	return "ws://" + ln.Addr().String() + "/"
+}
+
+// honest has 24 clients at 24 addresses say something four times a second, for two seconds, beside what is done
+// meanwhile. It returns how long they wait for the echo, the shortest first.
+func honest(b *testing.B, url string, meanwhile func(context.Context)) []time.Duration {
+	ctx, stop := context.WithCancel(b.Context())
+	var all, other sync.WaitGroup
+	if meanwhile != nil {
+		other.Go(func() { meanwhile(ctx) })
+		time.Sleep(200 * time.Millisecond) // what the attackers may do at once is over
+	}
+	var mu sync.Mutex
+	var waits []time.Duration
+	for i := range 24 {
+		all.Go(func() {
+			header := http.Header{"X-Forwarded-For": {fmt.Sprintf("198.51.100.%d", i+1)}}
+			c, _, err := websocket.Dial(ctx, url, &websocket.DialOptions{HTTPHeader: header})
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			defer c.CloseNow()
+			if _, got, err := c.Read(ctx); err != nil || string(got) != wire.Welcome {
+				b.Errorf("greeted with %q, %v", got, err)
+				return
+			}
+			time.Sleep(time.Duration(i) * 10 * time.Millisecond)
+			for j := range 8 {
+				began, text := time.Now(), fmt.Sprintf("hello %d of %d", j, i)
+				c.Write(ctx, websocket.MessageText, []byte(text))
+				for heard := ""; heard != text; {
+					_, got, err := c.Read(ctx)
+					if err != nil {
+						b.Error(err)
+						return
+					}
+					heard = string(got)
+				}
+				mu.Lock()
+				waits = append(waits, time.Since(began))
+				mu.Unlock()
+				time.Sleep(250*time.Millisecond - time.Since(began))
+			}
+		})
+	}
+	all.Wait()
+	stop()
+	other.Wait()
+	slices.Sort(waits)
+	return waits
+}
+
+// assail sends a frame again and again over eight connections from one address, until ctx ends. taken counts those that
+// the server's system took.
+func assail(ctx context.Context, url string, deflate bool, frame []byte, taken *atomic.Int64) {
+	many := bytes.Repeat(frame, max(1, 16<<10/len(frame)))
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			d := ws.Dialer{Protocols: []string{wire.Protocol}, Header: ws.HandshakeHeaderHTTP{"X-Forwarded-For": {"192.0.2.1"}}}
+			if deflate {
+				d.Extensions = []httphead.Option{{Name: []byte("permessage-deflate")}}
+			}
+			nc, early, _, err := d.Dial(ctx, url)
+			if err != nil {
+				return
+			}
+			defer context.AfterFunc(ctx, func() { nc.Close() })()
+			if early == nil {
+				early = bufio.NewReader(nc)
+			}
+			all.Go(func() { io.Copy(io.Discard, early) })
+			nc.Write(said(`{"type":"join","room":"lobby"}`))
+			for err == nil {
+				var n int
+				n, err = nc.Write(many)
+				taken.Add(int64(n / len(frame)))
+			}
+			nc.Close()
+		})
+	}
+	all.Wait()
+}
