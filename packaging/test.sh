@@ -24,7 +24,7 @@ for want in "755 /usr/bin/ramai" "644 /etc/ramai/config.toml" "644 /lib/systemd/
 done
 $dpkg -V ramai || fail "files differ from what was packed"
 for doc in "$root"/usr/share/doc/ramai/*.md "$root"/usr/share/doc/ramai/docs/*.md; do
-	for link in $(grep -oE '\]\([^)#: ]+|src="[^":]+' "$doc" | sed 's/^](//; s/^src="//'); do
+	for link in $(grep -oE '\]\([^) ]+\)|src="[^"]+"' "$doc" | sed 's/^](//; s/^src="//; s/[")]$//; s/#.*//' | grep -v :); do
 		[ -e "$(dirname "$doc")/$link" ] || fail "$doc has a link to $link, which is not there"
 	done
 done
