@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/charmbracelet/x/vt"
 	"golang.org/x/crypto/ssh"
 
 	"ramai/server"
@@ -21,8 +22,9 @@ import (
 // terminal is a visit on a screen.
 type terminal struct {
 	*ssh.Session
-	t     *testing.T
-	stdin io.WriteCloser
+	t             *testing.T
+	stdin         io.WriteCloser
+	width, height int // of the emulator; a window can be of any size
 
 	mu   sync.Mutex
 	text []byte // guarded by mu: all that was written to it
@@ -35,7 +37,10 @@ func (o *overSSH) terminal(c *ssh.Client, line string, width, height int) *termi
 		o.t.Fatal(err)
 	}
 	o.t.Cleanup(func() { s.Close() })
-	term := &terminal{Session: s, t: o.t}
+	term := &terminal{Session: s, t: o.t, width: 80, height: 24}
+	if width > 0 && width <= 500 {
+		term.width, term.height = width, height
+	}
 	if err := s.RequestPty("xterm-256color", height, width, nil); err != nil {
 		o.t.Fatal(err)
 	}
@@ -61,20 +66,35 @@ func (term *terminal) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// shows waits for some text.
+// shows waits for some text: in what is written, or on the screen, where what was written in pieces stands together.
 func (term *terminal) shows(want string) {
 	term.t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		term.mu.Lock()
-		text := string(term.text)
+		text := bytes.Clone(term.text)
 		term.mu.Unlock()
-		if strings.Contains(text, want) {
+		if bytes.Contains(text, []byte(want)) || strings.Contains(term.screen(text), want) {
 			return
 		}
 		if time.Now().After(end) {
 			term.t.Fatalf("%q is not shown:\n%q", want, text)
 		}
 	}
+}
+
+// screen is what a terminal shows of what was written to it.
+func (term *terminal) screen(text []byte) string {
+	screen := vt.NewEmulator(term.width, term.height)
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		io.Copy(io.Discard, screen) // what a terminal answers
+	}()
+	screen.Write(text)
+	shown := screen.String()
+	screen.InputPipe().(io.Closer).Close()
+	<-answered
+	return shown
 }
 
 func (term *terminal) types(keys string) {
