@@ -18,7 +18,7 @@ import (
 )
 
 // version is that of the schema, and of what the words of a text are. An index of another one is made anew.
-const version = 2
+const version = 3
 
 // The texts' words lie in the order of a number that has the time in its upper bits and counts in the lower, so that the
 // newest hits come first without sorting. The first word of a text is its room, which no word of a query can be: it
@@ -26,8 +26,7 @@ const version = 2
 const schema = `
 CREATE TABLE meta(
 	one INTEGER PRIMARY KEY CHECK(one = 1),
-	log TEXT NOT NULL,         -- of the journal
-	clean INTEGER NOT NULL     -- 1 when all that is in the file was synced and nobody writes to it
+	log TEXT NOT NULL          -- of the journal
 ) STRICT;
 CREATE TABLE rooms(
 	id INTEGER PRIMARY KEY,
@@ -73,7 +72,7 @@ func connect(path string, connections int) (*file, error) {
 		if !strings.HasPrefix(path, "/") {
 			path = "/" + path // C:/…
 		}
-		query := url.Values{"mode": {"rwc"}, "_pragma": {"busy_timeout=5000", "auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=OFF",
+		query := url.Values{"mode": {"rwc"}, "_pragma": {"busy_timeout=5000", "auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=NORMAL",
 			"fullfsync=1", "checkpoint_fullfsync=1"}} // of macOS, where fsync alone does not reach the disk
 		source = (&url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}).String()
 	}
@@ -102,16 +101,13 @@ func load(path, log string, connections int) (*file, map[string]mark, error) {
 		return nil, nil, err
 	}
 	marks, err := f.read(log)
-	if err == nil {
-		err = f.mark(false)
-	}
 	if err != nil {
 		return nil, nil, errors.Join(err, f.db.Close())
 	}
 	return f, marks, nil
 }
 
-// read reads the marks, if the index is of this log and version, and was closed in good order.
+// read reads the marks, if the index is of this log and version.
 func (f *file) read(log string) (map[string]mark, error) {
 	var was int
 	if err := f.db.QueryRow("PRAGMA user_version").Scan(&was); err != nil {
@@ -121,15 +117,11 @@ func (f *file) read(log string) (map[string]mark, error) {
 		return nil, errUnfit("it is of another version")
 	}
 	var of string
-	var clean bool
-	if err := f.db.QueryRow("SELECT log, clean FROM meta").Scan(&of, &clean); err != nil {
+	if err := f.db.QueryRow("SELECT log FROM meta").Scan(&of); err != nil {
 		return nil, err
 	}
-	switch {
-	case of != log:
+	if of != log {
 		return nil, errUnfit("it is of another log")
-	case !clean:
-		return nil, errUnfit("it was not closed in good order")
 	}
 	marks := map[string]mark{}
 	rows, err := f.db.Query("SELECT name, id, first, indexed FROM rooms")
@@ -169,41 +161,43 @@ func createFile(path, log string, connections int) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = f.db.Exec("BEGIN;"+schema+fmt.Sprintf("PRAGMA user_version=%d; INSERT INTO meta VALUES(1, ?, 0); COMMIT", version), log)
+	_, err = f.db.Exec("BEGIN;"+schema+fmt.Sprintf("PRAGMA user_version=%d; INSERT INTO meta VALUES(1, ?); COMMIT", version), log)
 	if err != nil {
 		return nil, errors.Join(err, f.db.Close())
 	}
 	return f, nil
 }
 
-// mark notes, and syncs, whether what is in the file can be relied on when it is next opened. Before it says so,
-// everything else is synced.
-func (f *file) mark(clean bool) error {
-	ctx := context.Background()
-	c, err := f.db.Conn(ctx)
+// finish closes the index. The last connection brings all of it into the file.
+func (f *file) finish() error { return f.db.Close() }
+
+// verify looks at everything in the index: its pages, and what its tables say of each other.
+func (f *file) verify(ctx context.Context) error {
+	var found string
+	if err := f.db.QueryRowContext(ctx, "PRAGMA integrity_check(1)").Scan(&found); err != nil {
+		return err
+	}
+	if found != "ok" {
+		return errUnfit(fmt.Sprintf("it is damaged: %.200s", found))
+	}
+	return nil
+}
+
+// Check looks at everything in the index at path, which no server uses, and returns an error that says what is damaged. No
+// index is none. It changes nothing.
+func Check(ctx context.Context, path string) error {
+	path, err := filepath.Abs(path)
 	if err != nil {
 		return err
 	}
-	steps := []string{"PRAGMA synchronous=FULL", "PRAGMA wal_checkpoint(TRUNCATE)", "UPDATE meta SET clean = 0", "PRAGMA synchronous=OFF"}
-	if clean {
-		steps[2] = "UPDATE meta SET clean = 1"
-		steps[3] = steps[1]
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	for _, step := range steps {
-		if _, err := c.ExecContext(ctx, step); err != nil {
-			return errors.Join(err, c.Close())
-		}
+	f, err := connect(path, 1)
+	if err != nil {
+		return err
 	}
-	return c.Close()
-}
-
-// finish closes the index in good order.
-func (f *file) finish() error {
-	var err error
-	if !f.memory {
-		err = f.mark(true)
-	}
-	return errors.Join(err, f.db.Close())
+	return errors.Join(f.verify(ctx), f.db.Close())
 }
 
 // end returns the place at which a search begins: what it finds lies before that.

@@ -100,6 +100,11 @@ func (x *Index) turn() (bool, error) {
 	if err := x.open(); err != nil {
 		return false, err
 	}
+	if x.unverified {
+		if err := x.verify(); err != nil {
+			return false, err
+		}
+	}
 	free, err := x.journal.Free()
 	if err == nil && free < minFree {
 		err = fmt.Errorf("there are only %d MiB left on the disk, and the last %d are for what is said; make room", free>>20, minFree>>20)
@@ -135,8 +140,20 @@ func (x *Index) open() error {
 	if err != nil {
 		return fmt.Errorf("open it: %w", err)
 	}
+	x.unverified = true
 	x.use(f, marks)
 	return nil
+}
+
+// verify looks at everything in an index that was there, while queries go on, and makes a damaged one anew: a query does not
+// notice each page that is damaged.
+func (x *Index) verify() error {
+	err := x.file.verify(x.ctx)
+	if unfit := errUnfit(""); errors.As(err, &unfit) || damage(err) {
+		err = x.anew(err.Error())
+	}
+	x.unverified = err != nil
+	return err
 }
 
 // connections is one to write, and one for each query.
@@ -215,6 +232,10 @@ func (x *Index) collect() (*work, error) {
 			continue
 		}
 		messages, _, err := x.journal.Read(room, m.to, rows)
+		if errors.Is(err, journal.ErrDamaged) {
+			x.leaveOut(room, m.to, err) // the others go on
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -233,6 +254,18 @@ func (x *Index) collect() (*work, error) {
 		w.messages = append(w.messages, messages...)
 	}
 	return w, nil
+}
+
+// leaveOut logs, once for each place, that a room is indexed no further.
+func (x *Index) leaveOut(room string, to uint64, err error) {
+	if x.leftOut == nil {
+		x.leftOut = map[string]uint64{}
+	}
+	if at, known := x.leftOut[room]; known && at == to {
+		return
+	}
+	x.leftOut[room] = to
+	x.log.Error("a room is damaged, and not indexed from there on", "room", room, "after", to, "err", err)
 }
 
 // write brings w into the index, and the marks with it. Only the goroutine that fills writes marks and file, so it reads

@@ -4,8 +4,8 @@
 // A goroutine fills it behind the writer: it reads from the journal what it has not seen, and rests the longer the more
 // is being said. How far it is in each room is in the index itself, in the same transactions. It keeps no texts, only
 // which words are where; what is shown of a hit is read from the journal. So it can be thrown away at any time, and is:
-// when it is damaged, of another log, of another version, or was not closed in good order, for nothing in it is synced
-// until then.
+// when it is damaged, of another log, or of another version. What is in it is synced now and then, in order, so after a crash
+// it is as of a while ago, and the filling goes on from there.
 package search
 
 import (
@@ -61,8 +61,10 @@ type Index struct {
 	damaged atomic.Bool // a query found the file damaged
 
 	// Owned by the filling.
-	pace   pace
-	behind bool // it is being told in the log when this is over
+	pace       pace
+	unverified bool              // the file was there, and has not been looked at as a whole
+	leftOut    map[string]uint64 // up to where damaged rooms are indexed
+	behind     bool              // it is being told in the log when this is over
 }
 
 // mark is how far a room is indexed.
@@ -283,6 +285,9 @@ func (s *search) hit(room string, n uint64) (bool, error) {
 		return true, nil
 	}
 	messages, _, err := s.journal.Read(room, n-1, 1)
+	if errors.Is(err, journal.ErrDamaged) {
+		return true, nil // readers of the room are told
+	}
 	if err != nil {
 		return false, err
 	}

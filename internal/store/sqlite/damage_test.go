@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -429,5 +430,85 @@ func TestDecodeMeta(t *testing.T) {
 		bad := append([]byte(nil), page...)
 		bad[i] ^= 0xff
 		_, _ = decodeMeta(bad)
+	}
+}
+
+// What an earlier process left in the write-ahead log is in the file, and synced, before anything of it is read: after the
+// start, and after a doubt.
+func TestLeftoverIsInTheFileFirst(t *testing.T) {
+	inFile := func(s *Store) int64 {
+		t.Helper()
+		c, err := look(s.path(), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		row, _, err := metaOf(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return row.position
+	}
+	dir := t.TempDir()
+	s := open(t, dir, quiet)
+	talk(t, s, "lobby", 3)
+	if got := inFile(s); got != 0 {
+		t.Fatalf("the file is at %d already", got)
+	}
+	killed := open(t, snapshot(t, dir), quiet)
+	if got := inFile(killed); got != 3 || killed.Head("lobby").Last != 3 {
+		t.Errorf("after the start the file is at %d, and %d is told", got, killed.Head("lobby").Last)
+	}
+	s.failNext(unheard)
+	if _, err := s.Apply(batch(say("lobby", "doubtful")), 4); err == nil {
+		t.Fatal("the commit did not fail")
+	}
+	if err := s.Reopen(); err != nil {
+		t.Fatal(err)
+	}
+	if got := inFile(s); got != 4 || s.Head("lobby").Last != 4 {
+		t.Errorf("after the doubt the file is at %d, and %d is told", got, s.Head("lobby").Last)
+	}
+}
+
+// Examine names what is damaged, all of it and nothing else, and changes nothing.
+func TestExamine(t *testing.T) {
+	for name, c := range map[string]struct {
+		harm func(t *testing.T, dir string)
+		want []string // parts of lines
+	}{
+		"nothing": {func(*testing.T, string) {}, nil},
+		"texts": {func(t *testing.T, dir string) {
+			rot(t, dir, where(t, dir, "den says 051"), []byte("Den"))
+			rot(t, dir, where(t, dir, "lobby says 090"), []byte("L"))
+		}, []string{"room den: message 51 is not", "room lobby: message 90 is not"}},
+		"missing": {func(t *testing.T, dir string) {
+			alter(t, dir, "DELETE FROM messages WHERE text LIKE 'den says 05%' OR text LIKE 'lobby says 100%'")
+		}, []string{"room den: messages 50 to 59 are", "room lobby: messages 100 to 100 are"}},
+		"a page": {func(t *testing.T, dir string) {
+			rot(t, dir, where(t, dir, "den says 051")/4096*4096, []byte(strings.Repeat("\xff", 4096)))
+		}, []string{"the database: ", "room den: messages "}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := twoRooms(t)
+			c.harm(t, dir)
+			before := contents(t, dir)
+			var found []string
+			s, err := Examine(t.Context(), dir, func(damage string) { found = append(found, damage) })
+			if err != nil || s.Rooms != 2 || s.Messages < 150 {
+				t.Errorf("%+v, %v", s, err)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(strings.Join(found, "\n"), want) {
+					t.Errorf("found %q, and not %q", found, want)
+				}
+			}
+			if len(found) > 0 && len(c.want) == 0 || name != "a page" && len(found) != len(c.want) {
+				t.Errorf("found %q", found)
+			}
+			if after := contents(t, dir); !reflect.DeepEqual(before, after) {
+				t.Error("the folder was touched")
+			}
+		})
 	}
 }

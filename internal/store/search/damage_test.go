@@ -1,0 +1,88 @@
+package search
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"ramai/internal/journal"
+	"ramai/wire"
+)
+
+// Whichever page of an index is damaged, and whether a query meets it or not, after a start everything is found again.
+func TestAnyDamagedPageIsMended(t *testing.T) {
+	dir := t.TempDir()
+	p := newPast(t)
+	for i := range 4 {
+		var texts []string
+		for k := range 250 {
+			texts = append(texts, fmt.Sprintf("hit number%d of%d", k, i))
+		}
+		p.sayAt(p.at, fmt.Sprint("room", i), texts...)
+	}
+	x := open(t, filepath.Join(dir, FileName), p)
+	x.fill()
+	x.close()
+	whole, err := os.ReadFile(x.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const page = 4096
+	for at := 0; at < len(whole); at += page {
+		path := filepath.Join(dir, fmt.Sprint(at/page, ".db"))
+		bad := bytes.Clone(whole)
+		copy(bad[at:], bytes.Repeat([]byte{0xff}, page))
+		if err := os.WriteFile(path, bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		y := open(t, path, p)
+		y.fill()
+		if found := y.search(Query{Words: "hit", Limit: 100}); len(found.Hits) != 100 || found.Behind != 0 {
+			t.Errorf("page %d: %d hits, behind %d; the log has %q", at/page, len(found.Hits), found.Behind, y.told)
+		}
+		if err := y.file.verify(t.Context()); err != nil {
+			t.Errorf("page %d: afterwards %v", at/page, err)
+		}
+		y.close()
+	}
+}
+
+// damagedPast cannot read one room.
+type damagedPast struct {
+	*past
+	room string
+}
+
+func (d damagedPast) Read(room string, after uint64, limit int) ([]wire.Message, journal.Head, error) {
+	if room == d.room {
+		return nil, d.Head(room), fmt.Errorf("%w: in a test", journal.ErrDamaged)
+	}
+	return d.past.Read(room, after, limit)
+}
+
+// A room that cannot be read keeps no other from being indexed, and is named once.
+func TestDamagedRoomIsLeftOut(t *testing.T) {
+	p := newPast(t)
+	for _, room := range []string{"a", "bad", "c"} {
+		p.sayAt(p.at, room, slices.Repeat([]string{"hit"}, turnRows)...)
+	}
+	x := open(t, "", damagedPast{p, "bad"})
+	for worked := true; worked; {
+		var err error
+		if worked, err = x.turn(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, room := range []string{"a", "c"} {
+		if found := x.search(Query{Words: "hit", Room: room, Limit: 1}); len(found.Hits) != 1 || found.Behind != 0 {
+			t.Errorf("of %s: %+v", room, found)
+		}
+	}
+	if got := strings.Count(x.told.String(), "a room is damaged"); got != 1 || !strings.Contains(x.told.String(), "room=bad") {
+		t.Errorf("the log has %q", x.told)
+	}
+}

@@ -1,0 +1,165 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"ramai/internal/journal"
+	"ramai/wire"
+)
+
+// Examine reads everything in the database of a data folder that no server uses, and calls found for each thing that is
+// damaged: pages, messages that are missing, cannot be read or are not what was said, other tables. It changes nothing. Its
+// error says that it could not look.
+func Examine(ctx context.Context, dir string, found func(damage string)) (*Summary, error) {
+	path, err := filepath.Abs(filepath.Join(dir, FileName))
+	if err != nil {
+		return nil, err
+	}
+	lock, err := hold(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Unlock()
+	header, size, err := readHeader(path)
+	if err == nil && header == nil {
+		err = fmt.Errorf("there is no database in %s; --data says where the server keeps its own", dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	stray := checkWAL(path)
+	if stray != nil {
+		found(stray.Error())
+	}
+	info, err := os.Stat(path + "-wal")
+	c, err := look(path, err != nil || info.Size() == 0 || stray != nil) // without a log that is not its own
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	e := &examiner{conn: c, found: found, summary: Summary{Bytes: size}}
+	return &e.summary, e.all(ctx)
+}
+
+// examiner looks at one database.
+type examiner struct {
+	conn
+	found   func(string)
+	summary Summary
+	scratch []byte
+}
+
+func (e *examiner) all(ctx context.Context) error {
+	pages := e.eachRow(ctx, "PRAGMA quick_check(100)", func(row []driver.Value) error {
+		if line, _ := row[0].(string); line != "ok" {
+			e.found("the database: " + line)
+		}
+		return nil
+	})
+	if err := e.note("the database", pages); err != nil {
+		return err
+	}
+	is, err := e.ints("PRAGMA user_version")
+	if err := e.note("the database", err); err != nil || len(is) != 1 {
+		return err
+	}
+	if is[0] != version {
+		return fmt.Errorf("the database is of version %d, so its messages have no checksums yet; start the server once, which upgrades it", is[0])
+	}
+	if e.summary.Log, err = e.text("SELECT log FROM meta"); err != nil {
+		e.found("the table meta: " + err.Error())
+	}
+	type place struct {
+		id   int64
+		name string
+		head journal.Head
+	}
+	var rooms []place
+	err = e.eachRow(ctx, "SELECT id, name, first, last FROM rooms ORDER BY id", func(row []driver.Value) error {
+		rooms = append(rooms, place{row[0].(int64), row[1].(string), journal.Head{First: uint64(row[2].(int64)), Last: uint64(row[3].(int64))}})
+		return nil
+	})
+	if err := e.note("the table rooms", err); err != nil {
+		return err
+	}
+	for _, r := range rooms {
+		e.summary.Rooms++
+		if err := e.room(ctx, r.id, r.name, r.head); err != nil {
+			return err
+		}
+	}
+	for _, table := range []string{"ids", "names", "owners"} {
+		err := e.eachRow(ctx, "SELECT * FROM "+table, func([]driver.Value) error { return nil })
+		if err := e.note("the table "+table, err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// note takes an error for damage, but for one that says that nothing can be found out.
+func (e *examiner) note(what string, err error) error {
+	if err == nil || errors.Is(err, context.Canceled) || passing(err) {
+		return err
+	}
+	e.found(what + ": " + err.Error())
+	return nil
+}
+
+// room reads the messages of a room. Past what cannot be read it goes on at the next message that can.
+func (e *examiner) room(ctx context.Context, id int64, name string, head journal.Head) error {
+	next, skip := head.First, uint64(1)
+	for next <= head.Last {
+		from := next
+		query := fmt.Sprintf("SELECT key, at, by, name, id, text, sum FROM messages WHERE key BETWEEN %d AND %d ORDER BY key",
+			id<<numberBits|int64(from+skip-1), id<<numberBits|int64(head.Last))
+		err := e.eachRow(ctx, query, func(row []driver.Value) error {
+			n := uint64(row[0].(int64)) % endNumber
+			if n > next {
+				e.found(fmt.Sprintf("room %s: messages %d to %d are missing or cannot be read", name, next, n-1))
+			}
+			skip = 1
+			next = n + 1
+			e.message(name, n, row)
+			return nil
+		})
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		switch {
+		case err == nil && next <= head.Last:
+			e.found(fmt.Sprintf("room %s: messages %d to %d are missing or cannot be read", name, next, head.Last))
+			return nil
+		case err != nil && passing(err):
+			return err
+		case err != nil && next == from: // not one could be read
+			skip *= 2
+			if from+skip-1 > head.Last {
+				e.found(fmt.Sprintf("room %s: messages %d to %d are missing or cannot be read", name, next, head.Last))
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+// message compares a row with its checksum.
+func (e *examiner) message(room string, n uint64, row []driver.Value) {
+	e.summary.Messages++
+	m := wire.Message{Room: room, N: n}
+	at, ok := row[1].(int64)
+	m.At = wire.Time(at)
+	for i, s := range []*string{&m.By, &m.From, &m.ID, &m.Text} {
+		text, is := row[i+2].(string)
+		*s, ok = text, ok && is
+	}
+	var sum int64
+	if sum, e.scratch = checksum(e.scratch, &m); !ok || sum != row[6] {
+		e.found(fmt.Sprintf("room %s: message %d is not what was said", room, n))
+	}
+}
