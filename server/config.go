@@ -134,6 +134,13 @@ func (c *Config) Check() ([]string, error) {
 			return nil, err
 		}
 		found = []string{fmt.Sprintf("the data folder %s %s", c.Data, state)}
+		if c.Keep != (journal.Keep{}) {
+			goes, of, err := sqlite.Goes(c.Data, c.Keep, c.Now())
+			if err != nil {
+				return nil, err
+			}
+			found = append(found, fmt.Sprintf("retention (--keep %q) would delete %d of %d messages now", c.Keep, goes, of))
+		}
 	}
 	encryption, names, err := c.encryption()
 	switch {

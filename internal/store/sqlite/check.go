@@ -7,6 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
+
+	"ramai/internal/journal"
+	"ramai/wire"
 )
 
 // Check says what Open would find in the data folder dir, or why it would fail, and leaves everything as it is.
@@ -68,4 +72,30 @@ func existing(dir string) string {
 			return dir
 		}
 	}
+}
+
+// Goes counts the messages of the database in dir that are not to be kept at a time, and all of them. It changes nothing.
+// Where there is no database there are none.
+func Goes(dir string, keep journal.Keep, now time.Time) (goes, of uint64, err error) {
+	path, err := filepath.Abs(filepath.Join(dir, FileName))
+	if err != nil {
+		return 0, 0, err
+	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return 0, 0, nil
+	}
+	logged, err := os.Stat(path + "-wal")
+	c, err := look(path, err != nil || logged.Size() == 0)
+	if err != nil {
+		return 0, 0, err
+	}
+	query, arg := "SELECT ifnull(sum(max(0, last - first + 1 - ?)), 0), ifnull(sum(last - first + 1), 0) FROM rooms", int64(keep.Newest)
+	if keep.Age > 0 {
+		query, arg = "SELECT count(*) FILTER (WHERE at < ?), count(*) FROM messages", int64(wire.TimeOf(now.Add(-keep.Age)))
+	}
+	row, err := c.ints(query, arg)
+	if err := errors.Join(err, c.Close()); err != nil {
+		return 0, 0, fmt.Errorf("count the messages of %s: %w", path, err)
+	}
+	return uint64(row[0]), uint64(row[1]), nil
 }

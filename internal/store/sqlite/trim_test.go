@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"ramai/internal/journal"
 	"ramai/wire"
@@ -98,5 +99,36 @@ func TestUpgradeFrom2(t *testing.T) {
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// What --check tells is what retention would delete.
+func TestGoes(t *testing.T) {
+	dir := t.TempDir()
+	if goes, of, err := Goes(dir, journal.Keep{Newest: 1}, time.Now()); goes != 0 || of != 0 || err != nil {
+		t.Errorf("of no database %d of %d go, %v", goes, of, err)
+	}
+	s := open(t, dir, quiet)
+	sayAll(t, s, "den", "x", 30, 1000)
+	sayAll(t, s, "lobby", "x", 5, 2000)
+	trimAll(t, s, "den", 10, 2000)
+	for _, logged := range []bool{true, false} { // while there is a write-ahead log, and without one
+		for _, c := range []struct {
+			keep journal.Keep
+			now  wire.Time
+			goes uint64
+		}{
+			{journal.Keep{Newest: 7}, 0, 13}, {journal.Keep{Newest: 3}, 0, 19}, {journal.Keep{Newest: 100}, 0, 0},
+			{journal.Keep{Age: time.Second}, 2001, 20}, {journal.Keep{Age: time.Second}, 2000, 0}, {journal.Keep{Age: time.Second}, 9000, 25},
+		} {
+			if goes, of, err := Goes(dir, c.keep, c.now.Std()); goes != c.goes || of != 25 || err != nil {
+				t.Errorf("of %+v at %d go %d of %d, %v, want %d (logged: %v)", c.keep, c.now, goes, of, err, c.goes, logged)
+			}
+		}
+		if logged {
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }
