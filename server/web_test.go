@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
+
 	"ramai/server"
 	"ramai/wire"
 )
@@ -476,4 +478,41 @@ func TestBodyThatNeverComes(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// Requests that say nothing are limited too: reading them is work.
+func TestBadPostsAreLimited(t *testing.T) {
+	s := start(t, func(c *server.Config) { c.Rate, c.Burst = 0.01, 1 })
+	statuses := func(session string) map[int]int {
+		got := map[int]int{}
+		for range 50 {
+			resp, _ := call(t, http.MethodPost, s.URL+"/api/v1/rooms/lobby/messages", "{", "Content-Type", "application/json", "Authorization", "Bearer "+session)
+			if got[resp.StatusCode]++; resp.StatusCode == http.StatusTooManyRequests && resp.Header.Get("Retry-After") == "" {
+				t.Error("it is not said how long to wait")
+			}
+		}
+		return got
+	}
+	for _, session := range []string{strings.Repeat("A", wire.SessionLen), strings.Repeat("B", wire.SessionLen)} {
+		if got := statuses(session); got[http.StatusBadRequest] < 32 || got[http.StatusTooManyRequests] < 10 {
+			t.Errorf("of 50 requests that are no JSON: %v", got)
+		}
+	}
+}
+
+// Names of the plain door that come together wait for each other, and are not refused.
+func TestPlainNamesArePaced(t *testing.T) {
+	s := start(t, func(c *server.Config) {
+		c.Rate, c.Burst, c.AddressRate = 2, 1, 1
+		c.TrustProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
+	})
+	for _, name := range []string{"ann", "bob", "cem"} {
+		c, resp, err := websocket.Dial(t.Context(), s.URL+"/?name="+name, &websocket.DialOptions{HTTPHeader: http.Header{"X-Forwarded-For": {"203.0.113.7"}}})
+		if err == nil {
+			defer c.CloseNow()
+		}
+		if resp.StatusCode != http.StatusSwitchingProtocols {
+			t.Errorf("%s is answered by %d", name, resp.StatusCode)
+		}
+	}
 }
