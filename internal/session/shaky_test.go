@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -31,17 +32,48 @@ type shaky struct {
 	reads   int     // calls of Read and ReadBefore that fail
 	behind  func()  // called right behind the reading
 
+	seed    []byte           // that the log was drawn from
+	applied []*journal.Batch // all of them
+
 	doubt bool           // Reopen has to come first
 	batch *journal.Batch // on disk, though nobody knows
 	at    uint64
 }
 
 func newShaky(tb testing.TB, random io.Reader) *shaky {
-	m, err := memory.New(random)
+	seed := make([]byte, 16)
+	if _, err := io.ReadFull(random, seed); err != nil {
+		tb.Fatal(err)
+	}
+	m, err := memory.New(bytes.NewReader(seed))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return &shaky{Store: m, behind: func() {}}
+	return &shaky{Store: m, behind: func() {}, seed: seed}
+}
+
+// apply applies b, and remembers it.
+func (s *shaky) apply(b *journal.Batch, position uint64) ([]journal.Outcome, error) {
+	outcomes, err := s.Store.Apply(b, position)
+	if err == nil && position == uint64(len(s.applied))+1 {
+		s.applied = append(s.applied, b)
+	}
+	return outcomes, err
+}
+
+// setBack makes the store what it was when it had so many batches.
+func (s *shaky) setBack(tb testing.TB, batches int) {
+	var err error
+	if s.Store, err = memory.New(bytes.NewReader(s.seed)); err != nil {
+		tb.Fatal(err)
+	}
+	old := s.applied[:batches]
+	s.applied, s.doubt, s.batch = nil, false, nil
+	for i, b := range old {
+		if _, err := s.apply(b, uint64(i)+1); err != nil {
+			tb.Fatal(err)
+		}
+	}
 }
 
 // Apply implements journal.Store.
@@ -66,7 +98,7 @@ func (s *shaky) Apply(b *journal.Batch, position uint64) ([]journal.Outcome, err
 		s.doubt, s.batch, s.at = true, b, position
 		return nil, errDisk
 	}
-	return s.Store.Apply(b, position)
+	return s.apply(b, position)
 }
 
 // Reopen implements journal.Store.
@@ -76,7 +108,7 @@ func (s *shaky) Reopen() error {
 		return errDisk
 	}
 	if s.batch != nil {
-		if _, err := s.Store.Apply(s.batch, s.at); err != nil {
+		if _, err := s.apply(s.batch, s.at); err != nil {
 			return err
 		}
 	}

@@ -3,8 +3,10 @@ package session
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -18,7 +20,8 @@ var (
 )
 
 // TestSimulation lets clients of all doors talk and hear while everything goes wrong that can: bytes are cut anywhere,
-// commits fail in every way, connections break, clients freeze, the server crashes. Then it lets all come to rest, and
+// commits fail in every way, connections break, clients freeze, the server crashes, its
+// machine is set back to an older state. Then it lets all come to rest, and
 // holds what the clients saw against the promises. One seed is one course of events, always the same.
 func TestSimulation(t *testing.T) {
 	first, last := uint64(1), *seeds
@@ -53,6 +56,7 @@ type sim struct {
 	spoken int      // texts so far; makes each of them unlike all others
 	disk   int      // how slow it is; 1: not at all
 	forget bool     // retention takes the oldest messages away
+	backs  int      // how often the machine was set back
 	truth  truth
 }
 
@@ -133,7 +137,7 @@ func (s *sim) bytes() {
 
 // mishap is something that goes wrong.
 func (s *sim) mishap(p *person, l *liner) {
-	switch s.rng.IntN(12) {
+	switch s.rng.IntN(13) {
 	case 0, 1, 2:
 		s.store.faults = append(s.store.faults, fault(s.rng.IntN(4)))
 	case 3:
@@ -160,6 +164,35 @@ func (s *sim) mishap(p *person, l *liner) {
 			s.crash()
 		} else if s.rng.IntN(3) == 0 {
 			s.restart()
+		}
+	case 12:
+		if s.set.seed%3 == 1 {
+			s.setBack()
+		}
+	}
+}
+
+// setBack sets the machine back to what it was a while ago, as restoring a snapshot does. What was said since never was.
+func (s *sim) setBack() {
+	s.crash()
+	all := len(s.store.applied)
+	s.store.setBack(s.t, all-s.rng.IntN(min(all, 40)+1))
+	s.crash() // and starts there
+	s.backs++
+	// Some come back when others have said something under the numbers that they had.
+	s.comeBack()
+	s.people[s.rng.IntN(2)].away, s.ears[s.rng.IntN(len(s.ears))].away = true, true
+	for _, l := range s.liners {
+		for range s.rng.IntN(8) {
+			l.say()
+		}
+	}
+	s.stints = nil // their lines have no numbers, by which those that are left could be told
+	for _, room := range simRooms {
+		last := s.store.Head(room).Last
+		maps.DeleteFunc(s.truth[room], func(n uint64, _ wire.Message) bool { return n > last })
+		for _, p := range s.people {
+			p.all = slices.DeleteFunc(p.all, func(s *said) bool { return s.room == room && s.n > last }) // saved, and lost
 		}
 	}
 }
@@ -205,7 +238,10 @@ func (s *sim) cutAll() {
 // rest has everything go well from now on, and returns when nothing is left to happen.
 func (s *sim) rest() {
 	s.store.faults, s.store.reopens, s.store.reads = nil, 0, 0
-	for range 100 {
+	for round := range 100 {
+		if round == 5 {
+			s.comeBack()
+		}
 		s.cutAll()
 		for _, p := range s.people {
 			p.connect()
@@ -231,12 +267,22 @@ func (s *sim) rest() {
 				}
 			}
 		}
-		if pending == 0 {
+		if pending == 0 && round > 5 {
 			s.advance(5 * time.Second)
 			return
 		}
 	}
 	s.t.Fatal("some things said are never settled")
+}
+
+// comeBack ends the absence of all.
+func (s *sim) comeBack() {
+	for _, p := range s.people {
+		p.away = false
+	}
+	for _, c := range s.ears {
+		c.away = false
+	}
 }
 
 // audit has one more come and hear all that is kept: something may have been said that nobody was there to hear.

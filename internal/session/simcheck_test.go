@@ -41,6 +41,7 @@ func (s *sim) judge() {
 			if e.at != s.newest(room) {
 				p.fail("got to %d of %s, but %d were said", e.at, room, s.newest(room))
 			}
+			s.judgeHeld(p.name, room, e.has)
 			if want := s.present(room); e.count != want {
 				p.fail("was told of %d connections in %s, but there are %d", e.count, room, want)
 			}
@@ -51,12 +52,22 @@ func (s *sim) judge() {
 		if c.at != s.newest(c.room) {
 			c.fail("got to %d of %s, but %d were said", c.at, c.room, s.newest(c.room))
 		}
+		s.judgeHeld(c.name, c.room, c.has)
 		if want := s.present(c.room); c.count != want {
 			c.fail("was told of %d connections in %s, but there are %d", c.count, c.room, want)
 		}
 	}
 	for _, stint := range s.stints {
 		s.judgeStint(stint)
+	}
+}
+
+// judgeHeld sees to it that what a client has, and was not told to forget, is what others hear under the same numbers.
+func (s *sim) judgeHeld(who, room string, has map[uint64]wire.Message) {
+	for n, m := range has {
+		if other, ok := s.truth[room][n]; ok && other != m {
+			s.t.Fatalf("%s has %+v, and was not told that there is %+v by now", who, m, other)
+		}
 	}
 }
 

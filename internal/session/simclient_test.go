@@ -23,6 +23,8 @@ type person struct {
 	sent    int             // so many of box are on their way over this connection
 	hold    time.Time       // nothing is to be said before
 	all     []*said
+	away    bool // it does not connect
+	ids     int  // given to what was said
 }
 
 // said is one thing a person said.
@@ -33,18 +35,20 @@ type said struct {
 
 // ear is where a person stands in a room.
 type ear struct {
-	in      bool   // in the room, or on the way into it
-	waiting int    // answers to join that are to come; until then what comes is from before
-	started bool   // at counts
-	last    int    // asked for at the first join
-	at      uint64 // everything up to there was heard, or was said to be gone
-	epoch   string // in which that was
-	now     string // the epoch of the newest joined
-	count   int    // of the newest presence
+	in      bool                    // in the room, or on the way into it
+	waiting int                     // answers to join that are to come; until then what comes is from before
+	started bool                    // at counts
+	last    int                     // asked for at the first join
+	at      uint64                  // everything up to there was heard, or was said to be gone
+	epoch   string                  // in which that was
+	now     string                  // the epoch of the newest joined
+	has     map[uint64]wire.Message // heard since the newest reset
+	resets  int
+	count   int // of the newest presence
 }
 
 func (p *person) connect() {
-	if p.l != nil {
+	if p.l != nil || p.away {
 		return
 	}
 	i := slices.Index(p.sim.people, p)
@@ -108,7 +112,8 @@ func (p *person) comeBack() {
 }
 
 func (p *person) say() {
-	s := &said{room: simRooms[p.sim.rng.IntN(2)], id: fmt.Sprint("id-", len(p.all)), text: p.sim.text(p.name)}
+	s := &said{room: simRooms[p.sim.rng.IntN(2)], id: fmt.Sprint("id-", p.ids), text: p.sim.text(p.name)}
+	p.ids++
 	p.all, p.box = append(p.all, s), append(p.box, s)
 	p.push()
 }
@@ -201,12 +206,18 @@ func (p *person) joined(f wire.Joined) {
 	if e.waiting--; e.waiting > 0 {
 		return
 	}
-	if f.Reset || f.Log != p.sim.store.Log() {
+	if f.Reset {
+		e.resets++
+	}
+	if e.resets > p.sim.backs || f.Log != p.sim.store.Log() {
 		p.fail("its position is not known any more: %s", describe(f))
 	}
 	e.now = f.Epoch
-	if !e.started {
-		e.started, e.epoch = true, f.Epoch
+	if !e.started || f.Reset {
+		e.started, e.epoch, e.has = true, f.Epoch, map[uint64]wire.Message{}
+		if f.Reset {
+			e.last = wire.DefaultJoin
+		}
 		e.at = max(f.First-1, f.N-min(f.N, uint64(e.last)))
 	}
 }
@@ -216,6 +227,7 @@ func (p *person) heard(e *ear, m *wire.Message) {
 		p.fail("hears number %d of %s after %d", m.N, m.Room, e.at)
 	}
 	e.at, e.epoch = m.N, e.now
+	e.has[m.N] = *m
 	p.sim.hear(p.name, m)
 	if m.By == p.by {
 		p.settle(m.Room, m.ID, m.N)

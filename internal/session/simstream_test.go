@@ -17,17 +17,20 @@ type listener struct {
 	door  Door
 	room  string
 	last  int
-	l     *link  // nil: not connected
-	part  string // of an event or line that has not come whole
-	id    string // the last event's; empty: none yet
-	at    uint64 // everything up to there was heard, or was said to be gone
-	epoch string // in which that was
-	now   string // the epoch of the newest joined
-	count int    // of the newest presence
+	l     *link                   // nil: not connected
+	part  string                  // of an event or line that has not come whole
+	id    string                  // the last event's; empty: none yet
+	at    uint64                  // everything up to there was heard, or was said to be gone
+	epoch string                  // in which that was
+	now   string                  // the epoch of the newest joined
+	has   map[uint64]wire.Message // heard since the newest reset
+	away  bool                    // it does not connect
+	reset int                     // how often it was told so
+	count int                     // of the newest presence
 }
 
 func (c *listener) connect() {
-	if c.l != nil {
+	if c.l != nil || c.away {
 		return
 	}
 	client := Client{Door: c.door, Room: c.room, Last: c.last, Addr: c.sim.addr(200)}
@@ -117,11 +120,18 @@ func (c *listener) object(data, id string) {
 			c.at = max(f.First-1, f.N-min(f.N, uint64(c.last)))
 			c.id = strconv.FormatUint(c.at, 10)
 		}
+	case wire.Reset:
+		if c.reset++; c.reset > c.sim.backs {
+			c.fail("its position is not known any more: %s", data)
+		}
+		c.now, c.epoch, c.has = f.Epoch, f.Epoch, map[uint64]wire.Message{}
+		c.at = max(f.First-1, f.N-min(f.N, wire.DefaultJoin))
 	case wire.Message:
 		if f.N != c.at+1 || f.Room != c.room {
 			c.fail("hears %s after %d of %s", describe(f), c.at, c.room)
 		}
 		c.at, c.epoch = f.N, c.now
+		c.has[f.N] = f
 		c.sim.hear(c.name, &f)
 	case wire.Gap:
 		if f.From != c.at+1 || f.To < f.From || f.To >= c.sim.store.Head(c.room).First {
@@ -144,7 +154,7 @@ func (c *listener) object(data, id string) {
 func newListeners(s *sim) []*listener {
 	var all []*listener
 	for i, door := range []Door{Events, Lines} {
-		all = append(all, &listener{sim: s, name: fmt.Sprint("listener ", i), door: door, room: simRooms[i], last: []int{0, 3, 500}[s.rng.IntN(3)]})
+		all = append(all, &listener{sim: s, name: fmt.Sprint("listener ", i), door: door, room: simRooms[i], has: map[uint64]wire.Message{}, last: []int{0, 3, 500}[s.rng.IntN(3)]})
 	}
 	return all
 }
