@@ -23,6 +23,9 @@ const (
 	MaxAllOwned = 100_000
 )
 
+// MaxHeld is how many names can be held in all: each costs memory, and sessions cost nothing.
+const MaxHeld = 100_000
+
 // Bounds of letting go.
 const (
 	// TrimStep is how many messages one Trim lets go, so that saying need not wait for long.
@@ -260,6 +263,7 @@ type Change struct {
 	state  *State
 	at     wire.Time       // of the batch
 	expiry wire.Time       // of the batch
+	names  int             // that are held
 	rooms  int             // that have messages
 	heads  map[string]Head // the zero one: removed
 	last   map[Grave]uint64
@@ -323,7 +327,7 @@ func lay[V comparable](over, changed map[string]V) {
 // the change when the transaction is committed. It depends on nothing but s, tx and b.
 func Decide(s *State, tx Tx, b *Batch) (*Change, []Outcome, error) {
 	c := &Change{
-		state: s, at: b.At, expiry: b.Expiry, ids: s.ids, times: map[string]wire.Time{}, rooms: s.rooms, heads: map[string]Head{}, last: map[Grave]uint64{},
+		state: s, at: b.At, expiry: b.Expiry, names: len(s.held), ids: s.ids, times: map[string]wire.Time{}, rooms: s.rooms, heads: map[string]Head{}, last: map[Grave]uint64{},
 		held: map[string]*Holding{}, keys: map[string]string{}, owned: map[string]Owning{}, parts: map[string]string{}, owns: map[string]int{},
 		epoch: s.epoch, epochs: map[string]uint64{}, spans: map[string][]Span{},
 	}
@@ -513,6 +517,11 @@ func (c *Change) claim(tx Tx, o *Outcome) error {
 			return nil
 		}
 	}
+	before := c.holding(e.By)
+	if before == nil && len(holders) == 0 && c.names >= MaxHeld {
+		o.refuse(wire.NotAllowed, fmt.Sprintf("%d names are held already, and no more can be; go on without one, or try again when some have run out", MaxHeld))
+		return nil
+	}
 	for _, by := range holders {
 		if by == e.By {
 			continue
@@ -521,7 +530,6 @@ func (c *Change) claim(tx Tx, o *Outcome) error {
 			return err
 		}
 	}
-	before := c.holding(e.By)
 	if err := c.drop(tx, o, e.By); err != nil {
 		return err
 	}
@@ -531,6 +539,7 @@ func (c *Change) claim(tx Tx, o *Outcome) error {
 	case before.Name == e.Name:
 		o.Renamed = o.Renamed[:len(o.Renamed)-1]
 	}
+	c.names++
 	h := Holding{By: e.By, Name: e.Name, Key: e.Key, Bound: e.Bound, Used: c.at}
 	c.held[e.By] = &h
 	for _, part := range parts(e.Key) {
@@ -545,6 +554,7 @@ func (c *Change) drop(tx Tx, o *Outcome, by string) error {
 	if h == nil {
 		return nil
 	}
+	c.names--
 	c.held[by] = nil
 	for _, part := range parts(h.Key) {
 		c.keys[part] = ""

@@ -1,6 +1,7 @@
 package journal_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -18,6 +19,10 @@ func (r *rows) Message(m *wire.Message) error {
 	r.messages = append(r.messages, m.N)
 	return nil
 }
+
+func (r *rows) Hold(journal.Holding) error { return nil }
+
+func (r *rows) Drop(string) error { return nil }
 
 func (r *rows) Head(string, journal.Head, wire.Time) error { return nil }
 
@@ -69,5 +74,45 @@ func TestKeyOf(t *testing.T) {
 	long := strings.Repeat("i", wire.MaxID)
 	if n := testing.AllocsPerRun(100, func() { journal.KeyOf("lobby", "0123456789abcdef", long) }); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// When all names are held that can be, whoever holds one can have another in its place, and one that has run out can be had.
+func TestMostNames(t *testing.T) {
+	var held []journal.Holding
+	for i := range journal.MaxHeld - 1 {
+		name := fmt.Sprint("name", i)
+		held = append(held, journal.Holding{By: "by" + name, Name: name, Key: name, Used: 1000})
+	}
+	held[7].Used = 1
+	var s journal.State
+	s.Load(map[string]journal.Head{}, map[journal.Grave]uint64{}, map[string]wire.Time{}, held, nil, journal.IDs{Generation: 1}, nil, map[string][]journal.Span{})
+	claim := func(by, name string) journal.Event {
+		return journal.Event{Kind: journal.Claim, By: by, Name: name, Key: name}
+	}
+	b := &journal.Batch{At: 1001, Expiry: 1, Events: []journal.Event{
+		claim("anna", "anna"), claim("bert", "bert"), claim("anna", "ann"), claim("bert", "name7"), claim("carl", "name8"),
+		{Kind: journal.Release, By: "anna"}, claim("carl", "carl"), claim("dora", "dora"),
+	}}
+	change, outcomes, err := journal.Decide(&s, &rows{}, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Commit(change)
+	_, later, err := journal.Decide(&s, &rows{}, &journal.Batch{At: 1002, Expiry: 1, Events: []journal.Event{claim("dora", "dora"), {Kind: journal.Release, By: "carl"}, claim("dora", "dora")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, o := range append(outcomes, later...) {
+		if o.Verdict == journal.Refused {
+			got = append(got, string(o.Err.Code))
+		} else {
+			got = append(got, "done")
+		}
+	}
+	want := "done not_allowed done done name_taken done done not_allowed not_allowed done done"
+	if strings.Join(got, " ") != want {
+		t.Errorf("it says %q, want %q", got, want)
 	}
 }

@@ -50,6 +50,7 @@ type Rates struct {
 	limits                  RateLimits
 	events, work, searching pace // of a sender
 	making, owning          pace // of an address: rooms, and names
+	naming                  pace // of an address: senders who hold a name
 	makingAll               pace // of all addresses together
 
 	mu       sync.Mutex
@@ -97,6 +98,7 @@ type network struct {
 	senders        int   // how many senders' shares of work that is
 	nobody         share // of those who name no sender: together they are one
 	making, owning bucket
+	naming         bucket
 	made           string // the room that was paid for last
 }
 
@@ -109,6 +111,7 @@ func NewRates(l RateLimits) *Rates {
 		searching: pace{events.perSecond * searchPerEvent, events.burst * 5 * searchPerEvent},
 		making:    pace{float64(l.Rooms) / time.Minute.Seconds(), float64(l.Rooms)},
 		makingAll: pace{float64(l.AllRooms) / 4 / time.Hour.Seconds(), max(leastRooms, float64(l.AllRooms)/10)},
+		naming:    pace{namesHeld / time.Hour.Seconds(), namesHeld},
 		owning:    pace{float64(l.Names) / time.Hour.Seconds(), float64(l.Names)},
 		senders:   make(map[[wire.ByLen]byte]*share),
 		networks:  make(map[netip.Prefix]*network),
@@ -214,6 +217,21 @@ func (r *Rates) TakeRoom(now time.Time, addr netip.Addr, room string) time.Durat
 	return wait
 }
 
+// namesHeld is how many senders of an address can come to hold a name in an hour, and at once: a school's, and far fewer than
+// journal.MaxHeld.
+const namesHeld = 500
+
+// TakeHold takes one name that a sender holds who held none from the share of an address, or returns how long to wait.
+func (r *Rates) TakeHold(now time.Time, addr netip.Addr) time.Duration {
+	if r.limits.PerSecond == 0 || addr.IsLoopback() {
+		return 0
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, all := r.of(now, key(""), addr)
+	return take(now, 1, r.naming, &all.naming, pace{}, nil)
+}
+
 // TakeName takes one name that becomes somebody's own from the share of an address, or returns how long to wait.
 func (r *Rates) TakeName(now time.Time, addr netip.Addr) time.Duration {
 	if r.limits.PerSecond == 0 || r.limits.Names == 0 || addr.IsLoopback() {
@@ -283,7 +301,7 @@ func (r *Rates) of(now time.Time, by [wire.ByLen]byte, addr netip.Addr) (own *sh
 		n := r.shares(addr)
 		all = &network{
 			share: r.fresh(now, n), senders: n, nobody: r.fresh(now, 1),
-			making: full(r.making, now), owning: full(r.owning, now),
+			making: full(r.making, now), owning: full(r.owning, now), naming: full(r.naming, now),
 		}
 		r.networks[net] = all
 	}
@@ -319,8 +337,9 @@ func (r *Rates) sweep(now time.Time) {
 	for net, n := range r.networks {
 		n.making.fill(now, r.making)
 		n.owning.fill(now, r.owning)
+		n.naming.fill(now, r.naming)
 		if r.rested(now, &n.nobody, 1) && r.rested(now, &n.share, n.senders) &&
-			n.making.tokens >= r.making.burst && n.owning.tokens >= r.owning.burst {
+			n.making.tokens >= r.making.burst && n.owning.tokens >= r.owning.burst && n.naming.tokens >= r.naming.burst {
 			delete(r.networks, net)
 		}
 	}

@@ -251,3 +251,20 @@ func TestAllMakeRoomsAtAPace(t *testing.T) {
 		t.Errorf("%d rooms are left to others, want %d", left, 100-roomsAMinute)
 	}
 }
+
+// Those behind one address come to hold so many names at once, and so many in an hour.
+func TestNamesOfAnAddress(t *testing.T) {
+	r := NewRates(usual)
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	school, other := netip.MustParseAddr("203.0.113.7"), netip.MustParseAddr("203.0.113.8")
+	had := 0
+	for range 3600 {
+		for r.TakeHold(now, school) == 0 {
+			had++
+		}
+		now = now.Add(time.Second)
+	}
+	if wait := r.TakeHold(now, other); had < 2*namesHeld-1 || had > 2*namesHeld || wait != 0 {
+		t.Errorf("%d names were had in an hour, want %d; another address waits %v", had, 2*namesHeld, wait)
+	}
+}

@@ -315,6 +315,7 @@ type price struct {
 	events int
 	work   int
 	room   string // that something is said in, which may make it; empty: no room is made
+	name   bool   // the sender comes to hold a name
 }
 
 // paced does f as soon as the rates allow it; until then nothing is read. f returns false if it has stalled something
@@ -344,7 +345,11 @@ func (s *Session) pay(p price) time.Duration {
 	if p.work > 0 {
 		return s.env.Rates.Work(s.at(), s.by, s.addr, p.work)
 	}
-	return s.env.Rates.Take(s.at(), s.sender(), s.addr, p.events)
+	wait := s.env.Rates.Take(s.at(), s.sender(), s.addr, p.events)
+	if wait == 0 && p.name && s.env.Store.Name(s.sender()) == "" {
+		wait = s.env.Rates.TakeHold(s.at(), s.addr)
+	}
+	return wait
 }
 
 // resumed is what it takes to go on in a room after a position. Those who come back after a break do so all together,

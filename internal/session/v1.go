@@ -173,7 +173,7 @@ func (v v1) name(r wire.Request, f wire.Name) {
 	}
 	e.Ref = r.Ref
 	v.talks().naming = true
-	v.paced(price{events: 1}, func() bool { return v.hand(e) })
+	v.paced(price{events: 1, name: f.Name != ""}, func() bool { return v.hand(e) })
 }
 
 func (v v1) outcome(o *journal.Outcome) {

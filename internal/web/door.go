@@ -157,7 +157,12 @@ func (w *web) claim(r *http.Request, c *session.Client, asked string) *wire.Erro
 	if err != nil {
 		return err
 	}
-	if err := w.paced(r, func() time.Duration { return w.Env.Rates.Take(w.Env.Now(), e.By, c.Addr.Addr(), 1) }); err != nil {
+	if err := w.paced(r, func() time.Duration {
+		if wait := w.Env.Rates.Take(w.Env.Now(), e.By, c.Addr.Addr(), 1); wait > 0 {
+			return wait
+		}
+		return w.Env.Rates.TakeHold(w.Env.Now(), c.Addr.Addr())
+	}); err != nil {
 		return err
 	}
 	e.Bound, e.Epoch = true, 1
