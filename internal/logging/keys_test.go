@@ -45,9 +45,14 @@ func TestKeys(t *testing.T) {
 				t.Errorf("%s: the message is not a literal: what varies belongs under a key", at)
 			}
 			for i := 1; i < len(call.Args) && call.Ellipsis == token.NoPos; i += 2 {
-				name, ok := call.Args[i].(*ast.BasicLit)
+				arg := call.Args[i]
+				if attr, ok := arg.(*ast.CallExpr); ok && len(attr.Args) > 0 { // slog.String and its like
+					arg = attr.Args[0]
+					i--
+				}
+				name, ok := arg.(*ast.BasicLit)
 				if !ok || !key.MatchString(unquoted(name)) {
-					t.Errorf("%s: argument %d is not a key in snake_case", at, i+1)
+					t.Errorf("%s: %v is not a key in snake_case", at, files.Position(arg.Pos()))
 				}
 			}
 			return true
