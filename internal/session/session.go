@@ -152,8 +152,6 @@ type Session struct {
 	next    uint16 // where the next round over places begins
 	named   bool   // the sender's name is bound to this connection
 	eof     bool   // the client sends nothing more, but may be listening
-	parting bool   // it has sent a close frame, which is answered when it has heard what it said
-	parted  uint16 // with the code of that; 0: it has none
 	closing bool   // the last of all is in private: nothing may follow it
 	asking  bool   // the answer to a request is read from the journal
 	deflate bool   // permessage-deflate was negotiated
@@ -173,7 +171,6 @@ type Session struct {
 	pingAt     time.Duration // when the next ping is due
 	unanswered time.Duration // when the ping was sent that no byte has followed
 	partial    time.Duration // since when a message is incomplete
-	doubt      time.Duration // since when the client is overdue, see certain
 	renewAt    time.Duration // when the name held is claimed once more
 	armed      time.Duration // what conn.WakeAfter was last asked for
 }
@@ -188,6 +185,9 @@ type talk struct {
 	until   time.Duration // stalled need not be tried before; 0: at any time
 	crowded bool          // the orderer's queue was full, and it will say when it is not: stalled need not be tried before
 	refuse  *gate         // of ramai.v1; nil: open
+	doubt   time.Duration // since when the client is overdue, see certain; 0: it is not
+	parting bool          // the client has sent a close frame, which is answered when it has heard what it said
+	parted  uint16        // with the code of that; 0: it has none
 	echo    uint64        // on the plain door: the number of what was said last; 0: nothing was
 	unsaid  bool          // the server stops, and has not said all that was accepted
 	typed   time.Duration // on ramai.v1: when typing was last heard
@@ -439,8 +439,8 @@ func (s *Session) Next(max int) ([]byte, bool) {
 		if s.closing {
 			return nil, false
 		}
-		if s.parting && s.heardOut() {
-			s.close(s.parted, "")
+		if s.parting() && s.heardOut() {
+			s.close(s.talk.parted, "")
 			s.conn.Finish()
 			continue
 		}
@@ -455,7 +455,7 @@ func (s *Session) Next(max int) ([]byte, bool) {
 		}
 		if s.phase() < leaving || s.phase() == leaving && s.behind() {
 			s.arm()
-			if s.eof && !s.parting && !s.asking && s.heardOut() {
+			if s.eof && !s.parting() && !s.asking && s.heardOut() {
 				s.conn.Finish()
 			}
 			return nil, false
@@ -465,6 +465,9 @@ func (s *Session) Next(max int) ([]byte, bool) {
 		s.conn.Finish()
 	}
 }
+
+// parting tells whether the client has sent a close frame.
+func (s *Session) parting() bool { return s.talk != nil && s.talk.parting }
 
 // heardOut tells whether a client that says nothing more was told all that became of what it said.
 func (s *Session) heardOut() bool {

@@ -62,7 +62,9 @@ func (s *Session) look() {
 		return
 	}
 	if code, reason := s.overdue(); reason == "" {
-		s.doubt = 0
+		if s.talk != nil {
+			s.talk.doubt = 0
+		}
 	} else if s.certain() {
 		s.end(code, reason)
 		return
@@ -99,10 +101,11 @@ func (s *Session) overdue() (code uint16, reason string) {
 // have passed while this process was stopped, or its machine was; then what the client has sent meanwhile waits in the
 // socket, or comes a moment later, and is read before the client is judged.
 func (s *Session) certain() bool {
-	if s.doubt == 0 || s.now-s.doubt > messageTakes { // after another stop it is doubted anew
-		s.doubt = s.now
+	t := s.talks()
+	if t.doubt == 0 || s.now-t.doubt > messageTakes { // after another stop it is doubted anew
+		t.doubt = s.now
 	}
-	return s.now-s.doubt >= judgeAfter
+	return s.now-t.doubt >= judgeAfter
 }
 
 // renew keeps a name that is not bound to a connection from running out while its holder is connected.
@@ -133,13 +136,13 @@ func (s *Session) arm() {
 	}
 	if s.talk != nil {
 		sooner(s.talk.until)
+		if s.talk.doubt != 0 {
+			sooner(s.talk.doubt + judgeAfter)
+		}
 		sooner(s.talk.paused)
 	}
 	if s.partial != 0 {
 		sooner(s.partial + messageTakes + time.Second)
-	}
-	if s.doubt != 0 {
-		sooner(s.doubt + judgeAfter)
 	}
 	for _, p := range s.places {
 		sooner(p.again)

@@ -19,7 +19,7 @@ type texts interface {
 
 // decode takes frames, and hands the messages in them to p. Whatever comes is counted as work.
 func (s websocket) decode(b []byte, p texts) (used int, err error) {
-	if s.closing || s.parting { // nothing may follow
+	if s.closing || s.parting() { // nothing may follow
 		return len(b), nil
 	}
 	if s.full() || !s.mayRead() {
@@ -32,7 +32,7 @@ func (s websocket) decode(b []byte, p texts) (used int, err error) {
 	if s.dec != nil {
 		dec = s.dec
 	}
-	for used < len(b) && !s.closing && !s.parting && !s.full() {
+	for used < len(b) && !s.closing && !s.parting() && !s.full() {
 		if turn >= workATurn {
 			s.conn.Wake() // others have their turn first
 			break
@@ -56,7 +56,7 @@ func (s websocket) decode(b []byte, p texts) (used int, err error) {
 	}
 	s.worked(&work)
 	s.keep(dec)
-	if s.closing || s.parting {
+	if s.closing || s.parting() {
 		used = len(b)
 	}
 	return used, nil
@@ -135,7 +135,8 @@ func (s websocket) handle(m frame.Message, p texts) error {
 		if code == 1005 { // none was given: none is given back
 			code = 0
 		}
-		s.parting, s.parted = true, code
+		t := s.talks()
+		t.parting, t.parted = true, code
 	}
 	return nil
 }
