@@ -71,6 +71,9 @@ func (e *examiner) all(ctx context.Context) error {
 	if is[0] != version {
 		return fmt.Errorf("the database is of version %d, so its messages have no checksums yet; start the server once, which upgrades it", is[0])
 	}
+	if old, err := e.text(oldTables); err != nil || old != "" {
+		return errors.Join(err, errors.New("the database is amid an upgrade; start the server once, which ends it"))
+	}
 	if e.summary.Log, err = e.text("SELECT log FROM meta"); err != nil {
 		e.found("the table meta: " + err.Error())
 	}

@@ -182,6 +182,9 @@ func TestUpgradeGoesOn(t *testing.T) {
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := Examine(t.Context(), dir, func(damage string) { t.Error(damage) }); err == nil || !strings.Contains(err.Error(), "upgrade") {
+		t.Errorf("Examine amid the upgrade: %v", err)
+	}
 	s := open(t, dir, quiet)
 	n := uint64(0)
 	for {
