@@ -22,6 +22,7 @@ import (
 
 	"ramai/internal/journal"
 	"ramai/internal/localsocket"
+	"ramai/internal/metrics"
 	"ramai/wire"
 )
 
@@ -145,7 +146,13 @@ func TestMetrics(t *testing.T) {
 // The dashboard and the documents speak of metrics that there are.
 func TestDocumentedMetricsExist(t *testing.T) {
 	s, _ := talking(t)
-	all := scrape(t, s)
+	damaged := s.sources()
+	damaged.Health = func() journal.Health { return journal.Health{Rooms: map[string]error{"den": journal.ErrDamaged}} }
+	m := metrics.New("test")
+	m.Watch(damaged)
+	rec := httptest.NewRecorder()
+	m.Handler().ServeHTTP(rec, httptest.NewRequest("GET", "/metrics", nil))
+	all := scrape(t, s) + rec.Body.String()
 	for _, file := range []string{"../docs/grafana.json", "../docs/OPERATING.md"} {
 		text, err := os.ReadFile(file)
 		if err != nil {

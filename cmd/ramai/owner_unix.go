@@ -53,7 +53,7 @@ func asOwner(dir string) (entered string, err error) {
 	if uid == 0 || !info.IsDir() {
 		return dir, nil
 	}
-	time.Now().Zone() // is read from a file, once
+	_, _ = time.Now().Zone() // loads the zone, which is out of reach after the chroot
 	entered = dir
 	if err := f.Chdir(); err != nil {
 		return "", err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 )
@@ -13,14 +14,17 @@ func TestQueueIsFair(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue(4)
 		flood, one, two := prefix(1), prefix(2), prefix(3)
-		var ran []string
+		var mu sync.Mutex
+		var ran []string // guarded by mu
 		gone := make(chan struct{})
 		ask := func(who netip.Prefix, name string) {
 			go func() {
 				if err := q.enter(context.Background(), who); err != nil {
 					t.Error(err)
 				}
+				mu.Lock()
 				ran = append(ran, name)
+				mu.Unlock()
 				<-gone
 				q.leave(who)
 			}()
