@@ -42,6 +42,9 @@ func Backup(ctx context.Context, dir, file string, over bool) (*Summary, error) 
 	if !found {
 		return nil, fmt.Errorf("there is no database in %s; --data says where the server keeps its own", dir)
 	}
+	if err := checkLeft(dir, path); err != nil {
+		return nil, err
+	}
 	switch within, err := sameFolder(filepath.Dir(file), dir); {
 	case err != nil:
 		return nil, err
@@ -81,6 +84,25 @@ func Backup(ctx context.Context, dir, file string, over bool) (*Summary, error) 
 		return nil, fmt.Errorf("the copy cannot be used: %w", err)
 	}
 	return summary, publish(unfinished, file)
+}
+
+// checkLeft is checkWAL for what a server has left that does not run any more. One that runs has the log that is its own, and
+// both files change meanwhile.
+func checkLeft(dir, path string) error {
+	if info, err := os.Stat(path + "-wal"); err != nil || info.Size() == 0 {
+		return nil
+	}
+	if _, err := os.Stat(filepath.Join(dir, lockName)); err == nil {
+		lock, err := hold(dir)
+		if errors.Is(err, ErrInUse) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		defer lock.Unlock()
+	}
+	return checkWAL(path)
 }
 
 // settle makes a copy of a database that may be in use one that nobody uses, of no run: a write-ahead log that lies beside

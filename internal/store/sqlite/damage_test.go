@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -108,6 +109,10 @@ func TestStrayWAL(t *testing.T) {
 			before := contents(t, dir)
 			if _, err := Check(dir); c.last == 0 && !errors.Is(err, errStray) || c.last > 0 && err != nil {
 				t.Errorf("Check: %v", err)
+			}
+			_, err := Backup(t.Context(), dir, filepath.Join(t.TempDir(), "b"), false)
+			if c.last == 0 && !errors.Is(err, errStray) || c.last > 0 && err != nil {
+				t.Errorf("Backup: %v", err)
 			}
 			s, err := Open(dir, quiet)
 			if c.last == 0 {
@@ -387,6 +392,49 @@ func TestFilesGo(t *testing.T) {
 			}
 			if outcomes, err := s.Apply(b, 4); err != nil || outcomes[0].N != 4 || s.Health().Err != nil {
 				t.Errorf("brought back: %v, %v, %v", outcomes, err, s.Health().Err)
+			}
+		})
+	}
+}
+
+// Where another database was put in the place of the one that is open, with the write-ahead log still beside it, that
+// database is left as it is: it may be the backup that is to be brought back.
+func TestAnotherFileIsLeftAlone(t *testing.T) {
+	for name, drop := range map[string]bool{"beside the log": false, "without the log": true} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := open(t, dir, quiet)
+			talk(t, s, "lobby", 3)
+			backup := filepath.Join(t.TempDir(), FileName)
+			if drop {
+				backup = fileOf(t, version-1, "") // would be upgraded
+			} else if _, err := Backup(t.Context(), dir, backup, false); err != nil {
+				t.Fatal(err)
+			}
+			talk(t, s, "lobby", 3)
+			s.files.Load().read = time.Time{}
+			want, err := os.ReadFile(backup)
+			if err := errors.Join(err, os.WriteFile(backup+".copy", want, 0o600), os.Rename(backup+".copy", s.path())); err != nil {
+				t.Fatal(err)
+			}
+			if drop {
+				if err := os.Remove(s.path() + "-wal"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := s.Apply(batch(say("lobby", "in flight")), 7); err == nil {
+				t.Error("applied")
+			}
+			for range 2 {
+				if err := s.Reopen(); err == nil || !strings.Contains(err.Error(), "ramai restore") {
+					t.Errorf("Reopen: %v, want an error that names ramai restore", err)
+				}
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+			if got, err := os.ReadFile(s.path()); err != nil || !bytes.Equal(got, want) {
+				t.Errorf("the file that was put there was changed (%v)", err)
 			}
 		})
 	}

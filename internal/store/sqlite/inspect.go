@@ -29,6 +29,29 @@ func inspect(path string, thorough bool) error {
 	return nil
 }
 
+// errOther says that a database is not the one that the server had open.
+var errOther = errors.New("the file is another one than the server had open; bring that back, or stop the server and use ramai restore")
+
+// ours fails where the files are others than this store had open. Those are left as they are: opened to be written to, a
+// database would take over the write-ahead log beside it and be upgraded.
+func (s *Store) ours() error {
+	if err := checkWAL(s.path()); err != nil {
+		return err
+	}
+	c, err := look(s.path(), true)
+	if err != nil {
+		return err
+	}
+	row, _, err := metaOf(c)
+	if err := errors.Join(err, c.Close()); err != nil {
+		return err
+	}
+	if row.run != s.run {
+		return errOther
+	}
+	return nil
+}
+
 // damagedFile says what to do about a database that is damaged.
 func damagedFile(path string, err error) error {
 	if passing(err) {

@@ -206,6 +206,9 @@ func (s *Store) Reopen() error {
 
 func (s *Store) reconnect() error {
 	defer announce(s.dir)()
+	if err := s.ours(); err != nil {
+		return err
+	}
 	if err := s.connect(); err != nil {
 		return err
 	}
@@ -216,7 +219,7 @@ func (s *Store) reconnect() error {
 	at := s.position.Load()
 	switch {
 	case saved.run != s.run:
-		return errors.New("the file is another one than the server had open; bring that back, or stop the server and use ramai restore")
+		return errOther
 	case saved.position == at:
 	case saved.position == at+1 && s.doubt != nil:
 		if err := s.redo(saved); err != nil {
