@@ -30,6 +30,9 @@ func hearsOut(t *testing.T, open func(Options) Reactor) {
 		want := pattern(40_000)
 		peer.Write(want)
 		eventually(t, "hello is there", func() bool { return s.left() == 0 })
+		if s.conn.Gone() {
+			t.Error("gone before it went")
+		}
 		peer.SetLinger(0)
 		peer.Close()
 		if say {
@@ -37,6 +40,7 @@ func hearsOut(t *testing.T, open func(Options) Reactor) {
 				s.say([]byte("are you there?"))
 				time.Sleep(time.Millisecond)
 			}
+			eventually(t, "it is known to be gone", s.conn.Gone)
 		}
 		s.slowly()
 		if err := s.usedUp(t, want); err == nil {

@@ -155,6 +155,9 @@ func (c *conn) Finish() {
 // Undelivered implements Conn.
 func (c *conn) Undelivered() (int, bool) { return c.tcp.undelivered() }
 
+// Gone implements Conn.
+func (c *conn) Gone() bool { return c.lost.Load() }
+
 // kill ends the connection at once.
 func (c *conn) kill(why error) {
 	c.killed.CompareAndSwap(nil, &why)

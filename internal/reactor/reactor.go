@@ -35,8 +35,8 @@ type Source interface {
 	// An empty b comes once: the peer has ended its direction, and all that it sent was used. It may still be listening:
 	// the Source returns an error (io.EOF will do), or calls Finish when it has said what it still has to say.
 	//
-	// It is the same if the peer is gone, or was given up. What came from it before is handed over; what Next returns is
-	// thrown away. A Source that then neither uses anything nor ends is closed after Options.Stall.
+	// It is the same if the peer is gone, or was given up, see Conn.Gone. What came from it before is handed over; what Next
+	// returns is thrown away. A Source that then neither uses anything nor ends is closed after Options.Stall.
 	Received(b []byte) (used int, err error)
 	// Closed is the last call: the connection is gone. err says why, nil if it ended as asked.
 	Closed(err error)
@@ -54,6 +54,9 @@ type Conn interface {
 	// Undelivered returns how many bytes were written that the peer's system has not acknowledged, and whether that
 	// can be known here.
 	Undelivered() (n int, known bool)
+	// Gone reports whether the peer is gone, or was given up: nothing that is written reaches it. Next is called soon after
+	// that has become so, and it stays so.
+	Gone() bool
 }
 
 // Reactor serves connections until they end.

@@ -17,6 +17,7 @@ const (
 	woken                     // Wake was called
 	timed                     // WakeAfter was called
 	finish                    // Finish was called; stays
+	lost                      // the peer takes nothing any more, see lose; stays
 )
 
 // socket is one connection of an Epoll. It is the Conn that its Source sees, so it is never used again for another.
@@ -38,7 +39,6 @@ type socket struct {
 	ended    bool // the end of it was seen
 	told     bool // and the Source was told
 	broken   bool // it broke after that
-	lost     bool // the peer takes nothing any more, see lose
 	blocked  bool // the socket takes no more for now
 	pull     bool // Next may have something
 	ending   bool // finish was noticed
@@ -46,7 +46,7 @@ type socket struct {
 	over     bool // close it at the end of the turn
 
 	aside   *aside        // nil: nothing
-	giveUp  time.Duration // blocked, lost, ending or draining: not longer than until then; 0: for ever
+	giveUp  time.Duration // blocked, gone, ending or draining: not longer than until then; 0: for ever
 	watch   time.Duration // when to ask whether the peer is dead; 0: nothing is unacknowledged
 	silence silence
 }
@@ -143,6 +143,9 @@ func (s *socket) Undelivered() (int, bool) {
 	return undelivered(&info), true
 }
 
+// Gone implements Conn.
+func (s *socket) Gone() bool { return s.state.Load()&lost != 0 }
+
 // release closes the descriptor.
 func (s *socket) release() {
 	s.loop.descriptors.Lock()
@@ -214,7 +217,7 @@ func (l *loop) hand(s *socket, b []byte) []byte {
 	}
 	used, err := s.src.Received(b)
 	l.spent = l.since()-l.began >= l.opt.Turn
-	if s.lost && used > 0 {
+	if s.Gone() && used > 0 {
 		s.giveUp = l.now + l.opt.Stall
 	}
 	if err != nil {
@@ -254,7 +257,7 @@ func (l *loop) serve(s *socket) {
 // stalled ends what has taken too long.
 func (l *loop) stalled(s *socket) {
 	switch {
-	case s.lost || s.draining:
+	case s.Gone() || s.draining:
 		s.over = true
 	case s.ending:
 		s.fail(ErrStalled)
@@ -270,13 +273,13 @@ func (l *loop) lose(s *socket, why error) {
 		s.fail(why)
 		return
 	}
-	if s.lost {
+	if s.state.Or(lost)&lost != 0 {
 		return
 	}
 	if s.why() == nil {
 		s.blame(why)
 	}
-	s.lost, s.blocked, s.pull, s.readable = true, false, true, !s.ended
+	s.blocked, s.pull, s.readable = false, true, !s.ended
 	s.watch, s.giveUp = 0, l.now+l.opt.Stall
 }
 
@@ -363,13 +366,13 @@ func (l *loop) input(s *socket) {
 func (l *loop) read(s *socket) int {
 	n, err := readFD(s.fd, l.in)
 	if n > 0 {
-		s.readable = n == len(l.in) || s.hungUp || s.lost // epoll(7): a short read has emptied the socket
+		s.readable = n == len(l.in) || s.hungUp || s.Gone() // epoll(7): a short read has emptied the socket
 		return n
 	}
 	s.readable = false
 	switch {
 	case err == unix.EAGAIN:
-		s.ended = s.lost // of what is lost nobody tells the end
+		s.ended = s.Gone() // of what is lost nobody tells the end
 	case err != nil && s.finishing():
 		if s.over = true; s.why() == nil {
 			s.blame(os.NewSyscallError("read", err))
@@ -391,7 +394,7 @@ func (l *loop) output(s *socket) {
 		if !s.pull || s.blocked || s.over {
 			return
 		}
-		if s.lost && s.ending {
+		if s.Gone() && s.ending {
 			s.over = true
 			return
 		}
@@ -400,7 +403,7 @@ func (l *loop) output(s *socket) {
 			l.emptied(s)
 			return
 		}
-		if s.lost {
+		if s.Gone() {
 			s.src.Wrote(len(b))
 			l.offer(s)
 			continue
@@ -439,7 +442,7 @@ func (l *loop) took(s *socket, n int, all bool) {
 func (l *loop) emptied(s *socket) {
 	s.pull = false
 	switch {
-	case s.lost:
+	case s.Gone():
 		return
 	case !s.ending:
 		s.giveUp = 0

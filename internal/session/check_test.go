@@ -33,7 +33,7 @@ func (s *Session) check() error {
 		switch {
 		case rooms[name]:
 			return fmt.Errorf("in room %s twice", name)
-		case p.left:
+		case p.left && !s.conn.Gone():
 			return fmt.Errorf("still in room %s, which was left", name)
 		case p.chunk != nil && p.asked:
 			return fmt.Errorf("room %s: asked for more of the past while some is there", name)

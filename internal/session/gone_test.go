@@ -48,6 +48,47 @@ func TestPlainHangsUp(t *testing.T) {
 	}
 }
 
+// Who has hung up is in no room any more, whatever of what they sent has still to be said, and that is said under the
+// name they had. The name is free after that.
+func TestGoneIsNotPresent(t *testing.T) {
+	st := newStage(t, setting{rate: 5, burst: 20})
+	watcher := st.in(wire.Lobby)
+	l := st.connect(Client{Named: true})
+	e, wrong := ClaimOf(l.s.sender(), "Ada")
+	if wrong != nil {
+		t.Fatal(wrong)
+	}
+	e.Bound = true
+	if err := st.orderer.Submit(e, nil); err != nil {
+		t.Fatal(err)
+	}
+	st.advance(time.Second)
+	watcher.expectOf("presence", "presence lobby 2 Ada")
+	var want []string
+	for i := range 60 {
+		l.text(fmt.Sprint("line ", i+1))
+		want = append(want, fmt.Sprintf("message lobby %d Ada: line %d", i+1, i+1))
+	}
+	st.settle()
+	l.hangUp()
+	st.advance(time.Second)
+	if l.closed {
+		t.Fatal("closed before all was said")
+	}
+	got := watcher.heard()
+	if !slices.Contains(got, "presence lobby 1 ") {
+		t.Errorf("who is gone is present: %q", got)
+	}
+	st.advance(10 * time.Second)
+	got = append(got, watcher.heard()...)
+	if said := slices.DeleteFunc(got, func(s string) bool { return kind(s) != "message" }); !slices.Equal(said, want) {
+		t.Errorf("%d of %d lines were heard: %q", len(said), len(want), said)
+	}
+	if !l.closed || st.store.Name(l.s.sender()) != "" {
+		t.Errorf("closed %t, the name held is %q", l.closed, st.store.Name(l.s.sender()))
+	}
+}
+
 // spoken is what was heard, without the pings.
 func spoken(heard []string) []string {
 	return slices.DeleteFunc(heard, func(s string) bool { return s == "PING" })

@@ -69,6 +69,9 @@ func (l *link) Finish() { l.finishing, l.ready = true, true }
 // Undelivered implements reactor.Conn.
 func (l *link) Undelivered() (int, bool) { return l.unsent, !l.blind }
 
+// Gone implements reactor.Conn.
+func (l *link) Gone() bool { return l.gone }
+
 // send sends a frame of ramai.v1, or several.
 func (l *link) send(frames ...wire.Frame) {
 	for _, f := range frames {

@@ -221,8 +221,11 @@ func (p *place) reach(n uint64) {
 	p.seat.Reached(n)
 }
 
-// leave gives up the place, and what is held or comes for it.
+// leave gives up the place, and what is held or comes for it. It may come again.
 func (p *place) leave() {
+	if p.left {
+		return
+	}
 	p.left = true
 	p.release()
 	p.seat.Leave()
@@ -444,7 +447,7 @@ func (s *Session) Next(max int) ([]byte, bool) {
 			s.conn.Finish()
 			continue
 		}
-		if s.phase() < forced {
+		if s.phase() < forced && !s.conn.Gone() {
 			if b := s.pull(max); b != nil {
 				return b, true
 			}
@@ -453,7 +456,7 @@ func (s *Session) Next(max int) ([]byte, bool) {
 		if len(s.private) > 0 { // a gap, or the state of a room
 			continue
 		}
-		if s.phase() < leaving || s.phase() == leaving && s.behind() {
+		if s.phase() < leaving || s.phase() == leaving && !s.conn.Gone() && s.behind() {
 			s.arm()
 			if s.eof && !s.parting() && !s.asking && s.heardOut() {
 				s.conn.Finish()
@@ -469,9 +472,9 @@ func (s *Session) Next(max int) ([]byte, bool) {
 // parting tells whether the client has sent a close frame.
 func (s *Session) parting() bool { return s.talk != nil && s.talk.parting }
 
-// heardOut tells whether a client that says nothing more was told all that became of what it said.
+// heardOut tells whether a client that says nothing more was told all that became of what it said, as far as it can be told.
 func (s *Session) heardOut() bool {
-	return !s.waits() && s.flight() == 0 && (s.talk == nil || s.talk.echo == 0 || s.places[0].n >= s.talk.echo)
+	return !s.waits() && s.flight() == 0 && (s.conn.Gone() || s.talk == nil || s.talk.echo == 0 || s.places[0].n >= s.talk.echo)
 }
 
 // own returns what is for this client alone.

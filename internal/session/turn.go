@@ -24,6 +24,11 @@ func (s *Session) turn() {
 			s.talk.stalled = nil
 		}
 	}
+	if s.conn.Gone() { // it is in no room any more, though what it sent may still have to be said
+		for _, p := range s.places {
+			p.leave()
+		}
+	}
 	s.look()
 }
 
