@@ -98,7 +98,6 @@ func testEveryDoor(t *testing.T, kind server.ReactorKind) {
 	}
 }
 
-// Every refusal has a status, a code and a sentence, and nothing is stored.
 // TestNormalizedTexts: a text is the same text whatever system its line ends are of, on every way in, and a retry that
 // came another way is known.
 func TestNormalizedTexts(t *testing.T) {
@@ -113,6 +112,7 @@ func TestNormalizedTexts(t *testing.T) {
 	for i, retry := range []struct{ kind, body string }{
 		{"text/plain", "one\ntwo"}, {"text/plain", "\ufeffone\r\ntwo\r\n"}, {"text/plain", "one\r\ntwo\n"},
 		{"application/json", `{"text":"one\r\ntwo"}`}, {"application/json", `{"text":"\ufeffone\ntwo"}`},
+		{"application/json", wire.BOM + `{"text":"one\ntwo"}`},
 	} {
 		want := http.StatusOK
 		if i == 0 {

@@ -140,7 +140,7 @@ func TestBadRequests(t *testing.T) {
 		{"null", `null`, BadFrame, `"type", not null`},
 		{"no type", `{}`, BadFrame, `"type"`},
 		{"a null type", `{"type":null}`, BadFrame, `"type"`},
-		{"a number as type", `{"type":1}`, BadFrame, "a string and not a number"},
+		{"a number as type", `{"type":1}`, BadFrame, `the field "type": it must be a string, not a number`},
 		{"two objects", `{"type":"who"}{}`, BadFrame, "one JSON object"},
 		{"cut off", `{"type":"who"`, BadFrame, "one JSON object"},
 		{"20,000 brackets", `{"type":"who","x":` + strings.Repeat("[", 20_000), BadFrame, "one JSON object"},
@@ -148,7 +148,7 @@ func TestBadRequests(t *testing.T) {
 		{"an unknown type", `{"type":"dance"}`, BadRequest, `unknown type "dance"`},
 		{"a server's type", `{"type":"message"}`, BadRequest, "unknown type"},
 		{"a type without end", `{"type":"` + strings.Repeat("x", 50_000) + `"}`, BadRequest, "unknown type"},
-		{"a number as room", `{"type":"who","room":7}`, BadRequest, `the field "room" of who: this is a string and not a number`},
+		{"a number as room", `{"type":"who","room":7}`, BadRequest, `the field "room" of who: it must be a string, not a number`},
 		{"no room", `{"type":"who"}`, BadRequest, "room's name"},
 		{"short session", `{"type":"hello","session":"AAAA"}`, BadRequest, "22 characters"},
 		{"session of other characters", `{"type":"hello","session":"AAAAAAAAAAAAAAAAAAAA=="}`, BadRequest, "22 characters"},
@@ -159,15 +159,15 @@ func TestBadRequests(t *testing.T) {
 		{"join, a number too large", `{"type":"join","room":"lobby","after":{"log":"L","n":18446744073709551616}}`, BadRequest, `the field "after" of join`},
 		{"leave", `{"type":"leave","room":"Lobby"}`, BadRequest, "room's name"},
 		{"say without id", `{"type":"say","room":"lobby","text":"x"}`, BadRequest, `the field "id" of say: an id is`},
-		{"an array as id", `{"type":"say","room":"lobby","id":[1],"text":"x"}`, BadRequest, `the field "id" of say: this is a string and not an array`},
-		{"an object as text", `{"type":"say","room":"lobby","id":"1","text":{}}`, BadRequest, `the field "text" of say: this is a string and not an object`},
-		{"half a character", `{"type":"say","room":"lobby","id":"1","text":"\ud800"}`, BadRequest, `the field "text" of say: this is no Unicode`},
-		{"the other half", `{"type":"name","name":"x\udc00"}`, BadRequest, `the field "name" of name: this is no Unicode`},
-		{"no UTF-8", "{\"type\":\"name\",\"name\":\"\xff\"}", BadRequest, `the field "name" of name: this is no Unicode`},
+		{"an array as id", `{"type":"say","room":"lobby","id":[1],"text":"x"}`, BadRequest, `the field "id" of say: it must be a string, not an array`},
+		{"an object as text", `{"type":"say","room":"lobby","id":"1","text":{}}`, BadRequest, `the field "text" of say: it must be a string, not an object`},
+		{"half a character", `{"type":"say","room":"lobby","id":"1","text":"\ud800"}`, BadRequest, `the field "text" of say: it is not Unicode`},
+		{"the other half", `{"type":"name","name":"x\udc00"}`, BadRequest, `the field "name" of name: it is not Unicode`},
+		{"no UTF-8", "{\"type\":\"name\",\"name\":\"\xff\"}", BadRequest, `the field "name" of name: it is not Unicode`},
 		{"half a character in a log", `{"type":"join","room":"lobby","after":{"log":"\ud800","n":1}}`, BadRequest, `the field "after" of join`},
 		{"a position that is none", `{"type":"join","room":"lobby","after":7}`, BadRequest, `the field "after" of join`},
 		{"a broken number", `{"type":"join","room":"lobby","last":1.5}`, BadRequest, "0 to 500"},
-		{"a string as number", `{"type":"history","room":"lobby","before":"7"}`, BadRequest, `the field "before" of history: this is a number and not a string`},
+		{"a string as number", `{"type":"history","room":"lobby","before":"7"}`, BadRequest, `the field "before" of history: it must be a number, not a string`},
 		{"a ref that is none", `{"type":"ping","ref":"a b"}`, BadRequest, `the field "ref" of ping: a ref is`},
 		{"a long ref", `{"type":"ping","ref":"` + strings.Repeat("x", 65) + `"}`, BadRequest, `the field "ref" of ping: a ref is`},
 		{"an empty ref", `{"type":"ping","ref":""}`, BadRequest, `the field "ref" of ping: a ref is`},
@@ -194,6 +194,20 @@ func TestBadRequests(t *testing.T) {
 				t.Errorf("the reason is not one for people: %q", err.Reason)
 			}
 		})
+	}
+}
+
+func TestUnknownTypeKeepsRefAndRoom(t *testing.T) {
+	r, err := ParseRequest([]byte(`{"type":"dance","room":"den","ref":"d1"}`))
+	if err == nil || r != (Request{Room: "den", Ref: "d1"}) {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+func TestByteOrderMarkBeforeARequest(t *testing.T) {
+	r, err := ParseRequest([]byte(BOM + `{"type":"join","room":"den","after":{"log":"L","n":7}}`))
+	if err != nil || !reflect.DeepEqual(r.Frame, Join{Room: "den", After: &Position{Log: "L", N: 7}}) {
+		t.Errorf("%+v, %v", r, err)
 	}
 }
 
@@ -248,7 +262,7 @@ func TestRequestsAreKnownByTheirRef(t *testing.T) {
 		`{"ref":"r-1","type":"say","room":"lobby","id":"1"}`:                 `{"type":"refused","room":"lobby","id":"1","code":"bad_request","reason":"no","ref":"r-1"}`,
 		`{"ref":"r-1","type":"say","room":"lobby","id":"a b"}`:               `{"type":"error","code":"bad_request","reason":"no","request":"say","room":"lobby","ref":"r-1"}`,
 		`{"ref":"r 1","type":"say","room":"lobby","id":"1","text":"x"}`:      `{"type":"error","code":"bad_request","reason":"no","request":"say","room":"lobby"}`,
-		`{"ref":"r-1","type":"dance"}`:                                       `{"type":"error","code":"bad_request","reason":"no"}`,
+		`{"ref":"r-1","type":"dance"}`:                                       `{"type":"error","code":"bad_request","reason":"no","ref":"r-1"}`,
 		`{"type":"say","room":"lobby","id":"1","text":"\ud800","ref":"r-1"}`: `{"type":"refused","room":"lobby","id":"1","code":"bad_request","reason":"no","ref":"r-1"}`,
 	} {
 		r, _ := ParseRequest([]byte(in))

@@ -28,31 +28,36 @@ type Request struct {
 // a good id the Frame too.
 func ParseRequest(b []byte) (Request, *Error) {
 	var r Request
-	f, bad := split(b)
+	f, bad := split(bytes.TrimPrefix(b, []byte(BOM)))
 	if bad != nil {
 		return r, bad
 	}
 	kind, bad := f.string("type")
 	if bad != nil {
-		return r, &Error{Code: BadFrame, Reason: bad.Reason}
+		return r, &Error{Code: BadFrame, Reason: `the field "type": ` + bad.Reason}
 	}
 	read, known := requests[kind]
-	if !known {
-		return r, &Error{Code: BadRequest, Reason: fmt.Sprintf("unknown type %.40q; known are hello, join, leave, say, history, who, name, typing, ping", kind)}
+	if known {
+		r.Type = kind
 	}
-	r.Type = kind
 	if room, bad := f.string("room"); bad == nil && CheckRoom(room) == nil {
 		r.Room = room
 	}
+	var badRef *Error
 	if f[ref] != nil {
 		s, bad := f.string("ref")
 		if bad == nil {
 			bad = CheckRef(s)
 		}
-		if bad != nil {
-			return r, named(bad, kind, "ref")
+		if badRef = bad; bad == nil {
+			r.Ref = s
 		}
-		r.Ref = s
+	}
+	if !known {
+		return r, &Error{Code: BadRequest, Reason: fmt.Sprintf("unknown type %.40q; known are hello, join, leave, say, history, who, name, typing, ping", kind)}
+	}
+	if badRef != nil {
+		return r, named(badRef, kind, "ref")
 	}
 	var where string
 	r.Frame, where, bad = read(f)
@@ -65,7 +70,7 @@ func ParseRequest(b []byte) (Request, *Error) {
 	return r, nil
 }
 
-// named says of which field of which request an error tells.
+// named adds to an error which field of which request it is about.
 func named(e *Error, kind, field string) *Error {
 	what := kind
 	if field != "" {
@@ -192,7 +197,7 @@ func kindName(k jsontext.Kind) string {
 }
 
 func wrongKind(want string, v jsontext.Value) *Error {
-	return &Error{Code: BadRequest, Reason: fmt.Sprintf("this is %s and not %s", want, kindName(v.Kind()))}
+	return &Error{Code: BadRequest, Reason: fmt.Sprintf("it must be %s, not %s", want, kindName(v.Kind()))}
 }
 
 // string reads a string field; empty if it is not there. Nothing in it is changed: what cannot be read as it stands is an
@@ -210,7 +215,7 @@ func (f *fields) string(name string) (string, *Error) {
 	}
 	b, err := jsontext.AppendUnquote(nil, v)
 	if err != nil {
-		return "", &Error{Code: BadRequest, Reason: `this is no Unicode: it has bytes that are not UTF-8, or an escape from \ud800 to \udfff without its other half`}
+		return "", &Error{Code: BadRequest, Reason: `it is not Unicode: it has bytes that are not UTF-8, or an escape from \ud800 to \udfff without its other half`}
 	}
 	return string(b), nil
 }
@@ -226,7 +231,7 @@ func (f *fields) number(name string, most uint64) (*uint64, *Error) {
 	}
 	n, err := strconv.ParseUint(string(v), 10, 64)
 	if err != nil || n > most {
-		return nil, &Error{Code: BadRequest, Reason: fmt.Sprintf("this is a whole number from 0 to %d and not %.40s", most, v)}
+		return nil, &Error{Code: BadRequest, Reason: fmt.Sprintf("it must be a whole number from 0 to %d, not %.40s", most, v)}
 	}
 	return &n, nil
 }
@@ -242,10 +247,10 @@ func (f *fields) position(name string) (*Position, *Error) {
 	}
 	var p Position
 	if v.Kind() != '{' {
-		return nil, wrongKind(`a position, {"log": …, "n": …},`, v)
+		return nil, wrongKind(`a position, {"log": …, "n": …}`, v)
 	}
 	if len(v) > maxPosition || CheckJSON(v) != nil || json.Unmarshal(v, &p) != nil {
-		return nil, &Error{Code: BadRequest, Reason: `this is a position as joined gave it, {"log": …, "n": …} with a string and a whole number from 0`}
+		return nil, &Error{Code: BadRequest, Reason: `it must be a position as in "joined": {"log": …, "n": …}, with a string and a whole number`}
 	}
 	return &p, nil
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -140,6 +141,7 @@ func line(body []byte) (string, *wire.Error) {
 
 // object is a text in a JSON object.
 func object(body []byte) (string, *wire.Error) {
+	body = bytes.TrimPrefix(body, []byte(wire.BOM))
 	if err := wire.CheckJSON(body); err != nil {
 		return "", err
 	}
@@ -147,7 +149,7 @@ func object(body []byte) (string, *wire.Error) {
 		Text *string `json:"text"`
 	}
 	if err := json.Unmarshal(body, &said); err != nil || said.Text == nil {
-		return "", &wire.Error{Code: wire.BadRequest, Reason: `the body is to be one JSON object with a "text" that is a string`}
+		return "", &wire.Error{Code: wire.BadRequest, Reason: `the body must be one JSON object with a "text" that is a string`}
 	}
 	return wire.NormalizeText(*said.Text), nil
 }
