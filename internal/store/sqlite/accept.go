@@ -208,10 +208,15 @@ func checkRows(ctx context.Context, c conn) error {
 	if err != nil {
 		return err
 	}
-	query := "SELECT key, at, by, name, id, text FROM messages ORDER BY key"
-	if v[0] == 1 {
+	query := "SELECT key, at, by, name, id, text, sum FROM messages ORDER BY key"
+	switch { // earlier versions have no checksums
+	case v[0] == 1:
 		query = fmt.Sprintf("SELECT room << %d | n, at, by, name, id, text FROM messages ORDER BY room, n", numberBits)
+	case v[0] < 5:
+		query = "SELECT key, at, by, name, id, text FROM messages ORDER BY key"
 	}
+	var sum int64
+	var scratch []byte
 	err = c.eachRow(ctx, query, func(row []driver.Value) error {
 		key := row[0].(int64)
 		m := wire.Message{N: uint64(key) % endNumber, At: wire.Time(row[1].(int64)), By: row[2].(string), From: row[3].(string), ID: row[4].(string), Text: row[5].(string)}
@@ -227,6 +232,9 @@ func checkRows(ctx context.Context, c conn) error {
 			return fmt.Errorf("the room %s has message %d where number %d of %d to %d is to be", r.name, m.N, r.next, r.first, r.last)
 		}
 		r.next++
+		if sum, scratch = checksum(scratch, &m); len(row) == columns && sum != row[6] {
+			return notSaid(m.Room, m.N)
+		}
 		return nil
 	})
 	for _, r := range rooms {

@@ -79,6 +79,9 @@ func Backup(ctx context.Context, dir, file string, over bool) (*Summary, error) 
 	if err := settle(unfinished); err != nil {
 		return nil, fmt.Errorf("finish the copy of %s: %w", path, err)
 	}
+	if err := vet(ctx, unfinished); err != nil { // as whoever restores it will
+		return nil, fmt.Errorf("the copy could not be restored: %w; \"ramai check %s\" says what is damaged", err, dir)
+	}
 	summary, err := examine(unfinished)
 	if err != nil {
 		return nil, fmt.Errorf("the copy cannot be used: %w", err)

@@ -289,3 +289,16 @@ func TestNothingIsLeft(t *testing.T) {
 		}
 	}
 }
+
+// What could not be restored is no backup: it is noticed when the backup is made, not when it is needed.
+func TestBackupOfDamagedRows(t *testing.T) {
+	dir := twoRooms(t)
+	rot(t, dir, where(t, dir, "den says 051"), []byte("Den"))
+	file := filepath.Join(t.TempDir(), "b")
+	if _, err := Backup(t.Context(), dir, file, false); err == nil || !strings.Contains(err.Error(), "room den: message 51 is not what was said") {
+		t.Errorf("%v", err)
+	}
+	if left, err := os.ReadDir(filepath.Dir(file)); err != nil || len(left) > 0 {
+		t.Errorf("%v is left, %v", left, err)
+	}
+}

@@ -163,6 +163,6 @@ func (e *examiner) message(room string, n uint64, row []driver.Value) {
 	}
 	var sum int64
 	if sum, e.scratch = checksum(e.scratch, &m); !ok || sum != row[6] {
-		e.found(fmt.Sprintf("room %s: message %d is not what was said", room, n))
+		e.found(notSaid(room, n).Error())
 	}
 }

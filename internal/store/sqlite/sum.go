@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 
 	"ramai/wire"
@@ -19,4 +20,9 @@ func checksum(scratch []byte, m *wire.Message) (sum int64, used []byte) {
 		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
 	}
 	return int64(crc32.Checksum(b, castagnoli)), b
+}
+
+// notSaid says that a row does not have the checksum that it should.
+func notSaid(room string, n uint64) error {
+	return fmt.Errorf("room %s: message %d is not what was said: its checksum does not fit", room, n)
 }
