@@ -3,6 +3,7 @@
 # make build  the static binary, bin/ramai
 # make deb    a Debian package, bin/ramai_*.deb, installed into a root of its own once (as root)
 # make hostile  the matrix of hostile inputs, a thousand of each at once
+# make attack how long honest clients wait for their echo while an address attacks, beside before; a minute
 # make docs   the moving picture of the README and the pictures of docs/TERMINAL.md, from real terminals
 # make vendor what the page has of others, anew
 # make bench  ramai beside other servers, in all cases; CASES="fanout talk" BENCHFLAGS="--rounds 3" for less
@@ -12,7 +13,7 @@ FUZZTIME ?= 60s
 SHORTFUZZ ?= 2000x
 STATICCHECK = $(GO) tool -modfile=tools/staticcheck.mod staticcheck
 
-.PHONY: test hostile deb build tools format vet race page browser terminal paths shortfuzz fuzz cross bench docs vendor
+.PHONY: test hostile attack deb build tools format vet race page browser terminal paths shortfuzz fuzz cross bench docs vendor
 
 test: tools format vet page terminal race browser paths shortfuzz cross $(if $(shell command -v dpkg-deb),deb)
 
@@ -81,6 +82,10 @@ paths:
 
 hostile:
 	$(GO) test ./server -count=1 -v -run '^TestHostile$$' -crowd 1000
+
+# Nothing else is to run on the machine. Each case takes three seconds.
+attack:
+	$(GO) test ./server -run '^$$' -bench '^BenchmarkUnderAttack$$' -benchtime 1x -timeout 5m
 
 cross:
 	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/ramai

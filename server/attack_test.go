@@ -39,6 +39,44 @@ var attacks = []struct {
 	{"refused", false, said(`{"type":"say","room":"lobby","id":"1","text":"` + strings.Repeat("x", 5000) + `"}`)},
 	{"bomb", true, wsframe.AppendMasked(nil, wsframe.Text|wsframe.Deflated,
 		wsframe.Deflate(nil, []byte(`{"type":"leave","room":"x","more":"`+strings.Repeat("x", 25_000)+`"}`), wsframe.MostBits), [4]byte{})},
+	{"tables", true, wsframe.AppendMasked(nil, wsframe.Text|wsframe.Deflated, append(bytes.Repeat(tables(), 275), 0), [4]byte{})},
+}
+
+// tables is eight blocks of deflate (RFC 1951, section 3.2.7), each with tables of its own, and with nothing in it.
+func tables() []byte {
+	var b []byte
+	bit := 0
+	put := func(value, n int) {
+		for range n {
+			if bit%8 == 0 {
+				b = append(b, 0)
+			}
+			b[bit/8] |= byte(value&1) << (bit % 8)
+			value >>= 1
+			bit++
+		}
+	}
+	for range 8 {
+		put(0b10_0, 3) // not the last; dynamic
+		put(0, 5)      // 257 literals and lengths
+		put(0, 5)      // 1 distance
+		put(18-4, 4)
+		for i := range 18 { // lengths of codes: 1 for "many zeroes" and for "one", in the order of the RFC
+			if i == 2 || i == 17 {
+				put(1, 3)
+			} else {
+				put(0, 3)
+			}
+		}
+		put(1, 1)
+		put(138-11, 7)
+		put(1, 1)
+		put(118-11, 7)
+		put(0, 1) // the end of the block, and
+		put(0, 1) // the distance: a bit each
+		put(0, 1) // the end
+	}
+	return b
 }
 
 func said(text string) []byte {
@@ -49,7 +87,7 @@ func said(text string) []byte {
 // address attacks over eight connections as fast as it is read: the median and the 99th percentile, beside those of
 // before the attack, and how many frames the attacker got rid of.
 //
-//	go test ./server -run - -bench UnderAttack -benchtime 1x
+//	make attack
 func BenchmarkUnderAttack(b *testing.B) {
 	for _, kind := range []server.ReactorKind{server.Auto, server.Portable} {
 		for _, attack := range attacks {
@@ -71,7 +109,7 @@ func BenchmarkUnderAttack(b *testing.B) {
 	}
 }
 
-// serving1 returns the address of a server of the default limits that believes whoever says where it comes from.
+// defaults returns the address of a server of the default limits that believes whoever says where it comes from.
 func defaults(b *testing.B, kind server.ReactorKind) string {
 	b.Helper()
 	cfg := server.Defaults()
@@ -95,8 +133,8 @@ func defaults(b *testing.B, kind server.ReactorKind) string {
 	return "ws://" + ln.Addr().String() + "/"
 }
 
-// honest has 24 clients at 24 addresses say something four times a second, for two seconds, beside what is done
-// meanwhile. It returns how long they wait for the echo, the shortest first.
+// honest has 24 clients at 24 addresses say something ten times a second, for a little more than a second, beside what is
+// done meanwhile. It returns how long they wait for the echo, the shortest first.
 func honest(b *testing.B, url string, meanwhile func(context.Context)) []time.Duration {
 	ctx, stop := context.WithCancel(b.Context())
 	var all, other sync.WaitGroup
@@ -120,7 +158,7 @@ func honest(b *testing.B, url string, meanwhile func(context.Context)) []time.Du
 				return
 			}
 			time.Sleep(time.Duration(i) * 10 * time.Millisecond)
-			for j := range 8 {
+			for j := range 11 {
 				began, text := time.Now(), fmt.Sprintf("hello %d of %d", j, i)
 				c.Write(ctx, websocket.MessageText, []byte(text))
 				for heard := ""; heard != text; {
@@ -134,7 +172,7 @@ func honest(b *testing.B, url string, meanwhile func(context.Context)) []time.Du
 				mu.Lock()
 				waits = append(waits, time.Since(began))
 				mu.Unlock()
-				time.Sleep(250*time.Millisecond - time.Since(began))
+				time.Sleep(100*time.Millisecond - time.Since(began))
 			}
 		})
 	}

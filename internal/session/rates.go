@@ -21,7 +21,7 @@ type RateLimits struct {
 }
 
 // Work is what is counted of everything that comes, also of what is no event: each frame is one unit, and so is each
-// KiB of it, inflated. A sender may send so many units for each of its events. The longest text that can be said, in
+// KiB of it, inflated, and each quarter of one before that. A sender may send so many units for each of its events. The longest text that can be said, in
 // the longest form that JSON has for it, is 25 of them, so who keeps to the rate of events never meets this limit.
 const workPerEvent = 32
 

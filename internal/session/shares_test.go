@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -221,6 +222,34 @@ func TestInflatedBytesAreCharged(t *testing.T) {
 	units := shared.Burst*workPerEvent + 10*int(shared.PerSecond)*workPerEvent
 	if most := units/(20_000/1024) + 2; answers > most || answers < most/2 {
 		t.Errorf("%d of 1000 texts of 20 kB are looked at in 10 s, want at most %d", answers, most)
+	}
+}
+
+// What hardly inflates is charged as what takes long to inflate, also if it cannot be inflated to its end.
+func TestCompressedBytesAreCharged(t *testing.T) {
+	st := newStage(t, setting{rate: 5, burst: 20})
+	l := st.connect(Client{Door: V1, Addr: remote, Deflate: true})
+	empty := bytes.Repeat([]byte("\x00\x00\x00\xff\xff"), 4000) // stored blocks
+	for range 100 {
+		l.put(frame.Text|frame.Deflated, append(empty, 0))
+	}
+	st.settle()
+	per := inflating * len(empty) / 1024
+	answers := len(l.heard()) - 1 // but for the welcome
+	if most := shared.Burst*workPerEvent/per + 2; answers > most || answers < most/2 {
+		t.Errorf("%d texts of %d compressed bytes are looked at, want at most %d", answers, len(empty), most)
+	}
+	st = newStage(t, setting{rate: 5, burst: 20})
+	for range 30 { // as many as have work left
+		l := st.connect(Client{Door: V1, Addr: remote, Deflate: true, Session: strings.Repeat("A", wire.SessionLen)})
+		l.put(frame.Text|frame.Deflated, append(empty, 0xff))
+		st.settle()
+		if l.closed == (len(l.up)+len(l.rest) > 0) {
+			t.Fatalf("closed %t, with %d bytes unread", l.closed, len(l.up)+len(l.rest))
+		}
+	}
+	if len(st.links) < 10 {
+		t.Errorf("only %d of 30 wait", len(st.links))
 	}
 }
 

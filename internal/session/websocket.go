@@ -39,10 +39,11 @@ func (s websocket) decode(b []byte, p texts) (used int, err error) {
 		}
 		m, k, err := dec.Next(b[used:])
 		used += k
+		work.add(m, k, s.deflate)
 		if err != nil {
+			s.worked(&work)
 			return used, s.fail(err)
 		}
-		work.add(m, k, s.deflate)
 		if !dec.Partial() { // after each message: the next may begin in the same bytes
 			s.partial = 0
 		}
@@ -65,15 +66,18 @@ func (s websocket) decode(b []byte, p texts) (used int, err error) {
 // work is what came and was not counted yet.
 type work struct{ frames, bytes int }
 
+// inflating is for how many bytes one counts that may be compressed: a block with tables of its own takes a dozen, and
+// inflates to nothing.
+const inflating = 4
+
 // add adds a message, or a part of one, that took k bytes.
 func (w *work) add(m frame.Message, k int, deflate bool) {
-	w.bytes += k
-	if m.Op == 0 {
-		return
-	}
-	w.frames++
 	if deflate {
-		w.bytes += len(m.Payload)
+		k = k*inflating + len(m.Payload)
+	}
+	w.bytes += k
+	if m.Op != 0 {
+		w.frames++
 	}
 }
 
