@@ -381,7 +381,7 @@ func (o *Outcome) refuse(code wire.Code, reason string) {
 
 func (c *Change) say(tx Tx, o *Outcome, maxRooms int) error {
 	e := &o.Event
-	head, _ := c.head(e.Room)
+	head, known := c.head(e.Room)
 	if head.Empty() && c.rooms >= maxRooms && e.Room != wire.Lobby {
 		o.refuse(wire.NotAllowed, fmt.Sprintf("there are %d rooms already, and no more may be made; say it in one of those", maxRooms))
 		return nil
@@ -421,7 +421,7 @@ func (c *Change) say(tx Tx, o *Outcome, maxRooms int) error {
 	if head.Empty() {
 		c.rooms++
 	}
-	if err := c.span(tx, e.Room, o.N); err != nil {
+	if err := c.span(tx, e.Room, o.N, !known); err != nil {
 		return err
 	}
 	head.Last = o.N

@@ -49,7 +49,7 @@ func (s *State) Epoch() Epoch {
 
 // Knows tells whether what a client has that has heard everything up to p, in the epoch of p, is a part of this history.
 // It is not if there is no such number, if this history never had that epoch, or if the message with that number was stored
-// in a later one. A position without an epoch, of an old client, proves no more than that there is such a number. The log
+// in a later one, or may have been, for the room was removed since. A position without an epoch, of an old client, proves no more than that there is such a number. The log
 // of p is that of the store.
 func (s *State) Knows(room string, p *wire.Position) bool {
 	s.mu.RLock()
@@ -61,6 +61,9 @@ func (s *State) Knows(room string, p *wire.Position) bool {
 		return true
 	}
 	epoch, known := s.epochs[p.Epoch]
+	if _, there := s.heads[room]; !there { // it was removed, lately perhaps, and nothing is left that tells when what was stored
+		return known && epoch == s.epoch.Number
+	}
 	return known && storedIn(s.spans[room], p.N) <= epoch
 }
 
@@ -92,14 +95,18 @@ func (c *Change) begin(tx Tx, o *Outcome) error {
 // oldestEpoch is the oldest that is known when there are so many.
 func oldestEpoch(newest uint64) uint64 { return newest - min(newest, MaxEpochs) + 1 }
 
-// span notes that number n of a room is stored in this epoch, if it is the first one there.
-func (c *Change) span(tx Tx, room string, n uint64) error {
+// span notes that number n of a room is stored in this epoch, if it is the first one there. made: the room is new, so that what
+// had lower numbers in one of its name was removed.
+func (c *Change) span(tx Tx, room string, n uint64, made bool) error {
 	spans := latest(c.spans, c.state.spans, room)
 	if k := len(spans); k > 0 && spans[k-1].Epoch == c.epoch.Number || k == 0 && c.epoch.Number == 0 {
 		return nil
 	}
 	more := []Span{{From: n, Epoch: c.epoch.Number}}
-	if len(spans) == 0 && n > 1 { // what was said before there were epochs
+	switch {
+	case made:
+		more[0].From = 1
+	case len(spans) == 0 && n > 1: // what was said before there were epochs
 		more = []Span{{From: 1}, more[0]}
 	}
 	spans = slices.Concat(spans, more)

@@ -75,6 +75,35 @@ func testEpochs(t *testing.T, place Place) {
 	}
 }
 
+// testEpochsOfRemoved: what was stored in a room that was removed is gone, and with it in which epochs that was. So who heard
+// it in an earlier epoch than the newest may have heard something else under the same numbers, on a machine that was set back.
+func testEpochsOfRemoved(t *testing.T, place Place) {
+	j := open(t, place)
+	j.apply(begin("one"), once("anna", "den", "a", "x"), once("anna", "den", "b", "x"), once("anna", "lobby", "a", "x"))
+	j.apply(begin("two"), once("anna", "den", "c", "x"))
+	j.knows(map[string]bool{"den 2 one": true, "den 3 one": false, "den 3 two": true})
+	j.expect(events(remove("den", 3)), "done")
+	want := map[string]bool{"den 0 one": true, "den 2 one": false, "den 3 two": true, "den 4 two": false, "den 3 -": true, "lobby 1 one": true}
+	j.knows(want)
+	j.expect(events(once("anna", "den", "d", "x")), "saved 4")
+	want["den 4 one"], want["den 4 two"] = false, true
+	j.knows(want)
+	j.expect(events(begin("three"), once("anna", "den", "e", "x"), remove("den", 5), once("anna", "den", "f", "x")), "done", "saved 5", "done", "saved 6")
+	want["den 3 two"], want["den 4 two"], want["den 6 three"] = false, false, true
+	j.knows(want)
+	j.expect(events(begin("four"), remove("den", 6)), "done", "done")
+	want["den 6 three"], want["den 6 four"] = false, true
+	j.knows(want)
+	if !place.Keeps {
+		return
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	j.Store = place.Open()
+	j.knows(want)
+}
+
 // testManyEpochs: what is known of epochs does not grow for ever, and what is forgotten counts as not known.
 func testManyEpochs(t *testing.T, place Place) {
 	j := open(t, place)
