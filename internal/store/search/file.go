@@ -18,7 +18,7 @@ import (
 )
 
 // version is that of the schema, and of what the words of a text are. An index of another one is made anew.
-const version = 3
+const version = 4
 
 // The texts' words lie in the order of a number that has the time in its upper bits and counts in the lower, so that the
 // newest hits come first without sorting. The first word of a text is its room, which no word of a query can be: it
@@ -32,7 +32,8 @@ CREATE TABLE rooms(
 	id INTEGER PRIMARY KEY,
 	name TEXT NOT NULL UNIQUE,
 	first INTEGER NOT NULL,    -- numbers below are no longer here
-	indexed INTEGER NOT NULL   -- numbers up to this are here
+	indexed INTEGER NOT NULL,  -- numbers up to this are here
+	epoch TEXT NOT NULL        -- in which the last of them was read
 ) STRICT;
 CREATE TABLE messages(
 	place INTEGER PRIMARY KEY, -- the time in ms and, in the lower 20 bits, which one of those
@@ -124,7 +125,7 @@ func (f *file) read(log string) (map[string]mark, error) {
 		return nil, errUnfit("it is of another log")
 	}
 	marks := map[string]mark{}
-	rows, err := f.db.Query("SELECT name, id, first, indexed FROM rooms")
+	rows, err := f.db.Query("SELECT name, id, first, indexed, epoch FROM rooms")
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +133,7 @@ func (f *file) read(log string) (map[string]mark, error) {
 	for rows.Next() {
 		var name string
 		var m mark
-		if err := rows.Scan(&name, &m.id, &m.first, &m.to); err != nil {
+		if err := rows.Scan(&name, &m.id, &m.first, &m.to, &m.epoch); err != nil {
 			return nil, err
 		}
 		marks[name] = m

@@ -131,8 +131,8 @@ func (x *Index) open() error {
 		return nil
 	}
 	f, marks, err := load(x.path, x.journal.Log(), x.connections())
-	if err == nil && !x.fits(marks) {
-		err = errors.Join(errUnfit("it has messages that the journal has not"), f.db.Close())
+	if room, ok := x.fits(marks); err == nil && !ok {
+		err = errors.Join(errUnfit(fmt.Sprintf("it has messages of room %s that the journal has not", room)), f.db.Close())
 	}
 	if unfit := errUnfit(""); errors.As(err, &unfit) || damage(err) {
 		return x.anew(err.Error())
@@ -159,14 +159,17 @@ func (x *Index) verify() error {
 // connections is one to write, and one for each query.
 func (x *Index) connections() int { return 1 + x.queue.places }
 
-// fits tells whether the journal has all that the index says to have.
-func (x *Index) fits(marks map[string]mark) bool {
+// fits tells whether the journal has all that the index says to have, and if not, a room of which it has not: the folder, or
+// the machine, may have been set back, and other messages may have the same numbers by now.
+func (x *Index) fits(marks map[string]mark) (string, bool) {
+	heads := x.journal.Heads()
 	for room, m := range marks {
-		if m.to > x.journal.Head(room).Last {
-			return false
+		_, there := heads[room] // what is of a room that was removed leaves the index, whatever it is
+		if m.to > x.journal.Head(room).Last || there && !x.journal.Knows(room, &wire.Position{Log: x.journal.Log(), Epoch: m.epoch, N: m.to}) {
+			return room, false
 		}
 	}
-	return true
+	return "", true
 }
 
 // anew begins with an empty index.
@@ -206,16 +209,25 @@ func (x *Index) set(f *file, marks map[string]mark) {
 type work struct {
 	rooms    map[string]mark   // as they will be
 	gone     map[string]uint64 // numbers below this leave the index, by room
+	removed  map[string]bool   // rooms that the journal has no more: their marks go with the last of their messages
 	messages []wire.Message
 }
 
 // collect reads what the index has to catch up with, up to a turn of it. Rooms come in an order that is another each
 // time, so that none has to wait for a long one.
 func (x *Index) collect() (*work, error) {
-	w := &work{rooms: map[string]mark{}, gone: map[string]uint64{}}
+	w := &work{rooms: map[string]mark{}, gone: map[string]uint64{}, removed: map[string]bool{}}
 	rows, bytes := turnRows, turnBytes
-	next := int64(len(x.marks)) + 1
-	for room, h := range x.journal.Heads() {
+	next := int64(1)
+	heads := x.journal.Heads()
+	for room, m := range x.marks {
+		next = max(next, m.id+1)
+		if _, there := heads[room]; !there && rows > 0 {
+			w.rooms[room], w.gone[room], w.removed[room] = m, x.journal.Head(room).First, true
+			rows -= turnGone
+		}
+	}
+	for room, h := range heads {
 		if rows <= 0 || bytes <= 0 {
 			break
 		}
@@ -249,7 +261,7 @@ func (x *Index) collect() (*work, error) {
 			bytes -= len(messages[i].Text)
 		}
 		rows -= len(messages)
-		m.to = messages[len(messages)-1].N
+		m.to, m.epoch = messages[len(messages)-1].N, x.journal.Epoch().Name
 		w.rooms[room] = m
 		w.messages = append(w.messages, messages...)
 	}
@@ -282,12 +294,17 @@ func (x *Index) write(w *work) error {
 	if err := add(tx, w); err != nil {
 		return err
 	}
-	put, err := tx.Prepare("INSERT INTO rooms(id, name, first, indexed) VALUES(?1, ?2, ?3, ?4) ON CONFLICT(id) DO UPDATE SET first = ?3, indexed = ?4")
+	put, err := tx.Prepare("INSERT INTO rooms(id, name, first, indexed, epoch) VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(id) DO UPDATE SET first = ?3, indexed = ?4, epoch = ?5")
 	if err != nil {
 		return err
 	}
 	for room, m := range w.rooms {
-		if _, err := put.Exec(m.id, room, int64(m.first), int64(m.to)); err != nil {
+		if w.left(room) {
+			_, err = tx.Exec("DELETE FROM rooms WHERE id = ?", m.id)
+		} else {
+			_, err = put.Exec(m.id, room, int64(m.first), int64(m.to), m.epoch)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -297,10 +314,15 @@ func (x *Index) write(w *work) error {
 	x.marksMu.Lock()
 	defer x.marksMu.Unlock()
 	for room, m := range w.rooms {
-		x.marks[room] = m
+		if x.marks[room] = m; w.left(room) {
+			delete(x.marks, room)
+		}
 	}
 	return nil
 }
+
+// left tells whether a room was removed, and nothing of it is in the index any more.
+func (w *work) left(room string) bool { return w.removed[room] && w.rooms[room].first == w.gone[room] }
 
 // add puts the words of the messages into the index.
 func add(tx *sql.Tx, w *work) error {

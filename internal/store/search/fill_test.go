@@ -18,6 +18,7 @@ import (
 	"log/slog"
 
 	"ramai/internal/journal"
+	"ramai/internal/store/memory"
 	"ramai/wire"
 )
 
@@ -51,7 +52,7 @@ func TestAnew(t *testing.T) {
 		}, "another log"},
 		"an older journal": {func(t *testing.T, _ string, p *past) {
 			p.Store = &restored{p.Store}
-		}, "messages that the journal has not"},
+		}, "messages of room lobby that the journal has not"},
 		"another version": {change(func(b []byte) []byte { b[63]++; return b }), "another version"},
 		"not closed":      {change(func(b []byte) []byte { return b[:0] }), "another version"}, // an empty file is an empty database
 		"no database":     {change(func(b []byte) []byte { return []byte("hello\n") }), "not a database"},
@@ -117,6 +118,47 @@ func (r *restored) Heads() map[string]journal.Head {
 func (r *restored) Read(room string, after uint64, limit int) ([]wire.Message, journal.Head, error) {
 	messages, _, err := r.Store.Read(room, after, limit)
 	return slices.DeleteFunc(messages, func(m wire.Message) bool { return m.N > older }), r.Head(room), err
+}
+
+// TestSetBack: a journal that was set back has other messages under the numbers that the index has, whether there are more of
+// them by now or not.
+func TestSetBack(t *testing.T) {
+	log := []byte("the same for both of them")
+	for _, more := range []int{3, 5} {
+		begin := func(p *past, epochs ...string) {
+			var err error
+			if p.Store, err = memory.New(bytes.NewReader(log)); err != nil {
+				t.Fatal(err)
+			}
+			for _, epoch := range epochs {
+				if _, err := p.Apply(&journal.Batch{At: p.at, Events: []journal.Event{{Kind: journal.Restart, EpochName: epoch}}}, p.Position()+1); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		path := filepath.Join(t.TempDir(), FileName)
+		p := newPast(t)
+		begin(p, "one")
+		p.say("lobby", "old", "old", "old")
+		x := open(t, path, p)
+		x.fill()
+		x.close()
+		x = open(t, path, p)
+		if x.fill(); x.told.Len() > 0 {
+			t.Errorf("the log has %q", x.told)
+		}
+		x.close()
+		begin(p, "one", "two")
+		p.say("lobby", slices.Repeat([]string{"new"}, more)...)
+		x = open(t, path, p)
+		x.fill()
+		if found := x.search(Query{Words: "new"}); len(found.Hits) != more || found.Behind != 0 {
+			t.Errorf("found %s, behind %d, want %d hits", places(found), found.Behind, more)
+		}
+		if !strings.Contains(x.told.String(), "room lobby that the journal has not") {
+			t.Errorf("the log has %q", x.told)
+		}
+	}
 }
 
 // TestKilled: what a process leaves that was killed, at any moment, is not relied on.

@@ -35,6 +35,8 @@ const patience = 2 * time.Second
 // Journal is what an index reads. It is a part of journal.Store.
 type Journal interface {
 	Log() string
+	Epoch() journal.Epoch
+	Knows(room string, p *wire.Position) bool
 	Heads() map[string]journal.Head
 	Head(room string) journal.Head
 	Read(room string, after uint64, limit int) ([]wire.Message, journal.Head, error)
@@ -72,6 +74,7 @@ type mark struct {
 	id    int64  // of the room in the index
 	first uint64 // numbers below are no longer in the index
 	to    uint64 // numbers up to this are
+	epoch string // the name of the one in which that number was read; empty: there was none
 }
 
 // Open opens the index at path, or one in memory if path is empty, and begins to fill it. What is wrong with the file is

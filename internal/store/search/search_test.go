@@ -9,6 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"ramai/internal/journal"
 	"ramai/internal/words"
 	"ramai/wire"
 )
@@ -262,6 +263,57 @@ func TestRetention(t *testing.T) {
 			x = open(t, path, p)
 			x.fill()
 			x.want(Query{Words: "hit"}, fmt.Sprint("lobby:", 3*turnGone+3))
+		}
+	})
+}
+
+// A room that was removed leaves nothing in the index, and its number is free for another.
+func TestRemovedRooms(t *testing.T) {
+	kinds(t, func(t *testing.T, path string) {
+		p := newPast(t)
+		p.say("den", slices.Repeat([]string{"hit secret"}, 2*turnGone+1)...)
+		p.say("lobby", "hit")
+		x := open(t, path, p)
+		x.fill()
+		p.say("attic", "hit")
+		x.fill()
+		remove := func(room string, last uint64) {
+			t.Helper()
+			o, err := p.Apply(&journal.Batch{At: p.at, Events: []journal.Event{{Kind: journal.Remove, Room: room, To: last}}}, p.Position()+1)
+			if err != nil || o[0].Verdict != journal.Saved {
+				t.Fatal(o, err)
+			}
+		}
+		rows := func(query string, want int) {
+			t.Helper()
+			var n int
+			if err := x.file.db.QueryRow(query).Scan(&n); err != nil || n != want {
+				t.Errorf("%s: %d, %v, want %d", query, n, err, want)
+			}
+		}
+		remove("den", 2*turnGone+1)
+		x.fill()
+		rows("SELECT count(*) FROM texts WHERE texts MATCH 'secret'", 0)
+		rows("SELECT count(*) FROM messages", 2)
+		rows("SELECT count(*) FROM rooms", 2)
+		p.say("den", "hit")
+		p.say("garret", "hit")
+		x.fill()
+		x.want(Query{Words: "hit"}, fmt.Sprintf("garret:1 den:%d attic:1 lobby:1", 2*turnGone+2))
+		remove("garret", 1)
+		p.say("garret", "hit") // before the index has heard of it
+		x.fill()
+		x.want(Query{Words: "hit", Room: "garret"}, "garret:2")
+		if path != "" {
+			remove("attic", 1)
+			x.close()
+			x = open(t, path, p)
+			x.fill()
+			x.want(Query{Words: "hit"}, fmt.Sprintf("garret:2 den:%d lobby:1", 2*turnGone+2))
+			rows("SELECT count(*) FROM rooms", 3)
+			if x.told.Len() > 0 {
+				t.Errorf("the log has %q", x.told)
+			}
 		}
 	})
 }
