@@ -25,7 +25,7 @@ func (d *dialer) transport(took func(net.Conn) net.Conn) (*http.Transport, error
 		proxy, err := d.proxy(&http.Request{URL: &target})
 		switch {
 		case err != nil:
-			return nil, fmt.Errorf("the environment names a proxy that is none: %w", err)
+			return nil, fmt.Errorf("invalid proxy in the environment: %w", err)
 		case proxy == nil:
 		case proxy.Scheme == "http" || proxy.Scheme == "https":
 			dial = func(ctx context.Context, _, address string) (net.Conn, error) { return d.tunnel(ctx, proxy, address) }

@@ -42,7 +42,7 @@ type Config struct {
 	Memory             bool           // keep everything in memory instead, and nothing after Close
 	Durability         Durability     // of the data in the folder
 	Rate               float64        // events a second of a sender; 0: no limit of any kind
-	Burst              int            // events at once of a sender
+	Burst              int            // events of a sender at once
 	MaxText            int            // bytes of a text
 	MaxJoined          int            // rooms a connection can be in
 	AddressRate        int            // how many times a sender's rate and burst an address has, at least 1
@@ -62,7 +62,7 @@ type Config struct {
 	Port               int            // of the listener that Serve will get, for addresses that are told; 0: unknown
 	SSH                bool           // there is a door for SSH, see ServeSSH
 	SSHKeysOnly        bool           // nobody comes in there without a key
-	Quiet              bool           // log no line about clients
+	Quiet              bool           // do not log what clients do
 	LogTexts           bool           // log what they say, unless Quiet
 	LogDropped         func() uint64  // lines of the log that were dropped, for the metrics
 	Version            string

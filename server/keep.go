@@ -76,7 +76,7 @@ func (w *sweeper) sweep(quit <-chan struct{}) error {
 	return err
 }
 
-// tellAhead logs that rooms have times that are still to come, at first and then now and then.
+// tellAhead logs that rooms have times in the future, at first and then now and then.
 func (w *sweeper) tellAhead(now time.Time) {
 	count, room, most := 0, "", wire.TimeOf(now.Add(clockStep))
 	limit := most
@@ -91,7 +91,7 @@ func (w *sweeper) tellAhead(now time.Time) {
 	at := w.clock.elapsed()
 	if count > 0 && (count > w.aheadEnd || at-w.aheadAt >= aheadEvery) {
 		w.aheadAt = at
-		w.log.Warn("stored messages have times that are still to come: the clock is behind, or it was ahead; new messages of these rooms get the same time until the clock is there",
+		w.log.Warn("stored messages have times in the future: the clock is behind now, or was ahead; new messages of these rooms get the same time until the clock has caught up",
 			"rooms", count, "room", room, "time", most, "clock", now)
 	}
 	w.aheadEnd = count

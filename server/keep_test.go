@@ -273,18 +273,18 @@ func TestIDsAreForgotten(t *testing.T) {
 	}
 }
 
-// Times that are still to come are told, once an hour.
+// Times in the future are logged, once an hour.
 func TestTimesAheadAreTold(t *testing.T) {
 	s := newSweeping(t, "all")
 	s.say("lobby", 1)
 	s.pass(5 * time.Minute)
-	s.logged("times that are still to come", 0)
+	s.logged("times in the future", 0)
 	s.now = s.now.Add(2 * time.Hour)
 	s.say("ahead", 1)
 	s.now = s.now.Add(-2 * time.Hour)
 	s.pass(60 * time.Minute)
-	s.logged("times that are still to come", 1)
+	s.logged("times in the future", 1)
 	s.logged("rooms=1 room=ahead", 1)
 	s.pass(3 * time.Hour)
-	s.logged("times that are still to come", 2)
+	s.logged("times in the future", 2)
 }

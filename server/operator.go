@@ -119,7 +119,7 @@ func (s *Server) deleteRoom(out http.ResponseWriter, r *http.Request) {
 func (s *Server) release(out http.ResponseWriter, r *http.Request) {
 	asked, err := io.ReadAll(http.MaxBytesReader(out, r.Body, 1<<10))
 	if err != nil {
-		http.Error(out, "a name is to be posted, and nothing else", http.StatusRequestEntityTooLarge)
+		http.Error(out, "post a name, and nothing else", http.StatusRequestEntityTooLarge)
 		return
 	}
 	name, err := names.Parse(string(asked))

@@ -79,9 +79,9 @@ func (d *door) Accept() (net.Conn, error) {
 	}
 }
 
-// noPlace is what a connection over HTTP hears for which there is no place.
-const noPlace = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: 60\r\n\r\n" +
-	"too many connections, in total or from this address; retry.\n"
+// noPlace answers a connection over HTTP for which there is no place.
+const noPlace = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 103\r\n\r\n" +
+	`{"code":"unavailable","reason":"too many connections, in total or from this address; try again later"}` + "\n"
 
 // turnAway closes a connection. It tells why where nothing is encrypted; the buffer of a new socket takes that at once.
 func (s *Server) turnAway(nc net.Conn) {

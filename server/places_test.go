@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -75,7 +76,7 @@ func TestOneAddressTakesOnlyItsShare(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if body, err := io.ReadAll(resp.Body); err != nil || !strings.HasSuffix(string(body), "retry.\n") {
+	if body, err := io.ReadAll(resp.Body); err != nil || !strings.HasPrefix(string(body), `{"code":"unavailable",`) || !json.Valid(body) {
 		t.Errorf("the answer is no HTTP: %q, %v", body, err)
 	}
 	honest, _, err := dialFrom(t, s.url, "127.0.0.3", nil)

@@ -48,10 +48,10 @@ func (s *Server) tidyRooms() {
 		}
 		gone, err := r.tidy(ctx, s.cfg.Now())
 		if gone > 0 {
-			s.cfg.Log.Info("removed small rooms in which nobody says anything, to make place for others", "rooms", gone, "most", s.cfg.MaxRooms)
+			s.cfg.Log.Info("deleted small, silent rooms to make room for others", "rooms", gone, "most", s.cfg.MaxRooms)
 		}
 		if err != nil && ctx.Err() == nil {
-			s.cfg.Log.Warn("rooms could not be removed; will retry", "err", err)
+			s.cfg.Log.Warn("rooms could not be deleted; will retry", "err", err)
 		}
 	}
 }

@@ -106,7 +106,7 @@ func (o *nameOptions) listed(ctx context.Context) (owned []journal.Owning, err e
 	for lines := json.NewDecoder(bytes.NewReader(answer)); err == nil && lines.More(); {
 		var n journal.Owning
 		if err := lines.Decode(&n); err != nil {
-			return nil, exit(exitNoServer, fmt.Errorf("what answers at %s in %s is no server of this kind: %w", server.SocketName, o.data, err))
+			return nil, exit(exitNoServer, fmt.Errorf("no server of this kind answers at %s in %s: %w", server.SocketName, o.data, err))
 		}
 		owned = append(owned, n)
 	}

@@ -60,7 +60,7 @@ func (o *nameOptions) listRooms(ctx context.Context, out, notes io.Writer) error
 	for lines := json.NewDecoder(bytes.NewReader(answer)); err == nil && lines.More(); {
 		var room server.RoomInfo
 		if err := lines.Decode(&room); err != nil {
-			return exit(exitNoServer, fmt.Errorf("what answers at %s in %s is no server of this kind: %w", server.SocketName, o.data, err))
+			return exit(exitNoServer, fmt.Errorf("no server of this kind answers at %s in %s: %w", server.SocketName, o.data, err))
 		}
 		list = append(list, room)
 	}

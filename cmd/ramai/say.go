@@ -61,7 +61,7 @@ func words(args []string, stdin io.Reader) (string, error) {
 		return "", exit(exitRefused, fmt.Errorf("stdin has more than %d bytes, which is more than can be said at once", lines.MaxLine))
 	}
 	if len(b) == 0 {
-		return "", exit(exitUsage, errors.New("stdin is empty, so there is nothing to say; an empty text is said with ''"))
+		return "", exit(exitUsage, errors.New("stdin is empty; to say an empty text, use ''"))
 	}
 	return strings.TrimSuffix(wire.NormalizeText(string(b)), "\n"), nil
 }

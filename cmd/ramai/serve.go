@@ -61,12 +61,12 @@ loses nothing that anyone has heard.`,
 	f.BoolVar(&cfg.Memory, "memory", false, "keep everything in memory, and nothing when the server ends")
 	f.StringVar(&o.durability, "durability", string(cfg.Durability), `"full": synced to the disk before anyone hears it; "normal": faster, a power cut may take the newest`)
 	f.Float64Var(&cfg.Rate, "rate", cfg.Rate, "events a second of a sender; 0: no limit of any kind")
-	f.IntVar(&cfg.Burst, "burst", cfg.Burst, "events at once of a sender")
+	f.IntVar(&cfg.Burst, "burst", cfg.Burst, "events of a sender at once")
 	f.IntVar(&cfg.AddressRate, "address-rate", cfg.AddressRate, "rate and burst of an address, in times those of a sender: many people may be behind one")
 	f.Var(&o.keep, "keep", `messages to keep in each room: an age (30d, 12h), a number ("100000 messages"), or all`)
 	f.IntVar(&cfg.MaxText, "max-text", cfg.MaxText, "bytes of a text")
 	f.IntVar(&cfg.MaxConns, "max-connections", cfg.MaxConns, "connections at once; 0: as many as the system's descriptors allow, less 256")
-	f.IntVar(&cfg.MaxConnsPerAddress, "max-connections-per-address", cfg.MaxConnsPerAddress, "connections from one address (IPv6: /64), those that have said nothing yet included; 0: a quarter of all, three quarters from an address of this machine, at least 512")
+	f.IntVar(&cfg.MaxConnsPerAddress, "max-connections-per-address", cfg.MaxConnsPerAddress, "connections from one address (IPv6: /64), including unfinished handshakes; 0: a quarter of all, from an address of this machine three quarters, but at least 512")
 	f.IntVar(&cfg.MaxJoined, "max-joined", cfg.MaxJoined, "rooms a connection can be in")
 	f.IntVar(&cfg.MaxRooms, "max-rooms", cfg.MaxRooms, "rooms there may be")
 	f.IntVar(&cfg.NewRooms, "new-rooms", cfg.NewRooms, "rooms an address may make in a minute")
@@ -83,9 +83,9 @@ loses nothing that anyone has heard.`,
 	f.Var(list[netip.Prefix]{&cfg.TrustProxies, "network", network}, "trust-proxy", "address or network (CIDR) of a proxy whose X-Forwarded-For is believed (repeatable)")
 	f.Var(list[string]{&cfg.AllowOrigins, "origin", parseOrigin}, "allow-origin", "origin of pages elsewhere that may connect, like https://example.org (repeatable)")
 	f.BoolVar(&o.check, "check", false, "say what would be done with which settings, and whether it can be, and do nothing")
-	f.BoolVar(&cfg.Quiet, "quiet", false, "log no line about clients")
+	f.BoolVar(&cfg.Quiet, "quiet", false, "do not log what clients do")
 	f.StringVar(&o.logFormat, "log-format", o.logFormat, `"text" or "json"`)
-	f.BoolVar(&o.logTexts, "log-texts", false, "log the texts of messages; on a terminal they are shown in any case, but with --quiet")
+	f.BoolVar(&o.logTexts, "log-texts", false, "log the texts of messages; on a terminal the log has them anyway, unless --quiet is set")
 	return cmd
 }
 
@@ -165,7 +165,7 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 // notify tells systemd how far the service is, if it was started by that and wants to know (sd_notify(3)).
 func notify(state string, log *slog.Logger) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
-		log.Warn("systemd cannot be told how far the server is", "state", state, "err", err)
+		log.Warn("cannot notify systemd", "state", state, "err", err)
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 
 // Reasons why there is no place.
 var (
-	ErrFull  = errors.New("there are as many connections as there can be")
-	ErrShare = errors.New("there are as many connections from this address as there can be")
+	ErrFull  = errors.New("the server has as many connections as it can have")
+	ErrShare = errors.New("this address has as many connections as it can have")
 )
 
 // Network is what has one share: an IPv4 address, or the /64 of an IPv6 address. That of the zero Addr is the zero Prefix.

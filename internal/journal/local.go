@@ -301,7 +301,7 @@ func (h Health) refuses(e *Event) string {
 	return ""
 }
 
-const refusedBefore = "one before it was refused; send that first, then this"
+const refusedBefore = "a message before it was refused; send that first, then this"
 
 // barred tells whether an event came behind one that was refused and has to come first.
 func barred(e *Event) bool { return e.Kind == Say && e.Origin != nil && e.Epoch < e.Origin.barred }

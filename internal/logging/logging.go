@@ -113,7 +113,7 @@ func (q *Queue) run() {
 		}
 		if missing > 0 {
 			var notice bytes.Buffer
-			slog.New(q.format.Handler(&notice)).Warn("lines of the log were dropped: nobody took them", "n", missing)
+			slog.New(q.format.Handler(&notice)).Warn("log lines were dropped because they were not read in time", "n", missing)
 			lines = append(lines, notice.Bytes()...)
 		}
 		q.below.Write(lines) // there is nowhere to tell an error

@@ -13,7 +13,7 @@ import (
 // RateLimits are the shares that [NewRates] gives.
 type RateLimits struct {
 	PerSecond float64 // events a second of a sender; 0: there is no limit of any kind
-	Burst     int     // events at once of a sender
+	Burst     int     // events of a sender at once
 	Address   int     // how many senders' shares an address has, at least 1
 	Rooms     int     // rooms that an address may make in a minute, and at once
 	Names     int     // names that the keys of an address may come to own in an hour, and at once; 0: no limit

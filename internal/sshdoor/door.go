@@ -250,9 +250,9 @@ func (d *Door) enter(c *conn) error {
 	}
 	switch err := d.visitors.Take(c.addr); {
 	case errors.Is(err, connlimit.ErrShare):
-		return errors.New("there are as many visits over SSH from where you are as there can be; come back in a while")
+		return errors.New("your address has as many visits over SSH as it can have; try again later")
 	case err != nil:
-		return errors.New("there are as many visits over SSH as there can be; come back in a while")
+		return errors.New("the server has as many visits over SSH as it can have; try again later")
 	}
 	d.visits.Add(1)
 	return nil

@@ -86,7 +86,7 @@ func (d *Door) tellRefused(from netip.Addr) {
 	defer d.mu.Unlock()
 	d.refused++
 	if now := time.Now(); now.Sub(d.told) >= tellEvery && !d.ended {
-		d.cfg.Env.Log.Info("connections of SSH are closed at once, for there are as many as there may be, from everywhere or from one address", "n", d.refused, "last_remote", from)
+		d.cfg.Env.Log.Info("SSH connections are closed at once: the limit in total or of one address is reached", "n", d.refused, "last_remote", from)
 		d.refused, d.told = 0, now
 	}
 }

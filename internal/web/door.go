@@ -97,7 +97,7 @@ func (w *web) takePlace(r *http.Request) *wire.Error {
 		return nil
 	case errors.Is(err, connlimit.ErrShare):
 		return &wire.Error{
-			Code: wire.RateLimited, Reason: "there are as many connections from your address as there can be; close some, or come back in a while", RetryAfter: 5 * time.Second,
+			Code: wire.RateLimited, Reason: "your address has as many connections as it can have; close some, or try again later", RetryAfter: 5 * time.Second,
 		}
 	}
 	return &wire.Error{

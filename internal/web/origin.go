@@ -23,7 +23,7 @@ func (w *web) foreign(r *http.Request) *wire.Error {
 	case len(origins) == 0 && fromElsewhere(r):
 		return &wire.Error{
 			Code:   wire.NotAllowed,
-			Reason: "another site's page asks for this without saying which; a page whose origin is allowed with --allow-origin asks with CORS",
+			Reason: "pages of other sites cannot ask for this without an Origin header; one whose origin is allowed with --allow-origin can ask with CORS",
 		}
 	case len(origins) > 1 || len(origins) == 1 && !isOwn(r, origins[0]) && !slices.Contains(w.AllowOrigins, origins[0]):
 		return &wire.Error{
@@ -62,7 +62,7 @@ func unknownHost(r *http.Request, hosts []string) *wire.Error {
 	}
 	return &wire.Error{
 		Code:   wire.NotAllowed,
-		Reason: fmt.Sprintf("this server does not know itself by the name %q; its operator can allow it with --host", bound(name)),
+		Reason: fmt.Sprintf("the name %q is not one of this server's; its operator can allow it with --host", bound(name)),
 	}
 }
 
@@ -101,7 +101,7 @@ func sessionOf(r *http.Request) (string, *wire.Error) {
 	if wire.CheckSession(secret) != nil {
 		return "", &wire.Error{
 			Code:   wire.NotAllowed,
-			Reason: "a session is 22 characters of base64url, as " + sessionField + " or after Bearer in Authorization; without one you are nobody in particular",
+			Reason: "a session is 22 characters of base64url, as " + sessionField + " or after Bearer in Authorization; without one you are an anonymous sender",
 		}
 	}
 	return secret, nil

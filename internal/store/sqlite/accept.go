@@ -152,7 +152,7 @@ func checkSchema(c conn) error {
 		case kind == "table" && want[sql]:
 			delete(want, sql)
 		default:
-			return fmt.Errorf("it has the %s %.40q, which is not as version %d of it is made", kind, name, v[0])
+			return fmt.Errorf("it has the %s %.40q, which the schema of version %d does not have like that", kind, name, v[0])
 		}
 		return nil
 	})

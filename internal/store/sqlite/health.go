@@ -47,7 +47,7 @@ func (s *Store) judge(room string, err error) error {
 	defer h.mu.Unlock()
 	if !row && h.whole == nil {
 		h.whole = err
-		s.opt.Log.Error("the database is damaged: nothing more is said anywhere. Stop the server, see what is lost with ramai check, and bring back a backup with ramai restore", "file", s.path(), "err", err)
+		s.opt.Log.Error("the database is damaged: all messages are refused. Stop the server, look at what is lost with ramai check, and bring back a backup with ramai restore", "file", s.path(), "err", err)
 	}
 	if room != "" && h.rooms[room] == nil {
 		rooms := maps.Clone(h.rooms)
@@ -56,7 +56,7 @@ func (s *Store) judge(room string, err error) error {
 		}
 		rooms[room] = err
 		h.rooms = rooms
-		s.opt.Log.Error("a room is damaged: nothing more is said in it, and what follows the damage is not read. ramai check tells what is lost", slog.String("room", room), "err", err)
+		s.opt.Log.Error("a room is damaged: new messages in it are refused, and messages after the damage cannot be read. Run ramai check to see what is lost", slog.String("room", room), "err", err)
 	}
 	return err
 }
