@@ -46,6 +46,7 @@ type loop struct {
 	table  table
 	wheel  wheel
 	ready  fifo // sockets that have work; their state is queued
+	slow   fifo // those of them whose turns take long
 	steps  int  // turns and writes since the last yield
 	due    []uint32
 	in     []byte        // Options.Read
@@ -125,7 +126,7 @@ func (l *loop) run() {
 
 // wait fetches what happened, and sleeps until there is something to do.
 func (l *loop) wait() {
-	if l.ready.head != nil {
+	if l.ready.head != nil || l.slow.head != nil {
 		l.fetch()
 		return
 	}
@@ -163,6 +164,15 @@ func (l *loop) fetch() bool {
 // enqueue makes s ready, unless it is or is about to be.
 func (l *loop) enqueue(s *socket) {
 	if s.state.Or(queued)&queued == 0 {
+		l.line(s)
+	}
+}
+
+// line has s wait for its turn.
+func (l *loop) line(s *socket) {
+	if l.now < s.slow {
+		l.slow.push(s)
+	} else {
 		l.ready.push(s)
 	}
 }
@@ -181,7 +191,7 @@ func (l *loop) collect() {
 		if s.generation == 0 {
 			l.register(s)
 		}
-		l.ready.push(s)
+		l.line(s)
 		s = next
 	}
 }
@@ -198,16 +208,31 @@ func (l *loop) register(s *socket) {
 	}
 }
 
-// round gives each ready socket a turn. What is ready again then, or meanwhile, has its turn in the next round.
+// round gives each ready socket a turn, but of those whose turns take long only as many as have room in one turn: however
+// many they are, the others wait for one of them. What is ready again then, or meanwhile, has its turn in the next round.
 func (l *loop) round() {
 	batch := l.ready
 	l.ready = fifo{}
 	for s := batch.pop(); s != nil; s = batch.pop() {
-		l.serve(s)
-		if l.steps++; l.steps >= yieldEvery || l.spent {
-			l.steps = 0
-			runtime.Gosched()
+		l.turn(s)
+	}
+	if l.slow.head == nil {
+		return
+	}
+	end := l.since() + l.opt.Turn
+	for s := l.slow.pop(); s != nil; s = l.slow.pop() {
+		if l.turn(s); l.since() >= end {
+			return
 		}
+	}
+}
+
+// turn gives s its turn, and now and then other goroutines theirs.
+func (l *loop) turn(s *socket) {
+	l.serve(s)
+	if l.steps++; l.steps >= yieldEvery || l.spent {
+		l.steps = 0
+		runtime.Gosched()
 	}
 }
 

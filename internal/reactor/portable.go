@@ -19,6 +19,7 @@ type Portable struct {
 	opt  Options
 	stop chan struct{}
 	done sync.WaitGroup
+	slow sync.Mutex // held while a Source is given something that has taken long of late: they wait for each other
 
 	mu     sync.Mutex
 	conns  map[*conn]struct{} // guarded by mu
@@ -37,7 +38,7 @@ func (p *Portable) Add(nc net.Conn, early []byte, open func(Conn) Source) {
 	c := &conn{
 		nc: nc, opt: p.opt, early: early,
 		wake: make(chan struct{}, 1), taken: make(chan struct{}, 1), gone: make(chan struct{}),
-		tcp: watch(nc),
+		tcp: watch(nc), patiently: &p.slow,
 	}
 	c.timer = time.AfterFunc(time.Hour, c.Wake)
 	c.timer.Stop()
@@ -128,6 +129,9 @@ type conn struct {
 	ended    bool        // guarded by mu: nothing more will come
 	told     bool        // guarded by mu: and the Source was told
 	patience *time.Timer // guarded by mu: of lost; nil: it is not
+	slow     time.Time   // guarded by mu: a turn took long, and the next ones are taken to do so until then
+
+	patiently *sync.Mutex // the reactor's, see Portable.slow; taken after mu
 
 	early []byte // owned by read
 	tcp   *tcpWatch
@@ -341,7 +345,7 @@ func (c *conn) offer() {
 
 // hand gives b to the Source and returns what it does not use. Called with mu held.
 func (c *conn) hand(b []byte) []byte {
-	used, err := c.src.Received(b)
+	used, err := c.turn(b)
 	if err != nil {
 		if !errors.Is(err, io.EOF) {
 			c.why = err
@@ -354,6 +358,21 @@ func (c *conn) hand(b []byte) []byte {
 	}
 	c.greedy.Store(used < len(b))
 	return b[used:]
+}
+
+// turn is Received. Called with mu held.
+func (c *conn) turn(b []byte) (used int, err error) {
+	began := time.Now()
+	if began.Before(c.slow) {
+		c.patiently.Lock()
+		defer c.patiently.Unlock()
+		began = time.Now()
+	}
+	used, err = c.src.Received(b)
+	if now := time.Now(); now.Sub(began) >= c.opt.Turn {
+		c.slow = now.Add(slowFor)
+	}
+	return used, err
 }
 
 // yield lets others have a turn if the Source has stopped in the midst of what came.

@@ -124,6 +124,10 @@ func (o Options) lookEvery() time.Duration { return max(o.Dead/4, 10*time.Millis
 // drain is how long an ended connection is read on, so that the peer can read the last of it.
 func (o Options) drain() time.Duration { return min(o.Linger, 2*time.Second) }
 
+// slowFor is how long those whose turn took long wait for each other. Between two such turns there may be short ones, for
+// what costs most comes in several parts.
+const slowFor = 10 * time.Second
+
 // writeSize is how many bytes Next is asked for at most.
 const writeSize = 64 << 10
 

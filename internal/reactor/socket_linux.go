@@ -47,6 +47,7 @@ type socket struct {
 
 	aside   *aside        // nil: nothing
 	giveUp  time.Duration // blocked, gone, ending or draining: not longer than until then; 0: for ever
+	slow    time.Duration // a turn took long, and the next ones are taken to do so until then; 0: none did
 	watch   time.Duration // when to ask whether the peer is dead; 0: nothing is unacknowledged
 	silence silence
 }
@@ -217,6 +218,9 @@ func (l *loop) hand(s *socket, b []byte) []byte {
 	}
 	used, err := s.src.Received(b)
 	l.spent = l.since()-l.began >= l.opt.Turn
+	if l.spent {
+		s.slow = l.now + slowFor
+	}
 	if s.Gone() && used > 0 {
 		s.giveUp = l.now + l.opt.Stall
 	}
@@ -460,7 +464,7 @@ func (l *loop) settle(s *socket) {
 	for {
 		state := s.state.Load()
 		if state&woken != 0 || s.busy() {
-			l.ready.push(s)
+			l.line(s)
 			return
 		}
 		l.arm(s)

@@ -6,10 +6,110 @@ import (
 	"time"
 )
 
+// However many there are whose turns take long, whoever has little to do waits for one of them.
+func TestSlowOnesWaitForEachOther(t *testing.T) {
+	e, err := NewEpoll(Options{Loops: 1, Turn: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	nc, peer := pair(t)
+	var mu sync.Mutex
+	var turns, asked int
+	var waits []int
+	e.Add(nc, nil, func(c Conn) Source {
+		return &quick{conn: c, log: func() {
+			mu.Lock()
+			defer mu.Unlock()
+			waits = append(waits, turns-asked)
+		}}
+	})
+	for range 10 {
+		nc, peerOfSlow := pair(t)
+		s := &slow{log: func(*slow) {
+			mu.Lock()
+			defer mu.Unlock()
+			if turns++; turns%25 == 0 {
+				asked = turns
+				peer.Write([]byte("?"))
+			}
+		}}
+		e.Add(nc, nil, func(c Conn) Source { s.conn = c; return s })
+		peerOfSlow.Write(make([]byte, 60_000))
+	}
+	eventually(t, "there were answers", func() bool { mu.Lock(); defer mu.Unlock(); return len(waits) == 10 })
+	mu.Lock()
+	defer mu.Unlock()
+	for _, n := range waits[2:] { // once it is known who is slow
+		if n > 1 {
+			t.Fatalf("of ten that are slow so many had a turn before one that is not: %d", waits)
+		}
+	}
+}
+
+// The same where each connection has goroutines of its own: only one of the slow is at work.
+func TestSlowOnesWaitForEachOtherPortably(t *testing.T) {
+	p := NewPortable(Options{Turn: time.Millisecond})
+	defer p.Close()
+	var mu sync.Mutex
+	var turns, working, most int
+	for range 10 {
+		nc, peer := pair(t)
+		known := false
+		s := &slow{log: func(*slow) {
+			mu.Lock()
+			defer mu.Unlock()
+			turns++
+			if known {
+				working++
+				most = max(most, working)
+			}
+		}}
+		s.done = func() {
+			mu.Lock()
+			defer mu.Unlock()
+			if known {
+				working--
+			}
+			known = true
+		}
+		p.Add(nc, nil, func(c Conn) Source { s.conn = c; return s })
+		peer.Write(make([]byte, 60_000))
+	}
+	eventually(t, "there were turns", func() bool { mu.Lock(); defer mu.Unlock(); return turns >= 100 })
+	mu.Lock()
+	defer mu.Unlock()
+	if most != 1 {
+		t.Errorf("%d were at work at once", most)
+	}
+}
+
+// quick is a source that uses what it is given at once.
+type quick struct {
+	conn Conn
+	log  func()
+}
+
+func (q *quick) Next(int) ([]byte, bool) { return nil, false }
+
+func (q *quick) Wrote(int) {}
+
+func (q *quick) Received(b []byte) (int, error) {
+	if len(b) == 0 {
+		q.conn.Finish()
+		return 0, nil
+	}
+	q.log()
+	return len(b), nil
+}
+
+func (q *quick) Closed(error) {}
+
 // slow is a source that takes its time for each byte, and has always more to say.
 type slow struct {
 	conn Conn
 	log  func(*slow)
+	done func()
 }
 
 func (s *slow) Next(int) ([]byte, bool) { return []byte("x"), true }
@@ -23,6 +123,9 @@ func (s *slow) Received(b []byte) (int, error) {
 	}
 	s.log(s)
 	for began := time.Now(); time.Since(began) < 2*time.Millisecond; {
+	}
+	if s.done != nil {
+		s.done()
 	}
 	s.conn.Wake()
 	return 1, nil
