@@ -1,7 +1,6 @@
 package server_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"io"
@@ -10,7 +9,6 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,24 +18,6 @@ import (
 	"ramai/server"
 	"ramai/wire"
 )
-
-// lockedBuffer is a log that is written and read at once.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer // guarded by mu
-}
-
-func (l *lockedBuffer) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(b)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
 
 // Behind a proxy, as docs/PROXIES.md has it set up, every door is open, what is said comes at once, and limits are those of
 // the client's address.
@@ -71,7 +51,7 @@ func TestBehindNginx(t *testing.T) {
 // behind starts a server, and a proxy in front, and tries every door. It returns a client, and the way there.
 func behind(t *testing.T, name string, change ...string) (*peer, http.RoundTripper) {
 	t.Helper()
-	var log lockedBuffer
+	var log proxytest.Buffer
 	s := serve(t, func(c *server.Config) {
 		c.Hosts = []string{proxytest.Host}
 		c.TrustProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"ramai/internal/proxytest"
 	"ramai/server"
 	"ramai/wire"
 )
@@ -174,7 +175,7 @@ func TestSSHNamesAreOwnedAtAPace(t *testing.T) {
 // Without the secret that senders are derived from, names are nobody's whom one could know: that is told.
 func TestSSHSecretIsMissed(t *testing.T) {
 	var folder string
-	var notes lockedBuffer
+	var notes proxytest.Buffer
 	in := func(c *server.Config) {
 		if folder == "" {
 			folder = c.Data

@@ -143,7 +143,7 @@ func run(t testing.TB, dir, address string, put *strings.Replacer, command []str
 	for _, arg := range command[1:] {
 		args = append(args, put.Replace(arg))
 	}
-	var said lockedBuffer
+	var said Buffer
 	cmd := exec.Command(command[0], args...)
 	cmd.Env = append(os.Environ(), "HOME="+dir)
 	cmd.Stdout, cmd.Stderr = &said, &said
@@ -228,19 +228,19 @@ func write(t testing.TB, path string, b []byte) {
 	}
 }
 
-// lockedBuffer is written while it is read.
-type lockedBuffer struct {
+// A Buffer may be written and read at once, as the log of a server is.
+type Buffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer // guarded by mu
 }
 
-func (l *lockedBuffer) Write(b []byte) (int, error) {
+func (l *Buffer) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.Write(b)
 }
 
-func (l *lockedBuffer) String() string {
+func (l *Buffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()

@@ -5,7 +5,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"regexp"
 	"slices"
@@ -262,33 +261,4 @@ func checkRows(ctx context.Context, c conn) error {
 		}
 	}
 	return nil
-}
-
-// eachRow calls f for each row of a query until ctx ends, which interrupts it.
-func (c conn) eachRow(ctx context.Context, query string, f func(row []driver.Value) error) (err error) {
-	s, err := c.prepare(query)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	rows, err := s.Stmt.(driver.StmtQueryContext).QueryContext(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	values := make([]driver.Value, len(rows.Columns()))
-	for {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		switch err := rows.Next(values); {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return err
-		}
-		if err := f(values); err != nil {
-			return err
-		}
-	}
 }

@@ -81,19 +81,27 @@ func (c conn) ints(query string, args ...driver.Value) ([]int64, error) {
 }
 
 // each calls f for each row of a query, with values that are its own.
-func (c conn) each(query string, f func(row []driver.Value) error, args ...driver.Value) (err error) {
+func (c conn) each(query string, f func(row []driver.Value) error, args ...driver.Value) error {
+	return c.eachRow(context.Background(), query, f, args...)
+}
+
+// eachRow is each until ctx ends, which interrupts it.
+func (c conn) eachRow(ctx context.Context, query string, f func(row []driver.Value) error, args ...driver.Value) (err error) {
 	s, err := c.prepare(query)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	rows, err := s.Stmt.(driver.StmtQueryContext).QueryContext(context.Background(), s.bind(args))
+	rows, err := s.Stmt.(driver.StmtQueryContext).QueryContext(ctx, s.bind(args))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	values := make([]driver.Value, len(rows.Columns()))
 	for {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		switch err := rows.Next(values); {
 		case errors.Is(err, io.EOF):
 			return nil
