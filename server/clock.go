@@ -31,7 +31,8 @@ type clock struct {
 	now     func() time.Time
 	elapsed func() time.Duration // since some moment, whatever the time of day is set to
 	log     *slog.Logger
-	stored  time.Time // when something was stored last, before this start; zero: unknown
+	stored  time.Time // when something was stored last, before this start, by the file's own time; zero: unknown
+	newest  time.Time // when the newest of the stored messages was said, which a copied file keeps; zero: there is none
 
 	begun  bool
 	last   time.Time     // what now was at the last check
@@ -59,9 +60,10 @@ func (c *clock) check() (time.Time, bool) {
 	switch {
 	case !c.begun:
 		c.begun, c.since, c.wait = true, at, steadyAfter
-		if away := now.Sub(c.stored); !c.stored.IsZero() && (away < -clockStep || away > longPause) {
+		if !fits(now, c.stored) || !fits(now, c.newest) {
 			c.wait = doubtedAfter
-			c.log.Warn("the clock does not fit the stored data; nothing is deleted by age, and no name runs out, until it has been steady for an hour", "clock", now, "stored", c.stored)
+			c.log.Warn("the clock does not fit the stored data, or nothing was said for more than a day; nothing is deleted by age, and no name runs out, until it has been steady for an hour",
+				"clock", now, "stored", c.stored, "newest", c.newest)
 		}
 	case step.Abs() > clockStep:
 		c.since, c.wait = at, steadyAfter
@@ -76,6 +78,25 @@ func (c *clock) check() (time.Time, bool) {
 		c.expiry.Store(0)
 	}
 	return now, steady
+}
+
+// steady tells what the last check has found: whether the clock can be relied on. Any goroutine may call it.
+func (c *clock) steady() bool { return c.expiry.Load() != 0 }
+
+// fits tells whether the clock can be at now where something happened then; the zero time: nothing did.
+func fits(now, then time.Time) bool {
+	away := now.Sub(then)
+	return then.IsZero() || away >= -clockStep && away <= longPause
+}
+
+// newest is when the newest message of all rooms was said; zero: there is none.
+func newest(store journal.Store) (last time.Time) {
+	for _, at := range store.Times() {
+		if at := at.Std(); at.After(last) {
+			last = at
+		}
+	}
+	return last
 }
 
 // modified is when the data of a folder were written last; zero: there are none.

@@ -171,14 +171,18 @@ func TestClockThatIsAhead(t *testing.T) {
 
 // Where the clock does not fit what is stored, ten minutes do not do.
 func TestClockThatDoesNotFit(t *testing.T) {
-	for name, away := range map[string]time.Duration{"ahead": 14 * 24 * time.Hour, "behind": -2 * time.Minute} {
+	type away struct{ stored, newest time.Duration } // how far the clock is ahead of them
+	for name, away := range map[string]away{
+		"ahead": {14 * 24 * time.Hour, time.Minute}, "behind": {-2 * time.Minute, time.Minute},
+		"ahead, and the file was copied": {time.Minute, 14 * 24 * time.Hour}, "behind the messages": {time.Minute, -2 * time.Minute},
+	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSweeping(t, "7d")
 			s.say("lobby", 10)
 			s.now = s.now.Add(10 * 24 * time.Hour)
 			s.say("lobby", 30)
 			s.start("7d")
-			s.clock.stored = s.now.Add(-away)
+			s.clock.stored, s.clock.newest = s.now.Add(-away.stored), s.now.Add(-away.newest)
 			s.pass(59 * time.Minute)
 			s.left(map[string]string{"lobby": "1-40"})
 			s.logged("the clock does not fit the stored data", 1)
@@ -187,7 +191,14 @@ func TestClockThatDoesNotFit(t *testing.T) {
 		})
 	}
 	s := newSweeping(t, "7d")
+	if at := newest(s.store); !at.IsZero() {
+		t.Errorf("without a message the newest is of %v", at)
+	}
 	s.say("lobby", 10)
+	s.say("den", 1)
+	if at := newest(s.store); !at.Equal(s.now) {
+		t.Errorf("the newest message is of %v, want %v", at, s.now)
+	}
 	s.now = time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC)
 	s.do(journal.Event{Kind: journal.Claim, By: "anna", Name: "Anna", Key: "anna"})
 	s.pass(3 * time.Hour)

@@ -11,11 +11,7 @@ import (
 	"ramai/wire"
 )
 
-const (
-	tidyEvery = time.Minute
-	// looks is how many rooms are looked at in one go for one that can make place.
-	looks = 2000
-)
+const tidyEvery = time.Minute
 
 // rooms removes rooms that nobody needs: empty ones, and where nearly as many are made as there may be, small ones in which
 // nobody says anything. So who makes rooms without end does not end the making of rooms for others.
@@ -23,7 +19,8 @@ type rooms struct {
 	store    journal.Store
 	decide   Decider
 	occupied func(room string) bool
-	most     int // rooms there may be
+	steady   func() bool // whether the clock can be relied on: what goes does not come back
+	most     int         // rooms there may be
 }
 
 // tidyRooms removes rooms now and then until the server stops.
@@ -37,7 +34,7 @@ func (s *Server) tidyRooms() {
 		case <-ctx.Done():
 		}
 	}()
-	r := &rooms{store: s.store, decide: s.env.Decide, occupied: s.hub.Occupied, most: s.cfg.MaxRooms}
+	r := &rooms{store: s.store, decide: s.env.Decide, occupied: s.hub.Occupied, steady: s.clock.steady, most: s.cfg.MaxRooms}
 	ticker := time.NewTicker(tidyEvery)
 	defer ticker.Stop()
 	for {
@@ -77,23 +74,21 @@ func (r *rooms) tidy(ctx context.Context, now time.Time) (gone int, err error) {
 // messages, the smallest first. One that had k messages goes after k hours in which nobody was heard, and with nobody in it.
 func (r *rooms) makePlace(ctx context.Context, now time.Time, heads map[string]journal.Head) (gone int, err error) {
 	over := len(heads) - r.most*9/10
-	if over <= 0 {
+	if over <= 0 || !r.steady() {
 		return 0, nil
 	}
 	small := slices.DeleteFunc(slices.Collect(maps.Keys(heads)), func(room string) bool {
 		return room == wire.Lobby || heads[room].Last > journal.MaxRemove
 	})
 	slices.SortFunc(small, func(a, b string) int { return int(heads[a].Last) - int(heads[b].Last) })
-	for _, room := range small[:min(len(small), looks+over)] {
+	times := r.store.Times() // by heart: a room that cannot be read keeps no other from going
+	for _, room := range small {
 		if gone == over {
 			break
 		}
 		last := heads[room].Last
-		newest, _, err := r.store.Read(room, last-1, 1)
-		if err != nil {
-			return gone, err
-		}
-		if len(newest) == 0 || now.Sub(newest[0].At.Std()) < time.Duration(last)*time.Hour || r.occupied(room) {
+		at, there := times[room]
+		if !there || now.Sub(at.Std()) < time.Duration(last)*time.Hour || r.occupied(room) {
 			continue
 		}
 		o, err := r.decide(ctx, journal.Event{Kind: journal.Remove, Room: room, To: last})
@@ -119,28 +114,21 @@ type RoomInfo struct {
 }
 
 // ListRooms tells of all rooms that have messages, by name. members counts the connections in one; nil: there are none.
-func ListRooms(store journal.Store, members func(room string) int) ([]RoomInfo, error) {
-	heads := store.Heads()
+func ListRooms(store journal.Store, members func(room string) int) []RoomInfo {
+	heads, times := store.Heads(), store.Times()
 	var list []RoomInfo
 	for _, room := range slices.Sorted(maps.Keys(heads)) {
 		head := heads[room]
 		if head.Empty() {
 			continue
 		}
-		info := RoomInfo{Room: room, First: head.First, Last: head.Last}
-		newest, _, err := store.Read(room, head.Last-1, 1)
-		if err != nil {
-			return nil, err
-		}
-		if len(newest) > 0 {
-			info.At = newest[0].At
-		}
+		info := RoomInfo{Room: room, First: head.First, Last: head.Last, At: times[room]}
 		if members != nil {
 			info.Members = members(room)
 		}
 		list = append(list, info)
 	}
-	return list, nil
+	return list
 }
 
 // DeleteRoom deletes all messages of a room, in steps, so that saying goes on meanwhile, and then the room. It returns false

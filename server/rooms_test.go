@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -25,6 +26,8 @@ type roomsStage struct {
 	now time.Time
 	r   *rooms
 	ids int
+
+	steady bool // what the clock is said to be
 }
 
 func newRoomsStage(t *testing.T, most int) *roomsStage {
@@ -38,7 +41,7 @@ func newRoomsStage(t *testing.T, most int) *roomsStage {
 	}
 	t.Cleanup(func() { s.Close() })
 	st.Server = s
-	st.r = &rooms{store: s.store, decide: s.env.Decide, occupied: s.hub.Occupied, most: most}
+	st.r = &rooms{store: s.store, decide: s.env.Decide, occupied: s.hub.Occupied, steady: func() bool { return st.steady }, most: most}
 	return st
 }
 
@@ -80,6 +83,9 @@ func TestRoomsWithoutEnd(t *testing.T) {
 	st.tidy(0)         // they are too new
 	st.say("class", 1) // and so is this one refused
 	st.now = st.now.Add(time.Hour)
+	st.tidy(0) // the clock may be ahead
+	st.steady = true
+	st.r.store = unreadable{st.store}
 	st.tidy(10)
 	if !st.say("class", 3) {
 		t.Fatal("no room can be made")
@@ -103,6 +109,25 @@ func TestRoomsWithoutEnd(t *testing.T) {
 	}
 	if left != 97-10-10+1 {
 		t.Errorf("%d rooms with one message are left", left)
+	}
+}
+
+// unreadable is a store of which no message can be read.
+type unreadable struct{ journal.Store }
+
+func (unreadable) Read(string, uint64, int) ([]wire.Message, journal.Head, error) {
+	return nil, journal.Head{}, journal.ErrDamaged
+}
+
+// What the operator is told of rooms does not need their messages.
+func TestListRooms(t *testing.T) {
+	st := newRoomsStage(t, 100)
+	st.say("den", 3)
+	st.now = st.now.Add(time.Hour)
+	st.say("attic", 1)
+	want := []RoomInfo{{Room: "attic", First: 1, Last: 1, At: wire.TimeOf(st.now), Members: 7}, {Room: "den", First: 1, Last: 3, At: wire.TimeOf(st.now.Add(-time.Hour)), Members: 7}}
+	if got := ListRooms(unreadable{st.store}, func(string) int { return 7 }); !slices.Equal(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
 	}
 }
 

@@ -100,6 +100,7 @@ func New(cfg Config) (*Server, error) {
 		react.Close()
 		return nil, err
 	}
+	clock.newest = newest(store)
 	s := &Server{
 		cfg: cfg, store: store, clock: clock, reactor: react, tls: encryption, metrics: metrics.New(cfg.Version),
 		ordered: make(chan struct{}), quit: make(chan struct{}), sessions: make(map[*session.Session]struct{}),

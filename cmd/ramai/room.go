@@ -52,9 +52,9 @@ func (o *nameOptions) listRooms(ctx context.Context, out, notes io.Writer) error
 	answer, err := askServer(ctx, o.data, http.MethodGet, server.RoomsPath, "")
 	var list []server.RoomInfo
 	if errors.Is(err, errNotRunning) {
-		err = o.offline(notes, func(s *sqlite.Store) (err error) {
-			list, err = server.ListRooms(s, nil)
-			return err
+		err = o.offline(notes, func(s *sqlite.Store) error {
+			list = server.ListRooms(s, nil)
+			return nil
 		})
 	}
 	for lines := json.NewDecoder(bytes.NewReader(answer)); err == nil && lines.More(); {
