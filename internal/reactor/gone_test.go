@@ -100,7 +100,7 @@ func lostWithoutEnd(t *testing.T, open func(Options) Reactor) {
 func readsAhead(t *testing.T, open func(Options) Reactor) {
 	const each, all, many = 32 << 10, 100 << 10, 12
 	b := &budget{max: all}
-	r := open(Options{Ahead: each, Budget: b, Loops: 2, Read: 4 << 10})
+	r := open(Options{Ahead: each, Budget: b, Loops: 2, Read: 4 << 10, Linger: 200 * time.Millisecond})
 	defer r.Close()
 	left := func() int64 { return all - b.used.Load() }
 	var sources []*source

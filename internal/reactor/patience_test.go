@@ -12,7 +12,7 @@ func frozenDelaysNobody(t *testing.T, open func(Options) Reactor) {
 	r := open(Options{})
 	defer r.Close()
 	frozen, _ := connect(t, r, nil, nil)
-	frozen.say(make([]byte, 64<<20))
+	frozen.say(make([]byte, 16<<20))
 	good, peer := connect(t, r, nil, nil)
 	want := pattern(1 << 20)
 	good.say(want)
@@ -43,7 +43,7 @@ func frozenThaws(t *testing.T, open func(Options) Reactor) {
 	r := open(Options{})
 	defer r.Close()
 	s, peer := connect(t, r, nil, nil)
-	want := pattern(32 << 20)
+	want := pattern(16 << 20)
 	s.say(want)
 	s.settled(t)
 	if n, known := held(s.conn); known && n > 512<<10 {
@@ -80,10 +80,10 @@ func goneIsDead(t *testing.T, open func(Options) Reactor) {
 }
 
 func stalledIsClosed(t *testing.T, open func(Options) Reactor) {
-	r := open(Options{Stall: 300 * time.Millisecond})
+	r := open(Options{Stall: 300 * time.Millisecond, Linger: 200 * time.Millisecond})
 	defer r.Close()
 	s, _ := connect(t, r, nil, nil)
-	s.say(make([]byte, 64<<20))
+	s.say(make([]byte, 16<<20))
 	if err := s.end(t); !errors.Is(err, ErrStalled) {
 		t.Errorf("closed with %v", err)
 	}
@@ -107,7 +107,7 @@ func finishFrozen(t *testing.T, open func(Options) Reactor) {
 	r := open(Options{Linger: 200 * time.Millisecond})
 	defer r.Close()
 	s, _ := connect(t, r, nil, nil)
-	s.say(make([]byte, 64<<20))
+	s.say(make([]byte, 16<<20))
 	eventually(t, "the writing began", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.woken > 1 })
 	s.conn.Finish()
 	if err := s.end(t); err == nil {
@@ -135,7 +135,7 @@ func countsUndelivered(t *testing.T, open func(Options) Reactor) {
 	if _, known := s.conn.Undelivered(); !known {
 		t.Skip("this system does not tell")
 	}
-	want := pattern(32 << 20)
+	want := pattern(16 << 20)
 	s.say(want)
 	eventually(t, "something waits", func() bool { n, _ := s.conn.Undelivered(); return n > 0 })
 	expect(t, peer, want)

@@ -389,10 +389,10 @@ func notUsedStopsReading(t *testing.T, open func(Options) Reactor) {
 	r := open(Options{})
 	defer r.Close()
 	s, peer := connect(t, r, nil, func(s *source) { s.taking = false })
-	peer.SetWriteDeadline(time.Now().Add(time.Second))
-	n, err := peer.Write(make([]byte, 64<<20))
+	peer.SetWriteDeadline(time.Now().Add(300 * time.Millisecond))
+	n, err := peer.Write(make([]byte, 16<<20))
 	if err == nil {
-		t.Fatal("64 MiB went to a source that takes nothing")
+		t.Fatal("16 MiB went to a source that takes nothing")
 	}
 	s.say([]byte("still written"))
 	expect(t, peer, []byte("still written"))
