@@ -52,6 +52,7 @@ type loop struct {
 	in     []byte        // Options.Read
 	began  time.Duration // when the Source that has its turn was first given something; 0: it was not yet
 	spent  bool          // that is so long ago that the turn is over
+	owed   bool          // something was not handed over for that reason, and is in the next turn
 	info   unix.TCPInfo
 	events []unix.EpollEvent
 }

@@ -197,8 +197,12 @@ func (s *socket) busy() bool {
 
 // offer hands over what was received and not used, and behind that the end, unless the turn is over.
 func (l *loop) offer(s *socket) {
-	if rest := s.rest(); len(rest) > 0 && !s.finishing() && !l.spent {
-		s.keep(l.hand(s, rest))
+	if rest := s.rest(); len(rest) > 0 && !s.finishing() {
+		if l.spent {
+			l.owed = true
+		} else {
+			s.keep(l.hand(s, rest))
+		}
 	}
 	l.tellEnd(s)
 }
@@ -240,7 +244,7 @@ func (l *loop) hand(s *socket, b []byte) []byte {
 // serve gives s its turn: what came goes in and what waits goes out, as far as a turn reaches.
 func (l *loop) serve(s *socket) {
 	defer l.contain(s)
-	l.began, l.spent = 0, false
+	l.began, l.spent, l.owed = 0, false, false
 	l.notice(s)
 	if !s.over {
 		l.input(s)
@@ -254,6 +258,9 @@ func (l *loop) serve(s *socket) {
 	if s.over {
 		l.close(s)
 		return
+	}
+	if l.owed {
+		s.pull = true
 	}
 	l.settle(s)
 }

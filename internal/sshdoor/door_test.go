@@ -111,13 +111,16 @@ func TestRefusedConnectionsAreLogged(t *testing.T) {
 			t.Fatal("there is no place")
 		}
 		ours, theirs := net.Pipe()
-		told := bufio.NewScanner(ours)
-		for range 100 {
-			go func() {
-				if !told.Scan() || !strings.HasPrefix(told.Text(), connlimit.ErrFull.Error()) {
+		go func() {
+			told := bufio.NewScanner(ours)
+			for told.Scan() {
+				if !strings.HasPrefix(told.Text(), connlimit.ErrFull.Error()) {
 					t.Errorf("a connection too many is told %q", told.Text())
 				}
-			}()
+			}
+		}()
+		defer ours.Close()
+		for range 100 {
 			if d.admit(nil, theirs) != nil {
 				t.Fatal("it was let in")
 			}

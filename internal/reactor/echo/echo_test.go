@@ -91,6 +91,20 @@ func TestServer(t *testing.T) {
 	})
 }
 
+// TestShortTurns has each turn of a connection be over after one call of its Source: what the Source did not use is in
+// the next turn, also when nothing else happens to the connection.
+func TestShortTurns(t *testing.T) {
+	r, err := reactor.NewEpoll(reactor.Options{Turn: 1})
+	if err != nil {
+		t.Skip(err)
+	}
+	defer r.Close()
+	address := start(t, r)
+	for _, e := range append(framing(), limits()...) {
+		t.Run(e.name, func(t *testing.T) { e.play(t, dialed(t, address), true) })
+	}
+}
+
 // TestClient holds the client to the same examples.
 func TestClient(t *testing.T) {
 	eachPath(t, func(t *testing.T, r reactor.Reactor) {
