@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"testing"
 
 	"ramai/internal/journal"
@@ -45,5 +46,46 @@ func TestImportIsAnEpoch(t *testing.T) {
 		if got := s.Knows("team", &p); got != want {
 			t.Errorf("up to %d in epoch %s: known %t", p.N, p.Epoch, got)
 		}
+	}
+}
+
+// A room that was deleted can be imported under its name where its numbers go on, for no number is given out twice. Otherwise the
+// error says which were, and what to do.
+func TestImportOfADeletedRoom(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, quiet)
+	if _, err := s.Apply(batch(say("team", "1"), say("team", "2"), say("den", "1"),
+		journal.Event{Kind: journal.Remove, Room: "team", To: 2}, journal.Event{Kind: journal.Trim, Room: "den", To: 1}), 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	add := func(room string, n uint64) error {
+		m := &wire.Message{N: n, At: 1000, By: "annaannaannaanna", ID: "x"}
+		_, err := Import(dir, room, rand.Reader, quiet.Log, func() (*wire.Message, error) {
+			if m == nil {
+				return nil, io.EOF
+			}
+			next := m
+			m = nil
+			return next, nil
+		})
+		return err
+	}
+	for n, want := range map[uint64]string{1: "the first message has the number 1, but in a deleted room team the numbers up to 2 were", 2: "--room"} {
+		if err := add("team", n); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("from number %d: %v", n, err)
+		}
+	}
+	if err := add("den", 2); err == nil || !strings.Contains(err.Error(), "there is a room den already") {
+		t.Errorf("over one that is there: %v", err)
+	}
+	if err := add("team", 3); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, dir, quiet)
+	if got := s.Head("team"); got != (journal.Head{First: 3, Last: 3}) {
+		t.Errorf("it has %v", got)
 	}
 }

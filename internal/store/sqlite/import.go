@@ -13,7 +13,8 @@ import (
 
 // Import adds a room to the data folder of a server that does not run: the messages that next returns, until io.EOF, as
 // they are, with their numbers, times and ids. It is added as a whole or not at all. A room that there is already, an
-// empty one, a number that does not follow the one before it, a time that goes backwards, and what could not be said
+// empty one, numbers that a deleted room of this name has had, a number that does not follow the one before it, a time that
+// goes backwards, and what could not be said
 // on a server are errors.
 func Import(dir, room string, random io.Reader, log *slog.Logger, next func() (*wire.Message, error)) (journal.Head, error) {
 	s, err := Open(dir, Options{Random: random, Log: log})
@@ -27,8 +28,9 @@ func Import(dir, room string, random io.Reader, log *slog.Logger, next func() (*
 // add is one transaction, at a position of its own, and an epoch of its own: somebody may have heard other messages under
 // the same numbers.
 func (s *Store) add(room string, random io.Reader, next func() (*wire.Message, error)) (head journal.Head, err error) {
-	if h := s.Head(room); h.Last > 0 {
-		return head, fmt.Errorf("there is a room %s already, up to number %d; give it another name with --room", room, h.Last)
+	was := s.Head(room)
+	if _, there := s.Heads()[room]; there {
+		return head, fmt.Errorf("there is a room %s already, up to number %d; give the imported one another name with --room", room, was.Last)
 	}
 	epoch := journal.Epoch{Number: s.Epoch().Number + 1}
 	if epoch.Name, err = journal.NewEpoch(random); err != nil {
@@ -43,14 +45,14 @@ func (s *Store) add(room string, random io.Reader, next func() (*wire.Message, e
 			t.rollback.exec()
 		}
 	}()
-	at, err := t.addAll(room, s.IDs(), &head, next)
+	at, err := t.addAll(room, was.Last, s.IDs(), &head, next)
 	if err != nil {
 		return head, err
 	}
 	if err := t.flush(); err != nil {
 		return head, err
 	}
-	if err := errors.Join(t.Head(room, head, at), t.Epoch(epoch, 0), t.Span(room, journal.Span{From: head.First, Epoch: epoch.Number}, 0)); err != nil {
+	if err := errors.Join(t.Head(room, head, at), t.Epoch(epoch, 0), t.Span(room, journal.Span{From: 1, Epoch: epoch.Number}, 0)); err != nil {
 		return head, err
 	}
 	saved, err := t.ints("SELECT at FROM meta")
@@ -64,8 +66,8 @@ func (s *Store) add(room string, random io.Reader, next func() (*wire.Message, e
 	return head, err
 }
 
-// addAll adds the messages, and returns the time of the newest.
-func (t *tx) addAll(room string, ids journal.IDs, head *journal.Head, next func() (*wire.Message, error)) (at wire.Time, err error) {
+// addAll adds the messages, whose numbers are above last, and returns the time of the newest.
+func (t *tx) addAll(room string, last uint64, ids journal.IDs, head *journal.Head, next func() (*wire.Message, error)) (at wire.Time, err error) {
 	for {
 		m, err := next()
 		if errors.Is(err, io.EOF) && head.Last > 0 {
@@ -88,6 +90,10 @@ func (t *tx) addAll(room string, ids journal.IDs, head *journal.Head, next func(
 		}
 		if head.Last == 0 {
 			head.First = m.N
+			if m.N <= last {
+				return at, fmt.Errorf("the first message has the number %d, but in a deleted room %s the numbers up to %d were given to other messages. "+
+					"No number is given twice: give the imported room another name with --room", m.N, room, last)
+			}
 		}
 		head.Last, at = m.N, m.At
 		if _, seen, err := t.Keep(ids.Generation, journal.KeyOf(room, m.By, m.ID), journal.Entry{N: m.N, At: m.At, Sum: journal.Sum(row.Text)}); err != nil {
