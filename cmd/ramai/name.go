@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -28,7 +26,7 @@ import (
 
 // newName returns the command for names that belong to keys.
 func newName() *cobra.Command {
-	var o nameOptions
+	var o operatorOptions
 	cmd := &cobra.Command{
 		Use:   "name list | name release NAME",
 		Short: "List the names that belong to keys of SSH, or make one free",
@@ -54,10 +52,10 @@ Exit codes: 0 ok, 2 usage, 3 cannot connect, 4 refused, 5 the data folder cannot
 	return cmd
 }
 
-// nameOptions say where the names are.
-type nameOptions struct{ data string }
+// operatorOptions say where the data is that an operator's command is about.
+type operatorOptions struct{ data string }
 
-func (o *nameOptions) release(ctx context.Context, asked string, out, notes io.Writer) error {
+func (o *operatorOptions) release(ctx context.Context, asked string, out, notes io.Writer) error {
 	name, err := names.Parse(asked)
 	if err != nil {
 		return exit(exitUsage, err)
@@ -84,8 +82,8 @@ func disown(s *sqlite.Store, name string) error {
 	return nil
 }
 
-func (o *nameOptions) list(ctx context.Context, out, notes io.Writer) error {
-	owned, err := o.listed(ctx)
+func (o *operatorOptions) list(ctx context.Context, out, notes io.Writer) error {
+	owned, err := askList[journal.Owning](ctx, o.data, server.OwnedPath)
 	if errors.Is(err, errNotRunning) {
 		err = o.offline(notes, func(s *sqlite.Store) error {
 			owned = s.Owned()
@@ -100,21 +98,8 @@ func (o *nameOptions) list(ctx context.Context, out, notes io.Writer) error {
 	return err
 }
 
-// listed is what a running server lists.
-func (o *nameOptions) listed(ctx context.Context) (owned []journal.Owning, err error) {
-	answer, err := askServer(ctx, o.data, http.MethodGet, server.OwnedPath, "")
-	for lines := json.NewDecoder(bytes.NewReader(answer)); err == nil && lines.More(); {
-		var n journal.Owning
-		if err := lines.Decode(&n); err != nil {
-			return nil, exit(exitNoServer, fmt.Errorf("no server of this kind answers at %s in %s: %w", server.SocketName, o.data, err))
-		}
-		owned = append(owned, n)
-	}
-	return owned, err
-}
-
 // offline does something with the data of a server that does not run.
-func (o *nameOptions) offline(notes io.Writer, do func(*sqlite.Store) error) error {
+func (o *operatorOptions) offline(notes io.Writer, do func(*sqlite.Store) error) error {
 	dir, err := asOwner(o.data)
 	if err != nil {
 		return exit(exitUnusable, err)

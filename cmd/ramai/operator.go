@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -59,4 +61,17 @@ func askServer(ctx context.Context, data, method, path, body string) (answer []b
 		return nil, exit(exitRefused, err)
 	}
 	return answer, nil
+}
+
+// askList asks for a list, which comes as JSON values one after another, and fails as askServer does.
+func askList[T any](ctx context.Context, data, path string) (list []T, err error) {
+	answer, err := askServer(ctx, data, http.MethodGet, path, "")
+	for values := json.NewDecoder(bytes.NewReader(answer)); err == nil && values.More(); {
+		var v T
+		if err := values.Decode(&v); err != nil {
+			return nil, exit(exitNoServer, fmt.Errorf("no server of this kind answers at %s in %s: %w", server.SocketName, data, err))
+		}
+		list = append(list, v)
+	}
+	return list, err
 }

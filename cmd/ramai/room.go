@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -22,7 +20,7 @@ import (
 
 // newRoom returns the command for rooms.
 func newRoom() *cobra.Command {
-	var o nameOptions
+	var o operatorOptions
 	cmd := &cobra.Command{
 		Use:   "room list | room delete ROOM",
 		Short: "List the rooms that have messages, or delete one",
@@ -48,21 +46,13 @@ Exit codes: 0 ok, 2 usage, 3 cannot connect, 4 refused, 5 the data folder cannot
 	return cmd
 }
 
-func (o *nameOptions) listRooms(ctx context.Context, out, notes io.Writer) error {
-	answer, err := askServer(ctx, o.data, http.MethodGet, server.RoomsPath, "")
-	var list []server.RoomInfo
+func (o *operatorOptions) listRooms(ctx context.Context, out, notes io.Writer) error {
+	list, err := askList[server.RoomInfo](ctx, o.data, server.RoomsPath)
 	if errors.Is(err, errNotRunning) {
 		err = o.offline(notes, func(s *sqlite.Store) error {
 			list = server.ListRooms(s, nil)
 			return nil
 		})
-	}
-	for lines := json.NewDecoder(bytes.NewReader(answer)); err == nil && lines.More(); {
-		var room server.RoomInfo
-		if err := lines.Decode(&room); err != nil {
-			return exit(exitNoServer, fmt.Errorf("no server of this kind answers at %s in %s: %w", server.SocketName, o.data, err))
-		}
-		list = append(list, room)
 	}
 	for _, r := range list {
 		if err == nil {
@@ -72,7 +62,7 @@ func (o *nameOptions) listRooms(ctx context.Context, out, notes io.Writer) error
 	return err
 }
 
-func (o *nameOptions) deleteRoom(ctx context.Context, room string, out, notes io.Writer) error {
+func (o *operatorOptions) deleteRoom(ctx context.Context, room string, out, notes io.Writer) error {
 	if err := wire.CheckRoom(room); err != nil {
 		return exit(exitUsage, errors.New(err.Reason))
 	}
