@@ -35,7 +35,7 @@ func (s *Session) check() error {
 			return fmt.Errorf("in room %s twice", name)
 		case p.left && !s.conn.Gone():
 			return fmt.Errorf("still in room %s, which was left", name)
-		case p.chunk != nil && p.asked:
+		case p.chunk != nil && s.refill:
 			return fmt.Errorf("room %s: asked for more of the past while some is there", name)
 		case p.chunk != nil && p.n+1 < p.chunk.First():
 			return fmt.Errorf("room %s: at %d, but the past that was read begins at %d", name, p.n, p.chunk.First())

@@ -141,8 +141,8 @@ func TestRefillOneAtATime(t *testing.T) {
 	st.lazy = false
 	st.settle()
 	p := l.s.places[0]
-	if p.n != 2100 || p.asked {
-		t.Errorf("at %d, asked %t", p.n, p.asked)
+	if p.n != 2100 || l.s.refill {
+		t.Errorf("at %d, asked %t", p.n, l.s.refill)
 	}
 	st.talk(1)
 	st.settle()

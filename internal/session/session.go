@@ -151,9 +151,9 @@ type Session struct {
 	port    uint16 // of addr
 	next    uint16 // where the next round over places begins
 	named   bool   // the sender's name is bound to this connection
-	eof     bool   // the client sends nothing more, but may be listening
 	closing bool   // the last of all is in private: nothing may follow it
 	asking  bool   // the answer to a request is read from the journal
+	refill  bool   // so is a part of the past of a room, that may have been left meanwhile
 	deflate bool   // permessage-deflate was negotiated
 	begun   bool   // something came on ramai.v1: too late for hello
 	keyed   bool   // the sender has proved to have the key that it is named after
@@ -186,6 +186,7 @@ type talk struct {
 	crowded bool          // the orderer's queue was full, and it will say when it is not: stalled need not be tried before
 	refuse  *gate         // of ramai.v1; nil: open
 	doubt   time.Duration // since when the client is overdue, see certain; 0: it is not
+	eof     bool          // the client sends nothing more, but may be listening
 	parting bool          // the client has sent a close frame, which is answered when it has heard what it said
 	parted  uint16        // with the code of that; 0: it has none
 	echo    uint64        // on the plain door: the number of what was said last; 0: nothing was
@@ -210,7 +211,6 @@ type place struct {
 	again    time.Duration  // not to be asked for before
 	presence uint32         // version last sent
 	typing   uint32         // version last sent
-	asked    bool           // a chunk is on its way
 	told     bool           // that no chunk can be read
 	left     bool           // the client has left
 }
@@ -391,7 +391,7 @@ func (s *Session) Received(b []byte) (used int, err error) {
 	s.unanswered = 0
 	s.turn()
 	if len(b) == 0 {
-		s.eof = true
+		s.talks().eof = true
 		return 0, nil
 	}
 	return s.protocol.received(b)
@@ -458,7 +458,7 @@ func (s *Session) Next(max int) ([]byte, bool) {
 		}
 		if s.phase() < leaving || s.phase() == leaving && !s.conn.Gone() && s.behind() {
 			s.arm()
-			if s.eof && !s.parting() && !s.asking && s.heardOut() {
+			if s.talk != nil && s.talk.eof && !s.parting() && !s.asking && s.heardOut() {
 				s.conn.Finish()
 			}
 			return nil, false

@@ -184,7 +184,7 @@ func (s *Session) after(p *place, max int) tape.Span {
 	}
 	span, held := p.seat.After(p.n, max)
 	if !held && s.now >= p.again && !s.refilling() {
-		p.asked, p.again = true, 0
+		s.refill, p.again = true, 0
 		p.seat.Refill(p.n, func(c room.Chunk, err error) {
 			if !s.later(func() { s.refilled(p, c, err) }) {
 				c.Frames.Release()
@@ -194,10 +194,14 @@ func (s *Session) after(p *place, max int) tape.Span {
 	return span
 }
 
-// refilling tells whether a part of the past of any room is held or asked for.
+// refilling tells whether a part of the past of any room is held or asked for. Who leaves a room and enters it again waits
+// for what was asked for before: leaving is cheap, and reading is not.
 func (s *Session) refilling() bool {
+	if s.refill {
+		return true
+	}
 	for _, p := range s.places {
-		if p.asked || p.chunk != nil {
+		if p.chunk != nil {
 			return true
 		}
 	}
@@ -206,7 +210,7 @@ func (s *Session) refilling() bool {
 
 // refilled takes the past that was asked for. What is missing before it is gone, and the client is told.
 func (s *Session) refilled(p *place, c room.Chunk, err error) {
-	p.asked = false
+	s.refill = false
 	p.told = p.told && err != nil
 	passed := c.Frames != nil && c.Frames.Last() <= p.n
 	if p.left || p == s.writing || passed { // the tape holds it by now; if that ends too early, it is asked for again
