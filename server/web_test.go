@@ -500,6 +500,35 @@ func TestBadPostsAreLimited(t *testing.T) {
 	}
 }
 
+// A request of unknown length is as much work as it may turn out to be, and one that is too long is told so.
+func TestPostsOfUnknownLengthAreLimited(t *testing.T) {
+	s := start(t, func(c *server.Config) { c.Rate, c.Burst = 0.01, 1 })
+	post := func(session string, body io.Reader) int {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/api/v1/rooms/lobby/messages", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Authorization", "Bearer "+session)
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	got := map[int]int{}
+	for range 10 {
+		got[post(strings.Repeat("A", wire.SessionLen), io.MultiReader(strings.NewReader("{")))]++
+	}
+	if got[http.StatusBadRequest] != 1 || got[http.StatusTooManyRequests] != 9 {
+		t.Errorf("of 10 requests that are no JSON, and do not say how long they are: %v", got)
+	}
+	if got := post(strings.Repeat("B", wire.SessionLen), strings.NewReader(strings.Repeat("x", 1<<20))); got != http.StatusRequestEntityTooLarge {
+		t.Errorf("a body of 1 MiB is answered by %d", got)
+	}
+}
+
 // Names of the plain door that come together wait for each other, and are not refused.
 func TestPlainNamesArePaced(t *testing.T) {
 	s := start(t, func(c *server.Config) {

@@ -138,23 +138,24 @@ func (r *Rates) Take(now time.Time, by string, addr netip.Addr, cost int) time.D
 // Work takes units of work from the shares of a sender and an address, or nothing: then it returns how long nothing is
 // to be read from there.
 func (r *Rates) Work(now time.Time, by [wire.ByLen]byte, addr netip.Addr, units int) time.Duration {
-	return r.worked(now, by, addr, units, take)
+	most := min(float64(units), r.work.burst) // more than a full bucket would never come
+	return r.worked(now, by, addr, most, take)
 }
 
 // Worked counts units of work that had to be done to know how many they are. It returns how long nothing more is to be
 // read from there.
 func (r *Rates) Worked(now time.Time, by [wire.ByLen]byte, addr netip.Addr, units int) time.Duration {
-	return r.worked(now, by, addr, units, charge)
+	return r.worked(now, by, addr, float64(units), charge)
 }
 
-func (r *Rates) worked(now time.Time, by [wire.ByLen]byte, addr netip.Addr, units int, count counter) time.Duration {
+func (r *Rates) worked(now time.Time, by [wire.ByLen]byte, addr netip.Addr, cost float64, count counter) time.Duration {
 	if r.limits.PerSecond == 0 || by == key("") && addr.IsLoopback() {
 		return 0
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	own, all := r.of(now, by, addr)
-	return count(now, float64(units), r.work, &own.work, r.work.times(all.senders), &all.work)
+	return count(now, cost, r.work, &own.work, r.work.times(all.senders), &all.work)
 }
 
 // TakeSearch returns how long to wait before a sender at an address may search. What the search takes is to be

@@ -268,3 +268,14 @@ func TestNamesOfAnAddress(t *testing.T) {
 		t.Errorf("%d names were had in an hour, want %d; another address waits %v", had, 2*namesHeld, wait)
 	}
 }
+
+// More work than there can be at once is done when all is there that can be: otherwise it never would be.
+func TestMoreWorkThanTheBurst(t *testing.T) {
+	r, now := NewRates(RateLimits{PerSecond: 5, Burst: 1, Address: 20}), time.Unix(0, 0)
+	if wait := r.Work(now, key("a"), remote.Addr(), 400); wait != 0 {
+		t.Errorf("it has to wait %v", wait)
+	}
+	if wait := r.Work(now, key("a"), remote.Addr(), 1); wait == 0 {
+		t.Error("it took nothing")
+	}
+}

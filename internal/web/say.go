@@ -29,7 +29,7 @@ func (w *web) say(out http.ResponseWriter, r *http.Request) {
 		})
 		return
 	}
-	if wait := w.work(r); wait > 0 {
+	if wait := w.work(r, form.most); wait > 0 {
 		w.fail(out, tooFast(wait))
 		return
 	}
@@ -55,11 +55,16 @@ func (w *web) say(out http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// work takes the work of reading a request from the rates, also of one that turns out to say nothing.
-func (w *web) work(r *http.Request) time.Duration {
+// work takes the work of reading a request from the rates, also of one that turns out to say nothing. No more than most bytes
+// of it are read.
+func (w *web) work(r *http.Request, most int) time.Duration {
+	length := int64(most)
+	if r.ContentLength >= 0 {
+		length = min(length, r.ContentLength)
+	}
 	var by [wire.ByLen]byte
 	copy(by[:], sender(r))
-	return w.Env.Rates.Work(w.Env.Now(), by, addrOf(r).Addr(), 1+int(max(r.ContentLength, 0)>>10))
+	return w.Env.Rates.Work(w.Env.Now(), by, addrOf(r).Addr(), 1+int(length>>10))
 }
 
 // event makes an event of a request, or says what is wrong with it.
