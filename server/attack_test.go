@@ -39,7 +39,7 @@ var attacks = []struct {
 	{"refused", false, said(`{"type":"say","room":"lobby","id":"1","text":"` + strings.Repeat("x", 5000) + `"}`)},
 	{"bomb", true, wsframe.AppendMasked(nil, wsframe.Text|wsframe.Deflated,
 		wsframe.Deflate(nil, []byte(`{"type":"leave","room":"x","more":"`+strings.Repeat("x", 25_000)+`"}`), wsframe.MostBits), [4]byte{})},
-	{"tables", true, wsframe.AppendMasked(nil, wsframe.Text|wsframe.Deflated, append(bytes.Repeat(tables(), 275), 0), [4]byte{})},
+	{"tables", true, wsframe.AppendMasked(nil, wsframe.Text|wsframe.Deflated, append(bytes.Repeat(tables(), 90), 0), [4]byte{})},
 }
 
 // tables is eight blocks of deflate (RFC 1951, section 3.2.7), each with tables of its own, and with nothing in it.

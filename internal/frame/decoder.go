@@ -14,6 +14,7 @@ type Config struct {
 	TextOnly     bool // refuse binary messages
 	Deflate      bool // permessage-deflate was negotiated (RFC 7692): messages may be compressed
 	MaxMessage   int  // bytes of payload of a message, as it came and inflated; 0 allows only empty ones
+	MaxDeflated  int  // bytes of payload of a compressed message, as it came; 0: no fewer than of others
 	MaxFragments int  // frames of a message; 0 and 1 allow only messages of one frame
 }
 
@@ -137,7 +138,11 @@ func (d *Decoder) openFrame(head []byte) *Error {
 	if op.isControl() {
 		err = checkControl(fin, length)
 	} else {
-		err = d.checkData(op, length)
+		deflated := d.deflated
+		if op != continuation {
+			deflated = head[0]&deflateBit != 0
+		}
+		err = d.checkData(op, length, deflated)
 	}
 	if err != nil {
 		return err
@@ -212,9 +217,12 @@ func checkControl(fin bool, length uint64) *Error {
 }
 
 // checkData applies the order of fragments (RFC 6455, section 5.4) and the limits.
-func (d *Decoder) checkData(op Op, length uint64) *Error {
+func (d *Decoder) checkData(op Op, length uint64, deflated bool) *Error {
 	started := d.fragments > 0
-	limit := uint64(max(d.cfg.MaxMessage, 0))
+	limit, kind := uint64(max(d.cfg.MaxMessage, 0)), "message"
+	if deflated && d.cfg.MaxDeflated > 0 {
+		limit, kind = min(limit, uint64(d.cfg.MaxDeflated)), "compressed message"
+	}
 	switch {
 	case op == continuation && !started:
 		return refuse(ws.StatusProtocolError, "a continuation frame without a message to continue")
@@ -223,7 +231,7 @@ func (d *Decoder) checkData(op Op, length uint64) *Error {
 	case op == Binary && d.cfg.TextOnly:
 		return refuse(ws.StatusUnsupportedData, "a binary message; only text is understood here")
 	case length > limit-uint64(len(d.buf)): // between frames buf is the message so far, so at most limit
-		return refuse(ws.StatusMessageTooBig, "a message of more than %d bytes; that is the limit", limit)
+		return refuse(ws.StatusMessageTooBig, "a %s of more than %d bytes; that is the limit", kind, limit)
 	case started && d.fragments >= d.cfg.MaxFragments:
 		// Not 1009: the message is not too big, and its sender would look for the fault in the wrong place.
 		return refuse(ws.StatusPolicyViolation, "a message in more than %d frames; send it in fewer", d.fragments)

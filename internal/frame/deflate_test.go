@@ -3,6 +3,7 @@ package frame
 import (
 	"bytes"
 	"compress/flate"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -331,5 +332,34 @@ func TestWindows(t *testing.T) {
 	}
 	if got := Deflate(nil, bytes.Repeat([]byte("again "), 10000), MostBits); len(got) > 1000 {
 		t.Errorf("60,000 bytes that repeat are deflated to %d", len(got))
+	}
+}
+
+// A compressed message may have a limit of its own as to what came, in one frame or in several.
+func TestMaxDeflated(t *testing.T) {
+	cfg := Config{TextOnly: true, Deflate: true, MaxMessage: 1000, MaxDeflated: 300, MaxFragments: 4}
+	stored := func(n int) []byte { // empty blocks, and the beginning of one
+		return append(bytes.Repeat([]byte("\x00\x00\x00\xff\xff"), n/5), 0)
+	}
+	for n, want := range map[int]bool{295: true, 300: false} {
+		p := stored(n)
+		one := AppendMasked(nil, Text|Deflated, p, [4]byte{1, 2, 3, 4})
+		two := AppendMasked(nil, Text|Deflated, p[:100], [4]byte{1, 2, 3, 4})
+		two[0] &^= finBit
+		two = AppendMasked(two, continuation, p[100:], [4]byte{4, 3, 2, 1})
+		for _, b := range [][]byte{one, two} {
+			d := NewDecoder(&cfg)
+			var err error
+			for used, k := 0, 0; used < len(b) && err == nil; used += k {
+				_, k, err = d.Next(b[used:])
+			}
+			if refused := new(Error); (err == nil) != want || err != nil && (!errors.As(err, &refused) || refused.Code != 1009) {
+				t.Errorf("%d compressed bytes: %v", len(p), err)
+			}
+		}
+	}
+	d := NewDecoder(&cfg)
+	if m, _, err := d.Next(AppendMasked(nil, Text, make([]byte, 1000), [4]byte{1, 2, 3, 4})); err != nil || len(m.Payload) != 1000 {
+		t.Errorf("1000 bytes that are not compressed: %d, %v", len(m.Payload), err)
 	}
 }
