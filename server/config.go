@@ -70,6 +70,8 @@ type Config struct {
 	Log    *slog.Logger
 	Now    func() time.Time
 	Random io.Reader // for secrets; safe for concurrent use
+
+	untended bool // tests let rooms and messages go by themselves
 }
 
 // maxFragments is how many frames a message may have.

@@ -27,6 +27,7 @@ func newSweeping(t *testing.T, keep string) *sweeping {
 	s := &sweeping{t: t, now: time.Date(2026, 11, 2, 3, 4, 5, 0, time.UTC)}
 	cfg := Defaults()
 	cfg.Memory, cfg.Log, cfg.Quiet = true, slog.New(slog.DiscardHandler), true
+	cfg.untended = true
 	cfg.Now = func() time.Time { return s.now }
 	var err error
 	if s.Server, err = New(cfg); err != nil {

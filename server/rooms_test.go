@@ -34,6 +34,7 @@ func newRoomsStage(t *testing.T, most int) *roomsStage {
 	st := &roomsStage{T: t, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 	cfg := Defaults()
 	cfg.Memory, cfg.Log, cfg.Quiet, cfg.MaxRooms = true, slog.New(slog.DiscardHandler), true, most
+	cfg.untended = true
 	cfg.Now = func() time.Time { return st.now }
 	s, err := New(cfg)
 	if err != nil {

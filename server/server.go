@@ -153,11 +153,15 @@ func New(cfg Config) (*Server, error) {
 		}
 	}()
 	s.ticker.Go(s.tick)
-	s.ticker.Go(s.tidyRooms)
+	if !cfg.untended {
+		s.ticker.Go(s.tidyRooms)
+	}
 	if err := written(restarted); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	s.ticker.Go(s.keepTidy) // not before: what is wrong with an old message is not to keep a server from starting
+	if !cfg.untended { // not before: what is wrong with an old message is not to keep a server from starting
+		s.ticker.Go(s.keepTidy)
+	}
 	s.serveOperator()
 	return s, nil
 }
