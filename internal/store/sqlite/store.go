@@ -111,7 +111,14 @@ func (s *Store) start() error {
 	if err != nil {
 		return err
 	}
-	if err := s.writer.renewKeys(saved); err != nil {
+	// In one transaction: each by itself would be synced, and there may be many.
+	if err := s.writer.exec("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	if err := s.writer.renewKeys(saved); err != nil { // what is not committed is undone when the connection is closed
+		return err
+	}
+	if err := s.writer.exec("COMMIT"); err != nil {
 		return err
 	}
 	s.log = saved.log
