@@ -91,6 +91,9 @@ func (s *settings) give(command string, f *pflag.Flag) error {
 		return set(f, variable(f.Name), value)
 	}
 	for _, key := range []string{command + "." + f.Name, f.Name} {
+		if _, isTable := s.values.Get(key).(map[string]any); isTable && s.known[key] != nil {
+			continue // the table of a command that is called as this flag is
+		}
 		if s.values.Exists(key) {
 			values, err := strs(s.values.Get(key))
 			if err != nil {

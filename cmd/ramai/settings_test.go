@@ -85,6 +85,17 @@ func TestExampleOfSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out, notes strings.Builder
+	for _, cmd := range newRoot(&notes).Commands() { // some are called as a flag of another is
+		if slices.Contains(never, cmd.Name()) {
+			continue
+		}
+		if err := cmd.ParseFlags([]string{"--config", file}); err != nil {
+			t.Fatal(err)
+		}
+		if err := settle(cmd, nil, &notes); err != nil {
+			t.Errorf("%s: %v", cmd.Name(), err)
+		}
+	}
 	if code := run(t.Context(), []string{"serve", "--check", "--memory", "--listen", "127.0.0.1:0", "--config", file}, nil, &out, &notes); code != 0 {
 		t.Errorf("%d %s", code, notes.String())
 	}
