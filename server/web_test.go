@@ -93,7 +93,7 @@ func testEveryDoor(t *testing.T, kind server.ReactorKind) {
 			t.Errorf("number %d comes where %d is due", m.N, n)
 		}
 	}
-	if want := fmt.Sprintf("%s:3", said.Log); events.id != want {
+	if want := fmt.Sprintf("%s:%s:3", said.Log, said.Epoch); events.id != want {
 		t.Errorf("the id of the third is %q, want %q", events.id, want)
 	}
 }
