@@ -14,6 +14,7 @@ import (
 )
 
 const (
+	longest   = 32     // code points that a name can have
 	mentions  = 20     // signs of a text that are looked at: thousands would cost every reader
 	invisible = 0x200b // stands for a character that clean drops and that ends a link
 )
@@ -187,15 +188,8 @@ func addressed(text, me string, names []string) string {
 
 // nameOf returns the longest of the names that a text begins with, as it is written there, if it may end before what
 // comes after it.
-func nameOf(text, me string, names []string, ends func(after rune) bool) string {
-	known := make(map[string]bool, 1+len(names))
-	longest := 0
-	for _, name := range append([]string{me}, names...) {
-		if name = comparable(name); name != "" {
-			known[name], longest = true, max(longest, len(name))
-		}
-	}
-	best := ""
+func nameOf(text, me string, names []string, ends func(after rune) bool) (best string) {
+	var found map[string]string // the beginnings that can be a name, by what names are compared by
 	for i := 0; i < len(text); {
 		_, size := utf8.DecodeRuneInString(text[i:])
 		i += size
@@ -203,12 +197,25 @@ func nameOf(text, me string, names []string, ends func(after rune) bool) string 
 			continue
 		}
 		name := comparable(text[:i])
-		if len(name) > longest {
+		if utf8.RuneCountInString(name) > longest {
 			break
 		}
-		if known[name] {
-			best = text[:i]
+		if found == nil {
+			found = make(map[string]string)
 		}
+		found[name] = text[:i]
+	}
+	if found == nil {
+		return "" // most texts begin with no name, and there may be many names
+	}
+	try := func(name string) {
+		if written := found[comparable(name)]; len(written) > len(best) {
+			best = written
+		}
+	}
+	try(me)
+	for _, name := range names {
+		try(name)
 	}
 	return best
 }
