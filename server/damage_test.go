@@ -66,30 +66,14 @@ func alter(t *testing.T, dir, text string, page bool) {
 // postText says something over HTTP and returns the answer's status and body.
 func postText(t *testing.T, base, room, text string) (int, string) {
 	t.Helper()
-	resp, err := http.Post(base+"/api/v1/rooms/"+room+"/messages", "text/plain", strings.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(b)
+	resp, body := call(t, http.MethodPost, base+"/api/v1/rooms/"+room+"/messages", text, "Content-Type", "text/plain")
+	return resp.StatusCode, body
 }
 
 func fetch(t *testing.T, url string) (int, string) {
 	t.Helper()
-	resp, err := http.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(b)
+	resp, body := call(t, http.MethodGet, url, "")
+	return resp.StatusCode, body
 }
 
 // Whoever waits for what is damaged is told so, at every door, and hears all that comes before it; nothing more is
