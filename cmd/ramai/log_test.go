@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// A log that nobody reads stops nobody: neither who says something, nor the end of the server.
+// An unread log blocks neither posting nor the exit of the server.
 func TestUnreadLog(t *testing.T) {
 	unread, stderr, err := os.Pipe()
 	if err != nil {
