@@ -13,9 +13,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/agnivade/levenshtein"
-	"github.com/knadh/koanf/parsers/toml/v2"
-	"github.com/knadh/koanf/providers/rawbytes"
-	"github.com/knadh/koanf/v2"
+	"github.com/pelletier/go-toml/v2"
+	"github.com/pelletier/go-toml/v2/unstable"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -35,12 +34,13 @@ type settings struct {
 	known  map[string][]string // names of flags, by command
 	env    map[string]string   // RAMAI_ variables
 	file   string              // empty: there is none
-	values *koanf.Koanf        // of the file
+	values map[string]any      // of the file
+	lines  map[string]int      // of the file, by key: 1 is the first
 }
 
 // settle gives the flags of cmd that are not on the command line their values. Notes are about what helps nobody.
 func settle(cmd *cobra.Command, environ []string, notes io.Writer) error {
-	s := &settings{known: flagsOf(cmd.Root()), env: map[string]string{}, values: koanf.New(".")}
+	s := &settings{known: flagsOf(cmd.Root()), env: map[string]string{}}
 	for _, one := range environ {
 		if name, value, _ := strings.Cut(one, "="); strings.HasPrefix(name, "RAMAI_") {
 			s.env[name] = value
@@ -90,19 +90,32 @@ func (s *settings) give(command string, f *pflag.Flag) error {
 	if value, ok := s.env[variable(f.Name)]; ok && (value != "" || f.Value.Type() == addressType) {
 		return set(f, variable(f.Name), value)
 	}
-	for _, key := range []string{command + "." + f.Name, f.Name} {
-		if _, isTable := s.values.Get(key).(map[string]any); isTable && s.known[key] != nil {
-			continue // the table of a command that is called as this flag is
-		}
-		if s.values.Exists(key) {
-			values, err := strs(s.values.Get(key))
-			if err != nil {
-				return exit(exitUsage, fmt.Errorf("%s: %s %w", s.file, key, err))
-			}
-			return set(f, s.file+": "+key, values...)
+	key := command + "." + f.Name
+	table, _ := s.values[command].(map[string]any)
+	value, ok := table[f.Name]
+	if !ok {
+		key = f.Name
+		value, ok = s.values[key]
+		if _, isTable := value.(map[string]any); isTable && s.known[key] != nil {
+			return nil // the table of a command that is called as this flag is
 		}
 	}
-	return nil
+	if !ok {
+		return nil
+	}
+	values, err := strs(value)
+	if err != nil {
+		return exit(exitUsage, fmt.Errorf("%s: %s %w", s.at(key), key, err))
+	}
+	return set(f, s.at(key)+": "+key, values...)
+}
+
+// at is the file and the line of a key.
+func (s *settings) at(key string) string {
+	if line := s.lines[key]; line > 0 {
+		return fmt.Sprintf("%s:%d", s.file, line)
+	}
+	return s.file
 }
 
 // set gives f values from somewhere else than the command line. Several are for flags that can be repeated.
@@ -219,31 +232,67 @@ func (s *settings) read(config *pflag.Flag) error {
 		return fmt.Errorf("%s is not UTF-8; save it as UTF-8", path)
 	}
 	b = []byte(wire.NormalizeText(string(b))) // as Notepad and PowerShell write it
-	if err := s.values.Load(rawbytes.Provider(b), toml.Parser()); err != nil {
-		return fmt.Errorf("%s is no TOML (https://toml.io): %w", path, err)
+	s.file, s.lines = path, linesOf(b)
+	if err := toml.Unmarshal(b, &s.values); err != nil {
+		at := path
+		if bad := (*toml.DecodeError)(nil); errors.As(err, &bad) {
+			line, column := bad.Position()
+			at = fmt.Sprintf("%s:%d:%d", path, line, column)
+		}
+		return fmt.Errorf("%s is no TOML (https://toml.io): %w", at, err)
 	}
-	s.file = path
 	return s.checkKeys()
+}
+
+// linesOf are the lines of the keys and of the tables in a file, as far as it is TOML.
+func linesOf(b []byte) map[string]int {
+	lines := map[string]int{}
+	var p unstable.Parser
+	p.Reset(b)
+	var table []string
+	for p.NextExpression() {
+		e := p.Expression()
+		var key []string
+		var first *unstable.Node
+		for it := e.Key(); it.Next(); {
+			if first == nil {
+				first = it.Node()
+			}
+			key = append(key, string(it.Node().Data))
+		}
+		if e.Kind == unstable.KeyValue {
+			key = append(slices.Clone(table), key...)
+		} else {
+			table = key
+		}
+		line := p.Shape(first.Raw).Start.Line
+		for n := range key { // a table that is only named in a key begins where that is
+			if name := strings.Join(key[:n+1], "."); lines[name] == 0 {
+				lines[name] = line
+			}
+		}
+	}
+	return lines
 }
 
 // checkKeys finds keys that mean nothing: mistyped ones, mostly.
 func (s *settings) checkKeys() error {
 	all := slices.Concat(slices.Collect(maps.Values(s.known))...)
-	for _, key := range slices.Sorted(maps.Keys(s.values.Raw())) {
-		value := s.values.Raw()[key]
+	for _, key := range slices.Sorted(maps.Keys(s.values)) {
+		value := s.values[key]
 		table, isTable := value.(map[string]any)
 		known, isCommand := s.known[key]
 		switch {
 		case isTable && isCommand:
 			for _, inner := range slices.Sorted(maps.Keys(table)) {
 				if !slices.Contains(known, inner) {
-					return fmt.Errorf("%s: [%s] has no setting %q; do you mean %s?", s.file, key, inner, nearest(inner, known))
+					return fmt.Errorf("%s: [%s] has no setting %q; do you mean %s?", s.at(key+"."+inner), key, inner, nearest(inner, known))
 				}
 			}
 		case isTable:
-			return fmt.Errorf("%s: there is no command for a table [%s]; do you mean [%s]?", s.file, key, nearest(key, slices.Collect(maps.Keys(s.known))))
+			return fmt.Errorf("%s: there is no command for a table [%s]; do you mean [%s]?", s.at(key), key, nearest(key, slices.Collect(maps.Keys(s.known))))
 		case !slices.Contains(all, key):
-			return fmt.Errorf("%s: there is no setting %q; do you mean %s?", s.file, key, nearest(key, all))
+			return fmt.Errorf("%s: there is no setting %q; do you mean %s?", s.at(key), key, nearest(key, all))
 		}
 	}
 	return nil
