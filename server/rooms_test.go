@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -16,8 +17,9 @@ import (
 // guest is somebody in a room.
 type guest struct{}
 
-func (guest) Wake()      {}
-func (guest) By() string { return "guest" }
+func (guest) Wake()                {}
+func (guest) By() string           { return "guest" }
+func (guest) From() netip.AddrPort { return netip.AddrPort{} }
 
 // roomsStage is a server whose rooms a test tidies.
 type roomsStage struct {

@@ -8,11 +8,14 @@ package room
 import (
 	"log/slog"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"ramai/internal/connlimit"
+	"ramai/internal/fairqueue"
 	"ramai/internal/frame"
 	"ramai/internal/journal"
 	"ramai/internal/tape"
@@ -69,13 +72,17 @@ type Member interface {
 	Wake()
 	// By is the sender, in public.
 	By() string
+	// From is the address that what is read for the member is counted for.
+	From() netip.AddrPort
 }
 
 // Options are what a Hub needs besides the store it reads from.
 type Options struct {
 	Budget *tape.Budget // of all that waits for sockets; may not be nil
 	Log    *slog.Logger // may not be nil
-	Go     func(func()) // runs what may wait for the disk; nil: on a goroutine, 64 at once
+
+	// Go runs what may wait for the disk, for an address; nil: a fairqueue.Queue does.
+	Go func(from netip.Prefix, f func())
 }
 
 // Hub holds the rooms that have members.
@@ -86,7 +93,6 @@ type Hub struct {
 	budget  *tape.Budget
 	deflate func(dst, payload []byte) []byte // frame.AppendDeflated; tests count
 	jobs    sync.WaitGroup
-	slots   chan struct{}
 
 	mu    sync.RWMutex
 	rooms map[string]*Room // guarded by mu
@@ -108,24 +114,27 @@ type Hub struct {
 func NewHub(store journal.Store, opt Options) *Hub {
 	h := &Hub{
 		store: store, opt: opt, log: store.Log(), budget: opt.Budget, deflate: frame.AppendDeflated, rooms: make(map[string]*Room),
-		slots: make(chan struct{}, 64),
 	}
-	h.refills.waiting = make(map[refillKey][]func(Chunk, error))
+	if h.opt.Go == nil {
+		h.opt.Go = fairqueue.New(atOnce).Go
+	}
+	h.refills.waiting = make(map[refillKey]*refill)
 	return h
 }
 
 // Budget is that of all that waits for sockets.
 func (h *Hub) Budget() *tape.Budget { return h.budget }
 
-// Go runs f, which may wait for the disk, beside everything else.
-func (h *Hub) Go(f func()) {
-	if h.opt.Go != nil {
-		h.opt.Go(f)
-		return
-	}
-	h.jobs.Go(func() {
-		h.slots <- struct{}{}
-		defer func() { <-h.slots }()
+// atOnce is how many jobs of Go run at once: more than a store reads at once, so that its connections have work while others
+// encode what was read, and few, because whoever is next in turn waits for one of them.
+const atOnce = 16
+
+// Go runs f, which may wait for the disk, beside everything else. Those who wait are served in turn by address (IPv6: by
+// /64), so one that asks for much delays no other.
+func (h *Hub) Go(from netip.Addr, f func()) {
+	h.jobs.Add(1)
+	h.opt.Go(connlimit.Network(from), func() {
+		defer h.jobs.Done()
 		f()
 	})
 }
@@ -244,7 +253,7 @@ func (h *Hub) Join(name string, enc Encoding, m Member) *Seat {
 		t := tape.New(h.budget, r.head)
 		r.tapes[enc] = t
 		if head := r.head; head > 0 {
-			h.Go(func() { h.warm(r.name, enc, t, head) })
+			h.Go(m.From().Addr(), func() { h.warm(r.name, enc, t, head) })
 		}
 	}
 	if !watched && r.watched() {

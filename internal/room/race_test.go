@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,6 +22,8 @@ type reader struct {
 }
 
 func (r *reader) By() string { return r.by }
+
+func (r *reader) From() netip.AddrPort { return netip.AddrPort{} }
 
 func (r *reader) Wake() {
 	select {
@@ -114,26 +117,74 @@ func TestReadersWhileTheFeedRuns(t *testing.T) {
 	}
 }
 
-func TestGoRuns64AtOnce(t *testing.T) {
+// Of many jobs some run at once, of one address half of those, and whoever asks for little is served though another asks for
+// much. Wait waits for all of them.
+func TestGoIsFair(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := NewHub(newStore(t), Options{Budget: tape.NewBudget(0), Log: slog.New(slog.DiscardHandler)})
 		release := make(chan struct{})
 		var running, done atomic.Int32
-		for range 200 {
-			h.Go(func() {
+		flood := func(host byte) { // of one /64
+			addr := netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 15: host})
+			h.Go(addr, func() {
 				running.Add(1)
 				<-release
 				done.Add(1)
 			})
 		}
+		for i := range 200 {
+			flood(byte(i))
+		}
 		synctest.Wait()
-		if got := running.Load(); got != 64 {
-			t.Errorf("%d run at once, want 64", got)
+		if got := running.Load(); got != atOnce/2 {
+			t.Errorf("%d of one address run at once, want %d", got, atOnce/2)
+		}
+		served := false
+		h.Go(netip.MustParseAddr("192.0.2.1"), func() { served = true })
+		synctest.Wait()
+		if !served {
+			t.Error("behind 200 jobs of another address, one job is not served")
 		}
 		close(release)
 		h.Wait()
 		if got := done.Load(); got != 200 {
 			t.Errorf("Wait returned after %d of 200", got)
 		}
+	})
+}
+
+// What waits in the long line of one address is read when it is the turn of another who wants it too, once for both.
+func TestSharedRefillIsFair(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := &stage{tb: t, store: newStore(t)}
+		st.Hub = NewHub(st.store, Options{Budget: tape.NewBudget(1), Log: slog.New(slog.DiscardHandler)})
+		st.say("den", "one", "two")
+		greedy := &guest{from: netip.MustParseAddrPort("192.0.2.1:1")}
+		honest := &guest{from: netip.MustParseAddrPort("192.0.2.2:1")}
+		first, second := st.Join("den", JSON, greedy), st.Join("den", JSON, honest)
+		synctest.Wait()
+		release := make(chan struct{})
+		for range 100 {
+			st.Go(greedy.from.Addr(), func() { <-release })
+		}
+		st.store.reads.Store(0)
+		var heard atomic.Int32
+		for _, s := range []*Seat{first, first, second, second} {
+			s.Refill(0, func(c Chunk, err error) {
+				heard.Add(1)
+				c.Frames.Release()
+			})
+		}
+		synctest.Wait()
+		if heard.Load() != 4 {
+			t.Errorf("%d of 4 have what one of them could have had at once", heard.Load())
+		}
+		close(release)
+		st.Wait()
+		if n := st.store.reads.Load(); n != 1 {
+			t.Errorf("%d reads, want 1", n)
+		}
+		first.Leave()
+		second.Leave()
 	})
 }

@@ -2,8 +2,10 @@ package room
 
 import (
 	"bytes"
+	"net/netip"
 	"sync"
 
+	"ramai/internal/connlimit"
 	"ramai/internal/journal"
 	"ramai/internal/tape"
 	"ramai/wire"
@@ -25,36 +27,59 @@ type refillKey struct {
 // refills are the reads under way; who asks for the same place shares one.
 type refills struct {
 	mu      sync.Mutex
-	waiting map[refillKey][]func(Chunk, error) // guarded by mu
-	begun   int64                              // guarded by mu
+	waiting map[refillKey]*refill // guarded by mu
+	begun   int64                 // guarded by mu
 }
 
-func (h *Hub) refill(key refillKey, done func(Chunk, error)) {
+// A refill is one read, for all who wait for it. Each address among them has a turn for it, and the first turn that comes does
+// it: who asks for what another has asked for too need not wait behind everything else that the other wants.
+type refill struct {
+	done    []func(Chunk, error)
+	from    map[netip.Prefix]struct{} // whose address has a turn for it
+	reading bool
+}
+
+func (h *Hub) refill(key refillKey, from netip.Addr, done func(Chunk, error)) {
 	q := &h.refills
 	q.mu.Lock()
-	others, under := q.waiting[key]
-	q.waiting[key] = append(others, done)
-	if !under {
+	r := q.waiting[key]
+	if r == nil {
+		r = &refill{from: make(map[netip.Prefix]struct{})}
+		q.waiting[key] = r
 		q.begun++
 	}
+	r.done = append(r.done, done)
+	network := connlimit.Network(from)
+	_, waits := r.from[network]
+	r.from[network] = struct{}{}
+	waits = waits || r.reading
 	q.mu.Unlock()
-	if under {
+	if !waits {
+		h.Go(from, func() { h.read(key, r) })
+	}
+}
+
+// read does a refill, unless another turn has begun it.
+func (h *Hub) read(key refillKey, r *refill) {
+	q := &h.refills
+	q.mu.Lock()
+	begun := r.reading
+	r.reading = true
+	q.mu.Unlock()
+	if begun {
 		return
 	}
-	h.Go(func() {
-		frames, first, err := h.past(key)
-		q.mu.Lock()
-		waiting := q.waiting[key]
-		delete(q.waiting, key)
-		q.mu.Unlock()
-		chunk := Chunk{First: first}
-		if frames != nil {
-			chunk.Frames = h.budget.Backfill(frames, len(waiting))
-		}
-		for _, done := range waiting {
-			done(chunk, err)
-		}
-	})
+	frames, first, err := h.past(key)
+	q.mu.Lock()
+	delete(q.waiting, key)
+	q.mu.Unlock()
+	chunk := Chunk{First: first}
+	if frames != nil {
+		chunk.Frames = h.budget.Backfill(frames, len(r.done))
+	}
+	for _, done := range r.done {
+		done(chunk, err)
+	}
 }
 
 // past reads what follows a number, and the oldest number that is kept.

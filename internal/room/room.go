@@ -203,7 +203,7 @@ func (s *Seat) State() *State { return s.room.state.Load() }
 
 // Refill reads what follows number n from the journal and gives it to done, on another goroutine.
 func (s *Seat) Refill(n uint64, done func(Chunk, error)) {
-	s.room.hub.refill(refillKey{room: s.room.name, enc: s.enc, after: n}, done)
+	s.room.hub.refill(refillKey{room: s.room.name, enc: s.enc, after: n}, s.member.From().Addr(), done)
 }
 
 // Reached notes that the member has got to number n. Nothing but what Look tells depends on it.

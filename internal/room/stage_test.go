@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/netip"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -69,7 +70,7 @@ type stage struct {
 func newStage(tb testing.TB, tapeMemory int64) *stage {
 	st := &stage{tb: tb, store: newStore(tb)}
 	st.Hub = NewHub(st.store, Options{
-		Budget: tape.NewBudget(tapeMemory), Log: slog.New(slog.DiscardHandler), Go: func(f func()) { st.jobs = append(st.jobs, f) },
+		Budget: tape.NewBudget(tapeMemory), Log: slog.New(slog.DiscardHandler), Go: func(_ netip.Prefix, f func()) { st.jobs = append(st.jobs, f) },
 	})
 	return st
 }
@@ -147,10 +148,13 @@ func (st *stage) check() {
 type guest struct {
 	by    string
 	wakes int
+	from  netip.AddrPort
 	woken func()
 }
 
 func (g *guest) By() string { return g.by }
+
+func (g *guest) From() netip.AddrPort { return g.from }
 
 func (g *guest) Wake() {
 	g.wakes++

@@ -2,6 +2,7 @@ package session
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -195,8 +196,9 @@ func TestAskersWhoTakeNothing(t *testing.T) {
 // nobody is a member who takes nothing.
 type nobody string
 
-func (nobody) Wake()        {}
-func (n nobody) By() string { return string(n) }
+func (nobody) Wake()                {}
+func (n nobody) By() string         { return string(n) }
+func (nobody) From() netip.AddrPort { return netip.AddrPort{} }
 
 // A part of the past that was given up is read again, from where the client has got to.
 func TestBackfillIsReadAgain(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -349,6 +350,26 @@ func TestPagesWhileTrimming(t *testing.T) {
 		}
 		if k := len(page.Messages); page.More != (ask.After != nil && page.Messages[k-1].N < 40) {
 			t.Errorf("%+v: a page from %d to %d says more %t", ask, page.Messages[0].N, page.Messages[k-1].N, page.More)
+		}
+	}
+}
+
+// What a client has read counts for its address: pages, the past of a room, and a tape that is made for it.
+func TestReadsAreCountedForTheAddress(t *testing.T) {
+	st := newStage(t, setting{tape: 1})
+	st.talk(3)
+	st.settle()
+	st.askers = nil
+	l := st.connect(Client{Door: V1, Addr: netip.MustParseAddrPort("[2001:db8::7]:40000")})
+	l.text(`{"type":"join","room":"lobby","last":3}`)
+	l.text(`{"type":"history","room":"lobby"}`)
+	st.settle()
+	if len(l.heard()) == 0 || len(st.askers) < 3 {
+		t.Fatalf("%d reads, want three", len(st.askers))
+	}
+	for _, from := range st.askers {
+		if from != netip.MustParsePrefix("2001:db8::/64") {
+			t.Errorf("a read is counted for %v", from)
 		}
 	}
 }

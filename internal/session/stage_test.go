@@ -49,11 +49,12 @@ type stage struct {
 	orderer *journal.Local
 	hub     *room.Hub
 	env     *Env
-	jobs    []func() // what the hub was asked to run beside everything else
-	links   []*link  // that are not closed
-	boots   int      // servers so far: each begins an epoch
-	paused  bool     // settle leaves the orderer alone
-	lazy    bool     // settle leaves the jobs alone
+	jobs    []func()       // what the hub was asked to run beside everything else
+	askers  []netip.Prefix // for whom, of all jobs so far
+	links   []*link        // that are not closed
+	boots   int            // servers so far: each begins an epoch
+	paused  bool           // settle leaves the orderer alone
+	lazy    bool           // settle leaves the jobs alone
 }
 
 func newStage(tb testing.TB, set setting) *stage {
@@ -84,7 +85,7 @@ func (st *stage) boot() {
 	st.boots++
 	log := slog.New(slog.DiscardHandler)
 	st.jobs, st.links, st.tick = nil, nil, st.clock.Add(time.Second)
-	st.hub = room.NewHub(st.store, room.Options{Budget: tape.NewBudget(st.set.tape), Log: log, Go: func(f func()) { st.jobs = append(st.jobs, f) }})
+	st.hub = room.NewHub(st.store, room.Options{Budget: tape.NewBudget(st.set.tape), Log: log, Go: st.later})
 	st.orderer = journal.NewLocal(st.store, journal.Options{
 		Feed: st.hub.Feed, Now: st.now, Log: log, Queue: st.set.queue, Batch: st.set.batch, MaxRooms: st.set.maxRooms,
 	})
@@ -100,6 +101,11 @@ func (st *stage) boot() {
 			st.tb.Fatal(err)
 		}
 	}
+}
+
+// later has f done by settle.
+func (st *stage) later(from netip.Prefix, f func()) {
+	st.jobs, st.askers = append(st.jobs, f), append(st.askers, from)
 }
 
 // crash ends the server without a word. What is on disk stays.

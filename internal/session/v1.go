@@ -256,7 +256,7 @@ func (v v1) history(r wire.Request, f wire.History) {
 		return
 	}
 	v.asking = true
-	v.env.Hub.Go(func() {
+	v.env.Hub.Go(v.addr, func() {
 		page, err := ReadPage(v.env.Store, f)
 		v.later(func() {
 			v.asking = false

@@ -31,7 +31,7 @@ func (w *web) readPast(r *http.Request) (*wire.Past, *wire.Error) {
 	var page wire.Page
 	var broken error
 	done := make(chan struct{})
-	w.Env.Hub.Go(func() {
+	w.Env.Hub.Go(addrOf(r).Addr(), func() {
 		defer close(done)
 		page, broken = session.ReadPage(w.Env.Store, ask)
 	})

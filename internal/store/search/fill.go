@@ -157,7 +157,7 @@ func (x *Index) verify() error {
 }
 
 // connections is one to write, and one for each query.
-func (x *Index) connections() int { return 1 + x.queue.places }
+func (x *Index) connections() int { return 1 + x.queue.Places() }
 
 // fits tells whether the journal has all that the index says to have, and if not, a room of which it has not: the folder, or
 // the machine, may have been set back, and other messages may have the same numbers by now.

@@ -21,6 +21,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ramai/internal/fairqueue"
 	"ramai/internal/journal"
 	"ramai/internal/words"
 	"ramai/wire"
@@ -48,9 +49,9 @@ type Index struct {
 	path    string // empty: in memory
 	journal Journal
 	log     *slog.Logger
-	queue   *queue        // of queries; as many as half the processors run at once, and two at least
-	news    chan struct{} // holds one token while there may be something to do
-	said    atomic.Int64  // events that Note was told of
+	queue   *fairqueue.Queue // of queries; as many as half the processors run at once, and two at least
+	news    chan struct{}    // holds one token while there may be something to do
+	said    atomic.Int64     // events that Note was told of
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -87,7 +88,7 @@ func Open(path string, j Journal, log *slog.Logger) *Index {
 
 func create(path string, j Journal, log *slog.Logger) *Index {
 	x := &Index{
-		path: path, journal: j, log: log, queue: newQueue(max(2, runtime.GOMAXPROCS(0)/2)), news: make(chan struct{}, 1),
+		path: path, journal: j, log: log, queue: fairqueue.New(max(2, runtime.GOMAXPROCS(0)/2)), news: make(chan struct{}, 1),
 		done: make(chan struct{}), pace: pace{now: time.Now},
 	}
 	x.ctx, x.cancel = context.WithCancel(context.Background())
@@ -143,10 +144,10 @@ func (x *Index) Search(ctx context.Context, q Query) (*wire.Found, *wire.Error) 
 	defer context.AfterFunc(x.ctx, cancel)()
 	waiting, giveUp := context.WithTimeout(ctx, patience)
 	defer giveUp()
-	if x.queue.enter(waiting, q.From) != nil {
+	if x.queue.Enter(waiting, q.From) != nil {
 		return nil, unavailable("others are searching; try again in a moment")
 	}
-	defer x.queue.leave(q.From)
+	defer x.queue.Leave(q.From)
 	ctx, cancel = context.WithTimeout(ctx, patience)
 	defer cancel()
 	begin := time.Now()

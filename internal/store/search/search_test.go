@@ -3,6 +3,7 @@ package search
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -369,14 +370,14 @@ func TestTimeIsBounded(t *testing.T) {
 		x.fill()
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		for i := range x.queue.places {
-			x.queue.enter(t.Context(), prefix(byte(i)))
+		for i := range x.queue.Places() {
+			x.queue.Enter(t.Context(), prefix(byte(i)))
 		}
 		if _, err := x.Search(ctx, Query{Words: "hit"}); err == nil || err.Code != wire.Unavailable {
 			t.Errorf("waiting for others: %v, want unavailable", err)
 		}
-		for i := range x.queue.places {
-			x.queue.leave(prefix(byte(i)))
+		for i := range x.queue.Places() {
+			x.queue.Leave(prefix(byte(i)))
 		}
 		s, refused := x.prepare(&Query{Words: "hit"})
 		if refused != nil {
@@ -401,3 +402,5 @@ func TestTimeIsBounded(t *testing.T) {
 		}
 	})
 }
+
+func prefix(i byte) netip.Prefix { return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, i}), 32) }

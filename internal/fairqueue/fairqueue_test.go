@@ -1,4 +1,4 @@
-package search
+package fairqueue
 
 import (
 	"context"
@@ -12,21 +12,21 @@ import (
 
 func TestQueueIsFair(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := newQueue(4)
+		q := New(4)
 		flood, one, two := prefix(1), prefix(2), prefix(3)
 		var mu sync.Mutex
 		var ran []string // guarded by mu
 		gone := make(chan struct{})
 		ask := func(who netip.Prefix, name string) {
 			go func() {
-				if err := q.enter(context.Background(), who); err != nil {
+				if err := q.Enter(context.Background(), who); err != nil {
 					t.Error(err)
 				}
 				mu.Lock()
 				ran = append(ran, name)
 				mu.Unlock()
 				<-gone
-				q.leave(who)
+				q.Leave(who)
 			}()
 			synctest.Wait()
 		}
@@ -60,14 +60,14 @@ func TestQueueIsFair(t *testing.T) {
 // Whoever gives up waiting leaves nothing behind, and takes no place along.
 func TestQueueIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := newQueue(2)
-		if err := q.enter(t.Context(), prefix(1)); err != nil {
+		q := New(2)
+		if err := q.Enter(t.Context(), prefix(1)); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		left := make(chan error, 3)
 		for range 3 {
-			go func() { left <- q.enter(ctx, prefix(1)) }()
+			go func() { left <- q.Enter(ctx, prefix(1)) }()
 		}
 		synctest.Wait()
 		cancel()
@@ -76,7 +76,7 @@ func TestQueueIsLeft(t *testing.T) {
 				t.Error("more than half of the places were had")
 			}
 		}
-		q.leave(prefix(1))
+		q.Leave(prefix(1))
 		if q.used != 0 || len(q.running) != 0 || len(q.waiting) != 0 || len(q.turns) != 0 {
 			t.Errorf("the queue is %+v", q)
 		}
