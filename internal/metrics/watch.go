@@ -10,7 +10,7 @@ import (
 	"ramai/internal/room"
 )
 
-// Sources are what is looked at when somebody asks.
+// Sources are what is looked at when somebody asks. None of the functions may wait for a commit or for a client.
 type Sources struct {
 	Hub         *room.Hub
 	Now         func() time.Time
@@ -23,10 +23,39 @@ type Sources struct {
 	Health      func() journal.Health
 }
 
-// Watch has all that Sources tell among the metrics.
-func (m *Metrics) Watch(s Sources) { m.registry.MustRegister(&watcher{Sources: s}) }
+// Watch has all that Sources tell among the metrics. Each is one number that is read at the scrape, from an atomic or under a
+// lock that is held for no longer; what has labels, or may be missing, is in the watcher.
+func (m *Metrics) Watch(s Sources) {
+	gauge := func(name, help string, read func() float64) {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "ramai", Name: name, Help: help}, read))
+	}
+	counter := func(name, help string, read func() float64) {
+		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: "ramai", Name: name, Help: help}, read))
+	}
+	hub := s.Hub
+	gauge("connections_limit", "Connections that there may be at once.", func() float64 { return float64(s.MaxConns) })
+	gauge("rooms_open", "Rooms that somebody is in.", func() float64 { return float64(hub.Rooms()) })
+	gauge("tape_bytes", "Memory that recent messages take which are kept ready to send.", func() float64 { return float64(hub.Memory().Tapes) })
+	gauge("tape_limit_bytes", "Limit of the memory for data that waits for clients: recent messages, backfills, and what is reserved.",
+		func() float64 { return float64(hub.Memory().Max) })
+	gauge("backfill_bytes", "Memory for messages that were read from the journal for clients that are behind.", func() float64 { return float64(hub.Memory().Backfills) })
+	counter("backfills_evicted_total", "Backfills that were given up for lack of memory before they were sent.", func() float64 { return float64(hub.Memory().Evicted) })
+	gauge("reserved_bytes", "Memory reserved for answers that clients have not received yet, and for what was read ahead from clients.",
+		func() float64 { return float64(hub.Memory().Reserved) })
+	counter("refills_total", "Reads of the journal for who is behind what is kept ready to send.", func() float64 { begun, _ := hub.Refills(); return float64(begun) })
+	gauge("refills_running", "Those under way.", func() float64 { _, running := hub.Refills(); return float64(running) })
+	gauge("queue_events", "Events that wait for the journal.", func() float64 { return float64(s.Queued()) })
+	counter("log_dropped_total", "Log lines that were dropped because they were not read in time.", func() float64 { return float64(s.LogDropped()) })
+	gauge("data_reliable", "1 while the stored data as a whole can be relied on; with 0 nothing is acknowledged.", func() float64 {
+		if s.Health().Err != nil {
+			return 0
+		}
+		return 1
+	})
+	m.registry.MustRegister(&watcher{Sources: s})
+}
 
-// watcher is a prometheus.Collector.
+// watcher is a prometheus.Collector of what is no single number.
 type watcher struct {
 	Sources
 	mu    sync.Mutex
@@ -39,28 +68,16 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 
 var (
 	connections = desc("connections", "Connections that are open, by door.", "door")
-	connLimit   = desc("connections_limit", "Connections that there may be at once.")
-	rooms       = desc("rooms_open", "Rooms that somebody is in.")
 	behind      = desc("fanout_lag_messages", "How many messages each member of a room has not been sent yet, at this moment.")
 	frozen      = desc("peers_frozen", "Members that are behind, and have taken nothing for 10 seconds or more, as far as was looked.")
-	tapes       = desc("tape_bytes", "Memory that recent messages take which are kept ready to send.")
-	tapeLimit   = desc("tape_limit_bytes", "Limit of the memory for data that waits for clients: recent messages, backfills, and what is reserved.")
-	backfills   = desc("backfill_bytes", "Memory for messages that were read from the journal for clients that are behind.")
-	evicted     = desc("backfills_evicted_total", "Backfills that were given up for lack of memory before they were sent.")
-	reserved    = desc("reserved_bytes", "Memory reserved for answers that clients have not received yet, and for what was read ahead from clients.")
-	refills     = desc("refills_total", "Reads of the journal for who is behind what is kept ready to send.")
-	refilling   = desc("refills_running", "Those under way.")
-	queued      = desc("queue_events", "Events that wait for the journal.")
 	files       = desc("disk_bytes", "Size of the files of the data.", "file")
-	logDropped  = desc("log_dropped_total", "Log lines that were dropped because they were not read in time.")
 	free        = desc("disk_free_bytes", "Space left for the data.")
-	reliable    = desc("data_reliable", "1 while the stored data as a whole can be relied on; with 0 nothing is acknowledged.")
 	damaged     = desc("room_damaged", "1 for each room whose stored messages are damaged.", "room")
 )
 
 // Describe implements prometheus.Collector.
 func (w *watcher) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{connections, connLimit, rooms, behind, frozen, tapes, tapeLimit, backfills, evicted, reserved, refills, refilling, queued, files, logDropped, free, reliable, damaged} {
+	for _, d := range []*prometheus.Desc{connections, behind, frozen, files, free, damaged} {
 		to <- d
 	}
 }
@@ -73,32 +90,14 @@ func (w *watcher) Collect(to chan<- prometheus.Metric) {
 	for door, n := range w.Connections() {
 		gauge(connections, float64(n), door)
 	}
-	gauge(connLimit, float64(w.MaxConns))
-	stats := w.Hub.Stats()
-	gauge(rooms, float64(stats.Rooms))
-	gauge(tapes, float64(stats.Memory.Tapes))
-	gauge(tapeLimit, float64(stats.Memory.Max))
-	gauge(backfills, float64(stats.Memory.Backfills))
-	gauge(reserved, float64(stats.Memory.Reserved))
-	to <- prometheus.MustNewConstMetric(evicted, prometheus.CounterValue, float64(stats.Memory.Evicted))
-	gauge(refilling, float64(stats.Refilling))
-	to <- prometheus.MustNewConstMetric(refills, prometheus.CounterValue, float64(stats.Refills))
-	gauge(queued, float64(w.Queued()))
 	w.lag(to, gauge)
 	for file, size := range w.Files() {
 		gauge(files, float64(size), file)
 	}
-	to <- prometheus.MustNewConstMetric(logDropped, prometheus.CounterValue, float64(w.LogDropped()))
 	if n, err := w.Free(); err == nil {
 		gauge(free, float64(n))
 	}
-	health := w.Health()
-	if health.Err == nil {
-		gauge(reliable, 1)
-	} else {
-		gauge(reliable, 0)
-	}
-	for room := range health.Rooms {
+	for room := range w.Health().Rooms {
 		gauge(damaged, 1, room)
 	}
 }

@@ -12,6 +12,7 @@ const frozenAfter = 10 * time.Second
 // A Watch looks at who is behind, now and then. It remembers those, to tell who has not moved since.
 type Watch struct {
 	behind map[*Seat]mark
+	seats  []*Seat // of one room at a time; reused
 }
 
 // mark is how far somebody was who was behind, and since when.
@@ -21,16 +22,20 @@ type mark struct {
 }
 
 // Look calls each with the number of messages that each member is behind, 0 for most, and returns how many are frozen:
-// behind, and where they were for 10 seconds of looking. A Watch is used by one goroutine at a time.
+// behind, and where they were for 10 seconds of looking. A room is held only while its members are copied, so what is said
+// there does not wait for the looking. A Watch is used by one goroutine at a time.
 func (h *Hub) Look(w *Watch, now time.Time, each func(behind uint32)) (frozen int) {
 	before := w.behind
 	w.behind = make(map[*Seat]mark)
 	for _, r := range h.all() {
 		r.mu.Lock()
-		for _, s := range r.members {
+		w.seats = append(w.seats[:0], r.members...)
+		head := uint32(r.head)
+		r.mu.Unlock()
+		for _, s := range w.seats {
 			at := s.at.Load()
-			behind := uint32(r.head) - at
-			if int32(behind) < 0 { // it has read from the journal what the feed is about to bring
+			behind := head - at
+			if int32(behind) < 0 { // it has got what came since, or has read it from the journal before the feed brings it
 				behind = 0
 			}
 			each(behind)
@@ -46,27 +51,25 @@ func (h *Hub) Look(w *Watch, now time.Time, each func(behind uint32)) (frozen in
 				frozen++
 			}
 		}
-		r.mu.Unlock()
 	}
+	clear(w.seats[:cap(w.seats)]) // who leaves is let go
 	return frozen
 }
 
-// Stats are numbers of a hub as it is now.
-type Stats struct {
-	Rooms     int        // with members
-	Memory    tape.Usage // of the budget of all that waits for sockets
-	Refills   int64      // reads of the journal for readers, so far
-	Refilling int        // those under way
+// Rooms returns how many rooms have members.
+func (h *Hub) Rooms() int {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return len(h.rooms)
 }
 
-// Stats returns the numbers as they are now.
-func (h *Hub) Stats() Stats {
-	h.mu.RLock()
-	s := Stats{Rooms: len(h.rooms), Memory: h.budget.Usage()}
-	h.mu.RUnlock()
+// Memory returns what the budget of all that waits for sockets is used for. It takes no lock.
+func (h *Hub) Memory() tape.Usage { return h.budget.Usage() }
+
+// Refills returns how many reads of the journal for readers have begun so far, and how many of them are under way.
+func (h *Hub) Refills() (begun int64, running int) {
 	q := &h.refills
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	s.Refills, s.Refilling = q.begun, len(q.waiting)
-	return s
+	return q.begun, len(q.waiting)
 }

@@ -17,7 +17,14 @@ func TestLook(t *testing.T) {
 	look := func(after time.Duration, frozen int, want ...uint32) {
 		t.Helper()
 		var got []uint32
-		n := st.Look(&w, start.Add(after), func(behind uint32) { got = append(got, behind) })
+		n := st.Look(&w, start.Add(after), func(behind uint32) {
+			got = append(got, behind)
+			if r := st.room("den"); r.mu.TryLock() {
+				r.mu.Unlock()
+			} else {
+				t.Error("the room is held while its members are looked at")
+			}
+		})
 		slices.Sort(got)
 		if !slices.Equal(got, want) || n != frozen {
 			t.Errorf("after %v: %v, %d frozen, want %v, %d", after, got, n, want, frozen)
@@ -35,7 +42,10 @@ func TestLook(t *testing.T) {
 	if len(w.behind) != 0 {
 		t.Error("who has left is remembered")
 	}
-	if s := st.Stats(); s.Rooms != 1 || s.Memory.Tapes != 0 || s.Memory.Max != 1<<20 {
-		t.Errorf("the hub is %+v", s)
+	if slices.ContainsFunc(w.seats[:cap(w.seats)], func(s *Seat) bool { return s != nil }) {
+		t.Error("seats are kept")
+	}
+	if n, memory := st.Rooms(), st.Memory(); n != 1 || memory.Tapes != 0 || memory.Max != 1<<20 {
+		t.Errorf("there are %d rooms, with %+v", n, memory)
 	}
 }

@@ -138,7 +138,7 @@ func TestBackfillsOneAtATime(t *testing.T) {
 		l.send(wire.Join{Room: room, After: &wire.Position{Log: st.store.Log(), N: n}})
 		st.settle()
 	}
-	if n := st.hub.Stats().Refilling; n != 1 {
+	if _, n := st.hub.Refills(); n != 1 {
 		t.Errorf("%d parts of the past are read at once", n)
 	}
 	st.lazy = false
