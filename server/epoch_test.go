@@ -129,6 +129,10 @@ func TestSetBack(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer mine.Close()
+			page, err := mine.History(t.Context(), wire.History{Room: "lobby", After: &c.p, Limit: 1})
+			if err != nil || page.Reset != c.reset {
+				t.Errorf("the client: a page after %+v is %+v, %v", c.p, page, err)
+			}
 			if err := mine.JoinAfter("lobby", c.p); err != nil {
 				t.Fatal(err)
 			}

@@ -117,6 +117,9 @@ func appendPage(dst []byte, p *Page) []byte {
 	dst = appendString(dst, p.Epoch)
 	dst = append(dst, `,"first":`...)
 	dst = strconv.AppendUint(dst, p.First, 10)
+	if p.Reset {
+		dst = append(dst, `,"reset":true`...)
+	}
 	dst = append(dst, `,"messages":[`...)
 	for i := range p.Messages {
 		if i > 0 {

@@ -29,7 +29,8 @@ func TestRequestsRoundTrip(t *testing.T) {
 		Say{Room: "lobby", ID: "1"},
 		History{Room: "lobby"},
 		History{Room: "lobby", Before: ptr(uint64(0)), Limit: MaxPage},
-		History{Room: "lobby", After: ptr(uint64(7)), Limit: 1},
+		History{Room: "lobby", After: &Position{N: 7}, Limit: 1},
+		History{Room: "lobby", After: &Position{Log: "L", Epoch: "E", N: 1<<64 - 1}},
 		Who{Room: "lobby"},
 		Name{Name: nasty},
 		Name{},
@@ -175,6 +176,9 @@ func TestBadRequests(t *testing.T) {
 		{"say without text", `{"type":"say","room":"lobby","id":"1"}`, BadRequest, `the field "text" of say: it is missing`},
 		{"say with a null text", `{"type":"say","room":"lobby","id":"1","text":null}`, BadRequest, `the field "text" of say: it is missing`},
 		{"say nowhere", `{"type":"say","id":"1","text":"x"}`, BadRequest, "room's name"},
+		{"history, after neither a number nor a position", `{"type":"history","room":"lobby","after":"7"}`, BadRequest, `the field "after" of history: it must be a number, or a position`},
+		{"history, after a position that is none", `{"type":"history","room":"lobby","after":{"log":7}}`, BadRequest, `the field "after" of history: it must be a position`},
+		{"history, after a negative number", `{"type":"history","room":"lobby","after":-7}`, BadRequest, `the field "after" of history: it must be a whole number`},
 		{"history, both", `{"type":"history","room":"lobby","before":1,"after":1}`, BadRequest, "not both"},
 		{"history, limit too large", `{"type":"history","room":"lobby","limit":501}`, BadRequest, "limit"},
 		{"history, limit too small", `{"type":"history","room":"lobby","limit":-1}`, BadRequest, "limit"},
@@ -350,7 +354,8 @@ func FuzzParseRequest(f *testing.F) {
 	for _, s := range []string{
 		`{"type":"hello","session":"AAAAAAAAAAAAAAAAAAAAAA"}`, `{"type":"join","room":"lobby","after":{"log":"L","n":1}}`,
 		`{"type":"join","room":"lobby","last":5}`, `{"type":"leave","room":"a"}`, `{"type":"say","room":"lobby","id":"1","text":"\u0000\ud800"}`,
-		`{"type":"history","room":"lobby","before":1,"limit":2}`, `{"type":"who","room":"a","names":["x"]}`, `{"type":"name","name":"x"}`,
+		`{"type":"history","room":"lobby","before":1,"limit":2}`, `{"type":"history","room":"lobby","after":7}`,
+		`{"type":"history","room":"lobby","after":{"log":"","epoch":"E","n":7}}`, `{"type":"who","room":"a","names":["x"]}`, `{"type":"name","name":"x"}`,
 		`{"type":"typing","room":"a","by":[{"by":"x"}]}`, `{"type":"ping","ref":"r-1"}`, `{"TYPE":"ping"}`, `[`, `{"type":"say","ID":"1","text":null}`,
 	} {
 		f.Add([]byte(s))

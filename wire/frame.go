@@ -36,12 +36,12 @@ type (
 		ID   string `json:"id"`
 		Text string `json:"text"`
 	}
-	// History asks for one Page: what is before or after a number, nearest first to be kept.
+	// History asks for one Page: what is before a number or after a position, nearest first to be kept.
 	History struct {
-		Room   string  `json:"room"`
-		Before *uint64 `json:"before,omitempty"`
-		After  *uint64 `json:"after,omitempty"`
-		Limit  int     `json:"limit,omitempty"` // 1 to MaxPage; 0: MaxPage
+		Room   string    `json:"room"`
+		Before *uint64   `json:"before,omitempty"`
+		After  *Position `json:"after,omitempty"` // a bare one proves nothing: see [Position.Bare]
+		Limit  int       `json:"limit,omitempty"` // 1 to MaxPage; 0: MaxPage
 	}
 	// Ping asks for a Pong, for clients that cannot see WebSocket pings.
 	Ping struct {
@@ -96,8 +96,9 @@ type (
 	Page struct {
 		Room     string    `json:"room"`
 		Log      string    `json:"log"`
-		Epoch    string    `json:"epoch"` // the one in which it was read
-		First    uint64    `json:"first"` // oldest number kept when the page was read; what is below is gone for good
+		Epoch    string    `json:"epoch"`           // the one in which it was read
+		First    uint64    `json:"first"`           // oldest number kept when the page was read; what is below is gone for good
+		Reset    bool      `json:"reset,omitempty"` // the position was of another history: these are the newest
 		Messages []Message `json:"messages"`
 		More     bool      `json:"more"`          // there are more in the direction that was asked for
 		Ref      string    `json:"ref,omitempty"` // of the request
@@ -185,6 +186,9 @@ type Position struct {
 	N     uint64 `json:"n"`
 }
 
+// Bare tells whether p is a number alone, without a log and an epoch.
+func (p Position) Bare() bool { return p.Log == "" && p.Epoch == "" }
+
 // Limits tells clients what this server allows.
 type Limits struct {
 	Text  int     `json:"text"`  // bytes of a text
@@ -217,6 +221,18 @@ func (Restarting) Type() string { return "restarting" }
 func (Pong) Type() string       { return "pong" }
 func (Fault) Type() string      { return "error" }
 func (u Unknown) Type() string  { return u.Kind }
+
+// MarshalJSON implements json.Marshaler: a bare position travels as a number, which older servers understand too.
+func (h History) MarshalJSON() ([]byte, error) {
+	type fields History
+	if h.After == nil || !h.After.Bare() {
+		return json.Marshal(fields(h))
+	}
+	return json.Marshal(struct {
+		fields
+		After uint64 `json:"after"` // takes the place of the one in fields
+	}{fields(h), h.After.N})
+}
 
 // RefusedBy makes the answer to a Say out of the reason it was not stored.
 func RefusedBy(room, id string, e *Error) Refused {

@@ -255,6 +255,23 @@ func (f *fields) position(name string) (*Position, *Error) {
 	return &p, nil
 }
 
+// placeOrNumber reads a position, or a number alone; nil if it is not there.
+func (f *fields) placeOrNumber(name string) (*Position, *Error) {
+	switch v := f[field(name)]; {
+	case v == nil:
+		return nil, nil
+	case v.Kind() == '{':
+		return f.position(name)
+	case v.Kind() != '0':
+		return nil, wrongKind("a number, or a position as join has it", v)
+	}
+	n, bad := f.number(name, math.MaxUint64)
+	if bad != nil {
+		return nil, bad
+	}
+	return &Position{N: *n}, nil
+}
+
 // room reads the room of a request.
 func (f *fields) room() (string, *Error) {
 	room, bad := f.string("room")
@@ -332,7 +349,7 @@ var requests = map[string]func(fields) (Frame, string, *Error){
 		if h.Before, bad = f.number("before", math.MaxUint64); bad != nil {
 			return nil, "before", bad
 		}
-		if h.After, bad = f.number("after", math.MaxUint64); bad != nil {
+		if h.After, bad = f.placeOrNumber("after"); bad != nil {
 			return nil, "after", bad
 		}
 		if h.Before != nil && h.After != nil {

@@ -175,7 +175,7 @@ func runExport(ctx context.Context, to target, room string, stdout, stderr io.Wr
 // another may be one that was set back to an older state.
 func exportTo(ctx context.Context, c *client.Client, newest *wire.Page, room string, last uint64, out io.Writer) (written int, err error) {
 	for after := uint64(0); after < last; {
-		page, err := fetch(ctx, c, wire.History{Room: room, After: &after})
+		page, err := fetch(ctx, c, wire.History{Room: room, After: &wire.Position{N: after}})
 		if err != nil {
 			return written, err
 		}

@@ -208,6 +208,11 @@ func TestHistory(t *testing.T) {
 	}
 	st.settle()
 	u := func(n uint64) *uint64 { return &n }
+	n := func(n uint64) *wire.Position { return &wire.Position{N: n} }
+	at := func(epoch string, n uint64) *wire.Position {
+		return &wire.Position{Log: st.store.Log(), Epoch: epoch, N: n}
+	}
+	now := st.store.Epoch().Name
 	for _, c := range []struct {
 		ask  wire.History
 		want string
@@ -220,14 +225,21 @@ func TestHistory(t *testing.T) {
 		{wire.History{Before: u(1)}, "page r empty more false"},
 		{wire.History{Before: u(0)}, "page r empty more false"},
 		{wire.History{Before: u(1<<64 - 1), Limit: 1}, "page r 700-700 more true"},
-		{wire.History{After: u(0)}, "page r 1-500 more true"},
-		{wire.History{After: u(690)}, "page r 691-700 more false"},
-		{wire.History{After: u(690), Limit: 10}, "page r 691-700 more false"},
-		{wire.History{After: u(690), Limit: 9}, "page r 691-699 more true"},
-		{wire.History{After: u(700)}, "page r empty more false"},
-		{wire.History{After: u(1<<64 - 1)}, "page r empty more false"},
+		{wire.History{After: n(0)}, "page r 1-500 more true"},
+		{wire.History{After: n(690)}, "page r 691-700 more false"},
+		{wire.History{After: n(690), Limit: 10}, "page r 691-700 more false"},
+		{wire.History{After: n(690), Limit: 9}, "page r 691-699 more true"},
+		{wire.History{After: n(700)}, "page r empty more false"},
+		{wire.History{After: n(1<<64 - 1)}, "page r empty more false"},
+		{wire.History{After: at(now, 690)}, "page r 691-700 more false"}, // proved
+		{wire.History{After: at("", 690)}, "page r 691-700 more false"},
+		{wire.History{After: at("another", 690), Limit: 2}, "page r 699-700 reset more true"},
+		{wire.History{After: at(now, 701), Limit: 2}, "page r 699-700 reset more true"},
+		{wire.History{After: &wire.Position{Log: "another", Epoch: now, N: 690}, Limit: 2}, "page r 699-700 reset more true"},
+		{wire.History{After: &wire.Position{Epoch: now, N: 690}, Limit: 2}, "page r 699-700 reset more true"}, // of no log
+		{wire.History{Room: "unknown", After: at("another", 1)}, "page unknown empty reset more false"},
 		{wire.History{Room: "unknown"}, "page unknown empty more false"},
-		{wire.History{Room: "unknown", After: u(7)}, "page unknown empty more false"},
+		{wire.History{Room: "unknown", After: n(7)}, "page unknown empty more false"},
 	} {
 		if c.ask.Room == "" {
 			c.ask.Room = "r"
@@ -236,7 +248,7 @@ func TestHistory(t *testing.T) {
 		l.expect(c.want)
 	}
 	st.trim("r", 650)
-	l.send(wire.History{Room: "r"}, wire.History{Room: "r", After: u(3), Limit: 2})
+	l.send(wire.History{Room: "r"}, wire.History{Room: "r", After: n(3), Limit: 2})
 	l.expect("page r 650-700 more false", "page r 650-651 more true")
 	st.store.reads = 1
 	l.send(wire.History{Room: "r", Limit: 1}, wire.History{Room: "r", Limit: 1})
@@ -263,7 +275,7 @@ func TestPageOf64KiB(t *testing.T) {
 			l := st.v1()
 			seen, at := uint64(0), uint64(0)
 			for more := true; more; pages++ {
-				ask := wire.History{Room: wire.Lobby, After: &at}
+				ask := wire.History{Room: wire.Lobby, After: &wire.Position{N: at}}
 				if back {
 					ask = wire.History{Room: wire.Lobby}
 					if at > 0 {

@@ -352,6 +352,9 @@ func describe(f wire.Frame) string {
 		if k := len(f.Messages); k > 0 {
 			span = fmt.Sprintf("%d-%d", f.Messages[0].N, f.Messages[k-1].N)
 		}
+		if f.Reset {
+			span += " reset"
+		}
 		return fmt.Sprintf("page %s %s more %t", f.Room, span, f.More)
 	case wire.Name:
 		return "name " + f.Name

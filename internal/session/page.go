@@ -7,7 +7,8 @@ import (
 	"ramai/wire"
 )
 
-// ReadPage reads the messages that f asks for, no more than fit into a page.
+// ReadPage reads the messages that f asks for, no more than fit into a page. Those after a position of another history are
+// the newest.
 func ReadPage(store journal.Store, f wire.History) (wire.Page, error) {
 	page := wire.Page{Room: f.Room, Log: store.Log(), Epoch: store.Epoch().Name}
 	limit := wire.MaxPage
@@ -17,8 +18,11 @@ func ReadPage(store journal.Store, f wire.History) (wire.Page, error) {
 	var messages []wire.Message
 	var head journal.Head
 	var err error
+	if f.After != nil && !f.After.Bare() && !store.Knows(f.Room, f.After) {
+		page.Reset, f.After = true, nil
+	}
 	if f.After != nil {
-		messages, head, err = store.Read(f.Room, *f.After, limit)
+		messages, head, err = store.Read(f.Room, f.After.N, limit)
 	} else {
 		before := uint64(math.MaxUint64)
 		if f.Before != nil {

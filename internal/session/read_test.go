@@ -336,7 +336,7 @@ func TestManyRoomsAreReadInTurn(t *testing.T) {
 func TestPagesWhileTrimming(t *testing.T) {
 	st := newStage(t, setting{})
 	st.talk(40)
-	first, zero, twenty := uint64(1), uint64(0), uint64(20)
+	first, zero, twenty := uint64(1), wire.Position{}, uint64(20)
 	for _, ask := range []wire.History{{After: &zero}, {Before: &twenty}, {}, {After: &zero, Limit: 3}} {
 		was := first
 		st.store.behind = func() {

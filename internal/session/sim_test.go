@@ -322,7 +322,7 @@ func (p *person) whim() {
 		p.join(room)
 	case k == 3:
 		n := uint64(p.sim.rng.IntN(50))
-		p.l.send(wire.History{Room: room, After: &n, Limit: 1 + p.sim.rng.IntN(20)})
+		p.l.send(wire.History{Room: room, After: &wire.Position{N: n}, Limit: 1 + p.sim.rng.IntN(20)})
 	case k == 4:
 		p.l.send(wire.Name{Name: []string{"ann", "bob", ""}[p.sim.rng.IntN(3)]})
 	case k == 5:

@@ -117,7 +117,7 @@ func (s *screen) loaded(p page) tea.Cmd {
 }
 
 func before(n uint64) wire.History { return wire.History{Before: &n} }
-func after(n uint64) wire.History  { return wire.History{After: &n} }
+func after(n uint64) wire.History  { return wire.History{After: &wire.Position{N: n}} }
 
 // fill asks for what is about to be seen and is not in memory.
 func (s *screen) fill() tea.Cmd {

@@ -77,10 +77,10 @@ func (f *fakeChat) History(_ context.Context, h wire.History) (wire.Page, error)
 		p.Messages, p.More = all[from:i], from > 0
 		return p, f.note("history %s before %d", h.Room, *h.Before)
 	case h.After != nil:
-		i, _ := slices.BinarySearchFunc(all, *h.After+1, func(m wire.Message, n uint64) int { return int(m.N) - int(n) })
+		i, _ := slices.BinarySearchFunc(all, h.After.N+1, func(m wire.Message, n uint64) int { return int(m.N) - int(n) })
 		to := min(i+h.Limit, len(all))
 		p.Messages, p.More = all[i:to], to < len(all)
-		return p, f.note("history %s after %d", h.Room, *h.After)
+		return p, f.note("history %s after %d", h.Room, h.After.N)
 	}
 	return p, errors.New("neither before nor after")
 }

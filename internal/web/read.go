@@ -21,7 +21,7 @@ func (w *web) past(out http.ResponseWriter, r *http.Request) {
 }
 
 func (w *web) readPast(r *http.Request) (*wire.Past, *wire.Error) {
-	ask, reset, err := w.history(r.PathValue("room"), r.URL.Query())
+	ask, err := w.history(r.PathValue("room"), r.URL.Query())
 	if err != nil {
 		return nil, err
 	}
@@ -40,45 +40,37 @@ func (w *web) readPast(r *http.Request) (*wire.Past, *wire.Error) {
 		w.Env.Log.Error("a page of history could not be read", "room", ask.Room, "err", broken)
 		return nil, session.Unreadable(w.Env.Store, ask.Room)
 	}
-	past := &wire.Past{Log: page.Log, Epoch: page.Epoch, First: page.First, Reset: reset, Messages: page.Messages, More: page.More}
+	past := &wire.Past{Log: page.Log, Epoch: page.Epoch, First: page.First, Reset: page.Reset, Messages: page.Messages, More: page.More}
 	if past.Messages == nil {
 		past.Messages = []wire.Message{}
 	}
 	return past, nil
 }
 
-// history reads what messages a query asks for. After a position of another log those are the newest, and reset is
-// true.
-func (w *web) history(room string, q url.Values) (ask wire.History, reset bool, err *wire.Error) {
+// history reads what messages a query asks for.
+func (w *web) history(room string, q url.Values) (ask wire.History, err *wire.Error) {
 	ask = wire.History{Room: room}
 	if s := q.Get("limit"); s != "" {
 		n, bad := strconv.Atoi(s)
 		if bad != nil || n < 1 || n > wire.MaxPage {
-			return ask, false, &wire.Error{Code: wire.BadRequest, Reason: fmt.Sprintf("limit is a number from 1 to %d", wire.MaxPage)}
+			return ask, &wire.Error{Code: wire.BadRequest, Reason: fmt.Sprintf("limit is a number from 1 to %d", wire.MaxPage)}
 		}
 		ask.Limit = n
 	}
 	after, before := q.Get("after"), q.Get("before")
 	switch {
 	case after != "" && before != "":
-		return ask, false, &wire.Error{Code: wire.BadRequest, Reason: "a page is after or before a number, not both"}
+		return ask, &wire.Error{Code: wire.BadRequest, Reason: "a page is after or before a number, not both"}
 	case before != "":
 		n, bad := strconv.ParseUint(before, 10, 64)
 		if bad != nil {
-			return ask, false, &wire.Error{Code: wire.BadRequest, Reason: "before is a number"}
+			return ask, &wire.Error{Code: wire.BadRequest, Reason: "before is a number"}
 		}
 		ask.Before = &n
 	case after != "":
-		p, err := w.position("after", after)
-		if err != nil {
-			return ask, false, err
-		}
-		if !w.Env.Store.Knows(room, p) {
-			return ask, true, nil
-		}
-		ask.After = &p.N
+		ask.After, err = w.position("after", after)
 	}
-	return ask, false, nil
+	return ask, err
 }
 
 // position reads LOG:EPOCH:N, LOG:N, or N in the log there is.
