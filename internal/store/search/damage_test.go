@@ -2,7 +2,10 @@ package search
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -49,6 +52,70 @@ func TestAnyDamagedPageIsMended(t *testing.T) {
 		}
 		y.close()
 	}
+}
+
+// Looking for damage changes no file, whether an index was closed or its server was killed.
+func TestCheckWritesNothing(t *testing.T) {
+	p := newPast(t)
+	p.sayAt(p.at, "lobby", "one word", "two words")
+	x := open(t, filepath.Join(t.TempDir(), FileName), p)
+	x.fill()
+	copied := func() string {
+		dir := t.TempDir()
+		for _, suffix := range []string{"", "-wal"} {
+			b, err := os.ReadFile(x.path + suffix)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err := errors.Join(err, os.WriteFile(filepath.Join(dir, FileName+suffix), b, 0o600)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return dir
+	}
+	killed := copied()
+	x.close()
+	closed := copied()
+	damaged := copied()
+	b, err := os.ReadFile(filepath.Join(damaged, FileName))
+	copy(b[4096:], bytes.Repeat([]byte{0xff}, 4096))
+	if err := errors.Join(err, os.WriteFile(filepath.Join(damaged, FileName), b, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for dir, bad := range map[string]bool{killed: false, closed: false, damaged: true} {
+		before := contents(t, dir)
+		if err := Check(t.Context(), filepath.Join(dir, FileName)); err == nil == bad {
+			t.Errorf("Check: %v, damaged: %v", err, bad)
+		}
+		if len(before) == 1 == (dir == killed) {
+			t.Errorf("%s has %d files", dir, len(before))
+		}
+		after := contents(t, dir)
+		if dir == killed {
+			delete(after, FileName+"-shm") // SQLite's locks, which a server makes anew
+		}
+		if !maps.Equal(before, after) {
+			t.Errorf("Check left %v where %v was", slices.Collect(maps.Keys(after)), slices.Collect(maps.Keys(before)))
+		}
+	}
+}
+
+// contents is what the files of a folder have, by name.
+func contents(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{}
+	for _, e := range entries {
+		b, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[e.Name()] = string(b)
+	}
+	return files
 }
 
 // damagedPast cannot read one room.

@@ -69,13 +69,8 @@ func connect(path string, connections int) (*file, error) {
 	if memory {
 		connections = 1 // each would have a memory of its own
 	} else {
-		path = filepath.ToSlash(path)
-		if !strings.HasPrefix(path, "/") {
-			path = "/" + path // C:/…
-		}
-		query := url.Values{"mode": {"rwc"}, "_pragma": {"busy_timeout=5000", "auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=NORMAL",
-			"fullfsync=1", "checkpoint_fullfsync=1"}} // of macOS, where fsync alone does not reach the disk
-		source = (&url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}).String()
+		source = onDisk(path, url.Values{"mode": {"rwc"}, "_pragma": {"busy_timeout=5000", "auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=NORMAL",
+			"fullfsync=1", "checkpoint_fullfsync=1"}}) // of macOS, where fsync alone does not reach the disk
 	}
 	db, err := sql.Open("sqlite", source)
 	if err != nil {
@@ -84,6 +79,24 @@ func connect(path string, connections int) (*file, error) {
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
 	return &file{db: db, memory: memory}, nil
+}
+
+// onDisk names the file at path for the driver.
+func onDisk(path string, query url.Values) string {
+	path = filepath.ToSlash(path)
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path // C:/…
+	}
+	return (&url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}).String()
+}
+
+// readSource names an index that nobody uses for the driver, to be read and left as it is.
+func readSource(path string) string {
+	query := url.Values{"mode": {"ro"}, "_pragma": {"busy_timeout=5000"}}
+	if info, err := os.Stat(path + "-wal"); err != nil || info.Size() == 0 {
+		query.Set("immutable", "1") // with a log SQLite needs its -shm file beside it, and makes it
+	}
+	return onDisk(path, query)
 }
 
 // load opens the index that is at path. It returns an errUnfit if there is none, or none that can be relied on.
@@ -194,11 +207,12 @@ func Check(ctx context.Context, path string) error {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	f, err := connect(path, 1)
+	db, err := sql.Open("sqlite", readSource(path))
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.verify(ctx), f.db.Close())
+	db.SetMaxOpenConns(1)
+	return errors.Join((&file{db: db}).verify(ctx), db.Close())
 }
 
 // end returns the place at which a search begins: what it finds lies before that.
