@@ -108,8 +108,8 @@ func checkLeft(dir, path string) error {
 	return checkWAL(path)
 }
 
-// settle makes a copy of a database that may be in use one that nobody uses, of no run: a write-ahead log that lies beside
-// where somebody puts it by hand is not its own.
+// settle makes a copy of a database that may be in use one that nobody uses, with a run of its own: a write-ahead log that
+// lies beside where somebody puts it by hand belongs to another file.
 func settle(copied string) error {
 	c, err := connect(copied, "synchronous=OFF")
 	if err != nil {
@@ -117,7 +117,7 @@ func settle(copied string) error {
 	}
 	_, root, err := metaOf(c)
 	if err == nil && root != 0 {
-		err = c.exec("UPDATE meta SET open = 0, run = ''")
+		err = c.exec("UPDATE meta SET open = 0, run = " + newRun)
 	}
 	return errors.Join(err, c.Close())
 }

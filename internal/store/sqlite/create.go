@@ -32,7 +32,7 @@ CREATE TABLE meta(
 	at INTEGER NOT NULL,       -- of the newest batch
 	unsynced INTEGER NOT NULL, -- 1 while commits are not synced
 	open INTEGER NOT NULL,     -- 1 while a server uses it
-	run TEXT NOT NULL          -- drawn by each server that opens it
+	run TEXT NOT NULL          -- drawn by each server that opens it, see newRun
 ) STRICT;`
 	roomsTable = `
 CREATE TABLE rooms(
@@ -102,6 +102,10 @@ CREATE TABLE owners(
 // STRICT, so that what is read has the type it should have.
 const schema = metaTable + roomsTable + messagesTable + ownersTable + idsTable + generationTable + gravesTable + namesTable + epochTables
 
+// newRun draws, in SQL, the run of a file that no server has opened yet. Two such files never have the same, so the
+// write-ahead log of one is not taken for that of the other; see checkWAL.
+const newRun = "lower(hex(randomblob(9)))"
+
 // create makes an empty database. It appears under its name when it is whole.
 func create(path, log string) error {
 	unfinished := path + ".new"
@@ -126,8 +130,8 @@ BEGIN;
 PRAGMA application_id=%d;
 PRAGMA user_version=%d;
 %s
-INSERT INTO meta(one, log, position, at, unsynced, open, run) VALUES(1, '%s', 0, 0, 0, 0, '');
-COMMIT;`, owner, version, schema, log)
+INSERT INTO meta(one, log, position, at, unsynced, open, run) VALUES(1, '%s', 0, 0, 0, 0, %s);
+COMMIT;`, owner, version, schema, log, newRun)
 	if err := errors.Join(c.exec(script), c.Close()); err != nil {
 		return err
 	}

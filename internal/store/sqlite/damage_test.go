@@ -339,6 +339,70 @@ func TestPagesAreLookedAtAfterAKill(t *testing.T) {
 	open(t, dir, quiet)
 }
 
+// Two files that begin at the same position are told apart: the log of one is refused beside the other.
+func TestLogOfATwin(t *testing.T) {
+	made := t.TempDir()
+	talk(t, open(t, made, quiet), "lobby", 3)
+	for name, fresh := range map[string]func() string{
+		"new": func() string {
+			path := filepath.Join(t.TempDir(), FileName)
+			if err := create(path, "log"); err != nil {
+				t.Fatal(err)
+			}
+			return filepath.Dir(path)
+		},
+		"upgraded": func() string {
+			path := fileOf(t, version-1, "")
+			w, err := openWriter(path, quiet.Log)
+			if err := errors.Join(err, w.checkpoint(), w.close()); err != nil {
+				t.Fatal(err)
+			}
+			return filepath.Dir(path)
+		},
+		"a backup": func() string {
+			path := filepath.Join(t.TempDir(), FileName)
+			if _, err := Backup(t.Context(), made, path, false); err != nil {
+				t.Fatal(err)
+			}
+			return filepath.Dir(path)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			one, twin := fresh(), fresh()
+			path := filepath.Join(one, FileName)
+			w, err := openWriter(path, quiet.Log)
+			if err != nil {
+				t.Fatal(err)
+			}
+			before, err := w.text("SELECT run FROM meta")
+			if err := errors.Join(err, w.mark("log", "first "+before, false)); err != nil { // as start does, and is killed then
+				t.Fatal(err)
+			}
+			for _, to := range []string{one + "/copy", twin} {
+				if err := os.MkdirAll(to, 0o700); err != nil {
+					t.Fatal(err)
+				}
+				for _, suffix := range []string{"", "-wal"} {
+					if to == twin && suffix == "" {
+						continue
+					}
+					b, err := os.ReadFile(path + suffix)
+					if err := errors.Join(err, os.WriteFile(filepath.Join(to, FileName+suffix), b, 0o600)); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if err := w.close(); err != nil {
+				t.Fatal(err)
+			}
+			open(t, one+"/copy", quiet)
+			if _, err := Open(twin, quiet); !errors.Is(err, errStray) {
+				t.Errorf("Open: %v, want %v", err, errStray)
+			}
+		})
+	}
+}
+
 // What is written to files that are not there any more is not acknowledged, and neither is the batch of which they went.
 func TestFilesGo(t *testing.T) {
 	for name, harm := range map[string]func(path string) (back func() error, err error){

@@ -45,7 +45,7 @@ var added = map[int64]string{
 	3: goneTable,
 	4: ownersTable,
 	5: `ALTER TABLE meta RENAME TO meta_4;` + metaTable + `
-INSERT INTO meta(one, log, position, at, unsynced, open, run) SELECT one, log, position, at, unsynced, 0, '' FROM meta_4;
+INSERT INTO meta(one, log, position, at, unsynced, open, run) SELECT one, log, position, at, unsynced, 0, ` + newRun + ` FROM meta_4;
 DROP TABLE meta_4;
 ALTER TABLE rooms RENAME TO rooms_4;` + roomsTable + `
 INSERT INTO rooms(id, name, first, last, at) SELECT id, name, first, last, 0 FROM rooms_4;

@@ -180,7 +180,7 @@ func (s *walSum) is(b []byte) bool {
 }
 
 // errStray says that a write-ahead log and the database beside it are not of one another.
-var errStray = errors.New("the write-ahead log does not belong to the database")
+var errStray = errors.New("the write-ahead log belongs to another database, or to another state of this one")
 
 // checkWAL finds a write-ahead log that lies beside another database than its own, or beside its own as of another time:
 // SQLite would overwrite pages with those of the log, whatever it finds. A server that begins draws a name for its run, and
@@ -217,16 +217,17 @@ func checkWAL(path string) error {
 	case !found.ok:
 		return nil
 	case found.first.run != file.run && !begun:
-		why = "they are of different runs of the server"
+		why = "they were written in different runs of the server"
 	case !begins && !begun:
-		why = fmt.Sprintf("the log begins at position %d, and the file is at %d: something in between is missing", found.first.position, file.position)
+		why = fmt.Sprintf("the log begins at position %d and the database ends at position %d: what lies between them is missing", found.first.position, file.position)
 	case found.last.position < file.position:
-		why = fmt.Sprintf("the log ends at position %d, and the file is at %d already", found.last.position, file.position)
+		why = fmt.Sprintf("the log ends at position %d and the database is already at position %d", found.last.position, file.position)
 	default:
 		return nil
 	}
-	return fmt.Errorf("%w: %s and %s were not left by one server at one time (%s). A backup is brought back with \"ramai restore FILE --force\", "+
-		"which puts aside what is there; a folder is copied while no server runs, or with \"ramai backup\"", errStray, path, wal, why)
+	return fmt.Errorf("%w: %s is not the log of %s (%s). One of the two files was probably copied or put back without the other. "+
+		"Nothing was changed. Bring back the file that belongs to the other, or restore a backup with \"ramai restore FILE --force\", "+
+		"which renames the files that are there", errStray, wal, path, why)
 }
 
 // metaOf reads the row of meta, and on which page it is; 0: the database is of an earlier version, or amid an upgrade, and
