@@ -174,6 +174,7 @@ func TestHTTPRefuses(t *testing.T) {
 		{"POST", room, `{"text":`, json, 400, wire.BadRequest, "JSON"},
 		{"POST", room, `{"text":7}`, json, 400, wire.BadRequest, "string"},
 		{"POST", room, `{"word":"x"}`, json, 400, wire.BadRequest, "text"},
+		{"POST", room, `{"TEXT":"x"}`, json, 400, wire.BadRequest, "text"}, // names of fields are exact
 		{"POST", room, `{"text":"x"}{}`, json, 400, wire.BadRequest, "one"},
 		{"POST", room, strings.Repeat("[", 20000), json, 400, wire.BadRequest, "JSON"},
 		{"POST", room, "x", []string{"Content-Type", "application/x-www-form-urlencoded"}, 415, wire.BadRequest, "text/plain"},

@@ -22,7 +22,7 @@ func ParseFrame(b []byte) (Frame, error) {
 		return f, nil
 	}
 	u := Unknown{}
-	if err := json.Unmarshal(b, &u); err != nil { // its room or n is no room and no number: it moves nothing
+	if err := parse(b, &u); err != nil { // its room or n is no room and no number: it moves nothing
 		return Unknown{Kind: kind}, nil
 	}
 	u.Kind = kind
@@ -33,25 +33,13 @@ func kindOf(b []byte) (string, error) {
 	var head struct {
 		Type *string `json:"type"`
 	}
-	if err := json.Unmarshal(b, &head); err != nil {
-		return "", fmt.Errorf("a frame is one JSON object: %s", describe(err))
+	if err := parse(b, &head); err != nil {
+		return "", fmt.Errorf("a frame is one JSON object: %w", err)
 	}
 	if head.Type == nil {
 		return "", errors.New(`a frame is one JSON object with a "type"`)
 	}
 	return *head.Type, nil
-}
-
-// describe keeps Go's type names out of what people read.
-func describe(err error) string {
-	var wrong *json.UnmarshalTypeError
-	if errors.As(err, &wrong) {
-		if wrong.Field == "" {
-			return "a " + wrong.Value + " stands where an object should"
-		}
-		return fmt.Sprintf("the field %.40q cannot be a %.40s", wrong.Field, wrong.Value)
-	}
-	return err.Error()
 }
 
 // Append appends f as it travels, without a WebSocket header.

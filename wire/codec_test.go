@@ -82,6 +82,18 @@ func TestFramesRoundTrip(t *testing.T) {
 	}
 }
 
+// Names of fields are exact, at the top of a frame and inside of it, on either side.
+func TestFieldNamesAreExact(t *testing.T) {
+	r, err := ParseRequest([]byte(`{"type":"join","room":"lobby","LAST":3,"after":{"LOG":"L","Epoch":"E","N":7}}`))
+	if want := (Join{Room: "lobby", After: &Position{}}); err != nil || !reflect.DeepEqual(r.Frame, want) {
+		t.Errorf("%+v, %v, want %+v", r.Frame, err, want)
+	}
+	f, bad := ParseFrame([]byte(`{"type":"name","NAME":"anna","TYPE":"pong"}`))
+	if bad != nil || f != Frame(Name{}) {
+		t.Errorf("%+v, %v", f, bad)
+	}
+}
+
 // TestHandWrittenEncoders compares the encoders that do not use encoding/json with it, by what a reader decodes.
 func TestHandWrittenEncoders(t *testing.T) {
 	m := Message{Room: "lobby", N: 12, At: 1_700_000_000_123, By: "by", From: nasty, ID: "id", Text: nasty}

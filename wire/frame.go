@@ -262,7 +262,7 @@ func ms(d time.Duration) int64 { return int64((d + time.Millisecond - 1) / time.
 // decode reads the fields of one frame type.
 func decode[F Frame](b []byte) (Frame, error) {
 	var f F
-	err := json.Unmarshal(b, &f)
+	err := parse(b, &f)
 	return f, err
 }
 

@@ -2,13 +2,10 @@ package wire
 
 import (
 	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math"
 	"strconv"
-	"strings"
 	"sync"
 	"unicode/utf8"
 
@@ -165,18 +162,6 @@ func split(b []byte) (f fields, bad *Error) {
 // maxFieldName is how many characters the longest of fieldNames has.
 const maxFieldName = len("session")
 
-// told says what is wrong with JSON, for people.
-func told(err error) string {
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return "it ends too early"
-	}
-	var wrong *jsontext.SyntacticError
-	if errors.As(err, &wrong) && wrong.Err != nil {
-		return fmt.Sprintf("%.120s at byte %d", strings.TrimPrefix(wrong.Err.Error(), "jsontext: "), wrong.ByteOffset)
-	}
-	return "it cannot be read"
-}
-
 // kindName is a kind of JSON value in words.
 func kindName(k jsontext.Kind) string {
 	switch k {
@@ -249,7 +234,7 @@ func (f *fields) position(name string) (*Position, *Error) {
 	if v.Kind() != '{' {
 		return nil, wrongKind(`a position, {"log": …, "n": …}`, v)
 	}
-	if len(v) > maxPosition || CheckJSON(v) != nil || json.Unmarshal(v, &p) != nil {
+	if len(v) > maxPosition || ParseJSON(v, &p) != nil {
 		return nil, &Error{Code: BadRequest, Reason: `it must be a position as in "joined": {"log": …, "n": …}, with a string and a whole number`}
 	}
 	return &p, nil

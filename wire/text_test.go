@@ -27,30 +27,3 @@ func TestNormalizeText(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
-
-func TestCheckJSON(t *testing.T) {
-	for in, ok := range map[string]bool{
-		`{"text":"x"}`:                         true,
-		`{"text":"\ud83d\ude00 \uD83D\uDE00"}`: true,
-		`"\ud7ff\ue000\ufffd"`:                 true,
-		`"\\ud800"`:                            true, // a backslash, and then letters
-		`"\\\\ud800\n\""`:                      true,
-		`"\ud800"`:                             false,
-		`"\ud800x"`:                            false,
-		`"\ude00\ud83d"`:                       false,
-		`"\ud83d\ud83d\ude00"`:                 false,
-		`"\uDC00"`:                             false,
-		`"\\\ud800"`:                           false,
-		`"\ud83d\n\ude00"`:                     false,
-		"\"\xff\"":                             false,
-		"\"\xed\xa0\x80\"":                     false,
-		`"\`:                                   true, // other faults are for the parser
-		`"\u`:                                  true,
-		`"\ud8`:                                true,
-		`"\ud800\`:                             false,
-	} {
-		if err := CheckJSON([]byte(in)); (err == nil) != ok {
-			t.Errorf("%s: %v", in, err)
-		}
-	}
-}

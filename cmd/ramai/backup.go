@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -323,11 +322,8 @@ func (e *exported) read() ([]byte, error) {
 
 func (e *exported) parse(line []byte) (*wire.Message, error) {
 	m := new(wire.Message)
-	if err := wire.CheckJSON(line); err != nil {
-		return nil, errors.New(err.Reason)
-	}
-	if err := json.Unmarshal(line, m); err != nil {
-		return nil, errors.New("it is no message in JSON")
+	if err := wire.ParseJSON(line, m); err != nil {
+		return nil, fmt.Errorf("it is no message in JSON: %s", err.Reason)
 	}
 	if e.room == "" {
 		e.room = m.Room

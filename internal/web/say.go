@@ -1,8 +1,6 @@
 package web
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -146,15 +144,15 @@ func line(body []byte) (string, *wire.Error) {
 
 // object is a text in a JSON object.
 func object(body []byte) (string, *wire.Error) {
-	body = bytes.TrimPrefix(body, []byte(wire.BOM))
-	if err := wire.CheckJSON(body); err != nil {
-		return "", err
-	}
 	var said struct {
 		Text *string `json:"text"`
 	}
-	if err := json.Unmarshal(body, &said); err != nil || said.Text == nil {
-		return "", &wire.Error{Code: wire.BadRequest, Reason: `the body must be one JSON object with a "text" that is a string`}
+	const want = `the body must be one JSON object with a "text" that is a string`
+	if err := wire.ParseJSON(body, &said); err != nil {
+		return "", &wire.Error{Code: err.Code, Reason: want + ": " + err.Reason}
+	}
+	if said.Text == nil {
+		return "", &wire.Error{Code: wire.BadRequest, Reason: want}
 	}
 	return wire.NormalizeText(*said.Text), nil
 }
