@@ -33,14 +33,9 @@ type Error struct {
 // Error returns the code and the reason.
 func (e *Error) Error() string { return string(e.Code) + ": " + e.Reason }
 
-// Close codes the server uses (RFC 6455 section 7.4.1).
+// Close codes that a session chooses (RFC 6455 section 7.4.1); those about frames come from the decoder.
 const (
-	CloseNormal        = 1000
-	CloseGoingAway     = 1001
 	CloseProtocolError = 1002
-	CloseBinary        = 1003
-	CloseNotUTF8       = 1007
 	ClosePolicy        = 1008
-	CloseTooBig        = 1009
 	CloseRestart       = 1012 // come back: the server starts again
 )

@@ -40,7 +40,8 @@ func (r *reader) follow(h *Hub, enc Encoding, n, last uint64) ([]byte, error) {
 	for n < last {
 		span, held := seat.After(n, 2000)
 		if len(span.Bytes()) > 0 {
-			b, n = append(b, span.Bytes()...), span.Last()
+			b = append(b, span.Bytes()...)
+			n, _ = span.Taken(len(span.Bytes()))
 			continue
 		}
 		if held {

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gobwas/ws"
+
 	"ramai/internal/frame"
 	"ramai/wire"
 )
@@ -67,7 +69,7 @@ func FuzzSession(f *testing.F) {
 
 // judgeClose sees to it that the server closes with a code that PROTOCOL.md has, or gives the client's own back.
 func judgeClose(t *testing.T, l *link) {
-	ours := []uint16{wire.CloseProtocolError, wire.CloseBinary, wire.CloseNotUTF8, wire.ClosePolicy, wire.CloseTooBig}
+	ours := []uint16{wire.CloseProtocolError, wire.ClosePolicy, uint16(ws.StatusUnsupportedData), uint16(ws.StatusInvalidFramePayloadData), uint16(ws.StatusMessageTooBig)}
 	switch {
 	case l.closed && l.code == 0:
 		t.Errorf("closed without a close frame: %v", l.why)

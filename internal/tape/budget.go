@@ -45,24 +45,10 @@ func (b *Budget) Usage() Usage {
 // Spent is what tapes and backfills take now, in bytes.
 func (b *Budget) Spent() int64 { return b.tapes.Load() + b.backfills.Load() }
 
-// Reserve takes n bytes for something that cannot be given up, unless that makes more than half of the budget. It returns
-// whether it has. What was taken is returned with Release.
-func (b *Budget) Reserve(n int64) bool {
-	for {
-		old := b.reserved.Load()
-		if old+n > b.max/2 {
-			return false
-		}
-		if b.reserved.CompareAndSwap(old, old+n) {
-			return true
-		}
-	}
-}
-
 // Charge takes n bytes for something that is there already, whether or not there is room.
 func (b *Budget) Charge(n int64) { b.reserved.Add(n) }
 
-// Release returns n bytes that Reserve or Charge took.
+// Release returns n bytes that Charge took.
 func (b *Budget) Release(n int64) { b.reserved.Add(-n) }
 
 // Crowded tells whether half of the budget is reserved.

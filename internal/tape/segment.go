@@ -115,11 +115,3 @@ func (p Span) Taken(k int) (n uint64, rest []byte) {
 	end := p.seg.ends[p.from+i]
 	return p.seg.first + uint64(p.from+i), p.seg.buf[stop:end:end]
 }
-
-// Last is the number of the newest frame of the span.
-func (p Span) Last() uint64 {
-	if p.seg == nil {
-		return 0
-	}
-	return p.seg.first + uint64(p.to) - 1
-}

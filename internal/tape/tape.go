@@ -35,10 +35,7 @@ func New(budget *Budget, head uint64) *Tape {
 	return t
 }
 
-// Head is the newest number.
-func (t *Tape) Head() uint64 { return t.head.Load() }
-
-// Append adds the frame with number Head()+1. Called by one goroutine at a time.
+// Append adds the frame with the number that follows the newest. Called by one goroutine at a time.
 func (t *Tape) Append(frame []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

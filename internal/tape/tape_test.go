@@ -23,6 +23,9 @@ func frameOf(n uint64) []byte {
 	return bytes.Repeat([]byte(fmt.Sprintf("<%d>", n)), int(n%37)+1)
 }
 
+// newest is the number of the newest frame of a span, be it empty.
+func newest(p Span) uint64 { return p.seg.first + uint64(p.to) - 1 }
+
 // readAll takes everything after n with short writes of random length, as a session does, and returns it.
 func readAll(t *testing.T, tp *Tape, n uint64, rng *rand.Rand) []byte {
 	t.Helper()
@@ -33,7 +36,7 @@ func readAll(t *testing.T, tp *Tape, n uint64, rng *rand.Rand) []byte {
 			t.Fatalf("the tape does not hold what follows %d", n)
 		}
 		b := span.Bytes()
-		if n == tp.Head() {
+		if n == tp.head.Load() {
 			if len(b) != 0 {
 				t.Fatalf("%d bytes after the newest number", len(b))
 			}
@@ -45,7 +48,7 @@ func readAll(t *testing.T, tp *Tape, n uint64, rng *rand.Rand) []byte {
 		}
 		last, rest := span.Taken(k)
 		if k == 0 { // only empty frames: nothing to take, and the number moves all the same
-			last = span.Last()
+			last = newest(span)
 		}
 		got = append(append(got, b[:k]...), rest...)
 		n = last
@@ -162,7 +165,7 @@ func TestReadersBesideTheWriter(t *testing.T) {
 					t.Errorf("number %d left a tape that never shrinks", n+1)
 					return
 				}
-				for len(span.Bytes()) > 0 && n < span.Last() {
+				for len(span.Bytes()) > 0 && n < newest(span) {
 					n++
 				}
 			}
@@ -231,7 +234,7 @@ func FuzzTape(f *testing.F) {
 					continue
 				}
 				k := len(span.Bytes()) * int(op) / 256
-				if n == tp.Head() {
+				if n == tp.head.Load() {
 					if k != 0 {
 						t.Fatal("bytes after the head")
 					}
@@ -287,7 +290,7 @@ func TestForget(t *testing.T) {
 	}
 	for n := range uint64(200) {
 		span, ok := tape.After(n, 100)
-		if ok != (n >= 99) || ok && (len(span.Bytes()) != 100 || span.Last() != n+1) {
+		if ok != (n >= 99) || ok && (len(span.Bytes()) != 100 || newest(span) != n+1) {
 			t.Fatalf("after %d: %v, %d bytes", n, ok, len(span.Bytes()))
 		}
 	}
@@ -296,7 +299,7 @@ func TestForget(t *testing.T) {
 	}
 	tape.Forget(201)
 	tape.Append(frame)
-	if span, ok := tape.After(200, 100); !ok || span.Last() != 201 {
+	if span, ok := tape.After(200, 100); !ok || newest(span) != 201 {
 		t.Errorf("what is said after everything was forgotten: %v", ok)
 	}
 	tape.Close()
