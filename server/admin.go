@@ -15,18 +15,12 @@ import (
 )
 
 // Admin is for the tools of the operator on a port of its own: /metrics for Prometheus, /healthz and /readyz. No page gets
-// at it, see [web.NoPages].
-func (s *Server) Admin() http.Handler {
-	mux := http.NewServeMux()
-	s.watched(mux)
-	return web.NoPages(s.cfg.Hosts, mux)
-}
+// at it, see [web.Tools].
+func (s *Server) Admin() http.Handler { return web.Tools(s.cfg.Hosts, s.watched()) }
 
-// watched adds what tools watch a server by.
-func (s *Server) watched(mux *http.ServeMux) {
-	mux.Handle("GET /metrics", s.metrics.Handler())
-	mux.HandleFunc("GET /healthz", web.Healthy)
-	mux.HandleFunc("GET /readyz", web.Ready(s.ready))
+// watched is what tools watch a server by: paths, each with what answers GET.
+func (s *Server) watched() map[string]http.HandlerFunc {
+	return map[string]http.HandlerFunc{"/metrics": s.metrics.Handler().ServeHTTP, "/healthz": web.Healthy, "/readyz": web.Ready(s.ready)}
 }
 
 // sources are what the metrics look at.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"log/slog"
 	"mime"
@@ -183,7 +184,7 @@ func TestAdminIsNotForPages(t *testing.T) {
 	admin := s.Admin()
 	for _, c := range []struct {
 		path, host, from string
-		header           []string
+		header           []string // a field named Method is the method
 		want             int
 	}{
 		{"/metrics", "127.0.0.1:2001", "127.0.0.1:5", nil, 200},
@@ -196,15 +197,25 @@ func TestAdminIsNotForPages(t *testing.T) {
 		{"/healthz", "127.0.0.1:2001", "127.0.0.1:5", nil, 200},
 		{"/debug/pprof/", "127.0.0.1:2001", "127.0.0.1:5", nil, 404},
 		{OwnedPath, "127.0.0.1:2001", "127.0.0.1:5", nil, 404},
+		{"/", "127.0.0.1:2001", "127.0.0.1:5", nil, 404},
+		{"/metrics", "127.0.0.1:2001", "127.0.0.1:5", []string{"Method", "POST"}, 405},
 	} {
 		r := httptest.NewRequest(http.MethodGet, c.path, nil)
 		r.Host, r.RemoteAddr = c.host, c.from
 		for i := 0; i < len(c.header); i += 2 {
+			if c.header[i] == "Method" {
+				r.Method = c.header[i+1]
+				continue
+			}
 			r.Header.Set(c.header[i], c.header[i+1])
 		}
 		w := httptest.NewRecorder()
 		if admin.ServeHTTP(w, r); w.Code != c.want {
 			t.Errorf("%s of %s from %s with %v: %d, want %d", c.path, c.host, c.from, c.header, w.Code, c.want)
+		}
+		var why struct{ Code, Reason string }
+		if err := json.Unmarshal(w.Body.Bytes(), &why); w.Code != 200 && (err != nil || why.Code == "" || why.Reason == "") {
+			t.Errorf("%s of %s with %v is refused with %q, want a code and a reason in JSON", c.path, c.host, c.header, w.Body)
 		}
 	}
 }

@@ -35,7 +35,9 @@ const operatorConns = 32
 // served at the socket in the data folder, and is not for a port.
 func (s *Server) Operator() http.Handler {
 	mux := http.NewServeMux()
-	s.watched(mux)
+	for path, h := range s.watched() {
+		mux.HandleFunc("GET "+path, h)
+	}
 	for path, h := range map[string]http.HandlerFunc{
 		"": pprof.Index, "cmdline": pprof.Cmdline, "profile": pprof.Profile, "symbol": pprof.Symbol, "trace": pprof.Trace,
 	} {

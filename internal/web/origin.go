@@ -66,22 +66,6 @@ func unknownHost(r *http.Request, hosts []string) *wire.Error {
 	}
 }
 
-// NoPages lets nobody in to next who comes from a page: neither by a name that is not among hosts (nor localhost, nor an
-// address), nor with an Origin, nor as something that a page of another site embeds (Fetch Metadata).
-func NoPages(hosts []string, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
-		err := unknownHost(r, hosts)
-		if err == nil && (r.Header["Origin"] != nil || fromElsewhere(r)) {
-			err = &wire.Error{Code: wire.NotAllowed, Reason: "pages may not read this; open the address itself"}
-		}
-		if err != nil {
-			text(out, http.StatusForbidden, err.Reason+"\n")
-			return
-		}
-		next.ServeHTTP(out, r)
-	})
-}
-
 func bound(s string) string { return s[:min(len(s), 100)] }
 
 // sessionField is the header field for a session. It is the page's, for a gate in front may need Authorization for itself.
