@@ -3,7 +3,7 @@
 # make build  the static binary, bin/ramai
 # make deb    a Debian package, bin/ramai_*.deb, installed into a root of its own once (as root)
 # make hostile  the matrix of hostile inputs, a thousand of each at once
-# make attack how long honest clients wait for their echo while an address attacks, beside before; a minute
+# make attack how long honest clients wait for their echo while an address attacks, beside before; two minutes
 # make docs   the moving picture of the README and the pictures of docs/TERMINAL.md, from real terminals
 # make vendor what the page has of others, anew
 # make bench  ramai beside other servers, in all cases; CASES="fanout talk" BENCHFLAGS="--rounds 3" for less
@@ -83,7 +83,7 @@ paths:
 hostile:
 	$(GO) test ./server -count=1 -v -run '^TestHostile$$' -crowd 1000
 
-# Nothing else is to run on the machine. Each case takes three seconds.
+# Nothing else is to run on the machine. Each case takes six seconds.
 attack:
 	$(GO) test ./server -run '^$$' -bench '^BenchmarkUnderAttack$$' -benchtime 1x -timeout 5m
 

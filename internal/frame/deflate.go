@@ -1,14 +1,11 @@
 package frame
 
 import (
-	"bytes"
 	"compress/flate"
-	"io"
 	"strconv"
 	"sync"
 
 	"github.com/gobwas/httphead"
-	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsflate"
 )
 
@@ -134,54 +131,4 @@ func (d *deflater) deflate(payload []byte, window Bits) []byte {
 		return out
 	}
 	return []byte{0} // RFC 7692, section 7.2.3.6
-}
-
-// inflater is a reader of package flate with what it reads from. That reads byte by byte where it is asked to, so the
-// reader takes no more than it needs.
-type inflater struct {
-	r  io.ReadCloser
-	in bytes.Reader
-}
-
-var inflaters = sync.Pool{New: func() any {
-	f := new(inflater)
-	f.r = flate.NewReader(&f.in)
-	return f
-}}
-
-// maxStreams is how often a message may begin anew after a last block. Each time costs more than a thousand bytes do.
-const maxStreams = 256
-
-// inflateTail ends a message with what did not travel, and with an empty last block: so it ends as a stream does.
-const inflateTail = deflateTail + "\x01\x00\x00\xff\xff"
-
-// inflate returns what a message of at most limit bytes was deflated from (RFC 7692, section 7.2.2). It stops at the
-// first byte above the limit. It may write behind the payload, up to its capacity.
-//
-// What cannot be inflated is refused with 1007: the frames are in order, but what is in them is not of the kind that
-// they say it is, which is what RFC 6455, section 7.4.1, has that code for. RFC 7692 names none.
-func inflate(payload []byte, limit int) ([]byte, *Error) {
-	f := inflaters.Get().(*inflater)
-	defer func() {
-		f.in.Reset(nil)
-		inflaters.Put(f)
-	}()
-	out := bytes.NewBuffer(make([]byte, 0, min(3*len(payload), limit)+bytes.MinRead))
-	r := &io.LimitedReader{R: f.r, N: int64(limit) + 1}
-	f.in.Reset(append(payload, inflateTail...))
-	// A last block may be followed by others (RFC 7692, section 7.2.1), as a stream of their own.
-	for streams := 0; f.in.Len() > 0; streams++ {
-		if streams == maxStreams {
-			return nil, refuse(ws.StatusPolicyViolation, "a compressed message with more than %d last blocks; end it with one", maxStreams)
-		}
-		f.r.(flate.Resetter).Reset(&f.in, nil)
-		_, err := out.ReadFrom(r)
-		if out.Len() > limit {
-			return nil, refuse(ws.StatusMessageTooBig, "a message that inflates to more than %d bytes; that is the limit", limit)
-		}
-		if err != nil {
-			return nil, refuse(ws.StatusInvalidFramePayloadData, "a compressed message is not in the format of deflate")
-		}
-	}
-	return out.Bytes(), nil
 }

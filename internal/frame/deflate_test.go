@@ -113,7 +113,7 @@ func TestBombs(t *testing.T) {
 		runtime.ReadMemStats(&before)
 		r := decode(t, cfg, stream, always(len(stream)))
 		runtime.ReadMemStats(&after)
-		if want := map[string]uint16{"bomb": 1009, "blocks": 1008}[name]; r.err == nil || r.err.Code != want || len(r.messages) > 0 {
+		if want := map[string]uint16{"bomb": 1009, "blocks": 1007}[name]; r.err == nil || r.err.Code != want || len(r.messages) > 0 {
 			t.Errorf("%s: %v, want close code %d", name, r.err, want)
 		}
 		if got := after.TotalAlloc - before.TotalAlloc; got > 8*limit {
@@ -278,24 +278,6 @@ func BenchmarkAppendDeflated(b *testing.B) {
 				dst = AppendDeflated(dst[:0], text)
 			}
 			b.ReportMetric(float64(len(dst))/float64(n), "of-plain")
-		})
-	}
-}
-
-// BenchmarkInflate is what compressed messages cost: good ones, and the worst that are known.
-func BenchmarkInflate(b *testing.B) {
-	for name, payload := range map[string]string{
-		"600":          packed(string(somewhat(600))),
-		"4000":         packed(string(somewhat(4000))),
-		"bomb":         packed(repeat(32<<20, "x")),
-		"last blocks":  repeat(32<<10-1, "\x03\x00") + "\x00",
-		"empty blocks": repeat(13000, "\x00\x00\x00\xff\xff") + "\x00",
-	} {
-		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				inflate([]byte(payload), 64<<10)
-			}
 		})
 	}
 }

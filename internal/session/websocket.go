@@ -66,8 +66,8 @@ func (s websocket) decode(b []byte, p texts) (used int, err error) {
 // work is what came and was not counted yet.
 type work struct{ frames, bytes int }
 
-// inflating is for how many bytes one counts that may be compressed: a block with tables of its own takes a dozen, and
-// inflates to nothing.
+// inflating is for how many bytes one counts that may be compressed: a block with codes of its own takes a dozen, and
+// inflates to nothing. So a unit that is the worst to inflate takes about as long as others do, some 12 µs.
 const inflating = 4
 
 // add adds a message, or a part of one, that took k bytes.
