@@ -31,29 +31,45 @@ func dataFlag(f *pflag.FlagSet, data *string) {
 // newBackup returns the command that copies the data of a server that may be running.
 func newBackup() *cobra.Command {
 	var data string
-	var force bool
+	var force, skip bool
 	cmd := &cobra.Command{
 		Use:   "backup FILE",
 		Short: "Copy the data into one file, beside a running server",
 		Long: `Copy all that was said into FILE, whether or not a server is running: everything that was acknowledged before the copy
 began is in it, as of one moment. It is checked before it gets its name. Keep it where the disk of the server is not.
 
-Exit codes: 0 ok, 2 usage, 5 the data cannot be copied.`,
+Damaged data is not copied: the error names the first thing that is damaged. With --skip-damaged everything else is copied, and
+stderr names all that is damaged. A message that is damaged has another in its place which says so; numbers stay as they are.
+
+Exit codes: 0 ok, 1 the copy lacks what is damaged, 2 usage, 5 the data cannot be copied.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := untilSignal(cmd.Context())
 			defer stop()
 			begun := time.Now()
-			s, err := sqlite.Backup(ctx, data, args[0], force)
+			damaged, backup := 0, func() (*sqlite.Summary, error) { return sqlite.Backup(ctx, data, args[0], force) }
+			if skip {
+				backup = func() (*sqlite.Summary, error) {
+					return sqlite.BackupUndamaged(ctx, data, args[0], force, rand.Reader, func(damage string) {
+						damaged++
+						fmt.Fprintln(cmd.ErrOrStderr(), damage)
+					})
+				}
+			}
+			s, err := backup()
 			if err != nil {
 				return unusable(ctx, err)
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, in %v\n", args[0], describe(s), time.Since(begun).Round(time.Millisecond))
+			if err == nil && damaged > 0 {
+				err = exit(exitUnconfirmed, fmt.Errorf("%s lacks what is damaged, and has another log than the data", args[0]))
+			}
 			return err
 		},
 	}
 	dataFlag(cmd.Flags(), &data)
 	cmd.Flags().BoolVar(&force, "force", false, "replace FILE if there is one")
+	cmd.Flags().BoolVar(&skip, "skip-damaged", false, "copy what is undamaged, and name what is not")
 	return cmd
 }
 

@@ -196,11 +196,11 @@ func checkRows(ctx context.Context, c conn) error {
 	}
 	rooms := map[int64]*vettedRoom{}
 	err = c.eachRow(ctx, "SELECT id, name, first, last FROM rooms", func(row []driver.Value) error {
-		r := &vettedRoom{name: row[1].(string), first: uint64(row[2].(int64)), last: uint64(row[3].(int64))}
-		r.next = r.first
-		if id := row[0].(int64); id < 1 || id >= mostRooms || wire.CheckRoom(r.name) != nil || r.first < 1 || r.last > journal.MaxNumber || r.first > r.last+1 {
-			return fmt.Errorf("the room %d, %.70q, with the numbers %d to %d, cannot be one", id, r.name, int64(r.first), int64(r.last))
+		p, err := newPlace(append(slices.Clone(row), int64(0)))
+		if err != nil {
+			return err
 		}
+		r := &vettedRoom{name: p.name, first: p.head.First, last: p.head.Last, next: p.head.First}
 		rooms[row[0].(int64)] = r
 		return nil
 	})
@@ -250,15 +250,22 @@ func checkRows(ctx context.Context, c conn) error {
 	}
 	for _, table := range tables {
 		err := c.eachRow(ctx, "SELECT by, name, key FROM "+table, func(row []driver.Value) error {
-			by, name, key := row[0].(string), row[1].(string), row[2].(string)
-			if err := checkFrom(name); err != nil || wire.CheckID(by) != nil || name == "" || len(key) > 1<<10 {
-				return errors.Join(fmt.Errorf("the name %.40q of %.70q cannot be one", name, by), err)
-			}
-			return nil
+			return checkHolder(row[0], row[1], row[2])
 		})
 		if err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// checkHolder tells whether somebody can have a name.
+func checkHolder(by, name, key driver.Value) error {
+	b, isBy := by.(string)
+	n, isName := name.(string)
+	k, isKey := key.(string)
+	if err := checkFrom(n); err != nil || !isBy || !isName || !isKey || wire.CheckID(b) != nil || n == "" || len(k) > 1<<10 {
+		return errors.Join(fmt.Errorf("the name %.40q of %.70q cannot be one", n, b), err)
 	}
 	return nil
 }

@@ -27,7 +27,30 @@ type Summary struct {
 // grows for as long as it takes. If a server starts meanwhile, the copy is begun anew. The file appears under its name when
 // it is complete, checked and synced. If there is one of that name already, that is an error, unless over says that it may
 // be replaced. When ctx ends nothing is left.
+//
+// Data with anything damaged is an error; see BackupUndamaged.
 func Backup(ctx context.Context, dir, file string, over bool) (*Summary, error) {
+	s, err := backup(ctx, dir, file, over, func(ctx context.Context, from, to string) error {
+		source, err := connect(from, "synchronous=OFF") // a sync of the copy cannot be interrupted; publish syncs
+		if err != nil {
+			return err
+		}
+		return errors.Join(source.execContext(ctx, "VACUUM INTO ?", to), source.Close())
+	})
+	if damaged := (damagedCopy{}); errors.As(err, &damaged) || broken(err) {
+		err = fmt.Errorf("%w; \"ramai check %s\" says what is damaged, \"ramai backup --skip-damaged\" copies the rest", err, dir)
+	}
+	return s, err
+}
+
+// damagedCopy says that a copy could not be restored.
+type damagedCopy struct{ error }
+
+func (d damagedCopy) Unwrap() error { return d.error }
+
+// backup is Backup with the way to copy one database file into another, which is called again when a server has started
+// meanwhile.
+func backup(ctx context.Context, dir, file string, over bool, copy func(ctx context.Context, from, to string) error) (*Summary, error) {
 	path, err := filepath.Abs(filepath.Join(dir, FileName))
 	if err != nil {
 		return nil, err
@@ -67,11 +90,7 @@ func Backup(ctx context.Context, dir, file string, over bool) (*Summary, error) 
 		if err := os.Truncate(unfinished, 0); err != nil { // of an earlier try
 			return err
 		}
-		source, err := connect(path, "synchronous=OFF") // a sync of the copy cannot be interrupted; publish syncs
-		if err != nil {
-			return err
-		}
-		return errors.Join(source.execContext(ctx, "VACUUM INTO ?", unfinished), source.Close())
+		return copy(ctx, path, unfinished)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("copy %s: %w", path, err)
@@ -80,7 +99,7 @@ func Backup(ctx context.Context, dir, file string, over bool) (*Summary, error) 
 		return nil, fmt.Errorf("finish the copy of %s: %w", path, err)
 	}
 	if err := vet(ctx, unfinished); err != nil { // as whoever restores it will
-		return nil, fmt.Errorf("the copy could not be restored: %w; \"ramai check %s\" says what is damaged", err, dir)
+		return nil, damagedCopy{fmt.Errorf("the copy could not be restored: %w", err)}
 	}
 	summary, err := examine(unfinished)
 	if err != nil {

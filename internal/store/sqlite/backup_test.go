@@ -4,13 +4,25 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"ramai/internal/journal"
 )
+
+// rested makes a folder one whose server was started long ago: a backup does not wait for it to settle.
+func rested(t *testing.T, dir string) {
+	t.Helper()
+	if err := os.Chtimes(filepath.Join(dir, lockName), time.Time{}, time.Now().Add(-time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // A write-ahead log that was left behind is never taken for another database's.
 func TestLogLeftBehind(t *testing.T) {
@@ -20,6 +32,7 @@ func TestLogLeftBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	backup := filepath.Join(t.TempDir(), "backup.db")
+	rested(t, from)
 	if _, err := Backup(t.Context(), from, backup, false); err != nil {
 		t.Fatal(err)
 	}
@@ -293,6 +306,7 @@ func TestNothingIsLeft(t *testing.T) {
 // What could not be restored is no backup: it is noticed when the backup is made, not when it is needed.
 func TestBackupOfDamagedRows(t *testing.T) {
 	dir := twoRooms(t)
+	rested(t, dir)
 	rot(t, dir, where(t, dir, "den says 051"), []byte("Den"))
 	file := filepath.Join(t.TempDir(), "b")
 	if _, err := Backup(t.Context(), dir, file, false); err == nil || !strings.Contains(err.Error(), "room den: message 51 is not what was said") {
@@ -300,5 +314,122 @@ func TestBackupOfDamagedRows(t *testing.T) {
 	}
 	if left, err := os.ReadDir(filepath.Dir(file)); err != nil || len(left) > 0 {
 		t.Errorf("%v is left, %v", left, err)
+	}
+}
+
+// What is undamaged can be backed up, and restored; what is not is named, and the copy has another log.
+func TestBackupUndamaged(t *testing.T) {
+	for name, c := range map[string]struct {
+		harm  func(t *testing.T, dir string)
+		found []string // what each is about
+		den   journal.Head
+		blank []uint64
+		page  bool // more is found, and more may be blank
+	}{
+		"nothing": {harm: func(*testing.T, string) {}, den: journal.Head{First: 1, Last: 100}},
+		"a text": {
+			harm:  func(t *testing.T, dir string) { rot(t, dir, where(t, dir, "den says 051"), []byte("Den")) },
+			found: []string{"room den: message 51 is not what was said"}, den: journal.Head{First: 1, Last: 100}, blank: []uint64{51},
+		},
+		"the first": {
+			harm: func(t *testing.T, dir string) {
+				alter(t, dir, "UPDATE messages SET at = at + 1 WHERE text LIKE 'den says 001%'")
+			},
+			found: []string{"room den: message 1 is not what was said"}, den: journal.Head{First: 2, Last: 100},
+		},
+		"missing": {
+			harm: func(t *testing.T, dir string) {
+				alter(t, dir, "DELETE FROM messages WHERE text LIKE 'den says %' AND text >= 'den says 098'")
+			},
+			found: []string{"room den: messages 98 to 100 are missing"}, den: journal.Head{First: 1, Last: 100}, blank: []uint64{98, 99, 100},
+		},
+		"very many": {
+			harm:  func(t *testing.T, dir string) { alter(t, dir, "UPDATE rooms SET last = 20000 WHERE name = 'den'") },
+			found: []string{"room den: messages 101 to 20000 are missing", "room den: messages 1 to 100 are left out"}, den: journal.Head{First: 20001, Last: 20000},
+		},
+		"a room": {
+			harm:  func(t *testing.T, dir string) { alter(t, dir, "UPDATE rooms SET first = -7 WHERE name = 'den'") },
+			found: []string{"the room 1, \"den\", with the numbers -7 to 100, cannot be one", "100 messages are of no room"}, den: journal.Head{First: 1},
+		},
+		"a page": {
+			harm: func(t *testing.T, dir string) {
+				rot(t, dir, where(t, dir, "den says 051")/4096*4096, []byte(strings.Repeat("\xff", 4096)))
+			},
+			found: []string{"the database: "}, den: journal.Head{First: 1, Last: 100}, blank: []uint64{51}, page: true,
+		},
+		"a name": {
+			harm: func(t *testing.T, dir string) {
+				alter(t, dir, "INSERT INTO names(by, name, key, bound, used) VALUES('bert', 'Be:rt', 'bert', 0, 2000)")
+			},
+			found: []string{"the table names: the name \"Be:rt\""}, den: journal.Head{First: 1, Last: 100},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := twoRooms(t)
+			rested(t, dir)
+			c.harm(t, dir)
+			file := filepath.Join(t.TempDir(), "b")
+			var found []string
+			made, err := BackupUndamaged(t.Context(), dir, file, false, rand.Reader, func(d string) { found = append(found, d) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, want := range c.found {
+				if len(found) != len(c.found) && !c.page || !strings.Contains(found[i], want) {
+					t.Fatalf("found %q, want %q", found, c.found)
+				}
+			}
+			data, err := look(filepath.Join(dir, FileName), true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			was, err := data.text("SELECT log FROM meta")
+			if err := errors.Join(err, data.Close()); err != nil {
+				t.Fatal(err)
+			}
+			if same := made.Log == was; same != (len(c.found) == 0) {
+				t.Errorf("the log is %s and was %s", made.Log, was)
+			}
+			to := t.TempDir()
+			if _, _, err := restore(t, to, file, false); err != nil {
+				t.Fatal(err)
+			}
+			s := open(t, to, quiet)
+			if h := s.Head("den"); h != c.den {
+				t.Errorf("the den has %v, want %v", h, c.den)
+			}
+			if h := s.Head("lobby"); h != (journal.Head{First: 1, Last: 100}) {
+				t.Errorf("the lobby has %v", h)
+			}
+			blanks := 0
+			for room, h := range s.Heads() {
+				got, _, err := s.Read(room, h.First-1, journal.MaxRead)
+				if err != nil || len(got) != int(h.Last+1-h.First) {
+					t.Fatalf("%s: %d messages of %v, %v", room, len(got), h, err)
+				}
+				for _, m := range got {
+					want := fmt.Sprintf("%s says %03d", room, m.N)
+					if room == "den" && (slices.Contains(c.blank, m.N) || c.page && m.Text == blankText) {
+						want = blankText
+						blanks++
+					}
+					if !strings.HasPrefix(m.Text, want) {
+						t.Errorf("message %d of %s is %q, want %q", m.N, room, m.Text, want)
+					}
+				}
+			}
+			if blanks > 20 {
+				t.Errorf("%d messages are blank", blanks)
+			}
+			if outcomes, err := s.Apply(batch(say("den", "another")), s.Position()+1); err != nil || outcomes[0].N != c.den.Last+1 {
+				t.Errorf("the next message: %v, %v", outcomes, err)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Examine(t.Context(), to, func(d string) { t.Errorf("what was restored is damaged: %s", d) }); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }

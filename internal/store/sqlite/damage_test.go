@@ -64,6 +64,7 @@ func TestStrayWAL(t *testing.T) {
 	s := open(t, dir, quiet)
 	talk(t, s, "lobby", 5)
 	backup := filepath.Join(t.TempDir(), FileName)
+	rested(t, dir)
 	if _, err := Backup(t.Context(), dir, backup, false); err != nil {
 		t.Fatal(err)
 	}
@@ -343,6 +344,7 @@ func TestPagesAreLookedAtAfterAKill(t *testing.T) {
 func TestLogOfATwin(t *testing.T) {
 	made := t.TempDir()
 	talk(t, open(t, made, quiet), "lobby", 3)
+	rested(t, made)
 	for name, fresh := range map[string]func() string{
 		"new": func() string {
 			path := filepath.Join(t.TempDir(), FileName)
@@ -469,6 +471,7 @@ func TestAnotherFileIsLeftAlone(t *testing.T) {
 			dir := t.TempDir()
 			s := open(t, dir, quiet)
 			talk(t, s, "lobby", 3)
+			rested(t, dir)
 			backup := filepath.Join(t.TempDir(), FileName)
 			if drop {
 				backup = fileOf(t, version-1, "") // would be upgraded

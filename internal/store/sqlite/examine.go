@@ -42,7 +42,7 @@ func Examine(ctx context.Context, dir string, found func(damage string)) (*Summa
 		return nil, err
 	}
 	defer c.Close()
-	e := &examiner{conn: c, found: found, summary: Summary{Bytes: size}}
+	e := &examiner{conn: c, found: found, keep: nobody{}, summary: Summary{Bytes: size}}
 	return &e.summary, e.all(ctx)
 }
 
@@ -50,8 +50,53 @@ func Examine(ctx context.Context, dir string, found func(damage string)) (*Summa
 type examiner struct {
 	conn
 	found   func(string)
+	keep    keeper
 	summary Summary
 	scratch []byte
+}
+
+// A keeper is handed what is undamaged. Its errors are wrapped in errKept; they end the examination.
+type keeper interface {
+	room(r *place) error                        // what follows is of this room, in the order of the numbers
+	message(m *wire.Message) error              // one of the room
+	lost(from, to uint64) error                 // numbers of the room that are damaged
+	ended() error                               // the room is complete
+	row(table string, row []driver.Value) error // a row of another table
+}
+
+// errKept says that what is undamaged could not be kept.
+var errKept = errors.New("write the copy")
+
+// nobody keeps nothing.
+type nobody struct{}
+
+func (nobody) room(*place) error                { return nil }
+func (nobody) message(*wire.Message) error      { return nil }
+func (nobody) lost(uint64, uint64) error        { return nil }
+func (nobody) ended() error                     { return nil }
+func (nobody) row(string, []driver.Value) error { return nil }
+
+// place is a room as the table rooms has it.
+type place struct {
+	id   int64
+	name string
+	head journal.Head
+	at   int64
+}
+
+// newPlace reads a row of id, name, first, last and at, and tells whether it can be one of a room.
+func newPlace(row []driver.Value) (*place, error) {
+	id, isID := row[0].(int64)
+	name, isName := row[1].(string)
+	first, isFirst := row[2].(int64)
+	last, isLast := row[3].(int64)
+	at, isAt := row[4].(int64)
+	r := &place{id, name, journal.Head{First: uint64(first), Last: uint64(last)}, at}
+	if !isID || !isName || !isFirst || !isLast || !isAt || id < 1 || id >= mostRooms || wire.CheckRoom(name) != nil ||
+		r.head.First < 1 || r.head.Last > journal.MaxNumber || r.head.First > r.head.Last+1 {
+		return nil, fmt.Errorf("the room %d, %.70q, with the numbers %d to %d, cannot be one", id, name, first, last)
+	}
+	return r, nil
 }
 
 func (e *examiner) all(ctx context.Context) error {
@@ -77,14 +122,14 @@ func (e *examiner) all(ctx context.Context) error {
 	if e.summary.Log, err = e.text("SELECT log FROM meta"); err != nil {
 		e.found("the table meta: " + err.Error())
 	}
-	type place struct {
-		id   int64
-		name string
-		head journal.Head
-	}
-	var rooms []place
-	err = e.eachRow(ctx, "SELECT id, name, first, last FROM rooms ORDER BY id", func(row []driver.Value) error {
-		rooms = append(rooms, place{row[0].(int64), row[1].(string), journal.Head{First: uint64(row[2].(int64)), Last: uint64(row[3].(int64))}})
+	var rooms []*place
+	err = e.eachRow(ctx, "SELECT id, name, first, last, at FROM rooms ORDER BY id", func(row []driver.Value) error {
+		r, err := newPlace(row)
+		if err != nil {
+			e.found(err.Error())
+			return nil
+		}
+		rooms = append(rooms, r)
 		return nil
 	})
 	if err := e.note("the table rooms", err); err != nil {
@@ -92,12 +137,18 @@ func (e *examiner) all(ctx context.Context) error {
 	}
 	for _, r := range rooms {
 		e.summary.Rooms++
+		if err := e.keep.room(r); err != nil {
+			return err
+		}
 		if err := e.room(ctx, r.id, r.name, r.head); err != nil {
 			return err
 		}
+		if err := e.keep.ended(); err != nil {
+			return err
+		}
 	}
-	for _, table := range []string{"ids", "names", "owners"} {
-		err := e.eachRow(ctx, "SELECT * FROM "+table, func([]driver.Value) error { return nil })
+	for _, table := range []string{"meta", "generation", "ids", "names", "owners", "epochs", "spans", "graves"} {
+		err := e.eachRow(ctx, "SELECT * FROM "+table, func(row []driver.Value) error { return e.keep.row(table, row) })
 		if err := e.note("the table "+table, err); err != nil {
 			return err
 		}
@@ -107,7 +158,7 @@ func (e *examiner) all(ctx context.Context) error {
 
 // note takes an error for damage, but for one that says that nothing can be found out.
 func (e *examiner) note(what string, err error) error {
-	if err == nil || errors.Is(err, context.Canceled) || passing(err) {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, errKept) || passing(err) {
 		return err
 	}
 	e.found(what + ": " + err.Error())
@@ -123,36 +174,43 @@ func (e *examiner) room(ctx context.Context, id int64, name string, head journal
 			id<<numberBits|int64(from+skip-1), id<<numberBits|int64(head.Last))
 		err := e.eachRow(ctx, query, func(row []driver.Value) error {
 			n := uint64(row[0].(int64)) % endNumber
+			if n < next { // its page is out of order, which was found before
+				return nil
+			}
 			if n > next {
-				e.found(fmt.Sprintf("room %s: messages %d to %d are missing or cannot be read", name, next, n-1))
+				if err := e.missing(name, next, n-1); err != nil {
+					return err
+				}
 			}
 			skip = 1
 			next = n + 1
-			e.message(name, n, row)
-			return nil
+			return e.message(name, n, row)
 		})
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		switch {
 		case err == nil && next <= head.Last:
-			e.found(fmt.Sprintf("room %s: messages %d to %d are missing or cannot be read", name, next, head.Last))
-			return nil
-		case err != nil && passing(err):
+			return e.missing(name, next, head.Last)
+		case err != nil && (passing(err) || errors.Is(err, errKept)):
 			return err
 		case err != nil && next == from: // not one could be read
 			skip *= 2
 			if from+skip-1 > head.Last {
-				e.found(fmt.Sprintf("room %s: messages %d to %d are missing or cannot be read", name, next, head.Last))
-				return nil
+				return e.missing(name, next, head.Last)
 			}
 		}
 	}
 	return nil
 }
 
+func (e *examiner) missing(room string, from, to uint64) error {
+	e.found(fmt.Sprintf("room %s: messages %d to %d are missing or cannot be read", room, from, to))
+	return e.keep.lost(from, to)
+}
+
 // message compares a row with its checksum.
-func (e *examiner) message(room string, n uint64, row []driver.Value) {
+func (e *examiner) message(room string, n uint64, row []driver.Value) error {
 	e.summary.Messages++
 	m := wire.Message{Room: room, N: n}
 	at, ok := row[1].(int64)
@@ -162,7 +220,16 @@ func (e *examiner) message(room string, n uint64, row []driver.Value) {
 		*s, ok = text, ok && is
 	}
 	var sum int64
-	if sum, e.scratch = checksum(e.scratch, &m); !ok || sum != row[6] {
-		e.found(notSaid(room, n).Error())
+	sum, e.scratch = checksum(e.scratch, &m)
+	err := checkMessage(&m, latestTime)
+	switch {
+	case !ok || sum != row[6]:
+		err = notSaid(room, n)
+	case err != nil:
+		err = fmt.Errorf("room %s: message %d could not have been said: %w", room, n, err)
+	default:
+		return e.keep.message(&m)
 	}
+	e.found(err.Error())
+	return e.keep.lost(n, n)
 }

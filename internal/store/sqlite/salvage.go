@@ -1,0 +1,207 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"ramai/internal/journal"
+	"ramai/wire"
+)
+
+// BackupUndamaged is Backup of data of which something is damaged: it leaves that out, and calls found for each thing, once
+// the backup is complete. Numbers stay as they are. A message that is damaged has another in its place which says so; at the
+// beginning of a room, and where more than 10,000 in a row are lost, the room begins after them, as if they had run out. Where
+// anything was left out the backup has a new log, drawn from random: it never passes for the data that it was made from.
+func BackupUndamaged(ctx context.Context, dir, file string, over bool, random io.Reader, found func(damage string)) (*Summary, error) {
+	var damage []string
+	s, err := backup(ctx, dir, file, over, func(ctx context.Context, from, to string) error {
+		damage = nil // of an earlier try
+		return salvage(ctx, from, to, random, func(d string) { damage = append(damage, d) })
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range damage {
+		found(d)
+	}
+	return s, nil
+}
+
+// salvage makes a database at to of what is undamaged in the one at from.
+func salvage(ctx context.Context, from, to string, random io.Reader, found func(damage string)) (err error) {
+	log, err := journal.NewLog(random)
+	if err != nil {
+		return err
+	}
+	if err := create(to, log); err != nil {
+		return err
+	}
+	source, err := connect(from, "query_only=1")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	target, err := connect(to, "synchronous=OFF") // publish syncs
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, target.Close()) }()
+	if err := errors.Join(source.exec("BEGIN"), target.exec("BEGIN")); err != nil { // all is of one moment
+		return err
+	}
+	whole := true
+	s := &salvager{conn: target, found: func(d string) { whole = false; found(d) }, stmts: map[string]*stmt{}}
+	defer func() { err = errors.Join(err, s.close()) }()
+	e := &examiner{conn: source, found: s.found, keep: s}
+	if err := e.all(ctx); err != nil {
+		return err
+	}
+	stray, err := source.ints("SELECT count(*) FROM messages")
+	if err := e.note("the table messages", err); err != nil {
+		return err
+	}
+	if err == nil && stray[0] > e.summary.Messages {
+		s.found(fmt.Sprintf("%d messages are of no room, or have numbers that it does not have", stray[0]-e.summary.Messages))
+	}
+	if err := target.exec("DELETE FROM spans WHERE room NOT IN (SELECT id FROM rooms)"); err != nil {
+		return err
+	}
+	if whole {
+		if err := target.exec("UPDATE meta SET log = ?", e.summary.Log); err != nil {
+			return err
+		}
+	}
+	return target.exec("COMMIT")
+}
+
+const (
+	// mostBlank is how many messages in a row others stand in for.
+	mostBlank = 10_000
+
+	// What stands in for a message that is damaged. It has the form of a sender that no key and no token has.
+	blankBy   = "damaged_message_"
+	blankText = "[This message was damaged. What it said is lost.]"
+)
+
+// salvager writes what an examiner finds undamaged into a new database.
+type salvager struct {
+	conn
+	found   func(string)
+	stmts   map[string]*stmt // by query
+	scratch []byte
+
+	in   *place    // the room that is being copied
+	kept bool      // it has a message
+	at   wire.Time // of its newest
+}
+
+// write executes a statement, which is prepared once.
+func (s *salvager) write(query string, values ...driver.Value) error {
+	st := s.stmts[query]
+	if st == nil {
+		var err error
+		if st, err = s.prepare(query); err != nil {
+			return fmt.Errorf("%w: %w", errKept, err)
+		}
+		s.stmts[query] = st
+	}
+	if _, err := st.exec(values...); err != nil {
+		return fmt.Errorf("%w: %w", errKept, err)
+	}
+	return nil
+}
+
+func (s *salvager) close() (err error) {
+	for _, st := range s.stmts {
+		err = errors.Join(err, st.Close())
+	}
+	return err
+}
+
+func (s *salvager) room(r *place) error {
+	s.in, s.kept, s.at = r, false, 0
+	return nil
+}
+
+func (s *salvager) message(m *wire.Message) error {
+	var sum int64
+	sum, s.scratch = checksum(s.scratch, m)
+	s.kept, s.at = true, m.At
+	return s.write(insert+row, s.in.id<<numberBits|int64(m.N), int64(m.At), m.By, m.From, m.ID, m.Text, sum)
+}
+
+func (s *salvager) lost(from, to uint64) error {
+	if s.kept && to-from < mostBlank {
+		for n := from; n <= to; n++ {
+			if err := s.message(&wire.Message{Room: s.in.name, N: n, At: s.at, By: blankBy, ID: fmt.Sprint("damaged-", n), Text: blankText}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if s.kept {
+		s.found(fmt.Sprintf("room %s: messages %d to %d are left out, since too many are lost after them", s.in.name, s.in.head.First, from-1))
+		if err := s.clear(); err != nil {
+			return err
+		}
+	}
+	s.in.head.First, s.kept = to+1, false
+	return nil
+}
+
+// clear takes the messages of the room away. Rooms come in the order of their ids, so none of a later one is there.
+func (s *salvager) clear() error {
+	return s.write("DELETE FROM messages WHERE key >= ?", s.in.id<<numberBits)
+}
+
+func (s *salvager) ended() error {
+	r := s.in
+	err := s.write("INSERT INTO rooms(id, name, first, last, at) VALUES(?, ?, ?, ?, ?)", r.id, r.name, int64(r.head.First), int64(r.head.Last), r.at)
+	if impossible(err) { // there is one of this name
+		s.found(fmt.Sprintf("room %s: %v", r.name, err))
+		err = s.clear()
+	}
+	return err
+}
+
+// row copies a row of a table with columns as in schema.
+func (s *salvager) row(table string, row []driver.Value) error {
+	var err error
+	switch table {
+	case "meta":
+		return s.one("UPDATE meta SET position = ?, at = ?", "the table meta", row[2], row[3])
+	case "generation":
+		return s.one("UPDATE generation SET newest = ?, since = ?", "the table generation", row[1:]...)
+	case "names":
+		err = checkHolder(row[0], row[1], row[2])
+	case "owners":
+		err = checkHolder(row[2], row[1], row[0])
+	}
+	if err != nil {
+		s.found(fmt.Sprintf("the table %s: %v", table, err))
+		return nil
+	}
+	return s.one("INSERT INTO "+table+" VALUES(?"+strings.Repeat(", ?", len(row)-1)+")", "the table "+table, row...)
+}
+
+// one executes a statement with values that may be damaged: what no table can have is left out.
+func (s *salvager) one(query, what string, values ...driver.Value) error {
+	err := s.write(query, values...)
+	if impossible(err) {
+		s.found(fmt.Sprintf("%s: a row cannot be one: %v", what, err))
+		return nil
+	}
+	return err
+}
+
+// impossible tells whether a row was refused because no table of the schema can have it.
+func impossible(err error) bool {
+	code := resultCode(err)
+	return code == sqlite3.SQLITE_CONSTRAINT || code == sqlite3.SQLITE_MISMATCH
+}
