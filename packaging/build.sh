@@ -12,7 +12,7 @@ chmod 0755 "$root"
 install -D -m 0755 bin/ramai "$root/usr/bin/ramai"
 install -D -m 0644 packaging/ramai.service "$root/lib/systemd/system/ramai.service"
 install -D -m 0644 docs/config.example.toml "$root/etc/ramai/config.toml"
-for doc in README.md CHANGELOG.md ARCHITECTURE.md docs/* packaging/ramai.service; do # as in the checkout, so that links lead somewhere
+for doc in README.md CHANGELOG.md ARCHITECTURE.md $(find docs -type f) packaging/ramai.service; do # as in the checkout, so that links lead somewhere
 	install -D -m 0644 "$doc" "$root/usr/share/doc/ramai/$doc"
 done
 install -D -m 0644 LICENSE "$root/usr/share/doc/ramai/copyright"

@@ -23,7 +23,7 @@ for want in "755 /usr/bin/ramai" "644 /etc/ramai/config.toml" "644 /lib/systemd/
 	[ "$(stat -c '%a %U %G' "$path")" = "${want%% *} root root" ] || fail "$path has $(stat -c '%a %U %G' "$path")"
 done
 $dpkg -V ramai || fail "files differ from what was packed"
-for doc in "$root"/usr/share/doc/ramai/*.md "$root"/usr/share/doc/ramai/docs/*.md; do
+for doc in "$root"/usr/share/doc/ramai/*.md "$root"/usr/share/doc/ramai/docs/*.md "$root"/usr/share/doc/ramai/docs/decisions/*.md; do
 	for link in $(grep -oE '\]\([^) ]+\)|src="[^"]+"' "$doc" | sed 's/^](//; s/^src="//; s/[")]$//; s/#.*//' | grep -v :); do
 		[ -e "$(dirname "$doc")/$link" ] || fail "$doc has a link to $link, which is not there"
 	done
