@@ -49,7 +49,7 @@ func TestPlainHangsUp(t *testing.T) {
 }
 
 // Who has hung up is in no room any more, whatever of what they sent has still to be said, and that is said under the
-// name they had. The name is free after that.
+// name they had, which nobody else can have meanwhile. The name is free after that.
 func TestGoneIsNotPresent(t *testing.T) {
 	st := newStage(t, setting{rate: 5, burst: 20})
 	watcher := st.in(wire.Lobby)
@@ -79,6 +79,9 @@ func TestGoneIsNotPresent(t *testing.T) {
 	if !slices.Contains(got, "presence lobby 1 ") {
 		t.Errorf("who is gone is present: %q", got)
 	}
+	next := st.v1()
+	next.send(wire.Name{Name: "Ada"})
+	next.expectOf("error", `error name_taken`)
 	st.advance(10 * time.Second)
 	got = append(got, watcher.heard()...)
 	if said := slices.DeleteFunc(got, func(s string) bool { return kind(s) != "message" }); !slices.Equal(said, want) {
@@ -87,6 +90,8 @@ func TestGoneIsNotPresent(t *testing.T) {
 	if !l.closed || st.store.Name(l.s.sender()) != "" {
 		t.Errorf("closed %t, the name held is %q", l.closed, st.store.Name(l.s.sender()))
 	}
+	next.send(wire.Name{Name: "Ada"})
+	next.expectOf("name", "name Ada")
 }
 
 // spoken is what was heard, without the pings.

@@ -534,6 +534,10 @@ func (s *Session) release(why error) {
 	s.private = nil
 	s.account()
 	if s.named {
+		// Not when the peer is gone, but here, when all that it sent is said. What is stored bears the name that its sender holds
+		// at that moment: freed sooner, the rest of it would be nobody's, or stand beside what the next holder says under the same
+		// name, and a reader of the plain door could not tell the two apart. Who sends no faster than the rates has nothing left to
+		// say, so the name is free at once.
 		s.env.Release(s.sender())
 	}
 }
