@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,20 +95,27 @@ func (s *screen) heard(b batch) tea.Cmd {
 		s.rang = now
 		cmds = append(cmds, tea.Raw("\a"))
 	}
+	cmds, s.asks = append(cmds, s.asks...), nil
 	for _, r := range s.rooms {
-		if r.goalAt != 0 && r.joined && r.log != "" && r.heard >= r.head {
-			how := atTop
-			if r.aimed {
-				how = pointed
-			}
-			cmds = append(cmds, s.jump(r, r.goalAt, how))
-			r.goalAt, r.aimed = 0, false
-		}
+		cmds = append(cmds, s.arrive(r))
 	}
 	if behind && s.room().behind() == 0 { // what has come may be less than there is room for
 		cmds = append(cmds, s.fill())
 	}
 	return tea.Batch(cmds...)
+}
+
+// arrive goes to where the view of a room is to be, once the room is there.
+func (s *screen) arrive(r *room) tea.Cmd {
+	if r.goalAt == 0 || !r.joined || r.doubt || r.log == "" || r.heard < r.head {
+		return nil
+	}
+	goal, how := r.goalAt, atTop
+	if r.aimed {
+		how = pointed
+	}
+	r.goalAt, r.aimed = 0, false
+	return s.jump(r, goal, how)
 }
 
 // take learns from an event, and tells whether somebody was called by name.
@@ -260,7 +268,7 @@ func (s *screen) joined(f wire.Joined) {
 		return
 	}
 	r := s.rooms[i]
-	r.people, r.first, r.head = f.Count, max(f.First, 1), f.N
+	r.people, r.first, r.head, r.now = f.Count, max(f.First, 1), f.N, f.Epoch
 	if r.joined && !f.Reset {
 		return
 	}
@@ -269,8 +277,11 @@ func (s *screen) joined(f wire.Joined) {
 		last = uint64(r.last)
 	}
 	r.heard = max(f.N-min(last, f.N), r.first-1)
+	known := r.kept && r.log == f.Log && r.read <= f.N
+	if f.Reset || r.kept && !known {
+		s.tell(anotherHistory)
+	}
 	if f.Reset {
-		s.tell("the server has another history than before")
 		r.replace(nil, true)
 		r.latest, r.goal, r.called = 0, 0, 0
 		r.goalAt, r.aimed = 0, false
@@ -280,14 +291,47 @@ func (s *screen) joined(f wire.Joined) {
 			}
 		}
 	}
-	if !r.kept || r.log != f.Log || r.read > f.N {
-		if r.read = f.N; !r.aimed {
-			r.goalAt = 0
-		}
+	if !known {
+		r.forget(f.N)
 	}
-	r.joined, r.log, r.kept = true, f.Log, false
+	r.joined, r.log, r.kept, r.since = true, f.Log, false, f.N
 	r.rule, r.ruled = r.read, r.gone(r.read) < f.N
-	r.since = f.N
+	if r.doubt = known && r.epoch != "" && r.epoch != f.Epoch; r.doubt {
+		s.asks = append(s.asks, s.prove(r))
+	}
+}
+
+const anotherHistory = "the server has another history than before"
+
+// prove asks whether what was read in an earlier epoch is a part of the server's history still. Where the server was set
+// back to an older state, other messages may have those numbers, which nobody has seen.
+func (s *screen) prove(r *room) tea.Cmd {
+	at := wire.Position{Log: r.log, Epoch: r.epoch, N: r.read}
+	h := wire.History{Room: r.name, After: &at, Limit: 1}
+	return s.ask(func(ctx context.Context) answer {
+		page, err := s.chat.History(ctx, h)
+		return func(s *screen) tea.Cmd {
+			if !r.doubt || !slices.Contains(s.rooms, r) {
+				return nil // it was left, or told by a reset
+			}
+			r.doubt = false
+			unmoved := r.read == at.N && r.epoch == at.Epoch
+			switch {
+			case err != nil: // the next time it is asked again
+			case page.Reset:
+				s.tell(anotherHistory)
+				if unmoved {
+					r.forget(r.since)
+				}
+				if r.ruled && r.rule == at.N {
+					r.rule, r.ruled = r.read, r.read < r.heard
+				}
+			case unmoved:
+				r.epoch = page.Epoch
+			}
+			return s.arrive(r)
+		}
+	})
 }
 
 // item makes what is shown of a message.
@@ -350,7 +394,7 @@ func (s *screen) seen(r *room, it *item) {
 	switch {
 	case r == s.room() && !s.misses(it) && s.looking() && r.anchor == nil:
 		r.look()
-	case !it.own && !(r.ruled && r.rule >= r.read):
+	case !it.own && it.n > r.read && !(r.ruled && r.rule >= r.read):
 		r.rule, r.ruled = it.n-1, true
 	}
 }

@@ -19,8 +19,9 @@ type Memory struct {
 type Place struct {
 	Name    string   `json:"name"`
 	Log     string   `json:"log"`
-	Read    uint64   `json:"read"`         // everything up to here was seen
-	At      uint64   `json:"at,omitempty"` // the message at the top of the view; 0: the view was at the end
+	Epoch   string   `json:"epoch,omitempty"` // in which Read was seen; empty: kept by an older program, which cannot prove it
+	Read    uint64   `json:"read"`            // everything up to here was seen
+	At      uint64   `json:"at,omitempty"`    // the message at the top of the view; 0: the view was at the end
 	Draft   string   `json:"draft,omitempty"`
 	Unsaved []string `json:"unsaved,omitempty"` // said, and not confirmed
 }
@@ -43,9 +44,7 @@ func (m Memory) merged(before, loaded, stored Memory) Memory {
 	out := Memory{Room: m.Room}
 	for _, p := range m.Rooms {
 		was, now := before.place(p.Name), stored.place(p.Name)
-		if now.Log == p.Log {
-			p.Read = max(p.Read, now.Read)
-		}
+		p.mark(was, now)
 		if untouched := p.Draft == "" || p.Draft == loaded.place(p.Name).Draft; untouched && p.Draft == was.Draft && now.Name != "" {
 			p.Draft = now.Draft
 		}
@@ -65,6 +64,19 @@ func (m Memory) merged(before, loaded, stored Memory) Memory {
 		}
 	}
 	return out
+}
+
+// mark makes the mark of what was read the one to be stored, where was and now are what was stored of the place. The further
+// one is, within an epoch. Numbers of two epochs may be those of two histories: then the one that was moved is.
+func (p *Place) mark(was, now Place) {
+	moved := func(a, b Place) bool { return a.Log != b.Log || a.Epoch != b.Epoch || a.Read != b.Read }
+	switch {
+	case now.Log != p.Log:
+	case now.Epoch == p.Epoch:
+		p.Read = max(p.Read, now.Read)
+	case !moved(*p, was) && moved(now, was):
+		p.Epoch, p.Read = now.Epoch, now.Read
+	}
 }
 
 // place returns what is remembered of a room.
@@ -146,7 +158,7 @@ func (s *screen) memory() Memory {
 		p := Place{Name: r.name, Draft: r.composer.draft(), Unsaved: r.unsaved(true)}
 		p.Unsaved = latest(p.Unsaved, maxOutbox, maxUnsaved, func(s string) int { return len(s) })
 		if !r.plain { // whose numbers begin anew each time
-			p.Log, p.Read = r.log, r.read
+			p.Log, p.Epoch, p.Read = r.log, r.epoch, r.read
 			switch {
 			case r.anchor != nil:
 				p.At = r.anchor.n
@@ -168,7 +180,7 @@ func (s *screen) recall() {
 		}
 		r := s.rooms[i]
 		if !r.plain {
-			r.log, r.read, r.kept, r.goalAt = p.Log, p.Read, p.Log != "", p.At
+			r.log, r.epoch, r.read, r.kept, r.goalAt = p.Log, p.Epoch, p.Read, p.Log != "", p.At
 		}
 		for _, text := range p.Unsaved {
 			r.composer.remember(text)

@@ -50,7 +50,8 @@ type room struct {
 	name     string
 	plain    bool // of the plain door: it has no past, and nothing can be fetched
 	log      string
-	joined   bool // there was an answer to join
+	now      string // the epoch of the newest answer to join
+	joined   bool   // there was an answer to join
 	first    uint64
 	heard    uint64 // what came up to here
 	latest   uint64 // the newest message of that; what else has a number may have come after it
@@ -72,7 +73,9 @@ type room struct {
 	typing   []wire.Sender
 
 	read   uint64 // somebody looked at it
+	epoch  string // in which they did; empty: it is not known
 	kept   bool   // read is remembered from an earlier time, of log
+	doubt  bool   // and it is not known yet whether that is a part of the server's history still
 	rule   uint64 // new is what comes after this number; ruled
 	ruled  bool
 	since  uint64 // what was there when the room was first joined: old, and rings no bell
@@ -365,10 +368,21 @@ func (r *room) speaks(from string) {
 	}
 }
 
+// forget lets go of what is remembered of an earlier time: everything up to n counts as read.
+func (r *room) forget(n uint64) {
+	r.read, r.epoch, r.called = n, r.now, 0
+	if !r.aimed {
+		r.goalAt = 0
+	}
+}
+
 // look notes that somebody saw the room's end.
 func (r *room) look() {
 	if r.anchor == nil && r.attached && r.goalAt == 0 && !r.going && r.read <= r.heard {
-		r.read, r.called = r.heard, 0
+		if r.read < r.heard {
+			r.read, r.epoch = r.heard, r.now
+		}
+		r.called = 0
 	}
 }
 

@@ -54,7 +54,8 @@ type screen struct {
 	greeted           bool // there was a welcome
 	live              bool // there is a connection
 	again             time.Time
-	err               error // why the client ended
+	asks              []tea.Cmd // of the server, because of what has come
+	err               error     // why the client ended
 
 	// The terminal.
 	width, height int

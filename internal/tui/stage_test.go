@@ -32,6 +32,8 @@ type fakeChat struct {
 	fail   error    // of the next request
 	count  int
 	news   chan client.Event // what Next returns; nil: nothing
+	epoch  string            // the server's
+	gone   bool              // it was set back: positions of other epochs are of another history
 }
 
 func (f *fakeChat) Plain() bool { return f.plain }
@@ -68,9 +70,12 @@ func (f *fakeChat) Who(_ context.Context, room string) (wire.Who, error) {
 }
 
 func (f *fakeChat) History(_ context.Context, h wire.History) (wire.Page, error) {
-	p := wire.Page{Room: h.Room, Log: "log"}
+	p := wire.Page{Room: h.Room, Log: "log", Epoch: f.epoch}
 	all := f.past[h.Room]
 	switch {
+	case h.After != nil && !h.After.Bare():
+		p.Reset = f.gone && h.After.Epoch != f.epoch
+		return p, f.note("prove %s %s", h.Room, wire.AppendPosition(nil, *h.After))
 	case h.Before != nil:
 		i, _ := slices.BinarySearchFunc(all, *h.Before, func(m wire.Message, n uint64) int { return int(m.N) - int(n) })
 		from := max(i-h.Limit, 0)
@@ -158,7 +163,7 @@ func (st *stage) hear(frames ...wire.Frame) {
 func (st *stage) welcome(name string, n int) {
 	st.hear(wire.Welcomed{By: "me", Session: "s", Name: name, Limits: wire.Limits{Text: 4000, Rooms: 8}})
 	st.past(wire.Lobby, n)
-	st.hear(wire.Joined{Room: wire.Lobby, Log: "log", N: uint64(n), First: 1, Count: 3}, wire.Presence{Room: wire.Lobby, Count: 3, Names: []string{"anna", "budi", "dewi"}})
+	st.hear(wire.Joined{Room: wire.Lobby, Log: "log", Epoch: st.chat.epoch, N: uint64(n), First: 1, Count: 3}, wire.Presence{Room: wire.Lobby, Count: 3, Names: []string{"anna", "budi", "dewi"}})
 	for _, m := range st.chat.past[wire.Lobby][max(n-50, 0):] {
 		st.hear(m)
 	}

@@ -1,0 +1,160 @@
+package tui
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	tea "charm.land/bubbletea/v2"
+
+	"ramai/client"
+	"ramai/wire"
+)
+
+// TestReadMarkIsProved: a mark of what was read is one of an epoch. In a later one the server is asked whether it is a part of
+// its history still; if not, it is dropped, and the user is told.
+func TestReadMarkIsProved(t *testing.T) {
+	for name, c := range map[string]struct {
+		kept  Place
+		gone  bool
+		fail  error
+		asked string // empty: nothing is
+		told  bool
+		want  Place
+	}{
+		"of this epoch":        {kept: Place{Log: "log", Epoch: "two", Read: 6}, want: Place{Log: "log", Epoch: "two", Read: 6}},
+		"of an earlier one":    {kept: Place{Log: "log", Epoch: "one", Read: 6}, asked: "prove tea log:one:6", want: Place{Log: "log", Epoch: "two", Read: 6}},
+		"the server set back":  {kept: Place{Log: "log", Epoch: "one", Read: 6}, gone: true, asked: "prove tea log:one:6", told: true, want: Place{Log: "log", Epoch: "two", Read: 8}},
+		"it does not answer":   {kept: Place{Log: "log", Epoch: "one", Read: 6}, gone: true, fail: errors.New("no"), asked: "prove tea log:one:6", want: Place{Log: "log", Epoch: "one", Read: 6}},
+		"of an older program":  {kept: Place{Log: "log", Read: 6}, gone: true, want: Place{Log: "log", Read: 6}},
+		"of another log":       {kept: Place{Log: "other", Epoch: "one", Read: 6}, told: true, want: Place{Log: "log", Epoch: "two", Read: 8}},
+		"of a number to come":  {kept: Place{Log: "log", Epoch: "one", Read: 9}, told: true, want: Place{Log: "log", Epoch: "two", Read: 8}},
+		"of all that there is": {kept: Place{Log: "log", Epoch: "one", Read: 8}, gone: true, asked: "prove tea log:one:8", told: true, want: Place{Log: "log", Epoch: "two", Read: 8}},
+		"none":                 {want: Place{Log: "log", Epoch: "two", Read: 8}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.kept.Name, c.want.Name = "tea", "tea"
+			st := newStage(t, 80, 24, func(config *Config, f *fakeChat) {
+				f.epoch, f.gone = "two", c.gone
+				config.Memory = Memory{Room: wire.Lobby, Rooms: []Place{c.kept}}
+			})
+			st.welcome("anna", 3)
+			st.past("tea", 8)
+			st.chat.asked, st.chat.fail = nil, c.fail
+			st.hear(wire.Joined{Room: "tea", Log: "log", Epoch: "two", N: 8, First: 1, Count: 1})
+			if got := strings.Join(st.chat.asked, ", "); got != c.asked {
+				t.Errorf("asked was %q, want %q", got, c.asked)
+			}
+			if told := strings.Contains(st.shown(), anotherHistory); told != c.told {
+				t.Errorf("told is %t, want %t:\n%s", told, c.told, st.shown())
+			}
+			if got := st.memory().place("tea"); !reflect.DeepEqual(got, c.want) {
+				t.Errorf("kept is %+v, want %+v", got, c.want)
+			}
+			for _, m := range st.chat.past["tea"] {
+				st.hear(m)
+			}
+			st.press("alt+2")
+			if c.want.Read == 6 {
+				st.has("── new ──")
+			} else {
+				st.hasNot("── new ──")
+			}
+		})
+	}
+}
+
+// TestReadMarkMoves: the epoch of the mark is the one in which somebody saw what it stands at.
+func TestReadMarkMoves(t *testing.T) {
+	st := newStage(t, 80, 24, func(_ *Config, f *fakeChat) { f.epoch = "one" })
+	st.welcome("anna", 3)
+	mark := func(epoch string, n uint64) {
+		t.Helper()
+		if p := st.memory().Rooms[0]; p.Epoch != epoch || p.Read != n {
+			t.Errorf("kept is %+v, want %s and %d", p, epoch, n)
+		}
+	}
+	mark("one", 3)
+	again := func(epoch string, reset bool) {
+		st.hear(client.Disconnected{Err: errors.New("gone")}, wire.Welcomed{By: "me", Session: "s", Name: "anna", Limits: wire.Limits{Text: 4000, Rooms: 8}},
+			wire.Joined{Room: wire.Lobby, Log: "log", Epoch: epoch, N: 3, First: 1, Count: 3, Reset: reset})
+	}
+	again("two", false)
+	mark("one", 3)
+	st.says("budi", "hello")
+	mark("two", 4)
+	st.send(tea.BlurMsg{})
+	again("three", false)
+	st.says("budi", "nobody looks")
+	mark("two", 4)
+	again("four", true)
+	mark("four", 3)
+}
+
+// TestLateProof: until the server has said whether what was read is there still, nothing is gone to; and what was seen
+// meanwhile is.
+func TestLateProof(t *testing.T) {
+	for _, gone := range []bool{false, true} {
+		for _, at := range []uint64{0, 121} {
+			st := newStage(t, 80, 24, func(c *Config, f *fakeChat) {
+				f.epoch, f.gone = "two", gone
+				c.Memory = Memory{Room: wire.Lobby, Rooms: []Place{{Name: wire.Lobby, Log: "log", Epoch: "one", Read: 190, At: at}}}
+			})
+			st.past(wire.Lobby, 200)
+			b := batch{events: []client.Event{{Frame: wire.Welcomed{By: "me", Session: "s", Limits: wire.Limits{Text: 4000, Rooms: 8}}},
+				{Frame: wire.Joined{Room: wire.Lobby, Log: "log", Epoch: "two", N: 200, First: 1}}}}
+			for _, m := range st.chat.past[wire.Lobby][150:] {
+				b.events = append(b.events, client.Event{Frame: m})
+			}
+			_, asked := st.Update(b)
+			st.has("message 200")
+			st.do(asked)
+			read := uint64(200)
+			switch {
+			case gone:
+				st.has("message 200", anotherHistory)
+				st.hasNot("── new ──")
+			case at > 0:
+				st.has("message 121", "10 new ↓")
+				read = 190
+			default:
+				st.has("message 200", "── new ──")
+			}
+			if p := st.memory().Rooms[0]; p.Read != read || p.Epoch != "two" {
+				t.Errorf("gone %t, at %d: kept is %+v", gone, at, p)
+			}
+		}
+	}
+}
+
+// TestLeftBeforeProof: an answer that comes when the room was left changes nothing.
+func TestLeftBeforeProof(t *testing.T) {
+	st := newStage(t, 80, 24, func(c *Config, f *fakeChat) {
+		f.epoch, f.gone = "two", true
+		c.Memory = Memory{Room: wire.Lobby, Rooms: []Place{{Name: wire.Lobby, Log: "log", Epoch: "two"}, {Name: "tea", Log: "log", Epoch: "one", Read: 2}}}
+	})
+	st.welcome("anna", 3)
+	_, asked := st.Update(batch{events: []client.Event{{Frame: wire.Joined{Room: "tea", Log: "log", Epoch: "two", N: 3, First: 1}}}})
+	st.press("alt+2", "alt+x")
+	st.do(asked)
+	st.hasNot(anotherHistory)
+}
+
+// TestMergedMarks: numbers of two epochs may be those of two histories, so the larger one is not the further one.
+func TestMergedMarks(t *testing.T) {
+	at := func(log, epoch string, n uint64) Place { return Place{Log: log, Epoch: epoch, Read: n} }
+	for name, c := range map[string]struct{ was, now, mine, want Place }{
+		"of one epoch, theirs is further": {at("l", "e", 1), at("l", "e", 3), at("l", "e", 2), at("l", "e", 3)},
+		"of one epoch, mine is further":   {at("l", "e", 1), at("l", "e", 2), at("l", "e", 3), at("l", "e", 3)},
+		"without epochs":                  {at("l", "", 1), at("l", "", 3), at("l", "", 2), at("l", "", 3)},
+		"mine moved":                      {at("l", "e", 9), at("l", "e", 9), at("l", "f", 3), at("l", "f", 3)},
+		"theirs moved":                    {at("l", "e", 9), at("l", "f", 3), at("l", "e", 9), at("l", "f", 3)},
+		"both moved":                      {at("l", "e", 9), at("l", "f", 3), at("l", "g", 2), at("l", "g", 2)},
+		"mine moved to another log":       {at("l", "e", 9), at("l", "e", 9), at("m", "e", 3), at("m", "e", 3)},
+	} {
+		if c.mine.mark(c.was, c.now); !reflect.DeepEqual(c.mine, c.want) {
+			t.Errorf("%s: %+v, want %+v", name, c.mine, c.want)
+		}
+	}
+}
