@@ -25,8 +25,11 @@ const (
 	OwnedPath   = "/names"         // GET: the names that are owned, as JSON lines of journal.Owning
 	ReleasePath = "/names/release" // POST: a name that becomes nobody's own
 	RoomsPath   = "/rooms"         // GET: the rooms that have messages, as JSON lines of RoomInfo
-	DeletePath  = "/rooms/delete"  // POST: a room to be deleted; answered by "done", or by "more": then it has to be posted again
+	DeletePath  = "/rooms/delete"  // POST: a room to be deleted; answered by "done", or by More
 )
+
+// More is the answer of a change that took long and is not done: it has to be posted again.
+const More = "more"
 
 // operatorConns is how many connections the operator can have: the descriptors are for the chat.
 const operatorConns = 32
@@ -109,7 +112,7 @@ func (s *Server) deleteRoom(out http.ResponseWriter, r *http.Request) {
 	case done:
 		io.WriteString(out, "done")
 	default:
-		io.WriteString(out, "more")
+		io.WriteString(out, More)
 	}
 }
 
