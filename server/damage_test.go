@@ -79,6 +79,7 @@ func fetch(t *testing.T, url string) (int, string) {
 // Whoever waits for what is damaged is told so, at every door, and hears all that comes before it; nothing more is
 // acknowledged into it, and the other room is read as ever.
 func TestDamage(t *testing.T) {
+	t.Parallel()
 	for name, page := range map[string]bool{"a text": false, "a page": true} {
 		t.Run(name, func(t *testing.T) {
 			dir := twoRooms(t)

@@ -35,6 +35,7 @@ func copyFiles(t *testing.T, from, to string) {
 // TestSetBack: a machine is set back to a snapshot, and goes on. Whoever has heard what was said after the snapshot is told
 // that it is of another history, whichever way it comes back; whoever has not goes on where it was.
 func TestSetBack(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	data, copied := filepath.Join(dir, "data"), filepath.Join(dir, "copy")
 	var s *serving

@@ -19,6 +19,7 @@ import (
 // Fast senders of the plain door, faster than the rates allow, who hang up at once: with a close frame and without, with
 // and without having read what was for them. All that they sent is said, in their order.
 func TestFastSendersHangUp(t *testing.T) {
+	t.Parallel()
 	const senders, lines = 25, 100
 	overReactors(t, func(t *testing.T, kind server.ReactorKind) {
 		s := serve(t, func(c *server.Config) { c.Reactor, c.Rate, c.Burst = kind, 100, 20 })

@@ -39,7 +39,7 @@ func TestBehindNginx(t *testing.T) {
 	}
 	events := listenWith(t, over, "https://chat.example.org", "lobby", "?last=0")
 	events.next()
-	idle, done := context.WithTimeout(t.Context(), 45*time.Second)
+	idle, done := context.WithTimeout(t.Context(), 36*time.Second)
 	defer done()
 	if _, b, err := chat.Read(idle); idle.Err() == nil {
 		t.Fatalf("an idle connection: %q, %v", b, err)

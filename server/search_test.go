@@ -70,6 +70,7 @@ func TestSearchDocument(t *testing.T) {
 
 // TestSearch: what was said is found, over a restart in good order and one that was not.
 func TestSearch(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	s := serve(t, func(c *server.Config) { c.Data = data })
 	here := "http" + strings.TrimPrefix(s.url, "ws")

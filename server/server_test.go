@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -15,6 +16,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +30,10 @@ import (
 
 // What a screen waits for, it waits for a while longer when it is left.
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue { // those that run beside others mostly wait
+		flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
+	}
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("charm.land/bubbletea/v2.Tick.func1"))
 }
 
@@ -112,6 +118,20 @@ func (p *peer) expect(want ...string) {
 	for _, w := range want {
 		if got := p.hear(); got != w {
 			p.t.Fatalf("heard %q, want %q", got, w)
+		}
+	}
+}
+
+// pass says a text so many times and hears it as often, a few at a time, so that one commit has several.
+func (p *peer) pass(text string, times int) {
+	p.t.Helper()
+	for part := 20; times > 0; times -= part {
+		part = min(part, times)
+		for range part {
+			p.say(text)
+		}
+		for range part {
+			p.expect(text)
 		}
 	}
 }

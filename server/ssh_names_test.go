@@ -23,6 +23,7 @@ import (
 
 // Who holds a name that the operator releases hears of it on every connection, and talks on without one.
 func TestSSHNameIsReleasedFromItsHolder(t *testing.T) {
+	t.Parallel()
 	var operator http.Handler
 	o := serveSSH(t, nil, func(s *server.Server) { operator = s.Operator() })
 	c := o.enter("anna", ssh.PublicKeys(newKey(t)))
@@ -102,6 +103,7 @@ func TestSSHNoName(t *testing.T) {
 // The keys of one address come to own so many names an hour, whichever keys they are. Over that they talk under a name that
 // is not theirs for good. Who owns a name and comes back pays nothing for it.
 func TestSSHNamesAreOwnedAtAPace(t *testing.T) {
+	t.Parallel()
 	const names = 3 // an hour: one in 20 minutes
 	data := t.TempDir()
 	var later atomic.Int64

@@ -106,6 +106,7 @@ func (term *terminal) types(keys string) {
 
 // Who comes back with a key finds what was begun, and a window can be of any size.
 func TestSSHScreen(t *testing.T) {
+	t.Parallel()
 	var folder string
 	o := serveSSH(t, func(c *server.Config) { folder = filepath.Join(c.Data, "ssh", "screens") })
 	remembered := func(draft string) { // a visit ends a moment after its channel
@@ -175,6 +176,7 @@ func TestSSHAddress(t *testing.T) {
 
 // A client of SSH that reads nothing loses nothing, and nobody waits for it.
 func TestSSHFrozen(t *testing.T) {
+	t.Parallel()
 	const many = 1500
 	o := serveSSH(t, nil)
 	s, err := o.enter("x", asGuest).NewSession()
@@ -203,10 +205,7 @@ func TestSSHFrozen(t *testing.T) {
 	plain := dial(t, o.url+"/r/den")
 	plain.expect(wire.Welcome)
 	text := strings.Repeat("x", 4000) // all together more than SSH takes on its own
-	for range many {
-		plain.say(text)
-		plain.expect(text)
-	}
+	plain.pass(text, many)
 	for next := uint64(1); next <= many; {
 		if err := frozen.Decode(&f); err != nil {
 			t.Fatal(err)
@@ -226,6 +225,7 @@ func TestSSHFrozen(t *testing.T) {
 
 // Who takes nothing for too long loses the connection.
 func TestSSHStalled(t *testing.T) {
+	t.Parallel()
 	o := serveSSH(t, func(c *server.Config) { c.Stall = time.Second })
 	c := o.enter("x", asGuest)
 	s, err := c.NewSession()
@@ -244,10 +244,7 @@ func TestSSHStalled(t *testing.T) {
 	plain := dial(t, o.url+"/r/den")
 	plain.expect(wire.Welcome)
 	text := strings.Repeat("x", 4000)
-	for range 700 { // more than the client takes that reads nothing
-		plain.say(text)
-		plain.expect(text)
-	}
+	plain.pass(text, 700) // more than the client takes that reads nothing
 	ended := make(chan struct{})
 	go func() {
 		c.Wait()
@@ -311,6 +308,7 @@ func TestSSHStop(t *testing.T) {
 
 // Whose screen is smaller than the window is told why.
 func TestSSHSmallScreen(t *testing.T) {
+	t.Parallel()
 	o := serveSSHTo(t, "192.0.2.1", nil)
 	c := o.enter("anna", ssh.PublicKeys(newKey(t))) // the same sender each time, who has the name
 	for range 7 {                                   // as many as an address can have of the largest

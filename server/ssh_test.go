@@ -163,6 +163,7 @@ func saidIn(t *testing.T, out string) (all []wire.Message) {
 
 // The same rooms, the same numbers, and a name that is a key's.
 func TestSSHLineByLine(t *testing.T) {
+	t.Parallel()
 	o := serveSSH(t, nil)
 	plain := dial(t, o.url+"/r/den")
 	plain.expect(wire.Welcome)
@@ -250,6 +251,7 @@ func TestSSHBorrowedKey(t *testing.T) {
 }
 
 func TestSSHGuests(t *testing.T) {
+	t.Parallel()
 	o := serveSSH(t, nil)
 	if out, _, status := command(t, o.enter("gast", asGuest), "", "hi\n"); status != 0 || !strings.Contains(out, "gast: hi") {
 		t.Errorf("a guest: %d %q", status, out)
@@ -267,6 +269,7 @@ func TestSSHGuests(t *testing.T) {
 
 // There is the chat, and nothing else.
 func TestSSHHasNothingElse(t *testing.T) {
+	t.Parallel()
 	o := serveSSH(t, nil)
 	c := o.enter("x", asGuest)
 	if nc, err := c.Dial("tcp", strings.TrimPrefix(o.url, "ws://")); err == nil {
@@ -382,6 +385,7 @@ func (m *muted) Write(b []byte) (int, error) {
 
 // A visit that is over leaves nothing behind, whether or not the client confirms its end.
 func TestSSHUnconfirmedEnd(t *testing.T) {
+	t.Parallel()
 	o := serveSSH(t, nil)
 	nc, err := net.Dial("tcp", o.address)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -97,6 +98,7 @@ func (s *stream) expect(want ...string) {
 
 // A browser keeps the last retry that it was told, so each stream says the usual one, and only a stop says another.
 func TestStreamRetries(t *testing.T) {
+	t.Parallel()
 	server := serve(t, nil)
 	base := strings.Replace(server.url, "ws:", "http:", 1)
 	events, lines := listen(t, base, "den", ""), listen(t, base, "den", "", "Accept", "application/x-ndjson")
@@ -121,6 +123,7 @@ func TestStreamRetries(t *testing.T) {
 
 // A stream goes on where it was, over a restart of the server, and says so if that cannot be.
 func TestStreamResumes(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	first := serve(t, func(c *server.Config) { c.Data = data })
 	base := strings.Replace(first.url, "ws:", "http:", 1)
@@ -273,14 +276,21 @@ func TestFrozenStreamOverHTTP2(t *testing.T) {
 	over := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}
 	frozen := listenWith(t, over, web.URL, "den", "") // nobody reads it: the window of flow control closes
 	long := strings.Repeat("x", 4000)
-	for range 1500 {
-		r, _ := http.NewRequest(http.MethodPost, web.URL+"/api/v1/rooms/den/messages", strings.NewReader(long))
-		resp, err := over.RoundTrip(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
+	var saying sync.WaitGroup
+	for range 15 {
+		saying.Go(func() {
+			for range 100 {
+				r, _ := http.NewRequest(http.MethodPost, web.URL+"/api/v1/rooms/den/messages", strings.NewReader(long))
+				resp, err := over.RoundTrip(r)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				resp.Body.Close()
+			}
+		})
 	}
+	saying.Wait()
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}

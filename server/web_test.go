@@ -458,6 +458,7 @@ func TestHealth(t *testing.T) {
 
 // A body that was announced and never comes holds nothing for long, whoever was asked for it.
 func TestBodyThatNeverComes(t *testing.T) {
+	t.Parallel()
 	s := serve(t, nil)
 	var all sync.WaitGroup
 	for _, head := range []string{
@@ -532,6 +533,7 @@ func TestPostsOfUnknownLengthAreLimited(t *testing.T) {
 
 // Names of the plain door that come together wait for each other, and are not refused.
 func TestPlainNamesArePaced(t *testing.T) {
+	t.Parallel()
 	s := start(t, func(c *server.Config) {
 		c.Rate, c.Burst, c.AddressRate = 2, 1, 1
 		c.TrustProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"os"
+	"runtime"
+	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -13,6 +16,10 @@ import (
 type leakless struct{ *testing.M }
 
 func (m leakless) Run() int {
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue { // scripts wait for other programs most of the time
+		flag.Set("test.parallel", strconv.Itoa(4*runtime.GOMAXPROCS(0)))
+	}
 	code := m.M.Run()
 	if err := goleak.Find(); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, err)
@@ -22,5 +29,8 @@ func (m leakless) Run() int {
 }
 
 func TestMain(m *testing.M) {
+	// A program with the race detector sleeps for a second before it exits, so that other goroutines can report what they found.
+	// The scripts start hundreds.
+	os.Setenv("GORACE", os.Getenv("GORACE")+" atexit_sleep_ms=10")
 	testscript.Main(leakless{m}, map[string]func(){"ramai": main})
 }

@@ -81,6 +81,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "state"))
 			env.Setenv("XDG_DATA_HOME", filepath.Join(env.WorkDir, "data"))
 			env.Setenv("TZ", "UTC")
+			env.Setenv("GORACE", os.Getenv("GORACE"))
 			return nil
 		},
 		Condition: func(name string) (bool, error) {
@@ -209,7 +210,7 @@ func (s *stage) start(ts *testscript.TestScript, name string, args ...string) er
 	p := &program{cmd: exec.Command("ramai", args...), ended: make(chan struct{}),
 		stdout: &transcript{more: make(chan struct{})}, stderr: &transcript{more: make(chan struct{})}}
 	p.cmd.Dir = ts.Getenv("WORK")
-	for _, name := range []string{"PATH", "HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "TZ", "SSL_CERT_FILE", "RAMAI_SERVER", "RAMAI_NAME"} {
+	for _, name := range []string{"PATH", "HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "TZ", "GORACE", "SSL_CERT_FILE", "RAMAI_SERVER", "RAMAI_NAME"} {
 		if value := ts.Getenv(name); value != "" {
 			p.cmd.Env = append(p.cmd.Env, name+"="+value)
 		}
