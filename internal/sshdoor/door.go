@@ -16,13 +16,10 @@ import (
 	"net/url"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
-	"charm.land/ssh"
-	"charm.land/wish/v2"
-	gossh "golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh"
 
 	"ramai/internal/connlimit"
 	"ramai/internal/session"
@@ -91,18 +88,19 @@ const (
 type Door struct {
 	cfg    Config
 	keys   *keys
-	server *ssh.Server
+	config *ssh.ServerConfig
 	ctx    context.Context
 	stop   context.CancelCauseFunc
 
 	taken    *connlimit.Limiter // places of connections
 	visitors *connlimit.Limiter // and of visits
 
-	visits sync.WaitGroup
-	looks  sync.Once // for peers that are gone
+	visits  sync.WaitGroup
+	running sync.WaitGroup // all that the door has started
+	looks   sync.Once      // for peers that are gone
 
 	mu        sync.Mutex
-	listeners []net.Listener       // guarded by mu
+	listeners []net.Listener       // guarded by mu: of those that Serve serves or has served
 	conns     map[*conn]struct{}   // guarded by mu
 	cells     map[netip.Prefix]int // guarded by mu: of screens, by network, as far as they are larger than the usual
 	allCells  int                  // guarded by mu: of all of them
@@ -134,34 +132,13 @@ func New(cfg Config) (*Door, error) {
 		taken: limited(cfg.MaxConns), visitors: limited(maxAll), cells: make(map[netip.Prefix]int),
 	}
 	d.ctx, d.stop = context.WithCancelCause(context.Background())
-	d.server, err = wish.NewServer(
-		keys.host,
-		wish.WithVersion("ramai"),
-		wish.WithPublicKeyAuth(func(ssh.Context, ssh.PublicKey) bool { return true }), // whose it is, says the end of the handshake
-	)
-	if err != nil {
-		return nil, fmt.Errorf("the host key of SSH: %w", err)
-	}
-	if !cfg.KeysOnly { // asked by clients after their keys; "none" would be asked before, and no key would ever be seen
-		d.server.KeyboardInteractiveHandler = func(ssh.Context, gossh.KeyboardInteractiveChallenge) bool { return true }
-	}
-	d.server.ServerConfigCallback = func(ssh.Context) *gossh.ServerConfig {
-		c := new(gossh.ServerConfig)
-		c.SetDefaults()
-		sha1 := func(name string) bool { return strings.Contains(name, "-sha1") }
-		c.KeyExchanges, c.MACs = slices.DeleteFunc(slices.Clone(c.KeyExchanges), sha1), slices.DeleteFunc(slices.Clone(c.MACs), sha1)
-		return c
-	}
-	d.server.HandshakeTimeout = handshakeTakes
-	d.server.ConnCallback = d.admit
-	d.server.ChannelHandlers = map[string]ssh.ChannelHandler{"session": d.channel} // and no forwarding
-	d.server.Handler = d.visit
+	d.config = serverConfig(keys.host, cfg.KeysOnly)
 	return d, nil
 }
 
 // Fingerprint is that of the host key, as ssh shows it.
 func (d *Door) Fingerprint() string {
-	return gossh.FingerprintSHA256(d.server.HostSigners[0].PublicKey())
+	return ssh.FingerprintSHA256(d.keys.host.PublicKey())
 }
 
 // Serve serves ln until Close.
@@ -172,16 +149,34 @@ func (d *Door) Serve(ln net.Listener) error {
 		return ln.Close()
 	}
 	d.listeners = append(d.listeners, ln)
+	d.running.Add(1) // while Close cannot be waiting yet
 	d.mu.Unlock()
-	d.looks.Do(func() { go d.look() })
-	err := d.server.Serve(ln)
-	if errors.Is(err, ssh.ErrServerClosed) || errors.Is(err, net.ErrClosed) {
-		return nil
+	defer d.running.Done()
+	defer ln.Close()
+	d.looks.Do(func() { d.running.Go(d.look) })
+	var pause time.Duration
+	for {
+		nc, err := ln.Accept()
+		var passing interface{ Temporary() bool } // as net/http has it: there are no descriptors left, for one
+		switch {
+		case err == nil:
+			pause = 0
+			d.running.Go(func() { d.handle(nc) })
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		case errors.As(err, &passing) && passing.Temporary():
+			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+			select {
+			case <-d.ctx.Done():
+			case <-time.After(pause):
+			}
+		default:
+			return fmt.Errorf("accepting connections of SSH: %w", err)
+		}
 	}
-	return fmt.Errorf("accepting connections of SSH: %w", err)
 }
 
-// Close ends all visits. It does not wait for long: who reads nothing hears no goodbye.
+// Close ends all visits, and returns when all that the door has started is over. Who reads nothing hears no goodbye.
 func (d *Door) Close() {
 	d.mu.Lock()
 	d.ended = true
@@ -199,15 +194,13 @@ func (d *Door) Close() {
 	case <-left:
 	case <-time.After(leaving):
 	}
-	d.server.Close()
 	for _, c := range d.all() { // also those that have not come to the end of their handshake
 		c.Close()
 	}
-	select {
-	case <-left:
-	case <-time.After(leaving):
-		d.cfg.Env.Log.Warn("visits over SSH did not end with their connections")
-	}
+	late := time.AfterFunc(leaving, func() { d.cfg.Env.Log.Warn("visits over SSH do not end with their connections") })
+	defer late.Stop()
+	<-left
+	d.running.Wait()
 }
 
 func (d *Door) all() []*conn {

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -51,7 +52,7 @@ func TestHandshakeTakes(t *testing.T) {
 			begin := time.Now()
 			closed := make(chan struct{})
 			go func() {
-				d.server.HandleConn(theirs)
+				d.handle(theirs)
 				close(closed)
 			}()
 			if reads {
@@ -121,7 +122,7 @@ func TestRefusedConnectionsAreLogged(t *testing.T) {
 		}()
 		defer ours.Close()
 		for range 100 {
-			if d.admit(nil, theirs) != nil {
+			if d.admit(theirs) != nil {
 				t.Fatal("it was let in")
 			}
 			time.Sleep(time.Second)
@@ -175,7 +176,7 @@ func TestUnconfirmedEnd(t *testing.T) {
 				d := newDoor(t, "")
 				defer d.Close()
 				ours, theirs := net.Pipe()
-				go d.server.HandleConn(theirs)
+				go d.handle(theirs)
 				m := newMute(ours)
 				defer close(m.queue)
 				c, channels, requests, err := ssh.NewClientConn(m, "", &ssh.ClientConfig{
@@ -257,7 +258,7 @@ func TestPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &channel{ctx: t.Context(), pace: rate.NewLimiter(typed, ahead)}
 		began := time.Now()
-		in := newEnding(sent{stdin: bytes.NewBuffer(make([]byte, ahead+10*typed))}, g)
+		in := newEnding(sent{stdin: bytes.NewBuffer(make([]byte, ahead+10*typed)), stderr: new(bytes.Buffer)}, g)
 		if n, err := io.CopyN(io.Discard, in, ahead); err != nil || time.Since(began) > time.Millisecond {
 			t.Errorf("what may come at once: %d bytes after %v: %v", n, time.Since(began), err)
 		}
@@ -408,7 +409,7 @@ func TestSizes(t *testing.T) {
 func TestKeysAreKept(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "ssh")
 	first, second := newDoor(t, folder), newDoor(t, folder)
-	key := first.server.HostSigners[0].PublicKey()
+	key := first.keys.host.PublicKey()
 	if first.Fingerprint() != second.Fingerprint() || first.keys.session(key) != second.keys.session(key) {
 		t.Error("after a start the keys are others")
 	}
@@ -461,6 +462,42 @@ func TestHostKeyCutShort(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), filepath.Join(folder, hostKeyFile)) {
 		t.Errorf("%v", err)
 	}
+}
+
+// lingering is a connection whose reader hears of its end late.
+type lingering struct {
+	net.Conn
+	closed chan struct{}
+	once   sync.Once
+	over   *atomic.Bool
+}
+
+func (l *lingering) Read([]byte) (int, error) {
+	<-l.closed
+	time.Sleep(time.Minute)
+	l.over.Store(true)
+	return 0, net.ErrClosed
+}
+
+func (l *lingering) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return l.Conn.Close()
+}
+
+// Close returns when all that the door has started is over.
+func TestCloseWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDoor(t, "")
+		ours, theirs := net.Pipe()
+		go io.Copy(io.Discard, ours)
+		var over atomic.Bool
+		d.running.Go(func() { d.handle(&lingering{Conn: theirs, closed: make(chan struct{}), over: &over}) })
+		synctest.Wait()
+		d.Close()
+		if !over.Load() {
+			t.Error("a connection is still read from")
+		}
+	})
 }
 
 // A closed door does not serve.

@@ -18,9 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"charm.land/ssh"
-	"charm.land/wish/v2"
-	gossh "golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh"
 
 	"ramai/internal/private"
 	"ramai/internal/tui"
@@ -29,7 +27,7 @@ import (
 
 // keys are what the door keeps in a folder: its own key, a secret, and what screens remember of those who have keys.
 type keys struct {
-	host   ssh.Option
+	host   ssh.Signer
 	folder string // empty: nothing is kept
 	secret []byte
 	fresh  bool // the secret was made now
@@ -58,7 +56,7 @@ func openKeys(folder string, random io.Reader) (*keys, error) {
 		if err != nil {
 			return nil, err
 		}
-		block, err := gossh.MarshalPrivateKey(private, "ramai")
+		block, err := ssh.MarshalPrivateKey(private, "ramai")
 		if err != nil {
 			return nil, err
 		}
@@ -74,10 +72,9 @@ func openKeys(folder string, random io.Reader) (*keys, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := gossh.ParsePrivateKey(host); err != nil {
+	if k.host, err = ssh.ParsePrivateKey(host); err != nil {
 		return nil, fmt.Errorf("the host key of SSH, %s, is damaged (%w); bring it back from a backup, or delete it: then clients are told that the host has another key", filepath.Join(folder, hostKeyFile), err)
 	}
-	k.host = wish.WithHostKeyPEM(host)
 	secret, err := k.kept(secretFile, newSecret)
 	if err != nil {
 		return nil, err
@@ -111,7 +108,7 @@ func (k *keys) kept(name string, fresh func() ([]byte, error)) ([]byte, error) {
 
 // session is what a public key stands for: 128 bits that nobody can know who does not have the secret.
 func (k *keys) session(key ssh.PublicKey) string {
-	if c, ok := key.(*gossh.Certificate); ok { // which is renewed, and the key in it stays
+	if c, ok := key.(*ssh.Certificate); ok { // which is renewed, and the key in it stays
 		key = c.Key
 	}
 	mac := hmac.New(sha256.New, k.secret)

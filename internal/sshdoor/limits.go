@@ -1,7 +1,6 @@
 package sshdoor
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -9,9 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"charm.land/ssh"
-	gossh "golang.org/x/crypto/ssh"
-	"golang.org/x/time/rate"
+	"golang.org/x/crypto/ssh"
 
 	"ramai/internal/reactor"
 	"ramai/internal/session"
@@ -37,13 +34,8 @@ type conn struct {
 	idle    *time.Timer // guarded by mu: closes it; stopped while there are visits
 }
 
-type (
-	connKey    struct{} // under which the context of a connection has its *conn
-	channelKey struct{} // under which the context of a channel has its *channel
-)
-
 // admit lets a connection in, before anything of it is read, or returns nil.
-func (d *Door) admit(ctx ssh.Context, nc net.Conn) net.Conn {
+func (d *Door) admit(nc net.Conn) *conn {
 	from := addrOf(nc.RemoteAddr()).Addr()
 	c := &conn{Conn: nc, door: d, addr: from, network: session.Network(from), local: from.IsLoopback(), gone: reactor.Watch(nc).Dead}
 	if err := d.take(c); err != nil {
@@ -58,7 +50,6 @@ func (d *Door) admit(ctx ssh.Context, nc net.Conn) net.Conn {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.idle = time.AfterFunc(idleTakes, func() { c.Close() })
-	ctx.SetValue(connKey{}, c)
 	return c
 }
 
@@ -198,150 +189,11 @@ func addrOf(a net.Addr) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// channel serves one of the few channels that a connection may have.
-func (d *Door) channel(server *ssh.Server, sc *gossh.ServerConn, asked gossh.NewChannel, ctx ssh.Context) {
-	c := ctx.Value(connKey{}).(*conn)
-	if err := c.opens(); err != nil {
-		asked.Reject(gossh.ResourceShortage, err.Error())
-		return
-	}
-	defer c.closes()
-	g := &channel{NewChannel: asked, conn: c, started: sync.OnceFunc(c.starts), sizes: make(chan tui.Size, 1), pace: rate.NewLimiter(piped, ahead), asked: rate.NewLimiter(requests, requests)}
-	g.ctx, g.closed = context.WithCancelCause(ctx)
-	defer g.closed(errLeft)
-	defer g.started()
-	defer g.unfit()
-	ssh.DefaultSessionHandler(server, sc, g, channelContext{ctx, g})
-}
-
-// channelContext is the context of a connection with one of its channels.
-type channelContext struct {
-	ssh.Context
-	channel *channel
-}
-
-func (c channelContext) Value(key any) any {
-	if key == (channelKey{}) {
-		return c.channel
-	}
-	return c.Context.Value(key)
-}
-
-// channel keeps requests from the library's session that it would take without a bound, or that are for what there is none
-// of, and takes the sizes of the window itself: the library would have the whole connection wait for who takes them.
-type channel struct {
-	gossh.NewChannel
-	conn   *conn
-	ctx    context.Context // ends when the client has closed the channel
-	closed context.CancelCauseFunc
-
-	pace    *rate.Limiter // of what comes
-	asked   *rate.Limiter // of requests
-	started func()        // it has a shell or a command, or will have none
-	sizes   chan tui.Size // the newest, if nobody has taken it yet
-	cells   int           // guarded by the door's mu: that it pays for, see Door.fit
-
-	mu      sync.Mutex
-	window  tui.Size    // guarded by mu: the newest that the client has told
-	resized time.Time   // guarded by mu: when a size was last passed on
-	later   *time.Timer // guarded by mu: passes window on; nil: it was passed on
-	over    bool        // guarded by mu: no size is passed on any more
-}
-
-// Accept implements gossh.NewChannel.
-func (g *channel) Accept() (gossh.Channel, <-chan *gossh.Request, error) {
-	accepted, requests, err := g.NewChannel.Accept()
-	if err != nil {
-		return nil, nil, err
-	}
-	opened := newEnding(accepted, g)
-	passed := make(chan *gossh.Request)
-	go func() {
-		defer close(passed)
-		defer opened.in.Close()
-		defer g.closed(errLeft)
-		late := time.AfterFunc(requestTakes, func() { opened.Close() })
-		defer late.Stop()
-		variables := 0
-		for r := range requests {
-			if g.asked.Wait(g.ctx) != nil {
-				r.Reply(false, nil)
-				continue // to the end, which is near
-			}
-			switch r.Type {
-			case "window-change":
-				r.Reply(g.resize(r.Payload), nil)
-				continue
-			case "pty-req":
-				g.pace.SetLimit(typed)
-			case "env":
-				variables++
-			case "shell", "exec":
-				late.Stop()
-				g.started()
-			}
-			if !known[r.Type] || len(r.Payload) > maxPayload || variables > maxEnv {
-				r.Reply(false, nil)
-				continue
-			}
-			passed <- r // taken until passed is closed
-		}
-	}()
-	return opened, passed, nil
-}
-
-// ending is a channel that ends when the server says so. The library's ends when the client says so: until then who reads
-// from it waits, and it keeps what it was sent.
-type ending struct {
-	gossh.Channel
-	of *channel
-	in *io.PipeReader // what comes, until the end
-}
-
-func newEnding(accepted gossh.Channel, of *channel) ending {
-	in, came := io.Pipe()
-	go func() { // the only reader: the library wakes no more than one at the end
-		came.CloseWithError(of.pass(came, accepted))
-		io.Copy(io.Discard, accepted)
-	}()
-	return ending{accepted, of, in}
-}
-
-// pass passes on what comes at the pace of the channel until something fails, or one of them has ended.
-func (g *channel) pass(to io.Writer, from io.Reader) error {
-	for b := make([]byte, 4<<10); ; {
-		n, err := from.Read(b)
-		if err := g.pace.WaitN(g.ctx, n); err != nil {
-			return err
-		}
-		if _, err := to.Write(b[:n]); err != nil {
-			return err
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// Read implements gossh.Channel.
-func (e ending) Read(b []byte) (int, error) { return e.in.Read(b) }
-
-// Close implements gossh.Channel. What comes after it is not kept, and a client that does not close the channel too loses
-// the connection.
-func (e ending) Close() error {
-	err := e.Channel.Close()
-	e.in.Close()
-	go io.Copy(io.Discard, e.Channel.Stderr())
-	late := time.AfterFunc(requestTakes, func() { e.of.conn.Close() })
-	context.AfterFunc(e.of.ctx, func() { late.Stop() })
-	return err
-}
-
 // resize notes a new size (RFC 4254, section 6.7). It never waits. To draw a whole screen anew is what costs, so the screen hears of
 // the newest size alone, at once or when resizeEvery is over.
 func (g *channel) resize(payload []byte) bool {
 	var size struct{ Columns, Rows, Width, Height uint32 }
-	if gossh.Unmarshal(payload, &size) != nil {
+	if ssh.Unmarshal(payload, &size) != nil {
 		return false
 	}
 	g.mu.Lock()
@@ -385,9 +237,6 @@ func (g *channel) unfit() {
 	}
 	g.conn.door.unfit(g)
 }
-
-// known are the requests of RFC 4254, section 6, that mean something to the library's session here.
-var known = map[string]bool{"shell": true, "exec": true, "env": true, "pty-req": true, "signal": true}
 
 // patient gives up on a client that takes nothing for too long.
 type patient struct {

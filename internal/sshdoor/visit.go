@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"charm.land/ssh"
+	"github.com/anmitsu/go-shlex"
 	"github.com/gobwas/ws"
 	"github.com/spf13/pflag"
 
@@ -27,12 +27,12 @@ import (
 )
 
 // visit is what happens on a channel, from its shell or command on.
-func (d *Door) visit(s ssh.Session) {
-	c, g := s.Context().Value(connKey{}).(*conn), s.Context().Value(channelKey{}).(*channel)
-	notes := patient{s.Stderr(), d.cfg.Stall, func() { c.Close() }}
+func (d *Door) visit(g *channel, s *ending) {
+	c := g.conn
+	notes := patient{s.notes(), d.cfg.Stall, func() { c.Close() }}
 	if err := c.enter(); err != nil {
 		fmt.Fprintln(notes, err)
-		s.Exit(exitcode.NoServer)
+		s.exit(exitcode.NoServer)
 		return
 	}
 	defer c.leave()
@@ -40,8 +40,8 @@ func (d *Door) visit(s ssh.Session) {
 	defer cancel(nil)
 	defer context.AfterFunc(d.ctx, func() { cancel(context.Cause(d.ctx)) })()
 
-	v := &visitor{door: d, session: s, addr: addrOf(s.RemoteAddr()), room: wire.Lobby, last: -1, channel: g, notes: notes}
-	v.out = patient{s, d.cfg.Stall, func() { c.Close() }}
+	v := &visitor{door: d, addr: addrOf(c.RemoteAddr()), room: wire.Lobby, last: -1, channel: g, notes: notes}
+	v.in, v.out = s, patient{s, d.cfg.Stall, func() { c.Close() }}
 	err := v.receive()
 	if err == nil {
 		err = v.talk(ctx)
@@ -52,14 +52,14 @@ func (d *Door) visit(s ssh.Session) {
 	if err != nil && err.Error() != "" {
 		fmt.Fprintln(notes, client.Printable(err.Error()))
 	}
-	s.Exit(exitcode.Of(err, exitcode.NoServer))
+	s.exit(exitcode.Of(err, exitcode.NoServer))
 }
 
 // visitor is who is on a channel, and what for.
 type visitor struct {
 	door    *Door
-	session ssh.Session
 	channel *channel
+	in      io.Reader
 	out     io.Writer // to the client, with a bound on its patience
 	notes   io.Writer // to its stderr, with the same
 	addr    netip.AddrPort
@@ -69,54 +69,50 @@ type visitor struct {
 	notice  string // for the beginning
 	env     []string
 
-	room       string
-	last       int // -1: what the screen, or the lines, begin with
-	asJSON     bool
-	onTerminal bool
-	size       tui.Size // at first
+	room   string
+	last   int // -1: what the screen, or the lines, begin with
+	asJSON bool
+	size   tui.Size // at first
 }
 
 // receive makes out who comes, and what is wanted.
 func (v *visitor) receive() error {
-	d, s := v.door, v.session
-	command := s.Command()
-	if len(command) == 0 && s.RawCommand() != "" { // a quote without its end
+	d, g := v.door, v.channel
+	command, err := shlex.Split(g.command, true)
+	if err != nil || len(command) == 0 && g.command != "" { // a quote without its end
 		return exitcode.With(exitcode.Usage, errors.New(usage))
 	}
 	if err := v.read(command); err != nil {
 		return exitcode.With(exitcode.Usage, err)
 	}
-	var err error
-	if key := s.PublicKey(); key != nil { // that the handshake was completed with
-		v.secret, v.keyed = d.keys.session(key), true
+	if g.key != nil {
+		v.secret, v.keyed = d.keys.session(g.key), true
 	} else if v.secret, err = wire.NewSession(d.cfg.Env.Random); err != nil {
 		return err
 	}
-	pty, _, terminal := s.Pty()
-	if v.wish, err = names.Parse(s.User()); err != nil {
-		v.notice = fmt.Sprintf("%q cannot be your name: %v", client.Shortened(s.User()), err)
-		if !terminal {
+	if v.wish, err = names.Parse(g.user); err != nil {
+		v.notice = fmt.Sprintf("%q cannot be your name: %v", client.Shortened(g.user), err)
+		if !g.terminal {
 			fmt.Fprintln(v.notes, v.notice)
 		}
 	}
-	for _, variable := range s.Environ() {
+	for _, variable := range g.env {
 		if name, _, _ := strings.Cut(variable, "="); slices.Contains(allowed, name) {
 			v.env = append(v.env, variable)
 		}
 	}
-	v.env = append(v.env, "TERM="+pty.Term)
-	v.size = d.fit(v.channel, tui.Size{Width: pty.Window.Width, Height: pty.Window.Height})
-	if v.size.Width < min(pty.Window.Width, maxWidth) && v.notice == "" {
+	v.env = append(v.env, "TERM="+g.term)
+	v.size = d.fit(g, g.first)
+	if v.size.Width < min(g.first.Width, maxWidth) && v.notice == "" {
 		v.notice = "there is no room for another large screen here now, so yours is small"
 	}
-	v.onTerminal = terminal
-	if !terminal && !v.asJSON && len(command) > 0 { // ssh gives a command no terminal by itself
+	if !g.terminal && !v.asJSON && len(command) > 0 { // ssh gives a command no terminal by itself
 		fmt.Fprintln(v.notes, "line by line; for the screen: ssh -t")
 	}
-	if terminal && v.asJSON { // there would be no way to end the input
+	if g.terminal && v.asJSON { // there would be no way to end the input
 		return exitcode.With(exitcode.Usage, errors.New("--json is for where there is no terminal: ssh -T"))
 	}
-	if terminal && pty.Term == "dumb" {
+	if g.terminal && g.term == "dumb" {
 		return exitcode.With(exitcode.Usage, errors.New("this terminal cannot show a screen: ssh -T talks line by line"))
 	}
 	return nil
@@ -153,7 +149,7 @@ const usage = "usage: ssh HOST, ssh -t HOST ROOM, or line by line ssh -T HOST [R
 // talk connects, and talks until it is over.
 func (v *visitor) talk(ctx context.Context) error {
 	last := max(v.last, 0)
-	if v.onTerminal && v.last < 0 {
+	if v.channel.terminal && v.last < 0 {
 		last = wire.DefaultJoin
 	}
 	inMemory := &url.URL{Scheme: "http", Host: "localhost"}
@@ -167,8 +163,8 @@ func (v *visitor) talk(ctx context.Context) error {
 		return exitcode.With(exitcode.NoServer, err)
 	}
 	defer c.Close()
-	if !v.onTerminal {
-		err := lines.Run(ctx, lines.Config{Client: c, Room: v.room, Last: last, JSON: v.asJSON, In: v.session, Out: v.out, Notes: v.notes})
+	if !v.channel.terminal {
+		err := lines.Run(ctx, lines.Config{Client: c, Room: v.room, Last: last, JSON: v.asJSON, In: v.in, Out: v.out, Notes: v.notes})
 		if errors.As(err, new(*client.BrokenError)) {
 			v.door.cfg.Env.Log.Error("a talk over SSH broke", "err", err)
 			err = exitcode.With(exitcode.Unconfirmed, errors.New("the talk broke; the server's operator can see why in the log"))
@@ -181,9 +177,9 @@ func (v *visitor) talk(ctx context.Context) error {
 // show talks on a screen.
 func (v *visitor) show(ctx context.Context, c *client.Client, last int) error {
 	config := tui.Config{
-		Client: c, Find: v.find, Server: v.door.cfg.Address(addrOf(v.session.LocalAddr()).Addr()), Room: v.room, AnyRoom: len(v.session.Command()) == 0, Last: last,
+		Client: c, Find: v.find, Server: v.door.cfg.Address(addrOf(v.channel.conn.LocalAddr()).Addr()), Room: v.room, AnyRoom: v.channel.command == "", Last: last,
 		Notice: v.notice, Theme: tui.Auto, Bell: true,
-		In: v.session, Out: v.out, Environ: v.env, Width: v.size.Width, Height: v.size.Height, Sizes: v.channel.sizes, Zone: v.zone(), Now: v.door.cfg.Env.Now,
+		In: v.in, Out: v.out, Environ: v.env, Width: v.size.Width, Height: v.size.Height, Sizes: v.channel.sizes, Zone: v.zone(), Now: v.door.cfg.Env.Now,
 	}
 	if v.keyed {
 		config.Shelf = shelf{v.door, v.secret}
@@ -248,7 +244,7 @@ func (v *visitor) connect(ctx context.Context, _, _ string) (net.Conn, error) {
 		return nil, fmt.Errorf("%w; come back in a while", err)
 	}
 	ours, theirs := net.Pipe()
-	go v.accept(theirs)
+	v.channel.running.Go(func() { v.accept(theirs) })
 	return ours, nil
 }
 
