@@ -304,7 +304,8 @@ func (s *screen) joined(f wire.Joined) {
 const anotherHistory = "the server has another history than before"
 
 // prove asks whether what was read in an earlier epoch is a part of the server's history still. Where the server was set
-// back to an older state, other messages may have those numbers, which nobody has seen.
+// back to an older state, other messages may have those numbers, which nobody has seen. The mark keeps its epoch: an earlier
+// one is a part of more of the states that the server may be set back to.
 func (s *screen) prove(r *room) tea.Cmd {
 	at := wire.Position{Log: r.log, Epoch: r.epoch, N: r.read}
 	h := wire.History{Room: r.name, After: &at, Limit: 1}
@@ -315,19 +316,14 @@ func (s *screen) prove(r *room) tea.Cmd {
 				return nil // it was left, or told by a reset
 			}
 			r.doubt = false
-			unmoved := r.read == at.N && r.epoch == at.Epoch
-			switch {
-			case err != nil: // the next time it is asked again
-			case page.Reset:
+			if err == nil && page.Reset { // after an error it is asked again the next time
 				s.tell(anotherHistory)
-				if unmoved {
+				if r.read == at.N && r.epoch == at.Epoch {
 					r.forget(r.since)
 				}
 				if r.ruled && r.rule == at.N {
 					r.rule, r.ruled = r.read, r.read < r.heard
 				}
-			case unmoved:
-				r.epoch = page.Epoch
 			}
 			return s.arrive(r)
 		}

@@ -24,7 +24,7 @@ func TestReadMarkIsProved(t *testing.T) {
 		want  Place
 	}{
 		"of this epoch":        {kept: Place{Log: "log", Epoch: "two", Read: 6}, want: Place{Log: "log", Epoch: "two", Read: 6}},
-		"of an earlier one":    {kept: Place{Log: "log", Epoch: "one", Read: 6}, asked: "prove tea log:one:6", want: Place{Log: "log", Epoch: "two", Read: 6}},
+		"of an earlier one":    {kept: Place{Log: "log", Epoch: "one", Read: 6}, asked: "prove tea log:one:6", want: Place{Log: "log", Epoch: "one", Read: 6}},
 		"the server set back":  {kept: Place{Log: "log", Epoch: "one", Read: 6}, gone: true, asked: "prove tea log:one:6", told: true, want: Place{Log: "log", Epoch: "two", Read: 8}},
 		"it does not answer":   {kept: Place{Log: "log", Epoch: "one", Read: 6}, gone: true, fail: errors.New("no"), asked: "prove tea log:one:6", want: Place{Log: "log", Epoch: "one", Read: 6}},
 		"of an older program":  {kept: Place{Log: "log", Read: 6}, gone: true, want: Place{Log: "log", Read: 6}},
@@ -110,18 +110,18 @@ func TestLateProof(t *testing.T) {
 			_, asked := st.Update(b)
 			st.has("message 200")
 			st.do(asked)
-			read := uint64(200)
+			read, epoch := uint64(200), "two"
 			switch {
 			case gone:
 				st.has("message 200", anotherHistory)
 				st.hasNot("── new ──")
 			case at > 0:
 				st.has("message 121", "10 new ↓")
-				read = 190
+				read, epoch = 190, "one"
 			default:
 				st.has("message 200", "── new ──")
 			}
-			if p := st.memory().Rooms[0]; p.Read != read || p.Epoch != "two" {
+			if p := st.memory().Rooms[0]; p.Read != read || p.Epoch != epoch {
 				t.Errorf("gone %t, at %d: kept is %+v", gone, at, p)
 			}
 		}

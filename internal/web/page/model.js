@@ -39,7 +39,8 @@ export class Place {
 	sought = 0; // the message that is being gone to; 0: none
 	/** @type {Promise<boolean>} the loading that was begun last */
 	#loaded = Promise.resolve(true);
-	#readKept = 0;
+	#readKept = ""; // the position
+	#epoch = ""; // in which what is read was looked at, see #verify; empty: kept without one
 	#until = 0; // up to this number what comes is replayed, and no flood; 0: nothing is
 
 	/** @param {Model} model @param {Room} room */
@@ -59,9 +60,10 @@ export class Place {
 				this.wasReset = true;
 			}
 			if (first || reset) {
-				this.read = was.log === room.log ? Math.min(was.n, n) : n;
-				if (first && was.log && was.log !== room.log) this.wasReset = true;
-				if (first && was.log === room.log && was.epoch && was.epoch !== room.now) this.#verify(was);
+				const known = first && was.log === room.log;
+				[this.read, this.#epoch] = known ? [Math.min(was.n, n), was.epoch ?? ""] : [n, room.now];
+				if (first && was.log && !known) this.wasReset = true;
+				if (known && was.epoch && was.epoch !== room.now) this.#verify(was);
 				t.first = oldest;
 				t.unread = n > this.read ? this.read : -1;
 				first = false;
@@ -148,30 +150,32 @@ export class Place {
 	#read(n) {
 		n = Math.min(n, this.room.n); // what has not come was not looked at
 		if (n <= this.read) return false;
-		this.read = n;
+		[this.read, this.#epoch] = [n, this.room.now];
 		if (this.read >= this.timeline.head) this.mentioned = 0;
 		return true;
 	}
 
 	/** Keeps how far was read, for the next visit. To be called now and then, not at each message. */
 	keepRead() {
-		if (this.read === this.#readKept || !this.room.log) return;
-		this.#readKept = this.read;
+		const at = { log: this.room.log, epoch: this.#epoch, n: this.read };
+		if (!at.log || at.n === 0 || written(at) === this.#readKept) return;
+		this.#readKept = written(at);
 		const other = kept.get(`read.${this.name}`); // of another page of this browser
-		if (other?.log === this.room.log && other.epoch === this.room.epoch && other.n >= this.read) return;
-		kept.set(`read.${this.name}`, { ...this.room.position, n: this.read });
+		if (other?.log === at.log && other.epoch === at.epoch && other.n >= at.n) return;
+		kept.set(`read.${this.name}`, at);
 	}
 
 	/**
 	 * Asks whether what was read in an earlier epoch is still there. Where the server was set back to an older state, other
-	 * messages have those numbers: they count as of another history.
+	 * messages have those numbers: they count as of another history. What is read keeps its epoch until it moves: an earlier
+	 * one is a part of more of the states that the server may be set back to.
 	 * @param {import("./ramai.js").Position} was
 	 */
 	async #verify(was) {
 		const page = await this.room.client.patiently(() => this.room.history({ after: written(was), limit: 1 })).catch(() => null);
 		if (!page?.reset) return;
 		this.wasReset = true;
-		this.read = this.timeline.head;
+		[this.read, this.#epoch] = [this.timeline.head, this.room.now];
 		this.rule();
 		this.model.changed();
 	}
