@@ -61,13 +61,14 @@ func BenchmarkUnderAttack(b *testing.B) {
 	for _, kind := range []server.ReactorKind{server.Auto, server.Portable} {
 		for _, attack := range attacks {
 			b.Run(fmt.Sprintf("%s/%s", kind, attack.name), func(b *testing.B) {
-				s := defaults(b, kind)
 				var frames atomic.Int64
 				for b.Loop() {
 					var calm, assailed [][]time.Duration
 					for range periods {
+						s, stop := defaults(b, kind)
 						calm = append(calm, honest(b, s, nil))
 						assailed = append(assailed, honest(b, s, func(ctx context.Context) { assail(ctx, s, attack.deflate, attack.frame, &frames) }))
+						stop() // what attackers leave behind would be worked on in the next calm period
 					}
 					for _, p := range []int{50, 99} {
 						b.ReportMetric(percentile(calm, p), fmt.Sprintf("calm-p%d-ms", p))
@@ -92,8 +93,9 @@ func percentile(periods [][]time.Duration, p int) float64 {
 	return all[len(all)/2]
 }
 
-// defaults returns the address of a server of the default limits that believes whoever says where it comes from.
-func defaults(b *testing.B, kind server.ReactorKind) string {
+// defaults returns the address of a server of the default limits that believes whoever says where it comes from, and what
+// ends it.
+func defaults(b *testing.B, kind server.ReactorKind) (url string, stop func()) {
 	b.Helper()
 	cfg := server.Defaults()
 	cfg.Memory, cfg.Log, cfg.Quiet, cfg.Reactor = true, discard, true, kind
@@ -102,18 +104,17 @@ func defaults(b *testing.B, kind server.ReactorKind) string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
 	}
 	go func() { ended <- s.Serve(ctx, ln) }()
-	b.Cleanup(func() {
-		stop()
+	return "ws://" + ln.Addr().String() + "/", func() {
+		cancel()
 		<-ended
-	})
-	return "ws://" + ln.Addr().String() + "/"
+	}
 }
 
 // honest has 24 clients at 24 addresses say something ten times a second, for most of a second, beside what is done

@@ -27,8 +27,9 @@ func hard() map[string]string {
 func inflated(payload string, limit int) (string, uint16) {
 	var text []byte
 	r := strings.NewReader(payload + string(inflateTail))
-	for r.Len() > 0 {
-		b, err := io.ReadAll(io.LimitReader(flate.NewReader(r), int64(limit+1-len(text))))
+	library := flate.NewReader(r)
+	for ; r.Len() > 0; library.(flate.Resetter).Reset(r, nil) {
+		b, err := io.ReadAll(io.LimitReader(library, int64(limit+1-len(text))))
 		if text = append(text, b...); len(text) > limit {
 			return "", 1009
 		}
