@@ -57,7 +57,7 @@ func same(t *testing.T, payload string, limit int) {
 
 // payloads are texts as compressors write them that flush never, often, or after each byte; and all the hard ones.
 func payloads() (all []string) {
-	for _, text := range []string{"", "a", "hello", string(somewhat(4000)), repeat(3000, "ab"), repeat(4000, "\xf0\x9f\x99\x82"), string(noise(5000))} {
+	for _, text := range []string{"", "a", "hello", string(somewhat(1500)), repeat(3000, "ab"), "\xf0\x9f\x99\x82" + string(noise(700))} {
 		for _, level := range []int{flate.HuffmanOnly, flate.NoCompression, flate.BestSpeed, flate.DefaultCompression, flate.BestCompression} {
 			for _, piece := range []int{1, 100, 1 << 20} {
 				var b bytes.Buffer
@@ -101,10 +101,10 @@ func TestInflateAsTheLibrary(t *testing.T) {
 		if code != 0 {
 			t.Fatalf("%.80q is not in order", p)
 		}
-		for _, limit := range []int{len(text), len(text) - 1, len(text) / 2} {
+		for _, limit := range []int{len(text), len(text) - 1} {
 			same(t, p, max(limit, 0))
 		}
-		for range 5 {
+		for range 3 {
 			broken := []byte(p[:rnd.IntN(len(p)+1)])
 			same(t, string(broken), 1<<20)
 			for range 1 + rnd.IntN(3) {
@@ -117,7 +117,7 @@ func TestInflateAsTheLibrary(t *testing.T) {
 	}
 }
 
-// So does each message that differs from one of a single block by two bits at most.
+// So does each message that differs from one of a single block in one bit, or in one of its first 40 bits, too.
 func TestInflateBrokenCodes(t *testing.T) {
 	const refersBack = "\xf3\x48\xcd\xc9\xc9\x07\x00" + "\xf2\x00\x11\x00\x00" // behind a last block
 	const noDistances = "\x04\xcb\x81\x00\x00\x00\x00\x00\x90\xff\x6b\x03\x00" // the last lengths are a run of 12 zeroes, and no more
@@ -126,7 +126,7 @@ func TestInflateBrokenCodes(t *testing.T) {
 		for i := range 8 * len(b) {
 			b[i/8] ^= 1 << (i % 8)
 			same(t, string(b), 1000)
-			for j := range min(i, 120) {
+			for j := range min(i, 40) {
 				b[j/8] ^= 1 << (j % 8)
 				same(t, string(b), 1000)
 				b[j/8] ^= 1 << (j % 8)
