@@ -38,4 +38,5 @@ const (
 	CloseProtocolError = 1002
 	ClosePolicy        = 1008
 	CloseRestart       = 1012 // come back: the server starts again
+	CloseTryAgain      = 1013 // come back: the server has no memory for what the client sends
 )

@@ -18,7 +18,7 @@ type leakless struct{ *testing.M }
 func (m leakless) Run() int {
 	flag.Parse()
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue { // scripts wait for other programs most of the time
-		flag.Set("test.parallel", strconv.Itoa(4*runtime.GOMAXPROCS(0)))
+		flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
 	}
 	code := m.M.Run()
 	if err := goleak.Find(); err != nil && code == 0 {

@@ -5,7 +5,9 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
+	"ramai/internal/frame"
 	"ramai/internal/journal"
 	"ramai/internal/room"
 	"ramai/internal/tape"
@@ -223,5 +225,41 @@ func TestBackfillIsReadAgain(t *testing.T) {
 	st.settle()
 	if got := l.numbers(rooms[0]); len(got) != 150 || got[0] != 1 || had == 0 || had > 100 {
 		t.Errorf("%d texts came before it stopped, and %d in all, want 150", had, len(got))
+	}
+}
+
+// Clients that send long messages and never end them take no more memory than there is for that: those with the longest go,
+// and a client that ends its message has it said.
+func TestUnfinishedMessagesAreBounded(t *testing.T) {
+	st := newStage(t, setting{tape: 1}) // 1 MiB for all
+	honest := st.plain(Client{})
+	text := strings.Repeat("y", 4000)
+	half := frame.AppendMasked(nil, frame.Text, []byte(text), [4]byte{1, 2, 3, 4})
+	honest.up = append(honest.up, half[:len(half)-100]...)
+	part := frame.AppendMasked(nil, frame.Text, []byte(strings.Repeat("x", 20_000)), [4]byte{1, 2, 3, 4})
+	var all []*link
+	for range 200 {
+		l := st.plain(Client{})
+		l.up = append(l.up, part[:len(part)-1]...)
+		all = append(all, l)
+		st.settle()
+	}
+	closed := 0
+	for _, l := range all {
+		if l.closed {
+			closed++
+		}
+	}
+	if reserved := st.hub.Budget().Usage().Reserved; reserved > tape.MinUnfinished+64<<10 || closed == 0 || closed > 160 {
+		t.Errorf("%d bytes are held, and %d of 200 clients were closed", reserved, closed)
+	}
+	honest.up = append(honest.up, half[len(half)-100:]...)
+	honest.expect(text)
+	for _, l := range all {
+		l.hangUp()
+	}
+	st.advance(time.Second)
+	if reserved := st.hub.Budget().Usage().Reserved; reserved != 0 {
+		t.Errorf("%d bytes are held though all have gone", reserved)
 	}
 }

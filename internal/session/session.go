@@ -156,6 +156,7 @@ type Session struct {
 	refill  bool   // so is a part of the past of a room, that may have been left meanwhile
 	deflate bool   // permessage-deflate was negotiated
 	begun   bool   // something came on ramai.v1: too late for hello
+	holds   bool   // the message under way counts in the budget
 	keyed   bool   // the sender has proved to have the key that it is named after
 	door    Door
 	charged uint32 // bytes of the budget that private takes
@@ -423,6 +424,29 @@ func (s *Session) charge(held int) {
 	s.charged = uint32(held)
 }
 
+// smallMessage is how much of an unfinished message is not worth counting, in bytes: most messages are no longer.
+const smallMessage = 4 << 10
+
+// hold says that the message under way takes n bytes.
+func (s *Session) hold(n int) {
+	if n <= smallMessage {
+		n = 0
+	}
+	if n > 0 || s.holds {
+		s.holds = n > 0
+		s.env.Hub.Budget().Hold(s, int64(n))
+	}
+}
+
+// GiveUp implements tape.Unfinished: there is no memory for the message under way. A client that comes back can send it again.
+func (s *Session) GiveUp() {
+	s.later(func() {
+		if s.holds {
+			s.end(wire.CloseTryAgain, "too many clients send long messages slowly, and there is no memory for more; send it again")
+		}
+	})
+}
+
 // close puts the last of all behind what is already to be sent.
 func (s *Session) close(code uint16, reason string) {
 	if !s.closing {
@@ -533,6 +557,7 @@ func (s *Session) release(why error) {
 	s.open(inOrder(s.mail.Swap(ended))) // what was read for this client is given back
 	s.private = nil
 	s.account()
+	s.hold(0)
 	if s.named {
 		// Not when the peer is gone, but here, when all that it sent is said. What is stored bears the name that its sender holds
 		// at that moment: freed sooner, the rest of it would be nobody's, or stand beside what the next holder says under the same

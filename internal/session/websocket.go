@@ -115,6 +115,7 @@ func (s websocket) frames() *frame.Config {
 
 // keep keeps dec for what comes next, if a message is under way.
 func (s websocket) keep(dec *frame.Decoder) {
+	s.hold(dec.Held())
 	switch {
 	case !dec.Partial():
 		s.dec = nil

@@ -23,11 +23,14 @@ type Budget struct {
 	mu   sync.Mutex
 	open map[*Tape]struct{}     // guarded by mu
 	lent map[*Backfill]struct{} // guarded by mu
+
+	held       map[Unfinished]int64 // guarded by mu: bytes
+	unfinished int64                // guarded by mu: the sum of held
 }
 
 // NewBudget returns a budget of max bytes.
 func NewBudget(max int64) *Budget {
-	return &Budget{max: max, open: make(map[*Tape]struct{}), lent: make(map[*Backfill]struct{})}
+	return &Budget{max: max, open: make(map[*Tape]struct{}), lent: make(map[*Backfill]struct{}), held: make(map[Unfinished]int64)}
 }
 
 // Usage is what a budget is used for, in bytes.
