@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ramai/internal/journal"
+	"ramai/internal/names"
 	"ramai/wire"
 )
 
@@ -125,9 +126,9 @@ func once(by, room, id, text string) journal.Event {
 	return e
 }
 
-// claim claims a name whose key is the name in lower case.
+// claim claims a name.
 func claim(by, name string) journal.Event {
-	return journal.Event{Kind: journal.Claim, By: by, Name: name, Key: strings.ToLower(name)}
+	return journal.Event{Kind: journal.Claim, By: by, Name: name, Key: names.Key(name)}
 }
 
 func bound(by, name string) journal.Event {
@@ -139,12 +140,12 @@ func bound(by, name string) journal.Event {
 // own is say by who has a cryptographic key, and is to own a name from then on.
 func own(by, name, room, id, text string) journal.Event {
 	e := say(by, room, id, text)
-	e.Own = strings.ToLower(name)
+	e.Own = names.Key(name)
 	return e
 }
 
 func disown(name string) journal.Event {
-	return journal.Event{Kind: journal.Disown, Name: name, Key: strings.ToLower(name)}
+	return journal.Event{Kind: journal.Disown, Name: name, Key: names.Key(name)}
 }
 
 func release(by string) journal.Event { return journal.Event{Kind: journal.Release, By: by} }

@@ -1,12 +1,16 @@
 package journaltest
 
 import (
+	"fmt"
+	"math"
 	"reflect"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
 
 	"ramai/internal/journal"
+	"ramai/internal/names"
 	"ramai/wire"
 )
 
@@ -14,52 +18,72 @@ func testPure(t *testing.T, fresh func(t *testing.T) Place) {
 	Same(t, fresh, fresh)
 }
 
-// Same applies the same random batches to a store of each kind, and compares what becomes of them and what is stored.
+// Same applies the same random batches to a store of each kind, and compares what becomes of them and what is stored. A store
+// whose Place keeps it has the same after it was closed and opened again.
 func Same(t *testing.T, left, right func(t *testing.T) Place) {
 	rapid.Check(t, func(r *rapid.T) {
-		a, b := left(t).Open(), right(t).Open()
+		places := []Place{left(t), right(t)}
+		stores := []journal.Store{places[0].Open(), places[1].Open()}
 		for _, batch := range rapid.SliceOfN(batches(), 1, 8).Draw(r, "batches") {
-			both(r, a, b, batch)
+			both(r, stores[0], stores[1], batch)
 		}
-		ja, jb := journaled{Store: a, t: r}, journaled{Store: b, t: r}
-		for _, room := range someRooms {
-			if a.Head(room) != b.Head(room) {
-				r.Fatalf("the heads of %s are %v and %v", room, a.Head(room), b.Head(room))
+		want := viewOf(r, stores[0])
+		want.compare(r, "the other store has", viewOf(r, stores[1]))
+		for i, s := range stores {
+			log := s.Log()
+			if err := s.Close(); err != nil {
+				r.Fatalf("Close: %v", err)
 			}
-			if x, y := a.Times()[room], b.Times()[room]; x != y {
-				r.Fatalf("the times of %s are %v and %v", room, x, y)
+			if !places[i].Keeps {
+				continue
 			}
-			if x, y := ja.all(room), jb.all(room); !reflect.DeepEqual(x, y) {
-				r.Fatalf("the rows of %s are\n%+v\nand\n%+v", room, x, y)
+			s = places[i].Open()
+			want.compare(r, "opened again it has", viewOf(r, s))
+			if s.Log() != log {
+				r.Fatalf("the log was %s, and opened again it is %s", log, s.Log())
 			}
-		}
-		if a.IDs() != b.IDs() {
-			r.Fatalf("the ids are %v and %v", a.IDs(), b.IDs())
-		}
-		if a.Epoch() != b.Epoch() {
-			r.Fatalf("the epochs are %+v and %+v", a.Epoch(), b.Epoch())
-		}
-		for _, room := range someRooms {
-			for _, epoch := range someEpochs {
-				for n := range uint64(20) {
-					x, y := wire.Position{Log: a.Log(), Epoch: epoch, N: n}, wire.Position{Log: b.Log(), Epoch: epoch, N: n}
-					if a.Knows(room, &x) != b.Knows(room, &y) {
-						r.Fatalf("number %d of %s, heard in epoch %s, is known %t and %t", n, room, epoch, a.Knows(room, &x), b.Knows(room, &y))
-					}
-				}
-			}
-		}
-		for _, by := range someSenders {
-			if a.Name(by) != b.Name(by) {
-				r.Fatalf("%s is %q and %q", by, a.Name(by), b.Name(by))
-			}
-		}
-		for _, s := range []journal.Store{a, b} {
 			if err := s.Close(); err != nil {
 				r.Fatalf("Close: %v", err)
 			}
 		}
 	})
+}
+
+// view is all that a store says of what batches have made, part by part.
+type view map[string]any
+
+func viewOf(t fatal, s journal.Store) view {
+	v := view{"the position": s.Position(), "the heads": s.Heads(), "the times": s.Times(), "the ids": s.IDs(), "the epoch": s.Epoch()}
+	v["the owners"] = s.Owned()
+	stale, err := s.Stale()
+	if err != nil {
+		t.Fatalf("Stale: %v", err)
+	}
+	v["old ids"] = stale
+	v["who runs out"] = slices.Sorted(slices.Values(s.RunOut(math.MaxInt64/2, math.MaxInt64/2, 100)))
+	for _, room := range someRooms {
+		v["the head of "+room] = s.Head(room)
+		v["the rows of "+room] = (&journaled{Store: s, t: t}).all(room)
+		for _, epoch := range someEpochs {
+			for n := range uint64(20) {
+				v[fmt.Sprintf("whether it knows number %d of %s, heard in epoch %s,", n, room, epoch)] = s.Knows(room, &wire.Position{Log: s.Log(), Epoch: epoch, N: n})
+			}
+		}
+	}
+	for _, by := range someSenders {
+		v["the name of "+by], v["the name that "+by+" gains"] = s.Name(by), s.Gains(by)
+	}
+	return v
+}
+
+// compare fails where other differs.
+func (v view) compare(t fatal, what string, other view) {
+	t.Helper()
+	for part, x := range v {
+		if y := other[part]; !reflect.DeepEqual(x, y) {
+			t.Fatalf("%s is\n%+v\nand %s\n%+v", part, x, what, y)
+		}
+	}
 }
 
 // both applies a batch to a, and to b: there it is told twice, and the store is opened anew before that.
@@ -113,7 +137,7 @@ func anEvent() *rapid.Generator[journal.Event] {
 		case journal.Say:
 			e := say(by, rapid.SampledFrom(someRooms).Draw(t, "room"), rapid.StringMatching("[a-d]").Draw(t, "id"), rapid.StringMatching("[xy]").Draw(t, "text"))
 			e.Once = rapid.IntRange(0, 3).Draw(t, "once") == 0
-			e.Own = rapid.SampledFrom([]string{"", "queen", "king"}).Draw(t, "own")
+			e.Own = rapid.SampledFrom([]string{"", names.Key("Queen"), names.Key("QUEEN"), names.Key("King")}).Draw(t, "own")
 			return e
 		case journal.Claim:
 			e := claim(by, rapid.SampledFrom([]string{"Queen", "QUEEN", "King"}).Draw(t, "name"))

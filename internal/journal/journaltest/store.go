@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ramai/internal/journal"
+	"ramai/internal/names"
 	"ramai/wire"
 )
 
@@ -229,7 +230,7 @@ func testOwnedNames(t *testing.T, j *journaled) {
 	// Who speaks under a name with a key owns it for good, and may hold another meanwhile.
 	gains("key", "")
 	j.expect(events(claim("key", "Queen"), claim("anna", "QUEEN")), "done", "refused name_taken")
-	gains("key", "queen")
+	gains("key", names.Key("Queen"))
 	j.apply(own("key", "Queen", "lobby", "1", "x"))
 	gains("key", "")
 	if got := j.Owned(); len(got) != 1 || got[0].Name != "Queen" || got[0].By != "key" || got[0].Since == 0 {
@@ -242,7 +243,7 @@ func testOwnedNames(t *testing.T, j *journaled) {
 
 	// Claiming alone makes nobody an owner, and speaking without a key neither, nor what is to own another name.
 	j.expect(events(claim("key2", "Pawn"), say("key2", "lobby", "1", "x"), own("key2", "Rook", "lobby", "2", "x")), "done", "saved 2", "saved 3")
-	gains("key2", "pawn")
+	gains("key2", names.Key("Pawn"))
 	j.at += 1000 * hour
 	j.expect(events(claim("anna", "Pawn"), say("anna", "lobby", "1", "x")), "done", "saved 4")
 	j.at += 1000 * hour

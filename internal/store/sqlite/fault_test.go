@@ -83,9 +83,11 @@ func (d *doubtful) Apply(b *journal.Batch, position uint64) ([]journal.Outcome, 
 
 // Whatever happens to a commit, in the end the outcomes and the rows are those of a store that never fails.
 func TestDoubt(t *testing.T) {
+	t.Parallel()
 	journaltest.Same(t, func(t *testing.T) journaltest.Place {
-		return journaltest.Place{Open: func() journal.Store {
-			s, err := Open(t.TempDir(), quiet)
+		dir := t.TempDir()
+		return journaltest.Place{Keeps: true, Open: func() journal.Store {
+			s, err := Open(dir, quiet)
 			if err != nil {
 				t.Fatal(err)
 			}
