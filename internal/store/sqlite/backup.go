@@ -422,7 +422,7 @@ func Restore(ctx context.Context, dir string, from *Copy, aside bool, random io.
 	if summary.Log, err = journal.NewLog(random); err != nil {
 		return nil, "", err
 	}
-	c, err := connect(unfinished, "synchronous=FULL")
+	c, err := connect(unfinished, synchronous("FULL"))
 	if err != nil {
 		return nil, "", err
 	}

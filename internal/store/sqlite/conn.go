@@ -27,6 +27,18 @@ func connect(path string, pragmas ...string) (conn, error) {
 	return dial(dataSource(path, "rw", pragmas...))
 }
 
+// syncing is off in tests: they kill no machine, so a sync proves nothing there and is most of their time. What syncs reach
+// the disk is tested with the program as it is.
+var syncing = true
+
+// synchronous is the pragma that says how much SQLite syncs: FULL or NORMAL.
+func synchronous(level string) string {
+	if !syncing {
+		level = "OFF"
+	}
+	return "synchronous=" + level
+}
+
 // look opens a database that exists to read it, and leaves it as it is. alone: as the file has it, whatever is in a
 // write-ahead log beside it.
 func look(path string, alone bool) (conn, error) {

@@ -121,7 +121,7 @@ func create(path, log string) error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	c, err := connect(unfinished, "auto_vacuum=INCREMENTAL", "synchronous=FULL")
+	c, err := connect(unfinished, "auto_vacuum=INCREMENTAL", synchronous("FULL"))
 	if err != nil {
 		return err
 	}

@@ -176,8 +176,8 @@ func makeFolder(dir string) error {
 
 // syncFolder syncs the names in a folder.
 func syncFolder(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil // has no such call, and needs none
+	if runtime.GOOS == "windows" || !syncing { // Windows has no such call, and needs none
+		return nil
 	}
 	f, err := os.Open(dir)
 	if err != nil {

@@ -293,6 +293,8 @@ func TestKilled(t *testing.T) {
 
 // The note that commits are not synced is on disk before the first of them, and each durability is what it says.
 func TestDurability(t *testing.T) {
+	syncing = true
+	defer func() { syncing = false }()
 	// https://sqlite.org/pragma.html#pragma_synchronous
 	for durability, want := range map[Durability]int64{Full: 2, Normal: 1} {
 		s := open(t, t.TempDir(), with(durability))

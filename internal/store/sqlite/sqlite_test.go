@@ -11,7 +11,10 @@ import (
 	"ramai/internal/journal/journaltest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	syncing = false
+	goleak.VerifyTestMain(m)
+}
 
 var quiet = Options{Random: rand.Reader, Log: slog.New(slog.DiscardHandler)}
 
@@ -22,6 +25,7 @@ func with(d Durability) Options {
 }
 
 func TestStore(t *testing.T) {
+	t.Parallel()
 	journaltest.Run(t, func(t *testing.T) journaltest.Place {
 		dir := t.TempDir()
 		return journaltest.Place{Keeps: true, Open: func() journal.Store {

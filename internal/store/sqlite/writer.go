@@ -29,7 +29,7 @@ type writer struct {
 
 // openWriter opens the database, and upgrades it if it is of an earlier version.
 func openWriter(path string, log *slog.Logger) (*writer, error) {
-	c, err := connect(path, "synchronous=FULL", "journal_mode=WAL", fmt.Sprintf("journal_size_limit=%d", walKept))
+	c, err := connect(path, synchronous("FULL"), "journal_mode=WAL", fmt.Sprintf("journal_size_limit=%d", walKept))
 	if err != nil {
 		return nil, err
 	}
@@ -127,10 +127,11 @@ func (w *writer) checkpoint() error {
 
 // sync says whether each commit is synced.
 func (w *writer) sync(full bool) error {
+	level := "NORMAL"
 	if full {
-		return w.exec("PRAGMA synchronous=FULL")
+		level = "FULL"
 	}
-	return w.exec("PRAGMA synchronous=NORMAL")
+	return w.exec("PRAGMA " + synchronous(level))
 }
 
 // mark notes which log this is, that a run begins, and whether its commits will not be synced.
