@@ -41,7 +41,7 @@ func (d *Door) visit(g *channel, s *ending) {
 	defer context.AfterFunc(d.ctx, func() { cancel(context.Cause(d.ctx)) })()
 
 	v := &visitor{door: d, addr: addrOf(c.RemoteAddr()), room: wire.Lobby, last: -1, channel: g, notes: notes}
-	v.in, v.out = s, patient{s, d.cfg.Stall, func() { c.Close() }}
+	v.in, v.out = s.in, patient{s, d.cfg.Stall, func() { c.Close() }}
 	err := v.receive()
 	if err == nil {
 		err = v.talk(ctx)

@@ -41,7 +41,7 @@ type Config struct {
 	Bell    bool     // at a mention
 	Suspend bool     // Ctrl-Z stops this process
 
-	In            io.Reader // closed by who has handed it in, after Run, if it is no terminal of this system
+	In            io.Reader // if it is no terminal of this system, it is an io.Closer, and Run closes it
 	Out           io.Writer
 	Environ       []string // of the terminal: TERM, COLORTERM, NO_COLOR …
 	Width, Height int      // at first, where Out is no terminal of this system; 0: 80 by 24
@@ -93,12 +93,18 @@ func run(ctx context.Context, config Config, c chat) (Left, error) {
 	}
 	s.keeper = k
 	input := config.In
+	stopReading := func() error { return nil }
 	f, ok := config.In.(file)
 	remote := !ok || !term.IsTerminal(f.Fd())
 	switch {
 	case !remote && runtime.GOOS != "windows": // whose console gives events, not bytes
 		input = &tty{file: f}
 	case remote:
+		closer, ok := config.In.(io.Closer)
+		if !ok {
+			return Left{}, fmt.Errorf("the input of a screen is a terminal or can be closed; it is a %T", config.In)
+		}
+		stopReading = closer.Close
 		config.Out = newlines{config.Out}
 		silence, end := io.Pipe()
 		defer end.Close()
@@ -109,10 +115,10 @@ func run(ctx context.Context, config Config, c chat) (Left, error) {
 		tea.WithColorProfile(s.profile), tea.WithFPS(fps), tea.WithoutSignalHandler())
 	s.stop = program.Quit
 	broken := make(chan error, 1)
-	if remote {
-		listen(ctx, config, program, broken)
-	}
 	var helpers sync.WaitGroup
+	if remote {
+		listen(ctx, config, program, &helpers, broken)
+	}
 	helpers.Go(func() { feed(ctx, s.chat, program.Send) })
 	helpers.Go(func() {
 		for {
@@ -136,7 +142,9 @@ func run(ctx context.Context, config Config, c chat) (Left, error) {
 	}
 	ended := outer.Err()
 	cancel()
+	_ = stopReading() // a pipe has no error here, and nothing else is read any more
 	helpers.Wait()
+	s.stopping.Wait()
 	left := Left{Unsaved: s.unsaved()}
 	if k != nil {
 		k.keep(s.memory(), true)
@@ -154,13 +162,13 @@ func run(ctx context.Context, config Config, c chat) (Left, error) {
 	return left, err
 }
 
-// listen gives what is typed to the program, until In ends, and then ends it. The program's own reader would wait for ever
+// listen has helpers give what is typed to the program, until In ends, and then end it. The program's own reader would wait for ever
 // with what it read last if the program ended before, once for each session of SSH. And whatever is typed, nobody else's
 // session may end: a fault of the decoder ends this screen, and is told to broken.
-func listen(ctx context.Context, config Config, program *tea.Program, broken chan<- error) {
+func listen(ctx context.Context, config Config, program *tea.Program, helpers *sync.WaitGroup, broken chan<- error) {
 	events := make(chan uv.Event)
 	reader := uv.NewTerminalReader(&bounded{in: config.In}, uv.Environ(config.Environ).Getenv("TERM"))
-	go func() {
+	helpers.Go(func() {
 		defer close(events)
 		defer func() {
 			if fault := recover(); fault != nil {
@@ -168,13 +176,13 @@ func listen(ctx context.Context, config Config, program *tea.Program, broken cha
 			}
 		}()
 		_ = reader.StreamEvents(ctx, events) // why it ended is of no interest: nothing more can be typed
-	}()
-	go func() {
+	})
+	helpers.Go(func() {
 		for e := range events {
 			program.Send(e)
 		}
 		program.Quit()
-	}()
+	})
 }
 
 // newlines makes a return and a newline of a newline, as the system does on the way to a terminal of its own. The renderer

@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -334,6 +335,39 @@ func written(t *testing.T, texts []string) []byte {
 	}
 	keys.Close()
 	return out.Bytes()
+}
+
+// slowToEnd is an input whose reader hears of the end a moment late.
+type slowToEnd struct {
+	*io.PipeReader
+	over atomic.Bool
+}
+
+func (s *slowToEnd) Read(b []byte) (int, error) {
+	n, err := s.PipeReader.Read(b)
+	if err != nil {
+		time.Sleep(50 * time.Millisecond)
+		s.over.Store(true)
+	}
+	return n, err
+}
+
+// Run closes its input, and returns when nothing reads from it any more.
+func TestRunWaitsForItsReader(t *testing.T) {
+	in, keys := io.Pipe()
+	slow := &slowToEnd{PipeReader: in}
+	c := &fakeChat{news: make(chan client.Event, 2)}
+	c.news <- client.Event{Frame: wire.Welcomed{By: "me", Name: "anna"}}
+	c.news <- client.Event{Frame: wire.Joined{Room: wire.Lobby, Log: "log"}}
+	config, _ := terminalConfig(t)
+	config.In = slow
+	go keys.Write([]byte("\x04"))
+	if _, err := run(t.Context(), config, c); err != nil {
+		t.Fatal(err)
+	}
+	if !slow.over.Load() {
+		t.Error("the input is still read from")
+	}
 }
 
 // watchedBuffer closes seen when words were written to it.

@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -43,6 +44,7 @@ type screen struct {
 	chat     chat
 	ctx      context.Context // ends with the screen; for what is asked of the server
 	stop     func()          // ends the screen from without
+	stopping sync.WaitGroup  // calls of stop
 	bindings map[string]string
 
 	// What is known of the chat.
@@ -166,7 +168,7 @@ func (s *screen) Init() tea.Cmd {
 func (s *screen) broke() {
 	if fault := recover(); fault != nil && s.err == nil {
 		s.err = fmt.Errorf("the screen broke: %v\n%s", fault, debug.Stack())
-		go s.stop()
+		s.stopping.Go(s.stop) // which waits until this step is over
 	}
 }
 
