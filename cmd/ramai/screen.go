@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -74,13 +75,19 @@ func (o *joinOptions) onScreen(ctx context.Context, c *client.Client, who *ident
 	if err != nil {
 		return exit(exitUsage, err)
 	}
+	var goal uint64
+	if number, ok := strings.CutPrefix(server.Fragment, "n"); ok {
+		if goal, err = strconv.ParseUint(number, 10, 64); err != nil {
+			return exit(exitUsage, fmt.Errorf("%s: there is no message with so large a number", o.server))
+		}
+	}
 	ctx, stop := untilHangup(ctx)
 	defer stop()
 	var notes strings.Builder // for after the screen
 	who.notes = &notes
 	kept := &shelf{file: memoryFile(o.server, o.name)}
 	left, err := tui.Run(ctx, tui.Config{
-		Client: c, Server: server, Room: room, AnyRoom: room == wire.Lobby && o.room == "" && server.Fragment == "", Last: o.last, Wish: o.name, Rooms: o.rooms, Shelf: kept,
+		Client: c, Server: server, Room: room, AnyRoom: room == wire.Lobby && o.room == "" && server.Fragment == "", Goal: goal, Last: o.last, Wish: o.name, Rooms: o.rooms, Shelf: kept,
 		Find: func(ctx context.Context, s client.Search) (*client.Found, error) {
 			return client.Find(ctx, who.config(config), s)
 		},

@@ -107,7 +107,7 @@ func (s *screen) heard(b batch) tea.Cmd {
 
 // arrive goes to where the view of a room is to be, once the room is there.
 func (s *screen) arrive(r *room) tea.Cmd {
-	if r.goalAt == 0 || !r.joined || r.doubt || r.log == "" || r.heard < r.head {
+	if r.goalAt == 0 || !r.joined || r.doubt && !r.aimed || r.log == "" || r.heard < r.head {
 		return nil
 	}
 	goal, how := r.goalAt, atTop

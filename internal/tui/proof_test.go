@@ -158,3 +158,18 @@ func TestMergedMarks(t *testing.T) {
 		}
 	}
 }
+
+// TestGoal: the address of a message leads to it, wherever the view was the last time.
+func TestGoal(t *testing.T) {
+	for _, gone := range []bool{false, true} {
+		for _, kept := range []Place{{}, {Name: wire.Lobby, Log: "log", Epoch: "one", Read: 190, At: 121}, {Name: wire.Lobby, Log: "other", Read: 190, At: 121}} {
+			st := newStage(t, 80, 24, func(c *Config, f *fakeChat) {
+				f.epoch, f.gone, c.Goal = "two", gone, 40
+				c.Memory = Memory{Rooms: []Place{kept}}
+			})
+			st.welcome("anna", 200)
+			st.has("▶ message 40")
+			st.hasNot("message 121")
+		}
+	}
+}

@@ -28,6 +28,7 @@ type Config struct {
 	Server  *url.URL                                                          // for the addresses of rooms
 	Room    string                                                            // the one the client is in from the first
 	AnyRoom bool                                                              // Room was not asked for: the one of the last time is as good
+	Goal    uint64                                                            // the message of Room that is gone to; 0: none is
 	Last    int                                                               // old messages that Room begins with
 	Wish    string                                                            // the name that was asked for
 	Notice  string                                                            // told at first; empty: nothing is

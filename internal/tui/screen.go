@@ -120,6 +120,9 @@ func (s *screen) enterRooms() {
 		s.add(p.Name)
 	}
 	s.recall()
+	if s.Goal > 0 {
+		s.rooms[0].goalAt, s.rooms[0].aimed = s.Goal, true
+	}
 	if s.AnyRoom && s.Memory.Room != "" {
 		if i := s.indexOf(s.Memory.Room); i >= 0 {
 			s.current = i
