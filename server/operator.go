@@ -68,7 +68,7 @@ func (s *Server) serveOperator() {
 	s.operator = &http.Server{
 		Handler: s.Operator(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: newHTTPLog(s.cfg.Log),
 	}
-	go s.operator.Serve(netutil.LimitListener(ln, operatorConns))
+	s.operating.Go(func() { s.operator.Serve(netutil.LimitListener(ln, operatorConns)) })
 }
 
 // owned lists the names that are somebody's own, as JSON lines of journal.Owning.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"ramai/internal/journal"
@@ -26,14 +27,16 @@ type rooms struct {
 // tidyRooms removes rooms now and then until the server stops.
 func (s *Server) tidyRooms() {
 	ctx, cancel := context.WithCancel(context.Background())
+	var watching sync.WaitGroup
+	defer watching.Wait()
 	defer cancel()
-	go func() {
+	watching.Go(func() {
 		select {
 		case <-s.quit:
 			cancel()
 		case <-ctx.Done():
 		}
-	}()
+	})
 	r := &rooms{store: s.store, decide: s.env.Decide, occupied: s.hub.Occupied, steady: s.clock.steady, most: s.cfg.MaxRooms}
 	ticker := time.NewTicker(tidyEvery)
 	defer ticker.Stop()

@@ -59,7 +59,8 @@ type Server struct {
 	tls     *tls.Config   // nil: connections are not encrypted
 	ssh     *sshdoor.Door // nil: there is none
 
-	operator *http.Server // nil: the data is in no folder, or that cannot have a socket
+	operator  *http.Server   // nil: the data is in no folder, or that cannot have a socket
+	operating sync.WaitGroup // the accepting of its connections
 
 	cancel  context.CancelFunc // ends the orderer before its queue is empty
 	ordered chan struct{}      // closed when the orderer has ended
@@ -314,12 +315,14 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	ended := make(chan error, 1)
 	ln = &door{Listener: ln, server: s}
+	serve := func() error { return h.Serve(ln) }
 	if s.tls != nil {
 		h.TLSConfig = s.tls
-		go func() { ended <- h.ServeTLS(ln, "", "") }()
-	} else {
-		go func() { ended <- h.Serve(ln) }()
+		serve = func() error { return h.ServeTLS(ln, "", "") }
 	}
+	var accepting sync.WaitGroup
+	accepting.Go(func() { ended <- serve() })
+	defer accepting.Wait() // it ends with Shutdown
 	var err error
 	select {
 	case <-ctx.Done():
@@ -379,6 +382,7 @@ func (s *Server) close() error {
 	s.hub.Wait()
 	if s.operator != nil { // before another server can have the folder
 		s.operator.Close()
+		s.operating.Wait()
 	}
 	if err := s.index.Close(); err != nil {
 		s.cfg.Log.Warn("the search index will be made anew at the next start", "err", err)

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/spf13/pflag"
@@ -168,16 +169,18 @@ func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
 	signals, pipes := make(chan os.Signal, 1), make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	signal.Notify(pipes, syscall.SIGPIPE)
-	go func() {
+	var watching sync.WaitGroup
+	watching.Go(func() {
 		select {
 		case s := <-signals:
 			cancel(exit(128+int(s.(syscall.Signal)), nil))
 		case <-ctx.Done():
 		}
 		signal.Stop(signals)
-	}()
+	})
 	return ctx, func() {
 		cancel(nil)
+		watching.Wait()
 		signal.Stop(pipes)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -117,15 +118,17 @@ func untilHangup(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGHUP)
-	go func() {
+	var watching sync.WaitGroup
+	watching.Go(func() {
 		select {
 		case <-signals:
 			cancel(exit(128+int(syscall.SIGHUP), nil))
 		case <-ctx.Done():
 		}
-	}()
+	})
 	return ctx, func() {
 		cancel(nil)
+		watching.Wait()
 		signal.Stop(signals)
 	}
 }

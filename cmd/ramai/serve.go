@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -121,12 +122,14 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 		return exit(exitUnusable, err)
 	}
 	if o.admin != "" {
-		admin, err := serveAdmin(o.admin, s.Admin(), cfg.Log)
+		stopAdmin, err := serveAdmin(o.admin, s.Admin(), cfg.Log)
 		if err != nil {
 			return exit(exitUnusable, errors.Join(err, ln.Close(), s.Close()))
 		}
-		defer admin.Close()
+		defer stopAdmin()
 	}
+	var helpers sync.WaitGroup // what runs until s is closed, and until ended is
+	defer helpers.Wait()
 	var sshAt *net.TCPAddr
 	if o.ssh != "" {
 		overSSH, err := listenSSH(o.ssh)
@@ -134,18 +137,18 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 			return exit(exitUnusable, errors.Join(err, ln.Close(), s.Close()))
 		}
 		sshAt = overSSH.Addr().(*net.TCPAddr)
-		go func() {
+		helpers.Go(func() {
 			if err := s.ServeSSH(overSSH); err != nil {
 				cfg.Log.Error("nobody can join over SSH any more", "err", err)
 			}
-		}()
+		})
 		cfg.Log.Info("listening for SSH", "address", sshAt, "host_key", s.SSHFingerprint())
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan struct{})
 	defer close(ended)
-	go stopOnSignal(ended, stop, cfg.Log)
+	helpers.Go(func() { stopOnSignal(ended, stop, cfg.Log) })
 
 	folder := cfg.Data
 	if cfg.Memory {
@@ -172,8 +175,8 @@ func notify(state string, log *slog.Logger) {
 // adminConns is how many connections the operator can have: the descriptors are for the chat.
 const adminConns = 32
 
-// serveAdmin serves what is for the operator, on a port of its own.
-func serveAdmin(address string, h http.Handler, log *slog.Logger) (*http.Server, error) {
+// serveAdmin serves what is for the operator, on a port of its own, until it is stopped.
+func serveAdmin(address string, h http.Handler, log *slog.Logger) (stop func(), err error) {
 	ln, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, listenError("--admin", address, err)
@@ -185,9 +188,13 @@ func serveAdmin(address string, h http.Handler, log *slog.Logger) (*http.Server,
 		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
-	go admin.Serve(netutil.LimitListener(ln, adminConns))
+	var accepting sync.WaitGroup
+	accepting.Go(func() { admin.Serve(netutil.LimitListener(ln, adminConns)) })
 	log.Info("listening for the operator's tools", "metrics", "http://"+ln.Addr().String()+"/metrics")
-	return admin, nil
+	return func() {
+		admin.Close()
+		accepting.Wait()
+	}, nil
 }
 
 func listenSSH(address string) (net.Listener, error) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -73,11 +74,13 @@ type next struct {
 // run talks until the input has ended and everything is settled.
 func (t *talk) run(ctx context.Context, stdin io.Reader) error {
 	ctx, stop := context.WithCancelCause(ctx)
+	var hearing sync.WaitGroup
+	defer hearing.Wait()
 	defer stop(nil)
-	input := make(chan inputLine)
+	input := make(chan inputLine) // its reader ends with the input, which nothing else can have it do
 	go readLines(stdin, input, ctx.Done())
 	events := make(chan next)
-	go t.hear(ctx, events)
+	hearing.Go(func() { t.hear(ctx, events) })
 
 	patient := time.NewTimer(patience)
 	patient.Stop()
