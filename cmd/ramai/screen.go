@@ -21,7 +21,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"ramai/client"
-	"ramai/internal/private"
+	"ramai/internal/atomicfile"
 	"ramai/internal/tui"
 	"ramai/wire"
 )
@@ -173,7 +173,7 @@ func (s *shelf) Store(m tui.Memory) {
 	}
 	b, err := json.Marshal(m)
 	if err == nil {
-		err = private.Write(s.file, append(b, '\n'))
+		err = atomicfile.Write(s.file, append(b, '\n'))
 	}
 	if err != nil {
 		s.err = fmt.Errorf("rooms and drafts cannot be remembered: %w", err)

@@ -11,8 +11,8 @@ import (
 	"runtime"
 	"strings"
 
+	"ramai/internal/atomicfile"
 	"ramai/internal/origin"
-	"ramai/internal/private"
 	"ramai/wire"
 )
 
@@ -85,4 +85,4 @@ func loadSession(file string) (string, error) {
 }
 
 // saveSession keeps a session.
-func saveSession(file, session string) error { return private.Write(file, []byte(session+"\n")) }
+func saveSession(file, session string) error { return atomicfile.Write(file, []byte(session+"\n")) }

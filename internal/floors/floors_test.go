@@ -24,7 +24,7 @@ const law = `
 	3  client internal/room
 	2  internal/store/sqlite internal/store/memory internal/store/search internal/journal/journaltest
 	1  internal/journal internal/tape internal/names internal/words internal/reactor
-	0  wire internal/frame internal/frame/frametest internal/connlimit internal/fairqueue internal/httpfield internal/origin internal/exitcode internal/private internal/localsocket internal/logging internal/proxytest internal/floors
+	0  wire internal/frame internal/frame/frametest internal/connlimit internal/fairqueue internal/httpfield internal/origin internal/exitcode internal/atomicfile internal/localsocket internal/logging internal/proxytest internal/floors
 `
 
 // never says what a package must not pull in, not even through others.

@@ -20,7 +20,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"ramai/internal/private"
+	"ramai/internal/atomicfile"
 	"ramai/internal/tui"
 	"ramai/wire"
 )
@@ -95,7 +95,7 @@ func (k *keys) kept(name string, fresh func() ([]byte, error)) ([]byte, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if b, err = fresh(); err == nil {
-			err = private.Write(path, b)
+			err = atomicfile.Write(path, b)
 		}
 	case err == nil:
 		err = os.Chmod(path, 0o600)
@@ -154,7 +154,7 @@ func (k *keys) remember(session string, m tui.Memory, owner bool) error {
 		return err
 	}
 	path := k.memoryFile(session)
-	if err := private.Write(path, append(b, '\n')); err != nil {
+	if err := atomicfile.Write(path, append(b, '\n')); err != nil {
 		return err
 	}
 	if !owner {
