@@ -126,7 +126,7 @@ func (c *core) answered(now time.Time, f wire.Frame, raw []byte) {
 			w, ok := a.frame.(wire.Who)
 			return ok && w.Room == f.Room
 		})
-	case wire.Fault:
+	case wire.Error:
 		c.fault(now, f, raw)
 	}
 }
@@ -138,7 +138,7 @@ func (c *core) deliver(f wire.Frame, fits func(*ask) bool) {
 }
 
 // fault takes an error frame: it is about the ask that waits, if one does.
-func (c *core) fault(now time.Time, f wire.Fault, raw []byte) {
+func (c *core) fault(now time.Time, f wire.Error, raw []byte) {
 	if len(c.asks) > 0 && c.asks[0].sent && f.RetryAfterMS > 0 {
 		c.asks[0].sent, c.asks[0].hold = false, now.Add(retryAfter(f.RetryAfterMS))
 		return
@@ -146,10 +146,10 @@ func (c *core) fault(now time.Time, f wire.Fault, raw []byte) {
 	a, ok := c.popAsk(func(*ask) bool { return true })
 	switch {
 	case !ok:
-		c.emit(Failed{Fault: f}, raw)
+		c.emit(Failed{Error: f}, raw)
 	case a.done != nil:
-		a.done(nil, &wire.Error{Code: f.Code, Reason: f.Reason})
+		a.done(nil, &wire.CodedError{Code: f.Code, Reason: f.Reason})
 	default:
-		c.emit(Failed{Request: a.frame, Fault: f}, raw)
+		c.emit(Failed{Request: a.frame, Error: f}, raw)
 	}
 }

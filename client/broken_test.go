@@ -71,7 +71,7 @@ func TestBroken(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				servers := make(chan *websocket.Conn, 1)
 				n := start(t, true, func(ctx context.Context, s *websocket.Conn, _ *http.Request) {
-					s.Write(ctx, websocket.MessageText, wire.Append(nil, wire.Welcomed{Protocol: wire.Protocol, By: "me", Session: strings.Repeat("s", 22),
+					s.Write(ctx, websocket.MessageText, wire.Append(nil, wire.Welcome{Protocol: wire.Protocol, SenderID: "me", Session: strings.Repeat("s", 22),
 						Limits: wire.Limits{Text: 4000, Frame: 64 << 10}}))
 					servers <- s
 					for {

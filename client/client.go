@@ -37,14 +37,14 @@ type Config struct {
 	// DialContext opens the connection below HTTP and TLS; nil: that of net.Dialer.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 	Random      io.Reader    // for ids and waits; nil: crypto/rand
-	Log         *slog.Logger // attempts to connect, at level debug; nil: nowhere
+	Logger      *slog.Logger // attempts to connect, at level debug; nil: nowhere
 }
 
 // ErrClosed is returned after Close.
 var ErrClosed = errors.New("the client was closed")
 
 // errNotUTF8 is returned for a text that nobody could hear as it was meant.
-var errNotUTF8 = &wire.Error{Code: wire.BadRequest, Reason: "the text is not UTF-8; convert it first"}
+var errNotUTF8 = &wire.CodedError{Code: wire.BadRequest, Reason: "the text is not UTF-8; convert it first"}
 
 // errPlain is returned for what the plain door cannot do.
 var errPlain = errors.New("this server speaks the plain protocol, which has one room a connection, no history and no change of name")
@@ -53,7 +53,7 @@ var errPlain = errors.New("this server speaks the plain protocol, which has one 
 type Client struct {
 	// Set by Dial.
 	dialer dialer
-	log    *slog.Logger
+	logger *slog.Logger
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 
@@ -124,11 +124,11 @@ func newClient(config Config) (*Client, error) {
 	c := &Client{
 		dialer: dialer{url: u, offer: !config.Plain, name: config.Name, tls: config.TLS, dial: config.DialContext, proxy: http.ProxyFromEnvironment,
 			patience: greeting},
-		log:   config.Log,
-		wake:  make(chan struct{}, 1),
-		ready: make(chan struct{}, 1),
-		space: make(chan struct{}, 1),
-		done:  make(chan struct{}),
+		logger: config.Logger,
+		wake:   make(chan struct{}, 1),
+		ready:  make(chan struct{}, 1),
+		space:  make(chan struct{}, 1),
+		done:   make(chan struct{}),
 		core: core{
 			room:    name,
 			prefix:  base64.RawURLEncoding.EncodeToString(prefix),
@@ -141,8 +141,8 @@ func newClient(config Config) (*Client, error) {
 	if c.dialer.dial == nil {
 		c.dialer.dial = new(net.Dialer).DialContext
 	}
-	if c.log == nil {
-		c.log = slog.New(slog.DiscardHandler)
+	if c.logger == nil {
+		c.logger = slog.New(slog.DiscardHandler)
 	}
 	if config.Last != NoJoin {
 		c.core.join(room{name: name, last: config.Last})
@@ -227,10 +227,10 @@ func (c *Client) Join(name string, last int) error {
 // JoinAfter is Join for who has everything up to at: what came after it, and then all that comes. If the server numbers
 // another history by now, wire.Joined says Reset, and the newest [wire.DefaultJoin] messages come.
 func (c *Client) JoinAfter(name string, at wire.Position) error {
-	if at.Log == "" {
+	if at.HistoryID == "" {
 		return errors.New("a position has a log; to join without one, use Join")
 	}
-	return c.enter(room{name: name, log: at.Log, epoch: at.Epoch, n: at.N})
+	return c.enter(room{name: name, historyID: at.HistoryID, epoch: at.Epoch, n: at.N})
 }
 
 func (c *Client) enter(r room) error {
@@ -296,7 +296,7 @@ func (c *Client) Who(ctx context.Context, room string) (wire.Who, error) {
 	return who, err
 }
 
-// ask sends f and waits for its answer, over as many connections as it takes. A fault is a [*wire.Error].
+// ask sends f and waits for its answer, over as many connections as it takes. A fault is a [*wire.CodedError].
 func (c *Client) ask(ctx context.Context, f wire.Frame) (wire.Frame, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -156,7 +156,7 @@ func TestJoinAfter(t *testing.T) {
 			server.store("tea", "other", "o", strconv.Itoa(i))
 		}
 		c := dial(t, start(t, true, fakeHandler(server, func() bool { return false })), Config{Last: NoJoin})
-		if err := c.JoinAfter("tea", wire.Position{Log: server.log, N: 7}); err != nil {
+		if err := c.JoinAfter("tea", wire.Position{HistoryID: server.historyID, N: 7}); err != nil {
 			t.Fatal(err)
 		}
 		if m := next[wire.Message](t, c); m.N != 8 {
@@ -198,7 +198,7 @@ func TestSilentServerIsLeft(t *testing.T) {
 			t.Errorf("left because %v", lost.Err)
 		}
 		dead.Store(false)
-		next[wire.Welcomed](t, c)
+		next[wire.Welcome](t, c)
 	})
 }
 
@@ -270,7 +270,7 @@ func TestRefusals(t *testing.T) {
 			if err != nil {
 				return
 			}
-			c.Write(r.Context(), websocket.MessageText, []byte(wire.Welcome))
+			c.Write(r.Context(), websocket.MessageText, []byte(wire.Greeting))
 			c.Close(websocket.StatusServiceRestart, "back soon")
 		})
 		_, err := Dial(t.Context(), Config{URL: "http://chat.example", DialContext: n.dial})
@@ -322,7 +322,7 @@ func TestPlainQuery(t *testing.T) {
 		queries := make(chan string, 10)
 		n := start(t, true, func(ctx context.Context, c *websocket.Conn, r *http.Request) {
 			queries <- r.URL.RawQuery + " " + r.Header.Get("Sec-WebSocket-Protocol")
-			c.Write(ctx, websocket.MessageText, []byte(wire.Welcome))
+			c.Write(ctx, websocket.MessageText, []byte(wire.Greeting))
 		})
 		c := dial(t, n, Config{Plain: true, Name: "zoë", Last: 5})
 		if !c.Plain() {
@@ -350,7 +350,7 @@ func TestPlainQuery(t *testing.T) {
 func TestServerThatSelectsNothingIsPlain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := start(t, false, func(ctx context.Context, c *websocket.Conn, r *http.Request) {
-			c.Write(ctx, websocket.MessageText, []byte(wire.Welcome))
+			c.Write(ctx, websocket.MessageText, []byte(wire.Greeting))
 			for {
 				_, b, err := c.Read(ctx)
 				if err != nil {
@@ -364,7 +364,7 @@ func TestServerThatSelectsNothingIsPlain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if w := next[wire.Welcomed](t, c); w.Text != wire.Welcome {
+		if w := next[wire.Welcome](t, c); w.Text != wire.Greeting {
 			t.Errorf("welcome %q", w.Text)
 		}
 		if l := next[Line](t, c); l != (Line{Text: "Hello!", ID: id}) {
@@ -387,7 +387,7 @@ func TestServerThatAcceptsAnyProtocolIsPlain(t *testing.T) {
 						}
 						return
 					}
-					c.Write(ctx, websocket.MessageText, []byte(wire.Welcome))
+					c.Write(ctx, websocket.MessageText, []byte(wire.Greeting))
 					for {
 						_, b, err := c.Read(ctx)
 						if err != nil {
@@ -405,7 +405,7 @@ func TestServerThatAcceptsAnyProtocolIsPlain(t *testing.T) {
 				if !c.Plain() {
 					t.Error("the client does not know that the server is plain")
 				}
-				if w := next[wire.Welcomed](t, c); w.Text != wire.Welcome {
+				if w := next[wire.Welcome](t, c); w.Text != wire.Greeting {
 					t.Errorf("welcome %q", w.Text)
 				}
 				for _, text := range []string{"Hello!", "Bye!", "Again!"} {
@@ -415,7 +415,7 @@ func TestServerThatAcceptsAnyProtocolIsPlain(t *testing.T) {
 					}
 					if text == "Bye!" {
 						next[Disconnected](t, c)
-						next[wire.Welcomed](t, c)
+						next[wire.Welcome](t, c)
 					} else if l := next[Line](t, c); l != (Line{Text: text, ID: id}) {
 						t.Errorf("heard %+v", l)
 					}
@@ -505,7 +505,7 @@ func TestWhoAndHistoryOverACut(t *testing.T) {
 				case wire.Who:
 					answer = wire.Who{Room: f.Room, Count: connections}
 				case wire.History:
-					answer = wire.Page{Room: f.Room, Log: "L", Messages: []wire.Message{{Room: f.Room, N: 1}}}
+					answer = wire.Page{Room: f.Room, HistoryID: "L", Messages: []wire.Message{{Room: f.Room, N: 1}}}
 				}
 				if connections == 1 {
 					return // cut instead of an answer

@@ -140,7 +140,7 @@ func (c *core) received(now time.Time, b []byte) error {
 	}
 	switch f := f.(type) {
 	case wire.Message:
-		if f.By == c.by {
+		if f.SenderID == c.by {
 			c.outbox.settle(now, f.Room, f.ID)
 		}
 		return c.advance(f.Room, f.N, f, b)
@@ -171,14 +171,14 @@ func (c *core) received(now time.Time, b []byte) error {
 // greeting takes what comes before the final welcome.
 func (c *core) greeting(now time.Time, f wire.Frame, b []byte) error {
 	switch f := f.(type) {
-	case wire.Welcomed:
+	case wire.Welcome:
 		if c.greetings--; c.greetings > 0 {
 			return nil // the answer to hello is the one that counts
 		}
 		if err := wire.CheckSession(f.Session); err != nil {
 			return fmt.Errorf("the server's welcome has a bad session: %w", err)
 		}
-		c.session, c.by, c.limits = f.Session, f.By, f.Limits
+		c.session, c.by, c.limits = f.Session, f.SenderID, f.Limits
 		c.open, c.opened = true, now
 		c.outbox.open(f.Limits)
 		c.askAnew(f.Name)
@@ -186,7 +186,7 @@ func (c *core) greeting(now time.Time, f wire.Frame, b []byte) error {
 	case wire.Restarting:
 		c.restart = retryAfter(f.RetryAfterMS)
 		c.emit(f, b)
-	case wire.Fault:
+	case wire.Error:
 		return fmt.Errorf("the server would not have this session: %s", f.Reason)
 	}
 	return nil

@@ -54,8 +54,8 @@ func sent(c *core, now time.Time) []string {
 
 const session = "AAAAAAAAAAAAAAAAAAAAAA"
 
-func welcome(name string) wire.Welcomed {
-	return wire.Welcomed{Protocol: wire.Protocol, By: wire.By(session), Session: session, Name: name, Text: wire.Welcome}
+func welcome(name string) wire.Welcome {
+	return wire.Welcome{Protocol: wire.Protocol, SenderID: wire.SenderIDOf(session), Session: session, Name: name, Text: wire.Greeting}
 }
 
 // opened is a core on an open connection in the lobby, at number n of log L.
@@ -66,7 +66,7 @@ func opened(t *testing.T, n uint64) *core {
 	c.connected()
 	feed(t, c, time.Time{}, welcome(""))
 	sent(c, time.Time{})
-	feed(t, c, time.Time{}, wire.Joined{Room: wire.Lobby, Log: "L", N: n, First: 1})
+	feed(t, c, time.Time{}, wire.Joined{Room: wire.Lobby, HistoryID: "L", N: n, First: 1})
 	return c
 }
 
@@ -89,7 +89,7 @@ func TestPosition(t *testing.T) {
 			c := newCore()
 			c.join(room{name: "r", last: test.last})
 			c.connected()
-			test.joined.Room, test.joined.Log = "r", "L"
+			test.joined.Room, test.joined.HistoryID = "r", "L"
 			feed(t, c, time.Time{}, welcome(""), test.joined)
 			if got := c.rooms[0].n; got != test.want {
 				t.Errorf("position %d, want %d", got, test.want)
@@ -100,16 +100,16 @@ func TestPosition(t *testing.T) {
 
 func TestReset(t *testing.T) {
 	c := newCore()
-	c.join(room{name: "r", log: "old", n: 7})
+	c.join(room{name: "r", historyID: "old", n: 7})
 	c.connected()
 	feed(t, c, time.Time{}, welcome(""))
 	want := `{"type":"join","room":"r","after":{"log":"old","n":7}}`
 	if got := sent(c, time.Time{}); !slices.Equal(got, []string{want}) {
 		t.Fatalf("sent %q", got)
 	}
-	feed(t, c, time.Time{}, wire.Joined{Room: "r", Log: "new", N: 60, First: 1, Reset: true})
-	if r := c.rooms[0]; r.log != "new" || r.n != 10 {
-		t.Errorf("position %s:%d, want new:10", r.log, r.n)
+	feed(t, c, time.Time{}, wire.Joined{Room: "r", HistoryID: "new", N: 60, First: 1, Reset: true})
+	if r := c.rooms[0]; r.historyID != "new" || r.n != 10 {
+		t.Errorf("position %s:%d, want new:10", r.historyID, r.n)
 	}
 }
 
@@ -121,7 +121,7 @@ func TestBrokenPromises(t *testing.T) {
 	}{
 		{"a number too early", wire.Message{Room: "lobby", N: 5}, "number 5 where 4 was next"},
 		{"a gap too early", wire.Gap{Room: "lobby", From: 5, To: 9}, "gap from 5 where 4 was next"},
-		{"a silent change of the log", wire.Joined{Room: "lobby", Log: "M"}, "another log"},
+		{"a silent change of the log", wire.Joined{Room: "lobby", HistoryID: "M"}, "another log"},
 		{"no log", wire.Joined{Room: "lobby"}, "which log"},
 	}
 	for _, test := range tests {
@@ -292,7 +292,7 @@ func TestNameGoesBeforeWhatIsSaid(t *testing.T) {
 	if got := sent(c, time.Time{}); !slices.Equal(got, []string{`{"type":"join","room":"lobby","last":0}`}) {
 		t.Fatalf("sent %q", got)
 	}
-	feed(t, c, time.Time{}, wire.Joined{Room: "lobby", Log: "L"})
+	feed(t, c, time.Time{}, wire.Joined{Room: "lobby", HistoryID: "L"})
 	if got := sent(c, time.Time{}); len(got) != 1 || !strings.Contains(got[0], `"say"`) {
 		t.Fatalf("sent %q", got)
 	}
@@ -304,7 +304,7 @@ func TestNameGoesBeforeWhatIsSaid(t *testing.T) {
 		t.Fatalf("sent %q", got)
 	}
 	heard(c)
-	if got := feed(t, c, time.Time{}, wire.Welcomed{Session: strings.Repeat("B", 22)}, welcome("zoe")); len(got) != 1 {
+	if got := feed(t, c, time.Time{}, wire.Welcome{Session: strings.Repeat("B", 22)}, welcome("zoe")); len(got) != 1 {
 		t.Fatalf("heard %v, want one welcome", got)
 	}
 	if got := sent(c, time.Time{}); len(got) != 2 || !strings.Contains(got[0], `"join"`) {
@@ -343,14 +343,14 @@ func TestFaultsFindTheirRequest(t *testing.T) {
 	var pageErr error
 	c.asks = append(c.asks, &ask{frame: wire.History{Room: "tea"}, done: func(f wire.Frame, err error) { page, pageErr = f, err }})
 	sent(c, now)
-	got := feed(t, c, now, wire.Fault{Code: wire.NameTaken, Reason: "taken"})
+	got := feed(t, c, now, wire.Error{Code: wire.NameTaken, Reason: "taken"})
 	if f, ok := got[0].(Failed); !ok || f.Request != wire.Frame(wire.Name{Name: "zoe"}) {
 		t.Fatalf("heard %#v", got)
 	}
 
 	// One that helps to try again is tried again, after the wait.
 	sent(c, now)
-	if got := feed(t, c, now, wire.Fault{Code: wire.RateLimited, RetryAfterMS: 50}); got != nil {
+	if got := feed(t, c, now, wire.Error{Code: wire.RateLimited, RetryAfterMS: 50}); got != nil {
 		t.Fatalf("heard %v", got)
 	}
 	if got := sent(c, now); got != nil {
@@ -363,13 +363,13 @@ func TestFaultsFindTheirRequest(t *testing.T) {
 	if got := sent(c, now); len(got) != 1 || !strings.Contains(got[0], `"tea"`) {
 		t.Fatalf("sent %q", got)
 	}
-	feed(t, c, now, wire.Joined{Room: "tea", Log: "L"})
+	feed(t, c, now, wire.Joined{Room: "tea", HistoryID: "L"})
 	sent(c, now)
-	feed(t, c, now, wire.Fault{Code: wire.NotAllowed, Reason: "no"})
+	feed(t, c, now, wire.Error{Code: wire.NotAllowed, Reason: "no"})
 	if page != nil || pageErr == nil || pageErr.Error() != "not_allowed: no" {
 		t.Fatalf("history got %v, %v", page, pageErr)
 	}
-	if got := feed(t, c, now, wire.Fault{Code: wire.Internal, Reason: "oh"}); got[0].(Failed).Request != nil {
+	if got := feed(t, c, now, wire.Error{Code: wire.Internal, Reason: "oh"}); got[0].(Failed).Request != nil {
 		t.Fatalf("heard %#v", got)
 	}
 }
@@ -426,7 +426,7 @@ func TestLeaveAndJoinAgain(t *testing.T) {
 	if got := sent(c, time.Time{}); !slices.Equal(got, []string{`{"type":"leave","room":"lobby"}`, `{"type":"join","room":"lobby","last":1}`}) {
 		t.Errorf("sent %q", got)
 	}
-	if got := feed(t, c, time.Time{}, wire.Joined{Room: "lobby", Log: "L", N: 6, First: 1}, wire.Message{Room: "lobby", N: 6}); len(got) != 2 {
+	if got := feed(t, c, time.Time{}, wire.Joined{Room: "lobby", HistoryID: "L", N: 6, First: 1}, wire.Message{Room: "lobby", N: 6}); len(got) != 2 {
 		t.Errorf("heard %v", got)
 	}
 }
@@ -447,7 +447,7 @@ func TestTyping(t *testing.T) {
 	c.join(room{name: "lobby"})
 	c.connected()
 	c.typing(now, "lobby") // before there is a connection
-	feed(t, c, now, welcome(""), wire.Joined{Room: "lobby", Log: "l"})
+	feed(t, c, now, welcome(""), wire.Joined{Room: "lobby", HistoryID: "l"})
 	sent(c, now)
 	const typing = `{"type":"typing","room":"lobby"}`
 	for _, want := range []struct {

@@ -143,7 +143,7 @@ func greets(b []byte) bool {
 		return false
 	}
 	switch f.(type) {
-	case wire.Welcomed, wire.Restarting, wire.Fault:
+	case wire.Welcome, wire.Restarting, wire.Error:
 		return true
 	}
 	return false

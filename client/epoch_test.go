@@ -11,7 +11,7 @@ import (
 func TestEpochs(t *testing.T) {
 	c := core{jitter: func(max time.Duration) time.Duration { return max }}
 	now := time.Unix(1_000_000, 0)
-	c.join(room{name: "tea", log: "log", n: 3}) // kept by an earlier client, which knew of no epochs
+	c.join(room{name: "tea", historyID: "log", n: 3}) // kept by an earlier client, which knew of no epochs
 	come := func(f wire.Frame) {
 		t.Helper()
 		if err := c.received(now, wire.Append(nil, f)); err != nil {
@@ -25,9 +25,9 @@ func TestEpochs(t *testing.T) {
 			c.disconnected(now, nil)
 		}
 		c.connected()
-		come(wire.Welcomed{Session: "AAAAAAAAAAAAAAAAAAAAAA"})
+		come(wire.Welcome{Session: "AAAAAAAAAAAAAAAAAAAAAA"})
 		if c.greetings == 1 {
-			come(wire.Welcomed{Session: "AAAAAAAAAAAAAAAAAAAAAA"})
+			come(wire.Welcome{Session: "AAAAAAAAAAAAAAAAAAAAAA"})
 		}
 		for {
 			b, ok := c.next(now)
@@ -35,7 +35,7 @@ func TestEpochs(t *testing.T) {
 				t.Fatal("no join")
 			}
 			if r, _ := wire.ParseRequest(b); r.Type == "join" {
-				come(wire.Joined{Room: "tea", Log: "log", Epoch: epoch, N: 9, First: 1, Reset: reset})
+				come(wire.Joined{Room: "tea", HistoryID: "log", Epoch: epoch, N: 9, First: 1, Reset: reset})
 				return *r.Frame.(wire.Join).After
 			}
 		}
@@ -46,14 +46,14 @@ func TestEpochs(t *testing.T) {
 		want  wire.Position
 		then  wire.Frame
 	}{
-		{"one", false, wire.Position{Log: "log", N: 3}, nil},
-		{"one", false, wire.Position{Log: "log", N: 3}, wire.Message{Room: "tea", N: 4}},
-		{"two", false, wire.Position{Log: "log", Epoch: "one", N: 4}, nil},
-		{"three", false, wire.Position{Log: "log", Epoch: "one", N: 4}, wire.Message{Room: "tea", N: 4}},
-		{"four", false, wire.Position{Log: "log", Epoch: "one", N: 4}, wire.Gap{Room: "tea", From: 5, To: 6}},
-		{"five", false, wire.Position{Log: "log", Epoch: "four", N: 6}, wire.Unknown{Kind: "new", Room: "tea", N: 7}},
-		{"six", true, wire.Position{Log: "log", Epoch: "five", N: 7}, nil}, // from 0
-		{"seven", false, wire.Position{Log: "log", Epoch: "six"}, nil},
+		{"one", false, wire.Position{HistoryID: "log", N: 3}, nil},
+		{"one", false, wire.Position{HistoryID: "log", N: 3}, wire.Message{Room: "tea", N: 4}},
+		{"two", false, wire.Position{HistoryID: "log", Epoch: "one", N: 4}, nil},
+		{"three", false, wire.Position{HistoryID: "log", Epoch: "one", N: 4}, wire.Message{Room: "tea", N: 4}},
+		{"four", false, wire.Position{HistoryID: "log", Epoch: "one", N: 4}, wire.Gap{Room: "tea", From: 5, To: 6}},
+		{"five", false, wire.Position{HistoryID: "log", Epoch: "four", N: 6}, wire.Unknown{Kind: "new", Room: "tea", N: 7}},
+		{"six", true, wire.Position{HistoryID: "log", Epoch: "five", N: 7}, nil}, // from 0
+		{"seven", false, wire.Position{HistoryID: "log", Epoch: "six"}, nil},
 	} {
 		if got := again(step.epoch, step.reset); got != step.want {
 			t.Errorf("%d: asks for what follows %+v, want %+v", i, got, step.want)

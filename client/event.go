@@ -30,7 +30,7 @@ type Disconnected struct {
 // be known which frame was meant. What History and Who ask for fails there.
 type Failed struct {
 	Request wire.Frame
-	wire.Fault
+	wire.Error
 }
 
 // Line is a line of the plain door, other than the welcome, which comes as a wire.Welcomed with nothing but its Text.

@@ -28,7 +28,7 @@ func Example() {
 		}
 		switch f := event.Frame.(type) {
 		case wire.Message:
-			fmt.Printf("%d %s: %s\n", f.N, client.Printable(f.From), client.Printable(f.Text))
+			fmt.Printf("%d %s: %s\n", f.N, client.Printable(f.DisplayName), client.Printable(f.Text))
 			if f.Text == "ping" {
 				if _, err := c.Say(f.Room, "pong"); err != nil {
 					log.Fatal(err)

@@ -12,9 +12,9 @@ import (
 // fakeServer keeps ramai.v1's promises for one client, a step at a time: the test decides when a frame arrives, what is
 // refused, and when the connection is cut. Of the rules it knows only what a client can see.
 type fakeServer struct {
-	sessions int
-	log      string
-	rooms    map[string]*fakeRoom
+	sessions  int
+	historyID string
+	rooms     map[string]*fakeRoom
 
 	// Of the connection.
 	session string
@@ -35,7 +35,7 @@ type fakeRoom struct {
 }
 
 func newFakeServer() *fakeServer {
-	s := &fakeServer{log: "log0", rooms: map[string]*fakeRoom{}}
+	s := &fakeServer{historyID: "log0", rooms: map[string]*fakeRoom{}}
 	s.cut()
 	return s
 }
@@ -54,8 +54,8 @@ func (s *fakeServer) connect() {
 	s.send(s.welcome())
 }
 
-func (s *fakeServer) welcome() wire.Welcomed {
-	return wire.Welcomed{Protocol: wire.Protocol, By: wire.By(s.session), Session: s.session, Text: wire.Welcome,
+func (s *fakeServer) welcome() wire.Welcome {
+	return wire.Welcome{Protocol: wire.Protocol, SenderID: wire.SenderIDOf(s.session), Session: s.session, Text: wire.Greeting,
 		Limits: wire.Limits{Text: 4000, Frame: 64 << 10}}
 }
 
@@ -84,7 +84,7 @@ func (s *fakeServer) work() {
 	case wire.Say:
 		s.say(f)
 	case wire.History:
-		s.send(wire.Page{Room: f.Room, Log: s.log})
+		s.send(wire.Page{Room: f.Room, HistoryID: s.historyID})
 	default:
 		panic(fmt.Sprintf("unexpected %T", f))
 	}
@@ -92,14 +92,14 @@ func (s *fakeServer) work() {
 
 func (s *fakeServer) join(f wire.Join) {
 	r := s.room(f.Room)
-	answer := wire.Joined{Room: f.Room, Log: s.log, N: r.n, First: r.first}
+	answer := wire.Joined{Room: f.Room, HistoryID: s.historyID, N: r.n, First: r.first}
 	last := uint64(wire.DefaultJoin)
 	if f.Last != nil {
 		last = uint64(*f.Last)
 	}
 	at := r.n - min(last, r.n)
 	if f.After != nil {
-		answer.Reset = f.After.Log != s.log || f.After.N > r.n
+		answer.Reset = f.After.HistoryID != s.historyID || f.After.N > r.n
 		if !answer.Reset {
 			at = f.After.N
 		}
@@ -136,14 +136,14 @@ func (s *fakeServer) say(f wire.Say) {
 		s.refused = f.ID
 	}
 	if s.refused != "" {
-		s.send(wire.RefusedBy(f.Room, f.ID, &wire.Error{Code: wire.Unavailable, Reason: "not now", RetryAfter: max(s.refuseNext, time.Millisecond)}))
+		s.send(wire.RefusedBy(f.Room, f.ID, &wire.CodedError{Code: wire.Unavailable, Reason: "not now", RetryAfter: max(s.refuseNext, time.Millisecond)}))
 		s.refuseNext = 0
 		return
 	}
 	r := s.room(f.Room)
 	n, ok := r.saved[f.ID]
 	if !ok {
-		n = s.store(f.Room, wire.By(s.session), f.ID, f.Text)
+		n = s.store(f.Room, wire.SenderIDOf(s.session), f.ID, f.Text)
 		s.saves = append(s.saves, f.Text)
 	}
 	s.send(wire.Saved{Room: f.Room, ID: f.ID, N: n})
@@ -153,7 +153,7 @@ func (s *fakeServer) store(room, by, id, text string) uint64 {
 	r := s.room(room)
 	r.n++
 	r.saved[id] = r.n
-	r.messages = append(r.messages, wire.Message{Room: room, N: r.n, By: by, ID: id, Text: text})
+	r.messages = append(r.messages, wire.Message{Room: room, N: r.n, SenderID: by, ID: id, Text: text})
 	return r.n
 }
 
@@ -168,7 +168,7 @@ func (s *fakeServer) forget(room string, keep int) {
 
 // anotherLog numbers everything anew, as after a restore.
 func (s *fakeServer) anotherLog(k int) {
-	s.log = "log" + strconv.Itoa(k)
+	s.historyID = "log" + strconv.Itoa(k)
 	for _, r := range s.rooms {
 		for i := range r.messages {
 			r.messages[i].N = uint64(i + 1)

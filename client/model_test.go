@@ -247,7 +247,7 @@ func heardAll(heard, messages []wire.Message) bool {
 // by counts what one sender said.
 func by(sender string, messages []wire.Message) (n int) {
 	for _, m := range messages {
-		if m.By == sender {
+		if m.SenderID == sender {
 			n++
 		}
 	}

@@ -175,7 +175,7 @@ func (c *core) line(now time.Time, raw []byte) {
 	if !c.open {
 		c.greetings, c.open, c.opened = 0, true, now
 		o.window, o.full = plainFlight, plainFlight
-		c.emit(wire.Welcomed{Text: text}, raw)
+		c.emit(wire.Welcome{Text: text}, raw)
 		return
 	}
 	for i, s := range o.says[:o.sent] {

@@ -18,7 +18,7 @@ func TestPlainDoor(t *testing.T) {
 		t.Fatalf("sent %q before the welcome", got)
 	}
 	c.line(now, []byte("Hello there"))
-	if got := heard(c); len(got) != 1 || got[0].(wire.Welcomed).Text != "Hello there" {
+	if got := heard(c); len(got) != 1 || got[0].(wire.Welcome).Text != "Hello there" {
 		t.Fatalf("heard %v", got)
 	}
 	if got := sent(c, now); !slices.Equal(got, []string{"same", "same", ""}) {
@@ -52,7 +52,7 @@ func TestPlainNotice(t *testing.T) {
 	c := newCore()
 	c.plain, c.room = true, "lobby"
 	c.connected()
-	c.line(time.Time{}, []byte(wire.Welcome))
+	c.line(time.Time{}, []byte(wire.Greeting))
 	c.say("lobby", "fine")
 	bad := c.say("lobby", "be\all")
 	sent(c, time.Time{})
@@ -73,7 +73,7 @@ func TestPlainWindowOpensAgainWithoutEchoes(t *testing.T) {
 	c := newCore()
 	c.plain, c.room = true, "lobby"
 	c.connected()
-	c.line(now, []byte(wire.Welcome))
+	c.line(now, []byte(wire.Greeting))
 	for range 100 {
 		c.say("lobby", "x")
 	}

@@ -9,13 +9,13 @@ import (
 
 // room is a room the user wants to be in.
 type room struct {
-	name   string
-	last   int    // how many old messages to begin with, as long as log is empty
-	log    string // the log that n counts in; empty until the first joined
-	n      uint64 // the position: everything up to here was heard
-	epoch  string // in which n was; empty: a position that was kept without one
-	now    string // the epoch of the newest joined
-	joined bool   // on this connection
+	name      string
+	last      int    // how many old messages to begin with, as long as log is empty
+	historyID string // the log that n counts in; empty until the first joined
+	n         uint64 // the position: everything up to here was heard
+	epoch     string // in which n was; empty: a position that was kept without one
+	now       string // the epoch of the newest joined
+	joined    bool   // on this connection
 }
 
 func (c *core) find(name string) *room {
@@ -53,15 +53,15 @@ func (c *core) leave(name string) {
 
 // request is the join that leads on from where the room is.
 func (r *room) request() wire.Join {
-	if r.log == "" {
+	if r.historyID == "" {
 		return wire.Join{Room: r.name, Last: &r.last}
 	}
-	return wire.Join{Room: r.name, After: &wire.Position{Log: r.log, Epoch: r.epoch, N: r.n}}
+	return wire.Join{Room: r.name, After: &wire.Position{HistoryID: r.historyID, Epoch: r.epoch, N: r.n}}
 }
 
 // start makes j the room's beginning, with the newest last messages still to come.
 func (r *room) start(j wire.Joined, last uint64) {
-	r.log, r.epoch, r.n = j.Log, j.Epoch, 0
+	r.historyID, r.epoch, r.n = j.HistoryID, j.Epoch, 0
 	if j.N > last {
 		r.n = j.N - last
 	}
@@ -76,13 +76,13 @@ func (c *core) joined(f wire.Joined, raw []byte) error {
 		return nil // left meanwhile
 	}
 	switch {
-	case f.Log == "":
+	case f.HistoryID == "":
 		return fmt.Errorf("room %s: the server did not say which log it numbers", f.Room)
-	case r.log == "":
+	case r.historyID == "":
 		r.start(f, uint64(r.last))
 	case f.Reset:
 		r.start(f, wire.DefaultJoin)
-	case f.Log != r.log:
+	case f.HistoryID != r.historyID:
 		return fmt.Errorf("room %s: the server took up another log and did not say so", f.Room)
 	}
 	r.joined, r.now = true, f.Epoch

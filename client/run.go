@@ -192,7 +192,7 @@ func (c *Client) reconnect(err error) (*link, error) {
 		if closing {
 			return nil, ErrClosed
 		}
-		c.log.Debug("connection lost", "error", err, "wait", wait)
+		c.logger.Debug("connection lost", "error", err, "wait", wait)
 		if !c.sleep(wait) || c.waitForUser(c.ctx) != nil {
 			return nil, ErrClosed
 		}
@@ -213,7 +213,7 @@ func (c *Client) reconnect(err error) (*link, error) {
 			l.CloseNow()
 			return nil, ErrClosed
 		}
-		c.log.Debug("connected")
+		c.logger.Debug("connected")
 		return l, nil
 	}
 }

@@ -25,15 +25,15 @@ type Search struct {
 	Limit  int    // 1 to wire.MaxHits; 0: wire.DefaultHits
 }
 
-// Found is the newest hits, and each as the server sent it.
-type Found struct {
-	wire.Found
+// SearchResponse is the newest hits, and each as the server sent it.
+type SearchResponse struct {
+	wire.SearchResponse
 	Raw []json.RawMessage
 }
 
 // Find asks the server of config for the newest messages that have the words of s. Of config it uses URL, without the
 // room, Session, TLS and DialContext. A server that was reached and refused is a [*RefusedError].
-func Find(ctx context.Context, config Config, s Search) (*Found, error) {
+func Find(ctx context.Context, config Config, s Search) (*SearchResponse, error) {
 	u, _, err := parse(config.URL)
 	if err != nil {
 		return nil, err
@@ -83,7 +83,7 @@ func (s *Search) query() string {
 	return q.Encode()
 }
 
-func readFound(r io.Reader) (*Found, error) {
+func readFound(r io.Reader) (*SearchResponse, error) {
 	b, err := io.ReadAll(r)
 	if err != nil {
 		return nil, fmt.Errorf("reading what was found: %w", err)
@@ -91,8 +91,8 @@ func readFound(r io.Reader) (*Found, error) {
 	var raw struct {
 		Hits *[]json.RawMessage `json:"hits"`
 	}
-	found := new(Found)
-	if err := errors.Join(json.Unmarshal(b, &raw), json.Unmarshal(b, &found.Found)); err != nil || raw.Hits == nil {
+	found := new(SearchResponse)
+	if err := errors.Join(json.Unmarshal(b, &raw), json.Unmarshal(b, &found.SearchResponse)); err != nil || raw.Hits == nil {
 		return nil, errors.New("the server's answer is not one to a search; is it ramai's? " + gateHint)
 	}
 	found.Raw = *raw.Hits

@@ -20,7 +20,7 @@ func TestFind(t *testing.T) {
 		w.WriteHeader(status)
 		io.WriteString(w, answer)
 	})
-	find := func(s Search) (*Found, error) {
+	find := func(s Search) (*SearchResponse, error) {
 		found, err := Find(t.Context(), Config{URL: "ws://x/r/tea", Session: strings.Repeat("A", 22), DialContext: net.dial}, s)
 		r := <-asked
 		if r.URL.Path != "/api/v1/search" || r.Header.Get("Ramai-Session") != strings.Repeat("A", 22) {

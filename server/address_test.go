@@ -16,11 +16,11 @@ func TestAddress(t *testing.T) {
 		"http://[2001:db8::1]":       {Config{Port: 80}, netip.MustParseAddr("2001:db8::1")},
 		"http://192.0.2.1":           {Config{}, here},
 		"https://192.0.2.1":          {Config{Port: 443, TLS: TLS{Cert: "c"}}, here},
-		"https://chat.example:2000":  {Config{Port: 2000, TLS: TLS{Cert: "c"}, Hosts: []string{"chat.example", "other"}}, here},
-		"https://chat.example":       {Config{Port: 2000, TrustProxies: proxy, Hosts: []string{"chat.example"}}, here},
+		"https://chat.example:2000":  {Config{Port: 2000, TLS: TLS{Cert: "c"}, AllowHosts: []string{"chat.example", "other"}}, here},
+		"https://chat.example":       {Config{Port: 2000, TrustProxies: proxy, AllowHosts: []string{"chat.example"}}, here},
 		"http://192.0.2.1:2001":      {Config{Port: 2001, TrustProxies: proxy}, here},
 		"https://chat.example.org":   {Config{Port: 2000, TLS: TLS{Domains: []string{"chat.example.org"}}}, here},
-		"http://chat.example.org:81": {Config{Port: 81, Hosts: []string{"chat.example.org"}}, here},
+		"http://chat.example.org:81": {Config{Port: 81, AllowHosts: []string{"chat.example.org"}}, here},
 	} {
 		if got := test.config.address(test.came).String(); got != want {
 			t.Errorf("%s, want %s", got, want)

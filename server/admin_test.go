@@ -21,7 +21,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/internal/localsocket"
 	"ramai/internal/metrics"
 	"ramai/wire"
@@ -31,7 +31,7 @@ import (
 func talking(t *testing.T) (*Server, *httptest.Server) {
 	t.Helper()
 	cfg := Defaults()
-	cfg.Data, cfg.Log, cfg.Quiet, cfg.Rate, cfg.MaxRooms = t.TempDir(), slog.New(slog.DiscardHandler), true, 0, 1
+	cfg.Data, cfg.Logger, cfg.Quiet, cfg.Rate, cfg.MaxRooms = t.TempDir(), slog.New(slog.DiscardHandler), true, 0, 1
 	s, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -148,7 +148,7 @@ func TestMetrics(t *testing.T) {
 func TestDocumentedMetricsExist(t *testing.T) {
 	s, _ := talking(t)
 	damaged := s.sources()
-	damaged.Health = func() journal.Health { return journal.Health{Rooms: map[string]error{"den": journal.ErrDamaged}} }
+	damaged.Health = func() eventlog.Health { return eventlog.Health{Rooms: map[string]error{"den": eventlog.ErrDamaged}} }
 	m := metrics.New("test")
 	m.Watch(damaged)
 	rec := httptest.NewRecorder()
@@ -180,7 +180,7 @@ func TestDocumentedMetricsExist(t *testing.T) {
 // The port for the operator's tools is not for pages, whichever way they come, and profiles are not there at all.
 func TestAdminIsNotForPages(t *testing.T) {
 	s, _ := talking(t)
-	s.cfg.Hosts = []string{"chat.example.org"}
+	s.cfg.AllowHosts = []string{"chat.example.org"}
 	admin := s.Admin()
 	for _, c := range []struct {
 		path, host, from string
@@ -224,20 +224,20 @@ func TestNameIsReleased(t *testing.T) {
 	s, _ := talking(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	decide := func(e journal.Event) journal.Verdict {
+	decide := func(e eventlog.Command) eventlog.Status {
 		o, err := s.env.Decide(ctx, e)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return o.Verdict
+		return o.Status
 	}
-	claim := func(by string) journal.Event {
-		return journal.Event{Kind: journal.Claim, By: by, Name: "Ann", Key: "ann"}
+	claim := func(by string) eventlog.Command {
+		return eventlog.Command{Kind: eventlog.ReserveName, SenderID: by, Name: "Ann", Key: "ann"}
 	}
 	decide(claim("key"))
-	decide(journal.Event{Kind: journal.Say, By: "key", Room: "lobby", ID: "1", Text: "mine", Own: "ann"})
-	decide(journal.Event{Kind: journal.Release, By: "key"})
-	if decide(claim("somebody")) != journal.Refused {
+	decide(eventlog.Command{Kind: eventlog.Say, SenderID: "key", Room: "lobby", ID: "1", Text: "mine", RegisterKey: "ann"})
+	decide(eventlog.Command{Kind: eventlog.ReleaseName, SenderID: "key"})
+	if decide(claim("somebody")) != eventlog.Refused {
 		t.Error("somebody else got the name")
 	}
 	release := func(method, name string) int {
@@ -259,7 +259,7 @@ func TestNameIsReleased(t *testing.T) {
 			t.Errorf("%+v: %d", c, got)
 		}
 	}
-	if decide(claim("somebody")) != journal.Saved {
+	if decide(claim("somebody")) != eventlog.Saved {
 		t.Error("the name is not free")
 	}
 }
@@ -267,7 +267,7 @@ func TestNameIsReleased(t *testing.T) {
 // The socket in the data folder is for the user who runs the server, has what the ports do not have, and goes with the server.
 func TestOperatorSocket(t *testing.T) {
 	cfg := Defaults()
-	cfg.Data, cfg.Log, cfg.Quiet = t.TempDir(), slog.New(slog.DiscardHandler), true
+	cfg.Data, cfg.Logger, cfg.Quiet = t.TempDir(), slog.New(slog.DiscardHandler), true
 	path := filepath.Join(cfg.Data, SocketName)
 	for range 2 { // the second time beside what a kill has left
 		s, err := New(cfg)
@@ -307,7 +307,7 @@ func TestOperatorSocket(t *testing.T) {
 func TestNoOperatorSocket(t *testing.T) {
 	cfg := Defaults()
 	var log strings.Builder
-	cfg.Data, cfg.Log, cfg.Quiet = t.TempDir(), slog.New(slog.NewTextHandler(&log, nil)), true
+	cfg.Data, cfg.Logger, cfg.Quiet = t.TempDir(), slog.New(slog.NewTextHandler(&log, nil)), true
 	if err := os.MkdirAll(filepath.Join(cfg.Data, SocketName, "in the way"), 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -58,7 +58,7 @@ const periods = 3
 //
 //	make attack
 func BenchmarkUnderAttack(b *testing.B) {
-	for _, kind := range []server.ReactorKind{server.Auto, server.Portable} {
+	for _, kind := range []server.IOMode{server.Auto, server.Portable} {
 		for _, attack := range attacks {
 			b.Run(fmt.Sprintf("%s/%s", kind, attack.name), func(b *testing.B) {
 				var frames atomic.Int64
@@ -95,10 +95,10 @@ func percentile(periods [][]time.Duration, p int) float64 {
 
 // defaults returns the address of a server of the default limits that believes whoever says where it comes from, and what
 // ends it.
-func defaults(b *testing.B, kind server.ReactorKind) (url string, stop func()) {
+func defaults(b *testing.B, kind server.IOMode) (url string, stop func()) {
 	b.Helper()
 	cfg := server.Defaults()
-	cfg.Memory, cfg.Log, cfg.Quiet, cfg.Reactor = true, discard, true, kind
+	cfg.InMemory, cfg.Logger, cfg.Quiet, cfg.IO = true, discard, true, kind
 	cfg.TrustProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	s, err := server.New(cfg)
 	if err != nil {
@@ -137,7 +137,7 @@ func honest(b *testing.B, url string, meanwhile func(context.Context)) []time.Du
 				return
 			}
 			defer c.CloseNow()
-			if _, got, err := c.Read(ctx); err != nil || string(got) != wire.Welcome {
+			if _, got, err := c.Read(ctx); err != nil || string(got) != wire.Greeting {
 				b.Errorf("greeted with %q, %v", got, err)
 				return
 			}

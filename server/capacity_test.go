@@ -21,14 +21,14 @@ import (
 func TestCrowded(t *testing.T) {
 	web := start(t, func(c *server.Config) { c.MaxConns = 2 })
 	first, second := dial(t, web.URL), dial(t, web.URL)
-	second.expect(wire.Welcome)
+	second.expect(wire.Greeting)
 	_, r, err := websocket.Dial(t.Context(), web.URL, nil)
 	if err == nil || r.StatusCode != http.StatusServiceUnavailable || r.Header.Get("Retry-After") == "" {
 		t.Errorf("the third of two: %v, want HTTP 503 with Retry-After", err)
 	}
 	first.Close(websocket.StatusNormalClosure, "")
 	third := dialUntil(t, web.URL)
-	third.expect(wire.Welcome)
+	third.expect(wire.Greeting)
 	third.say("in")
 	third.expect("in")
 	second.expect("in")
@@ -40,7 +40,7 @@ func TestConnectionsHaveOneCap(t *testing.T) {
 	s := serve(t, func(c *server.Config) { c.MaxConns = most })
 	address := strings.TrimPrefix(s.url, "ws://")
 	for range most {
-		dial(t, s.url).expect(wire.Welcome)
+		dial(t, s.url).expect(wire.Greeting)
 	}
 	idle := make([]net.Conn, 64)
 	for i := range idle {
@@ -70,7 +70,7 @@ func TestConnectionsHaveOneCap(t *testing.T) {
 
 func TestMoreConnectionsThanDescriptors(t *testing.T) {
 	cfg := server.Defaults()
-	cfg.Memory, cfg.MaxConns = true, 1<<30
+	cfg.InMemory, cfg.MaxConns = true, 1<<30
 	if _, err := server.New(cfg); err == nil || !strings.Contains(err.Error(), "--max-connections") {
 		t.Errorf("%v", err)
 	}
@@ -84,7 +84,7 @@ func TestDescriptorsForSSH(t *testing.T) {
 	served := func(ssh bool) (n int) {
 		t.Helper()
 		cfg := server.Defaults()
-		cfg.Memory, cfg.SSH = true, ssh
+		cfg.InMemory, cfg.SSH = true, ssh
 		found, err := cfg.Check()
 		if err != nil {
 			t.Fatal(err)
@@ -103,10 +103,10 @@ func TestDescriptorsForSSH(t *testing.T) {
 // Every limit that can be set holds as it was set, and the client is told.
 func TestLimitsAreSettable(t *testing.T) {
 	web := start(t, func(c *server.Config) {
-		c.MaxText, c.MaxJoined, c.MaxRooms = 10, 2, 3
+		c.MaxText, c.MaxRoomsPerClient, c.MaxRooms = 10, 2, 3
 	})
 	plain := dial(t, web.URL)
-	plain.expect(wire.Welcome)
+	plain.expect(wire.Greeting)
 	plain.say("0123456789")
 	plain.expect("0123456789")
 	plain.say("0123456789x")

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/internal/store/sqlite"
 	"ramai/wire"
 )
@@ -30,7 +30,7 @@ var earliest = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 type clock struct {
 	now     func() time.Time
 	elapsed func() time.Duration // since some moment, whatever the time of day is set to
-	log     *slog.Logger
+	logger  *slog.Logger
 	stored  time.Time // when something was stored last, before this start, by the file's own time; zero: unknown
 	newest  time.Time // when the newest of the stored messages was said, which a copied file keeps; zero: there is none
 
@@ -46,8 +46,8 @@ type clock struct {
 
 func newClock(cfg *Config) *clock {
 	start := time.Now()
-	c := &clock{now: cfg.Now, elapsed: func() time.Duration { return time.Since(start) }, log: cfg.Log}
-	if !cfg.Memory {
+	c := &clock{now: cfg.Now, elapsed: func() time.Duration { return time.Since(start) }, logger: cfg.Logger}
+	if !cfg.InMemory {
 		c.stored = modified(cfg.Data)
 	}
 	return c
@@ -62,18 +62,18 @@ func (c *clock) check() (time.Time, bool) {
 		c.begun, c.since, c.wait = true, at, steadyAfter
 		if !fits(now, c.stored) || !fits(now, c.newest) {
 			c.wait = doubtedAfter
-			c.log.Warn("the clock does not fit the stored data, or nothing was said for more than a day; nothing is deleted by age, and no name runs out, until it has been steady for an hour",
+			c.logger.Warn("the clock does not fit the stored data, or nothing was said for more than a day; nothing is deleted by age, and no name runs out, until it has been steady for an hour",
 				"clock", now, "stored", c.stored, "newest", c.newest)
 		}
 	case step.Abs() > clockStep:
 		c.since, c.wait = at, steadyAfter
 		c.set++
-		c.log.Warn("the clock was set; nothing is deleted by age, and no name runs out, until it has been steady for 10 minutes", "clock", now, "by", step.Round(time.Second))
+		c.logger.Warn("the clock was set; nothing is deleted by age, and no name runs out, until it has been steady for 10 minutes", "clock", now, "by", step.Round(time.Second))
 	}
 	c.last, c.lastAt = now, at
 	steady := at-c.since >= c.wait && now.After(earliest)
 	if steady {
-		c.expiry.Store(int64(wire.TimeOf(now.Add(-journal.HoldName))))
+		c.expiry.Store(int64(wire.TimeOf(now.Add(-eventlog.NameLeaseTime))))
 	} else {
 		c.expiry.Store(0)
 	}
@@ -90,8 +90,8 @@ func fits(now, then time.Time) bool {
 }
 
 // newest is when the newest message of all rooms was said; zero: there is none.
-func newest(store journal.Store) (last time.Time) {
-	for _, at := range store.Times() {
+func newest(store eventlog.Store) (last time.Time) {
+	for _, at := range store.NewestTimes() {
 		if at := at.Std(); at.After(last) {
 			last = at
 		}

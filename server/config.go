@@ -11,7 +11,7 @@ import (
 	"runtime"
 	"time"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/internal/session"
 	"ramai/internal/store/sqlite"
 	"ramai/wire"
@@ -26,48 +26,48 @@ const (
 	Normal Durability = "normal" // an end of the program; after an unclean stop clients are told that the log is another
 )
 
-// ReactorKind says how the bytes of connections are moved.
-type ReactorKind string
+// IOMode says how the bytes of connections are moved.
+type IOMode string
 
 // The kinds of reactors. The zero value is Auto too.
 const (
-	Auto     ReactorKind = "auto"     // the best that this system has
-	Epoll    ReactorKind = "epoll"    // loops over bare descriptors; Linux only
-	Portable ReactorKind = "portable" // two goroutines a connection; everywhere
+	Auto     IOMode = "auto"     // the best that this system has
+	Epoll    IOMode = "epoll"    // loops over bare descriptors; Linux only
+	Portable IOMode = "portable" // two goroutines a connection; everywhere
 )
 
 // Config is what a server is made from. Start from [Defaults].
 type Config struct {
-	Data               string         // folder of the data; made if it is not there
-	Memory             bool           // keep everything in memory instead, and nothing after Close
-	Durability         Durability     // of the data in the folder
-	Rate               float64        // events a second of a sender; 0: no limit of any kind
-	Burst              int            // events of a sender at once
-	MaxText            int            // bytes of a text
-	MaxJoined          int            // rooms a connection can be in
-	AddressRate        int            // how many times a sender's rate and burst an address has, at least 1
-	NewRooms           int            // rooms an address may make in a minute
-	NewNames           int            // names that keys of SSH may come to own in an hour from one address; 0: no limit
-	Stall              time.Duration  // how long a living peer may take nothing before its connection is closed
-	Keep               journal.Keep   // which messages of a room are kept; the zero value: all
-	MaxRooms           int            // rooms there may be
-	MaxConns           int            // connections at once, more are answered with 503; 0: what the descriptors of this process allow
-	MaxConnsPerAddress int            // of them from one address (IPv6: /64), half-open ones included; 0: a quarter, three quarters for one of this machine, at least 512
-	TapeMemory         int64          // bytes of recent messages kept ready to send
-	Reactor            ReactorKind    // how the bytes of connections are moved; empty: Auto
-	Hosts              []string       // names this server is reached by, besides localhost and IP addresses
-	AllowOrigins       []string       // origins of pages elsewhere that may connect, like https://example.org
-	TLS                TLS            // encryption; the zero value: none
-	TrustProxies       []netip.Prefix // who is believed, in X-Forwarded-For, about where a request comes from
-	Port               int            // of the listener that Serve will get, for addresses that are told; 0: unknown
-	SSH                bool           // there is a door for SSH, see ServeSSH
-	SSHKeysOnly        bool           // nobody comes in there without a key
-	Quiet              bool           // do not log what clients do
-	LogTexts           bool           // log what they say, unless Quiet
-	LogDropped         func() uint64  // lines of the log that were dropped, for the metrics
+	Data               string             // folder of the data; made if it is not there
+	InMemory           bool               // keep everything in memory instead, and nothing after Close
+	Durability         Durability         // of the data in the folder
+	Rate               float64            // events a second of a sender; 0: no limit of any kind
+	Burst              int                // events of a sender at once
+	MaxText            int                // bytes of a text
+	MaxRoomsPerClient  int                // rooms a connection can be in
+	AddressRate        int                // how many times a sender's rate and burst an address has, at least 1
+	NewRooms           int                // rooms an address may make in a minute
+	NewNames           int                // names that keys of SSH may come to own in an hour from one address; 0: no limit
+	SlowClientTimeout  time.Duration      // how long a living peer may take nothing before its connection is closed
+	Retention          eventlog.Retention // which messages of a room are kept; the zero value: all
+	MaxRooms           int                // rooms there may be
+	MaxConns           int                // connections at once, more are answered with 503; 0: what the descriptors of this process allow
+	MaxConnsPerAddress int                // of them from one address (IPv6: /64), half-open ones included; 0: a quarter, three quarters for one of this machine, at least 512
+	BufferMemory       int64              // bytes of recent messages kept ready to send
+	IO                 IOMode             // how the bytes of connections are moved; empty: Auto
+	AllowHosts         []string           // names this server is reached by, besides localhost and IP addresses
+	AllowOrigins       []string           // origins of pages elsewhere that may connect, like https://example.org
+	TLS                TLS                // encryption; the zero value: none
+	TrustProxies       []netip.Prefix     // who is believed, in X-Forwarded-For, about where a request comes from
+	Port               int                // of the listener that Serve will get, for addresses that are told; 0: unknown
+	SSH                bool               // there is a door for SSH, see ServeSSH
+	SSHKeysOnly        bool               // nobody comes in there without a key
+	Quiet              bool               // do not log what clients do
+	LogTexts           bool               // log what they say, unless Quiet
+	LogDropped         func() uint64      // lines of the log that were dropped, for the metrics
 	Version            string
 
-	Log    *slog.Logger
+	Logger *slog.Logger
 	Now    func() time.Time
 	Random io.Reader // for secrets; safe for concurrent use
 
@@ -84,9 +84,9 @@ const MostText = 16 << 10
 func Defaults() Config {
 	return Config{
 		Durability: Full, Rate: 5, Burst: 20, AddressRate: 20,
-		MaxText: 4000, MaxJoined: 8, NewRooms: 30, NewNames: 30, MaxRooms: 10000,
-		Stall: 10 * time.Minute, TapeMemory: 256 << 20, Reactor: Auto,
-		Version: "dev", Log: slog.Default(), Now: time.Now, Random: rand.Reader, LogDropped: func() uint64 { return 0 },
+		MaxText: 4000, MaxRoomsPerClient: 8, NewRooms: 30, NewNames: 30, MaxRooms: 10000,
+		SlowClientTimeout: 10 * time.Minute, BufferMemory: 256 << 20, IO: Auto,
+		Version: "dev", Logger: slog.Default(), Now: time.Now, Random: rand.Reader, LogDropped: func() uint64 { return 0 },
 	}
 }
 
@@ -99,7 +99,7 @@ const (
 
 // complete makes Data absolute, as SQLite needs it, and MaxConns what there are descriptors for, if it was left open.
 func (c *Config) complete() error {
-	if !c.Memory {
+	if !c.InMemory {
 		var err error
 		if c.Data, err = filepath.Abs(c.Data); err != nil {
 			return fmt.Errorf("find the data folder %s: %w", c.Data, err)
@@ -126,22 +126,22 @@ func (c *Config) Check() ([]string, error) {
 	if err := c.complete(); err != nil {
 		return nil, err
 	}
-	if c.Reactor == Epoll && runtime.GOOS != "linux" {
+	if c.IO == Epoll && runtime.GOOS != "linux" {
 		return nil, errors.New("--reactor epoll needs Linux; leave it out")
 	}
 	found := []string{"everything is kept in memory, and nothing when the server ends"}
-	if !c.Memory {
+	if !c.InMemory {
 		state, err := sqlite.Check(c.Data)
 		if err != nil {
 			return nil, err
 		}
 		found = []string{fmt.Sprintf("the data folder %s %s", c.Data, state)}
-		if c.Keep != (journal.Keep{}) {
-			goes, of, err := sqlite.Goes(c.Data, c.Keep, c.Now())
+		if c.Retention != (eventlog.Retention{}) {
+			goes, of, err := sqlite.Goes(c.Data, c.Retention, c.Now())
 			if err != nil {
 				return nil, err
 			}
-			found = append(found, fmt.Sprintf("retention (--keep %q) would delete %d of %d messages now", c.Keep, goes, of))
+			found = append(found, fmt.Sprintf("retention (--keep %q) would delete %d of %d messages now", c.Retention, goes, of))
 		}
 	}
 	encryption, names, err := c.encryption()
@@ -157,7 +157,7 @@ func (c *Config) Check() ([]string, error) {
 }
 
 func (c *Config) limits() wire.Limits {
-	return wire.Limits{Text: c.MaxText, Frame: wire.MaxRequest(c.MaxText), Rate: c.Rate, Burst: c.Burst, Rooms: c.MaxJoined}
+	return wire.Limits{Text: c.MaxText, Frame: wire.MaxRequest(c.MaxText), Rate: c.Rate, Burst: c.Burst, Rooms: c.MaxRoomsPerClient}
 }
 
 func (c *Config) rates() *session.Rates {

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/internal/store/sqlite"
 	"ramai/server"
 	"ramai/wire"
@@ -30,7 +30,7 @@ func twoRooms(t *testing.T) string {
 				return nil, io.EOF
 			}
 			return &wire.Message{
-				N: n, At: wire.TimeOf(time.Now()), By: "0123456789abcdef", ID: fmt.Sprint(n),
+				N: n, At: wire.TimeOf(time.Now()), SenderID: "0123456789abcdef", ID: fmt.Sprint(n),
 				Text: fmt.Sprintf("%s says %03d %s", room, n, strings.Repeat("x", 300)),
 			}, nil
 		})
@@ -91,7 +91,7 @@ func TestDamage(t *testing.T) {
 			last := 190
 			v1.say(string(wire.Append(nil, wire.Join{Room: "den", Last: &last})))
 			v1.say(string(wire.Append(nil, wire.Join{Room: "lobby", Last: &last})))
-			told := frame[wire.Fault](v1)
+			told := frame[wire.Error](v1)
 			if told.Code != wire.Unavailable || !strings.Contains(told.Reason, "room den") {
 				t.Errorf("ramai.v1 is told %+v", told)
 			}
@@ -118,7 +118,7 @@ func TestDamage(t *testing.T) {
 					if _, ok := f.(wire.Joined); ok {
 						continue
 					}
-					if told, ok := f.(wire.Fault); !ok || told.Code != wire.Unavailable {
+					if told, ok := f.(wire.Error); !ok || told.Code != wire.Unavailable {
 						t.Errorf("a stream of %s hears %+v (%v)", accept, f, stream.lines.Err())
 					}
 					break
@@ -154,7 +154,7 @@ func TestDamage(t *testing.T) {
 func TestFolderGoes(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	cfg := server.Defaults()
-	cfg.Data, cfg.Log, cfg.Quiet, cfg.Rate = dir, discard, true, 0
+	cfg.Data, cfg.Logger, cfg.Quiet, cfg.Rate = dir, discard, true, 0
 	s, err := server.New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -189,7 +189,7 @@ func TestFolderGoes(t *testing.T) {
 func TestRetentionMeetsDamage(t *testing.T) {
 	dir := twoRooms(t)
 	alter(t, dir, "den says 041", true)
-	s := serve(t, func(c *server.Config) { c.Data, c.Keep = dir, journal.Keep{Newest: 100} })
+	s := serve(t, func(c *server.Config) { c.Data, c.Retention = dir, eventlog.Retention{Newest: 100} })
 	base := strings.Replace(s.url, "ws", "http", 1)
 	for until := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		status, body := fetch(t, base+"/api/v1/rooms/lobby/messages?limit=1")

@@ -62,11 +62,11 @@ func TestDeflate(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, nil)
 			plain := dial(t, s.url)
-			plain.expect(wire.Welcome)
+			plain.expect(wire.Greeting)
 			old, read := dialDeflate(t, s.url, mode)
-			old.expect(wire.Welcome)
+			old.expect(wire.Greeting)
 			v1, _ := dialDeflate(t, s.url, mode, wire.Protocol)
-			frame[wire.Welcomed](v1)
+			frame[wire.Welcome](v1)
 			v1.say(`{"type":"join","room":"lobby"}`)
 			frame[wire.Joined](v1)
 			read.Store(0)
@@ -88,7 +88,7 @@ func TestDeflate(t *testing.T) {
 				t.Errorf("9,400 bytes, of which 200 are in texts too short, came as %d", n)
 			}
 			again, _ := dialDeflate(t, s.url+"/?last=6", mode)
-			again.expect(wire.Welcome, texts[0], texts[0], texts[1], texts[1], texts[2], texts[2])
+			again.expect(wire.Greeting, texts[0], texts[0], texts[1], texts[1], texts[2], texts[2])
 			resumed, _ := dialDeflate(t, s.url, mode, wire.Protocol)
 			resumed.say(`{"type":"join","room":"lobby","last":3}`)
 			for n := uint64(4); n <= 6; n++ {

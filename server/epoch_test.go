@@ -58,7 +58,7 @@ func TestSetBack(t *testing.T) {
 		p := dial(t, s.url, wire.Protocol)
 		p.say(`{"type":"join","room":"lobby"}`)
 		j := frame[wire.Joined](p)
-		return wire.Position{Log: j.Log, Epoch: j.Epoch, N: j.N}
+		return wire.Position{HistoryID: j.HistoryID, Epoch: j.Epoch, N: j.N}
 	}
 	start()
 	say("early", 1, 5)
@@ -93,9 +93,9 @@ func TestSetBack(t *testing.T) {
 		"of the epoch of the snapshot, within it":    {early, false},
 		"of the epoch of the snapshot, after it":     {same, true},
 		"of a later epoch":                           {later, true},
-		"of a later epoch, with a number that stays": {wire.Position{Log: later.Log, Epoch: later.Epoch, N: 3}, true},
+		"of a later epoch, with a number that stays": {wire.Position{HistoryID: later.HistoryID, Epoch: later.Epoch, N: 3}, true},
 		"of now":                             {now, false},
-		"without an epoch, of an old client": {wire.Position{Log: later.Log, N: later.N}, false},
+		"without an epoch, of an old client": {wire.Position{HistoryID: later.HistoryID, N: later.N}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := dial(t, s.url, wire.Protocol)

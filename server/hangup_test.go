@@ -21,10 +21,10 @@ import (
 func TestFastSendersHangUp(t *testing.T) {
 	t.Parallel()
 	const senders, lines = 25, 100
-	overReactors(t, func(t *testing.T, kind server.ReactorKind) {
-		s := serve(t, func(c *server.Config) { c.Reactor, c.Rate, c.Burst = kind, 100, 20 })
+	overReactors(t, func(t *testing.T, kind server.IOMode) {
+		s := serve(t, func(c *server.Config) { c.IO, c.Rate, c.Burst = kind, 100, 20 })
 		other := dial(t, s.url)
-		other.expect(wire.Welcome)
+		other.expect(wire.Greeting)
 		var sending sync.WaitGroup
 		for i := range senders {
 			for _, how := range []string{"gone", "closing", "closed"} {

@@ -224,11 +224,11 @@ func matrix() []hostile {
 // no goroutine, no descriptor, no memory.
 func TestHostile(t *testing.T) {
 	s := serve(t, func(c *server.Config) {
-		c.Memory = true
+		c.InMemory = true
 	})
 	address := strings.TrimPrefix(s.url, "ws://")
 	honest := dial(t, s.url)
-	honest.expect(wire.Welcome)
+	honest.expect(wire.Greeting)
 	said := 0
 	talk := func() {
 		said++
@@ -395,7 +395,7 @@ func afterwards(in *bufio.Reader) string {
 				if r, ok := f.(wire.Refused); ok {
 					return "refused " + string(r.Code)
 				}
-				return "error " + string(f.(wire.Fault).Code)
+				return "error " + string(f.(wire.Error).Code)
 			case m.Op == wsframe.Pong && text == "alive":
 				return "lives"
 			case m.Op == wsframe.Close:

@@ -10,15 +10,15 @@ import (
 	"slices"
 	"strings"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/internal/web"
 )
 
 // Handler serves everything that this server answers, see [web.New].
 func (s *Server) Handler() http.Handler {
 	return web.New(web.Config{
-		Env: s.env, Index: s.index, Serve: s.serve, TakePlace: s.takePlace, GivePlace: s.givePlace, Ready: s.ready,
-		Hosts: s.cfg.Hosts, AllowOrigins: s.cfg.AllowOrigins, TrustProxies: s.cfg.TrustProxies,
+		Env: s.env, Index: s.index, Serve: s.serve, AcquireSlot: s.acquireSlot, ReleaseSlot: s.releaseSlot, Ready: s.ready,
+		Hosts: s.cfg.AllowHosts, AllowOrigins: s.cfg.AllowOrigins, TrustProxies: s.cfg.TrustProxies,
 		Refused: s.metrics.Refused, SSH: s.fingerprint(),
 	})
 }
@@ -44,7 +44,7 @@ func (s *Server) ready() error {
 
 // trouble says why nothing can be said though the server does not stop, or nil.
 func (s *Server) trouble() error {
-	if s.orderer.InDoubt() {
+	if s.sequencer.InDoubt() {
 		return errors.New("the journal is in doubt after an error of the disk, see the log")
 	}
 	if health := s.store.Health(); health.Err != nil {
@@ -55,7 +55,7 @@ func (s *Server) trouble() error {
 	switch free, err := s.store.Free(); {
 	case err != nil:
 		return fmt.Errorf("the data folder cannot be reached: %w", err)
-	case free < journal.MinFree:
+	case free < eventlog.MinFree:
 		return errors.New("the disk is full")
 	}
 	return nil

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/wire"
 )
 
@@ -27,11 +27,11 @@ const (
 // sweeper lets go of what is not to be kept, a step at a time, so that saying goes on meanwhile: messages, names that have
 // run out, and ids that nobody sends again.
 type sweeper struct {
-	keep   journal.Keep
-	store  journal.Store
-	submit func(journal.Event, func()) error
+	keep   eventlog.Retention
+	store  eventlog.Store
+	submit func(eventlog.Command, func()) error
 	clock  *clock
-	log    *slog.Logger
+	logger *slog.Logger
 
 	begun    bool          // a sweep of messages has been allowed since the start, or since the clock was set
 	set      int           // how many times the clock had been set then
@@ -43,12 +43,12 @@ type sweeper struct {
 
 // keepTidy sweeps now and then until the server stops.
 func (s *Server) keepTidy() {
-	w := &sweeper{keep: s.cfg.Keep, store: s.store, submit: s.orderer.Submit, clock: s.clock, log: s.cfg.Log}
+	w := &sweeper{keep: s.cfg.Retention, store: s.store, submit: s.sequencer.Submit, clock: s.clock, logger: s.cfg.Logger}
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
 	for {
 		if err := w.sweep(s.quit); err != nil {
-			s.cfg.Log.Error("retention failed; will retry", "err", err)
+			s.cfg.Logger.Error("retention failed; will retry", "err", err)
 		}
 		select {
 		case <-s.quit:
@@ -80,7 +80,7 @@ func (w *sweeper) sweep(quit <-chan struct{}) error {
 func (w *sweeper) tellAhead(now time.Time) {
 	count, room, most := 0, "", wire.TimeOf(now.Add(clockStep))
 	limit := most
-	for name, at := range w.store.Times() {
+	for name, at := range w.store.NewestTimes() {
 		if at > limit {
 			count++
 			if at > most || at == most && name < room {
@@ -91,7 +91,7 @@ func (w *sweeper) tellAhead(now time.Time) {
 	at := w.clock.elapsed()
 	if count > 0 && (count > w.aheadEnd || at-w.aheadAt >= aheadEvery) {
 		w.aheadAt = at
-		w.log.Warn("stored messages have times in the future: the clock is behind now, or was ahead; new messages of these rooms get the same time until the clock has caught up",
+		w.logger.Warn("stored messages have times in the future: the clock is behind now, or was ahead; new messages of these rooms get the same time until the clock has caught up",
 			"rooms", count, "room", room, "time", most, "clock", now)
 	}
 	w.aheadEnd = count
@@ -99,7 +99,7 @@ func (w *sweeper) tellAhead(now time.Time) {
 
 // messages deletes the messages of all rooms that are not to be kept.
 func (w *sweeper) messages(now time.Time, steady bool, quit <-chan struct{}) error {
-	if w.keep == (journal.Keep{}) || w.keep.Age > 0 && !steady {
+	if w.keep == (eventlog.Retention{}) || w.keep.Age > 0 && !steady {
 		return nil
 	}
 	plan, err := planSweep(w.keep, w.store, now)
@@ -109,9 +109,9 @@ func (w *sweeper) messages(now time.Time, steady bool, quit <-chan struct{}) err
 	deleted := map[string]uint64{}
 	defer func() { w.report(deleted) }()
 	for room, cut := range plan.cuts {
-		first := w.store.Head(room).First
+		first := w.store.Bounds(room).First
 		for next := first; next <= cut; {
-			o, trimming := w.do(quit, journal.Event{Kind: journal.Trim, Room: room, To: cut})
+			o, trimming := w.do(quit, eventlog.Command{Kind: eventlog.Trim, Room: room, To: cut})
 			if trimming != nil {
 				err = errors.Join(err, trimming)
 				break
@@ -134,12 +134,12 @@ type plan struct {
 }
 
 // planSweep makes the plan of a sweep. Rooms that cannot be read are left out, and are in the error.
-func planSweep(keep journal.Keep, store journal.Store, now time.Time) (plan, error) {
+func planSweep(keep eventlog.Retention, store eventlog.Store, now time.Time) (plan, error) {
 	p := plan{cuts: map[string]uint64{}}
 	var failed error
-	for room, head := range store.Heads() {
+	for room, head := range store.AllBounds() {
 		p.of += head.Last + 1 - head.First
-		cut, err := keep.Cut(store, room, now)
+		cut, err := keep.TrimTo(store, room, now)
 		if err != nil {
 			failed = errors.Join(failed, err)
 		} else if cut >= head.First {
@@ -163,7 +163,7 @@ func (w *sweeper) allowed(p plan) bool {
 		w.begun = true
 	case !w.held:
 		w.held, w.heldAt = true, at
-		w.log.Warn("retention would delete more than half of the messages; it waits for an hour, and then goes on: if that is not meant, stop the server and correct --keep, or the clock",
+		w.logger.Warn("retention would delete more than half of the messages; it waits for an hour, and then goes on: if that is not meant, stop the server and correct --keep, or the clock",
 			"keep", w.keep, "messages", p.goes, "of", p.of)
 	default:
 		w.begun = at-w.heldAt >= holdBack
@@ -174,12 +174,12 @@ func (w *sweeper) allowed(p plan) bool {
 // names frees the names that have run out.
 func (w *sweeper) names(now time.Time, quit <-chan struct{}) error {
 	for {
-		senders := w.store.RunOut(wire.Time(w.clock.expiry.Load()), wire.TimeOf(now.Add(clockStep)), journal.TrimStep)
-		all := make([]journal.Event, len(senders))
+		senders := w.store.ExpiredNames(wire.Time(w.clock.expiry.Load()), wire.TimeOf(now.Add(clockStep)), eventlog.TrimStep)
+		all := make([]eventlog.Command, len(senders))
 		for i, by := range senders {
-			all[i] = journal.Event{Kind: journal.Expire, By: by}
+			all[i] = eventlog.Command{Kind: eventlog.ExpireName, SenderID: by}
 		}
-		if _, err := w.do(quit, all...); err != nil || len(senders) < journal.TrimStep {
+		if _, err := w.do(quit, all...); err != nil || len(senders) < eventlog.TrimStep {
 			return err
 		}
 	}
@@ -188,28 +188,28 @@ func (w *sweeper) names(now time.Time, quit <-chan struct{}) error {
 // turn begins a new generation of ids when the newest is old enough. One that begins at a time to come was begun while the
 // clock was ahead, and one of no time is a new server's: it is dated anew, and so kept the longer.
 func (w *sweeper) turn(now time.Time, quit <-chan struct{}) error {
-	ids := w.store.IDs()
+	ids := w.store.IDGeneration()
 	began := ids.Since.Std()
-	to := ids.Generation
+	to := ids.Number
 	switch {
 	case ids.Since == 0 || began.After(now.Add(clockStep)):
-	case now.Sub(began) >= journal.KeepIDs:
+	case now.Sub(began) >= eventlog.MinIDLife:
 		to++
 	default:
 		return nil
 	}
-	_, err := w.do(quit, journal.Event{Kind: journal.Turn, To: to})
+	_, err := w.do(quit, eventlog.Command{Kind: eventlog.RotateIDs, To: to})
 	return err
 }
 
 // ids lets go of the ids of generations that nobody asks for any more.
 func (w *sweeper) ids(quit <-chan struct{}) error {
 	for {
-		stale, err := w.store.Stale()
+		stale, err := w.store.HasStaleIDs()
 		if err != nil || !stale {
 			return err
 		}
-		if _, err := w.do(quit, journal.Event{Kind: journal.Forget}); err != nil {
+		if _, err := w.do(quit, eventlog.Command{Kind: eventlog.PruneIDs}); err != nil {
 			return err
 		}
 	}
@@ -227,7 +227,7 @@ func (w *sweeper) report(deleted map[string]uint64) {
 	for _, n := range deleted {
 		total += n
 	}
-	w.log.Info("retention deleted messages", "keep", w.keep, "messages", total, "rooms", len(rooms), "by_room", counts(rooms, deleted))
+	w.logger.Info("retention deleted messages", "keep", w.keep, "messages", total, "rooms", len(rooms), "by_room", counts(rooms, deleted))
 }
 
 // counts writes how many messages of each room, of the first few.
@@ -247,19 +247,19 @@ func counts(rooms []string, messages map[string]uint64) string {
 }
 
 // do submits events, and returns what became of the last of them, when it is known.
-func (w *sweeper) do(quit <-chan struct{}, events ...journal.Event) (*journal.Outcome, error) {
-	done := make(chan *journal.Outcome, 1)
+func (w *sweeper) do(quit <-chan struct{}, events ...eventlog.Command) (*eventlog.Outcome, error) {
+	done := make(chan *eventlog.Outcome, 1)
 	space := make(chan struct{}, 1)
 	for i, e := range events {
 		if i == len(events)-1 {
-			e.Origin = &journal.Origin{Deliver: func(o *journal.Outcome) { done <- o }}
+			e.ReplyTo = &eventlog.ReplyTo{Deliver: func(o *eventlog.Outcome) { done <- o }}
 		}
 		for {
 			err := w.submit(e, func() { space <- struct{}{} })
 			if err == nil {
 				break
 			}
-			if err != journal.ErrBusy {
+			if err != eventlog.ErrBusy {
 				return nil, errStopped
 			}
 			select {
@@ -274,7 +274,7 @@ func (w *sweeper) do(quit <-chan struct{}, events ...journal.Event) (*journal.Ou
 	}
 	select {
 	case o := <-done:
-		if o.Verdict == journal.Refused {
+		if o.Status == eventlog.Refused {
 			return nil, o.Err
 		}
 		return o, nil

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 )
 
 // sweeping is a server in memory whose clock a test sets, and a sweeper of its own that the test steps.
@@ -26,7 +26,7 @@ func newSweeping(t *testing.T, keep string) *sweeping {
 	t.Helper()
 	s := &sweeping{t: t, now: time.Date(2026, 11, 2, 3, 4, 5, 0, time.UTC)}
 	cfg := Defaults()
-	cfg.Memory, cfg.Log, cfg.Quiet = true, slog.New(slog.DiscardHandler), true
+	cfg.InMemory, cfg.Logger, cfg.Quiet = true, slog.New(slog.DiscardHandler), true
 	cfg.untended = true
 	cfg.Now = func() time.Time { return s.now }
 	var err error
@@ -41,14 +41,14 @@ func newSweeping(t *testing.T, keep string) *sweeping {
 // start is a start of the server, as far as sweeps go.
 func (s *sweeping) start(keep string) {
 	s.t.Helper()
-	parsed, err := journal.ParseKeep(keep)
+	parsed, err := eventlog.ParseRetention(keep)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	log := slog.New(slog.NewTextHandler(&s.log, nil))
+	logger := slog.New(slog.NewTextHandler(&s.log, nil))
 	// The server's own clock is handed to the orderer, so it is the one that is checked.
-	*s.clock = clock{now: s.cfg.Now, elapsed: func() time.Duration { return s.elapsed }, log: log}
-	s.w = &sweeper{keep: parsed, store: s.store, submit: s.orderer.Submit, clock: s.clock, log: log}
+	*s.clock = clock{now: s.cfg.Now, elapsed: func() time.Duration { return s.elapsed }, logger: logger}
+	s.w = &sweeper{keep: parsed, store: s.store, submit: s.sequencer.Submit, clock: s.clock, logger: logger}
 }
 
 // pass lets time pass, and sweeps each minute.
@@ -64,11 +64,11 @@ func (s *sweeping) pass(d time.Duration) {
 }
 
 // do hands an event to the orderer and waits for what becomes of it.
-func (s *sweeping) do(e journal.Event) *journal.Outcome {
+func (s *sweeping) do(e eventlog.Command) *eventlog.Outcome {
 	s.t.Helper()
-	done := make(chan *journal.Outcome, 1)
-	e.Origin = &journal.Origin{Deliver: func(o *journal.Outcome) { done <- o }}
-	if err := s.orderer.Submit(e, nil); err != nil {
+	done := make(chan *eventlog.Outcome, 1)
+	e.ReplyTo = &eventlog.ReplyTo{Deliver: func(o *eventlog.Outcome) { done <- o }}
+	if err := s.sequencer.Submit(e, nil); err != nil {
 		s.t.Fatal(err)
 	}
 	return <-done
@@ -78,14 +78,14 @@ func (s *sweeping) say(room string, n int) {
 	s.t.Helper()
 	for range n {
 		s.ids++
-		s.do(journal.Event{Kind: journal.Say, By: "anna", Room: room, ID: fmt.Sprint(s.ids), Text: "x"})
+		s.do(eventlog.Command{Kind: eventlog.Say, SenderID: "anna", Room: room, ID: fmt.Sprint(s.ids), Text: "x"})
 	}
 }
 
 func (s *sweeping) left(want map[string]string) {
 	s.t.Helper()
 	for room, want := range want {
-		h := s.store.Head(room)
+		h := s.store.Bounds(room)
 		if got := fmt.Sprintf("%d-%d", h.First, h.Last); got != want {
 			s.t.Errorf("of %s is left %s, want %s", room, got, want)
 		}
@@ -201,7 +201,7 @@ func TestClockThatDoesNotFit(t *testing.T) {
 		t.Errorf("the newest message is of %v, want %v", at, s.now)
 	}
 	s.now = time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC)
-	s.do(journal.Event{Kind: journal.Claim, By: "anna", Name: "Anna", Key: "anna"})
+	s.do(eventlog.Command{Kind: eventlog.ReserveName, SenderID: "anna", Name: "Anna", Key: "anna"})
 	s.pass(3 * time.Hour)
 	s.now = time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
 	if s.pass(9 * time.Minute); s.store.Name("anna") != "Anna" {
@@ -212,14 +212,14 @@ func TestClockThatDoesNotFit(t *testing.T) {
 // Names run out a day after their last use, by a clock that can be relied on, and are gone from the store then.
 func TestNamesRunOut(t *testing.T) {
 	s := newSweeping(t, "all")
-	const many = 2*journal.TrimStep + 10
+	const many = 2*eventlog.TrimStep + 10
 	for i := range many {
-		s.do(journal.Event{Kind: journal.Claim, By: fmt.Sprint(i), Name: fmt.Sprint("N", i), Key: fmt.Sprint("n", i)})
+		s.do(eventlog.Command{Kind: eventlog.ReserveName, SenderID: fmt.Sprint(i), Name: fmt.Sprint("N", i), Key: fmt.Sprint("n", i)})
 	}
 	taken := func(want bool) {
 		t.Helper()
-		o := s.do(journal.Event{Kind: journal.Claim, By: "other", Name: "N7", Key: "n7"})
-		if got := o.Verdict == journal.Refused; got != want {
+		o := s.do(eventlog.Command{Kind: eventlog.ReserveName, SenderID: "other", Name: "N7", Key: "n7"})
+		if got := o.Status == eventlog.Refused; got != want {
 			t.Errorf("the name is taken: %v, want %v", got, want)
 		}
 	}
@@ -247,10 +247,10 @@ func TestNamesRunOut(t *testing.T) {
 // An id is known for at least a week after its message was saved, and is gone after two.
 func TestIDsAreForgotten(t *testing.T) {
 	s := newSweeping(t, "1 messages")
-	said := func(want journal.Verdict) {
+	said := func(want eventlog.Status) {
 		t.Helper()
-		if o := s.do(journal.Event{Kind: journal.Say, By: "bert", Room: "lobby", ID: "again", Text: "x"}); o.Verdict != want {
-			t.Errorf("after %v it is %v, want %v", s.elapsed, o.Verdict, want)
+		if o := s.do(eventlog.Command{Kind: eventlog.Say, SenderID: "bert", Room: "lobby", ID: "again", Text: "x"}); o.Status != want {
+			t.Errorf("after %v it is %v, want %v", s.elapsed, o.Status, want)
 		}
 	}
 	day := func(n int) {
@@ -261,26 +261,26 @@ func TestIDsAreForgotten(t *testing.T) {
 		}
 	}
 	day(3)
-	said(journal.Saved)
+	said(eventlog.Saved)
 	s.say("lobby", 3)
 	day(5) // a generation has ended
 	s.now = s.now.Add(40 * 24 * time.Hour)
 	s.pass(30 * time.Minute) // and a second one, by a clock that is wrong for long
 	s.now = s.now.Add(-40 * 24 * time.Hour)
 	s.pass(30 * time.Minute)
-	if got := s.store.IDs().Generation; got != 3 {
+	if got := s.store.IDGeneration().Number; got != 3 {
 		t.Errorf("it is generation %d, want 3", got)
 	}
 	day(6)
-	if got := s.store.IDs().Generation; got != 3 {
+	if got := s.store.IDGeneration().Number; got != 3 {
 		t.Errorf("it is generation %d, want 3: it was dated anew", got)
 	}
 	day(2)
-	if got := s.store.IDs().Generation; got != 4 {
+	if got := s.store.IDGeneration().Number; got != 4 {
 		t.Errorf("it is generation %d, want 4", got)
 	}
-	said(journal.Saved)
-	if stale, err := s.store.Stale(); stale || err != nil {
+	said(eventlog.Saved)
+	if stale, err := s.store.HasStaleIDs(); stale || err != nil {
 		t.Errorf("old ids are left: %v, %v", stale, err)
 	}
 }

@@ -13,7 +13,7 @@ import (
 // Who is let in while the server begins to stop is sent away, and told when to come back.
 func TestLate(t *testing.T) {
 	cfg := Defaults()
-	cfg.Memory, cfg.Quiet, cfg.Log = true, true, slog.New(slog.DiscardHandler)
+	cfg.InMemory, cfg.Quiet, cfg.Logger = true, true, slog.New(slog.DiscardHandler)
 	s, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -40,7 +40,7 @@ func TestLate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.serve(nc, nil, session.Client{Session: secret, Room: wire.Lobby, Door: session.V1})
+	s.serve(nc, nil, session.Client{Session: secret, Room: wire.Lobby, Transport: session.V1})
 	dec := frame.NewDecoder(&frame.Config{Client: true, TextOnly: true, MaxMessage: 1 << 16, MaxFragments: 1})
 	buf := make([]byte, 4096)
 	for {

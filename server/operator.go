@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/net/netutil"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/internal/localsocket"
 	"ramai/internal/names"
 )
@@ -22,7 +22,7 @@ const SocketName = "admin.sock"
 
 // Paths that [Server.Operator] answers besides those of [Server.Admin] and /debug/pprof/.
 const (
-	OwnedPath   = "/names"         // GET: the names that are owned, as JSON lines of journal.Owning
+	OwnedPath   = "/names"         // GET: the names that are owned, as JSON lines of eventlog.Owning
 	ReleasePath = "/names/release" // POST: a name that becomes nobody's own
 	RoomsPath   = "/rooms"         // GET: the rooms that have messages, as JSON lines of RoomInfo
 	DeletePath  = "/rooms/delete"  // POST: a room to be deleted; answered by "done", or by More
@@ -56,26 +56,26 @@ func (s *Server) Operator() http.Handler {
 // serveOperator serves Operator at the socket in the data folder until the server is closed. Where a folder cannot have a
 // socket, the chat goes on without one.
 func (s *Server) serveOperator() {
-	if s.cfg.Memory {
+	if s.cfg.InMemory {
 		return
 	}
 	path := filepath.Join(s.cfg.Data, SocketName)
 	ln, err := localsocket.Listen(path)
 	if err != nil {
-		s.cfg.Log.Warn("the operator's commands and profiles cannot be used while this server runs: its socket cannot be made", "file", path, "err", err)
+		s.cfg.Logger.Warn("the operator's commands and profiles cannot be used while this server runs: its socket cannot be made", "file", path, "err", err)
 		return
 	}
 	s.operator = &http.Server{
-		Handler: s.Operator(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: newHTTPLog(s.cfg.Log),
+		Handler: s.Operator(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: newHTTPLog(s.cfg.Logger),
 	}
 	s.operating.Go(func() { s.operator.Serve(netutil.LimitListener(ln, operatorConns)) })
 }
 
-// owned lists the names that are somebody's own, as JSON lines of journal.Owning.
+// owned lists the names that are somebody's own, as JSON lines of eventlog.Owning.
 func (s *Server) owned(out http.ResponseWriter, _ *http.Request) {
 	out.Header().Set("Content-Type", "application/x-ndjson")
 	lines := json.NewEncoder(out)
-	for _, o := range s.store.Owned() {
+	for _, o := range s.store.RegisteredNames() {
 		if lines.Encode(o) != nil {
 			return // nobody listens any more
 		}
@@ -128,11 +128,11 @@ func (s *Server) release(out http.ResponseWriter, r *http.Request) {
 		http.Error(out, err.Error(), http.StatusBadRequest)
 		return
 	}
-	o, err := s.env.Decide(r.Context(), journal.Event{Kind: journal.Disown, Name: name, Key: names.Key(name)})
+	o, err := s.env.Decide(r.Context(), eventlog.Command{Kind: eventlog.UnregisterName, Name: name, Key: names.Key(name)})
 	switch {
 	case err != nil:
 		http.Error(out, err.Error(), http.StatusServiceUnavailable)
-	case o.Verdict == journal.Refused:
+	case o.Status == eventlog.Refused:
 		http.Error(out, o.Err.Reason, http.StatusNotFound)
 	}
 }

@@ -26,25 +26,25 @@ func (s *Server) sharer(addr netip.Addr) netip.Addr {
 	return addr
 }
 
-// takePlace takes a place for a session to come from an address, or says why there is none: connlimit.ErrFull or
+// acquireSlot takes a place for a session to come from an address, or says why there is none: connlimit.ErrFull or
 // ErrShare, or that the server stops.
-func (s *Server) takePlace(addr netip.Addr) error {
+func (s *Server) acquireSlot(addr netip.Addr) error {
 	s.mu.Lock()
 	stopped := s.stopped
 	s.mu.Unlock()
 	if stopped {
 		return errStopping
 	}
-	return s.places.Take(s.sharer(addr))
+	return s.places.Acquire(s.sharer(addr))
 }
 
-// givePlace gives back a place that came to nothing.
-func (s *Server) givePlace(addr netip.Addr) { s.places.Give(s.sharer(addr)) }
+// releaseSlot gives back a place that came to nothing.
+func (s *Server) releaseSlot(addr netip.Addr) { s.places.Release(s.sharer(addr)) }
 
-// takeConn takes a place for a connection that was accepted and has said nothing yet.
-func (s *Server) takeConn(nc net.Conn) error { return s.conns.Take(s.sharer(peerOf(nc))) }
+// acquireConn takes a place for a connection that was accepted and has said nothing yet.
+func (s *Server) acquireConn(nc net.Conn) error { return s.conns.Acquire(s.sharer(peerOf(nc))) }
 
-func (s *Server) giveConn(nc net.Conn) { s.conns.Give(s.sharer(peerOf(nc))) }
+func (s *Server) releaseConn(nc net.Conn) { s.conns.Release(s.sharer(peerOf(nc))) }
 
 func peerOf(nc net.Conn) netip.Addr {
 	peer, _ := netip.ParseAddrPort(nc.RemoteAddr().String())
@@ -54,7 +54,7 @@ func peerOf(nc net.Conn) netip.Addr {
 // left counts a connection out that has ended, or is a session's from now on.
 func (s *Server) left(nc net.Conn, state http.ConnState) {
 	if state == http.StateClosed || state == http.StateHijacked {
-		s.giveConn(nc)
+		s.releaseConn(nc)
 	}
 }
 
@@ -72,7 +72,7 @@ func (d *door) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if d.server.takeConn(nc) == nil {
+		if d.server.acquireConn(nc) == nil {
 			return nc, nil
 		}
 		d.server.turnAway(nc)

@@ -83,7 +83,7 @@ func TestOneAddressTakesOnlyItsShare(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	honest.expect(wire.Welcome)
+	honest.expect(wire.Greeting)
 	honest.say("here")
 	honest.expect("here")
 }
@@ -95,7 +95,7 @@ func TestShareIsTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first.expect(wire.Welcome)
+	first.expect(wire.Greeting)
 	if _, _, err := dialFrom(t, s.url, "127.0.0.2", nil, wire.Protocol); err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +158,7 @@ func TestShareBehindProxy(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c.expect(wire.Welcome)
+			c.expect(wire.Greeting)
 		}
 		if _, resp, err := dialFrom(t, s.url, "127.0.0.9", header); err == nil || resp == nil || resp.StatusCode != http.StatusTooManyRequests {
 			t.Errorf("the third of two of one client: %v, %v", resp, err)

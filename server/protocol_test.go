@@ -22,8 +22,8 @@ import (
 func start(t *testing.T, change func(*server.Config)) *httptest.Server {
 	t.Helper()
 	cfg := server.Defaults()
-	cfg.Memory = true
-	cfg.Log = discard
+	cfg.InMemory = true
+	cfg.Logger = discard
 	if change != nil {
 		change(&cfg)
 	}
@@ -66,7 +66,7 @@ func runExample(t *testing.T, block string) {
 	defer cancel()
 	web := start(t, nil)
 	conns := make(map[string]*websocket.Conn)
-	log, epoch := "", ""
+	historyID, epoch := "", ""
 	for line := range strings.Lines(block) {
 		line = strings.TrimSuffix(line, "\n")
 		who, rest, _ := strings.Cut(line, " ")
@@ -84,7 +84,7 @@ func runExample(t *testing.T, block string) {
 			defer c.CloseNow()
 			conns[who] = c
 		case strings.HasPrefix(rest, "> "):
-			text := strings.NewReplacer("$log", log, "$epoch", epoch).Replace(rest[2:])
+			text := strings.NewReplacer("$log", historyID, "$epoch", epoch).Replace(rest[2:])
 			if !strings.HasPrefix(text, "{") && strings.Contains(text, `\`) {
 				text, _ = strconv.Unquote(`"` + text + `"`)
 			}
@@ -97,8 +97,8 @@ func runExample(t *testing.T, block string) {
 				t.Fatalf("the example says\n%s\nbut it was\n%s < %s", line, who, got)
 			}
 			var joined wire.Joined
-			if json.Unmarshal([]byte(got), &joined); joined.Log != "" {
-				log, epoch = joined.Log, joined.Epoch
+			if json.Unmarshal([]byte(got), &joined); joined.HistoryID != "" {
+				historyID, epoch = joined.HistoryID, joined.Epoch
 			}
 		default:
 			t.Fatalf("this line is not understood: %s", line)
@@ -165,10 +165,10 @@ func TestRenamedElsewhere(t *testing.T) {
 	t.Parallel()
 	s := serve(t, nil)
 	a, b := dial(t, s.url, wire.Protocol), dial(t, s.url, wire.Protocol)
-	secret := frame[wire.Welcomed](a).Session
-	frame[wire.Welcomed](b)
+	secret := frame[wire.Welcome](a).Session
+	frame[wire.Welcome](b)
 	b.say(`{"type":"hello","session":"` + secret + `"}`)
-	if got := frame[wire.Welcomed](b).Session; got != secret {
+	if got := frame[wire.Welcome](b).Session; got != secret {
 		t.Fatalf("the session is %q", got)
 	}
 	for _, name := range []string{"Anna", "Berta", ""} {

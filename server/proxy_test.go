@@ -53,9 +53,9 @@ func behind(t *testing.T, name string, change ...string) (*peer, http.RoundTripp
 	t.Helper()
 	var log proxytest.Buffer
 	s := serve(t, func(c *server.Config) {
-		c.Hosts = []string{proxytest.Host}
+		c.AllowHosts = []string{proxytest.Host}
 		c.TrustProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
-		c.Quiet, c.Log = false, slog.New(slog.NewTextHandler(&log, nil))
+		c.Quiet, c.Logger = false, slog.New(slog.NewTextHandler(&log, nil))
 	})
 	address := proxytest.Start(t, name, strings.TrimPrefix(s.url, "ws://"), nil, change...)
 	from := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 9)}}
@@ -72,7 +72,7 @@ func behind(t *testing.T, name string, change ...string) (*peer, http.RoundTripp
 	}
 	t.Cleanup(func() { c.CloseNow() })
 	chat := &peer{t, c}
-	chat.expect(wire.Welcome)
+	chat.expect(wire.Greeting)
 	events := listenWith(t, over, "https://chat.example.org", "lobby", "")
 	if _, ok := events.next().(wire.Joined); !ok {
 		t.Error("the stream does not begin")

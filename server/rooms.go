@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/wire"
 )
 
@@ -17,7 +17,7 @@ const tidyEvery = time.Minute
 // rooms removes rooms that nobody needs: empty ones, and where nearly as many are made as there may be, small ones in which
 // nobody says anything. So who makes rooms without end does not end the making of rooms for others.
 type rooms struct {
-	store    journal.Store
+	store    eventlog.Store
 	decide   Decider
 	occupied func(room string) bool
 	steady   func() bool // whether the clock can be relied on: what goes does not come back
@@ -48,24 +48,24 @@ func (s *Server) tidyRooms() {
 		}
 		gone, err := r.tidy(ctx, s.cfg.Now())
 		if gone > 0 {
-			s.cfg.Log.Info("deleted small, silent rooms to make room for others", "rooms", gone, "most", s.cfg.MaxRooms)
+			s.cfg.Logger.Info("deleted small, silent rooms to make room for others", "rooms", gone, "most", s.cfg.MaxRooms)
 		}
 		if err != nil && ctx.Err() == nil {
-			s.cfg.Log.Warn("rooms could not be deleted; will retry", "err", err)
+			s.cfg.Logger.Warn("rooms could not be deleted; will retry", "err", err)
 		}
 	}
 }
 
 // tidy removes what there is to remove now. It returns how many rooms went that had messages.
 func (r *rooms) tidy(ctx context.Context, now time.Time) (gone int, err error) {
-	heads := r.store.Heads()
+	heads := r.store.AllBounds()
 	for room, head := range heads {
 		if !head.Empty() {
 			continue
 		}
 		delete(heads, room)
 		if room != wire.Lobby && !r.occupied(room) {
-			if _, err := r.decide(ctx, journal.Event{Kind: journal.Remove, Room: room, To: head.Last}); err != nil {
+			if _, err := r.decide(ctx, eventlog.Command{Kind: eventlog.RemoveRoom, Room: room, To: head.Last}); err != nil {
 				return 0, err
 			}
 		}
@@ -73,18 +73,18 @@ func (r *rooms) tidy(ctx context.Context, now time.Time) (gone int, err error) {
 	return r.makePlace(ctx, now, heads)
 }
 
-// makePlace removes rooms until nine tenths of those are left that there may be: such as had at most journal.MaxRemove
+// makePlace removes rooms until nine tenths of those are left that there may be: such as had at most eventlog.MaxRemove
 // messages, the smallest first. One that had k messages goes after k hours in which nobody was heard, and with nobody in it.
-func (r *rooms) makePlace(ctx context.Context, now time.Time, heads map[string]journal.Head) (gone int, err error) {
+func (r *rooms) makePlace(ctx context.Context, now time.Time, heads map[string]eventlog.Bounds) (gone int, err error) {
 	over := len(heads) - r.most*9/10
 	if over <= 0 || !r.steady() {
 		return 0, nil
 	}
 	small := slices.DeleteFunc(slices.Collect(maps.Keys(heads)), func(room string) bool {
-		return room == wire.Lobby || heads[room].Last > journal.MaxRemove
+		return room == wire.Lobby || heads[room].Last > eventlog.MaxRemove
 	})
 	slices.SortFunc(small, func(a, b string) int { return int(heads[a].Last) - int(heads[b].Last) })
-	times := r.store.Times() // by heart: a room that cannot be read keeps no other from going
+	times := r.store.NewestTimes() // by heart: a room that cannot be read keeps no other from going
 	for _, room := range small {
 		if gone == over {
 			break
@@ -94,11 +94,11 @@ func (r *rooms) makePlace(ctx context.Context, now time.Time, heads map[string]j
 		if !there || now.Sub(at.Std()) < time.Duration(last)*time.Hour || r.occupied(room) {
 			continue
 		}
-		o, err := r.decide(ctx, journal.Event{Kind: journal.Remove, Room: room, To: last})
+		o, err := r.decide(ctx, eventlog.Command{Kind: eventlog.RemoveRoom, Room: room, To: last})
 		if err != nil {
 			return gone, err
 		}
-		if o.Verdict == journal.Saved {
+		if o.Status == eventlog.Saved {
 			gone++
 		}
 	}
@@ -106,7 +106,7 @@ func (r *rooms) makePlace(ctx context.Context, now time.Time, heads map[string]j
 }
 
 // Decider has the journal decide about an event, see session.Env.Decide.
-type Decider func(context.Context, journal.Event) (*journal.Outcome, error)
+type Decider func(context.Context, eventlog.Command) (*eventlog.Outcome, error)
 
 // A RoomInfo is what the operator is told of a room.
 type RoomInfo struct {
@@ -117,8 +117,8 @@ type RoomInfo struct {
 }
 
 // ListRooms tells of all rooms that have messages, by name. members counts the connections in one; nil: there are none.
-func ListRooms(store journal.Store, members func(room string) int) []RoomInfo {
-	heads, times := store.Heads(), store.Times()
+func ListRooms(store eventlog.Store, members func(room string) int) []RoomInfo {
+	heads, times := store.AllBounds(), store.NewestTimes()
 	var list []RoomInfo
 	for _, room := range slices.Sorted(maps.Keys(heads)) {
 		head := heads[room]
@@ -137,8 +137,8 @@ func ListRooms(store journal.Store, members func(room string) int) []RoomInfo {
 // DeleteRoom deletes all messages of a room, in steps, so that saying goes on meanwhile, and then the room. It returns false
 // if it has not got to the end when ctx is done: then it can be called again. Who is in the room stays in it, and what is
 // said there after that goes on with the next number. Of the lobby only the messages go. A room without messages is an error.
-func DeleteRoom(ctx context.Context, store journal.Store, decide Decider, room string) (done bool, err error) {
-	last := store.Head(room)
+func DeleteRoom(ctx context.Context, store eventlog.Store, decide Decider, room string) (done bool, err error) {
+	last := store.Bounds(room)
 	if last.Empty() {
 		return false, fmt.Errorf("there is no room %q", room)
 	}
@@ -146,15 +146,15 @@ func DeleteRoom(ctx context.Context, store journal.Store, decide Decider, room s
 		if ctx.Err() != nil {
 			return false, nil
 		}
-		o, err := decide(context.WithoutCancel(ctx), journal.Event{Kind: journal.Trim, Room: room, To: last.Last})
+		o, err := decide(context.WithoutCancel(ctx), eventlog.Command{Kind: eventlog.Trim, Room: room, To: last.Last})
 		if err != nil {
 			return false, err
 		}
-		if o.Verdict == journal.Refused {
+		if o.Status == eventlog.Refused {
 			return false, o.Err
 		}
 		first = o.N
 	}
-	_, err = decide(context.WithoutCancel(ctx), journal.Event{Kind: journal.Remove, Room: room, To: last.Last}) // refused: it goes on
+	_, err = decide(context.WithoutCancel(ctx), eventlog.Command{Kind: eventlog.RemoveRoom, Room: room, To: last.Last}) // refused: it goes on
 	return true, err
 }

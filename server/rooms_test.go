@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/internal/room"
 	"ramai/wire"
 )
@@ -17,9 +17,9 @@ import (
 // guest is somebody in a room.
 type guest struct{}
 
-func (guest) Wake()                {}
-func (guest) By() string           { return "guest" }
-func (guest) From() netip.AddrPort { return netip.AddrPort{} }
+func (guest) Wake()                      {}
+func (guest) SenderID() string           { return "guest" }
+func (guest) RemoteAddr() netip.AddrPort { return netip.AddrPort{} }
 
 // roomsStage is a server whose rooms a test tidies.
 type roomsStage struct {
@@ -35,7 +35,7 @@ type roomsStage struct {
 func newRoomsStage(t *testing.T, most int) *roomsStage {
 	st := &roomsStage{T: t, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 	cfg := Defaults()
-	cfg.Memory, cfg.Log, cfg.Quiet, cfg.MaxRooms = true, slog.New(slog.DiscardHandler), true, most
+	cfg.InMemory, cfg.Logger, cfg.Quiet, cfg.MaxRooms = true, slog.New(slog.DiscardHandler), true, most
 	cfg.untended = true
 	cfg.Now = func() time.Time { return st.now }
 	s, err := New(cfg)
@@ -51,16 +51,16 @@ func newRoomsStage(t *testing.T, most int) *roomsStage {
 // say says n things in a room and returns whether the last was saved.
 func (st *roomsStage) say(name string, n int) bool {
 	st.Helper()
-	var o *journal.Outcome
+	var o *eventlog.Outcome
 	for range n {
 		var err error
 		st.ids++
-		o, err = st.env.Decide(context.Background(), journal.Event{Kind: journal.Say, By: "anna", Room: name, ID: fmt.Sprint(st.ids), Text: "x"})
+		o, err = st.env.Decide(context.Background(), eventlog.Command{Kind: eventlog.Say, SenderID: "anna", Room: name, ID: fmt.Sprint(st.ids), Text: "x"})
 		if err != nil {
 			st.Fatal(err)
 		}
 	}
-	return o.Verdict == journal.Saved
+	return o.Status == eventlog.Saved
 }
 
 func (st *roomsStage) tidy(want int) {
@@ -94,7 +94,7 @@ func TestRoomsWithoutEnd(t *testing.T) {
 		t.Fatal("no room can be made")
 	}
 	for _, name := range []string{wire.Lobby, "team", "visited", "class"} {
-		if st.store.Head(name).Empty() {
+		if st.store.Bounds(name).Empty() {
 			t.Errorf("%s is gone", name)
 		}
 	}
@@ -105,7 +105,7 @@ func TestRoomsWithoutEnd(t *testing.T) {
 	st.now = st.now.Add(2 * time.Hour)
 	st.tidy(10)
 	left := 0
-	for name, h := range st.store.Heads() {
+	for name, h := range st.store.AllBounds() {
 		if h.Last == 1 && name != wire.Lobby {
 			left++
 		}
@@ -116,10 +116,10 @@ func TestRoomsWithoutEnd(t *testing.T) {
 }
 
 // unreadable is a store of which no message can be read.
-type unreadable struct{ journal.Store }
+type unreadable struct{ eventlog.Store }
 
-func (unreadable) Read(string, uint64, int) ([]wire.Message, journal.Head, error) {
-	return nil, journal.Head{}, journal.ErrDamaged
+func (unreadable) Read(string, uint64, int) ([]wire.Message, eventlog.Bounds, error) {
+	return nil, eventlog.Bounds{}, eventlog.ErrDamaged
 }
 
 // What the operator is told of rooms does not need their messages.
@@ -140,21 +140,21 @@ func TestEmptyRoomsGo(t *testing.T) {
 	st.say("den", 3)
 	st.say(wire.Lobby, 3)
 	for _, name := range []string{"den", wire.Lobby} {
-		if _, err := st.env.Decide(context.Background(), journal.Event{Kind: journal.Trim, Room: name, To: 3}); err != nil {
+		if _, err := st.env.Decide(context.Background(), eventlog.Command{Kind: eventlog.Trim, Room: name, To: 3}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	leave := st.hub.Join("den", room.JSON, guest{}).Leave
 	st.tidy(0)
-	if len(st.store.Heads()) != 2 {
+	if len(st.store.AllBounds()) != 2 {
 		t.Fatal("a room went with somebody in it")
 	}
 	leave()
 	st.tidy(0)
-	if heads := st.store.Heads(); len(heads) != 1 || st.store.Head("den") != (journal.Head{First: 4, Last: 3}) {
+	if heads := st.store.AllBounds(); len(heads) != 1 || st.store.Bounds("den") != (eventlog.Bounds{First: 4, Last: 3}) {
 		t.Errorf("there are %v", heads)
 	}
-	if st.say("den", 1); st.store.Head("den") != (journal.Head{First: 4, Last: 4}) {
+	if st.say("den", 1); st.store.Bounds("den") != (eventlog.Bounds{First: 4, Last: 4}) {
 		t.Error("a number was given out twice")
 	}
 }

@@ -7,7 +7,7 @@ import (
 
 // saying logs that nothing can be said, once for each reason, and once that it can be again.
 type saying struct {
-	log    *slog.Logger
+	logger *slog.Logger
 	now    func() time.Time
 	reason string    // as it was logged; empty: all is well
 	since  time.Time // when it was not
@@ -21,9 +21,9 @@ func (s *saying) look(why error) {
 			s.since = s.now()
 		}
 		s.reason = why.Error()
-		s.log.Error("saying is refused", "why", s.reason)
+		s.logger.Error("saying is refused", "why", s.reason)
 	case why == nil && s.reason != "":
-		s.log.Info("saying works again", "why_not", s.reason, "after", s.now().Sub(s.since).Round(time.Second).String())
+		s.logger.Info("saying works again", "why_not", s.reason, "after", s.now().Sub(s.since).Round(time.Second).String())
 		s.reason = ""
 	}
 }

@@ -13,7 +13,7 @@ import (
 func TestSaying(t *testing.T) {
 	var out strings.Builder
 	now := time.Unix(1e9, 0)
-	s := saying{log: slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+	s := saying{logger: slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey {
 			return slog.Attr{}
 		}

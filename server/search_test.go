@@ -24,11 +24,11 @@ func get(t *testing.T, address string, header ...string) (int, string, http.Head
 }
 
 // found searches until everything that was said is searched.
-func found(t *testing.T, address string) (wire.Found, string) {
+func found(t *testing.T, address string) (wire.SearchResponse, string) {
 	t.Helper()
 	for range 500 {
 		status, body, _ := get(t, address)
-		var f wire.Found
+		var f wire.SearchResponse
 		if status == http.StatusOK {
 			if err := json.Unmarshal([]byte(body), &f); err != nil {
 				t.Fatal(err)
@@ -42,7 +42,7 @@ func found(t *testing.T, address string) (wire.Found, string) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	t.Fatal("the index does not come up to what was said")
-	return wire.Found{}, ""
+	return wire.SearchResponse{}, ""
 }
 
 // TestSearchDocument says what the example of docs/PROTOCOL.md says was said, and compares the answer.
@@ -60,7 +60,7 @@ func TestSearchDocument(t *testing.T) {
 	}
 	web := start(t, func(c *server.Config) { c.Rate = 0 })
 	anna := dial(t, web.URL+"/r/team?name=anna")
-	anna.expect(wire.Welcome)
+	anna.expect(wire.Greeting)
 	anna.say("Un café à Paris?")
 	anna.expect("anna: Un café à Paris?")
 	if _, got := found(t, web.URL+"/api/v1/search"+query); !matches(want, got) {
@@ -75,7 +75,7 @@ func TestSearch(t *testing.T) {
 	s := serve(t, func(c *server.Config) { c.Data = data })
 	here := "http" + strings.TrimPrefix(s.url, "ws")
 	c := dial(t, s.url)
-	c.expect(wire.Welcome)
+	c.expect(wire.Greeting)
 	found(t, here+"/api/v1/search?q=x") // what is said from now on, it has to be told of
 	for i := range 30 {
 		c.say(fmt.Sprint("hello 世界 ", i))
@@ -130,7 +130,7 @@ func TestSearchRefuses(t *testing.T) {
 		"q=" + strings.Repeat("a+", 17): 413,
 	} {
 		got, body, _ := get(t, web.URL+"/api/v1/search?"+query)
-		var e wire.Error
+		var e wire.CodedError
 		if err := json.Unmarshal([]byte(body), &e); got != status || err != nil || e.Code == "" || e.Reason == "" {
 			t.Errorf("%.40s: %d %s, want %d", query, got, body, status)
 		}

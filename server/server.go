@@ -24,17 +24,17 @@ import (
 	"time"
 
 	"ramai/internal/connlimit"
+	"ramai/internal/eventlog"
+	"ramai/internal/fanout"
 	"ramai/internal/frame"
-	"ramai/internal/journal"
 	"ramai/internal/metrics"
 	"ramai/internal/reactor"
 	"ramai/internal/room"
 	"ramai/internal/session"
-	"ramai/internal/sshdoor"
+	"ramai/internal/sshserver"
 	"ramai/internal/store/memory"
 	"ramai/internal/store/search"
 	"ramai/internal/store/sqlite"
-	"ramai/internal/tape"
 	"ramai/wire"
 )
 
@@ -47,32 +47,32 @@ const (
 
 // Server is one server. Make it with New.
 type Server struct {
-	cfg     Config
-	store   journal.Store
-	index   *search.Index
-	orderer *journal.Local
-	hub     *room.Hub
-	reactor reactor.Reactor
-	env     *session.Env
-	metrics *metrics.Metrics
-	clock   *clock
-	tls     *tls.Config   // nil: connections are not encrypted
-	ssh     *sshdoor.Door // nil: there is none
+	cfg       Config
+	store     eventlog.Store
+	index     *search.Index
+	sequencer *eventlog.Local
+	hub       *room.Hub
+	reactor   reactor.Reactor
+	env       *session.Env
+	metrics   *metrics.Metrics
+	clock     *clock
+	tls       *tls.Config       // nil: connections are not encrypted
+	ssh       *sshserver.Server // nil: there is none
 
 	operator  *http.Server   // nil: the data is in no folder, or that cannot have a socket
 	operating sync.WaitGroup // the accepting of its connections
 
-	cancel  context.CancelFunc // ends the orderer before its queue is empty
-	ordered chan struct{}      // closed when the orderer has ended
-	quit    chan struct{}      // ends what is done now and then
-	ticker  sync.WaitGroup
-	closing sync.Once
+	cancel    context.CancelFunc // ends the orderer before its queue is empty
+	sequenced chan struct{}      // closed when the orderer has ended
+	quit      chan struct{}      // ends what is done now and then
+	ticker    sync.WaitGroup
+	closing   sync.Once
 
 	mu       sync.Mutex
 	sessions map[*session.Session]struct{} // guarded by mu
 	emptied  chan struct{}                 // guarded by mu: closed when the last session has ended; nil: nobody waits
 	stopped  bool                          // guarded by mu: no more sessions
-	renamed  map[string]*journal.Origin    // guarded by mu: senders to be told of their name, but for the connection that knows; nil: none
+	renamed  map[string]*eventlog.ReplyTo  // guarded by mu: senders to be told of their name, but for the connection that knows; nil: none
 
 	places *connlimit.Limiter // of sessions, those to come among them
 	conns  *connlimit.Limiter // of connections of any kind, from their being accepted on: with some more, who are told that there is no place
@@ -89,9 +89,9 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg.Hosts = slices.Concat(cfg.Hosts, names)
-	budget := tape.NewBudget(cfg.TapeMemory)
-	react, err := openReactor(cfg.Reactor, reactor.Options{Stall: cfg.Stall, Budget: budget})
+	cfg.AllowHosts = slices.Concat(cfg.AllowHosts, names)
+	budget := fanout.NewBudget(cfg.BufferMemory)
+	react, err := openReactor(cfg.IO, reactor.Options{Stall: cfg.SlowClientTimeout, Budget: budget})
 	if err != nil {
 		return nil, err
 	}
@@ -104,13 +104,13 @@ func New(cfg Config) (*Server, error) {
 	clock.newest = newest(store)
 	s := &Server{
 		cfg: cfg, store: store, clock: clock, reactor: react, tls: encryption, metrics: metrics.New(cfg.Version),
-		ordered: make(chan struct{}), quit: make(chan struct{}), sessions: make(map[*session.Session]struct{}),
+		sequenced: make(chan struct{}), quit: make(chan struct{}), sessions: make(map[*session.Session]struct{}),
 	}
 	s.places = connlimit.New(cfg.MaxConns, cfg.MaxConnsPerAddress)
 	s.conns = s.places.Wider(told)
-	s.hub = room.NewHub(store, room.Options{Budget: budget, Log: cfg.Log})
-	s.index = search.Open(indexPath(&cfg), store, cfg.Log)
-	s.orderer = journal.NewLocal(store, journal.Options{Feed: s.feed, Now: cfg.Now, Log: cfg.Log, Applied: s.metrics.Applied, MaxRooms: cfg.MaxRooms,
+	s.hub = room.NewHub(store, room.Options{Budget: budget, Logger: cfg.Logger})
+	s.index = search.Open(indexPath(&cfg), store, cfg.Logger)
+	s.sequencer = eventlog.NewLocal(store, eventlog.Options{Feed: s.feed, Now: cfg.Now, Logger: cfg.Logger, Applied: s.metrics.Applied, MaxRooms: cfg.MaxRooms,
 		Expiry: func() wire.Time { return wire.Time(clock.expiry.Load()) },
 	})
 	limits := cfg.limits()
@@ -119,12 +119,12 @@ func New(cfg Config) (*Server, error) {
 	deflate.Deflate = true
 	deflate.MaxDeflated = limits.Frame / 3 // more than the longest text has; it takes half a millisecond to inflate at worst
 	s.env = &session.Env{
-		Hub: s.hub, Store: store, Submit: s.orderer.Submit, Rates: cfg.rates(), Limits: limits,
+		Hub: s.hub, Store: store, Submit: s.sequencer.Submit, Rates: cfg.rates(), Limits: limits,
 		Frame: &frames, Deflate: &deflate,
-		Server: "ramai " + cfg.Version, Start: cfg.Now(), Now: cfg.Now, Random: cfg.Random, Log: cfg.Log, Closed: s.ended, Refused: s.metrics.Refused,
+		Server: "ramai " + cfg.Version, Start: cfg.Now(), Now: cfg.Now, Random: cfg.Random, Logger: cfg.Logger, Closed: s.ended, Refused: s.metrics.Refused,
 	}
 	if !cfg.Quiet {
-		s.env.Clients = session.NewClientLog(cfg.Log, cfg.Now, cfg.LogTexts)
+		s.env.Clients = session.NewClientLog(cfg.Logger, cfg.Now, cfg.LogTexts)
 	}
 	if cfg.SSH {
 		if s.ssh, err = s.openSSH(); err != nil {
@@ -134,23 +134,23 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.metrics.Watch(s.sources())
 	// The first event of all: an epoch begins, and names that were bound to connections of an earlier run are free.
-	restarted := make(chan *journal.Outcome, 1)
-	epoch, err := journal.NewEpoch(cfg.Random)
+	restarted := make(chan *eventlog.Outcome, 1)
+	epoch, err := eventlog.NewEpoch(cfg.Random)
 	if err != nil {
 		react.Close()
 		return nil, errors.Join(err, s.index.Close(), store.Close())
 	}
-	first := journal.Event{Kind: journal.Restart, EpochName: epoch, Origin: &journal.Origin{Deliver: func(o *journal.Outcome) { restarted <- o }}}
-	if err := s.orderer.Submit(first, nil); err != nil {
+	first := eventlog.Command{Kind: eventlog.Restart, EpochName: epoch, ReplyTo: &eventlog.ReplyTo{Deliver: func(o *eventlog.Outcome) { restarted <- o }}}
+	if err := s.sequencer.Submit(first, nil); err != nil {
 		react.Close()
 		return nil, errors.Join(err, s.index.Close(), store.Close())
 	}
 	var ctx context.Context
 	ctx, s.cancel = context.WithCancel(context.Background())
 	go func() {
-		defer close(s.ordered)
-		if err := s.orderer.Run(ctx); err != nil {
-			cfg.Log.Error("the journal ended before its end: what waited was not stored", "err", err)
+		defer close(s.sequenced)
+		if err := s.sequencer.Run(ctx); err != nil {
+			cfg.Logger.Error("the journal ended before its end: what waited was not stored", "err", err)
 		}
 	}()
 	s.ticker.Go(s.tick)
@@ -168,7 +168,7 @@ func New(cfg Config) (*Server, error) {
 }
 
 // feed is the journal's outcome feed.
-func (s *Server) feed(outcomes []journal.Outcome) {
+func (s *Server) feed(outcomes []eventlog.Outcome) {
 	s.hub.Feed(outcomes)
 	s.metrics.Outcomes(outcomes)
 	s.index.Note(len(outcomes))
@@ -176,14 +176,14 @@ func (s *Server) feed(outcomes []journal.Outcome) {
 }
 
 // note keeps who holds another name than before, and what has asked for that.
-func (s *Server) note(outcomes []journal.Outcome) {
+func (s *Server) note(outcomes []eventlog.Outcome) {
 	for i := range outcomes {
 		for _, by := range outcomes[i].Renamed {
 			s.mu.Lock()
 			if s.renamed == nil {
-				s.renamed = make(map[string]*journal.Origin)
+				s.renamed = make(map[string]*eventlog.ReplyTo)
 			}
-			s.renamed[by] = outcomes[i].Event.Origin
+			s.renamed[by] = outcomes[i].Command.ReplyTo
 			s.mu.Unlock()
 		}
 	}
@@ -200,17 +200,17 @@ func (s *Server) tellRenamed() {
 		return
 	}
 	s.each(func(c *session.Session) {
-		if origin, ok := renamed[c.By()]; ok {
+		if origin, ok := renamed[c.SenderID()]; ok {
 			c.Renamed(origin)
 		}
 	})
 }
 
 // written waits for what the first event became: a server that cannot write is told so when it starts.
-func written(first <-chan *journal.Outcome) error {
+func written(first <-chan *eventlog.Outcome) error {
 	select {
 	case o := <-first:
-		if o.Verdict == journal.Refused {
+		if o.Status == eventlog.Refused {
 			return fmt.Errorf("the data cannot be written, see the log; make room on the disk, or use another folder: %w", o.Err)
 		}
 		return nil
@@ -219,7 +219,7 @@ func written(first <-chan *journal.Outcome) error {
 	}
 }
 
-func openReactor(kind ReactorKind, opt reactor.Options) (reactor.Reactor, error) {
+func openReactor(kind IOMode, opt reactor.Options) (reactor.Reactor, error) {
 	switch kind {
 	case Auto, "":
 		return reactor.New(opt)
@@ -231,8 +231,8 @@ func openReactor(kind ReactorKind, opt reactor.Options) (reactor.Reactor, error)
 	return nil, fmt.Errorf("the reactor is %q, %q or %q, not %q", Auto, Epoll, Portable, kind)
 }
 
-func openStore(cfg *Config) (journal.Store, error) {
-	if cfg.Memory {
+func openStore(cfg *Config) (eventlog.Store, error) {
+	if cfg.InMemory {
 		return memory.New(cfg.Random)
 	}
 	durability := sqlite.Full
@@ -243,12 +243,12 @@ func openStore(cfg *Config) (journal.Store, error) {
 	default:
 		return nil, fmt.Errorf("durability is %q or %q, not %q", Full, Normal, cfg.Durability)
 	}
-	return sqlite.Open(cfg.Data, sqlite.Options{Durability: durability, Random: cfg.Random, Log: cfg.Log})
+	return sqlite.Open(cfg.Data, sqlite.Options{Durability: durability, Random: cfg.Random, Logger: cfg.Logger})
 }
 
 // indexPath is where the search index is; empty: in memory.
 func indexPath(cfg *Config) string {
-	if cfg.Memory {
+	if cfg.InMemory {
 		return ""
 	}
 	return filepath.Join(cfg.Data, search.FileName)
@@ -259,7 +259,7 @@ func (s *Server) tick() {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	var calm calm
-	saying := saying{log: s.cfg.Log, now: s.cfg.Now}
+	saying := saying{logger: s.cfg.Logger, now: s.cfg.Now}
 	for {
 		select {
 		case <-s.quit:
@@ -267,7 +267,7 @@ func (s *Server) tick() {
 		case <-ticker.C:
 			s.hub.Tick(s.cfg.Now())
 			s.tellRenamed()
-			saying.look(cmp.Or(s.trouble(), s.orderer.Failure()))
+			saying.look(cmp.Or(s.trouble(), s.sequencer.Failure()))
 			if calm.after(s.arrived.Load()) {
 				runtime.GC() // once for the pools: they let go of what two collections did not need
 				debug.FreeOSMemory()
@@ -310,7 +310,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          newHTTPLog(s.cfg.Log),
+		ErrorLog:          newHTTPLog(s.cfg.Logger),
 		ConnState:         s.left,
 	}
 	ended := make(chan error, 1)
@@ -358,13 +358,13 @@ func (s *Server) close() error {
 	s.stopped = true
 	s.mu.Unlock()
 	s.each(func(c *session.Session) { c.Quiet() })
-	s.orderer.Close()
+	s.sequencer.Close()
 	select {
-	case <-s.ordered:
+	case <-s.sequenced:
 	case <-time.After(stopCommit):
 	}
 	s.cancel()
-	<-s.ordered
+	<-s.sequenced
 	s.each(func(c *session.Session) { c.Leave(s.retry()) })
 	told := s.wait(stopTell)
 	var visits sync.WaitGroup
@@ -385,7 +385,7 @@ func (s *Server) close() error {
 		s.operating.Wait()
 	}
 	if err := s.index.Close(); err != nil {
-		s.cfg.Log.Warn("the search index will be made anew at the next start", "err", err)
+		s.cfg.Logger.Warn("the search index will be made anew at the next start", "err", err)
 	}
 	return s.store.Close()
 }
@@ -427,9 +427,9 @@ func (s *Server) wait(most time.Duration) bool {
 // ended forgets a session that is closed.
 func (s *Server) ended(c *session.Session, why error) {
 	s.metrics.Ended(reason(why))
-	from := s.sharer(c.From().Addr())
-	s.places.Give(from)
-	s.conns.Give(from)
+	from := s.sharer(c.RemoteAddr().Addr())
+	s.places.Release(from)
+	s.conns.Release(from)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.sessions, c)

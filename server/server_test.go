@@ -49,7 +49,7 @@ type serving struct {
 func serve(t *testing.T, change func(*server.Config), made ...func(*server.Server)) *serving {
 	t.Helper()
 	cfg := server.Defaults()
-	cfg.Data, cfg.Log, cfg.Quiet, cfg.Rate = t.TempDir(), discard, true, 0
+	cfg.Data, cfg.Logger, cfg.Quiet, cfg.Rate = t.TempDir(), discard, true, 0
 	if change != nil {
 		change(&cfg)
 	}
@@ -152,13 +152,13 @@ func frame[F wire.Frame](p *peer) F {
 
 // Whoever makes a Config by hand need not say how bytes are moved.
 func TestReactorOfZeroConfig(t *testing.T) {
-	s := serve(t, func(c *server.Config) { c.Reactor = server.Config{}.Reactor })
-	dial(t, s.url).expect(wire.Welcome)
+	s := serve(t, func(c *server.Config) { c.IO = server.Config{}.IO })
+	dial(t, s.url).expect(wire.Greeting)
 }
 
 // overReactors runs f over each way of moving bytes that this system has.
-func overReactors(t *testing.T, f func(*testing.T, server.ReactorKind)) {
-	kinds := []server.ReactorKind{server.Portable}
+func overReactors(t *testing.T, f func(*testing.T, server.IOMode)) {
+	kinds := []server.IOMode{server.Portable}
 	if runtime.GOOS == "linux" {
 		kinds = append(kinds, server.Epoll)
 	}
@@ -169,8 +169,8 @@ func overReactors(t *testing.T, f func(*testing.T, server.ReactorKind)) {
 
 func TestTheOriginal(t *testing.T) { overReactors(t, testTheOriginal) }
 
-func testTheOriginal(t *testing.T, kind server.ReactorKind) {
-	s := serve(t, func(c *server.Config) { c.Reactor = kind })
+func testTheOriginal(t *testing.T, kind server.IOMode) {
+	s := serve(t, func(c *server.Config) { c.IO = kind })
 	var all []*peer
 	for range 3 {
 		p := dial(t, s.url)
@@ -188,14 +188,14 @@ func testTheOriginal(t *testing.T, kind server.ReactorKind) {
 
 func TestEverybodyTalkingHearsOneOrder(t *testing.T) { overReactors(t, testEverybodyTalking) }
 
-func testEverybodyTalking(t *testing.T, kind server.ReactorKind) {
+func testEverybodyTalking(t *testing.T, kind server.IOMode) {
 	const clients, each = 8, 200
-	s := serve(t, func(c *server.Config) { c.Reactor = kind })
+	s := serve(t, func(c *server.Config) { c.IO = kind })
 	heard := make(chan []string, clients)
 	var all []*peer
 	for range clients {
 		p := dial(t, s.url)
-		p.expect(wire.Welcome)
+		p.expect(wire.Greeting)
 		all = append(all, p)
 	}
 	for i, p := range all {
@@ -238,7 +238,7 @@ func testEverybodyTalking(t *testing.T, kind server.ReactorKind) {
 func TestNameOfAPlainConnection(t *testing.T) {
 	s := serve(t, nil)
 	anna := dial(t, s.url+"/?name=anna")
-	anna.expect(wire.Welcome)
+	anna.expect(wire.Greeting)
 	anna.say("hi")
 	anna.expect("anna: hi")
 	for name, status := range map[string]int{"anna": 409, "ANNA": 409, "server": 409, "a:b": 400, "": 400, "%20x": 400} {
@@ -254,7 +254,7 @@ func TestNameOfAPlainConnection(t *testing.T) {
 	}
 	anna.Close(websocket.StatusNormalClosure, "")
 	again := dialUntil(t, s.url+"/?name=anna")
-	again.expect(wire.Welcome)
+	again.expect(wire.Greeting)
 	again.say("back")
 	again.expect("anna: back")
 }
@@ -277,14 +277,14 @@ func dialUntil(t *testing.T, url string) *peer {
 
 func TestStopTellsEverythingFirst(t *testing.T) { overReactors(t, testStopTellsEverything) }
 
-func testStopTellsEverything(t *testing.T, kind server.ReactorKind) {
+func testStopTellsEverything(t *testing.T, kind server.IOMode) {
 	data := t.TempDir()
-	s := serve(t, func(c *server.Config) { c.Data, c.Reactor = data, kind })
+	s := serve(t, func(c *server.Config) { c.Data, c.IO = data, kind })
 	plain, v1 := dial(t, s.url), dial(t, s.url, wire.Protocol)
-	plain.expect(wire.Welcome)
-	secret := frame[wire.Welcomed](v1).Session
+	plain.expect(wire.Greeting)
+	secret := frame[wire.Welcome](v1).Session
 	v1.say(`{"type":"join","room":"lobby","last":0}`)
-	log := frame[wire.Joined](v1).Log
+	historyID := frame[wire.Joined](v1).HistoryID
 	for i := range 100 {
 		plain.say(fmt.Sprint("line ", i))
 	}
@@ -338,14 +338,14 @@ func testStopTellsEverything(t *testing.T, kind server.ReactorKind) {
 	// The same folder again: the same log, the same numbers, the same sender.
 	s = serve(t, func(c *server.Config) { c.Data = data })
 	back := dial(t, s.url, wire.Protocol)
-	frame[wire.Welcomed](back)
+	frame[wire.Welcome](back)
 	back.say(fmt.Sprintf(`{"type":"hello","session":%q}`, secret))
-	if w := frame[wire.Welcomed](back); w.Session != secret || w.By != wire.By(secret) {
+	if w := frame[wire.Welcome](back); w.Session != secret || w.SenderID != wire.SenderIDOf(secret) {
 		t.Error("hello makes another sender")
 	}
-	back.say(fmt.Sprintf(`{"type":"join","room":"lobby","after":{"log":%q,"n":%d}}`, log, last-1))
-	if j := frame[wire.Joined](back); j.Reset || j.N != last || j.Log != log {
-		t.Errorf("joined: %+v, want n %d of log %s", j, last, log)
+	back.say(fmt.Sprintf(`{"type":"join","room":"lobby","after":{"log":%q,"n":%d}}`, historyID, last-1))
+	if j := frame[wire.Joined](back); j.Reset || j.N != last || j.HistoryID != historyID {
+		t.Errorf("joined: %+v, want n %d of log %s", j, last, historyID)
 	}
 	if m := frame[wire.Message](back); m.N != last || m.Text != fmt.Sprint("line ", last-1) {
 		t.Errorf("resumed with %+v", m)
@@ -354,7 +354,7 @@ func testStopTellsEverything(t *testing.T, kind server.ReactorKind) {
 
 func TestOrigins(t *testing.T) {
 	web := start(t, func(c *server.Config) {
-		c.Hosts = []string{"chat.example"}
+		c.AllowHosts = []string{"chat.example"}
 		c.AllowOrigins = []string{"https://pages.example"}
 	})
 	here := strings.TrimPrefix(web.URL, "http://")
@@ -494,7 +494,7 @@ func TestFramesBehindTheHandshakeAreHeard(t *testing.T) {
 	fmt.Fprintf(nc, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"+
 		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"+"\x81\x82\x00\x00\x00\x00hi")
 	nc.SetReadDeadline(time.Now().Add(10 * time.Second))
-	want := "\x81\x1f" + wire.Welcome + "\x81\x02hi"
+	want := "\x81\x1f" + wire.Greeting + "\x81\x02hi"
 	got := ""
 	for b := make([]byte, 1000); !strings.HasSuffix(got, want); {
 		n, err := nc.Read(b)
@@ -509,16 +509,16 @@ func TestFramesBehindTheHandshakeAreHeard(t *testing.T) {
 
 func TestCannotStart(t *testing.T) {
 	cfg := server.Defaults()
-	cfg.Log, cfg.Data = discard, t.TempDir()
+	cfg.Logger, cfg.Data = discard, t.TempDir()
 	cfg.Durability = "often"
 	if _, err := server.New(cfg); err == nil {
 		t.Error("an unknown durability was taken")
 	}
-	cfg.Durability, cfg.Reactor = server.Normal, "fast"
+	cfg.Durability, cfg.IO = server.Normal, "fast"
 	if _, err := server.New(cfg); err == nil {
 		t.Error("an unknown reactor was taken")
 	}
-	cfg.Reactor = server.Auto
+	cfg.IO = server.Auto
 	first, err := server.New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -535,7 +535,7 @@ func TestCannotStart(t *testing.T) {
 // TestServeEndsWithItsListener: a listener that fails is an error, and everything is closed all the same.
 func TestServeEndsWithItsListener(t *testing.T) {
 	cfg := server.Defaults()
-	cfg.Log, cfg.Memory = discard, true
+	cfg.Logger, cfg.InMemory = discard, true
 	s, err := server.New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -576,7 +576,7 @@ func TestRelativeFolder(t *testing.T) {
 	t.Chdir(t.TempDir())
 	s := serve(t, func(c *server.Config) { c.Data = "data" })
 	plain := dial(t, s.url)
-	plain.expect(wire.Welcome)
+	plain.expect(wire.Greeting)
 	plain.say("needle")
 	plain.expect("needle")
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"ramai/internal/sshdoor"
+	"ramai/internal/sshserver"
 )
 
 // sshFolder is where the keys of SSH are kept, in the data folder.
@@ -16,7 +16,7 @@ const sshFolder = "ssh"
 
 // sshConns is how many connections of SSH there can be where there are can descriptors for connections. A session over SSH
 // takes none, and one of SSH may be without a session.
-func sshConns(can int) int { return min(sshdoor.MaxConns, can/4) }
+func sshConns(can int) int { return min(sshserver.MaxConns, can/4) }
 
 // address is where a browser finds this server, as far as it can know, for who came to an address of this machine.
 func (c *Config) address(came netip.Addr) *url.URL {
@@ -24,10 +24,10 @@ func (c *Config) address(came netip.Addr) *url.URL {
 		return &url.URL{Scheme: "https", Host: c.TLS.Domains[0]}
 	}
 	host := came.String()
-	if len(c.Hosts) > 0 {
-		host = c.Hosts[0]
+	if len(c.AllowHosts) > 0 {
+		host = c.AllowHosts[0]
 	}
-	if len(c.Hosts) > 0 && len(c.TrustProxies) > 0 { // the proxy has that name
+	if len(c.AllowHosts) > 0 && len(c.TrustProxies) > 0 { // the proxy has that name
 		return &url.URL{Scheme: "https", Host: host}
 	}
 	u := &url.URL{Scheme: "http", Host: net.JoinHostPort(host, strconv.Itoa(c.Port))}
@@ -41,14 +41,14 @@ func (c *Config) address(came netip.Addr) *url.URL {
 	return u
 }
 
-func (s *Server) openSSH() (*sshdoor.Door, error) {
+func (s *Server) openSSH() (*sshserver.Server, error) {
 	folder := ""
-	if !s.cfg.Memory {
+	if !s.cfg.InMemory {
 		folder = filepath.Join(s.cfg.Data, sshFolder)
 	}
-	return sshdoor.New(sshdoor.Config{
-		Env: s.env, Serve: s.serve, TakePlace: s.takePlace, GivePlace: s.givePlace, TakeConn: s.takeConn, GiveConn: s.giveConn, Search: s.index.Search, Address: s.cfg.address,
-		MaxConns: sshConns(descriptors() - spareDescriptors), Folder: folder, KeysOnly: s.cfg.SSHKeysOnly, Stall: s.cfg.Stall,
+	return sshserver.New(sshserver.Config{
+		Env: s.env, Serve: s.serve, AcquireSlot: s.acquireSlot, ReleaseSlot: s.releaseSlot, AcquireConn: s.acquireConn, ReleaseConn: s.releaseConn, Search: s.index.Search, Address: s.cfg.address,
+		MaxConns: sshConns(descriptors() - spareDescriptors), Folder: folder, KeysOnly: s.cfg.SSHKeysOnly, Stall: s.cfg.SlowClientTimeout,
 	})
 }
 

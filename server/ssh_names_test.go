@@ -127,7 +127,7 @@ func TestSSHNamesAreOwnedAtAPace(t *testing.T) {
 		}
 		defer c.Close()
 		out, notes, status := command(t, c, "den --json", "one\ntwo\n")
-		if said := saidIn(t, out); status != 0 || len(said) != 2 || said[0].From != name || said[1].From != name {
+		if said := saidIn(t, out); status != 0 || len(said) != 2 || said[0].DisplayName != name || said[1].DisplayName != name {
 			t.Fatalf("%s cannot talk: %d %s%s", name, status, out, notes)
 		}
 	}
@@ -182,7 +182,7 @@ func TestSSHSecretIsMissed(t *testing.T) {
 		if folder == "" {
 			folder = c.Data
 		}
-		c.Data, c.Log = folder, slog.New(slog.NewTextHandler(&notes, nil))
+		c.Data, c.Logger = folder, slog.New(slog.NewTextHandler(&notes, nil))
 	}
 	key := newKey(t)
 	o := serveSSH(t, in)

@@ -128,7 +128,7 @@ func TestSSHScreen(t *testing.T) {
 	}
 	c := o.enter("anna", ssh.PublicKeys(newKey(t)))
 	plain := dial(t, o.url+"/r/den")
-	plain.expect(wire.Welcome)
+	plain.expect(wire.Greeting)
 	first := o.terminal(c, "den", 80, 24)
 	first.shows("den")
 	first.types("\x9bMabc\x15") // what once ended the program: a report of the mouse of 8 bits, and no more of it
@@ -203,7 +203,7 @@ func TestSSHFrozen(t *testing.T) {
 		}
 	}
 	plain := dial(t, o.url+"/r/den")
-	plain.expect(wire.Welcome)
+	plain.expect(wire.Greeting)
 	text := strings.Repeat("x", 4000) // all together more than SSH takes on its own
 	plain.pass(text, many)
 	for next := uint64(1); next <= many; {
@@ -226,7 +226,7 @@ func TestSSHFrozen(t *testing.T) {
 // Who takes nothing for too long loses the connection.
 func TestSSHStalled(t *testing.T) {
 	t.Parallel()
-	o := serveSSH(t, func(c *server.Config) { c.Stall = time.Second })
+	o := serveSSH(t, func(c *server.Config) { c.SlowClientTimeout = time.Second })
 	c := o.enter("x", asGuest)
 	s, err := c.NewSession()
 	if err != nil {
@@ -242,7 +242,7 @@ func TestSSHStalled(t *testing.T) {
 		t.Fatal(err)
 	}
 	plain := dial(t, o.url+"/r/den")
-	plain.expect(wire.Welcome)
+	plain.expect(wire.Greeting)
 	text := strings.Repeat("x", 4000)
 	plain.pass(text, 700) // more than the client takes that reads nothing
 	ended := make(chan struct{})

@@ -166,11 +166,11 @@ func TestSSHLineByLine(t *testing.T) {
 	t.Parallel()
 	o := serveSSH(t, nil)
 	plain := dial(t, o.url+"/r/den")
-	plain.expect(wire.Welcome)
+	plain.expect(wire.Greeting)
 	key := newKey(t)
 	anna := o.enter("anna", ssh.PublicKeys(key))
 	out, notes, status := command(t, anna, "den", "hello\nworld\n")
-	if want := "From server: " + wire.Welcome + "\nFrom server: anna: hello\nFrom server: anna: world\n"; out != want || status != 0 {
+	if want := "From server: " + wire.Greeting + "\nFrom server: anna: hello\nFrom server: anna: world\n"; out != want || status != 0 {
 		t.Errorf("%q, status %d; want %q", out, status, want)
 	}
 	if notes != "line by line; for the screen: ssh -t\nyour name is anna\n" {
@@ -184,12 +184,12 @@ func TestSSHLineByLine(t *testing.T) {
 	again := o.enter("Anna Blue", ssh.PublicKeys(key))
 	out, _, _ = command(t, again, "den --json --last 10", "once more\n")
 	said := saidIn(t, out)
-	if len(said) != 4 || said[0].By != said[1].By || said[0].By != said[3].By || said[0].By == said[2].By || said[3].From != "Anna Blue" {
+	if len(said) != 4 || said[0].SenderID != said[1].SenderID || said[0].SenderID != said[3].SenderID || said[0].SenderID == said[2].SenderID || said[3].DisplayName != "Anna Blue" {
 		t.Errorf("heard %+v", said)
 	}
 	other := o.enter("anna", ssh.PublicKeys(newKey(t)))
 	out, notes, status = command(t, other, "den --json", "me too\n")
-	if said := saidIn(t, out); status != 0 || len(said) != 1 || said[0].From != "" || !strings.Contains(notes+out, "belongs to a key of SSH") {
+	if said := saidIn(t, out); status != 0 || len(said) != 1 || said[0].DisplayName != "" || !strings.Contains(notes+out, "belongs to a key of SSH") {
 		t.Errorf("another key, with the name of the first: %d %s%s", status, out, notes)
 	}
 
@@ -201,7 +201,7 @@ func TestSSHLineByLine(t *testing.T) {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
-	if out, _, _ := command(t, anna, "den --json", "mine\n"); saidIn(t, out)[0].From != "anna" {
+	if out, _, _ := command(t, anna, "den --json", "mine\n"); saidIn(t, out)[0].DisplayName != "anna" {
 		t.Errorf("the owner is called otherwise: %s", out)
 	}
 }

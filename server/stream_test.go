@@ -154,7 +154,7 @@ func TestStreamResumes(t *testing.T) {
 		}
 		s.expect("text 1", "text 2")
 	}
-	var past wire.Past
+	var past wire.HistoryResponse
 	for query, want := range map[string]string{
 		"":                   "[1 2 3 4 5 6] false false",
 		"?limit=2":           "[5 6] true false",
@@ -168,7 +168,7 @@ func TestStreamResumes(t *testing.T) {
 		"?after=x:1&limit=1": "[6] true true",
 	} {
 		_, body := call(t, http.MethodGet, base+"/api/v1/rooms/den/messages"+query, "")
-		past = wire.Past{}
+		past = wire.HistoryResponse{}
 		if err := json.Unmarshal([]byte(body), &past); err != nil {
 			t.Fatal(err)
 		}
@@ -176,7 +176,7 @@ func TestStreamResumes(t *testing.T) {
 		for _, m := range past.Messages {
 			ns = append(ns, m.N)
 		}
-		if got := fmt.Sprint(ns, past.More, past.Reset); got != strings.ReplaceAll(want, "  ", " ") || past.First != 1 || past.Log == "" {
+		if got := fmt.Sprint(ns, past.More, past.Reset); got != strings.ReplaceAll(want, "  ", " ") || past.First != 1 || past.HistoryID == "" {
 			t.Errorf("messages%s: %s first %d, want %s", query, got, past.First, want)
 		}
 	}
@@ -184,8 +184,8 @@ func TestStreamResumes(t *testing.T) {
 
 // At a stop in good order a stream tells everything, and when to come back.
 func TestStreamAtTheStop(t *testing.T) {
-	overReactors(t, func(t *testing.T, kind server.ReactorKind) {
-		s := serve(t, func(c *server.Config) { c.Reactor = kind })
+	overReactors(t, func(t *testing.T, kind server.IOMode) {
+		s := serve(t, func(c *server.Config) { c.IO = kind })
 		base := strings.Replace(s.url, "ws:", "http:", 1)
 		events, lines := listen(t, base, "den", ""), listen(t, base, "den", "", "Accept", "application/x-ndjson")
 		for _, in := range []*stream{events, lines} { // not only answered, but in the room
@@ -217,7 +217,7 @@ func TestStreamAtTheStop(t *testing.T) {
 func startHTTP2(t *testing.T) (*server.Server, *httptest.Server) {
 	t.Helper()
 	cfg := server.Defaults()
-	cfg.Memory, cfg.Log, cfg.Quiet, cfg.Rate = true, discard, true, 0
+	cfg.InMemory, cfg.Logger, cfg.Quiet, cfg.Rate = true, discard, true, 0
 	s, err := server.New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -301,8 +301,8 @@ func TestFrozenStreamOverHTTP2(t *testing.T) {
 
 // A listener who sends nothing more is told everything up to now; then its stream ends.
 func TestStreamEndsWithItsReader(t *testing.T) {
-	overReactors(t, func(t *testing.T, kind server.ReactorKind) {
-		s := serve(t, func(c *server.Config) { c.Reactor = kind })
+	overReactors(t, func(t *testing.T, kind server.IOMode) {
+		s := serve(t, func(c *server.Config) { c.IO = kind })
 		nc, err := net.Dial("tcp", strings.TrimPrefix(s.url, "ws://"))
 		if err != nil {
 			t.Fatal(err)

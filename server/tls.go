@@ -40,13 +40,13 @@ func (c *Config) encryption() (*tls.Config, []string, error) {
 	case t.Cert != "" && len(t.Domains) > 0:
 		return nil, nil, errors.New("certificates come from files or from ACME, not from both: leave out --tls-cert or --acme")
 	case t.Cert != "":
-		pair := &pair{cert: t.Cert, key: t.Key, now: c.Now, log: c.Log}
+		pair := &pair{cert: t.Cert, key: t.Key, now: c.Now, logger: c.Logger}
 		leaf, err := pair.load()
 		if err != nil {
 			return nil, nil, err
 		}
 		return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.get}, plainNames(leaf), nil
-	case len(t.Domains) > 0 && c.Memory:
+	case len(t.Domains) > 0 && c.InMemory:
 		return nil, nil, errors.New("--acme keeps certificates in the data folder, and with --memory there is none")
 	case len(t.Domains) > 0:
 		m := &autocert.Manager{
@@ -80,7 +80,7 @@ const lookEvery = time.Second
 type pair struct {
 	cert, key string
 	now       func() time.Time
-	log       *slog.Logger
+	logger    *slog.Logger
 
 	mu      sync.Mutex
 	loaded  *tls.Certificate // guarded by mu
@@ -102,7 +102,7 @@ func (p *pair) load() (*x509.Certificate, error) {
 		return nil, fmt.Errorf("the certificate %s and its key %s cannot be used: %w", p.cert, p.key, err)
 	}
 	if info, err := os.Stat(p.key); err == nil && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
-		p.log.Warn("others than the owner can read or change the key of the certificate: chmod 600", "file", p.key)
+		p.logger.Warn("others than the owner can read or change the key of the certificate: chmod 600", "file", p.key)
 	}
 	p.loaded, p.stamp, p.looking = &loaded, stamp, p.now()
 	return loaded.Leaf, nil
@@ -144,10 +144,10 @@ func (p *pair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	switch {
 	case err == nil:
 		p.loaded, p.stamp, p.failed = &renewed, stamp, ""
-		p.log.Info("the certificate was renewed", "file", p.cert, "until", renewed.Leaf.NotAfter)
+		p.logger.Info("the certificate was renewed", "file", p.cert, "until", renewed.Leaf.NotAfter)
 	case err.Error() != p.failed: // once; it is tried again all the same, for the reason may go away and leave no mark on the files
 		p.failed = err.Error()
-		p.log.Error("the new certificate cannot be used; the old one stays", "err", err)
+		p.logger.Error("the new certificate cannot be used; the old one stays", "err", err)
 	}
 	return p.loaded, nil
 }

@@ -50,7 +50,7 @@ func TestTLS(t *testing.T) {
 	}
 	defer c.CloseNow()
 	chat := &peer{t, c}
-	chat.expect(wire.Welcome)
+	chat.expect(wire.Greeting)
 	chat.say("hello")
 	chat.expect("hello")
 	events.expect("hello")

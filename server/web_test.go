@@ -44,13 +44,13 @@ func call(t *testing.T, method, address, body string, header ...string) (*http.R
 }
 
 // post says a text over HTTP.
-func post(t *testing.T, base, room, text string, header ...string) wire.Said {
+func post(t *testing.T, base, room, text string, header ...string) wire.PostResponse {
 	t.Helper()
 	resp, body := call(t, http.MethodPost, base+"/api/v1/rooms/"+room+"/messages", text, append(header, "Content-Type", "text/plain")...)
 	if resp.StatusCode != http.StatusCreated {
 		t.Fatalf("saying %q: %d %s", text, resp.StatusCode, body)
 	}
-	var said wire.Said
+	var said wire.PostResponse
 	if err := json.Unmarshal([]byte(body), &said); err != nil {
 		t.Fatal(err)
 	}
@@ -60,11 +60,11 @@ func post(t *testing.T, base, room, text string, header ...string) wire.Said {
 // What is said at one door is heard at all of them, in one order.
 func TestEveryDoorOneRoom(t *testing.T) { overReactors(t, testEveryDoor) }
 
-func testEveryDoor(t *testing.T, kind server.ReactorKind) {
-	s := serve(t, func(c *server.Config) { c.Reactor = kind })
+func testEveryDoor(t *testing.T, kind server.IOMode) {
+	s := serve(t, func(c *server.Config) { c.IO = kind })
 	base := strings.Replace(s.url, "ws:", "http:", 1)
 	plain, v1 := dial(t, s.url), dial(t, s.url, wire.Protocol)
-	plain.expect(wire.Welcome)
+	plain.expect(wire.Greeting)
 	v1.say(`{"type":"join","room":"lobby"}`)
 	frame[wire.Joined](v1)
 	events, lines := listen(t, base, "lobby", ""), listen(t, base, "lobby", "", "Accept", "application/x-ndjson")
@@ -93,7 +93,7 @@ func testEveryDoor(t *testing.T, kind server.ReactorKind) {
 			t.Errorf("number %d comes where %d is due", m.N, n)
 		}
 	}
-	if want := fmt.Sprintf("%s:%s:3", said.Log, said.Epoch); events.id != want {
+	if want := fmt.Sprintf("%s:%s:3", said.HistoryID, said.Epoch); events.id != want {
 		t.Errorf("the id of the third is %q, want %q", events.id, want)
 	}
 }
@@ -104,7 +104,7 @@ func TestNormalizedTexts(t *testing.T) {
 	s := serve(t, func(c *server.Config) { c.Rate = 0 })
 	base := strings.Replace(s.url, "ws:", "http:", 1)
 	plain, v1 := dial(t, s.url), dial(t, s.url, wire.Protocol)
-	plain.expect(wire.Welcome)
+	plain.expect(wire.Greeting)
 	v1.say(`{"type":"join","room":"lobby"}`)
 	frame[wire.Joined](v1)
 	const path = "/api/v1/rooms/lobby/messages"
@@ -280,9 +280,9 @@ func TestSayingAgain(t *testing.T) {
 	say("hi")
 	say("hi")
 	_, body := call(t, http.MethodGet, web.URL+"/api/v1/rooms/den/messages", "")
-	var past wire.Past
+	var past wire.HistoryResponse
 	json.Unmarshal([]byte(body), &past)
-	if len(past.Messages) != 4 || past.Messages[1].By != "ilvbTMFRZBJsbvJm" || past.Messages[0].By != past.Messages[2].By {
+	if len(past.Messages) != 4 || past.Messages[1].SenderID != "ilvbTMFRZBJsbvJm" || past.Messages[0].SenderID != past.Messages[2].SenderID {
 		t.Errorf("there is %s", body)
 	}
 }

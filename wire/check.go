@@ -30,34 +30,34 @@ const IDLife = 7 * 24 * time.Hour
 const Lobby = "lobby"
 
 // CheckRoom tells whether s can be a room's name: [a-z0-9][a-z0-9_-]{0,63}.
-func CheckRoom(s string) *Error {
+func CheckRoom(s string) *CodedError {
 	if len(s) == 0 || len(s) > MaxRoom || !only(s, roomByte) || s[0] == '_' || s[0] == '-' {
-		return &Error{Code: BadRequest, Reason: "a room's name is 1 to 64 of a-z, 0-9, _ and -, and begins with a letter or digit"}
+		return &CodedError{Code: BadRequest, Reason: "a room's name is 1 to 64 of a-z, 0-9, _ and -, and begins with a letter or digit"}
 	}
 	return nil
 }
 
 // CheckID tells whether s can be a message's id: 1 to 64 of [A-Za-z0-9_-].
-func CheckID(s string) *Error {
+func CheckID(s string) *CodedError {
 	if len(s) == 0 || len(s) > MaxID || !only(s, idByte) {
-		return &Error{Code: BadRequest, Reason: "an id is 1 to 64 of A-Z, a-z, 0-9, _ and -, of the sender's choosing"}
+		return &CodedError{Code: BadRequest, Reason: "an id is 1 to 64 of A-Z, a-z, 0-9, _ and -, of the sender's choosing"}
 	}
 	return nil
 }
 
 // CheckRef tells whether s can be a client's word for a request: 1 to 64 of [A-Za-z0-9_-].
-func CheckRef(s string) *Error {
+func CheckRef(s string) *CodedError {
 	if len(s) == 0 || len(s) > MaxID || !only(s, idByte) {
-		return &Error{Code: BadRequest, Reason: "a ref is 1 to 64 of A-Z, a-z, 0-9, _ and -, of the client's choosing"}
+		return &CodedError{Code: BadRequest, Reason: "a ref is 1 to 64 of A-Z, a-z, 0-9, _ and -, of the client's choosing"}
 	}
 	return nil
 }
 
 // CheckText tells whether s can be said: at most max bytes of UTF-8 without control characters (C0, DEL, C1) other
 // than newline and tab. An empty text can be said.
-func CheckText(s string, max int) *Error {
+func CheckText(s string, max int) *CodedError {
 	if len(s) > max {
-		return &Error{Code: TooLong, Reason: fmt.Sprintf("the text has %d bytes; at most %d can be said at once", len(s), max)}
+		return &CodedError{Code: TooLong, Reason: fmt.Sprintf("the text has %d bytes; at most %d can be said at once", len(s), max)}
 	}
 	for i := 0; i < len(s); {
 		c := s[i]
@@ -67,10 +67,10 @@ func CheckText(s string, max int) *Error {
 		}
 		r, size := utf8.DecodeRuneInString(s[i:])
 		if r == utf8.RuneError && size == 1 {
-			return &Error{Code: BadRequest, Reason: fmt.Sprintf("the text is not UTF-8 at byte %d", i)}
+			return &CodedError{Code: BadRequest, Reason: fmt.Sprintf("the text is not UTF-8 at byte %d", i)}
 		}
 		if r < 0xa0 { // what is left below: C0, DEL and C1
-			return &Error{Code: BadRequest, Reason: fmt.Sprintf("the text has the control character U+%04X; only newline and tab can be said", r)}
+			return &CodedError{Code: BadRequest, Reason: fmt.Sprintf("the text has the control character U+%04X; only newline and tab can be said", r)}
 		}
 		i += size
 	}

@@ -90,10 +90,10 @@ func TestSessions(t *testing.T) {
 		}
 	}
 	// The vector of docs/PROTOCOL.md.
-	if got := By(someSession); got != "ilvbTMFRZBJsbvJm" || len(got) != ByLen {
+	if got := SenderIDOf(someSession); got != "ilvbTMFRZBJsbvJm" || len(got) != SenderIDLen {
 		t.Errorf("by is %q", got)
 	}
-	if _, err := base64.RawURLEncoding.DecodeString(By(s)); err != nil {
+	if _, err := base64.RawURLEncoding.DecodeString(SenderIDOf(s)); err != nil {
 		t.Error(err)
 	}
 }

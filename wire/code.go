@@ -23,15 +23,15 @@ func Codes() []Code {
 	return []Code{BadFrame, BadRequest, TooLong, RateLimited, NotAllowed, NameTaken, IDReused, Unavailable, Internal}
 }
 
-// An Error is a refusal: a code for machines, a sentence for people.
-type Error struct {
+// An CodedError is a refusal: a code for machines, a sentence for people.
+type CodedError struct {
 	Code       Code
 	Reason     string        // what was wrong and what would be right
 	RetryAfter time.Duration // > 0: trying again after that helps
 }
 
-// Error returns the code and the reason.
-func (e *Error) Error() string { return string(e.Code) + ": " + e.Reason }
+// CodedError returns the code and the reason.
+func (e *CodedError) Error() string { return string(e.Code) + ": " + e.Reason }
 
 // Close codes that a session chooses (RFC 6455 section 7.4.1); those about frames come from the decoder.
 const (

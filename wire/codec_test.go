@@ -23,14 +23,14 @@ func TestRequestsRoundTrip(t *testing.T) {
 		Join{Room: "lobby"},
 		Join{Room: "lobby", Last: ptr(0)},
 		Join{Room: "lobby", Last: ptr(MaxLast)},
-		Join{Room: "lobby", After: &Position{Log: nasty, N: 1<<64 - 1}},
+		Join{Room: "lobby", After: &Position{HistoryID: nasty, N: 1<<64 - 1}},
 		Leave{Room: "r-2_x"},
 		Say{Room: "lobby", ID: "a-Z_0", Text: nasty},
 		Say{Room: "lobby", ID: "1"},
 		History{Room: "lobby"},
 		History{Room: "lobby", Before: ptr(uint64(0)), Limit: MaxPage},
 		History{Room: "lobby", After: &Position{N: 7}, Limit: 1},
-		History{Room: "lobby", After: &Position{Log: "L", Epoch: "E", N: 1<<64 - 1}},
+		History{Room: "lobby", After: &Position{HistoryID: "L", Epoch: "E", N: 1<<64 - 1}},
 		Who{Room: "lobby"},
 		Name{Name: nasty},
 		Name{},
@@ -49,28 +49,28 @@ func TestRequestsRoundTrip(t *testing.T) {
 }
 
 func TestFramesRoundTrip(t *testing.T) {
-	m := Message{Room: "lobby", N: 1<<64 - 1, At: 1_700_000_000_123, By: "by", From: nasty, ID: "id", Text: nasty}
+	m := Message{Room: "lobby", N: 1<<64 - 1, At: 1_700_000_000_123, SenderID: "by", DisplayName: nasty, ID: "id", Text: nasty}
 	for _, f := range []Frame{
-		Welcomed{Protocol: Protocol, Server: "ramai 1", By: By(someSession), Session: someSession, Name: "anna", Text: Welcome,
+		Welcome{Protocol: Protocol, Server: "ramai 1", SenderID: SenderIDOf(someSession), Session: someSession, Name: "anna", Text: Greeting,
 			Limits: Limits{Text: 4000, Frame: 65536, Rate: 0.5, Burst: 20, Rooms: 8}},
-		Joined{Room: "lobby", Log: "L", N: 3, First: 1, Count: 2, Reset: true},
+		Joined{Room: "lobby", HistoryID: "L", N: 3, First: 1, Count: 2, Reset: true},
 		m,
 		Message{},
 		Presence{Room: "lobby", Count: 2, Names: []string{"anna", nasty}},
-		Page{Room: "lobby", Log: "L", Messages: []Message{m, {Room: "lobby", N: 2}}, More: true},
-		Page{Room: "lobby", Log: nasty, Messages: []Message{}},
-		Page{Messages: []Message{}, Ref: "r"}, Saved{Ref: "r"}, Joined{Ref: "r"}, Welcomed{Ref: "r"}, Pong{Ref: "r"}, Refused{Ref: "r"},
-		Who{Names: []string{}, Ref: "r"}, Name{Ref: "r"}, Fault{Request: "say", Room: "lobby", Ref: "r"},
+		Page{Room: "lobby", HistoryID: "L", Messages: []Message{m, {Room: "lobby", N: 2}}, More: true},
+		Page{Room: "lobby", HistoryID: nasty, Messages: []Message{}},
+		Page{Messages: []Message{}, Ref: "r"}, Saved{Ref: "r"}, Joined{Ref: "r"}, Welcome{Ref: "r"}, Pong{Ref: "r"}, Refused{Ref: "r"},
+		Who{Names: []string{}, Ref: "r"}, Name{Ref: "r"}, Error{Request: "say", Room: "lobby", Ref: "r"},
 		Presence{Names: []string{}}, Typing{Room: "lobby", By: []Sender{}},
 		Gap{Room: "lobby", From: 1, To: 9},
 		Saved{Room: "lobby", ID: "id", N: 4, At: -1},
 		Refused{Room: "lobby", ID: "id", Code: RateLimited, Reason: nasty, RetryAfterMS: 200},
 		Restarting{RetryAfterMS: 1},
 		Pong{}, Pong{ID: "1"},
-		Fault{Code: BadFrame, Reason: nasty, RetryAfterMS: 5},
+		Error{Code: BadFrame, Reason: nasty, RetryAfterMS: 5},
 		Who{Room: "lobby", Count: 2, Names: []string{"anna"}},
 		Name{Name: "anna"},
-		Typing{Room: "lobby", By: []Sender{{By: "x", From: "anna"}, {By: "y"}}},
+		Typing{Room: "lobby", By: []Sender{{SenderID: "x", DisplayName: "anna"}, {SenderID: "y"}}},
 	} {
 		b := Append(nil, f)
 		got, err := ParseFrame(b)
@@ -96,10 +96,10 @@ func TestFieldNamesAreExact(t *testing.T) {
 
 // TestHandWrittenEncoders compares the encoders that do not use encoding/json with it, by what a reader decodes.
 func TestHandWrittenEncoders(t *testing.T) {
-	m := Message{Room: "lobby", N: 12, At: 1_700_000_000_123, By: "by", From: nasty, ID: "id", Text: nasty}
+	m := Message{Room: "lobby", N: 12, At: 1_700_000_000_123, SenderID: "by", DisplayName: nasty, ID: "id", Text: nasty}
 	for _, f := range []Frame{
 		m, Message{}, Saved{Room: nasty, ID: "id", N: 4, At: 5, Ref: "r"}, Saved{},
-		Page{Room: "lobby", Log: nasty, Messages: []Message{m, m}, More: true, Ref: "r"}, Page{Messages: []Message{}},
+		Page{Room: "lobby", HistoryID: nasty, Messages: []Message{m, m}, More: true, Ref: "r"}, Page{Messages: []Message{}},
 	} {
 		body, err := json.Marshal(f)
 		if err != nil {
@@ -131,7 +131,7 @@ func TestAppendAppends(t *testing.T) {
 }
 
 func TestAppendMessageAllocatesNothing(t *testing.T) {
-	m := Message{Room: "lobby", N: 1 << 40, At: 1_700_000_000_123, By: "by", From: "anna", ID: "id", Text: nasty}
+	m := Message{Room: "lobby", N: 1 << 40, At: 1_700_000_000_123, SenderID: "by", DisplayName: "anna", ID: "id", Text: nasty}
 	buf := make([]byte, 0, 4096)
 	if n := testing.AllocsPerRun(100, func() { buf = AppendMessage(buf[:0], &m) }); n != 0 {
 		t.Errorf("%v allocations", n)
@@ -222,7 +222,7 @@ func TestUnknownTypeKeepsRefAndRoom(t *testing.T) {
 
 func TestByteOrderMarkBeforeARequest(t *testing.T) {
 	r, err := ParseRequest([]byte(BOM + `{"type":"join","room":"den","after":{"log":"L","n":7}}`))
-	if err != nil || !reflect.DeepEqual(r.Frame, Join{Room: "den", After: &Position{Log: "L", N: 7}}) {
+	if err != nil || !reflect.DeepEqual(r.Frame, Join{Room: "den", After: &Position{HistoryID: "L", N: 7}}) {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
@@ -282,7 +282,7 @@ func TestRequestsAreKnownByTheirRef(t *testing.T) {
 		`{"type":"say","room":"lobby","id":"1","text":"\ud800","ref":"r-1"}`: `{"type":"refused","room":"lobby","id":"1","code":"bad_request","reason":"no","ref":"r-1"}`,
 	} {
 		r, _ := ParseRequest([]byte(in))
-		if got := string(Append(nil, r.Refused(&Error{Code: BadRequest, Reason: "no"}))); got != want {
+		if got := string(Append(nil, r.Refused(&CodedError{Code: BadRequest, Reason: "no"}))); got != want {
 			t.Errorf("%s is refused by\n%s, want\n%s", in, got, want)
 		}
 	}
@@ -292,7 +292,7 @@ func TestFieldsAreAlwaysThere(t *testing.T) {
 	for want, f := range map[string]Frame{
 		`{"type":"presence","room":"lobby","count":3,"names":[]}`:  Presence{Room: "lobby", Count: 3},
 		`{"type":"typing","room":"lobby","by":[]}`:                 Typing{Room: "lobby", By: []Sender{}},
-		`{"type":"typing","room":"a","by":[{"by":"x","from":""}]}`: Typing{Room: "a", By: []Sender{{By: "x"}}},
+		`{"type":"typing","room":"a","by":[{"by":"x","from":""}]}`: Typing{Room: "a", By: []Sender{{SenderID: "x"}}},
 	} {
 		if got := string(Append(nil, f)); got != want {
 			t.Errorf("%s, want %s", got, want)
@@ -337,11 +337,11 @@ func TestTime(t *testing.T) {
 
 func TestRetryAfterRoundsUp(t *testing.T) {
 	for d, want := range map[time.Duration]int64{0: 0, 1: 1, time.Millisecond: 1, time.Millisecond + 1: 2} {
-		e := &Error{Code: RateLimited, Reason: "slowly", RetryAfter: d}
+		e := &CodedError{Code: RateLimited, Reason: "slowly", RetryAfter: d}
 		if got := RefusedBy("lobby", "1", e); got != (Refused{Room: "lobby", ID: "1", Code: RateLimited, Reason: "slowly", RetryAfterMS: want}) {
 			t.Errorf("%v: %+v", d, got)
 		}
-		if got := FaultOf(e); got != (Fault{Code: RateLimited, Reason: "slowly", RetryAfterMS: want}) {
+		if got := ErrorOf(e); got != (Error{Code: RateLimited, Reason: "slowly", RetryAfterMS: want}) {
 			t.Errorf("%v: %+v", d, got)
 		}
 	}
@@ -350,7 +350,7 @@ func TestRetryAfterRoundsUp(t *testing.T) {
 func TestAppendLine(t *testing.T) {
 	for want, m := range map[string]Message{
 		"Hello!":       {Text: "Hello!"},
-		"anna: Hello!": {From: "anna", Text: "Hello!"},
+		"anna: Hello!": {DisplayName: "anna", Text: "Hello!"},
 		"":             {},
 		"a\nb":         {Text: "a\nb"},
 	} {
@@ -375,7 +375,7 @@ func FuzzParseRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		got, bad := ParseRequest(b)
 		if bad != nil {
-			if bad.Code == "" || bad.Reason == "" || !utf8.ValidString(string(Append(nil, FaultOf(bad)))) {
+			if bad.Code == "" || bad.Reason == "" || !utf8.ValidString(string(Append(nil, ErrorOf(bad)))) {
 				t.Fatalf("%q: %+v", b, bad)
 			}
 			return
@@ -393,7 +393,7 @@ func FuzzParseRequest(f *testing.F) {
 }
 
 func FuzzParseFrame(f *testing.F) {
-	for _, v := range []Frame{Message{At: 1}, Page{Messages: []Message{{}}}, Saved{}, Welcomed{}, Joined{}, Presence{}, Unknown{Kind: "x"}} {
+	for _, v := range []Frame{Message{At: 1}, Page{Messages: []Message{{}}}, Saved{}, Welcome{}, Joined{}, Presence{}, Unknown{Kind: "x"}} {
 		f.Add(Append(nil, v))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -430,7 +430,7 @@ func FuzzAppendString(f *testing.F) {
 }
 
 func BenchmarkAppendMessage(b *testing.B) {
-	m := Message{Room: "lobby", N: 1 << 40, At: 1_700_000_000_123, By: "ilvbTMFRZBJsbvJm", From: "anna", ID: "m-1", Text: strings.Repeat("words and ", 12)}
+	m := Message{Room: "lobby", N: 1 << 40, At: 1_700_000_000_123, SenderID: "ilvbTMFRZBJsbvJm", DisplayName: "anna", ID: "m-1", Text: strings.Repeat("words and ", 12)}
 	buf := make([]byte, 0, 4096)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -51,11 +51,11 @@ type (
 
 // What the server sends.
 type (
-	// Welcomed ("welcome") is the first frame of a connection, and the answer to Hello.
-	Welcomed struct {
+	// Welcome ("welcome") is the first frame of a connection, and the answer to Hello.
+	Welcome struct {
 		Protocol string `json:"protocol"`
 		Server   string `json:"server"`  // program and version
-		By       string `json:"by"`      // this sender, in public
+		SenderID string `json:"by"`      // this sender, in public
 		Session  string `json:"session"` // this sender's secret, for Hello
 		Name     string `json:"name"`    // the name it holds, or empty
 		Text     string `json:"text"`
@@ -64,27 +64,27 @@ type (
 	}
 	// Joined answers Join; the room's frames follow it.
 	Joined struct {
-		Room  string `json:"room"`
-		Log   string `json:"log"`
-		Epoch string `json:"epoch"`           // the one in which all is heard that follows
-		N     uint64 `json:"n"`               // newest number; 0 in an empty room
-		First uint64 `json:"first"`           // oldest number kept; N+1 if none is
-		Count int    `json:"count"`           // connections in the room, this one included
-		Reset bool   `json:"reset,omitempty"` // the position was of another history: replayed as if Last were DefaultJoin
-		Ref   string `json:"ref,omitempty"`   // of the request
+		Room      string `json:"room"`
+		HistoryID string `json:"log"`
+		Epoch     string `json:"epoch"`           // the one in which all is heard that follows
+		N         uint64 `json:"n"`               // newest number; 0 in an empty room
+		First     uint64 `json:"first"`           // oldest number kept; N+1 if none is
+		Count     int    `json:"count"`           // connections in the room, this one included
+		Reset     bool   `json:"reset,omitempty"` // the position was of another history: replayed as if Last were DefaultJoin
+		Ref       string `json:"ref,omitempty"`   // of the request
 	}
 	// Reset ("reset") takes the place of Joined on a stream (HTTP) whose position was of another history: what follows is a
 	// replay.
 	Reset Joined
 	// Message is one thing said, and also the row a journal keeps. N grows by one in each room.
 	Message struct {
-		Room string `json:"room"`
-		N    uint64 `json:"n"`
-		At   Time   `json:"at"`
-		By   string `json:"by"`
-		From string `json:"from"` // the sender's name when it was said, or empty
-		ID   string `json:"id"`
-		Text string `json:"text"`
+		Room        string `json:"room"`
+		N           uint64 `json:"n"`
+		At          Time   `json:"at"`
+		SenderID    string `json:"by"`
+		DisplayName string `json:"from"` // the sender's name when it was said, or empty
+		ID          string `json:"id"`
+		Text        string `json:"text"`
 	}
 	// Presence is a room's current state, at most one a second.
 	Presence struct {
@@ -94,14 +94,14 @@ type (
 	}
 	// Page answers History; Messages are in ascending order.
 	Page struct {
-		Room     string    `json:"room"`
-		Log      string    `json:"log"`
-		Epoch    string    `json:"epoch"`           // the one in which it was read
-		First    uint64    `json:"first"`           // oldest number kept when the page was read; what is below is gone for good
-		Reset    bool      `json:"reset,omitempty"` // the position was of another history: these are the newest
-		Messages []Message `json:"messages"`
-		More     bool      `json:"more"`          // there are more in the direction that was asked for
-		Ref      string    `json:"ref,omitempty"` // of the request
+		Room      string    `json:"room"`
+		HistoryID string    `json:"log"`
+		Epoch     string    `json:"epoch"`           // the one in which it was read
+		First     uint64    `json:"first"`           // oldest number kept when the page was read; what is below is gone for good
+		Reset     bool      `json:"reset,omitempty"` // the position was of another history: these are the newest
+		Messages  []Message `json:"messages"`
+		More      bool      `json:"more"`          // there are more in the direction that was asked for
+		Ref       string    `json:"ref,omitempty"` // of the request
 	}
 	// Gap says that From to To, both included, are gone for good.
 	Gap struct {
@@ -135,8 +135,8 @@ type (
 		ID  string `json:"id,omitempty"`
 		Ref string `json:"ref,omitempty"` // of the request
 	}
-	// Fault ("error") answers a frame that could not be done and that no Refused answers.
-	Fault struct {
+	// Error ("error") answers a frame that could not be done and that no Refused answers.
+	Error struct {
 		Code         Code   `json:"code"`
 		Reason       string `json:"reason"`
 		RetryAfterMS int64  `json:"retry_after_ms,omitempty"`
@@ -174,20 +174,20 @@ type (
 	}
 	// Sender is somebody in public: the sender and the name it holds, or none.
 	Sender struct {
-		By   string `json:"by"`
-		From string `json:"from"`
+		SenderID    string `json:"by"`
+		DisplayName string `json:"from"`
 	}
 )
 
 // Position is a place in a room: everything up to number N of log Log, where N was heard in epoch Epoch.
 type Position struct {
-	Log   string `json:"log"`
-	Epoch string `json:"epoch,omitempty"` // empty: of a client that knows of no epochs; its position is taken for what it is
-	N     uint64 `json:"n"`
+	HistoryID string `json:"log"`
+	Epoch     string `json:"epoch,omitempty"` // empty: of a client that knows of no epochs; its position is taken for what it is
+	N         uint64 `json:"n"`
 }
 
 // Bare tells whether p is a number alone, without a log and an epoch.
-func (p Position) Bare() bool { return p.Log == "" && p.Epoch == "" }
+func (p Position) Bare() bool { return p.HistoryID == "" && p.Epoch == "" }
 
 // Limits tells clients what this server allows.
 type Limits struct {
@@ -208,7 +208,7 @@ func (Who) Type() string        { return "who" }
 func (Name) Type() string       { return "name" }
 func (Typing) Type() string     { return "typing" }
 func (Ping) Type() string       { return "ping" }
-func (Welcomed) Type() string   { return "welcome" }
+func (Welcome) Type() string    { return "welcome" }
 func (Joined) Type() string     { return "joined" }
 func (Reset) Type() string      { return "reset" }
 func (Message) Type() string    { return "message" }
@@ -219,7 +219,7 @@ func (Saved) Type() string      { return "saved" }
 func (Refused) Type() string    { return "refused" }
 func (Restarting) Type() string { return "restarting" }
 func (Pong) Type() string       { return "pong" }
-func (Fault) Type() string      { return "error" }
+func (Error) Type() string      { return "error" }
 func (u Unknown) Type() string  { return u.Kind }
 
 // MarshalJSON implements json.Marshaler: a bare position travels as a number, which older servers understand too.
@@ -235,23 +235,23 @@ func (h History) MarshalJSON() ([]byte, error) {
 }
 
 // RefusedBy makes the answer to a Say out of the reason it was not stored.
-func RefusedBy(room, id string, e *Error) Refused {
+func RefusedBy(room, id string, e *CodedError) Refused {
 	return Refused{Room: room, ID: id, Code: e.Code, Reason: e.Reason, RetryAfterMS: ms(e.RetryAfter)}
 }
 
-// FaultOf makes an error frame out of an error.
-func FaultOf(e *Error) Fault {
-	return Fault{Code: e.Code, Reason: e.Reason, RetryAfterMS: ms(e.RetryAfter)}
+// ErrorOf makes an error frame out of an error.
+func ErrorOf(e *CodedError) Error {
+	return Error{Code: e.Code, Reason: e.Reason, RetryAfterMS: ms(e.RetryAfter)}
 }
 
 // Refused makes the answer to a request out of the reason it was not done.
-func (r Request) Refused(e *Error) Frame {
+func (r Request) Refused(e *CodedError) Frame {
 	if say, ok := r.Frame.(Say); ok {
 		f := RefusedBy(say.Room, say.ID, e)
 		f.Ref = r.Ref
 		return f
 	}
-	f := FaultOf(e)
+	f := ErrorOf(e)
 	f.Request, f.Room, f.Ref = r.Type, r.Room, r.Ref
 	return f
 }
@@ -268,8 +268,8 @@ func decode[F Frame](b []byte) (Frame, error) {
 
 // answers are the types that a server sends.
 var answers = map[string]func([]byte) (Frame, error){
-	"welcome": decode[Welcomed], "joined": decode[Joined], "reset": decode[Reset], "message": decode[Message], "presence": decode[Presence],
+	"welcome": decode[Welcome], "joined": decode[Joined], "reset": decode[Reset], "message": decode[Message], "presence": decode[Presence],
 	"page": decode[Page], "gap": decode[Gap], "saved": decode[Saved], "refused": decode[Refused],
-	"restarting": decode[Restarting], "pong": decode[Pong], "error": decode[Fault],
+	"restarting": decode[Restarting], "pong": decode[Pong], "error": decode[Error],
 	"who": decode[Who], "name": decode[Name], "typing": decode[Typing],
 }

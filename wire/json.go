@@ -15,9 +15,9 @@ import (
 // takes "TEXT" for "text"), and unknown ones are ignored; of a name that comes twice the last counts. Strings have to be Unicode:
 // what is not UTF-8, and half of a surrogate pair, is an error, because a replacement would change what was meant. A leading
 // byte order mark is dropped. The error has the code bad_request.
-func ParseJSON(b []byte, v any) *Error {
+func ParseJSON(b []byte, v any) *CodedError {
 	if err := json.Unmarshal(bytes.TrimPrefix(b, []byte(BOM)), v, jsontext.AllowDuplicateNames(true)); err != nil {
-		return &Error{Code: BadRequest, Reason: told(err)}
+		return &CodedError{Code: BadRequest, Reason: told(err)}
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ const maxMark = 64
 
 // AppendPosition appends p as it stands in the id of an event and in a query: LOG:EPOCH:N, or LOG:N without an epoch.
 func AppendPosition(dst []byte, p Position) []byte {
-	dst = append(append(dst, p.Log...), ':')
+	dst = append(append(dst, p.HistoryID...), ':')
 	if p.Epoch != "" {
 		dst = append(append(dst, p.Epoch...), ':')
 	}
@@ -21,8 +21,8 @@ func AppendPosition(dst []byte, p Position) []byte {
 func ParsePosition(s string) (p Position, ok bool) {
 	mark, number, marked := cutLast(s)
 	if marked {
-		p.Log, p.Epoch, _ = strings.Cut(mark, ":")
-		if p.Log == "" || len(p.Log) > maxMark || len(p.Epoch) > maxMark || strings.HasSuffix(mark, ":") || strings.Contains(p.Epoch, ":") {
+		p.HistoryID, p.Epoch, _ = strings.Cut(mark, ":")
+		if p.HistoryID == "" || len(p.HistoryID) > maxMark || len(p.Epoch) > maxMark || strings.HasSuffix(mark, ":") || strings.Contains(p.Epoch, ":") {
 			return Position{}, false
 		}
 	}

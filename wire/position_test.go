@@ -7,8 +7,8 @@ import (
 
 func TestPositions(t *testing.T) {
 	for s, want := range map[string]Position{
-		"abc:5": {Log: "abc", N: 5}, "abc:Ep-_och1:5": {Log: "abc", Epoch: "Ep-_och1", N: 5},
-		"abc:18446744073709551615": {Log: "abc", N: 1<<64 - 1},
+		"abc:5": {HistoryID: "abc", N: 5}, "abc:Ep-_och1:5": {HistoryID: "abc", Epoch: "Ep-_och1", N: 5},
+		"abc:18446744073709551615": {HistoryID: "abc", N: 1<<64 - 1},
 	} {
 		if p, ok := ParsePosition(s); !ok || p != want {
 			t.Errorf("%q is read as %+v, %t", s, p, ok)

@@ -23,7 +23,7 @@ type Request struct {
 // ParseRequest decodes what a client sent. The values come checked for form (names of rooms, ids, sessions, ranges),
 // texts not: their limit is the operator's. With an error comes what the answer can repeat, and of a bad Say that has
 // a good id the Frame too.
-func ParseRequest(b []byte) (Request, *Error) {
+func ParseRequest(b []byte) (Request, *CodedError) {
 	var r Request
 	f, bad := split(bytes.TrimPrefix(b, []byte(BOM)))
 	if bad != nil {
@@ -31,7 +31,7 @@ func ParseRequest(b []byte) (Request, *Error) {
 	}
 	kind, bad := f.string("type")
 	if bad != nil {
-		return r, &Error{Code: BadFrame, Reason: `the field "type": ` + bad.Reason}
+		return r, &CodedError{Code: BadFrame, Reason: `the field "type": ` + bad.Reason}
 	}
 	read, known := requests[kind]
 	if known {
@@ -40,7 +40,7 @@ func ParseRequest(b []byte) (Request, *Error) {
 	if room, bad := f.string("room"); bad == nil && CheckRoom(room) == nil {
 		r.Room = room
 	}
-	var badRef *Error
+	var badRef *CodedError
 	if f[ref] != nil {
 		s, bad := f.string("ref")
 		if bad == nil {
@@ -51,7 +51,7 @@ func ParseRequest(b []byte) (Request, *Error) {
 		}
 	}
 	if !known {
-		return r, &Error{Code: BadRequest, Reason: fmt.Sprintf("unknown type %.40q; known are hello, join, leave, say, history, who, name, typing, ping", kind)}
+		return r, &CodedError{Code: BadRequest, Reason: fmt.Sprintf("unknown type %.40q; known are hello, join, leave, say, history, who, name, typing, ping", kind)}
 	}
 	if badRef != nil {
 		return r, named(badRef, kind, "ref")
@@ -68,12 +68,12 @@ func ParseRequest(b []byte) (Request, *Error) {
 }
 
 // named adds to an error which field of which request it is about.
-func named(e *Error, kind, field string) *Error {
+func named(e *CodedError, kind, field string) *CodedError {
 	what := kind
 	if field != "" {
 		what = fmt.Sprintf("the field %q of %s", field, kind)
 	}
-	return &Error{Code: e.Code, Reason: what + ": " + e.Reason, RetryAfter: e.RetryAfter}
+	return &CodedError{Code: e.Code, Reason: what + ": " + e.Reason, RetryAfter: e.RetryAfter}
 }
 
 // fields are the values of one JSON object, where they stand in it; nil: it has none, or null.
@@ -104,7 +104,7 @@ type splitter struct {
 var splitters = sync.Pool{New: func() any { return new(splitter) }}
 
 // split reads one JSON object, once.
-func split(b []byte) (f fields, bad *Error) {
+func split(b []byte) (f fields, bad *CodedError) {
 	s := splitters.Get().(*splitter)
 	s.from = *bytes.NewBuffer(b)
 	s.json.Reset(&s.from, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
@@ -113,15 +113,15 @@ func split(b []byte) (f fields, bad *Error) {
 		s.json.Reset(&s.from)
 		splitters.Put(s)
 	}()
-	broken := func(err error) (fields, *Error) {
-		return fields{}, &Error{Code: BadFrame, Reason: "a frame is one JSON object: " + told(err)}
+	broken := func(err error) (fields, *CodedError) {
+		return fields{}, &CodedError{Code: BadFrame, Reason: "a frame is one JSON object: " + told(err)}
 	}
 	start, err := s.json.ReadToken()
 	if err != nil {
 		return broken(err)
 	}
 	if start.Kind() != '{' {
-		return fields{}, &Error{Code: BadFrame, Reason: fmt.Sprintf(`a frame is one JSON object with a "type", not %s`, kindName(start.Kind()))}
+		return fields{}, &CodedError{Code: BadFrame, Reason: fmt.Sprintf(`a frame is one JSON object with a "type", not %s`, kindName(start.Kind()))}
 	}
 	for s.json.PeekKind() != '}' {
 		name, err := s.json.ReadValue()
@@ -151,10 +151,10 @@ func split(b []byte) (f fields, bad *Error) {
 		return broken(err)
 	}
 	if _, err := s.json.ReadToken(); err != io.EOF {
-		return fields{}, &Error{Code: BadFrame, Reason: "a frame is one JSON object: something follows it"}
+		return fields{}, &CodedError{Code: BadFrame, Reason: "a frame is one JSON object: something follows it"}
 	}
 	if f[0] == nil {
-		return fields{}, &Error{Code: BadFrame, Reason: `a frame is one JSON object with a "type"`}
+		return fields{}, &CodedError{Code: BadFrame, Reason: `a frame is one JSON object with a "type"`}
 	}
 	return f, nil
 }
@@ -181,13 +181,13 @@ func kindName(k jsontext.Kind) string {
 	return "anything else"
 }
 
-func wrongKind(want string, v jsontext.Value) *Error {
-	return &Error{Code: BadRequest, Reason: fmt.Sprintf("it must be %s, not %s", want, kindName(v.Kind()))}
+func wrongKind(want string, v jsontext.Value) *CodedError {
+	return &CodedError{Code: BadRequest, Reason: fmt.Sprintf("it must be %s, not %s", want, kindName(v.Kind()))}
 }
 
 // string reads a string field; empty if it is not there. Nothing in it is changed: what cannot be read as it stands is an
 // error.
-func (f *fields) string(name string) (string, *Error) {
+func (f *fields) string(name string) (string, *CodedError) {
 	v := f[field(name)]
 	if v == nil {
 		return "", nil
@@ -200,13 +200,13 @@ func (f *fields) string(name string) (string, *Error) {
 	}
 	b, err := jsontext.AppendUnquote(nil, v)
 	if err != nil {
-		return "", &Error{Code: BadRequest, Reason: `it is not Unicode: it has bytes that are not UTF-8, or an escape from \ud800 to \udfff without its other half`}
+		return "", &CodedError{Code: BadRequest, Reason: `it is not Unicode: it has bytes that are not UTF-8, or an escape from \ud800 to \udfff without its other half`}
 	}
 	return string(b), nil
 }
 
 // number reads a number from 0 to most; nil if it is not there.
-func (f *fields) number(name string, most uint64) (*uint64, *Error) {
+func (f *fields) number(name string, most uint64) (*uint64, *CodedError) {
 	v := f[field(name)]
 	if v == nil {
 		return nil, nil
@@ -216,7 +216,7 @@ func (f *fields) number(name string, most uint64) (*uint64, *Error) {
 	}
 	n, err := strconv.ParseUint(string(v), 10, 64)
 	if err != nil || n > most {
-		return nil, &Error{Code: BadRequest, Reason: fmt.Sprintf("it must be a whole number from 0 to %d, not %.40s", most, v)}
+		return nil, &CodedError{Code: BadRequest, Reason: fmt.Sprintf("it must be a whole number from 0 to %d, not %.40s", most, v)}
 	}
 	return &n, nil
 }
@@ -225,7 +225,7 @@ func (f *fields) number(name string, most uint64) (*uint64, *Error) {
 const maxPosition = 1024
 
 // position reads a place in a room; nil if it is not there.
-func (f *fields) position(name string) (*Position, *Error) {
+func (f *fields) position(name string) (*Position, *CodedError) {
 	v := f[field(name)]
 	if v == nil {
 		return nil, nil
@@ -235,13 +235,13 @@ func (f *fields) position(name string) (*Position, *Error) {
 		return nil, wrongKind(`a position, {"log": …, "n": …}`, v)
 	}
 	if len(v) > maxPosition || ParseJSON(v, &p) != nil {
-		return nil, &Error{Code: BadRequest, Reason: `it must be a position as in "joined": {"log": …, "n": …}, with a string and a whole number`}
+		return nil, &CodedError{Code: BadRequest, Reason: `it must be a position as in "joined": {"log": …, "n": …}, with a string and a whole number`}
 	}
 	return &p, nil
 }
 
 // placeOrNumber reads a position, or a number alone; nil if it is not there.
-func (f *fields) placeOrNumber(name string) (*Position, *Error) {
+func (f *fields) placeOrNumber(name string) (*Position, *CodedError) {
 	switch v := f[field(name)]; {
 	case v == nil:
 		return nil, nil
@@ -258,7 +258,7 @@ func (f *fields) placeOrNumber(name string) (*Position, *Error) {
 }
 
 // room reads the room of a request.
-func (f *fields) room() (string, *Error) {
+func (f *fields) room() (string, *CodedError) {
 	room, bad := f.string("room")
 	if bad == nil {
 		bad = CheckRoom(room)
@@ -267,15 +267,15 @@ func (f *fields) room() (string, *Error) {
 }
 
 // requests are the types that a client sends. A reader returns the field that an error is about.
-var requests = map[string]func(fields) (Frame, string, *Error){
-	"hello": func(f fields) (Frame, string, *Error) {
+var requests = map[string]func(fields) (Frame, string, *CodedError){
+	"hello": func(f fields) (Frame, string, *CodedError) {
 		session, bad := f.string("session")
 		if bad == nil {
 			bad = CheckSession(session)
 		}
 		return Hello{Session: session}, "session", bad
 	},
-	"join": func(f fields) (Frame, string, *Error) {
+	"join": func(f fields) (Frame, string, *CodedError) {
 		room, bad := f.room()
 		if bad != nil {
 			return nil, "room", bad
@@ -292,7 +292,7 @@ var requests = map[string]func(fields) (Frame, string, *Error){
 			return Join{Room: room, After: after}, "", nil
 		}
 		if after != nil {
-			return nil, "", &Error{Code: BadRequest, Reason: "it takes after or last, not both"}
+			return nil, "", &CodedError{Code: BadRequest, Reason: "it takes after or last, not both"}
 		}
 		n := int(*last)
 		return Join{Room: room, Last: &n}, "", nil
@@ -300,7 +300,7 @@ var requests = map[string]func(fields) (Frame, string, *Error){
 	"leave":  ofRoom(func(room string) Frame { return Leave{Room: room} }),
 	"who":    ofRoom(func(room string) Frame { return Who{Room: room} }),
 	"typing": ofRoom(func(room string) Frame { return Typing{Room: room} }),
-	"say": func(f fields) (Frame, string, *Error) {
+	"say": func(f fields) (Frame, string, *CodedError) {
 		id, bad := f.string("id")
 		if bad == nil {
 			bad = CheckID(id)
@@ -316,7 +316,7 @@ var requests = map[string]func(fields) (Frame, string, *Error){
 			return say, "room", bad
 		}
 		if f[field("text")] == nil {
-			return say, "text", &Error{Code: BadRequest, Reason: `it is missing; a text can be empty, ""`}
+			return say, "text", &CodedError{Code: BadRequest, Reason: `it is missing; a text can be empty, ""`}
 		}
 		text, bad := f.string("text")
 		if bad != nil {
@@ -325,7 +325,7 @@ var requests = map[string]func(fields) (Frame, string, *Error){
 		say.Text = NormalizeText(text)
 		return say, "", nil
 	},
-	"history": func(f fields) (Frame, string, *Error) {
+	"history": func(f fields) (Frame, string, *CodedError) {
 		room, bad := f.room()
 		if bad != nil {
 			return nil, "room", bad
@@ -338,7 +338,7 @@ var requests = map[string]func(fields) (Frame, string, *Error){
 			return nil, "after", bad
 		}
 		if h.Before != nil && h.After != nil {
-			return nil, "", &Error{Code: BadRequest, Reason: "it takes before or after, not both"}
+			return nil, "", &CodedError{Code: BadRequest, Reason: "it takes before or after, not both"}
 		}
 		limit, bad := f.number("limit", MaxPage)
 		if bad != nil {
@@ -349,11 +349,11 @@ var requests = map[string]func(fields) (Frame, string, *Error){
 		}
 		return h, "", nil
 	},
-	"name": func(f fields) (Frame, string, *Error) {
+	"name": func(f fields) (Frame, string, *CodedError) {
 		name, bad := f.string("name")
 		return Name{Name: name}, "name", bad
 	},
-	"ping": func(f fields) (Frame, string, *Error) {
+	"ping": func(f fields) (Frame, string, *CodedError) {
 		id, bad := f.string("id")
 		if bad == nil && id != "" {
 			bad = CheckID(id)
@@ -363,8 +363,8 @@ var requests = map[string]func(fields) (Frame, string, *Error){
 }
 
 // ofRoom reads a request that has a room and nothing else.
-func ofRoom(frame func(room string) Frame) func(fields) (Frame, string, *Error) {
-	return func(f fields) (Frame, string, *Error) {
+func ofRoom(frame func(room string) Frame) func(fields) (Frame, string, *CodedError) {
+	return func(f fields) (Frame, string, *CodedError) {
 		room, bad := f.room()
 		if bad != nil {
 			return nil, "room", bad

@@ -17,7 +17,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"ramai/client"
-	"ramai/internal/lines"
+	"ramai/internal/linemode"
 	"ramai/internal/logging"
 	"ramai/internal/store/sqlite"
 	"ramai/wire"
@@ -90,7 +90,7 @@ func unusable(ctx context.Context, err error) error {
 }
 
 func describe(s *sqlite.Summary) string {
-	return fmt.Sprintf("%d rooms, %d messages, %d bytes, log %s", s.Rooms, s.Messages, s.Bytes, s.Log)
+	return fmt.Sprintf("%d rooms, %d messages, %d bytes, log %s", s.Rooms, s.Messages, s.Bytes, s.HistoryID)
 }
 
 // newRestore returns the command that puts a backup where a server looks for its data.
@@ -182,7 +182,7 @@ func runExport(ctx context.Context, to target, room string, stdout, stderr io.Wr
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stderr, "%d messages of %s, up to number %d of log %s\n", written, room, last, newest.Log)
+	fmt.Fprintf(stderr, "%d messages of %s, up to number %d of log %s\n", written, room, last, newest.HistoryID)
 	return nil
 }
 
@@ -194,7 +194,7 @@ func exportTo(ctx context.Context, c *client.Client, newest *wire.Page, room str
 		if err != nil {
 			return written, err
 		}
-		if page.Log != newest.Log || page.Epoch != newest.Epoch {
+		if page.HistoryID != newest.HistoryID || page.Epoch != newest.Epoch {
 			return written, exit(exitUnconfirmed, fmt.Errorf("the server was started again after %d messages; export it again", written))
 		}
 		first := last + 1
@@ -209,7 +209,7 @@ func exportTo(ctx context.Context, c *client.Client, newest *wire.Page, room str
 			if m.N > last {
 				return written, nil
 			}
-			if _, err := out.Write(lines.JSON(wire.AppendMessage(nil, m))); err != nil {
+			if _, err := out.Write(linemode.JSON(wire.AppendMessage(nil, m))); err != nil {
 				return written, unwritten(err)
 			}
 			after = m.N

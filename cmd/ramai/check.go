@@ -27,7 +27,7 @@ func checkAll(flags *pflag.FlagSet, cfg server.Config, o serveOptions, stdout, s
 	if err := checkServe(cfg, o); err != nil {
 		return exit(exitUsage, err)
 	}
-	cfg.Log = slog.New(logging.Format(o.logFormat).Handler(stderr))
+	cfg.Logger = slog.New(logging.Format(o.logFormat).Handler(stderr))
 	found, err := cfg.Check()
 	if err != nil {
 		return exit(exitUnusable, err)

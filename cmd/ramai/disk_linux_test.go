@@ -78,7 +78,7 @@ func (s *onDisk) sayUntil(key, text string) uint64 {
 	s.t.Helper()
 	for deadline := time.Now().Add(limit); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		status, body := s.say(key, text)
-		var said wire.Said
+		var said wire.PostResponse
 		if status == http.StatusCreated || status == http.StatusOK {
 			if err := json.Unmarshal([]byte(body), &said); err != nil {
 				s.t.Fatal(err)
@@ -101,7 +101,7 @@ func (s *onDisk) holds(saved map[uint64]string) {
 		s.t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	var past wire.Past
+	var past wire.HistoryResponse
 	if err := json.NewDecoder(resp.Body).Decode(&past); err != nil {
 		s.t.Fatal(err)
 	}

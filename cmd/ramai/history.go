@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ramai/client"
-	"ramai/internal/lines"
+	"ramai/internal/linemode"
 	"ramai/wire"
 )
 
@@ -126,7 +126,7 @@ func printAfter(ctx context.Context, c *client.Client, o historyOptions, room st
 			return nil
 		}
 		left -= len(page.Messages)
-		after = wire.Position{Log: page.Log, Epoch: page.Epoch, N: page.Messages[len(page.Messages)-1].N}
+		after = wire.Position{HistoryID: page.HistoryID, Epoch: page.Epoch, N: page.Messages[len(page.Messages)-1].N}
 	}
 	return nil
 }
@@ -145,7 +145,7 @@ func printBefore(ctx context.Context, c *client.Client, o historyOptions, room s
 		if len(pages) == 0 {
 			begun = page
 		}
-		if page.Log != begun.Log || page.Epoch != begun.Epoch {
+		if page.HistoryID != begun.HistoryID || page.Epoch != begun.Epoch {
 			pages, before, left = nil, o.before, o.limit
 			continue
 		}
@@ -170,16 +170,16 @@ func fetch(ctx context.Context, c *client.Client, h wire.History) (wire.Page, er
 	defer cancel()
 	page, err := c.History(ctx, h)
 	if err != nil {
-		return page, lines.Ended(ctx, err)
+		return page, linemode.Ended(ctx, err)
 	}
 	return page, nil
 }
 
 func printMessages(w io.Writer, messages []wire.Message, asJSON bool) error {
 	for _, m := range messages {
-		out := lines.Hang(fmt.Sprintf("%d  %s  ", m.N, m.At.Std().Local().Format(time.DateTime)), lines.Spoken(m))
+		out := linemode.Hang(fmt.Sprintf("%d  %s  ", m.N, m.At.Std().Local().Format(time.DateTime)), linemode.Spoken(m))
 		if asJSON {
-			out = string(lines.JSON(wire.AppendMessage(nil, &m)))
+			out = string(linemode.JSON(wire.AppendMessage(nil, &m)))
 		}
 		if _, err := io.WriteString(w, out); err != nil {
 			return unwritten(err)

@@ -26,7 +26,7 @@ func (p *pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer conn.CloseNow()
-	welcome := wire.Welcomed{Protocol: wire.Protocol, By: wire.By(someSession), Session: someSession}
+	welcome := wire.Welcome{Protocol: wire.Protocol, SenderID: wire.SenderIDOf(someSession), Session: someSession}
 	if conn.Write(r.Context(), websocket.MessageText, wire.Append(nil, welcome)) != nil {
 		return
 	}
@@ -50,7 +50,7 @@ func (p *pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // pages.
 func TestHistoryOverASetBack(t *testing.T) {
 	page := func(epoch string, reset, more bool, texts ...string) wire.Page {
-		p := wire.Page{Room: "tea", Log: "log", Epoch: epoch, First: 1, Reset: reset, More: more}
+		p := wire.Page{Room: "tea", HistoryID: "log", Epoch: epoch, First: 1, Reset: reset, More: more}
 		for _, text := range texts {
 			p.Messages = append(p.Messages, wire.Message{Room: "tea", N: uint64(text[0] - '0'), Text: text})
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ramai/client"
-	"ramai/internal/lines"
+	"ramai/internal/linemode"
 	"ramai/wire"
 )
 
@@ -121,7 +121,7 @@ func runJoin(ctx context.Context, o joinOptions, stdin io.Reader, stdout, stderr
 	}
 	done := make(chan error, 1)
 	go func() {
-		done <- lines.Run(ctx, lines.Config{
+		done <- linemode.Run(ctx, linemode.Config{
 			Client: c, Room: room, Last: o.last, Name: o.name, Held: who.held, JSON: o.json, In: stdin, Out: stdout, Notes: stderr,
 		})
 	}()

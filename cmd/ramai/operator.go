@@ -20,7 +20,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ramai/client"
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/internal/localsocket"
 	"ramai/internal/logging"
 	"ramai/internal/store/sqlite"
@@ -34,7 +34,7 @@ var errNotRunning = errors.New("no server runs with this data folder")
 const answers = 10 * time.Second
 
 // maxAnswer is the longest answer that is read: of all names that there can be.
-const maxAnswer = journal.MaxAllOwned * 1 << 10
+const maxAnswer = eventlog.MaxAllRegisteredNames * 1 << 10
 
 // askServer asks the server that runs with a data folder, at its socket there, see [server.Server.Operator]. The error is
 // errNotRunning if there is none, and otherwise what the program is to end with.
@@ -168,7 +168,7 @@ func offline(data string, notes io.Writer, do func(*sqlite.Store) error) error {
 	if _, err := os.Stat(filepath.Join(dir, sqlite.FileName)); err != nil {
 		return exit(exitUnusable, fmt.Errorf("there is no database in %s; --data says where the server keeps its own", data))
 	}
-	s, err := sqlite.Open(dir, sqlite.Options{Random: rand.Reader, Log: slog.New(logging.Text.Handler(notes))})
+	s, err := sqlite.Open(dir, sqlite.Options{Random: rand.Reader, Logger: slog.New(logging.Text.Handler(notes))})
 	if errors.Is(err, sqlite.ErrInUse) {
 		err = fmt.Errorf("%w; it does not answer at %s there", err, server.SocketName)
 	}

@@ -18,7 +18,7 @@ const readSize = 128 << 10
 
 // newRehearse returns the command that measures a server and checks all that it delivers.
 func newRehearse() *cobra.Command {
-	cfg := rehearse.Config{Clients: 100, Talkers: 4, Size: 128, For: 10 * time.Second}
+	cfg := rehearse.Config{Clients: 100, Publishers: 4, Size: 128, Duration: 10 * time.Second}
 	asJSON := false
 	cmd := &cobra.Command{
 		Use:   "rehearse URL",
@@ -64,18 +64,18 @@ loop); with it, messages are due at fixed times, and the time to hear them count
 	}
 	f := cmd.Flags()
 	f.IntVar(&cfg.Clients, "clients", cfg.Clients, "connections")
-	f.IntVar(&cfg.Talkers, "talkers", cfg.Talkers, "how many of them talk")
+	f.IntVar(&cfg.Publishers, "talkers", cfg.Publishers, "how many of them talk")
 	f.Float64Var(&cfg.Rate, "rate", 0, "messages a second, all talkers together (open loop)")
 	f.IntVar(&cfg.InFlight, "in-flight", 0, "messages on their way of each talker (closed loop; 8 without --rate)")
 	f.IntVar(&cfg.Size, "size", cfg.Size, "bytes of a message")
-	f.DurationVar(&cfg.For, "for", cfg.For, "how long there is talk")
+	f.DurationVar(&cfg.Duration, "for", cfg.Duration, "how long there is talk")
 	f.DurationVar(&cfg.Drain, "drain", 30*time.Second, "how long after the talk the last message may take")
 	f.IntVar(&cfg.Slow, "slow", 0, "clients that read nothing while there is talk, and everything after")
 	f.Float64Var(&cfg.Churn, "churn", 0, "clients a second that break off and come back (ramai.v1)")
 	f.BoolVar(&cfg.Plain, "plain", false, "the plain door; otherwise ramai.v1")
 	f.BoolVar(&cfg.Reconnect, "reconnect", false, "clients that do not talk come back when their connections are cut from outside (ramai.v1)")
 	f.IntVar(&cfg.Missed, "missed", 0, "messages that are said before they do")
-	f.IntVar(&cfg.Sources, "sources", 0, "addresses of 127.1/16 that those who do not talk connect from, for more than one address has ports")
+	f.IntVar(&cfg.SourceAddresses, "sources", 0, "addresses of 127.1/16 that those who do not talk connect from, for more than one address has ports")
 	f.BoolVar(&asJSON, "json", false, "print the report as one JSON object")
 	return cmd
 }

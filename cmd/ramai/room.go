@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ramai/client"
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/internal/store/sqlite"
 	"ramai/server"
 	"ramai/wire"
@@ -42,9 +42,9 @@ room stays in it. Numbers go on, so clients that have not heard everything are t
 
 // deleteOffline deletes a room of a server that does not run.
 func deleteOffline(ctx context.Context, s *sqlite.Store, room string) error {
-	refused := s.Head(room).Empty() // there is no such room
-	done, err := server.DeleteRoom(ctx, s, func(_ context.Context, e journal.Event) (*journal.Outcome, error) {
-		outcomes, err := s.Apply(&journal.Batch{At: wire.TimeOf(time.Now()), Events: []journal.Event{e}}, s.Position()+1)
+	refused := s.Bounds(room).Empty() // there is no such room
+	done, err := server.DeleteRoom(ctx, s, func(_ context.Context, e eventlog.Command) (*eventlog.Outcome, error) {
+		outcomes, err := s.Apply(&eventlog.Batch{At: wire.TimeOf(time.Now()), Commands: []eventlog.Command{e}}, s.Position()+1)
 		if err != nil {
 			return nil, err
 		}

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ramai/client"
-	"ramai/internal/lines"
+	"ramai/internal/linemode"
 	"ramai/wire"
 )
 
@@ -53,12 +53,12 @@ func words(args []string, stdin io.Reader) (string, error) {
 	if len(args) != 1 || args[0] != "-" {
 		return strings.Join(args, " "), nil
 	}
-	b, err := io.ReadAll(io.LimitReader(stdin, lines.MaxLine+1))
+	b, err := io.ReadAll(io.LimitReader(stdin, linemode.MaxLine+1))
 	if err != nil {
 		return "", exit(exitUsage, fmt.Errorf("reading stdin: %w", err))
 	}
-	if len(b) > lines.MaxLine {
-		return "", exit(exitRefused, fmt.Errorf("stdin has more than %d bytes, which is more than can be said at once", lines.MaxLine))
+	if len(b) > linemode.MaxLine {
+		return "", exit(exitRefused, fmt.Errorf("stdin has more than %d bytes, which is more than can be said at once", linemode.MaxLine))
 	}
 	if len(b) == 0 {
 		return "", exit(exitUsage, errors.New("stdin is empty; to say an empty text, use ''"))
@@ -131,10 +131,10 @@ func (s *saying) run(ctx context.Context, c *client.Client) (uint64, error) {
 	for {
 		e, err := c.Next(ctx)
 		if err != nil {
-			return 0, lines.Ended(ctx, err)
+			return 0, linemode.Ended(ctx, err)
 		}
 		switch f := e.Frame.(type) {
-		case wire.Welcomed:
+		case wire.Welcome:
 			session = f.Session
 			if f.Name != "" {
 				s.who.held(session)
@@ -156,7 +156,7 @@ func (s *saying) run(ctx context.Context, c *client.Client) (uint64, error) {
 				s.refusal = client.OneLine(f.Reason)
 			}
 		case client.Failed:
-			err = lines.RefusedName(f)
+			err = linemode.RefusedName(f)
 		case client.Disconnected:
 			s.note(client.OneLine(f.Err.Error()))
 		}

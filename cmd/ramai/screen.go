@@ -88,8 +88,8 @@ func (o *joinOptions) onScreen(ctx context.Context, c *client.Client, who *ident
 	who.notes = &notes
 	kept := &shelf{file: memoryFile(o.server, o.name)}
 	left, err := tui.Run(ctx, tui.Config{
-		Client: c, Server: server, Room: room, AnyRoom: room == wire.Lobby && o.room == "" && server.Fragment == "", Goal: goal, Last: o.last, Wish: o.name, Rooms: o.rooms, Shelf: kept,
-		Find: func(ctx context.Context, s client.Search) (*client.Found, error) {
+		Client: c, Server: server, Room: room, AnyRoom: room == wire.Lobby && o.room == "" && server.Fragment == "", Goal: goal, Last: o.last, Wish: o.name, Rooms: o.rooms, StateStore: kept,
+		Find: func(ctx context.Context, s client.Search) (*client.SearchResponse, error) {
 			return client.Find(ctx, who.config(config), s)
 		},
 		Held:  func(name, session string) { o.held(who, name, session) },
@@ -144,14 +144,14 @@ func memoryFile(server, name string) string {
 	return sessionFile(folder, server, name) + ".json"
 }
 
-// shelf is a tui.Shelf in a file; without a name it keeps nothing.
+// shelf is a tui.StateStore in a file; without a name it keeps nothing.
 type shelf struct {
 	file string
 	err  error // the last
 }
 
-// Load implements tui.Shelf.
-func (s *shelf) Load() (m tui.Memory) {
+// Load implements tui.StateStore.
+func (s *shelf) Load() (m tui.State) {
 	b, err := os.ReadFile(s.file)
 	if s.file == "" || errors.Is(err, fs.ErrNotExist) {
 		return m
@@ -161,13 +161,13 @@ func (s *shelf) Load() (m tui.Memory) {
 	}
 	if err != nil {
 		s.err = fmt.Errorf("what was remembered of the last time cannot be read: %s: %w", filepath.Base(s.file), err)
-		return tui.Memory{}
+		return tui.State{}
 	}
 	return m
 }
 
-// Store implements tui.Shelf.
-func (s *shelf) Store(m tui.Memory) {
+// Store implements tui.StateStore.
+func (s *shelf) Store(m tui.State) {
 	if s.file == "" {
 		return
 	}

@@ -460,7 +460,7 @@ func (o *original) chat(w http.ResponseWriter, r *http.Request) {
 	defer c.CloseNow()
 	ctx := context.Background()
 	o.mu.Lock()
-	err = c.Write(ctx, websocket.MessageText, []byte(wire.Welcome))
+	err = c.Write(ctx, websocket.MessageText, []byte(wire.Greeting))
 	o.conns = append(o.conns, c)
 	o.mu.Unlock()
 	for err == nil { // a line with the word "swallow" is lost

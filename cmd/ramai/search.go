@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ramai/client"
-	"ramai/internal/lines"
+	"ramai/internal/linemode"
 	"ramai/wire"
 )
 
@@ -96,7 +96,7 @@ func runSearch(ctx context.Context, o searchOptions, words string, stdout, notes
 }
 
 // findHits asks for hits, and again if the server wants to be asked more slowly.
-func findHits(ctx context.Context, config client.Config, s client.Search) (*client.Found, error) {
+func findHits(ctx context.Context, config client.Config, s client.Search) (*client.SearchResponse, error) {
 	late := exit(exitNoServer, fmt.Errorf("the server found nothing within %v", pagePatience))
 	ctx, cancel := context.WithTimeoutCause(ctx, pagePatience, late)
 	defer cancel()
@@ -133,7 +133,7 @@ type hitPrinter struct {
 }
 
 func (p *hitPrinter) print(h wire.Hit, raw json.RawMessage) error {
-	line := string(lines.JSON(raw))
+	line := string(linemode.JSON(raw))
 	if !p.json {
 		line = p.line(h)
 	}
@@ -152,8 +152,8 @@ const (
 func (p *hitPrinter) line(h wire.Hit) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %d  %s  ", client.OneLine(h.Room), h.N, h.At.Std().Local().Format(time.DateTime))
-	if h.From != "" {
-		b.WriteString(client.OneLine(h.From) + ": ")
+	if h.DisplayName != "" {
+		b.WriteString(client.OneLine(h.DisplayName) + ": ")
 	}
 	text := []rune(h.Snippet)
 	at := 0

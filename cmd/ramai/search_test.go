@@ -15,7 +15,7 @@ import (
 func TestHitLine(t *testing.T) {
 	t.Setenv("TZ", "UTC")
 	hit := func(snippet string, marks ...[2]int) wire.Hit {
-		return wire.Hit{Room: "team\n", N: 17, From: "an\u202ena", Snippet: snippet, Marks: marks}
+		return wire.Hit{Room: "team\n", N: 17, DisplayName: "an\u202ena", Snippet: snippet, Marks: marks}
 	}
 	for name, c := range map[string]struct {
 		hit   wire.Hit

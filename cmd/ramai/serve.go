@@ -23,7 +23,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/net/netutil"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/internal/logging"
 	"ramai/server"
 )
@@ -42,9 +42,9 @@ loses nothing that anyone has heard.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg.Durability = server.Durability(o.durability)
-			cfg.TapeMemory = int64(o.tapeMemory)
-			cfg.Keep = journal.Keep(o.keep)
-			cfg.Reactor = server.ReactorKind(o.reactor)
+			cfg.BufferMemory = int64(o.tapeMemory)
+			cfg.Retention = eventlog.Retention(o.keep)
+			cfg.IO = server.IOMode(o.reactor)
 			cfg.SSH = o.ssh != ""
 			if o.check {
 				return checkAll(cmd.Flags(), cfg, o, cmd.OutOrStdout(), cmd.ErrOrStderr())
@@ -52,14 +52,14 @@ loses nothing that anyone has heard.`,
 			return runServe(cmd.Context(), cfg, o, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	o.tapeMemory = size(cfg.TapeMemory)
+	o.tapeMemory = size(cfg.BufferMemory)
 	f := cmd.Flags()
 	f.Var(address{&o.listen, false}, "listen", "address and port to listen on; 0.0.0.0:2000 for the whole network")
 	f.Var(address{&o.admin, true}, "admin", "address and port for /metrics (Prometheus), such as 127.0.0.1:2001")
 	f.Var(address{&o.ssh, true}, "ssh", "address and port for SSH, such as :2022: any ssh can join, with nothing to install")
 	f.BoolVar(&cfg.SSHKeysOnly, "ssh-keys-only", false, "let nobody in over SSH without a key")
 	dataFlag(f, &cfg.Data)
-	f.BoolVar(&cfg.Memory, "memory", false, "keep everything in memory, and nothing when the server ends")
+	f.BoolVar(&cfg.InMemory, "memory", false, "keep everything in memory, and nothing when the server ends")
 	f.StringVar(&o.durability, "durability", string(cfg.Durability), `"full": synced to the disk before anyone hears it; "normal": faster, a power cut may take the newest`)
 	f.Float64Var(&cfg.Rate, "rate", cfg.Rate, "events a second of a sender; 0: no limit of any kind")
 	f.IntVar(&cfg.Burst, "burst", cfg.Burst, "events of a sender at once")
@@ -68,14 +68,14 @@ loses nothing that anyone has heard.`,
 	f.IntVar(&cfg.MaxText, "max-text", cfg.MaxText, "bytes of a text")
 	f.IntVar(&cfg.MaxConns, "max-connections", cfg.MaxConns, "connections at once; 0: as many as the system's descriptors allow, less 256")
 	f.IntVar(&cfg.MaxConnsPerAddress, "max-connections-per-address", cfg.MaxConnsPerAddress, "connections from one address (IPv6: /64), including unfinished handshakes; 0: a quarter of all, from an address of this machine three quarters, but at least 512")
-	f.IntVar(&cfg.MaxJoined, "max-joined", cfg.MaxJoined, "rooms a connection can be in")
+	f.IntVar(&cfg.MaxRoomsPerClient, "max-joined", cfg.MaxRoomsPerClient, "rooms a connection can be in")
 	f.IntVar(&cfg.MaxRooms, "max-rooms", cfg.MaxRooms, "rooms there may be")
 	f.IntVar(&cfg.NewRooms, "new-rooms", cfg.NewRooms, "rooms an address may make in a minute")
 	f.IntVar(&cfg.NewNames, "new-names", cfg.NewNames, "names that keys of SSH may come to own in an hour from one address; 0: no limit")
-	f.DurationVar(&cfg.Stall, "stall", cfg.Stall, "how long a living client may read nothing before its connection is closed; it can come back and go on")
-	f.StringVar(&o.reactor, "reactor", string(cfg.Reactor), `how bytes are moved: "epoll" (Linux), "portable" (two goroutines a connection), or "auto": the better one`)
+	f.DurationVar(&cfg.SlowClientTimeout, "stall", cfg.SlowClientTimeout, "how long a living client may read nothing before its connection is closed; it can come back and go on")
+	f.StringVar(&o.reactor, "reactor", string(cfg.IO), `how bytes are moved: "epoll" (Linux), "portable" (two goroutines a connection), or "auto": the better one`)
 	f.Var(&o.tapeMemory, "tape-memory", "memory for recent messages, in bytes or as 64MiB; older ones are read from disk")
-	f.Var(list[string]{&cfg.Hosts, "name", hostname}, "host", "name this server is reached by, so that its pages may connect (repeatable)")
+	f.Var(list[string]{&cfg.AllowHosts, "name", hostname}, "host", "name this server is reached by, so that its pages may connect (repeatable)")
 	f.Var((*path)(&cfg.TLS.Cert), "tls-cert", "certificate for TLS, a PEM file; read again when it has changed")
 	f.Var((*path)(&cfg.TLS.Key), "tls-key", "its key, a PEM file")
 	f.Var(list[string]{&cfg.TLS.Domains, "domain", domain}, "acme", "domain to get a certificate for, from an ACME server; this server must be reachable there on port 443 (repeatable)")
@@ -105,11 +105,11 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 	logFormat := logging.Format(o.logFormat)
 	queue, tell := logging.NewQueue(stderr, logFormat), logging.NewQueue(stdout, logFormat)
 	defer flush(queue, tell)
-	cfg.Log, cfg.LogDropped = slog.New(logFormat.Handler(queue)), queue.Dropped
+	cfg.Logger, cfg.LogDropped = slog.New(logFormat.Handler(queue)), queue.Dropped
 	cfg.LogTexts = o.logTexts || isTerminal(stderr)
 	cfg.Version = version()
-	if uid, _, err := ownerBesidesRoot(cfg.Data); !cfg.Memory && err == nil && uid != 0 {
-		cfg.Log.Warn("the data folder belongs to somebody else, who cannot open what root makes there; run the server as that user", "folder", cfg.Data, "user", uid)
+	if uid, _, err := ownerBesidesRoot(cfg.Data); !cfg.InMemory && err == nil && uid != 0 {
+		cfg.Logger.Warn("the data folder belongs to somebody else, who cannot open what root makes there; run the server as that user", "folder", cfg.Data, "user", uid)
 	}
 	ln, err := net.Listen("tcp", o.listen)
 	if err != nil {
@@ -122,7 +122,7 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 		return exit(exitUnusable, err)
 	}
 	if o.admin != "" {
-		stopAdmin, err := serveAdmin(o.admin, s.Admin(), cfg.Log)
+		stopAdmin, err := serveAdmin(o.admin, s.Admin(), cfg.Logger)
 		if err != nil {
 			return exit(exitUnusable, errors.Join(err, ln.Close(), s.Close()))
 		}
@@ -139,36 +139,36 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 		sshAt = overSSH.Addr().(*net.TCPAddr)
 		helpers.Go(func() {
 			if err := s.ServeSSH(overSSH); err != nil {
-				cfg.Log.Error("nobody can join over SSH any more", "err", err)
+				cfg.Logger.Error("nobody can join over SSH any more", "err", err)
 			}
 		})
-		cfg.Log.Info("listening for SSH", "address", sshAt, "host_key", s.SSHFingerprint())
+		cfg.Logger.Info("listening for SSH", "address", sshAt, "host_key", s.SSHFingerprint())
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan struct{})
 	defer close(ended)
-	helpers.Go(func() { stopOnSignal(ended, stop, cfg.Log) })
+	helpers.Go(func() { stopOnSignal(ended, stop, cfg.Logger) })
 
 	folder := cfg.Data
-	if cfg.Memory {
+	if cfg.InMemory {
 		folder = "none: everything is kept in memory"
 	}
-	cfg.Log.Info("listening", "address", ln.Addr(), "folder", folder, "version", cfg.Version)
+	cfg.Logger.Info("listening", "address", ln.Addr(), "folder", folder, "version", cfg.Version)
 	tellHow(tell, ln.Addr().(*net.TCPAddr), sshAt, cfg.TLS)
-	notify(daemon.SdNotifyReady, cfg.Log)
-	context.AfterFunc(ctx, func() { notify(daemon.SdNotifyStopping, cfg.Log) })
+	notify(daemon.SdNotifyReady, cfg.Logger)
+	context.AfterFunc(ctx, func() { notify(daemon.SdNotifyStopping, cfg.Logger) })
 	if err := s.Serve(ctx, ln); err != nil {
 		return exit(exitUnusable, err)
 	}
-	cfg.Log.Info("stopped")
+	cfg.Logger.Info("stopped")
 	return nil
 }
 
 // notify tells systemd how far the service is, if it was started by that and wants to know (sd_notify(3)).
-func notify(state string, log *slog.Logger) {
+func notify(state string, logger *slog.Logger) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
-		log.Warn("cannot notify systemd", "state", state, "err", err)
+		logger.Warn("cannot notify systemd", "state", state, "err", err)
 	}
 }
 
@@ -176,21 +176,21 @@ func notify(state string, log *slog.Logger) {
 const adminConns = 32
 
 // serveAdmin serves what is for the operator, on a port of its own, until it is stopped.
-func serveAdmin(address string, h http.Handler, log *slog.Logger) (stop func(), err error) {
+func serveAdmin(address string, h http.Handler, logger *slog.Logger) (stop func(), err error) {
 	ln, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, listenError("--admin", address, err)
 	}
 	if addr := ln.Addr().(*net.TCPAddr); !addr.IP.IsLoopback() {
-		log.Info("whoever reaches the port of --admin can read the metrics", "address", addr)
+		logger.Info("whoever reaches the port of --admin can read the metrics", "address", addr)
 	}
 	admin := &http.Server{
 		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}
 	var accepting sync.WaitGroup
 	accepting.Go(func() { admin.Serve(netutil.LimitListener(ln, adminConns)) })
-	log.Info("listening for the operator's tools", "metrics", "http://"+ln.Addr().String()+"/metrics")
+	logger.Info("listening for the operator's tools", "metrics", "http://"+ln.Addr().String()+"/metrics")
 	return func() {
 		admin.Close()
 		accepting.Wait()
@@ -211,27 +211,27 @@ func checkServe(cfg server.Config, o serveOptions) error {
 		return fmt.Errorf(`--log-format is "text" or "json", not %q`, o.logFormat)
 	case cfg.Durability != server.Full && cfg.Durability != server.Normal:
 		return fmt.Errorf("--durability is %q or %q, not %q", server.Full, server.Normal, cfg.Durability)
-	case cfg.Reactor != server.Auto && cfg.Reactor != server.Epoll && cfg.Reactor != server.Portable:
-		return fmt.Errorf("--reactor is %q, %q or %q, not %q", server.Auto, server.Epoll, server.Portable, cfg.Reactor)
+	case cfg.IO != server.Auto && cfg.IO != server.Epoll && cfg.IO != server.Portable:
+		return fmt.Errorf("--reactor is %q, %q or %q, not %q", server.Auto, server.Epoll, server.Portable, cfg.IO)
 	case cfg.Rate != 0 && !(cfg.Rate >= 0.001 && cfg.Rate <= 1e9): // NaN is neither
 		return fmt.Errorf("--rate is a number of events a second, 0.001 to 1e9, or 0 for no limit, not %g", cfg.Rate)
 	case cfg.Burst > 1e6:
 		return fmt.Errorf("--burst is at most 1000000, not %d", cfg.Burst)
 	case cfg.AddressRate > 1e6:
 		return fmt.Errorf("--address-rate is at most 1000000, not %d", cfg.AddressRate)
-	case cfg.Data == "" && !cfg.Memory:
+	case cfg.Data == "" && !cfg.InMemory:
 		return errors.New("--data needs a folder; without it the data is in " + dataFolder())
 	case cfg.MaxText < 1 || cfg.MaxText > server.MostText:
 		return fmt.Errorf("--max-text is 1 to %d bytes, not %d", server.MostText, cfg.MaxText)
-	case cfg.Stall < time.Minute:
-		return fmt.Errorf("--stall is at least 1m, not %v", cfg.Stall)
+	case cfg.SlowClientTimeout < time.Minute:
+		return fmt.Errorf("--stall is at least 1m, not %v", cfg.SlowClientTimeout)
 	}
 	for _, f := range []struct {
 		flag         string
 		value, least int
 	}{
 		{"burst", cfg.Burst, 1}, {"address-rate", cfg.AddressRate, 1}, {"max-rooms", cfg.MaxRooms, 1}, {"max-connections", cfg.MaxConns, 0}, {"max-connections-per-address", cfg.MaxConnsPerAddress, 0},
-		{"max-joined", cfg.MaxJoined, 1}, {"new-rooms", cfg.NewRooms, 1}, {"new-names", cfg.NewNames, 0},
+		{"max-joined", cfg.MaxRoomsPerClient, 1}, {"new-rooms", cfg.NewRooms, 1}, {"new-names", cfg.NewNames, 0},
 	} {
 		if f.value < f.least {
 			return fmt.Errorf("--%s is at least %d, not %d", f.flag, f.least, f.value)
@@ -242,7 +242,7 @@ func checkServe(cfg server.Config, o serveOptions) error {
 
 // stopOnSignal ends the serving in good order at the first signal, and the process at the second. SIGHUP, which says that
 // the terminal is gone, can come twice for that; who started the server with nohup wants it not to count at all.
-func stopOnSignal(ended <-chan struct{}, stop context.CancelFunc, log *slog.Logger) {
+func stopOnSignal(ended <-chan struct{}, stop context.CancelFunc, logger *slog.Logger) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	if !signal.Ignored(syscall.SIGHUP) {
@@ -258,7 +258,7 @@ func stopOnSignal(ended <-chan struct{}, stop context.CancelFunc, log *slog.Logg
 				os.Exit(128 + int(s.(syscall.Signal)))
 			}
 			if !stopping {
-				log.Info("stopping: what was said is stored and told, then clients are asked to come back; once more stops at once", "signal", s.String())
+				logger.Info("stopping: what was said is stored and told, then clients are asked to come back; once more stops at once", "signal", s.String())
 			}
 			stopping = true
 			stop()
@@ -345,14 +345,14 @@ func dataFolder() string {
 }
 
 // keep is what to keep, as a flag.
-type keep journal.Keep
+type keep eventlog.Retention
 
 // String implements pflag.Value.
-func (k *keep) String() string { return journal.Keep(*k).String() }
+func (k *keep) String() string { return eventlog.Retention(*k).String() }
 
 // Set implements pflag.Value.
 func (k *keep) Set(s string) error {
-	parsed, err := journal.ParseKeep(s)
+	parsed, err := eventlog.ParseRetention(s)
 	*k = keep(parsed)
 	return err
 }

@@ -62,8 +62,8 @@ func (l *Limiter) Wider(n int) *Limiter {
 	return NewShared(l.max+n, l.share+n, l.local+n)
 }
 
-// Take takes a place for an address, or returns ErrFull or ErrShare. The zero Addr, of somebody unknown, has no share.
-func (l *Limiter) Take(addr netip.Addr) error {
+// Acquire takes a place for an address, or returns ErrFull or ErrShare. The zero Addr, of somebody unknown, has no share.
+func (l *Limiter) Acquire(addr netip.Addr) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	share := l.share
@@ -95,8 +95,8 @@ func (l *Limiter) add(addr netip.Addr) {
 	}
 }
 
-// Give gives back a place that was taken for an address.
-func (l *Limiter) Give(addr netip.Addr) {
+// Release gives back a place that was taken for an address.
+func (l *Limiter) Release(addr netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.taken--
@@ -109,8 +109,8 @@ func (l *Limiter) Give(addr netip.Addr) {
 	}
 }
 
-// Taken is how many places are taken.
-func (l *Limiter) Taken() int {
+// InUse is how many places are taken.
+func (l *Limiter) InUse() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.taken

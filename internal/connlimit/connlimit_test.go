@@ -12,7 +12,7 @@ func TestLimiter(t *testing.T) {
 	take := func(want error, addrs ...netip.Addr) {
 		t.Helper()
 		for _, a := range addrs {
-			if err := l.Take(a); !errors.Is(err, want) {
+			if err := l.Acquire(a); !errors.Is(err, want) {
 				t.Fatalf("%v: %v, want %v", a, err, want)
 			}
 		}
@@ -25,19 +25,19 @@ func TestLimiter(t *testing.T) {
 	take(ErrShare, here)
 	take(nil, addr("127.0.0.2"), addr("2001:db8:0:1::1"))
 	take(ErrFull, addr("192.0.2.1"), here)
-	l.Give(one[0])
+	l.Release(one[0])
 	take(nil, one[1])
-	l.Give(here)
+	l.Release(here)
 	take(nil, netip.Addr{})
 	l.Add(one[0]) // though there is no place
-	if l.Taken() != 11 {
-		t.Errorf("%d are taken", l.Taken())
+	if l.InUse() != 11 {
+		t.Errorf("%d are taken", l.InUse())
 	}
 	for _, a := range append(one, one[0], here, here, here, here, addr("127.0.0.2"), addr("2001:db8:0:1::1"), netip.Addr{}) {
-		l.Give(a)
+		l.Release(a)
 	}
-	if l.Taken() != 0 || len(l.by) != 0 {
-		t.Errorf("%d are taken, and %d networks known", l.Taken(), len(l.by))
+	if l.InUse() != 0 || len(l.by) != 0 {
+		t.Errorf("%d are taken, and %d networks known", l.InUse(), len(l.by))
 	}
 	for range 5 { // who is unknown has no share
 		take(nil, netip.Addr{})

@@ -26,10 +26,10 @@ func TestQueueNeverBlocks(t *testing.T) {
 	}
 	defer r.Close()
 	q := NewQueue(w, Text)
-	log := slog.New(Text.Handler(q))
+	logger := slog.New(Text.Handler(q))
 	const lines = 20000
 	for i := range lines { // some 1.5 MB: more than the pipe and the queue take
-		log.Info("line", "i", i, "filler", strings.Repeat("x", 20))
+		logger.Info("line", "i", i, "filler", strings.Repeat("x", 20))
 	}
 	dropped := q.Dropped()
 	if dropped == 0 || dropped == lines {
@@ -43,7 +43,7 @@ func TestQueueNeverBlocks(t *testing.T) {
 	for q.missed() { // until it has been told
 		time.Sleep(time.Millisecond)
 	}
-	log.Info("afterwards")
+	logger.Info("afterwards")
 	if err := q.Close(t.Context()); err != nil {
 		t.Error(err)
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/wire"
 )
 
@@ -80,20 +80,20 @@ func (m *Metrics) Applied(events int, took time.Duration) {
 }
 
 var (
-	kinds = map[journal.Kind]string{
-		journal.Say: "say", journal.Claim: "claim", journal.Release: "release", journal.Restart: "restart", journal.Trim: "trim", journal.Disown: "disown",
-		journal.Expire: "expire", journal.Turn: "turn", journal.Forget: "forget", journal.Remove: "remove",
+	kinds = map[eventlog.Kind]string{
+		eventlog.Say: "say", eventlog.ReserveName: "claim", eventlog.ReleaseName: "release", eventlog.Restart: "restart", eventlog.Trim: "trim", eventlog.UnregisterName: "disown",
+		eventlog.ExpireName: "expire", eventlog.RotateIDs: "turn", eventlog.PruneIDs: "forget", eventlog.RemoveRoom: "remove",
 	}
-	verdicts = map[journal.Verdict]string{journal.Saved: "saved", journal.Repeat: "repeat", journal.Refused: "refused"}
+	verdicts = map[eventlog.Status]string{eventlog.Saved: "saved", eventlog.Repeat: "repeat", eventlog.Refused: "refused"}
 )
 
 // Outcomes is told what became of the events of a batch. It is called by one goroutine at a time.
-func (m *Metrics) Outcomes(outcomes []journal.Outcome) {
-	var counts [journal.LastKind + 1][journal.Refused + 1]int
+func (m *Metrics) Outcomes(outcomes []eventlog.Outcome) {
+	var counts [eventlog.LastKind + 1][eventlog.Refused + 1]int
 	for i := range outcomes {
 		o := &outcomes[i]
-		counts[o.Event.Kind][o.Verdict]++
-		if o.Verdict == journal.Refused {
+		counts[o.Command.Kind][o.Status]++
+		if o.Status == eventlog.Refused {
 			m.Refused(o.Err.Code)
 		}
 	}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/internal/room"
 )
 
@@ -20,10 +20,10 @@ type Sources struct {
 	Files       func() map[string]int64 // bytes, by what is in them
 	Free        func() (uint64, error)  // bytes left for the data
 	LogDropped  func() uint64           // lines of the log that were dropped
-	Health      func() journal.Health
+	Health      func() eventlog.Health
 }
 
-// Watch has all that Sources tell among the metrics. Each is one number that is read at the scrape, from an atomic or under a
+// LagSampler has all that Sources tell among the metrics. Each is one number that is read at the scrape, from an atomic or under a
 // lock that is held for no longer; what has labels, or may be missing, is in the watcher.
 func (m *Metrics) Watch(s Sources) {
 	gauge := func(name, help string, read func() float64) {
@@ -35,7 +35,7 @@ func (m *Metrics) Watch(s Sources) {
 	hub := s.Hub
 	gauge("connections_limit", "Connections that there may be at once.", func() float64 { return float64(s.MaxConns) })
 	gauge("rooms_open", "Rooms that somebody is in.", func() float64 { return float64(hub.Rooms()) })
-	gauge("tape_bytes", "Memory that recent messages take which are kept ready to send.", func() float64 { return float64(hub.Memory().Tapes) })
+	gauge("tape_bytes", "Memory that recent messages take which are kept ready to send.", func() float64 { return float64(hub.Memory().Buffers) })
 	gauge("tape_limit_bytes", "Limit of the memory for data that waits for clients: recent messages, backfills, and what is reserved.",
 		func() float64 { return float64(hub.Memory().Max) })
 	gauge("backfill_bytes", "Memory for messages that were read from the journal for clients that are behind.", func() float64 { return float64(hub.Memory().Backfills) })
@@ -59,7 +59,7 @@ func (m *Metrics) Watch(s Sources) {
 type watcher struct {
 	Sources
 	mu    sync.Mutex
-	watch room.Watch // guarded by mu
+	watch room.LagSampler // guarded by mu
 }
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
@@ -109,7 +109,7 @@ func (w *watcher) lag(to chan<- prometheus.Metric, gauge func(*prometheus.Desc, 
 	buckets := map[float64]uint64{0: 0, 10: 0, 100: 0, 1000: 0, 10000: 0, 100000: 0}
 	var count uint64
 	var sum float64
-	n := w.Hub.Look(&w.watch, w.Now(), func(behind uint32) {
+	n := w.Hub.SampleLag(&w.watch, w.Now(), func(behind uint32) {
 		count++
 		sum += float64(behind)
 		for most := range buckets {

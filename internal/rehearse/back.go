@@ -91,7 +91,7 @@ func (r *rehearsal) comeBack(ctx context.Context) error {
 	}
 	enough := r.ledger.size.Load() + int64(r.cfg.Missed)
 	for i := range r.cfg.Missed {
-		r.clients[i%r.cfg.Talkers].say(r.since())
+		r.clients[i%r.cfg.Publishers].say(r.since())
 	}
 	for r.ledger.size.Load() < enough { // the talkers hear it
 		select {

@@ -229,7 +229,7 @@ func (c *client) private(b []byte) error {
 	}
 	switch f := f.(type) {
 	case wire.Joined:
-		c.r.log.Store(&f.Log)
+		c.r.log.Store(&f.HistoryID)
 		c.epoch = f.Epoch // which n is proved to be of
 		if f.Reset {
 			return fmt.Errorf("the server's history is another than before")
@@ -240,7 +240,7 @@ func (c *client) private(b []byte) error {
 		c.join()
 	case wire.Refused:
 		return fmt.Errorf("refused: %s (start the server with --rate 0)", f.Reason)
-	case wire.Fault:
+	case wire.Error:
 		return fmt.Errorf("refused: %s", f.Reason)
 	}
 	return nil
@@ -254,14 +254,14 @@ func (c *client) join() {
 }
 
 // knock sends what a client of ramai.v1 says first.
-func (c *client) knock(log string) {
+func (c *client) knock(historyID string) {
 	if c.r.cfg.Plain {
 		return
 	}
 	none := 0
 	j := wire.Join{Room: c.r.room, Last: &none}
 	if c.known {
-		j = wire.Join{Room: c.r.room, After: &wire.Position{Log: log, Epoch: c.epoch, N: c.n}}
+		j = wire.Join{Room: c.r.room, After: &wire.Position{HistoryID: historyID, Epoch: c.epoch, N: c.n}}
 	}
 	c.send(wire.Append(nil, j), frame.Text)
 }

@@ -33,11 +33,11 @@ func (r *rehearsal) dial(ctx context.Context, c *client) error {
 		return fmt.Errorf("connecting: %w", err)
 	}
 	r.cfg.Reactor.Add(nc, early, func(conn reactor.Conn) reactor.Source { return c.attach(conn) })
-	log := ""
+	historyID := ""
 	if l := r.log.Load(); l != nil {
-		log = *l
+		historyID = *l
 	}
-	c.knock(log)
+	c.knock(historyID)
 	return nil
 }
 

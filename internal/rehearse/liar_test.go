@@ -40,7 +40,7 @@ func (l *liar) serve(w http.ResponseWriter, req *http.Request) {
 	}
 	greeting = append(greeting, "\r\n"...)
 	if !v1 {
-		greeting = frame.AppendText(greeting, []byte(wire.Welcome))
+		greeting = frame.AppendText(greeting, []byte(wire.Greeting))
 	}
 	l.mu.Lock()
 	nc.Write(greeting)
@@ -76,10 +76,10 @@ func (l *liar) hear(nc net.Conn, v1 bool, payload []byte) {
 		}
 		say, ok := r.Frame.(wire.Say)
 		if !ok { // a join
-			nc.Write(frame.AppendText(nil, wire.Append(nil, wire.Joined{Room: wire.Lobby, Log: "L", N: 0, First: 1})))
+			nc.Write(frame.AppendText(nil, wire.Append(nil, wire.Joined{Room: wire.Lobby, HistoryID: "L", N: 0, First: 1})))
 			return
 		}
-		payload = wire.Append(nil, wire.Message{Room: say.Room, N: l.said + 1, By: "x", ID: say.ID, Text: say.Text})
+		payload = wire.Append(nil, wire.Message{Room: say.Room, N: l.said + 1, SenderID: "x", ID: say.ID, Text: say.Text})
 	}
 	l.said++
 	for i, nc := range l.conns {
@@ -95,7 +95,7 @@ func (l *liar) hear(nc net.Conn, v1 bool, payload []byte) {
 func (l *liar) rehearse(c Config) (*Report, error) {
 	web := httptest.NewServer(http.HandlerFunc(l.serve))
 	defer web.Close()
-	c.URL, c.Clients, c.Talkers, c.Rate, c.Size, c.For = web.URL, 3, 1, 100, 64, 300*time.Millisecond
+	c.URL, c.Clients, c.Publishers, c.Rate, c.Size, c.Duration = web.URL, 3, 1, 100, 64, 300*time.Millisecond
 	return Run(context.Background(), c)
 }
 
@@ -244,7 +244,7 @@ func TestNotLetIn(t *testing.T) {
 	}))
 	defer web.Close()
 	_, err := Run(context.Background(), Config{
-		URL: web.URL, Plain: true, Clients: 10, Talkers: 1, Rate: 1, Size: 64, For: time.Second, Reactor: newReactor(t),
+		URL: web.URL, Plain: true, Clients: 10, Publishers: 1, Rate: 1, Size: 64, Duration: time.Second, Reactor: newReactor(t),
 	})
 	if err == nil || errors.Is(err, ErrBroken) || !strings.Contains(err.Error(), "the server is full") {
 		t.Errorf("error %v, want one that says that the server is full", err)

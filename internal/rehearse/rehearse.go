@@ -21,22 +21,22 @@ import (
 
 // Config says what is rehearsed.
 type Config struct {
-	URL       string        // of the room: http or ws, without TLS
-	Clients   int           // connections
-	Talkers   int           // how many of them talk
-	Rate      float64       // open loop: messages a second, all talkers together; 0: closed loop
-	InFlight  int           // closed loop: messages of each talker that are said and not yet heard by it
-	Size      int           // bytes of a text
-	For       time.Duration // how long there is talk
-	Slow      int           // clients that read nothing while there is talk, and everything after
-	Churn     float64       // ramai.v1: clients a second that break off and come back
-	Plain     bool          // the plain door; otherwise ramai.v1
-	Reconnect bool          // ramai.v1: clients that do not talk come back if they are cut off while there is talk
-	Missed    int           // of which they first miss so many messages
-	Sources   int           // addresses of 127.1/16 that those who do not talk connect from; 0: as the system chooses
-	Drain     time.Duration // how long after the talk the last message may take; 0: 30 s
-	Reactor   reactor.Reactor
-	Stage     func(stage string) // told of the stages below; may be nil
+	URL             string        // of the room: http or ws, without TLS
+	Clients         int           // connections
+	Publishers      int           // how many of them talk
+	Rate            float64       // open loop: messages a second, all talkers together; 0: closed loop
+	InFlight        int           // closed loop: messages of each talker that are said and not yet heard by it
+	Size            int           // bytes of a text
+	Duration        time.Duration // how long there is talk
+	Slow            int           // clients that read nothing while there is talk, and everything after
+	Churn           float64       // ramai.v1: clients a second that break off and come back
+	Plain           bool          // the plain door; otherwise ramai.v1
+	Reconnect       bool          // ramai.v1: clients that do not talk come back if they are cut off while there is talk
+	Missed          int           // of which they first miss so many messages
+	SourceAddresses int           // addresses of 127.1/16 that those who do not talk connect from; 0: as the system chooses
+	Drain           time.Duration // how long after the talk the last message may take; 0: 30 s
+	Reactor         reactor.Reactor
+	Stage           func(stage string) // told of the stages below; may be nil
 }
 
 // The stages of a rehearsal.
@@ -54,13 +54,13 @@ func (c *Config) Check() error {
 	switch {
 	case c.Clients < 1:
 		return errors.New("there is at least one client")
-	case c.Talkers < 0 || c.Talkers > c.Clients || c.Talkers > 1<<16:
-		return fmt.Errorf("of %d clients 0 to %d can talk, not %d", c.Clients, min(c.Clients, 1<<16), c.Talkers)
-	case c.Slow < 0 || c.Slow > c.Clients-c.Talkers:
-		return fmt.Errorf("of %d clients %d talk; 0 to %d can be slow, not %d", c.Clients, c.Talkers, c.Clients-c.Talkers, c.Slow)
+	case c.Publishers < 0 || c.Publishers > c.Clients || c.Publishers > 1<<16:
+		return fmt.Errorf("of %d clients 0 to %d can talk, not %d", c.Clients, min(c.Clients, 1<<16), c.Publishers)
+	case c.Slow < 0 || c.Slow > c.Clients-c.Publishers:
+		return fmt.Errorf("of %d clients %d talk; 0 to %d can be slow, not %d", c.Clients, c.Publishers, c.Clients-c.Publishers, c.Slow)
 	case !(c.Rate >= 0 && c.Rate <= 1e9) || c.InFlight < 0 || !(c.Churn >= 0 && c.Churn <= 1e6): // NaN is neither
 		return errors.New("a rate is a number of events a second, and a number in flight is at least 1")
-	case c.Talkers > 0 && (c.Rate > 0) == (c.InFlight > 0):
+	case c.Publishers > 0 && (c.Rate > 0) == (c.InFlight > 0):
 		return errors.New("either a rate (open loop) or a number in flight (closed loop) is needed")
 	case c.Size < headLen || c.Size > 4000:
 		return fmt.Errorf("a text has %d to 4000 bytes, not %d", headLen, c.Size)
@@ -70,11 +70,11 @@ func (c *Config) Check() error {
 		return errors.New("either clients break off by themselves or they are cut off")
 	case c.Missed > 0 && c.InFlight > 0:
 		return errors.New("what is missed is said beside the closed loop, which would lose count; use a rate")
-	case c.Missed < 0 || c.Missed > 0 && (c.Talkers == 0 || !c.Reconnect):
+	case c.Missed < 0 || c.Missed > 0 && (c.Publishers == 0 || !c.Reconnect):
 		return errors.New("messages are missed by clients that reconnect, and somebody has to say them")
-	case c.Sources < 0 || c.Sources > 1<<16:
-		return fmt.Errorf("there are 0 to %d addresses to connect from, not %d", 1<<16, c.Sources)
-	case c.For <= 0 || c.Drain < 0:
+	case c.SourceAddresses < 0 || c.SourceAddresses > 1<<16:
+		return fmt.Errorf("there are 0 to %d addresses to connect from, not %d", 1<<16, c.SourceAddresses)
+	case c.Duration <= 0 || c.Drain < 0:
 		return errors.New("the talk has to take some time")
 	}
 	return nil
@@ -140,14 +140,14 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	r := &rehearsal{
 		cfg: cfg, target: target, room: roomOf(target.Path), run: fmt.Appendf(nil, "~%04x", rand.N(1<<16)),
 		frames: frame.Config{Client: true, TextOnly: true, MaxMessage: 1 << 20, MaxFragments: 1},
-		ledger: newLedger(cfg.Talkers), waits: newWaits(), back: newBack(), padding: paddingOf(cfg.Size), begin: time.Now(),
+		ledger: newLedger(cfg.Publishers), waits: newWaits(), back: newBack(), padding: paddingOf(cfg.Size), begin: time.Now(),
 		everybody: make(chan struct{}), failed: make(chan struct{}),
 	}
 	r.messageHead = fmt.Appendf(nil, `{"type":"message","room":%q,"n":`, r.room)
 	r.outside.Store(int64(cfg.Clients))
 	for i := range cfg.Clients {
 		c := &client{r: r, talker: -1, ear: ear{ledger: r.ledger}}
-		if i < cfg.Talkers {
+		if i < cfg.Publishers {
 			c.talker = i
 		}
 		r.clients = append(r.clients, c)
@@ -222,7 +222,7 @@ func (r *rehearsal) lostConn(c *client, err error) {
 
 // talk has the talkers talk for the time that was asked for.
 func (r *rehearsal) talk(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, r.cfg.For)
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.Duration)
 	defer cancel()
 	var coming sync.WaitGroup
 	if r.cfg.Churn > 0 {
@@ -232,10 +232,10 @@ func (r *rehearsal) talk(ctx context.Context) error {
 		coming.Go(func() { r.bringBack(ctx) })
 	}
 	defer coming.Wait()
-	for _, c := range r.clients[:r.cfg.Talkers] {
+	for _, c := range r.clients[:r.cfg.Publishers] {
 		c.wake()
 	}
-	if r.cfg.Rate == 0 || r.cfg.Talkers == 0 {
+	if r.cfg.Rate == 0 || r.cfg.Publishers == 0 {
 		select {
 		case <-ctx.Done():
 		case <-r.failed:
@@ -247,7 +247,7 @@ func (r *rehearsal) talk(ctx context.Context) error {
 	gap := float64(time.Second) / r.cfg.Rate
 	for i := 0; ; {
 		for due := start + int64(float64(i)*gap); due <= r.since(); due = start + int64(float64(i)*gap) {
-			r.clients[i%r.cfg.Talkers].say(due)
+			r.clients[i%r.cfg.Publishers].say(due)
 			i++
 		}
 		select {
@@ -265,7 +265,7 @@ func (r *rehearsal) drain(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Drain)
 	defer cancel()
 	said := 0
-	for _, c := range r.clients[:r.cfg.Talkers] {
+	for _, c := range r.clients[:r.cfg.Publishers] {
 		c.mu.Lock()
 		said += c.said
 		c.mu.Unlock()
@@ -286,7 +286,7 @@ func (r *rehearsal) drain(ctx context.Context) error {
 func (r *rehearsal) churn(ctx context.Context) {
 	ticker := time.NewTicker(time.Duration(float64(time.Second) / r.cfg.Churn))
 	defer ticker.Stop()
-	quiet := r.clients[r.cfg.Talkers : len(r.clients)-r.cfg.Slow]
+	quiet := r.clients[r.cfg.Publishers : len(r.clients)-r.cfg.Slow]
 	for len(quiet) > 0 {
 		select {
 		case <-ctx.Done():
@@ -352,9 +352,9 @@ func (r *rehearsal) dialAll(ctx context.Context, clients []*client) {
 
 // source is the address that a client connects from, or nil. Those who do not talk can be told by it, and be cut off.
 func (r *rehearsal) source(c *client) net.Addr {
-	if r.cfg.Sources == 0 || c.talker >= 0 {
+	if r.cfg.SourceAddresses == 0 || c.talker >= 0 {
 		return nil
 	}
-	i := rand.N(r.cfg.Sources)
+	i := rand.N(r.cfg.SourceAddresses)
 	return &net.TCPAddr{IP: net.IPv4(127, 1, byte(i>>8), byte(i))}
 }

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // TestRehearsals runs each kind against a real server: nothing is lost, and all is counted.
 func TestRehearsals(t *testing.T) {
-	base := Config{Clients: 12, Talkers: 3, Size: 64, For: 300 * time.Millisecond}
+	base := Config{Clients: 12, Publishers: 3, Size: 64, Duration: 300 * time.Millisecond}
 	for name, change := range map[string]func(*Config){
 		"plain, closed loop": func(c *Config) { c.Plain, c.InFlight = true, 4 },
 		"plain, open loop":   func(c *Config) { c.Plain, c.Rate = true, 200 },
@@ -30,8 +30,8 @@ func TestRehearsals(t *testing.T) {
 		"v1, open loop":      func(c *Config) { c.Rate = 200 },
 		"slow readers":       func(c *Config) { c.InFlight, c.Slow = 8, 3 },
 		"churn":              func(c *Config) { c.Rate, c.Churn = 500, 40 },
-		"silence":            func(c *Config) { c.Talkers = 0 },
-		"addresses":          func(c *Config) { c.Plain, c.InFlight, c.Sources = true, 1, 300 },
+		"silence":            func(c *Config) { c.Publishers = 0 },
+		"addresses":          func(c *Config) { c.Plain, c.InFlight, c.SourceAddresses = true, 1, 300 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := base
@@ -41,7 +41,7 @@ func TestRehearsals(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !rep.Good() || (rep.Said == 0) != (c.Talkers == 0) || rep.Delivered != rep.Said*int64(c.Clients) {
+			if !rep.Good() || (rep.Said == 0) != (c.Publishers == 0) || rep.Delivered != rep.Said*int64(c.Clients) {
 				t.Errorf("%+v", rep)
 			}
 		})
@@ -52,7 +52,7 @@ func TestRehearsals(t *testing.T) {
 func serve(t *testing.T, wrap func(net.Listener) net.Listener) string {
 	t.Helper()
 	cfg := server.Defaults()
-	cfg.Memory, cfg.Rate, cfg.Quiet, cfg.Log = true, 0, true, slog.New(slog.DiscardHandler)
+	cfg.InMemory, cfg.Rate, cfg.Quiet, cfg.Logger = true, 0, true, slog.New(slog.DiscardHandler)
 	s, err := server.New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -114,7 +114,7 @@ func TestBack(t *testing.T) {
 	l, cut := new(cutter), 0
 	rep, err := Run(context.Background(), Config{
 		URL:     serve(t, func(ln net.Listener) net.Listener { l.Listener = ln; return l }),
-		Clients: 30, Talkers: 2, Rate: 100, Size: 64, For: time.Second, Sources: 10, Reconnect: true, Missed: 50,
+		Clients: 30, Publishers: 2, Rate: 100, Size: 64, Duration: time.Second, SourceAddresses: 10, Reconnect: true, Missed: 50,
 		Reactor: newReactor(t),
 		Stage: func(stage string) {
 			if stage == EverybodyIn {

@@ -27,7 +27,7 @@ type Report struct {
 
 // report adds up. The reactor has ended: the clients belong to nobody else.
 func (r *rehearsal) report(rep *Report) {
-	for _, c := range r.clients[:r.cfg.Talkers] {
+	for _, c := range r.clients[:r.cfg.Publishers] {
 		rep.Said += int64(c.said)
 	}
 	for _, c := range r.clients {

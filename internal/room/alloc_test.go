@@ -5,12 +5,12 @@ import (
 	"testing"
 	"time"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/wire"
 )
 
 func aMessage() *wire.Message {
-	return &wire.Message{Room: "lobby", N: 1 << 40, At: 1_700_000_000_123, By: "0123456789abcdef", From: "anna", ID: "id", Text: "a text\nof two lines"}
+	return &wire.Message{Room: "lobby", N: 1 << 40, At: 1_700_000_000_123, SenderID: "0123456789abcdef", DisplayName: "anna", ID: "id", Text: "a text\nof two lines"}
 }
 
 // A message is encoded into buffers that are used again.
@@ -30,7 +30,7 @@ func TestSeatAllocatesNothing(t *testing.T) {
 		seat := st.Join("den", enc, &guest{})
 		defer seat.Leave()
 		st.say("den", "one", "two", "three")
-		head := seat.room.head
+		head := seat.room.newest
 		if n := testing.AllocsPerRun(100, func() {
 			span, held := seat.After(head-2, 1<<16)
 			if !held || len(span.Bytes()) == 0 {
@@ -67,7 +67,7 @@ func TestTickLooksAtWhatHasChanged(t *testing.T) {
 	for second, want := range []int32{0, 1, 0, 2, 0} {
 		switch second {
 		case 1:
-			st.Feed(st.apply(journal.Event{Kind: journal.Claim, By: "by7", Name: "ann", Key: "ann"}))
+			st.Feed(st.apply(eventlog.Command{Kind: eventlog.ReserveName, SenderID: "by7", Name: "ann", Key: "ann"}))
 		case 3:
 			st.Typing("room1", "by1", start) // the name of the one who types
 			st.Join("room2", Line, &guest{}).Leave()

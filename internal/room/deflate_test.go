@@ -33,7 +33,7 @@ func TestDeflatedOnceForAll(t *testing.T) {
 	if *n != 0 {
 		t.Errorf("nobody reads it, and %d are deflated", *n)
 	}
-	var seats []*Seat
+	var seats []*Subscription
 	for i := range 100 {
 		seats = append(seats, st.Join("den", DeflatedJSON, &guest{by: fmt.Sprint("v1 ", i)}))
 	}
@@ -77,8 +77,8 @@ func TestRefillOfDeflated(t *testing.T) {
 	}
 	st.say("other", strings.Repeat("nobody is there", 100))
 	n := st.count()
-	for _, s := range []*Seat{a, b} {
-		s.Refill(0, func(chunk Chunk, err error) {
+	for _, s := range []*Subscription{a, b} {
+		s.Backfill(0, func(chunk BackfillResult, err error) {
 			if err != nil || !bytes.Equal(framesOf(chunk, 0), taped) {
 				t.Errorf("read again it differs from what was on the tape; error %v", err)
 			}

@@ -5,7 +5,7 @@ import "ramai/wire"
 // AppendEvent appends a server-sent event (HTML Living Standard, section 9.2). Its id is the position at, or if that is the
 // zero one it has none. data must have no line breaks.
 func AppendEvent(dst []byte, name string, at wire.Position, data []byte) []byte {
-	if at.Log != "" {
+	if at.HistoryID != "" {
 		dst = append(wire.AppendPosition(append(dst, "id: "...), at), '\n')
 	}
 	dst = append(append(append(dst, "event: "...), name...), '\n')

@@ -15,10 +15,10 @@ import (
 	"time"
 
 	"ramai/internal/connlimit"
+	"ramai/internal/eventlog"
 	"ramai/internal/fairqueue"
+	"ramai/internal/fanout"
 	"ramai/internal/frame"
-	"ramai/internal/journal"
-	"ramai/internal/tape"
 	"ramai/wire"
 )
 
@@ -57,7 +57,7 @@ func (h *Hub) encode(e Encoding, dst []byte, m *wire.Message, scratch []byte) (f
 	case Lines:
 		return append(append(dst, scratch...), '\n'), scratch
 	case Events:
-		return AppendEvent(dst, m.Type(), wire.Position{Log: h.log, Epoch: h.store.Epoch().Name, N: m.N}, scratch), scratch
+		return AppendEvent(dst, m.Type(), wire.Position{HistoryID: h.historyID, Epoch: h.store.Epoch().Name, N: m.N}, scratch), scratch
 	case DeflatedLine, DeflatedJSON:
 		if len(scratch) >= minDeflate {
 			return h.deflate(dst, scratch), scratch
@@ -71,15 +71,15 @@ type Member interface {
 	// Wake says that there is something new to take. It must not block.
 	Wake()
 	// By is the sender, in public.
-	By() string
+	SenderID() string
 	// From is the address that what is read for the member is counted for.
-	From() netip.AddrPort
+	RemoteAddr() netip.AddrPort
 }
 
 // Options are what a Hub needs besides the store it reads from.
 type Options struct {
-	Budget *tape.Budget // of all that waits for sockets; may not be nil
-	Log    *slog.Logger // may not be nil
+	Budget *fanout.Budget // of all that waits for sockets; may not be nil
+	Logger *slog.Logger   // may not be nil
 
 	// Go runs what may wait for the disk, for an address; nil: a fairqueue.Queue does.
 	Go func(from netip.Prefix, f func())
@@ -87,17 +87,17 @@ type Options struct {
 
 // Hub holds the rooms that have members.
 type Hub struct {
-	store   journal.Store
-	opt     Options
-	log     string // the store's
-	budget  *tape.Budget
-	deflate func(dst, payload []byte) []byte // frame.AppendDeflated; tests count
-	jobs    sync.WaitGroup
+	store     eventlog.Store
+	opt       Options
+	historyID string // the store's
+	budget    *fanout.Budget
+	deflate   func(dst, payload []byte) []byte // frame.AppendDeflated; tests count
+	jobs      sync.WaitGroup
 
 	mu    sync.RWMutex
 	rooms map[string]*Room // guarded by mu
 
-	refills refills
+	backfills backfillQueue
 
 	changed struct {
 		sync.Mutex                     // taken after a room's
@@ -111,19 +111,19 @@ type Hub struct {
 }
 
 // NewHub returns a hub without members.
-func NewHub(store journal.Store, opt Options) *Hub {
+func NewHub(store eventlog.Store, opt Options) *Hub {
 	h := &Hub{
-		store: store, opt: opt, log: store.Log(), budget: opt.Budget, deflate: frame.AppendDeflated, rooms: make(map[string]*Room),
+		store: store, opt: opt, historyID: store.HistoryID(), budget: opt.Budget, deflate: frame.AppendDeflated, rooms: make(map[string]*Room),
 	}
 	if h.opt.Go == nil {
 		h.opt.Go = fairqueue.New(atOnce).Go
 	}
-	h.refills.waiting = make(map[refillKey]*refill)
+	h.backfills.waiting = make(map[backfillKey]*refill)
 	return h
 }
 
 // Budget is that of all that waits for sockets.
-func (h *Hub) Budget() *tape.Budget { return h.budget }
+func (h *Hub) Budget() *fanout.Budget { return h.budget }
 
 // atOnce is how many jobs of Go run at once: more than a store reads at once, so that its connections have work while others
 // encode what was read, and few, because whoever is next in turn waits for one of them.
@@ -144,21 +144,21 @@ func (h *Hub) Wait() { h.jobs.Wait() }
 
 // Feed takes the outcomes of a batch: to the tapes, then to who asked, then it wakes the members. It is the journal's
 // outcome feed.
-func (h *Hub) Feed(outcomes []journal.Outcome) {
+func (h *Hub) Feed(outcomes []eventlog.Outcome) {
 	var r *Room
 	for i := range outcomes {
 		o := &outcomes[i]
-		if (o.Event.Kind == journal.Trim || o.Event.Kind == journal.Remove) && o.Verdict == journal.Saved {
-			h.forget(o.Event.Room, o.N)
+		if (o.Command.Kind == eventlog.Trim || o.Command.Kind == eventlog.RemoveRoom) && o.Status == eventlog.Saved {
+			h.forget(o.Command.Room, o.N)
 		}
 		if len(o.Renamed) > 0 {
 			h.rename(o.Renamed)
 		}
-		if o.Event.Kind != journal.Say || o.Verdict != journal.Saved {
+		if o.Command.Kind != eventlog.Say || o.Status != eventlog.Saved {
 			continue
 		}
-		if r == nil || r.name != o.Event.Room {
-			if r = h.room(o.Event.Room); r == nil {
+		if r == nil || r.name != o.Command.Room {
+			if r = h.room(o.Command.Room); r == nil {
 				continue
 			}
 		}
@@ -166,7 +166,7 @@ func (h *Hub) Feed(outcomes []journal.Outcome) {
 		h.append(r, &m)
 	}
 	for i := range outcomes {
-		if origin := outcomes[i].Event.Origin; origin != nil {
+		if origin := outcomes[i].Command.ReplyTo; origin != nil {
 			origin.Deliver(&outcomes[i])
 		}
 	}
@@ -182,22 +182,22 @@ func (h *Hub) Feed(outcomes []journal.Outcome) {
 func (h *Hub) append(r *Room, m *wire.Message) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if m.N <= r.head { // it was stored before the room was opened, and so is no news here
+	if m.N <= r.newest { // it was stored before the room was opened, and so is no news here
 		return
 	}
-	if m.N != r.head+1 {
+	if m.N != r.newest+1 {
 		// Cannot happen while the store numbers without holes. Tapes start anew: readers go on from the journal.
-		h.opt.Log.Error("the journal's numbers have a hole", "room", r.name, "after", r.head, "then", m.N)
-		r.retape(m.N - 1)
+		h.opt.Logger.Error("the journal's numbers have a hole", "room", r.name, "after", r.newest, "then", m.N)
+		r.resetBuffers(m.N - 1)
 	}
-	r.head = m.N
-	for enc, t := range r.tapes {
+	r.newest = m.N
+	for enc, t := range r.buffers {
 		if t != nil {
 			h.frames, h.scratch = h.encode(Encoding(enc), h.frames[:0], m, h.scratch)
 			t.Append(h.frames)
 		}
 	}
-	delete(r.typing, m.By)
+	delete(r.typing, m.SenderID)
 	if !r.fresh {
 		r.fresh = true
 		h.touched = append(h.touched, r)
@@ -212,7 +212,7 @@ func (h *Hub) forget(name string, first uint64) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, t := range r.tapes {
+	for _, t := range r.buffers {
 		if t != nil {
 			t.Forget(first)
 		}
@@ -233,41 +233,41 @@ func (h *Hub) room(name string) *Room {
 }
 
 // Join seats m in a room and returns its seat. The room need not exist; nothing is stored for it.
-func (h *Hub) Join(name string, enc Encoding, m Member) *Seat {
+func (h *Hub) Join(name string, enc Encoding, m Member) *Subscription {
 	h.mu.Lock()
 	r := h.rooms[name]
 	if r == nil {
-		r = &Room{hub: h, name: strings.Clone(name), head: h.store.Head(name).Last, typing: make(map[string]time.Time)}
+		r = &Room{hub: h, name: strings.Clone(name), newest: h.store.Bounds(name).Last, typing: make(map[string]time.Time)}
 		r.state.Store(&State{})
 		h.rooms[name] = r
 	}
 	r.mu.Lock()
 	h.mu.Unlock()
 	defer r.mu.Unlock()
-	s := &Seat{room: r, enc: enc, member: m, index: int32(len(r.members))}
-	s.at.Store(uint32(r.head)) // until the member says where it stands
+	s := &Subscription{room: r, enc: enc, member: m, index: int32(len(r.members))}
+	s.at.Store(uint32(r.newest)) // until the member says where it stands
 	watched := r.watched()
 	r.members = append(r.members, s)
 	r.readers[enc]++
-	if r.tapes[enc] == nil {
-		t := tape.New(h.budget, r.head)
-		r.tapes[enc] = t
-		if head := r.head; head > 0 {
-			h.Go(m.From().Addr(), func() { h.warm(r.name, enc, t, head) })
+	if r.buffers[enc] == nil {
+		t := fanout.New(h.budget, r.newest)
+		r.buffers[enc] = t
+		if head := r.newest; head > 0 {
+			h.Go(m.RemoteAddr().Addr(), func() { h.prewarm(r.name, enc, t, head) })
 		}
 	}
 	if !watched && r.watched() {
 		r.state.Store(&State{}) // nobody has seen any, and what there was is old
 	}
-	s.tape.Store(r.tapes[enc])
+	s.tape.Store(r.buffers[enc])
 	s.before = r.state.Load().PresenceVersion
-	r.dirty, r.owing = true, true
+	r.dirty, r.untold = true, true
 	r.due()
 	return s
 }
 
-// leave is called by Seat.Leave. A room without members is forgotten, a tape without readers closed.
-func (h *Hub) leave(s *Seat) {
+// leave is called by Subscription.Leave. A room without members is forgotten, a tape without readers closed.
+func (h *Hub) leave(s *Subscription) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	r := s.room
@@ -281,8 +281,8 @@ func (h *Hub) leave(s *Seat) {
 	r.dirty = true
 	r.due()
 	if r.readers[s.enc]--; r.readers[s.enc] == 0 {
-		r.tapes[s.enc].Close()
-		r.tapes[s.enc] = nil
+		r.buffers[s.enc].Close()
+		r.buffers[s.enc] = nil
 	}
 	if len(r.members) == 0 {
 		delete(h.rooms, r.name)
@@ -306,7 +306,7 @@ func (h *Hub) Tick(now time.Time) {
 		return
 	}
 	for _, r := range h.all() { // nobody keeps which rooms a sender is in: names change seldom
-		if r.seats(renamed) && r.refresh(now) {
+		if r.subs(renamed) && r.refresh(now) {
 			r.wake()
 		}
 	}

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"ramai/internal/journal"
-	"ramai/internal/tape"
+	"ramai/internal/eventlog"
+	"ramai/internal/fanout"
 )
 
 // reader is a member that wants everything, and takes it as fast as it can.
@@ -21,9 +21,9 @@ type reader struct {
 	wake chan struct{}
 }
 
-func (r *reader) By() string { return r.by }
+func (r *reader) SenderID() string { return r.by }
 
-func (r *reader) From() netip.AddrPort { return netip.AddrPort{} }
+func (r *reader) RemoteAddr() netip.AddrPort { return netip.AddrPort{} }
 
 func (r *reader) Wake() {
 	select {
@@ -49,11 +49,11 @@ func (r *reader) follow(h *Hub, enc Encoding, n, last uint64) ([]byte, error) {
 			continue
 		}
 		type answer struct {
-			chunk Chunk
+			chunk BackfillResult
 			err   error
 		}
 		answers := make(chan answer, 1)
-		seat.Refill(n, func(c Chunk, err error) { answers <- answer{c, err} })
+		seat.Backfill(n, func(c BackfillResult, err error) { answers <- answer{c, err} })
 		a := <-answers
 		if a.err != nil {
 			return nil, a.err
@@ -73,7 +73,7 @@ func (r *reader) follow(h *Hub, enc Encoding, n, last uint64) ([]byte, error) {
 func TestReadersWhileTheFeedRuns(t *testing.T) {
 	const last, readers = 500, 12
 	st := &stage{tb: t, store: newStore(t)}
-	st.Hub = NewHub(st.store, Options{Budget: tape.NewBudget(10 << 10), Log: slog.New(slog.DiscardHandler)})
+	st.Hub = NewHub(st.store, Options{Budget: fanout.NewBudget(10 << 10), Logger: slog.New(slog.DiscardHandler)})
 	var got [readers][]byte
 	var all sync.WaitGroup
 	for i := range readers {
@@ -94,11 +94,11 @@ func TestReadersWhileTheFeedRuns(t *testing.T) {
 	}
 	all.Go(func() {
 		for n := 0; n < last; n += 5 {
-			var events []journal.Event
+			var events []eventlog.Command
 			for range 5 {
 				events = append(events, st.event("den", fmt.Sprint("text ", st.ids, strings.Repeat(" and on", st.ids%10/9*100))))
 			}
-			outcomes, err := st.store.Apply(&journal.Batch{MaxRooms: 1, Events: events}, st.store.Position()+1)
+			outcomes, err := st.store.Apply(&eventlog.Batch{MaxRooms: 1, Commands: events}, st.store.Position()+1)
 			if err != nil {
 				t.Error(err)
 				return
@@ -122,7 +122,7 @@ func TestReadersWhileTheFeedRuns(t *testing.T) {
 // much. Wait waits for all of them.
 func TestGoIsFair(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := NewHub(newStore(t), Options{Budget: tape.NewBudget(0), Log: slog.New(slog.DiscardHandler)})
+		h := NewHub(newStore(t), Options{Budget: fanout.NewBudget(0), Logger: slog.New(slog.DiscardHandler)})
 		release := make(chan struct{})
 		var running, done atomic.Int32
 		flood := func(host byte) { // of one /64
@@ -158,7 +158,7 @@ func TestGoIsFair(t *testing.T) {
 func TestSharedRefillIsFair(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := &stage{tb: t, store: newStore(t)}
-		st.Hub = NewHub(st.store, Options{Budget: tape.NewBudget(1), Log: slog.New(slog.DiscardHandler)})
+		st.Hub = NewHub(st.store, Options{Budget: fanout.NewBudget(1), Logger: slog.New(slog.DiscardHandler)})
 		st.say("den", "one", "two")
 		greedy := &guest{from: netip.MustParseAddrPort("192.0.2.1:1")}
 		honest := &guest{from: netip.MustParseAddrPort("192.0.2.2:1")}
@@ -170,8 +170,8 @@ func TestSharedRefillIsFair(t *testing.T) {
 		}
 		st.store.reads.Store(0)
 		var heard atomic.Int32
-		for _, s := range []*Seat{first, first, second, second} {
-			s.Refill(0, func(c Chunk, err error) {
+		for _, s := range []*Subscription{first, first, second, second} {
+			s.Backfill(0, func(c BackfillResult, err error) {
 				heard.Add(1)
 				c.Frames.Release()
 			})

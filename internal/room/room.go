@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"ramai/internal/tape"
+	"ramai/internal/fanout"
 	"ramai/wire"
 )
 
@@ -22,14 +22,14 @@ type Room struct {
 	name  string
 	state atomic.Pointer[State] // written by refresh
 
-	mu      sync.Mutex            // for all below; taken after hub.mu, and never held while anybody waits
-	head    uint64                // the newest number that came through the feed
-	tapes   [encodings]*tape.Tape // nil without readers
+	mu      sync.Mutex                // for all below; taken after hub.mu, and never held while anybody waits
+	newest  uint64                    // the newest number that came through the feed
+	buffers [encodings]*fanout.Buffer // nil without readers
 	readers [encodings]int
-	members []*Seat
+	members []*Subscription
 	typing  map[string]time.Time // until when, by sender
 	dirty   bool                 // somebody came or went since the last refresh
-	owing   bool                 // somebody came who was not told the presence yet, though it may be the same again
+	untold  bool                 // somebody came who was not told the presence yet, though it may be the same again
 	fresh   bool                 // messages came since the last wake
 	queued  bool                 // the next tick looks at it
 }
@@ -42,17 +42,17 @@ type State struct {
 	TypingVersion   uint32
 }
 
-// retape starts the tapes anew after number n. Called with mu held.
-func (r *Room) retape(n uint64) {
-	for enc, t := range r.tapes {
+// resetBuffers starts the tapes anew after number n. Called with mu held.
+func (r *Room) resetBuffers(n uint64) {
+	for enc, t := range r.buffers {
 		if t == nil {
 			continue
 		}
 		t.Close()
-		r.tapes[enc] = tape.New(r.hub.budget, n)
+		r.buffers[enc] = fanout.New(r.hub.budget, n)
 		for _, s := range r.members {
 			if s.enc == Encoding(enc) {
-				s.tape.Store(r.tapes[enc])
+				s.tape.Store(r.buffers[enc])
 			}
 		}
 	}
@@ -90,15 +90,15 @@ func (r *Room) due() {
 	c.Unlock()
 }
 
-// seats returns whether one of the senders is in the room and the presence names them; then it is dirty.
-func (r *Room) seats(senders map[string]struct{}) bool {
+// subs returns whether one of the senders is in the room and the presence names them; then it is dirty.
+func (r *Room) subs(senders map[string]struct{}) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.members) > wire.MaxNamed {
 		return false
 	}
 	for _, s := range r.members {
-		if _, ok := senders[s.member.By()]; ok {
+		if _, ok := senders[s.member.SenderID()]; ok {
 			r.dirty = true
 			return true
 		}
@@ -121,11 +121,11 @@ func (r *Room) refresh(now time.Time) bool {
 		if len(r.members) <= wire.MaxNamed {
 			p.Names = r.names(wire.MaxNamed)
 		}
-		if b := wire.Append(nil, p); r.owing || !bytes.Equal(b, old.Presence) {
+		if b := wire.Append(nil, p); r.untold || !bytes.Equal(b, old.Presence) {
 			next.Presence = b
 			next.PresenceVersion++
 		}
-		r.dirty, r.owing = false, false
+		r.dirty, r.untold = false, false
 	}
 	typing := r.typers(now)
 	if len(r.typing) > 0 { // until they stop
@@ -150,9 +150,9 @@ func (r *Room) typers(now time.Time) []byte {
 			delete(r.typing, by)
 			continue
 		}
-		t.By = append(t.By, wire.Sender{By: by, From: r.hub.store.Name(by)})
+		t.By = append(t.By, wire.Sender{SenderID: by, DisplayName: r.hub.store.Name(by)})
 	}
-	slices.SortFunc(t.By, func(a, b wire.Sender) int { return bytes.Compare([]byte(a.By), []byte(b.By)) })
+	slices.SortFunc(t.By, func(a, b wire.Sender) int { return bytes.Compare([]byte(a.SenderID), []byte(b.SenderID)) })
 	return wire.Append(nil, t)
 }
 
@@ -160,7 +160,7 @@ func (r *Room) typers(now time.Time) []byte {
 func (r *Room) names(most int) []string {
 	names := []string{}
 	for _, s := range r.members {
-		if name := r.hub.store.Name(s.member.By()); name != "" {
+		if name := r.hub.store.Name(s.member.SenderID()); name != "" {
 			names = append(names, name)
 		}
 	}
@@ -169,45 +169,45 @@ func (r *Room) names(most int) []string {
 	return names[:min(len(names), most)]
 }
 
-// Seat is one member's place in one room. Its methods are for that member alone.
-type Seat struct {
+// Subscription is one member's place in one room. Its methods are for that member alone.
+type Subscription struct {
 	room   *Room
 	member Member
-	tape   atomic.Pointer[tape.Tape] // written by Join, and when the room's tapes start anew
-	before uint32                    // version of the presence when the seat was taken
-	index  int32                     // in room.members; guarded by room.mu
-	at     atomic.Uint32             // the lower half of the number that its member has got to, for Look
+	tape   atomic.Pointer[fanout.Buffer] // written by Join, and when the room's tapes start anew
+	before uint32                        // version of the presence when the seat was taken
+	index  int32                         // in room.members; guarded by room.mu
+	at     atomic.Uint32                 // the lower half of the number that its member has got to, for Look
 	enc    Encoding
 }
 
 // Room is the room's name.
-func (s *Seat) Room() string { return s.room.name }
+func (s *Subscription) Room() string { return s.room.name }
 
 // Count is how many connections are in the room.
-func (s *Seat) Count() int {
+func (s *Subscription) Count() int {
 	s.room.mu.Lock()
 	defer s.room.mu.Unlock()
 	return len(s.room.members)
 }
 
-// After returns the frames that follow number n, see [tape.Tape.After]. False: ask for Refill.
-func (s *Seat) After(n uint64, most int) (tape.Span, bool) {
+// After returns the frames that follow number n, see [fanout.Buffer.After]. False: ask for Refill.
+func (s *Subscription) After(n uint64, most int) (fanout.Span, bool) {
 	return s.tape.Load().After(n, most)
 }
 
 // Before is the version of the presence that does not count this member yet. A newer one comes with the next tick.
-func (s *Seat) Before() uint32 { return s.before }
+func (s *Subscription) Before() uint32 { return s.before }
 
 // State is what the room looks like now.
-func (s *Seat) State() *State { return s.room.state.Load() }
+func (s *Subscription) State() *State { return s.room.state.Load() }
 
-// Refill reads what follows number n from the journal and gives it to done, on another goroutine.
-func (s *Seat) Refill(n uint64, done func(Chunk, error)) {
-	s.room.hub.refill(refillKey{room: s.room.name, enc: s.enc, after: n}, s.member.From().Addr(), done)
+// Backfill reads what follows number n from the journal and gives it to done, on another goroutine.
+func (s *Subscription) Backfill(n uint64, done func(BackfillResult, error)) {
+	s.room.hub.backfill(backfillKey{room: s.room.name, enc: s.enc, after: n}, s.member.RemoteAddr().Addr(), done)
 }
 
 // Reached notes that the member has got to number n. Nothing but what Look tells depends on it.
-func (s *Seat) Reached(n uint64) { s.at.Store(uint32(n)) }
+func (s *Subscription) Reached(n uint64) { s.at.Store(uint32(n)) }
 
 // Leave gives the seat up.
-func (s *Seat) Leave() { s.room.hub.leave(s) }
+func (s *Subscription) Leave() { s.room.hub.leave(s) }

@@ -7,12 +7,12 @@ import (
 	"testing"
 	"time"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/wire"
 )
 
 // read takes everything after n from a seat, from its tape alone.
-func (st *stage) read(s *Seat, n uint64) ([]byte, bool) {
+func (st *stage) read(s *Subscription, n uint64) ([]byte, bool) {
 	var b []byte
 	for {
 		span, held := s.After(n, 1000)
@@ -26,7 +26,7 @@ func (st *stage) read(s *Seat, n uint64) ([]byte, bool) {
 
 func TestFeedGoesToEveryReaderOfTheRoom(t *testing.T) {
 	st := newStage(t, 1<<20)
-	seats := map[string]*Seat{}
+	seats := map[string]*Subscription{}
 	for name, enc := range map[string]Encoding{"v1": JSON, "v1 too": JSON, "plain": Line, "v1 deflated": DeflatedJSON, "plain deflated": DeflatedLine} {
 		seats[name] = st.Join("den", enc, &guest{by: name})
 	}
@@ -53,7 +53,7 @@ func TestFeedOfOtherOutcomes(t *testing.T) {
 	again.ID = "1"
 	reused := again
 	reused.Text = "another text"
-	outcomes := st.apply(again, reused, journal.Event{Kind: journal.Claim, By: "x", Name: "ann", Key: "ann"}, journal.Event{Kind: journal.Restart})
+	outcomes := st.apply(again, reused, eventlog.Command{Kind: eventlog.ReserveName, SenderID: "x", Name: "ann", Key: "ann"}, eventlog.Command{Kind: eventlog.Restart})
 	st.Feed(outcomes)
 	st.check()
 	if got, _ := st.read(s, 1); len(got) > 0 || g.wakes != 1 {
@@ -68,13 +68,13 @@ func TestFeedOrder(t *testing.T) {
 	var order []string
 	g := &guest{woken: func() { order = append(order, "woken") }}
 	s := st.Join("den", JSON, g)
-	events := []journal.Event{st.event("den", "1"), st.event("den", "2"), st.event("elsewhere", "3")}
+	events := []eventlog.Command{st.event("den", "1"), st.event("den", "2"), st.event("elsewhere", "3")}
 	for i := range events {
-		events[i].Origin = &journal.Origin{Deliver: func(o *journal.Outcome) {
+		events[i].ReplyTo = &eventlog.ReplyTo{Deliver: func(o *eventlog.Outcome) {
 			if span, held := s.After(1, 1000); !held || len(span.Bytes()) == 0 {
 				t.Error("told before it was on the tape")
 			}
-			order = append(order, fmt.Sprint("told ", o.Event.Text))
+			order = append(order, fmt.Sprint("told ", o.Command.Text))
 		}}
 	}
 	st.Feed(st.apply(events...))
@@ -125,7 +125,7 @@ func TestHoleInTheNumbers(t *testing.T) {
 func TestLeaveGivesBack(t *testing.T) {
 	st := newStage(t, 1<<20)
 	st.say("den", "old")
-	var seats []*Seat
+	var seats []*Subscription
 	for i := range 9 {
 		seats = append(seats, st.Join("den", Encoding(i)%encodings, &guest{by: fmt.Sprint(i)}))
 		st.check()
@@ -193,9 +193,9 @@ func TestRefill(t *testing.T) {
 	a, b, c := st.Join("den", JSON, &guest{}), st.Join("den", JSON, &guest{}), st.Join("den", Line, &guest{})
 	st.work()
 	st.store.reads.Store(0)
-	got := map[string]Chunk{}
-	ask := func(name string, s *Seat, n uint64) {
-		s.Refill(n, func(chunk Chunk, err error) {
+	got := map[string]BackfillResult{}
+	ask := func(name string, s *Subscription, n uint64) {
+		s.Backfill(n, func(chunk BackfillResult, err error) {
 			if err != nil {
 				t.Error(err)
 			}
@@ -237,7 +237,7 @@ func TestRefill(t *testing.T) {
 	st.store.broken = true
 	failed := 0
 	for range 2 {
-		a.Refill(10, func(_ Chunk, err error) {
+		a.Backfill(10, func(_ BackfillResult, err error) {
 			if err != nil {
 				failed++
 			}
@@ -313,7 +313,7 @@ func TestWhoListsAtMost(t *testing.T) {
 	st := newStage(t, 1<<20)
 	for i := range wire.MaxWho + 7 {
 		by := fmt.Sprintf("by%04d", i)
-		st.Feed(st.apply(journal.Event{Kind: journal.Claim, By: by, Name: "n" + by, Key: by}))
+		st.Feed(st.apply(eventlog.Command{Kind: eventlog.ReserveName, SenderID: by, Name: "n" + by, Key: by}))
 		st.Join("den", Line, &guest{by: by})
 	}
 	w := st.Who("den")

@@ -6,14 +6,14 @@ import (
 	"testing"
 	"weak"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/wire"
 )
 
 // news has the lobby say k texts of one length. No session takes them yet.
 func (st *stage) news(k int) {
 	for range k {
-		e := journal.Event{Kind: journal.Say, By: "0123456789abcdef", Room: wire.Lobby, ID: "id", Text: "of the usual length, fifty bytes or so, and a few", Once: true}
+		e := eventlog.Command{Kind: eventlog.Say, SenderID: "0123456789abcdef", Room: wire.Lobby, ID: "id", Text: "of the usual length, fifty bytes or so, and a few", Once: true}
 		if err := st.env.Submit(e, nil); err != nil {
 			st.tb.Fatal(err)
 		}
@@ -62,11 +62,11 @@ func TestDeliveryAllocatesNothing(t *testing.T) {
 // batch is left on the caller's stack.
 //
 //go:noinline
-func batchOf(s *Session) weak.Pointer[journal.Outcome] {
-	outcomes := make([]journal.Outcome, 1000)
+func batchOf(s *Session) weak.Pointer[eventlog.Outcome] {
+	outcomes := make([]eventlog.Outcome, 1000)
 	origin := &s.talks().origin
-	outcomes[500].Event = journal.Event{Kind: journal.Say, Room: wire.Lobby, ID: "x", Origin: origin}
-	s.talk.flight++
+	outcomes[500].Command = eventlog.Command{Kind: eventlog.Say, Room: wire.Lobby, ID: "x", ReplyTo: origin}
+	s.publisher.flight++
 	origin.Deliver(&outcomes[500])
 	return weak.Make(&outcomes[0])
 }
@@ -77,7 +77,7 @@ func TestUnreadOutcomeKeepsNoBatch(t *testing.T) {
 	l := st.v1()
 	batch := batchOf(l.s)
 	runtime.GC()
-	if l.s.mail.Load() == nil {
+	if l.s.mailbox.Load() == nil {
 		t.Error("the outcome does not lie unread")
 	}
 	if batch.Value() != nil {

@@ -18,27 +18,27 @@ func (s *Session) check() error {
 		return fmt.Errorf("%d events in flight", s.flight())
 	case s.flight() > maxFlight:
 		return fmt.Errorf("%d events in flight, more than %d", s.flight(), maxFlight)
-	case s.talk != nil && s.talk.until != 0 && s.talk.stalled == nil:
+	case s.publisher != nil && s.publisher.until != 0 && s.publisher.stalled == nil:
 		return errors.New("a time to try again, and nothing to try")
-	case len(s.private) > mostPrivate:
-		return fmt.Errorf("%d bytes wait in the private buffer", len(s.private))
-	case s.private != nil && len(s.private) == 0:
+	case len(s.control) > mostPrivate:
+		return fmt.Errorf("%d bytes wait in the private buffer", len(s.control))
+	case s.control != nil && len(s.control) == 0:
 		return errors.New("an empty private buffer is kept")
-	case len(s.places) > s.env.Limits.Rooms:
-		return fmt.Errorf("in %d rooms", len(s.places))
+	case len(s.cursors) > s.env.Limits.Rooms:
+		return fmt.Errorf("in %d rooms", len(s.cursors))
 	}
 	rooms := map[string]bool{}
-	for _, p := range s.places {
-		name := p.seat.Room()
+	for _, p := range s.cursors {
+		name := p.sub.Room()
 		switch {
 		case rooms[name]:
 			return fmt.Errorf("in room %s twice", name)
 		case p.left && !s.conn.Gone():
 			return fmt.Errorf("still in room %s, which was left", name)
-		case p.chunk != nil && s.refill:
+		case p.backfill != nil && s.refill:
 			return fmt.Errorf("room %s: asked for more of the past while some is there", name)
-		case p.chunk != nil && p.n+1 < p.chunk.First():
-			return fmt.Errorf("room %s: at %d, but the past that was read begins at %d", name, p.n, p.chunk.First())
+		case p.backfill != nil && p.n+1 < p.backfill.First():
+			return fmt.Errorf("room %s: at %d, but the past that was read begins at %d", name, p.n, p.backfill.First())
 		}
 		rooms[name] = true
 	}

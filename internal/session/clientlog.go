@@ -17,9 +17,9 @@ const shown = 200
 // ClientLog is the lines of the log about clients: who comes and goes, and, if it is made so, what they say. One address
 // cannot fill the log: what is over its number of lines a minute is counted, and told once. A nil *ClientLog has no lines.
 type ClientLog struct {
-	log   *slog.Logger
-	now   func() time.Time
-	texts bool
+	logger *slog.Logger
+	now    func() time.Time
+	texts  bool
 
 	mu    sync.Mutex
 	since time.Time            // guarded by mu: the beginning of the minute
@@ -27,21 +27,21 @@ type ClientLog struct {
 }
 
 // NewClientLog returns a ClientLog that writes to log, with the texts of messages or without.
-func NewClientLog(log *slog.Logger, now func() time.Time, texts bool) *ClientLog {
-	return &ClientLog{log: log, now: now, texts: texts, lines: make(map[netip.Prefix]int)}
+func NewClientLog(logger *slog.Logger, now func() time.Time, texts bool) *ClientLog {
+	return &ClientLog{logger: logger, now: now, texts: texts, lines: make(map[netip.Prefix]int)}
 }
 
 // Connected logs a connection that is a session from now on.
 func (l *ClientLog) Connected(c *Client) {
 	if l.may(c.Addr) {
-		l.log.Info("New connection", "remote", c.Addr, "transport", c.Door.String(), "room", c.Room, "deflate", c.Deflate)
+		l.logger.Info("New connection", "remote", c.Addr, "transport", c.Transport.String(), "room", c.Room, "deflate", c.Deflate)
 	}
 }
 
 // Closed logs the end of a session, and why.
-func (l *ClientLog) Closed(from netip.AddrPort, transport Door, why string) {
+func (l *ClientLog) Closed(from netip.AddrPort, transport Transport, why string) {
 	if l.may(from) {
-		l.log.Info("Connection closed", "remote", from, "transport", transport.String(), "why", why)
+		l.logger.Info("Connection closed", "remote", from, "transport", transport.String(), "why", why)
 	}
 }
 
@@ -57,7 +57,7 @@ func (l *ClientLog) Heard(from netip.AddrPort, room, text string) {
 		}
 		text = text[:cut] + "…"
 	}
-	l.log.Info("From client", "remote", from, "room", room, "text", text)
+	l.logger.Info("From client", "remote", from, "room", room, "text", text)
 }
 
 // may counts a line about a client, and returns whether it is to be written.
@@ -70,7 +70,7 @@ func (l *ClientLog) may(from netip.AddrPort) bool {
 	if now := l.now(); now.Sub(l.since) >= time.Minute || now.Before(l.since) {
 		for network, n := range l.lines {
 			if n > linesAMinute {
-				l.log.Info("lines about the clients of one address were left out", "remote", network, "n", n-linesAMinute)
+				l.logger.Info("lines about the clients of one address were left out", "remote", network, "n", n-linesAMinute)
 			}
 		}
 		clear(l.lines)

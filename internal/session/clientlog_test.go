@@ -20,7 +20,7 @@ func TestClientLogIsBounded(t *testing.T) {
 	for i := range 5 * linesAMinute {
 		from := netip.AddrPortFrom(one, uint16(i))
 		one = one.Next() // of the same /64
-		l.Connected(&Client{Addr: from, Room: "lobby", Door: V1})
+		l.Connected(&Client{Addr: from, Room: "lobby", Transport: V1})
 		l.Heard(from, "lobby", "hello")
 		l.Closed(from, V1, "the client ended it")
 	}

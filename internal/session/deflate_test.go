@@ -37,13 +37,13 @@ func TestReadersOfDeflated(t *testing.T) {
 		for _, v1 := range []bool{true, false} {
 			rng := rand.New(rand.NewPCG(uint64(tape), 1))
 			st := newStage(t, setting{tape: tape})
-			l, plain := st.connect(Client{Door: doorOf(v1), Deflate: true}), st.plain(Client{})
+			l, plain := st.connect(Client{Transport: doorOf(v1), Deflate: true}), st.plain(Client{})
 			if st.settle(); v1 {
 				l.send(wire.Join{Room: wire.Lobby, Last: new(int)})
 				st.settle()
 			}
 			l.raw, plain.raw = nil, nil
-			for st.store.Head(wire.Lobby).Last < 150 {
+			for st.store.Bounds(wire.Lobby).Last < 150 {
 				st.talk(rng.IntN(40))
 				l.bite, l.max, l.frozen = 1+rng.IntN(300), 1+rng.IntN(5000), rng.IntN(2) == 0
 				st.settle()
@@ -81,7 +81,7 @@ func TestSayingDeflated(t *testing.T) {
 // The state of a room comes to who reads deflated as to everybody.
 func TestStateOfDeflated(t *testing.T) {
 	st := newStage(t, setting{})
-	a, b := st.connect(Client{Door: V1, Deflate: true}), st.in(wire.Lobby)
+	a, b := st.connect(Client{Transport: V1, Deflate: true}), st.in(wire.Lobby)
 	a.send(wire.Join{Room: wire.Lobby, Last: new(int)}, wire.Name{Name: "ann"})
 	a.heard()
 	st.advance(time.Second)

@@ -42,7 +42,7 @@ func FuzzSession(f *testing.F) {
 	f.Fuzz(func(t *testing.T, sent, cuts []byte, v1, framed, deflate bool) {
 		st := newStage(t, setting{rate: 5, burst: 20, tape: 1})
 		st.talk(10)
-		l := st.connect(Client{Door: doorOf(v1), Deflate: deflate, Addr: remote})
+		l := st.connect(Client{Transport: doorOf(v1), Deflate: deflate, Addr: remote})
 		if framed {
 			for line := range strings.SplitSeq(strings.ToValidUTF8(string(sent), "?"), "\n") {
 				l.text(line)

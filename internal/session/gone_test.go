@@ -54,7 +54,7 @@ func TestGoneIsNotPresent(t *testing.T) {
 	st := newStage(t, setting{rate: 5, burst: 20})
 	watcher := st.in(wire.Lobby)
 	l := st.connect(Client{Named: true})
-	e, wrong := ClaimOf(l.s.sender(), "Ada")
+	e, wrong := ReserveName(l.s.sender(), "Ada")
 	if wrong != nil {
 		t.Fatal(wrong)
 	}
@@ -174,7 +174,7 @@ func TestTurnOfASession(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			st := newStage(t, setting{})
-			l := st.connect(Client{Door: V1, Deflate: c.deflate})
+			l := st.connect(Client{Transport: V1, Deflate: c.deflate})
 			st.settle()
 			const many = 400
 			for range many {

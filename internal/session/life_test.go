@@ -14,7 +14,7 @@ import (
 func TestPings(t *testing.T) {
 	for _, v1 := range []bool{true, false} {
 		st := newStage(t, setting{})
-		l := st.connect(Client{Door: doorOf(v1), Room: "den"})
+		l := st.connect(Client{Transport: doorOf(v1), Room: "den"})
 		l.heard()
 		for range 10 { // a client that answers lives
 			st.advance(pingEvery)
@@ -75,8 +75,8 @@ func TestPingsDoNotPileUp(t *testing.T) {
 		l.receive(0)
 		l.s.turn()
 	}
-	if len(l.s.private) > 10 {
-		t.Errorf("%d bytes wait", len(l.s.private))
+	if len(l.s.control) > 10 {
+		t.Errorf("%d bytes wait", len(l.s.control))
 	}
 }
 
@@ -210,7 +210,7 @@ func TestHistory(t *testing.T) {
 	u := func(n uint64) *uint64 { return &n }
 	n := func(n uint64) *wire.Position { return &wire.Position{N: n} }
 	at := func(epoch string, n uint64) *wire.Position {
-		return &wire.Position{Log: st.store.Log(), Epoch: epoch, N: n}
+		return &wire.Position{HistoryID: st.store.HistoryID(), Epoch: epoch, N: n}
 	}
 	now := st.store.Epoch().Name
 	for _, c := range []struct {
@@ -235,7 +235,7 @@ func TestHistory(t *testing.T) {
 		{wire.History{After: at("", 690)}, "page r 691-700 more false"},
 		{wire.History{After: at("another", 690), Limit: 2}, "page r 699-700 reset more true"},
 		{wire.History{After: at(now, 701), Limit: 2}, "page r 699-700 reset more true"},
-		{wire.History{After: &wire.Position{Log: "another", Epoch: now, N: 690}, Limit: 2}, "page r 699-700 reset more true"},
+		{wire.History{After: &wire.Position{HistoryID: "another", Epoch: now, N: 690}, Limit: 2}, "page r 699-700 reset more true"},
 		{wire.History{After: &wire.Position{Epoch: now, N: 690}, Limit: 2}, "page r 699-700 reset more true"}, // of no log
 		{wire.History{Room: "unknown", After: at("another", 1)}, "page unknown empty reset more false"},
 		{wire.History{Room: "unknown"}, "page unknown empty more false"},

@@ -333,7 +333,7 @@ func describe(f wire.Frame) string {
 		return fmt.Sprintf("saved %s %s %d", f.Room, f.ID, f.N)
 	case wire.Refused:
 		return fmt.Sprintf("refused %s %s %s %d", f.Room, f.ID, f.Code, f.RetryAfterMS)
-	case wire.Fault:
+	case wire.Error:
 		return fmt.Sprintf("error %s", f.Code)
 	case wire.Presence:
 		return fmt.Sprintf("presence %s %d %s", f.Room, f.Count, strings.Join(f.Names, ","))
@@ -342,7 +342,7 @@ func describe(f wire.Frame) string {
 	case wire.Typing:
 		who := make([]string, len(f.By))
 		for i, by := range f.By {
-			who[i] = by.From
+			who[i] = by.DisplayName
 		}
 		return fmt.Sprintf("typing %s %s", f.Room, strings.Join(who, ","))
 	case wire.Gap:

@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"ramai/internal/eventlog"
+	"ramai/internal/fanout"
 	"ramai/internal/frame"
-	"ramai/internal/journal"
 	"ramai/internal/room"
-	"ramai/internal/tape"
 	"ramai/wire"
 )
 
@@ -20,7 +20,7 @@ func (st *stage) fill(k int) (rooms []string) {
 	for i := range 8 {
 		rooms = append(rooms, fmt.Sprint("room", i))
 		for n := range k {
-			e := journal.Event{Kind: journal.Say, By: "talker", Room: rooms[i], Text: fmt.Sprintf("%-1000d", n), Once: true}
+			e := eventlog.Command{Kind: eventlog.Say, SenderID: "talker", Room: rooms[i], Text: fmt.Sprintf("%-1000d", n), Once: true}
 			if err := st.orderer.Submit(e, nil); err != nil {
 				st.tb.Fatal(err)
 			}
@@ -42,7 +42,7 @@ func TestReadersWhoTakeNothing(t *testing.T) {
 		l := st.v1()
 		l.window = 10<<10 + 500*i
 		for _, name := range rooms {
-			l.send(wire.Join{Room: name, After: &wire.Position{Log: st.store.Log(), N: uint64(i % 10)}})
+			l.send(wire.Join{Room: name, After: &wire.Position{HistoryID: st.store.HistoryID(), N: uint64(i % 10)}})
 		}
 		links = append(links, l)
 	}
@@ -50,8 +50,8 @@ func TestReadersWhoTakeNothing(t *testing.T) {
 	held := 0
 	for _, l := range links {
 		parts := 0
-		for _, p := range l.s.places {
-			if p.chunk != nil {
+		for _, p := range l.s.cursors {
+			if p.backfill != nil {
 				parts++
 			}
 		}
@@ -63,7 +63,7 @@ func TestReadersWhoTakeNothing(t *testing.T) {
 		}
 	}
 	u := st.hub.Budget().Usage()
-	if got := u.Tapes + u.Backfills + u.Reserved; got > max+max/20 || u.Backfills == 0 || u.Evicted == 0 || held < readers/2 {
+	if got := u.Buffers + u.Backfills + u.Reserved; got > max+max/20 || u.Backfills == 0 || u.Evicted == 0 || held < readers/2 {
 		t.Errorf("%d readers who take nothing hold %d bytes of %d: %+v; %d hold something", readers, got, max, u, held)
 	}
 	for i, l := range links {
@@ -82,7 +82,7 @@ func TestReadersWhoTakeNothing(t *testing.T) {
 		l.end(nil)
 	}
 	st.settle()
-	if u := st.hub.Budget().Usage(); u.Tapes+u.Backfills+u.Reserved != 0 {
+	if u := st.hub.Budget().Usage(); u.Buffers+u.Backfills+u.Reserved != 0 {
 		t.Errorf("when all have gone, this is left: %+v", u)
 	}
 }
@@ -112,7 +112,7 @@ func TestBackfillForWhoHasGone(t *testing.T) {
 		for _, late := range []bool{false, true} {
 			l := st.v1()
 			st.lazy = true
-			l.send(wire.Join{Room: rooms[0], After: &wire.Position{Log: st.store.Log()}})
+			l.send(wire.Join{Room: rooms[0], After: &wire.Position{HistoryID: st.store.HistoryID()}})
 			st.settle()
 			if !late { // read, and not looked at
 				for len(st.jobs) > 0 {
@@ -137,7 +137,7 @@ func TestBackfillsOneAtATime(t *testing.T) {
 	l := st.v1()
 	st.lazy = true
 	for n := range uint64(5) {
-		l.send(wire.Join{Room: room, After: &wire.Position{Log: st.store.Log(), N: n}})
+		l.send(wire.Join{Room: room, After: &wire.Position{HistoryID: st.store.HistoryID(), N: n}})
 		st.settle()
 	}
 	if _, n := st.hub.Refills(); n != 1 {
@@ -145,7 +145,7 @@ func TestBackfillsOneAtATime(t *testing.T) {
 	}
 	st.lazy = false
 	l.heard()
-	if at := l.s.places[0].n; at != st.store.Head(room).Last {
+	if at := l.s.cursors[0].n; at != st.store.Bounds(room).Last {
 		t.Errorf("at %d in the end", at)
 	}
 }
@@ -157,7 +157,7 @@ func TestAskersWhoTakeNothing(t *testing.T) {
 	st := newStage(t, setting{tape: max})
 	for i := range 400 {
 		by := fmt.Sprintf("by%014d", i)
-		claim := journal.Event{Kind: journal.Claim, By: by, Name: fmt.Sprintf("%024d", i), Key: by}
+		claim := eventlog.Command{Kind: eventlog.ReserveName, SenderID: by, Name: fmt.Sprintf("%024d", i), Key: by}
 		if err := st.orderer.Submit(claim, nil); err != nil {
 			t.Fatal(err)
 		}
@@ -174,7 +174,7 @@ func TestAskersWhoTakeNothing(t *testing.T) {
 		links = append(links, l)
 		crowded := budget.Crowded()
 		st.settle()
-		if got := len(l.s.private); got == 0 || got > highWater+answer || crowded && got > answer {
+		if got := len(l.s.control); got == 0 || got > highWater+answer || crowded && got > answer {
 			t.Fatalf("%d bytes wait for the %dth client, crowded %v", got, i, crowded)
 		}
 		if len(l.rest) == 0 {
@@ -198,9 +198,9 @@ func TestAskersWhoTakeNothing(t *testing.T) {
 // nobody is a member who takes nothing.
 type nobody string
 
-func (nobody) Wake()                {}
-func (n nobody) By() string         { return string(n) }
-func (nobody) From() netip.AddrPort { return netip.AddrPort{} }
+func (nobody) Wake()                      {}
+func (n nobody) SenderID() string         { return string(n) }
+func (nobody) RemoteAddr() netip.AddrPort { return netip.AddrPort{} }
 
 // A part of the past that was given up is read again, from where the client has got to.
 func TestBackfillIsReadAgain(t *testing.T) {
@@ -208,17 +208,17 @@ func TestBackfillIsReadAgain(t *testing.T) {
 	rooms := st.fill(150)
 	l := st.v1()
 	l.window = 20 << 10
-	l.send(wire.Join{Room: rooms[0], After: &wire.Position{Log: st.store.Log()}})
+	l.send(wire.Join{Room: rooms[0], After: &wire.Position{HistoryID: st.store.HistoryID()}})
 	st.settle()
 	had := len(l.numbers(rooms[0]))
 	budget := st.hub.Budget()
-	for range 2 * tape.MinBackfill / (64 << 10) { // others, who hold more than there may be
-		s := tape.NewSegment(1, 64<<10)
+	for range 2 * fanout.MinBackfill / (64 << 10) { // others, who hold more than there may be
+		s := fanout.NewSegment(1, 64<<10)
 		s.Add(make([]byte, 64<<10))
 		defer budget.Backfill(s, 1).Release()
 	}
-	p := l.s.places[0]
-	if _, held := p.chunk.After(p.n, 1); held {
+	p := l.s.cursors[0]
+	if _, held := p.backfill.After(p.n, 1); held {
 		t.Fatal("it was not given up, so this test shows nothing")
 	}
 	l.window, l.ready = 0, true
@@ -250,7 +250,7 @@ func TestUnfinishedMessagesAreBounded(t *testing.T) {
 			closed++
 		}
 	}
-	if reserved := st.hub.Budget().Usage().Reserved; reserved > tape.MinUnfinished+64<<10 || closed == 0 || closed > 160 {
+	if reserved := st.hub.Budget().Usage().Reserved; reserved > fanout.MinUnfinished+64<<10 || closed == 0 || closed > 160 {
 		t.Errorf("%d bytes are held, and %d of 200 clients were closed", reserved, closed)
 	}
 	honest.up = append(honest.up, half[len(half)-100:]...)

@@ -3,22 +3,22 @@ package session
 import (
 	"math"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/wire"
 )
 
 // ReadPage reads the messages that f asks for, no more than fit into a page. Those after a position of another history are
 // the newest.
-func ReadPage(store journal.Store, f wire.History) (wire.Page, error) {
-	page := wire.Page{Room: f.Room, Log: store.Log(), Epoch: store.Epoch().Name}
+func ReadPage(store eventlog.Store, f wire.History) (wire.Page, error) {
+	page := wire.Page{Room: f.Room, HistoryID: store.HistoryID(), Epoch: store.Epoch().Name}
 	limit := wire.MaxPage
 	if f.Limit > 0 {
 		limit = f.Limit
 	}
 	var messages []wire.Message
-	var head journal.Head
+	var head eventlog.Bounds
 	var err error
-	if f.After != nil && !f.After.Bare() && !store.Knows(f.Room, f.After) {
+	if f.After != nil && !f.After.Bare() && !store.Contains(f.Room, f.After) {
 		page.Reset, f.After = true, nil
 	}
 	if f.After != nil {

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"time"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/internal/room"
 	"ramai/wire"
 )
@@ -25,11 +25,11 @@ func (p plain) typing([]byte) {}
 func (p plain) renamed(string) {}
 
 func (p plain) open(c *Client) {
-	p.sendText([]byte(wire.Welcome))
+	p.sendText([]byte(wire.Greeting))
 	name, last := c.Room, c.Last
 	enter := func() bool {
 		seat := p.seat(name)
-		p.join(back(p.env.Store.Head(name), last), seat)
+		p.join(back(p.env.Store.Bounds(name), last), seat)
 		return true
 	}
 	if last == 0 {
@@ -40,7 +40,7 @@ func (p plain) open(c *Client) {
 }
 
 func (p plain) text(b []byte) {
-	e := journal.Event{Kind: journal.Say, By: p.sender(), Room: p.places[0].seat.Room(), Text: wire.NormalizeText(string(b)), Once: true, Own: p.owning()}
+	e := eventlog.Command{Kind: eventlog.Say, SenderID: p.sender(), Room: p.cursors[0].sub.Room(), Text: wire.NormalizeText(string(b)), Once: true, RegisterKey: p.owning()}
 	if err := wire.CheckText(e.Text, p.env.Limits.Text); err != nil {
 		p.env.refused(err.Code)
 		p.notice(err.Reason)
@@ -53,23 +53,23 @@ func (p plain) text(b []byte) {
 	p.paced(price{events: 1, room: e.Room}, func() bool { return p.hand(e) })
 }
 
-func (p plain) outcome(o *journal.Outcome) {
-	if o.Verdict == journal.Refused {
+func (p plain) outcome(o *eventlog.Outcome) {
+	if o.Status == eventlog.Refused {
 		p.notice(o.Err.Reason)
 		return
 	}
-	p.talk.echo = o.N
+	p.publisher.echo = o.N
 }
 
 func (p plain) gap(_ string, from, to uint64) {
 	p.notice(fmt.Sprintf("%d messages are gone for good", to-from+1))
 }
 
-func (p plain) unreadable(_ string, why *wire.Error) { p.notice(why.Reason) }
+func (p plain) unreadable(_ string, why *wire.CodedError) { p.notice(why.Reason) }
 
 // bye tells who will not hear it otherwise that not all was said.
 func (p plain) bye(time.Duration) {
-	if p.waits() || p.talk != nil && p.talk.unsaid {
+	if p.waits() || p.publisher != nil && p.publisher.unsaid {
 		p.notice("the server restarts, and has not said all that you sent; send again what you do not hear")
 	}
 }

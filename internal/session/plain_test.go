@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/internal/names"
 	"ramai/wire"
 )
@@ -58,7 +58,7 @@ func TestPlainLast(t *testing.T) {
 		0: nil, 2: {"old 4", "old 5"}, 5: {"old 1", "old 2", "old 3", "old 4", "old 5"}, 500: {"old 1", "old 2", "old 3", "old 4", "old 5"},
 	} {
 		l := st.connect(Client{Last: last})
-		l.expect(append([]string{wire.Welcome}, want...)...)
+		l.expect(append([]string{wire.Greeting}, want...)...)
 		l.end(nil)
 	}
 }
@@ -67,7 +67,7 @@ func TestPlainLast(t *testing.T) {
 func (st *stage) claimed(name string) *link {
 	st.tb.Helper()
 	secret, _ := wire.NewSession(st.random)
-	e := journal.Event{Kind: journal.Claim, By: wire.By(secret), Name: name, Key: names.Key(name), Bound: true}
+	e := eventlog.Command{Kind: eventlog.ReserveName, SenderID: wire.SenderIDOf(secret), Name: name, Key: names.Key(name), Bound: true}
 	if err := st.orderer.Submit(e, nil); err != nil {
 		st.tb.Fatal(err)
 	}
@@ -199,5 +199,5 @@ func TestPlainGap(t *testing.T) {
 	st.settle()
 	st.trim(wire.Lobby, 8)
 	st.lazy = false
-	l.expect(wire.Welcome, "! 7 messages are gone for good", "8", "9", "10")
+	l.expect(wire.Greeting, "! 7 messages are gone for good", "8", "9", "10")
 }

@@ -54,10 +54,10 @@ type Rates struct {
 	makingAll               pace // of all addresses together
 
 	mu       sync.Mutex
-	senders  map[[wire.ByLen]byte]*share // guarded by mu
-	networks map[netip.Prefix]*network   // guarded by mu
-	made     bucket                      // guarded by mu: rooms, by all together
-	sweepAt  int                         // guarded by mu: how many entries there may be before the idle ones are dropped
+	senders  map[[wire.SenderIDLen]byte]*share // guarded by mu
+	networks map[netip.Prefix]*network         // guarded by mu
+	made     bucket                            // guarded by mu: rooms, by all together
+	sweepAt  int                               // guarded by mu: how many entries there may be before the idle ones are dropped
 }
 
 // A pace is how fast a bucket fills, and how much it holds.
@@ -113,7 +113,7 @@ func NewRates(l RateLimits) *Rates {
 		makingAll: pace{float64(l.AllRooms) / 4 / time.Hour.Seconds(), max(leastRooms, float64(l.AllRooms)/10)},
 		naming:    pace{namesHeld / time.Hour.Seconds(), namesHeld},
 		owning:    pace{float64(l.Names) / time.Hour.Seconds(), float64(l.Names)},
-		senders:   make(map[[wire.ByLen]byte]*share),
+		senders:   make(map[[wire.SenderIDLen]byte]*share),
 		networks:  make(map[netip.Prefix]*network),
 		sweepAt:   1024,
 	}
@@ -137,18 +137,18 @@ func (r *Rates) Take(now time.Time, by string, addr netip.Addr, cost int) time.D
 
 // Work takes units of work from the shares of a sender and an address, or nothing: then it returns how long nothing is
 // to be read from there.
-func (r *Rates) Work(now time.Time, by [wire.ByLen]byte, addr netip.Addr, units int) time.Duration {
+func (r *Rates) Work(now time.Time, by [wire.SenderIDLen]byte, addr netip.Addr, units int) time.Duration {
 	most := min(float64(units), r.work.burst) // more than a full bucket would never come
 	return r.worked(now, by, addr, most, take)
 }
 
 // Worked counts units of work that had to be done to know how many they are. It returns how long nothing more is to be
 // read from there.
-func (r *Rates) Worked(now time.Time, by [wire.ByLen]byte, addr netip.Addr, units int) time.Duration {
+func (r *Rates) Worked(now time.Time, by [wire.SenderIDLen]byte, addr netip.Addr, units int) time.Duration {
 	return r.worked(now, by, addr, float64(units), charge)
 }
 
-func (r *Rates) worked(now time.Time, by [wire.ByLen]byte, addr netip.Addr, cost float64, count counter) time.Duration {
+func (r *Rates) worked(now time.Time, by [wire.SenderIDLen]byte, addr netip.Addr, cost float64, count counter) time.Duration {
 	if r.limits.PerSecond == 0 || by == key("") && addr.IsLoopback() {
 		return 0
 	}
@@ -289,13 +289,13 @@ func until(cost float64, ownPace pace, own *bucket, allPace pace, all *bucket) t
 }
 
 // key is a sender as senders are kept: none is all zeroes.
-func key(by string) (k [wire.ByLen]byte) {
+func key(by string) (k [wire.SenderIDLen]byte) {
 	copy(k[:], by)
 	return k
 }
 
 // of returns the shares of a sender and of its address. Called with mu held.
-func (r *Rates) of(now time.Time, by [wire.ByLen]byte, addr netip.Addr) (own *share, all *network) {
+func (r *Rates) of(now time.Time, by [wire.SenderIDLen]byte, addr netip.Addr) (own *share, all *network) {
 	r.sweep(now)
 	net := Network(addr)
 	if all = r.networks[net]; all == nil {

@@ -10,18 +10,18 @@ import (
 	"testing"
 	"time"
 
+	"ramai/internal/eventlog"
 	"ramai/internal/frame"
-	"ramai/internal/journal"
 	"ramai/wire"
 )
 
 // talk has n things said in the lobby, of many lengths, each in its own batch.
 func (st *stage) talk(n int) {
 	st.tb.Helper()
-	head := st.store.Head(wire.Lobby).Last
+	head := st.store.Bounds(wire.Lobby).Last
 	for i := range n {
 		text := fmt.Sprint("number ", int(head)+i+1, strings.Repeat(" and on", int(head)+i%300))
-		e := journal.Event{Kind: journal.Say, By: "talker", Room: wire.Lobby, Text: text[:min(len(text), 4000)], Once: true}
+		e := eventlog.Command{Kind: eventlog.Say, SenderID: "talker", Room: wire.Lobby, Text: text[:min(len(text), 4000)], Once: true}
 		if err := st.orderer.Submit(e, nil); err != nil {
 			st.tb.Fatal(err)
 		}
@@ -36,7 +36,7 @@ func (st *stage) bytesOf(v1 bool, n uint64) []byte {
 	st.tb.Helper()
 	var b []byte
 	for {
-		messages, _, err := st.store.Store.Read(wire.Lobby, n, journal.MaxRead)
+		messages, _, err := st.store.Store.Read(wire.Lobby, n, eventlog.MaxRead)
 		if err != nil {
 			st.tb.Fatal(err)
 		}
@@ -66,7 +66,7 @@ func TestShortWrites(t *testing.T) {
 				l = st.in(wire.Lobby)
 			}
 			l.raw = nil
-			for st.store.Head(wire.Lobby).Last < 300 {
+			for st.store.Bounds(wire.Lobby).Last < 300 {
 				st.talk(rng.IntN(40))
 				l.bite, l.max = 1+rng.IntN(300), 1+rng.IntN(5000)
 				st.settle()
@@ -107,8 +107,8 @@ func TestSlowReader(t *testing.T) {
 			if got := len(fast.heard()); got != 50 {
 				t.Fatalf("the fast reader heard %d of 50", got)
 			}
-			if s := slow.s; len(s.private) > 0 || s.mail.Load() != nil {
-				t.Fatalf("the slow reader keeps %d bytes private, letters %v", len(s.private), s.mail.Load())
+			if s := slow.s; len(s.control) > 0 || s.mailbox.Load() != nil {
+				t.Fatalf("the slow reader keeps %d bytes private, letters %v", len(s.control), s.mailbox.Load())
 			}
 		}
 		slow.frozen, slow.bite = false, 1000
@@ -141,13 +141,13 @@ func TestRefillOneAtATime(t *testing.T) {
 	}
 	st.lazy = false
 	st.settle()
-	p := l.s.places[0]
+	p := l.s.cursors[0]
 	if p.n != 2100 || l.s.refill {
 		t.Errorf("at %d, asked %t", p.n, l.s.refill)
 	}
 	st.talk(1)
 	st.settle()
-	if p.chunk != nil {
+	if p.backfill != nil {
 		t.Error("a reader that has caught up keeps a part of the past")
 	}
 }
@@ -165,7 +165,7 @@ func TestRefillIsTriedAgain(t *testing.T) {
 	if got := l.heard(); len(got) != 10 {
 		t.Errorf("heard %q, want all ten", got)
 	}
-	if l.s.places[0].again != 0 {
+	if l.s.cursors[0].again != 0 {
 		t.Error("it still wants to try again")
 	}
 }
@@ -209,7 +209,7 @@ func TestGap(t *testing.T) {
 			st.talk(int(c.said))
 			st.trim(wire.Lobby, c.first)
 			l := st.v1()
-			l.send(wire.Join{Room: wire.Lobby, After: &wire.Position{Log: st.store.Log(), N: c.after}})
+			l.send(wire.Join{Room: wire.Lobby, After: &wire.Position{HistoryID: st.store.HistoryID(), N: c.after}})
 			want := []string{fmt.Sprintf("joined lobby %d-%d count 1", c.first, c.said)}
 			if c.want != "" {
 				want = append(want, c.want)
@@ -274,7 +274,7 @@ func TestRefillComesDuringAWrite(t *testing.T) {
 	st.talk(30)
 	l := st.v1()
 	st.lazy = true
-	l.send(wire.Join{Room: wire.Lobby, After: &wire.Position{Log: st.store.Log(), N: 10}})
+	l.send(wire.Join{Room: wire.Lobby, After: &wire.Position{HistoryID: st.store.HistoryID(), N: 10}})
 	st.settle()
 	st.job(0) // the tape is warm now
 	l.ready = true
@@ -360,7 +360,7 @@ func TestReadsAreCountedForTheAddress(t *testing.T) {
 	st.talk(3)
 	st.settle()
 	st.askers = nil
-	l := st.connect(Client{Door: V1, Addr: netip.MustParseAddrPort("[2001:db8::7]:40000")})
+	l := st.connect(Client{Transport: V1, Addr: netip.MustParseAddrPort("[2001:db8::7]:40000")})
 	l.text(`{"type":"join","room":"lobby","last":3}`)
 	l.text(`{"type":"history","room":"lobby"}`)
 	st.settle()

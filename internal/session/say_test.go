@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/wire"
 )
 
@@ -19,7 +19,7 @@ func TestNobodyHearsWhatIsNotSaved(t *testing.T) {
 	for _, l := range []*link{a, b, p} {
 		l.expect()
 	}
-	late := st.connect(Client{Door: V1})
+	late := st.connect(Client{Transport: V1})
 	late.send(wire.Join{Room: wire.Lobby}, wire.History{Room: wire.Lobby})
 	late.expect("welcome", "joined lobby 1-0 count 4", "page lobby empty more false")
 	st.store.faults = []fault{lost, committed}
@@ -49,9 +49,9 @@ func TestSaveWithoutJoining(t *testing.T) {
 
 func TestRepeats(t *testing.T) {
 	st := newStage(t, setting{})
-	a, b := st.connect(Client{Door: V1}), st.in(wire.Lobby)
+	a, b := st.connect(Client{Transport: V1}), st.in(wire.Lobby)
 	st.settle()
-	session := a.frames[0].(wire.Welcomed).Session
+	session := a.frames[0].(wire.Welcome).Session
 	a.say("x", "once")
 	a.expect("welcome", "saved lobby x 1")
 	a.say("x", "once")
@@ -180,14 +180,14 @@ func TestRefusalOfOneThatCameBeforeARateLimitedOne(t *testing.T) {
 // does not send it again. It must not be refused for ever.
 func TestRefusedAndSavedAllTheSame(t *testing.T) {
 	st := newStage(t, setting{batch: 1})
-	a := st.connect(Client{Door: V1})
+	a := st.connect(Client{Transport: V1})
 	st.settle()
-	session := a.frames[0].(wire.Welcomed).Session
+	session := a.frames[0].(wire.Welcome).Session
 	st.paused = true
 	a.say("1", "1")
 	st.settle()
 	a.end(nil)
-	b := st.connect(Client{Door: V1})
+	b := st.connect(Client{Transport: V1})
 	b.send(wire.Hello{Session: session}, wire.Join{Room: wire.Lobby})
 	b.say("1", "1")
 	st.settle()
@@ -211,7 +211,7 @@ func TestFullQueueDelaysAndLosesNothing(t *testing.T) {
 	for _, v1 := range []bool{true, false} {
 		st := newStage(t, setting{queue: 3, batch: 2})
 		st.settle() // the event of the start
-		l := st.connect(Client{Door: doorOf(v1), Room: wire.Lobby})
+		l := st.connect(Client{Transport: doorOf(v1), Room: wire.Lobby})
 		if v1 {
 			l.send(wire.Join{Room: wire.Lobby})
 		}
@@ -246,7 +246,7 @@ func TestFullQueueIsAskedOnce(t *testing.T) {
 	l := st.in(wire.Lobby)
 	asked := 0
 	submit := st.env.Submit
-	st.env.Submit = func(e journal.Event, room func()) error {
+	st.env.Submit = func(e eventlog.Command, room func()) error {
 		asked++
 		return submit(e, room)
 	}
@@ -279,7 +279,7 @@ func TestInFlightIsBounded(t *testing.T) {
 	}
 	st.paused = false
 	st.settle()
-	if got := st.store.Head(wire.Lobby).Last; got != 2*maxFlight {
+	if got := st.store.Bounds(wire.Lobby).Last; got != 2*maxFlight {
 		t.Errorf("%d are stored, want %d", got, 2*maxFlight)
 	}
 }
@@ -287,12 +287,12 @@ func TestInFlightIsBounded(t *testing.T) {
 // A client that says many things in a new room makes one room, not many.
 func TestANewRoomIsPaidForOnce(t *testing.T) {
 	st := newStage(t, setting{rate: 100, burst: 100})
-	l := st.connect(Client{Door: V1, Addr: remote})
+	l := st.connect(Client{Transport: V1, Addr: remote})
 	for i := range 50 {
 		l.send(wire.Say{Room: "new", ID: fmt.Sprint(i), Text: "x"})
 	}
 	l.expectOf("refused")
-	if got := st.store.Head("new").Last; got != 50 {
+	if got := st.store.Bounds("new").Last; got != 50 {
 		t.Errorf("%d of 50 are stored", got)
 	}
 	for i := range roomsAMinute {

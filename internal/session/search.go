@@ -8,7 +8,7 @@ import (
 )
 
 // Search lets a sender at an address search, if the rates allow that now. find says how long it ran, which is counted.
-func (e *Env) Search(by string, addr netip.Addr, find func(from netip.Prefix, ran func(time.Duration)) (*wire.Found, *wire.Error)) (*wire.Found, *wire.Error) {
+func (e *Env) Search(by string, addr netip.Addr, find func(from netip.Prefix, ran func(time.Duration)) (*wire.SearchResponse, *wire.CodedError)) (*wire.SearchResponse, *wire.CodedError) {
 	now := e.Now()
 	wait := e.Rates.TakeSearch(now, by, addr)
 	if wait == 0 {

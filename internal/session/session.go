@@ -18,11 +18,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ramai/internal/eventlog"
+	"ramai/internal/fanout"
 	"ramai/internal/frame"
-	"ramai/internal/journal"
 	"ramai/internal/reactor"
 	"ramai/internal/room"
-	"ramai/internal/tape"
 	"ramai/wire"
 )
 
@@ -47,8 +47,8 @@ const (
 // Env is what all sessions of a server share.
 type Env struct {
 	Hub     *room.Hub
-	Store   journal.Store
-	Submit  func(e journal.Event, room func()) error // the orderer's
+	Store   eventlog.Store
+	Submit  func(e eventlog.Command, room func()) error // the orderer's
 	Rates   *Rates
 	Limits  wire.Limits
 	Frame   *frame.Config
@@ -56,7 +56,7 @@ type Env struct {
 	Start   time.Time // what the times in sessions count from; not after any Now
 	Now     func() time.Time
 	Random  io.Reader // for sessions; safe for concurrent use
-	Log     *slog.Logger
+	Logger  *slog.Logger
 	Clients *ClientLog            // lines about clients; nil: none
 	Closed  func(*Session, error) // hears of the end of each session, and why; nil: nobody does
 
@@ -67,11 +67,11 @@ type Env struct {
 
 // Client is what is known of a client before its first byte.
 type Client struct {
-	Addr    netip.AddrPort
-	Session string // drawn by the server, or what a key stands for
-	Keyed   bool   // it is what a key stands for that the client has proved to have: names become its own, see journal.Event.Own
-	Door    Door
-	Deflate bool // permessage-deflate was negotiated
+	Addr      netip.AddrPort
+	Session   string // drawn by the server, or what a key stands for
+	Keyed     bool   // it is what a key stands for that the client has proved to have: names become its own, see eventlog.Command.Own
+	Transport Transport
+	Deflate   bool // permessage-deflate was negotiated
 
 	// Of all doors but V1, where frames say these.
 	Room  string         // of the path
@@ -80,20 +80,20 @@ type Client struct {
 	Named bool           // on the plain door: the client holds a name, bound to the connection
 }
 
-// Door is the way a client came in by.
-type Door uint8
+// Transport is the way a client came in by.
+type Transport uint8
 
 // The doors.
 const (
-	Plain  Door = iota // WebSocket, where every text is a message
-	V1                 // WebSocket with the subprotocol ramai.v1
-	Events             // an HTTP answer of server-sent events
-	Lines              // an HTTP answer of lines of JSON
-	SSH                // as V1, for a client of our own over SSH
+	Plain  Transport = iota // WebSocket, where every text is a message
+	V1                      // WebSocket with the subprotocol ramai.v1
+	Events                  // an HTTP answer of server-sent events
+	Lines                   // an HTTP answer of lines of JSON
+	SSH                     // as V1, for a client of our own over SSH
 )
 
 // String names the door for people.
-func (d Door) String() string { return [...]string{"plain", "v1", "events", "lines", "ssh"}[d] }
+func (d Transport) String() string { return [...]string{"plain", "v1", "events", "lines", "ssh"}[d] }
 
 // protocol is one way of talking with a client.
 type protocol interface {
@@ -102,7 +102,7 @@ type protocol interface {
 	// received takes what came, see [reactor.Source]; b is not empty.
 	received(b []byte) (used int, err error)
 	// outcome hears what became of an event of this session.
-	outcome(o *journal.Outcome)
+	outcome(o *eventlog.Outcome)
 	// presence and typing tell what has changed in a room, if the encoding is one that does.
 	presence(payload []byte)
 	typing(payload []byte)
@@ -111,7 +111,7 @@ type protocol interface {
 	// gap tells that numbers are gone for good.
 	gap(room string, from, to uint64)
 	// unreadable tells that what follows in a room cannot be read now.
-	unreadable(room string, why *wire.Error)
+	unreadable(room string, why *wire.CodedError)
 	// ping has something pass, and returns whether a living client answers it.
 	ping() (answered bool)
 	// bye says that the server goes.
@@ -142,9 +142,9 @@ type Session struct {
 
 	stop atomic.Int64 // written by the server: the phase of its stop, and what the goodbye says, see raise
 
-	mail atomic.Pointer[letter] // from other goroutines, the newest first
-	mu   sync.Mutex             // for by, where others read it
-	by   [wire.ByLen]byte       // the sender; written by the owner
+	mailbox atomic.Pointer[message] // from other goroutines, the newest first
+	mu      sync.Mutex              // for by, where others read it
+	by      [wire.SenderIDLen]byte  // the sender; written by the owner
 
 	// Below: owned by who calls the Source.
 
@@ -158,15 +158,15 @@ type Session struct {
 	begun   bool   // something came on ramai.v1: too late for hello
 	holds   bool   // the message under way counts in the budget
 	keyed   bool   // the sender has proved to have the key that it is named after
-	door    Door
+	door    Transport
 	charged uint32 // bytes of the budget that private takes
 
-	dec     *frame.Decoder // nil between messages
-	places  []*place       // rooms joined
-	private []byte         // frames for this client alone; before them the rest of a room's frame of which a part was sent
-	writing *place         // whose span Next handed out; nil: it was private
-	span    tape.Span
-	talk    *talk // nil until something is said or has to wait
+	dec       *frame.Decoder // nil between messages
+	cursors   []*cursor      // rooms joined
+	control   []byte         // frames for this client alone; before them the rest of a room's frame of which a part was sent
+	writing   *cursor        // whose span Next handed out; nil: it was private
+	span      fanout.Span
+	publisher *publisher // nil until something is said or has to wait
 
 	now        time.Duration // of this turn
 	pingAt     time.Duration // when the next ping is due
@@ -176,16 +176,16 @@ type Session struct {
 	armed      time.Duration // what conn.WakeAfter was last asked for
 }
 
-// talk is what a session needs to have something said, or to let a request wait.
-type talk struct {
-	origin  journal.Origin
+// publisher is what a session needs to have something said, or to let a request wait.
+type publisher struct {
+	origin  eventlog.ReplyTo
 	epoch   uint64        // of origin
 	flight  int           // events submitted and not yet answered
-	owned   string        // the name that was paid for last as the sender's own, its journal.Event.Own; it may not be stored yet
+	owned   string        // the name that was paid for last as the sender's own, its eventlog.Command.Own; it may not be stored yet
 	stalled func() bool   // what was accepted from the client but has to wait; false: still
 	until   time.Duration // stalled need not be tried before; 0: at any time
 	crowded bool          // the orderer's queue was full, and it will say when it is not: stalled need not be tried before
-	refuse  *gate         // of ramai.v1; nil: open
+	refuse  *fence        // of ramai.v1; nil: open
 	doubt   time.Duration // since when the client is overdue, see certain; 0: it is not
 	eof     bool          // the client sends nothing more, but may be listening
 	parting bool          // the client has sent a close frame, which is answered when it has heard what it said
@@ -197,57 +197,57 @@ type talk struct {
 	paused  time.Duration // nothing is read before: too much has come
 }
 
-// A letter is something from another goroutine: either an outcome or something to do.
-type letter struct {
-	outcome *journal.Outcome
+// A message is something from another goroutine: either an outcome or something to do.
+type message struct {
+	outcome *eventlog.Outcome
 	do      func()
-	next    *letter // the one before it
+	next    *message // the one before it
 }
 
-// place is where a client stands in one room.
-type place struct {
-	seat     *room.Seat
-	n        uint64         // everything up to n was sent, or its rest is in private
-	chunk    *tape.Backfill // a part of the past that is being read; nil: read from the tape
-	again    time.Duration  // not to be asked for before
-	presence uint32         // version last sent
-	typing   uint32         // version last sent
-	told     bool           // that no chunk can be read
-	left     bool           // the client has left
+// cursor is where a client stands in one room.
+type cursor struct {
+	sub      *room.Subscription
+	n        uint64           // everything up to n was sent, or its rest is in private
+	backfill *fanout.Backfill // a part of the past that is being read; nil: read from the tape
+	again    time.Duration    // not to be asked for before
+	presence uint32           // version last sent
+	typing   uint32           // version last sent
+	told     bool             // that no chunk can be read
+	left     bool             // the client has left
 }
 
 // reach notes that everything up to n was sent.
-func (p *place) reach(n uint64) {
+func (p *cursor) reach(n uint64) {
 	p.n = n
-	p.seat.Reached(n)
+	p.sub.Reached(n)
 }
 
 // leave gives up the place, and what is held or comes for it. It may come again.
-func (p *place) leave() {
+func (p *cursor) leave() {
 	if p.left {
 		return
 	}
 	p.left = true
 	p.release()
-	p.seat.Leave()
+	p.sub.Leave()
 }
 
 // release gives back the part of the past that is being read, if there is one.
-func (p *place) release() {
-	p.chunk.Release()
-	p.chunk = nil
+func (p *cursor) release() {
+	p.backfill.Release()
+	p.backfill = nil
 }
 
 // New returns the session of a client that is connected by conn, and greets it.
 func New(env *Env, conn reactor.Conn, client Client) *Session {
 	s := &Session{
-		env: env, conn: conn, addr: client.Addr.Addr(), port: client.Addr.Port(), named: client.Named || client.Door == SSH && !client.Keyed, deflate: client.Deflate,
-		door: client.Door, keyed: client.Keyed,
+		env: env, conn: conn, addr: client.Addr.Addr(), port: client.Addr.Port(), named: client.Named || client.Transport == SSH && !client.Keyed, deflate: client.Deflate,
+		door: client.Transport, keyed: client.Keyed,
 	}
 	s.clock()
 	s.become(client.Session)
-	s.pingAt, s.renewAt = s.now+pingEvery, s.now+journal.HoldName/4
-	switch client.Door {
+	s.pingAt, s.renewAt = s.now+pingEvery, s.now+eventlog.NameLeaseTime/4
+	switch client.Transport {
 	case Plain:
 		s.protocol = plain{websocket{s}}
 	case V1, SSH:
@@ -266,37 +266,39 @@ func (s *Session) clock() { s.now = s.env.Now().Sub(s.env.Start) + 1 }
 // at is now as others count it.
 func (s *Session) at() time.Time { return s.env.Start.Add(s.now) }
 
-// talks returns s.talk, made now if it was not there.
-func (s *Session) talks() *talk {
-	if s.talk == nil {
-		s.talk = &talk{epoch: 1, origin: journal.Origin{Deliver: s.deliver}}
+// talks returns s.publisher, made now if it was not there.
+func (s *Session) talks() *publisher {
+	if s.publisher == nil {
+		s.publisher = &publisher{epoch: 1, origin: eventlog.ReplyTo{Deliver: s.deliver}}
 	}
-	return s.talk
+	return s.publisher
 }
 
 // waits tells whether something that was accepted from the client has to wait.
-func (s *Session) waits() bool { return s.talk != nil && s.talk.stalled != nil }
+func (s *Session) waits() bool { return s.publisher != nil && s.publisher.stalled != nil }
 
 // paused tells whether more is read only later: too much has come, or a name is not answered yet.
-func (s *Session) paused() bool { return s.talk != nil && (s.now < s.talk.paused || s.talk.naming) }
+func (s *Session) paused() bool {
+	return s.publisher != nil && (s.now < s.publisher.paused || s.publisher.naming)
+}
 
 // flight is how many events are submitted and not yet answered.
 func (s *Session) flight() int {
-	if s.talk == nil {
+	if s.publisher == nil {
 		return 0
 	}
-	return s.talk.flight
+	return s.publisher.flight
 }
 
 // become makes this the session of the sender that secret belongs to.
 func (s *Session) become(secret string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	copy(s.by[:], wire.By(secret))
+	copy(s.by[:], wire.SenderIDOf(secret))
 }
 
 // By implements room.Member.
-func (s *Session) By() string {
+func (s *Session) SenderID() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.sender()
@@ -308,11 +310,11 @@ func (s *Session) sender() string { return string(s.by[:]) }
 // from is the client's address and port.
 func (s *Session) from() netip.AddrPort { return netip.AddrPortFrom(s.addr, s.port) }
 
-// From is the client's address and port; the zero value if that is unknown.
-func (s *Session) From() netip.AddrPort { return s.from() }
+// RemoteAddr is the client's address and port; the zero value if that is unknown.
+func (s *Session) RemoteAddr() netip.AddrPort { return s.from() }
 
-// Door is how the client came in.
-func (s *Session) Door() Door { return s.door }
+// Transport is how the client came in.
+func (s *Session) Door() Transport { return s.door }
 
 // refused counts a refusal.
 func (e *Env) refused(code wire.Code) {
@@ -336,13 +338,13 @@ func (s *Session) Leave(retry time.Duration) {
 func (s *Session) Force(retry time.Duration) { s.raise(forced, retry) }
 
 // Renamed has the client told the name that its sender holds now, unless it was changed by what came from here: asked.
-func (s *Session) Renamed(asked *journal.Origin) {
+func (s *Session) Renamed(asked *eventlog.ReplyTo) {
 	s.later(func() {
-		if s.talk != nil {
-			if asked == &s.talk.origin {
+		if s.publisher != nil {
+			if asked == &s.publisher.origin {
 				return
 			}
-			s.talk.owned = "" // it may not be any more
+			s.publisher.owned = "" // it may not be any more
 		}
 		s.protocol.renamed(s.env.Store.Name(s.sender()))
 	})
@@ -360,25 +362,25 @@ func (s *Session) retry() time.Duration { return time.Duration(s.stop.Load()>>8)
 
 // deliver takes an outcome from the feed. It copies it, without the text: a letter that lies unread, because the client
 // takes nothing, must keep neither the whole batch nor all that was said.
-func (s *Session) deliver(o *journal.Outcome) {
+func (s *Session) deliver(o *eventlog.Outcome) {
 	own := *o
-	own.Event.Text = ""
-	s.post(letter{outcome: &own})
+	own.Command.Text = ""
+	s.send(message{outcome: &own})
 }
 
 // later has f called by the owner. It returns false if the session has ended: then f is not called.
-func (s *Session) later(f func()) bool { return s.post(letter{do: f}) }
+func (s *Session) later(f func()) bool { return s.send(message{do: f}) }
 
 // ended is the last letter of all: no other is taken after it.
-var ended = new(letter)
+var ended = new(message)
 
-func (s *Session) post(l letter) bool {
+func (s *Session) send(l message) bool {
 	for {
-		l.next = s.mail.Load()
+		l.next = s.mailbox.Load()
 		if l.next == ended {
 			return false
 		}
-		if s.mail.CompareAndSwap(l.next, &l) {
+		if s.mailbox.CompareAndSwap(l.next, &l) {
 			break
 		}
 	}
@@ -400,7 +402,7 @@ func (s *Session) Received(b []byte) (used int, err error) {
 
 // full tells whether the client has to wait before more of it is read.
 func (s *Session) full() bool {
-	return s.waits() || s.paused() || s.asking || s.flight() >= maxFlight || len(s.private) > s.most() || s.phase() != running
+	return s.waits() || s.paused() || s.asking || s.flight() >= maxFlight || len(s.control) > s.most() || s.phase() != running
 }
 
 // most is how many bytes may wait in the private buffer before requests do: none where the clients of this server take so
@@ -414,7 +416,7 @@ func (s *Session) most() int {
 
 // account takes from the budget what the private buffer has grown to. It ends every call of the Source.
 func (s *Session) account() {
-	if held := cap(s.private); held > int(s.charged) || held == 0 && s.charged > 0 {
+	if held := cap(s.control); held > int(s.charged) || held == 0 && s.charged > 0 {
 		s.charge(held)
 	}
 }
@@ -438,7 +440,7 @@ func (s *Session) hold(n int) {
 	}
 }
 
-// GiveUp implements tape.Unfinished: there is no memory for the message under way. A client that comes back can send it again.
+// GiveUp implements fanout.Unfinished: there is no memory for the message under way. A client that comes back can send it again.
 func (s *Session) GiveUp() {
 	s.later(func() {
 		if s.holds {
@@ -467,7 +469,7 @@ func (s *Session) Next(max int) ([]byte, bool) {
 			return nil, false
 		}
 		if s.parting() && s.heardOut() {
-			s.close(s.talk.parted, "")
+			s.close(s.publisher.parted, "")
 			s.conn.Finish()
 			continue
 		}
@@ -475,14 +477,14 @@ func (s *Session) Next(max int) ([]byte, bool) {
 			if b := s.pull(max); b != nil {
 				return b, true
 			}
-			s.tell()
+			s.sendState()
 		}
-		if len(s.private) > 0 { // a gap, or the state of a room
+		if len(s.control) > 0 { // a gap, or the state of a room
 			continue
 		}
 		if s.phase() < leaving || s.phase() == leaving && !s.conn.Gone() && s.behind() {
 			s.arm()
-			if s.talk != nil && s.talk.eof && !s.parting() && !s.asking && s.heardOut() {
+			if s.publisher != nil && s.publisher.eof && !s.parting() && !s.asking && s.heardOut() {
 				s.conn.Finish()
 			}
 			return nil, false
@@ -494,19 +496,19 @@ func (s *Session) Next(max int) ([]byte, bool) {
 }
 
 // parting tells whether the client has sent a close frame.
-func (s *Session) parting() bool { return s.talk != nil && s.talk.parting }
+func (s *Session) parting() bool { return s.publisher != nil && s.publisher.parting }
 
 // heardOut tells whether a client that says nothing more was told all that became of what it said, as far as it can be told.
 func (s *Session) heardOut() bool {
-	return !s.waits() && s.flight() == 0 && (s.conn.Gone() || s.talk == nil || s.talk.echo == 0 || s.places[0].n >= s.talk.echo)
+	return !s.waits() && s.flight() == 0 && (s.conn.Gone() || s.publisher == nil || s.publisher.echo == 0 || s.cursors[0].n >= s.publisher.echo)
 }
 
 // own returns what is for this client alone.
 func (s *Session) own(max int) []byte {
-	if len(s.private) == 0 {
+	if len(s.control) == 0 {
 		return nil
 	}
-	return s.private[:min(len(s.private), max)]
+	return s.control[:min(len(s.control), max)]
 }
 
 // Wrote implements reactor.Source.
@@ -514,23 +516,23 @@ func (s *Session) Wrote(k int) {
 	if p := s.writing; p != nil {
 		n, rest := s.span.Taken(k)
 		p.reach(n)
-		s.writing, s.span = nil, tape.Span{}
-		if p.chunk != nil && n >= p.chunk.Last() {
+		s.writing, s.span = nil, fanout.Span{}
+		if p.backfill != nil && n >= p.backfill.Last() {
 			p.release()
 		}
 		if len(rest) > 0 {
-			s.private = append(bytes.Clone(rest), s.private...)
-			s.charge(cap(s.private))
+			s.control = append(bytes.Clone(rest), s.control...)
+			s.charge(cap(s.control))
 		}
 		return
 	}
-	switch s.private = s.private[k:]; {
-	case len(s.private) == 0:
-		s.private = nil // an idle client holds no buffer
+	switch s.control = s.control[k:]; {
+	case len(s.control) == 0:
+		s.control = nil // an idle client holds no buffer
 		s.account()
-	case len(s.private) < int(s.charged)/2:
-		s.private = bytes.Clone(s.private) // what was sent goes
-		s.charge(cap(s.private))
+	case len(s.control) < int(s.charged)/2:
+		s.control = bytes.Clone(s.control) // what was sent goes
+		s.charge(cap(s.control))
 	}
 }
 
@@ -550,12 +552,12 @@ func (s *Session) release(why error) {
 	if s.env.Closed != nil {
 		defer s.env.Closed(s, why)
 	}
-	for _, p := range s.places {
+	for _, p := range s.cursors {
 		p.leave()
 	}
-	s.places = nil
-	s.open(inOrder(s.mail.Swap(ended))) // what was read for this client is given back
-	s.private = nil
+	s.cursors = nil
+	s.open(inOrder(s.mailbox.Swap(ended))) // what was read for this client is given back
+	s.control = nil
 	s.account()
 	s.hold(0)
 	if s.named {

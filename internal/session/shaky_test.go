@@ -7,7 +7,7 @@ import (
 	"io"
 	"testing"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/internal/store/memory"
 	"ramai/wire"
 )
@@ -32,11 +32,11 @@ type shaky struct {
 	reads   int     // calls of Read and ReadBefore that fail
 	behind  func()  // called right behind the reading
 
-	seed    []byte           // that the log was drawn from
-	applied []*journal.Batch // all of them
+	seed    []byte            // that the log was drawn from
+	applied []*eventlog.Batch // all of them
 
-	doubt bool           // Reopen has to come first
-	batch *journal.Batch // on disk, though nobody knows
+	doubt bool            // Reopen has to come first
+	batch *eventlog.Batch // on disk, though nobody knows
 	at    uint64
 }
 
@@ -53,7 +53,7 @@ func newShaky(tb testing.TB, random io.Reader) *shaky {
 }
 
 // apply applies b, and remembers it.
-func (s *shaky) apply(b *journal.Batch, position uint64) ([]journal.Outcome, error) {
+func (s *shaky) apply(b *eventlog.Batch, position uint64) ([]eventlog.Outcome, error) {
 	outcomes, err := s.Store.Apply(b, position)
 	if err == nil && position == uint64(len(s.applied))+1 {
 		s.applied = append(s.applied, b)
@@ -76,8 +76,8 @@ func (s *shaky) setBack(tb testing.TB, batches int) {
 	}
 }
 
-// Apply implements journal.Store.
-func (s *shaky) Apply(b *journal.Batch, position uint64) ([]journal.Outcome, error) {
+// Apply implements eventlog.Store.
+func (s *shaky) Apply(b *eventlog.Batch, position uint64) ([]eventlog.Outcome, error) {
 	if s.doubt {
 		panic("Apply after an unknown end, without Reopen")
 	}
@@ -90,7 +90,7 @@ func (s *shaky) Apply(b *journal.Batch, position uint64) ([]journal.Outcome, err
 	}
 	switch f {
 	case rolled:
-		return nil, fmt.Errorf("%w: %w: %w", journal.ErrRolledBack, journal.ErrFull, errDisk)
+		return nil, fmt.Errorf("%w: %w: %w", eventlog.ErrRolledBack, eventlog.ErrFull, errDisk)
 	case lost:
 		s.doubt = true
 		return nil, errDisk
@@ -101,7 +101,7 @@ func (s *shaky) Apply(b *journal.Batch, position uint64) ([]journal.Outcome, err
 	return s.apply(b, position)
 }
 
-// Reopen implements journal.Store.
+// Reopen implements eventlog.Store.
 func (s *shaky) Reopen() error {
 	if s.reopens > 0 {
 		s.reopens--
@@ -116,19 +116,19 @@ func (s *shaky) Reopen() error {
 	return nil
 }
 
-// Read implements journal.Store.
-func (s *shaky) Read(room string, after uint64, limit int) ([]wire.Message, journal.Head, error) {
+// Read implements eventlog.Store.
+func (s *shaky) Read(room string, after uint64, limit int) ([]wire.Message, eventlog.Bounds, error) {
 	if s.fails() {
-		return nil, journal.Head{}, errDisk
+		return nil, eventlog.Bounds{}, errDisk
 	}
 	defer s.behind()
 	return s.Store.Read(room, after, limit)
 }
 
-// ReadBefore implements journal.Store.
-func (s *shaky) ReadBefore(room string, before uint64, limit int) ([]wire.Message, journal.Head, error) {
+// ReadBefore implements eventlog.Store.
+func (s *shaky) ReadBefore(room string, before uint64, limit int) ([]wire.Message, eventlog.Bounds, error) {
 	if s.fails() {
-		return nil, journal.Head{}, errDisk
+		return nil, eventlog.Bounds{}, errDisk
 	}
 	defer s.behind()
 	return s.Store.ReadBefore(room, before, limit)

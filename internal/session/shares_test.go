@@ -109,7 +109,7 @@ func TestASchoolComesIn(t *testing.T) {
 	st := newStage(t, setting{rate: 5, burst: 20})
 	var pupils []*link
 	for i := range 60 {
-		l := st.connect(Client{Door: V1, Addr: school})
+		l := st.connect(Client{Transport: V1, Addr: school})
 		l.send(wire.Name{Name: fmt.Sprint("pupil ", i+2)}, wire.Join{Room: wire.Lobby})
 		l.say("1", "here")
 		pupils = append(pupils, l)
@@ -131,18 +131,18 @@ func TestASchoolComesIn(t *testing.T) {
 // After a restart, 500 behind one address are back in eight rooms each within seconds, over both protocols that resume.
 func TestManyComeBack(t *testing.T) {
 	st := newStage(t, setting{rate: 5, burst: 20})
-	log := st.store.Log()
+	historyID := st.store.HistoryID()
 	var links []*link
 	for i := range 500 {
 		if i%10 == 0 {
-			l := st.connect(Client{Door: Lines, Addr: school, After: &wire.Position{Log: log}})
+			l := st.connect(Client{Transport: Lines, Addr: school, After: &wire.Position{HistoryID: historyID}})
 			l.bytes = func([]byte) {}
 			links = append(links, l)
 			continue
 		}
-		l := st.connect(Client{Door: V1, Addr: school})
+		l := st.connect(Client{Transport: V1, Addr: school})
 		for r := range 8 {
-			l.send(wire.Join{Room: fmt.Sprint("room", r), After: &wire.Position{Log: log}})
+			l.send(wire.Join{Room: fmt.Sprint("room", r), After: &wire.Position{HistoryID: historyID}})
 		}
 		links = append(links, l)
 	}
@@ -152,7 +152,7 @@ func TestManyComeBack(t *testing.T) {
 		if i%10 == 0 {
 			want = 1
 		}
-		if got := len(l.s.places); got != want {
+		if got := len(l.s.cursors); got != want {
 			t.Fatalf("after 5 s, client %d is in %d rooms, want %d", i, got, want)
 		}
 	}
@@ -181,7 +181,7 @@ func TestEveryFrameIsCharged(t *testing.T) {
 	for _, v1 := range []bool{true, false} {
 		for name, send := range floods {
 			st := newStage(t, setting{rate: 5, burst: 20})
-			l := st.connect(Client{Door: doorOf(v1), Addr: remote})
+			l := st.connect(Client{Transport: doorOf(v1), Addr: remote})
 			const sent = 3000
 			for range sent {
 				send(l)
@@ -207,7 +207,7 @@ func TestEveryFrameIsCharged(t *testing.T) {
 // What inflates is charged for what it inflates to.
 func TestInflatedBytesAreCharged(t *testing.T) {
 	st := newStage(t, setting{rate: 5, burst: 20})
-	l := st.connect(Client{Door: V1, Addr: remote, Deflate: true})
+	l := st.connect(Client{Transport: V1, Addr: remote, Deflate: true})
 	text := `{"type":"` + strings.Repeat("x", 20_000) + `"}`
 	for range 1000 {
 		l.text(text)
@@ -228,7 +228,7 @@ func TestInflatedBytesAreCharged(t *testing.T) {
 // What hardly inflates is charged as what takes long to inflate, also if it cannot be inflated to its end.
 func TestCompressedBytesAreCharged(t *testing.T) {
 	st := newStage(t, setting{rate: 5, burst: 20})
-	l := st.connect(Client{Door: V1, Addr: remote, Deflate: true})
+	l := st.connect(Client{Transport: V1, Addr: remote, Deflate: true})
 	empty := bytes.Repeat([]byte("\x00\x00\x00\xff\xff"), 4000) // stored blocks
 	for range 100 {
 		l.put(frame.Text|frame.Deflated, append(empty, 0))
@@ -241,7 +241,7 @@ func TestCompressedBytesAreCharged(t *testing.T) {
 	}
 	st = newStage(t, setting{rate: 5, burst: 20})
 	for range 30 { // as many as have work left
-		l := st.connect(Client{Door: V1, Addr: remote, Deflate: true, Session: strings.Repeat("A", wire.SessionLen)})
+		l := st.connect(Client{Transport: V1, Addr: remote, Deflate: true, Session: strings.Repeat("A", wire.SessionLen)})
 		l.put(frame.Text|frame.Deflated, append(empty, 0xff))
 		st.settle()
 		if l.closed == (len(l.up)+len(l.rest) > 0) {
@@ -257,14 +257,14 @@ func TestCompressedBytesAreCharged(t *testing.T) {
 func TestAFloodDelaysNobody(t *testing.T) {
 	st := newStage(t, setting{rate: 5, burst: 20})
 	for range 100 {
-		l := st.connect(Client{Door: V1, Addr: school})
+		l := st.connect(Client{Transport: V1, Addr: school})
 		for range 2000 {
 			l.send(wire.Ping{})
 		}
 	}
 	st.advance(5 * time.Second)
 	for _, addr := range []netip.AddrPort{school, remote} {
-		l := st.connect(Client{Door: V1, Addr: addr})
+		l := st.connect(Client{Transport: V1, Addr: addr})
 		for i := range 20 {
 			l.send(wire.Ping{ID: "end"})
 			l.expectOf("pong", "pong end")
@@ -281,7 +281,7 @@ func TestLoopbackIsChargedForWork(t *testing.T) {
 	r, now := NewRates(shared), time.Unix(0, 0)
 	took := func(addr string) (n int) {
 		for i := range 2000 {
-			by := [wire.ByLen]byte{1, byte(i), byte(i >> 8)}
+			by := [wire.SenderIDLen]byte{1, byte(i), byte(i >> 8)}
 			for r.Work(now, by, netip.MustParseAddr(addr), 32) == 0 {
 				n += 32
 			}
@@ -295,7 +295,7 @@ func TestLoopbackIsChargedForWork(t *testing.T) {
 	if got := took("127.0.0.1"); got != loopbackShare*share {
 		t.Errorf("many senders on loopback do %d, want %d", got, loopbackShare*share)
 	}
-	if got := NewRates(RateLimits{}).Work(now, [wire.ByLen]byte{1}, school.Addr(), 1<<30); got != 0 {
+	if got := NewRates(RateLimits{}).Work(now, [wire.SenderIDLen]byte{1}, school.Addr(), 1<<30); got != 0 {
 		t.Errorf("without a limit, work waits %v", got)
 	}
 }
@@ -303,9 +303,9 @@ func TestLoopbackIsChargedForWork(t *testing.T) {
 // Whoever keeps to the rates of events is never paused, whatever else a client does.
 func TestAnHonestClientIsNeverPaused(t *testing.T) {
 	st := newStage(t, setting{rate: 5, burst: 20})
-	l := st.connect(Client{Door: V1, Addr: remote})
+	l := st.connect(Client{Transport: V1, Addr: remote})
 	for r := range 8 {
-		l.send(wire.Join{Room: fmt.Sprint("room", r), After: &wire.Position{Log: st.store.Log(), N: 0}})
+		l.send(wire.Join{Room: fmt.Sprint("room", r), After: &wire.Position{HistoryID: st.store.HistoryID(), N: 0}})
 	}
 	for i := range 100 {
 		l.send(wire.Typing{Room: "room1"}, wire.Ping{ID: "1"}, wire.History{Room: "room1"})
@@ -314,7 +314,7 @@ func TestAnHonestClientIsNeverPaused(t *testing.T) {
 			l.send(wire.Say{Room: "room1", ID: fmt.Sprint(i, "-", k), Text: strings.Repeat("\"", 4000)})
 		}
 		st.settle()
-		if l.s.talk.paused != 0 {
+		if l.s.publisher.paused != 0 {
 			t.Fatalf("after %d rounds it is paused", i)
 		}
 		st.advance(time.Second)
@@ -331,13 +331,13 @@ func TestThePastOfThePlainDoorIsPaced(t *testing.T) {
 	first := st.connect(Client{Last: 10, Addr: remote, Session: by})
 	second := st.connect(Client{Last: 10, Addr: remote, Session: by})
 	second.text("hello")
-	first.expect(wire.Welcome)
-	second.expect(wire.Welcome)
-	if len(first.s.places) != 1 || len(second.s.places) != 0 {
-		t.Fatalf("%d and %d of two are in the room", len(first.s.places), len(second.s.places))
+	first.expect(wire.Greeting)
+	second.expect(wire.Greeting)
+	if len(first.s.cursors) != 1 || len(second.s.cursors) != 0 {
+		t.Fatalf("%d and %d of two are in the room", len(first.s.cursors), len(second.s.cursors))
 	}
 	st.advance(time.Second)
-	if len(second.s.places) != 1 {
+	if len(second.s.cursors) != 1 {
 		t.Error("a second later the second is not in the room")
 	}
 	st.advance(time.Second)
@@ -348,7 +348,7 @@ func TestThePastOfThePlainDoorIsPaced(t *testing.T) {
 // While nothing is read, the time does not run in which a refused text is to come again.
 func TestAPauseIsNotTheClientsTime(t *testing.T) {
 	st := newStage(t, setting{rate: 1, burst: 1})
-	l := st.connect(Client{Door: V1, Addr: remote})
+	l := st.connect(Client{Transport: V1, Addr: remote})
 	l.say("1", "one")
 	l.say("2", "two") // refused: to come again within 6 s
 	for range 400 {   // more than a second's each
@@ -364,7 +364,7 @@ func TestAPauseIsNotTheClientsTime(t *testing.T) {
 // Counting what comes takes no memory.
 func TestChargingAllocatesNothing(t *testing.T) {
 	r, now := NewRates(shared), time.Unix(0, 0)
-	by := [wire.ByLen]byte{1}
+	by := [wire.SenderIDLen]byte{1}
 	if n := testing.AllocsPerRun(100, func() {
 		now = now.Add(time.Second)
 		r.Work(now, by, school.Addr(), 1)
@@ -378,13 +378,13 @@ func TestChargingAllocatesNothing(t *testing.T) {
 // A search is paid for by the time it took: of a sender's, and of its address's.
 func TestSearchesAreChargedByTime(t *testing.T) {
 	st := newStage(t, setting{rate: 5, burst: 20})
-	search := func(by string, addr netip.AddrPort) *wire.Error {
-		_, err := st.env.Search(by, addr.Addr(), func(from netip.Prefix, ran func(time.Duration)) (*wire.Found, *wire.Error) {
+	search := func(by string, addr netip.AddrPort) *wire.CodedError {
+		_, err := st.env.Search(by, addr.Addr(), func(from netip.Prefix, ran func(time.Duration)) (*wire.SearchResponse, *wire.CodedError) {
 			if from != Network(addr.Addr()) {
 				t.Errorf("it is from %v", from)
 			}
 			ran(1500 * time.Millisecond)
-			return new(wire.Found), nil
+			return new(wire.SearchResponse), nil
 		})
 		return err
 	}

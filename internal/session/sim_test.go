@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/wire"
 )
 
@@ -155,9 +155,9 @@ func (s *sim) mishap(p *person, l *liner) {
 		}
 	case 10:
 		if room := simRooms[s.rng.IntN(2)]; s.forget {
-			h := s.store.Head(room)
+			h := s.store.Bounds(room)
 			to := h.First + uint64(s.rng.IntN(int(h.Last-h.First+2))) - 1
-			_ = s.orderer.Submit(journal.Event{Kind: journal.Trim, Room: room, To: to}, nil) // if there is no room, another time
+			_ = s.orderer.Submit(eventlog.Command{Kind: eventlog.Trim, Room: room, To: to}, nil) // if there is no room, another time
 		}
 	case 11:
 		if s.rng.IntN(3) == 0 {
@@ -189,7 +189,7 @@ func (s *sim) setBack() {
 	}
 	s.stints = nil // their lines have no numbers, by which those that are left could be told
 	for _, room := range simRooms {
-		last := s.store.Head(room).Last
+		last := s.store.Bounds(room).Last
 		maps.DeleteFunc(s.truth[room], func(n uint64, _ wire.Message) bool { return n > last })
 		for _, p := range s.people {
 			p.all = slices.DeleteFunc(p.all, func(s *said) bool { return s.room == room && s.n > last }) // saved, and lost

@@ -95,7 +95,7 @@ func (s *sim) judgeSayings(p *person) {
 	times := map[string]int{}
 	for room, messages := range s.truth {
 		for _, m := range messages {
-			if m.By == p.by {
+			if m.SenderID == p.by {
 				times[room+" "+m.ID]++
 			}
 		}
@@ -109,7 +109,7 @@ func (s *sim) judgeSayings(p *person) {
 			p.fail("%s has the number %d of %s, and one that was said before it has %d", said.id, said.n, said.room, at[said.room])
 		}
 		at[said.room] = said.n
-		if m, ok := s.truth[said.room][said.n]; ok && (m.By != p.by || m.ID != said.id || m.Text != said.text) {
+		if m, ok := s.truth[said.room][said.n]; ok && (m.SenderID != p.by || m.ID != said.id || m.Text != said.text) {
 			p.fail("was told that %s is number %d of %s, where %+v is", said.id, said.n, said.room, m)
 		} else if !ok && !s.forget {
 			p.fail("was told that %s is number %d of %s, which nobody heard", said.id, said.n, said.room)
@@ -139,7 +139,7 @@ func (l *liner) connect() {
 	if l.now != nil {
 		return
 	}
-	h := l.sim.store.Head(l.room)
+	h := l.sim.store.Bounds(l.room)
 	last := l.sim.rng.IntN(5)
 	t := &stint{room: l.room, at: max(h.First-1, h.Last-min(h.Last, uint64(last)))}
 	t.l = l.sim.connect(Client{Room: l.room, Last: last, Deflate: l == l.sim.liners[1] && l.sim.deflate(), Addr: l.sim.addr(100 + len(l.sim.stints))})
@@ -172,7 +172,7 @@ func (s *sim) judgeStint(t *stint) {
 	at := t.at
 	for i, line := range t.heard {
 		if i == 0 {
-			if line != wire.Welcome {
+			if line != wire.Greeting {
 				s.t.Fatalf("a liner is greeted with %q", line)
 			}
 			continue

@@ -52,7 +52,7 @@ func (p *person) connect() {
 		return
 	}
 	i := slices.Index(p.sim.people, p)
-	p.l = p.sim.connect(Client{Door: V1, Deflate: i == 1 && p.sim.deflate(), Addr: p.sim.addr(i)})
+	p.l = p.sim.connect(Client{Transport: V1, Deflate: i == 1 && p.sim.deflate(), Addr: p.sim.addr(i)})
 	p.l.hear, p.greeted, p.open = p.hear, 0, false
 }
 
@@ -89,7 +89,7 @@ func (p *person) join(name string) {
 	e.in = true
 	e.waiting++
 	if e.started {
-		p.l.send(wire.Join{Room: name, After: &wire.Position{Log: p.sim.store.Log(), Epoch: e.epoch, N: e.at}})
+		p.l.send(wire.Join{Room: name, After: &wire.Position{HistoryID: p.sim.store.HistoryID(), Epoch: e.epoch, N: e.at}})
 	} else {
 		p.l.send(wire.Join{Room: name, Last: &e.last})
 	}
@@ -134,7 +134,7 @@ func (p *person) fail(format string, args ...any) {
 
 func (p *person) hear(f wire.Frame) {
 	switch f := f.(type) {
-	case wire.Welcomed:
+	case wire.Welcome:
 		p.welcomed(f)
 	case wire.Joined:
 		p.joined(f)
@@ -144,7 +144,7 @@ func (p *person) hear(f wire.Frame) {
 		}
 	case wire.Gap:
 		if e := p.ear(f.Room); e != nil {
-			if f.From != e.at+1 || f.To < f.From || f.To >= p.sim.store.Head(f.Room).First {
+			if f.From != e.at+1 || f.To < f.From || f.To >= p.sim.store.Bounds(f.Room).First {
 				p.fail("at %d of %s: %s", e.at, f.Room, describe(f))
 			}
 			e.at, e.epoch = f.To, e.now
@@ -164,22 +164,22 @@ func (p *person) hear(f wire.Frame) {
 		if e := p.ears[f.Room]; e != nil {
 			e.count = f.Count
 		}
-	case wire.Fault:
+	case wire.Error:
 		if f.Code != wire.RateLimited && f.Code != wire.NameTaken && f.Code != wire.Unavailable {
 			p.fail("an error: %s", f.Reason)
 		}
 	}
 }
 
-func (p *person) welcomed(f wire.Welcomed) {
+func (p *person) welcomed(f wire.Welcome) {
 	p.greeted++
 	switch {
 	case p.session == "":
-		p.session, p.by = f.Session, f.By
+		p.session, p.by = f.Session, f.SenderID
 		p.begin()
 	case p.greeted == 1:
 		p.l.send(wire.Hello{Session: p.session})
-	case f.Session != p.session || f.By != p.by:
+	case f.Session != p.session || f.SenderID != p.by:
 		p.fail("said hello, and is somebody else")
 	default:
 		p.begin()
@@ -209,7 +209,7 @@ func (p *person) joined(f wire.Joined) {
 	if f.Reset {
 		e.resets++
 	}
-	if e.resets > p.sim.backs || f.Log != p.sim.store.Log() {
+	if e.resets > p.sim.backs || f.HistoryID != p.sim.store.HistoryID() {
 		p.fail("its position is not known any more: %s", describe(f))
 	}
 	e.now = f.Epoch
@@ -229,7 +229,7 @@ func (p *person) heard(e *ear, m *wire.Message) {
 	e.at, e.epoch = m.N, e.now
 	e.has[m.N] = *m
 	p.sim.hear(p.name, m)
-	if m.By == p.by {
+	if m.SenderID == p.by {
 		p.settle(m.Room, m.ID, m.N)
 	}
 }

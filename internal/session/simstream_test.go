@@ -14,7 +14,7 @@ import (
 type listener struct {
 	sim   *sim
 	name  string
-	door  Door
+	door  Transport
 	room  string
 	last  int
 	l     *link                   // nil: not connected
@@ -33,9 +33,9 @@ func (c *listener) connect() {
 	if c.l != nil || c.away {
 		return
 	}
-	client := Client{Door: c.door, Room: c.room, Last: c.last, Addr: c.sim.addr(200)}
+	client := Client{Transport: c.door, Room: c.room, Last: c.last, Addr: c.sim.addr(200)}
 	if c.id != "" {
-		client.After = &wire.Position{Log: c.sim.store.Log(), Epoch: c.epoch, N: c.at}
+		client.After = &wire.Position{HistoryID: c.sim.store.HistoryID(), Epoch: c.epoch, N: c.at}
 	}
 	c.l = c.sim.connect(client)
 	c.l.bytes, c.part = c.take, ""
@@ -101,7 +101,7 @@ func (c *listener) event(s string) {
 	c.object(data, id)
 	if id != "" {
 		c.id = id
-		if want := string(wire.AppendPosition(nil, wire.Position{Log: c.sim.store.Log(), Epoch: c.epoch, N: c.at})); id != want {
+		if want := string(wire.AppendPosition(nil, wire.Position{HistoryID: c.sim.store.HistoryID(), Epoch: c.epoch, N: c.at})); id != want {
 			c.fail("the id of %s is %s, want %s", data, id, want)
 		}
 	}
@@ -134,7 +134,7 @@ func (c *listener) object(data, id string) {
 		c.has[f.N] = f
 		c.sim.hear(c.name, &f)
 	case wire.Gap:
-		if f.From != c.at+1 || f.To < f.From || f.To >= c.sim.store.Head(c.room).First {
+		if f.From != c.at+1 || f.To < f.From || f.To >= c.sim.store.Bounds(c.room).First {
 			c.fail("at %d: %s", c.at, describe(f))
 		}
 		c.at, c.epoch = f.To, c.now
@@ -153,7 +153,7 @@ func (c *listener) object(data, id string) {
 // newListeners are one of each form.
 func newListeners(s *sim) []*listener {
 	var all []*listener
-	for i, door := range []Door{Events, Lines} {
+	for i, door := range []Transport{Events, Lines} {
 		all = append(all, &listener{sim: s, name: fmt.Sprint("listener ", i), door: door, room: simRooms[i], has: map[uint64]wire.Message{}, last: []int{0, 3, 500}[s.rng.IntN(3)]})
 	}
 	return all

@@ -66,7 +66,7 @@ func TestForce(t *testing.T) {
 // A session that comes while the server stops.
 func TestForceAtOnce(t *testing.T) {
 	st := newStage(t, setting{})
-	l := st.connect(Client{Door: V1})
+	l := st.connect(Client{Transport: V1})
 	l.s.Force(250 * time.Millisecond)
 	l.send(wire.Ping{})
 	l.expect("welcome", "restarting 250", "CLOSE 1012")
@@ -88,7 +88,7 @@ func TestClosedGivesEverythingBack(t *testing.T) {
 	st.lazy = false
 	st.talk(1)
 	st.settle() // what comes for it now is let go
-	if l.s.places != nil {
+	if l.s.cursors != nil {
 		t.Error("it still has places")
 	}
 }
@@ -131,7 +131,7 @@ func TestClosedIsToldAfterPanic(t *testing.T) {
 	st := newStage(t, setting{})
 	l, told := st.in(wire.Lobby), 0
 	st.env.Closed = func(*Session, error) { told++ }
-	l.s.places = append(l.s.places, &place{}) // without a seat
+	l.s.cursors = append(l.s.cursors, &cursor{}) // without a seat
 	func() {
 		defer func() {
 			if recover() == nil {
@@ -170,7 +170,7 @@ func TestNameIsRenewed(t *testing.T) {
 		st.advance(5 * time.Minute)
 		st.paused = false
 		a.expectOf("name", "name ")
-		if got := st.store.Name(a.s.By()); got != "" {
+		if got := st.store.Name(a.s.SenderID()); got != "" {
 			t.Fatalf("gave its name up, and has it again: %q", got)
 		}
 		a.send(wire.Name{Name: "ann"})

@@ -4,7 +4,7 @@ import (
 	"strconv"
 	"time"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/internal/room"
 	"ramai/wire"
 )
@@ -35,7 +35,7 @@ func (s stream) open(c *Client) {
 		if s.door == Events { // a browser keeps what it was told last, also by a server that stopped
 			s.retry(usualRetry)
 		}
-		at := wire.Position{Log: joined.Log, Epoch: joined.Epoch, N: n}
+		at := wire.Position{HistoryID: joined.HistoryID, Epoch: joined.Epoch, N: n}
 		switch {
 		case joined.Reset:
 			s.event(at, wire.Reset(joined))
@@ -56,16 +56,16 @@ func (s stream) event(at wire.Position, f wire.Frame) {
 // put puts an event or a line into the private buffer; see room.AppendEvent.
 func (s stream) put(name string, at wire.Position, payload []byte) {
 	if s.door == Lines {
-		s.private = append(append(s.private, payload...), '\n')
+		s.control = append(append(s.control, payload...), '\n')
 	} else {
-		s.private = room.AppendEvent(s.private, name, at, payload)
+		s.control = room.AppendEvent(s.control, name, at, payload)
 	}
 }
 
 // received throws away what comes: after its request a client has nothing to say.
 func (s stream) received(b []byte) (int, error) { return len(b), nil }
 
-func (s stream) outcome(*journal.Outcome) {}
+func (s stream) outcome(*eventlog.Outcome) {}
 
 func (s stream) presence(payload []byte) { s.put(wire.Presence{}.Type(), wire.Position{}, payload) }
 
@@ -74,13 +74,13 @@ func (s stream) typing([]byte) {}
 func (s stream) renamed(string) {}
 
 func (s stream) gap(name string, from, to uint64) {
-	at := wire.Position{Log: s.env.Store.Log(), Epoch: s.env.Store.Epoch().Name, N: to}
+	at := wire.Position{HistoryID: s.env.Store.HistoryID(), Epoch: s.env.Store.Epoch().Name, N: to}
 	s.event(at, wire.Gap{Room: name, From: from, To: to})
 }
 
 // unreadable tells why nothing comes. Of events its name is not that of the frame, error: a browser uses that one for a
 // connection that is lost.
-func (s stream) unreadable(room string, why *wire.Error) {
+func (s stream) unreadable(room string, why *wire.CodedError) {
 	s.env.refused(why.Code)
 	s.put(string(why.Code), wire.Position{}, wire.Append(nil, wire.Request{Room: room}.Refused(why)))
 }
@@ -90,7 +90,7 @@ func (s stream) ping() (answered bool) {
 	if s.door == Lines {
 		s.put("", wire.Position{}, wire.Append(nil, wire.Ping{}))
 	} else {
-		s.private = append(s.private, ":\n\n"...)
+		s.control = append(s.control, ":\n\n"...)
 	}
 	return false
 }
@@ -102,14 +102,14 @@ func (s stream) bye(retry time.Duration) {
 		return
 	}
 	s.retry(retry)
-	s.private = append(s.private, '\n')
+	s.control = append(s.control, '\n')
 }
 
 // retry adds a line that says when to come back after a break, to an event or to nothing.
 func (s stream) retry(after time.Duration) {
-	s.private = append(s.private, "retry: "...)
-	s.private = strconv.AppendInt(s.private, after.Milliseconds(), 10)
-	s.private = append(s.private, '\n')
+	s.control = append(s.control, "retry: "...)
+	s.control = strconv.AppendInt(s.control, after.Milliseconds(), 10)
+	s.control = append(s.control, '\n')
 }
 
 // last adds nothing: that the answer ends is the end.

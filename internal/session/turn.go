@@ -5,38 +5,38 @@ import (
 	"fmt"
 	"time"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
+	"ramai/internal/fanout"
 	"ramai/internal/names"
 	"ramai/internal/room"
-	"ramai/internal/tape"
 	"ramai/wire"
 )
 
 // turn takes in what has come from other goroutines, and does what is due. It begins every call of the Source.
 func (s *Session) turn() {
 	s.clock()
-	if s.mail.Load() != nil {
-		s.open(inOrder(s.mail.Swap(nil)))
+	if s.mailbox.Load() != nil {
+		s.open(inOrder(s.mailbox.Swap(nil)))
 	}
-	if s.waits() && !s.talk.crowded && s.now >= s.talk.until {
-		s.talk.until = 0
-		if s.talk.stalled() {
-			s.talk.stalled = nil
+	if s.waits() && !s.publisher.crowded && s.now >= s.publisher.until {
+		s.publisher.until = 0
+		if s.publisher.stalled() {
+			s.publisher.stalled = nil
 		}
 	}
 	if s.conn.Gone() { // it is in no room any more, though what it sent may still have to be said
-		for _, p := range s.places {
+		for _, p := range s.cursors {
 			p.leave()
 		}
 	}
-	s.look()
+	s.checkAlive()
 }
 
 // open takes in letters, the oldest first.
-func (s *Session) open(l *letter) {
+func (s *Session) open(l *message) {
 	for ; l != nil; l = l.next {
 		if l.outcome != nil {
-			s.talk.flight--
+			s.publisher.flight--
 			s.protocol.outcome(l.outcome)
 		} else {
 			l.do()
@@ -45,7 +45,7 @@ func (s *Session) open(l *letter) {
 }
 
 // inOrder turns a list of letters round, so that it begins with the oldest.
-func inOrder(newest *letter) (oldest *letter) {
+func inOrder(newest *message) (oldest *message) {
 	for l := newest; l != nil; {
 		l.next, oldest, l = oldest, l, l.next
 	}
@@ -59,16 +59,16 @@ func (s *Session) stall(wait time.Duration, f func() bool) {
 }
 
 // wait has what is stalled tried again after d.
-func (s *Session) wait(d time.Duration) { s.talk.until = s.now + d }
+func (s *Session) wait(d time.Duration) { s.publisher.until = s.now + d }
 
-// look asks whether the client still lives.
-func (s *Session) look() {
+// checkAlive asks whether the client still lives.
+func (s *Session) checkAlive() {
 	if s.closing {
 		return
 	}
 	if code, reason := s.overdue(); reason == "" {
-		if s.talk != nil {
-			s.talk.doubt = 0
+		if s.publisher != nil {
+			s.publisher.doubt = 0
 		}
 	} else if s.certain() {
 		s.end(code, reason)
@@ -82,7 +82,7 @@ func (s *Session) look() {
 	switch {
 	case s.full():
 		s.unanswered = 0 // we do not read: a pong could not be seen
-	case len(s.private) == 0: // proxies count what passes, whether or not it is answered
+	case len(s.control) == 0: // proxies count what passes, whether or not it is answered
 		if s.protocol.ping() && s.unanswered == 0 {
 			s.unanswered = s.now
 		}
@@ -118,9 +118,9 @@ func (s *Session) renew() {
 	if s.now < s.renewAt || s.flight() > 0 { // it may be giving the name up just now
 		return
 	}
-	s.renewAt = s.now + journal.HoldName/4
+	s.renewAt = s.now + eventlog.NameLeaseTime/4
 	if name := s.env.Store.Name(s.sender()); name != "" && !s.named {
-		e := journal.Event{Kind: journal.Claim, By: s.sender(), Name: name, Key: names.Key(name)}
+		e := eventlog.Command{Kind: eventlog.ReserveName, SenderID: s.sender(), Name: name, Key: names.Key(name)}
 		_ = s.env.Submit(e, nil) // if there is no room, next time will do
 	}
 }
@@ -139,17 +139,17 @@ func (s *Session) arm() {
 			due = t
 		}
 	}
-	if s.talk != nil {
-		sooner(s.talk.until)
-		if s.talk.doubt != 0 {
-			sooner(s.talk.doubt + judgeAfter)
+	if s.publisher != nil {
+		sooner(s.publisher.until)
+		if s.publisher.doubt != 0 {
+			sooner(s.publisher.doubt + judgeAfter)
 		}
-		sooner(s.talk.paused)
+		sooner(s.publisher.paused)
 	}
 	if s.partial != 0 {
 		sooner(s.partial + messageTakes + time.Second)
 	}
-	for _, p := range s.places {
+	for _, p := range s.cursors {
 		sooner(p.again)
 	}
 	if s.armed > s.now && due >= s.armed {
@@ -161,9 +161,9 @@ func (s *Session) arm() {
 
 // pull takes what the rooms have for this client: of one room at a time, in turn.
 func (s *Session) pull(max int) []byte {
-	for range s.places {
+	for range s.cursors {
 		s.next++
-		p := s.places[int(s.next)%len(s.places)]
+		p := s.cursors[int(s.next)%len(s.cursors)]
 		span := s.after(p, max)
 		if b := span.Bytes(); len(b) > 0 {
 			s.writing, s.span = p, span
@@ -175,17 +175,17 @@ func (s *Session) pull(max int) []byte {
 
 // after returns the frames that follow a place, from the past that was read, or from the tape. If they are in neither,
 // they are asked for, of one room at a time: what a client does not take costs memory for one part of the past.
-func (s *Session) after(p *place, max int) tape.Span {
-	if p.chunk != nil {
-		if span, held := p.chunk.After(p.n, max); held {
+func (s *Session) after(p *cursor, max int) fanout.Span {
+	if p.backfill != nil {
+		if span, held := p.backfill.After(p.n, max); held {
 			return span
 		}
 		p.release() // memory was needed for others
 	}
-	span, held := p.seat.After(p.n, max)
+	span, held := p.sub.After(p.n, max)
 	if !held && s.now >= p.again && !s.refilling() {
 		s.refill, p.again = true, 0
-		p.seat.Refill(p.n, func(c room.Chunk, err error) {
+		p.sub.Backfill(p.n, func(c room.BackfillResult, err error) {
 			if !s.later(func() { s.refilled(p, c, err) }) {
 				c.Frames.Release()
 			}
@@ -200,8 +200,8 @@ func (s *Session) refilling() bool {
 	if s.refill {
 		return true
 	}
-	for _, p := range s.places {
-		if p.chunk != nil {
+	for _, p := range s.cursors {
+		if p.backfill != nil {
 			return true
 		}
 	}
@@ -209,7 +209,7 @@ func (s *Session) refilling() bool {
 }
 
 // refilled takes the past that was asked for. What is missing before it is gone, and the client is told.
-func (s *Session) refilled(p *place, c room.Chunk, err error) {
+func (s *Session) refilled(p *cursor, c room.BackfillResult, err error) {
 	s.refill = false
 	p.told = p.told && err != nil
 	passed := c.Frames != nil && c.Frames.Last() <= p.n
@@ -223,27 +223,27 @@ func (s *Session) refilled(p *place, c room.Chunk, err error) {
 	}
 	switch {
 	case err != nil:
-		if damaged := errors.Is(err, journal.ErrDamaged); damaged && !p.told { // once, for it is tried again and again
+		if damaged := errors.Is(err, eventlog.ErrDamaged); damaged && !p.told { // once, for it is tried again and again
 			p.told = true
-			s.protocol.unreadable(p.seat.Room(), Unreadable(s.env.Store, p.seat.Room()))
+			s.protocol.unreadable(p.sub.Room(), Unreadable(s.env.Store, p.sub.Room()))
 		} else if !damaged { // what is damaged the store has logged
-			s.env.Log.Error("the past of a room could not be read", "room", p.seat.Room(), "after", p.n, "err", err)
+			s.env.Logger.Error("the past of a room could not be read", "room", p.sub.Room(), "after", p.n, "err", err)
 		}
 		p.again = s.now + tryAgain
 	case begin > p.n+1:
-		s.protocol.gap(p.seat.Room(), p.n+1, begin-1)
+		s.protocol.gap(p.sub.Room(), p.n+1, begin-1)
 		p.reach(begin - 1)
-		p.chunk = c.Frames
+		p.backfill = c.Frames
 	case c.Frames != nil:
-		p.chunk = c.Frames
+		p.backfill = c.Frames
 	default: // the tape has something that the journal does not show yet
 		p.again = s.now + tryAgain
 	}
 }
 
 // Unreadable is what a reader is told of a room that cannot be read.
-func Unreadable(store journal.Store, name string) *wire.Error {
-	err := &wire.Error{Code: wire.Unavailable, Reason: fmt.Sprintf("the messages of room %s cannot be read now; ask again", name), RetryAfter: tryAgain}
+func Unreadable(store eventlog.Store, name string) *wire.CodedError {
+	err := &wire.CodedError{Code: wire.Unavailable, Reason: fmt.Sprintf("the messages of room %s cannot be read now; ask again", name), RetryAfter: tryAgain}
 	if damage := store.Health().Of(name); damage != nil {
 		err.Reason, err.RetryAfter = damage.Error(), tryDamaged
 	}
@@ -252,21 +252,21 @@ func Unreadable(store journal.Store, name string) *wire.Error {
 
 // behind tells whether there is something in the rooms that this client was not sent.
 func (s *Session) behind() bool {
-	for _, p := range s.places {
-		if span, held := p.seat.After(p.n, 1); p.chunk != nil || !held || len(span.Bytes()) > 0 {
+	for _, p := range s.cursors {
+		if span, held := p.sub.After(p.n, 1); p.backfill != nil || !held || len(span.Bytes()) > 0 {
 			return true
 		}
 	}
 	return false
 }
 
-// tell sends the state of rooms that has changed. It is called when everything said has been sent.
-func (s *Session) tell() {
+// sendState sends the state of rooms that has changed. It is called when everything said has been sent.
+func (s *Session) sendState() {
 	if !s.protocol.encoding().Watches() {
 		return
 	}
-	for _, p := range s.places {
-		state := p.seat.State()
+	for _, p := range s.cursors {
+		state := p.sub.State()
 		if p.presence != state.PresenceVersion {
 			p.presence = state.PresenceVersion
 			s.protocol.presence(state.Presence)
@@ -279,14 +279,14 @@ func (s *Session) tell() {
 }
 
 // join takes a seat and stands at number n.
-func (s *Session) join(n uint64, seat *room.Seat) {
-	p := &place{seat: seat, presence: seat.Before()}
+func (s *Session) join(n uint64, seat *room.Subscription) {
+	p := &cursor{sub: seat, presence: seat.Before()}
 	p.reach(n)
-	s.places = append(s.places, p)
+	s.cursors = append(s.cursors, p)
 }
 
-// seat takes a seat in a room without standing anywhere yet.
-func (s *Session) seat(name string) *room.Seat {
+// sub takes a sub in a room without standing anywhere yet.
+func (s *Session) seat(name string) *room.Subscription {
 	enc := s.protocol.encoding()
 	if s.deflate {
 		enc = enc.Deflated()
@@ -295,13 +295,13 @@ func (s *Session) seat(name string) *room.Seat {
 }
 
 // submit hands an event to the journal. It returns false if there is no room: then the session is woken when there is.
-func (s *Session) submit(e journal.Event) bool {
+func (s *Session) submit(e eventlog.Command) bool {
 	t := s.talks()
-	e.Origin, e.Epoch = &t.origin, t.epoch
+	e.ReplyTo, e.Fence = &t.origin, t.epoch
 	switch s.env.Submit(e, s.vacant) {
 	case nil:
 		t.flight++
-	case journal.ErrBusy:
+	case eventlog.ErrBusy:
 		t.crowded = true
 		return false
 	default: // closed: the server stops, and the client will say it again elsewhere
@@ -311,10 +311,10 @@ func (s *Session) submit(e journal.Event) bool {
 }
 
 // vacant is called by the orderer when its queue has room again.
-func (s *Session) vacant() { s.later(func() { s.talk.crowded = false }) }
+func (s *Session) vacant() { s.later(func() { s.publisher.crowded = false }) }
 
 // hand submits e, as soon as there is room. It returns whether there was.
-func (s *Session) hand(e journal.Event) bool {
+func (s *Session) hand(e eventlog.Command) bool {
 	if s.submit(e) {
 		return true
 	}
@@ -349,7 +349,7 @@ func (s *Session) paced(p price, f func() bool) {
 
 // pay takes p from the rates, or returns how long to wait.
 func (s *Session) pay(p price) time.Duration {
-	if p.room != "" && s.env.Store.Head(p.room).Empty() {
+	if p.room != "" && s.env.Store.Bounds(p.room).Empty() {
 		if wait := s.env.Rates.TakeRoom(s.at(), s.addr, p.room); wait > 0 {
 			return wait
 		}
@@ -386,35 +386,35 @@ func (s *Session) pause(wait time.Duration) {
 	}
 }
 
-// owning is the name that what is said now makes the sender's own, see journal.Event.Own. Where the address's share does
+// owning is the name that what is said now makes the sender's own, see eventlog.Command.Own. Where the address's share does
 // not allow that, the sender goes on holding the name as one without a key does, and what it says later tries again. A
 // claim that is on its way is not seen yet: clients of ours say nothing until they know their name.
 func (s *Session) owning() string {
 	if !s.keyed {
 		return ""
 	}
-	key := s.env.Store.Gains(s.sender())
+	key := s.env.Store.CanRegister(s.sender())
 	if key == "" || key == s.talks().owned {
 		return key
 	}
 	if s.env.Rates.TakeName(s.at(), s.addr) > 0 {
 		return ""
 	}
-	s.talk.owned = key
+	s.publisher.owned = key
 	return key
 }
 
 // stand says where a client begins in a room that asks for what follows after, or if that is nil for the newest last
 // messages, and what it is told about it.
-func stand(store journal.Store, seat *room.Seat, after *wire.Position, last int) (wire.Joined, uint64) {
-	head := store.Head(seat.Room())
+func stand(store eventlog.Store, seat *room.Subscription, after *wire.Position, last int) (wire.Joined, uint64) {
+	head := store.Bounds(seat.Room())
 	joined := wire.Joined{
-		Room: seat.Room(), Log: store.Log(), Epoch: store.Epoch().Name, N: head.Last, First: head.First, Count: seat.Count(),
+		Room: seat.Room(), HistoryID: store.HistoryID(), Epoch: store.Epoch().Name, N: head.Last, First: head.First, Count: seat.Count(),
 	}
 	if after == nil {
 		return joined, back(head, last)
 	}
-	joined.Reset = !store.Knows(seat.Room(), after)
+	joined.Reset = !store.Contains(seat.Room(), after)
 	if joined.Reset {
 		return joined, back(head, wire.DefaultJoin)
 	}
@@ -422,7 +422,7 @@ func stand(store journal.Store, seat *room.Seat, after *wire.Position, last int)
 }
 
 // back is where a reader begins who wants the newest last messages.
-func back(h journal.Head, last int) uint64 {
+func back(h eventlog.Bounds, last int) uint64 {
 	n := h.First - 1
 	if h.Last > uint64(last) {
 		n = max(n, h.Last-uint64(last))

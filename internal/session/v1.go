@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/internal/room"
 	"ramai/wire"
 )
@@ -17,26 +17,26 @@ const SearchCost = 2 * ReadCost
 
 const (
 	typingEvery = 3 * time.Second // more is not heard
-	gateStands  = 5 * time.Second // see gate
+	fenceHolds  = 5 * time.Second // see gate
 )
 
 // v1 is the protocol ramai.v1.
 type v1 struct{ websocket }
 
-// gate keeps the order of what is said after a refusal that may be retried: until the first refused id comes again,
+// fence keeps the order of what is said after a refusal that may be retried: until the first refused id comes again,
 // everything else is refused too. It may never come again: if it was also sent on an earlier connection, and stored
-// from there, the client has heard its echo and has done with it. Then the gate would stay closed for ever; so after
-// gateStands the connection is closed instead, and the client begins again on a new one.
-type gate struct {
+// from there, the client has heard its echo and has done with it. Then the fence would stay closed for ever; so after
+// fenceHolds the connection is closed instead, and the client begins again on a new one.
+type fence struct {
 	room, id string        // what has to come
 	stored   bool          // the journal refused it; such a one came before all that were refused here
 	until    time.Duration // what comes later, and is not id, closes the connection
-	why      *wire.Error
+	why      *wire.CodedError
 }
 
 // shut closes the gate behind a say that was refused.
-func (v v1) shut(room, id string, stored bool, why *wire.Error) {
-	v.talks().refuse = &gate{room: room, id: id, stored: stored, why: why, until: v.now + why.RetryAfter + gateStands}
+func (v v1) shut(room, id string, stored bool, why *wire.CodedError) {
+	v.talks().refuse = &fence{room: room, id: id, stored: stored, why: why, until: v.now + why.RetryAfter + fenceHolds}
 }
 
 func (v v1) encoding() room.Encoding { return room.JSON }
@@ -49,7 +49,7 @@ func (v v1) received(b []byte) (int, error) { return v.decode(b, v) }
 func (v v1) send(f wire.Frame) { v.sendText(wire.Append(nil, f)) }
 
 // refuse says why a request is not done. It is for what the journal was not asked about.
-func (v v1) refuse(r wire.Request, why *wire.Error) {
+func (v v1) refuse(r wire.Request, why *wire.CodedError) {
 	v.env.refused(why.Code)
 	v.send(r.Refused(why))
 }
@@ -61,9 +61,9 @@ func (v v1) typing(payload []byte) { v.sendText(payload) }
 func (v v1) renamed(name string) { v.send(wire.Name{Name: name}) }
 
 func (v v1) welcome(secret, ref string) {
-	v.send(wire.Welcomed{
-		Protocol: wire.Protocol, Server: v.env.Server, By: v.sender(), Session: secret, Name: v.env.Store.Name(v.sender()),
-		Text: wire.Welcome, Limits: v.env.Limits, Ref: ref,
+	v.send(wire.Welcome{
+		Protocol: wire.Protocol, Server: v.env.Server, SenderID: v.sender(), Session: secret, Name: v.env.Store.Name(v.sender()),
+		Text: wire.Greeting, Limits: v.env.Limits, Ref: ref,
 	})
 }
 
@@ -106,7 +106,7 @@ func (v v1) text(b []byte) {
 
 func (v v1) hello(r wire.Request, f wire.Hello, begun bool) {
 	if begun {
-		v.refuse(r, &wire.Error{Code: wire.BadRequest, Reason: "hello comes first on a connection, or not at all"})
+		v.refuse(r, &wire.CodedError{Code: wire.BadRequest, Reason: "hello comes first on a connection, or not at all"})
 		return
 	}
 	was := v.sender()
@@ -124,8 +124,8 @@ func (v v1) paid(r wire.Request, cost int) bool {
 	return wait == 0
 }
 
-func tooFast(wait time.Duration) *wire.Error {
-	return &wire.Error{Code: wire.RateLimited, Reason: "too fast; wait, then send it again", RetryAfter: wait}
+func tooFast(wait time.Duration) *wire.CodedError {
+	return &wire.CodedError{Code: wire.RateLimited, Reason: "too fast; wait, then send it again", RetryAfter: wait}
 }
 
 func (v v1) say(r wire.Request, f wire.Say) {
@@ -139,7 +139,7 @@ func (v v1) say(r wire.Request, f wire.Say) {
 			v.end(wire.ClosePolicy, "what was refused did not come again; connect anew, and send what is not saved in order")
 			return
 		}
-		v.refuse(r, &wire.Error{
+		v.refuse(r, &wire.CodedError{
 			Code:       t.refuse.why.Code,
 			Reason:     fmt.Sprintf("%q was refused before it; send that again first, then this", t.refuse.id),
 			RetryAfter: t.refuse.why.RetryAfter,
@@ -156,16 +156,16 @@ func (v v1) say(r wire.Request, f wire.Say) {
 		return
 	}
 	v.env.Clients.Heard(v.from(), f.Room, f.Text)
-	v.hand(journal.Event{Kind: journal.Say, By: v.sender(), Room: f.Room, ID: f.ID, Text: f.Text, Own: v.owning(), Ref: r.Ref})
+	v.hand(eventlog.Command{Kind: eventlog.Say, SenderID: v.sender(), Room: f.Room, ID: f.ID, Text: f.Text, RegisterKey: v.owning(), Ref: r.Ref})
 }
 
 // name is paced, not refused: whoever comes with many others behind one address gets their name, a moment later. What
 // follows is read when the name is answered, so that it is done under that name, and answered after it.
 func (v v1) name(r wire.Request, f wire.Name) {
-	e := journal.Event{Kind: journal.Release, By: v.sender()}
+	e := eventlog.Command{Kind: eventlog.ReleaseName, SenderID: v.sender()}
 	if f.Name != "" {
-		var err *wire.Error
-		if e, err = ClaimOf(v.sender(), f.Name); err != nil {
+		var err *wire.CodedError
+		if e, err = ReserveName(v.sender(), f.Name); err != nil {
 			v.refuse(r, err)
 			return
 		}
@@ -176,14 +176,14 @@ func (v v1) name(r wire.Request, f wire.Name) {
 	v.paced(price{events: 1, name: f.Name != ""}, func() bool { return v.hand(e) })
 }
 
-func (v v1) outcome(o *journal.Outcome) {
-	e := &o.Event
-	if e.Kind == journal.Say {
+func (v v1) outcome(o *eventlog.Outcome) {
+	e := &o.Command
+	if e.Kind == eventlog.Say {
 		v.said(o)
 		return
 	}
-	v.talk.naming = false
-	if o.Verdict == journal.Refused {
+	v.publisher.naming = false
+	if o.Status == eventlog.Refused {
 		v.send(wire.Request{Type: wire.Name{}.Type(), Ref: e.Ref}.Refused(o.Err))
 		return
 	}
@@ -191,16 +191,16 @@ func (v v1) outcome(o *journal.Outcome) {
 }
 
 // said tells what became of a say.
-func (v v1) said(o *journal.Outcome) {
-	e := &o.Event
-	if o.Verdict != journal.Refused {
+func (v v1) said(o *eventlog.Outcome) {
+	e := &o.Command
+	if o.Status != eventlog.Refused {
 		v.send(wire.Saved{Room: e.Room, ID: e.ID, N: o.N, At: o.At, Ref: e.Ref})
 		return
 	}
 	refused := wire.RefusedBy(e.Room, e.ID, o.Err)
 	refused.Ref = e.Ref
 	v.send(refused)
-	if o.Err.RetryAfter > 0 && e.Epoch == v.talk.epoch && (v.talk.refuse == nil || !v.talk.refuse.stored) {
+	if o.Err.RetryAfter > 0 && e.Fence == v.publisher.epoch && (v.publisher.refuse == nil || !v.publisher.refuse.stored) {
 		v.shut(e.Room, e.ID, true, o.Err)
 	}
 }
@@ -215,8 +215,8 @@ func (v v1) joins(r wire.Request, f wire.Join) {
 
 func (v v1) enter(r wire.Request, f wire.Join) {
 	v.leave(f.Room)
-	if len(v.places) >= v.env.Limits.Rooms {
-		v.refuse(r, &wire.Error{Code: wire.NotAllowed, Reason: fmt.Sprintf("a connection can be in %d rooms; leave one first", v.env.Limits.Rooms)})
+	if len(v.cursors) >= v.env.Limits.Rooms {
+		v.refuse(r, &wire.CodedError{Code: wire.NotAllowed, Reason: fmt.Sprintf("a connection can be in %d rooms; leave one first", v.env.Limits.Rooms)})
 		return
 	}
 	seat := v.seat(f.Room)
@@ -231,10 +231,10 @@ func (v v1) enter(r wire.Request, f wire.Join) {
 }
 
 func (v v1) leave(name string) {
-	for i, p := range v.places {
-		if p.seat.Room() == name {
+	for i, p := range v.cursors {
+		if p.sub.Room() == name {
 			p.leave()
-			v.places = append(v.places[:i:i], v.places[i+1:]...)
+			v.cursors = append(v.cursors[:i:i], v.cursors[i+1:]...)
 			return
 		}
 	}
@@ -244,7 +244,7 @@ func (v v1) gap(name string, from, to uint64) {
 	v.send(wire.Gap{Room: name, From: from, To: to})
 }
 
-func (v v1) unreadable(room string, why *wire.Error) { v.refuse(wire.Request{Room: room}, why) }
+func (v v1) unreadable(room string, why *wire.CodedError) { v.refuse(wire.Request{Room: room}, why) }
 
 func (v v1) bye(retry time.Duration) {
 	v.send(wire.Restarting{RetryAfterMS: retry.Milliseconds()})
@@ -261,7 +261,7 @@ func (v v1) history(r wire.Request, f wire.History) {
 		v.later(func() {
 			v.asking = false
 			if err != nil {
-				v.env.Log.Error("a page of history could not be read", "room", f.Room, "err", err)
+				v.env.Logger.Error("a page of history could not be read", "room", f.Room, "err", err)
 				v.send(r.Refused(Unreadable(v.env.Store, f.Room)))
 				return
 			}

@@ -8,18 +8,18 @@ import (
 	"testing"
 	"time"
 
+	"ramai/internal/eventlog"
 	"ramai/internal/frame"
-	"ramai/internal/journal"
 	"ramai/wire"
 )
 
 func TestWelcome(t *testing.T) {
 	st := newStage(t, setting{rate: 5, burst: 20})
-	l := st.connect(Client{Door: V1})
+	l := st.connect(Client{Transport: V1})
 	st.settle()
-	w := l.frames[0].(wire.Welcomed)
-	want := wire.Welcomed{
-		Protocol: "ramai.v1", Server: "ramai test", By: wire.By(w.Session), Session: w.Session, Text: "Welcome to chat! Type a message",
+	w := l.frames[0].(wire.Welcome)
+	want := wire.Welcome{
+		Protocol: "ramai.v1", Server: "ramai test", SenderID: wire.SenderIDOf(w.Session), Session: w.Session, Text: "Welcome to chat! Type a message",
 		Limits: wire.Limits{Text: 4000, Frame: wire.MaxRequest(4000), Rate: 5, Burst: 20, Rooms: 8},
 	}
 	if w != want || wire.CheckSession(w.Session) != nil {
@@ -30,7 +30,7 @@ func TestWelcome(t *testing.T) {
 // The welcome precedes everything, whatever was sent right behind the handshake.
 func TestWelcomeComesFirst(t *testing.T) {
 	st := newStage(t, setting{})
-	l := st.connect(Client{Door: V1})
+	l := st.connect(Client{Transport: V1})
 	l.send(wire.Join{Room: wire.Lobby}, wire.Ping{ID: "x"})
 	l.receive(len(l.up))
 	l.expect("welcome", "joined lobby 1-0 count 1", "pong x")
@@ -38,17 +38,17 @@ func TestWelcomeComesFirst(t *testing.T) {
 
 func TestHello(t *testing.T) {
 	st := newStage(t, setting{})
-	a := st.connect(Client{Door: V1})
+	a := st.connect(Client{Transport: V1})
 	st.settle()
-	session := a.frames[0].(wire.Welcomed).Session
+	session := a.frames[0].(wire.Welcome).Session
 	a.send(wire.Name{Name: "ann"})
 	a.expect("welcome", "name ann")
 
-	b := st.connect(Client{Door: V1})
+	b := st.connect(Client{Transport: V1})
 	b.send(wire.Hello{Session: session})
 	st.settle()
-	w := b.frames[1].(wire.Welcomed)
-	if w.Session != session || w.By != wire.By(session) || w.Name != "ann" {
+	w := b.frames[1].(wire.Welcome)
+	if w.Session != session || w.SenderID != wire.SenderIDOf(session) || w.Name != "ann" {
 		t.Errorf("hello is answered by %+v", w)
 	}
 	b.say("a", "it is me")
@@ -62,8 +62,8 @@ func TestHello(t *testing.T) {
 		l.heard()
 		l.send(wire.Hello{Session: session})
 		l.expect("error bad_request")
-		if l.s.By() != wire.By(session) != (name != "a second hello") {
-			t.Errorf("%s: the sender is %s", name, l.s.By())
+		if l.s.SenderID() != wire.SenderIDOf(session) != (name != "a second hello") {
+			t.Errorf("%s: the sender is %s", name, l.s.SenderID())
 		}
 	}
 	l := st.v1()
@@ -72,7 +72,7 @@ func TestHello(t *testing.T) {
 }
 
 func TestJoin(t *testing.T) {
-	log := newStage(t, setting{}).store.Log() // the same on each stage
+	historyID := newStage(t, setting{}).store.HistoryID() // the same on each stage
 	for name, c := range map[string]struct {
 		join  wire.Join
 		reset bool
@@ -82,14 +82,14 @@ func TestJoin(t *testing.T) {
 		"last 0":                {wire.Join{Last: new(0)}, false, 61},
 		"last 7":                {wire.Join{Last: new(7)}, false, 54},
 		"last of more than all": {wire.Join{Last: new(500)}, false, 1},
-		"after 0":               {wire.Join{After: &wire.Position{Log: log}}, false, 1},
-		"after 55":              {wire.Join{After: &wire.Position{Log: log, N: 55}}, false, 56},
-		"after the newest":      {wire.Join{After: &wire.Position{Log: log, N: 60}}, false, 61},
-		"after another log":     {wire.Join{After: &wire.Position{Log: "another", N: 55}}, true, 11},
-		"another log's 0":       {wire.Join{After: &wire.Position{Log: ""}}, true, 11},
-		"a number beyond":       {wire.Join{After: &wire.Position{Log: log, N: 61}}, true, 11},
-		"the largest number":    {wire.Join{After: &wire.Position{Log: log, N: 1<<64 - 1}}, true, 11},
-		"another log's largest": {wire.Join{After: &wire.Position{Log: "x", N: 1<<64 - 1}}, true, 11},
+		"after 0":               {wire.Join{After: &wire.Position{HistoryID: historyID}}, false, 1},
+		"after 55":              {wire.Join{After: &wire.Position{HistoryID: historyID, N: 55}}, false, 56},
+		"after the newest":      {wire.Join{After: &wire.Position{HistoryID: historyID, N: 60}}, false, 61},
+		"after another log":     {wire.Join{After: &wire.Position{HistoryID: "another", N: 55}}, true, 11},
+		"another log's 0":       {wire.Join{After: &wire.Position{HistoryID: ""}}, true, 11},
+		"a number beyond":       {wire.Join{After: &wire.Position{HistoryID: historyID, N: 61}}, true, 11},
+		"the largest number":    {wire.Join{After: &wire.Position{HistoryID: historyID, N: 1<<64 - 1}}, true, 11},
+		"another log's largest": {wire.Join{After: &wire.Position{HistoryID: "x", N: 1<<64 - 1}}, true, 11},
 	} {
 		t.Run(name, func(t *testing.T) {
 			st := newStage(t, setting{})
@@ -210,10 +210,10 @@ func TestNameIsInMessagesAndPresence(t *testing.T) {
 
 func TestTwoTabsWithOneSession(t *testing.T) {
 	st := newStage(t, setting{})
-	a := st.connect(Client{Door: V1})
+	a := st.connect(Client{Transport: V1})
 	st.settle()
-	session := a.frames[0].(wire.Welcomed).Session
-	b := st.connect(Client{Door: V1})
+	session := a.frames[0].(wire.Welcome).Session
+	b := st.connect(Client{Transport: V1})
 	b.send(wire.Hello{Session: session})
 	for _, l := range []*link{a, b} {
 		l.send(wire.Join{Room: wire.Lobby})
@@ -340,7 +340,7 @@ func TestProtocolErrors(t *testing.T) {
 		for _, v1 := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s, v1 %t", name, v1), func(t *testing.T) {
 				st := newStage(t, setting{})
-				l := st.connect(Client{Door: doorOf(v1)})
+				l := st.connect(Client{Transport: doorOf(v1)})
 				l.heard()
 				l.up = c.sent
 				l.expect(c.want)
@@ -400,7 +400,7 @@ func TestMessageForm(t *testing.T) {
 	l.send(wire.Name{Name: "Zoë"})
 	l.say("id-1", "say \"hi\"\n<b>&\u2028</b>")
 	l.heard()
-	want := regexp.MustCompile(`\{"type":"message","room":"lobby","n":1,"at":"2026-01-02T03:04:05\.000Z","by":"` + l.s.By() +
+	want := regexp.MustCompile(`\{"type":"message","room":"lobby","n":1,"at":"2026-01-02T03:04:05\.000Z","by":"` + l.s.SenderID() +
 		`","from":"Zoë","id":"id-1","text":"say \\"hi\\"\\n<b>&\\u2028</b>"\}`)
 	if !want.Match(l.raw) {
 		t.Errorf("%q does not contain %s", l.raw, want)
@@ -414,7 +414,7 @@ func TestNameOfAKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := st.connect(Client{Door: V1, Session: secret, Keyed: true})
+	key := st.connect(Client{Transport: V1, Session: secret, Keyed: true})
 	key.expect("welcome")
 	key.send(wire.Name{Name: "Ann"})
 	key.expect("name Ann")
@@ -423,7 +423,7 @@ func TestNameOfAKey(t *testing.T) {
 	key.send(wire.Name{Name: "Bob"})
 	key.expectOf("name", "name Bob")
 
-	other := st.connect(Client{Door: V1, Keyed: true})
+	other := st.connect(Client{Transport: V1, Keyed: true})
 	other.send(wire.Hello{Session: strings.Repeat("A", 22)}) // not the one that the key stands for
 	other.send(wire.Name{Name: "Cid"})
 	other.expectOf("name", "name Cid")
@@ -436,7 +436,7 @@ func TestNameOfAKey(t *testing.T) {
 		anybody.send(wire.Name{Name: name})
 		anybody.expect(want)
 	}
-	back := st.connect(Client{Door: V1, Session: secret, Keyed: true})
+	back := st.connect(Client{Transport: V1, Session: secret, Keyed: true})
 	back.send(wire.Name{Name: "Ann"})
 	back.expectOf("name", "name Ann")
 }
@@ -447,7 +447,7 @@ func TestNamesAreOwnedAtAPace(t *testing.T) {
 	st := newStage(t, setting{rate: 100, burst: 100})
 	visits := 0
 	speaks := func(secret, name string) (owns bool) {
-		l := st.connect(Client{Door: V1, Session: secret, Keyed: true, Addr: remote})
+		l := st.connect(Client{Transport: V1, Session: secret, Keyed: true, Addr: remote})
 		defer l.end(nil)
 		l.send(wire.Name{Name: name})
 		l.expectOf("name error", "name "+name)
@@ -455,7 +455,7 @@ func TestNamesAreOwnedAtAPace(t *testing.T) {
 		l.say(fmt.Sprint("b", visits), "more, before the first is stored")
 		l.expectOf("refused error")
 		visits++
-		return st.store.Gains(l.s.By()) == ""
+		return st.store.CanRegister(l.s.SenderID()) == ""
 	}
 	var secrets []string
 	for i := range namesAnHour + 1 {
@@ -490,7 +490,7 @@ func TestRenamed(t *testing.T) {
 	a, p := st.v1(), st.plain(Client{})
 	a.send(wire.Name{Name: "ann"})
 	a.expect("name ann")
-	if err := st.env.Submit(journal.Event{Kind: journal.Release, By: a.s.By()}, nil); err != nil {
+	if err := st.env.Submit(eventlog.Command{Kind: eventlog.ReleaseName, SenderID: a.s.SenderID()}, nil); err != nil {
 		t.Fatal(err)
 	}
 	st.settle()
@@ -499,7 +499,7 @@ func TestRenamed(t *testing.T) {
 	}
 	a.expect("name ")
 	p.expect()
-	a.s.Renamed(&a.s.talk.origin) // it knows
+	a.s.Renamed(&a.s.publisher.origin) // it knows
 	a.expect()
 }
 
@@ -548,9 +548,9 @@ func TestAnswersHaveTheRef(t *testing.T) {
 	other := st.v1()
 	other.text(`{"type":"name","name":"ann","ref":"x"}`)
 	st.settle()
-	if want := (wire.Fault{Code: wire.NameTaken, Request: "name", Ref: "x"}); len(other.frames) != 1 {
+	if want := (wire.Error{Code: wire.NameTaken, Request: "name", Ref: "x"}); len(other.frames) != 1 {
 		t.Errorf("a name that is taken is answered by %v", other.frames)
-	} else if f := other.frames[0].(wire.Fault); f.Code != want.Code || f.Request != want.Request || f.Ref != want.Ref {
+	} else if f := other.frames[0].(wire.Error); f.Code != want.Code || f.Request != want.Request || f.Ref != want.Ref {
 		t.Errorf("a name that is taken is answered by %+v", f)
 	}
 }

@@ -134,7 +134,7 @@ func (s websocket) handle(m frame.Message, p texts) error {
 	case frame.Text:
 		p.text(m.Payload)
 	case frame.Ping:
-		s.private = frame.AppendPong(s.private, m.Payload)
+		s.control = frame.AppendPong(s.control, m.Payload)
 	case frame.Close:
 		code, _ := frame.CloseCode(m.Payload)
 		if code == 1005 { // none was given: none is given back
@@ -158,18 +158,18 @@ func (s websocket) fail(err error) error {
 
 // ping implements protocol.
 func (s websocket) ping() (answered bool) {
-	s.private = frame.AppendPing(s.private, nil)
+	s.control = frame.AppendPing(s.control, nil)
 	return true
 }
 
 // last implements protocol.
 func (s websocket) last(code uint16, reason string) {
-	s.private = frame.AppendClose(s.private, code, reason)
+	s.control = frame.AppendClose(s.control, code, reason)
 }
 
 // sendText puts a text message into the private buffer.
 func (s websocket) sendText(text []byte) {
 	if !s.closing {
-		s.private = frame.AppendText(s.private, text)
+		s.control = frame.AppendText(s.control, text)
 	}
 }

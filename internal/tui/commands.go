@@ -103,7 +103,7 @@ func (s *screen) join(name string, n uint64) tea.Cmd {
 		return nil
 	}
 	r := s.add(name)
-	r.goalAt, r.aimed = n, n > 0
+	r.jumpTargetAt, r.pendingJump = n, n > 0
 	return s.show(len(s.rooms) - 1)
 }
 

@@ -125,7 +125,7 @@ func TestReadline(t *testing.T) {
 func TestSaid(t *testing.T) {
 	st := newStage(t, 80, 24, nil)
 	st.welcome("anna", 0)
-	st.hear(wire.Message{Room: wire.Lobby, N: 1, By: "me", From: "anna", ID: "old", Text: "from another day"})
+	st.hear(wire.Message{Room: wire.Lobby, N: 1, SenderID: "me", DisplayName: "anna", ID: "old", Text: "from another day"})
 	for _, text := range []string{"make bench", "git status", "make test"} {
 		st.types(text)
 		st.press("enter")
@@ -170,11 +170,11 @@ func TestNothingWrittenIsLost(t *testing.T) {
 	st.types("/join tea")
 	st.press("enter")
 	st.types("secret for tea")
-	st.hear(client.Failed{Request: wire.Join{Room: "tea"}, Fault: wire.Fault{Reason: "too many rooms"}})
+	st.hear(client.Failed{Request: wire.Join{Room: "tea"}, Error: wire.Error{Reason: "too many rooms"}})
 	st.types(" only")
 	st.press("enter")
 	st.send(tea.PasteMsg{Content: "a\nb"})
-	st.hear(client.Failed{Request: wire.Join{Room: "tea"}, Fault: wire.Fault{Reason: "too many rooms"}})
+	st.hear(client.Failed{Request: wire.Join{Room: "tea"}, Error: wire.Error{Reason: "too many rooms"}})
 	st.press("l", "enter")
 	for _, asked := range st.chat.asked {
 		if strings.HasPrefix(asked, "say "+wire.Lobby) {
@@ -209,7 +209,7 @@ func TestDraftBesideHistory(t *testing.T) {
 	if got := st.memory().Rooms[0].Draft; got != "my draft" {
 		t.Errorf("remembered is %q", got)
 	}
-	st.hear(wire.Message{Room: wire.Lobby, N: 4, At: wire.TimeOf(start), By: "me", From: "anna", ID: "zz", Text: "from a phone"})
+	st.hear(wire.Message{Room: wire.Lobby, N: 4, At: wire.TimeOf(start), SenderID: "me", DisplayName: "anna", ID: "zz", Text: "from a phone"})
 	if got := st.room().composer.String(); got != "first" {
 		t.Errorf("what is looked at is %q", got)
 	}
@@ -304,13 +304,13 @@ func TestSearchWhileHeard(t *testing.T) {
 	st.types("30x")
 	was := c.said[c.hit]
 	for i := range 3 {
-		st.hear(wire.Message{Room: wire.Lobby, N: uint64(4 + i), At: wire.TimeOf(start), By: "me", From: "anna", ID: fmt.Sprint("z", i), Text: strings.Repeat("y", 4000+i)})
+		st.hear(wire.Message{Room: wire.Lobby, N: uint64(4 + i), At: wire.TimeOf(start), SenderID: "me", DisplayName: "anna", ID: fmt.Sprint("z", i), Text: strings.Repeat("y", 4000+i)})
 	}
 	if c.hit < 0 || c.said[c.hit] != was {
 		t.Error("another text is found")
 	}
 	for i := range 20 {
-		st.hear(wire.Message{Room: wire.Lobby, N: uint64(7 + i), At: wire.TimeOf(start), By: "me", From: "anna", ID: fmt.Sprint("w", i), Text: strings.Repeat("y", 4010+i)})
+		st.hear(wire.Message{Room: wire.Lobby, N: uint64(7 + i), At: wire.TimeOf(start), SenderID: "me", DisplayName: "anna", ID: fmt.Sprint("w", i), Text: strings.Repeat("y", 4010+i)})
 	}
 	st.shown()
 	if c.hit != -1 || st.err != nil {

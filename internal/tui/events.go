@@ -107,21 +107,21 @@ func (s *screen) heard(b batch) tea.Cmd {
 
 // arrive goes to where the view of a room is to be, once the room is there.
 func (s *screen) arrive(r *room) tea.Cmd {
-	if r.goalAt == 0 || !r.joined || r.doubt && !r.aimed || r.log == "" || r.heard < r.head {
+	if r.jumpTargetAt == 0 || !r.joined || r.doubt && !r.pendingJump || r.historyID == "" || r.heard < r.head {
 		return nil
 	}
-	goal, how := r.goalAt, atTop
-	if r.aimed {
+	goal, how := r.jumpTargetAt, atTop
+	if r.pendingJump {
 		how = pointed
 	}
-	r.goalAt, r.aimed = 0, false
+	r.jumpTargetAt, r.pendingJump = 0, false
 	return s.jump(r, goal, how)
 }
 
 // take learns from an event, and tells whether somebody was called by name.
 func (s *screen) take(e client.Event) (called bool) {
 	switch f := e.Frame.(type) {
-	case wire.Welcomed:
+	case wire.Welcome:
 		s.welcomed(f)
 	case wire.Name:
 		s.named(f.Name)
@@ -209,11 +209,11 @@ func (s *screen) with(name string, do func(*room)) {
 	}
 }
 
-func (s *screen) welcomed(f wire.Welcomed) {
+func (s *screen) welcomed(f wire.Welcome) {
 	if s.greeted && !s.live {
 		s.tell("connected again")
 	}
-	s.live, s.by, s.session, s.limits = true, f.By, f.Session, f.Limits
+	s.live, s.by, s.session, s.limits = true, f.SenderID, f.Session, f.Limits
 	s.holds(f.Name)
 	if !s.greeted {
 		s.greeted = true
@@ -277,14 +277,14 @@ func (s *screen) joined(f wire.Joined) {
 		last = uint64(r.last)
 	}
 	r.heard = max(f.N-min(last, f.N), r.first-1)
-	known := r.kept && r.log == f.Log && r.read <= f.N
+	known := r.kept && r.historyID == f.HistoryID && r.read <= f.N
 	if f.Reset || r.kept && !known {
 		s.tell(anotherHistory)
 	}
 	if f.Reset {
 		r.replace(nil, true)
-		r.latest, r.goal, r.called = 0, 0, 0
-		r.goalAt, r.aimed = 0, false
+		r.latest, r.jumpTarget, r.called = 0, 0, 0
+		r.jumpTargetAt, r.pendingJump = 0, false
 		for _, it := range r.outbox {
 			if it.mark == said { // it is heard again, if it is in this history too
 				s.fail(r.name, it.id, "this was saved in a history that the server does not have any more")
@@ -294,8 +294,8 @@ func (s *screen) joined(f wire.Joined) {
 	if !known {
 		r.forget(f.N)
 	}
-	r.joined, r.log, r.kept, r.since = true, f.Log, false, f.N
-	r.rule, r.ruled = r.read, r.gone(r.read) < f.N
+	r.joined, r.historyID, r.kept, r.since = true, f.HistoryID, false, f.N
+	r.rule, r.unreadDivider = r.read, r.gone(r.read) < f.N
 	if r.doubt = known && r.epoch != "" && r.epoch != f.Epoch; r.doubt {
 		s.asks = append(s.asks, s.prove(r))
 	}
@@ -307,7 +307,7 @@ const anotherHistory = "the server has another history than before"
 // back to an older state, other messages may have those numbers, which nobody has seen. The mark keeps its epoch: an earlier
 // one is a part of more of the states that the server may be set back to.
 func (s *screen) prove(r *room) tea.Cmd {
-	at := wire.Position{Log: r.log, Epoch: r.epoch, N: r.read}
+	at := wire.Position{HistoryID: r.historyID, Epoch: r.epoch, N: r.read}
 	h := wire.History{Room: r.name, After: &at, Limit: 1}
 	return s.ask(func(ctx context.Context) answer {
 		page, err := s.chat.History(ctx, h)
@@ -321,8 +321,8 @@ func (s *screen) prove(r *room) tea.Cmd {
 				if r.read == at.N && r.epoch == at.Epoch {
 					r.forget(r.since)
 				}
-				if r.ruled && r.rule == at.N {
-					r.rule, r.ruled = r.read, r.read < r.heard
+				if r.unreadDivider && r.rule == at.N {
+					r.rule, r.unreadDivider = r.read, r.read < r.heard
 				}
 			}
 			return s.arrive(r)
@@ -332,7 +332,7 @@ func (s *screen) prove(r *room) tea.Cmd {
 
 // item makes what is shown of a message.
 func (s *screen) item(m wire.Message) *item {
-	it := &item{n: m.N, at: m.At.Std(), by: m.By, from: m.From, text: m.Text, id: m.ID, own: m.By == s.by}
+	it := &item{n: m.N, at: m.At.Std(), by: m.SenderID, from: m.DisplayName, text: m.Text, id: m.ID, own: m.SenderID == s.by}
 	if it.own {
 		it.mark = said
 	}
@@ -357,7 +357,7 @@ func (s *screen) message(m wire.Message) bool {
 	if r.hear(it); it.own {
 		r.quieten(it.n)
 	}
-	r.speaks(m.From)
+	r.speaks(m.DisplayName)
 	s.seen(r, it)
 	if it.own || it.n <= r.read && it.n <= r.since || !mentionsMe(m.Text, s.name) {
 		return false
@@ -384,14 +384,14 @@ func (s *screen) line(f client.Line) {
 
 // seen notes whether somebody saw what has come. The rule of what is new stands above the first by somebody else that nobody saw.
 func (s *screen) seen(r *room, it *item) {
-	if it.own && r.ruled && r.rule+1 == it.n { // one's own is not new
-		r.rule, r.ruled = it.n, it.n < r.head
+	if it.own && r.unreadDivider && r.rule+1 == it.n { // one's own is not new
+		r.rule, r.unreadDivider = it.n, it.n < r.head
 	}
 	switch {
 	case r == s.room() && !s.misses(it) && s.looking() && r.anchor == nil:
 		r.look()
-	case !it.own && it.n > r.read && !(r.ruled && r.rule >= r.read):
-		r.rule, r.ruled = it.n-1, true
+	case !it.own && it.n > r.read && !(r.unreadDivider && r.rule >= r.read):
+		r.rule, r.unreadDivider = it.n-1, true
 	}
 }
 

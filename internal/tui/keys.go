@@ -202,7 +202,7 @@ func (s *screen) key(msg tea.KeyPressMsg) tea.Cmd {
 			return s.leave()
 		}
 	case "end":
-		if r := s.room(); r.anchor != nil || r.going || r.goalAt != 0 {
+		if r := s.room(); r.anchor != nil || r.going || r.jumpTargetAt != 0 {
 			return s.end()
 		}
 	}
@@ -261,11 +261,11 @@ func (s *screen) escape() {
 		}
 		c.take()
 		c.comeBack()
-	case r.goal != 0:
-		r.goal = 0
+	case r.jumpTarget != 0:
+		r.jumpTarget = 0
 	case r.dismiss():
-	case r.ruled && r.seen():
-		r.ruled = false
+	case r.unreadDivider && r.seen():
+		r.unreadDivider = false
 	default:
 		s.notice = ""
 	}

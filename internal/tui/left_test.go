@@ -36,7 +36,7 @@ func TestEnded(t *testing.T) {
 			cancel(hangup)
 		}
 		var notes strings.Builder
-		err := tui.Left{Unsaved: c.unsaved}.Ended(ctx, c.err, &notes)
+		err := tui.ExitStatus{Unsaved: c.unsaved}.Ended(ctx, c.err, &notes)
 		cancel(nil)
 		if got := exitcode.Of(err, 99); got != c.want || c.same != nil && !errors.Is(err, c.same) || c.same == nil && err != nil && err.Error() != "" {
 			t.Errorf("%s: exit code %d of %v, want %d", c.name, got, err, c.want)

@@ -9,27 +9,27 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
-// Memory is what is remembered from one time to the next.
-type Memory struct {
-	Room  string  `json:"room"` // that was looked at
-	Rooms []Place `json:"rooms"`
+// State is what is remembered from one time to the next.
+type State struct {
+	Room  string      `json:"room"` // that was looked at
+	Rooms []RoomState `json:"rooms"`
 }
 
-// Place is how far somebody is in a room.
-type Place struct {
-	Name    string   `json:"name"`
-	Log     string   `json:"log"`
-	Epoch   string   `json:"epoch,omitempty"` // in which Read was seen; empty: kept by an older program, which cannot prove it
-	Read    uint64   `json:"read"`            // everything up to here was seen
-	At      uint64   `json:"at,omitempty"`    // the message at the top of the view; 0: the view was at the end
-	Draft   string   `json:"draft,omitempty"`
-	Unsaved []string `json:"unsaved,omitempty"` // said, and not confirmed
+// RoomState is how far somebody is in a room.
+type RoomState struct {
+	Name      string   `json:"name"`
+	HistoryID string   `json:"log"`
+	Epoch     string   `json:"epoch,omitempty"` // in which Read was seen; empty: kept by an older program, which cannot prove it
+	Read      uint64   `json:"read"`            // everything up to here was seen
+	At        uint64   `json:"at,omitempty"`    // the message at the top of the view; 0: the view was at the end
+	Draft     string   `json:"draft,omitempty"`
+	Unsaved   []string `json:"unsaved,omitempty"` // said, and not confirmed
 }
 
-// Shelf keeps a Memory. Its methods are not called at the same time.
-type Shelf interface {
-	Load() Memory // empty if there is none
-	Store(Memory)
+// StateStore keeps a Memory. Its methods are not called at the same time.
+type StateStore interface {
+	Load() State // empty if there is none
+	Store(State)
 }
 
 const (
@@ -40,8 +40,8 @@ const (
 
 // merged is m as it is to be stored where another screen of the same person may have stored something since before, which
 // is what was stored of m the last time, and loaded at first: what nobody has touched here stays as it is there.
-func (m Memory) merged(before, loaded, stored Memory) Memory {
-	out := Memory{Room: m.Room}
+func (m State) merged(before, loaded, stored State) State {
+	out := State{Room: m.Room}
 	for _, p := range m.Rooms {
 		was, now := before.place(p.Name), stored.place(p.Name)
 		p.mark(was, now)
@@ -68,10 +68,10 @@ func (m Memory) merged(before, loaded, stored Memory) Memory {
 
 // mark makes the mark of what was read the one to be stored, where was and now are what was stored of the place. The further
 // one is, within an epoch. Numbers of two epochs may be those of two histories: then the one that was moved is.
-func (p *Place) mark(was, now Place) {
-	moved := func(a, b Place) bool { return a.Log != b.Log || a.Epoch != b.Epoch || a.Read != b.Read }
+func (p *RoomState) mark(was, now RoomState) {
+	moved := func(a, b RoomState) bool { return a.HistoryID != b.HistoryID || a.Epoch != b.Epoch || a.Read != b.Read }
 	switch {
-	case now.Log != p.Log:
+	case now.HistoryID != p.HistoryID:
 	case now.Epoch == p.Epoch:
 		p.Read = max(p.Read, now.Read)
 	case !moved(*p, was) && moved(now, was):
@@ -80,27 +80,27 @@ func (p *Place) mark(was, now Place) {
 }
 
 // place returns what is remembered of a room.
-func (m Memory) place(name string) Place {
+func (m State) place(name string) RoomState {
 	for _, p := range m.Rooms {
 		if p.Name == name {
 			return p
 		}
 	}
-	return Place{}
+	return RoomState{}
 }
 
 // keeper stores what a screen is like, now and then and at its end.
 type keeper struct {
-	shelf Shelf
+	shelf StateStore
 
 	mu     sync.Mutex
-	loaded Memory // guarded by mu: what there was for this screen
-	before Memory // guarded by mu: what was stored of it, or loaded for it
-	ended  bool   // guarded by mu: the last was stored
+	loaded State // guarded by mu: what there was for this screen
+	before State // guarded by mu: what was stored of it, or loaded for it
+	ended  bool  // guarded by mu: the last was stored
 }
 
 // load returns what is remembered of the last time.
-func (k *keeper) load() Memory {
+func (k *keeper) load() State {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.loaded = k.shelf.Load()
@@ -109,7 +109,7 @@ func (k *keeper) load() Memory {
 }
 
 // keep stores what has changed.
-func (k *keeper) keep(m Memory, last bool) {
+func (k *keeper) keep(m State, last bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	over := k.ended
@@ -152,18 +152,18 @@ func (s *screen) keepNow() tea.Cmd {
 }
 
 // memory is what is to be remembered.
-func (s *screen) memory() Memory {
-	m := Memory{Room: s.room().name}
+func (s *screen) memory() State {
+	m := State{Room: s.room().name}
 	for _, r := range s.rooms {
-		p := Place{Name: r.name, Draft: r.composer.draft(), Unsaved: r.unsaved(true)}
+		p := RoomState{Name: r.name, Draft: r.composer.draft(), Unsaved: r.unsaved(true)}
 		p.Unsaved = latest(p.Unsaved, maxOutbox, maxUnsaved, func(s string) int { return len(s) })
 		if !r.plain { // whose numbers begin anew each time
-			p.Log, p.Epoch, p.Read = r.log, r.epoch, r.read
+			p.HistoryID, p.Epoch, p.Read = r.historyID, r.epoch, r.read
 			switch {
 			case r.anchor != nil:
 				p.At = r.anchor.n
-			case !r.aimed:
-				p.At = r.goalAt // it was never there
+			case !r.pendingJump:
+				p.At = r.jumpTargetAt // it was never there
 			}
 		}
 		m.Rooms = append(m.Rooms, p)
@@ -180,7 +180,7 @@ func (s *screen) recall() {
 		}
 		r := s.rooms[i]
 		if !r.plain {
-			r.log, r.epoch, r.read, r.kept, r.goalAt = p.Log, p.Epoch, p.Read, p.Log != "", p.At
+			r.historyID, r.epoch, r.read, r.kept, r.jumpTargetAt = p.HistoryID, p.Epoch, p.Read, p.HistoryID != "", p.At
 		}
 		for _, text := range p.Unsaved {
 			r.composer.remember(text)

@@ -24,7 +24,7 @@ func (st *stage) again() *stage {
 // TestReadMark: what nobody has seen is not read, whatever the view is on its way to.
 func TestReadMark(t *testing.T) {
 	st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) {
-		c.Memory = Memory{Room: wire.Lobby, Rooms: []Place{{Name: wire.Lobby, Log: "log", Read: 170, At: 121}}}
+		c.Memory = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Read: 170, At: 121}}}
 	})
 	st.welcome("anna", 200)
 	st.has("message 121", "30 new ↓")
@@ -36,15 +36,15 @@ func TestReadMark(t *testing.T) {
 
 	// Nor by going to what was found in a room with more.
 	st = newStage(t, 80, 24, func(c *Config, _ *fakeChat) {
-		c.Memory = Memory{Room: wire.Lobby, Rooms: []Place{{Name: wire.Lobby, Log: "log", Read: 3}, {Name: "tea", Log: "log", Read: 100}}}
+		c.Memory = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Read: 3}, {Name: "tea", HistoryID: "log", Read: 100}}}
 	})
 	st.welcome("anna", 3)
 	st.past("tea", 300)
-	st.hear(wire.Joined{Room: "tea", Log: "log", N: 300, First: 1, Count: 1})
+	st.hear(wire.Joined{Room: "tea", HistoryID: "log", N: 300, First: 1, Count: 1})
 	for _, m := range st.chat.past["tea"][250:] {
 		st.hear(m)
 	}
-	st.open(st.foundPanel("x", wire.Found{Hits: []wire.Hit{{Room: "tea", N: 40, Snippet: "x"}}}))
+	st.open(st.foundPanel("x", wire.SearchResponse{Hits: []wire.Hit{{Room: "tea", N: 40, Snippet: "x"}}}))
 	st.press("enter")
 	st.has("▶ message 40", "200 new ↓")
 	if n := st.room().unread(); n != 200 {
@@ -103,8 +103,8 @@ func TestSavedAndGone(t *testing.T) {
 	st.types("hello")
 	st.press("enter")
 	st.hear(wire.Saved{Room: wire.Lobby, ID: "id-1", N: 11, At: wire.TimeOf(st.now)}, client.Disconnected{Err: errors.New("gone")},
-		wire.Welcomed{By: "me", Session: "s", Name: "anna", Limits: wire.Limits{Text: 4000, Rooms: 8}},
-		wire.Joined{Room: wire.Lobby, Log: "log", N: 30, First: 21, Count: 3}, wire.Gap{Room: wire.Lobby, From: 11, To: 20})
+		wire.Welcome{SenderID: "me", Session: "s", Name: "anna", Limits: wire.Limits{Text: 4000, Rooms: 8}},
+		wire.Joined{Room: wire.Lobby, HistoryID: "log", N: 30, First: 21, Count: 3}, wire.Gap{Room: wire.Lobby, From: 11, To: 20})
 	if n := len(st.room().outbox); n != 0 {
 		t.Errorf("%d wait:\n%s", n, st.shown())
 	}
@@ -113,7 +113,7 @@ func TestSavedAndGone(t *testing.T) {
 // TestPlainBack: where nothing can be fetched, nothing is let go of below a reader, and the end can be gone to.
 func TestPlainBack(t *testing.T) {
 	st := newStage(t, 80, 24, func(_ *Config, f *fakeChat) { f.plain = true })
-	st.hear(wire.Welcomed{Text: wire.Welcome})
+	st.hear(wire.Welcome{Text: wire.Greeting})
 	line := 0
 	come := func(n int) {
 		for range n {
@@ -218,12 +218,12 @@ func TestQuestionWhileTyping(t *testing.T) {
 
 // TestMerged: screens of the same person do not take from one another.
 func TestMerged(t *testing.T) {
-	before := Memory{Room: "a", Rooms: []Place{{Name: "a", Log: "l", Read: 5, Draft: "mine"}, {Name: "b", Log: "l"}, {Name: "left", Log: "l"}}}
-	stored := Memory{Room: "b", Rooms: []Place{{Name: "a", Log: "l", Read: 9, Draft: "theirs", Unsaved: []string{"theirs"}}, {Name: "b", Log: "l", Draft: "theirs"},
-		{Name: "left", Log: "l"}, {Name: "new", Log: "l"}}}
-	mine := Memory{Room: "a", Rooms: []Place{{Name: "a", Log: "l", Read: 7, Draft: "mine", Unsaved: []string{"mine"}}, {Name: "b", Log: "m", Read: 3, Draft: "changed"}}}
-	want := Memory{Room: "a", Rooms: []Place{{Name: "a", Log: "l", Read: 9, Draft: "theirs", Unsaved: []string{"mine", "theirs"}},
-		{Name: "b", Log: "m", Read: 3, Draft: "changed"}, {Name: "new", Log: "l"}}}
+	before := State{Room: "a", Rooms: []RoomState{{Name: "a", HistoryID: "l", Read: 5, Draft: "mine"}, {Name: "b", HistoryID: "l"}, {Name: "left", HistoryID: "l"}}}
+	stored := State{Room: "b", Rooms: []RoomState{{Name: "a", HistoryID: "l", Read: 9, Draft: "theirs", Unsaved: []string{"theirs"}}, {Name: "b", HistoryID: "l", Draft: "theirs"},
+		{Name: "left", HistoryID: "l"}, {Name: "new", HistoryID: "l"}}}
+	mine := State{Room: "a", Rooms: []RoomState{{Name: "a", HistoryID: "l", Read: 7, Draft: "mine", Unsaved: []string{"mine"}}, {Name: "b", HistoryID: "m", Read: 3, Draft: "changed"}}}
+	want := State{Room: "a", Rooms: []RoomState{{Name: "a", HistoryID: "l", Read: 9, Draft: "theirs", Unsaved: []string{"mine", "theirs"}},
+		{Name: "b", HistoryID: "m", Read: 3, Draft: "changed"}, {Name: "new", HistoryID: "l"}}}
 	if got := mine.merged(before, before, stored); !reflect.DeepEqual(got, want) {
 		t.Errorf("merged is\n%+v, want\n%+v", got, want)
 	}
@@ -231,8 +231,8 @@ func TestMerged(t *testing.T) {
 
 // TestMergedWithTouched: a draft of one screen is not taken from it by another, and what became of a text is known by who said it.
 func TestMergedWithTouched(t *testing.T) {
-	at := func(draft string, unsaved ...string) Memory {
-		return Memory{Room: "a", Rooms: []Place{{Name: "a", Log: "l", Draft: draft, Unsaved: unsaved}}}
+	at := func(draft string, unsaved ...string) State {
+		return State{Room: "a", Rooms: []RoomState{{Name: "a", HistoryID: "l", Draft: draft, Unsaved: unsaved}}}
 	}
 	one, two, nothing := at("of one"), at("of two"), at("")
 	stored := one.merged(nothing, nothing, nothing)
@@ -252,11 +252,11 @@ func TestMergedWithTouched(t *testing.T) {
 // TestHeardAfterAll: what was not confirmed the last time, and is heard now, was said.
 func TestHeardAfterAll(t *testing.T) {
 	st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) {
-		c.Memory = Memory{Room: wire.Lobby, Rooms: []Place{{Name: wire.Lobby, Log: "log", Read: 3, Unsaved: []string{"mine", "other"}}}}
+		c.Memory = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Read: 3, Unsaved: []string{"mine", "other"}}}}
 	})
 	st.welcome("anna", 3)
 	st.has("✗ mine", "✗ other")
-	st.hear(wire.Message{Room: wire.Lobby, N: 4, At: wire.TimeOf(start), By: "me", From: "anna", ID: "z", Text: "mine"})
+	st.hear(wire.Message{Room: wire.Lobby, N: 4, At: wire.TimeOf(start), SenderID: "me", DisplayName: "anna", ID: "z", Text: "mine"})
 	st.has("✓ mine", "✗ other")
 	st.hasNot("✗ mine")
 }
@@ -264,7 +264,7 @@ func TestHeardAfterAll(t *testing.T) {
 // TestManyUnconfirmed: those of the last time are not in the way of what is said now.
 func TestManyUnconfirmed(t *testing.T) {
 	st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) {
-		c.Memory = Memory{Room: wire.Lobby, Rooms: []Place{{Name: wire.Lobby, Log: "log", Unsaved: slices.Repeat([]string{"x"}, maxOutbox)}}}
+		c.Memory = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Unsaved: slices.Repeat([]string{"x"}, maxOutbox)}}}
 	})
 	st.welcome("anna", 3)
 	st.types("now")
@@ -276,9 +276,9 @@ func TestManyUnconfirmed(t *testing.T) {
 func TestPlainPlace(t *testing.T) {
 	st := newStage(t, 80, 24, func(c *Config, f *fakeChat) {
 		f.plain = true
-		c.Memory = Memory{Room: wire.Lobby, Rooms: []Place{{Name: wire.Lobby, Read: 57, At: 12, Draft: "begun"}}}
+		c.Memory = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, Read: 57, At: 12, Draft: "begun"}}}
 	})
-	st.hear(wire.Welcomed{Text: wire.Welcome})
+	st.hear(wire.Welcome{Text: wire.Greeting})
 	for i := range 40 {
 		st.hear(client.Line{Text: fmt.Sprint("line ", i)})
 	}
@@ -291,16 +291,16 @@ func TestPlainPlace(t *testing.T) {
 }
 
 type stored struct {
-	Memory
+	State
 	times int
 }
 
-func (s *stored) Load() Memory   { return s.Memory }
-func (s *stored) Store(m Memory) { s.Memory, s.times = m, s.times+1 }
+func (s *stored) Load() State   { return s.State }
+func (s *stored) Store(m State) { s.State, s.times = m, s.times+1 }
 
 // TestKeep: what a screen is like is stored while it runs, if it has changed, and nothing after the last.
 func TestKeep(t *testing.T) {
-	shelf := &stored{Memory: Memory{Room: wire.Lobby}}
+	shelf := &stored{State: State{Room: wire.Lobby}}
 	st := newStage(t, 80, 24, nil)
 	st.screen.keeper, st.screen.keeping = &keeper{shelf: shelf}, true // time passes when the test says so
 	st.keeper.load()
@@ -310,7 +310,7 @@ func TestKeep(t *testing.T) {
 		st.do(st.keepNow())
 	}
 	if shelf.times != 1 || shelf.Rooms[0].Draft != "a draft" || shelf.Rooms[0].Read != 3 {
-		t.Errorf("stored %d times, at last %+v", shelf.times, shelf.Memory)
+		t.Errorf("stored %d times, at last %+v", shelf.times, shelf.State)
 	}
 	late := st.keepNow()
 	st.screen.keeping = true
@@ -318,6 +318,6 @@ func TestKeep(t *testing.T) {
 	st.keeper.keep(st.memory(), true)
 	st.do(late)
 	if shelf.Rooms[0].Draft != "a draft!" {
-		t.Errorf("stored at last is %+v", shelf.Memory)
+		t.Errorf("stored at last is %+v", shelf.State)
 	}
 }

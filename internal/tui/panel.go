@@ -26,7 +26,7 @@ type panel struct {
 	// The rows as lines, for a brush: from has where each begins, and where the last ends.
 	lines [][]span
 	from  []int
-	brush *brush
+	brush *style
 }
 
 // row is an entry of a panel: some words before, and the rest, which is wrapped.
@@ -118,7 +118,7 @@ func (p *panel) fit(height int) {
 }
 
 // lay makes lines of the rows. Those that go on stand below the words that the row is about.
-func (p *panel) lay(b *brush) {
+func (p *panel) lay(b *style) {
 	if p.brush == b {
 		return
 	}
@@ -139,7 +139,7 @@ func (p *panel) lay(b *brush) {
 }
 
 // view draws the panel.
-func (p *panel) view(height int, b *brush) []string {
+func (p *panel) view(height int, b *style) []string {
 	p.lay(b)
 	p.fit(max(height-1, 1)) // it may have become lower
 	title, _ := fit(p.title, b.width-2, b.method)
@@ -202,13 +202,13 @@ func (s *screen) search(words string) tea.Cmd {
 				s.complain("%s", s.reason(err))
 				return nil
 			}
-			s.openLate(s.foundPanel(words, got.Found))
+			s.openLate(s.foundPanel(words, got.SearchResponse))
 			return nil
 		}
 	})
 }
 
-func (s *screen) foundPanel(words string, got wire.Found) *panel {
+func (s *screen) foundPanel(words string, got wire.SearchResponse) *panel {
 	p := &panel{title: plural(len(got.Hits), "message", "messages") + " with " + oneLine(words, s.method), empty: "nobody has said that"}
 	if got.More {
 		p.title = "the newest " + p.title
@@ -217,9 +217,9 @@ func (s *screen) foundPanel(words string, got wire.Found) *panel {
 		p.title += fmt.Sprintf("; %s not searched yet", thousands(got.Behind))
 	}
 	for _, h := range got.Hits {
-		who := s.brush.called(&item{by: h.By, from: h.From, own: h.By == s.by})
+		who := s.brush.called(&item{by: h.SenderID, from: h.DisplayName, own: h.SenderID == s.by})
 		at := h.At.Std().In(s.Zone)
-		p.rows = append(p.rows, row{by: h.By, text: s.marked(h), before: []span{
+		p.rows = append(p.rows, row{by: h.SenderID, text: s.marked(h), before: []span{
 			{text: at.Format("2 Jan 15:04  "), look: dim}, {text: oneLine(h.Room, s.method) + "  ", look: dim}, {text: who, look: name}, {text: "  "},
 		}})
 	}

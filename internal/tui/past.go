@@ -79,7 +79,7 @@ func (s *screen) loaded(p page) tea.Cmd {
 		}
 		return nil
 	}
-	if p.page.Log != r.log {
+	if p.page.HistoryID != r.historyID {
 		return nil // of another history
 	}
 	var items []*item
@@ -151,9 +151,9 @@ func (s *screen) point(r *room, n uint64, how how) {
 	if i = min(i, len(r.items)-1); i < 0 {
 		return
 	}
-	r.goal = 0
+	r.jumpTarget = 0
 	if how == pointed {
-		r.goal = r.items[i].n
+		r.jumpTarget = r.items[i].n
 	}
 	height, off := s.messageRows(), 0
 	if how != atTop {
@@ -168,12 +168,12 @@ func (s *screen) point(r *room, n uint64, how how) {
 // end goes to the newest.
 func (s *screen) end() tea.Cmd {
 	r := s.room()
-	r.goal, r.goalAt, r.aimed = 0, 0, false
+	r.jumpTarget, r.jumpTargetAt, r.pendingJump = 0, 0, false
 	if r.attached {
 		if r.going { // no more
 			r.idle()
 		}
-		r.anchor, r.shrunk = nil, spot{}
+		r.anchor, r.shrunk = nil, scrollPos{}
 		return nil
 	}
 	if r.ending {
@@ -191,7 +191,7 @@ func (s *screen) move(lines int) tea.Cmd {
 // toUnread goes to where what is new begins.
 func (s *screen) toUnread() tea.Cmd {
 	r := s.room()
-	if !r.ruled {
+	if !r.unreadDivider {
 		s.tell("nothing is new")
 		return nil
 	}

@@ -93,10 +93,10 @@ func TestPast(t *testing.T) {
 // TestPastGone: what the server does not keep is said to be gone.
 func TestPastGone(t *testing.T) {
 	st := newStage(t, 80, 24, nil)
-	st.hear(wire.Welcomed{By: "me", Name: "anna"}, wire.Joined{Room: wire.Lobby, Log: "log", N: 9, First: 8, Count: 1}, wire.Gap{Room: wire.Lobby, From: 1, To: 7},
-		wire.Message{Room: wire.Lobby, N: 8, By: "b", Text: "kept"}, wire.Message{Room: wire.Lobby, N: 9, By: "b", Text: "too"})
+	st.hear(wire.Welcome{SenderID: "me", Name: "anna"}, wire.Joined{Room: wire.Lobby, HistoryID: "log", N: 9, First: 8, Count: 1}, wire.Gap{Room: wire.Lobby, From: 1, To: 7},
+		wire.Message{Room: wire.Lobby, N: 8, SenderID: "b", Text: "kept"}, wire.Message{Room: wire.Lobby, N: 9, SenderID: "b", Text: "too"})
 	st.has("what was before 8 is gone", "kept")
-	st.hear(wire.Gap{Room: wire.Lobby, From: 10, To: 1200}, wire.Message{Room: wire.Lobby, N: 1201, By: "b", Text: "after"})
+	st.hear(wire.Gap{Room: wire.Lobby, From: 10, To: 1200}, wire.Message{Room: wire.Lobby, N: 1201, SenderID: "b", Text: "after"})
 	st.has("10 to 1,200 are gone", "after", "live")
 }
 
@@ -122,18 +122,18 @@ func TestResize(t *testing.T) {
 // TestUnread follows what is new, here and in other rooms.
 func TestUnread(t *testing.T) {
 	st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) {
-		c.Memory = Memory{Room: "team", Rooms: []Place{{Name: "lobby", Log: "log", Read: 298}, {Name: "team", Log: "log", Read: 2}}}
+		c.Memory = State{Room: "team", Rooms: []RoomState{{Name: "lobby", HistoryID: "log", Read: 298}, {Name: "team", HistoryID: "log", Read: 2}}}
 	})
 	st.welcome("anna", 300)
 	st.asked("join team 50")
 	st.has("── new ──")
-	st.hear(wire.Joined{Room: "team", Log: "log", N: 3, First: 1, Count: 1})
-	st.hear(wire.Message{Room: "team", N: 1, By: "b", Text: "1"}, wire.Message{Room: "team", N: 2, By: "b", Text: "2"}, wire.Message{Room: "team", N: 3, By: "b", Text: "@anna 3"})
+	st.hear(wire.Joined{Room: "team", HistoryID: "log", N: 3, First: 1, Count: 1})
+	st.hear(wire.Message{Room: "team", N: 1, SenderID: "b", Text: "1"}, wire.Message{Room: "team", N: 2, SenderID: "b", Text: "2"}, wire.Message{Room: "team", N: 3, SenderID: "b", Text: "@anna 3"})
 	st.has(" team @1 ")
 	if st.bell != 0 {
 		t.Error("what is old rang the bell")
 	}
-	st.hear(wire.Message{Room: "team", N: 4, By: "b", Text: "4"}, wire.Message{Room: "team", N: 5, By: "b", Text: "hey @ANNA!"})
+	st.hear(wire.Message{Room: "team", N: 4, SenderID: "b", Text: "4"}, wire.Message{Room: "team", N: 5, SenderID: "b", Text: "hey @ANNA!"})
 	st.has(" team @2 3 ")
 	if st.bell != 1 {
 		t.Errorf("a mention rang the bell %d times", st.bell)
@@ -194,11 +194,11 @@ func TestJoinedAgain(t *testing.T) {
 	st.welcome("anna", 3)
 	st.types("/join tea")
 	st.press("enter")
-	late := wire.Message{Room: "tea", N: 3, At: wire.TimeOf(start), By: "budi", Text: "late"}
+	late := wire.Message{Room: "tea", N: 3, At: wire.TimeOf(start), SenderID: "budi", Text: "late"}
 	st.hear(late)
-	st.hear(wire.Joined{Room: "tea", Log: "log", N: 3, First: 1})
+	st.hear(wire.Joined{Room: "tea", HistoryID: "log", N: 3, First: 1})
 	for n := range uint64(3) {
-		st.hear(wire.Message{Room: "tea", N: n + 1, At: wire.TimeOf(start), By: "budi", Text: "again"})
+		st.hear(wire.Message{Room: "tea", N: n + 1, At: wire.TimeOf(start), SenderID: "budi", Text: "again"})
 	}
 	st.hear(late)
 	if got := len(st.room().items); got != 3 || st.room().items[2].text != "again" {
@@ -211,24 +211,24 @@ func TestHitElsewhere(t *testing.T) {
 	st := newStage(t, 80, 24, nil)
 	st.welcome("anna", 3)
 	message := func(n uint64) wire.Message {
-		return wire.Message{Room: "other", N: n, At: wire.TimeOf(start), By: "budi", Text: fmt.Sprint("message ", n)}
+		return wire.Message{Room: "other", N: n, At: wire.TimeOf(start), SenderID: "budi", Text: fmt.Sprint("message ", n)}
 	}
 	for n := range uint64(150) {
 		st.chat.past["other"] = append(st.chat.past["other"], message(n+1))
 	}
 	st.do(st.join("other", 7))
-	st.hear(wire.Joined{Room: "other", Log: "log", N: 150, First: 1})
+	st.hear(wire.Joined{Room: "other", HistoryID: "log", N: 150, First: 1})
 	for n := uint64(101); n <= 150; n++ {
 		st.hear(message(n))
 	}
-	if r := st.room(); r.name != "other" || r.goal != 7 || r.anchor == nil || !strings.Contains(st.shown(), "message 7") {
-		t.Errorf("in %s, at %d:\n%s", r.name, r.goal, st.shown())
+	if r := st.room(); r.name != "other" || r.jumpTarget != 7 || r.anchor == nil || !strings.Contains(st.shown(), "message 7") {
+		t.Errorf("in %s, at %d:\n%s", r.name, r.jumpTarget, st.shown())
 	}
 }
 
 // TestPlace: where one has looked the last time is where one begins, again and again.
 func TestPlace(t *testing.T) {
-	memory := Memory{Room: wire.Lobby, Rooms: []Place{{Name: wire.Lobby, Log: "log", Read: 300, At: 280}}}
+	memory := State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Read: 300, At: 280}}}
 	for range 3 {
 		st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) { c.Memory = memory })
 		st.welcome("anna", 300)
@@ -276,7 +276,7 @@ func TestGrownView(t *testing.T) {
 // TestRule: what was read is new no more when one has gone elsewhere, or says so.
 func TestRule(t *testing.T) {
 	st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) {
-		c.Memory = Memory{Room: wire.Lobby, Rooms: []Place{{Name: wire.Lobby, Log: "log", Read: 298}, {Name: "team", Log: "log"}}}
+		c.Memory = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Read: 298}, {Name: "team", HistoryID: "log"}}}
 	})
 	st.welcome("anna", 300)
 	st.has("── new ──")
@@ -307,7 +307,7 @@ func TestNewerServer(t *testing.T) {
 	if n := len(st.chat.asked); n > 1 || !st.room().attached {
 		t.Errorf("there were %d requests: %.3q", n, st.chat.asked)
 	}
-	st.hear(wire.Message{Room: wire.Lobby, N: st.room().heard + 1, At: wire.TimeOf(start), By: "b", Text: "after it"})
+	st.hear(wire.Message{Room: wire.Lobby, N: st.room().heard + 1, At: wire.TimeOf(start), SenderID: "b", Text: "after it"})
 	st.has("after it")
 }
 
@@ -317,11 +317,11 @@ func (st *stage) behind(n, first int) {
 	all := st.chat.past[wire.Lobby]
 	from := len(all)
 	for i := from + 1; i <= from+n; i++ {
-		all = append(all, wire.Message{Room: wire.Lobby, N: uint64(i), At: wire.TimeOf(start), By: "b", From: "budi", ID: fmt.Sprint(i), Text: fmt.Sprint("message ", i)})
+		all = append(all, wire.Message{Room: wire.Lobby, N: uint64(i), At: wire.TimeOf(start), SenderID: "b", DisplayName: "budi", ID: fmt.Sprint(i), Text: fmt.Sprint("message ", i)})
 	}
 	st.chat.past[wire.Lobby] = all
-	st.hear(wire.Welcomed{By: "me", Session: "s", Name: "anna", Limits: wire.Limits{Text: 4000, Rooms: 8}},
-		wire.Joined{Room: wire.Lobby, Log: "log", N: uint64(from + n), First: 1, Count: 3})
+	st.hear(wire.Welcome{SenderID: "me", Session: "s", Name: "anna", Limits: wire.Limits{Text: 4000, Rooms: 8}},
+		wire.Joined{Room: wire.Lobby, HistoryID: "log", N: uint64(from + n), First: 1, Count: 3})
 	st.come(from, from+first)
 }
 
@@ -366,7 +366,7 @@ func TestNothingLeft(t *testing.T) {
 	st.press("enter")
 	st.behind(100, 0)
 	st.chat.past[wire.Lobby] = nil
-	st.hear(wire.Joined{Room: wire.Lobby, Log: "log", N: 600, First: 601, Count: 3}, wire.Gap{Room: wire.Lobby, From: 501, To: 600})
+	st.hear(wire.Joined{Room: wire.Lobby, HistoryID: "log", N: 600, First: 601, Count: 3}, wire.Gap{Room: wire.Lobby, From: 501, To: 600})
 	st.chat.asked = nil
 	for range 20 {
 		st.press("pgdown")
@@ -380,7 +380,7 @@ func TestNothingLeft(t *testing.T) {
 func TestJumpGivenUp(t *testing.T) {
 	for _, end := range []func(*stage){
 		func(st *stage) {
-			st.hear(wire.Joined{Room: wire.Lobby, Log: "log2", N: 0, First: 1, Count: 1, Reset: true})
+			st.hear(wire.Joined{Room: wire.Lobby, HistoryID: "log2", N: 0, First: 1, Count: 1, Reset: true})
 		},
 		func(st *stage) {
 			st.types("hello")
@@ -394,7 +394,7 @@ func TestJumpGivenUp(t *testing.T) {
 		end(st)
 		st.do(under)
 		r := st.room()
-		st.hear(wire.Message{Room: wire.Lobby, N: r.heard + 1, At: wire.TimeOf(start), By: "b", Text: "after it"})
+		st.hear(wire.Message{Room: wire.Lobby, N: r.heard + 1, At: wire.TimeOf(start), SenderID: "b", Text: "after it"})
 		if st.has("after it"); r.going || r.read != r.heard {
 			t.Errorf("going is %v, read %d of %d", r.going, r.read, r.heard)
 		}
@@ -417,12 +417,12 @@ func TestJumpGivenUp(t *testing.T) {
 // TestOwnIsNotNew: the rule of what is new is not above one's own.
 func TestOwnIsNotNew(t *testing.T) {
 	st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) {
-		c.Memory = Memory{Room: wire.Lobby, Rooms: []Place{{Name: wire.Lobby, Log: "log", Read: 3}}}
+		c.Memory = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Read: 3}}}
 	})
-	st.hear(wire.Welcomed{By: "me", Session: "s", Name: "anna", Limits: wire.Limits{Text: 4000, Rooms: 8}})
+	st.hear(wire.Welcome{SenderID: "me", Session: "s", Name: "anna", Limits: wire.Limits{Text: 4000, Rooms: 8}})
 	st.past(wire.Lobby, 3)
-	st.hear(wire.Joined{Room: wire.Lobby, Log: "log", N: 4, First: 1, Count: 3})
+	st.hear(wire.Joined{Room: wire.Lobby, HistoryID: "log", N: 4, First: 1, Count: 3})
 	st.come(0, 3)
-	st.hear(wire.Message{Room: wire.Lobby, N: 4, At: wire.TimeOf(start), By: "me", From: "anna", ID: "z", Text: "mine"})
+	st.hear(wire.Message{Room: wire.Lobby, N: 4, At: wire.TimeOf(start), SenderID: "me", DisplayName: "anna", ID: "z", Text: "mine"})
 	st.hasNot("── new")
 }

@@ -16,33 +16,33 @@ import (
 // its history still; if not, it is dropped, and the user is told.
 func TestReadMarkIsProved(t *testing.T) {
 	for name, c := range map[string]struct {
-		kept  Place
+		kept  RoomState
 		gone  bool
 		fail  error
 		asked string // empty: nothing is
 		told  bool
-		want  Place
+		want  RoomState
 	}{
-		"of this epoch":        {kept: Place{Log: "log", Epoch: "two", Read: 6}, want: Place{Log: "log", Epoch: "two", Read: 6}},
-		"of an earlier one":    {kept: Place{Log: "log", Epoch: "one", Read: 6}, asked: "prove tea log:one:6", want: Place{Log: "log", Epoch: "one", Read: 6}},
-		"the server set back":  {kept: Place{Log: "log", Epoch: "one", Read: 6}, gone: true, asked: "prove tea log:one:6", told: true, want: Place{Log: "log", Epoch: "two", Read: 8}},
-		"it does not answer":   {kept: Place{Log: "log", Epoch: "one", Read: 6}, gone: true, fail: errors.New("no"), asked: "prove tea log:one:6", want: Place{Log: "log", Epoch: "one", Read: 6}},
-		"of an older program":  {kept: Place{Log: "log", Read: 6}, gone: true, want: Place{Log: "log", Read: 6}},
-		"of another log":       {kept: Place{Log: "other", Epoch: "one", Read: 6}, told: true, want: Place{Log: "log", Epoch: "two", Read: 8}},
-		"of a number to come":  {kept: Place{Log: "log", Epoch: "one", Read: 9}, told: true, want: Place{Log: "log", Epoch: "two", Read: 8}},
-		"of all that there is": {kept: Place{Log: "log", Epoch: "one", Read: 8}, gone: true, asked: "prove tea log:one:8", told: true, want: Place{Log: "log", Epoch: "two", Read: 8}},
-		"none":                 {want: Place{Log: "log", Epoch: "two", Read: 8}},
+		"of this epoch":        {kept: RoomState{HistoryID: "log", Epoch: "two", Read: 6}, want: RoomState{HistoryID: "log", Epoch: "two", Read: 6}},
+		"of an earlier one":    {kept: RoomState{HistoryID: "log", Epoch: "one", Read: 6}, asked: "prove tea log:one:6", want: RoomState{HistoryID: "log", Epoch: "one", Read: 6}},
+		"the server set back":  {kept: RoomState{HistoryID: "log", Epoch: "one", Read: 6}, gone: true, asked: "prove tea log:one:6", told: true, want: RoomState{HistoryID: "log", Epoch: "two", Read: 8}},
+		"it does not answer":   {kept: RoomState{HistoryID: "log", Epoch: "one", Read: 6}, gone: true, fail: errors.New("no"), asked: "prove tea log:one:6", want: RoomState{HistoryID: "log", Epoch: "one", Read: 6}},
+		"of an older program":  {kept: RoomState{HistoryID: "log", Read: 6}, gone: true, want: RoomState{HistoryID: "log", Read: 6}},
+		"of another log":       {kept: RoomState{HistoryID: "other", Epoch: "one", Read: 6}, told: true, want: RoomState{HistoryID: "log", Epoch: "two", Read: 8}},
+		"of a number to come":  {kept: RoomState{HistoryID: "log", Epoch: "one", Read: 9}, told: true, want: RoomState{HistoryID: "log", Epoch: "two", Read: 8}},
+		"of all that there is": {kept: RoomState{HistoryID: "log", Epoch: "one", Read: 8}, gone: true, asked: "prove tea log:one:8", told: true, want: RoomState{HistoryID: "log", Epoch: "two", Read: 8}},
+		"none":                 {want: RoomState{HistoryID: "log", Epoch: "two", Read: 8}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.kept.Name, c.want.Name = "tea", "tea"
 			st := newStage(t, 80, 24, func(config *Config, f *fakeChat) {
 				f.epoch, f.gone = "two", c.gone
-				config.Memory = Memory{Room: wire.Lobby, Rooms: []Place{c.kept}}
+				config.Memory = State{Room: wire.Lobby, Rooms: []RoomState{c.kept}}
 			})
 			st.welcome("anna", 3)
 			st.past("tea", 8)
 			st.chat.asked, st.chat.fail = nil, c.fail
-			st.hear(wire.Joined{Room: "tea", Log: "log", Epoch: "two", N: 8, First: 1, Count: 1})
+			st.hear(wire.Joined{Room: "tea", HistoryID: "log", Epoch: "two", N: 8, First: 1, Count: 1})
 			if got := strings.Join(st.chat.asked, ", "); got != c.asked {
 				t.Errorf("asked was %q, want %q", got, c.asked)
 			}
@@ -77,8 +77,8 @@ func TestReadMarkMoves(t *testing.T) {
 	}
 	mark("one", 3)
 	again := func(epoch string, reset bool) {
-		st.hear(client.Disconnected{Err: errors.New("gone")}, wire.Welcomed{By: "me", Session: "s", Name: "anna", Limits: wire.Limits{Text: 4000, Rooms: 8}},
-			wire.Joined{Room: wire.Lobby, Log: "log", Epoch: epoch, N: 3, First: 1, Count: 3, Reset: reset})
+		st.hear(client.Disconnected{Err: errors.New("gone")}, wire.Welcome{SenderID: "me", Session: "s", Name: "anna", Limits: wire.Limits{Text: 4000, Rooms: 8}},
+			wire.Joined{Room: wire.Lobby, HistoryID: "log", Epoch: epoch, N: 3, First: 1, Count: 3, Reset: reset})
 	}
 	again("two", false)
 	mark("one", 3)
@@ -99,11 +99,11 @@ func TestLateProof(t *testing.T) {
 		for _, at := range []uint64{0, 121} {
 			st := newStage(t, 80, 24, func(c *Config, f *fakeChat) {
 				f.epoch, f.gone = "two", gone
-				c.Memory = Memory{Room: wire.Lobby, Rooms: []Place{{Name: wire.Lobby, Log: "log", Epoch: "one", Read: 190, At: at}}}
+				c.Memory = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Epoch: "one", Read: 190, At: at}}}
 			})
 			st.past(wire.Lobby, 200)
-			b := batch{events: []client.Event{{Frame: wire.Welcomed{By: "me", Session: "s", Limits: wire.Limits{Text: 4000, Rooms: 8}}},
-				{Frame: wire.Joined{Room: wire.Lobby, Log: "log", Epoch: "two", N: 200, First: 1}}}}
+			b := batch{events: []client.Event{{Frame: wire.Welcome{SenderID: "me", Session: "s", Limits: wire.Limits{Text: 4000, Rooms: 8}}},
+				{Frame: wire.Joined{Room: wire.Lobby, HistoryID: "log", Epoch: "two", N: 200, First: 1}}}}
 			for _, m := range st.chat.past[wire.Lobby][150:] {
 				b.events = append(b.events, client.Event{Frame: m})
 			}
@@ -132,10 +132,10 @@ func TestLateProof(t *testing.T) {
 func TestLeftBeforeProof(t *testing.T) {
 	st := newStage(t, 80, 24, func(c *Config, f *fakeChat) {
 		f.epoch, f.gone = "two", true
-		c.Memory = Memory{Room: wire.Lobby, Rooms: []Place{{Name: wire.Lobby, Log: "log", Epoch: "two"}, {Name: "tea", Log: "log", Epoch: "one", Read: 2}}}
+		c.Memory = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Epoch: "two"}, {Name: "tea", HistoryID: "log", Epoch: "one", Read: 2}}}
 	})
 	st.welcome("anna", 3)
-	_, asked := st.Update(batch{events: []client.Event{{Frame: wire.Joined{Room: "tea", Log: "log", Epoch: "two", N: 3, First: 1}}}})
+	_, asked := st.Update(batch{events: []client.Event{{Frame: wire.Joined{Room: "tea", HistoryID: "log", Epoch: "two", N: 3, First: 1}}}})
 	st.press("alt+2", "alt+x")
 	st.do(asked)
 	st.hasNot(anotherHistory)
@@ -143,8 +143,10 @@ func TestLeftBeforeProof(t *testing.T) {
 
 // TestMergedMarks: numbers of two epochs may be those of two histories, so the larger one is not the further one.
 func TestMergedMarks(t *testing.T) {
-	at := func(log, epoch string, n uint64) Place { return Place{Log: log, Epoch: epoch, Read: n} }
-	for name, c := range map[string]struct{ was, now, mine, want Place }{
+	at := func(historyID, epoch string, n uint64) RoomState {
+		return RoomState{HistoryID: historyID, Epoch: epoch, Read: n}
+	}
+	for name, c := range map[string]struct{ was, now, mine, want RoomState }{
 		"of one epoch, theirs is further": {at("l", "e", 1), at("l", "e", 3), at("l", "e", 2), at("l", "e", 3)},
 		"of one epoch, mine is further":   {at("l", "e", 1), at("l", "e", 2), at("l", "e", 3), at("l", "e", 3)},
 		"without epochs":                  {at("l", "", 1), at("l", "", 3), at("l", "", 2), at("l", "", 3)},
@@ -162,10 +164,10 @@ func TestMergedMarks(t *testing.T) {
 // TestGoal: the address of a message leads to it, wherever the view was the last time.
 func TestGoal(t *testing.T) {
 	for _, gone := range []bool{false, true} {
-		for _, kept := range []Place{{}, {Name: wire.Lobby, Log: "log", Epoch: "one", Read: 190, At: 121}, {Name: wire.Lobby, Log: "other", Read: 190, At: 121}} {
+		for _, kept := range []RoomState{{}, {Name: wire.Lobby, HistoryID: "log", Epoch: "one", Read: 190, At: 121}, {Name: wire.Lobby, HistoryID: "other", Read: 190, At: 121}} {
 			st := newStage(t, 80, 24, func(c *Config, f *fakeChat) {
 				f.epoch, f.gone, c.Goal = "two", gone, 40
-				c.Memory = Memory{Rooms: []Place{kept}}
+				c.Memory = State{Rooms: []RoomState{kept}}
 			})
 			st.welcome("anna", 200)
 			st.has("▶ message 40")

@@ -39,7 +39,7 @@ type item struct {
 	why      string // it failed
 	note     bool   // text is ours
 
-	drawn drawn
+	drawn rendered
 }
 
 // room is one room on the screen.
@@ -47,48 +47,48 @@ type item struct {
 // items are the window: everything from its first number to its last, in order. It is attached when what comes is to be
 // added to it; otherwise messages between it and the newest are not in memory.
 type room struct {
-	name     string
-	plain    bool // of the plain door: it has no past, and nothing can be fetched
-	log      string
-	now      string // the epoch of the newest answer to join
-	joined   bool   // there was an answer to join
-	first    uint64
-	heard    uint64 // what came up to here
-	latest   uint64 // the newest message of that; what else has a number may have come after it
-	head     uint64 // what there is, as far as is known
-	last     int    // old messages that were asked for with it
-	rows     int    // of the view
-	items    []*item
-	bytes    int
-	attached bool
-	outbox   []*item // said and not heard yet
-	loading  bool
-	going    bool   // to another window, which is being fetched
-	ending   bool   // that is the end
-	over     uint64 // counts windows: a page for an older one is dropped
+	name      string
+	plain     bool // of the plain door: it has no past, and nothing can be fetched
+	historyID string
+	now       string // the epoch of the newest answer to join
+	joined    bool   // there was an answer to join
+	first     uint64
+	heard     uint64 // what came up to here
+	latest    uint64 // the newest message of that; what else has a number may have come after it
+	head      uint64 // what there is, as far as is known
+	last      int    // old messages that were asked for with it
+	rows      int    // of the view
+	items     []*item
+	bytes     int
+	attached  bool
+	outbox    []*item // said and not heard yet
+	loading   bool
+	going     bool   // to another window, which is being fetched
+	ending    bool   // that is the end
+	over      uint64 // counts windows: a page for an older one is dropped
 
 	people   int
 	names    []string
 	speakers []string // who spoke, latest first
 	typing   []wire.Sender
 
-	read   uint64 // somebody looked at it
-	epoch  string // in which they did; empty: it is not known
-	kept   bool   // read is remembered from an earlier time, of log
-	doubt  bool   // and it is not known yet whether that is a part of the server's history still
-	rule   uint64 // new is what comes after this number; ruled
-	ruled  bool
-	since  uint64 // what was there when the room was first joined: old, and rings no bell
-	called int    // messages since read that mention me
-	quiet  quiet
+	read          uint64 // somebody looked at it
+	epoch         string // in which they did; empty: it is not known
+	kept          bool   // read is remembered from an earlier time, of log
+	doubt         bool   // and it is not known yet whether that is a part of the server's history still
+	rule          uint64 // new is what comes after this number; ruled
+	unreadDivider bool
+	since         uint64 // what was there when the room was first joined: old, and rings no bell
+	called        int    // messages since read that mention me
+	quiet         quiet
 
-	anchor *item     // the one at the top of the view; nil: the view is at the end
-	off    int       // lines from the beginning of its text; negative: of what stands before
-	shrunk spot      // where the view was before it could show all up to the end
-	goal   uint64    // the number that was jumped to
-	goalAt uint64    // where the view is to be when the room is there; 0: at the end
-	aimed  bool      // at a message that was asked for, not one that was looked at the last time
-	warned time.Time // when it was told what would be lost if the room was left
+	anchor       *item     // the one at the top of the view; nil: the view is at the end
+	off          int       // lines from the beginning of its text; negative: of what stands before
+	shrunk       scrollPos // where the view was before it could show all up to the end
+	jumpTarget   uint64    // the number that was jumped to
+	jumpTargetAt uint64    // where the view is to be when the room is there; 0: at the end
+	pendingJump  bool      // at a message that was asked for, not one that was looked at the last time
+	warned       time.Time // when it was told what would be lost if the room was left
 
 	composer composer
 	words    reading // at the top of the view
@@ -97,8 +97,8 @@ type room struct {
 // quiet is how many after a number are not counted as unread.
 type quiet struct{ after, n uint64 }
 
-// spot is the top of a view, and what had been heard there.
-type spot struct {
+// scrollPos is the top of a view, and what had been heard there.
+type scrollPos struct {
 	anchor *item
 	off    int
 	heard  uint64
@@ -371,14 +371,14 @@ func (r *room) speaks(from string) {
 // forget lets go of what is remembered of an earlier time: everything up to n counts as read.
 func (r *room) forget(n uint64) {
 	r.read, r.epoch, r.called = n, r.now, 0
-	if !r.aimed {
-		r.goalAt = 0
+	if !r.pendingJump {
+		r.jumpTargetAt = 0
 	}
 }
 
 // look notes that somebody saw the room's end.
 func (r *room) look() {
-	if r.anchor == nil && r.attached && r.goalAt == 0 && !r.going && r.read <= r.heard {
+	if r.anchor == nil && r.attached && r.jumpTargetAt == 0 && !r.going && r.read <= r.heard {
 		if r.read < r.heard {
 			r.read, r.epoch = r.heard, r.now
 		}

@@ -23,19 +23,19 @@ import (
 
 // Config says who talks where, and on which terminal. Client, Server, Room, In, Out, Zone and Now have to be set.
 type Config struct {
-	Client  *client.Client                                                    // connected; the screen does not close it
-	Find    func(ctx context.Context, s client.Search) (*client.Found, error) // searches the server; nil: it cannot be
-	Server  *url.URL                                                          // for the addresses of rooms
-	Room    string                                                            // the one the client is in from the first
-	AnyRoom bool                                                              // Room was not asked for: the one of the last time is as good
-	Goal    uint64                                                            // the message of Room that is gone to; 0: none is
-	Last    int                                                               // old messages that Room begins with
-	Wish    string                                                            // the name that was asked for
-	Notice  string                                                            // told at first; empty: nothing is
-	Rooms   []string                                                          // to be in too
-	Memory  Memory                                                            // of the last time, where there is no Shelf
-	Shelf   Shelf                                                             // keeps what is remembered; nil: nothing is
-	Held    func(name, session string)                                        // told of each name that is held; may be nil
+	Client     *client.Client                                                             // connected; the screen does not close it
+	Find       func(ctx context.Context, s client.Search) (*client.SearchResponse, error) // searches the server; nil: it cannot be
+	Server     *url.URL                                                                   // for the addresses of rooms
+	Room       string                                                                     // the one the client is in from the first
+	AnyRoom    bool                                                                       // Room was not asked for: the one of the last time is as good
+	Goal       uint64                                                                     // the message of Room that is gone to; 0: none is
+	Last       int                                                                        // old messages that Room begins with
+	Wish       string                                                                     // the name that was asked for
+	Notice     string                                                                     // told at first; empty: nothing is
+	Rooms      []string                                                                   // to be in too
+	Memory     State                                                                      // of the last time, where there is no Shelf
+	StateStore StateStore                                                                 // keeps what is remembered; nil: nothing is
+	Held       func(name, session string)                                                 // told of each name that is held; may be nil
 
 	Theme   Theme
 	Keys    []string // what to do and its key, like "who=alt+w"; see CheckKeys
@@ -54,14 +54,14 @@ type Config struct {
 // Size is how large a terminal has become, in cells.
 type Size struct{ Width, Height int }
 
-// Left is how a screen was left.
-type Left struct {
+// ExitStatus is how a screen was left.
+type ExitStatus struct {
 	Unsaved []string // what was said this time and is not confirmed, or was refused
 }
 
 // Ended tells notes what is not confirmed, a line each, and makes an error of package exitcode of the one that Run returned,
 // or of what is not confirmed. If ctx, Run's, has ended, it is the cause of that.
-func (l Left) Ended(ctx context.Context, err error, notes io.Writer) error {
+func (l ExitStatus) Ended(ctx context.Context, err error, notes io.Writer) error {
 	for _, text := range l.Unsaved {
 		fmt.Fprintf(notes, "not confirmed: %s\n", client.OneLine(text))
 	}
@@ -78,19 +78,21 @@ func (l Left) Ended(ctx context.Context, err error, notes io.Writer) error {
 
 // Run shows the screen until the user leaves, ctx ends or the client does. Then the terminal is as it was. An error is
 // that of the client, of the terminal or of ctx.
-func Run(ctx context.Context, config Config) (Left, error) { return run(ctx, config, config.Client) }
+func Run(ctx context.Context, config Config) (ExitStatus, error) {
+	return run(ctx, config, config.Client)
+}
 
-func run(ctx context.Context, config Config, c chat) (Left, error) {
+func run(ctx context.Context, config Config, c chat) (ExitStatus, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var k *keeper
-	if config.Shelf != nil {
-		k = &keeper{shelf: config.Shelf}
+	if config.StateStore != nil {
+		k = &keeper{shelf: config.StateStore}
 		config.Memory = k.load()
 	}
 	s, err := newScreen(ctx, config, c)
 	if err != nil {
-		return Left{}, err
+		return ExitStatus{}, err
 	}
 	s.keeper = k
 	input := config.In
@@ -103,7 +105,7 @@ func run(ctx context.Context, config Config, c chat) (Left, error) {
 	case remote:
 		closer, ok := config.In.(io.Closer)
 		if !ok {
-			return Left{}, fmt.Errorf("the input of a screen is a terminal or can be closed; it is a %T", config.In)
+			return ExitStatus{}, fmt.Errorf("the input of a screen is a terminal or can be closed; it is a %T", config.In)
 		}
 		stopReading = closer.Close
 		config.Out = newlines{config.Out}
@@ -146,7 +148,7 @@ func run(ctx context.Context, config Config, c chat) (Left, error) {
 	_ = stopReading() // a pipe has no error here, and nothing else is read any more
 	helpers.Wait()
 	s.stopping.Wait()
-	left := Left{Unsaved: s.unsaved()}
+	left := ExitStatus{Unsaved: s.unsaved()}
 	if k != nil {
 		k.keep(s.memory(), true)
 	}

@@ -36,7 +36,7 @@ const patience = 30 * time.Second
 func serve(t testing.TB) string {
 	t.Helper()
 	config := server.Defaults()
-	config.Data, config.Log, config.Quiet, config.Rate = t.TempDir(), slog.New(slog.DiscardHandler), true, 0
+	config.Data, config.Logger, config.Quiet, config.Rate = t.TempDir(), slog.New(slog.DiscardHandler), true, 0
 	s, err := server.New(config)
 	if err != nil {
 		t.Fatal(err)
@@ -64,7 +64,7 @@ type seat struct {
 	sizes chan tui.Size
 	stop  context.CancelFunc
 	done  chan struct{}
-	left  tui.Left
+	left  tui.ExitStatus
 	err   error
 
 	mu   sync.Mutex
@@ -189,17 +189,17 @@ func (s *seat) ends() {
 	}
 }
 
-// shelf is a tui.Shelf in memory.
-type shelf struct{ m tui.Memory }
+// shelf is a tui.StateStore in memory.
+type shelf struct{ m tui.State }
 
-func (s *shelf) Load() tui.Memory   { return s.m }
-func (s *shelf) Store(m tui.Memory) { s.m = m }
+func (s *shelf) Load() tui.State   { return s.m }
+func (s *shelf) Store(m tui.State) { s.m = m }
 
 // TestRun has people talk on screens, several in one process.
 func TestRun(t *testing.T) {
 	address := serve(t)
 	budis := new(shelf)
-	anna, budi, dewi := sit(t, address, "anna", nil), sit(t, address, "budi", func(c *tui.Config) { c.Shelf = budis }), sit(t, address, "", nil)
+	anna, budi, dewi := sit(t, address, "anna", nil), sit(t, address, "budi", func(c *tui.Config) { c.StateStore = budis }), sit(t, address, "", nil)
 	for _, s := range []*seat{anna, budi, dewi} {
 		s.sees("live")
 	}
@@ -339,7 +339,7 @@ func TestOriginal(t *testing.T) {
 		defer c.CloseNow()
 		tell := func(c *websocket.Conn, text []byte) { c.Write(r.Context(), websocket.MessageText, text) }
 		mu.Lock()
-		tell(c, []byte(wire.Welcome))
+		tell(c, []byte(wire.Greeting))
 		all[c] = true
 		mu.Unlock()
 		for {

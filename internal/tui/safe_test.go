@@ -41,9 +41,9 @@ var hostile = []string{
 // after the conversation: a third of everything, so that a fuzzer gets on; parts: all.
 func show(t testing.TB, width, height int, method ansi.Method, part int, a, b, c string, see func(*stage)) {
 	st := newStage(t, width, height, func(config *Config, _ *fakeChat) {
-		config.Memory = Memory{Rooms: []Place{{Name: a, Draft: b}, {Name: "team", Log: c, Draft: a}}}
-		config.Find = func(context.Context, client.Search) (*client.Found, error) {
-			return &client.Found{Found: wire.Found{Hits: []wire.Hit{{Room: a, N: 1, By: b, From: c, Snippet: a + b + c, Marks: [][2]int{{0, 2}, {1, 900}, {-1, 0}}}}}}, nil
+		config.Memory = State{Rooms: []RoomState{{Name: a, Draft: b}, {Name: "team", HistoryID: c, Draft: a}}}
+		config.Find = func(context.Context, client.Search) (*client.SearchResponse, error) {
+			return &client.SearchResponse{SearchResponse: wire.SearchResponse{Hits: []wire.Hit{{Room: a, N: 1, SenderID: b, DisplayName: c, Snippet: a + b + c, Marks: [][2]int{{0, 2}, {1, 900}, {-1, 0}}}}}}, nil
 		}
 	})
 	if method == ansi.GraphemeWidth {
@@ -52,16 +52,16 @@ func show(t testing.TB, width, height int, method ansi.Method, part int, a, b, c
 	st.past(wire.Lobby, 3)
 	for i := range st.chat.past[wire.Lobby] {
 		m := &st.chat.past[wire.Lobby][i]
-		m.From, m.Text, m.By, m.ID = a, b+c, c, b
+		m.DisplayName, m.Text, m.SenderID, m.ID = a, b+c, c, b
 	}
-	st.hear(wire.Welcomed{By: "me", Name: a, Text: b, Limits: wire.Limits{Text: 4000}},
-		wire.Joined{Room: wire.Lobby, Log: "log", N: 8, First: 3, Count: 3},
+	st.hear(wire.Welcome{SenderID: "me", Name: a, Text: b, Limits: wire.Limits{Text: 4000}},
+		wire.Joined{Room: wire.Lobby, HistoryID: "log", N: 8, First: 3, Count: 3},
 		wire.Presence{Room: wire.Lobby, Count: 2, Names: []string{a, b, c}},
 		wire.Gap{Room: wire.Lobby, From: 3, To: 3},
-		wire.Message{Room: wire.Lobby, N: 4, By: a, From: b, ID: c, Text: a},
-		wire.Message{Room: wire.Lobby, N: 5, By: b, From: c, Text: a + b},
-		wire.Message{Room: wire.Lobby, N: 6, By: "me", From: c, Text: b + "\n" + c},
-		wire.Message{Room: wire.Lobby, N: 7, By: c, From: a, Text: "@" + a + " " + c})
+		wire.Message{Room: wire.Lobby, N: 4, SenderID: a, DisplayName: b, ID: c, Text: a},
+		wire.Message{Room: wire.Lobby, N: 5, SenderID: b, DisplayName: c, Text: a + b},
+		wire.Message{Room: wire.Lobby, N: 6, SenderID: "me", DisplayName: c, Text: b + "\n" + c},
+		wire.Message{Room: wire.Lobby, N: 7, SenderID: c, DisplayName: a, Text: "@" + a + " " + c})
 	see(st)
 	for i, do := range [parts]func(*stage, func(*stage), string, string, string){writes, looks, waits} {
 		if part == parts || part == i {
@@ -112,10 +112,10 @@ func looks(st *stage, see func(*stage), _, _, _ string) {
 
 // waits is told things by the server.
 func waits(st *stage, see func(*stage), a, b, c string) {
-	st.hear(wire.Typing{Room: wire.Lobby, By: []wire.Sender{{By: a, From: b}, {By: c}}}, wire.Name{Name: b})
+	st.hear(wire.Typing{Room: wire.Lobby, By: []wire.Sender{{SenderID: a, DisplayName: b}, {SenderID: c}}}, wire.Name{Name: b})
 	st.now = st.now.Add(time.Hour)
 	see(st)
-	st.hear(client.Failed{Request: wire.Name{Name: a}, Fault: wire.Fault{Reason: b}})
+	st.hear(client.Failed{Request: wire.Name{Name: a}, Error: wire.Error{Reason: b}})
 	see(st)
 	st.hear(client.Disconnected{Err: errors.New(a + c), Wait: time.Second})
 	see(st)
@@ -159,9 +159,9 @@ func FuzzScreen(f *testing.F) {
 }
 
 var (
-	style  = regexp.MustCompile(`^\x1b\[[0-9;:]*m`)
-	linked = regexp.MustCompile(`^\x1b\]8;[^;\x1b\a]*;(https?://[\x21-\x7e]+)?(\x1b\\|\a)`)
-	moved  = regexp.MustCompile(`^\x1b(\[[0-9;]*[ABCDEFGHJKLMPSTXdbrfIZ@` + "`" + `]|\[\?7[hl]|M)`)
+	styleSequence = regexp.MustCompile(`^\x1b\[[0-9;:]*m`)
+	linked        = regexp.MustCompile(`^\x1b\]8;[^;\x1b\a]*;(https?://[\x21-\x7e]+)?(\x1b\\|\a)`)
+	moved         = regexp.MustCompile(`^\x1b(\[[0-9;]*[ABCDEFGHJKLMPSTXdbrfIZ@` + "`" + `]|\[\?7[hl]|M)`)
 )
 
 // harmless fails if s has a sequence that is neither a style nor a link, nor, if it was written, moves the cursor or
@@ -173,7 +173,7 @@ func harmless(t testing.TB, s string, written bool) {
 			rest = rest[1:]
 			continue
 		}
-		m := style.FindString(rest) + linked.FindString(rest)
+		m := styleSequence.FindString(rest) + linked.FindString(rest)
 		if m == "" && written {
 			m = moved.FindString(rest)
 		}
@@ -316,12 +316,12 @@ func written(t *testing.T, texts []string) []byte {
 	out := &watchedBuffer{words: "that is all", seen: make(chan struct{})}
 	c := &fakeChat{news: make(chan client.Event, 2*len(texts)+10)}
 	tell := func(f wire.Frame) { c.news <- client.Event{Frame: f} }
-	tell(wire.Welcomed{By: "me", Name: "anna"})
-	tell(wire.Joined{Room: wire.Lobby, Log: "log", N: 1, First: 1, Count: 1})
+	tell(wire.Welcome{SenderID: "me", Name: "anna"})
+	tell(wire.Joined{Room: wire.Lobby, HistoryID: "log", N: 1, First: 1, Count: 1})
 	for i, text := range texts {
-		tell(wire.Message{Room: wire.Lobby, N: uint64(i) + 1, By: text, From: texts[len(texts)-1-i], Text: text})
+		tell(wire.Message{Room: wire.Lobby, N: uint64(i) + 1, SenderID: text, DisplayName: texts[len(texts)-1-i], Text: text})
 	}
-	tell(wire.Message{Room: wire.Lobby, N: uint64(len(texts)) + 1, By: "x", Text: out.words})
+	tell(wire.Message{Room: wire.Lobby, N: uint64(len(texts)) + 1, SenderID: "x", Text: out.words})
 	done := make(chan error, 1)
 	go func() {
 		_, err := run(t.Context(), Config{Server: new(url.URL), Room: wire.Lobby, Last: 50, Theme: Auto, In: in, Out: out,
@@ -357,8 +357,8 @@ func TestRunWaitsForItsReader(t *testing.T) {
 	in, keys := io.Pipe()
 	slow := &slowToEnd{PipeReader: in}
 	c := &fakeChat{news: make(chan client.Event, 2)}
-	c.news <- client.Event{Frame: wire.Welcomed{By: "me", Name: "anna"}}
-	c.news <- client.Event{Frame: wire.Joined{Room: wire.Lobby, Log: "log"}}
+	c.news <- client.Event{Frame: wire.Welcome{SenderID: "me", Name: "anna"}}
+	c.news <- client.Event{Frame: wire.Joined{Room: wire.Lobby, HistoryID: "log"}}
 	config, _ := terminalConfig(t)
 	config.In = slow
 	go keys.Write([]byte("\x04"))

@@ -70,7 +70,7 @@ type screen struct {
 	missed        bool // nor has anybody said something in the room since then
 	rang          time.Time
 	wheel         wheel
-	brush         *brush
+	brush         *style
 
 	// What stands over the room.
 	panel     *panel
@@ -121,7 +121,7 @@ func (s *screen) enterRooms() {
 	}
 	s.recall()
 	if s.Goal > 0 {
-		s.rooms[0].goalAt, s.rooms[0].aimed = s.Goal, true
+		s.rooms[0].jumpTargetAt, s.rooms[0].pendingJump = s.Goal, true
 	}
 	if s.AnyRoom && s.Memory.Room != "" {
 		if i := s.indexOf(s.Memory.Room); i >= 0 {
@@ -153,7 +153,7 @@ func (s *screen) room() *room { return s.rooms[s.current] }
 // repaint makes everything be drawn anew.
 func (s *screen) repaint() {
 	before := s.brush
-	s.brush = &brush{palette: paletteFor(s.dark, s.profile), method: s.method, width: s.width, numbers: s.numbers, me: s.name, zone: s.Zone}
+	s.brush = &style{palette: paletteFor(s.dark, s.profile), method: s.method, width: s.width, numbers: s.numbers, me: s.name, zone: s.Zone}
 	for _, r := range s.rooms {
 		r.reflow(before, s.brush)
 	}
@@ -296,9 +296,9 @@ func (s *screen) show(i int) tea.Cmd {
 		return nil
 	}
 	if r := s.room(); r.seen() {
-		r.ruled = false // it is new no more
+		r.unreadDivider = false // it is new no more
 	}
-	s.room().goal = 0
+	s.room().jumpTarget = 0
 	s.current = i
 	s.panel, s.completed = nil, nil
 	return s.fill()
@@ -345,7 +345,7 @@ func (s *screen) say(text string) bool {
 		return false
 	}
 	r.composer.remember(text)
-	r.ruled = false
+	r.unreadDivider = false
 	r.outbox = append(r.outbox, &item{at: s.Now(), by: s.by, from: s.name, text: text, id: id, own: true, mark: sending})
 	return true
 }

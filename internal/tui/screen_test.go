@@ -62,7 +62,7 @@ func TestOwn(t *testing.T) {
 	st.has("… hello")
 	st.hear(wire.Saved{Room: wire.Lobby, ID: "id-1", N: 4, At: wire.TimeOf(start)})
 	st.has("✓ hello")
-	st.hear(wire.Message{Room: wire.Lobby, N: 4, At: wire.TimeOf(start), By: "me", From: "anna", ID: "id-1", Text: "hello"})
+	st.hear(wire.Message{Room: wire.Lobby, N: 4, At: wire.TimeOf(start), SenderID: "me", DisplayName: "anna", ID: "id-1", Text: "hello"})
 	if strings.Count(st.shown(), "hello") != 1 {
 		t.Fatalf("it is there more than once, or not:\n%s", st.shown())
 	}
@@ -127,7 +127,7 @@ func TestCommands(t *testing.T) {
 	st.has("the only room")
 	run("/name budi")
 	st.asked("name budi")
-	st.hear(client.Failed{Request: wire.Name{Name: "budi"}, Fault: wire.Fault{Code: wire.NameTaken, Reason: "somebody has it"}})
+	st.hear(client.Failed{Request: wire.Name{Name: "budi"}, Error: wire.Error{Code: wire.NameTaken, Reason: "somebody has it"}})
 	st.has("the name budi: somebody has it")
 	run("/name -")
 	st.asked("name ")
@@ -188,16 +188,16 @@ func TestConnection(t *testing.T) {
 	st.has("again in 3 s")
 	st.now = st.now.Add(3 * time.Second)
 	st.has("connecting")
-	st.hear(wire.Welcomed{By: "me", Name: "anna"}, wire.Joined{Room: wire.Lobby, Log: "log", N: 1503, First: 1, Count: 2})
+	st.hear(wire.Welcome{SenderID: "me", Name: "anna"}, wire.Joined{Room: wire.Lobby, HistoryID: "log", N: 1503, First: 1, Count: 2})
 	st.has("1,500 behind", "connected again", "› a draft")
 	for n := uint64(4); n <= 1503; n++ {
-		st.hear(wire.Message{Room: wire.Lobby, N: n, By: "b", Text: "x"})
+		st.hear(wire.Message{Room: wire.Lobby, N: n, SenderID: "b", Text: "x"})
 	}
 	st.has("live")
-	st.hear(wire.Joined{Room: wire.Lobby, Log: "other", N: 1, First: 1, Reset: true, Count: 2}, wire.Message{Room: wire.Lobby, N: 1, By: "b", Text: "another world"})
+	st.hear(wire.Joined{Room: wire.Lobby, HistoryID: "other", N: 1, First: 1, Reset: true, Count: 2}, wire.Message{Room: wire.Lobby, N: 1, SenderID: "b", Text: "another world"})
 	st.has("another history", "another world", "live")
 	// A name that is gone is not shown, wherever one hears of that.
-	st.hear(client.Disconnected{Err: errors.New("broken"), Wait: time.Second}, wire.Welcomed{By: "me"})
+	st.hear(client.Disconnected{Err: errors.New("broken"), Wait: time.Second}, wire.Welcome{SenderID: "me"})
 	if st.name != "" {
 		t.Errorf("the name is %q", st.name)
 	}
@@ -212,7 +212,7 @@ func TestConnection(t *testing.T) {
 // TestPlain does what the plain door can.
 func TestPlain(t *testing.T) {
 	st := newStage(t, 80, 24, func(c *Config, f *fakeChat) { c.Wish, f.plain = "anna", true })
-	st.hear(wire.Welcomed{Text: wire.Welcome})
+	st.hear(wire.Welcome{Text: wire.Greeting})
 	st.has("live, plain", "this server has no names")
 	st.hear(client.Line{Text: "hello from afar"})
 	st.types("hi")
@@ -371,8 +371,8 @@ func TestReset(t *testing.T) {
 		st.hear(wire.Saved{Room: wire.Lobby, ID: fmt.Sprint("id-", i+1), N: uint64(4 + i), At: wire.TimeOf(start)})
 	}
 	st.has("✓ kept", "✓ gone")
-	st.hear(wire.Joined{Room: wire.Lobby, Log: "other", N: 1, First: 1, Reset: true, Count: 1},
-		wire.Message{Room: wire.Lobby, N: 1, At: wire.TimeOf(start), By: "me", From: "anna", ID: "id-1", Text: "kept"})
+	st.hear(wire.Joined{Room: wire.Lobby, HistoryID: "other", N: 1, First: 1, Reset: true, Count: 1},
+		wire.Message{Room: wire.Lobby, N: 1, At: wire.TimeOf(start), SenderID: "me", DisplayName: "anna", ID: "id-1", Text: "kept"})
 	st.has("✓ kept", "✗ gone", "this was saved in a history")
 	st.press("esc")
 	st.hasNot("gone")
@@ -402,7 +402,7 @@ func TestLatePanel(t *testing.T) {
 func TestLowPanel(t *testing.T) {
 	st := newStage(t, 80, 40, nil)
 	st.welcome("anna", 0)
-	got := wire.Found{}
+	got := wire.SearchResponse{}
 	for i := range 30 {
 		got.Hits = append(got.Hits, wire.Hit{Room: wire.Lobby, N: uint64(i + 1), Snippet: fmt.Sprint("hit ", i)})
 	}

@@ -101,15 +101,15 @@ func TestStopped(t *testing.T) {
 				st.says("budi", "on its way")
 			}
 			r := st.room()
-			if !r.ruled || r.rule != 10 {
-				t.Errorf("what is new begins after %d (%v)", r.rule, r.ruled)
+			if !r.unreadDivider || r.rule != 10 {
+				t.Errorf("what is new begins after %d (%v)", r.rule, r.unreadDivider)
 			}
 			if unread := r.unread() > 0; unread != c.blurred {
 				t.Errorf("%d are unread", r.unread())
 			}
 			st.press("esc")
 			st.says("budi", "seen")
-			if r.ruled != c.blurred {
+			if r.unreadDivider != c.blurred {
 				t.Error("what comes when somebody looks is no news")
 			}
 		})
@@ -137,7 +137,7 @@ func TestCursor(t *testing.T) {
 	sizes := make(chan Size)
 	config.Sizes = sizes
 	go func() {
-		c.news <- client.Event{Frame: wire.Welcomed{By: "me", Session: "s"}}
+		c.news <- client.Event{Frame: wire.Welcome{SenderID: "me", Session: "s"}}
 		sizes <- Size{40, 10}
 		sizes <- Size{80, 24}
 		time.Sleep(3 * frame)

@@ -12,17 +12,17 @@ import (
 	"ramai/wire"
 )
 
-// drawn is an item as lines, kept as long as it would be drawn the same.
-type drawn struct {
-	sign  sign
-	lines []string
-	head  int   // how many of lines stand before the text: the day, the rule of what is new
-	from  []int // how many characters of the text stand before each line of it, spaces aside
+// rendered is an item as lines, kept as long as it would be rendered the same.
+type rendered struct {
+	renderKey renderKey
+	lines     []string
+	head      int   // how many of lines stand before the text: the day, the rule of what is new
+	from      []int // how many characters of the text stand before each line of it, spaces aside
 }
 
-// sign is all that the lines of an item depend on, besides the item.
-type sign struct {
-	brush   *brush
+// renderKey is all that the lines of an item depend on, besides the item.
+type renderKey struct {
+	brush   *style
 	grouped bool // the one before is by the same sender, and not long before
 	minute  bool // the one before is of the same minute
 	day     bool
@@ -41,8 +41,8 @@ const (
 	topGone
 )
 
-// brush is what all lines of the screen depend on. A change of any of it makes a new one.
-type brush struct {
+// style is what all lines of the screen depend on. A change of any of it makes a new one.
+type style struct {
 	*palette
 	method  ansi.Method
 	width   int
@@ -60,7 +60,7 @@ const (
 )
 
 // column is how wide names are.
-func (b *brush) column() int {
+func (b *style) column() int {
 	if b.width >= roomy {
 		return 18
 	}
@@ -68,7 +68,7 @@ func (b *brush) column() int {
 }
 
 // indent is how many cells stand before a text.
-func (b *brush) indent() int {
+func (b *style) indent() int {
 	if b.width < narrow {
 		return 2
 	}
@@ -76,7 +76,7 @@ func (b *brush) indent() int {
 }
 
 // clock is how wide the time is, or the number that stands in its place.
-func (b *brush) clock() int {
+func (b *style) clock() int {
 	if b.numbers {
 		return 9
 	}
@@ -104,9 +104,9 @@ func (r *room) index(it *item) int {
 }
 
 // block returns the lines of the i-th item, with what stands before it.
-func (r *room) block(i int, b *brush) *drawn {
+func (r *room) block(i int, b *style) *rendered {
 	it := r.at(i)
-	s := sign{brush: b, mark: it.mark, aimed: r.goal != 0 && it.n == r.goal && i < len(r.items)}
+	s := renderKey{brush: b, mark: it.mark, aimed: r.jumpTarget != 0 && it.n == r.jumpTarget && i < len(r.items)}
 	said := i - 1 // the last before it that was said at some time, which a note was not
 	for said >= 0 && r.at(said).note {
 		said--
@@ -117,18 +117,18 @@ func (r *room) block(i int, b *brush) *drawn {
 	} else {
 		before := r.at(i - 1)
 		s.minute = !before.note && before.at.Truncate(time.Minute).Equal(it.at.Truncate(time.Minute))
-		s.rule = r.ruled && before.n < r.fresh()
+		s.rule = r.unreadDivider && before.n < r.fresh()
 		s.grouped = !it.note && !before.note && before.by == it.by && before.from == it.from && it.at.Sub(before.at) < together
 	}
 	if i < len(r.items) {
-		s.rule = r.ruled && it.n >= r.fresh() && (i > 0 && s.rule || i == 0 && it.n == r.fresh())
+		s.rule = r.unreadDivider && it.n >= r.fresh() && (i > 0 && s.rule || i == 0 && it.n == r.fresh())
 	} else {
 		s.rule = false
 	}
 	if s.day || s.rule || s.top != topNothing {
 		s.grouped, s.minute = false, false
 	}
-	if it.drawn.sign != s || it.drawn.lines == nil {
+	if it.drawn.renderKey != s || it.drawn.lines == nil {
 		it.drawn = r.draw(it, s)
 	}
 	return &it.drawn
@@ -154,9 +154,9 @@ func (r *room) top() int8 {
 }
 
 // draw makes the lines of an item.
-func (r *room) draw(it *item, s sign) drawn {
+func (r *room) draw(it *item, s renderKey) rendered {
 	b := s.brush
-	d := drawn{sign: s}
+	d := rendered{renderKey: s}
 	switch s.top {
 	case topMore:
 		d.lines = append(d.lines, b.aside("↑ earlier"))
@@ -184,12 +184,12 @@ func (r *room) draw(it *item, s sign) drawn {
 }
 
 // aside is some words where texts stand.
-func (b *brush) aside(words string) string {
+func (b *style) aside(words string) string {
 	return strings.Repeat(" ", b.indent()) + b.looks[dim].Styled(words)
 }
 
 // across is a rule with some words in it, where texts stand.
-func (b *brush) across(words string, style ansi.Style) string {
+func (b *style) across(words string, style ansi.Style) string {
 	words, w := fit(words, max(b.width-6, 1), b.method)
 	left := max(b.indent()-1, 1)
 	right := max(b.width-left-w-2, 0)
@@ -197,7 +197,7 @@ func (b *brush) across(words string, style ansi.Style) string {
 }
 
 // called is who a message is by.
-func (b *brush) called(it *item) string {
+func (b *style) called(it *item) string {
 	switch {
 	case it.from != "":
 		return oneLine(it.from, b.method)
@@ -212,7 +212,7 @@ func (b *brush) called(it *item) string {
 }
 
 // message draws a message, and tells how many characters of its text stand before each line.
-func (b *brush) message(it *item, s sign, names []string) (lines []string, from []int) {
+func (b *style) message(it *item, s renderKey, names []string) (lines []string, from []int) {
 	text := parse(it.text, b.me, names, b.method)
 	who, _ := fit(b.called(it), min(maxName, b.column()), b.method)
 	sign, style := " ", b.looks[dim]
@@ -303,7 +303,7 @@ func characters(line []span) (n int) {
 // The view of a room is height lines of its blocks. It begins at the anchor, or ends at the end.
 
 // visible returns the lines to show.
-func (r *room) visible(height int, b *brush) []string {
+func (r *room) visible(height int, b *style) []string {
 	if r.anchor != nil {
 		if i := r.index(r.anchor); i >= 0 {
 			d := r.block(i, b)
@@ -321,9 +321,9 @@ func (r *room) visible(height int, b *brush) []string {
 
 // from returns height lines from a line of the i-th item's text on. Who the first of them is by, and when, is told even
 // if it need not be told where it stands.
-func (r *room) from(i, off, height int, b *brush) []string {
+func (r *room) from(i, off, height int, b *style) []string {
 	d := r.block(i, b)
-	if s := d.sign; off <= 0 && (s.grouped || s.minute) && b.width >= narrow {
+	if s := d.renderKey; off <= 0 && (s.grouped || s.minute) && b.width >= narrow {
 		s.grouped, s.minute = false, false
 		told := r.draw(r.at(i), s)
 		d = &told
@@ -336,7 +336,7 @@ func (r *room) from(i, off, height int, b *brush) []string {
 }
 
 // scroll moves the view by lines: up if negative. At the end it stays there.
-func (r *room) scroll(lines, height int, b *brush) {
+func (r *room) scroll(lines, height int, b *style) {
 	if r.count() == 0 {
 		return
 	}
@@ -360,7 +360,7 @@ func (r *room) scroll(lines, height int, b *brush) {
 }
 
 // topOf returns where the view begins: an item, and a line of its block.
-func (r *room) topOf(height int, b *brush) (i, off int) {
+func (r *room) topOf(height int, b *style) (i, off int) {
 	if r.anchor != nil {
 		if i = r.index(r.anchor); i >= 0 {
 			return i, r.off + r.block(i, b).head
@@ -378,13 +378,13 @@ func (r *room) topOf(height int, b *brush) (i, off int) {
 }
 
 // moveTo makes a line of the i-th item's text the top of the view, unless the end would be above its bottom.
-func (r *room) moveTo(i, off, height int, b *brush) {
-	r.anchor, r.off, r.shrunk, r.words = r.at(i), off, spot{}, reading{}
+func (r *room) moveTo(i, off, height int, b *style) {
+	r.anchor, r.off, r.shrunk, r.words = r.at(i), off, scrollPos{}, reading{}
 	r.settleEnd(height, b)
 }
 
 // settleEnd puts a view at the end if all from its top to the end can be seen.
-func (r *room) settleEnd(height int, b *brush) {
+func (r *room) settleEnd(height int, b *style) {
 	if r.anchor == nil || !r.attached {
 		return
 	}
@@ -395,19 +395,19 @@ func (r *room) settleEnd(height int, b *brush) {
 
 // resize fits a view into another height. One that was only at the end because there was room for all of it goes back to
 // where it was, unless something came meanwhile.
-func (r *room) resize(height int, b *brush) {
+func (r *room) resize(height int, b *style) {
 	if p := r.shrunk; r.anchor == nil && p.anchor != nil && p.heard == r.heard && r.index(p.anchor) >= 0 {
 		r.anchor, r.off = p.anchor, p.off
 		r.keep(b)
 	}
-	before := spot{r.anchor, r.off, r.heard}
+	before := scrollPos{r.anchor, r.off, r.heard}
 	if r.settleEnd(height, b); r.anchor == nil {
 		r.shrunk = before
 	}
 }
 
 // rest counts the lines from a place to the end, but not much further than enough.
-func (r *room) rest(i, off, enough int, b *brush) int {
+func (r *room) rest(i, off, enough int, b *style) int {
 	d := r.block(i, b)
 	n := len(d.lines) - d.head - off
 	for i++; i < r.count() && n <= enough; i++ {
@@ -417,7 +417,7 @@ func (r *room) rest(i, off, enough int, b *brush) int {
 }
 
 // nearTop and nearEnd tell whether what is not in memory is about to be seen.
-func (r *room) nearTop(height int, b *brush) bool {
+func (r *room) nearTop(height int, b *style) bool {
 	if r.count() == 0 {
 		return true
 	}
@@ -428,7 +428,7 @@ func (r *room) nearTop(height int, b *brush) bool {
 	return off < height
 }
 
-func (r *room) nearEnd(height int, b *brush) bool {
+func (r *room) nearEnd(height int, b *style) bool {
 	if r.count() == 0 {
 		return true
 	}
@@ -445,13 +445,13 @@ type reading struct {
 }
 
 // reflow keeps the place of a view when lines become longer or shorter.
-func (r *room) reflow(before, after *brush) {
+func (r *room) reflow(before, after *style) {
 	if r.anchor == nil || r.index(r.anchor) < 0 {
 		return
 	}
 	if p := r.words; p.anchor != r.anchor || p.off != r.off {
 		d := &r.anchor.drawn
-		if r.words = (reading{}); d.sign.brush != before || r.off <= 0 || r.off >= len(d.from) {
+		if r.words = (reading{}); d.renderKey.brush != before || r.off <= 0 || r.off >= len(d.from) {
 			return
 		}
 		first, _ := slices.BinarySearch(d.from, d.from[r.off])
@@ -462,7 +462,7 @@ func (r *room) reflow(before, after *brush) {
 }
 
 // keep puts what was read, if it is known, at the top.
-func (r *room) keep(b *brush) {
+func (r *room) keep(b *style) {
 	p := &r.words
 	if p.anchor != r.anchor || p.off != r.off {
 		return

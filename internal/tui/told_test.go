@@ -28,15 +28,15 @@ func twoRooms(t *testing.T, width, height int, change func(*Config, *fakeChat)) 
 
 // inTeam makes somebody say something in team.
 func (st *stage) inTeam(n int, by, from, text string) {
-	st.hear(wire.Message{Room: "team", N: uint64(n), At: wire.TimeOf(st.now), By: by, From: from, ID: fmt.Sprint("t", n), Text: text})
+	st.hear(wire.Message{Room: "team", N: uint64(n), At: wire.TimeOf(st.now), SenderID: by, DisplayName: from, ID: fmt.Sprint("t", n), Text: text})
 }
 
 // TestUnreadGone: what the server keeps no more is not unread, and the rule stands above the first that there is.
 func TestUnreadGone(t *testing.T) {
 	st := twoRooms(t, 80, 24, func(c *Config, _ *fakeChat) {
-		c.Memory = Memory{Rooms: []Place{{Name: "team", Log: "log", Read: 10}}}
+		c.Memory = State{Rooms: []RoomState{{Name: "team", HistoryID: "log", Read: 10}}}
 	})
-	st.hear(wire.Joined{Room: "team", Log: "log", N: 10_000, First: 9981, Count: 3})
+	st.hear(wire.Joined{Room: "team", HistoryID: "log", N: 10_000, First: 9981, Count: 3})
 	for n := 9981; n <= 10_000; n++ {
 		st.inTeam(n, "b", "budi", fmt.Sprint("kept ", n))
 	}
@@ -60,18 +60,18 @@ func TestUnreadGone(t *testing.T) {
 
 	// Nor is there anything new in a room of which nothing is left.
 	st = twoRooms(t, 80, 24, func(c *Config, _ *fakeChat) {
-		c.Memory = Memory{Rooms: []Place{{Name: "team", Log: "log", Read: 10}}}
+		c.Memory = State{Rooms: []RoomState{{Name: "team", HistoryID: "log", Read: 10}}}
 	})
-	st.hear(wire.Joined{Room: "team", Log: "log", N: 50, First: 51, Count: 3})
-	if r := st.rooms[1]; r.unread() != 0 || r.ruled || r.behind() != 0 {
-		t.Errorf("of nothing, %d are unread and %d to come; a rule: %v", r.unread(), r.behind(), r.ruled)
+	st.hear(wire.Joined{Room: "team", HistoryID: "log", N: 50, First: 51, Count: 3})
+	if r := st.rooms[1]; r.unread() != 0 || r.unreadDivider || r.behind() != 0 {
+		t.Errorf("of nothing, %d are unread and %d to come; a rule: %v", r.unread(), r.behind(), r.unreadDivider)
 	}
 }
 
 // TestUnreadOwn: what was said elsewhere by oneself is not unread, nor is what cannot be shown.
 func TestUnreadOwn(t *testing.T) {
 	st := twoRooms(t, 80, 16, nil)
-	st.hear(wire.Joined{Room: "team", Log: "log", N: 0, First: 1, Count: 3})
+	st.hear(wire.Joined{Room: "team", HistoryID: "log", N: 0, First: 1, Count: 3})
 	unread := func(want uint64) {
 		t.Helper()
 		if got := st.rooms[1].unread(); got != want {
@@ -117,7 +117,7 @@ func TestWhoSpeaks(t *testing.T) {
 	}
 	// The plain door has no names.
 	st := newStage(t, 80, 24, func(_ *Config, f *fakeChat) { f.plain = true })
-	st.hear(wire.Welcomed{Text: wire.Welcome})
+	st.hear(wire.Welcome{Text: wire.Greeting})
 	st.has("› say something in lobby\n")
 }
 
@@ -203,9 +203,9 @@ func TestPanelRows(t *testing.T) {
 		}
 		st.hasNot("…\n")
 
-		var hits wire.Found
+		var hits wire.SearchResponse
 		for i := range 30 {
-			hits.Hits = append(hits.Hits, wire.Hit{Room: wire.Lobby, N: uint64(i + 1), From: "budi", At: wire.TimeOf(start), Snippet: fmt.Sprintf("begin%d %s end%d.", i, strings.Repeat("word ", i%7), i)})
+			hits.Hits = append(hits.Hits, wire.Hit{Room: wire.Lobby, N: uint64(i + 1), DisplayName: "budi", At: wire.TimeOf(start), Snippet: fmt.Sprintf("begin%d %s end%d.", i, strings.Repeat("word ", i%7), i)})
 		}
 		st.open(st.foundPanel("word", hits))
 		for _, keys := range [][2]string{{"down", "up"}, {"pgdown", "pgup"}} {
@@ -237,7 +237,7 @@ func TestHidden(t *testing.T) {
 		st := twoRooms(t, size[0], size[1], func(c *Config, _ *fakeChat) { c.Rooms = []string{"team", "kitchen", "pantry"} })
 		tabs := func() string { return strings.Split(st.View().Content, "\n")[0] }
 		for _, name := range []string{"team", "kitchen", "pantry"} {
-			st.hear(wire.Joined{Room: name, Log: "log", N: 0, First: 1, Count: 3})
+			st.hear(wire.Joined{Room: name, HistoryID: "log", N: 0, First: 1, Count: 3})
 		}
 		st.has("…")
 		if !strings.Contains(tabs(), st.brush.other.Styled("…")) {
@@ -245,7 +245,7 @@ func TestHidden(t *testing.T) {
 		}
 		say := func(room, text string) {
 			t.Helper()
-			st.hear(wire.Message{Room: room, N: 1, At: wire.TimeOf(st.now), By: "b", From: "budi", ID: "1", Text: text})
+			st.hear(wire.Message{Room: room, N: 1, At: wire.TimeOf(st.now), SenderID: "b", DisplayName: "budi", ID: "1", Text: text})
 			if w := st.method.StringWidth(st.roomsRow()); w != size[0] {
 				t.Errorf("%v: the first row has %d cells: %q", size, w, tabs())
 			}
@@ -266,18 +266,18 @@ func TestHidden(t *testing.T) {
 // TestPlainTruth: of the past, the plain door knows nothing, and nothing is said of it.
 func TestPlainTruth(t *testing.T) {
 	st := newStage(t, 80, 24, func(_ *Config, f *fakeChat) { f.plain = true })
-	st.hear(wire.Welcomed{Text: wire.Welcome})
+	st.hear(wire.Welcome{Text: wire.Greeting})
 	st.has("nobody has said anything since you came")
 	st.hasNot("Alt-S")
 	broken := client.Disconnected{Err: errors.New("gone"), Wait: time.Second}
-	st.hear(broken, wire.Welcomed{})
+	st.hear(broken, wire.Welcome{})
 	st.hasNot("the connection broke here") // nothing was heard before
 	st.hear(client.Line{Text: "before"})
 	st.hasNot("the beginning")
 	st.now = st.now.Add(24 * time.Hour)
 	st.hear(broken)
 	st.now = st.now.Add(24 * time.Hour)
-	st.hear(broken, wire.Welcomed{}, broken, wire.Welcomed{}, client.Line{Text: "after"})
+	st.hear(broken, wire.Welcome{}, broken, wire.Welcome{}, client.Line{Text: "after"})
 	st.has("before", "the connection broke here: what was said meanwhile", "after", "Wednesday, 25", "Friday, 27")
 	st.hasNot("Thursday")
 	if n := strings.Count(st.shown(), "broke here"); n != 1 {
@@ -326,14 +326,14 @@ func TestHere(t *testing.T) {
 // TestResetMarks: what points at a message of a history that is gone points at none of another.
 func TestResetMarks(t *testing.T) {
 	st := twoRooms(t, 80, 24, nil)
-	st.hear(wire.Joined{Room: "team", Log: "log", N: 0, First: 1, Count: 1})
+	st.hear(wire.Joined{Room: "team", HistoryID: "log", N: 0, First: 1, Count: 1})
 	st.inTeam(1, "b", "budi", "@anna")
 	st.types("/history 5")
 	st.press("enter")
 	st.has("▶ message 5", "team @1")
-	st.hear(wire.Joined{Room: "team", Log: "other", N: 0, First: 1, Count: 1, Reset: true}, wire.Joined{Room: wire.Lobby, Log: "other", N: 5, First: 1, Count: 1, Reset: true})
+	st.hear(wire.Joined{Room: "team", HistoryID: "other", N: 0, First: 1, Count: 1, Reset: true}, wire.Joined{Room: wire.Lobby, HistoryID: "other", N: 5, First: 1, Count: 1, Reset: true})
 	for n := uint64(1); n <= 5; n++ {
-		st.hear(wire.Message{Room: wire.Lobby, N: n, At: wire.TimeOf(st.now), By: "b", From: "budi", Text: fmt.Sprint("other ", n)})
+		st.hear(wire.Message{Room: wire.Lobby, N: n, At: wire.TimeOf(st.now), SenderID: "b", DisplayName: "budi", Text: fmt.Sprint("other ", n)})
 	}
 	st.has("other 5")
 	st.hasNot("▶", "@1")
@@ -346,7 +346,7 @@ func TestGoneAbove(t *testing.T) {
 		st.welcome("anna", 500)
 		st.types(fmt.Sprint("/history ", at))
 		st.press("enter")
-		st.hear(wire.Joined{Room: wire.Lobby, Log: "log", N: 700, First: 651, Count: 3}, wire.Gap{Room: wire.Lobby, From: 501, To: 650})
+		st.hear(wire.Joined{Room: wire.Lobby, HistoryID: "log", N: 700, First: 651, Count: 3}, wire.Gap{Room: wire.Lobby, From: 501, To: 650})
 		for range 10 {
 			st.press("pgup")
 		}
@@ -360,11 +360,11 @@ func TestGapDays(t *testing.T) {
 	st := newStage(t, 80, 24, nil)
 	st.welcome("anna", 3)
 	st.now = st.now.Add(72 * time.Hour)
-	st.hear(wire.Joined{Room: wire.Lobby, Log: "log", N: 12, First: 11, Count: 3}, wire.Gap{Room: wire.Lobby, From: 4, To: 10})
-	st.hear(wire.Message{Room: wire.Lobby, N: 11, At: wire.TimeOf(st.now.Add(-24 * time.Hour)), By: "b", From: "budi", Text: "yesterday"},
+	st.hear(wire.Joined{Room: wire.Lobby, HistoryID: "log", N: 12, First: 11, Count: 3}, wire.Gap{Room: wire.Lobby, From: 4, To: 10})
+	st.hear(wire.Message{Room: wire.Lobby, N: 11, At: wire.TimeOf(st.now.Add(-24 * time.Hour)), SenderID: "b", DisplayName: "budi", Text: "yesterday"},
 		wire.Gap{Room: wire.Lobby, From: 12, To: 13},
-		wire.Message{Room: wire.Lobby, N: 14, At: wire.TimeOf(st.now.Add(-23 * time.Hour)), By: "b", From: "budi", Text: "later"},
-		wire.Message{Room: wire.Lobby, N: 15, At: wire.TimeOf(st.now), By: "b", From: "budi", Text: "today"})
+		wire.Message{Room: wire.Lobby, N: 14, At: wire.TimeOf(st.now.Add(-23 * time.Hour)), SenderID: "b", DisplayName: "budi", Text: "later"},
+		wire.Message{Room: wire.Lobby, N: 15, At: wire.TimeOf(st.now), SenderID: "b", DisplayName: "budi", Text: "today"})
 	rest := st.shown()
 	for _, words := range []string{"Wednesday, 25", "message 3", "4 to 10 are gone", "Friday, 27", "yesterday", "12 to 13 are gone", "later", "Saturday, 28", "today"} {
 		_, after, ok := strings.Cut(rest, words)
@@ -420,11 +420,11 @@ func TestSentences(t *testing.T) {
 	run("/who", "─ that is not how to ask ─")
 	st.hear(client.Disconnected{Err: fmt.Errorf("the connection broke off: %w", io.ErrUnexpectedEOF)})
 	st.has("─ the connection broke ─")
-	st.hear(wire.Welcomed{By: "me", Name: "anna"}, client.Disconnected{Err: errors.New("the server closed the connection: 1012 it restarts")})
+	st.hear(wire.Welcome{SenderID: "me", Name: "anna"}, client.Disconnected{Err: errors.New("the server closed the connection: 1012 it restarts")})
 	st.has("─ the server closed the connection: it restarts ─")
-	st.hear(client.Failed{Request: wire.Name{Name: "hh"}, Fault: wire.Fault{Reason: `the name "hh" is held by somebody else`}})
+	st.hear(client.Failed{Request: wire.Name{Name: "hh"}, Error: wire.Error{Reason: `the name "hh" is held by somebody else`}})
 	st.has(`─ the name "hh" is held by somebody else ─`)
-	st.hear(client.Failed{Request: wire.Name{Name: "hh"}, Fault: wire.Fault{Reason: "too fast"}})
+	st.hear(client.Failed{Request: wire.Name{Name: "hh"}, Error: wire.Error{Reason: "too fast"}})
 	st.has("─ the name hh: too fast ─")
 }
 
@@ -443,7 +443,7 @@ func TestCalled(t *testing.T) {
 		}
 	}
 	st := twoRooms(t, 80, 24, nil)
-	st.hear(wire.Joined{Room: "team", Log: "log", N: 0, First: 1, Count: 1})
+	st.hear(wire.Joined{Room: "team", HistoryID: "log", N: 0, First: 1, Count: 1})
 	st.inTeam(1, "b", "budi", "anna: come here")
 	st.has("team @1")
 	st.says("dewi", "anna: and here")
@@ -456,7 +456,7 @@ func TestCalled(t *testing.T) {
 func BenchmarkHear(b *testing.B) {
 	st := newStage(b, 120, 40, nil)
 	st.welcome("anna", 50)
-	m := wire.Message{Room: wire.Lobby, N: 50, By: "b", From: "budi", Text: strings.Repeat("a\u0301\u0323", 799)}
+	m := wire.Message{Room: wire.Lobby, N: 50, SenderID: "b", DisplayName: "budi", Text: strings.Repeat("a\u0301\u0323", 799)}
 	for b.Loop() {
 		m.N++
 		st.message(m)
@@ -473,7 +473,7 @@ func TestTall(t *testing.T) {
 		t.Errorf("it was asked %d times: %q", n, st.chat.asked)
 	}
 	st.chat.fail = errors.New("not now")
-	st.hear(wire.Joined{Room: wire.Lobby, Log: "other", N: 300, First: 1, Reset: true})
+	st.hear(wire.Joined{Room: wire.Lobby, HistoryID: "other", N: 300, First: 1, Reset: true})
 	for _, m := range st.chat.past[wire.Lobby][250:] {
 		st.hear(m)
 	}
@@ -494,7 +494,7 @@ func TestRejoin(t *testing.T) {
 	st.types("/join lobby")
 	st.press("enter")
 	st.asked("join lobby 50")
-	st.hear(wire.Joined{Room: wire.Lobby, Log: "log", N: 100, First: 1, Count: 3})
+	st.hear(wire.Joined{Room: wire.Lobby, HistoryID: "log", N: 100, First: 1, Count: 3})
 	for _, m := range st.chat.past[wire.Lobby][50:] {
 		st.hear(m)
 	}
@@ -539,13 +539,13 @@ func TestActive(t *testing.T) {
 	st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) { c.Rooms = []string{"team", "kitchen", "pantry"} })
 	st.welcome("anna", 10)
 	for _, name := range []string{"team", "kitchen", "pantry"} {
-		st.hear(wire.Joined{Room: name, Log: "log", N: 0, First: 1, Count: 1})
+		st.hear(wire.Joined{Room: name, HistoryID: "log", N: 0, First: 1, Count: 1})
 	}
 	st.has("Ctrl-N next room")
 	st.press("alt+a")
 	st.has("nothing is new in other rooms", "say something in lobby")
 	for name, text := range map[string]string{"team": "hello", "kitchen": "hello", "pantry": "anna: hello"} {
-		st.hear(wire.Message{Room: name, N: 1, At: wire.TimeOf(st.now), By: "b", From: "budi", ID: "1", Text: text})
+		st.hear(wire.Message{Room: name, N: 1, At: wire.TimeOf(st.now), SenderID: "b", DisplayName: "budi", ID: "1", Text: text})
 	}
 	st.has("Alt-A next new room")
 	for _, name := range []string{"pantry", "team", "kitchen", "kitchen"} {
@@ -562,7 +562,7 @@ func TestNumbered(t *testing.T) {
 	for i, name := range strings.Fields("c d e f g h i j") {
 		st.types("/join " + name)
 		st.press("enter")
-		st.hear(wire.Joined{Room: name, Log: "log", N: 0, First: 1, Count: 1})
+		st.hear(wire.Joined{Room: name, HistoryID: "log", N: 0, First: 1, Count: 1})
 		if i == 0 {
 			st.has(" 1:lobby  2:team  3:c  ")
 		}

@@ -340,8 +340,8 @@ func (s *screen) candidatesShown() string {
 func (s *screen) typists(r *room) string {
 	var names []string
 	for _, t := range r.typing {
-		if t.By != s.by {
-			names = append(names, s.brush.called(&item{by: t.By, from: t.From}))
+		if t.SenderID != s.by {
+			names = append(names, s.brush.called(&item{by: t.SenderID, from: t.DisplayName}))
 		}
 	}
 	switch len(names) {
@@ -486,7 +486,7 @@ func (s *screen) keysNow() (all []hint) {
 		if r.anchor != nil {
 			add("End", "newest")
 		}
-		if r.ruled && r.anchor == nil && s.ruleAbove(r) {
+		if r.unreadDivider && r.anchor == nil && s.ruleAbove(r) {
 			add(s.keyOf("new"), "what is new")
 		}
 		add("PgUp", "older")
@@ -512,7 +512,7 @@ func (s *screen) ruleAbove(r *room) bool {
 		return false
 	}
 	d := r.block(i, s.brush)
-	return r.items[i].n > r.fresh() && !d.sign.rule || d.sign.rule && off >= d.head
+	return r.items[i].n > r.fresh() && !d.renderKey.rule || d.renderKey.rule && off >= d.head
 }
 
 func (s *screen) keysRow() string { return " " + s.hints() }

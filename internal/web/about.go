@@ -53,8 +53,8 @@ func (w *web) about(out http.ResponseWriter, r *http.Request) {
 	text(out, http.StatusOK, b.String())
 }
 
-// visit answers who comes without a WebSocket: a browser with the page, anything else with how to come in.
-func (w *web) visit(out http.ResponseWriter, r *http.Request, room string) {
+// serveLanding answers who comes without a WebSocket: a browser with the page, anything else with how to come in.
+func (w *web) serveLanding(out http.ResponseWriter, r *http.Request, room string) {
 	out.Header().Add("Vary", "Accept")
 	if err := unknownHost(r, w.Hosts); err != nil { // the page could not connect
 		w.fail(out, err)

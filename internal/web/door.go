@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"ramai/internal/connlimit"
+	"ramai/internal/eventlog"
 	"ramai/internal/httpfield"
-	"ramai/internal/journal"
 	"ramai/internal/session"
 	"ramai/wire"
 )
@@ -24,11 +24,11 @@ func (w *web) door(out http.ResponseWriter, r *http.Request, room string) {
 		return
 	}
 	if r.Method != http.MethodGet || !httpfield.Has(r.Header.Values("Upgrade"), "websocket") {
-		w.visit(out, r, room)
+		w.serveLanding(out, r, room)
 		return
 	}
 	if r.Header["Origin"] != nil { // a page cannot leave it out of a handshake
-		if err := w.foreign(r); err != nil {
+		if err := w.checkOrigin(r); err != nil {
 			w.fail(out, err)
 			return
 		}
@@ -39,13 +39,13 @@ func (w *web) door(out http.ResponseWriter, r *http.Request, room string) {
 		w.refuse(out, status, err)
 		return
 	}
-	if err := w.takePlace(r); err != nil {
+	if err := w.acquireSlot(r); err != nil {
 		w.fail(out, err)
 		return
 	}
 	client, err := w.client(r, room, hs.v1)
 	if err != nil {
-		w.GivePlace(addrOf(r).Addr())
+		w.ReleaseSlot(addrOf(r).Addr())
 		w.fail(out, err)
 		return
 	}
@@ -59,14 +59,14 @@ func (w *web) upgrade(out http.ResponseWriter, hs *shaken, client session.Client
 		if entered {
 			return
 		}
-		w.GivePlace(client.Addr.Addr())
+		w.ReleaseSlot(client.Addr.Addr())
 		if client.Named {
-			w.Env.Release(wire.By(client.Session))
+			w.Env.Release(wire.SenderIDOf(client.Session))
 		}
 	}()
 	nc, rw, err := http.NewResponseController(out).Hijack()
 	if err != nil {
-		w.fail(out, &wire.Error{Code: wire.Internal, Reason: "a WebSocket cannot be had over this connection"})
+		w.fail(out, &wire.CodedError{Code: wire.Internal, Reason: "a WebSocket cannot be had over this connection"})
 		return
 	}
 	nc.SetDeadline(time.Now().Add(handshake))
@@ -76,38 +76,38 @@ func (w *web) upgrade(out http.ResponseWriter, hs *shaken, client session.Client
 	}
 	nc.SetDeadline(time.Time{})
 	if hs.v1 {
-		client.Door = session.V1
+		client.Transport = session.V1
 	}
 	client.Deflate = hs.deflate
 	early := make([]byte, rw.Reader.Buffered())
 	rw.Reader.Read(early) // what came right behind the handshake
 	entered = true
-	w.enter(nc, early, client)
+	w.startSession(nc, early, client)
 }
 
-// enter makes a connection a session.
-func (w *web) enter(nc net.Conn, early []byte, client session.Client) {
+// startSession makes a connection a session.
+func (w *web) startSession(nc net.Conn, early []byte, client session.Client) {
 	w.Env.Clients.Connected(&client)
 	w.Serve(nc, early, client)
 }
 
-func (w *web) takePlace(r *http.Request) *wire.Error {
-	switch err := w.TakePlace(addrOf(r).Addr()); {
+func (w *web) acquireSlot(r *http.Request) *wire.CodedError {
+	switch err := w.AcquireSlot(addrOf(r).Addr()); {
 	case err == nil:
 		return nil
 	case errors.Is(err, connlimit.ErrShare):
-		return &wire.Error{
+		return &wire.CodedError{
 			Code: wire.RateLimited, Reason: "your address has as many connections as it can have; close some, or try again later", RetryAfter: 5 * time.Second,
 		}
 	}
-	return &wire.Error{
+	return &wire.CodedError{
 		Code: wire.Unavailable, Reason: "the server has as many connections as it can; come back in a while", RetryAfter: 5 * time.Second,
 	}
 }
 
 // client makes out who comes, from the request for an upgrade.
-func (w *web) client(r *http.Request, room string, v1 bool) (session.Client, *wire.Error) {
-	c, err := w.stranger(r, room)
+func (w *web) client(r *http.Request, room string, v1 bool) (session.Client, *wire.CodedError) {
+	c, err := w.anonymousClient(r, room)
 	if err != nil || v1 { // there, frames say all of what follows
 		return c, err
 	}
@@ -124,11 +124,11 @@ func (w *web) client(r *http.Request, room string, v1 bool) (session.Client, *wi
 	return c, nil
 }
 
-// stranger is a client with a fresh session.
-func (w *web) stranger(r *http.Request, room string) (session.Client, *wire.Error) {
+// anonymousClient is a client with a fresh session.
+func (w *web) anonymousClient(r *http.Request, room string) (session.Client, *wire.CodedError) {
 	secret, err := wire.NewSession(w.Env.Random)
 	if err != nil {
-		return session.Client{}, &wire.Error{Code: wire.Internal, Reason: "no randomness is to be had"}
+		return session.Client{}, &wire.CodedError{Code: wire.Internal, Reason: "no randomness is to be had"}
 	}
 	return session.Client{Addr: addrOf(r), Session: secret, Room: room}, nil
 }
@@ -140,38 +140,38 @@ func addrOf(r *http.Request) netip.AddrPort {
 }
 
 // parseLast reads the parameter last. An empty one is otherwise.
-func parseLast(last string, otherwise int) (int, *wire.Error) {
+func parseLast(last string, otherwise int) (int, *wire.CodedError) {
 	if last == "" {
 		return otherwise, nil
 	}
 	k, err := strconv.Atoi(last)
 	if err != nil || k < 0 || k > wire.MaxLast {
-		return 0, &wire.Error{Code: wire.BadRequest, Reason: fmt.Sprintf("last is a number from 0 to %d", wire.MaxLast)}
+		return 0, &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("last is a number from 0 to %d", wire.MaxLast)}
 	}
 	return k, nil
 }
 
 // claim has the journal decide whether a client may have a name for as long as its connection lasts.
-func (w *web) claim(r *http.Request, c *session.Client, asked string) *wire.Error {
-	e, err := session.ClaimOf(wire.By(c.Session), asked)
+func (w *web) claim(r *http.Request, c *session.Client, asked string) *wire.CodedError {
+	e, err := session.ReserveName(wire.SenderIDOf(c.Session), asked)
 	if err != nil {
 		return err
 	}
 	if err := w.paced(r, func() time.Duration {
-		if wait := w.Env.Rates.Take(w.Env.Now(), e.By, c.Addr.Addr(), 1); wait > 0 {
+		if wait := w.Env.Rates.Take(w.Env.Now(), e.SenderID, c.Addr.Addr(), 1); wait > 0 {
 			return wait
 		}
 		return w.Env.Rates.TakeHold(w.Env.Now(), c.Addr.Addr())
 	}); err != nil {
 		return err
 	}
-	e.Bound, e.Epoch = true, 1
+	e.Bound, e.Fence = true, 1
 	o, err := w.decide(e)
 	switch {
 	case err != nil:
-		w.Env.Release(e.By) // it may still come to be
+		w.Env.Release(e.SenderID) // it may still come to be
 		return err
-	case o.Verdict == journal.Refused:
+	case o.Status == eventlog.Refused:
 		return o.Err
 	}
 	return nil
@@ -179,7 +179,7 @@ func (w *web) claim(r *http.Request, c *session.Client, asked string) *wire.Erro
 
 // paced waits until take says that it need not wait, if that is soon: as names over ramai.v1, those of the plain door are
 // not refused only because many come at once.
-func (w *web) paced(r *http.Request, take func() time.Duration) *wire.Error {
+func (w *web) paced(r *http.Request, take func() time.Duration) *wire.CodedError {
 	for end := time.Now().Add(decideWithin); ; {
 		wait := take()
 		switch {
@@ -197,7 +197,7 @@ func (w *web) paced(r *http.Request, take func() time.Duration) *wire.Error {
 }
 
 // decide has the journal decide about an event, and waits for it.
-func (w *web) decide(e journal.Event) (*journal.Outcome, *wire.Error) {
+func (w *web) decide(e eventlog.Command) (*eventlog.Outcome, *wire.CodedError) {
 	ctx, cancel := context.WithTimeout(context.Background(), decideWithin)
 	defer cancel()
 	o, err := w.Env.Decide(ctx, e)
@@ -205,14 +205,14 @@ func (w *web) decide(e journal.Event) (*journal.Outcome, *wire.Error) {
 	case err == nil:
 		return o, nil
 	case errors.Is(err, context.DeadlineExceeded):
-		return nil, &wire.Error{
+		return nil, &wire.CodedError{
 			Code: wire.Unavailable, RetryAfter: time.Second,
 			Reason: "the server cannot write to its disk now, and whether this will be stored is not known; try the same again",
 		}
 	}
-	return nil, &wire.Error{Code: wire.Unavailable, Reason: "the server is busy, or stops; nothing was stored, so try again", RetryAfter: time.Second}
+	return nil, &wire.CodedError{Code: wire.Unavailable, Reason: "the server is busy, or stops; nothing was stored, so try again", RetryAfter: time.Second}
 }
 
-func tooFast(wait time.Duration) *wire.Error {
-	return &wire.Error{Code: wire.RateLimited, Reason: "too fast; wait, then try again", RetryAfter: max(wait, time.Millisecond)}
+func tooFast(wait time.Duration) *wire.CodedError {
+	return &wire.CodedError{Code: wire.RateLimited, Reason: "too fast; wait, then try again", RetryAfter: max(wait, time.Millisecond)}
 }

@@ -11,22 +11,22 @@ import (
 	"ramai/wire"
 )
 
-// foreign says why a page elsewhere may not come in here (cross-site WebSocket hijacking, DNS rebinding), or nil if
+// checkOrigin says why a page elsewhere may not come in here (cross-site WebSocket hijacking, DNS rebinding), or nil if
 // there is no reason. A request without an Origin is no page's, or reads from where its page came from, unless the
 // browser says otherwise (Fetch Metadata).
-func (w *web) foreign(r *http.Request) *wire.Error {
+func (w *web) checkOrigin(r *http.Request) *wire.CodedError {
 	if err := unknownHost(r, w.Hosts); err != nil {
 		return err
 	}
 	origins := r.Header.Values("Origin")
 	switch {
 	case len(origins) == 0 && fromElsewhere(r):
-		return &wire.Error{
+		return &wire.CodedError{
 			Code:   wire.NotAllowed,
 			Reason: "pages of other sites cannot ask for this without an Origin header; one whose origin is allowed with --allow-origin can ask with CORS",
 		}
 	case len(origins) > 1 || len(origins) == 1 && !isOwn(r, origins[0]) && !slices.Contains(w.AllowOrigins, origins[0]):
-		return &wire.Error{
+		return &wire.CodedError{
 			Code:   wire.NotAllowed,
 			Reason: fmt.Sprintf("pages of %q may not connect here; the server's operator can allow it with --allow-origin", bound(origins[0])),
 		}
@@ -55,12 +55,12 @@ func embedded(r *http.Request) bool {
 
 // unknownHost says why the name that the server was called by is none of its own. A page whose name was bent to the
 // address of this server (DNS rebinding) reads what it likes without sending an Origin, but not under another name.
-func unknownHost(r *http.Request, hosts []string) *wire.Error {
+func unknownHost(r *http.Request, hosts []string) *wire.CodedError {
 	name := origin.Hostname(r.Host)
 	if _, err := netip.ParseAddr(name); err == nil || name == "localhost" || slices.Contains(hosts, name) {
 		return nil
 	}
-	return &wire.Error{
+	return &wire.CodedError{
 		Code:   wire.NotAllowed,
 		Reason: fmt.Sprintf("the name %q is not one of this server's; its operator can allow it with --host", bound(name)),
 	}
@@ -73,7 +73,7 @@ const sessionField = "Ramai-Session"
 
 // sessionOf returns the session that a request names; empty: none. Without a field of its own it is a Bearer's token. Other
 // schemes of Authorization are the business of a gate in front.
-func sessionOf(r *http.Request) (string, *wire.Error) {
+func sessionOf(r *http.Request) (string, *wire.CodedError) {
 	secret := r.Header.Get(sessionField)
 	if secret == "" {
 		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
@@ -83,7 +83,7 @@ func sessionOf(r *http.Request) (string, *wire.Error) {
 		secret = strings.TrimLeft(token, " ")
 	}
 	if wire.CheckSession(secret) != nil {
-		return "", &wire.Error{
+		return "", &wire.CodedError{
 			Code:   wire.NotAllowed,
 			Reason: "a session is 22 characters of base64url, as " + sessionField + " or after Bearer in Authorization; without one you are an anonymous sender",
 		}
@@ -97,14 +97,14 @@ func sender(r *http.Request) string {
 	if secret == "" {
 		return ""
 	}
-	return wire.By(secret)
+	return wire.SenderIDOf(secret)
 }
 
 // api are the handlers of a path that pages elsewhere may use too, if they are allowed (CORS, the Fetch standard).
 func (w *web) api(m methods) http.HandlerFunc {
 	return func(out http.ResponseWriter, r *http.Request) {
 		out.Header().Add("Vary", "Origin")
-		if err := w.foreign(r); err != nil {
+		if err := w.checkOrigin(r); err != nil {
 			w.fail(out, err)
 			return
 		}

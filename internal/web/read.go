@@ -20,7 +20,7 @@ func (w *web) past(out http.ResponseWriter, r *http.Request) {
 	answer(out, http.StatusOK, past)
 }
 
-func (w *web) readPast(r *http.Request) (*wire.Past, *wire.Error) {
+func (w *web) readPast(r *http.Request) (*wire.HistoryResponse, *wire.CodedError) {
 	ask, err := w.history(r.PathValue("room"), r.URL.Query())
 	if err != nil {
 		return nil, err
@@ -37,10 +37,10 @@ func (w *web) readPast(r *http.Request) (*wire.Past, *wire.Error) {
 	})
 	<-done
 	if broken != nil {
-		w.Env.Log.Error("a page of history could not be read", "room", ask.Room, "err", broken)
+		w.Env.Logger.Error("a page of history could not be read", "room", ask.Room, "err", broken)
 		return nil, session.Unreadable(w.Env.Store, ask.Room)
 	}
-	past := &wire.Past{Log: page.Log, Epoch: page.Epoch, First: page.First, Reset: page.Reset, Messages: page.Messages, More: page.More}
+	past := &wire.HistoryResponse{HistoryID: page.HistoryID, Epoch: page.Epoch, First: page.First, Reset: page.Reset, Messages: page.Messages, More: page.More}
 	if past.Messages == nil {
 		past.Messages = []wire.Message{}
 	}
@@ -48,23 +48,23 @@ func (w *web) readPast(r *http.Request) (*wire.Past, *wire.Error) {
 }
 
 // history reads what messages a query asks for.
-func (w *web) history(room string, q url.Values) (ask wire.History, err *wire.Error) {
+func (w *web) history(room string, q url.Values) (ask wire.History, err *wire.CodedError) {
 	ask = wire.History{Room: room}
 	if s := q.Get("limit"); s != "" {
 		n, bad := strconv.Atoi(s)
 		if bad != nil || n < 1 || n > wire.MaxPage {
-			return ask, &wire.Error{Code: wire.BadRequest, Reason: fmt.Sprintf("limit is a number from 1 to %d", wire.MaxPage)}
+			return ask, &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("limit is a number from 1 to %d", wire.MaxPage)}
 		}
 		ask.Limit = n
 	}
 	after, before := q.Get("after"), q.Get("before")
 	switch {
 	case after != "" && before != "":
-		return ask, &wire.Error{Code: wire.BadRequest, Reason: "a page is after or before a number, not both"}
+		return ask, &wire.CodedError{Code: wire.BadRequest, Reason: "a page is after or before a number, not both"}
 	case before != "":
 		n, bad := strconv.ParseUint(before, 10, 64)
 		if bad != nil {
-			return ask, &wire.Error{Code: wire.BadRequest, Reason: "before is a number"}
+			return ask, &wire.CodedError{Code: wire.BadRequest, Reason: "before is a number"}
 		}
 		ask.Before = &n
 	case after != "":
@@ -74,13 +74,13 @@ func (w *web) history(room string, q url.Values) (ask wire.History, err *wire.Er
 }
 
 // position reads LOG:EPOCH:N, LOG:N, or N in the log there is.
-func (w *web) position(name, s string) (*wire.Position, *wire.Error) {
+func (w *web) position(name, s string) (*wire.Position, *wire.CodedError) {
 	p, ok := wire.ParsePosition(s)
 	if !ok {
-		return nil, &wire.Error{Code: wire.BadRequest, Reason: name + " is a number, or a position LOG:EPOCH:N as the server gave it"}
+		return nil, &wire.CodedError{Code: wire.BadRequest, Reason: name + " is a number, or a position LOG:EPOCH:N as the server gave it"}
 	}
-	if p.Log == "" {
-		p.Log = w.Env.Store.Log()
+	if p.HistoryID == "" {
+		p.HistoryID = w.Env.Store.HistoryID()
 	}
 	return &p, nil
 }

@@ -25,7 +25,7 @@ func (w *web) serve(m methods, out http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out.Header().Set("Allow", m.names())
-	w.refuse(out, http.StatusMethodNotAllowed, &wire.Error{
+	w.refuse(out, http.StatusMethodNotAllowed, &wire.CodedError{
 		Code: wire.BadRequest, Reason: fmt.Sprintf("%.20q cannot be done here; %s can", r.Method, m.names()),
 	})
 }
@@ -44,7 +44,7 @@ func (m methods) names() string {
 }
 
 // refuse answers a request that cannot be done, and counts that. What the journal refuses is counted there.
-func (w *web) refuse(out http.ResponseWriter, status int, err *wire.Error) {
+func (w *web) refuse(out http.ResponseWriter, status int, err *wire.CodedError) {
 	if w.Refused != nil {
 		w.Refused(err.Code)
 	}
@@ -52,9 +52,11 @@ func (w *web) refuse(out http.ResponseWriter, status int, err *wire.Error) {
 }
 
 // fail is refuse with the status that err's code stands for.
-func (w *web) fail(out http.ResponseWriter, err *wire.Error) { w.refuse(out, statusOf(err.Code), err) }
+func (w *web) fail(out http.ResponseWriter, err *wire.CodedError) {
+	w.refuse(out, statusOf(err.Code), err)
+}
 
-func refuse(out http.ResponseWriter, status int, err *wire.Error) {
+func refuse(out http.ResponseWriter, status int, err *wire.CodedError) {
 	if err.RetryAfter > 0 {
 		out.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(err.RetryAfter.Seconds()))))
 	}

@@ -10,18 +10,18 @@ import (
 	"strings"
 	"time"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/wire"
 )
 
 // anonymous is the one sender of all who name no session: derived from what is none.
-var anonymous = wire.By("")
+var anonymous = wire.SenderIDOf("")
 
 // say answers POST /api/v1/rooms/ROOM/messages.
 func (w *web) say(out http.ResponseWriter, r *http.Request) {
 	form, ok := w.formOf(r.Header)
 	if !ok {
-		w.refuse(out, http.StatusUnsupportedMediaType, &wire.Error{
+		w.refuse(out, http.StatusUnsupportedMediaType, &wire.CodedError{
 			Code:   wire.BadRequest,
 			Reason: `say a text as Content-Type text/plain, or {"text": "..."} as application/json, and not compressed`,
 		})
@@ -44,12 +44,12 @@ func (w *web) say(out http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 		w.fail(out, err)
-	case o.Verdict == journal.Refused:
+	case o.Status == eventlog.Refused:
 		refuse(out, statusOf(o.Err.Code), o.Err)
-	case o.Verdict == journal.Repeat:
-		answer(out, http.StatusOK, wire.Said{Log: w.Env.Store.Log(), Epoch: w.Env.Store.Epoch().Name, N: o.N, At: o.At})
+	case o.Status == eventlog.Repeat:
+		answer(out, http.StatusOK, wire.PostResponse{HistoryID: w.Env.Store.HistoryID(), Epoch: w.Env.Store.Epoch().Name, N: o.N, At: o.At})
 	default:
-		answer(out, http.StatusCreated, wire.Said{Log: w.Env.Store.Log(), Epoch: w.Env.Store.Epoch().Name, N: o.N, At: o.At})
+		answer(out, http.StatusCreated, wire.PostResponse{HistoryID: w.Env.Store.HistoryID(), Epoch: w.Env.Store.Epoch().Name, N: o.N, At: o.At})
 	}
 }
 
@@ -60,16 +60,16 @@ func (w *web) work(r *http.Request, most int) time.Duration {
 	if r.ContentLength >= 0 {
 		length = min(length, r.ContentLength)
 	}
-	var by [wire.ByLen]byte
+	var by [wire.SenderIDLen]byte
 	copy(by[:], sender(r))
 	return w.Env.Rates.Work(w.Env.Now(), by, addrOf(r).Addr(), 1+int(length>>10))
 }
 
 // event makes an event of a request, or says what is wrong with it.
-func (w *web) event(out http.ResponseWriter, r *http.Request, form form) (journal.Event, *wire.Error) {
-	e := journal.Event{Kind: journal.Say, By: anonymous, Room: r.PathValue("room")}
+func (w *web) event(out http.ResponseWriter, r *http.Request, form form) (eventlog.Command, *wire.CodedError) {
+	e := eventlog.Command{Kind: eventlog.Say, SenderID: anonymous, Room: r.PathValue("room")}
 	if by := sender(r); by != "" {
-		e.By = by
+		e.SenderID = by
 	}
 	if err := w.identify(r, &e); err != nil {
 		return e, err
@@ -85,12 +85,12 @@ func (w *web) event(out http.ResponseWriter, r *http.Request, form form) (journa
 }
 
 // identify gives e its id: the client's, or one that is drawn.
-func (w *web) identify(r *http.Request, e *journal.Event) *wire.Error {
+func (w *web) identify(r *http.Request, e *eventlog.Command) *wire.CodedError {
 	keys := r.Header.Values("Idempotency-Key")
 	if len(keys) == 0 {
 		id, err := wire.NewSession(w.Env.Random)
 		if err != nil {
-			return &wire.Error{Code: wire.Internal, Reason: "no randomness is to be had"}
+			return &wire.CodedError{Code: wire.Internal, Reason: "no randomness is to be had"}
 		}
 		e.ID, e.Once = id, true
 		return nil
@@ -100,7 +100,7 @@ func (w *web) identify(r *http.Request, e *journal.Event) *wire.Error {
 		e.ID = e.ID[1 : k-1]
 	}
 	if err := wire.CheckID(e.ID); err != nil || len(keys) > 1 {
-		return &wire.Error{Code: wire.BadRequest, Reason: "Idempotency-Key is one id, 1 to 64 of A-Z, a-z, 0-9, _ and -; a UUID will do"}
+		return &wire.CodedError{Code: wire.BadRequest, Reason: "Idempotency-Key is one id, 1 to 64 of A-Z, a-z, 0-9, _ and -; a UUID will do"}
 	}
 	return nil
 }
@@ -108,7 +108,7 @@ func (w *web) identify(r *http.Request, e *journal.Event) *wire.Error {
 // form is how a body says a text.
 type form struct {
 	most int // bytes of it
-	text func(body []byte) (string, *wire.Error)
+	text func(body []byte) (string, *wire.CodedError)
 }
 
 // formOf tells the form of a request's body. False: it has none of the known.
@@ -138,28 +138,28 @@ func (w *web) formOf(header http.Header) (form, bool) {
 const lineSpare = len(wire.BOM) + len("\r\n")
 
 // line is a text as it is. The line break at its end, which echo and editors put there, is not said.
-func line(body []byte) (string, *wire.Error) {
+func line(body []byte) (string, *wire.CodedError) {
 	return strings.TrimSuffix(wire.NormalizeText(string(body)), "\n"), nil
 }
 
 // object is a text in a JSON object.
-func object(body []byte) (string, *wire.Error) {
+func object(body []byte) (string, *wire.CodedError) {
 	var said struct {
 		Text *string `json:"text"`
 	}
 	const want = `the body must be one JSON object with a "text" that is a string`
 	if err := wire.ParseJSON(body, &said); err != nil {
-		return "", &wire.Error{Code: err.Code, Reason: want + ": " + err.Reason}
+		return "", &wire.CodedError{Code: err.Code, Reason: want + ": " + err.Reason}
 	}
 	if said.Text == nil {
-		return "", &wire.Error{Code: wire.BadRequest, Reason: want}
+		return "", &wire.CodedError{Code: wire.BadRequest, Reason: want}
 	}
 	return wire.NormalizeText(*said.Text), nil
 }
 
 // receive reads a body of at most so many bytes.
-func receive(out http.ResponseWriter, r *http.Request, most int) ([]byte, *wire.Error) {
-	tooLong := &wire.Error{Code: wire.TooLong, Reason: fmt.Sprintf("the body has more than %d bytes, the most that can be said at once", most)}
+func receive(out http.ResponseWriter, r *http.Request, most int) ([]byte, *wire.CodedError) {
+	tooLong := &wire.CodedError{Code: wire.TooLong, Reason: fmt.Sprintf("the body has more than %d bytes, the most that can be said at once", most)}
 	if r.ContentLength > int64(most) {
 		return nil, tooLong
 	}
@@ -169,9 +169,9 @@ func receive(out http.ResponseWriter, r *http.Request, most int) ([]byte, *wire.
 	case errors.As(err, &over):
 		return nil, tooLong
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, &wire.Error{Code: wire.BadRequest, Reason: fmt.Sprintf("the body did not come within %v", bodyTakes)}
+		return nil, &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("the body did not come within %v", bodyTakes)}
 	case err != nil:
-		return nil, &wire.Error{Code: wire.BadRequest, Reason: "the body broke off"}
+		return nil, &wire.CodedError{Code: wire.BadRequest, Reason: "the body broke off"}
 	}
 	http.NewResponseController(out).SetReadDeadline(time.Time{}) // every request has one, see New
 	return body, nil
@@ -179,10 +179,10 @@ func receive(out http.ResponseWriter, r *http.Request, most int) ([]byte, *wire.
 
 // pay takes e from the rates, and if it makes a room, that too. The anonymous sender is everybody: there, only the
 // address counts.
-func (w *web) pay(r *http.Request, e *journal.Event) *wire.Error {
+func (w *web) pay(r *http.Request, e *eventlog.Command) *wire.CodedError {
 	addr := addrOf(r).Addr()
 	wait := w.Env.Rates.Take(w.Env.Now(), sender(r), addr, 1)
-	if wait == 0 && w.Env.Store.Head(e.Room).Empty() {
+	if wait == 0 && w.Env.Store.Bounds(e.Room).Empty() {
 		wait = w.Env.Rates.TakeRoom(w.Env.Now(), addr, e.Room)
 	}
 	if wait > 0 {

@@ -21,17 +21,17 @@ func (w *web) search(out http.ResponseWriter, r *http.Request) {
 	answer(out, http.StatusOK, found)
 }
 
-func (w *web) find(r *http.Request) (*wire.Found, *wire.Error) {
+func (w *web) find(r *http.Request) (*wire.SearchResponse, *wire.CodedError) {
 	values := r.URL.Query()
 	q := search.Query{Words: values.Get("q"), Room: values.Get("room"), Before: values.Get("before")}
 	if limit := values.Get("limit"); limit != "" {
 		n, err := strconv.Atoi(limit)
 		if err != nil || n < 1 || n > wire.MaxHits {
-			return nil, &wire.Error{Code: wire.BadRequest, Reason: fmt.Sprintf("limit is a number from 1 to %d", wire.MaxHits)}
+			return nil, &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("limit is a number from 1 to %d", wire.MaxHits)}
 		}
 		q.Limit = n
 	}
-	return w.Env.Search(sender(r), addrOf(r).Addr(), func(from netip.Prefix, ran func(time.Duration)) (*wire.Found, *wire.Error) {
+	return w.Env.Search(sender(r), addrOf(r).Addr(), func(from netip.Prefix, ran func(time.Duration)) (*wire.SearchResponse, *wire.CodedError) {
 		q.From, q.Ran = from, ran
 		return w.Index.Search(r.Context(), q)
 	})

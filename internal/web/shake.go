@@ -28,9 +28,9 @@ type shaken struct {
 }
 
 // shake judges the client's half of the handshake (RFC 6455, section 4.2.1). An error comes with a status.
-func shake(r *http.Request) (hs *shaken, status int, _ *wire.Error) {
-	refuse := func(status int, reason string) (*shaken, int, *wire.Error) {
-		return nil, status, &wire.Error{Code: wire.BadRequest, Reason: reason}
+func shake(r *http.Request) (hs *shaken, status int, _ *wire.CodedError) {
+	refuse := func(status int, reason string) (*shaken, int, *wire.CodedError) {
+		return nil, status, &wire.CodedError{Code: wire.BadRequest, Reason: reason}
 	}
 	keys, versions := r.Header.Values("Sec-WebSocket-Key"), httpfield.List(r.Header.Values("Sec-WebSocket-Version"))
 	switch {

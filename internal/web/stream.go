@@ -18,7 +18,7 @@ const lines = "application/x-ndjson"
 func (w *web) stream(out http.ResponseWriter, r *http.Request) {
 	client, err := w.listener(r)
 	if err == nil {
-		err = w.takePlace(r)
+		err = w.acquireSlot(r)
 	}
 	if err != nil {
 		w.fail(out, err)
@@ -27,11 +27,11 @@ func (w *web) stream(out http.ResponseWriter, r *http.Request) {
 	entered := false
 	defer func() {
 		if !entered {
-			w.GivePlace(client.Addr.Addr())
+			w.ReleaseSlot(client.Addr.Addr())
 		}
 	}()
 	kind := "text/event-stream; charset=utf-8"
-	if client.Door == session.Lines {
+	if client.Transport == session.Lines {
 		kind = lines
 	}
 	header := describe(out, kind)
@@ -47,7 +47,7 @@ func (w *web) stream(out http.ResponseWriter, r *http.Request) {
 	header.Set("Connection", "close") // it has no length: its end is that of the connection
 	nc, _, hijack := http.NewResponseController(out).Hijack()
 	if hijack != nil {
-		w.fail(out, &wire.Error{Code: wire.Internal, Reason: "a stream cannot be had over this connection"})
+		w.fail(out, &wire.CodedError{Code: wire.Internal, Reason: "a stream cannot be had over this connection"})
 		return
 	}
 	var head bytes.Buffer
@@ -61,21 +61,21 @@ func (w *web) stream(out http.ResponseWriter, r *http.Request) {
 	}
 	nc.SetDeadline(time.Time{})
 	entered = true
-	w.enter(nc, nil, client)
+	w.startSession(nc, nil, client)
 }
 
 // listener makes out who asks for a stream, and from where on.
-func (w *web) listener(r *http.Request) (session.Client, *wire.Error) {
-	c, err := w.stranger(r, r.PathValue("room"))
+func (w *web) listener(r *http.Request) (session.Client, *wire.CodedError) {
+	c, err := w.anonymousClient(r, r.PathValue("room"))
 	if err != nil {
 		return c, err
 	}
 	if secret, _ := sessionOf(r); secret != "" {
 		c.Session = secret
 	}
-	c.Door = session.Events
+	c.Transport = session.Events
 	if wantsLines(r) {
-		c.Door = session.Lines
+		c.Transport = session.Lines
 	}
 	q := r.URL.Query()
 	if c.Last, err = parseLast(q.Get("last"), wire.DefaultJoin); err != nil {
@@ -114,6 +114,6 @@ func (w *web) share(out http.ResponseWriter, r *http.Request, client session.Cli
 	f.control.Flush()
 	f.control.SetReadDeadline(time.Time{})
 	f.control.SetWriteDeadline(time.Time{})
-	w.enter(f, nil, client)
+	w.startSession(f, nil, client)
 	<-f.closed
 }

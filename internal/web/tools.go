@@ -17,12 +17,12 @@ func Tools(hosts []string, paths map[string]http.HandlerFunc) http.Handler {
 		mux.HandleFunc(path, func(out http.ResponseWriter, r *http.Request) { w.serve(m, out, r) })
 	}
 	mux.HandleFunc("/", func(out http.ResponseWriter, _ *http.Request) {
-		w.refuse(out, http.StatusNotFound, &wire.Error{Code: wire.BadRequest, Reason: "there is nothing here; this port is for the operator's tools"})
+		w.refuse(out, http.StatusNotFound, &wire.CodedError{Code: wire.BadRequest, Reason: "there is nothing here; this port is for the operator's tools"})
 	})
 	return http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
 		err := unknownHost(r, hosts)
 		if err == nil && (r.Header["Origin"] != nil || fromElsewhere(r)) {
-			err = &wire.Error{Code: wire.NotAllowed, Reason: "pages may not read this; open the address itself"}
+			err = &wire.CodedError{Code: wire.NotAllowed, Reason: "pages may not read this; open the address itself"}
 		}
 		if err != nil {
 			w.fail(out, err)

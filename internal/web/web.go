@@ -33,10 +33,10 @@ type Config struct {
 	Env   *session.Env // as sessions have it
 	Index *search.Index
 
-	// TakePlace takes a place for a session from an address, or says why there is none; connlimit.ErrShare: that address has
-	// its share. It is used up by Serve for a client of that address, or given back by GivePlace.
-	TakePlace func(netip.Addr) error
-	GivePlace func(netip.Addr)
+	// AcquireSlot takes a place for a session from an address, or says why there is none; connlimit.ErrShare: that address has
+	// its share. It is used up by Serve for a client of that address, or given back by ReleaseSlot.
+	AcquireSlot func(netip.Addr) error
+	ReleaseSlot func(netip.Addr)
 	// Serve makes a connection a session. early was read from it before. It returns at once.
 	Serve func(nc net.Conn, early []byte, client session.Client)
 	// Ready says why nothing can be said now, or nil.
@@ -76,7 +76,7 @@ func New(cfg Config) http.Handler {
 	mux.HandleFunc("/healthz", w.only(http.MethodGet, Healthy))
 	mux.HandleFunc("/readyz", w.only(http.MethodGet, Ready(w.Ready)))
 	mux.HandleFunc("/", func(out http.ResponseWriter, r *http.Request) {
-		w.refuse(out, http.StatusNotFound, &wire.Error{
+		w.refuse(out, http.StatusNotFound, &wire.CodedError{
 			Code:   wire.BadRequest,
 			Reason: "there is nothing here; the chat is at / and /r/ROOM, and /about says what else there is",
 		})
@@ -96,7 +96,7 @@ func (w *web) only(method string, h http.HandlerFunc) http.HandlerFunc {
 	m := methods{method: h}
 	return func(out http.ResponseWriter, r *http.Request) {
 		if r.Header["Origin"] == nil && embedded(r) {
-			w.fail(out, &wire.Error{Code: wire.NotAllowed, Reason: "pages of other sites may link to this, but not embed it"})
+			w.fail(out, &wire.CodedError{Code: wire.NotAllowed, Reason: "pages of other sites may link to this, but not embed it"})
 			return
 		}
 		w.serve(m, out, r)
@@ -106,7 +106,7 @@ func (w *web) only(method string, h http.HandlerFunc) http.HandlerFunc {
 // part answers with a part of the page.
 func (w *web) part(out http.ResponseWriter, r *http.Request) {
 	if !w.page.Part(out, r) {
-		w.refuse(out, http.StatusNotFound, &wire.Error{Code: wire.BadRequest, Reason: "the page has no such part; load the page anew"})
+		w.refuse(out, http.StatusNotFound, &wire.CodedError{Code: wire.BadRequest, Reason: "the page has no such part; load the page anew"})
 	}
 }
 

@@ -8,18 +8,18 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/internal/session"
 	"ramai/wire"
 )
 
 // oneRoom is a store with a room of ten messages, for what only asks for heads.
-type oneRoom struct{ journal.Store }
+type oneRoom struct{ eventlog.Store }
 
-func (oneRoom) Log() string              { return "log" }
-func (oneRoom) Head(string) journal.Head { return journal.Head{First: 3, Last: 10} }
-func (oneRoom) Knows(_ string, p *wire.Position) bool {
-	return p.Log == "log" && (p.Epoch == "" || p.Epoch == "epoch") && p.N <= 10
+func (oneRoom) HistoryID() string             { return "log" }
+func (oneRoom) Bounds(string) eventlog.Bounds { return eventlog.Bounds{First: 3, Last: 10} }
+func (oneRoom) Contains(_ string, p *wire.Position) bool {
+	return p.HistoryID == "log" && (p.Epoch == "" || p.Epoch == "epoch") && p.N <= 10
 }
 
 func fixture() *web {
@@ -75,7 +75,7 @@ func FuzzPosition(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		w := fixture()
 		p, err := w.position("after", s)
-		if (p == nil) == (err == nil) || p != nil && (p.Log == "" || strings.Contains(p.Log, ":")) {
+		if (p == nil) == (err == nil) || p != nil && (p.HistoryID == "" || strings.Contains(p.HistoryID, ":")) {
 			t.Errorf("%q is %+v, %v", s, p, err)
 		}
 		ask, err := w.history("den", url.Values{"after": {s}})

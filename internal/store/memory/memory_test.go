@@ -5,14 +5,14 @@ import (
 	"errors"
 	"testing"
 
-	"ramai/internal/journal"
-	"ramai/internal/journal/journaltest"
+	"ramai/internal/eventlog"
+	"ramai/internal/eventlog/eventlogtest"
 	"ramai/internal/store/memory"
 )
 
 func TestStore(t *testing.T) {
-	journaltest.Run(t, func(t *testing.T) journaltest.Place {
-		return journaltest.Place{Open: func() journal.Store {
+	eventlogtest.Run(t, func(t *testing.T) eventlogtest.Location {
+		return eventlogtest.Location{Open: func() eventlog.Store {
 			s, err := memory.New(rand.Reader)
 			if err != nil {
 				t.Fatal(err)
@@ -23,7 +23,7 @@ func TestStore(t *testing.T) {
 }
 
 func BenchmarkApply(b *testing.B) {
-	journaltest.BenchmarkApply(b, func(b *testing.B) journal.Store {
+	eventlogtest.BenchmarkApply(b, func(b *testing.B) eventlog.Store {
 		s, err := memory.New(rand.Reader)
 		if err != nil {
 			b.Fatal(err)
@@ -34,7 +34,7 @@ func BenchmarkApply(b *testing.B) {
 
 func TestNoRandomness(t *testing.T) {
 	if s, err := memory.New(failing{}); err == nil {
-		t.Errorf("New gave a store whose log is %q without randomness", s.Log())
+		t.Errorf("New gave a store whose log is %q without randomness", s.HistoryID())
 	}
 }
 

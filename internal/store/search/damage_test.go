@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/wire"
 )
 
@@ -124,9 +124,9 @@ type damagedPast struct {
 	room string
 }
 
-func (d damagedPast) Read(room string, after uint64, limit int) ([]wire.Message, journal.Head, error) {
+func (d damagedPast) Read(room string, after uint64, limit int) ([]wire.Message, eventlog.Bounds, error) {
 	if room == d.room {
-		return nil, d.Head(room), fmt.Errorf("%w: in a test", journal.ErrDamaged)
+		return nil, d.Bounds(room), fmt.Errorf("%w: in a test", eventlog.ErrDamaged)
 	}
 	return d.past.Read(room, after, limit)
 }

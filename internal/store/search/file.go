@@ -100,7 +100,7 @@ func readSource(path string) string {
 }
 
 // load opens the index that is at path. It returns an errUnfit if there is none, or none that can be relied on.
-func load(path, log string, connections int) (*file, map[string]mark, error) {
+func load(path, historyID string, connections int) (*file, map[string]mark, error) {
 	if path == "" {
 		return nil, nil, errUnfit("it is in memory")
 	}
@@ -114,7 +114,7 @@ func load(path, log string, connections int) (*file, map[string]mark, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	marks, err := f.read(log)
+	marks, err := f.read(historyID)
 	if err != nil {
 		return nil, nil, errors.Join(err, f.db.Close())
 	}
@@ -122,7 +122,7 @@ func load(path, log string, connections int) (*file, map[string]mark, error) {
 }
 
 // read reads the marks, if the index is of this log and version.
-func (f *file) read(log string) (map[string]mark, error) {
+func (f *file) read(historyID string) (map[string]mark, error) {
 	var was int
 	if err := f.db.QueryRow("PRAGMA user_version").Scan(&was); err != nil {
 		return nil, err
@@ -134,7 +134,7 @@ func (f *file) read(log string) (map[string]mark, error) {
 	if err := f.db.QueryRow("SELECT log FROM meta").Scan(&of); err != nil {
 		return nil, err
 	}
-	if of != log {
+	if of != historyID {
 		return nil, errUnfit("it is of another log")
 	}
 	marks := map[string]mark{}
@@ -155,7 +155,7 @@ func (f *file) read(log string) (map[string]mark, error) {
 }
 
 // createFile makes an empty index at path, in place of whatever is there.
-func createFile(path, log string, connections int) (*file, error) {
+func createFile(path, historyID string, connections int) (*file, error) {
 	if path != "" {
 		for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
 			if err := os.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -175,7 +175,7 @@ func createFile(path, log string, connections int) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = f.db.Exec("BEGIN;"+schema+fmt.Sprintf("PRAGMA user_version=%d; INSERT INTO meta VALUES(1, ?); COMMIT", version), log)
+	_, err = f.db.Exec("BEGIN;"+schema+fmt.Sprintf("PRAGMA user_version=%d; INSERT INTO meta VALUES(1, ?); COMMIT", version), historyID)
 	if err != nil {
 		return nil, errors.Join(err, f.db.Close())
 	}

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"ramai/internal/journal"
-	"ramai/internal/words"
+	"ramai/internal/eventlog"
+	"ramai/internal/tokenize"
 	"ramai/wire"
 )
 
@@ -17,7 +17,7 @@ const (
 	turnBytes = 256 << 10              // of their texts
 	turnGone  = 100                    // messages of one room that leave the index in a turn
 	gather    = 100 * time.Millisecond // between turns and after news, so that what is said meanwhile is one turn
-	minFree   = 4 * journal.MinFree    // space below which the index takes no more, and leaves it to the journal
+	minFree   = 4 * eventlog.MinFree   // space below which the index takes no more, and leaves it to the journal
 
 	shortest, longest = time.Second, time.Minute // between tries, when something is wrong
 )
@@ -63,7 +63,7 @@ func (x *Index) run() {
 		worked, err := x.turn()
 		switch {
 		case err != nil:
-			x.log.Warn("the search index is not filled", "err", err, "retry_in", pause)
+			x.logger.Warn("the search index is not filled", "err", err, "retry_in", pause)
 			x.sleep(pause)
 			pause = min(2*pause, longest)
 		case worked:
@@ -71,7 +71,7 @@ func (x *Index) run() {
 			x.sleep(max(gather, x.pace.rest()))
 		default:
 			if x.behind {
-				x.log.Info("the search index is complete")
+				x.logger.Info("the search index is complete")
 				x.behind = false
 			}
 			select {
@@ -130,7 +130,7 @@ func (x *Index) open() error {
 	if x.file != nil { // only this goroutine changes it
 		return nil
 	}
-	f, marks, err := load(x.path, x.journal.Log(), x.connections())
+	f, marks, err := load(x.path, x.journal.HistoryID(), x.connections())
 	if room, ok := x.fits(marks); err == nil && !ok {
 		err = errors.Join(errUnfit(fmt.Sprintf("it has messages of room %s that the journal has not", room)), f.db.Close())
 	}
@@ -162,10 +162,10 @@ func (x *Index) connections() int { return 1 + x.queue.Places() }
 // fits tells whether the journal has all that the index says to have, and if not, a room of which it has not: the folder, or
 // the machine, may have been set back, and other messages may have the same numbers by now.
 func (x *Index) fits(marks map[string]mark) (string, bool) {
-	heads := x.journal.Heads()
+	heads := x.journal.AllBounds()
 	for room, m := range marks {
 		_, there := heads[room] // what is of a room that was removed leaves the index, whatever it is
-		if m.to > x.journal.Head(room).Last || there && !x.journal.Knows(room, &wire.Position{Log: x.journal.Log(), Epoch: m.epoch, N: m.to}) {
+		if m.to > x.journal.Bounds(room).Last || there && !x.journal.Contains(room, &wire.Position{HistoryID: x.journal.HistoryID(), Epoch: m.epoch, N: m.to}) {
 			return room, false
 		}
 	}
@@ -180,12 +180,12 @@ func (x *Index) anew(why string) error {
 		x.file.db.Close() // whatever it says: it goes
 		x.file = nil
 	}
-	f, err := createFile(x.path, x.journal.Log(), x.connections())
+	f, err := createFile(x.path, x.journal.HistoryID(), x.connections())
 	if err != nil {
 		return fmt.Errorf("make it anew: %w", err)
 	}
-	if len(x.journal.Heads()) > 0 {
-		x.log.Info("the search index is made anew, searches find more and more meanwhile", "why", why)
+	if len(x.journal.AllBounds()) > 0 {
+		x.logger.Info("the search index is made anew, searches find more and more meanwhile", "why", why)
 		x.behind = true
 	}
 	x.set(f, map[string]mark{})
@@ -219,11 +219,11 @@ func (x *Index) collect() (*work, error) {
 	w := &work{rooms: map[string]mark{}, gone: map[string]uint64{}, removed: map[string]bool{}}
 	rows, bytes := turnRows, turnBytes
 	next := int64(1)
-	heads := x.journal.Heads()
+	heads := x.journal.AllBounds()
 	for room, m := range x.marks {
 		next = max(next, m.id+1)
 		if _, there := heads[room]; !there && rows > 0 {
-			w.rooms[room], w.gone[room], w.removed[room] = m, x.journal.Head(room).First, true
+			w.rooms[room], w.gone[room], w.removed[room] = m, x.journal.Bounds(room).First, true
 			rows -= turnGone
 		}
 	}
@@ -244,7 +244,7 @@ func (x *Index) collect() (*work, error) {
 			continue
 		}
 		messages, _, err := x.journal.Read(room, m.to, rows)
-		if errors.Is(err, journal.ErrDamaged) {
+		if errors.Is(err, eventlog.ErrDamaged) {
 			x.leaveOut(room, m.to, err) // the others go on
 			continue
 		}
@@ -277,7 +277,7 @@ func (x *Index) leaveOut(room string, to uint64, err error) {
 		return
 	}
 	x.leftOut[room] = to
-	x.log.Error("a room is damaged, and not indexed from there on", "room", room, "after", to, "err", err)
+	x.logger.Error("a room is damaged, and not indexed from there on", "room", room, "after", to, "err", err)
 }
 
 // write brings w into the index, and the marks with it. Only the goroutine that fills writes marks and file, so it reads
@@ -340,7 +340,7 @@ func add(tx *sql.Tx, w *work) error {
 	}
 	for i := range w.messages {
 		m := &w.messages[i]
-		found := words.Index(m.Text)
+		found := tokenize.Index(m.Text)
 		if found == "" {
 			continue
 		}

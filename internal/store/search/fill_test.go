@@ -17,7 +17,7 @@ import (
 
 	"log/slog"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/internal/store/memory"
 	"ramai/wire"
 )
@@ -71,7 +71,7 @@ func TestAnew(t *testing.T) {
 			c.do(t, path, p)
 			x = open(t, path, p)
 			x.fill()
-			last := p.Head("lobby").Last
+			last := p.Bounds("lobby").Last
 			if found := x.search(Query{Words: "hit", Limit: 1}); found.Behind != 0 || places(found) != fmt.Sprint("lobby:", last) {
 				t.Errorf("found %s, behind %d", places(found), found.Behind)
 			}
@@ -88,8 +88,8 @@ func TestAnew(t *testing.T) {
 
 // all returns the texts of a room.
 func (p *past) all(room string) (texts []string) {
-	for last := p.Head(room).Last; uint64(len(texts)) < last; {
-		messages, _, err := p.Read(room, uint64(len(texts)), journal.MaxRead)
+	for last := p.Bounds(room).Last; uint64(len(texts)) < last; {
+		messages, _, err := p.Read(room, uint64(len(texts)), eventlog.MaxRead)
 		if err != nil {
 			p.t.Fatal(err)
 		}
@@ -101,23 +101,23 @@ func (p *past) all(room string) (texts []string) {
 }
 
 // restored is a journal whose newest messages never were.
-type restored struct{ journal.Store }
+type restored struct{ eventlog.Store }
 
 const older = 50 // how many it has
 
-func (r *restored) Head(room string) journal.Head {
-	h := r.Store.Head(room)
+func (r *restored) Bounds(room string) eventlog.Bounds {
+	h := r.Store.Bounds(room)
 	h.Last = min(h.Last, older)
 	return h
 }
 
-func (r *restored) Heads() map[string]journal.Head {
-	return map[string]journal.Head{"lobby": r.Head("lobby")}
+func (r *restored) AllBounds() map[string]eventlog.Bounds {
+	return map[string]eventlog.Bounds{"lobby": r.Bounds("lobby")}
 }
 
-func (r *restored) Read(room string, after uint64, limit int) ([]wire.Message, journal.Head, error) {
+func (r *restored) Read(room string, after uint64, limit int) ([]wire.Message, eventlog.Bounds, error) {
 	messages, _, err := r.Store.Read(room, after, limit)
-	return slices.DeleteFunc(messages, func(m wire.Message) bool { return m.N > older }), r.Head(room), err
+	return slices.DeleteFunc(messages, func(m wire.Message) bool { return m.N > older }), r.Bounds(room), err
 }
 
 // TestSetBack: a journal that was set back has other messages under the numbers that the index has, whether there are more of
@@ -131,7 +131,7 @@ func TestSetBack(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, epoch := range epochs {
-				if _, err := p.Apply(&journal.Batch{At: p.at, Events: []journal.Event{{Kind: journal.Restart, EpochName: epoch}}}, p.Position()+1); err != nil {
+				if _, err := p.Apply(&eventlog.Batch{At: p.at, Commands: []eventlog.Command{{Kind: eventlog.Restart, EpochName: epoch}}}, p.Position()+1); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -21,9 +21,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ramai/internal/eventlog"
 	"ramai/internal/fairqueue"
-	"ramai/internal/journal"
-	"ramai/internal/words"
+	"ramai/internal/tokenize"
 	"ramai/wire"
 )
 
@@ -33,22 +33,22 @@ const FileName = "search.db"
 // patience is how long a query may wait for others, and how long it may take then.
 const patience = 2 * time.Second
 
-// Journal is what an index reads. It is a part of journal.Store.
-type Journal interface {
-	Log() string
-	Epoch() journal.Epoch
-	Knows(room string, p *wire.Position) bool
-	Heads() map[string]journal.Head
-	Head(room string) journal.Head
-	Read(room string, after uint64, limit int) ([]wire.Message, journal.Head, error)
+// Log is what an index reads. It is a part of eventlog.Store.
+type Log interface {
+	HistoryID() string
+	Epoch() eventlog.Epoch
+	Contains(room string, p *wire.Position) bool
+	AllBounds() map[string]eventlog.Bounds
+	Bounds(room string) eventlog.Bounds
+	Read(room string, after uint64, limit int) ([]wire.Message, eventlog.Bounds, error)
 	Free() (uint64, error)
 }
 
 // Index implements searching. Make it with Open.
 type Index struct {
 	path    string // empty: in memory
-	journal Journal
-	log     *slog.Logger
+	journal Log
+	logger  *slog.Logger
 	queue   *fairqueue.Queue // of queries; as many as half the processors run at once, and two at least
 	news    chan struct{}    // holds one token while there may be something to do
 	said    atomic.Int64     // events that Note was told of
@@ -80,15 +80,15 @@ type mark struct {
 
 // Open opens the index at path, or one in memory if path is empty, and begins to fill it. What is wrong with the file is
 // no error: it is made anew, or tried again later, and searches say that they are not to be had.
-func Open(path string, j Journal, log *slog.Logger) *Index {
-	x := create(path, j, log)
+func Open(path string, j Log, logger *slog.Logger) *Index {
+	x := create(path, j, logger)
 	go x.run()
 	return x
 }
 
-func create(path string, j Journal, log *slog.Logger) *Index {
+func create(path string, j Log, logger *slog.Logger) *Index {
 	x := &Index{
-		path: path, journal: j, log: log, queue: fairqueue.New(max(2, runtime.GOMAXPROCS(0)/2)), news: make(chan struct{}, 1),
+		path: path, journal: j, logger: logger, queue: fairqueue.New(max(2, runtime.GOMAXPROCS(0)/2)), news: make(chan struct{}, 1),
 		done: make(chan struct{}), pace: pace{now: time.Now},
 	}
 	x.ctx, x.cancel = context.WithCancel(context.Background())
@@ -123,7 +123,7 @@ func (x *Index) Close() error {
 
 // Query is what is looked for.
 type Query struct {
-	Words  string // see words.Parse
+	Words  string // see tokenize.Parse
 	Room   string // empty: in all rooms
 	Before string // only what was said before this message: "ROOM:N", or "N" if there is a Room; empty: everything
 	Limit  int    // hits at most, up to wire.MaxHits; 0: wire.DefaultHits
@@ -134,7 +134,7 @@ type Query struct {
 
 // Search returns the newest hits of q: by the time at which they were said, over all rooms. Its error has the code
 // bad_request, too_long, or unavailable if asking again later may help.
-func (x *Index) Search(ctx context.Context, q Query) (*wire.Found, *wire.Error) {
+func (x *Index) Search(ctx context.Context, q Query) (*wire.SearchResponse, *wire.CodedError) {
 	s, refused := x.prepare(&q)
 	if refused != nil {
 		return nil, refused
@@ -167,22 +167,22 @@ func (x *Index) Search(ctx context.Context, q Query) (*wire.Found, *wire.Error) 
 		x.Note(0)
 		return nil, unavailable("the search index was damaged and is being made anew; try again in a while")
 	}
-	x.log.Error("a search failed", "err", err)
+	x.logger.Error("a search failed", "err", err)
 	return nil, unavailable("the search failed; try again in a while")
 }
 
-func unavailable(reason string) *wire.Error {
-	return &wire.Error{Code: wire.Unavailable, Reason: reason, RetryAfter: time.Second}
+func unavailable(reason string) *wire.CodedError {
+	return &wire.CodedError{Code: wire.Unavailable, Reason: reason, RetryAfter: time.Second}
 }
 
 // search is one query under way.
 type search struct {
 	*Index
-	query  *words.Query
+	query  *tokenize.Query
 	room   string
 	before place
 	limit  int
-	found  *wire.Found
+	found  *wire.SearchResponse
 }
 
 // place is a message; without a room: after all others.
@@ -192,8 +192,8 @@ type place struct {
 }
 
 // prepare checks what came from outside.
-func (x *Index) prepare(q *Query) (*search, *wire.Error) {
-	query, err := words.Parse(q.Words)
+func (x *Index) prepare(q *Query) (*search, *wire.CodedError) {
+	query, err := tokenize.Parse(q.Words)
 	if err != nil {
 		return nil, err
 	}
@@ -207,7 +207,7 @@ func (x *Index) prepare(q *Query) (*search, *wire.Error) {
 		return nil, err
 	}
 	if q.Limit < 0 || q.Limit > wire.MaxHits {
-		return nil, &wire.Error{Code: wire.BadRequest, Reason: fmt.Sprintf("limit is 1 to %d", wire.MaxHits)}
+		return nil, &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("limit is 1 to %d", wire.MaxHits)}
 	}
 	if q.Limit == 0 {
 		q.Limit = wire.DefaultHits
@@ -215,7 +215,7 @@ func (x *Index) prepare(q *Query) (*search, *wire.Error) {
 	return &search{Index: x, query: query, room: q.Room, before: before, limit: q.Limit}, nil
 }
 
-func parsePlace(s, room string) (place, *wire.Error) {
+func parsePlace(s, room string) (place, *wire.CodedError) {
 	if s == "" {
 		return place{}, nil
 	}
@@ -225,7 +225,7 @@ func parsePlace(s, room string) (place, *wire.Error) {
 	}
 	n, err := strconv.ParseUint(number, 10, 64)
 	if err != nil || wire.CheckRoom(name) != nil {
-		return place{}, &wire.Error{Code: wire.BadRequest, Reason: "before is a message: ROOM:N, or its number alone if a room is given"}
+		return place{}, &wire.CodedError{Code: wire.BadRequest, Reason: "before is a message: ROOM:N, or its number alone if a room is given"}
 	}
 	return place{name, min(n, maxNumber)}, nil
 }
@@ -237,7 +237,7 @@ func (s *search) run(ctx context.Context) error {
 	if s.file == nil {
 		return errNotOpen
 	}
-	s.found = &wire.Found{Log: s.journal.Log(), Hits: []wire.Hit{}, IndexedTo: map[string]uint64{}}
+	s.found = &wire.SearchResponse{HistoryID: s.journal.HistoryID(), Hits: []wire.Hit{}, IndexedTo: map[string]uint64{}}
 	match, ok := s.scope()
 	if !ok {
 		return nil
@@ -260,11 +260,11 @@ func (s *search) known(room string) (int64, bool) {
 // scope says how far the index is, before anything is looked up, and returns what to look for in it; false: nothing of it
 // is there.
 func (s *search) scope() (string, bool) {
-	heads := map[string]journal.Head{}
+	heads := map[string]eventlog.Bounds{}
 	if s.room == "" {
-		heads = s.journal.Heads()
+		heads = s.journal.AllBounds()
 	} else {
-		heads[s.room] = s.journal.Head(s.room)
+		heads[s.room] = s.journal.Bounds(s.room)
 	}
 	s.marksMu.Lock()
 	defer s.marksMu.Unlock()
@@ -285,11 +285,11 @@ func (s *search) scope() (string, bool) {
 
 // hit takes the next message that the index names, and returns whether it wants another.
 func (s *search) hit(room string, n uint64) (bool, error) {
-	if n < s.journal.Head(room).First { // gone, and not out of the index yet
+	if n < s.journal.Bounds(room).First { // gone, and not out of the index yet
 		return true, nil
 	}
 	messages, _, err := s.journal.Read(room, n-1, 1)
-	if errors.Is(err, journal.ErrDamaged) {
+	if errors.Is(err, eventlog.ErrDamaged) {
 		return true, nil // readers of the room are told
 	}
 	if err != nil {
@@ -308,7 +308,7 @@ func (s *search) hit(room string, n uint64) (bool, error) {
 		return false, nil
 	}
 	s.found.Hits = append(s.found.Hits, wire.Hit{
-		Room: room, N: n, At: m.At, By: m.By, From: m.From, ID: m.ID, Snippet: snippet, Marks: marks,
+		Room: room, N: n, At: m.At, SenderID: m.SenderID, DisplayName: m.DisplayName, ID: m.ID, Snippet: snippet, Marks: marks,
 	})
 	return true, nil
 }

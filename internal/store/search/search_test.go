@@ -10,8 +10,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"ramai/internal/journal"
-	"ramai/internal/words"
+	"ramai/internal/eventlog"
+	"ramai/internal/tokenize"
 	"ramai/wire"
 )
 
@@ -80,8 +80,8 @@ func TestFinds(t *testing.T) {
 		}
 		found := x.search(Query{Words: "cafe"})
 		h := found.Hits[0]
-		want := wire.Hit{Room: "lobby", N: 2, At: p.at - 11, By: "anna", Snippet: "Un CAFÉ à Paris", Marks: [][2]int{{3, 7}}}
-		if fmt.Sprint(h) != fmt.Sprint(want) || found.Log != p.Log() || found.More || found.Behind != 0 {
+		want := wire.Hit{Room: "lobby", N: 2, At: p.at - 11, SenderID: "anna", Snippet: "Un CAFÉ à Paris", Marks: [][2]int{{3, 7}}}
+		if fmt.Sprint(h) != fmt.Sprint(want) || found.HistoryID != p.HistoryID() || found.More || found.Behind != 0 {
 			t.Errorf("found %+v, want the hit %+v", found, want)
 		}
 	})
@@ -280,8 +280,8 @@ func TestRemovedRooms(t *testing.T) {
 		x.fill()
 		remove := func(room string, last uint64) {
 			t.Helper()
-			o, err := p.Apply(&journal.Batch{At: p.at, Events: []journal.Event{{Kind: journal.Remove, Room: room, To: last}}}, p.Position()+1)
-			if err != nil || o[0].Verdict != journal.Saved {
+			o, err := p.Apply(&eventlog.Batch{At: p.at, Commands: []eventlog.Command{{Kind: eventlog.RemoveRoom, Room: room, To: last}}}, p.Position()+1)
+			if err != nil || o[0].Status != eventlog.Saved {
 				t.Fatal(o, err)
 			}
 		}
@@ -330,7 +330,7 @@ func TestAsAScan(t *testing.T) {
 		for i := range rapid.IntRange(1, 8).Draw(r, "messages") {
 			room := rapid.SampledFrom([]string{"a", "b"}).Draw(r, "room")
 			p.say(room, text.Draw(r, "text"))
-			all, _, _ := p.Read(room, p.Head(room).Last-1, 1)
+			all, _, _ := p.Read(room, p.Bounds(room).Last-1, 1)
 			newest = append(all, newest...)
 			if i == 3 {
 				x.fill()
@@ -339,7 +339,7 @@ func TestAsAScan(t *testing.T) {
 		x.fill()
 		for range 3 {
 			q := text.Draw(r, "query")
-			query, err := words.Parse(q)
+			query, err := tokenize.Parse(q)
 			if err != nil {
 				continue
 			}
@@ -385,7 +385,7 @@ func TestTimeIsBounded(t *testing.T) {
 		}
 		ctx, cancel = context.WithCancel(t.Context())
 		rows := 0
-		s.found = new(wire.Found)
+		s.found = new(wire.SearchResponse)
 		err := x.file.match(ctx, s.query.Match(), 1<<62, func(string, uint64) (bool, error) {
 			cancel()
 			rows++

@@ -12,7 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/internal/names"
 	"ramai/wire"
 )
@@ -23,7 +23,7 @@ const (
 	// mostText is how long a text can be, in bytes: what a server can be set to take.
 	mostText = 16 << 10
 	// mostImported is the highest number of a message that can be imported. It leaves a room as many again.
-	mostImported = journal.MaxNumber / 2
+	mostImported = eventlog.MaxNumber / 2
 	// aheadImported is how far the time of what is imported may be ahead of the clock.
 	aheadImported = 24 * time.Hour
 	// mostRooms keeps the key of a message, which has the room's id above its number, within 63 bits.
@@ -35,22 +35,22 @@ var latestTime = wire.TimeOf(time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC))
 
 // checkMessage tells whether m could have been said, at the latest time.
 func checkMessage(m *wire.Message, latest wire.Time) error {
-	for _, err := range []*wire.Error{wire.CheckRoom(m.Room), wire.CheckID(m.ID), wire.CheckText(m.Text, mostText)} {
+	for _, err := range []*wire.CodedError{wire.CheckRoom(m.Room), wire.CheckID(m.ID), wire.CheckText(m.Text, mostText)} {
 		if err != nil {
 			return errors.New(err.Reason)
 		}
 	}
 	switch {
-	case wire.CheckID(m.By) != nil:
-		return fmt.Errorf("%.40q is no sender", m.By)
-	case m.N < 1 || m.N > journal.MaxNumber:
+	case wire.CheckID(m.SenderID) != nil:
+		return fmt.Errorf("%.40q is no sender", m.SenderID)
+	case m.N < 1 || m.N > eventlog.MaxNumber:
 		return fmt.Errorf("%d is no number of a message", m.N)
 	case m.At <= 0:
 		return errors.New("it has no time after 1970")
 	case m.At > latest:
 		return fmt.Errorf("its time is %v, which is to come", m.At)
 	}
-	return checkFrom(m.From)
+	return checkFrom(m.DisplayName)
 }
 
 // checkFrom tells whether a name could have been spoken under. What a name may be depends on the Unicode tables and on the
@@ -72,15 +72,15 @@ func checkImported(m *wire.Message, now time.Time) error {
 	if err := checkMessage(m, wire.TimeOf(now.Add(aheadImported))); err != nil {
 		return err
 	}
-	switch name, err := names.Parse(m.From); {
-	case len(m.By) != wire.ByLen:
-		return fmt.Errorf("%.40q is no sender: that has %d characters", m.By, wire.ByLen)
+	switch name, err := names.Parse(m.DisplayName); {
+	case len(m.SenderID) != wire.SenderIDLen:
+		return fmt.Errorf("%.40q is no sender: that has %d characters", m.SenderID, wire.SenderIDLen)
 	case m.N > mostImported:
 		return fmt.Errorf("a message has the number %d, and at most %d can be imported", m.N, uint64(mostImported))
-	case m.From == "":
+	case m.DisplayName == "":
 		return nil
-	case err != nil || name != m.From:
-		return fmt.Errorf("%.40q is no name", m.From)
+	case err != nil || name != m.DisplayName:
+		return fmt.Errorf("%.40q is no name", m.DisplayName)
 	case names.Reserved(name):
 		return fmt.Errorf("the name %.40q is kept for the server", name)
 	}
@@ -218,7 +218,7 @@ func checkRows(ctx context.Context, c conn) error {
 	var scratch []byte
 	err = c.eachRow(ctx, query, func(row []driver.Value) error {
 		key := row[0].(int64)
-		m := wire.Message{N: uint64(key) % endNumber, At: wire.Time(row[1].(int64)), By: row[2].(string), From: row[3].(string), ID: row[4].(string), Text: row[5].(string)}
+		m := wire.Message{N: uint64(key) % endNumber, At: wire.Time(row[1].(int64)), SenderID: row[2].(string), DisplayName: row[3].(string), ID: row[4].(string), Text: row[5].(string)}
 		r := rooms[key>>numberBits]
 		if r == nil {
 			return fmt.Errorf("a message with the key %d is of no room", key)

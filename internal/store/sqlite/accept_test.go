@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/wire"
 )
 
@@ -31,7 +31,7 @@ INSERT INTO names(by, name, key, bound, used) VALUES('bert', 'Bert', 'bert', 0, 
 		rows = strings.Replace(strings.Replace(rows, "last)", "last, at)", 1), "4, 5)", "4, 5, 2000)", 1)
 		rows = strings.Replace(rows, "text)", "text, sum)", 1)
 		for _, m := range []wire.Message{
-			{Room: "lobby", N: 4, At: 1000, By: "anna", ID: "a", Text: "one"}, {Room: "lobby", N: 5, At: 2000, By: "bert", From: "Bert", ID: "b", Text: "two"},
+			{Room: "lobby", N: 4, At: 1000, SenderID: "anna", ID: "a", Text: "one"}, {Room: "lobby", N: 5, At: 2000, SenderID: "bert", DisplayName: "Bert", ID: "b", Text: "two"},
 		} {
 			sum, _ := checksum(nil, &m)
 			rows = strings.Replace(rows, "'"+m.Text+"')", fmt.Sprintf("'%s', %d)", m.Text, sum), 1)
@@ -60,7 +60,7 @@ func TestRestoreOfEveryVersion(t *testing.T) {
 			continue
 		}
 		s := open(t, dir, quiet)
-		if got := s.Head("lobby"); got != (journal.Head{First: 4, Last: 5}) || s.Name("bert") != "Bert" {
+		if got := s.Bounds("lobby"); got != (eventlog.Bounds{First: 4, Last: 5}) || s.Name("bert") != "Bert" {
 			t.Errorf("of version %d there is %v, and %q", v, got, s.Name("bert"))
 		}
 	}
@@ -124,11 +124,11 @@ func TestVetEnds(t *testing.T) {
 
 // What is imported is held to the rules for what is said.
 func TestImportRefuses(t *testing.T) {
-	good := wire.Message{Room: "team", N: 7, At: 1000, By: "0123456789abcdef", From: "Anna", ID: "x", Text: "hello"}
+	good := wire.Message{Room: "team", N: 7, At: 1000, SenderID: "0123456789abcdef", DisplayName: "Anna", ID: "x", Text: "hello"}
 	dir := t.TempDir()
 	one := func(m wire.Message) error {
 		next := []*wire.Message{&m}
-		_, err := Import(dir, m.Room, rand.Reader, quiet.Log, func() (*wire.Message, error) {
+		_, err := Import(dir, m.Room, rand.Reader, quiet.Logger, func() (*wire.Message, error) {
 			if len(next) == 0 {
 				return nil, io.EOF
 			}
@@ -140,16 +140,16 @@ func TestImportRefuses(t *testing.T) {
 	}
 	for reason, change := range map[string]func(m *wire.Message){
 		"a room's name is":                     func(m *wire.Message) { m.Room = "A" },
-		"at most 549755813887 can be imported": func(m *wire.Message) { m.N = journal.MaxNumber - 1 },
+		"at most 549755813887 can be imported": func(m *wire.Message) { m.N = eventlog.MaxNumber - 1 },
 		"is no number":                         func(m *wire.Message) { m.N = 1 << 40 },
 		"0 is no number":                       func(m *wire.Message) { m.N = 0 },
 		"which is to come":                     func(m *wire.Message) { m.At = wire.TimeOf(time.Now().Add(48 * time.Hour)) },
 		"no time after 1970":                   func(m *wire.Message) { m.At = -1 },
 		"the text has 16385 bytes":             func(m *wire.Message) { m.Text = strings.Repeat("x", 16<<10+1) },
 		"U+001B":                               func(m *wire.Message) { m.Text = "\x1b[2J" },
-		"is kept for the server":               func(m *wire.Message) { m.From = "server" },
-		"is no name":                           func(m *wire.Message) { m.From = " Anna" },
-		"is no sender":                         func(m *wire.Message) { m.By = "anna" },
+		"is kept for the server":               func(m *wire.Message) { m.DisplayName = "server" },
+		"is no name":                           func(m *wire.Message) { m.DisplayName = " Anna" },
+		"is no sender":                         func(m *wire.Message) { m.SenderID = "anna" },
 		"an id is":                             func(m *wire.Message) { m.ID = "a b" },
 	} {
 		m := good
@@ -168,9 +168,9 @@ func TestImportRefuses(t *testing.T) {
 		t.Errorf("imported are %+v, %v", got, err)
 	}
 	// The clock of what was imported is that room's alone, and an id is known.
-	again := journal.Event{Kind: journal.Say, By: m.By, Room: "team", ID: "x", Text: "one\ntwo"}
+	again := eventlog.Command{Kind: eventlog.Say, SenderID: m.SenderID, Room: "team", ID: "x", Text: "one\ntwo"}
 	outcomes, err := s.Apply(batch(again, say("lobby", "1")), s.Position()+1)
-	if err != nil || outcomes[0].Verdict != journal.Repeat || outcomes[0].N != 7 || outcomes[1].At != 1000 {
+	if err != nil || outcomes[0].Status != eventlog.Repeat || outcomes[0].N != 7 || outcomes[1].At != 1000 {
 		t.Errorf("said again: %+v, %v", outcomes, err)
 	}
 }

@@ -9,12 +9,12 @@ import (
 
 	sqlite3 "modernc.org/sqlite/lib"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/wire"
 )
 
-// Apply implements journal.Store.
-func (s *Store) Apply(b *journal.Batch, position uint64) ([]journal.Outcome, error) {
+// Apply implements eventlog.Store.
+func (s *Store) Apply(b *eventlog.Batch, position uint64) ([]eventlog.Outcome, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	at := s.position.Load()
@@ -52,17 +52,17 @@ func (s *Store) Apply(b *journal.Batch, position uint64) ([]journal.Outcome, err
 	return outcomes, nil
 }
 
-func (s *Store) applied(change *journal.Change, outcomes []journal.Outcome, position uint64) {
+func (s *Store) applied(change *eventlog.Change, outcomes []eventlog.Outcome, position uint64) {
 	s.state.Commit(change)
 	s.outcomes = outcomes
 	s.position.Store(position)
 }
 
-func (s *Store) transact(t *tx, b *journal.Batch, position uint64) (*journal.Change, []journal.Outcome, error) {
+func (s *Store) transact(t *tx, b *eventlog.Batch, position uint64) (*eventlog.Change, []eventlog.Outcome, error) {
 	if _, err := s.writer.begin.exec(); err != nil {
 		return nil, nil, s.undo(b, err)
 	}
-	change, outcomes, err := journal.Decide(&s.state, t, b)
+	change, outcomes, err := eventlog.Decide(&s.state, t, b)
 	if err == nil {
 		err = t.flush()
 	}
@@ -95,7 +95,7 @@ func incomplete(err error) bool {
 }
 
 // undo rolls back b, and says so with ErrRolledBack if that is certain.
-func (s *Store) undo(b *journal.Batch, cause error) error {
+func (s *Store) undo(b *eventlog.Batch, cause error) error {
 	// After some errors SQLite has rolled back by itself, and this one fails. What counts is that no transaction is open
 	// any more, and what the file says then.
 	_, failed := s.writer.rollback.exec()
@@ -105,14 +105,14 @@ func (s *Store) undo(b *journal.Batch, cause error) error {
 		return fmt.Errorf("%w; and rolling back cannot be confirmed: %w", cause, errors.Join(failed, err))
 	}
 	if resultCode(cause) == sqlite3.SQLITE_FULL {
-		cause = fmt.Errorf("%w: %w", journal.ErrFull, cause)
+		cause = fmt.Errorf("%w: %w", eventlog.ErrFull, cause)
 	}
-	return fmt.Errorf("%w: %w", journal.ErrRolledBack, cause)
+	return fmt.Errorf("%w: %w", eventlog.ErrRolledBack, cause)
 }
 
 // redo finds out what became of the batch in doubt, which is on disk, by deciding it once more over the state before it.
 func (s *Store) redo(saved *saved) error {
-	change, outcomes, err := journal.Decide(&s.state, &replay{saved: saved, writer: s.writer}, s.doubt)
+	change, outcomes, err := eventlog.Decide(&s.state, &replay{saved: saved, writer: s.writer}, s.doubt)
 	if err != nil {
 		return fmt.Errorf("find out what became of the last batch: %w", err)
 	}
@@ -125,7 +125,7 @@ func (s *Store) redo(saved *saved) error {
 	return nil
 }
 
-// tx is the transaction of one batch; it implements journal.Tx.
+// tx is the transaction of one batch; it implements eventlog.Tx.
 type tx struct {
 	*writer
 	rooms   map[string]int64 // committed
@@ -161,7 +161,7 @@ func (t *tx) room(name string) int64 {
 	return id
 }
 
-func (t *tx) Keep(generation uint64, k journal.Key, e journal.Entry) (journal.Entry, bool, error) {
+func (t *tx) PutID(generation uint64, k eventlog.IDKey, e eventlog.IDEntry) (eventlog.IDEntry, bool, error) {
 	added, err := t.keep.exec(int64(generation), k[:], int64(e.N), int64(e.At), e.Sum)
 	if err != nil || added == 1 {
 		return e, false, err
@@ -170,21 +170,21 @@ func (t *tx) Keep(generation uint64, k journal.Key, e journal.Entry) (journal.En
 }
 
 // entry reads what is kept under an id.
-func (w *writer) entry(generation uint64, k journal.Key) (journal.Entry, bool, error) {
+func (w *writer) entry(generation uint64, k eventlog.IDKey) (eventlog.IDEntry, bool, error) {
 	row, err := w.kept.ints(int64(generation), k[:])
 	if err != nil {
-		return journal.Entry{}, false, err
+		return eventlog.IDEntry{}, false, err
 	}
 	if len(row) != 3 {
-		return journal.Entry{}, false, fmt.Errorf("the id with the key %x is missing in generation %d", k, generation)
+		return eventlog.IDEntry{}, false, fmt.Errorf("the id with the key %x is missing in generation %d", k, generation)
 	}
-	return journal.Entry{N: uint64(row[0]), At: wire.Time(row[1]), Sum: row[2]}, true, nil
+	return eventlog.IDEntry{N: uint64(row[0]), At: wire.Time(row[1]), Sum: row[2]}, true, nil
 }
 
-func (t *tx) Message(m *wire.Message) error {
+func (t *tx) PutMessage(m *wire.Message) error {
 	var sum int64
 	sum, t.scratch = checksum(t.scratch, m)
-	t.rows = append(t.rows, t.room(m.Room)<<numberBits|int64(m.N), int64(m.At), m.By, m.From, m.ID, m.Text, sum)
+	t.rows = append(t.rows, t.room(m.Room)<<numberBits|int64(m.N), int64(m.At), m.SenderID, m.DisplayName, m.ID, m.Text, sum)
 	if len(t.rows) < rowsAtOnce*columns {
 		return nil
 	}
@@ -204,31 +204,31 @@ func (t *tx) flush() error {
 	return nil
 }
 
-func (t *tx) Hold(h journal.Holding) error {
+func (t *tx) PutLease(h eventlog.NameLease) error {
 	var bound int64
 	if h.Bound {
 		bound = 1
 	}
-	_, err := t.hold.exec(h.By, h.Name, h.Key, bound, int64(h.Used))
+	_, err := t.hold.exec(h.SenderID, h.Name, h.Key, bound, int64(h.Used))
 	return err
 }
 
-func (t *tx) Drop(by string) error {
+func (t *tx) DeleteLease(by string) error {
 	_, err := t.drop.exec(by)
 	return err
 }
 
-func (t *tx) Own(o journal.Owning) error {
-	_, err := t.own.exec(o.Key, o.Name, o.By, int64(o.Since))
+func (t *tx) PutRegistration(o eventlog.NameRegistration) error {
+	_, err := t.own.exec(o.Key, o.Name, o.SenderID, int64(o.Since))
 	return err
 }
 
-func (t *tx) Disown(key string) error {
+func (t *tx) DeleteRegistration(key string) error {
 	_, err := t.disown.exec(key)
 	return err
 }
 
-func (t *tx) Epoch(e journal.Epoch, oldest uint64) error {
+func (t *tx) PutEpoch(e eventlog.Epoch, oldest uint64) error {
 	if _, err := t.epoch.exec(int64(e.Number), e.Name); err != nil {
 		return err
 	}
@@ -236,7 +236,7 @@ func (t *tx) Epoch(e journal.Epoch, oldest uint64) error {
 	return err
 }
 
-func (t *tx) Span(room string, s journal.Span, oldest uint64) error {
+func (t *tx) PutSpan(room string, s eventlog.Span, oldest uint64) error {
 	id := t.room(room)
 	if _, err := t.span.exec(id, int64(s.Epoch), int64(s.From)); err != nil {
 		return err
@@ -245,12 +245,12 @@ func (t *tx) Span(room string, s journal.Span, oldest uint64) error {
 	return err
 }
 
-func (t *tx) Turn(ids journal.IDs) error {
-	_, err := t.trim.turn.exec(int64(ids.Generation), int64(ids.Since))
+func (t *tx) PutIDGeneration(ids eventlog.IDGeneration) error {
+	_, err := t.trim.turn.exec(int64(ids.Number), int64(ids.Since))
 	return err
 }
 
-func (t *tx) Head(room string, h journal.Head, at wire.Time) error {
+func (t *tx) PutBounds(room string, h eventlog.Bounds, at wire.Time) error {
 	_, err := t.head.exec(t.room(room), room, int64(h.First), int64(h.Last), int64(at))
 	return err
 }
@@ -261,22 +261,22 @@ type replay struct {
 	writer *writer
 }
 
-func (r *replay) Keep(generation uint64, k journal.Key, _ journal.Entry) (journal.Entry, bool, error) {
+func (r *replay) PutID(generation uint64, k eventlog.IDKey, _ eventlog.IDEntry) (eventlog.IDEntry, bool, error) {
 	return r.writer.entry(generation, k)
 }
 
-func (r *replay) Head(room string, h journal.Head, at wire.Time) error {
+func (r *replay) PutBounds(room string, h eventlog.Bounds, at wire.Time) error {
 	if r.heads[room] != h || r.times[room] != at {
 		return fmt.Errorf("room %s has %v in the file, %v in the server; start the server again", room, r.heads[room], h)
 	}
 	return nil
 }
 
-func (r *replay) Message(*wire.Message) error             { return nil }
-func (r *replay) Hold(journal.Holding) error              { return nil }
-func (r *replay) Drop(string) error                       { return nil }
-func (r *replay) Own(journal.Owning) error                { return nil }
-func (r *replay) Disown(string) error                     { return nil }
-func (r *replay) Turn(journal.IDs) error                  { return nil }
-func (r *replay) Epoch(journal.Epoch, uint64) error       { return nil }
-func (r *replay) Span(string, journal.Span, uint64) error { return nil }
+func (r *replay) PutMessage(*wire.Message) error                  { return nil }
+func (r *replay) PutLease(eventlog.NameLease) error               { return nil }
+func (r *replay) DeleteLease(string) error                        { return nil }
+func (r *replay) PutRegistration(eventlog.NameRegistration) error { return nil }
+func (r *replay) DeleteRegistration(string) error                 { return nil }
+func (r *replay) PutIDGeneration(eventlog.IDGeneration) error     { return nil }
+func (r *replay) PutEpoch(eventlog.Epoch, uint64) error           { return nil }
+func (r *replay) PutSpan(string, eventlog.Span, uint64) error     { return nil }

@@ -11,15 +11,15 @@ import (
 	"slices"
 	"time"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 )
 
 // Summary says what a database has.
 type Summary struct {
-	Log      string
-	Rooms    int64
-	Messages int64
-	Bytes    int64 // of the file
+	HistoryID string
+	Rooms     int64
+	Messages  int64
+	Bytes     int64 // of the file
 }
 
 // Backup copies the database of a data folder into a new file, at one moment: everything that was acknowledged before it
@@ -302,7 +302,7 @@ func (s *Summary) fill(c conn) error {
 		return fmt.Errorf("it is damaged: %w", err)
 	}
 	var err error
-	if s.Log, err = c.text("SELECT log FROM meta"); err != nil {
+	if s.HistoryID, err = c.text("SELECT log FROM meta"); err != nil {
 		return err
 	}
 	row, err := c.ints("SELECT (SELECT count(*) FROM rooms), (SELECT count(*) FROM messages)")
@@ -419,14 +419,14 @@ func Restore(ctx context.Context, dir string, from *Copy, aside bool, random io.
 	if summary, err = examine(unfinished); err != nil {
 		return nil, "", fmt.Errorf("%s is no backup that can be used: %w", from.name, err)
 	}
-	if summary.Log, err = journal.NewLog(random); err != nil {
+	if summary.HistoryID, err = eventlog.NewHistoryID(random); err != nil {
 		return nil, "", err
 	}
 	c, err := connect(unfinished, synchronous("FULL"))
 	if err != nil {
 		return nil, "", err
 	}
-	if err := errors.Join(c.exec("UPDATE meta SET log = ?, unsynced = 0", summary.Log), c.Close(), settle(unfinished)); err != nil {
+	if err := errors.Join(c.exec("UPDATE meta SET log = ?, unsynced = 0", summary.HistoryID), c.Close(), settle(unfinished)); err != nil {
 		return nil, "", fmt.Errorf("give the copy a new log: %w", err)
 	}
 	if there {

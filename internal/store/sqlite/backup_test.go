@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 )
 
 // rested makes a folder one whose server was started long ago: a backup does not wait for it to settle.
@@ -61,13 +61,13 @@ func TestLogLeftBehind(t *testing.T) {
 		t.Errorf("what was left behind was not put aside: %d bytes, %v", len(kept), err)
 	}
 	restored := open(t, dir, quiet)
-	if restored.Log() != summary.Log {
-		t.Errorf("its log is %s, and restoring gave it %s", restored.Log(), summary.Log)
+	if restored.HistoryID() != summary.HistoryID {
+		t.Errorf("its log is %s, and restoring gave it %s", restored.HistoryID(), summary.HistoryID)
 	}
-	if n := restored.Head("lobby").Last; n != 1 {
+	if n := restored.Bounds("lobby").Last; n != 1 {
 		t.Errorf("the lobby ends with %d", n)
 	}
-	if n := restored.Head("later").Last; n != 0 {
+	if n := restored.Bounds("later").Last; n != 0 {
 		t.Errorf("a room that was not in the backup ends with %d", n)
 	}
 }
@@ -163,7 +163,7 @@ func restore(t *testing.T, dir, file string, aside bool) (*Summary, string, erro
 }
 
 // stored makes a folder whose server has stopped, after so many messages in a room.
-func stored(t *testing.T, room string, messages int) (dir, log string) {
+func stored(t *testing.T, room string, messages int) (dir, historyID string) {
 	t.Helper()
 	dir = t.TempDir()
 	s := open(t, dir, quiet)
@@ -175,12 +175,12 @@ func stored(t *testing.T, room string, messages int) (dir, log string) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return dir, s.Log()
+	return dir, s.HistoryID()
 }
 
 // Broken off before the new database has its name, a restore leaves the old one where it was.
 func TestRestoreBrokenOff(t *testing.T) {
-	dir, log := stored(t, "lobby", 1)
+	dir, historyID := stored(t, "lobby", 1)
 	path := filepath.Join(dir, FileName)
 	was, err := putAside(path, time.Now())
 	if err != nil {
@@ -188,7 +188,7 @@ func TestRestoreBrokenOff(t *testing.T) {
 	}
 	for _, path := range []string{path, was} {
 		found, err := examine(path)
-		if err != nil || found.Log != log || found.Messages != 1 {
+		if err != nil || found.HistoryID != historyID || found.Messages != 1 {
 			t.Errorf("%s: %+v, %v", path, found, err)
 		}
 	}
@@ -196,7 +196,7 @@ func TestRestoreBrokenOff(t *testing.T) {
 
 // What is put aside stays, however often and however quickly.
 func TestRestoreTwiceInASecond(t *testing.T) {
-	dir, log := stored(t, "precious", 3)
+	dir, historyID := stored(t, "precious", 3)
 	other, _ := stored(t, "lobby", 1)
 	_, first, err := restore(t, dir, filepath.Join(other, FileName), true)
 	if err != nil {
@@ -206,14 +206,14 @@ func TestRestoreTwiceInASecond(t *testing.T) {
 	if err != nil || first == second {
 		t.Fatalf("%s, then %s, %v", first, second, err)
 	}
-	if found, err := examine(first); err != nil || found.Log != log || found.Messages != 3 {
+	if found, err := examine(first); err != nil || found.HistoryID != historyID || found.Messages != 3 {
 		t.Errorf("the first database: %+v, %v", found, err)
 	}
 }
 
 // Nothing is put aside that somebody reads: the write-ahead log could not come into the file.
 func TestRestoreWhileSomebodyReads(t *testing.T) {
-	dir, log := stored(t, "lobby", 1)
+	dir, historyID := stored(t, "lobby", 1)
 	other, _ := stored(t, "lobby", 1)
 	c, err := connect(filepath.Join(dir, FileName), "query_only=1", "journal_mode=WAL")
 	if err != nil {
@@ -231,8 +231,8 @@ func TestRestoreWhileSomebodyReads(t *testing.T) {
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if s := open(t, dir, quiet); s.Log() != log || s.Head("lobby").Last != 1 {
-		t.Errorf("afterwards there is the log %s with %v", s.Log(), s.Head("lobby"))
+	if s := open(t, dir, quiet); s.HistoryID() != historyID || s.Bounds("lobby").Last != 1 {
+		t.Errorf("afterwards there is the log %s with %v", s.HistoryID(), s.Bounds("lobby"))
 	}
 }
 
@@ -264,8 +264,8 @@ func TestRestoreWithLog(t *testing.T) {
 	if err != nil || len(files) != 2 {
 		t.Errorf("in the folder there are %v, %v", files, err)
 	}
-	if r := open(t, to, quiet); r.Head("lobby").Last != 1 {
-		t.Errorf("the lobby ends with %d", r.Head("lobby").Last)
+	if r := open(t, to, quiet); r.Bounds("lobby").Last != 1 {
+		t.Errorf("the lobby ends with %d", r.Bounds("lobby").Last)
 	}
 }
 
@@ -322,46 +322,46 @@ func TestBackupUndamaged(t *testing.T) {
 	for name, c := range map[string]struct {
 		harm  func(t *testing.T, dir string)
 		found []string // what each is about
-		den   journal.Head
+		den   eventlog.Bounds
 		blank []uint64
 		page  bool // more is found, and more may be blank
 	}{
-		"nothing": {harm: func(*testing.T, string) {}, den: journal.Head{First: 1, Last: 100}},
+		"nothing": {harm: func(*testing.T, string) {}, den: eventlog.Bounds{First: 1, Last: 100}},
 		"a text": {
 			harm:  func(t *testing.T, dir string) { rot(t, dir, where(t, dir, "den says 051"), []byte("Den")) },
-			found: []string{"room den: message 51 is not what was said"}, den: journal.Head{First: 1, Last: 100}, blank: []uint64{51},
+			found: []string{"room den: message 51 is not what was said"}, den: eventlog.Bounds{First: 1, Last: 100}, blank: []uint64{51},
 		},
 		"the first": {
 			harm: func(t *testing.T, dir string) {
 				alter(t, dir, "UPDATE messages SET at = at + 1 WHERE text LIKE 'den says 001%'")
 			},
-			found: []string{"room den: message 1 is not what was said"}, den: journal.Head{First: 2, Last: 100},
+			found: []string{"room den: message 1 is not what was said"}, den: eventlog.Bounds{First: 2, Last: 100},
 		},
 		"missing": {
 			harm: func(t *testing.T, dir string) {
 				alter(t, dir, "DELETE FROM messages WHERE text LIKE 'den says %' AND text >= 'den says 098'")
 			},
-			found: []string{"room den: messages 98 to 100 are missing"}, den: journal.Head{First: 1, Last: 100}, blank: []uint64{98, 99, 100},
+			found: []string{"room den: messages 98 to 100 are missing"}, den: eventlog.Bounds{First: 1, Last: 100}, blank: []uint64{98, 99, 100},
 		},
 		"very many": {
 			harm:  func(t *testing.T, dir string) { alter(t, dir, "UPDATE rooms SET last = 20000 WHERE name = 'den'") },
-			found: []string{"room den: messages 101 to 20000 are missing", "room den: messages 1 to 100 are left out"}, den: journal.Head{First: 20001, Last: 20000},
+			found: []string{"room den: messages 101 to 20000 are missing", "room den: messages 1 to 100 are left out"}, den: eventlog.Bounds{First: 20001, Last: 20000},
 		},
 		"a room": {
 			harm:  func(t *testing.T, dir string) { alter(t, dir, "UPDATE rooms SET first = -7 WHERE name = 'den'") },
-			found: []string{"the room 1, \"den\", with the numbers -7 to 100, cannot be one", "100 messages are of no room"}, den: journal.Head{First: 1},
+			found: []string{"the room 1, \"den\", with the numbers -7 to 100, cannot be one", "100 messages are of no room"}, den: eventlog.Bounds{First: 1},
 		},
 		"a page": {
 			harm: func(t *testing.T, dir string) {
 				rot(t, dir, where(t, dir, "den says 051")/4096*4096, []byte(strings.Repeat("\xff", 4096)))
 			},
-			found: []string{"the database: "}, den: journal.Head{First: 1, Last: 100}, blank: []uint64{51}, page: true,
+			found: []string{"the database: "}, den: eventlog.Bounds{First: 1, Last: 100}, blank: []uint64{51}, page: true,
 		},
 		"a name": {
 			harm: func(t *testing.T, dir string) {
 				alter(t, dir, "INSERT INTO names(by, name, key, bound, used) VALUES('bert', 'Be:rt', 'bert', 0, 2000)")
 			},
-			found: []string{"the table names: the name \"Be:rt\""}, den: journal.Head{First: 1, Last: 100},
+			found: []string{"the table names: the name \"Be:rt\""}, den: eventlog.Bounds{First: 1, Last: 100},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -387,23 +387,23 @@ func TestBackupUndamaged(t *testing.T) {
 			if err := errors.Join(err, data.Close()); err != nil {
 				t.Fatal(err)
 			}
-			if same := made.Log == was; same != (len(c.found) == 0) {
-				t.Errorf("the log is %s and was %s", made.Log, was)
+			if same := made.HistoryID == was; same != (len(c.found) == 0) {
+				t.Errorf("the log is %s and was %s", made.HistoryID, was)
 			}
 			to := t.TempDir()
 			if _, _, err := restore(t, to, file, false); err != nil {
 				t.Fatal(err)
 			}
 			s := open(t, to, quiet)
-			if h := s.Head("den"); h != c.den {
+			if h := s.Bounds("den"); h != c.den {
 				t.Errorf("the den has %v, want %v", h, c.den)
 			}
-			if h := s.Head("lobby"); h != (journal.Head{First: 1, Last: 100}) {
+			if h := s.Bounds("lobby"); h != (eventlog.Bounds{First: 1, Last: 100}) {
 				t.Errorf("the lobby has %v", h)
 			}
 			blanks := 0
-			for room, h := range s.Heads() {
-				got, _, err := s.Read(room, h.First-1, journal.MaxRead)
+			for room, h := range s.AllBounds() {
+				got, _, err := s.Read(room, h.First-1, eventlog.MaxRead)
 				if err != nil || len(got) != int(h.Last+1-h.First) {
 					t.Fatalf("%s: %d messages of %v, %v", room, len(got), h, err)
 				}

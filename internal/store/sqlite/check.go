@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/wire"
 )
 
@@ -76,7 +76,7 @@ func existing(dir string) string {
 
 // Goes counts the messages of the database in dir that are not to be kept at a time, and all of them. It changes nothing.
 // Where there is no database there are none.
-func Goes(dir string, keep journal.Keep, now time.Time) (goes, of uint64, err error) {
+func Goes(dir string, keep eventlog.Retention, now time.Time) (goes, of uint64, err error) {
 	path, err := filepath.Abs(filepath.Join(dir, FileName))
 	if err != nil {
 		return 0, 0, err

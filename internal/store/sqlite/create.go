@@ -107,7 +107,7 @@ const schema = metaTable + roomsTable + messagesTable + ownersTable + idsTable +
 const newRun = "lower(hex(randomblob(9)))"
 
 // create makes an empty database. It appears under its name when it is whole.
-func create(path, log string) error {
+func create(path, historyID string) error {
 	unfinished := path + ".new"
 	for _, suffix := range []string{"", "-journal", "-wal", "-shm"} { // of an earlier try
 		if err := os.Remove(unfinished + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -131,7 +131,7 @@ PRAGMA application_id=%d;
 PRAGMA user_version=%d;
 %s
 INSERT INTO meta(one, log, position, at, unsynced, open, run) VALUES(1, '%s', 0, 0, 0, 0, %s);
-COMMIT;`, owner, version, schema, log, newRun)
+COMMIT;`, owner, version, schema, historyID, newRun)
 	if err := errors.Join(c.exec(script), c.Close()); err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 )
 
 // talk says n messages of some size in a room, a batch each.
@@ -45,10 +45,10 @@ func snapshot(t *testing.T, dir string) string {
 }
 
 // mix makes a folder of the database of one and the write-ahead log of another.
-func mix(t *testing.T, file, log string) string {
+func mix(t *testing.T, file, historyID string) string {
 	t.Helper()
 	to := t.TempDir()
-	for suffix, from := range map[string]string{"": file, "-wal": log} {
+	for suffix, from := range map[string]string{"": file, "-wal": historyID} {
 		b, err := os.ReadFile(filepath.Join(from, FileName+suffix))
 		if err != nil {
 			t.Fatal(err)
@@ -89,8 +89,8 @@ func TestStrayWAL(t *testing.T) {
 	later := snapshot(t, dir)
 
 	for name, c := range map[string]struct {
-		file, log string
-		last      uint64 // 0: is refused
+		file, historyID string
+		last            uint64 // 0: is refused
 	}{
 		"as it was left":                     {early, early, 5},
 		"later":                              {late, late, 10},
@@ -106,7 +106,7 @@ func TestStrayWAL(t *testing.T) {
 		"a log that ends before a newer one": {next, early, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := mix(t, c.file, c.log)
+			dir := mix(t, c.file, c.historyID)
 			before := contents(t, dir)
 			if _, err := Check(dir); c.last == 0 && !errors.Is(err, errStray) || c.last > 0 && err != nil {
 				t.Errorf("Check: %v", err)
@@ -132,7 +132,7 @@ func TestStrayWAL(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer s.Close()
-			if got := s.Head("lobby").Last; got != c.last {
+			if got := s.Bounds("lobby").Last; got != c.last {
 				t.Errorf("the newest number is %d, want %d", got, c.last)
 			}
 		})
@@ -147,17 +147,17 @@ func TestWALOfARunThatJustBegan(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	w, err := openWriter(filepath.Join(dir, FileName), quiet.Log)
+	w, err := openWriter(filepath.Join(dir, FileName), quiet.Logger)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer w.close()
 	first, _, _ := strings.Cut(s.run, " ")
-	if err := w.mark(s.log, "new "+first, false); err != nil {
+	if err := w.mark(s.historyID, "new "+first, false); err != nil {
 		t.Fatal(err)
 	}
-	if s := open(t, snapshot(t, dir), quiet); s.Head("lobby").Last != 3 {
-		t.Errorf("the head is %v", s.Head("lobby"))
+	if s := open(t, snapshot(t, dir), quiet); s.Bounds("lobby").Last != 3 {
+		t.Errorf("the head is %v", s.Bounds("lobby"))
 	}
 }
 
@@ -257,14 +257,14 @@ UPDATE messages SET key = (1 << 40) | 51 WHERE text LIKE 'lobby says 100%'; UPDA
 				t.Fatalf("before anything was read: %+v", h)
 			}
 			n, err := readAll(s, "den")
-			if n != 50 || !errors.Is(err, journal.ErrDamaged) || !strings.Contains(err.Error(), "message 51") {
+			if n != 50 || !errors.Is(err, eventlog.ErrDamaged) || !strings.Contains(err.Error(), "message 51") {
 				t.Errorf("read up to %d, then %v; want 50, and an error that names message 51", n, err)
 			}
 			back, _, err := s.ReadBefore("den", 101, 60)
 			if err != nil || len(back) == 0 || back[0].N <= 51 {
 				t.Errorf("backwards: %d messages, %v", len(back), err)
 			}
-			if last := s.Head("lobby").Last; last < 99 {
+			if last := s.Bounds("lobby").Last; last < 99 {
 				t.Errorf("the lobby ends at %d", last)
 			} else if n, err := readAll(s, "lobby"); n != last || err != nil {
 				t.Errorf("the other room: up to %d, %v", n, err)
@@ -291,7 +291,7 @@ func TestDamagedPage(t *testing.T) {
 		t.Errorf("before anything was read there: %v", h.Err)
 	}
 	n, err := readAll(s, "den")
-	if n < 20 || n > 50 || !errors.Is(err, journal.ErrDamaged) {
+	if n < 20 || n > 50 || !errors.Is(err, eventlog.ErrDamaged) {
 		t.Errorf("read up to %d, then %v", n, err)
 	}
 	if h := s.Health(); h.Err == nil || h.Of("den") == nil || h.Of("lobby") == nil {
@@ -303,10 +303,10 @@ func TestDamagedPage(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(dir, quiet); !errors.Is(err, journal.ErrDamaged) || !strings.Contains(err.Error(), "ramai check") || !strings.Contains(err.Error(), "ramai restore") {
+	if _, err := Open(dir, quiet); !errors.Is(err, eventlog.ErrDamaged) || !strings.Contains(err.Error(), "ramai check") || !strings.Contains(err.Error(), "ramai restore") {
 		t.Errorf("Open afterwards: %v", err)
 	}
-	if _, err := Check(dir); !errors.Is(err, journal.ErrDamaged) {
+	if _, err := Check(dir); !errors.Is(err, eventlog.ErrDamaged) {
 		t.Errorf("Check: %v", err)
 	}
 }
@@ -316,8 +316,8 @@ func TestDamagedPageIsWrittenTo(t *testing.T) {
 	dir := twoRooms(t)
 	rot(t, dir, where(t, dir, "den says 001")/4096*4096, []byte(strings.Repeat("\xff", 4096)))
 	s := open(t, dir, quiet)
-	trim := batch(journal.Event{Kind: journal.Trim, Room: "den", To: 10})
-	if _, err := s.Apply(trim, s.Position()+1); !errors.Is(err, journal.ErrRolledBack) || !errors.Is(err, journal.ErrDamaged) {
+	trim := batch(eventlog.Command{Kind: eventlog.Trim, Room: "den", To: 10})
+	if _, err := s.Apply(trim, s.Position()+1); !errors.Is(err, eventlog.ErrRolledBack) || !errors.Is(err, eventlog.ErrDamaged) {
 		t.Errorf("Apply: %v", err)
 	}
 	if h := s.Health(); h.Err == nil {
@@ -334,7 +334,7 @@ func TestPagesAreLookedAtAfterAKill(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(killed, quiet); !errors.Is(err, journal.ErrDamaged) {
+	if _, err := Open(killed, quiet); !errors.Is(err, eventlog.ErrDamaged) {
 		t.Errorf("Open after a kill: %v", err)
 	}
 	open(t, dir, quiet)
@@ -355,7 +355,7 @@ func TestLogOfATwin(t *testing.T) {
 		},
 		"upgraded": func() string {
 			path := fileOf(t, version-1, "")
-			w, err := openWriter(path, quiet.Log)
+			w, err := openWriter(path, quiet.Logger)
 			if err := errors.Join(err, w.checkpoint(), w.close()); err != nil {
 				t.Fatal(err)
 			}
@@ -372,7 +372,7 @@ func TestLogOfATwin(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			one, twin := fresh(), fresh()
 			path := filepath.Join(one, FileName)
-			w, err := openWriter(path, quiet.Log)
+			w, err := openWriter(path, quiet.Logger)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -444,7 +444,7 @@ func TestFilesGo(t *testing.T) {
 				return nil
 			})
 			b := batch(say("lobby", "in flight"))
-			if _, err := s.Apply(b, 4); err == nil || errors.Is(err, journal.ErrRolledBack) {
+			if _, err := s.Apply(b, 4); err == nil || errors.Is(err, eventlog.ErrRolledBack) {
 				t.Errorf("Apply: %v, want that it is unknown what is stored", err)
 			}
 			if s.Health().Err == nil {
@@ -571,8 +571,8 @@ func TestLeftoverIsInTheFileFirst(t *testing.T) {
 		t.Fatalf("the file is at %d already", got)
 	}
 	killed := open(t, snapshot(t, dir), quiet)
-	if got := inFile(killed); got != 3 || killed.Head("lobby").Last != 3 {
-		t.Errorf("after the start the file is at %d, and %d is told", got, killed.Head("lobby").Last)
+	if got := inFile(killed); got != 3 || killed.Bounds("lobby").Last != 3 {
+		t.Errorf("after the start the file is at %d, and %d is told", got, killed.Bounds("lobby").Last)
 	}
 	s.failNext(unheard)
 	if _, err := s.Apply(batch(say("lobby", "doubtful")), 4); err == nil {
@@ -581,8 +581,8 @@ func TestLeftoverIsInTheFileFirst(t *testing.T) {
 	if err := s.Reopen(); err != nil {
 		t.Fatal(err)
 	}
-	if got := inFile(s); got != 4 || s.Head("lobby").Last != 4 {
-		t.Errorf("after the doubt the file is at %d, and %d is told", got, s.Head("lobby").Last)
+	if got := inFile(s); got != 4 || s.Bounds("lobby").Last != 4 {
+		t.Errorf("after the doubt the file is at %d, and %d is told", got, s.Bounds("lobby").Last)
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/wire"
 )
 
@@ -19,7 +19,7 @@ func TestImportIsAnEpoch(t *testing.T) {
 	s := open(t, dir, quiet)
 	begin := func(name string) {
 		t.Helper()
-		if _, err := s.Apply(batch(journal.Event{Kind: journal.Restart, EpochName: name}), s.Position()+1); err != nil {
+		if _, err := s.Apply(batch(eventlog.Command{Kind: eventlog.Restart, EpochName: name}), s.Position()+1); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -32,7 +32,7 @@ func TestImportIsAnEpoch(t *testing.T) {
 		if n++; n > 13 {
 			return nil, io.EOF
 		}
-		return &wire.Message{N: n, At: 1000, By: "annaannaannaanna", ID: fmt.Sprint(n)}, nil
+		return &wire.Message{N: n, At: 1000, SenderID: "annaannaannaanna", ID: fmt.Sprint(n)}, nil
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -42,8 +42,8 @@ func TestImportIsAnEpoch(t *testing.T) {
 	for p, want := range map[wire.Position]bool{
 		{Epoch: "one", N: 12}: false, {Epoch: "one", N: 3}: false, {Epoch: "one"}: true, {Epoch: "two", N: 12}: true, {Epoch: "two", N: 14}: false,
 	} {
-		p.Log = s.Log()
-		if got := s.Knows("team", &p); got != want {
+		p.HistoryID = s.HistoryID()
+		if got := s.Contains("team", &p); got != want {
 			t.Errorf("up to %d in epoch %s: known %t", p.N, p.Epoch, got)
 		}
 	}
@@ -55,15 +55,15 @@ func TestImportOfADeletedRoom(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, quiet)
 	if _, err := s.Apply(batch(say("team", "1"), say("team", "2"), say("den", "1"),
-		journal.Event{Kind: journal.Remove, Room: "team", To: 2}, journal.Event{Kind: journal.Trim, Room: "den", To: 1}), 1); err != nil {
+		eventlog.Command{Kind: eventlog.RemoveRoom, Room: "team", To: 2}, eventlog.Command{Kind: eventlog.Trim, Room: "den", To: 1}), 1); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	add := func(room string, n uint64) error {
-		m := &wire.Message{N: n, At: 1000, By: "annaannaannaanna", ID: "x"}
-		_, err := Import(dir, room, rand.Reader, quiet.Log, func() (*wire.Message, error) {
+		m := &wire.Message{N: n, At: 1000, SenderID: "annaannaannaanna", ID: "x"}
+		_, err := Import(dir, room, rand.Reader, quiet.Logger, func() (*wire.Message, error) {
 			if m == nil {
 				return nil, io.EOF
 			}
@@ -85,7 +85,7 @@ func TestImportOfADeletedRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	s = open(t, dir, quiet)
-	if got := s.Head("team"); got != (journal.Head{First: 3, Last: 3}) {
+	if got := s.Bounds("team"); got != (eventlog.Bounds{First: 3, Last: 3}) {
 		t.Errorf("it has %v", got)
 	}
 }

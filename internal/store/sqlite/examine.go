@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/wire"
 )
 
@@ -80,7 +80,7 @@ func (nobody) row(string, []driver.Value) error { return nil }
 type place struct {
 	id   int64
 	name string
-	head journal.Head
+	head eventlog.Bounds
 	at   int64
 }
 
@@ -91,9 +91,9 @@ func newPlace(row []driver.Value) (*place, error) {
 	first, isFirst := row[2].(int64)
 	last, isLast := row[3].(int64)
 	at, isAt := row[4].(int64)
-	r := &place{id, name, journal.Head{First: uint64(first), Last: uint64(last)}, at}
+	r := &place{id, name, eventlog.Bounds{First: uint64(first), Last: uint64(last)}, at}
 	if !isID || !isName || !isFirst || !isLast || !isAt || id < 1 || id >= mostRooms || wire.CheckRoom(name) != nil ||
-		r.head.First < 1 || r.head.Last > journal.MaxNumber || r.head.First > r.head.Last+1 {
+		r.head.First < 1 || r.head.Last > eventlog.MaxNumber || r.head.First > r.head.Last+1 {
 		return nil, fmt.Errorf("the room %d, %.70q, with the numbers %d to %d, cannot be one", id, name, first, last)
 	}
 	return r, nil
@@ -119,7 +119,7 @@ func (e *examiner) all(ctx context.Context) error {
 	if old, err := e.text(oldTables); err != nil || old != "" {
 		return errors.Join(err, errors.New("the database is amid an upgrade; start the server once, which ends it"))
 	}
-	if e.summary.Log, err = e.text("SELECT log FROM meta"); err != nil {
+	if e.summary.HistoryID, err = e.text("SELECT log FROM meta"); err != nil {
 		e.found("the table meta: " + err.Error())
 	}
 	var rooms []*place
@@ -166,7 +166,7 @@ func (e *examiner) note(what string, err error) error {
 }
 
 // room reads the messages of a room. Past what cannot be read it goes on at the next message that can.
-func (e *examiner) room(ctx context.Context, id int64, name string, head journal.Head) error {
+func (e *examiner) room(ctx context.Context, id int64, name string, head eventlog.Bounds) error {
 	next, skip := head.First, uint64(1)
 	for next <= head.Last {
 		from := next
@@ -215,7 +215,7 @@ func (e *examiner) message(room string, n uint64, row []driver.Value) error {
 	m := wire.Message{Room: room, N: n}
 	at, ok := row[1].(int64)
 	m.At = wire.Time(at)
-	for i, s := range []*string{&m.By, &m.From, &m.ID, &m.Text} {
+	for i, s := range []*string{&m.SenderID, &m.DisplayName, &m.ID, &m.Text} {
 		text, is := row[i+2].(string)
 		*s, ok = text, ok && is
 	}

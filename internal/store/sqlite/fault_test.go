@@ -14,8 +14,8 @@ import (
 
 	"modernc.org/sqlite"
 
-	"ramai/internal/journal"
-	"ramai/internal/journal/journaltest"
+	"ramai/internal/eventlog"
+	"ramai/internal/eventlog/eventlogtest"
 	"ramai/internal/store/memory"
 )
 
@@ -49,12 +49,12 @@ func (s *Store) failNext(fault func(func() error) error) {
 	}
 }
 
-func batch(events ...journal.Event) *journal.Batch {
-	return &journal.Batch{At: 1000, MaxRooms: 10, Events: events}
+func batch(events ...eventlog.Command) *eventlog.Batch {
+	return &eventlog.Batch{At: 1000, MaxRooms: 10, Commands: events}
 }
 
-func say(room, id string) journal.Event {
-	return journal.Event{Kind: journal.Say, By: "anna", Room: room, ID: id, Text: "hello"}
+func say(room, id string) eventlog.Command {
+	return eventlog.Command{Kind: eventlog.Say, SenderID: "anna", Room: room, ID: id, Text: "hello"}
 }
 
 // doubtful is a Store whose every commit fails once in a way that leaves open what happened, by turns before and after.
@@ -63,13 +63,13 @@ type doubtful struct {
 	applies int
 }
 
-func (d *doubtful) Apply(b *journal.Batch, position uint64) ([]journal.Outcome, error) {
+func (d *doubtful) Apply(b *eventlog.Batch, position uint64) ([]eventlog.Outcome, error) {
 	fault := lost
 	if d.applies++; d.applies%2 == 0 {
 		fault = unheard
 	}
 	d.failNext(fault)
-	if _, err := d.Store.Apply(b, position); !errors.Is(err, errCommit) || errors.Is(err, journal.ErrRolledBack) {
+	if _, err := d.Store.Apply(b, position); !errors.Is(err, errCommit) || errors.Is(err, eventlog.ErrRolledBack) {
 		return nil, fmt.Errorf("a commit of unknown fate: %w", err)
 	}
 	if _, err := d.Store.Apply(b, position); !errors.Is(err, errDoubt) {
@@ -84,17 +84,17 @@ func (d *doubtful) Apply(b *journal.Batch, position uint64) ([]journal.Outcome, 
 // Whatever happens to a commit, in the end the outcomes and the rows are those of a store that never fails.
 func TestDoubt(t *testing.T) {
 	t.Parallel()
-	journaltest.Same(t, func(t *testing.T) journaltest.Place {
+	eventlogtest.Same(t, func(t *testing.T) eventlogtest.Location {
 		dir := t.TempDir()
-		return journaltest.Place{Keeps: true, Open: func() journal.Store {
+		return eventlogtest.Location{Keeps: true, Open: func() eventlog.Store {
 			s, err := Open(dir, quiet)
 			if err != nil {
 				t.Fatal(err)
 			}
 			return &doubtful{Store: s}
 		}}
-	}, func(t *testing.T) journaltest.Place {
-		return journaltest.Place{Open: func() journal.Store {
+	}, func(t *testing.T) eventlogtest.Location {
+		return eventlogtest.Location{Open: func() eventlog.Store {
 			s, err := memory.New(rand.Reader)
 			if err != nil {
 				t.Fatal(err)
@@ -108,10 +108,10 @@ func TestDoubt(t *testing.T) {
 func TestDoubtAboutRemoving(t *testing.T) {
 	for name, fault := range map[string]func(func() error) error{"lost": lost, "unheard": unheard} {
 		s := open(t, t.TempDir(), quiet)
-		remove := func(room string, to uint64) journal.Event {
-			return journal.Event{Kind: journal.Remove, Room: room, To: to}
+		remove := func(room string, to uint64) eventlog.Command {
+			return eventlog.Command{Kind: eventlog.RemoveRoom, Room: room, To: to}
 		}
-		for i, b := range []*journal.Batch{
+		for i, b := range []*eventlog.Batch{
 			batch(say("den", "a"), say("old", "a")),
 			batch(say("den", "a"), say("den", "b"), remove("den", 2), say("den", "b"), say("den", "c"), remove("old", 1)),
 			batch(say("new", "a"), remove("new", 1), remove("den", 3), say("old", "b")),
@@ -130,14 +130,14 @@ func TestDoubtAboutRemoving(t *testing.T) {
 			}
 			var got []string
 			for _, o := range outcomes {
-				got = append(got, fmt.Sprint(o.Verdict, " ", o.N))
+				got = append(got, fmt.Sprint(o.Status, " ", o.N))
 			}
 			want := [][]string{{"1 1", "1 1"}, {"2 1", "1 2", "1 3", "2 2", "1 3", "1 2"}, {"1 1", "1 2", "1 4", "1 2"}}[i]
 			if !reflect.DeepEqual(got, want) {
 				t.Errorf("%s, batch %d: %q, want %q", name, at, got, want)
 			}
 		}
-		if heads := s.Heads(); len(heads) != 1 || s.Head("den") != (journal.Head{First: 4, Last: 3}) {
+		if heads := s.AllBounds(); len(heads) != 1 || s.Bounds("den") != (eventlog.Bounds{First: 4, Last: 3}) {
 			t.Errorf("%s: there are %v", name, heads)
 		}
 	}
@@ -149,13 +149,13 @@ func TestDoubtInOrder(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := open(t, t.TempDir(), quiet)
 			var fed []string
-			o := journal.NewLocal(s, journal.Options{
-				Feed: func(outcomes []journal.Outcome) {
+			o := eventlog.NewLocal(s, eventlog.Options{
+				Feed: func(outcomes []eventlog.Outcome) {
 					for _, out := range outcomes {
-						fed = append(fed, fmt.Sprint(out.Event.ID, " ", out.Verdict, " ", out.N))
+						fed = append(fed, fmt.Sprint(out.Command.ID, " ", out.Status, " ", out.N))
 					}
 				},
-				Now: func() time.Time { return time.UnixMilli(1000) }, Log: slog.New(slog.DiscardHandler), MaxRooms: 1,
+				Now: func() time.Time { return time.UnixMilli(1000) }, Logger: slog.New(slog.DiscardHandler), MaxRooms: 1,
 			})
 			for _, id := range []string{"1", "2", "1"} {
 				if err := o.Submit(say("lobby", id), nil); err != nil {
@@ -189,15 +189,15 @@ func TestHeldCommit(t *testing.T) {
 		done <- err
 	}()
 	<-entered
-	if messages, _, err := s.Read("lobby", 0, 10); err != nil || len(messages) > 0 || s.Head("lobby").Last != 0 || s.Position() != 0 {
-		t.Errorf("before the commit: %v, %v, head %v, position %d", messages, err, s.Head("lobby"), s.Position())
+	if messages, _, err := s.Read("lobby", 0, 10); err != nil || len(messages) > 0 || s.Bounds("lobby").Last != 0 || s.Position() != 0 {
+		t.Errorf("before the commit: %v, %v, head %v, position %d", messages, err, s.Bounds("lobby"), s.Position())
 	}
 	release <- true
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	if messages, _, err := s.Read("lobby", 0, 10); err != nil || len(messages) != 1 || s.Head("lobby").Last != 1 {
-		t.Errorf("after the commit: %v, %v, head %v", messages, err, s.Head("lobby"))
+	if messages, _, err := s.Read("lobby", 0, 10); err != nil || len(messages) != 1 || s.Bounds("lobby").Last != 1 {
+		t.Errorf("after the commit: %v, %v, head %v", messages, err, s.Bounds("lobby"))
 	}
 }
 
@@ -217,7 +217,7 @@ func exhaust(t *testing.T, s *Store) (undo func()) {
 	return func() { limit(1 << 30) }
 }
 
-func long(id string) journal.Event {
+func long(id string) eventlog.Command {
 	e := say("lobby", id)
 	e.Text = strings.Repeat("x", 100_000)
 	return e
@@ -227,15 +227,15 @@ func TestFull(t *testing.T) {
 	s := open(t, t.TempDir(), quiet)
 	undo := exhaust(t, s)
 	_, err := s.Apply(batch(say("lobby", "1"), long("2")), 1)
-	if !errors.Is(err, journal.ErrRolledBack) {
+	if !errors.Is(err, eventlog.ErrRolledBack) {
 		t.Fatalf("Apply to a full disk: %v, want ErrRolledBack", err)
 	}
-	if s.Position() != 0 || s.Head("lobby").Last != 0 {
-		t.Errorf("position %d, head %v after that", s.Position(), s.Head("lobby"))
+	if s.Position() != 0 || s.Bounds("lobby").Last != 0 {
+		t.Errorf("position %d, head %v after that", s.Position(), s.Bounds("lobby"))
 	}
 	undo()
 	outcomes, err := s.Apply(batch(say("lobby", "1"), long("2")), 1)
-	if err != nil || outcomes[0].Verdict != journal.Saved || outcomes[1].N != 2 {
+	if err != nil || outcomes[0].Status != eventlog.Saved || outcomes[1].N != 2 {
 		t.Errorf("with room again: %+v, %v", outcomes, err)
 	}
 }
@@ -271,7 +271,7 @@ func TestFullAtCommit(t *testing.T) {
 				return full
 			})
 			b := batch(say("lobby", "1"))
-			if _, err := s.Apply(b, 1); err == nil || errors.Is(err, journal.ErrRolledBack) == test.stored {
+			if _, err := s.Apply(b, 1); err == nil || errors.Is(err, eventlog.ErrRolledBack) == test.stored {
 				t.Fatalf("Apply: %v", err)
 			}
 			if test.stored {
@@ -279,7 +279,7 @@ func TestFullAtCommit(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if outcomes, err := s.Apply(b, 1); err != nil || outcomes[0].Verdict != journal.Saved || outcomes[0].N != 1 {
+			if outcomes, err := s.Apply(b, 1); err != nil || outcomes[0].Status != eventlog.Saved || outcomes[0].N != 1 {
 				t.Errorf("Apply again: %+v, %v", outcomes, err)
 			}
 		})
@@ -323,7 +323,7 @@ func TestReopenFails(t *testing.T) {
 	if err := s.Reopen(); err != nil {
 		t.Fatal(err)
 	}
-	if outcomes, err := s.Apply(b, 2); err != nil || outcomes[0].N != 2 || s.Head("lobby").Last != 2 {
+	if outcomes, err := s.Apply(b, 2); err != nil || outcomes[0].N != 2 || s.Bounds("lobby").Last != 2 {
 		t.Errorf("Apply after that: %+v, %v", outcomes, err)
 	}
 }
@@ -348,8 +348,8 @@ func TestReopenFindsAnotherFile(t *testing.T) {
 			if _, err := s.Apply(batch(say("lobby", "2")), 2); !errors.Is(err, errCommit) {
 				t.Fatal(err)
 			}
-			if err := s.Reopen(); err == nil || s.Position() != 1 || s.Head("lobby").Last != 1 {
-				t.Errorf("Reopen: %v; position %d, head %v", err, s.Position(), s.Head("lobby"))
+			if err := s.Reopen(); err == nil || s.Position() != 1 || s.Bounds("lobby").Last != 1 {
+				t.Errorf("Reopen: %v; position %d, head %v", err, s.Position(), s.Bounds("lobby"))
 			}
 		})
 	}
@@ -414,8 +414,8 @@ func TestReadersDuringReopen(t *testing.T) {
 	}
 	close(stop)
 	readers.Wait()
-	if s.Head("lobby").Last != 21 {
-		t.Errorf("the head is %v", s.Head("lobby"))
+	if s.Bounds("lobby").Last != 21 {
+		t.Errorf("the head is %v", s.Bounds("lobby"))
 	}
 }
 

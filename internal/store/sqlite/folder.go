@@ -14,7 +14,7 @@ import (
 	"github.com/gofrs/flock"
 	sqlite3 "modernc.org/sqlite/lib"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 )
 
 // FileName is what the database of a data folder is called.
@@ -125,11 +125,11 @@ func fill(dir, path string, random io.Reader) error {
 	if err := checkLeftover(path); err != nil {
 		return err
 	}
-	log, err := journal.NewLog(random)
+	historyID, err := eventlog.NewHistoryID(random)
 	if err != nil {
 		return err
 	}
-	if err := create(path, log); err != nil {
+	if err := create(path, historyID); err != nil {
 		return fmt.Errorf("make the database %s: %w", path, err)
 	}
 	return syncFolder(dir)

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 )
 
 func TestFolderIsMade(t *testing.T) {
@@ -273,12 +273,12 @@ func TestKilled(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			same := again.Log() == s.Log()
+			same := again.HistoryID() == s.HistoryID()
 			if same != test.sameLog {
 				t.Errorf("%d after %d, start %d: the log is the same: %v", test.then, test.first, start, same)
 			}
 			if start == 0 && !same {
-				s.log = again.Log() // which a clean stop leaves alone
+				s.historyID = again.HistoryID() // which a clean stop leaves alone
 				test.sameLog = true
 			}
 			if messages, _, err := again.Read("lobby", 0, 10); err != nil || len(messages) != 1 || again.Position() != 1 {
@@ -334,7 +334,7 @@ func TestCloseInDoubt(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if again := open(t, dir, with(Normal)); again.Log() == s.Log() || again.Head("lobby") != (journal.Head{First: 1}) {
-		t.Errorf("the log is %q as before; the head %v", again.Log(), again.Head("lobby"))
+	if again := open(t, dir, with(Normal)); again.HistoryID() == s.HistoryID() || again.Bounds("lobby") != (eventlog.Bounds{First: 1}) {
+		t.Errorf("the log is %q as before; the head %v", again.HistoryID(), again.Bounds("lobby"))
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 	sqlite3 "modernc.org/sqlite/lib"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 )
 
 // health is what reading and writing have found to be wrong. It stays until the file is opened by another process: what
@@ -20,11 +20,11 @@ type health struct {
 	rooms map[string]error // guarded by mu; replaced when it changes
 }
 
-// Health implements journal.Store.
-func (s *Store) Health() journal.Health {
+// Health implements eventlog.Store.
+func (s *Store) Health() eventlog.Health {
 	h := &s.health
 	h.mu.Lock()
-	known := journal.Health{Err: h.whole, Rooms: h.rooms}
+	known := eventlog.Health{Err: h.whole, Rooms: h.rooms}
 	h.mu.Unlock()
 	if known.Err == nil {
 		known.Err = s.there()
@@ -38,16 +38,16 @@ func (s *Store) judge(room string, err error) error {
 	if err == nil || passing(err) {
 		return err
 	}
-	row := errors.Is(err, journal.ErrDamaged)
+	row := errors.Is(err, eventlog.ErrDamaged)
 	if !row {
-		err = fmt.Errorf("%w: %w", journal.ErrDamaged, err)
+		err = fmt.Errorf("%w: %w", eventlog.ErrDamaged, err)
 	}
 	h := &s.health
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !row && h.whole == nil {
 		h.whole = err
-		s.opt.Log.Error("the database is damaged: all messages are refused. Stop the server, look at what is lost with ramai check, and bring back a backup with ramai restore", "file", s.path(), "err", err)
+		s.opt.Logger.Error("the database is damaged: all messages are refused. Stop the server, look at what is lost with ramai check, and bring back a backup with ramai restore", "file", s.path(), "err", err)
 	}
 	if room != "" && h.rooms[room] == nil {
 		rooms := maps.Clone(h.rooms)
@@ -56,7 +56,7 @@ func (s *Store) judge(room string, err error) error {
 		}
 		rooms[room] = err
 		h.rooms = rooms
-		s.opt.Log.Error("a room is damaged: new messages in it are refused, and messages after the damage cannot be read. Run ramai check to see what is lost", slog.String("room", room), "err", err)
+		s.opt.Logger.Error("a room is damaged: new messages in it are refused, and messages after the damage cannot be read. Run ramai check to see what is lost", slog.String("room", room), "err", err)
 	}
 	return err
 }

@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"time"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/wire"
 )
 
@@ -16,10 +16,10 @@ import (
 // empty one, numbers that a deleted room of this name has had, a number that does not follow the one before it, a time that
 // goes backwards, and what could not be said
 // on a server are errors.
-func Import(dir, room string, random io.Reader, log *slog.Logger, next func() (*wire.Message, error)) (journal.Head, error) {
-	s, err := Open(dir, Options{Random: random, Log: log})
+func Import(dir, room string, random io.Reader, logger *slog.Logger, next func() (*wire.Message, error)) (eventlog.Bounds, error) {
+	s, err := Open(dir, Options{Random: random, Logger: logger})
 	if err != nil {
-		return journal.Head{}, err
+		return eventlog.Bounds{}, err
 	}
 	head, err := s.add(room, random, next)
 	return head, errors.Join(err, s.Close())
@@ -27,13 +27,13 @@ func Import(dir, room string, random io.Reader, log *slog.Logger, next func() (*
 
 // add is one transaction, at a position of its own, and an epoch of its own: somebody may have heard other messages under
 // the same numbers.
-func (s *Store) add(room string, random io.Reader, next func() (*wire.Message, error)) (head journal.Head, err error) {
-	was := s.Head(room)
-	if _, there := s.Heads()[room]; there {
+func (s *Store) add(room string, random io.Reader, next func() (*wire.Message, error)) (head eventlog.Bounds, err error) {
+	was := s.Bounds(room)
+	if _, there := s.AllBounds()[room]; there {
 		return head, fmt.Errorf("there is a room %s already, up to number %d; give the imported one another name with --room", room, was.Last)
 	}
-	epoch := journal.Epoch{Number: s.Epoch().Number + 1}
-	if epoch.Name, err = journal.NewEpoch(random); err != nil {
+	epoch := eventlog.Epoch{Number: s.Epoch().Number + 1}
+	if epoch.Name, err = eventlog.NewEpoch(random); err != nil {
 		return head, err
 	}
 	t := s.newTx()
@@ -45,14 +45,14 @@ func (s *Store) add(room string, random io.Reader, next func() (*wire.Message, e
 			t.rollback.exec()
 		}
 	}()
-	at, err := t.addAll(room, was.Last, s.IDs(), &head, next)
+	at, err := t.addAll(room, was.Last, s.IDGeneration(), &head, next)
 	if err != nil {
 		return head, err
 	}
 	if err := t.flush(); err != nil {
 		return head, err
 	}
-	if err := errors.Join(t.Head(room, head, at), t.Epoch(epoch, 0), t.Span(room, journal.Span{From: 1, Epoch: epoch.Number}, 0)); err != nil {
+	if err := errors.Join(t.PutBounds(room, head, at), t.PutEpoch(epoch, 0), t.PutSpan(room, eventlog.Span{From: 1, Epoch: epoch.Number}, 0)); err != nil {
 		return head, err
 	}
 	saved, err := t.ints("SELECT at FROM meta")
@@ -67,7 +67,7 @@ func (s *Store) add(room string, random io.Reader, next func() (*wire.Message, e
 }
 
 // addAll adds the messages, whose numbers are above last, and returns the time of the newest.
-func (t *tx) addAll(room string, last uint64, ids journal.IDs, head *journal.Head, next func() (*wire.Message, error)) (at wire.Time, err error) {
+func (t *tx) addAll(room string, last uint64, ids eventlog.IDGeneration, head *eventlog.Bounds, next func() (*wire.Message, error)) (at wire.Time, err error) {
 	for {
 		m, err := next()
 		if errors.Is(err, io.EOF) && head.Last > 0 {
@@ -96,12 +96,12 @@ func (t *tx) addAll(room string, last uint64, ids journal.IDs, head *journal.Hea
 			}
 		}
 		head.Last, at = m.N, m.At
-		if _, seen, err := t.Keep(ids.Generation, journal.KeyOf(room, m.By, m.ID), journal.Entry{N: m.N, At: m.At, Sum: journal.Sum(row.Text)}); err != nil {
+		if _, seen, err := t.PutID(ids.Number, eventlog.IDKeyOf(room, m.SenderID, m.ID), eventlog.IDEntry{N: m.N, At: m.At, Sum: eventlog.TextSum(row.Text)}); err != nil {
 			return at, err
 		} else if seen {
 			return at, fmt.Errorf("number %d has an id that its sender has used before", m.N)
 		}
-		if err := t.Message(&row); err != nil {
+		if err := t.PutMessage(&row); err != nil {
 			return at, err
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 )
 
 // inspect looks at what an earlier process left, before anything of it is changed: whether its write-ahead log is its own,
@@ -57,7 +57,7 @@ func damagedFile(path string, err error) error {
 	if passing(err) {
 		return err
 	}
-	return fmt.Errorf("%w: %w. \"ramai check %s\" says what is lost, \"ramai restore FILE --force\" brings back a backup", journal.ErrDamaged, err, filepath.Dir(path))
+	return fmt.Errorf("%w: %w. \"ramai check %s\" says what is lost, \"ramai restore FILE --force\" brings back a backup", eventlog.ErrDamaged, err, filepath.Dir(path))
 }
 
 func examinePages(c conn, thorough bool) error {

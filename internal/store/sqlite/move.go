@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/wire"
 )
 
@@ -48,17 +48,17 @@ func newMove(c conn, old string) *move {
 func (m *move) message(row []driver.Value) []driver.Value {
 	key, at := row[0].(int64), row[1].(int64)
 	says := wire.Message{Room: m.rooms[key>>numberBits], N: uint64(key) % endNumber, At: wire.Time(at)}
-	for i, s := range []*string{&says.By, &says.From, &says.ID, &says.Text} {
+	for i, s := range []*string{&says.SenderID, &says.DisplayName, &says.ID, &says.Text} {
 		*s = row[i+2].(string)
 	}
 	var sum int64
 	sum, m.scratch = checksum(m.scratch, &says)
-	return []driver.Value{key, at, says.By, says.From, says.ID, says.Text, sum}
+	return []driver.Value{key, at, says.SenderID, says.DisplayName, says.ID, says.Text, sum}
 }
 
 // id makes an id of the first generation.
 func (m *move) id(row []driver.Value) []driver.Value {
-	key := journal.KeyOf(m.rooms[row[0].(int64)], row[1].(string), row[2].(string))
+	key := eventlog.IDKeyOf(m.rooms[row[0].(int64)], row[1].(string), row[2].(string))
 	return []driver.Value{int64(1), key[:], row[3], row[4], row[5]}
 }
 

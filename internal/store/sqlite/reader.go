@@ -7,7 +7,7 @@ import (
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/wire"
 )
 
@@ -47,13 +47,13 @@ func (r *reader) close() error { return r.db.Close() }
 // read runs after or before: numbers above low and below high, within the limits of a Store's Read, and the room's head; the
 // zero one if there is no such room.
 // Where a row is damaged or missing it returns what comes before that, with an error.
-func (r *reader) read(query *sql.Stmt, room string, low, high uint64, limit int) (messages []wire.Message, head journal.Head, err error) {
+func (r *reader) read(query *sql.Stmt, room string, low, high uint64, limit int) (messages []wire.Message, head eventlog.Bounds, err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("read room %s: %w", room, err)
 		}
 	}()
-	limit = max(1, min(limit, journal.MaxRead))
+	limit = max(1, min(limit, eventlog.MaxRead))
 	low, high = min(low, endNumber), min(high, endNumber)
 	rows, err := query.Query(room, int64(low), int64(high), limit)
 	if err != nil {
@@ -65,21 +65,21 @@ func (r *reader) read(query *sql.Stmt, room string, low, high uint64, limit int)
 	for rows.Next() {
 		m := wire.Message{Room: room}
 		var key, sum, is int64
-		if err := rows.Scan(&key, &m.At, &m.By, &m.From, &m.ID, &m.Text, &sum); err != nil {
+		if err := rows.Scan(&key, &m.At, &m.SenderID, &m.DisplayName, &m.ID, &m.Text, &sum); err != nil {
 			return messages, head, err
 		}
 		if key < 0 {
-			head = journal.Head{First: uint64(-key), Last: uint64(m.At)}
+			head = eventlog.Bounds{First: uint64(-key), Last: uint64(m.At)}
 			continue
 		}
 		m.N = uint64(key) % endNumber
 		if expect, more := r.next(query, head, low, high, len(messages)); !more || m.N != expect {
-			return messages, head, fmt.Errorf("%w: message %d is missing", journal.ErrDamaged, expect)
+			return messages, head, fmt.Errorf("%w: message %d is missing", eventlog.ErrDamaged, expect)
 		}
 		if is, scratch = checksum(scratch, &m); is != sum {
-			return messages, head, fmt.Errorf("%w: message %d is not what was said, its checksum is %08x and should be %08x", journal.ErrDamaged, m.N, is, sum)
+			return messages, head, fmt.Errorf("%w: message %d is not what was said, its checksum is %08x and should be %08x", eventlog.ErrDamaged, m.N, is, sum)
 		}
-		if bytes += len(m.Text); bytes > journal.ReadBytes && len(messages) > 0 {
+		if bytes += len(m.Text); bytes > eventlog.ReadBytes && len(messages) > 0 {
 			return messages, head, nil
 		}
 		messages = append(messages, m)
@@ -88,14 +88,14 @@ func (r *reader) read(query *sql.Stmt, room string, low, high uint64, limit int)
 		return messages, head, err
 	}
 	if expect, more := r.next(query, head, low, high, len(messages)); more && len(messages) < limit {
-		return messages, head, fmt.Errorf("%w: message %d is missing", journal.ErrDamaged, expect)
+		return messages, head, fmt.Errorf("%w: message %d is missing", eventlog.ErrDamaged, expect)
 	}
 	return messages, head, nil
 }
 
 // next is the number of the message that follows k others, of those above low and below high in a room with this head, and
 // whether there is one.
-func (r *reader) next(query *sql.Stmt, head journal.Head, low, high uint64, k int) (uint64, bool) {
+func (r *reader) next(query *sql.Stmt, head eventlog.Bounds, low, high uint64, k int) (uint64, bool) {
 	first, end := max(low+1, head.First), min(high, head.Last+1)
 	if first+uint64(k) >= end {
 		return end, false
@@ -108,37 +108,37 @@ func (r *reader) next(query *sql.Stmt, head journal.Head, low, high uint64, k in
 
 // saved is what a store knows by heart, as the file has it.
 type saved struct {
-	log      string
-	position uint64
-	at       wire.Time
-	unsynced bool
-	rooms    map[string]int64 // ids
-	heads    map[string]journal.Head
-	graves   map[journal.Grave]uint64
-	times    map[string]wire.Time // of the newest message of each room
-	ids      journal.IDs
-	held     []journal.Holding
-	owned    []journal.Owning
-	epochs   []journal.Epoch
-	run      string
-	spans    map[string][]journal.Span
+	historyID string
+	position  uint64
+	at        wire.Time
+	unsynced  bool
+	rooms     map[string]int64 // ids
+	heads     map[string]eventlog.Bounds
+	graves    map[eventlog.RemovedSlot]uint64
+	times     map[string]wire.Time // of the newest message of each room
+	ids       eventlog.IDGeneration
+	held      []eventlog.NameLease
+	owned     []eventlog.NameRegistration
+	epochs    []eventlog.Epoch
+	run       string
+	spans     map[string][]eventlog.Span
 }
 
 func (r *reader) load() (*saved, error) {
-	s := &saved{rooms: map[string]int64{}, heads: map[string]journal.Head{}, graves: map[journal.Grave]uint64{}, times: map[string]wire.Time{}, spans: map[string][]journal.Span{}}
+	s := &saved{rooms: map[string]int64{}, heads: map[string]eventlog.Bounds{}, graves: map[eventlog.RemovedSlot]uint64{}, times: map[string]wire.Time{}, spans: map[string][]eventlog.Span{}}
 	err := r.each("SELECT log, position, at, unsynced, run FROM meta", func(scan func(...any) error) error {
-		return scan(&s.log, &s.position, &s.at, &s.unsynced, &s.run)
+		return scan(&s.historyID, &s.position, &s.at, &s.unsynced, &s.run)
 	})
 	if err != nil {
 		return nil, err
 	}
-	if s.log == "" {
+	if s.historyID == "" {
 		return nil, errors.New("the database does not say which log it is; restore it from a copy")
 	}
 	err = r.each("SELECT id, name, first, last, at FROM rooms", func(scan func(...any) error) error {
 		var id int64
 		var name string
-		var head journal.Head
+		var head eventlog.Bounds
 		var at wire.Time
 		err := scan(&id, &name, &head.First, &head.Last, &at)
 		s.rooms[name], s.heads[name], s.times[name] = id, head, at
@@ -150,21 +150,21 @@ func (r *reader) load() (*saved, error) {
 	err = r.each("SELECT grave, last FROM graves", func(scan func(...any) error) error {
 		var grave, last int64
 		err := scan(&grave, &last)
-		s.graves[journal.Grave(grave)] = uint64(last)
+		s.graves[eventlog.RemovedSlot(grave)] = uint64(last)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	err = r.each("SELECT newest, since FROM generation", func(scan func(...any) error) error {
-		return scan(&s.ids.Generation, &s.ids.Since)
+		return scan(&s.ids.Number, &s.ids.Since)
 	})
 	if err != nil {
 		return nil, err
 	}
 	err = r.each("SELECT by, name, key, bound, used FROM names", func(scan func(...any) error) error {
-		var h journal.Holding
-		err := scan(&h.By, &h.Name, &h.Key, &h.Bound, &h.Used)
+		var h eventlog.NameLease
+		err := scan(&h.SenderID, &h.Name, &h.Key, &h.Bound, &h.Used)
 		s.held = append(s.held, h)
 		return err
 	})
@@ -172,8 +172,8 @@ func (r *reader) load() (*saved, error) {
 		return nil, err
 	}
 	err = r.each("SELECT by, name, key, since FROM owners", func(scan func(...any) error) error {
-		var o journal.Owning
-		err := scan(&o.By, &o.Name, &o.Key, &o.Since)
+		var o eventlog.NameRegistration
+		err := scan(&o.SenderID, &o.Name, &o.Key, &o.Since)
 		s.owned = append(s.owned, o)
 		return err
 	})
@@ -181,7 +181,7 @@ func (r *reader) load() (*saved, error) {
 		return nil, err
 	}
 	err = r.each("SELECT number, name FROM epochs", func(scan func(...any) error) error {
-		var e journal.Epoch
+		var e eventlog.Epoch
 		err := scan(&e.Number, &e.Name)
 		s.epochs = append(s.epochs, e)
 		return err
@@ -191,7 +191,7 @@ func (r *reader) load() (*saved, error) {
 	}
 	err = r.each("SELECT rooms.name, epoch, spans.first FROM spans JOIN rooms ON rooms.id = spans.room ORDER BY spans.room, epoch", func(scan func(...any) error) error {
 		var room string
-		var span journal.Span
+		var span eventlog.Span
 		err := scan(&room, &span.Epoch, &span.From)
 		s.spans[room] = append(s.spans[room], span)
 		return err

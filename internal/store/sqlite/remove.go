@@ -6,13 +6,13 @@ import (
 	"math"
 	"slices"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 )
 
 // remove has the statements of removing a room.
 type remove struct{ room, bury *stmt }
 
-func (t *tx) Remove(room string, g journal.Grave, last uint64) error {
+func (t *tx) DeleteRoom(room string, g eventlog.RemovedSlot, last uint64) error {
 	if err := t.flush(); err != nil { // what was said in this batch goes too
 		return err
 	}
@@ -48,4 +48,4 @@ func unused(rooms map[string]int64) (free []int64, newest int64) {
 	return free, newest
 }
 
-func (r *replay) Remove(string, journal.Grave, uint64) error { return nil }
+func (r *replay) DeleteRoom(string, eventlog.RemovedSlot, uint64) error { return nil }

@@ -5,7 +5,7 @@ import (
 	"maps"
 	"testing"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 )
 
 // Ids of rooms that were removed are used again, the lowest first, whether or not the file was opened anew meanwhile: they
@@ -14,7 +14,7 @@ func TestRoomIDsAreUsedAgain(t *testing.T) {
 	for _, again := range []bool{false, true} {
 		dir := t.TempDir()
 		s := open(t, dir, quiet)
-		apply := func(events ...journal.Event) {
+		apply := func(events ...eventlog.Command) {
 			t.Helper()
 			if again {
 				if err := s.Close(); err != nil {
@@ -26,7 +26,9 @@ func TestRoomIDsAreUsedAgain(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		remove := func(room string) journal.Event { return journal.Event{Kind: journal.Remove, Room: room, To: 1} }
+		remove := func(room string) eventlog.Command {
+			return eventlog.Command{Kind: eventlog.RemoveRoom, Room: room, To: 1}
+		}
 		apply(say("a", "1"), say("b", "1"), say("c", "1"), say("d", "1"))
 		apply(remove("b"), say("e", "1"), remove("d"), say("f", "1"), remove("f"))
 		apply(say("g", "1"), say("h", "1"), say("i", "1"), say("j", "1"))

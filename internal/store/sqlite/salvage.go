@@ -10,7 +10,7 @@ import (
 
 	sqlite3 "modernc.org/sqlite/lib"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/wire"
 )
 
@@ -35,11 +35,11 @@ func BackupUndamaged(ctx context.Context, dir, file string, over bool, random io
 
 // salvage makes a database at to of what is undamaged in the one at from.
 func salvage(ctx context.Context, from, to string, random io.Reader, found func(damage string)) (err error) {
-	log, err := journal.NewLog(random)
+	historyID, err := eventlog.NewHistoryID(random)
 	if err != nil {
 		return err
 	}
-	if err := create(to, log); err != nil {
+	if err := create(to, historyID); err != nil {
 		return err
 	}
 	source, err := connect(from, "query_only=1")
@@ -73,7 +73,7 @@ func salvage(ctx context.Context, from, to string, random io.Reader, found func(
 		return err
 	}
 	if whole {
-		if err := target.exec("UPDATE meta SET log = ?", e.summary.Log); err != nil {
+		if err := target.exec("UPDATE meta SET log = ?", e.summary.HistoryID); err != nil {
 			return err
 		}
 	}
@@ -133,13 +133,13 @@ func (s *salvager) message(m *wire.Message) error {
 	var sum int64
 	sum, s.scratch = checksum(s.scratch, m)
 	s.kept, s.at = true, m.At
-	return s.write(insert+row, s.in.id<<numberBits|int64(m.N), int64(m.At), m.By, m.From, m.ID, m.Text, sum)
+	return s.write(insert+row, s.in.id<<numberBits|int64(m.N), int64(m.At), m.SenderID, m.DisplayName, m.ID, m.Text, sum)
 }
 
 func (s *salvager) lost(from, to uint64) error {
 	if s.kept && to-from < mostBlank {
 		for n := from; n <= to; n++ {
-			if err := s.message(&wire.Message{Room: s.in.name, N: n, At: s.at, By: blankBy, ID: fmt.Sprint("damaged-", n), Text: blankText}); err != nil {
+			if err := s.message(&wire.Message{Room: s.in.name, N: n, At: s.at, SenderID: blankBy, ID: fmt.Sprint("damaged-", n), Text: blankText}); err != nil {
 				return err
 			}
 		}

@@ -7,8 +7,8 @@ import (
 
 	"go.uber.org/goleak"
 
-	"ramai/internal/journal"
-	"ramai/internal/journal/journaltest"
+	"ramai/internal/eventlog"
+	"ramai/internal/eventlog/eventlogtest"
 )
 
 func TestMain(m *testing.M) {
@@ -16,7 +16,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-var quiet = Options{Random: rand.Reader, Log: slog.New(slog.DiscardHandler)}
+var quiet = Options{Random: rand.Reader, Logger: slog.New(slog.DiscardHandler)}
 
 func with(d Durability) Options {
 	opt := quiet
@@ -26,9 +26,9 @@ func with(d Durability) Options {
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	journaltest.Run(t, func(t *testing.T) journaltest.Place {
+	eventlogtest.Run(t, func(t *testing.T) eventlogtest.Location {
 		dir := t.TempDir()
-		return journaltest.Place{Keeps: true, Open: func() journal.Store {
+		return eventlogtest.Location{Keeps: true, Open: func() eventlog.Store {
 			s, err := Open(dir, quiet)
 			if err != nil {
 				t.Fatal(err)

@@ -1,4 +1,4 @@
-// Package sqlite is the journal.Store that keeps everything in one file, ramai.db, of a data folder. Beside it SQLite
+// Package sqlite is the eventlog.Store that keeps everything in one file, ramai.db, of a data folder. Beside it SQLite
 // keeps its write-ahead log, and ramai.lock lets no second server use the folder.
 //
 // One connection writes; each batch is one transaction, synced before Apply returns unless [Normal] was asked for. A few
@@ -20,7 +20,7 @@ import (
 
 	"github.com/gofrs/flock"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/wire"
 )
 
@@ -39,7 +39,7 @@ const (
 type Options struct {
 	Durability Durability
 	Random     io.Reader    // where the identity of a log is drawn from
-	Log        *slog.Logger // hears of what went wrong without stopping anything
+	Logger     *slog.Logger // hears of what went wrong without stopping anything
 }
 
 // ErrInUse says that another server uses the data folder.
@@ -50,14 +50,14 @@ var (
 	errDoubt  = errors.New("it is unknown what is stored; Reopen has to succeed first")
 )
 
-// Store implements journal.Store.
+// Store implements eventlog.Store.
 type Store struct {
-	dir      string
-	opt      Options
-	lock     *flock.Flock
-	log      string // set by Open
-	state    journal.State
-	position atomic.Uint64 // written by the goroutine that applies
+	dir       string
+	opt       Options
+	lock      *flock.Flock
+	historyID string // set by Open
+	state     eventlog.State
+	position  atomic.Uint64 // written by the goroutine that applies
 
 	run    string // set by Open
 	health health
@@ -72,8 +72,8 @@ type Store struct {
 	rooms    map[string]int64                // id by name, as committed
 	free     []int64                         // ids below newest that are no room's, ascending
 	newest   int64                           // the highest id of a room
-	outcomes []journal.Outcome               // of the batch at position; nil: applied by an earlier process
-	doubt    *journal.Batch                  // it is unknown whether this one is stored, at position+1
+	outcomes []eventlog.Outcome              // of the batch at position; nil: applied by an earlier process
+	doubt    *eventlog.Batch                 // it is unknown whether this one is stored, at position+1
 	commit   func(commit func() error) error // calls commit; tests put faults around it
 }
 
@@ -121,21 +121,21 @@ func (s *Store) start() error {
 	if err := s.writer.exec("COMMIT"); err != nil {
 		return err
 	}
-	s.log = saved.log
+	s.historyID = saved.historyID
 	if saved.unsynced {
-		if s.log, err = journal.NewLog(s.opt.Random); err != nil {
+		if s.historyID, err = eventlog.NewHistoryID(s.opt.Random); err != nil {
 			return err
 		}
-		s.opt.Log.Warn("the server was not stopped in good order, so its newest messages may be missing; the log is another now", "old", saved.log, "new", s.log)
+		s.opt.Logger.Warn("the server was not stopped in good order, so its newest messages may be missing; the log is another now", "old", saved.historyID, "new", s.historyID)
 	}
-	nonce, err := journal.NewLog(s.opt.Random)
+	nonce, err := eventlog.NewHistoryID(s.opt.Random)
 	if err != nil {
 		return err
 	}
 	before, _, _ := strings.Cut(saved.run, " ")
 	s.run = nonce + " " + before
 	normal := s.opt.Durability == Normal
-	if err := errors.Join(s.writer.mark(s.log, s.run, normal), s.writer.checkpoint()); err != nil {
+	if err := errors.Join(s.writer.mark(s.historyID, s.run, normal), s.writer.checkpoint()); err != nil {
 		return err
 	}
 	if err := s.identify(); err != nil {
@@ -153,7 +153,7 @@ func (s *Store) start() error {
 // meanwhile, so a backup that is being taken has to give way.
 func (s *Store) connect() error {
 	var err error
-	if s.writer, err = openWriter(s.path(), s.opt.Log); err != nil {
+	if s.writer, err = openWriter(s.path(), s.opt.Logger); err != nil {
 		return err
 	}
 	if err := s.writer.checkpoint(); err != nil {
@@ -195,7 +195,7 @@ func (s *Store) disconnect() error {
 	return err
 }
 
-// Reopen implements journal.Store. Nobody can read until it has succeeded.
+// Reopen implements eventlog.Store. Nobody can read until it has succeeded.
 func (s *Store) Reopen() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -203,7 +203,7 @@ func (s *Store) Reopen() error {
 		return errClosed
 	}
 	if err := s.disconnect(); err != nil {
-		s.opt.Log.Warn("closing the database before it is opened anew", "err", err)
+		s.opt.Logger.Warn("closing the database before it is opened anew", "err", err)
 	}
 	if err := s.reconnect(); err != nil {
 		return errors.Join(fmt.Errorf("reopen %s: %w", s.path(), err), s.disconnect())
@@ -242,65 +242,65 @@ func (s *Store) reconnect() error {
 	return s.writer.sync(s.opt.Durability == Full)
 }
 
-// Log implements journal.Store.
-func (s *Store) Log() string { return s.log }
+// Log implements eventlog.Store.
+func (s *Store) HistoryID() string { return s.historyID }
 
-// Position implements journal.Store.
+// Position implements eventlog.Store.
 func (s *Store) Position() uint64 { return s.position.Load() }
 
-// Epoch implements journal.Store.
-func (s *Store) Epoch() journal.Epoch { return s.state.Epoch() }
+// Epoch implements eventlog.Store.
+func (s *Store) Epoch() eventlog.Epoch { return s.state.Epoch() }
 
-// Knows implements journal.Store.
-func (s *Store) Knows(room string, p *wire.Position) bool {
-	return p.Log == s.log && s.state.Knows(room, p)
+// Contains implements eventlog.Store.
+func (s *Store) Contains(room string, p *wire.Position) bool {
+	return p.HistoryID == s.historyID && s.state.Contains(room, p)
 }
 
-// Head implements journal.Store.
-func (s *Store) Head(room string) journal.Head { return s.state.Head(room) }
+// Bounds implements eventlog.Store.
+func (s *Store) Bounds(room string) eventlog.Bounds { return s.state.Bounds(room) }
 
-// Heads implements journal.Store.
-func (s *Store) Heads() map[string]journal.Head { return s.state.Heads() }
+// AllBounds implements eventlog.Store.
+func (s *Store) AllBounds() map[string]eventlog.Bounds { return s.state.AllBounds() }
 
-// Times implements journal.Store.
-func (s *Store) Times() map[string]wire.Time { return s.state.Times() }
+// NewestTimes implements eventlog.Store.
+func (s *Store) NewestTimes() map[string]wire.Time { return s.state.NewestTimes() }
 
-// IDs implements journal.Store.
-func (s *Store) IDs() journal.IDs { return s.state.IDs() }
+// IDGeneration implements eventlog.Store.
+func (s *Store) IDGeneration() eventlog.IDGeneration { return s.state.IDGeneration() }
 
-// RunOut implements journal.Store.
-func (s *Store) RunOut(expiry, now wire.Time, limit int) []string {
-	return s.state.RunOut(expiry, now, limit)
+// ExpiredNames implements eventlog.Store.
+func (s *Store) ExpiredNames(expiry, now wire.Time, limit int) []string {
+	return s.state.ExpiredNames(expiry, now, limit)
 }
 
-// Stale implements journal.Store.
-func (s *Store) Stale() (found bool, err error) {
+// HasStaleIDs implements eventlog.Store.
+func (s *Store) HasStaleIDs() (found bool, err error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.reader == nil {
 		return false, fmt.Errorf("look for old ids: %w", s.why())
 	}
-	err = s.reader.db.QueryRow(stale, int64(s.state.IDs().Generation)-1).Scan(&found)
+	err = s.reader.db.QueryRow(stale, int64(s.state.IDGeneration().Number)-1).Scan(&found)
 	return found, s.judge("", err)
 }
 
-// Owned implements journal.Store.
-func (s *Store) Owned() []journal.Owning { return s.state.Owned() }
+// RegisteredNames implements eventlog.Store.
+func (s *Store) RegisteredNames() []eventlog.NameRegistration { return s.state.RegisteredNames() }
 
-// Name implements journal.Store.
+// Name implements eventlog.Store.
 func (s *Store) Name(by string) string { return s.state.Name(by) }
 
-// Gains implements journal.Store.
-func (s *Store) Gains(by string) string { return s.state.Gains(by) }
+// CanRegister implements eventlog.Store.
+func (s *Store) CanRegister(by string) string { return s.state.CanRegister(by) }
 
-// Read implements journal.Store.
-func (s *Store) Read(room string, after uint64, limit int) ([]wire.Message, journal.Head, error) {
+// Read implements eventlog.Store.
+func (s *Store) Read(room string, after uint64, limit int) ([]wire.Message, eventlog.Bounds, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.reader == nil {
-		return nil, journal.Head{}, fmt.Errorf("read room %s: %w", room, s.why())
+		return nil, eventlog.Bounds{}, fmt.Errorf("read room %s: %w", room, s.why())
 	}
-	known := s.state.Head(room)
+	known := s.state.Bounds(room)
 	messages, head, err := s.reader.read(s.reader.after, room, after, known.Last+1, limit)
 	messages, err = s.legible(room, messages, err)
 	return messages, certain(head, known), err
@@ -317,8 +317,8 @@ func (s *Store) legible(room string, messages []wire.Message, err error) ([]wire
 
 // certain holds what the file says of a room to what is known to be on disk: up to known.Last. Other connections may see
 // the rows of a batch before that is known. Where the file has no such room, all is known that there is to know.
-func certain(h, known journal.Head) journal.Head {
-	if h == (journal.Head{}) {
+func certain(h, known eventlog.Bounds) eventlog.Bounds {
+	if h == (eventlog.Bounds{}) {
 		return known
 	}
 	h.Last = min(h.Last, known.Last)
@@ -326,14 +326,14 @@ func certain(h, known journal.Head) journal.Head {
 	return h
 }
 
-// ReadBefore implements journal.Store.
-func (s *Store) ReadBefore(room string, before uint64, limit int) ([]wire.Message, journal.Head, error) {
+// ReadBefore implements eventlog.Store.
+func (s *Store) ReadBefore(room string, before uint64, limit int) ([]wire.Message, eventlog.Bounds, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.reader == nil {
-		return nil, journal.Head{}, fmt.Errorf("read room %s: %w", room, s.why())
+		return nil, eventlog.Bounds{}, fmt.Errorf("read room %s: %w", room, s.why())
 	}
-	known := s.state.Head(room)
+	known := s.state.Bounds(room)
 	messages, head, err := s.reader.read(s.reader.before, room, 0, min(before, known.Last+1), limit)
 	slices.Reverse(messages)
 	messages, err = s.legible(room, messages, err)
@@ -348,7 +348,7 @@ func (s *Store) why() error {
 	return errDoubt
 }
 
-// Free implements journal.Store.
+// Free implements eventlog.Store.
 func (s *Store) Free() (uint64, error) {
 	free, err := free(s.dir)
 	if err != nil {
@@ -357,7 +357,7 @@ func (s *Store) Free() (uint64, error) {
 	return free, nil
 }
 
-// Close implements journal.Store. It waits for calls that are under way; later ones fail.
+// Close implements eventlog.Store. It waits for calls that are under way; later ones fail.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -16,7 +16,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 func checksum(scratch []byte, m *wire.Message) (sum int64, used []byte) {
 	b := binary.AppendUvarint(scratch[:0], m.N)
 	b = binary.AppendVarint(b, int64(m.At))
-	for _, s := range [...]string{m.Room, m.By, m.From, m.ID, m.Text} {
+	for _, s := range [...]string{m.Room, m.SenderID, m.DisplayName, m.ID, m.Text} {
 		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
 	}
 	return int64(crc32.Checksum(b, castagnoli)), b

@@ -3,7 +3,7 @@ package sqlite
 import (
 	"fmt"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 )
 
 // trim has the statements of letting go.
@@ -20,7 +20,7 @@ const vacuumPages = 600
 // stale asks whether there are ids of a generation below one.
 const stale = "SELECT EXISTS (SELECT 1 FROM ids WHERE generation < ?)"
 
-func (t *tx) Cut(room string, from, to uint64) error {
+func (t *tx) DeleteMessages(room string, from, to uint64) error {
 	if err := t.flush(); err != nil { // what was said in this batch may go in it
 		return err
 	}
@@ -31,8 +31,8 @@ func (t *tx) Cut(room string, from, to uint64) error {
 	return t.shrink()
 }
 
-func (t *tx) Forget(below uint64) error {
-	if _, err := t.trim.forget.exec(int64(below), int64(journal.ForgetStep)); err != nil {
+func (t *tx) DeleteIDs(below uint64) error {
+	if _, err := t.trim.forget.exec(int64(below), int64(eventlog.PruneStep)); err != nil {
 		return err
 	}
 	return t.shrink()
@@ -41,5 +41,5 @@ func (t *tx) Forget(below uint64) error {
 // shrink gives back free pages.
 func (t *tx) shrink() error { return t.exec(fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages)) }
 
-func (r *replay) Cut(string, uint64, uint64) error { return nil }
-func (r *replay) Forget(uint64) error              { return nil }
+func (r *replay) DeleteMessages(string, uint64, uint64) error { return nil }
+func (r *replay) DeleteIDs(uint64) error                      { return nil }

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/wire"
 )
 
@@ -14,10 +14,10 @@ import (
 func sayAll(t *testing.T, s *Store, room, text string, n int, at wire.Time) {
 	t.Helper()
 	for said := 0; said < n; {
-		b := &journal.Batch{At: at, MaxRooms: 10}
+		b := &eventlog.Batch{At: at, MaxRooms: 10}
 		for range min(1000, n-said) {
 			said++
-			b.Events = append(b.Events, journal.Event{Kind: journal.Say, By: "anna", Room: room, ID: fmt.Sprint(said), Text: text})
+			b.Commands = append(b.Commands, eventlog.Command{Kind: eventlog.Say, SenderID: "anna", Room: room, ID: fmt.Sprint(said), Text: text})
 		}
 		if _, err := s.Apply(b, s.Position()+1); err != nil {
 			t.Fatal(err)
@@ -27,8 +27,8 @@ func sayAll(t *testing.T, s *Store, room, text string, n int, at wire.Time) {
 
 func trimAll(t *testing.T, s *Store, room string, to uint64, at wire.Time) {
 	t.Helper()
-	for range to/journal.TrimStep + 1 {
-		b := &journal.Batch{At: at, Events: []journal.Event{{Kind: journal.Trim, Room: room, To: to}}}
+	for range to/eventlog.TrimStep + 1 {
+		b := &eventlog.Batch{At: at, Commands: []eventlog.Command{{Kind: eventlog.Trim, Room: room, To: to}}}
 		if _, err := s.Apply(b, s.Position()+1); err != nil {
 			t.Fatal(err)
 		}
@@ -55,13 +55,13 @@ func TestTheFileShrinks(t *testing.T) {
 	if trimmed > full/8 { // ids stay
 		t.Errorf("the file had %d bytes, and has %d", full, trimmed)
 	}
-	for _, e := range []journal.Event{{Kind: journal.Turn, To: 2}, {Kind: journal.Turn, To: 3}} {
-		if _, err := s.Apply(&journal.Batch{At: 60 * day, Events: []journal.Event{e}}, s.Position()+1); err != nil {
+	for _, e := range []eventlog.Command{{Kind: eventlog.RotateIDs, To: 2}, {Kind: eventlog.RotateIDs, To: 3}} {
+		if _, err := s.Apply(&eventlog.Batch{At: 60 * day, Commands: []eventlog.Command{e}}, s.Position()+1); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for range 5010/journal.ForgetStep + 1 {
-		if _, err := s.Apply(&journal.Batch{At: 60 * day, Events: []journal.Event{{Kind: journal.Forget}}}, s.Position()+1); err != nil {
+	for range 5010/eventlog.PruneStep + 1 {
+		if _, err := s.Apply(&eventlog.Batch{At: 60 * day, Commands: []eventlog.Command{{Kind: eventlog.PruneIDs}}}, s.Position()+1); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -94,7 +94,7 @@ func TestUpgradeFrom2(t *testing.T) {
 	}
 	s := open(t, dir, quiet)
 	trimAll(t, s, "lobby", 1, 2000)
-	if h := s.Head("lobby"); h != (journal.Head{First: 2, Last: 1}) {
+	if h := s.Bounds("lobby"); h != (eventlog.Bounds{First: 2, Last: 1}) {
 		t.Errorf("the head is %v", h)
 	}
 	if err := s.Close(); err != nil {
@@ -105,7 +105,7 @@ func TestUpgradeFrom2(t *testing.T) {
 // What --check tells is what retention would delete.
 func TestGoes(t *testing.T) {
 	dir := t.TempDir()
-	if goes, of, err := Goes(dir, journal.Keep{Newest: 1}, time.Now()); goes != 0 || of != 0 || err != nil {
+	if goes, of, err := Goes(dir, eventlog.Retention{Newest: 1}, time.Now()); goes != 0 || of != 0 || err != nil {
 		t.Errorf("of no database %d of %d go, %v", goes, of, err)
 	}
 	s := open(t, dir, quiet)
@@ -114,12 +114,12 @@ func TestGoes(t *testing.T) {
 	trimAll(t, s, "den", 10, 2000)
 	for _, logged := range []bool{true, false} { // while there is a write-ahead log, and without one
 		for _, c := range []struct {
-			keep journal.Keep
+			keep eventlog.Retention
 			now  wire.Time
 			goes uint64
 		}{
-			{journal.Keep{Newest: 7}, 0, 13}, {journal.Keep{Newest: 3}, 0, 19}, {journal.Keep{Newest: 100}, 0, 0},
-			{journal.Keep{Age: time.Second}, 2001, 20}, {journal.Keep{Age: time.Second}, 2000, 0}, {journal.Keep{Age: time.Second}, 9000, 25},
+			{eventlog.Retention{Newest: 7}, 0, 13}, {eventlog.Retention{Newest: 3}, 0, 19}, {eventlog.Retention{Newest: 100}, 0, 0},
+			{eventlog.Retention{Age: time.Second}, 2001, 20}, {eventlog.Retention{Age: time.Second}, 2000, 0}, {eventlog.Retention{Age: time.Second}, 9000, 25},
 		} {
 			if goes, of, err := Goes(dir, c.keep, c.now.Std()); goes != c.goes || of != 25 || err != nil {
 				t.Errorf("of %+v at %d go %d of %d, %v, want %d (logged: %v)", c.keep, c.now, goes, of, err, c.goes, logged)

@@ -11,7 +11,7 @@ import (
 // upgrade brings a database of an earlier version up to this one: what is new is made in one transaction, and then the rows
 // of messages move in steps, each one a transaction. An upgrade that was cut short goes on where it was. A step makes about
 // as much room in the file as it takes, so the file is as long afterwards as before.
-func upgrade(c conn, log *slog.Logger) error {
+func upgrade(c conn, logger *slog.Logger) error {
 	row, err := c.ints("PRAGMA user_version")
 	if err == nil && len(row) != 1 {
 		err = errors.New("the version of the database is missing")
@@ -28,14 +28,14 @@ func upgrade(c conn, log *slog.Logger) error {
 		old, err = c.text(oldTables)
 	}
 	if err == nil && old != "" {
-		log.Info("upgrading the database, which can take some minutes", "from", from, "to", version)
+		logger.Info("upgrading the database, which can take some minutes", "from", from, "to", version)
 		err = moveRows(c)
 	}
 	if err != nil {
 		return fmt.Errorf("upgrade the database from version %d to %d: %w", from, version, err)
 	}
 	if from != version || old != "" {
-		log.Info("upgraded the database", "from", from, "to", version)
+		logger.Info("upgraded the database", "from", from, "to", version)
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/internal/names"
 	"ramai/wire"
 )
@@ -71,19 +71,19 @@ func TestUpgrade(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := []wire.Message{
-			{Room: "lobby", N: 1, At: 1000, By: "anna", ID: "a", Text: "one"},
-			{Room: "lobby", N: 2, At: 2000, By: "ben", From: "Ben", ID: "b", Text: "two"},
-			{Room: "team", N: 1, At: 3000, By: "anna", ID: "a", Text: "elsewhere"},
+			{Room: "lobby", N: 1, At: 1000, SenderID: "anna", ID: "a", Text: "one"},
+			{Room: "lobby", N: 2, At: 2000, SenderID: "ben", DisplayName: "Ben", ID: "b", Text: "two"},
+			{Room: "team", N: 1, At: 3000, SenderID: "anna", ID: "a", Text: "elsewhere"},
 		}
 		if got := append(lobby, team...); !slices.Equal(got, want) {
 			t.Errorf("after the upgrade: %v", got)
 		}
 		// What was said before there were epochs was heard in any.
-		if p := (wire.Position{Log: s.Log(), Epoch: "one", N: 2}); s.Epoch().Name == "" {
-			one := journal.Event{Kind: journal.Restart, EpochName: "one"}
-			two := journal.Event{Kind: journal.Restart, EpochName: "two"}
-			if _, err := s.Apply(batch(one, two), s.Position()+1); err != nil || !s.Knows("lobby", &p) {
-				t.Errorf("after the upgrade: %v, and what was heard up to %+v is known %t", err, p, s.Knows("lobby", &p))
+		if p := (wire.Position{HistoryID: s.HistoryID(), Epoch: "one", N: 2}); s.Epoch().Name == "" {
+			one := eventlog.Command{Kind: eventlog.Restart, EpochName: "one"}
+			two := eventlog.Command{Kind: eventlog.Restart, EpochName: "two"}
+			if _, err := s.Apply(batch(one, two), s.Position()+1); err != nil || !s.Contains("lobby", &p) {
+				t.Errorf("after the upgrade: %v, and what was heard up to %+v is known %t", err, p, s.Contains("lobby", &p))
 			}
 		}
 		if err := s.Close(); err != nil {
@@ -102,16 +102,16 @@ func TestUpgradeAdds(t *testing.T) {
 		dir := t.TempDir()
 		database(t, dir, older(before))
 		s := open(t, dir, quiet)
-		own := []journal.Event{
-			{Kind: journal.Claim, By: "anna", Name: "Queen", Key: "queen"}, {Kind: journal.Say, By: "anna", Room: "lobby", ID: "1", Text: "x", Own: "queen"},
-			{Kind: journal.Trim, Room: "lobby", To: 1}, {Kind: journal.Disown, Name: "Queen", Key: "queen"},
+		own := []eventlog.Command{
+			{Kind: eventlog.ReserveName, SenderID: "anna", Name: "Queen", Key: "queen"}, {Kind: eventlog.Say, SenderID: "anna", Room: "lobby", ID: "1", Text: "x", RegisterKey: "queen"},
+			{Kind: eventlog.Trim, Room: "lobby", To: 1}, {Kind: eventlog.UnregisterName, Name: "Queen", Key: "queen"},
 		}
-		outcomes, err := s.Apply(&journal.Batch{At: 1, MaxRooms: 1, Events: own}, 1)
+		outcomes, err := s.Apply(&eventlog.Batch{At: 1, MaxRooms: 1, Commands: own}, 1)
 		if err != nil {
 			t.Fatalf("after version %d: %v", before, err)
 		}
 		for _, o := range outcomes {
-			if o.Verdict != journal.Saved {
+			if o.Status != eventlog.Saved {
 				t.Errorf("after version %d: %+v", before, o)
 			}
 		}
@@ -125,7 +125,7 @@ func TestUpgradeGivesSpaceBack(t *testing.T) {
 	before := fileSize(t, dir)
 	var log bytes.Buffer
 	opt := quiet
-	opt.Log = slog.New(slog.NewTextHandler(&log, nil))
+	opt.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	for range 2 {
 		s := open(t, dir, opt)
 		if got, _, err := s.Read("lobby", 5000, 1); err != nil || len(got) != 1 || got[0].ID != "5001" {
@@ -188,7 +188,7 @@ func TestUpgradeGoesOn(t *testing.T) {
 	s := open(t, dir, quiet)
 	n := uint64(0)
 	for {
-		page, _, err := s.Read("lobby", n, journal.MaxRead)
+		page, _, err := s.Read("lobby", n, eventlog.MaxRead)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -214,19 +214,19 @@ INSERT INTO names(by, name, key, bound, used) VALUES('bert', 'Rook', 'rook', 1, 
 	for range 2 {
 		s := open(t, dir, quiet)
 		queen := names.Key("Queen")
-		outcomes, err := s.Apply(&journal.Batch{At: 1, MaxRooms: 1, Events: []journal.Event{
-			{Kind: journal.Claim, By: "anna", Name: "QUEEN", Key: queen}, {Kind: journal.Claim, By: "anna", Name: "King", Key: names.Key("King")},
-			{Kind: journal.Claim, By: "anna", Name: "ROOK", Key: names.Key("ROOK")},
+		outcomes, err := s.Apply(&eventlog.Batch{At: 1, MaxRooms: 1, Commands: []eventlog.Command{
+			{Kind: eventlog.ReserveName, SenderID: "anna", Name: "QUEEN", Key: queen}, {Kind: eventlog.ReserveName, SenderID: "anna", Name: "King", Key: names.Key("King")},
+			{Kind: eventlog.ReserveName, SenderID: "anna", Name: "ROOK", Key: names.Key("ROOK")},
 		}}, s.Position()+1)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, o := range outcomes {
-			if o.Verdict != journal.Refused {
-				t.Errorf("%s was had", o.Event.Name)
+			if o.Status != eventlog.Refused {
+				t.Errorf("%s was had", o.Command.Name)
 			}
 		}
-		if got := s.Owned(); len(got) != 3 || !slices.ContainsFunc(got, func(o journal.Owning) bool { return o.Key == queen && o.By == "key" }) {
+		if got := s.RegisteredNames(); len(got) != 3 || !slices.ContainsFunc(got, func(o eventlog.NameRegistration) bool { return o.Key == queen && o.SenderID == "key" }) {
 			t.Errorf("owned are %+v", got)
 		}
 		if err := s.Close(); err != nil {

@@ -15,8 +15,8 @@ import (
 // metaRow is what the table meta says, read from a page of a file as the file has it, without SQLite: from the database
 // file alone without its write-ahead log, or from a page in that log.
 type metaRow struct {
-	log, run string
-	position int64
+	historyID, run string
+	position       int64
 }
 
 // decodeMeta reads the row of the table meta from its only page (https://sqlite.org/fileformat.html, sections 1.6 and 2.1).
@@ -52,7 +52,7 @@ func decodeMeta(page []byte) (metaRow, error) {
 		body = body[size:]
 		switch column {
 		case 1:
-			row.log = string(value)
+			row.historyID = string(value)
 		case 2:
 			row.position = serialInt(serial, value)
 		case 6:
@@ -240,7 +240,7 @@ func metaOf(c conn) (row metaRow, root uint32, err error) {
 		return row, 0, err
 	}
 	err = c.each("SELECT log, run, position FROM meta", func(v []driver.Value) error {
-		row.log, _ = v[0].(string)
+		row.historyID, _ = v[0].(string)
 		row.run, _ = v[1].(string)
 		row.position, _ = v[2].(int64)
 		return nil

@@ -28,12 +28,12 @@ type writer struct {
 }
 
 // openWriter opens the database, and upgrades it if it is of an earlier version.
-func openWriter(path string, log *slog.Logger) (*writer, error) {
+func openWriter(path string, logger *slog.Logger) (*writer, error) {
 	c, err := connect(path, synchronous("FULL"), "journal_mode=WAL", fmt.Sprintf("journal_size_limit=%d", walKept))
 	if err != nil {
 		return nil, err
 	}
-	if err := upgrade(c, log); err != nil {
+	if err := upgrade(c, logger); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	w := &writer{conn: c}
@@ -135,12 +135,12 @@ func (w *writer) sync(full bool) error {
 }
 
 // mark notes which log this is, that a run begins, and whether its commits will not be synced.
-func (w *writer) mark(log, run string, unsynced bool) error {
+func (w *writer) mark(historyID, run string, unsynced bool) error {
 	var flag int64
 	if unsynced {
 		flag = 1
 	}
-	return w.exec("UPDATE meta SET log = ?, run = ?, unsynced = ?, open = 1", log, run, flag)
+	return w.exec("UPDATE meta SET log = ?, run = ?, unsynced = ?, open = 1", historyID, run, flag)
 }
 
 // rest notes that nobody uses the database, and that nothing is missing in it.

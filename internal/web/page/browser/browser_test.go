@@ -96,7 +96,7 @@ func serve(t *testing.T, change func(*server.Config)) *house {
 func (h *house) start() {
 	h.t.Helper()
 	cfg := server.Defaults()
-	cfg.Data, cfg.Rate, cfg.Quiet, cfg.Log = h.data, 0, true, slog.New(slog.DiscardHandler)
+	cfg.Data, cfg.Rate, cfg.Quiet, cfg.Logger = h.data, 0, true, slog.New(slog.DiscardHandler)
 	if h.change != nil {
 		h.change(&cfg)
 	}

@@ -49,7 +49,7 @@ func (b *tab) everyWay() {
 // The page works behind a proxy that asks for a password, as docs/PROXIES.md has it set up.
 func TestBehindPassword(t *testing.T) {
 	h := serve(t, func(c *server.Config) {
-		c.Hosts = []string{proxytest.Host}
+		c.AllowHosts = []string{proxytest.Host}
 		c.TrustProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
 	})
 	for i := range 300 {

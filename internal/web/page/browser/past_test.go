@@ -8,7 +8,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"ramai/internal/journal"
+	"ramai/internal/eventlog"
 	"ramai/server"
 )
 
@@ -124,7 +124,7 @@ func (b *tab) check(all int) {
 
 // What retention took is said to be gone.
 func TestGone(t *testing.T) {
-	h := serve(t, func(c *server.Config) { c.Keep = journal.Keep{Newest: 20} })
+	h := serve(t, func(c *server.Config) { c.Retention = eventlog.Retention{Newest: 20} })
 	h.fill("lobby", 38, func(i int) string { return fmt.Sprint("message ", i+1) })
 	h.stop()
 	h.start() // which looks through the rooms; a first sweep of more than half of the messages would wait

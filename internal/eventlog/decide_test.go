@@ -1,0 +1,118 @@
+package eventlog_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"ramai/internal/eventlog"
+	"ramai/wire"
+)
+
+// rows is a eventlog.Tx that keeps only what it is given as messages.
+type rows struct {
+	eventlog.Tx
+	messages []uint64
+}
+
+func (r *rows) PutMessage(m *wire.Message) error {
+	r.messages = append(r.messages, m.N)
+	return nil
+}
+
+func (r *rows) PutLease(eventlog.NameLease) error { return nil }
+
+func (r *rows) DeleteLease(string) error { return nil }
+
+func (r *rows) PutBounds(string, eventlog.Bounds, wire.Time) error { return nil }
+
+// TestLastNumber: a room that has had its last number refuses, and what else is in the batch is saved.
+func TestLastNumber(t *testing.T) {
+	var s eventlog.State
+	heads := map[string]eventlog.Bounds{"old": {First: 1, Last: eventlog.MaxNumber - 1}, "lobby": {First: 1}}
+	s.Load(heads, map[eventlog.RemovedSlot]uint64{}, map[string]wire.Time{}, nil, nil, eventlog.IDGeneration{Number: 1}, nil, map[string][]eventlog.Span{})
+	say := func(room string) eventlog.Command {
+		return eventlog.Command{Kind: eventlog.Say, SenderID: "anna", Room: room, ID: "x", Text: "x", Once: true}
+	}
+	var tx rows
+	b := &eventlog.Batch{At: 1, MaxRooms: 2, Commands: []eventlog.Command{say("old"), say("old"), say("lobby")}}
+	_, outcomes, err := eventlog.Decide(&s, &tx, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o := outcomes[0]; o.Status != eventlog.Saved || o.N != eventlog.MaxNumber {
+		t.Errorf("the last is %+v", o)
+	}
+	if o := outcomes[1]; o.Status != eventlog.Refused || o.Err.Code != wire.NotAllowed || !strings.Contains(o.Err.Reason, "last number, 1099511627775") {
+		t.Errorf("what comes after the last is %+v, %v", o, o.Err)
+	}
+	if o := outcomes[2]; o.Status != eventlog.Saved || o.N != 1 || len(tx.messages) != 2 {
+		t.Errorf("in another room it is %+v, and the rows are %v", o, tx.messages)
+	}
+}
+
+// An id has one key, and no other id has it.
+func TestKeyOf(t *testing.T) {
+	seen := map[eventlog.IDKey][3]string{}
+	for _, id := range [][3]string{
+		{"lobby", "anna", "1"}, {"lobby", "anna", "2"}, {"lobby", "ann", "a1"}, {"lobb", "yanna", "1"}, {"team", "anna", "1"}, {"lobby", "bert", "1"},
+		{strings.Repeat("r", wire.MaxRoom), strings.Repeat("b", wire.SenderIDLen), strings.Repeat("i", wire.MaxID)},
+	} {
+		k := eventlog.IDKeyOf(id[0], id[1], id[2])
+		if k != eventlog.IDKeyOf(id[0], id[1], id[2]) {
+			t.Errorf("%q has two keys", id)
+		}
+		if other, ok := seen[k]; ok {
+			t.Errorf("%q has the key of %q", id, other)
+		}
+		seen[k] = id
+	}
+	a, b := eventlog.IDKeyOf("lobby", "anna", "1"), eventlog.IDKeyOf("lobby", "anna", "2")
+	if string(a[:6]) != string(b[:6]) {
+		t.Error("the ids of one sender in one room do not lie together")
+	}
+	long := strings.Repeat("i", wire.MaxID)
+	if n := testing.AllocsPerRun(100, func() { eventlog.IDKeyOf("lobby", "0123456789abcdef", long) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// When all names are held that can be, whoever holds one can have another in its place, and one that has run out can be had.
+func TestMostNames(t *testing.T) {
+	var held []eventlog.NameLease
+	for i := range eventlog.MaxNameLeases - 1 {
+		name := fmt.Sprint("name", i)
+		held = append(held, eventlog.NameLease{SenderID: "by" + name, Name: name, Key: name, Used: 1000})
+	}
+	held[7].Used = 1
+	var s eventlog.State
+	s.Load(map[string]eventlog.Bounds{}, map[eventlog.RemovedSlot]uint64{}, map[string]wire.Time{}, held, nil, eventlog.IDGeneration{Number: 1}, nil, map[string][]eventlog.Span{})
+	claim := func(by, name string) eventlog.Command {
+		return eventlog.Command{Kind: eventlog.ReserveName, SenderID: by, Name: name, Key: name}
+	}
+	b := &eventlog.Batch{At: 1001, Expiry: 1, Commands: []eventlog.Command{
+		claim("anna", "anna"), claim("bert", "bert"), claim("anna", "ann"), claim("bert", "name7"), claim("carl", "name8"),
+		{Kind: eventlog.ReleaseName, SenderID: "anna"}, claim("carl", "carl"), claim("dora", "dora"),
+	}}
+	change, outcomes, err := eventlog.Decide(&s, &rows{}, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Commit(change)
+	_, later, err := eventlog.Decide(&s, &rows{}, &eventlog.Batch{At: 1002, Expiry: 1, Commands: []eventlog.Command{claim("dora", "dora"), {Kind: eventlog.ReleaseName, SenderID: "carl"}, claim("dora", "dora")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, o := range append(outcomes, later...) {
+		if o.Status == eventlog.Refused {
+			got = append(got, string(o.Err.Code))
+		} else {
+			got = append(got, "done")
+		}
+	}
+	want := "done not_allowed done done name_taken done done not_allowed not_allowed done done"
+	if strings.Join(got, " ") != want {
+		t.Errorf("it says %q, want %q", got, want)
+	}
+}

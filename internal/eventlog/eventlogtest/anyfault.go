@@ -1,0 +1,110 @@
+package eventlogtest
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"ramai/internal/eventlog"
+)
+
+// testAnyFault lets a few clients talk, in any order, over a store that fails in any way. In the end everything they
+// said is there, once, and in the order in which each of them said it.
+func testAnyFault(t *testing.T, fresh func(t *testing.T) Location) {
+	rapid.Check(t, func(r *rapid.T) {
+		store := fresh(t).Open()
+		o := order(r, store, eventlog.Options{Batch: 4})
+		var clients []*client
+		for i := range 3 {
+			c := &client{t: r, o: o, by: fmt.Sprint("client", i), epoch: 1}
+			c.origin.Deliver = c.deliver
+			clients = append(clients, c)
+		}
+		r.Repeat(map[string]func(*rapid.T){
+			"talk": func(r *rapid.T) { rapid.SampledFrom(clients).Draw(r, "client").talk() },
+			"step": func(r *rapid.T) { o.Step() },
+			"fault": func(r *rapid.T) {
+				o.store.Fail(rapid.SampledFrom([]Fault{None, RolledBack, Full, Lost, Unheard}).Draw(r, "fault"))
+			},
+			"reopen": func(r *rapid.T) { o.store.FailReopen(rapid.IntRange(1, 3).Draw(r, "times")) },
+			"space":  func(r *rapid.T) { o.store.SetFree(eventlog.MinFree - rapid.Uint64Range(0, 1).Draw(r, "short")) },
+		})
+		o.store.SetFree(eventlog.MinFree)
+		finish(r, o, clients)
+		if err := store.Close(); err != nil {
+			r.Fatalf("Close: %v", err)
+		}
+	})
+}
+
+// finish lets everybody say again what is not saved until it is, and compares.
+func finish(t *rapid.T, o *ordered, clients []*client) {
+	for tries, worked := 0, true; worked; tries++ {
+		for _, c := range clients {
+			if c.refused {
+				c.talk()
+			}
+		}
+		worked, _ = o.Step()
+		if tries > 1000 {
+			t.Fatalf("there is no end to it: client 0 waits for %v", clients[0].unsaved)
+		}
+	}
+	total := 0
+	said := map[string][]string{}
+	for _, m := range (&journaled{Store: o.store, t: t}).all("lobby") {
+		said[m.SenderID] = append(said[m.SenderID], m.ID)
+	}
+	for _, c := range clients {
+		if len(c.unsaved) > 0 || !slices.Equal(said[c.by], c.said) {
+			t.Fatalf("%s said %v, stored is %v, and %v was never answered", c.by, c.said, said[c.by], c.unsaved)
+		}
+		total += len(c.said)
+	}
+	o.t = t
+	o.wantNumbers("lobby", uint64(total))
+}
+
+// client says things and, when one was refused, says it and everything after it again.
+type client struct {
+	t       fatal
+	o       *ordered
+	origin  eventlog.ReplyTo
+	by      string
+	epoch   uint64
+	said    []string
+	unsaved []string
+	refused bool // in this epoch
+}
+
+func (c *client) talk() {
+	again := c.unsaved
+	if c.refused {
+		c.epoch++
+		c.refused = false
+	} else {
+		id := fmt.Sprint("m", len(c.said))
+		c.said, c.unsaved = append(c.said, id), append(c.unsaved, id)
+		again = []string{id}
+	}
+	for _, id := range again {
+		c.o.submit(of(&c.origin, c.epoch, say(c.by, "lobby", id, "x"))...)
+	}
+}
+
+func (c *client) deliver(out *eventlog.Outcome) {
+	switch {
+	case out.Status == eventlog.Refused:
+		if out.Command.Fence == c.epoch {
+			c.refused = true
+		}
+	case out.Command.Fence != c.epoch:
+		c.t.Fatalf("%s: %s of epoch %d is %s in epoch %d", c.by, out.Command.ID, out.Command.Fence, line(*out), c.epoch)
+	case len(c.unsaved) == 0 || c.unsaved[0] != out.Command.ID:
+		c.t.Fatalf("%s: %s is %s, while %v is what waits", c.by, out.Command.ID, line(*out), c.unsaved)
+	default:
+		c.unsaved = c.unsaved[1:]
+	}
+}

@@ -1,0 +1,144 @@
+package eventlogtest
+
+import (
+	"fmt"
+	"testing"
+
+	"ramai/internal/eventlog"
+	"ramai/wire"
+)
+
+// begin is a start of a server that begins an epoch.
+func begin(epoch string) eventlog.Command {
+	return eventlog.Command{Kind: eventlog.Restart, EpochName: epoch}
+}
+
+// knows holds what the store says of positions against what is wanted: "lobby 3 two" for those of the lobby, up to which
+// number, heard in which epoch; "-" for none.
+func (j *journaled) knows(want map[string]bool) {
+	j.t.Helper()
+	for s, want := range want {
+		var room string
+		p := wire.Position{HistoryID: j.HistoryID()}
+		if _, err := fmt.Sscan(s, &room, &p.N, &p.Epoch); err != nil {
+			j.t.Fatalf("%q: %v", s, err)
+		}
+		if p.Epoch == "-" {
+			p.Epoch = ""
+		}
+		if got := j.Contains(room, &p); got != want {
+			j.t.Fatalf("%s: known %t, want %t", s, got, want)
+		}
+	}
+}
+
+func testEpochs(t *testing.T, place Location) {
+	j := open(t, place)
+	if j.Epoch() != (eventlog.Epoch{}) {
+		t.Fatalf("a new store is in %+v", j.Epoch())
+	}
+	// What is said before there are epochs, by a server of an earlier version, was heard in any.
+	j.apply(once("anna", "lobby", "a", "x"), once("anna", "lobby", "b", "x"))
+	j.knows(map[string]bool{"lobby 2 -": true, "lobby 3 -": false, "lobby 2 one": false, "lobby 0 one": true})
+	j.expect(events(begin("one"), once("anna", "lobby", "c", "x"), once("anna", "den", "a", "x")), "done", "saved 3", "saved 1")
+	j.expect(events(once("anna", "lobby", "d", "x")), "saved 4")
+	j.expect(events(begin("two")), "done") // nothing is said in it
+	j.expect(events(begin("three"), once("anna", "lobby", "e", "x"), begin("four"), once("anna", "lobby", "f", "x"), once("anna", "lobby", "g", "x")),
+		"done", "saved 5", "done", "saved 6", "saved 7")
+	j.expect(events(restart(), begin("two")), "done", "refused internal") // no start draws a name that there was
+	want := map[string]bool{
+		"lobby 2 one": true, "lobby 4 one": true, "lobby 5 one": false, "lobby 7 one": false, "lobby 8 one": false,
+		"lobby 4 two": true, "lobby 5 two": false, "lobby 5 three": true, "lobby 6 three": false, "lobby 7 four": true, "lobby 8 four": false,
+		"lobby 4 other": false, "lobby 0 other": true, "lobby 1 other": false, "lobby 7 -": true, "lobby 8 -": false,
+		"den 1 one": true, "den 1 four": true, "den 2 one": false, "den 0 two": true, "nowhere 0 one": true, "nowhere 1 one": false,
+	}
+	j.knows(want)
+	if p := (wire.Position{HistoryID: "another", Epoch: "four", N: 1}); j.Contains("lobby", &p) {
+		t.Error("a position of another log is known")
+	}
+	// What retention lets go of was stored in its epoch all the same.
+	j.apply(trim("lobby", 6))
+	j.knows(want)
+	if e := j.Epoch(); e != (eventlog.Epoch{Number: 4, Name: "four"}) {
+		t.Errorf("the epoch is %+v", e)
+	}
+	if !place.Keeps {
+		return
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	j.Store = place.Open()
+	j.knows(want)
+	if e := j.Epoch(); e != (eventlog.Epoch{Number: 4, Name: "four"}) {
+		t.Errorf("opened again, the epoch is %+v", e)
+	}
+}
+
+// testEpochsOfRemoved: what was stored in a room that was removed is gone, and with it in which epochs that was. So who heard
+// it in an earlier epoch than the newest may have heard something else under the same numbers, on a machine that was set back.
+func testEpochsOfRemoved(t *testing.T, place Location) {
+	j := open(t, place)
+	j.apply(begin("one"), once("anna", "den", "a", "x"), once("anna", "den", "b", "x"), once("anna", "lobby", "a", "x"))
+	j.apply(begin("two"), once("anna", "den", "c", "x"))
+	j.knows(map[string]bool{"den 2 one": true, "den 3 one": false, "den 3 two": true})
+	j.expect(events(remove("den", 3)), "done")
+	want := map[string]bool{"den 0 one": true, "den 2 one": false, "den 3 two": true, "den 4 two": false, "den 3 -": true, "lobby 1 one": true}
+	j.knows(want)
+	j.expect(events(once("anna", "den", "d", "x")), "saved 4")
+	want["den 4 one"], want["den 4 two"] = false, true
+	j.knows(want)
+	j.expect(events(begin("three"), once("anna", "den", "e", "x"), remove("den", 5), once("anna", "den", "f", "x")), "done", "saved 5", "done", "saved 6")
+	want["den 3 two"], want["den 4 two"], want["den 6 three"] = false, false, true
+	j.knows(want)
+	j.expect(events(begin("four"), remove("den", 6)), "done", "done")
+	want["den 6 three"], want["den 6 four"] = false, true
+	j.knows(want)
+	if !place.Keeps {
+		return
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	j.Store = place.Open()
+	j.knows(want)
+}
+
+// testManyEpochs: what is known of epochs does not grow for ever, and what is forgotten counts as not known.
+func testManyEpochs(t *testing.T, place Location) {
+	j := open(t, place)
+	// More epochs than a room tells apart: of the oldest it is not known any more what was stored in them.
+	const more = 10
+	const last = eventlog.MaxSpans + more
+	for i := range last {
+		j.apply(begin(fmt.Sprint("e", i+1)), once("anna", "lobby", fmt.Sprint(i), "x"))
+	}
+	j.apply(once("anna", "den", "a", "x"))
+	want := map[string]bool{
+		fmt.Sprintf("lobby %d e%d", last, last): true, fmt.Sprintf("lobby %d e%d", last, last-1): false,
+		fmt.Sprintf("lobby %d e%d", more+1, more+1): true, fmt.Sprintf("lobby %d e%d", more+2, more+1): false,
+		fmt.Sprintf("lobby %d e%d", more, more): false, "lobby 1 e1": false, // not said to be known, for it might not be
+		fmt.Sprintf("lobby 1 e%d", more+1): true, "den 0 e1": true, "den 1 e1": false,
+	}
+	j.knows(want)
+	// More than a history knows.
+	var batch []eventlog.Command
+	for i := last; i < eventlog.MaxEpochs+more; i++ {
+		batch = append(batch, begin(fmt.Sprint("e", i+1)))
+	}
+	j.apply(batch...)
+	want = map[string]bool{
+		fmt.Sprintf("lobby 1 e%d", more): false, fmt.Sprintf("lobby %d e%d", more+1, more+1): true, fmt.Sprintf("lobby %d e%d", last, last): true,
+		fmt.Sprintf("den 1 e%d", eventlog.MaxEpochs+more): true, "den 1 e1": false, "den 0 e1": true,
+	}
+	j.knows(want)
+	if place.Keeps {
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+		j.Store = place.Open()
+		j.knows(want)
+	}
+	j.apply(begin("e1"), once("anna", "lobby", "z", "x")) // a name that was forgotten can come again
+	j.knows(map[string]bool{fmt.Sprintf("lobby %d e1", last+1): true, fmt.Sprintf("lobby %d e%d", more+1, more+1): false})
+}

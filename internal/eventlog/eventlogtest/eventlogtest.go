@@ -1,0 +1,173 @@
+// Package journaltest holds every eventlog.Store, and the orderer over it, to one suite of tests. Where a test needs a
+// disk that fails, it puts the store into a [Faulty], which fails as told.
+package eventlogtest
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"ramai/internal/eventlog"
+	"ramai/internal/names"
+	"ramai/wire"
+)
+
+// Location is where one store keeps its data.
+type Location struct {
+	Open  func() eventlog.Store // opens the store; the test closes it
+	Keeps bool                  // Open after Close finds the same data
+}
+
+// Run holds a store to the whole suite. fresh makes a new, empty place, and ends the test if that fails.
+func Run(t *testing.T, fresh func(t *testing.T) Location) {
+	t.Run("store", func(t *testing.T) { testStore(t, fresh) })
+	t.Run("orderer", func(t *testing.T) { testOrderer(t, fresh) })
+}
+
+// start is the time of the first batch.
+var start = wire.TimeOf(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC))
+
+// fatal is what the suite needs of a test, be it of testing or of rapid.
+type fatal interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+// journaled is a store with what a test applied to it.
+type journaled struct {
+	eventlog.Store
+	t        fatal
+	at       wire.Time
+	maxRooms int
+}
+
+func open(t *testing.T, place Location) *journaled {
+	t.Helper()
+	j := &journaled{Store: place.Open(), t: t, at: start, maxRooms: 100}
+	t.Cleanup(func() {
+		if err := j.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return j
+}
+
+// apply applies events as the next batch.
+func (j *journaled) apply(events ...eventlog.Command) []eventlog.Outcome {
+	j.t.Helper()
+	outcomes, err := j.Apply(&eventlog.Batch{At: j.at, Expiry: j.at - wire.Time(eventlog.NameLeaseTime/time.Millisecond), MaxRooms: j.maxRooms, Commands: events}, j.Position()+1)
+	if err != nil {
+		j.t.Fatalf("Apply: %v", err)
+	}
+	if len(outcomes) != len(events) {
+		j.t.Fatalf("Apply gave %d outcomes for %d events", len(outcomes), len(events))
+	}
+	return outcomes
+}
+
+// expect applies events as the next batch, and compares what became of them with one line each.
+func (j *journaled) expect(events []eventlog.Command, want ...string) {
+	j.t.Helper()
+	if got := brief(j.apply(events...)); got != strings.Join(want, "\n") {
+		j.t.Fatalf("outcomes:\n%s\nwant:\n%s", got, strings.Join(want, "\n"))
+	}
+}
+
+// all reads a whole room.
+func (j *journaled) all(room string) []wire.Message {
+	j.t.Helper()
+	var all []wire.Message
+	for after := uint64(0); ; {
+		page, _, err := j.Read(room, after, eventlog.MaxRead)
+		if err != nil {
+			j.t.Fatalf("Read(%q, %d): %v", room, after, err)
+		}
+		if len(page) == 0 {
+			return all
+		}
+		all = append(all, page...)
+		after = page[len(page)-1].N
+	}
+}
+
+// brief writes outcomes down, a line each.
+func brief(outcomes []eventlog.Outcome) string {
+	lines := make([]string, len(outcomes))
+	for i, o := range outcomes {
+		lines[i] = line(o)
+	}
+	return strings.Join(lines, "\n")
+}
+
+func line(o eventlog.Outcome) string {
+	switch {
+	case o.Status == eventlog.Refused:
+		return "refused " + string(o.Err.Code)
+	case o.Command.Kind == eventlog.Trim:
+		return fmt.Sprintf("from %d", o.N)
+	case o.Command.Kind != eventlog.Say:
+		return "done"
+	case o.Status == eventlog.Repeat:
+		return fmt.Sprintf("repeat %d", o.N)
+	case o.Status == eventlog.Saved:
+		return fmt.Sprintf("saved %d", o.N)
+	}
+	return fmt.Sprintf("verdict %d", o.Status)
+}
+
+func say(by, room, id, text string) eventlog.Command {
+	return eventlog.Command{Kind: eventlog.Say, SenderID: by, Room: room, ID: id, Text: text}
+}
+
+func once(by, room, id, text string) eventlog.Command {
+	e := say(by, room, id, text)
+	e.Once = true
+	return e
+}
+
+// claim claims a name.
+func claim(by, name string) eventlog.Command {
+	return eventlog.Command{Kind: eventlog.ReserveName, SenderID: by, Name: name, Key: names.Key(name)}
+}
+
+func bound(by, name string) eventlog.Command {
+	e := claim(by, name)
+	e.Bound = true
+	return e
+}
+
+// own is say by who has a cryptographic key, and is to own a name from then on.
+func own(by, name, room, id, text string) eventlog.Command {
+	e := say(by, room, id, text)
+	e.RegisterKey = names.Key(name)
+	return e
+}
+
+func disown(name string) eventlog.Command {
+	return eventlog.Command{Kind: eventlog.UnregisterName, Name: name, Key: names.Key(name)}
+}
+
+func release(by string) eventlog.Command {
+	return eventlog.Command{Kind: eventlog.ReleaseName, SenderID: by}
+}
+
+func restart() eventlog.Command { return eventlog.Command{Kind: eventlog.Restart} }
+
+func trim(room string, to uint64) eventlog.Command {
+	return eventlog.Command{Kind: eventlog.Trim, Room: room, To: to}
+}
+
+func expire(by string) eventlog.Command {
+	return eventlog.Command{Kind: eventlog.ExpireName, SenderID: by}
+}
+
+func turn(to uint64) eventlog.Command { return eventlog.Command{Kind: eventlog.RotateIDs, To: to} }
+
+func forget() eventlog.Command { return eventlog.Command{Kind: eventlog.PruneIDs} }
+
+func remove(room string, to uint64) eventlog.Command {
+	return eventlog.Command{Kind: eventlog.RemoveRoom, Room: room, To: to}
+}
+
+func events(e ...eventlog.Command) []eventlog.Command { return e }

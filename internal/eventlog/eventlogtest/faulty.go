@@ -1,0 +1,199 @@
+package eventlogtest
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"sync"
+
+	"ramai/internal/eventlog"
+)
+
+// Fault is a way for one Apply to fail.
+type Fault uint8
+
+// The faults.
+const (
+	None       Fault = iota
+	RolledBack       // nothing is stored, and the error says so
+	Lost             // nothing is stored, and the error leaves that open
+	Unheard          // all is stored, and the error leaves that open
+	Full             // nothing is stored for want of space, and the error says so
+)
+
+// ErrFault is what a Faulty fails with.
+var ErrFault = errors.New("a fault that the test asked for")
+
+// Faulty is a store that fails as told. After an error that leaves open what is stored it insists on Reopen, and on the
+// same batch at the same position.
+type Faulty struct {
+	eventlog.Store
+
+	mu      sync.Mutex // for all below
+	faults  []Fault
+	reopens int
+	held    chan struct{}
+	space   *uint64
+	asked   error // what Free fails with
+	health  eventlog.Health
+	poison  string
+	applied []*eventlog.Batch
+
+	// Owned by the goroutine that applies.
+	doubt    *eventlog.Batch
+	at       uint64 // the position of doubt
+	reopened bool
+}
+
+// Fail lets each of the next Applys meet a fault.
+func (f *Faulty) Fail(faults ...Fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.faults = append(f.faults, faults...)
+}
+
+// FailReopen lets the next k Reopens fail.
+func (f *Faulty) FailReopen(k int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.reopens = k
+}
+
+// Hold holds every commit open until release is called.
+func (f *Faulty) Hold() (release func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	held := make(chan struct{})
+	f.held = held
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.held = nil
+		close(held)
+	}
+}
+
+// SetFree sets what Free says.
+func (f *Faulty) SetFree(bytes uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.space = &bytes
+}
+
+// Applied returns the batches that Apply was called with, failed ones too.
+func (f *Faulty) Applied() []*eventlog.Batch {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.applied
+}
+
+// next takes the fault that the next Apply is to meet.
+func (f *Faulty) next(b *eventlog.Batch) (Fault, chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.applied = append(f.applied, b)
+	if len(f.faults) == 0 {
+		return None, f.held
+	}
+	fault := f.faults[0]
+	f.faults = f.faults[1:]
+	return fault, f.held
+}
+
+// Apply implements eventlog.Store.
+func (f *Faulty) Apply(b *eventlog.Batch, position uint64) ([]eventlog.Outcome, error) {
+	if f.doubt != nil && (!f.reopened || b != f.doubt || position != f.at) {
+		return nil, errors.New("a batch is in doubt: Reopen first, then apply that batch again")
+	}
+	f.doubt = nil
+	fault, held := f.next(b)
+	if held != nil {
+		<-held
+	}
+	if f.poisoned(b) {
+		return nil, errors.Join(ErrFault, eventlog.ErrRolledBack)
+	}
+	switch fault {
+	case Full:
+		return nil, errors.Join(ErrFault, eventlog.ErrFull, eventlog.ErrRolledBack)
+	case RolledBack:
+		return nil, errors.Join(ErrFault, eventlog.ErrRolledBack)
+	case Lost:
+		f.doubt, f.at, f.reopened = b, position, false
+		return nil, ErrFault
+	case Unheard:
+		if _, err := f.Store.Apply(b, position); err != nil {
+			return nil, err
+		}
+		f.doubt, f.at, f.reopened = b, position, false
+		return nil, ErrFault
+	}
+	return f.Store.Apply(b, position)
+}
+
+// Reopen implements eventlog.Store.
+func (f *Faulty) Reopen() error {
+	f.mu.Lock()
+	fail := f.reopens > 0
+	if fail {
+		f.reopens--
+	}
+	f.mu.Unlock()
+	if fail {
+		return ErrFault
+	}
+	if err := f.Store.Reopen(); err != nil {
+		return err
+	}
+	f.reopened = true
+	return nil
+}
+
+// Free implements eventlog.Store.
+func (f *Faulty) Free() (uint64, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.space != nil || f.asked != nil {
+		return *cmp.Or(f.space, new(uint64)), f.asked
+	}
+	return f.Store.Free()
+}
+
+// FailFree has Free fail with err; nil: not any more.
+func (f *Faulty) FailFree(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = err
+}
+
+// Poison has each batch fail, and be rolled back, that has an event with this id or a Trim of a room of this name.
+func (f *Faulty) Poison(id string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.poison = id
+}
+
+func (f *Faulty) poisoned(b *eventlog.Batch) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.poison != "" && slices.ContainsFunc(b.Commands, func(e eventlog.Command) bool {
+		return e.ID == f.poison || e.Kind == eventlog.Trim && e.Room == f.poison
+	})
+}
+
+// SetHealth sets what Health says.
+func (f *Faulty) SetHealth(h eventlog.Health) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.health = h
+}
+
+// Health implements eventlog.Store.
+func (f *Faulty) Health() eventlog.Health {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.health.Err != nil || f.health.Rooms != nil {
+		return f.health
+	}
+	return f.Store.Health()
+}

@@ -1,0 +1,493 @@
+package eventlogtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ramai/internal/eventlog"
+)
+
+func testOrderer(t *testing.T, fresh func(t *testing.T) Location) {
+	for _, test := range []struct {
+		name string
+		run  func(t *testing.T, o *ordered)
+	}{
+		{"order", testOrder},
+		{"busy", testBusy},
+		{"rolled back", testRefusedEpoch},
+		{"a refused name bars nothing", testRefusedName},
+		{"unheard", testUnheard},
+		{"lost", testLost},
+		{"rolled back after doubt", testRolledBackAfterDoubt},
+		{"full disk", testFullDisk},
+		{"failures", testFailures},
+		{"one bad event", testOneBadEvent},
+		{"one bad event and a doubt", testOneBadEventInDoubt},
+		{"retention apart", testRetentionApart},
+		{"health", testHealth},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.run(t, newOrdered(t, fresh(t), eventlog.Options{})) })
+	}
+	for _, test := range []struct {
+		name string
+		run  func(t *testing.T, o *ordered)
+	}{
+		{"held commit", testHeldCommit},
+		{"close", testClose},
+		{"close in doubt", testCloseInDoubt},
+		{"stop", testStop},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { test.run(t, newOrdered(t, fresh(t), eventlog.Options{})) })
+		})
+	}
+	t.Run("batches", func(t *testing.T) { testBatches(t, newOrdered(t, fresh(t), eventlog.Options{Batch: 3})) })
+	t.Run("any fault", func(t *testing.T) { testAnyFault(t, fresh) })
+}
+
+// ordered is an orderer over a Faulty, with what it fed.
+type ordered struct {
+	*eventlog.Local
+	store *Faulty
+	t     fatal
+
+	log strings.Builder // written by Step
+
+	mu  sync.Mutex
+	fed []string // a line for each outcome: the event's id or name, and what became of it; guarded by mu
+}
+
+func newOrdered(t *testing.T, place Location, opt eventlog.Options) *ordered {
+	t.Helper()
+	store := place.Open()
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return order(t, store, opt)
+}
+
+func order(t fatal, store eventlog.Store, opt eventlog.Options) *ordered {
+	o := &ordered{store: &Faulty{Store: store}, t: t}
+	opt.Feed = func(outcomes []eventlog.Outcome) {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		for i := range outcomes {
+			out := &outcomes[i]
+			o.fed = append(o.fed, out.Command.ID+out.Command.Name+" "+line(*out))
+			if out.Command.ReplyTo != nil && out.Command.ReplyTo.Deliver != nil {
+				out.Command.ReplyTo.Deliver(out)
+			}
+		}
+	}
+	opt.Now, opt.Logger, opt.MaxRooms = func() time.Time { return start.Std() }, slog.New(slog.NewTextHandler(&o.log, nil)), 100
+	o.Local = eventlog.NewLocal(o.store, opt)
+	return o
+}
+
+func (o *ordered) submit(events ...eventlog.Command) {
+	o.t.Helper()
+	for _, e := range events {
+		if err := o.Submit(e, nil); err != nil {
+			o.t.Fatalf("Submit(%s): %v", e.ID, err)
+		}
+	}
+}
+
+// steps makes the orderer step n times without an error.
+func (o *ordered) steps(n int) {
+	o.t.Helper()
+	for range n {
+		if worked, err := o.Step(); !worked || err != nil {
+			o.t.Fatalf("Step() = %v, %v", worked, err)
+		}
+	}
+}
+
+// doubts makes the orderer step n times, with an error each time, and nothing fed.
+func (o *ordered) doubts(n int) {
+	o.t.Helper()
+	before := len(o.fed)
+	for range n {
+		if worked, err := o.Step(); !worked || !errors.Is(err, ErrFault) {
+			o.t.Fatalf("Step() = %v, %v, want a fault", worked, err)
+		}
+	}
+	if len(o.fed) > before {
+		o.t.Fatalf("while it was not known what is stored, this was fed: %q", o.fed[before:])
+	}
+}
+
+// heard compares all that was fed since the last time.
+func (o *ordered) heard(want ...string) {
+	o.t.Helper()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !slices.Equal(o.fed, want) {
+		o.t.Fatalf("fed:\n%q, want\n%q", o.fed, want)
+	}
+	o.fed = nil
+}
+
+// of gives events an origin and an epoch.
+func of(origin *eventlog.ReplyTo, epoch uint64, events ...eventlog.Command) []eventlog.Command {
+	for i := range events {
+		events[i].ReplyTo, events[i].Fence = origin, epoch
+	}
+	return events
+}
+
+func saying(ids ...string) (events []eventlog.Command) {
+	for _, id := range ids {
+		events = append(events, say("anna", "lobby", id, "x"))
+	}
+	return events
+}
+
+func testOrder(t *testing.T, o *ordered) {
+	if worked, err := o.Step(); worked || err != nil {
+		t.Fatalf("Step() with nothing to do = %v, %v", worked, err)
+	}
+	o.submit(saying("a1", "a2")...)
+	o.submit(claim("bert", "Bert"), say("bert", "cellar", "b1", "x"))
+	o.submit(saying("a3", "a1")...)
+	o.heard()
+	o.steps(1)
+	o.heard("a1 saved 1", "a2 saved 2", "Bert done", "b1 saved 1", "a3 saved 3", "a1 repeat 1")
+	o.submit(saying("a4")...)
+	o.steps(1)
+	o.heard("a4 saved 4")
+	if len(o.store.Applied()) != 2 || o.store.Position() != 2 {
+		t.Errorf("%d batches, position %d; want 2 and 2", len(o.store.Applied()), o.store.Position())
+	}
+}
+
+func testBatches(t *testing.T, o *ordered) {
+	o.submit(saying("a1", "a2", "a3", "a4", "a5", "a6", "a7")...)
+	o.steps(1)
+	o.heard("a1 saved 1", "a2 saved 2", "a3 saved 3")
+	o.submit(saying("a8")...)
+	o.steps(2)
+	o.heard("a4 saved 4", "a5 saved 5", "a6 saved 6", "a7 saved 7", "a8 saved 8")
+	if worked, err := o.Step(); worked || err != nil {
+		t.Errorf("Step() with nothing left = %v, %v", worked, err)
+	}
+}
+
+func testBusy(t *testing.T, o *ordered) {
+	const queue = 8192 // what Options say of 0
+	for i := range queue {
+		o.submit(once("anna", "lobby", fmt.Sprint(i), "x"))
+	}
+	calls := 0
+	for range 2 {
+		if err := o.Submit(say("anna", "lobby", "late", "x"), func() { calls++ }); !errors.Is(err, eventlog.ErrBusy) {
+			t.Fatalf("Submit to a full queue: %v", err)
+		}
+	}
+	if err := o.Submit(say("anna", "lobby", "late", "x"), nil); !errors.Is(err, eventlog.ErrBusy) {
+		t.Fatalf("Submit to a full queue: %v", err)
+	}
+	if calls != 0 {
+		t.Fatal("told that there is room while there is none")
+	}
+	o.steps(1)
+	if calls != 2 {
+		t.Fatalf("%d were told that there is room, want 2", calls)
+	}
+	o.submit(say("anna", "lobby", "late", "x"))
+	for worked := true; worked; {
+		var err error
+		if worked, err = o.Step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if last := o.fed[len(o.fed)-1]; calls != 2 || len(o.fed) != queue+1 || last != fmt.Sprintf("late saved %d", queue+1) {
+		t.Errorf("%d calls, %d outcomes, the last is %q", calls, len(o.fed), last)
+	}
+}
+
+// What a connection said after something that was refused is refused with it, until it says so itself, by its epoch.
+func testRefusedEpoch(t *testing.T, o *ordered) {
+	anna, bert := &eventlog.ReplyTo{}, &eventlog.ReplyTo{}
+	o.store.Fail(Full)
+	o.submit(of(anna, 0, saying("a1", "a2")...)...)
+	o.steps(1)
+	o.heard("a1 refused unavailable", "a2 refused unavailable")
+	o.submit(of(anna, 0, saying("a3")...)...)
+	o.submit(of(bert, 0, say("bert", "lobby", "b1", "x"))...)
+	o.submit(of(anna, 0, claim("anna", "Anna"))...)
+	o.submit(of(anna, 1, saying("a1")...)...)
+	o.submit(of(anna, 0, saying("a4")...)...)
+	o.submit(of(anna, 1, saying("a2")...)...)
+	o.submit(saying("no origin")...)
+	o.steps(1)
+	o.heard("a3 refused unavailable", "b1 saved 1", "Anna done", "a1 saved 2", "a4 refused unavailable", "a2 saved 3", "no origin saved 4")
+
+	o.submit(of(anna, 0, saying("a5")...)...)
+	o.steps(1) // a batch of nothing
+	o.heard("a5 refused unavailable")
+	if got := o.store.Position(); got != 1 {
+		t.Errorf("Position() = %d, want 1", got)
+	}
+}
+
+func testRefusedName(t *testing.T, o *ordered) {
+	anna := &eventlog.ReplyTo{}
+	o.store.Fail(RolledBack)
+	o.submit(of(anna, 1, claim("anna", "Anna"))...)
+	o.steps(1)
+	o.submit(of(anna, 1, saying("a1")...)...)
+	o.steps(1)
+	o.heard("Anna refused unavailable", "a1 saved 1")
+}
+
+func testUnheard(t *testing.T, o *ordered) {
+	anna := &eventlog.ReplyTo{}
+	o.submit(saying("a0")...)
+	o.steps(1)
+	o.store.Fail(Unheard)
+	o.store.FailReopen(2)
+	o.submit(of(anna, 1, claim("anna", "Anna"), say("anna", "lobby", "a1", "x"), once("anna", "lobby", "a2", "x"), say("anna", "lobby", "a1", "x"))...)
+	o.submit(say("bert", "new", "b1", "x"))
+	o.submit(saying("a0")...)
+	o.doubts(1)
+	o.submit(of(anna, 1, saying("a3")...)...) // waits
+	o.doubts(2)
+	o.steps(1)
+	o.heard("a0 saved 1", "Anna done", "a1 saved 2", "a2 saved 3", "a1 repeat 2", "b1 saved 1", "a0 repeat 1")
+	o.steps(1)
+	o.heard("a3 saved 4")
+	o.wantNumbers("lobby", 4)
+	o.wantNumbers("new", 1)
+}
+
+func testLost(t *testing.T, o *ordered) {
+	o.store.Fail(Lost, Lost, Unheard)
+	o.submit(claim("anna", "Anna"))
+	o.submit(saying("a1", "a2", "a1")...)
+	o.doubts(3)
+	o.submit(saying("a3")...)
+	o.steps(2)
+	o.heard("Anna done", "a1 saved 1", "a2 saved 2", "a1 repeat 1", "a3 saved 3")
+	o.wantNumbers("lobby", 3)
+}
+
+// What is wrong with one event refuses that one, and what its own connection said behind it.
+func testOneBadEvent(t *testing.T, o *ordered) {
+	bert := &eventlog.ReplyTo{}
+	o.store.Poison("bad")
+	o.submit(saying("a1")...)
+	o.submit(of(bert, 1, say("bert", "lobby", "bad", "x"), say("bert", "lobby", "b1", "x"), claim("bert", "Bert"))...)
+	o.submit(saying("a2")...)
+	o.steps(1)
+	o.heard("a1 saved 1", "bad refused unavailable", "b1 refused unavailable", "Bert done", "a2 saved 2")
+	o.submit(of(bert, 2, say("bert", "lobby", "b1", "x"))...)
+	o.steps(1)
+	o.heard("b1 saved 3")
+	o.wantNumbers("lobby", 3)
+}
+
+func testOneBadEventInDoubt(t *testing.T, o *ordered) {
+	o.store.Poison("bad")
+	o.store.Fail(None, None, Unheard) // the whole, a1, a2
+	o.submit(saying("a1", "a2", "bad", "a3")...)
+	o.doubts(1)
+	o.steps(1)
+	o.heard("a1 saved 1", "a2 saved 2", "bad refused unavailable", "a3 saved 3")
+	o.wantNumbers("lobby", 3)
+}
+
+// A step of retention is a batch of its own: when it fails, it fails alone.
+func testRetentionApart(t *testing.T, o *ordered) {
+	o.submit(saying("a1", "a2")...)
+	o.steps(1)
+	o.store.Poison("lobby")
+	o.submit(eventlog.Command{Kind: eventlog.Trim, Room: "lobby", To: 1})
+	o.submit(saying("a3")...)
+	o.submit(eventlog.Command{Kind: eventlog.Trim, Room: "den", To: 1})
+	before := len(o.store.Applied())
+	o.steps(1)
+	o.heard("a1 saved 1", "a2 saved 2", " refused unavailable", "a3 saved 3", " from 1")
+	if got := len(o.store.Applied()) - before; got != 3 {
+		t.Errorf("that took %d batches, want 3", got)
+	}
+}
+
+// Nothing is acknowledged into data that is damaged: in one room, or in all. Retention goes on.
+func testHealth(t *testing.T, o *ordered) {
+	trim := eventlog.Command{Kind: eventlog.Trim, Room: "lobby", To: 1}
+	o.store.SetHealth(eventlog.Health{Rooms: map[string]error{"lobby": eventlog.ErrDamaged}})
+	o.submit(say("anna", "lobby", "a1", "x"), say("anna", "den", "a2", "x"), claim("anna", "Anna"), trim)
+	o.steps(1)
+	o.heard("a1 refused unavailable", "a2 saved 1", "Anna done", " from 1")
+	o.store.SetHealth(eventlog.Health{Err: eventlog.ErrDamaged})
+	o.submit(say("anna", "den", "a3", "x"), claim("bert", "Bert"), trim)
+	o.steps(1)
+	o.heard("a3 refused unavailable", "Bert refused unavailable", " from 1")
+	o.store.SetHealth(eventlog.Health{})
+	o.store.FailFree(ErrFault)
+	o.submit(say("anna", "den", "a3", "x"))
+	o.steps(1)
+	o.heard("a3 refused unavailable")
+	o.store.FailFree(nil)
+	o.submit(say("anna", "den", "a3", "x"))
+	o.steps(1)
+	o.heard("a3 saved 2")
+}
+
+func testRolledBackAfterDoubt(t *testing.T, o *ordered) {
+	anna := &eventlog.ReplyTo{}
+	o.store.Fail(Lost, RolledBack)
+	o.submit(of(anna, 1, saying("a1")...)...)
+	o.doubts(1)
+	o.submit(of(anna, 1, saying("a2")...)...)
+	o.submit(of(anna, 2, saying("a1")...)...)
+	o.steps(2)
+	o.heard("a1 refused unavailable", "a2 refused unavailable", "a1 saved 1")
+}
+
+func (o *ordered) wantNumbers(room string, last uint64) {
+	o.t.Helper()
+	j := journaled{Store: o.store, t: o.t}
+	var want []uint64
+	for n := range last {
+		want = append(want, n+1)
+	}
+	if got := numbers(j.all(room)); !slices.Equal(got, want) || o.store.Bounds(room).Last != last {
+		o.t.Fatalf("%s has %v and the head %v, want 1 to %d", room, got, o.store.Bounds(room), last)
+	}
+}
+
+func testFullDisk(t *testing.T, o *ordered) {
+	anna := &eventlog.ReplyTo{}
+	o.submit(claim("anna", "Anna"))
+	o.steps(1)
+	o.store.SetFree(eventlog.MinFree - 1)
+	o.submit(of(anna, 1, saying("a1")...)...)
+	o.submit(release("anna"))
+	o.steps(1)
+	o.heard("Anna done", "a1 refused unavailable", " done")
+	if got := o.store.Name("anna"); got != "" {
+		t.Errorf("anna still holds %q", got)
+	}
+	o.store.SetFree(eventlog.MinFree)
+	o.submit(of(anna, 1, saying("a2")...)...)
+	o.submit(of(anna, 2, saying("a1", "a2")...)...)
+	o.steps(1)
+	o.heard("a2 refused unavailable", "a1 saved 1", "a2 saved 2")
+}
+
+// A failure lasts until something is said and stored, and the log has each reason once.
+func testFailures(t *testing.T, o *ordered) {
+	is := func(want error) {
+		t.Helper()
+		if got := o.Failure(); !errors.Is(got, want) || (got == nil) != (want == nil) {
+			t.Errorf("the failure is %v, want %v", got, want)
+		}
+	}
+	is(nil)
+	for range 2 {
+		o.store.Fail(RolledBack, RolledBack)
+		o.submit(saying("a1")...)
+		o.steps(1)
+		is(eventlog.ErrRolledBack)
+		o.submit(saying("a1")...)
+		o.steps(1)
+		o.submit(release("anna"))
+		o.steps(1)
+		is(eventlog.ErrRolledBack)
+		o.submit(saying("a1")...)
+		o.steps(1)
+		is(nil)
+	}
+	if got := strings.Count(o.log.String(), "a batch was not stored"); got != 2 {
+		t.Errorf("the log has %d lines:\n%s", got, o.log.String())
+	}
+}
+
+// run runs the orderer until the end of the test, which has to be brought about; it returns what Run did.
+func (o *ordered) run(ctx context.Context) <-chan error {
+	done := make(chan error, 1)
+	go func() { done <- o.Run(ctx) }()
+	synctest.Wait()
+	return done
+}
+
+func testHeldCommit(t *testing.T, o *ordered) {
+	done := o.run(t.Context())
+	release := o.store.Hold()
+	o.submit(saying("a1")...)
+	synctest.Wait()
+	o.submit(saying("a2", "a3", "a4")...)
+	synctest.Wait()
+	o.heard()
+	if got := o.store.Bounds("lobby"); got.Last != 0 {
+		t.Errorf("while the commit was held open, the head was %v", got)
+	}
+	release()
+	synctest.Wait()
+	o.heard("a1 saved 1", "a2 saved 2", "a3 saved 3", "a4 saved 4")
+	if got := o.store.Applied(); len(got) != 2 || len(got[1].Commands) != 3 {
+		t.Errorf("%d batches; want all that came while the first was committed to be the second", len(got))
+	}
+	o.Close()
+	if err := <-done; err != nil {
+		t.Errorf("Run: %v", err)
+	}
+}
+
+func testClose(t *testing.T, o *ordered) {
+	release := o.store.Hold()
+	done := o.run(t.Context())
+	o.submit(saying("a1")...)
+	synctest.Wait()
+	o.submit(saying("a2", "a3")...)
+	o.Close()
+	if err := o.Submit(say("anna", "lobby", "a4", "x"), nil); !errors.Is(err, eventlog.ErrClosed) {
+		t.Errorf("Submit after Close: %v", err)
+	}
+	release()
+	if err := <-done; err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	o.heard("a1 saved 1", "a2 saved 2", "a3 saved 3")
+}
+
+func testCloseInDoubt(t *testing.T, o *ordered) {
+	o.store.Fail(Unheard)
+	o.store.FailReopen(100)
+	done := o.run(t.Context())
+	o.submit(saying("a1")...)
+	o.Close()
+	time.Sleep(time.Second)
+	synctest.Wait()
+	o.heard()
+	if err := <-done; err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	o.heard("a1 saved 1")
+}
+
+func testStop(t *testing.T, o *ordered) {
+	ctx, cancel := context.WithCancel(t.Context())
+	o.store.Fail(Lost)
+	o.store.FailReopen(1000)
+	done := o.run(ctx)
+	o.submit(saying("a1", "a2")...)
+	time.Sleep(time.Minute)
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) || !errors.Is(err, ErrFault) {
+		t.Errorf("Run: %v, want that it was stopped while in doubt", err)
+	}
+	o.heard()
+}

@@ -1,0 +1,160 @@
+package eventlogtest
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"ramai/internal/eventlog"
+	"ramai/internal/names"
+	"ramai/wire"
+)
+
+func testPure(t *testing.T, fresh func(t *testing.T) Location) {
+	Same(t, fresh, fresh)
+}
+
+// Same applies the same random batches to a store of each kind, and compares what becomes of them and what is stored. A store
+// whose Place keeps it has the same after it was closed and opened again.
+func Same(t *testing.T, left, right func(t *testing.T) Location) {
+	rapid.Check(t, func(r *rapid.T) {
+		places := []Location{left(t), right(t)}
+		stores := []eventlog.Store{places[0].Open(), places[1].Open()}
+		for _, batch := range rapid.SliceOfN(batches(), 1, 8).Draw(r, "batches") {
+			both(r, stores[0], stores[1], batch)
+		}
+		want := viewOf(r, stores[0])
+		want.compare(r, "the other store has", viewOf(r, stores[1]))
+		for i, s := range stores {
+			historyID := s.HistoryID()
+			if err := s.Close(); err != nil {
+				r.Fatalf("Close: %v", err)
+			}
+			if !places[i].Keeps {
+				continue
+			}
+			s = places[i].Open()
+			want.compare(r, "opened again it has", viewOf(r, s))
+			if s.HistoryID() != historyID {
+				r.Fatalf("the log was %s, and opened again it is %s", historyID, s.HistoryID())
+			}
+			if err := s.Close(); err != nil {
+				r.Fatalf("Close: %v", err)
+			}
+		}
+	})
+}
+
+// view is all that a store says of what batches have made, part by part.
+type view map[string]any
+
+func viewOf(t fatal, s eventlog.Store) view {
+	v := view{"the position": s.Position(), "the heads": s.AllBounds(), "the times": s.NewestTimes(), "the ids": s.IDGeneration(), "the epoch": s.Epoch()}
+	v["the owners"] = s.RegisteredNames()
+	stale, err := s.HasStaleIDs()
+	if err != nil {
+		t.Fatalf("Stale: %v", err)
+	}
+	v["old ids"] = stale
+	v["who runs out"] = slices.Sorted(slices.Values(s.ExpiredNames(math.MaxInt64/2, math.MaxInt64/2, 100)))
+	for _, room := range someRooms {
+		v["the head of "+room] = s.Bounds(room)
+		v["the rows of "+room] = (&journaled{Store: s, t: t}).all(room)
+		for _, epoch := range someEpochs {
+			for n := range uint64(20) {
+				v[fmt.Sprintf("whether it knows number %d of %s, heard in epoch %s,", n, room, epoch)] = s.Contains(room, &wire.Position{HistoryID: s.HistoryID(), Epoch: epoch, N: n})
+			}
+		}
+	}
+	for _, by := range someSenders {
+		v["the name of "+by], v["the name that "+by+" gains"] = s.Name(by), s.CanRegister(by)
+	}
+	return v
+}
+
+// compare fails where other differs.
+func (v view) compare(t fatal, what string, other view) {
+	t.Helper()
+	for part, x := range v {
+		if y := other[part]; !reflect.DeepEqual(x, y) {
+			t.Fatalf("%s is\n%+v\nand %s\n%+v", part, x, what, y)
+		}
+	}
+}
+
+// both applies a batch to a, and to b: there it is told twice, and the store is opened anew before that.
+func both(t fatal, a, b eventlog.Store, batch eventlog.Batch) {
+	t.Helper()
+	position := a.Position() + 1
+	x, err := a.Apply(&batch, position)
+	if err != nil {
+		t.Fatalf("Apply: %v", err)
+	}
+	if err := b.Reopen(); err != nil {
+		t.Fatalf("Reopen: %v", err)
+	}
+	for range 2 {
+		y, err := b.Apply(&batch, position)
+		if err != nil {
+			t.Fatalf("Apply: %v", err)
+		}
+		if !reflect.DeepEqual(x, y) {
+			t.Fatalf("outcomes:\n%s\nand\n%s", brief(x), brief(y))
+		}
+	}
+}
+
+var (
+	someRooms   = []string{"lobby", "cellar", "attic"}
+	someSenders = []string{"anna", "bert", "carl"}
+	someEpochs  = []string{"", "one", "two", "three"}
+)
+
+// batches draws from so little that ids, names and rooms meet.
+func batches() *rapid.Generator[eventlog.Batch] {
+	return rapid.Custom(func(t *rapid.T) eventlog.Batch {
+		hours := rapid.IntRange(-2, 30).Draw(t, "hours")
+		if rapid.IntRange(0, 3).Draw(t, "months later") == 0 {
+			hours += rapid.IntRange(29, 32).Draw(t, "days") * 24
+		}
+		return eventlog.Batch{
+			At:       start + wire.Time(hours)*hour,
+			Expiry:   start + wire.Time(rapid.IntRange(-1, 30).Draw(t, "expiry"))*hour,
+			MaxRooms: rapid.IntRange(1, len(someRooms)).Draw(t, "rooms"),
+			Commands: rapid.SliceOfN(anEvent(), 0, 8).Draw(t, "events"),
+		}
+	})
+}
+
+func anEvent() *rapid.Generator[eventlog.Command] {
+	return rapid.Custom(func(t *rapid.T) eventlog.Command {
+		by := rapid.SampledFrom(someSenders).Draw(t, "by")
+		switch kind := rapid.SampledFrom([]eventlog.Kind{eventlog.Say, eventlog.Say, eventlog.Say, eventlog.ReserveName, eventlog.ReleaseName, eventlog.Restart, eventlog.Trim, eventlog.UnregisterName, eventlog.ExpireName, eventlog.RotateIDs, eventlog.PruneIDs, eventlog.RemoveRoom}).Draw(t, "kind"); kind {
+		case eventlog.Say:
+			e := say(by, rapid.SampledFrom(someRooms).Draw(t, "room"), rapid.StringMatching("[a-d]").Draw(t, "id"), rapid.StringMatching("[xy]").Draw(t, "text"))
+			e.Once = rapid.IntRange(0, 3).Draw(t, "once") == 0
+			e.RegisterKey = rapid.SampledFrom([]string{"", names.Key("Queen"), names.Key("QUEEN"), names.Key("King")}).Draw(t, "own")
+			return e
+		case eventlog.ReserveName:
+			e := claim(by, rapid.SampledFrom([]string{"Queen", "QUEEN", "King"}).Draw(t, "name"))
+			e.Bound = rapid.Bool().Draw(t, "bound")
+			return e
+		case eventlog.RotateIDs:
+			return turn(rapid.Uint64Range(0, 5).Draw(t, "generation"))
+		case eventlog.RemoveRoom:
+			return remove(rapid.SampledFrom(someRooms).Draw(t, "room"), rapid.Uint64Range(0, 6).Draw(t, "to"))
+		case eventlog.UnregisterName:
+			return disown(rapid.SampledFrom([]string{"Queen", "King"}).Draw(t, "name"))
+		case eventlog.Trim:
+			return trim(rapid.SampledFrom(someRooms).Draw(t, "room"), rapid.Uint64Range(0, 12).Draw(t, "to"))
+		case eventlog.Restart:
+			return begin(rapid.SampledFrom(someEpochs).Draw(t, "epoch"))
+		default:
+			return eventlog.Command{Kind: kind, SenderID: by}
+		}
+	})
+}

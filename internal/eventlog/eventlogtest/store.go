@@ -1,0 +1,519 @@
+package eventlogtest
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"ramai/internal/eventlog"
+	"ramai/internal/names"
+	"ramai/wire"
+)
+
+func testStore(t *testing.T, fresh func(t *testing.T) Location) {
+	for _, test := range []struct {
+		name string
+		run  func(t *testing.T, j *journaled)
+	}{
+		{"empty", testEmpty},
+		{"numbers", testNumbers},
+		{"ids", testIDs},
+		{"rows", testRows},
+		{"time", testTime},
+		{"names", testNames},
+		{"connection names", testBoundNames},
+		{"owned names", testOwnedNames},
+		{"clashing names", testClashingNames},
+		{"rooms", testRooms},
+		{"removed rooms", testRemove},
+		{"large rooms", testRemoveLarge},
+		{"places for rooms", testPlacesForRooms},
+		{"reading", testReading},
+		{"long texts", testLongTexts},
+		{"told twice", testToldTwice},
+		{"trim", testTrim},
+		{"bounds of one moment", testBounds},
+		{"ids outlive their messages", testIDsLiveOn},
+		{"forget by steps", testForgetSteps},
+		{"names that run out", testExpire},
+		{"trim by steps", testTrimSteps},
+		{"keep", testKeep},
+		{"rolled back", testRolledBack},
+		{"free", testFree},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.run(t, open(t, fresh(t))) })
+	}
+	t.Run("opened again", func(t *testing.T) { testOpenedAgain(t, fresh(t)) })
+	t.Run("epochs", func(t *testing.T) { testEpochs(t, fresh(t)) })
+	t.Run("epochs of removed rooms", func(t *testing.T) { testEpochsOfRemoved(t, fresh(t)) })
+	t.Run("many epochs", func(t *testing.T) { testManyEpochs(t, fresh(t)) })
+	t.Run("logs", func(t *testing.T) { testLogs(t, fresh) })
+	t.Run("pure", func(t *testing.T) { testPure(t, fresh) })
+}
+
+func testEmpty(t *testing.T, j *journaled) {
+	if got := j.Position(); got != 0 {
+		t.Errorf("Position() = %d", got)
+	}
+	if got, want := j.Bounds("lobby"), (eventlog.Bounds{First: 1}); got != want {
+		t.Errorf("Head = %+v, want %+v", got, want)
+	}
+	if got := j.Name("anna"); got != "" {
+		t.Errorf("Name = %q", got)
+	}
+	if after, _, err := j.Read("lobby", 0, 10); err != nil || len(after) > 0 {
+		t.Errorf("Read = %v, %v", after, err)
+	}
+	if before, _, err := j.ReadBefore("lobby", 10, 10); err != nil || len(before) > 0 {
+		t.Errorf("ReadBefore = %v, %v", before, err)
+	}
+	for _, position := range []uint64{0, 2, math.MaxUint64} {
+		if _, err := j.Apply(&eventlog.Batch{MaxRooms: 1}, position); err == nil {
+			t.Errorf("Apply at position %d of an empty store was no error", position)
+		}
+	}
+}
+
+func testNumbers(t *testing.T, j *journaled) {
+	j.expect(events(say("anna", "lobby", "a1", "x"), say("bert", "lobby", "b1", "x"), say("anna", "cellar", "a1", "x")),
+		"saved 1", "saved 2", "saved 1")
+	j.expect(events(say("bert", "cellar", "b1", "x"), say("anna", "lobby", "a2", "x"), once("anna", "lobby", "a3", "x")),
+		"saved 2", "saved 3", "saved 4")
+	for room, last := range map[string]uint64{"lobby": 4, "cellar": 2, "attic": 0} {
+		if got, want := j.Bounds(room), (eventlog.Bounds{First: 1, Last: last}); got != want {
+			t.Errorf("Head(%s) = %+v, want %+v", room, got, want)
+		}
+	}
+	heads := j.AllBounds()
+	if want := (map[string]eventlog.Bounds{"lobby": {First: 1, Last: 4}, "cellar": {First: 1, Last: 2}}); !reflect.DeepEqual(heads, want) {
+		t.Errorf("Heads() = %v, want %v", heads, want)
+	}
+	clear(heads)
+	if got := j.Bounds("lobby").Last; got != 4 {
+		t.Errorf("with the heads cleared, the lobby is at %d", got)
+	}
+	if j.Position() != 2 {
+		t.Errorf("Position() = %d after two batches", j.Position())
+	}
+}
+
+func testIDs(t *testing.T, j *journaled) {
+	first := say("anna", "lobby", "a1", "hello")
+	j.expect(events(first), "saved 1")
+	j.at += 1000
+	outcomes := j.apply(first)
+	if o := outcomes[0]; o.Status != eventlog.Repeat || o.N != 1 || o.At != start {
+		t.Errorf("the repeat is %+v, want number 1 at %v", o, start)
+	}
+	j.expect(events(
+		say("anna", "lobby", "a1", "goodbye"), // another text
+		say("anna", "lobby", "a2", "hello"),
+		say("anna", "lobby", "a2", "hello"), // in the same batch
+		say("anna", "lobby", "a2", "again"),
+		say("bert", "lobby", "a1", "goodbye"),  // another sender's id
+		say("anna", "cellar", "a1", "goodbye"), // another room's
+		once("anna", "lobby", "a1", "hello"),   // never compared
+		first,
+	), "refused id_reused", "saved 2", "repeat 2", "refused id_reused", "saved 3", "saved 1", "saved 4", "repeat 1")
+	if got := len(j.all("lobby")); got != 4 {
+		t.Errorf("the lobby has %d messages, want 4", got)
+	}
+}
+
+func testRows(t *testing.T, j *journaled) {
+	j.apply(claim("anna", "Anna"), say("anna", "lobby", "a1", "one\ntwo\tthree ü 👩"), say("bert", "lobby", "b1", ""))
+	j.at += 5
+	outcomes := j.apply(once("anna", "lobby", "a2", "x"), claim("bert", "Bert"), say("bert", "lobby", "b2", "x"))
+	want := []wire.Message{
+		{Room: "lobby", N: 1, At: start, SenderID: "anna", DisplayName: "Anna", ID: "a1", Text: "one\ntwo\tthree ü 👩"},
+		{Room: "lobby", N: 2, At: start, SenderID: "bert", ID: "b1"},
+		{Room: "lobby", N: 3, At: start + 5, SenderID: "anna", DisplayName: "Anna", ID: "a2", Text: "x"},
+		{Room: "lobby", N: 4, At: start + 5, SenderID: "bert", DisplayName: "Bert", ID: "b2", Text: "x"},
+	}
+	if got := j.all("lobby"); !reflect.DeepEqual(got, want) {
+		t.Errorf("the rows are\n%+v, want\n%+v", got, want)
+	}
+	if got := outcomes[2].Message(); got != want[3] {
+		t.Errorf("the outcome has the row\n%+v, want\n%+v", got, want[3])
+	}
+}
+
+func testTime(t *testing.T, j *journaled) {
+	var got []wire.Time
+	for i, at := range []wire.Time{start, start - 5000, start + 1, start} {
+		j.at = at
+		got = append(got, j.apply(say("anna", "lobby", fmt.Sprint(i), "x"))[0].At)
+	}
+	if want := []wire.Time{start, start, start + 1, start + 1}; !reflect.DeepEqual(got, want) {
+		t.Errorf("the times are %v, want %v", got, want)
+	}
+	// A clock that was ahead once is of one room, and of nothing else.
+	j.at = start + 1000*hour
+	j.apply(say("anna", "ahead", "1", "x"), claim("anna", "Anna"))
+	j.at = start + 5
+	said := j.apply(say("bert", "lobby", "5", "x"), say("bert", "ahead", "2", "x"), say("bert", "new", "1", "x"), claim("bert", "Bert"))
+	for i, want := range []wire.Time{start + 5, start + 1000*hour, start + 5, start + 5} {
+		if said[i].At != want {
+			t.Errorf("after the clock was ahead, event %d is of %v, want %v", i, said[i].At, want)
+		}
+	}
+	// Nor does a room lose its time with its messages.
+	j.apply(trim("ahead", 2))
+	if got := j.apply(say("bert", "ahead", "3", "x"))[0].At; got != start+1000*hour {
+		t.Errorf("in the emptied room it is %v", got)
+	}
+	if got, want := j.NewestTimes(), map[string]wire.Time{"lobby": start + 5, "ahead": start + 1000*hour, "new": start + 5}; !reflect.DeepEqual(got, want) {
+		t.Errorf("the times of the rooms are %v, want %v", got, want)
+	}
+}
+
+const hour = wire.Time(time.Hour / time.Millisecond)
+
+func testNames(t *testing.T, j *journaled) {
+	held := func(want map[string]string) {
+		t.Helper()
+		for by, name := range want {
+			if got := j.Name(by); got != name {
+				t.Errorf("%s holds %q, want %q", by, got, name)
+			}
+		}
+	}
+	j.expect(events(claim("anna", "Anna"), claim("bert", "ANNA"), claim("bert", "Bert")), "done", "refused name_taken", "done")
+	held(map[string]string{"anna": "Anna", "bert": "Bert"})
+
+	// One a sender: a new one frees the old one, in the same batch, too. Its own can be spelled anew.
+	j.expect(events(claim("anna", "ANNA"), claim("anna", "Queen"), claim("bert", "anna")), "done", "done", "done")
+	held(map[string]string{"anna": "Queen", "bert": "anna"})
+
+	j.expect(events(release("bert"), release("bert"), claim("carl", "Anna"), restart()), "done", "done", "done", "done")
+	held(map[string]string{"anna": "Queen", "bert": "", "carl": "Anna"})
+
+	// Held for a day after the last use. Speaking is a use; that within an hour of the last one need not be noted.
+	j.at += 23 * hour
+	j.apply(say("anna", "lobby", "a1", "x"))
+	j.at += 2 * hour
+	j.expect(events(claim("dora", "Queen"), claim("dora", "Anna")), "refused name_taken", "done")
+	held(map[string]string{"anna": "Queen", "carl": "", "dora": "Anna"})
+	j.at += 22*hour - 1
+	j.expect(events(claim("eva", "Queen")), "refused name_taken")
+	j.at++
+	j.expect(events(claim("eva", "Queen"), say("anna", "lobby", "a2", "x")), "done", "saved 2")
+	held(map[string]string{"anna": "", "eva": "Queen"})
+	if got := j.all("lobby"); got[0].DisplayName != "Queen" || got[1].DisplayName != "" {
+		t.Errorf("the messages are from %q and %q, want Queen and nobody", got[0].DisplayName, got[1].DisplayName)
+	}
+}
+
+func testBoundNames(t *testing.T, j *journaled) {
+	j.expect(events(bound("anna", "Anna"), claim("bert", "Bert")), "done", "done")
+	j.at += 1000 * hour
+	j.expect(events(claim("carl", "Anna"), claim("carl", "Bert")), "refused name_taken", "done")
+	j.expect(events(bound("dora", "Dora"), restart(), claim("eva", "Anna"), claim("eva", "Dora"), claim("eva", "Bert")),
+		"done", "done", "done", "done", "refused name_taken")
+	// A restart goes by what is held when it comes.
+	j.expect(events(bound("fritz", "Fritz")), "done")
+	j.expect(events(claim("fritz", "Fritz"), restart(), claim("gerd", "Fritz")), "done", "done", "refused name_taken")
+}
+
+func testOwnedNames(t *testing.T, j *journaled) {
+	gains := func(by, want string) {
+		t.Helper()
+		if got := j.CanRegister(by); got != want {
+			t.Errorf("%s would come to own %q, want %q", by, got, want)
+		}
+	}
+	// Who speaks under a name with a key owns it for good, and may hold another meanwhile.
+	gains("key", "")
+	j.expect(events(claim("key", "Queen"), claim("anna", "QUEEN")), "done", "refused name_taken")
+	gains("key", names.Key("Queen"))
+	j.apply(own("key", "Queen", "lobby", "1", "x"))
+	gains("key", "")
+	if got := j.RegisteredNames(); len(got) != 1 || got[0].Name != "Queen" || got[0].SenderID != "key" || got[0].Since == 0 {
+		t.Errorf("owned are %+v", got)
+	}
+	j.expect(events(claim("key", "King"), claim("anna", "Queen")), "done", "refused name_taken")
+	j.at += 1000 * hour
+	j.expect(events(claim("anna", "Queen"), claim("anna", "King")), "refused name_taken", "done")
+	j.expect(events(claim("key", "Queen"), release("key"), bound("bert", "Queen")), "done", "done", "refused name_taken")
+
+	// Claiming alone makes nobody an owner, and speaking without a key neither, nor what is to own another name.
+	j.expect(events(claim("key2", "Pawn"), say("key2", "lobby", "1", "x"), own("key2", "Rook", "lobby", "2", "x")), "done", "saved 2", "saved 3")
+	gains("key2", names.Key("Pawn"))
+	j.at += 1000 * hour
+	j.expect(events(claim("anna", "Pawn"), say("anna", "lobby", "1", "x")), "done", "saved 4")
+	j.at += 1000 * hour
+	j.expect(events(claim("key2", "Pawn")), "done")
+
+	// The operator frees it, and takes it from who holds it.
+	j.expect(events(claim("key", "Queen"), disown("QUEEN"), disown("Queen"), claim("anna", "Queen")), "done", "done", "refused bad_request", "done")
+	if got := j.Name("key"); got != "" {
+		t.Errorf("the former owner still holds %q", got)
+	}
+	j.apply(claim("key3", "Bishop"), own("key3", "Bishop", "lobby", "1", "x"), claim("key3", "Knight"), own("key3", "Knight", "lobby", "2", "x"))
+	freed := j.apply(disown("Bishop"), disown("Knight"))
+	if len(freed[0].Renamed) != 0 || !slices.Equal(freed[1].Renamed, []string{"key3"}) || j.Name("key3") != "" {
+		t.Errorf("of %q and %q was told that they held what was freed; one holds %q", freed[0].Renamed, freed[1].Renamed, j.Name("key3"))
+	}
+
+	// Whoever holds another name than before is told of.
+	for _, c := range []struct {
+		e    eventlog.Command
+		want []string
+	}{
+		{claim("one", "Rhino"), []string{"one"}}, {claim("one", "Rhino"), nil}, {claim("one", "Hippo"), []string{"one"}},
+		{claim("two", "Hippo"), nil}, {release("one"), []string{"one"}}, {release("one"), nil}, {claim("two", "Hippo"), []string{"two"}},
+	} {
+		if got := j.apply(c.e)[0].Renamed; !slices.Equal(got, c.want) {
+			t.Errorf("after %q by %s, %q have another name, want %q", c.e.Name, c.e.SenderID, got, c.want)
+		}
+	}
+	j.at += 1000 * hour
+	if got := j.apply(claim("one", "Hippo"))[0].Renamed; !slices.Equal(got, []string{"two", "one"}) {
+		t.Errorf("when a name is taken from who held it, %q have another", got)
+	}
+
+	// Nobody owns more than so many.
+	for i := range eventlog.MaxRegisteredNames + 1 {
+		name := string(rune('a' + i))
+		j.apply(claim("greedy", name), own("greedy", name, "lobby", name, "x"))
+	}
+	gains("greedy", "")
+	j.at += 1000 * hour
+	last := string(rune('a' + eventlog.MaxRegisteredNames))
+	j.expect(events(claim("bert", "a"), claim("bert", last)), "refused name_taken", "done")
+	j.expect(events(disown("a"), claim("greedy", "z"), own("greedy", "z", "lobby", "z", "x"), release("greedy"), claim("anna", "z")),
+		"done", "done", "saved 16", "done", "refused name_taken")
+}
+
+// A key of two parts clashes with each key that has one of them in common.
+func testClashingNames(t *testing.T, j *journaled) {
+	named := func(by, name, folded, looks string) eventlog.Command {
+		return eventlog.Command{Kind: eventlog.ReserveName, SenderID: by, Name: name, Key: folded + "\x00" + looks}
+	}
+	ian := func(by string) eventlog.Command { return named(by, "Ian", "ian", "lan") }
+	lan := func(by string) eventlog.Command { return named(by, "Lan", "lan", "Lan") }
+	small := func(by string) eventlog.Command { return named(by, "lan", "lan", "lan") } // looks like Ian, and is Lan in small letters
+	j.expect(events(ian("anna"), lan("bert"), small("cleo")), "done", "done", "refused name_taken")
+	j.expect(events(release("anna"), small("cleo"), release("bert"), small("cleo"), ian("anna"), lan("bert")),
+		"done", "refused name_taken", "done", "done", "refused name_taken", "refused name_taken")
+	j.expect(events(release("cleo"), ian("anna"), lan("bert")), "done", "done", "done")
+	j.at += 1000 * hour // both have run out, and one claim takes both
+	if got := j.apply(small("cleo"))[0].Renamed; !slices.Equal(got, []string{"bert", "anna", "cleo"}) {
+		t.Errorf("when a name is taken that clashes with two, %q have another", got)
+	}
+	j.expect(events(ian("anna"), lan("bert")), "refused name_taken", "refused name_taken")
+
+	// The same of names that are owned.
+	owning := say("cleo", "lobby", "1", "x")
+	owning.RegisterKey = j.CanRegister("cleo")
+	j.apply(owning, release("cleo"))
+	j.expect(events(ian("anna"), lan("bert"), small("cleo")), "refused name_taken", "refused name_taken", "done")
+	j.expect(events(eventlog.Command{Kind: eventlog.UnregisterName, Name: "LAN", Key: "lan\x00LAN"}, ian("anna"), lan("bert")), "done", "done", "done")
+}
+
+func testRooms(t *testing.T, j *journaled) {
+	j.maxRooms = 2
+	j.expect(events(say("anna", "one", "a1", "x"), say("anna", "two", "a1", "x"), say("anna", "three", "a1", "x"), say("anna", "one", "a2", "x")),
+		"saved 1", "saved 1", "refused not_allowed", "saved 2")
+	j.expect(events(say("anna", "three", "a1", "x"), say("anna", "two", "a2", "x")), "refused not_allowed", "saved 2")
+	j.maxRooms = 3
+	j.expect(events(say("anna", "three", "a1", "x"), say("anna", "four", "a1", "x")), "saved 1", "refused not_allowed")
+	if got, want := j.Bounds("four"), (eventlog.Bounds{First: 1}); got != want {
+		t.Errorf("Head of a room that was refused = %+v", got)
+	}
+}
+
+func testReading(t *testing.T, j *journaled) {
+	const last = 2*eventlog.MaxRead + 7
+	var batch []eventlog.Command
+	for i := range last {
+		batch = append(batch, once("anna", "lobby", fmt.Sprint(i), "x"))
+	}
+	j.apply(say("anna", "cellar", "a1", "x"))
+	j.apply(batch...)
+	j.apply(say("anna", "attic", "a1", "x"))
+	for _, test := range []struct {
+		back       bool
+		n          uint64
+		limit      int
+		from, upto uint64 // of what is read; upto 0: nothing
+	}{
+		{false, 0, 3, 1, 3},
+		{false, 5, 1, 6, 6},
+		{false, 5, 0, 6, 6},
+		{false, 5, -1, 6, 6},
+		{false, 5, math.MinInt, 6, 6},
+		{false, 7, eventlog.MaxRead, 8, 7 + eventlog.MaxRead},
+		{false, 7, eventlog.MaxRead + 1, 8, 7 + eventlog.MaxRead},
+		{false, 7, math.MaxInt, 8, 7 + eventlog.MaxRead},
+		{false, last - 2, 10, last - 1, last},
+		{false, last, 10, 0, 0},
+		{false, last + 1, 10, 0, 0},
+		{false, math.MaxInt64, 10, 0, 0},
+		{false, math.MaxInt64 + 1, 10, 0, 0},
+		{false, math.MaxUint64, 10, 0, 0},
+		{true, 0, 10, 0, 0},
+		{true, 1, 10, 0, 0},
+		{true, 2, 10, 1, 1},
+		{true, 9, 3, 6, 8},
+		{true, 9, 0, 8, 8},
+		{true, last, math.MaxInt, last - eventlog.MaxRead, last - 1},
+		{true, last + 1, 2, last - 1, last},
+		{true, math.MaxInt64, 2, last - 1, last},
+		{true, math.MaxInt64 + 1, 2, last - 1, last},
+		{true, math.MaxUint64, 2, last - 1, last},
+	} {
+		read, name := j.Read, "Read"
+		if test.back {
+			read, name = j.ReadBefore, "ReadBefore"
+		}
+		var want []uint64
+		for n := test.from; n <= test.upto && test.upto > 0; n++ {
+			want = append(want, n)
+		}
+		got, _, err := read("lobby", test.n, test.limit)
+		if err != nil || !reflect.DeepEqual(numbers(got), want) {
+			t.Errorf("%s(%d, %d) = %v, %v, want %v", name, test.n, test.limit, numbers(got), err, want)
+		}
+	}
+}
+
+func numbers(messages []wire.Message) (n []uint64) {
+	for _, m := range messages {
+		n = append(n, m.N)
+	}
+	return n
+}
+
+func testLongTexts(t *testing.T, j *journaled) {
+	// The fourth alone is more than is read at once; the first three are exactly that.
+	third := strings.Repeat("x", eventlog.ReadBytes/3)
+	j.apply(
+		say("anna", "lobby", "a1", third), say("anna", "lobby", "a2", third), say("anna", "lobby", "a3", third+strings.Repeat("x", eventlog.ReadBytes%3)),
+		say("anna", "lobby", "a4", strings.Repeat("y", eventlog.ReadBytes+1)), say("anna", "lobby", "a5", "x"),
+	)
+	for _, test := range []struct {
+		back bool
+		n    uint64
+		want []uint64
+	}{
+		{false, 0, []uint64{1, 2, 3}},
+		{false, 2, []uint64{3}},
+		{false, 3, []uint64{4}},
+		{false, 4, []uint64{5}},
+		{true, 6, []uint64{5}},
+		{true, 5, []uint64{4}},
+		{true, 4, []uint64{1, 2, 3}},
+	} {
+		read := j.Read
+		if test.back {
+			read = j.ReadBefore
+		}
+		if got, _, err := read("lobby", test.n, 10); err != nil || !reflect.DeepEqual(numbers(got), test.want) {
+			t.Errorf("back=%v from %d: %v, %v, want %v", test.back, test.n, numbers(got), err, test.want)
+		}
+	}
+}
+
+func testToldTwice(t *testing.T, j *journaled) {
+	batch := &eventlog.Batch{At: start, MaxRooms: 1, Commands: events(
+		claim("anna", "Anna"), say("anna", "lobby", "a1", "x"), say("anna", "lobby", "a1", "x"),
+		once("anna", "lobby", "a2", "x"), say("anna", "lobby", "a1", "y"), say("anna", "cellar", "a1", "x"),
+	)}
+	first, err := j.Apply(batch, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := j.Apply(batch, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(first, second) {
+		t.Errorf("told once more, the outcomes are\n%s\nand were\n%s", brief(second), brief(first))
+	}
+	if got := numbers(j.all("lobby")); !reflect.DeepEqual(got, []uint64{1, 2}) || j.Position() != 1 {
+		t.Errorf("after that there are %v at position %d, want 1 and 2 at 1", got, j.Position())
+	}
+	if err := j.Reopen(); err != nil {
+		t.Fatalf("Reopen with nothing in doubt: %v", err)
+	}
+	j.expect(events(say("anna", "lobby", "a3", "x")), "saved 3")
+}
+
+func testRolledBack(t *testing.T, j *journaled) {
+	j.apply(claim("anna", "Anna"), say("anna", "lobby", "a1", "x"))
+	_, err := j.Apply(&eventlog.Batch{At: start + 9, MaxRooms: 9, Commands: events(
+		release("anna"), say("anna", "lobby", "a2", "x"), say("anna", "cellar", "a1", "x"), eventlog.Command{Kind: 99},
+	)}, 2)
+	if !errors.Is(err, eventlog.ErrRolledBack) {
+		t.Fatalf("Apply of a batch that cannot be decided: %v, want ErrRolledBack", err)
+	}
+	if j.Position() != 1 || j.Name("anna") != "Anna" || j.Bounds("cellar").Last != 0 || len(j.all("lobby")) != 1 {
+		t.Errorf("something of it is stored: position %d, name %q", j.Position(), j.Name("anna"))
+	}
+	o := j.apply(say("anna", "lobby", "a2", "other"))[0]
+	if o.Status != eventlog.Saved || o.N != 2 || o.At != start || o.DisplayName != "Anna" {
+		t.Errorf("the next is %+v", o)
+	}
+}
+
+func testFree(t *testing.T, j *journaled) {
+	if n, err := j.Free(); err != nil || n == 0 {
+		t.Errorf("Free() = %d, %v", n, err)
+	}
+}
+
+func testOpenedAgain(t *testing.T, place Location) {
+	if !place.Keeps {
+		t.Skip("this store keeps nothing")
+	}
+	j := open(t, place)
+	historyID := j.HistoryID()
+	j.apply(claim("anna", "Anna"), bound("bert", "Bert"), say("anna", "lobby", "a1", "x"), say("anna", "cellar", "a1", "x"))
+	j.apply(once("anna", "lobby", "a2", "x"), say("anna", "shed", "s1", "x"))
+	j.apply(claim("key", "Queen"), own("key", "Queen", "hall", "k1", "x"), release("key"), remove("shed", 1))
+	lobby := j.all("lobby")
+	for range 2 {
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := j.Apply(&eventlog.Batch{}, 4); err == nil {
+		t.Error("Apply after Close was no error")
+	}
+	if _, _, err := j.Read("lobby", 0, 1); err == nil {
+		t.Error("Read after Close was no error")
+	}
+
+	j = open(t, place)
+	if j.HistoryID() != historyID || j.Position() != 3 || j.Name("anna") != "Anna" || j.Name("bert") != "Bert" {
+		t.Errorf("opened again: log %q, was %q; position %d; names %q, %q", j.HistoryID(), historyID, j.Position(), j.Name("anna"), j.Name("bert"))
+	}
+	if got := j.all("lobby"); !reflect.DeepEqual(got, lobby) {
+		t.Errorf("opened again, the lobby is\n%+v\nand was\n%+v", got, lobby)
+	}
+	j.kept("shed", eventlog.Bounds{First: 2, Last: 1}, "none")
+	if _, err := j.Apply(&eventlog.Batch{}, 3); err == nil {
+		t.Error("what became of a batch of an earlier process was told")
+	}
+	j.at -= hour
+	j.expect(events(
+		say("anna", "lobby", "a1", "x"), say("anna", "lobby", "a1", "y"), say("anna", "lobby", "a3", "x"), say("anna", "cellar", "a2", "x"),
+		claim("carl", "Bert"), restart(), claim("carl", "Bert"), say("carl", "attic", "c1", "x"), claim("carl", "Queen"), claim("key", "Queen"),
+	), "repeat 1", "refused id_reused", "saved 3", "saved 2", "refused name_taken", "done", "done", "saved 1", "refused name_taken", "done")
+	if got := j.all("lobby")[2].At; got != start {
+		t.Errorf("after the clock went back over a restart, at is %v, want %v", got, start)
+	}
+}
+
+func testLogs(t *testing.T, fresh func(t *testing.T) Location) {
+	a, b := open(t, fresh(t)).HistoryID(), open(t, fresh(t)).HistoryID()
+	if a == b || len(a) != 22 || strings.Contains(a, ":") {
+		t.Errorf("two logs are %q and %q; want two that differ, of 22 characters without a colon", a, b)
+	}
+}

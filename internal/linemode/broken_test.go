@@ -1,0 +1,22 @@
+package linemode_test
+
+import (
+	"fmt"
+	"testing"
+
+	"ramai/client"
+	"ramai/internal/exitcode"
+	"ramai/internal/linemode"
+)
+
+// TestEnded: a client that broke is no server that refused.
+func TestEnded(t *testing.T) {
+	for want, err := range map[int]error{
+		exitcode.Refused:     &client.RefusedError{Reason: "full"},
+		exitcode.Unconfirmed: fmt.Errorf("wrapped: %w", &client.BrokenError{Fault: "a fault"}),
+	} {
+		if got := exitcode.Of(linemode.Ended(t.Context(), err), -1); got != want {
+			t.Errorf("%v ends with %d, not %d", err, got, want)
+		}
+	}
+}

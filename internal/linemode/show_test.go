@@ -1,0 +1,84 @@
+package linemode
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+
+	"ramai/client"
+	"ramai/wire"
+)
+
+func TestShow(t *testing.T) {
+	welcomed := wire.Welcome{Session: "secretsecretsecretsecr", Text: "Wel\x1b[31mcome"}
+	message := wire.Message{Room: "lobby", N: 1, DisplayName: "an\u202ena\n\x1b]0;x\a", Text: "one\x1b[2J\ntwo\u0085\tthree"}
+	tests := []struct {
+		name          string
+		frame         wire.Frame
+		raw           string
+		first, asJSON bool
+		plain         bool
+		want          string
+	}{
+		{name: "the first welcome", frame: welcomed, first: true, want: "From server: Welcome\n"},
+		{name: "another welcome", frame: welcomed},
+		{name: "a message", frame: message, want: "From server: anna : one\n             two\tthree\n"},
+		{name: "a line", frame: client.Line{Text: "a: b\nc\r"}, want: "From server: a: b\n             c\n"},
+		{name: "an empty line", frame: client.Line{}, want: "From server: \n"},
+		{name: "something else", frame: wire.Saved{}},
+		{name: "a frame", frame: wire.Saved{}, asJSON: true, raw: "{\"type\":\n \"saved\", \"new\":\"\x7f\"}", want: `{"type":"saved","new":"\u007f"}` + "\n"},
+		{name: "a line as JSON", frame: client.Line{Text: "a\n\"b\u202e"}, asJSON: true, plain: true, raw: "a\n\"b\u202e", want: `{"type":"line","text":"a\n\"b\u202e"}` + "\n"},
+		{name: "what did not come", frame: client.Disconnected{}, asJSON: true},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			e := client.Event{Frame: test.frame}
+			if test.raw != "" {
+				e.Raw = []byte(test.raw)
+			}
+			var out strings.Builder
+			if err := show(&out, e, test.asJSON, test.plain, test.first); err != nil {
+				t.Fatal(err)
+			}
+			if out.String() != test.want {
+				t.Errorf("%q, want %q", &out, test.want)
+			}
+		})
+	}
+	var out strings.Builder
+	if err := show(&out, client.Event{Frame: welcomed, Raw: wire.Append(nil, welcomed)}, true, false, true); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), `"type":"welcome"`) || strings.Contains(out.String(), "secret") {
+		t.Errorf("the welcome is shown as %s", &out)
+	}
+}
+
+// FuzzJSONLine holds the output for programs to two rules: it means what came, and it has nothing that acts on a
+// terminal.
+func FuzzJSONLine(f *testing.F) {
+	for _, s := range []string{`{}`, "{\"a\":\n[1, \"\u202e\U000e0041\x7f\u0085\"]}", `"\u001b"`, "\"\xff\"", `x`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		line := JSON(b)
+		if !json.Valid(b) {
+			if line != nil {
+				t.Fatalf("%q becomes %q", b, line)
+			}
+			return
+		}
+		text, end := strings.CutSuffix(string(line), "\n")
+		if !end || strings.ContainsAny(text, "\n\t") || client.Printable(text) != text {
+			t.Fatalf("%q becomes %q", b, line)
+		}
+		var got, want any
+		if json.Unmarshal(b, &want) != nil { // valid, but for Go a number too large
+			return
+		}
+		if err := json.Unmarshal(line, &got); err != nil || !reflect.DeepEqual(got, want) {
+			t.Fatalf("%q becomes %q: %v", b, line, err)
+		}
+	})
+}

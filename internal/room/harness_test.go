@@ -1,0 +1,208 @@
+package room
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/netip"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"ramai/internal/eventlog"
+	"ramai/internal/fanout"
+	"ramai/internal/frame"
+	"ramai/internal/store/memory"
+	"ramai/wire"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// store is one in memory that cannot be read when a test says so, and that can lose its oldest messages.
+type store struct {
+	*memory.Store
+	broken bool
+	reads  atomic.Int32
+	names  atomic.Int32 // looked up
+	first  uint64
+}
+
+func (s *store) Read(room string, after uint64, limit int) ([]wire.Message, eventlog.Bounds, error) {
+	if s.reads.Add(1); s.broken {
+		return nil, eventlog.Bounds{}, errors.New("the disk makes noises")
+	}
+	messages, _, err := s.Store.Read(room, max(after, s.Bounds(room).First-1), limit)
+	return messages, s.Bounds(room), err
+}
+
+func (s *store) ReadBefore(room string, before uint64, limit int) ([]wire.Message, eventlog.Bounds, error) {
+	if s.reads.Add(1); s.broken {
+		return nil, eventlog.Bounds{}, errors.New("the disk makes noises")
+	}
+	return s.Store.ReadBefore(room, before, limit)
+}
+
+func (s *store) Name(by string) string {
+	s.names.Add(1)
+	return s.Store.Name(by)
+}
+
+func (s *store) Bounds(room string) eventlog.Bounds {
+	h := s.Store.Bounds(room)
+	h.First = max(h.First, min(s.first, h.Last+1))
+	return h
+}
+
+// stage is a hub whose jobs and whose feed are stepped by a test.
+type stage struct {
+	*Hub
+	tb    testing.TB
+	store *store
+	jobs  []func()
+	ids   int
+}
+
+func newStage(tb testing.TB, tapeMemory int64) *stage {
+	st := &stage{tb: tb, store: newStore(tb)}
+	st.Hub = NewHub(st.store, Options{
+		Budget: fanout.NewBudget(tapeMemory), Logger: slog.New(slog.DiscardHandler), Go: func(_ netip.Prefix, f func()) { st.jobs = append(st.jobs, f) },
+	})
+	return st
+}
+
+func newStore(tb testing.TB) *store {
+	m, err := memory.New(rand.NewChaCha8([32]byte{1}))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return &store{Store: m}
+}
+
+// work runs all jobs.
+func (st *stage) work() {
+	for len(st.jobs) > 0 {
+		f := st.jobs[0]
+		st.jobs = st.jobs[1:]
+		f()
+	}
+	st.check()
+}
+
+// apply stores events without feeding their outcomes.
+func (st *stage) apply(events ...eventlog.Command) []eventlog.Outcome {
+	st.tb.Helper()
+	outcomes, err := st.store.Apply(&eventlog.Batch{At: wire.TimeOf(start), MaxRooms: 100, Commands: events}, st.store.Position()+1)
+	if err != nil {
+		st.tb.Fatal(err)
+	}
+	return outcomes
+}
+
+func (st *stage) event(room, text string) eventlog.Command {
+	st.ids++
+	return eventlog.Command{Kind: eventlog.Say, SenderID: "somebody", Room: room, ID: fmt.Sprint(st.ids), Text: text}
+}
+
+// say has things said in a room, each in a batch of its own, and feeds them.
+func (st *stage) say(room string, texts ...string) {
+	st.tb.Helper()
+	for _, text := range texts {
+		st.Feed(st.apply(st.event(room, text)))
+	}
+	st.check()
+}
+
+// check holds the hub to what is always true of it.
+func (st *stage) check() {
+	st.tb.Helper()
+	for name, r := range st.rooms {
+		readers := [encodings]int{}
+		for i, s := range r.members {
+			if readers[s.enc]++; int(s.index) != i || s.room != r {
+				st.tb.Fatalf("room %s: a member has a wrong seat", name)
+			}
+		}
+		if len(r.members) == 0 || r.name != name || readers != r.readers {
+			st.tb.Fatalf("room %s: %d members, readers %v, counted %v", name, len(r.members), r.readers, readers)
+		}
+		for enc, t := range r.buffers {
+			if (t != nil) != (readers[enc] > 0) || t != nil && !endsAt(t, r.newest) {
+				st.tb.Fatalf("room %s at %d: encoding %d has %d readers and the tape %v", name, r.newest, enc, readers[enc], t)
+			}
+		}
+	}
+	if got := st.budget.Spent(); got < 0 || len(st.rooms) == 0 && got != 0 {
+		st.tb.Fatalf("%d rooms have tapes of %d bytes", len(st.rooms), got)
+	}
+	if len(st.touched) > 0 {
+		st.tb.Fatal("rooms wait to be woken")
+	}
+}
+
+// endsAt tells whether the newest number of a tape is n.
+func endsAt(t *fanout.Buffer, n uint64) bool {
+	newer := func(n uint64) bool {
+		span, held := t.After(n, 1)
+		return !held || len(span.Bytes()) > 0
+	}
+	return !newer(n) && (n == 0 || newer(n-1))
+}
+
+// guest is a member that counts.
+type guest struct {
+	by    string
+	wakes int
+	from  netip.AddrPort
+	woken func()
+}
+
+func (g *guest) SenderID() string { return g.by }
+
+func (g *guest) RemoteAddr() netip.AddrPort { return g.from }
+
+func (g *guest) Wake() {
+	g.wakes++
+	if g.woken != nil {
+		g.woken()
+	}
+}
+
+// bytesOf are the messages of a room after number n, in an encoding.
+func (st *stage) bytesOf(room string, enc Encoding, n uint64) []byte {
+	var b []byte
+	for {
+		messages, _, _ := st.store.Store.Read(room, n, eventlog.MaxRead)
+		if len(messages) == 0 {
+			return b
+		}
+		for i := range messages {
+			var payload []byte
+			if n = messages[i].N; enc == Line || enc == DeflatedLine {
+				payload = wire.AppendLine(nil, &messages[i])
+			} else {
+				payload = wire.AppendMessage(nil, &messages[i])
+			}
+			switch {
+			case enc == Events:
+				b = fmt.Appendf(b, "id: %s:%d\nevent: message\ndata: %s\n\n", st.store.HistoryID(), n, payload)
+			case enc == Lines:
+				b = fmt.Appendf(b, "%s\n", payload)
+			case (enc == DeflatedLine || enc == DeflatedJSON) && len(payload) >= 512:
+				b = frame.AppendDeflated(b, payload)
+			default:
+				b = frame.AppendText(b, payload)
+			}
+		}
+	}
+}
+
+// framesOf are the frames of a chunk after number n.
+func framesOf(c BackfillResult, n uint64) []byte {
+	span, _ := c.Frames.After(n, 1<<20)
+	return span.Bytes()
+}

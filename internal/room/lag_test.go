@@ -1,0 +1,51 @@
+package room
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+// Who is behind is counted, and who has not moved for long is frozen.
+func TestLook(t *testing.T) {
+	st := newStage(t, 1<<20)
+	first := st.Join("den", Line, &guest{})
+	first.Reached(0)
+	st.say("den", "one", "two", "three")
+	second := st.Join("den", JSON, &guest{})
+	var w LagSampler
+	look := func(after time.Duration, frozen int, want ...uint32) {
+		t.Helper()
+		var got []uint32
+		n := st.SampleLag(&w, start.Add(after), func(behind uint32) {
+			got = append(got, behind)
+			if r := st.room("den"); r.mu.TryLock() {
+				r.mu.Unlock()
+			} else {
+				t.Error("the room is held while its members are looked at")
+			}
+		})
+		slices.Sort(got)
+		if !slices.Equal(got, want) || n != frozen {
+			t.Errorf("after %v: %v, %d frozen, want %v, %d", after, got, n, want, frozen)
+		}
+	}
+	look(0, 0, 0, 3)
+	second.Reached(4) // from the journal, ahead of the feed
+	look(5*time.Second, 0, 0, 3)
+	look(10*time.Second, 1, 0, 3)
+	first.Reached(1)
+	look(15*time.Second, 0, 0, 2)
+	look(25*time.Second, 1, 0, 2)
+	first.Leave()
+	look(40*time.Second, 0, 0)
+	if len(w.behind) != 0 {
+		t.Error("who has left is remembered")
+	}
+	if slices.ContainsFunc(w.seats[:cap(w.seats)], func(s *Subscription) bool { return s != nil }) {
+		t.Error("seats are kept")
+	}
+	if n, memory := st.Rooms(), st.Memory(); n != 1 || memory.Buffers != 0 || memory.Max != 1<<20 {
+		t.Errorf("there are %d rooms, with %+v", n, memory)
+	}
+}

@@ -1,0 +1,274 @@
+package session
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"ramai/internal/eventlog"
+	"ramai/internal/fanout"
+	"ramai/internal/frame"
+	"ramai/internal/room"
+	"ramai/wire"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// setting is what differs between the stages of tests. The zero value has no limit of rates.
+type setting struct {
+	tape     int64 // bytes of all tapes; 0: plenty
+	rate     float64
+	burst    int
+	queue    int // of the orderer; 0: its default
+	batch    int // of the orderer; 0: its default
+	maxRooms int // 0: 100
+	seed     uint64
+}
+
+// How many senders' shares an address has, rooms it may make in a minute, and names its keys may come to own in an hour.
+const (
+	sendersAnAddress = 20
+	roomsAMinute     = 10
+	namesAnHour      = 6
+)
+
+// stage is the whole server side, stepped by a test: one goroutine, no socket, and a clock that moves when it is told.
+type stage struct {
+	tb      testing.TB
+	set     setting
+	clock   time.Time
+	tick    time.Time // when the hub is ticked next
+	random  io.Reader
+	store   *shaky
+	orderer *eventlog.Local
+	hub     *room.Hub
+	env     *Env
+	jobs    []func()       // what the hub was asked to run beside everything else
+	askers  []netip.Prefix // for whom, of all jobs so far
+	links   []*link        // that are not closed
+	boots   int            // servers so far: each begins an epoch
+	paused  bool           // settle leaves the orderer alone
+	lazy    bool           // settle leaves the jobs alone
+}
+
+func newStage(tb testing.TB, set setting) *stage {
+	if set.tape == 0 {
+		set.tape = 4 << 20
+	}
+	if set.maxRooms == 0 {
+		set.maxRooms = 100
+	}
+	var key [32]byte
+	key[0], key[1], key[2] = byte(set.seed), byte(set.seed>>8), byte(set.seed>>16)
+	st := &stage{tb: tb, set: set, clock: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), random: rand.NewChaCha8(key)}
+	st.store = newShaky(tb, st.random)
+	st.boot()
+	return st
+}
+
+// doorOf is one of the doors of WebSocket.
+func doorOf(v1 bool) Transport {
+	if v1 {
+		return V1
+	}
+	return Plain
+}
+
+// boot starts a server on what the store holds.
+func (st *stage) boot() {
+	st.boots++
+	logger := slog.New(slog.DiscardHandler)
+	st.jobs, st.links, st.tick = nil, nil, st.clock.Add(time.Second)
+	st.hub = room.NewHub(st.store, room.Options{Budget: fanout.NewBudget(st.set.tape), Logger: logger, Go: st.later})
+	st.orderer = eventlog.NewLocal(st.store, eventlog.Options{
+		Feed: st.hub.Feed, Now: st.now, Logger: logger, Queue: st.set.queue, Batch: st.set.batch, MaxRooms: st.set.maxRooms,
+	})
+	st.env = &Env{
+		Hub: st.hub, Store: st.store, Submit: st.orderer.Submit, Rates: NewRates(RateLimits{st.set.rate, st.set.burst, sendersAnAddress, roomsAMinute, namesAnHour, 0}),
+		Limits:  wire.Limits{Text: 4000, Frame: wire.MaxRequest(4000), Rate: st.set.rate, Burst: st.set.burst, Rooms: 8},
+		Frame:   &frame.Config{TextOnly: true, MaxMessage: wire.MaxRequest(4000), MaxFragments: 256},
+		Deflate: &frame.Config{TextOnly: true, Deflate: true, MaxMessage: wire.MaxRequest(4000), MaxFragments: 256},
+		Server:  "ramai test", Start: st.clock, Now: st.now, Random: st.random, Logger: logger,
+	}
+	for epoch := fmt.Sprint("epoch", st.boots); st.store.Epoch().Name != epoch; st.order() { // before anybody can come
+		if err := st.orderer.Submit(eventlog.Command{Kind: eventlog.Restart, EpochName: epoch}, nil); err != nil && err != eventlog.ErrBusy {
+			st.tb.Fatal(err)
+		}
+	}
+}
+
+// later has f done by settle.
+func (st *stage) later(from netip.Prefix, f func()) {
+	st.jobs, st.askers = append(st.jobs, f), append(st.askers, from)
+}
+
+// crash ends the server without a word. What is on disk stays.
+func (st *stage) crash() {
+	for _, l := range st.links {
+		l.closed = true
+	}
+	st.store.reopens = 0
+	if err := st.store.Reopen(); err != nil {
+		st.tb.Fatal(err)
+	}
+	st.boot()
+}
+
+func (st *stage) now() time.Time { return st.clock }
+
+// order has the orderer store one batch. It returns whether there was one.
+func (st *stage) order() bool {
+	worked, err := st.orderer.Step()
+	return worked && err == nil
+}
+
+// trim lets go of what is below first in a room.
+func (st *stage) trim(room string, first uint64) {
+	st.tb.Helper()
+	for st.store.Bounds(room).First < first {
+		if err := st.orderer.Submit(eventlog.Command{Kind: eventlog.Trim, Room: room, To: first - 1}, nil); err != nil {
+			st.tb.Fatal(err)
+		}
+		for st.order() {
+		}
+	}
+}
+
+// job runs the i-th job.
+func (st *stage) job(i int) {
+	f := st.jobs[i]
+	st.jobs = append(st.jobs[:i:i], st.jobs[i+1:]...)
+	f()
+}
+
+// settle lets everything happen that can happen without the clock moving.
+func (st *stage) settle() {
+	for rounds := 0; ; rounds++ {
+		if rounds == 10000 {
+			st.tb.Fatal("the server does not come to rest")
+		}
+		moved := false
+		for _, l := range append([]*link(nil), st.links...) {
+			moved = l.run() || moved
+		}
+		for !st.lazy && len(st.jobs) > 0 {
+			st.job(0)
+			moved = true
+		}
+		if !st.paused && st.order() {
+			moved = true
+		}
+		if !moved {
+			return
+		}
+	}
+}
+
+// advance lets d pass, and everything happen that is due in it.
+func (st *stage) advance(d time.Duration) {
+	st.settle()
+	end := st.clock.Add(d)
+	for still := 0; ; still++ {
+		next := end
+		if st.tick.Before(next) {
+			next = st.tick
+		}
+		for _, l := range st.links {
+			if !l.wakeAt.IsZero() && l.wakeAt.Before(next) {
+				next = l.wakeAt
+			}
+		}
+		if next.After(st.clock) {
+			st.clock, still = next, 0
+		}
+		if still > 100 {
+			st.tb.Fatal("a session asks to be woken again and again while no time passes")
+		}
+		due := st.fire()
+		st.settle()
+		if !due && st.clock.Equal(end) {
+			return
+		}
+	}
+}
+
+// stop lets d pass while the server's process is stopped: nobody is woken, and nothing is read.
+func (st *stage) stop(d time.Duration) {
+	st.clock = st.clock.Add(d)
+	st.tick = st.clock.Add(time.Second)
+}
+
+// fire does what is due now. It returns whether anything was.
+func (st *stage) fire() bool {
+	due := false
+	for _, l := range st.links {
+		if !l.wakeAt.IsZero() && !st.clock.Before(l.wakeAt) {
+			l.wakeAt, due = time.Time{}, true
+			l.Wake()
+		}
+	}
+	if !st.clock.Before(st.tick) {
+		st.tick, due = st.tick.Add(time.Second), true
+		st.hub.Tick(st.clock)
+	}
+	return due
+}
+
+// connect brings a client in. It sends and takes nothing before settle.
+func (st *stage) connect(c Client) *link {
+	if c.Session == "" {
+		secret, err := wire.NewSession(st.random)
+		if err != nil {
+			st.tb.Fatal(err)
+		}
+		c.Session = secret
+	}
+	if c.Room == "" {
+		c.Room = wire.Lobby
+	}
+	if !c.Addr.IsValid() {
+		c.Addr = netip.MustParseAddrPort("127.0.0.1:40000")
+	}
+	l := &link{st: st, v1: c.Transport == V1, max: 64 << 10, ready: true, dec: frame.NewDecoder(&clientFrames)}
+	if c.Deflate {
+		l.dec = frame.NewDecoder(&deflatedFrames)
+	}
+	l.s = New(st.env, l, c)
+	st.links = append(st.links, l)
+	return l
+}
+
+// v1 brings in a client of ramai.v1 that has been welcomed.
+func (st *stage) v1() *link {
+	st.tb.Helper()
+	l := st.connect(Client{Transport: V1})
+	l.expect("welcome")
+	return l
+}
+
+// plain brings in a client of the plain door that has been welcomed.
+func (st *stage) plain(c Client) *link {
+	st.tb.Helper()
+	l := st.connect(c)
+	if got := l.heard(); len(got) == 0 || got[0] != wire.Greeting {
+		st.tb.Fatalf("a plain client is greeted with %q", got)
+	}
+	return l
+}
+
+// in brings in a client of ramai.v1 that has joined rooms, with nothing of their past.
+func (st *stage) in(rooms ...string) *link {
+	st.tb.Helper()
+	l := st.v1()
+	for _, name := range rooms {
+		l.send(wire.Join{Room: name, Last: new(int)})
+	}
+	l.heard()
+	return l
+}

@@ -1,0 +1,264 @@
+package sshserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/anmitsu/go-shlex"
+	"github.com/gobwas/ws"
+	"github.com/spf13/pflag"
+
+	"ramai/client"
+	"ramai/internal/exitcode"
+	"ramai/internal/linemode"
+	"ramai/internal/names"
+	"ramai/internal/session"
+	"ramai/internal/store/search"
+	"ramai/internal/tui"
+	"ramai/wire"
+)
+
+// visit is what happens on a channel, from its shell or command on.
+func (d *Server) visit(g *channel, s *ending) {
+	c := g.conn
+	notes := patient{s.notes(), d.cfg.Stall, func() { c.Close() }}
+	if err := c.enter(); err != nil {
+		fmt.Fprintln(notes, err)
+		s.exit(exitcode.NoServer)
+		return
+	}
+	defer c.leave()
+	ctx, cancel := context.WithCancelCause(g.ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(d.ctx, func() { cancel(context.Cause(d.ctx)) })()
+
+	v := &sshSession{door: d, addr: addrOf(c.RemoteAddr()), room: wire.Lobby, last: -1, channel: g, notes: notes}
+	v.in, v.out = s.in, patient{s, d.cfg.Stall, func() { c.Close() }}
+	err := v.receive()
+	if err == nil {
+		err = v.talk(ctx)
+	}
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil && err.Error() != "" {
+		fmt.Fprintln(notes, client.Printable(err.Error()))
+	}
+	s.exit(exitcode.Of(err, exitcode.NoServer))
+}
+
+// sshSession is who is on a channel, and what for.
+type sshSession struct {
+	door    *Server
+	channel *channel
+	in      io.Reader
+	out     io.Writer // to the client, with a bound on its patience
+	notes   io.Writer // to its stderr, with the same
+	addr    netip.AddrPort
+	secret  string // the session of the chat
+	keyed   bool   // that is a key's
+	wish    string // the name wished for; empty: none
+	notice  string // for the beginning
+	env     []string
+
+	room   string
+	last   int // -1: what the screen, or the lines, begin with
+	asJSON bool
+	size   tui.Size // at first
+}
+
+// receive makes out who comes, and what is wanted.
+func (v *sshSession) receive() error {
+	d, g := v.door, v.channel
+	command, err := shlex.Split(g.command, true)
+	if err != nil || len(command) == 0 && g.command != "" { // a quote without its end
+		return exitcode.With(exitcode.Usage, errors.New(usage))
+	}
+	if err := v.read(command); err != nil {
+		return exitcode.With(exitcode.Usage, err)
+	}
+	if g.key != nil {
+		v.secret, v.keyed = d.keys.session(g.key), true
+	} else if v.secret, err = wire.NewSession(d.cfg.Env.Random); err != nil {
+		return err
+	}
+	if v.wish, err = names.Parse(g.user); err != nil {
+		v.notice = fmt.Sprintf("%q cannot be your name: %v", client.Shortened(g.user), err)
+		if !g.terminal {
+			fmt.Fprintln(v.notes, v.notice)
+		}
+	}
+	for _, variable := range g.env {
+		if name, _, _ := strings.Cut(variable, "="); slices.Contains(allowed, name) {
+			v.env = append(v.env, variable)
+		}
+	}
+	v.env = append(v.env, "TERM="+g.term)
+	v.size = d.fit(g, g.first)
+	if v.size.Width < min(g.first.Width, maxWidth) && v.notice == "" {
+		v.notice = "there is no room for another large screen here now, so yours is small"
+	}
+	if !g.terminal && !v.asJSON && len(command) > 0 { // ssh gives a command no terminal by itself
+		fmt.Fprintln(v.notes, "line by line; for the screen: ssh -t")
+	}
+	if g.terminal && v.asJSON { // there would be no way to end the input
+		return exitcode.With(exitcode.Usage, errors.New("--json is for where there is no terminal: ssh -T"))
+	}
+	if g.terminal && g.term == "dumb" {
+		return exitcode.With(exitcode.Usage, errors.New("this terminal cannot show a screen: ssh -T talks line by line"))
+	}
+	return nil
+}
+
+// allowed are the variables that a screen looks at.
+var allowed = []string{"COLORTERM", "NO_COLOR", "TERM_PROGRAM", "LANG", "LC_ALL", "LC_CTYPE", "TZ"}
+
+// read reads the command: [ROOM] [--last N] [--json].
+func (v *sshSession) read(command []string) error {
+	f := pflag.NewFlagSet("ssh", pflag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	f.IntVar(&v.last, "last", v.last, "")
+	f.BoolVar(&v.asJSON, "json", false, "")
+	err := f.Parse(command)
+	switch {
+	case errors.Is(err, pflag.ErrHelp) || err == nil && f.NArg() > 1:
+		return errors.New(usage)
+	case err != nil:
+		return fmt.Errorf("%w; %s", err, usage)
+	case v.last < -1 || v.last > wire.MaxLast:
+		return fmt.Errorf("--last is 0 to %d, not %d", wire.MaxLast, v.last)
+	case f.NArg() == 1:
+		v.room = f.Arg(0)
+	}
+	if err := wire.CheckRoom(v.room); err != nil {
+		return fmt.Errorf("%q is no room: %s", v.room, err.Reason)
+	}
+	return nil
+}
+
+const usage = "usage: ssh HOST, ssh -t HOST ROOM, or line by line ssh -T HOST [ROOM] [--last N] [--json]"
+
+// talk connects, and talks until it is over.
+func (v *sshSession) talk(ctx context.Context) error {
+	last := max(v.last, 0)
+	if v.channel.terminal && v.last < 0 {
+		last = wire.DefaultJoin
+	}
+	inMemory := &url.URL{Scheme: "http", Host: "localhost"}
+	c, err := client.Dial(ctx, client.Config{
+		URL: inMemory.JoinPath("r", v.room).String(), Session: v.secret, Name: v.wish, Last: last, DialContext: v.connect, Random: v.door.cfg.Env.Random,
+	})
+	if refused := (*client.RefusedError)(nil); errors.As(err, &refused) {
+		return exitcode.With(exitcode.Refused, err)
+	}
+	if err != nil {
+		return exitcode.With(exitcode.NoServer, err)
+	}
+	defer c.Close()
+	if !v.channel.terminal {
+		err := linemode.Run(ctx, linemode.Config{Client: c, Room: v.room, Last: last, JSON: v.asJSON, In: v.in, Out: v.out, Notes: v.notes})
+		if errors.As(err, new(*client.BrokenError)) {
+			v.door.cfg.Env.Logger.Error("a talk over SSH broke", "err", err)
+			err = exitcode.With(exitcode.Unconfirmed, errors.New("the talk broke; the server's operator can see why in the log"))
+		}
+		return err
+	}
+	return v.show(ctx, c, last)
+}
+
+// show talks on a screen.
+func (v *sshSession) show(ctx context.Context, c *client.Client, last int) error {
+	config := tui.Config{
+		Client: c, Find: v.find, Server: v.door.cfg.Address(addrOf(v.channel.conn.LocalAddr()).Addr()), Room: v.room, AnyRoom: v.channel.command == "", Last: last,
+		Notice: v.notice, Theme: tui.Auto, Bell: true,
+		In: v.in, Out: v.out, Environ: v.env, Width: v.size.Width, Height: v.size.Height, Sizes: v.channel.sizes, Zone: v.zone(), Now: v.door.cfg.Env.Now,
+	}
+	if v.keyed {
+		config.StateStore = shelf{v.door, v.secret}
+	}
+	left, err := tui.Run(ctx, config)
+	if err != nil && ctx.Err() == nil && !errors.As(err, new(*client.RefusedError)) { // what the reason tells of this program is not for others
+		v.door.cfg.Env.Logger.Error("a screen over SSH broke", "err", err)
+		err = errors.New("the screen broke; the server's operator can see why in the log")
+	}
+	return left.Ended(ctx, err, v.notes)
+}
+
+// shelf is a tui.StateStore for a session of the chat.
+type shelf struct {
+	door    *Server
+	session string
+}
+
+// Load implements tui.StateStore.
+func (s shelf) Load() tui.State { return s.door.keys.memory(s.session) }
+
+// Store implements tui.StateStore.
+func (s shelf) Store(m tui.State) {
+	store, by := s.door.cfg.Env.Store, wire.SenderIDOf(s.session)
+	owner := store.Name(by) != "" && store.CanRegister(by) == "" // or it owns as many as it can
+	if err := s.door.keys.remember(s.session, m, owner); err != nil {
+		s.door.cfg.Env.Logger.Warn("what a screen was like cannot be remembered", "err", err)
+	}
+}
+
+// errLeft is why a visit ends whose client has closed the channel.
+var errLeft = exitcode.With(exitcode.Unconfirmed, nil)
+
+// zone is where the visitor's clock is, if the client says so.
+func (v *sshSession) zone() *time.Location {
+	for _, variable := range v.env {
+		if name, ok := strings.CutPrefix(variable, "TZ="); ok {
+			if zone, err := time.LoadLocation(name); err == nil && name != "" {
+				return zone
+			}
+		}
+	}
+	return time.Local
+}
+
+// find searches as the page does, and costs as much.
+func (v *sshSession) find(ctx context.Context, s client.Search) (*client.SearchResponse, error) {
+	q := search.Query{Words: s.Words, Room: s.Room, Before: s.Before, Limit: s.Limit}
+	found, err := v.door.cfg.Env.Search(wire.SenderIDOf(v.secret), v.addr.Addr(), func(from netip.Prefix, ran func(time.Duration)) (*wire.SearchResponse, *wire.CodedError) {
+		q.From, q.Ran = from, ran
+		return v.door.cfg.Search(ctx, q)
+	})
+	if err != nil {
+		return nil, errors.New(err.Reason)
+	}
+	return &client.SearchResponse{SearchResponse: *found}, nil
+}
+
+// connect is client.Config.DialContext: the other end of the connection becomes a session of this server.
+func (v *sshSession) connect(ctx context.Context, _, _ string) (net.Conn, error) {
+	if err := v.door.cfg.AcquireSlot(v.addr.Addr()); err != nil {
+		return nil, fmt.Errorf("%w; come back in a while", err)
+	}
+	ours, theirs := net.Pipe()
+	v.channel.running.Go(func() { v.accept(theirs) })
+	return ours, nil
+}
+
+// accept does the server's part of the handshake (RFC 6455, section 4.2).
+func (v *sshSession) accept(nc net.Conn) {
+	nc.SetDeadline(time.Now().Add(handshakeTakes))
+	upgrader := ws.Upgrader{Protocol: func(p []byte) bool { return string(p) == wire.Protocol }}
+	if _, err := upgrader.Upgrade(nc); err != nil {
+		v.door.cfg.ReleaseSlot(v.addr.Addr())
+		nc.Close()
+		return
+	}
+	nc.SetDeadline(time.Time{})
+	who := session.Client{Addr: v.addr, Session: v.secret, Keyed: v.keyed, Transport: session.SSH, Room: v.room}
+	v.door.cfg.Env.Clients.Connected(&who)
+	v.door.cfg.Serve(nc, nil, who)
+}

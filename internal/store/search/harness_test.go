@@ -1,0 +1,149 @@
+package search
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"ramai/internal/eventlog"
+	"ramai/internal/store/memory"
+	"ramai/wire"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// past is a journal that a test writes to.
+type past struct {
+	eventlog.Store
+	t     testing.TB
+	at    wire.Time
+	first map[string]uint64 // of rooms from which the oldest were taken
+	free  atomic.Uint64     // 0: enough
+}
+
+func newPast(t testing.TB) *past {
+	s, err := memory.New(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &past{Store: s, t: t, at: 1_700_000_000_000, first: map[string]uint64{}}
+}
+
+// say puts texts into a room, a millisecond apart.
+func (p *past) say(room string, texts ...string) {
+	p.t.Helper()
+	for _, text := range texts {
+		p.at++
+		p.sayAt(p.at, room, text)
+	}
+}
+
+func (p *past) sayAt(at wire.Time, room string, texts ...string) {
+	p.t.Helper()
+	b := &eventlog.Batch{At: at, MaxRooms: 1000}
+	for _, text := range texts {
+		b.Commands = append(b.Commands, eventlog.Command{Kind: eventlog.Say, SenderID: "anna", Room: room, Text: text, Once: true})
+	}
+	if _, err := p.Apply(b, p.Position()+1); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// forget takes everything below first out of a room, as retention does; the rows may go later.
+func (p *past) forget(room string, first uint64) { p.first[room] = first }
+
+func (p *past) Bounds(room string) eventlog.Bounds {
+	h := p.Store.Bounds(room)
+	h.First = max(h.First, p.first[room])
+	return h
+}
+
+func (p *past) AllBounds() map[string]eventlog.Bounds {
+	heads := p.Store.AllBounds()
+	for room := range heads {
+		heads[room] = p.Bounds(room)
+	}
+	return heads
+}
+
+func (p *past) Free() (uint64, error) {
+	if free := p.free.Load(); free > 0 {
+		return free, nil
+	}
+	return p.Store.Free()
+}
+
+// stepped is an index whose filling a test steps.
+type stepped struct {
+	*Index
+	t    testing.TB
+	told *strings.Builder // what the log has
+}
+
+func open(t testing.TB, path string, j Log) *stepped {
+	told := new(strings.Builder)
+	x := create(path, j, slog.New(slog.NewTextHandler(told, nil)))
+	s := &stepped{Index: x, t: t, told: told}
+	close(x.done)
+	t.Cleanup(func() { s.close() })
+	return s
+}
+
+func (s *stepped) close() {
+	s.t.Helper()
+	if err := s.Close(); err != nil {
+		s.t.Error(err)
+	}
+}
+
+// fill does all there is to do.
+func (s *stepped) fill() {
+	s.t.Helper()
+	for {
+		worked, err := s.turn()
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if !worked {
+			return
+		}
+	}
+}
+
+func (s *stepped) search(q Query) *wire.SearchResponse {
+	s.t.Helper()
+	found, err := s.Search(context.Background(), q)
+	if err != nil {
+		s.t.Fatalf("%+v: %v", q, err)
+	}
+	return found
+}
+
+// places is which messages were found, in short.
+func places(found *wire.SearchResponse) string {
+	var all []string
+	for _, h := range found.Hits {
+		all = append(all, fmt.Sprint(h.Room, ":", h.N))
+	}
+	return strings.Join(all, " ")
+}
+
+func (s *stepped) want(q Query, want string) {
+	s.t.Helper()
+	if got := places(s.search(q)); got != want {
+		s.t.Errorf("%+v finds %q, want %q", q, got, want)
+	}
+}
+
+// kinds runs f over an index in a file, and one in memory.
+func kinds(t *testing.T, f func(t *testing.T, path string)) {
+	t.Run("file", func(t *testing.T) { f(t, filepath.Join(t.TempDir(), FileName)) })
+	t.Run("memory", func(t *testing.T) { f(t, "") })
+}

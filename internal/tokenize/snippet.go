@@ -1,0 +1,69 @@
+package tokenize
+
+import (
+	"unicode/utf8"
+)
+
+// Sizes of a snippet, in characters.
+const (
+	MaxSnippet = 200 // without what stands for the rest
+	lead       = 60  // before the first hit
+)
+
+const rest = "…"
+
+// Snippet returns the part of text around the first hit, with "…" for what is left out, and where in it the words of the
+// query stand: pairs of numbers of characters (code points), the first of a hit and the one after it. A text that does not
+// have all the words is cut from its beginning.
+func (q *Query) Snippet(text string) (snippet string, marks [][2]int) {
+	hits := q.Hits(text)
+	from, to := 0, len(text)
+	if utf8.RuneCountInString(text) > MaxSnippet {
+		if len(hits) > 0 {
+			from = back(text, hits[0][0], lead)
+		}
+		if to = forth(text, from, MaxSnippet); to == len(text) {
+			from = back(text, to, MaxSnippet)
+		}
+	}
+	shift := -utf8.RuneCountInString(text[:from])
+	snippet = text[from:to]
+	if from > 0 {
+		snippet = rest + snippet
+		shift++
+	}
+	if to < len(text) {
+		snippet += rest
+	}
+	at, count := 0, shift // the number of the character at byte at
+	number := func(i int) int {
+		count += utf8.RuneCountInString(text[at:i])
+		at = i
+		return count
+	}
+	for _, h := range hits {
+		if h[0] < from || h[0] >= to {
+			continue
+		}
+		marks = append(marks, [2]int{number(h[0]), number(min(h[1], to))})
+	}
+	return snippet, marks
+}
+
+// back returns the byte offset of the character n before that at i, or 0.
+func back(text string, i, n int) int {
+	for ; n > 0 && i > 0; n-- {
+		_, size := utf8.DecodeLastRuneInString(text[:i])
+		i -= size
+	}
+	return i
+}
+
+// forth returns the byte offset of the character n after that at i, or the end.
+func forth(text string, i, n int) int {
+	for ; n > 0 && i < len(text); n-- {
+		_, size := utf8.DecodeRuneInString(text[i:])
+		i += size
+	}
+	return i
+}

@@ -1,0 +1,326 @@
+package tui
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/colorprofile"
+	uv "github.com/charmbracelet/ultraviolet"
+	"github.com/charmbracelet/x/ansi"
+
+	"ramai/client"
+	"ramai/wire"
+)
+
+// fakeChat is a client whose server is the test: it keeps what is asked of it, and has a past.
+type fakeChat struct {
+	plain  bool
+	asked  []string // what was asked, one line each
+	past   map[string][]wire.Message
+	who    wire.Who
+	typing []string // rooms
+	fail   error    // of the next request
+	count  int
+	news   chan client.Event // what Next returns; nil: nothing
+	epoch  string            // the server's
+	gone   bool              // it was set back: positions of other epochs are of another history
+}
+
+func (f *fakeChat) Plain() bool { return f.plain }
+
+func (f *fakeChat) Next(ctx context.Context) (client.Event, error) {
+	select {
+	case e := <-f.news:
+		return e, nil
+	case <-ctx.Done():
+		return client.Event{}, ctx.Err()
+	}
+}
+
+func (f *fakeChat) note(format string, args ...any) error {
+	f.asked = append(f.asked, fmt.Sprintf(format, args...))
+	err := f.fail
+	f.fail = nil
+	return err
+}
+
+func (f *fakeChat) Say(room, text string) (string, error) {
+	f.count++
+	return fmt.Sprintf("id-%d", f.count), f.note("say %s %q", room, text)
+}
+
+func (f *fakeChat) Join(room string, last int) error { return f.note("join %s %d", room, last) }
+func (f *fakeChat) Leave(room string) error          { return f.note("leave %s", room) }
+func (f *fakeChat) SetName(name string) error        { return f.note("name %s", name) }
+
+func (f *fakeChat) Typing(room string) { f.typing = append(f.typing, room) }
+
+func (f *fakeChat) Who(_ context.Context, room string) (wire.Who, error) {
+	return f.who, f.note("who %s", room)
+}
+
+func (f *fakeChat) History(_ context.Context, h wire.History) (wire.Page, error) {
+	p := wire.Page{Room: h.Room, HistoryID: "log", Epoch: f.epoch}
+	all := f.past[h.Room]
+	switch {
+	case h.After != nil && !h.After.Bare():
+		p.Reset = f.gone && h.After.Epoch != f.epoch
+		return p, f.note("prove %s %s", h.Room, wire.AppendPosition(nil, *h.After))
+	case h.Before != nil:
+		i, _ := slices.BinarySearchFunc(all, *h.Before, func(m wire.Message, n uint64) int { return int(m.N) - int(n) })
+		from := max(i-h.Limit, 0)
+		p.Messages, p.More = all[from:i], from > 0
+		return p, f.note("history %s before %d", h.Room, *h.Before)
+	case h.After != nil:
+		i, _ := slices.BinarySearchFunc(all, h.After.N+1, func(m wire.Message, n uint64) int { return int(m.N) - int(n) })
+		to := min(i+h.Limit, len(all))
+		p.Messages, p.More = all[i:to], to < len(all)
+		return p, f.note("history %s after %d", h.Room, h.After.N)
+	}
+	return p, errors.New("neither before nor after")
+}
+
+// stage is a screen that a test steps: events, keys and pages, in its own goroutine, at its own time.
+type stage struct {
+	t testing.TB
+	*screen
+	chat *fakeChat
+	now  time.Time
+	bell int
+	quit bool
+}
+
+// start is when tests begin: a Wednesday.
+var start = time.Date(2026, 11, 25, 14, 2, 0, 0, time.UTC)
+
+func newStage(t testing.TB, width, height int, change func(*Config, *fakeChat)) *stage {
+	t.Helper()
+	st := &stage{t: t, chat: &fakeChat{past: map[string][]wire.Message{}}, now: start}
+	server, err := url.Parse("http://127.0.0.1:2000/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := Config{Server: server, Room: wire.Lobby, Last: 50, Theme: Dark, Bell: true, Environ: []string{"TERM=xterm-256color"},
+		Width: width, Height: height, Zone: time.UTC, Now: func() time.Time { return st.now }}
+	if change != nil {
+		change(&config, st.chat)
+	}
+	if st.screen, err = newScreen(t.Context(), config, st.chat); err != nil {
+		t.Fatal(err)
+	}
+	st.ticking = true // time passes when the test says so
+	st.send(tea.WindowSizeMsg{Width: width, Height: height})
+	return st
+}
+
+// send gives the screen a message, and does at once what it wants done.
+func (st *stage) send(msg tea.Msg) {
+	_, cmd := st.screen.Update(msg)
+	st.do(cmd)
+}
+
+func (st *stage) do(cmd tea.Cmd) {
+	if cmd == nil {
+		return
+	}
+	switch msg := cmd().(type) {
+	case nil:
+	case tea.BatchMsg:
+		for _, c := range msg {
+			st.do(c)
+		}
+	case tea.QuitMsg:
+		st.quit = true
+	case tea.RawMsg:
+		if msg.Msg == "\a" {
+			st.bell++
+		}
+	case page, answer:
+		st.send(msg)
+	}
+}
+
+// hear gives the screen events.
+func (st *stage) hear(frames ...wire.Frame) {
+	var b batch
+	for _, f := range frames {
+		b.events = append(b.events, client.Event{Frame: f})
+	}
+	st.send(b)
+}
+
+// welcome is the beginning of every conversation: a name, and a room with n messages of the past, the newest of which come.
+func (st *stage) welcome(name string, n int) {
+	st.hear(wire.Welcome{SenderID: "me", Session: "s", Name: name, Limits: wire.Limits{Text: 4000, Rooms: 8}})
+	st.past(wire.Lobby, n)
+	st.hear(wire.Joined{Room: wire.Lobby, HistoryID: "log", Epoch: st.chat.epoch, N: uint64(n), First: 1, Count: 3}, wire.Presence{Room: wire.Lobby, Count: 3, Names: []string{"anna", "budi", "dewi"}})
+	for _, m := range st.chat.past[wire.Lobby][max(n-50, 0):] {
+		st.hear(m)
+	}
+}
+
+// past gives a room n messages.
+func (st *stage) past(room string, n int) {
+	for i := 1; i <= n; i++ {
+		from := []string{"budi", "dewi"}[i/3%2]
+		st.chat.past[room] = append(st.chat.past[room], wire.Message{Room: room, N: uint64(i), At: wire.TimeOf(start.Add(time.Duration(i-n) * time.Minute)),
+			SenderID: "by-" + from, DisplayName: from, ID: fmt.Sprint(i), Text: fmt.Sprintf("message %d", i)})
+	}
+}
+
+// says makes somebody say something in the lobby.
+func (st *stage) says(from, text string) {
+	all := st.chat.past[wire.Lobby]
+	m := wire.Message{Room: wire.Lobby, N: uint64(len(all)) + 1, At: wire.TimeOf(st.now), SenderID: "by-" + from, DisplayName: from, ID: fmt.Sprint("x", len(all)), Text: text}
+	st.chat.past[wire.Lobby] = append(all, m)
+	st.hear(m)
+}
+
+// types writes text, a character at a time.
+func (st *stage) types(text string) {
+	for _, c := range split(text) {
+		r := []rune(c)[0]
+		st.send(tea.KeyPressMsg{Text: c, Code: r})
+	}
+}
+
+// press presses keys by their names, as in bindings.
+func (st *stage) press(keys ...string) {
+	for _, k := range keys {
+		st.send(keyPress(k))
+	}
+}
+
+func keyPress(k string) tea.KeyPressMsg {
+	var m tea.KeyPressMsg
+	for {
+		before, after, ok := strings.Cut(k, "+")
+		if !ok || after == "" {
+			break
+		}
+		switch before {
+		case "ctrl":
+			m.Mod |= tea.ModCtrl
+		case "alt":
+			m.Mod |= tea.ModAlt
+		case "shift":
+			m.Mod |= tea.ModShift
+		}
+		k = after
+	}
+	named := map[string]rune{"enter": tea.KeyEnter, "tab": tea.KeyTab, "esc": tea.KeyEscape, "up": tea.KeyUp, "down": tea.KeyDown, "left": tea.KeyLeft,
+		"right": tea.KeyRight, "home": tea.KeyHome, "end": tea.KeyEnd, "pgup": tea.KeyPgUp, "pgdown": tea.KeyPgDown, "backspace": tea.KeyBackspace,
+		"delete": tea.KeyDelete, "f1": tea.KeyF1}
+	if code, ok := named[k]; ok {
+		m.Code = code
+		return m
+	}
+	m.Code = []rune(k)[0]
+	if m.Mod == 0 {
+		m.Text = k
+	}
+	return m
+}
+
+// shown is the screen as text, a row a line, as it is when the renderer has put it into cells.
+func (st *stage) shown() string {
+	cells := uv.NewScreenBuffer(st.width, st.height)
+	cells.Method = st.method
+	uv.NewStyledString(st.View().Content).Draw(cells, cells.Bounds())
+	var b strings.Builder
+	for y := range st.height {
+		b.WriteString(strings.TrimRight(ansi.Strip(cells.Line(y).Render()), " ") + "\n")
+	}
+	return b.String()
+}
+
+// drawn renders screens one after the other as bubbletea does, and returns the bytes.
+type terminal struct {
+	out  bytes.Buffer
+	scr  *uv.TerminalRenderer
+	cell uv.ScreenBuffer
+}
+
+func newTerminal(width, height int) *terminal {
+	d := new(terminal)
+	d.scr = uv.NewTerminalRenderer(&d.out, []string{"TERM=xterm-256color"})
+	d.scr.SetColorProfile(colorprofile.ANSI256)
+	d.scr.SetScrollOptim(true)
+	d.scr.SetRelativeCursor(false)
+	d.scr.SetFullscreen(true)
+	d.scr.Resize(width, height)
+	d.scr.Erase()
+	d.cell = uv.NewScreenBuffer(width, height)
+	return d
+}
+
+// draw adds a view to what was written.
+func (d *terminal) draw(t testing.TB, v tea.View, method ansi.Method) {
+	d.cell.Method = method
+	d.cell.Clear()
+	uv.NewStyledString(v.Content).Draw(d.cell, d.cell.Bounds())
+	d.scr.Render(d.cell.RenderBuffer)
+	if v.Cursor != nil {
+		d.scr.MoveTo(v.Cursor.X, v.Cursor.Y)
+	}
+	if err := d.scr.Flush(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// golden compares the screen with the one in testdata.
+func (st *stage) golden(name string) {
+	st.t.Helper()
+	file := filepath.Join("testdata", name+".txt")
+	got := st.shown()
+	if *update {
+		if err := errors.Join(os.MkdirAll("testdata", 0o755), os.WriteFile(file, []byte(got), 0o644)); err != nil {
+			st.t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		st.t.Fatal(err)
+	}
+	if got != string(want) {
+		st.t.Errorf("%s: the screen is\n%s\nand should be\n%s", name, got, want)
+	}
+}
+
+// has fails unless something is on the screen.
+func (st *stage) has(words ...string) {
+	st.t.Helper()
+	for _, w := range words {
+		if !strings.Contains(st.shown(), w) {
+			st.t.Fatalf("%q is not on the screen:\n%s", w, st.shown())
+		}
+	}
+}
+
+func (st *stage) hasNot(words ...string) {
+	st.t.Helper()
+	for _, w := range words {
+		if strings.Contains(st.shown(), w) {
+			st.t.Fatalf("%q is on the screen:\n%s", w, st.shown())
+		}
+	}
+}
+
+// asked fails unless the last request was this one.
+func (st *stage) asked(want string) {
+	st.t.Helper()
+	if got := st.chat.asked; len(got) == 0 || got[len(got)-1] != want {
+		st.t.Fatalf("asked was %q, not %q", got, want)
+	}
+}
