@@ -42,7 +42,7 @@ func TestSummary(t *testing.T) {
 
 // TestUsage: what cannot be measured is said before anything is built.
 func TestUsage(t *testing.T) {
-	for _, args := range []string{"nosuchcase", "--rounds=0 fanout", "--for=x", "--nosuchflag"} {
+	for _, args := range []string{"nosuchcase", "--rounds=0 fanout", "--duration=x", "--nosuchflag"} {
 		var out, errs bytes.Buffer
 		if err := run(context.Background(), strings.Fields(args), &out, &errs); err == nil {
 			t.Errorf("%s: no error", args)

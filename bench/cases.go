@@ -46,19 +46,19 @@ const mib = 1 << 20
 var cases = []*kase{
 	talking("fanout", "1,000 clients, 8 talk, 32 messages of 128 bytes in flight each", 10*time.Second,
 		[]metric{serverCPU, deliveries, p50, p99, ownCPU, rss},
-		"--clients", "1000", "--talkers", "8", "--in-flight", "32", "--size", "128"),
+		"--clients", "1000", "--publishers", "8", "--in-flight", "32", "--size", "128"),
 	talking("talk", "32 clients, all talk, 8 messages of 32 bytes in flight each", 10*time.Second,
 		[]metric{deliveries, serverCPU, p50, p99, ownCPU},
-		"--clients", "32", "--talkers", "32", "--in-flight", "8", "--size", "32"),
+		"--clients", "32", "--publishers", "32", "--in-flight", "8", "--size", "32"),
 	talking("crowd", "10,000 clients, 4 messages of 128 bytes a second", 15*time.Second,
 		[]metric{p99, p50, serverCPU, ownCPU, rss},
-		"--clients", "10000", "--talkers", "4", "--rate", "4", "--size", "128", "--sources", "50"),
+		"--clients", "10000", "--publishers", "4", "--rate", "4", "--size", "128", "--source-addresses", "50"),
 	talking("steady", "1,000 clients, 30 messages of 128 bytes a second", 15*time.Second,
 		[]metric{serverCPU, p50, p99, ownCPU},
-		"--clients", "1000", "--talkers", "8", "--rate", "30", "--size", "128"),
+		"--clients", "1000", "--publishers", "8", "--rate", "30", "--size", "128"),
 	idle("idle", "10,000 plain clients that keep silent, after 30 s", "--plain"),
 	idle("idle-v1", "10,000 clients of ramai.v1 that keep silent, after 30 s"),
-	{name: "frozen", about: "1,000 messages of 1 kB a second for a minute to 100 clients, one of them frozen or none (--tape-memory 16MiB)",
+	{name: "frozen", about: "1,000 messages of 1 kB a second for a minute to 100 clients, one of them frozen or none (--buffer-memory 16MiB)",
 		metrics: []metric{
 			{"p99 without", "ms"}, {"p99 with", "ms"}, {"rss without", "MiB"}, {"rss with", "MiB"},
 			{"socket memory without", "MiB"}, {"socket memory with", "MiB"}, {"read after the thaw", "s"},
@@ -74,7 +74,7 @@ type rehearsal struct {
 	empty, in, silent, heard reading
 }
 
-// rehearsed starts a server and rehearses with it. The talk takes length, unless --for says otherwise. atIn, if not
+// rehearsed starts a server and rehearses with it. The talk takes length, unless --duration says otherwise. atIn, if not
 // nil, is called when everybody is in.
 func (b *bench) rehearsed(ctx context.Context, c *contestant, length time.Duration, serve, args []string, atIn func(port int) error) (*rehearsal, error) {
 	s, err := b.start(ctx, c, serve...)
@@ -91,7 +91,7 @@ func (b *bench) rehearsed(ctx context.Context, c *contestant, length time.Durati
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	args = append([]string{"rehearse", "--json", "--for", length.String()}, args...)
+	args = append([]string{"rehearse", "--json", "--duration", length.String()}, args...)
 	cmd := exec.CommandContext(ctx, b.rehearse, append(args, fmt.Sprintf("http://127.0.0.1:%d/", s.port))...)
 	var out bytes.Buffer
 	cmd.Stdout = &out
@@ -171,7 +171,7 @@ func talking(name, about string, length time.Duration, metrics []metric, args ..
 // idle is a case in which nobody says anything.
 func idle(name, about string, door ...string) *kase {
 	const clients = 10000
-	args := append([]string{"--clients", strconv.Itoa(clients), "--talkers", "0", "--sources", "50"}, door...)
+	args := append([]string{"--clients", strconv.Itoa(clients), "--publishers", "0", "--source-addresses", "50"}, door...)
 	metrics := []metric{{"rss/client", "kiB"}, {"rss empty", "MiB"}, rss, socketBytes, {"connecting", "s"}}
 	return &kase{name: name, about: about, v1: len(door) == 0, metrics: metrics, run: func(ctx context.Context, b *bench, c *contestant) (figures, error) {
 		r, err := b.rehearsed(ctx, c, 30*time.Second, nil, args, nil)
@@ -192,8 +192,8 @@ func idle(name, about string, door ...string) *kase {
 func frozen(ctx context.Context, b *bench, c *contestant) (figures, error) {
 	all := figures{}
 	for slow, which := range []string{" without", " with"} {
-		r, err := b.rehearsed(ctx, c, time.Minute, []string{"--tape-memory", "16MiB"},
-			[]string{"--plain", "--clients", "100", "--talkers", "4", "--rate", "1000", "--size", "1000", "--slow", strconv.Itoa(slow)}, nil)
+		r, err := b.rehearsed(ctx, c, time.Minute, []string{"--buffer-memory", "16MiB"},
+			[]string{"--plain", "--clients", "100", "--publishers", "4", "--rate", "1000", "--size", "1000", "--slow", strconv.Itoa(slow)}, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -209,7 +209,7 @@ func frozen(ctx context.Context, b *bench, c *contestant) (figures, error) {
 // from 127.0.0.1, the others from 127.1/16.
 func storm(ctx context.Context, b *bench, c *contestant) (figures, error) {
 	r, err := b.rehearsed(ctx, c, 30*time.Second, nil,
-		[]string{"--clients", "10000", "--talkers", "1", "--rate", "2", "--sources", "50", "--reconnect", "--missed", "50"},
+		[]string{"--clients", "10000", "--publishers", "1", "--rate", "2", "--source-addresses", "50", "--reconnect", "--missed", "50"},
 		func(port int) error {
 			out, err := exec.CommandContext(ctx, "ss", "-K", "-Htn", "src", "127.1.0.0/16", "dport", "=", fmt.Sprintf(":%d", port)).CombinedOutput()
 			if err == nil && bytes.Count(out, []byte("ESTAB")) == 0 {

@@ -53,7 +53,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		fmt.Fprintf(stderr, "\nflags:\n%s", f.FlagUsages())
 	}
 	f.IntVar(&o.rounds, "rounds", 5, "how often each server is measured in each case")
-	f.DurationVar(&o.length, "for", 0, "how long each measurement talks, or is idle; 0: as the case has it")
+	f.DurationVar(&o.length, "duration", 0, "how long each measurement talks, or is idle; 0: as the case has it")
 	f.StringSliceVar(&o.peers, "peers", nil, "which peers, of bun, node and gorilla, or none; all that are there if not given")
 	f.StringVar(&o.ramai, "ramai", "", "the ramai to measure; without it, one is built from this tree")
 	f.StringArrayVar(&o.against, "against", nil, "another build of ramai to measure beside it (repeatable)")

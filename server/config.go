@@ -127,7 +127,7 @@ func (c *Config) Check() ([]string, error) {
 		return nil, err
 	}
 	if c.IO == Epoll && runtime.GOOS != "linux" {
-		return nil, errors.New("--reactor epoll needs Linux; leave it out")
+		return nil, errors.New("--io epoll needs Linux; leave it out")
 	}
 	found := []string{"everything is kept in memory, and nothing when the server ends"}
 	if !c.InMemory {
@@ -141,7 +141,7 @@ func (c *Config) Check() ([]string, error) {
 			if err != nil {
 				return nil, err
 			}
-			found = append(found, fmt.Sprintf("retention (--keep %q) would delete %d of %d messages now", c.Retention, goes, of))
+			found = append(found, fmt.Sprintf("retention (--retention %q) would delete %d of %d messages now", c.Retention, goes, of))
 		}
 	}
 	encryption, names, err := c.encryption()

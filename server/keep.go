@@ -163,7 +163,7 @@ func (w *sweeper) allowed(p plan) bool {
 		w.begun = true
 	case !w.held:
 		w.held, w.heldAt = true, at
-		w.logger.Warn("retention would delete more than half of the messages; it waits for an hour, and then goes on: if that is not meant, stop the server and correct --keep, or the clock",
+		w.logger.Warn("retention would delete more than half of the messages; it waits for an hour, and then goes on: if that is not meant, stop the server and correct --retention, or the clock",
 			"keep", w.keep, "messages", p.goes, "of", p.of)
 	default:
 		w.begun = at-w.heldAt >= holdBack

@@ -47,7 +47,7 @@ func (c *Config) encryption() (*tls.Config, []string, error) {
 		}
 		return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.get}, plainNames(leaf), nil
 	case len(t.Domains) > 0 && c.InMemory:
-		return nil, nil, errors.New("--acme keeps certificates in the data folder, and with --memory there is none")
+		return nil, nil, errors.New("--acme keeps certificates in the data folder, and with --in-memory there is none")
 	case len(t.Domains) > 0:
 		m := &autocert.Manager{
 			Prompt: autocert.AcceptTOS, Cache: autocert.DirCache(filepath.Join(c.Data, acmeFolder)),

@@ -21,9 +21,12 @@ func TestWrongSettings(t *testing.T) {
 		{nil, []string{"RAMAI_SSH", ""}, `RAMAI_SSH: "" is no address and port`},
 		{[]string{"--rate", "fast"}, nil, `--rate is to be a number, not "fast"`},
 		{nil, []string{"RAMAI_RATE", "fast"}, `RAMAI_RATE is to be a number, not "fast"`},
-		{[]string{"--memory=perhaps"}, nil, `--memory is to be true or false, not "perhaps"`},
-		{[]string{"--stall", "soon"}, nil, `--stall is to be a time, like 90s or 5m, not "soon"`},
-		{[]string{"--lisen", "x"}, nil, `unknown flag: --lisen; do you mean --listen?`},
+		{[]string{"--in-memory=perhaps"}, nil, `--in-memory is to be true or false, not "perhaps"`},
+		{[]string{"--slow-client-timeout", "soon"}, nil, `--slow-client-timeout is to be a time, like 90s or 5m, not "soon"`},
+		{[]string{"--lisen", "x"}, nil, `unknown flag: --lisen; did you mean --listen?`},
+		{[]string{"--keep", "30d"}, nil, `unknown flag: --keep; did you mean --retention?`},
+		{[]string{"--memory"}, nil, `unknown flag: --memory; did you mean --in-memory?`},
+		{[]string{"--host", "x"}, nil, `unknown flag: --host; did you mean --allow-host?`},
 		{[]string{"--acme-directory", "nonsense"}, nil, `--acme-directory: "nonsense" is no address of a directory`},
 		{[]string{"--acme-directory", "https://acme.example/directory"}, nil, `--acme-directory says where certificates come from, but there is no --acme`},
 		{[]string{"--acme-email", "anna@example.org"}, nil, `--acme-email says whom`},
@@ -32,7 +35,7 @@ func TestWrongSettings(t *testing.T) {
 		{[]string{"--trust-proxy", "::/0"}, nil, `--trust-proxy: "::/0" is everybody`},
 	} {
 		for _, check := range []bool{true, false} {
-			args := append([]string{"serve", "--memory", "--config", ""}, c.args...)
+			args := append([]string{"serve", "--in-memory", "--config", ""}, c.args...)
 			if check {
 				args = append(args, "--check")
 			}
@@ -53,7 +56,7 @@ func TestWrongSettings(t *testing.T) {
 func TestNowhere(t *testing.T) {
 	t.Setenv("RAMAI_SSH", "127.0.0.1:99999") // which nothing can listen on
 	var out, notes strings.Builder
-	if code := run(t.Context(), []string{"serve", "--check", "--memory", "--listen", "127.0.0.1:0", "--ssh", "none"}, nil, &out, &notes); code != 0 {
+	if code := run(t.Context(), []string{"serve", "--check", "--in-memory", "--listen", "127.0.0.1:0", "--ssh", "none"}, nil, &out, &notes); code != 0 {
 		t.Errorf("%d %s", code, notes.String())
 	}
 }

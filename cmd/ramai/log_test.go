@@ -24,7 +24,7 @@ func TestUnreadLog(t *testing.T) {
 	defer cancel()
 	ended := make(chan int, 1)
 	go func() {
-		ended <- run(ctx, []string{"serve", "--memory", "--listen", "127.0.0.1:0", "--rate", "0", "--log-texts"}, nil, stdout, stderr)
+		ended <- run(ctx, []string{"serve", "--in-memory", "--listen", "127.0.0.1:0", "--rate", "0", "--log-texts"}, nil, stdout, stderr)
 	}()
 	var url string
 	for lines := bufio.NewScanner(out); url == "" && lines.Scan(); {

@@ -37,7 +37,7 @@ func TestNotify(t *testing.T) {
 	defer cancel()
 	ended := make(chan int, 1)
 	go func() {
-		ended <- run(ctx, []string{"serve", "--memory", "--listen", "127.0.0.1:0"}, nil, io.Discard, io.Discard)
+		ended <- run(ctx, []string{"serve", "--in-memory", "--listen", "127.0.0.1:0"}, nil, io.Discard, io.Discard)
 	}()
 	hears("READY=1")
 	cancel()

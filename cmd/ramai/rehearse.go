@@ -22,12 +22,12 @@ func newRehearse() *cobra.Command {
 	asJSON := false
 	cmd := &cobra.Command{
 		Use:   "rehearse URL",
-		Short: "Fill a room with clients that talk, and check all that they hear",
-		Long: `Fill a room of a server with clients, have some of them talk, and check at every client every message: that none is
-lost, none comes twice, and all come in one order. Exit code 1 if one is not so.
+		Short: "Load-test a server, and check every delivery",
+		Long: `Fill a room with clients, let some of them publish, and check that every client receives every message once and in the
+same order. The exit code is 1 if a message is lost, duplicated, or out of order.
 
-The server has to be started with --rate 0. Without --rate, each talker keeps --in-flight messages on their way (closed
-loop); with it, messages are due at fixed times, and the time to hear them counts from when they were due (open loop).`,
+Start the server with --rate 0. Without --rate, each publisher keeps --in-flight messages in flight (closed loop). With
+--rate, messages are due at fixed times, and latency is measured from the time a message was due (open loop).`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg.URL = args[0]
@@ -57,25 +57,25 @@ loop); with it, messages are due at fixed times, and the time to hear them count
 				report.Print(cmd.OutOrStdout())
 			}
 			if !report.Good() {
-				return exit(exitUnconfirmed, errors.New("not everybody heard everything once and in one order"))
+				return exit(exitUnconfirmed, errors.New("not every client received every message once and in order"))
 			}
 			return nil
 		},
 	}
 	f := cmd.Flags()
-	f.IntVar(&cfg.Clients, "clients", cfg.Clients, "connections")
-	f.IntVar(&cfg.Publishers, "talkers", cfg.Publishers, "how many of them talk")
-	f.Float64Var(&cfg.Rate, "rate", 0, "messages a second, all talkers together (open loop)")
-	f.IntVar(&cfg.InFlight, "in-flight", 0, "messages on their way of each talker (closed loop; 8 without --rate)")
-	f.IntVar(&cfg.Size, "size", cfg.Size, "bytes of a message")
-	f.DurationVar(&cfg.Duration, "for", cfg.Duration, "how long there is talk")
-	f.DurationVar(&cfg.Drain, "drain", 30*time.Second, "how long after the talk the last message may take")
-	f.IntVar(&cfg.Slow, "slow", 0, "clients that read nothing while there is talk, and everything after")
-	f.Float64Var(&cfg.Churn, "churn", 0, "clients a second that break off and come back (ramai.v1)")
-	f.BoolVar(&cfg.Plain, "plain", false, "the plain door; otherwise ramai.v1")
-	f.BoolVar(&cfg.Reconnect, "reconnect", false, "clients that do not talk come back when their connections are cut from outside (ramai.v1)")
-	f.IntVar(&cfg.Missed, "missed", 0, "messages that are said before they do")
-	f.IntVar(&cfg.SourceAddresses, "sources", 0, "addresses of 127.1/16 that those who do not talk connect from, for more than one address has ports")
+	f.IntVar(&cfg.Clients, "clients", cfg.Clients, "number of connections")
+	f.IntVar(&cfg.Publishers, "publishers", cfg.Publishers, "number of clients that publish")
+	f.Float64Var(&cfg.Rate, "rate", 0, "messages per second, for all publishers together (open loop)")
+	f.IntVar(&cfg.InFlight, "in-flight", 0, "messages in flight for each publisher (closed loop; default 8 without --rate)")
+	f.IntVar(&cfg.Size, "size", cfg.Size, "length of a message in bytes")
+	f.DurationVar(&cfg.Duration, "duration", cfg.Duration, "how long to publish")
+	f.DurationVar(&cfg.Drain, "drain", 30*time.Second, "how long to wait for the last message after publishing has ended")
+	f.IntVar(&cfg.Slow, "slow", 0, "clients that read nothing until publishing has ended")
+	f.Float64Var(&cfg.Churn, "churn", 0, "clients per second that disconnect and resume (ramai.v1)")
+	f.BoolVar(&cfg.Plain, "plain", false, "use the plain protocol instead of ramai.v1")
+	f.BoolVar(&cfg.Reconnect, "reconnect", false, "let clients that do not publish resume when their connections are cut from outside (ramai.v1)")
+	f.IntVar(&cfg.Missed, "missed", 0, "messages published before these clients reconnect")
+	f.IntVar(&cfg.SourceAddresses, "source-addresses", 0, "connect clients that do not publish from this many addresses in 127.1.0.0/16, to have more ports")
 	f.BoolVar(&asJSON, "json", false, "print the report as one JSON object")
 	return cmd
 }

@@ -85,8 +85,8 @@ func TestRehearseFindsLies(t *testing.T) {
 			web := httptest.NewServer(&liar{lie: c.lie})
 			defer web.Close()
 			var out, errs bytes.Buffer
-			code := run(context.Background(), []string{"rehearse", "--plain", "--json", "--clients", "5", "--talkers", "2",
-				"--rate", "200", "--for", "500ms", "--drain", "500ms", web.URL}, strings.NewReader(""), &out, &errs)
+			code := run(context.Background(), []string{"rehearse", "--plain", "--json", "--clients", "5", "--publishers", "2",
+				"--rate", "200", "--duration", "500ms", "--drain", "500ms", web.URL}, strings.NewReader(""), &out, &errs)
 			var report rehearse.Report
 			d := json.NewDecoder(&out)
 			if err := d.Decode(&report); err != nil || d.More() {
@@ -114,7 +114,7 @@ func TestRehearseFindsAnotherText(t *testing.T) {
 	defer web.Close()
 	var out, errs bytes.Buffer
 	code := run(context.Background(), []string{"rehearse", "--plain", "--json", "--clients", "5", "--rate", "200",
-		"--for", "500ms", web.URL}, strings.NewReader(""), &out, &errs)
+		"--duration", "500ms", web.URL}, strings.NewReader(""), &out, &errs)
 	if code != exitUnconfirmed || !strings.Contains(errs.String(), "nobody said") || out.Len() > 0 {
 		t.Errorf("exit code %d\n%s%s", code, out.String(), errs.String())
 	}
@@ -123,9 +123,9 @@ func TestRehearseFindsAnotherText(t *testing.T) {
 // TestRehearseUsage: what cannot be rehearsed is an error of usage, before anybody connects.
 func TestRehearseUsage(t *testing.T) {
 	for _, flags := range []string{
-		"--clients=0", "--talkers=-1", "--talkers=101", "--slow=97", "--slow=-1", "--rate=-1", "--rate=NaN", "--in-flight=-1",
-		"--rate=1 --in-flight=1", "--size=10", "--size=4001", "--for=0s", "--drain=-1s", "--churn=1 --plain", "--churn=-1",
-		"--reconnect --plain", "--reconnect --churn=1", "--missed=-1", "--missed=5", "--sources=-1", "--unknown",
+		"--clients=0", "--publishers=-1", "--publishers=101", "--slow=97", "--slow=-1", "--rate=-1", "--rate=NaN", "--in-flight=-1",
+		"--rate=1 --in-flight=1", "--size=10", "--size=4001", "--duration=0s", "--drain=-1s", "--churn=1 --plain", "--churn=-1",
+		"--reconnect --plain", "--reconnect --churn=1", "--missed=-1", "--missed=5", "--source-addresses=-1", "--unknown",
 	} {
 		var out, errs bytes.Buffer
 		args := append([]string{"rehearse", "http://127.0.0.1:1"}, strings.Fields(flags)...)

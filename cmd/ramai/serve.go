@@ -42,9 +42,9 @@ loses nothing that anyone has heard.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg.Durability = server.Durability(o.durability)
-			cfg.BufferMemory = int64(o.tapeMemory)
-			cfg.Retention = eventlog.Retention(o.keep)
-			cfg.IO = server.IOMode(o.reactor)
+			cfg.BufferMemory = int64(o.bufferMemory)
+			cfg.Retention = eventlog.Retention(o.retention)
+			cfg.IO = server.IOMode(o.io)
 			cfg.SSH = o.ssh != ""
 			if o.check {
 				return checkAll(cmd.Flags(), cfg, o, cmd.OutOrStdout(), cmd.ErrOrStderr())
@@ -52,49 +52,49 @@ loses nothing that anyone has heard.`,
 			return runServe(cmd.Context(), cfg, o, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	o.tapeMemory = size(cfg.BufferMemory)
+	o.bufferMemory = size(cfg.BufferMemory)
 	f := cmd.Flags()
-	f.Var(address{&o.listen, false}, "listen", "address and port to listen on; 0.0.0.0:2000 for the whole network")
-	f.Var(address{&o.admin, true}, "admin", "address and port for /metrics (Prometheus), such as 127.0.0.1:2001")
-	f.Var(address{&o.ssh, true}, "ssh", "address and port for SSH, such as :2022: any ssh can join, with nothing to install")
-	f.BoolVar(&cfg.SSHKeysOnly, "ssh-keys-only", false, "let nobody in over SSH without a key")
+	f.Var(address{&o.listen, false}, "listen", "address and port to listen on; 0.0.0.0:2000 accepts the whole network")
+	f.Var(address{&o.admin, true}, "admin", "address and port for Prometheus metrics and health checks, for example 127.0.0.1:2001")
+	f.Var(address{&o.ssh, true}, "ssh", "address and port for SSH, for example :2022; any ssh client can join")
+	f.BoolVar(&cfg.SSHKeysOnly, "ssh-keys-only", false, "accept only SSH clients with a key")
 	dataFlag(f, &cfg.Data)
-	f.BoolVar(&cfg.InMemory, "memory", false, "keep everything in memory, and nothing when the server ends")
-	f.StringVar(&o.durability, "durability", string(cfg.Durability), `"full": synced to the disk before anyone hears it; "normal": faster, a power cut may take the newest`)
-	f.Float64Var(&cfg.Rate, "rate", cfg.Rate, "events a second of a sender; 0: no limit of any kind")
-	f.IntVar(&cfg.Burst, "burst", cfg.Burst, "events of a sender at once")
-	f.IntVar(&cfg.AddressRate, "address-rate", cfg.AddressRate, "rate and burst of an address, in times those of a sender: many people may be behind one")
-	f.Var(&o.keep, "keep", `messages to keep in each room: an age (30d, 12h), a number ("100000 messages"), or all`)
-	f.IntVar(&cfg.MaxText, "max-text", cfg.MaxText, "bytes of a text")
-	f.IntVar(&cfg.MaxConns, "max-connections", cfg.MaxConns, "connections at once; 0: as many as the system's descriptors allow, less 256")
-	f.IntVar(&cfg.MaxConnsPerAddress, "max-connections-per-address", cfg.MaxConnsPerAddress, "connections from one address (IPv6: /64), including unfinished handshakes; 0: a quarter of all, from an address of this machine three quarters, but at least 512")
-	f.IntVar(&cfg.MaxRoomsPerClient, "max-joined", cfg.MaxRoomsPerClient, "rooms a connection can be in")
-	f.IntVar(&cfg.MaxRooms, "max-rooms", cfg.MaxRooms, "rooms there may be")
-	f.IntVar(&cfg.NewRooms, "new-rooms", cfg.NewRooms, "rooms an address may make in a minute")
-	f.IntVar(&cfg.NewNames, "new-names", cfg.NewNames, "names that keys of SSH may come to own in an hour from one address; 0: no limit")
-	f.DurationVar(&cfg.SlowClientTimeout, "stall", cfg.SlowClientTimeout, "how long a living client may read nothing before its connection is closed; it can come back and go on")
-	f.StringVar(&o.reactor, "reactor", string(cfg.IO), `how bytes are moved: "epoll" (Linux), "portable" (two goroutines a connection), or "auto": the better one`)
-	f.Var(&o.tapeMemory, "tape-memory", "memory for recent messages, in bytes or as 64MiB; older ones are read from disk")
-	f.Var(list[string]{&cfg.AllowHosts, "name", hostname}, "host", "name this server is reached by, so that its pages may connect (repeatable)")
-	f.Var((*path)(&cfg.TLS.Cert), "tls-cert", "certificate for TLS, a PEM file; read again when it has changed")
-	f.Var((*path)(&cfg.TLS.Key), "tls-key", "its key, a PEM file")
-	f.Var(list[string]{&cfg.TLS.Domains, "domain", domain}, "acme", "domain to get a certificate for, from an ACME server; this server must be reachable there on port 443 (repeatable)")
-	f.Var((*directory)(&cfg.TLS.Directory), "acme-directory", "address of the ACME server's directory (default Let's Encrypt)")
-	f.StringVar(&cfg.TLS.Email, "acme-email", "", "address that the ACME server may write to")
-	f.Var(list[netip.Prefix]{&cfg.TrustProxies, "network", network}, "trust-proxy", "address or network (CIDR) of a proxy whose X-Forwarded-For is believed (repeatable)")
-	f.Var(list[string]{&cfg.AllowOrigins, "origin", parseOrigin}, "allow-origin", "origin of pages elsewhere that may connect, like https://example.org (repeatable)")
-	f.BoolVar(&o.check, "check", false, "say what would be done with which settings, and whether it can be, and do nothing")
-	f.BoolVar(&cfg.Quiet, "quiet", false, "do not log what clients do")
+	f.BoolVar(&cfg.InMemory, "in-memory", false, "keep all data in memory; it is lost on exit")
+	f.StringVar(&o.durability, "durability", string(cfg.Durability), `"full": sync to disk before delivery; "normal": faster, but a power failure may lose the newest messages`)
+	f.Float64Var(&cfg.Rate, "rate", cfg.Rate, "messages per second for each sender; 0 disables all rate limits")
+	f.IntVar(&cfg.Burst, "burst", cfg.Burst, "messages a sender may post at once")
+	f.IntVar(&cfg.AddressRate, "address-rate", cfg.AddressRate, "rate and burst for each address, as a multiple of those for a sender")
+	f.Var(&o.retention, "retention", `messages to keep in each room: an age (30d, 12h), a number ("100000 messages"), or all`)
+	f.IntVar(&cfg.MaxText, "max-text", cfg.MaxText, "maximum length of a message in bytes")
+	f.IntVar(&cfg.MaxConns, "max-connections", cfg.MaxConns, "maximum number of connections; 0: the file descriptor limit minus 256")
+	f.IntVar(&cfg.MaxConnsPerAddress, "max-connections-per-address", cfg.MaxConnsPerAddress, "maximum number of connections from one address (IPv6: /64), including unfinished handshakes; 0: a quarter of --max-connections (three quarters for local addresses), but at least 512")
+	f.IntVar(&cfg.MaxRoomsPerClient, "max-rooms-per-client", cfg.MaxRoomsPerClient, "maximum number of rooms a connection can be in")
+	f.IntVar(&cfg.MaxRooms, "max-rooms", cfg.MaxRooms, "maximum number of rooms")
+	f.IntVar(&cfg.NewRooms, "new-rooms", cfg.NewRooms, "rooms an address may create per minute")
+	f.IntVar(&cfg.NewNames, "new-names", cfg.NewNames, "names that the SSH keys of one address may register per hour; 0: no limit")
+	f.DurationVar(&cfg.SlowClientTimeout, "slow-client-timeout", cfg.SlowClientTimeout, "close a connection that reads nothing for this long; the client can reconnect and resume")
+	f.StringVar(&o.io, "io", string(cfg.IO), `network I/O: "epoll" (Linux), "portable" (two goroutines per connection), or "auto"`)
+	f.Var(&o.bufferMemory, "buffer-memory", "memory for data that waits for clients, in bytes or with a unit, for example 64MiB; older messages are read from disk")
+	f.Var(list[string]{&cfg.AllowHosts, "name", hostname}, "allow-host", "host name by which browsers reach this server (repeatable)")
+	f.Var((*path)(&cfg.TLS.Cert), "tls-cert", "TLS certificate, a PEM file; reloaded when it changes")
+	f.Var((*path)(&cfg.TLS.Key), "tls-key", "private key of the TLS certificate, a PEM file")
+	f.Var(list[string]{&cfg.TLS.Domains, "domain", domain}, "acme", "domain to request a certificate for from an ACME server, which must reach this server on port 443 (repeatable)")
+	f.Var((*directory)(&cfg.TLS.Directory), "acme-directory", "directory URL of the ACME server (default Let's Encrypt)")
+	f.StringVar(&cfg.TLS.Email, "acme-email", "", "contact address for the ACME server")
+	f.Var(list[netip.Prefix]{&cfg.TrustProxies, "network", network}, "trust-proxy", "address or network (CIDR) of a proxy whose X-Forwarded-For is trusted (repeatable)")
+	f.Var(list[string]{&cfg.AllowOrigins, "origin", parseOrigin}, "allow-origin", "origin of other websites that may connect, for example https://example.org (repeatable)")
+	f.BoolVar(&o.check, "check", false, "print the settings, check that the server could start, and exit")
+	f.BoolVar(&cfg.Quiet, "quiet", false, "do not log client activity")
 	f.StringVar(&o.logFormat, "log-format", o.logFormat, `"text" or "json"`)
-	f.BoolVar(&o.logTexts, "log-texts", false, "log the texts of messages; on a terminal the log has them anyway, unless --quiet is set")
+	f.BoolVar(&o.logTexts, "log-texts", false, "log the text of messages; this is the default on a terminal, unless --quiet is set")
 	return cmd
 }
 
 type serveOptions struct {
-	listen, admin, ssh, durability, reactor, logFormat string
-	tapeMemory                                         size
-	check, logTexts                                    bool
-	keep                                               keep
+	listen, admin, ssh, durability, io, logFormat string
+	bufferMemory                                  size
+	check, logTexts                               bool
+	retention                                     retention
 }
 
 // runServe serves until a signal comes or ctx ends.
@@ -212,7 +212,7 @@ func checkServe(cfg server.Config, o serveOptions) error {
 	case cfg.Durability != server.Full && cfg.Durability != server.Normal:
 		return fmt.Errorf("--durability is %q or %q, not %q", server.Full, server.Normal, cfg.Durability)
 	case cfg.IO != server.Auto && cfg.IO != server.Epoll && cfg.IO != server.Portable:
-		return fmt.Errorf("--reactor is %q, %q or %q, not %q", server.Auto, server.Epoll, server.Portable, cfg.IO)
+		return fmt.Errorf("--io is %q, %q or %q, not %q", server.Auto, server.Epoll, server.Portable, cfg.IO)
 	case cfg.Rate != 0 && !(cfg.Rate >= 0.001 && cfg.Rate <= 1e9): // NaN is neither
 		return fmt.Errorf("--rate is a number of events a second, 0.001 to 1e9, or 0 for no limit, not %g", cfg.Rate)
 	case cfg.Burst > 1e6:
@@ -224,14 +224,14 @@ func checkServe(cfg server.Config, o serveOptions) error {
 	case cfg.MaxText < 1 || cfg.MaxText > server.MostText:
 		return fmt.Errorf("--max-text is 1 to %d bytes, not %d", server.MostText, cfg.MaxText)
 	case cfg.SlowClientTimeout < time.Minute:
-		return fmt.Errorf("--stall is at least 1m, not %v", cfg.SlowClientTimeout)
+		return fmt.Errorf("--slow-client-timeout is at least 1m, not %v", cfg.SlowClientTimeout)
 	}
 	for _, f := range []struct {
 		flag         string
 		value, least int
 	}{
 		{"burst", cfg.Burst, 1}, {"address-rate", cfg.AddressRate, 1}, {"max-rooms", cfg.MaxRooms, 1}, {"max-connections", cfg.MaxConns, 0}, {"max-connections-per-address", cfg.MaxConnsPerAddress, 0},
-		{"max-joined", cfg.MaxRoomsPerClient, 1}, {"new-rooms", cfg.NewRooms, 1}, {"new-names", cfg.NewNames, 0},
+		{"max-rooms-per-client", cfg.MaxRoomsPerClient, 1}, {"new-rooms", cfg.NewRooms, 1}, {"new-names", cfg.NewNames, 0},
 	} {
 		if f.value < f.least {
 			return fmt.Errorf("--%s is at least %d, not %d", f.flag, f.least, f.value)
@@ -344,21 +344,21 @@ func dataFolder() string {
 	return filepath.Join(home, ".local", "share", "ramai")
 }
 
-// keep is what to keep, as a flag.
-type keep eventlog.Retention
+// retention is a flag for the messages to keep.
+type retention eventlog.Retention
 
 // String implements pflag.Value.
-func (k *keep) String() string { return eventlog.Retention(*k).String() }
+func (r *retention) String() string { return eventlog.Retention(*r).String() }
 
 // Set implements pflag.Value.
-func (k *keep) Set(s string) error {
+func (r *retention) Set(s string) error {
 	parsed, err := eventlog.ParseRetention(s)
-	*k = keep(parsed)
+	*r = retention(parsed)
 	return err
 }
 
 // Type implements pflag.Value.
-func (k *keep) Type() string { return "keep" }
+func (r *retention) Type() string { return "retention" }
 
 // path is a file or a folder as a flag. Where no shell has seen it, ~/ still is the home of the user, and
 // $CREDENTIALS_DIRECTORY/ the folder of what systemd has loaded for the service (LoadCredential=).

@@ -26,6 +26,9 @@ import (
 // the environment, or its name in a file: in the table of the command, or above all tables for every command that has
 // it. The flag is stronger than the environment, and that is stronger than the file.
 
+// prefix begins the environment variables of flags.
+const prefix = "RAMAI_"
+
 // sourceKey is the annotation of a flag that tells where its value comes from, if that is not the command line.
 const sourceKey = "source"
 
@@ -42,7 +45,7 @@ type settings struct {
 func settle(cmd *cobra.Command, environ []string, notes io.Writer) error {
 	s := &settings{known: flagsOf(cmd.Root()), env: map[string]string{}}
 	for _, one := range environ {
-		if name, value, _ := strings.Cut(one, "="); strings.HasPrefix(name, "RAMAI_") {
+		if name, value, _ := strings.Cut(one, "="); strings.HasPrefix(name, prefix) {
 			s.env[name] = value
 		}
 	}
@@ -80,7 +83,7 @@ func flagsOf(root *cobra.Command) map[string][]string {
 
 // variable is the environment variable of a flag.
 func variable(flag string) string {
-	return "RAMAI_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+	return prefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
 // give gives f what the environment or the file has for it.
@@ -151,7 +154,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "":
 		var known []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
-		err = fmt.Errorf("unknown flag: --%s; do you mean --%s?", unknown.GetSpecifiedName(), nearest(unknown.GetSpecifiedName(), known))
+		err = fmt.Errorf("unknown flag: --%s; did you mean --%s?", unknown.GetSpecifiedName(), nearest(unknown.GetSpecifiedName(), known))
 	}
 	return exit(exitUsage, err)
 }
@@ -286,37 +289,49 @@ func (s *settings) checkKeys() error {
 		case isTable && isCommand:
 			for _, inner := range slices.Sorted(maps.Keys(table)) {
 				if !slices.Contains(known, inner) {
-					return fmt.Errorf("%s: [%s] has no setting %q; do you mean %s?", s.at(key+"."+inner), key, inner, nearest(inner, known))
+					return fmt.Errorf("%s: unknown setting %q in [%s]; did you mean %s?", s.at(key+"."+inner), inner, key, nearest(inner, known))
 				}
 			}
 		case isTable:
-			return fmt.Errorf("%s: there is no command for a table [%s]; do you mean [%s]?", s.at(key), key, nearest(key, slices.Collect(maps.Keys(s.known))))
+			return fmt.Errorf("%s: unknown table [%s]; did you mean [%s]?", s.at(key), key, nearest(key, slices.Collect(maps.Keys(s.known))))
 		case !slices.Contains(all, key):
-			return fmt.Errorf("%s: there is no setting %q; do you mean %s?", s.at(key), key, nearest(key, all))
+			return fmt.Errorf("%s: unknown setting %q; did you mean %s?", s.at(key), key, nearest(key, all))
 		}
 	}
 	return nil
 }
 
-// noteUnknown tells of variables that mean nothing.
+// noteUnknown warns about variables that belong to no flag.
 func (s *settings) noteUnknown(notes io.Writer) {
-	known := []string{variable("config")}
+	names := map[string]string{variable("config"): "config"} // of flags, by variable
 	for _, flags := range s.known {
 		for _, flag := range flags {
-			known = append(known, variable(flag))
+			names[variable(flag)] = flag
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.env)) {
-		if !slices.Contains(known, name) && s.env[name] != "" {
-			fmt.Fprintf(notes, "ramai: %s in the environment means nothing; do you mean %s?\n", client.Printable(name), nearest(name, known))
+		if names[name] != "" || s.env[name] == "" {
+			continue
 		}
+		flag := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(name, prefix), "_", "-"))
+		fmt.Fprintf(notes, "ramai: unknown environment variable %s; did you mean %s?\n", client.Printable(name), variable(nearest(flag, slices.Collect(maps.Values(names)))))
 	}
 }
 
-// nearest is the most similar of some words.
-func nearest(word string, of []string) string {
-	slices.Sort(of)
-	return slices.MinFunc(of, func(a, b string) int {
-		return levenshtein.ComputeDistance(word, a) - levenshtein.ComputeDistance(word, b)
+// renamed maps former names of flags to their present ones.
+var renamed = map[string]string{
+	"for": "duration", "host": "allow-host", "keep": "retention", "max-joined": "max-rooms-per-client", "memory": "in-memory",
+	"reactor": "io", "sources": "source-addresses", "stall": "slow-client-timeout", "talkers": "publishers", "tape-memory": "buffer-memory",
+}
+
+// nearest returns the known name that is meant by an unknown one: its present name if it was renamed, otherwise the most
+// similar one.
+func nearest(name string, known []string) string {
+	if present := renamed[name]; slices.Contains(known, present) {
+		return present
+	}
+	slices.Sort(known)
+	return slices.MinFunc(known, func(a, b string) int {
+		return levenshtein.ComputeDistance(name, a) - levenshtein.ComputeDistance(name, b)
 	})
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -96,15 +98,26 @@ func TestExampleOfSettings(t *testing.T) {
 			t.Errorf("%s: %v", cmd.Name(), err)
 		}
 	}
-	if code := run(t.Context(), []string{"serve", "--check", "--memory", "--listen", "127.0.0.1:0", "--config", file}, nil, &out, &notes); code != 0 {
+	if code := run(t.Context(), []string{"serve", "--check", "--in-memory", "--listen", "127.0.0.1:0", "--config", file}, nil, &out, &notes); code != 0 {
 		t.Errorf("%d %s", code, notes.String())
 	}
 }
 
+// A former name leads to a flag that exists.
+func TestRenamed(t *testing.T) {
+	known := slices.Concat(slices.Collect(maps.Values(flagsOf(newRoot(io.Discard))))...)
+	for former, present := range renamed {
+		if slices.Contains(known, former) || !slices.Contains(known, present) {
+			t.Errorf("--%s was renamed to --%s", former, present)
+		}
+	}
+}
+
 func TestNearest(t *testing.T) {
-	for word, want := range map[string]string{"listn": "listen", "trustproxy": "trust-proxy", "x": "rate"} {
-		if got := nearest(word, []string{"trust-proxy", "listen", "rate"}); got != want {
-			t.Errorf("nearest to %q is %q, want %q", word, got, want)
+	known := []string{"trust-proxy", "listen", "rate", "retention"}
+	for name, want := range map[string]string{"listn": "listen", "trustproxy": "trust-proxy", "x": "rate", "keep": "retention", "talkers": "rate"} {
+		if got := nearest(name, known); got != want {
+			t.Errorf("nearest to %q is %q, want %q", name, got, want)
 		}
 	}
 }

@@ -31,7 +31,7 @@ func BenchmarkSSH(b *testing.B) {
 		return l.Addr().String()
 	}
 	address := free()
-	server := exec.Command("ramai", "serve", "--listen", free(), "--ssh", address, "--memory", "--data", b.TempDir(), "--rate", "0", "--quiet")
+	server := exec.Command("ramai", "serve", "--listen", free(), "--ssh", address, "--in-memory", "--data", b.TempDir(), "--rate", "0", "--quiet")
 	server.Stderr = os.Stderr
 	if err := server.Start(); err != nil {
 		b.Fatal(err)

@@ -62,7 +62,7 @@ func unknownHost(r *http.Request, hosts []string) *wire.CodedError {
 	}
 	return &wire.CodedError{
 		Code:   wire.NotAllowed,
-		Reason: fmt.Sprintf("the name %q is not one of this server's; its operator can allow it with --host", bound(name)),
+		Reason: fmt.Sprintf("the name %q is not one of this server's; its operator can allow it with --allow-host", bound(name)),
 	}
 }
 
