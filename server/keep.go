@@ -29,7 +29,7 @@ const (
 type sweeper struct {
 	keep   eventlog.Retention
 	store  eventlog.Store
-	submit func(eventlog.Command, func()) error
+	submit func(eventlog.Submission, func()) error
 	clock  *clock
 	logger *slog.Logger
 
@@ -251,11 +251,12 @@ func (w *sweeper) do(quit <-chan struct{}, events ...eventlog.Command) (*eventlo
 	done := make(chan *eventlog.Outcome, 1)
 	space := make(chan struct{}, 1)
 	for i, e := range events {
+		s := eventlog.Submission{Command: e}
 		if i == len(events)-1 {
-			e.ReplyTo = &eventlog.ReplyTo{Deliver: func(o *eventlog.Outcome) { done <- o }}
+			s.ReplyTo = &eventlog.ReplyTo{Deliver: func(_ *eventlog.Submission, o *eventlog.Outcome) { done <- o }}
 		}
 		for {
-			err := w.submit(e, func() { space <- struct{}{} })
+			err := w.submit(s, func() { space <- struct{}{} })
 			if err == nil {
 				break
 			}

@@ -67,8 +67,8 @@ func (s *sweeping) pass(d time.Duration) {
 func (s *sweeping) do(e eventlog.Command) *eventlog.Outcome {
 	s.t.Helper()
 	done := make(chan *eventlog.Outcome, 1)
-	e.ReplyTo = &eventlog.ReplyTo{Deliver: func(o *eventlog.Outcome) { done <- o }}
-	if err := s.sequencer.Submit(e, nil); err != nil {
+	reply := &eventlog.ReplyTo{Deliver: func(_ *eventlog.Submission, o *eventlog.Outcome) { done <- o }}
+	if err := s.sequencer.Submit(eventlog.Submission{Command: e, ReplyTo: reply}, nil); err != nil {
 		s.t.Fatal(err)
 	}
 	return <-done

@@ -140,7 +140,10 @@ func New(cfg Config) (*Server, error) {
 		react.Close()
 		return nil, errors.Join(err, s.index.Close(), store.Close())
 	}
-	first := eventlog.Command{Kind: eventlog.Restart, EpochName: epoch, ReplyTo: &eventlog.ReplyTo{Deliver: func(o *eventlog.Outcome) { restarted <- o }}}
+	first := eventlog.Submission{
+		Command: eventlog.Command{Kind: eventlog.Restart, EpochName: epoch},
+		ReplyTo: &eventlog.ReplyTo{Deliver: func(_ *eventlog.Submission, o *eventlog.Outcome) { restarted <- o }},
+	}
 	if err := s.sequencer.Submit(first, nil); err != nil {
 		react.Close()
 		return nil, errors.Join(err, s.index.Close(), store.Close())
@@ -167,23 +170,26 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// feed is the journal's outcome feed.
-func (s *Server) feed(outcomes []eventlog.Outcome) {
-	s.hub.Feed(outcomes)
+// feed implements eventlog.Feed.
+func (s *Server) feed(outcomes []eventlog.Outcome, submissions []eventlog.Submission) {
+	s.hub.Feed(outcomes, submissions)
 	s.metrics.Outcomes(outcomes)
 	s.index.Note(len(outcomes))
-	s.note(outcomes)
+	s.note(outcomes, submissions)
 }
 
 // note keeps who holds another name than before, and what has asked for that.
-func (s *Server) note(outcomes []eventlog.Outcome) {
+func (s *Server) note(outcomes []eventlog.Outcome, submissions []eventlog.Submission) {
 	for i := range outcomes {
 		for _, by := range outcomes[i].Renamed {
 			s.mu.Lock()
 			if s.renamed == nil {
 				s.renamed = make(map[string]*eventlog.ReplyTo)
 			}
-			s.renamed[by] = outcomes[i].Command.ReplyTo
+			s.renamed[by] = nil
+			if len(submissions) > 0 {
+				s.renamed[by] = submissions[i].ReplyTo
+			}
 			s.mu.Unlock()
 		}
 	}

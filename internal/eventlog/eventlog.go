@@ -58,19 +58,26 @@ type Command struct {
 
 	// Of a Restart.
 	EpochName string // drawn with NewEpoch; empty: the epoch goes on
-
-	ReplyTo *ReplyTo // who hears of the outcome; nil: nobody
-	Fence   uint64   // of Origin, see there
-	Ref     string   // the client's word for its request, which the answer repeats; not stored
 }
 
-// ReplyTo is where events come from: one connection. Its owner counts an epoch up each time it goes on after a Say was
-// refused that may be retried. What else is said in the refused epoch and was already on its way is refused with it, so
-// that nothing overtakes what is sent again.
-type ReplyTo struct {
-	Deliver func(*Outcome) // called by the feed, in order; must not block, nor change the outcome
+// A Submission is a command on the node that it was submitted to, with what is needed to answer it. Only the command is
+// ordered and stored; the rest never leaves the process.
+type Submission struct {
+	Command
+	ReplyTo *ReplyTo // receives the outcome; nil: nobody does
+	Fence   uint64   // see ReplyTo
+	Ref     string   // the client's reference for its request, repeated in the answer
+}
 
-	fencedBelow uint64 // owned by the orderer's Step: a Say of an epoch below this is refused
+// ReplyTo is the source of submissions, usually a connection. Its owner increments the fence of its submissions each time
+// it continues after a Say was refused with RetryAfter. Any other Say with the refused fence or a lower one is refused as
+// well, so that nothing overtakes a message that is sent again.
+type ReplyTo struct {
+	// Deliver is called by the feed, in order. It must not block. Both values are valid only during the call and must not
+	// be changed.
+	Deliver func(*Submission, *Outcome)
+
+	fencedBelow uint64 // a Say with a lower fence is refused; owned by the goroutine that steps the log
 }
 
 // Status says what became of an event.

@@ -23,7 +23,7 @@ const retryDamaged = 10 * time.Second
 
 // Options are what a Local needs besides its store.
 type Options struct {
-	Feed     func([]Outcome)  // the outcome feed: called in order, by one goroutine
+	Feed     Feed             // called in order, by one goroutine
 	Now      func() time.Time // the clock that At comes from
 	Logger   *slog.Logger
 	Applied  func(events int, took time.Duration) // hears of each batch that was stored; nil: nobody does
@@ -33,6 +33,10 @@ type Options struct {
 	Expiry   func() wire.Time                     // Batch.Expiry of the next batch; nil: NameLeaseTime before Now
 }
 
+// A Feed receives outcomes in the order of their commands. submissions[i] is what outcomes[i] answers; it is valid only
+// during the call. There are no submissions for commands that were submitted to other nodes.
+type Feed func(outcomes []Outcome, submissions []Submission)
+
 // Local orders the events of one server: first come, first served. Everything that arrives while one commit runs is the
 // next batch.
 type Local struct {
@@ -41,19 +45,19 @@ type Local struct {
 	wake  chan struct{} // holds one token while there may be work
 
 	mu      sync.Mutex
-	queue   []Command // guarded by mu
-	waiting []func()  // guarded by mu: who found the queue full
-	closed  bool      // guarded by mu
+	queue   []Submission // guarded by mu
+	waiting []func()     // guarded by mu: who found the queue full
+	closed  bool         // guarded by mu
 
 	anyDoubt atomic.Bool           // written by Step: whether there is a doubt
 	failure  atomic.Pointer[error] // written by Step: why a batch was not stored; nil: something that was said is stored since
 
 	// Owned by Step.
-	spare      []Command // the array that queue had before, to be filled again
-	working    []Command // events in work, in order
-	parts      []part    // of those, what is to be stored yet
-	inDoubt    bool      // it is unknown whether the first part is stored
-	at         uint64    // its position
+	spare      []Submission // the array that queue had before, to be filled again
+	working    []Submission // events in work, in order
+	parts      []part       // of those, what is to be stored yet
+	inDoubt    bool         // it is unknown whether the first part is stored
+	at         uint64       // its position
 	results    []Outcome
 	lastLogged string // the error that was logged last; empty: something that was said is stored since
 }
@@ -77,7 +81,7 @@ func NewLocal(store Store, opt Options) *Local {
 
 // Submit puts e into the queue. It never blocks. It returns ErrBusy if the queue is full: then room, unless nil, is
 // called once when it is not. It returns ErrClosed after Close.
-func (l *Local) Submit(e Command, room func()) error {
+func (l *Local) Submit(e Submission, room func()) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -203,7 +207,7 @@ func (l *Local) step() (bool, error) {
 		l.inDoubt = false
 	}
 	l.parts = nil
-	l.opt.Feed(l.results)
+	l.opt.Feed(l.results, l.working)
 	return true, nil
 }
 
@@ -240,7 +244,7 @@ func (l *Local) admit() []part {
 	l.results = make([]Outcome, len(l.working))
 	said, expiries, parts := l.part(len(l.working)), l.part(0), []part(nil)
 	for i, e := range l.working {
-		switch reason := health.refuses(&e); {
+		switch reason := health.refuses(&e.Command); {
 		case fenced(&e):
 			l.refuse(i, refusedBefore, retryAfter)
 		case reason != "":
@@ -248,11 +252,11 @@ func (l *Local) admit() []part {
 		case e.Kind == Say && full:
 			l.refuse(i, "the server's disk is full; nothing more can be said until there is room", retryAfter)
 		case e.Kind == ExpireName:
-			expiries.add(i, e)
+			expiries.add(i, e.Command)
 		case e.maintenance():
 			parts = append(parts, l.one(i))
 		default:
-			said.add(i, e)
+			said.add(i, e.Command)
 		}
 	}
 	parts = append([]part{said, expiries}, parts...)
@@ -282,7 +286,7 @@ func (p *part) add(i int, e Command) {
 // one makes a part of one event in work.
 func (l *Local) one(i int) part {
 	p := l.part(1)
-	p.add(i, l.working[i])
+	p.add(i, l.working[i].Command)
 	return p
 }
 
@@ -304,13 +308,13 @@ func (h Health) refuses(e *Command) string {
 const refusedBefore = "a message before it was refused; send that first, then this"
 
 // barred tells whether an event came behind one that was refused and has to come first.
-func fenced(e *Command) bool {
+func fenced(e *Submission) bool {
 	return e.Kind == Say && e.ReplyTo != nil && e.Fence < e.ReplyTo.fencedBelow
 }
 
 func (l *Local) refuse(i int, reason string, retry time.Duration) {
 	e := l.working[i]
-	l.results[i] = Outcome{Command: e, Status: Refused, Err: &wire.CodedError{Code: wire.Unavailable, Reason: reason, RetryAfter: retry}}
+	l.results[i] = Outcome{Command: e.Command, Status: Refused, Err: &wire.CodedError{Code: wire.Unavailable, Reason: reason, RetryAfter: retry}}
 	if e.Kind == Say && e.ReplyTo != nil {
 		e.ReplyTo.fencedBelow = max(e.ReplyTo.fencedBelow, e.Fence+1)
 	}

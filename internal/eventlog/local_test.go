@@ -38,7 +38,7 @@ func TestManyAtOnce(t *testing.T) {
 	var heard []eventlog.Outcome
 	s := store(t)
 	l := eventlog.NewLocal(s, eventlog.Options{
-		Feed:   func(o []eventlog.Outcome) { heard = append(heard, o...) },
+		Feed:   func(o []eventlog.Outcome, _ []eventlog.Submission) { heard = append(heard, o...) },
 		Now:    time.Now,
 		Logger: slog.New(slog.DiscardHandler),
 		Queue:  7, Batch: 5, MaxRooms: 1,
@@ -53,7 +53,7 @@ func TestManyAtOnce(t *testing.T) {
 			for n := range each {
 				e := eventlog.Command{Kind: eventlog.Say, SenderID: fmt.Sprint(i), Room: "lobby", ID: fmt.Sprint(n), Text: "x"}
 				for {
-					err := l.Submit(e, func() { room <- true })
+					err := l.Submit(eventlog.Submission{Command: e}, func() { room <- true })
 					if err == nil {
 						break
 					}
@@ -85,12 +85,12 @@ func TestManyAtOnce(t *testing.T) {
 }
 
 func BenchmarkLocal(b *testing.B) {
-	l := eventlog.NewLocal(store(b), eventlog.Options{Feed: func([]eventlog.Outcome) {}, Now: time.Now, MaxRooms: 1})
+	l := eventlog.NewLocal(store(b), eventlog.Options{Feed: func([]eventlog.Outcome, []eventlog.Submission) {}, Now: time.Now, MaxRooms: 1})
 	e := eventlog.Command{Kind: eventlog.Say, SenderID: "0123456789abcdef", Room: "lobby", Text: "x", Once: true}
 	b.ReportAllocs()
 	for b.Loop() {
 		for range 64 {
-			if err := l.Submit(e, nil); err != nil {
+			if err := l.Submit(eventlog.Submission{Command: e}, nil); err != nil {
 				b.Fatal(err)
 			}
 		}

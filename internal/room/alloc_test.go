@@ -67,7 +67,7 @@ func TestTickLooksAtWhatHasChanged(t *testing.T) {
 	for second, want := range []int32{0, 1, 0, 2, 0} {
 		switch second {
 		case 1:
-			st.Feed(st.apply(eventlog.Command{Kind: eventlog.ReserveName, SenderID: "by7", Name: "ann", Key: "ann"}))
+			st.Feed(st.apply(eventlog.Command{Kind: eventlog.ReserveName, SenderID: "by7", Name: "ann", Key: "ann"}), nil)
 		case 3:
 			st.Typing("room1", "by1", start) // the name of the one who types
 			st.Join("room2", Line, &guest{}).Leave()

@@ -112,7 +112,7 @@ func (st *stage) event(room, text string) eventlog.Command {
 func (st *stage) say(room string, texts ...string) {
 	st.tb.Helper()
 	for _, text := range texts {
-		st.Feed(st.apply(st.event(room, text)))
+		st.Feed(st.apply(st.event(room, text)), nil)
 	}
 	st.check()
 }

@@ -142,9 +142,8 @@ func (h *Hub) Go(from netip.Addr, f func()) {
 // Wait returns when nothing that Go started runs any more.
 func (h *Hub) Wait() { h.jobs.Wait() }
 
-// Feed takes the outcomes of a batch: to the tapes, then to who asked, then it wakes the members. It is the journal's
-// outcome feed.
-func (h *Hub) Feed(outcomes []eventlog.Outcome) {
+// Feed implements eventlog.Feed. It appends outcomes to the buffers, then delivers the replies, then wakes the members.
+func (h *Hub) Feed(outcomes []eventlog.Outcome, submissions []eventlog.Submission) {
 	var r *Room
 	for i := range outcomes {
 		o := &outcomes[i]
@@ -165,9 +164,9 @@ func (h *Hub) Feed(outcomes []eventlog.Outcome) {
 		m := o.Message()
 		h.append(r, &m)
 	}
-	for i := range outcomes {
-		if origin := outcomes[i].Command.ReplyTo; origin != nil {
-			origin.Deliver(&outcomes[i])
+	for i := range submissions {
+		if reply := submissions[i].ReplyTo; reply != nil {
+			reply.Deliver(&submissions[i], &outcomes[i])
 		}
 	}
 	for i, r := range h.touched {

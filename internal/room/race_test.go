@@ -103,7 +103,7 @@ func TestReadersWhileTheFeedRuns(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			st.Feed(outcomes)
+			st.Feed(outcomes, nil)
 		}
 	})
 	all.Wait()

@@ -54,7 +54,7 @@ func TestFeedOfOtherOutcomes(t *testing.T) {
 	reused := again
 	reused.Text = "another text"
 	outcomes := st.apply(again, reused, eventlog.Command{Kind: eventlog.ReserveName, SenderID: "x", Name: "ann", Key: "ann"}, eventlog.Command{Kind: eventlog.Restart})
-	st.Feed(outcomes)
+	st.Feed(outcomes, nil)
 	st.check()
 	if got, _ := st.read(s, 1); len(got) > 0 || g.wakes != 1 {
 		t.Errorf("heard %q, woken %d times", got, g.wakes)
@@ -69,15 +69,16 @@ func TestFeedOrder(t *testing.T) {
 	g := &guest{woken: func() { order = append(order, "woken") }}
 	s := st.Join("den", JSON, g)
 	events := []eventlog.Command{st.event("den", "1"), st.event("den", "2"), st.event("elsewhere", "3")}
-	for i := range events {
-		events[i].ReplyTo = &eventlog.ReplyTo{Deliver: func(o *eventlog.Outcome) {
+	submissions := make([]eventlog.Submission, len(events))
+	for i := range submissions {
+		submissions[i].ReplyTo = &eventlog.ReplyTo{Deliver: func(_ *eventlog.Submission, o *eventlog.Outcome) {
 			if span, held := s.After(1, 1000); !held || len(span.Bytes()) == 0 {
 				t.Error("told before it was on the tape")
 			}
 			order = append(order, fmt.Sprint("told ", o.Command.Text))
 		}}
 	}
-	st.Feed(st.apply(events...))
+	st.Feed(st.apply(events...), submissions)
 	st.check()
 	if got := strings.Join(order, ", "); got != "told 1, told 2, told 3, woken" {
 		t.Error(got)
@@ -90,7 +91,7 @@ func TestRoomOpenedBeforeTheFeed(t *testing.T) {
 	outcomes := st.apply(st.event("den", "1"), st.event("den", "2"))
 	g := &guest{}
 	s := st.Join("den", JSON, g)
-	st.Feed(outcomes)
+	st.Feed(outcomes, nil)
 	st.check()
 	if g.wakes != 0 {
 		t.Error("woken for what is no news")
@@ -313,7 +314,7 @@ func TestWhoListsAtMost(t *testing.T) {
 	st := newStage(t, 1<<20)
 	for i := range wire.MaxWho + 7 {
 		by := fmt.Sprintf("by%04d", i)
-		st.Feed(st.apply(eventlog.Command{Kind: eventlog.ReserveName, SenderID: by, Name: "n" + by, Key: by}))
+		st.Feed(st.apply(eventlog.Command{Kind: eventlog.ReserveName, SenderID: by, Name: "n" + by, Key: by}), nil)
 		st.Join("den", Line, &guest{by: by})
 	}
 	w := st.Who("den")

@@ -14,7 +14,7 @@ import (
 func (st *stage) news(k int) {
 	for range k {
 		e := eventlog.Command{Kind: eventlog.Say, SenderID: "0123456789abcdef", Room: wire.Lobby, ID: "id", Text: "of the usual length, fifty bytes or so, and a few", Once: true}
-		if err := st.env.Submit(e, nil); err != nil {
+		if err := st.env.Submit(eventlog.Submission{Command: e}, nil); err != nil {
 			st.tb.Fatal(err)
 		}
 		st.order()
@@ -65,9 +65,9 @@ func TestDeliveryAllocatesNothing(t *testing.T) {
 func batchOf(s *Session) weak.Pointer[eventlog.Outcome] {
 	outcomes := make([]eventlog.Outcome, 1000)
 	origin := &s.talks().origin
-	outcomes[500].Command = eventlog.Command{Kind: eventlog.Say, Room: wire.Lobby, ID: "x", ReplyTo: origin}
+	outcomes[500].Command = eventlog.Command{Kind: eventlog.Say, Room: wire.Lobby, ID: "x"}
 	s.publisher.flight++
-	origin.Deliver(&outcomes[500])
+	origin.Deliver(&eventlog.Submission{Command: outcomes[500].Command}, &outcomes[500])
 	return weak.Make(&outcomes[0])
 }
 

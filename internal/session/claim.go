@@ -27,15 +27,15 @@ func ReserveName(by, asked string) (eventlog.Command, *wire.CodedError) {
 // ReleaseName frees the name that was bound to a connection of by, as soon as there is room in the queue. After the last
 // one nothing is held, so it may come too often.
 func (e *Env) Release(by string) {
-	_ = e.Submit(eventlog.Command{Kind: eventlog.ReleaseName, SenderID: by}, func() { e.Release(by) })
+	_ = e.Submit(eventlog.Submission{Command: eventlog.Command{Kind: eventlog.ReleaseName, SenderID: by}}, func() { e.Release(by) })
 }
 
 // Decide has the journal decide about an event that is no session's, and waits for it as long as ctx lasts. An error of
 // ctx leaves open what became of it; after any other nothing was stored.
 func (e *Env) Decide(ctx context.Context, event eventlog.Command) (*eventlog.Outcome, error) {
 	decided := make(chan *eventlog.Outcome, 1)
-	event.ReplyTo = &eventlog.ReplyTo{Deliver: func(o *eventlog.Outcome) { decided <- o }}
-	if err := e.Submit(event, nil); err != nil {
+	reply := &eventlog.ReplyTo{Deliver: func(_ *eventlog.Submission, o *eventlog.Outcome) { decided <- o }}
+	if err := e.Submit(eventlog.Submission{Command: event, ReplyTo: reply}, nil); err != nil {
 		return nil, err
 	}
 	select {

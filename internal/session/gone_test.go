@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"ramai/internal/eventlog"
 	"ramai/internal/frame"
 	"ramai/wire"
 )
@@ -59,7 +60,7 @@ func TestGoneIsNotPresent(t *testing.T) {
 		t.Fatal(wrong)
 	}
 	e.Bound = true
-	if err := st.orderer.Submit(e, nil); err != nil {
+	if err := st.orderer.Submit(eventlog.Submission{Command: e}, nil); err != nil {
 		t.Fatal(err)
 	}
 	st.advance(time.Second)

@@ -97,7 +97,7 @@ func (st *stage) boot() {
 		Server:  "ramai test", Start: st.clock, Now: st.now, Random: st.random, Logger: logger,
 	}
 	for epoch := fmt.Sprint("epoch", st.boots); st.store.Epoch().Name != epoch; st.order() { // before anybody can come
-		if err := st.orderer.Submit(eventlog.Command{Kind: eventlog.Restart, EpochName: epoch}, nil); err != nil && err != eventlog.ErrBusy {
+		if err := st.orderer.Submit(eventlog.Submission{Command: eventlog.Command{Kind: eventlog.Restart, EpochName: epoch}}, nil); err != nil && err != eventlog.ErrBusy {
 			st.tb.Fatal(err)
 		}
 	}
@@ -132,7 +132,7 @@ func (st *stage) order() bool {
 func (st *stage) trim(room string, first uint64) {
 	st.tb.Helper()
 	for st.store.Bounds(room).First < first {
-		if err := st.orderer.Submit(eventlog.Command{Kind: eventlog.Trim, Room: room, To: first - 1}, nil); err != nil {
+		if err := st.orderer.Submit(eventlog.Submission{Command: eventlog.Command{Kind: eventlog.Trim, Room: room, To: first - 1}}, nil); err != nil {
 			st.tb.Fatal(err)
 		}
 		for st.order() {

@@ -21,7 +21,7 @@ func (st *stage) fill(k int) (rooms []string) {
 		rooms = append(rooms, fmt.Sprint("room", i))
 		for n := range k {
 			e := eventlog.Command{Kind: eventlog.Say, SenderID: "talker", Room: rooms[i], Text: fmt.Sprintf("%-1000d", n), Once: true}
-			if err := st.orderer.Submit(e, nil); err != nil {
+			if err := st.orderer.Submit(eventlog.Submission{Command: e}, nil); err != nil {
 				st.tb.Fatal(err)
 			}
 		}
@@ -158,7 +158,7 @@ func TestAskersWhoTakeNothing(t *testing.T) {
 	for i := range 400 {
 		by := fmt.Sprintf("by%014d", i)
 		claim := eventlog.Command{Kind: eventlog.ReserveName, SenderID: by, Name: fmt.Sprintf("%024d", i), Key: by}
-		if err := st.orderer.Submit(claim, nil); err != nil {
+		if err := st.orderer.Submit(eventlog.Submission{Command: claim}, nil); err != nil {
 			t.Fatal(err)
 		}
 		defer st.hub.Join("den", room.Line, nobody(by)).Leave()

@@ -50,15 +50,15 @@ func (p plain) text(b []byte) {
 	t.epoch++ // each by itself: nothing is sent again here, so nothing waits for one that was refused
 	e.ID = strconv.FormatUint(t.epoch, 10)
 	p.env.Clients.Heard(p.from(), e.Room, e.Text)
-	p.paced(price{events: 1, room: e.Room}, func() bool { return p.hand(e) })
+	p.paced(price{events: 1, room: e.Room}, func() bool { return p.hand(e, "") })
 }
 
-func (p plain) outcome(o *eventlog.Outcome) {
-	if o.Status == eventlog.Refused {
-		p.notice(o.Err.Reason)
+func (p plain) reply(r *reply) {
+	if r.Status == eventlog.Refused {
+		p.notice(r.Err.Reason)
 		return
 	}
-	p.publisher.echo = o.N
+	p.publisher.echo = r.N
 }
 
 func (p plain) gap(_ string, from, to uint64) {

@@ -68,7 +68,7 @@ func (st *stage) claimed(name string) *link {
 	st.tb.Helper()
 	secret, _ := wire.NewSession(st.random)
 	e := eventlog.Command{Kind: eventlog.ReserveName, SenderID: wire.SenderIDOf(secret), Name: name, Key: names.Key(name), Bound: true}
-	if err := st.orderer.Submit(e, nil); err != nil {
+	if err := st.orderer.Submit(eventlog.Submission{Command: e}, nil); err != nil {
 		st.tb.Fatal(err)
 	}
 	st.settle()

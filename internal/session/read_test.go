@@ -22,7 +22,7 @@ func (st *stage) talk(n int) {
 	for i := range n {
 		text := fmt.Sprint("number ", int(head)+i+1, strings.Repeat(" and on", int(head)+i%300))
 		e := eventlog.Command{Kind: eventlog.Say, SenderID: "talker", Room: wire.Lobby, Text: text[:min(len(text), 4000)], Once: true}
-		if err := st.orderer.Submit(e, nil); err != nil {
+		if err := st.orderer.Submit(eventlog.Submission{Command: e}, nil); err != nil {
 			st.tb.Fatal(err)
 		}
 		if !st.order() {

@@ -246,7 +246,7 @@ func TestFullQueueIsAskedOnce(t *testing.T) {
 	l := st.in(wire.Lobby)
 	asked := 0
 	submit := st.env.Submit
-	st.env.Submit = func(e eventlog.Command, room func()) error {
+	st.env.Submit = func(e eventlog.Submission, room func()) error {
 		asked++
 		return submit(e, room)
 	}

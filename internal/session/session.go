@@ -48,7 +48,7 @@ const (
 type Env struct {
 	Hub     *room.Hub
 	Store   eventlog.Store
-	Submit  func(e eventlog.Command, room func()) error // the orderer's
+	Submit  func(s eventlog.Submission, room func()) error // the orderer's
 	Rates   *Rates
 	Limits  wire.Limits
 	Frame   *frame.Config
@@ -101,8 +101,8 @@ type protocol interface {
 	open(c *Client)
 	// received takes what came, see [reactor.Source]; b is not empty.
 	received(b []byte) (used int, err error)
-	// outcome hears what became of an event of this session.
-	outcome(o *eventlog.Outcome)
+	// reply handles the outcome of a submission of this session.
+	reply(r *reply)
 	// presence and typing tell what has changed in a room, if the encoding is one that does.
 	presence(payload []byte)
 	typing(payload []byte)
@@ -197,11 +197,18 @@ type publisher struct {
 	paused  time.Duration // nothing is read before: too much has come
 }
 
-// A message is something from another goroutine: either an outcome or something to do.
+// A reply is the outcome of a submission of this session.
+type reply struct {
+	eventlog.Outcome
+	fence uint64 // of the submission
+	ref   string // of the submission
+}
+
+// A message is something from another goroutine: either a reply or something to do.
 type message struct {
-	outcome *eventlog.Outcome
-	do      func()
-	next    *message // the one before it
+	reply *reply
+	do    func()
+	next  *message // the one before it
 }
 
 // cursor is where a client stands in one room.
@@ -360,12 +367,12 @@ func (s *Session) phase() phase { return phase(s.stop.Load() & 0xff) }
 
 func (s *Session) retry() time.Duration { return time.Duration(s.stop.Load()>>8) * time.Millisecond }
 
-// deliver takes an outcome from the feed. It copies it, without the text: a letter that lies unread, because the client
-// takes nothing, must keep neither the whole batch nor all that was said.
-func (s *Session) deliver(o *eventlog.Outcome) {
-	own := *o
-	own.Command.Text = ""
-	s.send(message{outcome: &own})
+// deliver receives an outcome from the feed. It copies the outcome without its text: the message may stay in the mailbox
+// for as long as the client reads nothing, and must not keep the whole batch or the text in memory.
+func (s *Session) deliver(of *eventlog.Submission, o *eventlog.Outcome) {
+	r := &reply{Outcome: *o, fence: of.Fence, ref: of.Ref}
+	r.Command.Text = ""
+	s.send(message{reply: r})
 }
 
 // later has f called by the owner. It returns false if the session has ended: then f is not called.

@@ -4,7 +4,6 @@ import (
 	"strconv"
 	"time"
 
-	"ramai/internal/eventlog"
 	"ramai/internal/room"
 	"ramai/wire"
 )
@@ -65,7 +64,7 @@ func (s stream) put(name string, at wire.Position, payload []byte) {
 // received throws away what comes: after its request a client has nothing to say.
 func (s stream) received(b []byte) (int, error) { return len(b), nil }
 
-func (s stream) outcome(*eventlog.Outcome) {}
+func (s stream) reply(*reply) {}
 
 func (s stream) presence(payload []byte) { s.put(wire.Presence{}.Type(), wire.Position{}, payload) }
 

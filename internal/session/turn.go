@@ -35,9 +35,9 @@ func (s *Session) turn() {
 // open takes in letters, the oldest first.
 func (s *Session) open(l *message) {
 	for ; l != nil; l = l.next {
-		if l.outcome != nil {
+		if l.reply != nil {
 			s.publisher.flight--
-			s.protocol.outcome(l.outcome)
+			s.protocol.reply(l.reply)
 		} else {
 			l.do()
 		}
@@ -121,7 +121,7 @@ func (s *Session) renew() {
 	s.renewAt = s.now + eventlog.NameLeaseTime/4
 	if name := s.env.Store.Name(s.sender()); name != "" && !s.named {
 		e := eventlog.Command{Kind: eventlog.ReserveName, SenderID: s.sender(), Name: name, Key: names.Key(name)}
-		_ = s.env.Submit(e, nil) // if there is no room, next time will do
+		_ = s.env.Submit(eventlog.Submission{Command: e}, nil) // if there is no room, next time will do
 	}
 }
 
@@ -294,11 +294,11 @@ func (s *Session) seat(name string) *room.Subscription {
 	return s.env.Hub.Join(name, enc, s)
 }
 
-// submit hands an event to the journal. It returns false if there is no room: then the session is woken when there is.
-func (s *Session) submit(e eventlog.Command) bool {
+// submit submits a command to the log; ref is repeated in its answer. It returns false if the queue is full: then the
+// session is woken when it is not.
+func (s *Session) submit(e eventlog.Command, ref string) bool {
 	t := s.talks()
-	e.ReplyTo, e.Fence = &t.origin, t.epoch
-	switch s.env.Submit(e, s.vacant) {
+	switch s.env.Submit(eventlog.Submission{Command: e, ReplyTo: &t.origin, Fence: t.epoch, Ref: ref}, s.vacant) {
 	case nil:
 		t.flight++
 	case eventlog.ErrBusy:
@@ -314,11 +314,11 @@ func (s *Session) submit(e eventlog.Command) bool {
 func (s *Session) vacant() { s.later(func() { s.publisher.crowded = false }) }
 
 // hand submits e, as soon as there is room. It returns whether there was.
-func (s *Session) hand(e eventlog.Command) bool {
-	if s.submit(e) {
+func (s *Session) hand(e eventlog.Command, ref string) bool {
+	if s.submit(e, ref) {
 		return true
 	}
-	s.stall(0, func() bool { return s.submit(e) })
+	s.stall(0, func() bool { return s.submit(e, ref) })
 	return false
 }
 

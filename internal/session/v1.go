@@ -156,7 +156,7 @@ func (v v1) say(r wire.Request, f wire.Say) {
 		return
 	}
 	v.env.Clients.Heard(v.from(), f.Room, f.Text)
-	v.hand(eventlog.Command{Kind: eventlog.Say, SenderID: v.sender(), Room: f.Room, ID: f.ID, Text: f.Text, RegisterKey: v.owning(), Ref: r.Ref})
+	v.hand(eventlog.Command{Kind: eventlog.Say, SenderID: v.sender(), Room: f.Room, ID: f.ID, Text: f.Text, RegisterKey: v.owning()}, r.Ref)
 }
 
 // name is paced, not refused: whoever comes with many others behind one address gets their name, a moment later. What
@@ -171,12 +171,11 @@ func (v v1) name(r wire.Request, f wire.Name) {
 		}
 		e.Bound = v.named // nobody could ever come back to it
 	}
-	e.Ref = r.Ref
 	v.talks().naming = true
-	v.paced(price{events: 1, name: f.Name != ""}, func() bool { return v.hand(e) })
+	v.paced(price{events: 1, name: f.Name != ""}, func() bool { return v.hand(e, r.Ref) })
 }
 
-func (v v1) outcome(o *eventlog.Outcome) {
+func (v v1) reply(o *reply) {
 	e := &o.Command
 	if e.Kind == eventlog.Say {
 		v.said(o)
@@ -184,23 +183,23 @@ func (v v1) outcome(o *eventlog.Outcome) {
 	}
 	v.publisher.naming = false
 	if o.Status == eventlog.Refused {
-		v.send(wire.Request{Type: wire.Name{}.Type(), Ref: e.Ref}.Refused(o.Err))
+		v.send(wire.Request{Type: wire.Name{}.Type(), Ref: o.ref}.Refused(o.Err))
 		return
 	}
-	v.send(wire.Name{Name: e.Name, Ref: e.Ref})
+	v.send(wire.Name{Name: e.Name, Ref: o.ref})
 }
 
 // said tells what became of a say.
-func (v v1) said(o *eventlog.Outcome) {
+func (v v1) said(o *reply) {
 	e := &o.Command
 	if o.Status != eventlog.Refused {
-		v.send(wire.Saved{Room: e.Room, ID: e.ID, N: o.N, At: o.At, Ref: e.Ref})
+		v.send(wire.Saved{Room: e.Room, ID: e.ID, N: o.N, At: o.At, Ref: o.ref})
 		return
 	}
 	refused := wire.RefusedBy(e.Room, e.ID, o.Err)
-	refused.Ref = e.Ref
+	refused.Ref = o.ref
 	v.send(refused)
-	if o.Err.RetryAfter > 0 && e.Fence == v.publisher.epoch && (v.publisher.refuse == nil || !v.publisher.refuse.stored) {
+	if o.Err.RetryAfter > 0 && o.fence == v.publisher.epoch && (v.publisher.refuse == nil || !v.publisher.refuse.stored) {
 		v.shut(e.Room, e.ID, true, o.Err)
 	}
 }

@@ -490,7 +490,7 @@ func TestRenamed(t *testing.T) {
 	a, p := st.v1(), st.plain(Client{})
 	a.send(wire.Name{Name: "ann"})
 	a.expect("name ann")
-	if err := st.env.Submit(eventlog.Command{Kind: eventlog.ReleaseName, SenderID: a.s.SenderID()}, nil); err != nil {
+	if err := st.env.Submit(eventlog.Submission{Command: eventlog.Command{Kind: eventlog.ReleaseName, SenderID: a.s.SenderID()}}, nil); err != nil {
 		t.Fatal(err)
 	}
 	st.settle()

@@ -165,7 +165,7 @@ func (w *web) claim(r *http.Request, c *session.Client, asked string) *wire.Code
 	}); err != nil {
 		return err
 	}
-	e.Bound, e.Fence = true, 1
+	e.Bound = true
 	o, err := w.decide(e)
 	switch {
 	case err != nil:

@@ -90,18 +90,18 @@ func (c *client) talk() {
 		again = []string{id}
 	}
 	for _, id := range again {
-		c.o.submit(of(&c.origin, c.epoch, say(c.by, "lobby", id, "x"))...)
+		c.o.submitFrom(&c.origin, c.epoch, say(c.by, "lobby", id, "x"))
 	}
 }
 
-func (c *client) deliver(out *eventlog.Outcome) {
+func (c *client) deliver(of *eventlog.Submission, out *eventlog.Outcome) {
 	switch {
 	case out.Status == eventlog.Refused:
-		if out.Command.Fence == c.epoch {
+		if of.Fence == c.epoch {
 			c.refused = true
 		}
-	case out.Command.Fence != c.epoch:
-		c.t.Fatalf("%s: %s of epoch %d is %s in epoch %d", c.by, out.Command.ID, out.Command.Fence, line(*out), c.epoch)
+	case of.Fence != c.epoch:
+		c.t.Fatalf("%s: %s of epoch %d is %s in epoch %d", c.by, out.Command.ID, of.Fence, line(*out), c.epoch)
 	case len(c.unsaved) == 0 || c.unsaved[0] != out.Command.ID:
 		c.t.Fatalf("%s: %s is %s, while %v is what waits", c.by, out.Command.ID, line(*out), c.unsaved)
 	default:

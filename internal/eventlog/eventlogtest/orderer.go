@@ -78,14 +78,14 @@ func newOrdered(t *testing.T, place Location, opt eventlog.Options) *ordered {
 
 func order(t fatal, store eventlog.Store, opt eventlog.Options) *ordered {
 	o := &ordered{store: &Faulty{Store: store}, t: t}
-	opt.Feed = func(outcomes []eventlog.Outcome) {
+	opt.Feed = func(outcomes []eventlog.Outcome, submissions []eventlog.Submission) {
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		for i := range outcomes {
 			out := &outcomes[i]
 			o.fed = append(o.fed, out.Command.ID+out.Command.Name+" "+line(*out))
-			if out.Command.ReplyTo != nil && out.Command.ReplyTo.Deliver != nil {
-				out.Command.ReplyTo.Deliver(out)
+			if reply := submissions[i].ReplyTo; reply != nil && reply.Deliver != nil {
+				reply.Deliver(&submissions[i], out)
 			}
 		}
 	}
@@ -94,11 +94,17 @@ func order(t fatal, store eventlog.Store, opt eventlog.Options) *ordered {
 	return o
 }
 
-func (o *ordered) submit(events ...eventlog.Command) {
+func (o *ordered) submit(commands ...eventlog.Command) {
 	o.t.Helper()
-	for _, e := range events {
-		if err := o.Submit(e, nil); err != nil {
-			o.t.Fatalf("Submit(%s): %v", e.ID, err)
+	o.submitFrom(nil, 0, commands...)
+}
+
+// submitFrom submits commands that are answered to replyTo.
+func (o *ordered) submitFrom(replyTo *eventlog.ReplyTo, fence uint64, commands ...eventlog.Command) {
+	o.t.Helper()
+	for _, c := range commands {
+		if err := o.Submit(eventlog.Submission{Command: c, ReplyTo: replyTo, Fence: fence}, nil); err != nil {
+			o.t.Fatalf("Submit(%s): %v", c.ID, err)
 		}
 	}
 }
@@ -136,14 +142,6 @@ func (o *ordered) heard(want ...string) {
 		o.t.Fatalf("fed:\n%q, want\n%q", o.fed, want)
 	}
 	o.fed = nil
-}
-
-// of gives events an origin and an epoch.
-func of(origin *eventlog.ReplyTo, epoch uint64, events ...eventlog.Command) []eventlog.Command {
-	for i := range events {
-		events[i].ReplyTo, events[i].Fence = origin, epoch
-	}
-	return events
 }
 
 func saying(ids ...string) (events []eventlog.Command) {
@@ -190,11 +188,11 @@ func testBusy(t *testing.T, o *ordered) {
 	}
 	calls := 0
 	for range 2 {
-		if err := o.Submit(say("anna", "lobby", "late", "x"), func() { calls++ }); !errors.Is(err, eventlog.ErrBusy) {
+		if err := o.Submit(eventlog.Submission{Command: say("anna", "lobby", "late", "x")}, func() { calls++ }); !errors.Is(err, eventlog.ErrBusy) {
 			t.Fatalf("Submit to a full queue: %v", err)
 		}
 	}
-	if err := o.Submit(say("anna", "lobby", "late", "x"), nil); !errors.Is(err, eventlog.ErrBusy) {
+	if err := o.Submit(eventlog.Submission{Command: say("anna", "lobby", "late", "x")}, nil); !errors.Is(err, eventlog.ErrBusy) {
 		t.Fatalf("Submit to a full queue: %v", err)
 	}
 	if calls != 0 {
@@ -220,20 +218,20 @@ func testBusy(t *testing.T, o *ordered) {
 func testRefusedEpoch(t *testing.T, o *ordered) {
 	anna, bert := &eventlog.ReplyTo{}, &eventlog.ReplyTo{}
 	o.store.Fail(Full)
-	o.submit(of(anna, 0, saying("a1", "a2")...)...)
+	o.submitFrom(anna, 0, saying("a1", "a2")...)
 	o.steps(1)
 	o.heard("a1 refused unavailable", "a2 refused unavailable")
-	o.submit(of(anna, 0, saying("a3")...)...)
-	o.submit(of(bert, 0, say("bert", "lobby", "b1", "x"))...)
-	o.submit(of(anna, 0, claim("anna", "Anna"))...)
-	o.submit(of(anna, 1, saying("a1")...)...)
-	o.submit(of(anna, 0, saying("a4")...)...)
-	o.submit(of(anna, 1, saying("a2")...)...)
+	o.submitFrom(anna, 0, saying("a3")...)
+	o.submitFrom(bert, 0, say("bert", "lobby", "b1", "x"))
+	o.submitFrom(anna, 0, claim("anna", "Anna"))
+	o.submitFrom(anna, 1, saying("a1")...)
+	o.submitFrom(anna, 0, saying("a4")...)
+	o.submitFrom(anna, 1, saying("a2")...)
 	o.submit(saying("no origin")...)
 	o.steps(1)
 	o.heard("a3 refused unavailable", "b1 saved 1", "Anna done", "a1 saved 2", "a4 refused unavailable", "a2 saved 3", "no origin saved 4")
 
-	o.submit(of(anna, 0, saying("a5")...)...)
+	o.submitFrom(anna, 0, saying("a5")...)
 	o.steps(1) // a batch of nothing
 	o.heard("a5 refused unavailable")
 	if got := o.store.Position(); got != 1 {
@@ -244,9 +242,9 @@ func testRefusedEpoch(t *testing.T, o *ordered) {
 func testRefusedName(t *testing.T, o *ordered) {
 	anna := &eventlog.ReplyTo{}
 	o.store.Fail(RolledBack)
-	o.submit(of(anna, 1, claim("anna", "Anna"))...)
+	o.submitFrom(anna, 1, claim("anna", "Anna"))
 	o.steps(1)
-	o.submit(of(anna, 1, saying("a1")...)...)
+	o.submitFrom(anna, 1, saying("a1")...)
 	o.steps(1)
 	o.heard("Anna refused unavailable", "a1 saved 1")
 }
@@ -257,11 +255,11 @@ func testUnheard(t *testing.T, o *ordered) {
 	o.steps(1)
 	o.store.Fail(Unheard)
 	o.store.FailReopen(2)
-	o.submit(of(anna, 1, claim("anna", "Anna"), say("anna", "lobby", "a1", "x"), once("anna", "lobby", "a2", "x"), say("anna", "lobby", "a1", "x"))...)
+	o.submitFrom(anna, 1, claim("anna", "Anna"), say("anna", "lobby", "a1", "x"), once("anna", "lobby", "a2", "x"), say("anna", "lobby", "a1", "x"))
 	o.submit(say("bert", "new", "b1", "x"))
 	o.submit(saying("a0")...)
 	o.doubts(1)
-	o.submit(of(anna, 1, saying("a3")...)...) // waits
+	o.submitFrom(anna, 1, saying("a3")...) // waits
 	o.doubts(2)
 	o.steps(1)
 	o.heard("a0 saved 1", "Anna done", "a1 saved 2", "a2 saved 3", "a1 repeat 2", "b1 saved 1", "a0 repeat 1")
@@ -287,11 +285,11 @@ func testOneBadEvent(t *testing.T, o *ordered) {
 	bert := &eventlog.ReplyTo{}
 	o.store.Poison("bad")
 	o.submit(saying("a1")...)
-	o.submit(of(bert, 1, say("bert", "lobby", "bad", "x"), say("bert", "lobby", "b1", "x"), claim("bert", "Bert"))...)
+	o.submitFrom(bert, 1, say("bert", "lobby", "bad", "x"), say("bert", "lobby", "b1", "x"), claim("bert", "Bert"))
 	o.submit(saying("a2")...)
 	o.steps(1)
 	o.heard("a1 saved 1", "bad refused unavailable", "b1 refused unavailable", "Bert done", "a2 saved 2")
-	o.submit(of(bert, 2, say("bert", "lobby", "b1", "x"))...)
+	o.submitFrom(bert, 2, say("bert", "lobby", "b1", "x"))
 	o.steps(1)
 	o.heard("b1 saved 3")
 	o.wantNumbers("lobby", 3)
@@ -348,10 +346,10 @@ func testHealth(t *testing.T, o *ordered) {
 func testRolledBackAfterDoubt(t *testing.T, o *ordered) {
 	anna := &eventlog.ReplyTo{}
 	o.store.Fail(Lost, RolledBack)
-	o.submit(of(anna, 1, saying("a1")...)...)
+	o.submitFrom(anna, 1, saying("a1")...)
 	o.doubts(1)
-	o.submit(of(anna, 1, saying("a2")...)...)
-	o.submit(of(anna, 2, saying("a1")...)...)
+	o.submitFrom(anna, 1, saying("a2")...)
+	o.submitFrom(anna, 2, saying("a1")...)
 	o.steps(2)
 	o.heard("a1 refused unavailable", "a2 refused unavailable", "a1 saved 1")
 }
@@ -373,7 +371,7 @@ func testFullDisk(t *testing.T, o *ordered) {
 	o.submit(claim("anna", "Anna"))
 	o.steps(1)
 	o.store.SetFree(eventlog.MinFree - 1)
-	o.submit(of(anna, 1, saying("a1")...)...)
+	o.submitFrom(anna, 1, saying("a1")...)
 	o.submit(release("anna"))
 	o.steps(1)
 	o.heard("Anna done", "a1 refused unavailable", " done")
@@ -381,8 +379,8 @@ func testFullDisk(t *testing.T, o *ordered) {
 		t.Errorf("anna still holds %q", got)
 	}
 	o.store.SetFree(eventlog.MinFree)
-	o.submit(of(anna, 1, saying("a2")...)...)
-	o.submit(of(anna, 2, saying("a1", "a2")...)...)
+	o.submitFrom(anna, 1, saying("a2")...)
+	o.submitFrom(anna, 2, saying("a1", "a2")...)
 	o.steps(1)
 	o.heard("a2 refused unavailable", "a1 saved 1", "a2 saved 2")
 }
@@ -453,7 +451,7 @@ func testClose(t *testing.T, o *ordered) {
 	synctest.Wait()
 	o.submit(saying("a2", "a3")...)
 	o.Close()
-	if err := o.Submit(say("anna", "lobby", "a4", "x"), nil); !errors.Is(err, eventlog.ErrClosed) {
+	if err := o.Submit(eventlog.Submission{Command: say("anna", "lobby", "a4", "x")}, nil); !errors.Is(err, eventlog.ErrClosed) {
 		t.Errorf("Submit after Close: %v", err)
 	}
 	release()

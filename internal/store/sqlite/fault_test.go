@@ -150,7 +150,7 @@ func TestDoubtInOrder(t *testing.T) {
 			s := open(t, t.TempDir(), quiet)
 			var fed []string
 			o := eventlog.NewLocal(s, eventlog.Options{
-				Feed: func(outcomes []eventlog.Outcome) {
+				Feed: func(outcomes []eventlog.Outcome, _ []eventlog.Submission) {
 					for _, out := range outcomes {
 						fed = append(fed, fmt.Sprint(out.Command.ID, " ", out.Status, " ", out.N))
 					}
@@ -158,7 +158,7 @@ func TestDoubtInOrder(t *testing.T) {
 				Now: func() time.Time { return time.UnixMilli(1000) }, Logger: slog.New(slog.DiscardHandler), MaxRooms: 1,
 			})
 			for _, id := range []string{"1", "2", "1"} {
-				if err := o.Submit(say("lobby", id), nil); err != nil {
+				if err := o.Submit(eventlog.Submission{Command: say("lobby", id)}, nil); err != nil {
 					t.Fatal(err)
 				}
 			}
