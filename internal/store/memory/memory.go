@@ -131,7 +131,7 @@ func (s *Store) Read(room string, after uint64, limit int) ([]wire.Message, even
 	first := all[0].N
 	rest := all[max(after+1, first)-first:]
 	n, bytes := 0, 0
-	for n < min(len(rest), bound(limit)) {
+	for n < min(len(rest), clampLimit(limit)) {
 		if bytes += len(rest[n].Text); bytes > eventlog.ReadBytes && n > 0 {
 			break
 		}
@@ -150,7 +150,7 @@ func (s *Store) ReadBefore(room string, before uint64, limit int) ([]wire.Messag
 	}
 	rest := all[:min(before-all[0].N, uint64(len(all)))]
 	n, bytes := 0, 0
-	for n < min(len(rest), bound(limit)) {
+	for n < min(len(rest), clampLimit(limit)) {
 		if bytes += len(rest[len(rest)-1-n].Text); bytes > eventlog.ReadBytes && n > 0 {
 			break
 		}
@@ -159,7 +159,7 @@ func (s *Store) ReadBefore(room string, before uint64, limit int) ([]wire.Messag
 	return append([]wire.Message(nil), rest[len(rest)-n:]...), head, nil
 }
 
-func bound(limit int) int { return max(1, min(limit, eventlog.MaxRead)) }
+func clampLimit(limit int) int { return max(1, min(limit, eventlog.MaxRead)) }
 
 // Free implements eventlog.Store. There is no disk that could fill.
 func (s *Store) Free() (uint64, error) { return math.MaxUint64, nil }

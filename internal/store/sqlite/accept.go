@@ -20,14 +20,14 @@ import (
 // What comes from a file is checked like what comes over the network: whoever made it may have made it to do harm.
 
 const (
-	// mostText is how long a text can be, in bytes: what a server can be set to take.
-	mostText = 16 << 10
-	// mostImported is the highest number of a message that can be imported. It leaves a room as many again.
-	mostImported = eventlog.MaxNumber / 2
+	// maxText is how long a text can be, in bytes: what a server can be set to take.
+	maxText = 16 << 10
+	// maxImported is the highest number of a message that can be imported. It leaves a room as many again.
+	maxImported = eventlog.MaxNumber / 2
 	// aheadImported is how far the time of what is imported may be ahead of the clock.
 	aheadImported = 24 * time.Hour
-	// mostRooms keeps the key of a message, which has the room's id above its number, within 63 bits.
-	mostRooms = 1 << (63 - numberBits)
+	// maxRoomID keeps the key of a message, which has the room's id above its number, within 63 bits.
+	maxRoomID = 1 << (63 - numberBits)
 )
 
 // latestTime is a time that no clock has been at: what is restored may have been said while one was ahead.
@@ -35,7 +35,7 @@ var latestTime = wire.TimeOf(time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC))
 
 // checkMessage tells whether m could have been said, at the latest time.
 func checkMessage(m *wire.Message, latest wire.Time) error {
-	for _, err := range []*wire.CodedError{wire.CheckRoom(m.Room), wire.CheckID(m.ID), wire.CheckText(m.Text, mostText)} {
+	for _, err := range []*wire.CodedError{wire.CheckRoom(m.Room), wire.CheckID(m.ID), wire.CheckText(m.Text, maxText)} {
 		if err != nil {
 			return errors.New(err.Reason)
 		}
@@ -50,12 +50,12 @@ func checkMessage(m *wire.Message, latest wire.Time) error {
 	case m.At > latest:
 		return fmt.Errorf("its time is %v, which is to come", m.At)
 	}
-	return checkFrom(m.DisplayName)
+	return checkDisplayName(m.DisplayName)
 }
 
-// checkFrom tells whether a name could have been spoken under. What a name may be depends on the Unicode tables and on the
+// checkDisplayName tells whether a name could have been spoken under. What a name may be depends on the Unicode tables and on the
 // rules of the version that it was claimed with, so this asks for no more than all of them did.
-func checkFrom(name string) error {
+func checkDisplayName(name string) error {
 	switch err := wire.CheckText(name, utf8.UTFMax*4*names.MaxRunes); {
 	case err != nil:
 		return fmt.Errorf("the name %.40q cannot be one: %s", name, err.Reason)
@@ -75,8 +75,8 @@ func checkImported(m *wire.Message, now time.Time) error {
 	switch name, err := names.Parse(m.DisplayName); {
 	case len(m.SenderID) != wire.SenderIDLen:
 		return fmt.Errorf("%.40q is no sender: that has %d characters", m.SenderID, wire.SenderIDLen)
-	case m.N > mostImported:
-		return fmt.Errorf("a message has the number %d, and at most %d can be imported", m.N, uint64(mostImported))
+	case m.N > maxImported:
+		return fmt.Errorf("a message has the number %d, and at most %d can be imported", m.N, uint64(maxImported))
 	case m.DisplayName == "":
 		return nil
 	case err != nil || name != m.DisplayName:
@@ -109,7 +109,7 @@ func schemaOf(v int64) string {
 	case 3:
 		return oldSchema + messages4 + goneTable
 	case 4:
-		return oldSchema + messages4 + goneTable + ownersTable
+		return oldSchema + messages4 + goneTable + registrationsTable
 	}
 	return schema
 }
@@ -161,8 +161,8 @@ func checkSchema(c conn) error {
 	return err
 }
 
-// vet checks a database from elsewhere before anything else is done with it: what it declares, and then each row.
-func vet(ctx context.Context, path string) error {
+// validate checks a database from elsewhere before anything else is done with it: what it declares, and then each row.
+func validate(ctx context.Context, path string) error {
 	found, err := checkFile(path)
 	if err == nil && !found {
 		err = fmt.Errorf("there is no file %s", path)
@@ -181,8 +181,8 @@ func vet(ctx context.Context, path string) error {
 	return errors.Join(err, c.Close())
 }
 
-// vettedRoom is a room whose messages are being checked.
-type vettedRoom struct {
+// validatedRoom is a room whose messages are being checked.
+type validatedRoom struct {
 	name        string
 	first, last uint64
 	next        uint64 // number of its next message
@@ -194,13 +194,13 @@ func checkRows(ctx context.Context, c conn) error {
 	if err != nil {
 		return err
 	}
-	rooms := map[int64]*vettedRoom{}
+	rooms := map[int64]*validatedRoom{}
 	err = c.eachRow(ctx, "SELECT id, name, first, last FROM rooms", func(row []driver.Value) error {
-		p, err := newPlace(append(slices.Clone(row), int64(0)))
+		p, err := parseRoomRow(append(slices.Clone(row), int64(0)))
 		if err != nil {
 			return err
 		}
-		r := &vettedRoom{name: p.name, first: p.head.First, last: p.head.Last, next: p.head.First}
+		r := &validatedRoom{name: p.name, first: p.bounds.First, last: p.bounds.Last, next: p.bounds.First}
 		rooms[row[0].(int64)] = r
 		return nil
 	})
@@ -232,7 +232,7 @@ func checkRows(ctx context.Context, c conn) error {
 		}
 		r.next++
 		if sum, scratch = checksum(scratch, &m); len(row) == columns && sum != row[6] {
-			return notSaid(m.Room, m.N)
+			return checksumError(m.Room, m.N)
 		}
 		return nil
 	})
@@ -264,7 +264,7 @@ func checkHolder(by, name, key driver.Value) error {
 	b, isBy := by.(string)
 	n, isName := name.(string)
 	k, isKey := key.(string)
-	if err := checkFrom(n); err != nil || !isBy || !isName || !isKey || wire.CheckID(b) != nil || n == "" || len(k) > 1<<10 {
+	if err := checkDisplayName(n); err != nil || !isBy || !isName || !isKey || wire.CheckID(b) != nil || n == "" || len(k) > 1<<10 {
 		return errors.Join(fmt.Errorf("the name %.40q of %.70q cannot be one", n, b), err)
 	}
 	return nil

@@ -113,11 +113,11 @@ func TestRestoreRefuses(t *testing.T) {
 }
 
 // The rows of a long file are not read to their end when nobody waits any more.
-func TestVetEnds(t *testing.T) {
+func TestValidateEnds(t *testing.T) {
 	path := fileOf(t, version, "")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := vet(ctx, path); !errors.Is(err, context.Canceled) {
+	if err := validate(ctx, path); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
 }

@@ -20,9 +20,9 @@ func (s *Store) Apply(b *eventlog.Batch, position uint64) ([]eventlog.Outcome, e
 	at := s.position.Load()
 	switch {
 	case s.writer == nil:
-		return nil, fmt.Errorf("apply the batch at position %d: %w", position, s.why())
-	case s.doubt != nil:
-		return nil, fmt.Errorf("apply the batch at position %d: %w", position, errDoubt)
+		return nil, fmt.Errorf("apply the batch at position %d: %w", position, s.unavailable())
+	case s.inDoubt != nil:
+		return nil, fmt.Errorf("apply the batch at position %d: %w", position, errInDoubt)
 	case position == at && s.outcomes != nil:
 		return s.outcomes, nil
 	case position == at:
@@ -32,22 +32,22 @@ func (s *Store) Apply(b *eventlog.Batch, position uint64) ([]eventlog.Outcome, e
 	}
 	t := s.newTx()
 	change, outcomes, err := s.transact(t, b, position)
-	if broken(err) {
-		err = s.judge("", err)
+	if isCorrupt(err) {
+		err = s.recordError("", err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("apply the batch at position %d: %w", position, err)
 	}
-	if err := s.there(); err != nil {
-		s.doubt = b // it is in a file that nobody may find
+	if err := s.checkFiles(); err != nil {
+		s.inDoubt = b // it is in a file that nobody may find
 		return nil, fmt.Errorf("apply the batch at position %d: %w", position, err)
 	}
 	for room := range t.removed {
-		delete(s.rooms, room)
+		delete(s.roomIDs, room)
 	}
-	maps.Copy(s.rooms, t.made)
-	s.free, s.newest = slices.Concat(t.free, t.freed), t.newest
-	slices.Sort(s.free)
+	maps.Copy(s.roomIDs, t.added)
+	s.freeIDs, s.newestID = slices.Concat(t.freeIDs, t.freedIDs), t.newestID
+	slices.Sort(s.freeIDs)
 	s.applied(change, outcomes, position)
 	return outcomes, nil
 }
@@ -69,7 +69,7 @@ func (s *Store) transact(t *tx, b *eventlog.Batch, position uint64) (*eventlog.C
 	if err != nil {
 		return nil, nil, s.undo(b, err)
 	}
-	if _, err := s.writer.advance.exec(int64(position), int64(change.At())); err != nil {
+	if _, err := s.writer.setPosition.exec(int64(position), int64(change.At())); err != nil {
 		return nil, nil, s.undo(b, err)
 	}
 	err = s.commit(func() error {
@@ -79,17 +79,17 @@ func (s *Store) transact(t *tx, b *eventlog.Batch, position uint64) (*eventlog.C
 	switch {
 	case err == nil:
 		return change, outcomes, nil
-	case incomplete(err):
+	case isUncommitted(err):
 		return nil, nil, s.undo(b, err)
 	}
 	// All may be in the write-ahead log, and only the sync have failed: after a crash it would count as committed.
-	s.doubt = b
+	s.inDoubt = b
 	return nil, nil, fmt.Errorf("commit: %w", err)
 }
 
-// incomplete tells whether a failed commit never wrote the frame that ends a transaction in the write-ahead log: it is
+// isUncommitted tells whether a failed commit never wrote the frame that ends a transaction in the write-ahead log: it is
 // the last one written, so no space for it, or no lock, means that it is not there.
-func incomplete(err error) bool {
+func isUncommitted(err error) bool {
 	code := resultCode(err)
 	return code == sqlite3.SQLITE_FULL || code == sqlite3.SQLITE_BUSY
 }
@@ -101,7 +101,7 @@ func (s *Store) undo(b *eventlog.Batch, cause error) error {
 	_, failed := s.writer.rollback.exec()
 	at, err := s.writer.committed()
 	if err != nil || at != int64(s.position.Load()) {
-		s.doubt = b
+		s.inDoubt = b
 		return fmt.Errorf("%w; and rolling back cannot be confirmed: %w", cause, errors.Join(failed, err))
 	}
 	if resultCode(cause) == sqlite3.SQLITE_FULL {
@@ -110,17 +110,17 @@ func (s *Store) undo(b *eventlog.Batch, cause error) error {
 	return fmt.Errorf("%w: %w", eventlog.ErrRolledBack, cause)
 }
 
-// redo finds out what became of the batch in doubt, which is on disk, by deciding it once more over the state before it.
-func (s *Store) redo(saved *saved) error {
-	change, outcomes, err := eventlog.Decide(&s.state, &replay{saved: saved, writer: s.writer}, s.doubt)
+// resolveCommitted finds out what became of the batch in doubt, which is on disk, by deciding it once more over the state before it.
+func (s *Store) resolveCommitted(saved *saved) error {
+	change, outcomes, err := eventlog.Decide(&s.state, &replay{saved: saved, writer: s.writer}, s.inDoubt)
 	if err != nil {
 		return fmt.Errorf("find out what became of the last batch: %w", err)
 	}
 	if change.At() != saved.at {
 		return fmt.Errorf("the last batch is of %v in the file, of %v in the server; start the server again", saved.at, change.At())
 	}
-	s.rooms = saved.rooms
-	s.free, s.newest = unused(s.rooms)
+	s.roomIDs = saved.rooms
+	s.freeIDs, s.newestID = unusedIDs(s.roomIDs)
 	s.applied(change, outcomes, saved.position)
 	return nil
 }
@@ -128,50 +128,50 @@ func (s *Store) redo(saved *saved) error {
 // tx is the transaction of one batch; it implements eventlog.Tx.
 type tx struct {
 	*writer
-	rooms   map[string]int64 // committed
-	made    map[string]int64 // made by this transaction
+	roomIDs   map[string]int64 // committed
+	added    map[string]int64 // made by this transaction
 	removed map[string]bool  // of the committed ones, by this transaction
-	free    []int64          // ids that are no room's, ascending
-	freed   []int64          // the same, by this transaction; used again after it
-	newest  int64            // the highest id of a room
+	freeIDs    []int64          // ids that are no room's, ascending
+	freedIDs   []int64          // the same, by this transaction; used again after it
+	newestID  int64            // the highest id of a room
 	rows    []driver.Value   // messages that are not written yet, columns each
 }
 
 func (s *Store) newTx() *tx {
-	return &tx{writer: s.writer, rooms: s.rooms, made: map[string]int64{}, removed: map[string]bool{}, free: s.free, newest: s.newest}
+	return &tx{writer: s.writer, roomIDs: s.roomIDs, added: map[string]int64{}, removed: map[string]bool{}, freeIDs: s.freeIDs, newestID: s.newestID}
 }
 
-// room gives a room's id. Ids count up in the order in which rooms are first spoken in, so they are the same wherever
+// roomID gives a roomID's id. Ids count up in the order in which rooms are first spoken in, so they are the same wherever
 // the same batches were applied; those of rooms that were removed are used again first.
-func (t *tx) room(name string) int64 {
-	if id, ok := t.rooms[name]; ok && !t.removed[name] {
+func (t *tx) roomID(name string) int64 {
+	if id, ok := t.roomIDs[name]; ok && !t.removed[name] {
 		return id
 	}
-	id, ok := t.made[name]
+	id, ok := t.added[name]
 	switch {
 	case ok:
 		return id
-	case len(t.free) > 0:
-		id, t.free = t.free[0], t.free[1:]
+	case len(t.freeIDs) > 0:
+		id, t.freeIDs = t.freeIDs[0], t.freeIDs[1:]
 	default:
-		t.newest++
-		id = t.newest
+		t.newestID++
+		id = t.newestID
 	}
-	t.made[name] = id
+	t.added[name] = id
 	return id
 }
 
 func (t *tx) PutID(generation uint64, k eventlog.IDKey, e eventlog.IDEntry) (eventlog.IDEntry, bool, error) {
-	added, err := t.keep.exec(int64(generation), k[:], int64(e.N), int64(e.At), e.Sum)
+	added, err := t.insertID.exec(int64(generation), k[:], int64(e.N), int64(e.At), e.Sum)
 	if err != nil || added == 1 {
 		return e, false, err
 	}
-	return t.entry(generation, k)
+	return t.readID(generation, k)
 }
 
-// entry reads what is kept under an id.
-func (w *writer) entry(generation uint64, k eventlog.IDKey) (eventlog.IDEntry, bool, error) {
-	row, err := w.kept.ints(int64(generation), k[:])
+// readID reads what is kept under an id.
+func (w *writer) readID(generation uint64, k eventlog.IDKey) (eventlog.IDEntry, bool, error) {
+	row, err := w.selectID.ints(int64(generation), k[:])
 	if err != nil {
 		return eventlog.IDEntry{}, false, err
 	}
@@ -184,11 +184,11 @@ func (w *writer) entry(generation uint64, k eventlog.IDKey) (eventlog.IDEntry, b
 func (t *tx) PutMessage(m *wire.Message) error {
 	var sum int64
 	sum, t.scratch = checksum(t.scratch, m)
-	t.rows = append(t.rows, t.room(m.Room)<<numberBits|int64(m.N), int64(m.At), m.SenderID, m.DisplayName, m.ID, m.Text, sum)
+	t.rows = append(t.rows, t.roomID(m.Room)<<numberBits|int64(m.N), int64(m.At), m.SenderID, m.DisplayName, m.ID, m.Text, sum)
 	if len(t.rows) < rowsAtOnce*columns {
 		return nil
 	}
-	_, err := t.messages.exec(t.rows...)
+	_, err := t.insertRows.exec(t.rows...)
 	t.rows = t.rows[:0]
 	return err
 }
@@ -196,7 +196,7 @@ func (t *tx) PutMessage(m *wire.Message) error {
 // flush writes the rows that are left.
 func (t *tx) flush() error {
 	for row := range slices.Chunk(t.rows, columns) {
-		if _, err := t.message.exec(row...); err != nil {
+		if _, err := t.insertRow.exec(row...); err != nil {
 			return err
 		}
 	}
@@ -209,49 +209,49 @@ func (t *tx) PutLease(h eventlog.NameLease) error {
 	if h.Bound {
 		bound = 1
 	}
-	_, err := t.hold.exec(h.SenderID, h.Name, h.Key, bound, int64(h.Used))
+	_, err := t.putLease.exec(h.SenderID, h.Name, h.Key, bound, int64(h.Used))
 	return err
 }
 
 func (t *tx) DeleteLease(by string) error {
-	_, err := t.drop.exec(by)
+	_, err := t.deleteLease.exec(by)
 	return err
 }
 
 func (t *tx) PutRegistration(o eventlog.NameRegistration) error {
-	_, err := t.own.exec(o.Key, o.Name, o.SenderID, int64(o.Since))
+	_, err := t.putRegistration.exec(o.Key, o.Name, o.SenderID, int64(o.Since))
 	return err
 }
 
 func (t *tx) DeleteRegistration(key string) error {
-	_, err := t.disown.exec(key)
+	_, err := t.deleteRegistration.exec(key)
 	return err
 }
 
 func (t *tx) PutEpoch(e eventlog.Epoch, oldest uint64) error {
-	if _, err := t.epoch.exec(int64(e.Number), e.Name); err != nil {
+	if _, err := t.insertEpoch.exec(int64(e.Number), e.Name); err != nil {
 		return err
 	}
-	_, err := t.oldEpochs.exec(int64(oldest))
+	_, err := t.deleteEpochs.exec(int64(oldest))
 	return err
 }
 
 func (t *tx) PutSpan(room string, s eventlog.Span, oldest uint64) error {
-	id := t.room(room)
-	if _, err := t.span.exec(id, int64(s.Epoch), int64(s.From)); err != nil {
+	id := t.roomID(room)
+	if _, err := t.putSpan.exec(id, int64(s.Epoch), int64(s.From)); err != nil {
 		return err
 	}
-	_, err := t.oldSpans.exec(id, int64(oldest))
+	_, err := t.deleteSpans.exec(id, int64(oldest))
 	return err
 }
 
 func (t *tx) PutIDGeneration(ids eventlog.IDGeneration) error {
-	_, err := t.trim.turn.exec(int64(ids.Number), int64(ids.Since))
+	_, err := t.trim.setGeneration.exec(int64(ids.Number), int64(ids.Since))
 	return err
 }
 
 func (t *tx) PutBounds(room string, h eventlog.Bounds, at wire.Time) error {
-	_, err := t.head.exec(t.room(room), room, int64(h.First), int64(h.Last), int64(at))
+	_, err := t.putBounds.exec(t.roomID(room), room, int64(h.First), int64(h.Last), int64(at))
 	return err
 }
 
@@ -262,12 +262,12 @@ type replay struct {
 }
 
 func (r *replay) PutID(generation uint64, k eventlog.IDKey, _ eventlog.IDEntry) (eventlog.IDEntry, bool, error) {
-	return r.writer.entry(generation, k)
+	return r.writer.readID(generation, k)
 }
 
 func (r *replay) PutBounds(room string, h eventlog.Bounds, at wire.Time) error {
-	if r.heads[room] != h || r.times[room] != at {
-		return fmt.Errorf("room %s has %v in the file, %v in the server; start the server again", room, r.heads[room], h)
+	if r.bounds[room] != h || r.times[room] != at {
+		return fmt.Errorf("room %s has %v in the file, %v in the server; start the server again", room, r.bounds[room], h)
 	}
 	return nil
 }

@@ -37,7 +37,7 @@ func Backup(ctx context.Context, dir, file string, over bool) (*Summary, error) 
 		}
 		return errors.Join(source.execContext(ctx, "VACUUM INTO ?", to), source.Close())
 	})
-	if damaged := (damagedCopy{}); errors.As(err, &damaged) || broken(err) {
+	if damaged := (damagedCopy{}); errors.As(err, &damaged) || isCorrupt(err) {
 		err = fmt.Errorf("%w; \"ramai check %s\" says what is damaged, \"ramai backup --skip-damaged\" copies the rest", err, dir)
 	}
 	return s, err
@@ -65,7 +65,7 @@ func backup(ctx context.Context, dir, file string, over bool, copy func(ctx cont
 	if !found {
 		return nil, fmt.Errorf("there is no database in %s; --data says where the server keeps its own", dir)
 	}
-	if err := checkLeft(dir, path); err != nil {
+	if err := checkStoppedWAL(dir, path); err != nil {
 		return nil, err
 	}
 	switch within, err := sameFolder(filepath.Dir(file), dir); {
@@ -86,7 +86,7 @@ func backup(ctx context.Context, dir, file string, over bool, copy func(ctx cont
 	if err := f.Close(); err != nil {
 		return nil, err
 	}
-	err = giveWay(ctx, filepath.Join(filepath.Dir(path), lockName), serverTakes, func(ctx context.Context) error {
+	err = copyUndisturbed(ctx, filepath.Join(filepath.Dir(path), lockName), serverStartTime, func(ctx context.Context) error {
 		if err := os.Truncate(unfinished, 0); err != nil { // of an earlier try
 			return err
 		}
@@ -95,10 +95,10 @@ func backup(ctx context.Context, dir, file string, over bool, copy func(ctx cont
 	if err != nil {
 		return nil, fmt.Errorf("copy %s: %w", path, err)
 	}
-	if err := settle(unfinished); err != nil {
+	if err := finishCopy(unfinished); err != nil {
 		return nil, fmt.Errorf("finish the copy of %s: %w", path, err)
 	}
-	if err := vet(ctx, unfinished); err != nil { // as whoever restores it will
+	if err := validate(ctx, unfinished); err != nil { // as whoever restores it will
 		return nil, damagedCopy{fmt.Errorf("the copy could not be restored: %w", err)}
 	}
 	summary, err := examine(unfinished)
@@ -108,14 +108,14 @@ func backup(ctx context.Context, dir, file string, over bool, copy func(ctx cont
 	return summary, publish(unfinished, file)
 }
 
-// checkLeft is checkWAL for what a server has left that does not run any more. One that runs has the log that is its own, and
+// checkStoppedWAL is checkWAL for what a server has left that does not run any more. One that runs has the log that is its own, and
 // both files change meanwhile.
-func checkLeft(dir, path string) error {
+func checkStoppedWAL(dir, path string) error {
 	if info, err := os.Stat(path + "-wal"); err != nil || info.Size() == 0 {
 		return nil
 	}
 	if _, err := os.Stat(filepath.Join(dir, lockName)); err == nil {
-		lock, err := hold(dir)
+		lock, err := lockFolder(dir)
 		if errors.Is(err, ErrInUse) {
 			return nil
 		}
@@ -127,9 +127,9 @@ func checkLeft(dir, path string) error {
 	return checkWAL(path)
 }
 
-// settle makes a copy of a database that may be in use one that nobody uses, with a run of its own: a write-ahead log that
+// finishCopy makes a copy of a database that may be in use one that nobody uses, with a run of its own: a write-ahead log that
 // lies beside where somebody puts it by hand belongs to another file.
-func settle(copied string) error {
+func finishCopy(copied string) error {
 	c, err := connect(copied, "synchronous=OFF")
 	if err != nil {
 		return err
@@ -143,31 +143,31 @@ func settle(copied string) error {
 
 // How a backup gives way to a server that starts.
 const (
-	lookForServer = 100 * time.Millisecond
+	serverPollInterval = 100 * time.Millisecond
 	announceEvery = time.Second     // while a server starts
-	serverTakes   = 3 * time.Second // without an announcement, and it has started
+	serverStartTime   = 3 * time.Second // without an announcement, and it has started
 	copyTries     = 5
 )
 
-// giveWay calls copy until it was left in peace: a server that starts has to have the database for itself for a moment
+// copyUndisturbed calls copy until it was left in peace: a server that starts has to have the database for itself for a moment
 // (see connect), and says so by touching its lock for as long as that takes. Then the context of copy ends, and copy is
 // called again when the lock was not touched for pause.
-func giveWay(ctx context.Context, lock string, pause time.Duration, copy func(context.Context) error) error {
+func copyUndisturbed(ctx context.Context, lock string, pause time.Duration, copy func(context.Context) error) error {
 	for range copyTries {
-		before, err := atRest(ctx, lock, pause)
+		before, err := awaitIdle(ctx, lock, pause)
 		if err != nil {
 			return err
 		}
 		inner, cancel := context.WithCancel(ctx)
 		done := make(chan error, 1)
 		go func() { done <- copy(inner) }()
-		look := time.NewTicker(lookForServer)
+		look := time.NewTicker(serverPollInterval)
 		for copying := true; copying; {
 			select {
 			case err = <-done:
 				copying = false
 			case <-look.C:
-				if now, bad := touched(lock); bad != nil || !now.Equal(before) {
+				if now, bad := lockModTime(lock); bad != nil || !now.Equal(before) {
 					cancel()
 				}
 			}
@@ -185,10 +185,10 @@ func giveWay(ctx context.Context, lock string, pause time.Duration, copy func(co
 	return errors.New("a server was started on it again and again; try it when that is over")
 }
 
-// atRest waits until a lock was not touched for pause, and returns when it was touched last.
-func atRest(ctx context.Context, lock string, pause time.Duration) (time.Time, error) {
+// awaitIdle waits until a lock was not touched for pause, and returns when it was touched last.
+func awaitIdle(ctx context.Context, lock string, pause time.Duration) (time.Time, error) {
 	for {
-		at, err := touched(lock)
+		at, err := lockModTime(lock)
 		wait := pause - time.Since(at)
 		if err != nil || wait <= 0 {
 			return at, err
@@ -198,14 +198,14 @@ func atRest(ctx context.Context, lock string, pause time.Duration) (time.Time, e
 		case <-ctx.Done():
 			return at, context.Cause(ctx)
 		}
-		if again, err := touched(lock); err != nil || again.Equal(at) {
+		if again, err := lockModTime(lock); err != nil || again.Equal(at) {
 			return at, err
 		}
 	}
 }
 
-// touched is when a lock was touched last; the zero time: never, for it is not there.
-func touched(lock string) (time.Time, error) {
+// lockModTime is when a lock was lockModTime last; the zero time: never, for it is not there.
+func lockModTime(lock string) (time.Time, error) {
 	info, err := os.Stat(lock)
 	if errors.Is(err, fs.ErrNotExist) {
 		return time.Time{}, nil
@@ -325,11 +325,11 @@ type Copy struct {
 func OpenCopy(file string) (*Copy, error) {
 	if lock := filepath.Join(filepath.Dir(file), lockName); filepath.Base(file) == FileName {
 		if _, err := os.Stat(lock); err == nil {
-			held, err := hold(filepath.Dir(file))
+			leases, err := lockFolder(filepath.Dir(file))
 			if err != nil {
 				return nil, fmt.Errorf("%s cannot be restored from while it is in use (ramai backup makes a copy of it): %w", file, err)
 			}
-			defer held.Unlock()
+			defer leases.Unlock()
 		}
 	}
 	f, err := os.Open(file)
@@ -391,7 +391,7 @@ func Restore(ctx context.Context, dir string, from *Copy, aside bool, random io.
 	if err := makeFolder(dir); err != nil {
 		return nil, "", unusable(dir, err)
 	}
-	lock, err := hold(dir)
+	lock, err := lockFolder(dir)
 	if err != nil {
 		return nil, "", err
 	}
@@ -413,7 +413,7 @@ func Restore(ctx context.Context, dir string, from *Copy, aside bool, random io.
 	if err := checkWAL(unfinished); err != nil {
 		return nil, "", fmt.Errorf("%s is no backup that can be used: %w", from.name, err)
 	}
-	if err := vet(ctx, unfinished); err != nil {
+	if err := validate(ctx, unfinished); err != nil {
 		return nil, "", fmt.Errorf("%s is no backup that can be used: %w", from.name, err)
 	}
 	if summary, err = examine(unfinished); err != nil {
@@ -426,11 +426,11 @@ func Restore(ctx context.Context, dir string, from *Copy, aside bool, random io.
 	if err != nil {
 		return nil, "", err
 	}
-	if err := errors.Join(c.exec("UPDATE meta SET log = ?, unsynced = 0", summary.HistoryID), c.Close(), settle(unfinished)); err != nil {
+	if err := errors.Join(c.exec("UPDATE meta SET log = ?, unsynced = 0", summary.HistoryID), c.Close(), finishCopy(unfinished)); err != nil {
 		return nil, "", fmt.Errorf("give the copy a new log: %w", err)
 	}
 	if there {
-		if was, err = putAside(path, now); err != nil {
+		if was, err = renameAside(path, now); err != nil {
 			return nil, "", fmt.Errorf("put the old database aside: %w", err)
 		}
 	}
@@ -448,18 +448,18 @@ func isThere(path string) bool {
 	})
 }
 
-// putAside gives a database another name, which it returns, so that a new one can take its place. Until then it is still
+// renameAside gives a database another name, which it returns, so that a new one can take its place. Until then it is still
 // there: broken off in between, everything is as before. Only one that is damaged, whose write-ahead log cannot be brought
 // into its file, is renamed with that log.
-func putAside(path string, now time.Time) (was string, err error) {
+func renameAside(path string, now time.Time) (was string, err error) {
 	for i := 0; was == "" || isThere(was); i++ {
 		was = path + ".until-" + now.UTC().Format("20060102T150405Z")
 		if i > 0 {
 			was += fmt.Sprintf(".%d", i)
 		}
 	}
-	switch err := quiesce(path); {
-	case errors.Is(err, errUsed):
+	switch err := checkpointFile(path); {
+	case errors.Is(err, errInUseElsewhere):
 		return "", err
 	case err == nil:
 		if err := os.Link(path, was); err == nil || errors.Is(err, fs.ErrExist) {
@@ -474,8 +474,8 @@ func putAside(path string, now time.Time) (was string, err error) {
 	return was, syncFolder(filepath.Dir(path))
 }
 
-// quiesce brings all of a database into its one file. It fails with errUsed if somebody else has it open.
-func quiesce(path string) error {
+// checkpointFile brings all of a database into its one file. It fails with errInUseElsewhere if somebody else has it open.
+func checkpointFile(path string) error {
 	found, err := checkFile(path)
 	if err != nil {
 		return err
@@ -495,7 +495,7 @@ func quiesce(path string) error {
 		return err
 	}
 	if _, err := os.Lstat(path + "-wal"); err == nil { // the last to close it removes that
-		return errUsed
+		return errInUseElsewhere
 	}
 	return nil
 }

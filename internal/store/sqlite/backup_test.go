@@ -16,8 +16,8 @@ import (
 	"ramai/internal/eventlog"
 )
 
-// rested makes a folder one whose server was started long ago: a backup does not wait for it to settle.
-func rested(t *testing.T, dir string) {
+// isClosed makes a folder one whose server was started long ago: a backup does not wait for it to settle.
+func isClosed(t *testing.T, dir string) {
 	t.Helper()
 	if err := os.Chtimes(filepath.Join(dir, lockName), time.Time{}, time.Now().Add(-time.Hour)); err != nil {
 		t.Fatal(err)
@@ -25,14 +25,14 @@ func rested(t *testing.T, dir string) {
 }
 
 // A write-ahead log that was left behind is never taken for another database's.
-func TestLogLeftBehind(t *testing.T) {
+func TestWALWithoutDatabase(t *testing.T) {
 	from, dir := t.TempDir(), t.TempDir()
 	s := open(t, from, quiet)
 	if _, err := s.Apply(batch(say("lobby", "1")), 1); err != nil {
 		t.Fatal(err)
 	}
 	backup := filepath.Join(t.TempDir(), "backup.db")
-	rested(t, from)
+	isClosed(t, from)
 	if _, err := Backup(t.Context(), from, backup, false); err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func TestBackupAmongTheServersFiles(t *testing.T) {
 }
 
 // A backup that is being taken gives way to a server that starts, and is taken then.
-func TestBackupGivesWay(t *testing.T) {
+func TestBackupRestartsForServer(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, quiet)
 	if _, err := s.Apply(batch(say("lobby", "1")), 1); err != nil {
@@ -103,7 +103,7 @@ func TestBackupGivesWay(t *testing.T) {
 	reading, interrupted := make(chan struct{}), make(chan struct{})
 	tries, done := 0, make(chan error, 1)
 	go func() {
-		done <- giveWay(t.Context(), filepath.Join(dir, lockName), time.Millisecond, func(ctx context.Context) error {
+		done <- copyUndisturbed(t.Context(), filepath.Join(dir, lockName), time.Millisecond, func(ctx context.Context) error {
 			if tries++; tries > 1 {
 				return nil
 			}
@@ -130,7 +130,7 @@ func TestBackupGivesWay(t *testing.T) {
 		t.Errorf("%v after %d tries", err, tries)
 	}
 	always := errors.New("the disk is full")
-	if err := giveWay(t.Context(), filepath.Join(dir, lockName), 0, func(context.Context) error { return always }); err != always {
+	if err := copyUndisturbed(t.Context(), filepath.Join(dir, lockName), 0, func(context.Context) error { return always }); err != always {
 		t.Errorf("what fails by itself is not tried again: %v", err)
 	}
 }
@@ -162,8 +162,8 @@ func restore(t *testing.T, dir, file string, aside bool) (*Summary, string, erro
 	return Restore(t.Context(), dir, from, aside, rand.Reader, time.Unix(1000, 0))
 }
 
-// stored makes a folder whose server has stopped, after so many messages in a room.
-func stored(t *testing.T, room string, messages int) (dir, historyID string) {
+// storedMessages makes a folder whose server has stopped, after so many messages in a room.
+func storedMessages(t *testing.T, room string, messages int) (dir, historyID string) {
 	t.Helper()
 	dir = t.TempDir()
 	s := open(t, dir, quiet)
@@ -180,9 +180,9 @@ func stored(t *testing.T, room string, messages int) (dir, historyID string) {
 
 // Broken off before the new database has its name, a restore leaves the old one where it was.
 func TestRestoreBrokenOff(t *testing.T) {
-	dir, historyID := stored(t, "lobby", 1)
+	dir, historyID := storedMessages(t, "lobby", 1)
 	path := filepath.Join(dir, FileName)
-	was, err := putAside(path, time.Now())
+	was, err := renameAside(path, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,8 +196,8 @@ func TestRestoreBrokenOff(t *testing.T) {
 
 // What is put aside stays, however often and however quickly.
 func TestRestoreTwiceInASecond(t *testing.T) {
-	dir, historyID := stored(t, "precious", 3)
-	other, _ := stored(t, "lobby", 1)
+	dir, historyID := storedMessages(t, "precious", 3)
+	other, _ := storedMessages(t, "lobby", 1)
 	_, first, err := restore(t, dir, filepath.Join(other, FileName), true)
 	if err != nil {
 		t.Fatal(err)
@@ -213,8 +213,8 @@ func TestRestoreTwiceInASecond(t *testing.T) {
 
 // Nothing is put aside that somebody reads: the write-ahead log could not come into the file.
 func TestRestoreWhileSomebodyReads(t *testing.T) {
-	dir, historyID := stored(t, "lobby", 1)
-	other, _ := stored(t, "lobby", 1)
+	dir, historyID := storedMessages(t, "lobby", 1)
+	other, _ := storedMessages(t, "lobby", 1)
 	c, err := connect(filepath.Join(dir, FileName), "query_only=1", "journal_mode=WAL")
 	if err != nil {
 		t.Fatal(err)
@@ -225,7 +225,7 @@ func TestRestoreWhileSomebodyReads(t *testing.T) {
 	if _, err := c.ints("SELECT position FROM meta"); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := restore(t, dir, filepath.Join(other, FileName), true); !errors.Is(err, errUsed) {
+	if _, _, err := restore(t, dir, filepath.Join(other, FileName), true); !errors.Is(err, errInUseElsewhere) {
 		t.Errorf("%v", err)
 	}
 	if err := c.Close(); err != nil {
@@ -270,8 +270,8 @@ func TestRestoreWithLog(t *testing.T) {
 }
 
 // What is broken off leaves nothing, and what a killed run has left goes in time.
-func TestNothingIsLeft(t *testing.T) {
-	dir, _ := stored(t, "lobby", 1)
+func TestNoFilesLeft(t *testing.T) {
+	dir, _ := storedMessages(t, "lobby", 1)
 	to := t.TempDir()
 	old := filepath.Join(to, ".backup.db.123")
 	for _, path := range []string{old, old + "-journal"} {
@@ -306,8 +306,8 @@ func TestNothingIsLeft(t *testing.T) {
 // What could not be restored is no backup: it is noticed when the backup is made, not when it is needed.
 func TestBackupOfDamagedRows(t *testing.T) {
 	dir := twoRooms(t)
-	rested(t, dir)
-	rot(t, dir, where(t, dir, "den says 051"), []byte("Den"))
+	isClosed(t, dir)
+	damage(t, dir, where(t, dir, "den says 051"), []byte("Den"))
 	file := filepath.Join(t.TempDir(), "b")
 	if _, err := Backup(t.Context(), dir, file, false); err == nil || !strings.Contains(err.Error(), "room den: message 51 is not what was said") {
 		t.Errorf("%v", err)
@@ -328,7 +328,7 @@ func TestBackupUndamaged(t *testing.T) {
 	}{
 		"nothing": {harm: func(*testing.T, string) {}, den: eventlog.Bounds{First: 1, Last: 100}},
 		"a text": {
-			harm:  func(t *testing.T, dir string) { rot(t, dir, where(t, dir, "den says 051"), []byte("Den")) },
+			harm:  func(t *testing.T, dir string) { damage(t, dir, where(t, dir, "den says 051"), []byte("Den")) },
 			found: []string{"room den: message 51 is not what was said"}, den: eventlog.Bounds{First: 1, Last: 100}, blank: []uint64{51},
 		},
 		"the first": {
@@ -353,7 +353,7 @@ func TestBackupUndamaged(t *testing.T) {
 		},
 		"a page": {
 			harm: func(t *testing.T, dir string) {
-				rot(t, dir, where(t, dir, "den says 051")/4096*4096, []byte(strings.Repeat("\xff", 4096)))
+				damage(t, dir, where(t, dir, "den says 051")/4096*4096, []byte(strings.Repeat("\xff", 4096)))
 			},
 			found: []string{"the database: "}, den: eventlog.Bounds{First: 1, Last: 100}, blank: []uint64{51}, page: true,
 		},
@@ -366,7 +366,7 @@ func TestBackupUndamaged(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := twoRooms(t)
-			rested(t, dir)
+			isClosed(t, dir)
 			c.harm(t, dir)
 			file := filepath.Join(t.TempDir(), "b")
 			var found []string
@@ -379,7 +379,7 @@ func TestBackupUndamaged(t *testing.T) {
 					t.Fatalf("found %q, want %q", found, c.found)
 				}
 			}
-			data, err := look(filepath.Join(dir, FileName), true)
+			data, err := openReadOnly(filepath.Join(dir, FileName), true)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -409,8 +409,8 @@ func TestBackupUndamaged(t *testing.T) {
 				}
 				for _, m := range got {
 					want := fmt.Sprintf("%s says %03d", room, m.N)
-					if room == "den" && (slices.Contains(c.blank, m.N) || c.page && m.Text == blankText) {
-						want = blankText
+					if room == "den" && (slices.Contains(c.blank, m.N) || c.page && m.Text == placeholderText) {
+						want = placeholderText
 						blanks++
 					}
 					if !strings.HasPrefix(m.Text, want) {

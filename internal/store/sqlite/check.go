@@ -37,7 +37,7 @@ func Check(dir string) (string, error) {
 	}
 	lockPath := filepath.Join(dir, lockName)
 	if _, err := os.Stat(lockPath); err == nil {
-		lock, err := hold(dir)
+		lock, err := lockFolder(dir)
 		if err != nil {
 			return "", err
 		}
@@ -85,7 +85,7 @@ func Goes(dir string, keep eventlog.Retention, now time.Time) (goes, of uint64, 
 		return 0, 0, nil
 	}
 	logged, err := os.Stat(path + "-wal")
-	c, err := look(path, err != nil || logged.Size() == 0)
+	c, err := openReadOnly(path, err != nil || logged.Size() == 0)
 	if err != nil {
 		return 0, 0, err
 	}

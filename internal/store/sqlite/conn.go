@@ -39,9 +39,9 @@ func synchronous(level string) string {
 	return "synchronous=" + level
 }
 
-// look opens a database that exists to read it, and leaves it as it is. alone: as the file has it, whatever is in a
+// openReadOnly opens a database that exists to read it, and leaves it as it is. alone: as the file has it, whatever is in a
 // write-ahead log beside it.
-func look(path string, alone bool) (conn, error) {
+func openReadOnly(path string, alone bool) (conn, error) {
 	source := dataSource(path, "ro", "busy_timeout=5000", "cell_size_check=1")
 	if alone {
 		source += "&immutable=1"

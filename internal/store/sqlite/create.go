@@ -84,12 +84,12 @@ CREATE TABLE spans(            -- in which epoch messages of a room were stored
 	first INTEGER NOT NULL,    -- the first number stored in it
 	PRIMARY KEY(room, epoch)
 ) STRICT, WITHOUT ROWID;`
-	gravesTable = `
+	removedTable = `
 CREATE TABLE graves(           -- of rooms that were removed, see journal.Grave
 	grave INTEGER PRIMARY KEY,
 	last INTEGER NOT NULL
 ) STRICT;`
-	ownersTable = `
+	registrationsTable = `
 CREATE TABLE owners(
 	key TEXT NOT NULL PRIMARY KEY,
 	name TEXT NOT NULL,
@@ -100,7 +100,7 @@ CREATE TABLE owners(
 
 // schema makes the tables. Messages lie in the order of an integer, which is the cheapest to append to. They are
 // STRICT, so that what is read has the type it should have.
-const schema = metaTable + roomsTable + messagesTable + ownersTable + idsTable + generationTable + gravesTable + namesTable + epochTables
+const schema = metaTable + roomsTable + messagesTable + registrationsTable + idsTable + generationTable + removedTable + namesTable + epochTables
 
 // newRun draws, in SQL, the run of a file that no server has opened yet. Two such files never have the same, so the
 // write-ahead log of one is not taken for that of the other; see checkWAL.

@@ -14,8 +14,8 @@ import (
 	"ramai/internal/eventlog"
 )
 
-// talk says n messages of some size in a room, a batch each.
-func talk(t *testing.T, s *Store, room string, n int) {
+// saySome says n messages of some size in a room, a batch each.
+func saySome(t *testing.T, s *Store, room string, n int) {
 	t.Helper()
 	for range n {
 		e := say(room, fmt.Sprint(s.Position()))
@@ -44,8 +44,8 @@ func snapshot(t *testing.T, dir string) string {
 	return to
 }
 
-// mix makes a folder of the database of one and the write-ahead log of another.
-func mix(t *testing.T, file, historyID string) string {
+// shuffleDamage makes a folder of the database of one and the write-ahead log of another.
+func shuffleDamage(t *testing.T, file, historyID string) string {
 	t.Helper()
 	to := t.TempDir()
 	for suffix, from := range map[string]string{"": file, "-wal": historyID} {
@@ -59,33 +59,33 @@ func mix(t *testing.T, file, historyID string) string {
 }
 
 // A write-ahead log is taken for the database's own only where one server left both at one time.
-func TestStrayWAL(t *testing.T) {
+func TestForeignWAL(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, quiet)
-	talk(t, s, "lobby", 5)
+	saySome(t, s, "lobby", 5)
 	backup := filepath.Join(t.TempDir(), FileName)
-	rested(t, dir)
+	isClosed(t, dir)
 	if _, err := Backup(t.Context(), dir, backup, false); err != nil {
 		t.Fatal(err)
 	}
 	early := snapshot(t, dir)
-	talk(t, s, "lobby", 5)
+	saySome(t, s, "lobby", 5)
 	late := snapshot(t, dir)
 	if err := s.writer.checkpoint(); err != nil {
 		t.Fatal(err)
 	}
-	talk(t, s, "lobby", 5)
+	saySome(t, s, "lobby", 5)
 	next := snapshot(t, dir)
 	if err := s.writer.checkpoint(); err != nil {
 		t.Fatal(err)
 	}
-	talk(t, s, "lobby", 1)
+	saySome(t, s, "lobby", 1)
 	beyond := snapshot(t, dir)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	s = open(t, dir, quiet)
-	talk(t, s, "lobby", 5)
+	saySome(t, s, "lobby", 5)
 	later := snapshot(t, dir)
 
 	for name, c := range map[string]struct {
@@ -106,18 +106,18 @@ func TestStrayWAL(t *testing.T) {
 		"a log that ends before a newer one": {next, early, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := mix(t, c.file, c.historyID)
+			dir := shuffleDamage(t, c.file, c.historyID)
 			before := contents(t, dir)
-			if _, err := Check(dir); c.last == 0 && !errors.Is(err, errStray) || c.last > 0 && err != nil {
+			if _, err := Check(dir); c.last == 0 && !errors.Is(err, errForeignWAL) || c.last > 0 && err != nil {
 				t.Errorf("Check: %v", err)
 			}
 			_, err := Backup(t.Context(), dir, filepath.Join(t.TempDir(), "b"), false)
-			if c.last == 0 && !errors.Is(err, errStray) || c.last > 0 && err != nil {
+			if c.last == 0 && !errors.Is(err, errForeignWAL) || c.last > 0 && err != nil {
 				t.Errorf("Backup: %v", err)
 			}
 			s, err := Open(dir, quiet)
 			if c.last == 0 {
-				if !errors.Is(err, errStray) || !strings.Contains(err.Error(), "ramai restore") {
+				if !errors.Is(err, errForeignWAL) || !strings.Contains(err.Error(), "ramai restore") {
 					t.Fatalf("Open: %v, want an error that names ramai restore", err)
 				}
 				after := contents(t, dir)
@@ -140,10 +140,10 @@ func TestStrayWAL(t *testing.T) {
 }
 
 // A run that was killed before it had said anything leaves a log that begins with its own name.
-func TestWALOfARunThatJustBegan(t *testing.T) {
+func TestWALOfNewRun(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, quiet)
-	talk(t, s, "lobby", 3)
+	saySome(t, s, "lobby", 3)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -152,8 +152,8 @@ func TestWALOfARunThatJustBegan(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.close()
-	first, _, _ := strings.Cut(s.run, " ")
-	if err := w.mark(s.historyID, "new "+first, false); err != nil {
+	first, _, _ := strings.Cut(s.runID, " ")
+	if err := w.markOpen(s.historyID, "new "+first, false); err != nil {
 		t.Fatal(err)
 	}
 	if s := open(t, snapshot(t, dir), quiet); s.Bounds("lobby").Last != 3 {
@@ -161,8 +161,8 @@ func TestWALOfARunThatJustBegan(t *testing.T) {
 	}
 }
 
-// rot makes page k of a table's root unreadable, or a leaf below it, as a bad disk does.
-func rot(t *testing.T, dir string, offset int64, b []byte) {
+// damage makes page k of a table's root unreadable, or a leaf below it, as a bad disk does.
+func damage(t *testing.T, dir string, offset int64, b []byte) {
 	t.Helper()
 	f, err := os.OpenFile(filepath.Join(dir, FileName), os.O_RDWR, 0)
 	if err != nil {
@@ -237,7 +237,7 @@ func readAll(s *Store, room string) (n uint64, err error) {
 // then on the room is known to be damaged. The other room is not concerned.
 func TestDamagedRows(t *testing.T) {
 	for name, harm := range map[string]func(t *testing.T, dir string){
-		"a text": func(t *testing.T, dir string) { rot(t, dir, where(t, dir, "den says 051"), []byte("Den")) },
+		"a text": func(t *testing.T, dir string) { damage(t, dir, where(t, dir, "den says 051"), []byte("Den")) },
 		"missing": func(t *testing.T, dir string) {
 			alter(t, dir, "DELETE FROM messages WHERE text LIKE 'den says 051%'")
 		},
@@ -282,7 +282,7 @@ UPDATE messages SET key = (1 << 40) | 51 WHERE text LIKE 'lobby says 100%'; UPDA
 func TestDamagedPage(t *testing.T) {
 	dir := twoRooms(t)
 	at := where(t, dir, "den says 051") / 4096 * 4096
-	rot(t, dir, at, []byte(strings.Repeat("\xff", 4096)))
+	damage(t, dir, at, []byte(strings.Repeat("\xff", 4096)))
 	s := open(t, dir, quiet)
 	if n, err := readAll(s, "lobby"); n != 100 || err != nil {
 		t.Errorf("the other room: up to %d, %v", n, err)
@@ -314,7 +314,7 @@ func TestDamagedPage(t *testing.T) {
 // The same, when it is a write that meets the page.
 func TestDamagedPageIsWrittenTo(t *testing.T) {
 	dir := twoRooms(t)
-	rot(t, dir, where(t, dir, "den says 001")/4096*4096, []byte(strings.Repeat("\xff", 4096)))
+	damage(t, dir, where(t, dir, "den says 001")/4096*4096, []byte(strings.Repeat("\xff", 4096)))
 	s := open(t, dir, quiet)
 	trim := batch(eventlog.Command{Kind: eventlog.Trim, Room: "den", To: 10})
 	if _, err := s.Apply(trim, s.Position()+1); !errors.Is(err, eventlog.ErrRolledBack) || !errors.Is(err, eventlog.ErrDamaged) {
@@ -326,9 +326,9 @@ func TestDamagedPageIsWrittenTo(t *testing.T) {
 }
 
 // Killed, a server leaves a database of which every page is looked at; stopped in good order, it does not.
-func TestPagesAreLookedAtAfterAKill(t *testing.T) {
+func TestPagesCheckedAfterKill(t *testing.T) {
 	dir := twoRooms(t)
-	rot(t, dir, where(t, dir, "den says 051")/4096*4096, []byte(strings.Repeat("\xff", 4096)))
+	damage(t, dir, where(t, dir, "den says 051")/4096*4096, []byte(strings.Repeat("\xff", 4096)))
 	s := open(t, dir, quiet)
 	killed := snapshot(t, dir)
 	if err := s.Close(); err != nil {
@@ -341,10 +341,10 @@ func TestPagesAreLookedAtAfterAKill(t *testing.T) {
 }
 
 // Two files that begin at the same position are told apart: the log of one is refused beside the other.
-func TestLogOfATwin(t *testing.T) {
+func TestWALOfCopy(t *testing.T) {
 	made := t.TempDir()
-	talk(t, open(t, made, quiet), "lobby", 3)
-	rested(t, made)
+	saySome(t, open(t, made, quiet), "lobby", 3)
+	isClosed(t, made)
 	for name, fresh := range map[string]func() string{
 		"new": func() string {
 			path := filepath.Join(t.TempDir(), FileName)
@@ -377,7 +377,7 @@ func TestLogOfATwin(t *testing.T) {
 				t.Fatal(err)
 			}
 			before, err := w.text("SELECT run FROM meta")
-			if err := errors.Join(err, w.mark("log", "first "+before, false)); err != nil { // as start does, and is killed then
+			if err := errors.Join(err, w.markOpen("log", "first "+before, false)); err != nil { // as start does, and is killed then
 				t.Fatal(err)
 			}
 			for _, to := range []string{one + "/copy", twin} {
@@ -398,15 +398,15 @@ func TestLogOfATwin(t *testing.T) {
 				t.Fatal(err)
 			}
 			open(t, one+"/copy", quiet)
-			if _, err := Open(twin, quiet); !errors.Is(err, errStray) {
-				t.Errorf("Open: %v, want %v", err, errStray)
+			if _, err := Open(twin, quiet); !errors.Is(err, errForeignWAL) {
+				t.Errorf("Open: %v, want %v", err, errForeignWAL)
 			}
 		})
 	}
 }
 
 // What is written to files that are not there any more is not acknowledged, and neither is the batch of which they went.
-func TestFilesGo(t *testing.T) {
+func TestFilesDeletedWhileOpen(t *testing.T) {
 	for name, harm := range map[string]func(path string) (back func() error, err error){
 		"moved": func(path string) (func() error, error) {
 			return func() error { return os.Rename(path+".away", path) }, os.Rename(path, path+".away")
@@ -427,7 +427,7 @@ func TestFilesGo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t, t.TempDir(), quiet)
-			talk(t, s, "lobby", 3)
+			saySome(t, s, "lobby", 3)
 			if err := s.Health().Err; err != nil {
 				t.Fatal(err)
 			}
@@ -465,20 +465,20 @@ func TestFilesGo(t *testing.T) {
 
 // Where another database was put in the place of the one that is open, with the write-ahead log still beside it, that
 // database is left as it is: it may be the backup that is to be brought back.
-func TestAnotherFileIsLeftAlone(t *testing.T) {
+func TestForeignFileUnchanged(t *testing.T) {
 	for name, drop := range map[string]bool{"beside the log": false, "without the log": true} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			s := open(t, dir, quiet)
-			talk(t, s, "lobby", 3)
-			rested(t, dir)
+			saySome(t, s, "lobby", 3)
+			isClosed(t, dir)
 			backup := filepath.Join(t.TempDir(), FileName)
 			if drop {
 				backup = fileOf(t, version-1, "") // would be upgraded
 			} else if _, err := Backup(t.Context(), dir, backup, false); err != nil {
 				t.Fatal(err)
 			}
-			talk(t, s, "lobby", 3)
+			saySome(t, s, "lobby", 3)
 			s.files.Load().read = time.Time{}
 			want, err := os.ReadFile(backup)
 			if err := errors.Join(err, os.WriteFile(backup+".copy", want, 0o600), os.Rename(backup+".copy", s.path())); err != nil {
@@ -515,7 +515,7 @@ func BenchmarkThere(b *testing.B) {
 	defer s.Close()
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := s.there(); err != nil {
+		if err := s.checkFiles(); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -525,7 +525,7 @@ func BenchmarkThere(b *testing.B) {
 func TestDecodeMeta(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, quiet)
-	talk(t, s, "lobby", 300) // a position of two bytes
+	saySome(t, s, "lobby", 300) // a position of two bytes
 	want, root, err := metaOf(s.writer.conn)
 	if err != nil {
 		t.Fatal(err)
@@ -550,10 +550,10 @@ func TestDecodeMeta(t *testing.T) {
 
 // What an earlier process left in the write-ahead log is in the file, and synced, before anything of it is read: after the
 // start, and after a doubt.
-func TestLeftoverIsInTheFileFirst(t *testing.T) {
+func TestCheckpointAtOpen(t *testing.T) {
 	inFile := func(s *Store) int64 {
 		t.Helper()
-		c, err := look(s.path(), true)
+		c, err := openReadOnly(s.path(), true)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -566,7 +566,7 @@ func TestLeftoverIsInTheFileFirst(t *testing.T) {
 	}
 	dir := t.TempDir()
 	s := open(t, dir, quiet)
-	talk(t, s, "lobby", 3)
+	saySome(t, s, "lobby", 3)
 	if got := inFile(s); got != 0 {
 		t.Fatalf("the file is at %d already", got)
 	}
@@ -574,7 +574,7 @@ func TestLeftoverIsInTheFileFirst(t *testing.T) {
 	if got := inFile(killed); got != 3 || killed.Bounds("lobby").Last != 3 {
 		t.Errorf("after the start the file is at %d, and %d is told", got, killed.Bounds("lobby").Last)
 	}
-	s.failNext(unheard)
+	s.failNext(failAfterCommit)
 	if _, err := s.Apply(batch(say("lobby", "doubtful")), 4); err == nil {
 		t.Fatal("the commit did not fail")
 	}
@@ -594,14 +594,14 @@ func TestExamine(t *testing.T) {
 	}{
 		"nothing": {func(*testing.T, string) {}, nil},
 		"texts": {func(t *testing.T, dir string) {
-			rot(t, dir, where(t, dir, "den says 051"), []byte("Den"))
-			rot(t, dir, where(t, dir, "lobby says 090"), []byte("L"))
+			damage(t, dir, where(t, dir, "den says 051"), []byte("Den"))
+			damage(t, dir, where(t, dir, "lobby says 090"), []byte("L"))
 		}, []string{"room den: message 51 is not", "room lobby: message 90 is not"}},
 		"missing": {func(t *testing.T, dir string) {
 			alter(t, dir, "DELETE FROM messages WHERE text LIKE 'den says 05%' OR text LIKE 'lobby says 100%'")
 		}, []string{"room den: messages 50 to 59 are", "room lobby: messages 100 to 100 are"}},
 		"a page": {func(t *testing.T, dir string) {
-			rot(t, dir, where(t, dir, "den says 051")/4096*4096, []byte(strings.Repeat("\xff", 4096)))
+			damage(t, dir, where(t, dir, "den says 051")/4096*4096, []byte(strings.Repeat("\xff", 4096)))
 		}, []string{"the database: ", "room den: messages "}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -20,7 +20,7 @@ func Examine(ctx context.Context, dir string, found func(damage string)) (*Summa
 	if err != nil {
 		return nil, err
 	}
-	lock, err := hold(dir)
+	lock, err := lockFolder(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -37,12 +37,12 @@ func Examine(ctx context.Context, dir string, found func(damage string)) (*Summa
 		found(stray.Error())
 	}
 	info, err := os.Stat(path + "-wal")
-	c, err := look(path, err != nil || info.Size() == 0 || stray != nil) // without a log that is not its own
+	c, err := openReadOnly(path, err != nil || info.Size() == 0 || stray != nil) // without a log that is not its own
 	if err != nil {
 		return nil, err
 	}
 	defer c.Close()
-	e := &examiner{conn: c, found: found, keep: nobody{}, summary: Summary{Bytes: size}}
+	e := &examiner{conn: c, found: found, sink: discardSink{}, summary: Summary{Bytes: size}}
 	return &e.summary, e.all(ctx)
 }
 
@@ -50,50 +50,50 @@ func Examine(ctx context.Context, dir string, found func(damage string)) (*Summa
 type examiner struct {
 	conn
 	found   func(string)
-	keep    keeper
+	sink    examineSink
 	summary Summary
 	scratch []byte
 }
 
-// A keeper is handed what is undamaged. Its errors are wrapped in errKept; they end the examination.
-type keeper interface {
-	room(r *place) error                        // what follows is of this room, in the order of the numbers
+// A examineSink is handed what is undamaged. Its errors are wrapped in errCopy; they end the examination.
+type examineSink interface {
+	beginRoom(r *roomRow) error                        // what follows is of this room, in the order of the numbers
 	message(m *wire.Message) error              // one of the room
-	lost(from, to uint64) error                 // numbers of the room that are damaged
-	ended() error                               // the room is complete
+	damaged(from, to uint64) error                 // numbers of the room that are damaged
+	endRoom() error                               // the room is complete
 	row(table string, row []driver.Value) error // a row of another table
 }
 
-// errKept says that what is undamaged could not be kept.
-var errKept = errors.New("write the copy")
+// errCopy says that what is undamaged could not be kept.
+var errCopy = errors.New("write the copy")
 
-// nobody keeps nothing.
-type nobody struct{}
+// discardSink keeps nothing.
+type discardSink struct{}
 
-func (nobody) room(*place) error                { return nil }
-func (nobody) message(*wire.Message) error      { return nil }
-func (nobody) lost(uint64, uint64) error        { return nil }
-func (nobody) ended() error                     { return nil }
-func (nobody) row(string, []driver.Value) error { return nil }
+func (discardSink) beginRoom(*roomRow) error                { return nil }
+func (discardSink) message(*wire.Message) error      { return nil }
+func (discardSink) damaged(uint64, uint64) error        { return nil }
+func (discardSink) endRoom() error                     { return nil }
+func (discardSink) row(string, []driver.Value) error { return nil }
 
-// place is a room as the table rooms has it.
-type place struct {
+// roomRow is a room as the table rooms has it.
+type roomRow struct {
 	id   int64
 	name string
-	head eventlog.Bounds
+	bounds eventlog.Bounds
 	at   int64
 }
 
-// newPlace reads a row of id, name, first, last and at, and tells whether it can be one of a room.
-func newPlace(row []driver.Value) (*place, error) {
+// parseRoomRow reads a row of id, name, first, last and at, and tells whether it can be one of a room.
+func parseRoomRow(row []driver.Value) (*roomRow, error) {
 	id, isID := row[0].(int64)
 	name, isName := row[1].(string)
 	first, isFirst := row[2].(int64)
 	last, isLast := row[3].(int64)
 	at, isAt := row[4].(int64)
-	r := &place{id, name, eventlog.Bounds{First: uint64(first), Last: uint64(last)}, at}
-	if !isID || !isName || !isFirst || !isLast || !isAt || id < 1 || id >= mostRooms || wire.CheckRoom(name) != nil ||
-		r.head.First < 1 || r.head.Last > eventlog.MaxNumber || r.head.First > r.head.Last+1 {
+	r := &roomRow{id, name, eventlog.Bounds{First: uint64(first), Last: uint64(last)}, at}
+	if !isID || !isName || !isFirst || !isLast || !isAt || id < 1 || id >= maxRoomID || wire.CheckRoom(name) != nil ||
+		r.bounds.First < 1 || r.bounds.Last > eventlog.MaxNumber || r.bounds.First > r.bounds.Last+1 {
 		return nil, fmt.Errorf("the room %d, %.70q, with the numbers %d to %d, cannot be one", id, name, first, last)
 	}
 	return r, nil
@@ -109,12 +109,12 @@ func (e *examiner) all(ctx context.Context) error {
 	if err := e.note("the database", pages); err != nil {
 		return err
 	}
-	is, err := e.ints("PRAGMA user_version")
-	if err := e.note("the database", err); err != nil || len(is) != 1 {
+	got, err := e.ints("PRAGMA user_version")
+	if err := e.note("the database", err); err != nil || len(got) != 1 {
 		return err
 	}
-	if is[0] != version {
-		return fmt.Errorf("the database is of version %d, so its messages have no checksums yet; start the server once, which upgrades it", is[0])
+	if got[0] != version {
+		return fmt.Errorf("the database is of version %d, so its messages have no checksums yet; start the server once, which upgrades it", got[0])
 	}
 	if old, err := e.text(oldTables); err != nil || old != "" {
 		return errors.Join(err, errors.New("the database is amid an upgrade; start the server once, which ends it"))
@@ -122,9 +122,9 @@ func (e *examiner) all(ctx context.Context) error {
 	if e.summary.HistoryID, err = e.text("SELECT log FROM meta"); err != nil {
 		e.found("the table meta: " + err.Error())
 	}
-	var rooms []*place
+	var rooms []*roomRow
 	err = e.eachRow(ctx, "SELECT id, name, first, last, at FROM rooms ORDER BY id", func(row []driver.Value) error {
-		r, err := newPlace(row)
+		r, err := parseRoomRow(row)
 		if err != nil {
 			e.found(err.Error())
 			return nil
@@ -137,18 +137,18 @@ func (e *examiner) all(ctx context.Context) error {
 	}
 	for _, r := range rooms {
 		e.summary.Rooms++
-		if err := e.keep.room(r); err != nil {
+		if err := e.sink.beginRoom(r); err != nil {
 			return err
 		}
-		if err := e.room(ctx, r.id, r.name, r.head); err != nil {
+		if err := e.room(ctx, r.id, r.name, r.bounds); err != nil {
 			return err
 		}
-		if err := e.keep.ended(); err != nil {
+		if err := e.sink.endRoom(); err != nil {
 			return err
 		}
 	}
 	for _, table := range []string{"meta", "generation", "ids", "names", "owners", "epochs", "spans", "graves"} {
-		err := e.eachRow(ctx, "SELECT * FROM "+table, func(row []driver.Value) error { return e.keep.row(table, row) })
+		err := e.eachRow(ctx, "SELECT * FROM "+table, func(row []driver.Value) error { return e.sink.row(table, row) })
 		if err := e.note("the table "+table, err); err != nil {
 			return err
 		}
@@ -158,14 +158,14 @@ func (e *examiner) all(ctx context.Context) error {
 
 // note takes an error for damage, but for one that says that nothing can be found out.
 func (e *examiner) note(what string, err error) error {
-	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, errKept) || passing(err) {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, errCopy) || isTransient(err) {
 		return err
 	}
 	e.found(what + ": " + err.Error())
 	return nil
 }
 
-// room reads the messages of a room. Past what cannot be read it goes on at the next message that can.
+// beginRoom reads the messages of a beginRoom. Past what cannot be read it goes on at the next message that can.
 func (e *examiner) room(ctx context.Context, id int64, name string, head eventlog.Bounds) error {
 	next, skip := head.First, uint64(1)
 	for next <= head.Last {
@@ -192,7 +192,7 @@ func (e *examiner) room(ctx context.Context, id int64, name string, head eventlo
 		switch {
 		case err == nil && next <= head.Last:
 			return e.missing(name, next, head.Last)
-		case err != nil && (passing(err) || errors.Is(err, errKept)):
+		case err != nil && (isTransient(err) || errors.Is(err, errCopy)):
 			return err
 		case err != nil && next == from: // not one could be read
 			skip *= 2
@@ -206,7 +206,7 @@ func (e *examiner) room(ctx context.Context, id int64, name string, head eventlo
 
 func (e *examiner) missing(room string, from, to uint64) error {
 	e.found(fmt.Sprintf("room %s: messages %d to %d are missing or cannot be read", room, from, to))
-	return e.keep.lost(from, to)
+	return e.sink.damaged(from, to)
 }
 
 // message compares a row with its checksum.
@@ -216,20 +216,20 @@ func (e *examiner) message(room string, n uint64, row []driver.Value) error {
 	at, ok := row[1].(int64)
 	m.At = wire.Time(at)
 	for i, s := range []*string{&m.SenderID, &m.DisplayName, &m.ID, &m.Text} {
-		text, is := row[i+2].(string)
-		*s, ok = text, ok && is
+		text, got := row[i+2].(string)
+		*s, ok = text, ok && got
 	}
 	var sum int64
 	sum, e.scratch = checksum(e.scratch, &m)
 	err := checkMessage(&m, latestTime)
 	switch {
 	case !ok || sum != row[6]:
-		err = notSaid(room, n)
+		err = checksumError(room, n)
 	case err != nil:
 		err = fmt.Errorf("room %s: message %d could not have been said: %w", room, n, err)
 	default:
-		return e.keep.message(&m)
+		return e.sink.message(&m)
 	}
 	e.found(err.Error())
-	return e.keep.lost(n, n)
+	return e.sink.damaged(n, n)
 }

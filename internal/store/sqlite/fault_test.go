@@ -21,10 +21,10 @@ import (
 
 var errCommit = errors.New("a commit that fails")
 
-// lost fails before the commit, unheard after it.
-func lost(func() error) error { return errCommit }
+// loseCommit fails before the commit, unheard after it.
+func loseCommit(func() error) error { return errCommit }
 
-func unheard(commit func() error) error { return errors.Join(commit(), errCommit) }
+func failAfterCommit(commit func() error) error { return errors.Join(commit(), errCommit) }
 
 func open(t *testing.T, dir string, opt Options) *Store {
 	t.Helper()
@@ -49,30 +49,30 @@ func (s *Store) failNext(fault func(func() error) error) {
 	}
 }
 
-func batch(events ...eventlog.Command) *eventlog.Batch {
-	return &eventlog.Batch{At: 1000, MaxRooms: 10, Commands: events}
+func batch(commands ...eventlog.Command) *eventlog.Batch {
+	return &eventlog.Batch{At: 1000, MaxRooms: 10, Commands: commands}
 }
 
 func say(room, id string) eventlog.Command {
 	return eventlog.Command{Kind: eventlog.Say, SenderID: "anna", Room: room, ID: id, Text: "hello"}
 }
 
-// doubtful is a Store whose every commit fails once in a way that leaves open what happened, by turns before and after.
-type doubtful struct {
+// uncertain is a Store whose every commit fails once in a way that leaves open what happened, by turns before and after.
+type uncertain struct {
 	*Store
 	applies int
 }
 
-func (d *doubtful) Apply(b *eventlog.Batch, position uint64) ([]eventlog.Outcome, error) {
-	fault := lost
+func (d *uncertain) Apply(b *eventlog.Batch, position uint64) ([]eventlog.Outcome, error) {
+	fault := loseCommit
 	if d.applies++; d.applies%2 == 0 {
-		fault = unheard
+		fault = failAfterCommit
 	}
 	d.failNext(fault)
 	if _, err := d.Store.Apply(b, position); !errors.Is(err, errCommit) || errors.Is(err, eventlog.ErrRolledBack) {
 		return nil, fmt.Errorf("a commit of unknown fate: %w", err)
 	}
-	if _, err := d.Store.Apply(b, position); !errors.Is(err, errDoubt) {
+	if _, err := d.Store.Apply(b, position); !errors.Is(err, errInDoubt) {
 		return nil, fmt.Errorf("the next Apply without Reopen: %w", err)
 	}
 	if err := d.Reopen(); err != nil {
@@ -91,7 +91,7 @@ func TestDoubt(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return &doubtful{Store: s}
+			return &uncertain{Store: s}
 		}}
 	}, func(t *testing.T) eventlogtest.Location {
 		return eventlogtest.Location{Open: func() eventlog.Store {
@@ -105,8 +105,8 @@ func TestDoubt(t *testing.T) {
 }
 
 // The same of rooms that are removed in the batch of unknown fate, beside what is said there before and after.
-func TestDoubtAboutRemoving(t *testing.T) {
-	for name, fault := range map[string]func(func() error) error{"lost": lost, "unheard": unheard} {
+func TestRemoveRoomInDoubt(t *testing.T) {
+	for name, fault := range map[string]func(func() error) error{"lost": loseCommit, "unheard": failAfterCommit} {
 		s := open(t, t.TempDir(), quiet)
 		remove := func(room string, to uint64) eventlog.Command {
 			return eventlog.Command{Kind: eventlog.RemoveRoom, Room: room, To: to}
@@ -137,15 +137,15 @@ func TestDoubtAboutRemoving(t *testing.T) {
 				t.Errorf("%s, batch %d: %q, want %q", name, at, got, want)
 			}
 		}
-		if heads := s.AllBounds(); len(heads) != 1 || s.Bounds("den") != (eventlog.Bounds{First: 4, Last: 3}) {
-			t.Errorf("%s: there are %v", name, heads)
+		if allBounds := s.AllBounds(); len(allBounds) != 1 || s.Bounds("den") != (eventlog.Bounds{First: 4, Last: 3}) {
+			t.Errorf("%s: there are %v", name, allBounds)
 		}
 	}
 }
 
 // The same through the orderer, which nobody has to help.
 func TestDoubtInOrder(t *testing.T) {
-	for name, fault := range map[string]func(func() error) error{"lost": lost, "unheard": unheard} {
+	for name, fault := range map[string]func(func() error) error{"lost": loseCommit, "unheard": failAfterCommit} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t, t.TempDir(), quiet)
 			var fed []string
@@ -176,7 +176,7 @@ func TestDoubtInOrder(t *testing.T) {
 	}
 }
 
-func TestHeldCommit(t *testing.T) {
+func TestBlockedCommit(t *testing.T) {
 	s := open(t, t.TempDir(), quiet)
 	entered, release, done := make(chan bool), make(chan bool), make(chan error)
 	s.failNext(func(commit func() error) error {
@@ -217,7 +217,7 @@ func exhaust(t *testing.T, s *Store) (undo func()) {
 	return func() { limit(1 << 30) }
 }
 
-func long(id string) eventlog.Command {
+func longText(id string) eventlog.Command {
 	e := say("lobby", id)
 	e.Text = strings.Repeat("x", 100_000)
 	return e
@@ -226,7 +226,7 @@ func long(id string) eventlog.Command {
 func TestFull(t *testing.T) {
 	s := open(t, t.TempDir(), quiet)
 	undo := exhaust(t, s)
-	_, err := s.Apply(batch(say("lobby", "1"), long("2")), 1)
+	_, err := s.Apply(batch(say("lobby", "1"), longText("2")), 1)
 	if !errors.Is(err, eventlog.ErrRolledBack) {
 		t.Fatalf("Apply to a full disk: %v, want ErrRolledBack", err)
 	}
@@ -234,7 +234,7 @@ func TestFull(t *testing.T) {
 		t.Errorf("position %d, head %v after that", s.Position(), s.Bounds("lobby"))
 	}
 	undo()
-	outcomes, err := s.Apply(batch(say("lobby", "1"), long("2")), 1)
+	outcomes, err := s.Apply(batch(say("lobby", "1"), longText("2")), 1)
 	if err != nil || outcomes[0].Status != eventlog.Saved || outcomes[1].N != 2 {
 		t.Errorf("with room again: %+v, %v", outcomes, err)
 	}
@@ -245,7 +245,7 @@ func errFull(t *testing.T) error {
 	t.Helper()
 	s := open(t, t.TempDir(), quiet)
 	exhaust(t, s)
-	_, err := s.Apply(batch(long("1")), 1)
+	_, err := s.Apply(batch(longText("1")), 1)
 	var full *sqlite.Error
 	if !errors.As(err, &full) {
 		t.Fatalf("Apply to a full disk: %v", err)
@@ -291,7 +291,7 @@ func TestReopenFails(t *testing.T) {
 	if _, err := s.Apply(batch(say("lobby", "1")), 1); err != nil {
 		t.Fatal(err)
 	}
-	s.failNext(unheard)
+	s.failNext(failAfterCommit)
 	b := batch(say("lobby", "2"))
 	if _, err := s.Apply(b, 2); !errors.Is(err, errCommit) {
 		t.Fatal(err)
@@ -307,10 +307,10 @@ func TestReopenFails(t *testing.T) {
 		if err := s.Reopen(); err == nil {
 			t.Fatal("Reopen without the file succeeded")
 		}
-		if _, _, err := s.Read("lobby", 0, 1); !errors.Is(err, errDoubt) {
+		if _, _, err := s.Read("lobby", 0, 1); !errors.Is(err, errInDoubt) {
 			t.Errorf("Read while in doubt: %v", err)
 		}
-		if _, err := s.Apply(b, 2); !errors.Is(err, errDoubt) {
+		if _, err := s.Apply(b, 2); !errors.Is(err, errInDoubt) {
 			t.Errorf("Apply while in doubt: %v", err)
 		}
 	}
@@ -356,7 +356,7 @@ func TestReopenFindsAnotherFile(t *testing.T) {
 }
 
 // A checkpoint that another program keeps from being whole is none.
-func TestCheckpointInTheWay(t *testing.T) {
+func TestCheckpointDuringRead(t *testing.T) {
 	s := open(t, t.TempDir(), quiet)
 	other, err := connect(s.path())
 	if err != nil {
@@ -403,7 +403,7 @@ func TestReadersDuringReopen(t *testing.T) {
 		})
 	}
 	for position := range uint64(20) {
-		s.failNext(unheard)
+		s.failNext(failAfterCommit)
 		b := batch(say("lobby", fmt.Sprint("m", position)))
 		if _, err := s.Apply(b, position+2); !errors.Is(err, errCommit) {
 			t.Error(err)
@@ -420,12 +420,12 @@ func TestReadersDuringReopen(t *testing.T) {
 }
 
 // What is in doubt is not read, though other connections can see it in the file.
-func TestDoubtIsNotRead(t *testing.T) {
+func TestUnconfirmedRowsNotRead(t *testing.T) {
 	s := open(t, t.TempDir(), quiet)
 	if _, err := s.Apply(batch(say("r", "sure")), 1); err != nil {
 		t.Fatal(err)
 	}
-	s.failNext(unheard)
+	s.failNext(failAfterCommit)
 	if _, err := s.Apply(batch(say("r", "doubtful")), 2); err == nil {
 		t.Fatal("the commit did not fail")
 	}

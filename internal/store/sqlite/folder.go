@@ -35,13 +35,13 @@ const (
 	version = 5
 )
 
-// oldest is the first SQLite that cannot corrupt a database when it resets the write-ahead log
+// oldestSQLite is the first SQLite that cannot corrupt a database when it resets the write-ahead log
 // (https://sqlite.org/releaselog/3_51_3.html).
-const oldest = 3_051_003
+const oldestSQLite = 3_051_003
 
 func checkLibrary(number int) error {
-	if number < oldest {
-		return fmt.Errorf("this server was built with SQLite %d, which can corrupt its data; build it with %d or later", number, oldest)
+	if number < oldestSQLite {
+		return fmt.Errorf("this server was built with SQLite %d, which can corrupt its data; build it with %d or later", number, oldestSQLite)
 	}
 	return nil
 }
@@ -63,18 +63,18 @@ func prepare(dir string, random io.Reader) (*flock.Flock, error) {
 			return nil, err
 		}
 	}
-	lock, err := hold(dir)
+	lock, err := lockFolder(dir)
 	if err != nil {
 		return nil, err
 	}
-	if err := fill(dir, path, random); err != nil {
+	if err := ensureDatabase(dir, path, random); err != nil {
 		return nil, errors.Join(err, lock.Unlock())
 	}
 	return lock, nil
 }
 
-// hold takes the lock of a folder.
-func hold(dir string) (*flock.Flock, error) {
+// lockFolder takes the lock of a folder.
+func lockFolder(dir string) (*flock.Flock, error) {
 	lock := flock.New(filepath.Join(dir, lockName))
 	switch ok, err := lock.TryLock(); {
 	case err != nil:
@@ -110,8 +110,8 @@ func announce(dir string) (stop func()) {
 	}
 }
 
-// fill checks what is in a folder that is locked, and makes a database if there is none.
-func fill(dir, path string, random io.Reader) error {
+// ensureDatabase checks what is in a folder that is locked, and makes a database if there is none.
+func ensureDatabase(dir, path string, random io.Reader) error {
 	found, err := checkFile(path)
 	if err != nil {
 		return err

@@ -15,7 +15,7 @@ import (
 	"ramai/internal/eventlog"
 )
 
-func TestFolderIsMade(t *testing.T) {
+func TestFolderCreated(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b? c%20#d", "ü")
 	s := open(t, dir, quiet)
 	if _, err := s.Apply(batch(say("lobby", "1")), 1); err != nil {
@@ -132,7 +132,7 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-func TestFolderOfAnother(t *testing.T) {
+func TestFolderOfAnotherProgram(t *testing.T) {
 	for _, test := range []struct {
 		name, want string
 		prepare    func(dir string)
@@ -169,7 +169,7 @@ func TestFolderOfAnother(t *testing.T) {
 	}
 }
 
-func TestFolderIsNone(t *testing.T) {
+func TestNotAFolder(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	write(t, file, "text")
 	for _, dir := range []string{file, filepath.Join(file, "below"), filepath.Join(file, "far", "below")} {
@@ -263,13 +263,13 @@ func TestKilled(t *testing.T) {
 		{Normal, Normal, false},
 		{Normal, Full, false},
 	} {
-		s := open(t, t.TempDir(), with(test.first))
+		s := open(t, t.TempDir(), withDurability(test.first))
 		if _, err := s.Apply(batch(say("lobby", "1"), say("cellar", "1")), 1); err != nil {
 			t.Fatal(err)
 		}
 		dir := crash(t, s.dir)
 		for start := range 3 {
-			again, err := Open(dir, with(test.then))
+			again, err := Open(dir, withDurability(test.then))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -297,7 +297,7 @@ func TestDurability(t *testing.T) {
 	defer func() { syncing = false }()
 	// https://sqlite.org/pragma.html#pragma_synchronous
 	for durability, want := range map[Durability]int64{Full: 2, Normal: 1} {
-		s := open(t, t.TempDir(), with(durability))
+		s := open(t, t.TempDir(), withDurability(durability))
 		check := func(when string) {
 			t.Helper()
 			if got, err := s.writer.ints("PRAGMA synchronous"); err != nil || got[0] != want {
@@ -309,7 +309,7 @@ func TestDurability(t *testing.T) {
 			}
 		}
 		check("opened")
-		s.failNext(unheard)
+		s.failNext(failAfterCommit)
 		if _, err := s.Apply(batch(say("lobby", "1")), 1); !errors.Is(err, errCommit) {
 			t.Fatal(err)
 		}
@@ -323,18 +323,18 @@ func TestDurability(t *testing.T) {
 // A store that ends while in doubt was not stopped in good order.
 func TestCloseInDoubt(t *testing.T) {
 	dir := t.TempDir()
-	s, err := Open(dir, with(Normal))
+	s, err := Open(dir, withDurability(Normal))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.failNext(lost)
+	s.failNext(loseCommit)
 	if _, err := s.Apply(batch(say("lobby", "1")), 1); !errors.Is(err, errCommit) {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if again := open(t, dir, with(Normal)); again.HistoryID() == s.HistoryID() || again.Bounds("lobby") != (eventlog.Bounds{First: 1}) {
+	if again := open(t, dir, withDurability(Normal)); again.HistoryID() == s.HistoryID() || again.Bounds("lobby") != (eventlog.Bounds{First: 1}) {
 		t.Errorf("the log is %q as before; the head %v", again.HistoryID(), again.Bounds("lobby"))
 	}
 }

@@ -27,15 +27,15 @@ func (s *Store) Health() eventlog.Health {
 	known := eventlog.Health{Err: h.whole, Rooms: h.rooms}
 	h.mu.Unlock()
 	if known.Err == nil {
-		known.Err = s.there()
+		known.Err = s.checkFiles()
 	}
 	return known
 }
 
-// judge is given every error of reading, with the room that was read, or writing, with none. It returns the error, and
+// recordError is given every error of reading, with the room that was read, or writing, with none. It returns the error, and
 // notes what it says of the data.
-func (s *Store) judge(room string, err error) error {
-	if err == nil || passing(err) {
+func (s *Store) recordError(room string, err error) error {
+	if err == nil || isTransient(err) {
 		return err
 	}
 	row := errors.Is(err, eventlog.ErrDamaged)
@@ -61,9 +61,9 @@ func (s *Store) judge(room string, err error) error {
 	return err
 }
 
-// passing tells whether an error says nothing of the data: it may be over the next time.
-func passing(err error) bool {
-	if errors.Is(err, errClosed) || errors.Is(err, errDoubt) {
+// isTransient tells whether an error says nothing of the data: it may be over the next time.
+func isTransient(err error) bool {
+	if errors.Is(err, errClosed) || errors.Is(err, errInDoubt) {
 		return true
 	}
 	switch resultCode(err) {
@@ -73,8 +73,8 @@ func passing(err error) bool {
 	return false
 }
 
-// broken tells whether an error of SQLite says that the file is not what it should be.
-func broken(err error) bool {
+// isCorrupt tells whether an error of SQLite says that the file is not what it should be.
+func isCorrupt(err error) bool {
 	switch resultCode(err) {
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT:
 		return true

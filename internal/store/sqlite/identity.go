@@ -45,12 +45,12 @@ func identify(path, run string, c conn) (*identity, error) {
 	return id, id.check()
 }
 
-// readEvery is how often the page of meta is read at most. What is written meanwhile is in the write-ahead log, whose name
+// metaReadInterval is how often the page of meta is read at most. What is written meanwhile is in the write-ahead log, whose name
 // is looked at each time.
-const readEvery = time.Second
+const metaReadInterval = time.Second
 
-// rereads is how often the page of meta is read before it counts: a checkpoint may be writing it.
-const rereads = 5
+// metaReadTries is how often the page of meta is read before it counts: a checkpoint may be writing it.
+const metaReadTries = 5
 
 // check returns an error if a file has another one in its place, or another content than a server's.
 func (id *identity) check() error {
@@ -59,14 +59,14 @@ func (id *identity) check() error {
 	}
 	id.mu.Lock()
 	defer id.mu.Unlock()
-	if time.Since(id.read) < readEvery {
+	if time.Since(id.read) < metaReadInterval {
 		return nil
 	}
 	if err := id.same("-shm"); err != nil {
 		return err
 	}
 	var row metaRow
-	for try := range rereads {
+	for try := range metaReadTries {
 		if try > 0 {
 			time.Sleep(time.Millisecond)
 		}
@@ -88,8 +88,8 @@ func (id *identity) check() error {
 
 // same tells whether a name is still that of the file that is open.
 func (id *identity) same(suffix string) error {
-	is, err := os.Stat(id.path + suffix)
-	if err == nil && os.SameFile(id.files[suffix], is) {
+	got, err := os.Stat(id.path + suffix)
+	if err == nil && os.SameFile(id.files[suffix], got) {
 		return nil
 	}
 	if err == nil {

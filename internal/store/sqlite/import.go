@@ -21,13 +21,13 @@ func Import(dir, room string, random io.Reader, logger *slog.Logger, next func()
 	if err != nil {
 		return eventlog.Bounds{}, err
 	}
-	head, err := s.add(room, random, next)
+	head, err := s.importRoom(room, random, next)
 	return head, errors.Join(err, s.Close())
 }
 
-// add is one transaction, at a position of its own, and an epoch of its own: somebody may have heard other messages under
+// importRoom is one transaction, at a position of its own, and an epoch of its own: somebody may have heard other messages under
 // the same numbers.
-func (s *Store) add(room string, random io.Reader, next func() (*wire.Message, error)) (head eventlog.Bounds, err error) {
+func (s *Store) importRoom(room string, random io.Reader, next func() (*wire.Message, error)) (head eventlog.Bounds, err error) {
 	was := s.Bounds(room)
 	if _, there := s.AllBounds()[room]; there {
 		return head, fmt.Errorf("there is a room %s already, up to number %d; give the imported one another name with --room", room, was.Last)
@@ -59,7 +59,7 @@ func (s *Store) add(room string, random io.Reader, next func() (*wire.Message, e
 	if err != nil {
 		return head, err
 	}
-	if _, err := t.advance.exec(int64(s.position.Load()+1), saved[0]); err != nil {
+	if _, err := t.setPosition.exec(int64(s.position.Load()+1), saved[0]); err != nil {
 		return head, err
 	}
 	_, err = t.commit.exec()

@@ -18,27 +18,27 @@ func inspect(path string, thorough bool) error {
 	}
 	info, err := os.Stat(path + "-wal")
 	logged := err == nil && info.Size() > 0
-	c, err := look(path, !logged)
+	c, err := openReadOnly(path, !logged)
 	if err != nil {
 		return err
 	}
 	err = examinePages(c, thorough || logged)
 	if err := errors.Join(err, c.Close()); err != nil {
-		return damagedFile(path, err)
+		return damagedFileError(path, err)
 	}
 	return nil
 }
 
-// errOther says that a database is not the one that the server had open.
-var errOther = errors.New("the file is another one than the server had open; bring that back, or stop the server and use ramai restore")
+// errReplaced says that a database is not the one that the server had open.
+var errReplaced = errors.New("the file is another one than the server had open; bring that back, or stop the server and use ramai restore")
 
-// ours fails where the files are others than this store had open. Those are left as they are: opened to be written to, a
+// checkIdentity fails where the files are others than this store had open. Those are left as they are: opened to be written to, a
 // database would take over the write-ahead log beside it and be upgraded.
-func (s *Store) ours() error {
+func (s *Store) checkIdentity() error {
 	if err := checkWAL(s.path()); err != nil {
 		return err
 	}
-	c, err := look(s.path(), true)
+	c, err := openReadOnly(s.path(), true)
 	if err != nil {
 		return err
 	}
@@ -46,15 +46,15 @@ func (s *Store) ours() error {
 	if err := errors.Join(err, c.Close()); err != nil {
 		return err
 	}
-	if row.run != s.run {
-		return errOther
+	if row.run != s.runID {
+		return errReplaced
 	}
 	return nil
 }
 
-// damagedFile says what to do about a database that is damaged.
-func damagedFile(path string, err error) error {
-	if passing(err) {
+// damagedFileError says what to do about a database that is damaged.
+func damagedFileError(path string, err error) error {
+	if isTransient(err) {
 		return err
 	}
 	return fmt.Errorf("%w: %w. \"ramai check %s\" says what is lost, \"ramai restore FILE --force\" brings back a backup", eventlog.ErrDamaged, err, filepath.Dir(path))

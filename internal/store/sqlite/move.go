@@ -37,7 +37,7 @@ func newMove(c conn, old string) *move {
 		m.read = fmt.Sprintf("SELECT room << %d | n, at, by, name, id, text FROM messages_1 ORDER BY room, n LIMIT %d", numberBits, moveStep)
 		m.remove = fmt.Sprintf("DELETE FROM messages_1 WHERE (room, n) <= (?1 >> %d, ?1 & %d)", numberBits, endNumber-1)
 	case "ids_4":
-		m.key, m.add, m.convert = 3, keepID, m.id
+		m.key, m.add, m.convert = 3, insertID, m.id
 		m.read = fmt.Sprintf("SELECT room, by, id, n, at, sum FROM ids_4 ORDER BY room, by, id LIMIT %d", moveStep)
 		m.remove = "DELETE FROM ids_4 WHERE (room, by, id) <= (?, ?, ?)"
 	}

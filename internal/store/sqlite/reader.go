@@ -64,7 +64,7 @@ func (r *reader) read(query *sql.Stmt, room string, low, high uint64, limit int)
 	var scratch []byte
 	for rows.Next() {
 		m := wire.Message{Room: room}
-		var key, sum, is int64
+		var key, sum, got int64
 		if err := rows.Scan(&key, &m.At, &m.SenderID, &m.DisplayName, &m.ID, &m.Text, &sum); err != nil {
 			return messages, head, err
 		}
@@ -76,8 +76,8 @@ func (r *reader) read(query *sql.Stmt, room string, low, high uint64, limit int)
 		if expect, more := r.next(query, head, low, high, len(messages)); !more || m.N != expect {
 			return messages, head, fmt.Errorf("%w: message %d is missing", eventlog.ErrDamaged, expect)
 		}
-		if is, scratch = checksum(scratch, &m); is != sum {
-			return messages, head, fmt.Errorf("%w: message %d is not what was said, its checksum is %08x and should be %08x", eventlog.ErrDamaged, m.N, is, sum)
+		if got, scratch = checksum(scratch, &m); got != sum {
+			return messages, head, fmt.Errorf("%w: message %d is not what was said, its checksum is %08x and should be %08x", eventlog.ErrDamaged, m.N, got, sum)
 		}
 		if bytes += len(m.Text); bytes > eventlog.ReadBytes && len(messages) > 0 {
 			return messages, head, nil
@@ -113,19 +113,19 @@ type saved struct {
 	at        wire.Time
 	unsynced  bool
 	rooms     map[string]int64 // ids
-	heads     map[string]eventlog.Bounds
-	graves    map[eventlog.RemovedSlot]uint64
+	bounds     map[string]eventlog.Bounds
+	removedLast    map[eventlog.RemovedSlot]uint64
 	times     map[string]wire.Time // of the newest message of each room
 	ids       eventlog.IDGeneration
-	held      []eventlog.NameLease
-	owned     []eventlog.NameRegistration
+	leases      []eventlog.NameLease
+	registrations     []eventlog.NameRegistration
 	epochs    []eventlog.Epoch
 	run       string
 	spans     map[string][]eventlog.Span
 }
 
 func (r *reader) load() (*saved, error) {
-	s := &saved{rooms: map[string]int64{}, heads: map[string]eventlog.Bounds{}, graves: map[eventlog.RemovedSlot]uint64{}, times: map[string]wire.Time{}, spans: map[string][]eventlog.Span{}}
+	s := &saved{rooms: map[string]int64{}, bounds: map[string]eventlog.Bounds{}, removedLast: map[eventlog.RemovedSlot]uint64{}, times: map[string]wire.Time{}, spans: map[string][]eventlog.Span{}}
 	err := r.each("SELECT log, position, at, unsynced, run FROM meta", func(scan func(...any) error) error {
 		return scan(&s.historyID, &s.position, &s.at, &s.unsynced, &s.run)
 	})
@@ -141,16 +141,16 @@ func (r *reader) load() (*saved, error) {
 		var head eventlog.Bounds
 		var at wire.Time
 		err := scan(&id, &name, &head.First, &head.Last, &at)
-		s.rooms[name], s.heads[name], s.times[name] = id, head, at
+		s.rooms[name], s.bounds[name], s.times[name] = id, head, at
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	err = r.each("SELECT grave, last FROM graves", func(scan func(...any) error) error {
-		var grave, last int64
-		err := scan(&grave, &last)
-		s.graves[eventlog.RemovedSlot(grave)] = uint64(last)
+		var slot, last int64
+		err := scan(&slot, &last)
+		s.removedLast[eventlog.RemovedSlot(slot)] = uint64(last)
 		return err
 	})
 	if err != nil {
@@ -165,7 +165,7 @@ func (r *reader) load() (*saved, error) {
 	err = r.each("SELECT by, name, key, bound, used FROM names", func(scan func(...any) error) error {
 		var h eventlog.NameLease
 		err := scan(&h.SenderID, &h.Name, &h.Key, &h.Bound, &h.Used)
-		s.held = append(s.held, h)
+		s.leases = append(s.leases, h)
 		return err
 	})
 	if err != nil {
@@ -174,7 +174,7 @@ func (r *reader) load() (*saved, error) {
 	err = r.each("SELECT by, name, key, since FROM owners", func(scan func(...any) error) error {
 		var o eventlog.NameRegistration
 		err := scan(&o.SenderID, &o.Name, &o.Key, &o.Since)
-		s.owned = append(s.owned, o)
+		s.registrations = append(s.registrations, o)
 		return err
 	})
 	if err != nil {

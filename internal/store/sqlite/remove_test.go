@@ -10,11 +10,11 @@ import (
 
 // Ids of rooms that were removed are used again, the lowest first, whether or not the file was opened anew meanwhile: they
 // have 23 bits.
-func TestRoomIDsAreUsedAgain(t *testing.T) {
+func TestRoomIDsReused(t *testing.T) {
 	for _, again := range []bool{false, true} {
 		dir := t.TempDir()
 		s := open(t, dir, quiet)
-		apply := func(events ...eventlog.Command) {
+		apply := func(commands ...eventlog.Command) {
 			t.Helper()
 			if again {
 				if err := s.Close(); err != nil {
@@ -22,7 +22,7 @@ func TestRoomIDsAreUsedAgain(t *testing.T) {
 				}
 				s = open(t, dir, quiet)
 			}
-			if _, err := s.Apply(batch(events...), s.Position()+1); err != nil {
+			if _, err := s.Apply(batch(commands...), s.Position()+1); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -33,8 +33,8 @@ func TestRoomIDsAreUsedAgain(t *testing.T) {
 		apply(remove("b"), say("e", "1"), remove("d"), say("f", "1"), remove("f"))
 		apply(say("g", "1"), say("h", "1"), say("i", "1"), say("j", "1"))
 		want := map[string]int64{"a": 1, "g": 2, "c": 3, "h": 4, "e": 5, "i": 6, "j": 7}
-		if !maps.Equal(s.rooms, want) {
-			t.Errorf("opened again %v: the ids are %v, want %v", again, s.rooms, want)
+		if !maps.Equal(s.roomIDs, want) {
+			t.Errorf("opened again %v: the ids are %v, want %v", again, s.roomIDs, want)
 		}
 		for room := range want {
 			if got, _, err := s.Read(room, 0, 10); err != nil || len(got) != 1 {

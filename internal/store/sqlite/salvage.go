@@ -58,7 +58,7 @@ func salvage(ctx context.Context, from, to string, random io.Reader, found func(
 	whole := true
 	s := &salvager{conn: target, found: func(d string) { whole = false; found(d) }, stmts: map[string]*stmt{}}
 	defer func() { err = errors.Join(err, s.close()) }()
-	e := &examiner{conn: source, found: s.found, keep: s}
+	e := &examiner{conn: source, found: s.found, sink: s}
 	if err := e.all(ctx); err != nil {
 		return err
 	}
@@ -81,12 +81,12 @@ func salvage(ctx context.Context, from, to string, random io.Reader, found func(
 }
 
 const (
-	// mostBlank is how many messages in a row others stand in for.
-	mostBlank = 10_000
+	// maxPlaceholders is how many messages in a row others stand in for.
+	maxPlaceholders = 10_000
 
 	// What stands in for a message that is damaged. It has the form of a sender that no key and no token has.
-	blankBy   = "damaged_message_"
-	blankText = "[This message was damaged. What it said is lost.]"
+	placeholderSender   = "damaged_message_"
+	placeholderText = "[This message was damaged. What it said is lost.]"
 )
 
 // salvager writes what an examiner finds undamaged into a new database.
@@ -96,8 +96,8 @@ type salvager struct {
 	stmts   map[string]*stmt // by query
 	scratch []byte
 
-	in   *place    // the room that is being copied
-	kept bool      // it has a message
+	current   *roomRow    // the room that is being copied
+	hasMessage bool      // it has a message
 	at   wire.Time // of its newest
 }
 
@@ -107,12 +107,12 @@ func (s *salvager) write(query string, values ...driver.Value) error {
 	if st == nil {
 		var err error
 		if st, err = s.prepare(query); err != nil {
-			return fmt.Errorf("%w: %w", errKept, err)
+			return fmt.Errorf("%w: %w", errCopy, err)
 		}
 		s.stmts[query] = st
 	}
 	if _, err := st.exec(values...); err != nil {
-		return fmt.Errorf("%w: %w", errKept, err)
+		return fmt.Errorf("%w: %w", errCopy, err)
 	}
 	return nil
 }
@@ -124,48 +124,48 @@ func (s *salvager) close() (err error) {
 	return err
 }
 
-func (s *salvager) room(r *place) error {
-	s.in, s.kept, s.at = r, false, 0
+func (s *salvager) beginRoom(r *roomRow) error {
+	s.current, s.hasMessage, s.at = r, false, 0
 	return nil
 }
 
 func (s *salvager) message(m *wire.Message) error {
 	var sum int64
 	sum, s.scratch = checksum(s.scratch, m)
-	s.kept, s.at = true, m.At
-	return s.write(insert+row, s.in.id<<numberBits|int64(m.N), int64(m.At), m.SenderID, m.DisplayName, m.ID, m.Text, sum)
+	s.hasMessage, s.at = true, m.At
+	return s.write(insert+row, s.current.id<<numberBits|int64(m.N), int64(m.At), m.SenderID, m.DisplayName, m.ID, m.Text, sum)
 }
 
-func (s *salvager) lost(from, to uint64) error {
-	if s.kept && to-from < mostBlank {
+func (s *salvager) damaged(from, to uint64) error {
+	if s.hasMessage && to-from < maxPlaceholders {
 		for n := from; n <= to; n++ {
-			if err := s.message(&wire.Message{Room: s.in.name, N: n, At: s.at, SenderID: blankBy, ID: fmt.Sprint("damaged-", n), Text: blankText}); err != nil {
+			if err := s.message(&wire.Message{Room: s.current.name, N: n, At: s.at, SenderID: placeholderSender, ID: fmt.Sprint("damaged-", n), Text: placeholderText}); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	if s.kept {
-		s.found(fmt.Sprintf("room %s: messages %d to %d are left out, since too many are lost after them", s.in.name, s.in.head.First, from-1))
-		if err := s.clear(); err != nil {
+	if s.hasMessage {
+		s.found(fmt.Sprintf("room %s: messages %d to %d are left out, since too many are lost after them", s.current.name, s.current.bounds.First, from-1))
+		if err := s.deleteFromRoom(); err != nil {
 			return err
 		}
 	}
-	s.in.head.First, s.kept = to+1, false
+	s.current.bounds.First, s.hasMessage = to+1, false
 	return nil
 }
 
-// clear takes the messages of the room away. Rooms come in the order of their ids, so none of a later one is there.
-func (s *salvager) clear() error {
-	return s.write("DELETE FROM messages WHERE key >= ?", s.in.id<<numberBits)
+// deleteFromRoom takes the messages of the room away. Rooms come in the order of their ids, so none of a later one is there.
+func (s *salvager) deleteFromRoom() error {
+	return s.write("DELETE FROM messages WHERE key >= ?", s.current.id<<numberBits)
 }
 
-func (s *salvager) ended() error {
-	r := s.in
-	err := s.write("INSERT INTO rooms(id, name, first, last, at) VALUES(?, ?, ?, ?, ?)", r.id, r.name, int64(r.head.First), int64(r.head.Last), r.at)
-	if impossible(err) { // there is one of this name
+func (s *salvager) endRoom() error {
+	r := s.current
+	err := s.write("INSERT INTO rooms(id, name, first, last, at) VALUES(?, ?, ?, ?, ?)", r.id, r.name, int64(r.bounds.First), int64(r.bounds.Last), r.at)
+	if isConstraint(err) { // there is one of this name
 		s.found(fmt.Sprintf("room %s: %v", r.name, err))
-		err = s.clear()
+		err = s.deleteFromRoom()
 	}
 	return err
 }
@@ -175,9 +175,9 @@ func (s *salvager) row(table string, row []driver.Value) error {
 	var err error
 	switch table {
 	case "meta":
-		return s.one("UPDATE meta SET position = ?, at = ?", "the table meta", row[2], row[3])
+		return s.insertRow("UPDATE meta SET position = ?, at = ?", "the table meta", row[2], row[3])
 	case "generation":
-		return s.one("UPDATE generation SET newest = ?, since = ?", "the table generation", row[1:]...)
+		return s.insertRow("UPDATE generation SET newest = ?, since = ?", "the table generation", row[1:]...)
 	case "names":
 		err = checkHolder(row[0], row[1], row[2])
 	case "owners":
@@ -187,21 +187,21 @@ func (s *salvager) row(table string, row []driver.Value) error {
 		s.found(fmt.Sprintf("the table %s: %v", table, err))
 		return nil
 	}
-	return s.one("INSERT INTO "+table+" VALUES(?"+strings.Repeat(", ?", len(row)-1)+")", "the table "+table, row...)
+	return s.insertRow("INSERT INTO "+table+" VALUES(?"+strings.Repeat(", ?", len(row)-1)+")", "the table "+table, row...)
 }
 
-// one executes a statement with values that may be damaged: what no table can have is left out.
-func (s *salvager) one(query, what string, values ...driver.Value) error {
+// insertRow executes a statement with values that may be damaged: what no table can have is left out.
+func (s *salvager) insertRow(query, what string, values ...driver.Value) error {
 	err := s.write(query, values...)
-	if impossible(err) {
+	if isConstraint(err) {
 		s.found(fmt.Sprintf("%s: a row cannot be one: %v", what, err))
 		return nil
 	}
 	return err
 }
 
-// impossible tells whether a row was refused because no table of the schema can have it.
-func impossible(err error) bool {
+// isConstraint tells whether a row was refused because no table of the schema can have it.
+func isConstraint(err error) bool {
 	code := resultCode(err)
 	return code == sqlite3.SQLITE_CONSTRAINT || code == sqlite3.SQLITE_MISMATCH
 }

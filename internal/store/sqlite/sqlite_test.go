@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 
 var quiet = Options{Random: rand.Reader, Logger: slog.New(slog.DiscardHandler)}
 
-func with(d Durability) Options {
+func withDurability(d Durability) Options {
 	opt := quiet
 	opt.Durability = d
 	return opt

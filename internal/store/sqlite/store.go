@@ -47,7 +47,7 @@ var ErrInUse = errors.New("another server uses this data folder")
 
 var (
 	errClosed = errors.New("the store is closed")
-	errDoubt  = errors.New("it is unknown what is stored; Reopen has to succeed first")
+	errInDoubt  = errors.New("it is unknown what is stored; Reopen has to succeed first")
 )
 
 // Store implements eventlog.Store.
@@ -59,7 +59,7 @@ type Store struct {
 	state     eventlog.State
 	position  atomic.Uint64 // written by the goroutine that applies
 
-	run    string // set by Open
+	runID    string // set by Open
 	health health
 	files  atomic.Pointer[identity] // nil: not open
 
@@ -69,11 +69,11 @@ type Store struct {
 	closed bool
 
 	// Owned by the goroutine that applies.
-	rooms    map[string]int64                // id by name, as committed
-	free     []int64                         // ids below newest that are no room's, ascending
-	newest   int64                           // the highest id of a room
+	roomIDs    map[string]int64                // id by name, as committed
+	freeIDs     []int64                         // ids below newest that are no room's, ascending
+	newestID   int64                           // the highest id of a room
 	outcomes []eventlog.Outcome              // of the batch at position; nil: applied by an earlier process
-	doubt    *eventlog.Batch                 // it is unknown whether this one is stored, at position+1
+	inDoubt    *eventlog.Batch                 // it is unknown whether this one is stored, at position+1
 	commit   func(commit func() error) error // calls commit; tests put faults around it
 }
 
@@ -90,7 +90,7 @@ func Open(dir string, opt Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{dir: dir, opt: opt, lock: lock, commit: func(commit func() error) error { return commit() }}
-	if err := s.start(); err != nil {
+	if err := s.load(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", s.path(), err), s.disconnect(), lock.Unlock())
 	}
 	return s, nil
@@ -98,8 +98,8 @@ func Open(dir string, opt Options) (*Store, error) {
 
 func (s *Store) path() string { return filepath.Join(s.dir, FileName) }
 
-// start reads what an earlier process left.
-func (s *Store) start() error {
+// load reads what an earlier process left.
+func (s *Store) load() error {
 	defer announce(s.dir)()
 	if err := inspect(s.path(), false); err != nil {
 		return err
@@ -133,18 +133,18 @@ func (s *Store) start() error {
 		return err
 	}
 	before, _, _ := strings.Cut(saved.run, " ")
-	s.run = nonce + " " + before
+	s.runID = nonce + " " + before
 	normal := s.opt.Durability == Normal
-	if err := errors.Join(s.writer.mark(s.historyID, s.run, normal), s.writer.checkpoint()); err != nil {
+	if err := errors.Join(s.writer.markOpen(s.historyID, s.runID, normal), s.writer.checkpoint()); err != nil {
 		return err
 	}
 	if err := s.identify(); err != nil {
 		return err
 	}
 	s.position.Store(saved.position)
-	s.rooms = saved.rooms
-	s.free, s.newest = unused(s.rooms)
-	s.state.Load(saved.heads, saved.graves, saved.times, saved.held, saved.owned, saved.ids, saved.epochs, saved.spans)
+	s.roomIDs = saved.rooms
+	s.freeIDs, s.newestID = unusedIDs(s.roomIDs)
+	s.state.Load(saved.bounds, saved.removedLast, saved.times, saved.leases, saved.registrations, saved.ids, saved.epochs, saved.spans)
 	return s.writer.sync(!normal)
 }
 
@@ -165,15 +165,15 @@ func (s *Store) connect() error {
 
 // identify remembers which files are open, see identity.
 func (s *Store) identify() error {
-	id, err := identify(s.path(), s.run, s.writer.conn)
+	id, err := identify(s.path(), s.runID, s.writer.conn)
 	if id != nil {
 		s.files.Store(id)
 	}
 	return err
 }
 
-// there tells whether the files that are open are those that another process would find.
-func (s *Store) there() error {
+// checkFiles tells whether the files that are open are those that another process would find.
+func (s *Store) checkFiles() error {
 	if id := s.files.Load(); id != nil {
 		return id.check()
 	}
@@ -213,7 +213,7 @@ func (s *Store) Reopen() error {
 
 func (s *Store) reconnect() error {
 	defer announce(s.dir)()
-	if err := s.ours(); err != nil {
+	if err := s.checkIdentity(); err != nil {
 		return err
 	}
 	if err := s.connect(); err != nil {
@@ -225,11 +225,11 @@ func (s *Store) reconnect() error {
 	}
 	at := s.position.Load()
 	switch {
-	case saved.run != s.run:
-		return errOther
+	case saved.run != s.runID:
+		return errReplaced
 	case saved.position == at:
-	case saved.position == at+1 && s.doubt != nil:
-		if err := s.redo(saved); err != nil {
+	case saved.position == at+1 && s.inDoubt != nil:
+		if err := s.resolveCommitted(saved); err != nil {
 			return err
 		}
 	default:
@@ -238,7 +238,7 @@ func (s *Store) reconnect() error {
 	if err := s.identify(); err != nil {
 		return err
 	}
-	s.doubt = nil
+	s.inDoubt = nil
 	return s.writer.sync(s.opt.Durability == Full)
 }
 
@@ -278,10 +278,10 @@ func (s *Store) HasStaleIDs() (found bool, err error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.reader == nil {
-		return false, fmt.Errorf("look for old ids: %w", s.why())
+		return false, fmt.Errorf("look for old ids: %w", s.unavailable())
 	}
-	err = s.reader.db.QueryRow(stale, int64(s.state.IDGeneration().Number)-1).Scan(&found)
-	return found, s.judge("", err)
+	err = s.reader.db.QueryRow(staleIDsQuery, int64(s.state.IDGeneration().Number)-1).Scan(&found)
+	return found, s.recordError("", err)
 }
 
 // RegisteredNames implements eventlog.Store.
@@ -298,26 +298,26 @@ func (s *Store) Read(room string, after uint64, limit int) ([]wire.Message, even
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.reader == nil {
-		return nil, eventlog.Bounds{}, fmt.Errorf("read room %s: %w", room, s.why())
+		return nil, eventlog.Bounds{}, fmt.Errorf("read room %s: %w", room, s.unavailable())
 	}
 	known := s.state.Bounds(room)
 	messages, head, err := s.reader.read(s.reader.after, room, after, known.Last+1, limit)
-	messages, err = s.legible(room, messages, err)
-	return messages, certain(head, known), err
+	messages, err = s.intactPrefix(room, messages, err)
+	return messages, clampBounds(head, known), err
 }
 
-// legible is what a Read returns: where something is damaged, what comes before it. That is known from then on, and the
+// intactPrefix is what a Read returns: where something is damaged, what comes before it. That is known from then on, and the
 // Read that begins there fails.
-func (s *Store) legible(room string, messages []wire.Message, err error) ([]wire.Message, error) {
-	if err = s.judge(room, err); len(messages) > 0 {
+func (s *Store) intactPrefix(room string, messages []wire.Message, err error) ([]wire.Message, error) {
+	if err = s.recordError(room, err); len(messages) > 0 {
 		return messages, nil
 	}
 	return nil, err
 }
 
-// certain holds what the file says of a room to what is known to be on disk: up to known.Last. Other connections may see
+// clampBounds holds what the file says of a room to what is known to be on disk: up to known.Last. Other connections may see
 // the rows of a batch before that is known. Where the file has no such room, all is known that there is to know.
-func certain(h, known eventlog.Bounds) eventlog.Bounds {
+func clampBounds(h, known eventlog.Bounds) eventlog.Bounds {
 	if h == (eventlog.Bounds{}) {
 		return known
 	}
@@ -331,21 +331,21 @@ func (s *Store) ReadBefore(room string, before uint64, limit int) ([]wire.Messag
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.reader == nil {
-		return nil, eventlog.Bounds{}, fmt.Errorf("read room %s: %w", room, s.why())
+		return nil, eventlog.Bounds{}, fmt.Errorf("read room %s: %w", room, s.unavailable())
 	}
 	known := s.state.Bounds(room)
 	messages, head, err := s.reader.read(s.reader.before, room, 0, min(before, known.Last+1), limit)
 	slices.Reverse(messages)
-	messages, err = s.legible(room, messages, err)
-	return messages, certain(head, known), err
+	messages, err = s.intactPrefix(room, messages, err)
+	return messages, clampBounds(head, known), err
 }
 
-// why there are no connections.
-func (s *Store) why() error {
+// unavailable there are no connections.
+func (s *Store) unavailable() error {
 	if s.closed {
 		return errClosed
 	}
-	return errDoubt
+	return errInDoubt
 }
 
 // Free implements eventlog.Store.
@@ -367,10 +367,10 @@ func (s *Store) Close() error {
 	s.closed = true
 	var err error
 	// What is damaged is looked at when it is opened again.
-	if s.writer != nil && s.doubt == nil && s.Health().Err == nil {
+	if s.writer != nil && s.inDoubt == nil && s.Health().Err == nil {
 		// Syncs all that was written before, too. From here on nothing is missing.
 		if err = s.writer.sync(true); err == nil {
-			err = s.writer.rest()
+			err = s.writer.markClosed()
 		}
 	}
 	err = errors.Join(err, s.disconnect(), s.lock.Unlock())

@@ -103,7 +103,7 @@ func TestUpgradeFrom2(t *testing.T) {
 }
 
 // What --check tells is what retention would delete.
-func TestGoes(t *testing.T) {
+func TestCountExpired(t *testing.T) {
 	dir := t.TempDir()
 	if goes, of, err := Goes(dir, eventlog.Retention{Newest: 1}, time.Now()); goes != 0 || of != 0 || err != nil {
 		t.Errorf("of no database %d of %d go, %v", goes, of, err)

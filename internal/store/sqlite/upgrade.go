@@ -43,7 +43,7 @@ func upgrade(c conn, logger *slog.Logger) error {
 // added is what versions have that the one before had not.
 var added = map[int64]string{
 	3: goneTable,
-	4: ownersTable,
+	4: registrationsTable,
 	5: `ALTER TABLE meta RENAME TO meta_4;` + metaTable + `
 INSERT INTO meta(one, log, position, at, unsynced, open, run) SELECT one, log, position, at, unsynced, 0, ` + newRun + ` FROM meta_4;
 DROP TABLE meta_4;
@@ -51,7 +51,7 @@ ALTER TABLE rooms RENAME TO rooms_4;` + roomsTable + `
 INSERT INTO rooms(id, name, first, last, at) SELECT id, name, first, last, 0 FROM rooms_4;
 DROP TABLE rooms_4;
 DROP TABLE gone;
-ALTER TABLE ids RENAME TO ids_4;` + idsTable + generationTable + gravesTable + epochTables,
+ALTER TABLE ids RENAME TO ids_4;` + idsTable + generationTable + removedTable + epochTables,
 }
 
 // begin makes the tables of this version. The old table of messages stays beside the new one until move has emptied it. What
@@ -77,20 +77,20 @@ func begin(c conn, from int64) error {
 // renewKeys brings what names are compared by up to what package names makes of them now, which depends on its rules and
 // on its Unicode tables. A name whose new key is another's stays as it is.
 func (w *writer) renewKeys(s *saved) error {
-	held, owned := make(map[string]bool, len(s.held)), make(map[string]bool, len(s.owned))
-	for i := range s.held {
-		held[s.held[i].Key] = true
+	leases, registrations := make(map[string]bool, len(s.leases)), make(map[string]bool, len(s.registrations))
+	for i := range s.leases {
+		leases[s.leases[i].Key] = true
 	}
-	for i := range s.owned {
-		owned[s.owned[i].Key] = true
+	for i := range s.registrations {
+		registrations[s.registrations[i].Key] = true
 	}
-	for i := range s.held {
-		if err := w.renewKey("names", held, &s.held[i].Key, s.held[i].Name); err != nil {
+	for i := range s.leases {
+		if err := w.renewKey("names", leases, &s.leases[i].Key, s.leases[i].Name); err != nil {
 			return err
 		}
 	}
-	for i := range s.owned {
-		if err := w.renewKey("owners", owned, &s.owned[i].Key, s.owned[i].Name); err != nil {
+	for i := range s.registrations {
+		if err := w.renewKey("owners", registrations, &s.registrations[i].Key, s.registrations[i].Name); err != nil {
 			return err
 		}
 	}
@@ -98,15 +98,15 @@ func (w *writer) renewKeys(s *saved) error {
 }
 
 // renewKey gives one row of a table its new key. taken has the keys of all of them.
-func (w *writer) renewKey(table string, taken map[string]bool, old *string, name string) error {
+func (w *writer) renewKey(table string, used map[string]bool, old *string, name string) error {
 	key := names.Key(name)
-	if taken[key] {
+	if used[key] {
 		return nil
 	}
 	if err := w.exec("UPDATE "+table+" SET key = ? WHERE key = ?", key, *old); err != nil {
 		return fmt.Errorf("renew what names are compared by: %w", err)
 	}
-	delete(taken, *old)
-	*old, taken[key] = key, true
+	delete(used, *old)
+	*old, used[key] = key, true
 	return nil
 }

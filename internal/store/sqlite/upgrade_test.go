@@ -160,7 +160,7 @@ func fileSize(t *testing.T, dir string) int64 {
 }
 
 // An upgrade that is cut short between two steps goes on where it was: every row is there once, with its checksum.
-func TestUpgradeGoesOn(t *testing.T) {
+func TestUpgradeResumes(t *testing.T) {
 	dir := t.TempDir()
 	database(t, dir, older(1)+many)
 	c, err := connect(filepath.Join(dir, FileName), "synchronous=FULL", "journal_mode=WAL")
@@ -207,7 +207,7 @@ func TestUpgradeGoesOn(t *testing.T) {
 }
 
 // Names are compared by what package names makes of them now.
-func TestKeysOfNamesAreRenewed(t *testing.T) {
+func TestNameKeysRecomputed(t *testing.T) {
 	dir := t.TempDir()
 	database(t, dir, `INSERT INTO owners(key, name, by, since) VALUES('old', 'Queen', 'key', 1), ('king', 'King', 'key', 1), ('other', 'KING', 'key2', 1);
 INSERT INTO names(by, name, key, bound, used) VALUES('bert', 'Rook', 'rook', 1, 1)`)

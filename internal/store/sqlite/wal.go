@@ -132,7 +132,7 @@ func readWAL(path string, root uint32) (found walRows, err error) {
 	if magic&1 == 1 {
 		sum.order = binary.BigEndian
 	}
-	if sum.add(head[:24]); !sum.is(head[24:]) {
+	if sum.add(head[:24]); !sum.matches(head[24:]) {
 		return found, nil
 	}
 	frame := make([]byte, frameHead+pageSize)
@@ -144,7 +144,7 @@ func readWAL(path string, root uint32) (found walRows, err error) {
 		}
 		sum.add(frame[:8])
 		sum.add(frame[frameHead:])
-		if string(frame[8:16]) != string(head[16:24]) || !sum.is(frame[16:24]) {
+		if string(frame[8:16]) != string(head[16:24]) || !sum.matches(frame[16:24]) {
 			return found, nil
 		}
 		if binary.BigEndian.Uint32(frame) == root {
@@ -175,12 +175,12 @@ func (s *walSum) add(b []byte) {
 	}
 }
 
-func (s *walSum) is(b []byte) bool {
+func (s *walSum) matches(b []byte) bool {
 	return binary.BigEndian.Uint32(b) == s.s0 && binary.BigEndian.Uint32(b[4:]) == s.s1
 }
 
-// errStray says that a write-ahead log and the database beside it are not of one another.
-var errStray = errors.New("the write-ahead log belongs to another database, or to another state of this one")
+// errForeignWAL says that a write-ahead log and the database beside it are not of one another.
+var errForeignWAL = errors.New("the write-ahead log belongs to another database, or to another state of this one")
 
 // checkWAL finds a write-ahead log that lies beside another database than its own, or beside its own as of another time:
 // SQLite would overwrite pages with those of the log, whatever it finds. A server that begins draws a name for its run, and
@@ -191,7 +191,7 @@ func checkWAL(path string) error {
 	if info, err := os.Stat(wal); err != nil || info.Size() == 0 {
 		return nil // what else may be wrong, SQLite says
 	}
-	c, err := look(path, true)
+	c, err := openReadOnly(path, true)
 	if err != nil {
 		return err
 	}
@@ -199,7 +199,7 @@ func checkWAL(path string) error {
 	if err := c.Close(); err != nil {
 		return err
 	}
-	if broken(err) || root == 0 {
+	if isCorrupt(err) || root == 0 {
 		return nil // a checkpoint may have been cut off in the middle; or it is of an earlier version
 	}
 	if err != nil {
@@ -227,7 +227,7 @@ func checkWAL(path string) error {
 	}
 	return fmt.Errorf("%w: %s is not the log of %s (%s). One of the two files was probably copied or put back without the other. "+
 		"Nothing was changed. Bring back the file that belongs to the other, or restore a backup with \"ramai restore FILE --force\", "+
-		"which renames the files that are there", errStray, wal, path, why)
+		"which renames the files that are there", errForeignWAL, wal, path, why)
 }
 
 // metaOf reads the row of meta, and on which page it is; 0: the database is of an earlier version, or amid an upgrade, and

@@ -13,23 +13,23 @@ import (
 type writer struct {
 	conn
 	begin, commit, rollback *stmt
-	keep, kept              *stmt
-	message, messages       *stmt // one row, and rowsAtOnce
-	head                    *stmt
-	hold, drop              *stmt
-	own, disown             *stmt
-	epoch, oldEpochs        *stmt
-	span, oldSpans          *stmt
-	advance                 *stmt
-	trim                    trim
-	remove                  remove
+	insertID, selectID              *stmt
+	insertRow, insertRows       *stmt // one row, and rowsAtOnce
+	putBounds                    *stmt
+	putLease, deleteLease              *stmt
+	putRegistration, deleteRegistration             *stmt
+	insertEpoch, deleteEpochs        *stmt
+	putSpan, deleteSpans          *stmt
+	setPosition                 *stmt
+	trim                    trimStmts
+	remove                  removeStmts
 
 	scratch []byte // of checksum
 }
 
 // openWriter opens the database, and upgrades it if it is of an earlier version.
 func openWriter(path string, logger *slog.Logger) (*writer, error) {
-	c, err := connect(path, synchronous("FULL"), "journal_mode=WAL", fmt.Sprintf("journal_size_limit=%d", walKept))
+	c, err := connect(path, synchronous("FULL"), "journal_mode=WAL", fmt.Sprintf("journal_size_limit=%d", walSizeLimit))
 	if err != nil {
 		return nil, err
 	}
@@ -45,15 +45,15 @@ func openWriter(path string, logger *slog.Logger) (*writer, error) {
 	return w, nil
 }
 
-// walKept is how long the file of the write-ahead log stays, in bytes, when it is begun anew.
-const walKept = 16 << 20
+// walSizeLimit is how long the file of the write-ahead log stays, in bytes, when it is begun anew.
+const walSizeLimit = 16 << 20
 
 const (
 	insert = "INSERT INTO messages(key, at, by, name, id, text, sum) VALUES "
 	row    = "(?, ?, ?, ?, ?, ?, ?)"
 
-	// keepID keeps an id, unless it is kept in its generation, or in the one before.
-	keepID = "INSERT INTO ids(generation, key, n, at, sum) SELECT ?1, ?2, ?3, ?4, ?5 " +
+	// insertID keeps an id, unless it is kept in its generation, or in the one before.
+	insertID = "INSERT INTO ids(generation, key, n, at, sum) SELECT ?1, ?2, ?3, ?4, ?5 " +
 		"WHERE NOT EXISTS (SELECT 1 FROM ids WHERE generation = ?1 - 1 AND key = ?2) ON CONFLICT DO NOTHING"
 
 	columns    = 7
@@ -70,25 +70,25 @@ func (w *writer) statements() []statement {
 		{&w.begin, "BEGIN IMMEDIATE"},
 		{&w.commit, "COMMIT"},
 		{&w.rollback, "ROLLBACK"},
-		{&w.keep, keepID},
-		{&w.kept, "SELECT n, at, sum FROM ids WHERE generation IN (?1, ?1 - 1) AND key = ?2"},
-		{&w.message, insert + row},
-		{&w.messages, insert + row + strings.Repeat(", "+row, rowsAtOnce-1)},
-		{&w.head, "INSERT INTO rooms(id, name, first, last, at) VALUES(?, ?, ?, ?, ?) ON CONFLICT(id) DO UPDATE SET first = excluded.first, last = excluded.last, at = excluded.at"},
-		{&w.hold, "INSERT INTO names(by, name, key, bound, used) VALUES(?, ?, ?, ?, ?) ON CONFLICT(by) DO UPDATE SET name = excluded.name, key = excluded.key, bound = excluded.bound, used = excluded.used"},
-		{&w.drop, "DELETE FROM names WHERE by = ?"},
-		{&w.own, "INSERT INTO owners(key, name, by, since) VALUES(?, ?, ?, ?)"},
-		{&w.disown, "DELETE FROM owners WHERE key = ?"},
-		{&w.epoch, "INSERT INTO epochs(number, name) VALUES(?, ?)"},
-		{&w.oldEpochs, "DELETE FROM epochs WHERE number < ?"},
-		{&w.span, "INSERT INTO spans(room, epoch, first) VALUES(?, ?, ?)"},
-		{&w.oldSpans, "DELETE FROM spans WHERE room = ? AND epoch < ?"},
-		{&w.advance, "UPDATE meta SET position = ?, at = ?"},
-		{&w.remove.room, "DELETE FROM rooms WHERE id = ?"},
-		{&w.remove.bury, "INSERT INTO graves(grave, last) VALUES(?1, ?2) ON CONFLICT DO UPDATE SET last = max(last, ?2)"},
-		{&w.trim.cut, "DELETE FROM messages WHERE key BETWEEN ? AND ?"},
-		{&w.trim.turn, "UPDATE generation SET newest = ?, since = ?"},
-		{&w.trim.forget, "DELETE FROM ids WHERE (generation, key) IN (SELECT generation, key FROM ids WHERE generation < ? LIMIT ?)"},
+		{&w.insertID, insertID},
+		{&w.selectID, "SELECT n, at, sum FROM ids WHERE generation IN (?1, ?1 - 1) AND key = ?2"},
+		{&w.insertRow, insert + row},
+		{&w.insertRows, insert + row + strings.Repeat(", "+row, rowsAtOnce-1)},
+		{&w.putBounds, "INSERT INTO rooms(id, name, first, last, at) VALUES(?, ?, ?, ?, ?) ON CONFLICT(id) DO UPDATE SET first = excluded.first, last = excluded.last, at = excluded.at"},
+		{&w.putLease, "INSERT INTO names(by, name, key, bound, used) VALUES(?, ?, ?, ?, ?) ON CONFLICT(by) DO UPDATE SET name = excluded.name, key = excluded.key, bound = excluded.bound, used = excluded.used"},
+		{&w.deleteLease, "DELETE FROM names WHERE by = ?"},
+		{&w.putRegistration, "INSERT INTO owners(key, name, by, since) VALUES(?, ?, ?, ?)"},
+		{&w.deleteRegistration, "DELETE FROM owners WHERE key = ?"},
+		{&w.insertEpoch, "INSERT INTO epochs(number, name) VALUES(?, ?)"},
+		{&w.deleteEpochs, "DELETE FROM epochs WHERE number < ?"},
+		{&w.putSpan, "INSERT INTO spans(room, epoch, first) VALUES(?, ?, ?)"},
+		{&w.deleteSpans, "DELETE FROM spans WHERE room = ? AND epoch < ?"},
+		{&w.setPosition, "UPDATE meta SET position = ?, at = ?"},
+		{&w.remove.deleteRoom, "DELETE FROM rooms WHERE id = ?"},
+		{&w.remove.putRemoved, "INSERT INTO graves(grave, last) VALUES(?1, ?2) ON CONFLICT DO UPDATE SET last = max(last, ?2)"},
+		{&w.trim.deleteMessages, "DELETE FROM messages WHERE key BETWEEN ? AND ?"},
+		{&w.trim.setGeneration, "UPDATE generation SET newest = ?, since = ?"},
+		{&w.trim.deleteIDs, "DELETE FROM ids WHERE (generation, key) IN (SELECT generation, key FROM ids WHERE generation < ? LIMIT ?)"},
 	}
 }
 
@@ -103,8 +103,8 @@ func (w *writer) close() error {
 	return errors.Join(err, w.Close())
 }
 
-// errUsed says that another program reads or writes the database.
-var errUsed = errors.New("another program uses the file; stop it first")
+// errInUseElsewhere says that another program reads or writes the database.
+var errInUseElsewhere = errors.New("another program uses the file; stop it first")
 
 // checkpoint brings all of the write-ahead log into the file, syncs both, and empties the log. The checkpoints that
 // SQLite does by itself after a commit need no such care: when one fails, its log is kept and it is done anew.
@@ -118,7 +118,7 @@ func (w *writer) checkpoint() error {
 	case len(row) != 3:
 		return fmt.Errorf("checkpoint the write-ahead log: the answer has %d columns, not 3", len(row))
 	case row[0] != 0:
-		return fmt.Errorf("checkpoint the write-ahead log: %w", errUsed)
+		return fmt.Errorf("checkpoint the write-ahead log: %w", errInUseElsewhere)
 	case row[1] < 0:
 		return errors.New("there is no write-ahead log; the data folder has to be on a file system that can share memory, such as a local disk")
 	}
@@ -134,8 +134,8 @@ func (w *writer) sync(full bool) error {
 	return w.exec("PRAGMA " + synchronous(level))
 }
 
-// mark notes which log this is, that a run begins, and whether its commits will not be synced.
-func (w *writer) mark(historyID, run string, unsynced bool) error {
+// markOpen notes which log this is, that a run begins, and whether its commits will not be synced.
+func (w *writer) markOpen(historyID, run string, unsynced bool) error {
 	var flag int64
 	if unsynced {
 		flag = 1
@@ -143,8 +143,8 @@ func (w *writer) mark(historyID, run string, unsynced bool) error {
 	return w.exec("UPDATE meta SET log = ?, run = ?, unsynced = ?, open = 1", historyID, run, flag)
 }
 
-// rest notes that nobody uses the database, and that nothing is missing in it.
-func (w *writer) rest() error { return w.exec("UPDATE meta SET unsynced = 0, open = 0") }
+// markClosed notes that nobody uses the database, and that nothing is missing in it.
+func (w *writer) markClosed() error { return w.exec("UPDATE meta SET unsynced = 0, open = 0") }
 
 // committed reads the newest position that is committed. It fails if a transaction is open.
 func (w *writer) committed() (int64, error) {
