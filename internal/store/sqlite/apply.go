@@ -128,13 +128,13 @@ func (s *Store) resolveCommitted(saved *saved) error {
 // tx is the transaction of one batch; it implements eventlog.Tx.
 type tx struct {
 	*writer
-	roomIDs   map[string]int64 // committed
+	roomIDs  map[string]int64 // committed
 	added    map[string]int64 // made by this transaction
-	removed map[string]bool  // of the committed ones, by this transaction
-	freeIDs    []int64          // ids that are no room's, ascending
-	freedIDs   []int64          // the same, by this transaction; used again after it
-	newestID  int64            // the highest id of a room
-	rows    []driver.Value   // messages that are not written yet, columns each
+	removed  map[string]bool  // of the committed ones, by this transaction
+	freeIDs  []int64          // ids that are no room's, ascending
+	freedIDs []int64          // the same, by this transaction; used again after it
+	newestID int64            // the highest id of a room
+	rows     []driver.Value   // messages that are not written yet, columns each
 }
 
 func (s *Store) newTx() *tx {

@@ -144,9 +144,9 @@ func finishCopy(copied string) error {
 // How a backup gives way to a server that starts.
 const (
 	serverPollInterval = 100 * time.Millisecond
-	announceEvery = time.Second     // while a server starts
-	serverStartTime   = 3 * time.Second // without an announcement, and it has started
-	copyTries     = 5
+	announceEvery      = time.Second     // while a server starts
+	serverStartTime    = 3 * time.Second // without an announcement, and it has started
+	copyTries          = 5
 )
 
 // copyUndisturbed calls copy until it was left in peace: a server that starts has to have the database for itself for a moment

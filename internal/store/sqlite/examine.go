@@ -57,10 +57,10 @@ type examiner struct {
 
 // A examineSink is handed what is undamaged. Its errors are wrapped in errCopy; they end the examination.
 type examineSink interface {
-	beginRoom(r *roomRow) error                        // what follows is of this room, in the order of the numbers
+	beginRoom(r *roomRow) error                 // what follows is of this room, in the order of the numbers
 	message(m *wire.Message) error              // one of the room
-	damaged(from, to uint64) error                 // numbers of the room that are damaged
-	endRoom() error                               // the room is complete
+	damaged(from, to uint64) error              // numbers of the room that are damaged
+	endRoom() error                             // the room is complete
 	row(table string, row []driver.Value) error // a row of another table
 }
 
@@ -70,18 +70,18 @@ var errCopy = errors.New("write the copy")
 // discardSink keeps nothing.
 type discardSink struct{}
 
-func (discardSink) beginRoom(*roomRow) error                { return nil }
+func (discardSink) beginRoom(*roomRow) error         { return nil }
 func (discardSink) message(*wire.Message) error      { return nil }
-func (discardSink) damaged(uint64, uint64) error        { return nil }
-func (discardSink) endRoom() error                     { return nil }
+func (discardSink) damaged(uint64, uint64) error     { return nil }
+func (discardSink) endRoom() error                   { return nil }
 func (discardSink) row(string, []driver.Value) error { return nil }
 
 // roomRow is a room as the table rooms has it.
 type roomRow struct {
-	id   int64
-	name string
+	id     int64
+	name   string
 	bounds eventlog.Bounds
-	at   int64
+	at     int64
 }
 
 // parseRoomRow reads a row of id, name, first, last and at, and tells whether it can be one of a room.

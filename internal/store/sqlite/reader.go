@@ -108,20 +108,20 @@ func (r *reader) next(query *sql.Stmt, head eventlog.Bounds, low, high uint64, k
 
 // saved is what a store knows by heart, as the file has it.
 type saved struct {
-	historyID string
-	position  uint64
-	at        wire.Time
-	unsynced  bool
-	rooms     map[string]int64 // ids
-	bounds     map[string]eventlog.Bounds
-	removedLast    map[eventlog.RemovedSlot]uint64
-	times     map[string]wire.Time // of the newest message of each room
-	ids       eventlog.IDGeneration
-	leases      []eventlog.NameLease
-	registrations     []eventlog.NameRegistration
-	epochs    []eventlog.Epoch
-	run       string
-	spans     map[string][]eventlog.Span
+	historyID     string
+	position      uint64
+	at            wire.Time
+	unsynced      bool
+	rooms         map[string]int64 // ids
+	bounds        map[string]eventlog.Bounds
+	removedLast   map[eventlog.RemovedSlot]uint64
+	times         map[string]wire.Time // of the newest message of each room
+	ids           eventlog.IDGeneration
+	leases        []eventlog.NameLease
+	registrations []eventlog.NameRegistration
+	epochs        []eventlog.Epoch
+	run           string
+	spans         map[string][]eventlog.Span
 }
 
 func (r *reader) load() (*saved, error) {

@@ -85,8 +85,8 @@ const (
 	maxPlaceholders = 10_000
 
 	// What stands in for a message that is damaged. It has the form of a sender that no key and no token has.
-	placeholderSender   = "damaged_message_"
-	placeholderText = "[This message was damaged. What it said is lost.]"
+	placeholderSender = "damaged_message_"
+	placeholderText   = "[This message was damaged. What it said is lost.]"
 )
 
 // salvager writes what an examiner finds undamaged into a new database.
@@ -96,9 +96,9 @@ type salvager struct {
 	stmts   map[string]*stmt // by query
 	scratch []byte
 
-	current   *roomRow    // the room that is being copied
+	current    *roomRow  // the room that is being copied
 	hasMessage bool      // it has a message
-	at   wire.Time // of its newest
+	at         wire.Time // of its newest
 }
 
 // write executes a statement, which is prepared once.

@@ -46,8 +46,8 @@ type Options struct {
 var ErrInUse = errors.New("another server uses this data folder")
 
 var (
-	errClosed = errors.New("the store is closed")
-	errInDoubt  = errors.New("it is unknown what is stored; Reopen has to succeed first")
+	errClosed  = errors.New("the store is closed")
+	errInDoubt = errors.New("it is unknown what is stored; Reopen has to succeed first")
 )
 
 // Store implements eventlog.Store.
@@ -59,7 +59,7 @@ type Store struct {
 	state     eventlog.State
 	position  atomic.Uint64 // written by the goroutine that applies
 
-	runID    string // set by Open
+	runID  string // set by Open
 	health health
 	files  atomic.Pointer[identity] // nil: not open
 
@@ -69,11 +69,11 @@ type Store struct {
 	closed bool
 
 	// Owned by the goroutine that applies.
-	roomIDs    map[string]int64                // id by name, as committed
-	freeIDs     []int64                         // ids below newest that are no room's, ascending
-	newestID   int64                           // the highest id of a room
+	roomIDs  map[string]int64                // id by name, as committed
+	freeIDs  []int64                         // ids below newest that are no room's, ascending
+	newestID int64                           // the highest id of a room
 	outcomes []eventlog.Outcome              // of the batch at position; nil: applied by an earlier process
-	inDoubt    *eventlog.Batch                 // it is unknown whether this one is stored, at position+1
+	inDoubt  *eventlog.Batch                 // it is unknown whether this one is stored, at position+1
 	commit   func(commit func() error) error // calls commit; tests put faults around it
 }
 

@@ -8,9 +8,9 @@ import (
 
 // trimStmts has the statements of letting go.
 type trimStmts struct {
-	deleteMessages    *stmt
-	setGeneration   *stmt
-	deleteIDs *stmt
+	deleteMessages *stmt
+	setGeneration  *stmt
+	deleteIDs      *stmt
 }
 
 // vacuumPages is how many free pages one trim gives back to the file system: more than it makes free, mostly, and few

@@ -12,17 +12,17 @@ import (
 // writer is the connection that writes, with its statements.
 type writer struct {
 	conn
-	begin, commit, rollback *stmt
-	insertID, selectID              *stmt
-	insertRow, insertRows       *stmt // one row, and rowsAtOnce
-	putBounds                    *stmt
-	putLease, deleteLease              *stmt
-	putRegistration, deleteRegistration             *stmt
-	insertEpoch, deleteEpochs        *stmt
-	putSpan, deleteSpans          *stmt
-	setPosition                 *stmt
-	trim                    trimStmts
-	remove                  removeStmts
+	begin, commit, rollback             *stmt
+	insertID, selectID                  *stmt
+	insertRow, insertRows               *stmt // one row, and rowsAtOnce
+	putBounds                           *stmt
+	putLease, deleteLease               *stmt
+	putRegistration, deleteRegistration *stmt
+	insertEpoch, deleteEpochs           *stmt
+	putSpan, deleteSpans                *stmt
+	setPosition                         *stmt
+	trim                                trimStmts
+	remove                              removeStmts
 
 	scratch []byte // of checksum
 }
