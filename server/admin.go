@@ -36,7 +36,7 @@ func (s *Server) connections() map[string]int {
 	for _, d := range []session.Transport{session.Plain, session.V1, session.Events, session.Lines, session.SSH} {
 		count[d.String()] = 0
 	}
-	s.each(func(c *session.Session) { count[c.Door().String()]++ })
+	s.each(func(c *session.Session) { count[c.Transport().String()]++ })
 	return count
 }
 

@@ -320,7 +320,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		ConnState:         s.left,
 	}
 	ended := make(chan error, 1)
-	ln = &door{Listener: ln, server: s}
+	ln = &limitedListener{Listener: ln, server: s}
 	serve := func() error { return h.Serve(ln) }
 	if s.tls != nil {
 		h.TLSConfig = s.tls
@@ -373,15 +373,15 @@ func (s *Server) close() error {
 	<-s.sequenced
 	s.each(func(c *session.Session) { c.Leave(s.retry()) })
 	told := s.wait(stopTell)
-	var visits sync.WaitGroup
+	var sshClosing sync.WaitGroup
 	if s.ssh != nil {
-		visits.Go(s.ssh.Close)
+		sshClosing.Go(s.ssh.Close)
 	}
 	if !told {
 		s.each(func(c *session.Session) { c.Force(s.retry()) })
 		s.wait(stopFlush)
 	}
-	visits.Wait()
+	sshClosing.Wait()
 	s.reactor.Close()
 	close(s.quit)
 	s.ticker.Wait()

@@ -10,35 +10,35 @@ import (
 	"ramai/wire"
 )
 
-// news has the lobby say k texts of one length. No session takes them yet.
-func (st *stage) news(k int) {
+// publish has the lobby say k texts of one length. No session takes them yet.
+func (st *harness) publish(k int) {
 	for range k {
 		e := eventlog.Command{Kind: eventlog.Say, SenderID: "0123456789abcdef", Room: wire.Lobby, ID: "id", Text: "of the usual length, fifty bytes or so, and a few", Once: true}
 		if err := st.env.Submit(eventlog.Submission{Command: e}, nil); err != nil {
 			st.tb.Fatal(err)
 		}
-		st.order()
+		st.sequence()
 	}
 }
 
 // listener is a client of one door that has heard a thousand texts, and how long the frame of each further one is.
-func (st *stage) listener(v1 bool) (*Session, int) {
+func (st *harness) listener(v1 bool) (*Session, int) {
 	var l *link
 	if v1 {
 		l = st.in(wire.Lobby)
 	} else {
 		l = st.plain(Client{})
 	}
-	st.news(1000) // from here on the numbers have four digits
+	st.publish(1000) // from here on the numbers have four digits
 	st.settle()
 	before := len(l.raw)
-	st.news(1)
+	st.publish(1)
 	st.settle()
 	return l.s, len(l.raw) - before
 }
 
 // deliver takes the next text as the reactor does.
-func (st *stage) deliver(s *Session, size int) {
+func (st *harness) deliver(s *Session, size int) {
 	b, ok := s.Next(size)
 	if !ok || len(b) != size {
 		st.tb.Fatalf("%d bytes, %v; want the frame of one text, %d", len(b), ok, size)
@@ -49,9 +49,9 @@ func (st *stage) deliver(s *Session, size int) {
 // A text costs each of its listeners no allocation.
 func TestDeliveryAllocatesNothing(t *testing.T) {
 	for _, v1 := range []bool{true, false} {
-		st := newStage(t, setting{})
+		st := newHarness(t, setting{})
 		s, size := st.listener(v1)
-		st.news(102)
+		st.publish(102)
 		if n := testing.AllocsPerRun(100, func() { st.deliver(s, size) }); n != 0 {
 			t.Errorf("v1 %v: %v allocations a delivery", v1, n)
 		}
@@ -64,16 +64,16 @@ func TestDeliveryAllocatesNothing(t *testing.T) {
 //go:noinline
 func batchOf(s *Session) weak.Pointer[eventlog.Outcome] {
 	outcomes := make([]eventlog.Outcome, 1000)
-	origin := &s.talks().origin
+	origin := &s.ensurePublisher().replyTo
 	outcomes[500].Command = eventlog.Command{Kind: eventlog.Say, Room: wire.Lobby, ID: "x"}
-	s.publisher.flight++
+	s.publisher.inFlight++
 	origin.Deliver(&eventlog.Submission{Command: outcomes[500].Command}, &outcomes[500])
 	return weak.Make(&outcomes[0])
 }
 
 // An outcome that lies unread, because its client takes nothing, does not keep the whole batch in memory.
 func TestUnreadOutcomeKeepsNoBatch(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	l := st.v1()
 	batch := batchOf(l.s)
 	runtime.GC()
@@ -89,17 +89,17 @@ func TestUnreadOutcomeKeepsNoBatch(t *testing.T) {
 func BenchmarkDelivery(b *testing.B) {
 	for _, v1 := range []bool{true, false} {
 		b.Run(fmt.Sprintf("v1=%v", v1), func(b *testing.B) {
-			var st *stage
+			var st *harness
 			var s *Session
 			size, left := 0, 0
 			b.ReportAllocs()
 			for b.Loop() {
 				if left == 0 {
 					b.StopTimer()
-					st = newStage(b, setting{})
+					st = newHarness(b, setting{})
 					s, size = st.listener(v1)
 					left = 8000 // the numbers keep their four digits
-					st.news(left)
+					st.publish(left)
 					b.StartTimer()
 				}
 				st.deliver(s, size)

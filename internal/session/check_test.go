@@ -7,18 +7,18 @@ import (
 	"ramai/wire"
 )
 
-// mostPrivate bounds the private buffer: up to highWater more requests are read, and the largest answer to the last of
+// mostPrivate bounds the private buffer: up to controlHighWater more requests are read, and the largest answer to the last of
 // them is a page, or the echo of a room's name that filled a frame. Before them may be what is left of a cut frame.
-const mostPrivate = highWater + 2*wire.PageBytes + 4<<10 + 32<<10
+const mostPrivate = controlHighWater + 2*wire.PageBytes + 4<<10 + 32<<10
 
 // check holds the session to what is always true of it.
 func (s *Session) check() error {
 	switch {
-	case s.flight() < 0:
-		return fmt.Errorf("%d events in flight", s.flight())
-	case s.flight() > maxFlight:
-		return fmt.Errorf("%d events in flight, more than %d", s.flight(), maxFlight)
-	case s.publisher != nil && s.publisher.until != 0 && s.publisher.stalled == nil:
+	case s.inFlight() < 0:
+		return fmt.Errorf("%d events in flight", s.inFlight())
+	case s.inFlight() > maxInFlight:
+		return fmt.Errorf("%d events in flight, more than %d", s.inFlight(), maxInFlight)
+	case s.publisher != nil && s.publisher.blockedUntil != 0 && s.publisher.blocked == nil:
 		return errors.New("a time to try again, and nothing to try")
 	case len(s.control) > mostPrivate:
 		return fmt.Errorf("%d bytes wait in the private buffer", len(s.control))
@@ -35,7 +35,7 @@ func (s *Session) check() error {
 			return fmt.Errorf("in room %s twice", name)
 		case p.left && !s.conn.Gone():
 			return fmt.Errorf("still in room %s, which was left", name)
-		case p.backfill != nil && s.refill:
+		case p.backfill != nil && s.backfilling:
 			return fmt.Errorf("room %s: asked for more of the past while some is there", name)
 		case p.backfill != nil && p.n+1 < p.backfill.First():
 			return fmt.Errorf("room %s: at %d, but the past that was read begins at %d", name, p.n, p.backfill.First())

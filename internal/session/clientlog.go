@@ -11,8 +11,8 @@ import (
 // linesAMinute is how many lines of the log about the clients of one address (IPv6: /64) there are in a minute.
 const linesAMinute = 600
 
-// shown is how much of a text a line of the log has, in bytes.
-const shown = 200
+// loggedText is how much of a text a line of the log has, in bytes.
+const loggedText = 200
 
 // ClientLog is the lines of the log about clients: who comes and goes, and, if it is made so, what they say. One address
 // cannot fill the log: what is over its number of lines a minute is counted, and told once. A nil *ClientLog has no lines.
@@ -33,25 +33,25 @@ func NewClientLog(logger *slog.Logger, now func() time.Time, texts bool) *Client
 
 // Connected logs a connection that is a session from now on.
 func (l *ClientLog) Connected(c *Client) {
-	if l.may(c.Addr) {
+	if l.allow(c.Addr) {
 		l.logger.Info("New connection", "remote", c.Addr, "transport", c.Transport.String(), "room", c.Room, "deflate", c.Deflate)
 	}
 }
 
 // Closed logs the end of a session, and why.
 func (l *ClientLog) Closed(from netip.AddrPort, transport Transport, why string) {
-	if l.may(from) {
+	if l.allow(from) {
 		l.logger.Info("Connection closed", "remote", from, "transport", transport.String(), "why", why)
 	}
 }
 
 // Heard logs what a client says in a room, if texts are logged.
 func (l *ClientLog) Heard(from netip.AddrPort, room, text string) {
-	if l == nil || !l.texts || !l.may(from) {
+	if l == nil || !l.texts || !l.allow(from) {
 		return
 	}
-	if len(text) > shown {
-		cut := shown
+	if len(text) > loggedText {
+		cut := loggedText
 		for !utf8.RuneStart(text[cut]) {
 			cut--
 		}
@@ -60,8 +60,8 @@ func (l *ClientLog) Heard(from netip.AddrPort, room, text string) {
 	l.logger.Info("From client", "remote", from, "room", room, "text", text)
 }
 
-// may counts a line about a client, and returns whether it is to be written.
-func (l *ClientLog) may(from netip.AddrPort) bool {
+// allow counts a line about a client, and returns whether it is to be written.
+func (l *ClientLog) allow(from netip.AddrPort) bool {
 	if l == nil {
 		return false
 	}

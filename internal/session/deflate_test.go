@@ -13,7 +13,7 @@ import (
 )
 
 // deflatedOf is bytesOf for who negotiated permessage-deflate.
-func (st *stage) deflatedOf(v1 bool) (b []byte) {
+func (st *harness) deflatedOf(v1 bool) (b []byte) {
 	st.tb.Helper()
 	d := frame.NewDecoder(&clientFrames)
 	for plain := st.bytesOf(v1, 0); len(plain) > 0; {
@@ -36,8 +36,8 @@ func TestReadersOfDeflated(t *testing.T) {
 	for _, tape := range []int64{1, 20 << 10, 4 << 20} {
 		for _, v1 := range []bool{true, false} {
 			rng := rand.New(rand.NewPCG(uint64(tape), 1))
-			st := newStage(t, setting{tape: tape})
-			l, plain := st.connect(Client{Transport: doorOf(v1), Deflate: true}), st.plain(Client{})
+			st := newHarness(t, setting{tape: tape})
+			l, plain := st.connect(Client{Transport: transportOf(v1), Deflate: true}), st.plain(Client{})
 			if st.settle(); v1 {
 				l.send(wire.Join{Room: wire.Lobby, Last: new(int)})
 				st.settle()
@@ -63,7 +63,7 @@ func TestReadersOfDeflated(t *testing.T) {
 
 // What a client deflated is said like everything else, and everybody hears it.
 func TestSayingDeflated(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	plain := st.plain(Client{})
 	l := st.connect(Client{Deflate: true})
 	l.heard()
@@ -80,7 +80,7 @@ func TestSayingDeflated(t *testing.T) {
 
 // The state of a room comes to who reads deflated as to everybody.
 func TestStateOfDeflated(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	a, b := st.connect(Client{Transport: V1, Deflate: true}), st.in(wire.Lobby)
 	a.send(wire.Join{Room: wire.Lobby, Last: new(int)}, wire.Name{Name: "ann"})
 	a.heard()

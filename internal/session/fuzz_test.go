@@ -40,9 +40,9 @@ func FuzzSession(f *testing.F) {
 		f.Add([]byte(strings.Join(lines, "\n")), []byte{255}, false, true, true)
 	}
 	f.Fuzz(func(t *testing.T, sent, cuts []byte, v1, framed, deflate bool) {
-		st := newStage(t, setting{rate: 5, burst: 20, tape: 1})
+		st := newHarness(t, setting{rate: 5, burst: 20, tape: 1})
 		st.talk(10)
-		l := st.connect(Client{Transport: doorOf(v1), Deflate: deflate, Addr: remote})
+		l := st.connect(Client{Transport: transportOf(v1), Deflate: deflate, Addr: remote})
 		if framed {
 			for line := range strings.SplitSeq(strings.ToValidUTF8(string(sent), "?"), "\n") {
 				l.text(line)
@@ -58,7 +58,7 @@ func FuzzSession(f *testing.F) {
 				l.write(cut / 2)
 			}
 			if i%3 == 0 {
-				st.order()
+				st.sequence()
 			}
 		}
 		l.max = 64 << 10

@@ -21,7 +21,7 @@ func TestPlainHangsUp(t *testing.T) {
 		"with a close frame": func(l *link) { l.put(frame.Close, []byte("\x03\xe8")) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			st := newStage(t, setting{rate: 5, burst: 20})
+			st := newHarness(t, setting{rate: 5, burst: 20})
 			other, l := st.plain(Client{}), st.plain(Client{})
 			var want []string
 			for i := range many {
@@ -52,7 +52,7 @@ func TestPlainHangsUp(t *testing.T) {
 // Who has hung up is in no room any more, whatever of what they sent has still to be said, and that is said under the
 // name they had, which nobody else can have meanwhile. The name is free after that.
 func TestGoneIsNotPresent(t *testing.T) {
-	st := newStage(t, setting{rate: 5, burst: 20})
+	st := newHarness(t, setting{rate: 5, burst: 20})
 	watcher := st.in(wire.Lobby)
 	l := st.connect(Client{Named: true})
 	e, wrong := ReserveName(l.s.sender(), "Ada")
@@ -60,7 +60,7 @@ func TestGoneIsNotPresent(t *testing.T) {
 		t.Fatal(wrong)
 	}
 	e.Bound = true
-	if err := st.orderer.Submit(eventlog.Submission{Command: e}, nil); err != nil {
+	if err := st.sequencer.Submit(eventlog.Submission{Command: e}, nil); err != nil {
 		t.Fatal(err)
 	}
 	st.advance(time.Second)
@@ -103,7 +103,7 @@ func spoken(heard []string) []string {
 // A close frame is answered when the client has heard what it said before it, on either door, and nothing that it sends
 // later is looked at.
 func TestCloseAfterTheEcho(t *testing.T) {
-	st := newStage(t, setting{rate: 5, burst: 20})
+	st := newHarness(t, setting{rate: 5, burst: 20})
 	p, v := st.plain(Client{}), st.in(wire.Lobby)
 	var want []string
 	for i := range 30 {
@@ -130,7 +130,7 @@ func TestCloseAfterTheEcho(t *testing.T) {
 
 // Who is far behind and closes need not hear all that there is first.
 func TestCloseOfOneFarBehind(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	l := st.plain(Client{})
 	l.frozen = true
 	for range 20 {
@@ -148,14 +148,14 @@ func TestCloseOfOneFarBehind(t *testing.T) {
 // A server that stops tells a plain client that waits for its turn to speak.
 func TestStopTellsWhatIsUnsaid(t *testing.T) {
 	for _, ordered := range []bool{false, true} {
-		st := newStage(t, setting{rate: 5, burst: 1})
+		st := newHarness(t, setting{rate: 5, burst: 1})
 		l := st.plain(Client{})
 		l.text("said")
 		l.text("unsaid")
 		l.expect("said")
 		l.s.Quiet()
 		if ordered { // the journal has stopped before it is its turn
-			st.orderer.Close()
+			st.sequencer.Close()
 			st.advance(time.Second)
 		}
 		l.s.Leave(time.Second)
@@ -174,7 +174,7 @@ func TestTurnOfASession(t *testing.T) {
 		"inflated":    {true, `{"type":"leave","room":"x","more":"` + strings.Repeat("x", 24_000) + `"}`, 5},
 	} {
 		t.Run(name, func(t *testing.T) {
-			st := newStage(t, setting{})
+			st := newHarness(t, setting{})
 			l := st.connect(Client{Transport: V1, Deflate: c.deflate})
 			st.settle()
 			const many = 400

@@ -38,26 +38,26 @@ const (
 	namesAnHour      = 6
 )
 
-// stage is the whole server side, stepped by a test: one goroutine, no socket, and a clock that moves when it is told.
-type stage struct {
-	tb      testing.TB
-	set     setting
-	clock   time.Time
-	tick    time.Time // when the hub is ticked next
-	random  io.Reader
-	store   *shaky
-	orderer *eventlog.Local
-	hub     *room.Hub
-	env     *Env
-	jobs    []func()       // what the hub was asked to run beside everything else
-	askers  []netip.Prefix // for whom, of all jobs so far
-	links   []*link        // that are not closed
-	boots   int            // servers so far: each begins an epoch
-	paused  bool           // settle leaves the orderer alone
-	lazy    bool           // settle leaves the jobs alone
+// harness is the whole server side, stepped by a test: one goroutine, no socket, and a clock that moves when it is told.
+type harness struct {
+	tb        testing.TB
+	set       setting
+	clock     time.Time
+	tick      time.Time // when the hub is ticked next
+	random    io.Reader
+	store     *shaky
+	sequencer *eventlog.Local
+	hub       *room.Hub
+	env       *Env
+	jobs      []func()       // what the hub was asked to run beside everything else
+	askers    []netip.Prefix // for whom, of all jobs so far
+	links     []*link        // that are not closed
+	starts    int            // servers so far: each begins an epoch
+	paused    bool           // settle leaves the orderer alone
+	lazy      bool           // settle leaves the jobs alone
 }
 
-func newStage(tb testing.TB, set setting) *stage {
+func newHarness(tb testing.TB, set setting) *harness {
 	if set.tape == 0 {
 		set.tape = 4 << 20
 	}
@@ -66,50 +66,50 @@ func newStage(tb testing.TB, set setting) *stage {
 	}
 	var key [32]byte
 	key[0], key[1], key[2] = byte(set.seed), byte(set.seed>>8), byte(set.seed>>16)
-	st := &stage{tb: tb, set: set, clock: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), random: rand.NewChaCha8(key)}
+	st := &harness{tb: tb, set: set, clock: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), random: rand.NewChaCha8(key)}
 	st.store = newShaky(tb, st.random)
-	st.boot()
+	st.start()
 	return st
 }
 
-// doorOf is one of the doors of WebSocket.
-func doorOf(v1 bool) Transport {
+// transportOf is one of the doors of WebSocket.
+func transportOf(v1 bool) Transport {
 	if v1 {
 		return V1
 	}
 	return Plain
 }
 
-// boot starts a server on what the store holds.
-func (st *stage) boot() {
-	st.boots++
+// start starts a server on what the store holds.
+func (st *harness) start() {
+	st.starts++
 	logger := slog.New(slog.DiscardHandler)
 	st.jobs, st.links, st.tick = nil, nil, st.clock.Add(time.Second)
 	st.hub = room.NewHub(st.store, room.Options{Budget: fanout.NewBudget(st.set.tape), Logger: logger, Go: st.later})
-	st.orderer = eventlog.NewLocal(st.store, eventlog.Options{
+	st.sequencer = eventlog.NewLocal(st.store, eventlog.Options{
 		Feed: st.hub.Feed, Now: st.now, Logger: logger, Queue: st.set.queue, Batch: st.set.batch, MaxRooms: st.set.maxRooms,
 	})
 	st.env = &Env{
-		Hub: st.hub, Store: st.store, Submit: st.orderer.Submit, Rates: NewRates(RateLimits{st.set.rate, st.set.burst, sendersAnAddress, roomsAMinute, namesAnHour, 0}),
+		Hub: st.hub, Store: st.store, Submit: st.sequencer.Submit, Rates: NewRates(RateLimits{st.set.rate, st.set.burst, sendersAnAddress, roomsAMinute, namesAnHour, 0}),
 		Limits:  wire.Limits{Text: 4000, Frame: wire.MaxRequest(4000), Rate: st.set.rate, Burst: st.set.burst, Rooms: 8},
 		Frame:   &frame.Config{TextOnly: true, MaxMessage: wire.MaxRequest(4000), MaxFragments: 256},
 		Deflate: &frame.Config{TextOnly: true, Deflate: true, MaxMessage: wire.MaxRequest(4000), MaxFragments: 256},
 		Server:  "ramai test", Start: st.clock, Now: st.now, Random: st.random, Logger: logger,
 	}
-	for epoch := fmt.Sprint("epoch", st.boots); st.store.Epoch().Name != epoch; st.order() { // before anybody can come
-		if err := st.orderer.Submit(eventlog.Submission{Command: eventlog.Command{Kind: eventlog.Restart, EpochName: epoch}}, nil); err != nil && err != eventlog.ErrBusy {
+	for epoch := fmt.Sprint("epoch", st.starts); st.store.Epoch().Name != epoch; st.sequence() { // before anybody can come
+		if err := st.sequencer.Submit(eventlog.Submission{Command: eventlog.Command{Kind: eventlog.Restart, EpochName: epoch}}, nil); err != nil && err != eventlog.ErrBusy {
 			st.tb.Fatal(err)
 		}
 	}
 }
 
 // later has f done by settle.
-func (st *stage) later(from netip.Prefix, f func()) {
+func (st *harness) later(from netip.Prefix, f func()) {
 	st.jobs, st.askers = append(st.jobs, f), append(st.askers, from)
 }
 
 // crash ends the server without a word. What is on disk stays.
-func (st *stage) crash() {
+func (st *harness) crash() {
 	for _, l := range st.links {
 		l.closed = true
 	}
@@ -117,38 +117,38 @@ func (st *stage) crash() {
 	if err := st.store.Reopen(); err != nil {
 		st.tb.Fatal(err)
 	}
-	st.boot()
+	st.start()
 }
 
-func (st *stage) now() time.Time { return st.clock }
+func (st *harness) now() time.Time { return st.clock }
 
-// order has the orderer store one batch. It returns whether there was one.
-func (st *stage) order() bool {
-	worked, err := st.orderer.Step()
+// sequence has the orderer store one batch. It returns whether there was one.
+func (st *harness) sequence() bool {
+	worked, err := st.sequencer.Step()
 	return worked && err == nil
 }
 
 // trim lets go of what is below first in a room.
-func (st *stage) trim(room string, first uint64) {
+func (st *harness) trim(room string, first uint64) {
 	st.tb.Helper()
 	for st.store.Bounds(room).First < first {
-		if err := st.orderer.Submit(eventlog.Submission{Command: eventlog.Command{Kind: eventlog.Trim, Room: room, To: first - 1}}, nil); err != nil {
+		if err := st.sequencer.Submit(eventlog.Submission{Command: eventlog.Command{Kind: eventlog.Trim, Room: room, To: first - 1}}, nil); err != nil {
 			st.tb.Fatal(err)
 		}
-		for st.order() {
+		for st.sequence() {
 		}
 	}
 }
 
 // job runs the i-th job.
-func (st *stage) job(i int) {
+func (st *harness) job(i int) {
 	f := st.jobs[i]
 	st.jobs = append(st.jobs[:i:i], st.jobs[i+1:]...)
 	f()
 }
 
 // settle lets everything happen that can happen without the clock moving.
-func (st *stage) settle() {
+func (st *harness) settle() {
 	for rounds := 0; ; rounds++ {
 		if rounds == 10000 {
 			st.tb.Fatal("the server does not come to rest")
@@ -161,7 +161,7 @@ func (st *stage) settle() {
 			st.job(0)
 			moved = true
 		}
-		if !st.paused && st.order() {
+		if !st.paused && st.sequence() {
 			moved = true
 		}
 		if !moved {
@@ -171,7 +171,7 @@ func (st *stage) settle() {
 }
 
 // advance lets d pass, and everything happen that is due in it.
-func (st *stage) advance(d time.Duration) {
+func (st *harness) advance(d time.Duration) {
 	st.settle()
 	end := st.clock.Add(d)
 	for still := 0; ; still++ {
@@ -199,13 +199,13 @@ func (st *stage) advance(d time.Duration) {
 }
 
 // stop lets d pass while the server's process is stopped: nobody is woken, and nothing is read.
-func (st *stage) stop(d time.Duration) {
+func (st *harness) stop(d time.Duration) {
 	st.clock = st.clock.Add(d)
 	st.tick = st.clock.Add(time.Second)
 }
 
 // fire does what is due now. It returns whether anything was.
-func (st *stage) fire() bool {
+func (st *harness) fire() bool {
 	due := false
 	for _, l := range st.links {
 		if !l.wakeAt.IsZero() && !st.clock.Before(l.wakeAt) {
@@ -221,7 +221,7 @@ func (st *stage) fire() bool {
 }
 
 // connect brings a client in. It sends and takes nothing before settle.
-func (st *stage) connect(c Client) *link {
+func (st *harness) connect(c Client) *link {
 	if c.Session == "" {
 		secret, err := wire.NewSession(st.random)
 		if err != nil {
@@ -245,7 +245,7 @@ func (st *stage) connect(c Client) *link {
 }
 
 // v1 brings in a client of ramai.v1 that has been welcomed.
-func (st *stage) v1() *link {
+func (st *harness) v1() *link {
 	st.tb.Helper()
 	l := st.connect(Client{Transport: V1})
 	l.expect("welcome")
@@ -253,7 +253,7 @@ func (st *stage) v1() *link {
 }
 
 // plain brings in a client of the plain door that has been welcomed.
-func (st *stage) plain(c Client) *link {
+func (st *harness) plain(c Client) *link {
 	st.tb.Helper()
 	l := st.connect(c)
 	if got := l.heard(); len(got) == 0 || got[0] != wire.Greeting {
@@ -263,7 +263,7 @@ func (st *stage) plain(c Client) *link {
 }
 
 // in brings in a client of ramai.v1 that has joined rooms, with nothing of their past.
-func (st *stage) in(rooms ...string) *link {
+func (st *harness) in(rooms ...string) *link {
 	st.tb.Helper()
 	l := st.v1()
 	for _, name := range rooms {

@@ -13,19 +13,19 @@ import (
 
 func TestPings(t *testing.T) {
 	for _, v1 := range []bool{true, false} {
-		st := newStage(t, setting{})
-		l := st.connect(Client{Transport: doorOf(v1), Room: "den"})
+		st := newHarness(t, setting{})
+		l := st.connect(Client{Transport: transportOf(v1), Room: "den"})
 		l.heard()
 		for range 10 { // a client that answers lives
 			st.advance(pingEvery)
 			l.expectOf("PING", "PING")
 			l.put(frame.Pong, nil)
 		}
-		st.advance(pongWithin)
+		st.advance(pongTimeout)
 		if l.closed {
-			t.Fatalf("v1 %t: closed after %v without a pong", v1, pongWithin)
+			t.Fatalf("v1 %t: closed after %v without a pong", v1, pongTimeout)
 		}
-		st.advance(2*pingEvery + judgeAfter)
+		st.advance(2*pingEvery + overdueFor)
 		got := l.heard()
 		if !l.closed || got[len(got)-1] != "CLOSE 1008 no answer to pings" {
 			t.Errorf("v1 %t: after more than that closed %t, heard %q", v1, l.closed, got)
@@ -35,10 +35,10 @@ func TestPings(t *testing.T) {
 
 // Any byte is a sign of life, also one that comes when it was nearly too late.
 func TestAnyByteIsALifeSign(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	l := st.v1()
 	st.advance(pingEvery)
-	st.clock = st.clock.Add(pongWithin + pingEvery) // nobody has looked
+	st.clock = st.clock.Add(pongTimeout + pingEvery) // nobody has looked
 	l.send(wire.Ping{ID: "x"})
 	l.receive(len(l.up))
 	l.expectOf("pong CLOSE", "pong x")
@@ -53,7 +53,7 @@ func TestAPeerThatDoesNotReadIsNotGone(t *testing.T) {
 	}{
 		"undelivered": {1000, false, false}, "all delivered": {0, false, true}, "not known": {1000, true, true},
 	} {
-		st := newStage(t, setting{})
+		st := newHarness(t, setting{})
 		l := st.in(wire.Lobby)
 		l.unsent, l.blind = c.unsent, c.blind
 		st.advance(time.Hour)
@@ -65,7 +65,7 @@ func TestAPeerThatDoesNotReadIsNotGone(t *testing.T) {
 
 // While there is something that the client does not take, pings do not pile up.
 func TestPingsDoNotPileUp(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	l := st.in(wire.Lobby)
 	l.unsent, l.frozen = 1000, true
 	st.talk(1)
@@ -87,8 +87,8 @@ func TestSlowMessage(t *testing.T) {
 		pause  time.Duration
 		closed bool
 	}{
-		"in time":              {[][]byte{whole[:9], whole[9:]}, messageTakes, false},
-		"too slow":             {[][]byte{whole[:9], whole[9:]}, messageTakes + judgeAfter + 2*time.Second, true},
+		"in time":              {[][]byte{whole[:9], whole[9:]}, messageTimeout, false},
+		"too slow":             {[][]byte{whole[:9], whole[9:]}, messageTimeout + overdueFor + 2*time.Second, true},
 		"a trickle":            {[][]byte{whole[:1], whole[1:2], whole[2:3], whole[3:4], whole[4:]}, 10 * time.Second, true},
 		"only half a header":   {[][]byte{whole[:1], whole[1:]}, time.Hour, true},
 		"endless fragments":    {[][]byte{{0x01, 0x80, 1, 2, 3, 4}, {0x00, 0x80, 1, 2, 3, 4}, {0x00, 0x80, 1, 2, 3, 4}, {0x80, 0x80, 1, 2, 3, 4}}, 15 * time.Second, true},
@@ -96,7 +96,7 @@ func TestSlowMessage(t *testing.T) {
 		"each in two, quickly": {[][]byte{whole[:9], slices.Concat(whole[9:], whole[:9]), slices.Concat(whole[9:], whole[:9]), whole[9:]}, 20 * time.Second, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			st := newStage(t, setting{})
+			st := newHarness(t, setting{})
 			l := st.v1()
 			for i, part := range c.parts {
 				if i > 0 {
@@ -118,11 +118,11 @@ func TestSlowMessage(t *testing.T) {
 func TestStoppedProcess(t *testing.T) {
 	whole := frame.AppendMasked(nil, frame.Text, []byte(`{"type":"ping","id":"x"}`), [4]byte{1, 2, 3, 4})
 	for name, after := range map[string]time.Duration{
-		"shorter than a message may take": messageTakes - time.Second, "a second longer": messageTakes + time.Second,
-		"longer": messageTakes + 3*time.Second, "an hour": time.Hour,
+		"shorter than a message may take": messageTimeout - time.Second, "a second longer": messageTimeout + time.Second,
+		"longer": messageTimeout + 3*time.Second, "an hour": time.Hour,
 	} {
 		for _, written := range []bool{true, false} {
-			st := newStage(t, setting{})
+			st := newHarness(t, setting{})
 			l := st.v1()
 			l.up = append(l.up, whole[:9]...)
 			st.settle()
@@ -139,7 +139,7 @@ func TestStoppedProcess(t *testing.T) {
 				t.Errorf("%s, first asked what to write %t: closed", name, written)
 			}
 			l.send(wire.Ping{ID: "y"})
-			st.advance(2 * judgeAfter)
+			st.advance(2 * overdueFor)
 			l.expectOf("pong CLOSE", "pong y")
 		}
 	}
@@ -147,11 +147,11 @@ func TestStoppedProcess(t *testing.T) {
 
 // The same of a pong, which may wait in the socket as well as a message.
 func TestPongAfterAStop(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	l := st.v1()
 	st.advance(pingEvery)
 	for range 3 {
-		st.stop(pongWithin + pingEvery)
+		st.stop(pongTimeout + pingEvery)
 		l.Wake()
 		l.next()
 		l.put(frame.Pong, nil)
@@ -180,7 +180,7 @@ func TestFloodsWithoutReading(t *testing.T) {
 		"names":           {2000, func(l *link) { l.send(wire.Name{Name: "server"}) }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			st := newStage(t, setting{})
+			st := newHarness(t, setting{})
 			st.talk(100)
 			l := st.v1()
 			l.frozen = true
@@ -201,7 +201,7 @@ func TestFloodsWithoutReading(t *testing.T) {
 }
 
 func TestHistory(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	l, talker := st.v1(), st.plain(Client{Room: "r"})
 	for range 700 {
 		talker.text("")
@@ -264,7 +264,7 @@ func TestPageOf64KiB(t *testing.T) {
 		"ascii": {strings.Repeat("x", 4000), 100}, "escaped": {strings.Repeat("\u2028", 1333), 100}, "short": {"x", 600},
 		"quotes": {strings.Repeat(`"`, 300), 300},
 	} {
-		st := newStage(t, setting{})
+		st := newHarness(t, setting{})
 		talker := st.v1()
 		for i := range c.said {
 			talker.say(fmt.Sprint("a-rather-long-id-", i+1), c.text)
@@ -306,7 +306,7 @@ func TestPageOf64KiB(t *testing.T) {
 
 // Who asks for a page is read no further until it has it, so that pages do not pile up.
 func TestOnePageAtATime(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	l := st.v1()
 	st.lazy = true
 	for range 5 {

@@ -19,7 +19,7 @@ var deflatedFrames = frame.Config{Client: true, TextOnly: true, Deflate: true, M
 
 // link is one connection: the reactor, as Portable is one, and the client at the other end.
 type link struct {
-	st *stage
+	st *harness
 	s  *Session
 	v1 bool
 

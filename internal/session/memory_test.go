@@ -15,17 +15,17 @@ import (
 )
 
 // fill has k texts of 1,000 bytes said in each of eight rooms, and returns their names.
-func (st *stage) fill(k int) (rooms []string) {
+func (st *harness) fill(k int) (rooms []string) {
 	st.tb.Helper()
 	for i := range 8 {
 		rooms = append(rooms, fmt.Sprint("room", i))
 		for n := range k {
 			e := eventlog.Command{Kind: eventlog.Say, SenderID: "talker", Room: rooms[i], Text: fmt.Sprintf("%-1000d", n), Once: true}
-			if err := st.orderer.Submit(eventlog.Submission{Command: e}, nil); err != nil {
+			if err := st.sequencer.Submit(eventlog.Submission{Command: e}, nil); err != nil {
 				st.tb.Fatal(err)
 			}
 		}
-		for st.order() {
+		for st.sequence() {
 		}
 	}
 	return rooms
@@ -35,7 +35,7 @@ func (st *stage) fill(k int) (rooms []string) {
 // no more than the budget, whatever else waits. When they go on they get everything, and afterwards nothing is left.
 func TestReadersWhoTakeNothing(t *testing.T) {
 	const max, texts, readers = 3 << 20, 80, 60
-	st := newStage(t, setting{tape: max})
+	st := newHarness(t, setting{tape: max})
 	rooms := st.fill(texts)
 	var links []*link
 	for i := range readers {
@@ -55,7 +55,7 @@ func TestReadersWhoTakeNothing(t *testing.T) {
 				parts++
 			}
 		}
-		if l.s.refill {
+		if l.s.backfilling {
 			parts++
 		}
 		if held += parts; parts > 1 {
@@ -103,7 +103,7 @@ func (l *link) numbers(room string) (n []uint64) {
 
 // A part of the past that comes when its reader has gone is given back.
 func TestBackfillForWhoHasGone(t *testing.T) {
-	st := newStage(t, setting{tape: 1})
+	st := newHarness(t, setting{tape: 1})
 	rooms := st.fill(10)
 	for _, goes := range []func(*link){
 		func(l *link) { l.end(nil) },
@@ -132,7 +132,7 @@ func TestBackfillForWhoHasGone(t *testing.T) {
 
 // Who leaves rooms and enters them again all the time has the journal read for them once at a time.
 func TestBackfillsOneAtATime(t *testing.T) {
-	st := newStage(t, setting{tape: 1})
+	st := newHarness(t, setting{tape: 1})
 	room := st.fill(10)[0]
 	l := st.v1()
 	st.lazy = true
@@ -154,11 +154,11 @@ func TestBackfillsOneAtATime(t *testing.T) {
 // taken by such clients, once one answer does.
 func TestAskersWhoTakeNothing(t *testing.T) {
 	const max, answer = 1 << 20, 12 << 10
-	st := newStage(t, setting{tape: max})
+	st := newHarness(t, setting{tape: max})
 	for i := range 400 {
 		by := fmt.Sprintf("by%014d", i)
 		claim := eventlog.Command{Kind: eventlog.ReserveName, SenderID: by, Name: fmt.Sprintf("%024d", i), Key: by}
-		if err := st.orderer.Submit(eventlog.Submission{Command: claim}, nil); err != nil {
+		if err := st.sequencer.Submit(eventlog.Submission{Command: claim}, nil); err != nil {
 			t.Fatal(err)
 		}
 		defer st.hub.Join("den", room.Line, nobody(by)).Leave()
@@ -174,14 +174,14 @@ func TestAskersWhoTakeNothing(t *testing.T) {
 		links = append(links, l)
 		crowded := budget.Crowded()
 		st.settle()
-		if got := len(l.s.control); got == 0 || got > highWater+answer || crowded && got > answer {
+		if got := len(l.s.control); got == 0 || got > controlHighWater+answer || crowded && got > answer {
 			t.Fatalf("%d bytes wait for the %dth client, crowded %v", got, i, crowded)
 		}
 		if len(l.rest) == 0 {
 			t.Fatal("all that was asked for was read")
 		}
 	}
-	if got, most := budget.Usage().Reserved, int64(max/2+(highWater+30*answer)*5/4); !budget.Crowded() || got > most {
+	if got, most := budget.Usage().Reserved, int64(max/2+(controlHighWater+30*answer)*5/4); !budget.Crowded() || got > most {
 		t.Errorf("%d bytes are reserved, want at most %d", got, most)
 	}
 	for _, l := range links {
@@ -204,7 +204,7 @@ func (nobody) RemoteAddr() netip.AddrPort { return netip.AddrPort{} }
 
 // A part of the past that was given up is read again, from where the client has got to.
 func TestBackfillIsReadAgain(t *testing.T) {
-	st := newStage(t, setting{tape: 1})
+	st := newHarness(t, setting{tape: 1})
 	rooms := st.fill(150)
 	l := st.v1()
 	l.window = 20 << 10
@@ -231,7 +231,7 @@ func TestBackfillIsReadAgain(t *testing.T) {
 // Clients that send long messages and never end them take no more memory than there is for that: those with the longest go,
 // and a client that ends its message has it said.
 func TestUnfinishedMessagesAreBounded(t *testing.T) {
-	st := newStage(t, setting{tape: 1}) // 1 MiB for all
+	st := newHarness(t, setting{tape: 1}) // 1 MiB for all
 	honest := st.plain(Client{})
 	text := strings.Repeat("y", 4000)
 	half := frame.AppendMasked(nil, frame.Text, []byte(text), [4]byte{1, 2, 3, 4})

@@ -28,29 +28,29 @@ func (p plain) open(c *Client) {
 	p.sendText([]byte(wire.Greeting))
 	name, last := c.Room, c.Last
 	enter := func() bool {
-		seat := p.seat(name)
-		p.join(back(p.env.Store.Bounds(name), last), seat)
+		seat := p.subscribe(name)
+		p.addCursor(newestFrom(p.env.Store.Bounds(name), last), seat)
 		return true
 	}
 	if last == 0 {
 		enter()
 		return
 	}
-	p.paced(entering(nil), enter)
+	p.paced(joinPrice(nil), enter)
 }
 
 func (p plain) text(b []byte) {
-	e := eventlog.Command{Kind: eventlog.Say, SenderID: p.sender(), Room: p.cursors[0].sub.Room(), Text: wire.NormalizeText(string(b)), Once: true, RegisterKey: p.owning()}
+	e := eventlog.Command{Kind: eventlog.Say, SenderID: p.sender(), Room: p.cursors[0].sub.Room(), Text: wire.NormalizeText(string(b)), Once: true, RegisterKey: p.registerKey()}
 	if err := wire.CheckText(e.Text, p.env.Limits.Text); err != nil {
 		p.env.refused(err.Code)
 		p.notice(err.Reason)
 		return
 	}
-	t := p.talks()
-	t.epoch++ // each by itself: nothing is sent again here, so nothing waits for one that was refused
-	e.ID = strconv.FormatUint(t.epoch, 10)
-	p.env.Clients.Heard(p.from(), e.Room, e.Text)
-	p.paced(price{events: 1, room: e.Room}, func() bool { return p.hand(e, "") })
+	t := p.ensurePublisher()
+	t.fence++ // each by itself: nothing is sent again here, so nothing waits for one that was refused
+	e.ID = strconv.FormatUint(t.fence, 10)
+	p.env.Clients.Heard(p.addrPort(), e.Room, e.Text)
+	p.paced(price{events: 1, room: e.Room}, func() bool { return p.submitOrWait(e, "") })
 }
 
 func (p plain) reply(r *reply) {
@@ -58,7 +58,7 @@ func (p plain) reply(r *reply) {
 		p.notice(r.Err.Reason)
 		return
 	}
-	p.publisher.echo = r.N
+	p.publisher.lastSaid = r.N
 }
 
 func (p plain) gap(_ string, from, to uint64) {
@@ -69,7 +69,7 @@ func (p plain) unreadable(_ string, why *wire.CodedError) { p.notice(why.Reason)
 
 // bye tells who will not hear it otherwise that not all was said.
 func (p plain) bye(time.Duration) {
-	if p.waits() || p.publisher != nil && p.publisher.unsaid {
+	if p.blocked() || p.publisher != nil && p.publisher.lostToStop {
 		p.notice("the server restarts, and has not said all that you sent; send again what you do not hear")
 	}
 }

@@ -14,7 +14,7 @@ import (
 
 // The scenario of the original: everyone is greeted, and what one says all hear, the one who said it too.
 func TestPlainIsTheOriginal(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	clients := []*link{st.connect(Client{}), st.connect(Client{}), st.connect(Client{})}
 	for _, l := range clients {
 		l.expect("Welcome to chat! Type a message")
@@ -28,7 +28,7 @@ func TestPlainIsTheOriginal(t *testing.T) {
 }
 
 func TestPlainRooms(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	lobby, other := st.plain(Client{}), st.plain(Client{Room: "den"})
 	lobby.text("in the lobby")
 	other.text("in the den")
@@ -37,7 +37,7 @@ func TestPlainRooms(t *testing.T) {
 }
 
 func TestPlainAndV1HearEachOther(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	p, v := st.plain(Client{}), st.in(wire.Lobby)
 	p.text("from the plain door")
 	p.expect("from the plain door")
@@ -48,7 +48,7 @@ func TestPlainAndV1HearEachOther(t *testing.T) {
 }
 
 func TestPlainLast(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	first := st.plain(Client{})
 	for i := range 5 {
 		first.text(fmt.Sprint("old ", i+1))
@@ -64,11 +64,11 @@ func TestPlainLast(t *testing.T) {
 }
 
 // claimed brings in a plain client with a name, claimed as the server does it before the upgrade.
-func (st *stage) claimed(name string) *link {
+func (st *harness) claimed(name string) *link {
 	st.tb.Helper()
 	secret, _ := wire.NewSession(st.random)
 	e := eventlog.Command{Kind: eventlog.ReserveName, SenderID: wire.SenderIDOf(secret), Name: name, Key: names.Key(name), Bound: true}
-	if err := st.orderer.Submit(eventlog.Submission{Command: e}, nil); err != nil {
+	if err := st.sequencer.Submit(eventlog.Submission{Command: e}, nil); err != nil {
 		st.tb.Fatal(err)
 	}
 	st.settle()
@@ -76,7 +76,7 @@ func (st *stage) claimed(name string) *link {
 }
 
 func TestPlainNameEndsWithTheConnection(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	ann, v := st.claimed("ann"), st.in(wire.Lobby)
 	ann.text("hi")
 	ann.expect("ann: hi")
@@ -90,7 +90,7 @@ func TestPlainNameEndsWithTheConnection(t *testing.T) {
 }
 
 func TestPlainNameIsReleasedThoughTheQueueIsFull(t *testing.T) {
-	st := newStage(t, setting{queue: 2})
+	st := newHarness(t, setting{queue: 2})
 	ann := st.claimed("ann")
 	v := st.v1()
 	st.paused = true
@@ -105,7 +105,7 @@ func TestPlainNameIsReleasedThoughTheQueueIsFull(t *testing.T) {
 }
 
 func TestPlainNotices(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	for name, c := range map[string]struct{ said, reason string }{
 		"too long":          {strings.Repeat("x", 4001), "4001 bytes; at most 4000"},
 		"control character": {"a\x1b[2J", "U+001B"},
@@ -132,7 +132,7 @@ func TestPlainNotices(t *testing.T) {
 
 // Too fast is never refused on the plain door: it is read later, in order, and nothing is lost.
 func TestPlainTooFastIsReadLater(t *testing.T) {
-	st := newStage(t, setting{rate: 5, burst: 20})
+	st := newHarness(t, setting{rate: 5, burst: 20})
 	l := st.plain(Client{})
 	var want []string
 	for i := range 50 {
@@ -155,7 +155,7 @@ func TestPlainTooFastIsReadLater(t *testing.T) {
 
 // While a client is not read because it was too fast, no pong can be seen, and so none is missed.
 func TestPlainTooFastIsNotTakenForDead(t *testing.T) {
-	st := newStage(t, setting{rate: 0.01, burst: 1})
+	st := newHarness(t, setting{rate: 0.01, burst: 1})
 	l := st.plain(Client{})
 	for i := range 20 {
 		l.text(fmt.Sprint(i))
@@ -171,7 +171,7 @@ func TestPlainTooFastIsNotTakenForDead(t *testing.T) {
 
 // One failure of the disk is told to the plain client, and does not end its talking.
 func TestPlainGoesOnAfterARefusal(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	l := st.plain(Client{})
 	st.paused = true
 	l.text("lost 1")
@@ -188,7 +188,7 @@ func TestPlainGoesOnAfterARefusal(t *testing.T) {
 }
 
 func TestPlainGap(t *testing.T) {
-	st := newStage(t, setting{tape: 1})
+	st := newHarness(t, setting{tape: 1})
 	old := st.plain(Client{})
 	for i := range 10 {
 		old.text(fmt.Sprint(i + 1))

@@ -33,11 +33,11 @@ const searchPerEvent = 0.02 // seconds
 // machine may be one address there, so of events it has no share at all.
 const loopbackShare = 10
 
-// late is in how many seconds what was taken counts for a third of it.
-const late = 10.
+// usedDecay is in how many seconds what was taken counts for a third of it.
+const usedDecay = 10.
 
-// crowded is the shortest wait where an address has nothing left: all who wait there would otherwise ask again and again.
-const crowded = 200 * time.Millisecond
+// addressMinWait is the shortest wait where an address has nothing left: all who wait there would otherwise ask again and again.
+const addressMinWait = 200 * time.Millisecond
 
 // Rates says who may do how much. A sender and an address each have a share of events, of work and of searching, and
 // what is done takes from both.
@@ -49,8 +49,8 @@ const crowded = 200 * time.Millisecond
 type Rates struct {
 	limits                  RateLimits
 	events, work, searching pace // of a sender
-	making, owning          pace // of an address: rooms, and names
-	naming                  pace // of an address: senders who hold a name
+	making, registering     pace // of an address: rooms, and names
+	holding                 pace // of an address: senders who hold a name
 	makingAll               pace // of all addresses together
 
 	mu       sync.Mutex
@@ -79,7 +79,7 @@ func full(p pace, now time.Time) bucket { return bucket{tokens: p.burst, at: now
 // fill adds what has come since.
 func (b *bucket) fill(now time.Time, p pace) {
 	if d := now.Sub(b.at).Seconds(); d > 0 {
-		b.tokens, b.used, b.at = min(p.burst, b.tokens+d*p.perSecond), b.used*math.Exp(-d/late), now
+		b.tokens, b.used, b.at = min(p.burst, b.tokens+d*p.perSecond), b.used*math.Exp(-d/usedDecay), now
 	}
 }
 
@@ -95,11 +95,11 @@ type share struct{ events, work, searching bucket }
 // network is what an address may do.
 type network struct {
 	share
-	senders        int   // how many senders' shares of work that is
-	nobody         share // of those who name no sender: together they are one
-	making, owning bucket
-	naming         bucket
-	made           string // the room that was paid for last
+	senders             int   // how many senders' shares of work that is
+	nobody              share // of those who name no sender: together they are one
+	making, registering bucket
+	holding             bucket
+	made                string // the room that was paid for last
 }
 
 // NewRates gives everybody their shares.
@@ -107,15 +107,15 @@ func NewRates(l RateLimits) *Rates {
 	events := pace{l.PerSecond, float64(l.Burst)}
 	return &Rates{
 		limits: l, events: events,
-		work:      events.times(workPerEvent),
-		searching: pace{events.perSecond * searchPerEvent, events.burst * 5 * searchPerEvent},
-		making:    pace{float64(l.Rooms) / time.Minute.Seconds(), float64(l.Rooms)},
-		makingAll: pace{float64(l.AllRooms) / 4 / time.Hour.Seconds(), max(leastRooms, float64(l.AllRooms)/10)},
-		naming:    pace{namesHeld / time.Hour.Seconds(), namesHeld},
-		owning:    pace{float64(l.Names) / time.Hour.Seconds(), float64(l.Names)},
-		senders:   make(map[[wire.SenderIDLen]byte]*share),
-		networks:  make(map[netip.Prefix]*network),
-		sweepAt:   1024,
+		work:        events.times(workPerEvent),
+		searching:   pace{events.perSecond * searchPerEvent, events.burst * 5 * searchPerEvent},
+		making:      pace{float64(l.Rooms) / time.Minute.Seconds(), float64(l.Rooms)},
+		makingAll:   pace{float64(l.AllRooms) / 4 / time.Hour.Seconds(), max(leastRooms, float64(l.AllRooms)/10)},
+		holding:     pace{namesHeld / time.Hour.Seconds(), namesHeld},
+		registering: pace{float64(l.Names) / time.Hour.Seconds(), float64(l.Names)},
+		senders:     make(map[[wire.SenderIDLen]byte]*share),
+		networks:    make(map[netip.Prefix]*network),
+		sweepAt:     1024,
 	}
 }
 
@@ -139,16 +139,16 @@ func (r *Rates) Take(now time.Time, by string, addr netip.Addr, cost int) time.D
 // to be read from there.
 func (r *Rates) Work(now time.Time, by [wire.SenderIDLen]byte, addr netip.Addr, units int) time.Duration {
 	most := min(float64(units), r.work.burst) // more than a full bucket would never come
-	return r.worked(now, by, addr, most, take)
+	return r.countWork(now, by, addr, most, take)
 }
 
 // Worked counts units of work that had to be done to know how many they are. It returns how long nothing more is to be
 // read from there.
 func (r *Rates) Worked(now time.Time, by [wire.SenderIDLen]byte, addr netip.Addr, units int) time.Duration {
-	return r.worked(now, by, addr, float64(units), charge)
+	return r.countWork(now, by, addr, float64(units), charge)
 }
 
-func (r *Rates) worked(now time.Time, by [wire.SenderIDLen]byte, addr netip.Addr, cost float64, count counter) time.Duration {
+func (r *Rates) countWork(now time.Time, by [wire.SenderIDLen]byte, addr netip.Addr, cost float64, count counter) time.Duration {
 	if r.limits.PerSecond == 0 || by == key("") && addr.IsLoopback() {
 		return 0
 	}
@@ -230,7 +230,7 @@ func (r *Rates) TakeHold(now time.Time, addr netip.Addr) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	_, all := r.of(now, key(""), addr)
-	return take(now, 1, r.naming, &all.naming, pace{}, nil)
+	return take(now, 1, r.holding, &all.holding, pace{}, nil)
 }
 
 // TakeName takes one name that becomes somebody's own from the share of an address, or returns how long to wait.
@@ -241,7 +241,7 @@ func (r *Rates) TakeName(now time.Time, addr netip.Addr) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	_, all := r.of(now, key(""), addr)
-	return take(now, 1, r.owning, &all.owning, pace{}, nil)
+	return take(now, 1, r.registering, &all.registering, pace{}, nil)
 }
 
 // A counter takes cost from a sender's bucket and from its address's.
@@ -277,9 +277,9 @@ func until(cost float64, ownPace pace, own *bucket, allPace pace, all *bucket) t
 	const nothing = 1e-9 // of a second: what is left of rounding
 	wait := (cost - own.tokens) / ownPace.perSecond
 	if all != nil {
-		leaves := (allPace.burst - ownPace.burst) / 2 * min(1, own.used/(late*ownPace.perSecond))
+		leaves := (allPace.burst - ownPace.burst) / 2 * min(1, own.used/(usedDecay*ownPace.perSecond))
 		if lacks := (cost + leaves - all.tokens) / allPace.perSecond; lacks > nothing {
-			wait = max(wait, lacks, crowded.Seconds())
+			wait = max(wait, lacks, addressMinWait.Seconds())
 		}
 	}
 	if wait < nothing {
@@ -302,7 +302,7 @@ func (r *Rates) of(now time.Time, by [wire.SenderIDLen]byte, addr netip.Addr) (o
 		n := r.shares(addr)
 		all = &network{
 			share: r.fresh(now, n), senders: n, nobody: r.fresh(now, 1),
-			making: full(r.making, now), owning: full(r.owning, now), naming: full(r.naming, now),
+			making: full(r.making, now), registering: full(r.registering, now), holding: full(r.holding, now),
 		}
 		r.networks[net] = all
 	}
@@ -337,10 +337,10 @@ func (r *Rates) sweep(now time.Time) {
 	}
 	for net, n := range r.networks {
 		n.making.fill(now, r.making)
-		n.owning.fill(now, r.owning)
-		n.naming.fill(now, r.naming)
+		n.registering.fill(now, r.registering)
+		n.holding.fill(now, r.holding)
 		if r.rested(now, &n.nobody, 1) && r.rested(now, &n.share, n.senders) &&
-			n.making.tokens >= r.making.burst && n.owning.tokens >= r.owning.burst && n.naming.tokens >= r.naming.burst {
+			n.making.tokens >= r.making.burst && n.registering.tokens >= r.registering.burst && n.holding.tokens >= r.holding.burst {
 			delete(r.networks, net)
 		}
 	}

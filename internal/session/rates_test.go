@@ -158,7 +158,7 @@ func TestNamesAnHour(t *testing.T) {
 }
 
 func TestV1Rates(t *testing.T) {
-	st := newStage(t, setting{rate: 1, burst: 4})
+	st := newHarness(t, setting{rate: 1, burst: 4})
 	l := st.v1()
 	l.send(wire.History{Room: wire.Lobby}, wire.Who{Room: wire.Lobby}, wire.Who{Room: wire.Lobby})
 	l.expect("page lobby empty more false", "who lobby 0 ", "error rate_limited")
@@ -169,7 +169,7 @@ func TestV1Rates(t *testing.T) {
 
 // Names are paced, not refused: with many others behind one address, each gets its own.
 func TestNamesArePaced(t *testing.T) {
-	st := newStage(t, setting{rate: 1, burst: 1})
+	st := newHarness(t, setting{rate: 1, burst: 1})
 	l := st.v1()
 	l.send(wire.Name{Name: "ann"}, wire.Name{Name: "bob"}, wire.Ping{ID: "end"})
 	l.expect("name ann")
@@ -179,7 +179,7 @@ func TestNamesArePaced(t *testing.T) {
 
 // Joins are paced, not refused, and what is sent behind one waits for it.
 func TestJoinsArePaced(t *testing.T) {
-	st := newStage(t, setting{rate: 1, burst: 2})
+	st := newHarness(t, setting{rate: 1, burst: 2})
 	l := st.v1()
 	for _, name := range []string{"a", "b", "c", "d"} {
 		l.send(wire.Join{Room: name})
@@ -193,7 +193,7 @@ func TestJoinsArePaced(t *testing.T) {
 }
 
 func TestPlainRoomsAreMadeAtAPace(t *testing.T) {
-	st := newStage(t, setting{rate: 100, burst: 100})
+	st := newHarness(t, setting{rate: 100, burst: 100})
 	links := make([]*link, roomsAMinute+1)
 	for i := range links {
 		links[i] = st.plain(Client{Room: fmt.Sprint("r", i), Addr: remote})

@@ -16,23 +16,23 @@ import (
 )
 
 // talk has n things said in the lobby, of many lengths, each in its own batch.
-func (st *stage) talk(n int) {
+func (st *harness) talk(n int) {
 	st.tb.Helper()
 	head := st.store.Bounds(wire.Lobby).Last
 	for i := range n {
 		text := fmt.Sprint("number ", int(head)+i+1, strings.Repeat(" and on", int(head)+i%300))
 		e := eventlog.Command{Kind: eventlog.Say, SenderID: "talker", Room: wire.Lobby, Text: text[:min(len(text), 4000)], Once: true}
-		if err := st.orderer.Submit(eventlog.Submission{Command: e}, nil); err != nil {
+		if err := st.sequencer.Submit(eventlog.Submission{Command: e}, nil); err != nil {
 			st.tb.Fatal(err)
 		}
-		if !st.order() {
+		if !st.sequence() {
 			st.tb.Fatal("the journal did not store a thing")
 		}
 	}
 }
 
 // bytesOf are the frames of the lobby's messages after number n, as they travel.
-func (st *stage) bytesOf(v1 bool, n uint64) []byte {
+func (st *harness) bytesOf(v1 bool, n uint64) []byte {
 	st.tb.Helper()
 	var b []byte
 	for {
@@ -60,7 +60,7 @@ func TestShortWrites(t *testing.T) {
 	for _, tape := range []int64{1, 20 << 10, 4 << 20} {
 		for _, v1 := range []bool{true, false} {
 			rng := rand.New(rand.NewPCG(uint64(tape), 1))
-			st := newStage(t, setting{tape: tape})
+			st := newHarness(t, setting{tape: tape})
 			l := st.plain(Client{})
 			if v1 {
 				l = st.in(wire.Lobby)
@@ -80,7 +80,7 @@ func TestShortWrites(t *testing.T) {
 
 // The rest of a frame that was cut goes before everything else, answers and the goodbye too.
 func TestCutFrameIsFinishedFirst(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	l := st.in(wire.Lobby)
 	st.talk(1)
 	for !l.next() || l.handed == nil {
@@ -96,7 +96,7 @@ func TestCutFrameIsFinishedFirst(t *testing.T) {
 // A reader that stops costs nothing and delays nobody, and gets exactly the same bytes when it comes back.
 func TestSlowReader(t *testing.T) {
 	for _, v1 := range []bool{true, false} {
-		st := newStage(t, setting{tape: 8 << 10})
+		st := newHarness(t, setting{tape: 8 << 10})
 		slow, fast := st.plain(Client{}), st.in(wire.Lobby)
 		if v1 {
 			slow = st.in(wire.Lobby)
@@ -124,7 +124,7 @@ func TestSlowReader(t *testing.T) {
 
 // Reading from the journal is asked for once at a time, and what was read is let go of.
 func TestRefillOneAtATime(t *testing.T) {
-	st := newStage(t, setting{tape: 1})
+	st := newHarness(t, setting{tape: 1})
 	st.talk(2000)
 	l := st.v1()
 	st.lazy = true
@@ -142,8 +142,8 @@ func TestRefillOneAtATime(t *testing.T) {
 	st.lazy = false
 	st.settle()
 	p := l.s.cursors[0]
-	if p.n != 2100 || l.s.refill {
-		t.Errorf("at %d, asked %t", p.n, l.s.refill)
+	if p.n != 2100 || l.s.backfilling {
+		t.Errorf("at %d, asked %t", p.n, l.s.backfilling)
 	}
 	st.talk(1)
 	st.settle()
@@ -153,7 +153,7 @@ func TestRefillOneAtATime(t *testing.T) {
 }
 
 func TestRefillIsTriedAgain(t *testing.T) {
-	st := newStage(t, setting{tape: 1})
+	st := newHarness(t, setting{tape: 1})
 	st.talk(10)
 	st.store.reads = 4 // that of the tape's warming, and of three refills
 	l := st.v1()
@@ -172,7 +172,7 @@ func TestRefillIsTriedAgain(t *testing.T) {
 
 // The tape comes to hold what could not be read. The session must not ask to be woken for ever.
 func TestRefillFailsAndTheTapeIsWarm(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	st.talk(10)
 	l := st.v1()
 	st.lazy = true
@@ -205,7 +205,7 @@ func TestGap(t *testing.T) {
 		"everything, and I have": {20, 21, 20, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			st := newStage(t, setting{tape: 1})
+			st := newHarness(t, setting{tape: 1})
 			st.talk(int(c.said))
 			st.trim(wire.Lobby, c.first)
 			l := st.v1()
@@ -228,7 +228,7 @@ func TestGap(t *testing.T) {
 
 // Retention passes a reader by that was not reading.
 func TestGapWhileFrozen(t *testing.T) {
-	st := newStage(t, setting{tape: 1})
+	st := newHarness(t, setting{tape: 1})
 	l := st.in(wire.Lobby)
 	l.frozen = true
 	st.talk(10)
@@ -260,7 +260,7 @@ func TestGapWhileFrozen(t *testing.T) {
 
 // last counts from what is kept.
 func TestLastOfWhatIsKept(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	st.talk(20)
 	st.trim(wire.Lobby, 18)
 	l := st.v1()
@@ -270,7 +270,7 @@ func TestLastOfWhatIsKept(t *testing.T) {
 
 // What is read from the past arrives while the frames of the tape are being written: they must not get mixed up.
 func TestRefillComesDuringAWrite(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	st.talk(30)
 	l := st.v1()
 	st.lazy = true
@@ -307,7 +307,7 @@ func TestRefillComesDuringAWrite(t *testing.T) {
 
 // A frame that is longer than what the reactor writes at once goes out in parts.
 func TestNextKeepsToItsBound(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	l := st.in(wire.Lobby)
 	l.max = 10
 	l.say("x", strings.Repeat("long ", 500))
@@ -316,7 +316,7 @@ func TestNextKeepsToItsBound(t *testing.T) {
 
 // A busy room does not hold up a quiet one.
 func TestManyRoomsAreReadInTurn(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	l, talker := st.in("a", "b"), st.v1()
 	l.max, l.frozen = 1, true // a frame at a time
 	for i := range 20 {
@@ -334,7 +334,7 @@ func TestManyRoomsAreReadInTurn(t *testing.T) {
 // TestPagesWhileTrimming: retention that comes right behind the reading of a page does not change what the page says of
 // itself, so that it has no hole that is not explained by its first.
 func TestPagesWhileTrimming(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	st.talk(40)
 	first, zero, twenty := uint64(1), wire.Position{}, uint64(20)
 	for _, ask := range []wire.History{{After: &zero}, {Before: &twenty}, {}, {After: &zero, Limit: 3}} {
@@ -356,7 +356,7 @@ func TestPagesWhileTrimming(t *testing.T) {
 
 // What a client has read counts for its address: pages, the past of a room, and a tape that is made for it.
 func TestReadsAreCountedForTheAddress(t *testing.T) {
-	st := newStage(t, setting{tape: 1})
+	st := newHarness(t, setting{tape: 1})
 	st.talk(3)
 	st.settle()
 	st.askers = nil

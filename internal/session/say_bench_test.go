@@ -13,14 +13,14 @@ import (
 func BenchmarkSay(b *testing.B) {
 	for _, v1 := range []bool{true, false} {
 		b.Run(fmt.Sprintf("v1=%v", v1), func(b *testing.B) {
-			st := newStage(b, setting{})
+			st := newHarness(b, setting{})
 			text := "of the usual length, fifty bytes or so, and a few"
 			l, payload := st.plain(Client{}), []byte(text)
 			if v1 {
 				l, payload = st.in(wire.Lobby), wire.Append(nil, wire.Say{Room: wire.Lobby, ID: "id", Text: text})
 			}
-			var submitted eventlog.Command
-			st.env.Submit = func(e eventlog.Command, _ func()) error {
+			var submitted eventlog.Submission
+			st.env.Submit = func(e eventlog.Submission, _ func()) error {
 				submitted = e
 				return nil
 			}
@@ -32,7 +32,7 @@ func BenchmarkSay(b *testing.B) {
 				if _, err := l.s.Received(received); err != nil {
 					b.Fatal(err)
 				}
-				submitted.ReplyTo.Deliver(&eventlog.Outcome{Command: submitted, Status: eventlog.Saved, N: 1})
+				submitted.ReplyTo.Deliver(&submitted, &eventlog.Outcome{Command: submitted.Command, Status: eventlog.Saved, N: 1})
 				for {
 					answer, ok := l.s.Next(1 << 10)
 					if !ok {

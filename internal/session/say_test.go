@@ -12,7 +12,7 @@ import (
 
 // Heard means saved: until the commit is done nobody hears anything, the sender neither.
 func TestNobodyHearsWhatIsNotSaved(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	a, b, p := st.in(wire.Lobby), st.in(wire.Lobby), st.plain(Client{})
 	st.paused = true
 	a.say("x", "soon")
@@ -25,7 +25,7 @@ func TestNobodyHearsWhatIsNotSaved(t *testing.T) {
 	st.store.faults = []fault{lost, committed}
 	st.store.reopens = 2
 	for range 4 { // lost; twice no Reopen; stored, but that is not known
-		if _, err := st.orderer.Step(); err == nil {
+		if _, err := st.sequencer.Step(); err == nil {
 			t.Fatal("the disk does not fail as it should")
 		}
 		for _, l := range []*link{a, b, p, late} {
@@ -40,7 +40,7 @@ func TestNobodyHearsWhatIsNotSaved(t *testing.T) {
 }
 
 func TestSaveWithoutJoining(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	a, b := st.v1(), st.in("den")
 	a.send(wire.Say{Room: "den", ID: "x", Text: "from outside"})
 	a.expect("saved den x 1")
@@ -48,7 +48,7 @@ func TestSaveWithoutJoining(t *testing.T) {
 }
 
 func TestRepeats(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	a, b := st.connect(Client{Transport: V1}), st.in(wire.Lobby)
 	st.settle()
 	session := a.frames[0].(wire.Welcome).Session
@@ -78,7 +78,7 @@ func TestRepeats(t *testing.T) {
 }
 
 func TestRepeatInOneBatch(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	l := st.in(wire.Lobby)
 	l.say("x", "once")
 	l.say("x", "once")
@@ -88,7 +88,7 @@ func TestRepeatInOneBatch(t *testing.T) {
 
 // When a batch is rolled back, all that is on its way from a sender is refused, until the first comes again.
 func TestRefusedKeepsTheOrder(t *testing.T) {
-	st := newStage(t, setting{batch: 2})
+	st := newHarness(t, setting{batch: 2})
 	a, b := st.in(wire.Lobby), st.in(wire.Lobby)
 	st.paused = true
 	for _, id := range []string{"1", "2", "3", "4"} { // two batches
@@ -114,14 +114,14 @@ func TestRefusedKeepsTheOrder(t *testing.T) {
 
 // What is on its way when the client begins again belongs to before the refusal.
 func TestRefusedTwice(t *testing.T) {
-	st := newStage(t, setting{batch: 1})
+	st := newHarness(t, setting{batch: 1})
 	l := st.in(wire.Lobby)
 	st.paused = true
 	l.say("1", "1")
 	l.say("2", "2")
 	st.settle()
 	st.store.faults = []fault{rolled, rolled}
-	st.order() // 1 is refused; 2 waits
+	st.sequence() // 1 is refused; 2 waits
 	l.expect("refused lobby 1 unavailable 1000")
 	l.say("1", "1")
 	l.say("2", "2")
@@ -137,7 +137,7 @@ func TestRefusedTwice(t *testing.T) {
 }
 
 func TestRateLimitedKeepsTheOrder(t *testing.T) {
-	st := newStage(t, setting{rate: 5, burst: 3})
+	st := newHarness(t, setting{rate: 5, burst: 3})
 	l := st.in(wire.Lobby) // takes one of three
 	for _, id := range []string{"1", "2", "3", "4"} {
 		l.say(id, id)
@@ -156,7 +156,7 @@ func TestRateLimitedKeepsTheOrder(t *testing.T) {
 
 // The journal refuses 1 after 2 was refused for being too fast, and came again: 2 must not overtake 1.
 func TestRefusalOfOneThatCameBeforeARateLimitedOne(t *testing.T) {
-	st := newStage(t, setting{rate: 10, burst: 2, batch: 1})
+	st := newHarness(t, setting{rate: 10, burst: 2, batch: 1})
 	l := st.in(wire.Lobby)
 	st.advance(time.Second)
 	st.paused = true
@@ -179,7 +179,7 @@ func TestRefusalOfOneThatCameBeforeARateLimitedOne(t *testing.T) {
 // What was refused was also sent on an earlier connection, and is stored from there: a client that has heard its echo
 // does not send it again. It must not be refused for ever.
 func TestRefusedAndSavedAllTheSame(t *testing.T) {
-	st := newStage(t, setting{batch: 1})
+	st := newHarness(t, setting{batch: 1})
 	a := st.connect(Client{Transport: V1})
 	st.settle()
 	session := a.frames[0].(wire.Welcome).Session
@@ -209,9 +209,9 @@ func TestRefusedAndSavedAllTheSame(t *testing.T) {
 
 func TestFullQueueDelaysAndLosesNothing(t *testing.T) {
 	for _, v1 := range []bool{true, false} {
-		st := newStage(t, setting{queue: 3, batch: 2})
+		st := newHarness(t, setting{queue: 3, batch: 2})
 		st.settle() // the event of the start
-		l := st.connect(Client{Transport: doorOf(v1), Room: wire.Lobby})
+		l := st.connect(Client{Transport: transportOf(v1), Room: wire.Lobby})
 		if v1 {
 			l.send(wire.Join{Room: wire.Lobby})
 		}
@@ -241,7 +241,7 @@ func TestFullQueueDelaysAndLosesNothing(t *testing.T) {
 
 // Who waits for room in the queue asks for it once, however often it is woken meanwhile.
 func TestFullQueueIsAskedOnce(t *testing.T) {
-	st := newStage(t, setting{queue: 1})
+	st := newHarness(t, setting{queue: 1})
 	st.settle()
 	l := st.in(wire.Lobby)
 	asked := 0
@@ -267,26 +267,26 @@ func TestFullQueueIsAskedOnce(t *testing.T) {
 }
 
 func TestInFlightIsBounded(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	l := st.in(wire.Lobby)
 	st.paused = true
-	for i := range 2 * maxFlight {
+	for i := range 2 * maxInFlight {
 		l.say(fmt.Sprint(i), "x")
 	}
 	st.settle()
-	if l.s.flight() != maxFlight {
-		t.Errorf("%d events in flight, want %d", l.s.flight(), maxFlight)
+	if l.s.inFlight() != maxInFlight {
+		t.Errorf("%d events in flight, want %d", l.s.inFlight(), maxInFlight)
 	}
 	st.paused = false
 	st.settle()
-	if got := st.store.Bounds(wire.Lobby).Last; got != 2*maxFlight {
-		t.Errorf("%d are stored, want %d", got, 2*maxFlight)
+	if got := st.store.Bounds(wire.Lobby).Last; got != 2*maxInFlight {
+		t.Errorf("%d are stored, want %d", got, 2*maxInFlight)
 	}
 }
 
 // A client that says many things in a new room makes one room, not many.
 func TestANewRoomIsPaidForOnce(t *testing.T) {
-	st := newStage(t, setting{rate: 100, burst: 100})
+	st := newHarness(t, setting{rate: 100, burst: 100})
 	l := st.connect(Client{Transport: V1, Addr: remote})
 	for i := range 50 {
 		l.send(wire.Say{Room: "new", ID: fmt.Sprint(i), Text: "x"})

@@ -28,16 +28,16 @@ import (
 
 // Bounds of one session.
 const (
-	// highWater is how many bytes in the private buffer stop the reading of requests: answers that the client has not
+	// controlHighWater is how many bytes in the private buffer stop the reading of requests: answers that the client has not
 	// taken yet, and before them the rest of a room's frame that was cut, which counts as they do.
-	highWater    = 64 << 10
-	maxFlight    = 256              // events submitted and not yet stored
-	pingEvery    = 25 * time.Second // below the usual time-out of proxies, 30 s
-	pongWithin   = 10 * time.Minute // a peer that gets our pings and says nothing for so long is gone
-	messageTakes = 30 * time.Second // a message that takes longer from its first byte to its last is not waited for
-	judgeAfter   = 5 * time.Second  // between the finding that a client is overdue and its end, see certain
-	tryAgain     = time.Second      // after the journal could not be read
-	tryDamaged   = 10 * time.Second // what a client is asked to wait if that is because it is damaged
+	controlHighWater = 64 << 10
+	maxInFlight      = 256              // events submitted and not yet stored
+	pingEvery        = 25 * time.Second // below the usual time-out of proxies, 30 s
+	pongTimeout      = 10 * time.Minute // a peer that gets our pings and says nothing for so long is gone
+	messageTimeout   = 30 * time.Second // a message that takes longer from its first byte to its last is not waited for
+	overdueFor       = 5 * time.Second  // between the finding that a client is overdue and its end, see certain
+	readRetry        = time.Second      // after the journal could not be read
+	damagedRetry     = 10 * time.Second // what a client is asked to wait if that is because it is damaged
 
 	shortestPause = 100 * time.Millisecond // of reading, where too much comes: so that what comes is read in large parts
 	workAtOnce    = 32                     // units that are done before they are counted
@@ -122,14 +122,14 @@ type protocol interface {
 	encoding() room.Encoding
 }
 
-// phase is how far a server's stop has come, as a session sees it.
+// stopPhase is how far a server's stop has come, as a session sees it.
 type phase uint8
 
 const (
-	running phase = iota
-	quiet         // nothing more is taken from the client
-	leaving       // once everything is told: goodbye
-	forced        // goodbye now
+	phaseRunning phase = iota
+	phaseQuiet         // nothing more is taken from the client
+	phaseLeaving       // once everything is told: goodbye
+	phaseForced        // goodbye now
 )
 
 // Session is one connected client. An idle one should cost little, so what only few need is behind pointers, and times
@@ -142,24 +142,24 @@ type Session struct {
 
 	stop atomic.Int64 // written by the server: the phase of its stop, and what the goodbye says, see raise
 
-	mailbox atomic.Pointer[message] // from other goroutines, the newest first
-	mu      sync.Mutex              // for by, where others read it
-	by      [wire.SenderIDLen]byte  // the sender; written by the owner
+	mailbox  atomic.Pointer[message] // from other goroutines, the newest first
+	mu       sync.Mutex              // for by, where others read it
+	senderID [wire.SenderIDLen]byte  // the sender; written by the owner
 
 	// Below: owned by who calls the Source.
 
-	port    uint16 // of addr
-	next    uint16 // where the next round over places begins
-	named   bool   // the sender's name is bound to this connection
-	closing bool   // the last of all is in private: nothing may follow it
-	asking  bool   // the answer to a request is read from the journal
-	refill  bool   // so is a part of the past of a room, that may have been left meanwhile
-	deflate bool   // permessage-deflate was negotiated
-	begun   bool   // something came on ramai.v1: too late for hello
-	holds   bool   // the message under way counts in the budget
-	keyed   bool   // the sender has proved to have the key that it is named after
-	door    Transport
-	charged uint32 // bytes of the budget that private takes
+	port         uint16 // of addr
+	next         uint16 // where the next round over places begins
+	nameBound    bool   // the sender's name is bound to this connection
+	closing      bool   // the last of all is in private: nothing may follow it
+	reading      bool   // the answer to a request is read from the journal
+	backfilling  bool   // so is a part of the past of a room, that may have been left meanwhile
+	deflate      bool   // permessage-deflate was negotiated
+	sawRequest   bool   // something came on ramai.v1: too late for hello
+	holdsPartial bool   // the message under way counts in the budget
+	hasKey       bool   // the sender has proved to have the key that it is named after
+	transport    Transport
+	charged      uint32 // bytes of the budget that private takes
 
 	dec       *frame.Decoder // nil between messages
 	cursors   []*cursor      // rooms joined
@@ -178,23 +178,23 @@ type Session struct {
 
 // publisher is what a session needs to have something said, or to let a request wait.
 type publisher struct {
-	origin  eventlog.ReplyTo
-	epoch   uint64        // of origin
-	flight  int           // events submitted and not yet answered
-	owned   string        // the name that was paid for last as the sender's own, its eventlog.Command.Own; it may not be stored yet
-	stalled func() bool   // what was accepted from the client but has to wait; false: still
-	until   time.Duration // stalled need not be tried before; 0: at any time
-	crowded bool          // the orderer's queue was full, and it will say when it is not: stalled need not be tried before
-	refuse  *fence        // of ramai.v1; nil: open
-	doubt   time.Duration // since when the client is overdue, see certain; 0: it is not
-	eof     bool          // the client sends nothing more, but may be listening
-	parting bool          // the client has sent a close frame, which is answered when it has heard what it said
-	parted  uint16        // with the code of that; 0: it has none
-	echo    uint64        // on the plain door: the number of what was said last; 0: nothing was
-	unsaid  bool          // the server stops, and has not said all that was accepted
-	typed   time.Duration // on ramai.v1: when typing was last heard
-	naming  bool          // on ramai.v1: a name was asked for and is not answered
-	paused  time.Duration // nothing is read before: too much has come
+	replyTo       eventlog.ReplyTo
+	fence         uint64        // of origin
+	inFlight      int           // events submitted and not yet answered
+	paidKey       string        // the name that was paid for last as the sender's own, its eventlog.Command.Own; it may not be stored yet
+	blocked       func() bool   // what was accepted from the client but has to wait; false: still
+	blockedUntil  time.Duration // stalled need not be tried before; 0: at any time
+	queueFull     bool          // the orderer's queue was full, and it will say when it is not: stalled need not be tried before
+	refusal       *fence        // of ramai.v1; nil: open
+	overdueSince  time.Duration // since when the client is overdue, see certain; 0: it is not
+	eof           bool          // the client sends nothing more, but may be listening
+	closeReceived bool          // the client has sent a close frame, which is answered when it has heard what it said
+	closeCode     uint16        // with the code of that; 0: it has none
+	lastSaid      uint64        // on the plain door: the number of what was said last; 0: nothing was
+	lostToStop    bool          // the server stops, and has not said all that was accepted
+	typingAt      time.Duration // on ramai.v1: when typing was last heard
+	naming        bool          // on ramai.v1: a name was asked for and is not answered
+	pausedUntil   time.Duration // nothing is read before: too much has come
 }
 
 // A reply is the outcome of a submission of this session.
@@ -213,14 +213,14 @@ type message struct {
 
 // cursor is where a client stands in one room.
 type cursor struct {
-	sub      *room.Subscription
-	n        uint64           // everything up to n was sent, or its rest is in private
-	backfill *fanout.Backfill // a part of the past that is being read; nil: read from the tape
-	again    time.Duration    // not to be asked for before
-	presence uint32           // version last sent
-	typing   uint32           // version last sent
-	told     bool             // that no chunk can be read
-	left     bool             // the client has left
+	sub       *room.Subscription
+	n         uint64           // everything up to n was sent, or its rest is in private
+	backfill  *fanout.Backfill // a part of the past that is being read; nil: read from the tape
+	again     time.Duration    // not to be asked for before
+	presence  uint32           // version last sent
+	typing    uint32           // version last sent
+	errorSent bool             // that no chunk can be read
+	left      bool             // the client has left
 }
 
 // reach notes that everything up to n was sent.
@@ -248,8 +248,8 @@ func (p *cursor) release() {
 // New returns the session of a client that is connected by conn, and greets it.
 func New(env *Env, conn reactor.Conn, client Client) *Session {
 	s := &Session{
-		env: env, conn: conn, addr: client.Addr.Addr(), port: client.Addr.Port(), named: client.Named || client.Transport == SSH && !client.Keyed, deflate: client.Deflate,
-		door: client.Transport, keyed: client.Keyed,
+		env: env, conn: conn, addr: client.Addr.Addr(), port: client.Addr.Port(), nameBound: client.Named || client.Transport == SSH && !client.Keyed, deflate: client.Deflate,
+		transport: client.Transport, hasKey: client.Keyed,
 	}
 	s.clock()
 	s.become(client.Session)
@@ -270,38 +270,38 @@ func New(env *Env, conn reactor.Conn, client Client) *Session {
 // clock reads the time of this turn. It is never 0.
 func (s *Session) clock() { s.now = s.env.Now().Sub(s.env.Start) + 1 }
 
-// at is now as others count it.
-func (s *Session) at() time.Time { return s.env.Start.Add(s.now) }
+// wallTime is now as others count it.
+func (s *Session) wallTime() time.Time { return s.env.Start.Add(s.now) }
 
-// talks returns s.publisher, made now if it was not there.
-func (s *Session) talks() *publisher {
+// ensurePublisher returns s.publisher, made now if it was not there.
+func (s *Session) ensurePublisher() *publisher {
 	if s.publisher == nil {
-		s.publisher = &publisher{epoch: 1, origin: eventlog.ReplyTo{Deliver: s.deliver}}
+		s.publisher = &publisher{fence: 1, replyTo: eventlog.ReplyTo{Deliver: s.deliver}}
 	}
 	return s.publisher
 }
 
-// waits tells whether something that was accepted from the client has to wait.
-func (s *Session) waits() bool { return s.publisher != nil && s.publisher.stalled != nil }
+// blocked tells whether something that was accepted from the client has to wait.
+func (s *Session) blocked() bool { return s.publisher != nil && s.publisher.blocked != nil }
 
-// paused tells whether more is read only later: too much has come, or a name is not answered yet.
+// pausedUntil tells whether more is read only later: too much has come, or a name is not answered yet.
 func (s *Session) paused() bool {
-	return s.publisher != nil && (s.now < s.publisher.paused || s.publisher.naming)
+	return s.publisher != nil && (s.now < s.publisher.pausedUntil || s.publisher.naming)
 }
 
-// flight is how many events are submitted and not yet answered.
-func (s *Session) flight() int {
+// inFlight is how many events are submitted and not yet answered.
+func (s *Session) inFlight() int {
 	if s.publisher == nil {
 		return 0
 	}
-	return s.publisher.flight
+	return s.publisher.inFlight
 }
 
 // become makes this the session of the sender that secret belongs to.
 func (s *Session) become(secret string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	copy(s.by[:], wire.SenderIDOf(secret))
+	copy(s.senderID[:], wire.SenderIDOf(secret))
 }
 
 // By implements room.Member.
@@ -312,16 +312,16 @@ func (s *Session) SenderID() string {
 }
 
 // sender is By for the owner.
-func (s *Session) sender() string { return string(s.by[:]) }
+func (s *Session) sender() string { return string(s.senderID[:]) }
 
-// from is the client's address and port.
-func (s *Session) from() netip.AddrPort { return netip.AddrPortFrom(s.addr, s.port) }
+// addrPort is the client's address and port.
+func (s *Session) addrPort() netip.AddrPort { return netip.AddrPortFrom(s.addr, s.port) }
 
 // RemoteAddr is the client's address and port; the zero value if that is unknown.
-func (s *Session) RemoteAddr() netip.AddrPort { return s.from() }
+func (s *Session) RemoteAddr() netip.AddrPort { return s.addrPort() }
 
 // Transport is how the client came in.
-func (s *Session) Door() Transport { return s.door }
+func (s *Session) Transport() Transport { return s.transport }
 
 // refused counts a refusal.
 func (e *Env) refused(code wire.Code) {
@@ -334,38 +334,40 @@ func (e *Env) refused(code wire.Code) {
 func (s *Session) Wake() { s.conn.Wake() }
 
 // Quiet has the session take nothing more from its client. Part of a server's stop.
-func (s *Session) Quiet() { s.raise(quiet, 0) }
+func (s *Session) Quiet() { s.shutdownPhase(phaseQuiet, 0) }
 
 // Leave has the session say goodbye once everything is told; the client is asked to come back after retry.
 func (s *Session) Leave(retry time.Duration) {
-	s.raise(leaving, retry)
+	s.shutdownPhase(phaseLeaving, retry)
 }
 
 // Force has the session say goodbye at once; the client is asked to come back after retry.
-func (s *Session) Force(retry time.Duration) { s.raise(forced, retry) }
+func (s *Session) Force(retry time.Duration) { s.shutdownPhase(phaseForced, retry) }
 
 // Renamed has the client told the name that its sender holds now, unless it was changed by what came from here: asked.
 func (s *Session) Renamed(asked *eventlog.ReplyTo) {
-	s.later(func() {
+	s.enqueue(func() {
 		if s.publisher != nil {
-			if asked == &s.publisher.origin {
+			if asked == &s.publisher.replyTo {
 				return
 			}
-			s.publisher.owned = "" // it may not be any more
+			s.publisher.paidKey = "" // it may not be any more
 		}
 		s.protocol.renamed(s.env.Store.Name(s.sender()))
 	})
 }
 
-// raise stores a phase, in the lowest byte, and above it in milliseconds when the client is asked to come back.
-func (s *Session) raise(p phase, retry time.Duration) {
+// shutdownPhase stores a phase, in the lowest byte, and above it in milliseconds when the client is asked to come back.
+func (s *Session) shutdownPhase(p phase, retry time.Duration) {
 	s.stop.Store(retry.Milliseconds()<<8 | int64(p))
 	s.conn.Wake()
 }
 
-func (s *Session) phase() phase { return phase(s.stop.Load() & 0xff) }
+func (s *Session) stopPhase() phase { return phase(s.stop.Load() & 0xff) }
 
-func (s *Session) retry() time.Duration { return time.Duration(s.stop.Load()>>8) * time.Millisecond }
+func (s *Session) reconnectAfter() time.Duration {
+	return time.Duration(s.stop.Load()>>8) * time.Millisecond
+}
 
 // deliver receives an outcome from the feed. It copies the outcome without its text: the message may stay in the mailbox
 // for as long as the client reads nothing, and must not keep the whole batch or the text in memory.
@@ -375,8 +377,8 @@ func (s *Session) deliver(of *eventlog.Submission, o *eventlog.Outcome) {
 	s.send(message{reply: r})
 }
 
-// later has f called by the owner. It returns false if the session has ended: then f is not called.
-func (s *Session) later(f func()) bool { return s.send(message{do: f}) }
+// enqueue has f called by the owner. It returns false if the session has ended: then f is not called.
+func (s *Session) enqueue(f func()) bool { return s.send(message{do: f}) }
 
 // ended is the last letter of all: no other is taken after it.
 var ended = new(message)
@@ -401,7 +403,7 @@ func (s *Session) Received(b []byte) (used int, err error) {
 	s.unanswered = 0
 	s.turn()
 	if len(b) == 0 {
-		s.talks().eof = true
+		s.ensurePublisher().eof = true
 		return 0, nil
 	}
 	return s.protocol.received(b)
@@ -409,16 +411,16 @@ func (s *Session) Received(b []byte) (used int, err error) {
 
 // full tells whether the client has to wait before more of it is read.
 func (s *Session) full() bool {
-	return s.waits() || s.paused() || s.asking || s.flight() >= maxFlight || len(s.control) > s.most() || s.phase() != running
+	return s.blocked() || s.paused() || s.reading || s.inFlight() >= maxInFlight || len(s.control) > s.controlLimit() || s.stopPhase() != phaseRunning
 }
 
-// most is how many bytes may wait in the private buffer before requests do: none where the clients of this server take so
+// controlLimit is how many bytes may wait in the private buffer before requests do: none where the clients of this server take so
 // little of what they have asked for that it is all that memory has room for.
-func (s *Session) most() int {
+func (s *Session) controlLimit() int {
 	if s.env.Hub.Budget().Crowded() {
 		return 0
 	}
-	return highWater
+	return controlHighWater
 }
 
 // account takes from the budget what the private buffer has grown to. It ends every call of the Source.
@@ -436,21 +438,21 @@ func (s *Session) charge(held int) {
 // smallMessage is how much of an unfinished message is not worth counting, in bytes: most messages are no longer.
 const smallMessage = 4 << 10
 
-// hold says that the message under way takes n bytes.
-func (s *Session) hold(n int) {
+// holdPartial says that the message under way takes n bytes.
+func (s *Session) holdPartial(n int) {
 	if n <= smallMessage {
 		n = 0
 	}
-	if n > 0 || s.holds {
-		s.holds = n > 0
+	if n > 0 || s.holdsPartial {
+		s.holdsPartial = n > 0
 		s.env.Hub.Budget().Hold(s, int64(n))
 	}
 }
 
 // GiveUp implements fanout.Unfinished: there is no memory for the message under way. A client that comes back can send it again.
 func (s *Session) GiveUp() {
-	s.later(func() {
-		if s.holds {
+	s.enqueue(func() {
+		if s.holdsPartial {
 			s.end(wire.CloseTryAgain, "too many clients send long messages slowly, and there is no memory for more; send it again")
 		}
 	})
@@ -469,18 +471,18 @@ func (s *Session) Next(max int) ([]byte, bool) {
 	defer s.account()
 	s.turn()
 	for {
-		if b := s.own(max); b != nil {
+		if b := s.controlBytes(max); b != nil {
 			return b, true
 		}
 		if s.closing {
 			return nil, false
 		}
-		if s.parting() && s.heardOut() {
-			s.close(s.publisher.parted, "")
+		if s.closeReceived() && s.fullyAnswered() {
+			s.close(s.publisher.closeCode, "")
 			s.conn.Finish()
 			continue
 		}
-		if s.phase() < forced && !s.conn.Gone() {
+		if s.stopPhase() < phaseForced && !s.conn.Gone() {
 			if b := s.pull(max); b != nil {
 				return b, true
 			}
@@ -489,29 +491,29 @@ func (s *Session) Next(max int) ([]byte, bool) {
 		if len(s.control) > 0 { // a gap, or the state of a room
 			continue
 		}
-		if s.phase() < leaving || s.phase() == leaving && !s.conn.Gone() && s.behind() {
+		if s.stopPhase() < phaseLeaving || s.stopPhase() == phaseLeaving && !s.conn.Gone() && s.behind() {
 			s.arm()
-			if s.publisher != nil && s.publisher.eof && !s.parting() && !s.asking && s.heardOut() {
+			if s.publisher != nil && s.publisher.eof && !s.closeReceived() && !s.reading && s.fullyAnswered() {
 				s.conn.Finish()
 			}
 			return nil, false
 		}
-		s.protocol.bye(s.retry())
+		s.protocol.bye(s.reconnectAfter())
 		s.close(wire.CloseRestart, "the server restarts")
 		s.conn.Finish()
 	}
 }
 
-// parting tells whether the client has sent a close frame.
-func (s *Session) parting() bool { return s.publisher != nil && s.publisher.parting }
+// closeReceived tells whether the client has sent a close frame.
+func (s *Session) closeReceived() bool { return s.publisher != nil && s.publisher.closeReceived }
 
-// heardOut tells whether a client that says nothing more was told all that became of what it said, as far as it can be told.
-func (s *Session) heardOut() bool {
-	return !s.waits() && s.flight() == 0 && (s.conn.Gone() || s.publisher == nil || s.publisher.echo == 0 || s.cursors[0].n >= s.publisher.echo)
+// fullyAnswered tells whether a client that says nothing more was told all that became of what it said, as far as it can be told.
+func (s *Session) fullyAnswered() bool {
+	return !s.blocked() && s.inFlight() == 0 && (s.conn.Gone() || s.publisher == nil || s.publisher.lastSaid == 0 || s.cursors[0].n >= s.publisher.lastSaid)
 }
 
-// own returns what is for this client alone.
-func (s *Session) own(max int) []byte {
+// controlBytes returns what is for this client alone.
+func (s *Session) controlBytes(max int) []byte {
 	if len(s.control) == 0 {
 		return nil
 	}
@@ -550,7 +552,7 @@ func (s *Session) Closed(err error) {
 	if err != nil {
 		why = err.Error()
 	}
-	s.env.Clients.Closed(s.from(), s.door, why)
+	s.env.Clients.Closed(s.addrPort(), s.transport, why)
 }
 
 // release gives back what the session holds. The server, whose stop waits for the end of each session, hears of it
@@ -563,11 +565,11 @@ func (s *Session) release(why error) {
 		p.leave()
 	}
 	s.cursors = nil
-	s.open(inOrder(s.mailbox.Swap(ended))) // what was read for this client is given back
+	s.handleMessages(inOrder(s.mailbox.Swap(ended))) // what was read for this client is given back
 	s.control = nil
 	s.account()
-	s.hold(0)
-	if s.named {
+	s.holdPartial(0)
+	if s.nameBound {
 		// Not when the peer is gone, but here, when all that it sent is said. What is stored bears the name that its sender holds
 		// at that moment: freed sooner, the rest of it would be nobody's, or stand beside what the next holder says under the same
 		// name, and a reader of the plain door could not tell the two apart. Who sends no faster than the rates has nothing left to

@@ -106,7 +106,7 @@ func TestWaitsAreLongEnough(t *testing.T) {
 
 // A school comes in behind one address: all are named, in the room and heard within seconds.
 func TestASchoolComesIn(t *testing.T) {
-	st := newStage(t, setting{rate: 5, burst: 20})
+	st := newHarness(t, setting{rate: 5, burst: 20})
 	var pupils []*link
 	for i := range 60 {
 		l := st.connect(Client{Transport: V1, Addr: school})
@@ -130,7 +130,7 @@ func TestASchoolComesIn(t *testing.T) {
 
 // After a restart, 500 behind one address are back in eight rooms each within seconds, over both protocols that resume.
 func TestManyComeBack(t *testing.T) {
-	st := newStage(t, setting{rate: 5, burst: 20})
+	st := newHarness(t, setting{rate: 5, burst: 20})
 	historyID := st.store.HistoryID()
 	var links []*link
 	for i := range 500 {
@@ -180,8 +180,8 @@ var floods = map[string]func(l *link){
 func TestEveryFrameIsCharged(t *testing.T) {
 	for _, v1 := range []bool{true, false} {
 		for name, send := range floods {
-			st := newStage(t, setting{rate: 5, burst: 20})
-			l := st.connect(Client{Transport: doorOf(v1), Addr: remote})
+			st := newHarness(t, setting{rate: 5, burst: 20})
+			l := st.connect(Client{Transport: transportOf(v1), Addr: remote})
 			const sent = 3000
 			for range sent {
 				send(l)
@@ -206,7 +206,7 @@ func TestEveryFrameIsCharged(t *testing.T) {
 
 // What inflates is charged for what it inflates to.
 func TestInflatedBytesAreCharged(t *testing.T) {
-	st := newStage(t, setting{rate: 5, burst: 20})
+	st := newHarness(t, setting{rate: 5, burst: 20})
 	l := st.connect(Client{Transport: V1, Addr: remote, Deflate: true})
 	text := `{"type":"` + strings.Repeat("x", 20_000) + `"}`
 	for range 1000 {
@@ -227,7 +227,7 @@ func TestInflatedBytesAreCharged(t *testing.T) {
 
 // What hardly inflates is charged as what takes long to inflate, also if it cannot be inflated to its end.
 func TestCompressedBytesAreCharged(t *testing.T) {
-	st := newStage(t, setting{rate: 5, burst: 20})
+	st := newHarness(t, setting{rate: 5, burst: 20})
 	l := st.connect(Client{Transport: V1, Addr: remote, Deflate: true})
 	empty := bytes.Repeat([]byte("\x00\x00\x00\xff\xff"), 4000) // stored blocks
 	for range 100 {
@@ -239,7 +239,7 @@ func TestCompressedBytesAreCharged(t *testing.T) {
 	if most := shared.Burst*workPerEvent/per + 2; answers > most || answers < most/2 {
 		t.Errorf("%d texts of %d compressed bytes are looked at, want at most %d", answers, len(empty), most)
 	}
-	st = newStage(t, setting{rate: 5, burst: 20})
+	st = newHarness(t, setting{rate: 5, burst: 20})
 	for range 30 { // as many as have work left
 		l := st.connect(Client{Transport: V1, Addr: remote, Deflate: true, Session: strings.Repeat("A", wire.SessionLen)})
 		l.put(frame.Text|frame.Deflated, append(empty, 0xff))
@@ -255,7 +255,7 @@ func TestCompressedBytesAreCharged(t *testing.T) {
 
 // A flood from many connections of an address delays none of its neighbours, at the address or elsewhere.
 func TestAFloodDelaysNobody(t *testing.T) {
-	st := newStage(t, setting{rate: 5, burst: 20})
+	st := newHarness(t, setting{rate: 5, burst: 20})
 	for range 100 {
 		l := st.connect(Client{Transport: V1, Addr: school})
 		for range 2000 {
@@ -302,7 +302,7 @@ func TestLoopbackIsChargedForWork(t *testing.T) {
 
 // Whoever keeps to the rates of events is never paused, whatever else a client does.
 func TestAnHonestClientIsNeverPaused(t *testing.T) {
-	st := newStage(t, setting{rate: 5, burst: 20})
+	st := newHarness(t, setting{rate: 5, burst: 20})
 	l := st.connect(Client{Transport: V1, Addr: remote})
 	for r := range 8 {
 		l.send(wire.Join{Room: fmt.Sprint("room", r), After: &wire.Position{HistoryID: st.store.HistoryID(), N: 0}})
@@ -314,7 +314,7 @@ func TestAnHonestClientIsNeverPaused(t *testing.T) {
 			l.send(wire.Say{Room: "room1", ID: fmt.Sprint(i, "-", k), Text: strings.Repeat("\"", 4000)})
 		}
 		st.settle()
-		if l.s.publisher.paused != 0 {
+		if l.s.publisher.pausedUntil != 0 {
 			t.Fatalf("after %d rounds it is paused", i)
 		}
 		st.advance(time.Second)
@@ -323,7 +323,7 @@ func TestAnHonestClientIsNeverPaused(t *testing.T) {
 
 // What takes no event of its own takes none when a plain client comes in, but the past does.
 func TestThePastOfThePlainDoorIsPaced(t *testing.T) {
-	st := newStage(t, setting{rate: 1, burst: 1})
+	st := newHarness(t, setting{rate: 1, burst: 1})
 	for range 5 {
 		st.plain(Client{Addr: remote})
 	}
@@ -347,7 +347,7 @@ func TestThePastOfThePlainDoorIsPaced(t *testing.T) {
 
 // While nothing is read, the time does not run in which a refused text is to come again.
 func TestAPauseIsNotTheClientsTime(t *testing.T) {
-	st := newStage(t, setting{rate: 1, burst: 1})
+	st := newHarness(t, setting{rate: 1, burst: 1})
 	l := st.connect(Client{Transport: V1, Addr: remote})
 	l.say("1", "one")
 	l.say("2", "two") // refused: to come again within 6 s
@@ -377,7 +377,7 @@ func TestChargingAllocatesNothing(t *testing.T) {
 
 // A search is paid for by the time it took: of a sender's, and of its address's.
 func TestSearchesAreChargedByTime(t *testing.T) {
-	st := newStage(t, setting{rate: 5, burst: 20})
+	st := newHarness(t, setting{rate: 5, burst: 20})
 	search := func(by string, addr netip.AddrPort) *wire.CodedError {
 		_, err := st.env.Search(by, addr.Addr(), func(from netip.Prefix, ran func(time.Duration)) (*wire.SearchResponse, *wire.CodedError) {
 			if from != Network(addr.Addr()) {

@@ -46,7 +46,7 @@ var simRooms = []string{wire.Lobby, "den"}
 
 // sim is one course of events.
 type sim struct {
-	*stage
+	*harness
 	t      *testing.T
 	rng    *rand.Rand
 	people []*person
@@ -67,7 +67,7 @@ func newSim(t *testing.T, seed uint64) *sim {
 		tape: int64(pick(1, 4000, 20000, 1<<20)), rate: float64(pick(0, 5, 20)), burst: pick(3, 30), queue: pick(2, 8, 1000),
 		batch: pick(1, 3, 100), seed: seed,
 	}
-	s := &sim{stage: newStage(t, set), t: t, rng: rng, truth: truth{}, disk: pick(1, 2, 10), forget: rng.IntN(3) == 0}
+	s := &sim{harness: newHarness(t, set), t: t, rng: rng, truth: truth{}, disk: pick(1, 2, 10), forget: rng.IntN(3) == 0}
 	for i := range 3 {
 		s.people = append(s.people, &person{sim: s, name: fmt.Sprint("person ", i), ears: map[string]*ear{}})
 	}
@@ -99,7 +99,7 @@ func (s *sim) step() {
 		s.bytes()
 	case k < 75:
 		if s.rng.IntN(s.disk) == 0 {
-			s.order()
+			s.sequence()
 		}
 	case k < 85:
 		if n := len(s.jobs); n > 0 {
@@ -157,7 +157,7 @@ func (s *sim) mishap(p *person, l *liner) {
 		if room := simRooms[s.rng.IntN(2)]; s.forget {
 			h := s.store.Bounds(room)
 			to := h.First + uint64(s.rng.IntN(int(h.Last-h.First+2))) - 1
-			_ = s.orderer.Submit(eventlog.Submission{Command: eventlog.Command{Kind: eventlog.Trim, Room: room, To: to}}, nil) // if there is no room, another time
+			_ = s.sequencer.Submit(eventlog.Submission{Command: eventlog.Command{Kind: eventlog.Trim, Room: room, To: to}}, nil) // if there is no room, another time
 		}
 	case 11:
 		if s.rng.IntN(3) == 0 {
@@ -204,8 +204,8 @@ func (s *sim) restart() {
 	for _, l := range links {
 		l.s.Quiet()
 	}
-	s.orderer.Close()
-	for s.order() {
+	s.sequencer.Close()
+	for s.sequence() {
 	}
 	for _, l := range links {
 		l.s.Leave(time.Duration(s.rng.IntN(500)) * time.Millisecond)

@@ -10,7 +10,7 @@ import (
 )
 
 func TestPresence(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	a, b := st.in(wire.Lobby), st.in(wire.Lobby)
 	p := st.plain(Client{})
 	st.advance(time.Second)
@@ -31,7 +31,7 @@ func TestPresence(t *testing.T) {
 
 // Who comes is told once, and of itself too.
 func TestPresenceOfWhoComes(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	a := st.in(wire.Lobby)
 	st.advance(time.Second)
 	b := st.v1()
@@ -53,7 +53,7 @@ func TestPresenceOfWhoComes(t *testing.T) {
 
 // Presence is state: who did not read gets the newest, and only after everything that was said.
 func TestOnlyTheNewestPresence(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	a, b := st.in(wire.Lobby), st.in(wire.Lobby)
 	st.advance(time.Second)
 	a.heard()
@@ -72,7 +72,7 @@ func TestOnlyTheNewestPresence(t *testing.T) {
 }
 
 func TestPresenceOfACrowd(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	a := st.in(wire.Lobby)
 	a.send(wire.Name{Name: "ann"})
 	crowd := make([]*link, wire.MaxNamed)
@@ -92,7 +92,7 @@ func TestPresenceOfACrowd(t *testing.T) {
 }
 
 func TestTyping(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	a, b := st.in(wire.Lobby), st.in(wire.Lobby)
 	a.send(wire.Name{Name: "ann"})
 	b.send(wire.Name{Name: "bob"})
@@ -115,7 +115,7 @@ func TestTyping(t *testing.T) {
 
 // More often than every 3 s is not heard, so it does not last longer.
 func TestTypingIsHeardEvery3Seconds(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	a, b := st.in(wire.Lobby), st.in("den", wire.Lobby)
 	a.send(wire.Typing{Room: wire.Lobby}, wire.Typing{Room: "den"})
 	st.advance(time.Second)
@@ -126,7 +126,7 @@ func TestTypingIsHeardEvery3Seconds(t *testing.T) {
 
 // With twenty who type it is a crowd; those who are shown can go on.
 func TestTypingOfACrowd(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	a := st.in(wire.Lobby)
 	typists := make([]*link, 30)
 	for i := range typists {

@@ -12,7 +12,7 @@ import (
 
 // A server's stop as the clients see it: nothing more is taken, what was said is told, then goodbye.
 func TestStop(t *testing.T) {
-	st := newStage(t, setting{tape: 1})
+	st := newHarness(t, setting{tape: 1})
 	a, b, slow, p := st.in(wire.Lobby), st.in(wire.Lobby), st.in(wire.Lobby), st.plain(Client{})
 	slow.frozen = true
 	st.talk(100)
@@ -28,7 +28,7 @@ func TestStop(t *testing.T) {
 	}
 	b.say("y", "too late")
 	st.settle()
-	st.orderer.Close()
+	st.sequencer.Close()
 	st.paused = false
 	a.expectOf("saved message", "saved lobby x 101", "message lobby 101 the last word")
 	b.expectOf("saved refused message", "message lobby 101 the last word")
@@ -49,7 +49,7 @@ func TestStop(t *testing.T) {
 
 // Who does not read is told goodbye behind what it was sent; the frame that was cut is whole.
 func TestForce(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	l := st.in(wire.Lobby)
 	st.talk(50)
 	for !l.next() || l.handed == nil {
@@ -65,7 +65,7 @@ func TestForce(t *testing.T) {
 
 // A session that comes while the server stops.
 func TestForceAtOnce(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	l := st.connect(Client{Transport: V1})
 	l.s.Force(250 * time.Millisecond)
 	l.send(wire.Ping{})
@@ -73,7 +73,7 @@ func TestForceAtOnce(t *testing.T) {
 }
 
 func TestClosedGivesEverythingBack(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	st.talk(10)
 	st.lazy = true
 	l := st.in("a", "b", wire.Lobby)
@@ -108,7 +108,7 @@ func (w watcher) Handle(context.Context, slog.Record) error {
 
 // The server hears of the end of a session when that holds nothing any more, and before a log that may be slow.
 func TestClosedIsTold(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	l, told := st.in(wire.Lobby), 0
 	st.env.Closed = func(s *Session, _ error) {
 		if told++; s != l.s || st.hub.Who(wire.Lobby).Count != 0 {
@@ -128,7 +128,7 @@ func TestClosedIsTold(t *testing.T) {
 
 // The server hears of it even if giving back fails: its stop waits for each session.
 func TestClosedIsToldAfterPanic(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	l, told := st.in(wire.Lobby), 0
 	st.env.Closed = func(*Session, error) { told++ }
 	l.s.cursors = append(l.s.cursors, &cursor{}) // without a seat
@@ -147,7 +147,7 @@ func TestClosedIsToldAfterPanic(t *testing.T) {
 
 // A name that is held does not run out while its holder is connected, and is not given back to who has given it up.
 func TestNameIsRenewed(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	a, b := st.v1(), st.v1()
 	a.send(wire.Name{Name: "ann"})
 	a.expect("name ann")

@@ -19,7 +19,7 @@ type stream struct{ *Session }
 const usualRetry = 3 * time.Second
 
 func (s stream) encoding() room.Encoding {
-	if s.door == Lines {
+	if s.transport == Lines {
 		return room.Lines
 	}
 	return room.Events
@@ -27,11 +27,11 @@ func (s stream) encoding() room.Encoding {
 
 func (s stream) open(c *Client) {
 	name, after, last := c.Room, c.After, c.Last
-	s.paced(entering(after), func() bool {
-		seat := s.seat(name)
-		joined, n := stand(s.env.Store, seat, after, last)
-		s.join(n, seat)
-		if s.door == Events { // a browser keeps what it was told last, also by a server that stopped
+	s.paced(joinPrice(after), func() bool {
+		seat := s.subscribe(name)
+		joined, n := startPosition(s.env.Store, seat, after, last)
+		s.addCursor(n, seat)
+		if s.transport == Events { // a browser keeps what it was told last, also by a server that stopped
 			s.retry(usualRetry)
 		}
 		at := wire.Position{HistoryID: joined.HistoryID, Epoch: joined.Epoch, N: n}
@@ -54,7 +54,7 @@ func (s stream) event(at wire.Position, f wire.Frame) {
 
 // put puts an event or a line into the private buffer; see room.AppendEvent.
 func (s stream) put(name string, at wire.Position, payload []byte) {
-	if s.door == Lines {
+	if s.transport == Lines {
 		s.control = append(append(s.control, payload...), '\n')
 	} else {
 		s.control = room.AppendEvent(s.control, name, at, payload)
@@ -86,7 +86,7 @@ func (s stream) unreadable(room string, why *wire.CodedError) {
 
 // ping has something pass, for proxies count that. Of lines each is JSON; of events it is a comment.
 func (s stream) ping() (answered bool) {
-	if s.door == Lines {
+	if s.transport == Lines {
 		s.put("", wire.Position{}, wire.Append(nil, wire.Ping{}))
 	} else {
 		s.control = append(s.control, ":\n\n"...)
@@ -96,7 +96,7 @@ func (s stream) ping() (answered bool) {
 
 // bye says when to come back; a browser does so by itself.
 func (s stream) bye(retry time.Duration) {
-	if s.door == Lines {
+	if s.transport == Lines {
 		s.put("", wire.Position{}, wire.Append(nil, wire.Restarting{RetryAfterMS: retry.Milliseconds()}))
 		return
 	}

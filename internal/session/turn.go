@@ -16,12 +16,12 @@ import (
 func (s *Session) turn() {
 	s.clock()
 	if s.mailbox.Load() != nil {
-		s.open(inOrder(s.mailbox.Swap(nil)))
+		s.handleMessages(inOrder(s.mailbox.Swap(nil)))
 	}
-	if s.waits() && !s.publisher.crowded && s.now >= s.publisher.until {
-		s.publisher.until = 0
-		if s.publisher.stalled() {
-			s.publisher.stalled = nil
+	if s.blocked() && !s.publisher.queueFull && s.now >= s.publisher.blockedUntil {
+		s.publisher.blockedUntil = 0
+		if s.publisher.blocked() {
+			s.publisher.blocked = nil
 		}
 	}
 	if s.conn.Gone() { // it is in no room any more, though what it sent may still have to be said
@@ -32,11 +32,11 @@ func (s *Session) turn() {
 	s.checkAlive()
 }
 
-// open takes in letters, the oldest first.
-func (s *Session) open(l *message) {
+// handleMessages takes in letters, the oldest first.
+func (s *Session) handleMessages(l *message) {
 	for ; l != nil; l = l.next {
 		if l.reply != nil {
-			s.publisher.flight--
+			s.publisher.inFlight--
 			s.protocol.reply(l.reply)
 		} else {
 			l.do()
@@ -52,14 +52,14 @@ func inOrder(newest *message) (oldest *message) {
 	return oldest
 }
 
-// stall lets f wait until it returns true. It is tried when wait is over.
-func (s *Session) stall(wait time.Duration, f func() bool) {
-	t := s.talks()
-	t.stalled, t.until = f, s.now+wait
+// blockUntil lets f wait until it returns true. It is tried when wait is over.
+func (s *Session) blockUntil(wait time.Duration, f func() bool) {
+	t := s.ensurePublisher()
+	t.blocked, t.blockedUntil = f, s.now+wait
 }
 
-// wait has what is stalled tried again after d.
-func (s *Session) wait(d time.Duration) { s.publisher.until = s.now + d }
+// retryAfter has what is stalled tried again after d.
+func (s *Session) retryAfter(d time.Duration) { s.publisher.blockedUntil = s.now + d }
 
 // checkAlive asks whether the client still lives.
 func (s *Session) checkAlive() {
@@ -68,9 +68,9 @@ func (s *Session) checkAlive() {
 	}
 	if code, reason := s.overdue(); reason == "" {
 		if s.publisher != nil {
-			s.publisher.doubt = 0
+			s.publisher.overdueSince = 0
 		}
-	} else if s.certain() {
+	} else if s.confirmedOverdue() {
 		s.end(code, reason)
 		return
 	}
@@ -92,9 +92,9 @@ func (s *Session) checkAlive() {
 // overdue says why the client is to be given up, as far as time tells; no reason: it is not.
 func (s *Session) overdue() (code uint16, reason string) {
 	switch {
-	case s.partial != 0 && !s.full() && s.now-s.partial > messageTakes:
+	case s.partial != 0 && !s.full() && s.now-s.partial > messageTimeout:
 		return wire.ClosePolicy, "a message did not end within 30 s of its beginning"
-	case s.unanswered != 0 && s.now-s.unanswered > pongWithin && !s.full():
+	case s.unanswered != 0 && s.now-s.unanswered > pongTimeout && !s.full():
 		if n, known := s.conn.Undelivered(); !known || n == 0 {
 			return wire.ClosePolicy, "no answer to pings"
 		}
@@ -102,24 +102,24 @@ func (s *Session) overdue() (code uint16, reason string) {
 	return 0, ""
 }
 
-// certain tells whether a client that is overdue may be given up: it was overdue some seconds ago, too. The time may
+// confirmedOverdue tells whether a client that is overdue may be given up: it was overdue some seconds ago, too. The time may
 // have passed while this process was stopped, or its machine was; then what the client has sent meanwhile waits in the
 // socket, or comes a moment later, and is read before the client is judged.
-func (s *Session) certain() bool {
-	t := s.talks()
-	if t.doubt == 0 || s.now-t.doubt > messageTakes { // after another stop it is doubted anew
-		t.doubt = s.now
+func (s *Session) confirmedOverdue() bool {
+	t := s.ensurePublisher()
+	if t.overdueSince == 0 || s.now-t.overdueSince > messageTimeout { // after another stop it is doubted anew
+		t.overdueSince = s.now
 	}
-	return s.now-t.doubt >= judgeAfter
+	return s.now-t.overdueSince >= overdueFor
 }
 
 // renew keeps a name that is not bound to a connection from running out while its holder is connected.
 func (s *Session) renew() {
-	if s.now < s.renewAt || s.flight() > 0 { // it may be giving the name up just now
+	if s.now < s.renewAt || s.inFlight() > 0 { // it may be giving the name up just now
 		return
 	}
 	s.renewAt = s.now + eventlog.NameLeaseTime/4
-	if name := s.env.Store.Name(s.sender()); name != "" && !s.named {
+	if name := s.env.Store.Name(s.sender()); name != "" && !s.nameBound {
 		e := eventlog.Command{Kind: eventlog.ReserveName, SenderID: s.sender(), Name: name, Key: names.Key(name)}
 		_ = s.env.Submit(eventlog.Submission{Command: e}, nil) // if there is no room, next time will do
 	}
@@ -140,14 +140,14 @@ func (s *Session) arm() {
 		}
 	}
 	if s.publisher != nil {
-		sooner(s.publisher.until)
-		if s.publisher.doubt != 0 {
-			sooner(s.publisher.doubt + judgeAfter)
+		sooner(s.publisher.blockedUntil)
+		if s.publisher.overdueSince != 0 {
+			sooner(s.publisher.overdueSince + overdueFor)
 		}
-		sooner(s.publisher.paused)
+		sooner(s.publisher.pausedUntil)
 	}
 	if s.partial != 0 {
-		sooner(s.partial + messageTakes + time.Second)
+		sooner(s.partial + messageTimeout + time.Second)
 	}
 	for _, p := range s.cursors {
 		sooner(p.again)
@@ -183,10 +183,10 @@ func (s *Session) after(p *cursor, max int) fanout.Span {
 		p.release() // memory was needed for others
 	}
 	span, held := p.sub.After(p.n, max)
-	if !held && s.now >= p.again && !s.refilling() {
-		s.refill, p.again = true, 0
+	if !held && s.now >= p.again && !s.hasBackfill() {
+		s.backfilling, p.again = true, 0
 		p.sub.Backfill(p.n, func(c room.BackfillResult, err error) {
-			if !s.later(func() { s.refilled(p, c, err) }) {
+			if !s.enqueue(func() { s.backfilled(p, c, err) }) {
 				c.Frames.Release()
 			}
 		})
@@ -194,10 +194,10 @@ func (s *Session) after(p *cursor, max int) fanout.Span {
 	return span
 }
 
-// refilling tells whether a part of the past of any room is held or asked for. Who leaves a room and enters it again waits
+// hasBackfill tells whether a part of the past of any room is held or asked for. Who leaves a room and enters it again waits
 // for what was asked for before: leaving is cheap, and reading is not.
-func (s *Session) refilling() bool {
-	if s.refill {
+func (s *Session) hasBackfill() bool {
+	if s.backfilling {
 		return true
 	}
 	for _, p := range s.cursors {
@@ -208,10 +208,10 @@ func (s *Session) refilling() bool {
 	return false
 }
 
-// refilled takes the past that was asked for. What is missing before it is gone, and the client is told.
-func (s *Session) refilled(p *cursor, c room.BackfillResult, err error) {
-	s.refill = false
-	p.told = p.told && err != nil
+// backfilled takes the past that was asked for. What is missing before it is gone, and the client is told.
+func (s *Session) backfilled(p *cursor, c room.BackfillResult, err error) {
+	s.backfilling = false
+	p.errorSent = p.errorSent && err != nil
 	passed := c.Frames != nil && c.Frames.Last() <= p.n
 	if p.left || p == s.writing || passed { // the tape holds it by now; if that ends too early, it is asked for again
 		c.Frames.Release()
@@ -223,13 +223,13 @@ func (s *Session) refilled(p *cursor, c room.BackfillResult, err error) {
 	}
 	switch {
 	case err != nil:
-		if damaged := errors.Is(err, eventlog.ErrDamaged); damaged && !p.told { // once, for it is tried again and again
-			p.told = true
+		if damaged := errors.Is(err, eventlog.ErrDamaged); damaged && !p.errorSent { // once, for it is tried again and again
+			p.errorSent = true
 			s.protocol.unreadable(p.sub.Room(), Unreadable(s.env.Store, p.sub.Room()))
 		} else if !damaged { // what is damaged the store has logged
 			s.env.Logger.Error("the past of a room could not be read", "room", p.sub.Room(), "after", p.n, "err", err)
 		}
-		p.again = s.now + tryAgain
+		p.again = s.now + readRetry
 	case begin > p.n+1:
 		s.protocol.gap(p.sub.Room(), p.n+1, begin-1)
 		p.reach(begin - 1)
@@ -237,15 +237,15 @@ func (s *Session) refilled(p *cursor, c room.BackfillResult, err error) {
 	case c.Frames != nil:
 		p.backfill = c.Frames
 	default: // the tape has something that the journal does not show yet
-		p.again = s.now + tryAgain
+		p.again = s.now + readRetry
 	}
 }
 
 // Unreadable is what a reader is told of a room that cannot be read.
 func Unreadable(store eventlog.Store, name string) *wire.CodedError {
-	err := &wire.CodedError{Code: wire.Unavailable, Reason: fmt.Sprintf("the messages of room %s cannot be read now; ask again", name), RetryAfter: tryAgain}
+	err := &wire.CodedError{Code: wire.Unavailable, Reason: fmt.Sprintf("the messages of room %s cannot be read now; ask again", name), RetryAfter: readRetry}
 	if damage := store.Health().Of(name); damage != nil {
-		err.Reason, err.RetryAfter = damage.Error(), tryDamaged
+		err.Reason, err.RetryAfter = damage.Error(), damagedRetry
 	}
 	return err
 }
@@ -279,14 +279,14 @@ func (s *Session) sendState() {
 }
 
 // join takes a seat and stands at number n.
-func (s *Session) join(n uint64, seat *room.Subscription) {
+func (s *Session) addCursor(n uint64, seat *room.Subscription) {
 	p := &cursor{sub: seat, presence: seat.Before()}
 	p.reach(n)
 	s.cursors = append(s.cursors, p)
 }
 
 // sub takes a sub in a room without standing anywhere yet.
-func (s *Session) seat(name string) *room.Subscription {
+func (s *Session) subscribe(name string) *room.Subscription {
 	enc := s.protocol.encoding()
 	if s.deflate {
 		enc = enc.Deflated()
@@ -297,28 +297,28 @@ func (s *Session) seat(name string) *room.Subscription {
 // submit submits a command to the log; ref is repeated in its answer. It returns false if the queue is full: then the
 // session is woken when it is not.
 func (s *Session) submit(e eventlog.Command, ref string) bool {
-	t := s.talks()
-	switch s.env.Submit(eventlog.Submission{Command: e, ReplyTo: &t.origin, Fence: t.epoch, Ref: ref}, s.vacant) {
+	t := s.ensurePublisher()
+	switch s.env.Submit(eventlog.Submission{Command: e, ReplyTo: &t.replyTo, Fence: t.fence, Ref: ref}, s.queueHasSpace) {
 	case nil:
-		t.flight++
+		t.inFlight++
 	case eventlog.ErrBusy:
-		t.crowded = true
+		t.queueFull = true
 		return false
 	default: // closed: the server stops, and the client will say it again elsewhere
-		t.unsaid = true
+		t.lostToStop = true
 	}
 	return true
 }
 
-// vacant is called by the orderer when its queue has room again.
-func (s *Session) vacant() { s.later(func() { s.publisher.crowded = false }) }
+// queueHasSpace is called by the orderer when its queue has room again.
+func (s *Session) queueHasSpace() { s.enqueue(func() { s.publisher.queueFull = false }) }
 
-// hand submits e, as soon as there is room. It returns whether there was.
-func (s *Session) hand(e eventlog.Command, ref string) bool {
+// submitOrWait submits e, as soon as there is room. It returns whether there was.
+func (s *Session) submitOrWait(e eventlog.Command, ref string) bool {
 	if s.submit(e, ref) {
 		return true
 	}
-	s.stall(0, func() bool { return s.submit(e, ref) })
+	s.blockUntil(0, func() bool { return s.submit(e, ref) })
 	return false
 }
 
@@ -338,9 +338,9 @@ func (s *Session) paced(p price, f func() bool) {
 		f()
 		return
 	}
-	s.stall(wait, func() bool {
+	s.blockUntil(wait, func() bool {
 		if wait := s.pay(p); wait > 0 {
-			s.wait(wait)
+			s.retryAfter(wait)
 			return false
 		}
 		return f()
@@ -350,79 +350,79 @@ func (s *Session) paced(p price, f func() bool) {
 // pay takes p from the rates, or returns how long to wait.
 func (s *Session) pay(p price) time.Duration {
 	if p.room != "" && s.env.Store.Bounds(p.room).Empty() {
-		if wait := s.env.Rates.TakeRoom(s.at(), s.addr, p.room); wait > 0 {
+		if wait := s.env.Rates.TakeRoom(s.wallTime(), s.addr, p.room); wait > 0 {
 			return wait
 		}
 	}
 	if p.work > 0 {
-		return s.env.Rates.Work(s.at(), s.by, s.addr, p.work)
+		return s.env.Rates.Work(s.wallTime(), s.senderID, s.addr, p.work)
 	}
-	wait := s.env.Rates.Take(s.at(), s.sender(), s.addr, p.events)
+	wait := s.env.Rates.Take(s.wallTime(), s.sender(), s.addr, p.events)
 	if wait == 0 && p.name && s.env.Store.Name(s.sender()) == "" {
-		wait = s.env.Rates.TakeHold(s.at(), s.addr)
+		wait = s.env.Rates.TakeHold(s.wallTime(), s.addr)
 	}
 	return wait
 }
 
-// resumed is what it takes to go on in a room after a position. Those who come back after a break do so all together,
+// resumePrice is what it takes to go on in a room after a position. Those who come back after a break do so all together,
 // and to many rooms: for that it is no event.
-var resumed = price{work: 4}
+var resumePrice = price{work: 4}
 
-// entering is what it takes to enter a room after a position, or without one.
-func entering(after *wire.Position) price {
+// joinPrice is what it takes to enter a room after a position, or without one.
+func joinPrice(after *wire.Position) price {
 	if after != nil {
-		return resumed
+		return resumePrice
 	}
 	return price{events: 1}
 }
 
 // pause stops reading for a while. That is not the client's time.
 func (s *Session) pause(wait time.Duration) {
-	t := s.talks()
+	t := s.ensurePublisher()
 	wait = max(wait, shortestPause)
-	t.paused = s.now + wait
-	if t.refuse != nil {
-		t.refuse.until += wait
+	t.pausedUntil = s.now + wait
+	if t.refusal != nil {
+		t.refusal.until += wait
 	}
 }
 
-// owning is the name that what is said now makes the sender's own, see eventlog.Command.Own. Where the address's share does
+// registerKey is the name that what is said now makes the sender's own, see eventlog.Command.Own. Where the address's share does
 // not allow that, the sender goes on holding the name as one without a key does, and what it says later tries again. A
 // claim that is on its way is not seen yet: clients of ours say nothing until they know their name.
-func (s *Session) owning() string {
-	if !s.keyed {
+func (s *Session) registerKey() string {
+	if !s.hasKey {
 		return ""
 	}
 	key := s.env.Store.CanRegister(s.sender())
-	if key == "" || key == s.talks().owned {
+	if key == "" || key == s.ensurePublisher().paidKey {
 		return key
 	}
-	if s.env.Rates.TakeName(s.at(), s.addr) > 0 {
+	if s.env.Rates.TakeName(s.wallTime(), s.addr) > 0 {
 		return ""
 	}
-	s.publisher.owned = key
+	s.publisher.paidKey = key
 	return key
 }
 
-// stand says where a client begins in a room that asks for what follows after, or if that is nil for the newest last
+// startPosition says where a client begins in a room that asks for what follows after, or if that is nil for the newest last
 // messages, and what it is told about it.
-func stand(store eventlog.Store, seat *room.Subscription, after *wire.Position, last int) (wire.Joined, uint64) {
+func startPosition(store eventlog.Store, seat *room.Subscription, after *wire.Position, last int) (wire.Joined, uint64) {
 	head := store.Bounds(seat.Room())
 	joined := wire.Joined{
 		Room: seat.Room(), HistoryID: store.HistoryID(), Epoch: store.Epoch().Name, N: head.Last, First: head.First, Count: seat.Count(),
 	}
 	if after == nil {
-		return joined, back(head, last)
+		return joined, newestFrom(head, last)
 	}
 	joined.Reset = !store.Contains(seat.Room(), after)
 	if joined.Reset {
-		return joined, back(head, wire.DefaultJoin)
+		return joined, newestFrom(head, wire.DefaultJoin)
 	}
 	return joined, after.N
 }
 
-// back is where a reader begins who wants the newest last messages.
-func back(h eventlog.Bounds, last int) uint64 {
+// newestFrom is where a reader begins who wants the newest last messages.
+func newestFrom(h eventlog.Bounds, last int) uint64 {
 	n := h.First - 1
 	if h.Last > uint64(last) {
 		n = max(n, h.Last-uint64(last))

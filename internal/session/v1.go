@@ -31,12 +31,12 @@ type fence struct {
 	room, id string        // what has to come
 	stored   bool          // the journal refused it; such a one came before all that were refused here
 	until    time.Duration // what comes later, and is not id, closes the connection
-	why      *wire.CodedError
+	err      *wire.CodedError
 }
 
-// shut closes the gate behind a say that was refused.
-func (v v1) shut(room, id string, stored bool, why *wire.CodedError) {
-	v.talks().refuse = &fence{room: room, id: id, stored: stored, why: why, until: v.now + why.RetryAfter + fenceHolds}
+// fenceOff closes the gate behind a say that was refused.
+func (v v1) fenceOff(room, id string, stored bool, why *wire.CodedError) {
+	v.ensurePublisher().refusal = &fence{room: room, id: id, stored: stored, err: why, until: v.now + why.RetryAfter + fenceHolds}
 }
 
 func (v v1) encoding() room.Encoding { return room.JSON }
@@ -48,7 +48,7 @@ func (v v1) received(b []byte) (int, error) { return v.decode(b, v) }
 // send puts a frame into the private buffer.
 func (v v1) send(f wire.Frame) { v.sendText(wire.Append(nil, f)) }
 
-// refuse says why a request is not done. It is for what the journal was not asked about.
+// refusal says why a request is not done. It is for what the journal was not asked about.
 func (v v1) refuse(r wire.Request, why *wire.CodedError) {
 	v.env.refused(why.Code)
 	v.send(r.Refused(why))
@@ -73,21 +73,21 @@ func (v v1) text(b []byte) {
 		v.refuse(r, err)
 		return
 	}
-	begun := v.begun
-	v.begun = true
+	begun := v.sawRequest
+	v.sawRequest = true
 	switch f := r.Frame.(type) {
 	case wire.Say:
 		v.say(r, f)
 	case wire.Hello:
 		v.hello(r, f, begun)
 	case wire.Join:
-		v.joins(r, f)
+		v.join(r, f)
 	case wire.Leave:
 		v.leave(f.Room)
 	case wire.History:
 		v.history(r, f)
 	case wire.Who:
-		if v.paid(r, ReadCost) {
+		if v.charge(r, ReadCost) {
 			who := v.env.Hub.Who(f.Room)
 			who.Ref = r.Ref
 			v.send(who)
@@ -95,9 +95,9 @@ func (v v1) text(b []byte) {
 	case wire.Name:
 		v.name(r, f)
 	case wire.Typing:
-		if t := v.talks(); t.typed == 0 || v.now-t.typed >= typingEvery {
-			t.typed = v.now
-			v.env.Hub.Typing(f.Room, v.sender(), v.at())
+		if t := v.ensurePublisher(); t.typingAt == 0 || v.now-t.typingAt >= typingEvery {
+			t.typingAt = v.now
+			v.env.Hub.Typing(f.Room, v.sender(), v.wallTime())
 		}
 	case wire.Ping:
 		v.send(wire.Pong{ID: f.ID, Ref: r.Ref})
@@ -111,12 +111,12 @@ func (v v1) hello(r wire.Request, f wire.Hello, begun bool) {
 	}
 	was := v.sender()
 	v.become(f.Session)
-	v.keyed = v.keyed && v.sender() == was
+	v.hasKey = v.hasKey && v.sender() == was
 	v.welcome(f.Session, r.Ref)
 }
 
-// paid takes cost from the rates, or says when it will do.
-func (v v1) paid(r wire.Request, cost int) bool {
+// charge takes cost from the rates, or says when it will do.
+func (v v1) charge(r wire.Request, cost int) bool {
 	wait := v.pay(price{events: cost})
 	if wait > 0 {
 		v.refuse(r, tooFast(wait))
@@ -133,30 +133,30 @@ func (v v1) say(r wire.Request, f wire.Say) {
 		v.refuse(r, err)
 		return
 	}
-	t := v.talks()
-	if t.refuse != nil && (t.refuse.id != f.ID || t.refuse.room != f.Room) {
-		if v.now > t.refuse.until {
+	t := v.ensurePublisher()
+	if t.refusal != nil && (t.refusal.id != f.ID || t.refusal.room != f.Room) {
+		if v.now > t.refusal.until {
 			v.end(wire.ClosePolicy, "what was refused did not come again; connect anew, and send what is not saved in order")
 			return
 		}
 		v.refuse(r, &wire.CodedError{
-			Code:       t.refuse.why.Code,
-			Reason:     fmt.Sprintf("%q was refused before it; send that again first, then this", t.refuse.id),
-			RetryAfter: t.refuse.why.RetryAfter,
+			Code:       t.refusal.err.Code,
+			Reason:     fmt.Sprintf("%q was refused before it; send that again first, then this", t.refusal.id),
+			RetryAfter: t.refusal.err.RetryAfter,
 		})
 		return
 	}
-	if t.refuse != nil && t.refuse.stored { // what is still on its way came after it, and has to come again
-		t.epoch++
+	if t.refusal != nil && t.refusal.stored { // what is still on its way came after it, and has to come again
+		t.fence++
 	}
-	t.refuse = nil
+	t.refusal = nil
 	if wait := v.pay(price{events: 1, room: f.Room}); wait > 0 {
-		v.shut(f.Room, f.ID, false, tooFast(wait))
-		v.refuse(r, t.refuse.why)
+		v.fenceOff(f.Room, f.ID, false, tooFast(wait))
+		v.refuse(r, t.refusal.err)
 		return
 	}
-	v.env.Clients.Heard(v.from(), f.Room, f.Text)
-	v.hand(eventlog.Command{Kind: eventlog.Say, SenderID: v.sender(), Room: f.Room, ID: f.ID, Text: f.Text, RegisterKey: v.owning()}, r.Ref)
+	v.env.Clients.Heard(v.addrPort(), f.Room, f.Text)
+	v.submitOrWait(eventlog.Command{Kind: eventlog.Say, SenderID: v.sender(), Room: f.Room, ID: f.ID, Text: f.Text, RegisterKey: v.registerKey()}, r.Ref)
 }
 
 // name is paced, not refused: whoever comes with many others behind one address gets their name, a moment later. What
@@ -169,10 +169,10 @@ func (v v1) name(r wire.Request, f wire.Name) {
 			v.refuse(r, err)
 			return
 		}
-		e.Bound = v.named // nobody could ever come back to it
+		e.Bound = v.nameBound // nobody could ever come back to it
 	}
-	v.talks().naming = true
-	v.paced(price{events: 1, name: f.Name != ""}, func() bool { return v.hand(e, r.Ref) })
+	v.ensurePublisher().naming = true
+	v.paced(price{events: 1, name: f.Name != ""}, func() bool { return v.submitOrWait(e, r.Ref) })
 }
 
 func (v v1) reply(o *reply) {
@@ -199,34 +199,34 @@ func (v v1) said(o *reply) {
 	refused := wire.RefusedBy(e.Room, e.ID, o.Err)
 	refused.Ref = o.ref
 	v.send(refused)
-	if o.Err.RetryAfter > 0 && o.fence == v.publisher.epoch && (v.publisher.refuse == nil || !v.publisher.refuse.stored) {
-		v.shut(e.Room, e.ID, true, o.Err)
+	if o.Err.RetryAfter > 0 && o.fence == v.publisher.fence && (v.publisher.refusal == nil || !v.publisher.refusal.stored) {
+		v.fenceOff(e.Room, e.ID, true, o.Err)
 	}
 }
 
-// joins is paced, not refused: who comes back to many rooms at once waits a moment.
-func (v v1) joins(r wire.Request, f wire.Join) {
-	v.paced(entering(f.After), func() bool {
-		v.enter(r, f)
+// join is paced, not refused: who comes back to many rooms at once waits a moment.
+func (v v1) join(r wire.Request, f wire.Join) {
+	v.paced(joinPrice(f.After), func() bool {
+		v.joinNow(r, f)
 		return true
 	})
 }
 
-func (v v1) enter(r wire.Request, f wire.Join) {
+func (v v1) joinNow(r wire.Request, f wire.Join) {
 	v.leave(f.Room)
 	if len(v.cursors) >= v.env.Limits.Rooms {
 		v.refuse(r, &wire.CodedError{Code: wire.NotAllowed, Reason: fmt.Sprintf("a connection can be in %d rooms; leave one first", v.env.Limits.Rooms)})
 		return
 	}
-	seat := v.seat(f.Room)
+	seat := v.subscribe(f.Room)
 	last := wire.DefaultJoin
 	if f.Last != nil {
 		last = *f.Last
 	}
-	joined, n := stand(v.env.Store, seat, f.After, last)
+	joined, n := startPosition(v.env.Store, seat, f.After, last)
 	joined.Ref = r.Ref
 	v.send(joined)
-	v.join(n, seat)
+	v.addCursor(n, seat)
 }
 
 func (v v1) leave(name string) {
@@ -251,14 +251,14 @@ func (v v1) bye(retry time.Duration) {
 
 // history reads one page, beside everything else; meanwhile nothing more is read from the client.
 func (v v1) history(r wire.Request, f wire.History) {
-	if !v.paid(r, ReadCost) {
+	if !v.charge(r, ReadCost) {
 		return
 	}
-	v.asking = true
+	v.reading = true
 	v.env.Hub.Go(v.addr, func() {
 		page, err := ReadPage(v.env.Store, f)
-		v.later(func() {
-			v.asking = false
+		v.enqueue(func() {
+			v.reading = false
 			if err != nil {
 				v.env.Logger.Error("a page of history could not be read", "room", f.Room, "err", err)
 				v.send(r.Refused(Unreadable(v.env.Store, f.Room)))

@@ -14,7 +14,7 @@ import (
 )
 
 func TestWelcome(t *testing.T) {
-	st := newStage(t, setting{rate: 5, burst: 20})
+	st := newHarness(t, setting{rate: 5, burst: 20})
 	l := st.connect(Client{Transport: V1})
 	st.settle()
 	w := l.frames[0].(wire.Welcome)
@@ -29,7 +29,7 @@ func TestWelcome(t *testing.T) {
 
 // The welcome precedes everything, whatever was sent right behind the handshake.
 func TestWelcomeComesFirst(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	l := st.connect(Client{Transport: V1})
 	l.send(wire.Join{Room: wire.Lobby}, wire.Ping{ID: "x"})
 	l.receive(len(l.up))
@@ -37,7 +37,7 @@ func TestWelcomeComesFirst(t *testing.T) {
 }
 
 func TestHello(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	a := st.connect(Client{Transport: V1})
 	st.settle()
 	session := a.frames[0].(wire.Welcome).Session
@@ -72,7 +72,7 @@ func TestHello(t *testing.T) {
 }
 
 func TestJoin(t *testing.T) {
-	historyID := newStage(t, setting{}).store.HistoryID() // the same on each stage
+	historyID := newHarness(t, setting{}).store.HistoryID() // the same on each stage
 	for name, c := range map[string]struct {
 		join  wire.Join
 		reset bool
@@ -92,7 +92,7 @@ func TestJoin(t *testing.T) {
 		"another log's largest": {wire.Join{After: &wire.Position{HistoryID: "x", N: 1<<64 - 1}}, true, 11},
 	} {
 		t.Run(name, func(t *testing.T) {
-			st := newStage(t, setting{})
+			st := newHarness(t, setting{})
 			l := st.v1()
 			for i := range 60 {
 				l.say(fmt.Sprint("m", i+1), fmt.Sprint(i+1))
@@ -114,7 +114,7 @@ func TestJoin(t *testing.T) {
 }
 
 func TestJoinAgainMovesThePosition(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	l := st.in(wire.Lobby)
 	l.say("a", "1")
 	l.say("b", "2")
@@ -126,7 +126,7 @@ func TestJoinAgainMovesThePosition(t *testing.T) {
 }
 
 func TestJoinOfAnUnknownRoomStoresNothing(t *testing.T) {
-	st := newStage(t, setting{maxRooms: 1})
+	st := newHarness(t, setting{maxRooms: 1})
 	l := st.v1()
 	l.send(wire.Join{Room: "nowhere"})
 	l.expect("joined nowhere 1-0 count 1")
@@ -137,7 +137,7 @@ func TestJoinOfAnUnknownRoomStoresNothing(t *testing.T) {
 }
 
 func TestLeave(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	a, b := st.in(wire.Lobby), st.in(wire.Lobby)
 	a.send(wire.Leave{Room: wire.Lobby}, wire.Leave{Room: "never-joined"}, wire.Ping{ID: "x"})
 	a.expect("pong x")
@@ -149,7 +149,7 @@ func TestLeave(t *testing.T) {
 }
 
 func TestEightRooms(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	l := st.v1()
 	for i := range 8 {
 		l.send(wire.Join{Room: fmt.Sprint("r", i)})
@@ -164,7 +164,7 @@ func TestEightRooms(t *testing.T) {
 }
 
 func TestName(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	a, b := st.v1(), st.v1()
 	a.send(wire.Name{Name: "Ann"})
 	a.expect("name Ann")
@@ -193,7 +193,7 @@ func TestName(t *testing.T) {
 }
 
 func TestNameIsInMessagesAndPresence(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	a, b := st.in(wire.Lobby), st.in(wire.Lobby)
 	a.send(wire.Name{Name: "ann"})
 	a.say("1", "hi")
@@ -209,7 +209,7 @@ func TestNameIsInMessagesAndPresence(t *testing.T) {
 }
 
 func TestTwoTabsWithOneSession(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	a := st.connect(Client{Transport: V1})
 	st.settle()
 	session := a.frames[0].(wire.Welcome).Session
@@ -232,14 +232,14 @@ func TestTwoTabsWithOneSession(t *testing.T) {
 }
 
 func TestPing(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	l := st.v1()
 	l.send(wire.Ping{ID: "abc"}, wire.Ping{})
 	l.expect("pong abc", "pong ")
 }
 
 func TestWho(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	l := st.v1()
 	l.send(wire.Who{Room: "empty"})
 	l.expect("who empty 0 ")
@@ -296,7 +296,7 @@ func TestBadRequests(t *testing.T) {
 			"refused lobby a too_long 0"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newStage(t, setting{}).v1()
+			l := newHarness(t, setting{}).v1()
 			l.text(c.sent)
 			l.expect(c.want)
 			l.send(wire.Ping{ID: "alive"})
@@ -339,8 +339,8 @@ func TestProtocolErrors(t *testing.T) {
 	} {
 		for _, v1 := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s, v1 %t", name, v1), func(t *testing.T) {
-				st := newStage(t, setting{})
-				l := st.connect(Client{Transport: doorOf(v1)})
+				st := newHarness(t, setting{})
+				l := st.connect(Client{Transport: transportOf(v1)})
 				l.heard()
 				l.up = c.sent
 				l.expect(c.want)
@@ -350,14 +350,14 @@ func TestProtocolErrors(t *testing.T) {
 			})
 		}
 	}
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	l := st.plain(Client{})
 	l.up = fragments(256)
 	l.expect("")
 }
 
 func TestTheLongestFrameIsRead(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	l := st.plain(Client{})
 	l.text(strings.Repeat("x", wire.MaxRequest(4000)))
 	if got := l.heard(); len(got) != 1 || !strings.HasPrefix(got[0], "! ") {
@@ -378,7 +378,7 @@ func TestWebSocketPingAndClose(t *testing.T) {
 		"their own":      {"\x0f\xa0", "CLOSE 4000 "},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newStage(t, setting{}).v1()
+			l := newHarness(t, setting{}).v1()
 			l.put(frame.Ping, []byte("are you there"))
 			l.put(frame.Pong, []byte("unasked"))
 			l.expect("PONG are you there")
@@ -394,7 +394,7 @@ func TestWebSocketPingAndClose(t *testing.T) {
 
 // The whole of what a joined client gets, in the form it travels in.
 func TestMessageForm(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	l := st.in(wire.Lobby)
 	l.raw = nil
 	l.send(wire.Name{Name: "Zoë"})
@@ -409,7 +409,7 @@ func TestMessageForm(t *testing.T) {
 
 // Who has proved a key owns the name it speaks under; with another session, or on another connection, nobody does.
 func TestNameOfAKey(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	secret, err := wire.NewSession(st.random)
 	if err != nil {
 		t.Fatal(err)
@@ -444,7 +444,7 @@ func TestNameOfAKey(t *testing.T) {
 // The keys of an address come to own names at a pace. Over it a name is held as anybody holds one, until what is said under
 // it is within the pace again; and an owner pays once.
 func TestNamesAreOwnedAtAPace(t *testing.T) {
-	st := newStage(t, setting{rate: 100, burst: 100})
+	st := newHarness(t, setting{rate: 100, burst: 100})
 	visits := 0
 	speaks := func(secret, name string) (owns bool) {
 		l := st.connect(Client{Transport: V1, Session: secret, Keyed: true, Addr: remote})
@@ -486,7 +486,7 @@ func TestNamesAreOwnedAtAPace(t *testing.T) {
 
 // A name that somebody else has changed is told where names are known.
 func TestRenamed(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	a, p := st.v1(), st.plain(Client{})
 	a.send(wire.Name{Name: "ann"})
 	a.expect("name ann")
@@ -499,13 +499,13 @@ func TestRenamed(t *testing.T) {
 	}
 	a.expect("name ")
 	p.expect()
-	a.s.Renamed(&a.s.publisher.origin) // it knows
+	a.s.Renamed(&a.s.publisher.replyTo) // it knows
 	a.expect()
 }
 
 // The ref of a request comes back in whatever answers it, also in what the journal decides.
 func TestAnswersHaveTheRef(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	l := st.v1()
 	for _, c := range []struct{ sent, want string }{
 		{`{"type":"hello","session":"AAAAAAAAAAAAAAAAAAAAAA","ref":"1"}`, "welcome"},
@@ -557,7 +557,7 @@ func TestAnswersHaveTheRef(t *testing.T) {
 
 // What follows a name waits for it: it is done under that name, and answered after it.
 func TestWhatFollowsANameWaitsForIt(t *testing.T) {
-	st := newStage(t, setting{})
+	st := newHarness(t, setting{})
 	l := st.v1()
 	st.paused = true
 	l.send(wire.Name{Name: "ann"}, wire.Join{Room: wire.Lobby}, wire.Ping{ID: "x"})

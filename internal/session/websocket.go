@@ -11,28 +11,28 @@ import (
 // answered, and a close frame ends it.
 type websocket struct{ *Session }
 
-// texts is a protocol that takes text messages.
-type texts interface {
+// textHandler is a protocol that takes text messages.
+type textHandler interface {
 	// text handles one, valid until it returns.
 	text(b []byte)
 }
 
 // decode takes frames, and hands the messages in them to p. Whatever comes is counted as work.
-func (s websocket) decode(b []byte, p texts) (used int, err error) {
-	if s.closing || s.parting() { // nothing may follow
+func (s websocket) decode(b []byte, p textHandler) (used int, err error) {
+	if s.closing || s.closeReceived() { // nothing may follow
 		return len(b), nil
 	}
-	if s.full() || !s.mayRead() {
+	if s.full() || !s.chargeFirst() {
 		return 0, nil
 	}
 	turn := 0
-	work := work{frames: -1}              // the first is paid for
-	fresh := frame.NewDecoder(s.frames()) // on the stack: most of what comes is whole
+	work := work{frames: -1}                   // the first is paid for
+	fresh := frame.NewDecoder(s.frameConfig()) // on the stack: most of what comes is whole
 	dec := &fresh
 	if s.dec != nil {
 		dec = s.dec
 	}
-	for used < len(b) && !s.closing && !s.parting() && !s.full() {
+	for used < len(b) && !s.closing && !s.closeReceived() && !s.full() {
 		if turn >= workATurn {
 			s.conn.Wake() // others have their turn first
 			break
@@ -41,8 +41,8 @@ func (s websocket) decode(b []byte, p texts) (used int, err error) {
 		used += k
 		work.add(m, k, s.deflate)
 		if err != nil {
-			s.worked(&work)
-			return used, s.fail(err)
+			s.chargeWork(&work)
+			return used, s.failDecode(err)
 		}
 		if !dec.Partial() { // after each message: the next may begin in the same bytes
 			s.partial = 0
@@ -52,12 +52,12 @@ func (s websocket) decode(b []byte, p texts) (used int, err error) {
 		}
 		if units := work.units(); units >= workAtOnce {
 			turn += units
-			s.worked(&work)
+			s.chargeWork(&work)
 		}
 	}
-	s.worked(&work)
-	s.keep(dec)
-	if s.closing || s.parting() {
+	s.chargeWork(&work)
+	s.retainDecoder(dec)
+	if s.closing || s.closeReceived() {
 		used = len(b)
 	}
 	return used, nil
@@ -84,38 +84,38 @@ func (w *work) add(m frame.Message, k int, deflate bool) {
 // units is how much that is: one a frame, and one a KiB.
 func (w *work) units() int { return max(w.frames, 0) + w.bytes>>10 }
 
-// mayRead takes the first unit of what is to be read now. It returns false if the rates do not allow that yet.
-func (s websocket) mayRead() bool {
-	wait := s.env.Rates.Work(s.at(), s.by, s.addr, 1)
+// chargeFirst takes the first unit of what is to be read now. It returns false if the rates do not allow that yet.
+func (s websocket) chargeFirst() bool {
+	wait := s.env.Rates.Work(s.wallTime(), s.senderID, s.addr, 1)
 	if wait > 0 {
 		s.pause(wait)
 	}
 	return wait == 0
 }
 
-// worked counts w.
-func (s websocket) worked(w *work) {
+// chargeWork counts w.
+func (s websocket) chargeWork(w *work) {
 	units := w.units()
 	if units == 0 {
 		return
 	}
 	*w = work{}
-	if wait := s.env.Rates.Worked(s.at(), s.by, s.addr, units); wait > 0 {
+	if wait := s.env.Rates.Worked(s.wallTime(), s.senderID, s.addr, units); wait > 0 {
 		s.pause(wait)
 	}
 }
 
-// frames says what frames this client may send.
-func (s websocket) frames() *frame.Config {
+// frameConfig says what frameConfig this client may send.
+func (s websocket) frameConfig() *frame.Config {
 	if s.deflate {
 		return s.env.Deflate
 	}
 	return s.env.Frame
 }
 
-// keep keeps dec for what comes next, if a message is under way.
-func (s websocket) keep(dec *frame.Decoder) {
-	s.hold(dec.Held())
+// retainDecoder keeps dec for what comes next, if a message is under way.
+func (s websocket) retainDecoder(dec *frame.Decoder) {
+	s.holdPartial(dec.Held())
 	switch {
 	case !dec.Partial():
 		s.dec = nil
@@ -129,7 +129,7 @@ func (s websocket) keep(dec *frame.Decoder) {
 	}
 }
 
-func (s websocket) handle(m frame.Message, p texts) error {
+func (s websocket) handle(m frame.Message, p textHandler) error {
 	switch m.Op {
 	case frame.Text:
 		p.text(m.Payload)
@@ -140,14 +140,14 @@ func (s websocket) handle(m frame.Message, p texts) error {
 		if code == 1005 { // none was given: none is given back
 			code = 0
 		}
-		t := s.talks()
-		t.parting, t.parted = true, code
+		t := s.ensurePublisher()
+		t.closeReceived, t.closeCode = true, code
 	}
 	return nil
 }
 
-// fail closes with the code that err carries. It returns err.
-func (s websocket) fail(err error) error {
+// failDecode closes with the code that err carries. It returns err.
+func (s websocket) failDecode(err error) error {
 	code, reason := uint16(wire.CloseProtocolError), err.Error()
 	if e := (*frame.Error)(nil); errors.As(err, &e) {
 		code, reason = e.Code, e.Reason

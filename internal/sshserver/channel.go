@@ -48,7 +48,7 @@ func (d *Server) handle(nc net.Conn) {
 	}
 	defer c.Close()
 	defer d.contain(nil)
-	c.SetDeadline(time.Now().Add(handshakeTakes))
+	c.SetDeadline(time.Now().Add(handshakeTimeout))
 	sc, asked, requests, err := ssh.NewServerConn(c, d.config)
 	if err != nil {
 		return
@@ -65,7 +65,7 @@ func (d *Server) handle(nc net.Conn) {
 			a.Reject(ssh.UnknownChannelType, "there are sessions only")
 			continue
 		}
-		if err := c.opens(); err != nil {
+		if err := c.channelOpened(); err != nil {
 			a.Reject(ssh.ResourceShortage, err.Error())
 			continue
 		}
@@ -91,15 +91,15 @@ type channel struct {
 	user   string
 	key    ssh.PublicKey // that was proved; nil: a guest
 
-	running sync.WaitGroup
-	pace    *rate.Limiter // of what comes
-	asked   *rate.Limiter // of requests
-	started func()        // it has a shell or a command, or will have none
-	sizes   chan tui.Size // the newest, if nobody has taken it yet
-	cells   int           // guarded by the door's mu: that it pays for, see Door.fit
+	running      sync.WaitGroup
+	inputLimit   *rate.Limiter // of what comes
+	requestLimit *rate.Limiter // of requests
+	onStart      func()        // it has a shell or a command, or will have none
+	sizes        chan tui.Size // the newest, if nobody has taken it yet
+	cells        int           // guarded by the door's mu: that it pays for, see Door.fit
 
 	// What the client has asked for; a visit reads it, after which it stays as it is.
-	visited  bool
+	started  bool
 	terminal bool
 	term     string   // the kind of terminal
 	first    tui.Size // of its window
@@ -115,34 +115,34 @@ type channel struct {
 
 // serve serves a channel that was counted by opens, and returns when the client has closed it and its visit is over.
 func (c *conn) serve(ctx context.Context, sc *ssh.ServerConn, asked ssh.NewChannel) {
-	defer c.closes()
-	g := &channel{conn: c, user: sc.User(), started: sync.OnceFunc(c.starts), sizes: make(chan tui.Size, 1), pace: rate.NewLimiter(piped, ahead), asked: rate.NewLimiter(requests, requests)}
+	defer c.channelClosed()
+	g := &channel{conn: c, user: sc.User(), onStart: sync.OnceFunc(c.channelStarted), sizes: make(chan tui.Size, 1), inputLimit: rate.NewLimiter(pipedRate, inputBurst), requestLimit: rate.NewLimiter(requests, requests)}
 	if sc.Permissions != nil {
 		g.key, _ = sc.Permissions.ExtraData[provedKey{}].(ssh.PublicKey)
 	}
 	g.ctx, g.closed = context.WithCancelCause(ctx)
-	defer g.unfit()
-	defer g.started()
+	defer g.freeScreen()
+	defer g.onStart()
 	defer g.running.Wait()
 	defer g.closed(errLeft)
 	accepted, requests, err := asked.Accept()
 	if err != nil {
 		return
 	}
-	opened := newEnding(accepted, g)
+	opened := newSessionChannel(accepted, g)
 	defer opened.in.Close()
-	late := time.AfterFunc(requestTakes, func() { opened.Close() })
+	late := time.AfterFunc(requestTimeout, func() { opened.Close() })
 	defer late.Stop()
-	defer c.door.contain(func() { c.Close() })
+	defer c.server.contain(func() { c.Close() })
 	for r := range requests {
-		ok := g.asked.Wait(g.ctx) == nil && len(r.Payload) <= maxPayload && g.request(r)
+		ok := g.requestLimit.Wait(g.ctx) == nil && len(r.Payload) <= maxPayload && g.request(r)
 		r.Reply(ok, nil)
 		if ok && (r.Type == "shell" || r.Type == "exec") {
 			late.Stop()
-			g.started()
+			g.onStart()
 			g.running.Go(func() {
-				defer c.door.contain(func() { opened.exit(1) })
-				c.door.visit(g, opened)
+				defer c.server.contain(func() { opened.exit(1) })
+				c.server.serveSession(g, opened)
 			})
 		}
 	}
@@ -160,37 +160,37 @@ func (g *channel) request(r *ssh.Request) bool {
 			Columns, Rows, Width, Height uint32
 			Modes                        string
 		}
-		if g.visited || g.terminal || ssh.Unmarshal(r.Payload, &pty) != nil {
+		if g.started || g.terminal || ssh.Unmarshal(r.Payload, &pty) != nil {
 			return false
 		}
-		g.pace.SetLimit(typed)
+		g.inputLimit.SetLimit(typedRate)
 		g.terminal, g.term, g.first = true, pty.Term, tui.Size{Width: int(pty.Columns), Height: int(pty.Rows)}
 	case "env":
 		var variable struct{ Name, Value string }
-		if g.visited || len(g.env) >= maxEnv || ssh.Unmarshal(r.Payload, &variable) != nil {
+		if g.started || len(g.env) >= maxEnv || ssh.Unmarshal(r.Payload, &variable) != nil {
 			return false
 		}
 		g.env = append(g.env, variable.Name+"="+variable.Value)
 	case "exec":
 		var command struct{ Line string }
-		if g.visited || ssh.Unmarshal(r.Payload, &command) != nil {
+		if g.started || ssh.Unmarshal(r.Payload, &command) != nil {
 			return false
 		}
-		g.visited, g.command = true, command.Line
+		g.started, g.command = true, command.Line
 	case "shell":
-		if g.visited {
+		if g.started {
 			return false
 		}
-		g.visited = true
+		g.started = true
 	default:
 		return false
 	}
 	return true
 }
 
-// ending is a channel that ends when the server says so. The library's ends when the client says so: until then who reads
+// sessionChannel is a channel that ends when the server says so. The library's ends when the client says so: until then who reads
 // from it waits, and it keeps what it was sent.
-type ending struct {
+type sessionChannel struct {
 	ssh.Channel
 	of   *channel
 	in   *io.PipeReader // what comes, until the end
@@ -198,9 +198,9 @@ type ending struct {
 	over chan struct{} // closed at the end
 }
 
-func newEnding(accepted ssh.Channel, of *channel) *ending {
+func newSessionChannel(accepted ssh.Channel, of *channel) *sessionChannel {
 	in, came := io.Pipe()
-	e := &ending{Channel: accepted, of: of, in: in, over: make(chan struct{})}
+	e := &sessionChannel{Channel: accepted, of: of, in: in, over: make(chan struct{})}
 	of.running.Go(func() { // the only reader: the library wakes no more than one at the end
 		came.CloseWithError(of.pass(came, accepted))
 		io.Copy(io.Discard, accepted)
@@ -219,7 +219,7 @@ func newEnding(accepted ssh.Channel, of *channel) *ending {
 func (g *channel) pass(to io.Writer, from io.Reader) error {
 	for b := make([]byte, 4<<10); ; {
 		n, err := from.Read(b)
-		if err := g.pace.WaitN(g.ctx, n); err != nil {
+		if err := g.inputLimit.WaitN(g.ctx, n); err != nil {
 			return err
 		}
 		if _, err := to.Write(b[:n]); err != nil {
@@ -232,41 +232,41 @@ func (g *channel) pass(to io.Writer, from io.Reader) error {
 }
 
 // Read implements ssh.Channel.
-func (e *ending) Read(b []byte) (int, error) { return e.in.Read(b) }
+func (e *sessionChannel) Read(b []byte) (int, error) { return e.in.Read(b) }
 
 // Close implements ssh.Channel. What comes after it is not kept, and a client that does not close the channel too loses
 // the connection.
-func (e *ending) Close() error {
+func (e *sessionChannel) Close() error {
 	err := e.Channel.Close()
 	e.in.Close()
 	e.once.Do(func() {
 		close(e.over)
-		late := time.AfterFunc(requestTakes, func() { e.of.conn.Close() })
+		late := time.AfterFunc(requestTimeout, func() { e.of.conn.Close() })
 		context.AfterFunc(e.of.ctx, func() { late.Stop() })
 	})
 	return err
 }
 
 // exit ends the channel with the code of a program's end.
-func (e *ending) exit(code int) {
+func (e *sessionChannel) exit(code int) {
 	_, err := e.SendRequest("exit-status", false, ssh.Marshal(struct{ Code uint32 }{uint32(code)}))
 	if err = errors.Join(err, e.Close()); err != nil && !errors.Is(err, io.EOF) {
-		e.of.conn.door.cfg.Env.Logger.Debug("a channel of SSH did not end well", "err", err)
+		e.of.conn.server.cfg.Env.Logger.Debug("a channel of SSH did not end well", "err", err)
 	}
 }
 
 // notes is where a client reads what is not of the chat: its stderr, with the returns that a terminal needs.
-func (e *ending) notes() io.Writer {
+func (e *sessionChannel) notes() io.Writer {
 	if e.of.terminal {
-		return returns{e.Stderr()}
+		return crlfWriter{e.Stderr()}
 	}
 	return e.Stderr()
 }
 
-// returns makes a return and a newline of each newline.
-type returns struct{ io.Writer }
+// crlfWriter makes a return and a newline of each newline.
+type crlfWriter struct{ io.Writer }
 
-func (w returns) Write(b []byte) (int, error) {
+func (w crlfWriter) Write(b []byte) (int, error) {
 	if _, err := w.Writer.Write(bytes.ReplaceAll(b, []byte("\n"), []byte("\r\n"))); err != nil {
 		return 0, err
 	}

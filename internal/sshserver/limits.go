@@ -19,27 +19,27 @@ import (
 // peer takes nothing for too long.
 type conn struct {
 	net.Conn
-	door    *Server
+	server  *Server
 	addr    netip.Addr
 	network netip.Prefix // of addr
 	local   bool         // it comes from this machine
 	once    sync.Once
 	gone    func(patience time.Duration) bool // whether the peer is; nil: that cannot be known
 
-	mu      sync.Mutex
-	until   time.Time   // guarded by mu: the deadline of the handshake; zero: it is over
-	open    int         // guarded by mu: channels that the client has not closed
-	waiting int         // guarded by mu: those of them that want nothing yet
-	visits  int         // guarded by mu
-	idle    *time.Timer // guarded by mu: closes it; stopped while there are visits
+	mu       sync.Mutex
+	until    time.Time   // guarded by mu: the deadline of the handshake; zero: it is over
+	open     int         // guarded by mu: channels that the client has not closed
+	waiting  int         // guarded by mu: those of them that want nothing yet
+	sessions int         // guarded by mu
+	idle     *time.Timer // guarded by mu: closes it; stopped while there are visits
 }
 
 // admit lets a connection in, before anything of it is read, or returns nil.
 func (d *Server) admit(nc net.Conn) *conn {
 	from := addrOf(nc.RemoteAddr()).Addr()
-	c := &conn{Conn: nc, door: d, addr: from, network: session.Network(from), local: from.IsLoopback(), gone: reactor.Watch(nc).Dead}
-	if err := d.take(c); err != nil {
-		d.tellRefused(from)
+	c := &conn{Conn: nc, server: d, addr: from, network: session.Network(from), local: from.IsLoopback(), gone: reactor.Watch(nc).Dead}
+	if err := d.acquireConn(c); err != nil {
+		d.logRefused(from)
 		nc.SetWriteDeadline(time.Now().Add(time.Second))     // the buffer of a new socket takes it at once
 		fmt.Fprintf(nc, "%v; come back in a while\r\n", err) // before the version of the server (RFC 4253, section 4.2)
 		return nil
@@ -49,44 +49,44 @@ func (d *Server) admit(nc net.Conn) *conn {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.idle = time.AfterFunc(idleTakes, func() { c.Close() })
+	c.idle = time.AfterFunc(idleTimeout, func() { c.Close() })
 	return c
 }
 
-// take takes a place for a connection, or says why there is none.
-func (d *Server) take(c *conn) error {
+// acquireConn takes a place for a connection, or says why there is none.
+func (d *Server) acquireConn(c *conn) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.ended {
 		return errStopped
 	}
-	if err := d.taken.Acquire(c.addr); err != nil {
+	if err := d.connSlots.Acquire(c.addr); err != nil {
 		return err
 	}
 	if err := d.cfg.AcquireConn(c.Conn); err != nil {
-		d.taken.Release(c.addr)
+		d.connSlots.Release(c.addr)
 		return err
 	}
 	d.conns[c] = struct{}{}
 	return nil
 }
 
-// tellRefused logs connections that are closed at once, now and then.
-func (d *Server) tellRefused(from netip.Addr) {
+// logRefused logs connections that are closed at once, now and then.
+func (d *Server) logRefused(from netip.Addr) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.refused++
-	if now := time.Now(); now.Sub(d.told) >= tellEvery && !d.ended {
+	if now := time.Now(); now.Sub(d.refusedLoggedAt) >= logRefusedEvery && !d.ended {
 		d.cfg.Env.Logger.Info("SSH connections are closed at once: the limit in total or of one address is reached", "n", d.refused, "last_remote", from)
-		d.refused, d.told = 0, now
+		d.refused, d.refusedLoggedAt = 0, now
 	}
 }
 
-func (d *Server) give(c *conn) {
+func (d *Server) releaseConn(c *conn) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.conns, c)
-	d.taken.Release(c.addr)
+	d.connSlots.Release(c.addr)
 	d.cfg.ReleaseConn(c.Conn)
 }
 
@@ -98,7 +98,7 @@ func (c *conn) Close() error {
 			c.idle.Stop()
 		}
 		c.mu.Unlock()
-		c.door.give(c)
+		c.server.releaseConn(c)
 	})
 	return c.Conn.Close()
 }
@@ -117,7 +117,7 @@ func (c *conn) Write(b []byte) (int, error) {
 	until := c.until
 	c.mu.Unlock()
 	if until.IsZero() {
-		until = time.Now().Add(c.door.cfg.Stall)
+		until = time.Now().Add(c.server.cfg.Stall)
 	}
 	if err := c.Conn.SetWriteDeadline(until); err != nil {
 		return 0, err
@@ -129,32 +129,32 @@ func (c *conn) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// enter counts a visit, if there may be one more on this connection and at this door. Every visit ends with leave.
-func (c *conn) enter() error {
+// acquireSession counts a visit, if there may be one more on this connection and at this door. Every visit ends with leave.
+func (c *conn) acquireSession() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.visits >= maxVisits {
-		return fmt.Errorf("there are %d visits on this connection already, as many as there can be; come on another: ssh -S none", maxVisits)
+	if c.sessions >= maxSessionsPerConn {
+		return fmt.Errorf("there are %d visits on this connection already, as many as there can be; come on another: ssh -S none", maxSessionsPerConn)
 	}
-	if err := c.door.enter(c); err != nil {
+	if err := c.server.acquireSession(c); err != nil {
 		return err
 	}
-	c.visits++
+	c.sessions++
 	c.idle.Stop()
 	return nil
 }
 
-func (c *conn) leave() {
+func (c *conn) releaseSession() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.visits--; c.visits == 0 {
-		c.idle.Reset(idleTakes)
+	if c.sessions--; c.sessions == 0 {
+		c.idle.Reset(idleTimeout)
 	}
-	c.door.leave(c)
+	c.server.releaseSession(c)
 }
 
-// opens counts a channel, which wants nothing yet, if there may be one more. It ends with starts and closes.
-func (c *conn) opens() error {
+// channelOpened counts a channel, which wants nothing yet, if there may be one more. It ends with starts and closes.
+func (c *conn) channelOpened() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -168,13 +168,13 @@ func (c *conn) opens() error {
 	return nil
 }
 
-func (c *conn) starts() {
+func (c *conn) channelStarted() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.waiting--
 }
 
-func (c *conn) closes() {
+func (c *conn) channelClosed() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.open--
@@ -223,29 +223,29 @@ func (g *channel) passSize() {
 	case <-g.sizes:
 	default:
 	}
-	g.sizes <- g.conn.door.fit(g, g.window)
+	g.sizes <- g.conn.server.allocateScreen(g, g.window)
 	g.resized = time.Now()
 }
 
-// unfit gives back what the channel has paid for, for good.
-func (g *channel) unfit() {
+// freeScreen gives back what the channel has paid for, for good.
+func (g *channel) freeScreen() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.over = true
 	if g.later != nil {
 		g.later.Stop()
 	}
-	g.conn.door.unfit(g)
+	g.conn.server.freeScreen(g)
 }
 
-// patient gives up on a client that takes nothing for too long.
-type patient struct {
+// timeoutWriter gives up on a client that takes nothing for too long.
+type timeoutWriter struct {
 	io.Writer
 	stall time.Duration
 	give  func()
 }
 
-func (p patient) Write(b []byte) (int, error) {
+func (p timeoutWriter) Write(b []byte) (int, error) {
 	late := time.AfterFunc(p.stall, p.give)
 	defer late.Stop()
 	return p.Writer.Write(b)

@@ -57,16 +57,16 @@ const MaxConns = 1000
 
 // Bounds of the door. What is of one address (IPv6: /64) does not hold for this machine.
 const (
-	handshakeTakes = 15 * time.Second // from the connection to its being authenticated
-	requestTakes   = 15 * time.Second // from a channel to its shell or command, and from its end to the client's closing it
-	idleTakes      = time.Minute      // without a visit, and a connection is closed
-	deadTakes      = 45 * time.Second // from the last that a peer's system acknowledged to its being given up
-	tellEvery      = time.Minute      // between two lines of the log about connections that were refused
+	handshakeTimeout = 15 * time.Second // from the connection to its being authenticated
+	requestTimeout   = 15 * time.Second // from a channel to its shell or command, and from its end to the client's closing it
+	idleTimeout      = time.Minute      // without a visit, and a connection is closed
+	deadAfter        = 45 * time.Second // from the last that a peer's system acknowledged to its being given up
+	logRefusedEvery  = time.Minute      // between two lines of the log about connections that were refused
 
-	maxAll     = 1000 // visits; of these, and of connections, one address can have a quarter, see limited
-	maxVisits  = 8    // of them on one connection
-	maxWaiting = 2    // channels of a connection that want nothing yet
-	maxOpen    = 32   // channels of a connection that the client has not closed, visits and waiting ones among them
+	maxSessions        = 1000 // visits; of these, and of connections, one address can have a quarter, see limited
+	maxSessionsPerConn = 8    // of them on one connection
+	maxWaiting         = 2    // channels of a connection that want nothing yet
+	maxOpen            = 32   // channels of a connection that the client has not closed, visits and waiting ones among them
 
 	maxWidth, maxHeight = 500, 200        // of a screen
 	maxCells            = 20000           // of a screen
@@ -76,9 +76,9 @@ const (
 	resizeEvery = 200 * time.Millisecond // between two sizes that a screen hears of
 	requests    = 100                    // requests a second on a channel, and at once
 
-	typed = 4 << 10   // bytes a second that a screen takes, which costs 40 µs each if they are keys
-	piped = 256 << 10 // and a visit without one
-	ahead = 16 << 10  // of them at once
+	typedRate  = 4 << 10   // bytes a second that a screen takes, which costs 40 µs each if they are keys
+	pipedRate  = 256 << 10 // and a visit without one
+	inputBurst = 16 << 10  // of them at once
 
 	maxEnv     = 16      // variables that a client may set
 	maxPayload = 4 << 10 // bytes of a request, which is a command at most
@@ -92,21 +92,21 @@ type Server struct {
 	ctx    context.Context
 	stop   context.CancelCauseFunc
 
-	taken    *connlimit.Limiter // places of connections
-	visitors *connlimit.Limiter // and of visits
+	connSlots    *connlimit.Limiter // places of connections
+	sessionSlots *connlimit.Limiter // and of visits
 
-	visits  sync.WaitGroup
-	running sync.WaitGroup // all that the door has started
-	looks   sync.Once      // for peers that are gone
+	sessions  sync.WaitGroup
+	running   sync.WaitGroup // all that the door has started
+	checkDead sync.Once      // for peers that are gone
 
-	mu        sync.Mutex
-	listeners []net.Listener       // guarded by mu: of those that Serve serves or has served
-	conns     map[*conn]struct{}   // guarded by mu
-	cells     map[netip.Prefix]int // guarded by mu: of screens, by network, as far as they are larger than the usual
-	allCells  int                  // guarded by mu: of all of them
-	refused   int                  // guarded by mu: connections, since told
-	told      time.Time            // guarded by mu: when the log was last told of them
-	ended     bool                 // guarded by mu: nobody more comes in
+	mu              sync.Mutex
+	listeners       []net.Listener       // guarded by mu: of those that Serve serves or has served
+	conns           map[*conn]struct{}   // guarded by mu
+	cells           map[netip.Prefix]int // guarded by mu: of screens, by network, as far as they are larger than the usual
+	allCells        int                  // guarded by mu: of all of them
+	refused         int                  // guarded by mu: connections, since told
+	refusedLoggedAt time.Time            // guarded by mu: when the log was last told of them
+	ended           bool                 // guarded by mu: nobody more comes in
 }
 
 var errStopped = errors.New("the server stops; come back in a moment")
@@ -129,7 +129,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	d := &Server{
 		cfg: cfg, keys: keys, conns: make(map[*conn]struct{}),
-		taken: limited(cfg.MaxConns), visitors: limited(maxAll), cells: make(map[netip.Prefix]int),
+		connSlots: limited(cfg.MaxConns), sessionSlots: limited(maxSessions), cells: make(map[netip.Prefix]int),
 	}
 	d.ctx, d.stop = context.WithCancelCause(context.Background())
 	d.config = serverConfig(keys.host, cfg.KeysOnly)
@@ -153,7 +153,7 @@ func (d *Server) Serve(ln net.Listener) error {
 	d.mu.Unlock()
 	defer d.running.Done()
 	defer ln.Close()
-	d.looks.Do(func() { d.running.Go(d.look) })
+	d.checkDead.Do(func() { d.running.Go(d.closeDeadConns) })
 	var pause time.Duration
 	for {
 		nc, err := ln.Accept()
@@ -188,16 +188,16 @@ func (d *Server) Close() {
 	left := make(chan struct{})
 	go func() {
 		defer close(left)
-		d.visits.Wait()
+		d.sessions.Wait()
 	}()
 	select {
 	case <-left:
-	case <-time.After(leaving):
+	case <-time.After(closeTimeout):
 	}
 	for _, c := range d.all() { // also those that have not come to the end of their handshake
 		c.Close()
 	}
-	late := time.AfterFunc(leaving, func() { d.cfg.Env.Logger.Warn("visits over SSH do not end with their connections") })
+	late := time.AfterFunc(closeTimeout, func() { d.cfg.Env.Logger.Warn("visits over SSH do not end with their connections") })
 	defer late.Stop()
 	<-left
 	d.running.Wait()
@@ -209,10 +209,10 @@ func (d *Server) all() []*conn {
 	return slices.Collect(maps.Keys(d.conns))
 }
 
-// look closes connections whose peers are gone until the door is closed: the kernel keeps sending to them for a quarter of an
+// closeDeadConns closes connections whose peers are gone until the door is closed: the kernel keeps sending to them for a quarter of an
 // hour.
-func (d *Server) look() {
-	ticker := time.NewTicker(deadTakes / 4)
+func (d *Server) closeDeadConns() {
+	ticker := time.NewTicker(deadAfter / 4)
 	defer ticker.Stop()
 	for {
 		select {
@@ -221,67 +221,67 @@ func (d *Server) look() {
 		case <-ticker.C:
 		}
 		for _, c := range d.all() {
-			if c.gone != nil && c.gone(deadTakes) {
+			if c.gone != nil && c.gone(deadAfter) {
 				c.Close()
 			}
 		}
 	}
 }
 
-// leaving is how long screens may take to be cleared when the door is closed, and visits to end without connections.
-const leaving = time.Second
+// closeTimeout is how long screens may take to be cleared when the door is closed, and visits to end without connections.
+const closeTimeout = time.Second
 
 // limited returns a limiter of n places, of which one address can have a quarter, and one of this machine three quarters.
 func limited(n int) *connlimit.Limiter { return connlimit.NewShared(n, max(1, n/4), max(1, n/4*3)) }
 
-// enter counts a visit, unless there are too many or the door is closed.
-func (d *Server) enter(c *conn) error {
+// acquireSession counts a visit, unless there are too many or the door is closed.
+func (d *Server) acquireSession(c *conn) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.ended {
 		return errStopped
 	}
-	switch err := d.visitors.Acquire(c.addr); {
+	switch err := d.sessionSlots.Acquire(c.addr); {
 	case errors.Is(err, connlimit.ErrShare):
 		return errors.New("your address has as many visits over SSH as it can have; try again later")
 	case err != nil:
 		return errors.New("the server has as many visits over SSH as it can have; try again later")
 	}
-	d.visits.Add(1)
+	d.sessions.Add(1)
 	return nil
 }
 
-func (d *Server) leave(c *conn) {
-	d.visitors.Release(c.addr)
-	d.visits.Done()
+func (d *Server) releaseSession(c *conn) {
+	d.sessionSlots.Release(c.addr)
+	d.sessions.Done()
 }
 
-// usual is how large a screen can be whatever others are.
-var usual = tui.Size{Width: 80, Height: 24}
+// defaultScreen is how large a screen can be whatever others are.
+var defaultScreen = tui.Size{Width: 80, Height: 24}
 
-// fit returns how large the screen of a channel can be in a window. What a screen costs is its cells. A channel pays until its
+// allocateScreen returns how large the screen of a channel can be in a window. What a screen costs is its cells. A channel pays until its
 // end for the largest that it was.
-func (d *Server) fit(g *channel, window tui.Size) tui.Size {
+func (d *Server) allocateScreen(g *channel, window tui.Size) tui.Size {
 	if window.Width <= 0 || window.Height <= 0 { // unknown
-		return usual
+		return defaultScreen
 	}
 	size := tui.Size{Width: min(window.Width, maxWidth)}
 	size.Height = min(window.Height, maxHeight, maxCells/size.Width)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	more := size.Width*size.Height - usual.Width*usual.Height - g.cells
+	more := size.Width*size.Height - defaultScreen.Width*defaultScreen.Height - g.cells
 	if more <= 0 {
 		return size
 	}
 	if d.allCells+more > maxAllCells || !g.conn.local && d.cells[g.conn.network]+more > maxCellsByNetwork {
-		return tui.Size{Width: min(size.Width, usual.Width), Height: min(size.Height, usual.Height)}
+		return tui.Size{Width: min(size.Width, defaultScreen.Width), Height: min(size.Height, defaultScreen.Height)}
 	}
-	d.pay(g, more)
+	d.addCells(g, more)
 	return size
 }
 
-// pay counts cells of a channel. d.mu is held.
-func (d *Server) pay(g *channel, cells int) {
+// addCells counts cells of a channel. d.mu is held.
+func (d *Server) addCells(g *channel, cells int) {
 	g.cells += cells
 	d.allCells += cells
 	if d.cells[g.conn.network] += cells; d.cells[g.conn.network] == 0 {
@@ -289,9 +289,9 @@ func (d *Server) pay(g *channel, cells int) {
 	}
 }
 
-// unfit gives back what a channel has paid for.
-func (d *Server) unfit(g *channel) {
+// freeScreen gives back what a channel has paid for.
+func (d *Server) freeScreen(g *channel) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.pay(g, -g.cells)
+	d.addCells(g, -g.cells)
 }

@@ -30,7 +30,7 @@ import (
 	"ramai/wire"
 )
 
-func newDoor(t *testing.T, folder string) *Server {
+func newTestServer(t *testing.T, folder string) *Server {
 	t.Helper()
 	store, err := memory.New(rand.Reader)
 	if err != nil {
@@ -47,7 +47,7 @@ func newDoor(t *testing.T, folder string) *Server {
 func TestHandshakeTakes(t *testing.T) {
 	for _, reads := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
-			d := newDoor(t, "")
+			d := newTestServer(t, "")
 			ours, theirs := net.Pipe()
 			begin := time.Now()
 			closed := make(chan struct{})
@@ -59,11 +59,11 @@ func TestHandshakeTakes(t *testing.T) {
 				go io.Copy(io.Discard, ours)
 			}
 			<-closed
-			if took := time.Since(begin); took != handshakeTakes {
+			if took := time.Since(begin); took != handshakeTimeout {
 				t.Errorf("it was closed after %v; reads: %t", took, reads)
 			}
-			if len(d.conns) != 0 || d.taken.InUse() != 0 {
-				t.Errorf("%d connections, and %d places taken", len(d.conns), d.taken.InUse())
+			if len(d.conns) != 0 || d.connSlots.InUse() != 0 {
+				t.Errorf("%d connections, and %d places taken", len(d.conns), d.connSlots.InUse())
 			}
 			d.Close()
 			ours.Close()
@@ -74,7 +74,7 @@ func TestHandshakeTakes(t *testing.T) {
 // Whose peer is gone loses the connection, and nobody else.
 func TestPeersThatAreGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := newDoor(t, "")
+		d := newTestServer(t, "")
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
@@ -87,13 +87,13 @@ func TestPeersThatAreGone(t *testing.T) {
 		var conns []*conn
 		for _, gone := range []bool{false, true} {
 			_, theirs := net.Pipe()
-			c := &conn{Conn: theirs, door: d, gone: func(patience time.Duration) bool { return gone && time.Since(begin) >= patience }}
-			if d.take(c) != nil {
+			c := &conn{Conn: theirs, server: d, gone: func(patience time.Duration) bool { return gone && time.Since(begin) >= patience }}
+			if d.acquireConn(c) != nil {
 				t.Fatal("there is no place")
 			}
 			conns = append(conns, c)
 		}
-		time.Sleep(deadTakes + deadTakes/4)
+		time.Sleep(deadAfter + deadAfter/4)
 		if left := d.all(); len(left) != 1 || left[0] != conns[0] {
 			t.Errorf("left are %v", left)
 		}
@@ -105,10 +105,10 @@ func TestPeersThatAreGone(t *testing.T) {
 func TestRefusedConnectionsAreLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		d := newDoor(t, "")
+		d := newTestServer(t, "")
 		d.cfg.Env.Logger = slog.New(slog.NewTextHandler(&log, nil))
-		d.taken = limited(1)
-		if d.take(&conn{door: d}) != nil {
+		d.connSlots = limited(1)
+		if d.acquireConn(&conn{server: d}) != nil {
 			t.Fatal("there is no place")
 		}
 		ours, theirs := net.Pipe()
@@ -167,13 +167,13 @@ func TestUnconfirmedEnd(t *testing.T) {
 			return err
 		},
 		"a channel that wanted nothing": func(ssh.Channel) error {
-			time.Sleep(requestTakes - 1)
+			time.Sleep(requestTimeout - 1)
 			return nil
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				d := newDoor(t, "")
+				d := newTestServer(t, "")
 				defer d.Close()
 				ours, theirs := net.Pipe()
 				go d.handle(theirs)
@@ -213,7 +213,7 @@ func TestUnconfirmedEnd(t *testing.T) {
 				m.muted.Store(true)
 				ended := time.Now()
 				c.Wait()
-				if took := time.Since(ended).Round(time.Second); took != requestTakes {
+				if took := time.Since(ended).Round(time.Second); took != requestTimeout {
 					t.Errorf("the connection was closed after %v", took)
 				}
 				synctest.Wait()
@@ -239,9 +239,9 @@ func (s sent) Stderr() io.ReadWriter      { return s.stderr }
 func TestNothingIsKeptAfterTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ch := sent{stdin: bytes.NewBuffer(make([]byte, 1<<20)), stderr: bytes.NewBuffer(make([]byte, 1<<20))}
-		g := &channel{pace: rate.NewLimiter(typed, ahead)}
+		g := &channel{inputLimit: rate.NewLimiter(typedRate, inputBurst)}
 		g.ctx, g.closed = context.WithCancelCause(t.Context())
-		if err := newEnding(ch, g).Close(); err != nil {
+		if err := newSessionChannel(ch, g).Close(); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
@@ -249,20 +249,20 @@ func TestNothingIsKeptAfterTheEnd(t *testing.T) {
 			t.Errorf("%d and %d bytes are kept", ch.stdin.Len(), ch.stderr.Len())
 		}
 		g.closed(nil)
-		time.Sleep(2 * requestTakes) // which would close a connection that is none
+		time.Sleep(2 * requestTimeout) // which would close a connection that is none
 	})
 }
 
 // What comes is taken no faster than it may come, and all of it.
 func TestPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := &channel{ctx: t.Context(), pace: rate.NewLimiter(typed, ahead)}
+		g := &channel{ctx: t.Context(), inputLimit: rate.NewLimiter(typedRate, inputBurst)}
 		began := time.Now()
-		in := newEnding(sent{stdin: bytes.NewBuffer(make([]byte, ahead+10*typed)), stderr: new(bytes.Buffer)}, g)
-		if n, err := io.CopyN(io.Discard, in, ahead); err != nil || time.Since(began) > time.Millisecond {
+		in := newSessionChannel(sent{stdin: bytes.NewBuffer(make([]byte, inputBurst+10*typedRate)), stderr: new(bytes.Buffer)}, g)
+		if n, err := io.CopyN(io.Discard, in, inputBurst); err != nil || time.Since(began) > time.Millisecond {
 			t.Errorf("what may come at once: %d bytes after %v: %v", n, time.Since(began), err)
 		}
-		if n, err := io.Copy(io.Discard, in); n != 10*typed || err != nil {
+		if n, err := io.Copy(io.Discard, in); n != 10*typedRate || err != nil {
 			t.Errorf("%d more, %v", n, err)
 		}
 		if took := time.Since(began).Round(time.Millisecond); took != 10*time.Second {
@@ -275,27 +275,27 @@ func TestPace(t *testing.T) {
 func TestChannelsThatAreNotClosed(t *testing.T) {
 	c := &conn{}
 	for range maxOpen {
-		if err := c.opens(); err != nil {
+		if err := c.channelOpened(); err != nil {
 			t.Fatal(err)
 		}
-		c.starts()
+		c.channelStarted()
 	}
-	if err := c.opens(); err == nil || !strings.Contains(err.Error(), "32 sessions already that you have not closed") {
+	if err := c.channelOpened(); err == nil || !strings.Contains(err.Error(), "32 sessions already that you have not closed") {
 		t.Errorf("one more: %v", err)
 	}
-	c.closes()
-	if err := c.opens(); err != nil {
+	c.channelClosed()
+	if err := c.channelOpened(); err != nil {
 		t.Errorf("after one was closed: %v", err)
 	}
 }
 
 func TestPlaces(t *testing.T) {
-	d := newDoor(t, "")
+	d := newTestServer(t, "")
 	var outer error
 	d.cfg.AcquireConn = func(net.Conn) error { return outer }
 	from := func(s string) *conn {
 		addr := netip.MustParseAddr(s)
-		return &conn{door: d, addr: addr, network: session.Network(addr), local: addr.IsLoopback()}
+		return &conn{server: d, addr: addr, network: session.Network(addr), local: addr.IsLoopback()}
 	}
 	first := from("2001:db8::1")
 	for i := range MaxConns / 4 {
@@ -303,70 +303,70 @@ func TestPlaces(t *testing.T) {
 		if i > 0 {
 			c = from("2001:db8::1")
 		}
-		if err := d.take(c); err != nil {
+		if err := d.acquireConn(c); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := d.take(from("2001:db8::2")); !errors.Is(err, connlimit.ErrShare) {
+	if err := d.acquireConn(from("2001:db8::2")); !errors.Is(err, connlimit.ErrShare) {
 		t.Errorf("an address of the same /64 has a place of its own: %v", err)
 	}
 	for i := range MaxConns * 3 / 4 {
-		if err := d.take(from([]string{"2001:db8:0:1::1", "127.0.0.1"}[min(i, 1)])); err != nil {
+		if err := d.acquireConn(from([]string{"2001:db8:0:1::1", "127.0.0.1"}[min(i, 1)])); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := d.take(from("192.0.2.1")); !errors.Is(err, connlimit.ErrFull) {
+	if err := d.acquireConn(from("192.0.2.1")); !errors.Is(err, connlimit.ErrFull) {
 		t.Errorf("there are more than there may be: %v", err)
 	}
-	d.give(first)
-	if err := d.take(from("2001:db8::3")); err != nil {
+	d.releaseConn(first)
+	if err := d.acquireConn(from("2001:db8::3")); err != nil {
 		t.Errorf("a place that was given back is not there: %v", err)
 	}
 	outer = errors.New("no place in the server")
-	d.give(first)
-	if err := d.take(first); !errors.Is(err, outer) || d.taken.InUse() != MaxConns-1 {
-		t.Errorf("the server's own bound: %v, and %d places are taken", err, d.taken.InUse())
+	d.releaseConn(first)
+	if err := d.acquireConn(first); !errors.Is(err, outer) || d.connSlots.InUse() != MaxConns-1 {
+		t.Errorf("the server's own bound: %v, and %d places are taken", err, d.connSlots.InUse())
 	}
 	outer = nil
 
-	for range maxAll / 4 {
-		if err := d.enter(first); err != nil {
+	for range maxSessions / 4 {
+		if err := d.acquireSession(first); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := d.enter(first); err == nil || !strings.Contains(err.Error(), "your address has as many visits") {
+	if err := d.acquireSession(first); err == nil || !strings.Contains(err.Error(), "your address has as many visits") {
 		t.Errorf("more visits from one network than there may be: %v", err)
 	}
-	for range maxAll / 4 {
-		d.leave(first)
+	for range maxSessions / 4 {
+		d.releaseSession(first)
 	}
 	d.mu.Lock()
 	clear(d.conns) // they have no connection below them that could be closed
 	d.mu.Unlock()
 	d.Close()
-	if !errors.Is(d.take(from("192.0.2.1")), errStopped) || !errors.Is(d.enter(first), errStopped) {
+	if !errors.Is(d.acquireConn(from("192.0.2.1")), errStopped) || !errors.Is(d.acquireSession(first), errStopped) {
 		t.Error("a closed door lets somebody in")
 	}
 }
 
 // A screen is at most so large, and all of them together, of an address and of everybody; the usual size there always is.
 func TestSizes(t *testing.T) {
-	d := newDoor(t, "")
+	d := newTestServer(t, "")
 	open := func(from string) *channel {
 		addr := netip.MustParseAddr(from)
-		return &channel{conn: &conn{door: d, network: session.Network(addr), local: addr.IsLoopback()}}
+		return &channel{conn: &conn{server: d, network: session.Network(addr), local: addr.IsLoopback()}}
 	}
 	window := func(width, height int) tui.Size { return tui.Size{Width: width, Height: height} }
 	here := open("127.0.0.1")
 	for _, test := range []struct{ window, want tui.Size }{
-		{window(0, 0), usual}, {window(-1, 5), usual}, {window(1, 1), window(1, 1)}, {window(80, 24), usual}, {window(200, 60), window(200, 60)},
+		{window(0, 0), defaultScreen}, {window(-1, 5), defaultScreen}, {window(1, 1), window(1, 1)}, {window(80, 24), defaultScreen}, {window(200, 60), window(200, 60)},
 		{window(10000, 10000), window(500, 40)}, {window(100, 10000), window(100, 200)}, {window(101, 10000), window(101, 198)},
 	} {
-		if got := d.fit(here, test.window); got != test.want {
+		if got := d.allocateScreen(here, test.window); got != test.want {
 			t.Errorf("in %v a screen has %v, want %v", test.window, got, test.want)
 		}
 	}
-	d.unfit(here)
+	d.freeScreen(here)
 	large := window(500, 40)
 	var all []*channel
 	fill := func(from func(i int) string, most int) {
@@ -374,31 +374,31 @@ func TestSizes(t *testing.T) {
 		for i := 0; ; i++ {
 			g := open(from(i))
 			all = append(all, g)
-			got := d.fit(g, large)
-			if got == usual {
+			got := d.allocateScreen(g, large)
+			if got == defaultScreen {
 				break
 			}
 			if got != large || i > most {
 				t.Fatalf("%v is given to the %d.", got, i)
 			}
-			d.fit(g, usual) // pays as before: it could change back at once
+			d.allocateScreen(g, defaultScreen) // pays as before: it could change back at once
 		}
 	}
 	fill(func(int) string { return "192.0.2.1" }, maxCellsByNetwork/(maxCells-80*24))
 	narrow := open("192.0.2.1")
-	if got := d.fit(narrow, window(20, 200)); got != window(20, 200) {
+	if got := d.allocateScreen(narrow, window(20, 200)); got != window(20, 200) {
 		t.Errorf("what is left of an address is %v", got)
 	}
-	d.unfit(narrow)
-	if got := d.fit(all[0], large); got != large {
+	d.freeScreen(narrow)
+	if got := d.allocateScreen(all[0], large); got != large {
 		t.Errorf("who has paid has %v", got)
 	}
 	fill(func(i int) string { return netip.AddrFrom4([4]byte{198, 51, 100, byte(i)}).String() }, maxAllCells/(maxCells-80*24))
-	if got := d.fit(open("127.0.0.1"), large); got != usual {
+	if got := d.allocateScreen(open("127.0.0.1"), large); got != defaultScreen {
 		t.Errorf("beyond all there is %v", got)
 	}
 	for _, g := range all {
-		d.unfit(g)
+		d.freeScreen(g)
 	}
 	if len(d.cells) != 0 || d.allCells != 0 {
 		t.Errorf("%d cells are still paid for, by %v", d.allCells, d.cells)
@@ -408,12 +408,12 @@ func TestSizes(t *testing.T) {
 // What makes a key a sender is kept, is nobody else's to read, and is not made anew when it is damaged.
 func TestKeysAreKept(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "ssh")
-	first, second := newDoor(t, folder), newDoor(t, folder)
+	first, second := newTestServer(t, folder), newTestServer(t, folder)
 	key := first.keys.host.PublicKey()
 	if first.Fingerprint() != second.Fingerprint() || first.keys.session(key) != second.keys.session(key) {
 		t.Error("after a start the keys are others")
 	}
-	if other := newDoor(t, ""); other.keys.session(key) == first.keys.session(key) || other.Fingerprint() == first.Fingerprint() {
+	if other := newTestServer(t, ""); other.keys.session(key) == first.keys.session(key) || other.Fingerprint() == first.Fingerprint() {
 		t.Error("another server has the same keys")
 	}
 	if err := wire.CheckSession(first.keys.session(key)); err != nil {
@@ -435,7 +435,7 @@ func TestKeysAreKept(t *testing.T) {
 
 // A certificate stands for what its key does, however often it is renewed.
 func TestCertificate(t *testing.T) {
-	k := newDoor(t, "").keys
+	k := newTestServer(t, "").keys
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -487,7 +487,7 @@ func (l *lingering) Close() error {
 // Close returns when all that the door has started is over.
 func TestCloseWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := newDoor(t, "")
+		d := newTestServer(t, "")
 		ours, theirs := net.Pipe()
 		go io.Copy(io.Discard, ours)
 		var over atomic.Bool
@@ -502,7 +502,7 @@ func TestCloseWaits(t *testing.T) {
 
 // A closed door does not serve.
 func TestServeAfterClose(t *testing.T) {
-	d := newDoor(t, "")
+	d := newTestServer(t, "")
 	d.Close()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -518,7 +518,7 @@ func TestServeAfterClose(t *testing.T) {
 
 // What screens were like is remembered for as many as there is room for, and damage is forgotten.
 func TestMemories(t *testing.T) {
-	k := newDoor(t, t.TempDir()).keys
+	k := newTestServer(t, t.TempDir()).keys
 	k.most = 20
 	session := func(i byte) string { return "AAAAAAAAAAAAAAAAAAAA" + string([]byte{'A' + i, 'A'}) }
 	remember := func(i byte, owner bool) {
@@ -584,8 +584,8 @@ func TestMemories(t *testing.T) {
 // for none.
 func TestWindowChangesArePaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := newDoor(t, "")
-		g := &channel{conn: &conn{door: d}, sizes: make(chan tui.Size, 1)}
+		d := newTestServer(t, "")
+		g := &channel{conn: &conn{server: d}, sizes: make(chan tui.Size, 1)}
 		change := func(width int) {
 			if !g.resize(ssh.Marshal(struct{ Columns, Rows, Width, Height uint32 }{uint32(width), 30, 0, 0})) {
 				t.Fatal("a size is not understood")
@@ -615,7 +615,7 @@ func TestWindowChangesArePaced(t *testing.T) {
 		}
 		change(400)
 		change(450)
-		g.unfit()
+		g.freeScreen()
 		time.Sleep(time.Second)
 		synctest.Wait()
 		if d.allCells != 0 || g.cells != 0 {

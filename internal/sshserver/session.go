@@ -26,25 +26,25 @@ import (
 	"ramai/wire"
 )
 
-// visit is what happens on a channel, from its shell or command on.
-func (d *Server) visit(g *channel, s *ending) {
+// serveSession is what happens on a channel, from its shell or command on.
+func (d *Server) serveSession(g *channel, s *sessionChannel) {
 	c := g.conn
-	notes := patient{s.notes(), d.cfg.Stall, func() { c.Close() }}
-	if err := c.enter(); err != nil {
+	notes := timeoutWriter{s.notes(), d.cfg.Stall, func() { c.Close() }}
+	if err := c.acquireSession(); err != nil {
 		fmt.Fprintln(notes, err)
 		s.exit(exitcode.NoServer)
 		return
 	}
-	defer c.leave()
+	defer c.releaseSession()
 	ctx, cancel := context.WithCancelCause(g.ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(d.ctx, func() { cancel(context.Cause(d.ctx)) })()
 
-	v := &sshSession{door: d, addr: addrOf(c.RemoteAddr()), room: wire.Lobby, last: -1, channel: g, notes: notes}
-	v.in, v.out = s.in, patient{s, d.cfg.Stall, func() { c.Close() }}
-	err := v.receive()
+	v := &sshSession{server: d, addr: addrOf(c.RemoteAddr()), room: wire.Lobby, last: -1, channel: g, notes: notes}
+	v.in, v.out = s.in, timeoutWriter{s, d.cfg.Stall, func() { c.Close() }}
+	err := v.prepare()
 	if err == nil {
-		err = v.talk(ctx)
+		err = v.run(ctx)
 	}
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
@@ -57,17 +57,17 @@ func (d *Server) visit(g *channel, s *ending) {
 
 // sshSession is who is on a channel, and what for.
 type sshSession struct {
-	door    *Server
-	channel *channel
-	in      io.Reader
-	out     io.Writer // to the client, with a bound on its patience
-	notes   io.Writer // to its stderr, with the same
-	addr    netip.AddrPort
-	secret  string // the session of the chat
-	keyed   bool   // that is a key's
-	wish    string // the name wished for; empty: none
-	notice  string // for the beginning
-	env     []string
+	server     *Server
+	channel    *channel
+	in         io.Reader
+	out        io.Writer // to the client, with a bound on its patience
+	notes      io.Writer // to its stderr, with the same
+	addr       netip.AddrPort
+	secret     string // the session of the chat
+	hasKey     bool   // that is a key's
+	wantedName string // the name wished for; empty: none
+	notice     string // for the beginning
+	env        []string
 
 	room   string
 	last   int // -1: what the screen, or the lines, begin with
@@ -75,22 +75,22 @@ type sshSession struct {
 	size   tui.Size // at first
 }
 
-// receive makes out who comes, and what is wanted.
-func (v *sshSession) receive() error {
-	d, g := v.door, v.channel
+// prepare makes out who comes, and what is wanted.
+func (v *sshSession) prepare() error {
+	d, g := v.server, v.channel
 	command, err := shlex.Split(g.command, true)
 	if err != nil || len(command) == 0 && g.command != "" { // a quote without its end
 		return exitcode.With(exitcode.Usage, errors.New(usage))
 	}
-	if err := v.read(command); err != nil {
+	if err := v.parseCommand(command); err != nil {
 		return exitcode.With(exitcode.Usage, err)
 	}
 	if g.key != nil {
-		v.secret, v.keyed = d.keys.session(g.key), true
+		v.secret, v.hasKey = d.keys.session(g.key), true
 	} else if v.secret, err = wire.NewSession(d.cfg.Env.Random); err != nil {
 		return err
 	}
-	if v.wish, err = names.Parse(g.user); err != nil {
+	if v.wantedName, err = names.Parse(g.user); err != nil {
 		v.notice = fmt.Sprintf("%q cannot be your name: %v", client.Shortened(g.user), err)
 		if !g.terminal {
 			fmt.Fprintln(v.notes, v.notice)
@@ -102,7 +102,7 @@ func (v *sshSession) receive() error {
 		}
 	}
 	v.env = append(v.env, "TERM="+g.term)
-	v.size = d.fit(g, g.first)
+	v.size = d.allocateScreen(g, g.first)
 	if v.size.Width < min(g.first.Width, maxWidth) && v.notice == "" {
 		v.notice = "there is no room for another large screen here now, so yours is small"
 	}
@@ -121,8 +121,8 @@ func (v *sshSession) receive() error {
 // allowed are the variables that a screen looks at.
 var allowed = []string{"COLORTERM", "NO_COLOR", "TERM_PROGRAM", "LANG", "LC_ALL", "LC_CTYPE", "TZ"}
 
-// read reads the command: [ROOM] [--last N] [--json].
-func (v *sshSession) read(command []string) error {
+// parseCommand reads the command: [ROOM] [--last N] [--json].
+func (v *sshSession) parseCommand(command []string) error {
 	f := pflag.NewFlagSet("ssh", pflag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	f.IntVar(&v.last, "last", v.last, "")
@@ -146,15 +146,15 @@ func (v *sshSession) read(command []string) error {
 
 const usage = "usage: ssh HOST, ssh -t HOST ROOM, or line by line ssh -T HOST [ROOM] [--last N] [--json]"
 
-// talk connects, and talks until it is over.
-func (v *sshSession) talk(ctx context.Context) error {
+// run connects, and talks until it is over.
+func (v *sshSession) run(ctx context.Context) error {
 	last := max(v.last, 0)
 	if v.channel.terminal && v.last < 0 {
 		last = wire.DefaultJoin
 	}
 	inMemory := &url.URL{Scheme: "http", Host: "localhost"}
 	c, err := client.Dial(ctx, client.Config{
-		URL: inMemory.JoinPath("r", v.room).String(), Session: v.secret, Name: v.wish, Last: last, DialContext: v.connect, Random: v.door.cfg.Env.Random,
+		URL: inMemory.JoinPath("r", v.room).String(), Session: v.secret, Name: v.wantedName, Last: last, DialContext: v.connect, Random: v.server.cfg.Env.Random,
 	})
 	if refused := (*client.RefusedError)(nil); errors.As(err, &refused) {
 		return exitcode.With(exitcode.Refused, err)
@@ -166,47 +166,47 @@ func (v *sshSession) talk(ctx context.Context) error {
 	if !v.channel.terminal {
 		err := linemode.Run(ctx, linemode.Config{Client: c, Room: v.room, Last: last, JSON: v.asJSON, In: v.in, Out: v.out, Notes: v.notes})
 		if errors.As(err, new(*client.BrokenError)) {
-			v.door.cfg.Env.Logger.Error("a talk over SSH broke", "err", err)
+			v.server.cfg.Env.Logger.Error("a talk over SSH broke", "err", err)
 			err = exitcode.With(exitcode.Unconfirmed, errors.New("the talk broke; the server's operator can see why in the log"))
 		}
 		return err
 	}
-	return v.show(ctx, c, last)
+	return v.runScreen(ctx, c, last)
 }
 
-// show talks on a screen.
-func (v *sshSession) show(ctx context.Context, c *client.Client, last int) error {
+// runScreen talks on a screen.
+func (v *sshSession) runScreen(ctx context.Context, c *client.Client, last int) error {
 	config := tui.Config{
-		Client: c, Find: v.find, Server: v.door.cfg.Address(addrOf(v.channel.conn.LocalAddr()).Addr()), Room: v.room, AnyRoom: v.channel.command == "", Last: last,
+		Client: c, Find: v.search, Server: v.server.cfg.Address(addrOf(v.channel.conn.LocalAddr()).Addr()), Room: v.room, AnyRoom: v.channel.command == "", Last: last,
 		Notice: v.notice, Theme: tui.Auto, Bell: true,
-		In: v.in, Out: v.out, Environ: v.env, Width: v.size.Width, Height: v.size.Height, Sizes: v.channel.sizes, Zone: v.zone(), Now: v.door.cfg.Env.Now,
+		In: v.in, Out: v.out, Environ: v.env, Width: v.size.Width, Height: v.size.Height, Sizes: v.channel.sizes, Zone: v.zone(), Now: v.server.cfg.Env.Now,
 	}
-	if v.keyed {
-		config.StateStore = shelf{v.door, v.secret}
+	if v.hasKey {
+		config.StateStore = stateStore{v.server, v.secret}
 	}
 	left, err := tui.Run(ctx, config)
 	if err != nil && ctx.Err() == nil && !errors.As(err, new(*client.RefusedError)) { // what the reason tells of this program is not for others
-		v.door.cfg.Env.Logger.Error("a screen over SSH broke", "err", err)
+		v.server.cfg.Env.Logger.Error("a screen over SSH broke", "err", err)
 		err = errors.New("the screen broke; the server's operator can see why in the log")
 	}
 	return left.Ended(ctx, err, v.notes)
 }
 
-// shelf is a tui.StateStore for a session of the chat.
-type shelf struct {
-	door    *Server
+// stateStore is a tui.StateStore for a session of the chat.
+type stateStore struct {
+	server  *Server
 	session string
 }
 
 // Load implements tui.StateStore.
-func (s shelf) Load() tui.State { return s.door.keys.memory(s.session) }
+func (s stateStore) Load() tui.State { return s.server.keys.memory(s.session) }
 
 // Store implements tui.StateStore.
-func (s shelf) Store(m tui.State) {
-	store, by := s.door.cfg.Env.Store, wire.SenderIDOf(s.session)
+func (s stateStore) Store(m tui.State) {
+	store, by := s.server.cfg.Env.Store, wire.SenderIDOf(s.session)
 	owner := store.Name(by) != "" && store.CanRegister(by) == "" // or it owns as many as it can
-	if err := s.door.keys.remember(s.session, m, owner); err != nil {
-		s.door.cfg.Env.Logger.Warn("what a screen was like cannot be remembered", "err", err)
+	if err := s.server.keys.remember(s.session, m, owner); err != nil {
+		s.server.cfg.Env.Logger.Warn("what a screen was like cannot be remembered", "err", err)
 	}
 }
 
@@ -225,12 +225,12 @@ func (v *sshSession) zone() *time.Location {
 	return time.Local
 }
 
-// find searches as the page does, and costs as much.
-func (v *sshSession) find(ctx context.Context, s client.Search) (*client.SearchResponse, error) {
+// search searches as the page does, and costs as much.
+func (v *sshSession) search(ctx context.Context, s client.Search) (*client.SearchResponse, error) {
 	q := search.Query{Words: s.Words, Room: s.Room, Before: s.Before, Limit: s.Limit}
-	found, err := v.door.cfg.Env.Search(wire.SenderIDOf(v.secret), v.addr.Addr(), func(from netip.Prefix, ran func(time.Duration)) (*wire.SearchResponse, *wire.CodedError) {
+	found, err := v.server.cfg.Env.Search(wire.SenderIDOf(v.secret), v.addr.Addr(), func(from netip.Prefix, ran func(time.Duration)) (*wire.SearchResponse, *wire.CodedError) {
 		q.From, q.Ran = from, ran
-		return v.door.cfg.Search(ctx, q)
+		return v.server.cfg.Search(ctx, q)
 	})
 	if err != nil {
 		return nil, errors.New(err.Reason)
@@ -240,7 +240,7 @@ func (v *sshSession) find(ctx context.Context, s client.Search) (*client.SearchR
 
 // connect is client.Config.DialContext: the other end of the connection becomes a session of this server.
 func (v *sshSession) connect(ctx context.Context, _, _ string) (net.Conn, error) {
-	if err := v.door.cfg.AcquireSlot(v.addr.Addr()); err != nil {
+	if err := v.server.cfg.AcquireSlot(v.addr.Addr()); err != nil {
 		return nil, fmt.Errorf("%w; come back in a while", err)
 	}
 	ours, theirs := net.Pipe()
@@ -250,15 +250,15 @@ func (v *sshSession) connect(ctx context.Context, _, _ string) (net.Conn, error)
 
 // accept does the server's part of the handshake (RFC 6455, section 4.2).
 func (v *sshSession) accept(nc net.Conn) {
-	nc.SetDeadline(time.Now().Add(handshakeTakes))
+	nc.SetDeadline(time.Now().Add(handshakeTimeout))
 	upgrader := ws.Upgrader{Protocol: func(p []byte) bool { return string(p) == wire.Protocol }}
 	if _, err := upgrader.Upgrade(nc); err != nil {
-		v.door.cfg.ReleaseSlot(v.addr.Addr())
+		v.server.cfg.ReleaseSlot(v.addr.Addr())
 		nc.Close()
 		return
 	}
 	nc.SetDeadline(time.Time{})
-	who := session.Client{Addr: v.addr, Session: v.secret, Keyed: v.keyed, Transport: session.SSH, Room: v.room}
-	v.door.cfg.Env.Clients.Connected(&who)
-	v.door.cfg.Serve(nc, nil, who)
+	who := session.Client{Addr: v.addr, Session: v.secret, Keyed: v.hasKey, Transport: session.SSH, Room: v.room}
+	v.server.cfg.Env.Clients.Connected(&who)
+	v.server.cfg.Serve(nc, nil, who)
 }

@@ -28,7 +28,7 @@ func (w *web) checkOrigin(r *http.Request) *wire.CodedError {
 	case len(origins) > 1 || len(origins) == 1 && !isOwn(r, origins[0]) && !slices.Contains(w.AllowOrigins, origins[0]):
 		return &wire.CodedError{
 			Code:   wire.NotAllowed,
-			Reason: fmt.Sprintf("pages of %q may not connect here; the server's operator can allow it with --allow-origin", bound(origins[0])),
+			Reason: fmt.Sprintf("pages of %q may not connect here; the server's operator can allow it with --allow-origin", truncate(origins[0])),
 		}
 	}
 	return nil
@@ -48,8 +48,8 @@ func fromElsewhere(r *http.Request) bool {
 	return site == "cross-site" || site == "same-site"
 }
 
-// embedded reports whether a page of another origin wants an answer as a part of itself, not by a link to it.
-func embedded(r *http.Request) bool {
+// isEmbedded reports whether a page of another origin wants an answer as a part of itself, not by a link to it.
+func isEmbedded(r *http.Request) bool {
 	return fromElsewhere(r) && r.Header.Get("Sec-Fetch-Mode") != "navigate"
 }
 
@@ -62,11 +62,11 @@ func unknownHost(r *http.Request, hosts []string) *wire.CodedError {
 	}
 	return &wire.CodedError{
 		Code:   wire.NotAllowed,
-		Reason: fmt.Sprintf("the name %q is not one of this server's; its operator can allow it with --allow-host", bound(name)),
+		Reason: fmt.Sprintf("the name %q is not one of this server's; its operator can allow it with --allow-host", truncate(name)),
 	}
 }
 
-func bound(s string) string { return s[:min(len(s), 100)] }
+func truncate(s string) string { return s[:min(len(s), 100)] }
 
 // sessionField is the header field for a session. It is the page's, for a gate in front may need Authorization for itself.
 const sessionField = "Ramai-Session"

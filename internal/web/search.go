@@ -13,7 +13,7 @@ import (
 
 // search answers GET /api/v1/search?q=&room=&before=&limit=.
 func (w *web) search(out http.ResponseWriter, r *http.Request) {
-	found, err := w.find(r)
+	found, err := w.searchIndex(r)
 	if err != nil {
 		w.fail(out, err)
 		return
@@ -21,7 +21,7 @@ func (w *web) search(out http.ResponseWriter, r *http.Request) {
 	answer(out, http.StatusOK, found)
 }
 
-func (w *web) find(r *http.Request) (*wire.SearchResponse, *wire.CodedError) {
+func (w *web) searchIndex(r *http.Request) (*wire.SearchResponse, *wire.CodedError) {
 	values := r.URL.Query()
 	q := search.Query{Words: values.Get("q"), Room: values.Get("room"), Before: values.Get("before")}
 	if limit := values.Get("limit"); limit != "" {

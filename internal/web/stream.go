@@ -10,13 +10,13 @@ import (
 	"ramai/wire"
 )
 
-// lines is the type of JSON objects, a line each.
-const lines = "application/x-ndjson"
+// ndjson is the type of JSON objects, a line each.
+const ndjson = "application/x-ndjson"
 
 // stream answers GET /api/v1/rooms/ROOM/stream?after=&last=: with the head of an answer that does not end. What follows
 // it is a session's, like that of any other client.
 func (w *web) stream(out http.ResponseWriter, r *http.Request) {
-	client, err := w.listener(r)
+	client, err := w.streamClient(r)
 	if err == nil {
 		err = w.acquireSlot(r)
 	}
@@ -24,15 +24,15 @@ func (w *web) stream(out http.ResponseWriter, r *http.Request) {
 		w.fail(out, err)
 		return
 	}
-	entered := false
+	handedOver := false
 	defer func() {
-		if !entered {
+		if !handedOver {
 			w.ReleaseSlot(client.Addr.Addr())
 		}
 	}()
 	kind := "text/event-stream; charset=utf-8"
 	if client.Transport == session.Lines {
-		kind = lines
+		kind = ndjson
 	}
 	header := describe(out, kind)
 	header.Set("X-Accel-Buffering", "no") // nginx is to pass on what comes when it comes
@@ -40,8 +40,8 @@ func (w *web) stream(out http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.ProtoMajor > 1 {
-		entered = true
-		w.share(out, r, client)
+		handedOver = true
+		w.streamHTTP2(out, r, client)
 		return
 	}
 	header.Set("Connection", "close") // it has no length: its end is that of the connection
@@ -54,18 +54,18 @@ func (w *web) stream(out http.ResponseWriter, r *http.Request) {
 	head.WriteString("HTTP/1.1 200 OK\r\n")
 	header.Write(&head)
 	head.WriteString("\r\n")
-	nc.SetDeadline(time.Now().Add(handshake))
+	nc.SetDeadline(time.Now().Add(handshakeTimeout))
 	if _, err := nc.Write(head.Bytes()); err != nil {
 		nc.Close()
 		return
 	}
 	nc.SetDeadline(time.Time{})
-	entered = true
+	handedOver = true
 	w.startSession(nc, nil, client)
 }
 
-// listener makes out who asks for a stream, and from where on.
-func (w *web) listener(r *http.Request) (session.Client, *wire.CodedError) {
+// streamClient makes out who asks for a stream, and from where on.
+func (w *web) streamClient(r *http.Request) (session.Client, *wire.CodedError) {
 	c, err := w.anonymousClient(r, r.PathValue("room"))
 	if err != nil {
 		return c, err
@@ -101,15 +101,15 @@ func accepts(r *http.Request, kind string) bool {
 // wantsLines reports whether a request wants lines rather than events.
 func wantsLines(r *http.Request) bool {
 	accept := r.Header.Values("Accept")
-	q, _ := httpfield.Quality(accept, lines, "application/*", "*/*")
+	q, _ := httpfield.Quality(accept, ndjson, "application/*", "*/*")
 	events, _ := httpfield.Quality(accept, "text/event-stream", "text/*", "*/*")
-	return q > events || q == events && accepts(r, lines)
+	return q > events || q == events && accepts(r, ndjson)
 }
 
-// share streams over HTTP/2, where a connection is shared by many requests and cannot be taken over. It returns when
+// streamHTTP2 streams over HTTP/2, where a connection is shared by many requests and cannot be taken over. It returns when
 // the stream has ended.
-func (w *web) share(out http.ResponseWriter, r *http.Request, client session.Client) {
-	f := newFlow(out, r)
+func (w *web) streamHTTP2(out http.ResponseWriter, r *http.Request, client session.Client) {
+	f := newHTTP2Conn(out, r)
 	out.WriteHeader(http.StatusOK)
 	f.control.Flush()
 	f.control.SetReadDeadline(time.Time{})

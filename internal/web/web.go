@@ -18,14 +18,14 @@ import (
 	"ramai/wire"
 )
 
-// decideWithin is how long the journal may take before a client is told that it is not known what became of something.
-const decideWithin = 5 * time.Second
+// decideTimeout is how long the journal may take before a client is told that it is not known what became of something.
+const decideTimeout = 5 * time.Second
 
 // How long a client may take.
 const (
-	handshake = 5 * time.Second  // to be answered, and to take the answer
-	bodyTakes = 10 * time.Second // to send the body of a request
-	takes     = 30 * time.Second // to take an answer that ends
+	handshakeTimeout = 5 * time.Second  // to be answered, and to take the answer
+	bodyTimeout      = 10 * time.Second // to send the body of a request
+	writeTimeout     = 30 * time.Second // to take an answer that ends
 )
 
 // Config is what the handlers need of a server.
@@ -60,16 +60,16 @@ type web struct {
 func New(cfg Config) http.Handler {
 	w := &web{cfg, page.New(cfg.AllowOrigins)}
 	mux := http.NewServeMux()
-	mux.HandleFunc("/{$}", w.only(http.MethodGet, func(out http.ResponseWriter, r *http.Request) { w.door(out, r, wire.Lobby) }))
+	mux.HandleFunc("/{$}", w.only(http.MethodGet, func(out http.ResponseWriter, r *http.Request) { w.serveRoom(out, r, wire.Lobby) }))
 	for _, path := range []string{"/r/{room}", "/r/{room}/{$}"} {
-		mux.HandleFunc(path, w.only(http.MethodGet, func(out http.ResponseWriter, r *http.Request) { w.door(out, r, r.PathValue("room")) }))
+		mux.HandleFunc(path, w.only(http.MethodGet, func(out http.ResponseWriter, r *http.Request) { w.serveRoom(out, r, r.PathValue("room")) }))
 	}
-	mux.HandleFunc("/page/{version}/{file...}", w.only(http.MethodGet, w.part))
+	mux.HandleFunc("/page/{version}/{file...}", w.only(http.MethodGet, w.servePart))
 	for _, library := range []string{"ramai.js", "embed.js"} { // for pages of any origin
 		m := methods{http.MethodGet: w.page.Library(library)}
 		mux.HandleFunc("/"+library, func(out http.ResponseWriter, r *http.Request) { w.serve(m, out, r) })
 	}
-	mux.HandleFunc("/api/v1/rooms/{room}/messages", w.api(methods{http.MethodGet: w.past, http.MethodPost: w.say}))
+	mux.HandleFunc("/api/v1/rooms/{room}/messages", w.api(methods{http.MethodGet: w.getMessages, http.MethodPost: w.postMessage}))
 	mux.HandleFunc("/api/v1/rooms/{room}/stream", w.api(methods{http.MethodGet: w.stream}))
 	mux.HandleFunc("/api/v1/search", w.api(methods{http.MethodGet: w.search}))
 	mux.HandleFunc("/about", w.only(http.MethodGet, w.about))
@@ -84,8 +84,8 @@ func New(cfg Config) http.Handler {
 	return w.behindProxies(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
 		// Who takes over a connection takes these off. A body that nobody asked for is waited for before an answer is sent.
 		control := http.NewResponseController(out)
-		control.SetReadDeadline(time.Now().Add(bodyTakes))
-		control.SetWriteDeadline(time.Now().Add(takes))
+		control.SetReadDeadline(time.Now().Add(bodyTimeout))
+		control.SetWriteDeadline(time.Now().Add(writeTimeout))
 		out.Header().Set("Cross-Origin-Resource-Policy", "same-origin") // a library says otherwise
 		mux.ServeHTTP(out, r)
 	}))
@@ -95,7 +95,7 @@ func New(cfg Config) http.Handler {
 func (w *web) only(method string, h http.HandlerFunc) http.HandlerFunc {
 	m := methods{method: h}
 	return func(out http.ResponseWriter, r *http.Request) {
-		if r.Header["Origin"] == nil && embedded(r) {
+		if r.Header["Origin"] == nil && isEmbedded(r) {
 			w.fail(out, &wire.CodedError{Code: wire.NotAllowed, Reason: "pages of other sites may link to this, but not embed it"})
 			return
 		}
@@ -103,8 +103,8 @@ func (w *web) only(method string, h http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// part answers with a part of the page.
-func (w *web) part(out http.ResponseWriter, r *http.Request) {
+// servePart answers with a servePart of the page.
+func (w *web) servePart(out http.ResponseWriter, r *http.Request) {
 	if !w.page.Part(out, r) {
 		w.refuse(out, http.StatusNotFound, &wire.CodedError{Code: wire.BadRequest, Reason: "the page has no such part; load the page anew"})
 	}

@@ -78,7 +78,7 @@ func FuzzPosition(f *testing.F) {
 		if (p == nil) == (err == nil) || p != nil && (p.HistoryID == "" || strings.Contains(p.HistoryID, ":")) {
 			t.Errorf("%q is %+v, %v", s, p, err)
 		}
-		ask, err := w.history("den", url.Values{"after": {s}})
+		ask, err := w.parseHistory("den", url.Values{"after": {s}})
 		if err == nil && s != "" && (ask.After == nil || *ask.After != *p) {
 			t.Errorf("%q asks for %+v", s, ask)
 		}
@@ -91,7 +91,7 @@ func FuzzBody(f *testing.F) {
 	f.Add("text/plain; charset=UTF-8", []byte("hi\n"))
 	f.Fuzz(func(t *testing.T, kind string, body []byte) {
 		w := fixture()
-		form, ok := w.formOf(http.Header{"Content-Type": {kind}})
+		form, ok := w.bodyFormatOf(http.Header{"Content-Type": {kind}})
 		if !ok {
 			return
 		}

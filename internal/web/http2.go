@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// flow is an answer of HTTP/2 as a connection: what is written goes out at once, and nothing is read.
-type flow struct {
+// http2Conn is an answer of HTTP/2 as a connection: what is written goes out at once, and nothing is read.
+type http2Conn struct {
 	out     http.ResponseWriter
 	control *http.ResponseController
 	r       *http.Request
@@ -20,12 +20,12 @@ type flow struct {
 	done bool       // guarded by mu
 }
 
-func newFlow(out http.ResponseWriter, r *http.Request) *flow {
-	return &flow{out: out, control: http.NewResponseController(out), r: r, closed: make(chan struct{})}
+func newHTTP2Conn(out http.ResponseWriter, r *http.Request) *http2Conn {
+	return &http2Conn{out: out, control: http.NewResponseController(out), r: r, closed: make(chan struct{})}
 }
 
 // Read returns when the client has given up, or the server has.
-func (f *flow) Read([]byte) (int, error) {
+func (f *http2Conn) Read([]byte) (int, error) {
 	select {
 	case <-f.r.Context().Done():
 		return 0, f.r.Context().Err()
@@ -35,7 +35,7 @@ func (f *flow) Read([]byte) (int, error) {
 }
 
 // Write writes and flushes.
-func (f *flow) Write(b []byte) (int, error) {
+func (f *http2Conn) Write(b []byte) (int, error) {
 	f.writing.Lock()
 	defer f.writing.Unlock()
 	if f.isDone() {
@@ -48,14 +48,14 @@ func (f *flow) Write(b []byte) (int, error) {
 	return n, err
 }
 
-func (f *flow) isDone() bool {
+func (f *http2Conn) isDone() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.done
 }
 
 // Close ends the answer. A Write that waits for the client fails, and with it the answer breaks off.
-func (f *flow) Close() error {
+func (f *http2Conn) Close() error {
 	if !f.finish() {
 		return nil
 	}
@@ -66,7 +66,7 @@ func (f *flow) Close() error {
 }
 
 // finish has nothing more be written, and hurries what is. It returns false if that was done before.
-func (f *flow) finish() bool {
+func (f *http2Conn) finish() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.done {
@@ -82,7 +82,7 @@ func (f *flow) finish() bool {
 }
 
 // SetWriteDeadline implements net.Conn.
-func (f *flow) SetWriteDeadline(t time.Time) error {
+func (f *http2Conn) SetWriteDeadline(t time.Time) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.done {
@@ -92,13 +92,15 @@ func (f *flow) SetWriteDeadline(t time.Time) error {
 }
 
 // SetDeadline implements net.Conn.
-func (f *flow) SetDeadline(t time.Time) error { return f.SetWriteDeadline(t) }
+func (f *http2Conn) SetDeadline(t time.Time) error { return f.SetWriteDeadline(t) }
 
 // SetReadDeadline implements net.Conn. Nothing is read.
-func (f *flow) SetReadDeadline(time.Time) error { return nil }
+func (f *http2Conn) SetReadDeadline(time.Time) error { return nil }
 
 // LocalAddr implements net.Conn.
-func (f *flow) LocalAddr() net.Addr { return f.r.Context().Value(http.LocalAddrContextKey).(net.Addr) }
+func (f *http2Conn) LocalAddr() net.Addr {
+	return f.r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+}
 
 // RemoteAddr implements net.Conn.
-func (f *flow) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(addrOf(f.r)) }
+func (f *http2Conn) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(addrOf(f.r)) }

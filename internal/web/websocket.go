@@ -17,8 +17,8 @@ import (
 	"ramai/wire"
 )
 
-// door lets a client into a room, or tells a person how to come in.
-func (w *web) door(out http.ResponseWriter, r *http.Request, room string) {
+// serveRoom lets a client into a room, or tells a person how to come in.
+func (w *web) serveRoom(out http.ResponseWriter, r *http.Request, room string) {
 	if err := wire.CheckRoom(room); err != nil {
 		w.refuse(out, http.StatusNotFound, err)
 		return
@@ -33,7 +33,7 @@ func (w *web) door(out http.ResponseWriter, r *http.Request, room string) {
 			return
 		}
 	}
-	hs, status, err := shake(r)
+	hs, status, err := parseHandshake(r)
 	if err != nil {
 		out.Header().Set("Sec-WebSocket-Version", version)
 		w.refuse(out, status, err)
@@ -53,10 +53,10 @@ func (w *web) door(out http.ResponseWriter, r *http.Request, room string) {
 }
 
 // upgrade takes the connection over, for which a place was taken, answers the handshake, and hands it on.
-func (w *web) upgrade(out http.ResponseWriter, hs *shaken, client session.Client) {
-	entered := false
+func (w *web) upgrade(out http.ResponseWriter, hs *upgradeRequest, client session.Client) {
+	handedOver := false
 	defer func() {
-		if entered {
+		if handedOver {
 			return
 		}
 		w.ReleaseSlot(client.Addr.Addr())
@@ -69,8 +69,8 @@ func (w *web) upgrade(out http.ResponseWriter, hs *shaken, client session.Client
 		w.fail(out, &wire.CodedError{Code: wire.Internal, Reason: "a WebSocket cannot be had over this connection"})
 		return
 	}
-	nc.SetDeadline(time.Now().Add(handshake))
-	if _, err := nc.Write(hs.answer()); err != nil {
+	nc.SetDeadline(time.Now().Add(handshakeTimeout))
+	if _, err := nc.Write(hs.response()); err != nil {
 		nc.Close()
 		return
 	}
@@ -81,7 +81,7 @@ func (w *web) upgrade(out http.ResponseWriter, hs *shaken, client session.Client
 	client.Deflate = hs.deflate
 	early := make([]byte, rw.Reader.Buffered())
 	rw.Reader.Read(early) // what came right behind the handshake
-	entered = true
+	handedOver = true
 	w.startSession(nc, early, client)
 }
 
@@ -116,7 +116,7 @@ func (w *web) client(r *http.Request, room string, v1 bool) (session.Client, *wi
 		return c, err
 	}
 	if q.Has("name") {
-		if err := w.claim(r, &c, q.Get("name")); err != nil {
+		if err := w.reserveName(r, &c, q.Get("name")); err != nil {
 			return c, err
 		}
 		c.Named = true
@@ -151,8 +151,8 @@ func parseLast(last string, otherwise int) (int, *wire.CodedError) {
 	return k, nil
 }
 
-// claim has the journal decide whether a client may have a name for as long as its connection lasts.
-func (w *web) claim(r *http.Request, c *session.Client, asked string) *wire.CodedError {
+// reserveName has the journal decide whether a client may have a name for as long as its connection lasts.
+func (w *web) reserveName(r *http.Request, c *session.Client, asked string) *wire.CodedError {
 	e, err := session.ReserveName(wire.SenderIDOf(c.Session), asked)
 	if err != nil {
 		return err
@@ -180,7 +180,7 @@ func (w *web) claim(r *http.Request, c *session.Client, asked string) *wire.Code
 // paced waits until take says that it need not wait, if that is soon: as names over ramai.v1, those of the plain door are
 // not refused only because many come at once.
 func (w *web) paced(r *http.Request, take func() time.Duration) *wire.CodedError {
-	for end := time.Now().Add(decideWithin); ; {
+	for end := time.Now().Add(decideTimeout); ; {
 		wait := take()
 		switch {
 		case wait == 0:
@@ -198,7 +198,7 @@ func (w *web) paced(r *http.Request, take func() time.Duration) *wire.CodedError
 
 // decide has the journal decide about an event, and waits for it.
 func (w *web) decide(e eventlog.Command) (*eventlog.Outcome, *wire.CodedError) {
-	ctx, cancel := context.WithTimeout(context.Background(), decideWithin)
+	ctx, cancel := context.WithTimeout(context.Background(), decideTimeout)
 	defer cancel()
 	o, err := w.Env.Decide(ctx, e)
 	switch {

@@ -19,17 +19,17 @@ import (
 // version is the one version of the WebSocket protocol there is (RFC 6455).
 const version = "13"
 
-// shaken is what a handshake has agreed on.
-type shaken struct {
+// upgradeRequest is what a handshake has agreed on.
+type upgradeRequest struct {
 	key       string
 	v1        bool            // the subprotocol, or none
 	deflate   bool            // messages may be compressed
 	extension httphead.Option // the answer that says so
 }
 
-// shake judges the client's half of the handshake (RFC 6455, section 4.2.1). An error comes with a status.
-func shake(r *http.Request) (hs *shaken, status int, _ *wire.CodedError) {
-	refuse := func(status int, reason string) (*shaken, int, *wire.CodedError) {
+// parseHandshake judges the client's half of the handshake (RFC 6455, section 4.2.1). An error comes with a status.
+func parseHandshake(r *http.Request) (hs *upgradeRequest, status int, _ *wire.CodedError) {
+	refuse := func(status int, reason string) (*upgradeRequest, int, *wire.CodedError) {
 		return nil, status, &wire.CodedError{Code: wire.BadRequest, Reason: reason}
 	}
 	keys, versions := r.Header.Values("Sec-WebSocket-Key"), httpfield.List(r.Header.Values("Sec-WebSocket-Version"))
@@ -45,7 +45,7 @@ func shake(r *http.Request) (hs *shaken, status int, _ *wire.CodedError) {
 	case len(keys) != 1 || !isKey(keys[0]):
 		return refuse(http.StatusBadRequest, "Sec-WebSocket-Key has to be 16 bytes in base64, once")
 	}
-	hs = &shaken{key: keys[0], v1: slices.Contains(httpfield.List(r.Header.Values("Sec-WebSocket-Protocol")), wire.Protocol)}
+	hs = &upgradeRequest{key: keys[0], v1: slices.Contains(httpfield.List(r.Header.Values("Sec-WebSocket-Protocol")), wire.Protocol)}
 	for _, line := range r.Header.Values("Sec-WebSocket-Extensions") {
 		offers, ok := httphead.ParseOptions([]byte(line), nil)
 		if !ok {
@@ -65,8 +65,8 @@ func isKey(s string) bool {
 	return err == nil && len(b) == 16
 }
 
-// answer is the server's half (section 4.2.2).
-func (hs *shaken) answer() []byte {
+// response is the server's half (section 4.2.2).
+func (hs *upgradeRequest) response() []byte {
 	sum := sha1.Sum([]byte(hs.key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	var b bytes.Buffer
 	b.WriteString("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n")

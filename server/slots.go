@@ -58,15 +58,15 @@ func (s *Server) left(nc net.Conn, state http.ConnState) {
 	}
 }
 
-// door is a listener that closes at once what there is no place for, before anything is spent on it. Whatever it returns has
+// limitedListener is a listener that closes at once what there is no place for, before anything is spent on it. Whatever it returns has
 // taken one.
-type door struct {
+type limitedListener struct {
 	net.Listener
 	server *Server
 }
 
 // Accept implements net.Listener.
-func (d *door) Accept() (net.Conn, error) {
+func (d *limitedListener) Accept() (net.Conn, error) {
 	for {
 		nc, err := d.Listener.Accept()
 		if err != nil {

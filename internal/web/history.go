@@ -10,9 +10,9 @@ import (
 	"ramai/wire"
 )
 
-// past answers GET /api/v1/rooms/ROOM/messages?after=&before=&limit=.
-func (w *web) past(out http.ResponseWriter, r *http.Request) {
-	past, err := w.readPast(r)
+// getMessages answers GET /api/v1/rooms/ROOM/messages?after=&before=&limit=.
+func (w *web) getMessages(out http.ResponseWriter, r *http.Request) {
+	past, err := w.history(r)
 	if err != nil {
 		w.fail(out, err)
 		return
@@ -20,8 +20,8 @@ func (w *web) past(out http.ResponseWriter, r *http.Request) {
 	answer(out, http.StatusOK, past)
 }
 
-func (w *web) readPast(r *http.Request) (*wire.HistoryResponse, *wire.CodedError) {
-	ask, err := w.history(r.PathValue("room"), r.URL.Query())
+func (w *web) history(r *http.Request) (*wire.HistoryResponse, *wire.CodedError) {
+	ask, err := w.parseHistory(r.PathValue("room"), r.URL.Query())
 	if err != nil {
 		return nil, err
 	}
@@ -47,8 +47,8 @@ func (w *web) readPast(r *http.Request) (*wire.HistoryResponse, *wire.CodedError
 	return past, nil
 }
 
-// history reads what messages a query asks for.
-func (w *web) history(room string, q url.Values) (ask wire.History, err *wire.CodedError) {
+// parseHistory reads what messages a query asks for.
+func (w *web) parseHistory(room string, q url.Values) (ask wire.History, err *wire.CodedError) {
 	ask = wire.History{Room: room}
 	if s := q.Get("limit"); s != "" {
 		n, bad := strconv.Atoi(s)

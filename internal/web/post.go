@@ -17,9 +17,9 @@ import (
 // anonymous is the one sender of all who name no session: derived from what is none.
 var anonymous = wire.SenderIDOf("")
 
-// say answers POST /api/v1/rooms/ROOM/messages.
-func (w *web) say(out http.ResponseWriter, r *http.Request) {
-	form, ok := w.formOf(r.Header)
+// postMessage answers POST /api/v1/rooms/ROOM/messages.
+func (w *web) postMessage(out http.ResponseWriter, r *http.Request) {
+	form, ok := w.bodyFormatOf(r.Header)
 	if !ok {
 		w.refuse(out, http.StatusUnsupportedMediaType, &wire.CodedError{
 			Code:   wire.BadRequest,
@@ -27,11 +27,11 @@ func (w *web) say(out http.ResponseWriter, r *http.Request) {
 		})
 		return
 	}
-	if wait := w.work(r, form.most); wait > 0 {
+	if wait := w.chargeWork(r, form.limit); wait > 0 {
 		w.fail(out, tooFast(wait))
 		return
 	}
-	e, err := w.event(out, r, form)
+	e, err := w.command(out, r, form)
 	if err == nil {
 		err = w.pay(r, &e)
 	}
@@ -53,9 +53,9 @@ func (w *web) say(out http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// work takes the work of reading a request from the rates, also of one that turns out to say nothing. No more than most bytes
+// chargeWork takes the chargeWork of reading a request from the rates, also of one that turns out to say nothing. No more than most bytes
 // of it are read.
-func (w *web) work(r *http.Request, most int) time.Duration {
+func (w *web) chargeWork(r *http.Request, most int) time.Duration {
 	length := int64(most)
 	if r.ContentLength >= 0 {
 		length = min(length, r.ContentLength)
@@ -65,16 +65,16 @@ func (w *web) work(r *http.Request, most int) time.Duration {
 	return w.Env.Rates.Work(w.Env.Now(), by, addrOf(r).Addr(), 1+int(length>>10))
 }
 
-// event makes an event of a request, or says what is wrong with it.
-func (w *web) event(out http.ResponseWriter, r *http.Request, form form) (eventlog.Command, *wire.CodedError) {
+// command makes an command of a request, or says what is wrong with it.
+func (w *web) command(out http.ResponseWriter, r *http.Request, form bodyFormat) (eventlog.Command, *wire.CodedError) {
 	e := eventlog.Command{Kind: eventlog.Say, SenderID: anonymous, Room: r.PathValue("room")}
 	if by := sender(r); by != "" {
 		e.SenderID = by
 	}
-	if err := w.identify(r, &e); err != nil {
+	if err := w.setID(r, &e); err != nil {
 		return e, err
 	}
-	body, err := receive(out, r, form.most)
+	body, err := readBody(out, r, form.limit)
 	if err == nil {
 		e.Text, err = form.text(body)
 	}
@@ -84,8 +84,8 @@ func (w *web) event(out http.ResponseWriter, r *http.Request, form form) (eventl
 	return e, err
 }
 
-// identify gives e its id: the client's, or one that is drawn.
-func (w *web) identify(r *http.Request, e *eventlog.Command) *wire.CodedError {
+// setID gives e its id: the client's, or one that is drawn.
+func (w *web) setID(r *http.Request, e *eventlog.Command) *wire.CodedError {
 	keys := r.Header.Values("Idempotency-Key")
 	if len(keys) == 0 {
 		id, err := wire.NewSession(w.Env.Random)
@@ -105,45 +105,45 @@ func (w *web) identify(r *http.Request, e *eventlog.Command) *wire.CodedError {
 	return nil
 }
 
-// form is how a body says a text.
-type form struct {
-	most int // bytes of it
-	text func(body []byte) (string, *wire.CodedError)
+// bodyFormat is how a body says a text.
+type bodyFormat struct {
+	limit int // bytes of it
+	text  func(body []byte) (string, *wire.CodedError)
 }
 
-// formOf tells the form of a request's body. False: it has none of the known.
-func (w *web) formOf(header http.Header) (form, bool) {
+// bodyFormatOf tells the form of a request's body. False: it has none of the known.
+func (w *web) bodyFormatOf(header http.Header) (bodyFormat, bool) {
 	if coding := header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
-		return form{}, false // RFC 9110, section 8.4: 415
+		return bodyFormat{}, false // RFC 9110, section 8.4: 415
 	}
 	kind := header.Get("Content-Type")
 	if kind == "" {
-		return form{2*w.Env.Limits.Text + lineSpare, line}, true
+		return bodyFormat{2*w.Env.Limits.Text + textOverhead, plainText}, true
 	}
 	kind, params, err := mime.ParseMediaType(kind)
 	if charset := params["charset"]; err != nil || charset != "" && !strings.EqualFold(charset, "utf-8") && !strings.EqualFold(charset, "us-ascii") {
-		return form{}, false
+		return bodyFormat{}, false
 	}
 	switch kind {
 	case "text/plain":
-		return form{2*w.Env.Limits.Text + lineSpare, line}, true
+		return bodyFormat{2*w.Env.Limits.Text + textOverhead, plainText}, true
 	case "application/json":
-		return form{w.Env.Limits.Frame, object}, true
+		return bodyFormat{w.Env.Limits.Frame, jsonText}, true
 	}
-	return form{}, false
+	return bodyFormat{}, false
 }
 
-// lineSpare is what a body of text/plain may have besides its text: a byte order mark, and CRLF at its end. Each newline
+// textOverhead is what a body of text/plain may have besides its text: a byte order mark, and CRLF at its end. Each newline
 // within may have come as CRLF.
-const lineSpare = len(wire.BOM) + len("\r\n")
+const textOverhead = len(wire.BOM) + len("\r\n")
 
-// line is a text as it is. The line break at its end, which echo and editors put there, is not said.
-func line(body []byte) (string, *wire.CodedError) {
+// plainText is a text as it is. The plainText break at its end, which echo and editors put there, is not said.
+func plainText(body []byte) (string, *wire.CodedError) {
 	return strings.TrimSuffix(wire.NormalizeText(string(body)), "\n"), nil
 }
 
-// object is a text in a JSON object.
-func object(body []byte) (string, *wire.CodedError) {
+// jsonText is a text in a JSON jsonText.
+func jsonText(body []byte) (string, *wire.CodedError) {
 	var said struct {
 		Text *string `json:"text"`
 	}
@@ -157,8 +157,8 @@ func object(body []byte) (string, *wire.CodedError) {
 	return wire.NormalizeText(*said.Text), nil
 }
 
-// receive reads a body of at most so many bytes.
-func receive(out http.ResponseWriter, r *http.Request, most int) ([]byte, *wire.CodedError) {
+// readBody reads a body of at most so many bytes.
+func readBody(out http.ResponseWriter, r *http.Request, most int) ([]byte, *wire.CodedError) {
 	tooLong := &wire.CodedError{Code: wire.TooLong, Reason: fmt.Sprintf("the body has more than %d bytes, the most that can be said at once", most)}
 	if r.ContentLength > int64(most) {
 		return nil, tooLong
@@ -169,7 +169,7 @@ func receive(out http.ResponseWriter, r *http.Request, most int) ([]byte, *wire.
 	case errors.As(err, &over):
 		return nil, tooLong
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("the body did not come within %v", bodyTakes)}
+		return nil, &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("the body did not come within %v", bodyTimeout)}
 	case err != nil:
 		return nil, &wire.CodedError{Code: wire.BadRequest, Reason: "the body broke off"}
 	}
