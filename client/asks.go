@@ -146,10 +146,10 @@ func (c *core) fault(now time.Time, f wire.Error, raw []byte) {
 	a, ok := c.popAsk(func(*ask) bool { return true })
 	switch {
 	case !ok:
-		c.emit(Failed{Error: f}, raw)
+		c.emit(RequestFailed{Error: f}, raw)
 	case a.done != nil:
 		a.done(nil, &wire.CodedError{Code: f.Code, Reason: f.Reason})
 	default:
-		c.emit(Failed{Request: a.frame, Error: f}, raw)
+		c.emit(RequestFailed{Request: a.frame, Error: f}, raw)
 	}
 }

@@ -212,7 +212,14 @@ func (c *Client) Say(room, text string) (id string, err error) {
 func (c *Client) Pending() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.core.outbox.says)
+	return len(c.core.outbox.says) + len(c.core.outbox.held)
+}
+
+// Outbox returns the messages whose state is not final, in the order in which they are sent.
+func (c *Client) Outbox() []Sent {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.core.outbox.messages()
 }
 
 // Join asks for what is said in room: the newest last messages (0 to [wire.MaxLast]) and then all that come. In a room

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -79,12 +80,7 @@ func (c *core) disconnected(now time.Time, err error) time.Duration {
 		r.joined = false
 	}
 	c.dropAsks()
-	if c.plain {
-		for _, s := range c.outbox.dropTried() {
-			c.emit(Unconfirmed{ID: s.id, Text: s.text}, nil)
-		}
-	}
-	c.outbox.rewind()
+	c.unsend()
 	c.emit(Disconnected{Err: err, Wait: wait}, nil)
 	return wait
 }
@@ -140,19 +136,26 @@ func (c *core) received(now time.Time, b []byte) error {
 	}
 	switch f := f.(type) {
 	case wire.Message:
+		err := c.advance(f.Room, f.N, f, b)
 		if f.SenderID == c.by {
-			c.outbox.settle(now, f.Room, f.ID)
+			c.saved(now, f.Room, f.ID, f.N, f.At.Std())
 		}
-		return c.advance(f.Room, f.N, f, b)
+		return err
 	case wire.Unknown:
+		if f.Kind == "held" {
+			var held struct{ ID string }
+			if json.Unmarshal(b, &held) == nil {
+				c.hold(f.Room, held.ID)
+			}
+		}
 		return c.unknown(f, b)
 	case wire.Joined:
 		return c.joined(f, b)
 	case wire.Gap:
 		return c.gap(f, b)
 	case wire.Saved:
-		c.outbox.settle(now, f.Room, f.ID)
 		c.emit(f, b)
+		c.saved(now, f.Room, f.ID, f.N, f.At.Std())
 	case wire.Refused:
 		c.refused(now, f, b)
 	case wire.Restarting:

@@ -29,14 +29,24 @@ func feed(t *testing.T, c *core, now time.Time, frames ...wire.Frame) []wire.Fra
 	return heard(c)
 }
 
+// heard takes the events, without states of messages.
 func heard(c *core) []wire.Frame {
-	var out []wire.Frame
+	frames, _ := events(c)
+	return frames
+}
+
+// events takes the events: what the server sent, and the states of messages.
+func events(c *core) (frames []wire.Frame, states []Sent) {
 	for {
 		e, ok := c.take()
 		if !ok {
-			return out
+			return frames, states
 		}
-		out = append(out, e.Frame)
+		if s, ok := e.Frame.(Sent); ok {
+			states = append(states, s)
+		} else {
+			frames = append(frames, e.Frame)
+		}
 	}
 }
 
@@ -174,7 +184,7 @@ func TestOldTextsAreNotSentAgain(t *testing.T) {
 	if got := sent(c, now); len(got) != 1 {
 		t.Fatalf("sent %q", got)
 	}
-	again := func() (texts []string, events []wire.Frame) {
+	again := func() (texts []string, failed []Sent) {
 		c.disconnected(now, errCut)
 		c.connected()
 		feed(t, c, now, welcome(""), welcome(""))
@@ -185,18 +195,24 @@ func TestOldTextsAreNotSentAgain(t *testing.T) {
 				texts = append(texts, r.Frame.(wire.Say).Text)
 			}
 		}
-		return texts, heard(c)
+		_, states := events(c)
+		for _, s := range states {
+			if s.State == Failed {
+				failed = append(failed, s)
+			}
+		}
+		return texts, failed
 	}
 	now = now.Add(6 * 24 * time.Hour)
-	if texts, events := again(); !slices.Equal(texts, []string{"old"}) || len(events) != 0 {
-		t.Errorf("in time it is sent as %q, and heard is %v", texts, events)
+	if texts, failed := again(); !slices.Equal(texts, []string{"old"}) || len(failed) != 0 {
+		t.Errorf("in time: sent %q, failed %v", texts, failed)
 	}
 	c.disconnected(now, errCut)
 	fresh := c.say("lobby", "fresh")
 	now = now.Add(time.Minute)
-	texts, events := again()
-	if !slices.Equal(texts, []string{"fresh"}) || len(events) != 1 || events[0] != wire.Frame(Unconfirmed{ID: old, Text: "old"}) {
-		t.Errorf("too late %q is sent, and heard is %v", texts, events)
+	texts, failed := again()
+	if !slices.Equal(texts, []string{"fresh"}) || len(failed) != 1 || failed[0].ID != old || !failed[0].Unknown {
+		t.Errorf("too late: sent %q, failed %v", texts, failed)
 	}
 	feed(t, c, now, wire.Saved{Room: "lobby", ID: fresh, N: 1})
 	if got := len(c.outbox.says); got != 0 {
@@ -272,9 +288,9 @@ func TestTextTooLargeForAFrame(t *testing.T) {
 	if got := sent(c, time.Time{}); len(got) != 1 || !strings.Contains(got[0], "short") {
 		t.Errorf("sent %q", got)
 	}
-	got := heard(c)
-	if len(got) != 1 || got[0].(wire.Refused).Code != wire.TooLong {
-		t.Errorf("heard %v", got)
+	_, got := events(c)
+	if len(got) != 2 || got[0].State != Failed || got[0].Code != wire.TooLong || got[1].State != Sending {
+		t.Errorf("states %v", got)
 	}
 }
 
@@ -344,7 +360,7 @@ func TestFaultsFindTheirRequest(t *testing.T) {
 	c.asks = append(c.asks, &ask{frame: wire.History{Room: "tea"}, done: func(f wire.Frame, err error) { page, pageErr = f, err }})
 	sent(c, now)
 	got := feed(t, c, now, wire.Error{Code: wire.NameTaken, Reason: "taken"})
-	if f, ok := got[0].(Failed); !ok || f.Request != wire.Frame(wire.Name{Name: "zoe"}) {
+	if f, ok := got[0].(RequestFailed); !ok || f.Request != wire.Frame(wire.Name{Name: "zoe"}) {
 		t.Fatalf("heard %#v", got)
 	}
 
@@ -369,7 +385,7 @@ func TestFaultsFindTheirRequest(t *testing.T) {
 	if page != nil || pageErr == nil || pageErr.Error() != "not_allowed: no" {
 		t.Fatalf("history got %v, %v", page, pageErr)
 	}
-	if got := feed(t, c, now, wire.Error{Code: wire.Internal, Reason: "oh"}); got[0].(Failed).Request != nil {
+	if got := feed(t, c, now, wire.Error{Code: wire.Internal, Reason: "oh"}); got[0].(RequestFailed).Request != nil {
 		t.Fatalf("heard %#v", got)
 	}
 }

@@ -40,6 +40,39 @@ func Example() {
 	}
 }
 
+// Post a message and wait until it is saved.
+func ExampleSent() {
+	ctx := context.Background()
+	c, err := client.Dial(ctx, client.Config{URL: "http://127.0.0.1:2000/", Last: client.NoJoin})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	id, err := c.Say("tea", "The kettle is on.")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for {
+		event, err := c.Next(ctx)
+		if err != nil {
+			log.Fatalf("%v; not confirmed: %v", err, c.Outbox())
+		}
+		m, ok := event.Frame.(client.Sent)
+		if !ok || m.ID != id {
+			continue
+		}
+		switch m.State {
+		case client.Saved:
+			fmt.Printf("saved as message %d\n", m.N)
+			return
+		case client.Failed:
+			log.Fatalf("not saved: %s", m.Reason)
+		default:
+			log.Printf("%v %s", m.State, m.Reason)
+		}
+	}
+}
+
 func ExamplePrintable() {
 	fmt.Println(client.Printable("red \x1b[31malert\x1b[0m, and a new title\x1b]0;owned\a"))
 	// Output: red alert, and a new title

@@ -1,6 +1,8 @@
 package client
 
 import (
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -9,37 +11,38 @@ import (
 )
 
 const (
-	maxFlight   = 128                        // texts on their way at once
-	plainFlight = 64                         // lines of the plain door whose echo is awaited
-	plainStall  = 30 * time.Second           // without an echo: those lines will have none, send on
-	retryFor    = wire.IDLife - 24*time.Hour // a text that may be saved is sent again; clocks may differ a little
-	plainText   = 4000                       // bytes a server usually takes on the plain door, which does not say
+	maxFlight   = 128                        // messages sending at once
+	plainFlight = 64                         // lines of the plain protocol sent without an echo
+	plainStall  = 30 * time.Second           // after this long without an echo more lines are sent: some never get one
+	retryFor    = wire.IDLife - 24*time.Hour // a message that may be saved is sent again; clocks may differ a little
+	plainText   = 4000                       // bytes that most servers take on the plain protocol, which does not say
 )
 
-// say is one text until it is settled.
+// say is a message until its state is final.
 type say struct {
 	room, id, text string
-	tried          time.Time // when it was handed out first, by the time of day; zero: never
+	tried          time.Time // when it was first sent, by the time of day; zero: never
 }
 
-// outbox holds what was said and is not settled, in order. It grows with what the user says and has no other bound:
-// offline for long, it is the user's own words that it keeps.
+// outbox holds the messages whose state is not final, in order. It has no bound: while there is no connection it grows
+// with what the user says.
 //
-// says[:sent] are on their way over this connection; says[:tried] were at some time handed out, and only they can be
-// settled. So sent <= tried <= len(says).
+// says[:sent] are sending, the others wait. says[:tried] were sent over this connection or an earlier one: the server may
+// answer them. So sent <= tried <= len(says).
 type outbox struct {
 	says        []say
 	sent, tried int
-	count       int // says ever, for ids
+	held        []say // kept by the server for a moderator; they leave no gap in the window
+	count       int   // messages so far, for ids
 
-	window  int // how many may be on their way
-	full    int // what the window grows to
-	hold    time.Time
-	settled time.Time // plain door: when an echo last settled something, or the first line went out
+	window   int       // how many may be sending
+	full     int       // the limit to which the window grows
+	notUntil time.Time // nothing is sent before this
+	echoed   time.Time // plain protocol: when an echo last arrived, or the first line was sent
 }
 
-// open begins a connection of ramai.v1. A server that counts lets a burst through and refuses the rest, so there is no
-// use in sending more than a burst at once.
+// open starts a connection of ramai.v1. A server that limits rates refuses everything beyond a burst, so no more is sent
+// at once.
 func (o *outbox) open(l wire.Limits) {
 	o.full = maxFlight
 	if l.Rate > 0 && l.Burst > 0 {
@@ -48,29 +51,12 @@ func (o *outbox) open(l wire.Limits) {
 	o.window = o.full
 }
 
-// rewind makes everything unsent.
-func (o *outbox) rewind() { o.sent, o.hold = 0, time.Time{} }
-
-// find returns where among the texts that were handed out the one with this id is, or -1.
+// find returns the index of a message that was sent, or -1.
 func (o *outbox) find(room, id string) int {
-	for i, s := range o.says[:o.tried] {
-		if s.id == id && s.room == room {
-			return i
-		}
-	}
-	return -1
+	return slices.IndexFunc(o.says[:o.tried], func(s say) bool { return s.id == id && s.room == room })
 }
 
-// settle removes a text the server has.
-func (o *outbox) settle(now time.Time, room, id string) {
-	if i := o.find(room, id); i >= 0 {
-		o.remove(i)
-		o.window = min(o.window+1, o.full)
-		o.settled = now
-	}
-}
-
-// remove costs i, not len(says): what is settled is at the front.
+// remove costs i steps, not len(says): messages with an answer are at the front.
 func (o *outbox) remove(i int) {
 	copy(o.says[1:i+1], o.says[:i])
 	o.says[0] = say{}
@@ -83,26 +69,18 @@ func (o *outbox) remove(i int) {
 	}
 }
 
-// dropTried removes everything that was handed out.
-func (o *outbox) dropTried() []say {
-	dropped := o.says[:o.tried]
-	o.says = o.says[o.tried:]
-	o.sent, o.tried = 0, 0
-	return dropped
-}
-
-// wake returns when the next text may go out, if only time keeps it.
+// wake returns when the next message may be sent, if it waits for that time alone.
 func (o *outbox) wake(plain bool) time.Time {
 	switch {
 	case o.sent == len(o.says):
 		return time.Time{}
 	case plain && o.sent >= o.window:
-		return o.settled.Add(plainStall)
+		return o.echoed.Add(plainStall)
 	}
-	return o.hold
+	return o.notUntil
 }
 
-// say queues a text and returns its id.
+// say queues a message and returns its id.
 func (c *core) say(room, text string) string {
 	o := &c.outbox
 	o.count++
@@ -111,64 +89,170 @@ func (c *core) say(room, text string) string {
 	return s.id
 }
 
+// sent is the message as a value.
+func (s *say) sent(state State) Sent { return Sent{Room: s.room, ID: s.id, Text: s.text, State: state} }
+
+// messages returns all that is not final.
+func (o *outbox) messages() (all []Sent) {
+	for i := range o.held {
+		all = append(all, o.held[i].sent(Held))
+	}
+	for i := range o.says {
+		state := Waiting
+		if i < o.sent {
+			state = Sending
+		}
+		all = append(all, o.says[i].sent(state))
+	}
+	return all
+}
+
+// saved takes a message off the outbox that the server has on disk.
+func (c *core) saved(now time.Time, room, id string, n uint64, at time.Time) {
+	o := &c.outbox
+	if i := o.find(room, id); i >= 0 {
+		f := o.says[i].sent(Saved)
+		f.N, f.At = n, at
+		o.remove(i)
+		o.window = min(o.window+1, o.full)
+		o.echoed = now
+		c.emit(f, nil)
+	} else if s, ok := o.release(room, id); ok {
+		f := s.sent(Saved)
+		f.N, f.At = n, at
+		c.emit(f, nil)
+	}
+}
+
+// hold takes the answer that a moderator decides about a message.
+func (c *core) hold(room, id string) {
+	o := &c.outbox
+	if i := o.find(room, id); i >= 0 {
+		o.held = append(o.held, o.says[i])
+		o.remove(i)
+		c.emit(o.held[len(o.held)-1].sent(Held), nil)
+	}
+}
+
+// release takes a message off those that are held.
+func (o *outbox) release(room, id string) (s say, ok bool) {
+	i := slices.IndexFunc(o.held, func(s say) bool { return s.id == id && s.room == room })
+	if i < 0 {
+		return say{}, false
+	}
+	s = o.held[i]
+	o.held = slices.Delete(o.held, i, i+1)
+	return s, true
+}
+
+// fail takes the message at i off the outbox.
+func (c *core) fail(i int, code wire.Code, reason string) {
+	f := c.outbox.says[i].sent(Failed)
+	f.Code, f.Reason = code, reason
+	c.outbox.remove(i)
+	c.emit(f, nil)
+}
+
+// abandon is fail for a message that may have been saved.
+func (c *core) abandon(i int, reason string) {
+	f := c.outbox.says[i].sent(Failed)
+	f.Code, f.Reason, f.Unknown = wire.Unavailable, reason, true
+	c.outbox.remove(i)
+	c.emit(f, nil)
+}
+
+// rewind makes the messages from i on wait. why says so of the first.
+func (c *core) rewind(i int, why Sent) {
+	o := &c.outbox
+	for j := i; j < o.sent; j++ {
+		f := o.says[j].sent(Waiting)
+		if j == i {
+			f.Code, f.Reason, f.RetryAfter = why.Code, why.Reason, why.RetryAfter
+		}
+		c.emit(f, nil)
+	}
+	o.sent = i
+}
+
+// unsend ends a connection. Over ramai.v1 all messages wait for the next one, where they are sent again. The plain
+// protocol has no ids, so lines without an echo are not.
+func (c *core) unsend() {
+	o := &c.outbox
+	for c.plain && o.tried > 0 {
+		c.abandon(0, "the connection broke before the message was confirmed; it may or may not have been saved")
+	}
+	c.rewind(0, Sent{})
+	for i := range o.held {
+		c.emit(o.held[i].sent(Waiting), nil)
+	}
+	o.says = append(o.held, o.says...)
+	o.tried += len(o.held)
+	o.held, o.notUntil = nil, time.Time{}
+}
+
+// nextSay returns the next message to send, as a frame or a line.
 func (c *core) nextSay(now time.Time) ([]byte, bool) {
 	o := &c.outbox
-	for o.sent < len(o.says) && !now.Before(o.hold) && !c.saysWait() {
+	for o.sent < len(o.says) && !now.Before(o.notUntil) && !c.saysWait() {
 		if o.sent >= o.window {
-			if !c.plain || now.Before(o.settled.Add(plainStall)) {
+			if !c.plain || now.Before(o.echoed.Add(plainStall)) {
 				return nil, false
 			}
 			o.window = o.sent + plainFlight
 		}
 		s := &o.says[o.sent]
 		if !c.plain && !s.tried.IsZero() && now.Round(0).Sub(s.tried) > retryFor {
-			c.emit(Unconfirmed{ID: s.id, Text: s.text}, nil)
-			o.remove(o.sent)
+			c.abandon(o.sent, "the message was first sent more than six days ago; it may or may not have been saved")
 			continue
 		}
-		var frame []byte
-		if c.plain {
-			frame = []byte(s.text)
-		} else {
+		frame := []byte(s.text)
+		if !c.plain {
 			frame = wire.Append(nil, wire.Say{Room: s.room, ID: s.id, Text: s.text})
 			if c.limits.Frame > 0 && len(frame) > c.limits.Frame {
 				// The server would close the connection, and the next one too.
-				c.emit(wire.Refused{Room: s.room, ID: s.id, Code: wire.TooLong,
-					Reason: "the text does not fit a frame of the server; say it in parts"}, nil)
-				o.remove(o.sent)
+				c.fail(o.sent, wire.TooLong, fmt.Sprintf("the message needs a frame of %d bytes; this server takes at most %d", len(frame), c.limits.Frame))
 				continue
 			}
 		}
 		if o.sent == 0 {
-			o.settled = now
+			o.echoed = now
 		}
 		if s.tried.IsZero() {
 			s.tried = now.Round(0) // a monotonic clock may stand still while the machine sleeps
 		}
 		o.sent++
 		o.tried = max(o.tried, o.sent)
+		c.emit(s.sent(Sending), nil)
 		return frame, true
 	}
 	return nil, false
 }
 
-// refused takes the answer to a text that was not stored.
+// refused takes the answer to a message that was not stored.
 func (c *core) refused(now time.Time, f wire.Refused, raw []byte) {
 	o := &c.outbox
+	if s, ok := o.release(f.Room, f.ID); ok { // a moderator rejected it
+		c.emit(f, raw)
+		rejected := s.sent(Failed)
+		rejected.Code, rejected.Reason = f.Code, f.Reason
+		c.emit(rejected, nil)
+		return
+	}
 	i := o.find(f.Room, f.ID)
 	if i < 0 || i >= o.sent {
-		return // unknown, or behind one that was refused before it and so to be sent again in any case
-	}
-	if f.RetryAfterMS > 0 {
-		o.sent, o.window = i, 1
-		o.hold = now.Add(retryAfter(f.RetryAfterMS))
-	} else {
-		o.remove(i)
+		return // unknown, or sent again anyway because an earlier one was refused
 	}
 	c.emit(f, raw)
+	if f.RetryAfterMS == 0 {
+		c.fail(i, f.Code, f.Reason)
+		return
+	}
+	wait := retryAfter(f.RetryAfterMS)
+	c.rewind(i, Sent{Code: f.Code, Reason: f.Reason, RetryAfter: wait})
+	o.window, o.notUntil = 1, now.Add(wait)
 }
 
-// line takes a line of the plain door.
+// line takes a line of the plain protocol.
 func (c *core) line(now time.Time, raw []byte) {
 	text := string(raw)
 	o := &c.outbox
@@ -178,20 +262,19 @@ func (c *core) line(now time.Time, raw []byte) {
 		c.emit(wire.Welcome{Text: text}, raw)
 		return
 	}
-	for i, s := range o.says[:o.sent] {
+	for _, s := range o.says[:o.sent] {
 		if text == s.text || c.name != "" && text == c.name+": "+s.text {
-			o.remove(i)
-			o.settled = now
 			c.emit(Line{Text: text, ID: s.id}, raw)
+			c.saved(now, s.room, s.id, 0, time.Time{})
 			return
 		}
 	}
 	if reason, notice := strings.CutPrefix(text, wire.NoticePrefix); notice {
-		// Anybody's text may begin like a notice. It is taken for one only if something of ours gives reason for it.
+		// Any message may look like a notice. It is one only if a message of ours would be refused.
 		for i, s := range o.says[:o.sent] {
 			if err := wire.CheckText(s.text, plainText); err != nil {
-				o.remove(i)
 				c.emit(wire.Refused{Room: s.room, ID: s.id, Code: err.Code, Reason: reason}, raw)
+				c.fail(i, err.Code, reason)
 				return
 			}
 		}

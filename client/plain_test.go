@@ -33,8 +33,8 @@ func TestPlainDoor(t *testing.T) {
 	}
 	c.disconnected(now, errCut)
 	four := c.say("lobby", "later")
-	if got := heard(c); got[0] != wire.Frame(Unconfirmed{ID: two, Text: "same"}) {
-		t.Fatalf("heard %v", got)
+	if _, got := events(c); len(got) != 1 || got[0].ID != two || got[0].State != Failed || !got[0].Unknown {
+		t.Fatalf("states %v", got)
 	}
 	c.connected()
 	c.line(now, []byte("Hello there"))

@@ -134,13 +134,13 @@ func (c *Client) write(ctx context.Context, l *link) {
 	for {
 		now := time.Now()
 		b, ok, wake := c.next(now)
+		notify(c.ready) // next reports what it sends, and what does not fit a frame
 		if ok {
 			if err := l.Write(ctx, websocket.MessageText, b); err != nil {
 				return
 			}
 			continue
 		}
-		notify(c.ready) // next may have refused what does not fit a frame
 		var alarm <-chan time.Time
 		if !wake.IsZero() {
 			timer.Reset(wake.Sub(now))

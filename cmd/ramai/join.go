@@ -122,7 +122,7 @@ func runJoin(ctx context.Context, o joinOptions, stdin io.Reader, stdout, stderr
 	done := make(chan error, 1)
 	go func() {
 		done <- linemode.Run(ctx, linemode.Config{
-			Client: c, Room: room, Last: o.last, Name: o.name, Held: who.held, JSON: o.json, In: stdin, Out: stdout, Notes: stderr,
+			Client: c, Room: room, Last: o.last, Name: o.name, OnName: who.held, JSON: o.json, In: stdin, Out: stdout, Notes: stderr,
 		})
 	}()
 	select {

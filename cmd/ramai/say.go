@@ -16,7 +16,7 @@ import (
 	"ramai/wire"
 )
 
-// sayPatience is how long say waits for its text to be saved.
+// sayPatience is how long say waits until its message is saved.
 const sayPatience = 30 * time.Second
 
 type sayOptions struct {
@@ -24,7 +24,7 @@ type sayOptions struct {
 	name string
 }
 
-// newSay returns the command that says one thing.
+// newSay returns the command that posts one message.
 func newSay() *cobra.Command {
 	var o sayOptions
 	cmd := &cobra.Command{
@@ -36,7 +36,7 @@ Exit code 1 if that was not confirmed within 30 seconds, 4 if it was refused.`,
 		Annotations: map[string]string{takesWords: ""},
 		Args:        cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			text, err := words(args[1:], cmd.InOrStdin())
+			text, err := textOf(args[1:], cmd.InOrStdin())
 			if err != nil {
 				return err
 			}
@@ -48,8 +48,8 @@ Exit code 1 if that was not confirmed within 30 seconds, 4 if it was refused.`,
 	return cmd
 }
 
-// words is the text that args stand for.
-func words(args []string, stdin io.Reader) (string, error) {
+// textOf returns the message: args, or stdin if they are "-".
+func textOf(args []string, stdin io.Reader) (string, error) {
 	if len(args) != 1 || args[0] != "-" {
 		return strings.Join(args, " "), nil
 	}
@@ -80,51 +80,52 @@ func runSay(ctx context.Context, o sayOptions, room, text string, stdout, stderr
 	defer c.Close()
 	patient, cancel := context.WithTimeout(ctx, sayPatience)
 	defer cancel()
-	s := saying{who: who, room: room, text: text, notes: stderr}
+	s := post{who: who, room: room, text: text, notes: stderr}
 	n, err := s.run(patient, c)
 	if err != nil && patient.Err() != nil && ctx.Err() == nil {
-		return exit(exitUnconfirmed, s.late())
+		return exit(exitUnconfirmed, s.timeout())
 	}
 	if err != nil {
 		return err
 	}
 	if _, err := fmt.Fprintf(stdout, "%s %d\n", room, n); err != nil {
-		return unwritten(err) // it was saved all the same
+		return unwritten(err) // the message was saved
 	}
 	return nil
 }
 
-// saying is one text on its way.
-type saying struct {
+// post is one message on its way.
+type post struct {
 	who        *identity
 	room, text string
 	notes      io.Writer
-	told       []string // reasons that were told already
-	refusal    string   // the last one that was worth another try; empty: none
+	noted      []string // lines printed to notes
+	refusal    string   // the server's last reason to try again later; empty: none
 }
 
-// late is the error when patience is at an end. It has the server's last reason, if there was one.
-func (s *saying) late() error {
+// timeout is the error after sayPatience.
+func (s *post) timeout() error {
 	if s.refusal != "" {
 		return fmt.Errorf("not confirmed within %v: %s; the server's last refusal: %s", sayPatience, client.Shortened(s.text), s.refusal)
 	}
 	return fmt.Errorf("not confirmed within %v: %s", sayPatience, client.Shortened(s.text))
 }
 
-// note tells a reason, once.
-func (s *saying) note(reason string) {
-	if !slices.Contains(s.told, reason) {
-		s.told = append(s.told, reason)
-		fmt.Fprintln(s.notes, reason+"; trying again")
+// note prints a line, unless it was printed before.
+func (s *post) note(line string) {
+	if !slices.Contains(s.noted, line) {
+		s.noted = append(s.noted, line)
+		fmt.Fprintln(s.notes, line)
 	}
 }
 
-// run says the text, under the name that was asked for or not at all, and returns its number.
-func (s *saying) run(ctx context.Context, c *client.Client) (uint64, error) {
-	id, session := "", ""
+// run posts the message and returns its number. If a name was asked for, it waits until the name is granted.
+func (s *post) run(ctx context.Context, c *client.Client) (uint64, error) {
+	posted, session := false, ""
 	say := func() (err error) {
-		if id == "" {
-			id, err = c.Say(s.room, s.text)
+		if !posted {
+			posted = true
+			_, err = c.Say(s.room, s.text)
 		}
 		return err
 	}
@@ -145,20 +146,23 @@ func (s *saying) run(ctx context.Context, c *client.Client) (uint64, error) {
 		case wire.Name:
 			s.who.held(session)
 			err = say()
-		case wire.Saved:
-			if f.ID == id {
+		case client.Sent:
+			switch f.State {
+			case client.Saved:
 				return f.N, nil
-			}
-		case wire.Refused:
-			if f.ID == id && f.RetryAfterMS == 0 {
+			case client.Failed:
 				err = fmt.Errorf("refused: %s", client.OneLine(f.Reason))
-			} else if f.ID == id {
-				s.refusal = client.OneLine(f.Reason)
+			case client.Held:
+				s.note("held for a moderator")
+			case client.Waiting:
+				if f.Reason != "" {
+					s.refusal = client.OneLine(f.Reason)
+				}
 			}
-		case client.Failed:
+		case client.RequestFailed:
 			err = linemode.RefusedName(f)
 		case client.Disconnected:
-			s.note(client.OneLine(f.Err.Error()))
+			s.note(client.OneLine(f.Err.Error()) + "; trying again")
 		}
 		if err != nil {
 			return 0, exit(exitRefused, err)

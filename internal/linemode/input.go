@@ -7,18 +7,16 @@ import (
 	"strings"
 )
 
-// MaxLine is how long a line of input can be, in bytes: what fits a frame of the server. A text is shorter still, but
-// that is for the server to say.
+// MaxLine is the longest line of input, in bytes: what fits a frame. A server's limit for a message is lower.
 const MaxLine = 64 << 10
 
-// inputLine is a line without its end, or nothing if it was too long.
+// inputLine is a line without its newline. text is empty if the line is too long.
 type inputLine struct {
 	text    string
 	tooLong bool
 }
 
-// readLines sends the lines of r until its end, or until stop closes, and then closes lines. It ignores an error of r
-// as if it were the end: there is nothing else to be done about it.
+// readLines sends the lines of r until its end or an error, or until stop closes, and then closes lines.
 func readLines(r io.Reader, lines chan<- inputLine, stop <-chan struct{}) {
 	defer close(lines)
 	in := bufio.NewReader(r)
@@ -35,7 +33,7 @@ func readLines(r io.Reader, lines chan<- inputLine, stop <-chan struct{}) {
 	}
 }
 
-// readLine reads up to the next newline, and never holds more than MaxLine bytes.
+// readLine reads up to the next newline. It holds at most MaxLine bytes.
 func readLine(in *bufio.Reader) (inputLine, error) {
 	var line inputLine
 	var text []byte

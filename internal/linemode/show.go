@@ -13,15 +13,14 @@ import (
 	"ramai/wire"
 )
 
-// Rules of what is written to stdout: each line of output is one call of Write, at once, so that a reader of a pipe
-// has whole lines and no late ones. Nothing that others wrote reaches a terminal but through client.Printable or
-// JSON.
+// Each message is one call of Write, made at once, so that the reader of a pipe gets whole lines without delay. Text of
+// others reaches the output only through client.Printable or JSON.
 
-// heard is what stands before a message; its further lines are indented by as much.
-const heard = "From server: "
+// prefix precedes each message. The further lines of a message are indented by as much.
+const prefix = "From server: "
 
-// Spoken is a message as the plain door has it.
-func Spoken(m wire.Message) string {
+// PlainText is a message as the plain protocol shows it.
+func PlainText(m wire.Message) string {
 	text := client.Printable(m.Text)
 	if m.DisplayName == "" {
 		return text
@@ -29,26 +28,26 @@ func Spoken(m wire.Message) string {
 	return client.OneLine(m.DisplayName) + ": " + text
 }
 
-// Hang returns prefix and text, the further lines of text below its first.
-func Hang(prefix, text string) string {
+// Indent returns prefix and text. The further lines of text are aligned with its first.
+func Indent(prefix, text string) string {
 	return prefix + strings.ReplaceAll(text, "\n", "\n"+strings.Repeat(" ", utf8.RuneCountInString(prefix))) + "\n"
 }
 
-// show writes an event to stdout: what was said, or with asJSON every frame that came.
+// show writes an event: a message, or with asJSON every frame. first: no welcome was written yet.
 func show(w io.Writer, e client.Event, asJSON, plain, first bool) error {
 	var out string
 	switch f := e.Frame.(type) {
 	case wire.Welcome:
 		if first {
-			out = Hang(heard, client.Printable(f.Text))
+			out = Indent(prefix, client.Printable(f.Text))
 		}
 	case wire.Message:
-		out = Hang(heard, Spoken(f))
+		out = Indent(prefix, PlainText(f))
 	case client.Line:
-		out = Hang(heard, client.Printable(f.Text))
+		out = Indent(prefix, client.Printable(f.Text))
 	}
 	if asJSON {
-		out = asLine(e, plain)
+		out = jsonLine(e, plain)
 	}
 	if out == "" {
 		return nil
@@ -57,13 +56,13 @@ func show(w io.Writer, e client.Event, asJSON, plain, first bool) error {
 	return err
 }
 
-// asLine is what came, as one line of JSON; nothing for an event that did not come from the server.
-func asLine(e client.Event, plain bool) string {
+// jsonLine returns what the server sent as one line of JSON, or nothing if the event is the client's own.
+func jsonLine(e client.Event, plain bool) string {
 	raw := e.Raw
 	switch f := e.Frame.(type) {
 	case wire.Welcome:
 		if !plain {
-			f.Session = "" // a secret, and output ends in logs
+			f.Session = "" // a secret, and output may end up in a log
 			raw = wire.Append(nil, f)
 		}
 	}
@@ -80,8 +79,8 @@ func asLine(e client.Event, plain bool) string {
 	return string(JSON(raw))
 }
 
-// JSON puts one JSON value on one line, and escapes what would act on a terminal. Outside of strings there is
-// nothing to escape.
+// JSON puts a JSON value on one line and escapes the characters that a terminal would act on. They can only be within
+// strings.
 func JSON(raw []byte) []byte {
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, raw); err != nil {

@@ -170,11 +170,11 @@ func TestNothingWrittenIsLost(t *testing.T) {
 	st.types("/join tea")
 	st.press("enter")
 	st.types("secret for tea")
-	st.hear(client.Failed{Request: wire.Join{Room: "tea"}, Error: wire.Error{Reason: "too many rooms"}})
+	st.hear(client.RequestFailed{Request: wire.Join{Room: "tea"}, Error: wire.Error{Reason: "too many rooms"}})
 	st.types(" only")
 	st.press("enter")
 	st.send(tea.PasteMsg{Content: "a\nb"})
-	st.hear(client.Failed{Request: wire.Join{Room: "tea"}, Error: wire.Error{Reason: "too many rooms"}})
+	st.hear(client.RequestFailed{Request: wire.Join{Room: "tea"}, Error: wire.Error{Reason: "too many rooms"}})
 	st.press("l", "enter")
 	for _, asked := range st.chat.asked {
 		if strings.HasPrefix(asked, "say "+wire.Lobby) {

@@ -131,18 +131,8 @@ func (s *screen) take(e client.Event) (called bool) {
 		s.line(f)
 	case wire.Joined:
 		s.joined(f)
-	case wire.Saved:
-		s.with(f.Room, func(r *room) {
-			r.head = max(r.head, f.N)
-			if it := r.sent(f.ID); it != nil {
-				it.mark, it.why, it.at, it.n = said, "", f.At.Std(), f.N
-				r.passed()
-			}
-		})
-	case wire.Refused:
-		s.refused(f)
-	case client.Unconfirmed:
-		s.fail(s.Room, f.ID, "the connection broke: it was said or it was not")
+	case client.Sent:
+		s.with(f.Room, func(r *room) { r.changed(f, s.method) })
 	case wire.Presence:
 		s.with(f.Room, func(r *room) { r.people, r.names = f.Count, f.Names })
 	case wire.Typing:
@@ -177,7 +167,7 @@ func (s *screen) take(e client.Event) (called bool) {
 		for _, r := range s.rooms {
 			r.typing = nil
 		}
-	case client.Failed:
+	case client.RequestFailed:
 		s.failed(f)
 	}
 	return false
@@ -286,8 +276,8 @@ func (s *screen) joined(f wire.Joined) {
 		r.latest, r.jumpTarget, r.called = 0, 0, 0
 		r.jumpTargetAt, r.pendingJump = 0, false
 		for _, it := range r.outbox {
-			if it.mark == said { // it is heard again, if it is in this history too
-				s.fail(r.name, it.id, "this was saved in a history that the server does not have any more")
+			if it.state == client.Saved { // it is heard again, if it is in this history too
+				it.state, it.why = client.Failed, "this was saved in a history that the server no longer has"
 			}
 		}
 	}
@@ -334,7 +324,7 @@ func (s *screen) prove(r *room) tea.Cmd {
 func (s *screen) item(m wire.Message) *item {
 	it := &item{n: m.N, at: m.At.Std(), by: m.SenderID, from: m.DisplayName, text: m.Text, id: m.ID, own: m.SenderID == s.by}
 	if it.own {
-		it.mark = said
+		it.state = client.Saved
 	}
 	return it
 }
@@ -373,7 +363,7 @@ func (s *screen) line(f client.Line) {
 	r := s.rooms[0]
 	it := &item{n: r.heard + 1, at: s.Now(), text: f.Text, id: f.ID, own: f.ID != ""}
 	if it.own {
-		it.mark = said
+		it.state = client.Saved
 		if sent := r.sent(f.ID); sent != nil {
 			it.text = sent.text
 		}
@@ -395,32 +385,8 @@ func (s *screen) seen(r *room, it *item) {
 	}
 }
 
-func (s *screen) refused(f wire.Refused) {
-	reason := oneLine(f.Reason, s.method)
-	if f.RetryAfterMS == 0 {
-		s.fail(f.Room, f.ID, reason)
-		return
-	}
-	if f.Code != wire.RateLimited { // too fast is nothing to worry about
-		s.with(f.Room, func(r *room) {
-			if it := r.sent(f.ID); it != nil {
-				it.why, it.drawn.lines = "not yet: "+reason, nil
-			}
-		})
-	}
-}
-
-// fail marks something as not said.
-func (s *screen) fail(in, id, why string) {
-	s.with(in, func(r *room) {
-		if it := r.sent(id); it != nil {
-			it.mark, it.why = failed, why
-		}
-	})
-}
-
 // failed tells of a request that was not granted.
-func (s *screen) failed(f client.Failed) {
+func (s *screen) failed(f client.RequestFailed) {
 	reason := oneLine(f.Reason, s.method)
 	switch request := f.Request.(type) {
 	case wire.Join:

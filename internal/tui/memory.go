@@ -7,6 +7,8 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+
+	"ramai/client"
 )
 
 // State is what is remembered from one time to the next.
@@ -184,7 +186,7 @@ func (s *screen) recall() {
 		}
 		for _, text := range p.Unsaved {
 			r.composer.remember(text)
-			r.outbox = append(r.outbox, &item{at: s.Now(), text: text, own: true, mark: failed, why: "the last time this was not confirmed: it was said or it was not"})
+			r.outbox = append(r.outbox, &item{at: s.Now(), text: text, own: true, state: client.Failed, why: "not confirmed last time; it may or may not have been saved"})
 		}
 		r.composer.text = split(p.Draft)
 		r.composer.cursor = len(r.composer.text)

@@ -87,7 +87,7 @@ func TestUnconfirmed(t *testing.T) {
 	st.press("ctrl+c")
 	st.types("refused")
 	st.press("enter")
-	st.hear(wire.Refused{Room: wire.Lobby, ID: "id-1", Code: wire.NotAllowed, Reason: "not here"})
+	st.hear(client.Sent{Room: wire.Lobby, ID: "id-1", Code: wire.NotAllowed, Reason: "not here", State: client.Failed})
 	st.types("next")
 	st.press("enter")
 	st.has("✗ refused", "not here", "… next")
@@ -102,7 +102,7 @@ func TestSavedAndGone(t *testing.T) {
 	st.welcome("anna", 10)
 	st.types("hello")
 	st.press("enter")
-	st.hear(wire.Saved{Room: wire.Lobby, ID: "id-1", N: 11, At: wire.TimeOf(st.now)}, client.Disconnected{Err: errors.New("gone")},
+	st.hear(client.Sent{Room: wire.Lobby, ID: "id-1", State: client.Saved, N: 11, At: st.now}, client.Disconnected{Err: errors.New("gone")},
 		wire.Welcome{SenderID: "me", Session: "s", Name: "anna", Limits: wire.Limits{Text: 4000, Rooms: 8}},
 		wire.Joined{Room: wire.Lobby, HistoryID: "log", N: 30, First: 21, Count: 3}, wire.Gap{Room: wire.Lobby, From: 11, To: 20})
 	if n := len(st.room().outbox); n != 0 {

@@ -4,6 +4,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/charmbracelet/x/ansi"
+
+	"ramai/client"
 	"ramai/wire"
 )
 
@@ -17,16 +20,6 @@ const (
 	plainly  = 10      // times as much while somebody looks back where nothing can be fetched
 )
 
-// mark is what became of something said here.
-type mark uint8
-
-const (
-	unmarked mark = iota
-	sending
-	said
-	failed
-)
-
 // item is one thing in a room: a message, or a note where none can be.
 type item struct {
 	n        uint64 // the number; of the plain door, a count of our own
@@ -35,9 +28,9 @@ type item struct {
 	text     string // as it came
 	id       string
 	own      bool
-	mark     mark
-	why      string // it failed
-	note     bool   // text is ours
+	state    client.State // if own
+	why      string       // it is in that state
+	note     bool         // text is ours
 
 	drawn rendered
 }
@@ -303,12 +296,14 @@ func (r *room) heardAfterAll(text string) {
 }
 
 // dismiss takes away what could not be said.
-func (r *room) dismiss() bool { return r.take(func(it *item) bool { return it.mark == failed }) }
+func (r *room) dismiss() bool {
+	return r.take(func(it *item) bool { return it.state == client.Failed })
+}
 
 // unsaved are the same of a room, with those of earlier times or without.
 func (r *room) unsaved(earlier bool) (texts []string) {
 	for _, it := range r.outbox {
-		if (it.mark == sending || it.mark == failed) && (earlier || it.id != "") {
+		if (it.sending() || it.state == client.Failed) && (earlier || it.id != "") {
 			texts = append(texts, it.text)
 		}
 	}
@@ -318,11 +313,37 @@ func (r *room) unsaved(earlier bool) (texts []string) {
 // sending is how many texts are on their way.
 func (r *room) sending() (n int) {
 	for _, it := range r.outbox {
-		if it.mark == sending {
+		if it.sending() {
 			n++
 		}
 	}
 	return n
+}
+
+// sending reports whether the server has not confirmed a message yet.
+func (it *item) sending() bool { return it.state == client.Waiting || it.state == client.Sending }
+
+// changed takes the new state of a message that was posted here.
+func (r *room) changed(f client.Sent, method ansi.Method) {
+	r.head = max(r.head, f.N)
+	it := r.sent(f.ID)
+	if it == nil {
+		return // it was heard already
+	}
+	it.state, it.drawn.lines = f.State, nil
+	switch f.State {
+	case client.Waiting:
+		if f.Reason != "" && f.Code != wire.RateLimited { // posting too fast needs no warning
+			it.why = "not yet: " + oneLine(f.Reason, method)
+		}
+	case client.Saved:
+		it.why, it.at, it.n = "", f.At, f.N
+		r.passed()
+	case client.Held:
+		it.why = "held for a moderator"
+	case client.Failed:
+		it.why = oneLine(f.Reason, method)
+	}
 }
 
 // sent finds something said here that was not heard yet.
@@ -337,7 +358,7 @@ func (r *room) sent(id string) *item {
 
 // passed lets go of what is saved with a number that was passed without being heard: it is not kept any more.
 func (r *room) passed() {
-	r.take(func(it *item) bool { return it.mark == said && it.n > 0 && it.n <= r.heard })
+	r.take(func(it *item) bool { return it.state == client.Saved && it.n > 0 && it.n <= r.heard })
 }
 
 // find returns where in the window a number is, or the next one that there is.

@@ -80,7 +80,7 @@ func writes(st *stage, see func(*stage), a, b, c string) {
 	st.types("x")
 	st.press("enter")
 	for _, it := range slices.Clone(st.room().outbox) {
-		st.hear(wire.Refused{Room: wire.Lobby, ID: it.id, Code: wire.Internal, Reason: c})
+		st.hear(client.Sent{Room: wire.Lobby, ID: it.id, Code: wire.Internal, Reason: c, State: client.Failed})
 	}
 	see(st)
 	st.press("ctrl+u", "esc")
@@ -115,7 +115,7 @@ func waits(st *stage, see func(*stage), a, b, c string) {
 	st.hear(wire.Typing{Room: wire.Lobby, By: []wire.Sender{{SenderID: a, DisplayName: b}, {SenderID: c}}}, wire.Name{Name: b})
 	st.now = st.now.Add(time.Hour)
 	see(st)
-	st.hear(client.Failed{Request: wire.Name{Name: a}, Error: wire.Error{Reason: b}})
+	st.hear(client.RequestFailed{Request: wire.Name{Name: a}, Error: wire.Error{Reason: b}})
 	see(st)
 	st.hear(client.Disconnected{Err: errors.New(a + c), Wait: time.Second})
 	see(st)

@@ -346,7 +346,7 @@ func (s *screen) say(text string) bool {
 	}
 	r.composer.remember(text)
 	r.unreadDivider = false
-	r.outbox = append(r.outbox, &item{at: s.Now(), by: s.by, from: s.name, text: text, id: id, own: true, mark: sending})
+	r.outbox = append(r.outbox, &item{at: s.Now(), by: s.by, from: s.name, text: text, id: id, own: true})
 	return true
 }
 

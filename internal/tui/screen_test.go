@@ -60,7 +60,7 @@ func TestOwn(t *testing.T) {
 	st.press("enter")
 	st.asked(`say lobby "hello"`)
 	st.has("… hello")
-	st.hear(wire.Saved{Room: wire.Lobby, ID: "id-1", N: 4, At: wire.TimeOf(start)})
+	st.hear(client.Sent{Room: wire.Lobby, ID: "id-1", State: client.Saved, N: 4, At: start})
 	st.has("✓ hello")
 	st.hear(wire.Message{Room: wire.Lobby, N: 4, At: wire.TimeOf(start), SenderID: "me", DisplayName: "anna", ID: "id-1", Text: "hello"})
 	if strings.Count(st.shown(), "hello") != 1 {
@@ -68,12 +68,12 @@ func TestOwn(t *testing.T) {
 	}
 	st.types("no")
 	st.press("enter")
-	st.hear(wire.Refused{Room: wire.Lobby, ID: "id-2", Code: wire.RateLimited, Reason: "too fast", RetryAfterMS: 5})
+	st.hear(client.Sent{Room: wire.Lobby, ID: "id-2", Code: wire.RateLimited, Reason: "too fast", RetryAfter: 5})
 	st.has("… no")
 	st.hasNot("too fast")
-	st.hear(wire.Refused{Room: wire.Lobby, ID: "id-2", Code: wire.Unavailable, Reason: "the disk is full", RetryAfterMS: 5})
+	st.hear(client.Sent{Room: wire.Lobby, ID: "id-2", Code: wire.Unavailable, Reason: "the disk is full", RetryAfter: 5})
 	st.has("… no", "not yet: the disk is full")
-	st.hear(wire.Refused{Room: wire.Lobby, ID: "id-2", Code: wire.NotAllowed, Reason: "not here"})
+	st.hear(client.Sent{Room: wire.Lobby, ID: "id-2", Code: wire.NotAllowed, Reason: "not here", State: client.Failed})
 	st.has("✗ no", "not here")
 	st.press("esc")
 	st.hasNot("✗ no")
@@ -127,7 +127,7 @@ func TestCommands(t *testing.T) {
 	st.has("the only room")
 	run("/name budi")
 	st.asked("name budi")
-	st.hear(client.Failed{Request: wire.Name{Name: "budi"}, Error: wire.Error{Code: wire.NameTaken, Reason: "somebody has it"}})
+	st.hear(client.RequestFailed{Request: wire.Name{Name: "budi"}, Error: wire.Error{Code: wire.NameTaken, Reason: "somebody has it"}})
 	st.has("the name budi: somebody has it")
 	run("/name -")
 	st.asked("name ")
@@ -222,8 +222,8 @@ func TestPlain(t *testing.T) {
 	st.has("✓ hi", "hello from afar")
 	st.types("lost")
 	st.press("enter")
-	st.hear(client.Unconfirmed{ID: "id-2", Text: "lost"})
-	st.has("✗ lost", "it was said or it was not")
+	st.hear(client.Sent{Room: wire.Lobby, ID: "id-2", State: client.Failed, Reason: "unknown", Unknown: true})
+	st.has("✗ lost", "unknown")
 	for _, line := range []string{"/join tea", "/who", "/name x", "/search x", "/history 1"} {
 		st.types(line)
 		st.press("enter", "esc", "esc")
@@ -368,7 +368,7 @@ func TestReset(t *testing.T) {
 	for i, text := range []string{"kept", "gone"} {
 		st.types(text)
 		st.press("enter")
-		st.hear(wire.Saved{Room: wire.Lobby, ID: fmt.Sprint("id-", i+1), N: uint64(4 + i), At: wire.TimeOf(start)})
+		st.hear(client.Sent{Room: wire.Lobby, ID: fmt.Sprint("id-", i+1), State: client.Saved, N: uint64(4 + i), At: start})
 	}
 	st.has("✓ kept", "✓ gone")
 	st.hear(wire.Joined{Room: wire.Lobby, HistoryID: "other", N: 1, First: 1, Reset: true, Count: 1},

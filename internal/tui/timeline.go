@@ -9,6 +9,7 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
+	"ramai/client"
 	"ramai/wire"
 )
 
@@ -29,7 +30,7 @@ type renderKey struct {
 	rule    bool
 	top     int8 // what stands above everything
 	aimed   bool
-	mark    mark
+	state   client.State
 }
 
 // What can stand above the first item.
@@ -106,7 +107,7 @@ func (r *room) index(it *item) int {
 // block returns the lines of the i-th item, with what stands before it.
 func (r *room) block(i int, b *style) *rendered {
 	it := r.at(i)
-	s := renderKey{brush: b, mark: it.mark, aimed: r.jumpTarget != 0 && it.n == r.jumpTarget && i < len(r.items)}
+	s := renderKey{brush: b, state: it.state, aimed: r.jumpTarget != 0 && it.n == r.jumpTarget && i < len(r.items)}
 	said := i - 1 // the last before it that was said at some time, which a note was not
 	for said >= 0 && r.at(said).note {
 		said--
@@ -217,17 +218,18 @@ func (b *style) message(it *item, s renderKey, names []string) (lines []string, 
 	who, _ := fit(b.called(it), min(maxName, b.column()), b.method)
 	sign, style := " ", b.looks[dim]
 	switch {
-	case it.mark == sending:
-		sign = "…"
-	case it.mark == said:
+	case !it.own:
+	case it.state == client.Saved:
 		sign, style = "✓", b.good
-	case it.mark == failed:
+	case it.state == client.Failed:
 		sign, style = "✗", b.looks[bad]
+	default:
+		sign = "…"
 	}
 	if s.aimed {
 		sign, style = "▶", b.aimed
 	}
-	if it.mark == sending {
+	if it.own && !it.state.Final() {
 		for i := range text {
 			if text[i].look == plain {
 				text[i].look = dim
@@ -239,7 +241,7 @@ func (b *style) message(it *item, s renderKey, names []string) (lines []string, 
 		if !s.grouped && who != "" {
 			before = []span{{text: who, look: name}, {text: " "}}
 		}
-		if it.mark != unmarked || s.aimed {
+		if it.own || s.aimed {
 			before = append(before, span{text: sign + " ", look: dim})
 		}
 		if b.numbers {

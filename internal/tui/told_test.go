@@ -422,9 +422,9 @@ func TestSentences(t *testing.T) {
 	st.has("─ the connection broke ─")
 	st.hear(wire.Welcome{SenderID: "me", Name: "anna"}, client.Disconnected{Err: errors.New("the server closed the connection: 1012 it restarts")})
 	st.has("─ the server closed the connection: it restarts ─")
-	st.hear(client.Failed{Request: wire.Name{Name: "hh"}, Error: wire.Error{Reason: `the name "hh" is held by somebody else`}})
+	st.hear(client.RequestFailed{Request: wire.Name{Name: "hh"}, Error: wire.Error{Reason: `the name "hh" is held by somebody else`}})
 	st.has(`─ the name "hh" is held by somebody else ─`)
-	st.hear(client.Failed{Request: wire.Name{Name: "hh"}, Error: wire.Error{Reason: "too fast"}})
+	st.hear(client.RequestFailed{Request: wire.Name{Name: "hh"}, Error: wire.Error{Reason: "too fast"}})
 	st.has("─ the name hh: too fast ─")
 }
 

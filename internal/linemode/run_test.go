@@ -21,13 +21,13 @@ import (
 	"ramai/wire"
 )
 
-func newTalk(last int) (t *talk, out, notes *strings.Builder) {
+func newRunner(last int) (r *runner, out, notes *strings.Builder) {
 	out, notes = new(strings.Builder), new(strings.Builder)
-	return &talk{Config: Config{Room: wire.Lobby, Last: last, Out: out, Notes: notes}}, out, notes
+	return &runner{Config: Config{Room: wire.Lobby, Last: last, Out: out, Notes: notes}}, out, notes
 }
 
-// TestSettled follows when a talk could end, were its input over.
-func TestSettled(t *testing.T) {
+// TestRemaining follows what is left to do before a run can end.
+func TestRemaining(t *testing.T) {
 	type step struct {
 		frame wire.Frame
 		want  bool
@@ -45,27 +45,27 @@ func TestSettled(t *testing.T) {
 		{"nothing said, something old", 2, false, []step{welcome, {wire.Joined{N: 7, First: 1}, false}, {others(6), false}, {others(7), true}}},
 		{"the old is gone", 2, false, []step{welcome, {wire.Joined{N: 7, First: 8}, true}}},
 		{"an empty room", 2, false, []step{welcome, {wire.Joined{N: 0, First: 1}, true}}},
-		{"an echo", 0, true, []step{welcome, {wire.Joined{N: 7, First: 1}, false}, {others(8), false}, {mine(9), true}}},
-		{"saved before the echo", 0, true, []step{welcome, {wire.Joined{N: 7, First: 1}, false}, {wire.Saved{ID: "1", N: 8}, false}, {mine(8), true}}},
-		{"saved, and its echo is gone", 0, true, []step{welcome, {wire.Joined{N: 7, First: 1}, false}, {wire.Saved{ID: "1", N: 8}, false},
+		{"an echo", 0, true, []step{welcome, {wire.Joined{N: 7, First: 1}, false}, {others(8), false}, {mine(9), false}, {client.Sent{ID: "1", State: client.Saved, N: 9}, true}}},
+		{"saved before the echo", 0, true, []step{welcome, {wire.Joined{N: 7, First: 1}, false}, {client.Sent{ID: "1", State: client.Saved, N: 8}, false}, {mine(8), true}}},
+		{"saved, and its echo is gone", 0, true, []step{welcome, {wire.Joined{N: 7, First: 1}, false}, {client.Sent{ID: "1", State: client.Saved, N: 8}, false},
 			{client.Disconnected{Err: io.EOF}, false}, {wire.Welcome{SenderID: "me"}, false}, {wire.Joined{N: 9, First: 10}, true}}},
-		{"saved, and named in a gap", 0, true, []step{welcome, {wire.Joined{N: 7, First: 1}, false}, {wire.Saved{ID: "1", N: 8}, false}, {wire.Gap{From: 8, To: 8}, true}}},
+		{"saved, and named in a gap", 0, true, []step{welcome, {wire.Joined{N: 7, First: 1}, false}, {client.Sent{ID: "1", State: client.Saved, N: 8}, false}, {wire.Gap{From: 8, To: 8}, true}}},
 		{"a number of a newer kind", 1, false, []step{welcome, {wire.Joined{N: 7, First: 1}, false}, {wire.Unknown{Room: wire.Lobby, N: 7}, true}}},
 		{"another history", 0, false, []step{welcome, {wire.Joined{N: 7, First: 1}, true}, {wire.Joined{N: 2, First: 1, Reset: true}, false}, {others(1), false}, {others(2), true}}},
-		{"refused", 0, true, []step{welcome, {wire.Joined{N: 7, First: 1}, false}, {wire.Refused{ID: "1", RetryAfterMS: 5}, false}, {wire.Refused{ID: "1"}, true}}},
+		{"refused", 0, true, []step{welcome, {wire.Joined{N: 7, First: 1}, false}, {client.Sent{ID: "1", Reason: "no"}, false}, {client.Sent{ID: "1", State: client.Failed}, true}}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			talk, _, _ := newTalk(test.last)
+			r, _, _ := newRunner(test.last)
 			if test.said {
-				talk.unsaid = []said{{"1", "hello"}}
+				r.pending = []client.Sent{{ID: "1", Text: "hello"}}
 			}
 			for i, s := range test.steps {
-				if err := talk.take(client.Event{Frame: s.frame}); err != nil {
+				if err := r.handle(client.Event{Frame: s.frame}); err != nil {
 					t.Fatal(err)
 				}
-				if talk.settled() != s.want {
-					t.Fatalf("after %d, %+v: settled is %t", i, s.frame, talk.settled())
+				if (r.remaining() == 0) != s.want {
+					t.Fatalf("after %d, %+v: %d remain", i, s.frame, r.remaining())
 				}
 			}
 		})
@@ -73,43 +73,46 @@ func TestSettled(t *testing.T) {
 }
 
 func TestNotes(t *testing.T) {
-	talk, out, notes := newTalk(0)
-	talk.unsaid = []said{{"1", "one"}, {"2", "two\x1b[0m"}, {"3", "three"}}
+	r, out, notes := newRunner(0)
+	r.pending = []client.Sent{{ID: "1"}, {ID: "2"}, {ID: "3", Text: "three"}}
 	for _, f := range []wire.Frame{
 		wire.Welcome{SenderID: "me", Text: wire.Greeting},
 		wire.Joined{N: 7, First: 1},
 		wire.Gap{From: 8, To: 9},
-		wire.Refused{ID: "1", Code: wire.RateLimited, Reason: "slowly", RetryAfterMS: 5},
-		wire.Refused{ID: "1", Code: wire.Unavailable, Reason: "disk\nfull", RetryAfterMS: 5},
-		wire.Refused{ID: "1", Code: wire.TooLong, Reason: "too long"},
+		client.Sent{ID: "1", State: client.Sending},
+		client.Sent{ID: "1", Code: wire.RateLimited, Reason: "slowly"},
+		client.Sent{ID: "1", Code: wire.Unavailable, Reason: "disk\nfull"},
+		client.Sent{ID: "1", Text: "one", State: client.Failed, Code: wire.TooLong, Reason: "too long"},
+		client.Sent{ID: "4", Text: "four", State: client.Held},
 		wire.Restarting{},
 		client.Disconnected{Err: errors.New("gone\x1b[0m"), Wait: 1234567 * time.Microsecond},
 		wire.Welcome{SenderID: "me", Text: wire.Greeting, Name: "an\u202ena"},
 		wire.Name{},
-		client.Failed{Error: wire.Error{Reason: "what?"}},
-		client.Unconfirmed{ID: "2", Text: "two\x1b[0m"},
+		client.RequestFailed{Error: wire.Error{Reason: "what?"}},
+		client.Sent{ID: "2", Text: "two\x1b[0m", State: client.Failed, Unknown: true},
 	} {
-		if err := talk.take(client.Event{Frame: f}); err != nil {
+		if err := r.handle(client.Event{Frame: f}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	err := talk.end(nil)
+	err := r.finish(nil)
 	if e := (*exitcode.Error)(nil); !errors.As(err, &e) || e.Code != exitcode.Unconfirmed {
 		t.Errorf("ends with %v", err)
 	}
 	if out.String() != "From server: "+wire.Greeting+"\n" {
 		t.Errorf("stdout: %q", out)
 	}
-	want := `8 to 9 are gone: the server does not keep them
-not yet: disk full
+	want := `messages 8 to 9 are no longer on the server
+not saved yet: disk full
 refused: too long: one
-the server restarts
+held for a moderator: four
+the server is restarting
 gone; trying again
 connected again
 your name is anna
-you have no name any more
+you no longer have a name
 the server says: what?
-unknown whether it was said: two
+may or may not have been saved: two
 not confirmed: three
 `
 	if notes.String() != want {
@@ -118,27 +121,27 @@ not confirmed: three
 }
 
 func TestEndings(t *testing.T) {
-	name := client.Failed{Request: wire.Name{Name: "anna"}, Error: wire.Error{Code: wire.NameTaken, Reason: "taken"}}
-	talk, _, _ := newTalk(0)
-	talk.Name = "anna"
-	if err := talk.take(client.Event{Frame: name}); err == nil || err.Error() != "the name anna: taken" {
+	name := client.RequestFailed{Request: wire.Name{Name: "anna"}, Error: wire.Error{Code: wire.NameTaken, Reason: "taken"}}
+	r, _, _ := newRunner(0)
+	r.Name = "anna"
+	if err := r.handle(client.Event{Frame: name}); err == nil || err.Error() != "the name anna: taken" {
 		t.Errorf("no name: %v", err)
 	}
-	talk.named = true // and lost it later: no reason to go
-	if err := talk.take(client.Event{Frame: name}); err != nil {
+	r.named = true // and lost it later: no reason to go
+	if err := r.handle(client.Event{Frame: name}); err != nil {
 		t.Errorf("no name any more: %v", err)
 	}
-	room := client.Failed{Request: wire.Join{Room: wire.Lobby}, Error: wire.Error{Reason: "full"}}
-	if err := talk.take(client.Event{Frame: room}); err == nil || err.Error() != "the room lobby: full" {
+	room := client.RequestFailed{Request: wire.Join{Room: wire.Lobby}, Error: wire.Error{Reason: "full"}}
+	if err := r.handle(client.Event{Frame: room}); err == nil || err.Error() != "the room lobby: full" {
 		t.Errorf("no room: %v", err)
 	}
-	talk.Out = broken{}
-	err := talk.take(client.Event{Frame: wire.Message{}})
-	if err == nil || talk.end(err) != nil {
-		t.Errorf("nobody reads: %v, %v", err, talk.end(err))
+	r.Out = broken{}
+	err := r.handle(client.Event{Frame: wire.Message{}})
+	if err == nil || r.finish(err) != nil {
+		t.Errorf("nobody reads: %v, %v", err, r.finish(err))
 	}
-	talk.unsaid = []said{{"1", "one"}}
-	if e := (*exitcode.Error)(nil); !errors.As(talk.end(err), &e) || e.Code != exitcode.Unconfirmed || e.Err != nil {
+	r.pending = []client.Sent{{ID: "1", Text: "one"}}
+	if e := (*exitcode.Error)(nil); !errors.As(r.finish(err), &e) || e.Code != exitcode.Unconfirmed || e.Err != nil {
 		t.Errorf("nobody reads, and something is open: %v", e)
 	}
 }
@@ -147,7 +150,7 @@ type broken struct{}
 
 func (broken) Write([]byte) (int, error) { return 0, syscall.EPIPE }
 
-// TestPatience is about a server that takes what is said and never says that it has.
+// TestPatience: a server accepts messages and never confirms them.
 func TestPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conns := make(listener)
@@ -183,10 +186,10 @@ func TestPatience(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		talk, out, notes := newTalk(0)
-		talk.Client = c
+		r, out, notes := newRunner(0)
+		r.Client = c
 		begin := time.Now()
-		err = talk.run(t.Context(), strings.NewReader("one\ntwo"))
+		err = r.run(t.Context(), strings.NewReader("one\ntwo"))
 		if e := (*exitcode.Error)(nil); !errors.As(err, &e) || e.Code != exitcode.Unconfirmed {
 			t.Errorf("ends with %v", err)
 		}
@@ -203,9 +206,9 @@ func TestPatience(t *testing.T) {
 	})
 }
 
-// TestUnsaid is about a server that takes nothing of what is said: no more is read than is to be kept, and what is too long for
-// it is refused at once.
-func TestUnsaid(t *testing.T) {
+// TestPendingIsBounded: while a server takes no messages, only so much input is read. A line that is too long for the server
+// is refused at once.
+func TestPendingIsBounded(t *testing.T) {
 	const most = 4000
 	synctest.Test(t, func(t *testing.T) {
 		conns := make(listener)
@@ -228,15 +231,15 @@ func TestUnsaid(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		talk, _, notes := newTalk(0)
-		talk.Client = c
+		r, _, notes := newRunner(0)
+		r.Client = c
 		ctx, cancel := context.WithCancel(t.Context())
 		in := strings.NewReader(strings.Repeat("y", most+1) + "\n" + strings.Repeat(strings.Repeat("x", most)+"\n", 200))
 		all := in.Len()
-		work.Go(func() { talk.run(ctx, in) })
+		work.Go(func() { r.run(ctx, in) })
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if taken := all - in.Len(); taken < maxUnsaid || taken > maxUnsaid+4*most {
+		if taken := all - in.Len(); taken < maxPendingBytes || taken > maxPendingBytes+4*most {
 			t.Errorf("%d bytes were read", taken)
 		}
 		if want := fmt.Sprintf("refused: the text has %d bytes; at most %d can be said at once: y", most+1, most); !strings.HasPrefix(notes.String(), want) {

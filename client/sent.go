@@ -1,0 +1,58 @@
+package client
+
+import (
+	"fmt"
+	"time"
+
+	"ramai/wire"
+)
+
+// A State is what has become of a message of this client.
+//
+//	waiting ⇄ sending → saved
+//	             ↓  ↘
+//	           held → failed
+//
+// Messages are sent in the order in which they were said. A broken connection, and a refusal that says when to try again,
+// make those that were sent wait again. Saved and Failed are final.
+type State uint8
+
+// The states of a message.
+const (
+	Waiting State = iota // to be sent, over this connection or a later one
+	Sending              // sent; the server has not answered yet
+	Saved                // on the server's disk
+	Held                 // kept by the server until a moderator decides; Saved or Failed follows
+	Failed               // refused for good, or it is unknown whether it was saved
+)
+
+// String returns the name of the state.
+func (s State) String() string {
+	names := [...]string{"waiting", "sending", "saved", "held", "failed"}
+	if int(s) < len(names) {
+		return names[s]
+	}
+	return fmt.Sprintf("State(%d)", uint8(s))
+}
+
+// Final reports whether no other state follows.
+func (s State) Final() bool { return s == Saved || s == Failed }
+
+// Sent is a message of this client and its state. [Client.Next] returns one, as the frame of an event, for each change of
+// state after the first, which is Waiting. [Client.Outbox] returns those that are not final.
+type Sent struct {
+	Room, ID, Text string
+	State          State
+
+	N  uint64    // Saved: its number; 0 on the plain protocol, which has none
+	At time.Time // Saved: the server's time; zero on the plain protocol
+
+	// Failed: why. Waiting: why the server refused it for now; empty if it did not.
+	Code       wire.Code
+	Reason     string
+	RetryAfter time.Duration // Waiting: it is sent again after this
+	Unknown    bool          // Failed: it may have been saved, and is not sent again
+}
+
+// Type implements wire.Frame. A Sent never travels.
+func (Sent) Type() string { return "sent" }

@@ -1,0 +1,347 @@
+// Package linemode is the chat line by line: each line of input is posted, each message is written to the output. ramai join
+// uses it without a screen, and SSH uses it for a command.
+package linemode
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"ramai/client"
+	"ramai/internal/exitcode"
+	"ramai/wire"
+)
+
+const (
+	maxPending      = 256              // messages without a final state before reading stops
+	maxPendingBytes = 64 << 10         // and bytes of them
+	patience        = 30 * time.Second // how long Run waits after the end of input without any progress
+)
+
+// Config describes one run. Client, Room, In, Out and Notes have to be set.
+type Config struct {
+	Client *client.Client
+	Room   string
+	Last   int                  // old messages that Out starts with
+	Name   string               // the name that was asked for; nothing is posted before it is granted. Empty: none
+	OnName func(session string) // called when a name is granted, with the session that holds it; may be nil
+	JSON   bool                 // write frames as JSON lines instead of messages
+
+	In    io.Reader // posted line by line
+	Out   io.Writer // the messages
+	Notes io.Writer // everything else
+}
+
+// Run posts and writes until In has ended and everything posted is saved and written. An error is one of package exitcode,
+// or the cause of ctx's end.
+func Run(ctx context.Context, c Config) error {
+	r := &runner{Config: c, plain: c.Client.Plain()}
+	return r.run(ctx, c.In)
+}
+
+// runner is one run. Its fields belong to the goroutine of run.
+type runner struct {
+	Config
+	plain bool // the server speaks the plain protocol
+
+	senderID    string // this sender; empty before the first welcome
+	session     string
+	named       bool          // the name was granted, or none was asked for
+	maxText     int           // the server's limit for a message, in bytes; 0: unknown
+	pending     []client.Sent // without a final state, in order
+	shown       uint64        // the number up to which the room was written
+	showUntil   uint64        // the number up to which it has to be written before the end
+	inRoom      bool          // a joined arrived, or a welcome of the plain protocol
+	unconfirmed bool          // a message was refused, or may not have been saved
+	lineNumber  int
+	outages     []string // reasons reported since the connection broke
+	refusals    []string // reasons reported since a message was last saved
+}
+
+// next is what Client.Next returned.
+type next struct {
+	event client.Event
+	err   error
+}
+
+func (r *runner) run(ctx context.Context, stdin io.Reader) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	var receiver sync.WaitGroup
+	defer receiver.Wait()
+	defer stop(nil)
+	input := make(chan inputLine)
+	go readLines(stdin, input, ctx.Done()) // not waited for: nothing can interrupt a read of stdin
+	events := make(chan next)
+	receiver.Go(func() { r.receive(ctx, events) })
+
+	giveUp := time.NewTimer(patience)
+	giveUp.Stop()
+	defer giveUp.Stop()
+	for eof := false; !eof || r.remaining() > 0; {
+		lines := input
+		if eof || !r.named || r.Client.Pending() >= maxPending || r.pendingBytes() >= maxPendingBytes {
+			lines = nil
+		}
+		before := r.remaining()
+		select {
+		case <-ctx.Done():
+			return r.finish(context.Cause(ctx))
+		case <-giveUp.C:
+			return r.finish(nil)
+		case n := <-events:
+			if n.err != nil {
+				return r.finish(Ended(ctx, n.err))
+			}
+			if err := r.handle(n.event); err != nil {
+				return r.finish(err)
+			}
+		case line, ok := <-lines:
+			if ok {
+				r.post(line)
+				break
+			}
+			eof = true
+			giveUp.Reset(patience)
+		}
+		if eof && r.remaining() < before {
+			giveUp.Reset(patience)
+		}
+	}
+	return r.finish(nil)
+}
+
+// receive passes events on until there are no more.
+func (r *runner) receive(ctx context.Context, events chan<- next) {
+	for {
+		e, err := r.Client.Next(ctx)
+		select {
+		case events <- next{e, err}:
+		case <-ctx.Done():
+			return
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (r *runner) pendingBytes() (n int) {
+	for _, s := range r.pending {
+		n += len(s.Text)
+	}
+	return n
+}
+
+// remaining measures what is left to do before the end. It is 0 if everything posted is saved, and written as well.
+func (r *runner) remaining() uint64 {
+	if n := len(r.pending); n > 0 || !r.inRoom {
+		return 1<<63 + uint64(n)
+	}
+	return r.showUntil - min(r.shown, r.showUntil)
+}
+
+// finish reports what is not confirmed. It returns err, or else the exit code.
+func (r *runner) finish(err error) error {
+	for _, s := range r.pending {
+		r.note("not confirmed: %s", client.Shortened(s.Text))
+		r.unconfirmed = true
+	}
+	switch {
+	case errors.Is(err, syscall.EPIPE):
+		err = nil // the reader of stdout is gone, as in "ramai join | head"
+	case err != nil:
+		return err
+	}
+	if r.unconfirmed {
+		return exitcode.With(exitcode.Unconfirmed, err)
+	}
+	return nil
+}
+
+func (r *runner) note(format string, args ...any) { fmt.Fprintf(r.Notes, format+"\n", args...) }
+
+// post queues a line of input as a message.
+func (r *runner) post(line inputLine) {
+	r.lineNumber++
+	if line.tooLong {
+		r.note("line %d not sent: it is longer than %d bytes", r.lineNumber, MaxLine)
+		r.unconfirmed = true
+		return
+	}
+	if r.maxText > 0 { // refused at once, without waiting for its turn
+		if err := wire.CheckText(line.text, r.maxText); err != nil && err.Code == wire.TooLong {
+			r.refused(err.Reason, line.text)
+			return
+		}
+	}
+	id, err := r.Client.Say(r.Room, line.text)
+	if err != nil {
+		r.note("not sent: %s: %v", client.Shortened(line.text), err)
+		r.unconfirmed = true
+		return
+	}
+	r.pending = append(r.pending, client.Sent{ID: id, Text: line.text})
+}
+
+// refused reports a message that was refused for good.
+func (r *runner) refused(reason, text string) {
+	r.unconfirmed = true
+	r.note("refused: %s: %s", client.OneLine(reason), client.Shortened(text))
+}
+
+// handle writes an event, and updates the state. An error ends the run.
+func (r *runner) handle(e client.Event) error {
+	if err := show(r.Out, e, r.JSON, r.plain, r.senderID == "" && !r.inRoom); err != nil {
+		return exitcode.With(exitcode.Unconfirmed, fmt.Errorf("writing to stdout: %w", err))
+	}
+	switch f := e.Frame.(type) {
+	case wire.Welcome:
+		r.welcomed(f)
+	case wire.Name:
+		r.nameChanged(f.Name)
+	case wire.Joined:
+		r.joined(f)
+	case wire.Message:
+		r.shown = f.N
+	case wire.Unknown: // of a newer server
+		r.shown = max(r.shown, f.N)
+	case wire.Gap:
+		r.shown = f.To
+		r.note("messages %d to %d are no longer on the server", f.From, f.To)
+	case client.Sent:
+		r.sent(f)
+	case wire.Restarting:
+		r.note("the server is restarting")
+	case client.Disconnected:
+		r.disconnected(client.OneLine(f.Err.Error()))
+	case client.RequestFailed:
+		return r.requestFailed(f)
+	}
+	return nil
+}
+
+// sent takes the state of a message.
+func (r *runner) sent(f client.Sent) {
+	switch f.State {
+	case client.Waiting:
+		// The server slows down whoever posts too fast; that needs no note.
+		if why := client.OneLine(f.Reason); why != "" && f.Code != wire.RateLimited && !slices.Contains(r.refusals, why) {
+			r.note("not saved yet: %s", why)
+			r.refusals = append(r.refusals, why)
+		}
+		return
+	case client.Sending:
+		return
+	case client.Saved:
+		r.refusals = nil
+		r.showUntil = max(r.showUntil, f.N)
+	case client.Held:
+		r.note("held for a moderator: %s", client.Shortened(f.Text))
+	case client.Failed:
+		if f.Unknown {
+			r.unconfirmed = true
+			r.note("may or may not have been saved: %s", client.Shortened(f.Text))
+		} else {
+			r.refused(f.Reason, f.Text)
+		}
+	}
+	r.pending = slices.DeleteFunc(r.pending, func(s client.Sent) bool { return s.ID == f.ID })
+}
+
+// disconnected reports why there is no connection, each reason once, so that a terminal stays readable.
+func (r *runner) disconnected(why string) {
+	if !slices.Contains(r.outages, why) {
+		r.note("%s; trying again", why)
+		r.outages = append(r.outages, why)
+	}
+}
+
+func (r *runner) welcomed(f wire.Welcome) {
+	r.outages = nil
+	if r.senderID != "" || r.inRoom {
+		r.note("connected again")
+	}
+	if r.plain {
+		r.inRoom, r.named = true, true
+		return
+	}
+	r.senderID, r.session, r.maxText = f.SenderID, f.Session, f.Limits.Text
+	if r.Name == "" {
+		r.named = true
+	}
+	if f.Name != "" {
+		r.nameChanged(f.Name)
+	}
+}
+
+// nameChanged reports a name that was granted, once, or taken away.
+func (r *runner) nameChanged(name string) {
+	if name == "" {
+		r.note("you no longer have a name")
+		return
+	}
+	if !r.named || r.Name == "" {
+		r.note("your name is %s", client.OneLine(name))
+	}
+	r.named = true
+	if r.OnName != nil {
+		r.OnName(r.session)
+	}
+}
+
+// joined works out how many old messages are to come. The last of them has the number f.N.
+func (r *runner) joined(f wire.Joined) {
+	switch {
+	case f.Reset:
+		r.note("the server's history was replaced; its newest messages follow")
+		r.shown, r.showUntil = 0, f.N
+	case !r.inRoom:
+		r.shown, r.showUntil = f.N, max(r.showUntil, f.N)
+		if r.Last > 0 {
+			r.shown = 0
+		}
+	default:
+		r.showUntil = max(r.showUntil, f.N)
+	}
+	if f.First > f.N { // the server has no messages of the room
+		r.shown = max(r.shown, f.N)
+	}
+	r.inRoom = true
+}
+
+// requestFailed returns an error if the run cannot go on: without the room, or without the name it started with.
+func (r *runner) requestFailed(f client.RequestFailed) error {
+	if _, join := f.Request.(wire.Join); join {
+		return exitcode.With(exitcode.Refused, fmt.Errorf("the room %s: %s", r.Room, client.OneLine(f.Reason)))
+	}
+	if err := RefusedName(f); err != nil && !r.named {
+		return exitcode.With(exitcode.Refused, err)
+	}
+	r.note("the server says: %s", client.OneLine(f.Reason))
+	return nil
+}
+
+// RefusedName returns the error of a name that was refused, or nil if another request failed.
+func RefusedName(f client.RequestFailed) error {
+	name, ok := f.Request.(wire.Name)
+	if !ok {
+		return nil
+	}
+	return fmt.Errorf("the name %s: %s", client.OneLine(name.Name), client.OneLine(f.Reason))
+}
+
+// Ended returns the error with which Client.Next or the like ended as one of package exitcode.
+func Ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if errors.As(err, new(*client.BrokenError)) {
+		return exitcode.With(exitcode.Unconfirmed, err)
+	}
+	return exitcode.With(exitcode.Refused, err)
+}
