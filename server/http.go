@@ -19,7 +19,7 @@ func (s *Server) Handler() http.Handler {
 	return web.New(web.Config{
 		Env: s.env, Index: s.index, Serve: s.serve, AcquireSlot: s.acquireSlot, ReleaseSlot: s.releaseSlot, Ready: s.ready,
 		Hosts: s.cfg.AllowHosts, AllowOrigins: s.cfg.AllowOrigins, TrustProxies: s.cfg.TrustProxies,
-		Refused: s.metrics.Refused, SSH: s.fingerprint(),
+		Refused: s.metrics.Rejected, SSH: s.fingerprint(),
 	})
 }
 

@@ -38,7 +38,7 @@ const operatorConns = 32
 // served at the socket in the data folder, and is not for a port.
 func (s *Server) Operator() http.Handler {
 	mux := http.NewServeMux()
-	for path, h := range s.watched() {
+	for path, h := range s.toolPaths() {
 		mux.HandleFunc("GET "+path, h)
 	}
 	for path, h := range map[string]http.HandlerFunc{

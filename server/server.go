@@ -110,7 +110,7 @@ func New(cfg Config) (*Server, error) {
 	s.conns = s.places.Wider(told)
 	s.hub = room.NewHub(store, room.Options{Budget: budget, Logger: cfg.Logger})
 	s.index = search.Open(indexPath(&cfg), store, cfg.Logger)
-	s.sequencer = eventlog.NewLocal(store, eventlog.Options{Feed: s.feed, Now: cfg.Now, Logger: cfg.Logger, Applied: s.metrics.Applied, MaxRooms: cfg.MaxRooms,
+	s.sequencer = eventlog.NewLocal(store, eventlog.Options{Feed: s.feed, Now: cfg.Now, Logger: cfg.Logger, Applied: s.metrics.Committed, MaxRooms: cfg.MaxRooms,
 		Expiry: func() wire.Time { return wire.Time(clock.expiry.Load()) },
 	})
 	limits := cfg.limits()
@@ -121,7 +121,7 @@ func New(cfg Config) (*Server, error) {
 	s.env = &session.Env{
 		Hub: s.hub, Store: store, Submit: s.sequencer.Submit, Rates: cfg.rates(), Limits: limits,
 		Frame: &frames, Deflate: &deflate,
-		Server: "ramai " + cfg.Version, Start: cfg.Now(), Now: cfg.Now, Random: cfg.Random, Logger: cfg.Logger, Closed: s.ended, Refused: s.metrics.Refused,
+		Server: "ramai " + cfg.Version, Start: cfg.Now(), Now: cfg.Now, Random: cfg.Random, Logger: cfg.Logger, Closed: s.ended, Refused: s.metrics.Rejected,
 	}
 	if !cfg.Quiet {
 		s.env.Clients = session.NewClientLog(cfg.Logger, cfg.Now, cfg.LogTexts)
@@ -132,7 +132,7 @@ func New(cfg Config) (*Server, error) {
 			return nil, errors.Join(err, s.index.Close(), store.Close())
 		}
 	}
-	s.metrics.Watch(s.sources())
+	s.metrics.Register(s.metricSources())
 	// The first event of all: an epoch begins, and names that were bound to connections of an earlier run are free.
 	restarted := make(chan *eventlog.Outcome, 1)
 	epoch, err := eventlog.NewEpoch(cfg.Random)
@@ -173,7 +173,7 @@ func New(cfg Config) (*Server, error) {
 // feed implements eventlog.Feed.
 func (s *Server) feed(outcomes []eventlog.Outcome, submissions []eventlog.Submission) {
 	s.hub.Feed(outcomes, submissions)
-	s.metrics.Outcomes(outcomes)
+	s.metrics.Decided(outcomes)
 	s.index.Note(len(outcomes))
 	s.note(outcomes, submissions)
 }
@@ -432,7 +432,7 @@ func (s *Server) wait(most time.Duration) bool {
 
 // ended forgets a session that is closed.
 func (s *Server) ended(c *session.Session, why error) {
-	s.metrics.Ended(reason(why))
+	s.metrics.Closed(closeReason(why))
 	from := s.sharer(c.RemoteAddr().Addr())
 	s.places.Release(from)
 	s.conns.Release(from)

@@ -1,7 +1,7 @@
-// Package metrics tells Prometheus how a server is doing.
+// Package metrics exposes the state of a server to Prometheus.
 //
-// Nothing here is on the way of a message to its readers. What is counted is counted a batch at a time, or when something
-// is refused or ends; everything else is looked at when somebody asks.
+// Nothing here is on the path of a message to its readers. Counters are updated once per batch, or when a request is
+// rejected or a connection is closed. Everything else is read when Prometheus scrapes the server.
 package metrics
 
 import (
@@ -16,98 +16,110 @@ import (
 	"ramai/wire"
 )
 
-// Metrics are those of one server.
+// Metrics are the metrics of one server.
 type Metrics struct {
-	registry *prometheus.Registry
-	commit   prometheus.Histogram
-	batch    prometheus.Histogram
-	events   *prometheus.CounterVec
-	refused  *prometheus.CounterVec
-	ended    *prometheus.CounterVec
+	registry  *prometheus.Registry
+	duration  prometheus.Histogram
+	batchSize prometheus.Histogram
+	commands  map[outcome]prometheus.Counter
+	rejected  *prometheus.CounterVec
+	closed    *prometheus.CounterVec
 }
 
-// New returns metrics without what is looked at; see Watch.
+// outcome identifies a counter of commands.
+type outcome struct {
+	kind   eventlog.Kind
+	status eventlog.Status
+}
+
+// CloseReason is why a connection was closed.
+type CloseReason string
+
+// The reasons for closing a connection.
+const (
+	Dead  CloseReason = "dead"  // the peer is gone
+	Slow  CloseReason = "slow"  // the peer read nothing for too long
+	Other CloseReason = "other" // mostly: the client closed it
+)
+
+var (
+	kinds = map[eventlog.Kind]string{
+		eventlog.Say: "say", eventlog.ReserveName: "reserve_name", eventlog.ReleaseName: "release_name", eventlog.UnregisterName: "unregister_name",
+		eventlog.ExpireName: "expire_name", eventlog.Restart: "restart", eventlog.Trim: "trim", eventlog.RotateIDs: "rotate_ids",
+		eventlog.PruneIDs: "prune_ids", eventlog.RemoveRoom: "remove_room",
+	}
+	statuses = map[eventlog.Status]string{eventlog.Saved: "saved", eventlog.Repeat: "repeat", eventlog.Refused: "refused"}
+)
+
+// New returns the metrics of a server without those that Register adds.
 func New(version string) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
-		commit: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "ramai_commit_seconds", Help: "How long the transaction of a batch took, the sync included.",
+		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "ramai_commit_duration_seconds", Help: "Duration of the transaction of a batch, including the sync.",
 			Buckets: prometheus.ExponentialBuckets(0.0002, 2, 15), // to 3 s
 		}),
-		batch: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "ramai_batch_events", Help: "Events of a batch, which is one transaction.",
-			Buckets: prometheus.ExponentialBuckets(1, 2, 11), // to 1,024, the most
+		batchSize: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "ramai_commit_batch_size", Help: "Commands in a batch. A batch is one transaction.",
+			Buckets: prometheus.ExponentialBuckets(1, 2, 11), // to 1,024, the maximum
 		}),
-		events: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "ramai_events_total", Help: "Events that the journal has decided, by kind and by what became of them.",
-		}, []string{"kind", "verdict"}),
-		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "ramai_refused_total", Help: "Requests that were refused, at any door, by code.",
+		commands: make(map[outcome]prometheus.Counter),
+		rejected: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ramai_rejected_total", Help: "Requests that were rejected, by error code.",
 		}, []string{"code"}),
-		ended: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "ramai_connections_ended_total", Help: "Connections that have ended, by reason: dead (the peer is gone), stalled (it took nothing for too long), other.",
+		closed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ramai_connections_closed_total", Help: "Connections that were closed, by reason: dead (the peer is gone), slow (it read nothing for too long), other.",
 		}, []string{"reason"}),
 	}
-	for _, kind := range kinds {
-		for _, verdict := range verdicts {
-			m.events.WithLabelValues(kind, verdict)
+	commands := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "ramai_commands_total", Help: "Commands that were decided, by kind and status.",
+	}, []string{"kind", "status"})
+	for kind, kindName := range kinds {
+		for status, statusName := range statuses {
+			m.commands[outcome{kind, status}] = commands.WithLabelValues(kindName, statusName)
 		}
 	}
 	for _, code := range wire.Codes() {
-		m.refused.WithLabelValues(string(code))
+		m.rejected.WithLabelValues(string(code))
 	}
-	for _, reason := range []string{"dead", "stalled", "other"} {
-		m.ended.WithLabelValues(reason)
+	for _, reason := range []CloseReason{Dead, Slow, Other} {
+		m.closed.WithLabelValues(string(reason))
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "ramai_build_info", Help: "1, with the version of the program.", ConstLabels: prometheus.Labels{"version": version},
+		Name: "ramai_build_info", Help: "1, labelled with the version of the program.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.commit, m.batch, m.events, m.refused, m.ended, build,
+	m.registry.MustRegister(m.duration, m.batchSize, commands, m.rejected, m.closed, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
-// Handler answers with all metrics, in the format that the client asks for: text 0.0.4 of Prometheus, or OpenMetrics 1.0.
+// Handler answers with all metrics in the format that the client accepts: Prometheus text 0.0.4 or OpenMetrics 1.0.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{EnableOpenMetrics: true})
 }
 
-// Applied is told of each batch that was stored.
-func (m *Metrics) Applied(events int, took time.Duration) {
-	m.commit.Observe(took.Seconds())
-	m.batch.Observe(float64(events))
+// Committed records that a batch was committed.
+func (m *Metrics) Committed(commands int, duration time.Duration) {
+	m.duration.Observe(duration.Seconds())
+	m.batchSize.Observe(float64(commands))
 }
 
-var (
-	kinds = map[eventlog.Kind]string{
-		eventlog.Say: "say", eventlog.ReserveName: "claim", eventlog.ReleaseName: "release", eventlog.Restart: "restart", eventlog.Trim: "trim", eventlog.UnregisterName: "disown",
-		eventlog.ExpireName: "expire", eventlog.RotateIDs: "turn", eventlog.PruneIDs: "forget", eventlog.RemoveRoom: "remove",
-	}
-	verdicts = map[eventlog.Status]string{eventlog.Saved: "saved", eventlog.Repeat: "repeat", eventlog.Refused: "refused"}
-)
-
-// Outcomes is told what became of the events of a batch. It is called by one goroutine at a time.
-func (m *Metrics) Outcomes(outcomes []eventlog.Outcome) {
-	var counts [eventlog.LastKind + 1][eventlog.Refused + 1]int
+// Decided records the outcomes of a batch.
+func (m *Metrics) Decided(outcomes []eventlog.Outcome) {
 	for i := range outcomes {
 		o := &outcomes[i]
-		counts[o.Command.Kind][o.Status]++
-		if o.Status == eventlog.Refused {
-			m.Refused(o.Err.Code)
+		if counter := m.commands[outcome{o.Command.Kind, o.Status}]; counter != nil {
+			counter.Inc()
 		}
-	}
-	for kind, name := range kinds {
-		for verdict, what := range verdicts {
-			if n := counts[kind][verdict]; n > 0 {
-				m.events.WithLabelValues(name, what).Add(float64(n))
-			}
+		if o.Status == eventlog.Refused {
+			m.Rejected(o.Err.Code)
 		}
 	}
 }
 
-// Refused is told of each refusal.
-func (m *Metrics) Refused(code wire.Code) { m.refused.WithLabelValues(string(code)).Inc() }
+// Rejected records that a request was rejected.
+func (m *Metrics) Rejected(code wire.Code) { m.rejected.WithLabelValues(string(code)).Inc() }
 
-// Ended is told of the end of each connection: "dead", "stalled" or "other".
-func (m *Metrics) Ended(reason string) { m.ended.WithLabelValues(reason).Inc() }
+// Closed records that a connection was closed.
+func (m *Metrics) Closed(reason CloseReason) { m.closed.WithLabelValues(string(reason)).Inc() }
