@@ -55,10 +55,10 @@ func TestUsage(t *testing.T) {
 
 func TestAfter(t *testing.T) {
 	const status = "VmPeak:\t  100 kB\nVmRSS:\t   42 kB\n"
-	if n := after(status, "VmRSS:"); n != 42 {
+	if n := numberAfter(status, "VmRSS:"); n != 42 {
 		t.Errorf("got %g", n)
 	}
-	if n := after(status, "VmSwap:"); n != 0 {
+	if n := numberAfter(status, "VmSwap:"); n != 0 {
 		t.Errorf("got %g", n)
 	}
 }

@@ -15,12 +15,12 @@ import (
 	"ramai/internal/rehearse"
 )
 
-// kase is one thing to be measured.
-type kase struct {
+// benchCase is one thing to be measured.
+type benchCase struct {
 	name, about string
 	v1          bool     // peers that speak only the plain door cannot be measured
 	metrics     []metric // in the order of the table
-	run         func(context.Context, *bench, *contestant) (figures, error)
+	run         func(context.Context, *bench, *candidate) (figures, error)
 }
 
 // metric is one column of the table.
@@ -43,26 +43,26 @@ var (
 
 const mib = 1 << 20
 
-var cases = []*kase{
-	talking("fanout", "1,000 clients, 8 talk, 32 messages of 128 bytes in flight each", 10*time.Second,
+var cases = []*benchCase{
+	publishingCase("fanout", "1,000 clients, 8 talk, 32 messages of 128 bytes in flight each", 10*time.Second,
 		[]metric{serverCPU, deliveries, p50, p99, ownCPU, rss},
 		"--clients", "1000", "--publishers", "8", "--in-flight", "32", "--size", "128"),
-	talking("talk", "32 clients, all talk, 8 messages of 32 bytes in flight each", 10*time.Second,
+	publishingCase("talk", "32 clients, all talk, 8 messages of 32 bytes in flight each", 10*time.Second,
 		[]metric{deliveries, serverCPU, p50, p99, ownCPU},
 		"--clients", "32", "--publishers", "32", "--in-flight", "8", "--size", "32"),
-	talking("crowd", "10,000 clients, 4 messages of 128 bytes a second", 15*time.Second,
+	publishingCase("crowd", "10,000 clients, 4 messages of 128 bytes a second", 15*time.Second,
 		[]metric{p99, p50, serverCPU, ownCPU, rss},
 		"--clients", "10000", "--publishers", "4", "--rate", "4", "--size", "128", "--source-addresses", "50"),
-	talking("steady", "1,000 clients, 30 messages of 128 bytes a second", 15*time.Second,
+	publishingCase("steady", "1,000 clients, 30 messages of 128 bytes a second", 15*time.Second,
 		[]metric{serverCPU, p50, p99, ownCPU},
 		"--clients", "1000", "--publishers", "8", "--rate", "30", "--size", "128"),
-	idle("idle", "10,000 plain clients that keep silent, after 30 s", "--plain"),
-	idle("idle-v1", "10,000 clients of ramai.v1 that keep silent, after 30 s"),
+	idleCase("idle", "10,000 plain clients that keep silent, after 30 s", "--plain"),
+	idleCase("idle-v1", "10,000 clients of ramai.v1 that keep silent, after 30 s"),
 	{name: "frozen", about: "1,000 messages of 1 kB a second for a minute to 100 clients, one of them frozen or none (--buffer-memory 16MiB)",
 		metrics: []metric{
 			{"p99 without", "ms"}, {"p99 with", "ms"}, {"rss without", "MiB"}, {"rss with", "MiB"},
 			{"socket memory without", "MiB"}, {"socket memory with", "MiB"}, {"read after the thaw", "s"},
-		}, run: frozen},
+		}, run: slowReader},
 	{name: "storm", about: "10,000 connections cut at once, which come back to 50 messages each", v1: true,
 		metrics: []metric{{"all back and complete", "s"}, {"since the cut", "s"}, {"server cpu", "s"}}, run: storm},
 }
@@ -71,12 +71,12 @@ var cases = []*kase{
 // talk was over, and when all was heard.
 type rehearsal struct {
 	rehearse.Report
-	empty, in, silent, heard reading
+	beforeClients, connected, published, delivered usage
 }
 
-// rehearsed starts a server and rehearses with it. The talk takes length, unless --duration says otherwise. atIn, if not
+// rehearseWith starts a server and rehearses with it. The talk takes length, unless --duration says otherwise. onConnected, if not
 // nil, is called when everybody is in.
-func (b *bench) rehearsed(ctx context.Context, c *contestant, length time.Duration, serve, args []string, atIn func(port int) error) (*rehearsal, error) {
+func (b *bench) rehearseWith(ctx context.Context, c *candidate, length time.Duration, serve, args []string, onConnected func(port int) error) (*rehearsal, error) {
 	s, err := b.start(ctx, c, serve...)
 	if err != nil {
 		return nil, err
@@ -86,7 +86,7 @@ func (b *bench) rehearsed(ctx context.Context, c *contestant, length time.Durati
 		length = b.length
 	}
 	r := new(rehearsal)
-	if r.empty, err = s.read(); err != nil {
+	if r.beforeClients, err = s.readUsage(); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -102,7 +102,7 @@ func (b *bench) rehearsed(ctx context.Context, c *contestant, length time.Durati
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	told, failed := r.follow(bufio.NewScanner(stages), s, atIn)
+	otherLines, failed := r.readStages(bufio.NewScanner(stages), s, onConnected)
 	if failed != nil {
 		cancel()
 	}
@@ -116,31 +116,31 @@ func (b *bench) rehearsed(ctx context.Context, c *contestant, length time.Durati
 		err = nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s", err, strings.TrimSpace(told+" "+out.String()))
+		return nil, fmt.Errorf("%w: %s", err, strings.TrimSpace(otherLines+" "+out.String()))
 	}
-	if r.heard.cpu == 0 {
+	if r.delivered.cpu == 0 {
 		return nil, errors.New("the rehearsal did not tell when all was heard")
 	}
 	return r, bad
 }
 
-// follow reads the server at each stage of the rehearsal. It returns what else was told.
-func (r *rehearsal) follow(lines *bufio.Scanner, s *server, atIn func(port int) error) (told string, err error) {
+// readStages reads the server at each stage of the rehearsal. It returns what else was told.
+func (r *rehearsal) readStages(lines *bufio.Scanner, s *server, onConnected func(port int) error) (otherLines string, err error) {
 	for lines.Scan() && err == nil {
 		switch line := strings.TrimPrefix(lines.Text(), "ramai: "); line {
-		case rehearse.EverybodyIn:
-			if r.in, err = s.read(); err == nil && atIn != nil {
-				err = atIn(s.port)
+		case rehearse.AllConnected:
+			if r.connected, err = s.readUsage(); err == nil && onConnected != nil {
+				err = onConnected(s.port)
 			}
-		case rehearse.TalkOver:
-			r.silent, err = s.read()
-		case rehearse.AllHeard:
-			r.heard, err = s.read()
+		case rehearse.PublishingDone:
+			r.published, err = s.readUsage()
+		case rehearse.AllDelivered:
+			r.delivered, err = s.readUsage()
 		default:
-			told += line + " "
+			otherLines += line + " "
 		}
 	}
-	return told, err
+	return otherLines, err
 }
 
 // perDelivery is processor time for each delivery, in microseconds.
@@ -148,19 +148,19 @@ func (r *rehearsal) perDelivery(seconds float64) float64 { return seconds * 1e6 
 
 func (r *rehearsal) figures() figures {
 	return figures{
-		serverCPU.name:  r.perDelivery((r.heard.cpu - r.in.cpu).Seconds()),
+		serverCPU.name:  r.perDelivery((r.delivered.cpu - r.connected.cpu).Seconds()),
 		ownCPU.name:     r.perDelivery(r.CPU),
 		deliveries.name: r.Rate,
 		p50.name:        r.P50,
 		p99.name:        r.P99,
-		rss.name:        r.silent.rss / mib,
+		rss.name:        r.published.rss / mib,
 	}
 }
 
-// talking is a case that is one rehearsal at the plain door.
-func talking(name, about string, length time.Duration, metrics []metric, args ...string) *kase {
-	return &kase{name: name, about: about, metrics: metrics, run: func(ctx context.Context, b *bench, c *contestant) (figures, error) {
-		r, err := b.rehearsed(ctx, c, length, nil, append([]string{"--plain"}, args...), nil)
+// publishingCase is a case that is one rehearsal at the plain door.
+func publishingCase(name, about string, length time.Duration, metrics []metric, args ...string) *benchCase {
+	return &benchCase{name: name, about: about, metrics: metrics, run: func(ctx context.Context, b *bench, c *candidate) (figures, error) {
+		r, err := b.rehearseWith(ctx, c, length, nil, append([]string{"--plain"}, args...), nil)
 		if err != nil {
 			return nil, err
 		}
@@ -168,47 +168,47 @@ func talking(name, about string, length time.Duration, metrics []metric, args ..
 	}}
 }
 
-// idle is a case in which nobody says anything.
-func idle(name, about string, door ...string) *kase {
+// idleCase is a case in which nobody says anything.
+func idleCase(name, about string, protocol ...string) *benchCase {
 	const clients = 10000
-	args := append([]string{"--clients", strconv.Itoa(clients), "--publishers", "0", "--source-addresses", "50"}, door...)
+	args := append([]string{"--clients", strconv.Itoa(clients), "--publishers", "0", "--source-addresses", "50"}, protocol...)
 	metrics := []metric{{"rss/client", "kiB"}, {"rss empty", "MiB"}, rss, socketBytes, {"connecting", "s"}}
-	return &kase{name: name, about: about, v1: len(door) == 0, metrics: metrics, run: func(ctx context.Context, b *bench, c *contestant) (figures, error) {
-		r, err := b.rehearsed(ctx, c, 30*time.Second, nil, args, nil)
+	return &benchCase{name: name, about: about, v1: len(protocol) == 0, metrics: metrics, run: func(ctx context.Context, b *bench, c *candidate) (figures, error) {
+		r, err := b.rehearseWith(ctx, c, 30*time.Second, nil, args, nil)
 		if err != nil {
 			return nil, err
 		}
 		return figures{
-			"rss/client":     (r.silent.rss - r.empty.rss) / clients / 1024,
-			"rss empty":      r.empty.rss / mib,
-			rss.name:         r.silent.rss / mib,
-			socketBytes.name: r.silent.socket / mib,
+			"rss/client":     (r.published.rss - r.beforeClients.rss) / clients / 1024,
+			"rss empty":      r.beforeClients.rss / mib,
+			rss.name:         r.published.rss / mib,
+			socketBytes.name: r.published.socket / mib,
 			"connecting":     r.Connecting,
 		}, nil
 	}}
 }
 
-// frozen measures what one reader that reads nothing costs the others, and the server.
-func frozen(ctx context.Context, b *bench, c *contestant) (figures, error) {
+// slowReader measures what one reader that reads nothing costs the others, and the server.
+func slowReader(ctx context.Context, b *bench, c *candidate) (figures, error) {
 	all := figures{}
 	for slow, which := range []string{" without", " with"} {
-		r, err := b.rehearsed(ctx, c, time.Minute, []string{"--buffer-memory", "16MiB"},
+		r, err := b.rehearseWith(ctx, c, time.Minute, []string{"--buffer-memory", "16MiB"},
 			[]string{"--plain", "--clients", "100", "--publishers", "4", "--rate", "1000", "--size", "1000", "--slow", strconv.Itoa(slow)}, nil)
 		if err != nil {
 			return nil, err
 		}
 		all["p99"+which] = r.P99
-		all["rss"+which] = r.silent.rss / mib
-		all["socket memory"+which] = r.silent.socket / mib
-		all["read after the thaw"] = r.Seconds - r.Talked
+		all["rss"+which] = r.published.rss / mib
+		all["socket memory"+which] = r.published.socket / mib
+		all["read after the thaw"] = r.Seconds - r.Publishing
 	}
 	return all, nil
 }
 
 // storm has everybody but the talker cut off from outside. They are told apart by their addresses: the talker comes
 // from 127.0.0.1, the others from 127.1/16.
-func storm(ctx context.Context, b *bench, c *contestant) (figures, error) {
-	r, err := b.rehearsed(ctx, c, 30*time.Second, nil,
+func storm(ctx context.Context, b *bench, c *candidate) (figures, error) {
+	r, err := b.rehearseWith(ctx, c, 30*time.Second, nil,
 		[]string{"--clients", "10000", "--publishers", "1", "--rate", "2", "--source-addresses", "50", "--reconnect", "--missed", "50"},
 		func(port int) error {
 			out, err := exec.CommandContext(ctx, "ss", "-K", "-Htn", "src", "127.1.0.0/16", "dport", "=", fmt.Sprintf(":%d", port)).CombinedOutput()
@@ -223,12 +223,12 @@ func storm(ctx context.Context, b *bench, c *contestant) (figures, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.Back == nil {
+	if r.Reconnect == nil {
 		return nil, errors.New("nobody was cut off")
 	}
 	return figures{
-		"all back and complete": r.Back.Seconds,
-		"since the cut":         r.Back.SinceCut,
-		"server cpu":            (r.heard.cpu - r.in.cpu).Seconds(),
+		"all back and complete": r.Reconnect.Seconds,
+		"since the cut":         r.Reconnect.SinceCut,
+		"server cpu":            (r.delivered.cpu - r.connected.cpu).Seconds(),
 	}, nil
 }

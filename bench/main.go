@@ -66,7 +66,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		}
 		return err
 	}
-	chosen, err := choose(f.Args())
+	chosen, err := chooseCases(f.Args())
 	if err != nil {
 		return err
 	}
@@ -95,14 +95,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return nil
 }
 
-func choose(names []string) (chosen []*kase, err error) {
+func chooseCases(names []string) (chosen []*benchCase, err error) {
 	for _, c := range cases {
 		if len(names) == 0 || slices.Contains(names, c.name) {
 			chosen = append(chosen, c)
 		}
 	}
 	for _, name := range names {
-		if !slices.ContainsFunc(cases, func(c *kase) bool { return c.name == name }) {
+		if !slices.ContainsFunc(cases, func(c *benchCase) bool { return c.name == name }) {
 			return nil, fmt.Errorf("there is no case %q; see --help", name)
 		}
 	}
@@ -115,7 +115,7 @@ type bench struct {
 	progress io.Writer
 	work     string // a folder of our own, removed in the end
 	rehearse string // the ramai that rehearses
-	servers  []*contestant
+	servers  []*candidate
 }
 
 // prepare builds what is to be measured.
@@ -135,7 +135,7 @@ func (b *bench) prepare(ctx context.Context) (err error) {
 	if b.ramai == "" {
 		b.ramai = b.rehearse
 	}
-	b.servers = []*contestant{ramai("ramai", b.ramai, strings.Fields(b.extra))}
+	b.servers = []*candidate{ramai("ramai", b.ramai, strings.Fields(b.extra))}
 	for _, path := range b.against {
 		b.servers = append(b.servers, ramai(path, path, nil))
 	}
@@ -155,8 +155,8 @@ func build(ctx context.Context, dir, out, what string) error {
 }
 
 // measure measures every server in every round. In each round another one begins.
-func (b *bench) measure(ctx context.Context, c *kase) (*result, error) {
-	var servers []*contestant
+func (b *bench) measure(ctx context.Context, c *benchCase) (*result, error) {
+	var servers []*candidate
 	for _, s := range b.servers {
 		if s.v1 || !c.v1 {
 			servers = append(servers, s)

@@ -15,22 +15,22 @@ import (
 	"time"
 )
 
-// contestant is a server that can be started.
-type contestant struct {
+// candidate is a server that can be started.
+type candidate struct {
 	name    string
 	v1      bool                                 // speaks ramai.v1; all speak the plain door
 	command func(port int, data string) []string // data is an empty folder
 }
 
-func ramai(name, path string, extra []string) *contestant {
-	return &contestant{name: name, v1: true, command: func(port int, data string) []string {
+func ramai(name, path string, extra []string) *candidate {
+	return &candidate{name: name, v1: true, command: func(port int, data string) []string {
 		return append([]string{path, "serve", "--listen", fmt.Sprintf("127.0.0.1:%d", port),
 			"--rate", "0", "--quiet", "--data", data}, extra...)
 	}}
 }
 
 // findPeers returns the peers asked for, or those that are installed.
-func findPeers(ctx context.Context, names []string, work string) (found []*contestant, err error) {
+func findPeers(ctx context.Context, names []string, work string) (found []*candidate, err error) {
 	const dir = "bench/peers/"
 	for _, p := range []struct{ name, needs, program, script string }{
 		{"bun", dir + "node_modules/.bin/bun", dir + "node_modules/.bin/bun", dir + "bun.js"},
@@ -51,7 +51,7 @@ func findPeers(ctx context.Context, names []string, work string) (found []*conte
 				return nil, err
 			}
 		}
-		found = append(found, &contestant{name: p.name, command: func(port int, _ string) []string {
+		found = append(found, &candidate{name: p.name, command: func(port int, _ string) []string {
 			return slices.DeleteFunc([]string{p.program, p.script, strconv.Itoa(port)}, func(s string) bool { return s == "" })
 		}})
 	}
@@ -69,7 +69,7 @@ type server struct {
 }
 
 // start starts a server on a free port of the loopback, with data of its own, and waits until it listens.
-func (b *bench) start(ctx context.Context, c *contestant, extra ...string) (s *server, err error) {
+func (b *bench) start(ctx context.Context, c *candidate, extra ...string) (s *server, err error) {
 	s = new(server)
 	if s.data, err = os.MkdirTemp(b.work, "data-"); err != nil {
 		return nil, err
@@ -116,14 +116,14 @@ func freePort() (int, error) {
 	return ln.Addr().(*net.TCPAddr).Port, nil
 }
 
-// reading is what the kernel says of a server at one time.
-type reading struct {
+// usage is what the kernel says of a server at one time.
+type usage struct {
 	cpu    time.Duration // of the process, user and system
 	rss    float64       // bytes of memory of the process (VmRSS)
 	socket float64       // bytes that all TCP sockets of this machine hold in the kernel
 }
 
-func (s *server) read() (r reading, err error) {
+func (s *server) readUsage() (r usage, err error) {
 	proc := fmt.Sprintf("/proc/%d/", s.cmd.Process.Pid)
 	stat, err1 := os.ReadFile(proc + "stat")
 	status, err2 := os.ReadFile(proc + "status")
@@ -140,14 +140,14 @@ func (s *server) read() (r reading, err error) {
 		n, _ := strconv.Atoi(ticks)
 		r.cpu += time.Duration(n) * 10 * time.Millisecond
 	}
-	r.rss = after(string(status), "VmRSS:") * 1024
+	r.rss = numberAfter(string(status), "VmRSS:") * 1024
 	_, tcp, _ := strings.Cut(string(sockets), "TCP:")
-	r.socket = after(tcp, " mem ") * float64(os.Getpagesize())
+	r.socket = numberAfter(tcp, " mem ") * float64(os.Getpagesize())
 	return r, nil
 }
 
-// after is the number that stands behind a word.
-func after(text, word string) float64 {
+// numberAfter is the number that stands behind a word.
+func numberAfter(text, word string) float64 {
 	_, rest, _ := strings.Cut(text, word)
 	fields := strings.Fields(rest)
 	if len(fields) == 0 {

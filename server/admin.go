@@ -60,7 +60,7 @@ func closeReason(err error) metrics.CloseReason {
 	switch {
 	case errors.Is(err, reactor.ErrDead):
 		return metrics.Dead
-	case errors.Is(err, reactor.ErrStalled):
+	case errors.Is(err, reactor.ErrSlow):
 		return metrics.Slow
 	}
 	return metrics.Other

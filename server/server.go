@@ -91,7 +91,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	cfg.AllowHosts = slices.Concat(cfg.AllowHosts, names)
 	budget := fanout.NewBudget(cfg.BufferMemory)
-	react, err := openReactor(cfg.IO, reactor.Options{Stall: cfg.SlowClientTimeout, Budget: budget})
+	react, err := openReactor(cfg.IO, reactor.Options{SlowTimeout: cfg.SlowClientTimeout, Budget: budget})
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func New(cfg Config) (*Server, error) {
 		sequenced: make(chan struct{}), quit: make(chan struct{}), sessions: make(map[*session.Session]struct{}),
 	}
 	s.places = connlimit.New(cfg.MaxConns, cfg.MaxConnsPerAddress)
-	s.conns = s.places.Wider(told)
+	s.conns = s.places.Widened(told)
 	s.hub = room.NewHub(store, room.Options{Budget: budget, Logger: cfg.Logger})
 	s.index = search.Open(indexPath(&cfg), store, cfg.Logger)
 	s.sequencer = eventlog.NewLocal(store, eventlog.Options{Feed: s.feed, Now: cfg.Now, Logger: cfg.Logger, Applied: s.metrics.Committed, MaxRooms: cfg.MaxRooms,

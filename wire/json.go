@@ -17,7 +17,7 @@ import (
 // byte order mark is dropped. The error has the code bad_request.
 func ParseJSON(b []byte, v any) *CodedError {
 	if err := json.Unmarshal(bytes.TrimPrefix(b, []byte(BOM)), v, jsontext.AllowDuplicateNames(true)); err != nil {
-		return &CodedError{Code: BadRequest, Reason: told(err)}
+		return &CodedError{Code: BadRequest, Reason: describeJSONError(err)}
 	}
 	return nil
 }
@@ -25,13 +25,13 @@ func ParseJSON(b []byte, v any) *CodedError {
 // parse is ParseJSON for what a server sent. A client shows what is not Unicode as well as it can.
 func parse(b []byte, v any) error {
 	if err := json.Unmarshal(b, v, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)); err != nil {
-		return errors.New(told(err))
+		return errors.New(describeJSONError(err))
 	}
 	return nil
 }
 
-// told says what is wrong with JSON, for people, without the names of Go's types.
-func told(err error) string {
+// describeJSONError says what is wrong with JSON, for people, without the names of Go's types.
+func describeJSONError(err error) string {
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return "it ends too early"
 	}

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// maxMark is how long a log or an epoch of a position can be, in bytes.
-const maxMark = 64
+// maxPositionPart is how long a log or an epoch of a position can be, in bytes.
+const maxPositionPart = 64
 
 // AppendPosition appends p as it stands in the id of an event and in a query: LOG:EPOCH:N, or LOG:N without an epoch.
 func AppendPosition(dst []byte, p Position) []byte {
@@ -19,10 +19,10 @@ func AppendPosition(dst []byte, p Position) []byte {
 
 // ParsePosition reads what AppendPosition writes, and a number alone, which has no log. It returns false for anything else.
 func ParsePosition(s string) (p Position, ok bool) {
-	mark, number, marked := cutLast(s)
-	if marked {
-		p.HistoryID, p.Epoch, _ = strings.Cut(mark, ":")
-		if p.HistoryID == "" || len(p.HistoryID) > maxMark || len(p.Epoch) > maxMark || strings.HasSuffix(mark, ":") || strings.Contains(p.Epoch, ":") {
+	prefix, number, hasPrefix := cutLast(s)
+	if hasPrefix {
+		p.HistoryID, p.Epoch, _ = strings.Cut(prefix, ":")
+		if p.HistoryID == "" || len(p.HistoryID) > maxPositionPart || len(p.Epoch) > maxPositionPart || strings.HasSuffix(prefix, ":") || strings.Contains(p.Epoch, ":") {
 			return Position{}, false
 		}
 	}

@@ -20,7 +20,7 @@ func TestPositions(t *testing.T) {
 	if p, ok := ParsePosition("7"); !ok || p != (Position{N: 7}) {
 		t.Errorf("a number alone is %+v, %t", p, ok)
 	}
-	long := strings.Repeat("x", maxMark+1)
+	long := strings.Repeat("x", maxPositionPart+1)
 	for _, s := range []string{"", "x", "-1", "abc:", "abc:x", ":5", "::5", "abc::5", ":e:5", "a:b:c:5", "18446744073709551616", long + ":5", "a:" + long + ":5", "a:5:"} {
 		if p, ok := ParsePosition(s); ok {
 			t.Errorf("%q is read as %+v", s, p)

@@ -97,8 +97,8 @@ func field(name string) int {
 // A splitter takes JSON apart. What is not UTF-8 is for whoever reads the value: of a field that nobody reads it does no
 // harm.
 type splitter struct {
-	from bytes.Buffer
-	json jsontext.Decoder
+	input bytes.Buffer
+	json  jsontext.Decoder
 }
 
 var splitters = sync.Pool{New: func() any { return new(splitter) }}
@@ -106,15 +106,15 @@ var splitters = sync.Pool{New: func() any { return new(splitter) }}
 // split reads one JSON object, once.
 func split(b []byte) (f fields, bad *CodedError) {
 	s := splitters.Get().(*splitter)
-	s.from = *bytes.NewBuffer(b)
-	s.json.Reset(&s.from, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	s.input = *bytes.NewBuffer(b)
+	s.json.Reset(&s.input, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	defer func() {
-		s.from = bytes.Buffer{} // b is not ours to keep
-		s.json.Reset(&s.from)
+		s.input = bytes.Buffer{} // b is not ours to keep
+		s.json.Reset(&s.input)
 		splitters.Put(s)
 	}()
 	broken := func(err error) (fields, *CodedError) {
-		return fields{}, &CodedError{Code: BadFrame, Reason: "a frame is one JSON object: " + told(err)}
+		return fields{}, &CodedError{Code: BadFrame, Reason: "a frame is one JSON object: " + describeJSONError(err)}
 	}
 	start, err := s.json.ReadToken()
 	if err != nil {
@@ -206,7 +206,7 @@ func (f *fields) string(name string) (string, *CodedError) {
 }
 
 // number reads a number from 0 to most; nil if it is not there.
-func (f *fields) number(name string, most uint64) (*uint64, *CodedError) {
+func (f *fields) number(name string, limit uint64) (*uint64, *CodedError) {
 	v := f[field(name)]
 	if v == nil {
 		return nil, nil
@@ -215,8 +215,8 @@ func (f *fields) number(name string, most uint64) (*uint64, *CodedError) {
 		return nil, wrongKind("a number", v)
 	}
 	n, err := strconv.ParseUint(string(v), 10, 64)
-	if err != nil || n > most {
-		return nil, &CodedError{Code: BadRequest, Reason: fmt.Sprintf("it must be a whole number from 0 to %d, not %.40s", most, v)}
+	if err != nil || n > limit {
+		return nil, &CodedError{Code: BadRequest, Reason: fmt.Sprintf("it must be a whole number from 0 to %d, not %.40s", limit, v)}
 	}
 	return &n, nil
 }
@@ -240,8 +240,8 @@ func (f *fields) position(name string) (*Position, *CodedError) {
 	return &p, nil
 }
 
-// placeOrNumber reads a position, or a number alone; nil if it is not there.
-func (f *fields) placeOrNumber(name string) (*Position, *CodedError) {
+// positionOrNumber reads a position, or a number alone; nil if it is not there.
+func (f *fields) positionOrNumber(name string) (*Position, *CodedError) {
 	switch v := f[field(name)]; {
 	case v == nil:
 		return nil, nil
@@ -334,7 +334,7 @@ var requests = map[string]func(fields) (Frame, string, *CodedError){
 		if h.Before, bad = f.number("before", math.MaxUint64); bad != nil {
 			return nil, "before", bad
 		}
-		if h.After, bad = f.placeOrNumber("after"); bad != nil {
+		if h.After, bad = f.positionOrNumber("after"); bad != nil {
 			return nil, "after", bad
 		}
 		if h.Before != nil && h.After != nil {

@@ -39,7 +39,7 @@ Start the server with --rate 0. Without --rate, each publisher keeps --in-flight
 				return exit(exitUsage, err)
 			}
 			cfg.Stage = func(stage string) { fmt.Fprintln(cmd.ErrOrStderr(), "ramai:", stage) }
-			if cfg.Reactor, err = reactor.New(reactor.Options{Read: readSize}); err != nil {
+			if cfg.Reactor, err = reactor.New(reactor.Options{ReadSize: readSize}); err != nil {
 				return err
 			}
 			report, err := rehearse.Run(cmd.Context(), cfg)

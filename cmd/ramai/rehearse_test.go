@@ -93,7 +93,7 @@ func TestRehearseFindsLies(t *testing.T) {
 				t.Fatalf("not one object: %v\n%s", err, errs.String())
 			}
 			if c.wrong == nil {
-				if code != 0 || !report.Good() || report.Said == 0 {
+				if code != 0 || !report.Good() || report.Published == 0 {
 					t.Errorf("exit code %d, %+v", code, report)
 				}
 			} else if code != exitUnconfirmed || report.Good() || c.wrong(&report) != 1 {

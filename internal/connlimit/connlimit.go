@@ -29,36 +29,36 @@ type Limiter struct {
 	max          int
 	share, local int // places of a network, and of one on this machine
 
-	mu    sync.Mutex
-	taken int                  // guarded by mu
-	by    map[netip.Prefix]int // guarded by mu: those of them whose address is known, by network
+	mu        sync.Mutex
+	inUse     int                  // guarded by mu
+	byNetwork map[netip.Prefix]int // guarded by mu: those of them whose address is known, by network
 }
 
-// leastShare is the least that an address may have by default: that of a school.
-const leastShare = 512
+// minShare is the least that an address may have by default: that of a school.
+const minShare = 512
 
 // New returns a limiter of places, of which one address may take share. With a share of 0 that is a quarter, or three
 // quarters for an address of this machine, behind which a proxy may be; but at least 512.
-func New(places, share int) *Limiter {
+func New(slots, share int) *Limiter {
 	if share > 0 {
-		return NewShared(places, share, share)
+		return NewShared(slots, share, share)
 	}
-	share, local := Defaults(places)
-	return NewShared(places, share, local)
+	share, local := Defaults(slots)
+	return NewShared(slots, share, local)
 }
 
 // NewShared returns a limiter of places, of which one address may take share, and one of this machine local.
-func NewShared(places, share, local int) *Limiter {
-	return &Limiter{max: places, share: share, local: local, by: make(map[netip.Prefix]int)}
+func NewShared(slots, share, local int) *Limiter {
+	return &Limiter{max: slots, share: share, local: local, byNetwork: make(map[netip.Prefix]int)}
 }
 
 // Defaults are the shares of an address, and of one on this machine, where nobody has said otherwise.
-func Defaults(places int) (share, local int) {
-	return max(leastShare, places/4), max(leastShare, places/4*3)
+func Defaults(slots int) (share, local int) {
+	return max(minShare, slots/4), max(minShare, slots/4*3)
 }
 
-// Wider returns a limiter with n more places, in total and for each address.
-func (l *Limiter) Wider(n int) *Limiter {
+// Widened returns a limiter with n more places, in total and for each address.
+func (l *Limiter) Widened(n int) *Limiter {
 	return NewShared(l.max+n, l.share+n, l.local+n)
 }
 
@@ -71,9 +71,9 @@ func (l *Limiter) Acquire(addr netip.Addr) error {
 		share = l.local
 	}
 	switch {
-	case l.taken >= l.max:
+	case l.inUse >= l.max:
 		return ErrFull
-	case addr.IsValid() && l.by[Network(addr)] >= share:
+	case addr.IsValid() && l.byNetwork[Network(addr)] >= share:
 		return ErrShare
 	}
 	l.add(addr)
@@ -89,9 +89,9 @@ func (l *Limiter) Add(addr netip.Addr) {
 
 // add counts a place. l.mu is held.
 func (l *Limiter) add(addr netip.Addr) {
-	l.taken++
+	l.inUse++
 	if addr.IsValid() {
-		l.by[Network(addr)]++
+		l.byNetwork[Network(addr)]++
 	}
 }
 
@@ -99,13 +99,13 @@ func (l *Limiter) add(addr netip.Addr) {
 func (l *Limiter) Release(addr netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.taken--
+	l.inUse--
 	if !addr.IsValid() {
 		return
 	}
 	network := Network(addr)
-	if l.by[network]--; l.by[network] == 0 {
-		delete(l.by, network)
+	if l.byNetwork[network]--; l.byNetwork[network] == 0 {
+		delete(l.byNetwork, network)
 	}
 }
 
@@ -113,5 +113,5 @@ func (l *Limiter) Release(addr netip.Addr) {
 func (l *Limiter) InUse() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.taken
+	return l.inUse
 }

@@ -36,8 +36,8 @@ func TestLimiter(t *testing.T) {
 	for _, a := range append(one, one[0], here, here, here, here, addr("127.0.0.2"), addr("2001:db8:0:1::1"), netip.Addr{}) {
 		l.Release(a)
 	}
-	if l.InUse() != 0 || len(l.by) != 0 {
-		t.Errorf("%d are taken, and %d networks known", l.InUse(), len(l.by))
+	if l.InUse() != 0 || len(l.byNetwork) != 0 {
+		t.Errorf("%d are taken, and %d networks known", l.InUse(), len(l.byNetwork))
 	}
 	for range 5 { // who is unknown has no share
 		take(nil, netip.Addr{})
@@ -45,13 +45,13 @@ func TestLimiter(t *testing.T) {
 }
 
 func TestShares(t *testing.T) {
-	for _, c := range []struct{ places, share, want, local int }{
+	for _, c := range []struct{ slots, share, want, local int }{
 		{3840, 0, 960, 2880}, {100, 0, 512, 512}, {3840, 50, 50, 50}, {20000, 0, 5000, 15000},
 	} {
-		if l := New(c.places, c.share); l.share != c.want || l.local != c.local {
+		if l := New(c.slots, c.share); l.share != c.want || l.local != c.local {
 			t.Errorf("%+v: %d and %d", c, l.share, l.local)
 		}
-		if w := New(c.places, c.share).Wider(64); w.max != c.places+64 || w.share != c.want+64 || w.local != c.local+64 {
+		if w := New(c.slots, c.share).Widened(64); w.max != c.slots+64 || w.share != c.want+64 || w.local != c.local+64 {
 			t.Errorf("%+v, wider: %+v", c, w)
 		}
 	}

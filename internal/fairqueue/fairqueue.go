@@ -12,31 +12,31 @@ import (
 // A Queue has a number of places, one for each job that runs. One address has at most half of them. When a place is free,
 // the next address in turn gets it, no matter how many jobs it has waiting. A Queue is safe for concurrent use.
 type Queue struct {
-	places int
+	slots int
 
 	mu      sync.Mutex
-	running map[netip.Prefix]int     // guarded by mu
-	used    int                      // guarded by mu: all that run
-	waiting map[netip.Prefix][]*turn // guarded by mu
-	turns   []netip.Prefix           // guarded by mu: those who wait, each once, in the order of their turns
+	running map[netip.Prefix]int       // guarded by mu
+	used    int                        // guarded by mu: all that run
+	waiting map[netip.Prefix][]*waiter // guarded by mu
+	order   []netip.Prefix             // guarded by mu: those who wait, each once, in the order of their turns
 }
 
-// A turn is that of one job. begin is called once, with the queue's mu held, when the job has a place; it must not block.
-type turn struct{ begin func() }
+// A waiter is that of one job. begin is called once, with the queue's mu held, when the job has a place; it must not block.
+type waiter struct{ start func() }
 
 // New returns a queue with so many places, at least one.
-func New(places int) *Queue {
-	return &Queue{places: places, running: make(map[netip.Prefix]int), waiting: make(map[netip.Prefix][]*turn)}
+func New(slots int) *Queue {
+	return &Queue{slots: slots, running: make(map[netip.Prefix]int), waiting: make(map[netip.Prefix][]*waiter)}
 }
 
-// Places is how many jobs run at once.
-func (q *Queue) Places() int { return q.places }
+// Slots is how many jobs run at once.
+func (q *Queue) Slots() int { return q.slots }
 
 // Go runs f on a goroutine of its own when it is the turn of who. It does not wait for that.
-func (q *Queue) Go(who netip.Prefix, f func()) {
-	q.join(who, &turn{begin: func() {
+func (q *Queue) Go(addr netip.Prefix, f func()) {
+	q.enqueue(addr, &waiter{start: func() {
 		go func() {
-			defer q.Leave(who)
+			defer q.Leave(addr)
 			f()
 		}()
 	}})
@@ -44,10 +44,10 @@ func (q *Queue) Go(who netip.Prefix, f func()) {
 
 // Enter waits until it is the turn of who, for as long as ctx lasts. After a nil error the place is returned with Leave. The
 // only errors are those of ctx.
-func (q *Queue) Enter(ctx context.Context, who netip.Prefix) error {
+func (q *Queue) Enter(ctx context.Context, addr netip.Prefix) error {
 	begun := make(chan struct{})
-	t := &turn{begin: func() { close(begun) }}
-	q.join(who, t)
+	t := &waiter{start: func() { close(begun) }}
+	q.enqueue(addr, t)
 	select {
 	case <-begun:
 		return nil
@@ -55,61 +55,61 @@ func (q *Queue) Enter(ctx context.Context, who netip.Prefix) error {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	i := slices.Index(q.waiting[who], t)
+	i := slices.Index(q.waiting[addr], t)
 	if i < 0 { // its turn came at the same time
-		q.free(who)
+		q.release(addr)
 		return ctx.Err()
 	}
-	if q.waiting[who] = slices.Delete(q.waiting[who], i, i+1); len(q.waiting[who]) == 0 {
-		delete(q.waiting, who)
-		q.turns = slices.DeleteFunc(q.turns, func(other netip.Prefix) bool { return other == who })
+	if q.waiting[addr] = slices.Delete(q.waiting[addr], i, i+1); len(q.waiting[addr]) == 0 {
+		delete(q.waiting, addr)
+		q.order = slices.DeleteFunc(q.order, func(other netip.Prefix) bool { return other == addr })
 	}
 	return ctx.Err()
 }
 
 // Leave returns a place that Enter gave.
-func (q *Queue) Leave(who netip.Prefix) {
+func (q *Queue) Leave(addr netip.Prefix) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.free(who)
+	q.release(addr)
 }
 
-// join puts t behind the other turns of who.
-func (q *Queue) join(who netip.Prefix, t *turn) {
+// enqueue puts t behind the other turns of who.
+func (q *Queue) enqueue(addr netip.Prefix, t *waiter) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.waiting[who]) == 0 {
-		q.turns = append(q.turns, who)
+	if len(q.waiting[addr]) == 0 {
+		q.order = append(q.order, addr)
 	}
-	q.waiting[who] = append(q.waiting[who], t)
-	q.next()
+	q.waiting[addr] = append(q.waiting[addr], t)
+	q.startNext()
 }
 
-// free returns a place, and gives it to the next in turn. Called with mu held.
-func (q *Queue) free(who netip.Prefix) {
+// release returns a place, and gives it to the next in turn. Called with mu held.
+func (q *Queue) release(addr netip.Prefix) {
 	q.used--
-	if q.running[who]--; q.running[who] == 0 {
-		delete(q.running, who)
+	if q.running[addr]--; q.running[addr] == 0 {
+		delete(q.running, addr)
 	}
-	q.next()
+	q.startNext()
 }
 
-// next begins the jobs for which there are places. Called with mu held.
-func (q *Queue) next() {
-	for i := 0; i < len(q.turns) && q.used < q.places; {
-		who := q.turns[i]
-		if q.running[who] >= max(1, q.places/2) {
+// startNext begins the jobs for which there are places. Called with mu held.
+func (q *Queue) startNext() {
+	for i := 0; i < len(q.order) && q.used < q.slots; {
+		addr := q.order[i]
+		if q.running[addr] >= max(1, q.slots/2) {
 			i++
 			continue
 		}
 		q.used++
-		q.running[who]++
-		q.waiting[who][0].begin()
-		q.turns = slices.Delete(q.turns, i, i+1)
-		if q.waiting[who] = q.waiting[who][1:]; len(q.waiting[who]) == 0 {
-			delete(q.waiting, who)
+		q.running[addr]++
+		q.waiting[addr][0].start()
+		q.order = slices.Delete(q.order, i, i+1)
+		if q.waiting[addr] = q.waiting[addr][1:]; len(q.waiting[addr]) == 0 {
+			delete(q.waiting, addr)
 		} else {
-			q.turns = append(q.turns, who)
+			q.order = append(q.order, addr)
 		}
 	}
 }

@@ -17,16 +17,16 @@ func TestQueueIsFair(t *testing.T) {
 		var mu sync.Mutex
 		var ran []string // guarded by mu
 		gone := make(chan struct{})
-		ask := func(who netip.Prefix, name string) {
+		ask := func(addr netip.Prefix, name string) {
 			go func() {
-				if err := q.Enter(context.Background(), who); err != nil {
+				if err := q.Enter(context.Background(), addr); err != nil {
 					t.Error(err)
 				}
 				mu.Lock()
 				ran = append(ran, name)
 				mu.Unlock()
 				<-gone
-				q.Leave(who)
+				q.Leave(addr)
 			}()
 			synctest.Wait()
 		}
@@ -51,14 +51,14 @@ func TestQueueIsFair(t *testing.T) {
 		}
 		close(gone)
 		synctest.Wait()
-		if len(ran) != 13 || q.used != 0 || len(q.running) != 0 || len(q.waiting) != 0 || len(q.turns) != 0 {
+		if len(ran) != 13 || q.used != 0 || len(q.running) != 0 || len(q.waiting) != 0 || len(q.order) != 0 {
 			t.Errorf("afterwards %d ran, and the queue is %+v", len(ran), q)
 		}
 	})
 }
 
 // Whoever gives up waiting leaves nothing behind, and takes no place along.
-func TestQueueIsLeft(t *testing.T) {
+func TestEnterCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := New(2)
 		if err := q.Enter(t.Context(), prefix(1)); err != nil {
@@ -77,7 +77,7 @@ func TestQueueIsLeft(t *testing.T) {
 			}
 		}
 		q.Leave(prefix(1))
-		if q.used != 0 || len(q.running) != 0 || len(q.waiting) != 0 || len(q.turns) != 0 {
+		if q.used != 0 || len(q.running) != 0 || len(q.waiting) != 0 || len(q.order) != 0 {
 			t.Errorf("the queue is %+v", q)
 		}
 	})

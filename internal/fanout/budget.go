@@ -13,24 +13,24 @@ const MinBackfill = 2 << 20
 // up when there is no room for it: the segments of tapes, and backfills. The rest, which is reserved, cannot: half of the
 // budget is for that at most, and who takes more asks Crowded first whether to go on with less.
 type Budget struct {
-	max       int64
-	tapes     atomic.Int64 // bytes of the segments of all tapes
-	backfills atomic.Int64 // bytes of all backfills
-	reserved  atomic.Int64
-	tick      atomic.Int64 // grows with each Trim; the measure of "recently"
-	evicted   atomic.Int64 // backfills that were given up while somebody held them
+	max           int64
+	bufferBytes   atomic.Int64 // bytes of the segments of all tapes
+	backfillBytes atomic.Int64 // bytes of all backfills
+	reserved      atomic.Int64
+	tick          atomic.Int64 // grows with each Trim; the measure of "recently"
+	evicted       atomic.Int64 // backfills that were given up while somebody held them
 
-	mu   sync.Mutex
-	open map[*Buffer]struct{}   // guarded by mu
-	lent map[*Backfill]struct{} // guarded by mu
+	mu            sync.Mutex
+	buffers       map[*Buffer]struct{}   // guarded by mu
+	openBackfills map[*Backfill]struct{} // guarded by mu
 
-	held       map[Unfinished]int64 // guarded by mu: bytes
-	unfinished int64                // guarded by mu: the sum of held
+	partials     map[Partial]int64 // guarded by mu: bytes
+	partialBytes int64             // guarded by mu: the sum of held
 }
 
 // NewBudget returns a budget of max bytes.
 func NewBudget(max int64) *Budget {
-	return &Budget{max: max, open: make(map[*Buffer]struct{}), lent: make(map[*Backfill]struct{}), held: make(map[Unfinished]int64)}
+	return &Budget{max: max, buffers: make(map[*Buffer]struct{}), openBackfills: make(map[*Backfill]struct{}), partials: make(map[Partial]int64)}
 }
 
 // Usage is what a budget is used for, in bytes.
@@ -42,11 +42,11 @@ type Usage struct {
 
 // Usage returns what the budget is used for now.
 func (b *Budget) Usage() Usage {
-	return Usage{Buffers: b.tapes.Load(), Backfills: b.backfills.Load(), Reserved: b.reserved.Load(), Max: b.max, Evicted: b.evicted.Load()}
+	return Usage{Buffers: b.bufferBytes.Load(), Backfills: b.backfillBytes.Load(), Reserved: b.reserved.Load(), Max: b.max, Evicted: b.evicted.Load()}
 }
 
-// Spent is what tapes and backfills take now, in bytes.
-func (b *Budget) Spent() int64 { return b.tapes.Load() + b.backfills.Load() }
+// Cached is what tapes and backfills take now, in bytes.
+func (b *Budget) Cached() int64 { return b.bufferBytes.Load() + b.backfillBytes.Load() }
 
 // Charge takes n bytes for something that is there already, whether or not there is room.
 func (b *Budget) Charge(n int64) { b.reserved.Add(n) }
@@ -57,18 +57,18 @@ func (b *Budget) Release(n int64) { b.reserved.Add(-n) }
 // Crowded tells whether half of the budget is reserved.
 func (b *Budget) Crowded() bool { return b.reserved.Load() >= b.max/2 }
 
-// room is how many bytes there are for tapes and backfills.
-func (b *Budget) room() int64 { return max(b.max-b.reserved.Load(), b.max/2) }
+// available is how many bytes there are for tapes and backfills.
+func (b *Budget) available() int64 { return max(b.max-b.reserved.Load(), b.max/2) }
 
 func (b *Budget) add(t *Buffer) {
 	b.mu.Lock()
-	b.open[t] = struct{}{}
+	b.buffers[t] = struct{}{}
 	b.mu.Unlock()
 }
 
 func (b *Budget) remove(t *Buffer) {
 	b.mu.Lock()
-	delete(b.open, t)
+	delete(b.buffers, t)
 	b.mu.Unlock()
 }
 
@@ -77,35 +77,35 @@ func (b *Budget) remove(t *Buffer) {
 // it has to, so that the next need not.
 func (b *Budget) Trim() {
 	now := b.tick.Add(1)
-	if b.Spent() <= b.room() {
+	if b.Cached() <= b.available() {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	idle := make(victims, 0, len(b.open)+len(b.lent))
-	for t := range b.open {
+	idle := make(victimHeap, 0, len(b.buffers)+len(b.openBackfills))
+	for t := range b.buffers {
 		if s := t.oldest(); s != nil {
-			idle = append(idle, victim{tape: t, score: s.idle(now)})
+			idle = append(idle, victim{buffer: t, score: s.evictionScore(now)})
 		}
 	}
-	for f := range b.lent {
+	for f := range b.openBackfills {
 		if s := f.seg.Load(); s != nil {
-			idle = append(idle, victim{backfill: f, score: s.idle(now)})
+			idle = append(idle, victim{backfill: f, score: s.evictionScore(now)})
 		}
 	}
 	heap.Init(&idle)
-	for enough := b.room() - b.room()/16; len(idle) > 0 && b.Spent() > enough; {
+	for enough := b.available() - b.available()/16; len(idle) > 0 && b.Cached() > enough; {
 		v := idle[0]
-		if v.tape != nil {
-			v.tape.drop()
-			if s := v.tape.oldest(); s != nil {
-				idle[0].score = s.idle(now)
+		if v.buffer != nil {
+			v.buffer.dropOldest()
+			if s := v.buffer.oldest(); s != nil {
+				idle[0].score = s.evictionScore(now)
 				heap.Fix(&idle, 0)
 				continue
 			}
-		} else if b.backfills.Load()-v.backfill.cost >= MinBackfill && v.backfill.end() {
+		} else if b.backfillBytes.Load()-v.backfill.cost >= MinBackfill && v.backfill.drop() {
 			b.evicted.Add(1)
-			delete(b.lent, v.backfill)
+			delete(b.openBackfills, v.backfill)
 		}
 		heap.Pop(&idle)
 	}
@@ -113,19 +113,19 @@ func (b *Budget) Trim() {
 
 // victim is something that can be given up.
 type victim struct {
-	tape     *Buffer // its oldest segment; nil: backfill
+	buffer   *Buffer // its oldest segment; nil: backfill
 	backfill *Backfill
 	score    int64
 }
 
-// victims is a heap: what has the highest score goes first.
-type victims []victim
+// victimHeap is a heap: what has the highest score goes first.
+type victimHeap []victim
 
-func (v victims) Len() int           { return len(v) }
-func (v victims) Less(i, j int) bool { return v[i].score > v[j].score }
-func (v victims) Swap(i, j int)      { v[i], v[j] = v[j], v[i] }
-func (v *victims) Push(any)          {}
-func (v *victims) Pop() any {
+func (v victimHeap) Len() int           { return len(v) }
+func (v victimHeap) Less(i, j int) bool { return v[i].score > v[j].score }
+func (v victimHeap) Swap(i, j int)      { v[i], v[j] = v[j], v[i] }
+func (v *victimHeap) Push(any)          {}
+func (v *victimHeap) Pop() any {
 	*v = (*v)[:len(*v)-1]
 	return nil
 }
@@ -146,11 +146,11 @@ type Backfill struct {
 func (b *Budget) Backfill(s *Segment, holders int) *Backfill {
 	f := &Backfill{budget: b, first: s.First(), last: s.Last(), cost: s.cost()}
 	f.holders.Store(int32(holders))
-	s.used.Store(b.tick.Load())
+	s.lastRead.Store(b.tick.Load())
 	f.seg.Store(s)
-	b.backfills.Add(f.cost)
+	b.backfillBytes.Add(f.cost)
 	b.mu.Lock()
-	b.lent[f] = struct{}{}
+	b.openBackfills[f] = struct{}{}
 	b.mu.Unlock()
 	b.Trim()
 	return f
@@ -164,13 +164,13 @@ func (f *Backfill) Last() uint64 { return f.last }
 
 // After returns the frames that follow number n, see [Segment.After]; n is below Last, and not below First()-1. It returns
 // false if the segment was given up.
-func (f *Backfill) After(n uint64, most int) (Span, bool) {
+func (f *Backfill) After(n uint64, limit int) (Span, bool) {
 	s := f.seg.Load()
 	if s == nil {
 		return Span{}, false
 	}
-	s.read(f.budget.tick.Load())
-	return s.After(n, most), true
+	s.markRead(f.budget.tick.Load())
+	return s.After(n, limit), true
 }
 
 // Release says that one of its holders needs it no more. Spans stay valid. A nil one is none.
@@ -178,17 +178,17 @@ func (f *Backfill) Release() {
 	if f == nil || f.holders.Add(-1) > 0 {
 		return
 	}
-	f.end()
+	f.drop()
 	f.budget.mu.Lock()
-	delete(f.budget.lent, f)
+	delete(f.budget.openBackfills, f)
 	f.budget.mu.Unlock()
 }
 
-// end lets go of the segment. It returns whether it was still there.
-func (f *Backfill) end() bool {
+// drop lets go of the segment. It returns whether it was still there.
+func (f *Backfill) drop() bool {
 	if f.seg.Swap(nil) == nil {
 		return false
 	}
-	f.budget.backfills.Add(-f.cost)
+	f.budget.backfillBytes.Add(-f.cost)
 	return true
 }

@@ -5,34 +5,34 @@ import (
 	"testing"
 )
 
-// part makes a segment of size bytes, which one frame fills.
-func part(size int) *Segment {
+// fullSegment makes a segment of size bytes, which one frame fills.
+func fullSegment(size int) *Segment {
 	s := NewSegment(1, size)
 	s.Add(make([]byte, size))
 	return s
 }
 
-// held tells whether a backfill is still there; it counts as a reader.
-func (f *Backfill) held() bool {
+// readable tells whether a backfill is still there; it counts as a reader.
+func (f *Backfill) readable() bool {
 	_, held := f.After(0, 1)
 	return held
 }
 
 // When there is no room, the largest of those goes first that nobody reads, and never so much that nobody gets on.
-func TestBackfillsGiveWay(t *testing.T) {
+func TestBackfillEviction(t *testing.T) {
 	const size = 100 << 10
 	b := NewBudget(4 << 20)
-	large, small, read := b.Backfill(part(2*size), 1), b.Backfill(part(size), 1), b.Backfill(part(3*size), 1)
+	large, small, read := b.Backfill(fullSegment(2*size), 1), b.Backfill(fullSegment(size), 1), b.Backfill(fullSegment(3*size), 1)
 	var more []*Backfill
 	for len(more) < 100 && small.seg.Load() != nil {
-		more = append(more, b.Backfill(part(size/2), 1))
-		if !read.held() {
+		more = append(more, b.Backfill(fullSegment(size/2), 1))
+		if !read.readable() {
 			t.Fatal("what is read was given up")
 		}
 		if large.seg.Load() != nil && (small.seg.Load() == nil || more[0].seg.Load() == nil) {
 			t.Fatal("one was given up that is smaller than another, and no older")
 		}
-		if got := b.Spent(); got > 4<<20 {
+		if got := b.Cached(); got > 4<<20 {
 			t.Fatalf("%d bytes are spent", got)
 		}
 	}
@@ -51,21 +51,21 @@ func TestBackfillsGiveWay(t *testing.T) {
 	for _, f := range append(more, large, small, read) {
 		f.Release()
 	}
-	if u := b.Usage(); u.Backfills != 0 || u.Reserved != 0 || len(b.lent) != 0 {
-		t.Errorf("at the end %+v, %d lent", u, len(b.lent))
+	if u := b.Usage(); u.Backfills != 0 || u.Reserved != 0 || len(b.openBackfills) != 0 {
+		t.Errorf("at the end %+v, %d lent", u, len(b.openBackfills))
 	}
 }
 
 // However small the budget is, some are left, the newest among them.
-func TestSomeBackfillsAreLeft(t *testing.T) {
+func TestMinBackfill(t *testing.T) {
 	b := NewBudget(1)
 	for range 100 {
-		f := b.Backfill(part(300<<10), 1)
-		if !f.held() {
+		f := b.Backfill(fullSegment(300<<10), 1)
+		if !f.readable() {
 			t.Fatal("it was given up before it was read")
 		}
 	}
-	if got := b.Spent(); got > MinBackfill+400<<10 {
+	if got := b.Cached(); got > MinBackfill+400<<10 {
 		t.Errorf("%d bytes are spent", got)
 	}
 }
@@ -73,26 +73,26 @@ func TestSomeBackfillsAreLeft(t *testing.T) {
 // One that many hold counts once, and until the last has released it.
 func TestSharedBackfill(t *testing.T) {
 	b := NewBudget(1 << 20)
-	f := b.Backfill(part(1000), 3)
-	spent := b.Spent()
+	f := b.Backfill(fullSegment(1000), 3)
+	spent := b.Cached()
 	f.Release()
 	f.Release()
-	if spent < 1000 || spent > 1200 || b.Spent() != spent || !f.held() {
-		t.Errorf("%d bytes for three holders, %d for one", spent, b.Spent())
+	if spent < 1000 || spent > 1200 || b.Cached() != spent || !f.readable() {
+		t.Errorf("%d bytes for three holders, %d for one", spent, b.Cached())
 	}
 	f.Release()
-	if b.Spent() != 0 || f.held() {
-		t.Errorf("%d bytes for none", b.Spent())
+	if b.Cached() != 0 || f.readable() {
+		t.Errorf("%d bytes for none", b.Cached())
 	}
 	(*Backfill)(nil).Release()
 }
 
 // Half of the budget can be reserved, and tapes make room for it.
-func TestReserve(t *testing.T) {
+func TestChargeShrinksBuffers(t *testing.T) {
 	b := NewBudget(1 << 20)
-	tape := New(b, 0)
+	buf := New(b, 0)
 	for range 10_000 {
-		tape.Append(make([]byte, 100))
+		buf.Append(make([]byte, 100))
 		b.Trim()
 	}
 	for range 8 {
@@ -105,32 +105,32 @@ func TestReserve(t *testing.T) {
 		t.Error("more than half can be reserved")
 	}
 	b.Trim()
-	if got := b.Spent(); got > 1<<19 || got < 1<<18 {
+	if got := b.Cached(); got > 1<<19 || got < 1<<18 {
 		t.Errorf("tapes take %d bytes beside what is reserved", got)
 	}
 	b.Release(64 << 10)
 	if b.Crowded() {
 		t.Error("what was released cannot be reserved")
 	}
-	tape.Close()
+	buf.Close()
 }
 
 // Tapes come and go, and backfills are released, while others make room.
-func TestBudgetIsShared(t *testing.T) {
+func TestBudgetConcurrently(t *testing.T) {
 	b := NewBudget(3 << 20)
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {
 			for range 100 {
-				tape := New(b, 0)
+				buf := New(b, 0)
 				for range 300 {
-					tape.Append(make([]byte, 500))
+					buf.Append(make([]byte, 500))
 				}
-				f := b.Backfill(part(200<<10), 2)
-				f.held()
+				f := b.Backfill(fullSegment(200<<10), 2)
+				f.readable()
 				b.Trim()
 				f.Release()
-				tape.Close()
+				buf.Close()
 				f.Release()
 			}
 		})

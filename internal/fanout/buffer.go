@@ -50,8 +50,8 @@ func (t *Buffer) Append(frame []byte) {
 		}
 		s := NewSegment(n, max(size, len(frame)))
 		s.Add(frame)
-		s.used.Store(t.budget.tick.Load())
-		t.replace(append(slices.Clip(slices.Clone(segs)), s), s.cost())
+		s.lastRead.Store(t.budget.tick.Load())
+		t.setSegments(append(slices.Clip(slices.Clone(segs)), s), s.cost())
 	}
 	t.head.Store(n)
 }
@@ -69,15 +69,15 @@ func (t *Buffer) Prepend(s *Segment) bool {
 	if t.closed || s.Last()+1 != begin {
 		return false
 	}
-	s.used.Store(t.budget.tick.Load())
-	t.replace(append([]*Segment{s}, segs...), s.cost())
+	s.lastRead.Store(t.budget.tick.Load())
+	t.setSegments(append([]*Segment{s}, segs...), s.cost())
 	return true
 }
 
-// replace is called with mu held.
-func (t *Buffer) replace(segs []*Segment, cost int64) {
+// setSegments is called with mu held.
+func (t *Buffer) setSegments(segs []*Segment, cost int64) {
 	t.segs.Store(&segs)
-	t.budget.tapes.Add(cost)
+	t.budget.bufferBytes.Add(cost)
 }
 
 // After returns the frames that follow number n, see [Segment.After]. The span is empty if n is the newest. It returns
@@ -98,19 +98,19 @@ func (t *Buffer) After(n uint64, max int) (Span, bool) {
 		return Span{}, false
 	}
 	s := segs[i]
-	s.read(t.budget.tick.Load())
+	s.markRead(t.budget.tick.Load())
 	return s.After(n, max), true
 }
 
-// Forget lets go of what is below number first. Spans that readers have stay valid.
-func (t *Buffer) Forget(first uint64) {
+// TrimBefore lets go of what is below number first. Spans that readers have stay valid.
+func (t *Buffer) TrimBefore(first uint64) {
 	t.first.Store(first)
 	for {
 		segs := *t.segs.Load()
 		if len(segs) == 0 || segs[0].Last() >= first {
 			return
 		}
-		t.drop()
+		t.dropOldest()
 	}
 }
 
@@ -124,7 +124,7 @@ func (t *Buffer) Close() {
 	}
 	t.closed = true
 	for _, s := range *t.segs.Load() {
-		t.budget.tapes.Add(-s.cost())
+		t.budget.bufferBytes.Add(-s.cost())
 	}
 	t.segs.Store(&[]*Segment{})
 }
@@ -138,13 +138,13 @@ func (t *Buffer) oldest() *Segment {
 	return segs[0]
 }
 
-// drop lets go of the oldest segment.
-func (t *Buffer) drop() {
+// dropOldest lets go of the oldest segment.
+func (t *Buffer) dropOldest() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	segs := *t.segs.Load()
 	if len(segs) == 0 {
 		return
 	}
-	t.replace(slices.Clone(segs[1:]), -segs[0].cost())
+	t.setSegments(slices.Clone(segs[1:]), -segs[0].cost())
 }

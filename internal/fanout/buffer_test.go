@@ -26,17 +26,17 @@ func frameOf(n uint64) []byte {
 // newest is the number of the newest frame of a span, be it empty.
 func newest(p Span) uint64 { return p.seg.first + uint64(p.to) - 1 }
 
-// readAll takes everything after n with short writes of random length, as a session does, and returns it.
-func readAll(t *testing.T, tp *Buffer, n uint64, rng *rand.Rand) []byte {
+// drainBuffer takes everything after n with short writes of random length, as a session does, and returns it.
+func drainBuffer(t *testing.T, buf *Buffer, n uint64, rng *rand.Rand) []byte {
 	t.Helper()
 	var got []byte
 	for {
-		span, held := tp.After(n, 1+rng.IntN(2000))
+		span, held := buf.After(n, 1+rng.IntN(2000))
 		if !held {
 			t.Fatalf("the tape does not hold what follows %d", n)
 		}
 		b := span.Bytes()
-		if n == tp.head.Load() {
+		if n == buf.head.Load() {
 			if len(b) != 0 {
 				t.Fatalf("%d bytes after the newest number", len(b))
 			}
@@ -46,7 +46,7 @@ func readAll(t *testing.T, tp *Buffer, n uint64, rng *rand.Rand) []byte {
 		if k > 0 {
 			k = rng.IntN(k) + 1
 		}
-		last, rest := span.Taken(k)
+		last, rest := span.Advance(k)
 		if k == 0 { // only empty frames: nothing to take, and the number moves all the same
 			last = newest(span)
 		}
@@ -57,43 +57,43 @@ func readAll(t *testing.T, tp *Buffer, n uint64, rng *rand.Rand) []byte {
 
 func TestReadersGetEveryByteInOrder(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	tp := New(NewBudget(64<<20), 0)
+	buf := New(NewBudget(64<<20), 0)
 	var want []byte
 	starts := []int{0}
 	for n := uint64(1); n <= 1000; n++ {
-		tp.Append(frameOf(n))
+		buf.Append(frameOf(n))
 		want = append(want, frameOf(n)...)
 		starts = append(starts, len(want))
 	}
 	for _, n := range []uint64{0, 1, 49, 50, 299, 300, 301, 302, 998, 999, 1000} {
-		if got := readAll(t, tp, n, rng); !bytes.Equal(got, want[starts[n]:]) {
+		if got := drainBuffer(t, buf, n, rng); !bytes.Equal(got, want[starts[n]:]) {
 			t.Errorf("after %d: %d bytes, want %d, or others", n, len(got), len(want)-starts[n])
 		}
 	}
 }
 
-func TestSpanHoldsWholeFramesUpToMost(t *testing.T) {
-	tp := New(NewBudget(1<<20), 10)
+func TestSpanHoldsWholeFrames(t *testing.T) {
+	buf := New(NewBudget(1<<20), 10)
 	for range 5 {
-		tp.Append([]byte("12345"))
+		buf.Append([]byte("12345"))
 	}
-	for most, want := range map[int]int{1: 5, 5: 5, 9: 5, 10: 10, 14: 10, 24: 20, 25: 25, 1000: 25} {
-		if span, _ := tp.After(10, most); len(span.Bytes()) != want {
-			t.Errorf("at most %d: %d bytes, want %d", most, len(span.Bytes()), want)
+	for limit, want := range map[int]int{1: 5, 5: 5, 9: 5, 10: 10, 14: 10, 24: 20, 25: 25, 1000: 25} {
+		if span, _ := buf.After(10, limit); len(span.Bytes()) != want {
+			t.Errorf("at most %d: %d bytes, want %d", limit, len(span.Bytes()), want)
 		}
 	}
-	span, _ := tp.After(11, 1000)
+	span, _ := buf.After(11, 1000)
 	for k, want := range map[int]struct {
 		n    uint64
 		rest string
 	}{0: {11, ""}, 1: {12, "2345"}, 5: {12, ""}, 6: {13, "2345"}, 19: {15, "5"}, 20: {15, ""}} {
-		if n, rest := span.Taken(k); n != want.n || string(rest) != want.rest {
+		if n, rest := span.Advance(k); n != want.n || string(rest) != want.rest {
 			t.Errorf("taken %d: at %d with %q to come, want %d and %q", k, n, rest, want.n, want.rest)
 		}
 	}
 }
 
-func TestBudgetDropsWhatNobodyReads(t *testing.T) {
+func TestBudgetDropsUnreadSegments(t *testing.T) {
 	b := NewBudget(40 << 10)
 	read, unread := New(b, 0), New(b, 0)
 	frame := make([]byte, 100)
@@ -106,8 +106,8 @@ func TestBudgetDropsWhatNobodyReads(t *testing.T) {
 			t.Fatalf("a reader at the head lost its place at %d", n)
 		}
 		b.Trim()
-		if b.Spent() > 40<<10 {
-			t.Fatalf("%d bytes spent of %d", b.Spent(), 40<<10)
+		if b.Cached() > 40<<10 {
+			t.Fatalf("%d bytes spent of %d", b.Cached(), 40<<10)
 		}
 	}
 	if _, held := read.After(1, 100); held {
@@ -118,49 +118,49 @@ func TestBudgetDropsWhatNobodyReads(t *testing.T) {
 	}
 	read.Close()
 	unread.Close()
-	if b.Spent() != 0 {
-		t.Errorf("%d bytes are spent after all tapes are closed", b.Spent())
+	if b.Cached() != 0 {
+		t.Errorf("%d bytes are spent after all tapes are closed", b.Cached())
 	}
 }
 
-func TestPrependFitsOrIsRefused(t *testing.T) {
+func TestPrepend(t *testing.T) {
 	b := NewBudget(1 << 20)
-	tp := New(b, 7)
+	buf := New(b, 7)
 	tail := NewSegment(4, 1000)
 	for _, f := range []string{"four", "five", "six", "seven"} {
 		tail.Add([]byte(f))
 	}
-	if _, held := tp.After(5, 100); held {
+	if _, held := buf.After(5, 100); held {
 		t.Error("an empty tape holds what it never had")
 	}
-	if !tp.Prepend(tail) {
+	if !buf.Prepend(tail) {
 		t.Fatal("a segment that ends at the head was refused")
 	}
-	if tp.Prepend(tail) {
+	if buf.Prepend(tail) {
 		t.Error("the same segment fits twice")
 	}
-	tp.Append([]byte("eight"))
-	span, held := tp.After(5, 100)
+	buf.Append([]byte("eight"))
+	span, held := buf.After(5, 100)
 	if !held || string(span.Bytes()) != "sixseveneight" {
 		t.Errorf("after 5: %q, %v", span.Bytes(), held)
 	}
-	if span, _ := tp.After(7, 100); string(span.Bytes()) != "eight" {
+	if span, _ := buf.After(7, 100); string(span.Bytes()) != "eight" {
 		t.Errorf("after 7: %q", span.Bytes())
 	}
-	if _, held := tp.After(2, 100); held {
+	if _, held := buf.After(2, 100); held {
 		t.Error("the tape claims to hold number 3")
 	}
 }
 
-func TestReadersBesideTheWriter(t *testing.T) {
+func TestConcurrentReaders(t *testing.T) {
 	const last = 5000
 	b := NewBudget(1 << 30)
-	tp := New(b, 0)
+	buf := New(b, 0)
 	var readers sync.WaitGroup
 	for range 4 {
 		readers.Go(func() {
 			for n := uint64(0); n < last; {
-				span, held := tp.After(n, 4096)
+				span, held := buf.After(n, 4096)
 				if !held {
 					t.Errorf("number %d left a tape that never shrinks", n+1)
 					return
@@ -172,22 +172,22 @@ func TestReadersBesideTheWriter(t *testing.T) {
 		})
 	}
 	for n := uint64(1); n <= last; n++ {
-		tp.Append([]byte("some frame"))
+		buf.Append([]byte("some frame"))
 		b.Trim()
 	}
 	readers.Wait()
 }
 
 func TestNoAllocationsToRead(t *testing.T) {
-	tp := New(NewBudget(1<<20), 0)
+	buf := New(NewBudget(1<<20), 0)
 	for range 100 {
-		tp.Append([]byte("some frame"))
+		buf.Append([]byte("some frame"))
 	}
 	sent := 0
 	if allocs := testing.AllocsPerRun(100, func() {
-		span, _ := tp.After(3, 300)
+		span, _ := buf.After(3, 300)
 		sent += len(span.Bytes())
-		n, _ := span.Taken(15)
+		n, _ := span.Advance(15)
 		sent += int(n)
 	}); allocs != 0 {
 		t.Errorf("%v allocations a delivery", allocs)
@@ -200,9 +200,9 @@ func TestFewAllocationsToAppend(t *testing.T) {
 	frame := make([]byte, 130)
 	if allocs := testing.AllocsPerRun(5, func() {
 		b := NewBudget(4 * maxSegment) // less than all of them
-		tp := New(b, 0)
+		buf := New(b, 0)
 		for range frames {
-			tp.Append(frame)
+			buf.Append(frame)
 			b.Trim()
 		}
 	}); allocs > frames/50 {
@@ -210,13 +210,13 @@ func TestFewAllocationsToAppend(t *testing.T) {
 	}
 }
 
-// FuzzTape compares a tape under any sequence of appends, reads and trims with a plain slice.
-func FuzzTape(f *testing.F) {
+// FuzzBuffer compares a tape under any sequence of appends, reads and trims with a plain slice.
+func FuzzBuffer(f *testing.F) {
 	f.Add([]byte{1, 9, 200, 3, 77, 255, 0, 0, 14})
 	f.Fuzz(func(t *testing.T, script []byte) {
 		b := NewBudget(3 * minSegment)
-		tp := New(b, 0)
-		defer tp.Close()
+		buf := New(b, 0)
+		defer buf.Close()
 		frames := [][]byte{nil}
 		var n uint64
 		for _, op := range script {
@@ -224,23 +224,23 @@ func FuzzTape(f *testing.F) {
 			case 0, 1:
 				frame := bytes.Repeat([]byte{op}, int(op)*int(op)/16)
 				frames = append(frames, frame)
-				tp.Append(frame)
+				buf.Append(frame)
 			case 2:
 				b.Trim()
 			case 3:
-				span, held := tp.After(n, int(op)*16)
+				span, held := buf.After(n, int(op)*16)
 				if !held {
 					n++ // as if the journal had supplied it
 					continue
 				}
 				k := len(span.Bytes()) * int(op) / 256
-				if n == tp.head.Load() {
+				if n == buf.head.Load() {
 					if k != 0 {
 						t.Fatal("bytes after the head")
 					}
 					continue
 				}
-				at, rest := span.Taken(k)
+				at, rest := span.Advance(k)
 				got := append(bytes.Clone(span.Bytes()[:k]), rest...)
 				if want := bytes.Join(frames[n+1:at+1], nil); !bytes.Equal(got, want) {
 					t.Fatalf("numbers %d to %d: %d bytes, want %d", n+1, at, len(got), len(want))
@@ -253,43 +253,43 @@ func FuzzTape(f *testing.F) {
 
 func BenchmarkAppend(b *testing.B) {
 	budget := NewBudget(1 << 20)
-	tp := New(budget, 0)
+	buf := New(budget, 0)
 	frame := make([]byte, 130)
 	b.ReportAllocs()
 	for b.Loop() {
-		tp.Append(frame)
+		buf.Append(frame)
 		budget.Trim()
 	}
 }
 
 func BenchmarkNext(b *testing.B) {
-	tp := New(NewBudget(1<<20), 0)
+	buf := New(NewBudget(1<<20), 0)
 	for range 1000 {
-		tp.Append(make([]byte, 130))
+		buf.Append(make([]byte, 130))
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		span, _ := tp.After(900, 64<<10)
-		span.Taken(len(span.Bytes()))
+		span, _ := buf.After(900, 64<<10)
+		span.Advance(len(span.Bytes()))
 	}
 }
 
 // What is forgotten is not read any more, though its segment is still there for what follows in it.
-func TestForget(t *testing.T) {
+func TestTrimBefore(t *testing.T) {
 	budget := NewBudget(1 << 20)
-	tape := New(budget, 0)
+	buf := New(budget, 0)
 	frame := make([]byte, 100)
 	for range 200 {
-		tape.Append(frame)
+		buf.Append(frame)
 	}
-	held, _ := tape.After(50, 1000)
-	spent := budget.Spent()
-	tape.Forget(100)
-	if budget.Spent() >= spent {
+	held, _ := buf.After(50, 1000)
+	spent := budget.Cached()
+	buf.TrimBefore(100)
+	if budget.Cached() >= spent {
 		t.Errorf("forgetting half gives nothing back of %d", spent)
 	}
 	for n := range uint64(200) {
-		span, ok := tape.After(n, 100)
+		span, ok := buf.After(n, 100)
 		if ok != (n >= 99) || ok && (len(span.Bytes()) != 100 || newest(span) != n+1) {
 			t.Fatalf("after %d: %v, %d bytes", n, ok, len(span.Bytes()))
 		}
@@ -297,10 +297,10 @@ func TestForget(t *testing.T) {
 	if len(held.Bytes()) != 1000 {
 		t.Errorf("a span that a reader had is of %d bytes now", len(held.Bytes()))
 	}
-	tape.Forget(201)
-	tape.Append(frame)
-	if span, ok := tape.After(200, 100); !ok || newest(span) != 201 {
+	buf.TrimBefore(201)
+	buf.Append(frame)
+	if span, ok := buf.After(200, 100); !ok || newest(span) != 201 {
 		t.Errorf("what is said after everything was forgotten: %v", ok)
 	}
-	tape.Close()
+	buf.Close()
 }

@@ -12,7 +12,7 @@ import (
 // bytes there is room for. With 0 or another code that may not travel, such as the 1005 that [CloseCode] gives for an
 // empty body, the body is empty; so a close frame can be answered with the code it came with.
 func AppendClose(dst []byte, code uint16, reason string) []byte {
-	if !mayTravel(code) {
+	if !isSendable(code) {
 		return AppendHeader(dst, Close, 0)
 	}
 	reason = cut(strings.ToValidUTF8(reason, "\uFFFD"), maxControl-2)
@@ -37,7 +37,7 @@ func checkClose(payload []byte) *Error {
 	if len(payload) == 1 {
 		return refuse(ws.StatusProtocolError, "a close frame with a body of 1 byte; send none, or a code of 2 bytes and a reason")
 	}
-	if code := binary.BigEndian.Uint16(payload); !mayTravel(code) {
+	if code := binary.BigEndian.Uint16(payload); !isSendable(code) {
 		return refuse(ws.StatusProtocolError,
 			"close code %d may not be sent; use 1000-1003, 1007-1014 or 3000-4999", code)
 	}
@@ -47,9 +47,9 @@ func checkClose(payload []byte) *Error {
 	return nil
 }
 
-// mayTravel reports whether a close frame may carry code: those RFC 6455, section 7.4, and the IANA registry define,
+// isSendable reports whether a close frame may carry code: those RFC 6455, section 7.4, and the IANA registry define,
 // without the ones only meant for use inside a program, and the ranges for libraries and applications.
-func mayTravel(code uint16) bool {
+func isSendable(code uint16) bool {
 	return 1000 <= code && code <= 1003 || 1007 <= code && code <= 1014 || 3000 <= code && code <= 4999
 }
 

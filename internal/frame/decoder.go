@@ -93,8 +93,8 @@ func (d *Decoder) Next(b []byte) (m Message, used int, err error) {
 // Partial reports whether the bytes so far end inside a frame or a fragmented message.
 func (d *Decoder) Partial() bool { return d.headLen > 0 || d.open || d.fragments > 0 }
 
-// Held is how many bytes of memory the message under way takes so far.
-func (d *Decoder) Held() int { return cap(d.buf) }
+// Buffered is how many bytes of memory the message under way takes so far.
+func (d *Decoder) Buffered() int { return cap(d.buf) }
 
 // header takes bytes of a header from b and returns how many. Once all are there it opens the frame, or sets d.err.
 func (d *Decoder) header(b []byte) int {

@@ -419,7 +419,7 @@ func TestMemoryGrowsWithBytesThatCame(t *testing.T) {
 	}
 }
 
-func TestIdleHoldsNoBuffer(t *testing.T) {
+func TestIdleDecoderHasNoBuffer(t *testing.T) {
 	if size := unsafe.Sizeof(Decoder{}); size > 100 {
 		t.Errorf("a decoder takes %d bytes, want at most 100", size)
 	}

@@ -28,7 +28,7 @@ func AnswerDeflate(offer httphead.Option, least Bits) (answer httphead.Option, w
 	window = MostBits
 	offer.Parameters.ForEach(func(key, value []byte) bool {
 		name := string(key)
-		ok = ok && !asked[name] && canHonour(name, value)
+		ok = ok && !asked[name] && isAcceptable(name, value)
 		if name == "server_max_window_bits" {
 			window = bits(value)
 			ok = ok && window >= least
@@ -55,9 +55,9 @@ func bits(value []byte) Bits {
 	return Bits(n)
 }
 
-// canHonour judges one parameter of an offer; value is nil if it has none. The library's parser lets a doubled
+// isAcceptable judges one parameter of an offer; value is nil if it has none. The library's parser lets a doubled
 // client_max_window_bits pass.
-func canHonour(name string, value []byte) bool {
+func isAcceptable(name string, value []byte) bool {
 	switch name {
 	case "server_no_context_takeover", "client_no_context_takeover":
 		return value == nil

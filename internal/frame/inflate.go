@@ -61,8 +61,8 @@ func (f *inflater) corrupt() {
 func (f *inflater) stream() {
 	f.begin = len(f.out)
 	for last := false; !last && f.err == nil; {
-		last = f.take(1) == 1
-		switch f.take(2) {
+		last = f.readBits(1) == 1
+		switch f.readBits(2) {
 		case 0:
 			f.stored()
 		case 1:
@@ -104,16 +104,16 @@ func (f *inflater) rest() []byte {
 	return inflateTail[f.pos-len(f.in):]
 }
 
-// take takes a number of n bits, 0 to 16.
-func (f *inflater) take(n uint) int {
+// readBits takes a number of n bits, 0 to 16.
+func (f *inflater) readBits(n uint) int {
 	f.fill()
 	v := f.acc & (1<<n - 1)
-	f.drop(n)
+	f.dropBits(n)
 	return int(v)
 }
 
-// drop drops n bits.
-func (f *inflater) drop(n uint) {
+// dropBits drops n bits.
+func (f *inflater) dropBits(n uint) {
 	if n > f.n {
 		f.corrupt()
 		return
@@ -128,8 +128,8 @@ func (f *inflater) align() {
 	f.acc, f.n = 0, 0
 }
 
-// room tells whether n more bytes may be inflated.
-func (f *inflater) room(n int) bool {
+// hasRoom tells whether n more bytes may be inflated.
+func (f *inflater) hasRoom(n int) bool {
 	if len(f.out)+n > f.limit {
 		f.fail(refuse(ws.StatusMessageTooBig, "a message that inflates to more than %d bytes; that is the limit", f.limit))
 	}
@@ -139,8 +139,8 @@ func (f *inflater) room(n int) bool {
 // stored takes a block that is not compressed (section 3.2.4), behind its type.
 func (f *inflater) stored() {
 	f.align()
-	n := f.take(16)
-	if f.take(16) != n^0xffff {
+	n := f.readBits(16)
+	if f.readBits(16) != n^0xffff {
 		f.corrupt()
 	}
 	f.align()
@@ -150,7 +150,7 @@ func (f *inflater) stored() {
 		if len(part) == 0 {
 			f.corrupt()
 		}
-		if f.room(len(part)) {
+		if f.hasRoom(len(part)) {
 			f.out = append(f.out, part...)
 			f.pos += len(part)
 			n -= len(part)
@@ -165,7 +165,7 @@ func (f *inflater) compressed(symbols, offsets *huffman) {
 		s := f.symbol(symbols)
 		switch {
 		case s < 256:
-			if f.room(1) {
+			if f.hasRoom(1) {
 				f.out = append(f.out, byte(s))
 			}
 			continue
@@ -176,19 +176,19 @@ func (f *inflater) compressed(symbols, offsets *huffman) {
 			return
 		}
 		l := lengths[s-endOfBlock-1]
-		length := int(l.base) + f.take(uint(l.bits))
+		length := int(l.base) + f.readBits(uint(l.bits))
 		s = f.symbol(offsets)
 		if s >= len(distances) {
 			f.corrupt()
 			return
 		}
 		d := distances[s]
-		distance := int(d.base) + f.take(uint(d.bits))
+		distance := int(d.base) + f.readBits(uint(d.bits))
 		if distance > len(f.out)-f.begin {
 			f.corrupt()
 			return
 		}
-		if f.room(length) {
+		if f.hasRoom(length) {
 			f.repeat(distance, length)
 		}
 	}
@@ -216,14 +216,14 @@ var order = [...]uint8{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14
 
 // tables takes the codes of a block that has its own (section 3.2.7) into symbols and offsets.
 func (f *inflater) tables() {
-	symbols, offsets, n := f.take(5)+endOfBlock+1, f.take(5)+1, f.take(4)+4
+	symbols, offsets, n := f.readBits(5)+endOfBlock+1, f.readBits(5)+1, f.readBits(4)+4
 	if symbols > maxSymbols || offsets > maxDistances {
 		f.corrupt()
 		return
 	}
 	var of [len(order)]uint8
 	for _, s := range order[:n] {
-		of[s] = uint8(f.take(3))
+		of[s] = uint8(f.readBits(3))
 	}
 	coded := &f.symbols // until its own are known
 	if !coded.init(of[:]) {
@@ -240,11 +240,11 @@ func (f *inflater) tables() {
 			i++
 			continue
 		case s == 16:
-			again = 3 + f.take(2)
+			again = 3 + f.readBits(2)
 		case s == 17:
-			again = 3 + f.take(3)
+			again = 3 + f.readBits(3)
 		default:
-			again = 11 + f.take(7)
+			again = 11 + f.readBits(7)
 		}
 		if i+again > n || s == 16 && i == 0 {
 			f.corrupt()
@@ -262,22 +262,22 @@ func (f *inflater) tables() {
 	}
 }
 
-// A stretch is a range of lengths or distances: from base on, as far as a number of so many bits reaches.
-type stretch struct {
+// A codeRange is a range of lengths or distances: from base on, as far as a number of so many bits reaches.
+type codeRange struct {
 	base uint16
 	bits uint8
 }
 
 // lengths and distances are what symbols mean (section 3.2.5).
 var (
-	lengths   = append(stretches(3, 4, maxSymbols-endOfBlock-2), stretch{base: 258}) // the longest has a symbol of its own
-	distances = stretches(1, 2, maxDistances)
+	lengths   = append(codeRanges(3, 4, maxSymbols-endOfBlock-2), codeRange{base: 258}) // the longest has a symbol of its own
+	distances = codeRanges(1, 2, maxDistances)
 )
 
-// stretches makes n of them, one behind the other. The first of them have no bits; from then on each few have one more.
-func stretches(base, few, n int) (all []stretch) {
+// codeRanges makes n of them, one behind the other. The first of them have no bits; from then on each few have one more.
+func codeRanges(base, few, n int) (all []codeRange) {
 	for i := range n {
-		s := stretch{uint16(base), uint8(max(0, i/few-1))}
+		s := codeRange{uint16(base), uint8(max(0, i/few-1))}
 		all = append(all, s)
 		base += 1 << s.bits
 	}
@@ -335,7 +335,7 @@ func (f *inflater) symbol(h *huffman) int {
 	code := uint32(mathbits.Reverse16(uint16(f.acc)))
 	for n := h.least; n <= maxCode; n++ {
 		if code < h.end[n] {
-			f.drop(n)
+			f.dropBits(n)
 			return int(h.symbols[int32(code>>(16-n))+h.index[n]])
 		}
 	}

@@ -20,13 +20,13 @@ func Listen(path string) (net.Listener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	at, done, err := short(path)
+	addr, done, err := shortPath(path)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	config := net.ListenConfig{Control: own}
-	ln, err := config.Listen(context.Background(), "unix", at)
+	config := net.ListenConfig{Control: restrictMode}
+	ln, err := config.Listen(context.Background(), "unix", addr)
 	if err != nil {
 		return nil, err
 	}
@@ -54,18 +54,18 @@ func (l *listener) Close() error {
 
 // Dial connects to the socket at path.
 func Dial(ctx context.Context, path string) (net.Conn, error) {
-	at, done, err := short(path)
+	addr, done, err := shortPath(path)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
 	var d net.Dialer
-	return d.DialContext(ctx, "unix", at)
+	return d.DialContext(ctx, "unix", addr)
 }
 
-// short returns a path of the same file that fits into a socket's address: through a symbolic link to its folder, if it
+// shortPath returns a path of the same file that fits into a socket's address: through a symbolic link to its folder, if it
 // has to be. The path is valid until done is called.
-func short(path string) (at string, done func(), err error) {
+func shortPath(path string) (addr string, done func(), err error) {
 	if len(path) <= maxPath {
 		return path, func() {}, nil
 	}

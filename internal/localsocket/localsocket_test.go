@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// talk has one connection echoed.
-func talk(t *testing.T, ln net.Listener, path string) {
+// exchange has one connection echoed.
+func exchange(t *testing.T, ln net.Listener, path string) {
 	t.Helper()
 	go func() {
 		c, err := ln.Accept()
@@ -66,7 +66,7 @@ func TestSocket(t *testing.T) {
 			if err != nil || info.Mode() != os.ModeSocket|0o600 {
 				t.Errorf("%v, %v", info.Mode(), err)
 			}
-			talk(t, ln, path)
+			exchange(t, ln, path)
 			if err := ln.Close(); err != nil {
 				t.Error(err)
 			}

@@ -4,5 +4,5 @@ package localsocket
 
 import "syscall"
 
-// own is net.ListenConfig.Control.
-func own(_, _ string, _ syscall.RawConn) error { return nil }
+// restrictMode is net.ListenConfig.Control.
+func restrictMode(_, _ string, _ syscall.RawConn) error { return nil }

@@ -42,8 +42,8 @@ func (m *Metrics) Register(s Sources) {
 	gauge("buffer_reserved_bytes", "Memory reserved for answers that clients have not read yet, and for input that was read ahead.",
 		func() float64 { return float64(hub.Memory().Reserved) })
 	gauge("backfill_bytes", "Memory used by backfills: messages read from disk for clients that are behind.", func() float64 { return float64(hub.Memory().Backfills) })
-	counter("backfills_total", "Backfills that were started.", func() float64 { started, _ := hub.Refills(); return float64(started) })
-	gauge("backfills_active", "Backfills in progress.", func() float64 { _, active := hub.Refills(); return float64(active) })
+	counter("backfills_total", "Backfills that were started.", func() float64 { started, _ := hub.Backfills(); return float64(started) })
+	gauge("backfills_active", "Backfills in progress.", func() float64 { _, active := hub.Backfills(); return float64(active) })
 	counter("backfills_evicted_total", "Backfills that were evicted from memory before they were sent.", func() float64 { return float64(hub.Memory().Evicted) })
 	gauge("commit_queue_length", "Commands that wait for a commit.", func() float64 { return float64(s.Queued()) })
 	counter("log_dropped_total", "Log lines that were dropped because the log was not read fast enough.", func() float64 { return float64(s.LogDropped()) })

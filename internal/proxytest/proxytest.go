@@ -25,42 +25,42 @@ const Host = "chat.example.org"
 
 // proxy is how a kind of proxy is run.
 type proxy struct {
-	lang    string // of its configuration in the document
-	command []string
-	around  string // the rest of a configuration that the document's goes into
+	lang     string // of its configuration in the document
+	command  []string
+	template string // the rest of a configuration that the document's goes into
 	// change is what is not as in the document. DIR, ADDRESS, PORT and BACKEND stand for what they are in the test.
-	change map[string]string
+	replacements map[string]string
 }
 
 var proxies = map[string]proxy{
 	"nginx": {
 		lang:    "nginx",
 		command: []string{"nginx", "-p", "DIR", "-c", "DIR/config"},
-		around: "daemon off; master_process off; pid DIR/pid; error_log stderr;\nevents {}\nhttp {\naccess_log off;\n" +
+		template: "daemon off; master_process off; pid DIR/pid; error_log stderr;\nevents {}\nhttp {\naccess_log off;\n" +
 			"client_body_temp_path DIR/a; proxy_temp_path DIR/b; fastcgi_temp_path DIR/c; uwsgi_temp_path DIR/d; scgi_temp_path DIR/e;\nSITE}\n",
-		change: map[string]string{
+		replacements: map[string]string{
 			"listen 443 ssl": "listen ADDRESS ssl", "/etc/ssl/chat.example.org.pem": "DIR/cert", "/etc/ssl/chat.example.org.key": "DIR/key",
 			"http://127.0.0.1:2000": "http://BACKEND",
 		},
 	},
 	"haproxy": {
-		lang:    "haproxy",
-		command: []string{"haproxy", "-db", "-f", "DIR/config"},
-		around:  "SITE",
-		change:  map[string]string{"bind :443": "bind ADDRESS", "/etc/ssl/chat.example.org.both.pem": "DIR/both", "127.0.0.1:2000": "BACKEND"},
+		lang:         "haproxy",
+		command:      []string{"haproxy", "-db", "-f", "DIR/config"},
+		template:     "SITE",
+		replacements: map[string]string{"bind :443": "bind ADDRESS", "/etc/ssl/chat.example.org.both.pem": "DIR/both", "127.0.0.1:2000": "BACKEND"},
 	},
 	"caddy": {
-		lang:    "caddy",
-		command: []string{"caddy", "run", "--adapter", "caddyfile", "--config", "DIR/config"},
-		around:  "{\n\tadmin off\n\tauto_https off\n\tstorage file_system DIR/storage\n}\nSITE",
-		change:  map[string]string{"chat.example.org {": "https://chat.example.org:PORT {\n\tbind 127.0.0.1\n\ttls DIR/cert DIR/key", "127.0.0.1:2000": "BACKEND"},
+		lang:         "caddy",
+		command:      []string{"caddy", "run", "--adapter", "caddyfile", "--config", "DIR/config"},
+		template:     "{\n\tadmin off\n\tauto_https off\n\tstorage file_system DIR/storage\n}\nSITE",
+		replacements: map[string]string{"chat.example.org {": "https://chat.example.org:PORT {\n\tbind 127.0.0.1\n\ttls DIR/cert DIR/key", "127.0.0.1:2000": "BACKEND"},
 	},
 	"apache2": {
 		lang:    "apache",
 		command: []string{"apache2", "-X", "-f", "DIR/config"},
-		around: "ServerRoot DIR\nServerName localhost\nPidFile DIR/pid\nErrorLog /dev/stderr\nMutex file:DIR default\nListen ADDRESS\n" +
+		template: "ServerRoot DIR\nServerName localhost\nPidFile DIR/pid\nErrorLog /dev/stderr\nMutex file:DIR default\nListen ADDRESS\n" +
 			modules("mpm_event", "authz_core", "ssl", "proxy", "proxy_http", "headers", "socache_shmcb") + "SITE",
-		change: map[string]string{
+		replacements: map[string]string{
 			"*:443": "ADDRESS", "/etc/ssl/chat.example.org.pem": "DIR/cert", "/etc/ssl/chat.example.org.key": "DIR/key", "127.0.0.1:2000": "BACKEND",
 		},
 	},
@@ -86,29 +86,29 @@ func Start(t testing.TB, name, backend string, files map[string]string, change .
 		t.Skipf("there is no %s: make tools installs it", name)
 	}
 	dir := t.TempDir()
-	address = free(t)
+	address = freeAddress(t)
 	_, port, _ := net.SplitHostPort(address)
-	put := strings.NewReplacer("DIR", dir, "ADDRESS", address, "PORT", port, "BACKEND", backend)
-	site := block(t, p.lang)
-	for was, is := range p.change {
-		site = replace(t, site, was, is)
+	expand := strings.NewReplacer("DIR", dir, "ADDRESS", address, "PORT", port, "BACKEND", backend)
+	site := documentedConfig(t, p.lang)
+	for old, new := range p.replacements {
+		site = replace(t, site, old, new)
 	}
 	for i := 0; i < len(change); i += 2 {
 		site = replace(t, site, change[i], change[i+1])
 	}
 	cert, key := filepath.Join(dir, "cert"), filepath.Join(dir, "key")
 	SelfSigned(t, cert, key)
-	join(t, filepath.Join(dir, "both"), cert, key)
+	concatenate(t, filepath.Join(dir, "both"), cert, key)
 	for file, content := range files {
 		write(t, filepath.Join(dir, file), []byte(content))
 	}
-	write(t, filepath.Join(dir, "config"), []byte(put.Replace(strings.Replace(p.around, "SITE", site, 1))))
-	run(t, dir, address, put, p.command)
+	write(t, filepath.Join(dir, "config"), []byte(expand.Replace(strings.Replace(p.template, "SITE", site, 1))))
+	run(t, dir, address, expand, p.command)
 	return address
 }
 
-// block is the configuration in the document.
-func block(t testing.TB, lang string) string {
+// documentedConfig is the configuration in the document.
+func documentedConfig(t testing.TB, lang string) string {
 	root := "."
 	for range 10 {
 		if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
@@ -128,25 +128,25 @@ func block(t testing.TB, lang string) string {
 	return site
 }
 
-func replace(t testing.TB, s, was, is string) string {
+func replace(t testing.TB, s, old, new string) string {
 	t.Helper()
-	if !strings.Contains(s, was) {
-		t.Fatalf("docs/PROXIES.md has no %q", was)
+	if !strings.Contains(s, old) {
+		t.Fatalf("docs/PROXIES.md has no %q", old)
 	}
-	return strings.ReplaceAll(s, was, is)
+	return strings.ReplaceAll(s, old, new)
 }
 
 // run starts a proxy, and waits for it to listen.
-func run(t testing.TB, dir, address string, put *strings.Replacer, command []string) {
+func run(t testing.TB, dir, address string, expand *strings.Replacer, command []string) {
 	t.Helper()
 	var args []string
 	for _, arg := range command[1:] {
-		args = append(args, put.Replace(arg))
+		args = append(args, expand.Replace(arg))
 	}
-	var said Buffer
+	var output Buffer
 	cmd := exec.Command(command[0], args...)
 	cmd.Env = append(os.Environ(), "HOME="+dir)
-	cmd.Stdout, cmd.Stderr = &said, &said
+	cmd.Stdout, cmd.Stderr = &output, &output
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func run(t testing.TB, dir, address string, put *strings.Replacer, command []str
 		cmd.Process.Kill()
 		<-ended
 		if t.Failed() {
-			t.Logf("%s: %s", command[0], said.String())
+			t.Logf("%s: %s", command[0], output.String())
 		}
 	})
 	for range 600 {
@@ -169,15 +169,15 @@ func run(t testing.TB, dir, address string, put *strings.Replacer, command []str
 		}
 		select {
 		case <-ended:
-			t.Fatalf("%s has ended: %s", command[0], said.String())
+			t.Fatalf("%s has ended: %s", command[0], output.String())
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-	t.Fatalf("%s does not come up: %s", command[0], said.String())
+	t.Fatalf("%s does not come up: %s", command[0], output.String())
 }
 
-// free is an address of this machine that nobody listens on.
-func free(t testing.TB) string {
+// freeAddress is an address of this machine that nobody listens on.
+func freeAddress(t testing.TB) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -207,8 +207,8 @@ func SelfSigned(t testing.TB, cert, key string) {
 	write(t, key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded}))
 }
 
-// join writes the contents of files into one.
-func join(t testing.TB, into string, files ...string) {
+// concatenate writes the contents of files into one.
+func concatenate(t testing.TB, into string, files ...string) {
 	t.Helper()
 	var all []byte
 	for _, file := range files {

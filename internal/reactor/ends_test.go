@@ -23,7 +23,7 @@ func finishWrites(t *testing.T, open func(Options) Reactor) {
 		t.Errorf("after the last byte: %d, %v; want the end", n, err)
 	}
 	peer.Close()
-	if err := s.end(t); err != nil {
+	if err := s.waitClosed(t); err != nil {
 		t.Errorf("closed with %v", err)
 	}
 }
@@ -35,11 +35,11 @@ func finishAtOnce(t *testing.T, open func(Options) Reactor) {
 	for range 200 {
 		s, peer := connect(t, r, nil, nil)
 		s.conn.Wake()
-		s.sayLater([]byte("goodbye"))
+		s.sendLater([]byte("goodbye"))
 		s.conn.Finish()
 		expect(t, peer, []byte("goodbye"))
 		peer.Close()
-		if err := s.end(t); err != nil {
+		if err := s.waitClosed(t); err != nil {
 			t.Fatalf("closed with %v", err)
 		}
 	}
@@ -54,7 +54,7 @@ func errorWrites(t *testing.T, open func(Options) Reactor) {
 	peer.Write([]byte("hello again"))
 	expect(t, peer, pattern(100_000))
 	peer.Close()
-	if err := s.end(t); err != fault {
+	if err := s.waitClosed(t); err != fault {
 		t.Errorf("closed with %v, want %v", err, fault)
 	}
 }
@@ -66,7 +66,7 @@ func halfClose(t *testing.T, open func(Options) Reactor) {
 	peer.Write([]byte("last words"))
 	peer.CloseWrite()
 	expect(t, peer, pattern(1000))
-	if err := s.end(t); err != nil {
+	if err := s.waitClosed(t); err != nil {
 		t.Errorf("closed with %v", err)
 	}
 	if string(s.used()) != "last words" {
@@ -74,42 +74,42 @@ func halfClose(t *testing.T, open func(Options) Reactor) {
 	}
 }
 
-// heardOut lets the source say when it ends.
-func heardOut(t *testing.T, open func(Options) Reactor) {
+// readAfterHalfClose lets the source say when it ends.
+func readAfterHalfClose(t *testing.T, open func(Options) Reactor) {
 	r := open(Options{})
 	defer r.Close()
-	s, peer := connect(t, r, nil, func(s *source) { s.linger = true })
+	s, peer := connect(t, r, nil, func(s *source) { s.keepOpen = true })
 	peer.Write([]byte("last words"))
 	peer.CloseWrite()
 	eventually(t, "all was received", func() bool { return string(s.used()) == "last words" })
 	for i := range 10 {
-		s.say([]byte{byte(i)})
+		s.send([]byte{byte(i)})
 		expect(t, peer, []byte{byte(i)})
 	}
 	s.conn.Finish()
 	if n, err := peer.Read(make([]byte, 1)); n != 0 || err != io.EOF {
 		t.Errorf("after the last byte: %d, %v; want the end", n, err)
 	}
-	if err := s.end(t); err != nil {
+	if err := s.waitClosed(t); err != nil {
 		t.Errorf("closed with %v", err)
 	}
-	if s.ends != 1 {
-		t.Errorf("the end came %d times", s.ends)
+	if s.eofCalls != 1 {
+		t.Errorf("the end came %d times", s.eofCalls)
 	}
 }
 
 func resetAfterHalfClose(t *testing.T, open func(Options) Reactor) {
-	r := open(Options{Stall: 100 * time.Millisecond})
+	r := open(Options{SlowTimeout: 100 * time.Millisecond})
 	defer r.Close()
-	s, peer := connect(t, r, nil, func(s *source) { s.linger = true })
+	s, peer := connect(t, r, nil, func(s *source) { s.keepOpen = true })
 	peer.CloseWrite()
-	eventually(t, "the end came", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.ends > 0 })
+	eventually(t, "the end came", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.eofCalls > 0 })
 	peer.SetLinger(0)
 	peer.Close()
 	if path(s.conn) == "portable" { // that learns of it when it writes
-		s.say([]byte("are you there?"))
+		s.send([]byte("are you there?"))
 	}
-	if err := s.end(t); err == nil {
+	if err := s.waitClosed(t); err == nil {
 		t.Error("closed without an error")
 	}
 }
@@ -120,7 +120,7 @@ func reset(t *testing.T, open func(Options) Reactor) {
 	s, peer := connect(t, r, nil, nil)
 	peer.SetLinger(0)
 	peer.Close()
-	if err := s.end(t); err == nil {
+	if err := s.waitClosed(t); err == nil {
 		t.Error("closed without an error")
 	}
 }
@@ -132,18 +132,18 @@ func panicContained(t *testing.T, open func(Options) Reactor) {
 	for _, method := range []string{"Next", "Wrote", "Received"} {
 		bad, badPeer := connect(t, r, nil, func(s *source) { s.panics, s.out = method, []byte("hello") })
 		badPeer.Write([]byte("x"))
-		if err := bad.end(t); err == nil || !strings.Contains(err.Error(), "a fault in one connection's code") {
+		if err := bad.waitClosed(t); err == nil || !strings.Contains(err.Error(), "a fault in one connection's code") {
 			t.Errorf("a panic of %s: closed with %v", method, err)
 		}
 		if _, err := io.Copy(io.Discard, badPeer); err != nil && !errors.Is(err, syscall.ECONNRESET) {
 			t.Error(err)
 		}
-		good.say([]byte("still here"))
+		good.send([]byte("still here"))
 		expect(t, goodPeer, []byte("still here"))
 	}
 	_, badPeer := connect(t, r, nil, func(s *source) { s.panics = "Closed" })
 	badPeer.Close()
-	good.say([]byte("still here"))
+	good.send([]byte("still here"))
 	expect(t, goodPeer, []byte("still here"))
 }
 
@@ -156,12 +156,12 @@ func closesAll(t *testing.T, open func(Options) Reactor) {
 	}
 	r.Close()
 	for _, s := range all {
-		if err := s.end(t); !errors.Is(err, ErrStopped) {
+		if err := s.waitClosed(t); !errors.Is(err, ErrStopped) {
 			t.Errorf("closed with %v", err)
 		}
 	}
 	late, peer := connect(t, r, nil, nil)
-	if err := late.end(t); !errors.Is(err, ErrStopped) {
+	if err := late.waitClosed(t); !errors.Is(err, ErrStopped) {
 		t.Errorf("added after Close: closed with %v", err)
 	}
 	if _, err := peer.Read(make([]byte, 1)); err == nil {
@@ -184,7 +184,7 @@ func closeMeetsAdd(t *testing.T, open func(Options) Reactor) {
 		r.Close()
 		adding.Wait()
 		for _, s := range all {
-			if err := s.end(t); !errors.Is(err, ErrStopped) {
+			if err := s.waitClosed(t); !errors.Is(err, ErrStopped) {
 				t.Errorf("closed with %v", err)
 			}
 		}

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// crowded is how many connections each loop serves before the last loop takes any.
-const crowded = 4096
+// lastLoopFrom is how many connections each loop serves before the last loop takes any.
+const lastLoopFrom = 4096
 
 // Epoll serves TCP connections with a few loops, each of them one goroutine that owns its connections and makes all
 // calls of their Sources. Whatever is not a *net.TCPConn, TLS above all, a Portable inside it serves.
@@ -62,11 +62,11 @@ func (e *Epoll) Add(nc net.Conn, early []byte, open func(Conn) Source) {
 	}
 	nc.Close()
 	limitUnsent(int(fd))
-	l := e.choose()
-	l.load.Add(1)
+	l := e.pickLoop()
+	l.conns.Add(1)
 	s := &socket{loop: l, fd: fd}
 	if len(early) > 0 {
-		s.aside = &aside{backlog: backlog{rest: early}}
+		s.rare = &rareState{backlog: backlog{unread: early}}
 	}
 	s.state.Store(queued | woken)
 	defer func() {
@@ -78,29 +78,29 @@ func (e *Epoll) Add(nc net.Conn, early []byte, open func(Conn) Source) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	if e.closed {
-		s.blame(ErrStopped)
+		s.setCloseErr(ErrStopped)
 		s.release()
-		s.tell()
+		s.notifyClosed()
 		return
 	}
 	l.push(s)
 }
 
-// choose returns the loop that a new connection is to be served by.
-func (e *Epoll) choose() *loop {
+// pickLoop returns the loop that a new connection is to be served by.
+func (e *Epoll) pickLoop() *loop {
 	last := len(e.loops) - 1
-	l := least(e.loops[:max(last, 1)])
-	if l.load.Load() >= crowded {
-		return least(e.loops)
+	l := leastLoaded(e.loops[:max(last, 1)])
+	if l.conns.Load() >= lastLoopFrom {
+		return leastLoaded(e.loops)
 	}
 	return l
 }
 
-// least returns the loop with the fewest connections.
-func least(loops []*loop) *loop {
+// leastLoaded returns the loop with the fewest connections.
+func leastLoaded(loops []*loop) *loop {
 	l := loops[0]
 	for _, other := range loops[1:] {
-		if other.load.Load() < l.load.Load() {
+		if other.conns.Load() < l.conns.Load() {
 			l = other
 		}
 	}
@@ -114,7 +114,7 @@ func (e *Epoll) Close() {
 	e.mu.Unlock()
 	for _, l := range e.loops {
 		l.stop.Store(true)
-		l.rouse()
+		l.interrupt()
 	}
 	e.portable.Close()
 	e.running.Wait()

@@ -31,30 +31,30 @@ type loop struct {
 	file  *os.File  // the epoll descriptor
 	raw   syscall.RawConn
 	epoll int                // file's descriptor; valid while run runs
-	poll  func(uintptr) bool // fetches what happened, for raw.Read
+	poll  func(uintptr) bool // fetches what happened, for raw.ReadSize
 
-	pushed atomic.Pointer[socket] // a stack, linked by next, of sockets that others have put in
-	asleep atomic.Bool            // a push has to rouse the loop
-	stop   atomic.Bool
-	load   atomic.Int32 // connections, those included that are about to be pushed
+	pushed   atomic.Pointer[socket] // a stack, linked by next, of sockets that others have put in
+	sleeping atomic.Bool            // a push has to rouse the loop
+	stop     atomic.Bool
+	conns    atomic.Int32 // connections, those included that are about to be pushed
 
 	descriptors sync.Mutex // held while a descriptor is closed, and by others while they use one
 
 	// Below: owned by the goroutine of run.
 
-	now    time.Duration // of this round
-	table  table
-	wheel  wheel
-	ready  fifo // sockets that have work; their state is queued
-	slow   fifo // those of them whose turns take long
-	steps  int  // turns and writes since the last yield
-	due    []uint32
-	in     []byte        // Options.Read
-	began  time.Duration // when the Source that has its turn was first given something; 0: it was not yet
-	spent  bool          // that is so long ago that the turn is over
-	owed   bool          // something was not handed over for that reason, and is in the next turn
-	info   unix.TCPInfo
-	events []unix.EpollEvent
+	now         time.Duration // of this round
+	table       table
+	wheel       wheel
+	ready       fifo // sockets that have work; their state is queued
+	slow        fifo // those of them whose turns take long
+	steps       int  // turns and writes since the last yield
+	due         []uint32
+	readBuf     []byte        // Options.ReadSize
+	turnStart   time.Duration // when the Source that has its turn was first given something; 0: it was not yet
+	turnOver    bool          // that is so long ago that the turn is over
+	undelivered bool          // something was not handed over for that reason, and is in the next turn
+	info        unix.TCPInfo
+	events      []unix.EpollEvent
 }
 
 func newLoop(opt Options) (*loop, error) {
@@ -68,7 +68,7 @@ func newLoop(opt Options) (*loop, error) {
 	}
 	l := &loop{
 		opt: opt, start: time.Now(), file: os.NewFile(uintptr(fd), "epoll"), epoll: fd,
-		in: make([]byte, opt.Read), events: make([]unix.EpollEvent, eventBatch),
+		readBuf: make([]byte, opt.ReadSize), events: make([]unix.EpollEvent, eventBatch),
 	}
 	l.poll = func(uintptr) bool { return l.fetch() }
 	l.raw, err = l.file.SyscallConn()
@@ -93,13 +93,13 @@ func (l *loop) push(s *socket) {
 			break
 		}
 	}
-	l.rouse()
+	l.interrupt()
 }
 
-// rouse ends the loop's sleep. A deadline that has passed makes its goroutine ready at once, where an eventfd would
+// interrupt ends the loop's sleep. A deadline that has passed makes its goroutine ready at once, where an eventfd would
 // cost a system call and wait until the poller is looked at.
-func (l *loop) rouse() {
-	if l.asleep.Load() && l.asleep.CompareAndSwap(true, false) {
+func (l *loop) interrupt() {
+	if l.sleeping.Load() && l.sleeping.CompareAndSwap(true, false) {
 		_ = l.file.SetReadDeadline(longAgo) // fails only once the loop has ended
 	}
 }
@@ -108,17 +108,17 @@ func (l *loop) run() {
 	for !l.stop.Load() {
 		l.wait()
 		l.now = l.since()
-		l.collect()
+		l.acceptPushed()
 		l.due = l.wheel.tick(l.now, l.due[:0])
 		for _, slot := range l.due {
 			l.enqueue(l.table.sockets[slot])
 		}
 		l.round()
 	}
-	l.collect() // nothing is pushed any more but by sockets that the table has
+	l.acceptPushed() // nothing is pushed any more but by sockets that the table has
 	for _, s := range l.table.sockets {
 		if s != nil {
-			s.blame(ErrStopped)
+			s.setCloseErr(ErrStopped)
 			l.close(s)
 		}
 	}
@@ -137,11 +137,11 @@ func (l *loop) wait() {
 	}
 	_ = l.file.SetReadDeadline(deadline)
 	// After the deadline, which rouse replaces, and before the look at what it announces.
-	l.asleep.Store(true)
+	l.sleeping.Store(true)
 	if l.pushed.Load() != nil || l.stop.Load() || l.raw.Read(l.poll) != nil { // the error is the deadline's
 		l.fetch()
 	}
-	l.asleep.Store(false)
+	l.sleeping.Store(false)
 }
 
 // fetch notes what happened to sockets, and returns whether anything did.
@@ -155,7 +155,7 @@ func (l *loop) fetch() bool {
 	}
 	for i := range l.events[:n] {
 		e := &l.events[i]
-		if s := l.table.get(uint32(e.Fd), uint32(e.Pad)); s != nil && s.happened(e.Events) {
+		if s := l.table.get(uint32(e.Fd), uint32(e.Pad)); s != nil && s.noteEvents(e.Events) {
 			l.enqueue(s)
 		}
 	}
@@ -165,21 +165,21 @@ func (l *loop) fetch() bool {
 // enqueue makes s ready, unless it is or is about to be.
 func (l *loop) enqueue(s *socket) {
 	if s.state.Or(queued)&queued == 0 {
-		l.line(s)
+		l.schedule(s)
 	}
 }
 
-// line has s wait for its turn.
-func (l *loop) line(s *socket) {
-	if l.now < s.slow {
+// schedule has s wait for its turn.
+func (l *loop) schedule(s *socket) {
+	if l.now < s.slowUntil {
 		l.slow.push(s)
 	} else {
 		l.ready.push(s)
 	}
 }
 
-// collect makes ready what was pushed, the longest waiting first.
-func (l *loop) collect() {
+// acceptPushed makes ready what was pushed, the longest waiting first.
+func (l *loop) acceptPushed() {
 	var first *socket
 	for s := l.pushed.Swap(nil); s != nil; {
 		next := s.next
@@ -192,7 +192,7 @@ func (l *loop) collect() {
 		if s.generation == 0 {
 			l.register(s)
 		}
-		l.line(s)
+		l.schedule(s)
 		s = next
 	}
 }
@@ -220,7 +220,7 @@ func (l *loop) round() {
 	if l.slow.head == nil {
 		return
 	}
-	end := l.since() + l.opt.Turn
+	end := l.since() + l.opt.MaxTurn
 	for s := l.slow.pop(); s != nil; s = l.slow.pop() {
 		if l.turn(s); l.since() >= end {
 			return
@@ -231,7 +231,7 @@ func (l *loop) round() {
 // turn gives s its turn, and now and then other goroutines theirs.
 func (l *loop) turn(s *socket) {
 	l.serve(s)
-	if l.steps++; l.steps >= yieldEvery || l.spent {
+	if l.steps++; l.steps >= yieldEvery || l.turnOver {
 		l.steps = 0
 		runtime.Gosched()
 	}
@@ -243,7 +243,7 @@ func (l *loop) close(s *socket) {
 	l.table.remove(s)
 	s.state.Or(queued) // for good: nobody pushes it any more
 	s.release()
-	s.tell()
-	s.keep(nil)
-	s.aside = nil
+	s.notifyClosed()
+	s.retain(nil)
+	s.rare = nil
 }

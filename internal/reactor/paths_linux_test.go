@@ -27,8 +27,8 @@ func path(c Conn) string {
 	return "portable"
 }
 
-// held returns how many bytes the kernel holds for the peer of c.
-func held(c Conn) (int, bool) {
+// kernelHolds returns how many bytes the kernel holds for the peer of c.
+func kernelHolds(c Conn) (int, bool) {
 	info := new(unix.TCPInfo)
 	var ok bool
 	switch c := c.(type) {
@@ -45,8 +45,8 @@ func held(c Conn) (int, bool) {
 	return int(info.Notsent_bytes) + int(info.Bytes_sent-info.Bytes_acked), true
 }
 
-// mute has the system of nc take no notice of anything that arrives for it, as if it were gone.
-func mute(t *testing.T, nc *net.TCPConn) {
+// dropIncoming has the system of nc take no notice of anything that arrives for it, as if it were gone.
+func dropIncoming(t *testing.T, nc *net.TCPConn) {
 	raw, err := nc.SyscallConn()
 	if err != nil {
 		t.Fatal(err)

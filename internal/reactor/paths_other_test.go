@@ -14,6 +14,6 @@ var paths = map[string]func(Options) Reactor{
 
 func path(Conn) string { return "portable" }
 
-func held(Conn) (int, bool) { return 0, false }
+func kernelHolds(Conn) (int, bool) { return 0, false }
 
-func mute(t *testing.T, _ *net.TCPConn) { t.Skip("this system cannot make a peer seem gone") }
+func dropIncoming(t *testing.T, _ *net.TCPConn) { t.Skip("this system cannot make a peer seem gone") }

@@ -12,8 +12,8 @@ type Peer struct {
 }
 
 // Watch makes a Peer of what nc is connected to, and keeps one that reads nothing from holding megabytes in the kernel.
-func Watch(nc net.Conn) *Peer { return &Peer{watch(nc), time.Now()} }
+func Watch(nc net.Conn) *Peer { return &Peer{newTCPWatch(nc), time.Now()} }
 
 // Dead tells whether the peer is gone, as with Options.Dead: asked a few times within patience, by one goroutine at a time.
 // Where this cannot be known, nobody is dead.
-func (p *Peer) Dead(patience time.Duration) bool { return p.tcp.dead(time.Since(p.start), patience) }
+func (p *Peer) Dead(timeout time.Duration) bool { return p.tcp.dead(time.Since(p.start), timeout) }

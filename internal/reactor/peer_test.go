@@ -8,7 +8,7 @@ import (
 
 // A peer is told from one that does not read, and only while something is to be acknowledged.
 func TestPeer(t *testing.T) {
-	const patience = 200 * time.Millisecond
+	const timeout = 200 * time.Millisecond
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -25,31 +25,31 @@ func TestPeer(t *testing.T) {
 		t.Cleanup(func() { nc.Close(); server.Close() })
 		return server, nc.(*net.TCPConn)
 	}
-	frozen, _ := pair()
+	blocked, _ := pair()
 	silent, _ := pair()
-	gone, client := pair()
-	mute(t, client)
-	go frozen.Write(make([]byte, 64<<20)) // until it is closed
-	if _, err := gone.Write([]byte("anyone there?")); err != nil {
+	departed, client := pair()
+	dropIncoming(t, client)
+	go blocked.Write(make([]byte, 64<<20)) // until it is closed
+	if _, err := departed.Write([]byte("anyone there?")); err != nil {
 		t.Fatal(err)
 	}
-	here := []*Peer{Watch(frozen), Watch(silent)}
-	for p, begin := Watch(gone), time.Now(); !p.Dead(patience); time.Sleep(patience / 10) {
+	here := []*Peer{Watch(blocked), Watch(silent)}
+	for p, begin := Watch(departed), time.Now(); !p.Dead(timeout); time.Sleep(timeout / 10) {
 		if time.Since(begin) > 20*time.Second {
 			t.Fatal("who is gone is not dead")
 		}
 		for i, p := range here {
-			if p.Dead(patience) {
+			if p.Dead(timeout) {
 				t.Fatalf("%d is dead", i)
 			}
 		}
 	}
 	for range 20 {
 		for i, p := range here {
-			if p.Dead(patience) {
+			if p.Dead(timeout) {
 				t.Fatalf("%d is dead", i)
 			}
 		}
-		time.Sleep(patience / 10)
+		time.Sleep(timeout / 10)
 	}
 }

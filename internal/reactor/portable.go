@@ -16,10 +16,10 @@ const readSize = 4 << 10
 
 // Portable serves each connection with a goroutine that reads and one that writes.
 type Portable struct {
-	opt  Options
-	stop chan struct{}
-	done sync.WaitGroup
-	slow sync.Mutex // held while a Source is given something that has taken long of late: they wait for each other
+	opt       Options
+	stop      chan struct{}
+	done      sync.WaitGroup
+	slowTurns sync.Mutex // held while a Source is given something that has taken long of late: they wait for each other
 
 	mu     sync.Mutex
 	conns  map[*conn]struct{} // guarded by mu
@@ -29,7 +29,7 @@ type Portable struct {
 // NewPortable returns a reactor that runs until Close.
 func NewPortable(opt Options) *Portable {
 	p := &Portable{opt: opt.withDefaults(), stop: make(chan struct{}), conns: make(map[*conn]struct{})}
-	p.done.Go(p.look)
+	p.done.Go(p.checkPeers)
 	return p
 }
 
@@ -37,8 +37,8 @@ func NewPortable(opt Options) *Portable {
 func (p *Portable) Add(nc net.Conn, early []byte, open func(Conn) Source) {
 	c := &conn{
 		nc: nc, opt: p.opt, early: early,
-		wake: make(chan struct{}, 1), taken: make(chan struct{}, 1), gone: make(chan struct{}),
-		tcp: watch(nc), patiently: &p.slow,
+		wake: make(chan struct{}, 1), roomFreed: make(chan struct{}, 1), writerDone: make(chan struct{}),
+		tcp: newTCPWatch(nc), slowTurns: &p.slowTurns,
 	}
 	c.timer = time.AfterFunc(time.Hour, c.Wake)
 	c.timer.Stop()
@@ -70,17 +70,17 @@ func (p *Portable) Close() {
 		close(p.stop)
 	}
 	for c := range p.conns {
-		c.kill(ErrStopped)
+		c.closeNow(ErrStopped)
 	}
 	p.mu.Unlock()
 	p.done.Wait()
 }
 
-// look closes the dead: the kernel keeps sending to them for a quarter of an hour.
-func (p *Portable) look() {
+// checkPeers closes the dead: the kernel keeps sending to them for a quarter of an hour.
+func (p *Portable) checkPeers() {
 	start := time.Now()
 	last := start
-	ticker := time.NewTicker(p.opt.lookEvery())
+	ticker := time.NewTicker(p.opt.checkInterval())
 	defer ticker.Stop()
 	for {
 		select {
@@ -88,18 +88,18 @@ func (p *Portable) look() {
 			return
 		case now := <-ticker.C:
 			// What is silent because this process was stopped, or its machine, may be so because of us.
-			stopped := now.Sub(last) > 2*p.opt.lookEvery()
+			stopped := now.Sub(last) > 2*p.opt.checkInterval()
 			last = now
 			p.mu.Lock()
 			for c := range p.conns {
 				switch {
 				case stopped:
-					c.tcp.forget()
-				case !c.tcp.dead(now.Sub(start), p.opt.Dead):
+					c.tcp.reset()
+				case !c.tcp.dead(now.Sub(start), p.opt.DeadTimeout):
 				case c.finishing.Load():
-					c.kill(ErrDead)
+					c.closeNow(ErrDead)
 				default:
-					c.lose(ErrDead, true)
+					c.markLost(ErrDead, true)
 				}
 			}
 			p.mu.Unlock()
@@ -109,29 +109,29 @@ func (p *Portable) look() {
 
 // conn is one connection of a Portable. The goroutine of serve writes and closes, that of read reads.
 type conn struct {
-	nc    net.Conn
-	opt   Options
-	wake  chan struct{} // holds one token: there may be something to do
-	taken chan struct{} // holds one token: some of rest was used, there may be room to read on
-	gone  chan struct{} // closed when serve has ended its writing
-	timer *time.Timer
+	nc         net.Conn
+	opt        Options
+	wake       chan struct{} // holds one token: there may be something to do
+	roomFreed  chan struct{} // holds one token: some of rest was used, there may be room to read on
+	writerDone chan struct{} // closed when serve has ended its writing
+	timer      *time.Timer
 
 	finishing atomic.Bool // nothing is received any more; what is to be written is written, then it is over
 	killed    atomic.Pointer[error]
 
-	lost   atomic.Bool // the peer takes nothing any more, see lose
-	greedy atomic.Bool // the Source has not used all that it was given last
+	lost      atomic.Bool // the peer takes nothing any more, see lose
+	hasUnused atomic.Bool // the Source has not used all that it was given last
 
-	mu       sync.Mutex // serialises the calls of src
-	src      Source
-	backlog              // guarded by mu
-	why      error       // guarded by mu: what ended the reading
-	ended    bool        // guarded by mu: nothing more will come
-	told     bool        // guarded by mu: and the Source was told
-	patience *time.Timer // guarded by mu: of lost; nil: it is not
-	slow     time.Time   // guarded by mu: a turn took long, and the next ones are taken to do so until then
+	mu          sync.Mutex // serialises the calls of src
+	src         Source
+	backlog                 // guarded by mu
+	closeErr    error       // guarded by mu: what ended the reading
+	sawEOF      bool        // guarded by mu: nothing more will come
+	eofReported bool        // guarded by mu: and the Source was told
+	lostTimer   *time.Timer // guarded by mu: of lost; nil: it is not
+	slowUntil   time.Time   // guarded by mu: a turn took long, and the next ones are taken to do so until then
 
-	patiently *sync.Mutex // the reactor's, see Portable.slow; taken after mu
+	slowTurns *sync.Mutex // the reactor's, see Portable.slow; taken after mu
 
 	early []byte // owned by read
 	tcp   *tcpWatch
@@ -151,7 +151,7 @@ func (c *conn) WakeAfter(d time.Duration) { c.timer.Reset(d) }
 // Finish implements Conn.
 func (c *conn) Finish() {
 	if !c.finishing.Swap(true) {
-		c.nc.SetWriteDeadline(time.Now().Add(c.opt.Linger)) // reaches a write that is under way, too
+		c.nc.SetWriteDeadline(time.Now().Add(c.opt.LingerTimeout)) // reaches a write that is under way, too
 		c.Wake()
 	}
 }
@@ -162,17 +162,17 @@ func (c *conn) Undelivered() (int, bool) { return c.tcp.undelivered() }
 // Gone implements Conn.
 func (c *conn) Gone() bool { return c.lost.Load() }
 
-// kill ends the connection at once.
-func (c *conn) kill(why error) {
+// closeNow ends the connection at once.
+func (c *conn) closeNow(why error) {
 	c.killed.CompareAndSwap(nil, &why)
 	c.nc.Close()
 	c.Wake()
 }
 
-// contain closes this connection, and no other, if the Source panics.
-func (c *conn) contain() {
+// recoverPanic closes this connection, and no other, if the Source panics.
+func (c *conn) recoverPanic() {
 	if p := recover(); p != nil {
-		c.kill(panicked(p))
+		c.closeNow(panicked(p))
 	}
 }
 
@@ -183,22 +183,22 @@ func (c *conn) serve() {
 	if err == nil && !c.lost.Load() {
 		c.lingerClose(&reader)
 	}
-	close(c.gone)
+	close(c.writerDone)
 	c.nc.Close()
 	reader.Wait()
 	c.timer.Stop()
 	if why := c.killed.Load(); why != nil {
 		err = *why
 	}
-	defer c.contain()
+	defer c.recoverPanic()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.keep(&c.opt, nil)
-	if c.patience != nil {
-		c.patience.Stop()
+	c.retain(&c.opt, nil)
+	if c.lostTimer != nil {
+		c.lostTimer.Stop()
 	}
 	if err == nil {
-		err = c.why
+		err = c.closeErr
 	}
 	c.src.Closed(err)
 }
@@ -210,9 +210,9 @@ func (c *conn) lingerClose(reader *sync.WaitGroup) {
 	if !ok || half.CloseWrite() != nil {
 		return
 	}
-	c.nc.SetReadDeadline(time.Now().Add(c.opt.drain()))
+	c.nc.SetReadDeadline(time.Now().Add(c.opt.drainTimeout()))
 	select {
-	case c.taken <- struct{}{}:
+	case c.roomFreed <- struct{}{}:
 	default:
 	}
 	reader.Wait()
@@ -220,19 +220,19 @@ func (c *conn) lingerClose(reader *sync.WaitGroup) {
 
 // write runs until the connection is to end (nil), or is broken.
 func (c *conn) write() error {
-	defer c.contain()
+	defer c.recoverPanic()
 	var deadline time.Time
 	for c.killed.Load() == nil {
 		finishing := c.finishing.Load() // asked before Next: what was there when Finish was called is written
 		if finishing && c.lost.Load() {
 			return nil
 		}
-		b, ok := c.take()
+		b, ok := c.nextBytes()
 		c.yield()
 		if ok {
 			n, err := len(b), error(nil)
 			if !c.lost.Load() {
-				n, err = c.push(b, &deadline)
+				n, err = c.writeBytes(b, &deadline)
 			}
 			c.wrote(n)
 			switch {
@@ -240,7 +240,7 @@ func (c *conn) write() error {
 			case c.finishing.Load():
 				return err
 			default:
-				c.lose(err, err == ErrStalled)
+				c.markLost(err, err == ErrSlow)
 			}
 			continue
 		}
@@ -252,11 +252,11 @@ func (c *conn) write() error {
 	return nil
 }
 
-// take hands over what was received and not used, and returns what is to be written.
-func (c *conn) take() ([]byte, bool) {
+// nextBytes hands over what was received and not used, and returns what is to be written.
+func (c *conn) nextBytes() ([]byte, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.offer()
+	c.redeliver()
 	return c.src.Next(writeSize)
 }
 
@@ -266,17 +266,17 @@ func (c *conn) wrote(n int) {
 	c.src.Wrote(n)
 }
 
-// push writes b and returns how much the socket took: all, unless the peer has taken nothing for Stall or is broken.
-func (c *conn) push(b []byte, deadline *time.Time) (int, error) {
+// writeBytes writes b and returns how much the socket took: all, unless the peer has taken nothing for Stall or is broken.
+func (c *conn) writeBytes(b []byte, deadline *time.Time) (int, error) {
 	now := time.Now()
-	if left := deadline.Sub(now); left < c.opt.Stall*9/10 && !c.finishing.Load() {
-		*deadline = now.Add(c.opt.Stall)
+	if left := deadline.Sub(now); left < c.opt.SlowTimeout*9/10 && !c.finishing.Load() {
+		*deadline = now.Add(c.opt.SlowTimeout)
 		c.setWriteDeadline(*deadline)
 	}
 	n, err := c.nc.Write(b)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		if n == 0 && !c.finishing.Load() { // the time may have passed while this process was stopped: it is tried before it is judged
-			c.setWriteDeadline(time.Now().Add(c.opt.drain()))
+			c.setWriteDeadline(time.Now().Add(c.opt.drainTimeout()))
 			n, err = c.nc.Write(b)
 		}
 		switch {
@@ -285,7 +285,7 @@ func (c *conn) push(b []byte, deadline *time.Time) (int, error) {
 			*deadline = time.Time{}
 			err = nil
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			err = ErrStalled
+			err = ErrSlow
 		}
 	}
 	return n, err
@@ -298,25 +298,25 @@ func (c *conn) setWriteDeadline(to time.Time) {
 	case c.lost.Load():
 		c.nc.SetWriteDeadline(longGone)
 	case c.finishing.Load():
-		c.nc.SetWriteDeadline(time.Now().Add(c.opt.Linger))
+		c.nc.SetWriteDeadline(time.Now().Add(c.opt.LingerTimeout))
 	}
 }
 
 // longGone, as a deadline, ends what waits at once.
 var longGone = time.Unix(1, 0)
 
-// lose notes that the peer takes nothing any more, because of why. What came from it is still used, for it was sent to be;
+// markLost notes that the peer takes nothing any more, because of why. What came from it is still used, for it was sent to be;
 // what is to be written is thrown away. With silent, nothing more comes, and nobody tells the end of it.
-func (c *conn) lose(why error, silent bool) {
+func (c *conn) markLost(why error, silent bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.lost.Load() {
 		return
 	}
-	if c.why == nil {
-		c.why = why
+	if c.closeErr == nil {
+		c.closeErr = why
 	}
-	c.patience = time.AfterFunc(c.opt.Stall, func() { c.kill(why) })
+	c.lostTimer = time.AfterFunc(c.opt.SlowTimeout, func() { c.closeNow(why) })
 	c.lost.Store(true)
 	c.nc.SetWriteDeadline(longGone)
 	if silent {
@@ -325,66 +325,66 @@ func (c *conn) lose(why error, silent bool) {
 	c.Wake()
 }
 
-// offer hands over again what was not used, and behind that the end. Called with mu held.
-func (c *conn) offer() {
+// redeliver hands over again what was not used, and behind that the end. Called with mu held.
+func (c *conn) redeliver() {
 	if c.finishing.Load() {
 		return
 	}
-	if len(c.rest) > 0 {
-		c.keep(&c.opt, c.hand(c.rest))
+	if len(c.unread) > 0 {
+		c.retain(&c.opt, c.deliver(c.unread))
 		select {
-		case c.taken <- struct{}{}:
+		case c.roomFreed <- struct{}{}:
 		default:
 		}
 	}
-	if c.ended && !c.told && len(c.rest) == 0 && !c.finishing.Load() {
-		c.told = true
-		c.hand(nil)
+	if c.sawEOF && !c.eofReported && len(c.unread) == 0 && !c.finishing.Load() {
+		c.eofReported = true
+		c.deliver(nil)
 	}
 }
 
-// hand gives b to the Source and returns what it does not use. Called with mu held.
-func (c *conn) hand(b []byte) []byte {
-	used, err := c.turn(b)
+// deliver gives b to the Source and returns what it does not use. Called with mu held.
+func (c *conn) deliver(b []byte) []byte {
+	used, err := c.callReceived(b)
 	if err != nil {
 		if !errors.Is(err, io.EOF) {
-			c.why = err
+			c.closeErr = err
 		}
 		c.Finish()
 		return nil
 	}
-	if used > 0 && c.patience != nil {
-		c.patience.Reset(c.opt.Stall)
+	if used > 0 && c.lostTimer != nil {
+		c.lostTimer.Reset(c.opt.SlowTimeout)
 	}
-	c.greedy.Store(used < len(b))
+	c.hasUnused.Store(used < len(b))
 	return b[used:]
 }
 
-// turn is Received. Called with mu held.
-func (c *conn) turn(b []byte) (used int, err error) {
-	began := time.Now()
-	if began.Before(c.slow) {
-		c.patiently.Lock()
-		defer c.patiently.Unlock()
-		began = time.Now()
+// callReceived is Received. Called with mu held.
+func (c *conn) callReceived(b []byte) (used int, err error) {
+	start := time.Now()
+	if start.Before(c.slowUntil) {
+		c.slowTurns.Lock()
+		defer c.slowTurns.Unlock()
+		start = time.Now()
 	}
 	used, err = c.src.Received(b)
-	if now := time.Now(); now.Sub(began) >= c.opt.Turn {
-		c.slow = now.Add(slowFor)
+	if now := time.Now(); now.Sub(start) >= c.opt.MaxTurn {
+		c.slowUntil = now.Add(slowWindow)
 	}
 	return used, err
 }
 
 // yield lets others have a turn if the Source has stopped in the midst of what came.
 func (c *conn) yield() {
-	if c.greedy.Load() {
+	if c.hasUnused.Load() {
 		runtime.Gosched()
 	}
 }
 
 // read runs until the connection is closed. After Finish it throws away what comes.
 func (c *conn) read() {
-	defer c.contain()
+	defer c.recoverPanic()
 	buf := make([]byte, readSize)
 	if len(c.early) > 0 {
 		early := c.early
@@ -397,7 +397,7 @@ func (c *conn) read() {
 			c.received(buf[:n])
 		}
 		if err != nil {
-			c.end(err)
+			c.readEnded(err)
 			return
 		}
 	}
@@ -405,37 +405,37 @@ func (c *conn) read() {
 
 // received hands b over, or keeps it behind what the Source has not used yet, and returns when there is room for more.
 func (c *conn) received(b []byte) {
-	room := c.put(b)
+	room := c.accept(b)
 	c.Wake()
 	c.yield()
 	for !room && !c.finishing.Load() {
 		select {
-		case <-c.taken:
-		case <-c.gone:
+		case <-c.roomFreed:
+		case <-c.writerDone:
 			return
 		}
-		room = c.put(nil)
+		room = c.accept(nil)
 	}
 }
 
-// put hands b over, or keeps it, and returns whether there is room for more.
-func (c *conn) put(b []byte) (room bool) {
+// accept hands b over, or keeps it, and returns whether there is room for more.
+func (c *conn) accept(b []byte) (room bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(b) > 0 && len(c.rest) == 0 {
-		b = c.hand(b)
+	if len(b) > 0 && len(c.unread) == 0 {
+		b = c.deliver(b)
 	}
 	c.add(&c.opt, b)
-	return c.room(&c.opt, readSize)
+	return c.hasRoom(&c.opt, readSize)
 }
 
-// end notes that nothing more will come. A peer that has closed its direction may still be listening to the other.
-func (c *conn) end(err error) {
+// readEnded notes that nothing more will come. A peer that has closed its direction may still be listening to the other.
+func (c *conn) readEnded(err error) {
 	clean := errors.Is(err, io.EOF)
 	if !clean && c.finishing.Load() {
 		c.mu.Lock()
-		if c.why == nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrDeadlineExceeded) {
-			c.why = err
+		if c.closeErr == nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrDeadlineExceeded) {
+			c.closeErr = err
 		}
 		c.mu.Unlock()
 		c.nc.Close()
@@ -443,10 +443,10 @@ func (c *conn) end(err error) {
 		return
 	}
 	if !clean {
-		c.lose(err, false)
+		c.markLost(err, false)
 	}
 	c.mu.Lock()
-	c.ended = true
+	c.sawEOF = true
 	c.mu.Unlock()
 	c.Wake()
 }

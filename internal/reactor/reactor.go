@@ -29,14 +29,14 @@ type Source interface {
 	Wrote(n int)
 	// Received hands over bytes that came; b is the Source's to change until it returns. Bytes that are not used are
 	// handed over again with each Wake, until they are. A Source that has worked on b for long stops in the midst of it and
-	// calls Wake: others have their turn before it goes on. Meanwhile the reactor reads on, as far as Options.Ahead
+	// calls Wake: others have their turn before it goes on. Meanwhile the reactor reads on, as far as Options.ReadAhead
 	// reaches. After an error nothing is read any more, what Next still has is written, and the connection is closed.
 	//
 	// An empty b comes once: the peer has ended its direction, and all that it sent was used. It may still be listening:
 	// the Source returns an error (io.EOF will do), or calls Finish when it has said what it still has to say.
 	//
 	// It is the same if the peer is gone, or was given up, see Conn.Gone. What came from it before is handed over; what Next
-	// returns is thrown away. A Source that then neither uses anything nor ends is closed after Options.Stall.
+	// returns is thrown away. A Source that then neither uses anything nor ends is closed after Options.SlowTimeout.
 	Received(b []byte) (used int, err error)
 	// Closed is the last call: the connection is gone. err says why, nil if it ended as asked.
 	Closed(err error)
@@ -49,7 +49,7 @@ type Conn interface {
 	Wake()
 	// WakeAfter is Wake after d. It takes the place of an earlier WakeAfter.
 	WakeAfter(d time.Duration)
-	// Finish ends the connection in good order: when Next has nothing more, but after Options.Linger at the latest.
+	// Finish ends the connection in good order: when Next has nothing more, but after Options.LingerTimeout at the latest.
 	Finish()
 	// Undelivered returns how many bytes were written that the peer's system has not acknowledged, and whether that
 	// can be known here.
@@ -70,13 +70,13 @@ type Reactor interface {
 
 // Options say when a peer is given up, and how many goroutines serve.
 type Options struct {
-	Stall  time.Duration // a living peer that takes nothing for so long is closed; 0: 10 minutes
-	Dead   time.Duration // a peer whose system acknowledges nothing for so long is gone; 0: 45 seconds
-	Linger time.Duration // how long a connection that is to end may still take bytes; 0: 5 seconds
-	Turn   time.Duration // after so long in one connection's turn the next has its own; 0: a millisecond
-	Loops  int           // goroutines of an Epoll that serve; 0: as many as may run at once, see Epoll
-	Read   int           // bytes that an Epoll reads at once; what a Source does not use of them is kept; 0: 16 KiB
-	Ahead  int           // bytes of a connection that may be read before its Source uses them; 0: 64 KiB
+	SlowTimeout   time.Duration // a living peer that takes nothing for so long is closed; 0: 10 minutes
+	DeadTimeout   time.Duration // a peer whose system acknowledges nothing for so long is gone; 0: 45 seconds
+	LingerTimeout time.Duration // how long a connection that is to end may still take bytes; 0: 5 seconds
+	MaxTurn       time.Duration // after so long in one connection's turn the next has its own; 0: a millisecond
+	Loops         int           // goroutines of an Epoll that serve; 0: as many as may run at once, see Epoll
+	ReadSize      int           // bytes that an Epoll reads at once; what a Source does not use of them is kept; 0: 16 KiB
+	ReadAhead     int           // bytes of a connection that may be read before its Source uses them; 0: 64 KiB
 
 	// Budget has to have room for what is read before a Source uses it, but for what a connection reads at once. nil: one
 	// of 64 MiB.
@@ -90,20 +90,20 @@ type Budget interface {
 }
 
 func (o Options) withDefaults() Options {
-	if o.Stall == 0 {
-		o.Stall = 10 * time.Minute
+	if o.SlowTimeout == 0 {
+		o.SlowTimeout = 10 * time.Minute
 	}
-	if o.Dead == 0 {
-		o.Dead = 45 * time.Second
+	if o.DeadTimeout == 0 {
+		o.DeadTimeout = 45 * time.Second
 	}
-	if o.Linger == 0 {
-		o.Linger = 5 * time.Second
+	if o.LingerTimeout == 0 {
+		o.LingerTimeout = 5 * time.Second
 	}
-	if o.Turn == 0 {
-		o.Turn = time.Millisecond
+	if o.MaxTurn == 0 {
+		o.MaxTurn = time.Millisecond
 	}
-	if o.Ahead <= 0 {
-		o.Ahead = 64 << 10
+	if o.ReadAhead <= 0 {
+		o.ReadAhead = 64 << 10
 	}
 	if o.Budget == nil {
 		o.Budget = &budget{max: 64 << 20}
@@ -111,22 +111,22 @@ func (o Options) withDefaults() Options {
 	if o.Loops <= 0 {
 		o.Loops = runtime.GOMAXPROCS(0)
 	}
-	if o.Read <= 0 {
-		o.Read = 16 << 10
+	if o.ReadSize <= 0 {
+		o.ReadSize = 16 << 10
 	}
 	return o
 }
 
-// lookEvery is how often it is looked whether a peer is gone, 11 seconds by default: often enough to find the dead
+// checkInterval is how often it is looked whether a peer is gone, 11 seconds by default: often enough to find the dead
 // within a minute, and seldom enough to cost nothing beside what is written meanwhile.
-func (o Options) lookEvery() time.Duration { return max(o.Dead/4, 10*time.Millisecond) }
+func (o Options) checkInterval() time.Duration { return max(o.DeadTimeout/4, 10*time.Millisecond) }
 
-// drain is how long an ended connection is read on, so that the peer can read the last of it.
-func (o Options) drain() time.Duration { return min(o.Linger, 2*time.Second) }
+// drainTimeout is how long an ended connection is read on, so that the peer can read the last of it.
+func (o Options) drainTimeout() time.Duration { return min(o.LingerTimeout, 2*time.Second) }
 
-// slowFor is how long those whose turn took long wait for each other. Between two such turns there may be short ones, for
+// slowWindow is how long those whose turn took long wait for each other. Between two such turns there may be short ones, for
 // what costs most comes in several parts.
-const slowFor = 10 * time.Second
+const slowWindow = 10 * time.Second
 
 // writeSize is how many bytes Next is asked for at most.
 const writeSize = 64 << 10
@@ -143,38 +143,38 @@ func (b *budget) Crowded() bool { return b.used.Load() >= b.max }
 
 // backlog is what was received on one connection and not used yet by its Source.
 type backlog struct {
-	rest  []byte
-	taken int // bytes of it that came from the budget
+	unread  []byte
+	charged int // bytes of it that came from the budget
 }
 
-// room tells whether n more bytes may be read. The last to ask may go beyond the budget by so much.
-func (k *backlog) room(o *Options, n int) bool {
-	return len(k.rest) == 0 || len(k.rest)+n <= o.Ahead && !o.Budget.Crowded()
+// hasRoom tells whether n more bytes may be read. The last to ask may go beyond the budget by so much.
+func (k *backlog) hasRoom(o *Options, n int) bool {
+	return len(k.unread) == 0 || len(k.unread)+n <= o.ReadAhead && !o.Budget.Crowded()
 }
 
 // add appends a copy of b.
 func (k *backlog) add(o *Options, b []byte) {
-	if len(k.rest) > 0 {
-		k.taken += len(b)
+	if len(k.unread) > 0 {
+		k.charged += len(b)
 		o.Budget.Charge(int64(len(b)))
 	}
-	k.rest = append(k.rest, b...)
+	k.unread = append(k.unread, b...)
 }
 
-// keep lets go of all but the end of what was received.
-func (k *backlog) keep(o *Options, rest []byte) {
-	if back := k.taken - len(rest); back > 0 {
-		k.taken -= back
+// retain lets go of all but the end of what was received.
+func (k *backlog) retain(o *Options, rest []byte) {
+	if back := k.charged - len(rest); back > 0 {
+		k.charged -= back
 		o.Budget.Charge(-int64(back))
 	}
-	if k.rest = rest; len(rest) == 0 {
-		k.rest = nil
+	if k.unread = rest; len(rest) == 0 {
+		k.unread = nil
 	}
 }
 
 // Why a connection was closed.
 var (
-	ErrStalled = errors.New("the peer took nothing for too long")
+	ErrSlow    = errors.New("the peer took nothing for too long")
 	ErrDead    = errors.New("the peer is gone: nothing is acknowledged")
 	ErrStopped = errors.New("the server has closed the connection")
 )

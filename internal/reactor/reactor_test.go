@@ -25,21 +25,21 @@ type source struct {
 	conn Conn
 	busy atomic.Bool
 
-	mu     sync.Mutex
-	out    []byte // to be written
-	in     []byte // received and used
-	taking bool   // Received uses bytes
-	echo   bool   // and has them written
-	always []byte // what is written when out is empty
-	fail   error  // what Received returns once it has used something
-	panics string // the method that panics
-	linger bool   // Received does not end with the peer
-	given  int    // handed out by Next and not yet settled by Wrote
-	woken  int    // calls of Next
-	hears  int    // calls of Received
-	ends   int    // those without a byte
-	gone   bool   // Closed was called
-	closed chan error
+	mu            sync.Mutex
+	out           []byte // to be written
+	in            []byte // received and used
+	consuming     bool   // Received uses bytes
+	echo          bool   // and has them written
+	always        []byte // what is written when out is empty
+	fail          error  // what Received returns once it has used something
+	panics        string // the method that panics
+	keepOpen      bool   // Received does not end with the peer
+	handedOut     int    // handed out by Next and not yet settled by Wrote
+	nextCalls     int    // calls of Next
+	receivedCalls int    // calls of Received
+	eofCalls      int    // those without a byte
+	wasClosed     bool   // Closed was called
+	closed        chan error
 }
 
 func (s *source) enter(method string) func() {
@@ -47,7 +47,7 @@ func (s *source) enter(method string) func() {
 		s.t.Error("the source is called by two goroutines at once")
 	}
 	s.mu.Lock()
-	if s.gone {
+	if s.wasClosed {
 		s.t.Error(method + " after Closed")
 	}
 	if s.panics == method {
@@ -63,8 +63,8 @@ func (s *source) enter(method string) func() {
 
 func (s *source) Next(max int) ([]byte, bool) {
 	defer s.enter("Next")()
-	s.woken++
-	if s.given != 0 {
+	s.nextCalls++
+	if s.handedOut != 0 {
 		s.t.Error("Next before Wrote")
 	}
 	if len(s.out) == 0 {
@@ -73,29 +73,29 @@ func (s *source) Next(max int) ([]byte, bool) {
 	if len(s.out) == 0 {
 		return nil, false
 	}
-	s.given = min(max, len(s.out), 1+rand.IntN(5000))
-	return s.out[:s.given:s.given], true
+	s.handedOut = min(max, len(s.out), 1+rand.IntN(5000))
+	return s.out[:s.handedOut:s.handedOut], true
 }
 
 func (s *source) Wrote(n int) {
 	defer s.enter("Wrote")()
-	if n > s.given {
-		s.t.Errorf("%d bytes written of %d", n, s.given)
+	if n > s.handedOut {
+		s.t.Errorf("%d bytes written of %d", n, s.handedOut)
 	}
-	s.out, s.given = s.out[n:], 0
+	s.out, s.handedOut = s.out[n:], 0
 }
 
 func (s *source) Received(b []byte) (int, error) {
 	defer s.enter("Received")()
-	s.hears++
+	s.receivedCalls++
 	if len(b) == 0 {
-		s.ends++
-		if s.linger {
+		s.eofCalls++
+		if s.keepOpen {
 			return 0, nil
 		}
 		return 0, io.EOF
 	}
-	if !s.taking {
+	if !s.consuming {
 		return 0, nil
 	}
 	used := 1 + rand.IntN(len(b))
@@ -112,13 +112,13 @@ func (s *source) Received(b []byte) (int, error) {
 
 func (s *source) Closed(err error) {
 	defer s.enter("Closed")()
-	s.gone = true
+	s.wasClosed = true
 	s.closed <- err
 }
 
-// say appends to what is to be written.
-func (s *source) say(b []byte) {
-	s.sayLater(b)
+// send appends to what is to be written.
+func (s *source) send(b []byte) {
+	s.sendLater(b)
 	s.conn.Wake()
 }
 
@@ -129,18 +129,18 @@ func (s *source) set(f func()) {
 	s.conn.Wake()
 }
 
-// sayLater is say without a Wake.
-func (s *source) sayLater(b []byte) {
+// sendLater is say without a Wake.
+func (s *source) sendLater(b []byte) {
 	s.mu.Lock()
 	s.out = append(s.out[:len(s.out):len(s.out)], b...)
 	s.mu.Unlock()
 }
 
-// calls counts the calls of Next.
-func (s *source) calls() int {
+// countNext counts the countNext of Next.
+func (s *source) countNext() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.woken
+	return s.nextCalls
 }
 
 func (s *source) used() []byte {
@@ -149,8 +149,8 @@ func (s *source) used() []byte {
 	return bytes.Clone(s.in)
 }
 
-// end waits for Closed.
-func (s *source) end(t *testing.T) error {
+// waitClosed waits for Closed.
+func (s *source) waitClosed(t *testing.T) error {
 	t.Helper()
 	select {
 	case err := <-s.closed:
@@ -181,7 +181,7 @@ func pair(t *testing.T) (nc net.Conn, peer *net.TCPConn) {
 }
 
 func newSource(t *testing.T) *source {
-	return &source{t: t, taking: true, closed: make(chan error, 2)}
+	return &source{t: t, consuming: true, closed: make(chan error, 2)}
 }
 
 // serve gives nc to r.
@@ -243,8 +243,8 @@ var cases = map[string]func(*testing.T, func(Options) Reactor){
 	"hands over everything in order":           receivesInOrder,
 	"early bytes come first":                   earlyFirst,
 	"early bytes wait until they are used":     earlyWait,
-	"what is not used stops the reading":       notUsedStopsReading,
-	"what is not used is handed over again":    notUsedComesAgain,
+	"what is not used stops the reading":       unusedStopsReading,
+	"what is not used is handed over again":    unusedIsRedelivered,
 	"WakeAfter wakes, the later one counts":    wakesAfter,
 	"the earlier WakeAfter does not":           laterWakeCounts,
 	"what is asked for in open is done":        asksInOpen,
@@ -252,30 +252,30 @@ var cases = map[string]func(*testing.T, func(Options) Reactor){
 	"Finish writes what was there before it":   finishAtOnce,
 	"an error writes what is left":             errorWrites,
 	"a half-close is an end":                   halfClose,
-	"a half-closed peer is heard out":          heardOut,
+	"a half-closed peer is heard out":          readAfterHalfClose,
 	"a reset after a half-close is an error":   resetAfterHalfClose,
 	"a reset is an error":                      reset,
-	"who is gone is heard out":                 hearsOut,
-	"who is gone is heard out by a writer":     hearsOutWriter,
-	"who is dead is heard out":                 deadHeardOut,
-	"what is lost ends without its source":     lostWithoutEnd,
+	"who is gone is heard out":                 resetInputIsUsed,
+	"who is gone is heard out by a writer":     resetInputIsUsedWhileWriting,
+	"who is dead is heard out":                 deadInputIsUsed,
+	"what is lost ends without its source":     lostIsClosed,
 	"what is not used yet is read, in bounds":  readsAhead,
 	"a panic closes one connection":            panicContained,
 	"Close closes all":                         closesAll,
 	"Close meets Add":                          closeMeetsAdd,
 	"what is not TCP is served":                servesPipes,
-	"a frozen peer delays nobody":              frozenDelaysNobody,
-	"a frozen peer that thaws gets all":        frozenThaws,
-	"a frozen peer is not dead":                frozenIsNotDead,
+	"a frozen peer delays nobody":              blockedDelaysNobody,
+	"a frozen peer that thaws gets all":        blockedResumes,
+	"a frozen peer is not dead":                blockedIsNotDead,
 	"a peer that is gone is dead":              goneIsDead,
-	"a stalled peer is closed":                 stalledIsClosed,
-	"a slow peer is not":                       slowIsNot,
-	"Finish does not wait for the frozen":      finishFrozen,
+	"a stalled peer is closed":                 blockedIsClosed,
+	"a slow peer is not":                       slowIsNotClosed,
+	"Finish does not wait for the frozen":      finishBlocked,
 	"Finish does not wait for the endless":     finishEndless,
 	"undelivered bytes are counted":            countsUndelivered,
-	"many come and go":                         manyComeAndGo,
+	"many come and go":                         manyConnections,
 	"wakes meet connections that end":          wakesMeetEnds,
-	"one that writes a lot leaves others room": greedyLeavesRoom,
+	"one that writes a lot leaves others room": busyWriterLeavesRoom,
 }
 
 func TestReactor(t *testing.T) {
@@ -294,15 +294,15 @@ func TestReactor(t *testing.T) {
 	}
 }
 
-// tally counts the connections by the implementation that served them, which is not always the one that was asked.
-type tally struct {
+// pathCounts counts the connections by the implementation that served them, which is not always the one that was asked.
+type pathCounts struct {
 	mu sync.Mutex
 	n  map[string]int // guarded by mu
 }
 
-var served tally
+var served pathCounts
 
-func (s *tally) add(path string) {
+func (s *pathCounts) add(path string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.n == nil {
@@ -311,7 +311,7 @@ func (s *tally) add(path string) {
 	s.n[path]++
 }
 
-func (s *tally) count(path string) int {
+func (s *pathCounts) count(path string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.n[path]
@@ -325,7 +325,7 @@ func writesInOrder(t *testing.T, open func(Options) Reactor) {
 	go func() {
 		for b := want; len(b) > 0; {
 			n := min(len(b), 1+rand.IntN(20000))
-			s.say(b[:n])
+			s.send(b[:n])
 			b = b[n:]
 		}
 	}()
@@ -355,48 +355,48 @@ func earlyFirst(t *testing.T, open func(Options) Reactor) {
 func earlyWait(t *testing.T, open func(Options) Reactor) {
 	r := open(Options{})
 	defer r.Close()
-	s, peer := connect(t, r, pattern(100_000), func(s *source) { s.taking = false })
+	s, peer := connect(t, r, pattern(100_000), func(s *source) { s.consuming = false })
 	peer.Write([]byte("late"))
-	eventually(t, "the early bytes were offered", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.hears > 0 })
-	s.set(func() { s.taking = true })
+	eventually(t, "the early bytes were offered", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.receivedCalls > 0 })
+	s.set(func() { s.consuming = true })
 	eventually(t, "all was received", func() bool { return string(s.used()) == string(pattern(100_000))+"late" })
 }
 
 // A source that uses nothing for long is offered the same bytes with each Wake, and what it has to say is written.
-func notUsedComesAgain(t *testing.T, open func(Options) Reactor) {
+func unusedIsRedelivered(t *testing.T, open func(Options) Reactor) {
 	r := open(Options{})
 	defer r.Close()
-	s, peer := connect(t, r, nil, func(s *source) { s.taking = false })
+	s, peer := connect(t, r, nil, func(s *source) { s.consuming = false })
 	want := pattern(50_000)
 	peer.Write(want)
-	hears := func() int { s.mu.Lock(); defer s.mu.Unlock(); return s.hears }
-	eventually(t, "bytes were offered", func() bool { return hears() > 0 })
+	receivedCalls := func() int { s.mu.Lock(); defer s.mu.Unlock(); return s.receivedCalls }
+	eventually(t, "bytes were offered", func() bool { return receivedCalls() > 0 })
 	for i := range 50 {
-		before := hears()
+		before := receivedCalls()
 		s.conn.Wake()
-		eventually(t, "they are offered again", func() bool { return hears() > before })
-		s.say([]byte{byte(i)})
+		eventually(t, "they are offered again", func() bool { return receivedCalls() > before })
+		s.send([]byte{byte(i)})
 		expect(t, peer, []byte{byte(i)})
 	}
 	if n := len(s.used()); n != 0 {
 		t.Fatalf("%d bytes were used", n)
 	}
-	s.set(func() { s.taking = true })
+	s.set(func() { s.consuming = true })
 	eventually(t, "all was received", func() bool { return bytes.Equal(s.used(), want) })
 }
 
-func notUsedStopsReading(t *testing.T, open func(Options) Reactor) {
+func unusedStopsReading(t *testing.T, open func(Options) Reactor) {
 	r := open(Options{})
 	defer r.Close()
-	s, peer := connect(t, r, nil, func(s *source) { s.taking = false })
+	s, peer := connect(t, r, nil, func(s *source) { s.consuming = false })
 	peer.SetWriteDeadline(time.Now().Add(300 * time.Millisecond))
 	n, err := peer.Write(make([]byte, 16<<20))
 	if err == nil {
 		t.Fatal("16 MiB went to a source that takes nothing")
 	}
-	s.say([]byte("still written"))
+	s.send([]byte("still written"))
 	expect(t, peer, []byte("still written"))
-	s.set(func() { s.taking = true })
+	s.set(func() { s.consuming = true })
 	eventually(t, "what was sent is received", func() bool { return len(s.used()) == n })
 }
 
@@ -404,13 +404,13 @@ func wakesAfter(t *testing.T, open func(Options) Reactor) {
 	r := open(Options{})
 	defer r.Close()
 	s, peer := connect(t, r, nil, nil)
-	eventually(t, "the first Next", func() bool { return s.calls() > 0 })
+	eventually(t, "the first Next", func() bool { return s.countNext() > 0 })
 	s.conn.WakeAfter(time.Hour)
 	s.conn.WakeAfter(math.MaxInt64)
-	s.sayLater([]byte("silently"))
+	s.sendLater([]byte("silently"))
 	s.conn.WakeAfter(20 * time.Millisecond)
 	expect(t, peer, []byte("silently"))
-	s.sayLater([]byte("again"))
+	s.sendLater([]byte("again"))
 	s.conn.WakeAfter(-1)
 	expect(t, peer, []byte("again"))
 }
@@ -420,14 +420,14 @@ func laterWakeCounts(t *testing.T, open func(Options) Reactor) {
 	defer r.Close()
 	s, _ := connect(t, r, nil, nil)
 	other, peer := connect(t, r, nil, nil)
-	eventually(t, "the first Next", func() bool { return s.calls() > 0 && other.calls() > 0 })
-	calls := s.calls()
+	eventually(t, "the first Next", func() bool { return s.countNext() > 0 && other.countNext() > 0 })
+	calls := s.countNext()
 	s.conn.WakeAfter(time.Millisecond)
 	s.conn.WakeAfter(time.Hour)
-	other.sayLater([]byte("now"))
+	other.sendLater([]byte("now"))
 	other.conn.WakeAfter(100 * time.Millisecond) // by then the first would have come
 	expect(t, peer, []byte("now"))
-	if n := s.calls() - calls; n > 1 { // one if the first was over before the second was asked for
+	if n := s.countNext() - calls; n > 1 { // one if the first was over before the second was asked for
 		t.Errorf("woken %d times by a WakeAfter of an hour", n)
 	}
 }
@@ -448,7 +448,7 @@ func asksInOpen(t *testing.T, open func(Options) Reactor) {
 	})
 	expect(t, peer, []byte("farewell"))
 	peer.Close()
-	if err := s.end(t); err != nil {
+	if err := s.waitClosed(t); err != nil {
 		t.Errorf("closed with %v", err)
 	}
 }
@@ -465,7 +465,7 @@ func servesPipes(t *testing.T, open func(Options) Reactor) {
 	peer.Write([]byte("hello, too"))
 	eventually(t, "it was received", func() bool { return string(s.used()) == "hello, too" })
 	peer.Close()
-	if err := s.end(t); err != nil {
+	if err := s.waitClosed(t); err != nil {
 		t.Errorf("closed with %v", err)
 	}
 }

@@ -34,44 +34,44 @@ type socket struct {
 	slot       uint32
 	generation uint32 // 0: the loop does not know it yet
 
-	readable bool // there may be something to read
-	hungUp   bool // the peer has ended, or broken, the connection: read until the end of it is seen
-	ended    bool // the end of it was seen
-	told     bool // and the Source was told
-	broken   bool // it broke after that
-	blocked  bool // the socket takes no more for now
-	pull     bool // Next may have something
-	ending   bool // finish was noticed
-	draining bool // our direction is closed, and what comes is thrown away
-	over     bool // close it at the end of the turn
+	readable    bool // there may be something to read
+	hungUp      bool // the peer has ended, or broken, the connection: read until the end of it is seen
+	sawEOF      bool // the end of it was seen
+	eofReported bool // and the Source was told
+	broken      bool // it broke after that
+	blocked     bool // the socket takes no more for now
+	mayWrite    bool // Next may have something
+	finishSeen  bool // finish was noticed
+	draining    bool // our direction is closed, and what comes is thrown away
+	closeNow    bool // close it at the end of the turn
 
-	aside   *aside        // nil: nothing
-	giveUp  time.Duration // blocked, gone, ending or draining: not longer than until then; 0: for ever
-	slow    time.Duration // a turn took long, and the next ones are taken to do so until then; 0: none did
-	watch   time.Duration // when to ask whether the peer is dead; 0: nothing is unacknowledged
-	silence silence
+	rare      *rareState    // nil: nothing
+	deadline  time.Duration // blocked, gone, ending or draining: not longer than until then; 0: for ever
+	slowUntil time.Duration // a turn took long, and the next ones are taken to do so until then; 0: none did
+	nextCheck time.Duration // when to ask whether the peer is dead; 0: nothing is unacknowledged
+	silence   silence
 }
 
 // aside is what a socket seldom has.
-type aside struct {
+type rareState struct {
 	backlog
-	why error // what Closed is told
+	closeErr error // what Closed is told
 }
 
-func (s *socket) rest() []byte {
-	if s.aside == nil {
+func (s *socket) unread() []byte {
+	if s.rare == nil {
 		return nil
 	}
-	return s.aside.rest
+	return s.rare.unread
 }
 
-// keep has only the end of what was received be kept.
-func (s *socket) keep(rest []byte) {
-	if s.aside == nil {
+// retain has only the end of what was received be kept.
+func (s *socket) retain(rest []byte) {
+	if s.rare == nil {
 		return
 	}
-	if s.aside.keep(&s.loop.opt, rest); len(rest) == 0 && s.aside.why == nil {
-		s.aside = nil
+	if s.rare.retain(&s.loop.opt, rest); len(rest) == 0 && s.rare.closeErr == nil {
+		s.rare = nil
 	}
 }
 
@@ -80,34 +80,34 @@ func (s *socket) add(b []byte) {
 	if len(b) == 0 {
 		return
 	}
-	if s.aside == nil {
-		s.aside = new(aside)
+	if s.rare == nil {
+		s.rare = new(rareState)
 	}
-	s.aside.add(&s.loop.opt, b)
+	s.rare.add(&s.loop.opt, b)
 }
 
-// room tells whether more may be read than the Source has used.
-func (s *socket) room() bool {
-	return s.aside == nil || s.aside.room(&s.loop.opt, len(s.loop.in))
+// hasRoom tells whether more may be read than the Source has used.
+func (s *socket) hasRoom() bool {
+	return s.rare == nil || s.rare.hasRoom(&s.loop.opt, len(s.loop.readBuf))
 }
 
-func (s *socket) why() error {
-	if s.aside == nil {
+func (s *socket) closeErr() error {
+	if s.rare == nil {
 		return nil
 	}
-	return s.aside.why
+	return s.rare.closeErr
 }
 
-// blame says what Closed is told.
-func (s *socket) blame(why error) {
-	if s.aside == nil {
-		s.aside = new(aside)
+// setCloseErr says what Closed is told.
+func (s *socket) setCloseErr(why error) {
+	if s.rare == nil {
+		s.rare = new(rareState)
 	}
-	s.aside.why = why
+	s.rare.closeErr = why
 }
 
-// ask has the loop serve the socket because of bits.
-func (s *socket) ask(bits uint32) {
+// request has the loop serve the socket because of bits.
+func (s *socket) request(bits uint32) {
 	bits |= queued
 	if s.state.Load()&bits == bits {
 		return
@@ -118,17 +118,17 @@ func (s *socket) ask(bits uint32) {
 }
 
 // Wake implements Conn.
-func (s *socket) Wake() { s.ask(woken) }
+func (s *socket) Wake() { s.request(woken) }
 
 // WakeAfter implements Conn.
 func (s *socket) WakeAfter(d time.Duration) {
 	now := s.loop.since()
 	s.wakeAt.Store(int64(now + min(max(d, 1), math.MaxInt64-now)))
-	s.ask(timed)
+	s.request(timed)
 }
 
 // Finish implements Conn.
-func (s *socket) Finish() { s.ask(woken | finish) }
+func (s *socket) Finish() { s.request(woken | finish) }
 
 // Undelivered implements Conn.
 func (s *socket) Undelivered() (int, bool) {
@@ -153,13 +153,13 @@ func (s *socket) release() {
 	defer s.loop.descriptors.Unlock()
 	unix.Close(int(s.fd))
 	s.fd = -1
-	s.loop.load.Add(-1)
+	s.loop.conns.Add(-1)
 }
 
-// tell makes the last call.
-func (s *socket) tell() {
+// notifyClosed makes the last call.
+func (s *socket) notifyClosed() {
 	defer func() { _ = recover() }() // the connection is closed already, and the panic harms nobody else
-	s.src.Closed(s.why())
+	s.src.Closed(s.closeErr())
 }
 
 // finishing tells whether Finish was called.
@@ -167,70 +167,70 @@ func (s *socket) finishing() bool { return s.state.Load()&finish != 0 }
 
 // fail ends the connection for a reason.
 func (s *socket) fail(why error) {
-	s.blame(why)
-	s.over = true
+	s.setCloseErr(why)
+	s.closeNow = true
 }
 
-// happened notes events, and returns whether there is something to do about them.
-func (s *socket) happened(events uint32) bool {
+// noteEvents notes events, and returns whether there is something to do about them.
+func (s *socket) noteEvents(events uint32) bool {
 	const broken = unix.EPOLLERR | unix.EPOLLHUP
 	do := false
-	if events&(unix.EPOLLIN|unix.EPOLLRDHUP|broken) != 0 && !s.ended {
+	if events&(unix.EPOLLIN|unix.EPOLLRDHUP|broken) != 0 && !s.sawEOF {
 		s.readable, do = true, true
 	}
 	if events&(unix.EPOLLRDHUP|broken) != 0 {
 		s.hungUp = true
 	}
 	if events&(unix.EPOLLOUT|broken) != 0 && s.blocked {
-		s.blocked, s.pull, do = false, true, true
+		s.blocked, s.mayWrite, do = false, true, true
 	}
-	if events&broken != 0 && s.ended { // a read would tell of the end once more, and not of what came after it
+	if events&broken != 0 && s.sawEOF { // a read would tell of the end once more, and not of what came after it
 		s.broken, do = true, true
 	}
 	return do
 }
 
-// busy tells whether there is something to do at once.
-func (s *socket) busy() bool {
-	return s.readable && (s.ending || s.room()) || s.pull && !s.blocked
+// hasWork tells whether there is something to do at once.
+func (s *socket) hasWork() bool {
+	return s.readable && (s.finishSeen || s.hasRoom()) || s.mayWrite && !s.blocked
 }
 
-// offer hands over what was received and not used, and behind that the end, unless the turn is over.
-func (l *loop) offer(s *socket) {
-	if rest := s.rest(); len(rest) > 0 && !s.finishing() {
-		if l.spent {
-			l.owed = true
+// redeliver hands over what was received and not used, and behind that the end, unless the turn is over.
+func (l *loop) redeliver(s *socket) {
+	if rest := s.unread(); len(rest) > 0 && !s.finishing() {
+		if l.turnOver {
+			l.undelivered = true
 		} else {
-			s.keep(l.hand(s, rest))
+			s.retain(l.deliver(s, rest))
 		}
 	}
-	l.tellEnd(s)
+	l.reportEOF(s)
 }
 
-// tellEnd tells the Source that all was used that came, once that is so.
-func (l *loop) tellEnd(s *socket) {
-	if s.ended && !s.told && len(s.rest()) == 0 && !s.finishing() {
-		s.told, s.pull = true, true
-		l.hand(s, nil)
+// reportEOF tells the Source that all was used that came, once that is so.
+func (l *loop) reportEOF(s *socket) {
+	if s.sawEOF && !s.eofReported && len(s.unread()) == 0 && !s.finishing() {
+		s.eofReported, s.mayWrite = true, true
+		l.deliver(s, nil)
 	}
 }
 
-// hand gives b to the Source and returns what it does not use.
-func (l *loop) hand(s *socket, b []byte) []byte {
-	if l.began == 0 {
-		l.began = l.since()
+// deliver gives b to the Source and returns what it does not use.
+func (l *loop) deliver(s *socket, b []byte) []byte {
+	if l.turnStart == 0 {
+		l.turnStart = l.since()
 	}
 	used, err := s.src.Received(b)
-	l.spent = l.since()-l.began >= l.opt.Turn
-	if l.spent {
-		s.slow = l.now + slowFor
+	l.turnOver = l.since()-l.turnStart >= l.opt.MaxTurn
+	if l.turnOver {
+		s.slowUntil = l.now + slowWindow
 	}
 	if s.Gone() && used > 0 {
-		s.giveUp = l.now + l.opt.Stall
+		s.deadline = l.now + l.opt.SlowTimeout
 	}
 	if err != nil {
 		if !errors.Is(err, io.EOF) {
-			s.blame(err)
+			s.setCloseErr(err)
 		}
 		s.Finish()
 		return nil
@@ -243,158 +243,158 @@ func (l *loop) hand(s *socket, b []byte) []byte {
 
 // serve gives s its turn: what came goes in and what waits goes out, as far as a turn reaches.
 func (l *loop) serve(s *socket) {
-	defer l.contain(s)
-	l.began, l.spent, l.owed = 0, false, false
-	l.notice(s)
-	if !s.over {
+	defer l.recoverPanic(s)
+	l.turnStart, l.turnOver, l.undelivered = 0, false, false
+	l.updateState(s)
+	if !s.closeNow {
 		l.input(s)
 	}
-	if !s.over {
+	if !s.closeNow {
 		l.output(s)
 	}
-	if !s.over && s.giveUp != 0 && l.now >= s.giveUp {
-		l.stalled(s)
+	if !s.closeNow && s.deadline != 0 && l.now >= s.deadline {
+		l.timeOut(s)
 	}
-	if s.over {
+	if s.closeNow {
 		l.close(s)
 		return
 	}
-	if l.owed {
-		s.pull = true
+	if l.undelivered {
+		s.mayWrite = true
 	}
-	l.settle(s)
+	l.finishTurn(s)
 }
 
-// stalled ends what has taken too long.
-func (l *loop) stalled(s *socket) {
+// timeOut ends what has taken too long.
+func (l *loop) timeOut(s *socket) {
 	switch {
 	case s.Gone() || s.draining:
-		s.over = true
-	case s.ending:
-		s.fail(ErrStalled)
+		s.closeNow = true
+	case s.finishSeen:
+		s.fail(ErrSlow)
 	default:
-		l.lose(s, ErrStalled)
+		l.markLost(s, ErrSlow)
 	}
 }
 
-// lose notes that the peer takes nothing any more, because of why. What came from it is still used, for it was sent to be;
+// markLost notes that the peer takes nothing any more, because of why. What came from it is still used, for it was sent to be;
 // what is to be written is thrown away.
-func (l *loop) lose(s *socket, why error) {
-	if s.ending {
+func (l *loop) markLost(s *socket, why error) {
+	if s.finishSeen {
 		s.fail(why)
 		return
 	}
 	if s.state.Or(lost)&lost != 0 {
 		return
 	}
-	if s.why() == nil {
-		s.blame(why)
+	if s.closeErr() == nil {
+		s.setCloseErr(why)
 	}
-	s.blocked, s.pull, s.readable = false, true, !s.ended
-	s.watch, s.giveUp = 0, l.now+l.opt.Stall
+	s.blocked, s.mayWrite, s.readable = false, true, !s.sawEOF
+	s.nextCheck, s.deadline = 0, l.now+l.opt.SlowTimeout
 }
 
-// contain closes this connection, and no other, if the Source panics.
-func (l *loop) contain(s *socket) {
+// recoverPanic closes this connection, and no other, if the Source panics.
+func (l *loop) recoverPanic(s *socket) {
 	if p := recover(); p != nil {
-		s.blame(panicked(p))
+		s.setCloseErr(panicked(p))
 		l.close(s)
 	}
 }
 
-// notice finds out why s has a turn.
-func (l *loop) notice(s *socket) {
+// updateState finds out why s has a turn.
+func (l *loop) updateState(s *socket) {
 	if s.state.Load()&woken != 0 {
 		s.state.And(^woken)
-		s.pull = true
+		s.mayWrite = true
 	}
 	if at := s.wakeAt.Load(); at != 0 && int64(l.now) >= at && s.wakeAt.CompareAndSwap(at, 0) {
-		s.pull = true
+		s.mayWrite = true
 	}
-	if !s.ending && s.finishing() { // noticed before Next is asked: what was there when Finish was called is written
-		s.keep(nil)
-		s.ending, s.giveUp = true, l.now+l.opt.Linger
+	if !s.finishSeen && s.finishing() { // noticed before Next is asked: what was there when Finish was called is written
+		s.retain(nil)
+		s.finishSeen, s.deadline = true, l.now+l.opt.LingerTimeout
 	}
 	if s.broken {
 		s.broken = false
-		l.lose(s, os.NewSyscallError("read", unix.ECONNRESET))
+		l.markLost(s, os.NewSyscallError("read", unix.ECONNRESET))
 	}
-	if s.giveUp != 0 && l.now >= s.giveUp { // the time may have passed while this process was stopped: it is tried before it is judged
-		s.readable, s.blocked, s.pull = !s.ended, false, true
+	if s.deadline != 0 && l.now >= s.deadline { // the time may have passed while this process was stopped: it is tried before it is judged
+		s.readable, s.blocked, s.mayWrite = !s.sawEOF, false, true
 	}
 	if s.draining {
-		s.pull = false
+		s.mayWrite = false
 	}
-	if s.watch != 0 && l.now >= s.watch {
-		l.look(s)
+	if s.nextCheck != 0 && l.now >= s.nextCheck {
+		l.checkAlive(s)
 	}
 }
 
-// look asks the kernel whether the peer is dead, and until when that is no question.
-func (l *loop) look(s *socket) {
+// checkAlive asks the kernel whether the peer is dead, and until when that is no question.
+func (l *loop) checkAlive(s *socket) {
 	info := &l.info
 	ok := tcpInfo(int(s.fd), info)
 	switch {
 	case !ok:
-		s.watch = 0
-	case l.now-s.watch > l.opt.lookEvery(): // this process, or its machine, was stopped: what is silent then may be so because of us
+		s.nextCheck = 0
+	case l.now-s.nextCheck > l.opt.checkInterval(): // this process, or its machine, was stopped: what is silent then may be so because of us
 		s.silence = silence{}
-		s.watch = l.now + l.opt.lookEvery()
-	case s.silence.dead(info, l.now, l.opt.Dead):
-		l.lose(s, ErrDead)
+		s.nextCheck = l.now + l.opt.checkInterval()
+	case s.silence.dead(info, l.now, l.opt.DeadTimeout):
+		l.markLost(s, ErrDead)
 	case info.Unacked == 0 && info.Probes == 0 && info.Notsent_bytes == 0:
-		s.watch = 0
+		s.nextCheck = 0
 	default:
-		s.watch = l.now + l.opt.lookEvery()
+		s.nextCheck = l.now + l.opt.checkInterval()
 	}
 }
 
 // input reads, and hands over what came. What the Source does not use is kept, and it is read on as far as there is room.
 func (l *loop) input(s *socket) {
-	if s.pull {
-		l.offer(s)
+	if s.mayWrite {
+		l.redeliver(s)
 	}
-	for budget := turnReads; budget > 0 && !s.over && s.readable && !l.spent; {
+	for budget := turnReads; budget > 0 && !s.closeNow && s.readable && !l.turnOver; {
 		ending := s.finishing()
-		if !ending && !s.room() {
+		if !ending && !s.hasRoom() {
 			return
 		}
 		n := l.read(s)
 		budget -= n
-		switch b := l.in[:n]; { // which is the next connection's then
+		switch b := l.readBuf[:n]; { // which is the next connection's then
 		case n == 0 || ending:
-		case len(s.rest()) > 0:
+		case len(s.unread()) > 0:
 			s.add(b)
 		default:
-			s.pull = true
-			s.add(l.hand(s, b))
+			s.mayWrite = true
+			s.add(l.deliver(s, b))
 		}
 	}
-	l.tellEnd(s)
+	l.reportEOF(s)
 }
 
 // read reads once, and notes what it tells of the connection.
 func (l *loop) read(s *socket) int {
-	n, err := readFD(s.fd, l.in)
+	n, err := readFD(s.fd, l.readBuf)
 	if n > 0 {
-		s.readable = n == len(l.in) || s.hungUp || s.Gone() // epoll(7): a short read has emptied the socket
+		s.readable = n == len(l.readBuf) || s.hungUp || s.Gone() // epoll(7): a short read has emptied the socket
 		return n
 	}
 	s.readable = false
 	switch {
 	case err == unix.EAGAIN:
-		s.ended = s.Gone() // of what is lost nobody tells the end
+		s.sawEOF = s.Gone() // of what is lost nobody tells the end
 	case err != nil && s.finishing():
-		if s.over = true; s.why() == nil {
-			s.blame(os.NewSyscallError("read", err))
+		if s.closeNow = true; s.closeErr() == nil {
+			s.setCloseErr(os.NewSyscallError("read", err))
 		}
 	case err != nil:
-		s.ended = true
-		l.lose(s, os.NewSyscallError("read", err))
+		s.sawEOF = true
+		l.markLost(s, os.NewSyscallError("read", err))
 	case s.draining:
-		s.over = true
+		s.closeNow = true
 	default:
-		s.ended = true
+		s.sawEOF = true
 	}
 	return 0
 }
@@ -402,76 +402,76 @@ func (l *loop) read(s *socket) int {
 // output writes what the Source has.
 func (l *loop) output(s *socket) {
 	for range turnWrites {
-		if !s.pull || s.blocked || s.over {
+		if !s.mayWrite || s.blocked || s.closeNow {
 			return
 		}
-		if s.Gone() && s.ending {
-			s.over = true
+		if s.Gone() && s.finishSeen {
+			s.closeNow = true
 			return
 		}
 		b, ok := s.src.Next(writeSize)
 		if !ok {
-			l.emptied(s)
+			l.nothingToWrite(s)
 			return
 		}
 		if s.Gone() {
 			s.src.Wrote(len(b))
-			l.offer(s)
+			l.redeliver(s)
 			continue
 		}
 		n, err := writeFD(s.fd, b)
 		l.steps++
 		s.src.Wrote(n)
 		if err != nil && err != unix.EAGAIN {
-			l.lose(s, os.NewSyscallError("write", err))
+			l.markLost(s, os.NewSyscallError("write", err))
 			return
 		}
-		l.took(s, n, n == len(b))
-		l.offer(s) // what went out may have made room for what came
+		l.noteWritten(s, n, n == len(b))
+		l.redeliver(s) // what went out may have made room for what came
 	}
 }
 
-// took notes what the socket took: n bytes, all there were or fewer.
-func (l *loop) took(s *socket, n int, all bool) {
-	if s.watch == 0 && n > 0 {
-		s.watch = l.now + l.opt.lookEvery()
+// noteWritten notes what the socket noteWritten: n bytes, all there were or fewer.
+func (l *loop) noteWritten(s *socket, n int, all bool) {
+	if s.nextCheck == 0 && n > 0 {
+		s.nextCheck = l.now + l.opt.checkInterval()
 	}
 	s.blocked = !all // and the kernel will say when that is over
-	if s.ending {
+	if s.finishSeen {
 		return
 	}
 	if all {
-		s.giveUp = 0
-	} else if n > 0 || s.giveUp == 0 {
-		s.giveUp = l.now + l.opt.Stall
+		s.deadline = 0
+	} else if n > 0 || s.deadline == 0 {
+		s.deadline = l.now + l.opt.SlowTimeout
 	}
 }
 
-// emptied notes that Next has nothing. If that is the end, our direction is closed first, and the peer's awaited:
+// nothingToWrite notes that Next has nothing. If that is the end, our direction is closed first, and the peer's awaited:
 // closing with unread bytes would send a reset, which may destroy what the peer has not read yet, the reason for
 // closing among it.
-func (l *loop) emptied(s *socket) {
-	s.pull = false
+func (l *loop) nothingToWrite(s *socket) {
+	s.mayWrite = false
 	switch {
 	case s.Gone():
 		return
-	case !s.ending:
-		s.giveUp = 0
+	case !s.finishSeen:
+		s.deadline = 0
 		return
 	}
-	if s.ended || unix.Shutdown(int(s.fd), unix.SHUT_WR) != nil {
-		s.over = true
+	if s.sawEOF || unix.Shutdown(int(s.fd), unix.SHUT_WR) != nil {
+		s.closeNow = true
 		return
 	}
-	s.draining, s.giveUp = true, l.now+l.opt.drain()
+	s.draining, s.deadline = true, l.now+l.opt.drainTimeout()
 }
 
-// settle lets s rest until something happens, unless something has.
-func (l *loop) settle(s *socket) {
+// finishTurn lets s rest until something happens, unless something has.
+func (l *loop) finishTurn(s *socket) {
 	for {
 		state := s.state.Load()
-		if state&woken != 0 || s.busy() {
-			l.line(s)
+		if state&woken != 0 || s.hasWork() {
+			l.schedule(s)
 			return
 		}
 		l.arm(s)
@@ -485,7 +485,7 @@ func (l *loop) settle(s *socket) {
 // once, which is cheaper than to move it each time.
 func (l *loop) arm(s *socket) {
 	first := time.Duration(s.wakeAt.Load())
-	for _, at := range [...]time.Duration{s.giveUp, s.watch} {
+	for _, at := range [...]time.Duration{s.deadline, s.nextCheck} {
 		if at != 0 && (first == 0 || at < first) {
 			first = at
 		}

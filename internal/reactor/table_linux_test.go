@@ -2,7 +2,7 @@ package reactor
 
 import "testing"
 
-func TestTableKnowsTheGeneration(t *testing.T) {
+func TestTableGenerations(t *testing.T) {
 	var table table
 	table.generation = 1<<32 - 3 // about to start again
 	var old []*socket

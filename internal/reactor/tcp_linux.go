@@ -36,7 +36,7 @@ type silence struct {
 // that lives but does not read goes on answering the probes of its closed window. One probe without an answer proves
 // nothing: the answers are rationed (ip-sysctl, tcp_invalid_ratelimit), may get lost, and the next is up to 2 minutes
 // off.
-func (s *silence) dead(info *unix.TCPInfo, now, patience time.Duration) bool {
+func (s *silence) dead(info *unix.TCPInfo, now, timeout time.Duration) bool {
 	if info.Unacked == 0 && info.Probes < 2 {
 		s.since = 0
 		return false
@@ -46,7 +46,7 @@ func (s *silence) dead(info *unix.TCPInfo, now, patience time.Duration) bool {
 		s.since = now
 		return false
 	}
-	return silent >= patience && now-s.since >= patience
+	return silent >= timeout && now-s.since >= timeout
 }
 
 // tcpWatch watches a connection of the portable path. A nil watch knows nothing.
@@ -55,7 +55,7 @@ type tcpWatch struct {
 	silence silence // owned by who calls dead
 }
 
-func watch(nc net.Conn) *tcpWatch {
+func newTCPWatch(nc net.Conn) *tcpWatch {
 	if over, ok := nc.(interface{ NetConn() net.Conn }); ok { // TLS
 		nc = over.NetConn()
 	}
@@ -89,13 +89,13 @@ func (w *tcpWatch) undelivered() (int, bool) {
 	return undelivered(info), true
 }
 
-func (w *tcpWatch) dead(now, patience time.Duration) bool {
+func (w *tcpWatch) dead(now, timeout time.Duration) bool {
 	info, ok := w.info()
-	return ok && w.silence.dead(info, now, patience)
+	return ok && w.silence.dead(info, now, timeout)
 }
 
-// forget has a silence count anew.
-func (w *tcpWatch) forget() {
+// reset has a silence count anew.
+func (w *tcpWatch) reset() {
 	if w != nil {
 		w.silence = silence{}
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 func TestSilence(t *testing.T) {
-	const patience = 45 * time.Second
+	const timeout = 45 * time.Second
 	// What the kernel says when it is asked every 5 s, until the peer is dead or the story ends.
 	tests := map[string]struct {
 		info func(at time.Duration) unix.TCPInfo
@@ -25,10 +25,10 @@ func TestSilence(t *testing.T) {
 				return unix.TCPInfo{Last_ack_recv: ms(at)}
 			}
 			return unix.TCPInfo{Unacked: 1, Last_ack_recv: ms(at)}
-		}, time.Minute + patience},
+		}, time.Minute + timeout},
 		"gone while it was written to": {func(at time.Duration) unix.TCPInfo {
 			return unix.TCPInfo{Unacked: 9, Last_ack_recv: ms(at)}
-		}, 5*time.Second + patience},
+		}, 5*time.Second + timeout},
 		"frozen, every probe is answered": {func(at time.Duration) unix.TCPInfo {
 			return unix.TCPInfo{Notsent_bytes: 1000, Last_ack_recv: ms(at % (2 * time.Minute))}
 		}, 0},
@@ -37,14 +37,14 @@ func TestSilence(t *testing.T) {
 		}, 0},
 		"frozen, then gone": {func(at time.Duration) unix.TCPInfo {
 			return unix.TCPInfo{Notsent_bytes: 1000, Probes: uint8(at / time.Minute), Last_ack_recv: ms(at)}
-		}, 2*time.Minute + patience},
+		}, 2*time.Minute + timeout},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			var s silence
 			for at := 5 * time.Second; at < 8*time.Minute; at += 5 * time.Second {
 				info := test.info(at)
-				if s.dead(&info, at, patience) {
+				if s.dead(&info, at, timeout) {
 					if at != test.dead {
 						t.Errorf("dead after %v, want %v", at, test.dead)
 					}

@@ -11,10 +11,10 @@ import (
 // of the kernel, and by its own time-outs.
 type tcpWatch struct{}
 
-func watch(net.Conn) *tcpWatch { return nil }
+func newTCPWatch(net.Conn) *tcpWatch { return nil }
 
 func (*tcpWatch) undelivered() (int, bool) { return 0, false }
 
-func (*tcpWatch) forget() {}
+func (*tcpWatch) reset() {}
 
-func (*tcpWatch) dead(now, patience time.Duration) bool { return false }
+func (*tcpWatch) dead(now, timeout time.Duration) bool { return false }

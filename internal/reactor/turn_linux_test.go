@@ -7,8 +7,8 @@ import (
 )
 
 // However many there are whose turns take long, whoever has little to do waits for one of them.
-func TestSlowOnesWaitForEachOther(t *testing.T) {
-	e, err := NewEpoll(Options{Loops: 1, Turn: time.Millisecond})
+func TestSlowSourcesShareATurn(t *testing.T) {
+	e, err := NewEpoll(Options{Loops: 1, MaxTurn: time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -18,7 +18,7 @@ func TestSlowOnesWaitForEachOther(t *testing.T) {
 	var turns, asked int
 	var waits []int
 	e.Add(nc, nil, func(c Conn) Source {
-		return &quick{conn: c, log: func() {
+		return &promptSource{conn: c, log: func() {
 			mu.Lock()
 			defer mu.Unlock()
 			waits = append(waits, turns-asked)
@@ -26,7 +26,7 @@ func TestSlowOnesWaitForEachOther(t *testing.T) {
 	})
 	for range 10 {
 		nc, peerOfSlow := pair(t)
-		s := &slow{log: func(*slow) {
+		s := &slowSource{log: func(*slowSource) {
 			mu.Lock()
 			defer mu.Unlock()
 			if turns++; turns%25 == 0 {
@@ -48,21 +48,21 @@ func TestSlowOnesWaitForEachOther(t *testing.T) {
 }
 
 // The same where each connection has goroutines of its own: only one of the slow is at work.
-func TestSlowOnesWaitForEachOtherPortably(t *testing.T) {
-	p := NewPortable(Options{Turn: time.Millisecond})
+func TestSlowSourcesShareATurnPortable(t *testing.T) {
+	p := NewPortable(Options{MaxTurn: time.Millisecond})
 	defer p.Close()
 	var mu sync.Mutex
-	var turns, working, most int
+	var turns, working, peak int
 	for range 10 {
 		nc, peer := pair(t)
 		known := false
-		s := &slow{log: func(*slow) {
+		s := &slowSource{log: func(*slowSource) {
 			mu.Lock()
 			defer mu.Unlock()
 			turns++
 			if known {
 				working++
-				most = max(most, working)
+				peak = max(peak, working)
 			}
 		}}
 		s.done = func() {
@@ -79,22 +79,22 @@ func TestSlowOnesWaitForEachOtherPortably(t *testing.T) {
 	eventually(t, "there were turns", func() bool { mu.Lock(); defer mu.Unlock(); return turns >= 100 })
 	mu.Lock()
 	defer mu.Unlock()
-	if most != 1 {
-		t.Errorf("%d were at work at once", most)
+	if peak != 1 {
+		t.Errorf("%d were at work at once", peak)
 	}
 }
 
-// quick is a source that uses what it is given at once.
-type quick struct {
+// promptSource is a source that uses what it is given at once.
+type promptSource struct {
 	conn Conn
 	log  func()
 }
 
-func (q *quick) Next(int) ([]byte, bool) { return nil, false }
+func (q *promptSource) Next(int) ([]byte, bool) { return nil, false }
 
-func (q *quick) Wrote(int) {}
+func (q *promptSource) Wrote(int) {}
 
-func (q *quick) Received(b []byte) (int, error) {
+func (q *promptSource) Received(b []byte) (int, error) {
 	if len(b) == 0 {
 		q.conn.Finish()
 		return 0, nil
@@ -103,26 +103,26 @@ func (q *quick) Received(b []byte) (int, error) {
 	return len(b), nil
 }
 
-func (q *quick) Closed(error) {}
+func (q *promptSource) Closed(error) {}
 
-// slow is a source that takes its time for each byte, and has always more to say.
-type slow struct {
+// slowSource is a source that takes its time for each byte, and has always more to say.
+type slowSource struct {
 	conn Conn
-	log  func(*slow)
+	log  func(*slowSource)
 	done func()
 }
 
-func (s *slow) Next(int) ([]byte, bool) { return []byte("x"), true }
+func (s *slowSource) Next(int) ([]byte, bool) { return []byte("x"), true }
 
-func (s *slow) Wrote(int) {}
+func (s *slowSource) Wrote(int) {}
 
-func (s *slow) Received(b []byte) (int, error) {
+func (s *slowSource) Received(b []byte) (int, error) {
 	if len(b) == 0 {
 		s.conn.Finish()
 		return 0, nil
 	}
 	s.log(s)
-	for began := time.Now(); time.Since(began) < 2*time.Millisecond; {
+	for start := time.Now(); time.Since(start) < 2*time.Millisecond; {
 	}
 	if s.done != nil {
 		s.done()
@@ -131,26 +131,26 @@ func (s *slow) Received(b []byte) (int, error) {
 	return 1, nil
 }
 
-func (s *slow) Closed(error) {}
+func (s *slowSource) Closed(error) {}
 
 // One that has used its time waits until the others of its loop have had their turn, however much of what came it has
 // left, and however much it has to say.
 func TestTurnsAreShared(t *testing.T) {
-	e, err := NewEpoll(Options{Loops: 1, Turn: time.Millisecond})
+	e, err := NewEpoll(Options{Loops: 1, MaxTurn: time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer e.Close()
 	const many, rounds = 3, 30
 	var mu sync.Mutex
-	var turns []*slow
-	began := make(map[*slow]bool)
+	var turns []*slowSource
+	start := make(map[*slowSource]bool)
 	for range many {
 		nc, peer := pair(t)
-		s := &slow{log: func(s *slow) {
+		s := &slowSource{log: func(s *slowSource) {
 			mu.Lock()
 			defer mu.Unlock()
-			if began[s] = true; len(began) == many { // all are there
+			if start[s] = true; len(start) == many { // all are there
 				turns = append(turns, s)
 			}
 		}}

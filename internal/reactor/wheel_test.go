@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestWheelComesUpOnce(t *testing.T) {
+func TestWheelFiresOnce(t *testing.T) {
 	const turn = wheelSlots * wheelTick
 	for _, at := range []time.Duration{
 		0, 1, wheelTick - 1, wheelTick, 20 * time.Millisecond, time.Second, 25 * time.Second,
@@ -37,7 +37,7 @@ func TestWheelComesUpOnce(t *testing.T) {
 	}
 }
 
-func TestWheelTakesTheEarlier(t *testing.T) {
+func TestWheelKeepsTheEarlierTime(t *testing.T) {
 	var w wheel
 	w.arm(0, time.Hour)
 	w.arm(0, 50*time.Millisecond)
@@ -53,7 +53,7 @@ func TestWheelTakesTheEarlier(t *testing.T) {
 	}
 }
 
-func TestWheelAfterALongSleep(t *testing.T) {
+func TestWheelAfterLongSleep(t *testing.T) {
 	var w wheel
 	w.tick(1000*time.Hour, nil) // the owner slept, and nothing was armed
 	w.arm(1, 500*time.Hour)     // long ago

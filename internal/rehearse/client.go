@@ -18,30 +18,30 @@ import (
 
 // client is one client of the rehearsal. It is a reactor.Source.
 type client struct {
-	r       *rehearsal
-	talker  int // which it is, or -1
-	slow    bool
-	leaving atomic.Bool // its connection ends because it is to
+	r         *rehearsal
+	publisher int // which it is, or -1
+	slow      bool
+	leaving   atomic.Bool // its connection ends because it is to
 
-	mu    sync.Mutex // for what the talking goroutine shares with the reactor's
-	conn  reactor.Conn
-	out   []byte // frames to be written
-	said  int    // messages handed out
-	words []byte // the newest of them; its memory serves again
+	mu        sync.Mutex // for what the talking goroutine shares with the reactor's
+	conn      reactor.Conn
+	out       []byte // frames to be written
+	published int    // messages handed out
+	text      []byte // the newest of them; its memory serves again
 
 	// Owned by who calls the Source.
-	ear
-	dec     frame.Decoder
-	joined  bool
-	n       uint64 // ramai.v1: the newest number heard
-	jumps   int64  // numbers that did not follow the one before
-	epoch   string // of n, for where to go on
-	known   bool   // n is known: it was in the room before
-	flying  int    // closed loop: said and not yet heard
-	behind  int    // it has been cut off, and is complete again when it has heard one less than so many; 0: it is complete
-	writing []byte // handed out by Next; its memory serves again
-	written []byte // the part of it that is not yet taken
-	ended   chan error
+	receiver
+	dec      frame.Decoder
+	joined   bool
+	n        uint64 // ramai.v1: the newest number heard
+	jumps    int64  // numbers that did not follow the one before
+	epoch    string // of n, for where to go on
+	known    bool   // n is known: it was in the room before
+	inFlight int    // closed loop: said and not yet heard
+	behind   int    // it has been cut off, and is complete again when it has heard one less than so many; 0: it is complete
+	writing  []byte // handed out by Next; its memory serves again
+	written  []byte // the part of it that is not yet taken
+	ended    chan error
 }
 
 // attach gives the client a new connection.
@@ -58,7 +58,7 @@ func (c *client) attach(conn reactor.Conn) reactor.Source {
 func (c *client) Next(max int) ([]byte, bool) {
 	if len(c.written) == 0 {
 		c.mu.Lock()
-		c.refill()
+		c.topUp()
 		c.writing, c.out = c.out, c.writing[:0]
 		c.mu.Unlock()
 		c.written = c.writing
@@ -71,8 +71,8 @@ func (c *client) Wrote(n int) { c.written = c.written[n:] }
 
 // Closed implements reactor.Source.
 func (c *client) Closed(err error) {
-	c.r.lostConn(c, err) // before ended is told: then the client is no longer leaving
-	c.ended <- err       // of each connection there is one
+	c.r.connectionEnded(c, err) // before ended is told: then the client is no longer leaving
+	c.ended <- err              // of each connection there is one
 }
 
 // Received implements reactor.Source.
@@ -80,22 +80,22 @@ func (c *client) Received(b []byte) (used int, err error) {
 	if len(b) == 0 {
 		return 0, io.EOF
 	}
-	if c.r.isFrozen(c) {
+	if c.r.isPaused(c) {
 		return 0, nil
 	}
-	before := c.heard()
-	defer func() { c.r.heard.Add(c.heard() - before) }()
+	before := c.received()
+	defer func() { c.r.delivered.Add(c.received() - before) }()
 	now := c.r.since()
-	waits := c.r.waits.begin()
-	defer c.r.waits.end(waits)
+	waits := c.r.latencies.begin()
+	defer c.r.latencies.end(waits)
 	for used < len(b) {
-		if k := c.follow(b[used:], now, waits); k > 0 {
+		if k := c.matchRecent(b[used:], now, waits); k > 0 {
 			used += k
 			continue
 		}
 		if text, k := wholeText(b[used:]); k > 0 && !c.dec.Partial() {
 			used += k
-			if err := c.text(text, now, waits); err != nil {
+			if err := c.receiveText(text, now, waits); err != nil {
 				return used, err
 			}
 			continue
@@ -107,7 +107,7 @@ func (c *client) Received(b []byte) (used int, err error) {
 		}
 		switch m.Op {
 		case frame.Text:
-			if err := c.text(m.Payload, now, waits); err != nil {
+			if err := c.receiveText(m.Payload, now, waits); err != nil {
 				return used, err
 			}
 		case frame.Ping:
@@ -118,20 +118,20 @@ func (c *client) Received(b []byte) (used int, err error) {
 	}
 	if c.behind > 0 && c.joined && c.next >= c.behind-1 {
 		c.behind = 0
-		c.r.back.complete(now)
+		c.r.reconnects.complete(now)
 	}
 	return used, nil
 }
 
-// follow takes from the beginning of b the frames that come next and are, byte for byte, those that another client has
+// matchRecent takes from the beginning of b the frames that come next and are, byte for byte, those that another client has
 // heard and checked: for these the comparison is the whole check. It returns how many bytes they have. All else is for
 // text to check.
-func (c *client) follow(b []byte, now int64, waits *shard) (used int) {
+func (c *client) matchRecent(b []byte, now int64, waits *shard) (used int) {
 	if !c.joined || c.dec.Partial() || len(c.early) > 0 {
 		return 0
 	}
 	for {
-		t := c.ledger.take(c.next)
+		t := c.ledger.recentAt(c.next)
 		if t == nil || t.n != c.n+1 && !c.r.cfg.Plain || !bytes.HasPrefix(b[used:], t.frame) {
 			return used
 		}
@@ -139,7 +139,7 @@ func (c *client) follow(b []byte, now int64, waits *shard) (used int) {
 		c.n = t.n
 		c.next++
 		c.Delivered++
-		c.settle(t.stamp, t.due, now, waits)
+		c.recordDelivery(t.stamp, t.due, now, waits)
 	}
 }
 
@@ -160,14 +160,14 @@ func wholeText(b []byte) (payload []byte, used int) {
 	return b[start : start+n], start + n
 }
 
-// text takes one message of the server.
-func (c *client) text(b []byte, now int64, waits *shard) error {
+// receiveText takes one message of the server.
+func (c *client) receiveText(b []byte, now int64, waits *shard) error {
 	if c.r.cfg.Plain {
 		return c.check(b, b, now, waits)
 	}
 	rest, ok := bytes.CutPrefix(b, c.r.messageHead)
 	if !ok {
-		return c.private(b)
+		return c.control(b)
 	}
 	n, digits := uint64(0), 0
 	for digits < min(len(rest), 19) && rest[digits]-'0' < 10 {
@@ -201,35 +201,35 @@ func (c *client) check(b, text []byte, now int64, waits *shard) error {
 		return nil
 	}
 	s, due, ok := readHead(text)
-	if !ok || string(text[headLen:]) != c.r.padding || !c.r.ledger.knows(s) {
+	if !ok || string(text[headLen:]) != c.r.padding || !c.r.ledger.wasPublished(s) {
 		return fmt.Errorf("a text that nobody said: %.100q", text)
 	}
-	if at, first := c.hear(s); first {
-		c.ledger.keep(&take{index: at, n: c.n, stamp: s, due: due, frame: frame.AppendText(nil, b)})
+	if at, first := c.receive(s); first {
+		c.ledger.remember(&checkedMessage{index: at, n: c.n, stamp: s, due: due, frame: frame.AppendText(nil, b)})
 	}
-	c.settle(s, due, now, waits)
+	c.recordDelivery(s, due, now, waits)
 	return nil
 }
 
-// settle notes how long a message took, and that it is no longer in flight.
-func (c *client) settle(s stamp, due, now int64, waits *shard) {
+// recordDelivery notes how long a message took, and that it is no longer in flight.
+func (c *client) recordDelivery(s stamp, due, now int64, waits *shard) {
 	if !c.slow { // it is the others that one wants to know about
 		waits.record(now - due)
 	}
-	if c.talker >= 0 && s.talker() == c.talker && c.r.cfg.InFlight > 0 {
-		c.flying--
+	if c.publisher >= 0 && s.publisher() == c.publisher && c.r.cfg.InFlight > 0 {
+		c.inFlight--
 	}
 }
 
-// private takes a frame of ramai.v1 that is no message.
-func (c *client) private(b []byte) error {
+// control takes a frame of ramai.v1 that is no message.
+func (c *client) control(b []byte) error {
 	f, err := wire.ParseFrame(b)
 	if err != nil {
 		return err
 	}
 	switch f := f.(type) {
 	case wire.Joined:
-		c.r.log.Store(&f.HistoryID)
+		c.r.historyID.Store(&f.HistoryID)
 		c.epoch = f.Epoch // which n is proved to be of
 		if f.Reset {
 			return fmt.Errorf("the server's history is another than before")
@@ -248,13 +248,13 @@ func (c *client) private(b []byte) error {
 
 func (c *client) join() {
 	c.joined = true
-	if c.r.outside.Add(-1) == 0 {
-		close(c.r.everybody)
+	if c.r.notJoined.Add(-1) == 0 {
+		close(c.r.allJoined)
 	}
 }
 
-// knock sends what a client of ramai.v1 says first.
-func (c *client) knock(historyID string) {
+// sendJoin sends what a client of ramai.v1 says first.
+func (c *client) sendJoin(historyID string) {
 	if c.r.cfg.Plain {
 		return
 	}
@@ -281,33 +281,33 @@ func (c *client) wake() {
 	c.conn.Wake()
 }
 
-// say says the next message, due at a time in nanoseconds since the beginning.
-func (c *client) say(due int64) {
+// publish says the next message, due at a time in nanoseconds since the beginning.
+func (c *client) publish(due int64) {
 	c.mu.Lock()
-	c.utter(due)
+	c.queueMessage(due)
 	conn := c.conn
 	c.mu.Unlock()
 	conn.Wake()
 }
 
-// refill keeps the closed loop full. It is called with mu held.
-func (c *client) refill() {
-	if c.talker < 0 || c.flying >= c.r.cfg.InFlight || !c.r.talking.Load() {
+// topUp keeps the closed loop full. It is called with mu held.
+func (c *client) topUp() {
+	if c.publisher < 0 || c.inFlight >= c.r.cfg.InFlight || !c.r.publishing.Load() {
 		return
 	}
-	for due := c.r.since(); c.flying < c.r.cfg.InFlight; c.flying++ {
-		c.utter(due)
+	for due := c.r.since(); c.inFlight < c.r.cfg.InFlight; c.inFlight++ {
+		c.queueMessage(due)
 	}
 }
 
-// utter queues the next message. It is called with mu held.
-func (c *client) utter(due int64) {
-	c.said++
-	c.r.ledger.said[c.talker].Store(int64(c.said))
-	c.words = appendText(c.words[:0], c.r.run, stampOf(c.talker, c.said), due, c.r.padding)
-	payload := c.words
+// queueMessage queues the next message. It is called with mu held.
+func (c *client) queueMessage(due int64) {
+	c.published++
+	c.r.ledger.published[c.publisher].Store(int64(c.published))
+	c.text = appendText(c.text[:0], c.r.run, stampOf(c.publisher, c.published), due, c.r.padding)
+	payload := c.text
 	if !c.r.cfg.Plain {
-		payload = wire.Append(nil, wire.Say{Room: c.r.room, ID: fmt.Sprintf("%s-%d-%d", c.r.run[1:], c.talker, c.said), Text: string(c.words)})
+		payload = wire.Append(nil, wire.Say{Room: c.r.room, ID: fmt.Sprintf("%s-%d-%d", c.r.run[1:], c.publisher, c.published), Text: string(c.text)})
 	}
 	c.out = frame.AppendMasked(c.out, frame.Text, payload, newMask())
 }

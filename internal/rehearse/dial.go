@@ -34,10 +34,10 @@ func (r *rehearsal) dial(ctx context.Context, c *client) error {
 	}
 	r.cfg.Reactor.Add(nc, early, func(conn reactor.Conn) reactor.Source { return c.attach(conn) })
 	historyID := ""
-	if l := r.log.Load(); l != nil {
+	if l := r.historyID.Load(); l != nil {
 		historyID = *l
 	}
-	c.knock(historyID)
+	c.sendJoin(historyID)
 	return nil
 }
 

@@ -9,17 +9,17 @@ import (
 //
 // A message stands under its index: on ramai.v1 its number, on the plain door its place since the rehearsal began.
 type ledger struct {
-	mu       sync.Mutex
-	index    [][]int32                     // guarded by mu: by talker and message of it, where that stands, plus one
-	disorder int64                         // guarded by mu: those that everybody heard after a later one of their talker
-	said     []atomic.Int64                // by talker: messages handed out
-	pages    [1 << 14]atomic.Pointer[page] // readers look without a lock
-	size     atomic.Int64                  // messages written
-	takes    [1 << 11]atomic.Pointer[take] // the newest of them, each under its index modulo their number
+	mu        sync.Mutex
+	index     [][]int32                               // guarded by mu: by talker and message of it, where that stands, plus one
+	disorder  int64                                   // guarded by mu: those that everybody heard after a later one of their talker
+	published []atomic.Int64                          // by talker: messages handed out
+	pages     [1 << 14]atomic.Pointer[page]           // readers look without a lock
+	size      atomic.Int64                            // messages written
+	recent    [1 << 11]atomic.Pointer[checkedMessage] // the newest of them, each under its index modulo their number
 }
 
 // take is a message as whoever was first heard and checked it. It never changes.
-type take struct {
+type checkedMessage struct {
 	index int // where it stands
 	stamp stamp
 	due   int64
@@ -35,19 +35,19 @@ type page [pageSize]stamp
 // stamp is what a message of the rehearsal says: who said it as which. Never zero.
 type stamp uint64
 
-func stampOf(talker, seq int) stamp { return stamp(uint64(talker+1)<<40 | uint64(seq)) }
+func stampOf(publisher, seq int) stamp { return stamp(uint64(publisher+1)<<40 | uint64(seq)) }
 
-func (s stamp) talker() int { return int(s>>40) - 1 }
+func (s stamp) publisher() int { return int(s>>40) - 1 }
 
 func (s stamp) seq() int { return int(s & (1<<40 - 1)) }
 
-func newLedger(talkers int) *ledger {
-	return &ledger{index: make([][]int32, talkers), said: make([]atomic.Int64, talkers)}
+func newLedger(publishers int) *ledger {
+	return &ledger{index: make([][]int32, publishers), published: make([]atomic.Int64, publishers)}
 }
 
-// knows tells whether s was said.
-func (l *ledger) knows(s stamp) bool {
-	return s.seq() > 0 && s.talker() < len(l.said) && int64(s.seq()) <= l.said[s.talker()].Load()
+// wasPublished tells whether s was said.
+func (l *ledger) wasPublished(s stamp) bool {
+	return s.seq() > 0 && s.publisher() < len(l.published) && int64(s.seq()) <= l.published[s.publisher()].Load()
 }
 
 // at returns what stands under i, or zero if nothing does yet.
@@ -59,21 +59,21 @@ func (l *ledger) at(i int) stamp {
 }
 
 // take returns the message that stands under i, or nil if it is not kept.
-func (l *ledger) take(i int) *take {
-	if t := l.takes[i%len(l.takes)].Load(); t != nil && t.index == i {
+func (l *ledger) recentAt(i int) *checkedMessage {
+	if t := l.recent[i%len(l.recent)].Load(); t != nil && t.index == i {
 		return t
 	}
 	return nil
 }
 
-func (l *ledger) keep(t *take) { l.takes[t.index%len(l.takes)].Store(t) }
+func (l *ledger) remember(t *checkedMessage) { l.recent[t.index%len(l.recent)].Store(t) }
 
 // note writes s under i, if that is the first free index and s stands nowhere yet. It returns where s stands, or -1,
 // and whether it was written now.
 func (l *ledger) note(i int, s stamp) (at int, written bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if at := l.stands(s); at >= 0 {
+	if at := l.indexOf(s); at >= 0 {
 		return at, false
 	}
 	if i != int(l.size.Load()) || i/pageSize >= len(l.pages) {
@@ -85,7 +85,7 @@ func (l *ledger) note(i int, s stamp) (at int, written bool) {
 		l.pages[i/pageSize].Store(p)
 	}
 	p[i%pageSize] = s
-	known, seq := &l.index[s.talker()], s.seq()
+	known, seq := &l.index[s.publisher()], s.seq()
 	if seq < len(*known) {
 		l.disorder++
 	} else {
@@ -96,16 +96,16 @@ func (l *ledger) note(i int, s stamp) (at int, written bool) {
 	return i, true
 }
 
-// stands returns where s stands, or -1. It is called with mu held.
-func (l *ledger) stands(s stamp) int {
-	if known := l.index[s.talker()]; s.seq() < len(known) {
+// indexOf returns where s indexOf, or -1. It is called with mu held.
+func (l *ledger) indexOf(s stamp) int {
+	if known := l.index[s.publisher()]; s.seq() < len(known) {
 		return int(known[s.seq()]) - 1
 	}
 	return -1
 }
 
-// ear is what one client has heard. It is owned by the goroutine that hears.
-type ear struct {
+// receiver is what one client has heard. It is owned by the goroutine that hears.
+type receiver struct {
 	ledger  *ledger
 	next    int            // the index that has to come next
 	skipped map[int]bool   // indices before it that have not come
@@ -131,12 +131,12 @@ func (t *tally) add(o tally) {
 	t.OutOfOrder += o.OutOfOrder
 }
 
-// heard is how many different messages came.
-func (e *ear) heard() int64 { return e.Delivered - e.Doubled }
+// received is how many different messages came.
+func (e *receiver) received() int64 { return e.Delivered - e.Doubled }
 
-// hear checks one message against what the others heard. It returns where s stands, or -1, and whether it stands there
+// receive checks one message against what the others heard. It returns where s stands, or -1, and whether it stands there
 // because it was heard now.
-func (e *ear) hear(s stamp) (at int, first bool) {
+func (e *receiver) receive(s stamp) (at int, first bool) {
 	e.Delivered++
 	if e.ledger.at(e.next) == s && !e.early[s] {
 		e.next++

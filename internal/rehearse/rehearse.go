@@ -41,9 +41,9 @@ type Config struct {
 
 // The stages of a rehearsal.
 const (
-	EverybodyIn = "everybody is in"
-	TalkOver    = "the talk is over" // the slow still read nothing
-	AllHeard    = "all that will be heard is heard"
+	AllConnected   = "everybody is in"
+	PublishingDone = "the talk is over" // the slow still read nothing
+	AllDelivered   = "all that will be heard is heard"
 )
 
 // Check tells what cannot be rehearsed like that.
@@ -93,30 +93,30 @@ func parseURL(text string) (*url.URL, error) {
 
 // rehearsal is one run.
 type rehearsal struct {
-	cfg         Config
-	target      *url.URL
-	room        string
-	run         []byte // "~" and four digits: whose messages these are
-	padding     string // what follows the head of a text
-	messageHead []byte // how a message of ramai.v1 begins, up to its number
-	frames      frame.Config
-	clients     []*client
-	ledger      *ledger
-	waits       *waits
-	begin       time.Time
-	back        *back
-	returned    *Back         // once the talk is over: how those came back who were cut off last
-	outside     atomic.Int64  // clients that have not been in yet; below 0: how often some came back
-	everybody   chan struct{} // closed when all have been in
-	log         atomic.Pointer[string]
+	cfg             Config
+	target          *url.URL
+	room            string
+	run             []byte // "~" and four digits: whose messages these are
+	padding         string // what follows the head of a text
+	messageHead     []byte // how a message of ramai.v1 begins, up to its number
+	frames          frame.Config
+	clients         []*client
+	ledger          *ledger
+	latencies       *latencies
+	begin           time.Time
+	reconnects      *reconnects
+	reconnectReport *ReconnectReport // once the talk is over: how those came back who were cut off last
+	notJoined       atomic.Int64     // clients that have not been in yet; below 0: how often some came back
+	allJoined       chan struct{}    // closed when all have been in
+	historyID       atomic.Pointer[string]
 
-	talking  atomic.Bool
-	frozen   atomic.Bool  // the slow read nothing
-	over     atomic.Bool  // connections may end
-	heard    atomic.Int64 // messages at clients, doubles not counted
-	failure  atomic.Pointer[error]
-	failed   chan struct{}
-	failOnce sync.Once
+	publishing atomic.Bool
+	slowPaused atomic.Bool  // the slow read nothing
+	over       atomic.Bool  // connections may end
+	delivered  atomic.Int64 // messages at clients, doubles not counted
+	failure    atomic.Pointer[error]
+	failed     chan struct{}
+	failOnce   sync.Once
 }
 
 // ErrBroken is in the error of a rehearsal that could not be ended: everybody was in, and then something went wrong.
@@ -140,15 +140,15 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	r := &rehearsal{
 		cfg: cfg, target: target, room: roomOf(target.Path), run: fmt.Appendf(nil, "~%04x", rand.N(1<<16)),
 		frames: frame.Config{Client: true, TextOnly: true, MaxMessage: 1 << 20, MaxFragments: 1},
-		ledger: newLedger(cfg.Publishers), waits: newWaits(), back: newBack(), padding: paddingOf(cfg.Size), begin: time.Now(),
-		everybody: make(chan struct{}), failed: make(chan struct{}),
+		ledger: newLedger(cfg.Publishers), latencies: newLatencies(), reconnects: newReconnects(), padding: paddingOf(cfg.Size), begin: time.Now(),
+		allJoined: make(chan struct{}), failed: make(chan struct{}),
 	}
 	r.messageHead = fmt.Appendf(nil, `{"type":"message","room":%q,"n":`, r.room)
-	r.outside.Store(int64(cfg.Clients))
+	r.notJoined.Store(int64(cfg.Clients))
 	for i := range cfg.Clients {
-		c := &client{r: r, talker: -1, ear: ear{ledger: r.ledger}}
+		c := &client{r: r, publisher: -1, receiver: receiver{ledger: r.ledger}}
 		if i < cfg.Publishers {
-			c.talker = i
+			c.publisher = i
 		}
 		r.clients = append(r.clients, c)
 	}
@@ -168,40 +168,40 @@ func (r *rehearsal) rehearse(ctx context.Context) (*Report, error) {
 		return nil, err
 	}
 	connected := time.Since(connect)
-	r.frozen.Store(r.cfg.Slow > 0)
-	r.talking.Store(true) // who is told of the stage may cut connections at once
-	r.cfg.Stage(EverybodyIn)
+	r.slowPaused.Store(r.cfg.Slow > 0)
+	r.publishing.Store(true) // who is told of the stage may cut connections at once
+	r.cfg.Stage(AllConnected)
 	before := cpu()
-	talk := time.Now()
-	err := r.talk(ctx)
-	r.talking.Store(false)
-	talked := time.Since(talk)
+	start := time.Now()
+	err := r.publish(ctx)
+	r.publishing.Store(false)
+	publishing := time.Since(start)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBroken, err)
 	}
-	r.cfg.Stage(TalkOver)
-	r.frozen.Store(false)
+	r.cfg.Stage(PublishingDone)
+	r.slowPaused.Store(false)
 	for _, c := range r.clients {
 		c.wake()
 	}
 	if err := r.drain(ctx); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBroken, err)
 	}
-	r.cfg.Stage(AllHeard)
-	rep := &Report{Clients: r.cfg.Clients, Seconds: time.Since(talk).Seconds(), Talked: talked.Seconds(), Connecting: connected.Seconds(), CPU: (cpu() - before).Seconds()}
-	time.Sleep(lateDoubles)
+	r.cfg.Stage(AllDelivered)
+	rep := &Report{Clients: r.cfg.Clients, Seconds: time.Since(start).Seconds(), Publishing: publishing.Seconds(), Connecting: connected.Seconds(), CPU: (cpu() - before).Seconds()}
+	time.Sleep(duplicateWait)
 	return rep, nil
 }
 
-// lateDoubles is how long it is waited, after everything was heard, for what comes a second time.
-const lateDoubles = 200 * time.Millisecond
+// duplicateWait is how long it is waited, after everything was heard, for what comes a second time.
+const duplicateWait = 200 * time.Millisecond
 
 // since is now, in nanoseconds since the beginning.
 func (r *rehearsal) since() int64 { return int64(time.Since(r.begin)) }
 
-// isFrozen tells whether a client reads nothing now: the last ones are the slow ones.
-func (r *rehearsal) isFrozen(c *client) bool {
-	return r.cfg.Slow > 0 && r.frozen.Load() && c.slow
+// isPaused tells whether a client reads nothing now: the last ones are the slow ones.
+func (r *rehearsal) isPaused(c *client) bool {
+	return r.cfg.Slow > 0 && r.slowPaused.Load() && c.slow
 }
 
 func (r *rehearsal) fail(err error) {
@@ -211,17 +211,17 @@ func (r *rehearsal) fail(err error) {
 	})
 }
 
-// lostConn hears that a connection ended.
-func (r *rehearsal) lostConn(c *client, err error) {
-	if r.cfg.Reconnect && c.talker < 0 && r.talking.Load() {
-		r.back.lose(c, r.since())
+// connectionEnded hears that a connection ended.
+func (r *rehearsal) connectionEnded(c *client, err error) {
+	if r.cfg.Reconnect && c.publisher < 0 && r.publishing.Load() {
+		r.reconnects.add(c, r.since())
 	} else if !r.over.Load() && !c.leaving.Load() {
 		r.fail(fmt.Errorf("a connection ended: %w", errors.Join(err, errors.New("it was not asked to"))))
 	}
 }
 
-// talk has the talkers talk for the time that was asked for.
-func (r *rehearsal) talk(ctx context.Context) error {
+// publish has the talkers publish for the time that was asked for.
+func (r *rehearsal) publish(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Duration)
 	defer cancel()
 	var coming sync.WaitGroup
@@ -229,7 +229,7 @@ func (r *rehearsal) talk(ctx context.Context) error {
 		coming.Go(func() { r.churn(ctx) })
 	}
 	if r.cfg.Reconnect {
-		coming.Go(func() { r.bringBack(ctx) })
+		coming.Go(func() { r.reconnectLoop(ctx) })
 	}
 	defer coming.Wait()
 	for _, c := range r.clients[:r.cfg.Publishers] {
@@ -247,7 +247,7 @@ func (r *rehearsal) talk(ctx context.Context) error {
 	gap := float64(time.Second) / r.cfg.Rate
 	for i := 0; ; {
 		for due := start + int64(float64(i)*gap); due <= r.since(); due = start + int64(float64(i)*gap) {
-			r.clients[i%r.cfg.Publishers].say(due)
+			r.clients[i%r.cfg.Publishers].publish(due)
 			i++
 		}
 		select {
@@ -264,13 +264,13 @@ func (r *rehearsal) talk(ctx context.Context) error {
 func (r *rehearsal) drain(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Drain)
 	defer cancel()
-	said := 0
+	published := 0
 	for _, c := range r.clients[:r.cfg.Publishers] {
 		c.mu.Lock()
-		said += c.said
+		published += c.published
 		c.mu.Unlock()
 	}
-	for r.heard.Load() < int64(said)*int64(len(r.clients)) {
+	for r.delivered.Load() < int64(published)*int64(len(r.clients)) {
 		select {
 		case <-ctx.Done():
 			return nil
@@ -286,14 +286,14 @@ func (r *rehearsal) drain(ctx context.Context) error {
 func (r *rehearsal) churn(ctx context.Context) {
 	ticker := time.NewTicker(time.Duration(float64(time.Second) / r.cfg.Churn))
 	defer ticker.Stop()
-	quiet := r.clients[r.cfg.Publishers : len(r.clients)-r.cfg.Slow]
-	for len(quiet) > 0 {
+	subscribers := r.clients[r.cfg.Publishers : len(r.clients)-r.cfg.Slow]
+	for len(subscribers) > 0 {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		c := quiet[rand.N(len(quiet))]
+		c := subscribers[rand.N(len(subscribers))]
 		c.leaving.Store(true)
 		c.mu.Lock()
 		conn := c.conn
@@ -320,7 +320,7 @@ func (r *rehearsal) connect(ctx context.Context) error {
 	}
 	r.dialAll(ctx, r.clients)
 	select {
-	case <-r.everybody:
+	case <-r.allJoined:
 		return nil
 	case <-r.failed:
 		return *r.failure.Load()
@@ -352,7 +352,7 @@ func (r *rehearsal) dialAll(ctx context.Context, clients []*client) {
 
 // source is the address that a client connects from, or nil. Those who do not talk can be told by it, and be cut off.
 func (r *rehearsal) source(c *client) net.Addr {
-	if r.cfg.SourceAddresses == 0 || c.talker >= 0 {
+	if r.cfg.SourceAddresses == 0 || c.publisher >= 0 {
 		return nil
 	}
 	i := rand.N(r.cfg.SourceAddresses)

@@ -41,7 +41,7 @@ func TestRehearsals(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !rep.Good() || (rep.Said == 0) != (c.Publishers == 0) || rep.Delivered != rep.Said*int64(c.Clients) {
+			if !rep.Good() || (rep.Published == 0) != (c.Publishers == 0) || rep.Delivered != rep.Published*int64(c.Clients) {
 				t.Errorf("%+v", rep)
 			}
 		})
@@ -108,16 +108,16 @@ func (l *cutter) cut() int {
 	return n
 }
 
-// TestBack: who is cut off comes back and misses nothing, neither of what is said meanwhile nor if he had heard nothing
+// TestReconnect: who is cut off comes back and misses nothing, neither of what is said meanwhile nor if he had heard nothing
 // yet.
-func TestBack(t *testing.T) {
+func TestReconnect(t *testing.T) {
 	l, cut := new(cutter), 0
 	rep, err := Run(context.Background(), Config{
 		URL:     serve(t, func(ln net.Listener) net.Listener { l.Listener = ln; return l }),
 		Clients: 30, Publishers: 2, Rate: 100, Size: 64, Duration: time.Second, SourceAddresses: 10, Reconnect: true, Missed: 50,
 		Reactor: newReactor(t),
 		Stage: func(stage string) {
-			if stage == EverybodyIn {
+			if stage == AllConnected {
 				cut = l.cut()
 			}
 		},
@@ -125,11 +125,11 @@ func TestBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !rep.Good() || rep.Delivered != 30*rep.Said || rep.Said < 50 {
+	if !rep.Good() || rep.Delivered != 30*rep.Published || rep.Published < 50 {
 		t.Errorf("%+v", rep)
 	}
-	if cut != 28 || rep.Back == nil || rep.Back.Clients != cut || rep.Back.Seconds <= 0 || rep.Back.SinceCut <= rep.Back.Seconds {
-		t.Errorf("%d were cut off; %+v", cut, rep.Back)
+	if cut != 28 || rep.Reconnect == nil || rep.Reconnect.Clients != cut || rep.Reconnect.Seconds <= 0 || rep.Reconnect.SinceCut <= rep.Reconnect.Seconds {
+		t.Errorf("%d were cut off; %+v", cut, rep.Reconnect)
 	}
 }
 
@@ -154,10 +154,10 @@ func TestTexts(t *testing.T) {
 	}
 }
 
-// TestWaits compares the counts with what was recorded: no wait is told with an error of more than half a percent.
-func TestWaits(t *testing.T) {
+// TestLatencies compares the counts with what was recorded: no wait is told with an error of more than half a percent.
+func TestLatencies(t *testing.T) {
 	for _, ns := range []int64{1000, 511_999, 512_000, 1e6, 123_456_789, 1e9, 59e9, 1000e9} {
-		w := newWaits()
+		w := newLatencies()
 		s := w.begin()
 		s.record(ns)
 		w.end(s)
@@ -165,7 +165,7 @@ func TestWaits(t *testing.T) {
 			t.Errorf("%d ns: %.0f µs", ns, got)
 		}
 	}
-	w := newWaits()
+	w := newLatencies()
 	s := w.begin()
 	s.record(-5)
 	s.record(1 << 62)
@@ -175,8 +175,8 @@ func TestWaits(t *testing.T) {
 	}
 }
 
-// TestLedgerFindsWhatIsWrong: the checker can fail, and counts right.
-func TestLedgerFindsWhatIsWrong(t *testing.T) {
+// TestLedgerFindsFaults: the checker can fail, and counts right.
+func TestLedgerFindsFaults(t *testing.T) {
 	for name, c := range map[string]struct {
 		first, second []int // what two clients hear, of one talker who says 1, 2 and 3
 		want          tally
@@ -193,34 +193,34 @@ func TestLedgerFindsWhatIsWrong(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLedger(1)
-			a, b := ear{ledger: l}, ear{ledger: l}
+			a, b := receiver{ledger: l}, receiver{ledger: l}
 			for _, seq := range c.first {
-				a.hear(stampOf(0, seq))
+				a.receive(stampOf(0, seq))
 			}
 			for _, seq := range c.second {
-				b.hear(stampOf(0, seq))
+				b.receive(stampOf(0, seq))
 			}
 			got := a.tally
 			got.add(b.tally)
-			if got.Lost = 6 - a.heard() - b.heard(); got != c.want {
+			if got.Lost = 6 - a.received() - b.received(); got != c.want {
 				t.Errorf("got %+v, want %+v", got, c.want)
 			}
 		})
 	}
 	l := newLedger(1)
 	// The second hears what the first has not, and then the first hears it in another order: nothing is lost or doubled.
-	a, b := ear{ledger: l}, ear{ledger: l}
-	a.hear(stampOf(0, 1))
-	b.hear(stampOf(0, 2))
-	a.hear(stampOf(0, 2))
-	b.hear(stampOf(0, 1))
-	if a.heard() != 2 || b.heard() != 2 || a.OutOfOrder+b.OutOfOrder == 0 {
+	a, b := receiver{ledger: l}, receiver{ledger: l}
+	a.receive(stampOf(0, 1))
+	b.receive(stampOf(0, 2))
+	a.receive(stampOf(0, 2))
+	b.receive(stampOf(0, 1))
+	if a.received() != 2 || b.received() != 2 || a.OutOfOrder+b.OutOfOrder == 0 {
 		t.Errorf("early: %+v and %+v", a.tally, b.tally)
 	}
 	l = newLedger(1)
-	e := ear{ledger: l}
+	e := receiver{ledger: l}
 	for _, seq := range []int{1, 2, 5, 4} {
-		e.hear(stampOf(0, seq))
+		e.receive(stampOf(0, seq))
 	}
 	if l.disorder != 1 {
 		t.Errorf("for everybody: %d in disorder, want 1", l.disorder)
@@ -232,16 +232,16 @@ func TestLedgerAgainstSets(t *testing.T) {
 	for seed := range uint64(2000) {
 		random := rand.New(rand.NewPCG(seed, 0))
 		l := newLedger(2)
-		var ears [3]ear
+		var receivers [3]receiver
 		var sets [3]map[stamp]bool
-		for i := range ears {
-			ears[i].ledger, sets[i] = l, make(map[stamp]bool)
+		for i := range receivers {
+			receivers[i].ledger, sets[i] = l, make(map[stamp]bool)
 		}
 		for range 30 {
 			i, s := random.IntN(3), stampOf(random.IntN(2), 1+random.IntN(5))
-			ears[i].hear(s)
+			receivers[i].receive(s)
 			sets[i][s] = true
-			if got := ears[i].heard(); got != int64(len(sets[i])) {
+			if got := receivers[i].received(); got != int64(len(sets[i])) {
 				t.Fatalf("seed %d: %d messages count as heard, want %d", seed, got, len(sets[i]))
 			}
 		}

@@ -9,38 +9,38 @@ import (
 // Report is what a rehearsal found.
 type Report struct {
 	Clients    int     `json:"clients"`
-	Said       int64   `json:"said"`
+	Published  int64   `json:"said"`
 	Connecting float64 `json:"connecting_s"` // until everybody was in
-	Talked     float64 `json:"talked_s"`
+	Publishing float64 `json:"talked_s"`
 	Seconds    float64 `json:"seconds"` // of talk, and until the last message was heard
 	tally
 	Rate float64 `json:"deliveries_per_s"`
 	// From due to heard, in milliseconds; not of the slow.
-	P50  float64 `json:"p50_ms"`
-	P90  float64 `json:"p90_ms"`
-	P99  float64 `json:"p99_ms"`
-	P999 float64 `json:"p99_9_ms"`
-	Max  float64 `json:"max_ms"`
-	CPU  float64 `json:"own_cpu_s"` // of this program, from the first word to the last
-	Back *Back   `json:"back,omitempty"`
+	P50       float64          `json:"p50_ms"`
+	P90       float64          `json:"p90_ms"`
+	P99       float64          `json:"p99_ms"`
+	P999      float64          `json:"p99_9_ms"`
+	Max       float64          `json:"max_ms"`
+	CPU       float64          `json:"own_cpu_s"` // of this program, from the first word to the last
+	Reconnect *ReconnectReport `json:"back,omitempty"`
 }
 
 // report adds up. The reactor has ended: the clients belong to nobody else.
 func (r *rehearsal) report(rep *Report) {
 	for _, c := range r.clients[:r.cfg.Publishers] {
-		rep.Said += int64(c.said)
+		rep.Published += int64(c.published)
 	}
 	for _, c := range r.clients {
-		c.Lost = rep.Said - c.heard()
+		c.Lost = rep.Published - c.received()
 		if c.Good() { // else the jumps in the numbers are counted already
 			c.OutOfOrder += c.jumps
 		}
 		rep.add(c.tally)
 	}
-	rep.Back = r.returned
+	rep.Reconnect = r.reconnectReport
 	rep.OutOfOrder += r.ledger.disorder * int64(len(r.clients))
 	rep.Rate = float64(rep.Delivered) / rep.Seconds
-	h := r.waits.all()
+	h := r.latencies.all()
 	ms := func(q float64) float64 { return float64(h.ValueAtQuantile(q)) / 1000 }
 	rep.P50, rep.P90, rep.P99, rep.P999, rep.Max = ms(50), ms(90), ms(99), ms(99.9), float64(h.Max())/1000
 }
@@ -49,14 +49,14 @@ func (r *rehearsal) report(rep *Report) {
 func (rep *Report) Print(w io.Writer) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "clients\t%d\tin after %.2f s\n", rep.Clients, rep.Connecting)
-	fmt.Fprintf(t, "said\t%d\tin %.2f s\n", rep.Said, rep.Talked)
+	fmt.Fprintf(t, "said\t%d\tin %.2f s\n", rep.Published, rep.Publishing)
 	fmt.Fprintf(t, "delivered\t%d\t%.0f a second\n", rep.Delivered, rep.Rate)
 	fmt.Fprintf(t, "lost\t%d\n", rep.Lost)
 	fmt.Fprintf(t, "doubled\t%d\n", rep.Doubled)
 	fmt.Fprintf(t, "out of order\t%d\n", rep.OutOfOrder)
 	fmt.Fprintf(t, "from due to heard\tp50 %.2f ms\tp90 %.2f\tp99 %.2f\tp99.9 %.2f\tmax %.2f\n", rep.P50, rep.P90, rep.P99, rep.P999, rep.Max)
 	fmt.Fprintf(t, "own processor time\t%.2f s\n", rep.CPU)
-	if b := rep.Back; b != nil {
+	if b := rep.Reconnect; b != nil {
 		fmt.Fprintf(t, "cut off\t%d\tall back and complete after %.2f s, %.2f s since the cut\n", b.Clients, b.Seconds, b.SinceCut)
 	}
 	t.Flush()

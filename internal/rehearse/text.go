@@ -22,7 +22,7 @@ func paddingOf(size int) string {
 func appendText(dst, run []byte, s stamp, due int64, padding string) []byte {
 	seq := uint64(s.seq())
 	dst = append(dst, run...)
-	dst = binary.BigEndian.AppendUint64(dst, letters(uint64(s.talker())<<16|seq>>16&0xffff))
+	dst = binary.BigEndian.AppendUint64(dst, letters(uint64(s.publisher())<<16|seq>>16&0xffff))
 	dst = binary.BigEndian.AppendUint64(dst, letters(seq&0xffff<<16|uint64(due)>>32&0xffff))
 	dst = binary.BigEndian.AppendUint64(dst, letters(uint64(due)&0xffffffff))
 	return append(dst, padding...)

@@ -9,13 +9,13 @@ import (
 	"ramai/wire"
 )
 
-func aMessage() *wire.Message {
+func testMessage() *wire.Message {
 	return &wire.Message{Room: "lobby", N: 1 << 40, At: 1_700_000_000_123, SenderID: "0123456789abcdef", DisplayName: "anna", ID: "id", Text: "a text\nof two lines"}
 }
 
 // A message is encoded into buffers that are used again.
 func TestEncodingAllocatesNothing(t *testing.T) {
-	m, h := aMessage(), newStage(t, 0)
+	m, h := testMessage(), newHarness(t, 0)
 	for enc := range encodings {
 		frames, scratch := h.encode(enc, nil, m, nil)
 		if n := testing.AllocsPerRun(100, func() { frames, scratch = h.encode(enc, frames[:0], m, scratch) }); n != 0 {
@@ -24,19 +24,19 @@ func TestEncodingAllocatesNothing(t *testing.T) {
 	}
 }
 
-func TestSeatAllocatesNothing(t *testing.T) {
-	st := newStage(t, 1<<20)
+func TestSubscriptionAllocatesNothing(t *testing.T) {
+	st := newHarness(t, 1<<20)
 	for enc := range encodings {
-		seat := st.Join("den", enc, &guest{})
-		defer seat.Leave()
-		st.say("den", "one", "two", "three")
-		head := seat.room.newest
+		sub := st.Join("den", enc, &countingMember{})
+		defer sub.Leave()
+		st.publish("den", "one", "two", "three")
+		head := sub.room.newest
 		if n := testing.AllocsPerRun(100, func() {
-			span, held := seat.After(head-2, 1<<16)
+			span, held := sub.After(head-2, 1<<16)
 			if !held || len(span.Bytes()) == 0 {
 				t.Fatal("there is no news")
 			}
-			span.Taken(len(span.Bytes()))
+			span.Advance(len(span.Bytes()))
 		}); n != 0 {
 			t.Errorf("encoding %d: %v allocations a delivery", enc, n)
 		}
@@ -44,7 +44,7 @@ func TestSeatAllocatesNothing(t *testing.T) {
 }
 
 func BenchmarkEncode(b *testing.B) {
-	m, h := aMessage(), newStage(b, 0)
+	m, h := testMessage(), newHarness(b, 0)
 	for enc := range encodings {
 		b.Run(fmt.Sprintf("encoding=%d", enc), func(b *testing.B) {
 			var frames, scratch []byte
@@ -58,10 +58,10 @@ func BenchmarkEncode(b *testing.B) {
 
 // A second in which nothing happens looks at no room, and one in which somebody is renamed makes the state of those
 // rooms anew where they are, and of no other.
-func TestTickLooksAtWhatHasChanged(t *testing.T) {
-	st := newStage(t, 1<<20)
+func TestTickVisitsChangedRooms(t *testing.T) {
+	st := newHarness(t, 1<<20)
 	for i := range 100 {
-		st.Join(fmt.Sprint("room", i), JSON, &guest{by: fmt.Sprint("by", i)})
+		st.Join(fmt.Sprint("room", i), JSON, &countingMember{by: fmt.Sprint("by", i)})
 	}
 	st.Tick(start)
 	for second, want := range []int32{0, 1, 0, 2, 0} {
@@ -70,7 +70,7 @@ func TestTickLooksAtWhatHasChanged(t *testing.T) {
 			st.Feed(st.apply(eventlog.Command{Kind: eventlog.ReserveName, SenderID: "by7", Name: "ann", Key: "ann"}), nil)
 		case 3:
 			st.Typing("room1", "by1", start) // the name of the one who types
-			st.Join("room2", Line, &guest{}).Leave()
+			st.Join("room2", Text, &countingMember{}).Leave()
 		case 4:
 			st.Tick(start.Add(2 * typingLasts)) // that is over
 		}
@@ -84,9 +84,9 @@ func TestTickLooksAtWhatHasChanged(t *testing.T) {
 
 // What a second costs in which nothing happens: ten thousand rooms with one member each.
 func BenchmarkIdleTick(b *testing.B) {
-	st := newStage(b, 1<<20)
+	st := newHarness(b, 1<<20)
 	for i := range 10_000 {
-		st.Join(fmt.Sprint("room", i), JSON, &guest{by: fmt.Sprint("by", i)})
+		st.Join(fmt.Sprint("room", i), JSON, &countingMember{by: fmt.Sprint("by", i)})
 	}
 	st.Tick(start)
 	b.ReportAllocs()

@@ -27,68 +27,68 @@ type backfillKey struct {
 // refills are the reads under way; who asks for the same place shares one.
 type backfillQueue struct {
 	mu      sync.Mutex
-	waiting map[backfillKey]*refill // guarded by mu
-	begun   int64                   // guarded by mu
+	pending map[backfillKey]*pendingBackfill // guarded by mu
+	started int64                            // guarded by mu
 }
 
 // A backfill is one read, for all who wait for it. Each address among them has a turn for it, and the first turn that comes does
 // it: who asks for what another has asked for too need not wait behind everything else that the other wants.
-type refill struct {
-	done    []func(BackfillResult, error)
-	from    map[netip.Prefix]struct{} // whose address has a turn for it
-	reading bool
+type pendingBackfill struct {
+	callbacks []func(BackfillResult, error)
+	networks  map[netip.Prefix]struct{} // whose address has a turn for it
+	started   bool
 }
 
 func (h *Hub) backfill(key backfillKey, from netip.Addr, done func(BackfillResult, error)) {
 	q := &h.backfills
 	q.mu.Lock()
-	r := q.waiting[key]
+	r := q.pending[key]
 	if r == nil {
-		r = &refill{from: make(map[netip.Prefix]struct{})}
-		q.waiting[key] = r
-		q.begun++
+		r = &pendingBackfill{networks: make(map[netip.Prefix]struct{})}
+		q.pending[key] = r
+		q.started++
 	}
-	r.done = append(r.done, done)
+	r.callbacks = append(r.callbacks, done)
 	network := connlimit.Network(from)
-	_, waits := r.from[network]
-	r.from[network] = struct{}{}
-	waits = waits || r.reading
+	_, waits := r.networks[network]
+	r.networks[network] = struct{}{}
+	waits = waits || r.started
 	q.mu.Unlock()
 	if !waits {
-		h.Go(from, func() { h.read(key, r) })
+		h.Go(from, func() { h.runBackfill(key, r) })
 	}
 }
 
-// read does a refill, unless another turn has begun it.
-func (h *Hub) read(key backfillKey, r *refill) {
+// runBackfill does a refill, unless another turn has begun it.
+func (h *Hub) runBackfill(key backfillKey, r *pendingBackfill) {
 	q := &h.backfills
 	q.mu.Lock()
-	begun := r.reading
-	r.reading = true
+	started := r.started
+	r.started = true
 	q.mu.Unlock()
-	if begun {
+	if started {
 		return
 	}
-	frames, first, err := h.past(key)
+	frames, first, err := h.readAfter(key)
 	q.mu.Lock()
-	delete(q.waiting, key)
+	delete(q.pending, key)
 	q.mu.Unlock()
-	chunk := BackfillResult{First: first}
+	result := BackfillResult{First: first}
 	if frames != nil {
-		chunk.Frames = h.budget.Backfill(frames, len(r.done))
+		result.Frames = h.budget.Backfill(frames, len(r.callbacks))
 	}
-	for _, done := range r.done {
-		done(chunk, err)
+	for _, done := range r.callbacks {
+		done(result, err)
 	}
 }
 
-// past reads what follows a number, and the oldest number that is kept.
-func (h *Hub) past(key backfillKey) (*fanout.Segment, uint64, error) {
+// readAfter reads what follows a number, and the oldest number that is kept.
+func (h *Hub) readAfter(key backfillKey) (*fanout.Segment, uint64, error) {
 	messages, head, err := h.store.Read(key.room, key.after, eventlog.MaxRead)
 	if err != nil {
 		return nil, 0, err
 	}
-	return h.segment(key.enc, messages), head.First, nil
+	return h.encodeSegment(key.enc, messages), head.First, nil
 }
 
 // prewarm puts the messages up to head onto a tape that began empty after it, so that those who come back find them in
@@ -99,13 +99,13 @@ func (h *Hub) prewarm(room string, enc Encoding, t *fanout.Buffer, head uint64) 
 		h.opt.Logger.Warn("a room starts cold: its newest messages could not be read", "room", room, "err", err)
 		return
 	}
-	if s := h.segment(enc, messages); s != nil && t.Prepend(s) { // it may not fit any more: then readers refill
+	if s := h.encodeSegment(enc, messages); s != nil && t.Prepend(s) { // it may not fit any more: then readers refill
 		h.budget.Trim()
 	}
 }
 
-// segment encodes messages, whose numbers have no holes.
-func (h *Hub) segment(enc Encoding, messages []wire.Message) *fanout.Segment {
+// encodeSegment encodes messages, whose numbers have no holes.
+func (h *Hub) encodeSegment(enc Encoding, messages []wire.Message) *fanout.Segment {
 	if len(messages) == 0 {
 		return nil
 	}
@@ -115,5 +115,5 @@ func (h *Hub) segment(enc Encoding, messages []wire.Message) *fanout.Segment {
 		frames, scratch = h.encode(enc, frames, &messages[i], scratch)
 		ends[i] = len(frames)
 	}
-	return fanout.Cut(messages[0].N, bytes.Clone(frames), ends) // without the room that it grew into
+	return fanout.SegmentOf(messages[0].N, bytes.Clone(frames), ends) // without the room that it grew into
 }

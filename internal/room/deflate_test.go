@@ -9,11 +9,11 @@ import (
 	"ramai/internal/frame"
 )
 
-// long is a text that is worth deflating.
-var long = strings.Repeat("and so on, ", 100)
+// longText is a text that is worth deflating.
+var longText = strings.Repeat("and so on, ", 100)
 
-// count has the hub count what it deflates.
-func (st *stage) count() *int {
+// countDeflates has the hub countDeflates what it deflates.
+func (st *harness) countDeflates() *int {
 	n, deflate := new(int), st.deflate
 	st.deflate = func(dst, payload []byte) []byte {
 		*n++
@@ -24,27 +24,27 @@ func (st *stage) count() *int {
 
 // A message is deflated once for all who read an encoding, and not at all if nobody reads it or if it is short.
 func TestDeflatedOnceForAll(t *testing.T) {
-	st := newStage(t, 1<<20)
-	n := st.count()
+	st := newHarness(t, 1<<20)
+	n := st.countDeflates()
 	for i := range 50 {
-		st.Join("den", Encoding(i)%DeflatedLine, &guest{by: fmt.Sprint(i)})
+		st.Join("den", Encoding(i)%DeflatedText, &countingMember{by: fmt.Sprint(i)})
 	}
-	st.say("den", long, long)
+	st.publish("den", longText, longText)
 	if *n != 0 {
 		t.Errorf("nobody reads it, and %d are deflated", *n)
 	}
-	var seats []*Subscription
+	var subs []*Subscription
 	for i := range 100 {
-		seats = append(seats, st.Join("den", DeflatedJSON, &guest{by: fmt.Sprint("v1 ", i)}))
+		subs = append(subs, st.Join("den", DeflatedJSON, &countingMember{by: fmt.Sprint("v1 ", i)}))
 	}
-	st.say("den", long, "short", long)
+	st.publish("den", longText, "short", longText)
 	if *n != 2 {
 		t.Errorf("2 long messages for 100 readers: %d are deflated, want 2", *n)
 	}
 	for range 100 {
-		st.Join("den", DeflatedLine, &guest{})
+		st.Join("den", DeflatedText, &countingMember{})
 	}
-	st.say("den", long)
+	st.publish("den", longText)
 	if *n != 4 {
 		t.Errorf("a further one, for the readers of both doors: %d are deflated, want 4", *n)
 	}
@@ -52,7 +52,7 @@ func TestDeflatedOnceForAll(t *testing.T) {
 	if plain := st.bytesOf("den", JSON, 2); len(want) > len(plain)/2 {
 		t.Errorf("deflated they take %d bytes of %d", len(want), len(plain))
 	}
-	for i, s := range seats {
+	for i, s := range subs {
 		if got, held := st.read(s, 2); !held || !bytes.Equal(got, want) {
 			t.Fatalf("reader %d gets %d bytes, want %d", i, len(got), len(want))
 		}
@@ -61,35 +61,35 @@ func TestDeflatedOnceForAll(t *testing.T) {
 
 // What is read again from the journal is deflated once for all who wait for it, and is the same as on the tape,
 // whatever was deflated in between.
-func TestRefillOfDeflated(t *testing.T) {
-	st := newStage(t, 1<<20)
-	a, b := st.Join("den", DeflatedJSON, &guest{}), st.Join("den", DeflatedJSON, &guest{})
+func TestBackfillDeflated(t *testing.T) {
+	st := newHarness(t, 1<<20)
+	a, b := st.Join("den", DeflatedJSON, &countingMember{}), st.Join("den", DeflatedJSON, &countingMember{})
 	for i := range 40 {
-		st.say("den", fmt.Sprint(i, strings.Repeat(fmt.Sprint(" word", i*i), 10*i)))
+		st.publish("den", fmt.Sprint(i, strings.Repeat(fmt.Sprint(" word", i*i), 10*i)))
 	}
-	taped, held := st.read(a, 0)
+	buffered, held := st.read(a, 0)
 	if !held {
 		t.Fatal("the tape lost something")
 	}
-	long := bytes.Count(deflatedFrames(t, taped), []byte("d"))
+	long := bytes.Count(deflatedFrames(t, buffered), []byte("d"))
 	if long < 10 {
 		t.Fatalf("%d of 40 frames are deflated: too few for this test", long)
 	}
-	st.say("other", strings.Repeat("nobody is there", 100))
-	n := st.count()
+	st.publish("other", strings.Repeat("nobody is there", 100))
+	n := st.countDeflates()
 	for _, s := range []*Subscription{a, b} {
-		s.Backfill(0, func(chunk BackfillResult, err error) {
-			if err != nil || !bytes.Equal(framesOf(chunk, 0), taped) {
+		s.Backfill(0, func(result BackfillResult, err error) {
+			if err != nil || !bytes.Equal(framesOf(result, 0), buffered) {
 				t.Errorf("read again it differs from what was on the tape; error %v", err)
 			}
 		})
 	}
-	st.work()
+	st.runJobs()
 	if *n < long {
 		t.Errorf("%d were deflated, want at least the %d that are", *n, long)
 	}
-	if most := 40; *n > most {
-		t.Errorf("%d were deflated for two who wait for the same %d", *n, most)
+	if limit := 40; *n > limit {
+		t.Errorf("%d were deflated for two who wait for the same %d", *n, limit)
 	}
 }
 

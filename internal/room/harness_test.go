@@ -58,8 +58,8 @@ func (s *store) Bounds(room string) eventlog.Bounds {
 	return h
 }
 
-// stage is a hub whose jobs and whose feed are stepped by a test.
-type stage struct {
+// harness is a hub whose jobs and whose feed are stepped by a test.
+type harness struct {
 	*Hub
 	tb    testing.TB
 	store *store
@@ -67,10 +67,10 @@ type stage struct {
 	ids   int
 }
 
-func newStage(tb testing.TB, tapeMemory int64) *stage {
-	st := &stage{tb: tb, store: newStore(tb)}
+func newHarness(tb testing.TB, bufferMemory int64) *harness {
+	st := &harness{tb: tb, store: newStore(tb)}
 	st.Hub = NewHub(st.store, Options{
-		Budget: fanout.NewBudget(tapeMemory), Logger: slog.New(slog.DiscardHandler), Go: func(_ netip.Prefix, f func()) { st.jobs = append(st.jobs, f) },
+		Budget: fanout.NewBudget(bufferMemory), Logger: slog.New(slog.DiscardHandler), Go: func(_ netip.Prefix, f func()) { st.jobs = append(st.jobs, f) },
 	})
 	return st
 }
@@ -83,8 +83,8 @@ func newStore(tb testing.TB) *store {
 	return &store{Store: m}
 }
 
-// work runs all jobs.
-func (st *stage) work() {
+// runJobs runs all jobs.
+func (st *harness) runJobs() {
 	for len(st.jobs) > 0 {
 		f := st.jobs[0]
 		st.jobs = st.jobs[1:]
@@ -94,31 +94,31 @@ func (st *stage) work() {
 }
 
 // apply stores events without feeding their outcomes.
-func (st *stage) apply(events ...eventlog.Command) []eventlog.Outcome {
+func (st *harness) apply(commands ...eventlog.Command) []eventlog.Outcome {
 	st.tb.Helper()
-	outcomes, err := st.store.Apply(&eventlog.Batch{At: wire.TimeOf(start), MaxRooms: 100, Commands: events}, st.store.Position()+1)
+	outcomes, err := st.store.Apply(&eventlog.Batch{At: wire.TimeOf(start), MaxRooms: 100, Commands: commands}, st.store.Position()+1)
 	if err != nil {
 		st.tb.Fatal(err)
 	}
 	return outcomes
 }
 
-func (st *stage) event(room, text string) eventlog.Command {
+func (st *harness) command(room, text string) eventlog.Command {
 	st.ids++
 	return eventlog.Command{Kind: eventlog.Say, SenderID: "somebody", Room: room, ID: fmt.Sprint(st.ids), Text: text}
 }
 
-// say has things said in a room, each in a batch of its own, and feeds them.
-func (st *stage) say(room string, texts ...string) {
+// publish has things said in a room, each in a batch of its own, and feeds them.
+func (st *harness) publish(room string, texts ...string) {
 	st.tb.Helper()
 	for _, text := range texts {
-		st.Feed(st.apply(st.event(room, text)), nil)
+		st.Feed(st.apply(st.command(room, text)), nil)
 	}
 	st.check()
 }
 
 // check holds the hub to what is always true of it.
-func (st *stage) check() {
+func (st *harness) check() {
 	st.tb.Helper()
 	for name, r := range st.rooms {
 		readers := [encodings]int{}
@@ -136,10 +136,10 @@ func (st *stage) check() {
 			}
 		}
 	}
-	if got := st.budget.Spent(); got < 0 || len(st.rooms) == 0 && got != 0 {
+	if got := st.budget.Cached(); got < 0 || len(st.rooms) == 0 && got != 0 {
 		st.tb.Fatalf("%d rooms have tapes of %d bytes", len(st.rooms), got)
 	}
-	if len(st.touched) > 0 {
+	if len(st.toWake) > 0 {
 		st.tb.Fatal("rooms wait to be woken")
 	}
 }
@@ -153,19 +153,19 @@ func endsAt(t *fanout.Buffer, n uint64) bool {
 	return !newer(n) && (n == 0 || newer(n-1))
 }
 
-// guest is a member that counts.
-type guest struct {
+// countingMember is a member that counts.
+type countingMember struct {
 	by    string
 	wakes int
 	from  netip.AddrPort
 	woken func()
 }
 
-func (g *guest) SenderID() string { return g.by }
+func (g *countingMember) SenderID() string { return g.by }
 
-func (g *guest) RemoteAddr() netip.AddrPort { return g.from }
+func (g *countingMember) RemoteAddr() netip.AddrPort { return g.from }
 
-func (g *guest) Wake() {
+func (g *countingMember) Wake() {
 	g.wakes++
 	if g.woken != nil {
 		g.woken()
@@ -173,7 +173,7 @@ func (g *guest) Wake() {
 }
 
 // bytesOf are the messages of a room after number n, in an encoding.
-func (st *stage) bytesOf(room string, enc Encoding, n uint64) []byte {
+func (st *harness) bytesOf(room string, enc Encoding, n uint64) []byte {
 	var b []byte
 	for {
 		messages, _, _ := st.store.Store.Read(room, n, eventlog.MaxRead)
@@ -182,7 +182,7 @@ func (st *stage) bytesOf(room string, enc Encoding, n uint64) []byte {
 		}
 		for i := range messages {
 			var payload []byte
-			if n = messages[i].N; enc == Line || enc == DeflatedLine {
+			if n = messages[i].N; enc == Text || enc == DeflatedText {
 				payload = wire.AppendLine(nil, &messages[i])
 			} else {
 				payload = wire.AppendMessage(nil, &messages[i])
@@ -190,9 +190,9 @@ func (st *stage) bytesOf(room string, enc Encoding, n uint64) []byte {
 			switch {
 			case enc == Events:
 				b = fmt.Appendf(b, "id: %s:%d\nevent: message\ndata: %s\n\n", st.store.HistoryID(), n, payload)
-			case enc == Lines:
+			case enc == JSONLines:
 				b = fmt.Appendf(b, "%s\n", payload)
-			case (enc == DeflatedLine || enc == DeflatedJSON) && len(payload) >= 512:
+			case (enc == DeflatedText || enc == DeflatedJSON) && len(payload) >= 512:
 				b = frame.AppendDeflated(b, payload)
 			default:
 				b = frame.AppendText(b, payload)

@@ -27,20 +27,20 @@ type Encoding uint8
 
 // The encodings: of WebSocket doors, of the same for who negotiated permessage-deflate, and of streams.
 const (
-	Line Encoding = iota // the plain door: the bare text
+	Text Encoding = iota // the plain door: the bare text
 	JSON                 // ramai.v1
-	DeflatedLine
+	DeflatedText
 	DeflatedJSON
-	Events // an HTTP answer of server-sent events
-	Lines  // an HTTP answer of lines of JSON
+	Events    // an HTTP answer of server-sent events
+	JSONLines // an HTTP answer of lines of JSON
 	encodings
 )
 
-// Watches tells whether who reads e is told the state of a room too.
-func (e Encoding) Watches() bool { return e != Line && e != DeflatedLine }
+// ReceivesState tells whether who reads e is told the state of a room too.
+func (e Encoding) ReceivesState() bool { return e != Text && e != DeflatedText }
 
 // Deflated is the encoding for who reads Line or JSON and negotiated permessage-deflate.
-func (e Encoding) Deflated() Encoding { return e + DeflatedLine }
+func (e Encoding) Deflated() Encoding { return e + DeflatedText }
 
 // minDeflate is the least payload that is deflated, in bytes: a smaller one gains less than it costs its readers.
 const minDeflate = 512
@@ -48,17 +48,17 @@ const minDeflate = 512
 // encode appends m as it travels: one complete WebSocket frame, event or line. It is a pure function of the row, the
 // log and the epoch.
 func (h *Hub) encode(e Encoding, dst []byte, m *wire.Message, scratch []byte) (frames, used []byte) {
-	if e == Line || e == DeflatedLine {
+	if e == Text || e == DeflatedText {
 		scratch = wire.AppendLine(scratch[:0], m)
 	} else {
 		scratch = wire.AppendMessage(scratch[:0], m)
 	}
 	switch e {
-	case Lines:
+	case JSONLines:
 		return append(append(dst, scratch...), '\n'), scratch
 	case Events:
 		return AppendEvent(dst, m.Type(), wire.Position{HistoryID: h.historyID, Epoch: h.store.Epoch().Name, N: m.N}, scratch), scratch
-	case DeflatedLine, DeflatedJSON:
+	case DeflatedText, DeflatedJSON:
 		if len(scratch) >= minDeflate {
 			return h.deflate(dst, scratch), scratch
 		}
@@ -107,7 +107,7 @@ type Hub struct {
 
 	// Owned by Feed.
 	frames, scratch []byte
-	touched         []*Room
+	toWake          []*Room
 }
 
 // NewHub returns a hub without members.
@@ -116,18 +116,18 @@ func NewHub(store eventlog.Store, opt Options) *Hub {
 		store: store, opt: opt, historyID: store.HistoryID(), budget: opt.Budget, deflate: frame.AppendDeflated, rooms: make(map[string]*Room),
 	}
 	if h.opt.Go == nil {
-		h.opt.Go = fairqueue.New(atOnce).Go
+		h.opt.Go = fairqueue.New(maxJobs).Go
 	}
-	h.backfills.waiting = make(map[backfillKey]*refill)
+	h.backfills.pending = make(map[backfillKey]*pendingBackfill)
 	return h
 }
 
 // Budget is that of all that waits for sockets.
 func (h *Hub) Budget() *fanout.Budget { return h.budget }
 
-// atOnce is how many jobs of Go run at once: more than a store reads at once, so that its connections have work while others
+// maxJobs is how many jobs of Go run at once: more than a store reads at once, so that its connections have work while others
 // encode what was read, and few, because whoever is next in turn waits for one of them.
-const atOnce = 16
+const maxJobs = 16
 
 // Go runs f, which may wait for the disk, beside everything else. Those who wait are served in turn by address (IPv6: by
 // /64), so one that asks for much delays no other.
@@ -148,10 +148,10 @@ func (h *Hub) Feed(outcomes []eventlog.Outcome, submissions []eventlog.Submissio
 	for i := range outcomes {
 		o := &outcomes[i]
 		if (o.Command.Kind == eventlog.Trim || o.Command.Kind == eventlog.RemoveRoom) && o.Status == eventlog.Saved {
-			h.forget(o.Command.Room, o.N)
+			h.trimBefore(o.Command.Room, o.N)
 		}
 		if len(o.Renamed) > 0 {
-			h.rename(o.Renamed)
+			h.noteRenamed(o.Renamed)
 		}
 		if o.Command.Kind != eventlog.Say || o.Status != eventlog.Saved {
 			continue
@@ -169,11 +169,11 @@ func (h *Hub) Feed(outcomes []eventlog.Outcome, submissions []eventlog.Submissio
 			reply.Deliver(&submissions[i], &outcomes[i])
 		}
 	}
-	for i, r := range h.touched {
+	for i, r := range h.toWake {
 		r.wake()
-		h.touched[i] = nil
+		h.toWake[i] = nil
 	}
-	h.touched = h.touched[:0]
+	h.toWake = h.toWake[:0]
 	h.budget.Trim()
 }
 
@@ -197,14 +197,14 @@ func (h *Hub) append(r *Room, m *wire.Message) {
 		}
 	}
 	delete(r.typing, m.SenderID)
-	if !r.fresh {
-		r.fresh = true
-		h.touched = append(h.touched, r)
+	if !r.wakePending {
+		r.wakePending = true
+		h.toWake = append(h.toWake, r)
 	}
 }
 
-// forget lets the tapes of a room go of what is below number first.
-func (h *Hub) forget(name string, first uint64) {
+// trimBefore lets the tapes of a room go of what is below number first.
+func (h *Hub) trimBefore(name string, first uint64) {
 	r := h.room(name)
 	if r == nil {
 		return
@@ -213,13 +213,13 @@ func (h *Hub) forget(name string, first uint64) {
 	defer r.mu.Unlock()
 	for _, t := range r.buffers {
 		if t != nil {
-			t.Forget(first)
+			t.TrimBefore(first)
 		}
 	}
 }
 
-// all returns the rooms that have members.
-func (h *Hub) all() []*Room {
+// allRooms returns the rooms that have members.
+func (h *Hub) allRooms() []*Room {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	return slices.Collect(maps.Values(h.rooms))
@@ -244,8 +244,8 @@ func (h *Hub) Join(name string, enc Encoding, m Member) *Subscription {
 	h.mu.Unlock()
 	defer r.mu.Unlock()
 	s := &Subscription{room: r, enc: enc, member: m, index: int32(len(r.members))}
-	s.at.Store(uint32(r.newest)) // until the member says where it stands
-	watched := r.watched()
+	s.position.Store(uint32(r.newest)) // until the member says where it stands
+	hadWatchers := r.hasWatchers()
 	r.members = append(r.members, s)
 	r.readers[enc]++
 	if r.buffers[enc] == nil {
@@ -255,13 +255,13 @@ func (h *Hub) Join(name string, enc Encoding, m Member) *Subscription {
 			h.Go(m.RemoteAddr().Addr(), func() { h.prewarm(r.name, enc, t, head) })
 		}
 	}
-	if !watched && r.watched() {
+	if !hadWatchers && r.hasWatchers() {
 		r.state.Store(&State{}) // nobody has seen any, and what there was is old
 	}
-	s.tape.Store(r.buffers[enc])
-	s.before = r.state.Load().PresenceVersion
-	r.dirty, r.untold = true, true
-	r.due()
+	s.buffer.Store(r.buffers[enc])
+	s.presenceAtJoin = r.state.Load().PresenceVersion
+	r.presenceChanged, r.newWatcher = true, true
+	r.scheduleRefresh()
 	return s
 }
 
@@ -277,8 +277,8 @@ func (h *Hub) leave(s *Subscription) {
 	r.members[s.index].index = s.index
 	r.members[last] = nil
 	r.members = r.members[:last]
-	r.dirty = true
-	r.due()
+	r.presenceChanged = true
+	r.scheduleRefresh()
 	if r.readers[s.enc]--; r.readers[s.enc] == 0 {
 		r.buffers[s.enc].Close()
 		r.buffers[s.enc] = nil
@@ -304,15 +304,15 @@ func (h *Hub) Tick(now time.Time) {
 	if len(renamed) == 0 {
 		return
 	}
-	for _, r := range h.all() { // nobody keeps which rooms a sender is in: names change seldom
-		if r.subs(renamed) && r.refresh(now) {
+	for _, r := range h.allRooms() { // nobody keeps which rooms a sender is in: names change seldom
+		if r.markRenamed(renamed) && r.refresh(now) {
 			r.wake()
 		}
 	}
 }
 
-// rename notes senders who hold another name than before, or none.
-func (h *Hub) rename(senders []string) {
+// noteRenamed notes senders who hold another name than before, or none.
+func (h *Hub) noteRenamed(senders []string) {
 	c := &h.changed
 	c.Lock()
 	defer c.Unlock()
@@ -346,7 +346,7 @@ func (h *Hub) Typing(name, by string, now time.Time) {
 		defer r.mu.Unlock()
 		if _, shown := r.typing[by]; shown || len(r.typing) < maxTyping {
 			r.typing[by] = now.Add(typingLasts)
-			r.due()
+			r.scheduleRefresh()
 		}
 	}
 }

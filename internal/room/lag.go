@@ -12,28 +12,28 @@ const slowAfter = 10 * time.Second
 // A LagSampler looks at who is behind, now and then. It remembers those, to tell who has not moved since.
 type LagSampler struct {
 	behind map[*Subscription]watermark
-	seats  []*Subscription // of one room at a time; reused
+	subs   []*Subscription // of one room at a time; reused
 }
 
 // watermark is how far somebody was who was behind, and since when.
 type watermark struct {
-	at    uint32
-	since time.Time
+	position uint32
+	since    time.Time
 }
 
 // SampleLag calls each with the number of messages that each member is behind, 0 for most, and returns how many are frozen:
 // behind, and where they were for 10 seconds of looking. A room is held only while its members are copied, so what is said
 // there does not wait for the looking. A Watch is used by one goroutine at a time.
-func (h *Hub) SampleLag(w *LagSampler, now time.Time, each func(behind uint32)) (frozen int) {
+func (h *Hub) SampleLag(w *LagSampler, now time.Time, each func(behind uint32)) (slow int) {
 	before := w.behind
 	w.behind = make(map[*Subscription]watermark)
-	for _, r := range h.all() {
+	for _, r := range h.allRooms() {
 		r.mu.Lock()
-		w.seats = append(w.seats[:0], r.members...)
+		w.subs = append(w.subs[:0], r.members...)
 		head := uint32(r.newest)
 		r.mu.Unlock()
-		for _, s := range w.seats {
-			at := s.at.Load()
+		for _, s := range w.subs {
+			at := s.position.Load()
 			behind := head - at
 			if int32(behind) < 0 { // it has got what came since, or has read it from the journal before the feed brings it
 				behind = 0
@@ -43,17 +43,17 @@ func (h *Hub) SampleLag(w *LagSampler, now time.Time, each func(behind uint32)) 
 				continue
 			}
 			m, known := before[s]
-			if !known || m.at != at {
-				m = watermark{at: at, since: now}
+			if !known || m.position != at {
+				m = watermark{position: at, since: now}
 			}
 			w.behind[s] = m
 			if now.Sub(m.since) >= slowAfter {
-				frozen++
+				slow++
 			}
 		}
 	}
-	clear(w.seats[:cap(w.seats)]) // who leaves is let go
-	return frozen
+	clear(w.subs[:cap(w.subs)]) // who leaves is let go
+	return slow
 }
 
 // Rooms returns how many rooms have members.
@@ -66,10 +66,10 @@ func (h *Hub) Rooms() int {
 // Memory returns what the budget of all that waits for sockets is used for. It takes no lock.
 func (h *Hub) Memory() fanout.Usage { return h.budget.Usage() }
 
-// Refills returns how many reads of the journal for readers have begun so far, and how many of them are under way.
-func (h *Hub) Refills() (begun int64, running int) {
+// Backfills returns how many reads of the journal for readers have begun so far, and how many of them are under way.
+func (h *Hub) Backfills() (started int64, running int) {
 	q := &h.backfills
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.begun, len(q.waiting)
+	return q.started, len(q.pending)
 }

@@ -7,14 +7,14 @@ import (
 )
 
 // Who is behind is counted, and who has not moved for long is frozen.
-func TestLook(t *testing.T) {
-	st := newStage(t, 1<<20)
-	first := st.Join("den", Line, &guest{})
-	first.Reached(0)
-	st.say("den", "one", "two", "three")
-	second := st.Join("den", JSON, &guest{})
+func TestSampleLag(t *testing.T) {
+	st := newHarness(t, 1<<20)
+	first := st.Join("den", Text, &countingMember{})
+	first.SetPosition(0)
+	st.publish("den", "one", "two", "three")
+	second := st.Join("den", JSON, &countingMember{})
 	var w LagSampler
-	look := func(after time.Duration, frozen int, want ...uint32) {
+	sample := func(after time.Duration, slow int, want ...uint32) {
 		t.Helper()
 		var got []uint32
 		n := st.SampleLag(&w, start.Add(after), func(behind uint32) {
@@ -26,23 +26,23 @@ func TestLook(t *testing.T) {
 			}
 		})
 		slices.Sort(got)
-		if !slices.Equal(got, want) || n != frozen {
-			t.Errorf("after %v: %v, %d frozen, want %v, %d", after, got, n, want, frozen)
+		if !slices.Equal(got, want) || n != slow {
+			t.Errorf("after %v: %v, %d frozen, want %v, %d", after, got, n, want, slow)
 		}
 	}
-	look(0, 0, 0, 3)
-	second.Reached(4) // from the journal, ahead of the feed
-	look(5*time.Second, 0, 0, 3)
-	look(10*time.Second, 1, 0, 3)
-	first.Reached(1)
-	look(15*time.Second, 0, 0, 2)
-	look(25*time.Second, 1, 0, 2)
+	sample(0, 0, 0, 3)
+	second.SetPosition(4) // from the journal, ahead of the feed
+	sample(5*time.Second, 0, 0, 3)
+	sample(10*time.Second, 1, 0, 3)
+	first.SetPosition(1)
+	sample(15*time.Second, 0, 0, 2)
+	sample(25*time.Second, 1, 0, 2)
 	first.Leave()
-	look(40*time.Second, 0, 0)
+	sample(40*time.Second, 0, 0)
 	if len(w.behind) != 0 {
 		t.Error("who has left is remembered")
 	}
-	if slices.ContainsFunc(w.seats[:cap(w.seats)], func(s *Subscription) bool { return s != nil }) {
+	if slices.ContainsFunc(w.subs[:cap(w.subs)], func(s *Subscription) bool { return s != nil }) {
 		t.Error("seats are kept")
 	}
 	if n, memory := st.Rooms(), st.Memory(); n != 1 || memory.Buffers != 0 || memory.Max != 1<<20 {

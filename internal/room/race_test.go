@@ -34,14 +34,14 @@ func (r *reader) Wake() {
 
 // follow reads a room from number n up to last, from the tape or the journal, and returns the bytes.
 func (r *reader) follow(h *Hub, enc Encoding, n, last uint64) ([]byte, error) {
-	seat := h.Join("den", enc, r)
-	defer seat.Leave()
+	sub := h.Join("den", enc, r)
+	defer sub.Leave()
 	var b []byte
 	for n < last {
-		span, held := seat.After(n, 2000)
+		span, held := sub.After(n, 2000)
 		if len(span.Bytes()) > 0 {
 			b = append(b, span.Bytes()...)
-			n, _ = span.Taken(len(span.Bytes()))
+			n, _ = span.Advance(len(span.Bytes()))
 			continue
 		}
 		if held {
@@ -49,16 +49,16 @@ func (r *reader) follow(h *Hub, enc Encoding, n, last uint64) ([]byte, error) {
 			continue
 		}
 		type answer struct {
-			chunk BackfillResult
-			err   error
+			result BackfillResult
+			err    error
 		}
 		answers := make(chan answer, 1)
-		seat.Backfill(n, func(c BackfillResult, err error) { answers <- answer{c, err} })
+		sub.Backfill(n, func(c BackfillResult, err error) { answers <- answer{c, err} })
 		a := <-answers
 		if a.err != nil {
 			return nil, a.err
 		}
-		if f := a.chunk.Frames; f != nil {
+		if f := a.result.Frames; f != nil {
 			if span, held := f.After(n, 1<<30); held {
 				b, n = append(b, span.Bytes()...), f.Last()
 			}
@@ -72,7 +72,7 @@ func (r *reader) follow(h *Hub, enc Encoding, n, last uint64) ([]byte, error) {
 // every byte.
 func TestReadersWhileTheFeedRuns(t *testing.T) {
 	const last, readers = 500, 12
-	st := &stage{tb: t, store: newStore(t)}
+	st := &harness{tb: t, store: newStore(t)}
 	st.Hub = NewHub(st.store, Options{Budget: fanout.NewBudget(10 << 10), Logger: slog.New(slog.DiscardHandler)})
 	var got [readers][]byte
 	var all sync.WaitGroup
@@ -94,11 +94,11 @@ func TestReadersWhileTheFeedRuns(t *testing.T) {
 	}
 	all.Go(func() {
 		for n := 0; n < last; n += 5 {
-			var events []eventlog.Command
+			var commands []eventlog.Command
 			for range 5 {
-				events = append(events, st.event("den", fmt.Sprint("text ", st.ids, strings.Repeat(" and on", st.ids%10/9*100))))
+				commands = append(commands, st.command("den", fmt.Sprint("text ", st.ids, strings.Repeat(" and on", st.ids%10/9*100))))
 			}
-			outcomes, err := st.store.Apply(&eventlog.Batch{MaxRooms: 1, Commands: events}, st.store.Position()+1)
+			outcomes, err := st.store.Apply(&eventlog.Batch{MaxRooms: 1, Commands: commands}, st.store.Position()+1)
 			if err != nil {
 				t.Error(err)
 				return
@@ -113,8 +113,8 @@ func TestReadersWhileTheFeedRuns(t *testing.T) {
 			t.Errorf("reader %d got %d bytes, want %d, or others", i, len(b), len(want))
 		}
 	}
-	if len(st.rooms) != 0 || st.budget.Spent() != 0 {
-		t.Errorf("%d rooms and %d bytes are left", len(st.rooms), st.budget.Spent())
+	if len(st.rooms) != 0 || st.budget.Cached() != 0 {
+		t.Errorf("%d rooms and %d bytes are left", len(st.rooms), st.budget.Cached())
 	}
 }
 
@@ -137,8 +137,8 @@ func TestGoIsFair(t *testing.T) {
 			flood(byte(i))
 		}
 		synctest.Wait()
-		if got := running.Load(); got != atOnce/2 {
-			t.Errorf("%d of one address run at once, want %d", got, atOnce/2)
+		if got := running.Load(); got != maxJobs/2 {
+			t.Errorf("%d of one address run at once, want %d", got, maxJobs/2)
 		}
 		served := false
 		h.Go(netip.MustParseAddr("192.0.2.1"), func() { served = true })
@@ -155,18 +155,18 @@ func TestGoIsFair(t *testing.T) {
 }
 
 // What waits in the long line of one address is read when it is the turn of another who wants it too, once for both.
-func TestSharedRefillIsFair(t *testing.T) {
+func TestSharedBackfillIsFair(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		st := &stage{tb: t, store: newStore(t)}
+		st := &harness{tb: t, store: newStore(t)}
 		st.Hub = NewHub(st.store, Options{Budget: fanout.NewBudget(1), Logger: slog.New(slog.DiscardHandler)})
-		st.say("den", "one", "two")
-		greedy := &guest{from: netip.MustParseAddrPort("192.0.2.1:1")}
-		honest := &guest{from: netip.MustParseAddrPort("192.0.2.2:1")}
-		first, second := st.Join("den", JSON, greedy), st.Join("den", JSON, honest)
+		st.publish("den", "one", "two")
+		busyMember := &countingMember{from: netip.MustParseAddrPort("192.0.2.1:1")}
+		otherMember := &countingMember{from: netip.MustParseAddrPort("192.0.2.2:1")}
+		first, second := st.Join("den", JSON, busyMember), st.Join("den", JSON, otherMember)
 		synctest.Wait()
 		release := make(chan struct{})
 		for range 100 {
-			st.Go(greedy.from.Addr(), func() { <-release })
+			st.Go(busyMember.from.Addr(), func() { <-release })
 		}
 		st.store.reads.Store(0)
 		var heard atomic.Int32

@@ -22,16 +22,16 @@ type Room struct {
 	name  string
 	state atomic.Pointer[State] // written by refresh
 
-	mu      sync.Mutex                // for all below; taken after hub.mu, and never held while anybody waits
-	newest  uint64                    // the newest number that came through the feed
-	buffers [encodings]*fanout.Buffer // nil without readers
-	readers [encodings]int
-	members []*Subscription
-	typing  map[string]time.Time // until when, by sender
-	dirty   bool                 // somebody came or went since the last refresh
-	untold  bool                 // somebody came who was not told the presence yet, though it may be the same again
-	fresh   bool                 // messages came since the last wake
-	queued  bool                 // the next tick looks at it
+	mu              sync.Mutex                // for all below; taken after hub.mu, and never held while anybody waits
+	newest          uint64                    // the newest number that came through the feed
+	buffers         [encodings]*fanout.Buffer // nil without readers
+	readers         [encodings]int
+	members         []*Subscription
+	typing          map[string]time.Time // until when, by sender
+	presenceChanged bool                 // somebody came or went since the last refresh
+	newWatcher      bool                 // somebody came who was not told the presence yet, though it may be the same again
+	wakePending     bool                 // messages came since the last wake
+	scheduled       bool                 // the next tick looks at it
 }
 
 // State is what a room looks like now, as JSON objects of ramai.v1. A version is 0 while there is nothing to tell.
@@ -52,7 +52,7 @@ func (r *Room) resetBuffers(n uint64) {
 		r.buffers[enc] = fanout.New(r.hub.budget, n)
 		for _, s := range r.members {
 			if s.enc == Encoding(enc) {
-				s.tape.Store(r.buffers[enc])
+				s.buffer.Store(r.buffers[enc])
 			}
 		}
 	}
@@ -62,36 +62,36 @@ func (r *Room) resetBuffers(n uint64) {
 func (r *Room) wake() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.fresh = false
+	r.wakePending = false
 	for _, s := range r.members {
 		s.member.Wake()
 	}
 }
 
-// watched tells whether anybody reads the state. Called with mu held.
-func (r *Room) watched() bool {
+// hasWatchers tells whether anybody reads the state. Called with mu held.
+func (r *Room) hasWatchers() bool {
 	for enc, readers := range r.readers {
-		if readers > 0 && Encoding(enc).Watches() {
+		if readers > 0 && Encoding(enc).ReceivesState() {
 			return true
 		}
 	}
 	return false
 }
 
-// due has the next tick look at the room. Called with mu held.
-func (r *Room) due() {
-	if r.queued {
+// scheduleRefresh has the next tick look at the room. Called with mu held.
+func (r *Room) scheduleRefresh() {
+	if r.scheduled {
 		return
 	}
-	r.queued = true
+	r.scheduled = true
 	c := &r.hub.changed
 	c.Lock()
 	c.rooms = append(c.rooms, r)
 	c.Unlock()
 }
 
-// subs returns whether one of the senders is in the room and the presence names them; then it is dirty.
-func (r *Room) subs(senders map[string]struct{}) bool {
+// markRenamed returns whether one of the senders is in the room and the presence names them; then it is dirty.
+func (r *Room) markRenamed(senders map[string]struct{}) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.members) > wire.MaxNamed {
@@ -99,7 +99,7 @@ func (r *Room) subs(senders map[string]struct{}) bool {
 	}
 	for _, s := range r.members {
 		if _, ok := senders[s.member.SenderID()]; ok {
-			r.dirty = true
+			r.presenceChanged = true
 			return true
 		}
 	}
@@ -110,26 +110,26 @@ func (r *Room) subs(senders map[string]struct{}) bool {
 func (r *Room) refresh(now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.queued = false
-	if !r.watched() { // who comes to watch makes it due again
+	r.scheduled = false
+	if !r.hasWatchers() { // who comes to watch makes it due again
 		return false
 	}
 	old := r.state.Load()
 	next := *old
-	if r.dirty {
+	if r.presenceChanged {
 		p := wire.Presence{Room: r.name, Count: len(r.members)}
 		if len(r.members) <= wire.MaxNamed {
 			p.Names = r.names(wire.MaxNamed)
 		}
-		if b := wire.Append(nil, p); r.untold || !bytes.Equal(b, old.Presence) {
+		if b := wire.Append(nil, p); r.newWatcher || !bytes.Equal(b, old.Presence) {
 			next.Presence = b
 			next.PresenceVersion++
 		}
-		r.dirty, r.untold = false, false
+		r.presenceChanged, r.newWatcher = false, false
 	}
-	typing := r.typers(now)
+	typing := r.typingFrame(now)
 	if len(r.typing) > 0 { // until they stop
-		r.due()
+		r.scheduleRefresh()
 	}
 	if b := typing; !bytes.Equal(b, old.Typing) && (len(r.typing) > 0 || old.TypingVersion > 0) {
 		next.Typing = b
@@ -142,8 +142,8 @@ func (r *Room) refresh(now time.Time) bool {
 	return true
 }
 
-// typers forgets who stopped typing and tells who has not. Called with mu held.
-func (r *Room) typers(now time.Time) []byte {
+// typingFrame forgets who stopped typing and tells who has not. Called with mu held.
+func (r *Room) typingFrame(now time.Time) []byte {
 	t := wire.Typing{Room: r.name, By: []wire.Sender{}}
 	for by, until := range r.typing {
 		if now.After(until) {
@@ -157,7 +157,7 @@ func (r *Room) typers(now time.Time) []byte {
 }
 
 // names returns the names held by members, each once, sorted, at most so many. Called with mu held.
-func (r *Room) names(most int) []string {
+func (r *Room) names(limit int) []string {
 	names := []string{}
 	for _, s := range r.members {
 		if name := r.hub.store.Name(s.member.SenderID()); name != "" {
@@ -166,18 +166,18 @@ func (r *Room) names(most int) []string {
 	}
 	slices.Sort(names)
 	names = slices.Compact(names)
-	return names[:min(len(names), most)]
+	return names[:min(len(names), limit)]
 }
 
 // Subscription is one member's place in one room. Its methods are for that member alone.
 type Subscription struct {
-	room   *Room
-	member Member
-	tape   atomic.Pointer[fanout.Buffer] // written by Join, and when the room's tapes start anew
-	before uint32                        // version of the presence when the seat was taken
-	index  int32                         // in room.members; guarded by room.mu
-	at     atomic.Uint32                 // the lower half of the number that its member has got to, for Look
-	enc    Encoding
+	room           *Room
+	member         Member
+	buffer         atomic.Pointer[fanout.Buffer] // written by Join, and when the room's tapes start anew
+	presenceAtJoin uint32                        // version of the presence when the seat was taken
+	index          int32                         // in room.members; guarded by room.mu
+	position       atomic.Uint32                 // the lower half of the number that its member has got to, for Look
+	enc            Encoding
 }
 
 // Room is the room's name.
@@ -191,12 +191,12 @@ func (s *Subscription) Count() int {
 }
 
 // After returns the frames that follow number n, see [fanout.Buffer.After]. False: ask for Refill.
-func (s *Subscription) After(n uint64, most int) (fanout.Span, bool) {
-	return s.tape.Load().After(n, most)
+func (s *Subscription) After(n uint64, limit int) (fanout.Span, bool) {
+	return s.buffer.Load().After(n, limit)
 }
 
-// Before is the version of the presence that does not count this member yet. A newer one comes with the next tick.
-func (s *Subscription) Before() uint32 { return s.before }
+// PresenceAtJoin is the version of the presence that does not count this member yet. A newer one comes with the next tick.
+func (s *Subscription) PresenceAtJoin() uint32 { return s.presenceAtJoin }
 
 // State is what the room looks like now.
 func (s *Subscription) State() *State { return s.room.state.Load() }
@@ -206,8 +206,8 @@ func (s *Subscription) Backfill(n uint64, done func(BackfillResult, error)) {
 	s.room.hub.backfill(backfillKey{room: s.room.name, enc: s.enc, after: n}, s.member.RemoteAddr().Addr(), done)
 }
 
-// Reached notes that the member has got to number n. Nothing but what Look tells depends on it.
-func (s *Subscription) Reached(n uint64) { s.at.Store(uint32(n)) }
+// SetPosition notes that the member has got to number n. Nothing but what Look tells depends on it.
+func (s *Subscription) SetPosition(n uint64) { s.position.Store(uint32(n)) }
 
 // Leave gives the seat up.
 func (s *Subscription) Leave() { s.room.hub.leave(s) }

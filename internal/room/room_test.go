@@ -12,7 +12,7 @@ import (
 )
 
 // read takes everything after n from a seat, from its tape alone.
-func (st *stage) read(s *Subscription, n uint64) ([]byte, bool) {
+func (st *harness) read(s *Subscription, n uint64) ([]byte, bool) {
 	var b []byte
 	for {
 		span, held := s.After(n, 1000)
@@ -20,19 +20,19 @@ func (st *stage) read(s *Subscription, n uint64) ([]byte, bool) {
 			return b, held
 		}
 		b = append(b, span.Bytes()...)
-		n, _ = span.Taken(len(span.Bytes()))
+		n, _ = span.Advance(len(span.Bytes()))
 	}
 }
 
 func TestFeedGoesToEveryReaderOfTheRoom(t *testing.T) {
-	st := newStage(t, 1<<20)
-	seats := map[string]*Subscription{}
-	for name, enc := range map[string]Encoding{"v1": JSON, "v1 too": JSON, "plain": Line, "v1 deflated": DeflatedJSON, "plain deflated": DeflatedLine} {
-		seats[name] = st.Join("den", enc, &guest{by: name})
+	st := newHarness(t, 1<<20)
+	subs := map[string]*Subscription{}
+	for name, enc := range map[string]Encoding{"v1": JSON, "v1 too": JSON, "plain": Text, "v1 deflated": DeflatedJSON, "plain deflated": DeflatedText} {
+		subs[name] = st.Join("den", enc, &countingMember{by: name})
 	}
-	other := st.Join("other", JSON, &guest{})
-	st.say("den", "one", "", "two\nlines", long)
-	for name, s := range seats {
+	other := st.Join("other", JSON, &countingMember{})
+	st.publish("den", "one", "", "two\nlines", longText)
+	for name, s := range subs {
 		got, held := st.read(s, 0)
 		if want := st.bytesOf("den", s.enc, 0); !held || !bytes.Equal(got, want) {
 			t.Errorf("%s reads %q, want %q", name, got, want)
@@ -45,11 +45,11 @@ func TestFeedGoesToEveryReaderOfTheRoom(t *testing.T) {
 
 // Only what was stored for the first time is heard.
 func TestFeedOfOtherOutcomes(t *testing.T) {
-	st := newStage(t, 1<<20)
-	g := &guest{}
+	st := newHarness(t, 1<<20)
+	g := &countingMember{}
 	s := st.Join("den", JSON, g)
-	st.say("den", "once")
-	again := st.event("den", "once")
+	st.publish("den", "once")
+	again := st.command("den", "once")
 	again.ID = "1"
 	reused := again
 	reused.Text = "another text"
@@ -64,12 +64,12 @@ func TestFeedOfOtherOutcomes(t *testing.T) {
 // The order of Feed: first the tapes, so that whoever is told "saved" could hear it; then who asked; then all are
 // woken, once a batch.
 func TestFeedOrder(t *testing.T) {
-	st := newStage(t, 1<<20)
+	st := newHarness(t, 1<<20)
 	var order []string
-	g := &guest{woken: func() { order = append(order, "woken") }}
+	g := &countingMember{woken: func() { order = append(order, "woken") }}
 	s := st.Join("den", JSON, g)
-	events := []eventlog.Command{st.event("den", "1"), st.event("den", "2"), st.event("elsewhere", "3")}
-	submissions := make([]eventlog.Submission, len(events))
+	commands := []eventlog.Command{st.command("den", "1"), st.command("den", "2"), st.command("elsewhere", "3")}
+	submissions := make([]eventlog.Submission, len(commands))
 	for i := range submissions {
 		submissions[i].ReplyTo = &eventlog.ReplyTo{Deliver: func(_ *eventlog.Submission, o *eventlog.Outcome) {
 			if span, held := s.After(1, 1000); !held || len(span.Bytes()) == 0 {
@@ -78,7 +78,7 @@ func TestFeedOrder(t *testing.T) {
 			order = append(order, fmt.Sprint("told ", o.Command.Text))
 		}}
 	}
-	st.Feed(st.apply(events...), submissions)
+	st.Feed(st.apply(commands...), submissions)
 	st.check()
 	if got := strings.Join(order, ", "); got != "told 1, told 2, told 3, woken" {
 		t.Error(got)
@@ -87,32 +87,32 @@ func TestFeedOrder(t *testing.T) {
 
 // A room that is opened between the commit and the feed has the message in its past, and not as news too.
 func TestRoomOpenedBeforeTheFeed(t *testing.T) {
-	st := newStage(t, 1<<20)
-	outcomes := st.apply(st.event("den", "1"), st.event("den", "2"))
-	g := &guest{}
+	st := newHarness(t, 1<<20)
+	outcomes := st.apply(st.command("den", "1"), st.command("den", "2"))
+	g := &countingMember{}
 	s := st.Join("den", JSON, g)
 	st.Feed(outcomes, nil)
 	st.check()
 	if g.wakes != 0 {
 		t.Error("woken for what is no news")
 	}
-	st.say("den", "3")
+	st.publish("den", "3")
 	if got, held := st.read(s, 2); !held || !bytes.Equal(got, st.bytesOf("den", JSON, 2)) {
 		t.Errorf("after 2 it reads %q", got)
 	}
-	st.work()
+	st.runJobs()
 	if got, held := st.read(s, 0); !held || !bytes.Equal(got, st.bytesOf("den", JSON, 0)) {
 		t.Errorf("when warm it reads %q", got)
 	}
 }
 
 // Should the journal ever leave a number out, readers go on from the journal.
-func TestHoleInTheNumbers(t *testing.T) {
-	st := newStage(t, 1<<20)
-	s := st.Join("den", JSON, &guest{})
-	st.say("den", "1")
-	st.apply(st.event("den", "2")) // never fed
-	st.say("den", "3")
+func TestGapInNumbers(t *testing.T) {
+	st := newHarness(t, 1<<20)
+	s := st.Join("den", JSON, &countingMember{})
+	st.publish("den", "1")
+	st.apply(st.command("den", "2")) // never fed
+	st.publish("den", "3")
 	if _, held := st.read(s, 1); held {
 		t.Fatal("the tape claims to hold what was never fed")
 	}
@@ -123,37 +123,37 @@ func TestHoleInTheNumbers(t *testing.T) {
 	st.check()
 }
 
-func TestLeaveGivesBack(t *testing.T) {
-	st := newStage(t, 1<<20)
-	st.say("den", "old")
-	var seats []*Subscription
+func TestLeaveReleasesBuffers(t *testing.T) {
+	st := newHarness(t, 1<<20)
+	st.publish("den", "old")
+	var subs []*Subscription
 	for i := range 9 {
-		seats = append(seats, st.Join("den", Encoding(i)%encodings, &guest{by: fmt.Sprint(i)}))
+		subs = append(subs, st.Join("den", Encoding(i)%encodings, &countingMember{by: fmt.Sprint(i)}))
 		st.check()
 	}
-	st.say("den", "new")
+	st.publish("den", "new")
 	for _, i := range []int{4, 0, 8, 1, 3, 7, 5, 2, 6} { // from the middle, the ends, and one encoding first
-		seats[i].Leave()
+		subs[i].Leave()
 		st.check()
 	}
-	if len(st.rooms) != 0 || st.budget.Spent() != 0 {
-		t.Errorf("%d rooms and %d bytes are left", len(st.rooms), st.budget.Spent())
+	if len(st.rooms) != 0 || st.budget.Cached() != 0 {
+		t.Errorf("%d rooms and %d bytes are left", len(st.rooms), st.budget.Cached())
 	}
-	st.work() // the warming of tapes that are closed by now
-	if st.budget.Spent() != 0 {
-		t.Errorf("%d bytes for tapes that are closed", st.budget.Spent())
+	st.runJobs() // the warming of tapes that are closed by now
+	if st.budget.Cached() != 0 {
+		t.Errorf("%d bytes for tapes that are closed", st.budget.Cached())
 	}
 }
 
-func TestWarming(t *testing.T) {
-	st := newStage(t, 1<<20)
-	st.say("den", strings.Split(strings.Repeat("x", 700), "")...)
-	s := st.Join("den", JSON, &guest{})
-	st.say("den", "while it is cold")
+func TestPrewarm(t *testing.T) {
+	st := newHarness(t, 1<<20)
+	st.publish("den", strings.Split(strings.Repeat("x", 700), "")...)
+	s := st.Join("den", JSON, &countingMember{})
+	st.publish("den", "while it is cold")
 	if _, held := st.read(s, 600); held {
 		t.Fatal("a cold tape holds the past")
 	}
-	st.work()
+	st.runJobs()
 	if got, held := st.read(s, 200); !held || !bytes.Equal(got, st.bytesOf("den", JSON, 200)) {
 		t.Errorf("of 501 messages the tape holds %d bytes", len(got))
 	}
@@ -163,44 +163,44 @@ func TestWarming(t *testing.T) {
 	s.Leave()
 
 	st.store.broken = true
-	s = st.Join("den", JSON, &guest{})
-	st.work()
-	st.say("den", "heard all the same")
+	s = st.Join("den", JSON, &countingMember{})
+	st.runJobs()
+	st.publish("den", "heard all the same")
 	if got, held := st.read(s, 701); !held || !bytes.Equal(got, st.bytesOf("den", JSON, 701)) {
 		t.Errorf("a cold room reads %q", got)
 	}
 }
 
 // Rooms that are opened one after the other, with nothing said, keep to the budget too.
-func TestWarmingKeepsToTheBudget(t *testing.T) {
+func TestPrewarmStaysWithinBudget(t *testing.T) {
 	const budget = 100 << 10
-	st := newStage(t, budget)
+	st := newHarness(t, budget)
 	for i := range 20 {
 		room := fmt.Sprint("room", i)
 		for range 10 {
-			st.say(room, strings.Repeat("x", 4000))
+			st.publish(room, strings.Repeat("x", 4000))
 		}
-		st.Join(room, JSON, &guest{})
-		st.work()
-		if got := st.budget.Spent(); got > budget {
+		st.Join(room, JSON, &countingMember{})
+		st.runJobs()
+		if got := st.budget.Cached(); got > budget {
 			t.Fatalf("%d rooms take %d bytes of %d", i+1, got, budget)
 		}
 	}
 }
 
-func TestRefill(t *testing.T) {
-	st := newStage(t, 1)
-	st.say("den", strings.Split(strings.Repeat("x", 30), "")...)
-	a, b, c := st.Join("den", JSON, &guest{}), st.Join("den", JSON, &guest{}), st.Join("den", Line, &guest{})
-	st.work()
+func TestBackfill(t *testing.T) {
+	st := newHarness(t, 1)
+	st.publish("den", strings.Split(strings.Repeat("x", 30), "")...)
+	a, b, c := st.Join("den", JSON, &countingMember{}), st.Join("den", JSON, &countingMember{}), st.Join("den", Text, &countingMember{})
+	st.runJobs()
 	st.store.reads.Store(0)
 	got := map[string]BackfillResult{}
 	ask := func(name string, s *Subscription, n uint64) {
-		s.Backfill(n, func(chunk BackfillResult, err error) {
+		s.Backfill(n, func(result BackfillResult, err error) {
 			if err != nil {
 				t.Error(err)
 			}
-			got[name] = chunk
+			got[name] = result
 		})
 	}
 	ask("a", a, 10)
@@ -208,12 +208,12 @@ func TestRefill(t *testing.T) {
 	ask("of another place", b, 11)
 	ask("of another encoding", c, 10)
 	ask("of the newest", a, 30)
-	st.work()
+	st.runJobs()
 	if n := st.store.reads.Load(); n != 4 || got["a"].Frames != got["b"].Frames {
 		t.Errorf("%d reads, want 4: who asks for the same shares it", n)
 	}
 	for name, want := range map[string][]byte{
-		"a": st.bytesOf("den", JSON, 10), "of another place": st.bytesOf("den", JSON, 11), "of another encoding": st.bytesOf("den", Line, 10),
+		"a": st.bytesOf("den", JSON, 10), "of another place": st.bytesOf("den", JSON, 11), "of another encoding": st.bytesOf("den", Text, 10),
 	} {
 		f := got[name].Frames
 		if b := framesOf(got[name], f.First()-1); !bytes.Equal(b, want) || f.Last() != 30 || got[name].First != 1 {
@@ -225,15 +225,15 @@ func TestRefill(t *testing.T) {
 	}
 
 	ask("again", a, 10) // the first is done with
-	st.work()
+	st.runJobs()
 	if n := st.store.reads.Load(); n != 5 {
 		t.Errorf("%d reads, want 5", n)
 	}
 	st.store.first = 21
 	ask("gone", a, 10)
-	st.work()
-	if chunk := got["gone"]; chunk.First != 21 || chunk.Frames.First() != 21 {
-		t.Errorf("after retention: kept from %d, read from %d", chunk.First, chunk.Frames.First())
+	st.runJobs()
+	if result := got["gone"]; result.First != 21 || result.Frames.First() != 21 {
+		t.Errorf("after retention: kept from %d, read from %d", result.First, result.Frames.First())
 	}
 	st.store.broken = true
 	failed := 0
@@ -244,19 +244,19 @@ func TestRefill(t *testing.T) {
 			}
 		})
 	}
-	st.work()
+	st.runJobs()
 	if failed != 2 {
 		t.Errorf("%d of 2 were told of the failure", failed)
 	}
 }
 
-func TestStateOfTheRoom(t *testing.T) {
-	st := newStage(t, 1<<20)
-	plain := st.Join("den", Line, &guest{})
+func TestRoomState(t *testing.T) {
+	st := newHarness(t, 1<<20)
+	plain := st.Join("den", Text, &countingMember{})
 	st.Tick(start) // nobody there who could be told
-	g := &guest{}
+	g := &countingMember{}
 	s := st.Join("den", JSON, g)
-	if s.State().PresenceVersion != 0 || s.Before() != 0 || s.Count() != 2 {
+	if s.State().PresenceVersion != 0 || s.PresenceAtJoin() != 0 || s.Count() != 2 {
 		t.Errorf("at first %+v", *s.State())
 	}
 	st.Tick(start)
@@ -269,9 +269,9 @@ func TestStateOfTheRoom(t *testing.T) {
 		t.Error("nothing has changed, and it is told")
 	}
 	plain.Leave()
-	later := st.Join("den", JSON, &guest{})
-	if later.Before() != v {
-		t.Errorf("who comes later has seen version %d, want %d", later.Before(), v)
+	later := st.Join("den", JSON, &countingMember{})
+	if later.PresenceAtJoin() != v {
+		t.Errorf("who comes later has seen version %d, want %d", later.PresenceAtJoin(), v)
 	}
 	st.Tick(start)
 	if s.State().PresenceVersion != v+1 {
@@ -290,32 +290,32 @@ func TestStateOfTheRoom(t *testing.T) {
 }
 
 // Both forms of ramai.v1 share the room's state: who comes to the one does not make those in the other hear it anew.
-func TestStateOfBothForms(t *testing.T) {
-	st := newStage(t, 1<<20)
-	first := st.Join("den", DeflatedJSON, &guest{})
+func TestStateIsSharedByEncodings(t *testing.T) {
+	st := newHarness(t, 1<<20)
+	first := st.Join("den", DeflatedJSON, &countingMember{})
 	st.Tick(start)
 	if v := first.State().PresenceVersion; v != 1 {
 		t.Fatalf("one who reads deflated is told version %d, want 1", v)
 	}
-	second := st.Join("den", JSON, &guest{})
-	if v := second.Before(); v != 1 {
+	second := st.Join("den", JSON, &countingMember{})
+	if v := second.PresenceAtJoin(); v != 1 {
 		t.Errorf("who comes to the other form has seen version %d, want 1", v)
 	}
 	st.Tick(start)
 	first.Leave()
 	st.Tick(start)
-	third := st.Join("den", DeflatedJSON, &guest{})
-	if v := third.Before(); v != 3 {
+	third := st.Join("den", DeflatedJSON, &countingMember{})
+	if v := third.PresenceAtJoin(); v != 3 {
 		t.Errorf("who comes back to a form has seen version %d, want 3", v)
 	}
 }
 
-func TestWhoListsAtMost(t *testing.T) {
-	st := newStage(t, 1<<20)
+func TestWhoLimit(t *testing.T) {
+	st := newHarness(t, 1<<20)
 	for i := range wire.MaxWho + 7 {
 		by := fmt.Sprintf("by%04d", i)
 		st.Feed(st.apply(eventlog.Command{Kind: eventlog.ReserveName, SenderID: by, Name: "n" + by, Key: by}), nil)
-		st.Join("den", Line, &guest{by: by})
+		st.Join("den", Text, &countingMember{by: by})
 	}
 	w := st.Who("den")
 	if w.Count != wire.MaxWho+7 || len(w.Names) != wire.MaxWho || w.Names[0] != "nby0000" {

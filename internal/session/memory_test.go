@@ -140,7 +140,7 @@ func TestBackfillsOneAtATime(t *testing.T) {
 		l.send(wire.Join{Room: room, After: &wire.Position{HistoryID: st.store.HistoryID(), N: n}})
 		st.settle()
 	}
-	if _, n := st.hub.Refills(); n != 1 {
+	if _, n := st.hub.Backfills(); n != 1 {
 		t.Errorf("%d parts of the past are read at once", n)
 	}
 	st.lazy = false
@@ -161,7 +161,7 @@ func TestAskersWhoTakeNothing(t *testing.T) {
 		if err := st.sequencer.Submit(eventlog.Submission{Command: claim}, nil); err != nil {
 			t.Fatal(err)
 		}
-		defer st.hub.Join("den", room.Line, nobody(by)).Leave()
+		defer st.hub.Join("den", room.Text, nobody(by)).Leave()
 	}
 	budget := st.hub.Budget()
 	var links []*link
@@ -250,7 +250,7 @@ func TestUnfinishedMessagesAreBounded(t *testing.T) {
 			closed++
 		}
 	}
-	if reserved := st.hub.Budget().Usage().Reserved; reserved > fanout.MinUnfinished+64<<10 || closed == 0 || closed > 160 {
+	if reserved := st.hub.Budget().Usage().Reserved; reserved > fanout.MinPartial+64<<10 || closed == 0 || closed > 160 {
 		t.Errorf("%d bytes are held, and %d of 200 clients were closed", reserved, closed)
 	}
 	honest.up = append(honest.up, half[len(half)-100:]...)

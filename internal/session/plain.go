@@ -14,7 +14,7 @@ import (
 // refusals for what is too fast (the client is read later), and answers nothing but with a notice.
 type plain struct{ websocket }
 
-func (p plain) encoding() room.Encoding { return room.Line }
+func (p plain) encoding() room.Encoding { return room.Text }
 
 func (p plain) received(b []byte) (int, error) { return p.decode(b, p) }
 

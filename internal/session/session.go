@@ -226,7 +226,7 @@ type cursor struct {
 // reach notes that everything up to n was sent.
 func (p *cursor) reach(n uint64) {
 	p.n = n
-	p.sub.Reached(n)
+	p.sub.SetPosition(n)
 }
 
 // leave gives up the place, and what is held or comes for it. It may come again.
@@ -445,7 +445,7 @@ func (s *Session) holdPartial(n int) {
 	}
 	if n > 0 || s.holdsPartial {
 		s.holdsPartial = n > 0
-		s.env.Hub.Budget().Hold(s, int64(n))
+		s.env.Hub.Budget().SetPartial(s, int64(n))
 	}
 }
 
@@ -523,7 +523,7 @@ func (s *Session) controlBytes(max int) []byte {
 // Wrote implements reactor.Source.
 func (s *Session) Wrote(k int) {
 	if p := s.writing; p != nil {
-		n, rest := s.span.Taken(k)
+		n, rest := s.span.Advance(k)
 		p.reach(n)
 		s.writing, s.span = nil, fanout.Span{}
 		if p.backfill != nil && n >= p.backfill.Last() {

@@ -20,7 +20,7 @@ const usualRetry = 3 * time.Second
 
 func (s stream) encoding() room.Encoding {
 	if s.transport == Lines {
-		return room.Lines
+		return room.JSONLines
 	}
 	return room.Events
 }

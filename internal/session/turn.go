@@ -262,7 +262,7 @@ func (s *Session) behind() bool {
 
 // sendState sends the state of rooms that has changed. It is called when everything said has been sent.
 func (s *Session) sendState() {
-	if !s.protocol.encoding().Watches() {
+	if !s.protocol.encoding().ReceivesState() {
 		return
 	}
 	for _, p := range s.cursors {
@@ -279,8 +279,8 @@ func (s *Session) sendState() {
 }
 
 // join takes a seat and stands at number n.
-func (s *Session) addCursor(n uint64, seat *room.Subscription) {
-	p := &cursor{sub: seat, presence: seat.Before()}
+func (s *Session) addCursor(n uint64, sub *room.Subscription) {
+	p := &cursor{sub: sub, presence: sub.PresenceAtJoin()}
 	p.reach(n)
 	s.cursors = append(s.cursors, p)
 }

@@ -115,7 +115,7 @@ func (s websocket) frameConfig() *frame.Config {
 
 // retainDecoder keeps dec for what comes next, if a message is under way.
 func (s websocket) retainDecoder(dec *frame.Decoder) {
-	s.holdPartial(dec.Held())
+	s.holdPartial(dec.Buffered())
 	switch {
 	case !dec.Partial():
 		s.dec = nil

@@ -101,15 +101,15 @@ func (q *Query) Hits(text string) [][2]int {
 		}
 	}
 	slices.SortFunc(hits, func(a, b [2]int) int { return a[0] - b[0] })
-	apart := hits[:1]
+	merged := hits[:1]
 	for _, h := range hits[1:] {
-		if end := &apart[len(apart)-1]; h[0] <= end[1] {
+		if end := &merged[len(merged)-1]; h[0] <= end[1] {
 			end[1] = max(end[1], h[1])
 		} else {
-			apart = append(apart, h)
+			merged = append(merged, h)
 		}
 	}
-	return apart
+	return merged
 }
 
 // at returns where the phrase ends in a text, if it begins with word i of it; otherwise 0.

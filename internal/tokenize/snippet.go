@@ -6,11 +6,11 @@ import (
 
 // Sizes of a snippet, in characters.
 const (
-	MaxSnippet = 200 // without what stands for the rest
-	lead       = 60  // before the first hit
+	MaxSnippet    = 200 // without what stands for the rest
+	contextBefore = 60  // before the first hit
 )
 
-const rest = "…"
+const ellipsis = "…"
 
 // Snippet returns the part of text around the first hit, with "…" for what is left out, and where in it the words of the
 // query stand: pairs of numbers of characters (code points), the first of a hit and the one after it. A text that does not
@@ -20,20 +20,20 @@ func (q *Query) Snippet(text string) (snippet string, marks [][2]int) {
 	from, to := 0, len(text)
 	if utf8.RuneCountInString(text) > MaxSnippet {
 		if len(hits) > 0 {
-			from = back(text, hits[0][0], lead)
+			from = runesBack(text, hits[0][0], contextBefore)
 		}
-		if to = forth(text, from, MaxSnippet); to == len(text) {
-			from = back(text, to, MaxSnippet)
+		if to = runesForward(text, from, MaxSnippet); to == len(text) {
+			from = runesBack(text, to, MaxSnippet)
 		}
 	}
 	shift := -utf8.RuneCountInString(text[:from])
 	snippet = text[from:to]
 	if from > 0 {
-		snippet = rest + snippet
+		snippet = ellipsis + snippet
 		shift++
 	}
 	if to < len(text) {
-		snippet += rest
+		snippet += ellipsis
 	}
 	at, count := 0, shift // the number of the character at byte at
 	number := func(i int) int {
@@ -50,8 +50,8 @@ func (q *Query) Snippet(text string) (snippet string, marks [][2]int) {
 	return snippet, marks
 }
 
-// back returns the byte offset of the character n before that at i, or 0.
-func back(text string, i, n int) int {
+// runesBack returns the byte offset of the character n before that at i, or 0.
+func runesBack(text string, i, n int) int {
 	for ; n > 0 && i > 0; n-- {
 		_, size := utf8.DecodeLastRuneInString(text[:i])
 		i -= size
@@ -59,8 +59,8 @@ func back(text string, i, n int) int {
 	return i
 }
 
-// forth returns the byte offset of the character n after that at i, or the end.
-func forth(text string, i, n int) int {
+// runesForward returns the byte offset of the character n after that at i, or the end.
+func runesForward(text string, i, n int) int {
 	for ; n > 0 && i < len(text); n-- {
 		_, size := utf8.DecodeRuneInString(text[i:])
 		i += size

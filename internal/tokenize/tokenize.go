@@ -98,14 +98,14 @@ func (s *splitter) ascii(c byte, at int) {
 // rune takes the next character, which is or comes from text[from:to].
 func (s *splitter) rune(r rune, from, to int) {
 	switch {
-	case accent(r):
+	case isDropped(r):
 		if len(s.letters) > 0 {
 			s.to = to
 		}
 	case !unicode.In(r, unicode.L, unicode.M, unicode.N, unicode.Co):
 		s.endWhole()
 		s.endRun()
-	case unspaced(r):
+	case isUnspaced(r):
 		s.endWhole()
 		if s.run != 0 {
 			s.words = append(s.words, word{string([]rune{s.run, r}), s.runFrom, s.runTo, pair})
@@ -116,7 +116,7 @@ func (s *splitter) rune(r rune, from, to int) {
 		s.scratch = norm.NFD.AppendString(s.scratch[:0], string(r))
 		for rest := s.scratch; len(rest) > 0; {
 			r, size := utf8.DecodeRune(rest)
-			if !accent(r) {
+			if !isDropped(r) {
 				s.letters = appendFolded(s.letters, r)
 			}
 			rest = rest[size:]
@@ -150,22 +150,22 @@ func (s *splitter) endRun() {
 // appendFolded appends r without case, and as the plain letters that people type for it.
 func appendFolded(letters []byte, r rune) []byte {
 	r = unicode.ToLower(unicode.ToUpper(r))
-	if plain, ok := strokes[r]; ok {
+	if plain, ok := plainLetters[r]; ok {
 		return append(letters, plain...)
 	}
 	return utf8.AppendRune(letters, r)
 }
 
-// strokes are Latin letters that have no decomposition, so that leaving out accents does not make them plain.
-var strokes = map[rune]string{
+// plainLetters are Latin letters that have no decomposition, so that leaving out accents does not make them plain.
+var plainLetters = map[rune]string{
 	'ß': "ss", 'ẞ': "ss", 'æ': "ae", 'œ': "oe", 'þ': "th", 'ð': "d", 'ł': "l", 'đ': "d", 'ø': "o", 'ħ': "h", 'ŧ': "t",
 	'ɓ': "b", 'ɗ': "d", 'ƙ': "k", 'ƴ': "y",
 }
 
-// accent reports whether r is left out: a mark that goes with many scripts, and so belongs to the spelling of none, a point
+// isDropped reports whether r is left out: a mark that goes with many scripts, and so belongs to the spelling of none, a point
 // of Hebrew, Arabic or Syriac, which most people do not write, or a sign that only joins, lengthens or may break a word. The
 // vowels of Indian scripts, for instance, are marks too, and stay.
-func accent(r rune) bool {
+func isDropped(r rune) bool {
 	switch r {
 	case 0x00ad, 0x0640, 0x200c, 0x200d, 0x2060, 0xfeff: // soft hyphen, tatweel, joiners
 		return true
@@ -174,8 +174,8 @@ func accent(r rune) bool {
 		unicode.Is(unicode.Mn, r) && unicode.In(r, unicode.Hebrew, unicode.Arabic, unicode.Syriac))
 }
 
-// unspaced tells whether r belongs to a script whose words no spaces set off. U+30FC lengthens vowels of Japanese.
-func unspaced(r rune) bool {
+// isUnspaced tells whether r belongs to a script whose words no spaces set off. U+30FC lengthens vowels of Japanese.
+func isUnspaced(r rune) bool {
 	return r >= 0xe00 && unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Bopomofo, unicode.Hangul,
 		unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar) || r == 0x30fc
 }

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-const film = "docs/cast.svg"
+const castFile = "docs/cast.svg"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -38,62 +38,62 @@ func run(ctx context.Context) error {
 	if err := build.Run(); err != nil {
 		return err
 	}
-	s := &stage{ctx: ctx, home: home}
-	s.play()
+	s := &session{ctx: ctx, home: home}
+	s.recordDemo()
 	end := s.now()
 	s.close() // so that nothing is recorded any more
 	if s.err != nil {
 		return s.err
 	}
-	if err := os.WriteFile(film, draw(s.terminals, end), 0o644); err != nil {
+	if err := os.WriteFile(castFile, drawCast(s.terminals, end), 0o644); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(filepath.Join(home, ".local")); err != nil { // a server without a past
 		return err
 	}
-	s = &stage{ctx: ctx, home: home}
-	s.pose()
+	s = &session{ctx: ctx, home: home}
+	s.takeStills()
 	s.close()
 	return s.err
 }
 
-// play is what the picture shows: people talk, the server is killed, and nothing is lost or doubled.
-func (s *stage) play() {
-	server := s.open("server", 100, 9, 0, 0)
-	anna := s.open("anna", 49, 12, 0, 1)
-	budi := s.open("budi", 49, 12, 1, 1)
+// recordDemo is what the picture shows: people talk, the server is killed, and nothing is lost or doubled.
+func (s *session) recordDemo() {
+	server := s.openTerminal("server", 100, 9, 0, 0)
+	anna := s.openTerminal("anna", 49, 12, 0, 1)
+	budi := s.openTerminal("budi", 49, 12, 1, 1)
 	s.record()
 
-	server.types("ramai serve --quiet &")
-	server.await("msg=listening address=127.0.0.1:2000")
-	anna.types("ramai join --name anna")
-	anna.await("live")
-	budi.types("ramai join --name budi")
-	budi.await("live")
+	server.typeLine("ramai serve --quiet &")
+	server.waitFor("msg=listening address=127.0.0.1:2000")
+	anna.typeLine("ramai join --name anna")
+	anna.waitFor("live")
+	budi.typeLine("ramai join --name budi")
+	budi.waitFor("live")
 	s.pause(time.Second)
-	anna.types("Hello! Can you hear me?")
-	budi.await("Can you hear me")
-	budi.types("Loud and clear.")
-	anna.await("budi Loud and clear")
+	anna.typeLine("Hello! Can you hear me?")
+	budi.waitFor("Can you hear me")
+	budi.typeLine("Loud and clear.")
+	anna.waitFor("budi Loud and clear")
 	s.pause(time.Second)
 
-	server.types("kill -9 %1")
-	anna.await("again in|connecting")
+	server.typeLine("kill -9 %1")
+	anna.waitFor("again in|connecting")
 	s.pause(time.Second)
-	anna.types("Is anybody still there?")
+	anna.typeLine("Is anybody still there?")
 	s.pause(1500 * time.Millisecond)
-	server.types("ramai serve --quiet &")
-	budi.await("anna Is anybody still there")
-	budi.types("Of course! I missed nothing.")
-	anna.await("budi Of course")
+	server.typeLine("ramai serve --quiet &")
+	budi.waitFor("anna Is anybody still there")
+	budi.typeLine("Of course! I missed nothing.")
+	anna.waitFor("budi Of course")
 	s.pause(4 * time.Second)
 }
 
-// pose is what the pictures of docs/TERMINAL.md show.
-func (s *stage) pose() {
-	server := s.open("server", 80, 24, 0, 0)
-	server.types("TZ=UTC ramai serve --quiet --rate 0 &")
-	server.await("msg=listening address=127.0.0.1:2000")
+// takeStills is what the pictures of docs/TERMINAL.md show.
+func (s *session) takeStills() {
+	server := s.openTerminal("server", 80, 24, 0, 0)
+	server.typeLine("TZ=UTC ramai serve --quiet --rate 0 &")
+	server.waitFor("msg=listening address=127.0.0.1:2000")
 	say := func(who, room, text string) { s.ramai("say", "--name", who, room, text) }
 	for i := range 30 {
 		if i%6 == 0 {
@@ -101,9 +101,9 @@ func (s *stage) pose() {
 		}
 	}
 	screen := func(title string, width, height int, how string) *terminal {
-		t := s.open(title, width, height, 0, 0)
+		t := s.openTerminal(title, width, height, 0, 0)
 		s.tmux("send-keys", "-t", title, "clear; ramai join "+how, "Enter")
-		t.await("live")
+		t.waitFor("live")
 		return t
 	}
 	anna := screen("anna", 80, 24, "--name anna --theme dark --rooms team,tea")
@@ -113,27 +113,27 @@ func (s *stage) pose() {
 	say("budi", "lobby", "@anna could you look whether `make bench` says so too?")
 	say("budi", "team", "@anna standup in five minutes")
 	say("sakura", "tea", "there is cake 🍰")
-	anna.types("It does. I did not believe it either, so I ran it twice.")
-	anna.await("✓ It does")
-	anna.still("docs/terminal-talk.svg", dark)
-	small.await("twice")
-	small.types("Well done!")
-	small.await("✓ Well done!")
-	small.still("docs/terminal-small.svg", dark)
+	anna.typeLine("It does. I did not believe it either, so I ran it twice.")
+	anna.waitFor("✓ It does")
+	anna.saveStill("docs/terminal-talk.svg", dark)
+	small.waitFor("twice")
+	small.typeLine("Well done!")
+	small.waitFor("✓ Well done!")
+	small.saveStill("docs/terminal-small.svg", dark)
 	s.tmux("send-keys", "-t", "anna", "/")
-	anna.await("go to a room")
-	anna.still("docs/terminal-palette.svg", dark)
+	anna.waitFor("go to a room")
+	anna.saveStill("docs/terminal-palette.svg", dark)
 	s.tmux("send-keys", "-t", "anna", "C-u")
 	s.tmux("send-keys", "-t", "anna", "C-d")
 	light80 := screen("light", 80, 24, "--name anna --theme light")
-	light80.await("team")
-	light80.types("/search tests")
-	light80.await("5 messages with tests")
-	light80.still("docs/terminal-search.svg", light)
+	light80.waitFor("team")
+	light80.typeLine("/search tests")
+	light80.waitFor("5 messages with tests")
+	light80.saveStill("docs/terminal-search.svg", light)
 	s.tmux("send-keys", "-t", "light", "Escape")
 	s.pause(500 * time.Millisecond)
 	s.tmux("set-buffer", "-t", "light", "one line\nanother\nand a third\n")
 	s.tmux("paste-buffer", "-p", "-t", "light")
-	light80.await("pasted 3 lines")
-	light80.still("docs/terminal-paste.svg", light)
+	light80.waitFor("pasted 3 lines")
+	light80.saveStill("docs/terminal-paste.svg", light)
 }

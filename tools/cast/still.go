@@ -12,31 +12,31 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// paper is what a still is drawn on.
-type paper struct{ ground, ink, edge string }
+// palette is what a still is drawn on.
+type palette struct{ background, foreground, border string }
 
 var (
-	dark  = paper{"#14181d", "#d8dee6", "#2c343e"}
-	light = paper{"#ffffff", "#1c1f24", "#d0d4da"}
+	dark  = palette{"#14181d", "#d8dee6", "#2c343e"}
+	light = palette{"#ffffff", "#1c1f24", "#d0d4da"}
 )
 
-// still writes what is on the terminal now as a picture.
-func (t *terminal) still(file string, on paper) {
+// saveStill writes what is on the terminal now as a picture.
+func (t *terminal) saveStill(file string, colors palette) {
 	screen := t.tmux("capture-pane", "-e", "-N", "-p", "-t", t.title)
 	if t.err != nil {
 		return
 	}
 	lines := uv.NewStyledString(strings.TrimRight(screen, "\n")).Lines(ansi.WcWidth)
-	t.err = os.WriteFile(file, picture(lines, t.width, t.height, on), 0o644)
+	t.err = os.WriteFile(file, drawStill(lines, t.width, t.height, colors), 0o644)
 }
 
-// picture draws lines of cells.
-func picture(lines []uv.Line, width, height int, on paper) []byte {
+// drawStill draws lines of cells.
+func drawStill(lines []uv.Line, width, height int, colors palette) []byte {
 	w, h := width*cellWidth+2*padding, height*cellHeight+2*padding
 	var svg bytes.Buffer
 	fmt.Fprintf(&svg, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d">`+"\n", w, h, w, h)
-	fmt.Fprintf(&svg, `<style>text{font:13px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;fill:%s;white-space:pre}</style>`+"\n", on.ink)
-	fmt.Fprintf(&svg, `<rect x=".5" y=".5" width="%d" height="%d" rx="8" fill="%s" stroke="%s"/>`+"\n", w-1, h-1, on.ground, on.edge)
+	fmt.Fprintf(&svg, `<style>text{font:13px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;fill:%s;white-space:pre}</style>`+"\n", colors.foreground)
+	fmt.Fprintf(&svg, `<rect x=".5" y=".5" width="%d" height="%d" rx="8" fill="%s" stroke="%s"/>`+"\n", w-1, h-1, colors.background, colors.border)
 	for y, line := range lines[:min(len(lines), height)] {
 		for x := 0; x < len(line); {
 			from, at := x, cellsBefore(line, x)
@@ -52,7 +52,7 @@ func picture(lines []uv.Line, width, height int, on paper) []byte {
 					break
 				}
 			}
-			stretch(&svg, on, line[from].Style, text.String(), at, cellsBefore(line, x)-at, y)
+			drawRun(&svg, colors, line[from].Style, text.String(), at, cellsBefore(line, x)-at, y)
 		}
 	}
 	svg.WriteString("</svg>\n")
@@ -66,39 +66,39 @@ func cellsBefore(line uv.Line, i int) (n int) {
 	return n
 }
 
-// stretch draws some cells of one style.
-func stretch(svg *bytes.Buffer, on paper, style uv.Style, text string, x, cells, y int) {
-	ink, ground := hex(style.Fg), hex(style.Bg)
+// drawRun draws some cells of one style.
+func drawRun(svg *bytes.Buffer, colors palette, style uv.Style, text string, x, cells, y int) {
+	fg, bg := hex(style.Fg), hex(style.Bg)
 	if style.Attrs&uv.AttrReverse != 0 {
-		if ink == "" {
-			ink = on.ink
+		if fg == "" {
+			fg = colors.foreground
 		}
-		if ground == "" {
-			ground = on.ground
+		if bg == "" {
+			bg = colors.background
 		}
-		ink, ground = ground, ink
+		fg, bg = bg, fg
 	}
 	left, top := padding+x*cellWidth, padding+y*cellHeight
-	if ground != "" {
-		fmt.Fprintf(svg, `<rect x="%d" y="%d" width="%d" height="%d" fill="%s"/>`+"\n", left, top, cells*cellWidth, cellHeight, ground)
+	if bg != "" {
+		fmt.Fprintf(svg, `<rect x="%d" y="%d" width="%d" height="%d" fill="%s"/>`+"\n", left, top, cells*cellWidth, cellHeight, bg)
 	}
 	if strings.TrimSpace(text) == "" {
 		return
 	}
-	looks := ""
-	if ink != "" {
-		looks += "fill:" + ink + ";"
+	css := ""
+	if fg != "" {
+		css += "fill:" + fg + ";"
 	}
 	if style.Attrs&uv.AttrBold != 0 {
-		looks += "font-weight:bold;"
+		css += "font-weight:bold;"
 	}
 	if style.Underline != ansi.UnderlineNone {
-		looks += "text-decoration:underline;"
+		css += "text-decoration:underline;"
 	}
-	if looks != "" {
-		looks = ` style="` + looks + `"`
+	if css != "" {
+		css = ` style="` + css + `"`
 	}
-	fmt.Fprintf(svg, `<text x="%d" y="%d" textLength="%d" lengthAdjust="spacingAndGlyphs"%s>`, left, top+13, cells*cellWidth, looks)
+	fmt.Fprintf(svg, `<text x="%d" y="%d" textLength="%d" lengthAdjust="spacingAndGlyphs"%s>`, left, top+13, cells*cellWidth, css)
 	xml.EscapeText(svg, []byte(text))
 	svg.WriteString("</text>\n")
 }

@@ -20,8 +20,8 @@ const style = `text{font:13px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu
 @media (prefers-reduced-motion:reduce){text{animation:none!important}}
 `
 
-// draw makes the picture of what was seen up to end, as an endless film; who wants no motion sees the last of it.
-func draw(terminals []*terminal, end time.Duration) []byte {
+// drawCast makes the picture of what was seen up to end, as an endless film; who wants no motion sees the last of it.
+func drawCast(terminals []*terminal, end time.Duration) []byte {
 	// A wide terminal stands over two narrow ones.
 	x := func(t *terminal) int { return t.column * (t.width*cellWidth + 2*padding + gap) }
 	boxHeight := func(t *terminal) int { return bar + t.height*cellHeight + padding }

@@ -72,8 +72,8 @@ func at(u *url.URL, path string, query url.Values) *url.URL {
 }
 
 // connect is one connection, echoed or heard until it ends. It returns why it did: closed, if all was in order.
-func (c *client) connect(ctx context.Context, u *url.URL, heard func([]byte)) error {
-	dialer := ws.Dialer{Timeout: handshake}
+func (c *client) connect(ctx context.Context, u *url.URL, onMessage func([]byte)) error {
+	dialer := ws.Dialer{Timeout: handshakeTimeout}
 	if c.deflate {
 		dialer.Extensions = []httphead.Option{wsflate.Parameters{
 			ServerNoContextTakeover: true, ClientNoContextTakeover: true, ClientMaxWindowBits: 1, // any: without a value
@@ -95,7 +95,7 @@ func (c *client) connect(ctx context.Context, u *url.URL, heard func([]byte)) er
 		ws.PutReader(buffered)
 	}
 	e := newEcho(frames, window)
-	e.heard = heard
+	e.onMessage = onMessage
 	c.reactor.Add(nc, early, func(reactor.Conn) reactor.Source { return e })
 	select {
 	case err := <-e.ended:

@@ -17,14 +17,14 @@ import (
 	"ramai/internal/reactor"
 )
 
-// talk has c say messages of many sizes and compares the echo.
-func talk(ctx context.Context, c *websocket.Conn) error {
+// exchange has c say messages of many sizes and compares the echo.
+func exchange(ctx context.Context, c *websocket.Conn) error {
 	c.SetReadLimit(-1)
 	for _, n := range []int{0, 1, 20, 125, 126, 600, 4096, 4097, 65535, 65536, 1 << 20} {
 		said := bytes.Repeat([]byte("an echo "), n/8+1)[:n]
 		go c.Write(ctx, websocket.MessageText, said)
-		if _, heard, err := c.Read(ctx); err != nil || !bytes.Equal(heard, said) {
-			return fmt.Errorf("of %d bytes %d come back: %v", n, len(heard), err)
+		if _, onMessage, err := c.Read(ctx); err != nil || !bytes.Equal(onMessage, said) {
+			return fmt.Errorf("of %d bytes %d come back: %v", n, len(onMessage), err)
 		}
 	}
 	return c.Close(websocket.StatusNormalClosure, "")
@@ -33,7 +33,7 @@ func talk(ctx context.Context, c *websocket.Conn) error {
 // TestDeflatedServer has a client of another make talk compressed with the server.
 func TestDeflatedServer(t *testing.T) {
 	eachPath(t, func(t *testing.T, r reactor.Reactor) {
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 		defer cancel()
 		address := start(t, r)
 		for _, mode := range []websocket.CompressionMode{websocket.CompressionNoContextTakeover, websocket.CompressionContextTakeover} {
@@ -44,7 +44,7 @@ func TestDeflatedServer(t *testing.T) {
 			if got := resp.Header.Get("Sec-WebSocket-Extensions"); !strings.HasPrefix(got, "permessage-deflate") {
 				t.Errorf("negotiated %q", got)
 			}
-			if err := talk(ctx, c); err != nil {
+			if err := exchange(ctx, c); err != nil {
 				t.Error(err)
 			}
 		}
@@ -54,7 +54,7 @@ func TestDeflatedServer(t *testing.T) {
 // TestDeflatedClient has the client talk compressed with a server of another make.
 func TestDeflatedClient(t *testing.T) {
 	eachPath(t, func(t *testing.T, r reactor.Reactor) {
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 		defer cancel()
 		ended := make(chan error, 1)
 		s := http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -66,7 +66,7 @@ func TestDeflatedClient(t *testing.T) {
 			if got := w.Header().Get("Sec-WebSocket-Extensions"); !strings.HasPrefix(got, "permessage-deflate") {
 				t.Errorf("negotiated %q", got)
 			}
-			ended <- talk(ctx, c)
+			ended <- exchange(ctx, c)
 		})}
 		ln := listen(t)
 		go s.Serve(ln)

@@ -26,8 +26,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience is how long anything here may take before a test is given up.
-const patience = time.Minute
+// testTimeout is how long anything here may take before a test is given up.
+const testTimeout = time.Minute
 
 // eachPath runs f over both paths of the reactor, or over the one that there is.
 func eachPath(t *testing.T, f func(t *testing.T, r reactor.Reactor)) {
@@ -94,7 +94,7 @@ func TestServer(t *testing.T) {
 // TestShortTurns has each turn of a connection be over after one call of its Source: what the Source did not use is in
 // the next turn, also when nothing else happens to the connection.
 func TestShortTurns(t *testing.T) {
-	r, err := reactor.NewEpoll(reactor.Options{Turn: 1})
+	r, err := reactor.NewEpoll(reactor.Options{MaxTurn: 1})
 	if err != nil {
 		t.Skip(err)
 	}
@@ -136,7 +136,7 @@ func TestClient(t *testing.T) {
 func (e example) play(t *testing.T, nc net.Conn, toServer bool) {
 	t.Helper()
 	defer nc.Close()
-	nc.SetDeadline(time.Now().Add(patience))
+	nc.SetDeadline(time.Now().Add(testTimeout))
 	stream := e.stream(toServer)
 	var writer sync.WaitGroup
 	defer writer.Wait()
@@ -204,7 +204,7 @@ func read(r io.Reader, masked bool) (piece, error) {
 // TestLibrary has a client of another make talk with the server.
 func TestLibrary(t *testing.T) {
 	eachPath(t, func(t *testing.T, r reactor.Reactor) {
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 		defer cancel()
 		c, _, err := websocket.Dial(ctx, start(t, r), nil)
 		if err != nil {
@@ -216,9 +216,9 @@ func TestLibrary(t *testing.T) {
 			for _, kind := range []websocket.MessageType{websocket.MessageText, websocket.MessageBinary} {
 				said := bytes.Repeat([]byte{'x'}, n)
 				go c.Write(ctx, kind, said)
-				got, heard, err := c.Read(ctx)
-				if err != nil || got != kind || !bytes.Equal(heard, said) {
-					t.Fatalf("%v of %d bytes: %v of %d bytes, %v", kind, n, got, len(heard), err)
+				got, onMessage, err := c.Read(ctx)
+				if err != nil || got != kind || !bytes.Equal(onMessage, said) {
+					t.Fatalf("%v of %d bytes: %v of %d bytes, %v", kind, n, got, len(onMessage), err)
 				}
 			}
 		}
@@ -238,12 +238,12 @@ func TestBothEnds(t *testing.T) {
 		eachPath(t, func(t *testing.T, r reactor.Reactor) {
 			var got []string
 			e := newEcho(clientFrames, 0)
-			e.heard = func(b []byte) { got = append(got, string(b)) } // by one goroutine at a time, and before ended
+			e.onMessage = func(b []byte) { got = append(got, string(b)) } // by one goroutine at a time, and before ended
 			want := []string{"", "a", strings.Repeat("é", 1<<16), strings.Repeat("x", 1<<20)}
 			for _, s := range want {
-				e.say(frame.Text, []byte(s))
+				e.appendFrame(frame.Text, []byte(s))
 			}
-			e.say(frame.Ping, []byte("still there?"))
+			e.appendFrame(frame.Ping, []byte("still there?"))
 			e.close(3333, "enough")
 			r.Add(dialed(t, address), nil, func(reactor.Conn) reactor.Source { return e })
 			select {
@@ -251,7 +251,7 @@ func TestBothEnds(t *testing.T) {
 				if err != (closed{3333}) {
 					t.Errorf("ended with %v", err)
 				}
-			case <-time.After(patience):
+			case <-time.After(testTimeout):
 				t.Fatal("the connection does not end")
 			}
 			if len(got) != len(want) {
@@ -323,8 +323,8 @@ func TestWhatWaitsIsBounded(t *testing.T) {
 	if err != nil || used == 0 || used == len(rest) {
 		t.Fatalf("%d of %d bytes used, %v", used, len(rest), err)
 	}
-	if len(e.out) > highWater+len(one) {
-		t.Fatalf("%d bytes wait, want at most %d", len(e.out), highWater+len(one))
+	if len(e.out) > maxPending+len(one) {
+		t.Fatalf("%d bytes wait, want at most %d", len(e.out), maxPending+len(one))
 	}
 	if more, _ := e.Received(rest[used:]); more != 0 {
 		t.Errorf("%d bytes were used though nothing was written", more)
@@ -338,7 +338,7 @@ func TestWhatWaitsIsBounded(t *testing.T) {
 			used, _ = e.Received(rest)
 			rest = rest[used:]
 		}
-		if len(e.out) > highWater+len(one) {
+		if len(e.out) > maxPending+len(one) {
 			t.Fatalf("%d bytes wait", len(e.out))
 		}
 	}

@@ -31,8 +31,8 @@ import (
 	"ramai/internal/reactor"
 )
 
-// handshake is how long an upgrade may take.
-const handshake = 5 * time.Second
+// handshakeTimeout is how long an upgrade may take.
+const handshakeTimeout = 5 * time.Second
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -84,9 +84,9 @@ func newReactor(portable bool) (reactor.Reactor, error) {
 
 // serve has r echo whatever connects to ln, compressed if deflate and the client say so, until ctx ends.
 func serve(ctx context.Context, ln net.Listener, r reactor.Reactor, deflate bool) error {
-	s := &http.Server{ReadHeaderTimeout: handshake, Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+	s := &http.Server{ReadHeaderTimeout: handshakeTimeout, Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		var window frame.Bits
-		upgrader := ws.HTTPUpgrader{Timeout: handshake}
+		upgrader := ws.HTTPUpgrader{Timeout: handshakeTimeout}
 		if deflate {
 			upgrader.Negotiate = func(offer httphead.Option) (answer httphead.Option, _ error) {
 				if window == 0 { // the first offer that will do is taken

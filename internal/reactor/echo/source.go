@@ -11,7 +11,7 @@ import (
 const (
 	maxMessage   = 16 << 20 // bytes: the longest that the suites send
 	maxFragments = 1 << 20
-	highWater    = 64 << 10 // bytes waiting to be written at which no more is taken
+	maxPending   = 64 << 10 // bytes waiting to be written at which no more is taken
 )
 
 // What a peer may send to a server, and to a client.
@@ -31,13 +31,13 @@ func (c closed) Error() string { return fmt.Sprintf("closed by the peer with cod
 // echo is a reactor.Source that sends back what it gets. Its fields are owned by who calls it as that, and before by
 // who made it.
 type echo struct {
-	dec    frame.Decoder
-	client bool
-	window frame.Bits           // that the peer has for what is compressed; 0: nothing is
-	heard  func(payload []byte) // takes each message in place of the peer, if not nil; valid until it returns
-	ended  chan error           // gets what Closed was told
+	dec       frame.Decoder
+	client    bool
+	window    frame.Bits           // that the peer has for what is compressed; 0: nothing is
+	onMessage func(payload []byte) // takes each message in place of the peer, if not nil; valid until it returns
+	ended     chan error           // gets what Closed was told
 
-	out []byte // frames to be written: highWater and the answer to one message at most
+	out []byte // frames to be written: maxPending and the answer to one message at most
 }
 
 func newEcho(cfg *frame.Config, window frame.Bits) *echo {
@@ -51,11 +51,11 @@ func (e *echo) send(op frame.Op, payload []byte) {
 			op, payload = op|frame.Deflated, p
 		}
 	}
-	e.say(op, payload)
+	e.appendFrame(op, payload)
 }
 
-// say appends a frame, masked if this is a client.
-func (e *echo) say(op frame.Op, payload []byte) {
+// appendFrame appends a frame, masked if this is a client.
+func (e *echo) appendFrame(op frame.Op, payload []byte) {
 	if !e.client {
 		e.out = append(frame.AppendHeader(e.out, op, len(payload)), payload...)
 		return
@@ -67,7 +67,7 @@ func (e *echo) say(op frame.Op, payload []byte) {
 
 // close appends the close frame, behind which Received is not called any more.
 func (e *echo) close(code uint16, reason string) {
-	e.say(frame.Close, frame.AppendClose(nil, code, reason)[frame.HeaderLen(0):])
+	e.appendFrame(frame.Close, frame.AppendClose(nil, code, reason)[frame.HeaderLen(0):])
 }
 
 // Received implements reactor.Source. What would pile up is not taken: it comes again when something was written.
@@ -75,7 +75,7 @@ func (e *echo) Received(b []byte) (used int, err error) {
 	if len(b) == 0 {
 		return 0, io.EOF
 	}
-	for used < len(b) && len(e.out) <= highWater {
+	for used < len(b) && len(e.out) <= maxPending {
 		m, n, err := e.dec.Next(b[used:])
 		used += n
 		if err != nil {
@@ -85,13 +85,13 @@ func (e *echo) Received(b []byte) (used int, err error) {
 		}
 		switch m.Op {
 		case frame.Text, frame.Binary:
-			if e.heard != nil {
-				e.heard(m.Payload)
+			if e.onMessage != nil {
+				e.onMessage(m.Payload)
 			} else {
 				e.send(m.Op, m.Payload)
 			}
 		case frame.Ping:
-			e.say(frame.Pong, m.Payload)
+			e.appendFrame(frame.Pong, m.Payload)
 		case frame.Close:
 			code, _ := frame.CloseCode(m.Payload)
 			e.close(code, "")

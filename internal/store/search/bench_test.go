@@ -9,14 +9,14 @@ import (
 
 // BenchmarkFill indexes a message an operation, from a journal in memory, without rests.
 func BenchmarkFill(b *testing.B) {
-	p := newPast(b)
+	p := newTestLog(b)
 	for i := 0; i < b.N; {
 		var texts []string
 		for range min(b.N-i, 1000) {
 			texts = append(texts, fmt.Sprintf("message %d of those that somebody said about topic %d", i, i%997))
 			i++
 		}
-		p.sayAt(p.at, "lobby", texts...)
+		p.publishAt(p.at, "lobby", texts...)
 		p.at += 10
 	}
 	x := create(filepath.Join(b.TempDir(), FileName), p, slog.New(slog.DiscardHandler))

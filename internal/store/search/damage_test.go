@@ -17,15 +17,15 @@ import (
 )
 
 // Whichever page of an index is damaged, and whether a query meets it or not, after a start everything is found again.
-func TestAnyDamagedPageIsMended(t *testing.T) {
+func TestAnyDamagedPageIsRepaired(t *testing.T) {
 	dir := t.TempDir()
-	p := newPast(t)
+	p := newTestLog(t)
 	for i := range 4 {
 		var texts []string
 		for k := range 250 {
 			texts = append(texts, fmt.Sprintf("hit number%d of%d", k, i))
 		}
-		p.sayAt(p.at, fmt.Sprint("room", i), texts...)
+		p.publishAt(p.at, fmt.Sprint("room", i), texts...)
 	}
 	x := open(t, filepath.Join(dir, FileName), p)
 	x.fill()
@@ -56,8 +56,8 @@ func TestAnyDamagedPageIsMended(t *testing.T) {
 
 // Looking for damage changes no file, whether an index was closed or its server was killed.
 func TestCheckWritesNothing(t *testing.T) {
-	p := newPast(t)
-	p.sayAt(p.at, "lobby", "one word", "two words")
+	p := newTestLog(t)
+	p.publishAt(p.at, "lobby", "one word", "two words")
 	x := open(t, filepath.Join(t.TempDir(), FileName), p)
 	x.fill()
 	copied := func() string {
@@ -118,26 +118,26 @@ func contents(t *testing.T, dir string) map[string]string {
 	return files
 }
 
-// damagedPast cannot read one room.
-type damagedPast struct {
-	*past
+// damagedLog cannot read one room.
+type damagedLog struct {
+	*testLog
 	room string
 }
 
-func (d damagedPast) Read(room string, after uint64, limit int) ([]wire.Message, eventlog.Bounds, error) {
+func (d damagedLog) Read(room string, after uint64, limit int) ([]wire.Message, eventlog.Bounds, error) {
 	if room == d.room {
 		return nil, d.Bounds(room), fmt.Errorf("%w: in a test", eventlog.ErrDamaged)
 	}
-	return d.past.Read(room, after, limit)
+	return d.testLog.Read(room, after, limit)
 }
 
 // A room that cannot be read keeps no other from being indexed, and is named once.
-func TestDamagedRoomIsLeftOut(t *testing.T) {
-	p := newPast(t)
+func TestDamagedRoomIsSkipped(t *testing.T) {
+	p := newTestLog(t)
 	for _, room := range []string{"a", "bad", "c"} {
-		p.sayAt(p.at, room, slices.Repeat([]string{"hit"}, turnRows)...)
+		p.publishAt(p.at, room, slices.Repeat([]string{"hit"}, turnRows)...)
 	}
-	x := open(t, "", damagedPast{p, "bad"})
+	x := open(t, "", damagedLog{p, "bad"})
 	for worked := true; worked; {
 		var err error
 		if worked, err = x.turn(); err != nil {

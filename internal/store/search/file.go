@@ -59,10 +59,10 @@ type file struct {
 	memory bool
 }
 
-// errUnfit says why an index that is there cannot be used.
-type errUnfit string
+// unusable says why an index that is there cannot be used.
+type unusable string
 
-func (e errUnfit) Error() string { return string(e) }
+func (e unusable) Error() string { return string(e) }
 
 func connect(path string, connections int) (*file, error) {
 	source, memory := "file::memory:?_pragma=temp_store(MEMORY)", path == ""
@@ -99,14 +99,14 @@ func readSource(path string) string {
 	return onDisk(path, query)
 }
 
-// load opens the index that is at path. It returns an errUnfit if there is none, or none that can be relied on.
-func load(path, historyID string, connections int) (*file, map[string]mark, error) {
+// openFile opens the index that is at path. It returns an unusable if there is none, or none that can be relied on.
+func openFile(path, historyID string, connections int) (*file, map[string]roomProgress, error) {
 	if path == "" {
-		return nil, nil, errUnfit("it is in memory")
+		return nil, nil, unusable("it is in memory")
 	}
 	if _, err := os.Stat(path); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			err = errUnfit("there is none yet")
+			err = unusable("there is none yet")
 		}
 		return nil, nil, err
 	}
@@ -114,30 +114,30 @@ func load(path, historyID string, connections int) (*file, map[string]mark, erro
 	if err != nil {
 		return nil, nil, err
 	}
-	marks, err := f.read(historyID)
+	marks, err := f.readProgress(historyID)
 	if err != nil {
 		return nil, nil, errors.Join(err, f.db.Close())
 	}
 	return f, marks, nil
 }
 
-// read reads the marks, if the index is of this log and version.
-func (f *file) read(historyID string) (map[string]mark, error) {
+// readProgress reads the marks, if the index is of this log and version.
+func (f *file) readProgress(historyID string) (map[string]roomProgress, error) {
 	var was int
 	if err := f.db.QueryRow("PRAGMA user_version").Scan(&was); err != nil {
 		return nil, err
 	}
 	if was != version {
-		return nil, errUnfit("it is of another version")
+		return nil, unusable("it is of another version")
 	}
 	var of string
 	if err := f.db.QueryRow("SELECT log FROM meta").Scan(&of); err != nil {
 		return nil, err
 	}
 	if of != historyID {
-		return nil, errUnfit("it is of another log")
+		return nil, unusable("it is of another log")
 	}
-	marks := map[string]mark{}
+	marks := map[string]roomProgress{}
 	rows, err := f.db.Query("SELECT name, id, first, indexed, epoch FROM rooms")
 	if err != nil {
 		return nil, err
@@ -145,7 +145,7 @@ func (f *file) read(historyID string) (map[string]mark, error) {
 	defer rows.Close()
 	for rows.Next() {
 		var name string
-		var m mark
+		var m roomProgress
 		if err := rows.Scan(&name, &m.id, &m.first, &m.to, &m.epoch); err != nil {
 			return nil, err
 		}
@@ -182,8 +182,8 @@ func createFile(path, historyID string, connections int) (*file, error) {
 	return f, nil
 }
 
-// finish closes the index. The last connection brings all of it into the file.
-func (f *file) finish() error { return f.db.Close() }
+// close closes the index. The last connection brings all of it into the file.
+func (f *file) close() error { return f.db.Close() }
 
 // verify looks at everything in the index: its pages, and what its tables say of each other.
 func (f *file) verify(ctx context.Context) error {
@@ -192,7 +192,7 @@ func (f *file) verify(ctx context.Context) error {
 		return err
 	}
 	if found != "ok" {
-		return errUnfit(fmt.Sprintf("it is damaged: %.200s", found))
+		return unusable(fmt.Sprintf("it is damaged: %.200s", found))
 	}
 	return nil
 }
@@ -215,8 +215,8 @@ func Check(ctx context.Context, path string) error {
 	return errors.Join((&file{db: db}).verify(ctx), db.Close())
 }
 
-// end returns the place at which a search begins: what it finds lies before that.
-func (f *file) end(ctx context.Context, p place, known func(room string) (int64, bool)) (int64, error) {
+// endKey returns the place at which a search begins: what it finds lies before that.
+func (f *file) endKey(ctx context.Context, p messageRef, known func(room string) (int64, bool)) (int64, error) {
 	id, ok := known(p.room)
 	if !ok {
 		return math.MaxInt64, nil
@@ -255,8 +255,8 @@ func (f *file) match(ctx context.Context, match string, end int64, hit func(room
 	return rows.Err()
 }
 
-// damage tells whether err says that the index itself is not what it should be. Other errors may be over the next time.
-func damage(err error) bool {
+// isDamage tells whether err says that the index itself is not what it should be. Other errors may be over the next time.
+func isDamage(err error) bool {
 	var e *sqlite.Error
 	if !errors.As(err, &e) {
 		return false

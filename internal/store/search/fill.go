@@ -13,70 +13,70 @@ import (
 
 // How the filling goes on.
 const (
-	turnRows  = 500                    // messages of a turn, which is one transaction
-	turnBytes = 256 << 10              // of their texts
-	turnGone  = 100                    // messages of one room that leave the index in a turn
-	gather    = 100 * time.Millisecond // between turns and after news, so that what is said meanwhile is one turn
-	minFree   = 4 * eventlog.MinFree   // space below which the index takes no more, and leaves it to the journal
+	turnRows    = 500                    // messages of a turn, which is one transaction
+	turnBytes   = 256 << 10              // of their texts
+	turnDeletes = 100                    // messages of one room that leave the index in a turn
+	batchDelay  = 100 * time.Millisecond // between turns and after news, so that what is said meanwhile is one turn
+	minFree     = 4 * eventlog.MinFree   // space below which the index takes no more, and leaves it to the journal
 
-	shortest, longest = time.Second, time.Minute // between tries, when something is wrong
+	minRetry, maxRetry = time.Second, time.Minute // between tries, when something is wrong
 )
 
 // A pace tells how long to rest after a turn, so that the filling takes a small share of one processor: a quarter while
 // little is said, a thirty-second part while much is.
 type pace struct {
-	now  func() time.Time
-	from time.Time // of the newest turn
-	said int64     // events up to then
-	busy bool
+	now       func() time.Time
+	turnStart time.Time // of the newest turn
+	noted     int64     // events up to then
+	busy      bool
 }
 
 const (
 	busyRate           = 500 // events a second
 	calmRest, busyRest = 3, 31
-	longestRest        = time.Second
+	maxRest            = time.Second
 )
 
 // begin is told when a turn begins, and how many events there were until then.
-func (p *pace) begin(said int64) {
+func (p *pace) begin(noted int64) {
 	now := p.now()
-	elapsed := now.Sub(p.from).Seconds()
-	p.busy = float64(said-p.said) > busyRate*elapsed
-	p.from, p.said = now, said
+	elapsed := now.Sub(p.turnStart).Seconds()
+	p.busy = float64(noted-p.noted) > busyRate*elapsed
+	p.turnStart, p.noted = now, noted
 }
 
 // rest returns how long to rest after the turn.
 func (p *pace) rest() time.Duration {
-	rest := calmRest * p.now().Sub(p.from)
+	rest := calmRest * p.now().Sub(p.turnStart)
 	if p.busy {
-		rest = busyRest * p.now().Sub(p.from)
+		rest = busyRest * p.now().Sub(p.turnStart)
 	}
-	return min(rest, longestRest)
+	return min(rest, maxRest)
 }
 
 // run fills the index until Close.
 func (x *Index) run() {
 	defer close(x.done)
-	pause := shortest
+	pause := minRetry
 	for x.ctx.Err() == nil {
-		x.pace.begin(x.said.Load())
+		x.pace.begin(x.noted.Load())
 		worked, err := x.turn()
 		switch {
 		case err != nil:
 			x.logger.Warn("the search index is not filled", "err", err, "retry_in", pause)
 			x.sleep(pause)
-			pause = min(2*pause, longest)
+			pause = min(2*pause, maxRetry)
 		case worked:
-			pause = shortest
-			x.sleep(max(gather, x.pace.rest()))
+			pause = minRetry
+			x.sleep(max(batchDelay, x.pace.rest()))
 		default:
-			if x.behind {
+			if x.rebuilding {
 				x.logger.Info("the search index is complete")
-				x.behind = false
+				x.rebuilding = false
 			}
 			select {
-			case <-x.news:
-				x.sleep(gather)
+			case <-x.wake:
+				x.sleep(batchDelay)
 			case <-x.ctx.Done():
 			}
 		}
@@ -93,7 +93,7 @@ func (x *Index) sleep(d time.Duration) {
 // turn does a part of what there is to do, in one transaction, and returns whether there was anything.
 func (x *Index) turn() (bool, error) {
 	if x.damaged.Swap(false) {
-		if err := x.anew("it is damaged"); err != nil {
+		if err := x.rebuild("it is damaged"); err != nil {
 			return false, err
 		}
 	}
@@ -105,7 +105,7 @@ func (x *Index) turn() (bool, error) {
 			return false, err
 		}
 	}
-	free, err := x.journal.Free()
+	free, err := x.source.Free()
 	if err == nil && free < minFree {
 		err = fmt.Errorf("there are only %d MiB left on the disk, and the last %d are for what is said; make room", free>>20, minFree>>20)
 	}
@@ -116,10 +116,10 @@ func (x *Index) turn() (bool, error) {
 	if err != nil || len(w.rooms) == 0 {
 		return false, err
 	}
-	if err = x.write(w); err == nil && len(w.gone) > 0 {
+	if err = x.write(w); err == nil && len(w.trimmed) > 0 {
 		_, err = x.file.db.Exec("PRAGMA incremental_vacuum(1000)") // pages; what is left waits for the next turn
 	}
-	if damage(err) {
+	if isDamage(err) {
 		x.damaged.Store(true)
 	}
 	return err == nil, err
@@ -130,18 +130,18 @@ func (x *Index) open() error {
 	if x.file != nil { // only this goroutine changes it
 		return nil
 	}
-	f, marks, err := load(x.path, x.journal.HistoryID(), x.connections())
-	if room, ok := x.fits(marks); err == nil && !ok {
-		err = errors.Join(errUnfit(fmt.Sprintf("it has messages of room %s that the journal has not", room)), f.db.Close())
+	f, marks, err := openFile(x.path, x.source.HistoryID(), x.connections())
+	if room, ok := x.matchesSource(marks); err == nil && !ok {
+		err = errors.Join(unusable(fmt.Sprintf("it has messages of room %s that the journal has not", room)), f.db.Close())
 	}
-	if unfit := errUnfit(""); errors.As(err, &unfit) || damage(err) {
-		return x.anew(err.Error())
+	if unfit := unusable(""); errors.As(err, &unfit) || isDamage(err) {
+		return x.rebuild(err.Error())
 	}
 	if err != nil {
 		return fmt.Errorf("open it: %w", err)
 	}
 	x.unverified = true
-	x.use(f, marks)
+	x.install(f, marks)
 	return nil
 }
 
@@ -149,103 +149,103 @@ func (x *Index) open() error {
 // notice each page that is damaged.
 func (x *Index) verify() error {
 	err := x.file.verify(x.ctx)
-	if unfit := errUnfit(""); errors.As(err, &unfit) || damage(err) {
-		err = x.anew(err.Error())
+	if unfit := unusable(""); errors.As(err, &unfit) || isDamage(err) {
+		err = x.rebuild(err.Error())
 	}
 	x.unverified = err != nil
 	return err
 }
 
 // connections is one to write, and one for each query.
-func (x *Index) connections() int { return 1 + x.queue.Places() }
+func (x *Index) connections() int { return 1 + x.queue.Slots() }
 
-// fits tells whether the journal has all that the index says to have, and if not, a room of which it has not: the folder, or
+// matchesSource tells whether the journal has all that the index says to have, and if not, a room of which it has not: the folder, or
 // the machine, may have been set back, and other messages may have the same numbers by now.
-func (x *Index) fits(marks map[string]mark) (string, bool) {
-	heads := x.journal.AllBounds()
+func (x *Index) matchesSource(marks map[string]roomProgress) (string, bool) {
+	bounds := x.source.AllBounds()
 	for room, m := range marks {
-		_, there := heads[room] // what is of a room that was removed leaves the index, whatever it is
-		if m.to > x.journal.Bounds(room).Last || there && !x.journal.Contains(room, &wire.Position{HistoryID: x.journal.HistoryID(), Epoch: m.epoch, N: m.to}) {
+		_, there := bounds[room] // what is of a room that was removed leaves the index, whatever it is
+		if m.to > x.source.Bounds(room).Last || there && !x.source.Contains(room, &wire.Position{HistoryID: x.source.HistoryID(), Epoch: m.epoch, N: m.to}) {
 			return room, false
 		}
 	}
 	return "", true
 }
 
-// anew begins with an empty index.
-func (x *Index) anew(why string) error {
+// rebuild begins with an empty index.
+func (x *Index) rebuild(why string) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.file != nil {
 		x.file.db.Close() // whatever it says: it goes
 		x.file = nil
 	}
-	f, err := createFile(x.path, x.journal.HistoryID(), x.connections())
+	f, err := createFile(x.path, x.source.HistoryID(), x.connections())
 	if err != nil {
 		return fmt.Errorf("make it anew: %w", err)
 	}
-	if len(x.journal.AllBounds()) > 0 {
+	if len(x.source.AllBounds()) > 0 {
 		x.logger.Info("the search index is made anew, searches find more and more meanwhile", "why", why)
-		x.behind = true
+		x.rebuilding = true
 	}
-	x.set(f, map[string]mark{})
+	x.installLocked(f, map[string]roomProgress{})
 	return nil
 }
 
-func (x *Index) use(f *file, marks map[string]mark) {
+func (x *Index) install(f *file, marks map[string]roomProgress) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.set(f, marks)
+	x.installLocked(f, marks)
 }
 
-// set is called with mu held.
-func (x *Index) set(f *file, marks map[string]mark) {
-	x.marksMu.Lock()
-	defer x.marksMu.Unlock()
-	x.file, x.marks = f, marks
+// installLocked is called with mu held.
+func (x *Index) installLocked(f *file, marks map[string]roomProgress) {
+	x.progressMu.Lock()
+	defer x.progressMu.Unlock()
+	x.file, x.progress = f, marks
 }
 
-// work is what one turn writes.
-type work struct {
-	rooms    map[string]mark   // as they will be
-	gone     map[string]uint64 // numbers below this leave the index, by room
-	removed  map[string]bool   // rooms that the journal has no more: their marks go with the last of their messages
+// batch is what one turn writes.
+type batch struct {
+	rooms    map[string]roomProgress // as they will be
+	trimmed  map[string]uint64       // numbers below this leave the index, by room
+	removed  map[string]bool         // rooms that the journal has no more: their marks go with the last of their messages
 	messages []wire.Message
 }
 
 // collect reads what the index has to catch up with, up to a turn of it. Rooms come in an order that is another each
 // time, so that none has to wait for a long one.
-func (x *Index) collect() (*work, error) {
-	w := &work{rooms: map[string]mark{}, gone: map[string]uint64{}, removed: map[string]bool{}}
+func (x *Index) collect() (*batch, error) {
+	w := &batch{rooms: map[string]roomProgress{}, trimmed: map[string]uint64{}, removed: map[string]bool{}}
 	rows, bytes := turnRows, turnBytes
 	next := int64(1)
-	heads := x.journal.AllBounds()
-	for room, m := range x.marks {
+	bounds := x.source.AllBounds()
+	for room, m := range x.progress {
 		next = max(next, m.id+1)
-		if _, there := heads[room]; !there && rows > 0 {
-			w.rooms[room], w.gone[room], w.removed[room] = m, x.journal.Bounds(room).First, true
-			rows -= turnGone
+		if _, there := bounds[room]; !there && rows > 0 {
+			w.rooms[room], w.trimmed[room], w.removed[room] = m, x.source.Bounds(room).First, true
+			rows -= turnDeletes
 		}
 	}
-	for room, h := range heads {
+	for room, h := range bounds {
 		if rows <= 0 || bytes <= 0 {
 			break
 		}
-		m, known := x.marks[room]
+		m, known := x.progress[room]
 		if !known {
-			m = mark{id: next, first: h.First}
+			m = roomProgress{id: next, first: h.First}
 		}
 		m.to = max(m.to, h.First-1)
 		if known && h.First > m.first {
-			w.rooms[room], w.gone[room] = m, h.First
-			rows -= turnGone
+			w.rooms[room], w.trimmed[room] = m, h.First
+			rows -= turnDeletes
 		}
 		if m.to >= h.Last {
 			continue
 		}
-		messages, _, err := x.journal.Read(room, m.to, rows)
+		messages, _, err := x.source.Read(room, m.to, rows)
 		if errors.Is(err, eventlog.ErrDamaged) {
-			x.leaveOut(room, m.to, err) // the others go on
+			x.logStopped(room, m.to, err) // the others go on
 			continue
 		}
 		if err != nil {
@@ -261,37 +261,37 @@ func (x *Index) collect() (*work, error) {
 			bytes -= len(messages[i].Text)
 		}
 		rows -= len(messages)
-		m.to, m.epoch = messages[len(messages)-1].N, x.journal.Epoch().Name
+		m.to, m.epoch = messages[len(messages)-1].N, x.source.Epoch().Name
 		w.rooms[room] = m
 		w.messages = append(w.messages, messages...)
 	}
 	return w, nil
 }
 
-// leaveOut logs, once for each place, that a room is indexed no further.
-func (x *Index) leaveOut(room string, to uint64, err error) {
-	if x.leftOut == nil {
-		x.leftOut = map[string]uint64{}
+// logStopped logs, once for each place, that a room is indexed no further.
+func (x *Index) logStopped(room string, to uint64, err error) {
+	if x.stoppedAt == nil {
+		x.stoppedAt = map[string]uint64{}
 	}
-	if at, known := x.leftOut[room]; known && at == to {
+	if at, known := x.stoppedAt[room]; known && at == to {
 		return
 	}
-	x.leftOut[room] = to
+	x.stoppedAt[room] = to
 	x.logger.Error("a room is damaged, and not indexed from there on", "room", room, "after", to, "err", err)
 }
 
 // write brings w into the index, and the marks with it. Only the goroutine that fills writes marks and file, so it reads
 // them without their locks.
-func (x *Index) write(w *work) error {
+func (x *Index) write(w *batch) error {
 	tx, err := x.file.db.Begin()
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback() // does nothing after Commit
-	if err := remove(tx, w); err != nil {
+	if err := deleteTrimmed(tx, w); err != nil {
 		return err
 	}
-	if err := add(tx, w); err != nil {
+	if err := insertMessages(tx, w); err != nil {
 		return err
 	}
 	put, err := tx.Prepare("INSERT INTO rooms(id, name, first, indexed, epoch) VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(id) DO UPDATE SET first = ?3, indexed = ?4, epoch = ?5")
@@ -299,7 +299,7 @@ func (x *Index) write(w *work) error {
 		return err
 	}
 	for room, m := range w.rooms {
-		if w.left(room) {
+		if w.isEmptied(room) {
 			_, err = tx.Exec("DELETE FROM rooms WHERE id = ?", m.id)
 		} else {
 			_, err = put.Exec(m.id, room, int64(m.first), int64(m.to), m.epoch)
@@ -311,21 +311,23 @@ func (x *Index) write(w *work) error {
 	if err := tx.Commit(); err != nil {
 		return err
 	}
-	x.marksMu.Lock()
-	defer x.marksMu.Unlock()
+	x.progressMu.Lock()
+	defer x.progressMu.Unlock()
 	for room, m := range w.rooms {
-		if x.marks[room] = m; w.left(room) {
-			delete(x.marks, room)
+		if x.progress[room] = m; w.isEmptied(room) {
+			delete(x.progress, room)
 		}
 	}
 	return nil
 }
 
-// left tells whether a room was removed, and nothing of it is in the index any more.
-func (w *work) left(room string) bool { return w.removed[room] && w.rooms[room].first == w.gone[room] }
+// isEmptied tells whether a room was removed, and nothing of it is in the index any more.
+func (w *batch) isEmptied(room string) bool {
+	return w.removed[room] && w.rooms[room].first == w.trimmed[room]
+}
 
-// add puts the words of the messages into the index.
-func add(tx *sql.Tx, w *work) error {
+// insertMessages puts the words of the messages into the index.
+func insertMessages(tx *sql.Tx, w *batch) error {
 	text, err := tx.Prepare("INSERT INTO texts(rowid, words) VALUES(?, ?)")
 	if err != nil {
 		return err
@@ -345,22 +347,22 @@ func add(tx *sql.Tx, w *work) error {
 			continue
 		}
 		room := w.rooms[m.Room].id
-		place, err := free(newest, m.At)
+		key, err := nextSortKey(newest, m.At)
 		if err != nil {
 			return err
 		}
-		if _, err := message.Exec(place, room, int64(m.N)); err != nil {
+		if _, err := message.Exec(key, room, int64(m.N)); err != nil {
 			return err
 		}
-		if _, err := text.Exec(place, roomWord(room)+" "+found); err != nil {
+		if _, err := text.Exec(key, roomWord(room)+" "+found); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// free returns the next free place of a time. If a time has more messages than places, it takes from those that follow.
-func free(newest *sql.Stmt, at wire.Time) (int64, error) {
+// nextSortKey returns the next nextSortKey place of a time. If a time has more messages than places, it takes from those that follow.
+func nextSortKey(newest *sql.Stmt, at wire.Time) (int64, error) {
 	for ms := min(max(int64(at), -maxTime), maxTime); ; ms++ {
 		from, to := ms<<countBits, (ms+1)<<countBits
 		var last sql.NullInt64
@@ -376,23 +378,23 @@ func free(newest *sql.Stmt, at wire.Time) (int64, error) {
 	}
 }
 
-// remove takes out of the index some of what is no longer in the journal, the oldest first.
-func remove(tx *sql.Tx, w *work) error {
-	for room, first := range w.gone {
+// deleteTrimmed takes out of the index some of what is no longer in the journal, the oldest first.
+func deleteTrimmed(tx *sql.Tx, w *batch) error {
+	for room, first := range w.trimmed {
 		m := w.rooms[room]
-		places, err := oldest(tx, m.id, first)
+		keys, err := oldestKeys(tx, m.id, first)
 		if err != nil {
 			return err
 		}
-		for _, place := range places {
-			if _, err := tx.Exec("DELETE FROM texts WHERE rowid = ?", place); err != nil {
+		for _, key := range keys {
+			if _, err := tx.Exec("DELETE FROM texts WHERE rowid = ?", key); err != nil {
 				return err
 			}
-			if _, err := tx.Exec("DELETE FROM messages WHERE place = ?", place); err != nil {
+			if _, err := tx.Exec("DELETE FROM messages WHERE place = ?", key); err != nil {
 				return err
 			}
 		}
-		if len(places) < turnGone { // that was all of it
+		if len(keys) < turnDeletes { // that was all of it
 			m.first = first
 			w.rooms[room] = m
 		}
@@ -400,19 +402,19 @@ func remove(tx *sql.Tx, w *work) error {
 	return nil
 }
 
-// oldest returns the places of a turn's share of the messages below first.
-func oldest(tx *sql.Tx, room int64, first uint64) (places []int64, err error) {
-	rows, err := tx.Query("SELECT place FROM messages WHERE room = ? AND n < ? ORDER BY n LIMIT ?", room, int64(first), turnGone)
+// oldestKeys returns the places of a turn's share of the messages below first.
+func oldestKeys(tx *sql.Tx, room int64, first uint64) (keys []int64, err error) {
+	rows, err := tx.Query("SELECT place FROM messages WHERE room = ? AND n < ? ORDER BY n LIMIT ?", room, int64(first), turnDeletes)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
-		var place int64
-		if err := rows.Scan(&place); err != nil {
+		var key int64
+		if err := rows.Scan(&key); err != nil {
 			return nil, err
 		}
-		places = append(places, place)
+		keys = append(keys, key)
 	}
-	return places, rows.Err()
+	return keys, rows.Err()
 }

@@ -22,10 +22,10 @@ import (
 	"ramai/wire"
 )
 
-// TestAnew: whatever has become of the file, everything is found, and the log says why the index is made anew.
-func TestAnew(t *testing.T) {
-	change := func(f func(b []byte) []byte) func(t *testing.T, path string, p *past) {
-		return func(t *testing.T, path string, p *past) {
+// TestRebuild: whatever has become of the file, everything is found, and the log says why the index is made anew.
+func TestRebuild(t *testing.T) {
+	change := func(f func(b []byte) []byte) func(t *testing.T, path string, p *testLog) {
+		return func(t *testing.T, path string, p *testLog) {
 			b, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
@@ -36,22 +36,22 @@ func TestAnew(t *testing.T) {
 		}
 	}
 	for name, c := range map[string]struct {
-		do   func(t *testing.T, path string, p *past)
+		do   func(t *testing.T, path string, p *testLog)
 		told string // empty: nothing is made anew
 	}{
-		"nothing": {func(*testing.T, string, *past) {}, ""},
-		"missing": {func(t *testing.T, path string, _ *past) {
+		"nothing": {func(*testing.T, string, *testLog) {}, ""},
+		"missing": {func(t *testing.T, path string, _ *testLog) {
 			if err := os.Remove(path); err != nil {
 				t.Fatal(err)
 			}
 		}, "there is none yet"},
-		"another log": {func(t *testing.T, _ string, p *past) {
+		"another log": {func(t *testing.T, _ string, p *testLog) {
 			texts := p.all("lobby")
-			p.Store = newPast(t).Store
-			p.sayAt(p.at, "lobby", texts...)
+			p.Store = newTestLog(t).Store
+			p.publishAt(p.at, "lobby", texts...)
 		}, "another log"},
-		"an older journal": {func(t *testing.T, _ string, p *past) {
-			p.Store = &restored{p.Store}
+		"an older journal": {func(t *testing.T, _ string, p *testLog) {
+			p.Store = &restoredLog{p.Store}
 		}, "messages of room lobby that the journal has not"},
 		"another version": {change(func(b []byte) []byte { b[63]++; return b }), "another version"},
 		"not closed":      {change(func(b []byte) []byte { return b[:0] }), "another version"}, // an empty file is an empty database
@@ -63,8 +63,8 @@ func TestAnew(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), FileName)
-			p := newPast(t)
-			p.sayAt(p.at, "lobby", slices.Repeat([]string{"hit"}, older+1)...)
+			p := newTestLog(t)
+			p.publishAt(p.at, "lobby", slices.Repeat([]string{"hit"}, older+1)...)
 			x := open(t, path, p)
 			x.fill()
 			x.close()
@@ -72,8 +72,8 @@ func TestAnew(t *testing.T) {
 			x = open(t, path, p)
 			x.fill()
 			last := p.Bounds("lobby").Last
-			if found := x.search(Query{Words: "hit", Limit: 1}); found.Behind != 0 || places(found) != fmt.Sprint("lobby:", last) {
-				t.Errorf("found %s, behind %d", places(found), found.Behind)
+			if found := x.search(Query{Words: "hit", Limit: 1}); found.Behind != 0 || sortKeys(found) != fmt.Sprint("lobby:", last) {
+				t.Errorf("found %s, behind %d", sortKeys(found), found.Behind)
 			}
 			var rows int
 			if err := x.file.db.QueryRow("SELECT count(*) FROM texts WHERE texts MATCH 'hit'").Scan(&rows); err != nil || rows != int(last) {
@@ -87,7 +87,7 @@ func TestAnew(t *testing.T) {
 }
 
 // all returns the texts of a room.
-func (p *past) all(room string) (texts []string) {
+func (p *testLog) all(room string) (texts []string) {
 	for last := p.Bounds(room).Last; uint64(len(texts)) < last; {
 		messages, _, err := p.Read(room, uint64(len(texts)), eventlog.MaxRead)
 		if err != nil {
@@ -100,32 +100,32 @@ func (p *past) all(room string) (texts []string) {
 	return texts
 }
 
-// restored is a journal whose newest messages never were.
-type restored struct{ eventlog.Store }
+// restoredLog is a journal whose newest messages never were.
+type restoredLog struct{ eventlog.Store }
 
 const older = 50 // how many it has
 
-func (r *restored) Bounds(room string) eventlog.Bounds {
+func (r *restoredLog) Bounds(room string) eventlog.Bounds {
 	h := r.Store.Bounds(room)
 	h.Last = min(h.Last, older)
 	return h
 }
 
-func (r *restored) AllBounds() map[string]eventlog.Bounds {
+func (r *restoredLog) AllBounds() map[string]eventlog.Bounds {
 	return map[string]eventlog.Bounds{"lobby": r.Bounds("lobby")}
 }
 
-func (r *restored) Read(room string, after uint64, limit int) ([]wire.Message, eventlog.Bounds, error) {
+func (r *restoredLog) Read(room string, after uint64, limit int) ([]wire.Message, eventlog.Bounds, error) {
 	messages, _, err := r.Store.Read(room, after, limit)
 	return slices.DeleteFunc(messages, func(m wire.Message) bool { return m.N > older }), r.Bounds(room), err
 }
 
-// TestSetBack: a journal that was set back has other messages under the numbers that the index has, whether there are more of
+// TestRestoredLog: a journal that was set back has other messages under the numbers that the index has, whether there are more of
 // them by now or not.
-func TestSetBack(t *testing.T) {
+func TestRestoredLog(t *testing.T) {
 	log := []byte("the same for both of them")
 	for _, more := range []int{3, 5} {
-		begin := func(p *past, epochs ...string) {
+		begin := func(p *testLog, epochs ...string) {
 			var err error
 			if p.Store, err = memory.New(bytes.NewReader(log)); err != nil {
 				t.Fatal(err)
@@ -137,9 +137,9 @@ func TestSetBack(t *testing.T) {
 			}
 		}
 		path := filepath.Join(t.TempDir(), FileName)
-		p := newPast(t)
+		p := newTestLog(t)
 		begin(p, "one")
-		p.say("lobby", "old", "old", "old")
+		p.publish("lobby", "old", "old", "old")
 		x := open(t, path, p)
 		x.fill()
 		x.close()
@@ -149,11 +149,11 @@ func TestSetBack(t *testing.T) {
 		}
 		x.close()
 		begin(p, "one", "two")
-		p.say("lobby", slices.Repeat([]string{"new"}, more)...)
+		p.publish("lobby", slices.Repeat([]string{"new"}, more)...)
 		x = open(t, path, p)
 		x.fill()
 		if found := x.search(Query{Words: "new"}); len(found.Hits) != more || found.Behind != 0 {
-			t.Errorf("found %s, behind %d, want %d hits", places(found), found.Behind, more)
+			t.Errorf("found %s, behind %d, want %d hits", sortKeys(found), found.Behind, more)
 		}
 		if !strings.Contains(x.told.String(), "room lobby that the journal has not") {
 			t.Errorf("the log has %q", x.told)
@@ -164,12 +164,12 @@ func TestSetBack(t *testing.T) {
 // TestKilled: what a process leaves that was killed, at any moment, is not relied on.
 func TestKilled(t *testing.T) {
 	dir := t.TempDir()
-	p := newPast(t)
+	p := newTestLog(t)
 	x := open(t, filepath.Join(dir, "first.db"), p)
 	x.fill()
 	x.close()
 	x = open(t, x.path, p)
-	p.sayAt(p.at, "lobby", slices.Repeat([]string{"hit"}, turnRows+20)...)
+	p.publishAt(p.at, "lobby", slices.Repeat([]string{"hit"}, turnRows+20)...)
 	for i := range 4 { // closed, with a turn, with two, and with nothing left to do
 		copied := filepath.Join(dir, fmt.Sprintf("%d.db", i))
 		for _, suffix := range []string{"", "-wal", "-shm"} {
@@ -186,8 +186,8 @@ func TestKilled(t *testing.T) {
 		}
 		y := open(t, copied, p)
 		y.fill()
-		if found := y.search(Query{Words: "hit", Limit: 1}); places(found) != fmt.Sprint("lobby:", turnRows+20) || found.Behind != 0 {
-			t.Errorf("killed after %d turns: found %s, behind %d", i, places(found), found.Behind)
+		if found := y.search(Query{Words: "hit", Limit: 1}); sortKeys(found) != fmt.Sprint("lobby:", turnRows+20) || found.Behind != 0 {
+			t.Errorf("killed after %d turns: found %s, behind %d", i, sortKeys(found), found.Behind)
 		}
 		if strings.Contains(y.told.String(), "made anew") {
 			t.Errorf("killed after %d turns it did not go on: the log has %q", i, y.told)
@@ -198,11 +198,11 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// TestGoesOn: an index that was closed behind the journal goes on where it was.
-func TestGoesOn(t *testing.T) {
+// TestResumes: an index that was closed behind the journal goes on where it was.
+func TestResumes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), FileName)
-	p := newPast(t)
-	p.sayAt(p.at, "lobby", slices.Repeat([]string{"hit"}, 2*turnRows)...)
+	p := newTestLog(t)
+	p.publishAt(p.at, "lobby", slices.Repeat([]string{"hit"}, 2*turnRows)...)
 	x := open(t, path, p)
 	if _, err := x.turn(); err != nil {
 		t.Fatal(err)
@@ -227,10 +227,10 @@ func TestGoesOn(t *testing.T) {
 	x.want(Query{Words: "hit", Limit: 2}, fmt.Sprintf("lobby:%d lobby:%d", 2*turnRows, 2*turnRows-1))
 }
 
-// TestDamagedMeanwhile: a query that stumbles over damage has the index made anew.
-func TestDamagedMeanwhile(t *testing.T) {
-	p := newPast(t)
-	p.say("lobby", "hit")
+// TestDamagedWhileOpen: a query that stumbles over damage has the index made anew.
+func TestDamagedWhileOpen(t *testing.T) {
+	p := newTestLog(t)
+	p.publish("lobby", "hit")
 	x := open(t, filepath.Join(t.TempDir(), FileName), p)
 	x.fill()
 	if _, err := x.file.db.Exec("DELETE FROM texts_data"); err != nil {
@@ -240,7 +240,7 @@ func TestDamagedMeanwhile(t *testing.T) {
 		t.Fatalf("searching a damaged index: %v", err)
 	}
 	select {
-	case <-x.news:
+	case <-x.wake:
 	default:
 		t.Error("the filling was not woken")
 	}
@@ -257,8 +257,8 @@ func TestCannotOpen(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(path, "x"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	p := newPast(t)
-	p.say("lobby", "hit")
+	p := newTestLog(t)
+	p.publish("lobby", "hit")
 	x := open(t, path, p)
 	if _, err := x.turn(); err == nil {
 		t.Fatal("a folder was opened")
@@ -273,10 +273,10 @@ func TestCannotOpen(t *testing.T) {
 	x.want(Query{Words: "hit"}, "lobby:1")
 }
 
-// TestLeavesSpace: what is left of the disk is for what is said.
-func TestLeavesSpace(t *testing.T) {
-	p := newPast(t)
-	p.say("lobby", "hit")
+// TestStopsWhenDiskIsLow: what is left of the disk is for what is said.
+func TestStopsWhenDiskIsLow(t *testing.T) {
+	p := newTestLog(t)
+	p.publish("lobby", "hit")
 	p.free.Store(minFree - 1)
 	x := open(t, "", p)
 	if worked, err := x.turn(); worked || err == nil || !strings.Contains(err.Error(), "make room") {
@@ -288,23 +288,23 @@ func TestLeavesSpace(t *testing.T) {
 }
 
 // A thousand messages of one millisecond have places of their own, and so have those of clocks that are far off.
-func TestTimesAreOdd(t *testing.T) {
-	p := newPast(t)
+func TestOddTimes(t *testing.T) {
+	p := newTestLog(t)
 	x := open(t, "", p)
-	p.sayAt(-1<<60, "old", "hit", "hit")
-	p.sayAt(5, "a", slices.Repeat([]string{"hit"}, turnRows)...)
+	p.publishAt(-1<<60, "old", "hit", "hit")
+	p.publishAt(5, "a", slices.Repeat([]string{"hit"}, turnRows)...)
 	x.fill()
-	p.sayAt(5, "b", "hit", "hit")
-	p.sayAt(6, "a", "hit")
-	p.sayAt(1<<60, "new", "hit", "hit")
-	p.sayAt(1<<62, "new", "hit")
+	p.publishAt(5, "b", "hit", "hit")
+	p.publishAt(6, "a", "hit")
+	p.publishAt(1<<60, "new", "hit", "hit")
+	p.publishAt(1<<62, "new", "hit")
 	x.fill()
 	x.want(Query{Words: "hit", Limit: 7}, fmt.Sprintf("new:3 new:2 new:1 a:%d b:2 b:1 a:%d", turnRows+1, turnRows))
 	x.want(Query{Words: "hit", Before: "a:1"}, "old:2 old:1")
 }
 
 func TestFullMillisecond(t *testing.T) {
-	p := newPast(t)
+	p := newTestLog(t)
 	x := open(t, "", p)
 	if err := x.open(); err != nil {
 		t.Fatal(err)
@@ -312,8 +312,8 @@ func TestFullMillisecond(t *testing.T) {
 	if _, err := x.file.db.Exec("INSERT INTO messages VALUES(?, 77, 1)", 6<<countBits-1); err != nil {
 		t.Fatal(err)
 	}
-	p.sayAt(5, "a", "hit", "hit")
-	p.sayAt(6, "a", "hit")
+	p.publishAt(5, "a", "hit", "hit")
+	p.publishAt(6, "a", "hit")
 	x.fill()
 	x.want(Query{Words: "hit"}, "a:3 a:2 a:1")
 }
@@ -321,11 +321,11 @@ func TestFullMillisecond(t *testing.T) {
 func TestPace(t *testing.T) {
 	now := time.Unix(1000, 0)
 	p := pace{now: func() time.Time { return now }}
-	said := int64(0)
+	noted := int64(0)
 	turn := func(events int64, after, work time.Duration) time.Duration {
 		now = now.Add(after)
-		said += events
-		p.begin(said)
+		noted += events
+		p.begin(noted)
 		now = now.Add(work)
 		return p.rest()
 	}
@@ -346,23 +346,23 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// TestFollows lets the filling run by itself.
-func TestFollows(t *testing.T) {
+// TestFollowsTheLog lets the filling run by itself.
+func TestFollowsTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPast(t)
-		p.say("lobby", "hit")
+		p := newTestLog(t)
+		p.publish("lobby", "hit")
 		x := Open("", p, slog.New(slog.DiscardHandler))
 		defer x.Close()
-		s := &stepped{Index: x, t: t}
+		s := &harness{Index: x, t: t}
 		synctest.Wait()
 		s.want(Query{Words: "hit"}, "lobby:1")
-		p.say("lobby", "hit")
+		p.publish("lobby", "hit")
 		x.Note(1)
-		time.Sleep(gather)
+		time.Sleep(batchDelay)
 		synctest.Wait()
 		s.want(Query{Words: "hit"}, "lobby:2 lobby:1")
 		p.free.Store(1)
-		p.say("lobby", "hit")
+		p.publish("lobby", "hit")
 		x.Note(1)
 		time.Sleep(time.Second)
 		synctest.Wait()
@@ -370,21 +370,21 @@ func TestFollows(t *testing.T) {
 			t.Errorf("behind %d on a full disk", found.Behind)
 		}
 		p.free.Store(0)
-		time.Sleep(longest)
+		time.Sleep(maxRetry)
 		synctest.Wait()
 		s.want(Query{Words: "hit"}, "lobby:3 lobby:2 lobby:1")
 	})
 }
 
-// TestAllAtOnce says, fills and searches at the same time; nothing that is searched is missed.
-func TestAllAtOnce(t *testing.T) {
+// TestConcurrently says, fills and searches at the same time; nothing that is searched is missed.
+func TestConcurrently(t *testing.T) {
 	kinds(t, func(t *testing.T, path string) {
-		p := newPast(t)
+		p := newTestLog(t)
 		x := Open(path, p, slog.New(slog.DiscardHandler))
 		var all sync.WaitGroup
 		all.Go(func() {
 			for range 300 {
-				p.say("lobby", "hit")
+				p.publish("lobby", "hit")
 				x.Note(1)
 			}
 		})

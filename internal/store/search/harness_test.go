@@ -19,8 +19,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// past is a journal that a test writes to.
-type past struct {
+// testLog is a journal that a test writes to.
+type testLog struct {
 	eventlog.Store
 	t     testing.TB
 	at    wire.Time
@@ -28,24 +28,24 @@ type past struct {
 	free  atomic.Uint64     // 0: enough
 }
 
-func newPast(t testing.TB) *past {
+func newTestLog(t testing.TB) *testLog {
 	s, err := memory.New(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &past{Store: s, t: t, at: 1_700_000_000_000, first: map[string]uint64{}}
+	return &testLog{Store: s, t: t, at: 1_700_000_000_000, first: map[string]uint64{}}
 }
 
-// say puts texts into a room, a millisecond apart.
-func (p *past) say(room string, texts ...string) {
+// publish puts texts into a room, a millisecond apart.
+func (p *testLog) publish(room string, texts ...string) {
 	p.t.Helper()
 	for _, text := range texts {
 		p.at++
-		p.sayAt(p.at, room, text)
+		p.publishAt(p.at, room, text)
 	}
 }
 
-func (p *past) sayAt(at wire.Time, room string, texts ...string) {
+func (p *testLog) publishAt(at wire.Time, room string, texts ...string) {
 	p.t.Helper()
 	b := &eventlog.Batch{At: at, MaxRooms: 1000}
 	for _, text := range texts {
@@ -56,47 +56,47 @@ func (p *past) sayAt(at wire.Time, room string, texts ...string) {
 	}
 }
 
-// forget takes everything below first out of a room, as retention does; the rows may go later.
-func (p *past) forget(room string, first uint64) { p.first[room] = first }
+// trimTo takes everything below first out of a room, as retention does; the rows may go later.
+func (p *testLog) trimTo(room string, first uint64) { p.first[room] = first }
 
-func (p *past) Bounds(room string) eventlog.Bounds {
+func (p *testLog) Bounds(room string) eventlog.Bounds {
 	h := p.Store.Bounds(room)
 	h.First = max(h.First, p.first[room])
 	return h
 }
 
-func (p *past) AllBounds() map[string]eventlog.Bounds {
-	heads := p.Store.AllBounds()
-	for room := range heads {
-		heads[room] = p.Bounds(room)
+func (p *testLog) AllBounds() map[string]eventlog.Bounds {
+	bounds := p.Store.AllBounds()
+	for room := range bounds {
+		bounds[room] = p.Bounds(room)
 	}
-	return heads
+	return bounds
 }
 
-func (p *past) Free() (uint64, error) {
+func (p *testLog) Free() (uint64, error) {
 	if free := p.free.Load(); free > 0 {
 		return free, nil
 	}
 	return p.Store.Free()
 }
 
-// stepped is an index whose filling a test steps.
-type stepped struct {
+// harness is an index whose filling a test steps.
+type harness struct {
 	*Index
 	t    testing.TB
 	told *strings.Builder // what the log has
 }
 
-func open(t testing.TB, path string, j Log) *stepped {
+func open(t testing.TB, path string, j Log) *harness {
 	told := new(strings.Builder)
 	x := create(path, j, slog.New(slog.NewTextHandler(told, nil)))
-	s := &stepped{Index: x, t: t, told: told}
+	s := &harness{Index: x, t: t, told: told}
 	close(x.done)
 	t.Cleanup(func() { s.close() })
 	return s
 }
 
-func (s *stepped) close() {
+func (s *harness) close() {
 	s.t.Helper()
 	if err := s.Close(); err != nil {
 		s.t.Error(err)
@@ -104,7 +104,7 @@ func (s *stepped) close() {
 }
 
 // fill does all there is to do.
-func (s *stepped) fill() {
+func (s *harness) fill() {
 	s.t.Helper()
 	for {
 		worked, err := s.turn()
@@ -117,7 +117,7 @@ func (s *stepped) fill() {
 	}
 }
 
-func (s *stepped) search(q Query) *wire.SearchResponse {
+func (s *harness) search(q Query) *wire.SearchResponse {
 	s.t.Helper()
 	found, err := s.Search(context.Background(), q)
 	if err != nil {
@@ -126,8 +126,8 @@ func (s *stepped) search(q Query) *wire.SearchResponse {
 	return found
 }
 
-// places is which messages were found, in short.
-func places(found *wire.SearchResponse) string {
+// sortKeys is which messages were found, in short.
+func sortKeys(found *wire.SearchResponse) string {
 	var all []string
 	for _, h := range found.Hits {
 		all = append(all, fmt.Sprint(h.Room, ":", h.N))
@@ -135,9 +135,9 @@ func places(found *wire.SearchResponse) string {
 	return strings.Join(all, " ")
 }
 
-func (s *stepped) want(q Query, want string) {
+func (s *harness) want(q Query, want string) {
 	s.t.Helper()
-	if got := places(s.search(q)); got != want {
+	if got := sortKeys(s.search(q)); got != want {
 		s.t.Errorf("%+v finds %q, want %q", q, got, want)
 	}
 }

@@ -30,8 +30,8 @@ import (
 // FileName is the name of the index in a data folder.
 const FileName = "search.db"
 
-// patience is how long a query may wait for others, and how long it may take then.
-const patience = 2 * time.Second
+// queryTimeout is how long a query may wait for others, and how long it may take then.
+const queryTimeout = 2 * time.Second
 
 // Log is what an index reads. It is a part of eventlog.Store.
 type Log interface {
@@ -46,32 +46,32 @@ type Log interface {
 
 // Index implements searching. Make it with Open.
 type Index struct {
-	path    string // empty: in memory
-	journal Log
-	logger  *slog.Logger
-	queue   *fairqueue.Queue // of queries; as many as half the processors run at once, and two at least
-	news    chan struct{}    // holds one token while there may be something to do
-	said    atomic.Int64     // events that Note was told of
+	path   string // empty: in memory
+	source Log
+	logger *slog.Logger
+	queue  *fairqueue.Queue // of queries; as many as half the processors run at once, and two at least
+	wake   chan struct{}    // holds one token while there may be something to do
+	noted  atomic.Int64     // events that Note was told of
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the filling has ended
 
-	mu      sync.RWMutex // for file: held shared to use it, exclusively to open and close it
-	file    *file        // nil: not open
-	marksMu sync.Mutex   // for marks; taken after mu
-	marks   map[string]mark
-	damaged atomic.Bool // a query found the file damaged
+	mu         sync.RWMutex // for file: held shared to use it, exclusively to open and close it
+	file       *file        // nil: not open
+	progressMu sync.Mutex   // for marks; taken after mu
+	progress   map[string]roomProgress
+	damaged    atomic.Bool // a query found the file damaged
 
 	// Owned by the filling.
 	pace       pace
 	unverified bool              // the file was there, and has not been looked at as a whole
-	leftOut    map[string]uint64 // up to where damaged rooms are indexed
-	behind     bool              // it is being told in the log when this is over
+	stoppedAt  map[string]uint64 // up to where damaged rooms are indexed
+	rebuilding bool              // it is being told in the log when this is over
 }
 
-// mark is how far a room is indexed.
-type mark struct {
+// roomProgress is how far a room is indexed.
+type roomProgress struct {
 	id    int64  // of the room in the index
 	first uint64 // numbers below are no longer in the index
 	to    uint64 // numbers up to this are
@@ -88,7 +88,7 @@ func Open(path string, j Log, logger *slog.Logger) *Index {
 
 func create(path string, j Log, logger *slog.Logger) *Index {
 	x := &Index{
-		path: path, journal: j, logger: logger, queue: fairqueue.New(max(2, runtime.GOMAXPROCS(0)/2)), news: make(chan struct{}, 1),
+		path: path, source: j, logger: logger, queue: fairqueue.New(max(2, runtime.GOMAXPROCS(0)/2)), wake: make(chan struct{}, 1),
 		done: make(chan struct{}), pace: pace{now: time.Now},
 	}
 	x.ctx, x.cancel = context.WithCancel(context.Background())
@@ -97,9 +97,9 @@ func create(path string, j Log, logger *slog.Logger) *Index {
 
 // Note tells that so many events are in the journal now. It is cheap and never blocks.
 func (x *Index) Note(events int) {
-	x.said.Add(int64(events))
+	x.noted.Add(int64(events))
 	select {
-	case x.news <- struct{}{}:
+	case x.wake <- struct{}{}:
 	default:
 	}
 }
@@ -113,7 +113,7 @@ func (x *Index) Close() error {
 	if x.file == nil {
 		return nil
 	}
-	err := x.file.finish()
+	err := x.file.close()
 	x.file = nil
 	if err != nil {
 		return fmt.Errorf("close the search index: %w", err)
@@ -142,13 +142,13 @@ func (x *Index) Search(ctx context.Context, q Query) (*wire.SearchResponse, *wir
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(x.ctx, cancel)()
-	waiting, giveUp := context.WithTimeout(ctx, patience)
+	waiting, giveUp := context.WithTimeout(ctx, queryTimeout)
 	defer giveUp()
 	if x.queue.Enter(waiting, q.From) != nil {
 		return nil, unavailable("others are searching; try again in a moment")
 	}
 	defer x.queue.Leave(q.From)
-	ctx, cancel = context.WithTimeout(ctx, patience)
+	ctx, cancel = context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
 	begin := time.Now()
 	err := s.run(ctx)
@@ -157,12 +157,12 @@ func (x *Index) Search(ctx context.Context, q Query) (*wire.SearchResponse, *wir
 	}
 	switch {
 	case err == nil:
-		return s.found, nil
+		return s.response, nil
 	case errors.Is(err, errNotOpen):
 		return nil, unavailable("the search index is not ready; try again in a moment")
 	case ctx.Err() != nil:
-		return nil, unavailable(fmt.Sprintf("the search did not end within %v; look for rarer words, or in one room", patience))
-	case damage(err):
+		return nil, unavailable(fmt.Sprintf("the search did not end within %v; look for rarer words, or in one room", queryTimeout))
+	case isDamage(err):
 		x.damaged.Store(true)
 		x.Note(0)
 		return nil, unavailable("the search index was damaged and is being made anew; try again in a while")
@@ -178,15 +178,15 @@ func unavailable(reason string) *wire.CodedError {
 // search is one query under way.
 type search struct {
 	*Index
-	query  *tokenize.Query
-	room   string
-	before place
-	limit  int
-	found  *wire.SearchResponse
+	query    *tokenize.Query
+	room     string
+	before   messageRef
+	limit    int
+	response *wire.SearchResponse
 }
 
-// place is a message; without a room: after all others.
-type place struct {
+// messageRef is a message; without a room: after all others.
+type messageRef struct {
 	room string
 	n    uint64
 }
@@ -202,7 +202,7 @@ func (x *Index) prepare(q *Query) (*search, *wire.CodedError) {
 			return nil, err
 		}
 	}
-	before, err := parsePlace(q.Before, q.Room)
+	before, err := parseBefore(q.Before, q.Room)
 	if err != nil {
 		return nil, err
 	}
@@ -215,9 +215,9 @@ func (x *Index) prepare(q *Query) (*search, *wire.CodedError) {
 	return &search{Index: x, query: query, room: q.Room, before: before, limit: q.Limit}, nil
 }
 
-func parsePlace(s, room string) (place, *wire.CodedError) {
+func parseBefore(s, room string) (messageRef, *wire.CodedError) {
 	if s == "" {
-		return place{}, nil
+		return messageRef{}, nil
 	}
 	name, number, found := strings.Cut(s, ":")
 	if !found {
@@ -225,9 +225,9 @@ func parsePlace(s, room string) (place, *wire.CodedError) {
 	}
 	n, err := strconv.ParseUint(number, 10, 64)
 	if err != nil || wire.CheckRoom(name) != nil {
-		return place{}, &wire.CodedError{Code: wire.BadRequest, Reason: "before is a message: ROOM:N, or its number alone if a room is given"}
+		return messageRef{}, &wire.CodedError{Code: wire.BadRequest, Reason: "before is a message: ROOM:N, or its number alone if a room is given"}
 	}
-	return place{name, min(n, maxNumber)}, nil
+	return messageRef{name, min(n, maxNumber)}, nil
 }
 
 // run looks the hits up.
@@ -237,58 +237,58 @@ func (s *search) run(ctx context.Context) error {
 	if s.file == nil {
 		return errNotOpen
 	}
-	s.found = &wire.SearchResponse{HistoryID: s.journal.HistoryID(), Hits: []wire.Hit{}, IndexedTo: map[string]uint64{}}
+	s.response = &wire.SearchResponse{HistoryID: s.source.HistoryID(), Hits: []wire.Hit{}, IndexedTo: map[string]uint64{}}
 	match, ok := s.scope()
 	if !ok {
 		return nil
 	}
-	end, err := s.file.end(ctx, s.before, s.known)
+	end, err := s.file.endKey(ctx, s.before, s.roomID)
 	if err != nil {
 		return err
 	}
-	return s.file.match(ctx, match, end, s.hit)
+	return s.file.match(ctx, match, end, s.addHit)
 }
 
-// known returns the id of a room in the index.
-func (s *search) known(room string) (int64, bool) {
-	s.marksMu.Lock()
-	defer s.marksMu.Unlock()
-	m, ok := s.marks[room]
+// roomID returns the id of a room in the index.
+func (s *search) roomID(room string) (int64, bool) {
+	s.progressMu.Lock()
+	defer s.progressMu.Unlock()
+	m, ok := s.progress[room]
 	return m.id, ok
 }
 
 // scope says how far the index is, before anything is looked up, and returns what to look for in it; false: nothing of it
 // is there.
 func (s *search) scope() (string, bool) {
-	heads := map[string]eventlog.Bounds{}
+	bounds := map[string]eventlog.Bounds{}
 	if s.room == "" {
-		heads = s.journal.AllBounds()
+		bounds = s.source.AllBounds()
 	} else {
-		heads[s.room] = s.journal.Bounds(s.room)
+		bounds[s.room] = s.source.Bounds(s.room)
 	}
-	s.marksMu.Lock()
-	defer s.marksMu.Unlock()
-	for room, h := range heads {
-		to := max(s.marks[room].to, h.First-1)
+	s.progressMu.Lock()
+	defer s.progressMu.Unlock()
+	for room, h := range bounds {
+		to := max(s.progress[room].to, h.First-1)
 		missing := h.Last - min(to, h.Last)
-		s.found.Behind += missing
-		if s.room != "" || missing > 0 && len(s.found.IndexedTo) < wire.MaxNotIndexed {
-			s.found.IndexedTo[room] = to
+		s.response.Behind += missing
+		if s.room != "" || missing > 0 && len(s.response.IndexedTo) < wire.MaxNotIndexed {
+			s.response.IndexedTo[room] = to
 		}
 	}
 	if s.room == "" {
 		return s.query.Match(), true
 	}
-	m, ok := s.marks[s.room]
+	m, ok := s.progress[s.room]
 	return `"` + roomWord(m.id) + `" AND ` + s.query.Match(), ok
 }
 
-// hit takes the next message that the index names, and returns whether it wants another.
-func (s *search) hit(room string, n uint64) (bool, error) {
-	if n < s.journal.Bounds(room).First { // gone, and not out of the index yet
+// addHit takes the next message that the index names, and returns whether it wants another.
+func (s *search) addHit(room string, n uint64) (bool, error) {
+	if n < s.source.Bounds(room).First { // gone, and not out of the index yet
 		return true, nil
 	}
-	messages, _, err := s.journal.Read(room, n-1, 1)
+	messages, _, err := s.source.Read(room, n-1, 1)
 	if errors.Is(err, eventlog.ErrDamaged) {
 		return true, nil // readers of the room are told
 	}
@@ -303,11 +303,11 @@ func (s *search) hit(room string, n uint64) (bool, error) {
 	if len(marks) == 0 {
 		return true, nil // the journal has the last word
 	}
-	if len(s.found.Hits) == s.limit {
-		s.found.More = true
+	if len(s.response.Hits) == s.limit {
+		s.response.More = true
 		return false, nil
 	}
-	s.found.Hits = append(s.found.Hits, wire.Hit{
+	s.response.Hits = append(s.response.Hits, wire.Hit{
 		Room: room, N: n, At: m.At, SenderID: m.SenderID, DisplayName: m.DisplayName, ID: m.ID, Snippet: snippet, Marks: marks,
 	})
 	return true, nil

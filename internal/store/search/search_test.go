@@ -15,10 +15,10 @@ import (
 	"ramai/wire"
 )
 
-func TestFinds(t *testing.T) {
+func TestFindsMessages(t *testing.T) {
 	kinds(t, func(t *testing.T, path string) {
-		p := newPast(t)
-		p.say("lobby",
+		p := newTestLog(t)
+		p.publish("lobby",
 			"Good morning, everybody",  // 1
 			"Un CAFÉ à Paris",          // 2
 			"東京都に行きます",                 // 3
@@ -87,9 +87,9 @@ func TestFinds(t *testing.T) {
 	})
 }
 
-func TestRefuses(t *testing.T) {
-	p := newPast(t)
-	p.say("lobby", "hello")
+func TestBadQueries(t *testing.T) {
+	p := newTestLog(t)
+	p.publish("lobby", "hello")
 	x := open(t, "", p)
 	x.fill()
 	for name, c := range map[string]struct {
@@ -119,11 +119,11 @@ func TestRefuses(t *testing.T) {
 
 // Over rooms, the order is that of the time, whatever the order in which they were indexed.
 func TestNewestFirst(t *testing.T) {
-	p := newPast(t)
+	p := newTestLog(t)
 	for i := range 20 {
-		p.say([]string{"a", "b", "c"}[i%3], "hit", "miss")
+		p.publish([]string{"a", "b", "c"}[i%3], "hit", "miss")
 	}
-	p.sayAt(p.at, "b", "hit") // at the same time as another
+	p.publishAt(p.at, "b", "hit") // at the same time as another
 	x := open(t, "", p)
 	x.fill()
 	all := "b:15 b:13 a:13 c:11 b:11 a:11 c:9 b:9 a:9 c:7 b:7 a:7 c:5 b:5 a:5 c:3 b:3 a:3 c:1 b:1 a:1"
@@ -140,7 +140,7 @@ func TestNewestFirst(t *testing.T) {
 	var pages []string
 	for q := (Query{Words: "hit", Limit: 4}); ; {
 		found := x.search(q)
-		pages = append(pages, places(found))
+		pages = append(pages, sortKeys(found))
 		if !found.More {
 			break
 		}
@@ -152,8 +152,8 @@ func TestNewestFirst(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
-	p := newPast(t)
-	p.sayAt(p.at, "lobby", slices.Repeat([]string{"hit"}, 150)...)
+	p := newTestLog(t)
+	p.publishAt(p.at, "lobby", slices.Repeat([]string{"hit"}, 150)...)
 	x := open(t, "", p)
 	x.fill()
 	for limit, want := range map[int]int{0: 50, 1: 1, 100: 100} {
@@ -166,11 +166,11 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestSaysHowFarItIs: a room's number counts only when everything up to it is found.
-func TestSaysHowFarItIs(t *testing.T) {
-	p := newPast(t)
-	p.sayAt(p.at, "long", slices.Repeat([]string{"hit"}, turnRows)...)
-	p.sayAt(p.at, "long", slices.Repeat([]string{"hit"}, turnRows)...)
+// TestReportsProgress: a room's number counts only when everything up to it is found.
+func TestReportsProgress(t *testing.T) {
+	p := newTestLog(t)
+	p.publishAt(p.at, "long", slices.Repeat([]string{"hit"}, turnRows)...)
+	p.publishAt(p.at, "long", slices.Repeat([]string{"hit"}, turnRows)...)
 	x := open(t, "", p)
 	if _, err := x.Search(t.Context(), Query{Words: "hit"}); err == nil || err.Code != wire.Unavailable || err.RetryAfter == 0 {
 		t.Errorf("before it is open: %v, want unavailable", err)
@@ -178,8 +178,8 @@ func TestSaysHowFarItIs(t *testing.T) {
 	if _, err := x.turn(); err != nil {
 		t.Fatal(err)
 	}
-	p.say("short", "hit")
-	p.say("empty", "")
+	p.publish("short", "hit")
+	p.publish("empty", "")
 	for _, c := range []struct {
 		room, to string
 		behind   uint64
@@ -199,9 +199,9 @@ func TestSaysHowFarItIs(t *testing.T) {
 }
 
 func TestManyRoomsBehind(t *testing.T) {
-	p := newPast(t)
+	p := newTestLog(t)
 	for i := range wire.MaxNotIndexed + 50 {
-		p.say(fmt.Sprint("room", i), "hit")
+		p.publish(fmt.Sprint("room", i), "hit")
 	}
 	x := open(t, "", p)
 	if err := x.open(); err != nil {
@@ -212,21 +212,21 @@ func TestManyRoomsBehind(t *testing.T) {
 	}
 	x.fill()
 	if found := x.search(Query{Words: "hit", Limit: 100}); len(found.Hits) != 100 || found.Hits[0].Room != "room149" || found.Behind != 0 {
-		t.Errorf("found %s, behind %d", places(found), found.Behind)
+		t.Errorf("found %s, behind %d", sortKeys(found), found.Behind)
 	}
 }
 
 // What retention took is not shown from that moment on, and leaves the index.
 func TestRetention(t *testing.T) {
 	kinds(t, func(t *testing.T, path string) {
-		p := newPast(t)
-		p.say("lobby", slices.Repeat([]string{"hit old"}, 3*turnGone)...)
-		p.say("lobby", "hit new")
-		p.say("other", "hit old")
+		p := newTestLog(t)
+		p.publish("lobby", slices.Repeat([]string{"hit old"}, 3*turnDeletes)...)
+		p.publish("lobby", "hit new")
+		p.publish("other", "hit old")
 		x := open(t, path, p)
 		x.fill()
-		p.forget("lobby", 3*turnGone)
-		all := fmt.Sprintf("other:1 lobby:%d lobby:%d", 3*turnGone+1, 3*turnGone)
+		p.trimTo("lobby", 3*turnDeletes)
+		all := fmt.Sprintf("other:1 lobby:%d lobby:%d", 3*turnDeletes+1, 3*turnDeletes)
 		x.want(Query{Words: "hit"}, all)
 		rows := func() (n int) {
 			if err := x.file.db.QueryRow("SELECT count(*) FROM texts WHERE texts MATCH 'hit'").Scan(&n); err != nil {
@@ -234,7 +234,7 @@ func TestRetention(t *testing.T) {
 			}
 			return n
 		}
-		if n := rows(); n != 3*turnGone+2 {
+		if n := rows(); n != 3*turnDeletes+2 {
 			t.Fatalf("the index has %d rows before it has heard of it", n)
 		}
 		x.fill()
@@ -243,14 +243,14 @@ func TestRetention(t *testing.T) {
 		}
 		x.want(Query{Words: "hit"}, all)
 		x.want(Query{Words: "hit", Before: "lobby:5"}, "") // the oldest that is left stands for it
-		p.say("lobby", "hit newest")
-		p.forget("lobby", 3*turnGone+3) // all, also what was never indexed
-		p.forget("other", 2)
+		p.publish("lobby", "hit newest")
+		p.trimTo("lobby", 3*turnDeletes+3) // all, also what was never indexed
+		p.trimTo("other", 2)
 		x.fill()
 		x.want(Query{Words: "hit"}, "")
-		p.say("lobby", "hit again")
-		p.say("gone", "hit") // and gone before it was indexed
-		p.forget("gone", 2)
+		p.publish("lobby", "hit again")
+		p.publish("gone", "hit") // and gone before it was indexed
+		p.trimTo("gone", 2)
 		if found := x.search(Query{Words: "hit", Room: "gone"}); found.Behind != 0 || found.IndexedTo["gone"] != 1 {
 			t.Errorf("a room without messages is behind %d, at %v", found.Behind, found.IndexedTo)
 		}
@@ -258,12 +258,12 @@ func TestRetention(t *testing.T) {
 			t.Errorf("behind %d, want 1", found.Behind)
 		}
 		x.fill()
-		x.want(Query{Words: "hit"}, fmt.Sprint("lobby:", 3*turnGone+3))
+		x.want(Query{Words: "hit"}, fmt.Sprint("lobby:", 3*turnDeletes+3))
 		if path != "" {
 			x.close()
 			x = open(t, path, p)
 			x.fill()
-			x.want(Query{Words: "hit"}, fmt.Sprint("lobby:", 3*turnGone+3))
+			x.want(Query{Words: "hit"}, fmt.Sprint("lobby:", 3*turnDeletes+3))
 		}
 	})
 }
@@ -271,12 +271,12 @@ func TestRetention(t *testing.T) {
 // A room that was removed leaves nothing in the index, and its number is free for another.
 func TestRemovedRooms(t *testing.T) {
 	kinds(t, func(t *testing.T, path string) {
-		p := newPast(t)
-		p.say("den", slices.Repeat([]string{"hit secret"}, 2*turnGone+1)...)
-		p.say("lobby", "hit")
+		p := newTestLog(t)
+		p.publish("den", slices.Repeat([]string{"hit secret"}, 2*turnDeletes+1)...)
+		p.publish("lobby", "hit")
 		x := open(t, path, p)
 		x.fill()
-		p.say("attic", "hit")
+		p.publish("attic", "hit")
 		x.fill()
 		remove := func(room string, last uint64) {
 			t.Helper()
@@ -292,17 +292,17 @@ func TestRemovedRooms(t *testing.T) {
 				t.Errorf("%s: %d, %v, want %d", query, n, err, want)
 			}
 		}
-		remove("den", 2*turnGone+1)
+		remove("den", 2*turnDeletes+1)
 		x.fill()
 		rows("SELECT count(*) FROM texts WHERE texts MATCH 'secret'", 0)
 		rows("SELECT count(*) FROM messages", 2)
 		rows("SELECT count(*) FROM rooms", 2)
-		p.say("den", "hit")
-		p.say("garret", "hit")
+		p.publish("den", "hit")
+		p.publish("garret", "hit")
 		x.fill()
-		x.want(Query{Words: "hit"}, fmt.Sprintf("garret:1 den:%d attic:1 lobby:1", 2*turnGone+2))
+		x.want(Query{Words: "hit"}, fmt.Sprintf("garret:1 den:%d attic:1 lobby:1", 2*turnDeletes+2))
 		remove("garret", 1)
-		p.say("garret", "hit") // before the index has heard of it
+		p.publish("garret", "hit") // before the index has heard of it
 		x.fill()
 		x.want(Query{Words: "hit", Room: "garret"}, "garret:2")
 		if path != "" {
@@ -310,7 +310,7 @@ func TestRemovedRooms(t *testing.T) {
 			x.close()
 			x = open(t, path, p)
 			x.fill()
-			x.want(Query{Words: "hit"}, fmt.Sprintf("garret:2 den:%d lobby:1", 2*turnGone+2))
+			x.want(Query{Words: "hit"}, fmt.Sprintf("garret:2 den:%d lobby:1", 2*turnDeletes+2))
 			rows("SELECT count(*) FROM rooms", 3)
 			if x.told.Len() > 0 {
 				t.Errorf("the log has %q", x.told)
@@ -319,17 +319,17 @@ func TestRemovedRooms(t *testing.T) {
 	})
 }
 
-// TestAsAScan compares the index with reading everything, for texts and queries of all that is odd.
-func TestAsAScan(t *testing.T) {
+// TestMatchesAFullScan compares the index with reading everything, for texts and queries of all that is odd.
+func TestMatchesAFullScan(t *testing.T) {
 	parts := []string{"a", "ab", "B", "é", "e\u0301", "東", "京", "都", "น้ำ", "ก", "ｶﾞ", "カ", " ", "  ", "-", "_", "'", `"`, "*", ":", "OR", "1", "가", "\u0301", "😀", "_1"}
 	text := rapid.Map(rapid.SliceOfN(rapid.SampledFrom(parts), 0, 8), func(s []string) string { return strings.Join(s, "") })
 	rapid.Check(t, func(r *rapid.T) {
-		p := newPast(t)
+		p := newTestLog(t)
 		x := open(t, "", p)
 		var newest []wire.Message // first
 		for i := range rapid.IntRange(1, 8).Draw(r, "messages") {
 			room := rapid.SampledFrom([]string{"a", "b"}).Draw(r, "room")
-			p.say(room, text.Draw(r, "text"))
+			p.publish(room, text.Draw(r, "text"))
 			all, _, _ := p.Read(room, p.Bounds(room).Last-1, 1)
 			newest = append(all, newest...)
 			if i == 3 {
@@ -349,7 +349,7 @@ func TestAsAScan(t *testing.T) {
 					want = append(want, fmt.Sprint(m.Room, ":", m.N))
 				}
 			}
-			if got := places(x.search(Query{Words: q})); got != strings.Join(want, " ") {
+			if got := sortKeys(x.search(Query{Words: q})); got != strings.Join(want, " ") {
 				r.Fatalf("%q finds %q, a scan %q, in %+v", q, got, want, newest)
 			}
 			var rows int // without what is compared again with the journal
@@ -364,19 +364,19 @@ func TestAsAScan(t *testing.T) {
 // A query ends when its time is over: waiting for others, and inside of SQLite.
 func TestTimeIsBounded(t *testing.T) {
 	kinds(t, func(t *testing.T, path string) {
-		p := newPast(t)
-		p.say("lobby", slices.Repeat([]string{"hit"}, 300)...)
+		p := newTestLog(t)
+		p.publish("lobby", slices.Repeat([]string{"hit"}, 300)...)
 		x := open(t, path, p)
 		x.fill()
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		for i := range x.queue.Places() {
+		for i := range x.queue.Slots() {
 			x.queue.Enter(t.Context(), prefix(byte(i)))
 		}
 		if _, err := x.Search(ctx, Query{Words: "hit"}); err == nil || err.Code != wire.Unavailable {
 			t.Errorf("waiting for others: %v, want unavailable", err)
 		}
-		for i := range x.queue.Places() {
+		for i := range x.queue.Slots() {
 			x.queue.Leave(prefix(byte(i)))
 		}
 		s, refused := x.prepare(&Query{Words: "hit"})
@@ -385,13 +385,13 @@ func TestTimeIsBounded(t *testing.T) {
 		}
 		ctx, cancel = context.WithCancel(t.Context())
 		rows := 0
-		s.found = new(wire.SearchResponse)
+		s.response = new(wire.SearchResponse)
 		err := x.file.match(ctx, s.query.Match(), 1<<62, func(string, uint64) (bool, error) {
 			cancel()
 			rows++
 			return true, nil
 		})
-		if err == nil || rows == 300 || damage(err) {
+		if err == nil || rows == 300 || isDamage(err) {
 			t.Errorf("a query that was given up ended with %v after %d rows", err, rows)
 		}
 		if _, err := x.Search(ctx, Query{Words: "hit"}); err == nil || err.Code != wire.Unavailable {

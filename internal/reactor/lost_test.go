@@ -7,29 +7,29 @@ import (
 	"time"
 )
 
-// slowly has a source use what it is given, from now on.
-func (s *source) slowly() { s.set(func() { s.taking = true }) }
+// consume has a source use what it is given, from now on.
+func (s *source) consume() { s.set(func() { s.consuming = true }) }
 
-// usedUp waits until s has used want, and been closed.
-func (s *source) usedUp(t *testing.T, want []byte) error {
+// waitConsumed waits until s has used want, and been closed.
+func (s *source) waitConsumed(t *testing.T, want []byte) error {
 	t.Helper()
-	err := s.end(t)
+	err := s.waitClosed(t)
 	if got := s.used(); !bytes.Equal(got, want) {
 		t.Errorf("%d bytes were used of the %d that came, or others", len(got), len(want))
 	}
 	return err
 }
 
-// hearsOut is what a peer sent that is gone without having read anything, which is a reset: all of it is used, though
+// resetInputIsUsed is what a peer sent that is gone without having read anything, which is a reset: all of it is used, though
 // writing has failed meanwhile.
-func hearsOut(t *testing.T, open func(Options) Reactor) {
+func resetInputIsUsed(t *testing.T, open func(Options) Reactor) {
 	r := open(Options{})
 	defer r.Close()
 	for _, say := range []bool{false, true} {
-		s, peer := connect(t, r, nil, func(s *source) { s.taking, s.out = false, []byte("hello") })
+		s, peer := connect(t, r, nil, func(s *source) { s.consuming, s.out = false, []byte("hello") })
 		want := pattern(40_000)
 		peer.Write(want)
-		eventually(t, "hello is there", func() bool { return s.left() == 0 })
+		eventually(t, "hello is there", func() bool { return s.unwritten() == 0 })
 		if s.conn.Gone() {
 			t.Error("gone before it went")
 		}
@@ -37,61 +37,61 @@ func hearsOut(t *testing.T, open func(Options) Reactor) {
 		peer.Close()
 		if say {
 			for range 20 {
-				s.say([]byte("are you there?"))
+				s.send([]byte("are you there?"))
 				time.Sleep(time.Millisecond)
 			}
 			eventually(t, "it is known to be gone", s.conn.Gone)
 		}
-		s.slowly()
-		if err := s.usedUp(t, want); err == nil {
+		s.consume()
+		if err := s.waitConsumed(t, want); err == nil {
 			t.Error("closed without an error")
 		}
-		if s.ends != 1 {
-			t.Errorf("the end came %d times", s.ends)
+		if s.eofCalls != 1 {
+			t.Errorf("the end came %d times", s.eofCalls)
 		}
 	}
 }
 
-// hearsOutWriter is a source that writes all the time to a peer that sends a lot and goes.
-func hearsOutWriter(t *testing.T, open func(Options) Reactor) {
+// resetInputIsUsedWhileWriting is a source that writes all the time to a peer that sends a lot and goes.
+func resetInputIsUsedWhileWriting(t *testing.T, open func(Options) Reactor) {
 	r := open(Options{})
 	defer r.Close()
 	s, peer := connect(t, r, nil, func(s *source) { s.always = make([]byte, 1000) })
 	want := pattern(50_000)
 	peer.Write(want)
 	peer.Close() // with much that it has not read
-	s.usedUp(t, want)
+	s.waitConsumed(t, want)
 }
 
-// deadHeardOut is a peer that is gone without a word.
-func deadHeardOut(t *testing.T, open func(Options) Reactor) {
-	r := open(Options{Dead: 300 * time.Millisecond})
+// deadInputIsUsed is a peer that is gone without a word.
+func deadInputIsUsed(t *testing.T, open func(Options) Reactor) {
+	r := open(Options{DeadTimeout: 300 * time.Millisecond})
 	defer r.Close()
-	s, peer := connect(t, r, nil, func(s *source) { s.taking = false })
+	s, peer := connect(t, r, nil, func(s *source) { s.consuming = false })
 	if _, known := s.conn.Undelivered(); !known {
 		t.Skip("this system does not tell")
 	}
 	want := pattern(40_000)
 	peer.Write(want)
-	eventually(t, "it came", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.hears > 0 })
-	mute(t, peer)
-	s.say(make([]byte, 8<<20))
-	eventually(t, "the peer is given up, and what is for it thrown away", func() bool { return s.left() == 0 })
-	s.slowly()
-	if err := s.usedUp(t, want); !errors.Is(err, ErrDead) {
+	eventually(t, "it came", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.receivedCalls > 0 })
+	dropIncoming(t, peer)
+	s.send(make([]byte, 8<<20))
+	eventually(t, "the peer is given up, and what is for it thrown away", func() bool { return s.unwritten() == 0 })
+	s.consume()
+	if err := s.waitConsumed(t, want); !errors.Is(err, ErrDead) {
 		t.Errorf("closed with %v", err)
 	}
 }
 
-// lostWithoutEnd is a source that does nothing about a peer that is gone.
-func lostWithoutEnd(t *testing.T, open func(Options) Reactor) {
-	r := open(Options{Stall: 100 * time.Millisecond})
+// lostIsClosed is a source that does nothing about a peer that is gone.
+func lostIsClosed(t *testing.T, open func(Options) Reactor) {
+	r := open(Options{SlowTimeout: 100 * time.Millisecond})
 	defer r.Close()
-	s, peer := connect(t, r, nil, func(s *source) { s.taking = false })
+	s, peer := connect(t, r, nil, func(s *source) { s.consuming = false })
 	peer.Write(pattern(1000))
 	peer.SetLinger(0)
 	peer.Close()
-	if err := s.end(t); err == nil {
+	if err := s.waitClosed(t); err == nil {
 		t.Error("closed without an error")
 	}
 }
@@ -100,13 +100,13 @@ func lostWithoutEnd(t *testing.T, open func(Options) Reactor) {
 func readsAhead(t *testing.T, open func(Options) Reactor) {
 	const each, all, many = 32 << 10, 100 << 10, 12
 	b := &budget{max: all}
-	r := open(Options{Ahead: each, Budget: b, Loops: 2, Read: 4 << 10, Linger: 200 * time.Millisecond})
+	r := open(Options{ReadAhead: each, Budget: b, Loops: 2, ReadSize: 4 << 10, LingerTimeout: 200 * time.Millisecond})
 	defer r.Close()
 	left := func() int64 { return all - b.used.Load() }
 	var sources []*source
 	want := pattern(each)
 	for range many {
-		s, peer := connect(t, r, nil, func(s *source) { s.taking = false })
+		s, peer := connect(t, r, nil, func(s *source) { s.consuming = false })
 		peer.Write(want)
 		sources = append(sources, s)
 	}
@@ -115,14 +115,14 @@ func readsAhead(t *testing.T, open func(Options) Reactor) {
 		t.Errorf("%d bytes more were read than there was room for", -n)
 	}
 	for _, s := range sources {
-		s.slowly()
+		s.consume()
 	}
 	for _, s := range sources {
 		eventually(t, "all was received", func() bool { return bytes.Equal(s.used(), want) })
 		s.conn.Finish()
 	}
 	eventually(t, "the room is there again", func() bool { return left() == all })
-	s, peer := connect(t, r, nil, func(s *source) { s.taking = false })
+	s, peer := connect(t, r, nil, func(s *source) { s.consuming = false })
 	peer.Write(want)
 	eventually(t, "it was read", func() bool { return left() < all-each/2 })
 	s.conn.Finish()

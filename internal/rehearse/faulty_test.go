@@ -16,18 +16,18 @@ import (
 	"ramai/wire"
 )
 
-// liar is a server of either door that tells some clients something else than what was said.
-type liar struct {
+// faultyServer is a server of either door that tells some clients something else than what was said.
+type faultyServer struct {
 	// lie returns the payloads that the client that came as number client, from 0, is sent for message n, from 1.
-	lie func(client int, n uint64, payload []byte) [][]byte
+	fault func(client int, n uint64, payload []byte) [][]byte
 
-	mu    sync.Mutex
-	conns []net.Conn
-	said  uint64
+	mu        sync.Mutex
+	conns     []net.Conn
+	published uint64
 }
 
 // serve is one connection.
-func (l *liar) serve(w http.ResponseWriter, req *http.Request) {
+func (l *faultyServer) serve(w http.ResponseWriter, req *http.Request) {
 	v1 := req.Header.Get("Sec-WebSocket-Protocol") == wire.Protocol
 	nc, in, err := w.(http.Hijacker).Hijack()
 	if err != nil {
@@ -56,7 +56,7 @@ func (l *liar) serve(w http.ResponseWriter, req *http.Request) {
 				return
 			}
 			if b = b[used:]; m.Op == frame.Text {
-				l.hear(nc, v1, m.Payload)
+				l.receive(nc, v1, m.Payload)
 			}
 		}
 		if err != nil {
@@ -65,8 +65,8 @@ func (l *liar) serve(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// hear takes what a client says.
-func (l *liar) hear(nc net.Conn, v1 bool, payload []byte) {
+// receive takes what a client says.
+func (l *faultyServer) receive(nc net.Conn, v1 bool, payload []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if v1 {
@@ -79,12 +79,12 @@ func (l *liar) hear(nc net.Conn, v1 bool, payload []byte) {
 			nc.Write(frame.AppendText(nil, wire.Append(nil, wire.Joined{Room: wire.Lobby, HistoryID: "L", N: 0, First: 1})))
 			return
 		}
-		payload = wire.Append(nil, wire.Message{Room: say.Room, N: l.said + 1, SenderID: "x", ID: say.ID, Text: say.Text})
+		payload = wire.Append(nil, wire.Message{Room: say.Room, N: l.published + 1, SenderID: "x", ID: say.ID, Text: say.Text})
 	}
-	l.said++
+	l.published++
 	for i, nc := range l.conns {
 		var out []byte
-		for _, p := range l.lie(i, l.said, payload) {
+		for _, p := range l.fault(i, l.published, payload) {
 			out = frame.AppendText(out, p)
 		}
 		nc.Write(out)
@@ -92,15 +92,15 @@ func (l *liar) hear(nc net.Conn, v1 bool, payload []byte) {
 }
 
 // rehearse has three clients hear the liar, and one of them talk.
-func (l *liar) rehearse(c Config) (*Report, error) {
+func (l *faultyServer) rehearse(c Config) (*Report, error) {
 	web := httptest.NewServer(http.HandlerFunc(l.serve))
 	defer web.Close()
 	c.URL, c.Clients, c.Publishers, c.Rate, c.Size, c.Duration = web.URL, 3, 1, 100, 64, 300*time.Millisecond
 	return Run(context.Background(), c)
 }
 
-// TestLies: whatever a server tells one client otherwise than the others is found, be it the first to hear or the last.
-func TestLies(t *testing.T) {
+// TestFindsFaults: whatever a server tells one client otherwise than the others is found, be it the first to hear or the last.
+func TestFindsFaults(t *testing.T) {
 	const lied = 5 // the message about which is lied
 	kinds := map[string]struct {
 		lie  func(n uint64, p []byte, before []byte) [][]byte // to one client; before is the message before it
@@ -111,13 +111,13 @@ func TestLies(t *testing.T) {
 				return nil
 			}
 			return [][]byte{p}
-		}, func(rep *Report) bool { return rep.Lost == 1 && rep.Doubled == 0 && rep.Delivered == 3*rep.Said-1 }},
+		}, func(rep *Report) bool { return rep.Lost == 1 && rep.Doubled == 0 && rep.Delivered == 3*rep.Published-1 }},
 		"doubled": {func(n uint64, p, _ []byte) [][]byte {
 			if n == lied {
 				return [][]byte{p, p}
 			}
 			return [][]byte{p}
-		}, func(rep *Report) bool { return rep.Lost == 0 && rep.Doubled == 1 && rep.Delivered == 3*rep.Said+1 }},
+		}, func(rep *Report) bool { return rep.Lost == 0 && rep.Doubled == 1 && rep.Delivered == 3*rep.Published+1 }},
 		"one lost, one doubled": {func(n uint64, p, _ []byte) [][]byte {
 			switch n {
 			case lied:
@@ -126,7 +126,7 @@ func TestLies(t *testing.T) {
 				return [][]byte{p, p}
 			}
 			return [][]byte{p}
-		}, func(rep *Report) bool { return rep.Lost == 1 && rep.Doubled == 1 && rep.Delivered == 3*rep.Said }},
+		}, func(rep *Report) bool { return rep.Lost == 1 && rep.Doubled == 1 && rep.Delivered == 3*rep.Published }},
 		"swapped": {func(n uint64, p, before []byte) [][]byte {
 			switch n {
 			case lied:
@@ -161,7 +161,7 @@ func TestLies(t *testing.T) {
 				p = bytes.Replace(p, []byte(`"n":5,`), []byte(`"n":6,`), 1)
 			}
 			return [][]byte{p}
-		}, func(rep *Report) bool { return rep.tally == tally{Delivered: 3 * rep.Said, OutOfOrder: 2} }},
+		}, func(rep *Report) bool { return rep.tally == tally{Delivered: 3 * rep.Published, OutOfOrder: 2} }},
 	}
 	var runs sync.WaitGroup // all at once: they mostly wait
 	defer runs.Wait()
@@ -172,7 +172,7 @@ func TestLies(t *testing.T) {
 			}
 			for _, victim := range []int{0, 2} {
 				var before []byte
-				l := &liar{lie: func(client int, n uint64, p []byte) [][]byte {
+				l := &faultyServer{fault: func(client int, n uint64, p []byte) [][]byte {
 					if client != victim {
 						return [][]byte{p}
 					}
@@ -195,11 +195,11 @@ func TestLies(t *testing.T) {
 	}
 }
 
-// TestDoublesAreNoOthers: what comes twice to one client does not stand for what has not come yet to another.
-func TestDoublesAreNoOthers(t *testing.T) {
+// TestDuplicatesAreNotNew: what comes twice to one client does not stand for what has not come yet to another.
+func TestDuplicatesAreNotNew(t *testing.T) {
 	var held func()
-	l := new(liar)
-	l.lie = func(client int, n uint64, p []byte) [][]byte {
+	l := new(faultyServer)
+	l.fault = func(client int, n uint64, p []byte) [][]byte {
 		switch {
 		case client == 0:
 			return [][]byte{p, p}
@@ -211,8 +211,8 @@ func TestDoublesAreNoOthers(t *testing.T) {
 		return [][]byte{p}
 	}
 	rep, err := l.rehearse(Config{Plain: true, Reactor: newReactor(t), Stage: func(stage string) {
-		if stage == TalkOver {
-			time.AfterFunc(2*lateDoubles, func() {
+		if stage == PublishingDone {
+			time.AfterFunc(2*duplicateWait, func() {
 				l.mu.Lock()
 				defer l.mu.Unlock()
 				held()
@@ -222,15 +222,15 @@ func TestDoublesAreNoOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rep.Lost != 0 || rep.Doubled != rep.Said {
+	if rep.Lost != 0 || rep.Doubled != rep.Published {
 		t.Errorf("%+v", rep)
 	}
 }
 
-// TestNotLetIn: a rehearsal to which the server does not let everybody in leaves nothing behind (see TestMain).
-func TestNotLetIn(t *testing.T) {
+// TestRefusedConnection: a rehearsal to which the server does not let everybody in leaves nothing behind (see TestMain).
+func TestRefusedConnection(t *testing.T) {
 	came := 0
-	l := &liar{lie: func(int, uint64, []byte) [][]byte { return nil }}
+	l := &faultyServer{fault: func(int, uint64, []byte) [][]byte { return nil }}
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		l.mu.Lock()
 		came++

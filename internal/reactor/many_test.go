@@ -37,7 +37,7 @@ func (m member) leave() {
 	}
 }
 
-func manyComeAndGo(t *testing.T, open func(Options) Reactor) {
+func manyConnections(t *testing.T, open func(Options) Reactor) {
 	const many = 2000
 	r := open(Options{Loops: 3})
 	defer r.Close()
@@ -63,7 +63,7 @@ func manyComeAndGo(t *testing.T, open func(Options) Reactor) {
 		m.leave()
 	}
 	for _, m := range append(left, crowd...) {
-		m.end(t)
+		m.waitClosed(t)
 		m.peer.Close()
 	}
 }
@@ -72,17 +72,17 @@ func manyComeAndGo(t *testing.T, open func(Options) Reactor) {
 func wakesMeetEnds(t *testing.T, open func(Options) Reactor) {
 	r := open(Options{Loops: 3})
 	defer r.Close()
-	var gone, members []member
+	var departed, members []member
 	for range 16 {
 		members = append(members, join(t, r))
 	}
 	for range 200 {
 		i := rand.IntN(len(members))
 		m := members[i]
-		var storm sync.WaitGroup
+		var callers sync.WaitGroup
 		for range 4 {
-			asked := append(gone[max(0, len(gone)-8):len(gone):len(gone)], members...)
-			storm.Go(func() {
+			asked := append(departed[max(0, len(departed)-8):len(departed):len(departed)], members...)
+			callers.Go(func() {
 				for range 500 {
 					asked[rand.IntN(len(asked))].ask()
 				}
@@ -94,10 +94,10 @@ func wakesMeetEnds(t *testing.T, open func(Options) Reactor) {
 		}
 		m.leave()
 		members[i] = join(t, r)
-		m.end(t)
+		m.waitClosed(t)
 		m.peer.Close()
-		gone = append(gone, m)
-		storm.Wait()
+		departed = append(departed, m)
+		callers.Wait()
 	}
 	for _, m := range members {
 		m.peer.Write([]byte("still here"))
@@ -117,8 +117,8 @@ func (m member) ask() {
 	}
 }
 
-// greedyLeavesRoom talks with one connection while all that another's peer can read is written to it.
-func greedyLeavesRoom(t *testing.T, open func(Options) Reactor) {
+// busyWriterLeavesRoom talks with one connection while all that another's peer can read is written to it.
+func busyWriterLeavesRoom(t *testing.T, open func(Options) Reactor) {
 	r := open(Options{Loops: 1})
 	defer r.Close()
 	greedy, greedyPeer := connect(t, r, nil, func(s *source) { s.always = make([]byte, 1<<20) })
@@ -130,6 +130,6 @@ func greedyLeavesRoom(t *testing.T, open func(Options) Reactor) {
 		expect(t, m.peer, []byte{byte(i)})
 	}
 	greedyPeer.Close()
-	greedy.end(t)
+	greedy.waitClosed(t)
 	reading.Wait()
 }

@@ -7,33 +7,33 @@ type holder struct{ gaveUp int }
 func (h *holder) GiveUp() { h.gaveUp++ }
 
 // Of unfinished messages those go that are largest, and no more of them than have to.
-func TestUnfinished(t *testing.T) {
+func TestPartialMessages(t *testing.T) {
 	b := NewBudget(8 * (4 << 20)) // of which they may take 4 MiB
 	small, large, larger := new(holder), new(holder), new(holder)
-	b.Hold(small, 1<<20)
-	b.Hold(large, 1<<20)
-	b.Hold(larger, 2<<20)
+	b.SetPartial(small, 1<<20)
+	b.SetPartial(large, 1<<20)
+	b.SetPartial(larger, 2<<20)
 	if u := b.Usage(); u.Reserved != 4<<20 {
 		t.Errorf("%d bytes are reserved, want all that is held", u.Reserved)
 	}
-	b.Hold(large, 1<<20+1) // it is the one that grows, and not the one that goes
+	b.SetPartial(large, 1<<20+1) // it is the one that grows, and not the one that goes
 	if small.gaveUp != 0 || large.gaveUp != 0 || larger.gaveUp != 1 {
 		t.Errorf("%d, %d and %d gave up, want the largest alone", small.gaveUp, large.gaveUp, larger.gaveUp)
 	}
-	b.Hold(larger, 0) // it does not count any more already
+	b.SetPartial(larger, 0) // it does not count any more already
 	if u := b.Usage(); u.Reserved != 2<<20+1 {
 		t.Errorf("%d bytes are reserved, want those of two", u.Reserved)
 	}
-	b.Hold(large, 5<<20)
+	b.SetPartial(large, 5<<20)
 	if large.gaveUp != 1 || small.gaveUp != 0 {
 		t.Errorf("%d and %d gave up, want the one alone that holds too much", large.gaveUp, small.gaveUp)
 	}
-	b.Hold(small, 0)
-	if u := b.Usage(); u.Reserved != 0 || len(b.held) != 0 || b.unfinished != 0 {
-		t.Errorf("%+v, %d holders and %d bytes are left", u, len(b.held), b.unfinished)
+	b.SetPartial(small, 0)
+	if u := b.Usage(); u.Reserved != 0 || len(b.partials) != 0 || b.partialBytes != 0 {
+		t.Errorf("%+v, %d holders and %d bytes are left", u, len(b.partials), b.partialBytes)
 	}
 	tiny := NewBudget(1)
-	tiny.Hold(small, MinUnfinished)
+	tiny.SetPartial(small, MinPartial)
 	if small.gaveUp != 0 {
 		t.Error("a small budget has no room")
 	}

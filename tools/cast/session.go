@@ -12,13 +12,13 @@ import (
 )
 
 const (
-	keystroke = 45 * time.Millisecond
-	sampling  = 40 * time.Millisecond
-	patience  = 15 * time.Second // for what is to appear on a screen
+	keystroke   = 45 * time.Millisecond
+	sampling    = 40 * time.Millisecond
+	waitTimeout = 15 * time.Second // for what is to appear on a screen
 )
 
-// stage is a tmux server of our own with some terminals. After its first error it does nothing more.
-type stage struct {
+// session is a tmux server of our own with some terminals. After its first error it does nothing more.
+type session struct {
 	ctx       context.Context
 	home      string // its socket, and all that the programs keep
 	terminals []*terminal
@@ -30,39 +30,39 @@ type stage struct {
 
 // terminal is one of them, with what was seen in it.
 type terminal struct {
-	*stage
+	*session
 	title         string
 	width, height int // characters
 	column, row   int // where it stands on the picture
-	rows          [][]sight
+	rows          [][]snapshot
 }
 
-// sight is what stood in a row from a time on.
-type sight struct {
+// snapshot is what stood in a row from a time on.
+type snapshot struct {
 	from time.Duration
 	text string
 }
 
 // tmux runs one of tmux's commands, unless something has failed.
-func (s *stage) tmux(args ...string) (out string) {
+func (s *session) tmux(args ...string) (out string) {
 	if s.err == nil {
 		out, s.err = s.command(args...)
 	}
 	return out
 }
 
-func (s *stage) command(args ...string) (string, error) {
+func (s *session) command(args ...string) (string, error) {
 	return s.run("tmux", append([]string{"-S", s.home + "/tmux", "-f", "/dev/null"}, args...)...)
 }
 
 // ramai runs a command of ramai's beside the terminals, unless something has failed.
-func (s *stage) ramai(args ...string) {
+func (s *session) ramai(args ...string) {
 	if s.err == nil {
 		_, s.err = s.run(s.home+"/ramai", args...)
 	}
 }
 
-func (s *stage) run(name string, args ...string) (string, error) {
+func (s *session) run(name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(s.ctx, name, args...)
 	cmd.Env = []string{"PATH=" + s.home + ":" + os.Getenv("PATH"), "HOME=" + s.home, "TERM=xterm-256color", "LANG=C.UTF-8", "TZ=UTC"}
 	out, err := cmd.CombinedOutput()
@@ -72,9 +72,9 @@ func (s *stage) run(name string, args ...string) (string, error) {
 	return string(out), err
 }
 
-// open opens a terminal at a place of the picture.
-func (s *stage) open(title string, width, height, column, row int) *terminal {
-	t := &terminal{stage: s, title: title, width: width, height: height, column: column, row: row, rows: make([][]sight, height)}
+// openTerminal opens a terminal at a place of the picture.
+func (s *session) openTerminal(title string, width, height, column, row int) *terminal {
+	t := &terminal{session: s, title: title, width: width, height: height, column: column, row: row, rows: make([][]snapshot, height)}
 	s.tmux("new-session", "-d", "-s", title, "-x", fmt.Sprint(width), "-y", fmt.Sprint(height), "env PS1='$ ' bash --norc --noprofile")
 	s.tmux("set-option", "-t", title, "status", "off")
 	s.terminals = append(s.terminals, t)
@@ -82,7 +82,7 @@ func (s *stage) open(title string, width, height, column, row int) *terminal {
 }
 
 // record begins to look at the terminals.
-func (s *stage) record() {
+func (s *session) record() {
 	s.pause(500 * time.Millisecond) // for the prompts
 	for _, t := range s.terminals {
 		t.tmux("clear-history", "-t", t.title)
@@ -93,16 +93,16 @@ func (s *stage) record() {
 	for _, t := range s.terminals {
 		s.recording.Go(func() {
 			for ctx.Err() == nil {
-				t.look()
+				t.capture()
 				time.Sleep(sampling)
 			}
 		})
 	}
 }
 
-// look notes which rows have changed. Only the recording calls it.
-func (t *terminal) look() {
-	screen, err := t.stage.command("capture-pane", "-p", "-t", t.title)
+// capture notes which rows have changed. Only the recording calls it.
+func (t *terminal) capture() {
+	screen, err := t.session.command("capture-pane", "-p", "-t", t.title)
 	if err != nil {
 		return // the play finds it out
 	}
@@ -115,15 +115,15 @@ func (t *terminal) look() {
 		}
 		seen := t.rows[row]
 		if last := len(seen) - 1; last < 0 && text != "" || last >= 0 && seen[last].text != text {
-			t.rows[row] = append(seen, sight{at, text})
+			t.rows[row] = append(seen, snapshot{at, text})
 		}
 	}
 }
 
-func (s *stage) now() time.Duration { return time.Since(s.start) }
+func (s *session) now() time.Duration { return time.Since(s.start) }
 
 // close ends the recording and all terminals.
-func (s *stage) close() {
+func (s *session) close() {
 	if s.stop != nil {
 		s.stop()
 		s.recording.Wait()
@@ -138,14 +138,14 @@ func (s *stage) close() {
 	}
 }
 
-func (s *stage) pause(d time.Duration) {
+func (s *session) pause(d time.Duration) {
 	if s.err == nil {
 		time.Sleep(d)
 	}
 }
 
-// types writes a line, as a person would.
-func (t *terminal) types(line string) {
+// typeLine writes a line, as a person would.
+func (t *terminal) typeLine(line string) {
 	for _, r := range line {
 		t.tmux("send-keys", "-t", t.title, "-l", string(r))
 		t.pause(keystroke)
@@ -154,10 +154,10 @@ func (t *terminal) types(line string) {
 	t.tmux("send-keys", "-t", t.title, "Enter")
 }
 
-// await waits until a pattern is on the screen.
-func (t *terminal) await(pattern string) {
+// waitFor waits until a pattern is on the screen.
+func (t *terminal) waitFor(pattern string) {
 	re := regexp.MustCompile(pattern)
-	for end := time.Now().Add(patience); ; time.Sleep(sampling) {
+	for end := time.Now().Add(waitTimeout); ; time.Sleep(sampling) {
 		screen := t.tmux("capture-pane", "-p", "-t", t.title)
 		if t.err != nil || re.MatchString(screen) {
 			return

@@ -8,8 +8,8 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// waits records how long messages took from due to heard. It is split, so that the loops seldom meet.
-type waits struct {
+// latencies records how long messages took from due to heard. It is split, so that the loops seldom meet.
+type latencies struct {
 	shards [16]shard
 	next   atomic.Uint32
 }
@@ -26,10 +26,10 @@ const (
 	longest  = 40 // bits of the longest wait that is told from longer ones, 18 minutes
 )
 
-func newWaits() *waits { return new(waits) }
+func newLatencies() *latencies { return new(latencies) }
 
 // begin takes a shard until end.
-func (w *waits) begin() *shard {
+func (w *latencies) begin() *shard {
 	for {
 		if s := &w.shards[w.next.Add(1)%uint32(len(w.shards))]; s.mu.TryLock() {
 			return s
@@ -37,7 +37,7 @@ func (w *waits) begin() *shard {
 	}
 }
 
-func (w *waits) end(s *shard) { s.mu.Unlock() }
+func (w *latencies) end(s *shard) { s.mu.Unlock() }
 
 // record is called for every delivery, and so does no more than it must.
 func (s *shard) record(ns int64) {
@@ -47,7 +47,7 @@ func (s *shard) record(ns int64) {
 }
 
 // all adds the shards up, in microseconds.
-func (w *waits) all() *hdrhistogram.Histogram {
+func (w *latencies) all() *hdrhistogram.Histogram {
 	sum := hdrhistogram.New(1, 1<<longest/1000, 3)
 	for i := range w.shards {
 		s := &w.shards[i]
