@@ -239,7 +239,7 @@ test("over HTTP one room is heard, and the others are visited", async () => {
 	assert.deepEqual([visited?.n, visited?.first, gaps], [5, 4, [{ from: 2, to: 3 }]]);
 	assert.ok(visited?.behind);
 
-	client.rooms.get("h")?.attend();
+	client.rooms.get("h")?.focus();
 	await settled();
 	assert.deepEqual(streams().map((s) => [s.room, s.url.searchParams.get("after")]), [["h", "L:1"]]);
 	assert.equal(client.state, "live");
@@ -333,7 +333,7 @@ for (const [name, gate] of Object.entries(gates)) {
 			for (const a of asked) await a.respond(gate());
 			assert.equal((await failed).code, "not_ramai");
 		}
-		assert.equal(client.barred, null); // the socket works
+		assert.equal(client.intercepted, null); // the socket works
 	});
 
 	test(`behind a gate that answers with a ${name} what was said is kept`, async () => {
@@ -343,13 +343,13 @@ for (const [name, gate] of Object.entries(gates)) {
 		await asked.find((a) => a.method === "POST")?.respond(gate());
 		assert.deepEqual([sent.state, client.outbox.length], ["waiting", 1]);
 		await streams()[0].respond(gate());
-		assert.deepEqual([client.state, client.barred?.code], ["waiting", "not_ramai"]);
+		assert.deepEqual([client.state, client.intercepted?.code], ["waiting", "not_ramai"]);
 		await pass(10_000);
 		await visits()[0].respond(gate());
-		assert.deepEqual([client.state, client.barred?.code], ["waiting", "not_ramai"]);
+		assert.deepEqual([client.state, client.intercepted?.code], ["waiting", "not_ramai"]);
 		await pass(10_000);
 		await visits()[0].answer({ log: "L", first: 1, messages: [], more: false });
-		assert.deepEqual([client.state, client.barred], ["live", null]);
+		assert.deepEqual([client.state, client.intercepted], ["live", null]);
 		await asked.find((a) => a.method === "POST")?.answer({ n: 1, at: "" });
 		assert.equal(sent.state, "saved");
 	});

@@ -1,7 +1,7 @@
 // node --test: what of a room is here, and what is not.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FLOOD, KEPT, SHOWN, Sluice, Timeline } from "../../internal/web/page/timeline.js";
+import { FLOOD, KEPT, SHOWN, FloodSampler, Timeline } from "../../internal/web/page/timeline.js";
 
 const T0 = Date.parse("2026-11-25T10:00:00Z");
 const message = (n, by = "a", at = T0 + n * 1000) => ({ room: "lobby", n, at: new Date(at).toISOString(), by, from: "", id: `i${n}`, text: `m${n}` });
@@ -93,21 +93,21 @@ test("headers, days and the rule", () => {
 });
 
 test("nothing is held back while a person could follow", () => {
-	const s = new Sluice();
+	const s = new FloodSampler();
 	let n = 0;
 	for (let now = 0; now < 5000; now += 100) {
 		const came = range(n + 1, (n += (FLOOD - 10) / 10));
-		assert.deepEqual(s.take(now, came, () => false).through, came);
+		assert.deepEqual(s.sample(now, came, () => false).through, came);
 	}
 });
 
 test("of a flood some are shown, all that is important, and the newest at its end", () => {
-	const s = new Sluice();
+	const s = new FloodSampler();
 	const t = new Timeline();
 	let n = 0;
 	let through = 0;
 	const take = (now, came) => {
-		const out = s.take(now, came, (m) => m.n % 777 === 0);
+		const out = s.sample(now, came, (m) => m.n % 777 === 0);
 		t.add(out.through);
 		if (came.length) t.head = came[came.length - 1].n;
 		if (out.sampled) for (const m of out.through) t.sampled.add(m.n);
@@ -124,8 +124,8 @@ test("of a flood some are shown, all that is important, and the newest at its en
 });
 
 test("what came in a pause is at hand after it", () => {
-	const s = new Sluice();
+	const s = new FloodSampler();
 	s.paused = true;
-	for (let now = 0; now < 1000; now += 100) assert.deepEqual(s.take(now, range(now / 10 + 1, now / 10 + 10), () => true).through, []);
+	for (let now = 0; now < 1000; now += 100) assert.deepEqual(s.sample(now, range(now / 10 + 1, now / 10 + 10), () => true).through, []);
 	assert.deepEqual(s.resume().map((m) => m.n), range(1, 100).map((m) => m.n));
 });

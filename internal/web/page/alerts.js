@@ -1,6 +1,6 @@
 // How somebody who looks elsewhere hears of it: the title, the icon, a notification or a sound.
-import { kept } from "./keep.js";
-import { t } from "./words.js";
+import { shared } from "./storage.js";
+import { t } from "./i18n.js";
 
 let shown = "";
 
@@ -35,7 +35,7 @@ export function title(room, unread, mentioned) {
 /** Calls for somebody who is elsewhere. @param {string} who @param {string} text @param {() => void} opened */
 export function call(who, text, opened) {
 	if (document.visibilityState === "visible" && document.hasFocus()) return;
-	if (kept.get("notify") && "Notification" in window && Notification.permission === "granted") {
+	if (shared.get("notify") && "Notification" in window && Notification.permission === "granted") {
 		try {
 			const n = new Notification(who, { body: text.slice(0, 200), tag: "ramai" });
 			n.onclick = () => {
@@ -48,7 +48,7 @@ export function call(who, text, opened) {
 			// phones have it only in service workers
 		}
 	}
-	if (kept.get("sound")) beep();
+	if (shared.get("sound")) beep();
 }
 
 function beep() {

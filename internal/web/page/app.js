@@ -3,13 +3,13 @@ import { call, title } from "./alerts.js";
 import { Composer } from "./composer.js";
 import { Jump, LongPaste, Search, Settings, Share } from "./dialogs.js";
 import { Component, html, render } from "./html.js";
-import { kept } from "./keep.js";
-import { called, Log } from "./log.js";
+import { shared } from "./storage.js";
+import { displayName, Log } from "./log.js";
 import { Model } from "./model.js";
 import { isRoom, pathOf, roomOf } from "./ramai.js";
-import { clock, failure, number, reason, speak, t } from "./words.js";
+import { timeOfDay, loadError, number, errorText, setLanguage, t } from "./i18n.js";
 
-/** @typedef {import("./model.js").Place} Place */
+/** @typedef {import("./model.js").RoomState} RoomState */
 /** @typedef {import("./ramai.js").Message} Message */
 
 const SPOKEN = 3; // messages at once that are read out; of more only the number
@@ -55,7 +55,7 @@ class App extends Component {
 	state = { dialog: /** @type {Open|null} */ (null), menu: false, naming: false, target: 0, trouble: "" };
 	/** @type {Log|null} */
 	log = null;
-	wish = kept.get("name") || t.guestName(any(t.adjectives), any(t.animals));
+	wish = shared.get("name") || t.guestName(any(t.adjectives), any(t.animals));
 	#followed = false; // the address that it began with
 	#spoken = /** @type {{id: number, line: string}[]} */ ([]);
 	#pending = /** @type {Message[]} */ ([]); // are to be read out, unless there are too many
@@ -65,8 +65,8 @@ class App extends Component {
 	componentDidMount() {
 		const { model } = this.props;
 		model.on("change", () => this.setState({}));
-		model.on("mention", (/** @type {Place} */ place, /** @type {Message} */ m) => call(called(m), m.text, () => this.#open(place.name)));
-		model.on("told", (/** @type {Place} */ place, /** @type {Message[]} */ came) => this.#speak(place, came));
+		model.on("mention", (/** @type {RoomState} */ roomState, /** @type {Message} */ m) => call(displayName(m), m.text, () => this.#open(roomState.name)));
+		model.on("told", (/** @type {RoomState} */ roomState, /** @type {Message[]} */ incoming) => this.#speak(roomState, incoming));
 		model.client.on("refused", (error) => this.setState({ trouble: error.message, naming: error.code === "name_taken" || this.state.naming }));
 		model.client.on("name", () => this.setState({ naming: false, trouble: "" }));
 		addEventListener("popstate", () => this.#follow());
@@ -87,12 +87,12 @@ class App extends Component {
 		const { model } = this.props;
 		let unread = 0;
 		let mentioned = false;
-		for (const place of model.places.values()) {
-			unread += place.unread;
-			mentioned ||= place.mentioned > 0;
+		for (const roomState of model.roomStates.values()) {
+			unread += roomState.unread;
+			mentioned ||= roomState.mentioned > 0;
 		}
-		title(model.place.name, unread, mentioned);
-		if (!this.#followed && model.place.room.log) {
+		title(model.current.name, unread, mentioned);
+		if (!this.#followed && model.current.room.log) {
 			this.#followed = true;
 			this.#follow();
 		}
@@ -103,7 +103,7 @@ class App extends Component {
 		const { model } = this.props;
 		if (!model.open(roomOf(location.pathname))) {
 			this.#full();
-			history.replaceState(null, "", addressOf(model.place.name));
+			history.replaceState(null, "", addressOf(model.current.name));
 		}
 		const n = Number(/^#n(\d+)$/.exec(location.hash)?.[1] ?? 0);
 		this.setState({ target: n, menu: false });
@@ -116,7 +116,7 @@ class App extends Component {
 
 	/** Opens the menu, where it is not there anyway, or closes it. @param {boolean} menu */
 	#menu(menu) {
-		this.setState({ menu }, () => /** @type {HTMLElement|null} */ (document.querySelector(menu ? ".side a" : ".top .menu"))?.focus());
+		this.setState({ menu }, () => /** @type {HTMLElement|null} */ (document.querySelector(menu ? ".side a" : ".header .menu"))?.focus());
 	}
 
 	/** @param {string} room @param {number} [n] a message of it */
@@ -130,17 +130,17 @@ class App extends Component {
 		this.#follow();
 	};
 
-	/** Has what came read out: not all of a flood, and nothing twice. @param {Place} place @param {Message[]} came */
-	#speak(place, came) {
-		if (place !== this.props.model.place) return;
-		this.#unspoken += came.length;
-		if (this.#unspoken <= SPOKEN) this.#pending.push(...came);
+	/** Has what incoming read out: not all of a flood, and nothing twice. @param {RoomState} roomState @param {Message[]} incoming */
+	#speak(roomState, incoming) {
+		if (roomState !== this.props.model.current) return;
+		this.#unspoken += incoming.length;
+		if (this.#unspoken <= SPOKEN) this.#pending.push(...incoming);
 		this.#speaking ??= setTimeout(() => {
 			const [said, count] = [this.#pending, this.#unspoken];
 			this.#pending = [];
 			this.#unspoken = 0;
 			this.#speaking = undefined;
-			const lines = count > SPOKEN ? [t.newMessages(number(count))] : said.map((m) => t.says(called(m), m.text.slice(0, 300)));
+			const lines = count > SPOKEN ? [t.newMessages(number(count))] : said.map((m) => t.says(displayName(m), m.text.slice(0, 300)));
 			const next = (this.#spoken.at(-1)?.id ?? 0) + 1;
 			this.#spoken = [...this.#spoken, ...lines.map((line, i) => ({ id: next + i, line }))].slice(-10);
 			this.setState({});
@@ -155,8 +155,8 @@ class App extends Component {
 			if (!this.state.dialog) this.setState({ dialog: { kind: "search" } });
 		} else if (event.altKey && (event.key === "ArrowUp" || event.key === "ArrowDown")) {
 			event.preventDefault();
-			const names = [...model.places.keys()];
-			const i = names.indexOf(model.place.name) + (event.key === "ArrowDown" ? 1 : names.length - 1);
+			const names = [...model.roomStates.keys()];
+			const i = names.indexOf(model.current.name) + (event.key === "ArrowDown" ? 1 : names.length - 1);
 			this.#open(names[i % names.length]);
 		} else if (event.key === "End" && event.ctrlKey && !this.state.dialog) {
 			event.preventDefault();
@@ -170,16 +170,16 @@ class App extends Component {
 
 	#say = (/** @type {string} */ text) => {
 		const { model } = this.props;
-		if (!model.client.name && !kept.get("nameless") && model.client.via === "socket") this.#rename(this.wish);
+		if (!model.client.name && !shared.get("nameless") && model.client.via === "socket") this.#rename(this.wish);
 		model.say(text);
 		this.log?.end();
 	};
 
 	#rename(/** @type {string} */ name) {
 		const { client } = this.props.model;
-		kept.set("nameless", !name);
+		shared.set("nameless", !name);
 		this.setState({ trouble: "" });
-		if (!name) kept.set("name", "");
+		if (!name) shared.set("name", "");
 		if (client.name !== name) client.rename(name);
 		else this.setState({ naming: false });
 	}
@@ -196,59 +196,59 @@ class App extends Component {
 	// The parts.
 
 	#status() {
-		const { client, place, lost } = this.props.model;
+		const { client, current: roomState, lost } = this.props.model;
 		const unsent = client.unsaid.length;
 		let [kind, text] = ["live", t.live];
-		if (client.state !== "live" && lost && place.room.log) [kind, text] = ["off", t.offlineSince(clock(lost))];
-		else if (client.state !== "live" || !place.room.live) [kind, text] = ["wait", t.connecting];
-		else if (place.room.behind > 0) [kind, text] = ["wait", t.behind(number(place.room.behind))];
+		if (client.state !== "live" && lost && roomState.room.log) [kind, text] = ["off", t.offlineSince(timeOfDay(lost))];
+		else if (client.state !== "live" || !roomState.room.live) [kind, text] = ["wait", t.connecting];
+		else if (roomState.room.behind > 0) [kind, text] = ["wait", t.behind(number(roomState.room.behind))];
 		return html`<p class=${`status ${kind}`}>
 			<span>${text}</span>
 			${kind === "live" && client.via === "http" && html` · <span title=${t.nameSocket}>${t.overHTTP}</span>`}
 			${unsent > 0 && html` · <span>${t.unsent(number(unsent))}</span>`}
-			${kind !== "off" && place.room.count > 0 && (embedded ? html` · <span>${t.here(number(place.room.count))}</span>`
-				: html` · <button type="button" class="plain" onClick=${() => this.#menu(!this.state.menu)}>${t.here(number(place.room.count))}</button>`)}
+			${kind !== "off" && roomState.room.count > 0 && (embedded ? html` · <span>${t.here(number(roomState.room.count))}</span>`
+				: html` · <button type="button" class="plain" onClick=${() => this.#menu(!this.state.menu)}>${t.here(number(roomState.room.count))}</button>`)}
 		</p>`;
 	}
 
 	#banner() {
 		const { model } = this.props;
-		const { client, place } = model;
+		const { client, current: roomState } = model;
 		if (model.offline) {
 			const seconds = Math.max(0, Math.ceil((client.retryAt - Date.now()) / 1000));
-			if (client.barred) {
-				return html`<div class="banner" role="status"><span>${reason(client.barred)}</span>
+			if (client.intercepted) {
+				return html`<div class="banner" role="status"><span>${errorText(client.intercepted)}</span>
 					<button type="button" onClick=${() => location.reload()}>${t.reload}</button></div>`;
 			}
 			return html`<div class="banner" role="status"><span>${client.unsaid.length ? t.lostKept : t.lost}</span>
 				<span aria-hidden="true">${client.state === "waiting" ? t.againIn(number(seconds)) : t.trying}</span>
-				${client.state === "waiting" && html`<button type="button" onClick=${() => client.hurry()}>${t.tryNow}</button>`}</div>`;
+				${client.state === "waiting" && html`<button type="button" onClick=${() => client.reconnectNow()}>${t.tryNow}</button>`}</div>`;
 		}
 		if (model.caught) {
 			const { new: n, gone } = model.caught;
 			return html`<div class="banner good" role="status">${gone ? t.caughtUpGone(number(n), number(gone)) : n ? t.caughtUpNew(number(n)) : t.caughtUp}</div>`;
 		}
-		if (place.wasReset) {
+		if (roomState.wasReset) {
 			return html`<div class="banner" role="status"><span>${t.reset}</span>
-				<button type="button" onClick=${() => { place.wasReset = false; this.setState({}); }}>${t.close}</button></div>`;
+				<button type="button" onClick=${() => { roomState.wasReset = false; this.setState({}); }}>${t.close}</button></div>`;
 		}
-		const { sluice } = place;
-		if (sluice.paused) {
-			return html`<div class="banner flood"><span>${t.paused(number(place.paused))}</span><button type="button" onClick=${() => place.resume()}>${t.resume}</button></div>`;
+		const { sampler } = roomState;
+		if (sampler.paused) {
+			return html`<div class="banner flood"><span>${t.paused(number(roomState.paused))}</span><button type="button" onClick=${() => roomState.resume()}>${t.resume}</button></div>`;
 		}
-		if (sluice.flooded) {
-			return html`<div class="banner flood"><span>${t.flood(number(sluice.shown), number(sluice.rate))}</span><button type="button" onClick=${() => place.pause()}>${t.pause}</button></div>`;
+		if (sampler.flooded) {
+			return html`<div class="banner flood"><span>${t.flood(number(sampler.shown), number(sampler.rate))}</span><button type="button" onClick=${() => roomState.pause()}>${t.pause}</button></div>`;
 		}
 		return null;
 	}
 
 	#jumps() {
-		const { place } = this.props.model;
-		const t0 = place.timeline;
+		const { current: roomState } = this.props.model;
+		const t0 = roomState.timeline;
 		const below = this.log?.below ?? 0;
 		const first = Math.max(t0.unread + 1, t0.first);
 		const above = t0.unread >= 0 && (t0.kept.length === 0 || !t0.has(first) || (this.log?.scroller?.inView().first ?? 0) > first) ? t0.head - t0.unread : 0;
-		return html`<div class="jumps">
+		return html`<div class="jump-buttons">
 			${above > 0 && html`<button type="button" onClick=${() => { this.log?.show(first); }}>${icon(ICONS.up)} ${t.toUnread(number(above))}</button>`}
 			${this.log && !this.log.atEnd && html`<button type="button" onClick=${() => this.log?.end()}>${icon(ICONS.down)} ${below > 0 ? t.newBelow(number(below)) : t.toLatest}</button>`}
 		</div>`;
@@ -256,11 +256,11 @@ class App extends Component {
 
 	#naming() {
 		const { client } = this.props.model;
-		const first = !client.name && !kept.get("nameless") && client.state === "live";
+		const first = !client.name && !shared.get("nameless") && client.state === "live";
 		if (!this.state.naming && !first) return null;
-		if (client.via === "http") return this.state.naming ? html`<div class="naming"><p class="said" role="status">${t.nameSocket}
+		if (client.via === "http") return this.state.naming ? html`<div class="name-form"><p class="said" role="status">${t.nameSocket}
 			<button type="button" onClick=${() => this.setState({ naming: false })}>${t.close}</button></p></div>` : null;
-		return html`<form class="naming" onSubmit=${(/** @type {Event} */ e) => { e.preventDefault(); this.#rename(this.wish.trim()); }}>
+		return html`<form class="name-form" onSubmit=${(/** @type {Event} */ e) => { e.preventDefault(); this.#rename(this.wish.trim()); }}>
 			<label for="name">${t.nameOffer}</label>
 			<div class="line"><input id="name" maxlength="64" autocomplete="nickname" dir="auto" value=${this.wish}
 				onInput=${(/** @type {any} */ e) => { this.wish = e.target.value; }} />
@@ -270,30 +270,30 @@ class App extends Component {
 	}
 
 	#typing() {
-		const { client, place } = this.props.model;
-		const others = place.room.typists.filter((p) => p.by !== client.by);
-		return html`<p class="typing" aria-hidden="true">${others.length > 0 && t.typing(others.slice(0, 3).map(called).join(", "))}</p>`;
+		const { client, current: roomState } = this.props.model;
+		const others = roomState.room.typists.filter((p) => p.by !== client.by);
+		return html`<p class="typing" aria-hidden="true">${others.length > 0 && t.typing(others.slice(0, 3).map(displayName).join(", "))}</p>`;
 	}
 
 	#side() {
 		const { model } = this.props;
-		const { client, place } = model;
-		const nameless = place.room.count > 200 ? 0 : place.room.count - place.room.names.length; // of more the server gives no names
+		const { client, current: roomState } = model;
+		const nameless = roomState.room.count > 200 ? 0 : roomState.room.count - roomState.room.names.length; // of more the server gives no names
 		return html`<nav class=${this.state.menu ? "side open" : "side"} aria-label=${t.menu}>
 			<h2>${t.rooms}</h2>
-			<ul class="rooms">${[...model.places.values()].map((p) => html`<li key=${p.name} class=${p === place ? "current" : ""}>
-				<a href=${addressOf(p.name)} aria-current=${p === place ? "page" : undefined} onClick=${(/** @type {MouseEvent} */ e) => {
+			<ul class="rooms">${[...model.roomStates.values()].map((p) => html`<li key=${p.name} class=${p === roomState ? "current" : ""}>
+				<a href=${addressOf(p.name)} aria-current=${p === roomState ? "page" : undefined} onClick=${(/** @type {MouseEvent} */ e) => {
 					if (e.ctrlKey || e.metaKey || e.shiftKey) return;
 					e.preventDefault();
 					this.#open(p.name);
 				}}>${p.name}</a>
 				${p.unread > 0 && html`<span class=${p.mentioned ? "count mentioned" : "count"} aria-label=${t.unread(number(p.unread))}>${number(p.unread)}</span>`}
-				${model.places.size > 1 && html`<button type="button" class="icon" aria-label=${t.leave(p.name)} title=${t.leave(p.name)} onClick=${() => {
+				${model.roomStates.size > 1 && html`<button type="button" class="icon" aria-label=${t.leave(p.name)} title=${t.leave(p.name)} onClick=${() => {
 					model.leave(p.name);
-					this.#open(model.place.name);
+					this.#open(model.current.name);
 				}}>${icon(ICONS.leave)}</button>`}
 			</li>`)}</ul>
-			${client.via === "http" && model.places.size > 1 && html`<p class="hint">${t.roomsHTTP}</p>`}
+			${client.via === "http" && model.roomStates.size > 1 && html`<p class="hint">${t.roomsHTTP}</p>`}
 			<form class="line" onSubmit=${(/** @type {any} */ e) => {
 				e.preventDefault();
 				const input = e.target.elements.room;
@@ -304,8 +304,8 @@ class App extends Component {
 				this.#open(name);
 			}}><input name="room" aria-label=${t.join} placeholder=${t.joinPlaceholder} autocapitalize="none" autocomplete="off" spellcheck=${false} />
 			<button>${t.join}</button></form>
-			${place.room.live && html`<h2>${t.allHere(number(place.room.count))}</h2>
-			<${People} names=${place.room.names} more=${nameless > 0 && place.room.count > 0 ? (place.room.names.length > 0 ? t.guests : t.onlyGuests)(number(nameless)) : ""} />`}
+			${roomState.room.live && html`<h2>${t.allHere(number(roomState.room.count))}</h2>
+			<${People} names=${roomState.room.names} more=${nameless > 0 && roomState.room.count > 0 ? (roomState.room.names.length > 0 ? t.guests : t.onlyGuests)(number(nameless)) : ""} />`}
 			<div class="me"><bdi class=${client.name ? "" : "none"}>${client.name || t.nameless}</bdi>
 				<button type="button" onClick=${() => this.setState({ naming: true, menu: false }, () => document.getElementById("name")?.focus())}>${t.nameChange}</button></div>
 		</nav>`;
@@ -317,7 +317,7 @@ class App extends Component {
 		const close = () => this.setState({ dialog: null });
 		switch (dialog?.kind) {
 			case "share":
-				return html`<${Share} room=${model.place.name} close=${close} />`;
+				return html`<${Share} room=${model.current.name} close=${close} />`;
 			case "search":
 				return html`<${Search} model=${model} close=${close} show=${this.#open} day=${() => this.setState({ dialog: { kind: "jump" } })} />`;
 			case "jump":
@@ -337,31 +337,31 @@ class App extends Component {
 
 	/** @param {{model: Model}} props @param {App["state"]} state */
 	render({ model }, { menu, target, trouble }) {
-		const { place } = model;
-		if (place.trouble) trouble ||= failure(place.trouble);
+		const { current: roomState } = model;
+		if (roomState.trouble) trouble ||= loadError(roomState.trouble);
 		return html`<div class=${embedded ? "app embedded" : "app"}>
 			${!embedded && this.#side()}
-			${menu && html`<div class="veil" onClick=${() => this.#menu(false)}></div>`}
+			${menu && html`<div class="backdrop" onClick=${() => this.#menu(false)}></div>`}
 			<main class="room">
-				<header class="top">
+				<header class="header">
 					${!embedded && html`<button type="button" class="icon menu" aria-label=${t.menu} aria-expanded=${menu ? "true" : "false"} onClick=${() => this.#menu(!menu)}>${icon(ICONS.menu)}</button>`}
-					<div class="what"><h1>${place.name}</h1>${this.#status()}</div>
+					<div class="heading"><h1>${roomState.name}</h1>${this.#status()}</div>
 					${this.#button("search", t.search, ICONS.search)}
 					${!embedded && this.#button("jump", t.jump, ICONS.day)}
 					${this.#button("share", t.share, ICONS.share)}
 					${!embedded && this.#button("settings", t.settings, ICONS.settings)}
 				</header>
 				${this.#banner()}
-				<${Log} key=${place.name} model=${model} place=${place} target=${target} ready=${(/** @type {Log} */ log) => { this.log = log; }} />
-				<div class="foot">
+				<${Log} key=${roomState.name} model=${model} roomState=${roomState} target=${target} ready=${(/** @type {Log} */ log) => { this.log = log; }} />
+				<div class="footer">
 					${this.#jumps()}
-					${trouble && html`<p class="trouble" role="alert">${trouble}
-						<button type="button" class="plain" onClick=${() => { place.trouble = null; this.setState({ trouble: "" }); }}>${t.close}</button></p>`}
+					${trouble && html`<p class="error-text" role="alert">${trouble}
+						<button type="button" class="plain" onClick=${() => { roomState.trouble = null; this.setState({ trouble: "" }); }}>${t.close}</button></p>`}
 					${this.#naming()}
 					${this.#typing()}
-					<${Composer} model=${model} place=${place} say=${this.#say} ask=${this.#ask} />
+					<${Composer} model=${model} roomState=${roomState} say=${this.#say} ask=${this.#ask} />
 				</div>
-				<div class="spoken" role="log" aria-live="polite" aria-relevant="additions">${this.#spoken.map((s) => html`<p key=${s.id}>${s.line}</p>`)}</div>
+				<div class="announcer" role="log" aria-live="polite" aria-relevant="additions">${this.#spoken.map((s) => html`<p key=${s.id}>${s.line}</p>`)}</div>
 			</main>
 			${this.#dialog()}
 		</div>`;
@@ -373,9 +373,9 @@ function any(list) {
 	return list[Math.floor(Math.random() * list.length)];
 }
 
-appear(kept.get("theme", "auto"));
+appear(shared.get("theme", "auto"));
 const model = new Model(roomOf(location.pathname)); // it connects while the language comes
-await speak(kept.get("language", ""));
+await setLanguage(shared.get("language", ""));
 const root = document.getElementById("app");
 if (root) {
 	root.replaceChildren();

@@ -2,11 +2,11 @@
 import { Component, html } from "./html.js";
 import { size } from "./ramai.js";
 import { pieces } from "./text.js";
-import { number, t } from "./words.js";
+import { number, t } from "./i18n.js";
 
 /**
  * @typedef {import("./model.js").Model} Model
- * @typedef {import("./model.js").Place} Place
+ * @typedef {import("./model.js").RoomState} RoomState
  * @typedef {{shown: string, put: string}} Choice
  */
 
@@ -29,14 +29,14 @@ async function loadEmoji() {
 /**
  * @typedef {object} ComposerProps
  * @property {Model} model
- * @property {Place} place
+ * @property {RoomState} roomState
  * @property {(text: string) => void} say
  * @property {(lines: number, bytes: number, count: number, fits: boolean) => Promise<"one"|"many"|"">} ask about a long paste
  */
 
 /** @extends {Component<ComposerProps, {text: string, choices: Choice[], chosen: number, from: number}>} */
 export class Composer extends Component {
-	state = { text: this.props.place.draft, choices: /** @type {Choice[]} */ ([]), chosen: 0, from: 0 };
+	state = { text: this.props.roomState.draft, choices: /** @type {Choice[]} */ ([]), chosen: 0, from: 0 };
 	/** @type {HTMLTextAreaElement|null} */
 	box = null;
 
@@ -48,7 +48,7 @@ export class Composer extends Component {
 
 	/** @param {ComposerProps} before @param {Composer["state"]} was */
 	componentDidUpdate(before, was) {
-		if (before.place !== this.props.place) this.#set(this.props.place.draft);
+		if (before.roomState !== this.props.roomState) this.#set(this.props.roomState.draft);
 		if (was.text !== this.state.text) this.#fit();
 	}
 
@@ -65,7 +65,7 @@ export class Composer extends Component {
 
 	/** @param {string} text @param {number} [caret] */
 	#set(text, caret = text.length) {
-		this.props.place.keepDraft(text);
+		this.props.roomState.keepDraft(text);
 		this.setState({ text, choices: [] }, () => this.box?.setSelectionRange(caret, caret));
 	}
 
@@ -84,9 +84,9 @@ export class Composer extends Component {
 	#input = () => {
 		const box = this.box;
 		if (!box) return;
-		this.props.place.keepDraft(box.value);
+		this.props.roomState.keepDraft(box.value);
 		this.setState({ text: box.value });
-		if (box.value) this.props.place.room.typing();
+		if (box.value) this.props.roomState.room.typing();
 		this.#complete(box.value, box.selectionStart);
 	};
 
@@ -116,10 +116,10 @@ export class Composer extends Component {
 
 	/** Who may be meant: those who spoke last, then those who are here. */
 	#names() {
-		const { place, model } = this.props;
+		const { roomState, model } = this.props;
 		const names = new Set();
-		for (let i = place.timeline.kept.length - 1; i >= 0 && names.size < 50; i--) names.add(place.timeline.kept[i].from);
-		for (const n of place.room.names) names.add(n);
+		for (let i = roomState.timeline.kept.length - 1; i >= 0 && names.size < 50; i--) names.add(roomState.timeline.kept[i].from);
+		for (const n of roomState.room.names) names.add(n);
 		names.delete("");
 		names.delete(model.client.name);
 		return /** @type {string[]} */ ([...names]);
@@ -159,8 +159,8 @@ export class Composer extends Component {
 			event.preventDefault();
 			this.#send();
 		} else if (event.key === "ArrowUp" && !this.state.text && !event.altKey) {
-			const { place, model } = this.props;
-			const last = place.sent.findLast((s) => s.state !== "saved");
+			const { roomState, model } = this.props;
+			const last = roomState.sent.findLast((s) => s.state !== "saved");
 			if (last && model.client.withdraw(last)) {
 				event.preventDefault();
 				this.#set(last.text);
@@ -170,7 +170,7 @@ export class Composer extends Component {
 
 	/** @param {ClipboardEvent} event */
 	#paste = async (event) => {
-		const { place, model, ask, say } = this.props;
+		const { roomState, model, ask, say } = this.props;
 		const text = (event.clipboardData?.getData("text/plain") ?? "").replace(/\r\n?/g, "\n").replace(/\n$/, "");
 		const limit = model.client.limits.text;
 		const lines = text.split("\n").length;
@@ -183,12 +183,12 @@ export class Composer extends Component {
 		const how = await ask(lines, bytes, many.length, fits);
 		const now = this.state.text;
 		if (how === "one") this.#set(now.slice(0, start) + text + now.slice(end), start + text.length);
-		if (how === "many" && place === this.props.place) for (const piece of many) say(piece);
+		if (how === "many" && roomState === this.props.roomState) for (const piece of many) say(piece);
 		this.box?.focus();
 	};
 
 	/** @param {ComposerProps} props */
-	render({ place }) {
+	render({ roomState }) {
 		const { text, choices, chosen } = this.state;
 		const over = this.over;
 		return html`<form class="composer" onSubmit=${(/** @type {Event} */ e) => { e.preventDefault(); this.#send(); }}>
@@ -196,7 +196,7 @@ export class Composer extends Component {
 				${choices.map((c, i) => html`<li key=${c.put} id=${`choice${i}`} role="option" aria-selected=${i === chosen ? "true" : "false"}
 					onMouseDown=${(/** @type {Event} */ e) => { e.preventDefault(); this.#take(c); }}>${c.shown}</li>`)}
 			</ul>`}
-			<textarea rows="1" dir="auto" value=${text} placeholder=${t.write} aria-label=${t.writeTo(place.name)} enterkeyhint="send" autocomplete="off"
+			<textarea rows="1" dir="auto" value=${text} placeholder=${t.write} aria-label=${t.writeTo(roomState.name)} enterkeyhint="send" autocomplete="off"
 				aria-haspopup="listbox" aria-autocomplete="list" aria-controls=${choices.length > 0 ? "choices" : undefined}
 				aria-activedescendant=${choices.length > 0 ? `choice${chosen}` : undefined}
 				ref=${(/** @type {HTMLTextAreaElement|null} */ el) => (this.box = el)}

@@ -1,9 +1,9 @@
 // What opens over the room: sharing, searching, a day to go to, settings, and questions.
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
-import { called } from "./log.js";
-import { kept } from "./keep.js";
+import { displayName } from "./log.js";
+import { shared } from "./storage.js";
 import { pathOf } from "./ramai.js";
-import { clock, day, exactly, failure, languages, number, speak, t } from "./words.js";
+import { timeOfDay, dayName, fullTime, loadError, languages, number, setLanguage, t } from "./i18n.js";
 
 /**
  * @typedef {import("./model.js").Model} Model
@@ -85,7 +85,7 @@ export function Search({ model, close, show, day: toDay }) {
 	const [only, setOnly] = useState(true);
 	const [found, setFound] = useState(/** @type {{hits: Hit[], more: boolean, behind: number}|null} */ (null));
 	const [trouble, setTrouble] = useState("");
-	const room = only ? model.place.name : undefined;
+	const room = only ? model.current.name : undefined;
 	const ask = async (/** @type {Hit|undefined} */ last) => {
 		if (!q.trim()) return setFound(null);
 		setTrouble("");
@@ -94,7 +94,7 @@ export function Search({ model, close, show, day: toDay }) {
 			const answer = await model.client.search(q, { room, before, limit: 30 });
 			setFound(last && found ? { ...answer, hits: [...found.hits, ...answer.hits] } : answer);
 		} catch (error) {
-			setTrouble(failure(error));
+			setTrouble(loadError(error));
 		}
 	};
 	return html`<${Dialog} title=${t.search} close=${close} wide>
@@ -102,16 +102,16 @@ export function Search({ model, close, show, day: toDay }) {
 			<input type="search" autofocus value=${q} aria-label=${t.searchFor} placeholder=${t.searchFor} onInput=${(/** @type {any} */ e) => setQ(e.target.value)} />
 			<button class="primary">${t.search}</button>
 		</form>
-		<label class="check"><input type="checkbox" checked=${only} onChange=${() => setOnly(!only)} /> ${t.searchHere(model.place.name)}</label>
-		<button type="button" class="day-too" onClick=${toDay}>${t.jump}</button>
+		<label class="check"><input type="checkbox" checked=${only} onChange=${() => setOnly(!only)} /> ${t.searchHere(model.current.name)}</label>
+		<button type="button" class="jump-to-date" onClick=${toDay}>${t.jump}</button>
 		<div role="status">
-			${trouble && html`<p class="trouble">${trouble}</p>`}
+			${trouble && html`<p class="error-text">${trouble}</p>`}
 			${found && found.hits.length === 0 && html`<p>${t.searchNone}</p>`}
 			${found && found.behind > 0 && html`<p>${t.searchBehind(number(found.behind))}</p>`}
 		</div>
 		<ul class="hits">
 			${found?.hits.map((hit) => html`<li key=${`${hit.room}:${hit.n}`}><button type="button" onClick=${() => { close(); show(hit.room, hit.n); }}>
-				<span class="by"><bdi>${called(hit)}</bdi> <time title=${exactly(hit.at)}>${day(hit.at)}, ${clock(hit.at)}</time>${!only && html` <span>${hit.room}</span>`}</span>
+				<span class="byline"><bdi>${displayName(hit)}</bdi> <time title=${fullTime(hit.at)}>${dayName(hit.at)}, ${timeOfDay(hit.at)}</time>${!only && html` <span>${hit.room}</span>`}</span>
 				<span class="text" dir="auto">${marked(hit)}</span>
 			</button></li>`)}
 		</ul>
@@ -126,12 +126,12 @@ export function Jump({ model, close, show }) {
 	const go = async () => {
 		setSaid(t.loading);
 		try {
-			const n = await model.place.find(new Date(`${date}T00:00`).getTime());
+			const n = await model.current.find(new Date(`${date}T00:00`).getTime());
 			if (!n) return setSaid(t.jumpNone);
 			close();
-			show(model.place.name, n);
+			show(model.current.name, n);
 		} catch (error) {
-			setSaid(failure(error));
+			setSaid(loadError(error));
 		}
 	};
 	return html`<${Dialog} title=${t.jump} close=${close}>
@@ -147,19 +147,19 @@ export function Jump({ model, close, show }) {
 export function Settings({ model, close, appear }) {
 	const [said, setSaid] = useState("");
 	const can = "Notification" in window && window.isSecureContext;
-	const [on, setOn] = useState(Boolean(kept.get(can ? "notify" : "sound", false)));
+	const [on, setOn] = useState(Boolean(shared.get(can ? "notify" : "sound", false)));
 	const alert = async () => {
 		if (can && !on && (await Notification.requestPermission()) !== "granted") return setSaid(t.notifyDenied);
-		kept.set(can ? "notify" : "sound", !on);
+		shared.set(can ? "notify" : "sound", !on);
 		setOn(!on);
 	};
 	return html`<${Dialog} title=${t.settings} close=${close}>
-		<label class="choice">${t.theme} <select value=${kept.get("theme", "auto")} onChange=${(/** @type {any} */ e) => { kept.set("theme", e.target.value); appear(e.target.value); }}>
-			${Object.entries(t.themes).map(([key, name]) => html`<option value=${key} selected=${key === kept.get("theme", "auto")}>${name}</option>`)}
+		<label class="choice">${t.theme} <select value=${shared.get("theme", "auto")} onChange=${(/** @type {any} */ e) => { shared.set("theme", e.target.value); appear(e.target.value); }}>
+			${Object.entries(t.themes).map(([key, name]) => html`<option value=${key} selected=${key === shared.get("theme", "auto")}>${name}</option>`)}
 		</select></label>
-		<label class="choice">${t.languageChoice} <select onChange=${async (/** @type {any} */ e) => { kept.set("language", e.target.value); await speak(e.target.value); model.changed(); }}>
-			<option value="" selected=${!kept.get("language")}>${t.languageAuto}</option>
-			${languages.map((l) => html`<option value=${l} selected=${l === kept.get("language")}>${new Intl.DisplayNames([l], { type: "language" }).of(l)}</option>`)}
+		<label class="choice">${t.languageChoice} <select onChange=${async (/** @type {any} */ e) => { shared.set("language", e.target.value); await setLanguage(e.target.value); model.changed(); }}>
+			<option value="" selected=${!shared.get("language")}>${t.languageAuto}</option>
+			${languages.map((l) => html`<option value=${l} selected=${l === shared.get("language")}>${new Intl.DisplayNames([l], { type: "language" }).of(l)}</option>`)}
 		</select></label>
 		${!can && html`<p>${t.notifyInsecure}</p>`}
 		<label class="check"><input type="checkbox" checked=${on} onChange=${alert} /> ${can ? t.notify : t.sound}</label>

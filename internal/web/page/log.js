@@ -2,11 +2,11 @@
 import { Component, h, html } from "./html.js";
 import { Scroller } from "./scroll.js";
 import { hue, mentionsName, parts } from "./text.js";
-import { clock, day, exactly, language, number, t } from "./words.js";
+import { timeOfDay, dayName, fullTime, language, number, t } from "./i18n.js";
 
 /**
  * @typedef {import("./model.js").Model} Model
- * @typedef {import("./model.js").Place} Place
+ * @typedef {import("./model.js").RoomState} RoomState
  * @typedef {import("./ramai.js").Message} Message
  * @typedef {import("./ramai.js").Sent} Sent
  * @typedef {import("./timeline.js").Row} Row
@@ -15,7 +15,7 @@ import { clock, day, exactly, language, number, t } from "./words.js";
 const EARLY = 800; // px before the beginning of what is here: then more is loaded
 
 /** Who said it, for people. @param {{by: string, from: string}} m */
-export const called = (m) => m.from || t.guest(m.by.slice(0, 4));
+export const displayName = (m) => m.from || t.guest(m.by.slice(0, 4));
 
 /** @param {{text: string, me: string, names: string[]}} props */
 export function Text({ text, me, names }) {
@@ -36,12 +36,12 @@ export function Text({ text, me, names }) {
 
 /**
  * @typedef {object} LineProps
- * @property {Place} place
+ * @property {RoomState} roomState
  * @property {Message} m
  * @property {boolean} head
  * @property {number} skipped
  * @property {boolean} target a link led here
- * @property {string} sign whatever else it depends on
+ * @property {string} renderKey whatever else it depends on
  */
 
 /**
@@ -52,22 +52,22 @@ export function Text({ text, me, names }) {
 class Line extends Component {
 	/** @param {LineProps} next */
 	shouldComponentUpdate(next) {
-		const { m, head, skipped, target, sign } = this.props;
-		return next.m !== m || next.head !== head || next.skipped !== skipped || next.target !== target || next.sign !== sign;
+		const { m, head, skipped, target, renderKey } = this.props;
+		return next.m !== m || next.head !== head || next.skipped !== skipped || next.target !== target || next.renderKey !== renderKey;
 	}
 
 	/** @param {LineProps} props */
-	render({ place, m, head, skipped, target }) {
-		const { by, name: me } = place.model.client;
+	render({ roomState, m, head, skipped, target }) {
+		const { by, name: me } = roomState.model.client;
 		const mine = m.by === by;
 		const marks = ["m", head && "head", mine && "mine", !mine && mentionsName(m.text, me) && "mentioned", target && "target"];
-		const time = html`<a class="time" tabindex="-1" href=${`#n${m.n}`}><time datetime=${m.at} title=${`${exactly(m.at)} · ${m.n}`}>${clock(m.at)}</time></a>`;
+		const time = html`<a class="time" tabindex="-1" href=${`#n${m.n}`}><time datetime=${m.at} title=${`${fullTime(m.at)} · ${m.n}`}>${timeOfDay(m.at)}</time></a>`;
 		return html`<li class=${marks.filter(Boolean).join(" ")} data-n=${m.n}>
 			${skipped > 0 && html`<button type="button" class="skipped" title=${t.skippedLoad(number(skipped))} aria-label=${t.skippedLoad(number(skipped))}
-				onClick=${() => place.load({ before: m.n })}>${t.skipped(number(skipped))}</button>`}
-			${head && html`<p class="by"><bdi class=${m.from ? "name" : "name none"} style=${{ "--hue": hue(m.by) }}>${called(m)}</bdi>${mine && !m.from && html` <span class="you">${t.you}</span>`} ${time}</p>`}
+				onClick=${() => roomState.load({ before: m.n })}>${t.skipped(number(skipped))}</button>`}
+			${head && html`<p class="byline"><bdi class=${m.from ? "name" : "name none"} style=${{ "--hue": hue(m.by) }}>${displayName(m)}</bdi>${mine && !m.from && html` <span class="you">${t.you}</span>`} ${time}</p>`}
 			${!head && time}
-			<div class="text" dir="auto"><${Text} text=${m.text} me=${me} names=${place.room.names} /></div>
+			<div class="text" dir="auto"><${Text} text=${m.text} me=${me} names=${roomState.room.names} /></div>
 		</li>`;
 	}
 }
@@ -75,7 +75,7 @@ class Line extends Component {
 /**
  * @typedef {object} LogProps
  * @property {Model} model
- * @property {Place} place
+ * @property {RoomState} roomState
  * @property {number} target the message that a link leads to; 0: none
  * @property {(log: Log) => void} ready
  */
@@ -103,8 +103,8 @@ export class Log extends Component {
 	}
 
 	componentDidUpdate() {
-		const { place } = this.props;
-		if (place.sluice.flooded && this.#hovered && this.atEnd) place.pause(); // it began while somebody was reading
+		const { roomState } = this.props;
+		if (roomState.sampler.flooded && this.#hovered && this.atEnd) roomState.pause(); // it began while somebody was reading
 		this.scroller?.hold();
 		this.#look();
 	}
@@ -115,13 +115,13 @@ export class Log extends Component {
 
 	/** How many have come below what is looked at. */
 	get below() {
-		const { timeline } = this.props.place;
-		return this.atEnd ? 0 : Math.max(0, timeline.head - Math.max(this.#leftEnd, this.props.place.read));
+		const { timeline } = this.props.roomState;
+		return this.atEnd ? 0 : Math.max(0, timeline.head - Math.max(this.#leftEnd, this.props.roomState.read));
 	}
 
 	#moved() {
-		const { place, model } = this.props;
-		if (!this.atEnd && !this.#leftEnd) this.#leftEnd = place.timeline.head;
+		const { roomState, model } = this.props;
+		if (!this.atEnd && !this.#leftEnd) this.#leftEnd = roomState.timeline.head;
 		if (this.atEnd) this.#leftEnd = 0;
 		this.#look();
 		this.#more();
@@ -130,22 +130,22 @@ export class Log extends Component {
 
 	/** Notes what is in view: read, if somebody looks. */
 	#look() {
-		const { place } = this.props;
+		const { roomState } = this.props;
 		const scroller = this.scroller;
 		if (!scroller) return;
 		const { first, last } = scroller.inView();
-		place.looked = this.atEnd ? { from: 0, to: 0 } : { from: first, to: last };
-		place.atEnd = this.atEnd;
-		if (!place.seen) return;
-		if (this.atEnd) place.readTo(place.came.length > 0 ? last : place.timeline.head);
-		else place.readTo(last);
+		roomState.looked = this.atEnd ? { from: 0, to: 0 } : { from: first, to: last };
+		roomState.atEnd = this.atEnd;
+		if (!roomState.seen) return;
+		if (this.atEnd) roomState.readTo(roomState.incoming.length > 0 ? last : roomState.timeline.head);
+		else roomState.readTo(last);
 	}
 
 	/** Loads what a person comes near to. */
 	#more() {
-		const { place } = this.props;
+		const { roomState } = this.props;
 		const log = this.element;
-		if (!log || place.loading) return;
+		if (!log || roomState.loading) return;
 		const view = log.getBoundingClientRect();
 		for (const el of /** @type {NodeListOf<HTMLElement>} */ (log.querySelectorAll("[data-hole]"))) {
 			const box = el.getBoundingClientRect();
@@ -161,9 +161,9 @@ export class Log extends Component {
 	 * @param {number} from @param {number} to @param {boolean} upwards
 	 */
 	load(from, to, upwards) {
-		const { place } = this.props;
-		if (to >= place.timeline.head) place.load({});
-		else place.load(upwards ? { before: to + 1 } : { after: from - 1 });
+		const { roomState } = this.props;
+		if (to >= roomState.timeline.head) roomState.load({});
+		else roomState.load(upwards ? { before: to + 1 } : { after: from - 1 });
 	}
 
 	/** Shows a message and marks it. @param {number} n */
@@ -172,14 +172,14 @@ export class Log extends Component {
 			this.#moved();
 			return;
 		}
-		const { place } = this.props;
-		place.sought = n;
-		await place.around(n);
+		const { roomState } = this.props;
+		roomState.jumpTarget = n;
+		await roomState.around(n);
 		requestAnimationFrame(() => requestAnimationFrame(() => {
-			const { kept } = place.timeline;
-			const near = kept[Math.min(place.timeline.at(n), kept.length - 1)]; // it, or if it is gone, what follows
+			const { kept } = roomState.timeline;
+			const near = kept[Math.min(roomState.timeline.at(n), kept.length - 1)]; // it, or if it is gone, what follows
 			if (near) this.#to(near.n);
-			place.sought = 0;
+			roomState.jumpTarget = 0;
 			this.#moved();
 		}));
 	}
@@ -187,46 +187,46 @@ export class Log extends Component {
 	/** Goes to a message, or to the end if that is in view then. False: it is not there. @param {number} n */
 	#to(n) {
 		if (!this.scroller?.to(n)) return false;
-		const { kept, head } = this.props.place.timeline;
+		const { kept, head } = this.props.roomState.timeline;
 		if (kept[kept.length - 1].n >= head) this.scroller.settle();
 		return true;
 	}
 
 	async end() {
-		const { place } = this.props;
-		place.resume();
-		const { kept, head } = place.timeline;
-		if (kept.length > 0 && kept[kept.length - 1].n < head && place.came.length === 0) await place.load({});
+		const { roomState } = this.props;
+		roomState.resume();
+		const { kept, head } = roomState.timeline;
+		if (kept.length > 0 && kept[kept.length - 1].n < head && roomState.incoming.length === 0) await roomState.load({});
 		this.scroller?.toEnd();
 		this.#moved();
 	}
 
 	#selected = () => {
 		const selection = document.getSelection();
-		const { place } = this.props;
-		if (selection && !selection.isCollapsed && this.element?.contains(selection.anchorNode) && place.sluice.flooded) place.pause();
+		const { roomState } = this.props;
+		if (selection && !selection.isCollapsed && this.element?.contains(selection.anchorNode) && roomState.sampler.flooded) roomState.pause();
 	};
 
 	#enter = () => {
 		this.#hovered = true;
-		if (this.props.place.sluice.flooded) this.props.place.pause();
+		if (this.props.roomState.sampler.flooded) this.props.roomState.pause();
 	};
 
 	#leave = () => {
 		this.#hovered = false;
-		if (document.getSelection()?.isCollapsed !== false && this.atEnd) this.props.place.resume();
+		if (document.getSelection()?.isCollapsed !== false && this.atEnd) this.props.roomState.resume();
 	};
 
 	/** @param {KeyboardEvent} event */
 	#key = (event) => {
-		const { place } = this.props;
+		const { roomState } = this.props;
 		if (event.key === "End") {
 			event.preventDefault();
 			this.end();
 		} else if (this.#step(event)) {
 			event.preventDefault();
-		} else if (["ArrowUp", "PageUp", "Home", " "].includes(event.key) && place.sluice.flooded) {
-			place.pause();
+		} else if (["ArrowUp", "PageUp", "Home", " "].includes(event.key) && roomState.sampler.flooded) {
+			roomState.pause();
 		}
 	};
 
@@ -247,22 +247,22 @@ export class Log extends Component {
 		return true;
 	}
 
-	/** @param {Row} row @param {number} i @param {string} sign */
-	#row(row, i, sign) {
-		const { place, target } = this.props;
+	/** @param {Row} row @param {number} i @param {string} renderKey */
+	#row(row, i, renderKey) {
+		const { roomState, target } = this.props;
 		switch (row.kind) {
 			case "message":
-				return h(Line, { key: row.key, place, m: row.m, head: row.head, skipped: row.skipped, target: row.m.n === target, sign });
+				return h(Line, { key: row.key, roomState, m: row.m, head: row.head, skipped: row.skipped, target: row.m.n === target, renderKey });
 			case "day":
-				return html`<li key=${row.key} class="day"><span>${day(row.at)}</span></li>`;
+				return html`<li key=${row.key} class="day"><span>${dayName(row.at)}</span></li>`;
 			case "unread":
-				return html`<li key=${row.key} class="unread"><span>${t.unreadRule}</span></li>`;
+				return html`<li key=${row.key} class="unread"><span>${t.unreadDivider}</span></li>`;
 			case "gone":
 				return html`<li key=${row.key} class="gone">${t.gone(number(row.to - row.from + 1))}</li>`;
 			case "hole":
-				return html`<li key=${row.key} class="hole" data-hole=${i === 0 ? "first" : "inner"} data-from=${row.from} data-to=${row.to}>
-					<button type="button" disabled=${place.loading} onClick=${() => this.load(row.from, row.to, true)}>
-						${place.loading ? t.loading : t.missing(number(row.to - row.from + 1))}
+				return html`<li key=${row.key} class="missing" data-hole=${i === 0 ? "first" : "inner"} data-from=${row.from} data-to=${row.to}>
+					<button type="button" disabled=${roomState.loading} onClick=${() => this.load(row.from, row.to, true)}>
+						${roomState.loading ? t.loading : t.missing(number(row.to - row.from + 1))}
 					</button>
 				</li>`;
 		}
@@ -282,21 +282,21 @@ export class Log extends Component {
 	}
 
 	/** @param {LogProps} props */
-	render({ place, model }) {
-		const { sluice, timeline } = place;
+	render({ roomState, model }) {
+		const { sampler, timeline } = roomState;
 		const rows = timeline.rows();
-		if (sluice.flooded && !sluice.paused && rows.at(-1)?.kind === "hole") rows.pop(); // the next moment has its end; the top says how many
-		const sign = `${model.client.by} ${model.client.name} ${language} ${place.room.names.length}`;
+		if (sampler.flooded && !sampler.paused && rows.at(-1)?.kind === "hole") rows.pop(); // the next moment has its end; the top says how many
+		const renderKey = `${model.client.by} ${model.client.name} ${language} ${roomState.room.names.length}`;
 		const all = rows.length > 0 && rows[0].kind !== "hole";
-		const empty = place.room.log && timeline.head === 0 && rows.length === 0 && place.sent.length === 0;
+		const empty = roomState.room.log && timeline.head === 0 && rows.length === 0 && roomState.sent.length === 0;
 		return html`<div class="log" tabindex="0" role="region" aria-label=${t.log} ref=${(/** @type {HTMLElement|null} */ el) => (this.element = el)}
 			onMouseEnter=${this.#enter} onMouseLeave=${this.#leave} onKeyDown=${this.#key}>
 			<div class="page">
 				${empty && html`<div class="empty"><p>${t.empty}</p><p>${t.emptyHint}</p></div>`}
-				${all && place.timeline.first === 1 && html`<p class="beginning">${t.beginning}</p>`}
-				${all && place.timeline.first > 1 && html`<p class="beginning">${t.gone(number(place.timeline.first - 1))}</p>`}
-				<ol>${rows.map((row, i) => this.#row(row, i, sign))}</ol>
-				<ol class="outbox">${place.sent.map((s) => this.#sent(s))}</ol>
+				${all && roomState.timeline.first === 1 && html`<p class="beginning">${t.beginning}</p>`}
+				${all && roomState.timeline.first > 1 && html`<p class="beginning">${t.gone(number(roomState.timeline.first - 1))}</p>`}
+				<ol>${rows.map((row, i) => this.#row(row, i, renderKey))}</ol>
+				<ol class="outbox">${roomState.sent.map((s) => this.#sent(s))}</ol>
 			</div>
 		</div>`;
 	}

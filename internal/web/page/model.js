@@ -1,9 +1,9 @@
 // What the page knows: the connection, the rooms, what was read, what is not said yet. It draws nothing; whatever
 // changes is told as "change", at most once a frame.
-import { connect, Emitter, newSession, pathOf, written } from "./ramai.js";
-import { here, kept } from "./keep.js";
+import { connect, Emitter, newSession, pathOf, formatPosition } from "./ramai.js";
+import { perTab, shared } from "./storage.js";
 import { mentionsName } from "./text.js";
-import { Sluice, Timeline } from "./timeline.js";
+import { FloodSampler, Timeline } from "./timeline.js";
 
 /**
  * @typedef {import("./ramai.js").Message} Message
@@ -19,11 +19,11 @@ const FLOODED = 100;
 const PAGE = 100; // messages loaded at once
 
 /** One room, as it is shown. */
-export class Place {
+export class RoomState {
 	timeline = new Timeline();
-	sluice = new Sluice();
+	sampler = new FloodSampler();
 	/** @type {Message[]} came since the last frame */
-	came = [];
+	incoming = [];
 	/** @type {Sent[]} said here, until the echo stands in the log */
 	sent = [];
 	draft = "";
@@ -36,7 +36,7 @@ export class Place {
 	paused = 0; // messages that came while paused
 	atEnd = true; // the end of the log is what is in view
 	looked = { from: 0, to: 0 }; // the numbers in view, if the end is not
-	sought = 0; // the message that is being gone to; 0: none
+	jumpTarget = 0; // the message that is being gone to; 0: none
 	/** @type {Promise<boolean>} the loading that was begun last */
 	#loaded = Promise.resolve(true);
 	#readKept = ""; // the position
@@ -48,15 +48,15 @@ export class Place {
 		this.model = model;
 		this.room = room;
 		this.name = room.name;
-		const was = kept.get(`read.${this.name}`, { log: "", epoch: "", n: 0 });
-		this.draft = kept.get(`draft.${this.name}`, "");
+		const was = shared.get(`read.${this.name}`, { log: "", epoch: "", n: 0 });
+		this.draft = shared.get(`draft.${this.name}`, "");
 		let first = true;
 		room.on("joined", ({ n, first: oldest, reset }) => {
 			const t = this.timeline;
 			if (reset) {
 				t.reset();
-				this.sluice = new Sluice();
-				this.came = [];
+				this.sampler = new FloodSampler();
+				this.incoming = [];
 				this.wasReset = true;
 			}
 			if (first || reset) {
@@ -73,7 +73,7 @@ export class Place {
 			model.changed();
 		});
 		room.on("message", (m) => {
-			this.came.push(m);
+			this.incoming.push(m);
 			if (m.by !== model.client.by && m.n > this.read && mentionsName(m.text, model.client.name)) {
 				this.mentioned++;
 				model.emit("mention", this, m);
@@ -95,50 +95,50 @@ export class Place {
 	/** @param {Message} m */
 	important = (m) => m.by === this.model.client.by || mentionsName(m.text, this.model.client.name);
 
-	/** Shows what came. @param {number} now ms */
+	/** Shows what incoming. @param {number} now ms */
 	settle(now) {
-		const came = this.came;
+		const incoming = this.incoming;
 		const replayed = this.#until > 0;
 		if (this.room.n >= this.#until) this.#until = 0;
-		const { through, sampled } = replayed && !this.sluice.paused ? { through: came, sampled: false } : this.sluice.take(now, came, this.important);
-		this.came = [];
-		if (came.length > 0) this.timeline.head = Math.max(this.timeline.head, came[came.length - 1].n);
-		if (this.sluice.paused) {
-			this.paused += came.length;
+		const { through, sampled } = replayed && !this.sampler.paused ? { through: incoming, sampled: false } : this.sampler.sample(now, incoming, this.important);
+		this.incoming = [];
+		if (incoming.length > 0) this.timeline.head = Math.max(this.timeline.head, incoming[incoming.length - 1].n);
+		if (this.sampler.paused) {
+			this.paused += incoming.length;
 		} else {
 			this.timeline.add(through);
 			if (sampled) for (const m of through) this.timeline.sampled.add(m.n);
 		}
-		if (this.sought) this.timeline.trim(this.sought);
+		if (this.jumpTarget) this.timeline.trim(this.jumpTarget);
 		else this.timeline.trim(this.looked.from, this.looked.to);
 		this.sent = this.sent.filter((s) => s.state !== "saved" || (!this.timeline.has(s.n) && s.n > this.room.n));
-		this.#tell(came);
+		this.#tell(incoming);
 		if (this.atEnd && this.seen) this.#read(this.timeline.head);
 	}
 
-	/** @param {Message[]} came */
-	#tell(came) {
-		const others = came.filter((m) => m.by !== this.model.client.by && m.n > this.read);
+	/** @param {Message[]} incoming */
+	#tell(incoming) {
+		const others = incoming.filter((m) => m.by !== this.model.client.by && m.n > this.read);
 		if (others.length > 0) this.model.emit("told", this, others);
 	}
 
 	pause() {
-		if (this.sluice.paused) return;
-		this.sluice.paused = true;
+		if (this.sampler.paused) return;
+		this.sampler.paused = true;
 		this.paused = 0;
 		this.model.changed();
 	}
 
 	resume() {
-		if (!this.sluice.paused) return;
-		this.timeline.add(this.sluice.resume());
+		if (!this.sampler.paused) return;
+		this.timeline.add(this.sampler.resume());
 		this.paused = 0;
 		this.model.changed();
 	}
 
 	/** Whether somebody looks at what is drawn of it. */
 	get seen() {
-		return this === this.model.place && document.visibilityState === "visible" && document.hasFocus() && !this.sluice.paused;
+		return this === this.model.current && document.visibilityState === "visible" && document.hasFocus() && !this.sampler.paused;
 	}
 
 	/** Notes that everything up to n was looked at. @param {number} n */
@@ -158,11 +158,11 @@ export class Place {
 	/** Keeps how far was read, for the next visit. To be called now and then, not at each message. */
 	keepRead() {
 		const at = { log: this.room.log, epoch: this.#epoch, n: this.read };
-		if (!at.log || at.n === 0 || written(at) === this.#readKept) return;
-		this.#readKept = written(at);
-		const other = kept.get(`read.${this.name}`); // of another page of this browser
+		if (!at.log || at.n === 0 || formatPosition(at) === this.#readKept) return;
+		this.#readKept = formatPosition(at);
+		const other = shared.get(`read.${this.name}`); // of another page of this browser
 		if (other?.log === at.log && other.epoch === at.epoch && other.n >= at.n) return;
-		kept.set(`read.${this.name}`, at);
+		shared.set(`read.${this.name}`, at);
 	}
 
 	/**
@@ -172,7 +172,7 @@ export class Place {
 	 * @param {import("./ramai.js").Position} was
 	 */
 	async #verify(was) {
-		const page = await this.room.client.patiently(() => this.room.history({ after: written(was), limit: 1 })).catch(() => null);
+		const page = await this.room.client.withRetry(() => this.room.history({ after: formatPosition(was), limit: 1 })).catch(() => null);
 		if (!page?.reset) return;
 		this.wasReset = true;
 		[this.read, this.#epoch] = [this.timeline.head, this.room.now];
@@ -188,7 +188,7 @@ export class Place {
 	/** @param {string} draft */
 	keepDraft(draft) {
 		this.draft = draft;
-		kept.set(`draft.${this.name}`, draft);
+		shared.set(`draft.${this.name}`, draft);
 	}
 
 	/**
@@ -241,7 +241,7 @@ export class Place {
 		let [low, high] = [this.timeline.first, this.timeline.head + 1]; // it is in low…high
 		for (let tries = 0; low < high && tries < 40; tries++) {
 			const middle = (low + high) >> 1;
-			const { messages } = await this.room.client.patiently(() => this.room.history({ after: middle - 1, limit: 1 }));
+			const { messages } = await this.room.client.withRetry(() => this.room.history({ after: middle - 1, limit: 1 }));
 			if (messages.length === 0) high = middle;
 			else if (Date.parse(messages[0].at) >= time) high = middle;
 			else low = messages[0].n + 1;
@@ -250,14 +250,14 @@ export class Place {
 	}
 }
 
-/** Everything. Events: change(); mention(Place, Message); told(Place, Message[]): they came, and others said them. */
+/** Everything. Events: change(); mention(RoomState, Message); told(RoomState, Message[]): they incoming, and others said them. */
 export class Model extends Emitter {
-	/** @type {Map<string, Place>} */
-	places = new Map();
+	/** @type {Map<string, RoomState>} */
+	roomStates = new Map();
 	/** @type {Client} */
 	client;
-	/** @type {Place} the one that is looked at */
-	place;
+	/** @type {RoomState} the room on screen */
+	current;
 	lost = 0; // since when there is no connection, if it is not for a moment
 	/** @type {{new: number, gone: number}|null} what there was to catch up on, for a few seconds after */
 	caught = null;
@@ -268,24 +268,24 @@ export class Model extends Emitter {
 	/** @param {string} room the one to begin with */
 	constructor(room) {
 		super();
-		const session = kept.get("session") ?? newSession();
-		kept.set("session", session);
-		const first = connect(pathOf(room), { session, name: kept.get("name", ""), unsaid: here.get("unsaid", []) });
+		const session = shared.get("session") ?? newSession();
+		shared.set("session", session);
+		const first = connect(pathOf(room), { session, name: shared.get("name", ""), unsaid: perTab.get("unsaid", []) });
 		this.client = first.client;
-		this.place = this.#place(first);
-		const others = kept.get("rooms", []).filter((/** @type {string} */ name) => name !== room);
-		for (const name of others.slice(0, this.client.limits.rooms - 1)) this.#place(this.client.join(name));
+		this.current = this.#add(first);
+		const others = shared.get("rooms", []).filter((/** @type {string} */ name) => name !== room);
+		for (const name of others.slice(0, this.client.limits.rooms - 1)) this.#add(this.client.join(name));
 		this.#keepRooms();
 		this.client.on("state", () => this.#stateChanged());
 		this.client.on("name", () => {
-			if (this.client.name) kept.set("name", this.client.name);
+			if (this.client.name) shared.set("name", this.client.name);
 			this.changed();
 		});
 		this.client.on("sent", (sent) => this.#sentChanged(sent));
 		document.addEventListener("visibilitychange", () => this.changed());
 		addEventListener("storage", ({ key }) => this.#elsewhere(key?.replace(/^ramai\./, "") ?? ""));
 		const keep = () => {
-			for (const place of this.places.values()) place.keepRead();
+			for (const roomState of this.roomStates.values()) roomState.keepRead();
 		};
 		addEventListener("pagehide", keep);
 		setInterval(() => {
@@ -306,87 +306,87 @@ export class Model extends Emitter {
 			this.#due = false;
 			clearTimeout(late);
 			const now = performance.now();
-			for (const place of this.places.values()) place.settle(now);
+			for (const roomState of this.roomStates.values()) roomState.settle(now);
 			this.emit("change");
 		};
 		const late = setTimeout(draw, UNSEEN);
-		if (this.place.sluice.flooded) setTimeout(() => requestAnimationFrame(draw), FLOODED);
+		if (this.current.sampler.flooded) setTimeout(() => requestAnimationFrame(draw), FLOODED);
 		else requestAnimationFrame(draw);
 	}
 
 	/** Learns what another page of this browser has noted: it is the same person. @param {string} key */
 	#elsewhere(key) {
-		const value = kept.get(key);
+		const value = shared.get(key);
 		if (key === "name") this.client.name = this.client.wanted = value ?? "";
-		const place = this.places.get(/^read\.(.*)$/.exec(key)?.[1] ?? "");
-		if (place && value?.log === place.room.log) place.readTo(value.n);
+		const roomState = this.roomStates.get(/^read\.(.*)$/.exec(key)?.[1] ?? "");
+		if (roomState && value?.log === roomState.room.log) roomState.readTo(value.n);
 		this.changed();
 	}
 
 	/** @param {Room} room */
-	#place(room) {
-		const place = new Place(this, room);
-		place.sent = this.client?.outbox.filter((s) => s.room === room.name) ?? [];
-		this.places.set(room.name, place);
-		return place;
+	#add(room) {
+		const roomState = new RoomState(this, room);
+		roomState.sent = this.client?.outbox.filter((s) => s.room === room.name) ?? [];
+		this.roomStates.set(room.name, roomState);
+		return roomState;
 	}
 
 	/** Notes which rooms there are, with those that other pages of this browser have joined. @param {string} [left] */
 	#keepRooms(left = "") {
-		const all = new Set([...this.places.keys(), ...kept.get("rooms", [])]);
+		const all = new Set([...this.roomStates.keys(), ...shared.get("rooms", [])]);
 		all.delete(left);
-		kept.set("rooms", [...all].slice(0, this.client.limits.rooms));
+		shared.set("rooms", [...all].slice(0, this.client.limits.rooms));
 	}
 
 	get roomsFull() {
-		return this.places.size >= this.client.limits.rooms;
+		return this.roomStates.size >= this.client.limits.rooms;
 	}
 
 	/** Looks at a room. False: there are too many. @param {string} name */
 	open(name) {
-		let place = this.places.get(name);
-		if (!place) {
+		let roomState = this.roomStates.get(name);
+		if (!roomState) {
 			if (this.roomsFull) return false;
-			place = this.#place(this.client.join(name));
+			roomState = this.#add(this.client.join(name));
 			this.#keepRooms();
 		}
-		if (place !== this.place) {
-			this.place.looked = { from: 0, to: 0 };
-			this.place.atEnd = true;
-			this.place = place;
-			place.rule();
+		if (roomState !== this.current) {
+			this.current.looked = { from: 0, to: 0 };
+			this.current.atEnd = true;
+			this.current = roomState;
+			roomState.rule();
 		}
-		place.room.attend();
+		roomState.room.focus();
 		this.changed();
 		return true;
 	}
 
 	/** @param {string} name */
 	leave(name) {
-		const place = this.places.get(name);
-		if (!place || this.places.size < 2) return;
-		place.room.leave();
-		place.keepRead();
-		this.places.delete(name);
+		const roomState = this.roomStates.get(name);
+		if (!roomState || this.roomStates.size < 2) return;
+		roomState.room.leave();
+		roomState.keepRead();
+		this.roomStates.delete(name);
 		this.#keepRooms(name);
-		if (place === this.place) this.place = [...this.places.values()][0];
+		if (roomState === this.current) this.current = [...this.roomStates.values()][0];
 		this.changed();
 	}
 
 	/** @param {string} text */
 	say(text) {
-		this.place.resume();
-		this.place.room.say(text);
+		this.current.resume();
+		this.current.room.say(text);
 	}
 
 	/** @param {Sent} sent */
 	#sentChanged(sent) {
-		const place = this.places.get(sent.room);
-		if (place) {
-			if (!this.client.outbox.includes(sent) && sent.state !== "saved") place.sent = place.sent.filter((s) => s !== sent);
-			else if (!place.sent.includes(sent) && sent.state !== "saved") place.sent.push(sent);
+		const roomState = this.roomStates.get(sent.room);
+		if (roomState) {
+			if (!this.client.outbox.includes(sent) && sent.state !== "saved") roomState.sent = roomState.sent.filter((s) => s !== sent);
+			else if (!roomState.sent.includes(sent) && sent.state !== "saved") roomState.sent.push(sent);
 		}
-		here.set("unsaid", this.client.unsaid);
+		perTab.set("unsaid", this.client.unsaid);
 		this.changed();
 	}
 
@@ -398,7 +398,7 @@ export class Model extends Emitter {
 		} else if (!this.lost) {
 			this.lost = now;
 			this.caught = null;
-			for (const [name, place] of this.places) this.#before.set(name, { n: place.room.n, first: place.room.first });
+			for (const [name, roomState] of this.roomStates) this.#before.set(name, { n: roomState.room.n, first: roomState.room.first });
 			setTimeout(() => this.changed(), 2100);
 		}
 		this.changed();
@@ -414,7 +414,7 @@ export class Model extends Emitter {
 		if (!this.offline || ![...this.#before.values()].some((b) => b.n > 0)) return;
 		const end = Date.now() + 30_000;
 		const look = () => {
-			const rooms = [...this.places.values()].map((p) => p.room);
+			const rooms = [...this.roomStates.values()].map((p) => p.room);
 			if (this.client.state !== "live" || Date.now() > end) return;
 			if (rooms.some((r) => !r.live || r.behind > 0)) {
 				setTimeout(look, 100);

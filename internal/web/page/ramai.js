@@ -139,7 +139,7 @@ export const newSession = () => random(16);
 export const size = (s) => text.encode(s).length;
 
 /** A position as addresses have it: LOG:EPOCH:N. @param {Position} position */
-export const written = ({ log, epoch, n }) => (epoch ? `${log}:${epoch}:${n}` : `${log}:${n}`);
+export const formatPosition = ({ log, epoch, n }) => (epoch ? `${log}:${epoch}:${n}` : `${log}:${n}`);
 
 /**
  * A room of a client. Events:
@@ -200,8 +200,8 @@ export class Room extends Emitter {
 	}
 
 	/** Says that somebody looks at this room: over HTTP, where one alone is heard at once, it is this one. */
-	attend() {
-		this.client.attend(this.name);
+	focus() {
+		this.client.focus(this.name);
 	}
 
 	leave() {
@@ -225,7 +225,7 @@ export class Client extends Emitter {
 	by = ""; // who you are on your messages
 	name = ""; // the name held
 	/** @type {Refusal|null} why there is no connection, if something in front of the server answers in its place */
-	barred = null;
+	intercepted = null;
 	limits = { text: 4000, frame: 25408, rate: 5, burst: 20, rooms: 8 };
 	/** @type {Map<string, Room>} */
 	rooms = new Map();
@@ -235,7 +235,7 @@ export class Client extends Emitter {
 	/** @type {WebSocket|null} */
 	#socket = null;
 	#connection = 0; // counts them: what was begun on another is of no use
-	#attended = ""; // the room that somebody looks at
+	#focused = ""; // the room that somebody looks at
 	/** @type {{room: Room, stop: AbortController}|null} over HTTP: what comes of the room that is looked at */
 	#stream = null;
 	/** @type {ReturnType<typeof setTimeout>|undefined} over HTTP: the next visit to another room; undefined: one is under way */
@@ -303,8 +303,8 @@ export class Client extends Emitter {
 	}
 
 	/** @param {string} name */
-	attend(name) {
-		this.#attended = name;
+	focus(name) {
+		this.#focused = name;
 		this.#listen();
 	}
 
@@ -393,7 +393,7 @@ export class Client extends Emitter {
 	 * Does what asks the API, and again as often as it is told to wait.
 	 * @template T @param {() => Promise<T>} ask @returns {Promise<T>}
 	 */
-	async patiently(ask) {
+	async withRetry(ask) {
 		for (;;) {
 			try {
 				return await ask();
@@ -405,7 +405,7 @@ export class Client extends Emitter {
 	}
 
 	/** Tries now what would be tried later. */
-	hurry() {
+	reconnectNow() {
 		if (this.state === "waiting") this.#connect();
 	}
 
@@ -468,7 +468,7 @@ export class Client extends Emitter {
 
 	/** Notes why there is no connection. @param {unknown} error */
 	#blame(error) {
-		this.barred = error instanceof Refusal && error.code === NOT_OURS ? error : null;
+		this.intercepted = error instanceof Refusal && error.code === NOT_OURS ? error : null;
 	}
 
 	/** Begins anew on a connection that has just come to be: joins, and says what is not settled, in order. */
@@ -540,7 +540,7 @@ export class Client extends Emitter {
 	/** @param {Client["state"]} state */
 	#become(state) {
 		this.state = state;
-		if (state === "live") this.barred = null;
+		if (state === "live") this.intercepted = null;
 		this.emit("state");
 	}
 
@@ -830,7 +830,7 @@ export class Client extends Emitter {
 	/** Hears the room that is looked at, and no other. */
 	#listen() {
 		if (this.via !== "http" || this.state !== "live") return;
-		const room = this.rooms.get(this.#attended) ?? this.rooms.values().next().value;
+		const room = this.rooms.get(this.#focused) ?? this.rooms.values().next().value;
 		if (this.#stream?.room === room) return;
 		this.#stream?.stop.abort();
 		this.#stream = room ? { room, stop: new AbortController() } : null;
@@ -842,7 +842,7 @@ export class Client extends Emitter {
 		const { room, stop } = stream;
 		this.#heard = Date.now();
 		const url = new URL(`/api/v1/rooms/${room.name}/stream`, this.base);
-		if (room.log) url.searchParams.set("after", written(room.position));
+		if (room.log) url.searchParams.set("after", formatPosition(room.position));
 		else url.searchParams.set("last", String(room.last));
 		let again = 0;
 		try {
@@ -878,7 +878,7 @@ export class Client extends Emitter {
 		if (room) {
 			const { log } = room;
 			try {
-				const past = await room.history(log ? { after: written(room.position), limit: 500 } : { limit: Math.max(1, room.last) });
+				const past = await room.history(log ? { after: formatPosition(room.position), limit: 500 } : { limit: Math.max(1, room.last) });
 				if (connection === this.#connection && this.rooms.get(room.name) === room && room.log === log) this.#visitor(room, past);
 			} catch {
 				refused = true; // or not reached, which the stream finds out too

@@ -187,11 +187,11 @@ export class Timeline {
  * Lets messages through to where they are shown, all of them while a person could follow, and some of them, evenly,
  * while they come too fast. What it holds back is in no way lost: it is on the server, and a number here.
  */
-export class Sluice {
+export class FloodSampler {
 	paused = false;
 	rate = 0; // messages a second that come
 	shown = 0; // and of them are let through
-	/** @type {{at: number, came: number, through: number}[]} of the last second */
+	/** @type {{at: number, incoming: number, through: number}[]} of the last second */
 	#past = [];
 	#credit = 0;
 	#time = 0;
@@ -204,32 +204,32 @@ export class Sluice {
 
 	/**
 	 * Takes what came since the last call.
-	 * @param {number} now ms @param {Message[]} came @param {(m: Message) => boolean} important is always let through
+	 * @param {number} now ms @param {Message[]} incoming @param {(m: Message) => boolean} important is always let through
 	 * @returns {{through: Message[], sampled: boolean}} sampled: others were held back
 	 */
-	take(now, came, important) {
+	sample(now, incoming, important) {
 		this.#past = this.#past.filter((p) => now - p.at < 1000);
-		this.rate = this.#past.reduce((n, p) => n + p.came, came.length);
+		this.rate = this.#past.reduce((n, p) => n + p.incoming, incoming.length);
 		this.#credit = Math.min(SHOWN / 4, this.#credit + ((now - this.#time) / 1000) * SHOWN);
 		this.#time = now;
 		/** @type {Message[]} */
-		let through = came;
+		let through = incoming;
 		if (this.paused) {
 			through = [];
 		} else if (this.flooded) {
-			const step = Math.max(1, Math.ceil(came.length / Math.max(1, this.#credit)));
-			through = came.filter((m, i) => {
+			const step = Math.max(1, Math.ceil(incoming.length / Math.max(1, this.#credit)));
+			through = incoming.filter((m, i) => {
 				if (important(m)) return true;
-				if (this.#credit < 1 || (came.length - 1 - i) % step !== 0) return false;
+				if (this.#credit < 1 || (incoming.length - 1 - i) % step !== 0) return false;
 				this.#credit--;
 				return true;
 			});
 		} else {
-			through = [...this.#recent, ...came]; // if it was a flood, it is over: the newest are to stand there without a gap
+			through = [...this.#recent, ...incoming]; // if it was a flood, it is over: the newest are to stand there without a gap
 		}
-		const sampled = through.length < came.length;
-		this.#recent = this.paused || this.flooded ? [...this.#recent, ...came].slice(-RECENT) : [];
-		this.#past.push({ at: now, came: came.length, through: through.length });
+		const sampled = through.length < incoming.length;
+		this.#recent = this.paused || this.flooded ? [...this.#recent, ...incoming].slice(-RECENT) : [];
+		this.#past.push({ at: now, incoming: incoming.length, through: through.length });
 		this.shown = this.#past.reduce((n, p) => n + p.through, 0);
 		return { through, sampled };
 	}

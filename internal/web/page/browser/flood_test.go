@@ -76,7 +76,7 @@ func TestFlood(t *testing.T) {
 			return fmt.Sprintf("message %d of many, as long as people write them when there are so many of them", i)
 		})
 	}()
-	b.sees(".banner.flood", "a second, all saved")
+	b.sees(".banner.flood", "messages per second")
 	for end := time.Now().Add(*floodFor / 2); time.Now().Before(end); {
 		b.types("x")
 		time.Sleep(100 * time.Millisecond)
@@ -97,7 +97,7 @@ func TestFlood(t *testing.T) {
 	const number = "Number(" + last + ")"
 	left := eval[int](b, number)
 	scrolling := eval[[]float64](b, scrolled)
-	b.sees(".jumps", "new")
+	b.sees(".jump-buttons", "new")
 	b.press("End", ctrl)
 	b.click(".banner.flood button")
 	b.sees(".banner.flood", "Paused")

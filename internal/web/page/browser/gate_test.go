@@ -28,7 +28,7 @@ func (b *tab) everyWay() {
 	b.press("Enter", 0)
 	b.until("document.querySelector('.hits button')")
 	b.click(".hits button")
-	if eval[bool](b, "document.querySelector('.status').textContent.includes('without a socket')") {
+	if eval[bool](b, "document.querySelector('.status').textContent.includes('over HTTP')") {
 		b.t.Error("the gate lets no WebSocket through")
 	}
 	b.write("said on the page")

@@ -69,7 +69,7 @@ func (b *tab) narrow(where string) {
 	if over := eval[float64](b, "document.documentElement.scrollWidth - innerWidth"); over > 0 {
 		b.t.Errorf("%s: the page is %v px too wide", where, over)
 	}
-	for _, e := range eval[[]string](b, `[...document.querySelectorAll("button, input, textarea, select, .rooms a")].filter((e) => e.checkVisibility({ visibilityProperty: true }) && !e.closest(".log, .status, .trouble") && e.type !== "checkbox").filter((e) => { const r = e.getBoundingClientRect(); return r.height < 44 || r.right > innerWidth + 1; }).map((e) => e.outerHTML.slice(0, 120) + JSON.stringify(e.getBoundingClientRect()))`) {
+	for _, e := range eval[[]string](b, `[...document.querySelectorAll("button, input, textarea, select, .rooms a")].filter((e) => e.checkVisibility({ visibilityProperty: true }) && !e.closest(".log, .status, .error-text") && e.type !== "checkbox").filter((e) => { const r = e.getBoundingClientRect(); return r.height < 44 || r.right > innerWidth + 1; }).map((e) => e.outerHTML.slice(0, 120) + JSON.stringify(e.getBoundingClientRect()))`) {
 		b.t.Errorf("%s: too small to touch, or outside: %s", where, e)
 	}
 }
@@ -108,7 +108,7 @@ func TestJumpOnPhone(t *testing.T) {
 	b.click(".icon.search")
 	b.until("document.querySelector('dialog[open]')")
 	b.narrow("search on a phone")
-	b.click(".day-too")
+	b.click(".jump-to-date")
 	b.click("dialog[open] form button.primary")
 	b.until("document.querySelector('.m.target[data-n=\"1\"]') && !document.querySelector('dialog')")
 }
@@ -128,7 +128,7 @@ func TestLargeLetters(t *testing.T) {
 			t.Errorf("letters are %s, whatever the reader has set", size)
 		}
 		eval[bool](b, "(document.documentElement.style.fontSize = '200%', dispatchEvent(new Event('resize')))")
-		if over := eval[float64](b, "(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(document.querySelector('.top h1'))"); over > 0 {
+		if over := eval[float64](b, "(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(document.querySelector('.header h1'))"); over > 0 {
 			t.Errorf("letters twice as large hide %v px of the room's name on a %s", over, device.name)
 		}
 		b.narrow("letters twice as large on a " + device.name)
@@ -162,7 +162,7 @@ func TestForcedColors(t *testing.T) {
 			t.Errorf("%s is like all others: its outline is %s", marked, style)
 		}
 	}
-	for _, bordered := range []string{".count", ".icon.search:focus-visible", ".naming, .me button"} {
+	for _, bordered := range []string{".count", ".icon.search:focus-visible", ".name-form, .me button"} {
 		b.run(chromedp.Focus(".icon.search"))
 		if none := eval[bool](b, "(({ borderStyle, outlineStyle }) => borderStyle === 'none' && outlineStyle === 'none')(getComputedStyle(document.querySelector("+js(bordered)+")))"); none {
 			t.Errorf("%s has no border", bordered)
@@ -205,7 +205,7 @@ func TestLongest(t *testing.T) {
 			}
 		}
 		// The time stands behind the name, whichever way that is read.
-		if order := eval[bool](b, "[...document.querySelectorAll('.by')].every((e) => e.querySelector('.name').getBoundingClientRect().right <= e.querySelector('.time').getBoundingClientRect().left)"); !order {
+		if order := eval[bool](b, "[...document.querySelectorAll('.byline')].every((e) => e.querySelector('.name').getBoundingClientRect().right <= e.querySelector('.time').getBoundingClientRect().left)"); !order {
 			t.Errorf("a name pushes the time away on a %s", device.name)
 		}
 		b.picture("longest-" + device.name)
@@ -293,7 +293,7 @@ func TestKeyboardOfAPhone(t *testing.T) {
 	b := open(t, h.url("/"), phone()).ready()
 	b.sees(".log", "Then let us begin")
 	b.run(chromedp.EmulateViewport(390, 460, chromedp.EmulateMobile, chromedp.EmulateTouch, chromedp.EmulateScale(2)))
-	b.until("(({ bottom }) => bottom > 0 && bottom <= document.querySelector('.foot').getBoundingClientRect().top)([...document.querySelectorAll('.m')].at(-1).getBoundingClientRect())")
+	b.until("(({ bottom }) => bottom > 0 && bottom <= document.querySelector('.footer').getBoundingClientRect().top)([...document.querySelectorAll('.m')].at(-1).getBoundingClientRect())")
 	b.picture("keyboard")
 }
 
@@ -306,7 +306,7 @@ func TestIndonesian(t *testing.T) {
 	b.run(chromedp.Reload())
 	b.ready()
 	b.sees(".log", "Then let us begin")
-	b.sees(".status", "langsung")
+	b.sees(".status", "terhubung")
 	b.sees(".day", "Hari ini")
 	if lang := eval[string](b, "document.documentElement.lang"); lang != "id" {
 		t.Errorf("the page says that it is in %q", lang)
@@ -322,12 +322,12 @@ func TestSpoken(t *testing.T) {
 	b := open(t, h.url("/"), laptop()).ready()
 	b.sees(".log", "old 199")
 	h.say("lobby", "something new")
-	b.sees(".spoken[role=log][aria-live=polite]", "something new")
+	b.sees(".announcer[role=log][aria-live=polite]", "something new")
 	eval[bool](b, "(document.querySelector('.log').scrollTop = 0, true)")
 	b.until("document.querySelector('[data-n]').dataset.n < 100")
 	h.fill("lobby", 40, func(i int) string { return fmt.Sprint("many ", i) })
-	b.sees(".spoken", "new messages")
-	if spoken := eval[string](b, "document.querySelector('.spoken').textContent"); strings.Contains(spoken, "old") {
+	b.sees(".announcer", "new messages")
+	if spoken := eval[string](b, "document.querySelector('.announcer').textContent"); strings.Contains(spoken, "old") {
 		t.Errorf("it was read out: %s", spoken)
 	}
 }

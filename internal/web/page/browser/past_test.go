@@ -49,14 +49,14 @@ func TestCompleteness(t *testing.T) {
 			t.Fatalf("%d messages are in the document", rows)
 		}
 	}
-	b.sees(".beginning", "begins")
-	b.sees(".hole", "missing: load") // let go of in between, to stay small
+	b.sees(".beginning", "start of the room")
+	b.sees(".missing", "Load ") // let go of in between, to stay small
 	b.picture("hole")
 	b.check(all)
 
 	// A click loads what is missing.
 	before := b.missing()
-	b.click(".hole button")
+	b.click(".missing button")
 	b.until(fmt.Sprintf("(%s) < %d", missing, before))
 	b.check(all)
 
@@ -99,7 +99,7 @@ func TestCompleteness(t *testing.T) {
 }
 
 // missing is how many the page says are not here.
-const missing = `[...document.querySelectorAll(".hole")].reduce((n, e) => n + Number(e.dataset.to) - Number(e.dataset.from) + 1, 0)`
+const missing = `[...document.querySelectorAll(".missing")].reduce((n, e) => n + Number(e.dataset.to) - Number(e.dataset.from) + 1, 0)`
 
 func (b *tab) missing() int { return eval[int](b, missing) }
 
@@ -109,7 +109,7 @@ func (b *tab) check(all int) {
 	b.t.Helper()
 	wrong := eval[string](b, fmt.Sprintf(`(() => {
 		let next = 1;
-		for (const e of document.querySelectorAll("[data-n], .hole")) {
+		for (const e of document.querySelectorAll("[data-n], .missing")) {
 			const skipped = Number((e.querySelector(".skipped")?.textContent ?? "0").replace(/\D/g, ""));
 			const from = Number(e.dataset.n ?? e.dataset.from) - skipped, to = Number(e.dataset.n ?? e.dataset.to);
 			if (from !== next) return "after " + (next - 1) + " stands " + from;
@@ -137,11 +137,11 @@ func TestGone(t *testing.T) {
 	}
 	b := open(t, h.url("/"), laptop()).ready()
 	b.sees(".log", "message 38")
-	b.sees(".beginning", "18 are no longer kept")
+	b.sees(".beginning", "18 messages can no longer be loaded")
 
 	// A link to one of them leads to where it stood.
 	link := open(t, h.url("/#n5"), laptop()).ready()
-	link.sees(".beginning", "18 are no longer kept")
+	link.sees(".beginning", "18 messages can no longer be loaded")
 	link.until("(({ top }) => top > 0 && top < 400)(document.querySelector('[data-n=\"19\"]').getBoundingClientRect())")
 }
 
@@ -157,13 +157,13 @@ func TestJump(t *testing.T) {
 	b.run(chromedp.SetValue("dialog input", time.Now().AddDate(1, 0, 0).Format(time.DateOnly)))
 	eval[bool](b, "document.querySelector('dialog input').dispatchEvent(new Event('input', { bubbles: true }))")
 	b.click("dialog button.primary")
-	b.sees("dialog", "Nothing is kept from that day")
+	b.sees("dialog", "There are no messages on or after")
 
 	// A message of the last screen is shown at the end, and the end is where one is.
 	link := b.another(h.url("/#n298"), laptop()).ready()
 	link.until("document.querySelector('.m.target[data-n=\"298\"]')")
 	time.Sleep(500 * time.Millisecond) // it may be there before the page has gone to it
-	link.until("!document.querySelector('.jumps button')")
+	link.until("!document.querySelector('.jump-buttons button')")
 	link.sees(".log", "message 300")
 	h.say("lobby", "and on")
 	link.until("(({ bottom }) => bottom < innerHeight)([...document.querySelectorAll('.log [data-n]')].at(-1).getBoundingClientRect())")

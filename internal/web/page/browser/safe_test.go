@@ -221,7 +221,7 @@ func TestWithoutSocket(t *testing.T) {
 	b := open(t, front+"/", laptop())
 	b.expect("WebSocket connection", "429")
 	b.ready()
-	b.sees(".status", "without a socket")
+	b.sees(".status", "over HTTP")
 	b.sees(".log", "before")
 	h.say("lobby", "while it listens")
 	b.sees(".log", "while it listens")
@@ -240,7 +240,7 @@ func TestWithoutSocket(t *testing.T) {
 		t.Errorf("said: %v", own)
 	}
 	b.click(".me button")
-	b.sees(".naming", "WebSocket")
+	b.sees(".name-form", "WebSocket")
 	b.picture("without-socket")
 
 	// The rooms of an earlier visit are all there, though a browser has few connections; in a second tab too.

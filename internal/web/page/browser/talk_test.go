@@ -31,7 +31,7 @@ func TestTalk(t *testing.T) {
 	anna.picture("empty")
 	budi := open(t, h.url("/"), phone()).ready()
 	anna.named("anna")
-	budi.click(".naming button[type=button]")
+	budi.click(".name-form button[type=button]")
 	anna.write("Hello! Can you hear me?")
 	budi.sees(".m .text", "Can you hear me?")
 	budi.sees(".m .name", "anna")
@@ -62,9 +62,9 @@ func TestOffline(t *testing.T) {
 	for i := range 5 {
 		b.write(fmt.Sprint("meanwhile ", i))
 	}
-	b.sees(".banner", "No connection")
+	b.sees(".banner", "Connection lost")
 	b.sees(".status", "5 unsent")
-	b.sees(".sent .state", "waits")
+	b.sees(".sent .state", "waiting")
 	b.picture("offline")
 	b.press("ArrowUp", 0) // takes the last one back
 	b.until("document.querySelector('.composer textarea').value === 'meanwhile 4'")
@@ -76,7 +76,7 @@ func TestOffline(t *testing.T) {
 	b.sees(".banner", "Caught up")
 	b.until("!document.querySelector('.sent')")
 	b.sees(".log", "from elsewhere 6")
-	if status := eval[string](b, "document.querySelector('.status').textContent"); strings.Contains(status, "socket") {
+	if status := eval[string](b, "document.querySelector('.status').textContent"); strings.Contains(status, "HTTP") {
 		t.Errorf("a server that was away for a while was taken for one without sockets: %s", status)
 	}
 	var own []string
@@ -294,9 +294,9 @@ func TestManyRooms(t *testing.T) {
 		b.sees("h1", fmt.Sprint("room", i))
 	}
 	b.enter(".side input[name=room]", "ninth")
-	b.sees(".trouble", "8")
+	b.sees(".error-text", "8")
 	b.sees("h1", "room6")
-	b.click(".trouble button")
+	b.click(".error-text button")
 	for range 7 { // to where one was after leaving
 		was := eval[string](b, "location.pathname")
 		eval[bool](b, "(history.back(), true)")
@@ -304,7 +304,7 @@ func TestManyRooms(t *testing.T) {
 	}
 	b.sees("h1", "first")
 	eval[bool](b, "(history.back(), true)") // to the room that was left
-	b.sees(".trouble", "8")
+	b.sees(".error-text", "8")
 	b.until("location.pathname === '/r/first' && document.querySelector('h1').textContent === 'first'")
 }
 

@@ -1,0 +1,60 @@
+// The language of the page. To add one, add a file to lang/ with the keys of en.js.
+import en from "./lang/en.js";
+import { Refusal } from "./ramai.js";
+
+/** @typedef {typeof en} Strings */
+
+/** @type {string[]} the languages in lang/, as the server lists them */
+export const languages = (document.documentElement.dataset.languages ?? "en").split(" ");
+
+/** @type {Strings} */
+export let t = en;
+export let language = "en";
+let formats = formatsOf(language);
+
+/** Formatters are reused: creating one costs more than a hundred uses. @param {string} l a language */
+function formatsOf(l) {
+	return {
+		number: new Intl.NumberFormat(l),
+		time: new Intl.DateTimeFormat(l, { hour: "2-digit", minute: "2-digit" }),
+		full: new Intl.DateTimeFormat(l, { dateStyle: "full", timeStyle: "long" }),
+	};
+}
+
+/** @param {string} wanted a language; empty: what the browser prefers */
+export async function setLanguage(wanted) {
+	const preferred = wanted ? [wanted] : navigator.languages.map((l) => l.toLowerCase().split("-")[0]);
+	language = preferred.find((l) => languages.includes(l)) ?? "en";
+	try {
+		t = language === "en" ? en : { ...en, ...(await import(`./lang/${language}.js`)).default };
+	} catch {
+		[t, language] = [en, "en"];
+	}
+	document.documentElement.lang = language;
+	formats = formatsOf(language);
+}
+
+/** @param {number} n */
+export const number = (n) => formats.number.format(n);
+
+/** The message for a failed request. @param {unknown} error as Client.get throws it */
+export const loadError = (error) => t.failedToLoad(error instanceof TypeError ? t.unreachable : errorText(error));
+
+/** @param {unknown} error */
+export const errorText = (error) => (error instanceof Refusal && error.code === "not_ramai" ? t.intercepted : error instanceof Error ? error.message : String(error));
+
+/** The time of day. @param {string|number} at */
+export const timeOfDay = (at) => formats.time.format(new Date(at));
+
+/** Date and time in full. @param {string} at */
+export const fullTime = (at) => formats.full.format(new Date(at));
+
+/** Today, yesterday, or the date. @param {string} at */
+export function dayName(at) {
+	const d = new Date(at);
+	const days = Math.round((new Date().setHours(0, 0, 0, 0) - new Date(at).setHours(0, 0, 0, 0)) / 86_400_000);
+	if (days === 0) return t.today;
+	if (days === 1) return t.yesterday;
+	const year = d.getFullYear() === new Date().getFullYear() ? undefined : "numeric";
+	return d.toLocaleDateString(language, { weekday: "long", day: "numeric", month: "long", year });
+}
