@@ -6,26 +6,27 @@ import (
 	"sync/atomic"
 )
 
-// MinBackfill is how many bytes of backfills a budget of any size leaves alone, so that somebody who is behind gets on.
+// MinBackfill is the number of bytes of backfills that a budget of any size leaves alone, so that slow readers make
+// progress.
 const MinBackfill = 2 << 20
 
-// A Budget bounds the memory of all that waits for sockets. Most of it can be read again from the journal, and is given
-// up when there is no room for it: the segments of tapes, and backfills. The rest, which is reserved, cannot: half of the
-// budget is for that at most, and who takes more asks Crowded first whether to go on with less.
+// A Budget bounds the memory of everything that waits for sockets. Cached memory, that is, buffer segments and
+// backfills, can be read from the store again and is evicted when there is no room for it. Reserved memory cannot. At
+// most half of the budget is meant for it: callers check Crowded before they reserve more.
 type Budget struct {
 	max           int64
-	bufferBytes   atomic.Int64 // bytes of the segments of all tapes
-	backfillBytes atomic.Int64 // bytes of all backfills
+	bufferBytes   atomic.Int64 // segments of all buffers
+	backfillBytes atomic.Int64 // all backfills
 	reserved      atomic.Int64
-	tick          atomic.Int64 // grows with each Trim; the measure of "recently"
-	evicted       atomic.Int64 // backfills that were given up while somebody held them
+	tick          atomic.Int64 // grows with each Trim; orders the reads of segments
+	evicted       atomic.Int64 // number of backfills evicted while somebody held them
 
 	mu            sync.Mutex
 	buffers       map[*Buffer]struct{}   // guarded by mu
 	openBackfills map[*Backfill]struct{} // guarded by mu
 
-	partials     map[Partial]int64 // guarded by mu: bytes
-	partialBytes int64             // guarded by mu: the sum of held
+	partials     map[Partial]int64 // guarded by mu: bytes of each
+	partialBytes int64             // guarded by mu: sum over partials
 }
 
 // NewBudget returns a budget of max bytes.
@@ -33,48 +34,48 @@ func NewBudget(max int64) *Budget {
 	return &Budget{max: max, buffers: make(map[*Buffer]struct{}), openBackfills: make(map[*Backfill]struct{}), partials: make(map[Partial]int64)}
 }
 
-// Usage is what a budget is used for, in bytes.
+// Usage reports how a budget is used, in bytes.
 type Usage struct {
 	Buffers, Backfills, Reserved int64
 	Max                          int64
-	Evicted                      int64 // backfills that were given up so far while somebody held them; a number, not bytes
+	Evicted                      int64 // number of backfills evicted so far while somebody held them
 }
 
-// Usage returns what the budget is used for now.
+// Usage returns the current usage.
 func (b *Budget) Usage() Usage {
 	return Usage{Buffers: b.bufferBytes.Load(), Backfills: b.backfillBytes.Load(), Reserved: b.reserved.Load(), Max: b.max, Evicted: b.evicted.Load()}
 }
 
-// Cached is what tapes and backfills take now, in bytes.
+// Cached returns the bytes of buffers and backfills.
 func (b *Budget) Cached() int64 { return b.bufferBytes.Load() + b.backfillBytes.Load() }
 
-// Charge takes n bytes for something that is there already, whether or not there is room.
+// Charge reserves n bytes for memory that is in use already, whether or not there is room.
 func (b *Budget) Charge(n int64) { b.reserved.Add(n) }
 
-// Release returns n bytes that Charge took.
+// Release returns n bytes reserved by Charge.
 func (b *Budget) Release(n int64) { b.reserved.Add(-n) }
 
-// Crowded tells whether half of the budget is reserved.
+// Crowded reports whether half of the budget is reserved.
 func (b *Budget) Crowded() bool { return b.reserved.Load() >= b.max/2 }
 
-// available is how many bytes there are for tapes and backfills.
+// available returns the bytes left for buffers and backfills.
 func (b *Budget) available() int64 { return max(b.max-b.reserved.Load(), b.max/2) }
 
-func (b *Budget) add(t *Buffer) {
+func (b *Budget) add(buf *Buffer) {
 	b.mu.Lock()
-	b.buffers[t] = struct{}{}
+	b.buffers[buf] = struct{}{}
 	b.mu.Unlock()
 }
 
-func (b *Budget) remove(t *Buffer) {
+func (b *Budget) remove(buf *Buffer) {
 	b.mu.Lock()
-	delete(b.buffers, t)
+	delete(b.buffers, buf)
 	b.mu.Unlock()
 }
 
-// Trim gives up segments and backfills until the rest fits the budget: first what is largest and has not been read for
-// longest. Whoever adds something calls it, after each batch. As it looks at everything, it makes a little more room than
-// it has to, so that the next need not.
+// Trim evicts segments and backfills until the rest fits the budget. Large ones that have not been read for long go
+// first. Callers call it once after each batch of additions. Since it visits everything, it frees a little more than it
+// has to, so that the next call has nothing to do.
 func (b *Budget) Trim() {
 	now := b.tick.Add(1)
 	if b.Cached() <= b.available() {
@@ -82,43 +83,43 @@ func (b *Budget) Trim() {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	idle := make(victimHeap, 0, len(b.buffers)+len(b.openBackfills))
-	for t := range b.buffers {
-		if s := t.oldest(); s != nil {
-			idle = append(idle, victim{buffer: t, score: s.evictionScore(now)})
+	victims := make(victimHeap, 0, len(b.buffers)+len(b.openBackfills))
+	for buf := range b.buffers {
+		if s := buf.oldest(); s != nil {
+			victims = append(victims, victim{buffer: buf, score: s.evictionScore(now)})
 		}
 	}
 	for f := range b.openBackfills {
 		if s := f.seg.Load(); s != nil {
-			idle = append(idle, victim{backfill: f, score: s.evictionScore(now)})
+			victims = append(victims, victim{backfill: f, score: s.evictionScore(now)})
 		}
 	}
-	heap.Init(&idle)
-	for enough := b.available() - b.available()/16; len(idle) > 0 && b.Cached() > enough; {
-		v := idle[0]
+	heap.Init(&victims)
+	for enough := b.available() - b.available()/16; len(victims) > 0 && b.Cached() > enough; {
+		v := victims[0]
 		if v.buffer != nil {
 			v.buffer.dropOldest()
 			if s := v.buffer.oldest(); s != nil {
-				idle[0].score = s.evictionScore(now)
-				heap.Fix(&idle, 0)
+				victims[0].score = s.evictionScore(now)
+				heap.Fix(&victims, 0)
 				continue
 			}
 		} else if b.backfillBytes.Load()-v.backfill.cost >= MinBackfill && v.backfill.drop() {
 			b.evicted.Add(1)
 			delete(b.openBackfills, v.backfill)
 		}
-		heap.Pop(&idle)
+		heap.Pop(&victims)
 	}
 }
 
-// victim is something that can be given up.
+// victim is something that can be evicted.
 type victim struct {
 	buffer   *Buffer // its oldest segment; nil: backfill
 	backfill *Backfill
 	score    int64
 }
 
-// victimHeap is a heap: what has the highest score goes first.
+// victimHeap is a heap with the highest score first.
 type victimHeap []victim
 
 func (v victimHeap) Len() int           { return len(v) }
@@ -130,19 +131,19 @@ func (v *victimHeap) Pop() any {
 	return nil
 }
 
-// A Backfill is a segment beside the tapes: a part of the past that was read from the journal for readers who are behind
-// what the tape holds. All who wait for the same share one. It counts in the budget once, until the last of them has
-// released it or the budget has no room for it; then its readers read it anew.
+// A Backfill is a segment outside of the buffers: older frames that were read from the store for readers that are
+// behind the buffer. Readers that wait for the same frames share one. It counts in the budget once, until all holders
+// have released it or the budget evicts it. After an eviction its readers read the frames again.
 type Backfill struct {
 	budget  *Budget
 	first   uint64
 	last    uint64
 	cost    int64
-	seg     atomic.Pointer[Segment] // nil: given up, or released by all
+	seg     atomic.Pointer[Segment] // nil: evicted, or released by all holders
 	holders atomic.Int32
 }
 
-// Backfill puts s beside the tapes for so many holders, at least one.
+// Backfill makes a backfill of s for the given number of holders, at least one.
 func (b *Budget) Backfill(s *Segment, holders int) *Backfill {
 	f := &Backfill{budget: b, first: s.First(), last: s.Last(), cost: s.cost()}
 	f.holders.Store(int32(holders))
@@ -156,14 +157,14 @@ func (b *Budget) Backfill(s *Segment, holders int) *Backfill {
 	return f
 }
 
-// First is the number of the first frame.
+// First returns the number of the first frame.
 func (f *Backfill) First() uint64 { return f.first }
 
-// Last is the number of the last frame.
+// Last returns the number of the last frame.
 func (f *Backfill) Last() uint64 { return f.last }
 
-// After returns the frames that follow number n, see [Segment.After]; n is below Last, and not below First()-1. It returns
-// false if the segment was given up.
+// After returns the frames that follow number n, as [Segment.After] does. n is at least First()-1 and less than Last().
+// It returns false if the segment was evicted.
 func (f *Backfill) After(n uint64, limit int) (Span, bool) {
 	s := f.seg.Load()
 	if s == nil {
@@ -173,7 +174,7 @@ func (f *Backfill) After(n uint64, limit int) (Span, bool) {
 	return s.After(n, limit), true
 }
 
-// Release says that one of its holders needs it no more. Spans stay valid. A nil one is none.
+// Release is called once by each holder when it is done. Spans stay valid. Release of nil does nothing.
 func (f *Backfill) Release() {
 	if f == nil || f.holders.Add(-1) > 0 {
 		return
@@ -184,7 +185,7 @@ func (f *Backfill) Release() {
 	f.budget.mu.Unlock()
 }
 
-// drop lets go of the segment. It returns whether it was still there.
+// drop removes the segment and reports whether it was still there.
 func (f *Backfill) drop() bool {
 	if f.seg.Swap(nil) == nil {
 		return false

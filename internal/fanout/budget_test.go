@@ -5,20 +5,21 @@ import (
 	"testing"
 )
 
-// fullSegment makes a segment of size bytes, which one frame fills.
+// fullSegment returns a segment of size bytes that one frame fills.
 func fullSegment(size int) *Segment {
 	s := NewSegment(1, size)
 	s.Add(make([]byte, size))
 	return s
 }
 
-// readable tells whether a backfill is still there; it counts as a reader.
+// readable reports whether a backfill is still there. It counts as a read.
 func (f *Backfill) readable() bool {
 	_, held := f.After(0, 1)
 	return held
 }
 
-// When there is no room, the largest of those goes first that nobody reads, and never so much that nobody gets on.
+// When there is no room, the largest unread backfills are evicted first, and never so many that readers make no
+// progress.
 func TestBackfillEviction(t *testing.T) {
 	const size = 100 << 10
 	b := NewBudget(4 << 20)
@@ -42,7 +43,7 @@ func TestBackfillEviction(t *testing.T) {
 	if span, held := large.After(0, 10); held || len(span.Bytes()) > 0 || large.First() != 1 || large.Last() != 1 {
 		t.Error("what was given up can be read")
 	}
-	b.Charge(4 << 20) // half is left for what can be given up
+	b.Charge(4 << 20) // half is left for cached memory
 	b.Trim()
 	if u := b.Usage(); u.Backfills > MinBackfill+size || u.Backfills < MinBackfill-3*size || u.Evicted == 0 {
 		t.Errorf("beside what is reserved there are %+v", u)
@@ -56,7 +57,7 @@ func TestBackfillEviction(t *testing.T) {
 	}
 }
 
-// However small the budget is, some are left, the newest among them.
+// A budget of any size keeps some backfills, the newest among them.
 func TestMinBackfill(t *testing.T) {
 	b := NewBudget(1)
 	for range 100 {
@@ -70,7 +71,7 @@ func TestMinBackfill(t *testing.T) {
 	}
 }
 
-// One that many hold counts once, and until the last has released it.
+// A shared backfill counts once, until the last holder has released it.
 func TestSharedBackfill(t *testing.T) {
 	b := NewBudget(1 << 20)
 	f := b.Backfill(fullSegment(1000), 3)
@@ -87,7 +88,7 @@ func TestSharedBackfill(t *testing.T) {
 	(*Backfill)(nil).Release()
 }
 
-// Half of the budget can be reserved, and tapes make room for it.
+// Half of the budget can be reserved, and buffers make room for it.
 func TestChargeShrinksBuffers(t *testing.T) {
 	b := NewBudget(1 << 20)
 	buf := New(b, 0)
@@ -106,7 +107,7 @@ func TestChargeShrinksBuffers(t *testing.T) {
 	}
 	b.Trim()
 	if got := b.Cached(); got > 1<<19 || got < 1<<18 {
-		t.Errorf("tapes take %d bytes beside what is reserved", got)
+		t.Errorf("buffers take %d bytes beside the reserved ones", got)
 	}
 	b.Release(64 << 10)
 	if b.Crowded() {
@@ -115,7 +116,7 @@ func TestChargeShrinksBuffers(t *testing.T) {
 	buf.Close()
 }
 
-// Tapes come and go, and backfills are released, while others make room.
+// Buffers and backfills come and go while other goroutines trim.
 func TestBudgetConcurrently(t *testing.T) {
 	b := NewBudget(3 << 20)
 	var all sync.WaitGroup

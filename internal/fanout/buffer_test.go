@@ -12,7 +12,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// frameOf is what number n looks like in these tests: of many lengths, empty and larger than a segment among them.
+// frameOf returns the frame for number n. Lengths vary; some frames are empty, some larger than a segment.
 func frameOf(n uint64) []byte {
 	switch {
 	case n%50 == 0:
@@ -23,17 +23,17 @@ func frameOf(n uint64) []byte {
 	return bytes.Repeat([]byte(fmt.Sprintf("<%d>", n)), int(n%37)+1)
 }
 
-// newest is the number of the newest frame of a span, be it empty.
+// newest returns the number of the newest frame of a span, even of an empty one.
 func newest(p Span) uint64 { return p.seg.first + uint64(p.to) - 1 }
 
-// drainBuffer takes everything after n with short writes of random length, as a session does, and returns it.
+// drainBuffer reads everything after n with short writes of random length, as a session does.
 func drainBuffer(t *testing.T, buf *Buffer, n uint64, rng *rand.Rand) []byte {
 	t.Helper()
 	var got []byte
 	for {
 		span, held := buf.After(n, 1+rng.IntN(2000))
 		if !held {
-			t.Fatalf("the tape does not hold what follows %d", n)
+			t.Fatalf("the buffer does not hold what follows %d", n)
 		}
 		b := span.Bytes()
 		if n == buf.head.Load() {
@@ -47,7 +47,7 @@ func drainBuffer(t *testing.T, buf *Buffer, n uint64, rng *rand.Rand) []byte {
 			k = rng.IntN(k) + 1
 		}
 		last, rest := span.Advance(k)
-		if k == 0 { // only empty frames: nothing to take, and the number moves all the same
+		if k == 0 { // only empty frames: there are no bytes, but the number advances
 			last = newest(span)
 		}
 		got = append(append(got, b[:k]...), rest...)
@@ -88,7 +88,7 @@ func TestSpanHoldsWholeFrames(t *testing.T) {
 		rest string
 	}{0: {11, ""}, 1: {12, "2345"}, 5: {12, ""}, 6: {13, "2345"}, 19: {15, "5"}, 20: {15, ""}} {
 		if n, rest := span.Advance(k); n != want.n || string(rest) != want.rest {
-			t.Errorf("taken %d: at %d with %q to come, want %d and %q", k, n, rest, want.n, want.rest)
+			t.Errorf("after %d bytes: at %d with %q left, want %d and %q", k, n, rest, want.n, want.rest)
 		}
 	}
 }
@@ -114,12 +114,12 @@ func TestBudgetDropsUnreadSegments(t *testing.T) {
 		t.Error("number 2 is still held: nothing was dropped")
 	}
 	if _, held := read.After(2000, 100); !held {
-		t.Error("the head is always held")
+		t.Error("the newest frame is not held")
 	}
 	read.Close()
 	unread.Close()
 	if b.Cached() != 0 {
-		t.Errorf("%d bytes are spent after all tapes are closed", b.Cached())
+		t.Errorf("%d bytes are spent after all buffers are closed", b.Cached())
 	}
 }
 
@@ -131,7 +131,7 @@ func TestPrepend(t *testing.T) {
 		tail.Add([]byte(f))
 	}
 	if _, held := buf.After(5, 100); held {
-		t.Error("an empty tape holds what it never had")
+		t.Error("an empty buffer holds a frame")
 	}
 	if !buf.Prepend(tail) {
 		t.Fatal("a segment that ends at the head was refused")
@@ -148,7 +148,7 @@ func TestPrepend(t *testing.T) {
 		t.Errorf("after 7: %q", span.Bytes())
 	}
 	if _, held := buf.After(2, 100); held {
-		t.Error("the tape claims to hold number 3")
+		t.Error("the buffer claims to hold number 3")
 	}
 }
 
@@ -162,7 +162,7 @@ func TestConcurrentReaders(t *testing.T) {
 			for n := uint64(0); n < last; {
 				span, held := buf.After(n, 4096)
 				if !held {
-					t.Errorf("number %d left a tape that never shrinks", n+1)
+					t.Errorf("number %d left a buffer that never shrinks", n+1)
 					return
 				}
 				for len(span.Bytes()) > 0 && n < newest(span) {
@@ -194,12 +194,12 @@ func TestNoAllocationsToRead(t *testing.T) {
 	}
 }
 
-// What an Append allocates is segments, and those are large.
+// Append allocates segments only, and those are large.
 func TestFewAllocationsToAppend(t *testing.T) {
 	const frames = 10_000
 	frame := make([]byte, 130)
 	if allocs := testing.AllocsPerRun(5, func() {
-		b := NewBudget(4 * maxSegment) // less than all of them
+		b := NewBudget(4 * maxSegment) // less than all frames need
 		buf := New(b, 0)
 		for range frames {
 			buf.Append(frame)
@@ -210,7 +210,7 @@ func TestFewAllocationsToAppend(t *testing.T) {
 	}
 }
 
-// FuzzBuffer compares a tape under any sequence of appends, reads and trims with a plain slice.
+// FuzzBuffer compares a buffer with a plain slice under any sequence of appends, reads and trims.
 func FuzzBuffer(f *testing.F) {
 	f.Add([]byte{1, 9, 200, 3, 77, 255, 0, 0, 14})
 	f.Fuzz(func(t *testing.T, script []byte) {
@@ -230,7 +230,7 @@ func FuzzBuffer(f *testing.F) {
 			case 3:
 				span, held := buf.After(n, int(op)*16)
 				if !held {
-					n++ // as if the journal had supplied it
+					n++ // as if it had been read from the store
 					continue
 				}
 				k := len(span.Bytes()) * int(op) / 256
@@ -274,7 +274,7 @@ func BenchmarkNext(b *testing.B) {
 	}
 }
 
-// What is forgotten is not read any more, though its segment is still there for what follows in it.
+// Trimmed frames cannot be read, even while their segment remains for the frames that follow.
 func TestTrimBefore(t *testing.T) {
 	budget := NewBudget(1 << 20)
 	buf := New(budget, 0)
@@ -295,12 +295,12 @@ func TestTrimBefore(t *testing.T) {
 		}
 	}
 	if len(held.Bytes()) != 1000 {
-		t.Errorf("a span that a reader had is of %d bytes now", len(held.Bytes()))
+		t.Errorf("a span held by a reader has %d bytes now", len(held.Bytes()))
 	}
 	buf.TrimBefore(201)
 	buf.Append(frame)
 	if span, ok := buf.After(200, 100); !ok || newest(span) != 201 {
-		t.Errorf("what is said after everything was forgotten: %v", ok)
+		t.Errorf("after everything was trimmed, a new frame can be read: %v", ok)
 	}
 	buf.Close()
 }

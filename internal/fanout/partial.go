@@ -1,16 +1,17 @@
 package fanout
 
-// MinPartial is how many bytes of unfinished messages a budget of any size has room for.
+// MinPartial is the number of bytes of partial messages that a budget of any size has room for.
 const MinPartial = 1 << 20
 
-// An Partial holds a message of which only a part has come. It is compared with others, so it is a pointer.
+// A Partial holds a message that has been received in part. It must be comparable, so it is a pointer.
 type Partial interface {
-	// GiveUp asks to let go of it. It may be called from any goroutine, and must not block.
+	// GiveUp asks the holder to discard the message. It may be called from any goroutine and must not block.
 	GiveUp()
 }
 
-// SetPartial says that u holds n bytes now, whatever it held before; 0: it holds nothing any more. They are reserved. Unfinished
-// messages may take an eighth of the budget, or MinPartial: beyond that whoever holds most gives up, and counts no more.
+// SetPartial records that u holds n bytes now, in place of what it held before, and reserves them. With n = 0 it holds
+// nothing. Partial messages may take an eighth of the budget, or MinPartial. Beyond that, the largest holder is told to
+// give up and no longer counts.
 func (b *Budget) SetPartial(u Partial, n int64) {
 	b.mu.Lock()
 	b.setPartial(u, n)
@@ -31,7 +32,7 @@ func (b *Budget) SetPartial(u Partial, n int64) {
 	}
 }
 
-// setPartial counts what u holds. Called with mu held.
+// setPartial records what u holds. Called with mu held.
 func (b *Budget) setPartial(u Partial, n int64) {
 	more := n - b.partials[u]
 	b.partialBytes += more

@@ -6,21 +6,21 @@ type holder struct{ gaveUp int }
 
 func (h *holder) GiveUp() { h.gaveUp++ }
 
-// Of unfinished messages those go that are largest, and no more of them than have to.
+// The largest partial messages are given up, and no more of them than necessary.
 func TestPartialMessages(t *testing.T) {
-	b := NewBudget(8 * (4 << 20)) // of which they may take 4 MiB
+	b := NewBudget(8 * (4 << 20)) // partial messages may take 4 MiB
 	small, large, larger := new(holder), new(holder), new(holder)
 	b.SetPartial(small, 1<<20)
 	b.SetPartial(large, 1<<20)
 	b.SetPartial(larger, 2<<20)
 	if u := b.Usage(); u.Reserved != 4<<20 {
-		t.Errorf("%d bytes are reserved, want all that is held", u.Reserved)
+		t.Errorf("%d bytes are reserved, want all that holders have", u.Reserved)
 	}
-	b.SetPartial(large, 1<<20+1) // it is the one that grows, and not the one that goes
+	b.SetPartial(large, 1<<20+1) // it grows, but larger is still the largest
 	if small.gaveUp != 0 || large.gaveUp != 0 || larger.gaveUp != 1 {
 		t.Errorf("%d, %d and %d gave up, want the largest alone", small.gaveUp, large.gaveUp, larger.gaveUp)
 	}
-	b.SetPartial(larger, 0) // it does not count any more already
+	b.SetPartial(larger, 0) // it no longer counts
 	if u := b.Usage(); u.Reserved != 2<<20+1 {
 		t.Errorf("%d bytes are reserved, want those of two", u.Reserved)
 	}

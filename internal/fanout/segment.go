@@ -5,30 +5,31 @@ import (
 	"sync/atomic"
 )
 
-// Bounds of a segment, in bytes. A tape begins with a small one and doubles: a quiet room costs little, and in a busy
-// one a single write takes much.
+// Segment sizes in bytes. A buffer begins with a small segment and doubles from there, so a quiet room costs little and
+// in a busy room one write carries a lot.
 const (
 	minSegment = 2 << 10
 	maxSegment = 128 << 10
-	perFrame   = 32 // a segment has an index entry for so many bytes; it is full when either is used up
+	perFrame   = 32 // bytes for each index entry; a segment is full when either is used up
 )
 
-// A Segment is a run of frames with consecutive numbers, end to end. Its bytes never change once Add has returned;
-// one goroutine adds, any number read.
+// A Segment holds frames with consecutive numbers, end to end. Its bytes never change once Add has returned. One
+// goroutine adds, any number may read.
 type Segment struct {
-	first    uint64   // the number of the first frame
-	buf      []byte   // written only past what count says
-	ends     []uint32 // ends[i] is where frame first+i ends in buf; written only past count
+	first    uint64   // number of the first frame
+	buf      []byte   // written only beyond what count covers
+	ends     []uint32 // ends[i] is where frame first+i ends in buf; written only beyond count
 	count    atomic.Uint32
-	lastRead atomic.Int64 // the budget's tick at which it was last read
+	lastRead atomic.Int64 // tick of the budget
 }
 
-// NewSegment returns an empty segment whose first frame will have the number first, for about size bytes of frames.
+// NewSegment returns an empty segment for about size bytes of frames, the first of which has the number first.
 func NewSegment(first uint64, size int) *Segment {
 	return &Segment{first: first, buf: make([]byte, size), ends: make([]uint32, size/perFrame+1)}
 }
 
-// SegmentOf makes a full segment out of frames that lie end to end: frame first+i ends at ends[i]. It keeps frames.
+// SegmentOf returns a full segment of frames that lie end to end. Frame first+i ends at ends[i]. The segment keeps the
+// slice frames.
 func SegmentOf(first uint64, frames []byte, ends []int) *Segment {
 	s := &Segment{first: first, buf: frames, ends: make([]uint32, len(ends))}
 	for i, end := range ends {
@@ -51,13 +52,13 @@ func (s *Segment) Add(frame []byte) bool {
 	return true
 }
 
-// First is the number of the first frame.
+// First returns the number of the first frame.
 func (s *Segment) First() uint64 { return s.first }
 
-// Last is the number of the newest frame; First()-1 while there is none.
+// Last returns the number of the newest frame, or First()-1 if there is none.
 func (s *Segment) Last() uint64 { return s.first + uint64(s.count.Load()) - 1 }
 
-// endOf is where the first i frames endOf.
+// endOf returns where the first i frames end in buf.
 func (s *Segment) endOf(i uint32) uint32 {
 	if i == 0 {
 		return 0
@@ -65,21 +66,21 @@ func (s *Segment) endOf(i uint32) uint32 {
 	return s.ends[i-1]
 }
 
-// cost is what the segment takes of the budget, in bytes.
+// cost returns the bytes that the segment takes from the budget.
 func (s *Segment) cost() int64 { return int64(cap(s.buf) + 4*cap(s.ends)) }
 
-// markRead notes that it is markRead at a tick of the budget.
+// markRead records a read at a tick of the budget.
 func (s *Segment) markRead(now int64) {
-	if s.lastRead.Load() != now { // a store only where it changes: readers share the line
+	if s.lastRead.Load() != now { // readers share the cache line: store only a new value
 		s.lastRead.Store(now)
 	}
 }
 
-// evictionScore grows with what the segment takes and with how long nobody has read it.
+// evictionScore grows with the segment's size and with the time since the last read.
 func (s *Segment) evictionScore(now int64) int64 { return (now - s.lastRead.Load()) * s.cost() }
 
-// After returns the frames that follow number n, of which the segment must hold n or n+1: whole frames of at most most
-// bytes together, but at least one if there is any.
+// After returns the frames that follow number n: whole frames of at most limit bytes together, but at least one frame
+// if there is any. The segment must hold frame n or n+1.
 func (s *Segment) After(n uint64, limit int) Span {
 	from, count := uint32(n+1-s.first), s.count.Load()
 	to, start := count, s.endOf(from)
@@ -90,13 +91,13 @@ func (s *Segment) After(n uint64, limit int) Span {
 	return Span{seg: s, from: from, to: to}
 }
 
-// A Span is some of a segment's frames. It keeps their bytes alive and unchanged, whatever happens to the tape.
+// A Span is a range of a segment's frames. It keeps their bytes alive and unchanged, whatever happens to the buffer.
 type Span struct {
 	seg      *Segment
-	from, to uint32 // frames seg.first+from up to, and not including, seg.first+to
+	from, to uint32 // frames seg.first+from to seg.first+to-1
 }
 
-// Bytes are the frames, end to end.
+// Bytes returns the frames, end to end.
 func (p Span) Bytes() []byte {
 	if p.seg == nil {
 		return nil
@@ -104,7 +105,7 @@ func (p Span) Bytes() []byte {
 	return p.seg.buf[p.seg.endOf(p.from):p.seg.endOf(p.to):p.seg.endOf(p.to)]
 }
 
-// Advance tells where a reader stands that took the first k bytes: at number n, with the rest of frame n still to be
+// Advance returns the position of a reader that has sent the first k bytes: number n, with rest of frame n still to be
 // sent.
 func (p Span) Advance(k int) (n uint64, rest []byte) {
 	stop := p.seg.endOf(p.from) + uint32(k)

@@ -13,7 +13,7 @@ func testMessage() *wire.Message {
 	return &wire.Message{Room: "lobby", N: 1 << 40, At: 1_700_000_000_123, SenderID: "0123456789abcdef", DisplayName: "anna", ID: "id", Text: "a text\nof two lines"}
 }
 
-// A message is encoded into buffers that are used again.
+// Encoding reuses its buffers.
 func TestEncodingAllocatesNothing(t *testing.T) {
 	m, h := testMessage(), newHarness(t, 0)
 	for enc := range encodings {
@@ -56,8 +56,7 @@ func BenchmarkEncode(b *testing.B) {
 	}
 }
 
-// A second in which nothing happens looks at no room, and one in which somebody is renamed makes the state of those
-// rooms anew where they are, and of no other.
+// A tick visits no room if nothing has changed, and after a rename only the rooms of that sender.
 func TestTickVisitsChangedRooms(t *testing.T) {
 	st := newHarness(t, 1<<20)
 	for i := range 100 {
@@ -69,10 +68,10 @@ func TestTickVisitsChangedRooms(t *testing.T) {
 		case 1:
 			st.Feed(st.apply(eventlog.Command{Kind: eventlog.ReserveName, SenderID: "by7", Name: "ann", Key: "ann"}), nil)
 		case 3:
-			st.Typing("room1", "by1", start) // the name of the one who types
+			st.Typing("room1", "by1", start) // looks up the name of the sender who types
 			st.Join("room2", Text, &countingMember{}).Leave()
 		case 4:
-			st.Tick(start.Add(2 * typingLasts)) // that is over
+			st.Tick(start.Add(2 * typingLasts)) // the typing has expired
 		}
 		before := st.store.names.Load()
 		st.Tick(start.Add(time.Duration(second) * time.Second / 10))
@@ -82,7 +81,7 @@ func TestTickVisitsChangedRooms(t *testing.T) {
 	}
 }
 
-// What a second costs in which nothing happens: ten thousand rooms with one member each.
+// BenchmarkIdleTick measures a tick in which nothing happens, with ten thousand rooms of one member each.
 func BenchmarkIdleTick(b *testing.B) {
 	st := newHarness(b, 1<<20)
 	for i := range 10_000 {

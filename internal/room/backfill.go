@@ -11,31 +11,33 @@ import (
 	"ramai/wire"
 )
 
-// A BackfillResult is a part of a room's past, made again from the journal: the same bytes as when they were on the tape.
+// A BackfillResult holds older messages of a room, encoded again from the store: the same bytes that were in the
+// buffer.
 type BackfillResult struct {
-	Frames *fanout.Backfill // nil: there is nothing after the number that was asked for; to be released
-	First  uint64           // the oldest number that is kept; what is below is gone for good
+	Frames *fanout.Backfill // to be released; nil: nothing follows the given number
+	First  uint64           // oldest number kept; older messages are deleted
 }
 
-// backfillKey names what somebody waits for.
+// backfillKey identifies what a reader waits for.
 type backfillKey struct {
 	room  string
 	enc   Encoding
 	after uint64
 }
 
-// refills are the reads under way; who asks for the same place shares one.
+// backfillQueue holds the reads in progress. Readers that ask for the same frames share one.
 type backfillQueue struct {
 	mu      sync.Mutex
 	pending map[backfillKey]*pendingBackfill // guarded by mu
 	started int64                            // guarded by mu
 }
 
-// A backfill is one read, for all who wait for it. Each address among them has a turn for it, and the first turn that comes does
-// it: who asks for what another has asked for too need not wait behind everything else that the other wants.
+// pendingBackfill is one read, for all readers that wait for it. Each network among them has a turn in the queue, and
+// the first turn that comes does the read. So a reader that shares a backfill does not wait behind everything else that
+// the other network asked for.
 type pendingBackfill struct {
 	callbacks []func(BackfillResult, error)
-	networks  map[netip.Prefix]struct{} // whose address has a turn for it
+	networks  map[netip.Prefix]struct{} // networks that have a turn for it
 	started   bool
 }
 
@@ -59,7 +61,7 @@ func (h *Hub) backfill(key backfillKey, from netip.Addr, done func(BackfillResul
 	}
 }
 
-// runBackfill does a refill, unless another turn has begun it.
+// runBackfill reads and delivers a backfill, unless another turn has started it.
 func (h *Hub) runBackfill(key backfillKey, r *pendingBackfill) {
 	q := &h.backfills
 	q.mu.Lock()
@@ -82,7 +84,7 @@ func (h *Hub) runBackfill(key backfillKey, r *pendingBackfill) {
 	}
 }
 
-// readAfter reads what follows a number, and the oldest number that is kept.
+// readAfter reads the messages that follow a number, and the oldest number kept.
 func (h *Hub) readAfter(key backfillKey) (*fanout.Segment, uint64, error) {
 	messages, head, err := h.store.Read(key.room, key.after, eventlog.MaxRead)
 	if err != nil {
@@ -91,20 +93,20 @@ func (h *Hub) readAfter(key backfillKey) (*fanout.Segment, uint64, error) {
 	return h.encodeSegment(key.enc, messages), head.First, nil
 }
 
-// prewarm puts the messages up to head onto a tape that began empty after it, so that those who come back find them in
-// memory.
-func (h *Hub) prewarm(room string, enc Encoding, t *fanout.Buffer, head uint64) {
+// prewarm puts the messages up to head in front of a buffer that began empty, so that clients that reconnect find them
+// in memory.
+func (h *Hub) prewarm(room string, enc Encoding, buf *fanout.Buffer, head uint64) {
 	messages, _, err := h.store.ReadBefore(room, head+1, eventlog.MaxRead)
 	if err != nil {
-		h.opt.Logger.Warn("a room starts cold: its newest messages could not be read", "room", room, "err", err)
+		h.opt.Logger.Warn("room not prewarmed: its newest messages could not be read", "room", room, "err", err)
 		return
 	}
-	if s := h.encodeSegment(enc, messages); s != nil && t.Prepend(s) { // it may not fit any more: then readers refill
+	if s := h.encodeSegment(enc, messages); s != nil && buf.Prepend(s) { // it may no longer fit: then readers ask for backfills
 		h.budget.Trim()
 	}
 }
 
-// encodeSegment encodes messages, whose numbers have no holes.
+// encodeSegment encodes messages, whose numbers have no gaps.
 func (h *Hub) encodeSegment(enc Encoding, messages []wire.Message) *fanout.Segment {
 	if len(messages) == 0 {
 		return nil
@@ -115,5 +117,5 @@ func (h *Hub) encodeSegment(enc Encoding, messages []wire.Message) *fanout.Segme
 		frames, scratch = h.encode(enc, frames, &messages[i], scratch)
 		ends[i] = len(frames)
 	}
-	return fanout.SegmentOf(messages[0].N, bytes.Clone(frames), ends) // without the room that it grew into
+	return fanout.SegmentOf(messages[0].N, bytes.Clone(frames), ends) // without unused capacity
 }

@@ -27,7 +27,7 @@ func TestDeflatedOnceForAll(t *testing.T) {
 	st := newHarness(t, 1<<20)
 	n := st.countDeflates()
 	for i := range 50 {
-		st.Join("den", Encoding(i)%DeflatedText, &countingMember{by: fmt.Sprint(i)})
+		st.Join("den", []Encoding{Text, JSON}[i%2], &countingMember{by: fmt.Sprint(i)})
 	}
 	st.publish("den", longText, longText)
 	if *n != 0 {
@@ -69,7 +69,7 @@ func TestBackfillDeflated(t *testing.T) {
 	}
 	buffered, held := st.read(a, 0)
 	if !held {
-		t.Fatal("the tape lost something")
+		t.Fatal("the buffer lost a message")
 	}
 	long := bytes.Count(deflatedFrames(t, buffered), []byte("d"))
 	if long < 10 {
@@ -80,7 +80,7 @@ func TestBackfillDeflated(t *testing.T) {
 	for _, s := range []*Subscription{a, b} {
 		s.Backfill(0, func(result BackfillResult, err error) {
 			if err != nil || !bytes.Equal(framesOf(result, 0), buffered) {
-				t.Errorf("read again it differs from what was on the tape; error %v", err)
+				t.Errorf("a backfill differs from what was in the buffer; error %v", err)
 			}
 		})
 	}
@@ -89,7 +89,7 @@ func TestBackfillDeflated(t *testing.T) {
 		t.Errorf("%d were deflated, want at least the %d that are", *n, long)
 	}
 	if limit := 40; *n > limit {
-		t.Errorf("%d were deflated for two who wait for the same %d", *n, limit)
+		t.Errorf("%d were deflated for two readers that wait for the same %d", *n, limit)
 	}
 }
 

@@ -23,12 +23,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// store is one in memory that cannot be read when a test says so, and that can lose its oldest messages.
+// store is a memory store that fails to read, or loses its oldest messages, when a test says so.
 type store struct {
 	*memory.Store
 	broken bool
 	reads  atomic.Int32
-	names  atomic.Int32 // looked up
+	names  atomic.Int32 // number of lookups
 	first  uint64
 }
 
@@ -58,7 +58,7 @@ func (s *store) Bounds(room string) eventlog.Bounds {
 	return h
 }
 
-// harness is a hub whose jobs and whose feed are stepped by a test.
+// harness is a hub whose jobs and feed are stepped by a test.
 type harness struct {
 	*Hub
 	tb    testing.TB
@@ -93,7 +93,7 @@ func (st *harness) runJobs() {
 	st.check()
 }
 
-// apply stores events without feeding their outcomes.
+// apply applies commands without feeding their outcomes.
 func (st *harness) apply(commands ...eventlog.Command) []eventlog.Outcome {
 	st.tb.Helper()
 	outcomes, err := st.store.Apply(&eventlog.Batch{At: wire.TimeOf(start), MaxRooms: 100, Commands: commands}, st.store.Position()+1)
@@ -108,7 +108,7 @@ func (st *harness) command(room, text string) eventlog.Command {
 	return eventlog.Command{Kind: eventlog.Say, SenderID: "somebody", Room: room, ID: fmt.Sprint(st.ids), Text: text}
 }
 
-// publish has things said in a room, each in a batch of its own, and feeds them.
+// publish stores messages in a room, each in a batch of its own, and feeds them.
 func (st *harness) publish(room string, texts ...string) {
 	st.tb.Helper()
 	for _, text := range texts {
@@ -117,7 +117,7 @@ func (st *harness) publish(room string, texts ...string) {
 	st.check()
 }
 
-// check holds the hub to what is always true of it.
+// check checks the hub's invariants.
 func (st *harness) check() {
 	st.tb.Helper()
 	for name, r := range st.rooms {
@@ -144,7 +144,7 @@ func (st *harness) check() {
 	}
 }
 
-// endsAt tells whether the newest number of a tape is n.
+// endsAt reports whether the newest number of a buffer is n.
 func endsAt(t *fanout.Buffer, n uint64) bool {
 	newer := func(n uint64) bool {
 		span, held := t.After(n, 1)
@@ -153,7 +153,7 @@ func endsAt(t *fanout.Buffer, n uint64) bool {
 	return !newer(n) && (n == 0 || newer(n-1))
 }
 
-// countingMember is a member that counts.
+// countingMember is a member that counts its wakes.
 type countingMember struct {
 	by    string
 	wakes int
@@ -172,7 +172,7 @@ func (g *countingMember) Wake() {
 	}
 }
 
-// bytesOf are the messages of a room after number n, in an encoding.
+// bytesOf returns the messages of a room after number n, in an encoding.
 func (st *harness) bytesOf(room string, enc Encoding, n uint64) []byte {
 	var b []byte
 	for {
@@ -201,7 +201,7 @@ func (st *harness) bytesOf(room string, enc Encoding, n uint64) []byte {
 	}
 }
 
-// framesOf are the frames of a chunk after number n.
+// framesOf returns the frames of a backfill after number n.
 func framesOf(c BackfillResult, n uint64) []byte {
 	span, _ := c.Frames.After(n, 1<<20)
 	return span.Bytes()

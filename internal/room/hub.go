@@ -1,8 +1,11 @@
-// Package room knows who is in which room, and keeps for each room the bytes its members read.
+// Package room keeps track of who is in which room, and holds the messages of each room as the bytes that its members
+// are sent.
 //
-// A [Hub] is fed by the journal's outcome feed and by nothing else: what was stored is encoded once for each encoding
-// that has readers, goes onto their tapes, and the members are woken. They come and take it when their sockets have
-// room. Presence and typing are the room's state, with a version; whoever has seen an older one takes the newest.
+// A [Hub] is driven by the outcome feed and by nothing else. A stored message is encoded once for each encoding that
+// has readers, appended to the room's buffers, and the members are woken. They pull the bytes when their sockets have
+// room. Presence and typing are state with a version; a member that has sent an older version sends the newest.
+//
+// The package knows nothing about sockets, requests or permissions.
 package room
 
 import (
@@ -22,31 +25,40 @@ import (
 	"ramai/wire"
 )
 
-// Encoding is a form in which a room's messages travel.
+// Encoding is a form in which a room's messages are sent.
 type Encoding uint8
 
-// The encodings: of WebSocket doors, of the same for who negotiated permessage-deflate, and of streams.
+// The encodings of WebSocket messages, of the same with permessage-deflate, and of HTTP streams.
 const (
-	Text Encoding = iota // the plain door: the bare text
+	Text Encoding = iota // plain protocol: the bare text
 	JSON                 // ramai.v1
 	DeflatedText
 	DeflatedJSON
-	Events    // an HTTP answer of server-sent events
-	JSONLines // an HTTP answer of lines of JSON
+	Events    // HTTP response of server-sent events
+	JSONLines // HTTP response of JSON lines
 	encodings
 )
 
-// ReceivesState tells whether who reads e is told the state of a room too.
+// ReceivesState reports whether readers of e are also sent the state of the room.
 func (e Encoding) ReceivesState() bool { return e != Text && e != DeflatedText }
 
-// Deflated is the encoding for who reads Line or JSON and negotiated permessage-deflate.
-func (e Encoding) Deflated() Encoding { return e + DeflatedText }
+// Deflated returns the encoding for readers of e that negotiated permessage-deflate. Encodings that have no deflated
+// form are their own.
+func (e Encoding) Deflated() Encoding {
+	switch e {
+	case Text:
+		return DeflatedText
+	case JSON:
+		return DeflatedJSON
+	}
+	return e
+}
 
-// minDeflate is the least payload that is deflated, in bytes: a smaller one gains less than it costs its readers.
+// minDeflate is the smallest payload that is deflated, in bytes. Below it, deflating saves less than inflating costs.
 const minDeflate = 512
 
-// encode appends m as it travels: one complete WebSocket frame, event or line. It is a pure function of the row, the
-// log and the epoch.
+// encode appends m as it is sent: one complete WebSocket frame, event or line. The result depends only on the row, the
+// history and the epoch.
 func (h *Hub) encode(e Encoding, dst []byte, m *wire.Message, scratch []byte) (frames, used []byte) {
 	if e == Text || e == DeflatedText {
 		scratch = wire.AppendLine(scratch[:0], m)
@@ -66,22 +78,22 @@ func (h *Hub) encode(e Encoding, dst []byte, m *wire.Message, scratch []byte) (f
 	return frame.AppendText(dst, scratch), scratch
 }
 
-// Member is somebody in a room.
+// Member is a client in a room.
 type Member interface {
-	// Wake says that there is something new to take. It must not block.
+	// Wake announces that there is something new to send. It must not block.
 	Wake()
-	// By is the sender, in public.
+	// SenderID returns the public id of the sender.
 	SenderID() string
-	// From is the address that what is read for the member is counted for.
+	// RemoteAddr returns the address that backfills for this member are queued under.
 	RemoteAddr() netip.AddrPort
 }
 
-// Options are what a Hub needs besides the store it reads from.
+// Options are what a Hub needs besides its store.
 type Options struct {
-	Budget *fanout.Budget // of all that waits for sockets; may not be nil
-	Logger *slog.Logger   // may not be nil
+	Budget *fanout.Budget // for everything that waits for sockets; required
+	Logger *slog.Logger   // required
 
-	// Go runs what may wait for the disk, for an address; nil: a fairqueue.Queue does.
+	// Go runs f, which may wait for the disk, on behalf of an address. If nil, a fairqueue.Queue is used.
 	Go func(from netip.Prefix, f func())
 }
 
@@ -89,9 +101,9 @@ type Options struct {
 type Hub struct {
 	store     eventlog.Store
 	opt       Options
-	historyID string // the store's
+	historyID string // of the store
 	budget    *fanout.Budget
-	deflate   func(dst, payload []byte) []byte // frame.AppendDeflated; tests count
+	deflate   func(dst, payload []byte) []byte // frame.AppendDeflated; replaced by tests
 	jobs      sync.WaitGroup
 
 	mu    sync.RWMutex
@@ -100,9 +112,9 @@ type Hub struct {
 	backfills backfillQueue
 
 	changed struct {
-		sync.Mutex                     // taken after a room's
-		rooms      []*Room             // for the next Tick to look at, each once
-		renamed    map[string]struct{} // senders who hold another name than at the last Tick; nil: none
+		sync.Mutex                     // taken after a room's mu
+		rooms      []*Room             // visited by the next Tick, each once
+		renamed    map[string]struct{} // senders whose name has changed since the last Tick; nil: none
 	}
 
 	// Owned by Feed.
@@ -122,15 +134,15 @@ func NewHub(store eventlog.Store, opt Options) *Hub {
 	return h
 }
 
-// Budget is that of all that waits for sockets.
+// Budget returns the budget for everything that waits for sockets.
 func (h *Hub) Budget() *fanout.Budget { return h.budget }
 
-// maxJobs is how many jobs of Go run at once: more than a store reads at once, so that its connections have work while others
-// encode what was read, and few, because whoever is next in turn waits for one of them.
+// maxJobs is how many jobs of Go run at once. It is more than a store's connections, so that these have work while
+// other jobs encode, and small, because the next in turn waits for one of them to end.
 const maxJobs = 16
 
-// Go runs f, which may wait for the disk, beside everything else. Those who wait are served in turn by address (IPv6: by
-// /64), so one that asks for much delays no other.
+// Go runs f, which may wait for the disk, on another goroutine. Waiting jobs take turns by address (IPv6: by /64), so
+// that an address with many jobs delays no other.
 func (h *Hub) Go(from netip.Addr, f func()) {
 	h.jobs.Add(1)
 	h.opt.Go(connlimit.Network(from), func() {
@@ -139,7 +151,7 @@ func (h *Hub) Go(from netip.Addr, f func()) {
 	})
 }
 
-// Wait returns when nothing that Go started runs any more.
+// Wait returns when all jobs started by Go have ended.
 func (h *Hub) Wait() { h.jobs.Wait() }
 
 // Feed implements eventlog.Feed. It appends outcomes to the buffers, then delivers the replies, then wakes the members.
@@ -177,23 +189,24 @@ func (h *Hub) Feed(outcomes []eventlog.Outcome, submissions []eventlog.Submissio
 	h.budget.Trim()
 }
 
-// append puts m onto the tapes of r.
+// append appends m to the buffers of r.
 func (h *Hub) append(r *Room, m *wire.Message) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if m.N <= r.newest { // it was stored before the room was opened, and so is no news here
+	if m.N <= r.newest { // stored before the room was opened
 		return
 	}
 	if m.N != r.newest+1 {
-		// Cannot happen while the store numbers without holes. Tapes start anew: readers go on from the journal.
-		h.opt.Logger.Error("the journal's numbers have a hole", "room", r.name, "after", r.newest, "then", m.N)
+		// Cannot happen while the store numbers without gaps. The buffers start again, and readers continue from the
+		// store.
+		h.opt.Logger.Error("the event log skipped numbers", "room", r.name, "after", r.newest, "next", m.N)
 		r.resetBuffers(m.N - 1)
 	}
 	r.newest = m.N
-	for enc, t := range r.buffers {
-		if t != nil {
+	for enc, buf := range r.buffers {
+		if buf != nil {
 			h.frames, h.scratch = h.encode(Encoding(enc), h.frames[:0], m, h.scratch)
-			t.Append(h.frames)
+			buf.Append(h.frames)
 		}
 	}
 	delete(r.typing, m.SenderID)
@@ -203,7 +216,7 @@ func (h *Hub) append(r *Room, m *wire.Message) {
 	}
 }
 
-// trimBefore lets the tapes of a room go of what is below number first.
+// trimBefore deletes the messages below number first from the buffers of a room.
 func (h *Hub) trimBefore(name string, first uint64) {
 	r := h.room(name)
 	if r == nil {
@@ -211,9 +224,9 @@ func (h *Hub) trimBefore(name string, first uint64) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, t := range r.buffers {
-		if t != nil {
-			t.TrimBefore(first)
+	for _, buf := range r.buffers {
+		if buf != nil {
+			buf.TrimBefore(first)
 		}
 	}
 }
@@ -231,7 +244,7 @@ func (h *Hub) room(name string) *Room {
 	return h.rooms[name]
 }
 
-// Join seats m in a room and returns its seat. The room need not exist; nothing is stored for it.
+// Join adds m to a room. The room need not exist; nothing is stored for it.
 func (h *Hub) Join(name string, enc Encoding, m Member) *Subscription {
 	h.mu.Lock()
 	r := h.rooms[name]
@@ -244,19 +257,19 @@ func (h *Hub) Join(name string, enc Encoding, m Member) *Subscription {
 	h.mu.Unlock()
 	defer r.mu.Unlock()
 	s := &Subscription{room: r, enc: enc, member: m, index: int32(len(r.members))}
-	s.position.Store(uint32(r.newest)) // until the member says where it stands
+	s.position.Store(uint32(r.newest)) // until the member sets it
 	hadWatchers := r.hasWatchers()
 	r.members = append(r.members, s)
 	r.readers[enc]++
 	if r.buffers[enc] == nil {
-		t := fanout.New(h.budget, r.newest)
-		r.buffers[enc] = t
+		buf := fanout.New(h.budget, r.newest)
+		r.buffers[enc] = buf
 		if head := r.newest; head > 0 {
-			h.Go(m.RemoteAddr().Addr(), func() { h.prewarm(r.name, enc, t, head) })
+			h.Go(m.RemoteAddr().Addr(), func() { h.prewarm(r.name, enc, buf, head) })
 		}
 	}
 	if !hadWatchers && r.hasWatchers() {
-		r.state.Store(&State{}) // nobody has seen any, and what there was is old
+		r.state.Store(&State{}) // nobody has seen a state yet, and the present one is old
 	}
 	s.buffer.Store(r.buffers[enc])
 	s.presenceAtJoin = r.state.Load().PresenceVersion
@@ -265,7 +278,7 @@ func (h *Hub) Join(name string, enc Encoding, m Member) *Subscription {
 	return s
 }
 
-// leave is called by Subscription.Leave. A room without members is forgotten, a tape without readers closed.
+// leave is called by Subscription.Leave. It closes buffers without readers and removes a room without members.
 func (h *Hub) leave(s *Subscription) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -288,8 +301,8 @@ func (h *Hub) leave(s *Subscription) {
 	}
 }
 
-// Tick brings presence and typing up to date in the rooms where they may have changed. It is called once a second, and
-// is the only place where they change: that is what limits them to one a second.
+// Tick refreshes presence and typing in the rooms where they may have changed. It is called once a second and is the
+// only place where they change, which limits them to one change a second.
 func (h *Hub) Tick(now time.Time) {
 	c := &h.changed
 	c.Lock()
@@ -304,14 +317,14 @@ func (h *Hub) Tick(now time.Time) {
 	if len(renamed) == 0 {
 		return
 	}
-	for _, r := range h.allRooms() { // nobody keeps which rooms a sender is in: names change seldom
+	for _, r := range h.allRooms() { // there is no index from senders to rooms: names seldom change
 		if r.markRenamed(renamed) && r.refresh(now) {
 			r.wake()
 		}
 	}
 }
 
-// noteRenamed notes senders who hold another name than before, or none.
+// noteRenamed records senders whose name has changed.
 func (h *Hub) noteRenamed(senders []string) {
 	c := &h.changed
 	c.Lock()
@@ -324,7 +337,7 @@ func (h *Hub) noteRenamed(senders []string) {
 	}
 }
 
-// Who returns how many connections are in a room, and the names held there, sorted and at most wire.MaxWho.
+// Who returns the number of connections in a room and the names in use there, sorted and at most wire.MaxWho.
 func (h *Hub) Who(name string) wire.Who {
 	w := wire.Who{Room: name, Names: []string{}}
 	if r := h.room(name); r != nil {
@@ -336,10 +349,10 @@ func (h *Hub) Who(name string) wire.Who {
 	return w
 }
 
-// Occupied tells whether anybody is in a room.
+// Occupied reports whether a room has members.
 func (h *Hub) Occupied(name string) bool { return h.room(name) != nil }
 
-// Typing notes that a sender is typing, from now on for a few seconds.
+// Typing records that a sender is typing, for the next few seconds.
 func (h *Hub) Typing(name, by string, now time.Time) {
 	if r := h.room(name); r != nil {
 		r.mu.Lock()

@@ -6,24 +6,25 @@ import (
 	"ramai/internal/fanout"
 )
 
-// slowAfter is how long a member has taken nothing that is called frozen.
+// slowAfter is how long a member makes no progress before it counts as a slow consumer.
 const slowAfter = 10 * time.Second
 
-// A LagSampler looks at who is behind, now and then. It remembers those, to tell who has not moved since.
+// A LagSampler samples how far members are behind. It remembers the ones that are, to find those that make no progress.
+// It is used by one goroutine at a time.
 type LagSampler struct {
 	behind map[*Subscription]watermark
-	subs   []*Subscription // of one room at a time; reused
+	subs   []*Subscription // members of one room at a time; reused
 }
 
-// watermark is how far somebody was who was behind, and since when.
+// watermark is the position of a member that is behind, and since when it has been there.
 type watermark struct {
 	position uint32
 	since    time.Time
 }
 
-// SampleLag calls each with the number of messages that each member is behind, 0 for most, and returns how many are frozen:
-// behind, and where they were for 10 seconds of looking. A room is held only while its members are copied, so what is said
-// there does not wait for the looking. A Watch is used by one goroutine at a time.
+// SampleLag calls each with the number of messages that a member is behind, once for every member, and returns the
+// number of slow consumers: members that are behind and have made no progress for slowAfter. A room is locked only
+// while its members are copied.
 func (h *Hub) SampleLag(w *LagSampler, now time.Time, each func(behind uint32)) (slow int) {
 	before := w.behind
 	w.behind = make(map[*Subscription]watermark)
@@ -35,7 +36,7 @@ func (h *Hub) SampleLag(w *LagSampler, now time.Time, each func(behind uint32)) 
 		for _, s := range w.subs {
 			at := s.position.Load()
 			behind := head - at
-			if int32(behind) < 0 { // it has got what came since, or has read it from the journal before the feed brings it
+			if int32(behind) < 0 { // it has read newer messages, maybe from the store before the feed brings them
 				behind = 0
 			}
 			each(behind)
@@ -52,21 +53,21 @@ func (h *Hub) SampleLag(w *LagSampler, now time.Time, each func(behind uint32)) 
 			}
 		}
 	}
-	clear(w.subs[:cap(w.subs)]) // who leaves is let go
+	clear(w.subs[:cap(w.subs)]) // keep no member that has left
 	return slow
 }
 
-// Rooms returns how many rooms have members.
+// Rooms returns the number of rooms that have members.
 func (h *Hub) Rooms() int {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	return len(h.rooms)
 }
 
-// Memory returns what the budget of all that waits for sockets is used for. It takes no lock.
+// Memory returns the usage of the budget. It takes no lock.
 func (h *Hub) Memory() fanout.Usage { return h.budget.Usage() }
 
-// Backfills returns how many reads of the journal for readers have begun so far, and how many of them are under way.
+// Backfills returns how many backfills have been started so far, and how many are running.
 func (h *Hub) Backfills() (started int64, running int) {
 	q := &h.backfills
 	q.mu.Lock()

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Who is behind is counted, and who has not moved for long is frozen.
+// SampleLag counts how far members are behind, and those that make no progress as slow.
 func TestSampleLag(t *testing.T) {
 	st := newHarness(t, 1<<20)
 	first := st.Join("den", Text, &countingMember{})
@@ -22,7 +22,7 @@ func TestSampleLag(t *testing.T) {
 			if r := st.room("den"); r.mu.TryLock() {
 				r.mu.Unlock()
 			} else {
-				t.Error("the room is held while its members are looked at")
+				t.Error("the room is locked while its members are sampled")
 			}
 		})
 		slices.Sort(got)
@@ -31,7 +31,7 @@ func TestSampleLag(t *testing.T) {
 		}
 	}
 	sample(0, 0, 0, 3)
-	second.SetPosition(4) // from the journal, ahead of the feed
+	second.SetPosition(4) // read from the store, ahead of the feed
 	sample(5*time.Second, 0, 0, 3)
 	sample(10*time.Second, 1, 0, 3)
 	first.SetPosition(1)
@@ -40,10 +40,10 @@ func TestSampleLag(t *testing.T) {
 	first.Leave()
 	sample(40*time.Second, 0, 0)
 	if len(w.behind) != 0 {
-		t.Error("who has left is remembered")
+		t.Error("a member that has left is remembered")
 	}
 	if slices.ContainsFunc(w.subs[:cap(w.subs)], func(s *Subscription) bool { return s != nil }) {
-		t.Error("seats are kept")
+		t.Error("subscriptions are kept")
 	}
 	if n, memory := st.Rooms(), st.Memory(); n != 1 || memory.Buffers != 0 || memory.Max != 1<<20 {
 		t.Errorf("there are %d rooms, with %+v", n, memory)

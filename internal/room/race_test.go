@@ -15,7 +15,7 @@ import (
 	"ramai/internal/fanout"
 )
 
-// reader is a member that wants everything, and takes it as fast as it can.
+// reader is a member that reads everything as fast as it can.
 type reader struct {
 	by   string
 	wake chan struct{}
@@ -32,7 +32,7 @@ func (r *reader) Wake() {
 	}
 }
 
-// follow reads a room from number n up to last, from the tape or the journal, and returns the bytes.
+// follow reads a room from number n to last, from the buffer or the store, and returns the bytes.
 func (r *reader) follow(h *Hub, enc Encoding, n, last uint64) ([]byte, error) {
 	sub := h.Join("den", enc, r)
 	defer sub.Leave()
@@ -68,8 +68,8 @@ func (r *reader) follow(h *Hub, enc Encoding, n, last uint64) ([]byte, error) {
 	return b, nil
 }
 
-// Readers come and go while things are said, on many goroutines and with a tape that is always too small. Each gets
-// every byte.
+// Readers come and go while messages are published, on many goroutines and with a buffer that is always too small. Each
+// reader gets every byte.
 func TestReadersWhileTheFeedRuns(t *testing.T) {
 	const last, readers = 500, 12
 	st := &harness{tb: t, store: newStore(t)}
@@ -118,8 +118,8 @@ func TestReadersWhileTheFeedRuns(t *testing.T) {
 	}
 }
 
-// Of many jobs some run at once, of one address half of those, and whoever asks for little is served though another asks for
-// much. Wait waits for all of them.
+// A limited number of jobs run at once, at most half of them for one address, and an address with one job is served
+// while another has many. Wait waits for all of them.
 func TestGoIsFair(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := NewHub(newStore(t), Options{Budget: fanout.NewBudget(0), Logger: slog.New(slog.DiscardHandler)})
@@ -154,7 +154,8 @@ func TestGoIsFair(t *testing.T) {
 	})
 }
 
-// What waits in the long line of one address is read when it is the turn of another who wants it too, once for both.
+// A backfill that waits in the queue of one address runs when it is the turn of another address that wants it too, once
+// for both.
 func TestSharedBackfillIsFair(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := &harness{tb: t, store: newStore(t)}
@@ -178,7 +179,7 @@ func TestSharedBackfillIsFair(t *testing.T) {
 		}
 		synctest.Wait()
 		if heard.Load() != 4 {
-			t.Errorf("%d of 4 have what one of them could have had at once", heard.Load())
+			t.Errorf("%d of 4 backfills were delivered, want all", heard.Load())
 		}
 		close(release)
 		st.Wait()

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	typingLasts = 6 * time.Second // after the last word of it; clients repeat it every 3 s
-	maxTyping   = 20              // senders shown as typing; with more it is a crowd
+	typingLasts = 6 * time.Second // after the latest typing frame; clients repeat it every 3 s
+	maxTyping   = 20              // senders shown as typing
 )
 
 // Room is a room that has members.
@@ -22,19 +22,20 @@ type Room struct {
 	name  string
 	state atomic.Pointer[State] // written by refresh
 
-	mu              sync.Mutex                // for all below; taken after hub.mu, and never held while anybody waits
-	newest          uint64                    // the newest number that came through the feed
+	mu              sync.Mutex                // guards the fields below; taken after hub.mu, and never held while anything blocks
+	newest          uint64                    // newest number that came through the feed
 	buffers         [encodings]*fanout.Buffer // nil without readers
 	readers         [encodings]int
 	members         []*Subscription
-	typing          map[string]time.Time // until when, by sender
-	presenceChanged bool                 // somebody came or went since the last refresh
-	newWatcher      bool                 // somebody came who was not told the presence yet, though it may be the same again
-	wakePending     bool                 // messages came since the last wake
-	scheduled       bool                 // the next tick looks at it
+	typing          map[string]time.Time // by sender: until when
+	presenceChanged bool                 // members have joined or left since the last refresh
+	newWatcher      bool                 // a member has joined that has not been sent the presence, even if that is unchanged
+	wakePending     bool                 // messages were appended since the last wake
+	scheduled       bool                 // the next tick visits this room
 }
 
-// State is what a room looks like now, as JSON objects of ramai.v1. A version is 0 while there is nothing to tell.
+// State is the presence and typing of a room, as JSON objects of ramai.v1. Version 0 means that there is nothing to
+// send.
 type State struct {
 	Presence        []byte
 	PresenceVersion uint32
@@ -42,13 +43,13 @@ type State struct {
 	TypingVersion   uint32
 }
 
-// resetBuffers starts the tapes anew after number n. Called with mu held.
+// resetBuffers replaces the buffers by empty ones that continue after number n. Called with mu held.
 func (r *Room) resetBuffers(n uint64) {
-	for enc, t := range r.buffers {
-		if t == nil {
+	for enc, buf := range r.buffers {
+		if buf == nil {
 			continue
 		}
-		t.Close()
+		buf.Close()
 		r.buffers[enc] = fanout.New(r.hub.budget, n)
 		for _, s := range r.members {
 			if s.enc == Encoding(enc) {
@@ -58,7 +59,7 @@ func (r *Room) resetBuffers(n uint64) {
 	}
 }
 
-// wake tells every member that there is something new.
+// wake wakes every member.
 func (r *Room) wake() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -68,7 +69,7 @@ func (r *Room) wake() {
 	}
 }
 
-// hasWatchers tells whether anybody reads the state. Called with mu held.
+// hasWatchers reports whether any member is sent the state. Called with mu held.
 func (r *Room) hasWatchers() bool {
 	for enc, readers := range r.readers {
 		if readers > 0 && Encoding(enc).ReceivesState() {
@@ -78,7 +79,7 @@ func (r *Room) hasWatchers() bool {
 	return false
 }
 
-// scheduleRefresh has the next tick look at the room. Called with mu held.
+// scheduleRefresh makes the next tick visit the room. Called with mu held.
 func (r *Room) scheduleRefresh() {
 	if r.scheduled {
 		return
@@ -90,7 +91,7 @@ func (r *Room) scheduleRefresh() {
 	c.Unlock()
 }
 
-// markRenamed returns whether one of the senders is in the room and the presence names them; then it is dirty.
+// markRenamed reports whether the presence names one of the senders, and if so marks it as changed.
 func (r *Room) markRenamed(senders map[string]struct{}) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -106,12 +107,12 @@ func (r *Room) markRenamed(senders map[string]struct{}) bool {
 	return false
 }
 
-// refresh makes the state anew and returns whether it differs from what was told before.
+// refresh updates the state and reports whether it has changed.
 func (r *Room) refresh(now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.scheduled = false
-	if !r.hasWatchers() { // who comes to watch makes it due again
+	if !r.hasWatchers() { // a watcher that joins schedules it again
 		return false
 	}
 	old := r.state.Load()
@@ -142,7 +143,7 @@ func (r *Room) refresh(now time.Time) bool {
 	return true
 }
 
-// typingFrame forgets who stopped typing and tells who has not. Called with mu held.
+// typingFrame removes senders that have stopped typing and returns a frame with the others. Called with mu held.
 func (r *Room) typingFrame(now time.Time) []byte {
 	t := wire.Typing{Room: r.name, By: []wire.Sender{}}
 	for by, until := range r.typing {
@@ -156,7 +157,7 @@ func (r *Room) typingFrame(now time.Time) []byte {
 	return wire.Append(nil, t)
 }
 
-// names returns the names held by members, each once, sorted, at most so many. Called with mu held.
+// names returns the names of members, each once, sorted, at most limit. Called with mu held.
 func (r *Room) names(limit int) []string {
 	names := []string{}
 	for _, s := range r.members {
@@ -169,45 +170,46 @@ func (r *Room) names(limit int) []string {
 	return names[:min(len(names), limit)]
 }
 
-// Subscription is one member's place in one room. Its methods are for that member alone.
+// Subscription is one member's membership in one room. Its methods are for that member alone.
 type Subscription struct {
 	room           *Room
 	member         Member
-	buffer         atomic.Pointer[fanout.Buffer] // written by Join, and when the room's tapes start anew
-	presenceAtJoin uint32                        // version of the presence when the seat was taken
+	buffer         atomic.Pointer[fanout.Buffer] // written by Join and resetBuffers
+	presenceAtJoin uint32                        // presence version when the member joined
 	index          int32                         // in room.members; guarded by room.mu
-	position       atomic.Uint32                 // the lower half of the number that its member has got to, for Look
+	position       atomic.Uint32                 // lower 32 bits of the member's position, for SampleLag
 	enc            Encoding
 }
 
-// Room is the room's name.
+// Room returns the room's name.
 func (s *Subscription) Room() string { return s.room.name }
 
-// Count is how many connections are in the room.
+// Count returns the number of connections in the room.
 func (s *Subscription) Count() int {
 	s.room.mu.Lock()
 	defer s.room.mu.Unlock()
 	return len(s.room.members)
 }
 
-// After returns the frames that follow number n, see [fanout.Buffer.After]. False: ask for Refill.
+// After returns the frames that follow number n, as [fanout.Buffer.After] does. If it returns false, ask for a
+// Backfill.
 func (s *Subscription) After(n uint64, limit int) (fanout.Span, bool) {
 	return s.buffer.Load().After(n, limit)
 }
 
-// PresenceAtJoin is the version of the presence that does not count this member yet. A newer one comes with the next tick.
+// PresenceAtJoin returns the presence version that does not count this member yet. The next tick brings a newer one.
 func (s *Subscription) PresenceAtJoin() uint32 { return s.presenceAtJoin }
 
-// State is what the room looks like now.
+// State returns the current state of the room.
 func (s *Subscription) State() *State { return s.room.state.Load() }
 
-// Backfill reads what follows number n from the journal and gives it to done, on another goroutine.
+// Backfill reads what follows number n from the store and passes it to done, on another goroutine.
 func (s *Subscription) Backfill(n uint64, done func(BackfillResult, error)) {
 	s.room.hub.backfill(backfillKey{room: s.room.name, enc: s.enc, after: n}, s.member.RemoteAddr().Addr(), done)
 }
 
-// SetPosition notes that the member has got to number n. Nothing but what Look tells depends on it.
+// SetPosition records that the member has reached number n. It only affects SampleLag.
 func (s *Subscription) SetPosition(n uint64) { s.position.Store(uint32(n)) }
 
-// Leave gives the seat up.
+// Leave ends the subscription.
 func (s *Subscription) Leave() { s.room.hub.leave(s) }

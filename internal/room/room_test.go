@@ -11,7 +11,7 @@ import (
 	"ramai/wire"
 )
 
-// read takes everything after n from a seat, from its tape alone.
+// read reads everything after n from the subscription's buffer alone.
 func (st *harness) read(s *Subscription, n uint64) ([]byte, bool) {
 	var b []byte
 	for {
@@ -39,11 +39,11 @@ func TestFeedGoesToEveryReaderOfTheRoom(t *testing.T) {
 		}
 	}
 	if got, _ := st.read(other, 0); len(got) > 0 {
-		t.Errorf("another room hears %q", got)
+		t.Errorf("a reader of another room reads %q", got)
 	}
 }
 
-// Only what was stored for the first time is heard.
+// Only newly stored messages are published.
 func TestFeedOfOtherOutcomes(t *testing.T) {
 	st := newHarness(t, 1<<20)
 	g := &countingMember{}
@@ -57,12 +57,12 @@ func TestFeedOfOtherOutcomes(t *testing.T) {
 	st.Feed(outcomes, nil)
 	st.check()
 	if got, _ := st.read(s, 1); len(got) > 0 || g.wakes != 1 {
-		t.Errorf("heard %q, woken %d times", got, g.wakes)
+		t.Errorf("read %q, woken %d times", got, g.wakes)
 	}
 }
 
-// The order of Feed: first the tapes, so that whoever is told "saved" could hear it; then who asked; then all are
-// woken, once a batch.
+// Feed appends to the buffers first, so that a client that is replied "saved" could read the message; then it delivers
+// replies; then it wakes members, once a batch.
 func TestFeedOrder(t *testing.T) {
 	st := newHarness(t, 1<<20)
 	var order []string
@@ -73,19 +73,19 @@ func TestFeedOrder(t *testing.T) {
 	for i := range submissions {
 		submissions[i].ReplyTo = &eventlog.ReplyTo{Deliver: func(_ *eventlog.Submission, o *eventlog.Outcome) {
 			if span, held := s.After(1, 1000); !held || len(span.Bytes()) == 0 {
-				t.Error("told before it was on the tape")
+				t.Error("reply delivered before the message was in the buffer")
 			}
-			order = append(order, fmt.Sprint("told ", o.Command.Text))
+			order = append(order, fmt.Sprint("replied ", o.Command.Text))
 		}}
 	}
 	st.Feed(st.apply(commands...), submissions)
 	st.check()
-	if got := strings.Join(order, ", "); got != "told 1, told 2, told 3, woken" {
+	if got := strings.Join(order, ", "); got != "replied 1, replied 2, replied 3, woken" {
 		t.Error(got)
 	}
 }
 
-// A room that is opened between the commit and the feed has the message in its past, and not as news too.
+// If a room is opened between the commit and the feed, the message is part of its past and not published again.
 func TestRoomOpenedBeforeTheFeed(t *testing.T) {
 	st := newHarness(t, 1<<20)
 	outcomes := st.apply(st.command("den", "1"), st.command("den", "2"))
@@ -102,11 +102,11 @@ func TestRoomOpenedBeforeTheFeed(t *testing.T) {
 	}
 	st.runJobs()
 	if got, held := st.read(s, 0); !held || !bytes.Equal(got, st.bytesOf("den", JSON, 0)) {
-		t.Errorf("when warm it reads %q", got)
+		t.Errorf("after prewarming it reads %q", got)
 	}
 }
 
-// Should the journal ever leave a number out, readers go on from the journal.
+// If the store ever skips a number, readers continue from the store.
 func TestGapInNumbers(t *testing.T) {
 	st := newHarness(t, 1<<20)
 	s := st.Join("den", JSON, &countingMember{})
@@ -114,10 +114,10 @@ func TestGapInNumbers(t *testing.T) {
 	st.apply(st.command("den", "2")) // never fed
 	st.publish("den", "3")
 	if _, held := st.read(s, 1); held {
-		t.Fatal("the tape claims to hold what was never fed")
+		t.Fatal("the buffer claims to hold what was never fed")
 	}
 	if got, held := st.read(s, 2); !held || !bytes.Equal(got, st.bytesOf("den", JSON, 2)) {
-		t.Errorf("after the hole it reads %q", got)
+		t.Errorf("after the gap it reads %q", got)
 	}
 	s.Leave()
 	st.check()
@@ -132,16 +132,16 @@ func TestLeaveReleasesBuffers(t *testing.T) {
 		st.check()
 	}
 	st.publish("den", "new")
-	for _, i := range []int{4, 0, 8, 1, 3, 7, 5, 2, 6} { // from the middle, the ends, and one encoding first
+	for _, i := range []int{4, 0, 8, 1, 3, 7, 5, 2, 6} { // from the middle, from the ends, and all of one encoding first
 		subs[i].Leave()
 		st.check()
 	}
 	if len(st.rooms) != 0 || st.budget.Cached() != 0 {
 		t.Errorf("%d rooms and %d bytes are left", len(st.rooms), st.budget.Cached())
 	}
-	st.runJobs() // the warming of tapes that are closed by now
+	st.runJobs() // prewarming of buffers that are closed by now
 	if st.budget.Cached() != 0 {
-		t.Errorf("%d bytes for tapes that are closed", st.budget.Cached())
+		t.Errorf("%d bytes for closed buffers", st.budget.Cached())
 	}
 }
 
@@ -149,29 +149,29 @@ func TestPrewarm(t *testing.T) {
 	st := newHarness(t, 1<<20)
 	st.publish("den", strings.Split(strings.Repeat("x", 700), "")...)
 	s := st.Join("den", JSON, &countingMember{})
-	st.publish("den", "while it is cold")
+	st.publish("den", "before prewarming")
 	if _, held := st.read(s, 600); held {
-		t.Fatal("a cold tape holds the past")
+		t.Fatal("a buffer that was not prewarmed holds old messages")
 	}
 	st.runJobs()
 	if got, held := st.read(s, 200); !held || !bytes.Equal(got, st.bytesOf("den", JSON, 200)) {
-		t.Errorf("of 501 messages the tape holds %d bytes", len(got))
+		t.Errorf("of 501 messages the buffer holds %d bytes", len(got))
 	}
 	if _, held := st.read(s, 199); held {
-		t.Error("more is held than was read")
+		t.Error("the buffer holds more than was read")
 	}
 	s.Leave()
 
 	st.store.broken = true
 	s = st.Join("den", JSON, &countingMember{})
 	st.runJobs()
-	st.publish("den", "heard all the same")
+	st.publish("den", "read all the same")
 	if got, held := st.read(s, 701); !held || !bytes.Equal(got, st.bytesOf("den", JSON, 701)) {
 		t.Errorf("a cold room reads %q", got)
 	}
 }
 
-// Rooms that are opened one after the other, with nothing said, keep to the budget too.
+// Rooms that are opened one after the other without any new message stay within the budget too.
 func TestPrewarmStaysWithinBudget(t *testing.T) {
 	const budget = 100 << 10
 	st := newHarness(t, budget)
@@ -210,7 +210,7 @@ func TestBackfill(t *testing.T) {
 	ask("of the newest", a, 30)
 	st.runJobs()
 	if n := st.store.reads.Load(); n != 4 || got["a"].Frames != got["b"].Frames {
-		t.Errorf("%d reads, want 4: who asks for the same shares it", n)
+		t.Errorf("%d reads, want 4: equal backfills share one", n)
 	}
 	for name, want := range map[string][]byte{
 		"a": st.bytesOf("den", JSON, 10), "of another place": st.bytesOf("den", JSON, 11), "of another encoding": st.bytesOf("den", Text, 10),
@@ -224,7 +224,7 @@ func TestBackfill(t *testing.T) {
 		t.Error("there is something after the newest")
 	}
 
-	ask("again", a, 10) // the first is done with
+	ask("again", a, 10) // the first backfill has ended
 	st.runJobs()
 	if n := st.store.reads.Load(); n != 5 {
 		t.Errorf("%d reads, want 5", n)
@@ -246,14 +246,14 @@ func TestBackfill(t *testing.T) {
 	}
 	st.runJobs()
 	if failed != 2 {
-		t.Errorf("%d of 2 were told of the failure", failed)
+		t.Errorf("%d of 2 callbacks got the error", failed)
 	}
 }
 
 func TestRoomState(t *testing.T) {
 	st := newHarness(t, 1<<20)
 	plain := st.Join("den", Text, &countingMember{})
-	st.Tick(start) // nobody there who could be told
+	st.Tick(start) // nobody to send it to
 	g := &countingMember{}
 	s := st.Join("den", JSON, g)
 	if s.State().PresenceVersion != 0 || s.PresenceAtJoin() != 0 || s.Count() != 2 {
@@ -266,16 +266,16 @@ func TestRoomState(t *testing.T) {
 	}
 	st.Tick(start)
 	if s.State().PresenceVersion != v || g.wakes != 1 {
-		t.Error("nothing has changed, and it is told")
+		t.Error("an unchanged state was announced")
 	}
 	plain.Leave()
 	later := st.Join("den", JSON, &countingMember{})
 	if later.PresenceAtJoin() != v {
-		t.Errorf("who comes later has seen version %d, want %d", later.PresenceAtJoin(), v)
+		t.Errorf("a later member has version %d at join, want %d", later.PresenceAtJoin(), v)
 	}
 	st.Tick(start)
 	if s.State().PresenceVersion != v+1 {
-		t.Error("the count is the same, but one has not been told it")
+		t.Error("a new member was not sent an unchanged presence")
 	}
 	st.Typing("den", "x", start)
 	st.Typing("nowhere", "x", start)
@@ -289,24 +289,24 @@ func TestRoomState(t *testing.T) {
 	}
 }
 
-// Both forms of ramai.v1 share the room's state: who comes to the one does not make those in the other hear it anew.
+// Both encodings of ramai.v1 share the room's state: joining with one does not resend it to readers of the other.
 func TestStateIsSharedByEncodings(t *testing.T) {
 	st := newHarness(t, 1<<20)
 	first := st.Join("den", DeflatedJSON, &countingMember{})
 	st.Tick(start)
 	if v := first.State().PresenceVersion; v != 1 {
-		t.Fatalf("one who reads deflated is told version %d, want 1", v)
+		t.Fatalf("a reader of the deflated encoding has version %d, want 1", v)
 	}
 	second := st.Join("den", JSON, &countingMember{})
 	if v := second.PresenceAtJoin(); v != 1 {
-		t.Errorf("who comes to the other form has seen version %d, want 1", v)
+		t.Errorf("a member that joins with the other encoding has version %d at join, want 1", v)
 	}
 	st.Tick(start)
 	first.Leave()
 	st.Tick(start)
 	third := st.Join("den", DeflatedJSON, &countingMember{})
 	if v := third.PresenceAtJoin(); v != 3 {
-		t.Errorf("who comes back to a form has seen version %d, want 3", v)
+		t.Errorf("a member that joins again has version %d at join, want 3", v)
 	}
 }
 
