@@ -26,7 +26,7 @@ func (s *Server) toolPaths() map[string]http.HandlerFunc {
 // metricSources returns what the metrics read at each scrape.
 func (s *Server) metricSources() metrics.Sources {
 	return metrics.Sources{
-		Hub: s.hub, Now: s.cfg.Now, Connections: s.connections, MaxConns: s.cfg.MaxConns, Queued: s.sequencer.Queued,
+		Hub: s.hub, Now: s.cfg.Now, Connections: s.connections, MaxConns: s.cfg.MaxConns, Queued: s.eventlog.Queued,
 		Files: s.files, Free: s.store.Free, Health: s.store.Health, LogDropped: s.cfg.LogDropped,
 	}
 }

@@ -44,7 +44,7 @@ func (s *Server) ready() error {
 
 // trouble says why nothing can be said though the server does not stop, or nil.
 func (s *Server) trouble() error {
-	if s.sequencer.InDoubt() {
+	if s.eventlog.InDoubt() {
 		return errors.New("the journal is in doubt after an error of the disk, see the log")
 	}
 	if health := s.store.Health(); health.Err != nil {

@@ -43,7 +43,7 @@ type sweeper struct {
 
 // keepTidy sweeps now and then until the server stops.
 func (s *Server) keepTidy() {
-	w := &sweeper{keep: s.cfg.Retention, store: s.store, submit: s.sequencer.Submit, clock: s.clock, logger: s.cfg.Logger}
+	w := &sweeper{keep: s.cfg.Retention, store: s.store, submit: s.eventlog.Submit, clock: s.clock, logger: s.cfg.Logger}
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
 	for {

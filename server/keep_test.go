@@ -48,7 +48,7 @@ func (s *sweeping) start(keep string) {
 	logger := slog.New(slog.NewTextHandler(&s.log, nil))
 	// The server's own clock is handed to the orderer, so it is the one that is checked.
 	*s.clock = clock{now: s.cfg.Now, elapsed: func() time.Duration { return s.elapsed }, logger: logger}
-	s.w = &sweeper{keep: parsed, store: s.store, submit: s.sequencer.Submit, clock: s.clock, logger: logger}
+	s.w = &sweeper{keep: parsed, store: s.store, submit: s.eventlog.Submit, clock: s.clock, logger: logger}
 }
 
 // pass lets time pass, and sweeps each minute.
@@ -68,7 +68,7 @@ func (s *sweeping) do(e eventlog.Command) *eventlog.Outcome {
 	s.t.Helper()
 	done := make(chan *eventlog.Outcome, 1)
 	reply := &eventlog.ReplyTo{Deliver: func(_ *eventlog.Submission, o *eventlog.Outcome) { done <- o }}
-	if err := s.sequencer.Submit(eventlog.Submission{Command: e, ReplyTo: reply}, nil); err != nil {
+	if err := s.eventlog.Submit(eventlog.Submission{Command: e, ReplyTo: reply}, nil); err != nil {
 		s.t.Fatal(err)
 	}
 	return <-done

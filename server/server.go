@@ -30,6 +30,7 @@ import (
 	"ramai/internal/metrics"
 	"ramai/internal/reactor"
 	"ramai/internal/room"
+	"ramai/internal/sequencer/local"
 	"ramai/internal/session"
 	"ramai/internal/sshserver"
 	"ramai/internal/store/memory"
@@ -47,26 +48,26 @@ const (
 
 // Server is one server. Make it with New.
 type Server struct {
-	cfg       Config
-	store     eventlog.Store
-	index     *search.Index
-	sequencer *eventlog.Local
-	hub       *room.Hub
-	reactor   reactor.Reactor
-	env       *session.Env
-	metrics   *metrics.Metrics
-	clock     *clock
-	tls       *tls.Config       // nil: connections are not encrypted
-	ssh       *sshserver.Server // nil: there is none
+	cfg      Config
+	store    eventlog.Store
+	index    *search.Index
+	eventlog *eventlog.Log
+	hub      *room.Hub
+	reactor  reactor.Reactor
+	env      *session.Env
+	metrics  *metrics.Metrics
+	clock    *clock
+	tls      *tls.Config       // nil: connections are not encrypted
+	ssh      *sshserver.Server // nil: there is none
 
 	operator  *http.Server   // nil: the data is in no folder, or that cannot have a socket
 	operating sync.WaitGroup // the accepting of its connections
 
-	cancel    context.CancelFunc // ends the orderer before its queue is empty
-	sequenced chan struct{}      // closed when the orderer has ended
-	quit      chan struct{}      // ends what is done now and then
-	ticker    sync.WaitGroup
-	closing   sync.Once
+	cancel   context.CancelFunc // ends the orderer before its queue is empty
+	logEnded chan struct{}      // closed when the log has ended
+	quit     chan struct{}      // ends what is done now and then
+	ticker   sync.WaitGroup
+	closing  sync.Once
 
 	mu       sync.Mutex
 	sessions map[*session.Session]struct{} // guarded by mu
@@ -104,14 +105,25 @@ func New(cfg Config) (*Server, error) {
 	clock.newest = newest(store)
 	s := &Server{
 		cfg: cfg, store: store, clock: clock, reactor: react, tls: encryption, metrics: metrics.New(cfg.Version),
-		sequenced: make(chan struct{}), quit: make(chan struct{}), sessions: make(map[*session.Session]struct{}),
+		logEnded: make(chan struct{}), quit: make(chan struct{}), sessions: make(map[*session.Session]struct{}),
 	}
 	s.places = connlimit.New(cfg.MaxConns, cfg.MaxConnsPerAddress)
 	s.conns = s.places.Widened(told)
 	s.hub = room.NewHub(store, room.Options{Budget: budget, Logger: cfg.Logger})
 	s.index = search.Open(indexPath(&cfg), store, cfg.Logger)
-	s.sequencer = eventlog.NewLocal(store, eventlog.Options{Feed: s.feed, Now: cfg.Now, Logger: cfg.Logger, Applied: s.metrics.Committed, MaxRooms: cfg.MaxRooms,
+	// Before anything else an epoch begins, and names that were bound to connections of an earlier run become free.
+	started := make(chan *eventlog.Outcome, 1)
+	epoch, err := eventlog.NewEpoch(cfg.Random)
+	if err != nil {
+		react.Close()
+		return nil, errors.Join(err, s.index.Close(), store.Close())
+	}
+	s.eventlog = eventlog.NewLog(store, local.New(), eventlog.Options{Feed: s.feed, Now: cfg.Now, Logger: cfg.Logger, Applied: s.metrics.Committed, MaxRooms: cfg.MaxRooms,
 		Expiry: func() wire.Time { return wire.Time(clock.expiry.Load()) },
+		Start: &eventlog.Submission{
+			Command: eventlog.Command{Kind: eventlog.Restart, EpochName: epoch},
+			ReplyTo: &eventlog.ReplyTo{Deliver: func(_ *eventlog.Submission, o *eventlog.Outcome) { started <- o }},
+		},
 	})
 	limits := cfg.limits()
 	frames := frame.Config{TextOnly: true, MaxMessage: limits.Frame, MaxFragments: maxFragments}
@@ -119,7 +131,7 @@ func New(cfg Config) (*Server, error) {
 	deflate.Deflate = true
 	deflate.MaxDeflated = limits.Frame / 3 // more than the longest text has; it takes half a millisecond to inflate at worst
 	s.env = &session.Env{
-		Hub: s.hub, Store: store, Submit: s.sequencer.Submit, Rates: cfg.rates(), Limits: limits,
+		Hub: s.hub, Store: store, Submit: s.eventlog.Submit, Rates: cfg.rates(), Limits: limits,
 		Frame: &frames, Deflate: &deflate,
 		Server: "ramai " + cfg.Version, Start: cfg.Now(), Now: cfg.Now, Random: cfg.Random, Logger: cfg.Logger, Closed: s.ended, Refused: s.metrics.Rejected,
 	}
@@ -133,26 +145,11 @@ func New(cfg Config) (*Server, error) {
 		}
 	}
 	s.metrics.Register(s.metricSources())
-	// The first event of all: an epoch begins, and names that were bound to connections of an earlier run are free.
-	restarted := make(chan *eventlog.Outcome, 1)
-	epoch, err := eventlog.NewEpoch(cfg.Random)
-	if err != nil {
-		react.Close()
-		return nil, errors.Join(err, s.index.Close(), store.Close())
-	}
-	first := eventlog.Submission{
-		Command: eventlog.Command{Kind: eventlog.Restart, EpochName: epoch},
-		ReplyTo: &eventlog.ReplyTo{Deliver: func(_ *eventlog.Submission, o *eventlog.Outcome) { restarted <- o }},
-	}
-	if err := s.sequencer.Submit(first, nil); err != nil {
-		react.Close()
-		return nil, errors.Join(err, s.index.Close(), store.Close())
-	}
 	var ctx context.Context
 	ctx, s.cancel = context.WithCancel(context.Background())
 	go func() {
-		defer close(s.sequenced)
-		if err := s.sequencer.Run(ctx); err != nil {
+		defer close(s.logEnded)
+		if err := s.eventlog.Run(ctx); err != nil {
 			cfg.Logger.Error("the journal ended before its end: what waited was not stored", "err", err)
 		}
 	}()
@@ -160,7 +157,7 @@ func New(cfg Config) (*Server, error) {
 	if !cfg.untended {
 		s.ticker.Go(s.tidyRooms)
 	}
-	if err := written(restarted); err != nil {
+	if err := written(started); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	if !cfg.untended { // not before: what is wrong with an old message is not to keep a server from starting
@@ -273,7 +270,7 @@ func (s *Server) tick() {
 		case <-ticker.C:
 			s.hub.Tick(s.cfg.Now())
 			s.tellRenamed()
-			saying.look(cmp.Or(s.trouble(), s.sequencer.Failure()))
+			saying.look(cmp.Or(s.trouble(), s.eventlog.Failure()))
 			if calm.after(s.arrived.Load()) {
 				runtime.GC() // once for the pools: they let go of what two collections did not need
 				debug.FreeOSMemory()
@@ -364,13 +361,13 @@ func (s *Server) close() error {
 	s.stopped = true
 	s.mu.Unlock()
 	s.each(func(c *session.Session) { c.Quiet() })
-	s.sequencer.Close()
+	s.eventlog.Close()
 	select {
-	case <-s.sequenced:
+	case <-s.logEnded:
 	case <-time.After(stopCommit):
 	}
 	s.cancel()
-	<-s.sequenced
+	<-s.logEnded
 	s.each(func(c *session.Session) { c.Leave(s.retry()) })
 	told := s.wait(stopTell)
 	var sshClosing sync.WaitGroup

@@ -1,6 +1,6 @@
 // Package journal puts what is said into one order and onto disk before anyone hears it.
 //
-// An orderer ([Local]) takes events with Submit, which never blocks, and hands them on in batches. A [Store] applies a
+// A [Log] takes submissions, which never blocks, and has a [Sequencer] order them in batches. A [Store] applies a
 // batch in one transaction. What became of each event then goes, after the commit and only then, through one ordered
 // feed; rooms write to their readers from this feed alone. So nobody can hear what is not saved.
 //

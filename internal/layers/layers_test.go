@@ -22,7 +22,7 @@ const law = `
 	4  internal/session internal/web/page
 	4  internal/rehearse internal/linemode internal/tui
 	3  client internal/room
-	2  internal/store/sqlite internal/store/memory internal/store/search internal/eventlog/eventlogtest
+	2  internal/store/sqlite internal/store/memory internal/store/search internal/sequencer/local internal/eventlog/eventlogtest
 	1  internal/eventlog internal/fanout internal/names internal/tokenize internal/reactor
 	0  wire internal/frame internal/frame/frametest internal/connlimit internal/fairqueue internal/httpfield internal/origin internal/exitcode internal/atomicfile internal/localsocket internal/logging internal/proxytest internal/layers
 `

@@ -15,6 +15,7 @@ import (
 	"ramai/internal/fanout"
 	"ramai/internal/frame"
 	"ramai/internal/room"
+	"ramai/internal/sequencer/local"
 	"ramai/wire"
 )
 
@@ -46,7 +47,7 @@ type harness struct {
 	tick      time.Time // when the hub is ticked next
 	random    io.Reader
 	store     *shaky
-	sequencer *eventlog.Local
+	sequencer *eventlog.Log
 	hub       *room.Hub
 	env       *Env
 	jobs      []func()       // what the hub was asked to run beside everything else
@@ -86,7 +87,7 @@ func (st *harness) start() {
 	logger := slog.New(slog.DiscardHandler)
 	st.jobs, st.links, st.tick = nil, nil, st.clock.Add(time.Second)
 	st.hub = room.NewHub(st.store, room.Options{Budget: fanout.NewBudget(st.set.tape), Logger: logger, Go: st.later})
-	st.sequencer = eventlog.NewLocal(st.store, eventlog.Options{
+	st.sequencer = eventlog.NewLog(st.store, local.New(), eventlog.Options{
 		Feed: st.hub.Feed, Now: st.now, Logger: logger, Queue: st.set.queue, Batch: st.set.batch, MaxRooms: st.set.maxRooms,
 	})
 	st.env = &Env{

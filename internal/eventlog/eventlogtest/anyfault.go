@@ -12,10 +12,10 @@ import (
 
 // testAnyFault lets a few clients talk, in any order, over a store that fails in any way. In the end everything they
 // said is there, once, and in the order in which each of them said it.
-func testAnyFault(t *testing.T, fresh func(t *testing.T) Location) {
+func testAnyFault(t *testing.T, s suite) {
 	rapid.Check(t, func(r *rapid.T) {
-		store := fresh(t).Open()
-		o := order(r, store, eventlog.Options{Batch: 4})
+		store := s.fresh(t).Open()
+		o := newHarness(r, store, s.order(), eventlog.Options{Batch: 4})
 		var clients []*client
 		for i := range 3 {
 			c := &client{t: r, o: o, by: fmt.Sprint("client", i), epoch: 1}
@@ -40,7 +40,7 @@ func testAnyFault(t *testing.T, fresh func(t *testing.T) Location) {
 }
 
 // finish lets everybody say again what is not saved until it is, and compares.
-func finish(t *rapid.T, o *ordered, clients []*client) {
+func finish(t *rapid.T, o *harness, clients []*client) {
 	for tries, worked := 0, true; worked; tries++ {
 		for _, c := range clients {
 			if c.refused {
@@ -70,7 +70,7 @@ func finish(t *rapid.T, o *ordered, clients []*client) {
 // client says things and, when one was refused, says it and everything after it again.
 type client struct {
 	t       fatal
-	o       *ordered
+	o       *harness
 	origin  eventlog.ReplyTo
 	by      string
 	epoch   uint64

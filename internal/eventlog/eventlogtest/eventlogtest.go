@@ -1,5 +1,5 @@
-// Package journaltest holds every eventlog.Store, and the orderer over it, to one suite of tests. Where a test needs a
-// disk that fails, it puts the store into a [Faulty], which fails as told.
+// Package eventlogtest has one suite of tests for every eventlog.Store, and one for an eventlog.Log over any store and any
+// eventlog.Sequencer. [Faulty] is a store that fails on demand.
 package eventlogtest
 
 import (
@@ -19,10 +19,13 @@ type Location struct {
 	Keeps bool                  // Open after Close finds the same data
 }
 
-// Run holds a store to the whole suite. fresh makes a new, empty place, and ends the test if that fails.
-func Run(t *testing.T, fresh func(t *testing.T) Location) {
-	t.Run("store", func(t *testing.T) { testStore(t, fresh) })
-	t.Run("orderer", func(t *testing.T) { testOrderer(t, fresh) })
+// RunStore tests a store. fresh makes a new, empty place, and ends the test if that fails.
+func RunStore(t *testing.T, fresh func(t *testing.T) Location) { testStore(t, fresh) }
+
+// RunLog tests a log with a store and a sequencer. fresh is as for RunStore; order makes a sequencer that has ordered
+// nothing yet.
+func RunLog(t *testing.T, fresh func(t *testing.T) Location, order func() eventlog.Sequencer) {
+	testLog(t, suite{fresh, order})
 }
 
 // start is the time of the first batch.

@@ -11,7 +11,7 @@ import (
 )
 
 func TestStore(t *testing.T) {
-	eventlogtest.Run(t, func(t *testing.T) eventlogtest.Location {
+	eventlogtest.RunStore(t, func(t *testing.T) eventlogtest.Location {
 		return eventlogtest.Location{Open: func() eventlog.Store {
 			s, err := memory.New(rand.Reader)
 			if err != nil {

@@ -16,6 +16,7 @@ import (
 
 	"ramai/internal/eventlog"
 	"ramai/internal/eventlog/eventlogtest"
+	"ramai/internal/sequencer/local"
 	"ramai/internal/store/memory"
 )
 
@@ -149,7 +150,7 @@ func TestDoubtInOrder(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := open(t, t.TempDir(), quiet)
 			var fed []string
-			o := eventlog.NewLocal(s, eventlog.Options{
+			o := eventlog.NewLog(s, local.New(), eventlog.Options{
 				Feed: func(outcomes []eventlog.Outcome, _ []eventlog.Submission) {
 					for _, out := range outcomes {
 						fed = append(fed, fmt.Sprint(out.Command.ID, " ", out.Status, " ", out.N))

@@ -9,6 +9,7 @@ import (
 
 	"ramai/internal/eventlog"
 	"ramai/internal/eventlog/eventlogtest"
+	"ramai/internal/sequencer/local"
 )
 
 func TestMain(m *testing.M) {
@@ -26,14 +27,22 @@ func withDurability(d Durability) Options {
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	eventlogtest.Run(t, func(t *testing.T) eventlogtest.Location {
-		dir := t.TempDir()
-		return eventlogtest.Location{Keeps: true, Open: func() eventlog.Store {
-			s, err := Open(dir, quiet)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return s
-		}}
-	})
+	eventlogtest.RunStore(t, fresh)
+}
+
+func TestLog(t *testing.T) {
+	t.Parallel()
+	eventlogtest.RunLog(t, fresh, func() eventlog.Sequencer { return local.New() })
+}
+
+// fresh is a new, empty folder.
+func fresh(t *testing.T) eventlogtest.Location {
+	dir := t.TempDir()
+	return eventlogtest.Location{Keeps: true, Open: func() eventlog.Store {
+		s, err := Open(dir, quiet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}}
 }

@@ -13,6 +13,7 @@ import (
 
 	"ramai/internal/eventlog"
 	"ramai/internal/eventlog/eventlogtest"
+	"ramai/internal/sequencer/local"
 	"ramai/internal/store/memory"
 )
 
@@ -26,10 +27,10 @@ func store(t testing.TB) *memory.Store {
 	return s
 }
 
-func TestLocal(t *testing.T) {
-	eventlogtest.Run(t, func(t *testing.T) eventlogtest.Location {
+func TestLog(t *testing.T) {
+	eventlogtest.RunLog(t, func(t *testing.T) eventlogtest.Location {
 		return eventlogtest.Location{Open: func() eventlog.Store { return store(t) }}
-	})
+	}, func() eventlog.Sequencer { return local.New() })
 }
 
 // Many talk at once through a queue that is too short for them. Each waits until told that there is room.
@@ -37,7 +38,7 @@ func TestManyAtOnce(t *testing.T) {
 	const talkers, each = 8, 500
 	var heard []eventlog.Outcome
 	s := store(t)
-	l := eventlog.NewLocal(s, eventlog.Options{
+	l := eventlog.NewLog(s, local.New(), eventlog.Options{
 		Feed:   func(o []eventlog.Outcome, _ []eventlog.Submission) { heard = append(heard, o...) },
 		Now:    time.Now,
 		Logger: slog.New(slog.DiscardHandler),
@@ -84,8 +85,8 @@ func TestManyAtOnce(t *testing.T) {
 	}
 }
 
-func BenchmarkLocal(b *testing.B) {
-	l := eventlog.NewLocal(store(b), eventlog.Options{Feed: func([]eventlog.Outcome, []eventlog.Submission) {}, Now: time.Now, MaxRooms: 1})
+func BenchmarkLog(b *testing.B) {
+	l := eventlog.NewLog(store(b), local.New(), eventlog.Options{Feed: func([]eventlog.Outcome, []eventlog.Submission) {}, Now: time.Now, MaxRooms: 1})
 	e := eventlog.Command{Kind: eventlog.Say, SenderID: "0123456789abcdef", Room: "lobby", Text: "x", Once: true}
 	b.ReportAllocs()
 	for b.Loop() {

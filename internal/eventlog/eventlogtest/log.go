@@ -15,30 +15,36 @@ import (
 	"ramai/internal/eventlog"
 )
 
-func testOrderer(t *testing.T, fresh func(t *testing.T) Location) {
+// A suite is what the tests of a log run over.
+type suite struct {
+	fresh func(t *testing.T) Location
+	order func() eventlog.Sequencer
+}
+
+func testLog(t *testing.T, s suite) {
 	for _, test := range []struct {
 		name string
-		run  func(t *testing.T, o *ordered)
+		run  func(t *testing.T, o *harness)
 	}{
 		{"order", testOrder},
 		{"busy", testBusy},
-		{"rolled back", testRefusedEpoch},
+		{"rolled back", testRefusedFence},
 		{"a refused name bars nothing", testRefusedName},
 		{"unheard", testUnheard},
 		{"lost", testLost},
 		{"rolled back after doubt", testRolledBackAfterDoubt},
 		{"full disk", testFullDisk},
 		{"failures", testFailures},
-		{"one bad event", testOneBadEvent},
-		{"one bad event and a doubt", testOneBadEventInDoubt},
+		{"one bad command", testOneBadCommand},
+		{"one bad command and a commit in doubt", testOneBadCommandInDoubt},
 		{"retention apart", testRetentionApart},
 		{"health", testHealth},
 	} {
-		t.Run(test.name, func(t *testing.T) { test.run(t, newOrdered(t, fresh(t), eventlog.Options{})) })
+		t.Run(test.name, func(t *testing.T) { test.run(t, s.open(t, eventlog.Options{})) })
 	}
 	for _, test := range []struct {
 		name string
-		run  func(t *testing.T, o *ordered)
+		run  func(t *testing.T, o *harness)
 	}{
 		{"held commit", testHeldCommit},
 		{"close", testClose},
@@ -46,38 +52,39 @@ func testOrderer(t *testing.T, fresh func(t *testing.T) Location) {
 		{"stop", testStop},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { test.run(t, newOrdered(t, fresh(t), eventlog.Options{})) })
+			synctest.Test(t, func(t *testing.T) { test.run(t, s.open(t, eventlog.Options{})) })
 		})
 	}
-	t.Run("batches", func(t *testing.T) { testBatches(t, newOrdered(t, fresh(t), eventlog.Options{Batch: 3})) })
-	t.Run("any fault", func(t *testing.T) { testAnyFault(t, fresh) })
+	t.Run("batches", func(t *testing.T) { testBatches(t, s.open(t, eventlog.Options{Batch: 3})) })
+	t.Run("any fault", func(t *testing.T) { testAnyFault(t, s) })
 }
 
-// ordered is an orderer over a Faulty, with what it fed.
-type ordered struct {
-	*eventlog.Local
-	store *Faulty
-	t     fatal
+// A harness is a log over a Faulty store, with what it fed.
+type harness struct {
+	*eventlog.Log
+	store     *Faulty
+	exclusive bool // see eventlog.Sequencer
+	t         fatal
 
-	log strings.Builder // written by Step
+	logged strings.Builder // written by Step
 
 	mu  sync.Mutex
-	fed []string // a line for each outcome: the event's id or name, and what became of it; guarded by mu
+	fed []string // a line for each outcome: the command's id or name, and its status; guarded by mu
 }
 
-func newOrdered(t *testing.T, place Location, opt eventlog.Options) *ordered {
+func (s suite) open(t *testing.T, opt eventlog.Options) *harness {
 	t.Helper()
-	store := place.Open()
+	store := s.fresh(t).Open()
 	t.Cleanup(func() {
 		if err := store.Close(); err != nil {
 			t.Errorf("Close: %v", err)
 		}
 	})
-	return order(t, store, opt)
+	return newHarness(t, store, s.order(), opt)
 }
 
-func order(t fatal, store eventlog.Store, opt eventlog.Options) *ordered {
-	o := &ordered{store: &Faulty{Store: store}, t: t}
+func newHarness(t fatal, store eventlog.Store, seq eventlog.Sequencer, opt eventlog.Options) *harness {
+	o := &harness{store: &Faulty{Store: store}, exclusive: seq.Exclusive(), t: t}
 	opt.Feed = func(outcomes []eventlog.Outcome, submissions []eventlog.Submission) {
 		o.mu.Lock()
 		defer o.mu.Unlock()
@@ -89,18 +96,18 @@ func order(t fatal, store eventlog.Store, opt eventlog.Options) *ordered {
 			}
 		}
 	}
-	opt.Now, opt.Logger, opt.MaxRooms = func() time.Time { return start.Std() }, slog.New(slog.NewTextHandler(&o.log, nil)), 100
-	o.Local = eventlog.NewLocal(o.store, opt)
+	opt.Now, opt.Logger, opt.MaxRooms = func() time.Time { return start.Std() }, slog.New(slog.NewTextHandler(&o.logged, nil)), 100
+	o.Log = eventlog.NewLog(o.store, seq, opt)
 	return o
 }
 
-func (o *ordered) submit(commands ...eventlog.Command) {
+func (o *harness) submit(commands ...eventlog.Command) {
 	o.t.Helper()
 	o.submitFrom(nil, 0, commands...)
 }
 
 // submitFrom submits commands that are answered to replyTo.
-func (o *ordered) submitFrom(replyTo *eventlog.ReplyTo, fence uint64, commands ...eventlog.Command) {
+func (o *harness) submitFrom(replyTo *eventlog.ReplyTo, fence uint64, commands ...eventlog.Command) {
 	o.t.Helper()
 	for _, c := range commands {
 		if err := o.Submit(eventlog.Submission{Command: c, ReplyTo: replyTo, Fence: fence}, nil); err != nil {
@@ -109,8 +116,19 @@ func (o *ordered) submitFrom(replyTo *eventlog.ReplyTo, fence uint64, commands .
 	}
 }
 
-// steps makes the orderer step n times without an error.
-func (o *ordered) steps(n int) {
+// settle makes the log step until nothing is left to do, without an error.
+func (o *harness) settle() {
+	o.t.Helper()
+	for worked := true; worked; {
+		var err error
+		if worked, err = o.Step(); err != nil {
+			o.t.Fatalf("Step: %v", err)
+		}
+	}
+}
+
+// steps makes the log step n times without an error.
+func (o *harness) steps(n int) {
 	o.t.Helper()
 	for range n {
 		if worked, err := o.Step(); !worked || err != nil {
@@ -119,8 +137,8 @@ func (o *ordered) steps(n int) {
 	}
 }
 
-// doubts makes the orderer step n times, with an error each time, and nothing fed.
-func (o *ordered) doubts(n int) {
+// doubts makes the log step n times, with an error each time, and nothing fed.
+func (o *harness) doubts(n int) {
 	o.t.Helper()
 	before := len(o.fed)
 	for range n {
@@ -134,7 +152,7 @@ func (o *ordered) doubts(n int) {
 }
 
 // heard compares all that was fed since the last time.
-func (o *ordered) heard(want ...string) {
+func (o *harness) heard(want ...string) {
 	o.t.Helper()
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -151,7 +169,7 @@ func saying(ids ...string) (events []eventlog.Command) {
 	return events
 }
 
-func testOrder(t *testing.T, o *ordered) {
+func testOrder(t *testing.T, o *harness) {
 	if worked, err := o.Step(); worked || err != nil {
 		t.Fatalf("Step() with nothing to do = %v, %v", worked, err)
 	}
@@ -169,7 +187,7 @@ func testOrder(t *testing.T, o *ordered) {
 	}
 }
 
-func testBatches(t *testing.T, o *ordered) {
+func testBatches(t *testing.T, o *harness) {
 	o.submit(saying("a1", "a2", "a3", "a4", "a5", "a6", "a7")...)
 	o.steps(1)
 	o.heard("a1 saved 1", "a2 saved 2", "a3 saved 3")
@@ -181,7 +199,7 @@ func testBatches(t *testing.T, o *ordered) {
 	}
 }
 
-func testBusy(t *testing.T, o *ordered) {
+func testBusy(t *testing.T, o *harness) {
 	const queue = 8192 // what Options say of 0
 	for i := range queue {
 		o.submit(once("anna", "lobby", fmt.Sprint(i), "x"))
@@ -203,19 +221,14 @@ func testBusy(t *testing.T, o *ordered) {
 		t.Fatalf("%d were told that there is room, want 2", calls)
 	}
 	o.submit(say("anna", "lobby", "late", "x"))
-	for worked := true; worked; {
-		var err error
-		if worked, err = o.Step(); err != nil {
-			t.Fatal(err)
-		}
-	}
+	o.settle()
 	if last := o.fed[len(o.fed)-1]; calls != 2 || len(o.fed) != queue+1 || last != fmt.Sprintf("late saved %d", queue+1) {
 		t.Errorf("%d calls, %d outcomes, the last is %q", calls, len(o.fed), last)
 	}
 }
 
 // What a connection said after something that was refused is refused with it, until it says so itself, by its epoch.
-func testRefusedEpoch(t *testing.T, o *ordered) {
+func testRefusedFence(t *testing.T, o *harness) {
 	anna, bert := &eventlog.ReplyTo{}, &eventlog.ReplyTo{}
 	o.store.Fail(Full)
 	o.submitFrom(anna, 0, saying("a1", "a2")...)
@@ -239,7 +252,7 @@ func testRefusedEpoch(t *testing.T, o *ordered) {
 	}
 }
 
-func testRefusedName(t *testing.T, o *ordered) {
+func testRefusedName(t *testing.T, o *harness) {
 	anna := &eventlog.ReplyTo{}
 	o.store.Fail(RolledBack)
 	o.submitFrom(anna, 1, claim("anna", "Anna"))
@@ -249,7 +262,7 @@ func testRefusedName(t *testing.T, o *ordered) {
 	o.heard("Anna refused unavailable", "a1 saved 1")
 }
 
-func testUnheard(t *testing.T, o *ordered) {
+func testUnheard(t *testing.T, o *harness) {
 	anna := &eventlog.ReplyTo{}
 	o.submit(saying("a0")...)
 	o.steps(1)
@@ -269,7 +282,7 @@ func testUnheard(t *testing.T, o *ordered) {
 	o.wantNumbers("new", 1)
 }
 
-func testLost(t *testing.T, o *ordered) {
+func testLost(t *testing.T, o *harness) {
 	o.store.Fail(Lost, Lost, Unheard)
 	o.submit(claim("anna", "Anna"))
 	o.submit(saying("a1", "a2", "a1")...)
@@ -281,32 +294,33 @@ func testLost(t *testing.T, o *ordered) {
 }
 
 // What is wrong with one event refuses that one, and what its own connection said behind it.
-func testOneBadEvent(t *testing.T, o *ordered) {
+func testOneBadCommand(t *testing.T, o *harness) {
 	bert := &eventlog.ReplyTo{}
 	o.store.Poison("bad")
 	o.submit(saying("a1")...)
 	o.submitFrom(bert, 1, say("bert", "lobby", "bad", "x"), say("bert", "lobby", "b1", "x"), claim("bert", "Bert"))
 	o.submit(saying("a2")...)
-	o.steps(1)
+	o.settle()
 	o.heard("a1 saved 1", "bad refused unavailable", "b1 refused unavailable", "Bert done", "a2 saved 2")
 	o.submitFrom(bert, 2, say("bert", "lobby", "b1", "x"))
-	o.steps(1)
+	o.settle()
 	o.heard("b1 saved 3")
 	o.wantNumbers("lobby", 3)
 }
 
-func testOneBadEventInDoubt(t *testing.T, o *ordered) {
+func testOneBadCommandInDoubt(t *testing.T, o *harness) {
 	o.store.Poison("bad")
-	o.store.Fail(None, None, Unheard) // the whole, a1, a2
+	o.store.Fail(None, None, Unheard) // all four, a1, a2
 	o.submit(saying("a1", "a2", "bad", "a3")...)
+	o.steps(2)
 	o.doubts(1)
-	o.steps(1)
+	o.settle()
 	o.heard("a1 saved 1", "a2 saved 2", "bad refused unavailable", "a3 saved 3")
 	o.wantNumbers("lobby", 3)
 }
 
 // A step of retention is a batch of its own: when it fails, it fails alone.
-func testRetentionApart(t *testing.T, o *ordered) {
+func testRetentionApart(t *testing.T, o *harness) {
 	o.submit(saying("a1", "a2")...)
 	o.steps(1)
 	o.store.Poison("lobby")
@@ -314,36 +328,36 @@ func testRetentionApart(t *testing.T, o *ordered) {
 	o.submit(saying("a3")...)
 	o.submit(eventlog.Command{Kind: eventlog.Trim, Room: "den", To: 1})
 	before := len(o.store.Applied())
-	o.steps(1)
-	o.heard("a1 saved 1", "a2 saved 2", " refused unavailable", "a3 saved 3", " from 1")
+	o.settle()
+	o.heard("a1 saved 1", "a2 saved 2", "a3 saved 3", " refused unavailable", " from 1")
 	if got := len(o.store.Applied()) - before; got != 3 {
 		t.Errorf("that took %d batches, want 3", got)
 	}
 }
 
 // Nothing is acknowledged into data that is damaged: in one room, or in all. Retention goes on.
-func testHealth(t *testing.T, o *ordered) {
+func testHealth(t *testing.T, o *harness) {
 	trim := eventlog.Command{Kind: eventlog.Trim, Room: "lobby", To: 1}
 	o.store.SetHealth(eventlog.Health{Rooms: map[string]error{"lobby": eventlog.ErrDamaged}})
 	o.submit(say("anna", "lobby", "a1", "x"), say("anna", "den", "a2", "x"), claim("anna", "Anna"), trim)
-	o.steps(1)
+	o.settle()
 	o.heard("a1 refused unavailable", "a2 saved 1", "Anna done", " from 1")
 	o.store.SetHealth(eventlog.Health{Err: eventlog.ErrDamaged})
 	o.submit(say("anna", "den", "a3", "x"), claim("bert", "Bert"), trim)
-	o.steps(1)
+	o.settle()
 	o.heard("a3 refused unavailable", "Bert refused unavailable", " from 1")
 	o.store.SetHealth(eventlog.Health{})
 	o.store.FailFree(ErrFault)
 	o.submit(say("anna", "den", "a3", "x"))
-	o.steps(1)
+	o.settle()
 	o.heard("a3 refused unavailable")
 	o.store.FailFree(nil)
 	o.submit(say("anna", "den", "a3", "x"))
-	o.steps(1)
+	o.settle()
 	o.heard("a3 saved 2")
 }
 
-func testRolledBackAfterDoubt(t *testing.T, o *ordered) {
+func testRolledBackAfterDoubt(t *testing.T, o *harness) {
 	anna := &eventlog.ReplyTo{}
 	o.store.Fail(Lost, RolledBack)
 	o.submitFrom(anna, 1, saying("a1")...)
@@ -354,7 +368,7 @@ func testRolledBackAfterDoubt(t *testing.T, o *ordered) {
 	o.heard("a1 refused unavailable", "a2 refused unavailable", "a1 saved 1")
 }
 
-func (o *ordered) wantNumbers(room string, last uint64) {
+func (o *harness) wantNumbers(room string, last uint64) {
 	o.t.Helper()
 	j := journaled{Store: o.store, t: o.t}
 	var want []uint64
@@ -366,7 +380,7 @@ func (o *ordered) wantNumbers(room string, last uint64) {
 	}
 }
 
-func testFullDisk(t *testing.T, o *ordered) {
+func testFullDisk(t *testing.T, o *harness) {
 	anna := &eventlog.ReplyTo{}
 	o.submit(claim("anna", "Anna"))
 	o.steps(1)
@@ -386,7 +400,7 @@ func testFullDisk(t *testing.T, o *ordered) {
 }
 
 // A failure lasts until something is said and stored, and the log has each reason once.
-func testFailures(t *testing.T, o *ordered) {
+func testFailures(t *testing.T, o *harness) {
 	is := func(want error) {
 		t.Helper()
 		if got := o.Failure(); !errors.Is(got, want) || (got == nil) != (want == nil) {
@@ -408,20 +422,20 @@ func testFailures(t *testing.T, o *ordered) {
 		o.steps(1)
 		is(nil)
 	}
-	if got := strings.Count(o.log.String(), "a batch was not stored"); got != 2 {
-		t.Errorf("the log has %d lines:\n%s", got, o.log.String())
+	if got := strings.Count(o.logged.String(), "a batch was not stored"); got != 2 {
+		t.Errorf("the log has %d lines:\n%s", got, o.logged.String())
 	}
 }
 
-// run runs the orderer until the end of the test, which has to be brought about; it returns what Run did.
-func (o *ordered) run(ctx context.Context) <-chan error {
+// run runs the log until the end of the test, which has to be brought about; it returns what Run did.
+func (o *harness) run(ctx context.Context) <-chan error {
 	done := make(chan error, 1)
 	go func() { done <- o.Run(ctx) }()
 	synctest.Wait()
 	return done
 }
 
-func testHeldCommit(t *testing.T, o *ordered) {
+func testHeldCommit(t *testing.T, o *harness) {
 	done := o.run(t.Context())
 	release := o.store.Hold()
 	o.submit(saying("a1")...)
@@ -444,7 +458,7 @@ func testHeldCommit(t *testing.T, o *ordered) {
 	}
 }
 
-func testClose(t *testing.T, o *ordered) {
+func testClose(t *testing.T, o *harness) {
 	release := o.store.Hold()
 	done := o.run(t.Context())
 	o.submit(saying("a1")...)
@@ -461,7 +475,7 @@ func testClose(t *testing.T, o *ordered) {
 	o.heard("a1 saved 1", "a2 saved 2", "a3 saved 3")
 }
 
-func testCloseInDoubt(t *testing.T, o *ordered) {
+func testCloseInDoubt(t *testing.T, o *harness) {
 	o.store.Fail(Unheard)
 	o.store.FailReopen(100)
 	done := o.run(t.Context())
@@ -476,7 +490,7 @@ func testCloseInDoubt(t *testing.T, o *ordered) {
 	o.heard("a1 saved 1")
 }
 
-func testStop(t *testing.T, o *ordered) {
+func testStop(t *testing.T, o *harness) {
 	ctx, cancel := context.WithCancel(t.Context())
 	o.store.Fail(Lost)
 	o.store.FailReopen(1000)

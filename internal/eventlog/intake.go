@@ -1,0 +1,261 @@
+package eventlog
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"ramai/wire"
+)
+
+// MinFree is the free disk space, in bytes, below which messages are refused. Commands that free space still work.
+const MinFree = 16 << 20
+
+const (
+	// retryAfter is when clients may repeat what was refused for lack of space or of a majority.
+	retryAfter = time.Second
+	// retryDamaged is the same for data that an operator has to repair.
+	retryDamaged = 10 * time.Second
+)
+
+// An intake is the queue of submissions before they are ordered.
+type intake struct {
+	wake chan struct{} // holds one token while there may be work
+
+	mu      sync.Mutex
+	queue   []Submission // guarded by mu
+	waiting []func()     // guarded by mu: who found the queue full
+	closed  bool         // guarded by mu
+
+	spare []Submission // owned by Step: the array that queue had before, to be filled again
+}
+
+// Submit puts s into the queue. It never blocks. It returns ErrBusy if the queue is full: then room, unless nil, is
+// called once when it is not. It returns ErrClosed after Close.
+func (l *Log) Submit(s Submission, room func()) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.closed:
+		return ErrClosed
+	case len(l.queue) >= l.opt.Queue:
+		if room != nil {
+			l.waiting = append(l.waiting, room)
+		}
+		return ErrBusy
+	}
+	l.queue = append(l.queue, s)
+	if len(l.queue) == 1 {
+		l.signal()
+	}
+	return nil
+}
+
+func (in *intake) signal() {
+	select {
+	case in.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Queued returns the number of submissions in the queue.
+func (in *intake) Queued() int {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return len(in.queue)
+}
+
+// Close ends submitting. Run returns when everything in the queue is done.
+func (in *intake) Close() {
+	in.mu.Lock()
+	in.closed = true
+	in.mu.Unlock()
+	in.signal()
+}
+
+// drained reports whether the log is closed and its queue empty.
+func (in *intake) drained() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.closed && len(in.queue) == 0
+}
+
+// pop takes up to most submissions from the queue. They are valid until the next call.
+func (in *intake) pop(most int) (popped []Submission) {
+	in.mu.Lock()
+	if len(in.queue) <= most {
+		popped, in.queue, in.spare = in.queue, in.spare[:0], in.queue
+	} else {
+		popped = slices.Clone(in.queue[:most])
+		in.queue = slices.Delete(in.queue, 0, most)
+	}
+	in.hasRoom()
+	return popped
+}
+
+// popAnswerable takes all submissions from the queue that somebody waits for.
+func (in *intake) popAnswerable() (popped []Submission) {
+	in.mu.Lock()
+	if !in.closed { // a server that stops has its clients send again elsewhere
+		in.queue = slices.DeleteFunc(in.queue, func(s Submission) bool {
+			if s.ReplyTo != nil {
+				popped = append(popped, s)
+			}
+			return s.ReplyTo != nil
+		})
+	}
+	in.hasRoom()
+	return popped
+}
+
+// hasRoom unlocks mu and calls those who wait for room.
+func (in *intake) hasRoom() {
+	waiting := in.waiting
+	in.waiting = nil
+	in.mu.Unlock()
+	for _, room := range waiting {
+		room()
+	}
+}
+
+// A flight is a group of submissions that becomes one batch.
+type flight struct {
+	submissions []Submission
+	refused     []Outcome // one for each submission; those that were not refused have no status. nil: none was refused
+	batch       *Batch    // of the submissions that were not refused; nil: not ordered yet
+	since       time.Time // when the batch was submitted first
+	last        time.Time // when the batch was submitted last
+}
+
+// nextFlights makes flights of what is in the queue and returns whether there was anything. What clients want is one
+// flight. Commands that keep the data tidy follow in others, so that no message fails with them.
+func (l *Log) nextFlights() bool {
+	popped := l.pop(l.opt.Batch)
+	if len(popped) == 0 {
+		return false
+	}
+	if !slices.ContainsFunc(popped, func(s Submission) bool { return s.maintenance() }) {
+		l.flights = append(l.flights, flight{submissions: popped})
+		return true
+	}
+	var clients, expiries flight
+	var others []flight
+	for _, s := range popped {
+		switch {
+		case s.Kind == ExpireName:
+			expiries.submissions = append(expiries.submissions, s)
+		case s.maintenance():
+			others = append(others, flight{submissions: []Submission{s}})
+		default:
+			clients.submissions = append(clients.submissions, s)
+		}
+	}
+	for _, f := range slices.Concat([]flight{clients, expiries}, others) {
+		if len(f.submissions) > 0 {
+			l.flights = append(l.flights, f)
+		}
+	}
+	return true
+}
+
+// maintenance reports whether a command keeps the data tidy, so that no client waits for it.
+func (c *Command) maintenance() bool {
+	return c.Kind == Trim || c.Kind == ExpireName || c.Kind == RotateIDs || c.Kind == PruneIDs
+}
+
+// admit refuses submissions of f that must not be ordered now, and makes a batch of the rest. There is no batch if
+// nothing is left.
+func (l *Log) admit(f *flight) {
+	free, err := l.store.Free()
+	full := err == nil && free < MinFree
+	health := l.store.Health()
+	if health.Err == nil {
+		health.Err = err // a disk that cannot tell its free space is not to be trusted
+	}
+	commands := make([]Command, 0, len(f.submissions))
+	for i := range f.submissions {
+		s := &f.submissions[i]
+		switch reason := health.refuses(&s.Command); {
+		case s.fenced():
+			f.refuse(i, refusedBefore, retryAfter)
+		case reason != "":
+			f.refuse(i, reason, retryDamaged)
+		case s.Kind == Say && full:
+			f.refuse(i, "the server's disk is full; nothing more can be said until there is room", retryAfter)
+		default:
+			commands = append(commands, s.Command)
+		}
+	}
+	if len(commands) > 0 {
+		f.batch = l.newBatch(commands)
+	}
+}
+
+func (l *Log) newBatch(commands []Command) *Batch {
+	b := &Batch{At: wire.TimeOf(l.opt.Now()), MaxRooms: l.opt.MaxRooms, Commands: commands}
+	if l.opt.Expiry != nil {
+		b.Expiry = l.opt.Expiry()
+	} else {
+		b.Expiry = b.At - wire.Time(NameLeaseTime/time.Millisecond)
+	}
+	return b
+}
+
+// refuses returns why a command must not be applied to data in this state; empty: it may. Maintenance goes on.
+func (h Health) refuses(c *Command) string {
+	if c.maintenance() || c.Kind == Restart {
+		return ""
+	}
+	room := ""
+	if c.Kind == Say {
+		room = c.Room
+	}
+	if err := h.Of(room); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+const refusedBefore = "a message before it was refused; send that first, then this"
+
+// fenced reports whether s was submitted behind a message that was refused and has to come first.
+func (s *Submission) fenced() bool {
+	return s.Kind == Say && s.ReplyTo != nil && s.Fence < s.ReplyTo.fencedBelow
+}
+
+// refuse refuses the i-th submission for now.
+func (f *flight) refuse(i int, reason string, retry time.Duration) {
+	if f.refused == nil {
+		f.refused = make([]Outcome, len(f.submissions))
+	}
+	s := &f.submissions[i]
+	f.refused[i] = Outcome{Command: s.Command, Status: Refused, Err: &wire.CodedError{Code: wire.Unavailable, Reason: reason, RetryAfter: retry}}
+	if s.Kind == Say && s.ReplyTo != nil {
+		s.ReplyTo.fencedBelow = max(s.ReplyTo.fencedBelow, s.Fence+1)
+	}
+}
+
+// refuseRest refuses every submission that is not refused yet.
+func (f *flight) refuseRest(reason string, retry time.Duration) {
+	for i := range f.submissions {
+		if f.refused == nil || f.refused[i].Status == 0 {
+			f.refuse(i, reason, retry)
+		}
+	}
+}
+
+// results returns an outcome for each submission, given those of the batch.
+func (f *flight) results(outcomes []Outcome) []Outcome {
+	if f.refused == nil {
+		return outcomes
+	}
+	all := slices.Clone(f.refused)
+	next := 0
+	for i := range all {
+		if all[i].Status == 0 {
+			all[i] = outcomes[next]
+			next++
+		}
+	}
+	return all
+}

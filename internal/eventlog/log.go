@@ -1,0 +1,287 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"ramai/wire"
+)
+
+// Options configure a Log.
+type Options struct {
+	Feed     Feed             // called in order, by one goroutine
+	Now      func() time.Time // the clock that Batch.At comes from
+	Logger   *slog.Logger
+	Start    *Submission                            // ordered before everything else; nil: nothing is
+	Applied  func(commands int, took time.Duration) // called for each batch that was applied; may be nil
+	Queue    int                                    // submissions that may wait; 0: 8192
+	Batch    int                                    // commands of one transaction; 0: 1024
+	MaxRooms int                                    // see Batch
+	Expiry   func() wire.Time                       // Batch.Expiry of the next batch; nil: NameLeaseTime before Now
+}
+
+const (
+	// resubmitAfter is how long a batch may be under way before it is submitted again.
+	resubmitAfter = time.Second
+	// unavailableAfter is how long a batch may be under way before further submissions are refused.
+	unavailableAfter = 5 * time.Second
+)
+
+// Log takes submissions, has a sequencer order them in batches, and applies what comes out of the sequencer to a store.
+// One batch of its own is in flight at a time; what arrives meanwhile is the next.
+type Log struct {
+	store Store
+	seq   Sequencer
+	opt   Options
+	intake
+
+	inDoubt     atomic.Bool           // written by Step: the last step failed
+	failure     atomic.Pointer[error] // written by Step: why a batch was not stored; nil: a message was stored since
+	unavailable atomic.Pointer[error] // written by Step: why nothing is ordered; nil: batches are
+
+	// Owned by Step.
+	flights    []flight // the first is in flight if it has a batch
+	batch      *Batch   // taken from the sequencer and not applied yet
+	position   uint64   // of batch
+	unknown    bool     // whether batch is stored is unknown until the store is reopened
+	lastLogged string   // the last error that was logged; empty: a message was stored since
+}
+
+// NewLog returns a log over store, in the order that seq gives. It does nothing until Run or Step is called.
+func NewLog(store Store, seq Sequencer, opt Options) *Log {
+	if opt.Queue == 0 {
+		opt.Queue = 8192
+	}
+	if opt.Batch == 0 {
+		opt.Batch = 1024
+	}
+	l := &Log{store: store, seq: seq, opt: opt, intake: intake{wake: make(chan struct{}, 1)}}
+	if opt.Start != nil {
+		l.flights = []flight{{submissions: []Submission{*opt.Start}}}
+	}
+	seq.Notify(l.signal)
+	return l
+}
+
+// Run steps until Close was called and everything in the queue is done, or until ctx is done. Then what is left is not
+// answered.
+func (l *Log) Run(ctx context.Context) error {
+	const shortest, longest = 50 * time.Millisecond, time.Second
+	pause := shortest
+	for {
+		worked, err := l.Step()
+		wake := l.wake
+		var timer <-chan time.Time
+		switch {
+		case err != nil:
+			if l.isNews(err) {
+				l.opt.Logger.Error("cannot apply the next batch; nothing is stored until that succeeds", "err", err)
+			}
+			wake = nil // only time helps
+			timer = time.After(pause)
+			pause = min(2*pause, longest)
+		case worked:
+			pause = shortest
+			continue
+		case l.drained() && len(l.flights) == 0:
+			return nil
+		case len(l.flights) > 0:
+			timer = time.After(resubmitAfter)
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		case <-wake:
+		case <-timer:
+		}
+	}
+}
+
+// Step orders or applies one batch and feeds its outcomes. It returns whether there was anything to do. After an error
+// it is not known what is stored, or the batch cannot be applied yet: nothing was fed, and the next Step tries again.
+// Called by one goroutine.
+func (l *Log) Step() (bool, error) {
+	worked, err := l.step()
+	l.inDoubt.Store(err != nil)
+	return worked, err
+}
+
+// Failure returns why the last batch was not stored, so that everything in it was refused; nil once a message is stored.
+func (l *Log) Failure() error { return loadError(&l.failure) }
+
+// Unavailable returns why the sequencer orders nothing at present; nil if it does.
+func (l *Log) Unavailable() error { return loadError(&l.unavailable) }
+
+func loadError(p *atomic.Pointer[error]) error {
+	if err := p.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// InDoubt reports whether the next batch cannot be applied, or whether the last one is stored is unknown.
+func (l *Log) InDoubt() bool { return l.inDoubt.Load() }
+
+// isNews reports whether an error is not the one logged last. The same error is logged once until a message is stored.
+func (l *Log) isNews(err error) bool {
+	known := l.lastLogged == err.Error()
+	l.lastLogged = err.Error()
+	return !known
+}
+
+func (l *Log) step() (worked bool, err error) {
+	if l.batch == nil {
+		worked = l.submitNext()
+		if l.batch, l.position, err = l.seq.Next(l.store.Position()); l.batch == nil {
+			return worked, err
+		}
+	}
+	if l.unknown {
+		if err := l.store.Reopen(); err != nil {
+			return true, err
+		}
+	} else if next := l.store.Position() + 1; l.position > next {
+		return true, fmt.Errorf("%w: the store needs batch %d next, but the sequencer continues with %d", ErrGap, next, l.position)
+	} else if l.position < next { // a snapshot contains it
+		l.batch = nil
+		return true, nil
+	}
+	return true, l.apply()
+}
+
+// submitNext submits the next batch, or the one in flight again. It returns whether it did anything.
+func (l *Log) submitNext() bool {
+	if len(l.flights) == 0 && !l.nextFlights() {
+		return false
+	}
+	f := &l.flights[0]
+	now := l.opt.Now()
+	switch {
+	case f.batch == nil:
+		l.admit(f)
+		if f.batch == nil {
+			l.opt.Feed(f.refused, f.submissions)
+			l.endFlight()
+			return true
+		}
+		f.since = now
+	case now.Sub(f.last) < resubmitAfter:
+		return l.Unavailable() != nil && l.refuseQueue()
+	case now.Sub(f.since) >= unavailableAfter && l.Unavailable() == nil:
+		l.setUnavailable(fmt.Errorf("%w: the sequencer has not delivered a batch for %v", ErrUnavailable, unavailableAfter))
+	}
+	f.last = now
+	if err := l.seq.Submit(f.batch); err != nil {
+		l.setUnavailable(err)
+	}
+	if l.Unavailable() != nil {
+		l.refuseQueue()
+	}
+	return true
+}
+
+func (l *Log) setUnavailable(err error) {
+	if l.Unavailable() == nil {
+		l.opt.Logger.Error("the sequencer orders nothing; messages are refused", "err", err)
+	}
+	l.unavailable.Store(&err)
+}
+
+// refuseQueue refuses what waits behind a batch that is not ordered, and returns whether there was anything. What is in
+// that batch is not refused: a copy of it may be in the order.
+func (l *Log) refuseQueue() bool {
+	f := flight{submissions: l.popAnswerable()}
+	if len(f.submissions) == 0 {
+		return false
+	}
+	f.refuseRest("the server cannot order messages now: "+l.Unavailable().Error(), retryAfter)
+	l.opt.Feed(f.refused, f.submissions)
+	return true
+}
+
+// endFlight forgets the first flight.
+func (l *Log) endFlight() {
+	l.flights = slices.Delete(l.flights, 0, 1)
+}
+
+// apply applies the batch that was taken from the sequencer, and feeds what became of it.
+func (l *Log) apply() error {
+	begun := time.Now()
+	outcomes, err := l.store.Apply(l.batch, l.position)
+	switch {
+	case err == nil:
+		l.applied(outcomes, time.Since(begun))
+	case !errors.Is(err, ErrRolledBack):
+		l.unknown = true
+		return err
+	case !l.seq.Exclusive() || !l.own(): // other nodes have applied it, so this one has to
+		l.unknown = false
+		return fmt.Errorf("apply batch %d of the sequence: %w", l.position, err)
+	default:
+		l.withdraw(err)
+	}
+	l.batch, l.unknown = nil, false
+	return nil
+}
+
+func (l *Log) applied(outcomes []Outcome, took time.Duration) {
+	if l.opt.Applied != nil {
+		l.opt.Applied(len(outcomes), took)
+	}
+	if slices.ContainsFunc(l.batch.Commands, func(c Command) bool { return c.Kind == Say }) { // others may need no space
+		l.failure.Store(nil)
+		l.lastLogged = ""
+	}
+	if len(outcomes) == 0 {
+		return
+	}
+	if !l.own() {
+		l.opt.Feed(outcomes, nil)
+		return
+	}
+	if l.Unavailable() != nil {
+		l.opt.Logger.Info("the sequencer orders again")
+		l.unavailable.Store(nil)
+	}
+	f := &l.flights[0]
+	l.opt.Feed(f.results(outcomes), f.submissions)
+	l.endFlight()
+}
+
+// own reports whether the batch that was taken from the sequencer is the one in flight.
+func (l *Log) own() bool { return len(l.flights) > 0 && l.batch == l.flights[0].batch }
+
+// withdraw handles the rollback of a batch that no other node applies. If the disk is not full, its commands are tried
+// one by one, so that one bad command refuses no other.
+func (l *Log) withdraw(cause error) {
+	f := l.flights[0]
+	commands := len(f.batch.Commands)
+	if commands > 1 && !errors.Is(cause, ErrFull) && l.store.Health().Err == nil {
+		if l.isNews(cause) {
+			l.opt.Logger.Error("a batch was not stored; its commands are tried one by one", "commands", commands, "err", cause)
+		}
+		l.flights = append(f.split(), l.flights[1:]...)
+		return
+	}
+	l.failure.Store(&cause)
+	if l.isNews(cause) {
+		l.opt.Logger.Error("a batch was not stored", "commands", commands, "err", cause)
+	}
+	f.refuseRest("the server could not write to its disk; nothing was stored, so send it again", retryAfter)
+	l.opt.Feed(f.refused, f.submissions)
+	l.endFlight()
+}
+
+// split returns a flight for each submission. Those that were refused are admitted again, and then refused by their fence.
+func (f *flight) split() []flight {
+	singles := make([]flight, len(f.submissions))
+	for i := range singles {
+		singles[i].submissions = f.submissions[i : i+1]
+	}
+	return singles
+}
