@@ -71,7 +71,8 @@ type Config struct {
 	Now    func() time.Time
 	Random io.Reader // for secrets; safe for concurrent use
 
-	untended bool // tests let rooms and messages go by themselves
+	untended  bool               // tests let rooms and messages go by themselves
+	sequencer eventlog.Sequencer // nil: local
 }
 
 // maxFragments is how many frames a message may have.

@@ -44,6 +44,9 @@ func (s *Server) ready() error {
 
 // trouble says why nothing can be said though the server does not stop, or nil.
 func (s *Server) trouble() error {
+	if err := s.eventlog.Unavailable(); err != nil {
+		return err
+	}
 	if s.eventlog.InDoubt() {
 		return errors.New("the journal is in doubt after an error of the disk, see the log")
 	}

@@ -118,7 +118,10 @@ func New(cfg Config) (*Server, error) {
 		react.Close()
 		return nil, errors.Join(err, s.index.Close(), store.Close())
 	}
-	s.eventlog = eventlog.NewLog(store, local.New(), eventlog.Options{Feed: s.feed, Now: cfg.Now, Logger: cfg.Logger, Applied: s.metrics.Committed, MaxRooms: cfg.MaxRooms,
+	if cfg.sequencer == nil {
+		cfg.sequencer = local.New()
+	}
+	s.eventlog = eventlog.NewLog(store, cfg.sequencer, eventlog.Options{Feed: s.feed, Now: cfg.Now, Logger: cfg.Logger, Applied: s.metrics.Committed, MaxRooms: cfg.MaxRooms,
 		Expiry: func() wire.Time { return wire.Time(clock.expiry.Load()) },
 		Start: &eventlog.Submission{
 			Command: eventlog.Command{Kind: eventlog.Restart, EpochName: epoch},
@@ -150,14 +153,14 @@ func New(cfg Config) (*Server, error) {
 	go func() {
 		defer close(s.logEnded)
 		if err := s.eventlog.Run(ctx); err != nil {
-			cfg.Logger.Error("the journal ended before its end: what waited was not stored", "err", err)
+			cfg.Logger.Error("the event log stopped early; queued messages were not stored", "err", err)
 		}
 	}()
 	s.ticker.Go(s.tick)
 	if !cfg.untended {
 		s.ticker.Go(s.tidyRooms)
 	}
-	if err := written(started); err != nil {
+	if err := s.waitStarted(started); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	if !cfg.untended { // not before: what is wrong with an old message is not to keep a server from starting
@@ -209,16 +212,27 @@ func (s *Server) tellRenamed() {
 	})
 }
 
-// written waits for what the first event became: a server that cannot write is told so when it starts.
-func written(first <-chan *eventlog.Outcome) error {
-	select {
-	case o := <-first:
-		if o.Status == eventlog.Refused {
-			return fmt.Errorf("the data cannot be written, see the log; make room on the disk, or use another folder: %w", o.Err)
+// waitStarted waits for the outcome of the first command, so that a server that cannot write fails at its start. If
+// nothing is ordered at present, the server serves readers meanwhile.
+func (s *Server) waitStarted(started <-chan *eventlog.Outcome) error {
+	poll := time.NewTicker(50 * time.Millisecond)
+	defer poll.Stop()
+	timeout := time.After(10 * time.Second)
+	for {
+		select {
+		case o := <-started:
+			if o.Status == eventlog.Refused {
+				return fmt.Errorf("the data cannot be written, see the log; make room on the disk, or use another folder: %w", o.Err)
+			}
+			return nil
+		case <-poll.C:
+			if err := s.eventlog.Unavailable(); err != nil {
+				s.cfg.Logger.Warn("the server starts for readers only until messages can be ordered", "err", err)
+				return nil
+			}
+		case <-timeout:
+			return errors.New("the data cannot be written, see the log; is the disk in order?")
 		}
-		return nil
-	case <-time.After(10 * time.Second):
-		return errors.New("the data cannot be written, see the log; is the disk in order?")
 	}
 }
 
