@@ -24,7 +24,7 @@ class Socket {
 	/** As the server does: welcomes, twice. */
 	open(name = "") {
 		this.readyState = 1;
-		this.onopen();
+		this.onopen?.();
 		for (let i = 0; i < 2; i++) this.hear({ type: "welcome", by: "me", name, limits: { text: 4000, frame: 25408, rate: 5, burst: 20, rooms: 8 } });
 	}
 	hear(frame) {
@@ -92,11 +92,11 @@ const immediate = setImmediate;
 const settled = async () => { for (let i = 0; i < 20; i++) await new Promise((done) => immediate(done)); };
 const pass = async (ms) => { for (; ms > 0; ms -= 1000) { mock.timers.tick(Math.min(ms, 1000)); await settled(); } };
 const streams = () => asked.filter((a) => a.url.pathname.endsWith("/stream"));
-const visits = () => asked.filter((a) => a.url.pathname.endsWith("/messages") && !a.method);
+const polls = () => asked.filter((a) => a.url.pathname.endsWith("/messages") && !a.method);
 const said = (room, n, by = "other") => ({ type: "message", room, n, by, from: "", id: `i${n}`, text: `m${n}`, at: "2026-11-25T10:00:00Z" });
 const joined = (room, n) => ({ type: "joined", room, log: "L", n, first: 1, count: 1 });
 
-/** @type {import("../../internal/web/page/ramai.js").Client} */
+/** @type {import("../../internal/web/page/ramai/client.js").Client} */
 let client;
 beforeEach(() => {
 	mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"] });
@@ -124,7 +124,7 @@ async function overHTTP(...rooms) {
 	client = room.client;
 	for (const name of rooms) client.join(name);
 	await settled();
-	await visits()[0].answer({ log: "L", first: 1, messages: [], more: false });
+	await polls()[0].answer({ log: "L", first: 1, messages: [], more: false });
 	return room;
 }
 
@@ -157,7 +157,7 @@ test("what was sent too long ago to be known is not sent again, over a socket an
 
 	client = connect("/", { via: "http", unsaid }).client;
 	await settled();
-	await visits()[0]?.answer({ log: "L", first: 1, messages: [], more: false });
+	await polls()[0]?.answer({ log: "L", first: 1, messages: [], more: false });
 	await streams()[0]?.stream();
 	assert.deepEqual(asked.filter((a) => a.method === "POST").map((a) => a.headers["Idempotency-Key"]), ["new"]);
 });
@@ -181,7 +181,7 @@ test("a request that hangs is as good as none", async () => {
 	const { room } = await overSocket();
 	const asking = room.history().then(() => null, (error) => error);
 	await pass(29_000);
-	assert.equal(visits().length, 1);
+	assert.equal(polls().length, 1);
 	await pass(1_000);
 	assert.ok(await asking instanceof TypeError);
 });
@@ -211,73 +211,73 @@ test("a stream that says nothing for a minute is begun anew, where it was", asyn
 	await pass(61_000);
 	assert.equal(client.state, "waiting");
 	await pass(11_000);
-	await visits()[0].answer({ log: "L", first: 1, messages: [], more: false });
+	await polls()[0].answer({ log: "L", first: 1, messages: [], more: false });
 	assert.deepEqual(streams().map((s) => s.url.searchParams.get("after")), ["L:1"]);
 });
 
-test("over HTTP one room is heard, and the others are visited", async () => {
+test("over HTTP one room is heard, and the others are polled", async () => {
 	const names = ["b", "c", "d", "e", "f", "g", "h"];
 	const room = await overHTTP(...names);
 	assert.deepEqual(streams().map((s) => s.room), ["lobby"]);
 	const heard = [];
 	for (const r of client.rooms.values()) r.on("message", (m) => heard.push(m.room + m.n));
 	for (const name of names) { // all of them at once, one after the other
-		assert.deepEqual(visits().map((v) => v.room), [name]);
-		await visits()[0].answer({ log: "L", first: 1, messages: [said(name, 1)], more: false });
+		assert.deepEqual(polls().map((v) => v.room), [name]);
+		await polls()[0].answer({ log: "L", first: 1, messages: [said(name, 1)], more: false });
 		await pass(1);
 	}
 	assert.deepEqual(heard, names.map((n) => n + 1));
 	assert.ok(names.every((n) => client.rooms.get(n)?.live));
-	assert.equal(visits().length, 0);
+	assert.equal(polls().length, 0);
 	await pass(2_000); // then with a rest between
-	assert.equal(visits().length, 1);
-	const visited = client.rooms.get(visits()[0].room);
-	assert.equal(visits()[0].url.searchParams.get("after"), "L:1");
+	assert.equal(polls().length, 1);
+	const polled = client.rooms.get(polls()[0].room);
+	assert.equal(polls()[0].url.searchParams.get("after"), "L:1");
 	const gaps = [];
-	visited?.on("gap", (g) => gaps.push(g));
-	await visits()[0].answer({ log: "L", first: 4, messages: [said(visited?.name, 4), said(visited?.name, 5)], more: true });
-	assert.deepEqual([visited?.n, visited?.first, gaps], [5, 4, [{ from: 2, to: 3 }]]);
-	assert.ok(visited?.behind);
+	polled?.on("gap", (g) => gaps.push(g));
+	await polls()[0].answer({ log: "L", first: 4, messages: [said(polled?.name, 4), said(polled?.name, 5)], more: true });
+	assert.deepEqual([polled?.n, polled?.first, gaps], [5, 4, [{ from: 2, to: 3 }]]);
+	assert.ok(polled?.behind);
 
 	client.rooms.get("h")?.focus();
 	await settled();
 	assert.deepEqual(streams().map((s) => [s.room, s.url.searchParams.get("after")]), [["h", "L:1"]]);
 	assert.equal(client.state, "live");
-	assert.equal(room.live, false); // it has not answered, and is visited now
+	assert.equal(room.live, false); // it has not answered, and is polled now
 	await pass(0);
 });
 
 test("of another history the newest come", async () => {
 	await overHTTP("b");
 	const b = client.rooms.get("b");
-	await visits()[0].answer({ log: "L", first: 1, messages: [said("b", 7)], more: false });
+	await polls()[0].answer({ log: "L", first: 1, messages: [said("b", 7)], more: false });
 	const resets = [];
 	b?.on("joined", (j) => resets.push(j.reset));
 	await pass(5_000);
-	await visits()[0].answer({ log: "M", first: 1, reset: true, messages: [said("b", 2)], more: false });
+	await polls()[0].answer({ log: "M", first: 1, reset: true, messages: [said("b", 2)], more: false });
 	assert.deepEqual([resets, b?.log, b?.n], [[true], "M", 2]);
 });
 
 test("a position goes with the epoch in which it was heard", async () => {
 	await overHTTP("b");
 	const after = (/** @type {any} */ a) => a.url.searchParams.get("after");
-	await visits()[0].answer({ log: "L", epoch: "one", first: 1, messages: [said("b", 7)], more: false });
+	await polls()[0].answer({ log: "L", epoch: "one", first: 1, messages: [said("b", 7)], more: false });
 	const old = client.join("d", { after: { log: "L", n: 3 } }); // kept by an earlier version of this program
 	assert.deepEqual(old.position, { log: "L", epoch: "", n: 3 });
 	await pass(0);
-	assert.equal(after(visits()[0]), "L:3");
-	await visits()[0].answer({ log: "L", epoch: "one", first: 1, messages: [], more: false });
+	assert.equal(after(polls()[0]), "L:3");
+	await polls()[0].answer({ log: "L", epoch: "one", first: 1, messages: [], more: false });
 	client.leave("d");
 	const b = client.rooms.get("b");
 	await pass(5_000);
-	assert.equal(after(visits()[0]), "L:one:7");
-	await visits()[0].answer({ log: "L", epoch: "two", first: 1, messages: [], more: false });
+	assert.equal(after(polls()[0]), "L:one:7");
+	await polls()[0].answer({ log: "L", epoch: "two", first: 1, messages: [], more: false });
 	assert.deepEqual(b?.position, { log: "L", epoch: "one", n: 7 });
 	await pass(5_000);
-	await visits()[0].answer({ log: "L", epoch: "three", first: 1, messages: [said("b", 8)], more: false });
+	await polls()[0].answer({ log: "L", epoch: "three", first: 1, messages: [said("b", 8)], more: false });
 	assert.deepEqual(b?.position, { log: "L", epoch: "three", n: 8 });
 	await pass(5_000);
-	await visits()[0].answer({ log: "L", epoch: "four", first: 1, reset: true, messages: [said("b", 2)], more: false });
+	await polls()[0].answer({ log: "L", epoch: "four", first: 1, reset: true, messages: [said("b", 2)], more: false });
 	assert.deepEqual(b?.position, { log: "L", epoch: "four", n: 2 });
 });
 
@@ -285,7 +285,7 @@ test("a stream that is refused for a while breaks nothing", async () => {
 	const room = await overHTTP("b");
 	await streams()[0].answer({ code: "rate_limited", reason: "too fast" }, 429, { "Retry-After": "7" });
 	assert.equal(client.state, "live");
-	await visits()[0].answer({ log: "L", first: 1, messages: [said("b", 1)], more: false });
+	await polls()[0].answer({ log: "L", first: 1, messages: [said("b", 1)], more: false });
 	assert.equal(client.rooms.get("b")?.n, 1);
 	const sent = room.say("meanwhile");
 	await settled();
@@ -299,13 +299,13 @@ test("a stream that is refused for a while breaks nothing", async () => {
 	assert.ok(room.live);
 });
 
-test("visits become seldom where they are refused", async () => {
+test("polls become seldom where they are refused", async () => {
 	await overHTTP("b");
 	await streams()[0].stream();
 	let seldom = 0;
 	for (let i = 0; i < 10; i++) {
-		await visits()[0].answer({ code: "rate_limited", reason: "too fast" }, 429, { "Retry-After": "1" });
-		for (seldom = 0; visits().length === 0; seldom++) {
+		await polls()[0].answer({ code: "rate_limited", reason: "too fast" }, 429, { "Retry-After": "1" });
+		for (seldom = 0; polls().length === 0; seldom++) {
 			await pass(1_000);
 			await streams()[0].say(joined("lobby", 0)); // a sign of life
 		}
@@ -345,10 +345,10 @@ for (const [name, gate] of Object.entries(gates)) {
 		await streams()[0].respond(gate());
 		assert.deepEqual([client.state, client.intercepted?.code], ["waiting", "not_ramai"]);
 		await pass(10_000);
-		await visits()[0].respond(gate());
+		await polls()[0].respond(gate());
 		assert.deepEqual([client.state, client.intercepted?.code], ["waiting", "not_ramai"]);
 		await pass(10_000);
-		await visits()[0].answer({ log: "L", first: 1, messages: [], more: false });
+		await polls()[0].answer({ log: "L", first: 1, messages: [], more: false });
 		assert.deepEqual([client.state, client.intercepted], ["live", null]);
 		await asked.find((a) => a.method === "POST")?.answer({ n: 1, at: "" });
 		assert.equal(sent.state, "saved");
@@ -377,10 +377,10 @@ test("leaving a room over HTTP breaks nothing", async () => {
 	assert.equal(client.state, "live");
 	assert.deepEqual(streams().map((s) => s.room), ["b"]);
 	client.leave("c"); // while it is asked
-	await visits()[0]?.answer({ log: "L", first: 1, messages: [said("c", 1)], more: false });
+	await polls()[0]?.answer({ log: "L", first: 1, messages: [said("c", 1)], more: false });
 	client.leave("b");
 	await pass(20_000);
-	assert.deepEqual([client.state, streams().length, visits().length], ["live", 0, 0]);
+	assert.deepEqual([client.state, streams().length, polls().length], ["live", 0, 0]);
 });
 
 test("a name that is refused for a while is asked for again", async () => {
@@ -409,7 +409,7 @@ test("nothing is sent before the first frame", async () => {
 	await settled();
 	const [socket] = Socket.made;
 	socket.readyState = 1;
-	socket.onopen();
+	socket.onopen?.();
 	room.say("early");
 	room.typing();
 	client.rename("ann");
@@ -428,7 +428,7 @@ test("a server that accepts any protocol is a plain one", async () => {
 	const [socket] = Socket.made;
 	const plain = (s) => s.onmessage({ data: "Welcome to chat!" });
 	socket.readyState = 1;
-	socket.onopen();
+	socket.onopen?.();
 	plain(socket);
 	assert.equal(client.state, "live");
 	assert.equal(client.via, "plain");
@@ -444,8 +444,23 @@ test("a server that accepts any protocol is a plain one", async () => {
 	await pass(10_000);
 	const again = Socket.made[1];
 	again.readyState = 1;
-	again.onopen();
+	again.onopen?.();
 	plain(again);
 	await assert.rejects(late.saved, { code: "unavailable" });
 	assert.deepEqual(again.sent, []);
+});
+
+test("what is said to a plain server while there is no connection is sent over the next one", async () => {
+	const room = connect("/");
+	client = room.client;
+	await settled();
+	const [first] = Socket.made;
+	const open = (s) => { s.readyState = 1; s.onmessage({ data: "Welcome to chat!" }); };
+	open(first);
+	first.drop();
+	const sent = room.say("meanwhile");
+	assert.equal(sent.state, "waiting");
+	await pass(10_000);
+	open(Socket.made[1]);
+	assert.deepEqual([sent.state, Socket.made[1].sent], ["sending", ["meanwhile"]]);
 });

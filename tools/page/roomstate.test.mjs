@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { shared } from "../../internal/web/page/storage.js";
 import { RoomState } from "../../internal/web/page/model.js";
-import { Room } from "../../internal/web/page/ramai.js";
+import { Room } from "../../internal/web/page/ramai/room.js";
 
 /** A page that joins a room with n messages, at a server in an epoch; gone: positions of other epochs are of another history. */
 async function visit({ log = "L", epoch, n, gone = false, fails = false }) {
@@ -21,7 +21,7 @@ async function visit({ log = "L", epoch, n, gone = false, fails = false }) {
 	const room = new Room(client, "tea", 50);
 	const roomState = new RoomState({ client, changed() {}, emit() {} }, room);
 	const join = (of, head, reset = false) => {
-		Object.assign(room, { log, now: of, n: head, head });
+		Object.assign(room, { log, currentEpoch: of, n: head, head });
 		room.emit("joined", { n: head, first: 1, count: 1, reset });
 	};
 	join(epoch, n);

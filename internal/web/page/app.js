@@ -6,11 +6,11 @@ import { Component, html, render } from "./html.js";
 import { shared } from "./storage.js";
 import { displayName, Log } from "./log.js";
 import { Model } from "./model.js";
-import { isRoom, pathOf, roomOf } from "./ramai.js";
+import { isRoom, pathOf, roomOf } from "./ramai/protocol.js";
 import { timeOfDay, loadError, number, errorText, setLanguage, t } from "./i18n.js";
 
 /** @typedef {import("./model.js").RoomState} RoomState */
-/** @typedef {import("./ramai.js").Message} Message */
+/** @typedef {import("./ramai/protocol.js").Message} Message */
 
 const SPOKEN = 3; // messages at once that are read out; of more only the number
 

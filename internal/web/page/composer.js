@@ -1,6 +1,6 @@
 // Where one writes: a box that grows, with completion of names and emoji.
 import { Component, html } from "./html.js";
-import { size } from "./ramai.js";
+import { textSize } from "./ramai/protocol.js";
 import { pieces } from "./text.js";
 import { number, t } from "./i18n.js";
 
@@ -70,7 +70,7 @@ export class Composer extends Component {
 	}
 
 	get over() {
-		return size(this.state.text) - this.props.model.client.limits.text;
+		return textSize(this.state.text) - this.props.model.client.limits.text;
 	}
 
 	#send() {
@@ -174,8 +174,8 @@ export class Composer extends Component {
 		const text = (event.clipboardData?.getData("text/plain") ?? "").replace(/\r\n?/g, "\n").replace(/\n$/, "");
 		const limit = model.client.limits.text;
 		const lines = text.split("\n").length;
-		const bytes = size(text);
-		const fits = bytes + size(this.state.text) <= limit;
+		const bytes = textSize(text);
+		const fits = bytes + textSize(this.state.text) <= limit;
 		if (fits && lines <= LONG_LINES) return;
 		event.preventDefault();
 		const [start, end] = [this.box?.selectionStart ?? 0, this.box?.selectionEnd ?? 0];

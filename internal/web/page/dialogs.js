@@ -2,12 +2,12 @@
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
 import { displayName } from "./log.js";
 import { shared } from "./storage.js";
-import { pathOf } from "./ramai.js";
+import { pathOf } from "./ramai/protocol.js";
 import { timeOfDay, dayName, fullTime, loadError, languages, number, setLanguage, t } from "./i18n.js";
 
 /**
  * @typedef {import("./model.js").Model} Model
- * @typedef {import("./ramai.js").Hit} Hit
+ * @typedef {import("./ramai/protocol.js").Hit} Hit
  */
 
 /** @param {{title: string, close: () => void, children?: any, wide?: boolean}} props */

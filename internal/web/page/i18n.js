@@ -1,6 +1,6 @@
 // The language of the page. To add one, add a file to lang/ with the keys of en.js.
 import en from "./lang/en.js";
-import { Refusal } from "./ramai.js";
+import { Refusal } from "./ramai/protocol.js";
 
 /** @typedef {typeof en} Strings */
 

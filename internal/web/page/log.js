@@ -7,8 +7,8 @@ import { timeOfDay, dayName, fullTime, language, number, t } from "./i18n.js";
 /**
  * @typedef {import("./model.js").Model} Model
  * @typedef {import("./model.js").RoomState} RoomState
- * @typedef {import("./ramai.js").Message} Message
- * @typedef {import("./ramai.js").Sent} Sent
+ * @typedef {import("./ramai/protocol.js").Message} Message
+ * @typedef {import("./ramai/outbox.js").Sent} Sent
  * @typedef {import("./timeline.js").Row} Row
  */
 

@@ -1,15 +1,17 @@
 // What the page knows: the connection, the rooms, what was read, what is not said yet. It draws nothing; whatever
 // changes is told as "change", at most once a frame.
-import { connect, Emitter, newSession, pathOf, formatPosition } from "./ramai.js";
+import { connect } from "./ramai.js";
+import { Emitter } from "./ramai/emitter.js";
+import { formatPosition, newSession, pathOf } from "./ramai/protocol.js";
 import { perTab, shared } from "./storage.js";
 import { mentionsName } from "./text.js";
 import { FloodSampler, Timeline } from "./timeline.js";
 
 /**
- * @typedef {import("./ramai.js").Message} Message
- * @typedef {import("./ramai.js").Sent} Sent
- * @typedef {import("./ramai.js").Room} Room
- * @typedef {import("./ramai.js").Client} Client
+ * @typedef {import("./ramai/protocol.js").Message} Message
+ * @typedef {import("./ramai/outbox.js").Sent} Sent
+ * @typedef {import("./ramai/room.js").Room} Room
+ * @typedef {import("./ramai/client.js").Client} Client
  */
 
 // Between two drawings, in ms: of what nobody sees, and in a flood, so that frames are left for what a person does.
@@ -61,9 +63,9 @@ export class RoomState {
 			}
 			if (first || reset) {
 				const known = first && was.log === room.log;
-				[this.read, this.#epoch] = known ? [Math.min(was.n, n), was.epoch ?? ""] : [n, room.now];
+				[this.read, this.#epoch] = known ? [Math.min(was.n, n), was.epoch ?? ""] : [n, room.currentEpoch];
 				if (first && was.log && !known) this.wasReset = true;
-				if (known && was.epoch && was.epoch !== room.now) this.#verify(was);
+				if (known && was.epoch && was.epoch !== room.currentEpoch) this.#verify(was);
 				t.first = oldest;
 				t.unread = n > this.read ? this.read : -1;
 				first = false;
@@ -150,7 +152,7 @@ export class RoomState {
 	#read(n) {
 		n = Math.min(n, this.room.n); // what has not come was not looked at
 		if (n <= this.read) return false;
-		[this.read, this.#epoch] = [n, this.room.now];
+		[this.read, this.#epoch] = [n, this.room.currentEpoch];
 		if (this.read >= this.timeline.head) this.mentioned = 0;
 		return true;
 	}
@@ -169,13 +171,13 @@ export class RoomState {
 	 * Asks whether what was read in an earlier epoch is still there. Where the server was set back to an older state, other
 	 * messages have those numbers: they count as of another history. What is read keeps its epoch until it moves: an earlier
 	 * one is a part of more of the states that the server may be set back to.
-	 * @param {import("./ramai.js").Position} was
+	 * @param {import("./ramai/protocol.js").Position} was
 	 */
 	async #verify(was) {
 		const page = await this.room.client.withRetry(() => this.room.history({ after: formatPosition(was), limit: 1 })).catch(() => null);
 		if (!page?.reset) return;
 		this.wasReset = true;
-		[this.read, this.#epoch] = [this.timeline.head, this.room.now];
+		[this.read, this.#epoch] = [this.timeline.head, this.room.currentEpoch];
 		this.rule();
 		this.model.changed();
 	}

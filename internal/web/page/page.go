@@ -1,7 +1,7 @@
-// Package page is the chat in a browser: files as they are in this folder, embedded, compressed once, and kept by
-// browsers for ever under a name that changes with what is in them.
+// Package page serves the chat for browsers. The files of this folder are embedded, and compressed once. Browsers may cache
+// them for ever, because their URL contains a hash of their content.
 //
-// There is no build step: app.js is where it begins, and README.md in this folder says what each file is for.
+// There is no build step: modules are served as they are, without their comments. app.js is the entry point; README.md says what each file is for.
 package page
 
 import (
@@ -25,31 +25,35 @@ import (
 	"ramai/internal/httpfield"
 )
 
-//go:embed *.js *.css *.html *.svg lang/*.js vendor/*.js vendor/LICENSES.txt
+//go:embed *.js *.css *.html *.svg lang/*.js ramai/*.js vendor/*.js vendor/LICENSES.txt
 var files embed.FS
 
-// static are the imports that a module cannot begin without, relative to it.
-var static = regexp.MustCompile(`(?m)(?:from|^import) *"(\./[^"]+)"`)
+// staticImport matches an import that the browser resolves before it runs a module. The path is relative to the module.
+var staticImport = regexp.MustCompile(`(?m)(?:from|^import) *"(\./[^"]+)"`)
 
-// file is one as it is sent.
+// comment matches lines that are a comment and nothing else: a fifth of what browsers would load. No line of a template
+// literal may look like one.
+var comment = regexp.MustCompile(`(?m)^[ \t]*(?://.*|/\*\*(?:[^*]|\*+[^*/])*\*+/[ \t]*)\n`)
+
+// file is a file in the encodings that are served.
 type file struct {
-	kind     string // Content-Type
-	plain    []byte
-	deflated func() []byte // gzip, made when it is first asked for, so that a start does not wait for it
+	contentType string
+	plain       []byte
+	gzipped     func() []byte // compressed at the first request, so that the server starts without delay
 }
 
-// Page is all of it.
+// Page holds all files.
 type Page struct {
 	files     map[string]*file // by path within this folder
-	base      string           // the path they are under, with a slash at its end
-	version   string           // of all of them: a hash
-	modules   []string         // what app.js needs before anything is seen, and what those need, and so on
-	languages string
+	base      string           // URL path of the files, with a trailing slash
+	version   string           // hash of all files
+	modules   []string         // everything that app.js imports, directly or not, to be preloaded
+	languages string           // separated by spaces
 	index     *template.Template
-	ancestors string // who may have a room in a frame, as the policy says it
+	ancestors string // origins that may frame a room, as in the frame-ancestors directive
 }
 
-var read = sync.OnceValue(func() *Page {
+var load = sync.OnceValue(func() *Page {
 	p := &Page{files: make(map[string]*file)}
 	sum := sha256.New()
 	fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
@@ -62,15 +66,10 @@ var read = sync.OnceValue(func() *Page {
 		}
 		sum.Write([]byte(name))
 		sum.Write(b)
-		f := &file{
-			kind:     cmp.Or(mime.TypeByExtension(path.Ext(name)), "text/plain; charset=utf-8"),
-			plain:    b,
-			deflated: sync.OnceValue(func() []byte { return deflate(b) }),
+		if path.Ext(name) == ".js" && path.Dir(name) != "vendor" {
+			b = comment.ReplaceAll(b, nil)
 		}
-		if path.Ext(name) == ".js" { // the system may have another opinion
-			f.kind = "text/javascript; charset=utf-8"
-		}
-		p.files[name] = f
+		p.files[name] = newFile(name, b)
 		if language, ok := strings.CutPrefix(name, "lang/"); ok {
 			p.languages = strings.TrimSpace(p.languages + " " + strings.TrimSuffix(language, ".js"))
 		}
@@ -78,42 +77,90 @@ var read = sync.OnceValue(func() *Page {
 	})
 	p.version = hex.EncodeToString(sum.Sum(nil)[:8])
 	p.base = "/page/" + p.version + "/"
-	p.need("app.js")
+	p.modules = p.imports("app.js")
 	p.index = template.Must(template.New("").Parse(string(p.files["index.html"].plain)))
 	return p
 })
 
-func deflate(b []byte) []byte {
-	var packed bytes.Buffer
-	w, _ := gzip.NewWriterLevel(&packed, gzip.BestCompression)
+func newFile(name string, content []byte) *file {
+	f := &file{
+		contentType: cmp.Or(mime.TypeByExtension(path.Ext(name)), "text/plain; charset=utf-8"),
+		plain:       content,
+		gzipped:     sync.OnceValue(func() []byte { return compress(content) }),
+	}
+	if path.Ext(name) == ".js" { // the system's MIME table may differ
+		f.contentType = "text/javascript; charset=utf-8"
+	}
+	return f
+}
+
+func compress(b []byte) []byte {
+	var out bytes.Buffer
+	w, _ := gzip.NewWriterLevel(&out, gzip.BestCompression)
 	w.Write(b)
 	w.Close()
-	return packed.Bytes()
+	return out.Bytes()
 }
 
-// need lists what a module imports, and what those import.
-func (p *Page) need(name string) {
-	for _, m := range static.FindAllSubmatch(p.files[name].plain, -1) {
-		if imported := path.Join(path.Dir(name), string(m[1])); p.files[imported] != nil && !slices.Contains(p.modules, imported) {
-			p.modules = append(p.modules, imported)
-			p.need(imported)
+// imports returns the modules that a module imports, directly or not, each behind those that it imports itself.
+func (p *Page) imports(name string) []string {
+	var list []string
+	seen := map[string]bool{name: true}
+	var visit func(name string)
+	visit = func(name string) {
+		for _, m := range staticImport.FindAllSubmatch(p.files[name].plain, -1) {
+			imported := path.Join(path.Dir(name), string(m[1]))
+			if p.files[imported] == nil || seen[imported] {
+				continue
+			}
+			seen[imported] = true
+			visit(imported)
+			list = append(list, imported)
 		}
 	}
+	visit(name)
+	return list
 }
 
-// New returns the page. Pages of the origins may have it in a frame, where it is asked for with ?embed.
+var (
+	importLine    = regexp.MustCompile(`(?m)^import .*\n`)
+	exportKeyword = regexp.MustCompile(`(?m)^export `)
+)
+
+// join returns a module and everything that it imports as one file, with the exports of the module alone.
+//
+// Pages of other sites get a library in this form rather than as modules that import each other. It takes one request,
+// all of it is of one version even if the server is being upgraded, and a downloaded copy can be bundled. The modules
+// have to allow it: an import is one line and renames nothing, no name is declared at the top level of two modules, and
+// there is no default export. TestLibrary checks this.
+func (p *Page) join(name string) []byte {
+	var out bytes.Buffer
+	source := func(name string) []byte {
+		b, _ := files.ReadFile(name) // with its comments: people read a library
+		return importLine.ReplaceAll(b, nil)
+	}
+	for _, imported := range p.imports(name) {
+		out.Write(exportKeyword.ReplaceAll(source(imported), nil))
+	}
+	module := source(name)
+	header := module[:bytes.Index(module, []byte("\n\n"))+2] // the comment that explains the library comes first
+	return slices.Concat(header, out.Bytes(), module[len(header):])
+}
+
+// New returns the page. Pages of the origins may frame a room whose URL has the parameter embed.
 func New(origins []string) *Page {
-	p := *read()
+	p := *load()
 	p.ancestors = strings.Join(append([]string{"'self'"}, origins...), " ")
 	return &p
 }
 
-// Policies that hold for the page and all its parts. Nothing inline runs, texts cannot become HTML (trusted types), and
-// nothing comes from elsewhere.
+// policy holds for the page and all its files: no inline scripts, no HTML made from text (trusted types), and nothing
+// from other hosts.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'; frame-ancestors "
 
-func guard(out http.ResponseWriter, ancestors string) http.Header {
+// setPolicies sets the security headers, and returns all headers.
+func setPolicies(out http.ResponseWriter, ancestors string) http.Header {
 	h := out.Header()
 	h.Set("Content-Security-Policy", policy+ancestors)
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -123,26 +170,26 @@ func guard(out http.ResponseWriter, ancestors string) http.Header {
 	return h
 }
 
-// Room answers with the page of a room, whose name has been checked. origin is the server as the browser knows it.
+// Room answers with the page of a room, whose name has been validated. origin is the server's, as the browser sees it.
 func (p *Page) Room(out http.ResponseWriter, r *http.Request, room, origin string) {
 	ancestors := "'none'"
 	if r.URL.Query().Has("embed") {
 		ancestors = p.ancestors
 	}
-	h := guard(out, ancestors)
+	h := setPolicies(out, ancestors)
 	if ancestors == "'none'" {
 		h.Set("X-Frame-Options", "DENY")
 	}
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-cache")
-	p.index.Execute(out, map[string]any{ // an error is that of a client who is gone
+	p.index.Execute(out, map[string]any{ // an error means that the client is gone
 		"Room": room, "Origin": origin, "Base": p.base, "Modules": p.modules, "Languages": p.languages,
 	})
 }
 
-// Part answers GET /page/VERSION/FILE, and returns false if there is no such part.
+// Part answers GET /page/VERSION/FILE. It returns false, without an answer, if there is no such file.
 func (p *Page) Part(out http.ResponseWriter, r *http.Request) bool {
-	guard(out, "'none'")
+	setPolicies(out, "'none'")
 	f := p.files[r.PathValue("file")]
 	if f == nil || r.PathValue("version") != p.version {
 		return false
@@ -152,44 +199,44 @@ func (p *Page) Part(out http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// Library answers with a module that pages elsewhere may use: ramai.js or embed.js.
+// Library answers with a module that pages of any site may import: ramai.js or embed.js. It is one file, see join.
 func (p *Page) Library(name string) http.HandlerFunc {
-	f := p.files[name]
+	f := newFile(name, p.join(name))
 	return func(out http.ResponseWriter, r *http.Request) {
-		h := guard(out, "'none'")
+		h := setPolicies(out, "'none'")
 		h.Set("Cache-Control", "no-cache")
-		h.Set("Access-Control-Allow-Origin", "*") // it is the same for everybody, and public
+		h.Set("Access-Control-Allow-Origin", "*") // public, and the same for everyone
 		h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 		f.send(out, r, p.version)
 	}
 }
 
-// send answers with a file of a version, or says that the client has it.
+// send answers with a file, or with 304 if the client has this version.
 func (f *file) send(out http.ResponseWriter, r *http.Request, version string) {
 	h := out.Header()
 	h.Add("Vary", "Accept-Encoding")
-	packed := acceptsGzip(r)
+	zip := prefersGzip(r)
 	tag := `"` + version + `"`
-	if packed {
-		tag = `"` + version + `-gzip"` // other bytes
+	if zip {
+		tag = `"` + version + `-gzip"` // an ETag identifies bytes
 	}
 	h.Set("ETag", tag)
-	if has(r, tag) {
+	if hasTag(r, tag) {
 		out.WriteHeader(http.StatusNotModified)
 		return
 	}
-	h.Set("Content-Type", f.kind)
+	h.Set("Content-Type", f.contentType)
 	body := f.plain
-	if packed {
+	if zip {
 		h.Set("Content-Encoding", "gzip")
-		body = f.deflated()
+		body = f.gzipped()
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	out.Write(body)
 }
 
-// has reports whether a client has what a tag stands for (RFC 9110, section 13.1.2).
-func has(r *http.Request, tag string) bool {
+// hasTag reports whether a request's If-None-Match has a tag (RFC 9110, section 13.1.2).
+func hasTag(r *http.Request, tag string) bool {
 	for _, known := range httpfield.List(r.Header.Values("If-None-Match")) {
 		if known == "*" || strings.TrimPrefix(known, "W/") == tag {
 			return true
@@ -198,8 +245,8 @@ func has(r *http.Request, tag string) bool {
 	return false
 }
 
-// acceptsGzip reports whether a client takes gzip, and not rather what is not packed (RFC 9110, section 12.5.3).
-func acceptsGzip(r *http.Request) bool {
+// prefersGzip reports whether a client accepts gzip and does not prefer no encoding (RFC 9110, section 12.5.3).
+func prefersGzip(r *http.Request) bool {
 	accept := r.Header.Values("Accept-Encoding")
 	q, _ := httpfield.Quality(accept, "gzip", "x-gzip", "*")
 	plain, _ := httpfield.Quality(accept, "identity")

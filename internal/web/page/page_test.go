@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -31,7 +32,7 @@ func handler(p *Page) http.Handler {
 	return mux
 }
 
-// What a browser has to fetch before it shows anything is small.
+// The files that a browser fetches before it shows anything are small in total.
 func TestFirstLoad(t *testing.T) {
 	const limit = 60_000
 	p := New(nil)
@@ -43,7 +44,7 @@ func TestFirstLoad(t *testing.T) {
 			t.Errorf("%s: %d %v", name, out.Code, out.Header())
 		}
 		if !strings.Contains(out.Header().Get("Cache-Control"), "immutable") {
-			t.Errorf("%s is not kept", name)
+			t.Errorf("%s is not cached for ever: %s", name, out.Header().Get("Cache-Control"))
 		}
 		total += out.Body.Len()
 	}
@@ -61,16 +62,16 @@ func TestFirstLoad(t *testing.T) {
 func TestParts(t *testing.T) {
 	p := New(nil)
 	h := handler(p)
-	packed, plain := get(h, p.base+"app.js", "Accept-Encoding", "gzip"), get(h, p.base+"app.js")
-	r, err := gzip.NewReader(packed.Body)
+	zipped, plain := get(h, p.base+"app.js", "Accept-Encoding", "gzip"), get(h, p.base+"app.js")
+	r, err := gzip.NewReader(zipped.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if b, err := io.ReadAll(r); err != nil || string(b) != plain.Body.String() {
-		t.Errorf("what is packed is not what is plain: %v", err)
+		t.Errorf("the gzip encoding differs from the file: %v", err)
 	}
 	if out := get(h, p.base+"app.js", "Accept-Encoding", "gzip;q=0, identity"); out.Header().Get("Content-Encoding") != "" {
-		t.Error("packed for who does not take it")
+		t.Error("gzip was sent to a client that does not accept it")
 	}
 	for _, path := range []string{"/page/0000000000000000/app.js", p.base + "page.go", p.base + "../web.go", p.base + "", p.base + "index.html/"} {
 		if out := get(h, path); out.Code == http.StatusOK || strings.Contains(out.Header().Get("Cache-Control"), "immutable") {
@@ -79,20 +80,20 @@ func TestParts(t *testing.T) {
 	}
 }
 
-// Who has a file is not sent it again; what is packed is another file than what is not.
+// A client that has a file gets 304. Encodings have different tags.
 func TestTags(t *testing.T) {
 	h := handler(New(nil))
-	tag, packed := get(h, "/ramai.js").Header().Get("ETag"), get(h, "/ramai.js", "Accept-Encoding", "gzip").Header().Get("ETag")
-	if tag == "" || tag == packed {
-		t.Fatalf("the tags are %s and %s", tag, packed)
+	tag, zipped := get(h, "/ramai.js").Header().Get("ETag"), get(h, "/ramai.js", "Accept-Encoding", "gzip").Header().Get("ETag")
+	if tag == "" || tag == zipped {
+		t.Fatalf("the tags are %s and %s", tag, zipped)
 	}
 	for _, c := range []struct {
 		known, accept string
 		status        int
 	}{
 		{tag, "", 304},
-		{packed, "", 200},
-		{packed, "gzip", 304},
+		{zipped, "", 200},
+		{zipped, "gzip", 304},
 		{tag, "gzip", 200},
 		{`"other", W/` + tag, "", 304},
 		{`W/"a,b" , ` + tag + `,`, "", 304},
@@ -103,7 +104,7 @@ func TestTags(t *testing.T) {
 	} {
 		out := get(h, "/ramai.js", "If-None-Match", c.known, "Accept-Encoding", c.accept)
 		if out.Code != c.status || (out.Body.Len() > 0) != (c.status == 200) || out.Header().Get("ETag") == "" {
-			t.Errorf("who has %s and takes %q is sent %d, %d bytes, %v", c.known, c.accept, out.Code, out.Body.Len(), out.Header())
+			t.Errorf("If-None-Match %s, Accept-Encoding %q: %d, %d bytes, %v", c.known, c.accept, out.Code, out.Body.Len(), out.Header())
 		}
 	}
 	for accept, want := range map[string]string{
@@ -111,12 +112,12 @@ func TestTags(t *testing.T) {
 		"gzip;q=0.5, identity": "", "gzip;q=0.000": "", "br": "", "x-gzip": "gzip",
 	} {
 		if got := get(h, "/ramai.js", "Accept-Encoding", accept).Header().Get("Content-Encoding"); got != want {
-			t.Errorf("who takes %q is sent %q, want %q", accept, got, want)
+			t.Errorf("Accept-Encoding %q: sent as %q, want %q", accept, got, want)
 		}
 	}
 }
 
-// The page is in nobody's frame, but for a room that is asked for and origins that are allowed.
+// Only a room with ?embed can be framed, and only by allowed origins.
 func TestPolicies(t *testing.T) {
 	h := handler(New([]string{"https://school.test"}))
 	for _, c := range []struct{ path, ancestors, frame string }{
@@ -142,6 +143,37 @@ func TestPolicies(t *testing.T) {
 	}
 	body := get(h, "/").Body.String()
 	if strings.Contains(body, "<script>") || strings.Contains(body, "style=") || strings.Contains(body, " on") && strings.Contains(body, "onload") {
-		t.Error("there is something inline")
+		t.Error("the page has inline scripts or styles")
+	}
+}
+
+// ramai.js is one file with one export, whatever modules it is written in.
+func TestLibrary(t *testing.T) {
+	p := New(nil)
+	body := get(handler(p), "/ramai.js").Body.String()
+	if !strings.HasPrefix(body, "// ramai.js: ") {
+		t.Errorf("it begins with %.60q", body)
+	}
+	if got := regexp.MustCompile(`(?m)^(?:import|export)\b.*$`).FindAllString(body, -1); len(got) != 1 || got[0] != "export function connect(url, options = {}) {" {
+		t.Errorf("its imports and exports are %q, want connect alone", got)
+	}
+	declared := make(map[string]bool)
+	for _, m := range regexp.MustCompile(`(?m)^(?:export )?(?:async )?(?:const|let|function|class) (\w+)`).FindAllStringSubmatch(body, -1) {
+		if declared[m[1]] {
+			t.Errorf("two modules declare %s", m[1])
+		}
+		declared[m[1]] = true
+	}
+	for _, module := range p.imports("ramai.js") {
+		source, err := files.ReadFile(module)
+		if text := string(source); err != nil || strings.Contains(text, "export default") || regexp.MustCompile(`(?m)^import .* as |^import [^"]*$`).MatchString(text) {
+			t.Errorf("%s cannot be joined: see Page.join", module)
+		}
+		if !strings.HasPrefix(module, "ramai/") {
+			t.Errorf("the library imports %s of the page", module)
+		}
+	}
+	if !declared["Room"] || !declared["Outbox"] || !declared["SocketConnection"] || !declared["HTTPConnection"] {
+		t.Errorf("it declares only %v", declared)
 	}
 }

@@ -1,5 +1,5 @@
 // What a text consists of: links, code, mentions, and the rest. It makes parts, not HTML.
-import { size } from "./ramai.js";
+import { textSize } from "./ramai/protocol.js";
 
 /**
  * @typedef {{kind: "text" | "code" | "block", text: string}
@@ -141,11 +141,11 @@ export function mentionsName(text, name) {
  */
 export function pieces(text, limit) {
 	const out = [];
-	while (size(text) > limit) {
+	while (textSize(text) > limit) {
 		let n = 0;
 		let used = 0;
 		for (const c of text) {
-			if ((used += size(c)) > limit) break;
+			if ((used += textSize(c)) > limit) break;
 			n += c.length;
 		}
 		const line = text.lastIndexOf("\n", n);

@@ -2,7 +2,7 @@
 // knows no document, so that tests can step it.
 
 /**
- * @typedef {import("./ramai.js").Message} Message
+ * @typedef {import("./ramai/protocol.js").Message} Message
  *
  * A row of the log, top to bottom:
  * - message: m; head: it begins what one person says; skipped: so many before it were not shown, as they came too fast

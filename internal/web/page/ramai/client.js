@@ -1,0 +1,426 @@
+// A connection to a server that is made again whenever it breaks: which transport, when, and who one is there.
+import { Emitter } from "./emitter.js";
+import { API, HTTPConnection } from "./http.js";
+import { Outbox } from "./outbox.js";
+import { newSession, NOT_RAMAI, Refusal } from "./protocol.js";
+import { Room } from "./room.js";
+import { SocketConnection } from "./socket.js";
+
+/**
+ * @typedef {import("./outbox.js").Sent} Sent
+ * @typedef {import("./outbox.js").Unsaid} Unsaid
+ * @typedef {import("./protocol.js").Hit} Hit
+ * @typedef {import("./protocol.js").Message} Message
+ * @typedef {import("./protocol.js").Position} Position
+ *
+ * @typedef {object} Options
+ * @property {string} [session] the secret that identifies the sender; by default a new one
+ * @property {string} [name] the name you want
+ * @property {number} [last] how many of the newest messages to receive first, 0 to 500; default 50
+ * @property {Position} [after] resume after this position instead
+ * @property {Unsaid[]} [unsaid] messages of an earlier page, see Client.unsaid
+ * @property {"auto"|"socket"|"http"} [via] auto: a WebSocket, or HTTP where WebSockets are blocked
+ */
+
+const WINDOW = 16; // unanswered messages: if one is refused, those behind it are sent twice
+const SOCKET_AGAIN = 60_000; // ms over HTTP until a WebSocket is tried again
+const SOCKET_FAILURES = 2; // in a row, until HTTP is used
+const BACKOFF_MIN = 100; // ms
+const BACKOFF_MAX = 10_000;
+const TYPING_EVERY = 3_000; // ms
+
+/**
+ * Events:
+ * - state(): state, retryAt or via have changed
+ * - name(): the name has changed
+ * - sent(Sent): a message is new, has another state, or was withdrawn
+ * - refused(Refusal): something other than a message was refused
+ */
+export class Client extends Emitter {
+	/** @type {"connecting"|"live"|"waiting"|"closed"} */
+	state = "connecting";
+	/** @type {"socket"|"http"|"plain"} plain: the server knows only texts, in the room that was joined first */
+	via = "socket";
+	retryAt = 0; // when it connects again, by Date.now()
+	by = ""; // the sender of your messages
+	name = ""; // the name held
+	/** @type {Refusal|null} set while something in front of the server answers instead of it */
+	intercepted = null;
+	limits = { text: 4000, frame: 25408, rate: 5, burst: 20, rooms: 8 };
+	/** @type {Map<string, Room>} */
+	rooms = new Map();
+
+	#api;
+	#outbox = new Outbox((sent) => this.emit("sent", sent));
+	/** @type {SocketConnection|HTTPConnection|null} */
+	#connection = null;
+	#attempt = 0; // failed ones in a row
+	#tryingSocket = false;
+	#socketFailed = 0; // times in a row that a WebSocket brought no answer
+	#socketTried = 0;
+	#reachedOverHTTP = false; // since the last WebSocket that worked
+	#focused = "";
+	#typed = 0;
+	#renaming = false; // the server has not answered yet
+	/** @type {ReturnType<typeof setTimeout>|undefined} */
+	#connectTimer;
+	/** @type {ReturnType<typeof setTimeout>|undefined} */
+	#renameTimer;
+	#checkTimer;
+
+	/** @param {URL} base @param {Options} options */
+	constructor(base, options) {
+		super();
+		this.base = base;
+		this.session = options.session || newSession();
+		this.wanted = options.name ?? "";
+		this.how = options.via ?? "auto";
+		this.#api = new API(base, this.session);
+		this.#outbox.restore(options.unsaid ?? []);
+		this.#checkTimer = setInterval(() => this.#checkAlive(), 1000);
+		for (const [target, event] of this.#wakeEvents()) target.addEventListener(event, this.#wake);
+		queueMicrotask(() => this.#connect());
+	}
+
+	/** @type {Sent[]} the messages that are not settled, in order */
+	get outbox() {
+		return this.#outbox.list;
+	}
+
+	/** What to store where a reload does not reach it, and pass to the next connect. @returns {Unsaid[]} */
+	get unsaid() {
+		return this.#outbox.unsaid;
+	}
+
+	/**
+	 * Receives a room's messages, across all reconnects.
+	 * @param {string} name @param {{last?: number, after?: Position}} [from]
+	 */
+	join(name, { last = 50, after } = {}) {
+		let room = this.rooms.get(name);
+		if (room) return room;
+		room = new Room(this, name, last, after);
+		room.on("joined", () => { this.#attempt = 0; });
+		room.on("message", (m) => this.#echo(m));
+		this.rooms.set(name, room);
+		if (this.state === "live") this.#enter(room);
+		return room;
+	}
+
+	/** @param {string} name */
+	focus(name) {
+		this.#focused = name;
+		if (this.#http) this.#http.focus(name);
+	}
+
+	/** @param {string} name */
+	leave(name) {
+		this.rooms.delete(name);
+		this.#send({ type: "leave", room: name });
+		if (this.#http) this.#http.leave();
+	}
+
+	/** @param {string} room @param {string} text */
+	say(room, text) {
+		return this.#outbox.add(room, text);
+	}
+
+	/**
+	 * Takes a message back if it is certainly not stored: it failed or was never sent. Returns false if it is too late.
+	 * @param {Sent} sent
+	 */
+	withdraw(sent) {
+		const fence = this.#outbox.isFence(sent);
+		if (!this.#outbox.withdraw(sent)) return false;
+		if (fence) this.#reconnect("the server waits for a message that was withdrawn");
+		return true;
+	}
+
+	/** Sends a failed message again. @param {Sent} sent */
+	again(sent) {
+		if (sent.state !== "failed" || !this.withdraw(sent)) return sent;
+		return this.say(sent.room, sent.text);
+	}
+
+	/** Asks for a name; an empty one gives it up. Settled by the event name or refused. @param {string} name */
+	rename(name) {
+		clearTimeout(this.#renameTimer);
+		this.wanted = name;
+		this.#renaming = true;
+		return this.#send({ type: "name", name });
+	}
+
+	/** @param {string} room */
+	typing(room) {
+		if (Date.now() - this.#typed < TYPING_EVERY || !this.#send({ type: "typing", room })) return;
+		this.#typed = Date.now();
+	}
+
+	/** @param {string} q @param {{room?: string, before?: string, limit?: number}} [within] @returns {Promise<{hits: Hit[], more: boolean, behind: number}>} */
+	search(q, within = {}) {
+		return this.get("/api/v1/search", "hits", { q, ...within });
+	}
+
+	/**
+	 * A request to the API. Rejects with a Refusal, or a TypeError if the server cannot be reached.
+	 * @param {string} path @param {string} list the array that every answer has @param {Record<string, string|number|undefined>} [params]
+	 * @returns {Promise<any>}
+	 */
+	get(path, list, params) {
+		return this.#api.get(path, list, params);
+	}
+
+	/**
+	 * Repeats a request for as long as the server asks to retry it later.
+	 * @template T @param {() => Promise<T>} request @returns {Promise<T>}
+	 */
+	async withRetry(request) {
+		for (;;) {
+			try {
+				return await request();
+			} catch (error) {
+				if (!(error instanceof Refusal) || !error.retryAfter || this.state === "closed") throw error;
+				await new Promise((done) => setTimeout(done, error.retryAfter));
+			}
+		}
+	}
+
+	/** Connects now instead of at retryAt. */
+	reconnectNow() {
+		if (this.state === "waiting") this.#connect();
+	}
+
+	close() {
+		clearInterval(this.#checkTimer);
+		for (const [target, event] of this.#wakeEvents()) target.removeEventListener(event, this.#wake);
+		this.#disconnect();
+		this.#setState("closed");
+	}
+
+	// The connection.
+
+	get #socket() {
+		return this.#connection instanceof SocketConnection ? this.#connection : null;
+	}
+
+	/** The connection over HTTP, once it works. */
+	get #http() {
+		return this.state === "live" && this.#connection instanceof HTTPConnection ? this.#connection : null;
+	}
+
+	#connect() {
+		this.#disconnect();
+		this.#setState("connecting");
+		const blocked = this.how === "auto" && this.#socketFailed >= SOCKET_FAILURES && Date.now() - this.#socketTried < SOCKET_AGAIN;
+		if (this.how === "http" || blocked) this.#connectHTTP();
+		else this.#connectSocket();
+	}
+
+	#connectSocket() {
+		this.#socketTried = Date.now();
+		this.#tryingSocket = true;
+		try {
+			this.#connection = new SocketConnection(this.base, {
+				greeted: (f) => this.#greeted(f),
+				frame: (f) => this.#receive(f),
+				plain: (line) => this.#startPlain(line),
+				line: (line) => this.#receiveLine(line),
+				closed: () => this.#broken(),
+			});
+		} catch {
+			this.#broken();
+		}
+	}
+
+	/** Finds out whether the server can be reached over HTTP, and if so stays there. */
+	async #connectHTTP() {
+		const connection = new HTTPConnection(this.#api, this.rooms, this.#outbox, this.#focused, (after, error) => this.#broken(after, error));
+		this.#connection = connection;
+		let failed;
+		try {
+			await connection.probe();
+		} catch (error) {
+			failed = error;
+		}
+		if (connection.closed) return;
+		if (failed) {
+			if (failed instanceof TypeError) [this.#socketFailed, this.#reachedOverHTTP] = [0, false]; // no server at all: that says nothing about WebSockets
+			this.#broken(failed instanceof Refusal && failed.retryAfter ? failed.retryAfter : undefined, failed);
+			return;
+		}
+		if (this.how === "auto" && !this.#reachedOverHTTP) { // the server may just have come back: one more attempt with a WebSocket
+			[this.#reachedOverHTTP, this.#socketFailed] = [true, 1];
+			this.#connect();
+			return;
+		}
+		this.via = "http";
+		this.retryAt = 0;
+		this.#setState("live");
+		connection.start();
+	}
+
+	/** @param {Room} room */
+	#enter(room) {
+		if (this.#http) this.#http.join();
+		else this.#send({ type: "join", room: room.name, ...(room.log ? { after: room.position } : { last: room.last }) });
+	}
+
+	/** @param {object} frame */
+	#send(frame) {
+		return this.#socket?.send(frame) ?? false;
+	}
+
+	#disconnect() {
+		clearTimeout(this.#connectTimer);
+		clearTimeout(this.#renameTimer);
+		this.#tryingSocket = false;
+		this.#connection?.close();
+		this.#connection = null;
+		this.#outbox.stop();
+		for (const room of this.rooms.values()) room.disconnected();
+	}
+
+	/** @param {string} why */
+	#reconnect(why) {
+		console.debug("ramai: reconnecting:", why);
+		this.#broken(0);
+	}
+
+	/**
+	 * The connection is gone; it is made again after a time.
+	 * @param {number} [after] ms @param {unknown} [error] of HTTP
+	 */
+	#broken(after = Math.random() * Math.min(BACKOFF_MAX, BACKOFF_MIN * 2 ** this.#attempt), error) {
+		if (this.state === "closed") return;
+		if (error) this.intercepted = error instanceof Refusal && error.code === NOT_RAMAI ? error : null;
+		if (this.state === "connecting" && this.#tryingSocket) this.#socketFailed++;
+		this.#attempt++;
+		this.#disconnect();
+		this.retryAt = Date.now() + after;
+		this.#setState("waiting");
+		this.#connectTimer = setTimeout(() => this.#connect(), after);
+	}
+
+	/** @param {Client["state"]} state */
+	#setState(state) {
+		this.state = state;
+		if (state === "live") this.intercepted = null;
+		this.emit("state");
+	}
+
+	#checkAlive() {
+		const http = this.#http;
+		if (this.#connection && !this.#connection.checkAlive()) this.#broken();
+		else if (http && this.how === "auto" && Date.now() - this.#socketTried > SOCKET_AGAIN && !http.posting) this.#reconnect("trying a WebSocket again");
+	}
+
+	#wake = () => {
+		if (document.visibilityState === "hidden") return;
+		if (this.state === "waiting") this.#connect();
+		else this.#socket?.wake();
+	};
+
+	/** @returns {[EventTarget, string][]} */
+	#wakeEvents() {
+		return [[window, "online"], [window, "pageshow"], [document, "visibilitychange"]];
+	}
+
+	// Frames.
+
+	/** The server greets twice: on connect, and in answer to hello, which is final. @param {any} f the first welcome */
+	#greeted(f) {
+		this.via = "socket";
+		this.limits = f.limits;
+		this.#send({ type: "hello", session: this.session });
+		for (const room of this.rooms.values()) this.#enter(room);
+		this.#outbox.start({ window: WINDOW, send: ({ room, id, text }) => this.#send({ type: "say", room, id, text }) });
+	}
+
+	/** @param {any} f */
+	#receive(f) {
+		switch (f.type) {
+			case "welcome":
+				this.limits = f.limits;
+				this.by = f.by;
+				this.#named(f.name);
+				if (this.#renaming || (this.wanted && !f.name)) this.rename(this.wanted);
+				this.#alive();
+				return;
+			case "name":
+				this.#renaming = false;
+				this.#named(f.name);
+				return;
+			case "saved":
+				this.#outbox.settle(f.id, f.n, f.at);
+				return;
+			case "refused":
+				this.#outbox.refused(f.id, new Refusal(f.code, f.reason, f.retry_after_ms), f.retry_after_ms !== undefined);
+				return;
+			case "error":
+				this.#refused(f);
+				return;
+			case "restarting":
+				this.#attempt = 0;
+				this.#broken(f.retry_after_ms);
+				return;
+		}
+		this.rooms.get(f.room)?.receive(f);
+	}
+
+	/** @param {{code: string, reason: string, retry_after_ms?: number, request?: string}} f */
+	#refused(f) {
+		if (this.#renaming && (f.request ?? "name") === "name") {
+			if (f.retry_after_ms) {
+				this.#renameTimer = setTimeout(() => this.rename(this.wanted), f.retry_after_ms);
+				return;
+			}
+			[this.#renaming, this.wanted] = [false, this.name];
+		}
+		this.emit("refused", new Refusal(f.code, f.reason, f.retry_after_ms));
+	}
+
+	/** The server has answered over the WebSocket. */
+	#alive() {
+		[this.#socketFailed, this.#reachedOverHTTP] = [0, false];
+		this.#attempt = 0;
+		this.retryAt = 0;
+		if (this.state !== "live") this.#setState("live");
+	}
+
+	/** @param {string} name */
+	#named(name) {
+		this.name = name;
+		if (!this.#renaming) this.wanted ||= name;
+		this.emit("name");
+	}
+
+	/** A message arrived that may be one of ours, whose confirmation is still on its way. @param {Message} m */
+	#echo(m) {
+		if (!this.#outbox.find(m.id) || (this.by && m.by !== this.by)) return;
+		this.#outbox.settle(m.id, m.n, m.at);
+		this.by ||= m.by;
+	}
+
+	// A server that accepts any subprotocol and then sends texts: the plain protocol, with one room and no confirmations.
+
+	/** @param {string} line its first frame */
+	#startPlain(line) {
+		this.via = "plain";
+		const room = this.rooms.values().next().value;
+		this.#outbox.failTried();
+		this.#alive();
+		room?.receive({ type: "joined", log: "", n: room.n, first: 1, count: 0 });
+		this.#receiveLine(line);
+		this.#outbox.start({ window: WINDOW, send: ({ text }) => this.#socket?.sendPlain(text) ?? false });
+	}
+
+	/** @param {string} line */
+	#receiveLine(line) {
+		const room = this.rooms.values().next().value;
+		if (!room) return;
+		const [n, at] = [room.n + 1, new Date().toISOString()];
+		const own = this.outbox.find((s) => s.state === "sending" && (line === s.text || line === `${this.wanted}: ${s.text}`));
+		if (own) this.#outbox.settle(own.id, n, at);
+		room.receive({ type: "message", room: room.name, n, at, by: "", from: "", id: own?.id ?? "", text: line });
+	}
+}

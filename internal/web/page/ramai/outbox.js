@@ -1,0 +1,207 @@
+// Messages on their way to the server's disk, in order, over any number of connections.
+import { randomToken, Refusal } from "./protocol.js";
+
+/**
+ * @typedef {{id: string, room: string, text: string, since?: number}} Unsaid
+ *
+ * How the current connection sends.
+ * @typedef {object} Sender
+ * @property {number} window how many messages may be unanswered
+ * @property {(sent: Sent) => boolean} send false: the connection cannot send now
+ */
+
+const RETRY_FOR = 6 * 86_400_000; // ms after the first attempt. The server remembers ids for a week; a later retry might post twice.
+
+/** A message that was said, and its state. */
+export class Sent {
+	/** @type {"waiting"|"sending"|"saved"|"failed"} */
+	state = "waiting";
+	/** @type {Refusal|null} why it failed */
+	why = null;
+	n = 0; // its number, once saved
+	at = "";
+	tried = false; // it may be on the server's disk
+	since = 0; // the first attempt, by Date.now()
+
+	/** @param {string} id @param {string} room @param {string} text */
+	constructor(id, room, text) {
+		this.id = id;
+		this.room = room;
+		this.text = text;
+		/** Resolves with this once it is saved; rejects with a Refusal. @type {Promise<Sent>} */
+		this.saved = new Promise((resolve, reject) => {
+			this.resolve = resolve;
+			this.reject = reject;
+		});
+		this.saved.catch(() => {}); // no unhandled rejection for callers that do not use the promise
+	}
+}
+
+export class Outbox {
+	/** @type {Sent[]} what is not saved or withdrawn, in order */
+	list = [];
+	#next = 0; // index of the first message not sent over this connection
+	#notBefore = 0; // the server asked to send nothing before this time
+	#fence = ""; // id of a refused message; the server refuses everything behind it until it arrives again
+	/** @type {Sender|null} */
+	#sender = null;
+	/** @type {ReturnType<typeof setTimeout>|undefined} */
+	#timer;
+	#changed;
+
+	/** @param {(sent: Sent) => void} changed called when a message is new, changes state, or is withdrawn */
+	constructor(changed) {
+		this.#changed = changed;
+	}
+
+	/** What to store for the next connect. @returns {Unsaid[]} */
+	get unsaid() {
+		return this.list.filter((s) => s.state !== "saved").map(({ id, room, text, since }) => ({ id, room, text, since }));
+	}
+
+	/** Adds the messages of an earlier page. @param {Unsaid[]} unsaid */
+	restore(unsaid) {
+		for (const u of unsaid) {
+			const sent = new Sent(u.id, u.room, u.text);
+			sent.tried = true;
+			sent.since = u.since || Date.now();
+			this.list.push(sent);
+		}
+	}
+
+	/** @param {string} room @param {string} text */
+	add(room, text) {
+		const sent = new Sent(randomToken(9), room, text);
+		this.list.push(sent);
+		this.#changed(sent);
+		this.flush();
+		return sent;
+	}
+
+	/** Sends everything again over a new connection. @param {Sender} sender */
+	start(sender) {
+		this.#sender = sender;
+		this.#next = 0;
+		this.#fence = "";
+		this.#notBefore = 0;
+		for (const sent of this.list) if (sent.state === "sending") sent.state = "waiting";
+		this.flush();
+	}
+
+	/** The connection is gone. */
+	stop() {
+		this.#sender = null;
+		clearTimeout(this.#timer);
+	}
+
+	/** Sends what may be sent now. */
+	flush() {
+		if (!this.#sender) return;
+		const wait = this.#notBefore - Date.now();
+		if (wait > 0) {
+			clearTimeout(this.#timer);
+			this.#timer = setTimeout(() => this.flush(), wait);
+			return;
+		}
+		while (this.#sender && this.#next < this.list.length) {
+			const sent = this.list[this.#next];
+			if (sent.state === "failed" || this.#expired(sent)) {
+				this.#next++;
+				continue;
+			}
+			const unanswered = this.list.slice(0, this.#next).filter((s) => s.state === "sending").length;
+			if (unanswered >= this.#sender.window || !this.#sender.send(sent)) return;
+			if (this.#fence === sent.id) this.#fence = "";
+			this.#next++;
+			sent.tried = true;
+			sent.since ||= Date.now();
+			sent.state = "sending";
+			this.#changed(sent);
+		}
+	}
+
+	/** @param {string} id */
+	find(id) {
+		return this.list.find((s) => s.id === id);
+	}
+
+	/** A message is on the server's disk. @param {string} id @param {number} n @param {string} at */
+	settle(id, n, at) {
+		const sent = this.find(id);
+		if (!sent) return;
+		this.#remove(sent);
+		[sent.state, sent.n, sent.at] = ["saved", n, at];
+		sent.resolve?.(sent);
+		this.#changed(sent);
+		this.flush();
+	}
+
+	/** The server has refused a message. @param {string} id @param {Refusal} why @param {boolean} retry */
+	refused(id, why, retry) {
+		const sent = this.find(id);
+		if (!sent) return;
+		if (!retry) {
+			this.#fail(sent, why);
+			this.flush();
+			return;
+		}
+		const fence = this.list.findIndex((s) => s.id === this.#fence);
+		if (fence >= 0 && fence <= this.list.indexOf(sent)) return; // refused only because the fence was
+		this.#fence = sent.id;
+		this.postpone(id, why.retryAfter);
+	}
+
+	/** Sends a message and all behind it again, in order, after a time. @param {string} id @param {number} after ms */
+	postpone(id, after) {
+		const sent = this.find(id);
+		if (!sent) return;
+		this.#next = this.list.indexOf(sent);
+		for (const s of this.list.slice(this.#next)) if (s.state === "sending") s.state = "waiting";
+		this.#notBefore = Date.now() + after;
+		this.#changed(sent);
+		this.flush();
+	}
+
+	/** Fails everything that may or may not be stored: the server does not remember ids. */
+	failTried() {
+		for (const sent of [...this.list]) {
+			if (sent.tried && sent.state !== "failed") this.#fail(sent, new Refusal("unavailable", "the connection broke before the server confirmed this message; it may have been posted"));
+		}
+	}
+
+	/** Whether the server waits for this message before it accepts any behind it. @param {Sent} sent */
+	isFence(sent) {
+		return this.#fence === sent.id;
+	}
+
+	/** Takes a message back if it is certainly not stored. Returns false if it may be. @param {Sent} sent */
+	withdraw(sent) {
+		if (!this.list.includes(sent) || (sent.state !== "failed" && sent.tried && !this.isFence(sent))) return false;
+		this.#remove(sent);
+		sent.reject?.(new Refusal("withdrawn", "the message was withdrawn"));
+		this.#changed(sent);
+		return true;
+	}
+
+	/** @param {Sent} sent */
+	#remove(sent) {
+		const i = this.list.indexOf(sent);
+		this.list.splice(i, 1);
+		if (i < this.#next) this.#next--;
+		if (this.#fence === sent.id) this.#fence = "";
+	}
+
+	/** Fails a message that is too old to be sent again safely. @param {Sent} sent */
+	#expired(sent) {
+		if (!sent.tried || Date.now() - sent.since <= RETRY_FOR) return false;
+		this.#fail(sent, new Refusal("unavailable", "the first attempt was more than 6 days ago; the message may have been posted"));
+		return true;
+	}
+
+	/** @param {Sent} sent @param {Refusal} why */
+	#fail(sent, why) {
+		[sent.state, sent.why] = ["failed", why];
+		sent.reject?.(why);
+		this.#changed(sent);
+	}
+}

@@ -1,0 +1,54 @@
+// Names and values of the protocol that the other modules share.
+
+/**
+ * @typedef {{room: string, n: number, at: string, by: string, from: string, id: string, text: string}} Message
+ * @typedef {{log: string, epoch?: string, n: number}} Position
+ * @typedef {{messages: Message[], more: boolean, log: string, epoch?: string, first: number, reset?: boolean}} Page
+ * @typedef {{by: string, from: string}} Typist
+ * @typedef {{room: string, n: number, from: string, by: string, id: string, at: string, snippet: string, marks: number[][]}} Hit
+ */
+
+/** The code of a Refusal if something in front of the server answered, such as a login page. */
+export const NOT_RAMAI = "not_ramai";
+
+const ROOM = /^[a-z0-9][a-z0-9_-]{0,63}$/;
+
+/** Whether a room can have this name. @param {string} name */
+export const isRoom = (name) => ROOM.test(name);
+
+/** The path of a room. @param {string} room */
+export const pathOf = (room) => (room === "lobby" ? "/" : `/r/${room}`);
+
+/** The room at a path; the lobby for any other path. @param {string} path */
+export function roomOf(path) {
+	const name = /^\/r\/([^/]+)\/?$/.exec(path)?.[1] ?? "";
+	return isRoom(name) ? name : "lobby";
+}
+
+const encoder = new TextEncoder();
+
+/** The size of a text in bytes, as the limit counts it. @param {string} s */
+export const textSize = (s) => encoder.encode(s).length;
+
+/** A position as URLs have it: LOG:EPOCH:N. @param {Position} position */
+export const formatPosition = ({ log, epoch, n }) => (epoch ? `${log}:${epoch}:${n}` : `${log}:${n}`);
+
+/** @param {number} bytes */
+export function randomToken(bytes) {
+	const b = crypto.getRandomValues(new Uint8Array(bytes));
+	return btoa(String.fromCharCode(...b)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}
+
+/** A new session secret. */
+export const newSession = () => randomToken(16);
+
+/** An error that the server answered with. */
+export class Refusal extends Error {
+	/** @param {string} code one of the protocol's codes @param {string} reason in English */
+	constructor(code, reason, retryAfter = 0) {
+		super(reason);
+		this.code = code;
+		this.reason = reason;
+		this.retryAfter = retryAfter; // ms; 0: do not retry
+	}
+}
