@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// peers are the other ends, as bare descriptors, so that what is measured is the reactor.
+// peers are the other ends of connections as bare descriptors, so that the benchmark measures only the reactor.
 type peers []int
 
 func (p peers) close() {
@@ -19,7 +19,7 @@ func (p peers) close() {
 	}
 }
 
-// discard throws away what has come for the peers.
+// discard discards the bytes that the peers have received.
 func (p peers) discard() {
 	for _, fd := range p {
 		for {
@@ -31,7 +31,7 @@ func (p peers) discard() {
 	}
 }
 
-// fill connects n sources to r, which open makes.
+// fill connects n sources, made by open, to r.
 func fill(b *testing.B, r Reactor, n int, open func(i int, c Conn) Source) peers {
 	b.Helper()
 	ln, err := net.Listen("tcp4", "127.0.0.1:0")
@@ -62,7 +62,7 @@ func fill(b *testing.B, r Reactor, n int, open func(i int, c Conn) Source) peers
 // echoer writes back what it receives, a few bytes at a time.
 type echoer struct {
 	ring    [4096]byte
-	in, out int // bytes received, and written
+	in, out int // bytes received and written
 }
 
 func (e *echoer) Next(max int) ([]byte, bool) {
@@ -97,7 +97,7 @@ func BenchmarkEcho(b *testing.B) {
 	}
 }
 
-// listener writes whatever is newer than what it has written, as one of many with the same stream.
+// listener is one of many sources that write the same stream.
 type listener struct {
 	room   *room
 	cursor int64
@@ -105,8 +105,8 @@ type listener struct {
 
 type room struct {
 	stream  []byte
-	head    atomic.Int64 // bytes of the stream that were published
-	missing atomic.Int64 // listeners that have not written it all
+	head    atomic.Int64 // bytes of the stream that are published
+	missing atomic.Int64 // listeners that have not written everything
 	done    chan struct{}
 }
 
@@ -172,14 +172,14 @@ func BenchmarkFanOut(b *testing.B) {
 	}
 }
 
-// cpu returns the processor time that was used.
+// cpu returns the processor time used by the process.
 func cpu() time.Duration {
 	var u unix.Rusage
 	unix.Getrusage(unix.RUSAGE_SELF, &u)
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// idle is a Source that does nothing, and takes no memory.
+// idle is a Source that does nothing and takes no memory.
 type idle struct{}
 
 func (idle) Next(int) ([]byte, bool)        { return nil, false }
@@ -187,7 +187,7 @@ func (idle) Wrote(int)                      {}
 func (idle) Received(b []byte) (int, error) { return len(b), nil }
 func (idle) Closed(error)                   {}
 
-// BenchmarkIdle measures what the reactor holds for a connection that does nothing but be pinged now and then.
+// BenchmarkIdle measures the memory that the reactor holds for an idle connection with a keep-alive timer.
 func BenchmarkIdle(b *testing.B) {
 	const many = 5000
 	for path, open := range paths {
@@ -201,7 +201,7 @@ func BenchmarkIdle(b *testing.B) {
 					conns = append(conns, c)
 					return idle{}
 				})
-				b.ReportMetric(float64(inUse()-before)/many-16, "B/conn") // but for conns
+				b.ReportMetric(float64(inUse()-before)/many-16, "B/conn") // minus conns itself
 				runtime.KeepAlive(conns)
 				p.close()
 				r.Close()
@@ -211,7 +211,7 @@ func BenchmarkIdle(b *testing.B) {
 	}
 }
 
-// inUse returns the bytes of heap and stacks that are in use.
+// inUse returns the bytes of heap and stacks in use.
 func inUse() int {
 	var m runtime.MemStats
 	for range 3 {

@@ -28,7 +28,7 @@ func finishWrites(t *testing.T, open func(Options) Reactor) {
 	}
 }
 
-// Finish may come while Next is being asked.
+// Finish may be called while Next is running.
 func finishAtOnce(t *testing.T, open func(Options) Reactor) {
 	r := open(Options{})
 	defer r.Close()
@@ -74,7 +74,7 @@ func halfClose(t *testing.T, open func(Options) Reactor) {
 	}
 }
 
-// readAfterHalfClose lets the source say when it ends.
+// readAfterHalfClose lets the source choose when to end.
 func readAfterHalfClose(t *testing.T, open func(Options) Reactor) {
 	r := open(Options{})
 	defer r.Close()
@@ -106,7 +106,7 @@ func resetAfterHalfClose(t *testing.T, open func(Options) Reactor) {
 	eventually(t, "the end came", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.eofCalls > 0 })
 	peer.SetLinger(0)
 	peer.Close()
-	if path(s.conn) == "portable" { // that learns of it when it writes
+	if path(s.conn) == "portable" { // which notices when it writes
 		s.send([]byte("are you there?"))
 	}
 	if err := s.waitClosed(t); err == nil {
@@ -169,7 +169,7 @@ func closesAll(t *testing.T, open func(Options) Reactor) {
 	}
 }
 
-// Each source is told, also if it is added while the reactor is closed.
+// Each source is closed, even one that is added while the reactor closes.
 func closeMeetsAdd(t *testing.T, open func(Options) Reactor) {
 	for range 20 {
 		r := open(Options{Loops: 2})

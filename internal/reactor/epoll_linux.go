@@ -5,15 +5,15 @@ import (
 	"sync"
 )
 
-// lastLoopFrom is how many connections each loop serves before the last loop takes any.
+// lastLoopFrom is the number of connections of each other loop from which on the last loop takes any.
 const lastLoopFrom = 4096
 
-// Epoll serves TCP connections with a few loops, each of them one goroutine that owns its connections and makes all
-// calls of their Sources. Whatever is not a *net.TCPConn, TLS above all, a Portable inside it serves.
+// Epoll serves TCP connections with a few loops. Each loop is one goroutine that owns its connections and makes all
+// calls of their Sources. Connections that are not a *net.TCPConn, such as TLS, are served by a Portable inside.
 //
-// The last loop takes connections only when all others are crowded. Few are served cheaper, and what else there is to
-// do gets its turn sooner, where one processor is left to the rest of the program; of a crowd the last is reached
-// sooner where all take part.
+// The last loop takes connections only when all others have lastLoopFrom. Few connections are served at lower cost, and
+// the rest of the program runs sooner, if one processor is left to it. With many connections, the last one is reached
+// sooner if all loops take part.
 type Epoll struct {
 	opt      Options
 	loops    []*loop
@@ -21,10 +21,10 @@ type Epoll struct {
 	running  sync.WaitGroup // the loops
 
 	mu     sync.RWMutex
-	closed bool // guarded by mu: no more is handed to the loops
+	closed bool // guarded by mu: the loops take no more connections
 }
 
-// New returns the best reactor that this system has. It runs until Close.
+// New returns the best reactor for this system. It runs until Close.
 func New(opt Options) (Reactor, error) { return NewEpoll(opt) }
 
 // NewEpoll returns a reactor that runs until Close. It fails if the system has no descriptors left.
@@ -44,11 +44,11 @@ func NewEpoll(opt Options) (*Epoll, error) {
 	for _, l := range e.loops {
 		e.running.Go(l.run)
 	}
-	e.portable = NewPortable(opt) // of the same budget
+	e.portable = NewPortable(opt) // shares the budget
 	return e, nil
 }
 
-// Add implements Reactor. It closes nc, whose descriptor it has duplicated.
+// Add implements Reactor. It closes nc after it has duplicated the descriptor.
 func (e *Epoll) Add(nc net.Conn, early []byte, open func(Conn) Source) {
 	tcp, ok := nc.(*net.TCPConn)
 	if !ok {
@@ -86,7 +86,7 @@ func (e *Epoll) Add(nc net.Conn, early []byte, open func(Conn) Source) {
 	l.push(s)
 }
 
-// pickLoop returns the loop that a new connection is to be served by.
+// pickLoop returns the loop that takes the next connection.
 func (e *Epoll) pickLoop() *loop {
 	last := len(e.loops) - 1
 	l := leastLoaded(e.loops[:max(last, 1)])

@@ -4,10 +4,10 @@ package reactor
 
 import "errors"
 
-// New returns the best reactor that this system has. It runs until Close.
+// New returns the best reactor for this system. It runs until Close.
 func New(opt Options) (Reactor, error) { return NewPortable(opt), nil }
 
-// NewEpoll fails: only Linux has what it needs.
+// NewEpoll fails on this system.
 func NewEpoll(Options) (Reactor, error) {
-	return nil, errors.New("the epoll reactor needs Linux; the portable one runs here")
+	return nil, errors.New("the epoll reactor requires Linux; use the portable one")
 }

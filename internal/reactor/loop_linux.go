@@ -15,44 +15,41 @@ import (
 const (
 	turnReads  = 64 << 10 // bytes read in one turn of a connection
 	turnWrites = 4        // calls of write in one turn of a connection
-	yieldEvery = 256      // turns and writes after which other goroutines may run
+	yieldEvery = 256      // turns and writes between calls of Gosched
 	eventBatch = 256
 )
 
-// longAgo, as a deadline, ends a wait at once.
-var longAgo = time.Unix(1, 0)
-
-// loop serves sockets from one goroutine. Whoever has work for a socket of it puts that into the list pushed; the loop
-// goes round over what is in ready, and sleeps in the poller of the Go runtime, on which its epoll descriptor hangs
-// like any other file: no thread waits with it.
+// loop serves sockets from one goroutine. Other goroutines push sockets that have work. The loop gives each ready
+// socket a turn, and sleeps in the poller of the Go runtime, where its epoll descriptor is registered like any other
+// file, so no thread blocks.
 type loop struct {
 	opt   Options
-	start time.Time // what all times of the loop count from
-	file  *os.File  // the epoll descriptor
+	start time.Time // zero of all times in the loop
+	file  *os.File  // epoll descriptor
 	raw   syscall.RawConn
 	epoll int                // file's descriptor; valid while run runs
-	poll  func(uintptr) bool // fetches what happened, for raw.ReadSize
+	poll  func(uintptr) bool // calls fetch, for raw.Read
 
-	pushed   atomic.Pointer[socket] // a stack, linked by next, of sockets that others have put in
-	sleeping atomic.Bool            // a push has to rouse the loop
+	pushed   atomic.Pointer[socket] // stack of sockets pushed by others, linked by next
+	sleeping atomic.Bool            // a push must interrupt the loop
 	stop     atomic.Bool
-	conns    atomic.Int32 // connections, those included that are about to be pushed
+	conns    atomic.Int32 // including connections about to be pushed
 
-	descriptors sync.Mutex // held while a descriptor is closed, and by others while they use one
+	descriptors sync.Mutex // held to close a descriptor, and by other goroutines while they use one
 
-	// Below: owned by the goroutine of run.
+	// Owned by run.
 
-	now         time.Duration // of this round
+	now         time.Duration // at the start of this round
 	table       table
 	wheel       wheel
 	ready       fifo // sockets that have work; their state is queued
-	slow        fifo // those of them whose turns take long
-	steps       int  // turns and writes since the last yield
+	slow        fifo // the ones among them with long turns
+	steps       int  // turns and writes since the last Gosched
 	due         []uint32
-	readBuf     []byte        // Options.ReadSize
-	turnStart   time.Duration // when the Source that has its turn was first given something; 0: it was not yet
-	turnOver    bool          // that is so long ago that the turn is over
-	undelivered bool          // something was not handed over for that reason, and is in the next turn
+	readBuf     []byte        // of Options.ReadSize
+	turnStart   time.Duration // when the current Source was first called with bytes; 0: not yet
+	turnOver    bool          // the current turn has used up Options.MaxTurn
+	undelivered bool          // input was left for the next turn because of that
 	info        unix.TCPInfo
 	events      []unix.EpollEvent
 }
@@ -62,7 +59,7 @@ func newLoop(opt Options) (*loop, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
 	}
-	if err := unix.SetNonblock(fd, true); err != nil { // as os.NewFile needs it to use the poller
+	if err := unix.SetNonblock(fd, true); err != nil { // required by os.NewFile to use the poller
 		unix.Close(fd)
 		return nil, os.NewSyscallError("fcntl", err)
 	}
@@ -73,7 +70,7 @@ func newLoop(opt Options) (*loop, error) {
 	l.poll = func(uintptr) bool { return l.fetch() }
 	l.raw, err = l.file.SyscallConn()
 	if err == nil {
-		err = l.file.SetReadDeadline(time.Time{}) // fails if the poller did not take it
+		err = l.file.SetReadDeadline(time.Time{}) // fails if the poller does not accept the descriptor
 	}
 	if err != nil {
 		l.file.Close()
@@ -82,10 +79,10 @@ func newLoop(opt Options) (*loop, error) {
 	return l, nil
 }
 
-// since returns the time now as the loop counts it.
+// since returns the current time of the loop.
 func (l *loop) since() time.Duration { return time.Since(l.start) }
 
-// push puts in a socket whose state the caller has made queued.
+// push adds a socket whose state the caller has changed to queued.
 func (l *loop) push(s *socket) {
 	for {
 		s.next = l.pushed.Load()
@@ -96,11 +93,11 @@ func (l *loop) push(s *socket) {
 	l.interrupt()
 }
 
-// interrupt ends the loop's sleep. A deadline that has passed makes its goroutine ready at once, where an eventfd would
-// cost a system call and wait until the poller is looked at.
+// interrupt ends the loop's sleep. An expired deadline makes its goroutine ready at once; an eventfd would cost a
+// system call and wait until the poller runs.
 func (l *loop) interrupt() {
 	if l.sleeping.Load() && l.sleeping.CompareAndSwap(true, false) {
-		_ = l.file.SetReadDeadline(longAgo) // fails only once the loop has ended
+		_ = l.file.SetReadDeadline(inThePast) // fails only after the loop has ended
 	}
 }
 
@@ -115,7 +112,7 @@ func (l *loop) run() {
 		}
 		l.round()
 	}
-	l.acceptPushed() // nothing is pushed any more but by sockets that the table has
+	l.acceptPushed() // from now on only sockets in the table are pushed
 	for _, s := range l.table.sockets {
 		if s != nil {
 			s.setCloseErr(ErrStopped)
@@ -125,7 +122,7 @@ func (l *loop) run() {
 	l.file.Close()
 }
 
-// wait fetches what happened, and sleeps until there is something to do.
+// wait fetches events, and sleeps until there is something to do.
 func (l *loop) wait() {
 	if l.ready.head != nil || l.slow.head != nil {
 		l.fetch()
@@ -136,22 +133,22 @@ func (l *loop) wait() {
 		deadline = l.start.Add(at)
 	}
 	_ = l.file.SetReadDeadline(deadline)
-	// After the deadline, which rouse replaces, and before the look at what it announces.
+	// Set after the deadline, which interrupt replaces, and before the checks below.
 	l.sleeping.Store(true)
-	if l.pushed.Load() != nil || l.stop.Load() || l.raw.Read(l.poll) != nil { // the error is the deadline's
+	if l.pushed.Load() != nil || l.stop.Load() || l.raw.Read(l.poll) != nil { // the error is that of the deadline
 		l.fetch()
 	}
 	l.sleeping.Store(false)
 }
 
-// fetch notes what happened to sockets, and returns whether anything did.
+// fetch records what happened to sockets and reports whether anything did.
 func (l *loop) fetch() bool {
 	n, err := unix.EpollWait(l.epoll, l.events, 0)
 	for err == unix.EINTR {
 		n, err = unix.EpollWait(l.epoll, l.events, 0)
 	}
 	if err != nil {
-		panic(os.NewSyscallError("epoll_wait", err)) // of a descriptor of our own: a fault in this package
+		panic(os.NewSyscallError("epoll_wait", err)) // the descriptor is our own, so this is a bug in this package
 	}
 	for i := range l.events[:n] {
 		e := &l.events[i]
@@ -162,14 +159,14 @@ func (l *loop) fetch() bool {
 	return n > 0
 }
 
-// enqueue makes s ready, unless it is or is about to be.
+// enqueue makes s ready unless it is queued already.
 func (l *loop) enqueue(s *socket) {
 	if s.state.Or(queued)&queued == 0 {
 		l.schedule(s)
 	}
 }
 
-// schedule has s wait for its turn.
+// schedule queues s for a turn.
 func (l *loop) schedule(s *socket) {
 	if l.now < s.slowUntil {
 		l.slow.push(s)
@@ -178,7 +175,7 @@ func (l *loop) schedule(s *socket) {
 	}
 }
 
-// acceptPushed makes ready what was pushed, the longest waiting first.
+// acceptPushed schedules pushed sockets, the longest waiting first.
 func (l *loop) acceptPushed() {
 	var first *socket
 	for s := l.pushed.Swap(nil); s != nil; {
@@ -197,8 +194,7 @@ func (l *loop) acceptPushed() {
 	}
 }
 
-// register makes a new socket the loop's: the kernel reports what happens to it, from now on and each thing once
-// (epoll(7), edge-triggered).
+// register adds a new socket to the table and the epoll set (epoll(7), edge-triggered).
 func (l *loop) register(s *socket) {
 	l.table.put(s)
 	if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, int(s.fd), &unix.EpollEvent{
@@ -209,8 +205,8 @@ func (l *loop) register(s *socket) {
 	}
 }
 
-// round gives each ready socket a turn, but of those whose turns take long only as many as have room in one turn: however
-// many they are, the others wait for one of them. What is ready again then, or meanwhile, has its turn in the next round.
+// round gives each ready socket a turn. Sockets with long turns share the time of one turn, so that others wait for one
+// of them at most, however many there are. Sockets that become ready meanwhile have their turn in the next round.
 func (l *loop) round() {
 	batch := l.ready
 	l.ready = fifo{}
@@ -228,7 +224,7 @@ func (l *loop) round() {
 	}
 }
 
-// turn gives s its turn, and now and then other goroutines theirs.
+// turn gives s a turn, and yields to other goroutines now and then.
 func (l *loop) turn(s *socket) {
 	l.serve(s)
 	if l.steps++; l.steps >= yieldEvery || l.turnOver {
@@ -237,11 +233,11 @@ func (l *loop) turn(s *socket) {
 	}
 }
 
-// close ends s. All that happened to it before is in its fields and not in events, so its slot is free at once.
+// close closes s. Past events are in its fields, and the epoll set reports no new ones, so its slot is free at once.
 func (l *loop) close(s *socket) {
 	l.wheel.clear(s.slot)
 	l.table.remove(s)
-	s.state.Or(queued) // for good: nobody pushes it any more
+	s.state.Or(queued) // for good: never pushed again
 	s.release()
 	s.notifyClosed()
 	s.retain(nil)

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// consume has a source use what it is given, from now on.
+// consume makes the source use its input from now on.
 func (s *source) consume() { s.set(func() { s.consuming = true }) }
 
-// waitConsumed waits until s has used want, and been closed.
+// waitConsumed waits until s is closed, and checks that it has used want.
 func (s *source) waitConsumed(t *testing.T, want []byte) error {
 	t.Helper()
 	err := s.waitClosed(t)
@@ -20,8 +20,8 @@ func (s *source) waitConsumed(t *testing.T, want []byte) error {
 	return err
 }
 
-// resetInputIsUsed is what a peer sent that is gone without having read anything, which is a reset: all of it is used, though
-// writing has failed meanwhile.
+// resetInputIsUsed has a peer close without reading, which sends a reset. All that it sent is used, even after a write
+// has failed.
 func resetInputIsUsed(t *testing.T, open func(Options) Reactor) {
 	r := open(Options{})
 	defer r.Close()
@@ -29,9 +29,9 @@ func resetInputIsUsed(t *testing.T, open func(Options) Reactor) {
 		s, peer := connect(t, r, nil, func(s *source) { s.consuming, s.out = false, []byte("hello") })
 		want := pattern(40_000)
 		peer.Write(want)
-		eventually(t, "hello is there", func() bool { return s.unwritten() == 0 })
+		eventually(t, "hello was written", func() bool { return s.unwritten() == 0 })
 		if s.conn.Gone() {
-			t.Error("gone before it went")
+			t.Error("gone before it closed")
 		}
 		peer.SetLinger(0)
 		peer.Close()
@@ -40,7 +40,7 @@ func resetInputIsUsed(t *testing.T, open func(Options) Reactor) {
 				s.send([]byte("are you there?"))
 				time.Sleep(time.Millisecond)
 			}
-			eventually(t, "it is known to be gone", s.conn.Gone)
+			eventually(t, "Gone is true", s.conn.Gone)
 		}
 		s.consume()
 		if err := s.waitConsumed(t, want); err == nil {
@@ -52,38 +52,38 @@ func resetInputIsUsed(t *testing.T, open func(Options) Reactor) {
 	}
 }
 
-// resetInputIsUsedWhileWriting is a source that writes all the time to a peer that sends a lot and goes.
+// resetInputIsUsedWhileWriting has a source write all the time to a peer that sends a lot and closes.
 func resetInputIsUsedWhileWriting(t *testing.T, open func(Options) Reactor) {
 	r := open(Options{})
 	defer r.Close()
 	s, peer := connect(t, r, nil, func(s *source) { s.always = make([]byte, 1000) })
 	want := pattern(50_000)
 	peer.Write(want)
-	peer.Close() // with much that it has not read
+	peer.Close() // with unread bytes
 	s.waitConsumed(t, want)
 }
 
-// deadInputIsUsed is a peer that is gone without a word.
+// deadInputIsUsed has a peer disappear silently.
 func deadInputIsUsed(t *testing.T, open func(Options) Reactor) {
 	r := open(Options{DeadTimeout: 300 * time.Millisecond})
 	defer r.Close()
 	s, peer := connect(t, r, nil, func(s *source) { s.consuming = false })
 	if _, known := s.conn.Undelivered(); !known {
-		t.Skip("this system does not tell")
+		t.Skip("not known on this system")
 	}
 	want := pattern(40_000)
 	peer.Write(want)
 	eventually(t, "it came", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.receivedCalls > 0 })
 	dropIncoming(t, peer)
 	s.send(make([]byte, 8<<20))
-	eventually(t, "the peer is given up, and what is for it thrown away", func() bool { return s.unwritten() == 0 })
+	eventually(t, "the peer is given up and its output discarded", func() bool { return s.unwritten() == 0 })
 	s.consume()
 	if err := s.waitConsumed(t, want); !errors.Is(err, ErrDead) {
 		t.Errorf("closed with %v", err)
 	}
 }
 
-// lostIsClosed is a source that does nothing about a peer that is gone.
+// lostIsClosed has a source ignore that its peer is gone.
 func lostIsClosed(t *testing.T, open func(Options) Reactor) {
 	r := open(Options{SlowTimeout: 100 * time.Millisecond})
 	defer r.Close()
@@ -96,7 +96,8 @@ func lostIsClosed(t *testing.T, open func(Options) Reactor) {
 	}
 }
 
-// readsAhead has connections send what nobody uses: it is read as far as there is room, and the room is there again.
+// readsAhead has connections send bytes that no source uses. They are read within the budget, and the budget is
+// returned.
 func readsAhead(t *testing.T, open func(Options) Reactor) {
 	const each, all, many = 32 << 10, 100 << 10, 12
 	b := &budget{max: all}
@@ -110,9 +111,9 @@ func readsAhead(t *testing.T, open func(Options) Reactor) {
 		peer.Write(want)
 		sources = append(sources, s)
 	}
-	eventually(t, "the room is used", func() bool { return left() <= 0 })
+	eventually(t, "the budget is used", func() bool { return left() <= 0 })
 	if n := left(); n < -many*4<<10 {
-		t.Errorf("%d bytes more were read than there was room for", -n)
+		t.Errorf("%d bytes more were read than the budget has", -n)
 	}
 	for _, s := range sources {
 		s.consume()
@@ -121,10 +122,10 @@ func readsAhead(t *testing.T, open func(Options) Reactor) {
 		eventually(t, "all was received", func() bool { return bytes.Equal(s.used(), want) })
 		s.conn.Finish()
 	}
-	eventually(t, "the room is there again", func() bool { return left() == all })
+	eventually(t, "the budget is returned", func() bool { return left() == all })
 	s, peer := connect(t, r, nil, func(s *source) { s.consuming = false })
 	peer.Write(want)
 	eventually(t, "it was read", func() bool { return left() < all-each/2 })
 	s.conn.Finish()
-	eventually(t, "the room of what is ended is there again", func() bool { return left() == all })
+	eventually(t, "the budget of an ended connection is returned", func() bool { return left() == all })
 }

@@ -21,7 +21,7 @@ func join(t *testing.T, r Reactor) member {
 	return member{s, peer}
 }
 
-// leave ends the connection, the peer's way or ours.
+// leave ends the connection from either side.
 func (m member) leave() {
 	switch rand.IntN(4) {
 	case 0:
@@ -29,7 +29,7 @@ func (m member) leave() {
 	case 1:
 		m.peer.CloseWrite()
 	case 2:
-		m.peer.SetLinger(0) // a reset
+		m.peer.SetLinger(0) // send a reset
 		m.peer.Close()
 	case 3:
 		m.conn.Finish()
@@ -68,7 +68,7 @@ func manyConnections(t *testing.T, open func(Options) Reactor) {
 	}
 }
 
-// wakesMeetEnds asks a lot of connections that end, or have ended, or whose place others have taken.
+// wakesMeetEnds calls methods of connections that end, have ended, or whose slot is used again.
 func wakesMeetEnds(t *testing.T, open func(Options) Reactor) {
 	r := open(Options{Loops: 3})
 	defer r.Close()
@@ -105,7 +105,7 @@ func wakesMeetEnds(t *testing.T, open func(Options) Reactor) {
 	}
 }
 
-// ask asks something of the connection that has no lasting effect.
+// ask calls a method of the connection that has no lasting effect.
 func (m member) ask() {
 	switch rand.IntN(8) {
 	case 0:
@@ -117,7 +117,7 @@ func (m member) ask() {
 	}
 }
 
-// busyWriterLeavesRoom talks with one connection while all that another's peer can read is written to it.
+// busyWriterLeavesRoom exchanges messages on one connection while another writes as fast as its peer can read.
 func busyWriterLeavesRoom(t *testing.T, open func(Options) Reactor) {
 	r := open(Options{Loops: 1})
 	defer r.Close()

@@ -19,7 +19,7 @@ var paths = map[string]func(Options) Reactor{
 	},
 }
 
-// path names the implementation that c is of.
+// path names the implementation of c.
 func path(c Conn) string {
 	if _, ok := c.(*socket); ok {
 		return "epoll"
@@ -27,7 +27,7 @@ func path(c Conn) string {
 	return "portable"
 }
 
-// kernelHolds returns how many bytes the kernel holds for the peer of c.
+// kernelHolds returns the number of bytes that the kernel holds for the peer of c.
 func kernelHolds(c Conn) (int, bool) {
 	info := new(unix.TCPInfo)
 	var ok bool
@@ -45,7 +45,7 @@ func kernelHolds(c Conn) (int, bool) {
 	return int(info.Notsent_bytes) + int(info.Bytes_sent-info.Bytes_acked), true
 }
 
-// dropIncoming has the system of nc take no notice of anything that arrives for it, as if it were gone.
+// dropIncoming makes the kernel drop everything that arrives for nc, as if its machine were gone.
 func dropIncoming(t *testing.T, nc *net.TCPConn) {
 	raw, err := nc.SyscallConn()
 	if err != nil {

@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// A Peer is the other end of a TCP connection that no Reactor serves.
+// A Peer is the other end of a TCP connection that is not served by a Reactor.
 type Peer struct {
 	tcp   *tcpWatch
 	start time.Time
 }
 
-// Watch makes a Peer of what nc is connected to, and keeps one that reads nothing from holding megabytes in the kernel.
+// Watch returns a Peer for the other end of nc. It also limits the unsent bytes that the kernel holds for it.
 func Watch(nc net.Conn) *Peer { return &Peer{newTCPWatch(nc), time.Now()} }
 
-// Dead tells whether the peer is gone, as with Options.Dead: asked a few times within patience, by one goroutine at a time.
-// Where this cannot be known, nobody is dead.
+// Dead reports whether the peer is gone, as Options.DeadTimeout does. It must be called several times within timeout,
+// by one goroutine at a time. On systems that do not know, no peer is dead.
 func (p *Peer) Dead(timeout time.Duration) bool { return p.tcp.dead(time.Since(p.start), timeout) }

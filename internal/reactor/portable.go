@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// readSize is the buffer that each connection of a Portable holds.
+// readSize is the size of the buffer of each connection of a Portable.
 const readSize = 4 << 10
 
 // Portable serves each connection with a goroutine that reads and one that writes.
@@ -19,7 +19,7 @@ type Portable struct {
 	opt       Options
 	stop      chan struct{}
 	done      sync.WaitGroup
-	slowTurns sync.Mutex // held while a Source is given something that has taken long of late: they wait for each other
+	slowTurns sync.Mutex // held during the turn of a Source whose turns are long: only one runs at a time
 
 	mu     sync.Mutex
 	conns  map[*conn]struct{} // guarded by mu
@@ -76,7 +76,7 @@ func (p *Portable) Close() {
 	p.done.Wait()
 }
 
-// checkPeers closes the dead: the kernel keeps sending to them for a quarter of an hour.
+// checkPeers closes connections whose peer is dead. The kernel would keep sending to it for a quarter of an hour.
 func (p *Portable) checkPeers() {
 	start := time.Now()
 	last := start
@@ -87,7 +87,7 @@ func (p *Portable) checkPeers() {
 		case <-p.stop:
 			return
 		case now := <-ticker.C:
-			// What is silent because this process was stopped, or its machine, may be so because of us.
+			// If this process or its machine was stopped, that may be why nothing was acknowledged.
 			stopped := now.Sub(last) > 2*p.opt.checkInterval()
 			last = now
 			p.mu.Lock()
@@ -111,27 +111,27 @@ func (p *Portable) checkPeers() {
 type conn struct {
 	nc         net.Conn
 	opt        Options
-	wake       chan struct{} // holds one token: there may be something to do
-	roomFreed  chan struct{} // holds one token: some of rest was used, there may be room to read on
-	writerDone chan struct{} // closed when serve has ended its writing
+	wake       chan struct{} // one token: there may be something to do
+	roomFreed  chan struct{} // one token: input was used, so there may be room to read on
+	writerDone chan struct{} // closed when serve has stopped writing
 	timer      *time.Timer
 
-	finishing atomic.Bool // nothing is received any more; what is to be written is written, then it is over
+	finishing atomic.Bool // Finish was called: input is dropped, pending output is written
 	killed    atomic.Pointer[error]
 
-	lost      atomic.Bool // the peer takes nothing any more, see lose
-	hasUnused atomic.Bool // the Source has not used all that it was given last
+	lost      atomic.Bool // nothing written reaches the peer, see markLost
+	hasUnused atomic.Bool // the Source has not used all of its input
 
-	mu          sync.Mutex // serialises the calls of src
+	mu          sync.Mutex // serializes the calls of src
 	src         Source
 	backlog                 // guarded by mu
-	closeErr    error       // guarded by mu: what ended the reading
+	closeErr    error       // guarded by mu: why reading ended
 	sawEOF      bool        // guarded by mu: nothing more will come
-	eofReported bool        // guarded by mu: and the Source was told
-	lostTimer   *time.Timer // guarded by mu: of lost; nil: it is not
-	slowUntil   time.Time   // guarded by mu: a turn took long, and the next ones are taken to do so until then
+	eofReported bool        // guarded by mu: the Source was told
+	lostTimer   *time.Timer // guarded by mu: set when lost
+	slowUntil   time.Time   // guarded by mu: until then turns are expected to be long
 
-	slowTurns *sync.Mutex // the reactor's, see Portable.slow; taken after mu
+	slowTurns *sync.Mutex // Portable.slowTurns; taken after mu
 
 	early []byte // owned by read
 	tcp   *tcpWatch
@@ -151,7 +151,7 @@ func (c *conn) WakeAfter(d time.Duration) { c.timer.Reset(d) }
 // Finish implements Conn.
 func (c *conn) Finish() {
 	if !c.finishing.Swap(true) {
-		c.nc.SetWriteDeadline(time.Now().Add(c.opt.LingerTimeout)) // reaches a write that is under way, too
+		c.nc.SetWriteDeadline(time.Now().Add(c.opt.LingerTimeout)) // also ends a write in progress
 		c.Wake()
 	}
 }
@@ -162,7 +162,7 @@ func (c *conn) Undelivered() (int, bool) { return c.tcp.undelivered() }
 // Gone implements Conn.
 func (c *conn) Gone() bool { return c.lost.Load() }
 
-// closeNow ends the connection at once.
+// closeNow closes the connection at once.
 func (c *conn) closeNow(why error) {
 	c.killed.CompareAndSwap(nil, &why)
 	c.nc.Close()
@@ -203,8 +203,8 @@ func (c *conn) serve() {
 	c.src.Closed(err)
 }
 
-// lingerClose ends our direction first and waits for the peer to end its own. Closing with unread bytes would send a
-// reset, which may destroy what the peer has not read yet, the reason for closing among it.
+// lingerClose shuts down our direction and waits for the peer to close its own. Closing with unread input would send a
+// reset, which may destroy bytes that the peer has not read yet, such as the close frame.
 func (c *conn) lingerClose(reader *sync.WaitGroup) {
 	half, ok := c.nc.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {
@@ -218,12 +218,12 @@ func (c *conn) lingerClose(reader *sync.WaitGroup) {
 	reader.Wait()
 }
 
-// write runs until the connection is to end (nil), or is broken.
+// write runs until the connection is finished (nil) or broken.
 func (c *conn) write() error {
 	defer c.recoverPanic()
 	var deadline time.Time
 	for c.killed.Load() == nil {
-		finishing := c.finishing.Load() // asked before Next: what was there when Finish was called is written
+		finishing := c.finishing.Load() // read before Next is called: output from before Finish is written
 		if finishing && c.lost.Load() {
 			return nil
 		}
@@ -252,7 +252,7 @@ func (c *conn) write() error {
 	return nil
 }
 
-// nextBytes hands over what was received and not used, and returns what is to be written.
+// nextBytes delivers unused input again and returns the next output.
 func (c *conn) nextBytes() ([]byte, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -266,7 +266,8 @@ func (c *conn) wrote(n int) {
 	c.src.Wrote(n)
 }
 
-// writeBytes writes b and returns how much the socket took: all, unless the peer has taken nothing for Stall or is broken.
+// writeBytes writes b and returns how much was written: all of it, unless the peer accepts nothing for SlowTimeout or
+// the connection is broken.
 func (c *conn) writeBytes(b []byte, deadline *time.Time) (int, error) {
 	now := time.Now()
 	if left := deadline.Sub(now); left < c.opt.SlowTimeout*9/10 && !c.finishing.Load() {
@@ -275,13 +276,13 @@ func (c *conn) writeBytes(b []byte, deadline *time.Time) (int, error) {
 	}
 	n, err := c.nc.Write(b)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		if n == 0 && !c.finishing.Load() { // the time may have passed while this process was stopped: it is tried before it is judged
+		if n == 0 && !c.finishing.Load() { // the deadline may have passed while this process was stopped: try again
 			c.setWriteDeadline(time.Now().Add(c.opt.drainTimeout()))
 			n, err = c.nc.Write(b)
 		}
 		switch {
 		case err == nil:
-		case n > 0 && !c.finishing.Load(): // slow, but taking
+		case n > 0 && !c.finishing.Load(): // slow, but making progress
 			*deadline = time.Time{}
 			err = nil
 		case errors.Is(err, os.ErrDeadlineExceeded):
@@ -291,22 +292,19 @@ func (c *conn) writeBytes(b []byte, deadline *time.Time) (int, error) {
 	return n, err
 }
 
-// setWriteDeadline leaves a deadline alone that Finish has set, or lose.
+// setWriteDeadline sets a deadline, but does not replace one set by Finish or markLost.
 func (c *conn) setWriteDeadline(to time.Time) {
 	c.nc.SetWriteDeadline(to)
 	switch {
 	case c.lost.Load():
-		c.nc.SetWriteDeadline(longGone)
+		c.nc.SetWriteDeadline(inThePast)
 	case c.finishing.Load():
 		c.nc.SetWriteDeadline(time.Now().Add(c.opt.LingerTimeout))
 	}
 }
 
-// longGone, as a deadline, ends what waits at once.
-var longGone = time.Unix(1, 0)
-
-// markLost notes that the peer takes nothing any more, because of why. What came from it is still used, for it was sent to be;
-// what is to be written is thrown away. With silent, nothing more comes, and nobody tells the end of it.
+// markLost records that nothing written reaches the peer any more, because of why. Input received before is still
+// delivered; output is discarded. If silent is true, the end of input is not reported by the kernel either.
 func (c *conn) markLost(why error, silent bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -318,14 +316,14 @@ func (c *conn) markLost(why error, silent bool) {
 	}
 	c.lostTimer = time.AfterFunc(c.opt.SlowTimeout, func() { c.closeNow(why) })
 	c.lost.Store(true)
-	c.nc.SetWriteDeadline(longGone)
+	c.nc.SetWriteDeadline(inThePast)
 	if silent {
-		c.nc.SetReadDeadline(longGone)
+		c.nc.SetReadDeadline(inThePast)
 	}
 	c.Wake()
 }
 
-// redeliver hands over again what was not used, and behind that the end. Called with mu held.
+// redeliver delivers unused input again, and then the end of input. Called with mu held.
 func (c *conn) redeliver() {
 	if c.finishing.Load() {
 		return
@@ -343,7 +341,7 @@ func (c *conn) redeliver() {
 	}
 }
 
-// deliver gives b to the Source and returns what it does not use. Called with mu held.
+// deliver passes b to the Source and returns the unused part. Called with mu held.
 func (c *conn) deliver(b []byte) []byte {
 	used, err := c.callReceived(b)
 	if err != nil {
@@ -360,7 +358,7 @@ func (c *conn) deliver(b []byte) []byte {
 	return b[used:]
 }
 
-// callReceived is Received. Called with mu held.
+// callReceived calls Received. Called with mu held.
 func (c *conn) callReceived(b []byte) (used int, err error) {
 	start := time.Now()
 	if start.Before(c.slowUntil) {
@@ -375,14 +373,14 @@ func (c *conn) callReceived(b []byte) (used int, err error) {
 	return used, err
 }
 
-// yield lets others have a turn if the Source has stopped in the midst of what came.
+// yield lets other goroutines run if the Source has not used all of its input.
 func (c *conn) yield() {
 	if c.hasUnused.Load() {
 		runtime.Gosched()
 	}
 }
 
-// read runs until the connection is closed. After Finish it throws away what comes.
+// read runs until the connection is closed. After Finish it discards input.
 func (c *conn) read() {
 	defer c.recoverPanic()
 	buf := make([]byte, readSize)
@@ -403,7 +401,7 @@ func (c *conn) read() {
 	}
 }
 
-// received hands b over, or keeps it behind what the Source has not used yet, and returns when there is room for more.
+// received delivers b, or adds it to the unused input, and returns when there is room for more.
 func (c *conn) received(b []byte) {
 	room := c.accept(b)
 	c.Wake()
@@ -418,7 +416,7 @@ func (c *conn) received(b []byte) {
 	}
 }
 
-// accept hands b over, or keeps it, and returns whether there is room for more.
+// accept delivers b, or adds it to the unused input, and reports whether there is room for more.
 func (c *conn) accept(b []byte) (room bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -429,7 +427,7 @@ func (c *conn) accept(b []byte) (room bool) {
 	return c.hasRoom(&c.opt, readSize)
 }
 
-// readEnded notes that nothing more will come. A peer that has closed its direction may still be listening to the other.
+// readEnded records the end of input. A peer that has closed its direction may still read.
 func (c *conn) readEnded(err error) {
 	clean := errors.Is(err, io.EOF)
 	if !clean && c.finishing.Load() {

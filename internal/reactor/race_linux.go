@@ -7,10 +7,10 @@ import (
 	"unsafe"
 )
 
-// The race detector does not see what a raw system call does with memory: it is told here.
+// The race detector does not see memory accesses by raw system calls, so it is told about them.
 
-// raceRead says that the kernel is about to read b.
+// raceRead reports that the kernel is about to read b.
 func raceRead(b []byte) { runtime.RaceReadRange(unsafe.Pointer(unsafe.SliceData(b)), len(b)) }
 
-// raceWrite says that the kernel has written b.
+// raceWrite reports that the kernel has written b.
 func raceWrite(b []byte) { runtime.RaceWriteRange(unsafe.Pointer(unsafe.SliceData(b)), len(b)) }

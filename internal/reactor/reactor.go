@@ -1,12 +1,12 @@
 // Package reactor moves bytes between many connections and their owners.
 //
-// A [Source] is one connection's owner: the reactor pulls from it what is to be written, when the socket has room, and
-// hands it what came, as fast as it takes it. So nothing queues up between them: a slow peer is a Source that is asked
-// less often. The package knows no chat and no WebSocket.
+// A [Source] owns one connection. The reactor pulls output from it when the socket has room, and delivers input as fast
+// as the Source uses it. So nothing queues up in between, and a slow peer is a Source that is polled less often. The
+// package knows nothing about WebSocket or chat.
 //
-// There are two, and one suite of tests holds them to the same behaviour. [Portable] runs everywhere, with two
-// goroutines a connection over net.Conn. [Epoll], on Linux, serves TCP with a few loops over the bare descriptors: an
-// idle connection costs it neither a goroutine nor a buffer nor a timer. [New] takes the better one.
+// There are two implementations, tested by one suite. [Portable] runs everywhere, with two goroutines per connection
+// over net.Conn. [Epoll], on Linux, serves TCP with a few loops over bare descriptors; an idle connection there needs
+// no goroutine, no buffer and no timer. [New] returns the better one.
 package reactor
 
 import (
@@ -19,74 +19,74 @@ import (
 	"time"
 )
 
-// Source is what a reactor writes from and reports to. It is called by one goroutine at a time. No call may block, or take
-// longer than about a millisecond: others have to wait for it.
+// Source is the owner of a connection. It is called by one goroutine at a time. No call may block or take much longer
+// than a millisecond, because other connections wait for it.
 type Source interface {
-	// Next returns at most max bytes to write now; they stay valid and unchanged until Wrote. False: nothing for now.
-	// After it returned bytes it is not called again before Wrote; Received may be.
+	// Next returns at most max bytes to write. They stay valid and unchanged until Wrote. It returns false if there is
+	// nothing to write for now. After it has returned bytes it is not called again before Wrote; Received may be.
 	Next(max int) (b []byte, ok bool)
-	// Wrote says that n of these bytes were taken by the socket.
+	// Wrote reports that n of these bytes were written to the socket.
 	Wrote(n int)
-	// Received hands over bytes that came; b is the Source's to change until it returns. Bytes that are not used are
-	// handed over again with each Wake, until they are. A Source that has worked on b for long stops in the midst of it and
-	// calls Wake: others have their turn before it goes on. Meanwhile the reactor reads on, as far as Options.ReadAhead
-	// reaches. After an error nothing is read any more, what Next still has is written, and the connection is closed.
+	// Received delivers input. The Source may change b until it returns. Unused bytes are delivered again after each
+	// Wake. A Source that has worked on b for long should return early and call Wake, so that others have their turn.
+	// Meanwhile the reactor reads on, up to Options.ReadAhead. After an error nothing more is read, pending output is
+	// written, and the connection is closed.
 	//
-	// An empty b comes once: the peer has ended its direction, and all that it sent was used. It may still be listening:
-	// the Source returns an error (io.EOF will do), or calls Finish when it has said what it still has to say.
+	// An empty b is delivered once, when the peer has closed its direction and all input was used. The peer may still
+	// read: the Source returns an error (io.EOF will do), or calls Finish when it has nothing more to write.
 	//
-	// It is the same if the peer is gone, or was given up, see Conn.Gone. What came from it before is handed over; what Next
-	// returns is thrown away. A Source that then neither uses anything nor ends is closed after Options.SlowTimeout.
+	// The same happens if the peer is gone, see Conn.Gone. Input received before is still delivered, and output is
+	// discarded. If the Source then neither uses input nor ends, the connection is closed after Options.SlowTimeout.
 	Received(b []byte) (used int, err error)
-	// Closed is the last call: the connection is gone. err says why, nil if it ended as asked.
+	// Closed is the last call. err is the reason, or nil if the connection ended as requested.
 	Closed(err error)
 }
 
-// Conn is what a Source may ask of the reactor. All of it can be called from any goroutine, also from inside a call of
-// the Source, and none of it blocks.
+// Conn is what a Source may ask of the reactor. All methods may be called from any goroutine, also within calls of the
+// Source, and none of them blocks.
 type Conn interface {
-	// Wake has what was received but not used handed over again, and Next called, soon.
+	// Wake makes the reactor deliver unused input again and call Next, soon.
 	Wake()
-	// WakeAfter is Wake after d. It takes the place of an earlier WakeAfter.
+	// WakeAfter is Wake after d. It replaces an earlier WakeAfter.
 	WakeAfter(d time.Duration)
-	// Finish ends the connection in good order: when Next has nothing more, but after Options.LingerTimeout at the latest.
+	// Finish ends the connection when Next has nothing more to write, at the latest after Options.LingerTimeout.
 	Finish()
-	// Undelivered returns how many bytes were written that the peer's system has not acknowledged, and whether that
-	// can be known here.
+	// Undelivered returns the number of written bytes that the peer's system has not acknowledged, and whether that is
+	// known on this system.
 	Undelivered() (n int, known bool)
-	// Gone reports whether the peer is gone, or was given up: nothing that is written reaches it. Next is called soon after
-	// that has become so, and it stays so.
+	// Gone reports whether nothing written reaches the peer any more. It stays true. Next is called soon after it
+	// becomes true.
 	Gone() bool
 }
 
 // Reactor serves connections until they end.
 type Reactor interface {
-	// Add serves nc. early are bytes that were read from nc before. open is called once, before anything else, and
-	// returns the Source.
+	// Add serves nc. early holds bytes already read from nc. open is called once, before anything else, and returns the
+	// Source.
 	Add(nc net.Conn, early []byte, open func(Conn) Source)
-	// Close closes what is left, and returns when every Source has been told.
+	// Close closes all connections and returns when every Source has been closed.
 	Close()
 }
 
-// Options say when a peer is given up, and how many goroutines serve.
+// Options are the timeouts and sizes of a reactor.
 type Options struct {
-	SlowTimeout   time.Duration // a living peer that takes nothing for so long is closed; 0: 10 minutes
-	DeadTimeout   time.Duration // a peer whose system acknowledges nothing for so long is gone; 0: 45 seconds
-	LingerTimeout time.Duration // how long a connection that is to end may still take bytes; 0: 5 seconds
-	MaxTurn       time.Duration // after so long in one connection's turn the next has its own; 0: a millisecond
-	Loops         int           // goroutines of an Epoll that serve; 0: as many as may run at once, see Epoll
-	ReadSize      int           // bytes that an Epoll reads at once; what a Source does not use of them is kept; 0: 16 KiB
-	ReadAhead     int           // bytes of a connection that may be read before its Source uses them; 0: 64 KiB
+	SlowTimeout   time.Duration // a peer that accepts no bytes for this long is closed; 0: 10 minutes
+	DeadTimeout   time.Duration // a peer whose system acknowledges nothing for this long is dead; 0: 45 seconds
+	LingerTimeout time.Duration // how long a finished connection may still write; 0: 5 seconds
+	MaxTurn       time.Duration // length of a connection's turn; 0: a millisecond
+	Loops         int           // goroutines of an Epoll; 0: GOMAXPROCS, see Epoll
+	ReadSize      int           // bytes that an Epoll reads at once; 0: 16 KiB
+	ReadAhead     int           // unused input of a connection up to which it is read on; 0: 64 KiB
 
-	// Budget has to have room for what is read before a Source uses it, but for what a connection reads at once. nil: one
-	// of 64 MiB.
+	// Budget accounts for unused input, except for the first read of each connection. nil: 64 MiB.
 	Budget Budget
 }
 
-// Budget is of the memory, in bytes, that all connections together may take for what waits. Safe for concurrent use.
+// Budget is the memory, in bytes, that all connections together may use for unused input. It must be safe for
+// concurrent use.
 type Budget interface {
-	Charge(n int64) // takes n bytes, or gives back if n is negative
-	Crowded() bool  // there is no room for more
+	Charge(n int64) // takes n bytes, or returns them if n is negative
+	Crowded() bool  // reports that there is no room for more
 }
 
 func (o Options) withDefaults() Options {
@@ -117,21 +117,24 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// checkInterval is how often it is looked whether a peer is gone, 11 seconds by default: often enough to find the dead
-// within a minute, and seldom enough to cost nothing beside what is written meanwhile.
+// checkInterval is the time between checks for dead peers, 11 seconds by default: short enough to find them within a
+// minute, and long enough to cost little.
 func (o Options) checkInterval() time.Duration { return max(o.DeadTimeout/4, 10*time.Millisecond) }
 
-// drainTimeout is how long an ended connection is read on, so that the peer can read the last of it.
+// drainTimeout is how long a finished connection is still read, so that the peer can read the last output.
 func (o Options) drainTimeout() time.Duration { return min(o.LingerTimeout, 2*time.Second) }
 
-// slowWindow is how long those whose turn took long wait for each other. Between two such turns there may be short ones, for
-// what costs most comes in several parts.
+// slowWindow is how long a connection counts as slow after a long turn. There may be short turns in between, because
+// the most expensive input comes in several parts.
 const slowWindow = 10 * time.Second
 
-// writeSize is how many bytes Next is asked for at most.
+// writeSize is the max that Next is called with.
 const writeSize = 64 << 10
 
-// budget is that of a reactor which is given none.
+// inThePast is a deadline that ends a wait at once.
+var inThePast = time.Unix(1, 0)
+
+// budget is the default Budget.
 type budget struct {
 	max  int64
 	used atomic.Int64
@@ -141,13 +144,13 @@ func (b *budget) Charge(n int64) { b.used.Add(n) }
 
 func (b *budget) Crowded() bool { return b.used.Load() >= b.max }
 
-// backlog is what was received on one connection and not used yet by its Source.
+// backlog is the unused input of one connection.
 type backlog struct {
 	unread  []byte
-	charged int // bytes of it that came from the budget
+	charged int // bytes of unread that are charged to the budget
 }
 
-// hasRoom tells whether n more bytes may be read. The last to ask may go beyond the budget by so much.
+// hasRoom reports whether n more bytes may be read. The last reader may exceed the budget by n.
 func (k *backlog) hasRoom(o *Options, n int) bool {
 	return len(k.unread) == 0 || len(k.unread)+n <= o.ReadAhead && !o.Budget.Crowded()
 }
@@ -161,7 +164,7 @@ func (k *backlog) add(o *Options, b []byte) {
 	k.unread = append(k.unread, b...)
 }
 
-// retain lets go of all but the end of what was received.
+// retain drops all but the last bytes of the input, rest.
 func (k *backlog) retain(o *Options, rest []byte) {
 	if back := k.charged - len(rest); back > 0 {
 		k.charged -= back
@@ -172,12 +175,12 @@ func (k *backlog) retain(o *Options, rest []byte) {
 	}
 }
 
-// Why a connection was closed.
+// Reasons why a connection was closed.
 var (
-	ErrSlow    = errors.New("the peer took nothing for too long")
-	ErrDead    = errors.New("the peer is gone: nothing is acknowledged")
-	ErrStopped = errors.New("the server has closed the connection")
+	ErrSlow    = errors.New("the peer accepted no data for too long")
+	ErrDead    = errors.New("the peer is dead: it acknowledges nothing")
+	ErrStopped = errors.New("the server closed the connection")
 )
 
-// panicked is what a connection is closed with whose Source has panicked.
+// panicked returns the error for the panic of a Source.
 func panicked(p any) error { return fmt.Errorf("panic: %v\n%s", p, debug.Stack()) }

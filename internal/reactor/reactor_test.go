@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// source is a Source that tests look into. It checks that it is called by one goroutine at a time, and in order.
+// source is a Source for tests. It checks that it is called by one goroutine at a time and in order.
 type source struct {
 	t    *testing.T
 	conn Conn
@@ -29,15 +29,15 @@ type source struct {
 	out           []byte // to be written
 	in            []byte // received and used
 	consuming     bool   // Received uses bytes
-	echo          bool   // and has them written
-	always        []byte // what is written when out is empty
-	fail          error  // what Received returns once it has used something
-	panics        string // the method that panics
+	echo          bool   // and writes them back
+	always        []byte // written when out is empty
+	fail          error  // returned by Received after it has used bytes
+	panics        string // method that panics
 	keepOpen      bool   // Received does not end with the peer
-	handedOut     int    // handed out by Next and not yet settled by Wrote
+	handedOut     int    // returned by Next and not yet written
 	nextCalls     int    // calls of Next
 	receivedCalls int    // calls of Received
-	eofCalls      int    // those without a byte
+	eofCalls      int    // calls of Received without bytes
 	wasClosed     bool   // Closed was called
 	closed        chan error
 }
@@ -103,7 +103,7 @@ func (s *source) Received(b []byte) (int, error) {
 	if s.echo {
 		s.out = append(s.out[:len(s.out):len(s.out)], b[:used]...)
 	}
-	clear(b[:used]) // b is ours to change
+	clear(b[:used]) // the source may change b
 	if used < len(b) {
 		s.conn.Wake()
 	}
@@ -116,7 +116,7 @@ func (s *source) Closed(err error) {
 	s.closed <- err
 }
 
-// send appends to what is to be written.
+// send appends to the output and wakes.
 func (s *source) send(b []byte) {
 	s.sendLater(b)
 	s.conn.Wake()
@@ -129,14 +129,14 @@ func (s *source) set(f func()) {
 	s.conn.Wake()
 }
 
-// sendLater is say without a Wake.
+// sendLater appends to the output without a Wake.
 func (s *source) sendLater(b []byte) {
 	s.mu.Lock()
 	s.out = append(s.out[:len(s.out):len(s.out)], b...)
 	s.mu.Unlock()
 }
 
-// countNext counts the countNext of Next.
+// countNext returns the number of calls of Next.
 func (s *source) countNext() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -161,7 +161,7 @@ func (s *source) waitClosed(t *testing.T) error {
 	}
 }
 
-// pair returns the two ends of a TCP connection, ours first.
+// pair returns the two ends of a TCP connection, the server's first.
 func pair(t *testing.T) (nc net.Conn, peer *net.TCPConn) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -184,7 +184,7 @@ func newSource(t *testing.T) *source {
 	return &source{t: t, consuming: true, closed: make(chan error, 2)}
 }
 
-// serve gives nc to r.
+// serve adds nc to r.
 func (s *source) serve(r Reactor, nc net.Conn, early []byte) {
 	r.Add(nc, early, func(c Conn) Source {
 		s.conn = c
@@ -205,7 +205,7 @@ func connect(t *testing.T, r Reactor, early []byte, prepare func(*source)) (*sou
 	return s, peer
 }
 
-// pattern is bytes in which every place can be told from its neighbours.
+// pattern returns bytes in which neighbors differ.
 func pattern(n int) []byte {
 	b := make([]byte, n)
 	for i := range b {
@@ -225,7 +225,7 @@ func expect(t *testing.T, r io.Reader, want []byte) {
 	}
 }
 
-// eventually waits for something that another goroutine is about to do.
+// eventually waits until ok returns true.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for range 2000 {
@@ -234,67 +234,73 @@ func eventually(t *testing.T, what string, ok func() bool) {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	t.Fatal("did not come to be: " + what)
+	t.Fatal("did not happen: " + what)
 }
 
-// cases is the suite. Each case is given the constructor of an implementation.
+// cases is the suite. Each case gets the constructor of an implementation.
 var cases = map[string]func(*testing.T, func(Options) Reactor){
-	"writes everything in order":               writesInOrder,
-	"hands over everything in order":           receivesInOrder,
-	"early bytes come first":                   earlyFirst,
-	"early bytes wait until they are used":     earlyWait,
-	"what is not used stops the reading":       unusedStopsReading,
-	"what is not used is handed over again":    unusedIsRedelivered,
-	"WakeAfter wakes, the later one counts":    wakesAfter,
-	"the earlier WakeAfter does not":           laterWakeCounts,
-	"what is asked for in open is done":        asksInOpen,
-	"Finish writes what is left":               finishWrites,
-	"Finish writes what was there before it":   finishAtOnce,
-	"an error writes what is left":             errorWrites,
-	"a half-close is an end":                   halfClose,
-	"a half-closed peer is heard out":          readAfterHalfClose,
-	"a reset after a half-close is an error":   resetAfterHalfClose,
-	"a reset is an error":                      reset,
-	"who is gone is heard out":                 resetInputIsUsed,
-	"who is gone is heard out by a writer":     resetInputIsUsedWhileWriting,
-	"who is dead is heard out":                 deadInputIsUsed,
-	"what is lost ends without its source":     lostIsClosed,
-	"what is not used yet is read, in bounds":  readsAhead,
-	"a panic closes one connection":            panicContained,
-	"Close closes all":                         closesAll,
-	"Close meets Add":                          closeMeetsAdd,
-	"what is not TCP is served":                servesPipes,
-	"a frozen peer delays nobody":              blockedDelaysNobody,
-	"a frozen peer that thaws gets all":        blockedResumes,
-	"a frozen peer is not dead":                blockedIsNotDead,
-	"a peer that is gone is dead":              goneIsDead,
-	"a stalled peer is closed":                 blockedIsClosed,
-	"a slow peer is not":                       slowIsNotClosed,
-	"Finish does not wait for the frozen":      finishBlocked,
-	"Finish does not wait for the endless":     finishEndless,
-	"undelivered bytes are counted":            countsUndelivered,
-	"many come and go":                         manyConnections,
-	"wakes meet connections that end":          wakesMeetEnds,
-	"one that writes a lot leaves others room": busyWriterLeavesRoom,
+	"writes everything in order":                writesInOrder,
+	"delivers everything in order":              receivesInOrder,
+	"early bytes come first":                    earlyFirst,
+	"early bytes wait until they are used":      earlyWait,
+	"unused input stops the reading":            unusedStopsReading,
+	"unused input is delivered again":           unusedIsRedelivered,
+	"WakeAfter wakes, the later one counts":     wakesAfter,
+	"the earlier WakeAfter does not":            laterWakeCounts,
+	"calls made in open take effect":            asksInOpen,
+	"Finish writes pending output":              finishWrites,
+	"Finish writes output from before it":       finishAtOnce,
+	"an error writes pending output":            errorWrites,
+	"a half-close ends the connection":          halfClose,
+	"a half-closed peer is still written to":    readAfterHalfClose,
+	"a reset after a half-close is an error":    resetAfterHalfClose,
+	"a reset is an error":                       reset,
+	"input before a reset is used":              resetInputIsUsed,
+	"input before a reset is used by a writer":  resetInputIsUsedWhileWriting,
+	"input of a dead peer is used":              deadInputIsUsed,
+	"a lost connection ends without its source": lostIsClosed,
+	"unused input is read ahead within bounds":  readsAhead,
+	"a panic closes one connection":             panicContained,
+	"Close closes all connections":              closesAll,
+	"Close meets Add":                           closeMeetsAdd,
+	"connections that are not TCP are served":   servesPipes,
+	"a blocked peer delays nobody":              blockedDelaysNobody,
+	"a blocked peer that resumes gets all":      blockedResumes,
+	"a blocked peer is not dead":                blockedIsNotDead,
+	"a peer that is gone is dead":               goneIsDead,
+	"a blocked peer is closed":                  blockedIsClosed,
+	"a slow peer is not closed":                 slowIsNotClosed,
+	"Finish does not wait for a blocked peer":   finishBlocked,
+	"Finish does not wait for endless output":   finishEndless,
+	"undelivered bytes are counted":             countsUndelivered,
+	"many come and go":                          manyConnections,
+	"wakes meet connections that end":           wakesMeetEnds,
+	"a busy writer leaves room for others":      busyWriterLeavesRoom,
 }
 
 func TestReactor(t *testing.T) {
 	for path, open := range paths {
-		for name, f := range cases {
-			t.Run(path+"/"+name, func(t *testing.T) { f(t, open) })
-		}
+		t.Run(path, func(t *testing.T) {
+			for name, f := range cases {
+				t.Run(name, func(t *testing.T) {
+					t.Parallel()
+					f(t, open)
+				})
+			}
+		})
 	}
 	epoll, portable := served.count("epoll"), served.count("portable")
 	t.Logf("reactor: epoll served %d connections, portable %d", epoll, portable) // shown by make paths
 	if strings.Contains(flag.Lookup("test.run").Value.String(), "/") {
-		return // some cases only
+		return // only some cases ran
 	}
-	if portable == 0 || epoll == 0 && runtime.GOOS == "linux" { // whatever is in paths
+	if portable == 0 || epoll == 0 && runtime.GOOS == "linux" { // whatever paths has
 		t.Error("a path of this system has served nothing")
 	}
 }
 
-// pathCounts counts the connections by the implementation that served them, which is not always the one that was asked.
+// pathCounts counts connections by the implementation that served them, which is not always the one that the test asked
+// for.
 type pathCounts struct {
 	mu sync.Mutex
 	n  map[string]int // guarded by mu
@@ -357,12 +363,12 @@ func earlyWait(t *testing.T, open func(Options) Reactor) {
 	defer r.Close()
 	s, peer := connect(t, r, pattern(100_000), func(s *source) { s.consuming = false })
 	peer.Write([]byte("late"))
-	eventually(t, "the early bytes were offered", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.receivedCalls > 0 })
+	eventually(t, "the early bytes were delivered", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.receivedCalls > 0 })
 	s.set(func() { s.consuming = true })
 	eventually(t, "all was received", func() bool { return string(s.used()) == string(pattern(100_000))+"late" })
 }
 
-// A source that uses nothing for long is offered the same bytes with each Wake, and what it has to say is written.
+// A source that uses nothing gets the same bytes with each Wake, and its output is written.
 func unusedIsRedelivered(t *testing.T, open func(Options) Reactor) {
 	r := open(Options{})
 	defer r.Close()
@@ -370,11 +376,11 @@ func unusedIsRedelivered(t *testing.T, open func(Options) Reactor) {
 	want := pattern(50_000)
 	peer.Write(want)
 	receivedCalls := func() int { s.mu.Lock(); defer s.mu.Unlock(); return s.receivedCalls }
-	eventually(t, "bytes were offered", func() bool { return receivedCalls() > 0 })
+	eventually(t, "bytes were delivered", func() bool { return receivedCalls() > 0 })
 	for i := range 50 {
 		before := receivedCalls()
 		s.conn.Wake()
-		eventually(t, "they are offered again", func() bool { return receivedCalls() > before })
+		eventually(t, "they are delivered again", func() bool { return receivedCalls() > before })
 		s.send([]byte{byte(i)})
 		expect(t, peer, []byte{byte(i)})
 	}
@@ -392,7 +398,7 @@ func unusedStopsReading(t *testing.T, open func(Options) Reactor) {
 	peer.SetWriteDeadline(time.Now().Add(300 * time.Millisecond))
 	n, err := peer.Write(make([]byte, 16<<20))
 	if err == nil {
-		t.Fatal("16 MiB went to a source that takes nothing")
+		t.Fatal("16 MiB went to a source that uses nothing")
 	}
 	s.send([]byte("still written"))
 	expect(t, peer, []byte("still written"))
@@ -425,9 +431,9 @@ func laterWakeCounts(t *testing.T, open func(Options) Reactor) {
 	s.conn.WakeAfter(time.Millisecond)
 	s.conn.WakeAfter(time.Hour)
 	other.sendLater([]byte("now"))
-	other.conn.WakeAfter(100 * time.Millisecond) // by then the first would have come
+	other.conn.WakeAfter(100 * time.Millisecond) // by then the first would have fired
 	expect(t, peer, []byte("now"))
-	if n := s.countNext() - calls; n > 1 { // one if the first was over before the second was asked for
+	if n := s.countNext() - calls; n > 1 { // one if the first had fired before the second replaced it
 		t.Errorf("woken %d times by a WakeAfter of an hour", n)
 	}
 }

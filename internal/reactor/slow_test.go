@@ -19,7 +19,7 @@ func blockedDelaysNobody(t *testing.T, open func(Options) Reactor) {
 	expect(t, peer, want)
 }
 
-// unwritten returns how much of what s has to write is not written.
+// unwritten returns the number of bytes that are not written yet.
 func (s *source) unwritten() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -47,7 +47,7 @@ func blockedResumes(t *testing.T, open func(Options) Reactor) {
 	s.send(want)
 	s.waitWritesStop(t)
 	if n, known := kernelHolds(s.conn); known && n > 512<<10 {
-		t.Errorf("the kernel holds %d bytes for a frozen peer", n)
+		t.Errorf("the kernel holds %d bytes for a blocked peer", n)
 	}
 	expect(t, peer, want)
 }
@@ -90,13 +90,13 @@ func blockedIsClosed(t *testing.T, open func(Options) Reactor) {
 }
 
 func slowIsNotClosed(t *testing.T, open func(Options) Reactor) {
-	const stall = time.Second
-	r := open(Options{SlowTimeout: stall})
+	const timeout = time.Second
+	r := open(Options{SlowTimeout: timeout})
 	defer r.Close()
 	s, peer := connect(t, r, nil, nil)
 	want := pattern(16 << 20)
 	s.send(want)
-	for begin := time.Now(); time.Since(begin) < 2*stall; time.Sleep(stall / 20) {
+	for begin := time.Now(); time.Since(begin) < 2*timeout; time.Sleep(timeout / 20) {
 		expect(t, peer, want[:300_000])
 		want = want[300_000:]
 	}
@@ -133,7 +133,7 @@ func countsUndelivered(t *testing.T, open func(Options) Reactor) {
 	defer r.Close()
 	s, peer := connect(t, r, nil, nil)
 	if _, known := s.conn.Undelivered(); !known {
-		t.Skip("this system does not tell")
+		t.Skip("not known on this system")
 	}
 	want := pattern(16 << 20)
 	s.send(want)

@@ -11,51 +11,51 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Bits of a socket's state. The loop serves it once for all that was asked meanwhile.
+// Bits of a socket's state. One turn handles all that are set.
 const (
-	queued uint32 = 1 << iota // it is in a list of the loop, or being served: whoever sets it puts it there
+	queued uint32 = 1 << iota // in a list of the loop, or being served; whoever sets it pushes the socket
 	woken                     // Wake was called
 	timed                     // WakeAfter was called
-	finish                    // Finish was called; stays
-	lost                      // the peer takes nothing any more, see lose; stays
+	finish                    // Finish was called; stays set
+	lost                      // nothing written reaches the peer, see markLost; stays set
 )
 
-// socket is one connection of an Epoll. It is the Conn that its Source sees, so it is never used again for another.
+// socket is one connection of an Epoll. Its Source holds it as a Conn, so it is never used for another connection.
 type socket struct {
 	loop   *loop
 	src    Source
-	next   *socket       // the list that it is in
+	next   *socket       // in the list that holds it
 	state  atomic.Uint32 // bits above
-	wakeAt atomic.Int64  // when WakeAfter is over, as the loop counts time; 0: never
+	wakeAt atomic.Int64  // loop time at which WakeAfter fires; 0: never
 
-	// Below: owned by the loop's goroutine.
+	// Owned by the loop.
 
 	fd         int32 // changed with loop.descriptors held; -1: closed
 	slot       uint32
-	generation uint32 // 0: the loop does not know it yet
+	generation uint32 // 0: not registered
 
 	readable    bool // there may be something to read
-	hungUp      bool // the peer has ended, or broken, the connection: read until the end of it is seen
-	sawEOF      bool // the end of it was seen
-	eofReported bool // and the Source was told
-	broken      bool // it broke after that
-	blocked     bool // the socket takes no more for now
-	mayWrite    bool // Next may have something
-	finishSeen  bool // finish was noticed
-	draining    bool // our direction is closed, and what comes is thrown away
-	closeNow    bool // close it at the end of the turn
+	hungUp      bool // the peer has closed its direction, or the connection is broken: read to the end
+	sawEOF      bool // the end of input was read
+	eofReported bool // and reported to the Source
+	broken      bool // the connection broke after the end of input
+	blocked     bool // the socket accepts no more for now
+	mayWrite    bool // Next may have output
+	finishSeen  bool // the loop has seen the finish bit
+	draining    bool // our direction is closed, and input is discarded
+	closeNow    bool // close at the end of the turn
 
 	rare      *rareState    // nil: nothing
-	deadline  time.Duration // blocked, gone, ending or draining: not longer than until then; 0: for ever
-	slowUntil time.Duration // a turn took long, and the next ones are taken to do so until then; 0: none did
-	nextCheck time.Duration // when to ask whether the peer is dead; 0: nothing is unacknowledged
+	deadline  time.Duration // when a blocked, lost, finishing or draining socket times out; 0: never
+	slowUntil time.Duration // until then turns are expected to be long; 0: they are not
+	nextCheck time.Duration // when to check the peer; 0: nothing is unacknowledged
 	silence   silence
 }
 
-// aside is what a socket seldom has.
+// rareState is what few sockets have.
 type rareState struct {
 	backlog
-	closeErr error // what Closed is told
+	closeErr error // argument of Closed
 }
 
 func (s *socket) unread() []byte {
@@ -65,7 +65,7 @@ func (s *socket) unread() []byte {
 	return s.rare.unread
 }
 
-// retain has only the end of what was received be kept.
+// retain drops all but the last bytes of the input, rest.
 func (s *socket) retain(rest []byte) {
 	if s.rare == nil {
 		return
@@ -75,7 +75,7 @@ func (s *socket) retain(rest []byte) {
 	}
 }
 
-// add keeps a copy of what was received, behind what is kept.
+// add appends a copy of b to the unused input.
 func (s *socket) add(b []byte) {
 	if len(b) == 0 {
 		return
@@ -86,7 +86,7 @@ func (s *socket) add(b []byte) {
 	s.rare.add(&s.loop.opt, b)
 }
 
-// hasRoom tells whether more may be read than the Source has used.
+// hasRoom reports whether more may be read before the Source has used its input.
 func (s *socket) hasRoom() bool {
 	return s.rare == nil || s.rare.hasRoom(&s.loop.opt, len(s.loop.readBuf))
 }
@@ -98,7 +98,7 @@ func (s *socket) closeErr() error {
 	return s.rare.closeErr
 }
 
-// setCloseErr says what Closed is told.
+// setCloseErr sets the argument of Closed.
 func (s *socket) setCloseErr(why error) {
 	if s.rare == nil {
 		s.rare = new(rareState)
@@ -106,7 +106,7 @@ func (s *socket) setCloseErr(why error) {
 	s.rare.closeErr = why
 }
 
-// request has the loop serve the socket because of bits.
+// request sets bits and makes the loop serve the socket.
 func (s *socket) request(bits uint32) {
 	bits |= queued
 	if s.state.Load()&bits == bits {
@@ -156,22 +156,22 @@ func (s *socket) release() {
 	s.loop.conns.Add(-1)
 }
 
-// notifyClosed makes the last call.
+// notifyClosed makes the last call of the Source.
 func (s *socket) notifyClosed() {
-	defer func() { _ = recover() }() // the connection is closed already, and the panic harms nobody else
+	defer func() { _ = recover() }() // the connection is closed already
 	s.src.Closed(s.closeErr())
 }
 
-// finishing tells whether Finish was called.
+// finishing reports whether Finish was called.
 func (s *socket) finishing() bool { return s.state.Load()&finish != 0 }
 
-// fail ends the connection for a reason.
+// fail closes the connection with an error.
 func (s *socket) fail(why error) {
 	s.setCloseErr(why)
 	s.closeNow = true
 }
 
-// noteEvents notes events, and returns whether there is something to do about them.
+// noteEvents records epoll events and reports whether the socket has work.
 func (s *socket) noteEvents(events uint32) bool {
 	const broken = unix.EPOLLERR | unix.EPOLLHUP
 	do := false
@@ -184,18 +184,18 @@ func (s *socket) noteEvents(events uint32) bool {
 	if events&(unix.EPOLLOUT|broken) != 0 && s.blocked {
 		s.blocked, s.mayWrite, do = false, true, true
 	}
-	if events&broken != 0 && s.sawEOF { // a read would tell of the end once more, and not of what came after it
+	if events&broken != 0 && s.sawEOF { // a read would only report the end of input again
 		s.broken, do = true, true
 	}
 	return do
 }
 
-// hasWork tells whether there is something to do at once.
+// hasWork reports whether the socket needs another turn at once.
 func (s *socket) hasWork() bool {
 	return s.readable && (s.finishSeen || s.hasRoom()) || s.mayWrite && !s.blocked
 }
 
-// redeliver hands over what was received and not used, and behind that the end, unless the turn is over.
+// redeliver delivers unused input again, and then the end of input, unless the turn is over.
 func (l *loop) redeliver(s *socket) {
 	if rest := s.unread(); len(rest) > 0 && !s.finishing() {
 		if l.turnOver {
@@ -207,7 +207,7 @@ func (l *loop) redeliver(s *socket) {
 	l.reportEOF(s)
 }
 
-// reportEOF tells the Source that all was used that came, once that is so.
+// reportEOF reports the end of input once all input is used.
 func (l *loop) reportEOF(s *socket) {
 	if s.sawEOF && !s.eofReported && len(s.unread()) == 0 && !s.finishing() {
 		s.eofReported, s.mayWrite = true, true
@@ -215,7 +215,7 @@ func (l *loop) reportEOF(s *socket) {
 	}
 }
 
-// deliver gives b to the Source and returns what it does not use.
+// deliver passes b to the Source and returns the unused part.
 func (l *loop) deliver(s *socket, b []byte) []byte {
 	if l.turnStart == 0 {
 		l.turnStart = l.since()
@@ -241,7 +241,7 @@ func (l *loop) deliver(s *socket, b []byte) []byte {
 	return b[used:]
 }
 
-// serve gives s its turn: what came goes in and what waits goes out, as far as a turn reaches.
+// serve gives s a turn: it delivers input and writes output within the limits of a turn.
 func (l *loop) serve(s *socket) {
 	defer l.recoverPanic(s)
 	l.turnStart, l.turnOver, l.undelivered = 0, false, false
@@ -265,7 +265,7 @@ func (l *loop) serve(s *socket) {
 	l.finishTurn(s)
 }
 
-// timeOut ends what has taken too long.
+// timeOut handles a socket whose deadline has passed.
 func (l *loop) timeOut(s *socket) {
 	switch {
 	case s.Gone() || s.draining:
@@ -277,8 +277,8 @@ func (l *loop) timeOut(s *socket) {
 	}
 }
 
-// markLost notes that the peer takes nothing any more, because of why. What came from it is still used, for it was sent to be;
-// what is to be written is thrown away.
+// markLost records that nothing written reaches the peer any more, because of why. Input received before is still
+// delivered; output is discarded.
 func (l *loop) markLost(s *socket, why error) {
 	if s.finishSeen {
 		s.fail(why)
@@ -302,7 +302,7 @@ func (l *loop) recoverPanic(s *socket) {
 	}
 }
 
-// updateState finds out why s has a turn.
+// updateState handles wakes, deadlines and broken connections before the turn.
 func (l *loop) updateState(s *socket) {
 	if s.state.Load()&woken != 0 {
 		s.state.And(^woken)
@@ -311,7 +311,7 @@ func (l *loop) updateState(s *socket) {
 	if at := s.wakeAt.Load(); at != 0 && int64(l.now) >= at && s.wakeAt.CompareAndSwap(at, 0) {
 		s.mayWrite = true
 	}
-	if !s.finishSeen && s.finishing() { // noticed before Next is asked: what was there when Finish was called is written
+	if !s.finishSeen && s.finishing() { // before Next is called: output from before Finish is written
 		s.retain(nil)
 		s.finishSeen, s.deadline = true, l.now+l.opt.LingerTimeout
 	}
@@ -319,7 +319,7 @@ func (l *loop) updateState(s *socket) {
 		s.broken = false
 		l.markLost(s, os.NewSyscallError("read", unix.ECONNRESET))
 	}
-	if s.deadline != 0 && l.now >= s.deadline { // the time may have passed while this process was stopped: it is tried before it is judged
+	if s.deadline != 0 && l.now >= s.deadline { // the deadline may have passed while this process was stopped: try again before the socket times out
 		s.readable, s.blocked, s.mayWrite = !s.sawEOF, false, true
 	}
 	if s.draining {
@@ -330,14 +330,14 @@ func (l *loop) updateState(s *socket) {
 	}
 }
 
-// checkAlive asks the kernel whether the peer is dead, and until when that is no question.
+// checkAlive asks the kernel whether the peer is dead, and sets the time of the next check.
 func (l *loop) checkAlive(s *socket) {
 	info := &l.info
 	ok := tcpInfo(int(s.fd), info)
 	switch {
 	case !ok:
 		s.nextCheck = 0
-	case l.now-s.nextCheck > l.opt.checkInterval(): // this process, or its machine, was stopped: what is silent then may be so because of us
+	case l.now-s.nextCheck > l.opt.checkInterval(): // this process or its machine was stopped, which may be why nothing was acknowledged
 		s.silence = silence{}
 		s.nextCheck = l.now + l.opt.checkInterval()
 	case s.silence.dead(info, l.now, l.opt.DeadTimeout):
@@ -349,7 +349,7 @@ func (l *loop) checkAlive(s *socket) {
 	}
 }
 
-// input reads, and hands over what came. What the Source does not use is kept, and it is read on as far as there is room.
+// input reads and delivers. Unused input is kept, and reading continues while there is room.
 func (l *loop) input(s *socket) {
 	if s.mayWrite {
 		l.redeliver(s)
@@ -361,7 +361,7 @@ func (l *loop) input(s *socket) {
 		}
 		n := l.read(s)
 		budget -= n
-		switch b := l.readBuf[:n]; { // which is the next connection's then
+		switch b := l.readBuf[:n]; { // readBuf is shared with other connections
 		case n == 0 || ending:
 		case len(s.unread()) > 0:
 			s.add(b)
@@ -373,7 +373,7 @@ func (l *loop) input(s *socket) {
 	l.reportEOF(s)
 }
 
-// read reads once, and notes what it tells of the connection.
+// read reads once and updates the state.
 func (l *loop) read(s *socket) int {
 	n, err := readFD(s.fd, l.readBuf)
 	if n > 0 {
@@ -383,7 +383,7 @@ func (l *loop) read(s *socket) int {
 	s.readable = false
 	switch {
 	case err == unix.EAGAIN:
-		s.sawEOF = s.Gone() // of what is lost nobody tells the end
+		s.sawEOF = s.Gone() // the kernel does not report the end of input of a lost connection
 	case err != nil && s.finishing():
 		if s.closeNow = true; s.closeErr() == nil {
 			s.setCloseErr(os.NewSyscallError("read", err))
@@ -399,7 +399,7 @@ func (l *loop) read(s *socket) int {
 	return 0
 }
 
-// output writes what the Source has.
+// output writes the output of the Source.
 func (l *loop) output(s *socket) {
 	for range turnWrites {
 		if !s.mayWrite || s.blocked || s.closeNow {
@@ -427,16 +427,16 @@ func (l *loop) output(s *socket) {
 			return
 		}
 		l.noteWritten(s, n, n == len(b))
-		l.redeliver(s) // what went out may have made room for what came
+		l.redeliver(s) // written output may have made room for input
 	}
 }
 
-// noteWritten notes what the socket noteWritten: n bytes, all there were or fewer.
+// noteWritten updates the state after a write of n bytes; all reports that nothing was left.
 func (l *loop) noteWritten(s *socket, n int, all bool) {
 	if s.nextCheck == 0 && n > 0 {
 		s.nextCheck = l.now + l.opt.checkInterval()
 	}
-	s.blocked = !all // and the kernel will say when that is over
+	s.blocked = !all // epoll reports when the socket has room
 	if s.finishSeen {
 		return
 	}
@@ -447,9 +447,9 @@ func (l *loop) noteWritten(s *socket, n int, all bool) {
 	}
 }
 
-// nothingToWrite notes that Next has nothing. If that is the end, our direction is closed first, and the peer's awaited:
-// closing with unread bytes would send a reset, which may destroy what the peer has not read yet, the reason for
-// closing among it.
+// nothingToWrite handles a Source without output. If the connection is finishing, our direction is closed first, and
+// the loop waits for the peer to close its own. Closing with unread input would send a reset, which may destroy bytes
+// that the peer has not read yet, such as the close frame.
 func (l *loop) nothingToWrite(s *socket) {
 	s.mayWrite = false
 	switch {
@@ -466,7 +466,7 @@ func (l *loop) nothingToWrite(s *socket) {
 	s.draining, s.deadline = true, l.now+l.opt.drainTimeout()
 }
 
-// finishTurn lets s rest until something happens, unless something has.
+// finishTurn leaves s until the next event, unless there is work already.
 func (l *loop) finishTurn(s *socket) {
 	for {
 		state := s.state.Load()
@@ -481,8 +481,8 @@ func (l *loop) finishTurn(s *socket) {
 	}
 }
 
-// arm has s come up when the first of its times has come. If that is later than it is armed for, it comes up in vain
-// once, which is cheaper than to move it each time.
+// arm sets the timer of s to its earliest deadline. A timer armed earlier may fire in vain once, which is cheaper than
+// to move it each time.
 func (l *loop) arm(s *socket) {
 	first := time.Duration(s.wakeAt.Load())
 	for _, at := range [...]time.Duration{s.deadline, s.nextCheck} {

@@ -7,13 +7,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The calls below are not those of package unix, because those order all readers after all writers in the eyes of the
-// race detector, and so hide races between connections. They are raw: none of them blocks, and a call that the
-// scheduler knows of is taken for a blocking one when it takes its time, and the loop's goroutine is moved from thread
-// to thread. In exchange the loops yield by themselves, see yieldEvery.
+// These calls replace those of package unix, which order all readers after all writers for the race detector and so
+// hide races between connections. They are raw because none of them blocks: a system call that the scheduler knows
+// about is taken for a blocking one when it is slow, and the loop would move from thread to thread. In exchange, loops
+// yield by themselves, see yieldEvery.
 
-// readFD is recv(2) on a nonblocking descriptor of a socket: like send(2) below it passes over what read(2) does for
-// files. It returns 0 and nil at the end of what comes.
+// readFD is recv(2) on the nonblocking descriptor of a socket; read(2) would do the work for files as well. It returns
+// 0 and nil at the end of input.
 func readFD(fd int32, b []byte) (int, error) {
 	for {
 		n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_DONTWAIT, 0, 0)
@@ -28,7 +28,7 @@ func readFD(fd int32, b []byte) (int, error) {
 	}
 }
 
-// writeFD is send(2) on a nonblocking descriptor of a socket: it passes over what write(2) does for files.
+// writeFD is send(2) on the nonblocking descriptor of a socket; write(2) would do the work for files as well.
 func writeFD(fd int32, b []byte) (int, error) {
 	raceRead(b)
 	for {
@@ -43,7 +43,7 @@ func writeFD(fd int32, b []byte) (int, error) {
 	}
 }
 
-// duplicate returns a descriptor of nc's own connection, nonblocking as nc's is. File would make both blocking.
+// duplicate returns a duplicate of nc's descriptor. It stays nonblocking, unlike the one returned by File.
 func duplicate(nc *net.TCPConn) (int32, error) {
 	raw, err := nc.SyscallConn()
 	if err != nil {

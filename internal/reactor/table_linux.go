@@ -1,14 +1,14 @@
 package reactor
 
-// table gives each socket of a loop a number, its slot, which the kernel hands back with what happened to it. A slot is
-// used again after its socket is closed; the generation tells who is meant.
+// table assigns slots to the sockets of a loop. The kernel reports slot and generation with each event. A slot is used
+// again after its socket is closed; the generation identifies the socket.
 type table struct {
 	sockets    []*socket // by slot
 	free       []uint32  // slots without a socket
 	generation uint32
 }
 
-// put gives s a slot and a generation, which is never 0.
+// put gives s a slot and a generation other than 0.
 func (t *table) put(s *socket) {
 	if t.generation++; t.generation == 0 {
 		t.generation++
@@ -23,7 +23,7 @@ func (t *table) put(s *socket) {
 	t.sockets = append(t.sockets, s)
 }
 
-// get returns the socket in a slot, or nil if it is not the one that was meant.
+// get returns the socket in a slot, or nil if its generation differs.
 func (t *table) get(slot, generation uint32) *socket {
 	if slot >= uint32(len(t.sockets)) {
 		return nil
@@ -39,7 +39,7 @@ func (t *table) remove(s *socket) {
 	t.free = append(t.free, s.slot)
 }
 
-// fifo is a list of sockets, linked by their field next.
+// fifo is a list of sockets, linked by next.
 type fifo struct{ head, tail *socket }
 
 func (f *fifo) push(s *socket) {

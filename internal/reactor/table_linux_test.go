@@ -4,13 +4,13 @@ import "testing"
 
 func TestTableGenerations(t *testing.T) {
 	var table table
-	table.generation = 1<<32 - 3 // about to start again
+	table.generation = 1<<32 - 3 // about to wrap around
 	var old []*socket
 	for range 6 {
 		s := new(socket)
 		table.put(s)
 		if s.generation == 0 {
-			t.Error("generation 0 means that a socket is in no table")
+			t.Error("generation is 0, which means that a socket is in no table")
 		}
 		if table.get(s.slot, s.generation) != s {
 			t.Error("a socket is not found")
@@ -20,7 +20,7 @@ func TestTableGenerations(t *testing.T) {
 				t.Errorf("slot %d is not used again", o.slot)
 			}
 			if table.get(o.slot, o.generation) != nil {
-				t.Error("what happened to an earlier socket is taken for the later one's")
+				t.Error("an event of an earlier socket finds the later one")
 			}
 		}
 		table.remove(s)

@@ -9,14 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// limitUnsent keeps a reader that is frozen from holding megabytes in the kernel (tcp(7), TCP_NOTSENT_LOWAT). Where it
-// cannot be set, they are held.
+// limitUnsent limits the unsent bytes that the kernel holds for a slow consumer, which would otherwise be megabytes
+// (tcp(7), TCP_NOTSENT_LOWAT). It does nothing where the option is missing.
 func limitUnsent(fd int) {
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, 16<<10)
 }
 
-// tcpInfo asks the kernel what it knows of a TCP connection (tcp(7), TCP_INFO), and puts it into info, where that of
-// package unix would leave 250 bytes of garbage for each connection asked about.
+// tcpInfo reads TCP_INFO (tcp(7)) into info. The function of package unix would allocate 250 bytes for each call.
 func tcpInfo(fd int, info *unix.TCPInfo) bool {
 	size := uint32(unsafe.Sizeof(*info))
 	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.IPPROTO_TCP, unix.TCP_INFO,
@@ -24,18 +23,18 @@ func tcpInfo(fd int, info *unix.TCPInfo) bool {
 	return errno == 0
 }
 
-// undelivered counts the bytes that are written and not acknowledged; those in flight only as at least one a segment.
+// undelivered counts the bytes that are written and not acknowledged. Segments in flight count as one byte each.
 func undelivered(info *unix.TCPInfo) int { return int(info.Notsent_bytes) + int(info.Unacked) }
 
-// silence tells the dead from the frozen.
+// silence tells dead peers from slow ones.
 type silence struct {
-	since time.Duration // when an answer was first seen to be missing; 0: none is
+	since time.Duration // when an acknowledgement was first found missing; 0: none is
 }
 
-// dead tells whether something is unacknowledged for patience, and nothing at all was acknowledged for as long. A peer
-// that lives but does not read goes on answering the probes of its closed window. One probe without an answer proves
-// nothing: the answers are rationed (ip-sysctl, tcp_invalid_ratelimit), may get lost, and the next is up to 2 minutes
-// off.
+// dead reports whether something has been unacknowledged for timeout, with no acknowledgement at all in that time. A
+// peer that lives but does not read keeps answering the probes of its closed window. A single unanswered probe proves
+// nothing: answers are rate-limited (ip-sysctl, tcp_invalid_ratelimit) and may get lost, and the next probe may be 2
+// minutes away.
 func (s *silence) dead(info *unix.TCPInfo, now, timeout time.Duration) bool {
 	if info.Unacked == 0 && info.Probes < 2 {
 		s.since = 0
@@ -49,10 +48,10 @@ func (s *silence) dead(info *unix.TCPInfo, now, timeout time.Duration) bool {
 	return silent >= timeout && now-s.since >= timeout
 }
 
-// tcpWatch watches a connection of the portable path. A nil watch knows nothing.
+// tcpWatch watches a connection of the portable path. A nil one reports nothing.
 type tcpWatch struct {
 	raw     syscall.RawConn
-	silence silence // owned by who calls dead
+	silence silence // owned by the caller of dead
 }
 
 func newTCPWatch(nc net.Conn) *tcpWatch {
@@ -94,7 +93,7 @@ func (w *tcpWatch) dead(now, timeout time.Duration) bool {
 	return ok && w.silence.dead(info, now, timeout)
 }
 
-// reset has a silence count anew.
+// reset starts the measurement of silence again.
 func (w *tcpWatch) reset() {
 	if w != nil {
 		w.silence = silence{}

@@ -9,7 +9,7 @@ import (
 
 func TestSilence(t *testing.T) {
 	const timeout = 45 * time.Second
-	// What the kernel says when it is asked every 5 s, until the peer is dead or the story ends.
+	// What the kernel reports when it is asked every 5 s.
 	tests := map[string]struct {
 		info func(at time.Duration) unix.TCPInfo
 		dead time.Duration // 0: never
@@ -29,13 +29,13 @@ func TestSilence(t *testing.T) {
 		"gone while it was written to": {func(at time.Duration) unix.TCPInfo {
 			return unix.TCPInfo{Unacked: 9, Last_ack_recv: ms(at)}
 		}, 5*time.Second + timeout},
-		"frozen, every probe is answered": {func(at time.Duration) unix.TCPInfo {
+		"blocked, every probe is answered": {func(at time.Duration) unix.TCPInfo {
 			return unix.TCPInfo{Notsent_bytes: 1000, Last_ack_recv: ms(at % (2 * time.Minute))}
 		}, 0},
-		"frozen, and one answer is lost": {func(at time.Duration) unix.TCPInfo {
+		"blocked, and one answer is lost": {func(at time.Duration) unix.TCPInfo {
 			return unix.TCPInfo{Notsent_bytes: 1000, Probes: 1, Last_ack_recv: ms(at)}
 		}, 0},
-		"frozen, then gone": {func(at time.Duration) unix.TCPInfo {
+		"blocked, then gone": {func(at time.Duration) unix.TCPInfo {
 			return unix.TCPInfo{Notsent_bytes: 1000, Probes: uint8(at / time.Minute), Last_ack_recv: ms(at)}
 		}, 2*time.Minute + timeout},
 	}

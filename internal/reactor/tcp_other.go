@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// tcpWatch knows nothing of TCP connections on this system: the peers that are gone are found by the keep-alive probes
-// of the kernel, and by its own time-outs.
+// tcpWatch does nothing on this system. Dead peers are found by the kernel's keep-alive probes and timeouts.
 type tcpWatch struct{}
 
 func newTCPWatch(net.Conn) *tcpWatch { return nil }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// However many there are whose turns take long, whoever has little to do waits for one of them.
+// However many sources have long turns, another source waits for one of them at most.
 func TestSlowSourcesShareATurn(t *testing.T) {
 	e, err := NewEpoll(Options{Loops: 1, MaxTurn: time.Millisecond})
 	if err != nil {
@@ -37,17 +37,17 @@ func TestSlowSourcesShareATurn(t *testing.T) {
 		e.Add(nc, nil, func(c Conn) Source { s.conn = c; return s })
 		peerOfSlow.Write(make([]byte, 60_000))
 	}
-	eventually(t, "there were answers", func() bool { mu.Lock(); defer mu.Unlock(); return len(waits) == 10 })
+	eventually(t, "all have answered", func() bool { mu.Lock(); defer mu.Unlock(); return len(waits) == 10 })
 	mu.Lock()
 	defer mu.Unlock()
-	for _, n := range waits[2:] { // once it is known who is slow
+	for _, n := range waits[2:] { // after the slow sources have been found out
 		if n > 1 {
-			t.Fatalf("of ten that are slow so many had a turn before one that is not: %d", waits)
+			t.Fatalf("turns of slow sources before that of another one: %d, want at most 1", waits)
 		}
 	}
 }
 
-// The same where each connection has goroutines of its own: only one of the slow is at work.
+// With goroutines per connection, only one slow source runs at a time.
 func TestSlowSourcesShareATurnPortable(t *testing.T) {
 	p := NewPortable(Options{MaxTurn: time.Millisecond})
 	defer p.Close()
@@ -80,11 +80,11 @@ func TestSlowSourcesShareATurnPortable(t *testing.T) {
 	mu.Lock()
 	defer mu.Unlock()
 	if peak != 1 {
-		t.Errorf("%d were at work at once", peak)
+		t.Errorf("%d slow sources ran at once, want 1", peak)
 	}
 }
 
-// promptSource is a source that uses what it is given at once.
+// promptSource is a source that uses its input at once.
 type promptSource struct {
 	conn Conn
 	log  func()
@@ -105,7 +105,7 @@ func (q *promptSource) Received(b []byte) (int, error) {
 
 func (q *promptSource) Closed(error) {}
 
-// slowSource is a source that takes its time for each byte, and has always more to say.
+// slowSource is a source that takes long for each byte and always has output.
 type slowSource struct {
 	conn Conn
 	log  func(*slowSource)
@@ -133,8 +133,8 @@ func (s *slowSource) Received(b []byte) (int, error) {
 
 func (s *slowSource) Closed(error) {}
 
-// One that has used its time waits until the others of its loop have had their turn, however much of what came it has
-// left, and however much it has to say.
+// A source that has used up its turn waits until the others of its loop have had theirs, even if it has more input and
+// output.
 func TestTurnsAreShared(t *testing.T) {
 	e, err := NewEpoll(Options{Loops: 1, MaxTurn: time.Millisecond})
 	if err != nil {
@@ -150,7 +150,7 @@ func TestTurnsAreShared(t *testing.T) {
 		s := &slowSource{log: func(s *slowSource) {
 			mu.Lock()
 			defer mu.Unlock()
-			if start[s] = true; len(start) == many { // all are there
+			if start[s] = true; len(start) == many { // all have begun
 				turns = append(turns, s)
 			}
 		}}
@@ -162,7 +162,7 @@ func TestTurnsAreShared(t *testing.T) {
 	defer mu.Unlock()
 	for i := range turns[1:] {
 		if turns[i] == turns[i+1] {
-			t.Fatalf("turn %d of %d is of who had the one before", i+1, len(turns))
+			t.Fatalf("turn %d of %d belongs to the source that had the one before", i+1, len(turns))
 		}
 	}
 }

@@ -5,38 +5,38 @@ import (
 	"time"
 )
 
-// The wheel turns once in 32.8 s, which is more than most waits here.
+// One revolution of the wheel takes 32.8 s, which is more than most waits here.
 const (
 	wheelTick  = 8 * time.Millisecond
 	wheelSlots = 4096 // a power of two
-	wheelSlab  = 1024 // how many entries the table of links grows by
+	wheelSlab  = 1024 // entries added to links at a time
 
-	// A wait of more than coarseFrom ticks may last up to coarse ticks longer, so that many long waits, which are not
-	// in a hurry, come up together and wake the sleeper less often.
+	// A wait of more than coarseFrom ticks may last up to coarse ticks longer, so that many long waits end together and
+	// wake the loop less often.
 	coarseFrom = int64(time.Second / wheelTick)
 	coarse     = 4 // a power of two
 )
 
-// wheel is a hashed timing wheel (Varghese and Lauck, 1987, scheme 6): what is due at a tick hangs in the list of that
-// tick modulo the number of slots. Its entries are small numbers, and its lists are links between those in tables that
-// hold no pointers, so an entry costs 16 bytes and nothing of the garbage collector's time. Times count from a start of
-// the owner's choosing. An entry comes up once, up to a tick after its time (long waits: up to 4), and never before.
+// wheel is a hashed timing wheel (Varghese and Lauck, 1987, scheme 6): an entry is in the list of its tick modulo the
+// number of slots. Entries are small numbers, and lists are links between them in tables without pointers, so an entry
+// costs 16 bytes and no work for the garbage collector. Times count from a start chosen by the owner. An entry fires
+// once, up to a tick after its time (long waits: up to 4), and never before.
 type wheel struct {
-	done  int64                   // the last tick whose entries have come up
-	heads [wheelSlots]uint32      // the first entry of each list, plus one
-	used  [wheelSlots / 64]uint64 // a bit for each list that is not empty
+	done  int64                   // last tick whose entries have fired
+	heads [wheelSlots]uint32      // first entry of each list, plus one
+	used  [wheelSlots / 64]uint64 // one bit for each list that is not empty
 	links [][]link                // by entry
 }
 
-// link is an entry's place in its list.
+// link is the position of an entry in its list.
 type link struct {
 	next, prev uint32 // entries, plus one; 0: none
-	tick       int64  // when it comes up; 0: it is in no list
+	tick       int64  // when it fires; 0: not in a list
 }
 
 func (w *wheel) link(id uint32) *link { return &w.links[id/wheelSlab][id%wheelSlab] }
 
-// arm has id come up at a time, or earlier if it is to come up earlier already.
+// arm makes id fire at a time, or earlier if it is armed for an earlier one.
 func (w *wheel) arm(id uint32, at time.Duration) {
 	tick := max(int64(at/wheelTick), w.done) + 1
 	if tick-w.done > coarseFrom {
@@ -62,7 +62,7 @@ func (w *wheel) arm(id uint32, at time.Duration) {
 	w.used[slot/64] |= 1 << (slot % 64)
 }
 
-// clear has id not come up.
+// clear disarms id.
 func (w *wheel) clear(id uint32) {
 	if int(id/wheelSlab) >= len(w.links) {
 		return
@@ -85,7 +85,7 @@ func (w *wheel) clear(id uint32) {
 	*l = link{}
 }
 
-// tick appends to due the entries that have come up by now.
+// tick appends the entries that have fired by now to due.
 func (w *wheel) tick(now time.Duration, due []uint32) []uint32 {
 	until := int64(now / wheelTick)
 	for range min(until-w.done, wheelSlots) { // more would visit lists twice
@@ -98,7 +98,7 @@ func (w *wheel) tick(now time.Duration, due []uint32) []uint32 {
 			id := next - 1
 			l := w.link(id)
 			next = l.next
-			if l.tick <= until { // not in a later turn of the wheel
+			if l.tick <= until { // not in a later revolution
 				w.clear(id)
 				due = append(due, id)
 			}
@@ -108,7 +108,7 @@ func (w *wheel) tick(now time.Duration, due []uint32) []uint32 {
 	return due
 }
 
-// next returns a time before which nothing comes up; false if nothing will.
+// next returns a time before which nothing fires, or false if nothing is armed.
 func (w *wheel) next() (time.Duration, bool) {
 	first := uint64(w.done+1) % wheelSlots
 	for i := range uint64(wheelSlots/64 + 1) {
@@ -117,7 +117,7 @@ func (w *wheel) next() (time.Duration, bool) {
 		switch i {
 		case 0:
 			set &^= 1<<(first%64) - 1
-		case wheelSlots / 64: // the beginning of the first word, last
+		case wheelSlots / 64: // the start of the first word, last
 			set &= 1<<(first%64) - 1
 		}
 		if set != 0 {

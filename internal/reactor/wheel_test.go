@@ -55,8 +55,8 @@ func TestWheelKeepsTheEarlierTime(t *testing.T) {
 
 func TestWheelAfterLongSleep(t *testing.T) {
 	var w wheel
-	w.tick(1000*time.Hour, nil) // the owner slept, and nothing was armed
-	w.arm(1, 500*time.Hour)     // long ago
+	w.tick(1000*time.Hour, nil) // nothing was armed for long
+	w.arm(1, 500*time.Hour)     // in the past
 	w.arm(2, 1000*time.Hour+time.Second)
 	w.arm(3, math.MaxInt64)
 	if due := w.tick(1000*time.Hour+wheelTick, nil); !slices.Equal(due, []uint32{1}) {
@@ -67,9 +67,9 @@ func TestWheelAfterLongSleep(t *testing.T) {
 	}
 }
 
-// The wheel is compared with a list of times.
+// TestWheelModel compares the wheel with a list of times.
 func TestWheelModel(t *testing.T) {
-	const late = coarse * wheelTick // how late an entry may be
+	const late = coarse * wheelTick // how late an entry may fire
 	rapid.Check(t, func(t *rapid.T) {
 		var w wheel
 		var now time.Duration

@@ -8,12 +8,12 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// piece is one frame, however wrong.
+// piece is one frame, valid or not.
 type piece struct {
 	first   byte // FIN, the reserved bits and the opcode
 	payload string
-	unlike  bool   // masked where it must not be, and the other way round
-	length  string // in place of the length that the payload has: the code without the mask bit, and what follows it
+	unlike  bool   // masked by the server, or unmasked by the client
+	length  string // replaces the length of the payload: the code without the mask bit, and the bytes that follow
 }
 
 const (
@@ -23,7 +23,7 @@ const (
 	rsv3 = 0x10
 )
 
-// bytes is the frame as it travels to a server, or to a client.
+// bytes returns the frame as it is sent to a server or to a client.
 func (p piece) bytes(toServer bool) []byte {
 	length := p.length
 	if n := len(p.payload); length == "" {
@@ -62,26 +62,26 @@ func head(first byte) piece      { return piece{first: first} }
 func unlike(p piece) piece       { p.unlike = true; return p }
 func with(p piece, b byte) piece { p.first |= b; return p }
 
-// body is that of a close frame.
+// body returns the payload of a close frame.
 func body(code uint16, reason string) string {
 	return string(binary.BigEndian.AppendUint16(nil, code)) + reason
 }
 
-// example is what a peer sends, and what it gets back.
+// example is what a peer sends and what it gets back.
 type example struct {
 	name string
 	send []piece
-	want []piece // the frames that come back, before that which closes
-	code uint16  // of that; 0: none is in it. With 1000 and no close frame in send, one is sent at the end
-	cut  int     // bytes of a write; 0: all at once
+	want []piece // frames that come back, before the close frame
+	code uint16  // of the close frame; 0: it has none. With 1000 and no close frame in send, one is sent at the end
+	cut  int     // bytes of each write; 0: all at once
 }
 
-// fine is an example that ends in good order.
+// fine returns an example that ends normally.
 func fine(name string, send, want []piece) example {
 	return example{name: name, send: send, want: want, code: 1000}
 }
 
-// bad is an example that ends with an error.
+// bad returns an example that ends with an error.
 func bad(name string, code uint16, send ...piece) example {
 	return example{name: name, send: send, code: code}
 }
@@ -99,7 +99,7 @@ func parts(first byte, s string, n int) (all []piece) {
 	return all
 }
 
-// between puts p between all.
+// between puts p between all fragments.
 func between(all []piece, p piece) (mixed []piece) {
 	for i, one := range all {
 		if i > 0 {
@@ -117,8 +117,7 @@ func repeat(p piece, n int) (all []piece) {
 	return all
 }
 
-// examples follow the groups of Autobahn's test suite. They are its kind, not its text. Short ones come byte by byte,
-// too.
+// examples follow the groups of Autobahn's test suite, but not its text. Short ones are also sent byte by byte.
 func examples() (all []example) {
 	for _, group := range [][]example{
 		framing(), pings(), reserved(), fragments(), characters(), closes(), limits(),
@@ -134,7 +133,7 @@ func examples() (all []example) {
 	return all
 }
 
-// stream is all that the peer sends, the close frame at the end included.
+// stream returns everything that the peer sends, including the close frame at the end.
 func (e example) stream(toServer bool) (b []byte) {
 	closes := false
 	for _, p := range e.send {
@@ -248,7 +247,7 @@ func characters() (all []example) {
 			bad(fmt.Sprintf("%+q in a message that goes on", s), 1007, textPart("good"), more(s+"!")),
 			fine(fmt.Sprintf("%+q, not text", s), parts(byte(ws.OpBinary), s, 1), []piece{bin(s)}))
 	}
-	for _, s := range []string{"\xc3", "\xe2\x82", "\xf0\x9f\x8e"} { // valid as far as they go
+	for _, s := range []string{"\xc3", "\xe2\x82", "\xf0\x9f\x8e"} { // valid so far
 		all = append(all,
 			bad(fmt.Sprintf("%+q, and no more", s), 1007, text(s)),
 			bad(fmt.Sprintf("%+q, and no more, in fragments", s), 1007, textPart("good"), more(s), last("")))

@@ -16,7 +16,7 @@ import (
 	"ramai/internal/reactor"
 )
 
-// client echoes what servers send to it.
+// client echoes what servers send.
 type client struct {
 	reactor reactor.Reactor
 	agent   string
@@ -24,7 +24,7 @@ type client struct {
 	out     io.Writer // gets a line for each connection
 }
 
-// run is one connection to an address with a path, and a whole suite without.
+// run makes one connection to an address with a path, or runs a whole suite for an address without.
 func (c *client) run(ctx context.Context, address string) error {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -41,14 +41,14 @@ func (c *client) run(ctx context.Context, address string) error {
 	return c.suite(ctx, u)
 }
 
-// suite runs all cases of a server that speaks as Autobahn's fuzzingserver does. That a case ends with an error means
-// nothing: many of them are made to. What the server thinks of it is in its report.
+// suite runs all cases of an Autobahn fuzzingserver. A case that ends with an error is not a failure, because many are
+// made to; the server's verdict is in its report.
 func (c *client) suite(ctx context.Context, u *url.URL) error {
 	var answer string
 	err := c.connect(ctx, at(u, "/getCaseCount", nil), func(b []byte) { answer = string(b) })
 	count, bad := strconv.Atoi(answer)
 	if bad != nil {
-		return fmt.Errorf("the number of cases is not to be had: %q: %w", answer, err)
+		return fmt.Errorf("invalid number of cases %q from the server: %w", answer, err)
 	}
 	agent := url.Values{"agent": {c.agent}}
 	for i := 1; i <= count; i++ {
@@ -66,17 +66,18 @@ func (c *client) suite(ctx context.Context, u *url.URL) error {
 	return err
 }
 
-// at is another page of the server of u.
+// at returns the URL of another page of the same server.
 func at(u *url.URL, path string, query url.Values) *url.URL {
 	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: path, RawQuery: query.Encode()}
 }
 
-// connect is one connection, echoed or heard until it ends. It returns why it did: closed, if all was in order.
+// connect makes one connection, and echoes messages or passes them to onMessage until it ends. It returns the reason,
+// which is closed after a normal end.
 func (c *client) connect(ctx context.Context, u *url.URL, onMessage func([]byte)) error {
 	dialer := ws.Dialer{Timeout: handshakeTimeout}
 	if c.deflate {
 		dialer.Extensions = []httphead.Option{wsflate.Parameters{
-			ServerNoContextTakeover: true, ClientNoContextTakeover: true, ClientMaxWindowBits: 1, // any: without a value
+			ServerNoContextTakeover: true, ClientNoContextTakeover: true, ClientMaxWindowBits: 1, // 1: without a value
 		}.Option()}
 	}
 	nc, buffered, hs, err := dialer.Dial(ctx, u.String())
@@ -89,7 +90,7 @@ func (c *client) connect(ctx context.Context, u *url.URL, onMessage func([]byte)
 		return fmt.Errorf("dial %s: %w", u, err)
 	}
 	var early []byte
-	if buffered != nil { // what came right behind the handshake
+	if buffered != nil { // received together with the handshake
 		early = make([]byte, buffered.Buffered())
 		buffered.Read(early)
 		ws.PutReader(buffered)
@@ -100,12 +101,13 @@ func (c *client) connect(ctx context.Context, u *url.URL, onMessage func([]byte)
 	select {
 	case err := <-e.ended:
 		return err
-	case <-ctx.Done(): // who owns the reactor closes it
+	case <-ctx.Done(): // the owner of the reactor closes the connection
 		return ctx.Err()
 	}
 }
 
-// accepted says what a server's answer to the offer of permessage-deflate makes of the connection (RFC 7692, section 5.1).
+// accepted returns the frame configuration for a server's answer to the offer of permessage-deflate (RFC 7692, section
+// 5.1).
 func accepted(answers []httphead.Option) (*frame.Config, frame.Bits, error) {
 	if len(answers) == 0 {
 		return clientFrames, 0, nil
@@ -115,13 +117,13 @@ func accepted(answers []httphead.Option) (*frame.Config, frame.Bits, error) {
 	case err != nil:
 		return nil, 0, err
 	case len(answers) > 1:
-		return nil, 0, errors.New("permessage-deflate is accepted twice")
+		return nil, 0, errors.New("the server accepts permessage-deflate twice")
 	case !p.ServerNoContextTakeover:
-		return nil, 0, errors.New("permessage-deflate is accepted with context takeover of the server, which was not offered")
+		return nil, 0, errors.New("the server accepts permessage-deflate with server context takeover, which was not offered")
 	case p.ClientMaxWindowBits == 0:
 		return clientDeflated, frame.MostBits, nil
 	case p.ClientMaxWindowBits == 1:
-		return nil, 0, errors.New("permessage-deflate is accepted with a client_max_window_bits without a value")
+		return nil, 0, errors.New("the server accepts permessage-deflate with client_max_window_bits without a value")
 	}
 	return clientDeflated, frame.Bits(p.ClientMaxWindowBits), nil
 }

@@ -17,7 +17,7 @@ import (
 	"ramai/internal/reactor"
 )
 
-// exchange has c say messages of many sizes and compares the echo.
+// exchange sends messages of many sizes and compares the echo.
 func exchange(ctx context.Context, c *websocket.Conn) error {
 	c.SetReadLimit(-1)
 	for _, n := range []int{0, 1, 20, 125, 126, 600, 4096, 4097, 65535, 65536, 1 << 20} {
@@ -30,7 +30,7 @@ func exchange(ctx context.Context, c *websocket.Conn) error {
 	return c.Close(websocket.StatusNormalClosure, "")
 }
 
-// TestDeflatedServer has a client of another make talk compressed with the server.
+// TestDeflatedServer exchanges compressed messages with another library's client.
 func TestDeflatedServer(t *testing.T) {
 	eachPath(t, func(t *testing.T, r reactor.Reactor) {
 		ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
@@ -51,7 +51,7 @@ func TestDeflatedServer(t *testing.T) {
 	})
 }
 
-// TestDeflatedClient has the client talk compressed with a server of another make.
+// TestDeflatedClient exchanges compressed messages with another library's server.
 func TestDeflatedClient(t *testing.T) {
 	eachPath(t, func(t *testing.T, r reactor.Reactor) {
 		ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
@@ -81,7 +81,7 @@ func TestDeflatedClient(t *testing.T) {
 	})
 }
 
-// TestWindows asks for each window of the server that there is.
+// TestWindows requests each window size from the server.
 func TestWindows(t *testing.T) {
 	eachPath(t, func(t *testing.T, r reactor.Reactor) {
 		address := start(t, r)
@@ -106,7 +106,7 @@ func TestWindows(t *testing.T) {
 	})
 }
 
-// A server's answer that was not offered ends the attempt.
+// An answer that was not offered fails the handshake.
 func TestAnswersThatWereNotOffered(t *testing.T) {
 	parse := func(s string) []httphead.Option { o, _ := httphead.ParseOptions([]byte(s), nil); return o }
 	const good = "permessage-deflate; server_no_context_takeover"

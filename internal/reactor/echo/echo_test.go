@@ -26,10 +26,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// testTimeout is how long anything here may take before a test is given up.
+// testTimeout is how long anything here may take.
 const testTimeout = time.Minute
 
-// eachPath runs f over both paths of the reactor, or over the one that there is.
+// eachPath runs f over the paths of the reactor that this system has.
 func eachPath(t *testing.T, f func(t *testing.T, r reactor.Reactor)) {
 	for _, portable := range []bool{false, true} {
 		r, err := newReactor(portable)
@@ -43,7 +43,7 @@ func eachPath(t *testing.T, f func(t *testing.T, r reactor.Reactor)) {
 	}
 }
 
-// start has r echo as a server until the test ends, and returns its address.
+// start serves echoes with r until the test ends, and returns the address.
 func start(t *testing.T, r reactor.Reactor) string {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
@@ -81,7 +81,7 @@ func dialed(t *testing.T, address string) net.Conn {
 	return nc
 }
 
-// TestServer holds the server to the examples.
+// TestServer runs the examples against the server.
 func TestServer(t *testing.T) {
 	eachPath(t, func(t *testing.T, r reactor.Reactor) {
 		address := start(t, r)
@@ -91,8 +91,8 @@ func TestServer(t *testing.T) {
 	})
 }
 
-// TestShortTurns has each turn of a connection be over after one call of its Source: what the Source did not use is in
-// the next turn, also when nothing else happens to the connection.
+// TestShortTurns ends each turn after one call of the Source. Unused input is delivered in the next turn, even if
+// nothing else happens to the connection.
 func TestShortTurns(t *testing.T) {
 	r, err := reactor.NewEpoll(reactor.Options{MaxTurn: 1})
 	if err != nil {
@@ -105,7 +105,7 @@ func TestShortTurns(t *testing.T) {
 	}
 }
 
-// TestClient holds the client to the same examples.
+// TestClient runs the same examples against the client.
 func TestClient(t *testing.T) {
 	eachPath(t, func(t *testing.T, r reactor.Reactor) {
 		ln := listen(t)
@@ -132,7 +132,7 @@ func TestClient(t *testing.T) {
 	})
 }
 
-// play sends what e says to the other end of nc, and checks what comes back.
+// play sends the bytes of e to the other end of nc and checks what comes back.
 func (e example) play(t *testing.T, nc net.Conn, toServer bool) {
 	t.Helper()
 	defer nc.Close()
@@ -140,7 +140,7 @@ func (e example) play(t *testing.T, nc net.Conn, toServer bool) {
 	stream := e.stream(toServer)
 	var writer sync.WaitGroup
 	defer writer.Wait()
-	writer.Go(func() { // beside the reading: what comes back may be as much
+	writer.Go(func() { // concurrently, because as much may come back
 		size := cmp.Or(e.cut, len(stream))
 		for piece := range slices.Chunk(stream, size) {
 			nc.Write(piece)
@@ -178,7 +178,7 @@ func (p piece) String() string {
 	return fmt.Sprintf("a frame %#x of %d bytes, %.40q", p.first, len(p.payload), p.payload)
 }
 
-// read reads a frame, with a reader that shares nothing with package frame but the library.
+// read reads a frame without package frame.
 func read(r io.Reader, masked bool) (piece, error) {
 	h, err := ws.ReadHeader(r)
 	if err != nil {
@@ -201,7 +201,7 @@ func read(r io.Reader, masked bool) (piece, error) {
 	return p, nil
 }
 
-// TestLibrary has a client of another make talk with the server.
+// TestLibrary exchanges messages between another library's client and the server.
 func TestLibrary(t *testing.T) {
 	eachPath(t, func(t *testing.T, r reactor.Reactor) {
 		ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
@@ -231,14 +231,14 @@ func TestLibrary(t *testing.T) {
 	})
 }
 
-// TestBothEnds has our client talk with our server, on each path with each.
+// TestBothEnds exchanges messages between our client and our server, for each pair of paths.
 func TestBothEnds(t *testing.T) {
 	eachPath(t, func(t *testing.T, r reactor.Reactor) {
 		address := start(t, r)
 		eachPath(t, func(t *testing.T, r reactor.Reactor) {
 			var got []string
 			e := newEcho(clientFrames, 0)
-			e.onMessage = func(b []byte) { got = append(got, string(b)) } // by one goroutine at a time, and before ended
+			e.onMessage = func(b []byte) { got = append(got, string(b)) } // called by one goroutine at a time, and before ended
 			want := []string{"", "a", strings.Repeat("é", 1<<16), strings.Repeat("x", 1<<20)}
 			for _, s := range want {
 				e.appendFrame(frame.Text, []byte(s))
@@ -266,13 +266,13 @@ func TestBothEnds(t *testing.T) {
 	})
 }
 
-// TestSuite has the client run the cases of a server that speaks as Autobahn's fuzzingserver does.
+// TestSuite runs the client against the cases of an Autobahn fuzzingserver.
 func TestSuite(t *testing.T) {
 	eachPath(t, func(t *testing.T, r reactor.Reactor) {
 		var asked []string
 		said := make(chan string, 10)
 		s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-			asked = append(asked, req.URL.String()) // one connection after the other
+			asked = append(asked, req.URL.String()) // one connection at a time
 			c, err := websocket.Accept(w, req, nil)
 			if err != nil {
 				t.Error(err)
@@ -287,7 +287,7 @@ func TestSuite(t *testing.T) {
 				_, b, err := c.Read(req.Context())
 				said <- fmt.Sprint(string(b), err)
 				if req.FormValue("case") == "2" {
-					return // and be gone without a word
+					return // close without a close frame
 				}
 			}
 			c.Close(websocket.StatusNormalClosure, "")
@@ -313,7 +313,7 @@ func TestSuite(t *testing.T) {
 
 func isPortable(r reactor.Reactor) bool { _, ok := r.(*reactor.Portable); return ok }
 
-// A peer that reads nothing is not read: what waits for it stays below a bound, and all of it comes in the end.
+// A peer that does not read is not read from: pending output stays below a bound, and all of it arrives in the end.
 func TestWhatWaitsIsBounded(t *testing.T) {
 	e := newEcho(serverFrames, 0)
 	want := strings.Repeat("x", 1000)
@@ -349,15 +349,15 @@ func TestWhatWaitsIsBounded(t *testing.T) {
 	}
 }
 
-// TestRun starts the program as a person does, and has it end as a signal does.
+// TestRun runs the program and ends it as a signal does.
 func TestRun(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	told, out := io.Pipe()
+	log, out := io.Pipe()
 	ended := make(chan error, 1)
 	go func() { ended <- run(ctx, []string{"--listen", "127.0.0.1:0"}, out, out) }()
 	var address, over string
-	if _, err := fmt.Fscanf(told, "echoing on %s over %s\n", &address, &over); err != nil {
+	if _, err := fmt.Fscanf(log, "echoing on %s over %s\n", &address, &over); err != nil {
 		t.Fatal(err)
 	}
 	nc := dialed(t, address)

@@ -1,14 +1,14 @@
-// Command echo sends back every WebSocket message that it gets, as a server and as a client, over either path of the
-// reactor. It is what public WebSocket suites are run against:
+// Command echo sends back every WebSocket message that it receives, as a server or as a client, over either path of the
+// reactor. Public WebSocket test suites run against it:
 //
-//	go run ./internal/reactor/echo --listen 127.0.0.1:9001 [--portable] [--deflate]
-//	go run ./internal/reactor/echo --dial ws://127.0.0.1:9001 [--portable] [--deflate] [--agent NAME]
+// \tgo run ./internal/reactor/echo --listen 127.0.0.1:9001 [--portable] [--deflate]
+// \tgo run ./internal/reactor/echo --dial ws://127.0.0.1:9001 [--portable] [--deflate] [--agent NAME]
 //
-// With --deflate it takes, or makes, an offer of permessage-deflate, always without context takeover.
+// With --deflate it accepts or offers permessage-deflate, always without context takeover.
 //
-// A server goes on until it gets SIGINT or SIGTERM. A client with a path, such as /runCase?case=1&agent=ramai, is one
-// connection, and ends with it; without a path it asks a server of Autobahn's kind how many cases there are, runs all
-// of them, and has the reports written.
+// A server runs until SIGINT or SIGTERM. A client whose URL has a path, such as /runCase?case=1&agent=ramai, makes one
+// connection and ends with it. Without a path it asks an Autobahn fuzzingserver for the number of cases, runs all of
+// them, and has the reports written.
 package main
 
 import (
@@ -43,20 +43,20 @@ func main() {
 	}
 }
 
-// run is the program, which ends with ctx at the latest.
+// run runs the program until ctx ends or earlier.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("echo", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	listen := flags.String("listen", "", "be a server on this `address`")
-	dial := flags.String("dial", "", "be a client of this `URL`")
-	agent := flags.String("agent", "ramai", "the `name` of the client in the reports of a suite")
-	portable := flags.Bool("portable", false, "use the reactor's portable path, also where there is a better one")
+	listen := flags.String("listen", "", "listen on this `address`")
+	dial := flags.String("dial", "", "connect to this `URL`")
+	agent := flags.String("agent", "ramai", "client `name` in the reports of a test suite")
+	portable := flags.Bool("portable", false, "use the portable reactor even where epoll is available")
 	deflate := flags.Bool("deflate", false, "negotiate permessage-deflate")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if flags.NArg() > 0 || (*listen == "") == (*dial == "") {
-		return errors.New("give either --listen or --dial, and nothing else but flags")
+		return errors.New("want either --listen or --dial, and no arguments")
 	}
 	r, err := newReactor(*portable)
 	if err != nil {
@@ -82,21 +82,21 @@ func newReactor(portable bool) (reactor.Reactor, error) {
 	return reactor.New(reactor.Options{})
 }
 
-// serve has r echo whatever connects to ln, compressed if deflate and the client say so, until ctx ends.
+// serve echoes messages on all connections to ln until ctx ends, compressed if deflate is set and the client offers it.
 func serve(ctx context.Context, ln net.Listener, r reactor.Reactor, deflate bool) error {
 	s := &http.Server{ReadHeaderTimeout: handshakeTimeout, Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		var window frame.Bits
 		upgrader := ws.HTTPUpgrader{Timeout: handshakeTimeout}
 		if deflate {
 			upgrader.Negotiate = func(offer httphead.Option) (answer httphead.Option, _ error) {
-				if window == 0 { // the first offer that will do is taken
+				if window == 0 { // accept the first suitable offer
 					answer, window, _ = frame.AnswerDeflate(offer, frame.LeastBits)
 				}
 				return answer, nil
 			}
 		}
 		nc, rw, _, err := upgrader.Upgrade(req, w)
-		if err != nil { // the upgrader has answered
+		if err != nil { // the upgrader has sent the response
 			if nc != nil {
 				nc.Close()
 			}
@@ -104,7 +104,7 @@ func serve(ctx context.Context, ln net.Listener, r reactor.Reactor, deflate bool
 		}
 		nc.SetDeadline(time.Time{})
 		early := make([]byte, rw.Reader.Buffered())
-		rw.Reader.Read(early) // what came right behind the handshake
+		rw.Reader.Read(early) // received together with the handshake
 		frames := serverFrames
 		if window != 0 {
 			frames = serverDeflated

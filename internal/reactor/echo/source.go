@@ -9,12 +9,12 @@ import (
 )
 
 const (
-	maxMessage   = 16 << 20 // bytes: the longest that the suites send
+	maxMessage   = 16 << 20 // bytes; the longest sent by the suites
 	maxFragments = 1 << 20
-	maxPending   = 64 << 10 // bytes waiting to be written at which no more is taken
+	maxPending   = 64 << 10 // bytes of pending output from which on no input is used
 )
 
-// What a peer may send to a server, and to a client.
+// Limits for frames of clients and of servers.
 var (
 	serverFrames = &frame.Config{MaxMessage: maxMessage, MaxFragments: maxFragments}
 	clientFrames = &frame.Config{MaxMessage: maxMessage, MaxFragments: maxFragments, Client: true}
@@ -23,21 +23,20 @@ var (
 	clientDeflated = &frame.Config{MaxMessage: maxMessage, MaxFragments: maxFragments, Deflate: true, Client: true}
 )
 
-// closed is why a connection ended that the peer closed in good order.
+// closed is the error of a connection that the peer has closed normally.
 type closed struct{ code uint16 }
 
 func (c closed) Error() string { return fmt.Sprintf("closed by the peer with code %d", c.code) }
 
-// echo is a reactor.Source that sends back what it gets. Its fields are owned by who calls it as that, and before by
-// who made it.
+// echo is a reactor.Source that sends back what it receives. Its fields are owned by the caller of these methods.
 type echo struct {
 	dec       frame.Decoder
 	client    bool
-	window    frame.Bits           // that the peer has for what is compressed; 0: nothing is
-	onMessage func(payload []byte) // takes each message in place of the peer, if not nil; valid until it returns
-	ended     chan error           // gets what Closed was told
+	window    frame.Bits           // window of the peer for compressed messages; 0: not negotiated
+	onMessage func(payload []byte) // gets each message instead of the peer, if not nil; payload is valid until it returns
+	ended     chan error           // gets the argument of Closed
 
-	out []byte // frames to be written: maxPending and the answer to one message at most
+	out []byte // frames to write: at most maxPending and the answer to one message
 }
 
 func newEcho(cfg *frame.Config, window frame.Bits) *echo {
@@ -65,12 +64,13 @@ func (e *echo) appendFrame(op frame.Op, payload []byte) {
 	e.out = frame.AppendMasked(e.out, op, payload, mask)
 }
 
-// close appends the close frame, behind which Received is not called any more.
+// close appends the close frame. Received is not called after it.
 func (e *echo) close(code uint16, reason string) {
 	e.appendFrame(frame.Close, frame.AppendClose(nil, code, reason)[frame.HeaderLen(0):])
 }
 
-// Received implements reactor.Source. What would pile up is not taken: it comes again when something was written.
+// Received implements reactor.Source. Input is left unused while too much output is pending, and delivered again after
+// a write.
 func (e *echo) Received(b []byte) (used int, err error) {
 	if len(b) == 0 {
 		return 0, io.EOF
