@@ -200,7 +200,7 @@ func TestAdminIsNotForPages(t *testing.T) {
 		{"/readyz", "127.0.0.1:2001", "127.0.0.1:5", nil, 200},
 		{"/healthz", "127.0.0.1:2001", "127.0.0.1:5", nil, 200},
 		{"/debug/pprof/", "127.0.0.1:2001", "127.0.0.1:5", nil, 404},
-		{OwnedPath, "127.0.0.1:2001", "127.0.0.1:5", nil, 404},
+		{NamesPath, "127.0.0.1:2001", "127.0.0.1:5", nil, 404},
 		{"/", "127.0.0.1:2001", "127.0.0.1:5", nil, 404},
 		{"/metrics", "127.0.0.1:2001", "127.0.0.1:5", []string{"Method", "POST"}, 405},
 	} {
@@ -285,7 +285,7 @@ func TestOperatorSocket(t *testing.T) {
 		over := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return localsocket.Dial(ctx, path)
 		}}}
-		for _, at := range []string{"/debug/pprof/goroutine?debug=1", "/debug/pprof/cmdline", "/metrics", "/healthz", "/readyz", OwnedPath} {
+		for _, at := range []string{"/debug/pprof/goroutine?debug=1", "/debug/pprof/cmdline", "/metrics", "/healthz", "/readyz", NamesPath} {
 			resp, err := over.Get("http://ramai" + at)
 			if err != nil || resp.StatusCode != http.StatusOK {
 				t.Fatalf("%s: %v, %v", at, resp, err)
@@ -322,7 +322,7 @@ func TestNoOperatorSocket(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
-	if !strings.Contains(log.String(), "its socket cannot be made") {
+	if !strings.Contains(log.String(), "socket cannot be created") {
 		t.Errorf("the log: %s", &log)
 	}
 }

@@ -5,25 +5,25 @@ import (
 	"time"
 )
 
-// saying logs that nothing can be said, once for each reason, and once that it can be again.
-type saying struct {
+// availability logs when messages are rejected, once for each reason, and when they are accepted again.
+type availability struct {
 	logger *slog.Logger
 	now    func() time.Time
-	reason string    // as it was logged; empty: all is well
-	since  time.Time // when it was not
+	reason string    // the logged reason; empty: messages are accepted
+	since  time.Time // when messages were first rejected
 }
 
-// look is told now and then why nothing can be said; nil: it can.
-func (s *saying) look(why error) {
+// update is called from time to time with the reason why messages are rejected; nil: they are accepted.
+func (a *availability) update(reason error) {
 	switch {
-	case why != nil && s.reason != why.Error():
-		if s.reason == "" {
-			s.since = s.now()
+	case reason != nil && a.reason != reason.Error():
+		if a.reason == "" {
+			a.since = a.now()
 		}
-		s.reason = why.Error()
-		s.logger.Error("saying is refused", "why", s.reason)
-	case why == nil && s.reason != "":
-		s.logger.Info("saying works again", "why_not", s.reason, "after", s.now().Sub(s.since).Round(time.Second).String())
-		s.reason = ""
+		a.reason = reason.Error()
+		a.logger.Error("messages are rejected", "reason", a.reason)
+	case reason == nil && a.reason != "":
+		a.logger.Info("messages are accepted again", "reason", a.reason, "duration", a.now().Sub(a.since).Round(time.Second))
+		a.reason = ""
 	}
 }

@@ -8,27 +8,27 @@ import (
 	"time"
 )
 
-// The log has a line when saying begins to be refused, another when the reason is another, and one when it works again,
-// however often it is looked.
-func TestSaying(t *testing.T) {
+// The log has one line when messages are rejected, one when the reason changes, and one when they are accepted again,
+// however often the state is updated.
+func TestAvailability(t *testing.T) {
 	var out strings.Builder
 	now := time.Unix(1e9, 0)
-	s := saying{logger: slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+	a := availability{logger: slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey {
 			return slog.Attr{}
 		}
 		return a
 	}})), now: func() time.Time { return now }}
 	full, broken := errors.New("the disk is full"), errors.New("the disk is broken")
-	for _, why := range []error{nil, nil, full, full, full, broken, broken, nil, nil, full, nil} {
-		s.look(why)
+	for _, reason := range []error{nil, nil, full, full, full, broken, broken, nil, nil, full, nil} {
+		a.update(reason)
 		now = now.Add(time.Second)
 	}
-	const want = `level=ERROR msg="saying is refused" why="the disk is full"
-level=ERROR msg="saying is refused" why="the disk is broken"
-level=INFO msg="saying works again" why_not="the disk is broken" after=5s
-level=ERROR msg="saying is refused" why="the disk is full"
-level=INFO msg="saying works again" why_not="the disk is full" after=1s
+	const want = `level=ERROR msg="messages are rejected" reason="the disk is full"
+level=ERROR msg="messages are rejected" reason="the disk is broken"
+level=INFO msg="messages are accepted again" reason="the disk is broken" duration=5s
+level=ERROR msg="messages are rejected" reason="the disk is full"
+level=INFO msg="messages are accepted again" reason="the disk is full" duration=1s
 `
 	if out.String() != want {
 		t.Errorf("%s\nwant\n%s", out.String(), want)

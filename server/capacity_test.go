@@ -89,7 +89,7 @@ func TestDescriptorsForSSH(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := fmt.Sscanf(found[len(found)-1], "%d connections", &n); err != nil {
+		if _, err := fmt.Sscanf(found[len(found)-1], "up to %d connections", &n); err != nil {
 			t.Fatal(found)
 		}
 		return n

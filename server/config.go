@@ -17,71 +17,71 @@ import (
 	"ramai/wire"
 )
 
-// Durability says what a message must have survived before anyone hears it.
+// Durability says what a message survives once it is delivered.
 type Durability string
 
 // The durabilities.
 const (
-	Full   Durability = "full"   // a power cut: it was synced to the disk
-	Normal Durability = "normal" // an end of the program; after an unclean stop clients are told that the log is another
+	Full   Durability = "full"   // a power failure: it is synced to disk
+	Normal Durability = "normal" // a crash of the program; after an unclean stop the history gets a new identity
 )
 
-// IOMode says how the bytes of connections are moved.
+// IOMode is how the server reads from and writes to connections.
 type IOMode string
 
-// The kinds of reactors. The zero value is Auto too.
+// The I/O modes. The zero value means Auto.
 const (
-	Auto     IOMode = "auto"     // the best that this system has
-	Epoll    IOMode = "epoll"    // loops over bare descriptors; Linux only
-	Portable IOMode = "portable" // two goroutines a connection; everywhere
+	Auto     IOMode = "auto"     // the best mode of the system
+	Epoll    IOMode = "epoll"    // event loops; Linux only
+	Portable IOMode = "portable" // two goroutines per connection; every system
 )
 
-// Config is what a server is made from. Start from [Defaults].
+// Config is the configuration of a server. Start from [Defaults].
 type Config struct {
-	Data               string             // folder of the data; made if it is not there
-	InMemory           bool               // keep everything in memory instead, and nothing after Close
+	Data               string             // data folder; created if missing
+	InMemory           bool               // keep all data in memory instead; it is lost in Close
 	Durability         Durability         // of the data in the folder
-	Rate               float64            // events a second of a sender; 0: no limit of any kind
-	Burst              int                // events of a sender at once
-	MaxText            int                // bytes of a text
+	Rate               float64            // events per second for each sender; 0: no rate limits at all
+	Burst              int                // events a sender may send at once
+	MaxText            int                // maximum length of a message in bytes
 	MaxRoomsPerClient  int                // rooms a connection can be in
-	AddressRate        int                // how many times a sender's rate and burst an address has, at least 1
-	NewRooms           int                // rooms an address may make in a minute
-	NewNames           int                // names that keys of SSH may come to own in an hour from one address; 0: no limit
-	SlowClientTimeout  time.Duration      // how long a living peer may take nothing before its connection is closed
-	Retention          eventlog.Retention // which messages of a room are kept; the zero value: all
-	MaxRooms           int                // rooms there may be
-	MaxConns           int                // connections at once, more are answered with 503; 0: what the descriptors of this process allow
-	MaxConnsPerAddress int                // of them from one address (IPv6: /64), half-open ones included; 0: a quarter, three quarters for one of this machine, at least 512
-	BufferMemory       int64              // bytes of recent messages kept ready to send
-	IO                 IOMode             // how the bytes of connections are moved; empty: Auto
-	AllowHosts         []string           // names this server is reached by, besides localhost and IP addresses
-	AllowOrigins       []string           // origins of pages elsewhere that may connect, like https://example.org
-	TLS                TLS                // encryption; the zero value: none
-	TrustProxies       []netip.Prefix     // who is believed, in X-Forwarded-For, about where a request comes from
-	Port               int                // of the listener that Serve will get, for addresses that are told; 0: unknown
-	SSH                bool               // there is a door for SSH, see ServeSSH
-	SSHKeysOnly        bool               // nobody comes in there without a key
-	Quiet              bool               // do not log what clients do
-	LogTexts           bool               // log what they say, unless Quiet
-	LogDropped         func() uint64      // lines of the log that were dropped, for the metrics
+	AddressRate        int                // rate and burst of an address as a multiple of those of a sender, at least 1
+	NewRooms           int                // rooms an address may create per minute
+	NewNames           int                // names that the SSH keys of one address may register per hour; 0: no limit
+	SlowClientTimeout  time.Duration      // when to close the connection of a living peer that reads nothing
+	Retention          eventlog.Retention // messages to keep in each room; the zero value: all
+	MaxRooms           int
+	MaxConns           int            // connections beyond it are answered with 503; 0: as many as the descriptor limit allows
+	MaxConnsPerAddress int            // connections from one address (IPv6: /64), including unfinished handshakes; 0: a quarter of MaxConns, three quarters for a local address, at least 512
+	BufferMemory       int64          // bytes for data that waits for clients
+	IO                 IOMode         // empty: Auto
+	AllowHosts         []string       // host names of this server, besides localhost and IP addresses
+	AllowOrigins       []string       // origins of other websites that may connect, for example https://example.org
+	TLS                TLS            // the zero value: no encryption
+	TrustProxies       []netip.Prefix // proxies whose X-Forwarded-For is trusted
+	Port               int            // port of the listener that Serve will get, for addresses shown to users; 0: unknown
+	SSH                bool           // enable ServeSSH
+	SSHKeysOnly        bool           // accept only SSH clients with a key
+	Quiet              bool           // do not log client activity
+	LogTexts           bool           // log the text of messages, unless Quiet
+	LogDropped         func() uint64  // number of dropped log lines, for the metrics
 	Version            string
 
 	Logger *slog.Logger
 	Now    func() time.Time
 	Random io.Reader // for secrets; safe for concurrent use
 
-	untended  bool               // tests let rooms and messages go by themselves
-	sequencer eventlog.Sequencer // nil: local
+	noMaintenance bool               // tests delete rooms and messages by themselves
+	sequencer     eventlog.Sequencer // nil: local
 }
 
-// maxFragments is how many frames a message may have.
+// maxFragments is the maximum number of frames in a message.
 const maxFragments = 256
 
-// MostText is the highest MaxText.
-const MostText = 16 << 10
+// MaxTextLimit is the highest value of Config.MaxText.
+const MaxTextLimit = 16 << 10
 
-// Defaults is the configuration of a server without flags, but for Data.
+// Defaults returns the default configuration, without Data.
 func Defaults() Config {
 	return Config{
 		Durability: Full, Rate: 5, Burst: 20, AddressRate: 20,
@@ -91,46 +91,45 @@ func Defaults() Config {
 	}
 }
 
-// Descriptors that no connection takes: files, and who is told that there is no room. With fewer than that for
-// connections there is no point.
 const (
-	spareDescriptors = 256
-	leastConns       = 128
+	spareDescriptors = 256 // for files, and for connections that are rejected with a reason
+	minConns         = 128 // a server for fewer connections does not start
 )
 
-// complete makes Data absolute, as SQLite needs it, and MaxConns what there are descriptors for, if it was left open.
+// complete makes Data absolute, as SQLite needs it, and sets MaxConns to the descriptor limit if it is 0.
 func (c *Config) complete() error {
 	if !c.InMemory {
 		var err error
 		if c.Data, err = filepath.Abs(c.Data); err != nil {
-			return fmt.Errorf("find the data folder %s: %w", c.Data, err)
+			return fmt.Errorf("data folder %s: %w", c.Data, err)
 		}
 	}
-	can := descriptors() - spareDescriptors
-	if can < leastConns {
-		return fmt.Errorf("this process may have only %d descriptors, and needs %d; raise the limit (ulimit -n, LimitNOFILE=)", can+spareDescriptors, leastConns+spareDescriptors)
+	available := descriptors() - spareDescriptors
+	if available < minConns {
+		return fmt.Errorf("the file descriptor limit is %d (need at least %d); raise it (ulimit -n, LimitNOFILE=)", available+spareDescriptors, minConns+spareDescriptors)
 	}
 	if c.SSH {
-		can -= sshConns(can)
+		available -= sshConns(available)
 	}
-	if c.MaxConns > can {
-		return fmt.Errorf("%d connections take more descriptors than this process may have: it can serve %d; raise the limit (ulimit -n, LimitNOFILE=), or lower --max-connections", c.MaxConns, can)
+	if c.MaxConns > available {
+		return fmt.Errorf("--max-connections %d is too high: the file descriptor limit allows %d; raise that (ulimit -n, LimitNOFILE=) or lower --max-connections", c.MaxConns, available)
 	}
 	if c.MaxConns == 0 {
-		c.MaxConns = can
+		c.MaxConns = available
 	}
 	return nil
 }
 
-// Check says what a server made from c would find, a sentence a line, or why it could not be made. It changes nothing.
+// Check returns what a server with this configuration would find, one sentence per line, or why it could not start. It
+// changes nothing.
 func (c *Config) Check() ([]string, error) {
 	if err := c.complete(); err != nil {
 		return nil, err
 	}
 	if c.IO == Epoll && runtime.GOOS != "linux" {
-		return nil, errors.New("--io epoll needs Linux; leave it out")
+		return nil, errors.New("--io epoll requires Linux; use --io auto")
 	}
-	found := []string{"everything is kept in memory, and nothing when the server ends"}
+	found := []string{"all data is kept in memory; it is lost on exit"}
 	if !c.InMemory {
 		state, err := sqlite.Check(c.Data)
 		if err != nil {
@@ -138,11 +137,11 @@ func (c *Config) Check() ([]string, error) {
 		}
 		found = []string{fmt.Sprintf("the data folder %s %s", c.Data, state)}
 		if c.Retention != (eventlog.Retention{}) {
-			goes, of, err := sqlite.Goes(c.Data, c.Retention, c.Now())
+			deletes, stored, err := sqlite.Goes(c.Data, c.Retention, c.Now())
 			if err != nil {
 				return nil, err
 			}
-			found = append(found, fmt.Sprintf("retention (--retention %q) would delete %d of %d messages now", c.Retention, goes, of))
+			found = append(found, fmt.Sprintf("retention (--retention %q) would delete %d of %d messages now", c.Retention, deletes, stored))
 		}
 	}
 	encryption, names, err := c.encryption()
@@ -154,7 +153,7 @@ func (c *Config) Check() ([]string, error) {
 	default:
 		found = append(found, "connections are not encrypted")
 	}
-	return append(found, fmt.Sprintf("%d connections can be served at once", c.MaxConns)), nil
+	return append(found, fmt.Sprintf("up to %d connections", c.MaxConns)), nil
 }
 
 func (c *Config) limits() wire.Limits {

@@ -40,7 +40,7 @@ func TestLate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.serve(nc, nil, session.Client{Session: secret, Room: wire.Lobby, Transport: session.V1})
+	s.startSession(nc, nil, session.Client{Session: secret, Room: wire.Lobby, Transport: session.V1})
 	dec := frame.NewDecoder(&frame.Config{Client: true, TextOnly: true, MaxMessage: 1 << 16, MaxFragments: 1})
 	buf := make([]byte, 4096)
 	for {

@@ -16,26 +16,26 @@ import (
 	"ramai/internal/names"
 )
 
-// SocketName is the file in the data folder at which a running server answers its operator: a Unix socket that only the
-// user who runs the server can connect to, which speaks HTTP. See [Server.Operator].
+// SocketName is the Unix socket in the data folder on which a running server answers its operator over HTTP. Only the user
+// who runs the server can connect to it. See [Server.Operator].
 const SocketName = "admin.sock"
 
-// Paths that [Server.Operator] answers besides those of [Server.Admin] and /debug/pprof/.
+// Paths of [Server.Operator] besides those of [Server.Admin] and /debug/pprof/.
 const (
-	OwnedPath   = "/names"         // GET: the names that are owned, as JSON lines of eventlog.Owning
-	ReleasePath = "/names/release" // POST: a name that becomes nobody's own
-	RoomsPath   = "/rooms"         // GET: the rooms that have messages, as JSON lines of RoomInfo
-	DeletePath  = "/rooms/delete"  // POST: a room to be deleted; answered by "done", or by More
+	NamesPath   = "/names"         // GET: the registered names, as JSON lines of eventlog.NameRegistration
+	ReleasePath = "/names/release" // POST: a name to unregister
+	RoomsPath   = "/rooms"         // GET: the rooms with messages, as JSON lines of RoomInfo
+	DeletePath  = "/rooms/delete"  // POST: a room to delete; answered by "done" or More
 )
 
-// More is the answer of a change that took long and is not done: it has to be posted again.
+// More is the answer to a change that is not complete. The client must repeat the request.
 const More = "more"
 
-// operatorConns is how many connections the operator can have: the descriptors are for the chat.
+// operatorConns limits the connections to the socket, because descriptors are for the chat.
 const operatorConns = 32
 
-// Operator is what the user who runs this server can ask it and have it do. Whoever reaches it may do everything: it is
-// served at the socket in the data folder, and is not for a port.
+// Operator returns the handler for the commands of the user who runs the server. It does not authenticate, so it is served
+// only on the socket in the data folder, never on a port.
 func (s *Server) Operator() http.Handler {
 	mux := http.NewServeMux()
 	for path, h := range s.toolPaths() {
@@ -46,15 +46,15 @@ func (s *Server) Operator() http.Handler {
 	} {
 		mux.HandleFunc("/debug/pprof/"+path, h)
 	}
-	mux.HandleFunc("GET "+OwnedPath, s.owned)
-	mux.HandleFunc("POST "+ReleasePath, s.release)
+	mux.HandleFunc("GET "+NamesPath, s.listNames)
+	mux.HandleFunc("POST "+ReleasePath, s.releaseName)
 	mux.HandleFunc("GET "+RoomsPath, s.listRooms)
 	mux.HandleFunc("POST "+DeletePath, s.deleteRoom)
 	return mux
 }
 
-// serveOperator serves Operator at the socket in the data folder until the server is closed. Where a folder cannot have a
-// socket, the chat goes on without one.
+// serveOperator serves Operator on the socket in the data folder until the server is closed. The server runs without it if
+// the folder cannot have a socket.
 func (s *Server) serveOperator() {
 	if s.cfg.InMemory {
 		return
@@ -62,49 +62,49 @@ func (s *Server) serveOperator() {
 	path := filepath.Join(s.cfg.Data, SocketName)
 	ln, err := localsocket.Listen(path)
 	if err != nil {
-		s.cfg.Logger.Warn("the operator's commands and profiles cannot be used while this server runs: its socket cannot be made", "file", path, "err", err)
+		s.cfg.Logger.Warn("the operator's socket cannot be created; commands and profiles are not available while this server runs", "file", path, "error", err)
 		return
 	}
 	s.operator = &http.Server{
 		Handler: s.Operator(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: newHTTPLog(s.cfg.Logger),
 	}
-	s.operating.Go(func() { s.operator.Serve(netutil.LimitListener(ln, operatorConns)) })
+	s.operatorServes.Go(func() { s.operator.Serve(netutil.LimitListener(ln, operatorConns)) })
 }
 
-// owned lists the names that are somebody's own, as JSON lines of eventlog.Owning.
-func (s *Server) owned(out http.ResponseWriter, _ *http.Request) {
+// listNames lists the registered names.
+func (s *Server) listNames(out http.ResponseWriter, _ *http.Request) {
 	out.Header().Set("Content-Type", "application/x-ndjson")
 	lines := json.NewEncoder(out)
 	for _, o := range s.store.RegisteredNames() {
 		if lines.Encode(o) != nil {
-			return // nobody listens any more
+			return // the client is gone
 		}
 	}
 }
 
-// listRooms lists the rooms that have messages.
+// listRooms lists the rooms with messages.
 func (s *Server) listRooms(out http.ResponseWriter, _ *http.Request) {
 	list := ListRooms(s.store, func(room string) int { return s.hub.Who(room).Count })
 	out.Header().Set("Content-Type", "application/x-ndjson")
 	lines := json.NewEncoder(out)
 	for _, room := range list {
 		if lines.Encode(room) != nil {
-			return // nobody listens any more
+			return // the client is gone
 		}
 	}
 }
 
-// deleteTakes is how long a call of deleteRoom may take: a long room is deleted in several.
-const deleteTakes = 3 * time.Second
+// deleteTimeout limits a call of deleteRoom. A large room is deleted in several calls.
+const deleteTimeout = 3 * time.Second
 
 // deleteRoom deletes a room.
 func (s *Server) deleteRoom(out http.ResponseWriter, r *http.Request) {
 	room, err := io.ReadAll(http.MaxBytesReader(out, r.Body, 1<<10))
 	if err != nil {
-		http.Error(out, "post the name of a room, and nothing else", http.StatusRequestEntityTooLarge)
+		http.Error(out, "the body is too large; it must be the name of a room", http.StatusRequestEntityTooLarge)
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), deleteTakes)
+	ctx, cancel := context.WithTimeout(r.Context(), deleteTimeout)
 	defer cancel()
 	switch done, err := DeleteRoom(ctx, s.store, s.env.Decide, string(room)); {
 	case err != nil:
@@ -116,14 +116,14 @@ func (s *Server) deleteRoom(out http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// release makes a name nobody's own.
-func (s *Server) release(out http.ResponseWriter, r *http.Request) {
-	asked, err := io.ReadAll(http.MaxBytesReader(out, r.Body, 1<<10))
+// releaseName unregisters a name.
+func (s *Server) releaseName(out http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(out, r.Body, 1<<10))
 	if err != nil {
-		http.Error(out, "post a name, and nothing else", http.StatusRequestEntityTooLarge)
+		http.Error(out, "the body is too large; it must be a name", http.StatusRequestEntityTooLarge)
 		return
 	}
-	name, err := names.Parse(string(asked))
+	name, err := names.Parse(string(body))
 	if err != nil {
 		http.Error(out, err.Error(), http.StatusBadRequest)
 		return

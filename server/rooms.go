@@ -12,33 +12,33 @@ import (
 	"ramai/wire"
 )
 
-const tidyEvery = time.Minute
+const tidyInterval = time.Minute
 
-// rooms removes rooms that nobody needs: empty ones, and where nearly as many are made as there may be, small ones in which
-// nobody says anything. So who makes rooms without end does not end the making of rooms for others.
-type rooms struct {
-	store    eventlog.Store
-	decide   Decider
-	occupied func(room string) bool
-	steady   func() bool // whether the clock can be relied on: what goes does not come back
-	most     int         // rooms there may be
+// roomCleaner removes rooms: empty ones, and, when most of MaxRooms exist, small silent ones. Otherwise anyone who creates
+// rooms without end would keep others from creating any.
+type roomCleaner struct {
+	store        eventlog.Store
+	decide       Decider
+	occupied     func(room string) bool
+	clockTrusted func() bool
+	maxRooms     int
 }
 
-// tidyRooms removes rooms now and then until the server stops.
+// tidyRooms runs a roomCleaner until the server stops.
 func (s *Server) tidyRooms() {
 	ctx, cancel := context.WithCancel(context.Background())
-	var watching sync.WaitGroup
-	defer watching.Wait()
+	var canceller sync.WaitGroup
+	defer canceller.Wait()
 	defer cancel()
-	watching.Go(func() {
+	canceller.Go(func() {
 		select {
 		case <-s.quit:
 			cancel()
 		case <-ctx.Done():
 		}
 	})
-	r := &rooms{store: s.store, decide: s.env.Decide, occupied: s.hub.Occupied, steady: s.clock.steady, most: s.cfg.MaxRooms}
-	ticker := time.NewTicker(tidyEvery)
+	r := &roomCleaner{store: s.store, decide: s.env.Decide, occupied: s.hub.Occupied, clockTrusted: s.clock.trusted, maxRooms: s.cfg.MaxRooms}
+	ticker := time.NewTicker(tidyInterval)
 	defer ticker.Stop()
 	for {
 		select {
@@ -46,86 +46,87 @@ func (s *Server) tidyRooms() {
 			return
 		case <-ticker.C:
 		}
-		gone, err := r.tidy(ctx, s.cfg.Now())
-		if gone > 0 {
-			s.cfg.Logger.Info("deleted small, silent rooms to make room for others", "rooms", gone, "most", s.cfg.MaxRooms)
+		removed, err := r.tidy(ctx, s.cfg.Now())
+		if removed > 0 {
+			s.cfg.Logger.Info("small silent rooms were deleted to make space for others", "rooms", removed, "max_rooms", s.cfg.MaxRooms)
 		}
 		if err != nil && ctx.Err() == nil {
-			s.cfg.Logger.Warn("rooms could not be deleted; will retry", "err", err)
+			s.cfg.Logger.Warn("rooms could not be deleted; will retry", "error", err)
 		}
 	}
 }
 
-// tidy removes what there is to remove now. It returns how many rooms went that had messages.
-func (r *rooms) tidy(ctx context.Context, now time.Time) (gone int, err error) {
-	heads := r.store.AllBounds()
-	for room, head := range heads {
-		if !head.Empty() {
+// tidy removes rooms once. It returns how many rooms with messages it has removed.
+func (r *roomCleaner) tidy(ctx context.Context, now time.Time) (removed int, err error) {
+	rooms := r.store.AllBounds()
+	for room, bounds := range rooms {
+		if !bounds.Empty() {
 			continue
 		}
-		delete(heads, room)
+		delete(rooms, room)
 		if room != wire.Lobby && !r.occupied(room) {
-			if _, err := r.decide(ctx, eventlog.Command{Kind: eventlog.RemoveRoom, Room: room, To: head.Last}); err != nil {
+			if _, err := r.decide(ctx, eventlog.Command{Kind: eventlog.RemoveRoom, Room: room, To: bounds.Last}); err != nil {
 				return 0, err
 			}
 		}
 	}
-	return r.makePlace(ctx, now, heads)
+	return r.makeSpace(ctx, now, rooms)
 }
 
-// makePlace removes rooms until nine tenths of those are left that there may be: such as had at most eventlog.MaxRemove
-// messages, the smallest first. One that had k messages goes after k hours in which nobody was heard, and with nobody in it.
-func (r *rooms) makePlace(ctx context.Context, now time.Time, heads map[string]eventlog.Bounds) (gone int, err error) {
-	over := len(heads) - r.most*9/10
-	if over <= 0 || !r.steady() {
+// makeSpace removes rooms until nine tenths of maxRooms are left, the smallest first. It removes only rooms that never had
+// more than eventlog.MaxRemove messages, that nobody is in, and that have been silent for as many hours as they ever had
+// messages.
+func (r *roomCleaner) makeSpace(ctx context.Context, now time.Time, rooms map[string]eventlog.Bounds) (removed int, err error) {
+	excess := len(rooms) - r.maxRooms*9/10
+	if excess <= 0 || !r.clockTrusted() {
 		return 0, nil
 	}
-	small := slices.DeleteFunc(slices.Collect(maps.Keys(heads)), func(room string) bool {
-		return room == wire.Lobby || heads[room].Last > eventlog.MaxRemove
+	small := slices.DeleteFunc(slices.Collect(maps.Keys(rooms)), func(room string) bool {
+		return room == wire.Lobby || rooms[room].Last > eventlog.MaxRemove
 	})
-	slices.SortFunc(small, func(a, b string) int { return int(heads[a].Last) - int(heads[b].Last) })
-	times := r.store.NewestTimes() // by heart: a room that cannot be read keeps no other from going
+	slices.SortFunc(small, func(a, b string) int { return int(rooms[a].Last) - int(rooms[b].Last) })
+	times := r.store.NewestTimes() // from memory: a room that cannot be read does not keep others
 	for _, room := range small {
-		if gone == over {
+		if removed == excess {
 			break
 		}
-		last := heads[room].Last
-		at, there := times[room]
-		if !there || now.Sub(at.Std()) < time.Duration(last)*time.Hour || r.occupied(room) {
+		last := rooms[room].Last
+		at, known := times[room]
+		if !known || now.Sub(at.Std()) < time.Duration(last)*time.Hour || r.occupied(room) {
 			continue
 		}
 		o, err := r.decide(ctx, eventlog.Command{Kind: eventlog.RemoveRoom, Room: room, To: last})
 		if err != nil {
-			return gone, err
+			return removed, err
 		}
 		if o.Status == eventlog.Saved {
-			gone++
+			removed++
 		}
 	}
-	return gone, nil
+	return removed, nil
 }
 
-// Decider has the journal decide about an event, see session.Env.Decide.
+// Decider submits a command and waits for its outcome, see session.Env.Decide.
 type Decider func(context.Context, eventlog.Command) (*eventlog.Outcome, error)
 
-// A RoomInfo is what the operator is told of a room.
+// A RoomInfo describes a room to the operator.
 type RoomInfo struct {
 	Room        string
 	First, Last uint64
 	At          wire.Time // of the newest message
-	Members     int       // connections that are in it
+	Members     int       // connections in the room
 }
 
-// ListRooms tells of all rooms that have messages, by name. members counts the connections in one; nil: there are none.
+// ListRooms returns all rooms with messages, sorted by name. members counts the connections in a room; nil: there are none.
 func ListRooms(store eventlog.Store, members func(room string) int) []RoomInfo {
-	heads, times := store.AllBounds(), store.NewestTimes()
+	all, times := store.AllBounds(), store.NewestTimes()
 	var list []RoomInfo
-	for _, room := range slices.Sorted(maps.Keys(heads)) {
-		head := heads[room]
-		if head.Empty() {
+	for _, room := range slices.Sorted(maps.Keys(all)) {
+		bounds := all[room]
+		if bounds.Empty() {
 			continue
 		}
-		info := RoomInfo{Room: room, First: head.First, Last: head.Last, At: times[room]}
+		info := RoomInfo{Room: room, First: bounds.First, Last: bounds.Last, At: times[room]}
 		if members != nil {
 			info.Members = members(room)
 		}
@@ -134,19 +135,19 @@ func ListRooms(store eventlog.Store, members func(room string) int) []RoomInfo {
 	return list
 }
 
-// DeleteRoom deletes all messages of a room, in steps, so that saying goes on meanwhile, and then the room. It returns false
-// if it has not got to the end when ctx is done: then it can be called again. Who is in the room stays in it, and what is
-// said there after that goes on with the next number. Of the lobby only the messages go. A room without messages is an error.
+// DeleteRoom deletes all messages of a room, in steps, so that messages are accepted meanwhile, and then the room itself. It
+// returns false if ctx ends before that: call it again then. Connections stay in the room, and its numbers continue. Of the
+// lobby only the messages are deleted. A room without messages is an error.
 func DeleteRoom(ctx context.Context, store eventlog.Store, decide Decider, room string) (done bool, err error) {
-	last := store.Bounds(room)
-	if last.Empty() {
+	bounds := store.Bounds(room)
+	if bounds.Empty() {
 		return false, fmt.Errorf("there is no room %q", room)
 	}
-	for first := last.First; first <= last.Last; {
+	for first := bounds.First; first <= bounds.Last; {
 		if ctx.Err() != nil {
 			return false, nil
 		}
-		o, err := decide(context.WithoutCancel(ctx), eventlog.Command{Kind: eventlog.Trim, Room: room, To: last.Last})
+		o, err := decide(context.WithoutCancel(ctx), eventlog.Command{Kind: eventlog.Trim, Room: room, To: bounds.Last})
 		if err != nil {
 			return false, err
 		}
@@ -155,6 +156,6 @@ func DeleteRoom(ctx context.Context, store eventlog.Store, decide Decider, room 
 		}
 		first = o.N
 	}
-	_, err = decide(context.WithoutCancel(ctx), eventlog.Command{Kind: eventlog.RemoveRoom, Room: room, To: last.Last}) // refused: it goes on
+	_, err = decide(context.WithoutCancel(ctx), eventlog.Command{Kind: eventlog.RemoveRoom, Room: room, To: bounds.Last}) // a refusal means that the room was used again
 	return true, err
 }

@@ -26,17 +26,17 @@ type roomsStage struct {
 	*testing.T
 	*Server
 	now time.Time
-	r   *rooms
+	r   *roomCleaner
 	ids int
 
-	steady bool // what the clock is said to be
+	clockTrusted bool
 }
 
-func newRoomsStage(t *testing.T, most int) *roomsStage {
+func newRoomsStage(t *testing.T, maxRooms int) *roomsStage {
 	st := &roomsStage{T: t, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 	cfg := Defaults()
-	cfg.InMemory, cfg.Logger, cfg.Quiet, cfg.MaxRooms = true, slog.New(slog.DiscardHandler), true, most
-	cfg.untended = true
+	cfg.InMemory, cfg.Logger, cfg.Quiet, cfg.MaxRooms = true, slog.New(slog.DiscardHandler), true, maxRooms
+	cfg.noMaintenance = true
 	cfg.Now = func() time.Time { return st.now }
 	s, err := New(cfg)
 	if err != nil {
@@ -44,7 +44,7 @@ func newRoomsStage(t *testing.T, most int) *roomsStage {
 	}
 	t.Cleanup(func() { s.Close() })
 	st.Server = s
-	st.r = &rooms{store: s.store, decide: s.env.Decide, occupied: s.hub.Occupied, steady: func() bool { return st.steady }, most: most}
+	st.r = &roomCleaner{store: s.store, decide: s.env.Decide, occupied: s.hub.Occupied, clockTrusted: func() bool { return st.clockTrusted }, maxRooms: maxRooms}
 	return st
 }
 
@@ -87,7 +87,7 @@ func TestRoomsWithoutEnd(t *testing.T) {
 	st.say("class", 1) // and so is this one refused
 	st.now = st.now.Add(time.Hour)
 	st.tidy(0) // the clock may be ahead
-	st.steady = true
+	st.clockTrusted = true
 	st.r.store = unreadable{st.store}
 	st.tidy(10)
 	if !st.say("class", 3) {

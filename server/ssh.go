@@ -11,31 +11,32 @@ import (
 	"ramai/internal/sshserver"
 )
 
-// sshFolder is where the keys of SSH are kept, in the data folder.
+// sshFolder is the folder for SSH keys in the data folder.
 const sshFolder = "ssh"
 
-// sshConns is how many connections of SSH there can be where there are can descriptors for connections. A session over SSH
-// takes none, and one of SSH may be without a session.
-func sshConns(can int) int { return min(sshserver.MaxConns, can/4) }
+// sshConns returns the maximum number of SSH connections, of the available descriptors. They count separately from sessions: a
+// session over SSH needs no descriptor, and an SSH connection may be without a session.
+func sshConns(available int) int { return min(sshserver.MaxConns, available/4) }
 
-// address is where a browser finds this server, as far as it can know, for who came to an address of this machine.
-func (c *Config) address(came netip.Addr) *url.URL {
-	if len(c.TLS.Domains) > 0 { // which is reached on port 443
+// address returns the likely URL of this server for browsers. local is the address of this machine that an SSH client has
+// connected to.
+func (c *Config) address(local netip.Addr) *url.URL {
+	if len(c.TLS.Domains) > 0 { // reached on port 443
 		return &url.URL{Scheme: "https", Host: c.TLS.Domains[0]}
 	}
-	host := came.String()
+	host := local.String()
 	if len(c.AllowHosts) > 0 {
 		host = c.AllowHosts[0]
 	}
-	if len(c.AllowHosts) > 0 && len(c.TrustProxies) > 0 { // the proxy has that name
+	if len(c.AllowHosts) > 0 && len(c.TrustProxies) > 0 { // it is the name of the proxy
 		return &url.URL{Scheme: "https", Host: host}
 	}
 	u := &url.URL{Scheme: "http", Host: net.JoinHostPort(host, strconv.Itoa(c.Port))}
-	usual := 80
+	defaultPort := 80
 	if c.TLS.Cert != "" {
-		u.Scheme, usual = "https", 443
+		u.Scheme, defaultPort = "https", 443
 	}
-	if c.Port == 0 || c.Port == usual {
+	if c.Port == 0 || c.Port == defaultPort {
 		u.Host = strings.TrimSuffix(u.Host, ":"+strconv.Itoa(c.Port))
 	}
 	return u
@@ -47,13 +48,13 @@ func (s *Server) openSSH() (*sshserver.Server, error) {
 		folder = filepath.Join(s.cfg.Data, sshFolder)
 	}
 	return sshserver.New(sshserver.Config{
-		Env: s.env, Serve: s.serve, AcquireSlot: s.acquireSlot, ReleaseSlot: s.releaseSlot, AcquireConn: s.acquireConn, ReleaseConn: s.releaseConn, Search: s.index.Search, Address: s.cfg.address,
+		Env: s.env, Serve: s.startSession, AcquireSlot: s.acquireSlot, ReleaseSlot: s.releaseSlot, AcquireConn: s.acquireConn, ReleaseConn: s.releaseConn, Search: s.index.Search, Address: s.cfg.address,
 		MaxConns: sshConns(descriptors() - spareDescriptors), Folder: folder, KeysOnly: s.cfg.SSHKeysOnly, Stall: s.cfg.SlowClientTimeout,
 	})
 }
 
-// ServeSSH serves SSH on ln until Close, if Config.SSH says that there is a door for it. It closes ln.
+// ServeSSH serves SSH on ln until Close. It requires Config.SSH. It closes ln.
 func (s *Server) ServeSSH(ln net.Listener) error { return s.ssh.Serve(ln) }
 
-// SSHFingerprint is that of the host key, as ssh shows it.
+// SSHFingerprint returns the fingerprint of the host key, as ssh prints it.
 func (s *Server) SSHFingerprint() string { return s.ssh.Fingerprint() }

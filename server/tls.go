@@ -18,36 +18,36 @@ import (
 	"golang.org/x/crypto/acme/autocert"
 )
 
-// TLS says how connections are encrypted: with a certificate from files, or with those that are got for domains by ACME
-// (RFC 8555), or, if it is the zero value, not at all.
+// TLS configures encryption: with a certificate from files, or with certificates for domains from an ACME server (RFC 8555).
+// The zero value means no encryption.
 type TLS struct {
-	Cert, Key string // files in PEM; both or none. They are read again when they have changed
+	Cert, Key string // PEM files; both or none. They are reloaded when they change
 
-	Domains   []string // to get certificates for; ports of this server must be reachable as 443 under these names
-	Directory string   // of the ACME server; empty: Let's Encrypt
-	Email     string   // that the ACME server may write to; may be empty
+	Domains   []string // request certificates for these; this server must be reachable there on port 443
+	Directory string   // directory URL of the ACME server; empty: Let's Encrypt
+	Email     string   // contact address for the ACME server; may be empty
 }
 
-// acmeFolder is where certificates are kept, in the data folder.
+// acmeFolder is the folder for certificates in the data folder.
 const acmeFolder = "acme"
 
-// encryption makes a configuration, and tells the names that the certificates are for. Both are nil without encryption.
+// encryption returns the TLS configuration, and the names that the certificates are for. Both are nil without encryption.
 func (c *Config) encryption() (*tls.Config, []string, error) {
 	t := &c.TLS
 	switch {
 	case (t.Cert == "") != (t.Key == ""):
-		return nil, nil, errors.New("a certificate and its key are both needed: --tls-cert and --tls-key")
+		return nil, nil, errors.New("--tls-cert and --tls-key must be set together")
 	case t.Cert != "" && len(t.Domains) > 0:
-		return nil, nil, errors.New("certificates come from files or from ACME, not from both: leave out --tls-cert or --acme")
+		return nil, nil, errors.New("--tls-cert and --acme exclude each other")
 	case t.Cert != "":
-		pair := &pair{cert: t.Cert, key: t.Key, now: c.Now, logger: c.Logger}
+		pair := &certificate{cert: t.Cert, key: t.Key, now: c.Now, logger: c.Logger}
 		leaf, err := pair.load()
 		if err != nil {
 			return nil, nil, err
 		}
 		return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.get}, plainNames(leaf), nil
 	case len(t.Domains) > 0 && c.InMemory:
-		return nil, nil, errors.New("--acme keeps certificates in the data folder, and with --in-memory there is none")
+		return nil, nil, errors.New("--acme stores certificates in the data folder, so it cannot be used with --in-memory")
 	case len(t.Domains) > 0:
 		m := &autocert.Manager{
 			Prompt: autocert.AcceptTOS, Cache: autocert.DirCache(filepath.Join(c.Data, acmeFolder)),
@@ -56,14 +56,14 @@ func (c *Config) encryption() (*tls.Config, []string, error) {
 		if t.Directory != "" {
 			m.Client = &acme.Client{DirectoryURL: t.Directory}
 		}
-		config := m.TLSConfig() // with the protocol of the challenge (RFC 8737)
+		config := m.TLSConfig() // includes the challenge protocol (RFC 8737)
 		config.MinVersion = tls.VersionTLS12
 		return config, t.Domains, nil
 	}
 	return nil, nil, nil
 }
 
-// plainNames are the names of a certificate that are no patterns.
+// plainNames returns the names in a certificate that are not wildcards.
 func plainNames(leaf *x509.Certificate) (names []string) {
 	for _, name := range leaf.DNSNames {
 		if !strings.Contains(name, "*") {
@@ -73,81 +73,81 @@ func plainNames(leaf *x509.Certificate) (names []string) {
 	return names
 }
 
-// lookEvery is how often it is looked, at most, whether the files of a certificate have changed.
-const lookEvery = time.Second
+// checkInterval is the minimum time between checks whether the files of a certificate have changed.
+const checkInterval = time.Second
 
-// pair is a certificate and its key, from files that somebody renews.
-type pair struct {
+// certificate is a certificate and its key, reloaded from their files when these change.
+type certificate struct {
 	cert, key string
 	now       func() time.Time
 	logger    *slog.Logger
 
 	mu      sync.Mutex
 	loaded  *tls.Certificate // guarded by mu
-	stamp   string           // guarded by mu: of the files as they were loaded
-	failed  string           // guarded by mu: why they cannot be loaded now, as it was told
-	looking time.Time        // guarded by mu: when it was looked last
+	version string           // guarded by mu: of the loaded files, see fileVersion
+	failure string           // guarded by mu: the logged reason why the files cannot be loaded
+	checked time.Time        // guarded by mu: time of the last check
 }
 
 // load reads the files for the first time.
-func (p *pair) load() (*x509.Certificate, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	stamp, err := p.changed()
+func (c *certificate) load() (*x509.Certificate, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	version, err := c.fileVersion()
 	if err != nil {
 		return nil, err
 	}
-	loaded, err := tls.LoadX509KeyPair(p.cert, p.key)
+	loaded, err := tls.LoadX509KeyPair(c.cert, c.key)
 	if err != nil {
-		return nil, fmt.Errorf("the certificate %s and its key %s cannot be used: %w", p.cert, p.key, err)
+		return nil, fmt.Errorf("cannot use the certificate %s with the key %s: %w", c.cert, c.key, err)
 	}
-	if info, err := os.Stat(p.key); err == nil && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
-		p.logger.Warn("others than the owner can read or change the key of the certificate: chmod 600", "file", p.key)
+	if info, err := os.Stat(c.key); err == nil && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
+		c.logger.Warn("other users can read or change the private key of the certificate; run chmod 600", "file", c.key)
 	}
-	p.loaded, p.stamp, p.looking = &loaded, stamp, p.now()
+	c.loaded, c.version, c.checked = &loaded, version, c.now()
 	return loaded.Leaf, nil
 }
 
-// changed describes the files: something else if they have changed.
-func (p *pair) changed() (string, error) {
-	var stamp string
-	for _, path := range []string{p.cert, p.key} {
+// fileVersion returns a string that differs if the files have changed.
+func (c *certificate) fileVersion() (string, error) {
+	var version string
+	for _, path := range []string{c.cert, c.key} {
 		info, err := os.Stat(path)
 		if errors.Is(err, fs.ErrNotExist) {
-			return "", fmt.Errorf("there is no file %s for TLS", path)
+			return "", fmt.Errorf("no such file: %s (a certificate and its key are needed for TLS)", path)
 		}
 		if err != nil {
 			return "", err
 		}
-		stamp += fmt.Sprintf("%d %d;", info.ModTime().UnixNano(), info.Size())
+		version += fmt.Sprintf("%d %d;", info.ModTime().UnixNano(), info.Size())
 	}
-	return stamp, nil
+	return version, nil
 }
 
-// get is for tls.Config.GetCertificate. What cannot be used does not take the place of what could.
-func (p *pair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := p.now()
-	if now.Sub(p.looking) < lookEvery {
-		return p.loaded, nil
+// get implements tls.Config.GetCertificate. Files that cannot be loaded do not replace a certificate that works.
+func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.now()
+	if now.Sub(c.checked) < checkInterval {
+		return c.loaded, nil
 	}
-	p.looking = now
-	stamp, err := p.changed()
-	if err == nil && stamp == p.stamp {
-		return p.loaded, nil
+	c.checked = now
+	version, err := c.fileVersion()
+	if err == nil && version == c.version {
+		return c.loaded, nil
 	}
 	var renewed tls.Certificate
 	if err == nil {
-		renewed, err = tls.LoadX509KeyPair(p.cert, p.key)
+		renewed, err = tls.LoadX509KeyPair(c.cert, c.key)
 	}
 	switch {
 	case err == nil:
-		p.loaded, p.stamp, p.failed = &renewed, stamp, ""
-		p.logger.Info("the certificate was renewed", "file", p.cert, "until", renewed.Leaf.NotAfter)
-	case err.Error() != p.failed: // once; it is tried again all the same, for the reason may go away and leave no mark on the files
-		p.failed = err.Error()
-		p.logger.Error("the new certificate cannot be used; the old one stays", "err", err)
+		c.loaded, c.version, c.failure = &renewed, version, ""
+		c.logger.Info("the certificate was renewed", "file", c.cert, "valid_until", renewed.Leaf.NotAfter)
+	case err.Error() != c.failure: // logged once, but tried again: the cause may disappear without a change of the files
+		c.failure = err.Error()
+		c.logger.Error("the new certificate cannot be used; the old one stays in use", "error", err)
 	}
-	return p.loaded, nil
+	return c.loaded, nil
 }

@@ -10,38 +10,39 @@ import (
 // addressType is pflag's name for the type address.
 const addressType = "address"
 
-// nowhere is what an address flag takes for no address, where there need not be one.
-const nowhere = "none"
+// noAddress is the value of an optional address flag that is off.
+const noAddress = "none"
 
-// address is an address and a port to listen on, as a flag. An empty one would be all addresses and any port.
+// address is a flag for an address and a port to listen on. It rejects an empty value, which would mean all addresses and a
+// random port.
 type address struct {
-	value    *string // empty: nowhere
+	value    *string // empty: off
 	optional bool
 }
 
 // String implements pflag.Value.
 func (a address) String() string {
-	if a.value == nil { // pflag asks a zero value what its default is
+	if a.value == nil { // pflag calls String on a zero value
 		return ""
 	}
 	if *a.value == "" && a.optional {
-		return nowhere
+		return noAddress
 	}
 	return *a.value
 }
 
 // Set implements pflag.Value.
 func (a address) Set(s string) error {
-	if a.optional && s == nowhere {
+	if a.optional && s == noAddress {
 		*a.value = ""
 		return nil
 	}
 	if _, port, err := net.SplitHostPort(s); err != nil || port == "" {
 		or := ""
 		if a.optional {
-			or = ", or " + nowhere
+			or = ", or " + noAddress
 		}
-		return fmt.Errorf("%q is no address and port; it is to be like 127.0.0.1:2000, or :2000 for the whole network%s", s, or)
+		return fmt.Errorf("invalid address %q (want a host and a port, for example 127.0.0.1:2000, or :2000 for all addresses%s)", s, or)
 	}
 	*a.value = s
 	return nil
@@ -50,7 +51,7 @@ func (a address) Set(s string) error {
 // Type implements pflag.Value.
 func (a address) Type() string { return addressType }
 
-// directory is the address of an ACME directory, as a flag.
+// directory is a flag for the URL of an ACME directory.
 type directory string
 
 // String implements pflag.Value.
@@ -59,7 +60,7 @@ func (d *directory) String() string { return string(*d) }
 // Set implements pflag.Value.
 func (d *directory) Set(s string) error {
 	if u, err := url.Parse(s); s != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "") {
-		return fmt.Errorf("%q is no address of a directory; it is to be like https://acme-v02.api.letsencrypt.org/directory", s)
+		return fmt.Errorf("invalid URL %q (want, for example, https://acme-v02.api.letsencrypt.org/directory)", s)
 	}
 	*d = directory(s)
 	return nil
@@ -68,15 +69,15 @@ func (d *directory) Set(s string) error {
 // Type implements pflag.Value.
 func (d *directory) Type() string { return "url" }
 
-// checkTogether finds settings that mean nothing without others.
-func checkTogether(o serveOptions, keysOnly bool, domains []string, acmeDirectory, acmeEmail string) error {
+// checkCombination rejects settings that have no effect without others.
+func checkCombination(o serveOptions, keysOnly bool, domains []string, acmeDirectory, acmeEmail string) error {
 	switch {
 	case keysOnly && o.ssh == "":
-		return errors.New("--ssh-keys-only is about SSH, which is nowhere; say where with --ssh, or leave it out")
+		return errors.New("--ssh-keys-only requires --ssh")
 	case acmeDirectory != "" && len(domains) == 0:
-		return errors.New("--acme-directory says where certificates come from, but there is no --acme to get one for")
+		return errors.New("--acme-directory requires --acme")
 	case acmeEmail != "" && len(domains) == 0:
-		return errors.New("--acme-email says whom the ACME server may write to, but there is no --acme to get a certificate for")
+		return errors.New("--acme-email requires --acme")
 	}
 	return nil
 }

@@ -5,34 +5,34 @@ import (
 	"testing"
 )
 
-// A wrong value is an error in the same words wherever it comes from, and is found before anything is listened on.
+// An invalid value is reported in the same words wherever it comes from, and before the server listens.
 func TestWrongSettings(t *testing.T) {
 	for _, c := range []struct {
 		args, environ []string
 		want          string
 	}{
-		{[]string{"--listen", ""}, nil, `--listen: "" is no address and port; it is to be like 127.0.0.1:2000`},
-		{[]string{"--listen", "none"}, nil, `--listen: "none" is no address and port`},
-		{[]string{"--listen", ":"}, nil, `--listen: ":" is no address and port`},
-		{[]string{"--listen", "127.0.0.1"}, nil, `--listen: "127.0.0.1" is no address and port`},
-		{[]string{"--ssh", ""}, nil, `--ssh: "" is no address and port; it is to be like 127.0.0.1:2000, or :2000 for the whole network, or none`},
-		{[]string{"--admin", ""}, nil, `--admin: "" is no address and port`},
-		{nil, []string{"RAMAI_LISTEN", ""}, `RAMAI_LISTEN: "" is no address and port`},
-		{nil, []string{"RAMAI_SSH", ""}, `RAMAI_SSH: "" is no address and port`},
-		{[]string{"--rate", "fast"}, nil, `--rate is to be a number, not "fast"`},
-		{nil, []string{"RAMAI_RATE", "fast"}, `RAMAI_RATE is to be a number, not "fast"`},
-		{[]string{"--in-memory=perhaps"}, nil, `--in-memory is to be true or false, not "perhaps"`},
-		{[]string{"--slow-client-timeout", "soon"}, nil, `--slow-client-timeout is to be a time, like 90s or 5m, not "soon"`},
+		{[]string{"--listen", ""}, nil, `--listen: invalid address "" (want a host and a port, for example 127.0.0.1:2000`},
+		{[]string{"--listen", "none"}, nil, `--listen: invalid address "none"`},
+		{[]string{"--listen", ":"}, nil, `--listen: invalid address ":"`},
+		{[]string{"--listen", "127.0.0.1"}, nil, `--listen: invalid address "127.0.0.1"`},
+		{[]string{"--ssh", ""}, nil, `--ssh: invalid address "" (want a host and a port, for example 127.0.0.1:2000, or :2000 for all addresses, or none)`},
+		{[]string{"--admin", ""}, nil, `--admin: invalid address ""`},
+		{nil, []string{"RAMAI_LISTEN", ""}, `RAMAI_LISTEN: invalid address ""`},
+		{nil, []string{"RAMAI_SSH", ""}, `RAMAI_SSH: invalid address ""`},
+		{[]string{"--rate", "fast"}, nil, `--rate: invalid value "fast" (want a number)`},
+		{nil, []string{"RAMAI_RATE", "fast"}, `RAMAI_RATE: invalid value "fast" (want a number)`},
+		{[]string{"--in-memory=perhaps"}, nil, `--in-memory: invalid value "perhaps" (want true or false)`},
+		{[]string{"--slow-client-timeout", "soon"}, nil, `--slow-client-timeout: invalid value "soon" (want a duration, for example 90s or 5m)`},
 		{[]string{"--lisen", "x"}, nil, `unknown flag: --lisen; did you mean --listen?`},
 		{[]string{"--keep", "30d"}, nil, `unknown flag: --keep; did you mean --retention?`},
 		{[]string{"--memory"}, nil, `unknown flag: --memory; did you mean --in-memory?`},
 		{[]string{"--host", "x"}, nil, `unknown flag: --host; did you mean --allow-host?`},
-		{[]string{"--acme-directory", "nonsense"}, nil, `--acme-directory: "nonsense" is no address of a directory`},
-		{[]string{"--acme-directory", "https://acme.example/directory"}, nil, `--acme-directory says where certificates come from, but there is no --acme`},
-		{[]string{"--acme-email", "anna@example.org"}, nil, `--acme-email says whom`},
-		{[]string{"--ssh-keys-only"}, nil, `--ssh-keys-only is about SSH, which is nowhere`},
-		{[]string{"--trust-proxy", "0.0.0.0/0"}, nil, `--trust-proxy: "0.0.0.0/0" is everybody`},
-		{[]string{"--trust-proxy", "::/0"}, nil, `--trust-proxy: "::/0" is everybody`},
+		{[]string{"--acme-directory", "nonsense"}, nil, `--acme-directory: invalid URL "nonsense"`},
+		{[]string{"--acme-directory", "https://acme.example/directory"}, nil, `--acme-directory requires --acme`},
+		{[]string{"--acme-email", "anna@example.org"}, nil, `--acme-email requires --acme`},
+		{[]string{"--ssh-keys-only"}, nil, `--ssh-keys-only requires --ssh`},
+		{[]string{"--trust-proxy", "0.0.0.0/0"}, nil, `--trust-proxy: "0.0.0.0/0" contains every address`},
+		{[]string{"--trust-proxy", "::/0"}, nil, `--trust-proxy: "::/0" contains every address`},
 	} {
 		for _, check := range []bool{true, false} {
 			args := append([]string{"serve", "--in-memory", "--config", ""}, c.args...)
@@ -52,9 +52,9 @@ func TestWrongSettings(t *testing.T) {
 	}
 }
 
-// What a file says can be undone by a flag.
-func TestNowhere(t *testing.T) {
-	t.Setenv("RAMAI_SSH", "127.0.0.1:99999") // which nothing can listen on
+// A flag can turn off what the environment has set.
+func TestNoAddress(t *testing.T) {
+	t.Setenv("RAMAI_SSH", "127.0.0.1:99999") // an invalid port
 	var out, notes strings.Builder
 	if code := run(t.Context(), []string{"serve", "--check", "--in-memory", "--listen", "127.0.0.1:0", "--ssh", "none"}, nil, &out, &notes); code != 0 {
 		t.Errorf("%d %s", code, notes.String())

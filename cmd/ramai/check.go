@@ -13,7 +13,7 @@ import (
 	"ramai/server"
 )
 
-// checkAll is serve --check: it says what serve would do, and fails as that would.
+// checkAll implements serve --check: it prints what serve would do, and fails where serve would fail.
 func checkAll(flags *pflag.FlagSet, cfg server.Config, o serveOptions, stdout, stderr io.Writer) error {
 	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
 	flags.VisitAll(func(f *pflag.Flag) {
@@ -43,8 +43,8 @@ func checkAll(flags *pflag.FlagSet, cfg server.Config, o serveOptions, stdout, s
 		if err != nil {
 			return exit(exitUnusable, listenError(port.flag, port.address, err))
 		}
-		defer ln.Close() // both have to be free at once
-		fmt.Fprintf(stdout, "%s %s can be listened on\n", port.flag, ln.Addr())
+		defer ln.Close() // keep it, so that two flags with the same port are an error
+		fmt.Fprintf(stdout, "%s %s is available\n", port.flag, ln.Addr())
 	}
 	return nil
 }

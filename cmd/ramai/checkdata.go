@@ -11,18 +11,18 @@ import (
 	"ramai/internal/store/sqlite"
 )
 
-// newCheck returns the command that looks for damage in the data of a stopped server.
+// newCheck returns the command that checks the data of a stopped server.
 func newCheck() *cobra.Command {
 	var data string
 	cmd := &cobra.Command{
 		Use:   "check [DIR]",
-		Short: "Look for damage in the data of a stopped server",
-		Long: `Read all data of a server that does not run, and say what is damaged: pages of the database, messages that are missing,
-cannot be read or are not what was said, other tables, and the search index. It changes nothing.
+		Short: "Check the data of a stopped server",
+		Long: `Read all data of a stopped server, and report damage: unreadable pages of the database, missing, unreadable or altered
+messages, inconsistent tables, and the search index. Nothing is changed.
 
-Damage of the search index is mended by the server. For other damage there is ramai restore.
+The server repairs a damaged search index by itself. For other damage, see ramai restore.
 
-Exit codes: 0 nothing is damaged, 2 usage, 5 something is damaged, or the folder cannot be read.`,
+Exit codes: 0 no damage, 2 usage, 5 damaged data, or the folder cannot be read.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
@@ -43,14 +43,14 @@ Exit codes: 0 nothing is damaged, 2 usage, 5 something is damaged, or the folder
 				return unusable(ctx, within(data, dir, err))
 			}
 			if err := search.Check(ctx, filepath.Join(dir, search.FileName)); err != nil {
-				fmt.Fprintf(out, "the search index: %v; the server makes it anew when it meets that, or when %s is deleted\n", err, search.FileName)
+				fmt.Fprintf(out, "the search index: %v; the server rebuilds it when it notices the damage, or when %s is deleted\n", err, search.FileName)
 				damaged++
 			}
 			if _, err := fmt.Fprintf(out, "%s: %s\n", data, describe(s)); err != nil {
 				return err
 			}
 			if damaged > 0 {
-				return exit(exitUnusable, errors.New("the data is damaged; bring back a backup with ramai restore FILE --force"))
+				return exit(exitUnusable, errors.New("the data is damaged; restore a backup with ramai restore FILE --force"))
 			}
 			return nil
 		},

@@ -24,7 +24,7 @@ func newName() *cobra.Command {
 		long: `Who speaks under a name over SSH, with a key, owns it from then on, and nobody else can have it. "name list" writes those
 names, a line each: since when, whose (the "by" of their messages), the name. "name release" makes one free: after this anybody
 can have it.`,
-		listed: server.OwnedPath,
+		listed: server.NamesPath,
 		list:   (*sqlite.Store).RegisteredNames,
 		line: func(o eventlog.NameRegistration) string {
 			return fmt.Sprintf("%s  %s  %s", o.Since.Std().UTC().Format(time.DateOnly), client.OneLine(o.SenderID), client.OneLine(o.Name))

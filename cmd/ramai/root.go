@@ -88,7 +88,7 @@ func newRoot(notes io.Writer) *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			return settle(cmd, os.Environ(), notes)
+			return configure(cmd, os.Environ(), notes)
 		},
 	}
 	root.Version = version()

@@ -35,10 +35,11 @@ func newServe() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run a server",
-		Long: `Run a server. Whoever joins hears everything that is said in a room, in one order, and nothing before it is on disk.
+		Long: `Run a server. Everyone in a room receives the same messages in the same order, and no message is delivered before it is on
+disk.
 
-SIGTERM, SIGHUP or Ctrl-C stops it in good order within 10 seconds; a second one at once. Killed or cut off from its power, it
-loses nothing that anyone has heard.`,
+SIGTERM, SIGHUP, or Ctrl-C shuts the server down gracefully within 10 seconds; a second signal stops it immediately. A crash or
+a power failure loses no message that was delivered.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg.Durability = server.Durability(o.durability)
@@ -103,13 +104,13 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 		return exit(exitUsage, err)
 	}
 	logFormat := logging.Format(o.logFormat)
-	queue, tell := logging.NewQueue(stderr, logFormat), logging.NewQueue(stdout, logFormat)
-	defer flush(queue, tell)
-	cfg.Logger, cfg.LogDropped = slog.New(logFormat.Handler(queue)), queue.Dropped
+	logQueue, outQueue := logging.NewQueue(stderr, logFormat), logging.NewQueue(stdout, logFormat)
+	defer flush(logQueue, outQueue)
+	cfg.Logger, cfg.LogDropped = slog.New(logFormat.Handler(logQueue)), logQueue.Dropped
 	cfg.LogTexts = o.logTexts || isTerminal(stderr)
 	cfg.Version = version()
 	if uid, _, err := ownerBesidesRoot(cfg.Data); !cfg.InMemory && err == nil && uid != 0 {
-		cfg.Logger.Warn("the data folder belongs to somebody else, who cannot open what root makes there; run the server as that user", "folder", cfg.Data, "user", uid)
+		cfg.Logger.Warn("the data folder belongs to another user, who cannot open files that root creates there; run the server as that user", "data", cfg.Data, "user", uid)
 	}
 	ln, err := net.Listen("tcp", o.listen)
 	if err != nil {
@@ -128,21 +129,21 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 		}
 		defer stopAdmin()
 	}
-	var helpers sync.WaitGroup // what runs until s is closed, and until ended is
+	var helpers sync.WaitGroup // goroutines that run until s and ended are closed
 	defer helpers.Wait()
-	var sshAt *net.TCPAddr
+	var sshAddr *net.TCPAddr
 	if o.ssh != "" {
-		overSSH, err := listenSSH(o.ssh)
+		sshListener, err := listenSSH(o.ssh)
 		if err != nil {
 			return exit(exitUnusable, errors.Join(err, ln.Close(), s.Close()))
 		}
-		sshAt = overSSH.Addr().(*net.TCPAddr)
+		sshAddr = sshListener.Addr().(*net.TCPAddr)
 		helpers.Go(func() {
-			if err := s.ServeSSH(overSSH); err != nil {
-				cfg.Logger.Error("nobody can join over SSH any more", "err", err)
+			if err := s.ServeSSH(sshListener); err != nil {
+				cfg.Logger.Error("the SSH server has stopped", "error", err)
 			}
 		})
-		cfg.Logger.Info("listening for SSH", "address", sshAt, "host_key", s.SSHFingerprint())
+		cfg.Logger.Info("listening for SSH", "address", sshAddr, "host_key", s.SSHFingerprint())
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -152,10 +153,10 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 
 	folder := cfg.Data
 	if cfg.InMemory {
-		folder = "none: everything is kept in memory"
+		folder = "none (in memory)"
 	}
-	cfg.Logger.Info("listening", "address", ln.Addr(), "folder", folder, "version", cfg.Version)
-	tellHow(tell, ln.Addr().(*net.TCPAddr), sshAt, cfg.TLS)
+	cfg.Logger.Info("listening", "address", ln.Addr(), "data", folder, "version", cfg.Version)
+	printHowToJoin(outQueue, ln.Addr().(*net.TCPAddr), sshAddr, cfg.TLS)
 	notify(daemon.SdNotifyReady, cfg.Logger)
 	context.AfterFunc(ctx, func() { notify(daemon.SdNotifyStopping, cfg.Logger) })
 	if err := s.Serve(ctx, ln); err != nil {
@@ -165,24 +166,24 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 	return nil
 }
 
-// notify tells systemd how far the service is, if it was started by that and wants to know (sd_notify(3)).
+// notify sends a state to systemd, if it has started the server and expects that (sd_notify(3)).
 func notify(state string, logger *slog.Logger) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
-		logger.Warn("cannot notify systemd", "state", state, "err", err)
+		logger.Warn("cannot notify systemd", "state", state, "error", err)
 	}
 }
 
-// adminConns is how many connections the operator can have: the descriptors are for the chat.
+// adminConns limits the connections to the port of --admin, because descriptors are for the chat.
 const adminConns = 32
 
-// serveAdmin serves what is for the operator, on a port of its own, until it is stopped.
+// serveAdmin serves the operator's tools on a port of their own until stop is called.
 func serveAdmin(address string, h http.Handler, logger *slog.Logger) (stop func(), err error) {
 	ln, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, listenError("--admin", address, err)
 	}
 	if addr := ln.Addr().(*net.TCPAddr); !addr.IP.IsLoopback() {
-		logger.Info("whoever reaches the port of --admin can read the metrics", "address", addr)
+		logger.Info("the port of --admin is open to the network; anyone who can reach it can read the metrics", "address", addr)
 	}
 	admin := &http.Server{
 		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
@@ -190,7 +191,7 @@ func serveAdmin(address string, h http.Handler, logger *slog.Logger) (stop func(
 	}
 	var accepting sync.WaitGroup
 	accepting.Go(func() { admin.Serve(netutil.LimitListener(ln, adminConns)) })
-	logger.Info("listening for the operator's tools", "metrics", "http://"+ln.Addr().String()+"/metrics")
+	logger.Info("listening for the operator's tools", "url", "http://"+ln.Addr().String()+"/metrics")
 	return func() {
 		admin.Close()
 		accepting.Wait()
@@ -208,40 +209,40 @@ func listenSSH(address string) (net.Listener, error) {
 func checkServe(cfg server.Config, o serveOptions) error {
 	switch {
 	case o.logFormat != "text" && o.logFormat != "json":
-		return fmt.Errorf(`--log-format is "text" or "json", not %q`, o.logFormat)
+		return fmt.Errorf(`--log-format: invalid value %q (want "text" or "json")`, o.logFormat)
 	case cfg.Durability != server.Full && cfg.Durability != server.Normal:
-		return fmt.Errorf("--durability is %q or %q, not %q", server.Full, server.Normal, cfg.Durability)
+		return fmt.Errorf("--durability: invalid value %q (want %q or %q)", cfg.Durability, server.Full, server.Normal)
 	case cfg.IO != server.Auto && cfg.IO != server.Epoll && cfg.IO != server.Portable:
-		return fmt.Errorf("--io is %q, %q or %q, not %q", server.Auto, server.Epoll, server.Portable, cfg.IO)
+		return fmt.Errorf("--io: invalid value %q (want %q, %q or %q)", cfg.IO, server.Auto, server.Epoll, server.Portable)
 	case cfg.Rate != 0 && !(cfg.Rate >= 0.001 && cfg.Rate <= 1e9): // NaN is neither
-		return fmt.Errorf("--rate is a number of events a second, 0.001 to 1e9, or 0 for no limit, not %g", cfg.Rate)
+		return fmt.Errorf("--rate: invalid value %g (want 0.001 to 1e9 per second, or 0 for no limits)", cfg.Rate)
 	case cfg.Burst > 1e6:
-		return fmt.Errorf("--burst is at most 1000000, not %d", cfg.Burst)
+		return fmt.Errorf("--burst: invalid value %d (want at most 1000000)", cfg.Burst)
 	case cfg.AddressRate > 1e6:
-		return fmt.Errorf("--address-rate is at most 1000000, not %d", cfg.AddressRate)
+		return fmt.Errorf("--address-rate: invalid value %d (want at most 1000000)", cfg.AddressRate)
 	case cfg.Data == "" && !cfg.InMemory:
-		return errors.New("--data needs a folder; without it the data is in " + dataFolder())
-	case cfg.MaxText < 1 || cfg.MaxText > server.MostText:
-		return fmt.Errorf("--max-text is 1 to %d bytes, not %d", server.MostText, cfg.MaxText)
+		return errors.New("--data is empty (want a folder; the default is " + dataFolder() + ")")
+	case cfg.MaxText < 1 || cfg.MaxText > server.MaxTextLimit:
+		return fmt.Errorf("--max-text: invalid value %d (want 1 to %d bytes)", cfg.MaxText, server.MaxTextLimit)
 	case cfg.SlowClientTimeout < time.Minute:
-		return fmt.Errorf("--slow-client-timeout is at least 1m, not %v", cfg.SlowClientTimeout)
+		return fmt.Errorf("--slow-client-timeout: invalid value %v (want at least 1m)", cfg.SlowClientTimeout)
 	}
 	for _, f := range []struct {
-		flag         string
-		value, least int
+		flag       string
+		value, min int
 	}{
 		{"burst", cfg.Burst, 1}, {"address-rate", cfg.AddressRate, 1}, {"max-rooms", cfg.MaxRooms, 1}, {"max-connections", cfg.MaxConns, 0}, {"max-connections-per-address", cfg.MaxConnsPerAddress, 0},
 		{"max-rooms-per-client", cfg.MaxRoomsPerClient, 1}, {"new-rooms", cfg.NewRooms, 1}, {"new-names", cfg.NewNames, 0},
 	} {
-		if f.value < f.least {
-			return fmt.Errorf("--%s is at least %d, not %d", f.flag, f.least, f.value)
+		if f.value < f.min {
+			return fmt.Errorf("--%s: invalid value %d (want at least %d)", f.flag, f.value, f.min)
 		}
 	}
-	return checkTogether(o, cfg.SSHKeysOnly, cfg.TLS.Domains, cfg.TLS.Directory, cfg.TLS.Email)
+	return checkCombination(o, cfg.SSHKeysOnly, cfg.TLS.Domains, cfg.TLS.Directory, cfg.TLS.Email)
 }
 
-// stopOnSignal ends the serving in good order at the first signal, and the process at the second. SIGHUP, which says that
-// the terminal is gone, can come twice for that; who started the server with nohup wants it not to count at all.
+// stopOnSignal shuts the server down gracefully at the first signal, and ends the process at the second. A terminal that
+// closes may send SIGHUP twice, so a second SIGHUP is ignored. With nohup, SIGHUP is ignored altogether.
 func stopOnSignal(ended <-chan struct{}, stop context.CancelFunc, logger *slog.Logger) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -258,7 +259,7 @@ func stopOnSignal(ended <-chan struct{}, stop context.CancelFunc, logger *slog.L
 				os.Exit(128 + int(s.(syscall.Signal)))
 			}
 			if !stopping {
-				logger.Info("stopping: what was said is stored and told, then clients are asked to come back; once more stops at once", "signal", s.String())
+				logger.Info("shutting down: storing and delivering accepted messages, then asking clients to reconnect; another signal stops immediately", "signal", s.String())
 			}
 			stopping = true
 			stop()
@@ -266,30 +267,30 @@ func stopOnSignal(ended <-chan struct{}, stop context.CancelFunc, logger *slog.L
 	}
 }
 
-// flushWithin is how long the end of the log may take to be written.
-const flushWithin = 2 * time.Second
+// flushTimeout limits how long the end of the log may take to be written.
+const flushTimeout = 2 * time.Second
 
-// flush writes what the queues hold, as far as somebody takes it.
+// flush writes the contents of the queues, as far as they are read.
 func flush(queues ...*logging.Queue) {
-	ctx, cancel := context.WithTimeout(context.Background(), flushWithin)
+	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
 	defer cancel()
 	for _, q := range queues {
-		q.Close(ctx) // there is nowhere to tell an error
+		q.Close(ctx) // there is nowhere to report an error
 	}
 }
 
 func listenError(flag, addr string, err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("cannot listen on %s: another program does, perhaps another ramai; end that, or choose another port with %s", addr, flag)
+		return fmt.Errorf("cannot listen on %s: the port is in use, perhaps by another ramai; stop that program, or choose another port with %s", addr, flag)
 	}
-	return fmt.Errorf("cannot listen on %s: %w; %s takes an address of this machine and a port, like 127.0.0.1:2000", addr, err, flag)
+	return fmt.Errorf("cannot listen on %s: %w; %s must be an address of this machine and a port, for example 127.0.0.1:2000", addr, err, flag)
 }
 
-// tellHow prints how to join. ssh is where that is possible over SSH; nil: nowhere.
-func tellHow(w io.Writer, addr, ssh *net.TCPAddr, encryption server.TLS) {
-	host, wide := addr.IP.String(), addr.IP.IsUnspecified()
-	if wide {
-		host = outward()
+// printHowToJoin prints how to join. ssh is the address of the SSH server; nil: there is none.
+func printHowToJoin(w io.Writer, addr, ssh *net.TCPAddr, encryption server.TLS) {
+	host, everywhere := addr.IP.String(), addr.IP.IsUnspecified()
+	if everywhere {
+		host = networkAddress()
 	}
 	scheme := "http"
 	if encryption.Cert != "" || len(encryption.Domains) > 0 {
@@ -298,24 +299,24 @@ func tellHow(w io.Writer, addr, ssh *net.TCPAddr, encryption server.TLS) {
 	if len(encryption.Domains) > 0 {
 		host = encryption.Domains[0]
 	}
-	here := net.JoinHostPort(host, strconv.Itoa(addr.Port))
-	target := " " + scheme + "://" + here
-	if scheme == "http" && !wide && addr.IP.IsLoopback() && addr.Port == 2000 {
+	hostPort := net.JoinHostPort(host, strconv.Itoa(addr.Port))
+	target := " " + scheme + "://" + hostPort
+	if scheme == "http" && !everywhere && addr.IP.IsLoopback() && addr.Port == 2000 {
 		target = ""
 	}
-	socket := strings.Replace(scheme, "http", "ws", 1) + "://" + here
-	fmt.Fprintf(w, "Join in another terminal:\n\n    ramai join%s\n\nor with any WebSocket client: %s/ (another room: %s/r/ROOM)\n", target, socket, socket)
-	if !wide && addr.IP.IsLoopback() {
-		but := ""
+	socket := strings.Replace(scheme, "http", "ws", 1) + "://" + hostPort
+	fmt.Fprintf(w, "To join, run in another terminal:\n\n    ramai join%s\n\nor connect any WebSocket client to %s/ (other rooms: %s/r/ROOM)\n", target, socket, socket)
+	if !everywhere && addr.IP.IsLoopback() {
+		except := ""
 		if ssh != nil && !ssh.IP.IsLoopback() {
-			but = fmt.Sprintf(", but for SSH, which is open to the network: ssh -p %d HOST", ssh.Port)
+			except = fmt.Sprintf(", except over SSH, which is open to the network: ssh -p %d HOST", ssh.Port)
 		}
-		fmt.Fprintf(w, "Only this machine can join%s; for the whole network: ramai serve --listen 0.0.0.0:%d\n", but, addr.Port)
+		fmt.Fprintf(w, "Only clients on this machine can join%s. To open it to the network: ramai serve --listen 0.0.0.0:%d\n", except, addr.Port)
 	}
 }
 
-// outward is the address by which other machines on the network are likely to reach this one.
-func outward() string {
+// networkAddress returns the address by which other machines are likely to reach this one.
+func networkAddress() string {
 	addrs, err := net.InterfaceAddrs()
 	if err == nil {
 		for _, a := range addrs {
@@ -327,7 +328,7 @@ func outward() string {
 	return "localhost"
 }
 
-// dataFolder is where data is kept: $XDG_DATA_HOME/ramai, or what the system has in its place.
+// dataFolder returns the default data folder: $XDG_DATA_HOME/ramai, or its equivalent on the system.
 func dataFolder() string {
 	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "ramai")
@@ -360,8 +361,8 @@ func (r *retention) Set(s string) error {
 // Type implements pflag.Value.
 func (r *retention) Type() string { return "retention" }
 
-// path is a file or a folder as a flag. Where no shell has seen it, ~/ still is the home of the user, and
-// $CREDENTIALS_DIRECTORY/ the folder of what systemd has loaded for the service (LoadCredential=).
+// path is a flag for a file or a folder. It expands ~/, because no shell does that in the environment and in configuration
+// files, and $CREDENTIALS_DIRECTORY/, the folder of credentials that systemd has loaded (LoadCredential=).
 type path string
 
 const credentials = "$CREDENTIALS_DIRECTORY"
@@ -374,14 +375,14 @@ func (p *path) Set(s string) error {
 	if rest, ok := strings.CutPrefix(s, "~/"); ok {
 		home, err := os.UserHomeDir()
 		if err != nil {
-			return fmt.Errorf("%q: %w; write the whole path", s, err)
+			return fmt.Errorf("%q: %w; use the full path", s, err)
 		}
 		s = filepath.Join(home, rest)
 	}
 	if rest, ok := strings.CutPrefix(s, credentials+"/"); ok {
 		folder := os.Getenv(credentials[1:])
 		if folder == "" {
-			return fmt.Errorf("%q: systemd has loaded no credentials for this process; see LoadCredential= in the unit, or write the whole path", s)
+			return fmt.Errorf("%q: systemd has not loaded any credentials for this process; add LoadCredential= to the unit, or use the full path", s)
 		}
 		s = filepath.Join(folder, rest)
 	}
@@ -392,7 +393,7 @@ func (p *path) Set(s string) error {
 // Type implements pflag.Value.
 func (p *path) Type() string { return "path" }
 
-// size is a number of bytes as a flag: 1048576, 1024KiB, 1MiB.
+// size is a flag for a number of bytes: 1048576, 1024KiB, 1MiB.
 type size int64
 
 var units = []struct {
@@ -422,7 +423,7 @@ func (s *size) Set(text string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%q is not a number of bytes, like 1048576 or 64MiB", text)
+	return fmt.Errorf("invalid size %q (want, for example, 1048576 or 64MiB)", text)
 }
 
 // Type implements pflag.Value.

@@ -22,30 +22,30 @@ import (
 	"ramai/wire"
 )
 
-// A flag is the one declaration of a setting. Who does not give it on the command line can set RAMAI_ and its name in
-// the environment, or its name in a file: in the table of the command, or above all tables for every command that has
-// it. The flag is stronger than the environment, and that is stronger than the file.
+// Every setting is declared once, as a flag. It can also be set by an environment variable, RAMAI_ and the name of the flag,
+// or by a key in the configuration file: in the table of its command, or above all tables for every command that has it.
+// The command line takes precedence over the environment, and the environment over the file.
 
 // prefix begins the environment variables of flags.
 const prefix = "RAMAI_"
 
-// sourceKey is the annotation of a flag that tells where its value comes from, if that is not the command line.
+// sourceKey is the annotation of a flag with the source of its value, unless that is the command line.
 const sourceKey = "source"
 
-// settings is where values come from when they are not on the command line.
+// settings are the values that do not come from the command line.
 type settings struct {
-	known  map[string][]string // names of flags, by command
+	known  map[string][]string // flags by command
 	env    map[string]string   // RAMAI_ variables
-	file   string              // empty: there is none
+	file   string              // empty: no file was read
 	values map[string]any      // of the file
-	lines  map[string]int      // of the file, by key: 1 is the first
+	lines  map[string]int      // line numbers in the file by key, from 1
 }
 
-// settle gives the flags of cmd that are not on the command line their values. Notes are about what helps nobody.
-func settle(cmd *cobra.Command, environ []string, notes io.Writer) error {
+// configure sets the flags of cmd that are not on the command line. It prints warnings to notes.
+func configure(cmd *cobra.Command, environ []string, notes io.Writer) error {
 	s := &settings{known: flagsOf(cmd.Root()), env: map[string]string{}}
-	for _, one := range environ {
-		if name, value, _ := strings.Cut(one, "="); strings.HasPrefix(name, prefix) {
+	for _, pair := range environ {
+		if name, value, _ := strings.Cut(pair, "="); strings.HasPrefix(name, prefix) {
 			s.env[name] = value
 		}
 	}
@@ -62,13 +62,13 @@ func settle(cmd *cobra.Command, environ []string, notes io.Writer) error {
 	var err error
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		if err == nil && !f.Changed && f.Name != "help" {
-			err = s.give(cmd.Name(), f)
+			err = s.apply(cmd.Name(), f)
 		}
 	})
 	return err
 }
 
-// flagsOf are the names of the flags that each command has for itself.
+// flagsOf returns the names of the flags of each command, without those of the root.
 func flagsOf(root *cobra.Command) map[string][]string {
 	all := map[string][]string{}
 	for _, cmd := range root.Commands() {
@@ -81,15 +81,14 @@ func flagsOf(root *cobra.Command) map[string][]string {
 	return all
 }
 
-// variable is the environment variable of a flag.
+// variable returns the environment variable of a flag.
 func variable(flag string) string {
 	return prefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// give gives f what the environment or the file has for it.
-func (s *settings) give(command string, f *pflag.Flag) error {
-	// An empty variable counts as none, but for an address: who sets that from a variable that is not there does not mean the
-	// default.
+// apply sets f to its value in the environment or in the file.
+func (s *settings) apply(command string, f *pflag.Flag) error {
+	// An empty variable counts as unset, except for an address: RAMAI_LISTEN=$UNSET must not fall back to the default.
 	if value, ok := s.env[variable(f.Name)]; ok && (value != "" || f.Value.Type() == addressType) {
 		return set(f, variable(f.Name), value)
 	}
@@ -100,20 +99,20 @@ func (s *settings) give(command string, f *pflag.Flag) error {
 		key = f.Name
 		value, ok = s.values[key]
 		if _, isTable := value.(map[string]any); isTable && s.known[key] != nil {
-			return nil // the table of a command that is called as this flag is
+			return nil // the table of a command with the same name as the flag
 		}
 	}
 	if !ok {
 		return nil
 	}
-	values, err := strs(value)
+	values, err := flagValues(value)
 	if err != nil {
 		return exit(exitUsage, fmt.Errorf("%s: %s %w", s.at(key), key, err))
 	}
 	return set(f, s.at(key)+": "+key, values...)
 }
 
-// at is the file and the line of a key.
+// at returns the file and the line of a key.
 func (s *settings) at(key string) string {
 	if line := s.lines[key]; line > 0 {
 		return fmt.Sprintf("%s:%d", s.file, line)
@@ -121,14 +120,14 @@ func (s *settings) at(key string) string {
 	return s.file
 }
 
-// set gives f values from somewhere else than the command line. Several are for flags that can be repeated.
+// set sets f to values from source. Only a flag that can be repeated takes several.
 func set(f *pflag.Flag, source string, values ...string) error {
 	if len(values) != 1 && !repeatable(f) {
-		return exit(exitUsage, fmt.Errorf("%s takes one value, not %d", source, len(values)))
+		return exit(exitUsage, fmt.Errorf("%s has %d values (want one)", source, len(values)))
 	}
 	for _, value := range values {
 		if err := f.Value.Set(value); err != nil {
-			return unfit(f, source, value, err)
+			return invalidValue(f, source, value, err)
 		}
 	}
 	f.Changed = true
@@ -136,21 +135,21 @@ func set(f *pflag.Flag, source string, values ...string) error {
 	return nil
 }
 
-// unfit is the error of a flag that was given a value that it does not take, wherever that comes from.
-func unfit(f *pflag.Flag, source, value string, err error) error {
-	if right := kinds[f.Value.Type()]; right != "" {
-		return exit(exitUsage, fmt.Errorf("%s is to be %s, not %q", source, right, value))
+// invalidValue returns the error for a value that f does not take.
+func invalidValue(f *pflag.Flag, source, value string, err error) error {
+	if want := kinds[f.Value.Type()]; want != "" {
+		return exit(exitUsage, fmt.Errorf("%s: invalid value %q (want %s)", source, value, want))
 	}
 	return exit(exitUsage, fmt.Errorf("%s: %w", source, err))
 }
 
-// flagError says of the command line what is said of other sources of settings.
+// flagError words the errors of pflag like those of other sources.
 func flagError(cmd *cobra.Command, err error) error {
 	var bad *pflag.InvalidValueError
 	var unknown *pflag.NotExistError
 	switch {
 	case errors.As(err, &bad):
-		return unfit(bad.GetFlag(), "--"+bad.GetFlag().Name, bad.GetValue(), errors.Unwrap(bad))
+		return invalidValue(bad.GetFlag(), "--"+bad.GetFlag().Name, bad.GetValue(), errors.Unwrap(bad))
 	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "":
 		var known []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
@@ -159,12 +158,12 @@ func flagError(cmd *cobra.Command, err error) error {
 	return exit(exitUsage, err)
 }
 
-// kinds says what a flag of a type of pflag's takes; other types say so themselves.
+// kinds describes the values of pflag's types; the errors of other types describe them.
 var kinds = map[string]string{
-	"bool": "true or false", "int": "a whole number", "uint64": "a whole number", "float64": "a number", "duration": "a time, like 90s or 5m",
+	"bool": "true or false", "int": "a whole number", "uint64": "a whole number", "float64": "a number", "duration": "a duration, for example 90s or 5m",
 }
 
-// source tells where the value of f comes from.
+// source returns where the value of f comes from.
 func source(f *pflag.Flag) string {
 	if from := f.Annotations[sourceKey]; len(from) > 0 {
 		return from[0]
@@ -175,38 +174,38 @@ func source(f *pflag.Flag) string {
 	return "default"
 }
 
-// typed tells whether a flag is on the command line.
+// typed reports whether a flag is on the command line.
 func typed(flags *pflag.FlagSet, name string) bool {
 	return source(flags.Lookup(name)) == "--"+name
 }
 
-// repeatable tells whether f takes several values.
+// repeatable reports whether f takes several values.
 func repeatable(f *pflag.Flag) bool {
 	_, ours := f.Value.(interface{ repeats() })
 	_, theirs := f.Value.(pflag.SliceValue)
 	return ours || theirs
 }
 
-// strs makes of a value of the file what could stand on a command line.
-func strs(v any) ([]string, error) {
+// flagValues returns a value of the file as it could be written on a command line.
+func flagValues(v any) ([]string, error) {
 	switch v := v.(type) {
 	case []any:
 		var all []string
 		for _, one := range v {
-			inner, err := strs(one)
+			inner, err := flagValues(one)
 			if err != nil || len(inner) != 1 {
-				return nil, errors.New("is a list of lists; it is to be a list of values")
+				return nil, errors.New("is a list of lists (want a list of values)")
 			}
 			all = append(all, inner...)
 		}
 		return all, nil
 	case map[string]any:
-		return nil, errors.New("is a table; it is to be a value")
+		return nil, errors.New("is a table (want a value)")
 	}
 	return []string{fmt.Sprint(v)}, nil
 }
 
-// configFile is where the file is looked for: $XDG_CONFIG_HOME/ramai/config.toml, or what the system has in its place.
+// configFile returns the default configuration file: $XDG_CONFIG_HOME/ramai/config.toml, or its equivalent on the system.
 func configFile() string {
 	dir := os.Getenv("XDG_CONFIG_HOME")
 	if !filepath.IsAbs(dir) {
@@ -218,7 +217,7 @@ func configFile() string {
 	return filepath.Join(dir, "ramai", "config.toml")
 }
 
-// read reads the file. Nobody need have one, unless it was asked for.
+// read reads the configuration file. It may be missing, unless it was named explicitly.
 func (s *settings) read(config *pflag.Flag) error {
 	path := config.Value.String()
 	if path == "" {
@@ -229,7 +228,7 @@ func (s *settings) read(config *pflag.Flag) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("the settings cannot be read: %w", err)
+		return fmt.Errorf("cannot read the configuration file: %w", err)
 	}
 	if !utf8.Valid(b) {
 		return fmt.Errorf("%s is not UTF-8; save it as UTF-8", path)
@@ -242,12 +241,12 @@ func (s *settings) read(config *pflag.Flag) error {
 			line, column := bad.Position()
 			at = fmt.Sprintf("%s:%d:%d", path, line, column)
 		}
-		return fmt.Errorf("%s is no TOML (https://toml.io): %w", at, err)
+		return fmt.Errorf("%s is not valid TOML (https://toml.io): %w", at, err)
 	}
 	return s.checkKeys()
 }
 
-// linesOf are the lines of the keys and of the tables in a file, as far as it is TOML.
+// linesOf returns the line numbers of keys and tables in a file, up to the first syntax error.
 func linesOf(b []byte) map[string]int {
 	lines := map[string]int{}
 	var p unstable.Parser
@@ -269,7 +268,7 @@ func linesOf(b []byte) map[string]int {
 			table = key
 		}
 		line := p.Shape(first.Raw).Start.Line
-		for n := range key { // a table that is only named in a key begins where that is
+		for n := range key { // a table that is named only in a dotted key begins at that key
 			if name := strings.Join(key[:n+1], "."); lines[name] == 0 {
 				lines[name] = line
 			}
@@ -278,7 +277,7 @@ func linesOf(b []byte) map[string]int {
 	return lines
 }
 
-// checkKeys finds keys that mean nothing: mistyped ones, mostly.
+// checkKeys rejects unknown keys.
 func (s *settings) checkKeys() error {
 	all := slices.Concat(slices.Collect(maps.Values(s.known))...)
 	for _, key := range slices.Sorted(maps.Keys(s.values)) {

@@ -94,7 +94,7 @@ func TestExampleOfSettings(t *testing.T) {
 		if err := cmd.ParseFlags([]string{"--config", file}); err != nil {
 			t.Fatal(err)
 		}
-		if err := settle(cmd, nil, &notes); err != nil {
+		if err := configure(cmd, nil, &notes); err != nil {
 			t.Errorf("%s: %v", cmd.Name(), err)
 		}
 	}

@@ -27,7 +27,7 @@ func newSweeping(t *testing.T, keep string) *sweeping {
 	s := &sweeping{t: t, now: time.Date(2026, 11, 2, 3, 4, 5, 0, time.UTC)}
 	cfg := Defaults()
 	cfg.InMemory, cfg.Logger, cfg.Quiet = true, slog.New(slog.DiscardHandler), true
-	cfg.untended = true
+	cfg.noMaintenance = true
 	cfg.Now = func() time.Time { return s.now }
 	var err error
 	if s.Server, err = New(cfg); err != nil {
@@ -48,7 +48,7 @@ func (s *sweeping) start(keep string) {
 	logger := slog.New(slog.NewTextHandler(&s.log, nil))
 	// The server's own clock is handed to the orderer, so it is the one that is checked.
 	*s.clock = clock{now: s.cfg.Now, elapsed: func() time.Duration { return s.elapsed }, logger: logger}
-	s.w = &sweeper{keep: parsed, store: s.store, submit: s.eventlog.Submit, clock: s.clock, logger: logger}
+	s.w = &sweeper{retention: parsed, store: s.store, submit: s.eventlog.Submit, clock: s.clock, logger: logger}
 }
 
 // pass lets time pass, and sweeps each minute.
@@ -132,7 +132,7 @@ func TestFirstSweepWaits(t *testing.T) {
 	s.pass(60 * time.Minute)
 	s.left(map[string]string{"lobby": "1-21"})
 	s.logged("more than half of the messages", 1)
-	s.logged("messages=11 of=21", 1)
+	s.logged("messages=11 stored_messages=21", 1)
 	s.pass(2 * time.Minute)
 	s.left(map[string]string{"lobby": "12-21"})
 	s.say("lobby", 100)
@@ -186,7 +186,7 @@ func TestClockThatDoesNotFit(t *testing.T) {
 			s.clock.stored, s.clock.newest = s.now.Add(-away.stored), s.now.Add(-away.newest)
 			s.pass(59 * time.Minute)
 			s.left(map[string]string{"lobby": "1-40"})
-			s.logged("the clock does not fit the stored data", 1)
+			s.logged("the clock does not match the stored data", 1)
 			s.pass(3 * time.Minute)
 			s.left(map[string]string{"lobby": "11-40"})
 		})
