@@ -1,4 +1,4 @@
-// Package connlimit counts connections, in total and by address, so that one address cannot take every place.
+// Package connlimit counts connections, in total and by address, so that one address cannot use them all.
 package connlimit
 
 import (
@@ -7,13 +7,14 @@ import (
 	"sync"
 )
 
-// Reasons why there is no place.
+// Reasons for refusing a connection.
 var (
-	ErrFull  = errors.New("the server has as many connections as it can have")
-	ErrShare = errors.New("this address has as many connections as it can have")
+	ErrFull  = errors.New("the server has reached its limit of connections")
+	ErrShare = errors.New("this address has reached its limit of connections")
 )
 
-// Network is what has one share: an IPv4 address, or the /64 of an IPv6 address. That of the zero Addr is the zero Prefix.
+// Network returns the network that shares a limit: an IPv4 address, or the /64 of an IPv6 address. For the zero Addr it
+// returns the zero Prefix.
 func Network(addr netip.Addr) netip.Prefix {
 	addr = addr.Unmap()
 	bits := 32
@@ -24,21 +25,21 @@ func Network(addr netip.Addr) netip.Prefix {
 	return p
 }
 
-// Limiter counts places that are taken. It is safe for concurrent use.
+// Limiter counts slots in use. It is safe for concurrent use.
 type Limiter struct {
 	max          int
-	share, local int // places of a network, and of one on this machine
+	share, local int // slots per network, and per loopback address
 
 	mu        sync.Mutex
 	inUse     int                  // guarded by mu
-	byNetwork map[netip.Prefix]int // guarded by mu: those of them whose address is known, by network
+	byNetwork map[netip.Prefix]int // guarded by mu: slots of known addresses
 }
 
-// minShare is the least that an address may have by default: that of a school.
+// minShare is the smallest default share of an address: enough for a school.
 const minShare = 512
 
-// New returns a limiter of places, of which one address may take share. With a share of 0 that is a quarter, or three
-// quarters for an address of this machine, behind which a proxy may be; but at least 512.
+// New returns a limiter with the given number of slots, share of them for each address. If share is 0, an address may
+// have a quarter of them, and a loopback address, which may be a proxy, three quarters, but at least 512.
 func New(slots, share int) *Limiter {
 	if share > 0 {
 		return NewShared(slots, share, share)
@@ -47,22 +48,24 @@ func New(slots, share int) *Limiter {
 	return NewShared(slots, share, local)
 }
 
-// NewShared returns a limiter of places, of which one address may take share, and one of this machine local.
+// NewShared returns a limiter with the given number of slots, share for each address and local for each loopback
+// address.
 func NewShared(slots, share, local int) *Limiter {
 	return &Limiter{max: slots, share: share, local: local, byNetwork: make(map[netip.Prefix]int)}
 }
 
-// Defaults are the shares of an address, and of one on this machine, where nobody has said otherwise.
+// Defaults returns the default shares of an address and of a loopback address.
 func Defaults(slots int) (share, local int) {
 	return max(minShare, slots/4), max(minShare, slots/4*3)
 }
 
-// Widened returns a limiter with n more places, in total and for each address.
+// Widened returns a limiter with n more slots, in total and for each address.
 func (l *Limiter) Widened(n int) *Limiter {
 	return NewShared(l.max+n, l.share+n, l.local+n)
 }
 
-// Acquire takes a place for an address, or returns ErrFull or ErrShare. The zero Addr, of somebody unknown, has no share.
+// Acquire takes a slot for an address, or returns ErrFull or ErrShare. The zero Addr, for unknown addresses, has no
+// share of its own.
 func (l *Limiter) Acquire(addr netip.Addr) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -80,14 +83,14 @@ func (l *Limiter) Acquire(addr netip.Addr) error {
 	return nil
 }
 
-// Add takes a place for an address, whether or not there is one.
+// Add takes a slot for an address even if none is free.
 func (l *Limiter) Add(addr netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.add(addr)
 }
 
-// add counts a place. l.mu is held.
+// add takes a slot. Called with mu held.
 func (l *Limiter) add(addr netip.Addr) {
 	l.inUse++
 	if addr.IsValid() {
@@ -95,7 +98,7 @@ func (l *Limiter) add(addr netip.Addr) {
 	}
 }
 
-// Release gives back a place that was taken for an address.
+// Release returns a slot taken for an address.
 func (l *Limiter) Release(addr netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -109,7 +112,7 @@ func (l *Limiter) Release(addr netip.Addr) {
 	}
 }
 
-// InUse is how many places are taken.
+// InUse returns the number of slots in use.
 func (l *Limiter) InUse() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -29,17 +29,17 @@ func TestLimiter(t *testing.T) {
 	take(nil, one[1])
 	l.Release(here)
 	take(nil, netip.Addr{})
-	l.Add(one[0]) // though there is no place
+	l.Add(one[0]) // although no slot is free
 	if l.InUse() != 11 {
-		t.Errorf("%d are taken", l.InUse())
+		t.Errorf("%d slots in use", l.InUse())
 	}
 	for _, a := range append(one, one[0], here, here, here, here, addr("127.0.0.2"), addr("2001:db8:0:1::1"), netip.Addr{}) {
 		l.Release(a)
 	}
 	if l.InUse() != 0 || len(l.byNetwork) != 0 {
-		t.Errorf("%d are taken, and %d networks known", l.InUse(), len(l.byNetwork))
+		t.Errorf("%d slots in use by %d networks", l.InUse(), len(l.byNetwork))
 	}
-	for range 5 { // who is unknown has no share
+	for range 5 { // unknown addresses have no share
 		take(nil, netip.Addr{})
 	}
 }

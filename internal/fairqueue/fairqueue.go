@@ -1,5 +1,5 @@
-// Package fairqueue runs a limited number of jobs at once, and serves those who wait in turn by address: many jobs of one
-// address delay those of another by one turn at most.
+// Package fairqueue runs a limited number of jobs at once. Waiting jobs take turns by address, so that an address with
+// many jobs delays another one by one turn at most.
 package fairqueue
 
 import (
@@ -9,30 +9,30 @@ import (
 	"sync"
 )
 
-// A Queue has a number of places, one for each job that runs. One address has at most half of them. When a place is free,
-// the next address in turn gets it, no matter how many jobs it has waiting. A Queue is safe for concurrent use.
+// A Queue has a number of slots, one for each running job. One address has at most half of them. A free slot goes to
+// the next address in turn, however many jobs it has waiting. A Queue is safe for concurrent use.
 type Queue struct {
 	slots int
 
 	mu      sync.Mutex
 	running map[netip.Prefix]int       // guarded by mu
-	used    int                        // guarded by mu: all that run
+	used    int                        // guarded by mu: all running jobs
 	waiting map[netip.Prefix][]*waiter // guarded by mu
-	order   []netip.Prefix             // guarded by mu: those who wait, each once, in the order of their turns
+	order   []netip.Prefix             // guarded by mu: addresses with waiting jobs, each once, in the order of their turns
 }
 
-// A waiter is that of one job. begin is called once, with the queue's mu held, when the job has a place; it must not block.
+// A waiter is a waiting job. start is called once when it gets a slot, with the queue's mu held. It must not block.
 type waiter struct{ start func() }
 
-// New returns a queue with so many places, at least one.
+// New returns a queue with the given number of slots, at least one.
 func New(slots int) *Queue {
 	return &Queue{slots: slots, running: make(map[netip.Prefix]int), waiting: make(map[netip.Prefix][]*waiter)}
 }
 
-// Slots is how many jobs run at once.
+// Slots returns the number of slots.
 func (q *Queue) Slots() int { return q.slots }
 
-// Go runs f on a goroutine of its own when it is the turn of who. It does not wait for that.
+// Go runs f on a goroutine of its own when it is the turn of addr. It does not wait.
 func (q *Queue) Go(addr netip.Prefix, f func()) {
 	q.enqueue(addr, &waiter{start: func() {
 		go func() {
@@ -42,8 +42,8 @@ func (q *Queue) Go(addr netip.Prefix, f func()) {
 	}})
 }
 
-// Enter waits until it is the turn of who, for as long as ctx lasts. After a nil error the place is returned with Leave. The
-// only errors are those of ctx.
+// Enter waits for a slot until it is the turn of addr or ctx ends. If it returns nil, the caller must call Leave.
+// Otherwise it returns the error of ctx.
 func (q *Queue) Enter(ctx context.Context, addr netip.Prefix) error {
 	begun := make(chan struct{})
 	t := &waiter{start: func() { close(begun) }}
@@ -56,7 +56,7 @@ func (q *Queue) Enter(ctx context.Context, addr netip.Prefix) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	i := slices.Index(q.waiting[addr], t)
-	if i < 0 { // its turn came at the same time
+	if i < 0 { // it got a slot at the same time
 		q.release(addr)
 		return ctx.Err()
 	}
@@ -67,14 +67,14 @@ func (q *Queue) Enter(ctx context.Context, addr netip.Prefix) error {
 	return ctx.Err()
 }
 
-// Leave returns a place that Enter gave.
+// Leave returns a slot taken with Enter.
 func (q *Queue) Leave(addr netip.Prefix) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.release(addr)
 }
 
-// enqueue puts t behind the other turns of who.
+// enqueue adds t behind the other waiters of addr.
 func (q *Queue) enqueue(addr netip.Prefix, t *waiter) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -85,7 +85,7 @@ func (q *Queue) enqueue(addr netip.Prefix, t *waiter) {
 	q.startNext()
 }
 
-// release returns a place, and gives it to the next in turn. Called with mu held.
+// release returns a slot and starts the next job. Called with mu held.
 func (q *Queue) release(addr netip.Prefix) {
 	q.used--
 	if q.running[addr]--; q.running[addr] == 0 {
@@ -94,7 +94,7 @@ func (q *Queue) release(addr netip.Prefix) {
 	q.startNext()
 }
 
-// startNext begins the jobs for which there are places. Called with mu held.
+// startNext starts jobs while there are free slots. Called with mu held.
 func (q *Queue) startNext() {
 	for i := 0; i < len(q.order) && q.used < q.slots; {
 		addr := q.order[i]

@@ -34,9 +34,9 @@ func TestQueueIsFair(t *testing.T) {
 			ask(flood, fmt.Sprint("flood ", i))
 		}
 		if len(ran) != 2 {
-			t.Errorf("one who floods has %d of 4 places, want half of them", len(ran))
+			t.Errorf("a flooding address has %d of 4 slots, want half", len(ran))
 		}
-		ask(one, "one") // at once, for there are places left
+		ask(one, "one") // at once, because slots are free
 		ask(two, "two")
 		ask(one, "one more")
 		if want := []string{"flood 0", "flood 1", "one", "two"}; !slices.Equal(ran, want) {
@@ -47,7 +47,7 @@ func TestQueueIsFair(t *testing.T) {
 			synctest.Wait()
 		}
 		if !slices.Contains(ran, "one more") {
-			t.Errorf("behind ten queries of another, one does not run: %q", ran)
+			t.Errorf("a job waits behind ten of another address: %q", ran)
 		}
 		close(gone)
 		synctest.Wait()
@@ -57,7 +57,7 @@ func TestQueueIsFair(t *testing.T) {
 	})
 }
 
-// Whoever gives up waiting leaves nothing behind, and takes no place along.
+// A canceled Enter leaves nothing behind and takes no slot.
 func TestEnterCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := New(2)

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// BenchmarkFill indexes a message an operation, from a journal in memory, without rests.
+// BenchmarkFill indexes one message per operation, read from memory, without rests.
 func BenchmarkFill(b *testing.B) {
 	p := newTestLog(b)
 	for i := 0; i < b.N; {

@@ -16,7 +16,8 @@ import (
 	"ramai/wire"
 )
 
-// Whichever page of an index is damaged, and whether a query meets it or not, after a start everything is found again.
+// Whichever page of an index is damaged, and whether or not a query reads it, everything is found again after a
+// restart.
 func TestAnyDamagedPageIsRepaired(t *testing.T) {
 	dir := t.TempDir()
 	p := newTestLog(t)
@@ -45,7 +46,7 @@ func TestAnyDamagedPageIsRepaired(t *testing.T) {
 		y := open(t, path, p)
 		y.fill()
 		if found := y.search(Query{Words: "hit", Limit: 100}); len(found.Hits) != 100 || found.Behind != 0 {
-			t.Errorf("page %d: %d hits, behind %d; the log has %q", at/page, len(found.Hits), found.Behind, y.told)
+			t.Errorf("page %d: %d hits, behind %d; the log has %q", at/page, len(found.Hits), found.Behind, y.logged)
 		}
 		if err := y.file.verify(t.Context()); err != nil {
 			t.Errorf("page %d: afterwards %v", at/page, err)
@@ -54,7 +55,7 @@ func TestAnyDamagedPageIsRepaired(t *testing.T) {
 	}
 }
 
-// Looking for damage changes no file, whether an index was closed or its server was killed.
+// Check changes no file, whether the index was closed or its server was killed.
 func TestCheckWritesNothing(t *testing.T) {
 	p := newTestLog(t)
 	p.publishAt(p.at, "lobby", "one word", "two words")
@@ -92,7 +93,7 @@ func TestCheckWritesNothing(t *testing.T) {
 		}
 		after := contents(t, dir)
 		if dir == killed {
-			delete(after, FileName+"-shm") // SQLite's locks, which a server makes anew
+			delete(after, FileName+"-shm") // locks of SQLite, which a server creates again
 		}
 		if !maps.Equal(before, after) {
 			t.Errorf("Check left %v where %v was", slices.Collect(maps.Keys(after)), slices.Collect(maps.Keys(before)))
@@ -100,7 +101,7 @@ func TestCheckWritesNothing(t *testing.T) {
 	}
 }
 
-// contents is what the files of a folder have, by name.
+// contents returns the contents of the files in a folder, by name.
 func contents(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -131,7 +132,7 @@ func (d damagedLog) Read(room string, after uint64, limit int) ([]wire.Message, 
 	return d.testLog.Read(room, after, limit)
 }
 
-// A room that cannot be read keeps no other from being indexed, and is named once.
+// A room that cannot be read does not keep others from being indexed, and is logged once.
 func TestDamagedRoomIsSkipped(t *testing.T) {
 	p := newTestLog(t)
 	for _, room := range []string{"a", "bad", "c"} {
@@ -149,7 +150,7 @@ func TestDamagedRoomIsSkipped(t *testing.T) {
 			t.Errorf("of %s: %+v", room, found)
 		}
 	}
-	if got := strings.Count(x.told.String(), "a room is damaged"); got != 1 || !strings.Contains(x.told.String(), "room=bad") {
-		t.Errorf("the log has %q", x.told)
+	if got := strings.Count(x.logged.String(), "room damaged"); got != 1 || !strings.Contains(x.logged.String(), "room=bad") {
+		t.Errorf("the log has %q", x.logged)
 	}
 }

@@ -17,12 +17,12 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// version is that of the schema, and of what the words of a text are. An index of another one is made anew.
+// version is the version of the schema and of the tokenizer. An index of another version is rebuilt.
 const version = 4
 
-// The texts' words lie in the order of a number that has the time in its upper bits and counts in the lower, so that the
-// newest hits come first without sorting. The first word of a text is its room, which no word of a query can be: it
-// begins with "_". The tokenizer takes words as they come: package words has made them.
+// The rowid of texts and the key "place" have the time in the upper bits and a counter in the lower ones, so that the
+// newest hits come first without sorting. The first word of a text is its room. It begins with "_", which no word of a
+// query can contain. FTS5's tokenizer takes words as they are, since package tokenize has made them.
 const schema = `
 CREATE TABLE meta(
 	one INTEGER PRIMARY KEY CHECK(one = 1),
@@ -46,11 +46,11 @@ CREATE VIRTUAL TABLE texts USING fts5(words, content='', contentless_delete=1, t
 
 const (
 	countBits = 20
-	maxTime   = 1 << 42 // ms before and after 1970; clocks that are further off count from there
+	maxTime   = 1 << 42 // ms before and after 1970; times outside are cut to it
 	maxNumber = math.MaxInt64
 )
 
-// roomWord is the word that stands for a room.
+// roomWord returns the word that stands for a room.
 func roomWord(id int64) string { return "_" + strconv.FormatInt(id, 10) }
 
 // file is an open index.
@@ -59,7 +59,7 @@ type file struct {
 	memory bool
 }
 
-// unusable says why an index that is there cannot be used.
+// unusable is the reason why an existing index cannot be used.
 type unusable string
 
 func (e unusable) Error() string { return string(e) }
@@ -67,10 +67,10 @@ func (e unusable) Error() string { return string(e) }
 func connect(path string, connections int) (*file, error) {
 	source, memory := "file::memory:?_pragma=temp_store(MEMORY)", path == ""
 	if memory {
-		connections = 1 // each would have a memory of its own
+		connections = 1 // each connection would have a memory of its own
 	} else {
 		source = onDisk(path, url.Values{"mode": {"rwc"}, "_pragma": {"busy_timeout=5000", "auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=NORMAL",
-			"fullfsync=1", "checkpoint_fullfsync=1"}}) // of macOS, where fsync alone does not reach the disk
+			"fullfsync=1", "checkpoint_fullfsync=1"}}) // for macOS, where fsync alone does not reach the disk
 	}
 	db, err := sql.Open("sqlite", source)
 	if err != nil {
@@ -81,7 +81,7 @@ func connect(path string, connections int) (*file, error) {
 	return &file{db: db, memory: memory}, nil
 }
 
-// onDisk names the file at path for the driver.
+// onDisk returns the driver's name for the file at path.
 func onDisk(path string, query url.Values) string {
 	path = filepath.ToSlash(path)
 	if !strings.HasPrefix(path, "/") {
@@ -90,23 +90,23 @@ func onDisk(path string, query url.Values) string {
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}).String()
 }
 
-// readSource names an index that nobody uses for the driver, to be read and left as it is.
+// readSource returns the driver's name for an index that no process uses, opened read-only.
 func readSource(path string) string {
 	query := url.Values{"mode": {"ro"}, "_pragma": {"busy_timeout=5000"}}
 	if info, err := os.Stat(path + "-wal"); err != nil || info.Size() == 0 {
-		query.Set("immutable", "1") // with a log SQLite needs its -shm file beside it, and makes it
+		query.Set("immutable", "1") // with a write-ahead log, SQLite needs a -shm file beside it and creates it
 	}
 	return onDisk(path, query)
 }
 
-// openFile opens the index that is at path. It returns an unusable if there is none, or none that can be relied on.
+// openFile opens the index at path. It returns an unusable error if there is none, or none that can be used.
 func openFile(path, historyID string, connections int) (*file, map[string]roomProgress, error) {
 	if path == "" {
-		return nil, nil, unusable("it is in memory")
+		return nil, nil, unusable("it was in memory")
 	}
 	if _, err := os.Stat(path); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			err = unusable("there is none yet")
+			err = unusable("no index exists")
 		}
 		return nil, nil, err
 	}
@@ -121,21 +121,21 @@ func openFile(path, historyID string, connections int) (*file, map[string]roomPr
 	return f, marks, nil
 }
 
-// readProgress reads the marks, if the index is of this log and version.
+// readProgress returns the progress of each room, if the index is of this history and version.
 func (f *file) readProgress(historyID string) (map[string]roomProgress, error) {
 	var was int
 	if err := f.db.QueryRow("PRAGMA user_version").Scan(&was); err != nil {
 		return nil, err
 	}
 	if was != version {
-		return nil, unusable("it is of another version")
+		return nil, unusable("it has another version")
 	}
 	var of string
 	if err := f.db.QueryRow("SELECT log FROM meta").Scan(&of); err != nil {
 		return nil, err
 	}
 	if of != historyID {
-		return nil, unusable("it is of another log")
+		return nil, unusable("it belongs to another history")
 	}
 	marks := map[string]roomProgress{}
 	rows, err := f.db.Query("SELECT name, id, first, indexed, epoch FROM rooms")
@@ -154,7 +154,7 @@ func (f *file) readProgress(historyID string) (map[string]roomProgress, error) {
 	return marks, rows.Err()
 }
 
-// createFile makes an empty index at path, in place of whatever is there.
+// createFile creates an empty index at path and deletes any other one.
 func createFile(path, historyID string, connections int) (*file, error) {
 	if path != "" {
 		for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
@@ -162,7 +162,7 @@ func createFile(path, historyID string, connections int) (*file, error) {
 				return nil, err
 			}
 		}
-		// SQLite's other files take its mode.
+		// SQLite's other files get the same mode.
 		empty, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 		if err != nil {
 			return nil, err
@@ -182,10 +182,10 @@ func createFile(path, historyID string, connections int) (*file, error) {
 	return f, nil
 }
 
-// close closes the index. The last connection brings all of it into the file.
+// close closes the index. The last connection checkpoints the write-ahead log.
 func (f *file) close() error { return f.db.Close() }
 
-// verify looks at everything in the index: its pages, and what its tables say of each other.
+// verify checks the whole index: its pages, and the consistency of its tables.
 func (f *file) verify(ctx context.Context) error {
 	var found string
 	if err := f.db.QueryRowContext(ctx, "PRAGMA integrity_check(1)").Scan(&found); err != nil {
@@ -197,8 +197,8 @@ func (f *file) verify(ctx context.Context) error {
 	return nil
 }
 
-// Check looks at everything in the index at path, which no server uses, and returns an error that says what is damaged. No
-// index is none. It changes nothing.
+// Check verifies the index at path, which no server may be using, and returns an error that says what is damaged. A
+// missing index is not an error. Check changes nothing.
 func Check(ctx context.Context, path string) error {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -215,14 +215,14 @@ func Check(ctx context.Context, path string) error {
 	return errors.Join((&file{db: db}).verify(ctx), db.Close())
 }
 
-// endKey returns the place at which a search begins: what it finds lies before that.
+// endKey returns the key at which a search ends: it finds messages with smaller keys.
 func (f *file) endKey(ctx context.Context, p messageRef, known func(room string) (int64, bool)) (int64, error) {
 	id, ok := known(p.room)
 	if !ok {
 		return math.MaxInt64, nil
 	}
 	var end sql.NullInt64
-	// It may be gone, or have no word: then it is the next one of its room that is there.
+	// The message may be deleted or have no words: use the next one of its room.
 	err := f.db.QueryRowContext(ctx, "SELECT place FROM messages WHERE room = ? AND n >= ? ORDER BY n LIMIT 1", id, int64(p.n)).Scan(&end)
 	if errors.Is(err, sql.ErrNoRows) {
 		return math.MaxInt64, nil
@@ -230,7 +230,7 @@ func (f *file) endKey(ctx context.Context, p messageRef, known func(room string)
 	return end.Int64, err
 }
 
-// match calls hit for each message that matches, from the newest before the place end on, until that returns false.
+// match calls hit for each matching message with a key below end, newest first, until hit returns false.
 func (f *file) match(ctx context.Context, match string, end int64, hit func(room string, n uint64) (bool, error)) (err error) {
 	rows, err := f.db.QueryContext(ctx, `SELECT rooms.name, messages.n
 		FROM texts CROSS JOIN messages ON messages.place = texts.rowid CROSS JOIN rooms ON rooms.id = messages.room
@@ -240,7 +240,7 @@ func (f *file) match(ctx context.Context, match string, end int64, hit func(room
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
-		if err := ctx.Err(); err != nil { // the rows hear of it a moment later
+		if err := ctx.Err(); err != nil { // the rows notice a moment later
 			return err
 		}
 		var room string
@@ -255,7 +255,7 @@ func (f *file) match(ctx context.Context, match string, end int64, hit func(room
 	return rows.Err()
 }
 
-// isDamage tells whether err says that the index itself is not what it should be. Other errors may be over the next time.
+// isDamage reports whether err means that the index itself is damaged. Other errors may go away by themselves.
 func isDamage(err error) bool {
 	var e *sqlite.Error
 	if !errors.As(err, &e) {

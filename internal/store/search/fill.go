@@ -11,22 +11,22 @@ import (
 	"ramai/wire"
 )
 
-// How the filling goes on.
+// Limits of a turn, and pauses.
 const (
 	turnRows    = 500                    // messages of a turn, which is one transaction
-	turnBytes   = 256 << 10              // of their texts
-	turnDeletes = 100                    // messages of one room that leave the index in a turn
-	batchDelay  = 100 * time.Millisecond // between turns and after news, so that what is said meanwhile is one turn
-	minFree     = 4 * eventlog.MinFree   // space below which the index takes no more, and leaves it to the journal
+	turnBytes   = 256 << 10              // bytes of their texts
+	turnDeletes = 100                    // messages of one room deleted from the index in a turn
+	batchDelay  = 100 * time.Millisecond // between turns, and after Note, so that messages gather
+	minFree     = 4 * eventlog.MinFree   // free space below which nothing is indexed, so that the event log has it
 
-	minRetry, maxRetry = time.Second, time.Minute // between tries, when something is wrong
+	minRetry, maxRetry = time.Second, time.Minute // between attempts after an error
 )
 
-// A pace tells how long to rest after a turn, so that the filling takes a small share of one processor: a quarter while
-// little is said, a thirty-second part while much is.
+// pace determines how long to rest after a turn, so that indexing uses a small part of one processor: a quarter while
+// little is published, a thirty-second part otherwise.
 type pace struct {
 	now       func() time.Time
-	turnStart time.Time // of the newest turn
+	turnStart time.Time // of the latest turn
 	noted     int64     // events up to then
 	busy      bool
 }
@@ -37,7 +37,7 @@ const (
 	maxRest            = time.Second
 )
 
-// begin is told when a turn begins, and how many events there were until then.
+// begin is called when a turn begins, with the number of events so far.
 func (p *pace) begin(noted int64) {
 	now := p.now()
 	elapsed := now.Sub(p.turnStart).Seconds()
@@ -63,7 +63,7 @@ func (x *Index) run() {
 		worked, err := x.turn()
 		switch {
 		case err != nil:
-			x.logger.Warn("the search index is not filled", "err", err, "retry_in", pause)
+			x.logger.Warn("search indexing failed", "err", err, "retry_in", pause)
 			x.sleep(pause)
 			pause = min(2*pause, maxRetry)
 		case worked:
@@ -71,7 +71,7 @@ func (x *Index) run() {
 			x.sleep(max(batchDelay, x.pace.rest()))
 		default:
 			if x.rebuilding {
-				x.logger.Info("the search index is complete")
+				x.logger.Info("search index complete")
 				x.rebuilding = false
 			}
 			select {
@@ -90,7 +90,7 @@ func (x *Index) sleep(d time.Duration) {
 	}
 }
 
-// turn does a part of what there is to do, in one transaction, and returns whether there was anything.
+// turn does a part of the work in one transaction, and reports whether there was any.
 func (x *Index) turn() (bool, error) {
 	if x.damaged.Swap(false) {
 		if err := x.rebuild("it is damaged"); err != nil {
@@ -107,7 +107,7 @@ func (x *Index) turn() (bool, error) {
 	}
 	free, err := x.source.Free()
 	if err == nil && free < minFree {
-		err = fmt.Errorf("there are only %d MiB left on the disk, and the last %d are for what is said; make room", free>>20, minFree>>20)
+		err = fmt.Errorf("the disk has only %d MiB free, and the last %d MiB are reserved for messages; free some space", free>>20, minFree>>20)
 	}
 	if err != nil {
 		return false, err
@@ -117,7 +117,7 @@ func (x *Index) turn() (bool, error) {
 		return false, err
 	}
 	if err = x.write(w); err == nil && len(w.trimmed) > 0 {
-		_, err = x.file.db.Exec("PRAGMA incremental_vacuum(1000)") // pages; what is left waits for the next turn
+		_, err = x.file.db.Exec("PRAGMA incremental_vacuum(1000)") // pages; the rest waits for the next turn
 	}
 	if isDamage(err) {
 		x.damaged.Store(true)
@@ -125,46 +125,47 @@ func (x *Index) turn() (bool, error) {
 	return err == nil, err
 }
 
-// open opens the index if it is not open, and makes it anew if need be.
+// open opens the index unless it is open, and rebuilds it if necessary.
 func (x *Index) open() error {
 	if x.file != nil { // only this goroutine changes it
 		return nil
 	}
 	f, marks, err := openFile(x.path, x.source.HistoryID(), x.connections())
 	if room, ok := x.matchesSource(marks); err == nil && !ok {
-		err = errors.Join(unusable(fmt.Sprintf("it has messages of room %s that the journal has not", room)), f.db.Close())
+		err = errors.Join(unusable(fmt.Sprintf("it has messages of room %s that the event log does not have", room)), f.db.Close())
 	}
-	if unfit := unusable(""); errors.As(err, &unfit) || isDamage(err) {
+	if reason := unusable(""); errors.As(err, &reason) || isDamage(err) {
 		return x.rebuild(err.Error())
 	}
 	if err != nil {
-		return fmt.Errorf("open it: %w", err)
+		return fmt.Errorf("open the search index: %w", err)
 	}
 	x.unverified = true
 	x.install(f, marks)
 	return nil
 }
 
-// verify looks at everything in an index that was there, while queries go on, and makes a damaged one anew: a query does not
-// notice each page that is damaged.
+// verify checks an index that existed before the start, while queries run, and rebuilds a damaged one. A query alone
+// does not notice every damaged page.
 func (x *Index) verify() error {
 	err := x.file.verify(x.ctx)
-	if unfit := unusable(""); errors.As(err, &unfit) || isDamage(err) {
+	if reason := unusable(""); errors.As(err, &reason) || isDamage(err) {
 		err = x.rebuild(err.Error())
 	}
 	x.unverified = err != nil
 	return err
 }
 
-// connections is one to write, and one for each query.
+// connections returns one connection for writing and one for each query.
 func (x *Index) connections() int { return 1 + x.queue.Slots() }
 
-// matchesSource tells whether the journal has all that the index says to have, and if not, a room of which it has not: the folder, or
-// the machine, may have been set back, and other messages may have the same numbers by now.
+// matchesSource reports whether the event log has everything that the index claims to have, and if not, a room where it
+// does not. The folder or the machine may have been restored from a backup, so that other messages have the same
+// numbers.
 func (x *Index) matchesSource(marks map[string]roomProgress) (string, bool) {
 	bounds := x.source.AllBounds()
 	for room, m := range marks {
-		_, there := bounds[room] // what is of a room that was removed leaves the index, whatever it is
+		_, there := bounds[room] // messages of a removed room are deleted from the index in any case
 		if m.to > x.source.Bounds(room).Last || there && !x.source.Contains(room, &wire.Position{HistoryID: x.source.HistoryID(), Epoch: m.epoch, N: m.to}) {
 			return room, false
 		}
@@ -172,20 +173,20 @@ func (x *Index) matchesSource(marks map[string]roomProgress) (string, bool) {
 	return "", true
 }
 
-// rebuild begins with an empty index.
+// rebuild starts with an empty index.
 func (x *Index) rebuild(why string) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.file != nil {
-		x.file.db.Close() // whatever it says: it goes
+		x.file.db.Close() // the error does not matter: the file is deleted
 		x.file = nil
 	}
 	f, err := createFile(x.path, x.source.HistoryID(), x.connections())
 	if err != nil {
-		return fmt.Errorf("make it anew: %w", err)
+		return fmt.Errorf("rebuild the search index: %w", err)
 	}
 	if len(x.source.AllBounds()) > 0 {
-		x.logger.Info("the search index is made anew, searches find more and more meanwhile", "why", why)
+		x.logger.Info("rebuilding the search index; searches are incomplete until it is done", "why", why)
 		x.rebuilding = true
 	}
 	x.installLocked(f, map[string]roomProgress{})
@@ -198,7 +199,7 @@ func (x *Index) install(f *file, marks map[string]roomProgress) {
 	x.installLocked(f, marks)
 }
 
-// installLocked is called with mu held.
+// installLocked sets file and progress. Called with mu held.
 func (x *Index) installLocked(f *file, marks map[string]roomProgress) {
 	x.progressMu.Lock()
 	defer x.progressMu.Unlock()
@@ -207,14 +208,14 @@ func (x *Index) installLocked(f *file, marks map[string]roomProgress) {
 
 // batch is what one turn writes.
 type batch struct {
-	rooms    map[string]roomProgress // as they will be
-	trimmed  map[string]uint64       // numbers below this leave the index, by room
-	removed  map[string]bool         // rooms that the journal has no more: their marks go with the last of their messages
+	rooms    map[string]roomProgress // progress after the turn
+	trimmed  map[string]uint64       // by room: numbers below are deleted from the index
+	removed  map[string]bool         // rooms that no longer exist; their progress is deleted with their last message
 	messages []wire.Message
 }
 
-// collect reads what the index has to catch up with, up to a turn of it. Rooms come in an order that is another each
-// time, so that none has to wait for a long one.
+// collect reads what is to be indexed next, at most one turn. The order of rooms is random, so that none waits for a
+// long one.
 func (x *Index) collect() (*batch, error) {
 	w := &batch{rooms: map[string]roomProgress{}, trimmed: map[string]uint64{}, removed: map[string]bool{}}
 	rows, bytes := turnRows, turnBytes
@@ -245,7 +246,7 @@ func (x *Index) collect() (*batch, error) {
 		}
 		messages, _, err := x.source.Read(room, m.to, rows)
 		if errors.Is(err, eventlog.ErrDamaged) {
-			x.logStopped(room, m.to, err) // the others go on
+			x.logStopped(room, m.to, err) // other rooms continue
 			continue
 		}
 		if err != nil {
@@ -268,7 +269,7 @@ func (x *Index) collect() (*batch, error) {
 	return w, nil
 }
 
-// logStopped logs, once for each place, that a room is indexed no further.
+// logStopped logs once for each number that a room is not indexed any further.
 func (x *Index) logStopped(room string, to uint64, err error) {
 	if x.stoppedAt == nil {
 		x.stoppedAt = map[string]uint64{}
@@ -277,11 +278,11 @@ func (x *Index) logStopped(room string, to uint64, err error) {
 		return
 	}
 	x.stoppedAt[room] = to
-	x.logger.Error("a room is damaged, and not indexed from there on", "room", room, "after", to, "err", err)
+	x.logger.Error("room damaged; it is not indexed any further", "room", room, "after", to, "err", err)
 }
 
-// write brings w into the index, and the marks with it. Only the goroutine that fills writes marks and file, so it reads
-// them without their locks.
+// write applies w to the index, and to the progress. Only this goroutine writes progress and file, so it reads them
+// without locks.
 func (x *Index) write(w *batch) error {
 	tx, err := x.file.db.Begin()
 	if err != nil {
@@ -321,12 +322,12 @@ func (x *Index) write(w *batch) error {
 	return nil
 }
 
-// isEmptied tells whether a room was removed, and nothing of it is in the index any more.
+// isEmptied reports whether a room was removed and nothing of it is left in the index.
 func (w *batch) isEmptied(room string) bool {
 	return w.removed[room] && w.rooms[room].first == w.trimmed[room]
 }
 
-// insertMessages puts the words of the messages into the index.
+// insertMessages adds the words of the messages to the index.
 func insertMessages(tx *sql.Tx, w *batch) error {
 	text, err := tx.Prepare("INSERT INTO texts(rowid, words) VALUES(?, ?)")
 	if err != nil {
@@ -361,7 +362,8 @@ func insertMessages(tx *sql.Tx, w *batch) error {
 	return nil
 }
 
-// nextSortKey returns the next nextSortKey place of a time. If a time has more messages than places, it takes from those that follow.
+// nextSortKey returns the next unused key of a time. If a millisecond has more messages than keys, the keys of the next
+// one are used.
 func nextSortKey(newest *sql.Stmt, at wire.Time) (int64, error) {
 	for ms := min(max(int64(at), -maxTime), maxTime); ; ms++ {
 		from, to := ms<<countBits, (ms+1)<<countBits
@@ -378,7 +380,7 @@ func nextSortKey(newest *sql.Stmt, at wire.Time) (int64, error) {
 	}
 }
 
-// deleteTrimmed takes out of the index some of what is no longer in the journal, the oldest first.
+// deleteTrimmed deletes some of the messages that are no longer in the event log, the oldest first.
 func deleteTrimmed(tx *sql.Tx, w *batch) error {
 	for room, first := range w.trimmed {
 		m := w.rooms[room]
@@ -394,7 +396,7 @@ func deleteTrimmed(tx *sql.Tx, w *batch) error {
 				return err
 			}
 		}
-		if len(keys) < turnDeletes { // that was all of it
+		if len(keys) < turnDeletes { // that was all
 			m.first = first
 			w.rooms[room] = m
 		}
@@ -402,7 +404,7 @@ func deleteTrimmed(tx *sql.Tx, w *batch) error {
 	return nil
 }
 
-// oldestKeys returns the places of a turn's share of the messages below first.
+// oldestKeys returns the keys of the oldest messages below first, at most turnDeletes.
 func oldestKeys(tx *sql.Tx, room int64, first uint64) (keys []int64, err error) {
 	rows, err := tx.Query("SELECT place FROM messages WHERE room = ? AND n < ? ORDER BY n LIMIT ?", room, int64(first), turnDeletes)
 	if err != nil {

@@ -22,7 +22,7 @@ import (
 	"ramai/wire"
 )
 
-// TestRebuild: whatever has become of the file, everything is found, and the log says why the index is made anew.
+// TestRebuild: whatever has happened to the file, everything is found, and the log says why the index was rebuilt.
 func TestRebuild(t *testing.T) {
 	change := func(f func(b []byte) []byte) func(t *testing.T, path string, p *testLog) {
 		return func(t *testing.T, path string, p *testLog) {
@@ -36,23 +36,23 @@ func TestRebuild(t *testing.T) {
 		}
 	}
 	for name, c := range map[string]struct {
-		do   func(t *testing.T, path string, p *testLog)
-		told string // empty: nothing is made anew
+		do     func(t *testing.T, path string, p *testLog)
+		logged string // empty: the index is not rebuilt
 	}{
 		"nothing": {func(*testing.T, string, *testLog) {}, ""},
 		"missing": {func(t *testing.T, path string, _ *testLog) {
 			if err := os.Remove(path); err != nil {
 				t.Fatal(err)
 			}
-		}, "there is none yet"},
-		"another log": {func(t *testing.T, _ string, p *testLog) {
+		}, "no index exists"},
+		"another history": {func(t *testing.T, _ string, p *testLog) {
 			texts := p.all("lobby")
 			p.Store = newTestLog(t).Store
 			p.publishAt(p.at, "lobby", texts...)
-		}, "another log"},
-		"an older journal": {func(t *testing.T, _ string, p *testLog) {
+		}, "another history"},
+		"an older log": {func(t *testing.T, _ string, p *testLog) {
 			p.Store = &restoredLog{p.Store}
-		}, "messages of room lobby that the journal has not"},
+		}, "messages of room lobby that the event log does not have"},
 		"another version": {change(func(b []byte) []byte { b[63]++; return b }), "another version"},
 		"not closed":      {change(func(b []byte) []byte { return b[:0] }), "another version"}, // an empty file is an empty database
 		"no database":     {change(func(b []byte) []byte { return []byte("hello\n") }), "not a database"},
@@ -79,8 +79,8 @@ func TestRebuild(t *testing.T) {
 			if err := x.file.db.QueryRow("SELECT count(*) FROM texts WHERE texts MATCH 'hit'").Scan(&rows); err != nil || rows != int(last) {
 				t.Errorf("%d rows, want %d: %v", rows, last, err)
 			}
-			if told := x.told.String(); c.told == "" && told != "" || !strings.Contains(told, c.told) {
-				t.Errorf("the log has %q, want %q", told, c.told)
+			if logged := x.logged.String(); c.logged == "" && logged != "" || !strings.Contains(logged, c.logged) {
+				t.Errorf("the log has %q, want %q", logged, c.logged)
 			}
 		})
 	}
@@ -100,10 +100,10 @@ func (p *testLog) all(room string) (texts []string) {
 	return texts
 }
 
-// restoredLog is a journal whose newest messages never were.
+// restoredLog is a log without its newest messages.
 type restoredLog struct{ eventlog.Store }
 
-const older = 50 // how many it has
+const older = 50 // number of messages it has
 
 func (r *restoredLog) Bounds(room string) eventlog.Bounds {
 	h := r.Store.Bounds(room)
@@ -120,8 +120,8 @@ func (r *restoredLog) Read(room string, after uint64, limit int) ([]wire.Message
 	return slices.DeleteFunc(messages, func(m wire.Message) bool { return m.N > older }), r.Bounds(room), err
 }
 
-// TestRestoredLog: a journal that was set back has other messages under the numbers that the index has, whether there are more of
-// them by now or not.
+// TestRestoredLog: a log restored from a backup has other messages with the numbers that the index has, no matter
+// whether there are more of them by now.
 func TestRestoredLog(t *testing.T) {
 	log := []byte("the same for both of them")
 	for _, more := range []int{3, 5} {
@@ -144,8 +144,8 @@ func TestRestoredLog(t *testing.T) {
 		x.fill()
 		x.close()
 		x = open(t, path, p)
-		if x.fill(); x.told.Len() > 0 {
-			t.Errorf("the log has %q", x.told)
+		if x.fill(); x.logged.Len() > 0 {
+			t.Errorf("the log has %q", x.logged)
 		}
 		x.close()
 		begin(p, "one", "two")
@@ -155,13 +155,13 @@ func TestRestoredLog(t *testing.T) {
 		if found := x.search(Query{Words: "new"}); len(found.Hits) != more || found.Behind != 0 {
 			t.Errorf("found %s, behind %d, want %d hits", sortKeys(found), found.Behind, more)
 		}
-		if !strings.Contains(x.told.String(), "room lobby that the journal has not") {
-			t.Errorf("the log has %q", x.told)
+		if !strings.Contains(x.logged.String(), "room lobby that the event log does not have") {
+			t.Errorf("the log has %q", x.logged)
 		}
 	}
 }
 
-// TestKilled: what a process leaves that was killed, at any moment, is not relied on.
+// TestKilled: an index left by a killed process is verified, whenever it was killed.
 func TestKilled(t *testing.T) {
 	dir := t.TempDir()
 	p := newTestLog(t)
@@ -170,7 +170,7 @@ func TestKilled(t *testing.T) {
 	x.close()
 	x = open(t, x.path, p)
 	p.publishAt(p.at, "lobby", slices.Repeat([]string{"hit"}, turnRows+20)...)
-	for i := range 4 { // closed, with a turn, with two, and with nothing left to do
+	for i := range 4 { // after closing, one turn, two turns, and all turns
 		copied := filepath.Join(dir, fmt.Sprintf("%d.db", i))
 		for _, suffix := range []string{"", "-wal", "-shm"} {
 			b, err := os.ReadFile(x.path + suffix)
@@ -189,8 +189,8 @@ func TestKilled(t *testing.T) {
 		if found := y.search(Query{Words: "hit", Limit: 1}); sortKeys(found) != fmt.Sprint("lobby:", turnRows+20) || found.Behind != 0 {
 			t.Errorf("killed after %d turns: found %s, behind %d", i, sortKeys(found), found.Behind)
 		}
-		if strings.Contains(y.told.String(), "made anew") {
-			t.Errorf("killed after %d turns it did not go on: the log has %q", i, y.told)
+		if strings.Contains(y.logged.String(), "rebuilding") {
+			t.Errorf("killed after %d turns it did not go on: the log has %q", i, y.logged)
 		}
 		if _, err := x.turn(); err != nil {
 			t.Fatal(err)
@@ -198,7 +198,7 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// TestResumes: an index that was closed behind the journal goes on where it was.
+// TestResumes: an index that was closed before it was complete continues where it stopped.
 func TestResumes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), FileName)
 	p := newTestLog(t)
@@ -227,7 +227,7 @@ func TestResumes(t *testing.T) {
 	x.want(Query{Words: "hit", Limit: 2}, fmt.Sprintf("lobby:%d lobby:%d", 2*turnRows, 2*turnRows-1))
 }
 
-// TestDamagedWhileOpen: a query that stumbles over damage has the index made anew.
+// TestDamagedWhileOpen: a query that finds damage causes a rebuild.
 func TestDamagedWhileOpen(t *testing.T) {
 	p := newTestLog(t)
 	p.publish("lobby", "hit")
@@ -236,7 +236,7 @@ func TestDamagedWhileOpen(t *testing.T) {
 	if _, err := x.file.db.Exec("DELETE FROM texts_data"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := x.Search(t.Context(), Query{Words: "hit"}); err == nil || err.Code != wire.Unavailable || !strings.Contains(err.Reason, "made anew") {
+	if _, err := x.Search(t.Context(), Query{Words: "hit"}); err == nil || err.Code != wire.Unavailable || !strings.Contains(err.Reason, "being rebuilt") {
 		t.Fatalf("searching a damaged index: %v", err)
 	}
 	select {
@@ -246,12 +246,12 @@ func TestDamagedWhileOpen(t *testing.T) {
 	}
 	x.fill()
 	x.want(Query{Words: "hit"}, "lobby:1")
-	if !strings.Contains(x.told.String(), "it is damaged") {
-		t.Errorf("the log has %q", x.told)
+	if !strings.Contains(x.logged.String(), "it is damaged") {
+		t.Errorf("the log has %q", x.logged)
 	}
 }
 
-// TestCannotOpen: a server without search goes on, and has it again when the reason is gone.
+// TestCannotOpen: a server without an index keeps running, and opens it when the cause is gone.
 func TestCannotOpen(t *testing.T) {
 	path := filepath.Join(t.TempDir(), FileName)
 	if err := os.MkdirAll(filepath.Join(path, "x"), 0o700); err != nil {
@@ -273,13 +273,13 @@ func TestCannotOpen(t *testing.T) {
 	x.want(Query{Words: "hit"}, "lobby:1")
 }
 
-// TestStopsWhenDiskIsLow: what is left of the disk is for what is said.
+// TestStopsWhenDiskIsLow: the last free space is for the event log.
 func TestStopsWhenDiskIsLow(t *testing.T) {
 	p := newTestLog(t)
 	p.publish("lobby", "hit")
 	p.free.Store(minFree - 1)
 	x := open(t, "", p)
-	if worked, err := x.turn(); worked || err == nil || !strings.Contains(err.Error(), "make room") {
+	if worked, err := x.turn(); worked || err == nil || !strings.Contains(err.Error(), "free some space") {
 		t.Errorf("with a full disk: %v, %v", worked, err)
 	}
 	p.free.Store(minFree)
@@ -287,7 +287,7 @@ func TestStopsWhenDiskIsLow(t *testing.T) {
 	x.want(Query{Words: "hit"}, "lobby:1")
 }
 
-// A thousand messages of one millisecond have places of their own, and so have those of clocks that are far off.
+// A thousand messages of one millisecond have distinct keys, and so have those of clocks that are far off.
 func TestOddTimes(t *testing.T) {
 	p := newTestLog(t)
 	x := open(t, "", p)
@@ -333,7 +333,7 @@ func TestPace(t *testing.T) {
 		events            int64
 		after, work, want time.Duration
 	}{
-		{1000, time.Second, 10 * time.Millisecond, 30 * time.Millisecond}, // how long these took is not known yet
+		{1000, time.Second, 10 * time.Millisecond, 30 * time.Millisecond}, // the duration is not known yet
 		{100, time.Second, 10 * time.Millisecond, 30 * time.Millisecond},
 		{1000, time.Second, 10 * time.Millisecond, 310 * time.Millisecond},
 		{200, 100 * time.Millisecond, 10 * time.Millisecond, 310 * time.Millisecond},
@@ -346,7 +346,7 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// TestFollowsTheLog lets the filling run by itself.
+// TestFollowsTheLog lets the index fill by itself.
 func TestFollowsTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newTestLog(t)
@@ -376,7 +376,7 @@ func TestFollowsTheLog(t *testing.T) {
 	})
 }
 
-// TestConcurrently says, fills and searches at the same time; nothing that is searched is missed.
+// TestConcurrently publishes, fills and searches at the same time. No indexed message is missed.
 func TestConcurrently(t *testing.T) {
 	kinds(t, func(t *testing.T, path string) {
 		p := newTestLog(t)
@@ -393,7 +393,7 @@ func TestConcurrently(t *testing.T) {
 				for range 50 {
 					found, err := x.Search(t.Context(), Query{Words: "hit", Room: "lobby", Limit: 100})
 					if err != nil {
-						continue // it is not open yet, or others are searching
+						continue // not open yet, or other searches are running
 					}
 					to := found.IndexedTo["lobby"]
 					if len(found.Hits) > 0 && found.Hits[0].N < to || len(found.Hits) < int(min(to, 100)) {

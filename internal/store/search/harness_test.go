@@ -19,12 +19,12 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// testLog is a journal that a test writes to.
+// testLog is a log that a test writes to.
 type testLog struct {
 	eventlog.Store
 	t     testing.TB
 	at    wire.Time
-	first map[string]uint64 // of rooms from which the oldest were taken
+	first map[string]uint64 // oldest number by room, where messages were trimmed
 	free  atomic.Uint64     // 0: enough
 }
 
@@ -36,7 +36,7 @@ func newTestLog(t testing.TB) *testLog {
 	return &testLog{Store: s, t: t, at: 1_700_000_000_000, first: map[string]uint64{}}
 }
 
-// publish puts texts into a room, a millisecond apart.
+// publish adds texts to a room, a millisecond apart.
 func (p *testLog) publish(room string, texts ...string) {
 	p.t.Helper()
 	for _, text := range texts {
@@ -56,7 +56,7 @@ func (p *testLog) publishAt(at wire.Time, room string, texts ...string) {
 	}
 }
 
-// trimTo takes everything below first out of a room, as retention does; the rows may go later.
+// trimTo trims everything below first, as retention does. The rows may be deleted later.
 func (p *testLog) trimTo(room string, first uint64) { p.first[room] = first }
 
 func (p *testLog) Bounds(room string) eventlog.Bounds {
@@ -80,17 +80,17 @@ func (p *testLog) Free() (uint64, error) {
 	return p.Store.Free()
 }
 
-// harness is an index whose filling a test steps.
+// harness is an index that a test fills step by step.
 type harness struct {
 	*Index
-	t    testing.TB
-	told *strings.Builder // what the log has
+	t      testing.TB
+	logged *strings.Builder // log output
 }
 
 func open(t testing.TB, path string, j Log) *harness {
-	told := new(strings.Builder)
-	x := create(path, j, slog.New(slog.NewTextHandler(told, nil)))
-	s := &harness{Index: x, t: t, told: told}
+	logged := new(strings.Builder)
+	x := create(path, j, slog.New(slog.NewTextHandler(logged, nil)))
+	s := &harness{Index: x, t: t, logged: logged}
 	close(x.done)
 	t.Cleanup(func() { s.close() })
 	return s
@@ -103,7 +103,7 @@ func (s *harness) close() {
 	}
 }
 
-// fill does all there is to do.
+// fill does all pending work.
 func (s *harness) fill() {
 	s.t.Helper()
 	for {
@@ -126,7 +126,7 @@ func (s *harness) search(q Query) *wire.SearchResponse {
 	return found
 }
 
-// sortKeys is which messages were found, in short.
+// sortKeys lists the messages found, in short form.
 func sortKeys(found *wire.SearchResponse) string {
 	var all []string
 	for _, h := range found.Hits {
@@ -142,7 +142,7 @@ func (s *harness) want(q Query, want string) {
 	}
 }
 
-// kinds runs f over an index in a file, and one in memory.
+// kinds runs f with an index in a file and with one in memory.
 func kinds(t *testing.T, f func(t *testing.T, path string)) {
 	t.Run("file", func(t *testing.T) { f(t, filepath.Join(t.TempDir(), FileName)) })
 	t.Run("memory", func(t *testing.T) { f(t, "") })

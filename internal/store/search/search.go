@@ -1,11 +1,11 @@
-// Package search finds messages by their words. The index is a file of its own beside the journal, search.db: in the
-// journal's file it would be in the writer's way, for SQLite lets one connection write at a time.
+// Package search finds messages by their words. The index is a separate file, search.db: SQLite allows one writer at a
+// time, so in the file of the event log it would delay messages.
 //
-// A goroutine fills it behind the writer: it reads from the journal what it has not seen, and rests the longer the more
-// is being said. How far it is in each room is in the index itself, in the same transactions. It keeps no texts, only
-// which words are where; what is shown of a hit is read from the journal. So it can be thrown away at any time, and is:
-// when it is damaged, of another log, or of another version. What is in it is synced now and then, in order, so after a crash
-// it is as of a while ago, and the filling goes on from there.
+// A goroutine fills the index behind the writer. It reads new messages from the event log, and rests longer while more
+// is published. The progress in each room is stored in the index, in the same transactions. The index stores words, not
+// texts; hits are read from the event log. So it can be deleted at any time, and is rebuilt if it is damaged, belongs
+// to another history, or has another version. It is synced now and then, in order, so after a crash it is older but
+// consistent, and filling resumes from there.
 package search
 
 import (
@@ -30,10 +30,10 @@ import (
 // FileName is the name of the index in a data folder.
 const FileName = "search.db"
 
-// queryTimeout is how long a query may wait for others, and how long it may take then.
+// queryTimeout is how long a query may wait for others, and then how long it may run.
 const queryTimeout = 2 * time.Second
 
-// Log is what an index reads. It is a part of eventlog.Store.
+// Log is the part of eventlog.Store that an index reads.
 type Log interface {
 	HistoryID() string
 	Epoch() eventlog.Epoch
@@ -44,42 +44,42 @@ type Log interface {
 	Free() (uint64, error)
 }
 
-// Index implements searching. Make it with Open.
+// Index is a search index. Make it with Open.
 type Index struct {
 	path   string // empty: in memory
 	source Log
 	logger *slog.Logger
-	queue  *fairqueue.Queue // of queries; as many as half the processors run at once, and two at least
-	wake   chan struct{}    // holds one token while there may be something to do
-	noted  atomic.Int64     // events that Note was told of
+	queue  *fairqueue.Queue // of queries: half the processors run at once, at least two
+	wake   chan struct{}    // one token: there may be something to do
+	noted  atomic.Int64     // events passed to Note
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
-	done   chan struct{} // closed when the filling has ended
+	done   chan struct{} // closed when run has ended
 
-	mu         sync.RWMutex // for file: held shared to use it, exclusively to open and close it
+	mu         sync.RWMutex // guards file: shared to use it, exclusive to open and close it
 	file       *file        // nil: not open
-	progressMu sync.Mutex   // for marks; taken after mu
+	progressMu sync.Mutex   // guards progress; taken after mu
 	progress   map[string]roomProgress
-	damaged    atomic.Bool // a query found the file damaged
+	damaged    atomic.Bool // a query found damage
 
-	// Owned by the filling.
+	// Owned by run.
 	pace       pace
-	unverified bool              // the file was there, and has not been looked at as a whole
-	stoppedAt  map[string]uint64 // up to where damaged rooms are indexed
-	rebuilding bool              // it is being told in the log when this is over
+	unverified bool              // the file existed before the start and is not verified yet
+	stoppedAt  map[string]uint64 // where damaged rooms are indexed to
+	rebuilding bool              // log when the index is complete
 }
 
 // roomProgress is how far a room is indexed.
 type roomProgress struct {
 	id    int64  // of the room in the index
 	first uint64 // numbers below are no longer in the index
-	to    uint64 // numbers up to this are
-	epoch string // the name of the one in which that number was read; empty: there was none
+	to    uint64 // numbers up to this are in the index
+	epoch string // in which number "to" was read; may be empty
 }
 
-// Open opens the index at path, or one in memory if path is empty, and begins to fill it. What is wrong with the file is
-// no error: it is made anew, or tried again later, and searches say that they are not to be had.
+// Open opens the index at path, or one in memory if path is empty, and starts to fill it. It does not fail: an unusable
+// file is rebuilt or tried again later, and meanwhile searches return unavailable.
 func Open(path string, j Log, logger *slog.Logger) *Index {
 	x := create(path, j, logger)
 	go x.run()
@@ -95,7 +95,7 @@ func create(path string, j Log, logger *slog.Logger) *Index {
 	return x
 }
 
-// Note tells that so many events are in the journal now. It is cheap and never blocks.
+// Note reports that events were added to the log. It is cheap and never blocks.
 func (x *Index) Note(events int) {
 	x.noted.Add(int64(events))
 	select {
@@ -104,7 +104,7 @@ func (x *Index) Note(events int) {
 	}
 }
 
-// Close ends the filling and all queries, and brings the index onto the disk.
+// Close stops filling and all queries, and writes the index to disk.
 func (x *Index) Close() error {
 	x.cancel()
 	<-x.done
@@ -121,19 +121,19 @@ func (x *Index) Close() error {
 	return nil
 }
 
-// Query is what is looked for.
+// Query describes a search.
 type Query struct {
 	Words  string // see tokenize.Parse
 	Room   string // empty: in all rooms
-	Before string // only what was said before this message: "ROOM:N", or "N" if there is a Room; empty: everything
-	Limit  int    // hits at most, up to wire.MaxHits; 0: wire.DefaultHits
+	Before string // only messages before this one: "ROOM:N", or "N" if Room is set; empty: all
+	Limit  int    // maximum number of hits, up to wire.MaxHits; 0: wire.DefaultHits
 
-	From netip.Prefix        // who asks: queries of different ones run in turn
-	Ran  func(time.Duration) // hears how long the query ran, without its waiting; nil: nobody does
+	From netip.Prefix        // address of the caller; addresses take turns
+	Ran  func(time.Duration) // called with the time that the query ran, without waiting; may be nil
 }
 
-// Search returns the newest hits of q: by the time at which they were said, over all rooms. Its error has the code
-// bad_request, too_long, or unavailable if asking again later may help.
+// Search returns the newest hits of q by time, over all rooms. Its error has the code bad_request, too_long, or
+// unavailable if trying again may help.
 func (x *Index) Search(ctx context.Context, q Query) (*wire.SearchResponse, *wire.CodedError) {
 	s, refused := x.prepare(&q)
 	if refused != nil {
@@ -145,7 +145,7 @@ func (x *Index) Search(ctx context.Context, q Query) (*wire.SearchResponse, *wir
 	waiting, giveUp := context.WithTimeout(ctx, queryTimeout)
 	defer giveUp()
 	if x.queue.Enter(waiting, q.From) != nil {
-		return nil, unavailable("others are searching; try again in a moment")
+		return nil, unavailable("too many searches at once; try again in a moment")
 	}
 	defer x.queue.Leave(q.From)
 	ctx, cancel = context.WithTimeout(ctx, queryTimeout)
@@ -161,21 +161,21 @@ func (x *Index) Search(ctx context.Context, q Query) (*wire.SearchResponse, *wir
 	case errors.Is(err, errNotOpen):
 		return nil, unavailable("the search index is not ready; try again in a moment")
 	case ctx.Err() != nil:
-		return nil, unavailable(fmt.Sprintf("the search did not end within %v; look for rarer words, or in one room", queryTimeout))
+		return nil, unavailable(fmt.Sprintf("the search took longer than %v; search for rarer words or in one room", queryTimeout))
 	case isDamage(err):
 		x.damaged.Store(true)
 		x.Note(0)
-		return nil, unavailable("the search index was damaged and is being made anew; try again in a while")
+		return nil, unavailable("the search index was damaged and is being rebuilt; try again later")
 	}
-	x.logger.Error("a search failed", "err", err)
-	return nil, unavailable("the search failed; try again in a while")
+	x.logger.Error("search failed", "err", err)
+	return nil, unavailable("the search failed; try again later")
 }
 
 func unavailable(reason string) *wire.CodedError {
 	return &wire.CodedError{Code: wire.Unavailable, Reason: reason, RetryAfter: time.Second}
 }
 
-// search is one query under way.
+// search is a running query.
 type search struct {
 	*Index
 	query    *tokenize.Query
@@ -185,13 +185,13 @@ type search struct {
 	response *wire.SearchResponse
 }
 
-// messageRef is a message; without a room: after all others.
+// messageRef identifies a message; without a room: after all messages.
 type messageRef struct {
 	room string
 	n    uint64
 }
 
-// prepare checks what came from outside.
+// prepare validates a query.
 func (x *Index) prepare(q *Query) (*search, *wire.CodedError) {
 	query, err := tokenize.Parse(q.Words)
 	if err != nil {
@@ -207,7 +207,7 @@ func (x *Index) prepare(q *Query) (*search, *wire.CodedError) {
 		return nil, err
 	}
 	if q.Limit < 0 || q.Limit > wire.MaxHits {
-		return nil, &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("limit is 1 to %d", wire.MaxHits)}
+		return nil, &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("invalid limit %d; use 1 to %d", q.Limit, wire.MaxHits)}
 	}
 	if q.Limit == 0 {
 		q.Limit = wire.DefaultHits
@@ -225,12 +225,12 @@ func parseBefore(s, room string) (messageRef, *wire.CodedError) {
 	}
 	n, err := strconv.ParseUint(number, 10, 64)
 	if err != nil || wire.CheckRoom(name) != nil {
-		return messageRef{}, &wire.CodedError{Code: wire.BadRequest, Reason: "before is a message: ROOM:N, or its number alone if a room is given"}
+		return messageRef{}, &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("invalid before %.80q; use ROOM:N, or N if a room is given", s)}
 	}
 	return messageRef{name, min(n, maxNumber)}, nil
 }
 
-// run looks the hits up.
+// run runs the query.
 func (s *search) run(ctx context.Context) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -257,8 +257,8 @@ func (s *search) roomID(room string) (int64, bool) {
 	return m.id, ok
 }
 
-// scope says how far the index is, before anything is looked up, and returns what to look for in it; false: nothing of it
-// is there.
+// scope records how far the index is, before the query runs, and returns what to match. It returns false if nothing of
+// the room is indexed.
 func (s *search) scope() (string, bool) {
 	bounds := map[string]eventlog.Bounds{}
 	if s.room == "" {
@@ -283,25 +283,25 @@ func (s *search) scope() (string, bool) {
 	return `"` + roomWord(m.id) + `" AND ` + s.query.Match(), ok
 }
 
-// addHit takes the next message that the index names, and returns whether it wants another.
+// addHit adds a message found in the index to the response, and reports whether more are wanted.
 func (s *search) addHit(room string, n uint64) (bool, error) {
-	if n < s.source.Bounds(room).First { // gone, and not out of the index yet
+	if n < s.source.Bounds(room).First { // deleted, but still in the index
 		return true, nil
 	}
 	messages, _, err := s.source.Read(room, n-1, 1)
 	if errors.Is(err, eventlog.ErrDamaged) {
-		return true, nil // readers of the room are told
+		return true, nil // readers of the room get the error
 	}
 	if err != nil {
 		return false, err
 	}
 	if len(messages) == 0 || messages[0].N != n {
-		return true, nil // it went this very moment
+		return true, nil // just deleted
 	}
 	m := &messages[0]
 	snippet, marks := s.query.Snippet(m.Text)
 	if len(marks) == 0 {
-		return true, nil // the journal has the last word
+		return true, nil // the text in the event log decides
 	}
 	if len(s.response.Hits) == s.limit {
 		s.response.More = true

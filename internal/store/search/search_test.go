@@ -62,7 +62,7 @@ func TestFindsMessages(t *testing.T) {
 			`"hello"`:          "lobby:7 lobby:6",
 			"NEAR":             "lobby:7",
 			"NEAR(hello text)": "",
-			"hello AND text":   "", // AND is a word, and not said
+			"hello AND text":   "", // AND is an ordinary word that no text has
 			"text:a":           "lobby:7",
 			"a* OR b":          "",
 			"*hel*":            "lobby:7 lobby:6",
@@ -117,19 +117,19 @@ func TestBadQueries(t *testing.T) {
 	}
 }
 
-// Over rooms, the order is that of the time, whatever the order in which they were indexed.
+// Hits of several rooms are ordered by time, in whatever order they were indexed.
 func TestNewestFirst(t *testing.T) {
 	p := newTestLog(t)
 	for i := range 20 {
 		p.publish([]string{"a", "b", "c"}[i%3], "hit", "miss")
 	}
-	p.publishAt(p.at, "b", "hit") // at the same time as another
+	p.publishAt(p.at, "b", "hit") // at the same time as another one
 	x := open(t, "", p)
 	x.fill()
 	all := "b:15 b:13 a:13 c:11 b:11 a:11 c:9 b:9 a:9 c:7 b:7 a:7 c:5 b:5 a:5 c:3 b:3 a:3 c:1 b:1 a:1"
 	x.want(Query{Words: "hit"}, all)
 	x.want(Query{Words: "hit", Room: "c"}, "c:11 c:9 c:7 c:5 c:3 c:1")
-	// A message need be no hit for others to be before it, nor be there at all.
+	// Before may be a message that is not a hit, or does not exist.
 	x.want(Query{Words: "hit", Room: "c", Before: "4"}, "c:3 c:1")
 	x.want(Query{Words: "hit", Room: "c", Before: "3"}, "c:1")
 	x.want(Query{Words: "hit", Room: "c", Before: "1"}, "")
@@ -166,7 +166,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestReportsProgress: a room's number counts only when everything up to it is found.
+// TestReportsProgress: the number reported for a room covers everything up to it.
 func TestReportsProgress(t *testing.T) {
 	p := newTestLog(t)
 	p.publishAt(p.at, "long", slices.Repeat([]string{"hit"}, turnRows)...)
@@ -216,7 +216,7 @@ func TestManyRoomsBehind(t *testing.T) {
 	}
 }
 
-// What retention took is not shown from that moment on, and leaves the index.
+// Trimmed messages are not shown from then on, and are deleted from the index.
 func TestRetention(t *testing.T) {
 	kinds(t, func(t *testing.T, path string) {
 		p := newTestLog(t)
@@ -242,14 +242,14 @@ func TestRetention(t *testing.T) {
 			t.Errorf("the index has %d rows, want 3", n)
 		}
 		x.want(Query{Words: "hit"}, all)
-		x.want(Query{Words: "hit", Before: "lobby:5"}, "") // the oldest that is left stands for it
+		x.want(Query{Words: "hit", Before: "lobby:5"}, "") // the oldest message left takes its place
 		p.publish("lobby", "hit newest")
-		p.trimTo("lobby", 3*turnDeletes+3) // all, also what was never indexed
+		p.trimTo("lobby", 3*turnDeletes+3) // all, including some never indexed
 		p.trimTo("other", 2)
 		x.fill()
 		x.want(Query{Words: "hit"}, "")
 		p.publish("lobby", "hit again")
-		p.publish("gone", "hit") // and gone before it was indexed
+		p.publish("gone", "hit") // and trimmed before it was indexed
 		p.trimTo("gone", 2)
 		if found := x.search(Query{Words: "hit", Room: "gone"}); found.Behind != 0 || found.IndexedTo["gone"] != 1 {
 			t.Errorf("a room without messages is behind %d, at %v", found.Behind, found.IndexedTo)
@@ -268,7 +268,7 @@ func TestRetention(t *testing.T) {
 	})
 }
 
-// A room that was removed leaves nothing in the index, and its number is free for another.
+// A removed room leaves nothing in the index, and its id can be used again.
 func TestRemovedRooms(t *testing.T) {
 	kinds(t, func(t *testing.T, path string) {
 		p := newTestLog(t)
@@ -302,7 +302,7 @@ func TestRemovedRooms(t *testing.T) {
 		x.fill()
 		x.want(Query{Words: "hit"}, fmt.Sprintf("garret:1 den:%d attic:1 lobby:1", 2*turnDeletes+2))
 		remove("garret", 1)
-		p.publish("garret", "hit") // before the index has heard of it
+		p.publish("garret", "hit") // before the index has seen it
 		x.fill()
 		x.want(Query{Words: "hit", Room: "garret"}, "garret:2")
 		if path != "" {
@@ -312,21 +312,21 @@ func TestRemovedRooms(t *testing.T) {
 			x.fill()
 			x.want(Query{Words: "hit"}, fmt.Sprintf("garret:2 den:%d lobby:1", 2*turnDeletes+2))
 			rows("SELECT count(*) FROM rooms", 3)
-			if x.told.Len() > 0 {
-				t.Errorf("the log has %q", x.told)
+			if x.logged.Len() > 0 {
+				t.Errorf("the log has %q", x.logged)
 			}
 		}
 	})
 }
 
-// TestMatchesAFullScan compares the index with reading everything, for texts and queries of all that is odd.
+// TestMatchesAFullScan compares the index with a scan of all messages, for odd texts and queries.
 func TestMatchesAFullScan(t *testing.T) {
 	parts := []string{"a", "ab", "B", "é", "e\u0301", "東", "京", "都", "น้ำ", "ก", "ｶﾞ", "カ", " ", "  ", "-", "_", "'", `"`, "*", ":", "OR", "1", "가", "\u0301", "😀", "_1"}
 	text := rapid.Map(rapid.SliceOfN(rapid.SampledFrom(parts), 0, 8), func(s []string) string { return strings.Join(s, "") })
 	rapid.Check(t, func(r *rapid.T) {
 		p := newTestLog(t)
 		x := open(t, "", p)
-		var newest []wire.Message // first
+		var newest []wire.Message // newest first
 		for i := range rapid.IntRange(1, 8).Draw(r, "messages") {
 			room := rapid.SampledFrom([]string{"a", "b"}).Draw(r, "room")
 			p.publish(room, text.Draw(r, "text"))
@@ -352,7 +352,7 @@ func TestMatchesAFullScan(t *testing.T) {
 			if got := sortKeys(x.search(Query{Words: q})); got != strings.Join(want, " ") {
 				r.Fatalf("%q finds %q, a scan %q, in %+v", q, got, want, newest)
 			}
-			var rows int // without what is compared again with the journal
+			var rows int // without checking the text in the log
 			if err := x.file.db.QueryRow("SELECT count(*) FROM texts WHERE texts MATCH ?", query.Match()).Scan(&rows); err != nil || rows != len(want) {
 				r.Fatalf("%q has %d rows in the index, want %d: %v", q, rows, len(want), err)
 			}
@@ -361,7 +361,7 @@ func TestMatchesAFullScan(t *testing.T) {
 	})
 }
 
-// A query ends when its time is over: waiting for others, and inside of SQLite.
+// A query ends after its timeout, while it waits and inside of SQLite.
 func TestTimeIsBounded(t *testing.T) {
 	kinds(t, func(t *testing.T, path string) {
 		p := newTestLog(t)
