@@ -25,7 +25,7 @@ import (
 
 func dataFlag(f *pflag.FlagSet, data *string) {
 	*data = dataFolder()
-	f.Var((*path)(data), "data", "folder of the data")
+	f.Var((*path)(data), "data", "data folder")
 }
 
 // newBackup returns the command that copies the data of a server that may be running.
@@ -34,19 +34,19 @@ func newBackup() *cobra.Command {
 	var force, skip bool
 	cmd := &cobra.Command{
 		Use:   "backup FILE",
-		Short: "Copy the data into one file, beside a running server",
-		Long: `Copy all that was said into FILE, whether or not a server is running: everything that was acknowledged before the copy
-began is in it, as of one moment. It is checked before it gets its name. Keep it where the disk of the server is not.
+		Short: "Back up the data to one file",
+		Long: `Back up all messages to FILE. The server may be running. The backup is a consistent snapshot that contains everything
+acknowledged before it began. It is verified before it gets its name. Keep backups on another disk than the server's.
 
-Damaged data is not copied: the error names the first thing that is damaged. With --skip-damaged everything else is copied, and
-stderr names all that is damaged. A message that is damaged has another in its place which says so; numbers stay as they are.
+If the data is damaged, no backup is made, and the error names the first damage. With --skip-damaged, undamaged data is copied,
+and stderr lists all damage. A placeholder replaces each damaged message, so numbers do not change.
 
-Exit codes: 0 ok, 1 the copy lacks what is damaged, 2 usage, 5 the data cannot be copied.`,
+Exit codes: 0 ok, 1 damaged data was skipped, 2 usage, 5 the data cannot be backed up.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := untilSignal(cmd.Context())
 			defer stop()
-			begun := time.Now()
+			started := time.Now()
 			damaged, backup := 0, func() (*sqlite.Summary, error) { return sqlite.Backup(ctx, data, args[0], force) }
 			if skip {
 				backup = func() (*sqlite.Summary, error) {
@@ -60,20 +60,20 @@ Exit codes: 0 ok, 1 the copy lacks what is damaged, 2 usage, 5 the data cannot b
 			if err != nil {
 				return unusable(ctx, err)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, in %v\n", args[0], describe(s), time.Since(begun).Round(time.Millisecond))
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, in %v\n", args[0], describe(s), time.Since(started).Round(time.Millisecond))
 			if err == nil && damaged > 0 {
-				err = exit(exitUnconfirmed, fmt.Errorf("%s lacks what is damaged, and has another log than the data", args[0]))
+				err = exit(exitUnconfirmed, fmt.Errorf("%s lacks the damaged data, and its history has a new identity", args[0]))
 			}
 			return err
 		},
 	}
 	dataFlag(cmd.Flags(), &data)
-	cmd.Flags().BoolVar(&force, "force", false, "replace FILE if there is one")
-	cmd.Flags().BoolVar(&skip, "skip-damaged", false, "copy what is undamaged, and name what is not")
+	cmd.Flags().BoolVar(&force, "force", false, "overwrite FILE")
+	cmd.Flags().BoolVar(&skip, "skip-damaged", false, "copy undamaged data, and report damage")
 	return cmd
 }
 
-// within says in which folder something went wrong, if that was entered: its paths have no more than what is below it.
+// within adds the data folder to an error after a chroot into that folder, because paths in the error are relative to it.
 func within(data, entered string, err error) error {
 	if err == nil || err.Error() == "" || entered == data {
 		return err
@@ -81,7 +81,7 @@ func within(data, entered string, err error) error {
 	return fmt.Errorf("in the folder %s: %w", data, err)
 }
 
-// unusable makes an exit code of what went wrong with files, unless a signal ended it.
+// unusable returns the exit error for a problem with files, or for the signal that has interrupted the command.
 func unusable(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -93,18 +93,18 @@ func describe(s *sqlite.Summary) string {
 	return fmt.Sprintf("%d rooms, %d messages, %d bytes, log %s", s.Rooms, s.Messages, s.Bytes, s.HistoryID)
 }
 
-// newRestore returns the command that puts a backup where a server looks for its data.
+// newRestore returns the command that restores a backup.
 func newRestore() *cobra.Command {
 	var data string
 	var force bool
 	cmd := &cobra.Command{
 		Use:   "restore FILE",
-		Short: "Make the data of a stopped server from a backup",
-		Long: `Make the data of a server that does not run from a backup. The log is another one then: who has heard what was said after
-the backup is told that this is another history, and hears the newest of it.
+		Short: "Restore the data of a stopped server from a backup",
+		Long: `Restore the data of a stopped server from a backup. The history gets a new identity: clients that have received messages
+newer than the backup are told that this is another history, and receive its newest messages.
 
-A folder that has data is left alone. With --force its database stays there under another name. Root does it as the user
-whom the folder belongs to.
+If the folder has a database already, nothing is changed. With --force, that database is renamed. When run by root, the files
+will belong to the owner of the folder.
 
 Exit codes: 0 ok, 2 usage, 5 the backup or the folder cannot be used.`,
 		Args: cobra.ExactArgs(1),
@@ -120,32 +120,32 @@ Exit codes: 0 ok, 2 usage, 5 the backup or the folder cannot be used.`,
 			if err != nil {
 				return exit(exitUnusable, err)
 			}
-			s, was, err := sqlite.Restore(ctx, dir, from, force, rand.Reader, time.Now())
+			s, previous, err := sqlite.Restore(ctx, dir, from, force, rand.Reader, time.Now())
 			if err != nil {
 				return unusable(ctx, within(data, dir, err))
 			}
-			if was != "" {
-				fmt.Fprintf(cmd.ErrOrStderr(), "what was there is now %s\n", filepath.Join(data, filepath.Base(was)))
+			if previous != "" {
+				fmt.Fprintf(cmd.ErrOrStderr(), "the previous database is now %s\n", filepath.Join(data, filepath.Base(previous)))
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", data, describe(s))
 			return err
 		},
 	}
 	dataFlag(cmd.Flags(), &data)
-	cmd.Flags().BoolVar(&force, "force", false, "put a database that is there aside")
+	cmd.Flags().BoolVar(&force, "force", false, "rename an existing database")
 	return cmd
 }
 
-// newExport returns the command that writes a room down.
+// newExport returns the command that exports a room.
 func newExport() *cobra.Command {
 	var to target
 	cmd := &cobra.Command{
 		Use:   "export ROOM",
-		Short: "Write all that was said in a room to stdout, as JSON lines",
-		Long: `Write all messages of a room to stdout, oldest first, each as one JSON object a line, up to the newest there is when it
-begins. Characters that act on a terminal are escaped, as JSON allows. ramai import makes a room of them again.
+		Short: "Export all messages of a room as JSON lines",
+		Long: `Write all messages of a room to stdout, oldest first, one JSON object per line, up to the newest message when the export
+begins. Terminal control characters are escaped. ramai import reads this format.
 
-Exit codes: 0 ok, 1 not all could be written, 2 usage, 3 cannot connect, 4 refused.`,
+Exit codes: 0 ok, 1 incomplete, 2 usage, 3 cannot connect, 4 rejected.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runExport(cmd.Context(), to, args[0], cmd.OutOrStdout(), cmd.ErrOrStderr())
@@ -161,7 +161,7 @@ func runExport(ctx context.Context, to target, room string, stdout, stderr io.Wr
 	}
 	ctx, stop := untilSignal(ctx)
 	defer stop()
-	c, err := to.ask(ctx, nil, "tell what was said", stderr)
+	c, err := to.ask(ctx, nil, "send history", stderr)
 	if err != nil {
 		return err
 	}
@@ -171,7 +171,7 @@ func runExport(ctx context.Context, to target, room string, stdout, stderr io.Wr
 		return err
 	}
 	if len(newest.Messages) == 0 {
-		return exit(exitRefused, fmt.Errorf("nothing is kept of the room %s", room))
+		return exit(exitRefused, fmt.Errorf("there are no messages in the room %s", room))
 	}
 	last := newest.Messages[0].N
 	out := bufio.NewWriter(stdout)
@@ -186,8 +186,8 @@ func runExport(ctx context.Context, to target, room string, stdout, stderr io.Wr
 	return nil
 }
 
-// exportTo writes messages up to number last, and returns how many. All are of one run of the server, that of page newest:
-// another may be one that was set back to an older state.
+// exportTo writes messages up to number last, and returns how many. It stops if the server restarts, because the server may
+// then have been reset to an older state.
 func exportTo(ctx context.Context, c *client.Client, newest *wire.Page, room string, last uint64, out io.Writer) (written int, err error) {
 	for after := uint64(0); after < last; {
 		page, err := fetch(ctx, c, wire.History{Room: room, After: &wire.Position{N: after}})
@@ -195,14 +195,14 @@ func exportTo(ctx context.Context, c *client.Client, newest *wire.Page, room str
 			return written, err
 		}
 		if page.HistoryID != newest.HistoryID || page.Epoch != newest.Epoch {
-			return written, exit(exitUnconfirmed, fmt.Errorf("the server was started again after %d messages; export it again", written))
+			return written, exit(exitUnconfirmed, fmt.Errorf("the server was restarted after %d messages; repeat the export", written))
 		}
 		first := last + 1
 		if len(page.Messages) > 0 {
 			first = page.Messages[0].N
 		}
-		if first != after+1 && (written > 0 || first > last) { // only what was gone before it began may be missing
-			return written, exit(exitUnconfirmed, fmt.Errorf("numbers %d to %d were let go of meanwhile; export it again", after+1, first-1))
+		if first != after+1 && (written > 0 || first > last) { // only messages that were deleted before the export may be missing
+			return written, exit(exitUnconfirmed, fmt.Errorf("messages %d to %d were deleted during the export; repeat it", after+1, first-1))
 		}
 		for i := range page.Messages {
 			m := &page.Messages[i]
@@ -219,14 +219,14 @@ func exportTo(ctx context.Context, c *client.Client, newest *wire.Page, room str
 	return written, nil
 }
 
-// newImport returns the command that makes a room of what export wrote.
+// newImport returns the command that imports a room.
 func newImport() *cobra.Command {
 	var data, room string
 	cmd := &cobra.Command{
 		Use:   "import FILE",
-		Short: "Add a room to the data of a stopped server, from what ramai export wrote",
-		Long: `Add a room to the data of a server that does not run, from the lines that ramai export wrote: numbers, times, senders and
-ids stay as they are. FILE - is stdin. The room is added as a whole or not at all, and must not be there before.
+		Short: "Import a room into the data of a stopped server",
+		Long: `Import a room that ramai export has written into the data of a stopped server. Numbers, times, senders and ids are kept.
+FILE can be "-" for stdin. The import is atomic, and fails if the room exists.
 
 Exit codes: 0 ok, 2 usage, 5 the file or the folder cannot be used.`,
 		Args: cobra.ExactArgs(1),
@@ -250,7 +250,7 @@ Exit codes: 0 ok, 2 usage, 5 the file or the folder cannot be used.`,
 		},
 	}
 	dataFlag(cmd.Flags(), &data)
-	cmd.Flags().StringVar(&room, "room", "", "name of the room; otherwise the one it had")
+	cmd.Flags().StringVar(&room, "room", "", "name of the room; default: its name in the export")
 	return cmd
 }
 
@@ -258,7 +258,7 @@ func runImport(ctx context.Context, data, room, name string, in io.Reader, stdou
 	file := &exported{in: bufio.NewReader(in)}
 	first, err := file.next()
 	if errors.Is(err, io.EOF) {
-		err = errors.New("there is no message")
+		err = errors.New("there are no messages")
 	}
 	if err != nil {
 		return exit(exitUnusable, fmt.Errorf("%s: %w", name, err))
@@ -269,7 +269,7 @@ func runImport(ctx context.Context, data, room, name string, in io.Reader, stdou
 	if err := checkRoom(room); err != nil {
 		return err
 	}
-	head, err := sqlite.Import(data, room, rand.Reader, slog.New(logging.Text.Handler(stderr)), func() (*wire.Message, error) {
+	bounds, err := sqlite.Import(data, room, rand.Reader, slog.New(logging.Text.Handler(stderr)), func() (*wire.Message, error) {
 		if m := first; m != nil {
 			first = nil
 			return m, nil
@@ -283,24 +283,24 @@ func runImport(ctx context.Context, data, room, name string, in io.Reader, stdou
 		return context.Cause(ctx)
 	}
 	if err != nil {
-		return exit(exitUnusable, fmt.Errorf("%s, line %d: %w; nothing was added", name, file.line, err))
+		return exit(exitUnusable, fmt.Errorf("%s, line %d: %w; nothing was imported", name, file.line, err))
 	}
-	_, err = fmt.Fprintf(stdout, "%s: %d messages, numbers %d to %d\n", room, head.Last-head.First+1, head.First, head.Last)
+	_, err = fmt.Fprintf(stdout, "%s: %d messages, numbers %d to %d\n", room, bounds.Last-bounds.First+1, bounds.First, bounds.Last)
 	return err
 }
 
-// exported reads what export wrote.
+// exported reads an export.
 type exported struct {
 	in   *bufio.Reader
 	line int
 	room string // of the first line
 }
 
-// maxExported is how long a line can be, in bytes: the longest text that any server takes, escaped, and what is around it.
+// maxExported limits the length of a line in bytes: the longest text of any server, escaped, and the other fields.
 const maxExported = 128 << 10
 
-// next returns the message of the next line that is not empty, or io.EOF. Lines may end with CRLF, and the first begin with
-// a byte order mark, as editors of other systems write them.
+// next returns the message of the next line that is not empty, or io.EOF. It accepts CRLF and a byte order mark, because
+// some editors write them.
 func (e *exported) next() (*wire.Message, error) {
 	for {
 		line, err := e.read()
@@ -316,14 +316,14 @@ func (e *exported) next() (*wire.Message, error) {
 	}
 }
 
-// read reads a line.
+// read returns the next line.
 func (e *exported) read() ([]byte, error) {
 	var line []byte
 	for {
 		part, err := e.in.ReadSlice('\n')
 		line = append(line, part...)
 		if len(line) > maxExported {
-			return nil, fmt.Errorf("it has more than %d bytes", maxExported)
+			return nil, fmt.Errorf("longer than %d bytes", maxExported)
 		}
 		if err == nil || errors.Is(err, io.EOF) && len(line) > 0 {
 			break
@@ -339,13 +339,13 @@ func (e *exported) read() ([]byte, error) {
 func (e *exported) parse(line []byte) (*wire.Message, error) {
 	m := new(wire.Message)
 	if err := wire.ParseJSON(line, m); err != nil {
-		return nil, fmt.Errorf("it is no message in JSON: %s", err.Reason)
+		return nil, fmt.Errorf("invalid message: %s", err.Reason)
 	}
 	if e.room == "" {
 		e.room = m.Room
 	}
 	if m.Room != e.room {
-		return nil, fmt.Errorf("it is of the room %.70q, and the first of %.70q", m.Room, e.room)
+		return nil, fmt.Errorf("the message belongs to room %.70q, but the first one to room %.70q", m.Room, e.room)
 	}
 	return m, nil
 }

@@ -21,25 +21,25 @@ import (
 	"ramai/wire"
 )
 
-// target is the server that a command talks to, and whom it believes that it is that.
+// target is the server that a command connects to, and how it is authenticated.
 type target struct {
 	server   string
-	ca       string // a file of certificates; empty: those of the system
-	insecure bool   // believe anybody
+	ca       string // a file of certificates; empty: only those of the system
+	insecure bool   // skip the verification of certificates
 }
 
-// flags adds the flags that every command of a client has.
+// flags adds the flags that all client commands share.
 func (t *target) flags(f *pflag.FlagSet) {
-	f.StringVar(&t.server, "server", "http://127.0.0.1:2000", "the server: http://, https://, ws:// or wss://")
-	f.Var((*path)(&t.ca), "ca", "file of certificates (PEM) to believe, beside the system's, that sign the server's")
-	f.BoolVar(&t.insecure, "insecure", false, "believe any certificate, and so whoever is in between")
+	f.StringVar(&t.server, "server", "http://127.0.0.1:2000", "URL of the server: http://, https://, ws:// or wss://")
+	f.Var((*path)(&t.ca), "ca", "PEM file with additional CA certificates to trust")
+	f.BoolVar(&t.insecure, "insecure", false, "skip certificate verification (insecure)")
 }
 
-// config begins the configuration of a client.
+// config returns the client configuration for the target.
 func (t *target) config(notes io.Writer) (client.Config, error) {
 	config := client.Config{URL: t.server}
 	if t.insecure {
-		fmt.Fprintln(notes, "--insecure: nobody knows whether this is the server, and who is in between can read and change everything")
+		fmt.Fprintln(notes, "warning: --insecure skips certificate verification; others on the network path can read and change everything")
 		config.TLS = &tls.Config{InsecureSkipVerify: true}
 		return config, nil
 	}
@@ -55,14 +55,14 @@ func (t *target) config(notes io.Writer) (client.Config, error) {
 		pool = x509.NewCertPool()
 	}
 	if !pool.AppendCertsFromPEM(pem) {
-		return config, exit(exitUsage, fmt.Errorf("--ca: there is no certificate in %s; it is to be a PEM file", t.ca))
+		return config, exit(exitUsage, fmt.Errorf("--ca: no certificates in %s (want a PEM file)", t.ca))
 	}
 	config.TLS = &tls.Config{RootCAs: pool}
 	return config, nil
 }
 
-// ask connects to a server that is asked for something, as who (nil: as nobody), and in no room. A server that speaks only
-// the plain protocol cannot do what is wanted.
+// ask connects to the server without joining a room; who may be nil. It fails if the server speaks only the plain protocol,
+// which cannot do what is wanted.
 func (t *target) ask(ctx context.Context, who *identity, want string, notes io.Writer) (*client.Client, error) {
 	config, err := t.config(notes)
 	if err != nil {
@@ -83,7 +83,7 @@ func (t *target) ask(ctx context.Context, who *identity, want string, notes io.W
 	return c, nil
 }
 
-// hint says what may help against an error of connecting.
+// hint suggests what to do about a connection error.
 func hint(err error) string {
 	var unknown x509.UnknownAuthorityError
 	var hostname x509.HostnameError
@@ -91,18 +91,18 @@ func hint(err error) string {
 	var record tls.RecordHeaderError
 	switch {
 	case errors.As(err, &unknown):
-		return "if the certificate is one of your own, name who signed it with --ca FILE"
+		return "for a private certificate, name its CA with --ca FILE"
 	case errors.As(err, &hostname):
-		return "connect by a name that the certificate is for"
+		return "use a host name that the certificate is valid for"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return "the server's operator has to renew the certificate; or the clock of this machine is wrong"
+		return "the certificate has expired, or the clock of this machine is wrong"
 	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
-		return "there is no TLS on this port; the address may have to begin with http://"
+		return "this port does not use TLS; try http:// instead"
 	}
-	return "ramai serve starts a server"
+	return "to start a server, run ramai serve"
 }
 
-// checkServer finds out early what is wrong with an address: an error of usage.
+// checkServer validates the URL of a server.
 func checkServer(address string) error {
 	if _, err := client.Room(address); err != nil {
 		return exit(exitUsage, err)
@@ -110,15 +110,15 @@ func checkServer(address string) error {
 	return nil
 }
 
-// checkRoom does the same for the name of a room.
+// checkRoom validates the name of a room.
 func checkRoom(room string) error {
 	if err := wire.CheckRoom(room); err != nil {
-		return exit(exitUsage, fmt.Errorf("%q is no room: %s", room, err.Reason))
+		return exit(exitUsage, fmt.Errorf("invalid room %q: %s", room, err.Reason))
 	}
 	return nil
 }
 
-// inRoom returns the address of room at the server that address stands for.
+// inRoom returns the URL of a room on the server at address.
 func inRoom(address, room string) (string, error) {
 	if err := checkRoom(room); err != nil {
 		return "", err
@@ -128,13 +128,14 @@ func inRoom(address, room string) (string, error) {
 		return "", exit(exitUsage, err)
 	}
 	if named, ok := strings.CutPrefix(strings.TrimSuffix(u.Path, "/"), "/r/"); ok && named != room {
-		return "", exit(exitUsage, fmt.Errorf("%s is the room %s, and --room says %s", address, named, room))
+		return "", exit(exitUsage, fmt.Errorf("the URL %s names the room %s, but --room is %s", address, named, room))
 	}
 	u.Path, u.Fragment = "/r/"+room, ""
 	return u.String(), nil
 }
 
-// connect dials. The exit code of its error tells a server that is not there from one that refuses.
+// connect dials the server. Its error has an exit code: one for a server that cannot be reached, another for one that
+// rejects the client.
 func connect(ctx context.Context, config client.Config) (*client.Client, error) {
 	c, err := client.Dial(ctx, config)
 	switch {
@@ -151,26 +152,26 @@ func connect(ctx context.Context, config client.Config) (*client.Client, error) 
 
 // needsV1 is the error for a server that speaks only the plain protocol.
 func needsV1(what string) error {
-	return exit(exitRefused, fmt.Errorf("this server speaks only the plain protocol, which cannot %s; ramai join can talk to it", what))
+	return exit(exitRefused, fmt.Errorf("this server speaks only the plain protocol, which cannot %s; use ramai join", what))
 }
 
-// unwritten is the error for what could not be written to stdout. A reader that has had enough, such as head, is none.
+// unwritten returns the error for a failed write to stdout. A closed pipe, as with head, is not an error.
 func unwritten(err error) error {
 	if errors.Is(err, syscall.EPIPE) {
 		return exit(0, nil)
 	}
-	return exit(exitUnconfirmed, fmt.Errorf("writing to stdout: %w", err))
+	return exit(exitUnconfirmed, fmt.Errorf("write to stdout: %w", err))
 }
 
-// untilSignal returns a context that SIGINT or SIGTERM ends, with the exit code as its cause. A second signal ends the
-// process. Meanwhile a pipe that nobody reads is an error of writing, and not the end of the process.
+// untilSignal returns a context that ends at SIGINT or SIGTERM, with the exit code as its cause. A second signal ends the
+// process. Until the returned function is called, a closed pipe is a write error instead of the end of the process.
 func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	signals, pipes := make(chan os.Signal, 1), make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	signal.Notify(pipes, syscall.SIGPIPE)
-	var watching sync.WaitGroup
-	watching.Go(func() {
+	var watcher sync.WaitGroup
+	watcher.Go(func() {
 		select {
 		case s := <-signals:
 			cancel(exit(128+int(s.(syscall.Signal)), nil))
@@ -180,7 +181,7 @@ func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
 	})
 	return ctx, func() {
 		cancel(nil)
-		watching.Wait()
+		watcher.Wait()
 		signal.Stop(pipes)
 	}
 }

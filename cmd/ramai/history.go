@@ -16,8 +16,8 @@ import (
 	"ramai/wire"
 )
 
-// pagePatience is how long history waits for one page.
-const pagePatience = 30 * time.Second
+// pageTimeout limits the wait for one page.
+const pageTimeout = 30 * time.Second
 
 type historyOptions struct {
 	target
@@ -27,11 +27,11 @@ type historyOptions struct {
 	json   bool
 }
 
-// place is a position in a room, as a flag.
-type place wire.Position
+// position is a flag for a position in a room.
+type position wire.Position
 
 // String implements pflag.Value.
-func (p *place) String() string {
+func (p *position) String() string {
 	if (*wire.Position)(p).Bare() {
 		return strconv.FormatUint(p.N, 10)
 	}
@@ -39,31 +39,31 @@ func (p *place) String() string {
 }
 
 // Set implements pflag.Value.
-func (p *place) Set(s string) error {
+func (p *position) Set(s string) error {
 	at, ok := wire.ParsePosition(s)
 	if !ok {
-		return fmt.Errorf("%q is neither a number nor a position LOG:EPOCH:N, as a server gives it", s)
+		return fmt.Errorf("invalid position %q (want a number, or LOG:EPOCH:N)", s)
 	}
-	*p = place(at)
+	*p = position(at)
 	return nil
 }
 
 // Type implements pflag.Value.
-func (p *place) Type() string { return "position" }
+func (p *position) Type() string { return "position" }
 
-// newHistory returns the command that prints what was said.
+// newHistory returns the command that prints messages of a room.
 func newHistory() *cobra.Command {
 	var o historyOptions
-	var after place
+	var after position
 	var before uint64
 	cmd := &cobra.Command{
 		Use:   "history ROOM",
-		Short: "Print what was said in a room",
-		Long: `Print what was said in a room, oldest first: the number, the time, the name and the text. Without --after and --before
-these are the newest messages. With --json each message is one JSON object a line.
+		Short: "Print the messages of a room",
+		Long: `Print messages of a room, oldest first: number, time, name and text. Without --after and --before, the newest messages are
+printed. With --json, each message is one JSON object per line.
 
-A number alone may be one of another history, where a server was set back to an older state and other messages were said.
---after LOG:EPOCH:N makes sure that it is not: exit code 4 if it is.`,
+After a server was reset to an older state, a plain number may refer to another message than before. --after LOG:EPOCH:N
+detects that: the exit code is then 4.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			flags := cmd.Flags()
@@ -78,9 +78,9 @@ A number alone may be one of another history, where a server was set back to an 
 	}
 	f := cmd.Flags()
 	o.flags(f)
-	f.Var(&after, "after", "messages after this number, or position LOG:EPOCH:N")
-	f.Uint64Var(&before, "before", 0, "messages before this number")
-	f.IntVar(&o.limit, "limit", 50, "how many at most")
+	f.Var(&after, "after", "print messages after this number or position (LOG:EPOCH:N)")
+	f.Uint64Var(&before, "before", 0, "print messages before this number")
+	f.IntVar(&o.limit, "limit", 50, "maximum number of messages")
 	f.BoolVar(&o.json, "json", false, "print JSON lines")
 	return cmd
 }
@@ -91,13 +91,13 @@ func runHistory(ctx context.Context, o historyOptions, room string, stdout, stde
 	}
 	switch {
 	case o.limit < 1:
-		return exit(exitUsage, fmt.Errorf("--limit is at least 1, not %d", o.limit))
+		return exit(exitUsage, fmt.Errorf("--limit: invalid value %d (want at least 1)", o.limit))
 	case o.after != nil && o.before != nil:
-		return exit(exitUsage, errors.New("give --after or --before, not both"))
+		return exit(exitUsage, errors.New("--after and --before exclude each other"))
 	}
 	ctx, stop := untilSignal(ctx)
 	defer stop()
-	c, err := o.ask(ctx, nil, "tell what was said", stderr)
+	c, err := o.ask(ctx, nil, "send history", stderr)
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func runHistory(ctx context.Context, o historyOptions, room string, stdout, stde
 	return printBefore(ctx, c, o, room, stdout)
 }
 
-// printAfter prints pages as they come. Each has to follow what was printed before, in the same history.
+// printAfter prints pages as they arrive. Each must follow the previous one in the same history.
 func printAfter(ctx context.Context, c *client.Client, o historyOptions, room string, stdout io.Writer) error {
 	after := *o.after
 	for left := o.limit; left > 0; {
@@ -117,7 +117,7 @@ func printAfter(ctx context.Context, c *client.Client, o historyOptions, room st
 			return err
 		}
 		if page.Reset {
-			return exit(exitRefused, fmt.Errorf("number %d of %s is of another history than the server's: it was set back to an older state, or its messages were restored", after.N, room))
+			return exit(exitRefused, fmt.Errorf("message %d of %s belongs to another history than the server's, which was reset to an older state or restored", after.N, room))
 		}
 		if err := printMessages(stdout, page.Messages, o.json); err != nil {
 			return err
@@ -131,11 +131,11 @@ func printAfter(ctx context.Context, c *client.Client, o historyOptions, room st
 	return nil
 }
 
-// printBefore collects pages from the newest to the oldest and prints them the other way round. They are of one epoch: in
-// another, other messages may have the numbers of those that were collected, so it begins anew.
+// printBefore collects pages from the newest to the oldest and prints them in reverse. If the epoch changes, it starts over,
+// because the numbers of collected pages may refer to other messages then.
 func printBefore(ctx context.Context, c *client.Client, o historyOptions, room string, stdout io.Writer) error {
 	var pages [][]wire.Message
-	var begun wire.Page
+	var firstPage wire.Page
 	before := o.before
 	for left := o.limit; left > 0; {
 		page, err := fetch(ctx, c, wire.History{Room: room, Before: before, Limit: min(left, wire.MaxPage)})
@@ -143,9 +143,9 @@ func printBefore(ctx context.Context, c *client.Client, o historyOptions, room s
 			return err
 		}
 		if len(pages) == 0 {
-			begun = page
+			firstPage = page
 		}
-		if page.HistoryID != begun.HistoryID || page.Epoch != begun.Epoch {
+		if page.HistoryID != firstPage.HistoryID || page.Epoch != firstPage.Epoch {
 			pages, before, left = nil, o.before, o.limit
 			continue
 		}
@@ -165,8 +165,8 @@ func printBefore(ctx context.Context, c *client.Client, o historyOptions, room s
 }
 
 func fetch(ctx context.Context, c *client.Client, h wire.History) (wire.Page, error) {
-	late := exit(exitNoServer, fmt.Errorf("the server sent no history within %v", pagePatience))
-	ctx, cancel := context.WithTimeoutCause(ctx, pagePatience, late)
+	timedOut := exit(exitNoServer, fmt.Errorf("the server did not send a page within %v", pageTimeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, pageTimeout, timedOut)
 	defer cancel()
 	page, err := c.History(ctx, h)
 	if err != nil {

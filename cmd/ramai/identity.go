@@ -10,21 +10,21 @@ import (
 	"ramai/client"
 )
 
-// identity is the name that --name asks for, and the session it belongs to.
+// identity is the name of --name, and the session that holds it.
 type identity struct {
 	name  string
-	file  string // where the session is kept; empty: nowhere
+	file  string // where the session is stored; empty: not stored
 	notes io.Writer
 
-	mu      sync.Mutex // a screen searches while it may hear of a name
-	session string     // as it was kept, or is by now
+	mu      sync.Mutex // the screen searches while the session may change
+	session string     // guarded by mu
 }
 
 func nameFlag(f *pflag.FlagSet, name *string) {
-	f.StringVar(name, "name", "", "your name; it stays yours on this machine until it was not used for 24 hours")
+	f.StringVar(name, "name", "", "your name; it is reserved for you on this machine until it has been unused for 24 hours")
 }
 
-// newIdentity finds the session of name at server. Without one there is a new one, and the name may be somebody's.
+// newIdentity loads the session of a name on a server. Without one the server creates a session, and may reject the name.
 func newIdentity(server, name string, notes io.Writer) *identity {
 	who := &identity{name: name, notes: notes}
 	if name == "" {
@@ -40,16 +40,16 @@ func newIdentity(server, name string, notes io.Writer) *identity {
 		}
 	}
 	if err != nil {
-		who.complain(err)
+		who.warn(err)
 	}
 	return who
 }
 
-func (who *identity) complain(err error) {
-	fmt.Fprintf(who.notes, "the session of %s cannot be kept, so the name may be taken next time: %v\n", client.OneLine(who.name), err)
+func (who *identity) warn(err error) {
+	fmt.Fprintf(who.notes, "cannot store the session of %s, so the name may be taken next time: %v\n", client.OneLine(who.name), err)
 }
 
-// config adds who is there to whom to connect to.
+// config adds the name and the session to a configuration.
 func (who *identity) config(c client.Config) client.Config {
 	who.mu.Lock()
 	defer who.mu.Unlock()
@@ -57,7 +57,7 @@ func (who *identity) config(c client.Config) client.Config {
 	return c
 }
 
-// held keeps the session that holds the name.
+// held stores the session that holds the name.
 func (who *identity) held(session string) {
 	who.mu.Lock()
 	defer who.mu.Unlock()
@@ -65,7 +65,7 @@ func (who *identity) held(session string) {
 		return
 	}
 	if err := saveSession(who.file, session); err != nil {
-		who.complain(err)
+		who.warn(err)
 		return
 	}
 	who.session = session

@@ -16,14 +16,13 @@ import (
 	"ramai/wire"
 )
 
-// newName returns the command for names that belong to keys.
+// newName returns the command for registered names.
 func newName() *cobra.Command {
 	return operated[eventlog.NameRegistration]{
 		noun: "name", verb: "release", argument: "NAME",
-		short: "List the names that belong to keys of SSH, or make one free",
-		long: `Who speaks under a name over SSH, with a key, owns it from then on, and nobody else can have it. "name list" writes those
-names, a line each: since when, whose (the "by" of their messages), the name. "name release" makes one free: after this anybody
-can have it.`,
+		short: "List names registered by SSH keys, or release one",
+		long: `A client that posts over SSH with a key registers its name: nobody else can use it. "name list" prints registered names, one
+per line: the date, the sender (the "by" of its messages), and the name. "name release" makes a name available to everyone.`,
 		listed: server.NamesPath,
 		list:   (*sqlite.Store).RegisteredNames,
 		line: func(o eventlog.NameRegistration) string {
@@ -31,13 +30,13 @@ can have it.`,
 		},
 		check:   names.Parse,
 		changed: server.ReleasePath,
-		change:  disown,
-		done:    "%s is free",
+		change:  unregister,
+		done:    "%s is released",
 	}.command()
 }
 
-// disown makes a name free on a server that does not run.
-func disown(_ context.Context, s *sqlite.Store, name string) error {
+// unregister releases a name in the data of a stopped server.
+func unregister(_ context.Context, s *sqlite.Store, name string) error {
 	batch := eventlog.Batch{At: wire.TimeOf(time.Now()), Commands: []eventlog.Command{{Kind: eventlog.UnregisterName, Name: name, Key: names.Key(name)}}}
 	outcomes, err := s.Apply(&batch, s.Position()+1)
 	if err != nil {

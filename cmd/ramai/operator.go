@@ -27,41 +27,42 @@ import (
 	"ramai/server"
 )
 
-// errNotRunning is why nobody answers at the socket in a data folder. The lock of the folder says whether that is true.
-var errNotRunning = errors.New("no server runs with this data folder")
+// errNotRunning means that nothing listens on the socket in a data folder. Only the lock of the folder says for certain whether
+// a server is running.
+var errNotRunning = errors.New("no server is running with this data folder")
 
-// answers is how long a server may take to answer its operator.
-const answers = 10 * time.Second
+// answerTimeout limits the wait for an answer of the server.
+const answerTimeout = 10 * time.Second
 
-// maxAnswer is the longest answer that is read: of all names that there can be.
+// maxAnswer limits the length of an answer: it is above the list of all names there can be.
 const maxAnswer = eventlog.MaxAllRegisteredNames * 1 << 10
 
-// askServer asks the server that runs with a data folder, at its socket there, see [server.Server.Operator]. The error is
-// errNotRunning if there is none, and otherwise what the program is to end with.
+// askServer sends a request to the server that runs with a data folder, over its socket, see [server.Server.Operator]. The
+// error is errNotRunning, or has an exit code.
 func askServer(ctx context.Context, data, method, path, body string) (answer []byte, err error) {
-	ctx, cancel := context.WithTimeout(ctx, answers)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	socket := filepath.Join(data, server.SocketName)
 	nc, err := localsocket.Dial(ctx, socket)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return nil, exit(exitNoServer, fmt.Errorf("the server of %s answers only the user who runs it: %w", data, err))
+		return nil, exit(exitNoServer, fmt.Errorf("only the user who runs the server of %s can use its socket: %w", data, err))
 	case err != nil:
 		return nil, errNotRunning
 	}
-	once := &http.Transport{DisableKeepAlives: true, DialContext: func(context.Context, string, string) (net.Conn, error) { return nc, nil }}
-	defer once.CloseIdleConnections()
+	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(context.Context, string, string) (net.Conn, error) { return nc, nil }}
+	defer transport.CloseIdleConnections()
 	r, err := http.NewRequestWithContext(ctx, method, "http://ramai"+path, strings.NewReader(body))
 	if err != nil {
 		return nil, errors.Join(err, nc.Close())
 	}
-	got, err := once.RoundTrip(r)
+	resp, err := transport.RoundTrip(r)
 	if err != nil {
-		return nil, exit(exitNoServer, fmt.Errorf("no server answers at %s: %w", socket, err))
+		return nil, exit(exitNoServer, fmt.Errorf("no answer at %s: %w", socket, err))
 	}
-	defer got.Body.Close()
-	answer, err = io.ReadAll(io.LimitReader(got.Body, maxAnswer))
-	if err == nil && got.StatusCode != http.StatusOK {
+	defer resp.Body.Close()
+	answer, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err == nil && resp.StatusCode != http.StatusOK {
 		err = errors.New(client.Printable(strings.TrimSpace(string(answer))))
 	}
 	if err != nil {
@@ -70,32 +71,32 @@ func askServer(ctx context.Context, data, method, path, body string) (answer []b
 	return answer, nil
 }
 
-// askList asks for a list, which comes as JSON values one after another, and fails as askServer does.
+// askList requests a list, which arrives as a sequence of JSON values. Its errors are those of askServer.
 func askList[T any](ctx context.Context, data, path string) (list []T, err error) {
 	answer, err := askServer(ctx, data, http.MethodGet, path, "")
 	for values := json.NewDecoder(bytes.NewReader(answer)); err == nil && values.More(); {
 		var v T
 		if err := values.Decode(&v); err != nil {
-			return nil, exit(exitNoServer, fmt.Errorf("no server of this kind answers at %s in %s: %w", server.SocketName, data, err))
+			return nil, exit(exitNoServer, fmt.Errorf("unexpected answer at %s in %s: %w", server.SocketName, data, err))
 		}
 		list = append(list, v)
 	}
 	return list, err
 }
 
-// operated is a command for what an operator lists and changes: "ramai NOUN list", and "ramai NOUN VERB ARGUMENT".
+// operated is a command to list and change something: "ramai NOUN list" and "ramai NOUN VERB ARGUMENT".
 type operated[T any] struct {
 	noun, verb, argument string
-	short, long          string // the help; the long one says what both uses do
+	short, long          string // help texts
 
-	listed string                  // the server's path of the list
-	list   func(*sqlite.Store) []T // where no server runs
+	listed string                  // path of the list on the server
+	list   func(*sqlite.Store) []T // used if no server is running
 	line   func(T) string
 
-	check   func(argument string) (string, error) // makes of it what the change takes, or says why it cannot
-	changed string                                // the server's path of the change
+	check   func(argument string) (string, error) // validates and normalizes the argument
+	changed string                                // path of the change on the server
 	change  func(ctx context.Context, s *sqlite.Store, argument string) error
-	done    string // what is printed afterwards, a format that takes the argument
+	done    string // printed afterwards, a format for the argument
 }
 
 // command returns the command.
@@ -107,9 +108,9 @@ func (c operated[T]) command() *cobra.Command {
 		Short: c.short,
 		Long: c.long + `
 
-A server that runs with the data folder is asked at its socket there; otherwise the folder is read, or changed.
+If a server is running with the data folder, the command uses its socket there. Otherwise it opens the folder itself.
 
-Exit codes: 0 ok, 2 usage, 3 cannot connect, 4 refused, 5 the data folder cannot be used.`,
+Exit codes: 0 ok, 2 usage, 3 cannot connect, 4 rejected, 5 the data folder cannot be used.`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
@@ -118,7 +119,7 @@ Exit codes: 0 ok, 2 usage, 3 cannot connect, 4 refused, 5 the data folder cannot
 			case args[0] == c.verb && len(args) == 2:
 				return c.doChange(cmd, data, args[1])
 			}
-			return exit(exitUsage, fmt.Errorf("ramai %s cannot do %q; want %s", c.noun, strings.Join(args, " "), uses))
+			return exit(exitUsage, fmt.Errorf("ramai %s: unknown arguments %q (want %s)", c.noun, strings.Join(args, " "), uses))
 		},
 	}
 	dataFlag(cmd.Flags(), &data)
@@ -159,18 +160,18 @@ func (c operated[T]) doChange(cmd *cobra.Command, data, argument string) error {
 	return err
 }
 
-// offline does something with the data of a server that does not run.
+// offline opens the data of a stopped server, and calls do.
 func offline(data string, notes io.Writer, do func(*sqlite.Store) error) error {
 	dir, err := asOwner(data)
 	if err != nil {
 		return exit(exitUnusable, err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, sqlite.FileName)); err != nil {
-		return exit(exitUnusable, fmt.Errorf("there is no database in %s; --data says where the server keeps its own", data))
+		return exit(exitUnusable, fmt.Errorf("there is no database in %s; use --data to name the data folder of the server", data))
 	}
 	s, err := sqlite.Open(dir, sqlite.Options{Random: rand.Reader, Logger: slog.New(logging.Text.Handler(notes))})
 	if errors.Is(err, sqlite.ErrInUse) {
-		err = fmt.Errorf("%w; it does not answer at %s there", err, server.SocketName)
+		err = fmt.Errorf("%w, and does not answer at %s there", err, server.SocketName)
 	}
 	if err != nil {
 		return exit(exitUnusable, within(data, dir, err))

@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// ownerBesidesRoot returns whom a folder belongs to, if this is root and somebody else's folder; 0 otherwise.
+// ownerBesidesRoot returns the owner of a folder if the process runs as root and the folder belongs to another user; otherwise
+// 0.
 func ownerBesidesRoot(dir string) (uid, gid int, err error) {
 	if os.Geteuid() != 0 {
 		return 0, 0, nil
@@ -27,12 +28,11 @@ func ownerBesidesRoot(dir string) (uid, gid int, err error) {
 	return int(owner.Uid), int(owner.Gid), nil
 }
 
-// asOwner makes root the user that a folder belongs to, for the rest of this process: what is made there has to be opened
-// by a server that does not run as root, and whoever owns the folder must not have root write elsewhere. It returns where
-// the folder is from then on. The folder is entered before the rights are given up, and is the root of all paths then: its
-// user may not reach it from outside, as with systemd's DynamicUser, where it is a link into a folder of root's alone. Where
-// that is not allowed, such as in some containers, the folder stays where it is.
-func asOwner(dir string) (entered string, err error) {
+// asOwner drops the privileges of root for the rest of the process, and becomes the owner of a folder: a server that does not
+// run as root must be able to open new files there, and the owner must not be able to redirect writes of root elsewhere. It
+// returns the path of the folder from then on. It enters the folder with chroot first, because the owner may have no access
+// to it from outside, as with systemd's DynamicUser. If chroot is not permitted, as in some containers, the path stays the same.
+func asOwner(dir string) (path string, err error) {
 	if os.Geteuid() != 0 {
 		return dir, nil
 	}
@@ -53,14 +53,14 @@ func asOwner(dir string) (entered string, err error) {
 	if uid == 0 || !info.IsDir() {
 		return dir, nil
 	}
-	_, _ = time.Now().Zone() // loads the zone, which is out of reach after the chroot
-	entered = dir
+	_, _ = time.Now().Zone() // loads the time zone, which cannot be read after chroot
+	path = dir
 	if err := f.Chdir(); err != nil {
 		return "", err
 	}
 	switch err := syscall.Chroot("."); {
 	case err == nil:
-		entered = "/"
+		path = "/"
 	case !errors.Is(err, syscall.EPERM):
 		return "", fmt.Errorf("enter the folder %s: %w", dir, err)
 	}
@@ -70,8 +70,8 @@ func asOwner(dir string) (entered string, err error) {
 		func() error { return syscall.Setuid(uid) },
 	} {
 		if err := become(); err != nil {
-			return "", fmt.Errorf("become user %d, whom the folder %s belongs to: %w; run it as that user", uid, dir, err)
+			return "", fmt.Errorf("become user %d, the owner of %s: %w; run the command as that user", uid, dir, err)
 		}
 	}
-	return entered, nil
+	return path, nil
 }

@@ -19,10 +19,10 @@ import (
 func newRoom() *cobra.Command {
 	return operated[server.RoomInfo]{
 		noun: "room", verb: "delete", argument: "ROOM",
-		short: "List the rooms that have messages, or delete one",
-		long: `"room list" writes the rooms that have messages, a line each: the time of the newest, the numbers of the oldest and the newest,
-how many connections are in it, the room. "room delete" deletes all messages of one. They cannot be recovered. Whoever is in the
-room stays in it. Numbers go on, so clients that have not heard everything are told about the gap.`,
+		short: "List rooms, or delete one",
+		long: `"room list" prints rooms with messages, one per line: the time of the newest message, the numbers of the oldest and the newest,
+the number of connections, and the room. "room delete" deletes all messages of a room. They cannot be recovered. Connections
+stay in the room. Numbering continues, and clients are told about the gap.`,
 		listed: server.RoomsPath,
 		list:   func(s *sqlite.Store) []server.RoomInfo { return server.ListRooms(s, nil) },
 		line: func(r server.RoomInfo) string {
@@ -36,22 +36,22 @@ room stays in it. Numbers go on, so clients that have not heard everything are t
 		},
 		changed: server.DeletePath,
 		change:  deleteOffline,
-		done:    "the room %s is deleted",
+		done:    "room %s is deleted",
 	}.command()
 }
 
-// deleteOffline deletes a room of a server that does not run.
+// deleteOffline deletes a room in the data of a stopped server.
 func deleteOffline(ctx context.Context, s *sqlite.Store, room string) error {
-	refused := s.Bounds(room).Empty() // there is no such room
-	done, err := server.DeleteRoom(ctx, s, func(_ context.Context, e eventlog.Command) (*eventlog.Outcome, error) {
-		outcomes, err := s.Apply(&eventlog.Batch{At: wire.TimeOf(time.Now()), Commands: []eventlog.Command{e}}, s.Position()+1)
+	unknown := s.Bounds(room).Empty()
+	done, err := server.DeleteRoom(ctx, s, func(_ context.Context, command eventlog.Command) (*eventlog.Outcome, error) {
+		outcomes, err := s.Apply(&eventlog.Batch{At: wire.TimeOf(time.Now()), Commands: []eventlog.Command{command}}, s.Position()+1)
 		if err != nil {
 			return nil, err
 		}
 		return &outcomes[0], nil
 	}, room)
 	switch {
-	case err != nil && refused:
+	case err != nil && unknown:
 		return exit(exitRefused, err)
 	case err != nil:
 		return exit(exitUnusable, err)

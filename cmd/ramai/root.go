@@ -25,7 +25,7 @@ const (
 
 func exit(code int, err error) error { return exitcode.With(code, err) }
 
-// run is the program as a function: it returns the exit code.
+// run runs the program and returns its exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := newRoot(stderr)
 	root.SetArgs(dashedWords(root, args))
@@ -37,16 +37,16 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return 0
 	}
 	if text := err.Error(); text != "" {
-		fmt.Fprintln(stderr, "ramai: "+client.Printable(text)) // servers have a say in errors
+		fmt.Fprintln(stderr, "ramai: "+client.Printable(text)) // errors may contain text from a server
 	}
-	return exitcode.Of(err, exitUsage) // what cobra itself finds wrong decides nothing
+	return exitcode.Of(err, exitUsage) // errors of cobra have no exit code
 }
 
-// takesWords is the annotation of a command whose arguments are words that somebody says or looks for.
+// takesWords is the annotation of commands whose arguments are text.
 const takesWords = "words"
 
-// dashedWords puts "--" between the flags of a command that takes words and its words, so that a word may begin with a
-// dash. What begins with two is a flag, known or mistyped, unless it comes after a "--".
+// dashedWords inserts "--" between the flags and the words of a command, so that a word can begin with a dash. Arguments that
+// begin with two dashes are flags, known or mistyped, unless they follow a "--".
 func dashedWords(root *cobra.Command, args []string) []string {
 	cmd, rest, err := root.Find(args)
 	if err != nil {
@@ -66,10 +66,10 @@ func dashedWords(root *cobra.Command, args []string) []string {
 			flags = append(flags, word)
 		case dashed:
 			flags = append(flags, word)
-			if f := cmd.Flag(name); f != nil && f.NoOptDefVal == "" { // its value is the next
+			if f := cmd.Flag(name); f != nil && f.NoOptDefVal == "" { // its value follows
 				i++
 				if i == len(rest) {
-					return args // which is an error
+					return args // cobra reports the error
 				}
 				flags = append(flags, rest[i])
 			}
@@ -80,7 +80,7 @@ func dashedWords(root *cobra.Command, args []string) []string {
 	return slices.Concat(flags, []string{"--"}, words)
 }
 
-// newRoot returns the command that all others hang on. Notes about settings go to notes.
+// newRoot returns the root command. Warnings about settings are printed to notes.
 func newRoot(notes io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "ramai",
@@ -94,7 +94,7 @@ func newRoot(notes io.Writer) *cobra.Command {
 	root.Version = version()
 	root.SetVersionTemplate("ramai {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
-	root.PersistentFlags().String("config", configFile(), "file of settings; see docs/config.example.toml")
+	root.PersistentFlags().String("config", configFile(), "configuration file; see docs/config.example.toml")
 	root.AddCommand(newServe(), newJoin(), newSay(), newHistory(), newSearch(), newBackup(), newRestore(), newCheck(), newExport(), newImport(), newName(), newRoom(), newRehearse(), newVersion())
 	return root
 }
@@ -110,7 +110,7 @@ func newVersion() *cobra.Command {
 	}
 }
 
-// version is that of the module, if it was built from one, or else of the commit.
+// version returns the version of the module, or the commit.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -25,17 +25,17 @@ type searchOptions struct {
 	json         bool
 }
 
-// newSearch returns the command that finds messages.
+// newSearch returns the command that searches messages.
 func newSearch() *cobra.Command {
 	var o searchOptions
 	cmd := &cobra.Command{
 		Use:   "search WORDS...",
-		Short: "Find messages by their words",
-		Long: `Find the messages that have all the words, newest first, and print of each the room, the number, the time, the name and
-the text around the first word. Case and accents make no difference, and the last word may be the beginning of one. No sign
-has a meaning of its own. With --json each hit is one JSON object a line.
+		Short: "Search for messages",
+		Long: `Search for messages that contain all the words, newest first, and print for each one the room, number, time, name, and the
+text around the first match. Case and accents are ignored, and the last word matches as a prefix. There are no operators. With
+--json, each hit is one JSON object per line.
 
-What was said a moment ago may not be in the server's index yet: then stderr says so.`,
+If the newest messages are not indexed yet, stderr says so.`,
 		Annotations: map[string]string{takesWords: ""},
 		Args:        cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -44,9 +44,9 @@ What was said a moment ago may not be in the server's index yet: then stderr say
 	}
 	f := cmd.Flags()
 	o.flags(f)
-	f.StringVar(&o.room, "room", "", "only in this room")
-	f.StringVar(&o.before, "before", "", "only before this message: ROOM:N, or its number alone with --room")
-	f.IntVar(&o.limit, "limit", 50, "how many at most")
+	f.StringVar(&o.room, "room", "", "search only this room")
+	f.StringVar(&o.before, "before", "", "search only messages before this one: ROOM:N, or N with --room")
+	f.IntVar(&o.limit, "limit", 50, "maximum number of hits")
 	f.BoolVar(&o.json, "json", false, "print JSON lines")
 	return cmd
 }
@@ -61,7 +61,7 @@ func runSearch(ctx context.Context, o searchOptions, words string, stdout, notes
 		}
 	}
 	if o.limit < 1 {
-		return exit(exitUsage, fmt.Errorf("--limit is at least 1, not %d", o.limit))
+		return exit(exitUsage, fmt.Errorf("--limit: invalid value %d (want at least 1)", o.limit))
 	}
 	ctx, stop := untilSignal(ctx)
 	defer stop()
@@ -69,7 +69,7 @@ func runSearch(ctx context.Context, o searchOptions, words string, stdout, notes
 	if err != nil {
 		return err
 	}
-	shown := hitPrinter{w: stdout, json: o.json, marks: isTerminal(stdout)}
+	hits := hitPrinter{w: stdout, json: o.json, marks: isTerminal(stdout)}
 	s := client.Search{Words: words, Room: o.room, Before: o.before}
 	for left := o.limit; left > 0; {
 		s.Limit = min(left, wire.MaxHits)
@@ -81,7 +81,7 @@ func runSearch(ctx context.Context, o searchOptions, words string, stdout, notes
 			fmt.Fprintf(notes, "the newest %d messages are not in the search index yet\n", found.Behind)
 		}
 		for i, h := range found.Hits {
-			if err := shown.print(h, found.Raw[i]); err != nil {
+			if err := hits.print(h, found.Raw[i]); err != nil {
 				return err
 			}
 		}
@@ -95,10 +95,10 @@ func runSearch(ctx context.Context, o searchOptions, words string, stdout, notes
 	return nil
 }
 
-// findHits asks for hits, and again if the server wants to be asked more slowly.
+// findHits requests hits, and retries when the server limits the rate.
 func findHits(ctx context.Context, config client.Config, s client.Search) (*client.SearchResponse, error) {
-	late := exit(exitNoServer, fmt.Errorf("the server found nothing within %v", pagePatience))
-	ctx, cancel := context.WithTimeoutCause(ctx, pagePatience, late)
+	timedOut := exit(exitNoServer, fmt.Errorf("the server did not answer within %v", pageTimeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, pageTimeout, timedOut)
 	defer cancel()
 	for {
 		found, err := client.Find(ctx, config, s)
@@ -126,7 +126,7 @@ func isTerminal(stream any) bool {
 	return ok && isatty.IsTerminal(f.Fd())
 }
 
-// hitPrinter writes hits, one a line.
+// hitPrinter prints one hit per line.
 type hitPrinter struct {
 	w           io.Writer
 	json, marks bool
@@ -143,7 +143,7 @@ func (p *hitPrinter) print(h wire.Hit, raw json.RawMessage) error {
 	return nil
 }
 
-// Bold, and its end (ECMA-48 SGR).
+// Escape sequences for bold text (ECMA-48 SGR).
 const (
 	bold   = "\x1b[1m"
 	normal = "\x1b[22m"
@@ -159,7 +159,7 @@ func (p *hitPrinter) line(h wire.Hit) string {
 	at := 0
 	for _, m := range h.Marks {
 		from, to := m[0], m[1]
-		if from < at || to <= from || to > len(text) { // a server can send anything
+		if from < at || to <= from || to > len(text) { // the server may send anything
 			continue
 		}
 		b.WriteString(client.OneLine(string(text[at:from])))

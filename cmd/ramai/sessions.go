@@ -16,14 +16,14 @@ import (
 	"ramai/wire"
 )
 
-// A name belongs to a session. So that it stays its user's own from one run to the next, the session is kept in a file
-// for each server and name. It is a secret: 0600 in a folder with 0700.
+// A session holds a name. It is stored in a file for each server and name, so that the next run has the same name. It is a
+// secret: the file has mode 0600 in a folder with mode 0700.
 
-// sessionFile returns where the session of a name at a server is kept: in one file, however the server is spelled.
+// sessionFile returns the file for the session of a name on a server. All spellings of a server have the same file.
 func sessionFile(folder, server, name string) string { return fileFor(folder, originOf(server), name) }
 
-// sessionFiles returns where the session of a name at a server may be: its own file, and if the server is reached over TLS,
-// the one from before it was. There is no way back: without TLS nobody knows who answers.
+// sessionFiles returns the files that may contain the session of a name on a server. With TLS, they include the file from the
+// time before TLS. The reverse would send the session to a server that is not authenticated.
 func sessionFiles(folder, server, name string) []string {
 	at := originOf(server)
 	files := []string{fileFor(folder, at, name)}
@@ -38,10 +38,11 @@ func fileFor(folder string, at origin.Origin, name string) string {
 	return filepath.Join(folder, hex.EncodeToString(sum[:16]))
 }
 
-// originOf is a server in its one spelling. What names this machine alone is one host: on a port of it there is one server.
+// originOf returns the canonical origin of a server. All names of this machine count as one host, because a port has only one
+// server.
 func originOf(server string) origin.Origin {
 	u, err := url.Parse(server)
-	if err != nil { // checked before, by checkServer
+	if err != nil { // checkServer has validated it
 		return origin.Origin{Host: server}
 	}
 	host := u.Host
@@ -55,7 +56,7 @@ func originOf(server string) origin.Origin {
 	return origin.Of(u.Scheme, host)
 }
 
-// stateFolder is $XDG_STATE_HOME/ramai/PART, or what the system has in its place.
+// stateFolder returns $XDG_STATE_HOME/ramai/PART, or its equivalent on the system.
 func stateFolder(part string) (string, error) {
 	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "ramai", part), nil
@@ -68,10 +69,10 @@ func stateFolder(part string) (string, error) {
 	return filepath.Join(home, ".local", "state", "ramai", part), err
 }
 
-// sessionFolder is where sessions are kept.
+// sessionFolder returns the folder for sessions.
 func sessionFolder() (string, error) { return stateFolder("sessions") }
 
-// loadSession returns the session kept in file, or an empty one if there is none that is of use.
+// loadSession returns the session in a file; empty: there is none, or it is invalid.
 func loadSession(file string) (string, error) {
 	b, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -84,5 +85,5 @@ func loadSession(file string) (string, error) {
 	return session, nil
 }
 
-// saveSession keeps a session.
+// saveSession stores a session.
 func saveSession(file, session string) error { return atomicfile.Write(file, []byte(session+"\n")) }

@@ -120,7 +120,7 @@ func TestSessionFolder(t *testing.T) {
 	}
 }
 
-func TestIdentityThatCannotBeKept(t *testing.T) {
+func TestIdentityThatCannotBeStored(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -129,7 +129,7 @@ func TestIdentityThatCannotBeKept(t *testing.T) {
 	var notes strings.Builder
 	who := newIdentity("http://127.0.0.1:2000", "anna", &notes)
 	who.held(someSession)
-	if !strings.Contains(notes.String(), "the session of anna cannot be kept") {
+	if !strings.Contains(notes.String(), "cannot store the session of anna") {
 		t.Errorf("notes: %s", &notes)
 	}
 }
