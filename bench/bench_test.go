@@ -12,7 +12,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestSummary: ratios are within a round, and a failed measurement counts nowhere.
+// TestSummary: ratios are computed within a round, and failed measurements are left out.
 func TestSummary(t *testing.T) {
 	r := &result{Case: "c", metrics: []metric{{"m", "s"}}, Servers: []*series{
 		{"ramai", []figures{{"m": 1}, {"m": 10}, {"m": 30}, {"m": 7}}},
@@ -40,7 +40,7 @@ func TestSummary(t *testing.T) {
 	}
 }
 
-// TestUsage: what cannot be measured is said before anything is built.
+// TestUsage: invalid arguments are reported before anything is built.
 func TestUsage(t *testing.T) {
 	for _, args := range []string{"nosuchcase", "--rounds=0 fanout", "--duration=x", "--nosuchflag"} {
 		var out, errs bytes.Buffer

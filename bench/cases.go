@@ -15,20 +15,20 @@ import (
 	"ramai/internal/rehearse"
 )
 
-// benchCase is one thing to be measured.
+// benchCase is one case to measure.
 type benchCase struct {
 	name, about string
-	v1          bool     // peers that speak only the plain door cannot be measured
+	v1          bool     // peers that speak only the plain protocol are left out
 	metrics     []metric // in the order of the table
 	run         func(context.Context, *bench, *candidate) (figures, error)
 }
 
-// metric is one column of the table.
+// metric is one row of the table for each server.
 type metric struct {
 	name, unit string
 }
 
-// figures are what one measurement found, by the name of the metric.
+// figures are the results of one measurement, by metric name.
 type figures map[string]float64
 
 var (
@@ -44,10 +44,10 @@ var (
 const mib = 1 << 20
 
 var cases = []*benchCase{
-	publishingCase("fanout", "1,000 clients, 8 talk, 32 messages of 128 bytes in flight each", 10*time.Second,
+	publishingCase("fanout", "1,000 clients, 8 of them publish, 32 messages of 128 bytes in flight each", 10*time.Second,
 		[]metric{serverCPU, deliveries, p50, p99, ownCPU, rss},
 		"--clients", "1000", "--publishers", "8", "--in-flight", "32", "--size", "128"),
-	publishingCase("talk", "32 clients, all talk, 8 messages of 32 bytes in flight each", 10*time.Second,
+	publishingCase("talk", "32 clients, all publish, 8 messages of 32 bytes in flight each", 10*time.Second,
 		[]metric{deliveries, serverCPU, p50, p99, ownCPU},
 		"--clients", "32", "--publishers", "32", "--in-flight", "8", "--size", "32"),
 	publishingCase("crowd", "10,000 clients, 4 messages of 128 bytes a second", 15*time.Second,
@@ -56,26 +56,26 @@ var cases = []*benchCase{
 	publishingCase("steady", "1,000 clients, 30 messages of 128 bytes a second", 15*time.Second,
 		[]metric{serverCPU, p50, p99, ownCPU},
 		"--clients", "1000", "--publishers", "8", "--rate", "30", "--size", "128"),
-	idleCase("idle", "10,000 plain clients that keep silent, after 30 s", "--plain"),
-	idleCase("idle-v1", "10,000 clients of ramai.v1 that keep silent, after 30 s"),
-	{name: "frozen", about: "1,000 messages of 1 kB a second for a minute to 100 clients, one of them frozen or none (--buffer-memory 16MiB)",
+	idleCase("idle", "10,000 idle plain clients, after 30 s", "--plain"),
+	idleCase("idle-v1", "10,000 idle clients of ramai.v1, after 30 s"),
+	{name: "slow", about: "1,000 messages of 1 kB a second for a minute to 100 clients, with and without one that does not read (--buffer-memory 16MiB)",
 		metrics: []metric{
 			{"p99 without", "ms"}, {"p99 with", "ms"}, {"rss without", "MiB"}, {"rss with", "MiB"},
-			{"socket memory without", "MiB"}, {"socket memory with", "MiB"}, {"read after the thaw", "s"},
+			{"socket memory without", "MiB"}, {"socket memory with", "MiB"}, {"caught up after", "s"},
 		}, run: slowReader},
-	{name: "storm", about: "10,000 connections cut at once, which come back to 50 messages each", v1: true,
-		metrics: []metric{{"all back and complete", "s"}, {"since the cut", "s"}, {"server cpu", "s"}}, run: storm},
+	{name: "storm", about: "10,000 connections cut at once, which resume and miss 50 messages each", v1: true,
+		metrics: []metric{{"all resumed", "s"}, {"since the cut", "s"}, {"server cpu", "s"}}, run: storm},
 }
 
-// rehearsal is a rehearsal and what was read of the server in it: before anybody came, when everybody was in, when the
-// talk was over, and when all was heard.
+// rehearsal is a rehearsal and the usage of the server at its stages: before clients connect, when all are connected,
+// when publishing is done, and when everything is delivered.
 type rehearsal struct {
 	rehearse.Report
 	beforeClients, connected, published, delivered usage
 }
 
-// rehearseWith starts a server and rehearses with it. The talk takes length, unless --duration says otherwise. onConnected, if not
-// nil, is called when everybody is in.
+// rehearseWith starts a server and runs a rehearsal of the given length, unless --duration overrides it. onConnected,
+// if not nil, is called when all clients are connected.
 func (b *bench) rehearseWith(ctx context.Context, c *candidate, length time.Duration, serve, args []string, onConnected func(port int) error) (*rehearsal, error) {
 	s, err := b.start(ctx, c, serve...)
 	if err != nil {
@@ -119,12 +119,12 @@ func (b *bench) rehearseWith(ctx context.Context, c *candidate, length time.Dura
 		return nil, fmt.Errorf("%w: %s", err, strings.TrimSpace(otherLines+" "+out.String()))
 	}
 	if r.delivered.cpu == 0 {
-		return nil, errors.New("the rehearsal did not tell when all was heard")
+		return nil, errors.New("the rehearsal did not report that all messages were delivered")
 	}
 	return r, bad
 }
 
-// readStages reads the server at each stage of the rehearsal. It returns what else was told.
+// readStages reads the usage of the server at each stage of the rehearsal. It returns all other lines.
 func (r *rehearsal) readStages(lines *bufio.Scanner, s *server, onConnected func(port int) error) (otherLines string, err error) {
 	for lines.Scan() && err == nil {
 		switch line := strings.TrimPrefix(lines.Text(), "ramai: "); line {
@@ -143,7 +143,7 @@ func (r *rehearsal) readStages(lines *bufio.Scanner, s *server, onConnected func
 	return otherLines, err
 }
 
-// perDelivery is processor time for each delivery, in microseconds.
+// perDelivery converts processor time to microseconds for each delivery.
 func (r *rehearsal) perDelivery(seconds float64) float64 { return seconds * 1e6 / float64(r.Delivered) }
 
 func (r *rehearsal) figures() figures {
@@ -157,7 +157,7 @@ func (r *rehearsal) figures() figures {
 	}
 }
 
-// publishingCase is a case that is one rehearsal at the plain door.
+// publishingCase is a case that is one rehearsal with the plain protocol.
 func publishingCase(name, about string, length time.Duration, metrics []metric, args ...string) *benchCase {
 	return &benchCase{name: name, about: about, metrics: metrics, run: func(ctx context.Context, b *bench, c *candidate) (figures, error) {
 		r, err := b.rehearseWith(ctx, c, length, nil, append([]string{"--plain"}, args...), nil)
@@ -168,7 +168,7 @@ func publishingCase(name, about string, length time.Duration, metrics []metric, 
 	}}
 }
 
-// idleCase is a case in which nobody says anything.
+// idleCase is a case in which nobody publishes.
 func idleCase(name, about string, protocol ...string) *benchCase {
 	const clients = 10000
 	args := append([]string{"--clients", strconv.Itoa(clients), "--publishers", "0", "--source-addresses", "50"}, protocol...)
@@ -188,7 +188,7 @@ func idleCase(name, about string, protocol ...string) *benchCase {
 	}}
 }
 
-// slowReader measures what one reader that reads nothing costs the others, and the server.
+// slowReader measures what a client that does not read costs the others and the server.
 func slowReader(ctx context.Context, b *bench, c *candidate) (figures, error) {
 	all := figures{}
 	for slow, which := range []string{" without", " with"} {
@@ -200,20 +200,20 @@ func slowReader(ctx context.Context, b *bench, c *candidate) (figures, error) {
 		all["p99"+which] = r.P99
 		all["rss"+which] = r.published.rss / mib
 		all["socket memory"+which] = r.published.socket / mib
-		all["read after the thaw"] = r.Seconds - r.Publishing
+		all["caught up after"] = r.Seconds - r.Publishing
 	}
 	return all, nil
 }
 
-// storm has everybody but the talker cut off from outside. They are told apart by their addresses: the talker comes
-// from 127.0.0.1, the others from 127.1/16.
+// storm cuts the connections of all clients but the publisher from outside. The publisher connects from 127.0.0.1, the
+// others from 127.1/16.
 func storm(ctx context.Context, b *bench, c *candidate) (figures, error) {
 	r, err := b.rehearseWith(ctx, c, 30*time.Second, nil,
 		[]string{"--clients", "10000", "--publishers", "1", "--rate", "2", "--source-addresses", "50", "--reconnect", "--missed", "50"},
 		func(port int) error {
 			out, err := exec.CommandContext(ctx, "ss", "-K", "-Htn", "src", "127.1.0.0/16", "dport", "=", fmt.Sprintf(":%d", port)).CombinedOutput()
 			if err == nil && bytes.Count(out, []byte("ESTAB")) == 0 {
-				err = errors.New("nothing was cut: it needs root, and a kernel with INET_DIAG_DESTROY")
+				err = errors.New("no connection was cut: ss -K needs root and a kernel with INET_DIAG_DESTROY")
 			}
 			if err != nil {
 				return fmt.Errorf("ss -K: %w: %.200s", err, out)
@@ -224,11 +224,11 @@ func storm(ctx context.Context, b *bench, c *candidate) (figures, error) {
 		return nil, err
 	}
 	if r.Reconnect == nil {
-		return nil, errors.New("nobody was cut off")
+		return nil, errors.New("no client was cut off")
 	}
 	return figures{
-		"all back and complete": r.Reconnect.Seconds,
-		"since the cut":         r.Reconnect.SinceCut,
-		"server cpu":            (r.delivered.cpu - r.connected.cpu).Seconds(),
+		"all resumed":   r.Reconnect.Seconds,
+		"since the cut": r.Reconnect.SinceCut,
+		"server cpu":    (r.delivered.cpu - r.connected.cpu).Seconds(),
 	}, nil
 }

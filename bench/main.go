@@ -1,4 +1,4 @@
-// Command bench measures ramai beside other servers: each serves the same rehearsal on this machine, in turns, over
+// Command bench compares ramai with other servers. All of them serve the same rehearsal on this machine, in turns, over
 // several rounds, and what counts is the ratio within a round. See README.md.
 package main
 
@@ -22,12 +22,12 @@ import (
 // options are the flags.
 type options struct {
 	rounds  int
-	length  time.Duration // of the talk in each measurement; 0: as the case has it
+	length  time.Duration // of publishing in each measurement; 0: as defined by the case
 	peers   []string
-	ramai   string // the server to measure; empty: built from this tree
+	ramai   string // server to measure; empty: built from this tree
 	against []string
-	extra   string // further flags of ramai serve
-	data    string // where the folders of data are made
+	extra   string // additional flags of ramai serve
+	data    string // where data folders are created
 	json    bool
 }
 
@@ -46,20 +46,20 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f := pflag.NewFlagSet("bench", pflag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.Usage = func() {
-		fmt.Fprintf(stderr, "usage: go run ./bench [flags] [case …]\n\ncases, all of them if none is named:\n")
+		fmt.Fprintf(stderr, "usage: go run ./bench [flags] [case …]\n\ncases (default: all):\n")
 		for _, c := range cases {
 			fmt.Fprintf(stderr, "  %-8s %s\n", c.name, c.about)
 		}
 		fmt.Fprintf(stderr, "\nflags:\n%s", f.FlagUsages())
 	}
-	f.IntVar(&o.rounds, "rounds", 5, "how often each server is measured in each case")
-	f.DurationVar(&o.length, "duration", 0, "how long each measurement talks, or is idle; 0: as the case has it")
-	f.StringSliceVar(&o.peers, "peers", nil, "which peers, of bun, node and gorilla, or none; all that are there if not given")
-	f.StringVar(&o.ramai, "ramai", "", "the ramai to measure; without it, one is built from this tree")
-	f.StringArrayVar(&o.against, "against", nil, "another build of ramai to measure beside it (repeatable)")
-	f.StringVar(&o.extra, "serve-flags", "", "further flags of ramai serve, for the first build only")
-	f.StringVar(&o.data, "data", "", "folder on the disk that the data is to lie on; without it, that of temporary files")
-	f.BoolVar(&o.json, "json", false, "print all figures as one JSON object")
+	f.IntVar(&o.rounds, "rounds", 5, "number of measurements of each server in each case")
+	f.DurationVar(&o.length, "duration", 0, "length of each measurement; 0: as defined by the case")
+	f.StringSliceVar(&o.peers, "peers", nil, "peers to measure: bun, node, gorilla, or none (default: all that are installed)")
+	f.StringVar(&o.ramai, "ramai", "", "ramai binary to measure (default: built from this tree)")
+	f.StringArrayVar(&o.against, "against", nil, "another ramai binary to compare with (repeatable)")
+	f.StringVar(&o.extra, "serve-flags", "", "additional flags of ramai serve, for the first binary only")
+	f.StringVar(&o.data, "data", "", "folder for data, on the disk to measure (default: the folder for temporary files)")
+	f.BoolVar(&o.json, "json", false, "print all figures as JSON")
 	if err := f.Parse(args); err != nil {
 		if err == pflag.ErrHelp {
 			return nil
@@ -71,7 +71,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	if o.rounds < 1 {
-		return fmt.Errorf("--rounds is at least 1, not %d", o.rounds)
+		return fmt.Errorf("invalid --rounds %d; want at least 1", o.rounds)
 	}
 	b := &bench{options: o, progress: stderr}
 	if err := b.prepare(ctx); err != nil {
@@ -103,7 +103,7 @@ func chooseCases(names []string) (chosen []*benchCase, err error) {
 	}
 	for _, name := range names {
 		if !slices.ContainsFunc(cases, func(c *benchCase) bool { return c.name == name }) {
-			return nil, fmt.Errorf("there is no case %q; see --help", name)
+			return nil, fmt.Errorf("unknown case %q; see --help", name)
 		}
 	}
 	return chosen, nil
@@ -113,8 +113,8 @@ func chooseCases(names []string) (chosen []*benchCase, err error) {
 type bench struct {
 	options
 	progress io.Writer
-	work     string // a folder of our own, removed in the end
-	rehearse string // the ramai that rehearses
+	work     string // temporary folder, removed at the end
+	rehearse string // the ramai that runs rehearsals
 	servers  []*candidate
 }
 
@@ -149,12 +149,12 @@ func build(ctx context.Context, dir, out, what string) error {
 	cmd.Dir = dir
 	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
 	if text, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("building %s: %w\n%s", what, err, text)
+		return fmt.Errorf("build %s: %w\n%s", what, err, text)
 	}
 	return nil
 }
 
-// measure measures every server in every round. In each round another one begins.
+// measure measures every server in every round. Each round begins with another server.
 func (b *bench) measure(ctx context.Context, c *benchCase) (*result, error) {
 	var servers []*candidate
 	for _, s := range b.servers {

@@ -15,10 +15,10 @@ import (
 	"time"
 )
 
-// candidate is a server that can be started.
+// candidate is a server to measure.
 type candidate struct {
 	name    string
-	v1      bool                                 // speaks ramai.v1; all speak the plain door
+	v1      bool                                 // speaks ramai.v1; all speak the plain protocol
 	command func(port int, data string) []string // data is an empty folder
 }
 
@@ -29,7 +29,7 @@ func ramai(name, path string, extra []string) *candidate {
 	}}
 }
 
-// findPeers returns the peers asked for, or those that are installed.
+// findPeers returns the requested peers, or those that are installed.
 func findPeers(ctx context.Context, names []string, work string) (found []*candidate, err error) {
 	const dir = "bench/peers/"
 	for _, p := range []struct{ name, needs, program, script string }{
@@ -42,7 +42,7 @@ func findPeers(ctx context.Context, names []string, work string) (found []*candi
 		}
 		if _, err := os.Stat(p.needs); err != nil {
 			if len(names) > 0 {
-				return nil, fmt.Errorf("the peer %s is not installed: make bench/peers/node_modules", p.name)
+				return nil, fmt.Errorf("the peer %s is not installed; run make bench/peers/node_modules", p.name)
 			}
 			continue
 		}
@@ -56,19 +56,19 @@ func findPeers(ctx context.Context, names []string, work string) (found []*candi
 		}})
 	}
 	if len(found) < len(names) && !slices.Equal(names, []string{"none"}) {
-		return nil, fmt.Errorf("the peers are bun, node and gorilla, not %s", strings.Join(names, ", "))
+		return nil, fmt.Errorf("unknown peer in %s; want bun, node or gorilla", strings.Join(names, ", "))
 	}
 	return found, nil
 }
 
-// server is one that runs.
+// server is a running server.
 type server struct {
 	port int
 	cmd  *exec.Cmd
 	data string
 }
 
-// start starts a server on a free port of the loopback, with data of its own, and waits until it listens.
+// start starts a server on a free loopback port with an empty data folder, and waits until it listens.
 func (b *bench) start(ctx context.Context, c *candidate, extra ...string) (s *server, err error) {
 	s = new(server)
 	if s.data, err = os.MkdirTemp(b.work, "data-"); err != nil {
@@ -91,7 +91,7 @@ func (b *bench) start(ctx context.Context, c *candidate, extra ...string) (s *se
 		nc, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.port))
 		if err == nil {
 			nc.Close()
-			time.Sleep(200 * time.Millisecond) // it is still settling: what it needs to start is not what is measured
+			time.Sleep(200 * time.Millisecond) // leave out the cost of starting
 			return s, nil
 		}
 		time.Sleep(20 * time.Millisecond)
@@ -100,7 +100,7 @@ func (b *bench) start(ctx context.Context, c *candidate, extra ...string) (s *se
 	return nil, fmt.Errorf("%s does not listen: %s", c.name, errs.String())
 }
 
-// stop kills the server and removes its data. Nobody is there any more who could miss a farewell.
+// stop kills the server and removes its data. No client is connected any more.
 func (s *server) stop() {
 	s.cmd.Process.Kill()
 	s.cmd.Wait()
@@ -116,11 +116,11 @@ func freePort() (int, error) {
 	return ln.Addr().(*net.TCPAddr).Port, nil
 }
 
-// usage is what the kernel says of a server at one time.
+// usage is the kernel's view of a server at one time.
 type usage struct {
 	cpu    time.Duration // of the process, user and system
 	rss    float64       // bytes of memory of the process (VmRSS)
-	socket float64       // bytes that all TCP sockets of this machine hold in the kernel
+	socket float64       // bytes in the kernel of all TCP sockets of this machine
 }
 
 func (s *server) readUsage() (r usage, err error) {
@@ -129,12 +129,13 @@ func (s *server) readUsage() (r usage, err error) {
 	status, err2 := os.ReadFile(proc + "status")
 	sockets, err3 := os.ReadFile("/proc/net/sockstat")
 	if err := errors.Join(err1, err2, err3); err != nil {
-		return r, fmt.Errorf("the server is gone, or this is no Linux: %w", err)
+		return r, fmt.Errorf("read the usage of the server (requires Linux): %w", err)
 	}
-	// proc(5): utime and stime are fields 14 and 15, in hundredths of a second; field 2, in parentheses, may hold spaces.
+	// proc(5): utime and stime are fields 14 and 15, in hundredths of a second. Field 2, in parentheses, may contain
+	// spaces.
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	if len(fields) < 13 {
-		return r, fmt.Errorf("unknown form of %sstat", proc)
+		return r, fmt.Errorf("cannot parse %sstat", proc)
 	}
 	for _, ticks := range fields[11:13] {
 		n, _ := strconv.Atoi(ticks)
@@ -146,7 +147,7 @@ func (s *server) readUsage() (r usage, err error) {
 	return r, nil
 }
 
-// numberAfter is the number that stands behind a word.
+// numberAfter returns the number that follows a word.
 func numberAfter(text, word string) float64 {
 	_, rest, _ := strings.Cut(text, word)
 	fields := strings.Fields(rest)

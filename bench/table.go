@@ -16,7 +16,7 @@ type result struct {
 	metrics []metric
 }
 
-// series is one server's figures, round by round; nil where the measurement failed.
+// series are the figures of one server, round by round; nil where the measurement failed.
 type series struct {
 	Server string    `json:"server"`
 	Rounds []figures `json:"rounds"`
@@ -32,7 +32,7 @@ type summary struct {
 	Rounds int     `json:"rounds"`          // how many of the measurements did not fail
 }
 
-// MarshalJSON implements json.Marshaler: the summaries go along.
+// MarshalJSON implements json.Marshaler. It adds the summaries.
 func (r *result) MarshalJSON() ([]byte, error) {
 	type plain result
 	return json.Marshal(struct {
@@ -61,7 +61,7 @@ func (r *result) summary() (all []summary) {
 	return all
 }
 
-// print writes the medians as a table for people.
+// print writes the medians as a table.
 func (r *result) print(w io.Writer) {
 	fmt.Fprintf(w, "\n%s: %s\n", r.Case, r.About)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -82,7 +82,7 @@ func (r *result) print(w io.Writer) {
 	t.Flush()
 }
 
-// median is 0 of nothing.
+// median returns 0 for no values.
 func median(values []float64) float64 {
 	if len(values) == 0 {
 		return 0

@@ -115,7 +115,7 @@ func TestRehearseFindsAnotherText(t *testing.T) {
 	var out, errs bytes.Buffer
 	code := run(context.Background(), []string{"rehearse", "--plain", "--json", "--clients", "5", "--rate", "200",
 		"--duration", "500ms", web.URL}, strings.NewReader(""), &out, &errs)
-	if code != exitUnconfirmed || !strings.Contains(errs.String(), "nobody said") || out.Len() > 0 {
+	if code != exitUnconfirmed || !strings.Contains(errs.String(), "not published") || out.Len() > 0 {
 		t.Errorf("exit code %d\n%s%s", code, out.String(), errs.String())
 	}
 }

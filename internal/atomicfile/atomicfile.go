@@ -1,7 +1,7 @@
-// Package atomicfile writes small files that are for one user alone: secrets, and what a screen was like.
+// Package atomicfile writes small files for one user alone, such as secrets and the state of the terminal client.
 //
-// github.com/google/renameio does most of this. It is not used because it does not build for Windows, makes no folders, and
-// does not sync the folder, without which a power cut can undo the renaming.
+// github.com/google/renameio does most of this. It is not used because it does not build for Windows, creates no
+// folders, and does not sync the folder, so a power failure can undo the rename.
 package atomicfile
 
 import (
@@ -11,14 +11,14 @@ import (
 	"runtime"
 )
 
-// Write writes a file with mode 0600, and creates the folder it is in with mode 0700 if there is none. The file has the old
-// content or the new one, whatever happens meanwhile, and the new one for good when Write returns nil.
+// Write writes a file with mode 0600, and creates its folder with mode 0700 if there is none. The file always has
+// either the old content or the new one. When Write returns nil, the new content is durable.
 func Write(file string, content []byte) error {
 	folder := filepath.Dir(file)
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(folder, "new-*") // made with 0600
+	f, err := os.CreateTemp(folder, "new-*") // created with mode 0600
 	if err != nil {
 		return err
 	}
@@ -32,7 +32,7 @@ func Write(file string, content []byte) error {
 	return syncFolder(folder)
 }
 
-// syncFolder syncs the names in a folder. Windows has no such call, and needs none.
+// syncFolder syncs a folder's directory entries. Windows neither has such a call nor needs it.
 func syncFolder(folder string) error {
 	if runtime.GOOS == "windows" {
 		return nil

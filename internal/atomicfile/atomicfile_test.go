@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// A file is replaced as a whole and is for its user alone; a failure leaves what was there, and nothing else.
+// A file is replaced as a whole and is for its user alone. A failure leaves the old file and nothing else.
 func TestWrite(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "a", "b")
 	file := filepath.Join(folder, "secret")

@@ -1,5 +1,5 @@
-// Package httpfield reads the values of HTTP header fields that are lists (RFC 9110, section 5.6). A field on several
-// lines means what it means on one.
+// Package httpfield parses HTTP header fields that are lists (RFC 9110, section 5.6). Several lines of a field are one
+// list.
 package httpfield
 
 import (
@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// List returns the elements of a list, without the empty ones.
+// List returns the elements of a list, without empty ones.
 func List(lines []string) []string {
 	var all []string
 	for _, line := range lines {
@@ -21,7 +21,7 @@ func List(lines []string) []string {
 	return all
 }
 
-// Has reports whether a list has a token, in capitals or not.
+// Has reports whether a list contains a token, ignoring case.
 func Has(lines []string, token string) bool {
 	for _, element := range List(lines) {
 		if strings.EqualFold(element, token) {
@@ -31,8 +31,8 @@ func Has(lines []string, token string) bool {
 	return false
 }
 
-// Quality returns the weight, 0 to 1, that a list like that of Accept gives to the first of names that it has. False: it
-// has none of them. A weight that is none is 0 (RFC 9110, section 12.4.2).
+// Quality returns the weight, 0 to 1, that a list such as Accept gives to the first of names that it contains. It
+// returns false if it contains none. An invalid weight is 0 (RFC 9110, section 12.4.2).
 func Quality(lines []string, names ...string) (weight float64, found bool) {
 	list := List(lines)
 	for _, name := range names {
@@ -60,7 +60,7 @@ func weigh(parameters []string) float64 {
 	return 1
 }
 
-// split cuts s at each sep that does not stand within a quoted string, and trims the parts.
+// split splits s at each sep outside of quoted strings and trims the parts.
 func split(s string, sep byte) []string {
 	var parts []string
 	start, quoted := 0, false

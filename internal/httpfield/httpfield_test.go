@@ -11,7 +11,7 @@ func TestList(t *testing.T) {
 		{[]string{"", " , ,"}, nil},
 		{[]string{"a,b ", "\tc"}, []string{"a", "b", "c"}},
 		{[]string{`"a,b", W/"c\",d"`}, []string{`"a,b"`, `W/"c\",d"`}},
-		{[]string{`"a, b`, "c"}, []string{`"a, b`, "c"}}, // a string that does not end takes no other line
+		{[]string{`"a, b`, "c"}, []string{`"a, b`, "c"}}, // an unterminated string ends with its line
 		{[]string{`"\`}, []string{`"\`}},
 	} {
 		if got := List(c.in); !slices.Equal(got, c.want) {
@@ -40,7 +40,7 @@ func TestQuality(t *testing.T) {
 		{"text/html;q=-1", 0, true},
 		{"text/html;q=NaN", 0, true},
 		{"text/html;q=", 0, true},
-		{"*/*;q=0.1, text/*;q=0.2", 0.2, true}, // the narrowest says it
+		{"*/*;q=0.1, text/*;q=0.2", 0.2, true}, // the most specific one decides
 		{"*/*, text/html;q=0", 0, true},
 	} {
 		if got, found := Quality([]string{c.in}, "text/html", "text/*", "*/*"); got != c.want || found != c.found {

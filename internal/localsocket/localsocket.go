@@ -1,4 +1,4 @@
-// Package localsocket is a Unix socket as a file in a folder, for the user who made it alone.
+// Package localsocket provides Unix sockets that only the user who made them can use.
 package localsocket
 
 import (
@@ -11,11 +11,12 @@ import (
 	"sync"
 )
 
-// maxPath is the length of a path, in bytes, that every system takes in a socket's address: Linux 107, macOS 103.
+// maxPath is the length of a path, in bytes, that fits into a socket address on every system: Linux allows 107, macOS
+// 103.
 const maxPath = 100
 
-// Listen listens on a socket at path, with mode 0600. A socket that an earlier process left there is replaced: the caller
-// makes sure that no other process serves it, by a lock on the folder. Closing the listener removes the file.
+// Listen listens on a socket at path with mode 0600. It replaces a socket left by an earlier process; the caller makes
+// sure, with a lock on the folder, that no other process serves it. Closing the listener removes the file.
 func Listen(path string) (net.Listener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -63,8 +64,8 @@ func Dial(ctx context.Context, path string) (net.Conn, error) {
 	return d.DialContext(ctx, "unix", addr)
 }
 
-// shortPath returns a path of the same file that fits into a socket's address: through a symbolic link to its folder, if it
-// has to be. The path is valid until done is called.
+// shortPath returns a path of the same file that fits into a socket address. If necessary, it goes through a symbolic
+// link to the folder. The path is valid until done is called.
 func shortPath(path string) (addr string, done func(), err error) {
 	if len(path) <= maxPath {
 		return path, func() {}, nil

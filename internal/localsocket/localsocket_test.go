@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// exchange has one connection echoed.
+// exchange sends bytes over a connection that echoes.
 func exchange(t *testing.T, ln net.Listener, path string) {
 	t.Helper()
 	go func() {
@@ -33,8 +33,8 @@ func exchange(t *testing.T, ln net.Listener, path string) {
 	}
 }
 
-// A socket is for its user alone, takes the place of one that was left by a process that was killed, and is removed with its
-// listener, whatever the length of its path.
+// A socket is for its user alone, replaces one left by a killed process, and is removed with its listener, whatever the
+// length of its path.
 func TestSocket(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("modes and links are those of Unix")
@@ -50,7 +50,7 @@ func TestSocket(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			old.(*listener).Listener.Close() // as a kill does: the file stays
+			old.(*listener).Listener.Close() // as after a kill: the file stays
 			if _, err := os.Lstat(path); err != nil {
 				t.Fatal(err)
 			}

@@ -1,4 +1,4 @@
-// Package origin compares servers by scheme, host and port, however they are spelled.
+// Package origin compares origins by scheme, host and port, whatever their spelling.
 package origin
 
 import (
@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// Origin is a scheme, http or https, and a host with the port, unless it is the scheme's own (RFC 6454). It has one
-// spelling: lower case, no dot at the end, IP addresses as package netip writes them. Origins can be compared with ==.
+// Origin is a scheme, http or https, and a host with its port, unless that is the default port (RFC 6454). It is
+// normalized: lower case, no dot at the end, IP addresses as formatted by package netip. Origins can be compared with
+// ==.
 type Origin struct {
 	Scheme, Host string
 }
@@ -34,8 +35,8 @@ func Of(scheme, host string) Origin {
 	return Origin{scheme, net.JoinHostPort(name, port)}
 }
 
-// Parse reads an origin as the Origin header field has it: a scheme and a host, and nothing else. The opaque origin
-// "null" is none.
+// Parse parses the value of an Origin header field: a scheme and a host, and nothing else. It returns false for the
+// opaque origin "null".
 func Parse(s string) (Origin, bool) {
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" || !strings.EqualFold(s, u.Scheme+"://"+u.Host) {
@@ -45,17 +46,17 @@ func Parse(s string) (Origin, bool) {
 	return o, o.Scheme == "http" || o.Scheme == "https"
 }
 
-// Hostname returns the name or address in a host that may have a port, in its one spelling, without brackets.
+// Hostname returns the normalized name or address of a host that may have a port, without brackets.
 func Hostname(host string) string {
 	name, _ := split(host)
 	return name
 }
 
-// String returns the origin as the Origin header field has it.
+// String returns the value for an Origin header field.
 func (o Origin) String() string { return o.Scheme + "://" + o.Host }
 
-// Upgrades reports whether o is the server of other, reached over TLS: the same host and the same port, or for both the
-// scheme's own.
+// Upgrades reports whether o is the same server as other, reached over TLS: the same host and the same port, or the
+// default ports of both schemes.
 func (o Origin) Upgrades(other Origin) bool {
 	return o.Scheme == "https" && other.Scheme == "http" && o.Host == other.Host
 }

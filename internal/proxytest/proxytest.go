@@ -1,4 +1,4 @@
-// Package proxytest runs the proxies of docs/PROXIES.md for tests, with the very configuration that stands there.
+// Package proxytest runs the proxies of docs/PROXIES.md in tests, with the configuration documented there.
 package proxytest
 
 import (
@@ -20,15 +20,16 @@ import (
 	"time"
 )
 
-// Host is the name in the documented configurations, and in the certificate that Start makes.
+// Host is the host name in the documented configurations and in the certificate made by Start.
 const Host = "chat.example.org"
 
-// proxy is how a kind of proxy is run.
+// proxy describes how to run a kind of proxy.
 type proxy struct {
-	lang     string // of its configuration in the document
+	lang     string // language of its code block in the document
 	command  []string
-	template string // the rest of a configuration that the document's goes into
-	// change is what is not as in the document. DIR, ADDRESS, PORT and BACKEND stand for what they are in the test.
+	template string // the configuration around the documented part, SITE
+	// replacements are applied to the documented part. DIR, ADDRESS, PORT and BACKEND stand for their values in the
+	// test.
 	replacements map[string]string
 }
 
@@ -73,17 +74,17 @@ func modules(names ...string) (lines string) {
 	return lines
 }
 
-// Start runs a proxy in front of backend, a host and a port, until the test has ended, and returns the host and the port
-// where it speaks TLS. Each pair of change is a text in the configuration and what takes its place; DIR in it is a
-// folder of the proxy's own, which was filled with files before. Without the program the test is skipped, but for CI.
+// Start runs a proxy in front of backend, a host and a port, until the test ends. It returns the host and port where
+// the proxy speaks TLS. Each pair of change is a text in the configuration and its replacement. In it, DIR stands for a
+// folder that holds files. If the program is missing, the test is skipped, or fails in CI.
 func Start(t testing.TB, name, backend string, files map[string]string, change ...string) (address string) {
 	t.Helper()
 	p := proxies[name]
 	if _, err := exec.LookPath(p.command[0]); err != nil {
 		if os.Getenv("CI") != "" {
-			t.Fatalf("there is no %s: make tools installs it", name)
+			t.Fatalf("%s is not installed; run make tools", name)
 		}
-		t.Skipf("there is no %s: make tools installs it", name)
+		t.Skipf("%s is not installed; run make tools", name)
 	}
 	dir := t.TempDir()
 	address = freeAddress(t)
@@ -107,7 +108,7 @@ func Start(t testing.TB, name, backend string, files map[string]string, change .
 	return address
 }
 
-// documentedConfig is the configuration in the document.
+// documentedConfig returns the configuration in the document.
 func documentedConfig(t testing.TB, lang string) string {
 	root := "."
 	for range 10 {
@@ -123,7 +124,7 @@ func documentedConfig(t testing.TB, lang string) string {
 	_, site, found := strings.Cut(string(text), "```"+lang+"\n")
 	site, _, ended := strings.Cut(site, "```")
 	if !found || !ended {
-		t.Fatalf("docs/PROXIES.md has no configuration in %s", lang)
+		t.Fatalf("docs/PROXIES.md has no configuration for %s", lang)
 	}
 	return site
 }
@@ -131,12 +132,12 @@ func documentedConfig(t testing.TB, lang string) string {
 func replace(t testing.TB, s, old, new string) string {
 	t.Helper()
 	if !strings.Contains(s, old) {
-		t.Fatalf("docs/PROXIES.md has no %q", old)
+		t.Fatalf("docs/PROXIES.md does not contain %q", old)
 	}
 	return strings.ReplaceAll(s, old, new)
 }
 
-// run starts a proxy, and waits for it to listen.
+// run starts a proxy and waits until it listens.
 func run(t testing.TB, dir, address string, expand *strings.Replacer, command []string) {
 	t.Helper()
 	var args []string
@@ -169,14 +170,14 @@ func run(t testing.TB, dir, address string, expand *strings.Replacer, command []
 		}
 		select {
 		case <-ended:
-			t.Fatalf("%s has ended: %s", command[0], output.String())
+			t.Fatalf("%s exited: %s", command[0], output.String())
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-	t.Fatalf("%s does not come up: %s", command[0], output.String())
+	t.Fatalf("%s does not listen: %s", command[0], output.String())
 }
 
-// freeAddress is an address of this machine that nobody listens on.
+// freeAddress returns a loopback address with an unused port.
 func freeAddress(t testing.TB) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -228,7 +229,7 @@ func write(t testing.TB, path string, b []byte) {
 	}
 }
 
-// A Buffer may be written and read at once, as the log of a server is.
+// A Buffer is a bytes.Buffer that is safe for concurrent use.
 type Buffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer // guarded by mu

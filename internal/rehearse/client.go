@@ -19,28 +19,28 @@ import (
 // client is one client of the rehearsal. It is a reactor.Source.
 type client struct {
 	r         *rehearsal
-	publisher int // which it is, or -1
+	publisher int // index of the publisher, or -1
 	slow      bool
-	leaving   atomic.Bool // its connection ends because it is to
+	leaving   atomic.Bool // its connection is about to be closed on purpose
 
-	mu        sync.Mutex // for what the talking goroutine shares with the reactor's
+	mu        sync.Mutex // guards what publishing shares with the reactor
 	conn      reactor.Conn
 	out       []byte // frames to be written
-	published int    // messages handed out
-	text      []byte // the newest of them; its memory serves again
+	published int    // messages queued so far
+	text      []byte // newest of them; the memory is reused
 
-	// Owned by who calls the Source.
+	// Owned by the caller of the Source.
 	receiver
 	dec      frame.Decoder
 	joined   bool
-	n        uint64 // ramai.v1: the newest number heard
-	jumps    int64  // numbers that did not follow the one before
-	epoch    string // of n, for where to go on
-	known    bool   // n is known: it was in the room before
-	inFlight int    // closed loop: said and not yet heard
-	behind   int    // it has been cut off, and is complete again when it has heard one less than so many; 0: it is complete
-	writing  []byte // handed out by Next; its memory serves again
-	written  []byte // the part of it that is not yet taken
+	n        uint64 // ramai.v1: newest number received
+	jumps    int64  // numbers that did not follow the previous one
+	epoch    string // of n, to resume
+	known    bool   // n is known: the client has joined before
+	inFlight int    // closed loop: published and not yet received
+	behind   int    // after a cut: complete when behind-1 messages are received; 0: it is complete
+	writing  []byte // returned by Next; the memory is reused
+	written  []byte // the part of it that is not yet written
 	ended    chan error
 }
 
@@ -71,8 +71,8 @@ func (c *client) Wrote(n int) { c.written = c.written[n:] }
 
 // Closed implements reactor.Source.
 func (c *client) Closed(err error) {
-	c.r.connectionEnded(c, err) // before ended is told: then the client is no longer leaving
-	c.ended <- err              // of each connection there is one
+	c.r.connectionEnded(c, err) // before ended is sent: then the client is no longer leaving
+	c.ended <- err              // one per connection
 }
 
 // Received implements reactor.Source.
@@ -123,9 +123,9 @@ func (c *client) Received(b []byte) (used int, err error) {
 	return used, nil
 }
 
-// matchRecent takes from the beginning of b the frames that come next and are, byte for byte, those that another client has
-// heard and checked: for these the comparison is the whole check. It returns how many bytes they have. All else is for
-// text to check.
+// matchRecent consumes the frames at the beginning of b that come next and equal, byte for byte, those that another
+// client has received and checked. For these the comparison is the whole check. It returns their length. The rest is
+// left to receiveText.
 func (c *client) matchRecent(b []byte, now int64, waits *shard) (used int) {
 	if !c.joined || c.dec.Partial() || len(c.early) > 0 {
 		return 0
@@ -143,8 +143,9 @@ func (c *client) matchRecent(b []byte, now int64, waits *shard) (used int) {
 	}
 }
 
-// wholeText returns the payload of the frame at the beginning of b, if that is a whole text as nearly all are, and how
-// many bytes the frame has. The decoder takes all others. Whether it is UTF-8 is seen when it is compared.
+// wholeText returns the payload of the frame at the beginning of b, if it is a complete text message in one frame, and
+// the length of the frame. Other frames are left to the decoder. The payload is not checked for UTF-8 because it is
+// compared anyway.
 func wholeText(b []byte) (payload []byte, used int) {
 	const finText = 0x81 // RFC 6455, section 5.2
 	if len(b) < 4 || b[0] != finText {
@@ -160,7 +161,7 @@ func wholeText(b []byte) (payload []byte, used int) {
 	return b[start : start+n], start + n
 }
 
-// receiveText takes one message of the server.
+// receiveText handles one text message from the server.
 func (c *client) receiveText(b []byte, now int64, waits *shard) error {
 	if c.r.cfg.Plain {
 		return c.check(b, b, now, waits)
@@ -175,25 +176,25 @@ func (c *client) receiveText(b []byte, now int64, waits *shard) error {
 		digits++
 	}
 	if digits == 0 {
-		return fmt.Errorf("a message without a number: %.100s", b)
+		return fmt.Errorf("received a message without a number: %.100s", b)
 	}
 	if !c.known {
-		return fmt.Errorf("a message before the room was joined: %.100s", b)
+		return fmt.Errorf("received a message before joining the room: %.100s", b)
 	}
 	if n != c.n+1 {
 		c.jumps++
 	}
 	c.n = n
-	size := len(b) - c.r.cfg.Size - 2 // the text stands last, before "}
+	size := len(b) - c.r.cfg.Size - 2 // the text is the last field, before "}
 	if size < 0 {
 		return nil
 	}
 	return c.check(b, b[size:len(b)-2], now, waits)
 }
 
-// check checks a text, which came in message b. What is not of this rehearsal was said by somebody else.
+// check checks a text that was received in message b. Messages of other clients are ignored.
 func (c *client) check(b, text []byte, now int64, waits *shard) error {
-	if !c.joined { // the plain door's welcome
+	if !c.joined { // the greeting of the plain protocol
 		c.join()
 		return nil
 	}
@@ -202,7 +203,7 @@ func (c *client) check(b, text []byte, now int64, waits *shard) error {
 	}
 	s, due, ok := readHead(text)
 	if !ok || string(text[headLen:]) != c.r.padding || !c.r.ledger.wasPublished(s) {
-		return fmt.Errorf("a text that nobody said: %.100q", text)
+		return fmt.Errorf("received a text that was not published: %.100q", text)
 	}
 	if at, first := c.receive(s); first {
 		c.ledger.remember(&checkedMessage{index: at, n: c.n, stamp: s, due: due, frame: frame.AppendText(nil, b)})
@@ -211,9 +212,9 @@ func (c *client) check(b, text []byte, now int64, waits *shard) error {
 	return nil
 }
 
-// recordDelivery notes how long a message took, and that it is no longer in flight.
+// recordDelivery records the latency of a message.
 func (c *client) recordDelivery(s stamp, due, now int64, waits *shard) {
-	if !c.slow { // it is the others that one wants to know about
+	if !c.slow { // only the latency of the others is of interest
 		waits.record(now - due)
 	}
 	if c.publisher >= 0 && s.publisher() == c.publisher && c.r.cfg.InFlight > 0 {
@@ -221,7 +222,7 @@ func (c *client) recordDelivery(s stamp, due, now int64, waits *shard) {
 	}
 }
 
-// control takes a frame of ramai.v1 that is no message.
+// control handles a frame of ramai.v1 other than a message.
 func (c *client) control(b []byte) error {
 	f, err := wire.ParseFrame(b)
 	if err != nil {
@@ -230,18 +231,18 @@ func (c *client) control(b []byte) error {
 	switch f := f.(type) {
 	case wire.Joined:
 		c.r.historyID.Store(&f.HistoryID)
-		c.epoch = f.Epoch // which n is proved to be of
+		c.epoch = f.Epoch // n belongs to this epoch
 		if f.Reset {
-			return fmt.Errorf("the server's history is another than before")
+			return fmt.Errorf("the history of the server has changed")
 		}
 		if !c.known {
 			c.n, c.known = f.N, true
 		}
 		c.join()
 	case wire.Refused:
-		return fmt.Errorf("refused: %s (start the server with --rate 0)", f.Reason)
+		return fmt.Errorf("message refused: %s (start the server with --rate 0)", f.Reason)
 	case wire.Error:
-		return fmt.Errorf("refused: %s", f.Reason)
+		return fmt.Errorf("request refused: %s", f.Reason)
 	}
 	return nil
 }
@@ -253,7 +254,7 @@ func (c *client) join() {
 	}
 }
 
-// sendJoin sends what a client of ramai.v1 says first.
+// sendJoin sends the first request of ramai.v1.
 func (c *client) sendJoin(historyID string) {
 	if c.r.cfg.Plain {
 		return
@@ -281,7 +282,7 @@ func (c *client) wake() {
 	c.conn.Wake()
 }
 
-// publish says the next message, due at a time in nanoseconds since the beginning.
+// publish publishes the next message, due at the given time in nanoseconds since the beginning.
 func (c *client) publish(due int64) {
 	c.mu.Lock()
 	c.queueMessage(due)
@@ -290,7 +291,7 @@ func (c *client) publish(due int64) {
 	conn.Wake()
 }
 
-// topUp keeps the closed loop full. It is called with mu held.
+// topUp keeps the closed loop full. Called with mu held.
 func (c *client) topUp() {
 	if c.publisher < 0 || c.inFlight >= c.r.cfg.InFlight || !c.r.publishing.Load() {
 		return
@@ -300,7 +301,7 @@ func (c *client) topUp() {
 	}
 }
 
-// queueMessage queues the next message. It is called with mu held.
+// queueMessage queues the next message. Called with mu held.
 func (c *client) queueMessage(due int64) {
 	c.published++
 	c.r.ledger.published[c.publisher].Store(int64(c.published))
@@ -317,7 +318,7 @@ func newMask() (mask [4]byte) {
 	return mask
 }
 
-// rooms are at /r/ROOM; anything else is the lobby.
+// roomOf returns the room of a path: /r/ROOM, or the lobby.
 func roomOf(path string) string {
 	if room, ok := strings.CutPrefix(path, "/r/"); ok {
 		return room
@@ -325,5 +326,5 @@ func roomOf(path string) string {
 	return wire.Lobby
 }
 
-// quantum is how exactly the open loop keeps its time.
+// quantum is the precision of the open loop.
 const quantum = time.Millisecond

@@ -4,5 +4,5 @@ package rehearse
 
 import "time"
 
-// cpu is not known on this system.
+// cpu is unknown on this system.
 func cpu() time.Duration { return 0 }

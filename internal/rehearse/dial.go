@@ -14,7 +14,7 @@ import (
 	"ramai/wire"
 )
 
-// dial connects one client and hands its connection to the reactor.
+// dial connects a client and adds its connection to the reactor.
 func (r *rehearsal) dial(ctx context.Context, c *client) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -25,12 +25,12 @@ func (r *rehearsal) dial(ctx context.Context, c *client) error {
 	d := net.Dialer{LocalAddr: r.source(c)}
 	nc, err := d.DialContext(ctx, "tcp", host)
 	if err != nil {
-		return fmt.Errorf("connecting: %w", err)
+		return fmt.Errorf("connect: %w", err)
 	}
 	early, err := r.upgrade(nc)
 	if err != nil {
 		nc.Close()
-		return fmt.Errorf("connecting: %w", err)
+		return fmt.Errorf("connect: %w", err)
 	}
 	r.cfg.Reactor.Add(nc, early, func(conn reactor.Conn) reactor.Source { return c.attach(conn) })
 	historyID := ""
@@ -41,8 +41,8 @@ func (r *rehearsal) dial(ctx context.Context, c *client) error {
 	return nil
 }
 
-// upgrade does the handshake of RFC 6455 section 4.1 and returns what came behind it. What the server answers is taken
-// on trust: it is a server that one wants to measure.
+// upgrade does the handshake of RFC 6455 section 4.1 and returns the bytes that followed it. It trusts the server,
+// which is the one being measured.
 func (r *rehearsal) upgrade(nc net.Conn) ([]byte, error) {
 	nc.SetDeadline(time.Now().Add(30 * time.Second))
 	defer nc.SetDeadline(time.Time{})
@@ -65,7 +65,7 @@ func (r *rehearsal) upgrade(nc net.Conn) ([]byte, error) {
 		return nil, fmt.Errorf("the server answered %s: %s", answer.Status, reason)
 	}
 	if !r.cfg.Plain && answer.Header.Get("Sec-WebSocket-Protocol") != wire.Protocol {
-		return nil, errors.New("the server does not speak " + wire.Protocol + "; rehearse with --plain")
+		return nil, errors.New("the server does not speak " + wire.Protocol + "; use --plain")
 	}
 	early := make([]byte, in.Buffered())
 	in.Read(early)

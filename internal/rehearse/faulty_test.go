@@ -16,9 +16,9 @@ import (
 	"ramai/wire"
 )
 
-// faultyServer is a server of either door that tells some clients something else than what was said.
+// faultyServer is a server of both protocols that sends some clients other messages than were published.
 type faultyServer struct {
-	// lie returns the payloads that the client that came as number client, from 0, is sent for message n, from 1.
+	// fault returns the payloads that client number client, from 0, is sent for message n, from 1.
 	fault func(client int, n uint64, payload []byte) [][]byte
 
 	mu        sync.Mutex
@@ -26,7 +26,7 @@ type faultyServer struct {
 	published uint64
 }
 
-// serve is one connection.
+// serve serves one connection.
 func (l *faultyServer) serve(w http.ResponseWriter, req *http.Request) {
 	v1 := req.Header.Get("Sec-WebSocket-Protocol") == wire.Protocol
 	nc, in, err := w.(http.Hijacker).Hijack()
@@ -65,7 +65,7 @@ func (l *faultyServer) serve(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// receive takes what a client says.
+// receive handles a message from a client.
 func (l *faultyServer) receive(nc net.Conn, v1 bool, payload []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -91,7 +91,7 @@ func (l *faultyServer) receive(nc net.Conn, v1 bool, payload []byte) {
 	}
 }
 
-// rehearse has three clients hear the liar, and one of them talk.
+// rehearse runs a rehearsal with three clients, one of them a publisher.
 func (l *faultyServer) rehearse(c Config) (*Report, error) {
 	web := httptest.NewServer(http.HandlerFunc(l.serve))
 	defer web.Close()
@@ -99,12 +99,13 @@ func (l *faultyServer) rehearse(c Config) (*Report, error) {
 	return Run(context.Background(), c)
 }
 
-// TestFindsFaults: whatever a server tells one client otherwise than the others is found, be it the first to hear or the last.
+// TestFindsFaults: if a server sends one client something else than the others, it is found, whether that client is the
+// first or the last to receive it.
 func TestFindsFaults(t *testing.T) {
-	const lied = 5 // the message about which is lied
+	const lied = 5 // the message that is changed
 	kinds := map[string]struct {
-		lie  func(n uint64, p []byte, before []byte) [][]byte // to one client; before is the message before it
-		want func(rep *Report) bool                           // nil: the rehearsal breaks off
+		lie  func(n uint64, p []byte, before []byte) [][]byte // for one client; before is the previous message
+		want func(rep *Report) bool                           // nil: the rehearsal is broken
 	}{
 		"lost": {func(n uint64, p, _ []byte) [][]byte {
 			if n == lied {
@@ -149,10 +150,10 @@ func TestFindsFaults(t *testing.T) {
 			}
 			return [][]byte{p}
 		}, nil},
-		"a message that nobody said": {func(n uint64, p, _ []byte) [][]byte {
+		"a message that was not published": {func(n uint64, p, _ []byte) [][]byte {
 			if n == lied {
 				p = bytes.Clone(p)
-				p[bytes.IndexByte(p, '~')+runLen+4] ^= 8 // the highest letter of which message of its talker it is
+				p[bytes.IndexByte(p, '~')+runLen+4] ^= 8 // the highest letter of the sequence number
 			}
 			return [][]byte{p}
 		}, nil},
@@ -163,7 +164,7 @@ func TestFindsFaults(t *testing.T) {
 			return [][]byte{p}
 		}, func(rep *Report) bool { return rep.tally == tally{Delivered: 3 * rep.Published, OutOfOrder: 2} }},
 	}
-	var runs sync.WaitGroup // all at once: they mostly wait
+	var runs sync.WaitGroup // concurrently, because they mostly wait
 	defer runs.Wait()
 	for name, kind := range kinds {
 		for _, plain := range []bool{true, false} {
@@ -184,8 +185,8 @@ func TestFindsFaults(t *testing.T) {
 				runs.Go(func() {
 					rep, err := l.rehearse(c)
 					switch {
-					case kind.want == nil && (!errors.Is(err, ErrBroken) || !strings.Contains(err.Error(), "nobody said")):
-						t.Errorf("%s, plain %v, to %d: %+v, %v; want that it breaks off", name, plain, victim, rep, err)
+					case kind.want == nil && (!errors.Is(err, ErrBroken) || !strings.Contains(err.Error(), "not published")):
+						t.Errorf("%s, plain %v, to %d: %+v, %v; want ErrBroken", name, plain, victim, rep, err)
 					case kind.want != nil && (err != nil || rep.Good() || !kind.want(rep)):
 						t.Errorf("%s, plain %v, to %d: %+v, %v", name, plain, victim, rep, err)
 					}
@@ -195,7 +196,8 @@ func TestFindsFaults(t *testing.T) {
 	}
 }
 
-// TestDuplicatesAreNotNew: what comes twice to one client does not stand for what has not come yet to another.
+// TestDuplicatesAreNotNew: a duplicate at one client does not count as a message that another client has not received
+// yet.
 func TestDuplicatesAreNotNew(t *testing.T) {
 	var held func()
 	l := new(faultyServer)
@@ -227,7 +229,7 @@ func TestDuplicatesAreNotNew(t *testing.T) {
 	}
 }
 
-// TestRefusedConnection: a rehearsal to which the server does not let everybody in leaves nothing behind (see TestMain).
+// TestRefusedConnection: a rehearsal whose clients are not all accepted leaves nothing behind (see TestMain).
 func TestRefusedConnection(t *testing.T) {
 	came := 0
 	l := &faultyServer{fault: func(int, uint64, []byte) [][]byte { return nil }}

@@ -5,34 +5,34 @@ import (
 	"sync/atomic"
 )
 
-// ledger is the order of everything that was heard, as whoever was first heard it. Everybody else must hear the same.
+// ledger is the order of all messages, as the first client to receive them saw it. All other clients must see the same.
 //
-// A message stands under its index: on ramai.v1 its number, on the plain door its place since the rehearsal began.
+// A message has an index: its number in ramai.v1, or its position since the rehearsal began in the plain protocol.
 type ledger struct {
 	mu        sync.Mutex
-	index     [][]int32                               // guarded by mu: by talker and message of it, where that stands, plus one
-	disorder  int64                                   // guarded by mu: those that everybody heard after a later one of their talker
-	published []atomic.Int64                          // by talker: messages handed out
-	pages     [1 << 14]atomic.Pointer[page]           // readers look without a lock
-	size      atomic.Int64                            // messages written
-	recent    [1 << 11]atomic.Pointer[checkedMessage] // the newest of them, each under its index modulo their number
+	index     [][]int32                               // guarded by mu: by publisher and sequence number: index plus one
+	disorder  int64                                   // guarded by mu: messages received after a later one of their publisher
+	published []atomic.Int64                          // by publisher: messages published
+	pages     [1 << 14]atomic.Pointer[page]           // read without a lock
+	size      atomic.Int64                            // messages recorded
+	recent    [1 << 11]atomic.Pointer[checkedMessage] // newest messages, at their index modulo the length
 }
 
-// take is a message as whoever was first heard and checked it. It never changes.
+// checkedMessage is a message that the first client to receive it has checked. It never changes.
 type checkedMessage struct {
-	index int // where it stands
+	index int // in the ledger
 	stamp stamp
 	due   int64
 	n     uint64 // ramai.v1: its number
-	frame []byte // the very bytes that came, if the server's frames are no longer than they have to be
+	frame []byte // the frame as received, provided that the server uses the shortest header
 }
 
 const pageSize = 1 << 12
 
-// page holds stamps; those below the ledger's size never change.
+// page holds stamps. Those below the ledger's size never change.
 type page [pageSize]stamp
 
-// stamp is what a message of the rehearsal says: who said it as which. Never zero.
+// stamp identifies a message of the rehearsal: publisher and sequence number. It is never zero.
 type stamp uint64
 
 func stampOf(publisher, seq int) stamp { return stamp(uint64(publisher+1)<<40 | uint64(seq)) }
@@ -45,12 +45,12 @@ func newLedger(publishers int) *ledger {
 	return &ledger{index: make([][]int32, publishers), published: make([]atomic.Int64, publishers)}
 }
 
-// wasPublished tells whether s was said.
+// wasPublished reports whether s was published.
 func (l *ledger) wasPublished(s stamp) bool {
 	return s.seq() > 0 && s.publisher() < len(l.published) && int64(s.seq()) <= l.published[s.publisher()].Load()
 }
 
-// at returns what stands under i, or zero if nothing does yet.
+// at returns the message at index i, or zero if there is none yet.
 func (l *ledger) at(i int) stamp {
 	if int64(i) >= l.size.Load() {
 		return 0
@@ -58,7 +58,7 @@ func (l *ledger) at(i int) stamp {
 	return l.pages[i/pageSize].Load()[i%pageSize]
 }
 
-// take returns the message that stands under i, or nil if it is not kept.
+// recentAt returns the message at index i, or nil if it is no longer kept.
 func (l *ledger) recentAt(i int) *checkedMessage {
 	if t := l.recent[i%len(l.recent)].Load(); t != nil && t.index == i {
 		return t
@@ -68,8 +68,8 @@ func (l *ledger) recentAt(i int) *checkedMessage {
 
 func (l *ledger) remember(t *checkedMessage) { l.recent[t.index%len(l.recent)].Store(t) }
 
-// note writes s under i, if that is the first free index and s stands nowhere yet. It returns where s stands, or -1,
-// and whether it was written now.
+// note records s at index i, if that is the first free index and s has none yet. It returns the index of s, or -1, and
+// whether it was recorded now.
 func (l *ledger) note(i int, s stamp) (at int, written bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -96,7 +96,7 @@ func (l *ledger) note(i int, s stamp) (at int, written bool) {
 	return i, true
 }
 
-// indexOf returns where s indexOf, or -1. It is called with mu held.
+// indexOf returns the index of s, or -1. Called with mu held.
 func (l *ledger) indexOf(s stamp) int {
 	if known := l.index[s.publisher()]; s.seq() < len(known) {
 		return int(known[s.seq()]) - 1
@@ -104,16 +104,16 @@ func (l *ledger) indexOf(s stamp) int {
 	return -1
 }
 
-// receiver is what one client has heard. It is owned by the goroutine that hears.
+// receiver is what one client has received. It is owned by the goroutine that receives.
 type receiver struct {
 	ledger  *ledger
-	next    int            // the index that has to come next
-	skipped map[int]bool   // indices before it that have not come
-	early   map[stamp]bool // heard when they stood nowhere yet; wherever they stand by now, they are not skipped
+	next    int            // index of the next message
+	skipped map[int]bool   // lower indices that were not received
+	early   map[stamp]bool // received before they had an index; whatever it is now, they are not skipped
 	tally
 }
 
-// tally counts what went right and wrong.
+// tally counts correct and wrong deliveries.
 type tally struct {
 	Delivered  int64 `json:"delivered"`
 	Lost       int64 `json:"lost"`
@@ -121,7 +121,7 @@ type tally struct {
 	OutOfOrder int64 `json:"out_of_order"`
 }
 
-// Good tells whether everything was heard once and in one order.
+// Good reports whether everything was received once and in one order.
 func (t *tally) Good() bool { return t.Lost == 0 && t.Doubled == 0 && t.OutOfOrder == 0 }
 
 func (t *tally) add(o tally) {
@@ -131,11 +131,11 @@ func (t *tally) add(o tally) {
 	t.OutOfOrder += o.OutOfOrder
 }
 
-// received is how many different messages came.
+// received returns the number of distinct messages.
 func (e *receiver) received() int64 { return e.Delivered - e.Doubled }
 
-// receive checks one message against what the others heard. It returns where s stands, or -1, and whether it stands there
-// because it was heard now.
+// receive checks one message against the ledger. It returns the index of s, or -1, and whether this receiver was the
+// first.
 func (e *receiver) receive(s stamp) (at int, first bool) {
 	e.Delivered++
 	if e.ledger.at(e.next) == s && !e.early[s] {
@@ -146,7 +146,7 @@ func (e *receiver) receive(s stamp) (at int, first bool) {
 	switch {
 	case e.early[s] || at >= 0 && at < e.next && !e.skipped[at]:
 		e.Doubled++
-	case at < 0: // others will hear it later, or never: the orders differ
+	case at < 0: // others will receive it later, or never: the orders differ
 		e.OutOfOrder++
 		if e.early == nil {
 			e.early = make(map[stamp]bool)

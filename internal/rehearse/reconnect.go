@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// ReconnectReport says how those came back whose connections were cut.
+// ReconnectReport describes how clients reconnected after their connections were cut.
 type ReconnectReport struct {
 	Clients  int     `json:"clients"`     // connections cut
 	Missed   int     `json:"missed"`      // messages said between the last cut and the first dial
@@ -16,24 +16,24 @@ type ReconnectReport struct {
 	SinceCut float64 `json:"since_cut_s"` // the same, from the last cut
 }
 
-// reconnects is where clients are whose connections were cut.
+// reconnects holds the clients whose connections were cut.
 type reconnects struct {
 	mu      sync.Mutex
-	waiting []*client // guarded by mu: those who wait to come back
-	cutAt   int64     // guarded by mu: when the last of them was lost
+	waiting []*client // guarded by mu: clients waiting to reconnect
+	cutAt   int64     // guarded by mu: when the last of them was cut
 
-	cut    chan struct{} // tells that there are some
-	behind atomic.Int64  // how many have to hear what they missed
-	done   chan int64    // when the last of them had
+	cut    chan struct{} // one token: there may be some
+	behind atomic.Int64  // number of clients that miss messages
+	done   chan int64    // gets the time when the last of them is complete
 }
 
 func newReconnects() *reconnects {
 	return &reconnects{cut: make(chan struct{}, 1), done: make(chan int64, 1)}
 }
 
-// add takes a client whose connection has ended. It is called by who owns the client.
+// add adds a client whose connection has ended. It is called by the owner of the client.
 func (b *reconnects) add(c *client, now int64) {
-	if c.behind > 0 { // cut off once more before it was complete: that is the next time's
+	if c.behind > 0 { // cut again before it was complete: it counts for the next round
 		c.behind = 0
 		b.complete(now)
 	}
@@ -46,7 +46,7 @@ func (b *reconnects) add(c *client, now int64) {
 	}
 }
 
-// complete hears that a client has got all that it missed.
+// complete records that a client has everything it missed.
 func (b *reconnects) complete(now int64) {
 	if b.behind.Add(-1) == 0 {
 		b.done <- now // reconnectAll waits for it
@@ -56,7 +56,7 @@ func (b *reconnects) complete(now int64) {
 // cutGap is the longest time between two cuts that belong together.
 const cutGap = 200 * time.Millisecond
 
-// reconnectLoop waits for connections to be cut while there is talk, and has their clients come back.
+// reconnectLoop waits for connections to be cut during publishing, and reconnects their clients.
 func (r *rehearsal) reconnectLoop(ctx context.Context) {
 	for {
 		select {
@@ -71,7 +71,7 @@ func (r *rehearsal) reconnectLoop(ctx context.Context) {
 	}
 }
 
-// collect takes all that were cut off, when no more have been for a moment, and tells when the last was.
+// collect returns all clients that were cut, once no more have been for cutGap, and the time of the last cut.
 func (b *reconnects) collect(now func() int64) (waiting []*client, cutAt int64) {
 	for {
 		b.mu.Lock()
@@ -85,17 +85,17 @@ func (b *reconnects) collect(now func() int64) (waiting []*client, cutAt int64) 
 	}
 }
 
-// reconnectAll has everybody come back at once who was cut off, after something was said meanwhile.
+// reconnectAll reconnects all cut clients at once, after publishing what they are to miss.
 func (r *rehearsal) reconnectAll(ctx context.Context) error {
 	waiting, cutAt := r.reconnects.collect(r.since)
-	if len(waiting) == 0 { // told of before
+	if len(waiting) == 0 { // collected before
 		return nil
 	}
 	enough := r.ledger.size.Load() + int64(r.cfg.Missed)
 	for i := range r.cfg.Missed {
 		r.clients[i%r.cfg.Publishers].publish(r.since())
 	}
-	for r.ledger.size.Load() < enough { // the talkers hear it
+	for r.ledger.size.Load() < enough { // the publishers receive it
 		select {
 		case <-r.failed:
 			return nil
@@ -115,6 +115,6 @@ func (r *rehearsal) reconnectAll(ctx context.Context) error {
 	case <-r.failed:
 		return nil
 	case <-time.After(r.cfg.Drain):
-		return errors.New("not everybody who was cut off was back and complete in time")
+		return errors.New("not all clients that were cut off had caught up in time")
 	}
 }

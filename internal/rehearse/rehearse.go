@@ -1,7 +1,7 @@
-// Package rehearse is a room full of people who do not exist: it connects many clients to a server, has some of them
-// talk, and checks at every one of them every message that comes, by its place in the one order.
+// Package rehearse is a load generator that checks everything: it connects many clients to a server, lets some of them
+// publish, and checks every message at every client against one order.
 //
-// The clients are reactor sources, so that ten thousand of them cost less than the server they are there to measure.
+// Clients are reactor sources, so that ten thousand of them cost less than the server that they measure.
 package rehearse
 
 import (
@@ -19,63 +19,63 @@ import (
 	"ramai/internal/reactor"
 )
 
-// Config says what is rehearsed.
+// Config describes a rehearsal.
 type Config struct {
 	URL             string        // of the room: http or ws, without TLS
-	Clients         int           // connections
-	Publishers      int           // how many of them talk
-	Rate            float64       // open loop: messages a second, all talkers together; 0: closed loop
-	InFlight        int           // closed loop: messages of each talker that are said and not yet heard by it
+	Clients         int           // number of connections
+	Publishers      int           // how many of the clients publish
+	Rate            float64       // open loop: messages a second, all publishers together; 0: closed loop
+	InFlight        int           // closed loop: messages of each publisher that it has not received yet
 	Size            int           // bytes of a text
-	Duration        time.Duration // how long there is talk
-	Slow            int           // clients that read nothing while there is talk, and everything after
-	Churn           float64       // ramai.v1: clients a second that break off and come back
-	Plain           bool          // the plain door; otherwise ramai.v1
-	Reconnect       bool          // ramai.v1: clients that do not talk come back if they are cut off while there is talk
-	Missed          int           // of which they first miss so many messages
-	SourceAddresses int           // addresses of 127.1/16 that those who do not talk connect from; 0: as the system chooses
-	Drain           time.Duration // how long after the talk the last message may take; 0: 30 s
+	Duration        time.Duration // how long clients publish
+	Slow            int           // clients that do not read while others publish, and read everything afterwards
+	Churn           float64       // ramai.v1: clients a second that disconnect and resume
+	Plain           bool          // plain protocol; otherwise ramai.v1
+	Reconnect       bool          // ramai.v1: clients other than publishers reconnect if they are cut off during publishing
+	Missed          int           // messages that they miss first
+	SourceAddresses int           // addresses in 127.1/16 that clients other than publishers connect from; 0: chosen by the system
+	Drain           time.Duration // how long to wait for the last message after publishing; 0: 30 s
 	Reactor         reactor.Reactor
-	Stage           func(stage string) // told of the stages below; may be nil
+	Stage           func(stage string) // called with the stages below; may be nil
 }
 
 // The stages of a rehearsal.
 const (
-	AllConnected   = "everybody is in"
-	PublishingDone = "the talk is over" // the slow still read nothing
-	AllDelivered   = "all that will be heard is heard"
+	AllConnected   = "all clients connected"
+	PublishingDone = "publishing done" // slow clients do not read yet
+	AllDelivered   = "delivery done"
 )
 
-// Check tells what cannot be rehearsed like that.
+// Check returns an error if the configuration is invalid.
 func (c *Config) Check() error {
 	if _, err := parseURL(c.URL); err != nil {
 		return err
 	}
 	switch {
 	case c.Clients < 1:
-		return errors.New("there is at least one client")
+		return fmt.Errorf("invalid number of clients %d; want at least 1", c.Clients)
 	case c.Publishers < 0 || c.Publishers > c.Clients || c.Publishers > 1<<16:
-		return fmt.Errorf("of %d clients 0 to %d can talk, not %d", c.Clients, min(c.Clients, 1<<16), c.Publishers)
+		return fmt.Errorf("invalid number of publishers %d; want 0 to %d", c.Publishers, min(c.Clients, 1<<16))
 	case c.Slow < 0 || c.Slow > c.Clients-c.Publishers:
-		return fmt.Errorf("of %d clients %d talk; 0 to %d can be slow, not %d", c.Clients, c.Publishers, c.Clients-c.Publishers, c.Slow)
-	case !(c.Rate >= 0 && c.Rate <= 1e9) || c.InFlight < 0 || !(c.Churn >= 0 && c.Churn <= 1e6): // NaN is neither
-		return errors.New("a rate is a number of events a second, and a number in flight is at least 1")
+		return fmt.Errorf("invalid number of slow clients %d; want 0 to %d, all clients but the publishers", c.Slow, c.Clients-c.Publishers)
+	case !(c.Rate >= 0 && c.Rate <= 1e9) || c.InFlight < 0 || !(c.Churn >= 0 && c.Churn <= 1e6): // also false for NaN
+		return errors.New("invalid rate, churn or number in flight; want a positive number")
 	case c.Publishers > 0 && (c.Rate > 0) == (c.InFlight > 0):
-		return errors.New("either a rate (open loop) or a number in flight (closed loop) is needed")
+		return errors.New("set either a rate (open loop) or a number in flight (closed loop)")
 	case c.Size < headLen || c.Size > 4000:
-		return fmt.Errorf("a text has %d to 4000 bytes, not %d", headLen, c.Size)
+		return fmt.Errorf("invalid text size %d; want %d to 4000 bytes", c.Size, headLen)
 	case (c.Churn > 0 || c.Reconnect) && c.Plain:
-		return errors.New("clients of the plain door cannot come back to where they were; that needs ramai.v1")
+		return errors.New("clients of the plain protocol cannot resume; use ramai.v1")
 	case c.Churn > 0 && c.Reconnect:
-		return errors.New("either clients break off by themselves or they are cut off")
+		return errors.New("churn and reconnect cannot be combined")
 	case c.Missed > 0 && c.InFlight > 0:
-		return errors.New("what is missed is said beside the closed loop, which would lose count; use a rate")
+		return errors.New("missed messages do not work with a closed loop; set a rate")
 	case c.Missed < 0 || c.Missed > 0 && (c.Publishers == 0 || !c.Reconnect):
-		return errors.New("messages are missed by clients that reconnect, and somebody has to say them")
+		return errors.New("missed messages require publishers and reconnect")
 	case c.SourceAddresses < 0 || c.SourceAddresses > 1<<16:
-		return fmt.Errorf("there are 0 to %d addresses to connect from, not %d", 1<<16, c.SourceAddresses)
+		return fmt.Errorf("invalid number of source addresses %d; want 0 to %d", c.SourceAddresses, 1<<16)
 	case c.Duration <= 0 || c.Drain < 0:
-		return errors.New("the talk has to take some time")
+		return errors.New("invalid duration; want more than 0")
 	}
 	return nil
 }
@@ -83,10 +83,10 @@ func (c *Config) Check() error {
 func parseURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	if err != nil {
-		return nil, fmt.Errorf("the address %q is no URL: %w", text, err)
+		return nil, fmt.Errorf("invalid URL %q: %w", text, err)
 	}
 	if u.Scheme != "http" && u.Scheme != "ws" || u.Hostname() == "" {
-		return nil, fmt.Errorf("the address is like http://127.0.0.1:2000/r/ROOM, not %q", text)
+		return nil, fmt.Errorf("invalid URL %q; want, for example, http://127.0.0.1:2000/r/ROOM", text)
 	}
 	return u, nil
 }
@@ -96,33 +96,33 @@ type rehearsal struct {
 	cfg             Config
 	target          *url.URL
 	room            string
-	run             []byte // "~" and four digits: whose messages these are
+	run             []byte // "~" and four digits that identify the messages of this run
 	padding         string // what follows the head of a text
-	messageHead     []byte // how a message of ramai.v1 begins, up to its number
+	messageHead     []byte // start of each message of ramai.v1, up to its number
 	frames          frame.Config
 	clients         []*client
 	ledger          *ledger
 	latencies       *latencies
 	begin           time.Time
 	reconnects      *reconnects
-	reconnectReport *ReconnectReport // once the talk is over: how those came back who were cut off last
-	notJoined       atomic.Int64     // clients that have not been in yet; below 0: how often some came back
-	allJoined       chan struct{}    // closed when all have been in
+	reconnectReport *ReconnectReport // after publishing: the latest reconnect
+	notJoined       atomic.Int64     // clients that have not joined yet; below 0: number of reconnects
+	allJoined       chan struct{}    // closed when all clients have joined
 	historyID       atomic.Pointer[string]
 
 	publishing atomic.Bool
-	slowPaused atomic.Bool  // the slow read nothing
+	slowPaused atomic.Bool  // slow clients do not read
 	over       atomic.Bool  // connections may end
-	delivered  atomic.Int64 // messages at clients, doubles not counted
+	delivered  atomic.Int64 // messages received, without duplicates
 	failure    atomic.Pointer[error]
 	failed     chan struct{}
 	failOnce   sync.Once
 }
 
-// ErrBroken is in the error of a rehearsal that could not be ended: everybody was in, and then something went wrong.
-var ErrBroken = errors.New("the rehearsal broke off")
+// ErrBroken is wrapped by the error of a rehearsal that failed after all clients were connected.
+var ErrBroken = errors.New("rehearsal failed")
 
-// Run rehearses and reports. An error says that it could not be done; what went wrong in it is in the report.
+// Run runs a rehearsal. The error says why it could not be completed; wrong deliveries are in the report.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err
@@ -154,7 +154,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	}
 	rep, err := r.rehearse(ctx)
 	r.over.Store(true)
-	r.cfg.Reactor.Close() // after it the clients are ours
+	r.cfg.Reactor.Close() // from now on the clients belong to this goroutine
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +169,7 @@ func (r *rehearsal) rehearse(ctx context.Context) (*Report, error) {
 	}
 	connected := time.Since(connect)
 	r.slowPaused.Store(r.cfg.Slow > 0)
-	r.publishing.Store(true) // who is told of the stage may cut connections at once
+	r.publishing.Store(true) // a caller may cut connections in this stage
 	r.cfg.Stage(AllConnected)
 	before := cpu()
 	start := time.Now()
@@ -193,13 +193,13 @@ func (r *rehearsal) rehearse(ctx context.Context) (*Report, error) {
 	return rep, nil
 }
 
-// duplicateWait is how long it is waited, after everything was heard, for what comes a second time.
+// duplicateWait is how long to wait for duplicates after everything was received.
 const duplicateWait = 200 * time.Millisecond
 
-// since is now, in nanoseconds since the beginning.
+// since returns the time since the beginning in nanoseconds.
 func (r *rehearsal) since() int64 { return int64(time.Since(r.begin)) }
 
-// isPaused tells whether a client reads nothing now: the last ones are the slow ones.
+// isPaused reports whether a client does not read now.
 func (r *rehearsal) isPaused(c *client) bool {
 	return r.cfg.Slow > 0 && r.slowPaused.Load() && c.slow
 }
@@ -211,16 +211,16 @@ func (r *rehearsal) fail(err error) {
 	})
 }
 
-// connectionEnded hears that a connection ended.
+// connectionEnded handles the end of a connection.
 func (r *rehearsal) connectionEnded(c *client, err error) {
 	if r.cfg.Reconnect && c.publisher < 0 && r.publishing.Load() {
 		r.reconnects.add(c, r.since())
 	} else if !r.over.Load() && !c.leaving.Load() {
-		r.fail(fmt.Errorf("a connection ended: %w", errors.Join(err, errors.New("it was not asked to"))))
+		r.fail(fmt.Errorf("a connection ended unexpectedly: %w", errors.Join(err, errors.New("want it open until the end"))))
 	}
 }
 
-// publish has the talkers publish for the time that was asked for.
+// publish lets the publishers publish for the configured time.
 func (r *rehearsal) publish(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Duration)
 	defer cancel()
@@ -260,7 +260,7 @@ func (r *rehearsal) publish(ctx context.Context) error {
 	}
 }
 
-// drain waits until everybody has heard everything, or the time for it is over.
+// drain waits until all clients have received everything, or the time for it is over.
 func (r *rehearsal) drain(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Drain)
 	defer cancel()
@@ -282,7 +282,7 @@ func (r *rehearsal) drain(ctx context.Context) error {
 	return nil
 }
 
-// churn breaks connections off, one after the other, and has the clients come back to where they were.
+// churn disconnects clients, one after the other, and lets them resume.
 func (r *rehearsal) churn(ctx context.Context) {
 	ticker := time.NewTicker(time.Duration(float64(time.Second) / r.cfg.Churn))
 	defer ticker.Stop()
@@ -302,7 +302,7 @@ func (r *rehearsal) churn(ctx context.Context) {
 		select {
 		case <-c.ended:
 		case <-time.After(10 * time.Second):
-			r.fail(errors.New("a connection could not be ended"))
+			r.fail(errors.New("a connection did not end within 10 s"))
 			return
 		}
 		c.leaving.Store(false)
@@ -313,7 +313,7 @@ func (r *rehearsal) churn(ctx context.Context) {
 	}
 }
 
-// connect brings everybody in.
+// connect connects all clients.
 func (r *rehearsal) connect(ctx context.Context) error {
 	for _, c := range r.clients[len(r.clients)-r.cfg.Slow:] {
 		c.slow = true
@@ -327,11 +327,11 @@ func (r *rehearsal) connect(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-time.After(time.Minute):
-		return errors.New("not everybody was let in within a minute")
+		return errors.New("not all clients could connect within a minute")
 	}
 }
 
-// dialAll connects many clients, as fast as the server lets them in.
+// dialAll connects clients as fast as the server accepts them.
 func (r *rehearsal) dialAll(ctx context.Context, clients []*client) {
 	slots := make(chan struct{}, 128)
 	var dialling sync.WaitGroup
@@ -350,7 +350,8 @@ func (r *rehearsal) dialAll(ctx context.Context, clients []*client) {
 	}
 }
 
-// source is the address that a client connects from, or nil. Those who do not talk can be told by it, and be cut off.
+// source returns the address to connect from, or nil. Clients other than publishers can be recognized by it and cut
+// off.
 func (r *rehearsal) source(c *client) net.Addr {
 	if r.cfg.SourceAddresses == 0 || c.publisher >= 0 {
 		return nil

@@ -20,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestRehearsals runs each kind against a real server: nothing is lost, and all is counted.
+// TestRehearsals runs each kind against a real server: nothing is lost, and everything is counted.
 func TestRehearsals(t *testing.T) {
 	base := Config{Clients: 12, Publishers: 3, Size: 64, Duration: 300 * time.Millisecond}
 	for name, change := range map[string]func(*Config){
@@ -48,7 +48,7 @@ func TestRehearsals(t *testing.T) {
 	}
 }
 
-// serve starts a server and returns the address of a room. wrap, if not nil, gets its listener.
+// serve starts a server and returns the URL of a room. wrap, if not nil, wraps its listener.
 func serve(t *testing.T, wrap func(net.Listener) net.Listener) string {
 	t.Helper()
 	cfg := server.Defaults()
@@ -93,10 +93,10 @@ func (l *cutter) Accept() (net.Conn, error) {
 	if strings.HasPrefix(nc.RemoteAddr().String(), "127.1.") {
 		l.conns = append(l.conns, nc)
 	}
-	return struct{ net.Conn }{nc}, nil // no *net.TCPConn, of which the server would make a descriptor of its own
+	return struct{ net.Conn }{nc}, nil // not a *net.TCPConn, whose descriptor the server would duplicate
 }
 
-// cut cuts all connections and returns how many.
+// cut closes all connections and returns their number.
 func (l *cutter) cut() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -108,8 +108,7 @@ func (l *cutter) cut() int {
 	return n
 }
 
-// TestReconnect: who is cut off comes back and misses nothing, neither of what is said meanwhile nor if he had heard nothing
-// yet.
+// TestReconnect: clients that are cut off reconnect and miss nothing, even if they had received nothing before.
 func TestReconnect(t *testing.T) {
 	l, cut := new(cutter), 0
 	rep, err := Run(context.Background(), Config{
@@ -133,7 +132,7 @@ func TestReconnect(t *testing.T) {
 	}
 }
 
-// TestTexts: what is written is read, and letters that are none are noticed.
+// TestTexts: heads can be read back, and invalid letters are detected.
 func TestTexts(t *testing.T) {
 	s, due := stampOf(1<<16-1, 1<<32-2), int64(1<<48-3)
 	text := appendText(nil, []byte("~12ab"), s, due, paddingOf(100))
@@ -154,7 +153,7 @@ func TestTexts(t *testing.T) {
 	}
 }
 
-// TestLatencies compares the counts with what was recorded: no wait is told with an error of more than half a percent.
+// TestLatencies compares the histogram with the recorded values. The error is at most half a percent.
 func TestLatencies(t *testing.T) {
 	for _, ns := range []int64{1000, 511_999, 512_000, 1e6, 123_456_789, 1e9, 59e9, 1000e9} {
 		w := newLatencies()
@@ -175,16 +174,16 @@ func TestLatencies(t *testing.T) {
 	}
 }
 
-// TestLedgerFindsFaults: the checker can fail, and counts right.
+// TestLedgerFindsFaults: the checker detects faults and counts them correctly.
 func TestLedgerFindsFaults(t *testing.T) {
 	for name, c := range map[string]struct {
-		first, second []int // what two clients hear, of one talker who says 1, 2 and 3
+		first, second []int // what two clients receive of one publisher's messages 1, 2 and 3
 		want          tally
 	}{
 		"all well":           {[]int{1, 2, 3}, []int{1, 2, 3}, tally{Delivered: 6}},
 		"lost in the middle": {[]int{1, 2, 3}, []int{1, 3}, tally{Delivered: 5, Lost: 1}},
 		"lost at the end":    {[]int{1, 2, 3}, []int{1}, tally{Delivered: 4, Lost: 2}},
-		"lost by everybody":  {[]int{1, 3}, []int{1, 3}, tally{Delivered: 4, Lost: 2}},
+		"lost by all":        {[]int{1, 3}, []int{1, 3}, tally{Delivered: 4, Lost: 2}},
 		"lost by the first":  {[]int{1}, []int{1, 2, 3}, tally{Delivered: 4, Lost: 2}},
 		"doubled":            {[]int{1, 2, 3}, []int{1, 2, 2, 3}, tally{Delivered: 7, Doubled: 1}},
 		"doubled, not lost":  {[]int{1, 2, 2, 3}, []int{1, 3, 3}, tally{Delivered: 7, Doubled: 2, Lost: 1}},
@@ -208,7 +207,8 @@ func TestLedgerFindsFaults(t *testing.T) {
 		})
 	}
 	l := newLedger(1)
-	// The second hears what the first has not, and then the first hears it in another order: nothing is lost or doubled.
+	// The second receives what the first has not, and then the first receives it in another order: nothing is lost or
+	// duplicated.
 	a, b := receiver{ledger: l}, receiver{ledger: l}
 	a.receive(stampOf(0, 1))
 	b.receive(stampOf(0, 2))
@@ -223,11 +223,12 @@ func TestLedgerFindsFaults(t *testing.T) {
 		e.receive(stampOf(0, seq))
 	}
 	if l.disorder != 1 {
-		t.Errorf("for everybody: %d in disorder, want 1", l.disorder)
+		t.Errorf("%d in disorder for all, want 1", l.disorder)
 	}
 }
 
-// TestLedgerAgainstSets: however three clients hear things, what counts as heard is what each has heard at least once.
+// TestLedgerAgainstSets: in whatever order three clients receive messages, each counts what it has received at least
+// once.
 func TestLedgerAgainstSets(t *testing.T) {
 	for seed := range uint64(2000) {
 		random := rand.New(rand.NewPCG(seed, 0))
@@ -242,7 +243,7 @@ func TestLedgerAgainstSets(t *testing.T) {
 			receivers[i].receive(s)
 			sets[i][s] = true
 			if got := receivers[i].received(); got != int64(len(sets[i])) {
-				t.Fatalf("seed %d: %d messages count as heard, want %d", seed, got, len(sets[i]))
+				t.Fatalf("seed %d: %d messages count as received, want %d", seed, got, len(sets[i]))
 			}
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"text/tabwriter"
 )
 
-// Report is what a rehearsal found.
+// Report is the result of a rehearsal.
 type Report struct {
 	Clients    int     `json:"clients"`
 	Published  int64   `json:"said"`
@@ -15,7 +15,7 @@ type Report struct {
 	Seconds    float64 `json:"seconds"` // of talk, and until the last message was heard
 	tally
 	Rate float64 `json:"deliveries_per_s"`
-	// From due to heard, in milliseconds; not of the slow.
+	// From due to received, in milliseconds, without slow clients.
 	P50       float64          `json:"p50_ms"`
 	P90       float64          `json:"p90_ms"`
 	P99       float64          `json:"p99_ms"`
@@ -25,14 +25,14 @@ type Report struct {
 	Reconnect *ReconnectReport `json:"back,omitempty"`
 }
 
-// report adds up. The reactor has ended: the clients belong to nobody else.
+// report fills in the report. The reactor is closed, so the clients belong to this goroutine.
 func (r *rehearsal) report(rep *Report) {
 	for _, c := range r.clients[:r.cfg.Publishers] {
 		rep.Published += int64(c.published)
 	}
 	for _, c := range r.clients {
 		c.Lost = rep.Published - c.received()
-		if c.Good() { // else the jumps in the numbers are counted already
+		if c.Good() { // otherwise jumps in the numbers are counted already
 			c.OutOfOrder += c.jumps
 		}
 		rep.add(c.tally)
@@ -45,19 +45,19 @@ func (r *rehearsal) report(rep *Report) {
 	rep.P50, rep.P90, rep.P99, rep.P999, rep.Max = ms(50), ms(90), ms(99), ms(99.9), float64(h.Max())/1000
 }
 
-// Print writes the report as a table for people.
+// Print writes the report as a table.
 func (rep *Report) Print(w io.Writer) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "clients\t%d\tin after %.2f s\n", rep.Clients, rep.Connecting)
-	fmt.Fprintf(t, "said\t%d\tin %.2f s\n", rep.Published, rep.Publishing)
+	fmt.Fprintf(t, "clients\t%d\tconnected after %.2f s\n", rep.Clients, rep.Connecting)
+	fmt.Fprintf(t, "published\t%d\tin %.2f s\n", rep.Published, rep.Publishing)
 	fmt.Fprintf(t, "delivered\t%d\t%.0f a second\n", rep.Delivered, rep.Rate)
 	fmt.Fprintf(t, "lost\t%d\n", rep.Lost)
-	fmt.Fprintf(t, "doubled\t%d\n", rep.Doubled)
+	fmt.Fprintf(t, "duplicated\t%d\n", rep.Doubled)
 	fmt.Fprintf(t, "out of order\t%d\n", rep.OutOfOrder)
-	fmt.Fprintf(t, "from due to heard\tp50 %.2f ms\tp90 %.2f\tp99 %.2f\tp99.9 %.2f\tmax %.2f\n", rep.P50, rep.P90, rep.P99, rep.P999, rep.Max)
-	fmt.Fprintf(t, "own processor time\t%.2f s\n", rep.CPU)
+	fmt.Fprintf(t, "latency\tp50 %.2f ms\tp90 %.2f\tp99 %.2f\tp99.9 %.2f\tmax %.2f\n", rep.P50, rep.P90, rep.P99, rep.P999, rep.Max)
+	fmt.Fprintf(t, "own CPU time\t%.2f s\n", rep.CPU)
 	if b := rep.Reconnect; b != nil {
-		fmt.Fprintf(t, "cut off\t%d\tall back and complete after %.2f s, %.2f s since the cut\n", b.Clients, b.Seconds, b.SinceCut)
+		fmt.Fprintf(t, "cut off\t%d\tall resumed after %.2f s, %.2f s since the cut\n", b.Clients, b.Seconds, b.SinceCut)
 	}
 	t.Flush()
 }

@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// A text of the rehearsal is a head and padding. The head is "~", the run (4 hex digits), and 24 letters of 4 bits
-// each, "@" for 0 to "O" for 15, highest first: the talker (16 bits), which message of it this is (32), and when that
-// was due, in nanoseconds since the beginning (48). Letters that differ in 4 bits only are read eight at a time.
+// A text is a head and padding. The head is "~", the run (4 hex digits), and 24 letters of 4 bits each, "@" for 0 to
+// "O" for 15, highest first: the publisher (16 bits), the sequence number (32), and when it was due, in nanoseconds
+// since the beginning (48). Letters that differ in 4 bits only can be read eight at a time.
 const (
 	runLen  = 1 + 4
 	headLen = runLen + 24
 )
 
-// paddingOf returns what follows the head in texts of so many bytes.
+// paddingOf returns what follows the head in texts of the given size.
 func paddingOf(size int) string {
 	const filler = "the quick brown fox jumps over the lazy dog "
 	return strings.Repeat(filler, size/len(filler)+1)[:size-headLen]
@@ -28,7 +28,7 @@ func appendText(dst, run []byte, s stamp, due int64, padding string) []byte {
 	return append(dst, padding...)
 }
 
-// readHead reads the letters of a text of at least headLen bytes. Not ok: they are none.
+// readHead reads the letters of a text of at least headLen bytes. It returns false if they are invalid.
 func readHead(text []byte) (s stamp, due int64, ok bool) {
 	text = text[runLen:headLen]
 	a, ok1 := fromLetters(binary.BigEndian.Uint64(text))

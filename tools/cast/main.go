@@ -1,6 +1,6 @@
-// Command cast makes the pictures of the documents: it drives real terminals (tmux) with a real server and real clients,
-// and writes what was on their screens as an SVG that plays, for the README, and as some that do not, for docs/TERMINAL.md.
-// Run it in the root of the tree, as make docs does.
+// Command cast makes the pictures of the documentation. It drives real terminals (tmux) with a real server and real
+// clients, and writes their screens as an animated SVG for the README and as still ones for docs/TERMINAL.md. Run it in
+// the root of the tree, as make docs does.
 package main
 
 import (
@@ -41,14 +41,14 @@ func run(ctx context.Context) error {
 	s := &session{ctx: ctx, home: home}
 	s.recordDemo()
 	end := s.now()
-	s.close() // so that nothing is recorded any more
+	s.close() // stop recording
 	if s.err != nil {
 		return s.err
 	}
 	if err := os.WriteFile(castFile, drawCast(s.terminals, end), 0o644); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(filepath.Join(home, ".local")); err != nil { // a server without a past
+	if err := os.RemoveAll(filepath.Join(home, ".local")); err != nil { // start the next server without data
 		return err
 	}
 	s = &session{ctx: ctx, home: home}
@@ -57,7 +57,7 @@ func run(ctx context.Context) error {
 	return s.err
 }
 
-// recordDemo is what the picture shows: people talk, the server is killed, and nothing is lost or doubled.
+// recordDemo is the script of the animation: people talk, the server is killed, and nothing is lost or duplicated.
 func (s *session) recordDemo() {
 	server := s.openTerminal("server", 100, 9, 0, 0)
 	anna := s.openTerminal("anna", 49, 12, 0, 1)
@@ -89,7 +89,7 @@ func (s *session) recordDemo() {
 	s.pause(4 * time.Second)
 }
 
-// takeStills is what the pictures of docs/TERMINAL.md show.
+// takeStills is the script of the pictures in docs/TERMINAL.md.
 func (s *session) takeStills() {
 	server := s.openTerminal("server", 80, 24, 0, 0)
 	server.typeLine("TZ=UTC ramai serve --quiet --rate 0 &")

@@ -14,13 +14,13 @@ import (
 const (
 	keystroke   = 45 * time.Millisecond
 	sampling    = 40 * time.Millisecond
-	waitTimeout = 15 * time.Second // for what is to appear on a screen
+	waitTimeout = 15 * time.Second // for text to appear on a screen
 )
 
-// session is a tmux server of our own with some terminals. After its first error it does nothing more.
+// session is a private tmux server with some terminals. It does nothing more after its first error.
 type session struct {
 	ctx       context.Context
-	home      string // its socket, and all that the programs keep
+	home      string // its socket and all files of the programs
 	terminals []*terminal
 	start     time.Time
 	stop      func()
@@ -28,22 +28,22 @@ type session struct {
 	err       error
 }
 
-// terminal is one of them, with what was seen in it.
+// terminal is one terminal and what was seen in it.
 type terminal struct {
 	*session
 	title         string
 	width, height int // characters
-	column, row   int // where it stands on the picture
+	column, row   int // position in the picture
 	rows          [][]snapshot
 }
 
-// snapshot is what stood in a row from a time on.
+// snapshot is the text of a row from a given time on.
 type snapshot struct {
 	from time.Duration
 	text string
 }
 
-// tmux runs one of tmux's commands, unless something has failed.
+// tmux runs a command of tmux, unless something has failed.
 func (s *session) tmux(args ...string) (out string) {
 	if s.err == nil {
 		out, s.err = s.command(args...)
@@ -55,7 +55,7 @@ func (s *session) command(args ...string) (string, error) {
 	return s.run("tmux", append([]string{"-S", s.home + "/tmux", "-f", "/dev/null"}, args...)...)
 }
 
-// ramai runs a command of ramai's beside the terminals, unless something has failed.
+// ramai runs a command of ramai beside the terminals, unless something has failed.
 func (s *session) ramai(args ...string) {
 	if s.err == nil {
 		_, s.err = s.run(s.home+"/ramai", args...)
@@ -72,7 +72,7 @@ func (s *session) run(name string, args ...string) (string, error) {
 	return string(out), err
 }
 
-// openTerminal opens a terminal at a place of the picture.
+// openTerminal opens a terminal at a position of the picture.
 func (s *session) openTerminal(title string, width, height, column, row int) *terminal {
 	t := &terminal{session: s, title: title, width: width, height: height, column: column, row: row, rows: make([][]snapshot, height)}
 	s.tmux("new-session", "-d", "-s", title, "-x", fmt.Sprint(width), "-y", fmt.Sprint(height), "env PS1='$ ' bash --norc --noprofile")
@@ -81,7 +81,7 @@ func (s *session) openTerminal(title string, width, height, column, row int) *te
 	return t
 }
 
-// record begins to look at the terminals.
+// record starts to capture the terminals.
 func (s *session) record() {
 	s.pause(500 * time.Millisecond) // for the prompts
 	for _, t := range s.terminals {
@@ -100,11 +100,11 @@ func (s *session) record() {
 	}
 }
 
-// capture notes which rows have changed. Only the recording calls it.
+// capture records which rows have changed. Only the recording goroutine calls it.
 func (t *terminal) capture() {
 	screen, err := t.session.command("capture-pane", "-p", "-t", t.title)
 	if err != nil {
-		return // the play finds it out
+		return // the script fails by itself
 	}
 	at := t.now()
 	lines := strings.Split(screen, "\n")
@@ -128,9 +128,9 @@ func (s *session) close() {
 		s.stop()
 		s.recording.Wait()
 	}
-	s.ctx = context.WithoutCancel(s.ctx) // nothing is left behind, whatever happened
+	s.ctx = context.WithoutCancel(s.ctx) // clean up in any case
 	s.command("kill-server")
-	for range 100 { // it takes its time
+	for range 100 { // it takes a while
 		if _, err := s.command("list-sessions"); err != nil {
 			return
 		}
@@ -144,7 +144,7 @@ func (s *session) pause(d time.Duration) {
 	}
 }
 
-// typeLine writes a line, as a person would.
+// typeLine types a line at the speed of a person.
 func (t *terminal) typeLine(line string) {
 	for _, r := range line {
 		t.tmux("send-keys", "-t", t.title, "-l", string(r))

@@ -12,7 +12,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// palette is what a still is drawn on.
+// palette holds the base colors of a still.
 type palette struct{ background, foreground, border string }
 
 var (
@@ -20,7 +20,7 @@ var (
 	light = palette{"#ffffff", "#1c1f24", "#d0d4da"}
 )
 
-// saveStill writes what is on the terminal now as a picture.
+// saveStill writes the present screen as a picture.
 func (t *terminal) saveStill(file string, colors palette) {
 	screen := t.tmux("capture-pane", "-e", "-N", "-p", "-t", t.title)
 	if t.err != nil {
@@ -43,7 +43,7 @@ func drawStill(lines []uv.Line, width, height int, colors palette) []byte {
 			var text strings.Builder
 			for ; x < len(line) && line[x].Style.Equal(&line[from].Style); x++ {
 				text.WriteString(line[x].Content)
-				if line[x].Width > 1 { // each wide one stands where its cells are, whatever the font
+				if line[x].Width > 1 { // draw each wide character at its cell, whatever the font
 					x++
 					break
 				}
@@ -66,7 +66,7 @@ func cellsBefore(line uv.Line, i int) (n int) {
 	return n
 }
 
-// drawRun draws some cells of one style.
+// drawRun draws cells of one style.
 func drawRun(svg *bytes.Buffer, colors palette, style uv.Style, text string, x, cells, y int) {
 	fg, bg := hex(style.Fg), hex(style.Bg)
 	if style.Attrs&uv.AttrReverse != 0 {

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// Measures of the picture, in its units.
+// Sizes in the picture, in its units.
 const (
 	cellWidth, cellHeight = 8, 18
 	padding, gap, bar     = 12, 12, 26
@@ -20,9 +20,9 @@ const style = `text{font:13px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu
 @media (prefers-reduced-motion:reduce){text{animation:none!important}}
 `
 
-// drawCast makes the picture of what was seen up to end, as an endless film; who wants no motion sees the last of it.
+// drawCast draws everything seen up to end as an endless animation. With reduced motion, the last frame is shown.
 func drawCast(terminals []*terminal, end time.Duration) []byte {
-	// A wide terminal stands over two narrow ones.
+	// A wide terminal is above two narrow ones.
 	x := func(t *terminal) int { return t.column * (t.width*cellWidth + 2*padding + gap) }
 	boxHeight := func(t *terminal) int { return bar + t.height*cellHeight + padding }
 	var width, height int
@@ -77,5 +77,5 @@ func drawCast(terminals []*terminal, end time.Duration) []byte {
 	return svg.Bytes()
 }
 
-// percent is a time as a part of the film, at least a little after its start.
+// percent returns a time as a percentage of the animation, at least a little after its start.
 func percent(at, end time.Duration) float64 { return max(0.01, 100*float64(at)/float64(end)) }

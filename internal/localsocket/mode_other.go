@@ -4,5 +4,5 @@ package localsocket
 
 import "syscall"
 
-// restrictMode is net.ListenConfig.Control.
+// restrictMode is a net.ListenConfig.Control that does nothing on this system.
 func restrictMode(_, _ string, _ syscall.RawConn) error { return nil }
