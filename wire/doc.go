@@ -1,9 +1,9 @@
-// Package wire is what travels between ramai's clients and its server, as Go values and as bytes.
+// Package wire defines what ramai's clients and its server send, as Go values and as bytes.
 //
-// There are two protocols on one port. The plain door (no WebSocket subprotocol) speaks bare lines: see [Welcome] and
-// [AppendLine]. The protocol [Protocol] ("ramai.v1") speaks one JSON object a text frame: a [Frame] is encoded by
-// [Append] and decoded by [ParseRequest] (at the server) or [ParseFrame] (at the client). The full text for people who
-// write clients is docs/PROTOCOL.md.
+// There are two protocols on one port. The plain protocol (no WebSocket subprotocol) has lines of text: see [Welcome] and
+// [AppendLine]. The protocol [Protocol] ("ramai.v1") has one JSON object per text frame: a [Frame] is encoded by
+// [Append] and decoded by [ParseRequest] (on the server) or [ParseFrame] (on the client). docs/PROTOCOL.md is the
+// specification.
 //
 // The package is pure: it opens no socket, starts no goroutine and reads no clock.
 package wire

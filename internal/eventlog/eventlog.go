@@ -1,11 +1,13 @@
-// Package journal puts what is said into one order and onto disk before anyone hears it.
+// Package eventlog orders commands and stores their results before anyone sees them.
 //
-// A [Log] takes submissions, which never blocks, and has a [Sequencer] order them in batches. A [Store] applies a
-// batch in one transaction. What became of each event then goes, after the commit and only then, through one ordered
-// feed; rooms write to their readers from this feed alone. So nobody can hear what is not saved.
+// A [Log] takes submissions, which never blocks, and has a [Sequencer] put them into batches. A [Store] applies a batch in one
+// transaction. After the commit, and only then, the outcomes pass through one ordered feed, from which the rooms write to
+// their readers. So no client receives what is not saved.
 //
-// What an event does is decided by [Decide], a pure function of stored state and batch: no clock, no randomness. Every
-// store uses it, and any two stores that apply the same batches hold the same rows.
+// [Decide], a pure function of stored state and batch, determines the outcome of each command. Every store uses it, so any
+// two stores that apply the same batches have the same rows.
+//
+// Each start of a server begins an epoch, which tells apart numbers that were assigned before and after a reset of the data.
 package eventlog
 
 import (

@@ -1,4 +1,4 @@
-// Package fanout keeps the newest messages of a room as the bytes that its readers are sent.
+// Package fanout keeps the newest messages of a room as the bytes that its readers are sent: the fan-out buffer.
 //
 // A [Buffer] holds complete frames of one encoding, end to end, in immutable segments with an index by number. All
 // readers of an encoding get the same frames, so sending is one write of everything from the reader's number to the

@@ -1,3 +1,3 @@
-// Package floors holds the law of which package may use which. There is no code in it: the law is the text at the top
-// of its test, and the test is what keeps it.
+// Package layers tests the architecture: each package belongs to a layer, and imports only packages of lower layers; each term
+// of the glossary in ARCHITECTURE.md is explained by the package that owns it. The package has no code besides its tests.
 package layers

@@ -2,7 +2,6 @@ package layers
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"maps"
 	"os"
@@ -14,8 +13,8 @@ import (
 	"testing"
 )
 
-// law says on which floor each package stands. A package may import packages of lower floors, and none of its own.
-const law = `
+// table assigns each package to a layer. A package may import only packages of lower layers.
+const table = `
 	7  cmd/ramai bench tools/cast internal/reactor/echo internal/web/page/browser
 	6  server
 	5  internal/web internal/sshserver internal/metrics
@@ -27,8 +26,8 @@ const law = `
 	0  wire internal/frame internal/frame/frametest internal/connlimit internal/fairqueue internal/httpfield internal/origin internal/exitcode internal/atomicfile internal/localsocket internal/logging internal/proxytest internal/layers
 `
 
-// never says what a package must not pull in, not even through others.
-const never = `
+// forbidden lists packages that a package must not depend on, not even indirectly.
+const forbidden = `
 	client            modernc.org/sqlite github.com/nats-io charm.land github.com/charmbracelet
 	wire              net os
 	internal/fanout     net os ramai/wire ramai/internal/frame
@@ -38,7 +37,7 @@ const never = `
 	internal/tui      os os/signal net net/http
 `
 
-// direct marks rules of never that are about a package's own imports, because a library brings the rest along.
+// direct lists packages whose rules in forbidden apply only to their own imports, because libraries bring the rest along.
 var direct = []string{"wire", "internal/session", "internal/tui"}
 
 type pkg struct {
@@ -47,7 +46,7 @@ type pkg struct {
 	Deps       []string
 }
 
-// list asks the go command for the packages of this module as they are on every system we build for.
+// list returns the packages of this module, with their dependencies on all supported systems.
 func list(t *testing.T) map[string]*pkg {
 	t.Helper()
 	all := make(map[string]*pkg)
@@ -84,63 +83,67 @@ func lines(text string) (all [][]string) {
 	return all
 }
 
-// floors reads the law.
-func floors() map[string]int {
-	floor := make(map[string]int)
-	for _, fields := range lines(law) {
-		var n int
-		fmt.Sscan(fields[0], &n)
+// layers parses the table.
+func layers() map[string]int {
+	layer := make(map[string]int)
+	for _, fields := range lines(table) {
+		n, _ := strconv.Atoi(fields[0])
 		for _, name := range fields[1:] {
-			floor[name] = n
+			layer[name] = n
 		}
 	}
-	return floor
+	return layer
 }
 
-func TestFloors(t *testing.T) {
-	floor := floors()
+func TestLayers(t *testing.T) {
+	layer := layers()
 	packages := list(t)
 	for name, p := range packages {
-		at, ok := floor[name]
+		own, ok := layer[name]
 		if !ok {
-			t.Errorf("%s stands on no floor: give it one in the law, and in ARCHITECTURE.md", name)
+			t.Errorf("%s has no layer: add it to the table in this test and to the one in ARCHITECTURE.md", name)
 			continue
 		}
 		for _, imported := range p.Imports {
 			other, ours := strings.CutPrefix(imported, "ramai/")
-			if ours && floor[other] >= at {
-				t.Errorf("%s (floor %d) imports %s (floor %d): an arrow may only point down", name, at, other, floor[other])
+			if ours && layer[other] >= own {
+				t.Errorf("%s (layer %d) imports %s (layer %d): imports may only point downwards", name, own, other, layer[other])
 			}
 		}
 	}
-	for name := range floor {
+	for name := range layer {
 		if packages[name] == nil {
-			t.Errorf("the law speaks of %s, and there is no such package", name)
+			t.Errorf("the table has %s, but there is no such package", name)
 		}
 	}
 }
 
-// TestArchitecture compares the table of ARCHITECTURE.md with the law.
-func TestArchitecture(t *testing.T) {
+func architecture(t *testing.T) string {
+	t.Helper()
 	text, err := os.ReadFile("../../ARCHITECTURE.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	told := make(map[string]int)
-	for _, row := range regexp.MustCompile("(?m)^\\| (\\d) \\| `([^`]+)` \\|").FindAllStringSubmatch(string(text), -1) {
-		told[row[2]], _ = strconv.Atoi(row[1])
+	return string(text)
+}
+
+// The table in ARCHITECTURE.md is the one in this test.
+func TestDocumentedLayers(t *testing.T) {
+	documented := make(map[string]int)
+	for _, row := range regexp.MustCompile("(?m)^\\| (\\d) \\| `([^`]+)` \\|").FindAllStringSubmatch(architecture(t), -1) {
+		documented[row[2]], _ = strconv.Atoi(row[1])
 	}
-	if !maps.Equal(told, floors()) {
-		t.Errorf("ARCHITECTURE.md tells of\n%v\nthe law of\n%v", told, floors())
+	if !maps.Equal(documented, layers()) {
+		t.Errorf("ARCHITECTURE.md has the layers\n%v\nwant\n%v", documented, layers())
 	}
 }
 
-func TestNever(t *testing.T) {
+func TestForbiddenPackages(t *testing.T) {
 	packages := list(t)
-	for _, fields := range lines(never) {
+	for _, fields := range lines(forbidden) {
 		p := packages[fields[0]]
 		if p == nil {
-			t.Errorf("the law speaks of %s, and there is no such package", fields[0])
+			t.Errorf("the rules have %s, but there is no such package", fields[0])
 			continue
 		}
 		deps := p.Deps
@@ -148,9 +151,9 @@ func TestNever(t *testing.T) {
 			deps = p.Imports
 		}
 		for _, dep := range deps {
-			for _, forbidden := range fields[1:] {
-				if dep == forbidden || strings.Contains(forbidden, ".") && strings.HasPrefix(dep, forbidden+"/") {
-					t.Errorf("%s pulls in %s", fields[0], dep)
+			for _, bad := range fields[1:] {
+				if dep == bad || strings.Contains(bad, ".") && strings.HasPrefix(dep, bad+"/") {
+					t.Errorf("%s depends on %s", fields[0], dep)
 				}
 			}
 		}

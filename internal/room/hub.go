@@ -5,6 +5,9 @@
 // has readers, appended to the room's buffers, and the members are woken. They pull the bytes when their sockets have
 // room. Presence and typing are state with a version; a member that has sent an older version sends the newest.
 //
+// A [Subscription] is a member's position in a room. Messages before the buffer are read from the store, by a backfill that
+// members share. A member that is behind and makes no progress is a slow consumer; it delays nobody.
+//
 // The package knows nothing about sockets, requests or permissions.
 package room
 

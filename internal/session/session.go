@@ -1,12 +1,11 @@
-// Package session is one connected client of any door: what it sends is checked, limited and submitted; what its rooms
-// hear, it reads from their tapes.
+// Package session is one connected client of any transport. It checks, limits and submits what the client sends, and reads
+// what the client receives from the fan-out buffers of its rooms.
 //
-// A [Session] is a [reactor.Source]. Its fields belong to whoever calls that; from other goroutines it is reached
-// through its inbox alone (outcomes, refills, pages), each followed by a Wake. Nothing queues up for a client: for each
-// room there is the number it has got to, and what is for this client alone waits in a private buffer whose size stops
-// the reading of further requests.
+// A [Session] is a [reactor.Source]. Its fields belong to the goroutine that calls it as one. Other goroutines reach it only
+// through its inbox (outcomes, backfills, pages), followed by a Wake. Nothing queues up for a client: each room has the number
+// that the session has reached, and answers wait in a control queue, whose size stops the reading of further requests.
 //
-// A protocol ([plain], [v1] or [stream]) says what requests and answers look like; everything else is the same for all.
+// A protocol ([plain], [v1] or [stream]) decodes requests and encodes answers; everything else is the same for all.
 package session
 
 import (

@@ -1,0 +1,108 @@
+package layers
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const maxTerms = 15
+
+// retired lists words that the glossary's terms have replaced. They must not come back as names of exported types.
+var retired = strings.Fields(`
+	Aside Brush Chunk Claim Disown Door Drawn Frozen Gains Gate Goal Head Holding Journal Letter Look Mail Orderer Owning
+	Place Refill Ruled Seat Shelf Sluice Stalled Stranger Talk Tape Tell Unsaid Verdict Visit Visitor Welcomed
+`)
+
+// The doc comment of a package explains the terms that the glossary assigns to it.
+func TestGlossaryInPackages(t *testing.T) {
+	_, glossary, found := strings.Cut(architecture(t), "\n## Glossary\n")
+	if !found {
+		t.Fatal("ARCHITECTURE.md has no section Glossary")
+	}
+	glossary, _, _ = strings.Cut(glossary, "\n## ")
+	rows := regexp.MustCompile("(?m)^\\| \\*([^*|]+)\\* \\| `([^`]+)` \\|").FindAllStringSubmatch(glossary, -1)
+	if len(rows) == 0 || len(rows) > maxTerms {
+		t.Errorf("the glossary has %d terms, want 1 to %d", len(rows), maxTerms)
+	}
+	for _, row := range rows {
+		term, pkg := row[1], row[2]
+		if doc := packageDoc(t, pkg); !strings.Contains(strings.Join(strings.Fields(strings.ToLower(doc)), " "), term) {
+			t.Errorf("the doc comment of %s does not explain %q, which the glossary of ARCHITECTURE.md assigns to it", pkg, term)
+		}
+	}
+}
+
+// packageDoc returns the doc comment of a package.
+func packageDoc(t *testing.T, name string) string {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join("..", "..", filepath.FromSlash(name), "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc strings.Builder
+	for _, path := range paths {
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.PackageClauseOnly|parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasSuffix(path, "_test.go") {
+			doc.WriteString(file.Doc.Text())
+		}
+	}
+	return doc.String()
+}
+
+// No exported type has a name from the vocabulary that the glossary has replaced.
+func TestExportedTypesInPackages(t *testing.T) {
+	types := 0
+	root := filepath.Join("..", "..")
+	word := regexp.MustCompile(`[A-Z][a-z]*`)
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (d.Name() == "node_modules" || d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") && path != root) {
+			return fs.SkipDir
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		files := token.NewFileSet()
+		file, err := parser.ParseFile(files, path, nil, 0)
+		if err != nil {
+			return err
+		}
+		for _, decl := range file.Decls {
+			group, ok := decl.(*ast.GenDecl)
+			if !ok || group.Tok != token.TYPE {
+				continue
+			}
+			for _, spec := range group.Specs {
+				name := spec.(*ast.TypeSpec).Name
+				if !name.IsExported() {
+					continue
+				}
+				types++
+				for _, part := range word.FindAllString(name.Name, -1) {
+					if slices.Contains(retired, part) {
+						t.Errorf("%s: the type %s has a retired word in its name: %s", files.Position(name.Pos()), name.Name, part)
+					}
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if types < 100 {
+		t.Errorf("found only %d exported types", types)
+	}
+}
