@@ -88,11 +88,11 @@ func (o *joinOptions) onScreen(ctx context.Context, c *client.Client, who *ident
 	who.notes = &notes
 	kept := &shelf{file: memoryFile(o.server, o.name)}
 	left, err := tui.Run(ctx, tui.Config{
-		Client: c, Server: server, Room: room, AnyRoom: room == wire.Lobby && o.room == "" && server.Fragment == "", Goal: goal, Last: o.last, Wish: o.name, Rooms: o.rooms, StateStore: kept,
-		Find: func(ctx context.Context, s client.Search) (*client.SearchResponse, error) {
+		Client: c, Server: server, Room: room, AnyRoom: room == wire.Lobby && o.room == "" && server.Fragment == "", JumpTo: goal, Last: o.last, Name: o.name, Rooms: o.rooms, StateStore: kept,
+		Search: func(ctx context.Context, s client.Search) (*client.SearchResponse, error) {
 			return client.Find(ctx, who.config(config), s)
 		},
-		Held:  func(name, session string) { o.held(who, name, session) },
+		OnName:  func(name, session string) { o.held(who, name, session) },
 		Theme: tui.Theme(o.theme), Keys: o.keys, Bell: o.bell, Suspend: runtime.GOOS != "windows",
 		In: stdin, Out: stdout, Environ: os.Environ(), Zone: time.Local, Now: time.Now,
 	})

@@ -177,7 +177,7 @@ func (v *sshSession) run(ctx context.Context) error {
 // runScreen talks on a screen.
 func (v *sshSession) runScreen(ctx context.Context, c *client.Client, last int) error {
 	config := tui.Config{
-		Client: c, Find: v.search, Server: v.server.cfg.Address(addrOf(v.channel.conn.LocalAddr()).Addr()), Room: v.room, AnyRoom: v.channel.command == "", Last: last,
+		Client: c, Search: v.search, Server: v.server.cfg.Address(addrOf(v.channel.conn.LocalAddr()).Addr()), Room: v.room, AnyRoom: v.channel.command == "", Last: last,
 		Notice: v.notice, Theme: tui.Auto, Bell: true,
 		In: v.in, Out: v.out, Environ: v.env, Width: v.size.Width, Height: v.size.Height, Sizes: v.channel.sizes, Zone: v.zone(), Now: v.server.cfg.Env.Now,
 	}

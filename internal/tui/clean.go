@@ -24,7 +24,7 @@ const (
 // without colours of skin.
 func clean(s string, method ansi.Method) string {
 	s = client.Printable(s)
-	if simple(s) {
+	if isPlainASCII(s) {
 		return s
 	}
 	var b strings.Builder
@@ -37,7 +37,7 @@ func clean(s string, method ansi.Method) string {
 		case r == '\t':
 			b.WriteString(tab)
 		case r == 0x200d || r == 0xfe0f: // what joins, and what asks for an emoji
-			if method == ansi.GraphemeWidth || r == 0x200d && unicode.IsOneOf(joined, last) {
+			if method == ansi.GraphemeWidth || r == 0x200d && unicode.IsOneOf(joiningScripts, last) {
 				b.WriteRune(r)
 			}
 			continue
@@ -52,11 +52,11 @@ func clean(s string, method ansi.Method) string {
 	return b.String()
 }
 
-// joined is what joiners shape, in the scripts of India and in Arabic.
-var joined = []*unicode.RangeTable{unicode.Letter, unicode.Mark}
+// joiningScripts is what joiners shape, in the scripts of India and in Arabic.
+var joiningScripts = []*unicode.RangeTable{unicode.Letter, unicode.Mark}
 
-// simple tells whether s is nothing but visible ASCII and newlines.
-func simple(s string) bool {
+// isPlainASCII tells whether s is nothing but visible ASCII and newlines.
+func isPlainASCII(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c >= utf8.RuneSelf || c == '\t' {
 			return false
@@ -71,23 +71,23 @@ func oneLine(s string, method ansi.Method) string {
 }
 
 // look is how a part of a text looks.
-type look uint8
+type spanKind uint8
 
 const (
-	plain   look = iota
-	link         // leads to its href
-	code         // between backquotes
-	mention      // somebody's name after an @
-	mine         // one's own
-	name         // of the sender, within the text on narrow screens
-	dim          // of less interest
-	bad          // what went wrong
-	found        // what was searched for
+	plain   spanKind = iota
+	link             // leads to its href
+	code             // between backquotes
+	mention          // somebody's name after an @
+	mine             // one's own
+	name             // of the sender, within the text on narrow screens
+	dim              // of less interest
+	bad              // what went wrong
+	found            // what was searched for
 )
 
 // span is a part of a text with one look.
 type span struct {
 	text string
-	look look
+	kind spanKind
 	href string
 }

@@ -51,31 +51,31 @@ func beginsCommand(text string) bool {
 func (s *screen) command(line string) tea.Cmd {
 	word, words, _ := strings.Cut(strings.TrimPrefix(line, "/"), " ")
 	words = strings.TrimSpace(words)
-	c := &s.room().composer
+	c := &s.room().editor
 	for _, command := range commands() {
 		if command.name != strings.ToLower(word) {
 			continue
 		}
 		if command.needs && words == "" {
-			s.complain("/%s %s: %s", command.name, command.words, command.help)
+			s.status.warn("/%s %s: %s", command.name, command.words, command.help)
 			return nil
 		}
-		c.take()
-		c.comeBack()
+		c.clear()
+		c.unstash()
 		if words != "" {
 			c.remember(line)
 		}
-		s.chosen = 0
+		s.composer.chosen = 0
 		return command.do(s, words)
 	}
-	s.complain("there is no command /%s; two slashes say a line that begins with one", oneLine(word, s.method))
+	s.status.warn("there is no command /%s; two slashes say a line that begins with one", oneLine(word, s.method))
 	return nil
 }
 
 // plainOnly tells that the server cannot do something, if it is so.
 func (s *screen) plainOnly() bool {
 	if s.chat.Plain() {
-		s.complain("this server has one room, and no names and no history")
+		s.status.warn("this server has one room, and no names and no history")
 		return true
 	}
 	return false
@@ -84,63 +84,63 @@ func (s *screen) plainOnly() bool {
 // join goes to a room, and joins it if need be; to a number in it, if that is not 0.
 func (s *screen) join(name string, n uint64) tea.Cmd {
 	name = strings.ToLower(strings.TrimPrefix(name, "#"))
-	if i := s.indexOf(name); i >= 0 {
+	if i := s.rooms.index(name); i >= 0 {
 		return s.show(i)
 	}
 	if s.plainOnly() {
 		return nil
 	}
 	if err := wire.CheckRoom(name); err != nil {
-		s.complain("%s", err.Reason)
+		s.status.warn("%s", err.Reason)
 		return nil
 	}
-	if limit := s.limits.Rooms; limit > 0 && len(s.rooms) >= limit {
-		s.complain("%d rooms are as many as this server allows at once; /leave one", limit)
+	if limit := s.self.limits.Rooms; limit > 0 && len(s.rooms.all) >= limit {
+		s.status.warn("%d rooms are as many as this server allows at once; /leave one", limit)
 		return nil
 	}
 	if err := s.chat.Join(name, wire.DefaultJoin); err != nil {
-		s.complain("%s", s.reason(err))
+		s.status.warn("%s", s.reason(err))
 		return nil
 	}
 	r := s.add(name)
 	r.jumpTargetAt, r.pendingJump = n, n > 0
-	return s.show(len(s.rooms) - 1)
+	return s.show(len(s.rooms.all) - 1)
 }
 
 func (s *screen) leaveRoom(name string) tea.Cmd {
 	if s.plainOnly() {
 		return nil
 	}
-	i := s.current
+	i := s.rooms.current
 	if name = strings.ToLower(strings.TrimPrefix(name, "#")); name != "" {
-		if i = s.indexOf(name); i < 0 {
-			s.complain("you are not in %s", oneLine(name, s.method))
+		if i = s.rooms.index(name); i < 0 {
+			s.status.warn("you are not in %s", oneLine(name, s.method))
 			return nil
 		}
 	}
-	if len(s.rooms) == 1 {
-		s.tell("this is the only room; Ctrl-D leaves the chat")
+	if len(s.rooms.all) == 1 {
+		s.status.inform("this is the only room; Ctrl-D leaves the chat")
 		return nil
 	}
-	r := s.rooms[i]
+	r := s.rooms.all[i]
 	lost := ""
 	if n := r.sending(); n > 0 {
 		lost = plural(n, "message is", "messages are") + " not saved yet"
-	} else if r.composer.draft() != "" {
+	} else if r.editor.draft() != "" {
 		lost = "your draft would be gone"
 	}
-	if now := s.Now(); lost != "" && now.Sub(r.warned) >= warnedFor {
-		r.warned = now
-		s.complain("%s; /leave once more leaves all the same", lost)
+	if now := s.Now(); lost != "" && now.Sub(r.warnedAt) >= warningTime {
+		r.warnedAt = now
+		s.status.warn("%s; /leave once more leaves all the same", lost)
 		return nil
 	}
 	name = r.name
 	if err := s.chat.Leave(name); err != nil {
-		s.complain("%s", s.reason(err))
+		s.status.warn("%s", s.reason(err))
 		return nil
 	}
-	s.drop(i)
-	s.tell("left %s", name)
+	s.removeRoom(i)
+	s.status.inform("left %s", name)
 	return s.fill()
 }
 
@@ -152,10 +152,10 @@ func (s *screen) setName(name string) tea.Cmd {
 		name = ""
 	}
 	if err := s.chat.SetName(name); err != nil {
-		s.complain("%s", s.reason(err))
+		s.status.warn("%s", s.reason(err))
 		return nil
 	}
-	s.renaming = true
+	s.self.renaming = true
 	return nil
 }
 
@@ -163,7 +163,7 @@ func (s *screen) setName(name string) tea.Cmd {
 func (s *screen) number(words string) (uint64, bool) {
 	n, err := strconv.ParseUint(strings.ReplaceAll(strings.TrimPrefix(words, "#"), ",", ""), 10, 63)
 	if err != nil {
-		s.complain("%s is not the number of a message; 150 would be one", oneLine(words, s.method))
+		s.status.warn("%s is not the number of a message; 150 would be one", oneLine(words, s.method))
 		return 0, false
 	}
 	return n, true
@@ -182,16 +182,16 @@ func (s *screen) toNumber(words string) tea.Cmd {
 	case !ok:
 		return nil
 	case r.head < r.first:
-		s.tell("nothing has been said here yet")
+		s.status.inform("nothing has been said here yet")
 		return nil
 	case words == "":
-		return s.jump(r, n, inside)
+		return s.jump(r, n, withContext)
 	}
 	if n < r.first || n > r.head {
-		s.complain("there is no message %s; there are %s to %s", thousands(n), thousands(r.first), thousands(r.head))
+		s.status.warn("there is no message %s; there are %s to %s", thousands(n), thousands(r.first), thousands(r.head))
 		return nil
 	}
-	return s.jump(r, n, pointed)
+	return s.jump(r, n, marked)
 }
 
 func (s *screen) toLast(words string) tea.Cmd {
@@ -206,7 +206,7 @@ func (s *screen) toLast(words string) tea.Cmd {
 	if r.head < r.first || n == 0 {
 		return s.end()
 	}
-	return s.jump(r, r.head-min(n, r.head)+1, inside)
+	return s.jump(r, r.head-min(n, r.head)+1, withContext)
 }
 
 // link tells the address of the room, which a browser opens too.
@@ -226,13 +226,13 @@ func (s *screen) link(words string) tea.Cmd {
 		}
 		address.Fragment = fmt.Sprintf("n%d", n)
 	}
-	s.open(&panel{title: "The address of " + r.name, rows: []row{{text: []span{{text: address.String(), look: link, href: address.String()}}}}})
+	s.open(&panel{title: "The address of " + r.name, rows: []row{{text: []span{{text: address.String(), kind: link, href: address.String()}}}}})
 	return nil
 }
 
 func (s *screen) me(words string) tea.Cmd {
-	if !s.say("* " + words) {
-		s.room().composer.giveWay("/me " + words)
+	if !s.post("* " + words) {
+		s.room().editor.stashFor("/me " + words)
 		return nil
 	}
 	return s.end()
@@ -246,20 +246,20 @@ func (s *screen) helpPanel() *panel {
 			if words != "" {
 				key = words
 			}
-			p.rows = append(p.rows, row{before: []span{{text: key, look: mention}, {text: " "}}, text: []span{{text: help, look: dim}}})
+			p.rows = append(p.rows, row{before: []span{{text: key, kind: mention}, {text: " "}}, text: []span{{text: help, kind: dim}}})
 			return
 		}
-		p.rows = append(p.rows, row{before: []span{{text: fmt.Sprintf("%-12s", key), look: mention}, {text: fmt.Sprintf("%-14s", words)}}, text: []span{{text: help, look: dim}}})
+		p.rows = append(p.rows, row{before: []span{{text: fmt.Sprintf("%-12s", key), kind: mention}, {text: fmt.Sprintf("%-14s", words)}}, text: []span{{text: help, kind: dim}}})
 	}
 	add("Enter", "", "say it")
 	add("Alt-Enter", "", "a new line")
 	add("Tab", "", "complete a name, a room, a command, an :emoji:")
 	add("Alt-1 … 9", "", "the first room … the ninth")
 	for _, a := range actions() {
-		add(s.keyOf(a.name), "", a.help)
+		add(s.bindings.keyOf(a.name), "", a.help)
 	}
 	for _, c := range commands() {
-		add(s.keyOf(c.name), strings.TrimSpace("/"+c.name+" "+c.words), c.help)
+		add(s.bindings.keyOf(c.name), strings.TrimSpace("/"+c.name+" "+c.words), c.help)
 	}
 	add("Up, Down", "", "what you said before")
 	add("Ctrl-A E B F", "", "begin, end, back, forward; Alt-B, Alt-F by words")

@@ -16,65 +16,64 @@ var emoji string
 
 // completion is what Tab goes through.
 type completion struct {
-	head, tail string   // of the text, before and after what is completed
-	shown      []string // the candidates, for people
-	put        []string // and what each becomes
-	at         int
+	before, after string   // of the text, before and after what is completed
+	labels        []string // the candidates, for people
+	texts         []string // and what each becomes
+	at            int
 }
 
 const maxCandidates = 50
 
 // tab completes what stands before the cursor, or goes on to the next candidate.
-func (s *screen) tab(forwards bool) tea.Cmd {
-	c := &s.room().composer
-	if d := s.completed; d != nil {
+func (c *composer) complete(forwards bool) {
+	e := c.editor()
+	if d := c.completion; d != nil {
 		step := 1
 		if !forwards {
-			step = len(d.put) - 1
+			step = len(d.texts) - 1
 		}
-		d.at = (d.at + step) % len(d.put)
-	} else if s.completed = s.candidates(c); s.completed == nil {
-		return nil
+		d.at = (d.at + step) % len(d.texts)
+	} else if c.completion = c.candidates(e); c.completion == nil {
+		return
 	}
-	d := s.completed
-	c.set(d.head + d.put[d.at] + d.tail)
-	c.cursor = len(split(d.head + d.put[d.at]))
-	if len(d.put) == 1 {
-		s.completed = nil
+	d := c.completion
+	e.set(d.before + d.texts[d.at] + d.after)
+	e.cursor = len(split(d.before + d.texts[d.at]))
+	if len(d.texts) == 1 {
+		c.completion = nil
 	}
-	return nil
 }
 
 // candidates finds what the word before the cursor may become.
-func (s *screen) candidates(c *composer) *completion {
-	before := strings.Join(c.text[:c.cursor], "")
+func (c *composer) candidates(e *editor) *completion {
+	before := strings.Join(e.text[:e.cursor], "")
 	word := before[strings.LastIndexAny(before, " \n")+1:]
-	d := &completion{head: strings.TrimSuffix(before, word), tail: strings.Join(c.text[c.cursor:], "")}
+	d := &completion{before: strings.TrimSuffix(before, word), after: strings.Join(e.text[e.cursor:], "")}
 	add := func(shown, put string) {
-		if !slices.Contains(d.put, put) && len(d.put) < maxCandidates {
-			d.shown, d.put = append(d.shown, shown), append(d.put, put)
+		if !slices.Contains(d.texts, put) && len(d.texts) < maxCandidates {
+			d.labels, d.texts = append(d.labels, shown), append(d.texts, put)
 		}
 	}
 	switch {
-	case d.head == "" && strings.HasPrefix(word, "/"):
+	case d.before == "" && strings.HasPrefix(word, "/"):
 		for _, command := range commands() {
 			if strings.HasPrefix("/"+command.name, strings.ToLower(word)) {
 				add("/"+command.name, "/"+command.name+" ")
 			}
 		}
-	case d.head == "/join " || d.head == "/leave " || strings.HasPrefix(word, "#"):
+	case d.before == "/join " || d.before == "/leave " || strings.HasPrefix(word, "#"):
 		start := strings.ToLower(strings.TrimPrefix(word, "#"))
-		for _, r := range s.rooms {
+		for _, r := range c.rooms.all {
 			if strings.HasPrefix(r.name, start) {
 				add(r.name, strings.Repeat("#", len(word)-len(strings.TrimPrefix(word, "#")))+r.name+" ")
 			}
 		}
 	case len(word) > 1 && word[0] == ':':
-		emojiFor(word[1:], s.method, add)
+		emojiFor(word[1:], c.method, add)
 	case word != "":
-		s.nameFor(word, d.head == "", add)
+		c.nameFor(word, d.before == "", add)
 	}
-	if len(d.put) == 0 {
+	if len(d.texts) == 0 {
 		return nil
 	}
 	return d
@@ -82,11 +81,11 @@ func (s *screen) candidates(c *composer) *completion {
 
 // nameFor finds names that begin like word: of those who spoke last first. At the beginning of a text a name is who it
 // is for.
-func (s *screen) nameFor(word string, first bool, add func(shown, put string)) {
-	r := s.room()
+func (c *composer) nameFor(word string, first bool, add func(shown, put string)) {
+	r := c.rooms.shown()
 	start, at := strings.CutPrefix(word, "@")
 	for _, n := range slices.Concat(r.speakers, r.names) {
-		if n == s.name || len(n) < len(start) || !strings.EqualFold(n[:len(start)], start) {
+		if n == c.self.name || len(n) < len(start) || !strings.EqualFold(n[:len(start)], start) {
 			continue
 		}
 		put := "@" + n
@@ -96,7 +95,7 @@ func (s *screen) nameFor(word string, first bool, add func(shown, put string)) {
 		default:
 			put += " "
 		}
-		add(oneLine(n, s.method), put)
+		add(oneLine(n, c.method), put)
 	}
 }
 
@@ -121,9 +120,9 @@ func emojiFor(start string, method ansi.Method, add func(shown, put string)) {
 }
 
 // palette returns the commands that fit what was begun with a slash, or none if nothing was.
-func (s *screen) palette() []command {
-	word := strings.TrimPrefix(s.room().composer.String(), "/")
-	if !s.commanding() || strings.ContainsAny(word, " \n") {
+func (c *composer) matches() []command {
+	word := strings.TrimPrefix(c.editor().String(), "/")
+	if !c.isCommand() || strings.ContainsAny(word, " \n") {
 		return nil
 	}
 	var fit []command
@@ -136,23 +135,23 @@ func (s *screen) palette() []command {
 }
 
 // paletteKey takes a key while the palette is open, and tells whether it was for it.
-func (s *screen) paletteKey(key string) (tea.Cmd, bool) {
-	fit := s.palette()
+func (c *composer) paletteKey(key string) (tea.Cmd, bool) {
+	fit := c.matches()
 	if len(fit) == 0 {
 		return nil, false
 	}
-	s.chosen = min(s.chosen, len(fit)-1)
+	c.chosen = min(c.chosen, len(fit)-1)
 	switch key {
 	case "up", "ctrl+p":
-		s.chosen = (s.chosen + len(fit) - 1) % len(fit)
+		c.chosen = (c.chosen + len(fit) - 1) % len(fit)
 	case "down", "ctrl+n":
-		s.chosen = (s.chosen + 1) % len(fit)
+		c.chosen = (c.chosen + 1) % len(fit)
 	case "enter":
-		c := &s.room().composer
-		if chosen := fit[s.chosen]; chosen.words != "" && c.String() != "/"+chosen.name {
-			c.set("/" + chosen.name + " ")
+		e := c.editor()
+		if chosen := fit[c.chosen]; chosen.words != "" && e.String() != "/"+chosen.name {
+			e.set("/" + chosen.name + " ")
 		} else {
-			return s.command("/" + chosen.name), true
+			return c.host.command("/" + chosen.name), true
 		}
 	default:
 		return nil, false

@@ -1,444 +1,148 @@
 package tui
 
 import (
-	"slices"
+	"fmt"
 	"strings"
+	"time"
 
-	"github.com/charmbracelet/x/ansi"
+	tea "charm.land/bubbletea/v2"
 )
 
-// composer is where one writes: a text, a cursor, and what was said before. Of each room there is one, so that a draft
-// stays where it was begun. It edits characters as a person sees them, with the keys of readline.
+// composer is where messages are written. It edits the draft of the room that is shown, completes words, offers the commands
+// that fit, and asks what to do with a long paste.
 type composer struct {
-	text   []string // characters
-	cursor int      // 0 to len(text)
-	killed string   // for yank
-	kills  bool     // the last key cut to killed, and one more adds to that
-	undone []state  // for undo, oldest first
-	typing bool     // the last change was a character typed, which undo takes back with its like
+	*display
+	now      func() time.Time
+	bindings bindings
+	rooms    *roomList
+	self     *self
+	status   *status
+	host     host
 
-	said []string // what was said here, oldest first
-	at   int      // which of said is in text; len(said): none
-	wip  []string // what was in text before history was looked at
-
-	// Searching what was said: the words looked for, and which of said has them.
-	searching bool
-	words     string
-	hit       int // -1: none
-
-	stash *state // a draft that had to give way to a command
+	question   *pasteQuestion // nil: none is open
+	completion *completion    // nil: Tab was not the last key
+	chosen     int            // of the commands that fit
 }
 
-type state struct {
-	text   []string
-	cursor int
+// host does what the composer is asked to do.
+type host interface {
+	post(text string) bool // reports whether the message was accepted
+	command(line string) tea.Cmd
+	end() tea.Cmd // shows the newest message
 }
 
-const (
-	maxSaid  = 500
-	maxUndo  = 200
-	maxDraft = 16 << 10 // bytes of a text: the longest that any server takes
-	maxKept  = 64 << 10 // characters in all that undo remembers, and bytes of what was said
-)
+// editor is the draft of the room that is shown.
+func (c *composer) editor() *editor { return &c.rooms.shown().editor }
 
-// split cuts a text into characters.
-func split(s string) (all []string) {
-	s = strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\r", "\n")
-	for len(s) > 0 {
-		cluster, _ := ansi.FirstGraphemeCluster(s, ansi.GraphemeWidth)
-		if len(cluster) == 0 {
-			break
+// composerRows is how many rows what one writes has.
+func (c *composer) rows() int {
+	e := c.editor()
+	if e.searching {
+		return 1
+	}
+	rows, _, _ := e.lines(c.textWidth(), c.method)
+	return max(min(len(rows), maxComposer, c.height/3), 1)
+}
+
+// composerWidth is how wide a row is that one writes in.
+func (c *composer) textWidth() int { return max(c.width-3, 1) }
+
+// completionLine are the candidates from the chosen one on.
+func (c *composer) completionLine() string {
+	d := c.completion
+	return "[" + d.labels[d.at] + "] " + strings.Join(append(append([]string{}, d.labels[d.at+1:]...), d.labels[:d.at]...), "  ")
+}
+
+// composerView is what one writes, height rows of it around the cursor.
+func (c *composer) view(height int) ([]string, *tea.Cursor) {
+	e := c.editor()
+	prompt, rows, x, y := "› ", []string(nil), 0, 0
+	if e.searching {
+		prompt = "? "
+		shown := e.searchWords
+		if e.searchHit >= 0 {
+			shown += "  → " + strings.ReplaceAll(e.history[e.searchHit], "\n", " ")
 		}
-		all, s = append(all, cluster), s[len(cluster):]
-	}
-	return all
-}
-
-func (c *composer) String() string { return strings.Join(c.text, "") }
-
-func (c *composer) empty() bool { return len(c.text) == 0 }
-
-// save remembers the text for undo.
-func (c *composer) save(typing bool) {
-	if typing && c.typing && len(c.undone) > 0 {
-		return
-	}
-	c.typing = typing
-	c.undone = append(c.undone, state{slices.Clone(c.text), c.cursor})
-	c.undone = latest(c.undone, maxUndo, maxKept, func(s state) int { return len(s.text) })
-}
-
-// latest returns the last of all, at most so many, and of at most so much in size, but the very last in any case.
-func latest[T any](all []T, most, room int, size func(T) int) []T {
-	kept := 0
-	for i, one := range slices.Backward(all) {
-		if kept += size(one); i < len(all)-1 && (kept > room || len(all)-i > most) {
-			return slices.Delete(all, 0, i+1)
-		}
-	}
-	return all
-}
-
-func (c *composer) undo() {
-	if last := len(c.undone) - 1; last >= 0 {
-		c.text, c.cursor = c.undone[last].text, c.undone[last].cursor
-		c.undone, c.typing = c.undone[:last], false
-	}
-}
-
-// set replaces the text.
-func (c *composer) set(s string) {
-	c.save(false)
-	c.text = split(s)
-	c.cursor = len(c.text)
-}
-
-// size is how many bytes the text has.
-func (c *composer) size() (bytes int) {
-	for _, character := range c.text {
-		bytes += len(character)
-	}
-	return bytes
-}
-
-// insert puts s at the cursor, if there is room for it. What it meets there may become one character with it.
-func (c *composer) insert(s string, typed bool) bool {
-	if c.size()+len(s) > maxDraft {
-		return false
-	}
-	c.kills = false
-	c.save(typed && s != " " && s != "\n")
-	before := strings.Join(c.text[:c.cursor], "") + s
-	head := split(before)
-	c.text = split(before + strings.Join(c.text[c.cursor:], ""))
-	c.cursor = min(len(head), len(c.text))
-	return true
-}
-
-// cut removes the characters from i to j, and keeps them for yank if they were killed.
-func (c *composer) cut(i, j int, kill bool) {
-	if i = max(i, 0); i >= j {
-		return
-	}
-	c.save(false)
-	if kill {
-		cut, more := strings.Join(c.text[i:j], ""), c.kills
-		switch {
-		case !more:
-			c.killed = cut
-		case i < c.cursor: // backwards
-			c.killed = cut + c.killed
-		default:
-			c.killed += cut
-		}
-		c.kills = true
-	}
-	c.text = slices.Delete(c.text, i, j)
-	c.cursor = i
-}
-
-// take empties the composer and returns what was in it. What had to give way for that then waits for comeBack.
-func (c *composer) take() string {
-	s := c.String()
-	c.text, c.cursor, c.undone, c.kills = nil, 0, nil, false
-	if c.at < len(c.said) && len(c.wip) > 0 { // what was begun before something said before was looked at
-		if c.stash == nil {
-			c.stash = &state{c.wip, len(c.wip)}
-		} else {
-			c.killed = strings.Join(c.wip, "")
-		}
-	}
-	c.at, c.wip = len(c.said), nil
-	return s
-}
-
-// remember adds to what was said.
-func (c *composer) remember(s string) {
-	looking := len(c.said) - c.at // at what was said before, as many back
-	if s != "" && (len(c.said) == 0 || c.said[len(c.said)-1] != s) {
-		if looking > 0 {
-			looking++
-		}
-		c.said = append(c.said, s)
-		before := len(c.said)
-		c.said = latest(c.said, maxSaid, maxKept, func(s string) int { return len(s) })
-		c.hit = max(c.hit-(before-len(c.said)), -1)
-	}
-	c.at = max(len(c.said)-looking, 0)
-}
-
-// line returns where the line of the cursor begins and ends.
-func (c *composer) line() (from, to int) {
-	for from = c.cursor; from > 0 && c.text[from-1] != "\n"; from-- {
-	}
-	for to = c.cursor; to < len(c.text) && c.text[to] != "\n"; to++ {
-	}
-	return from, to
-}
-
-func word(s string) bool {
-	for _, r := range s {
-		return wordRune(r)
-	}
-	return false
-}
-
-func (c *composer) wordLeft() int {
-	i := c.cursor
-	for ; i > 0 && !word(c.text[i-1]); i-- {
-	}
-	for ; i > 0 && word(c.text[i-1]); i-- {
-	}
-	return i
-}
-
-func (c *composer) wordRight() int {
-	i := c.cursor
-	for ; i < len(c.text) && !word(c.text[i]); i++ {
-	}
-	for ; i < len(c.text) && word(c.text[i]); i++ {
-	}
-	return i
-}
-
-// bigWordLeft is where what is between spaces begins, as Ctrl-W has it.
-func (c *composer) bigWordLeft() int {
-	space := func(s string) bool { return s == " " || s == "\n" || s == "\t" }
-	i := c.cursor
-	for ; i > 0 && space(c.text[i-1]); i-- {
-	}
-	for ; i > 0 && !space(c.text[i-1]); i-- {
-	}
-	return i
-}
-
-// killers are the keys that cut for yank. Several, one after the other, cut one text.
-var killers = []string{"ctrl+w", "alt+backspace", "ctrl+backspace", "alt+d", "alt+delete", "ctrl+delete", "ctrl+u", "ctrl+k"}
-
-// edit does what a key of readline does, and tells whether it is one.
-func (c *composer) edit(key string) bool {
-	if !slices.Contains(killers, key) {
-		c.kills = false
-	}
-	from, to := c.line()
-	switch key {
-	case "left", "ctrl+b":
-		c.cursor = max(c.cursor-1, 0)
-	case "right", "ctrl+f":
-		c.cursor = min(c.cursor+1, len(c.text))
-	case "alt+left", "ctrl+left", "alt+b":
-		c.cursor = c.wordLeft()
-	case "alt+right", "ctrl+right", "alt+f":
-		c.cursor = c.wordRight()
-	case "home", "ctrl+a":
-		c.cursor = from
-	case "end", "ctrl+e":
-		c.cursor = to
-	case "backspace", "ctrl+h", "shift+backspace":
-		c.cut(c.cursor-1, c.cursor, false)
-	case "delete", "ctrl+d":
-		c.cut(c.cursor, min(c.cursor+1, len(c.text)), false)
-	case "ctrl+w":
-		c.cut(c.bigWordLeft(), c.cursor, true)
-	case "alt+backspace", "ctrl+backspace":
-		c.cut(c.wordLeft(), c.cursor, true)
-	case "alt+d", "alt+delete", "ctrl+delete":
-		c.cut(c.cursor, c.wordRight(), true)
-	case "ctrl+u":
-		c.cut(from, c.cursor, true)
-	case "ctrl+k":
-		if to == c.cursor {
-			to = min(to+1, len(c.text)) // the end of the line itself
-		}
-		c.cut(c.cursor, to, true)
-	case "ctrl+y":
-		c.insert(c.killed, false)
-	case "ctrl+t":
-		if i := min(c.cursor, len(c.text)-1); i > 0 {
-			c.save(false)
-			c.text[i-1], c.text[i] = c.text[i], c.text[i-1]
-			c.cursor = i + 1
-		}
-	case "ctrl+_", "ctrl+/", "ctrl+7":
-		c.undo()
-	case "alt+enter", "shift+enter", "ctrl+j":
-		c.insert("\n", false)
-	case "up":
-		if from > 0 {
-			c.vertical(-1)
-		} else {
-			c.recall(-1)
-		}
-	case "down":
-		if to < len(c.text) {
-			c.vertical(1)
-		} else {
-			c.recall(1)
-		}
-	default:
-		return false
-	}
-	if key != "ctrl+y" {
-		c.typing = false
-	}
-	return true
-}
-
-// vertical moves the cursor to the line above or below.
-func (c *composer) vertical(by int) {
-	from, to := c.line()
-	column := c.cursor - from
-	if by < 0 {
-		c.cursor = from - 1
+		shown, _ = fit(oneLine(shown, c.method), c.textWidth(), c.method)
+		rows, x = []string{shown}, c.method.StringWidth(oneLine(e.searchWords, c.method))
 	} else {
-		c.cursor = to + 1
+		rows, x, y = e.lines(c.textWidth(), c.method)
 	}
-	from, to = c.line()
-	c.cursor = min(from+column, to)
-}
-
-// recall goes through what was said: back if by is negative.
-func (c *composer) recall(by int) {
-	c.goTo(c.at + by)
-}
-
-// goTo shows one of what was said, or behind the last of those what was being written.
-func (c *composer) goTo(at int) {
-	if at < 0 || at > len(c.said) {
-		return
-	}
-	if !c.recalled() {
-		if c.at < len(c.said) && len(c.wip) > 0 { // what was said before was changed, and takes the place of this
-			c.killed = strings.Join(c.wip, "")
+	from := max(min(y-height+1, len(rows)-height), 0)
+	var out []string
+	for i := from; i < len(rows) && len(out) < height; i++ {
+		before := "  "
+		if i == 0 {
+			before = c.style.prompt.Styled(prompt)
 		}
-		c.wip = c.text
+		out = append(out, before+rows[i])
 	}
-	c.at = at
-	if at == len(c.said) {
-		c.text = c.wip
-	} else {
-		c.text = split(c.said[at])
+	if e.empty() && !e.searching {
+		words, _ := fit(c.placeholder(), c.textWidth(), c.method)
+		out[0] += c.style.textStyles[dim].Styled(words)
 	}
-	c.cursor = len(c.text)
+	cursor := tea.NewCursor(min(x+2, c.width-1), y-from)
+	// Its shape is the user's. For bubbletea a cursor has one, and a blinking block is not given back at the end; this is none of
+	// those there are, and so the one that the terminal has.
+	cursor.Shape, cursor.Blink = tea.CursorBlock-1, false
+	return out, cursor
 }
 
-// recalled tells whether the text is just what was said before.
-func (c *composer) recalled() bool { return c.at < len(c.said) && c.String() == c.said[c.at] }
-
-// search looks for words in what was said, from the one before from on.
-func (c *composer) search(from int) {
-	for c.hit = min(from, len(c.said)) - 1; c.hit >= 0; c.hit-- {
-		if strings.Contains(strings.ToLower(c.said[c.hit]), strings.ToLower(c.words)) {
-			return
-		}
+// placeholder stands where nothing is written yet: where one speaks, and as who.
+func (c *composer) placeholder() string {
+	as := c.self.label(c.status)
+	if c.width < narrow {
+		return as
 	}
+	return strings.TrimSpace("say something in " + c.rooms.shown().name + " " + as)
 }
 
-// searchKey takes a key while what was said is searched. It tells whether the key is to be looked at further.
-func (c *composer) searchKey(key, text string) (further bool) {
-	switch key {
-	case "ctrl+r":
-		if was := c.hit; was > 0 {
-			if c.search(was); c.hit < 0 {
-				c.hit = was
-			}
+// paletteView draws the commands to choose from.
+func (c *composer) paletteView(fit []command, height int) []string {
+	chosen := min(c.chosen, len(fit)-1)
+	from := max(min(chosen-height+1, len(fit)-height), 0)
+	rows := []string{c.style.rule.Styled(strings.Repeat("─", c.width))}
+	if height < len(fit) || c.height < forKeys {
+		rows = nil
+	}
+	for i := from; i < len(fit) && i < from+height; i++ {
+		command := fit[i]
+		name := strings.TrimSpace("/" + command.name + " " + command.words)
+		pad, key := " ", ""
+		if c.width >= narrow {
+			pad = strings.Repeat(" ", max(16-len(name), 1))
+			key = fmt.Sprintf("%-7s", c.bindings.keyOf(command.name))
 		}
-	case "backspace", "ctrl+h":
-		if all := split(c.words); len(all) > 0 {
-			c.words = strings.Join(all[:len(all)-1], "")
-			c.search(len(c.said))
-		}
-	case "esc", "ctrl+g", "ctrl+c":
-		c.searching = false
-	default:
-		if text != "" {
-			c.words += text
-			c.search(len(c.said))
-			return false
-		}
-		c.searching = false
-		if c.hit >= 0 {
-			c.goTo(c.hit)
-		}
-		return key != "enter" && key != "tab"
-	}
-	return false
-}
-
-// giveWay puts a draft aside for a command; comeBack brings it back. Another command that was begun is kept for yank.
-func (c *composer) giveWay(command string) {
-	switch {
-	case c.empty():
-	case c.stash == nil && !beginsCommand(c.String()):
-		c.stash = &state{c.text, c.cursor}
-	default:
-		c.keep()
-	}
-	c.text = split(command)
-	c.cursor, c.kills = len(c.text), false
-}
-
-// keep has yank bring back what is written, unless that is a command without any words.
-func (c *composer) keep() {
-	if text := c.String(); !beginsCommand(text) || strings.Contains(strings.TrimSpace(text), " ") {
-		c.killed = text
-	}
-}
-
-func (c *composer) comeBack() {
-	if c.stash != nil {
-		c.text, c.cursor, c.stash = c.stash.text, c.stash.cursor, nil
-	}
-}
-
-// draft is what was begun and not said.
-func (c *composer) draft() string {
-	if c.stash != nil {
-		return strings.Join(c.stash.text, "")
-	}
-	if c.recalled() {
-		return strings.Join(c.wip, "")
-	}
-	return c.String()
-}
-
-// lines returns the text in rows of width cells, and where the cursor is. Tabs show as spaces.
-func (c *composer) lines(width int, method ansi.Method) (rows []string, x, y int) {
-	var row strings.Builder
-	used := 0
-	next := func() {
-		rows = append(rows, row.String())
-		row.Reset()
-		used = 0
-	}
-	for i, s := range c.text {
-		shown, w := "", 0
-		if s != "\n" {
-			shown = oneLine(s, method)
-			w = method.StringWidth(shown)
-			if w == 0 {
-				shown = ""
-			}
-			if used+w > width {
-				next()
-			}
-		}
-		if i == c.cursor {
-			x, y = used, len(rows)
-		}
-		if s == "\n" {
-			next()
+		if i == chosen {
+			line := " " + name + pad + key + command.help
+			rows = append(rows, c.style.chosen.Styled(line+strings.Repeat(" ", max(c.width-c.method.StringWidth(line), 0))))
 			continue
 		}
-		row.WriteString(shown)
-		used += w
+		rows = append(rows, " "+c.style.strong.Styled(name)+pad+c.style.textStyles[dim].Styled(key+command.help))
 	}
-	if used >= width {
-		next()
+	return rows
+}
+
+// isCommand tells whether what is written is a command: a slash says so, and two do not.
+func (c *composer) isCommand() bool {
+	text := c.editor().String()
+	return strings.HasPrefix(text, "/") && !strings.HasPrefix(text, "//")
+}
+
+// enter says what is in the composer, or does the command that it is.
+func (c *composer) enter() tea.Cmd {
+	e := c.editor()
+	text := strings.TrimRight(e.String(), "\n")
+	if strings.TrimSpace(text) == "" {
+		return nil
 	}
-	if c.cursor == len(c.text) {
-		x, y = used, len(rows)
+	if c.isCommand() {
+		return c.host.command(text)
 	}
-	next()
-	return rows, x, y
+	if !c.host.post(strings.TrimPrefix(text, "/")) { // two are one that is said
+		return nil
+	}
+	e.clear()
+	e.unstash()
+	return c.host.end()
 }

@@ -16,8 +16,8 @@ import (
 	"ramai/wire"
 )
 
-// frame is the time between two drawings. Events that come faster are gathered.
-const frame = time.Second / fps
+// frameInterval is the time between two drawings. Events that come faster are gathered.
+const frameInterval = time.Second / fps
 
 const (
 	fps       = 30
@@ -46,7 +46,7 @@ func feed(ctx context.Context, c chat, send func(tea.Msg)) {
 		e, err := c.Next(ctx)
 		if err == nil {
 			b.events = append(b.events, e)
-			b.err = gather(ctx, c, &b, last.Add(frame))
+			b.err = gather(ctx, c, &b, last.Add(frameInterval))
 		} else {
 			b.err = err
 		}
@@ -81,23 +81,23 @@ func gather(ctx context.Context, c chat, b *batch, until time.Time) error {
 }
 
 // heard takes a batch.
-func (s *screen) heard(b batch) tea.Cmd {
+func (s *screen) handleBatch(b batch) tea.Cmd {
 	called, behind := false, s.room().behind() > 0 || !s.room().joined
 	for _, e := range b.events {
-		called = s.take(e) || called
+		called = s.handle(e) || called
 	}
 	if b.err != nil {
 		s.err = b.err
 		return tea.Quit
 	}
 	var cmds []tea.Cmd
-	if now := s.Now(); called && s.Bell && now.Sub(s.rang) >= betweenBells {
-		s.rang = now
+	if now := s.Now(); called && s.Bell && now.Sub(s.attention.bellAt) >= betweenBells {
+		s.attention.bellAt = now
 		cmds = append(cmds, tea.Raw("\a"))
 	}
-	cmds, s.asks = append(cmds, s.asks...), nil
-	for _, r := range s.rooms {
-		cmds = append(cmds, s.arrive(r))
+	cmds, s.requests = append(cmds, s.requests...), nil
+	for _, r := range s.rooms.all {
+		cmds = append(cmds, s.jumpWhenReady(r))
 	}
 	if behind && s.room().behind() == 0 { // what has come may be less than there is room for
 		cmds = append(cmds, s.fill())
@@ -105,26 +105,26 @@ func (s *screen) heard(b batch) tea.Cmd {
 	return tea.Batch(cmds...)
 }
 
-// arrive goes to where the view of a room is to be, once the room is there.
-func (s *screen) arrive(r *room) tea.Cmd {
-	if r.jumpTargetAt == 0 || !r.joined || r.doubt && !r.pendingJump || r.historyID == "" || r.heard < r.head {
+// jumpWhenReady goes to where the view of a room is to be, once the room is there.
+func (s *screen) jumpWhenReady(r *room) tea.Cmd {
+	if r.jumpTargetAt == 0 || !r.joined || r.unproven && !r.pendingJump || r.historyID == "" || r.received < r.head {
 		return nil
 	}
 	goal, how := r.jumpTargetAt, atTop
 	if r.pendingJump {
-		how = pointed
+		how = marked
 	}
 	r.jumpTargetAt, r.pendingJump = 0, false
 	return s.jump(r, goal, how)
 }
 
-// take learns from an event, and tells whether somebody was called by name.
-func (s *screen) take(e client.Event) (called bool) {
+// handle learns from an event, and tells whether somebody was called by name.
+func (s *screen) handle(e client.Event) (called bool) {
 	switch f := e.Frame.(type) {
 	case wire.Welcome:
 		s.welcomed(f)
 	case wire.Name:
-		s.named(f.Name)
+		s.nameChanged(f.Name)
 	case wire.Message:
 		return s.message(f)
 	case client.Line:
@@ -132,43 +132,43 @@ func (s *screen) take(e client.Event) (called bool) {
 	case wire.Joined:
 		s.joined(f)
 	case client.Sent:
-		s.with(f.Room, func(r *room) { r.changed(f, s.method) })
+		s.inRoom(f.Room, func(r *room) { r.changed(f, s.method) })
 	case wire.Presence:
-		s.with(f.Room, func(r *room) { r.people, r.names = f.Count, f.Names })
+		s.inRoom(f.Room, func(r *room) { r.present, r.names = f.Count, f.Names })
 	case wire.Typing:
-		s.with(f.Room, func(r *room) { r.typing = f.By })
+		s.inRoom(f.Room, func(r *room) { r.typing = f.By })
 	case wire.Gap:
-		s.with(f.Room, func(r *room) {
-			defer r.passed()
-			if r.heard == 0 || len(r.items) == 0 {
+		s.inRoom(f.Room, func(r *room) {
+			defer r.removeMissed()
+			if r.received == 0 || len(r.items) == 0 {
 				r.first = max(r.first, f.To+1)
-				r.heard = f.To
+				r.received = f.To
 				return
 			}
-			r.hear(&item{n: f.To, at: s.Now(), note: true, text: thousands(f.From) + " to " + thousands(f.To) + " are gone: the server does not keep them"})
+			r.receive(&item{n: f.To, at: s.Now(), note: true, text: thousands(f.From) + " to " + thousands(f.To) + " are gone: the server does not keep them"})
 		})
 	case wire.Unknown:
-		s.with(f.Room, func(r *room) {
-			if f.N > r.heard {
-				r.quieten(f.N)
+		s.inRoom(f.Room, func(r *room) {
+			if f.N > r.received {
+				r.skipUnread(f.N)
 			}
-			r.heard, r.head = max(r.heard, f.N), max(r.head, f.N)
+			r.received, r.head = max(r.received, f.N), max(r.head, f.N)
 		})
 	case wire.Restarting:
-		s.tell("the server restarts")
+		s.status.inform("the server restarts")
 	case client.Disconnected:
-		if s.live || s.again.IsZero() {
-			s.complain("%s", s.reason(f.Err))
+		if s.status.live || s.status.retryAt.IsZero() {
+			s.status.warn("%s", s.reason(f.Err))
 		}
-		if s.live && s.chat.Plain() {
-			s.rooms[0].hole(s.Now())
+		if s.status.live && s.chat.Plain() {
+			s.rooms.all[0].noteOutage(s.Now())
 		}
-		s.live, s.again = false, s.Now().Add(f.Wait)
-		for _, r := range s.rooms {
+		s.status.live, s.status.retryAt = false, s.Now().Add(f.Wait)
+		for _, r := range s.rooms.all {
 			r.typing = nil
 		}
 	case client.RequestFailed:
-		s.failed(f)
+		s.requestFailed(f)
 	}
 	return false
 }
@@ -192,73 +192,73 @@ func (s *screen) reason(err error) string {
 	return text
 }
 
-// with does something to a room, if it is there.
-func (s *screen) with(name string, do func(*room)) {
-	if i := s.indexOf(name); i >= 0 {
-		do(s.rooms[i])
+// inRoom does something to a room, if it is there.
+func (s *screen) inRoom(name string, do func(*room)) {
+	if i := s.rooms.index(name); i >= 0 {
+		do(s.rooms.all[i])
 	}
 }
 
 func (s *screen) welcomed(f wire.Welcome) {
-	if s.greeted && !s.live {
-		s.tell("connected again")
+	if s.status.greeted && !s.status.live {
+		s.status.inform("connected again")
 	}
-	s.live, s.by, s.session, s.limits = true, f.SenderID, f.Session, f.Limits
-	s.holds(f.Name)
-	if !s.greeted {
-		s.greeted = true
+	s.status.live, s.self.senderID, s.self.session, s.self.limits = true, f.SenderID, f.Session, f.Limits
+	s.setOwnName(f.Name)
+	if !s.status.greeted {
+		s.status.greeted = true
 		if s.chat.Plain() {
-			s.rooms[0].joined = true
-			if s.Wish != "" {
-				s.tell("this server has no names: what you say comes without yours")
+			s.rooms.all[0].joined = true
+			if s.Name != "" {
+				s.status.inform("this server has no names: what you say comes without yours")
 			}
 			return
 		}
-		for _, r := range s.rooms {
+		for _, r := range s.rooms.all {
 			if r.name != s.Room {
 				if err := s.chat.Join(r.name, wire.DefaultJoin); err != nil {
-					s.complain("%s: %s", r.name, s.reason(err))
+					s.status.warn("%s: %s", r.name, s.reason(err))
 				}
 			}
 		}
 	}
 }
 
-// holds takes the name that is held now.
-func (s *screen) holds(name string) {
-	if name != s.name {
-		s.name = name
-		s.repaint()
+// setOwnName takes the name that is held now.
+func (s *screen) setOwnName(name string) {
+	if name != s.self.name {
+		s.self.name = name
+		s.restyle()
 	}
-	if name != "" && s.Held != nil {
-		s.Held(name, s.session)
+	if name != "" && s.OnName != nil {
+		s.OnName(name, s.self.session)
 	}
 }
 
-// named takes the server's answer to who asked for a name, or what it says by itself.
-func (s *screen) named(name string) {
-	before := s.name
-	s.holds(name)
+// nameChanged takes the server's answer to who asked for a name, or what it says by itself.
+func (s *screen) nameChanged(name string) {
+	before := s.self.name
+	s.setOwnName(name)
 	switch {
-	case !s.renaming && name == "" && before != "":
-		s.complain("the name %s is not yours any more", oneLine(before, s.method))
-	case !s.renaming:
+	case !s.self.renaming && name == "" && before != "":
+		s.status.warn("the name %s is not yours any more", oneLine(before, s.method))
+	case !s.self.renaming:
 	case name == "":
-		s.tell("you have no name now")
+		s.status.inform("you have no name now")
 	default:
-		s.tell("your name is %s", oneLine(name, s.method))
+		s.status.inform("your name is %s", oneLine(name, s.method))
 	}
-	s.renaming = false
+	s.self.renaming = false
 }
 
 // joined finds out where a room is, and what of it is new.
 func (s *screen) joined(f wire.Joined) {
-	i := s.indexOf(f.Room)
+	i := s.rooms.index(f.Room)
 	if i < 0 {
 		return
 	}
-	r := s.rooms[i]
-	r.people, r.first, r.head, r.now = f.Count, max(f.First, 1), f.N, f.Epoch
+	r := s.rooms.all[i]
+	r.present, r.first, r.head, r.serverEpoch = f.Count, max(f.First, 1), f.N, f.Epoch
 	if r.joined && !f.Reset {
 		return
 	}
@@ -266,28 +266,28 @@ func (s *screen) joined(f wire.Joined) {
 	if !f.Reset {
 		last = uint64(r.last)
 	}
-	r.heard = max(f.N-min(last, f.N), r.first-1)
-	known := r.kept && r.historyID == f.HistoryID && r.read <= f.N
-	if f.Reset || r.kept && !known {
-		s.tell(anotherHistory)
+	r.received = max(f.N-min(last, f.N), r.first-1)
+	known := r.remembered && r.historyID == f.HistoryID && r.readTo <= f.N
+	if f.Reset || r.remembered && !known {
+		s.status.inform(anotherHistory)
 	}
 	if f.Reset {
 		r.replace(nil, true)
-		r.latest, r.jumpTarget, r.called = 0, 0, 0
+		r.latest, r.jumpTarget, r.mentions = 0, 0, 0
 		r.jumpTargetAt, r.pendingJump = 0, false
 		for _, it := range r.outbox {
 			if it.state == client.Saved { // it is heard again, if it is in this history too
-				it.state, it.why = client.Failed, "this was saved in a history that the server no longer has"
+				it.state, it.reason = client.Failed, "this was saved in a history that the server no longer has"
 			}
 		}
 	}
 	if !known {
-		r.forget(f.N)
+		r.resetRead(f.N)
 	}
-	r.joined, r.historyID, r.kept, r.since = true, f.HistoryID, false, f.N
-	r.rule, r.unreadDivider = r.read, r.gone(r.read) < f.N
-	if r.doubt = known && r.epoch != "" && r.epoch != f.Epoch; r.doubt {
-		s.asks = append(s.asks, s.prove(r))
+	r.joined, r.historyID, r.remembered, r.joinedAt = true, f.HistoryID, false, f.N
+	r.dividerAfter, r.unreadDivider = r.readTo, r.lastRead(r.readTo) < f.N
+	if r.unproven = known && r.readEpoch != "" && r.readEpoch != f.Epoch; r.unproven {
+		s.requests = append(s.requests, s.prove(r))
 	}
 }
 
@@ -297,32 +297,32 @@ const anotherHistory = "the server has another history than before"
 // back to an older state, other messages may have those numbers, which nobody has seen. The mark keeps its epoch: an earlier
 // one is a part of more of the states that the server may be set back to.
 func (s *screen) prove(r *room) tea.Cmd {
-	at := wire.Position{HistoryID: r.historyID, Epoch: r.epoch, N: r.read}
+	at := wire.Position{HistoryID: r.historyID, Epoch: r.readEpoch, N: r.readTo}
 	h := wire.History{Room: r.name, After: &at, Limit: 1}
 	return s.ask(func(ctx context.Context) answer {
 		page, err := s.chat.History(ctx, h)
 		return func(s *screen) tea.Cmd {
-			if !r.doubt || !slices.Contains(s.rooms, r) {
+			if !r.unproven || !slices.Contains(s.rooms.all, r) {
 				return nil // it was left, or told by a reset
 			}
-			r.doubt = false
+			r.unproven = false
 			if err == nil && page.Reset { // after an error it is asked again the next time
-				s.tell(anotherHistory)
-				if r.read == at.N && r.epoch == at.Epoch {
-					r.forget(r.since)
+				s.status.inform(anotherHistory)
+				if r.readTo == at.N && r.readEpoch == at.Epoch {
+					r.resetRead(r.joinedAt)
 				}
-				if r.unreadDivider && r.rule == at.N {
-					r.rule, r.unreadDivider = r.read, r.read < r.heard
+				if r.unreadDivider && r.dividerAfter == at.N {
+					r.dividerAfter, r.unreadDivider = r.readTo, r.readTo < r.received
 				}
 			}
-			return s.arrive(r)
+			return s.jumpWhenReady(r)
 		}
 	})
 }
 
 // item makes what is shown of a message.
 func (s *screen) item(m wire.Message) *item {
-	it := &item{n: m.N, at: m.At.Std(), by: m.SenderID, from: m.DisplayName, text: m.Text, id: m.ID, own: m.SenderID == s.by}
+	it := &item{n: m.N, at: m.At.Std(), senderID: m.SenderID, displayName: m.DisplayName, text: m.Text, id: m.ID, own: m.SenderID == s.self.senderID}
 	if it.own {
 		it.state = client.Saved
 	}
@@ -331,91 +331,91 @@ func (s *screen) item(m wire.Message) *item {
 
 // message takes one that has just come, and tells whether it calls me.
 func (s *screen) message(m wire.Message) bool {
-	i := s.indexOf(m.Room)
+	i := s.rooms.index(m.Room)
 	if i < 0 {
 		return false
 	}
-	r := s.rooms[i]
-	if !r.joined || m.N <= r.heard { // of a time before the room was left and joined again
+	r := s.rooms.all[i]
+	if !r.joined || m.N <= r.received { // of a time before the room was left and joined again
 		return false
 	}
 	it := s.item(m)
 	if it.own && r.sent(it.id) == nil {
-		r.composer.remember(it.text) // said elsewhere, or an earlier time
-		r.heardAfterAll(it.text)
+		r.editor.remember(it.text) // said elsewhere, or an earlier time
+		r.confirmEarlier(it.text)
 	}
-	if r.hear(it); it.own {
-		r.quieten(it.n)
+	if r.receive(it); it.own {
+		r.skipUnread(it.n)
 	}
-	r.speaks(m.DisplayName)
-	s.seen(r, it)
-	if it.own || it.n <= r.read && it.n <= r.since || !mentionsMe(m.Text, s.name) {
+	r.spoke(m.DisplayName)
+	s.updateRead(r, it)
+	if it.own || it.n <= r.readTo && it.n <= r.joinedAt || !mentionsMe(m.Text, s.self.name) {
 		return false
 	}
-	if it.n > r.read {
-		r.called++
+	if it.n > r.readTo {
+		r.mentions++
 	}
-	return it.n > r.since
+	return it.n > r.joinedAt
 }
 
 // line takes one of the plain door, which has no numbers: it gets one here.
 func (s *screen) line(f client.Line) {
-	r := s.rooms[0]
-	it := &item{n: r.heard + 1, at: s.Now(), text: f.Text, id: f.ID, own: f.ID != ""}
+	r := s.rooms.all[0]
+	it := &item{n: r.received + 1, at: s.Now(), text: f.Text, id: f.ID, own: f.ID != ""}
 	if it.own {
 		it.state = client.Saved
 		if sent := r.sent(f.ID); sent != nil {
 			it.text = sent.text
 		}
 	}
-	r.hear(it)
-	s.seen(r, it)
+	r.receive(it)
+	s.updateRead(r, it)
 }
 
-// seen notes whether somebody saw what has come. The rule of what is new stands above the first by somebody else that nobody saw.
-func (s *screen) seen(r *room, it *item) {
-	if it.own && r.unreadDivider && r.rule+1 == it.n { // one's own is not new
-		r.rule, r.unreadDivider = it.n, it.n < r.head
+// updateRead notes whether somebody saw what has come. The rule of what is new stands above the first by somebody else that nobody saw.
+func (s *screen) updateRead(r *room, it *item) {
+	if it.own && r.unreadDivider && r.dividerAfter+1 == it.n { // one's own is not new
+		r.dividerAfter, r.unreadDivider = it.n, it.n < r.head
 	}
 	switch {
-	case r == s.room() && !s.misses(it) && s.looking() && r.anchor == nil:
-		r.look()
-	case !it.own && it.n > r.read && !(r.unreadDivider && r.rule >= r.read):
-		r.rule, r.unreadDivider = it.n-1, true
+	case r == s.room() && !s.missedWhileSuspended(it) && s.isWatched() && r.anchor == nil:
+		r.markRead()
+	case !it.own && it.n > r.readTo && !(r.unreadDivider && r.dividerAfter >= r.readTo):
+		r.dividerAfter, r.unreadDivider = it.n-1, true
 	}
 }
 
-// failed tells of a request that was not granted.
-func (s *screen) failed(f client.RequestFailed) {
+// requestFailed tells of a request that was not granted.
+func (s *screen) requestFailed(f client.RequestFailed) {
 	reason := oneLine(f.Reason, s.method)
 	switch request := f.Request.(type) {
 	case wire.Join:
-		s.complain("%s: %s", request.Room, reason)
-		i := s.indexOf(request.Room)
-		if i < 0 || len(s.rooms) == 1 {
+		s.status.warn("%s: %s", request.Room, reason)
+		i := s.rooms.index(request.Room)
+		if i < 0 || len(s.rooms.all) == 1 {
 			return
 		}
-		r := s.rooms[i] // what is written there stays there, and is never said elsewhere
-		if r.composer.draft() == "" && len(r.outbox) == 0 && !(i == s.current && s.question != nil) {
-			s.drop(i)
+		r := s.rooms.all[i] // what is written there stays there, and is never said elsewhere
+		if r.editor.draft() == "" && len(r.outbox) == 0 && !(i == s.rooms.current && s.composer.question != nil) {
+			s.removeRoom(i)
 		}
 	case wire.Name:
-		s.renaming = false
+		s.self.renaming = false
 		if !strings.HasPrefix(reason, "the name ") {
 			reason = "the name " + oneLine(request.Name, s.method) + ": " + reason
 		}
-		s.complain("%s", reason)
+		s.status.warn("%s", reason)
 	default:
-		s.complain("the server says: %s", reason)
+		s.status.warn("the server says: %s", reason)
 	}
 }
 
-// drop takes a room off the screen.
-func (s *screen) drop(i int) {
-	s.completed = nil
-	s.lost = append(s.lost, s.rooms[i].unsaved(false)...)
-	s.rooms = append(s.rooms[:i:i], s.rooms[i+1:]...)
-	if s.current > i || s.current == len(s.rooms) {
-		s.current--
+// removeRoom takes a room off the screen.
+func (s *screen) removeRoom(i int) {
+	s.composer.completion = nil
+	s.rooms.leftUnsaved = append(s.rooms.leftUnsaved, s.rooms.all[i].unsaved(false)...)
+	s.rooms.all = append(s.rooms.all[:i:i], s.rooms.all[i+1:]...)
+	if s.rooms.current > i || s.rooms.current == len(s.rooms.all) {
+		s.rooms.current--
 	}
 }

@@ -90,8 +90,8 @@ func (f *fakeChat) History(_ context.Context, h wire.History) (wire.Page, error)
 	return p, errors.New("neither before nor after")
 }
 
-// stage is a screen that a test steps: events, keys and pages, in its own goroutine, at its own time.
-type stage struct {
+// harness is a screen that a test steps: events, keys and pages, in its own goroutine, at its own time.
+type harness struct {
 	t testing.TB
 	*screen
 	chat *fakeChat
@@ -103,9 +103,9 @@ type stage struct {
 // start is when tests begin: a Wednesday.
 var start = time.Date(2026, 11, 25, 14, 2, 0, 0, time.UTC)
 
-func newStage(t testing.TB, width, height int, change func(*Config, *fakeChat)) *stage {
+func newHarness(t testing.TB, width, height int, change func(*Config, *fakeChat)) *harness {
 	t.Helper()
-	st := &stage{t: t, chat: &fakeChat{past: map[string][]wire.Message{}}, now: start}
+	st := &harness{t: t, chat: &fakeChat{past: map[string][]wire.Message{}}, now: start}
 	server, err := url.Parse("http://127.0.0.1:2000/")
 	if err != nil {
 		t.Fatal(err)
@@ -118,18 +118,18 @@ func newStage(t testing.TB, width, height int, change func(*Config, *fakeChat)) 
 	if st.screen, err = newScreen(t.Context(), config, st.chat); err != nil {
 		t.Fatal(err)
 	}
-	st.ticking = true // time passes when the test says so
+	st.status.ticking = true // time passes when the test says so
 	st.send(tea.WindowSizeMsg{Width: width, Height: height})
 	return st
 }
 
 // send gives the screen a message, and does at once what it wants done.
-func (st *stage) send(msg tea.Msg) {
+func (st *harness) send(msg tea.Msg) {
 	_, cmd := st.screen.Update(msg)
 	st.do(cmd)
 }
 
-func (st *stage) do(cmd tea.Cmd) {
+func (st *harness) do(cmd tea.Cmd) {
 	if cmd == nil {
 		return
 	}
@@ -151,7 +151,7 @@ func (st *stage) do(cmd tea.Cmd) {
 }
 
 // hear gives the screen events.
-func (st *stage) hear(frames ...wire.Frame) {
+func (st *harness) hear(frames ...wire.Frame) {
 	var b batch
 	for _, f := range frames {
 		b.events = append(b.events, client.Event{Frame: f})
@@ -160,7 +160,7 @@ func (st *stage) hear(frames ...wire.Frame) {
 }
 
 // welcome is the beginning of every conversation: a name, and a room with n messages of the past, the newest of which come.
-func (st *stage) welcome(name string, n int) {
+func (st *harness) welcome(name string, n int) {
 	st.hear(wire.Welcome{SenderID: "me", Session: "s", Name: name, Limits: wire.Limits{Text: 4000, Rooms: 8}})
 	st.past(wire.Lobby, n)
 	st.hear(wire.Joined{Room: wire.Lobby, HistoryID: "log", Epoch: st.chat.epoch, N: uint64(n), First: 1, Count: 3}, wire.Presence{Room: wire.Lobby, Count: 3, Names: []string{"anna", "budi", "dewi"}})
@@ -170,7 +170,7 @@ func (st *stage) welcome(name string, n int) {
 }
 
 // past gives a room n messages.
-func (st *stage) past(room string, n int) {
+func (st *harness) past(room string, n int) {
 	for i := 1; i <= n; i++ {
 		from := []string{"budi", "dewi"}[i/3%2]
 		st.chat.past[room] = append(st.chat.past[room], wire.Message{Room: room, N: uint64(i), At: wire.TimeOf(start.Add(time.Duration(i-n) * time.Minute)),
@@ -179,7 +179,7 @@ func (st *stage) past(room string, n int) {
 }
 
 // says makes somebody say something in the lobby.
-func (st *stage) says(from, text string) {
+func (st *harness) says(from, text string) {
 	all := st.chat.past[wire.Lobby]
 	m := wire.Message{Room: wire.Lobby, N: uint64(len(all)) + 1, At: wire.TimeOf(st.now), SenderID: "by-" + from, DisplayName: from, ID: fmt.Sprint("x", len(all)), Text: text}
 	st.chat.past[wire.Lobby] = append(all, m)
@@ -187,7 +187,7 @@ func (st *stage) says(from, text string) {
 }
 
 // types writes text, a character at a time.
-func (st *stage) types(text string) {
+func (st *harness) types(text string) {
 	for _, c := range split(text) {
 		r := []rune(c)[0]
 		st.send(tea.KeyPressMsg{Text: c, Code: r})
@@ -195,7 +195,7 @@ func (st *stage) types(text string) {
 }
 
 // press presses keys by their names, as in bindings.
-func (st *stage) press(keys ...string) {
+func (st *harness) press(keys ...string) {
 	for _, k := range keys {
 		st.send(keyPress(k))
 	}
@@ -233,7 +233,7 @@ func keyPress(k string) tea.KeyPressMsg {
 }
 
 // shown is the screen as text, a row a line, as it is when the renderer has put it into cells.
-func (st *stage) shown() string {
+func (st *harness) shown() string {
 	cells := uv.NewScreenBuffer(st.width, st.height)
 	cells.Method = st.method
 	uv.NewStyledString(st.View().Content).Draw(cells, cells.Bounds())
@@ -279,7 +279,7 @@ func (d *terminal) draw(t testing.TB, v tea.View, method ansi.Method) {
 }
 
 // golden compares the screen with the one in testdata.
-func (st *stage) golden(name string) {
+func (st *harness) golden(name string) {
 	st.t.Helper()
 	file := filepath.Join("testdata", name+".txt")
 	got := st.shown()
@@ -299,7 +299,7 @@ func (st *stage) golden(name string) {
 }
 
 // has fails unless something is on the screen.
-func (st *stage) has(words ...string) {
+func (st *harness) has(words ...string) {
 	st.t.Helper()
 	for _, w := range words {
 		if !strings.Contains(st.shown(), w) {
@@ -308,7 +308,7 @@ func (st *stage) has(words ...string) {
 	}
 }
 
-func (st *stage) hasNot(words ...string) {
+func (st *harness) hasNot(words ...string) {
 	st.t.Helper()
 	for _, w := range words {
 		if strings.Contains(st.shown(), w) {
@@ -318,7 +318,7 @@ func (st *stage) hasNot(words ...string) {
 }
 
 // asked fails unless the last request was this one.
-func (st *stage) asked(want string) {
+func (st *harness) asked(want string) {
 	st.t.Helper()
 	if got := st.chat.asked; len(got) == 0 || got[len(got)-1] != want {
 		st.t.Fatalf("asked was %q, not %q", got, want)

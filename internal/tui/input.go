@@ -18,36 +18,36 @@ const (
 	pasteEnd = "\x1b[201~"
 )
 
-// bounded keeps from the decoder of keys what it has no bound for, or takes for what it is not: pastes and sequences
+// inputFilter keeps from the decoder of keys what it has no bound for, or takes for what it is not: pastes and sequences
 // without end are cut short, and what is no UTF-8 or a control character of 8 bits, which no terminal sends, is dropped.
-type bounded struct {
+type inputFilter struct {
 	in    io.Reader
 	ready []byte // to be given away
 	part  []byte // the beginning of a character
 
-	where  place
+	state  filterState
 	length int // of the sequence, or the paste
-	begun  []byte
+	params []byte
 	match  int // how much of pasteEnd has just come
 }
 
-// place is what a byte stands in.
-type place uint8
+// filterState is what a byte stands in.
+type filterState uint8
 
 const (
-	inText      place = iota
-	afterEscape       // behind an escape
-	inControl         // CSI (ECMA-48): up to a byte from @ to ~
-	inString          // OSC, DCS, APC, PM, SOS: up to BEL or ESC \
-	inStringEnd       // behind an escape in there
+	inText      filterState = iota
+	afterEscape             // behind an escape
+	inControl               // CSI (ECMA-48): up to a byte from @ to ~
+	inString                // OSC, DCS, APC, PM, SOS: up to BEL or ESC \
+	inStringEnd             // behind an escape in there
 	inPaste
 )
 
 // Read implements io.Reader.
-func (r *bounded) Read(b []byte) (int, error) {
+func (r *inputFilter) Read(b []byte) (int, error) {
 	for len(r.ready) == 0 {
 		n, err := r.in.Read(b)
-		r.take(b[:n])
+		r.feed(b[:n])
 		if len(r.ready) == 0 && err != nil {
 			return 0, err
 		}
@@ -60,7 +60,7 @@ func (r *bounded) Read(b []byte) (int, error) {
 // tty is a terminal of this system with bounds: still a file, whose input can be waited for.
 type tty struct {
 	file
-	bounded
+	inputFilter
 }
 
 // file is what can be waited for.
@@ -73,64 +73,64 @@ type file interface {
 func (t *tty) Read(b []byte) (int, error) {
 	const kept = utf8.UTFMax + len(pasteEnd) // may come out beside what was read
 	n, err := t.file.Read(b[:max(len(b)-kept, 1)])
-	t.take(b[:n])
+	t.feed(b[:n])
 	n = copy(b, t.ready)
 	t.ready = t.ready[n:]
 	return n, err
 }
 
-// take reads what came, one character after the other.
-func (r *bounded) take(b []byte) {
+// feed reads what came, one character after the other.
+func (r *inputFilter) feed(b []byte) {
 	r.part = append(r.part, b...)
 	for len(r.part) > 0 && utf8.FullRune(r.part) {
 		c, size := utf8.DecodeRune(r.part)
 		if !(c == utf8.RuneError && size == 1 || c >= 0x80 && c < 0xa0) {
-			r.pass(r.part[:size])
+			r.filter(r.part[:size])
 		}
 		r.part = r.part[size:]
 	}
 	r.part = append([]byte(nil), r.part...)
 }
 
-// pass gives a character away, unless it is too much where it stands.
-func (r *bounded) pass(c []byte) {
+// filter gives a character away, unless it is too much where it stands.
+func (r *inputFilter) filter(c []byte) {
 	first, within := c[0], true
-	switch r.where {
+	switch r.state {
 	case inText:
 		if first == escape {
-			r.where, r.length = afterEscape, 0
+			r.state, r.length = afterEscape, 0
 		}
 	case afterEscape:
 		switch first {
 		case '[':
-			r.where, r.begun = inControl, r.begun[:0]
+			r.state, r.params = inControl, r.params[:0]
 		case ']', 'P', '_', '^', 'X':
-			r.where = inString
+			r.state = inString
 		case escape:
 		default:
-			r.where = inText
+			r.state = inText
 		}
 	case inControl:
 		r.length += len(c)
 		if first >= '@' && first <= '~' || first < ' ' {
-			if r.where = inText; string(r.begun) == "200" && first == '~' {
-				r.where, r.length, r.match = inPaste, 0, 0
+			if r.state = inText; string(r.params) == "200" && first == '~' {
+				r.state, r.length, r.match = inPaste, 0, 0
 			}
 			if first == escape {
-				r.where, r.length = afterEscape, 0
+				r.state, r.length = afterEscape, 0
 			}
-		} else if within = r.length < maxSequence; len(r.begun) < 8 {
-			r.begun = append(r.begun, c...)
+		} else if within = r.length < maxSequence; len(r.params) < 8 {
+			r.params = append(r.params, c...)
 		}
 	case inString, inStringEnd:
 		r.length += len(c)
 		switch {
-		case first == '\a' || r.where == inStringEnd && first == '\\':
-			r.where = inText
+		case first == '\a' || r.state == inStringEnd && first == '\\':
+			r.state = inText
 		case first == escape:
-			r.where = inStringEnd
+			r.state = inStringEnd
 		default:
-			r.where, within = inString, r.length < maxSequence
+			r.state, within = inString, r.length < maxSequence
 		}
 	case inPaste:
 		r.length += len(c)
@@ -144,7 +144,7 @@ func (r *bounded) pass(c []byte) {
 			r.match = 0
 		}
 		if r.match == len(pasteEnd) {
-			if r.where = inText; !within {
+			if r.state = inText; !within {
 				r.ready = append(r.ready, pasteEnd...)
 			}
 		}

@@ -14,11 +14,11 @@ import (
 
 func through(t testing.TB, s string) string {
 	t.Helper()
-	b, err := io.ReadAll(&bounded{in: iotest.OneByteReader(strings.NewReader(s))})
+	b, err := io.ReadAll(&inputFilter{in: iotest.OneByteReader(strings.NewReader(s))})
 	if err != nil {
 		t.Fatal(err)
 	}
-	whole, err := io.ReadAll(&bounded{in: strings.NewReader(s)})
+	whole, err := io.ReadAll(&inputFilter{in: strings.NewReader(s)})
 	if err != nil || string(whole) != string(b) {
 		t.Fatalf("%.100q becomes %.100q by bytes and %.100q in one, %v", s, b, whole, err)
 	}
@@ -73,7 +73,7 @@ func decode(t testing.TB, s string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	events := make(chan uv.Event)
-	reader := uv.NewTerminalReader(&bounded{in: strings.NewReader(s)}, "xterm-256color")
+	reader := uv.NewTerminalReader(&inputFilter{in: strings.NewReader(s)}, "xterm-256color")
 	ended := make(chan any)
 	go func() {
 		defer func() { ended <- recover() }()
@@ -93,7 +93,7 @@ func decode(t testing.TB, s string) {
 
 // A composer takes no more than can be said, and remembers no more than fits.
 func TestComposerIsBounded(t *testing.T) {
-	var c composer
+	var c editor
 	for range 200 {
 		c.insert(strings.Repeat("x", 450), false)
 	}
@@ -101,17 +101,17 @@ func TestComposerIsBounded(t *testing.T) {
 		t.Errorf("%d bytes are written", n)
 	}
 	kept := 0
-	for _, s := range c.undone {
+	for _, s := range c.undoStack {
 		kept += len(s.text)
 	}
-	if kept > maxKept+maxDraft || len(c.undone) < 2 {
-		t.Errorf("%d characters are remembered in %d", kept, len(c.undone))
+	if kept > maxKept+maxDraft || len(c.undoStack) < 2 {
+		t.Errorf("%d characters are remembered in %d", kept, len(c.undoStack))
 	}
 	for range 100 {
 		c.remember(strings.Repeat("y", 4000))
 		c.remember("z")
 	}
-	if kept = len(strings.Join(c.said, "")); kept > maxKept || c.said[len(c.said)-1] != "z" {
+	if kept = len(strings.Join(c.history, "")); kept > maxKept || c.history[len(c.history)-1] != "z" {
 		t.Errorf("%d bytes are remembered of what was said", kept)
 	}
 }

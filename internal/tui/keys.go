@@ -22,8 +22,8 @@ type action struct {
 // actions are all but the commands.
 func actions() []action {
 	return []action{
-		{"next", []string{"ctrl+n", "alt+down"}, "the next room", func(s *screen) tea.Cmd { return s.show((s.current + 1) % len(s.rooms)) }},
-		{"previous", []string{"ctrl+p", "alt+up"}, "the room before", func(s *screen) tea.Cmd { return s.show((s.current + len(s.rooms) - 1) % len(s.rooms)) }},
+		{"next", []string{"ctrl+n", "alt+down"}, "the next room", func(s *screen) tea.Cmd { return s.show((s.rooms.current + 1) % len(s.rooms.all)) }},
+		{"previous", []string{"ctrl+p", "alt+up"}, "the room before", func(s *screen) tea.Cmd { return s.show((s.rooms.current + len(s.rooms.all) - 1) % len(s.rooms.all)) }},
 		{"active", []string{"alt+a"}, "the next room with something new", (*screen).toActive},
 		{"older", []string{"pgup"}, "older messages", func(s *screen) tea.Cmd { return s.move(-max(s.messageRows()-1, 1)) }},
 		{"newer", []string{"pgdown"}, "newer messages", func(s *screen) tea.Cmd { return s.move(max(s.messageRows()-1, 1)) }},
@@ -37,14 +37,17 @@ func actions() []action {
 	}
 }
 
+// bindings are names of actions and commands by key.
+type bindings map[string]string
+
 // bind makes the table of keys: those of the actions and commands, and over them wishes like "who=alt+q".
-func bind(wishes []string) (map[string]string, error) {
-	bindings := map[string]string{}
+func bind(wishes []string) (bindings, error) {
+	keys := bindings{}
 	var known []string
-	add := func(name string, keys []string) {
+	add := func(name string, defaults []string) {
 		known = append(known, name)
-		for _, k := range keys {
-			bindings[k] = name
+		for _, k := range defaults {
+			keys[k] = name
 		}
 	}
 	for _, a := range actions() {
@@ -66,39 +69,39 @@ func bind(wishes []string) (map[string]string, error) {
 			return nil, fmt.Errorf("%q: what a key writes with Shift is its name, as in alt+! for alt+shift+1", wish)
 		}
 		key = normal(key)
-		if err := free(key); err != nil {
+		if err := checkFree(key); err != nil {
 			return nil, fmt.Errorf("%q: %w", wish, err)
 		}
 		if other, taken := wished[key]; taken && other != name {
 			return nil, fmt.Errorf("%q: that key is to be for %s too", wish, other)
 		}
 		wished[key] = name
-		for k, n := range bindings {
+		for k, n := range keys {
 			if n == name {
-				delete(bindings, k)
+				delete(keys, k)
 			}
 		}
-		bindings[key] = name
+		keys[key] = name
 	}
-	return bindings, nil
+	return keys, nil
 }
 
 // Names of keys that write nothing, and of those that the screen needs for itself.
 var (
-	namedKeys = strings.Fields("up down left right home end pgup pgdown insert delete backspace f1 f2 f3 f4 f5 f6 f7 f8 f9 f10 f11 f12")
-	needed    = strings.Fields("enter esc tab shift+tab space backspace ctrl+c ctrl+d ctrl+h ctrl+j")
+	namedKeys    = strings.Fields("up down left right home end pgup pgdown insert delete backspace f1 f2 f3 f4 f5 f6 f7 f8 f9 f10 f11 f12")
+	reservedKeys = strings.Fields("enter esc tab shift+tab space backspace ctrl+c ctrl+d ctrl+h ctrl+j")
 )
 
-// free tells whether an action can have a key: there is such a key, in the spelling of a key that was pressed, and it
+// checkFree tells whether an action can have a key: there is such a key, in the spelling of a key that was pressed, and it
 // neither writes something nor is needed.
-func free(key string) error {
+func checkFree(key string) error {
 	base, modifiers := bare(key)
 	held := modifiers != "" && modifiers != "shift+"
 	character := utf8.RuneCountInString(base) == 1
 	switch {
-	case slices.Contains(needed, key) || character && !held || strings.HasPrefix(key, "alt+") && len(base) == 1 && base >= "1" && base <= "9":
+	case slices.Contains(reservedKeys, key) || character && !held || strings.HasPrefix(key, "alt+") && len(base) == 1 && base >= "1" && base <= "9":
 		return errors.New("that key has a use already which it has to keep")
-	case !character && !slices.Contains(namedKeys, base) && !slices.Contains(needed, base):
+	case !character && !slices.Contains(namedKeys, base) && !slices.Contains(reservedKeys, base):
 		return fmt.Errorf("there is no such key; a key is a letter with ctrl+, alt+ or both before it in this order, or, also by itself, one of %s", strings.Join(namedKeys, ", "))
 	}
 	return nil
@@ -111,13 +114,13 @@ func CheckKeys(wishes []string) error {
 }
 
 // keyOf returns the key that does something, as people write it; the first if there are several.
-func (s *screen) keyOf(name string) string {
+func (b bindings) keyOf(name string) string {
 	for _, k := range defaults(name) {
-		if s.bindings[k] == name {
+		if b[k] == name {
 			return shownKey(k)
 		}
 	}
-	for k, n := range s.bindings { // a wish, of which there is one
+	for k, n := range b { // a wish, of which there is one
 		if n == name {
 			return shownKey(k)
 		}
@@ -161,11 +164,11 @@ func shownKey(k string) string {
 func (s *screen) key(msg tea.KeyPressMsg) tea.Cmd {
 	key := pressed(msg.Key())
 	if key != "ctrl+c" && key != "ctrl+d" {
-		s.leaving = false
+		s.status.leaving = false
 	}
-	c := &s.room().composer
-	if s.question != nil {
-		return s.decide(key)
+	c := &s.room().editor
+	if s.composer.question != nil {
+		return s.composer.answerPaste(key)
 	}
 	if s.panel != nil {
 		if cmd, ok := s.panelKey(key); ok {
@@ -177,21 +180,22 @@ func (s *screen) key(msg tea.KeyPressMsg) tea.Cmd {
 		return nil
 	}
 	if key == "tab" || key == "shift+tab" {
-		return s.tab(key == "tab")
+		s.composer.complete(key == "tab")
+		return nil
 	}
-	s.completed = nil
-	if cmd, ok := s.paletteKey(key); ok {
+	s.composer.completion = nil
+	if cmd, ok := s.composer.paletteKey(key); ok {
 		return cmd
 	}
 	if n, ok := strings.CutPrefix(key, "alt+"); ok && len(n) == 1 && n >= "1" && n <= "9" {
 		return s.show(int(n[0] - '1'))
 	}
 	if name, ok := s.bindings[key]; ok {
-		return s.act(name)
+		return s.perform(name)
 	}
 	switch key {
 	case "enter":
-		return s.enter()
+		return s.composer.enter()
 	case "esc":
 		s.escape()
 		return nil
@@ -202,38 +206,32 @@ func (s *screen) key(msg tea.KeyPressMsg) tea.Cmd {
 			return s.leave()
 		}
 	case "end":
-		if r := s.room(); r.anchor != nil || r.going || r.jumpTargetAt != 0 {
+		if r := s.room(); r.anchor != nil || r.jumping || r.jumpTargetAt != 0 {
 			return s.end()
 		}
 	}
 	if c.edit(key) {
-		s.chosen = 0
+		s.composer.chosen = 0
 		return nil
 	}
 	if msg.Text != "" && !strings.HasPrefix(key, "alt+") {
-		s.put(msg.Text, true)
-		s.chosen = 0
-		s.writes()
+		s.composer.insert(msg.Text, true)
+		s.composer.chosen = 0
+		s.notifyTyping()
 	}
 	return nil
 }
 
-// writes lets others know that something is being written, if it is no command.
-func (s *screen) writes() {
+// notifyTyping lets others know that something is being written, if it is no command.
+func (s *screen) notifyTyping() {
 	r := s.room()
-	if r.joined && s.live && !s.commanding() {
+	if r.joined && s.status.live && !s.composer.isCommand() {
 		s.chat.Typing(r.name)
 	}
 }
 
-// commanding tells whether what is written is a command: a slash says so, and two do not.
-func (s *screen) commanding() bool {
-	text := s.room().composer.String()
-	return strings.HasPrefix(text, "/") && !strings.HasPrefix(text, "//")
-}
-
-// act does an action or a command by its name. A command that needs words is begun in the composer.
-func (s *screen) act(name string) tea.Cmd {
+// perform does an action or a command by its name. A command that needs words is begun in the composer.
+func (s *screen) perform(name string) tea.Cmd {
 	for _, a := range actions() {
 		if a.name == name {
 			return a.do(s)
@@ -242,7 +240,7 @@ func (s *screen) act(name string) tea.Cmd {
 	for _, c := range commands() {
 		if c.name == name {
 			if c.needs {
-				s.room().composer.giveWay("/" + c.name + " ")
+				s.room().editor.stashFor("/" + c.name + " ")
 				return nil
 			}
 			return c.do(s, "")
@@ -254,89 +252,84 @@ func (s *screen) act(name string) tea.Cmd {
 // escape takes back one thing: a command that was begun, a mark, what could not be said, the rule of what is new, a notice.
 func (s *screen) escape() {
 	r := s.room()
-	switch c := &r.composer; {
-	case c.stash != nil || s.commanding():
-		if c.keep(); !beginsCommand(c.String()) {
-			s.tell("Ctrl-Y brings it back")
+	switch c := &r.editor; {
+	case c.stash != nil || s.composer.isCommand():
+		if c.killDraft(); !beginsCommand(c.String()) {
+			s.status.inform("Ctrl-Y brings it back")
 		}
-		c.take()
-		c.comeBack()
+		c.clear()
+		c.unstash()
 	case r.jumpTarget != 0:
 		r.jumpTarget = 0
-	case r.dismiss():
-	case r.unreadDivider && r.seen():
+	case r.dismissFailed():
+	case r.unreadDivider && r.allRead():
 		r.unreadDivider = false
 	default:
-		s.notice = ""
+		s.status.notice = ""
 	}
 }
 
 // interrupt empties the composer; an empty one leaves, when asked twice.
 func (s *screen) interrupt() tea.Cmd {
-	c := &s.room().composer
+	c := &s.room().editor
 	if !c.empty() {
-		c.killed = c.take()
-		c.comeBack()
-		s.tell("Ctrl-Y brings it back")
+		c.killed = c.clear()
+		c.unstash()
+		s.status.inform("Ctrl-Y brings it back")
 		return nil
 	}
-	if s.leaving {
+	if s.status.leaving {
 		return tea.Quit
 	}
-	s.leaving = true
-	if n := s.sending(); n > 0 {
-		s.complain("%s not saved yet; Ctrl-C once more leaves all the same", plural(n, "message is", "messages are"))
+	s.status.leaving = true
+	if n := s.rooms.sending(); n > 0 {
+		s.status.warn("%s not saved yet; Ctrl-C once more leaves all the same", plural(n, "message is", "messages are"))
 		return nil
 	}
-	s.tell("Ctrl-C once more leaves")
+	s.status.inform("Ctrl-C once more leaves")
 	return nil
 }
 
 // toActive goes to the next room in which one is called, or, if there is none, in which something is new.
 func (s *screen) toActive() tea.Cmd {
-	for _, busy := range []func(*room) bool{func(r *room) bool { return r.called > 0 }, func(r *room) bool { return r.unread() > 0 }} {
-		for step := 1; step < len(s.rooms); step++ {
-			if i := (s.current + step) % len(s.rooms); busy(s.rooms[i]) {
+	for _, busy := range []func(*room) bool{func(r *room) bool { return r.mentions > 0 }, func(r *room) bool { return r.unread() > 0 }} {
+		for step := 1; step < len(s.rooms.all); step++ {
+			if i := (s.rooms.current + step) % len(s.rooms.all); busy(s.rooms.all[i]) {
 				return s.show(i)
 			}
 		}
 	}
-	s.tell("nothing is new in other rooms")
+	s.status.inform("nothing is new in other rooms")
 	return nil
-}
-
-// activeElsewhere tells whether there is something new in a room that is not shown.
-func (s *screen) activeElsewhere() bool {
-	return slices.ContainsFunc(s.rooms, func(r *room) bool { return r != s.room() && r.unread() > 0 })
 }
 
 func (s *screen) toggleNumbers() tea.Cmd {
 	s.numbers = !s.numbers
-	s.repaint()
+	s.restyle()
 	return nil
 }
 
 func (s *screen) startSearch() tea.Cmd {
-	c := &s.room().composer
-	c.searching, c.words = true, ""
-	c.search(len(c.said))
+	c := &s.room().editor
+	c.searching, c.searchWords = true, ""
+	c.search(len(c.history))
 	return nil
 }
 
 func (s *screen) suspend() tea.Cmd {
 	if !s.Suspend {
-		s.tell("there is nothing to stop here; Ctrl-D leaves")
+		s.status.inform("there is nothing to stop here; Ctrl-D leaves")
 		return nil
 	}
-	s.stopped, s.missed = true, true
-	return tea.Sequence(s.wheel.give(), tea.Suspend)
+	s.attention.suspended, s.attention.resumed = true, true
+	return tea.Sequence(s.wheel.restore(), tea.Suspend)
 }
 
 // resume is what there is to do when the program goes on after it was stopped. What came meanwhile may still be on its way,
 // or come with the next connection: it is new all the same.
 func (s *screen) resume() tea.Cmd {
-	s.stopped = false
-	take := s.wheel.take()
+	s.attention.suspended = false
+	take := s.wheel.disable()
 	if s.method != ansi.GraphemeWidth {
 		return take
 	}
@@ -344,10 +337,10 @@ func (s *screen) resume() tea.Cmd {
 	return tea.Sequence(take, tea.Raw(ansi.SetModeUnicodeCore), tea.ClearScreen)
 }
 
-// misses tells whether an item of the room that is looked at may have come while the program was stopped: the first that
+// missedWhileSuspended tells whether an item of the room that is looked at may have come while the program was stopped: the first that
 // somebody else says since then.
-func (s *screen) misses(it *item) bool {
-	missed := s.missed && !it.own
-	s.missed = s.missed && !missed
+func (s *screen) missedWhileSuspended(it *item) bool {
+	missed := s.attention.resumed && !it.own
+	s.attention.resumed = s.attention.resumed && !missed
 	return missed
 }

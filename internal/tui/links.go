@@ -41,7 +41,7 @@ func parse(text, me string, names []string, method ansi.Method) []span {
 
 // visible is client.Printable with a zero-width space where it drops a character that ends a link.
 func visible(text string) string {
-	if simple(text) {
+	if isPlainASCII(text) {
 		return text
 	}
 	marked := client.Printable(strings.Map(func(r rune) rune {
@@ -57,14 +57,14 @@ func visible(text string) string {
 func spansOf(text, me string, names []string) []span {
 	var out []span
 	if who := addressed(text, me, names); who != "" {
-		out, text = append(out, span{text: who, look: lookOf(who, me)}), text[len(who):]
+		out, text = append(out, span{text: who, kind: mentionKind(who, me)}), text[len(who):]
 	}
 	end := 0
 	for _, at := range codes.FindAllStringSubmatchIndex(text, -1) {
 		out = prose(out, text[end:at[0]], me, names)
 		for group := 2; group < len(at); group += 2 {
 			if at[group] >= 0 {
-				out = append(out, span{text: text[at[group]:at[group+1]], look: code})
+				out = append(out, span{text: text[at[group]:at[group+1]], kind: code})
 			}
 		}
 		end = at[1]
@@ -85,7 +85,7 @@ func prose(out []span, text, me string, names []string) []span {
 			continue
 		}
 		out = mentioned(out, text[end:at[0]], me, names)
-		out = append(out, span{text: shown, look: link, href: href})
+		out = append(out, span{text: shown, kind: link, href: href})
 		end = at[0] + len(shown)
 	}
 	return mentioned(out, text[end:], me, names)
@@ -157,7 +157,7 @@ func mentioned(out []span, text, me string, names []string) []span {
 				if i > end {
 					out = append(out, span{text: text[end:i]})
 				}
-				out = append(out, span{text: text[i : i+1+len(who)], look: lookOf(who, me)})
+				out = append(out, span{text: text[i : i+1+len(who)], kind: mentionKind(who, me)})
 				end = i + 1 + len(who)
 			}
 		}
@@ -173,7 +173,7 @@ func mentioned(out []span, text, me string, names []string) []span {
 	return out
 }
 
-func lookOf(who, me string) look {
+func mentionKind(who, me string) spanKind {
 	if me != "" && comparable(who) == comparable(me) {
 		return mine
 	}
@@ -245,7 +245,7 @@ func mentionsMe(text, me string) bool {
 		return addressed(visible(text[:min(len(text), beginning)]), me, nil) != ""
 	}
 	for _, s := range spansOf(visible(text), me, nil) {
-		if s.look == mine {
+		if s.kind == mine {
 			return true
 		}
 	}

@@ -35,9 +35,9 @@ type StateStore interface {
 }
 
 const (
-	keepEvery  = 30 * time.Second
-	maxUnsaved = 256 << 10 // bytes of a room's texts that are kept; the newest are
-	maxPlaces  = 8         // with those of other screens that are kept beside one's own
+	saveInterval   = 30 * time.Second
+	maxUnsaved     = 256 << 10 // bytes of a room's texts that are kept; the newest are
+	maxStoredRooms = 8         // with those of other screens that are kept beside one's own
 )
 
 // merged is m as it is to be stored where another screen of the same person may have stored something since before, which
@@ -45,9 +45,9 @@ const (
 func (m State) merged(before, loaded, stored State) State {
 	out := State{Room: m.Room}
 	for _, p := range m.Rooms {
-		was, now := before.place(p.Name), stored.place(p.Name)
-		p.mark(was, now)
-		if untouched := p.Draft == "" || p.Draft == loaded.place(p.Name).Draft; untouched && p.Draft == was.Draft && now.Name != "" {
+		was, now := before.room(p.Name), stored.room(p.Name)
+		p.mergeRead(was, now)
+		if untouched := p.Draft == "" || p.Draft == loaded.room(p.Name).Draft; untouched && p.Draft == was.Draft && now.Name != "" {
 			p.Draft = now.Draft
 		}
 		p.Unsaved = slices.DeleteFunc(slices.Clone(p.Unsaved), func(text string) bool { // the other one knows what became of it
@@ -61,16 +61,16 @@ func (m State) merged(before, loaded, stored State) State {
 		out.Rooms = append(out.Rooms, p)
 	}
 	for _, p := range stored.Rooms {
-		if out.place(p.Name).Name == "" && before.place(p.Name).Name == "" && len(out.Rooms) < maxPlaces {
+		if out.room(p.Name).Name == "" && before.room(p.Name).Name == "" && len(out.Rooms) < maxStoredRooms {
 			out.Rooms = append(out.Rooms, p)
 		}
 	}
 	return out
 }
 
-// mark makes the mark of what was read the one to be stored, where was and now are what was stored of the place. The further
+// mergeRead makes the mergeRead of what was read the one to be stored, where was and now are what was stored of the place. The further
 // one is, within an epoch. Numbers of two epochs may be those of two histories: then the one that was moved is.
-func (p *RoomState) mark(was, now RoomState) {
+func (p *RoomState) mergeRead(was, now RoomState) {
 	moved := func(a, b RoomState) bool { return a.HistoryID != b.HistoryID || a.Epoch != b.Epoch || a.Read != b.Read }
 	switch {
 	case now.HistoryID != p.HistoryID:
@@ -81,8 +81,8 @@ func (p *RoomState) mark(was, now RoomState) {
 	}
 }
 
-// place returns what is remembered of a room.
-func (m State) place(name string) RoomState {
+// room returns what is remembered of a room.
+func (m State) room(name string) RoomState {
 	for _, p := range m.Rooms {
 		if p.Name == name {
 			return p
@@ -91,76 +91,83 @@ func (m State) place(name string) RoomState {
 	return RoomState{}
 }
 
-// keeper stores what a screen is like, now and then and at its end.
-type keeper struct {
-	shelf StateStore
+// saver stores what a screen is like, now and then and at its end.
+type saver struct {
+	store StateStore
 
-	mu     sync.Mutex
-	loaded State // guarded by mu: what there was for this screen
-	before State // guarded by mu: what was stored of it, or loaded for it
-	ended  bool  // guarded by mu: the last was stored
+	mu         sync.Mutex
+	loaded     State // guarded by mu: what there was for this screen
+	lastStored State // guarded by mu: what was stored of it, or loaded for it
+	ended      bool  // guarded by mu: the last was stored
 }
 
 // load returns what is remembered of the last time.
-func (k *keeper) load() State {
+func (k *saver) load() State {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.loaded = k.shelf.Load()
-	k.before = k.loaded
+	k.loaded = k.store.Load()
+	k.lastStored = k.loaded
 	return k.loaded
 }
 
 // keep stores what has changed.
-func (k *keeper) keep(m State, last bool) {
+func (k *saver) save(m State, last bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	over := k.ended
-	if k.ended = over || last; over || reflect.DeepEqual(m, k.before) {
+	if k.ended = over || last; over || reflect.DeepEqual(m, k.lastStored) {
 		return
 	}
-	k.shelf.Store(m.merged(k.before, k.loaded, k.shelf.Load()))
-	k.before = m
+	k.store.Store(m.merged(k.lastStored, k.loaded, k.store.Load()))
+	k.lastStored = m
 }
 
 // keep is a message: it is time to.
-type keep struct{}
+// memory is what is stored of this screen.
+type memory struct {
+	saver     *saver // nil: nothing is stored
+	scheduled bool   // a saveTick is under way
+}
 
-// keepLater has what the screen is like stored in a while.
-func (s *screen) keepLater() tea.Cmd {
-	if s.keeper == nil || s.keeping {
+// saveTick is a message: what there is is to be stored.
+type saveTick struct{}
+
+// scheduleSave has what the screen is like stored in a while.
+func (s *screen) scheduleSave() tea.Cmd {
+	if s.memory.saver == nil || s.memory.scheduled {
 		return nil
 	}
-	s.keeping = true
+	s.memory.scheduled = true
 	return func() tea.Msg {
-		timer := time.NewTimer(keepEvery)
+		timer := time.NewTimer(saveInterval)
 		defer timer.Stop()
 		select {
 		case <-timer.C:
-			return keep{}
+			return saveTick{}
 		case <-s.ctx.Done():
 			return nil
 		}
 	}
 }
 
-// keepNow is the answer to keep.
-func (s *screen) keepNow() tea.Cmd {
-	s.keeping = false
-	m := s.memory()
+// saveNow is the answer to keep.
+func (s *screen) saveNow() tea.Cmd {
+	s.memory.scheduled = false
+	m := s.snapshot()
 	return func() tea.Msg {
-		s.keeper.keep(m, false)
+		s.memory.saver.save(m, false)
 		return nil
 	}
 }
 
-// memory is what is to be remembered.
-func (s *screen) memory() State {
+// snapshot is what is to be remembered.
+func (s *screen) snapshot() State {
 	m := State{Room: s.room().name}
-	for _, r := range s.rooms {
-		p := RoomState{Name: r.name, Draft: r.composer.draft(), Unsaved: r.unsaved(true)}
+	for _, r := range s.rooms.all {
+		p := RoomState{Name: r.name, Draft: r.editor.draft(), Unsaved: r.unsaved(true)}
 		p.Unsaved = latest(p.Unsaved, maxOutbox, maxUnsaved, func(s string) int { return len(s) })
 		if !r.plain { // whose numbers begin anew each time
-			p.HistoryID, p.Epoch, p.Read = r.historyID, r.epoch, r.read
+			p.HistoryID, p.Epoch, p.Read = r.historyID, r.readEpoch, r.readTo
 			switch {
 			case r.anchor != nil:
 				p.At = r.anchor.n
@@ -173,22 +180,22 @@ func (s *screen) memory() State {
 	return m
 }
 
-// recall gives the rooms what is remembered of them.
-func (s *screen) recall() {
-	for _, p := range s.Memory.Rooms {
-		i := s.indexOf(p.Name)
+// restore gives the rooms what is remembered of them.
+func (s *screen) restore() {
+	for _, p := range s.State.Rooms {
+		i := s.rooms.index(p.Name)
 		if i < 0 {
 			continue
 		}
-		r := s.rooms[i]
+		r := s.rooms.all[i]
 		if !r.plain {
-			r.historyID, r.epoch, r.read, r.kept, r.jumpTargetAt = p.HistoryID, p.Epoch, p.Read, p.HistoryID != "", p.At
+			r.historyID, r.readEpoch, r.readTo, r.remembered, r.jumpTargetAt = p.HistoryID, p.Epoch, p.Read, p.HistoryID != "", p.At
 		}
 		for _, text := range p.Unsaved {
-			r.composer.remember(text)
-			r.outbox = append(r.outbox, &item{at: s.Now(), text: text, own: true, state: client.Failed, why: "not confirmed last time; it may or may not have been saved"})
+			r.editor.remember(text)
+			r.outbox = append(r.outbox, &item{at: s.Now(), text: text, own: true, state: client.Failed, reason: "not confirmed last time; it may or may not have been saved"})
 		}
-		r.composer.text = split(p.Draft)
-		r.composer.cursor = len(r.composer.text)
+		r.editor.text = split(p.Draft)
+		r.editor.cursor = len(r.editor.text)
 	}
 }

@@ -16,27 +16,27 @@ import (
 )
 
 // again is a stage with what a first one had to be remembered.
-func (st *stage) again() *stage {
-	m := st.memory()
-	return newStage(st.t, st.width, st.height, func(c *Config, _ *fakeChat) { c.Memory = m })
+func (st *harness) again() *harness {
+	m := st.snapshot()
+	return newHarness(st.t, st.width, st.height, func(c *Config, _ *fakeChat) { c.State = m })
 }
 
 // TestReadMark: what nobody has seen is not read, whatever the view is on its way to.
 func TestReadMark(t *testing.T) {
-	st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) {
-		c.Memory = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Read: 170, At: 121}}}
+	st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) {
+		c.State = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Read: 170, At: 121}}}
 	})
 	st.welcome("anna", 200)
 	st.has("message 121", "30 new ↓")
-	if m := st.memory(); m.Rooms[0].Read != 170 {
+	if m := st.snapshot(); m.Rooms[0].Read != 170 {
 		t.Errorf("read is %d", m.Rooms[0].Read)
 	}
 	st.press("alt+u")
 	st.has("── new ──", "message 171")
 
 	// Nor by going to what was found in a room with more.
-	st = newStage(t, 80, 24, func(c *Config, _ *fakeChat) {
-		c.Memory = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Read: 3}, {Name: "tea", HistoryID: "log", Read: 100}}}
+	st = newHarness(t, 80, 24, func(c *Config, _ *fakeChat) {
+		c.State = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Read: 3}, {Name: "tea", HistoryID: "log", Read: 100}}}
 	})
 	st.welcome("anna", 3)
 	st.past("tea", 300)
@@ -58,7 +58,7 @@ func TestReadMark(t *testing.T) {
 
 // TestUnconfirmed: what was said and not confirmed is there the next time, until one lets go of it.
 func TestUnconfirmed(t *testing.T) {
-	st := newStage(t, 80, 24, nil)
+	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 3)
 	st.hear(client.Disconnected{Err: errors.New("gone"), Wait: time.Second})
 	for _, text := range []string{"one", "two\nlines"} {
@@ -69,8 +69,8 @@ func TestUnconfirmed(t *testing.T) {
 	st.press("enter")
 	st.types("a draft")
 	for range 3 {
-		if st = st.again(); len(st.unsaved()) != 0 {
-			t.Errorf("what was not confirmed the last time is told again: %q", st.unsaved())
+		if st = st.again(); len(st.rooms.unsaved()) != 0 {
+			t.Errorf("what was not confirmed the last time is told again: %q", st.rooms.unsaved())
 		}
 		st.welcome("anna", 3)
 		st.has("✗ one", "✗ two", "not confirmed", "› a draft")
@@ -91,14 +91,14 @@ func TestUnconfirmed(t *testing.T) {
 	st.types("next")
 	st.press("enter")
 	st.has("✗ refused", "not here", "… next")
-	if got := st.unsaved(); !reflect.DeepEqual(got, []string{"refused", "next"}) {
+	if got := st.rooms.unsaved(); !reflect.DeepEqual(got, []string{"refused", "next"}) {
 		t.Errorf("unsaved are %q", got)
 	}
 }
 
 // TestSavedAndGone: what is saved, and kept no more when one hears on, does not wait for its echo.
 func TestSavedAndGone(t *testing.T) {
-	st := newStage(t, 80, 24, nil)
+	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 10)
 	st.types("hello")
 	st.press("enter")
@@ -112,7 +112,7 @@ func TestSavedAndGone(t *testing.T) {
 
 // TestPlainBack: where nothing can be fetched, nothing is let go of below a reader, and the end can be gone to.
 func TestPlainBack(t *testing.T) {
-	st := newStage(t, 80, 24, func(_ *Config, f *fakeChat) { f.plain = true })
+	st := newHarness(t, 80, 24, func(_ *Config, f *fakeChat) { f.plain = true })
 	st.hear(wire.Welcome{Text: wire.Greeting})
 	line := 0
 	come := func(n int) {
@@ -129,8 +129,8 @@ func TestPlainBack(t *testing.T) {
 		t.Fatalf("the view moved to\n%s", strings.Join(got, "\n"))
 	}
 	st.has("2,000 new ↓")
-	come(plainly * maxItems)
-	if n := len(st.room().items); n > plainly*(maxItems+1) {
+	come(plainFactor * maxItems)
+	if n := len(st.room().items); n > plainFactor*(maxItems+1) {
 		t.Errorf("%d lines are held", n)
 	}
 	st.press("end")
@@ -144,18 +144,18 @@ func TestPlainBack(t *testing.T) {
 
 // TestDraftsStay: leaving a room asks for its draft, and what was said before, and then changed, is one.
 func TestDraftsStay(t *testing.T) {
-	st := newStage(t, 80, 24, nil)
+	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 3)
 	st.types("/join tea")
 	st.press("enter")
 	st.types("for tea")
 	st.press("alt+x")
 	st.has("› for tea", "once more leaves all the same")
-	st.now = st.now.Add(warnedFor)
+	st.now = st.now.Add(warningTime)
 	st.press("alt+x") // that was long ago
 	st.has("› for tea", "once more leaves all the same")
 	st.press("alt+x")
-	if st.indexOf("tea") >= 0 {
+	if st.rooms.index("tea") >= 0 {
 		t.Error("the room is not left")
 	}
 
@@ -163,11 +163,11 @@ func TestDraftsStay(t *testing.T) {
 	st.press("enter")
 	st.types("begun")
 	st.press("up")
-	if got := st.memory().Rooms[0].Draft; got != "begun" {
+	if got := st.snapshot().Rooms[0].Draft; got != "begun" {
 		t.Errorf("the draft is %q", got)
 	}
 	st.types(", changed")
-	if got := st.memory().Rooms[0].Draft; got != "hello, changed" {
+	if got := st.snapshot().Rooms[0].Draft; got != "hello, changed" {
 		t.Errorf("the draft is %q", got)
 	}
 	st.press("up", "down", "down")
@@ -176,7 +176,7 @@ func TestDraftsStay(t *testing.T) {
 	st.press("ctrl+u")
 	st.types("a draft")
 	st.press("alt+m")
-	st.room().composer.insert(strings.Repeat("x", 4000), false)
+	st.room().editor.insert(strings.Repeat("x", 4000), false)
 	st.press("enter")
 	st.has("at most 4000")
 	st.press("esc")
@@ -189,7 +189,7 @@ func TestDraftsStay(t *testing.T) {
 
 // TestQuestionWhileTyping: keys that were meant for a text publish nothing.
 func TestQuestionWhileTyping(t *testing.T) {
-	st := newStage(t, 80, 24, nil)
+	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 3)
 	st.send(tea.PasteMsg{Content: "password1\npassword2"})
 	st.types("hello")
@@ -238,21 +238,21 @@ func TestMergedWithTouched(t *testing.T) {
 	stored := one.merged(nothing, nothing, nothing)
 	stored = two.merged(nothing, nothing, stored)
 	stored = nothing.merged(two, nothing, stored) // two is said
-	if stored = one.merged(one, nothing, stored); stored.place("a").Draft != "of one" {
-		t.Errorf("what one writes is stored as %q", stored.place("a").Draft)
+	if stored = one.merged(one, nothing, stored); stored.room("a").Draft != "of one" {
+		t.Errorf("what one writes is stored as %q", stored.room("a").Draft)
 	}
 	stored = at("", "x").merged(nothing, nothing, nothing)
 	other := stored
 	stored = nothing.merged(at("", "x"), nothing, stored) // x is confirmed
-	if stored = other.merged(other, other, stored); len(stored.place("a").Unsaved) != 0 {
+	if stored = other.merged(other, other, stored); len(stored.room("a").Unsaved) != 0 {
 		t.Error("what is confirmed is not confirmed any more")
 	}
 }
 
 // TestHeardAfterAll: what was not confirmed the last time, and is heard now, was said.
 func TestHeardAfterAll(t *testing.T) {
-	st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) {
-		c.Memory = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Read: 3, Unsaved: []string{"mine", "other"}}}}
+	st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) {
+		c.State = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Read: 3, Unsaved: []string{"mine", "other"}}}}
 	})
 	st.welcome("anna", 3)
 	st.has("✗ mine", "✗ other")
@@ -263,8 +263,8 @@ func TestHeardAfterAll(t *testing.T) {
 
 // TestManyUnconfirmed: those of the last time are not in the way of what is said now.
 func TestManyUnconfirmed(t *testing.T) {
-	st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) {
-		c.Memory = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Unsaved: slices.Repeat([]string{"x"}, maxOutbox)}}}
+	st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) {
+		c.State = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Unsaved: slices.Repeat([]string{"x"}, maxOutbox)}}}
 	})
 	st.welcome("anna", 3)
 	st.types("now")
@@ -274,9 +274,9 @@ func TestManyUnconfirmed(t *testing.T) {
 
 // TestPlainPlace: the numbers of the plain door are not those of the last time.
 func TestPlainPlace(t *testing.T) {
-	st := newStage(t, 80, 24, func(c *Config, f *fakeChat) {
+	st := newHarness(t, 80, 24, func(c *Config, f *fakeChat) {
 		f.plain = true
-		c.Memory = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, Read: 57, At: 12, Draft: "begun"}}}
+		c.State = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, Read: 57, At: 12, Draft: "begun"}}}
 	})
 	st.hear(wire.Welcome{Text: wire.Greeting})
 	for i := range 40 {
@@ -285,7 +285,7 @@ func TestPlainPlace(t *testing.T) {
 	st.press("pgup")
 	st.hear(client.Line{Text: "more"})
 	st.has("› begun", " 1 new ↓")
-	if p := st.memory().Rooms[0]; p.Read != 0 || p.At != 0 || p.Draft != "begun" {
+	if p := st.snapshot().Rooms[0]; p.Read != 0 || p.At != 0 || p.Draft != "begun" {
 		t.Errorf("remembered is %+v", p)
 	}
 }
@@ -301,21 +301,21 @@ func (s *stored) Store(m State) { s.State, s.times = m, s.times+1 }
 // TestKeep: what a screen is like is stored while it runs, if it has changed, and nothing after the last.
 func TestKeep(t *testing.T) {
 	shelf := &stored{State: State{Room: wire.Lobby}}
-	st := newStage(t, 80, 24, nil)
-	st.screen.keeper, st.screen.keeping = &keeper{shelf: shelf}, true // time passes when the test says so
-	st.keeper.load()
+	st := newHarness(t, 80, 24, nil)
+	st.screen.memory.saver, st.screen.memory.scheduled = &saver{store: shelf}, true // time passes when the test says so
+	st.memory.saver.load()
 	st.welcome("anna", 3)
 	st.types("a draft")
 	for range 2 {
-		st.do(st.keepNow())
+		st.do(st.saveNow())
 	}
 	if shelf.times != 1 || shelf.Rooms[0].Draft != "a draft" || shelf.Rooms[0].Read != 3 {
 		t.Errorf("stored %d times, at last %+v", shelf.times, shelf.State)
 	}
-	late := st.keepNow()
-	st.screen.keeping = true
+	late := st.saveNow()
+	st.screen.memory.scheduled = true
 	st.types("!")
-	st.keeper.keep(st.memory(), true)
+	st.memory.saver.save(st.snapshot(), true)
 	st.do(late)
 	if shelf.Rooms[0].Draft != "a draft!" {
 		t.Errorf("stored at last is %+v", shelf.State)

@@ -15,54 +15,54 @@ import (
 
 // panel stands where the messages are until it is closed: who is here, what was found, help.
 type panel struct {
-	title  string
-	rows   []row
-	empty  string              // if there are no rows
-	chosen int                 // of the rows that can be
-	top    int                 // of the lines
-	pick   func(i int) tea.Cmd // nil: none can be chosen
-	late   time.Time           // when it came by itself, if it had to be waited for
+	title    string
+	rows     []row
+	empty    string              // if there are no rows
+	chosen   int                 // of the rows that can be
+	top      int                 // of the lines
+	pick     func(i int) tea.Cmd // nil: none can be chosen
+	openedAt time.Time           // when it came by itself, if it had to be waited for
 
 	// The rows as lines, for a brush: from has where each begins, and where the last ends.
 	lines [][]span
 	from  []int
-	brush *style
+	style *style
 }
 
 // row is an entry of a panel: some words before, and the rest, which is wrapped.
 type row struct {
-	before []span
-	text   []span
-	by     string
+	before   []span
+	text     []span
+	senderID string
 }
 
-func (s *screen) open(p *panel) { s.panel, s.completed = p, nil }
+func (s *screen) open(p *panel) { s.panel, s.composer.completion = p, nil }
 
 // openLate is open for what took a while.
 func (s *screen) openLate(p *panel) {
-	if s.question != nil {
-		s.tell("%s", p.title)
+	if s.composer.question != nil {
+		s.status.inform("%s", p.title)
 		return
 	}
-	p.late = s.Now()
+	p.openedAt = s.Now()
 	s.open(p)
 }
 
-// glance is how long one needs to see that a panel has come.
-const glance = 300 * time.Millisecond
+// panelGrace is how long one needs to see that a panel has come.
+const panelGrace = 300 * time.Millisecond
 
 // panelKey takes a key while a panel is open, and tells whether it was for the panel.
 func (s *screen) panelKey(key string) (tea.Cmd, bool) {
 	p := s.panel
 	height := max(s.messageRows()-1, 1)
 	step := 0
-	p.lay(s.brush)
-	if s.Now().Sub(p.late) < glance { // the key was meant for what stood here before
+	p.layout(s.style)
+	if s.Now().Sub(p.openedAt) < panelGrace { // the key was meant for what stood here before
 		return nil, false
 	}
 	switch key {
 	case "esc", "q":
-		if key == "q" && !s.room().composer.empty() { // it is written on
+		if key == "q" && !s.room().editor.empty() { // it is written on
 			return nil, false
 		}
 		s.panel = nil
@@ -117,12 +117,12 @@ func (p *panel) fit(height int) {
 	p.top = max(min(p.top, len(p.lines)-height), 0)
 }
 
-// lay makes lines of the rows. Those that go on stand below the words that the row is about.
-func (p *panel) lay(b *style) {
-	if p.brush == b {
+// layout makes lines of the rows. Those that go on stand below the words that the row is about.
+func (p *panel) layout(b *style) {
+	if p.style == b {
 		return
 	}
-	p.brush, p.lines, p.from = b, nil, make([]int, 1, len(p.rows)+1)
+	p.style, p.lines, p.from = b, nil, make([]int, 1, len(p.rows)+1)
 	for _, r := range p.rows {
 		hang := b.method.StringWidth(flat(r.before)) + 1
 		if hang > b.width/2 {
@@ -140,12 +140,12 @@ func (p *panel) lay(b *style) {
 
 // view draws the panel.
 func (p *panel) view(height int, b *style) []string {
-	p.lay(b)
+	p.layout(b)
 	p.fit(max(height-1, 1)) // it may have become lower
 	title, _ := fit(p.title, b.width-2, b.method)
 	lines := []string{" " + b.strong.Styled(title)}
 	if len(p.rows) == 0 {
-		lines = append(lines, " "+b.looks[dim].Styled(p.empty))
+		lines = append(lines, " "+b.textStyles[dim].Styled(p.empty))
 	}
 	row, _ := slices.BinarySearch(p.from, p.top+1)
 	for i := p.top; i < len(p.lines) && len(lines) < height; i++ {
@@ -156,7 +156,7 @@ func (p *panel) view(height int, b *style) []string {
 			text, w := fit(flat(p.lines[i]), b.width, b.method)
 			lines = append(lines, b.chosen.Styled(text+strings.Repeat(" ", b.width-w)))
 		} else {
-			lines = append(lines, b.paint(p.lines[i], p.rows[row-1].by))
+			lines = append(lines, b.paint(p.lines[i], p.rows[row-1].senderID))
 		}
 	}
 	return lines
@@ -178,8 +178,8 @@ func whoPanel(who wire.Who, s *screen) *panel {
 	}
 	for _, n := range who.Names {
 		r := row{text: []span{{text: oneLine(n, s.method)}}}
-		if n == s.name {
-			r.text = append(r.text, span{text: "  you", look: dim})
+		if n == s.self.name {
+			r.text = append(r.text, span{text: "  you", kind: dim})
 		}
 		p.rows = append(p.rows, r)
 	}
@@ -188,18 +188,18 @@ func whoPanel(who wire.Who, s *screen) *panel {
 
 // search looks for words at the server, in all rooms.
 func (s *screen) search(words string) tea.Cmd {
-	if s.Find == nil || s.chat.Plain() {
-		s.complain("this server cannot be searched")
+	if s.Search == nil || s.chat.Plain() {
+		s.status.warn("this server cannot be searched")
 		return nil
 	}
-	s.tell("searching …")
-	find := s.Find
+	s.status.inform("searching …")
+	find := s.Search
 	return s.ask(func(ctx context.Context) answer {
 		got, err := find(ctx, client.Search{Words: words})
 		return func(s *screen) tea.Cmd {
-			s.notice = ""
+			s.status.notice = ""
 			if err != nil {
-				s.complain("%s", s.reason(err))
+				s.status.warn("%s", s.reason(err))
 				return nil
 			}
 			s.openLate(s.foundPanel(words, got.SearchResponse))
@@ -217,19 +217,19 @@ func (s *screen) foundPanel(words string, got wire.SearchResponse) *panel {
 		p.title += fmt.Sprintf("; %s not searched yet", thousands(got.Behind))
 	}
 	for _, h := range got.Hits {
-		who := s.brush.called(&item{by: h.SenderID, from: h.DisplayName, own: h.SenderID == s.by})
+		who := s.style.senderLabel(&item{senderID: h.SenderID, displayName: h.DisplayName, own: h.SenderID == s.self.senderID})
 		at := h.At.Std().In(s.Zone)
-		p.rows = append(p.rows, row{by: h.SenderID, text: s.marked(h), before: []span{
-			{text: at.Format("2 Jan 15:04  "), look: dim}, {text: oneLine(h.Room, s.method) + "  ", look: dim}, {text: who, look: name}, {text: "  "},
+		p.rows = append(p.rows, row{senderID: h.SenderID, text: s.marked(h), before: []span{
+			{text: at.Format("2 Jan 15:04  "), kind: dim}, {text: oneLine(h.Room, s.method) + "  ", kind: dim}, {text: who, kind: name}, {text: "  "},
 		}})
 	}
 	p.pick = func(i int) tea.Cmd {
 		h := got.Hits[i]
-		at := s.indexOf(h.Room)
+		at := s.rooms.index(h.Room)
 		if at < 0 {
 			return s.join(h.Room, h.N)
 		}
-		return tea.Batch(s.show(at), s.jump(s.rooms[at], h.N, pointed))
+		return tea.Batch(s.show(at), s.jump(s.rooms.all[at], h.N, marked))
 	}
 	return p
 }
@@ -241,7 +241,7 @@ func (s *screen) marked(h wire.Hit) (out []span) {
 		if m[0] < end || m[1] <= m[0] || m[1] > len(runes) {
 			continue
 		}
-		out = append(out, span{text: oneLine(string(runes[end:m[0]]), s.method)}, span{text: oneLine(string(runes[m[0]:m[1]]), s.method), look: found})
+		out = append(out, span{text: oneLine(string(runes[end:m[0]]), s.method)}, span{text: oneLine(string(runes[m[0]:m[1]]), s.method), kind: found})
 		end = m[1]
 	}
 	return append(out, span{text: oneLine(string(runes[end:]), s.method)})

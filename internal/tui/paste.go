@@ -11,52 +11,52 @@ import (
 // longPaste is how many characters of one line are pasted without a question.
 const longPaste = 500
 
-// question is what to do with a paste of many lines, or of one very long one.
-type question struct {
-	text  string
-	lines []string  // to be said one by one, without empty ones
-	one   bool      // it can be one message
-	sure  bool      // it is to be said line by line, if Enter comes next
-	why   string    // not all of the lines could be said
-	stray time.Time // when a letter came that is no answer
+// pasteQuestion is what to do with a paste of many lines, or of one very long one.
+type pasteQuestion struct {
+	text        string
+	lines       []string  // to be said one by one, without empty ones
+	fitsOne     bool      // it can be one message
+	confirming  bool      // it is to be said line by line, if Enter comes next
+	leftBecause string    // not all of the lines could be said
+	strayAt     time.Time // when a letter came that is no answer
 }
 
-// pause is how long after a letter that is no answer one is taken for one: whoever types on without looking answers nothing.
-const pause = 500 * time.Millisecond
+// strayPause is how long after a letter that is no answer one is taken for one: whoever types on without looking answers nothing.
+const strayPause = 500 * time.Millisecond
 
 // paste takes what was pasted. A newline at its end is dropped: Enter is a key of its own.
-func (s *screen) paste(text string) tea.Cmd {
+func (c *composer) paste(text string) bool {
 	text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
 	text = strings.TrimRight(sayable(text), "\n")
 	if text == "" {
-		return nil
+		return false
 	}
 	if len(text) >= maxPaste-utf8.UTFMax {
-		s.complain("the end of what you pasted is cut off: no more than %d KiB can be pasted at once", maxPaste>>10)
+		c.status.warn("the end of what you pasted is cut off: no more than %d KiB can be pasted at once", maxPaste>>10)
 	}
-	if q := s.question; q != nil { // one more
+	if q := c.question; q != nil { // one more
 		if len(q.text)+len(text) > maxPaste {
-			s.complain("that is too much to be pasted at once")
-			return nil
+			c.status.warn("that is too much to be pasted at once")
+			return false
 		}
 		text = q.text + "\n" + text
 	}
-	s.completed, s.panel = nil, nil
-	if c := &s.room().composer; c.searching { // what is looked for is one line
+	c.completion = nil
+	if e := c.editor(); e.searching { // what is looked for is one line
 		line, _, _ := strings.Cut(text, "\n")
-		c.words += line
-		c.search(len(c.said))
-		return nil
+		e.searchWords += line
+		e.search(len(e.history))
+		return true
 	}
-	limit := s.limits.Text
+	limit := c.self.limits.Text
 	if limit == 0 {
 		limit = 4000
 	}
 	if !strings.Contains(text, "\n") && utf8.RuneCountInString(text) <= longPaste {
-		s.put(text, false)
-		return nil
+		c.insert(text, false)
+		return true
 	}
-	q := &question{text: text, one: len(text) <= limit}
+	q := &pasteQuestion{text: text, fitsOne: len(text) <= limit}
 	for line := range strings.Lines(text) {
 		for line = strings.TrimRight(line, "\n"); len(line) > limit; {
 			cut := limit
@@ -72,8 +72,8 @@ func (s *screen) paste(text string) tea.Cmd {
 			q.lines = append(q.lines, line)
 		}
 	}
-	s.question = q
-	return nil
+	c.question = q
+	return true
 }
 
 // sayable is a text without what cannot be said.
@@ -86,67 +86,67 @@ func sayable(s string) string {
 	}, strings.ToValidUTF8(s, "\ufffd"))
 }
 
-// words is the question.
-func (q *question) words() string {
+// searchWords is the question.
+func (q *pasteQuestion) words() string {
 	what := plural(len(q.lines), "line", "lines")
 	if !strings.Contains(q.text, "\n") {
 		what = plural(utf8.RuneCountInString(q.text), "character", "characters")
 	}
 	switch {
-	case q.sure:
+	case q.confirming:
 		return "Enter says " + plural(len(q.lines), "message", "messages") + ", one after the other"
-	case q.why != "":
-		return what + " are left: " + q.why
-	case !q.one:
+	case q.leftBecause != "":
+		return what + " are left: " + q.leftBecause
+	case !q.fitsOne:
 		return "pasted " + what + ": too much for one message"
 	}
 	return "pasted " + what
 }
 
-// put writes a text where one writes, and tells whether there was room for it.
-func (s *screen) put(text string, typed bool) bool {
-	if !s.room().composer.insert(text, typed) {
-		s.complain("that is more than fits into one message")
+// insert writes a text where one writes, and tells whether there was room for it.
+func (c *composer) insert(text string, typed bool) bool {
+	if !c.editor().insert(text, typed) {
+		c.status.warn("that is more than fits into one message")
 		return false
 	}
 	return true
 }
 
-// decide takes the answer.
-func (s *screen) decide(key string) tea.Cmd {
-	q := s.question
-	sure := q.sure
-	q.sure = false
+// answerPaste takes the answer.
+func (c *composer) answerPaste(key string) tea.Cmd {
+	q := c.question
+	sure := q.confirming
+	q.confirming = false
 	key = strings.TrimPrefix(key, "shift+")
-	if now := s.Now(); utf8.RuneCountInString(key) == 1 && (!strings.Contains("olc", key) || now.Sub(q.stray) < pause) {
-		q.stray = now
+	if now := c.now(); utf8.RuneCountInString(key) == 1 && (!strings.Contains("olc", key) || now.Sub(q.strayAt) < strayPause) {
+		q.strayAt = now
 		return nil
 	}
 	switch key {
 	case "o":
-		if !q.one {
+		if !q.fitsOne {
 			return nil
 		}
-		if s.put(q.text, false) {
-			s.question = nil
+		if c.insert(q.text, false) {
+			c.question = nil
 		}
 	case "l": // a letter alone says nothing: it may have been meant for a text
-		q.sure = true
+		q.confirming = true
 	case "enter":
-		for sure && len(q.lines) > 0 && s.say(q.lines[0]) {
+		for sure && len(q.lines) > 0 && c.host.post(q.lines[0]) {
 			q.lines = q.lines[1:]
 		}
 		if !sure {
 			return nil
 		}
-		if q.text, q.one, q.why = strings.Join(q.lines, "\n"), false, s.notice; len(q.lines) == 0 {
-			s.question = nil
+		if q.text, q.fitsOne, q.leftBecause = strings.Join(q.lines, "\n"), false, c.status.notice; len(q.lines) == 0 {
+			c.question = nil
 		}
-		return s.end()
+		return c.host.end()
 	case "c", "esc", "ctrl+c", "ctrl+g":
-		s.question = nil
-		s.room().composer.killed = q.text
-		s.tell("Ctrl-Y brings it back")
+		c.question = nil
+		c.editor().killed = q.text
+		c.status.inform("Ctrl-Y brings it back")
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ func numbered(n int) string {
 var numberedWord = regexp.MustCompile(`w\d\d\d`)
 
 // top is the first word on the screen, and whether the line at the top is empty.
-func (st *stage) top() (string, bool) {
+func (st *harness) top() (string, bool) {
 	rows := strings.Split(st.shown(), "\n")
 	return numberedWord.FindString(st.shown()), strings.TrimSpace(rows[1]) == ""
 }
@@ -32,14 +32,14 @@ func (st *stage) top() (string, bool) {
 // TestDragged: who drags a window through all its widths and back reads where they read before.
 func TestDragged(t *testing.T) {
 	for _, off := range []int{1, 5, 6, 10, 11, 23} { // 6, 10 and 11 are empty
-		st := newStage(t, 120, 24, nil)
+		st := newHarness(t, 120, 24, nil)
 		st.welcome("anna", 10)
 		st.says("budi", numbered(600))
 		for i := range 30 {
 			st.says("dewi", fmt.Sprint("later ", i))
 		}
 		r := st.room()
-		r.moveTo(10, off, st.messageRows(), st.brush)
+		r.moveTo(10, off, st.messageRows(), st.style)
 		before, empty := st.top()
 		drag := func(from, to, step int) {
 			for w := from; w != to; w += step {
@@ -66,13 +66,13 @@ func TestDragged(t *testing.T) {
 
 // TestDraggedAndScrolled: scrolling goes on from where the view is by then.
 func TestDraggedAndScrolled(t *testing.T) {
-	st := newStage(t, 120, 24, nil)
+	st := newHarness(t, 120, 24, nil)
 	st.welcome("anna", 10)
 	st.says("budi", numbered(600))
 	for i := range 30 {
 		st.says("dewi", fmt.Sprint("later ", i))
 	}
-	st.room().moveTo(10, 11, st.messageRows(), st.brush)
+	st.room().moveTo(10, 11, st.messageRows(), st.style)
 	st.send(tea.WindowSizeMsg{Width: 60, Height: 24})
 	st.press("shift+up", "shift+up", "shift+down")
 	at, _ := st.top()
@@ -85,13 +85,13 @@ func TestDraggedAndScrolled(t *testing.T) {
 
 // TestScrolledBack: a message that was scrolled to its beginning is read from there, whatever was read of it before.
 func TestScrolledBack(t *testing.T) {
-	st := newStage(t, 60, 12, nil)
+	st := newHarness(t, 60, 12, nil)
 	st.welcome("anna", 3)
 	st.says("budi", numbered(15))
 	for i := range 30 {
 		st.says("dewi", fmt.Sprint("later ", i))
 	}
-	st.room().moveTo(3, 1, st.messageRows(), st.brush)
+	st.room().moveTo(3, 1, st.messageRows(), st.style)
 	st.send(tea.WindowSizeMsg{Width: 140, Height: 12})
 	st.press("shift+down", "shift+up")
 	st.send(tea.WindowSizeMsg{Width: 60, Height: 12})
@@ -102,7 +102,7 @@ func TestScrolledBack(t *testing.T) {
 
 // TestEnlarged: a window that is enlarged until all can be seen, and made small again, shows what it did.
 func TestEnlarged(t *testing.T) {
-	st := newStage(t, 60, 16, nil)
+	st := newHarness(t, 60, 16, nil)
 	st.welcome("anna", 3)
 	st.says("budi", numbered(400))
 	for range 20 {

@@ -24,18 +24,18 @@ import (
 // Config says who talks where, and on which terminal. Client, Server, Room, In, Out, Zone and Now have to be set.
 type Config struct {
 	Client     *client.Client                                                             // connected; the screen does not close it
-	Find       func(ctx context.Context, s client.Search) (*client.SearchResponse, error) // searches the server; nil: it cannot be
+	Search     func(ctx context.Context, s client.Search) (*client.SearchResponse, error) // searches the server; nil: it cannot be
 	Server     *url.URL                                                                   // for the addresses of rooms
 	Room       string                                                                     // the one the client is in from the first
 	AnyRoom    bool                                                                       // Room was not asked for: the one of the last time is as good
-	Goal       uint64                                                                     // the message of Room that is gone to; 0: none is
+	JumpTo     uint64                                                                     // the message of Room that is gone to; 0: none is
 	Last       int                                                                        // old messages that Room begins with
-	Wish       string                                                                     // the name that was asked for
+	Name       string                                                                     // the name that was asked for
 	Notice     string                                                                     // told at first; empty: nothing is
 	Rooms      []string                                                                   // to be in too
-	Memory     State                                                                      // of the last time, where there is no Shelf
+	State      State                                                                      // of the last time, where there is no Shelf
 	StateStore StateStore                                                                 // keeps what is remembered; nil: nothing is
-	Held       func(name, session string)                                                 // told of each name that is held; may be nil
+	OnName     func(name, session string)                                                 // told of each name that is held; may be nil
 
 	Theme   Theme
 	Keys    []string // what to do and its key, like "who=alt+w"; see CheckKeys
@@ -85,16 +85,16 @@ func Run(ctx context.Context, config Config) (ExitStatus, error) {
 func run(ctx context.Context, config Config, c chat) (ExitStatus, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var k *keeper
+	var k *saver
 	if config.StateStore != nil {
-		k = &keeper{shelf: config.StateStore}
-		config.Memory = k.load()
+		k = &saver{store: config.StateStore}
+		config.State = k.load()
 	}
 	s, err := newScreen(ctx, config, c)
 	if err != nil {
 		return ExitStatus{}, err
 	}
-	s.keeper = k
+	s.memory.saver = k
 	input := config.In
 	stopReading := func() error { return nil }
 	f, ok := config.In.(file)
@@ -148,9 +148,9 @@ func run(ctx context.Context, config Config, c chat) (ExitStatus, error) {
 	_ = stopReading() // a pipe has no error here, and nothing else is read any more
 	helpers.Wait()
 	s.stopping.Wait()
-	left := ExitStatus{Unsaved: s.unsaved()}
+	left := ExitStatus{Unsaved: s.rooms.unsaved()}
 	if k != nil {
-		k.keep(s.memory(), true)
+		k.save(s.snapshot(), true)
 	}
 	switch {
 	case len(broken) > 0:
@@ -170,7 +170,7 @@ func run(ctx context.Context, config Config, c chat) (ExitStatus, error) {
 // session may end: a fault of the decoder ends this screen, and is told to broken.
 func listen(ctx context.Context, config Config, program *tea.Program, helpers *sync.WaitGroup, broken chan<- error) {
 	events := make(chan uv.Event)
-	reader := uv.NewTerminalReader(&bounded{in: config.In}, uv.Environ(config.Environ).Getenv("TERM"))
+	reader := uv.NewTerminalReader(&inputFilter{in: config.In}, uv.Environ(config.Environ).Getenv("TERM"))
 	helpers.Go(func() {
 		defer close(events)
 		defer func() {

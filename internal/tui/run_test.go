@@ -98,7 +98,8 @@ func sit(t testing.TB, address, name string, change func(*tui.Config)) *seat {
 	s := &seat{t: t, keys: keys, sizes: make(chan tui.Size), done: make(chan struct{}), more: make(chan struct{}), vt: vt.NewEmulator(80, 24)}
 	answers := make(chan struct{})
 	go func() {
-		io.Copy(keys, s.vt) // what a terminal answers
+		io.Copy(keys, s.vt)       // what a terminal answers
+		io.Copy(io.Discard, s.vt) // once nobody reads keys; otherwise a question would block the emulator
 		close(answers)
 	}()
 	config := tui.Config{Client: c, Server: at, Room: wire.Lobby, Last: wire.DefaultJoin, Theme: tui.Dark, Bell: true, In: in, Out: s,

@@ -39,10 +39,10 @@ var hostile = []string{
 
 // show puts texts everywhere where others have a say, and has the screens that come of it looked at. part is what happens
 // after the conversation: a third of everything, so that a fuzzer gets on; parts: all.
-func show(t testing.TB, width, height int, method ansi.Method, part int, a, b, c string, see func(*stage)) {
-	st := newStage(t, width, height, func(config *Config, _ *fakeChat) {
-		config.Memory = State{Rooms: []RoomState{{Name: a, Draft: b}, {Name: "team", HistoryID: c, Draft: a}}}
-		config.Find = func(context.Context, client.Search) (*client.SearchResponse, error) {
+func show(t testing.TB, width, height int, method ansi.Method, part int, a, b, c string, see func(*harness)) {
+	st := newHarness(t, width, height, func(config *Config, _ *fakeChat) {
+		config.State = State{Rooms: []RoomState{{Name: a, Draft: b}, {Name: "team", HistoryID: c, Draft: a}}}
+		config.Search = func(context.Context, client.Search) (*client.SearchResponse, error) {
 			return &client.SearchResponse{SearchResponse: wire.SearchResponse{Hits: []wire.Hit{{Room: a, N: 1, SenderID: b, DisplayName: c, Snippet: a + b + c, Marks: [][2]int{{0, 2}, {1, 900}, {-1, 0}}}}}}, nil
 		}
 	})
@@ -63,7 +63,7 @@ func show(t testing.TB, width, height int, method ansi.Method, part int, a, b, c
 		wire.Message{Room: wire.Lobby, N: 6, SenderID: "me", DisplayName: c, Text: b + "\n" + c},
 		wire.Message{Room: wire.Lobby, N: 7, SenderID: c, DisplayName: a, Text: "@" + a + " " + c})
 	see(st)
-	for i, do := range [parts]func(*stage, func(*stage), string, string, string){writes, looks, waits} {
+	for i, do := range [parts]func(*harness, func(*harness), string, string, string){writes, looks, waits} {
 		if part == parts || part == i {
 			do(st, see, a, b, c)
 		}
@@ -73,7 +73,7 @@ func show(t testing.TB, width, height int, method ansi.Method, part int, a, b, c
 const parts = 3
 
 // writes pastes, says, is refused, and completes.
-func writes(st *stage, see func(*stage), a, b, c string) {
+func writes(st *harness, see func(*harness), a, b, c string) {
 	st.send(tea.PasteMsg{Content: a + b})
 	see(st)
 	st.press("l", "o", "c")
@@ -96,7 +96,7 @@ func writes(st *stage, see func(*stage), a, b, c string) {
 }
 
 // looks looks back, around, and for something.
-func looks(st *stage, see func(*stage), _, _, _ string) {
+func looks(st *harness, see func(*harness), _, _, _ string) {
 	st.press("ctrl+u", "alt+w")
 	see(st)
 	st.press("esc")
@@ -111,7 +111,7 @@ func looks(st *stage, see func(*stage), _, _, _ string) {
 }
 
 // waits is told things by the server.
-func waits(st *stage, see func(*stage), a, b, c string) {
+func waits(st *harness, see func(*harness), a, b, c string) {
 	st.hear(wire.Typing{Room: wire.Lobby, By: []wire.Sender{{SenderID: a, DisplayName: b}, {SenderID: c}}}, wire.Name{Name: b})
 	st.now = st.now.Add(time.Hour)
 	see(st)
@@ -134,7 +134,7 @@ func FuzzScreen(f *testing.F) {
 		part := int(kind) / (2 * len(sizes)) % parts
 		method := ansi.Method(kind % 2)
 		out := newTerminal(size[0], size[1])
-		show(t, size[0], size[1], method, part, a, b, c, func(st *stage) {
+		show(t, size[0], size[1], method, part, a, b, c, func(st *harness) {
 			v := st.View()
 			rows := strings.Split(v.Content, "\n")
 			if len(rows) != st.height {
@@ -267,8 +267,8 @@ func TestJudge(t *testing.T) {
 		}
 		a, b, c := pick(), pick(), pick()
 		out := newTerminal(width, height)
-		var last *stage
-		show(t, width, height, ansi.WcWidth, parts, a, b, c, func(st *stage) {
+		var last *harness
+		show(t, width, height, ansi.WcWidth, parts, a, b, c, func(st *harness) {
 			out.draw(t, st.View(), st.method)
 			last = st
 		})

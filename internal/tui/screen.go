@@ -4,13 +4,10 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
-	"github.com/charmbracelet/colorprofile"
 	"github.com/charmbracelet/x/ansi"
 
 	"ramai/client"
@@ -31,77 +28,64 @@ type chat interface {
 }
 
 const (
-	noticeFor = 6 * time.Second
-	warnedFor = 30 * time.Second      // one who has been warned may do it all the same
-	readFor   = 80 * time.Millisecond // a character of a long notice
-	maxOutbox = 256                   // messages said in a room and not confirmed, before no more are
+	noticeTime  = 6 * time.Second
+	warningTime = 30 * time.Second      // one who has been warned may do it all the same
+	readingTime = 80 * time.Millisecond // a character of a long notice
+	maxOutbox   = 256                   // messages said in a room and not confirmed, before no more are
 )
 
-// screen is the state of everything that is shown. It is the model of bubbletea, and belongs to its goroutine.
+// screen is the model of bubbletea. It composes the models of its parts and passes keys and events on to them. It belongs to
+// the goroutine of bubbletea.
 type screen struct {
-	// Set once.
 	Config
+	*display
 	chat     chat
-	ctx      context.Context // ends with the screen; for what is asked of the server
-	stop     func()          // ends the screen from without
+	ctx      context.Context // ends with the screen
+	stop     func()          // ends the program from outside of Update
 	stopping sync.WaitGroup  // calls of stop
-	bindings map[string]string
+	bindings bindings
 
-	// What is known of the chat.
-	by, session, name string
-	renaming          bool // another name was asked for here
-	limits            wire.Limits
-	rooms             []*room
-	current           int
-	greeted           bool // there was a welcome
-	live              bool // there is a connection
-	again             time.Time
-	asks              []tea.Cmd // of the server, because of what has come
-	err               error     // why the client ended
+	self      self
+	rooms     roomList
+	composer  composer
+	panel     *panel // covers the messages; nil: none is open
+	status    status
+	attention attention
+	wheel     wheel
+	memory    memory
 
-	// The terminal.
-	width, height int
-	dark          bool
-	profile       colorprofile.Profile
-	method        ansi.Method
-	numbers       bool
-	blurred       bool // nobody looks
-	stopped       bool // nobody can, from Ctrl-Z on
-	missed        bool // nor has anybody said something in the room since then
-	rang          time.Time
-	wheel         wheel
-	brush         *style
+	requests []tea.Cmd // to be made because of events
+	err      error     // why the screen ends
+}
 
-	// What stands over the room.
-	panel     *panel
-	question  *question
-	completed *completion
-	chosen    int    // in the palette
-	notice    string // already clean
-	wrong     bool   // the notice is of something that failed
-	until     time.Time
-	lost      []string // said, and it is not known here what became of it
-	leaving   bool     // the next key that leaves does so, whatever is not saved
-	ticking   bool
+// self is what this client is to the server.
+type self struct {
+	senderID, session, name string
+	renaming                bool // /name was used, and is not answered yet
+	limits                  wire.Limits
+}
 
-	keeper  *keeper // nil: nothing is remembered
-	keeping bool    // it is to store what there is in a while
+// attention is whether anybody can see the screen.
+type attention struct {
+	blurred   bool
+	suspended bool      // since Ctrl-Z
+	resumed   bool      // and nothing by others has come since then
+	bellAt    time.Time // when the bell last rang
 }
 
 func newScreen(ctx context.Context, config Config, c chat) (*screen, error) {
-	bindings, err := bind(config.Keys)
+	keys, err := bind(config.Keys)
 	if err != nil {
 		return nil, err
 	}
-	s := &screen{Config: config, chat: c, ctx: ctx, bindings: bindings, dark: config.Theme != Light,
-		profile: profileOf(config.Environ), method: ansi.WcWidth, width: max(config.Width, 1), height: max(config.Height, 1)}
-	if s.width == 1 {
-		s.width, s.height = 80, 24
-	}
+	s := &screen{Config: config, display: newDisplay(config), chat: c, ctx: ctx, bindings: keys}
+	s.rooms.display = s.display
+	s.status = status{display: s.display, now: config.Now, plain: c.Plain()}
+	s.composer = composer{display: s.display, now: config.Now, bindings: keys, rooms: &s.rooms, self: &s.self, status: &s.status, host: s}
 	s.enterRooms()
-	s.repaint()
+	s.restyle()
 	if config.Notice != "" {
-		s.complain("%s", oneLine(config.Notice, s.method))
+		s.status.warn("%s", oneLine(config.Notice, s.method))
 	}
 	return s, nil
 }
@@ -110,52 +94,48 @@ func newScreen(ctx context.Context, config Config, c chat) (*screen, error) {
 func (s *screen) enterRooms() {
 	s.add(s.Room).last = s.Last
 	if s.chat.Plain() {
-		s.recall()
+		s.restore()
 		return
 	}
 	for _, name := range s.Rooms {
 		s.add(name)
 	}
-	for _, p := range s.Memory.Rooms {
+	for _, p := range s.State.Rooms {
 		s.add(p.Name)
 	}
-	s.recall()
-	if s.Goal > 0 {
-		s.rooms[0].jumpTargetAt, s.rooms[0].pendingJump = s.Goal, true
+	s.restore()
+	if s.JumpTo > 0 {
+		s.rooms.all[0].jumpTargetAt, s.rooms.all[0].pendingJump = s.JumpTo, true
 	}
-	if s.AnyRoom && s.Memory.Room != "" {
-		if i := s.indexOf(s.Memory.Room); i >= 0 {
-			s.current = i
+	if s.AnyRoom && s.State.Room != "" {
+		if i := s.rooms.index(s.State.Room); i >= 0 {
+			s.rooms.current = i
 		}
 	}
 }
 
 // add makes a room, unless it is there or its name cannot be one.
 func (s *screen) add(name string) *room {
-	if i := s.indexOf(name); i >= 0 {
-		return s.rooms[i]
+	if i := s.rooms.index(name); i >= 0 {
+		return s.rooms.all[i]
 	}
 	if wire.CheckRoom(name) != nil {
 		return nil
 	}
 	r := newRoom(name)
 	r.rows, r.plain = s.height, s.chat.Plain()
-	s.rooms = append(s.rooms, r)
+	s.rooms.all = append(s.rooms.all, r)
 	return r
 }
 
-func (s *screen) indexOf(name string) int {
-	return slices.IndexFunc(s.rooms, func(r *room) bool { return r.name == name })
-}
+func (s *screen) room() *room { return s.rooms.shown() }
 
-func (s *screen) room() *room { return s.rooms[s.current] }
-
-// repaint makes everything be drawn anew.
-func (s *screen) repaint() {
-	before := s.brush
-	s.brush = &style{palette: paletteFor(s.dark, s.profile), method: s.method, width: s.width, numbers: s.numbers, me: s.name, zone: s.Zone}
-	for _, r := range s.rooms {
-		r.reflow(before, s.brush)
+// restyle makes everything be drawn anew.
+func (s *screen) restyle() {
+	before := s.style
+	s.style = s.newStyle(s.self.name)
+	for _, r := range s.rooms.all {
+		r.reflow(before, s.style)
 	}
 }
 
@@ -167,8 +147,8 @@ func (s *screen) Init() tea.Cmd {
 	return nil
 }
 
-// broke ends the screen after a panic, so that the terminal is given back before anybody reads of it. It is deferred.
-func (s *screen) broke() {
+// recoverPanic ends the screen after a panic, so that the terminal is given back before anybody reads of it. It is deferred.
+func (s *screen) recoverPanic() {
 	if fault := recover(); fault != nil && s.err == nil {
 		s.err = fmt.Errorf("the screen broke: %v\n%s", fault, debug.Stack())
 		s.stopping.Go(s.stop) // which waits until this step is over
@@ -178,86 +158,78 @@ func (s *screen) broke() {
 // Update implements tea.Model.
 func (s *screen) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
 	model = s
-	defer s.broke()
+	defer s.recoverPanic()
 	if s.err != nil {
 		return s, nil
 	}
 	switch msg := msg.(type) {
 	case batch:
-		cmd = s.heard(msg)
+		cmd = s.handleBatch(msg)
 	case page:
 		cmd = s.loaded(msg)
 	case answer:
 		cmd = msg(s)
 	case tea.WindowSizeMsg:
 		s.width, s.height = max(msg.Width, 1), max(msg.Height, 1)
-		s.repaint()
-		for _, r := range s.rooms {
+		s.restyle()
+		for _, r := range s.rooms.all {
 			r.rows = s.height
-			r.resize(s.messageRows(), s.brush)
+			r.resize(s.messageRows(), s.style)
 		}
 		cmd = s.fill()
 	case tea.ColorProfileMsg:
 		s.profile = msg.Profile
-		s.repaint()
+		s.restyle()
 	case tea.BackgroundColorMsg:
 		if s.Theme == Auto {
 			s.dark = msg.IsDark()
-			s.repaint()
+			s.restyle()
 		}
 	case tea.ModeReportMsg:
 		cmd = s.wheel.reported(msg)
 		if msg.Mode == ansi.ModeUnicodeCore && (msg.Value == ansi.ModeReset || msg.Value == ansi.ModeSet || msg.Value == ansi.ModePermanentlySet) {
 			s.method = ansi.GraphemeWidth // the renderer goes by the same answer
-			s.repaint()
+			s.restyle()
 		}
 	case tea.ResumeMsg:
 		cmd = s.resume()
 	case tea.FocusMsg:
-		s.blurred = false
+		s.attention.blurred = false
 	case tea.BlurMsg:
-		s.blurred = true
+		s.attention.blurred = true
 	case tea.PasteMsg:
-		cmd = s.paste(msg.Content)
+		if s.composer.paste(msg.Content) {
+			s.panel = nil
+		}
 	case tea.KeyPressMsg:
-		s.stopped = false // it could not be
+		s.attention.suspended = false // it could not be
 		cmd = s.key(msg)
 	case tick:
-		s.ticking = false
-	case keep:
-		cmd = s.keepNow()
+		s.status.ticking = false
+	case saveTick:
+		cmd = s.saveNow()
 	}
-	s.room().settleEnd(s.messageRows(), s.brush) // there may be more room than before
-	if s.looking() {
-		s.room().look()
+	s.room().settleEnd(s.messageRows(), s.style) // there may be more room than before
+	if s.isWatched() {
+		s.room().markRead()
 	}
-	return s, tea.Batch(cmd, s.tick(), s.keepLater())
+	return s, tea.Batch(cmd, s.tick(), s.scheduleSave())
 }
 
-// looking tells whether somebody sees the messages that come.
-func (s *screen) looking() bool { return !s.blurred && !s.stopped && s.panel == nil }
+// isWatched tells whether somebody sees the messages that come.
+func (s *screen) isWatched() bool {
+	return !s.attention.blurred && !s.attention.suspended && s.panel == nil
+}
 
 type tick struct{}
 
 // tick wakes the screen when something on it changes with time alone.
 func (s *screen) tick() tea.Cmd {
-	now := s.Now()
-	var next time.Duration
-	if s.notice != "" {
-		if next = s.until.Sub(now); next <= 0 {
-			s.notice, s.leaving = "", false
-		}
-	}
-	if wait := s.again.Sub(now); !s.live && wait > 0 {
-		whole := wait%time.Second + time.Millisecond // the next second that is shown
-		if next <= 0 || whole < next {
-			next = whole
-		}
-	}
-	if next <= 0 || s.ticking {
+	next := s.status.nextChange()
+	if next <= 0 || s.status.ticking {
 		return nil
 	}
-	s.ticking, next = true, min(next, time.Second) // what begins meanwhile is not to wait for what has begun
+	s.status.ticking, next = true, min(next, time.Second) // what begins meanwhile is not to wait for what has begun
 	return func() tea.Msg {
 		timer := time.NewTimer(next)
 		defer timer.Stop()
@@ -267,18 +239,6 @@ func (s *screen) tick() tea.Cmd {
 		}
 		return tick{}
 	}
-}
-
-// tell shows a sentence for a while. What others wrote in it has to be clean.
-func (s *screen) tell(format string, args ...any) {
-	s.notice, s.wrong = fmt.Sprintf(format, args...), false
-	s.until = s.Now().Add(max(noticeFor, time.Duration(len(s.notice))*readFor))
-}
-
-// complain is tell for what failed.
-func (s *screen) complain(format string, args ...any) {
-	s.tell(format, args...)
-	s.wrong = true
 }
 
 // answer is what came of something that was asked in the background.
@@ -292,86 +252,51 @@ func (s *screen) ask(what func(ctx context.Context) answer) tea.Cmd {
 
 // show goes to another room.
 func (s *screen) show(i int) tea.Cmd {
-	if i < 0 || i >= len(s.rooms) || i == s.current {
+	if i < 0 || i >= len(s.rooms.all) || i == s.rooms.current {
 		return nil
 	}
-	if r := s.room(); r.seen() {
+	if r := s.room(); r.allRead() {
 		r.unreadDivider = false // it is new no more
 	}
 	s.room().jumpTarget = 0
-	s.current = i
-	s.panel, s.completed = nil, nil
+	s.rooms.current = i
+	s.panel, s.composer.completion = nil, nil
 	return s.fill()
 }
 
-// enter says what is in the composer, or does the command that it is.
-func (s *screen) enter() tea.Cmd {
-	c := &s.room().composer
-	text := strings.TrimRight(c.String(), "\n")
-	if strings.TrimSpace(text) == "" {
-		return nil
-	}
-	if s.commanding() {
-		return s.command(text)
-	}
-	if !s.say(strings.TrimPrefix(text, "/")) { // two are one that is said
-		return nil
-	}
-	c.take()
-	c.comeBack()
-	return s.end()
-}
-
 // say says a text in the room, and tells whether it could be. The view is to go to the end then.
-func (s *screen) say(text string) bool {
+func (s *screen) post(text string) bool {
 	r := s.room()
-	if limit := s.limits.Text; limit > 0 {
+	if limit := s.self.limits.Text; limit > 0 {
 		if err := wire.CheckText(text, limit); err != nil {
-			s.complain("%s", err.Reason)
+			s.status.warn("%s", err.Reason)
 			return false
 		}
 	}
 	switch n := r.sending(); {
 	case n >= maxOutbox:
-		s.complain("%s not saved yet; wait a moment", plural(n, "message is", "messages are"))
+		s.status.warn("%s not saved yet; wait a moment", plural(n, "message is", "messages are"))
 		return false
 	case len(r.outbox) >= 2*maxOutbox:
-		s.complain("%s not confirmed; Esc takes them away", plural(len(r.outbox)-n, "message is", "messages are"))
+		s.status.warn("%s not confirmed; Esc takes them away", plural(len(r.outbox)-n, "message is", "messages are"))
 		return false
 	}
 	id, err := s.chat.Say(r.name, text)
 	if err != nil {
-		s.complain("not said: %s", s.reason(err))
+		s.status.warn("not said: %s", s.reason(err))
 		return false
 	}
-	r.composer.remember(text)
+	r.editor.remember(text)
 	r.unreadDivider = false
-	r.outbox = append(r.outbox, &item{at: s.Now(), by: s.by, from: s.name, text: text, id: id, own: true})
+	r.outbox = append(r.outbox, &item{at: s.Now(), senderID: s.self.senderID, displayName: s.self.name, text: text, id: id, own: true})
 	return true
-}
-
-// unsaved are the texts that were said this time and are not confirmed, or refused.
-func (s *screen) unsaved() []string {
-	texts := slices.Clone(s.lost)
-	for _, r := range s.rooms {
-		texts = append(texts, r.unsaved(false)...)
-	}
-	return texts
-}
-
-// sending is how many texts are on their way.
-func (s *screen) sending() (n int) {
-	for _, r := range s.rooms {
-		n += r.sending()
-	}
-	return n
 }
 
 // leave ends the screen, and asks again if something is not saved.
 func (s *screen) leave() tea.Cmd {
-	if n := s.sending(); n > 0 && !s.leaving {
-		s.leaving = true
-		s.complain("%s not saved yet; once more leaves all the same", plural(n, "message is", "messages are"))
+	if n := s.rooms.sending(); n > 0 && !s.status.leaving {
+		s.status.leaving = true
+		s.status.warn("%s not saved yet; once more leaves all the same", plural(n, "message is", "messages are"))
 		return nil
 	}
 	return tea.Quit

@@ -22,7 +22,7 @@ import (
 func TestScreens(t *testing.T) {
 	for _, size := range [][2]int{{80, 24}, {20, 6}, {200, 60}} {
 		at := fmt.Sprintf("-%dx%d", size[0], size[1])
-		st := newStage(t, size[0], size[1], nil)
+		st := newHarness(t, size[0], size[1], nil)
 		st.golden("waiting" + at)
 		st.welcome("anna", 0)
 		st.golden("empty" + at)
@@ -54,7 +54,7 @@ func TestScreens(t *testing.T) {
 
 // TestOwn follows what is said: on its way, saved, refused.
 func TestOwn(t *testing.T) {
-	st := newStage(t, 80, 24, nil)
+	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 3)
 	st.types("hello")
 	st.press("enter")
@@ -80,23 +80,23 @@ func TestOwn(t *testing.T) {
 	st.press("up")
 	st.has("› no") // so that it can be said again
 
-	st.room().composer.insert(strings.Repeat("x", 4000), false)
+	st.room().editor.insert(strings.Repeat("x", 4000), false)
 	st.press("enter")
 	st.has("4002 bytes; at most 4000")
-	if len(st.unsaved()) != 0 {
+	if len(st.rooms.unsaved()) != 0 {
 		t.Fatal("it was said all the same")
 	}
 }
 
 // TestBell: it can be turned off.
 func TestBell(t *testing.T) {
-	st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) { c.Bell = false })
+	st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) { c.Bell = false })
 	st.welcome("anna", 1)
 	st.says("budi", "@anna")
 	if st.bell != 0 {
 		t.Error("the bell rang")
 	}
-	st = newStage(t, 80, 24, nil)
+	st = newHarness(t, 80, 24, nil)
 	st.welcome("anna", 1)
 	for range 30 {
 		st.says("budi", "@anna")
@@ -109,7 +109,7 @@ func TestBell(t *testing.T) {
 
 // TestCommands does each, and has its request looked at.
 func TestCommands(t *testing.T) {
-	st := newStage(t, 80, 24, nil)
+	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 3)
 	run := func(line string) {
 		st.types(line)
@@ -177,7 +177,7 @@ func TestCommands(t *testing.T) {
 
 // TestConnection tells how it is.
 func TestConnection(t *testing.T) {
-	st := newStage(t, 80, 24, nil)
+	st := newHarness(t, 80, 24, nil)
 	st.has("connecting")
 	st.welcome("anna", 3)
 	st.has("3 here   live")
@@ -198,8 +198,8 @@ func TestConnection(t *testing.T) {
 	st.has("another history", "another world", "live")
 	// A name that is gone is not shown, wherever one hears of that.
 	st.hear(client.Disconnected{Err: errors.New("broken"), Wait: time.Second}, wire.Welcome{SenderID: "me"})
-	if st.name != "" {
-		t.Errorf("the name is %q", st.name)
+	if st.self.name != "" {
+		t.Errorf("the name is %q", st.self.name)
 	}
 	st.hear(wire.Name{Name: "anna"}, wire.Name{})
 	st.has("the name anna is not yours any more")
@@ -211,7 +211,7 @@ func TestConnection(t *testing.T) {
 
 // TestPlain does what the plain door can.
 func TestPlain(t *testing.T) {
-	st := newStage(t, 80, 24, func(c *Config, f *fakeChat) { c.Wish, f.plain = "anna", true })
+	st := newHarness(t, 80, 24, func(c *Config, f *fakeChat) { c.Name, f.plain = "anna", true })
 	st.hear(wire.Welcome{Text: wire.Greeting})
 	st.has("live, plain", "this server has no names")
 	st.hear(client.Line{Text: "hello from afar"})
@@ -237,7 +237,7 @@ func TestPlain(t *testing.T) {
 
 // TestKeys: they can be chosen.
 func TestKeys(t *testing.T) {
-	st := newStage(t, 80, 26, func(c *Config, _ *fakeChat) { c.Keys = []string{"who=alt+q", "next=ctrl+o"} })
+	st := newHarness(t, 80, 26, func(c *Config, _ *fakeChat) { c.Keys = []string{"who=alt+q", "next=ctrl+o"} })
 	st.welcome("anna", 0)
 	st.press("alt+q")
 	st.asked("who lobby")
@@ -269,7 +269,7 @@ func TestColours(t *testing.T) {
 			t.Errorf("%v: a name changes its colour", profile)
 		}
 	}
-	st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) { c.Environ = []string{"TERM=xterm-256color", "NO_COLOR=yes"} })
+	st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) { c.Environ = []string{"TERM=xterm-256color", "NO_COLOR=yes"} })
 	if st.profile != colorprofile.ASCII {
 		t.Errorf("NO_COLOR leaves %v", st.profile)
 	}
@@ -339,12 +339,12 @@ func TestLinksAndMentions(t *testing.T) {
 		for _, method := range []ansi.Method{ansi.WcWidth, ansi.GraphemeWidth} {
 			var links, mentions []string
 			for _, s := range parse(text, "", nil, method) {
-				if s.look == link {
+				if s.kind == link {
 					links = append(links, s.text)
 				}
 			}
 			for _, s := range parse(text, want, nil, method) {
-				if s.look == mine {
+				if s.kind == mine {
 					mentions = append(mentions, s.text)
 				}
 			}
@@ -363,7 +363,7 @@ func TestLinksAndMentions(t *testing.T) {
 
 // TestReset: what was saved in a history that is gone is not taken for said.
 func TestReset(t *testing.T) {
-	st := newStage(t, 80, 24, nil)
+	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 3)
 	for i, text := range []string{"kept", "gone"} {
 		st.types(text)
@@ -381,7 +381,7 @@ func TestReset(t *testing.T) {
 
 // TestLatePanel: what comes while one writes does not take the key that was meant for the text.
 func TestLatePanel(t *testing.T) {
-	st := newStage(t, 80, 24, nil)
+	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 3)
 	st.types("hello")
 	st.press("alt+w")
@@ -400,7 +400,7 @@ func TestLatePanel(t *testing.T) {
 
 // TestLowPanel: what is chosen stays in sight when the terminal becomes lower.
 func TestLowPanel(t *testing.T) {
-	st := newStage(t, 80, 40, nil)
+	st := newHarness(t, 80, 40, nil)
 	st.welcome("anna", 0)
 	got := wire.SearchResponse{}
 	for i := range 30 {

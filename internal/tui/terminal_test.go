@@ -49,7 +49,7 @@ func TestFeedBreaks(t *testing.T) {
 }
 
 // wants gives a screen a message and returns what it wants done, in order.
-func (st *stage) wants(msg tea.Msg) (all []tea.Msg) {
+func (st *harness) wants(msg tea.Msg) (all []tea.Msg) {
 	_, cmd := st.screen.Update(msg)
 	var add func(tea.Cmd)
 	add = func(cmd tea.Cmd) {
@@ -81,7 +81,7 @@ func TestStopped(t *testing.T) {
 		{"elsewhere by then", 1, 2, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) { c.Suspend = true })
+			st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) { c.Suspend = true })
 			st.welcome("anna", 10)
 			if got := st.wants(keyPress("ctrl+z")); !reflect.DeepEqual(got, []tea.Msg{tea.SuspendMsg{}}) {
 				t.Fatalf("Ctrl-Z wants %v", got)
@@ -101,8 +101,8 @@ func TestStopped(t *testing.T) {
 				st.says("budi", "on its way")
 			}
 			r := st.room()
-			if !r.unreadDivider || r.rule != 10 {
-				t.Errorf("what is new begins after %d (%v)", r.rule, r.unreadDivider)
+			if !r.unreadDivider || r.dividerAfter != 10 {
+				t.Errorf("what is new begins after %d (%v)", r.dividerAfter, r.unreadDivider)
 			}
 			if unread := r.unread() > 0; unread != c.blurred {
 				t.Errorf("%d are unread", r.unread())
@@ -118,7 +118,7 @@ func TestStopped(t *testing.T) {
 
 // TestResume: mode 2027 is set again before anything is drawn by its widths, and only where it was.
 func TestResume(t *testing.T) {
-	st := newStage(t, 80, 24, nil)
+	st := newHarness(t, 80, 24, nil)
 	if got := st.wants(tea.ResumeMsg{}); len(got) != 0 {
 		t.Errorf("without the mode it wants %v", got)
 	}
@@ -140,7 +140,7 @@ func TestCursor(t *testing.T) {
 		c.news <- client.Event{Frame: wire.Welcome{SenderID: "me", Session: "s"}}
 		sizes <- Size{40, 10}
 		sizes <- Size{80, 24}
-		time.Sleep(3 * frame)
+		time.Sleep(3 * frameInterval)
 		cancel()
 	}()
 	if _, err := run(ctx, config, c); !errors.Is(err, context.Canceled) {
@@ -156,7 +156,7 @@ func TestCursor(t *testing.T) {
 
 // TestWheel: a terminal that makes keys of its wheel, and tells so, does not while the screen is on.
 func TestWheel(t *testing.T) {
-	st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) { c.Suspend = true })
+	st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) { c.Suspend = true })
 	raw := func(s string) tea.Msg { return tea.RawMsg{Msg: s} }
 	for i, c := range []struct {
 		msg  tea.Msg
@@ -188,7 +188,7 @@ func TestWheelGivenBack(t *testing.T) {
 		go func() {
 			io.WriteString(keys, ansi.ReportMode(ansi.ModeSynchronizedOutput, ansi.ModeReset))
 			io.WriteString(keys, ansi.ReportMode(alternateScroll, state))
-			time.Sleep(3 * frame)
+			time.Sleep(3 * frameInterval)
 			keys.Close()
 		}()
 		if _, err := run(t.Context(), config, new(fakeChat)); err != nil {

@@ -43,23 +43,23 @@ func profileOf(environ []string) colorprofile.Profile {
 // palette is how everything looks. Each look has a sign besides its colour, for who has none. These are ansi's styles and
 // not lipgloss's, which take underlined characters to pieces.
 type palette struct {
-	looks   [found + 1]ansi.Style
-	names   []ansi.Style
-	tab     ansi.Style // the room one is in
-	other   ansi.Style // a room with nothing new
-	fresh   ansi.Style // a room with something new
-	calls   ansi.Style // a room where one is mentioned
-	good    ansi.Style
-	warn    ansi.Style
-	rule    ansi.Style // a line across
-	unread  ansi.Style
-	below   ansi.Style // what has come below a view that is scrolled back
-	chosen  ansi.Style
-	key     ansi.Style
-	strong  ansi.Style
-	prompt  ansi.Style
-	aimed   ansi.Style // the message that was jumped to
-	colours bool
+	textStyles [found + 1]ansi.Style
+	names      []ansi.Style
+	tab        ansi.Style // the room one is in
+	other      ansi.Style // a room with nothing new
+	fresh      ansi.Style // a room with something new
+	calls      ansi.Style // a room where one is mentioned
+	good       ansi.Style
+	warn       ansi.Style
+	rule       ansi.Style // a line across
+	unread     ansi.Style
+	below      ansi.Style // what has come below a view that is scrolled back
+	chosen     ansi.Style
+	key        ansi.Style
+	strong     ansi.Style
+	prompt     ansi.Style
+	target     ansi.Style // the message that was jumped to
+	colours    bool
 }
 
 // Names have colours of like strength, so that none is louder; on 16 colours there are as many as can be read.
@@ -109,10 +109,10 @@ func paletteFor(dark bool, profile colorprofile.Profile) *palette {
 		key:     style().Bold(),
 		strong:  style().Bold(),
 		prompt:  style().ForegroundColor(blue).Bold(),
-		aimed:   style().ForegroundColor(amber).Bold(),
+		target:  style().ForegroundColor(amber).Bold(),
 		colours: profile > colorprofile.ASCII,
 	}
-	p.looks = [...]ansi.Style{
+	p.textStyles = [...]ansi.Style{
 		plain:   style(),
 		link:    style().ForegroundColor(blue).Underline(true),
 		code:    style().ForegroundColor(brown),
@@ -124,7 +124,7 @@ func paletteFor(dark bool, profile colorprofile.Profile) *palette {
 		found:   style().Bold().ForegroundColor(amber).Underline(true),
 	}
 	if !p.colours {
-		p.looks[code] = style().Italic(true)
+		p.textStyles[code] = style().Italic(true)
 	}
 	for _, c := range names {
 		p.names = append(p.names, style().ForegroundColor(c).Bold())
@@ -143,14 +143,14 @@ func (p *palette) nameStyle(by string) ansi.Style {
 func (p *palette) paint(line []span, by string) string {
 	var b strings.Builder
 	for _, s := range line {
-		style := p.looks[s.look]
-		if s.look == name {
+		style := p.textStyles[s.kind]
+		if s.kind == name {
 			style = p.nameStyle(by)
 		}
 		if s.href != "" {
 			b.WriteString(ansi.SetHyperlink(s.href))
 		}
-		if s.look == plain {
+		if s.kind == plain {
 			b.WriteString(s.text)
 		} else {
 			b.WriteString(style.Styled(s.text))

@@ -18,7 +18,7 @@ func (w *wheel) reported(m tea.ModeReportMsg) tea.Cmd {
 	switch {
 	case m.Mode == alternateScroll && m.Value == ansi.ModeSet:
 		w.on = true
-		return w.take()
+		return w.disable()
 	case m.Mode != alternateScroll && !w.asked:
 		w.asked = true
 		return tea.Raw(ansi.RequestMode(alternateScroll))
@@ -26,15 +26,15 @@ func (w *wheel) reported(m tea.ModeReportMsg) tea.Cmd {
 	return nil
 }
 
-// take and give are what switches the mode off, and on as it was; nil: it was off.
-func (w *wheel) take() tea.Cmd {
+// disable and give are what switches the mode off, and on as it was; nil: it was off.
+func (w *wheel) disable() tea.Cmd {
 	if !w.on {
 		return nil
 	}
 	return tea.Raw(ansi.ResetMode(alternateScroll))
 }
 
-func (w *wheel) give() tea.Cmd {
+func (w *wheel) restore() tea.Cmd {
 	if !w.on {
 		return nil
 	}

@@ -65,7 +65,7 @@ func TestPressed(t *testing.T) {
 
 // TestPress: what the documents promise works with all ways of telling keys, and a wish for a key in any of its names.
 func TestPress(t *testing.T) {
-	st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) {
+	st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) {
 		c.Keys = []string{"who=alt+?", "help=Alt+Shift+."}
 	})
 	st.welcome("anna", 10)
@@ -76,7 +76,7 @@ func TestPress(t *testing.T) {
 	}
 	composed := func(want string) {
 		t.Helper()
-		if got := st.room().composer.String(); got != want {
+		if got := st.room().editor.String(); got != want {
 			t.Errorf("what is written is %q, not %q", got, want)
 		}
 	}

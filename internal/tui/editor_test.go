@@ -15,7 +15,7 @@ import (
 
 // TestPalette chooses commands.
 func TestPalette(t *testing.T) {
-	st := newStage(t, 80, 24, nil)
+	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 3)
 	st.types("/")
 	st.has("/join ROOM", "go to a room", "Alt-J")
@@ -30,7 +30,7 @@ func TestPalette(t *testing.T) {
 
 // TestComplete goes through candidates.
 func TestComplete(t *testing.T) {
-	st := newStage(t, 80, 24, nil)
+	st := newHarness(t, 80, 24, nil)
 	st.welcome("zoe", 3)
 	st.says("bert", "hi")
 	for text, want := range map[string]string{"b": "› @bert: ", "hey @b": "› hey @bert ", "/jo": "› /join ", "/join lo": "› /join lobby ", ":smile": "› 😄 ", "see #lo": "› see #lobby "} {
@@ -48,7 +48,7 @@ func TestComplete(t *testing.T) {
 
 // TestPaste asks what to do with much.
 func TestPaste(t *testing.T) {
-	st := newStage(t, 80, 24, nil)
+	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 0)
 	st.send(tea.PasteMsg{Content: "short\n"})
 	st.has("› short")
@@ -80,7 +80,7 @@ func TestPaste(t *testing.T) {
 	st.send(tea.PasteMsg{Content: "a\nb"})
 	n := len(st.chat.asked)
 	st.press("c")
-	if len(st.chat.asked) != n || !st.room().composer.empty() {
+	if len(st.chat.asked) != n || !st.room().editor.empty() {
 		t.Error("cancelled and not gone")
 	}
 }
@@ -105,7 +105,7 @@ func TestReadline(t *testing.T) {
 		{"e", []string{"\u0301", "left", "backspace"}, "|e\u0301"},
 		{"a.b c", []string{"alt+backspace", "alt+backspace"}, "a.|"},
 	} {
-		var c composer
+		var c editor
 		for _, s := range split(test.text) {
 			c.insert(s, true)
 		}
@@ -123,7 +123,7 @@ func TestReadline(t *testing.T) {
 
 // TestSaid goes through what was said.
 func TestSaid(t *testing.T) {
-	st := newStage(t, 80, 24, nil)
+	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 0)
 	st.hear(wire.Message{Room: wire.Lobby, N: 1, SenderID: "me", DisplayName: "anna", ID: "old", Text: "from another day"})
 	for _, text := range []string{"make bench", "git status", "make test"} {
@@ -153,19 +153,19 @@ func TestSaid(t *testing.T) {
 
 // What cannot be said stays where it was written.
 func TestNothingWrittenIsLost(t *testing.T) {
-	st := newStage(t, 80, 24, nil)
+	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 3)
 	st.types("/me ")
 	for range 10 {
 		st.send(tea.PasteMsg{Content: strings.Repeat("z", 450)})
 	}
 	st.press("enter")
-	if got := st.room().composer.String(); len(got) != 4504 {
+	if got := st.room().editor.String(); len(got) != 4504 {
 		t.Errorf("of what was too long there are %d bytes", len(got))
 	}
 
 	// A room that is refused keeps what was written and said in it, and nothing of that is said elsewhere.
-	st = newStage(t, 80, 24, nil)
+	st = newHarness(t, 80, 24, nil)
 	st.welcome("anna", 3)
 	st.types("/join tea")
 	st.press("enter")
@@ -181,47 +181,47 @@ func TestNothingWrittenIsLost(t *testing.T) {
 			t.Errorf("in the wrong room: %s", asked)
 		}
 	}
-	if got := st.unsaved(); len(got) != 3 || got[0] != "secret for tea only" {
+	if got := st.rooms.unsaved(); len(got) != 3 || got[0] != "secret for tea only" {
 		t.Errorf("unsaved are %q", got)
 	}
 
 	// Leaving a room asks, and what is not saved is told at the end.
 	st.types("/leave")
 	st.press("enter")
-	if st.indexOf("tea") < 0 {
+	if st.rooms.index("tea") < 0 {
 		t.Error("the room was left without a question")
 	}
 	st.types("/leave")
 	st.press("enter")
-	if got := st.unsaved(); st.indexOf("tea") >= 0 || len(got) != 3 {
+	if got := st.rooms.unsaved(); st.rooms.index("tea") >= 0 || len(got) != 3 {
 		t.Errorf("after leaving, unsaved are %q", got)
 	}
 }
 
 // A draft outlives that one looks at what was said before, whatever comes meanwhile, and is what is remembered.
 func TestDraftBesideHistory(t *testing.T) {
-	st := newStage(t, 80, 24, nil)
+	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 3)
 	st.types("first")
 	st.press("enter")
 	st.types("my draft")
 	st.press("up")
-	if got := st.memory().Rooms[0].Draft; got != "my draft" {
+	if got := st.snapshot().Rooms[0].Draft; got != "my draft" {
 		t.Errorf("remembered is %q", got)
 	}
 	st.hear(wire.Message{Room: wire.Lobby, N: 4, At: wire.TimeOf(start), SenderID: "me", DisplayName: "anna", ID: "zz", Text: "from a phone"})
-	if got := st.room().composer.String(); got != "first" {
+	if got := st.room().editor.String(); got != "first" {
 		t.Errorf("what is looked at is %q", got)
 	}
 	st.press("down", "down", "down")
-	if got := st.room().composer.String(); got != "my draft" {
+	if got := st.room().editor.String(); got != "my draft" {
 		t.Errorf("the draft is %q", got)
 	}
 }
 
 // TestSlash: a text that begins like a command, and is none, is kept as any other.
 func TestSlash(t *testing.T) {
-	st := newStage(t, 80, 24, nil)
+	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 3)
 	for _, text := range []string{"//comment", "/etc/hosts is wrong"} {
 		st.send(tea.PasteMsg{Content: text})
@@ -245,14 +245,14 @@ func TestSlash(t *testing.T) {
 	st.press("alt+n")
 	st.has("› /name")
 	st.press("esc", "ctrl+u")
-	if got := st.room().composer.String(); got != "" {
+	if got := st.room().editor.String(); got != "" {
 		t.Errorf("what is written is %q", got)
 	}
 }
 
 // TestPasteIntoSearch: what is pasted goes where one sees it.
 func TestPasteIntoSearch(t *testing.T) {
-	st := newStage(t, 80, 24, nil)
+	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 3)
 	st.types("the first thing")
 	st.press("enter")
@@ -265,16 +265,16 @@ func TestPasteIntoSearch(t *testing.T) {
 
 // TestFull: what does not fit is refused in words, also when it is typed.
 func TestFull(t *testing.T) {
-	st := newStage(t, 80, 24, nil)
+	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 3)
-	st.room().composer.set(strings.Repeat("x", maxDraft))
+	st.room().editor.set(strings.Repeat("x", maxDraft))
 	st.types("y")
 	st.has("more than fits into one message")
 }
 
 // TestTyping: others hear that one writes, and nothing of commands.
 func TestTyping(t *testing.T) {
-	st := newStage(t, 80, 24, nil)
+	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 3)
 	st.types("/who")
 	if len(st.chat.typing) != 0 {
@@ -294,44 +294,44 @@ func TestTyping(t *testing.T) {
 
 // TestSearchWhileHeard: what is heard meanwhile moves nothing under a search of what was said.
 func TestSearchWhileHeard(t *testing.T) {
-	st := newStage(t, 80, 24, nil)
+	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 3)
-	c := &st.room().composer
+	c := &st.room().editor
 	for i := range 65 {
 		c.remember(fmt.Sprint(i) + strings.Repeat("x", 1000))
 	}
 	st.press("ctrl+r")
 	st.types("30x")
-	was := c.said[c.hit]
+	was := c.history[c.searchHit]
 	for i := range 3 {
 		st.hear(wire.Message{Room: wire.Lobby, N: uint64(4 + i), At: wire.TimeOf(start), SenderID: "me", DisplayName: "anna", ID: fmt.Sprint("z", i), Text: strings.Repeat("y", 4000+i)})
 	}
-	if c.hit < 0 || c.said[c.hit] != was {
+	if c.searchHit < 0 || c.history[c.searchHit] != was {
 		t.Error("another text is found")
 	}
 	for i := range 20 {
 		st.hear(wire.Message{Room: wire.Lobby, N: uint64(7 + i), At: wire.TimeOf(start), SenderID: "me", DisplayName: "anna", ID: fmt.Sprint("w", i), Text: strings.Repeat("y", 4010+i)})
 	}
 	st.shown()
-	if c.hit != -1 || st.err != nil {
-		t.Errorf("what is gone is found: %d, %v", c.hit, st.err)
+	if c.searchHit != -1 || st.err != nil {
+		t.Errorf("what is gone is found: %d, %v", c.searchHit, st.err)
 	}
 }
 
 // TestDraftComesBack: what was begun waits while something said before is said once more, or is not.
 func TestDraftComesBack(t *testing.T) {
 	for _, keys := range [][]string{{"up", "enter"}, {"up", "ctrl+c"}, {"ctrl+r", "enter", "enter"}, {"up", "alt+n", "esc", "enter"}} {
-		st := newStage(t, 80, 24, nil)
+		st := newHarness(t, 80, 24, nil)
 		st.welcome("anna", 3)
 		st.types("one")
 		st.press("enter")
 		st.types("a long draft")
 		st.press(keys...)
-		if got := st.room().composer; got.String() != "a long draft" && got.killed != "a long draft" {
+		if got := st.room().editor; got.String() != "a long draft" && got.killed != "a long draft" {
 			t.Errorf("after %q there is %q, and %q to bring back", keys, got.String(), got.killed)
 		}
 	}
-	st := newStage(t, 80, 24, nil)
+	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 3)
 	st.types("kept")
 	st.press("ctrl+c")

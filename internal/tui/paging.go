@@ -9,34 +9,25 @@ import (
 )
 
 // way is which part of a room's past was asked for.
-type way uint8
+type pageKind uint8
 
 const (
-	older  way = iota // before the window
-	newer             // after it
-	anew              // another window
-	newest            // the end
+	older  pageKind = iota // before the window
+	newer                  // after it
+	around                 // another window
+	newest                 // the end
 )
 
 // page is what came of asking for a room's past.
 type page struct {
-	room string
-	over uint64 // the window it is for
-	way  way
-	goal uint64 // the number to show, of a new window
-	how  how
-	page wire.Page
-	err  error
+	room       string
+	generation uint64 // the window it is for
+	kind       pageKind
+	target     uint64 // the number to show, of a new window
+	placement  placement
+	page       wire.Page
+	err        error
 }
-
-// how a message is shown that the view goes to.
-type how uint8
-
-const (
-	inside  how = iota // with some of what stands before it
-	pointed            // so too, and marked
-	atTop
-)
 
 // load asks for a part of the past, one at a time in each room.
 func (s *screen) load(r *room, p page, h wire.History) tea.Cmd {
@@ -44,14 +35,14 @@ func (s *screen) load(r *room, p page, h wire.History) tea.Cmd {
 		return nil
 	}
 	switch {
-	case p.way == anew || p.way == newest:
-		r.over++ // what is under way is for the window that this takes the place of
-		r.going, r.ending = true, p.way == newest
+	case p.kind == around || p.kind == newest:
+		r.generation++ // what is under way is for the window that this takes the place of
+		r.jumping, r.loadingEnd = true, p.kind == newest
 	case r.loading:
 		return nil
 	}
 	r.loading = true
-	h.Room, p.room, p.over = r.name, r.name, r.over
+	h.Room, p.room, p.generation = r.name, r.name, r.generation
 	if h.Limit == 0 {
 		h.Limit = pageSize
 	}
@@ -64,18 +55,18 @@ func (s *screen) load(r *room, p page, h wire.History) tea.Cmd {
 
 // loaded takes a page.
 func (s *screen) loaded(p page) tea.Cmd {
-	i := s.indexOf(p.room)
+	i := s.rooms.index(p.room)
 	if i < 0 {
 		return nil
 	}
-	r := s.rooms[i]
-	if p.over != r.over {
+	r := s.rooms.all[i]
+	if p.generation != r.generation {
 		return nil // for a window that is gone
 	}
-	r.idle()
+	r.stopLoading()
 	if p.err != nil {
 		if s.ctx.Err() == nil {
-			s.complain("the past could not be read: %s", s.reason(p.err))
+			s.status.warn("the past could not be read: %s", s.reason(p.err))
 		}
 		return nil
 	}
@@ -86,7 +77,7 @@ func (s *screen) loaded(p page) tea.Cmd {
 	for _, m := range p.page.Messages {
 		items = append(items, s.item(m))
 	}
-	switch p.way {
+	switch p.kind {
 	case older:
 		if len(items) == 0 {
 			r.first = r.lowest()
@@ -99,16 +90,16 @@ func (s *screen) loaded(p page) tea.Cmd {
 		r.replace(items, false)
 		r.extend(nil, false)
 		if !r.attached { // more has come meanwhile
-			return s.load(r, page{way: newer}, after(r.highest()))
+			return s.load(r, page{kind: newer}, after(r.highest()))
 		}
-	case anew:
+	case around:
 		if len(items) == 0 {
-			s.complain("there is no message %s", thousands(p.goal))
+			s.status.warn("there is no message %s", thousands(p.target))
 			return nil
 		}
 		r.replace(items, false)
 		r.extend(nil, p.page.More)
-		s.point(r, p.goal, p.how)
+		s.point(r, p.target, p.placement)
 	}
 	if r == s.room() {
 		return s.fill()
@@ -124,16 +115,16 @@ func (s *screen) fill() tea.Cmd {
 	r, height := s.room(), s.messageRows()
 	switch {
 	case r.loading || s.chat.Plain() || !r.joined:
-	case r.older() && r.heard >= r.head && !(r.anchor == nil && r.full()) && r.nearTop(height, s.brush):
-		return s.load(r, page{way: older}, before(r.lowest()))
-	case !r.attached && r.nearEnd(height, s.brush):
-		return s.load(r, page{way: newer}, after(r.highest()))
+	case r.hasOlder() && r.received >= r.head && !(r.anchor == nil && r.full()) && r.nearTop(height, s.style):
+		return s.load(r, page{kind: older}, before(r.lowest()))
+	case !r.attached && r.nearEnd(height, s.style):
+		return s.load(r, page{kind: newer}, after(r.highest()))
 	}
 	return nil
 }
 
 // jump shows the message n with what stands around it.
-func (s *screen) jump(r *room, n uint64, how how) tea.Cmd {
+func (s *screen) jump(r *room, n uint64, how placement) tea.Cmd {
 	n = min(max(n, r.first), r.head)
 	if i, found := r.find(n); found || i > 0 && i < len(r.items) {
 		s.point(r, n, how)
@@ -142,26 +133,26 @@ func (s *screen) jump(r *room, n uint64, how how) tea.Cmd {
 	if s.chat.Plain() {
 		return nil
 	}
-	return s.load(r, page{way: anew, goal: n, how: how}, after(n-min(n, around)))
+	return s.load(r, page{kind: around, target: n, placement: how}, after(n-min(n, contextSize)))
 }
 
 // point moves the view to n, which is in the window.
-func (s *screen) point(r *room, n uint64, how how) {
+func (s *screen) point(r *room, n uint64, how placement) {
 	i, _ := r.find(n)
 	if i = min(i, len(r.items)-1); i < 0 {
 		return
 	}
 	r.jumpTarget = 0
-	if how == pointed {
+	if how == marked {
 		r.jumpTarget = r.items[i].n
 	}
 	height, off := s.messageRows(), 0
 	if how != atTop {
-		off = -r.block(i, s.brush).head // the rule of what is new, too
+		off = -r.block(i, s.style).headLines // the rule of what is new, too
 	}
-	r.moveTo(i, off, height, s.brush)
+	r.moveTo(i, off, height, s.style)
 	if r.anchor != nil && how != atTop {
-		r.scroll(-height/3, height, s.brush)
+		r.scroll(-height/3, height, s.style)
 	}
 }
 
@@ -170,21 +161,21 @@ func (s *screen) end() tea.Cmd {
 	r := s.room()
 	r.jumpTarget, r.jumpTargetAt, r.pendingJump = 0, 0, false
 	if r.attached {
-		if r.going { // no more
-			r.idle()
+		if r.jumping { // no more
+			r.stopLoading()
 		}
-		r.anchor, r.shrunk = nil, scrollPos{}
+		r.anchor, r.beforeResize = nil, scrollPos{}
 		return nil
 	}
-	if r.ending {
+	if r.loadingEnd {
 		return nil
 	}
-	return s.load(r, page{way: newest}, before(r.head+1))
+	return s.load(r, page{kind: newest}, before(r.head+1))
 }
 
 // move scrolls by lines.
 func (s *screen) move(lines int) tea.Cmd {
-	s.room().scroll(lines, s.messageRows(), s.brush)
+	s.room().scroll(lines, s.messageRows(), s.style)
 	return s.fill()
 }
 
@@ -192,10 +183,10 @@ func (s *screen) move(lines int) tea.Cmd {
 func (s *screen) toUnread() tea.Cmd {
 	r := s.room()
 	if !r.unreadDivider {
-		s.tell("nothing is new")
+		s.status.inform("nothing is new")
 		return nil
 	}
-	return s.jump(r, r.fresh(), inside)
+	return s.jump(r, r.firstUnread(), withContext)
 }
 
 // who asks who is in the room.
@@ -208,7 +199,7 @@ func (s *screen) who(string) tea.Cmd {
 		who, err := s.chat.Who(ctx, r.name)
 		return func(s *screen) tea.Cmd {
 			if err != nil {
-				s.complain("%s", s.reason(err))
+				s.status.warn("%s", s.reason(err))
 				return nil
 			}
 			s.openLate(whoPanel(who, s))

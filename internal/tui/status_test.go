@@ -15,8 +15,8 @@ import (
 )
 
 // twoRooms is a stage in the lobby and in team, of which the past is as long as asked for.
-func twoRooms(t *testing.T, width, height int, change func(*Config, *fakeChat)) *stage {
-	st := newStage(t, width, height, func(c *Config, f *fakeChat) {
+func twoRooms(t *testing.T, width, height int, change func(*Config, *fakeChat)) *harness {
+	st := newHarness(t, width, height, func(c *Config, f *fakeChat) {
 		c.Rooms = []string{"team"}
 		if change != nil {
 			change(c, f)
@@ -27,14 +27,14 @@ func twoRooms(t *testing.T, width, height int, change func(*Config, *fakeChat)) 
 }
 
 // inTeam makes somebody say something in team.
-func (st *stage) inTeam(n int, by, from, text string) {
+func (st *harness) inTeam(n int, by, from, text string) {
 	st.hear(wire.Message{Room: "team", N: uint64(n), At: wire.TimeOf(st.now), SenderID: by, DisplayName: from, ID: fmt.Sprint("t", n), Text: text})
 }
 
 // TestUnreadGone: what the server keeps no more is not unread, and the rule stands above the first that there is.
 func TestUnreadGone(t *testing.T) {
 	st := twoRooms(t, 80, 24, func(c *Config, _ *fakeChat) {
-		c.Memory = State{Rooms: []RoomState{{Name: "team", HistoryID: "log", Read: 10}}}
+		c.State = State{Rooms: []RoomState{{Name: "team", HistoryID: "log", Read: 10}}}
 	})
 	st.hear(wire.Joined{Room: "team", HistoryID: "log", N: 10_000, First: 9981, Count: 3})
 	for n := 9981; n <= 10_000; n++ {
@@ -47,8 +47,8 @@ func TestUnreadGone(t *testing.T) {
 	st.has("── new ──", "kept 9981")
 	st.hasNot("Alt-U")
 	st.press("end")
-	if r := st.room(); r.fresh() != 9981 || r.behind() != 0 {
-		t.Errorf("new is from %d on, and %d are to come", r.fresh(), r.behind())
+	if r := st.room(); r.firstUnread() != 9981 || r.behind() != 0 {
+		t.Errorf("new is from %d on, and %d are to come", r.firstUnread(), r.behind())
 	}
 	for n := 10_001; n <= 10_040; n++ {
 		st.inTeam(n, "b", "budi", fmt.Sprint("kept ", n))
@@ -60,10 +60,10 @@ func TestUnreadGone(t *testing.T) {
 
 	// Nor is there anything new in a room of which nothing is left.
 	st = twoRooms(t, 80, 24, func(c *Config, _ *fakeChat) {
-		c.Memory = State{Rooms: []RoomState{{Name: "team", HistoryID: "log", Read: 10}}}
+		c.State = State{Rooms: []RoomState{{Name: "team", HistoryID: "log", Read: 10}}}
 	})
 	st.hear(wire.Joined{Room: "team", HistoryID: "log", N: 50, First: 51, Count: 3})
-	if r := st.rooms[1]; r.unread() != 0 || r.unreadDivider || r.behind() != 0 {
+	if r := st.rooms.all[1]; r.unread() != 0 || r.unreadDivider || r.behind() != 0 {
 		t.Errorf("of nothing, %d are unread and %d to come; a rule: %v", r.unread(), r.behind(), r.unreadDivider)
 	}
 }
@@ -74,7 +74,7 @@ func TestUnreadOwn(t *testing.T) {
 	st.hear(wire.Joined{Room: "team", HistoryID: "log", N: 0, First: 1, Count: 3})
 	unread := func(want uint64) {
 		t.Helper()
-		if got := st.rooms[1].unread(); got != want {
+		if got := st.rooms.all[1].unread(); got != want {
 			t.Fatalf("%d are unread, not %d", got, want)
 		}
 	}
@@ -102,7 +102,7 @@ func TestWhoSpeaks(t *testing.T) {
 		width, height  int
 		named, without string
 	}{{200, 60, "as anna   3 here   live", "without a name   3 here   live"}, {80, 24, "› say something in lobby as anna", "› say something in lobby without a name"}, {20, 6, "› as anna", "› without a name"}} {
-		st := newStage(t, test.width, test.height, func(c *Config, _ *fakeChat) { c.Wish = "anna" })
+		st := newHarness(t, test.width, test.height, func(c *Config, _ *fakeChat) { c.Name = "anna" })
 		st.hasNot("anna", "without") // it is not known yet
 		st.welcome("", 10)
 		st.has(test.without)
@@ -116,7 +116,7 @@ func TestWhoSpeaks(t *testing.T) {
 		st.has(test.without)
 	}
 	// The plain door has no names.
-	st := newStage(t, 80, 24, func(_ *Config, f *fakeChat) { f.plain = true })
+	st := newHarness(t, 80, 24, func(_ *Config, f *fakeChat) { f.plain = true })
 	st.hear(wire.Welcome{Text: wire.Greeting})
 	st.has("› say something in lobby\n")
 }
@@ -125,7 +125,7 @@ func TestWhoSpeaks(t *testing.T) {
 func TestLongNotice(t *testing.T) {
 	rule := "a room's name is 1 to 64 of a-z, 0-9, _ and -, and begins with a letter or digit"
 	for _, size := range [][2]int{{200, 60}, {80, 24}, {57, 10}, {30, 8}, {20, 6}} {
-		st := newStage(t, size[0], size[1], nil)
+		st := newHarness(t, size[0], size[1], nil)
 		st.welcome("anna", 300)
 		read := func(words string) {
 			t.Helper()
@@ -136,7 +136,7 @@ func TestLongNotice(t *testing.T) {
 		st.types("/join Not/A/Room")
 		st.press("enter")
 		read(rule)
-		if len(st.notice)/(size[0]-2)+2 < st.messageRows() {
+		if len(st.status.notice)/(size[0]-2)+2 < st.messageRows() {
 			st.has("message 300") // the end is above it
 		}
 		st.press("ctrl+c", "esc")
@@ -151,8 +151,8 @@ func TestLongNotice(t *testing.T) {
 		if size[0] > 20 {
 			read(rule)
 			st.has("1 new ↓")
-			st.complain("%s", strings.Repeat("x", size[0]-2))
-			read(st.notice)
+			st.status.warn("%s", strings.Repeat("x", size[0]-2))
+			read(st.status.notice)
 			st.has("1 new ↓")
 		}
 		if got := strings.Split(st.shown(), "\n")[1]; got != top && size[1] > 8 {
@@ -161,20 +161,20 @@ func TestLongNotice(t *testing.T) {
 		st.send(tea.PasteMsg{Content: "one\n" + strings.Repeat("two ", 1100)})
 		read("too much for one message")
 		st.press("c", "f1")
-		st.complain("%s", rule)
+		st.status.warn("%s", rule)
 		if read(rule); size[1] > 6 {
 			st.has("Keys and commands")
 		}
 	}
 	// A long one stays for long enough.
-	st := newStage(t, 80, 24, nil)
-	st.complain("%s", strings.Repeat("long ", 40))
-	st.now = st.now.Add(noticeFor + time.Second)
-	st.ticking = false
+	st := newHarness(t, 80, 24, nil)
+	st.status.warn("%s", strings.Repeat("long ", 40))
+	st.now = st.now.Add(noticeTime + time.Second)
+	st.status.ticking = false
 	st.send(tick{})
 	st.has("long long")
 	st.now = st.now.Add(10 * time.Second)
-	st.ticking = false
+	st.status.ticking = false
 	st.send(tick{})
 	st.hasNot("long long")
 }
@@ -182,7 +182,7 @@ func TestLongNotice(t *testing.T) {
 // TestPanelRows: every row of a panel is read to its end, and the chosen one is seen whole.
 func TestPanelRows(t *testing.T) {
 	for _, size := range [][2]int{{80, 24}, {57, 10}, {20, 6}} {
-		st := newStage(t, size[0], size[1], nil)
+		st := newHarness(t, size[0], size[1], nil)
 		st.welcome("anna", 10)
 		st.press("f1")
 		var read strings.Builder
@@ -240,7 +240,7 @@ func TestHidden(t *testing.T) {
 			st.hear(wire.Joined{Room: name, HistoryID: "log", N: 0, First: 1, Count: 3})
 		}
 		st.has("…")
-		if !strings.Contains(tabs(), st.brush.other.Styled("…")) {
+		if !strings.Contains(tabs(), st.style.other.Styled("…")) {
 			t.Errorf("%v: %q, and nothing is new", size, tabs())
 		}
 		say := func(room, text string) {
@@ -251,11 +251,11 @@ func TestHidden(t *testing.T) {
 			}
 		}
 		say("pantry", "hello")
-		if !strings.Contains(tabs(), st.brush.fresh.Styled("…")) {
+		if !strings.Contains(tabs(), st.style.fresh.Styled("…")) {
 			t.Errorf("%v: %q, and something is new", size, tabs())
 		}
 		say("kitchen", "@anna: hello")
-		if !strings.Contains(tabs(), st.brush.calls.Styled("…@")) {
+		if !strings.Contains(tabs(), st.style.calls.Styled("…@")) {
 			t.Errorf("%v: %q, and somebody calls", size, tabs())
 		}
 		st.press("ctrl+n", "ctrl+n")
@@ -265,7 +265,7 @@ func TestHidden(t *testing.T) {
 
 // TestPlainTruth: of the past, the plain door knows nothing, and nothing is said of it.
 func TestPlainTruth(t *testing.T) {
-	st := newStage(t, 80, 24, func(_ *Config, f *fakeChat) { f.plain = true })
+	st := newHarness(t, 80, 24, func(_ *Config, f *fakeChat) { f.plain = true })
 	st.hear(wire.Welcome{Text: wire.Greeting})
 	st.has("nobody has said anything since you came")
 	st.hasNot("Alt-S")
@@ -283,8 +283,8 @@ func TestPlainTruth(t *testing.T) {
 	if n := strings.Count(st.shown(), "broke here"); n != 1 {
 		t.Errorf("it is noted %d times that the connection broke", n)
 	}
-	if r := st.room(); r.heard != 2 || r.unread() != 0 {
-		t.Errorf("%d lines were heard, %d are unread", r.heard, r.unread())
+	if r := st.room(); r.received != 2 || r.unread() != 0 {
+		t.Errorf("%d lines were heard, %d are unread", r.received, r.unread())
 	}
 	for n := range 2 * maxItems {
 		st.hear(client.Line{Text: fmt.Sprint("line ", n)})
@@ -296,7 +296,7 @@ func TestPlainTruth(t *testing.T) {
 	st.hasNot("earlier")
 
 	// On the other door nothing is missing.
-	st = newStage(t, 80, 24, nil)
+	st = newHarness(t, 80, 24, nil)
 	st.welcome("anna", 10)
 	st.hear(broken)
 	st.hasNot("broke here")
@@ -305,7 +305,7 @@ func TestPlainTruth(t *testing.T) {
 
 // TestCommandHint: a command is done, and not said.
 func TestCommandHint(t *testing.T) {
-	st := newStage(t, 80, 24, nil)
+	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 10)
 	for text, want := range map[string]string{"/join tea": "Enter do it", "/x": "Enter do it", "//x": "Enter say", "x": "Enter say"} {
 		st.types(text)
@@ -316,7 +316,7 @@ func TestCommandHint(t *testing.T) {
 
 // TestHere: without a connection it is not known who is here.
 func TestHere(t *testing.T) {
-	st := newStage(t, 80, 24, nil)
+	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 10)
 	st.has("3 here")
 	st.hear(client.Disconnected{Err: errors.New("gone"), Wait: time.Second})
@@ -342,7 +342,7 @@ func TestResetMarks(t *testing.T) {
 // TestGoneAbove: what is shown is not said to be gone.
 func TestGoneAbove(t *testing.T) {
 	for at, want := range map[int]string{1: "the beginning of lobby", 300: "what was before 271 is gone"} {
-		st := newStage(t, 80, 12, nil)
+		st := newHarness(t, 80, 12, nil)
 		st.welcome("anna", 500)
 		st.types(fmt.Sprint("/history ", at))
 		st.press("enter")
@@ -357,7 +357,7 @@ func TestGoneAbove(t *testing.T) {
 
 // TestGapDays: the days go forwards, over what is gone too.
 func TestGapDays(t *testing.T) {
-	st := newStage(t, 80, 24, nil)
+	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 3)
 	st.now = st.now.Add(72 * time.Hour)
 	st.hear(wire.Joined{Room: wire.Lobby, HistoryID: "log", N: 12, First: 11, Count: 3}, wire.Gap{Room: wire.Lobby, From: 4, To: 10})
@@ -405,7 +405,7 @@ func TestLeaveOther(t *testing.T) {
 
 // TestSentences are some that were not.
 func TestSentences(t *testing.T) {
-	st := newStage(t, 80, 24, nil)
+	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 0)
 	run := func(line string, words ...string) {
 		t.Helper()
@@ -447,14 +447,14 @@ func TestCalled(t *testing.T) {
 	st.inTeam(1, "b", "budi", "anna: come here")
 	st.has("team @1")
 	st.says("dewi", "anna: and here")
-	if content := st.View().Content; st.bell != 1 || !strings.Contains(content, st.brush.looks[mine].Styled("anna")+": and") {
+	if content := st.View().Content; st.bell != 1 || !strings.Contains(content, st.style.textStyles[mine].Styled("anna")+": and") {
 		t.Errorf("the bell rang %d times, and the screen is\n%s", st.bell, content)
 	}
 }
 
 // BenchmarkHear is what a long text that calls nobody costs when it comes.
 func BenchmarkHear(b *testing.B) {
-	st := newStage(b, 120, 40, nil)
+	st := newHarness(b, 120, 40, nil)
 	st.welcome("anna", 50)
 	m := wire.Message{Room: wire.Lobby, N: 50, SenderID: "b", DisplayName: "budi", Text: strings.Repeat("a\u0301\u0323", 799)}
 	for b.Loop() {
@@ -465,7 +465,7 @@ func BenchmarkHear(b *testing.B) {
 
 // TestTall: a room that is higher than what comes at first is filled, without a key and without asking again and again.
 func TestTall(t *testing.T) {
-	st := newStage(t, 80, 70, nil)
+	st := newHarness(t, 80, 70, nil)
 	st.welcome("anna", 300)
 	st.has("message 240")
 	st.hasNot("earlier", "nobody")
@@ -487,7 +487,7 @@ func TestTall(t *testing.T) {
 
 // TestRejoin: what comes of a room that was left and joined again is what was asked for then.
 func TestRejoin(t *testing.T) {
-	st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) { c.Last, c.Rooms = 10, []string{"team"} })
+	st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) { c.Last, c.Rooms = 10, []string{"team"} })
 	st.welcome("anna", 100)
 	st.asked("history lobby before 91") // 10 came, and are not enough
 	st.press("alt+x")
@@ -505,7 +505,7 @@ func TestRejoin(t *testing.T) {
 
 // TestKills: what is cut in a row comes back in one, and as it was.
 func TestKills(t *testing.T) {
-	st := newStage(t, 80, 24, nil)
+	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 0)
 	for _, test := range []struct{ text, keys, want string }{
 		{"one two three", "ctrl+w ctrl+w ctrl+y", "one two three"},
@@ -519,7 +519,7 @@ func TestKills(t *testing.T) {
 	} {
 		st.types(test.text)
 		st.press(strings.Fields(test.keys)...)
-		if got := st.room().composer.String(); got != test.want {
+		if got := st.room().editor.String(); got != test.want {
 			t.Errorf("%s with %s is %q, not %q", test.text, test.keys, got, test.want)
 		}
 		st.press("ctrl+c")
@@ -536,7 +536,7 @@ func TestKills(t *testing.T) {
 
 // TestActive goes where something is new: first where one is called.
 func TestActive(t *testing.T) {
-	st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) { c.Rooms = []string{"team", "kitchen", "pantry"} })
+	st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) { c.Rooms = []string{"team", "kitchen", "pantry"} })
 	st.welcome("anna", 10)
 	for _, name := range []string{"team", "kitchen", "pantry"} {
 		st.hear(wire.Joined{Room: name, HistoryID: "log", N: 0, First: 1, Count: 1})
@@ -557,7 +557,7 @@ func TestActive(t *testing.T) {
 // TestNumbered: rooms have their numbers, for Alt-1 to Alt-9, where there are many and there is room for that.
 func TestNumbered(t *testing.T) {
 	st := twoRooms(t, 80, 24, nil)
-	st.limits.Rooms = 20
+	st.self.limits.Rooms = 20
 	st.has(" lobby  team  ")
 	for i, name := range strings.Fields("c d e f g h i j") {
 		st.types("/join " + name)

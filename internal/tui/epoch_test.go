@@ -35,9 +35,9 @@ func TestReadMarkIsProved(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.kept.Name, c.want.Name = "tea", "tea"
-			st := newStage(t, 80, 24, func(config *Config, f *fakeChat) {
+			st := newHarness(t, 80, 24, func(config *Config, f *fakeChat) {
 				f.epoch, f.gone = "two", c.gone
-				config.Memory = State{Room: wire.Lobby, Rooms: []RoomState{c.kept}}
+				config.State = State{Room: wire.Lobby, Rooms: []RoomState{c.kept}}
 			})
 			st.welcome("anna", 3)
 			st.past("tea", 8)
@@ -49,7 +49,7 @@ func TestReadMarkIsProved(t *testing.T) {
 			if told := strings.Contains(st.shown(), anotherHistory); told != c.told {
 				t.Errorf("told is %t, want %t:\n%s", told, c.told, st.shown())
 			}
-			if got := st.memory().place("tea"); !reflect.DeepEqual(got, c.want) {
+			if got := st.snapshot().room("tea"); !reflect.DeepEqual(got, c.want) {
 				t.Errorf("kept is %+v, want %+v", got, c.want)
 			}
 			for _, m := range st.chat.past["tea"] {
@@ -67,11 +67,11 @@ func TestReadMarkIsProved(t *testing.T) {
 
 // TestReadMarkMoves: the epoch of the mark is the one in which somebody saw what it stands at.
 func TestReadMarkMoves(t *testing.T) {
-	st := newStage(t, 80, 24, func(_ *Config, f *fakeChat) { f.epoch = "one" })
+	st := newHarness(t, 80, 24, func(_ *Config, f *fakeChat) { f.epoch = "one" })
 	st.welcome("anna", 3)
 	mark := func(epoch string, n uint64) {
 		t.Helper()
-		if p := st.memory().Rooms[0]; p.Epoch != epoch || p.Read != n {
+		if p := st.snapshot().Rooms[0]; p.Epoch != epoch || p.Read != n {
 			t.Errorf("kept is %+v, want %s and %d", p, epoch, n)
 		}
 	}
@@ -97,9 +97,9 @@ func TestReadMarkMoves(t *testing.T) {
 func TestLateProof(t *testing.T) {
 	for _, gone := range []bool{false, true} {
 		for _, at := range []uint64{0, 121} {
-			st := newStage(t, 80, 24, func(c *Config, f *fakeChat) {
+			st := newHarness(t, 80, 24, func(c *Config, f *fakeChat) {
 				f.epoch, f.gone = "two", gone
-				c.Memory = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Epoch: "one", Read: 190, At: at}}}
+				c.State = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Epoch: "one", Read: 190, At: at}}}
 			})
 			st.past(wire.Lobby, 200)
 			b := batch{events: []client.Event{{Frame: wire.Welcome{SenderID: "me", Session: "s", Limits: wire.Limits{Text: 4000, Rooms: 8}}},
@@ -121,7 +121,7 @@ func TestLateProof(t *testing.T) {
 			default:
 				st.has("message 200", "── new ──")
 			}
-			if p := st.memory().Rooms[0]; p.Read != read || p.Epoch != epoch {
+			if p := st.snapshot().Rooms[0]; p.Read != read || p.Epoch != epoch {
 				t.Errorf("gone %t, at %d: kept is %+v", gone, at, p)
 			}
 		}
@@ -130,9 +130,9 @@ func TestLateProof(t *testing.T) {
 
 // TestLeftBeforeProof: an answer that comes when the room was left changes nothing.
 func TestLeftBeforeProof(t *testing.T) {
-	st := newStage(t, 80, 24, func(c *Config, f *fakeChat) {
+	st := newHarness(t, 80, 24, func(c *Config, f *fakeChat) {
 		f.epoch, f.gone = "two", true
-		c.Memory = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Epoch: "two"}, {Name: "tea", HistoryID: "log", Epoch: "one", Read: 2}}}
+		c.State = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Epoch: "two"}, {Name: "tea", HistoryID: "log", Epoch: "one", Read: 2}}}
 	})
 	st.welcome("anna", 3)
 	_, asked := st.Update(batch{events: []client.Event{{Frame: wire.Joined{Room: "tea", HistoryID: "log", Epoch: "two", N: 3, First: 1}}}})
@@ -155,7 +155,7 @@ func TestMergedMarks(t *testing.T) {
 		"both moved":                      {at("l", "e", 9), at("l", "f", 3), at("l", "g", 2), at("l", "g", 2)},
 		"mine moved to another log":       {at("l", "e", 9), at("l", "e", 9), at("m", "e", 3), at("m", "e", 3)},
 	} {
-		if c.mine.mark(c.was, c.now); !reflect.DeepEqual(c.mine, c.want) {
+		if c.mine.mergeRead(c.was, c.now); !reflect.DeepEqual(c.mine, c.want) {
 			t.Errorf("%s: %+v, want %+v", name, c.mine, c.want)
 		}
 	}
@@ -165,9 +165,9 @@ func TestMergedMarks(t *testing.T) {
 func TestGoal(t *testing.T) {
 	for _, gone := range []bool{false, true} {
 		for _, kept := range []RoomState{{}, {Name: wire.Lobby, HistoryID: "log", Epoch: "one", Read: 190, At: 121}, {Name: wire.Lobby, HistoryID: "other", Read: 190, At: 121}} {
-			st := newStage(t, 80, 24, func(c *Config, f *fakeChat) {
-				f.epoch, f.gone, c.Goal = "two", gone, 40
-				c.Memory = State{Rooms: []RoomState{kept}}
+			st := newHarness(t, 80, 24, func(c *Config, f *fakeChat) {
+				f.epoch, f.gone, c.JumpTo = "two", gone, 40
+				c.State = State{Rooms: []RoomState{kept}}
 			})
 			st.welcome("anna", 200)
 			st.has("▶ message 40")

@@ -15,7 +15,7 @@ import (
 
 // TestBack: nothing that comes moves a view that is scrolled back.
 func TestBack(t *testing.T) {
-	st := newStage(t, 80, 24, nil)
+	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 300)
 	st.has("message 300")
 	st.press("pgup")
@@ -47,7 +47,7 @@ func TestBack(t *testing.T) {
 
 // TestPast: the past has no end upwards but its beginning, and the view stays where it is while it is fetched.
 func TestPast(t *testing.T) {
-	st := newStage(t, 80, 24, nil)
+	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 300)
 	seen := map[string]bool{}
 	last := ""
@@ -92,7 +92,7 @@ func TestPast(t *testing.T) {
 
 // TestPastGone: what the server does not keep is said to be gone.
 func TestPastGone(t *testing.T) {
-	st := newStage(t, 80, 24, nil)
+	st := newHarness(t, 80, 24, nil)
 	st.hear(wire.Welcome{SenderID: "me", Name: "anna"}, wire.Joined{Room: wire.Lobby, HistoryID: "log", N: 9, First: 8, Count: 1}, wire.Gap{Room: wire.Lobby, From: 1, To: 7},
 		wire.Message{Room: wire.Lobby, N: 8, SenderID: "b", Text: "kept"}, wire.Message{Room: wire.Lobby, N: 9, SenderID: "b", Text: "too"})
 	st.has("what was before 8 is gone", "kept")
@@ -102,7 +102,7 @@ func TestPastGone(t *testing.T) {
 
 // TestResize: a resize wraps anew and keeps its place.
 func TestResize(t *testing.T) {
-	st := newStage(t, 80, 24, nil)
+	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 300)
 	for range 3 {
 		st.press("pgup")
@@ -121,8 +121,8 @@ func TestResize(t *testing.T) {
 
 // TestUnread follows what is new, here and in other rooms.
 func TestUnread(t *testing.T) {
-	st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) {
-		c.Memory = State{Room: "team", Rooms: []RoomState{{Name: "lobby", HistoryID: "log", Read: 298}, {Name: "team", HistoryID: "log", Read: 2}}}
+	st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) {
+		c.State = State{Room: "team", Rooms: []RoomState{{Name: "lobby", HistoryID: "log", Read: 298}, {Name: "team", HistoryID: "log", Read: 2}}}
 	})
 	st.welcome("anna", 300)
 	st.asked("join team 50")
@@ -153,7 +153,7 @@ func TestUnread(t *testing.T) {
 	st.types("hi")
 	st.press("enter")
 	st.hasNot("── new ──")
-	m := st.memory()
+	m := st.snapshot()
 	if m.Room != "lobby" || m.Rooms[0].Read != 302 || m.Rooms[1].Read != 5 {
 		t.Errorf("remembered is %+v", m)
 	}
@@ -161,7 +161,7 @@ func TestUnread(t *testing.T) {
 
 // A window that can hold no more at the top is not filled there for ever.
 func TestFullWindow(t *testing.T) {
-	st := newStage(t, 200, 180, nil)
+	st := newHarness(t, 200, 180, nil)
 	st.welcome("anna", 3000)
 	for i := range st.chat.past[wire.Lobby] { // as long as can be, and a line each
 		st.chat.past[wire.Lobby][i].Text = "a" + strings.Repeat("\u0301", 1999)
@@ -174,15 +174,15 @@ func TestFullWindow(t *testing.T) {
 
 // A page that is under way does not keep anybody from going elsewhere.
 func TestJumpWhileLoading(t *testing.T) {
-	st := newStage(t, 80, 24, nil)
+	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 3000)
 	st.types("/history 10")
 	st.press("enter")
 	r := st.room()
 	r.loading = true // and its page is dropped when it comes
-	over := r.over
+	over := r.generation
 	st.press("end")
-	st.send(page{room: r.name, over: over, way: older})
+	st.send(page{room: r.name, generation: over, kind: older})
 	if !r.attached || r.anchor != nil {
 		t.Errorf("the end was not gone to: attached %t, at the end %t", r.attached, r.anchor == nil)
 	}
@@ -190,7 +190,7 @@ func TestJumpWhileLoading(t *testing.T) {
 
 // Of the time before a room was left and joined again nothing is shown twice.
 func TestJoinedAgain(t *testing.T) {
-	st := newStage(t, 80, 24, nil)
+	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 3)
 	st.types("/join tea")
 	st.press("enter")
@@ -208,7 +208,7 @@ func TestJoinedAgain(t *testing.T) {
 
 // A hit in a room that one is not in is gone to when the room is there.
 func TestHitElsewhere(t *testing.T) {
-	st := newStage(t, 80, 24, nil)
+	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 3)
 	message := func(n uint64) wire.Message {
 		return wire.Message{Room: "other", N: n, At: wire.TimeOf(start), SenderID: "budi", Text: fmt.Sprint("message ", n)}
@@ -230,9 +230,9 @@ func TestHitElsewhere(t *testing.T) {
 func TestPlace(t *testing.T) {
 	memory := State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Read: 300, At: 280}}}
 	for range 3 {
-		st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) { c.Memory = memory })
+		st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) { c.State = memory })
 		st.welcome("anna", 300)
-		if memory = st.memory(); memory.Rooms[0].At != 280 {
+		if memory = st.snapshot(); memory.Rooms[0].At != 280 {
 			t.Fatalf("the view begins at %d", memory.Rooms[0].At)
 		}
 	}
@@ -241,7 +241,7 @@ func TestPlace(t *testing.T) {
 // TestGrownView: a view that is larger for a while, or has more room for messages, is scrolled back only as long as
 // something is below it, and is then where it was.
 func TestGrownView(t *testing.T) {
-	st := newStage(t, 80, 12, nil)
+	st := newHarness(t, 80, 12, nil)
 	st.welcome("anna", 100)
 	st.press("pgup", "pgup")
 	top := st.room().anchor
@@ -275,8 +275,8 @@ func TestGrownView(t *testing.T) {
 
 // TestRule: what was read is new no more when one has gone elsewhere, or says so.
 func TestRule(t *testing.T) {
-	st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) {
-		c.Memory = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Read: 298}, {Name: "team", HistoryID: "log"}}}
+	st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) {
+		c.State = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Read: 298}, {Name: "team", HistoryID: "log"}}}
 	})
 	st.welcome("anna", 300)
 	st.has("── new ──")
@@ -292,13 +292,13 @@ func TestRule(t *testing.T) {
 
 // TestNewerServer: what has a number and is no message is not fetched again and again.
 func TestNewerServer(t *testing.T) {
-	st := newStage(t, 80, 24, nil)
+	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 100)
 	st.press("pgup")
 	for range maxItems + 10 {
 		st.says("budi", "more")
 	}
-	st.hear(wire.Unknown{Room: wire.Lobby, N: st.room().heard + 1})
+	st.hear(wire.Unknown{Room: wire.Lobby, N: st.room().received + 1})
 	if st.room().attached {
 		t.Fatal("the view still has the newest")
 	}
@@ -307,12 +307,12 @@ func TestNewerServer(t *testing.T) {
 	if n := len(st.chat.asked); n > 1 || !st.room().attached {
 		t.Errorf("there were %d requests: %.3q", n, st.chat.asked)
 	}
-	st.hear(wire.Message{Room: wire.Lobby, N: st.room().heard + 1, At: wire.TimeOf(start), SenderID: "b", Text: "after it"})
+	st.hear(wire.Message{Room: wire.Lobby, N: st.room().received + 1, At: wire.TimeOf(start), SenderID: "b", Text: "after it"})
 	st.has("after it")
 }
 
 // behind has n messages come while there was no connection, and the first of them after it.
-func (st *stage) behind(n, first int) {
+func (st *harness) behind(n, first int) {
 	st.hear(client.Disconnected{Err: errors.New("gone"), Wait: time.Second})
 	all := st.chat.past[wire.Lobby]
 	from := len(all)
@@ -326,7 +326,7 @@ func (st *stage) behind(n, first int) {
 }
 
 // come has messages come that there are.
-func (st *stage) come(from, to int) {
+func (st *harness) come(from, to int) {
 	for _, m := range st.chat.past[wire.Lobby][from:to] {
 		st.hear(m)
 	}
@@ -335,7 +335,7 @@ func (st *stage) come(from, to int) {
 // TestJumpWhileBehind: what a page has brought already does not come once more.
 func TestJumpWhileBehind(t *testing.T) {
 	for _, before := range []string{"", "/history 100"} {
-		st := newStage(t, 80, 24, nil)
+		st := newHarness(t, 80, 24, nil)
 		st.welcome("anna", 500)
 		st.types(before)
 		st.press("enter")
@@ -360,7 +360,7 @@ func TestJumpWhileBehind(t *testing.T) {
 
 // TestNothingLeft: what is not kept any more is not asked for again and again.
 func TestNothingLeft(t *testing.T) {
-	st := newStage(t, 80, 24, nil)
+	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 500)
 	st.types("/history 100")
 	st.press("enter")
@@ -378,29 +378,29 @@ func TestNothingLeft(t *testing.T) {
 
 // TestJumpGivenUp: another history, what is said, and End end a jump that is under way.
 func TestJumpGivenUp(t *testing.T) {
-	for _, end := range []func(*stage){
-		func(st *stage) {
+	for _, end := range []func(*harness){
+		func(st *harness) {
 			st.hear(wire.Joined{Room: wire.Lobby, HistoryID: "log2", N: 0, First: 1, Count: 1, Reset: true})
 		},
-		func(st *stage) {
+		func(st *harness) {
 			st.types("hello")
 			st.press("enter")
 		},
-		func(st *stage) { st.press("end") },
+		func(st *harness) { st.press("end") },
 	} {
-		st := newStage(t, 80, 24, nil)
+		st := newHarness(t, 80, 24, nil)
 		st.welcome("anna", 500)
 		under := st.screen.toNumber("10")
 		end(st)
 		st.do(under)
 		r := st.room()
-		st.hear(wire.Message{Room: wire.Lobby, N: r.heard + 1, At: wire.TimeOf(start), SenderID: "b", Text: "after it"})
-		if st.has("after it"); r.going || r.read != r.heard {
-			t.Errorf("going is %v, read %d of %d", r.going, r.read, r.heard)
+		st.hear(wire.Message{Room: wire.Lobby, N: r.received + 1, At: wire.TimeOf(start), SenderID: "b", Text: "after it"})
+		if st.has("after it"); r.jumping || r.readTo != r.received {
+			t.Errorf("going is %v, read %d of %d", r.jumping, r.readTo, r.received)
 		}
 	}
 	// Whatever says something, it is seen.
-	st := newStage(t, 80, 24, nil)
+	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 500)
 	for _, say := range []func(){
 		func() { st.types("/me waves"); st.press("enter") },
@@ -416,8 +416,8 @@ func TestJumpGivenUp(t *testing.T) {
 
 // TestOwnIsNotNew: the rule of what is new is not above one's own.
 func TestOwnIsNotNew(t *testing.T) {
-	st := newStage(t, 80, 24, func(c *Config, _ *fakeChat) {
-		c.Memory = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Read: 3}}}
+	st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) {
+		c.State = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Read: 3}}}
 	})
 	st.hear(wire.Welcome{SenderID: "me", Session: "s", Name: "anna", Limits: wire.Limits{Text: 4000, Rooms: 8}})
 	st.past(wire.Lobby, 3)

@@ -1,0 +1,446 @@
+package tui
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/charmbracelet/x/ansi"
+)
+
+// editor is where one writes: a text, a cursor, and what was said before. Of each room there is one, so that a draft
+// stays where it was begun. It edits characters as a person sees them, with the keys of readline.
+type editor struct {
+	text       []string   // characters
+	cursor     int        // 0 to len(text)
+	killed     string     // for yank
+	appendKill bool       // the last key cut to killed, and one more adds to that
+	undoStack  []snapshot // for undo, oldest first
+	typing     bool       // the last change was a character typed, which undo takes back with its like
+
+	history       []string // what was said here, oldest first
+	historyAt     int      // which of said is in text; len(said): none
+	beforeHistory []string // what was in text before history was looked at
+
+	// Searching what was said: the words looked for, and which of said has them.
+	searching   bool
+	searchWords string
+	searchHit   int // -1: none
+
+	stash *snapshot // a draft that had to give way to a command
+}
+
+type snapshot struct {
+	text   []string
+	cursor int
+}
+
+const (
+	maxHistory = 500
+	maxUndo    = 200
+	maxDraft   = 16 << 10 // bytes of a text: the longest that any server takes
+	maxKept    = 64 << 10 // characters in all that undo remembers, and bytes of what was said
+)
+
+// split cuts a text into characters.
+func split(s string) (all []string) {
+	s = strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\r", "\n")
+	for len(s) > 0 {
+		cluster, _ := ansi.FirstGraphemeCluster(s, ansi.GraphemeWidth)
+		if len(cluster) == 0 {
+			break
+		}
+		all, s = append(all, cluster), s[len(cluster):]
+	}
+	return all
+}
+
+func (c *editor) String() string { return strings.Join(c.text, "") }
+
+func (c *editor) empty() bool { return len(c.text) == 0 }
+
+// save remembers the text for undo.
+func (c *editor) save(typing bool) {
+	if typing && c.typing && len(c.undoStack) > 0 {
+		return
+	}
+	c.typing = typing
+	c.undoStack = append(c.undoStack, snapshot{slices.Clone(c.text), c.cursor})
+	c.undoStack = latest(c.undoStack, maxUndo, maxKept, func(s snapshot) int { return len(s.text) })
+}
+
+// latest returns the last of all, at most so many, and of at most so much in size, but the very last in any case.
+func latest[T any](all []T, most, room int, size func(T) int) []T {
+	kept := 0
+	for i, one := range slices.Backward(all) {
+		if kept += size(one); i < len(all)-1 && (kept > room || len(all)-i > most) {
+			return slices.Delete(all, 0, i+1)
+		}
+	}
+	return all
+}
+
+func (c *editor) undo() {
+	if last := len(c.undoStack) - 1; last >= 0 {
+		c.text, c.cursor = c.undoStack[last].text, c.undoStack[last].cursor
+		c.undoStack, c.typing = c.undoStack[:last], false
+	}
+}
+
+// set replaces the text.
+func (c *editor) set(s string) {
+	c.save(false)
+	c.text = split(s)
+	c.cursor = len(c.text)
+}
+
+// size is how many bytes the text has.
+func (c *editor) size() (bytes int) {
+	for _, character := range c.text {
+		bytes += len(character)
+	}
+	return bytes
+}
+
+// insert puts s at the cursor, if there is room for it. What it meets there may become one character with it.
+func (c *editor) insert(s string, typed bool) bool {
+	if c.size()+len(s) > maxDraft {
+		return false
+	}
+	c.appendKill = false
+	c.save(typed && s != " " && s != "\n")
+	before := strings.Join(c.text[:c.cursor], "") + s
+	head := split(before)
+	c.text = split(before + strings.Join(c.text[c.cursor:], ""))
+	c.cursor = min(len(head), len(c.text))
+	return true
+}
+
+// cut removes the characters from i to j, and keeps them for yank if they were killed.
+func (c *editor) cut(i, j int, kill bool) {
+	if i = max(i, 0); i >= j {
+		return
+	}
+	c.save(false)
+	if kill {
+		cut, more := strings.Join(c.text[i:j], ""), c.appendKill
+		switch {
+		case !more:
+			c.killed = cut
+		case i < c.cursor: // backwards
+			c.killed = cut + c.killed
+		default:
+			c.killed += cut
+		}
+		c.appendKill = true
+	}
+	c.text = slices.Delete(c.text, i, j)
+	c.cursor = i
+}
+
+// clear empties the composer and returns what was in it. What had to give way for that then waits for unstash.
+func (c *editor) clear() string {
+	s := c.String()
+	c.text, c.cursor, c.undoStack, c.appendKill = nil, 0, nil, false
+	if c.historyAt < len(c.history) && len(c.beforeHistory) > 0 { // what was begun before something said before was looked at
+		if c.stash == nil {
+			c.stash = &snapshot{c.beforeHistory, len(c.beforeHistory)}
+		} else {
+			c.killed = strings.Join(c.beforeHistory, "")
+		}
+	}
+	c.historyAt, c.beforeHistory = len(c.history), nil
+	return s
+}
+
+// remember adds to what was said.
+func (c *editor) remember(s string) {
+	looking := len(c.history) - c.historyAt // at what was said before, as many back
+	if s != "" && (len(c.history) == 0 || c.history[len(c.history)-1] != s) {
+		if looking > 0 {
+			looking++
+		}
+		c.history = append(c.history, s)
+		before := len(c.history)
+		c.history = latest(c.history, maxHistory, maxKept, func(s string) int { return len(s) })
+		c.searchHit = max(c.searchHit-(before-len(c.history)), -1)
+	}
+	c.historyAt = max(len(c.history)-looking, 0)
+}
+
+// line returns where the line of the cursor begins and ends.
+func (c *editor) line() (from, to int) {
+	for from = c.cursor; from > 0 && c.text[from-1] != "\n"; from-- {
+	}
+	for to = c.cursor; to < len(c.text) && c.text[to] != "\n"; to++ {
+	}
+	return from, to
+}
+
+func word(s string) bool {
+	for _, r := range s {
+		return wordRune(r)
+	}
+	return false
+}
+
+func (c *editor) wordLeft() int {
+	i := c.cursor
+	for ; i > 0 && !word(c.text[i-1]); i-- {
+	}
+	for ; i > 0 && word(c.text[i-1]); i-- {
+	}
+	return i
+}
+
+func (c *editor) wordRight() int {
+	i := c.cursor
+	for ; i < len(c.text) && !word(c.text[i]); i++ {
+	}
+	for ; i < len(c.text) && word(c.text[i]); i++ {
+	}
+	return i
+}
+
+// bigWordLeft is where what is between spaces begins, as Ctrl-W has it.
+func (c *editor) bigWordLeft() int {
+	space := func(s string) bool { return s == " " || s == "\n" || s == "\t" }
+	i := c.cursor
+	for ; i > 0 && space(c.text[i-1]); i-- {
+	}
+	for ; i > 0 && !space(c.text[i-1]); i-- {
+	}
+	return i
+}
+
+// killers are the keys that cut for yank. Several, one after the other, cut one text.
+var killers = []string{"ctrl+w", "alt+backspace", "ctrl+backspace", "alt+d", "alt+delete", "ctrl+delete", "ctrl+u", "ctrl+k"}
+
+// edit does what a key of readline does, and tells whether it is one.
+func (c *editor) edit(key string) bool {
+	if !slices.Contains(killers, key) {
+		c.appendKill = false
+	}
+	from, to := c.line()
+	switch key {
+	case "left", "ctrl+b":
+		c.cursor = max(c.cursor-1, 0)
+	case "right", "ctrl+f":
+		c.cursor = min(c.cursor+1, len(c.text))
+	case "alt+left", "ctrl+left", "alt+b":
+		c.cursor = c.wordLeft()
+	case "alt+right", "ctrl+right", "alt+f":
+		c.cursor = c.wordRight()
+	case "home", "ctrl+a":
+		c.cursor = from
+	case "end", "ctrl+e":
+		c.cursor = to
+	case "backspace", "ctrl+h", "shift+backspace":
+		c.cut(c.cursor-1, c.cursor, false)
+	case "delete", "ctrl+d":
+		c.cut(c.cursor, min(c.cursor+1, len(c.text)), false)
+	case "ctrl+w":
+		c.cut(c.bigWordLeft(), c.cursor, true)
+	case "alt+backspace", "ctrl+backspace":
+		c.cut(c.wordLeft(), c.cursor, true)
+	case "alt+d", "alt+delete", "ctrl+delete":
+		c.cut(c.cursor, c.wordRight(), true)
+	case "ctrl+u":
+		c.cut(from, c.cursor, true)
+	case "ctrl+k":
+		if to == c.cursor {
+			to = min(to+1, len(c.text)) // the end of the line itself
+		}
+		c.cut(c.cursor, to, true)
+	case "ctrl+y":
+		c.insert(c.killed, false)
+	case "ctrl+t":
+		if i := min(c.cursor, len(c.text)-1); i > 0 {
+			c.save(false)
+			c.text[i-1], c.text[i] = c.text[i], c.text[i-1]
+			c.cursor = i + 1
+		}
+	case "ctrl+_", "ctrl+/", "ctrl+7":
+		c.undo()
+	case "alt+enter", "shift+enter", "ctrl+j":
+		c.insert("\n", false)
+	case "up":
+		if from > 0 {
+			c.vertical(-1)
+		} else {
+			c.recall(-1)
+		}
+	case "down":
+		if to < len(c.text) {
+			c.vertical(1)
+		} else {
+			c.recall(1)
+		}
+	default:
+		return false
+	}
+	if key != "ctrl+y" {
+		c.typing = false
+	}
+	return true
+}
+
+// vertical moves the cursor to the line above or below.
+func (c *editor) vertical(by int) {
+	from, to := c.line()
+	column := c.cursor - from
+	if by < 0 {
+		c.cursor = from - 1
+	} else {
+		c.cursor = to + 1
+	}
+	from, to = c.line()
+	c.cursor = min(from+column, to)
+}
+
+// recall goes through what was said: back if by is negative.
+func (c *editor) recall(by int) {
+	c.showHistory(c.historyAt + by)
+}
+
+// showHistory shows one of what was said, or behind the last of those what was being written.
+func (c *editor) showHistory(at int) {
+	if at < 0 || at > len(c.history) {
+		return
+	}
+	if !c.recalled() {
+		if c.historyAt < len(c.history) && len(c.beforeHistory) > 0 { // what was said before was changed, and takes the place of this
+			c.killed = strings.Join(c.beforeHistory, "")
+		}
+		c.beforeHistory = c.text
+	}
+	c.historyAt = at
+	if at == len(c.history) {
+		c.text = c.beforeHistory
+	} else {
+		c.text = split(c.history[at])
+	}
+	c.cursor = len(c.text)
+}
+
+// recalled tells whether the text is just what was said before.
+func (c *editor) recalled() bool {
+	return c.historyAt < len(c.history) && c.String() == c.history[c.historyAt]
+}
+
+// search looks for words in what was said, from the one before from on.
+func (c *editor) search(from int) {
+	for c.searchHit = min(from, len(c.history)) - 1; c.searchHit >= 0; c.searchHit-- {
+		if strings.Contains(strings.ToLower(c.history[c.searchHit]), strings.ToLower(c.searchWords)) {
+			return
+		}
+	}
+}
+
+// searchKey takes a key while what was said is searched. It tells whether the key is to be looked at further.
+func (c *editor) searchKey(key, text string) (further bool) {
+	switch key {
+	case "ctrl+r":
+		if was := c.searchHit; was > 0 {
+			if c.search(was); c.searchHit < 0 {
+				c.searchHit = was
+			}
+		}
+	case "backspace", "ctrl+h":
+		if all := split(c.searchWords); len(all) > 0 {
+			c.searchWords = strings.Join(all[:len(all)-1], "")
+			c.search(len(c.history))
+		}
+	case "esc", "ctrl+g", "ctrl+c":
+		c.searching = false
+	default:
+		if text != "" {
+			c.searchWords += text
+			c.search(len(c.history))
+			return false
+		}
+		c.searching = false
+		if c.searchHit >= 0 {
+			c.showHistory(c.searchHit)
+		}
+		return key != "enter" && key != "tab"
+	}
+	return false
+}
+
+// stashFor puts a draft aside for a command; unstash brings it back. Another command that was begun is kept for yank.
+func (c *editor) stashFor(command string) {
+	switch {
+	case c.empty():
+	case c.stash == nil && !beginsCommand(c.String()):
+		c.stash = &snapshot{c.text, c.cursor}
+	default:
+		c.killDraft()
+	}
+	c.text = split(command)
+	c.cursor, c.appendKill = len(c.text), false
+}
+
+// killDraft has yank bring back what is written, unless that is a command without any words.
+func (c *editor) killDraft() {
+	if text := c.String(); !beginsCommand(text) || strings.Contains(strings.TrimSpace(text), " ") {
+		c.killed = text
+	}
+}
+
+func (c *editor) unstash() {
+	if c.stash != nil {
+		c.text, c.cursor, c.stash = c.stash.text, c.stash.cursor, nil
+	}
+}
+
+// draft is what was begun and not said.
+func (c *editor) draft() string {
+	if c.stash != nil {
+		return strings.Join(c.stash.text, "")
+	}
+	if c.recalled() {
+		return strings.Join(c.beforeHistory, "")
+	}
+	return c.String()
+}
+
+// lines returns the text in rows of width cells, and where the cursor is. Tabs show as spaces.
+func (c *editor) lines(width int, method ansi.Method) (rows []string, x, y int) {
+	var row strings.Builder
+	used := 0
+	next := func() {
+		rows = append(rows, row.String())
+		row.Reset()
+		used = 0
+	}
+	for i, s := range c.text {
+		shown, w := "", 0
+		if s != "\n" {
+			shown = oneLine(s, method)
+			w = method.StringWidth(shown)
+			if w == 0 {
+				shown = ""
+			}
+			if used+w > width {
+				next()
+			}
+		}
+		if i == c.cursor {
+			x, y = used, len(rows)
+		}
+		if s == "\n" {
+			next()
+			continue
+		}
+		row.WriteString(shown)
+		used += w
+	}
+	if used >= width {
+		next()
+	}
+	if c.cursor == len(c.text) {
+		x, y = used, len(rows)
+	}
+	next()
+	return rows, x, y
+}

@@ -1,0 +1,281 @@
+package tui
+
+import (
+	"fmt"
+	"ramai/client"
+	"ramai/wire"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/charmbracelet/x/ansi"
+)
+
+// rendered is an item as lines, kept as long as it would be rendered the same.
+type rendered struct {
+	renderKey   renderKey
+	lines       []string
+	headLines   int   // how many of lines stand before the text: the day, the rule of what is new
+	charsBefore []int // how many characters of the text stand before each line of it, spaces aside
+}
+
+// renderKey is all that the lines of an item depend on, besides the item.
+type renderKey struct {
+	style    *style
+	grouped  bool // the one before is by the same sender, and not long before
+	minute   bool // the one before is of the same minute
+	day      bool
+	divider  bool
+	heading  int8 // what stands above everything
+	isTarget bool
+	state    client.State
+}
+
+// What can stand above the first item.
+const (
+	topNothing = iota
+	topMore
+	topLoading
+	topBeginning
+	topGone
+)
+
+// style is what all lines of the screen depend on. A change of any of it makes a new one.
+type style struct {
+	*palette
+	method  ansi.Method
+	width   int
+	numbers bool
+	ownName string
+	zone    *time.Location
+}
+
+// Widths at which the layout changes, in cells.
+const (
+	narrow      = 56 // below that a name stands in front of its text
+	roomy       = 110
+	readable    = 110             // a text is not wider, however wide the screen is
+	groupWithin = 5 * time.Minute // messages of one sender that are further apart are not grouped
+)
+
+// column is how wide names are.
+func (b *style) column() int {
+	if b.width >= roomy {
+		return 18
+	}
+	return 12
+}
+
+// indent is how many cells stand before a text.
+func (b *style) indent() int {
+	if b.width < narrow {
+		return 2
+	}
+	return b.clock() + 1 + b.column() + 3
+}
+
+// clock is how wide the time is, or the number that stands in its place.
+func (b *style) clock() int {
+	if b.numbers {
+		return 9
+	}
+	return 5
+}
+
+// block returns the lines of the i-th item, with what stands before it.
+func (t *timeline) block(i int, b *style) *rendered {
+	it := t.itemAt(i)
+	s := renderKey{style: b, state: it.state, isTarget: t.jumpTarget != 0 && it.n == t.jumpTarget && i < len(t.items)}
+	said := i - 1 // the last before it that was said at some time, which a note was not
+	for said >= 0 && t.itemAt(said).note {
+		said--
+	}
+	s.day = !it.note && (said < 0 || !sameDay(t.itemAt(said).at.In(b.zone), it.at.In(b.zone)))
+	if i == 0 {
+		s.heading = t.heading()
+	} else {
+		before := t.itemAt(i - 1)
+		s.minute = !before.note && before.at.Truncate(time.Minute).Equal(it.at.Truncate(time.Minute))
+		s.divider = t.unreadDivider && before.n < t.firstUnread()
+		s.grouped = !it.note && !before.note && before.senderID == it.senderID && before.displayName == it.displayName && it.at.Sub(before.at) < groupWithin
+	}
+	if i < len(t.items) {
+		s.divider = t.unreadDivider && it.n >= t.firstUnread() && (i > 0 && s.divider || i == 0 && it.n == t.firstUnread())
+	} else {
+		s.divider = false
+	}
+	if s.day || s.divider || s.heading != topNothing {
+		s.grouped, s.minute = false, false
+	}
+	if it.rendered.renderKey != s || it.rendered.lines == nil {
+		it.rendered = t.render(it, s)
+	}
+	return &it.rendered
+}
+
+func sameDay(a, b time.Time) bool {
+	return a.YearDay() == b.YearDay() && a.Year() == b.Year()
+}
+
+// heading is what stands above everything in the window.
+func (t *timeline) heading() int8 {
+	switch {
+	case !t.joined || t.plain:
+		return topNothing
+	case t.loading && t.hasOlder():
+		return topLoading
+	case t.hasOlder():
+		return topMore
+	case t.first > 1 && t.lowest() > 1:
+		return topGone
+	}
+	return topBeginning
+}
+
+// render makes the lines of an item.
+func (t *timeline) render(it *item, s renderKey) rendered {
+	b := s.style
+	d := rendered{renderKey: s}
+	switch s.heading {
+	case topMore:
+		d.lines = append(d.lines, b.indented("↑ earlier"))
+	case topLoading:
+		d.lines = append(d.lines, b.indented("loading …"))
+	case topBeginning:
+		d.lines = append(d.lines, b.indented("the beginning of "+t.name))
+	case topGone:
+		d.lines = append(d.lines, b.indented("what was before "+thousands(min(t.first, t.lowest()))+" is gone"))
+	}
+	if s.day {
+		d.lines = append(d.lines, b.rulerWith(it.at.In(b.zone).Format("Monday, 2 January 2006"), b.textStyles[dim]))
+	}
+	if s.divider {
+		d.lines = append(d.lines, b.rulerWith("new", b.unread))
+	}
+	d.headLines = len(d.lines)
+	if it.note {
+		d.lines = append(d.lines, b.rulerWith(oneLine(it.text, b.method), b.textStyles[dim]))
+		return d
+	}
+	lines, from := b.message(it, s, t.people.known())
+	d.lines, d.charsBefore = append(d.lines, lines...), from
+	return d
+}
+
+// indented is some words where texts stand.
+func (b *style) indented(words string) string {
+	return strings.Repeat(" ", b.indent()) + b.textStyles[dim].Styled(words)
+}
+
+// rulerWith is a rule with some words in it, where texts stand.
+func (b *style) rulerWith(words string, style ansi.Style) string {
+	words, w := fit(words, max(b.width-6, 1), b.method)
+	left := max(b.indent()-1, 1)
+	right := max(b.width-left-w-2, 0)
+	return b.rule.Styled(strings.Repeat("─", left)) + " " + style.Styled(words) + " " + b.rule.Styled(strings.Repeat("─", right))
+}
+
+// senderLabel is who a message is by.
+func (b *style) senderLabel(it *item) string {
+	switch {
+	case it.displayName != "":
+		return oneLine(it.displayName, b.method)
+	case it.own:
+		return "you"
+	case it.senderID == "":
+		return ""
+	case len(it.senderID) < 4 || wire.CheckID(it.senderID) != nil:
+		return "guest"
+	}
+	return "guest " + it.senderID[:4]
+}
+
+// message draws a message, and tells how many characters of its text stand before each line.
+func (b *style) message(it *item, s renderKey, names []string) (lines []string, from []int) {
+	text := parse(it.text, b.ownName, names, b.method)
+	who, _ := fit(b.senderLabel(it), min(maxName, b.column()), b.method)
+	sign, style := " ", b.textStyles[dim]
+	switch {
+	case !it.own:
+	case it.state == client.Saved:
+		sign, style = "✓", b.good
+	case it.state == client.Failed:
+		sign, style = "✗", b.textStyles[bad]
+	default:
+		sign = "…"
+	}
+	if s.isTarget {
+		sign, style = "▶", b.target
+	}
+	if it.own && !it.state.Final() {
+		for i := range text {
+			if text[i].kind == plain {
+				text[i].kind = dim
+			}
+		}
+	}
+	if b.width < narrow {
+		var before []span
+		if !s.grouped && who != "" {
+			before = []span{{text: who, kind: name}, {text: " "}}
+		}
+		if it.own || s.isTarget {
+			before = append(before, span{text: sign + " ", kind: dim})
+		}
+		if b.numbers {
+			before = append(before, span{text: fmt.Sprintf("%d ", it.n), kind: dim})
+		}
+		seen := -characters(before)
+		for i, line := range wrap(append(before, text...), b.width, min(2, b.width/4), b.method) {
+			from = append(from, max(seen, 0))
+			seen += characters(line)
+			indent := ""
+			if i > 0 {
+				indent = "  "
+			}
+			lines = append(lines, indent+b.paint(line, it.senderID))
+		}
+		if it.reason != "" {
+			for _, line := range wrap([]span{{text: it.reason, kind: bad}}, b.width-2, 0, b.method) {
+				from = append(from, seen)
+				seen += characters(line)
+				lines = append(lines, "  "+b.paint(line, ""))
+			}
+		}
+		return lines, from
+	}
+	width := min(b.width-b.indent()-1, readable)
+	if it.reason != "" {
+		text = append(text, span{text: "\n" + it.reason, kind: bad})
+	}
+	when, label := strings.Repeat(" ", b.clock()), strings.Repeat(" ", b.column())
+	if !s.minute {
+		when = fmt.Sprintf("%*s", b.clock(), it.at.In(b.zone).Format("15:04"))
+	}
+	if !s.grouped {
+		w := b.method.StringWidth(who)
+		label = strings.Repeat(" ", max(b.column()-w, 0)) + b.nameStyle(it.senderID).Styled(who)
+	}
+	if b.numbers && it.n > 0 {
+		when = fmt.Sprintf("%*d", b.clock(), it.n)
+	}
+	seen := 0
+	for i, line := range wrap(text, width, 0, b.method) {
+		from = append(from, seen)
+		seen += characters(line)
+		if i == 0 {
+			lines = append(lines, b.textStyles[dim].Styled(when)+" "+label+" "+style.Styled(sign)+" "+b.paint(line, it.senderID))
+			continue
+		}
+		lines = append(lines, strings.Repeat(" ", b.indent())+b.paint(line, it.senderID))
+	}
+	return lines, from
+}
+
+// characters counts those of a line that are there however it is wrapped: all but spaces.
+func characters(line []span) (n int) {
+	for _, s := range line {
+		n += utf8.RuneCountInString(s.text) - strings.Count(s.text, " ") - strings.Count(s.text, "\n")
+	}
+	return n
+}

@@ -1,0 +1,121 @@
+package tui
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// roomList is the rooms on the screen, one of which is shown.
+type roomList struct {
+	*display
+	all         []*room
+	current     int
+	leftUnsaved []string // messages not confirmed in rooms that were left
+}
+
+func (l *roomList) shown() *room { return l.all[l.current] }
+
+// view is the rooms as tabs, in space cells, and how many cells they have. Rooms that do not fit are left out: never the
+// current one, and a sign shows whether one of them has a mention.
+func (l *roomList) view(space int) (string, int) {
+	tabs := make([]string, len(l.all))
+	widths := make([]int, len(l.all))
+	draw := func(numbered bool) (total int) {
+		for i := range l.all {
+			tabs[i], widths[i] = l.roomTab(i, numbered, space)
+			total += widths[i]
+		}
+		return total
+	}
+	if (len(l.all) < 3 || draw(true) > space) && draw(false) > space { // two need no numbers
+		_, w := l.hiddenRooms(0, 0)
+		space -= w
+		tabs[l.current], widths[l.current] = l.roomTab(l.current, false, space)
+	}
+	from, used := l.current, widths[l.current]
+	for from > 0 && used+widths[from-1] <= space {
+		from--
+		used += widths[from]
+	}
+	to := l.current + 1
+	for to < len(l.all) && used+widths[to] <= space {
+		used += widths[to]
+		to++
+	}
+	hidden, w := l.hiddenRooms(from, to)
+	return strings.Join(tabs[from:to], "") + hidden, used + w
+}
+
+// hiddenRooms stands for the rooms that are not shown, which are those before from and those from to on.
+func (l *roomList) hiddenRooms(from, to int) (string, int) {
+	words, style := "", l.style.other
+	for i, r := range l.all {
+		switch {
+		case from <= i && i < to || i == l.current:
+			continue
+		case r.mentions > 0:
+			words, style = "…@", l.style.calls
+		case words != "…@" && r.unread() > 0:
+			words, style = "…", l.style.fresh
+		case words == "":
+			words = "…"
+		}
+	}
+	return style.Styled(words), l.method.StringWidth(words)
+}
+
+// roomTab is a room in the row of rooms, with its number before it if that is wanted, and a key goes there.
+func (l *roomList) roomTab(i int, numbered bool, space int) (string, int) {
+	r := l.all[i]
+	label, style, number := r.name, l.style.other, ""
+	switch unread := r.unread(); {
+	case i == l.current:
+		style = l.style.tab
+	case r.mentions > 0:
+		label += " @" + thousands(uint64(r.mentions))
+		style = l.style.calls
+		if n := unread - min(uint64(r.mentions), unread); n > 0 {
+			label += " " + thousands(unread)
+		}
+	case unread > 0:
+		label += " " + thousands(unread)
+		style = l.style.fresh
+	}
+	if numbered && i < 9 {
+		number = fmt.Sprintf(" %d:", i+1)
+	} else {
+		label = " " + label
+	}
+	label, w := fit(label+" ", space-len(number), l.method)
+	if number != "" && i != l.current {
+		return l.style.other.Styled(number) + style.Styled(label), w + len(number)
+	}
+	return style.Styled(number + label), w + len(number)
+}
+
+// activeElsewhere tells whether there is something new in a room that is not shown.
+func (l *roomList) activeElsewhere() bool {
+	return slices.ContainsFunc(l.all, func(r *room) bool { return r != l.shown() && r.unread() > 0 })
+}
+
+func (l *roomList) index(name string) int {
+	return slices.IndexFunc(l.all, func(r *room) bool { return r.name == name })
+}
+
+// unsaved are the texts that were said this time and are not confirmed, or refused.
+func (l *roomList) unsaved() []string {
+	texts := slices.Clone(l.leftUnsaved)
+	for _, r := range l.all {
+		texts = append(texts, r.unsaved(false)...)
+	}
+	return texts
+}
+
+// sending is how many texts are on their way.
+func (l *roomList) sending() (n int) {
+	for _, r := range l.all {
+		n += r.sending()
+	}
+	return n
+}

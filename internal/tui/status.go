@@ -1,0 +1,125 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+)
+
+// status is the connection, and the one notice that is shown.
+type status struct {
+	*display
+	now     func() time.Time
+	plain   bool // the server speaks the plain protocol
+	greeted bool // a welcome has come
+	live    bool // there is a connection
+	retryAt time.Time
+
+	notice      string // clean
+	isError     bool   // the notice reports an error
+	noticeUntil time.Time
+	leaving     bool // the next key that leaves does so, even if messages are not saved
+	ticking     bool // a tick is under way
+}
+
+// nextChange clears a notice whose time is over, and returns how long until the status changes by itself; 0: it does not.
+func (t *status) nextChange() (next time.Duration) {
+	now := t.now()
+	if t.notice != "" {
+		if next = t.noticeUntil.Sub(now); next <= 0 {
+			t.notice, t.leaving = "", false
+		}
+	}
+	if wait := t.retryAt.Sub(now); !t.live && wait > 0 {
+		second := wait%time.Second + time.Millisecond // the countdown shows whole seconds
+		if next <= 0 || second < next {
+			next = second
+		}
+	}
+	return max(next, 0)
+}
+
+// connection is the state of the connection in at most width cells, and how many cells it has.
+func (t *status) connection(r *room, ownLabel string, width int) (string, int) {
+	words, style := "live", t.style.warn
+	wait := t.retryAt.Sub(t.now())
+	seconds := plural(int((wait+time.Second-1)/time.Second), "s", "s")
+	switch behind := r.behind(); {
+	case !t.greeted:
+		words = "connecting"
+	case !t.live && wait > 0 && t.width < narrow/2:
+		words = "in " + seconds
+	case !t.live && wait > 0:
+		words = "again in " + seconds
+	case !t.live:
+		words = "connecting"
+	case behind > 0:
+		words = thousands(behind) + " behind"
+	case t.plain:
+		words, style = "live, plain", t.style.good
+	default:
+		style = t.style.good
+	}
+	before := ""
+	if t.live && r.present > 0 && width >= 20 {
+		before = thousands(uint64(r.present)) + " here   "
+	}
+	if ownLabel != "" && t.width >= roomy {
+		before = ownLabel + "   " + before
+	}
+	words, w := fit(words, width, t.method)
+	return t.style.textStyles[dim].Styled(before) + style.Styled(words) + " ", w + t.method.StringWidth(before) + 1
+}
+
+// rule is a line across the screen with words in it, and right at its end. If readable, words that do not fit take more
+// lines, at most so many.
+func (t *status) rule(words string, style ansi.Style, right string, readable bool, most int) []string {
+	whole := max(t.width-2, 2) // room for words
+	room := whole              // in the last line
+	if w := t.method.StringWidth(right); w > 0 {
+		room = whole - w - 1
+	}
+	lines := []string{words}
+	if readable && t.method.StringWidth(words) > room {
+		lines = t.wrapped(words, whole)
+		if t.method.StringWidth(lines[len(lines)-1]) > room {
+			lines = append(lines, "")
+		}
+		if len(lines) > most {
+			lines = append(lines[:most-1], strings.Join(lines[most-1:], " "))
+		}
+	}
+	dashes := func(n int) string { return t.style.rule.Styled(strings.Repeat("─", max(n, 0))) }
+	rows := make([]string, len(lines))
+	for i, line := range lines {
+		last := i == len(lines)-1
+		if last {
+			whole = room
+		}
+		line, w := fit(line, whole, t.method)
+		if line != "" {
+			line, w = style.Styled(" "+line+" "), w+2
+		}
+		rows[i] = dashes(1) + line
+		if last && right != "" {
+			rows[i] += dashes(room+1-w) + t.style.below.Styled(right) + dashes(1)
+		} else {
+			rows[i] += dashes(t.width - 1 - w)
+		}
+	}
+	return rows
+}
+
+// inform shows a sentence for a while. What others wrote in it has to be clean.
+func (t *status) inform(format string, args ...any) {
+	t.notice, t.isError = fmt.Sprintf(format, args...), false
+	t.noticeUntil = t.now().Add(max(noticeTime, time.Duration(len(t.notice))*readingTime))
+}
+
+// warn is tell for what failed.
+func (t *status) warn(format string, args ...any) {
+	t.inform(format, args...)
+	t.isError = true
+}

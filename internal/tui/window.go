@@ -1,0 +1,192 @@
+package tui
+
+import (
+	"ramai/client"
+	"slices"
+	"time"
+)
+
+// What a room keeps in memory; the rest is fetched when somebody looks at it.
+const (
+	maxItems    = 1000    // messages
+	maxBytes    = 1 << 20 // of their texts
+	screens     = 6       // at least so many rows of the view
+	pageSize    = 100     // messages fetched at once
+	contextSize = 30      // messages before one that is jumped to
+	plainFactor = 10      // times as much while somebody looks back where nothing can be fetched
+)
+
+// item is one thing in a room: a message, or a note where none can be.
+type item struct {
+	n                     uint64 // the number; of the plain door, a count of our own
+	at                    time.Time
+	senderID, displayName string
+	text                  string // as it came
+	id                    string
+	own                   bool
+	state                 client.State // if own
+	reason                string       // it is in that state
+	note                  bool         // text is ours
+
+	rendered rendered
+}
+
+// lastRead is the number up to which there is nothing to look at: it was read, or the server does not keep it.
+func (t *timeline) lastRead(read uint64) uint64 { return max(read, t.first-1) }
+
+// behind is how many are still to come of what there is.
+func (t *timeline) behind() uint64 { return t.head - min(t.lastRead(t.received), t.head) }
+
+// lowest and highest are the ends of the window.
+func (t *timeline) lowest() uint64 {
+	if len(t.items) == 0 {
+		return t.received + 1
+	}
+	return t.items[0].n
+}
+
+func (t *timeline) highest() uint64 {
+	if len(t.items) == 0 {
+		return t.received
+	}
+	return t.items[len(t.items)-1].n
+}
+
+// hasOlder tells whether there is anything before the window.
+func (t *timeline) hasOlder() bool { return t.joined && t.lowest() > max(t.first, 1) && t.head > 0 }
+
+// receive takes something that has just come.
+func (t *timeline) receive(it *item) {
+	had := len(t.items) > 0 && it.n <= t.highest() && !it.note // a page brought it, before what comes had come so far
+	t.received, t.latest, t.head = it.n, it.n, max(t.head, it.n)
+	held := false // the view, by what this confirms
+	if it.own {
+		sent := t.sent(it.id)
+		held = sent != nil && sent == t.anchor
+		t.removeHeard(it.id)
+	}
+	if t.attached && !had {
+		t.items = append(t.items, it)
+		t.bytes += len(it.text)
+		if held {
+			t.anchor = it
+		}
+		t.trim()
+	}
+}
+
+// noteOutage notes that something may be missing here, which the plain door cannot tell.
+func (t *timeline) noteOutage(at time.Time) {
+	if len(t.items) > 0 && !t.items[len(t.items)-1].note {
+		t.receive(&item{n: t.received, at: at, note: true, text: "the connection broke here: what was said meanwhile is not known"})
+	}
+}
+
+// trim holds the window within its bounds: from the front if the view is at the end, otherwise what comes below a reader
+// is let go of, to be fetched when it is wanted.
+func (t *timeline) trim() {
+	for len(t.items) > 1 && t.tooMuch(len(t.items), t.bytes) {
+		if t.plain && t.anchor != nil {
+			if !t.tooMuch(len(t.items)/plainFactor, t.bytes/plainFactor) {
+				return
+			}
+			if t.anchor == t.items[0] { // it has to move now, or the room would have no end
+				t.anchor, t.offset = t.items[1], 0
+			}
+		}
+		if t.anchor == nil || t.plain {
+			t.bytes -= len(t.items[0].text)
+			t.items[0] = nil
+			t.items = t.items[1:]
+			continue
+		}
+		last := len(t.items) - 1
+		if t.items[last] == t.anchor {
+			return
+		}
+		t.bytes -= len(t.items[last].text)
+		t.items[last] = nil
+		t.items = t.items[:last]
+		t.attached = false
+	}
+}
+
+// tooMuch tells whether the window would be too large with so many messages and bytes of text. It has to be larger than
+// what is seen and fetched around that, or one end would be let go of for the other without an end.
+func (t *timeline) tooMuch(messages, bytes int) bool {
+	least := screens * t.rows
+	return messages > max(maxItems, least) || bytes > maxBytes && messages > least
+}
+
+// full tells whether what is added to one end of the window goes at the other.
+func (t *timeline) full() bool { return t.tooMuch(len(t.items)+1, t.bytes+maxDraft) }
+
+// stopLoading notes that nothing is fetched any more: what is still under way is for a window that is gone.
+func (t *timeline) stopLoading() {
+	t.generation++
+	t.loading, t.jumping, t.loadingEnd = false, false, false
+}
+
+// replace makes a page the window.
+func (t *timeline) replace(items []*item, attached bool) {
+	t.stopLoading()
+	t.items, t.bytes, t.attached, t.anchor = items, 0, attached, nil
+	for _, it := range items {
+		t.bytes += len(it.text)
+	}
+}
+
+// prepend adds what came before the window, and lets go of its far end if it has become too much.
+func (t *timeline) prepend(items []*item) {
+	i := len(items)
+	for i > 0 && len(t.items) > 0 && items[i-1].n >= t.items[0].n {
+		i--
+	}
+	t.items = append(items[:i:i], t.items...)
+	for _, it := range items[:i] {
+		t.bytes += len(it.text)
+	}
+	t.trim()
+}
+
+// extend adds what came after the window. more: there is still more after that.
+func (t *timeline) extend(items []*item, more bool) {
+	for _, it := range items {
+		if it.n > t.highest() || len(t.items) == 0 {
+			t.items = append(t.items, it)
+			t.bytes += len(it.text)
+		}
+	}
+	t.attached = !more && (t.highest() >= t.latest || t.latest < t.first)
+	over := 0 // the reader looks at the other end
+	for at := slices.Index(t.items, t.anchor); over < at && t.tooMuch(len(t.items)-over, t.bytes); over++ {
+		t.bytes -= len(t.items[over].text)
+	}
+	t.items = slices.Delete(t.items, 0, over)
+}
+
+// sending reports whether the server has not confirmed a message yet.
+func (it *item) sending() bool { return it.state == client.Waiting || it.state == client.Sending }
+
+// find returns where in the window a number is, or the next one that there is.
+func (t *timeline) find(n uint64) (int, bool) {
+	i, found := slices.BinarySearchFunc(t.items, n, func(it *item, n uint64) int {
+		switch {
+		case it.n < n:
+			return -1
+		case it.n > n:
+			return 1
+		}
+		return 0
+	})
+	return i, found
+}
+
+// placement a message is shown that the view goes to.
+type placement uint8
+
+const (
+	withContext placement = iota // with some of what stands before it
+	marked                       // so too, and marked
+	atTop
+)
