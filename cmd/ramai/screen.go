@@ -92,8 +92,8 @@ func (o *joinOptions) onScreen(ctx context.Context, c *client.Client, who *ident
 		Search: func(ctx context.Context, s client.Search) (*client.SearchResponse, error) {
 			return client.Find(ctx, who.config(config), s)
 		},
-		OnName:  func(name, session string) { o.held(who, name, session) },
-		Theme: tui.Theme(o.theme), Keys: o.keys, Bell: o.bell, Suspend: runtime.GOOS != "windows",
+		OnName: func(name, session string) { o.held(who, name, session) },
+		Theme:  tui.Theme(o.theme), Keys: o.keys, Bell: o.bell, Suspend: runtime.GOOS != "windows",
 		In: stdin, Out: stdout, Environ: os.Environ(), Zone: time.Local, Now: time.Now,
 	})
 	if kept.err != nil {
