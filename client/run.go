@@ -192,7 +192,7 @@ func (c *Client) reconnect(err error) (*link, error) {
 		if closing {
 			return nil, ErrClosed
 		}
-		c.logger.Debug("connection lost", "error", err, "wait", wait)
+		c.logger.Debug("connection lost", "err", err, "retry_in", wait)
 		if !c.sleep(wait) || c.waitForUser(c.ctx) != nil {
 			return nil, ErrClosed
 		}

@@ -62,7 +62,7 @@ func (s *Server) serveOperator() {
 	path := filepath.Join(s.cfg.Data, SocketName)
 	ln, err := localsocket.Listen(path)
 	if err != nil {
-		s.cfg.Logger.Warn("the operator's socket cannot be created; commands and profiles are not available while this server runs", "file", path, "error", err)
+		s.cfg.Logger.Warn("the operator's socket cannot be created; commands and profiles are not available while this server runs", "file", path, "err", err)
 		return
 	}
 	s.operator = &http.Server{

@@ -48,7 +48,7 @@ func (s *Server) sweep() {
 	defer ticker.Stop()
 	for {
 		if err := w.sweep(s.quit); err != nil {
-			s.cfg.Logger.Error("retention failed; will retry", "error", err)
+			s.cfg.Logger.Error("retention failed; will retry", "err", err)
 		}
 		select {
 		case <-s.quit:

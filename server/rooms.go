@@ -51,7 +51,7 @@ func (s *Server) tidyRooms() {
 			s.cfg.Logger.Info("small silent rooms were deleted to make space for others", "rooms", removed, "max_rooms", s.cfg.MaxRooms)
 		}
 		if err != nil && ctx.Err() == nil {
-			s.cfg.Logger.Warn("rooms could not be deleted; will retry", "error", err)
+			s.cfg.Logger.Warn("rooms could not be deleted; will retry", "err", err)
 		}
 	}
 }

@@ -106,7 +106,7 @@ func (s *Server) close() error {
 		s.operatorServes.Wait()
 	}
 	if err := s.index.Close(); err != nil {
-		s.cfg.Logger.Warn("the search index will be rebuilt at the next start", "error", err)
+		s.cfg.Logger.Warn("the search index will be rebuilt at the next start", "err", err)
 	}
 	return s.store.Close()
 }

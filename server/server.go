@@ -191,7 +191,7 @@ func (s *Server) runLog() {
 	go func() {
 		defer close(s.logEnded)
 		if err := s.eventlog.Run(ctx); err != nil {
-			s.cfg.Logger.Error("the event log stopped early; queued messages were not stored", "error", err)
+			s.cfg.Logger.Error("the event log stopped early; queued messages were not stored", "err", err)
 		}
 	}()
 }
@@ -211,7 +211,7 @@ func (s *Server) awaitStart(started <-chan *eventlog.Outcome) error {
 			return nil
 		case <-poll.C:
 			if err := s.eventlog.Unavailable(); err != nil {
-				s.cfg.Logger.Warn("the server starts for readers only until messages can be ordered", "error", err)
+				s.cfg.Logger.Warn("the server starts for readers only until messages can be ordered", "err", err)
 				return nil
 			}
 		case <-timeout:

@@ -147,7 +147,7 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		c.logger.Info("the certificate was renewed", "file", c.cert, "valid_until", renewed.Leaf.NotAfter)
 	case err.Error() != c.failure: // logged once, but tried again: the cause may disappear without a change of the files
 		c.failure = err.Error()
-		c.logger.Error("the new certificate cannot be used; the old one stays in use", "error", err)
+		c.logger.Error("the new certificate cannot be used; the old one stays in use", "err", err)
 	}
 	return c.loaded, nil
 }

@@ -140,7 +140,7 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 		sshAddr = sshListener.Addr().(*net.TCPAddr)
 		helpers.Go(func() {
 			if err := s.ServeSSH(sshListener); err != nil {
-				cfg.Logger.Error("the SSH server has stopped", "error", err)
+				cfg.Logger.Error("the SSH server has stopped", "err", err)
 			}
 		})
 		cfg.Logger.Info("listening for SSH", "address", sshAddr, "host_key", s.SSHFingerprint())
@@ -169,7 +169,7 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 // notify sends a state to systemd, if it has started the server and expects that (sd_notify(3)).
 func notify(state string, logger *slog.Logger) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
-		logger.Warn("cannot notify systemd", "state", state, "error", err)
+		logger.Warn("cannot notify systemd", "state", state, "err", err)
 	}
 }
 

@@ -1,21 +1,21 @@
-// Package exitcode says what the program ends with, where a script can see it: as a process, and as a command over SSH.
+// Package exitcode defines the exit codes of the program, as a process and as a command over SSH.
 package exitcode
 
 import "errors"
 
-// The codes. Docs and scripts rely on them.
+// The exit codes. Documentation and scripts rely on them.
 const (
-	Unconfirmed = 1 // something said is not confirmed
+	Unconfirmed = 1 // a message is not confirmed
 	Usage       = 2
-	NoServer    = 3 // cannot connect the first time
-	Refused     = 4
+	NoServer    = 3 // the first connection failed
+	Refused     = 4 // rejected by the server
 	Unusable    = 5 // the data folder or the port cannot be used
 )
 
-// Error is an error that decides the code.
+// Error is an error with an exit code.
 type Error struct {
 	Code int
-	Err  error // nil: everything was said already
+	Err  error // nil: already reported
 }
 
 // Error implements error.
@@ -26,19 +26,19 @@ func (e *Error) Error() string {
 	return e.Err.Error()
 }
 
-// Unwrap is for package errors.
+// Unwrap returns the wrapped error.
 func (e *Error) Unwrap() error { return e.Err }
 
-// With makes an error that decides the code. err may be nil.
+// With returns err with an exit code. err may be nil.
 func With(code int, err error) error { return &Error{code, err} }
 
-// Of returns the code of an error: 0 for none, and otherwise for one that decides nothing.
-func Of(err error, otherwise int) int {
+// Of returns the exit code of an error: 0 for nil, and fallback for an error without a code.
+func Of(err error, fallback int) int {
 	if err == nil {
 		return 0
 	}
 	if e := (*Error)(nil); errors.As(err, &e) {
 		return e.Code
 	}
-	return otherwise
+	return fallback
 }

@@ -1,5 +1,4 @@
-// Package logging writes the log of a service: lines of text or JSON that carry the same facts, through a queue that never
-// makes anybody wait.
+// Package logging writes the log of a service as text or JSON, through a queue that never blocks.
 package logging
 
 import (
@@ -12,24 +11,24 @@ import (
 	"sync"
 )
 
-// maxQueued is how many bytes of lines may wait to be written, besides as many that are being written.
+// maxQueued limits the bytes that wait to be written. As many again may be in the write in progress.
 const maxQueued = 256 << 10
 
-// Format is how a line is written.
+// Format is the format of log lines.
 type Format string
 
 // The formats.
 const (
 	Text Format = "text" // key=value
-	JSON Format = "json" // one object a line
+	JSON Format = "json" // one object per line
 )
 
-// Handler returns a handler that writes to w, and each value that is neither a number, a truth value nor a time as a
-// string: a duration as "1s", whatever names itself by its name.
+// Handler returns a handler that writes to w. It writes values as strings, except for numbers, booleans, and times: a duration
+// as "1s", and a fmt.Stringer as its String.
 func (f Format) Handler(w io.Writer) slog.Handler {
 	opt := &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		switch v := a.Value.Any().(type) {
-		case error: // the handlers do that
+		case error: // the handlers call Error
 		case fmt.Stringer:
 			if a.Value.Kind() != slog.KindTime {
 				a.Value = slog.StringValue(v.String())
@@ -43,52 +42,51 @@ func (f Format) Handler(w io.Writer) slog.Handler {
 	return slog.NewTextHandler(w, opt)
 }
 
-// Queue is an io.Writer that never blocks: what is written waits in memory until the writer below has taken it. What does
-// not fit is dropped and counted, and the log says how much as soon as it can.
+// Queue is an io.Writer that never blocks: lines wait in memory until the underlying writer has taken them. Lines that do not
+// fit are dropped and counted, and the log reports how many as soon as there is space.
 type Queue struct {
-	below   io.Writer
+	out     io.Writer
 	format  Format
 	written chan struct{} // closed when everything is written after Close
 
-	mu      sync.Mutex
-	wake    sync.Cond
-	waiting []byte // guarded by mu: whole lines
-	missing uint64 // guarded by mu: lines dropped that the log has not told of
-	dropped uint64 // guarded by mu: of all time
-	closed  bool   // guarded by mu
+	mu         sync.Mutex
+	wake       sync.Cond
+	queued     []byte // guarded by mu: whole lines
+	unreported uint64 // guarded by mu: dropped lines that the log has not reported
+	dropped    uint64 // guarded by mu: all dropped lines
+	closed     bool   // guarded by mu
 }
 
-// NewQueue returns a queue before w, whose own lines are of a format.
+// NewQueue returns a queue that writes to w. Its own lines have the format f.
 func NewQueue(w io.Writer, f Format) *Queue {
-	q := &Queue{below: w, format: f, written: make(chan struct{})}
+	q := &Queue{out: w, format: f, written: make(chan struct{})}
 	q.wake.L = &q.mu
 	go q.run()
 	return q
 }
 
-// Write implements io.Writer: b is a line, or several. It keeps no part of b, and returns no error.
+// Write implements io.Writer. b is one line or several. It does not retain b, and never returns an error.
 func (q *Queue) Write(b []byte) (int, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.closed || len(q.waiting)+len(b) > maxQueued || q.missing > 0 { // those behind a gap wait until it is told
-		q.missing++
+	if q.closed || len(q.queued)+len(b) > maxQueued || q.unreported > 0 { // a gap is reported before any later line
+		q.unreported++
 		q.dropped++
 		return len(b), nil
 	}
-	q.waiting = append(q.waiting, b...)
+	q.queued = append(q.queued, b...)
 	q.wake.Signal()
 	return len(b), nil
 }
 
-// Dropped is how many lines were dropped.
+// Dropped returns the number of dropped lines.
 func (q *Queue) Dropped() uint64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.dropped
 }
 
-// Close waits until everything that was written before is written below, but not beyond the end of ctx. What is written
-// later is dropped.
+// Close waits until all queued lines are written, or ctx ends. Later lines are dropped.
 func (q *Queue) Close(ctx context.Context) error {
 	q.mu.Lock()
 	q.closed = true
@@ -98,41 +96,41 @@ func (q *Queue) Close(ctx context.Context) error {
 	case <-q.written:
 		return nil
 	case <-ctx.Done():
-		return errors.New("the end of the log could not be written")
+		return errors.New("the end of the log was not written in time")
 	}
 }
 
-// run writes what waits until the end.
+// run writes queued lines until the queue is closed and empty.
 func (q *Queue) run() {
 	defer close(q.written)
 	var spare []byte
 	for {
-		lines, missing, ok := q.take(spare)
+		lines, dropped, ok := q.next(spare)
 		if !ok {
 			return
 		}
-		if missing > 0 {
+		if dropped > 0 {
 			var notice bytes.Buffer
-			slog.New(q.format.Handler(&notice)).Warn("log lines were dropped because they were not read in time", "n", missing)
+			slog.New(q.format.Handler(&notice)).Warn("log lines were dropped because the log was not read fast enough", "lines", dropped)
 			lines = append(lines, notice.Bytes()...)
 		}
-		q.below.Write(lines) // there is nowhere to tell an error
+		q.out.Write(lines) // there is nowhere to report an error
 		spare = lines[:0]
 	}
 }
 
-// take waits for lines, and takes all that there are, and the number of those that were dropped after them. Its array is
-// the next that lines are put into. ok is false at the end.
-func (q *Queue) take(spare []byte) (lines []byte, missing uint64, ok bool) {
+// next waits for lines, and returns all queued lines and the number of lines dropped after them. spare becomes the memory for
+// later lines. ok is false when the queue is closed and empty.
+func (q *Queue) next(spare []byte) (lines []byte, dropped uint64, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for len(q.waiting) == 0 && q.missing == 0 && !q.closed {
+	for len(q.queued) == 0 && q.unreported == 0 && !q.closed {
 		q.wake.Wait()
 	}
-	if len(q.waiting) == 0 && (q.missing == 0 || q.closed) {
+	if len(q.queued) == 0 && (q.unreported == 0 || q.closed) {
 		return nil, 0, false
 	}
-	lines, q.waiting = q.waiting, spare
-	missing, q.missing = q.missing, 0
-	return lines, missing, true
+	lines, q.queued = q.queued, spare
+	dropped, q.unreported = q.unreported, 0
+	return lines, dropped, true
 }

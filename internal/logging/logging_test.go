@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// A pipe that nobody reads keeps nobody waiting. What does not fit is dropped and counted, and told in its place as soon as
-// somebody reads again; what is written afterwards is there.
+// A pipe that is not read does not block the logger. Lines that do not fit are dropped and counted, and reported at their place
+// once the pipe is read again. Later lines are written.
 func TestQueueNeverBlocks(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -40,7 +40,7 @@ func TestQueueNeverBlocks(t *testing.T) {
 		all, _ := io.ReadAll(r)
 		read <- all
 	}()
-	for q.missed() { // until it has been told
+	for q.hasUnreported() { // until the gap is reported
 		time.Sleep(time.Millisecond)
 	}
 	logger.Info("afterwards")
@@ -57,21 +57,21 @@ func TestQueueNeverBlocks(t *testing.T) {
 			t.Fatalf("line %d: %s", i, line)
 		}
 	}
-	if notice := all[len(all)-2]; !strings.Contains(notice, fmt.Sprintf("n=%d", dropped)) || !strings.Contains(notice, "dropped") {
-		t.Errorf("the number is not told: %s", notice)
+	if notice := all[len(all)-2]; !strings.Contains(notice, fmt.Sprintf("lines=%d", dropped)) || !strings.Contains(notice, "dropped") {
+		t.Errorf("the number is not reported: %s", notice)
 	}
 	if !strings.Contains(all[len(all)-1], "afterwards") {
 		t.Errorf("the last: %s", all[len(all)-1])
 	}
 }
 
-func (q *Queue) missed() bool {
+func (q *Queue) hasUnreported() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.missing > 0
+	return q.unreported > 0
 }
 
-// Closing writes what waits, and gives up on a writer that takes nothing when its context ends.
+// Close writes queued lines, and gives up on a blocked writer when its context ends.
 func TestQueueClose(t *testing.T) {
 	var out bytes.Buffer
 	q := NewQueue(&out, Text)
@@ -83,7 +83,7 @@ func TestQueueClose(t *testing.T) {
 	}
 	q.Write([]byte("late\n"))
 	if q.Dropped() != 1 {
-		t.Error("a line after the end is not counted")
+		t.Error("a line after Close is not counted")
 	}
 
 	stuck, never := io.Pipe()
@@ -93,11 +93,11 @@ func TestQueueClose(t *testing.T) {
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := q.Close(over); err == nil {
-		t.Error("closed, though nobody took the line")
+		t.Error("Close returned nil, but the line was not read")
 	}
 }
 
-// What is no number, truth value or time is a string in JSON, and text and JSON say the same.
+// Values that are not numbers, booleans, or times are strings in JSON. Text and JSON have the same values.
 func TestFormats(t *testing.T) {
 	at := time.Date(2026, 11, 29, 1, 2, 3, 0, time.UTC)
 	attrs := []any{

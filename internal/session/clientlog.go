@@ -41,7 +41,7 @@ func (l *ClientLog) Connected(c *Client) {
 // Closed logs the end of a session, and why.
 func (l *ClientLog) Closed(from netip.AddrPort, transport Transport, why string) {
 	if l.allow(from) {
-		l.logger.Info("Connection closed", "remote", from, "transport", transport.String(), "why", why)
+		l.logger.Info("Connection closed", "remote", from, "transport", transport.String(), "reason", why)
 	}
 }
 
@@ -70,7 +70,7 @@ func (l *ClientLog) allow(from netip.AddrPort) bool {
 	if now := l.now(); now.Sub(l.since) >= time.Minute || now.Before(l.since) {
 		for network, n := range l.lines {
 			if n > linesAMinute {
-				l.logger.Info("lines about the clients of one address were left out", "remote", network, "n", n-linesAMinute)
+				l.logger.Info("log lines about the clients of one address were dropped", "remote", network, "lines", n-linesAMinute)
 			}
 		}
 		clear(l.lines)

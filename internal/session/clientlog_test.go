@@ -31,7 +31,7 @@ func TestClientLogIsBounded(t *testing.T) {
 	out.Reset()
 	now = now.Add(time.Minute)
 	l.Heard(other, "lobby", "a minute later")
-	want := fmt.Sprintf(`msg="lines about the clients of one address were left out" remote=2001:db8::/64 n=%d`, 14*linesAMinute)
+	want := fmt.Sprintf(`msg="log lines about the clients of one address were dropped" remote=2001:db8::/64 lines=%d`, 14*linesAMinute)
 	if !strings.Contains(out.String(), want) || strings.Count(out.String(), "\n") != 2 {
 		t.Errorf("%s\nwant %s", out.String(), want)
 	}

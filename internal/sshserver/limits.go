@@ -77,7 +77,7 @@ func (d *Server) logRefused(from netip.Addr) {
 	defer d.mu.Unlock()
 	d.refused++
 	if now := time.Now(); now.Sub(d.refusedLoggedAt) >= logRefusedEvery && !d.ended {
-		d.cfg.Env.Logger.Info("SSH connections are closed at once: the limit in total or of one address is reached", "n", d.refused, "last_remote", from)
+		d.cfg.Env.Logger.Info("SSH connections are closed at once: the limit in total or of one address is reached", "connections", d.refused, "last_remote", from)
 		d.refused, d.refusedLoggedAt = 0, now
 	}
 }

@@ -186,7 +186,7 @@ func (x *Index) rebuild(why string) error {
 		return fmt.Errorf("rebuild the search index: %w", err)
 	}
 	if len(x.source.AllBounds()) > 0 {
-		x.logger.Info("rebuilding the search index; searches are incomplete until it is done", "why", why)
+		x.logger.Info("rebuilding the search index; searches are incomplete until it is done", "reason", why)
 		x.rebuilding = true
 	}
 	x.installLocked(f, map[string]roomProgress{})

@@ -126,7 +126,7 @@ func (s *Store) load() error {
 		if s.historyID, err = eventlog.NewHistoryID(s.opt.Random); err != nil {
 			return err
 		}
-		s.opt.Logger.Warn("the server was not stopped in good order, so its newest messages may be missing; the log is another now", "old", saved.historyID, "new", s.historyID)
+		s.opt.Logger.Warn("the server was not stopped in good order, so its newest messages may be missing; the log is another now", "old_log", saved.historyID, "new_log", s.historyID)
 	}
 	nonce, err := eventlog.NewHistoryID(s.opt.Random)
 	if err != nil {

@@ -28,14 +28,14 @@ func upgrade(c conn, logger *slog.Logger) error {
 		old, err = c.text(oldTables)
 	}
 	if err == nil && old != "" {
-		logger.Info("upgrading the database, which can take some minutes", "from", from, "to", version)
+		logger.Info("upgrading the database, which can take some minutes", "from_version", from, "to_version", version)
 		err = moveRows(c)
 	}
 	if err != nil {
 		return fmt.Errorf("upgrade the database from version %d to %d: %w", from, version, err)
 	}
 	if from != version || old != "" {
-		logger.Info("upgraded the database", "from", from, "to", version)
+		logger.Info("upgraded the database", "from_version", from, "to_version", version)
 	}
 	return nil
 }
