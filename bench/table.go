@@ -28,8 +28,8 @@ type summary struct {
 	Unit   string  `json:"unit"`
 	Server string  `json:"server"`
 	Median float64 `json:"median"`
-	Ratio  float64 `json:"ratio,omitempty"` // the median of ramai/this one within each round; 0: unknown
-	Rounds int     `json:"rounds"`          // how many of the measurements did not fail
+	Ratio  float64 `json:"ratio,omitempty"` // median of ramai/this one within each round; 0: unknown
+	Rounds int     `json:"rounds"`          // number of measurements that did not fail
 }
 
 // MarshalJSON implements json.Marshaler. It adds the summaries.

@@ -34,7 +34,7 @@ func TestCheckID(t *testing.T) {
 func TestCheckText(t *testing.T) {
 	tests := []struct {
 		name, in string
-		code     Code // empty: it can be said
+		code     Code // empty: accepted
 		reason   string
 	}{
 		{"empty", "", "", ""},
@@ -89,7 +89,7 @@ func TestSessions(t *testing.T) {
 			t.Errorf("%q is a session", bad)
 		}
 	}
-	// The vector of docs/PROTOCOL.md.
+	// From docs/PROTOCOL.md.
 	if got := SenderIDOf(someSession); got != "ilvbTMFRZBJsbvJm" || len(got) != SenderIDLen {
 		t.Errorf("by is %q", got)
 	}

@@ -2,41 +2,41 @@ package wire
 
 import "time"
 
-// Code says for machines why something was refused. The list is closed: a client may switch over it.
+// Code is the machine-readable reason of a refusal. The list is closed, so clients may switch over it.
 type Code string
 
 // The codes of ramai.v1.
 const (
 	BadFrame    Code = "bad_frame"    // not a JSON object with a type
-	BadRequest  Code = "bad_request"  // understood, but a field is missing or wrong
+	BadRequest  Code = "bad_request"  // a field is missing or wrong
 	TooLong     Code = "too_long"     // the text is longer than the limit
-	RateLimited Code = "rate_limited" // too fast; RetryAfter says when it will do
+	RateLimited Code = "rate_limited" // too fast; try again after RetryAfter
 	NotAllowed  Code = "not_allowed"  // a rule of the server forbids it
-	NameTaken   Code = "name_taken"   // somebody holds the name, or one that looks like it
+	NameTaken   Code = "name_taken"   // another sender has the name, or one that looks like it
 	IDReused    Code = "id_reused"    // the id was used for another text
-	Unavailable Code = "unavailable"  // not now; the same again later may do
-	Internal    Code = "internal"     // a fault of the server
+	Unavailable Code = "unavailable"  // not possible now; trying again later may succeed
+	Internal    Code = "internal"     // an error of the server
 )
 
-// Codes are all of them.
+// Codes returns all codes.
 func Codes() []Code {
 	return []Code{BadFrame, BadRequest, TooLong, RateLimited, NotAllowed, NameTaken, IDReused, Unavailable, Internal}
 }
 
-// An CodedError is a refusal: a code for machines, a sentence for people.
+// A CodedError is a refusal: a code for machines and a sentence for people.
 type CodedError struct {
 	Code       Code
-	Reason     string        // what was wrong and what would be right
-	RetryAfter time.Duration // > 0: trying again after that helps
+	Reason     string        // what is wrong and what would be right
+	RetryAfter time.Duration // > 0: trying again after that may succeed
 }
 
-// CodedError returns the code and the reason.
+// Error returns the code and the reason.
 func (e *CodedError) Error() string { return string(e.Code) + ": " + e.Reason }
 
-// Close codes that a session chooses (RFC 6455 section 7.4.1); those about frames come from the decoder.
+// Close codes used by sessions (RFC 6455 section 7.4.1). Those about frames come from the decoder.
 const (
 	CloseProtocolError = 1002
 	ClosePolicy        = 1008
-	CloseRestart       = 1012 // come back: the server starts again
-	CloseTryAgain      = 1013 // come back: the server has no memory for what the client sends
+	CloseRestart       = 1012 // reconnect: the server restarts
+	CloseTryAgain      = 1013 // reconnect: the server has no memory for what the client sends
 )

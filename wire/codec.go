@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// ParseFrame decodes what a server sent. A type this package does not know comes as Unknown.
+// ParseFrame decodes a frame from a server. Frames of unknown types are returned as Unknown.
 func ParseFrame(b []byte) (Frame, error) {
 	kind, err := kindOf(b)
 	if err != nil {
@@ -22,7 +22,7 @@ func ParseFrame(b []byte) (Frame, error) {
 		return f, nil
 	}
 	u := Unknown{}
-	if err := parse(b, &u); err != nil { // its room or n is no room and no number: it moves nothing
+	if err := parse(b, &u); err != nil { // room or n has the wrong type, so it moves no position
 		return Unknown{Kind: kind}, nil
 	}
 	u.Kind = kind
@@ -42,7 +42,7 @@ func kindOf(b []byte) (string, error) {
 	return *head.Type, nil
 }
 
-// Append appends f as it travels, without a WebSocket header.
+// Append appends f as it is sent, without a WebSocket header.
 func Append(dst []byte, f Frame) []byte {
 	switch f := f.(type) {
 	case Message:
@@ -62,7 +62,7 @@ func Append(dst []byte, f Frame) []byte {
 
 func appendJSON(dst []byte, f Frame) []byte {
 	body, err := json.Marshal(f)
-	if err != nil { // frames are plain data: there is nothing in them that cannot be encoded
+	if err != nil { // cannot happen: frames are plain data
 		panic("wire: " + err.Error())
 	}
 	dst = append(dst, `{"type":`...)
@@ -73,7 +73,7 @@ func appendJSON(dst []byte, f Frame) []byte {
 	return append(dst, body[1:]...)
 }
 
-// AppendMessage appends m as a message frame; the form of a message is a pure function of the row.
+// AppendMessage appends m as a message frame. The result depends only on m.
 func AppendMessage(dst []byte, m *Message) []byte {
 	dst = append(dst, `{"type":"message","room":`...)
 	return appendFields(dst, m)
@@ -121,7 +121,7 @@ func appendPage(dst []byte, p *Page) []byte {
 	return appendRef(dst, p.Ref)
 }
 
-// appendRef ends a frame with the word that its request had.
+// appendRef ends a frame with the ref of its request.
 func appendRef(dst []byte, ref string) []byte {
 	if ref != "" {
 		dst = append(dst, `,"ref":`...)
@@ -144,8 +144,8 @@ func appendSaved(dst []byte, s Saved) []byte {
 
 const hex = "0123456789abcdef"
 
-// appendString appends s as a JSON string (RFC 8259 section 7). Bytes that are not UTF-8 become U+FFFD; U+2028 and
-// U+2029 are escaped too, so that a frame can stand in a script.
+// appendString appends s as a JSON string (RFC 8259 section 7). Bytes that are not UTF-8 become U+FFFD. U+2028 and
+// U+2029 are escaped, so that a frame can be part of a script.
 func appendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	start := 0

@@ -14,7 +14,7 @@ const someSession = "AAAAAAAAAAAAAAAAAAAAAA"
 
 func ptr[T any](v T) *T { return &v }
 
-// nasty has everything that a JSON string has to escape, and much that it need not.
+// nasty contains everything that must be escaped in a JSON string, and much that need not be.
 const nasty = "\"\\/\n\t\r\b\f\x00\x1f\x7f\u0085\u2028\u2029 é 今 👩‍👩‍👧 </script>"
 
 func TestRequestsRoundTrip(t *testing.T) {
@@ -82,7 +82,7 @@ func TestFramesRoundTrip(t *testing.T) {
 	}
 }
 
-// Names of fields are exact, at the top of a frame and inside of it, on either side.
+// Field names are exact, at the top level and inside, in both directions.
 func TestFieldNamesAreExact(t *testing.T) {
 	r, err := ParseRequest([]byte(`{"type":"join","room":"lobby","LAST":3,"after":{"LOG":"L","Epoch":"E","N":7}}`))
 	if want := (Join{Room: "lobby", After: &Position{}}); err != nil || !reflect.DeepEqual(r.Frame, want) {
@@ -94,7 +94,7 @@ func TestFieldNamesAreExact(t *testing.T) {
 	}
 }
 
-// TestHandWrittenEncoders compares the encoders that do not use encoding/json with it, by what a reader decodes.
+// TestHandWrittenEncoders compares the hand-written encoders with encoding/json by decoding their output.
 func TestHandWrittenEncoders(t *testing.T) {
 	m := Message{Room: "lobby", N: 12, At: 1_700_000_000_123, SenderID: "by", DisplayName: nasty, ID: "id", Text: nasty}
 	for _, f := range []Frame{
@@ -145,7 +145,7 @@ func TestBadRequests(t *testing.T) {
 	tests := []struct {
 		name, in string
 		code     Code
-		reason   string // a part of it
+		reason   string // part of it
 	}{
 		{"nothing", ``, BadFrame, "one JSON object"},
 		{"no JSON", `hello`, BadFrame, "one JSON object"},
@@ -162,7 +162,7 @@ func TestBadRequests(t *testing.T) {
 		{"a server's type", `{"type":"message"}`, BadRequest, "unknown type"},
 		{"a type without end", `{"type":"` + strings.Repeat("x", 50_000) + `"}`, BadRequest, "unknown type"},
 		{"a number as room", `{"type":"who","room":7}`, BadRequest, `the field "room" of who: it must be a string, not a number`},
-		{"no room", `{"type":"who"}`, BadRequest, "room's name"},
+		{"no room", `{"type":"who"}`, BadRequest, "room name"},
 		{"short session", `{"type":"hello","session":"AAAA"}`, BadRequest, "22 characters"},
 		{"session of other characters", `{"type":"hello","session":"AAAAAAAAAAAAAAAAAAAA=="}`, BadRequest, "22 characters"},
 		{"join, last too small", `{"type":"join","room":"lobby","last":-1}`, BadRequest, "0 to 500"},
@@ -170,32 +170,32 @@ func TestBadRequests(t *testing.T) {
 		{"join, both", `{"type":"join","room":"lobby","last":1,"after":{"log":"L","n":1}}`, BadRequest, "not both"},
 		{"join, a negative number", `{"type":"join","room":"lobby","after":{"log":"L","n":-1}}`, BadRequest, `the field "after" of join`},
 		{"join, a number too large", `{"type":"join","room":"lobby","after":{"log":"L","n":18446744073709551616}}`, BadRequest, `the field "after" of join`},
-		{"leave", `{"type":"leave","room":"Lobby"}`, BadRequest, "room's name"},
-		{"say without id", `{"type":"say","room":"lobby","text":"x"}`, BadRequest, `the field "id" of say: an id is`},
+		{"leave", `{"type":"leave","room":"Lobby"}`, BadRequest, "room name"},
+		{"say without id", `{"type":"say","room":"lobby","text":"x"}`, BadRequest, `the field "id" of say: an id has`},
 		{"an array as id", `{"type":"say","room":"lobby","id":[1],"text":"x"}`, BadRequest, `the field "id" of say: it must be a string, not an array`},
 		{"an object as text", `{"type":"say","room":"lobby","id":"1","text":{}}`, BadRequest, `the field "text" of say: it must be a string, not an object`},
-		{"half a character", `{"type":"say","room":"lobby","id":"1","text":"\ud800"}`, BadRequest, `the field "text" of say: it is not Unicode`},
-		{"the other half", `{"type":"name","name":"x\udc00"}`, BadRequest, `the field "name" of name: it is not Unicode`},
-		{"no UTF-8", "{\"type\":\"name\",\"name\":\"\xff\"}", BadRequest, `the field "name" of name: it is not Unicode`},
+		{"half a character", `{"type":"say","room":"lobby","id":"1","text":"\ud800"}`, BadRequest, `the field "text" of say: it is not valid Unicode`},
+		{"the other half", `{"type":"name","name":"x\udc00"}`, BadRequest, `the field "name" of name: it is not valid Unicode`},
+		{"no UTF-8", "{\"type\":\"name\",\"name\":\"\xff\"}", BadRequest, `the field "name" of name: it is not valid Unicode`},
 		{"half a character in a log", `{"type":"join","room":"lobby","after":{"log":"\ud800","n":1}}`, BadRequest, `the field "after" of join`},
 		{"a position that is none", `{"type":"join","room":"lobby","after":7}`, BadRequest, `the field "after" of join`},
 		{"a broken number", `{"type":"join","room":"lobby","last":1.5}`, BadRequest, "0 to 500"},
 		{"a string as number", `{"type":"history","room":"lobby","before":"7"}`, BadRequest, `the field "before" of history: it must be a number, not a string`},
-		{"a ref that is none", `{"type":"ping","ref":"a b"}`, BadRequest, `the field "ref" of ping: a ref is`},
-		{"a long ref", `{"type":"ping","ref":"` + strings.Repeat("x", 65) + `"}`, BadRequest, `the field "ref" of ping: a ref is`},
-		{"an empty ref", `{"type":"ping","ref":""}`, BadRequest, `the field "ref" of ping: a ref is`},
+		{"a ref that is none", `{"type":"ping","ref":"a b"}`, BadRequest, `the field "ref" of ping: a ref has`},
+		{"a long ref", `{"type":"ping","ref":"` + strings.Repeat("x", 65) + `"}`, BadRequest, `the field "ref" of ping: a ref has`},
+		{"an empty ref", `{"type":"ping","ref":""}`, BadRequest, `the field "ref" of ping: a ref has`},
 		{"TYPE", `{"TYPE":"ping"}`, BadFrame, `"type"`},
 		{"say without text", `{"type":"say","room":"lobby","id":"1"}`, BadRequest, `the field "text" of say: it is missing`},
 		{"say with a null text", `{"type":"say","room":"lobby","id":"1","text":null}`, BadRequest, `the field "text" of say: it is missing`},
-		{"say nowhere", `{"type":"say","id":"1","text":"x"}`, BadRequest, "room's name"},
+		{"say nowhere", `{"type":"say","id":"1","text":"x"}`, BadRequest, "room name"},
 		{"history, after neither a number nor a position", `{"type":"history","room":"lobby","after":"7"}`, BadRequest, `the field "after" of history: it must be a number, or a position`},
 		{"history, after a position that is none", `{"type":"history","room":"lobby","after":{"log":7}}`, BadRequest, `the field "after" of history: it must be a position`},
 		{"history, after a negative number", `{"type":"history","room":"lobby","after":-7}`, BadRequest, `the field "after" of history: it must be a whole number`},
 		{"history, both", `{"type":"history","room":"lobby","before":1,"after":1}`, BadRequest, "not both"},
 		{"history, limit too large", `{"type":"history","room":"lobby","limit":501}`, BadRequest, "limit"},
 		{"history, limit too small", `{"type":"history","room":"lobby","limit":-1}`, BadRequest, "limit"},
-		{"typing", `{"type":"typing","room":"-"}`, BadRequest, "room's name"},
-		{"ping", `{"type":"ping","id":"a b"}`, BadRequest, "an id is"},
+		{"typing", `{"type":"typing","room":"-"}`, BadRequest, "room name"},
+		{"ping", `{"type":"ping","id":"a b"}`, BadRequest, "an id has"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -257,7 +257,7 @@ func TestSayMayBeEmpty(t *testing.T) {
 func TestUnknownFieldsAreIgnored(t *testing.T) {
 	for _, in := range []string{
 		`{"mood":{"a":[1,2]},"type":"who","room":"lobby","n":"x"}`,
-		`{"type":"who","room":"lobby","text":7,"after":[],"limit":"x","\ud800":"\ud800","x":"\ud800"}`, // fields of others
+		`{"type":"who","room":"lobby","text":7,"after":[],"limit":"x","\ud800":"\ud800","x":"\ud800"}`, // fields of other requests
 		`{"type":"who","room":"den","room":"lobby"}`,
 		`{"type":"who","\u0072oom":"l\u006fbby","last":null}`,
 	} {
@@ -268,7 +268,7 @@ func TestUnknownFieldsAreIgnored(t *testing.T) {
 	}
 }
 
-// What an answer repeats of its request is there with an error, too.
+// Errors also carry what an answer repeats of its request.
 func TestRequestsAreKnownByTheirRef(t *testing.T) {
 	for in, want := range map[string]string{
 		`{"ref":"r-1","type":"ping","id":"x"}`:                               `{"type":"error","code":"bad_request","reason":"no","request":"ping","ref":"r-1"}`,
@@ -360,8 +360,8 @@ func TestAppendLine(t *testing.T) {
 	}
 }
 
-// FuzzParseRequest holds the server's door for bytes of strangers to three rules: no panic, a request or an error, and
-// what is read is read the same after it was written again.
+// FuzzParseRequest checks that any bytes give a request or an error without a panic, and that a request is the same
+// after it was encoded and parsed again.
 func FuzzParseRequest(f *testing.F) {
 	for _, s := range []string{
 		`{"type":"hello","session":"AAAAAAAAAAAAAAAAAAAAAA"}`, `{"type":"join","room":"lobby","after":{"log":"L","n":1}}`,
@@ -404,7 +404,7 @@ func FuzzParseFrame(f *testing.F) {
 	})
 }
 
-// FuzzAppendString compares the hand-written encoder of strings with encoding/json's reading.
+// FuzzAppendString compares the hand-written string encoder with encoding/json.
 func FuzzAppendString(f *testing.F) {
 	for _, s := range []string{"", nasty, "\xff", "a\xc3", "\xed\xa0\x80", "\ufffd", strings.Repeat("x", 100)} {
 		f.Add(s)
@@ -418,7 +418,7 @@ func FuzzAppendString(f *testing.F) {
 		if err := json.Unmarshal(b, &got); err != nil {
 			t.Fatalf("%q is written as %q: %v", s, b, err)
 		}
-		if want := string([]rune(s)); got != want { // each bad byte is one U+FFFD
+		if want := string([]rune(s)); got != want { // each invalid byte is one U+FFFD
 			t.Fatalf("%q is written as %q and read as %q", s, b, got)
 		}
 		for _, c := range b {

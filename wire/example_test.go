@@ -6,7 +6,7 @@ import (
 	"ramai/wire"
 )
 
-// The server reads what a client says and answers.
+// The server parses a request and answers it.
 func ExampleParseRequest() {
 	r, bad := wire.ParseRequest([]byte(`{"type":"say","room":"lobby","id":"m-1","text":"Hello!","ref":"7"}`))
 	if bad != nil {
@@ -24,7 +24,7 @@ func ExampleParseRequest() {
 	// Output: {"type":"saved","room":"lobby","id":"m-1","n":1,"at":"2023-11-14T22:13:20.000Z","ref":"7"}
 }
 
-// A client reads what the server sends.
+// A client parses what the server sends.
 func ExampleParseFrame() {
 	frame, err := wire.ParseFrame([]byte(`{"type":"gap","room":"lobby","from":1,"to":9}`))
 	if err != nil {

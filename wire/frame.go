@@ -5,111 +5,111 @@ import (
 	"time"
 )
 
-// Protocol is the WebSocket subprotocol of this version.
+// Protocol is the name of the WebSocket subprotocol.
 const Protocol = "ramai.v1"
 
 // A Frame is one JSON object of ramai.v1, sent as one text frame.
 type Frame interface {
-	// Type is the frame's "type".
+	// Type is the value of the field "type".
 	Type() string
 }
 
-// What a client sends. Who, Name and Typing go both ways.
+// Frames sent by clients. Who, Name and Typing are sent in both directions.
 type (
-	// Hello makes the connection's sender the one of an earlier session. Only as the first frame.
+	// Hello resumes the sender of an earlier session. It must be the first frame.
 	Hello struct {
 		Session string `json:"session"`
 	}
-	// Join asks for a room's events: those after a position, or the newest Last of them, and then all that come.
+	// Join subscribes to a room: to the messages after a position, or to the newest Last of them, and to all that
+	// follow.
 	Join struct {
 		Room  string    `json:"room"`
 		After *Position `json:"after,omitempty"`
-		Last  *int      `json:"last,omitempty"` // 0 to MaxLast; nil with nil After: DefaultJoin
+		Last  *int      `json:"last,omitempty"` // 0 to MaxLast; nil, with nil After: DefaultJoin
 	}
 	// Leave ends a Join.
 	Leave struct {
 		Room string `json:"room"`
 	}
-	// Say says Text in Room, joined or not. Saying the same ID again in the same room never says it twice.
+	// Say posts Text in Room, joined or not. Repeating the same ID in the same room never posts twice.
 	Say struct {
 		Room string `json:"room"`
 		ID   string `json:"id"`
 		Text string `json:"text"`
 	}
-	// History asks for one Page: what is before a number or after a position, nearest first to be kept.
+	// History asks for one Page of messages before a number or after a position. The ones nearest to it are returned.
 	History struct {
 		Room   string    `json:"room"`
 		Before *uint64   `json:"before,omitempty"`
-		After  *Position `json:"after,omitempty"` // a bare one proves nothing: see [Position.Bare]
+		After  *Position `json:"after,omitempty"` // a bare one cannot be checked: see [Position.Bare]
 		Limit  int       `json:"limit,omitempty"` // 1 to MaxPage; 0: MaxPage
 	}
-	// Ping asks for a Pong, for clients that cannot see WebSocket pings.
+	// Ping asks for a Pong. It is for clients that cannot see WebSocket pings.
 	Ping struct {
 		ID string `json:"id,omitempty"`
 	}
 )
 
-// What the server sends.
+// Frames sent by servers.
 type (
 	// Welcome ("welcome") is the first frame of a connection, and the answer to Hello.
 	Welcome struct {
 		Protocol string `json:"protocol"`
 		Server   string `json:"server"`  // program and version
-		SenderID string `json:"by"`      // this sender, in public
-		Session  string `json:"session"` // this sender's secret, for Hello
-		Name     string `json:"name"`    // the name it holds, or empty
+		SenderID string `json:"by"`      // public id of this sender
+		Session  string `json:"session"` // secret of this sender, for Hello
+		Name     string `json:"name"`    // name of this sender, or empty
 		Text     string `json:"text"`
 		Limits   Limits `json:"limits"`
 		Ref      string `json:"ref,omitempty"` // of the request
 	}
-	// Joined answers Join; the room's frames follow it.
+	// Joined answers Join. The messages of the room follow it.
 	Joined struct {
 		Room      string `json:"room"`
 		HistoryID string `json:"log"`
-		Epoch     string `json:"epoch"`           // the one in which all is heard that follows
+		Epoch     string `json:"epoch"`           // epoch of everything that follows
 		N         uint64 `json:"n"`               // newest number; 0 in an empty room
-		First     uint64 `json:"first"`           // oldest number kept; N+1 if none is
-		Count     int    `json:"count"`           // connections in the room, this one included
-		Reset     bool   `json:"reset,omitempty"` // the position was of another history: replayed as if Last were DefaultJoin
+		First     uint64 `json:"first"`           // oldest number kept; N+1 if none
+		Count     int    `json:"count"`           // connections in the room, including this one
+		Reset     bool   `json:"reset,omitempty"` // the position belongs to another history: replayed as if Last were DefaultJoin
 		Ref       string `json:"ref,omitempty"`   // of the request
 	}
-	// Reset ("reset") takes the place of Joined on a stream (HTTP) whose position was of another history: what follows is a
-	// replay.
+	// Reset ("reset") replaces Joined on HTTP streams if the position belongs to another history. A replay follows.
 	Reset Joined
-	// Message is one thing said, and also the row a journal keeps. N grows by one in each room.
+	// Message is a message in a room, and also the stored row. N increases by one in each room.
 	Message struct {
 		Room        string `json:"room"`
 		N           uint64 `json:"n"`
 		At          Time   `json:"at"`
 		SenderID    string `json:"by"`
-		DisplayName string `json:"from"` // the sender's name when it was said, or empty
+		DisplayName string `json:"from"` // name of the sender at that time, or empty
 		ID          string `json:"id"`
 		Text        string `json:"text"`
 	}
-	// Presence is a room's current state, at most one a second.
+	// Presence is the current presence in a room, sent at most once a second.
 	Presence struct {
 		Room  string   `json:"room"`
 		Count int      `json:"count"` // connections
-		Names []string `json:"names"` // in rooms of up to MaxNamed connections, sorted; empty in others
+		Names []string `json:"names"` // in rooms of up to MaxNamed connections, sorted; otherwise empty
 	}
-	// Page answers History; Messages are in ascending order.
+	// Page answers History. Messages are in ascending order.
 	Page struct {
 		Room      string    `json:"room"`
 		HistoryID string    `json:"log"`
-		Epoch     string    `json:"epoch"`           // the one in which it was read
-		First     uint64    `json:"first"`           // oldest number kept when the page was read; what is below is gone for good
-		Reset     bool      `json:"reset,omitempty"` // the position was of another history: these are the newest
+		Epoch     string    `json:"epoch"`           // epoch in which the page was read
+		First     uint64    `json:"first"`           // oldest number kept when the page was read; older messages are deleted
+		Reset     bool      `json:"reset,omitempty"` // the position belongs to another history: these are the newest
 		Messages  []Message `json:"messages"`
-		More      bool      `json:"more"`          // there are more in the direction that was asked for
+		More      bool      `json:"more"`          // there are more messages in the same direction
 		Ref       string    `json:"ref,omitempty"` // of the request
 	}
-	// Gap says that From to To, both included, are gone for good.
+	// Gap reports that messages From to To, both included, are deleted.
 	Gap struct {
 		Room string `json:"room"`
 		From uint64 `json:"from"`
 		To   uint64 `json:"to"`
 	}
-	// Saved answers a Say that is on disk, the first time or a repeat.
+	// Saved answers a Say that is on disk, for the first time or repeated.
 	Saved struct {
 		Room string `json:"room"`
 		ID   string `json:"id"`
@@ -123,28 +123,28 @@ type (
 		ID           string `json:"id"`
 		Code         Code   `json:"code"`
 		Reason       string `json:"reason"`
-		RetryAfterMS int64  `json:"retry_after_ms,omitempty"` // > 0: the same again after that may do
+		RetryAfterMS int64  `json:"retry_after_ms,omitempty"` // > 0: trying again after that may succeed
 		Ref          string `json:"ref,omitempty"`            // of the request
 	}
-	// Restarting announces that the server goes; another delay for each client.
+	// Restarting announces that the server shuts down. Each client gets another delay.
 	Restarting struct {
 		RetryAfterMS int64 `json:"retry_after_ms"`
 	}
-	// Pong answers Ping, with its ID.
+	// Pong answers Ping with its ID.
 	Pong struct {
 		ID  string `json:"id,omitempty"`
 		Ref string `json:"ref,omitempty"` // of the request
 	}
-	// Error ("error") answers a frame that could not be done and that no Refused answers.
+	// Error ("error") answers a request that failed and is not answered by Refused.
 	Error struct {
 		Code         Code   `json:"code"`
 		Reason       string `json:"reason"`
 		RetryAfterMS int64  `json:"retry_after_ms,omitempty"`
-		Request      string `json:"request,omitempty"` // the type of the request, if it is a known one
-		Room         string `json:"room,omitempty"`    // the room it is about, if it is about one
+		Request      string `json:"request,omitempty"` // type of the request, if it is a known one
+		Room         string `json:"room,omitempty"`    // room of the request, if it has one
 		Ref          string `json:"ref,omitempty"`     // of the request
 	}
-	// Unknown is a frame of a type this package does not know. With Room and N it advances that room's position.
+	// Unknown is a frame of an unknown type. If it has Room and N, it advances the position in that room.
 	Unknown struct {
 		Kind string `json:"-"`
 		Room string `json:"room"`
@@ -152,50 +152,51 @@ type (
 	}
 )
 
-// What goes both ways.
+// Frames sent in both directions.
 type (
-	// Who asks who is in Room; the answer has the exact count and at most MaxWho names, sorted.
+	// Who asks for the members of Room. The answer has the exact count and at most MaxWho names, sorted.
 	Who struct {
 		Room  string   `json:"room"`
 		Count int      `json:"count"`
 		Names []string `json:"names"`
 		Ref   string   `json:"ref,omitempty"` // of the request
 	}
-	// Name asks for a name, or gives it up if empty; the answer says which is held now. One comes unasked where
-	// it has changed otherwise: by another connection of the sender, the server's operator, or its end.
+	// Name reserves a name, or releases it if empty. The answer says which name the sender has now. The server also
+	// sends it when the name was changed by another connection of the sender or by the operator, or has expired.
 	Name struct {
 		Name string `json:"name"`
 		Ref  string `json:"ref,omitempty"` // of the request
 	}
-	// Typing says that the sender is typing in Room; from the server, who is: the current state.
+	// Typing announces that the sender is typing in Room. From the server, it lists everyone who is.
 	Typing struct {
 		Room string   `json:"room"`
-		By   []Sender `json:"by,omitzero"` // in what the server sends: always there
+		By   []Sender `json:"by,omitzero"` // always present in frames from the server
 	}
-	// Sender is somebody in public: the sender and the name it holds, or none.
+	// Sender is the public identity of a sender: its id and its name, which may be empty.
 	Sender struct {
 		SenderID    string `json:"by"`
 		DisplayName string `json:"from"`
 	}
 )
 
-// Position is a place in a room: everything up to number N of log Log, where N was heard in epoch Epoch.
+// Position is a position in a room: everything up to number N of history HistoryID, where N was received in epoch
+// Epoch.
 type Position struct {
 	HistoryID string `json:"log"`
-	Epoch     string `json:"epoch,omitempty"` // empty: of a client that knows of no epochs; its position is taken for what it is
+	Epoch     string `json:"epoch,omitempty"` // empty from clients without epochs, whose position is not checked
 	N         uint64 `json:"n"`
 }
 
-// Bare tells whether p is a number alone, without a log and an epoch.
+// Bare reports whether p is a number alone, without history and epoch.
 func (p Position) Bare() bool { return p.HistoryID == "" && p.Epoch == "" }
 
-// Limits tells clients what this server allows.
+// Limits are the limits of this server.
 type Limits struct {
 	Text  int     `json:"text"`  // bytes of a text
 	Frame int     `json:"frame"` // bytes of a frame
-	Rate  float64 `json:"rate"`  // events a second; 0: no limit
-	Burst int     `json:"burst"` // events at once
-	Rooms int     `json:"rooms"` // rooms a connection may join
+	Rate  float64 `json:"rate"`  // messages a second; 0: no limit
+	Burst int     `json:"burst"` // messages at once
+	Rooms int     `json:"rooms"` // rooms that a connection may join
 }
 
 // Type implements Frame.
@@ -222,7 +223,7 @@ func (Pong) Type() string       { return "pong" }
 func (Error) Type() string      { return "error" }
 func (u Unknown) Type() string  { return u.Kind }
 
-// MarshalJSON implements json.Marshaler: a bare position travels as a number, which older servers understand too.
+// MarshalJSON implements json.Marshaler. A bare position is sent as a number, which older servers understand too.
 func (h History) MarshalJSON() ([]byte, error) {
 	type fields History
 	if h.After == nil || !h.After.Bare() {
@@ -230,21 +231,21 @@ func (h History) MarshalJSON() ([]byte, error) {
 	}
 	return json.Marshal(struct {
 		fields
-		After uint64 `json:"after"` // takes the place of the one in fields
+		After uint64 `json:"after"` // replaces the one in fields
 	}{fields(h), h.After.N})
 }
 
-// RefusedBy makes the answer to a Say out of the reason it was not stored.
+// RefusedBy returns the answer to a Say that was refused with e.
 func RefusedBy(room, id string, e *CodedError) Refused {
 	return Refused{Room: room, ID: id, Code: e.Code, Reason: e.Reason, RetryAfterMS: ms(e.RetryAfter)}
 }
 
-// ErrorOf makes an error frame out of an error.
+// ErrorOf returns the error frame for e.
 func ErrorOf(e *CodedError) Error {
 	return Error{Code: e.Code, Reason: e.Reason, RetryAfterMS: ms(e.RetryAfter)}
 }
 
-// Refused makes the answer to a request out of the reason it was not done.
+// Refused returns the answer to a request that was refused with e.
 func (r Request) Refused(e *CodedError) Frame {
 	if say, ok := r.Frame.(Say); ok {
 		f := RefusedBy(say.Room, say.ID, e)
@@ -256,17 +257,17 @@ func (r Request) Refused(e *CodedError) Frame {
 	return f
 }
 
-// ms rounds up, so that a client that waits as long as it was told never comes too early.
+// ms rounds up, so that a client that waits as long as it was told never retries too early.
 func ms(d time.Duration) int64 { return int64((d + time.Millisecond - 1) / time.Millisecond) }
 
-// decode reads the fields of one frame type.
+// decode decodes a frame of one type.
 func decode[F Frame](b []byte) (Frame, error) {
 	var f F
 	err := parse(b, &f)
 	return f, err
 }
 
-// answers are the types that a server sends.
+// answers maps the types sent by servers to their decoders.
 var answers = map[string]func([]byte) (Frame, error){
 	"welcome": decode[Welcome], "joined": decode[Joined], "reset": decode[Reset], "message": decode[Message], "presence": decode[Presence],
 	"page": decode[Page], "gap": decode[Gap], "saved": decode[Saved], "refused": decode[Refused],

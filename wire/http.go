@@ -1,6 +1,6 @@
 package wire
 
-// PostResponse is the answer of POST /api/v1/rooms/ROOM/messages: it is on disk.
+// PostResponse is the response to POST /api/v1/rooms/ROOM/messages: the message is on disk.
 type PostResponse struct {
 	HistoryID string `json:"log"`
 	Epoch     string `json:"epoch"`
@@ -8,26 +8,26 @@ type PostResponse struct {
 	At        Time   `json:"at"`
 }
 
-// HistoryResponse is the answer of GET /api/v1/rooms/ROOM/messages.
+// HistoryResponse is the response to GET /api/v1/rooms/ROOM/messages.
 type HistoryResponse struct {
 	HistoryID string    `json:"log"`
-	Epoch     string    `json:"epoch"`           // the one in which these were read
-	First     uint64    `json:"first"`           // oldest number kept; what is below is gone for good
-	Reset     bool      `json:"reset,omitempty"` // the position was of another history: these are the newest
-	Messages  []Message `json:"messages"`        // ascending
-	More      bool      `json:"more"`            // there are more in the direction that was asked for
+	Epoch     string    `json:"epoch"`           // epoch in which these were read
+	First     uint64    `json:"first"`           // oldest number kept; older messages are deleted
+	Reset     bool      `json:"reset,omitempty"` // the position belongs to another history: these are the newest
+	Messages  []Message `json:"messages"`        // in ascending order
+	More      bool      `json:"more"`            // there are more messages in the same direction
 }
 
-// SearchResponse is the answer of GET /api/v1/search.
+// SearchResponse is the response to GET /api/v1/search.
 type SearchResponse struct {
 	HistoryID string            `json:"log"`
 	Hits      []Hit             `json:"hits"`       // newest first
-	More      bool              `json:"more"`       // there are older ones
-	IndexedTo map[string]uint64 `json:"indexed_to"` // by room: the newest number that was searched
-	Behind    uint64            `json:"behind"`     // how many messages were not searched yet
+	More      bool              `json:"more"`       // there are older hits
+	IndexedTo map[string]uint64 `json:"indexed_to"` // by room: newest number that was searched
+	Behind    uint64            `json:"behind"`     // number of messages not indexed yet
 }
 
-// Hit is a message that has the words that were looked for.
+// Hit is a message that matches a search.
 type Hit struct {
 	Room        string   `json:"room"`
 	N           uint64   `json:"n"`
@@ -35,13 +35,13 @@ type Hit struct {
 	SenderID    string   `json:"by"`
 	DisplayName string   `json:"from"`
 	ID          string   `json:"id"`
-	Snippet     string   `json:"snippet"` // of the text, with "…" where it was cut
-	Marks       [][2]int `json:"marks"`   // where the words stand: the first character (code point) of each, and the one after it
+	Snippet     string   `json:"snippet"` // part of the text, with "…" where it was cut
+	Marks       [][2]int `json:"marks"`   // for each word, the index of its first character (code point) and of the one after it
 }
 
-// Bounds of a search.
+// Limits of a search.
 const (
-	MaxHits       = 100 // of one answer
+	MaxHits       = 100 // in one response
 	DefaultHits   = 50
-	MaxNotIndexed = 100 // rooms that IndexedTo names if no room was asked for
+	MaxNotIndexed = 100 // rooms listed in IndexedTo if no room was given
 )

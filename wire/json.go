@@ -11,9 +11,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// ParseJSON decodes one JSON value that somebody else wrote into v, which is a pointer. Names of fields are exact (encoding/json
-// takes "TEXT" for "text"), and unknown ones are ignored; of a name that comes twice the last counts. Strings have to be Unicode:
-// what is not UTF-8, and half of a surrogate pair, is an error, because a replacement would change what was meant. A leading
+// ParseJSON decodes one JSON value from outside into v, which is a pointer. Field names are exact (encoding/json
+// accepts "TEXT" for "text"); unknown fields are ignored; the last of duplicate fields counts. Strings must be valid
+// Unicode: invalid UTF-8 and unpaired surrogates are errors, because a replacement would change the meaning. A leading
 // byte order mark is dropped. The error has the code bad_request.
 func ParseJSON(b []byte, v any) *CodedError {
 	if err := json.Unmarshal(bytes.TrimPrefix(b, []byte(BOM)), v, jsontext.AllowDuplicateNames(true)); err != nil {
@@ -22,7 +22,7 @@ func ParseJSON(b []byte, v any) *CodedError {
 	return nil
 }
 
-// parse is ParseJSON for what a server sent. A client shows what is not Unicode as well as it can.
+// parse is ParseJSON for values from a server. Invalid Unicode is replaced, so that clients can show it.
 func parse(b []byte, v any) error {
 	if err := json.Unmarshal(b, v, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)); err != nil {
 		return errors.New(describeJSONError(err))
@@ -30,10 +30,10 @@ func parse(b []byte, v any) error {
 	return nil
 }
 
-// describeJSONError says what is wrong with JSON, for people, without the names of Go's types.
+// describeJSONError describes a JSON error for people, without names of Go types.
 func describeJSONError(err error) string {
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return "it ends too early"
+		return "unexpected end of JSON"
 	}
 	if syntax := (*jsontext.SyntacticError)(nil); errors.As(err, &syntax) && syntax.Err != nil {
 		return fmt.Sprintf("%.120s at byte %d", strings.TrimPrefix(syntax.Err.Error(), "jsontext: "), syntax.ByteOffset)
@@ -44,5 +44,5 @@ func describeJSONError(err error) string {
 		}
 		return fmt.Sprintf("the field %.40q cannot be %s", wrong.JSONPointer.LastToken(), kindName(wrong.JSONKind))
 	}
-	return "it cannot be read"
+	return "invalid JSON"
 }

@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// What others write is taken exactly as it stands, or refused in words for people.
+// Input is used exactly as it is, or refused with a readable reason.
 func TestParseJSON(t *testing.T) {
-	for in, want := range map[string]string{ // a text, or behind "! " a part of the reason why there is none
+	for in, want := range map[string]string{ // the text, or "! " and a part of the reason for refusing it
 		`{"text":"x"}`:                            "x",
 		BOM + `{"text":"x"}`:                      "x",
 		`{"TEXT":"x","Text":"x","te\u0058t":"x"}`: "none",
@@ -18,7 +18,7 @@ func TestParseJSON(t *testing.T) {
 		`{"text":null}`:                           "none",
 		`{}`:                                      "none",
 		`{"text":"\ud83d\ude00 \uD83D\uDE00"}`:    "😀 😀",
-		`{"text":"\\ud800"}`:                      `\ud800`, // a backslash, and then letters
+		`{"text":"\\ud800"}`:                      `\ud800`, // a backslash followed by letters
 		`{"text":"\ud800"}`:                       "! surrogate",
 		`{"text":"\ud800x"}`:                      "! surrogate",
 		`{"text":"\ude00\ud83d"}`:                 "! surrogate",
@@ -30,8 +30,8 @@ func TestParseJSON(t *testing.T) {
 		"{\"text\":\"\xed\xa0\x80\"}":             "! UTF-8",
 		`{"text":7}`:                              `! the field "text" cannot be a number`,
 		`[]`:                                      "! it is an array, not an object",
-		`{"text":"x"`:                             "! it ends too early",
-		``:                                        "! it ends too early",
+		`{"text":"x"`:                             "! unexpected end of JSON",
+		``:                                        "! unexpected end of JSON",
 		`{"text":"x"}{}`:                          "! after top-level value",
 	} {
 		var v struct {

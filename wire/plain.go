@@ -1,13 +1,13 @@
 package wire
 
-// Greeting is the text that greets every client, on the plain door as the first frame, on ramai.v1 in the welcome.
+// Greeting greets every client: in the first frame of the plain protocol, and in the welcome of ramai.v1.
 const Greeting = "Welcome to chat! Type a message"
 
-// NoticePrefix begins a text frame of the plain door that is from the server and not from the room. No name and so no
-// "name: text" begins with it.
+// NoticePrefix begins plain protocol messages from the server itself. Names do not begin with it, so "name: text" does
+// not either.
 const NoticePrefix = "! "
 
-// AppendLine appends a message as the plain door shows it: its bare text, or "name: text" if its sender had a name.
+// AppendLine appends a message as sent in the plain protocol: its bare text, or "name: text" if its sender has a name.
 func AppendLine(dst []byte, m *Message) []byte {
 	if m.DisplayName != "" {
 		dst = append(dst, m.DisplayName...)

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// maxPositionPart is how long a log or an epoch of a position can be, in bytes.
+// maxPositionPart is the maximum length of a history or epoch in a position, in bytes.
 const maxPositionPart = 64
 
-// AppendPosition appends p as it stands in the id of an event and in a query: LOG:EPOCH:N, or LOG:N without an epoch.
+// AppendPosition appends p as used in event ids and queries: LOG:EPOCH:N, or LOG:N without an epoch.
 func AppendPosition(dst []byte, p Position) []byte {
 	dst = append(append(dst, p.HistoryID...), ':')
 	if p.Epoch != "" {
@@ -17,7 +17,8 @@ func AppendPosition(dst []byte, p Position) []byte {
 	return strconv.AppendUint(dst, p.N, 10)
 }
 
-// ParsePosition reads what AppendPosition writes, and a number alone, which has no log. It returns false for anything else.
+// ParsePosition parses the output of AppendPosition, or a number alone, which has no history. It returns false for
+// anything else.
 func ParsePosition(s string) (p Position, ok bool) {
 	prefix, number, hasPrefix := cutLast(s)
 	if hasPrefix {

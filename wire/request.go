@@ -12,17 +12,17 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Request is what a client sent, and what its answer repeats of it.
+// Request is a request from a client, and what its answer repeats of it.
 type Request struct {
-	Frame Frame  // what is asked for
-	Type  string // of Frame; after an error: as the client wrote it, if it is a known one
-	Room  string // the room it is about, or empty
-	Ref   string // the client's own word for it, or empty
+	Frame Frame  // the request itself
+	Type  string // of Frame; after an error: as sent by the client, if it is a known type
+	Room  string // room of the request, or empty
+	Ref   string // the client's reference, or empty
 }
 
-// ParseRequest decodes what a client sent. The values come checked for form (names of rooms, ids, sessions, ranges),
-// texts not: their limit is the operator's. With an error comes what the answer can repeat, and of a bad Say that has
-// a good id the Frame too.
+// ParseRequest decodes a request. The form of all values is checked (room names, ids, sessions, ranges), except for
+// texts, whose limit is set by the operator. With an error it returns what the answer can repeat, and also the Frame of
+// an invalid Say that has a valid id.
 func ParseRequest(b []byte) (Request, *CodedError) {
 	var r Request
 	f, bad := split(bytes.TrimPrefix(b, []byte(BOM)))
@@ -51,7 +51,7 @@ func ParseRequest(b []byte) (Request, *CodedError) {
 		}
 	}
 	if !known {
-		return r, &CodedError{Code: BadRequest, Reason: fmt.Sprintf("unknown type %.40q; known are hello, join, leave, say, history, who, name, typing, ping", kind)}
+		return r, &CodedError{Code: BadRequest, Reason: fmt.Sprintf("unknown type %.40q; use hello, join, leave, say, history, who, name, typing, ping", kind)}
 	}
 	if badRef != nil {
 		return r, named(badRef, kind, "ref")
@@ -67,7 +67,7 @@ func ParseRequest(b []byte) (Request, *CodedError) {
 	return r, nil
 }
 
-// named adds to an error which field of which request it is about.
+// named adds the field and the request to an error.
 func named(e *CodedError, kind, field string) *CodedError {
 	what := kind
 	if field != "" {
@@ -76,15 +76,15 @@ func named(e *CodedError, kind, field string) *CodedError {
 	return &CodedError{Code: e.Code, Reason: what + ": " + e.Reason, RetryAfter: e.RetryAfter}
 }
 
-// fields are the values of one JSON object, where they stand in it; nil: it has none, or null.
+// fields holds the fields of one JSON object, as slices of it; nil: missing or null.
 type fields [len(fieldNames)]jsontext.Value
 
-// fieldNames are the fields that any request has.
+// fieldNames are the fields of all requests.
 var fieldNames = [...]string{"type", "ref", "room", "id", "text", "session", "after", "before", "last", "limit", "name"}
 
-const ref = 1 // where it stands among fieldNames
+const ref = 1 // index in fieldNames
 
-// field returns where a field stands among fieldNames, or -1.
+// field returns the index of a field in fieldNames, or -1.
 func field(name string) int {
 	for i, known := range fieldNames {
 		if name == known {
@@ -94,8 +94,8 @@ func field(name string) int {
 	return -1
 }
 
-// A splitter takes JSON apart. What is not UTF-8 is for whoever reads the value: of a field that nobody reads it does no
-// harm.
+// A splitter splits a JSON object. Strings that are not UTF-8 are left to whoever reads the field; in unused fields
+// they do no harm.
 type splitter struct {
 	input bytes.Buffer
 	json  jsontext.Decoder
@@ -103,13 +103,13 @@ type splitter struct {
 
 var splitters = sync.Pool{New: func() any { return new(splitter) }}
 
-// split reads one JSON object, once.
+// split splits one JSON object in a single pass.
 func split(b []byte) (f fields, bad *CodedError) {
 	s := splitters.Get().(*splitter)
 	s.input = *bytes.NewBuffer(b)
 	s.json.Reset(&s.input, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	defer func() {
-		s.input = bytes.Buffer{} // b is not ours to keep
+		s.input = bytes.Buffer{} // the caller owns b
 		s.json.Reset(&s.input)
 		splitters.Put(s)
 	}()
@@ -151,7 +151,7 @@ func split(b []byte) (f fields, bad *CodedError) {
 		return broken(err)
 	}
 	if _, err := s.json.ReadToken(); err != io.EOF {
-		return fields{}, &CodedError{Code: BadFrame, Reason: "a frame is one JSON object: something follows it"}
+		return fields{}, &CodedError{Code: BadFrame, Reason: "a frame is one JSON object, and nothing after it"}
 	}
 	if f[0] == nil {
 		return fields{}, &CodedError{Code: BadFrame, Reason: `a frame is one JSON object with a "type"`}
@@ -159,10 +159,10 @@ func split(b []byte) (f fields, bad *CodedError) {
 	return f, nil
 }
 
-// maxFieldName is how many characters the longest of fieldNames has.
+// maxFieldName is the length of the longest of fieldNames.
 const maxFieldName = len("session")
 
-// kindName is a kind of JSON value in words.
+// kindName describes a kind of JSON value.
 func kindName(k jsontext.Kind) string {
 	switch k {
 	case 'n':
@@ -185,8 +185,7 @@ func wrongKind(want string, v jsontext.Value) *CodedError {
 	return &CodedError{Code: BadRequest, Reason: fmt.Sprintf("it must be %s, not %s", want, kindName(v.Kind()))}
 }
 
-// string reads a string field; empty if it is not there. Nothing in it is changed: what cannot be read as it stands is an
-// error.
+// string returns a string field, or "" if it is missing. Strings that would have to be changed are errors.
 func (f *fields) string(name string) (string, *CodedError) {
 	v := f[field(name)]
 	if v == nil {
@@ -200,12 +199,12 @@ func (f *fields) string(name string) (string, *CodedError) {
 	}
 	b, err := jsontext.AppendUnquote(nil, v)
 	if err != nil {
-		return "", &CodedError{Code: BadRequest, Reason: `it is not Unicode: it has bytes that are not UTF-8, or an escape from \ud800 to \udfff without its other half`}
+		return "", &CodedError{Code: BadRequest, Reason: `it is not valid Unicode: it has bytes that are not UTF-8, or an escape from \ud800 to \udfff without its other half`}
 	}
 	return string(b), nil
 }
 
-// number reads a number from 0 to most; nil if it is not there.
+// number returns a number from 0 to limit, or nil if it is missing.
 func (f *fields) number(name string, limit uint64) (*uint64, *CodedError) {
 	v := f[field(name)]
 	if v == nil {
@@ -221,10 +220,10 @@ func (f *fields) number(name string, limit uint64) (*uint64, *CodedError) {
 	return &n, nil
 }
 
-// maxPosition is how many bytes a position may have, as it is written.
+// maxPosition is the maximum size of a position, in bytes of JSON.
 const maxPosition = 1024
 
-// position reads a place in a room; nil if it is not there.
+// position returns a position, or nil if it is missing.
 func (f *fields) position(name string) (*Position, *CodedError) {
 	v := f[field(name)]
 	if v == nil {
@@ -240,7 +239,7 @@ func (f *fields) position(name string) (*Position, *CodedError) {
 	return &p, nil
 }
 
-// positionOrNumber reads a position, or a number alone; nil if it is not there.
+// positionOrNumber returns a position, also if it is a bare number, or nil if it is missing.
 func (f *fields) positionOrNumber(name string) (*Position, *CodedError) {
 	switch v := f[field(name)]; {
 	case v == nil:
@@ -257,7 +256,7 @@ func (f *fields) positionOrNumber(name string) (*Position, *CodedError) {
 	return &Position{N: *n}, nil
 }
 
-// room reads the room of a request.
+// room returns the room of a request.
 func (f *fields) room() (string, *CodedError) {
 	room, bad := f.string("room")
 	if bad == nil {
@@ -266,7 +265,7 @@ func (f *fields) room() (string, *CodedError) {
 	return room, bad
 }
 
-// requests are the types that a client sends. A reader returns the field that an error is about.
+// requests maps the types sent by clients to their decoders. A decoder also returns the field that an error is about.
 var requests = map[string]func(fields) (Frame, string, *CodedError){
 	"hello": func(f fields) (Frame, string, *CodedError) {
 		session, bad := f.string("session")
@@ -292,7 +291,7 @@ var requests = map[string]func(fields) (Frame, string, *CodedError){
 			return Join{Room: room, After: after}, "", nil
 		}
 		if after != nil {
-			return nil, "", &CodedError{Code: BadRequest, Reason: "it takes after or last, not both"}
+			return nil, "", &CodedError{Code: BadRequest, Reason: "use after or last, not both"}
 		}
 		n := int(*last)
 		return Join{Room: room, Last: &n}, "", nil
@@ -316,7 +315,7 @@ var requests = map[string]func(fields) (Frame, string, *CodedError){
 			return say, "room", bad
 		}
 		if f[field("text")] == nil {
-			return say, "text", &CodedError{Code: BadRequest, Reason: `it is missing; a text can be empty, ""`}
+			return say, "text", &CodedError{Code: BadRequest, Reason: `it is missing; a text may be empty, ""`}
 		}
 		text, bad := f.string("text")
 		if bad != nil {
@@ -338,7 +337,7 @@ var requests = map[string]func(fields) (Frame, string, *CodedError){
 			return nil, "after", bad
 		}
 		if h.Before != nil && h.After != nil {
-			return nil, "", &CodedError{Code: BadRequest, Reason: "it takes before or after, not both"}
+			return nil, "", &CodedError{Code: BadRequest, Reason: "use before or after, not both"}
 		}
 		limit, bad := f.number("limit", MaxPage)
 		if bad != nil {
@@ -362,7 +361,7 @@ var requests = map[string]func(fields) (Frame, string, *CodedError){
 	},
 }
 
-// ofRoom reads a request that has a room and nothing else.
+// ofRoom returns the decoder of a request that has only a room.
 func ofRoom(frame func(room string) Frame) func(fields) (Frame, string, *CodedError) {
 	return func(f fields) (Frame, string, *CodedError) {
 		room, bad := f.room()

@@ -8,13 +8,13 @@ func TestNormalizeText(t *testing.T) {
 		"one\ntwo":             "one\ntwo",
 		"one\r\n":              "one\n",
 		"one\r\ntwo\r\n\r\n":   "one\ntwo\n\n",
-		"one\rtwo":             "one\rtwo", // is no end of a line, and is refused as a control character
+		"one\rtwo":             "one\rtwo", // not a line ending; refused as a control character
 		"one\r\r\ntwo":         "one\r\ntwo",
 		"\ufeffone":            "one",
 		"\ufeff":               "",
 		"\ufeff\r\none\r\n":    "\none\n",
-		"within\ufeffa word":   "within\ufeffa word", // is a zero-width space there, not a mark
-		"\xff\r\n":             "\xff\n",             // not UTF-8 stays so, and is refused
+		"within\ufeffa word":   "within\ufeffa word", // a zero-width space here, not a mark
+		"\xff\r\n":             "\xff\n",             // invalid UTF-8 is kept, and refused
 		"\xef\xbbone":          "\xef\xbbone",
 		"今\r\n":                "今\n",
 		"\r\n\ufeffone\r\ntwo": "\n\ufeffone\ntwo",

@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// Time is a point in time in milliseconds since 1970, UTC. It travels as RFC 3339 with milliseconds.
+// Time is a point in time in milliseconds since 1970, UTC. It is sent as RFC 3339 with milliseconds.
 type Time int64
 
 const timeLayout = "2006-01-02T15:04:05.000Z"
 
-// TimeOf cuts t to milliseconds.
+// TimeOf truncates t to milliseconds.
 func TimeOf(t time.Time) Time { return Time(t.UnixMilli()) }
 
-// Std returns t as the standard library's time, in UTC.
+// Std returns t as a time.Time in UTC.
 func (t Time) Std() time.Time { return time.UnixMilli(int64(t)).UTC() }
 
-// String returns t as it travels, without quotes.
+// String returns t as it is sent, without quotes.
 func (t Time) String() string { return t.Std().Format(timeLayout) }
 
 // MarshalJSON implements json.Marshaler.
@@ -28,7 +28,7 @@ func (t Time) appendJSON(dst []byte) []byte {
 	return append(dst, '"')
 }
 
-// UnmarshalJSON implements json.Unmarshaler; it takes any RFC 3339 time.
+// UnmarshalJSON implements json.Unmarshaler. It accepts any RFC 3339 time.
 func (t *Time) UnmarshalJSON(b []byte) error {
 	if len(b) < 2 || b[0] != '"' || b[len(b)-1] != '"' {
 		return fmt.Errorf("time %.40q is not an RFC 3339 string", b)

@@ -9,8 +9,8 @@ import (
 )
 
 // AppendClose appends an unmasked close frame. The reason is made valid UTF-8 and cut, between characters, to the 123
-// bytes there is room for. With 0 or another code that may not travel, such as the 1005 that [CloseCode] gives for an
-// empty body, the body is empty; so a close frame can be answered with the code it came with.
+// bytes that fit. If code must not be sent, as 0 or the 1005 that [CloseCode] returns for an empty payload, the payload
+// is empty, so a close frame can be answered with the code it came with.
 func AppendClose(dst []byte, code uint16, reason string) []byte {
 	if !isSendable(code) {
 		return AppendHeader(dst, Close, 0)
@@ -21,7 +21,7 @@ func AppendClose(dst []byte, code uint16, reason string) []byte {
 	return append(dst, reason...)
 }
 
-// CloseCode reads the payload of a close frame. An empty one means 1005, "no status" (RFC 6455, section 7.1.5).
+// CloseCode parses the payload of a close frame. An empty one means 1005, "no status" (RFC 6455, section 7.1.5).
 func CloseCode(payload []byte) (code uint16, reason string) {
 	if len(payload) < 2 {
 		return uint16(ws.StatusNoStatusRcvd), ""
@@ -47,13 +47,13 @@ func checkClose(payload []byte) *Error {
 	return nil
 }
 
-// isSendable reports whether a close frame may carry code: those RFC 6455, section 7.4, and the IANA registry define,
-// without the ones only meant for use inside a program, and the ranges for libraries and applications.
+// isSendable reports whether a close frame may carry code: the codes of RFC 6455, section 7.4, and of the IANA registry
+// that are not for internal use only, and the ranges for libraries and applications.
 func isSendable(code uint16) bool {
 	return 1000 <= code && code <= 1003 || 1007 <= code && code <= 1014 || 3000 <= code && code <= 4999
 }
 
-// cut shortens s, which is valid UTF-8, to at most n bytes of whole characters.
+// cut shortens s, which is valid UTF-8, to whole characters of at most n bytes.
 func cut(s string, n int) string {
 	if len(s) <= n {
 		return s

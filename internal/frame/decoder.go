@@ -8,26 +8,27 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// Config says what a [Decoder] accepts. One Config may serve many decoders; it must not change while they use it.
+// Config says what a [Decoder] accepts. One Config may be shared by many decoders. It must not change while they use
+// it.
 type Config struct {
-	Client       bool // decode what a server sends, which must not be masked; else what a client sends, which must be
+	Client       bool // decode unmasked frames from a server; otherwise masked ones from a client
 	TextOnly     bool // refuse binary messages
 	Deflate      bool // permessage-deflate was negotiated (RFC 7692): messages may be compressed
-	MaxMessage   int  // bytes of payload of a message, as it came and inflated; 0 allows only empty ones
-	MaxDeflated  int  // bytes of payload of a compressed message, as it came; 0: no fewer than of others
-	MaxFragments int  // frames of a message; 0 and 1 allow only messages of one frame
+	MaxMessage   int  // maximum payload of a message, received and inflated; 0 allows only empty ones
+	MaxDeflated  int  // maximum payload of a compressed message as received; 0: MaxMessage
+	MaxFragments int  // maximum number of frames of a message; 0 and 1 allow only messages of one frame
 }
 
-// Message is a complete message or a control frame. With Op 0 there is none.
+// Message is a complete message or control frame. Op 0 means none.
 type Message struct {
 	Op      Op
-	Payload []byte // text is valid UTF-8; a close frame's is well-formed, see CloseCode
+	Payload []byte // text is valid UTF-8; that of a close frame is well-formed, see CloseCode
 }
 
-// Error says why a peer's bytes were refused.
+// Error is the reason for refusing a peer's bytes.
 type Error struct {
-	Code   uint16 // the close code to send (RFC 6455, section 7.4.1): 1002, 1003, 1007, 1008 or 1009
-	Reason string // what was wrong and what would be right; fits into a close frame
+	Code   uint16 // close code to send (RFC 6455, section 7.4.1): 1002, 1003, 1007, 1008 or 1009
+	Reason string // what is wrong and what would be right; fits into a close frame
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("websocket: %s (close code %d)", e.Reason, e.Code) }
@@ -36,48 +37,48 @@ func refuse(code ws.StatusCode, format string, args ...any) *Error {
 	return &Error{Code: uint16(code), Reason: fmt.Sprintf(format, args...)}
 }
 
-// Decoder turns the bytes of one connection into messages; make one with [NewDecoder]. It is small, and between
-// messages it holds no buffer, so that idle connections are cheap. It is not safe for concurrent use.
+// Decoder turns the bytes of one connection into messages. Make one with [NewDecoder]. It is small and holds no buffer
+// between messages, so that idle connections are cheap. It is not safe for concurrent use.
 type Decoder struct {
 	cfg *Config
-	err *Error // the first error, which every later call gives again
+	err *Error // first error, returned by all later calls
 
-	// The data message under way.
-	buf       []byte // its payload so far; behind it that of a control frame that came in parts
-	fragments int    // its frames so far; 0 if no message is under way
+	// The data message in progress.
+	buf       []byte // its payload so far, followed by that of a control frame received in parts
+	fragments int    // frames so far; 0: no message
 	message   Op     // Text or Binary
-	tail      uint8  // bytes at the end of a text that begin a character, 0 to 3
-	deflated  bool   // it is compressed: buf is inflated, and a text checked, when it is complete
+	tail      uint8  // bytes of an incomplete character at the end of a text, 0 to 3
+	deflated  bool   // compressed: buf is inflated and checked when it is complete
 
-	// The frame under way.
-	open   bool // its header is complete, its payload is not
+	// The frame in progress.
+	open   bool // the header is complete, the payload is not
 	op     Op
 	fin    bool
 	mask   [4]byte
-	length int // bytes of payload announced
-	got    int // of which this many came
+	length int // payload bytes announced
+	got    int // payload bytes received
 
 	headLen uint8
-	head    [ws.MaxHeaderSize]byte // the first headLen bytes of the next header
+	head    [ws.MaxHeaderSize]byte // first headLen bytes of the next header
 }
 
-// NewDecoder returns a decoder for one connection that has just been upgraded.
+// NewDecoder returns a decoder for a connection that has just been upgraded.
 func NewDecoder(cfg *Config) Decoder { return Decoder{cfg: cfg} }
 
-// Next takes bytes as they came and returns the first message that they complete, and how many of them it used; call
-// it again with the rest. Without a message (Op 0) it has used all of b. Control frames are returned as they come,
-// also between the fragments of a message.
+// Next decodes bytes as received. It returns the first message that they complete and how many bytes it has used; call
+// it again with the rest. If there is no message (Op 0), it has used all of b. Control frames are returned as they
+// arrive, also between the fragments of a message.
 //
-// Next may change b. The payload is valid until the next call and may lie in b.
+// Next may change b. The payload is valid until the next call and may be part of b.
 //
-// An error is an [*Error]. It is final: b counts as used, and every later call returns the same. What may follow a
-// close frame is for the caller to decide.
+// An error is an [*Error] and is final: all of b is used, and all later calls return the same error. It is up to the
+// caller to ignore what follows a close frame.
 func (d *Decoder) Next(b []byte) (m Message, used int, err error) {
 	for d.err == nil {
 		if !d.open {
 			used += d.header(b[used:])
 		}
-		if d.open { // also when b ends here: an empty payload is complete
+		if d.open { // even if b ends here: an empty payload is complete
 			var n int
 			m, n = d.payload(b[used:])
 			used += n
@@ -90,13 +91,14 @@ func (d *Decoder) Next(b []byte) (m Message, used int, err error) {
 	return Message{}, len(b), d.err
 }
 
-// Partial reports whether the bytes so far end inside a frame or a fragmented message.
+// Partial reports whether the input so far ends within a frame or a fragmented message.
 func (d *Decoder) Partial() bool { return d.headLen > 0 || d.open || d.fragments > 0 }
 
-// Buffered is how many bytes of memory the message under way takes so far.
+// Buffered returns the bytes of memory used for the message in progress.
 func (d *Decoder) Buffered() int { return cap(d.buf) }
 
-// header takes bytes of a header from b and returns how many. Once all are there it opens the frame, or sets d.err.
+// header consumes header bytes from b and returns their number. When the header is complete, it opens the frame or sets
+// d.err.
 func (d *Decoder) header(b []byte) int {
 	had := int(d.headLen)
 	have := had + copy(d.head[had:], b)
@@ -110,7 +112,7 @@ func (d *Decoder) header(b []byte) int {
 	return size - had
 }
 
-// headerSize is the length of the header that begins with head, as far as head shows it.
+// headerSize returns the length of the header that starts with head, as far as head tells.
 func headerSize(head []byte) int {
 	size := ws.MinHeaderSize
 	if len(head) < size {
@@ -128,7 +130,7 @@ func headerSize(head []byte) int {
 	return size
 }
 
-// openFrame checks a complete header and begins its frame.
+// openFrame checks a complete header and opens its frame.
 func (d *Decoder) openFrame(head []byte) *Error {
 	length, err := payloadLength(head)
 	if err != nil {
@@ -161,11 +163,11 @@ func (d *Decoder) openFrame(head []byte) *Error {
 		d.mask = [4]byte(head[len(head)-4:])
 	}
 	d.open, d.op, d.fin = true, op, fin
-	d.length, d.got = int(length), 0 // fits: at most maxControl or MaxMessage
+	d.length, d.got = int(length), 0 // no overflow: at most maxControl or MaxMessage
 	return nil
 }
 
-// payloadLength reads the length in a complete header, which must be in its shortest form (RFC 6455, section 5.2).
+// payloadLength returns the length in a complete header. It must be in its shortest form (RFC 6455, section 5.2).
 func payloadLength(head []byte) (uint64, *Error) {
 	var n, least uint64
 	switch code := head[1] & lenBits; code {
@@ -185,8 +187,7 @@ func payloadLength(head []byte) (uint64, *Error) {
 	return n, nil
 }
 
-// checkFlags applies what holds for every frame (RFC 6455, sections 5.1 and 5.2; RFC 7692,
-// section 6).
+// checkFlags applies the rules for all frames (RFC 6455, sections 5.1 and 5.2; RFC 7692, section 6).
 func (d *Decoder) checkFlags(head []byte, op Op) *Error {
 	masked := head[1]&maskBit != 0
 	reserved := head[0] & rsvBits
@@ -208,18 +209,18 @@ func (d *Decoder) checkFlags(head []byte, op Op) *Error {
 	return nil
 }
 
-// checkControl applies what holds for control frames (RFC 6455, section 5.5).
+// checkControl applies the rules for control frames (RFC 6455, section 5.5).
 func checkControl(fin bool, length uint64) *Error {
 	switch {
 	case !fin:
 		return refuse(ws.StatusProtocolError, "a control frame is fragmented; it must be one frame with FIN set")
 	case length > maxControl:
-		return refuse(ws.StatusProtocolError, "a control frame of %d bytes; the most is %d", length, maxControl)
+		return refuse(ws.StatusProtocolError, "a control frame of %d bytes; at most %d are allowed", length, maxControl)
 	}
 	return nil
 }
 
-// checkData applies the order of fragments (RFC 6455, section 5.4) and the limits.
+// checkData applies the rules for fragments (RFC 6455, section 5.4) and the limits.
 func (d *Decoder) checkData(op Op, length uint64, deflated bool) *Error {
 	started := d.fragments > 0
 	limit, kind := uint64(max(d.cfg.MaxMessage, 0)), "message"
@@ -232,20 +233,21 @@ func (d *Decoder) checkData(op Op, length uint64, deflated bool) *Error {
 	case op != continuation && started:
 		return refuse(ws.StatusProtocolError, "a new message inside a fragmented one; continue that with opcode 0 first")
 	case op == Binary && d.cfg.TextOnly:
-		return refuse(ws.StatusUnsupportedData, "a binary message; only text is understood here")
+		return refuse(ws.StatusUnsupportedData, "a binary message; only text is accepted here")
 	case length > limit-uint64(len(d.buf)): // between frames buf is the message so far, so at most limit
-		return refuse(ws.StatusMessageTooBig, "a %s of more than %d bytes; that is the limit", kind, limit)
+		return refuse(ws.StatusMessageTooBig, "a %s of more than %d bytes, which is the limit", kind, limit)
 	case started && d.fragments >= d.cfg.MaxFragments:
-		// Not 1009: the message is not too big, and its sender would look for the fault in the wrong place.
+		// Not 1009: the message is not too big, and its sender would look for the wrong fault.
 		return refuse(ws.StatusPolicyViolation, "a message in more than %d frames; send it in fewer", d.fragments)
 	}
 	return nil
 }
 
-// payload takes bytes of the open frame's payload from b and returns how many, and the message if they complete one.
+// payload consumes payload bytes of the open frame from b. It returns their number, and the message if they complete
+// one.
 func (d *Decoder) payload(b []byte) (Message, int) {
 	n := min(d.length-d.got, len(b))
-	p := b[:n:n] // clipped: appending to a payload must not write into the frames behind it
+	p := b[:n:n] // clipped: appending to a payload must not overwrite the frames behind it
 	if n == d.length && (d.op.isControl() || d.fin && d.fragments == 1) {
 		return d.whole(p), n
 	}
@@ -261,7 +263,7 @@ func (d *Decoder) payload(b []byte) (Message, int) {
 	return d.dataPart(n), n
 }
 
-// whole ends a frame that is a message by itself and whose payload p has come in one piece.
+// whole completes a frame that is a message by itself and whose payload p was received in one piece.
 func (d *Decoder) whole(p []byte) Message {
 	d.unmask(p)
 	d.open = false
@@ -274,7 +276,7 @@ func (d *Decoder) whole(p []byte) Message {
 	return d.deliver(d.op, p)
 }
 
-// controlPart ends a control frame that came in parts, if the last has come.
+// controlPart completes a control frame received in parts, if this was the last part.
 func (d *Decoder) controlPart() Message {
 	if d.open {
 		return Message{}
@@ -288,7 +290,7 @@ func (d *Decoder) controlPart() Message {
 	return d.deliver(d.op, p)
 }
 
-// dataPart checks the n bytes just added to the data message, and ends the message if these were the last.
+// dataPart checks the last n bytes of the data message and completes it if it ends there.
 func (d *Decoder) dataPart(n int) Message {
 	last := d.fin && !d.open
 	if d.message == Text && !d.deflated {
@@ -309,7 +311,7 @@ func (d *Decoder) dataPart(n int) Message {
 	return d.deliver(d.message, p)
 }
 
-// inflate ends a compressed data message, of which p is the whole payload.
+// inflate completes a compressed data message with the payload p.
 func (d *Decoder) inflate(p []byte) Message {
 	p, d.err = inflate(p, max(d.cfg.MaxMessage, 0))
 	if d.err == nil && d.message == Text && !utf8.Valid(p) {
@@ -336,15 +338,15 @@ func (d *Decoder) unmask(p []byte) {
 	}
 }
 
-// textTail checks p as the start of a text. It returns how many bytes at its end begin a character that is not yet
-// complete, and whether more bytes could still make p valid UTF-8.
+// textTail checks p as the start of a text. It returns the number of bytes at the end that begin an incomplete
+// character, and whether p can be completed to valid UTF-8.
 func textTail(p []byte) (tail int, ok bool) {
 	for i := 1; i < utf8.UTFMax && i <= len(p); i++ {
 		rest := p[len(p)-i:]
 		if !utf8.RuneStart(rest[0]) {
 			continue
 		}
-		if !utf8.FullRune(rest) { // false only while the bytes so far may still become a character
+		if !utf8.FullRune(rest) { // false only for the start of a valid character
 			tail = i
 		}
 		break

@@ -16,19 +16,19 @@ import (
 
 var testMask = [4]byte{0x9a, 0x01, 0xff, 0x5c}
 
-// masked is one frame as a client sends it, made by the library.
+// masked returns one frame as sent by a client, made by the library.
 func masked(fin bool, op Op, payload string) string {
 	f := ws.NewFrame(ws.OpCode(op), fin, []byte(payload))
 	return string(ws.MustCompileFrame(ws.MaskFrameWith(f, testMask)))
 }
 
-// message is a Message that can be compared.
+// message is a comparable Message.
 type message struct {
 	op      Op
 	payload string
 }
 
-// result is what a decoder made of a stream. An error came when more than before and at most after bytes were given.
+// result is what a decoder returned for a stream. The error came after more than before and at most after bytes.
 type result struct {
 	messages      []message
 	err           *Error
@@ -45,7 +45,7 @@ func (r result) same(o result) bool {
 	return slices.Equal(r.messages, o.messages) && sameErr && r.partial == o.partial
 }
 
-// decode gives stream to a new decoder in pieces of the sizes next returns, and checks what Next promises about b.
+// decode decodes stream in pieces of the sizes that next returns, and checks what Next promises about b.
 func decode(t testing.TB, cfg *Config, stream string, next func() int) result {
 	t.Helper()
 	d := NewDecoder(cfg)
@@ -72,9 +72,9 @@ func decode(t testing.TB, cfg *Config, stream string, next func() int) result {
 				break
 			}
 			r.messages = append(r.messages, message{m.Op, string(m.Payload)})
-			_ = append(m.Payload, "\xff\xff"...) // must not reach the bytes not yet used
+			_ = append(m.Payload, "\xff\xff"...) // must not reach unused bytes
 			for i := range piece[:used] {
-				piece[i] = 0xff // nor may the decoder need those it has used
+				piece[i] = 0xff // the decoder must not need used bytes any more
 			}
 			piece = piece[used:]
 		}
@@ -83,7 +83,7 @@ func decode(t testing.TB, cfg *Config, stream string, next func() int) result {
 	return r
 }
 
-// checkFinal checks that the decoder holds nothing after err and gives the same error again, whatever comes.
+// checkFinal checks that after err the decoder holds no buffer and returns the same error for any input.
 func checkFinal(t testing.TB, d *Decoder, err error) {
 	t.Helper()
 	for _, more := range []string{"", "\x81\x80" + key} {
@@ -101,7 +101,8 @@ func always(n int) func() int { return func() int { return n } }
 
 func repeat(n int, s string) string { return strings.Repeat(s, n) }
 
-// A stream is written as the frames it is made of. at is the number of bytes after which the error must come.
+// ruleTest is a stream, written as its frames, and its result. at is the number of bytes after which the error must
+// come.
 type ruleTest struct {
 	name    string
 	client  bool
@@ -122,7 +123,7 @@ func (tt ruleTest) config() *Config {
 	return &Config{Client: tt.client, TextOnly: !tt.binary, Deflate: tt.deflate, MaxMessage: testMaxMessage, MaxFragments: testMaxFragments}
 }
 
-// key is a mask for headers written by hand.
+// key is the mask of headers written by hand.
 const key = "\x01\x02\x03\x04"
 
 func ruleTests() []ruleTest {
@@ -334,9 +335,9 @@ func TestPartial(t *testing.T) {
 	}
 }
 
-// canBeText is an oracle for the start of a text: can it be completed to valid UTF-8?
+// canBeText is an oracle for the start of a text: it reports whether p can be completed to valid UTF-8.
 func canBeText(p []byte) bool {
-	for _, second := range []byte{0x80, 0x90, 0xa0} { // one of them is allowed after every first byte
+	for _, second := range []byte{0x80, 0x90, 0xa0} { // one of them is valid after every first byte
 		ends := []byte{second, 0x80, 0x80}
 		for n := range 4 {
 			if utf8.Valid(append(slices.Clone(p), ends[:n]...)) {
@@ -347,12 +348,12 @@ func canBeText(p []byte) bool {
 	return false
 }
 
-// Every pair of bytes but those that begin with ASCII, and the edges of every longer form, is refused at the first byte
-// that cannot be right, whether the bytes come together or one by one, in one frame or in a frame each.
+// Every pair of bytes but those that begin with ASCII, and the limits of all longer forms, are refused at the first
+// invalid byte, whether bytes come together or one by one, in one frame or in a frame each.
 func TestTextRefusedAtFirstBadByte(t *testing.T) {
 	cfg := &Config{MaxMessage: 100, MaxFragments: 10}
 	check := func(text []byte) {
-		bad := 0 // number of bytes with the first bad one, 0 if there is none
+		bad := 0 // number of bytes up to the first invalid one; 0: none
 		for n := 1; n <= len(text) && bad == 0; n++ {
 			if !canBeText(text[:n]) {
 				bad = n
@@ -391,7 +392,8 @@ func TestTextRefusedAtFirstBadByte(t *testing.T) {
 	}
 }
 
-// A header allocates nothing, whatever it claims; memory grows with the bytes that come, and goes with the message.
+// A header allocates nothing, whatever length it announces. Memory grows with the bytes received and is freed with the
+// message.
 func TestMemoryGrowsWithBytesThatCame(t *testing.T) {
 	cfg := &Config{MaxMessage: 1 << 30, MaxFragments: 2}
 	for name, header := range map[string]string{
@@ -463,7 +465,7 @@ func TestWholeFramesAreNotCopied(t *testing.T) {
 	}
 }
 
-// Limits that make no sense refuse; they do not wrap round to "no limit".
+// Senseless limits refuse; they do not wrap around to "no limit".
 func TestSenselessLimits(t *testing.T) {
 	for _, cfg := range []Config{{}, {MaxMessage: -1, MaxFragments: -1}} {
 		if r := decode(t, &cfg, masked(true, Text, ""), always(100)); r.err != nil || len(r.messages) != 1 {
@@ -480,8 +482,8 @@ func TestSenselessLimits(t *testing.T) {
 }
 
 func TestErrorSaysWhyAndWhichCode(t *testing.T) {
-	err := &Error{Code: 1003, Reason: "a binary message; only text is understood here"}
-	if got, want := err.Error(), "websocket: a binary message; only text is understood here (close code 1003)"; got != want {
+	err := &Error{Code: 1003, Reason: "a binary message; only text is accepted here"}
+	if got, want := err.Error(), "websocket: a binary message; only text is accepted here (close code 1003)"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// packed is what the library's own deflater makes of text, as RFC 7692, section 7.2.1, wants it.
+// packed returns text compressed by the library, in the form of RFC 7692, section 7.2.1.
 func packed(text string) string {
 	var b bytes.Buffer
 	w, err := flate.NewWriter(&b, flate.BestCompression)
@@ -27,7 +27,7 @@ func packed(text string) string {
 	return strings.TrimSuffix(b.String(), "\x00\x00\xff\xff")
 }
 
-// compressed is one frame with RSV1, as a client sends it.
+// compressed returns one frame with RSV1, as sent by a client.
 func compressed(fin bool, op Op, payload string) string {
 	f := ws.NewFrame(ws.OpCode(op), fin, []byte(payload))
 	f.Header.Rsv = ws.Rsv(true, false, false)
@@ -96,8 +96,8 @@ func deflateTests() []ruleTest {
 	return tests
 }
 
-// A message of a few bytes that inflates to a thousand times as much is refused, and costs what a message may be long,
-// not what it would inflate to.
+// A message of a few bytes that inflates to a thousand times its size is refused, and takes no more memory than a
+// message may have.
 func TestBombs(t *testing.T) {
 	const limit = 64 << 10
 	cfg := &Config{TextOnly: true, Deflate: true, MaxMessage: limit, MaxFragments: 1}
@@ -105,7 +105,7 @@ func TestBombs(t *testing.T) {
 	if len(bomb) > limit {
 		t.Fatalf("the bomb has %d bytes", len(bomb))
 	}
-	// Empty ones, each said to be the last; but after the last has to come one that is not.
+	// Empty blocks, each marked as the last one. A block that is not the last must follow.
 	blocks := repeat(limit/2, "\x03\x00")
 	for name, payload := range map[string]string{"bomb": bomb, "blocks": blocks} {
 		stream := compressed(true, Text, payload)
@@ -122,8 +122,8 @@ func TestBombs(t *testing.T) {
 	}
 }
 
-// Whatever a deflater was used for before, and whoever uses others at the same time: the same payload makes the same
-// frame, and a decoder makes the payload of it.
+// AppendDeflated returns the same frame for the same payload, whatever the deflater was used for before and whoever
+// uses others concurrently. A decoder returns the payload.
 func TestAppendDeflated(t *testing.T) {
 	payloads, want := make([][]byte, 60), make([][]byte, 60)
 	rnd := rand.New(rand.NewPCG(1, 2))
@@ -155,7 +155,7 @@ func TestAppendDeflated(t *testing.T) {
 }
 
 func TestDeflatingWhatDoesNotShrink(t *testing.T) {
-	noise := make([]byte, 1000) // not UTF-8, but that is not looked at
+	noise := make([]byte, 1000) // not UTF-8, which is not checked
 	for i := range noise {
 		noise[i] = byte(rand.N(256))
 	}
@@ -168,7 +168,7 @@ func TestDeflatingWhatDoesNotShrink(t *testing.T) {
 
 const accepted = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
 
-// answer is what a server writes that takes the first offer it can, "" if there is none, and "malformed".
+// answer returns the answer of a server that accepts the first suitable offer, "" if there is none, or "malformed".
 func answer(header string) string {
 	offers, ok := httphead.ParseOptions([]byte(header), nil)
 	if !ok {
@@ -240,7 +240,7 @@ func TestAnswerDeflate(t *testing.T) {
 	}
 }
 
-// FuzzAnswerDeflate holds what is accepted against a plain reading of the offer.
+// FuzzAnswerDeflate compares accepted offers with a simple parser.
 func FuzzAnswerDeflate(f *testing.F) {
 	f.Add("permessage-deflate; client_max_window_bits=10; server_max_window_bits=15")
 	f.Add(`permessage-deflate; server_no_context_takeover=""; a="b\"c", permessage-deflate; x`)
@@ -282,7 +282,7 @@ func BenchmarkAppendDeflated(b *testing.B) {
 	}
 }
 
-// somewhat is a text that can be compressed somewhat.
+// somewhat returns a text that can be compressed a little.
 func somewhat(n int) []byte {
 	rnd := rand.New(rand.NewPCG(3, 4))
 	var b []byte
@@ -292,7 +292,7 @@ func somewhat(n int) []byte {
 	return b[:n]
 }
 
-// What refers back only farther than a window reaches is not compressed for it, and whatever the window, it inflates.
+// References that reach farther than a window are not used for it. The result inflates with any window.
 func TestWindows(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(5, 6))
 	for window := LeastBits; window <= MostBits; window++ {
@@ -317,10 +317,10 @@ func TestWindows(t *testing.T) {
 	}
 }
 
-// A compressed message may have a limit of its own as to what came, in one frame or in several.
+// Compressed messages may have a limit of their own for the received bytes, in one frame or in several.
 func TestMaxDeflated(t *testing.T) {
 	cfg := Config{TextOnly: true, Deflate: true, MaxMessage: 1000, MaxDeflated: 300, MaxFragments: 4}
-	stored := func(n int) []byte { // empty blocks, and the beginning of one
+	stored := func(n int) []byte { // empty blocks, and the start of another one
 		return append(bytes.Repeat([]byte("\x00\x00\x00\xff\xff"), n/5), 0)
 	}
 	for n, want := range map[int]bool{295: true, 300: false} {

@@ -7,7 +7,7 @@ import (
 )
 
 func ExampleDecoder() {
-	// What a client sends: a message and a ping, cut somewhere on the way.
+	// Bytes from a client: a message and a ping, split at arbitrary places.
 	mask := [4]byte{0x12, 0x34, 0x56, 0x78}
 	sent := frame.AppendMasked(nil, frame.Text, []byte("hello"), mask)
 	sent = frame.AppendMasked(sent, frame.Ping, []byte("there?"), mask)
@@ -21,7 +21,7 @@ func ExampleDecoder() {
 				return
 			}
 			if m.Op == 0 {
-				break // all of it is used
+				break // everything is used
 			}
 			received = received[used:]
 			switch m.Op {

@@ -1,14 +1,14 @@
-// Package frame reads and writes WebSocket frames (RFC 6455, section 5) as byte slices. It knows no sockets and starts
-// no goroutines: the Append functions add one complete frame to a slice, and a [Decoder] takes bytes as they came from
-// a socket, however they were cut, and gives back messages and control frames.
+// Package frame encodes and decodes WebSocket frames (RFC 6455, section 5) as byte slices. It opens no sockets and
+// starts no goroutines. The Append functions append one complete frame to a slice. A [Decoder] takes bytes as received,
+// split at arbitrary places, and returns messages and control frames.
 //
-// What comes from a peer is hostile until checked. The decoder refuses a frame that the RFC forbids or that is past the
-// limits of its [Config] when its header is complete, and a text at the first byte that is not UTF-8. It allocates for
-// bytes that came, never for a length that was merely announced. A message that lies in one frame, and whole in the
-// bytes given, is unmasked where it lies and handed out without a copy.
+// Input is not trusted. The decoder refuses a frame that violates the RFC or the limits of its [Config] as soon as the
+// header is complete, and a text at the first byte that is not UTF-8. It allocates memory for received bytes only,
+// never for an announced length. A message of one frame that is received in one piece is unmasked in place and returned
+// without a copy.
 //
-// The one extension is permessage-deflate (RFC 7692) without context takeover: each message is deflated by itself, so
-// one deflated frame is right for every reader, and nothing is kept for a connection between messages.
+// The only extension is permessage-deflate (RFC 7692) without context takeover. Each message is deflated by itself, so
+// all readers can be sent the same frame, and connections keep no state between messages.
 package frame
 
 import (
@@ -17,12 +17,12 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// Op says what a frame or message is; the values are the opcodes of RFC 6455, section 5.2.
+// Op is the type of a frame or message. The values are the opcodes of RFC 6455, section 5.2.
 type Op byte
 
-// The kinds of message, and the control frames.
+// Message types and control frames.
 const (
-	continuation Op = 0x0 // a further frame of a fragmented message
+	continuation Op = 0x0 // further frame of a fragmented message
 
 	Text   Op = 0x1
 	Binary Op = 0x2
@@ -30,7 +30,8 @@ const (
 	Ping   Op = 0x9
 	Pong   Op = 0xa
 
-	// Deflated beside Text or Binary says that the message is compressed (RFC 7692, section 6). No Message has it.
+	// Deflated, combined with Text or Binary, marks a compressed message (RFC 7692, section 6). Messages returned by a
+	// Decoder do not have it.
 	Deflated Op = deflateBit
 )
 
@@ -39,13 +40,13 @@ func (op Op) isReserved() bool { return ws.OpCode(op).IsReserved() }
 
 // The first two bytes of a header (RFC 6455, section 5.2).
 const (
-	finBit     = 0x80 // first byte: the last frame of its message
+	finBit     = 0x80 // first byte: last frame of its message
 	rsvBits    = 0x70
-	deflateBit = 0x40 // RSV1: the message is compressed (RFC 7692, section 6)
+	deflateBit = 0x40 // RSV1: compressed message (RFC 7692, section 6)
 	opBits     = 0x0f
-	maskBit    = 0x80 // second byte: a key of 4 bytes ends the header
+	maskBit    = 0x80 // second byte: the header ends with a mask of 4 bytes
 	lenBits    = 0x7f
-	in16       = 126 // length codes: the length follows in 16 bits, or in 64
+	in16       = 126 // length codes: the length follows in 16 or 64 bits
 	in64       = 127
 
 	maxIn7  = 125
@@ -60,10 +61,10 @@ func AppendText[T ~string | ~[]byte](dst []byte, payload T) []byte {
 	return append(AppendHeader(dst, Text, len(payload)), payload...)
 }
 
-// AppendPing appends an unmasked ping. The payload is cut to the 125 bytes a control frame may carry.
+// AppendPing appends an unmasked ping. The payload is cut to 125 bytes.
 func AppendPing(dst, payload []byte) []byte { return appendControl(dst, Ping, payload) }
 
-// AppendPong appends an unmasked pong, whose payload is that of the ping it answers. It is cut to 125 bytes.
+// AppendPong appends an unmasked pong with the payload of a ping, cut to 125 bytes.
 func AppendPong(dst, payload []byte) []byte { return appendControl(dst, Pong, payload) }
 
 func appendControl(dst []byte, op Op, payload []byte) []byte {
@@ -71,8 +72,8 @@ func appendControl(dst []byte, op Op, payload []byte) []byte {
 	return append(AppendHeader(dst, op, len(payload)), payload...)
 }
 
-// AppendMasked appends one complete frame as a client sends it, masked with the key mask, which should be fresh and
-// unpredictable for each frame (RFC 6455, section 5.3). The payload of a control frame must be at most 125 bytes.
+// AppendMasked appends one complete frame as sent by a client. The mask should be new and unpredictable for each frame
+// (RFC 6455, section 5.3). The payload of a control frame must be at most 125 bytes.
 func AppendMasked(dst []byte, op Op, payload []byte, mask [4]byte) []byte {
 	dst = appendHeader(dst, op, len(payload), maskBit)
 	dst = append(dst, mask[:]...)
@@ -82,7 +83,7 @@ func AppendMasked(dst []byte, op Op, payload []byte, mask [4]byte) []byte {
 	return dst
 }
 
-// HeaderLen is the number of bytes AppendHeader appends for a payload of n bytes: 2, 4 or 10.
+// HeaderLen returns the length of the header for a payload of n bytes: 2, 4 or 10.
 func HeaderLen(n int) int {
 	switch {
 	case n <= maxIn7:
@@ -94,10 +95,10 @@ func HeaderLen(n int) int {
 	}
 }
 
-// AppendHeader appends the unmasked header of a complete message of n payload bytes, n ≥ 0; the caller appends those.
+// AppendHeader appends the unmasked header of a complete message with n bytes of payload, which the caller appends.
 func AppendHeader(dst []byte, op Op, n int) []byte { return appendHeader(dst, op, n, 0) }
 
-// appendHeader appends a header with FIN set, without the key; mask is maskBit or 0.
+// appendHeader appends a header with FIN set and without the mask; mask is maskBit or 0.
 func appendHeader(dst []byte, op Op, n int, mask byte) []byte {
 	dst = append(dst, finBit|byte(op))
 	switch {

@@ -8,7 +8,7 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// The encoders are judged by the library's own, at the lengths where the form of a header changes.
+// Encoders are compared with those of the library, at lengths where the form of a header changes.
 func TestEncodersMatchLibrary(t *testing.T) {
 	const before = "before"
 	mask := [4]byte{0xf1, 0x02, 0x83, 0x74}
@@ -99,7 +99,7 @@ func TestCloseCode(t *testing.T) {
 	}
 }
 
-// Every close code there is, against the list of RFC 6455, section 7.4, and the IANA registry.
+// All close codes are checked against RFC 6455, section 7.4, and the IANA registry.
 func TestCloseCodes(t *testing.T) {
 	for n := range 1 << 16 {
 		code := uint16(n)

@@ -12,8 +12,8 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// FuzzDecoder gives any bytes to a decoder whole and in pieces. Both must make the same of them and keep the promises;
-// what is accepted must be what a reader of well-formed frames sees.
+// FuzzDecoder decodes any bytes as a whole and in pieces. Both must have the same result, and accepted streams must
+// equal what a simple reader returns.
 func FuzzDecoder(f *testing.F) {
 	for _, tt := range ruleTests() {
 		if len(tt.stream) < 2000 {
@@ -45,7 +45,7 @@ func FuzzDecoder(f *testing.F) {
 	})
 }
 
-// cycle returns piece sizes from sizes again and again, at least 1.
+// cycle returns a function that repeats sizes, each at least 1.
 func cycle(sizes []byte) func() int {
 	i := 0
 	return func() int {
@@ -57,7 +57,7 @@ func cycle(sizes []byte) func() int {
 	}
 }
 
-// reference reads the messages of well-formed frames with the library, as plainly as can be.
+// reference reads the messages of well-formed frames with the library.
 func reference(stream []byte) (messages []message) {
 	r := bytes.NewReader(stream)
 	var data message
@@ -91,7 +91,7 @@ func reference(stream []byte) (messages []message) {
 	}
 }
 
-// unpacked inflates a payload that is in order, as plainly as can be.
+// unpacked inflates a valid payload with the library.
 func unpacked(payload string) string {
 	var text []byte
 	r := strings.NewReader(payload + "\x00\x00\xff\xff\x01\x00\x00\xff\xff")
@@ -104,7 +104,7 @@ func unpacked(payload string) string {
 	return string(text)
 }
 
-// FuzzRoundTrip encodes any payload as a client and as a server, and decodes it again.
+// FuzzRoundTrip encodes payloads as a client and as a server, and decodes them again.
 func FuzzRoundTrip(f *testing.F) {
 	f.Add([]byte("hello"), []byte{3}, uint32(0x12345678))
 	f.Add([]byte("\xff"), []byte{}, uint32(0))
@@ -139,7 +139,7 @@ func FuzzRoundTrip(f *testing.F) {
 	})
 }
 
-// FuzzAppendClose checks that no code and no reason makes a close frame that our own decoder refuses.
+// FuzzAppendClose checks that our decoder accepts every close frame that AppendClose returns.
 func FuzzAppendClose(f *testing.F) {
 	f.Add(uint16(1000), "bye")
 	f.Add(uint16(1005), "\xff")

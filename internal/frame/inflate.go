@@ -7,22 +7,23 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// inflateTail ends a message with what did not travel, and with an empty last block: so it ends as a stream does.
+// inflateTail completes a message with the bytes that are not sent and an empty last block, so that it ends as a stream
+// does.
 var inflateTail = []byte(deflateTail + "\x01\x00\x00\xff\xff")
 
-// inflate returns what a message of at most limit bytes was deflated from (RFC 7692, section 7.2.2). It stops at the
-// first byte above the limit.
+// inflate inflates a message to at most limit bytes (RFC 7692, section 7.2.2). It stops at the first byte beyond the
+// limit.
 //
-// What cannot be inflated is refused with 1007: the frames are in order, but what is in them is not of the kind that
-// they say it is, which is what RFC 6455, section 7.4.1, has that code for. RFC 7692 names none.
+// Invalid data is refused with 1007: the frames are valid, but their content is not of the announced type, which is
+// what RFC 6455, section 7.4.1, has that code for. RFC 7692 names no code.
 //
-// Package compress/flate is not used for this. It decodes with tables that take microseconds to fill, and a block of a
-// dozen bytes can ask for new ones and hold nothing: 8 KB of such blocks took it 20 ms, in which nobody else of a loop is
-// served, and 12 MB of memory. Here a compressed byte costs some 50 ns at most. Messages are short, so smaller tables
-// are also faster for good ones.
+// Package compress/flate is not used for this. Its tables take microseconds to fill, and a block of a dozen bytes
+// without content can require new ones: 8 KB of such blocks took 20 ms, during which a loop serves no other connection,
+// and 12 MB of memory. Here a compressed byte costs at most about 50 ns. Since messages are short, smaller tables are
+// faster for ordinary messages as well.
 func inflate(payload []byte, limit int) ([]byte, *Error) {
 	f := inflater{in: payload, limit: limit, out: make([]byte, 0, min(3*len(payload), limit))}
-	// A last block may be followed by others (RFC 7692, section 7.2.1), as a stream of their own.
+	// Further blocks may follow a last block (RFC 7692, section 7.2.1), as another stream.
 	for f.err == nil && f.pos < len(payload)+len(inflateTail) {
 		f.stream()
 	}
@@ -32,21 +33,21 @@ func inflate(payload []byte, limit int) ([]byte, *Error) {
 	return f.out, nil
 }
 
-// inflater is one message that is being inflated (RFC 1951). What is inflated is also what later blocks refer to.
+// inflater is one message being inflated (RFC 1951). Its output is also the window that later blocks refer to.
 type inflater struct {
-	in    []byte // and behind it inflateTail
-	pos   int    // bytes taken into acc
-	acc   uint64 // the next bits, the first lowest
-	n     uint   // how many
+	in    []byte // followed by inflateTail
+	pos   int    // bytes read into acc
+	acc   uint64 // next bits, lowest first
+	n     uint   // number of bits in acc
 	out   []byte
 	limit int
-	begin int // where in out the stream began: nothing refers to what is before
+	begin int // start of the stream in out: references do not reach beyond
 
-	err              *Error // the first
+	err              *Error // first error
 	symbols, offsets huffman
 }
 
-// fail ends it, with the first err.
+// fail ends inflating, and keeps the first error.
 func (f *inflater) fail(err *Error) {
 	if f.err == nil {
 		f.err = err
@@ -54,10 +55,10 @@ func (f *inflater) fail(err *Error) {
 }
 
 func (f *inflater) corrupt() {
-	f.fail(refuse(ws.StatusInvalidFramePayloadData, "a compressed message is not in the format of deflate"))
+	f.fail(refuse(ws.StatusInvalidFramePayloadData, "a compressed message is not valid deflate data"))
 }
 
-// stream takes blocks up to a last one, and the rest of its last byte.
+// stream reads blocks up to a last one, and the rest of its last byte.
 func (f *inflater) stream() {
 	f.begin = len(f.out)
 	for last := false; !last && f.err == nil; {
@@ -78,7 +79,7 @@ func (f *inflater) stream() {
 	f.align()
 }
 
-// fill makes acc hold 48 bits or more, which is enough for all that belongs to a symbol, or all that are left.
+// fill loads at least 48 bits into acc, which is enough for all bits of a symbol, or all bits that are left.
 func (f *inflater) fill() {
 	if f.n >= 48 {
 		return
@@ -96,7 +97,7 @@ func (f *inflater) fill() {
 	}
 }
 
-// rest is what follows acc, up to the end of the message or of inflateTail.
+// rest returns the input behind acc, up to the end of the message or of inflateTail.
 func (f *inflater) rest() []byte {
 	if f.pos < len(f.in) {
 		return f.in[f.pos:]
@@ -104,7 +105,7 @@ func (f *inflater) rest() []byte {
 	return inflateTail[f.pos-len(f.in):]
 }
 
-// readBits takes a number of n bits, 0 to 16.
+// readBits reads a number of n bits, 0 to 16.
 func (f *inflater) readBits(n uint) int {
 	f.fill()
 	v := f.acc & (1<<n - 1)
@@ -122,21 +123,21 @@ func (f *inflater) dropBits(n uint) {
 	f.n -= n
 }
 
-// align drops the rest of a byte, and empties acc.
+// align drops the rest of a byte and empties acc.
 func (f *inflater) align() {
 	f.pos -= int(f.n / 8)
 	f.acc, f.n = 0, 0
 }
 
-// hasRoom tells whether n more bytes may be inflated.
+// hasRoom reports whether n more bytes may be appended.
 func (f *inflater) hasRoom(n int) bool {
 	if len(f.out)+n > f.limit {
-		f.fail(refuse(ws.StatusMessageTooBig, "a message that inflates to more than %d bytes; that is the limit", f.limit))
+		f.fail(refuse(ws.StatusMessageTooBig, "a message that inflates to more than %d bytes, which is the limit", f.limit))
 	}
 	return f.err == nil
 }
 
-// stored takes a block that is not compressed (section 3.2.4), behind its type.
+// stored reads an uncompressed block (section 3.2.4), after its type.
 func (f *inflater) stored() {
 	f.align()
 	n := f.readBits(16)
@@ -158,7 +159,7 @@ func (f *inflater) stored() {
 	}
 }
 
-// compressed takes what is in a compressed block (section 3.2.5).
+// compressed reads the content of a compressed block (section 3.2.5).
 func (f *inflater) compressed(symbols, offsets *huffman) {
 	for f.err == nil {
 		f.fill()
@@ -194,7 +195,7 @@ func (f *inflater) compressed(symbols, offsets *huffman) {
 	}
 }
 
-// repeat appends length bytes of out, from distance before its end on; they may be among those that it appends.
+// repeat appends length bytes of out that start at distance before its end. The ranges may overlap.
 func (f *inflater) repeat(distance, length int) {
 	from := len(f.out) - distance
 	for length > 0 {
@@ -211,10 +212,10 @@ const (
 	maxDistances = 30
 )
 
-// order is the one in which the lengths of the codes for lengths come (section 3.2.7).
+// order is the order in which code lengths for code lengths are stored (section 3.2.7).
 var order = [...]uint8{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15}
 
-// tables takes the codes of a block that has its own (section 3.2.7) into symbols and offsets.
+// tables reads the codes of a block with dynamic codes (section 3.2.7) into symbols and offsets.
 func (f *inflater) tables() {
 	symbols, offsets, n := f.readBits(5)+endOfBlock+1, f.readBits(5)+1, f.readBits(4)+4
 	if symbols > maxSymbols || offsets > maxDistances {
@@ -225,7 +226,7 @@ func (f *inflater) tables() {
 	for _, s := range order[:n] {
 		of[s] = uint8(f.readBits(3))
 	}
-	coded := &f.symbols // until its own are known
+	coded := &f.symbols // until its own code is known
 	if !coded.init(of[:]) {
 		f.corrupt()
 	}
@@ -262,19 +263,19 @@ func (f *inflater) tables() {
 	}
 }
 
-// A codeRange is a range of lengths or distances: from base on, as far as a number of so many bits reaches.
+// A codeRange is a range of lengths or distances: base plus a number of bits.
 type codeRange struct {
 	base uint16
 	bits uint8
 }
 
-// lengths and distances are what symbols mean (section 3.2.5).
+// lengths and distances are the meanings of symbols (section 3.2.5).
 var (
-	lengths   = append(codeRanges(3, 4, maxSymbols-endOfBlock-2), codeRange{base: 258}) // the longest has a symbol of its own
+	lengths   = append(codeRanges(3, 4, maxSymbols-endOfBlock-2), codeRange{base: 258}) // the maximum has a symbol of its own
 	distances = codeRanges(1, 2, maxDistances)
 )
 
-// codeRanges makes n of them, one behind the other. The first of them have no bits; from then on each few have one more.
+// codeRanges returns n consecutive ranges. The first few have no bits; after that, each few have one more.
 func codeRanges(base, few, n int) (all []codeRange) {
 	for i := range n {
 		s := codeRange{uint16(base), uint8(max(0, i/few-1))}
@@ -284,20 +285,21 @@ func codeRanges(base, few, n int) (all []codeRange) {
 	return all
 }
 
-// maxCode is how many bits a code has at most.
+// maxCode is the maximum length of a code in bits.
 const maxCode = 15
 
-// huffman is a Huffman code (section 3.2.2). Codes of one length are consecutive numbers, so how many there are of each
-// length says it all. A code is looked for length by length.
+// huffman is a Huffman code (section 3.2.2). Codes of one length are consecutive numbers, so the number of codes of
+// each length defines them. Codes are looked up length by length.
 type huffman struct {
-	end     [maxCode + 1]uint32 // behind the last code of that many bits, as the upper bits of 16
-	index   [maxCode + 1]int32  // what to add to a code of that many bits for its place in symbols
+	end     [maxCode + 1]uint32 // end of the codes with that many bits, as the upper bits of 16
+	index   [maxCode + 1]int32  // added to a code of that many bits, it gives the index into symbols
 	symbols [288]uint16         // in the order of their codes
-	least   uint                // bits of the shortest code
+	least   uint                // length of the shortest code
 }
 
-// init makes h the code whose symbols have codes of these lengths; 0: none. It returns false if there is no such code, or
-// a part of it would mean nothing. As an exception there may be a single symbol, with a code of one bit, or none at all.
+// init builds the code whose symbols have codes of the given lengths; 0 means none. It returns false if there is no
+// such code, or if it is incomplete. As an exception there may be a single symbol with a code of one bit, or none at
+// all.
 func (h *huffman) init(lengths []uint8) bool {
 	var count, place [maxCode + 1]int
 	for _, n := range lengths {
@@ -330,7 +332,7 @@ func (h *huffman) init(lengths []uint8) bool {
 	return true
 }
 
-// symbol takes a symbol. What has no code is the end of a block, and not in order.
+// symbol reads a symbol. For bits that are not a code it fails and returns endOfBlock.
 func (f *inflater) symbol(h *huffman) int {
 	code := uint32(mathbits.Reverse16(uint16(f.acc)))
 	for n := h.least; n <= maxCode; n++ {
@@ -343,7 +345,7 @@ func (f *inflater) symbol(h *huffman) int {
 	return endOfBlock
 }
 
-// The codes of blocks that have none of their own (section 3.2.6).
+// The codes of blocks with fixed codes (section 3.2.6).
 var fixedSymbols, fixedOffsets = fixed()
 
 func fixed() (symbols, offsets huffman) {

@@ -12,18 +12,18 @@ import (
 	"ramai/internal/frame/frametest"
 )
 
-// hard are messages that take long to inflate for how short they are, about 8 KB each.
+// hard returns messages of about 8 KB each that take long to inflate.
 func hard() map[string]string {
 	return map[string]string{
 		"short blocks": string(frametest.ShortBlocks(750)),
 		"long codes":   string(frametest.LongCodes(250)),
-		"fixed blocks": repeat(8500/5, "\x02\x08\x20\x80\x00") + "\x00", // four empty ones in five bytes
+		"fixed blocks": repeat(8500/5, "\x02\x08\x20\x80\x00") + "\x00", // four empty blocks in five bytes
 		"last blocks":  repeat(8500/2, "\x03\x00") + "\x00",
 		"empty blocks": repeat(8500/5, "\x00\x00\x00\xff\xff") + "\x00",
 	}
 }
 
-// inflated is what the standard library makes of a payload, and 0 or the close code that it is refused with.
+// inflated returns the result of the standard library, and 0 or the close code for its error.
 func inflated(payload string, limit int) (string, uint16) {
 	var text []byte
 	r := strings.NewReader(payload + string(inflateTail))
@@ -40,7 +40,7 @@ func inflated(payload string, limit int) (string, uint16) {
 	return string(text), 0
 }
 
-// same checks that inflate makes the same of a payload as the standard library.
+// same checks that inflate returns the same as the standard library.
 func same(t *testing.T, payload string, limit int) {
 	t.Helper()
 	want, code := inflated(payload, limit)
@@ -55,7 +55,7 @@ func same(t *testing.T, payload string, limit int) {
 	}
 }
 
-// payloads are texts as compressors write them that flush never, often, or after each byte; and all the hard ones.
+// payloads returns texts by compressors that flush never, often, or after each byte, and all of hard.
 func payloads() (all []string) {
 	for _, text := range []string{"", "a", "hello", string(somewhat(1500)), repeat(3000, "ab"), "\xf0\x9f\x99\x82" + string(noise(700))} {
 		for _, level := range []int{flate.HuffmanOnly, flate.NoCompression, flate.BestSpeed, flate.DefaultCompression, flate.BestCompression} {
@@ -92,8 +92,8 @@ func noise(n int) []byte {
 	return b
 }
 
-// What any compressor writes inflates as it does with the standard library, with every limit; and what is not in order
-// does so neither here nor there.
+// Output of any compressor inflates as with the standard library, with every limit, and invalid input is refused by
+// both.
 func TestInflateAsTheLibrary(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(9, 10))
 	for _, p := range payloads() {
@@ -117,10 +117,10 @@ func TestInflateAsTheLibrary(t *testing.T) {
 	}
 }
 
-// So does each message that differs from one of a single block in one bit, or in one of its first 40 bits, too.
+// The same holds for each message that differs from one of a single block in one bit, or in one of its first 40 bits.
 func TestInflateBrokenCodes(t *testing.T) {
-	const refersBack = "\xf3\x48\xcd\xc9\xc9\x07\x00" + "\xf2\x00\x11\x00\x00" // behind a last block
-	const noDistances = "\x04\xcb\x81\x00\x00\x00\x00\x00\x90\xff\x6b\x03\x00" // the last lengths are a run of 12 zeroes, and no more
+	const refersBack = "\xf3\x48\xcd\xc9\xc9\x07\x00" + "\xf2\x00\x11\x00\x00" // beyond a last block
+	const noDistances = "\x04\xcb\x81\x00\x00\x00\x00\x00\x90\xff\x6b\x03\x00" // the lengths end with a run of 12 zeroes
 	for _, p := range []string{string(frametest.ShortBlocks(1)), string(frametest.LongCodes(1)), packed("a banana"), refersBack, noDistances} {
 		b := []byte(p)
 		for i := range 8 * len(b) {
@@ -148,8 +148,8 @@ func FuzzInflate(f *testing.F) {
 	f.Fuzz(func(t *testing.T, payload string, limit uint16) { same(t, payload, int(limit)) })
 }
 
-// However short the blocks of a message are, and whatever codes they have: it takes memory for what it inflates to, and
-// a block has little to fill. With tables for fast decoding, each of these takes milliseconds.
+// However short its blocks are and whatever codes they have, a message takes memory only for its content, and little
+// time for each block. With tables for fast decoding, each of these takes milliseconds.
 func TestInflatingTakesLittle(t *testing.T) {
 	for name, p := range hard() {
 		payload := []byte(p)
@@ -165,7 +165,7 @@ func TestInflatingTakesLittle(t *testing.T) {
 	}
 }
 
-// BenchmarkInflate is what compressed messages cost: good ones, and the worst that are known.
+// BenchmarkInflate measures ordinary messages and the worst ones known.
 func BenchmarkInflate(b *testing.B) {
 	cases := hard()
 	cases["600"] = packed(string(somewhat(600)))

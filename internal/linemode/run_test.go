@@ -242,7 +242,7 @@ func TestPendingIsBounded(t *testing.T) {
 		if taken := all - in.Len(); taken < maxPendingBytes || taken > maxPendingBytes+4*most {
 			t.Errorf("%d bytes were read", taken)
 		}
-		if want := fmt.Sprintf("refused: the text has %d bytes; at most %d can be said at once: y", most+1, most); !strings.HasPrefix(notes.String(), want) {
+		if want := fmt.Sprintf("refused: the text has %d bytes; at most %d are allowed: y", most+1, most); !strings.HasPrefix(notes.String(), want) {
 			t.Errorf("stderr %q", notes)
 		}
 		cancel()

@@ -9,8 +9,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// The rules once more, as patterns, so that FuzzParse does not ask Parse's own
-// helpers whether Parse was right.
+// The rules, written again as patterns, so that FuzzParse does not rely on Parse's own helpers.
 var (
 	allowed   = regexp.MustCompile(`^[\p{L}\p{M}\p{N}\p{P}\p{S} ]{1,32}$`)
 	misplaced = regexp.MustCompile(`^[ !\p{M}]| $|  | \p{M}|:`)

@@ -1,16 +1,12 @@
-// Package names says what a name in the chat may be, and when two names look
-// so much alike that only one person may bear them.
+// Package names defines which names are valid, and which names look so much alike that only one person may have them.
 //
-// [Parse] turns what somebody asks for into a name's one spelling, or refuses
-// it with a reason. It lets through every living script, and refuses what
-// cannot be seen: a reader must be able to tell two names apart, and a name
-// must not be able to act on the text around it. [Key] returns what names are
-// compared by. [Reserved] reports which names nobody may take because they
-// speak for the server or for everyone.
+// [Parse] normalizes a name or refuses it with a reason. It accepts every living script and refuses what cannot be
+// seen: readers must be able to tell two names apart, and a name must not affect the text around it. [Key] returns the
+// key by which names are compared. [Reserved] reports which names nobody may take because they speak for the server or
+// for everyone.
 //
-// All of it is pure: who holds which name is the store's business. A key
-// depends on the Unicode tables it was made with, so a later version of this
-// package may give a stored name another key.
+// The package is pure: it does not know who has which name. Keys depend on Unicode tables, so a later version of this
+// package may return another key for a stored name.
 package names
 
 import (
@@ -25,34 +21,29 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// MaxRunes is the longest name, in Unicode code points after normalising.
+// MaxRunes is the maximum length of a name, in Unicode code points after normalization.
 const MaxRunes = 32
 
 const (
-	// maxBytes bounds the work done on a name before it is known to be short
-	// enough: a character decomposes into at most 4 code points of 4 bytes.
+	// maxBytes limits the work for a name before its length is checked: a character decomposes into at most 4 code
+	// points of 4 bytes.
 	maxBytes = MaxRunes * 4 * 4
 
-	// maxMarks is how many nonspacing marks may be stacked on one character
-	// (UTS #39 section 5.4). Burmese syllables need 4; text that spills over
-	// the lines above and below needs more.
+	// maxMarks is how many nonspacing marks one character may have (UTS #39 section 5.4). Burmese syllables need 4;
+	// text that spills over adjacent lines needs more.
 	maxMarks = 4
 )
 
-// Parse returns s in normal form C if it may be a name. The error says, in a
-// sentence for the person who asked, what is wrong and what would be right; it
-// repeats nothing of s but numbers, so it can be shown anywhere.
+// Parse returns s in normal form C if it is a valid name. The error says what is wrong and what would be right, in a
+// sentence for the person who asked. It repeats nothing of s but numbers, so it can be shown anywhere.
 //
-// A name has 1 to [MaxRunes] characters: letters, digits, punctuation, symbols
-// with their combining marks, and single plain spaces between them. It has no
-// colon, and does not begin with an exclamation mark (nor with or as anything
-// that looks like these), because the plain protocol writes "name: text" for a
-// message and "! " before a notice.
+// A name has 1 to [MaxRunes] characters: letters, digits, punctuation and symbols with their combining marks, and
+// single plain spaces between them. It has no colon, and does not begin with an exclamation mark or anything that looks
+// like one, because the plain protocol writes "name: text" for a message and "! " before a notice.
 //
-// Invisible characters are refused without exception, the joiner U+200D and
-// the variation selector U+FE0F too. So an emoji that is one code point, one
-// with a skin tone and a flag may be in a name, but a family or a red heart may
-// not, and Persian words are written without the non-joiner U+200C.
+// Invisible characters are refused without exception, including the joiner U+200D and the variation selector U+FE0F. So
+// a name may contain an emoji that is one code point, one with a skin tone, or a flag, but not a family or a red heart,
+// and Persian words are written without the non-joiner U+200C.
 func Parse(s string) (string, error) {
 	if len(s) > maxBytes {
 		return "", fmt.Errorf("a name of %d bytes is too long; use 1 to %d characters", len(s), MaxRunes)
@@ -82,7 +73,7 @@ func Parse(s string) (string, error) {
 	return name, nil
 }
 
-// checkRune refuses a character that may stand nowhere in a name.
+// checkRune refuses characters that are not allowed anywhere in a name.
 func checkRune(r rune) error {
 	switch {
 	case unicode.IsControl(r):
@@ -94,16 +85,15 @@ func checkRune(r rune) error {
 	case !unicode.IsGraphic(r):
 		return fmt.Errorf("%U is not a character with an agreed meaning; use letters, digits or symbols", r)
 	case !unicode.IsMark(r) && strings.Contains(broad(string(r)), ":"):
-		// Marks are spared for the visarga of Indian scripts, which looks
-		// like a colon too.
-		return fmt.Errorf("the name has a colon or its look-alike %U; leave it out, it ends a name where messages are plain text", r)
+		// Marks are exempt because of the visarga of Indian scripts, which looks like a colon.
+		return fmt.Errorf("the name has a colon or its look-alike %U; leave it out, because a colon ends the name in plain text", r)
 	}
 	return nil
 }
 
-// checkMarks refuses marks that have nothing to stand on (they would attach to
-// whatever is shown before the name), that hide behind an equal one, or that
-// pile up. It looks at the decomposed name, where no mark hides inside a letter.
+// checkMarks refuses marks without a base character (they would attach to whatever is shown before the name), marks
+// that hide behind an equal one, and too many marks on one character. It checks the decomposed name, where no mark is
+// part of a letter.
 func checkMarks(name string) error {
 	var last rune
 	stacked := 0
@@ -127,8 +117,8 @@ func checkMarks(name string) error {
 	return nil
 }
 
-// checkShape refuses what depends on the place in the name. Together with the
-// checks before it, it sees to it that a name begins with something visible.
+// checkShape refuses what depends on the position in the name. Together with the checks before it, it ensures that a
+// name begins with something visible.
 func checkShape(name string) error {
 	switch {
 	case strings.HasPrefix(name, " "), strings.HasSuffix(name, " "):
@@ -136,15 +126,14 @@ func checkShape(name string) error {
 	case strings.Contains(name, "  "):
 		return errors.New("the name has two spaces in a row; use one")
 	case strings.HasPrefix(broad(name), "!"):
-		return errors.New("the name begins with an exclamation mark or its look-alike; begin with another character, that one marks the server's notices")
+		return errors.New("the name begins with an exclamation mark or its look-alike; begin with another character, because that one marks notices of the server")
 	}
 	return nil
 }
 
-// isInvisible reports whether r shows nothing by itself: Unicode's format
-// characters (bidi controls and zero-width ones among them), its
-// Default_Ignorable_Code_Point property, and a few that have neither property
-// but are blank all the same.
+// isInvisible reports whether r is invisible by itself: Unicode's format characters, including bidi controls and
+// zero-width characters, its Default_Ignorable_Code_Point property, and a few blank characters that have neither
+// property.
 func isInvisible(r rune) bool {
 	switch r {
 	case 0x2800, // BRAILLE PATTERN BLANK
@@ -159,34 +148,34 @@ func isInvisible(r rune) bool {
 	return unicode.In(r, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
-// Key returns what a name that Parse returned is compared by. It has two parts, split by a NUL: the name's case-folded
-// form and its skeleton (UTS #39 section 4, case kept), both over compatibility forms (NFKD). Two names clash if their
-// first parts are equal or their second parts are: anna and ANNA do, and so do Ali and AIi (with a capital i), or Anna in
-// Latin and Аnna with a Cyrillic А. Ian and Lan do not, although ian and lan in capitals look alike: whoever reads them
-// sees two names.
+// Key returns the key by which names are compared, for a name returned by Parse. It has two parts, separated by a NUL:
+// the case-folded name and its skeleton (UTS #39 section 4, case kept), both in compatibility form (NFKD). Two names
+// clash if their first or their second parts are equal: anna and ANNA do, and so do Ali and AIi (with a capital i), or
+// Anna in Latin and Аnna with a Cyrillic А. Ian and Lan do not, although ian and lan in capitals look alike, because
+// readers see two different names.
 //
-// Clashing is not transitive (Ian looks like lan, and lan is Lan in small letters), so one key for both parts cannot say
-// it. A key is for comparing, never for showing.
+// Clashing is not transitive (Ian looks like lan, and lan is Lan in small letters), so a single key for both parts
+// would not do. Keys are for comparing, never for showing.
 func Key(name string) string {
 	compatible := norm.NFKD.String(name)
 	return fold(compatible) + "\x00" + norm.NFKD.String(skeleton(compatible))
 }
 
-// fold returns the case-folded form of a name in NFKD. The dot that a Turkish capital I keeps is dropped.
+// fold returns the case-folded name in NFKD, without the dot of a Turkish capital I.
 func fold(name string) string {
-	// In x/text v0.43.0 Fold swaps the two cases of Cherokee instead of joining them; ToLower settles them.
+	// In x/text v0.43.0 Fold swaps the two cases of Cherokee instead of joining them; ToLower joins them.
 	name = norm.NFKD.String(strings.ToLower(cases.Fold().String(name)))
 	return strings.ReplaceAll(name, "i\u0307", "i")
 }
 
-// broad joins everything that look-alikes and case can be combined into: ian is IAN by case, and IAN looks like lAN and
-// 1AN, so i, l, I, 1 and | are one character here, as are o, O and 0. That is too much for telling people apart, and just
-// right for what nobody may pass for.
+// broad maps characters to one if look-alikes and case together connect them: ian is IAN by case, and IAN looks like
+// lAN and 1AN, so i, l, I, 1 and | become one character, and so do o, O and 0. That is too much for comparing names,
+// and right for finding names that pass for a reserved one.
 //
-// It takes more than one pass, because what one step yields may have look-alikes of its own: M is its own skeleton, but m
-// looks like rn. Three are enough; a test holds that a fourth changes nothing.
+// One pass is not enough, because a result may have look-alikes of its own: M is its own skeleton, but m looks like rn.
+// Three passes are enough; a test checks that a fourth changes nothing.
 //
-// Where looks and case contradict each other, looks win: Greek Ν looks like N but its small ν like v, and n is not v.
+// Where look and case contradict each other, look wins: Greek Ν looks like N but its small ν like v, and n is not v.
 func broad(name string) string {
 	for range 3 {
 		name = joined.Replace(fold(norm.NFKD.String(skeleton(name))))
@@ -194,10 +183,9 @@ func broad(name string) string {
 	return name
 }
 
-// skeleton is the skeleton of UTS #39 section 4 for names without ignorable
-// characters. The library's own Skeleton also drops what Go's older Unicode
-// tables do not know, and so loses its own newer replacements (those of the
-// Devanagari vowel sign e, for one) when it is applied twice.
+// skeleton returns the skeleton of UTS #39 section 4 for names without ignorable characters. The library's own Skeleton
+// also drops what Go's older Unicode tables do not know, so applied twice it loses its own newer replacements, such as
+// those of the Devanagari vowel sign e.
 func skeleton(s string) string {
 	var b strings.Builder
 	for _, r := range norm.NFD.String(s) {
@@ -210,12 +198,10 @@ func skeleton(s string) string {
 	return norm.NFD.String(b.String())
 }
 
-// joined completes the classes that looks and case span together: where the
-// two cases of a letter have different skeletons, left stands the folded
-// skeleton of one, right that of the other. The letters are those of living
-// alphabets.
+// joined completes the classes that look and case span together. Where the two cases of a letter have different
+// skeletons, it maps the folded skeleton of one to that of the other. The letters are those of living alphabets.
 var joined = strings.NewReplacer(
-	// ian, IAN, lAN. A dot above i or j is drawn in the place of its own.
+	// ian, IAN, lAN. The dot above i or j is a mark of its own.
 	"l\u0307", "l", "i", "l", "j\u0307", "j",
 	// Cyrillic: small letters drawn like small capitals. Г folds to γ, as its
 	// skeleton is the Greek Γ; a small Greek γ is y by now.
@@ -230,16 +216,16 @@ var joined = strings.NewReplacer(
 	"d\u0328", "d\u0335", "f\u0326", "f", "ɲ", "n\u0326",
 )
 
-// Reserved reports whether a name that Parse returned passes for the server or for everyone, and so may be taken by
-// nobody: it is a reserved word in other letters, or with signs around it that are no letters (admin🛡, @admin, Server™).
-// Names that contain such a word beside others are free.
+// Reserved reports whether a name returned by Parse passes for the server or for everyone, so that nobody may take it:
+// it is a reserved word in look-alike letters, or decorated with signs that are not letters (admin🛡, @admin, Server™).
+// Names with such a word among others are free.
 func Reserved(name string) bool {
-	// By its broad form "all" would take the name of everyone called Ali.
+	// In broad form, "all" would be taken by everyone called Ali.
 	return reserved[broad(name)] || reserved[broad(bare(name))] || strings.EqualFold(bare(name), "all")
 }
 
-// bare returns a name without what decorates it: punctuation, symbols and raised letters. A sign that stands for one
-// letter or digit, as Ⓡ and | do, becomes that.
+// bare returns a name without decoration: punctuation, symbols and raised letters. A sign that looks like one letter or
+// digit, such as Ⓡ or |, becomes that.
 func bare(name string) string {
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		switch {

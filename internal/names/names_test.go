@@ -126,7 +126,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// clash reports whether two names count as the same, by the rule that Key states.
+// clash reports whether two names clash, as defined by Key.
 func clash(a, b string) bool {
 	foldA, looksA, _ := strings.Cut(Key(a), "\x00")
 	foldB, looksB, _ := strings.Cut(Key(b), "\x00")
@@ -213,7 +213,7 @@ func TestKeyIgnoresCase(t *testing.T) {
 	}}
 	rangetable.Visit(blocks, func(r rune) {
 		name := string(r)
-		if r == 'ı' || r == 'İ' { // their other cases are letters of their own
+		if r == 'ı' || r == 'İ' { // their other cases are different letters
 			return
 		}
 		if u, l := strings.ToUpper(name), strings.ToLower(name); !clash(u, l) {
@@ -250,7 +250,7 @@ func TestKeyOfEveryCharacter(t *testing.T) {
 		if once := broad(name); broad(once) != once {
 			t.Errorf("broad(%+q) = %+q, but of that it is %+q", name, once, broad(once))
 		}
-		// The library is the judge of what a single skeleton is.
+		// The library defines the skeleton of a single character.
 		if got, want := skeleton(name), confusable.Skeleton(name); got != want {
 			t.Errorf("skeleton(%+q) = %+q, want %+q", name, got, want)
 		}

@@ -10,9 +10,9 @@ import (
 type Report struct {
 	Clients    int     `json:"clients"`
 	Published  int64   `json:"said"`
-	Connecting float64 `json:"connecting_s"` // until everybody was in
+	Connecting float64 `json:"connecting_s"` // until all clients were connected
 	Publishing float64 `json:"talked_s"`
-	Seconds    float64 `json:"seconds"` // of talk, and until the last message was heard
+	Seconds    float64 `json:"seconds"` // of publishing, and until the last message was received
 	tally
 	Rate float64 `json:"deliveries_per_s"`
 	// From due to received, in milliseconds, without slow clients.
@@ -21,7 +21,7 @@ type Report struct {
 	P99       float64          `json:"p99_ms"`
 	P999      float64          `json:"p99_9_ms"`
 	Max       float64          `json:"max_ms"`
-	CPU       float64          `json:"own_cpu_s"` // of this program, from the first word to the last
+	CPU       float64          `json:"own_cpu_s"` // of this program, from the first message to the last
 	Reconnect *ReconnectReport `json:"back,omitempty"`
 }
 

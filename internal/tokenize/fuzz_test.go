@@ -8,14 +8,14 @@ import (
 	"unicode/utf8"
 )
 
-// The language of Match once more: phrases of words that SQLite's ascii tokenizer takes as they are.
+// The language of Match, written again: phrases of words that SQLite's ascii tokenizer takes as they are.
 var (
 	expression = regexp.MustCompile(`^P( AND P)*$`)
 	quoted     = regexp.MustCompile(`"[a-z0-9\x{80}-\x{10FFFF}]+( [a-z0-9\x{80}-\x{10FFFF}]+)*"\*?`)
 )
 
-// FuzzQuery holds every query to three rules: it becomes nothing but phrases, it finds itself wherever it stands between
-// spaces, and what is marked is in the text.
+// FuzzQuery checks that every query becomes nothing but phrases, that it finds itself between spaces, and that marks
+// lie within the text.
 func FuzzQuery(f *testing.F) {
 	for _, q := range []string{
 		"hello", `"one" OR NEAR(two three, 5) NOT text:four* ^five`, "東京都 à la carte", "น้ำ", "ｶﾞ", "㍿", "e\u0301\u0301", "\u0301", "don't",
@@ -39,7 +39,7 @@ func FuzzQuery(f *testing.F) {
 		}) {
 			t.Fatalf("the index of %q is %q", text, Index(text))
 		}
-		if first, _ := utf8.DecodeRuneInString(q); !unicode.Is(unicode.M, first) { // a mark belongs to what stands before it
+		if first, _ := utf8.DecodeRuneInString(q); !unicode.Is(unicode.M, first) { // a combining mark belongs to what precedes it
 			if long := text + " " + q + " " + text; query.Hits(long) == nil {
 				t.Fatalf("%q is not found in %q", q, long)
 			}

@@ -9,31 +9,31 @@ import (
 	"ramai/wire"
 )
 
-// Bounds of a query.
+// Limits of a query.
 const (
 	MaxQuery = 500 // bytes
-	MaxWords = 16  // between spaces
+	MaxWords = 16  // separated by spaces
 )
 
-// A Query asks for the texts that have all its phrases.
+// A Query matches texts that contain all its phrases.
 type Query struct{ phrases []phrase }
 
-// phrase is what stood between two spaces of a query: words that follow each other in the text, too.
+// phrase is a sequence of words that were not separated by spaces in the query. They must be consecutive in the text.
 type phrase struct {
 	words  []string
-	prefix bool // the last word may go on in the text
+	prefix bool // the last word may be the start of a longer one
 }
 
-// Parse reads a query. Between its spaces are words; a text is a hit if it has all of them, in any order. Of the last one
-// the beginning is enough, if it has at least two letters. What stands together without a space ("don't", "foo-bar") has to
-// follow each other in the text. Nothing has a meaning beyond that: quotes, AND, NEAR, * and : neither. Its errors say what
-// would be right.
+// Parse parses a query. Words are separated by spaces; a text matches if it contains all of them, in any order. Of the
+// last word, a prefix of at least two letters is enough. Words joined without a space ("don't", "foo-bar") must be
+// consecutive in the text. Nothing else has a meaning, neither quotes nor AND, NEAR, * or :. Errors say what would be
+// right.
 func Parse(q string) (*Query, *wire.CodedError) {
 	if len(q) > MaxQuery {
-		return nil, &wire.CodedError{Code: wire.TooLong, Reason: fmt.Sprintf("the query has %d bytes; at most %d can be searched for", len(q), MaxQuery)}
+		return nil, &wire.CodedError{Code: wire.TooLong, Reason: fmt.Sprintf("the query has %d bytes; at most %d are allowed", len(q), MaxQuery)}
 	}
 	if !utf8.ValidString(q) {
-		return nil, &wire.CodedError{Code: wire.BadRequest, Reason: "the query is not UTF-8"}
+		return nil, &wire.CodedError{Code: wire.BadRequest, Reason: "the query is not valid UTF-8"}
 	}
 	query := new(Query)
 	for field := range strings.FieldsSeq(q) {
@@ -43,18 +43,18 @@ func Parse(q string) (*Query, *wire.CodedError) {
 	}
 	switch n := len(query.phrases); {
 	case n == 0:
-		return nil, &wire.CodedError{Code: wire.BadRequest, Reason: "the query has no word; give at least one, of letters or digits"}
+		return nil, &wire.CodedError{Code: wire.BadRequest, Reason: "the query has no words; use at least one letter or digit"}
 	case n > MaxWords:
-		return nil, &wire.CodedError{Code: wire.TooLong, Reason: fmt.Sprintf("the query has %d words; at most %d can be searched for", n, MaxWords)}
+		return nil, &wire.CodedError{Code: wire.TooLong, Reason: fmt.Sprintf("the query has %d words; at most %d are allowed", n, MaxWords)}
 	}
 	if p := &query.phrases[len(query.phrases)-1]; utf8.RuneCountInString(p.words[len(p.words)-1]) > 1 {
-		p.prefix = true // of a pair it changes nothing: a pair has no more characters
+		p.prefix = true // has no effect on a pair, which is never longer
 	}
 	return query, nil
 }
 
-// phraseOf makes a phrase of what stood together. The last character of a run is a word in the text only where the run
-// ends; in the query it is in the pair before it, or stands for every word that begins with it.
+// phraseOf returns the phrase of one field. The last character of a run is a word in the text only where the run ends;
+// in a query it is part of the pair before it, or a prefix of all words that begin with it.
 func phraseOf(all []word) (p phrase) {
 	if n := len(all); n > 0 && all[n-1].kind == last {
 		if n > 1 && all[n-2].kind == pair {
@@ -69,7 +69,7 @@ func phraseOf(all []word) (p phrase) {
 	return p
 }
 
-// Match returns the query in the language of SQLite's FTS5, for an index of what Index returns.
+// Match returns the query in the syntax of SQLite's FTS5, for texts indexed with Index.
 func (q *Query) Match() string {
 	var b strings.Builder
 	for i, p := range q.phrases {
@@ -84,8 +84,8 @@ func (q *Query) Match() string {
 	return b.String()
 }
 
-// Hits returns where in text the words of the query stand, as pairs of byte offsets, ascending, and apart from each other;
-// nothing, if the text does not have all of them.
+// Hits returns where the words of the query are in text, as disjoint pairs of byte offsets in ascending order, or
+// nothing if the text does not match.
 func (q *Query) Hits(text string) [][2]int {
 	all := split(text)
 	var hits [][2]int
@@ -112,7 +112,7 @@ func (q *Query) Hits(text string) [][2]int {
 	return merged
 }
 
-// at returns where the phrase ends in a text, if it begins with word i of it; otherwise 0.
+// at returns where the phrase ends in a text if it begins with word i, otherwise 0.
 func (p *phrase) at(all []word, i int) int {
 	if len(all)-i < len(p.words) {
 		return 0
@@ -124,7 +124,7 @@ func (p *phrase) at(all []word, i int) int {
 	}
 	end := i + len(p.words) - 1
 	if all[end].kind == pair && utf8.RuneCountInString(p.words[len(p.words)-1]) > 1 {
-		end++ // where its second character stands
+		end++ // includes the second character of the pair
 	}
 	return all[end].to
 }

@@ -6,15 +6,15 @@ import (
 
 // Sizes of a snippet, in characters.
 const (
-	MaxSnippet    = 200 // without what stands for the rest
+	MaxSnippet    = 200 // without ellipses
 	contextBefore = 60  // before the first hit
 )
 
 const ellipsis = "…"
 
-// Snippet returns the part of text around the first hit, with "…" for what is left out, and where in it the words of the
-// query stand: pairs of numbers of characters (code points), the first of a hit and the one after it. A text that does not
-// have all the words is cut from its beginning.
+// Snippet returns the part of text around the first hit, with "…" for omitted parts, and where the words of the query
+// are in it: for each the index of its first character (code point) and of the one after it. A text that does not match
+// is cut at its end.
 func (q *Query) Snippet(text string) (snippet string, marks [][2]int) {
 	hits := q.Hits(text)
 	from, to := 0, len(text)
@@ -35,7 +35,7 @@ func (q *Query) Snippet(text string) (snippet string, marks [][2]int) {
 	if to < len(text) {
 		snippet += ellipsis
 	}
-	at, count := 0, shift // the number of the character at byte at
+	at, count := 0, shift // index of the character at byte at
 	number := func(i int) int {
 		count += utf8.RuneCountInString(text[at:i])
 		at = i
@@ -50,7 +50,7 @@ func (q *Query) Snippet(text string) (snippet string, marks [][2]int) {
 	return snippet, marks
 }
 
-// runesBack returns the byte offset of the character n before that at i, or 0.
+// runesBack returns the byte offset n characters before offset i, or 0.
 func runesBack(text string, i, n int) int {
 	for ; n > 0 && i > 0; n-- {
 		_, size := utf8.DecodeLastRuneInString(text[:i])
@@ -59,7 +59,7 @@ func runesBack(text string, i, n int) int {
 	return i
 }
 
-// runesForward returns the byte offset of the character n after that at i, or the end.
+// runesForward returns the byte offset n characters after offset i, or the end.
 func runesForward(text string, i, n int) int {
 	for ; n > 0 && i < len(text); n-- {
 		_, size := utf8.DecodeRuneInString(text[i:])

@@ -1,14 +1,15 @@
-// Package words says what the words of a text are, for searching: what an index stores of a text, what a query asks the
-// index for, and where in a text a query hits, all by one rule.
+// Package tokenize splits texts into words for searching. Indexing a text, querying the index, and finding hits in a
+// text follow the same rules:
 //
-//   - A word is a run of letters, digits and their marks, without case, accents and width: "Ｃafé" is "cafe", "Łódź" is
-//     "lodz" and "Straße" is "strasse". Compared are the compatibility forms of Unicode (NFKC). Hebrew points, Arabic vowel
-//     signs, the tatweel and joiners are left out. Everything else separates words.
-//   - Chinese, Japanese, Korean, Thai, Lao, Khmer and Burmese are written without spaces, or with endings that no space
-//     sets off. There, each two characters that follow each other are a word, and so is the last one of a run: "東京都" is
-//     "東京", "京都", "都". So whatever part of a run somebody looks for is found, from one character on.
+//   - A word is a run of letters, digits and their marks, regardless of case, accents and width: "Ｃafé" is "cafe",
+//     "Łódź" is "lodz" and "Straße" is "strasse". Texts are compared in normal form NFKC. Hebrew points, Arabic vowel
+//     signs, the tatweel and joiners are dropped. All other characters separate words.
+//   - Chinese, Japanese, Korean, Thai, Lao, Khmer and Burmese do not separate words, or endings, by spaces. There, each
+//     two consecutive characters are a word, and so is the last one of a run: "東京都" is "東京", "京都", "都". So every
+//     part of a run can be found, from one character on.
 //
-// The words have only letters, digits and marks, so nothing in them means anything to the language of an index.
+// Words consist of letters, digits and marks only, so they have no special meaning in the query language of an index.
+// The package knows nothing about indexes.
 package tokenize
 
 import (
@@ -19,23 +20,23 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// kind is how a word came about.
+// kind is the origin of a word.
 type kind uint8
 
 const (
 	whole kind = iota // between separators
-	pair              // two characters of a run; stands where the first of them does
-	last              // the last character of a run
+	pair              // two characters of a run, at the position of the first
+	last              // last character of a run
 )
 
-// word is one word of a text, and where in the text it stands, in bytes.
+// word is one word of a text and its position in bytes.
 type word struct {
 	text     string
 	from, to int
 	kind     kind
 }
 
-// Index returns the words of a text, with a space between each two: what an index is given.
+// Index returns the words of a text, separated by spaces, for an index.
 func Index(text string) string {
 	var b strings.Builder
 	for _, w := range split(text) {
@@ -47,11 +48,11 @@ func Index(text string) string {
 	return b.String()
 }
 
-// split returns the words of a text in their order.
+// split returns the words of a text in order.
 func split(text string) []word {
 	s := splitter{}
 	for i := 0; i < len(text); {
-		// ASCII that no mark follows is as it is.
+		// ASCII without a following mark needs no normalization.
 		if c := text[i]; c < utf8.RuneSelf && (i+1 == len(text) || text[i+1] < utf8.RuneSelf) {
 			s.ascii(c, i)
 			i++
@@ -75,10 +76,10 @@ func split(text string) []word {
 type splitter struct {
 	words            []word
 	segment          []byte // of the text, in normal form
-	letters, scratch []byte // of the whole word that is under way
-	from, to         int    // where it stands
-	run              rune   // the newest character of the run that is under way; 0: none is
-	runFrom, runTo   int    // where it stands
+	letters, scratch []byte // of the whole word in progress
+	from, to         int    // its position
+	run              rune   // newest character of the run in progress; 0: none
+	runFrom, runTo   int    // its position
 }
 
 func (s *splitter) ascii(c byte, at int) {
@@ -95,7 +96,7 @@ func (s *splitter) ascii(c byte, at int) {
 	s.letters = append(s.letters, c)
 }
 
-// rune takes the next character, which is or comes from text[from:to].
+// rune handles the next character, which comes from text[from:to].
 func (s *splitter) rune(r rune, from, to int) {
 	switch {
 	case isDropped(r):
@@ -124,7 +125,7 @@ func (s *splitter) rune(r rune, from, to int) {
 	}
 }
 
-// begin begins a whole word at from, unless one is under way, and has it reach to to.
+// begin begins a whole word at from, or extends the one in progress, to to.
 func (s *splitter) begin(from, to int) {
 	s.endRun()
 	if len(s.letters) == 0 {
@@ -147,7 +148,7 @@ func (s *splitter) endRun() {
 	}
 }
 
-// appendFolded appends r without case, and as the plain letters that people type for it.
+// appendFolded appends r folded to lower case and to plain letters.
 func appendFolded(letters []byte, r rune) []byte {
 	r = unicode.ToLower(unicode.ToUpper(r))
 	if plain, ok := plainLetters[r]; ok {
@@ -156,15 +157,15 @@ func appendFolded(letters []byte, r rune) []byte {
 	return utf8.AppendRune(letters, r)
 }
 
-// plainLetters are Latin letters that have no decomposition, so that leaving out accents does not make them plain.
+// plainLetters maps Latin letters without a decomposition to what people type for them.
 var plainLetters = map[rune]string{
 	'ß': "ss", 'ẞ': "ss", 'æ': "ae", 'œ': "oe", 'þ': "th", 'ð': "d", 'ł': "l", 'đ': "d", 'ø': "o", 'ħ': "h", 'ŧ': "t",
 	'ɓ': "b", 'ɗ': "d", 'ƙ': "k", 'ƴ': "y",
 }
 
-// isDropped reports whether r is left out: a mark that goes with many scripts, and so belongs to the spelling of none, a point
-// of Hebrew, Arabic or Syriac, which most people do not write, or a sign that only joins, lengthens or may break a word. The
-// vowels of Indian scripts, for instance, are marks too, and stay.
+// isDropped reports whether r is dropped: a mark used with many scripts, which is not essential in any of them; a
+// Hebrew, Arabic or Syriac point, which most people do not write; or a character that only joins, lengthens or may
+// break a word. Other marks, such as the vowels of Indian scripts, are kept.
 func isDropped(r rune) bool {
 	switch r {
 	case 0x00ad, 0x0640, 0x200c, 0x200d, 0x2060, 0xfeff: // soft hyphen, tatweel, joiners
@@ -174,7 +175,8 @@ func isDropped(r rune) bool {
 		unicode.Is(unicode.Mn, r) && unicode.In(r, unicode.Hebrew, unicode.Arabic, unicode.Syriac))
 }
 
-// isUnspaced tells whether r belongs to a script whose words no spaces set off. U+30FC lengthens vowels of Japanese.
+// isUnspaced reports whether r belongs to a script that does not separate words by spaces. U+30FC lengthens Japanese
+// vowels.
 func isUnspaced(r rune) bool {
 	return r >= 0xe00 && unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Bopomofo, unicode.Hangul,
 		unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar) || r == 0x30fc

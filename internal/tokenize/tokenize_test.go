@@ -110,7 +110,7 @@ func parse(t *testing.T, q string) *Query {
 	return query
 }
 
-// marked puts what is hit into brackets.
+// marked puts hits into brackets.
 func marked(text string, marks [][2]int) string {
 	r := []rune(text)
 	for _, m := range slices.Backward(marks) {
@@ -124,7 +124,7 @@ func TestSnippetMarks(t *testing.T) {
 	for _, c := range []struct{ q, text, want string }{
 		{"morn", "Good mornings", "Good [mornings]"},
 		{"good morn", "Good mornings, Morna, good.", "[Good] [mornings], [Morna], [good]."},
-		{"goo morn", "Good mornings", "Good mornings"}, // the beginning is enough of the last word alone
+		{"goo morn", "Good mornings", "Good mornings"}, // a prefix is enough for the last word only
 		{"cafe", "un CAFE\u0301!", "un [CAFE\u0301]!"},
 		{"foo-bar", "foo, bar; bar foo", "[foo, bar]; bar foo"},
 		{"京", "東京都", "東[京]都"},
@@ -165,7 +165,7 @@ func TestSnippetIsShort(t *testing.T) {
 	}
 }
 
-// ExampleQuery_Hits shows that a query is words, whatever they look like.
+// ExampleQuery_Hits shows that a query consists of words, whatever they look like.
 func ExampleQuery_Hits() {
 	text := "Is it AND or OR?"
 	query, _ := Parse(`OR "is"`)

@@ -119,7 +119,7 @@ func TestCommands(t *testing.T) {
 	st.asked("join tea 50")
 	st.has("lobby  tea", "say something in tea", "waiting for the server")
 	run("/join Not/A/Room")
-	st.has("a room's name is")
+	st.has("a room name has")
 	run("/leave")
 	st.asked("leave tea")
 	st.has("left tea", "say something in lobby")

@@ -123,7 +123,7 @@ func TestWhoSpeaks(t *testing.T) {
 
 // TestLongNotice: a notice is read to its end, and so is a question, on every size. It covers nothing new.
 func TestLongNotice(t *testing.T) {
-	rule := "a room's name is 1 to 64 of a-z, 0-9, _ and -, and begins with a letter or digit"
+	rule := "a room name has 1 to 64 of a-z, 0-9, _ and -, and begins with a letter or digit"
 	for _, size := range [][2]int{{200, 60}, {80, 24}, {57, 10}, {30, 8}, {20, 6}} {
 		st := newHarness(t, size[0], size[1], nil)
 		st.welcome("anna", 300)

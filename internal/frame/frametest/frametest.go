@@ -1,19 +1,19 @@
-// Package frametest makes compressed messages that take long to inflate for how short they are.
+// Package frametest makes compressed messages that take long to inflate for their size.
 package frametest
 
-// order is the one in which the lengths of the codes for lengths come (RFC 1951, section 3.2.7).
+// order is the order in which code lengths for code lengths are stored (RFC 1951, section 3.2.7).
 var order = [...]int{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15}
 
-// ShortBlocks is a compressed message of n blocks, eleven bytes each. Each has a code of its own, in which only the end of
-// the block means anything, and nothing else in it.
+// ShortBlocks returns a compressed message of n blocks of eleven bytes. Each defines a code with only an end of block,
+// and has no content.
 func ShortBlocks(n int) []byte {
 	symbols := make([]int, 257)
 	symbols[256] = 1
 	return blocks(n, symbols, map[int]int{18: 1, 1: 1})
 }
 
-// LongCodes is a compressed message of n blocks, some thirty bytes each. Each has a code of its own, with as many long codes
-// that have little in common as there can be, and nothing else in it.
+// LongCodes returns a compressed message of n blocks of about thirty bytes. Each defines a code with as many long codes
+// as possible that have little in common, and has no content.
 func LongCodes(n int) []byte {
 	symbols := make([]int, 263)
 	for i := range symbols {
@@ -23,10 +23,10 @@ func LongCodes(n int) []byte {
 	return blocks(n, symbols, map[int]int{16: 1, 10: 2, 1: 4, 2: 5, 11: 5, 12: 5, 13: 5, 14: 5, 15: 5})
 }
 
-// blocks is a compressed message of n blocks whose symbols have codes of these lengths. ofLengths has the lengths of the
-// codes that these are written in.
+// blocks returns a compressed message of n blocks whose symbols have codes of the given lengths. ofLengths holds the
+// lengths of the codes for these lengths.
 func blocks(n int, symbols []int, ofLengths map[int]int) []byte {
-	all := append(symbols[:len(symbols):len(symbols)], 1) // a distance, too
+	all := append(symbols[:len(symbols):len(symbols)], 1) // a distance as well
 	lengths := make([]int, len(order))
 	for s, bits := range ofLengths {
 		lengths[s] = bits
@@ -34,7 +34,7 @@ func blocks(n int, symbols []int, ofLengths map[int]int) []byte {
 	of, codes := codes(lengths), codes(symbols)
 	var w writer
 	for range n {
-		w.number(0b10_0, 3) // not the last; dynamic
+		w.number(0b10_0, 3) // not the last block; dynamic codes
 		w.number(len(symbols)-257, 5)
 		w.number(0, 5)
 		w.number(len(order)-4, 4)
@@ -63,14 +63,14 @@ func blocks(n int, symbols []int, ofLengths map[int]int) []byte {
 		}
 		w.code(codes[256])
 	}
-	w.number(0b00_0, 3) // what follows the message makes this the beginning of an empty block
+	w.number(0b00_0, 3) // with the tail of the message, this is the start of an empty block
 	return w.b
 }
 
-// code is a code of so many bits.
+// code is a Huffman code of some bits.
 type code struct{ value, bits int }
 
-// codes returns the codes of symbols that have codes of these lengths (RFC 1951, section 3.2.2).
+// codes returns the codes for the given lengths (RFC 1951, section 3.2.2).
 func codes(lengths []int) []code {
 	all := make([]code, len(lengths))
 	next := 0
@@ -86,13 +86,13 @@ func codes(lengths []int) []code {
 	return all
 }
 
-// writer writes bits, the lowest of a byte first.
+// writer writes bits, lowest bit of a byte first.
 type writer struct {
 	b []byte
 	n int
 }
 
-// number writes the lowest bits of v, the lowest first.
+// number writes the lowest bits of v, lowest first.
 func (w *writer) number(v, bits int) {
 	for i := range bits {
 		if w.n%8 == 0 {
@@ -103,7 +103,7 @@ func (w *writer) number(v, bits int) {
 	}
 }
 
-// code writes a code, the highest bit first.
+// code writes a code, highest bit first.
 func (w *writer) code(c code) {
 	for i := range c.bits {
 		w.number(c.value>>(c.bits-1-i), 1)

@@ -80,12 +80,12 @@ func TestRestoreRefuses(t *testing.T) {
 
 		{"UPDATE messages SET text = 'a' || char(27) WHERE id = 'b';", "message 5 of the room lobby: the text has the control character U+001B"},
 		{"UPDATE messages SET text = printf('%.*c', 1 << 20, 'x') WHERE id = 'a';", "message 4 of the room lobby: the text has 1048576 bytes"},
-		{"UPDATE messages SET text = CAST(x'ff' AS TEXT);", "message 4 of the room lobby: the text is not UTF-8"},
+		{"UPDATE messages SET text = CAST(x'ff' AS TEXT);", "message 4 of the room lobby: the text is not valid UTF-8"},
 		{"UPDATE messages SET at = 253402300799000 WHERE id = 'b';", "message 5 of the room lobby: its time is 9999"},
 		{"UPDATE messages SET at = -1;", "message 4 of the room lobby: it has no time"},
 		{"UPDATE messages SET name = 'server';", `message 4 of the room lobby: the name "server" is kept`},
 		{"UPDATE messages SET name = 'a: b';", "message 4 of the room lobby: the name"},
-		{"UPDATE messages SET id = 'a b' WHERE id = 'b';", "message 5 of the room lobby: an id is"},
+		{"UPDATE messages SET id = 'a b' WHERE id = 'b';", "message 5 of the room lobby: an id has"},
 		{"UPDATE messages SET by = '';", "message 4 of the room lobby: \"\" is no sender"},
 		{"UPDATE messages SET text = 'tvo' WHERE id = 'b';", "room lobby: message 5 is not what was said"},
 		{"UPDATE messages SET by = 'berta' WHERE id = 'b';", "room lobby: message 5 is not what was said"},
@@ -139,7 +139,7 @@ func TestImportRefuses(t *testing.T) {
 		return err
 	}
 	for reason, change := range map[string]func(m *wire.Message){
-		"a room's name is":                     func(m *wire.Message) { m.Room = "A" },
+		"a room name has":                      func(m *wire.Message) { m.Room = "A" },
 		"at most 549755813887 can be imported": func(m *wire.Message) { m.N = eventlog.MaxNumber - 1 },
 		"is no number":                         func(m *wire.Message) { m.N = 1 << 40 },
 		"0 is no number":                       func(m *wire.Message) { m.N = 0 },
@@ -150,7 +150,7 @@ func TestImportRefuses(t *testing.T) {
 		"is kept for the server":               func(m *wire.Message) { m.DisplayName = "server" },
 		"is no name":                           func(m *wire.Message) { m.DisplayName = " Anna" },
 		"is no sender":                         func(m *wire.Message) { m.SenderID = "anna" },
-		"an id is":                             func(m *wire.Message) { m.ID = "a b" },
+		"an id has":                            func(m *wire.Message) { m.ID = "a b" },
 	} {
 		m := good
 		change(&m)
