@@ -1,4 +1,4 @@
-// node --test: every language says everything.
+// node --test: every language has all texts.
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { test } from "node:test";
@@ -8,12 +8,12 @@ const { default: en } = await import(new URL("en.js", folder));
 
 for (const file of readdirSync(folder)) {
 	test(file, async () => {
-		const { default: words } = await import(new URL(file, folder));
-		assert.deepEqual(Object.keys(words).sort(), Object.keys(en).sort());
-		for (const [key, word] of Object.entries(words)) {
-			assert.equal(typeof word, typeof en[key], key);
-			if (typeof word === "function") assert.ok(!word("1", "2").includes("undefined"), key);
-			if (Array.isArray(word)) assert.equal(word.length, en[key].length, key);
+		const { default: texts } = await import(new URL(file, folder));
+		assert.deepEqual(Object.keys(texts).sort(), Object.keys(en).sort());
+		for (const [key, text] of Object.entries(texts)) {
+			assert.equal(typeof text, typeof en[key], key);
+			if (typeof text === "function") assert.ok(!text("1", "2").includes("undefined"), key);
+			if (Array.isArray(text)) assert.equal(text.length, en[key].length, key);
 		}
 	});
 }

@@ -1,4 +1,4 @@
-// node --test: what a text consists of.
+// node --test: links, code and mentions in a text.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
@@ -6,7 +6,7 @@ import { mentionsName, parts, pieces } from "../../internal/web/page/text.js";
 
 const brief = (text, me = "anna", names = ["Budi Satu"]) => parts(text, me, names).map((p) => `${p.kind}:${p.text}`);
 
-test("links are only what a browser goes to", () => {
+test("only http and https URLs are links", () => {
 	assert.deepEqual(brief("see https://example.org/a(b)?x=1, or (http://x.test)."), ["text:see ", "link:https://example.org/a(b)?x=1", "text:, or (", "link:http://x.test", "text:)."]);
 	for (const bad of ["javascript:alert(1)", "data:text/html,x", "https://", "https:///", "http://[::", "vbscript:x", "file:///etc/passwd"]) {
 		assert.deepEqual(brief(bad), [`text:${bad}`], bad);
@@ -15,7 +15,7 @@ test("links are only what a browser goes to", () => {
 	assert.equal(parts("https://xn--e1afmkfd.test/", "", [])[0].kind, "link");
 });
 
-// The same cases as the terminal's.
+// The terminal client uses the same cases.
 const cases = readFileSync(new URL("../../internal/tui/testdata/links.tsv", import.meta.url), "utf8").split("\n").filter((l) => l && l[0] !== "#")
 	.map((line) => line.split("\t").map((field) => field.replace(/\\u([0-9a-f]{4})/g, (_, hex) => String.fromCharCode(parseInt(hex, 16)))));
 
@@ -27,7 +27,7 @@ test("links and mentions in all scripts", () => {
 	}
 });
 
-test("code is not looked into", () => {
+test("code contains no links or mentions", () => {
 	assert.deepEqual(brief("a `https://x.test @anna` b"), ["text:a ", "code:https://x.test @anna", "text: b"]);
 	assert.deepEqual(brief("```go\nx := 1\n```\nafter"), ["block:x := 1", "text:after"]);
 	assert.deepEqual(brief("``` unfinished"), ["text:``` unfinished"]);
@@ -40,22 +40,22 @@ test("mentions are of whole names", () => {
 	assert.ok(!mentionsName("hey @anna", ""));
 });
 
-test("thousands of signs cost no more than some", () => {
+test("thousands of @ signs are as quick as a few", () => {
 	const names = Array.from({ length: 200 }, (_, i) => `name ${i}`);
 	const start = process.cpuUsage().user;
 	for (let i = 0; i < 50; i++) parts("@".repeat(4000), "anna", names);
-	assert.ok(process.cpuUsage().user - start < 1_000_000, "50 such texts took over a second");
+	assert.ok(process.cpuUsage().user - start < 1_000_000, "50 such texts took more than a second");
 	assert.equal(parts("@anna ".repeat(50), "anna", []).filter((p) => p.kind === "mention").length, 20);
 });
 
-test("nothing of a text is lost", () => {
+test("the parts add up to the text", () => {
 	for (const text of ["", "a", "`", "```", "@@@", "https://", "a`b`c```d```e", "https://a.test/`x`", "@anna@anna", "😀 https://x.test/😀"]) {
 		const back = parts(text, "anna", []).map((p) => (p.kind === "code" ? `\`${p.text}\`` : p.kind === "block" ? `\`\`\`${p.text}\`\`\`` : p.text)).join("");
 		assert.equal(back, text);
 	}
 });
 
-test("pieces fit, and are the text", () => {
+test("pieces fit the limit and add up to the text", () => {
 	const text = "word 😀 ".repeat(3000) + "\n" + "x".repeat(9000);
 	const all = pieces(text, 4000);
 	for (const p of all) assert.ok(new TextEncoder().encode(p).length <= 4000);

@@ -1,131 +1,149 @@
-// node --test: what of a room is here, and what is not.
+// node --test: which messages of a room the page has, and which it does not.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FLOOD, KEPT, SHOWN, FloodSampler, Timeline } from "../../internal/web/page/timeline.js";
+import { FLOOD, FloodSampler, SHOWN } from "../../internal/web/page/flood.js";
+import { KEPT, Timeline } from "../../internal/web/page/timeline.js";
 
 const T0 = Date.parse("2026-11-25T10:00:00Z");
 const message = (n, by = "a", at = T0 + n * 1000) => ({ room: "lobby", n, at: new Date(at).toISOString(), by, from: "", id: `i${n}`, text: `m${n}` });
 const range = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => message(from + i));
 
-/** What the rows say of each number: m (here), h (a hole), g (gone), s (not shown). Fails if one is said twice or out of order. */
-function told(t) {
+/**
+ * What the rows say of each number: m (message), h (missing), g (gone), s (skipped). Fails if a number comes twice or out
+ * of order.
+ */
+function covered(t, head, first = 1) {
 	let s = "";
 	const put = (from, to, c) => {
-		assert.equal(from, s.length + t.first, "rows follow each other");
+		assert.equal(from, s.length + t.start(first), "each row begins where the last one ended");
 		s += c.repeat(to - from + 1);
 	};
-	for (const row of t.rows()) {
+	for (const row of t.rows({ first, head, unreadDivider: -1 })) {
 		if (row.kind === "message") {
 			if (row.skipped) put(row.m.n - row.skipped, row.m.n - 1, "s");
 			put(row.m.n, row.m.n, "m");
 		}
-		if (row.kind === "hole") put(row.from, row.to, "h");
+		if (row.kind === "missing") put(row.from, row.to, "h");
 		if (row.kind === "gone") put(row.from, row.to, "g");
 	}
 	return s;
 }
 
-test("rows tell of every number", () => {
+test("rows cover every number", () => {
 	const t = new Timeline();
-	t.head = 12;
 	t.add(range(5, 6));
 	t.add(range(9, 10));
-	assert.equal(told(t), "hhhhmmhhmmhh");
-	t.lose(7, 7);
-	assert.equal(told(t), "hhhhmmghmmhh");
+	assert.equal(covered(t, 12), "hhhhmmhhmmhh");
+	t.markGone(7, 7);
+	assert.equal(covered(t, 12), "hhhhmmghmmhh");
 	t.add(range(3, 8)); // some are here already
-	assert.equal(told(t), "hhmmmmmmmmhh");
+	assert.equal(covered(t, 12), "hhmmmmmmmmhh");
 	t.sampled.add(3);
-	assert.equal(told(t), "ssmmmmmmmmhh");
+	assert.equal(covered(t, 12), "ssmmmmmmmmhh");
 });
 
-test("what comes in no order, or twice, stands in order and once", () => {
+test("messages stay when the server has deleted them", () => {
+	const t = new Timeline();
+	t.add(range(5, 6));
+	t.markGone(7, 9);
+	t.add(range(10, 11));
+	assert.equal(covered(t, 11, 10), "mmgggmm");
+	t.reset();
+	t.add(range(12, 13));
+	assert.equal(covered(t, 13, 10), "hhmm");
+});
+
+test("a page marks the numbers that it passes over as gone", () => {
+	const t = new Timeline();
+	t.addPage([message(5), message(8)], 1, 4);
+	assert.equal(covered(t, 9), "ggghmggmh");
+});
+
+test("messages that arrive out of order or twice are in order and once", () => {
 	const t = new Timeline();
 	t.add([message(101), message(52), message(53), message(101)]);
-	assert.deepEqual(t.kept.map((m) => m.n), [52, 53, 101]);
-	assert.equal(t.head, 101);
-	t.lose(50, 60); // more than what is missing
-	const keys = t.rows().map((r) => r.key);
+	assert.deepEqual(t.messages.map((m) => m.n), [52, 53, 101]);
+	assert.equal(t.last, 101);
+	t.markGone(50, 60); // overlaps with messages that are here
+	const keys = t.rows({ first: 1, head: 101, unreadDivider: -1 }).map((r) => r.key);
 	assert.equal(new Set(keys).size, keys.length);
 });
 
-test("losses that touch are one", () => {
+test("ranges of deleted numbers are merged", () => {
 	const t = new Timeline();
 	t.add([message(20)]);
-	for (const [f, to] of [[3, 4], [8, 9], [5, 5], [10, 12], [1, 2]]) t.lose(f, to);
+	for (const [from, to] of [[3, 4], [8, 9], [5, 5], [10, 12], [1, 2]]) t.markGone(from, to);
 	assert.deepEqual(t.gone, [[1, 5], [8, 12]]);
-	assert.equal(told(t), "gggggh" + "h" + "ggggg" + "hhhhhhh" + "m");
+	assert.equal(covered(t, 20), "gggggh" + "h" + "ggggg" + "hhhhhhh" + "m");
 });
 
-test("any order of adding, losing and trimming tells of every number", () => {
+test("rows cover every number after any order of adding, deleting and trimming", () => {
 	for (let seed = 1; seed < 300; seed++) {
 		let x = seed;
 		const random = (n) => (x = (x * 48271) % 2147483647) % n;
 		const t = new Timeline();
-		t.head = 3000;
 		for (let i = 0; i < 40; i++) {
 			const from = 1 + random(2990);
-			if (random(4) === 0) t.lose(from, from + random(10));
+			if (random(4) === 0) t.markGone(from, from + random(10));
 			else t.add(range(from, Math.min(3000, from + random(300))));
 			if (random(3) === 0) {
-				const looked = random(2) ? 0 : t.kept[random(t.kept.length || 1)]?.n ?? 0;
-				t.trim(looked);
-				if (looked) assert.ok(t.has(looked), "what is looked at stays");
-				assert.ok(t.kept.length <= KEPT * 1.5 + 100);
+				const onScreen = random(2) ? 0 : t.messages[random(t.messages.length || 1)]?.n ?? 0;
+				t.trim(onScreen);
+				if (onScreen) assert.ok(t.has(onScreen), "messages on screen stay");
+				assert.ok(t.messages.length <= KEPT * 1.5 + 100);
 			}
-			if (t.kept.length > 0) assert.equal(told(t).length, 3000);
+			if (t.messages.length > 0) assert.equal(covered(t, 3000).length, 3000);
 		}
 	}
 });
 
-test("the end stays when something else is looked at", () => {
+test("the end stays when other messages are on screen", () => {
 	const t = new Timeline();
 	t.add(range(1, 2000));
 	t.trim(100);
 	assert.ok(t.has(100) && t.has(1) && t.has(2000) && t.has(1990) && !t.has(1000));
 });
 
-test("headers, days and the rule", () => {
+test("groups, days and the unread divider", () => {
 	const t = new Timeline();
 	t.add([message(1), message(2), message(3, "b"), message(4, "b", T0 + 400_000), message(5, "b", T0 + 90_000_000)]);
-	t.unread = 2;
-	assert.deepEqual(t.rows().map((r) => (r.kind === "message" ? r.m.n + (r.head ? "h" : "") : r.kind)), ["day", "1h", "2", "unread", "3h", "4h", "day", "5h"]);
+	const rows = t.rows({ first: 1, head: 5, unreadDivider: 2 });
+	assert.deepEqual(rows.map((r) => (r.kind === "message" ? r.m.n + (r.head ? "h" : "") : r.kind)), ["day", "1h", "2", "unread", "3h", "4h", "day", "5h"]);
 });
 
-test("nothing is held back while a person could follow", () => {
+test("below the limit of a flood, every message is shown", () => {
 	const s = new FloodSampler();
 	let n = 0;
 	for (let now = 0; now < 5000; now += 100) {
-		const came = range(n + 1, (n += (FLOOD - 10) / 10));
-		assert.deepEqual(s.sample(now, came, () => false).through, came);
+		const incoming = range(n + 1, (n += (FLOOD - 10) / 10));
+		assert.deepEqual(s.sample(now, incoming, () => false).shown, incoming);
 	}
 });
 
-test("of a flood some are shown, all that is important, and the newest at its end", () => {
+test("a flood shows a sample, all important messages, and the newest when it ends", () => {
 	const s = new FloodSampler();
 	const t = new Timeline();
 	let n = 0;
-	let through = 0;
-	const take = (now, came) => {
-		const out = s.sample(now, came, (m) => m.n % 777 === 0);
-		t.add(out.through);
-		if (came.length) t.head = came[came.length - 1].n;
-		if (out.sampled) for (const m of out.through) t.sampled.add(m.n);
-		through += out.through.length;
+	let count = 0;
+	const pass = (now, incoming) => {
+		const { shown, sampled } = s.sample(now, incoming, (m) => m.n % 777 === 0);
+		t.add(shown);
+		if (sampled) for (const m of shown) t.sampled.add(m.n);
+		count += shown.length;
 	};
-	for (let now = 0; now < 10_000; now += 20) take(now, range(n + 1, (n += 20)));
+	for (let now = 0; now < 10_000; now += 20) pass(now, range(n + 1, (n += 20)));
 	assert.ok(s.flooded);
-	assert.ok(through < SHOWN * 10 + 100 && through > SHOWN * 5, `${through} of ${n} shown`);
+	assert.ok(count < SHOWN * 10 + 100 && count > SHOWN * 5, `${count} of ${n} shown`);
 	for (let i = 777; i < n; i += 777) assert.ok(t.has(i), `${i} is important`);
-	for (let now = 10_000; now < 12_000; now += 200) take(now, []);
+	for (let now = 10_000; now < 12_000; now += 200) pass(now, []);
 	assert.ok(!s.flooded);
 	for (let i = n - 50; i <= n; i++) assert.ok(t.has(i), `${i} is among the newest`);
-	assert.equal(told(t).length, n);
+	assert.equal(covered(t, n).length, n);
 });
 
-test("what came in a pause is at hand after it", () => {
+test("the end of a pause returns what arrived meanwhile", () => {
 	const s = new FloodSampler();
 	s.paused = true;
-	for (let now = 0; now < 1000; now += 100) assert.deepEqual(s.sample(now, range(now / 10 + 1, now / 10 + 10), () => true).through, []);
+	for (let now = 0; now < 1000; now += 100) assert.deepEqual(s.sample(now, range(now / 10 + 1, now / 10 + 10), () => true).shown, []);
 	assert.deepEqual(s.resume().map((m) => m.n), range(1, 100).map((m) => m.n));
 });

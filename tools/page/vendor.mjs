@@ -1,5 +1,5 @@
-// Renews what the page has of others: node vendor.mjs after npm ci. With --check it changes nothing, and fails if
-// anything is not as it would make it.
+// Makes the vendored files of the page from the npm packages: node vendor.mjs after npm ci. With --check it changes
+// nothing, and fails if a file differs.
 import { readFileSync, writeFileSync, mkdirSync } from "node:fs";
 import { gemoji } from "gemoji";
 
@@ -39,7 +39,7 @@ for (const [path, content] of Object.entries(files)) {
 			is = readFileSync(page(path), "utf8");
 		} catch {}
 		if (is !== content) {
-			console.error(`internal/web/page/${path} is not what tools/page/vendor.mjs makes of the pinned packages`);
+			console.error(`internal/web/page/${path} differs from the pinned packages: run make vendor`);
 			stale++;
 		}
 	} else {

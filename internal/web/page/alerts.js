@@ -1,21 +1,26 @@
-// How somebody who looks elsewhere hears of it: the title, the icon, a notification or a sound.
-import { shared } from "./storage.js";
+// How the page gets attention while the reader looks elsewhere: title, icon, notifications, sound.
 import { t } from "./i18n.js";
+import { shared } from "./storage.js";
 
-let shown = "";
+let drawnIcon = "";
 
 /** @param {string} room @param {number} unread @param {boolean} mentioned */
-export function title(room, unread, mentioned) {
+export function updateTitle(room, unread, mentioned) {
 	const count = unread > 0 ? `(${unread > 999 ? "999+" : unread}) ` : "";
 	document.title = `${count}${room} · ${t.title}`;
-	const sign = `${unread > 0} ${mentioned}`;
-	if (sign === shown) return;
-	shown = sign;
+	const icon = `${unread > 0} ${mentioned}`;
+	if (icon === drawnIcon) return;
+	drawnIcon = icon;
+	drawIcon(unread > 0, mentioned);
+}
+
+/** @param {boolean} unread @param {boolean} mentioned */
+function drawIcon(unread, mentioned) {
 	const canvas = document.createElement("canvas");
 	canvas.width = canvas.height = 64;
 	const c = canvas.getContext("2d");
-	const icon = /** @type {HTMLLinkElement|null} */ (document.querySelector("link[rel=icon]"));
-	if (!c || !icon) return;
+	const link = /** @type {HTMLLinkElement|null} */ (document.querySelector("link[rel=icon]"));
+	if (!c || !link) return;
 	c.fillStyle = "#0f766e";
 	c.beginPath();
 	c.roundRect(4, 8, 56, 42, 14);
@@ -23,17 +28,17 @@ export function title(room, unread, mentioned) {
 	c.lineTo(16, 60);
 	c.lineTo(34, 48);
 	c.fill();
-	if (unread > 0) {
+	if (unread) {
 		c.fillStyle = mentioned ? "#dc2626" : "#f59e0b";
 		c.beginPath();
 		c.arc(48, 16, 14, 0, 7);
 		c.fill();
 	}
-	icon.href = canvas.toDataURL();
+	link.href = canvas.toDataURL();
 }
 
-/** Calls for somebody who is elsewhere. @param {string} who @param {string} text @param {() => void} opened */
-export function call(who, text, opened) {
+/** Shows a notification or plays a sound, if the reader looks elsewhere and wants that. @param {string} who @param {string} text @param {() => void} opened */
+export function notify(who, text, opened) {
 	if (document.visibilityState === "visible" && document.hasFocus()) return;
 	if (shared.get("notify") && "Notification" in window && Notification.permission === "granted") {
 		try {
@@ -45,7 +50,7 @@ export function call(who, text, opened) {
 			};
 			return;
 		} catch {
-			// phones have it only in service workers
+			// phones allow notifications only from service workers
 		}
 	}
 	if (shared.get("sound")) beep();
@@ -54,11 +59,11 @@ export function call(who, text, opened) {
 function beep() {
 	const audio = new AudioContext();
 	const tone = audio.createOscillator();
-	const loud = audio.createGain();
+	const volume = audio.createGain();
 	tone.frequency.value = 660;
-	loud.gain.setValueAtTime(0.1, audio.currentTime);
-	loud.gain.exponentialRampToValueAtTime(0.001, audio.currentTime + 0.4);
-	tone.connect(loud).connect(audio.destination);
+	volume.gain.setValueAtTime(0.1, audio.currentTime);
+	volume.gain.exponentialRampToValueAtTime(0.001, audio.currentTime + 0.4);
+	tone.connect(volume).connect(audio.destination);
 	tone.start();
 	tone.stop(audio.currentTime + 0.4);
 	tone.onended = () => audio.close();

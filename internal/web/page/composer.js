@@ -1,4 +1,4 @@
-// Where one writes: a box that grows, with completion of names and emoji.
+// The box to write in. It grows with the text, and completes names and emoji.
 import { Component, html } from "./html.js";
 import { textSize } from "./ramai/protocol.js";
 import { pieces } from "./text.js";
@@ -6,11 +6,11 @@ import { number, t } from "./i18n.js";
 
 /**
  * @typedef {import("./model.js").Model} Model
- * @typedef {import("./model.js").RoomState} RoomState
- * @typedef {{shown: string, put: string}} Choice
+ * @typedef {import("./roomstate.js").RoomState} RoomState
+ * @typedef {{label: string, insert: string}} Choice
  */
 
-const LONG_LINES = 20; // a paste of more lines, or of more than a message can have, is asked about
+const LONG_LINES = 20; // a longer paste, or one that does not fit into a message, needs confirmation
 const CHOICES = 8;
 
 /** @type {{emoji: string, names: string[]}[]|null} */
@@ -43,7 +43,7 @@ export class Composer extends Component {
 	componentDidMount() {
 		this.#fit();
 		addEventListener("resize", this.#fit);
-		if (matchMedia("(hover: hover)").matches) this.box?.focus(); // elsewhere that would open a keyboard over the room
+		if (matchMedia("(hover: hover)").matches) this.box?.focus(); // on a touch screen, that would open the keyboard
 	}
 
 	/** @param {ComposerProps} before @param {Composer["state"]} was */
@@ -65,7 +65,7 @@ export class Composer extends Component {
 
 	/** @param {string} text @param {number} [caret] */
 	#set(text, caret = text.length) {
-		this.props.roomState.keepDraft(text);
+		this.props.roomState.setDraft(text);
 		this.setState({ text, choices: [] }, () => this.box?.setSelectionRange(caret, caret));
 	}
 
@@ -84,41 +84,41 @@ export class Composer extends Component {
 	#input = () => {
 		const box = this.box;
 		if (!box) return;
-		this.props.roomState.keepDraft(box.value);
+		this.props.roomState.setDraft(box.value);
 		this.setState({ text: box.value });
 		if (box.value) this.props.roomState.room.typing();
-		this.#complete(box.value, box.selectionStart);
+		this.#offer(box.value, box.selectionStart);
 	};
 
-	/** Offers what the word at the caret may become. @param {string} text @param {number} caret */
-	async #complete(text, caret) {
+	/** Offers completions of the word before the caret. @param {string} text @param {number} caret */
+	async #offer(text, caret) {
 		const word = /(?:^|[\s(])([:@])([\p{L}\p{N}\p{M}_+-]*(?: [\p{L}\p{N}]*)?)$/u.exec(text.slice(0, caret));
 		if (!word) {
 			if (this.state.choices.length) this.setState({ choices: [] });
 			return;
 		}
-		const [, sign, typed] = word;
+		const [, trigger, typed] = word;
 		const from = caret - typed.length - 1;
 		const start = typed.toLowerCase();
 		/** @type {Choice[]} */
 		let choices = [];
-		if (sign === "@") {
-			choices = this.#names().filter((n) => n.toLowerCase().startsWith(start)).map((n) => ({ shown: n, put: `@${n} ` }));
+		if (trigger === "@") {
+			choices = this.#names().filter((n) => n.toLowerCase().startsWith(start)).map((n) => ({ label: n, insert: `@${n} ` }));
 		} else if (start.length > 1 && !start.includes(" ")) {
 			const list = await loadEmoji();
-			if (this.box?.value !== text) return; // typed on meanwhile
+			if (this.box?.value !== text) return; // more was typed meanwhile
 			const rank = (/** @type {string[]} */ names) => (names.some((n) => n.startsWith(start)) ? 0 : names.some((n) => n.includes(start)) ? 1 : 2);
 			choices = list.filter((e) => rank(e.names) < 2).sort((a, b) => rank(a.names) - rank(b.names))
-				.map((e) => ({ shown: `${e.emoji} ${e.names.find((n) => n.includes(start))}`, put: e.emoji + " " }));
+				.map((e) => ({ label: `${e.emoji} ${e.names.find((n) => n.includes(start))}`, insert: e.emoji + " " }));
 		}
 		this.setState({ choices: choices.slice(0, CHOICES), chosen: 0, from });
 	}
 
-	/** Who may be meant: those who spoke last, then those who are here. */
+	/** Names to complete: recent senders first, then the others who are here. */
 	#names() {
 		const { roomState, model } = this.props;
 		const names = new Set();
-		for (let i = roomState.timeline.kept.length - 1; i >= 0 && names.size < 50; i--) names.add(roomState.timeline.kept[i].from);
+		for (let i = roomState.timeline.messages.length - 1; i >= 0 && names.size < 50; i--) names.add(roomState.timeline.messages[i].from);
 		for (const n of roomState.room.names) names.add(n);
 		names.delete("");
 		names.delete(model.client.name);
@@ -126,16 +126,16 @@ export class Composer extends Component {
 	}
 
 	/** @param {Choice} choice */
-	#take(choice) {
+	#complete(choice) {
 		const { text, from } = this.state;
 		const caret = this.box?.selectionStart ?? text.length;
-		this.#set(text.slice(0, from) + choice.put + text.slice(caret), from + choice.put.length);
+		this.#set(text.slice(0, from) + choice.insert + text.slice(caret), from + choice.insert.length);
 		this.box?.focus();
 	}
 
 	/** @param {KeyboardEvent} event */
 	#key = (event) => {
-		if (event.isComposing || event.keyCode === 229) return; // it belongs to the input method
+		if (event.isComposing || event.keyCode === 229) return; // the input method handles it
 		const { choices, chosen } = this.state;
 		if (choices.length > 0) {
 			const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
@@ -151,7 +151,7 @@ export class Composer extends Component {
 			}
 			if (event.key === "Tab" || (event.key === "Enter" && !event.shiftKey)) {
 				event.preventDefault();
-				this.#take(choices[chosen]);
+				this.#complete(choices[chosen]);
 				return;
 			}
 		}
@@ -193,8 +193,8 @@ export class Composer extends Component {
 		const over = this.over;
 		return html`<form class="composer" onSubmit=${(/** @type {Event} */ e) => { e.preventDefault(); this.#send(); }}>
 			${choices.length > 0 && html`<ul class="choices" id="choices" role="listbox" aria-label=${t.suggestions}>
-				${choices.map((c, i) => html`<li key=${c.put} id=${`choice${i}`} role="option" aria-selected=${i === chosen ? "true" : "false"}
-					onMouseDown=${(/** @type {Event} */ e) => { e.preventDefault(); this.#take(c); }}>${c.shown}</li>`)}
+				${choices.map((c, i) => html`<li key=${c.insert} id=${`choice${i}`} role="option" aria-selected=${i === chosen ? "true" : "false"}
+					onMouseDown=${(/** @type {Event} */ e) => { e.preventDefault(); this.#complete(c); }}>${c.label}</li>`)}
 			</ul>`}
 			<textarea rows="1" dir="auto" value=${text} placeholder=${t.write} aria-label=${t.writeTo(roomState.name)} enterkeyhint="send" autocomplete="off"
 				aria-haspopup="listbox" aria-autocomplete="list" aria-controls=${choices.length > 0 ? "choices" : undefined}

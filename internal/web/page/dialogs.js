@@ -1,9 +1,9 @@
-// What opens over the room: sharing, searching, a day to go to, settings, and questions.
+// The dialogs: share, search, go to a date, settings, and the question about a long paste.
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
-import { displayName } from "./log.js";
-import { shared } from "./storage.js";
+import { dayName, fullTime, languages, loadError, number, setLanguage, t, timeOfDay } from "./i18n.js";
+import { displayName } from "./message.js";
 import { pathOf } from "./ramai/protocol.js";
-import { timeOfDay, dayName, fullTime, loadError, languages, number, setLanguage, t } from "./i18n.js";
+import { shared } from "./storage.js";
 
 /**
  * @typedef {import("./model.js").Model} Model
@@ -13,7 +13,7 @@ import { timeOfDay, dayName, fullTime, loadError, languages, number, setLanguage
 /** @param {{title: string, close: () => void, children?: any, wide?: boolean}} props */
 export function Dialog({ title, close, children, wide }) {
 	const ref = useRef(/** @type {HTMLDialogElement|null} */ (null));
-	useLayoutEffect(() => { // before anything else can be pressed
+	useLayoutEffect(() => { // before the next key press
 		const from = /** @type {HTMLElement|null} */ (document.activeElement);
 		ref.current?.showModal();
 		return () => from?.focus?.();
@@ -28,10 +28,10 @@ export function Dialog({ title, close, children, wide }) {
 	</dialog>`;
 }
 
-/** Has a text on the clipboard, where the browser lets pages do that. @param {string} text */
+/** Copies a text to the clipboard. Resolves with false where the browser forbids that. @param {string} text */
 async function copy(text) {
 	try {
-		await navigator.clipboard.writeText(text); // not there without https
+		await navigator.clipboard.writeText(text); // undefined without HTTPS
 		return true;
 	} catch {
 		return false;
@@ -42,7 +42,7 @@ async function copy(text) {
 export function Share({ room, close }) {
 	const link = new URL(pathOf(room), location.href).href;
 	const [path, setPath] = useState({ d: "", size: 0 });
-	const [said, setSaid] = useState("");
+	const [notice, setNotice] = useState("");
 	const input = useRef(/** @type {HTMLInputElement|null} */ (null));
 	useEffect(() => {
 		import("./vendor/qr.js").then(({ generate }) => {
@@ -61,14 +61,14 @@ export function Share({ room, close }) {
 		<button type="button" class="primary" onClick=${async () => {
 			const done = await copy(link);
 			if (!done) input.current?.focus();
-			setSaid(done ? t.copied : t.copyByHand);
+			setNotice(done ? t.copied : t.copyByHand);
 		}}>${t.copy}</button></div>
-		<p role="status">${said}</p>
+		<p role="status">${notice}</p>
 	<//>`;
 }
 
-/** Marks in a snippet; they count code points. @param {Hit} hit */
-function marked(hit) {
+/** The snippet of a hit with its marks, which count code points. @param {Hit} hit */
+function highlight(hit) {
 	const points = [...hit.snippet];
 	const out = [];
 	let end = 0;
@@ -79,59 +79,59 @@ function marked(hit) {
 	return [...out, points.slice(end).join("")];
 }
 
-/** @param {{model: Model, close: () => void, show: (room: string, n: number) => void, day: () => void}} props */
-export function Search({ model, close, show, day: toDay }) {
+/** @param {{model: Model, close: () => void, show: (room: string, n: number) => void, jump: () => void}} props */
+export function Search({ model, close, show, jump }) {
 	const [q, setQ] = useState("");
 	const [only, setOnly] = useState(true);
 	const [found, setFound] = useState(/** @type {{hits: Hit[], more: boolean, behind: number}|null} */ (null));
-	const [trouble, setTrouble] = useState("");
+	const [error, setError] = useState("");
 	const room = only ? model.current.name : undefined;
-	const ask = async (/** @type {Hit|undefined} */ last) => {
+	const search = async (/** @type {Hit|undefined} */ last) => {
 		if (!q.trim()) return setFound(null);
-		setTrouble("");
+		setError("");
 		try {
 			const before = last && `${last.room}:${last.n}`;
 			const answer = await model.client.search(q, { room, before, limit: 30 });
 			setFound(last && found ? { ...answer, hits: [...found.hits, ...answer.hits] } : answer);
-		} catch (error) {
-			setTrouble(loadError(error));
+		} catch (e) {
+			setError(loadError(e));
 		}
 	};
 	return html`<${Dialog} title=${t.search} close=${close} wide>
-		<form class="line" onSubmit=${(/** @type {Event} */ e) => { e.preventDefault(); ask(undefined); }}>
+		<form class="line" onSubmit=${(/** @type {Event} */ e) => { e.preventDefault(); search(undefined); }}>
 			<input type="search" autofocus value=${q} aria-label=${t.searchFor} placeholder=${t.searchFor} onInput=${(/** @type {any} */ e) => setQ(e.target.value)} />
 			<button class="primary">${t.search}</button>
 		</form>
 		<label class="check"><input type="checkbox" checked=${only} onChange=${() => setOnly(!only)} /> ${t.searchHere(model.current.name)}</label>
-		<button type="button" class="jump-to-date" onClick=${toDay}>${t.jump}</button>
+		<button type="button" class="jump-to-date" onClick=${jump}>${t.jump}</button>
 		<div role="status">
-			${trouble && html`<p class="error-text">${trouble}</p>`}
+			${error && html`<p class="error-text">${error}</p>`}
 			${found && found.hits.length === 0 && html`<p>${t.searchNone}</p>`}
 			${found && found.behind > 0 && html`<p>${t.searchBehind(number(found.behind))}</p>`}
 		</div>
 		<ul class="hits">
 			${found?.hits.map((hit) => html`<li key=${`${hit.room}:${hit.n}`}><button type="button" onClick=${() => { close(); show(hit.room, hit.n); }}>
 				<span class="byline"><bdi>${displayName(hit)}</bdi> <time title=${fullTime(hit.at)}>${dayName(hit.at)}, ${timeOfDay(hit.at)}</time>${!only && html` <span>${hit.room}</span>`}</span>
-				<span class="text" dir="auto">${marked(hit)}</span>
+				<span class="text" dir="auto">${highlight(hit)}</span>
 			</button></li>`)}
 		</ul>
-		${found?.more && html`<button type="button" onClick=${() => ask(found.hits.at(-1))}>${t.searchMore}</button>`}
+		${found?.more && html`<button type="button" onClick=${() => search(found.hits.at(-1))}>${t.searchMore}</button>`}
 	<//>`;
 }
 
 /** @param {{model: Model, close: () => void, show: (room: string, n: number) => void}} props */
 export function Jump({ model, close, show }) {
-	const [date, setDate] = useState(new Date().toLocaleDateString("sv")); // as the input has it
-	const [said, setSaid] = useState("");
+	const [date, setDate] = useState(new Date().toLocaleDateString("sv")); // YYYY-MM-DD, as the input wants it
+	const [notice, setNotice] = useState("");
 	const go = async () => {
-		setSaid(t.loading);
+		setNotice(t.loading);
 		try {
 			const n = await model.current.find(new Date(`${date}T00:00`).getTime());
-			if (!n) return setSaid(t.jumpNone);
+			if (!n) return setNotice(t.jumpNone);
 			close();
 			show(model.current.name, n);
 		} catch (error) {
-			setSaid(loadError(error));
+			setNotice(loadError(error));
 		}
 	};
 	return html`<${Dialog} title=${t.jump} close=${close}>
@@ -139,37 +139,37 @@ export function Jump({ model, close, show }) {
 			<input type="date" required value=${date} aria-label=${t.jump} onInput=${(/** @type {any} */ e) => setDate(e.target.value)} />
 			<button class="primary">${t.jumpGo}</button>
 		</form>
-		<p role="status">${said}</p>
+		<p role="status">${notice}</p>
 	<//>`;
 }
 
-/** @param {{model: Model, close: () => void, appear: (theme: string) => void}} props */
-export function Settings({ model, close, appear }) {
-	const [said, setSaid] = useState("");
-	const can = "Notification" in window && window.isSecureContext;
-	const [on, setOn] = useState(Boolean(shared.get(can ? "notify" : "sound", false)));
-	const alert = async () => {
-		if (can && !on && (await Notification.requestPermission()) !== "granted") return setSaid(t.notifyDenied);
-		shared.set(can ? "notify" : "sound", !on);
+/** @param {{model: Model, close: () => void, setTheme: (theme: string) => void}} props */
+export function Settings({ model, close, setTheme }) {
+	const [notice, setNotice] = useState("");
+	const canNotify = "Notification" in window && window.isSecureContext;
+	const [on, setOn] = useState(Boolean(shared.get(canNotify ? "notify" : "sound", false)));
+	const toggle = async () => {
+		if (canNotify && !on && (await Notification.requestPermission()) !== "granted") return setNotice(t.notifyDenied);
+		shared.set(canNotify ? "notify" : "sound", !on);
 		setOn(!on);
 	};
 	return html`<${Dialog} title=${t.settings} close=${close}>
-		<label class="choice">${t.theme} <select value=${shared.get("theme", "auto")} onChange=${(/** @type {any} */ e) => { shared.set("theme", e.target.value); appear(e.target.value); }}>
+		<label class="choice">${t.theme} <select value=${shared.get("theme", "auto")} onChange=${(/** @type {any} */ e) => { shared.set("theme", e.target.value); setTheme(e.target.value); }}>
 			${Object.entries(t.themes).map(([key, name]) => html`<option value=${key} selected=${key === shared.get("theme", "auto")}>${name}</option>`)}
 		</select></label>
 		<label class="choice">${t.languageChoice} <select onChange=${async (/** @type {any} */ e) => { shared.set("language", e.target.value); await setLanguage(e.target.value); model.changed(); }}>
 			<option value="" selected=${!shared.get("language")}>${t.languageAuto}</option>
 			${languages.map((l) => html`<option value=${l} selected=${l === shared.get("language")}>${new Intl.DisplayNames([l], { type: "language" }).of(l)}</option>`)}
 		</select></label>
-		${!can && html`<p>${t.notifyInsecure}</p>`}
-		<label class="check"><input type="checkbox" checked=${on} onChange=${alert} /> ${can ? t.notify : t.sound}</label>
-		<p role="status">${said}</p>
+		${!canNotify && html`<p>${t.notifyInsecure}</p>`}
+		<label class="check"><input type="checkbox" checked=${on} onChange=${toggle} /> ${canNotify ? t.notify : t.sound}</label>
+		<p role="status">${notice}</p>
 		<h3>${t.keys}</h3>
 		<dl class="keys">${t.keyList.map(([key, what]) => html`<div key=${key}><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`)}</dl>
 	<//>`;
 }
 
-/** @param {{lines: number, bytes: number, count: number, fits: boolean, done: (how: "one"|"many"|"") => void}} props */
+/** @param {{lines: number, bytes: number, count: number, fits: boolean, done: (choice: "one"|"many"|"") => void}} props */
 export function LongPaste({ lines, bytes, count, fits, done }) {
 	return html`<${Dialog} title=${t.longPaste} close=${() => done("")}>
 		<p>${t.longPasteText(number(lines), number(bytes))}</p>

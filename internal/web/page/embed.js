@@ -1,5 +1,5 @@
-// <ramai-room src="https://chat.example.org/r/lobby"></ramai-room> puts a room into a page. The server has to allow the
-// page's origin (--allow-origin). The room lives in a frame of its own: neither page can reach into the other.
+// <ramai-room src="https://chat.example.org/r/lobby"></ramai-room> embeds a room in a page. The server has to allow the
+// page's origin (--allow-origin). The room lives in a frame with the server's origin: neither page can access the other.
 
 class RamaiRoom extends HTMLElement {
 	static observedAttributes = ["src"];

@@ -1,4 +1,4 @@
-// What all of the page's parts are made with. Texts become text nodes; nothing here, and nothing else, makes HTML of them.
+// What all components are made with. Preact turns strings into text nodes; no code of the page makes HTML from them.
 import { h } from "./vendor/preact.js";
 import htm from "./vendor/htm.js";
 

@@ -1,76 +1,16 @@
-// The messages of a room, as they stand on the page.
+// The message log of a room: what it shows, and where a person goes in it.
 import { Component, h, html } from "./html.js";
+import { dayName, language, number, t } from "./i18n.js";
+import { MessageRow, SentRow } from "./message.js";
 import { Scroller } from "./scroll.js";
-import { hue, mentionsName, parts } from "./text.js";
-import { timeOfDay, dayName, fullTime, language, number, t } from "./i18n.js";
 
 /**
  * @typedef {import("./model.js").Model} Model
- * @typedef {import("./model.js").RoomState} RoomState
- * @typedef {import("./ramai/protocol.js").Message} Message
- * @typedef {import("./ramai/outbox.js").Sent} Sent
+ * @typedef {import("./roomstate.js").RoomState} RoomState
  * @typedef {import("./timeline.js").Row} Row
  */
 
-const EARLY = 800; // px before the beginning of what is here: then more is loaded
-
-/** Who said it, for people. @param {{by: string, from: string}} m */
-export const displayName = (m) => m.from || t.guest(m.by.slice(0, 4));
-
-/** @param {{text: string, me: string, names: string[]}} props */
-export function Text({ text, me, names }) {
-	return parts(text, me, names).map((p) => {
-		switch (p.kind) {
-			case "link":
-				return html`<a href=${p.href} title=${p.href} target="_blank" rel="noopener noreferrer nofollow ugc">${p.text}</a>`;
-			case "code":
-				return html`<code>${p.text}</code>`;
-			case "block":
-				return html`<pre tabindex="0"><code>${p.text}</code></pre>`;
-			case "mention":
-				return html`<b class=${p.me ? "mention me" : "mention"}>${p.text}</b>`;
-		}
-		return p.text;
-	});
-}
-
-/**
- * @typedef {object} LineProps
- * @property {RoomState} roomState
- * @property {Message} m
- * @property {boolean} head
- * @property {number} skipped
- * @property {boolean} target a link led here
- * @property {string} renderKey whatever else it depends on
- */
-
-/**
- * One message, drawn again only if something about it is different. (To keep its node and give it to Preact again would
- * keep all that ever stood beside it, too.)
- * @extends {Component<LineProps, {}>}
- */
-class Line extends Component {
-	/** @param {LineProps} next */
-	shouldComponentUpdate(next) {
-		const { m, head, skipped, target, renderKey } = this.props;
-		return next.m !== m || next.head !== head || next.skipped !== skipped || next.target !== target || next.renderKey !== renderKey;
-	}
-
-	/** @param {LineProps} props */
-	render({ roomState, m, head, skipped, target }) {
-		const { by, name: me } = roomState.model.client;
-		const mine = m.by === by;
-		const marks = ["m", head && "head", mine && "mine", !mine && mentionsName(m.text, me) && "mentioned", target && "target"];
-		const time = html`<a class="time" tabindex="-1" href=${`#n${m.n}`}><time datetime=${m.at} title=${`${fullTime(m.at)} · ${m.n}`}>${timeOfDay(m.at)}</time></a>`;
-		return html`<li class=${marks.filter(Boolean).join(" ")} data-n=${m.n}>
-			${skipped > 0 && html`<button type="button" class="skipped" title=${t.skippedLoad(number(skipped))} aria-label=${t.skippedLoad(number(skipped))}
-				onClick=${() => roomState.load({ before: m.n })}>${t.skipped(number(skipped))}</button>`}
-			${head && html`<p class="byline"><bdi class=${m.from ? "name" : "name none"} style=${{ "--hue": hue(m.by) }}>${displayName(m)}</bdi>${mine && !m.from && html` <span class="you">${t.you}</span>`} ${time}</p>`}
-			${!head && time}
-			<div class="text" dir="auto"><${Text} text=${m.text} me=${me} names=${roomState.room.names} /></div>
-		</li>`;
-	}
-}
+const PREFETCH = 800; // px above the first message at which older ones are loaded
 
 /**
  * @typedef {object} LogProps
@@ -86,12 +26,12 @@ export class Log extends Component {
 	element = null;
 	/** @type {Scroller|null} */
 	scroller = null;
-	#leftEnd = 0; // the newest number when the end was left
+	#leftEnd = 0; // the newest number when the reader scrolled away from the end
 	#hovered = false;
 
 	componentDidMount() {
 		if (!this.element) return;
-		this.scroller = new Scroller(this.element, () => this.#moved());
+		this.scroller = new Scroller(this.element, () => this.#scrolled());
 		this.scroller.hold();
 		this.props.ready(this);
 		document.addEventListener("selectionchange", this.#selected);
@@ -104,101 +44,109 @@ export class Log extends Component {
 
 	componentDidUpdate() {
 		const { roomState } = this.props;
-		if (roomState.sampler.flooded && this.#hovered && this.atEnd) roomState.pause(); // it began while somebody was reading
+		if (roomState.sampler.flooded && this.#hovered && this.atEnd) roomState.pause(); // the flood began while someone was reading
 		this.scroller?.hold();
-		this.#look();
+		this.#updateVisible();
 	}
 
 	get atEnd() {
 		return !this.scroller?.anchor;
 	}
 
-	/** How many have come below what is looked at. */
+	/** The number of new messages below those on screen. */
 	get below() {
-		const { timeline } = this.props.roomState;
-		return this.atEnd ? 0 : Math.max(0, timeline.head - Math.max(this.#leftEnd, this.props.roomState.read));
+		const { head, read } = this.props.roomState;
+		return this.atEnd ? 0 : Math.max(0, head - Math.max(this.#leftEnd, read.n));
 	}
 
-	#moved() {
+	/** The number of unread messages above those on screen, or that are not here, and the first of them. */
+	get unreadAbove() {
+		const { timeline, unreadDivider, head, room } = this.props.roomState;
+		const first = Math.max(unreadDivider + 1, room.first);
+		const shown = timeline.has(first) && (this.scroller?.inView().first ?? 0) <= first;
+		return { count: unreadDivider < 0 || shown ? 0 : head - unreadDivider, first };
+	}
+
+	#scrolled() {
 		const { roomState, model } = this.props;
-		if (!this.atEnd && !this.#leftEnd) this.#leftEnd = roomState.timeline.head;
+		if (!this.atEnd && !this.#leftEnd) this.#leftEnd = roomState.head;
 		if (this.atEnd) this.#leftEnd = 0;
-		this.#look();
-		this.#more();
+		this.#updateVisible();
+		this.#loadVisible();
 		model.changed();
 	}
 
-	/** Notes what is in view: read, if somebody looks. */
-	#look() {
+	/** Notes which messages are on screen, and marks them as read if someone is looking. */
+	#updateVisible() {
 		const { roomState } = this.props;
 		const scroller = this.scroller;
 		if (!scroller) return;
 		const { first, last } = scroller.inView();
-		roomState.looked = this.atEnd ? { from: 0, to: 0 } : { from: first, to: last };
+		roomState.visible = this.atEnd ? { from: 0, to: 0 } : { from: first, to: last };
 		roomState.atEnd = this.atEnd;
 		if (!roomState.seen) return;
-		if (this.atEnd) roomState.readTo(roomState.incoming.length > 0 ? last : roomState.timeline.head);
-		else roomState.readTo(last);
+		if (this.atEnd) roomState.markRead(roomState.incoming.length > 0 ? last : roomState.head);
+		else roomState.markRead(last);
 	}
 
-	/** Loads what a person comes near to. */
-	#more() {
+	/** Loads missing messages that are on screen, or nearly. */
+	#loadVisible() {
 		const { roomState } = this.props;
 		const log = this.element;
 		if (!log || roomState.loading) return;
 		const view = log.getBoundingClientRect();
-		for (const el of /** @type {NodeListOf<HTMLElement>} */ (log.querySelectorAll("[data-hole]"))) {
+		for (const el of /** @type {NodeListOf<HTMLElement>} */ (log.querySelectorAll("[data-missing]"))) {
 			const box = el.getBoundingClientRect();
-			const top = el.dataset.hole === "first" ? view.top - EARLY : view.top;
+			const top = el.dataset.missing === "first" ? view.top - PREFETCH : view.top;
 			if (box.bottom < top || box.top > view.bottom) continue;
-			this.load(Number(el.dataset.from), Number(el.dataset.to), box.top < (view.top + view.bottom) / 2);
+			this.#load(Number(el.dataset.from), Number(el.dataset.to), box.top < (view.top + view.bottom) / 2);
 			return;
 		}
 	}
 
 	/**
-	 * Loads a part of a hole: its end, as who scrolls up wants, or its beginning.
+	 * Loads some of the missing messages: the newest, for a reader who scrolls up, or the oldest.
 	 * @param {number} from @param {number} to @param {boolean} upwards
 	 */
-	load(from, to, upwards) {
+	#load(from, to, upwards) {
 		const { roomState } = this.props;
-		if (to >= roomState.timeline.head) roomState.load({});
+		if (to >= roomState.head) roomState.load({});
 		else roomState.load(upwards ? { before: to + 1 } : { after: from - 1 });
 	}
 
-	/** Shows a message and marks it. @param {number} n */
+	/** Scrolls to a message and marks it. If it is deleted, it scrolls to the one after it. @param {number} n */
 	async show(n) {
-		if (this.#to(n)) {
-			this.#moved();
+		if (this.#scrollTo(n)) {
+			this.#scrolled();
 			return;
 		}
 		const { roomState } = this.props;
 		roomState.jumpTarget = n;
-		await roomState.around(n);
-		requestAnimationFrame(() => requestAnimationFrame(() => {
-			const { kept } = roomState.timeline;
-			const near = kept[Math.min(roomState.timeline.at(n), kept.length - 1)]; // it, or if it is gone, what follows
-			if (near) this.#to(near.n);
+		await roomState.loadAround(n);
+		requestAnimationFrame(() => requestAnimationFrame(() => { // once it is drawn
+			const { messages } = roomState.timeline;
+			const nearest = messages[Math.min(roomState.timeline.at(n), messages.length - 1)];
+			if (nearest) this.#scrollTo(nearest.n);
 			roomState.jumpTarget = 0;
-			this.#moved();
+			this.#scrolled();
 		}));
 	}
 
-	/** Goes to a message, or to the end if that is in view then. False: it is not there. @param {number} n */
-	#to(n) {
+	/** Scrolls to a message, or to the end if both are on screen then. Returns false if it is not here. @param {number} n */
+	#scrollTo(n) {
 		if (!this.scroller?.to(n)) return false;
-		const { kept, head } = this.props.roomState.timeline;
-		if (kept[kept.length - 1].n >= head) this.scroller.settle();
+		const { timeline, head } = this.props.roomState;
+		if (timeline.last >= head) this.scroller.holdEndIfNear();
 		return true;
 	}
 
 	async end() {
 		const { roomState } = this.props;
 		roomState.resume();
-		const { kept, head } = roomState.timeline;
-		if (kept.length > 0 && kept[kept.length - 1].n < head && roomState.incoming.length === 0) await roomState.load({});
+		const { timeline, head, incoming } = roomState;
+		if (timeline.last > 0 && timeline.last < head && incoming.length === 0) await roomState.load({});
 		this.scroller?.toEnd();
-		this.#moved();
+		this.#scrolled();
 	}
 
 	#selected = () => {
@@ -207,12 +155,12 @@ export class Log extends Component {
 		if (selection && !selection.isCollapsed && this.element?.contains(selection.anchorNode) && roomState.sampler.flooded) roomState.pause();
 	};
 
-	#enter = () => {
+	#mouseEnter = () => {
 		this.#hovered = true;
 		if (this.props.roomState.sampler.flooded) this.props.roomState.pause();
 	};
 
-	#leave = () => {
+	#mouseLeave = () => {
 		this.#hovered = false;
 		if (document.getSelection()?.isCollapsed !== false && this.atEnd) this.props.roomState.resume();
 	};
@@ -231,17 +179,17 @@ export class Log extends Component {
 	};
 
 	/**
-	 * Goes with the keyboard to the link of a message, and from there to the one before or after. They are no stops of
-	 * Tab: it would take hundreds to get past the log.
+	 * Moves the focus from the log to the link of a message, and from there to the one above or below. These links are not
+	 * tab stops, because it would take hundreds of keys to get past the log.
 	 * @param {KeyboardEvent} event
 	 */
 	#step(event) {
-		const at = /** @type {HTMLElement} */ (event.target);
+		const focused = /** @type {HTMLElement} */ (event.target);
 		const links = /** @type {HTMLElement[]} */ ([...(this.element?.querySelectorAll("[data-n] .time") ?? [])]);
 		const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
 		let to;
-		if (at === this.element && event.key === "Enter") to = this.scroller?.row(this.scroller.inView().last)?.querySelector(".time");
-		else if (step && at.matches(".time")) to = links[links.indexOf(at) + step];
+		if (focused === this.element && event.key === "Enter") to = this.scroller?.row(this.scroller.inView().last)?.querySelector(".time");
+		else if (step && focused.matches(".time")) to = links[links.indexOf(focused) + step];
 		if (!to) return false;
 		/** @type {HTMLElement} */ (to).focus();
 		return true;
@@ -252,51 +200,38 @@ export class Log extends Component {
 		const { roomState, target } = this.props;
 		switch (row.kind) {
 			case "message":
-				return h(Line, { key: row.key, roomState, m: row.m, head: row.head, skipped: row.skipped, target: row.m.n === target, renderKey });
+				return h(MessageRow, { key: row.key, roomState, m: row.m, head: row.head, skipped: row.skipped, target: row.m.n === target, renderKey });
 			case "day":
 				return html`<li key=${row.key} class="day"><span>${dayName(row.at)}</span></li>`;
 			case "unread":
 				return html`<li key=${row.key} class="unread"><span>${t.unreadDivider}</span></li>`;
 			case "gone":
 				return html`<li key=${row.key} class="gone">${t.gone(number(row.to - row.from + 1))}</li>`;
-			case "hole":
-				return html`<li key=${row.key} class="missing" data-hole=${i === 0 ? "first" : "inner"} data-from=${row.from} data-to=${row.to}>
-					<button type="button" disabled=${roomState.loading} onClick=${() => this.load(row.from, row.to, true)}>
+			case "missing":
+				return html`<li key=${row.key} class="missing" data-missing=${i === 0 ? "first" : "inner"} data-from=${row.from} data-to=${row.to}>
+					<button type="button" disabled=${roomState.loading} onClick=${() => this.#load(row.from, row.to, true)}>
 						${roomState.loading ? t.loading : t.missing(number(row.to - row.from + 1))}
 					</button>
 				</li>`;
 		}
 	}
 
-	/** @param {Sent} s */
-	#sent(s) {
-		const { model } = this.props;
-		return html`<li key=${`s${s.id}`} class=${`m mine head sent ${s.state}`}>
-			<div class="text" dir="auto"><${Text} text=${s.text} me="" names=${[]} /></div>
-			<p class="state">
-				${s.state === "failed" ? html`<span class="why">${t.failed(s.why?.reason ?? "")}</span>
-					<button type="button" onClick=${() => model.client.again(s)}>${t.again}</button>
-					<button type="button" onClick=${() => model.client.withdraw(s)}>${t.discard}</button>` : t[s.state]}
-			</p>
-		</li>`;
-	}
-
 	/** @param {LogProps} props */
 	render({ roomState, model }) {
-		const { sampler, timeline } = roomState;
-		const rows = timeline.rows();
-		if (sampler.flooded && !sampler.paused && rows.at(-1)?.kind === "hole") rows.pop(); // the next moment has its end; the top says how many
-		const renderKey = `${model.client.by} ${model.client.name} ${language} ${roomState.room.names.length}`;
-		const all = rows.length > 0 && rows[0].kind !== "hole";
-		const empty = roomState.room.log && timeline.head === 0 && rows.length === 0 && roomState.sent.length === 0;
+		const { sampler, timeline, room } = roomState;
+		const rows = roomState.rows();
+		if (sampler.flooded && !sampler.paused && rows.at(-1)?.kind === "missing") rows.pop(); // they are shown in a moment; the banner says how many
+		const renderKey = `${model.client.by} ${model.client.name} ${language} ${room.names.length}`;
+		const complete = rows.length > 0 && rows[0].kind !== "missing";
+		const start = timeline.start(room.first);
+		const empty = room.log && room.head === 0 && rows.length === 0 && roomState.sent.length === 0;
 		return html`<div class="log" tabindex="0" role="region" aria-label=${t.log} ref=${(/** @type {HTMLElement|null} */ el) => (this.element = el)}
-			onMouseEnter=${this.#enter} onMouseLeave=${this.#leave} onKeyDown=${this.#key}>
+			onMouseEnter=${this.#mouseEnter} onMouseLeave=${this.#mouseLeave} onKeyDown=${this.#key}>
 			<div class="page">
 				${empty && html`<div class="empty"><p>${t.empty}</p><p>${t.emptyHint}</p></div>`}
-				${all && roomState.timeline.first === 1 && html`<p class="beginning">${t.beginning}</p>`}
-				${all && roomState.timeline.first > 1 && html`<p class="beginning">${t.gone(number(roomState.timeline.first - 1))}</p>`}
+				${complete && html`<p class="beginning">${start === 1 ? t.beginning : t.gone(number(start - 1))}</p>`}
 				<ol>${rows.map((row, i) => this.#row(row, i, renderKey))}</ol>
-				<ol class="outbox">${roomState.sent.map((s) => this.#sent(s))}</ol>
+				<ol class="outbox">${roomState.sent.map((s) => html`<${SentRow} key=${`s${s.id}`} roomState=${roomState} sent=${s} />`)}</ol>
 			</div>
 		</div>`;
 	}

@@ -106,19 +106,19 @@ func compress(b []byte) []byte {
 func (p *Page) imports(name string) []string {
 	var list []string
 	seen := map[string]bool{name: true}
-	var visit func(name string)
-	visit = func(name string) {
+	var add func(name string)
+	add = func(name string) {
 		for _, m := range staticImport.FindAllSubmatch(p.files[name].plain, -1) {
 			imported := path.Join(path.Dir(name), string(m[1]))
 			if p.files[imported] == nil || seen[imported] {
 				continue
 			}
 			seen[imported] = true
-			visit(imported)
+			add(imported)
 			list = append(list, imported)
 		}
 	}
-	visit(name)
+	add(name)
 	return list
 }
 

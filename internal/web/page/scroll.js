@@ -1,21 +1,21 @@
-// The one owner of the scroll position of the log. It holds either the end in view, or a message where it is on the
-// screen, whatever comes or goes above and below, and however high things turn out to be.
+// The only code that sets the scroll position of the log. It keeps either the end in view or one message where it is on
+// screen, whatever is added or removed above and below, and whatever its final height is.
 
 const NEAR = 24; // px from the end that count as the end
 
 export class Scroller {
 	/** @type {{n: number, top: number}|null} the message that is held, and where; null: the end is */
 	anchor = null;
-	#expected = -1; // the position that we set ourselves
+	#expected = -1; // the position that was set here, not by a person
 	/** @type {HTMLElement} */
 	#log;
 	/** @type {() => void} */
-	#moved;
+	#scrolledByPerson;
 
-	/** @param {HTMLElement} log what scrolls; messages in it have data-n @param {() => void} moved hears of what a person scrolled */
-	constructor(log, moved) {
+	/** @param {HTMLElement} log scrolls; its messages have data-n @param {() => void} scrolledByPerson */
+	constructor(log, scrolledByPerson) {
 		this.#log = log;
-		this.#moved = moved;
+		this.#scrolledByPerson = scrolledByPerson;
 		log.addEventListener("scroll", this.#scrolled, { passive: true });
 		this.observer = new ResizeObserver(() => this.hold());
 		this.observer.observe(log);
@@ -27,8 +27,22 @@ export class Scroller {
 		this.observer.disconnect();
 	}
 
-	/** Puts back in place what is held. To be called whenever the log has changed. */
+	/** Restores the position. To be called whenever the log has changed. */
 	hold() {
+		const moved = this.#log.scrollTop - this.#expected;
+		if (this.#expected < 0 || Math.abs(moved) < 1 || this.#distanceToEnd < 1) { // at the end, the browser may have moved it: the log got shorter
+			this.#apply();
+		} else if (this.anchor) { // a person has scrolled, and the event is still to come
+			this.anchor.top -= moved;
+			this.#apply();
+			this.#anchorInView();
+			this.#scrolledByPerson();
+		} else {
+			this.#scrolled();
+		}
+	}
+
+	#apply() {
 		const log = this.#log;
 		if (!this.anchor) {
 			this.#set(log.scrollHeight - log.clientHeight);
@@ -38,27 +52,27 @@ export class Scroller {
 		if (el) this.#set(log.scrollTop + this.#top(el) - this.anchor.top);
 	}
 
-	/** Holds the end. */
+	/** Scrolls to the end and stays there. */
 	toEnd() {
 		this.anchor = null;
-		this.hold();
+		this.#apply();
 	}
 
-	/** Holds a message, in the upper third. False: it is not there. @param {number} n */
+	/** Scrolls to a message and keeps it in the upper third. Returns false if it is not in the log. @param {number} n */
 	to(n) {
 		if (!this.row(n)) return false;
 		this.anchor = { n, top: this.#log.clientHeight / 3 };
-		this.hold();
+		this.#apply();
 		return true;
 	}
 
-	/** Holds the end instead, if it is in view. */
-	settle() {
-		if (this.#nearEnd) this.anchor = null;
+	/** Holds the end instead of a message if the end is in view. */
+	holdEndIfNear() {
+		if (this.#distanceToEnd < NEAR) this.anchor = null;
 	}
 
-	get #nearEnd() {
-		return this.#log.scrollHeight - this.#log.clientHeight - this.#log.scrollTop < NEAR;
+	get #distanceToEnd() {
+		return this.#log.scrollHeight - this.#log.clientHeight - this.#log.scrollTop;
 	}
 
 	/** @param {number} n @returns {HTMLElement|null} */
@@ -100,14 +114,19 @@ export class Scroller {
 
 	#scrolled = () => {
 		const log = this.#log;
-		if (Math.abs(log.scrollTop - this.#expected) < 1) return; // our own
+		if (Math.abs(log.scrollTop - this.#expected) < 1) return;
 		this.#expected = log.scrollTop;
-		if (this.#nearEnd) {
-			this.anchor = null;
-		} else {
-			const { first, element } = this.inView();
-			if (element) this.anchor = { n: first, top: this.#top(element) };
-		}
-		this.#moved();
+		this.#anchorInView();
+		this.#scrolledByPerson();
 	};
+
+	/** Holds what is in view now. */
+	#anchorInView() {
+		if (this.#distanceToEnd < NEAR) {
+			this.anchor = null;
+			return;
+		}
+		const { first, element } = this.inView();
+		if (element) this.anchor = { n: first, top: this.#top(element) };
+	}
 }

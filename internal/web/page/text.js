@@ -1,4 +1,4 @@
-// What a text consists of: links, code, mentions, and the rest. It makes parts, not HTML.
+// Splits a text into links, code, mentions, and plain text. The result is data, not HTML.
 import { textSize } from "./ramai/protocol.js";
 
 /**
@@ -8,21 +8,21 @@ import { textSize } from "./ramai/protocol.js";
  */
 
 const LINK = /https?:\/\//giu;
-// What a link never contains, beside ASCII and beyond it: white space, controls, invisible and bidi characters (they would
-// make it look like another), quotation marks, and what ends a sentence in other scripts.
+// Characters that end a link, in ASCII and beyond: white space, control characters, invisible and bidirectional ones (which
+// could make a link look like another), quotation marks, and punctuation that ends a sentence in other scripts.
 const STOP = /[\p{Cc}\p{White_Space}<>"'`]/u;
 const WIDE_STOP = /[\p{Cc}\p{Cf}\p{White_Space}\p{Pi}\p{Pf}\p{Terminal_Punctuation}]/u;
-const TRAILING = /[.,;:!?…*_~]+$/u; // of the sentence around a link
+const TRAILING = /[.,;:!?…*_~]+$/u; // belongs to the sentence around a link
 const CLOSERS = new Map([..."()[]{}（）［］｛｝「」『』【】〔〕〈〉《》〖〗〘〙｢｣"].flatMap((c, i, all) => (i % 2 ? [] : [[c, all[i + 1]]])));
 const CODE = /```[^\n`]*\n([\s\S]*?)\n?```|```([\s\S]+?)```|`([^`\n]+)`/g;
-const MENTIONS = 20; // at most that many signs of a text are looked at: thousands of them would cost every reader
+const MENTIONS = 20; // per text: thousands of @ signs would cost every reader time
 const WORD = /[\p{L}\p{N}\p{M}_]/u;
 const MARK = /\p{M}/u;
-// Scripts whose words no spaces set off, or that add endings to names without one.
+// Scripts that do not separate words by spaces, or that append endings to names.
 const UNSPACED = /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Bopomofo}\p{sc=Hangul}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmer}\p{sc=Myanmar}ー]/u;
 
 /**
- * @param {string} text @param {string} me the name held here, or empty @param {string[]} [names] others that are known
+ * @param {string} text @param {string} me the reader's name, or empty @param {string[]} [names] other names
  * @returns {Part[]}
  */
 export function parts(text, me, names = []) {
@@ -45,7 +45,7 @@ export function parts(text, me, names = []) {
 function plain(text, me, names, out) {
 	let end = 0;
 	for (const match of text.matchAll(LINK)) {
-		if (match.index < end) continue; // within the link before
+		if (match.index < end) continue; // within the previous link
 		const shown = linkAt(text, match.index + match[0].length, match.index);
 		const href = address(shown);
 		if (!href) continue;
@@ -57,8 +57,7 @@ function plain(text, me, names, out) {
 }
 
 /**
- * The link that begins at from, without the punctuation of the sentence around it. A closing bracket belongs to it only if
- * the opening one does.
+ * The link that starts at from, without trailing punctuation. A closing bracket belongs to it only if the opening one does.
  * @param {string} text @param {number} i where its host begins @param {number} from
  */
 function linkAt(text, i, from) {
@@ -89,10 +88,10 @@ function mentions(text, me, names, out) {
 	let i = text.indexOf("@");
 	const known = i < 0 ? [] : (me ? [me, ...names] : names).map(comparable);
 	const longest = Math.max(0, ...known.map((name) => name.length));
-	for (let looks = MENTIONS; i >= 0 && looks > 0; i = text.indexOf("@", i + 1)) {
-		if (bound(text[i - 1])) continue; // an e-mail address
-		looks--;
-		const ends = beginnings(text.slice(i + 1), longest);
+	for (let left = MENTIONS; i >= 0 && left > 0; i = text.indexOf("@", i + 1)) {
+		if (isWord(text[i - 1])) continue; // an e-mail address
+		left--;
+		const ends = possibleNames(text.slice(i + 1), longest);
 		let best = { name: -1, end: 0 };
 		known.forEach((name, k) => {
 			const at = ends.get(name) ?? 0;
@@ -106,23 +105,23 @@ function mentions(text, me, names, out) {
 	if (end < text.length) out.push({ kind: "text", text: text.slice(end) });
 }
 
-/** What names are compared by. @param {string} name */
+/** The form in which names are compared. @param {string} name */
 const comparable = (name) => name.normalize("NFC").toLowerCase();
 
-/** Whether a word goes on at a character, which may be missing. @param {string | undefined} c */
-const bound = (c) => c !== undefined && WORD.test(c) && !UNSPACED.test(c);
+/** Whether a character continues a word. @param {string | undefined} c */
+const isWord = (c) => c !== undefined && WORD.test(c) && !UNSPACED.test(c);
 
 /**
- * The beginnings of a text that can be a name, as names are compared, and where each ends: where no word goes on.
- * @param {string} text @param {number} longest units of UTF-16
+ * The prefixes of a text that end with a word, in comparable form, and where each ends.
+ * @param {string} text @param {number} longest in UTF-16 units
  */
-function beginnings(text, longest) {
+function possibleNames(text, longest) {
 	/** @type {Map<string, number>} */
 	const ends = new Map();
 	for (let i = 0; i < text.length; ) {
 		i += /** @type {number} */ (text.codePointAt(i)) > 0xffff ? 2 : 1;
 		const next = i < text.length ? String.fromCodePoint(/** @type {number} */ (text.codePointAt(i))) : undefined;
-		if (bound(next) || (next && MARK.test(next))) continue;
+		if (isWord(next) || (next && MARK.test(next))) continue;
 		const name = comparable(text.slice(0, i));
 		if (name.length > longest) break;
 		ends.set(name, i);
@@ -130,13 +129,13 @@ function beginnings(text, longest) {
 	return ends;
 }
 
-/** Whether a text speaks to somebody. @param {string} text @param {string} name */
+/** Whether a text mentions a name. @param {string} text @param {string} name */
 export function mentionsName(text, name) {
 	return name !== "" && text.includes("@") && parts(text, name).some((p) => p.kind === "mention" && p.me);
 }
 
 /**
- * Cuts a text into pieces of at most so many bytes, between lines or words where that can be.
+ * Splits a text into pieces of at most limit bytes, between lines or words where possible.
  * @param {string} text @param {number} limit @returns {string[]}
  */
 export function pieces(text, limit) {
@@ -158,7 +157,7 @@ export function pieces(text, limit) {
 	return out;
 }
 
-/** A hue for a sender, the same everywhere. @param {string} by */
+/** The hue of a sender, the same on every page. @param {string} by */
 export function hue(by) {
 	let n = 0;
 	for (const c of by) n = (n * 31 + c.charCodeAt(0)) >>> 0;

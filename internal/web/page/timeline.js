@@ -1,34 +1,31 @@
-// What the page has of one room: some of its messages, and by their numbers the certainty of what it does not have. It
-// knows no document, so that tests can step it.
+// Which messages of a room the page has, and by their numbers which it does not. It uses no DOM, so that tests can run it.
 
 /**
  * @typedef {import("./ramai/protocol.js").Message} Message
  *
- * A row of the log, top to bottom:
- * - message: m; head: it begins what one person says; skipped: so many before it were not shown, as they came too fast
- * - hole: from…to are on the server and not here
- * - gone: from…to are gone for good
- * - day: another day begins; at is a time of it
- * - unread: what follows was not read
+ * What the rows cover: first, the oldest number that the server stores; head, the newest that is drawn; unreadDivider
+ * stands before the first message after this number, -1: there is none.
+ * @typedef {{first: number, head: number, unreadDivider: number}} Bounds
+ *
+ * A row of the log, from top to bottom:
+ * - message: m; head: the first of several messages of one sender; skipped: that many before it were left out in a flood
+ * - missing: from…to are on the server, but not here
+ * - gone: from…to are deleted
+ * - day: the messages below are of another day; at is a time of it
+ * - unread: the messages below are unread
  * @typedef {{kind: "message", key: string, m: Message, head: boolean, skipped: number}
- *  | {kind: "hole" | "gone", key: string, from: number, to: number}
+ *  | {kind: "missing" | "gone", key: string, from: number, to: number}
  *  | {kind: "day", key: string, at: string}
  *  | {kind: "unread", key: string}} Row
  */
 
-/** Messages that are kept around what is looked at, and at the end. More are on the server, one request away. */
+/** Messages that are kept around those on screen, and at the end. */
 export const KEPT = 240;
-const SLACK = 20; // beyond KEPT before anything is let go of, so that not every message moves something
+const SLACK = 20; // above KEPT before any are dropped, so that not every message moves rows
 
-const TOGETHER = 5 * 60_000; // ms between messages of one person under one header
+const TOGETHER = 5 * 60_000; // ms between messages of one sender under one header
 
-/** A second of more messages than this is a flood: then only some are shown. */
-export const FLOOD = 60;
-/** How many of them a second. */
-export const SHOWN = 40;
-const RECENT = 100; // of those not shown, the newest are at hand
-
-/** When a message was said, found out once: its rows are made at each drawing. @type {WeakMap<Message, {ms: number, day: string}>} */
+/** Parsing a date is slow, and rows are made for each frame. @type {WeakMap<Message, {ms: number, day: string}>} */
 const times = new WeakMap();
 
 /** @param {Message} m */
@@ -43,33 +40,39 @@ function timeOf(m) {
 
 export class Timeline {
 	/** @type {Message[]} ascending */
-	kept = [];
-	/** @type {[number, number][]} gone for good, ascending, apart from each other */
+	messages = [];
+	/** @type {[number, number][]} deleted numbers, ascending, merged where they touch */
 	gone = [];
-	first = 1; // the oldest that the server keeps
-	head = 0; // the newest that is known of
-	unread = -1; // the rule stands before the first message after this number; -1: nowhere
-	/** @type {Set<number>} shown out of a flood: what is missing before them was passed over on purpose */
+	/** @type {Set<number>} shown in a flood: the missing messages before them were left out on purpose */
 	sampled = new Set();
 
-	/** Adds messages that may be here already. @param {Message[]} messages ascending */
+	/** Adds messages, some of which may be here already. @param {Message[]} messages */
 	add(messages) {
 		if (messages.length === 0) return;
-		for (const m of messages) this.head = Math.max(this.head, m.n);
 		const ascending = messages.every((m, i) => i === 0 || m.n > messages[i - 1].n);
-		if (ascending && (this.kept.length === 0 || messages[0].n > this.kept[this.kept.length - 1].n)) {
-			this.kept.push(...messages);
+		if (ascending && (this.messages.length === 0 || messages[0].n > this.messages[this.messages.length - 1].n)) {
+			this.messages.push(...messages);
 			return;
 		}
-		const all = new Map(this.kept.map((m) => [m.n, m]));
+		const all = new Map(this.messages.map((m) => [m.n, m]));
 		for (const m of messages) if (!all.has(m.n)) all.set(m.n, m);
-		this.kept = [...all.values()].sort((a, b) => a.n - b.n);
+		this.messages = [...all.values()].sort((a, b) => a.n - b.n);
 	}
 
-	/** Notes that numbers are gone for good. @param {number} from @param {number} to */
-	lose(from, to) {
+	/**
+	 * Adds a page of history. The numbers that it passes over are deleted.
+	 * @param {Message[]} messages ascending @param {number} from the oldest number that was asked for @param {number} first the oldest that the server stores
+	 */
+	addPage(messages, from, first) {
+		this.markGone(from, first - 1);
+		for (let i = 1; i < messages.length; i++) this.markGone(messages[i - 1].n + 1, messages[i].n - 1);
+		this.add(messages);
+		for (const m of messages) this.sampled.delete(m.n);
+	}
+
+	/** Notes that numbers are deleted. @param {number} from @param {number} to */
+	markGone(from, to) {
 		if (to < from) return;
-		this.head = Math.max(this.head, to);
 		/** @type {[number, number][]} */
 		const apart = [];
 		for (const [f, t] of this.gone) {
@@ -80,22 +83,19 @@ export class Timeline {
 		this.gone = apart.sort((a, b) => a[0] - b[0]);
 	}
 
-	/** Forgets all: the room has another history. */
+	/** The room has another history. */
 	reset() {
-		this.kept = [];
+		this.messages = [];
 		this.gone = [];
-		this.head = 0;
-		this.unread = -1;
-		this.first = 1;
 		this.sampled.clear();
 	}
 
-	/** The place of n in kept, or of what follows it. @param {number} n */
+	/** The index of n in messages, or of the message after it. @param {number} n */
 	at(n) {
-		let [low, high] = [0, this.kept.length];
+		let [low, high] = [0, this.messages.length];
 		while (low < high) {
 			const middle = (low + high) >> 1;
-			if (this.kept[middle].n < n) low = middle + 1;
+			if (this.messages[middle].n < n) low = middle + 1;
 			else high = middle;
 		}
 		return low;
@@ -103,62 +103,72 @@ export class Timeline {
 
 	/** @param {number} n */
 	has(n) {
-		return this.kept[this.at(n)]?.n === n;
+		return this.messages[this.at(n)]?.n === n;
+	}
+
+	/** The number of the newest message that is here; 0: there is none. */
+	get last() {
+		return this.messages.at(-1)?.n ?? 0;
 	}
 
 	/**
-	 * Lets go of what is far from what is looked at and from the end.
-	 * @param {number} from the first number looked at; 0: the end is @param {number} [to] the last
+	 * Drops messages that are far from those on screen and from the end.
+	 * @param {number} from the first number on screen; 0: the end is @param {number} [to] the last
 	 */
 	trim(from, to = from) {
-		if (this.kept.length <= KEPT + SLACK) return;
+		if (this.messages.length <= KEPT + SLACK) return;
 		const half = KEPT >> 1;
 		if (!from) {
-			this.kept = this.kept.slice(-KEPT);
+			this.messages = this.messages.slice(-KEPT);
 		} else {
 			const low = Math.max(0, this.at(from) - half);
-			const high = Math.min(this.kept.length, this.at(to) + half);
-			const end = Math.max(high, this.kept.length - half);
-			this.kept = [...this.kept.slice(low, high), ...this.kept.slice(end)];
+			const high = Math.min(this.messages.length, this.at(to) + half);
+			const end = Math.max(high, this.messages.length - half);
+			this.messages = [...this.messages.slice(low, high), ...this.messages.slice(end)];
 		}
 		for (const n of this.sampled) if (!this.has(n)) this.sampled.delete(n);
 	}
 
-	/** What is not here, between two numbers that are not part of it. @param {number} a @param {number} b @returns {Row[]} */
+	/** The rows for what is not here between two numbers, both exclusive. @param {number} a @param {number} b @returns {Row[]} */
 	#between(a, b) {
 		/** @type {Row[]} */
 		const rows = [];
 		let from = a + 1;
-		const hole = (/** @type {number} */ to) => {
-			if (from <= to) rows.push({ kind: "hole", key: `hole${from}`, from, to });
+		const missing = (/** @type {number} */ to) => {
+			if (from <= to) rows.push({ kind: "missing", key: `missing${from}`, from, to });
 		};
 		for (const [f, t] of this.gone) {
 			if (t < from || f >= b) continue;
-			hole(f - 1);
+			missing(f - 1);
 			rows.push({ kind: "gone", key: `gone${Math.max(f, from)}`, from: Math.max(f, from), to: Math.min(t, b - 1) });
 			from = t + 1;
 		}
-		hole(b - 1);
+		missing(b - 1);
 		return rows;
 	}
 
-	/** @returns {Row[]} */
-	rows() {
+	/** The number at which the rows begin: messages stay on screen after the server has deleted them. @param {number} first */
+	start(first) {
+		return Math.min(first, this.messages[0]?.n ?? first);
+	}
+
+	/** @param {Bounds} bounds @returns {Row[]} */
+	rows({ first, head, unreadDivider }) {
 		/** @type {Row[]} */
 		const rows = [];
-		let before = this.first - 1;
+		let before = this.start(first) - 1;
 		let day = "";
-		/** @type {Message|null} */
+		let divided = unreadDivider < 0;
+		/** @type {Message|null} the message right above, if nothing stands between */
 		let previous = null;
-		let ruled = this.unread < 0;
-		for (const m of this.kept) {
+		for (const m of this.messages) {
 			let skipped = 0;
 			if (m.n > before + 1) {
-				const missing = this.#between(before, m.n);
-				if (this.sampled.has(m.n) && missing.length === 1 && missing[0].kind === "hole") {
-					skipped = missing[0].to - missing[0].from + 1;
+				const between = this.#between(before, m.n);
+				if (this.sampled.has(m.n) && between.length === 1 && between[0].kind === "missing") {
+					skipped = between[0].to - between[0].from + 1;
 				} else {
-					rows.push(...missing);
+					rows.push(...between);
 					previous = null;
 				}
 			}
@@ -168,77 +178,17 @@ export class Timeline {
 				day = time.day;
 				previous = null;
 			}
-			if (!ruled && m.n > this.unread) {
+			if (!divided && m.n > unreadDivider) {
 				rows.push({ kind: "unread", key: "unread" });
-				ruled = true;
+				divided = true;
 				previous = null;
 			}
-			const head = !previous || previous.by !== m.by || previous.from !== m.from || time.ms - timeOf(previous).ms > TOGETHER;
-			rows.push({ kind: "message", key: `m${m.n}`, m, head, skipped });
+			const startsGroup = !previous || previous.by !== m.by || previous.from !== m.from || time.ms - timeOf(previous).ms > TOGETHER;
+			rows.push({ kind: "message", key: `m${m.n}`, m, head: startsGroup, skipped });
 			before = m.n;
 			previous = m;
 		}
-		if (this.kept.length > 0 && this.head > before) rows.push(...this.#between(before, this.head + 1));
+		if (this.messages.length > 0 && head > before) rows.push(...this.#between(before, head + 1));
 		return rows;
-	}
-}
-
-/**
- * Lets messages through to where they are shown, all of them while a person could follow, and some of them, evenly,
- * while they come too fast. What it holds back is in no way lost: it is on the server, and a number here.
- */
-export class FloodSampler {
-	paused = false;
-	rate = 0; // messages a second that come
-	shown = 0; // and of them are let through
-	/** @type {{at: number, incoming: number, through: number}[]} of the last second */
-	#past = [];
-	#credit = 0;
-	#time = 0;
-	/** @type {Message[]} the newest of those held back */
-	#recent = [];
-
-	get flooded() {
-		return this.rate > FLOOD;
-	}
-
-	/**
-	 * Takes what came since the last call.
-	 * @param {number} now ms @param {Message[]} incoming @param {(m: Message) => boolean} important is always let through
-	 * @returns {{through: Message[], sampled: boolean}} sampled: others were held back
-	 */
-	sample(now, incoming, important) {
-		this.#past = this.#past.filter((p) => now - p.at < 1000);
-		this.rate = this.#past.reduce((n, p) => n + p.incoming, incoming.length);
-		this.#credit = Math.min(SHOWN / 4, this.#credit + ((now - this.#time) / 1000) * SHOWN);
-		this.#time = now;
-		/** @type {Message[]} */
-		let through = incoming;
-		if (this.paused) {
-			through = [];
-		} else if (this.flooded) {
-			const step = Math.max(1, Math.ceil(incoming.length / Math.max(1, this.#credit)));
-			through = incoming.filter((m, i) => {
-				if (important(m)) return true;
-				if (this.#credit < 1 || (incoming.length - 1 - i) % step !== 0) return false;
-				this.#credit--;
-				return true;
-			});
-		} else {
-			through = [...this.#recent, ...incoming]; // if it was a flood, it is over: the newest are to stand there without a gap
-		}
-		const sampled = through.length < incoming.length;
-		this.#recent = this.paused || this.flooded ? [...this.#recent, ...incoming].slice(-RECENT) : [];
-		this.#past.push({ at: now, incoming: incoming.length, through: through.length });
-		this.shown = this.#past.reduce((n, p) => n + p.through, 0);
-		return { through, sampled };
-	}
-
-	/** Goes on after a pause. @returns {Message[]} the newest of what was held back meanwhile */
-	resume() {
-		this.paused = false;
-		const recent = this.#recent;
-		this.#recent = [];
-		return recent;
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -28,12 +29,13 @@ import (
 	"ramai/server"
 )
 
-// patience is for what is to appear; a busy machine takes long for the first page.
-const patience = 30 * time.Second
+// timeout is how long a test waits for something to appear. On a busy machine, the first page is slow.
+const timeout = 30 * time.Second
 
-// screens is where pictures go, for people to look at; empty: nowhere.
-var screens = os.Getenv("RAMAI_SCREENS")
+// screenshotDir is where screenshots are saved, for people to look at; empty: none are taken.
+var screenshotDir = os.Getenv("RAMAI_SCREENS")
 
+// chromium is the one browser process. Each page has a profile of its own in it.
 var chromium context.Context
 
 func TestMain(m *testing.M) {
@@ -47,10 +49,10 @@ func TestMain(m *testing.M) {
 		}
 		if path == "" {
 			if os.Getenv("CI") != "" {
-				fmt.Fprintln(os.Stderr, "no browser: apt-get install chromium")
+				fmt.Fprintln(os.Stderr, "no browser found (apt-get install chromium)")
 				return 1
 			}
-			fmt.Fprintln(os.Stderr, "no browser is installed, so the page is not tested: apt-get install chromium")
+			fmt.Fprintln(os.Stderr, "skipping all tests: no browser found (apt-get install chromium)")
 			return 0
 		}
 		profile, err := os.MkdirTemp("", "ramai-browser-")
@@ -69,15 +71,15 @@ func TestMain(m *testing.M) {
 		chromium, stop = chromedp.NewContext(ctx)
 		defer stop()
 		if err := chromedp.Do(chromium, chromedp.Navigate("about:blank")); err != nil {
-			fmt.Fprintln(os.Stderr, "the browser does not start:", err)
+			fmt.Fprintln(os.Stderr, "cannot start the browser:", err)
 			return 1
 		}
 		return m.Run()
 	}())
 }
 
-// house is a server that can be stopped and started again under the same address, on the same data.
-type house struct {
+// testServer is a server that can be stopped, and started again with the same address and data.
+type testServer struct {
 	t       *testing.T
 	address string
 	data    string
@@ -85,90 +87,90 @@ type house struct {
 	stop    func()
 }
 
-func serve(t *testing.T, change func(*server.Config)) *house {
+func startServer(t *testing.T, change func(*server.Config)) *testServer {
 	t.Helper()
-	h := &house{t: t, address: "127.0.0.1:0", data: t.TempDir(), change: change}
-	h.start()
-	t.Cleanup(func() { h.stop() })
-	return h
+	srv := &testServer{t: t, address: "127.0.0.1:0", data: t.TempDir(), change: change}
+	srv.start()
+	t.Cleanup(func() { srv.stop() })
+	return srv
 }
 
-func (h *house) start() {
-	h.t.Helper()
+func (srv *testServer) start() {
+	srv.t.Helper()
 	cfg := server.Defaults()
-	cfg.Data, cfg.Rate, cfg.Quiet, cfg.Logger = h.data, 0, true, slog.New(slog.DiscardHandler)
-	if h.change != nil {
-		h.change(&cfg)
+	cfg.Data, cfg.Rate, cfg.Quiet, cfg.Logger = srv.data, 0, true, slog.New(slog.DiscardHandler)
+	if srv.change != nil {
+		srv.change(&cfg)
 	}
 	s, err := server.New(cfg)
 	if err != nil {
-		h.t.Fatal(err)
+		srv.t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", h.address)
+	listener, err := net.Listen("tcp", srv.address)
 	if err != nil {
-		h.t.Fatal(err)
+		srv.t.Fatal(err)
 	}
-	h.address = listener.Addr().String()
+	srv.address = listener.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ctx, listener) }()
-	h.stop = func() {
+	srv.stop = func() {
 		cancel()
 		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
-			h.t.Errorf("serving ended with %v", err)
+			srv.t.Errorf("Serve: %v", err)
 		}
-		h.stop = func() {}
+		srv.stop = func() {}
 	}
 }
 
-func (h *house) url(path string) string { return "http://" + h.address + path }
+func (srv *testServer) url(path string) string { return "http://" + srv.address + path }
 
-// say posts a text.
-func (h *house) say(room, text string) {
-	h.t.Helper()
-	resp, err := http.Post(h.url("/api/v1/rooms/"+room+"/messages"), "text/plain", strings.NewReader(text))
+// post posts a text.
+func (srv *testServer) post(room, text string) {
+	srv.t.Helper()
+	resp, err := http.Post(srv.url("/api/v1/rooms/"+room+"/messages"), "text/plain", strings.NewReader(text))
 	if err != nil {
-		h.t.Fatal(err)
+		srv.t.Fatal(err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusCreated {
-		h.t.Fatalf("saying %.40q: %s", text, resp.Status)
+		srv.t.Fatalf("posting %.40q: %s", text, resp.Status)
 	}
 }
 
-// get asks the API.
-func (h *house) get(path string, answer any) {
-	h.t.Helper()
-	resp, err := http.Get(h.url(path))
+// getJSON decodes an answer of the API.
+func (srv *testServer) getJSON(path string, answer any) {
+	srv.t.Helper()
+	resp, err := http.Get(srv.url(path))
 	if err != nil {
-		h.t.Fatal(err)
+		srv.t.Fatal(err)
 	}
 	defer resp.Body.Close()
 	if err := json.NewDecoder(resp.Body).Decode(answer); err != nil {
-		h.t.Fatal(err)
+		srv.t.Fatal(err)
 	}
 }
 
-// tab is a page in a browser profile of its own. Errors on its console fail the test.
+// tab is a page in the browser. Errors on its console fail the test.
 type tab struct {
 	t   *testing.T
 	ctx context.Context
 
-	mu    sync.Mutex
-	wrong []string
-	spare []string // errors that have to do with what the test does on purpose
+	mu       sync.Mutex
+	errors   []string
+	expected []string // parts of errors that the test causes on purpose
 }
 
 type action = chromedp.Action[chromedp.Void]
 
-func open(t *testing.T, url string, actions ...action) *tab {
+func openPage(t *testing.T, url string, actions ...action) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(chromium, chromedp.WithNewBrowserContext())
 	return attach(t, ctx, cancel, url, actions...)
 }
 
-// another is one more page in the profile of b.
-func (b *tab) another(url string, actions ...action) *tab {
+// openTab opens another page in the profile of b.
+func (b *tab) openTab(url string, actions ...action) *tab {
 	b.t.Helper()
 	ctx, cancel := chromedp.NewContext(b.ctx)
 	return attach(b.t, ctx, cancel, url, actions...)
@@ -184,16 +186,16 @@ func attach(t *testing.T, ctx context.Context, cancel func(), url string, action
 			if e.ExceptionDetails.Exception != nil {
 				what += " " + e.ExceptionDetails.Exception.Description
 			}
-			b.complain(what)
+			b.report(what)
 		case *log.EventEntryAdded:
 			if e.Entry.Level == log.EntryLevelError {
-				b.complain(e.Entry.Text + " " + e.Entry.URL)
+				b.report(e.Entry.Text + " " + e.Entry.URL)
 			}
 		case *runtime.EventConsoleAPICalled:
 			if e.Type == runtime.ConsoleAPICalledTypeError {
-				b.complain("console: " + e.Args[0].Description + string(e.Args[0].Value))
+				b.report("console: " + e.Args[0].Description + string(e.Args[0].Value))
 			}
-		case *page.EventJavascriptDialogOpening: // there is something unsent: it is to go on all the same
+		case *page.EventJavascriptDialogOpening: // the page warns about unsent messages when it is left
 			go chromedp.Call(ctx, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: true})
 		}
 	}); err != nil {
@@ -201,19 +203,19 @@ func attach(t *testing.T, ctx context.Context, cancel func(), url string, action
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			b.picture("failed-" + strings.ReplaceAll(t.Name(), "/", "-"))
+			b.screenshot("failed-" + strings.ReplaceAll(t.Name(), "/", "-"))
 		}
 		cancel()
 		b.mu.Lock()
 		defer b.mu.Unlock()
 	wrong:
-		for _, w := range b.wrong {
-			for _, s := range b.spare {
+		for _, w := range b.errors {
+			for _, s := range b.expected {
 				if strings.Contains(w, s) {
 					continue wrong
 				}
 			}
-			t.Errorf("the page complains: %s", w)
+			t.Errorf("error on the page: %s", w)
 		}
 	})
 	command(b, log.Enable, cdp.Empty{})
@@ -224,22 +226,22 @@ func attach(t *testing.T, ctx context.Context, cancel func(), url string, action
 	return b
 }
 
-func (b *tab) complain(what string) {
+func (b *tab) report(what string) {
 	b.mu.Lock()
-	b.wrong = append(b.wrong, what)
+	b.errors = append(b.errors, what)
 	b.mu.Unlock()
 }
 
-// expect says that complaints with a text in them are what the test makes happen.
-func (b *tab) expect(text ...string) {
+// expectErrors allows errors that contain one of the texts.
+func (b *tab) expectErrors(text ...string) {
 	b.mu.Lock()
-	b.spare = append(b.spare, text...)
+	b.expected = append(b.expected, text...)
 	b.mu.Unlock()
 }
 
 func (b *tab) run(actions ...action) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, timeout)
 	defer cancel()
 	if err := chromedp.Do(ctx, actions...); err != nil {
 		b.t.Fatal(err)
@@ -256,10 +258,10 @@ func command[P, R any](b *tab, c cdp.Command[P, R], params P) R {
 	return result
 }
 
-// eval returns the value of an expression; a promise is awaited.
+// eval returns the value of a JavaScript expression, or of the promise that it returns.
 func eval[T any](b *tab, expression string) T {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, timeout)
 	defer cancel()
 	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 	if err != nil {
@@ -268,29 +270,29 @@ func eval[T any](b *tab, expression string) T {
 	return value
 }
 
-// until waits for an expression to be true.
-func (b *tab) until(expression string) {
+// waitFor waits until an expression is true.
+func (b *tab) waitFor(expression string) {
 	b.t.Helper()
-	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(timeout); ; time.Sleep(20 * time.Millisecond) {
 		if eval[bool](b, "Boolean("+expression+")") {
 			return
 		}
 		if time.Now().After(end) {
-			b.t.Fatalf("never: %s\nthe page says: %s", expression, eval[string](b, "document.body.innerText.slice(-1500)"))
+			b.t.Fatalf("timeout waiting for %s\ntext of the page: %s", expression, eval[string](b, "document.body.innerText.slice(-1500)"))
 		}
 	}
 }
 
-// sees waits for a text on the page, or somewhere in it.
-func (b *tab) sees(selector, text string) {
+// waitForText waits until an element that matches a selector contains a text.
+func (b *tab) waitForText(selector, text string) {
 	b.t.Helper()
-	b.until(fmt.Sprintf("[...document.querySelectorAll(%s)].some((e) => e.textContent.includes(%s))", js(selector), js(text)))
+	b.waitFor(fmt.Sprintf("[...document.querySelectorAll(%s)].some((e) => e.textContent.includes(%s))", quote(selector), quote(text)))
 }
 
-// ready waits until the room is there and live.
+// ready waits until the page has joined the room.
 func (b *tab) ready() *tab {
 	b.t.Helper()
-	b.until("document.querySelector('.status.live')")
+	b.waitFor("document.querySelector('.status.live')")
 	return b
 }
 
@@ -299,7 +301,7 @@ func (b *tab) click(selector string) {
 	b.run(chromedp.Click(selector))
 }
 
-// The keys that tests press, and the modifiers of them.
+// keys that tests press.
 var keys = map[string]struct {
 	code int64
 	text string
@@ -307,7 +309,7 @@ var keys = map[string]struct {
 
 const shift, ctrl, alt = 8, 2, 1
 
-// press presses a key where the focus is.
+// press presses a key.
 func (b *tab) press(key string, modifiers int64) {
 	b.t.Helper()
 	k := keys[key]
@@ -320,51 +322,79 @@ func (b *tab) press(key string, modifiers int64) {
 	command(b, input.DispatchKeyEvent, p)
 }
 
-// into writes a text where a selector says.
-func (b *tab) into(selector, text string) {
+// insert focuses an element and inserts a text.
+func (b *tab) insert(selector, text string) {
 	b.t.Helper()
 	b.run(chromedp.Focus(selector))
 	command(b, input.InsertText, input.InsertTextParams{Text: text})
 }
 
-// enter is into, and Enter.
-func (b *tab) enter(selector, text string) {
+// submit inserts a text and presses Enter.
+func (b *tab) submit(selector, text string) {
 	b.t.Helper()
-	b.into(selector, text)
+	b.insert(selector, text)
 	b.press("Enter", 0)
 }
 
 const box = ".composer textarea"
 
-// types writes a text into the box.
-func (b *tab) types(text string) { b.t.Helper(); b.into(box, text) }
+// typeText inserts a text into the composer.
+func (b *tab) typeText(text string) { b.t.Helper(); b.insert(box, text) }
 
-// write types a text into the box and sends it.
-func (b *tab) write(text string) { b.t.Helper(); b.enter(box, text) }
+// send inserts a text into the composer and sends it.
+func (b *tab) send(text string) { b.t.Helper(); b.submit(box, text) }
 
-// texts are the messages that stand in the log.
-func (b *tab) texts() []string {
+// messages returns the texts in the log.
+func (b *tab) messages() []string {
 	b.t.Helper()
 	return eval[[]string](b, "[...document.querySelectorAll('.log ol:first-of-type .m .text')].map((e) => e.textContent)")
 }
 
-// picture keeps what the page looks like.
-func (b *tab) picture(name string) {
-	if screens == "" {
+// screenshot saves a picture of the page once its animations have ended.
+func (b *tab) screenshot(name string) {
+	if screenshotDir == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, timeout)
 	defer cancel()
+	chromedp.Run(ctx, chromedp.Evaluate[bool](animationsEnded, chromedp.EvalAwaitPromise)) // a page that is gone has no picture either
 	png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
 	if err != nil {
-		b.t.Logf("no picture: %v", err)
+		b.t.Logf("no screenshot: %v", err)
 		return
 	}
-	os.MkdirAll(screens, 0o755)
-	os.WriteFile(filepath.Join(screens, name+".png"), png, 0o644)
+	os.MkdirAll(screenshotDir, 0o755)
+	os.WriteFile(filepath.Join(screenshotDir, name+".png"), png, 0o644)
 }
 
-func js(v any) string {
+// animationsEnded is a promise that resolves once nothing on the page moves.
+const animationsEnded = `Promise.allSettled(document.getAnimations().map((a) => a.finished)).then(() => true)`
+
+// frames waits until a page has drawn some frames.
+func (b *tab) frames(n int) {
+	b.t.Helper()
+	eval[bool](b, fmt.Sprintf("(async () => { for (let i = 0; i < %d; i++) await new Promise(requestAnimationFrame); return true; })()", n))
+}
+
+// logged waits until the page has logged an error that contains a text, which the test expects.
+func (b *tab) logged(text string) {
+	b.t.Helper()
+	b.expectErrors(text)
+	for end := time.Now().Add(timeout); ; time.Sleep(20 * time.Millisecond) {
+		b.mu.Lock()
+		found := slices.ContainsFunc(b.errors, func(e string) bool { return strings.Contains(e, text) })
+		b.mu.Unlock()
+		if found {
+			return
+		}
+		if time.Now().After(end) {
+			b.t.Fatalf("the page did not log %q", text)
+		}
+	}
+}
+
+// quote returns v as a JavaScript literal.
+func quote(v any) string {
 	b, _ := json.Marshal(v)
 	return string(b)
 }

@@ -1,3 +1,2 @@
-// Package browser tests the page in a real browser (Chromium, over its DevTools protocol), against a real server. There
-// is no code in it that is not a test.
+// Package browser tests the page in Chromium, over its DevTools protocol, against a real server. It contains only tests.
 package browser

@@ -1,4 +1,5 @@
-// A connection to a server that is made again whenever it breaks: which transport, when, and who one is there.
+// A connection to a server that is made again whenever it breaks, and who one is on that server.
+import { TransportChoice } from "./choice.js";
 import { Emitter } from "./emitter.js";
 import { API, HTTPConnection } from "./http.js";
 import { Outbox } from "./outbox.js";
@@ -23,8 +24,6 @@ import { SocketConnection } from "./socket.js";
  */
 
 const WINDOW = 16; // unanswered messages: if one is refused, those behind it are sent twice
-const SOCKET_AGAIN = 60_000; // ms over HTTP until a WebSocket is tried again
-const SOCKET_FAILURES = 2; // in a row, until HTTP is used
 const BACKOFF_MIN = 100; // ms
 const BACKOFF_MAX = 10_000;
 const TYPING_EVERY = 3_000; // ms
@@ -55,10 +54,7 @@ export class Client extends Emitter {
 	/** @type {SocketConnection|HTTPConnection|null} */
 	#connection = null;
 	#attempt = 0; // failed ones in a row
-	#tryingSocket = false;
-	#socketFailed = 0; // times in a row that a WebSocket brought no answer
-	#socketTried = 0;
-	#reachedOverHTTP = false; // since the last WebSocket that worked
+	#choice;
 	#focused = "";
 	#typed = 0;
 	#renaming = false; // the server has not answered yet
@@ -74,7 +70,7 @@ export class Client extends Emitter {
 		this.base = base;
 		this.session = options.session || newSession();
 		this.wanted = options.name ?? "";
-		this.how = options.via ?? "auto";
+		this.#choice = new TransportChoice(options.via ?? "auto");
 		this.#api = new API(base, this.session);
 		this.#outbox.restore(options.unsaid ?? []);
 		this.#checkTimer = setInterval(() => this.#checkAlive(), 1000);
@@ -211,14 +207,12 @@ export class Client extends Emitter {
 	#connect() {
 		this.#disconnect();
 		this.#setState("connecting");
-		const blocked = this.how === "auto" && this.#socketFailed >= SOCKET_FAILURES && Date.now() - this.#socketTried < SOCKET_AGAIN;
-		if (this.how === "http" || blocked) this.#connectHTTP();
+		if (this.#choice.http) this.#connectHTTP();
 		else this.#connectSocket();
 	}
 
 	#connectSocket() {
-		this.#socketTried = Date.now();
-		this.#tryingSocket = true;
+		this.#choice.socketBegins();
 		try {
 			this.#connection = new SocketConnection(this.base, {
 				greeted: (f) => this.#greeted(f),
@@ -244,12 +238,11 @@ export class Client extends Emitter {
 		}
 		if (connection.closed) return;
 		if (failed) {
-			if (failed instanceof TypeError) [this.#socketFailed, this.#reachedOverHTTP] = [0, false]; // no server at all: that says nothing about WebSockets
+			if (failed instanceof TypeError) this.#choice.noServer();
 			this.#broken(failed instanceof Refusal && failed.retryAfter ? failed.retryAfter : undefined, failed);
 			return;
 		}
-		if (this.how === "auto" && !this.#reachedOverHTTP) { // the server may just have come back: one more attempt with a WebSocket
-			[this.#reachedOverHTTP, this.#socketFailed] = [true, 1];
+		if (!this.#choice.reachedOverHTTP()) {
 			this.#connect();
 			return;
 		}
@@ -273,7 +266,6 @@ export class Client extends Emitter {
 	#disconnect() {
 		clearTimeout(this.#connectTimer);
 		clearTimeout(this.#renameTimer);
-		this.#tryingSocket = false;
 		this.#connection?.close();
 		this.#connection = null;
 		this.#outbox.stop();
@@ -293,7 +285,7 @@ export class Client extends Emitter {
 	#broken(after = Math.random() * Math.min(BACKOFF_MAX, BACKOFF_MIN * 2 ** this.#attempt), error) {
 		if (this.state === "closed") return;
 		if (error) this.intercepted = error instanceof Refusal && error.code === NOT_RAMAI ? error : null;
-		if (this.state === "connecting" && this.#tryingSocket) this.#socketFailed++;
+		this.#choice.ended();
 		this.#attempt++;
 		this.#disconnect();
 		this.retryAt = Date.now() + after;
@@ -311,7 +303,7 @@ export class Client extends Emitter {
 	#checkAlive() {
 		const http = this.#http;
 		if (this.#connection && !this.#connection.checkAlive()) this.#broken();
-		else if (http && this.how === "auto" && Date.now() - this.#socketTried > SOCKET_AGAIN && !http.posting) this.#reconnect("trying a WebSocket again");
+		else if (http && this.#choice.upgrade && !http.posting) this.#reconnect("trying a WebSocket again");
 	}
 
 	#wake = () => {
@@ -381,7 +373,7 @@ export class Client extends Emitter {
 
 	/** The server has answered over the WebSocket. */
 	#alive() {
-		[this.#socketFailed, this.#reachedOverHTTP] = [0, false];
+		this.#choice.socketWorks();
 		this.#attempt = 0;
 		this.retryAt = 0;
 		if (this.state !== "live") this.#setState("live");

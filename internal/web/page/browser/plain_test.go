@@ -10,32 +10,32 @@ import (
 	"github.com/coder/websocket"
 )
 
-// peer is a client at the plain door.
-type peer struct {
+// plainClient speaks the plain protocol.
+type plainClient struct {
 	*websocket.Conn
 	t *testing.T
 }
 
-func (h *house) dial(room string) *peer {
-	h.t.Helper()
-	c, _, err := websocket.Dial(context.Background(), h.url("/r/"+room), nil)
+func (srv *testServer) dial(room string) *plainClient {
+	srv.t.Helper()
+	c, _, err := websocket.Dial(context.Background(), srv.url("/r/"+room), nil)
 	if err != nil {
-		h.t.Fatal(err)
+		srv.t.Fatal(err)
 	}
-	p := &peer{c, h.t}
-	p.hear(1) // the welcome
+	p := &plainClient{c, srv.t}
+	p.read(1) // the welcome
 	return p
 }
 
-func (p *peer) say(text string) {
+func (p *plainClient) post(text string) {
 	p.t.Helper()
 	if err := p.Write(context.Background(), websocket.MessageText, []byte(text)); err != nil {
 		p.t.Fatal(err)
 	}
 }
 
-// hear reads n messages.
-func (p *peer) hear(n int) {
+// read reads n messages.
+func (p *plainClient) read(n int) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -46,8 +46,8 @@ func (p *peer) hear(n int) {
 	}
 }
 
-// hearText reads messages up to one that has a text in it.
-func (p *peer) hearText(text string) {
+// readUntil reads messages up to one that contains a text.
+func (p *plainClient) readUntil(text string) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -62,8 +62,8 @@ func (p *peer) hearText(text string) {
 	}
 }
 
-// dialName is dial with a name that lasts as long as the connection.
-func (h *house) dialName(room, name string) *peer {
-	h.t.Helper()
-	return h.dial(room + "?name=" + url.QueryEscape(name))
+// dialAs is dial with a name, which lasts as long as the connection.
+func (srv *testServer) dialAs(room, name string) *plainClient {
+	srv.t.Helper()
+	return srv.dial(room + "?name=" + url.QueryEscape(name))
 }

@@ -1,0 +1,72 @@
+// What the page says about a broken connection: since when, and afterwards how much was missed.
+
+/**
+ * @typedef {import("./model.js").Model} Model
+ * @typedef {import("./ramai/room.js").Room} Room
+ */
+
+const SHORT = 2_000; // ms of a break that is not worth mentioning
+const CATCH_UP = 30_000; // ms to catch up; after that nothing is said
+const SHOWN = 5_000; // ms that the result is shown
+
+export class Outage {
+	since = 0; // by Date.now(); 0: connected
+	/** @type {{new: number, gone: number}|null} what was missed, for a few seconds afterwards */
+	missed = null;
+	/** @type {Map<Room, {n: number, first: number}>} the rooms when the connection broke */
+	#before = new Map();
+	#model;
+
+	/** @param {Model} model */
+	constructor(model) {
+		this.#model = model;
+	}
+
+	/** Whether it has lasted long enough to be mentioned. */
+	get notable() {
+		return this.since > 0 && Date.now() - this.since > SHORT;
+	}
+
+	/** The state of the connection has changed. @param {boolean} live */
+	update(live) {
+		if (!live && !this.since) this.#begin();
+		if (!live || !this.since) return;
+		if (this.notable && [...this.#before.values()].some((b) => b.n > 0)) this.#waitUntilCaughtUp(Date.now() + CATCH_UP);
+		this.since = 0;
+	}
+
+	#begin() {
+		this.since = Date.now();
+		this.missed = null;
+		this.#before.clear();
+		for (const room of this.#rooms()) this.#before.set(room, { n: room.n, first: room.first });
+		setTimeout(() => this.#model.changed(), SHORT + 100);
+	}
+
+	#rooms() {
+		return [...this.#model.roomStates.values()].map((r) => r.room);
+	}
+
+	/** @param {number} deadline */
+	#waitUntilCaughtUp(deadline) {
+		if (this.#model.client.state !== "live" || Date.now() > deadline) return;
+		if (this.#rooms().some((r) => !r.live || r.behind > 0)) {
+			setTimeout(() => this.#waitUntilCaughtUp(deadline), 100);
+			return;
+		}
+		const missed = { new: 0, gone: 0 };
+		for (const room of this.#rooms()) {
+			const before = this.#before.get(room);
+			if (!before) continue;
+			const gone = Math.max(0, room.first - 1 - Math.max(before.n, before.first - 1));
+			missed.gone += gone;
+			missed.new += Math.max(0, room.n - before.n - gone);
+		}
+		this.missed = missed;
+		this.#model.changed();
+		setTimeout(() => {
+			if (this.missed === missed) this.missed = null;
+			this.#model.changed();
+		}, SHOWN);
+	}
+}

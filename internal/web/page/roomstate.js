@@ -1,0 +1,224 @@
+// One room as the page shows it: which messages it has, what is unread, what is being loaded. The position in the room and
+// its bounds belong to the Room of ramai.js; how far someone has read belongs to the ReadMark.
+import { FloodSampler } from "./flood.js";
+import { ReadMark } from "./readmark.js";
+import { shared } from "./storage.js";
+import { mentionsName } from "./text.js";
+import { Timeline } from "./timeline.js";
+
+/**
+ * @typedef {import("./model.js").Model} Model
+ * @typedef {import("./ramai/outbox.js").Sent} Sent
+ * @typedef {import("./ramai/protocol.js").Message} Message
+ * @typedef {import("./ramai/room.js").Room} Room
+ */
+
+const PAGE = 100; // messages per request
+
+export class RoomState {
+	timeline = new Timeline();
+	sampler = new FloodSampler();
+	read;
+	/** @type {Message[]} arrived since the last frame */
+	incoming = [];
+	/** @type {Sent[]} sent from here, until they appear in the timeline */
+	sent = [];
+	draft = "";
+	mentioned = 0; // unread mentions
+	unreadDivider = -1; // stands before the first message after this number; -1: there is none
+	loading = false;
+	/** @type {unknown} why the last request failed; null: it did not */
+	error = null;
+	wasReset = false;
+	paused = 0; // messages that arrived while paused
+	atEnd = true; // the end of the log is on screen
+	visible = { from: 0, to: 0 }; // the numbers on screen, unless the end is
+	jumpTarget = 0; // the message that the log is about to scroll to; 0: none
+	/** @type {Promise<boolean>} the last request */
+	#loaded = Promise.resolve(true);
+	#replayTo = 0; // up to this number, messages are replayed and no flood; 0: there is no replay
+
+	/** @param {Model} model @param {Room} room */
+	constructor(model, room) {
+		this.model = model;
+		this.room = room;
+		this.name = room.name;
+		this.read = new ReadMark(room);
+		this.draft = shared.get(`draft.${this.name}`, "");
+		let first = true;
+		room.on("joined", ({ n, reset }) => {
+			if (reset) this.#reset();
+			else if (first) this.#restoreRead();
+			first = false;
+			if (n > room.n) this.#replayTo = n;
+			model.changed();
+		});
+		room.on("message", (m) => {
+			this.incoming.push(m);
+			if (m.by !== model.client.by && m.n > this.read.n && mentionsName(m.text, model.client.name)) {
+				this.mentioned++;
+				model.emit("mention", this, m);
+			}
+			model.changed();
+		});
+		room.on("gap", ({ from, to }) => {
+			this.timeline.markGone(from, to);
+			model.changed();
+		});
+		for (const event of ["presence", "typing"]) room.on(event, () => model.changed());
+	}
+
+	/** The room has another history. */
+	#reset() {
+		this.timeline.reset();
+		this.sampler = new FloodSampler();
+		this.incoming = [];
+		this.wasReset = true;
+		this.read.toHead();
+		this.updateDivider();
+	}
+
+	async #restoreRead() {
+		if (!this.read.restore()) this.wasReset = true;
+		this.updateDivider();
+		if (await this.read.verify()) return;
+		this.wasReset = true;
+		this.updateDivider();
+		this.model.changed();
+	}
+
+	/** The newest number that is drawn: messages that arrived since the last frame follow it. */
+	get head() {
+		const { head } = this.room;
+		return this.incoming.length > 0 ? Math.min(head, this.incoming[0].n - 1) : head;
+	}
+
+	/** What the log shows, from top to bottom. */
+	rows() {
+		return this.timeline.rows({ first: this.room.first, head: this.head, unreadDivider: this.unreadDivider });
+	}
+
+	/** The number of unread messages. */
+	get unread() {
+		const { log, head, first } = this.room;
+		return log ? Math.max(0, head - Math.max(this.read.n, first - 1)) : 0;
+	}
+
+	/** @param {Message} m */
+	#important = (m) => m.by === this.model.client.by || mentionsName(m.text, this.model.client.name);
+
+	/** Adds what arrived since the last frame. @param {number} now ms */
+	update(now) {
+		const incoming = this.incoming;
+		this.incoming = [];
+		const replayed = this.#replayTo > 0;
+		if (this.room.n >= this.#replayTo) this.#replayTo = 0;
+		const { shown, sampled } = replayed && !this.sampler.paused ? { shown: incoming, sampled: false } : this.sampler.sample(now, incoming, this.#important);
+		if (this.sampler.paused) {
+			this.paused += incoming.length;
+		} else {
+			this.timeline.add(shown);
+			if (sampled) for (const m of shown) this.timeline.sampled.add(m.n);
+		}
+		if (this.jumpTarget) this.timeline.trim(this.jumpTarget);
+		else this.timeline.trim(this.visible.from, this.visible.to);
+		this.sent = this.sent.filter((s) => s.state !== "saved" || (!this.timeline.has(s.n) && s.n > this.room.n));
+		const fromOthers = incoming.filter((m) => m.by !== this.model.client.by && m.n > this.read.n);
+		if (fromOthers.length > 0) this.model.emit("arrived", this, fromOthers);
+		if (this.atEnd && this.seen) this.#markRead(this.room.head);
+	}
+
+	pause() {
+		if (this.sampler.paused) return;
+		this.sampler.paused = true;
+		this.paused = 0;
+		this.model.changed();
+	}
+
+	resume() {
+		if (!this.sampler.paused) return;
+		this.timeline.add(this.sampler.resume());
+		this.paused = 0;
+		this.model.changed();
+	}
+
+	/** Whether someone is looking at it. */
+	get seen() {
+		return this === this.model.current && document.visibilityState === "visible" && document.hasFocus() && !this.sampler.paused;
+	}
+
+	/** Marks everything up to n as read. @param {number} n */
+	markRead(n) {
+		if (this.#markRead(n)) this.model.changed();
+	}
+
+	/** @param {number} n */
+	#markRead(n) {
+		if (!this.read.moveTo(n)) return false;
+		if (this.read.n >= this.room.head) this.mentioned = 0;
+		return true;
+	}
+
+	/** Puts the divider where reading stopped, or removes it if nothing is unread. */
+	updateDivider() {
+		this.unreadDivider = this.unread > 0 ? this.read.n : -1;
+	}
+
+	/** @param {string} draft */
+	setDraft(draft) {
+		this.draft = draft;
+		shared.set(`draft.${this.name}`, draft);
+	}
+
+	/**
+	 * Loads messages: before a number, after one, or the newest. Resolves with false if that failed.
+	 * @param {{before?: number, after?: number, limit?: number}} params
+	 */
+	load(params) {
+		if (!this.loading) this.#loaded = this.#load(params);
+		return this.#loaded;
+	}
+
+	/** @param {{before?: number, after?: number, limit?: number}} params */
+	async #load(params) {
+		this.loading = true;
+		this.error = null;
+		this.model.changed();
+		try {
+			const page = await this.room.history({ limit: PAGE, ...params });
+			if (page.log !== this.room.log) return false;
+			this.timeline.addPage(page.messages, params.after !== undefined ? params.after + 1 : this.room.first, page.first);
+			return true;
+		} catch (error) {
+			this.error = error;
+			return false;
+		} finally {
+			this.loading = false;
+			this.model.changed();
+		}
+	}
+
+	/** Loads a message and those around it, unless they are here. @param {number} n */
+	async loadAround(n) {
+		await this.#loaded;
+		if (!this.timeline.has(n)) await this.load({ before: n + 1, limit: PAGE / 2 }); // two requests, because each side may end early
+		if (n < this.head && !this.timeline.has(n + 1)) await this.load({ after: n, limit: PAGE / 2 });
+		return this.timeline.has(n);
+	}
+
+	/**
+	 * Finds the first message at a time or later, by binary search over single messages.
+	 * @param {number} time ms @returns {Promise<number>} its number; 0: there is none
+	 */
+	async find(time) {
+		const { first, head } = this.room;
+		let [low, high] = [first, head + 1];
+		while (low < high) {
+			const middle = (low + high) >> 1;
+			const { messages } = await this.room.client.withRetry(() => this.room.history({ after: middle - 1, limit: 1 }));
+			if (messages.length === 0 || Date.parse(messages[0].at) >= time) high = middle;
+			else low = Math.max(middle, messages[0].n) + 1;
+		}
+		return low > head ? 0 : low;
+	}
+}

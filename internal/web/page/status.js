@@ -1,0 +1,61 @@
+// How current the page is: the line below the room's name, and the banner.
+import { html } from "./html.js";
+import { errorText, number, t, timeOfDay } from "./i18n.js";
+
+/** @typedef {import("./model.js").Model} Model */
+
+/** @param {{model: Model, showPeople: (() => void)|null}} props */
+export function Status({ model, showPeople }) {
+	const { client, current: { room }, outage } = model;
+	const unsent = client.unsaid.length;
+	let [kind, text] = ["live", t.live];
+	if (client.state !== "live" && outage.since && room.log) [kind, text] = ["off", t.offlineSince(timeOfDay(outage.since))];
+	else if (client.state !== "live" || !room.live) [kind, text] = ["wait", t.connecting];
+	else if (room.behind > 0) [kind, text] = ["wait", t.behind(number(room.behind))];
+	const here = t.here(number(room.count));
+	return html`<p class=${`status ${kind}`}>
+		<span>${text}</span>
+		${kind === "live" && client.via === "http" && html` · <span title=${t.nameSocket}>${t.overHTTP}</span>`}
+		${unsent > 0 && html` · <span>${t.unsent(number(unsent))}</span>`}
+		${kind !== "off" && room.count > 0 && html` · ${showPeople ? html`<button type="button" class="plain" onClick=${showPeople}>${here}</button>` : html`<span>${here}</span>`}`}
+	</p>`;
+}
+
+/** @param {{model: Model}} props */
+export function Banner({ model }) {
+	const { client, current, outage } = model;
+	if (outage.notable) return html`<${Disconnected} client=${client} />`;
+	if (outage.missed) {
+		const { new: n, gone } = outage.missed;
+		return html`<div class="banner good" role="status">${gone ? t.caughtUpGone(number(n), number(gone)) : n ? t.caughtUpNew(number(n)) : t.caughtUp}</div>`;
+	}
+	if (current.wasReset) {
+		const close = () => {
+			current.wasReset = false;
+			model.changed();
+		};
+		return html`<div class="banner" role="status"><span>${t.reset}</span>
+			<button type="button" onClick=${close}>${t.close}</button></div>`;
+	}
+	const { sampler } = current;
+	if (sampler.paused) {
+		return html`<div class="banner flood"><span>${t.paused(number(current.paused))}</span><button type="button" onClick=${() => current.resume()}>${t.resume}</button></div>`;
+	}
+	if (sampler.flooded) {
+		return html`<div class="banner flood"><span>${t.flood(number(sampler.shown), number(sampler.rate))}</span><button type="button" onClick=${() => current.pause()}>${t.pause}</button></div>`;
+	}
+	return null;
+}
+
+/** @param {{client: Model["client"]}} props */
+function Disconnected({ client }) {
+	if (client.intercepted) {
+		return html`<div class="banner" role="status"><span>${errorText(client.intercepted)}</span>
+			<button type="button" onClick=${() => location.reload()}>${t.reload}</button></div>`;
+	}
+	const waiting = client.state === "waiting";
+	const seconds = Math.max(0, Math.ceil((client.retryAt - Date.now()) / 1000));
+	return html`<div class="banner" role="status"><span>${client.unsaid.length ? t.lostKept : t.lost}</span>
+		<span aria-hidden="true">${waiting ? t.againIn(number(seconds)) : t.trying}</span>
+		${waiting && html`<button type="button" onClick=${() => client.reconnectNow()}>${t.tryNow}</button>`}</div>`;
+}
