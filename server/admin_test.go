@@ -236,7 +236,7 @@ func TestNameIsReleased(t *testing.T) {
 		return o.Status
 	}
 	claim := func(by string) eventlog.Command {
-		return eventlog.Command{Kind: eventlog.ReserveName, SenderID: by, Name: "Ann", Key: "ann"}
+		return eventlog.Command{Kind: eventlog.ReserveName, SenderID: by, Body: eventlog.ReserveNameBody{Name: "Ann", Key: "ann"}}
 	}
 	decide(claim("key"))
 	decide(eventlog.Command{Kind: eventlog.Say, SenderID: "key", Room: "lobby", ID: "1", Text: "mine", RegisterKey: "ann"})

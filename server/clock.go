@@ -41,7 +41,7 @@ type clock struct {
 	trustAfter  time.Duration // how long the clock must be steady
 	set         int           // how many times it was set
 
-	expiry atomic.Int64 // a wire.Time for Batch.Expiry; 0: the clock is not trusted
+	expiry atomic.Int64 // a wire.Time, see eventlog.ReserveNameBody; 0: the clock is not trusted
 }
 
 func newClock(cfg *Config) *clock {

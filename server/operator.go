@@ -128,7 +128,7 @@ func (s *Server) releaseName(out http.ResponseWriter, r *http.Request) {
 		http.Error(out, err.Error(), http.StatusBadRequest)
 		return
 	}
-	o, err := s.env.Decide(r.Context(), eventlog.Command{Kind: eventlog.UnregisterName, Name: name, Key: names.Key(name)})
+	o, err := s.env.Decide(r.Context(), eventlog.Command{Kind: eventlog.UnregisterName, Body: eventlog.UnregisterNameBody{Name: name, Key: names.Key(name)}})
 	switch {
 	case err != nil:
 		http.Error(out, err.Error(), http.StatusServiceUnavailable)

@@ -108,7 +108,7 @@ func (w *sweeper) deleteMessages(now time.Time, clockTrusted bool, quit <-chan s
 	for room, cut := range plan.cuts {
 		first := w.store.Bounds(room).First
 		for next := first; next <= cut; {
-			o, trimErr := w.run(quit, eventlog.Command{Kind: eventlog.Trim, Room: room, To: cut})
+			o, trimErr := w.run(quit, eventlog.Command{Kind: eventlog.Trim, Room: room, Body: eventlog.TrimBody{To: cut}})
 			if trimErr != nil {
 				err = errors.Join(err, trimErr)
 				break
@@ -171,10 +171,11 @@ func (w *sweeper) allow(p plan) bool {
 // expireNames frees the names whose lease has expired.
 func (w *sweeper) expireNames(now time.Time, quit <-chan struct{}) error {
 	for {
-		senders := w.store.ExpiredNames(wire.Time(w.clock.expiry.Load()), wire.TimeOf(now.Add(clockStep)), eventlog.TrimStep)
+		body := eventlog.ExpireNameBody{Expiry: wire.Time(w.clock.expiry.Load())}
+		senders := w.store.ExpiredNames(body.Expiry, wire.TimeOf(now.Add(clockStep)), eventlog.TrimStep)
 		commands := make([]eventlog.Command, len(senders))
 		for i, sender := range senders {
-			commands[i] = eventlog.Command{Kind: eventlog.ExpireName, SenderID: sender}
+			commands[i] = eventlog.Command{Kind: eventlog.ExpireName, SenderID: sender, Body: body}
 		}
 		if _, err := w.run(quit, commands...); err != nil || len(senders) < eventlog.TrimStep {
 			return err
@@ -194,7 +195,7 @@ func (w *sweeper) rotateIDs(now time.Time, quit <-chan struct{}) error {
 	default:
 		return nil
 	}
-	_, err := w.run(quit, eventlog.Command{Kind: eventlog.RotateIDs, To: to})
+	_, err := w.run(quit, eventlog.Command{Kind: eventlog.RotateIDs, Body: eventlog.RotateIDsBody{Generation: to}})
 	return err
 }
 

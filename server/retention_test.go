@@ -201,7 +201,7 @@ func TestClockThatDoesNotFit(t *testing.T) {
 		t.Errorf("the newest message is of %v, want %v", at, s.now)
 	}
 	s.now = time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC)
-	s.do(eventlog.Command{Kind: eventlog.ReserveName, SenderID: "anna", Name: "Anna", Key: "anna"})
+	s.do(eventlog.Command{Kind: eventlog.ReserveName, SenderID: "anna", Body: eventlog.ReserveNameBody{Name: "Anna", Key: "anna"}})
 	s.pass(3 * time.Hour)
 	s.now = time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
 	if s.pass(9 * time.Minute); s.store.Name("anna") != "Anna" {
@@ -214,11 +214,11 @@ func TestNamesRunOut(t *testing.T) {
 	s := newSweeping(t, "all")
 	const many = 2*eventlog.TrimStep + 10
 	for i := range many {
-		s.do(eventlog.Command{Kind: eventlog.ReserveName, SenderID: fmt.Sprint(i), Name: fmt.Sprint("N", i), Key: fmt.Sprint("n", i)})
+		s.do(eventlog.Command{Kind: eventlog.ReserveName, SenderID: fmt.Sprint(i), Body: eventlog.ReserveNameBody{Name: fmt.Sprint("N", i), Key: fmt.Sprint("n", i)}})
 	}
 	taken := func(want bool) {
 		t.Helper()
-		o := s.do(eventlog.Command{Kind: eventlog.ReserveName, SenderID: "other", Name: "N7", Key: "n7"})
+		o := s.do(eventlog.Command{Kind: eventlog.ReserveName, SenderID: "other", Body: eventlog.ReserveNameBody{Name: "N7", Key: "n7"}})
 		if got := o.Status == eventlog.Refused; got != want {
 			t.Errorf("the name is taken: %v, want %v", got, want)
 		}

@@ -65,7 +65,7 @@ func (r *roomCleaner) tidy(ctx context.Context, now time.Time) (removed int, err
 		}
 		delete(rooms, room)
 		if room != wire.Lobby && !r.occupied(room) {
-			if _, err := r.decide(ctx, eventlog.Command{Kind: eventlog.RemoveRoom, Room: room, To: bounds.Last}); err != nil {
+			if _, err := r.decide(ctx, eventlog.Command{Kind: eventlog.RemoveRoom, Room: room, Body: eventlog.RemoveRoomBody{Last: bounds.Last}}); err != nil {
 				return 0, err
 			}
 		}
@@ -95,7 +95,7 @@ func (r *roomCleaner) makeSpace(ctx context.Context, now time.Time, rooms map[st
 		if !known || now.Sub(at.Std()) < time.Duration(last)*time.Hour || r.occupied(room) {
 			continue
 		}
-		o, err := r.decide(ctx, eventlog.Command{Kind: eventlog.RemoveRoom, Room: room, To: last})
+		o, err := r.decide(ctx, eventlog.Command{Kind: eventlog.RemoveRoom, Room: room, Body: eventlog.RemoveRoomBody{Last: last}})
 		if err != nil {
 			return removed, err
 		}
@@ -147,7 +147,7 @@ func DeleteRoom(ctx context.Context, store eventlog.Store, decide Decider, room 
 		if ctx.Err() != nil {
 			return false, nil
 		}
-		o, err := decide(context.WithoutCancel(ctx), eventlog.Command{Kind: eventlog.Trim, Room: room, To: bounds.Last})
+		o, err := decide(context.WithoutCancel(ctx), eventlog.Command{Kind: eventlog.Trim, Room: room, Body: eventlog.TrimBody{To: bounds.Last}})
 		if err != nil {
 			return false, err
 		}
@@ -156,6 +156,6 @@ func DeleteRoom(ctx context.Context, store eventlog.Store, decide Decider, room 
 		}
 		first = o.N
 	}
-	_, err = decide(context.WithoutCancel(ctx), eventlog.Command{Kind: eventlog.RemoveRoom, Room: room, To: bounds.Last}) // a refusal means that the room was used again
+	_, err = decide(context.WithoutCancel(ctx), eventlog.Command{Kind: eventlog.RemoveRoom, Room: room, Body: eventlog.RemoveRoomBody{Last: bounds.Last}}) // a refusal means that the room was used again
 	return true, err
 }

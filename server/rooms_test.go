@@ -140,7 +140,7 @@ func TestEmptyRoomsGo(t *testing.T) {
 	st.say("den", 3)
 	st.say(wire.Lobby, 3)
 	for _, name := range []string{"den", wire.Lobby} {
-		if _, err := st.env.Decide(context.Background(), eventlog.Command{Kind: eventlog.Trim, Room: name, To: 3}); err != nil {
+		if _, err := st.env.Decide(context.Background(), eventlog.Command{Kind: eventlog.Trim, Room: name, Body: eventlog.TrimBody{To: 3}}); err != nil {
 			t.Fatal(err)
 		}
 	}

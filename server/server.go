@@ -126,7 +126,7 @@ func (s *Server) open() (<-chan *eventlog.Outcome, error) {
 	s.clock.newest = newest(s.store)
 	s.hub = room.NewHub(s.store, room.Options{Budget: budget, Logger: cfg.Logger})
 	s.index = search.Open(indexPath(cfg), s.store, cfg.Logger)
-	epoch, err := eventlog.NewEpoch(cfg.Random)
+	nonce, err := eventlog.NewNonce(cfg.Random)
 	if err != nil {
 		return nil, err
 	}
@@ -135,14 +135,16 @@ func (s *Server) open() (<-chan *eventlog.Outcome, error) {
 	}
 	started := make(chan *eventlog.Outcome, 1)
 	s.eventlog = eventlog.NewLog(s.store, cfg.sequencer, eventlog.Options{
-		Feed: s.feed, Now: cfg.Now, Logger: cfg.Logger, Applied: s.metrics.Committed, MaxRooms: cfg.MaxRooms,
-		Expiry: func() wire.Time { return wire.Time(s.clock.expiry.Load()) },
+		Feed: s.feed, Now: cfg.Now, Logger: cfg.Logger, Applied: s.metrics.Committed,
 		// Before anything else an epoch begins, and names that connections of an earlier run held become free.
 		Start: &eventlog.Submission{
-			Command: eventlog.Command{Kind: eventlog.Restart, EpochName: epoch},
+			Command: eventlog.Command{Kind: eventlog.Start, Body: eventlog.StartBody{Node: eventlog.LocalNode, After: s.store.Incarnation(eventlog.LocalNode), Nonce: nonce}},
 			ReplyTo: &eventlog.ReplyTo{Deliver: func(_ *eventlog.Submission, o *eventlog.Outcome) { started <- o }},
 		},
 	})
+	if err := s.configure(); err != nil {
+		return nil, err
+	}
 	s.env = s.newEnv()
 	if cfg.SSH {
 		s.ssh, err = s.openSSH()
@@ -158,7 +160,7 @@ func (s *Server) newEnv() *session.Env {
 	deflate.Deflate = true
 	deflate.MaxDeflated = limits.Frame / 3 // above the longest text; inflating that takes at most half a millisecond
 	env := &session.Env{
-		Hub: s.hub, Store: s.store, Submit: s.eventlog.Submit, Rates: cfg.rates(), Limits: limits,
+		Hub: s.hub, Store: s.store, Submit: s.submit, Rates: cfg.rates(), Limits: limits,
 		Frame: &frames, Deflate: &deflate,
 		Server: "ramai " + cfg.Version, Start: cfg.Now(), Now: cfg.Now, Random: cfg.Random, Logger: cfg.Logger,
 		Closed: s.sessionClosed, Refused: s.metrics.Rejected,
@@ -218,6 +220,21 @@ func (s *Server) awaitStart(started <-chan *eventlog.Outcome) error {
 			return errors.New("cannot write to the data folder: no commit within 10 s; see the log, and check the disk")
 		}
 	}
+}
+
+// submit gives commands what depends on the clock, and passes them on to the log.
+func (s *Server) submit(sub eventlog.Submission, room func()) error {
+	sub.SetExpiry(wire.Time(s.clock.expiry.Load()))
+	return s.eventlog.Submit(sub, room)
+}
+
+// configure submits the configured limits, if they are not those that apply.
+func (s *Server) configure() error {
+	limits := eventlog.Limits{MaxRooms: s.cfg.MaxRooms}
+	if s.store.Limits() == limits {
+		return nil
+	}
+	return s.eventlog.Submit(eventlog.Submission{Command: eventlog.Command{Kind: eventlog.Configure, Body: eventlog.ConfigureBody{Limits: limits}}}, nil)
 }
 
 // feed implements eventlog.Feed.

@@ -135,7 +135,7 @@ func TestSSHNamesAreOwnedAtAPace(t *testing.T) {
 		t.Helper()
 		v1 := dial(t, o.url, wire.Protocol)
 		v1.say(`{"type":"name","name":"` + name + `"}`)
-		if got := strings.Contains(v1.until(`"name_taken"`), "belongs to a key of SSH"); got != want {
+		if got := strings.Contains(v1.until(`"name_taken"`), "is registered for an SSH key"); got != want {
 			t.Errorf("%s is somebody's own: %t, want %t", name, got, want)
 		}
 	}

@@ -189,7 +189,7 @@ func TestSSHLineByLine(t *testing.T) {
 	}
 	other := o.enter("anna", ssh.PublicKeys(newKey(t)))
 	out, notes, status = command(t, other, "den --json", "me too\n")
-	if said := saidIn(t, out); status != 0 || len(said) != 1 || said[0].DisplayName != "" || !strings.Contains(notes+out, "belongs to a key of SSH") {
+	if said := saidIn(t, out); status != 0 || len(said) != 1 || said[0].DisplayName != "" || !strings.Contains(notes+out, "is registered for an SSH key") {
 		t.Errorf("another key, with the name of the first: %d %s%s", status, out, notes)
 	}
 

@@ -37,7 +37,7 @@ per line: the date, the sender (the "by" of its messages), and the name. "name r
 
 // unregister releases a name in the data of a stopped server.
 func unregister(_ context.Context, s *sqlite.Store, name string) error {
-	batch := eventlog.Batch{At: wire.TimeOf(time.Now()), Commands: []eventlog.Command{{Kind: eventlog.UnregisterName, Name: name, Key: names.Key(name)}}}
+	batch := eventlog.Batch{At: wire.TimeOf(time.Now()), Commands: []eventlog.Command{{Kind: eventlog.UnregisterName, Body: eventlog.UnregisterNameBody{Name: name, Key: names.Key(name)}}}}
 	outcomes, err := s.Apply(&batch, s.Position()+1)
 	if err != nil {
 		return exit(exitUnusable, err)

@@ -30,13 +30,13 @@ func (r *rows) PutBounds(string, eventlog.Bounds, wire.Time) error { return nil 
 func TestLastNumber(t *testing.T) {
 	var s eventlog.State
 	heads := map[string]eventlog.Bounds{"old": {First: 1, Last: eventlog.MaxNumber - 1}, "lobby": {First: 1}}
-	s.Load(heads, map[eventlog.RemovedSlot]uint64{}, map[string]wire.Time{}, nil, nil, eventlog.IDGeneration{Number: 1}, nil, map[string][]eventlog.Span{})
+	s.Load(&eventlog.Snapshot{Bounds: heads})
 	say := func(room string) eventlog.Command {
 		return eventlog.Command{Kind: eventlog.Say, SenderID: "anna", Room: room, ID: "x", Text: "x", Once: true}
 	}
 	var tx rows
-	b := &eventlog.Batch{At: 1, MaxRooms: 2, Commands: []eventlog.Command{say("old"), say("old"), say("lobby")}}
-	_, outcomes, err := eventlog.Decide(&s, &tx, b)
+	b := &eventlog.Batch{At: 1, Commands: []eventlog.Command{say("old"), say("old"), say("lobby")}}
+	_, outcomes, err := eventlog.Decide(&s, &tx, b, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,20 +86,20 @@ func TestMostNames(t *testing.T) {
 	}
 	held[7].Used = 1
 	var s eventlog.State
-	s.Load(map[string]eventlog.Bounds{}, map[eventlog.RemovedSlot]uint64{}, map[string]wire.Time{}, held, nil, eventlog.IDGeneration{Number: 1}, nil, map[string][]eventlog.Span{})
+	s.Load(&eventlog.Snapshot{Leases: held})
 	claim := func(by, name string) eventlog.Command {
-		return eventlog.Command{Kind: eventlog.ReserveName, SenderID: by, Name: name, Key: name}
+		return eventlog.Command{Kind: eventlog.ReserveName, SenderID: by, Body: eventlog.ReserveNameBody{Name: name, Key: name, Expiry: 1}}
 	}
-	b := &eventlog.Batch{At: 1001, Expiry: 1, Commands: []eventlog.Command{
+	b := &eventlog.Batch{At: 1001, Commands: []eventlog.Command{
 		claim("anna", "anna"), claim("bert", "bert"), claim("anna", "ann"), claim("bert", "name7"), claim("carl", "name8"),
 		{Kind: eventlog.ReleaseName, SenderID: "anna"}, claim("carl", "carl"), claim("dora", "dora"),
 	}}
-	change, outcomes, err := eventlog.Decide(&s, &rows{}, b)
+	change, outcomes, err := eventlog.Decide(&s, &rows{}, b, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.Commit(change)
-	_, later, err := eventlog.Decide(&s, &rows{}, &eventlog.Batch{At: 1002, Expiry: 1, Commands: []eventlog.Command{claim("dora", "dora"), {Kind: eventlog.ReleaseName, SenderID: "carl"}, claim("dora", "dora")}})
+	_, later, err := eventlog.Decide(&s, &rows{}, &eventlog.Batch{At: 1002, Commands: []eventlog.Command{claim("dora", "dora"), {Kind: eventlog.ReleaseName, SenderID: "carl"}, claim("dora", "dora")}}, 2)
 	if err != nil {
 		t.Fatal(err)
 	}

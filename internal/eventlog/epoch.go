@@ -1,75 +1,63 @@
 package eventlog
 
 import (
-	"encoding/base64"
-	"fmt"
-	"io"
 	"maps"
 	"slices"
 
 	"ramai/wire"
 )
 
-// Bounds of what is kept of epochs. A position of an epoch that is forgotten counts as one of another history.
+// Limits of what is stored of epochs. A position of an epoch that is forgotten counts as one of another history.
 const (
 	// MaxEpochs is how many epochs a history knows: the newest.
 	MaxEpochs = 10_000
-	// MaxSpans is how many of them a room tells apart: the newest in which something was said there.
+	// MaxSpans is how many epochs a room distinguishes: the newest in which a message was stored there.
 	MaxSpans = 500
 )
 
-// An PutEpoch is the time from one start of a server to the next. A machine that is set back to a snapshot begins epochs that
-// the history it was before does not have, and the other way round: so an epoch tells which of them a client has heard.
+// An Epoch begins with a Start. A machine that is set back to a snapshot begins epochs that the abandoned history does not
+// have, and the other way round, so an epoch shows which of the two a client has received.
 type Epoch struct {
 	Number uint64 // they count up; 0: before there were epochs
-	Name   string // drawn anew, so that no other history has it
+	Name   string // the nonce of the Start, which no other history has
 }
 
-// A PutSpan says in which epoch messages of a room were stored: those from From on, up to the next span's.
+// A Span says in which epoch messages of a room were stored: those from From on, up to the next span's.
 type Span struct {
-	From  uint64 // a number of the room
-	Epoch uint64 // the Number of one
+	From  uint64 // the number of a message
+	Epoch uint64 // the Number of an epoch
 }
 
-// NewEpoch draws the name of an epoch: 48 bits of random as 8 characters of base64url.
-func NewEpoch(random io.Reader) (string, error) {
-	var b [6]byte
-	if _, err := io.ReadFull(random, b[:]); err != nil {
-		return "", fmt.Errorf("draw the name of a new epoch: %w", err)
-	}
-	return base64.RawURLEncoding.EncodeToString(b[:]), nil
-}
-
-// PutEpoch is the newest epoch; the zero one: none has begun.
+// Epoch returns the newest epoch; the zero Epoch: none has begun.
 func (s *State) Epoch() Epoch {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.epoch
 }
 
-// Contains tells whether what a client has that has heard everything up to p, in the epoch of p, is a part of this history.
-// It is not if there is no such number, if this history never had that epoch, or if the message with that number was stored
-// in a later one, or may have been, for the room was removed since. A position without an epoch, of an old client, proves no more than that there is such a number. The log
-// of p is that of the store.
+// Contains reports whether a client that received everything up to p, in the epoch of p, received a part of this history.
+// It did not if there is no such number, if this history never had that epoch, or if the message with that number was
+// stored in a later epoch, or may have been, because the room was removed since. A position without an epoch, of an old
+// client, is only compared with the numbers. The caller compares the history's id.
 func (s *State) Contains(room string, p *wire.Position) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if p.N > s.bounds(room).Last {
 		return false
 	}
-	if p.Epoch == "" || p.N == 0 { // who has heard nothing has nothing that could differ
+	if p.Epoch == "" || p.N == 0 { // a client that has received nothing has nothing that could differ
 		return true
 	}
 	epoch, known := s.epochs[p.Epoch]
-	if _, there := s.allBounds[room]; !there { // it was removed, lately perhaps, and nothing is left that tells when what was stored
+	if _, exists := s.allBounds[room]; !exists { // it may have been removed just now, and its spans are gone
 		return known && epoch == s.epoch.Number
 	}
 	return known && storedIn(s.spans[room], p.N) <= epoch
 }
 
-// storedIn is the epoch in which number n was stored, or a later one where that is forgotten.
+// storedIn returns the epoch in which number n was stored, or a later one if that is forgotten.
 func storedIn(spans []Span, n uint64) uint64 {
-	for _, span := range slices.Backward(spans) { // mostly it is the newest
+	for _, span := range slices.Backward(spans) { // usually it is the newest
 		if span.From <= n {
 			return span.Epoch
 		}
@@ -80,33 +68,21 @@ func storedIn(spans []Span, n uint64) uint64 {
 	return 0
 }
 
-// startEpoch begins an epoch, and forgets the oldest if there are too many.
-func (c *Change) startEpoch(tx Tx, o *Outcome) error {
-	name := o.Command.EpochName
-	if latest(c.epochs, c.state.epochs, name) > 0 {
-		o.refuse(wire.Internal, fmt.Sprintf("there was an epoch %s before; draw another name for the new one", name))
-		return nil
-	}
-	epoch := Epoch{Number: c.epoch.Number + 1, Name: name}
-	c.epoch, c.epochs[name] = epoch, epoch.Number
-	return tx.PutEpoch(epoch, oldestEpoch(epoch.Number))
-}
-
-// oldestEpoch is the oldest that is known when there are so many.
+// oldestEpoch returns the number of the oldest epoch that is known beside the newest.
 func oldestEpoch(newest uint64) uint64 { return newest - min(newest, MaxEpochs) + 1 }
 
-// span notes that number n of a room is stored in this epoch, if it is the first one there. made: the room is new, so that what
-// had lower numbers in one of its name was removed.
-func (c *Change) span(tx Tx, room string, n uint64, made bool) error {
+// span records that number n of a room is stored in this epoch, if it is the first one there. created: the room is new, so
+// what had lower numbers in a room of its name was removed.
+func (c *Change) span(tx Tx, room string, n uint64, created bool) error {
 	spans := latest(c.spans, c.state.spans, room)
 	if k := len(spans); k > 0 && spans[k-1].Epoch == c.epoch.Number || k == 0 && c.epoch.Number == 0 {
 		return nil
 	}
 	more := []Span{{From: n, Epoch: c.epoch.Number}}
 	switch {
-	case made:
+	case created:
 		more[0].From = 1
-	case len(spans) == 0 && n > 1: // what was said before there were epochs
+	case len(spans) == 0 && n > 1: // messages from before there were epochs
 		more = []Span{{From: 1}, more[0]}
 	}
 	spans = slices.Concat(spans, more)
@@ -120,7 +96,7 @@ func (c *Change) span(tx Tx, room string, n uint64, made bool) error {
 	return nil
 }
 
-// commitEpochs makes what c says of epochs part of the state. Called with mu held.
+// commitEpochs makes what c has of epochs part of the state. The caller holds mu.
 func (s *State) commitEpochs(c *Change) {
 	for room, spans := range c.spans {
 		if len(spans) == 0 { // the room was removed
@@ -138,9 +114,9 @@ func (s *State) commitEpochs(c *Change) {
 	maps.DeleteFunc(s.epochs, func(_ string, number uint64) bool { return number < oldest })
 }
 
-// loadEpochs replaces what is known of epochs; spans are in the order of their numbers. Called with mu held.
+// loadEpochs replaces what is known of epochs. The caller holds mu.
 func (s *State) loadEpochs(epochs []Epoch, spans map[string][]Span) {
-	s.epoch, s.epochs, s.spans = Epoch{}, make(map[string]uint64, len(epochs)), spans
+	s.epoch, s.epochs, s.spans = Epoch{}, make(map[string]uint64, len(epochs)), orEmpty(spans)
 	for _, e := range epochs {
 		s.epochs[e.Name] = e.Number
 		if e.Number > s.epoch.Number {

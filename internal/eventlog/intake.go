@@ -134,7 +134,7 @@ func (l *Log) nextFlights() bool {
 	if len(popped) == 0 {
 		return false
 	}
-	if !slices.ContainsFunc(popped, func(s Submission) bool { return s.maintenance() }) {
+	if !slices.ContainsFunc(popped, func(s Submission) bool { return s.Kind.Maintenance() }) {
 		l.flights = append(l.flights, flight{submissions: popped})
 		return true
 	}
@@ -144,7 +144,7 @@ func (l *Log) nextFlights() bool {
 		switch {
 		case s.Kind == ExpireName:
 			expiries.submissions = append(expiries.submissions, s)
-		case s.maintenance():
+		case s.Kind.Maintenance():
 			others = append(others, flight{submissions: []Submission{s}})
 		default:
 			clients.submissions = append(clients.submissions, s)
@@ -156,11 +156,6 @@ func (l *Log) nextFlights() bool {
 		}
 	}
 	return true
-}
-
-// maintenance reports whether a command keeps the data tidy, so that no client waits for it.
-func (c *Command) maintenance() bool {
-	return c.Kind == Trim || c.Kind == ExpireName || c.Kind == RotateIDs || c.Kind == PruneIDs
 }
 
 // admit refuses submissions of f that must not be ordered now, and makes a batch of the rest. There is no batch if
@@ -192,18 +187,12 @@ func (l *Log) admit(f *flight) {
 }
 
 func (l *Log) newBatch(commands []Command) *Batch {
-	b := &Batch{At: wire.TimeOf(l.opt.Now()), MaxRooms: l.opt.MaxRooms, Commands: commands}
-	if l.opt.Expiry != nil {
-		b.Expiry = l.opt.Expiry()
-	} else {
-		b.Expiry = b.At - wire.Time(NameLeaseTime/time.Millisecond)
-	}
-	return b
+	return &Batch{At: wire.TimeOf(l.opt.Now()), Node: LocalNode, Commands: commands}
 }
 
 // refuses returns why a command must not be applied to data in this state; empty: it may. Maintenance goes on.
 func (h Health) refuses(c *Command) string {
-	if c.maintenance() || c.Kind == Restart {
+	if c.Kind.Maintenance() || c.Kind == Start || c.Kind == Configure {
 		return ""
 	}
 	room := ""

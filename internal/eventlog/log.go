@@ -8,21 +8,17 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
-
-	"ramai/wire"
 )
 
 // Options configure a Log.
 type Options struct {
-	Feed     Feed             // called in order, by one goroutine
-	Now      func() time.Time // the clock that Batch.At comes from
-	Logger   *slog.Logger
-	Start    *Submission                            // ordered before everything else; nil: nothing is
-	Applied  func(commands int, took time.Duration) // called for each batch that was applied; may be nil
-	Queue    int                                    // submissions that may wait; 0: 8192
-	Batch    int                                    // commands of one transaction; 0: 1024
-	MaxRooms int                                    // see Batch
-	Expiry   func() wire.Time                       // Batch.Expiry of the next batch; nil: NameLeaseTime before Now
+	Feed    Feed             // called in order, by one goroutine
+	Now     func() time.Time // the clock that Batch.At comes from
+	Logger  *slog.Logger
+	Start   *Submission                            // ordered before everything else; nil: nothing is
+	Applied func(commands int, took time.Duration) // called for each batch that was applied; may be nil
+	Queue   int                                    // submissions that may wait; 0: 8192
+	Batch   int                                    // commands of one transaction; 0: 1024
 }
 
 const (

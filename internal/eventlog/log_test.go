@@ -42,7 +42,7 @@ func TestManyAtOnce(t *testing.T) {
 		Feed:   func(o []eventlog.Outcome, _ []eventlog.Submission) { heard = append(heard, o...) },
 		Now:    time.Now,
 		Logger: slog.New(slog.DiscardHandler),
-		Queue:  7, Batch: 5, MaxRooms: 1,
+		Queue:  7, Batch: 5,
 	})
 	done := make(chan error)
 	go func() { done <- l.Run(t.Context()) }()
@@ -86,7 +86,7 @@ func TestManyAtOnce(t *testing.T) {
 }
 
 func BenchmarkLog(b *testing.B) {
-	l := eventlog.NewLog(store(b), local.New(), eventlog.Options{Feed: func([]eventlog.Outcome, []eventlog.Submission) {}, Now: time.Now, MaxRooms: 1})
+	l := eventlog.NewLog(store(b), local.New(), eventlog.Options{Feed: func([]eventlog.Outcome, []eventlog.Submission) {}, Now: time.Now})
 	e := eventlog.Command{Kind: eventlog.Say, SenderID: "0123456789abcdef", Room: "lobby", Text: "x", Once: true}
 	b.ReportAllocs()
 	for b.Loop() {

@@ -42,14 +42,7 @@ const (
 	Other CloseReason = "other" // mostly: the client closed it
 )
 
-var (
-	kinds = map[eventlog.Kind]string{
-		eventlog.Say: "say", eventlog.ReserveName: "reserve_name", eventlog.ReleaseName: "release_name", eventlog.UnregisterName: "unregister_name",
-		eventlog.ExpireName: "expire_name", eventlog.Restart: "restart", eventlog.Trim: "trim", eventlog.RotateIDs: "rotate_ids",
-		eventlog.PruneIDs: "prune_ids", eventlog.RemoveRoom: "remove_room",
-	}
-	statuses = map[eventlog.Status]string{eventlog.Saved: "saved", eventlog.Repeat: "repeat", eventlog.Refused: "refused"}
-)
+var statuses = map[eventlog.Status]string{eventlog.Saved: "saved", eventlog.Repeat: "repeat", eventlog.Refused: "refused"}
 
 // New returns the metrics of a server without those that Register adds.
 func New(version string) *Metrics {
@@ -74,9 +67,9 @@ func New(version string) *Metrics {
 	commands := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "ramai_commands_total", Help: "Commands that were decided, by kind and status.",
 	}, []string{"kind", "status"})
-	for kind, kindName := range kinds {
+	for _, kind := range eventlog.Kinds() {
 		for status, statusName := range statuses {
-			m.commands[outcome{kind, status}] = commands.WithLabelValues(kindName, statusName)
+			m.commands[outcome{kind, status}] = commands.WithLabelValues(kind.String(), statusName)
 		}
 	}
 	for _, code := range wire.Codes() {

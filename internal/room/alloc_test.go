@@ -66,7 +66,7 @@ func TestTickVisitsChangedRooms(t *testing.T) {
 	for second, want := range []int32{0, 1, 0, 2, 0} {
 		switch second {
 		case 1:
-			st.Feed(st.apply(eventlog.Command{Kind: eventlog.ReserveName, SenderID: "by7", Name: "ann", Key: "ann"}), nil)
+			st.Feed(st.apply(eventlog.Command{Kind: eventlog.ReserveName, SenderID: "by7", Body: eventlog.ReserveNameBody{Name: "ann", Key: "ann"}}), nil)
 		case 3:
 			st.Typing("room1", "by1", start) // looks up the name of the sender who types
 			st.Join("room2", Text, &countingMember{}).Leave()

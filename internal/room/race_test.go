@@ -98,7 +98,7 @@ func TestReadersWhileTheFeedRuns(t *testing.T) {
 			for range 5 {
 				commands = append(commands, st.command("den", fmt.Sprint("text ", st.ids, strings.Repeat(" and on", st.ids%10/9*100))))
 			}
-			outcomes, err := st.store.Apply(&eventlog.Batch{MaxRooms: 1, Commands: commands}, st.store.Position()+1)
+			outcomes, err := st.store.Apply(&eventlog.Batch{Commands: commands}, st.store.Position()+1)
 			if err != nil {
 				t.Error(err)
 				return

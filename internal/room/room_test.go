@@ -53,7 +53,7 @@ func TestFeedOfOtherOutcomes(t *testing.T) {
 	again.ID = "1"
 	reused := again
 	reused.Text = "another text"
-	outcomes := st.apply(again, reused, eventlog.Command{Kind: eventlog.ReserveName, SenderID: "x", Name: "ann", Key: "ann"}, eventlog.Command{Kind: eventlog.Restart})
+	outcomes := st.apply(again, reused, eventlog.Command{Kind: eventlog.ReserveName, SenderID: "x", Body: eventlog.ReserveNameBody{Name: "ann", Key: "ann"}}, eventlog.Command{Kind: eventlog.Start, Body: eventlog.StartBody{Node: eventlog.LocalNode, Nonce: "x"}})
 	st.Feed(outcomes, nil)
 	st.check()
 	if got, _ := st.read(s, 1); len(got) > 0 || g.wakes != 1 {
@@ -314,7 +314,7 @@ func TestWhoLimit(t *testing.T) {
 	st := newHarness(t, 1<<20)
 	for i := range wire.MaxWho + 7 {
 		by := fmt.Sprintf("by%04d", i)
-		st.Feed(st.apply(eventlog.Command{Kind: eventlog.ReserveName, SenderID: by, Name: "n" + by, Key: by}), nil)
+		st.Feed(st.apply(eventlog.Command{Kind: eventlog.ReserveName, SenderID: by, Body: eventlog.ReserveNameBody{Name: "n" + by, Key: by}}), nil)
 		st.Join("den", Text, &countingMember{by: by})
 	}
 	w := st.Who("den")

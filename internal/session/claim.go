@@ -21,7 +21,7 @@ func ReserveName(by, asked string) (eventlog.Command, *wire.CodedError) {
 			Reason: fmt.Sprintf("the name %q, or one that looks like it, is kept for the server; choose another", name),
 		}
 	}
-	return eventlog.Command{Kind: eventlog.ReserveName, SenderID: by, Name: name, Key: names.Key(name)}, nil
+	return eventlog.Command{Kind: eventlog.ReserveName, SenderID: by, Body: eventlog.ReserveNameBody{Name: name, Key: names.Key(name)}}, nil
 }
 
 // ReleaseName frees the name that was bound to a connection of by, as soon as there is room in the queue. After the last

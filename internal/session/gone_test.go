@@ -59,7 +59,7 @@ func TestGoneIsNotPresent(t *testing.T) {
 	if wrong != nil {
 		t.Fatal(wrong)
 	}
-	e.Bound = true
+	e.BindName()
 	if err := st.sequencer.Submit(eventlog.Submission{Command: e}, nil); err != nil {
 		t.Fatal(err)
 	}

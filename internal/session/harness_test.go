@@ -88,7 +88,7 @@ func (st *harness) start() {
 	st.jobs, st.links, st.tick = nil, nil, st.clock.Add(time.Second)
 	st.hub = room.NewHub(st.store, room.Options{Budget: fanout.NewBudget(st.set.tape), Logger: logger, Go: st.later})
 	st.sequencer = eventlog.NewLog(st.store, local.New(), eventlog.Options{
-		Feed: st.hub.Feed, Now: st.now, Logger: logger, Queue: st.set.queue, Batch: st.set.batch, MaxRooms: st.set.maxRooms,
+		Feed: st.hub.Feed, Now: st.now, Logger: logger, Queue: st.set.queue, Batch: st.set.batch,
 	})
 	st.env = &Env{
 		Hub: st.hub, Store: st.store, Submit: st.sequencer.Submit, Rates: NewRates(RateLimits{st.set.rate, st.set.burst, sendersAnAddress, roomsAMinute, namesAnHour, 0}),
@@ -97,8 +97,13 @@ func (st *harness) start() {
 		Deflate: &frame.Config{TextOnly: true, Deflate: true, MaxMessage: wire.MaxRequest(4000), MaxFragments: 256},
 		Server:  "ramai test", Start: st.clock, Now: st.now, Random: st.random, Logger: logger,
 	}
-	for epoch := fmt.Sprint("epoch", st.starts); st.store.Epoch().Name != epoch; st.sequence() { // before anybody can come
-		if err := st.sequencer.Submit(eventlog.Submission{Command: eventlog.Command{Kind: eventlog.Restart, EpochName: epoch}}, nil); err != nil && err != eventlog.ErrBusy {
+	limits := eventlog.Limits{MaxRooms: st.set.maxRooms}
+	for epoch := fmt.Sprint("epoch", st.starts); st.store.Epoch().Name != epoch || st.store.Limits() != limits; st.sequence() { // before anybody can come
+		c := eventlog.Command{Kind: eventlog.Start, Body: eventlog.StartBody{Node: eventlog.LocalNode, After: st.store.Incarnation(eventlog.LocalNode), Nonce: epoch}}
+		if st.store.Epoch().Name == epoch {
+			c = eventlog.Command{Kind: eventlog.Configure, Body: eventlog.ConfigureBody{Limits: limits}}
+		}
+		if err := st.sequencer.Submit(eventlog.Submission{Command: c}, nil); err != nil && err != eventlog.ErrBusy {
 			st.tb.Fatal(err)
 		}
 	}
@@ -133,7 +138,7 @@ func (st *harness) sequence() bool {
 func (st *harness) trim(room string, first uint64) {
 	st.tb.Helper()
 	for st.store.Bounds(room).First < first {
-		if err := st.sequencer.Submit(eventlog.Submission{Command: eventlog.Command{Kind: eventlog.Trim, Room: room, To: first - 1}}, nil); err != nil {
+		if err := st.sequencer.Submit(eventlog.Submission{Command: eventlog.Command{Kind: eventlog.Trim, Room: room, Body: eventlog.TrimBody{To: first - 1}}}, nil); err != nil {
 			st.tb.Fatal(err)
 		}
 		for st.sequence() {

@@ -157,7 +157,7 @@ func TestAskersWhoTakeNothing(t *testing.T) {
 	st := newHarness(t, setting{tape: max})
 	for i := range 400 {
 		by := fmt.Sprintf("by%014d", i)
-		claim := eventlog.Command{Kind: eventlog.ReserveName, SenderID: by, Name: fmt.Sprintf("%024d", i), Key: by}
+		claim := eventlog.Command{Kind: eventlog.ReserveName, SenderID: by, Body: eventlog.ReserveNameBody{Name: fmt.Sprintf("%024d", i), Key: by}}
 		if err := st.sequencer.Submit(eventlog.Submission{Command: claim}, nil); err != nil {
 			t.Fatal(err)
 		}

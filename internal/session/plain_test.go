@@ -67,7 +67,7 @@ func TestPlainLast(t *testing.T) {
 func (st *harness) claimed(name string) *link {
 	st.tb.Helper()
 	secret, _ := wire.NewSession(st.random)
-	e := eventlog.Command{Kind: eventlog.ReserveName, SenderID: wire.SenderIDOf(secret), Name: name, Key: names.Key(name), Bound: true}
+	e := eventlog.Command{Kind: eventlog.ReserveName, SenderID: wire.SenderIDOf(secret), Body: eventlog.ReserveNameBody{Name: name, Key: names.Key(name), Bound: true}}
 	if err := st.sequencer.Submit(eventlog.Submission{Command: e}, nil); err != nil {
 		st.tb.Fatal(err)
 	}

@@ -157,7 +157,7 @@ func (s *sim) mishap(p *person, l *liner) {
 		if room := simRooms[s.rng.IntN(2)]; s.forget {
 			h := s.store.Bounds(room)
 			to := h.First + uint64(s.rng.IntN(int(h.Last-h.First+2))) - 1
-			_ = s.sequencer.Submit(eventlog.Submission{Command: eventlog.Command{Kind: eventlog.Trim, Room: room, To: to}}, nil) // if there is no room, another time
+			_ = s.sequencer.Submit(eventlog.Submission{Command: eventlog.Command{Kind: eventlog.Trim, Room: room, Body: eventlog.TrimBody{To: to}}}, nil) // if there is no room, another time
 		}
 	case 11:
 		if s.rng.IntN(3) == 0 {

@@ -120,7 +120,7 @@ func (s *Session) renew() {
 	}
 	s.renewAt = s.now + eventlog.NameLeaseTime/4
 	if name := s.env.Store.Name(s.sender()); name != "" && !s.nameBound {
-		e := eventlog.Command{Kind: eventlog.ReserveName, SenderID: s.sender(), Name: name, Key: names.Key(name)}
+		e := eventlog.Command{Kind: eventlog.ReserveName, SenderID: s.sender(), Body: eventlog.ReserveNameBody{Name: name, Key: names.Key(name)}}
 		_ = s.env.Submit(eventlog.Submission{Command: e}, nil) // if there is no room, next time will do
 	}
 }

@@ -169,7 +169,9 @@ func (v v1) name(r wire.Request, f wire.Name) {
 			v.refuse(r, err)
 			return
 		}
-		e.Bound = v.nameBound // nobody could ever come back to it
+		if v.nameBound { // nobody could ever come back to it
+			e.BindName()
+		}
 	}
 	v.ensurePublisher().naming = true
 	v.paced(price{events: 1, name: f.Name != ""}, func() bool { return v.submitOrWait(e, r.Ref) })
@@ -186,7 +188,11 @@ func (v v1) reply(o *reply) {
 		v.send(wire.Request{Type: wire.Name{}.Type(), Ref: o.ref}.Refused(o.Err))
 		return
 	}
-	v.send(wire.Name{Name: e.Name, Ref: o.ref})
+	name := ""
+	if body, ok := e.Body.(eventlog.ReserveNameBody); ok {
+		name = body.Name
+	}
+	v.send(wire.Name{Name: name, Ref: o.ref})
 }
 
 // said tells what became of a say.

@@ -165,7 +165,7 @@ func (w *web) reserveName(r *http.Request, c *session.Client, asked string) *wir
 	}); err != nil {
 		return err
 	}
-	e.Bound = true
+	e.BindName()
 	o, err := w.decide(e)
 	switch {
 	case err != nil:

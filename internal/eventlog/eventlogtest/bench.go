@@ -22,7 +22,7 @@ func BenchmarkApply(b *testing.B, open func(b *testing.B) eventlog.Store) {
 			b.Run(fmt.Sprintf("events=%d/ids=%s", events, kind), func(b *testing.B) {
 				s := open(b)
 				defer s.Close()
-				batch := &eventlog.Batch{MaxRooms: 1, Commands: make([]eventlog.Command, events)}
+				batch := &eventlog.Batch{Commands: make([]eventlog.Command, events)}
 				said := 0
 				b.ReportAllocs()
 				for b.Loop() {

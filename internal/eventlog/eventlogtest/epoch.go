@@ -10,7 +10,7 @@ import (
 
 // begin is a start of a server that begins an epoch.
 func begin(epoch string) eventlog.Command {
-	return eventlog.Command{Kind: eventlog.Restart, EpochName: epoch}
+	return eventlog.Command{Kind: eventlog.Start, Body: eventlog.StartBody{Node: eventlog.LocalNode, Nonce: epoch}} // apply sets After
 }
 
 // knows holds what the store says of positions against what is wanted: "lobby 3 two" for those of the lobby, up to which
@@ -45,7 +45,7 @@ func testEpochs(t *testing.T, place Location) {
 	j.expect(events(begin("two")), "done") // nothing is said in it
 	j.expect(events(begin("three"), once("anna", "lobby", "e", "x"), begin("four"), once("anna", "lobby", "f", "x"), once("anna", "lobby", "g", "x")),
 		"done", "saved 5", "done", "saved 6", "saved 7")
-	j.expect(events(restart(), begin("two")), "done", "refused internal") // no start draws a name that there was
+	j.expect(events(begin("two")), "refused internal") // no start draws a name that there was
 	want := map[string]bool{
 		"lobby 2 one": true, "lobby 4 one": true, "lobby 5 one": false, "lobby 7 one": false, "lobby 8 one": false,
 		"lobby 4 two": true, "lobby 5 two": false, "lobby 5 three": true, "lobby 6 three": false, "lobby 7 four": true, "lobby 8 four": false,

@@ -4,6 +4,7 @@ package eventlogtest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,14 +41,13 @@ type fatal interface {
 // journaled is a store with what a test applied to it.
 type journaled struct {
 	eventlog.Store
-	t        fatal
-	at       wire.Time
-	maxRooms int
+	t  fatal
+	at wire.Time
 }
 
 func open(t *testing.T, place Location) *journaled {
 	t.Helper()
-	j := &journaled{Store: place.Open(), t: t, at: start, maxRooms: 100}
+	j := &journaled{Store: place.Open(), t: t, at: start}
 	t.Cleanup(func() {
 		if err := j.Close(); err != nil {
 			t.Errorf("Close: %v", err)
@@ -59,7 +59,7 @@ func open(t *testing.T, place Location) *journaled {
 // apply applies events as the next batch.
 func (j *journaled) apply(events ...eventlog.Command) []eventlog.Outcome {
 	j.t.Helper()
-	outcomes, err := j.Apply(&eventlog.Batch{At: j.at, Expiry: j.at - wire.Time(eventlog.NameLeaseTime/time.Millisecond), MaxRooms: j.maxRooms, Commands: events}, j.Position()+1)
+	outcomes, err := j.Apply(j.batch(events...), j.Position()+1)
 	if err != nil {
 		j.t.Fatalf("Apply: %v", err)
 	}
@@ -67,6 +67,29 @@ func (j *journaled) apply(events ...eventlog.Command) []eventlog.Outcome {
 		j.t.Fatalf("Apply gave %d outcomes for %d events", len(outcomes), len(events))
 	}
 	return outcomes
+}
+
+// batch makes a batch of commands, as a node would: names that were last used a day ago have expired, and a Start follows
+// the one before it.
+func (j *journaled) batch(commands ...eventlog.Command) *eventlog.Batch {
+	return prepare(j.Store, &eventlog.Batch{At: j.at, Node: eventlog.LocalNode, Commands: commands}, j.at-wire.Time(eventlog.NameLeaseTime/time.Millisecond))
+}
+
+func prepare(s eventlog.Store, b *eventlog.Batch, expiry wire.Time) *eventlog.Batch {
+	b.Commands = slices.Clone(b.Commands)
+	after := s.Incarnation(eventlog.LocalNode)
+	for i := range b.Commands {
+		c := &b.Commands[i]
+		c.SetExpiry(expiry)
+		switch body := c.Body.(type) {
+		case eventlog.ExpireNameBody:
+			c.Body = eventlog.ExpireNameBody{Expiry: expiry}
+		case eventlog.StartBody:
+			body.After = after
+			c.Body, after = body, s.Position()+1
+		}
+	}
+	return b
 }
 
 // expect applies events as the next batch, and compares what became of them with one line each.
@@ -131,12 +154,18 @@ func once(by, room, id, text string) eventlog.Command {
 
 // claim claims a name.
 func claim(by, name string) eventlog.Command {
-	return eventlog.Command{Kind: eventlog.ReserveName, SenderID: by, Name: name, Key: names.Key(name)}
+	return eventlog.Command{Kind: eventlog.ReserveName, SenderID: by, Body: eventlog.ReserveNameBody{Name: name, Key: names.Key(name)}}
+}
+
+// nameOf is the name that a command reserves, or "".
+func nameOf(c *eventlog.Command) string {
+	body, _ := c.Body.(eventlog.ReserveNameBody)
+	return body.Name
 }
 
 func bound(by, name string) eventlog.Command {
 	e := claim(by, name)
-	e.Bound = true
+	e.BindName()
 	return e
 }
 
@@ -148,29 +177,36 @@ func own(by, name, room, id, text string) eventlog.Command {
 }
 
 func disown(name string) eventlog.Command {
-	return eventlog.Command{Kind: eventlog.UnregisterName, Name: name, Key: names.Key(name)}
+	return eventlog.Command{Kind: eventlog.UnregisterName, Body: eventlog.UnregisterNameBody{Name: name, Key: names.Key(name)}}
 }
 
 func release(by string) eventlog.Command {
 	return eventlog.Command{Kind: eventlog.ReleaseName, SenderID: by}
 }
 
-func restart() eventlog.Command { return eventlog.Command{Kind: eventlog.Restart} }
+// restart is a start of the node with a nonce of its own.
+func restart(j *journaled) eventlog.Command { return begin(fmt.Sprint("restart-", j.Position())) }
 
 func trim(room string, to uint64) eventlog.Command {
-	return eventlog.Command{Kind: eventlog.Trim, Room: room, To: to}
+	return eventlog.Command{Kind: eventlog.Trim, Room: room, Body: eventlog.TrimBody{To: to}}
 }
 
 func expire(by string) eventlog.Command {
-	return eventlog.Command{Kind: eventlog.ExpireName, SenderID: by}
+	return eventlog.Command{Kind: eventlog.ExpireName, SenderID: by, Body: eventlog.ExpireNameBody{}} // batch sets Expiry
 }
 
-func turn(to uint64) eventlog.Command { return eventlog.Command{Kind: eventlog.RotateIDs, To: to} }
+func turn(to uint64) eventlog.Command {
+	return eventlog.Command{Kind: eventlog.RotateIDs, Body: eventlog.RotateIDsBody{Generation: to}}
+}
 
 func forget() eventlog.Command { return eventlog.Command{Kind: eventlog.PruneIDs} }
 
 func remove(room string, to uint64) eventlog.Command {
-	return eventlog.Command{Kind: eventlog.RemoveRoom, Room: room, To: to}
+	return eventlog.Command{Kind: eventlog.RemoveRoom, Room: room, Body: eventlog.RemoveRoomBody{Last: to}}
+}
+
+func limitRooms(n int) eventlog.Command {
+	return eventlog.Command{Kind: eventlog.Configure, Body: eventlog.ConfigureBody{Limits: eventlog.Limits{MaxRooms: n}}}
 }
 
 func events(e ...eventlog.Command) []eventlog.Command { return e }

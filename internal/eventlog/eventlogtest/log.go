@@ -90,13 +90,13 @@ func newHarness(t fatal, store eventlog.Store, seq eventlog.Sequencer, opt event
 		defer o.mu.Unlock()
 		for i := range outcomes {
 			out := &outcomes[i]
-			o.fed = append(o.fed, out.Command.ID+out.Command.Name+" "+line(*out))
+			o.fed = append(o.fed, out.Command.ID+nameOf(&out.Command)+" "+line(*out))
 			if reply := submissions[i].ReplyTo; reply != nil && reply.Deliver != nil {
 				reply.Deliver(&submissions[i], out)
 			}
 		}
 	}
-	opt.Now, opt.Logger, opt.MaxRooms = func() time.Time { return start.Std() }, slog.New(slog.NewTextHandler(&o.logged, nil)), 100
+	opt.Now, opt.Logger = func() time.Time { return start.Std() }, slog.New(slog.NewTextHandler(&o.logged, nil))
 	o.Log = eventlog.NewLog(o.store, seq, opt)
 	return o
 }
@@ -324,9 +324,9 @@ func testRetentionApart(t *testing.T, o *harness) {
 	o.submit(saying("a1", "a2")...)
 	o.steps(1)
 	o.store.Poison("lobby")
-	o.submit(eventlog.Command{Kind: eventlog.Trim, Room: "lobby", To: 1})
+	o.submit(eventlog.Command{Kind: eventlog.Trim, Room: "lobby", Body: eventlog.TrimBody{To: 1}})
 	o.submit(saying("a3")...)
-	o.submit(eventlog.Command{Kind: eventlog.Trim, Room: "den", To: 1})
+	o.submit(eventlog.Command{Kind: eventlog.Trim, Room: "den", Body: eventlog.TrimBody{To: 1}})
 	before := len(o.store.Applied())
 	o.settle()
 	o.heard("a1 saved 1", "a2 saved 2", "a3 saved 3", " refused unavailable", " from 1")
@@ -337,7 +337,7 @@ func testRetentionApart(t *testing.T, o *harness) {
 
 // Nothing is acknowledged into data that is damaged: in one room, or in all. Retention goes on.
 func testHealth(t *testing.T, o *harness) {
-	trim := eventlog.Command{Kind: eventlog.Trim, Room: "lobby", To: 1}
+	trim := eventlog.Command{Kind: eventlog.Trim, Room: "lobby", Body: eventlog.TrimBody{To: 1}}
 	o.store.SetHealth(eventlog.Health{Rooms: map[string]error{"lobby": eventlog.ErrDamaged}})
 	o.submit(say("anna", "lobby", "a1", "x"), say("anna", "den", "a2", "x"), claim("anna", "Anna"), trim)
 	o.settle()

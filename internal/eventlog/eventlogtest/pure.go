@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -53,7 +54,7 @@ func Same(t *testing.T, left, right func(t *testing.T) Location) {
 type view map[string]any
 
 func viewOf(t fatal, s eventlog.Store) view {
-	v := view{"the position": s.Position(), "the heads": s.AllBounds(), "the times": s.NewestTimes(), "the ids": s.IDGeneration(), "the epoch": s.Epoch()}
+	v := view{"the position": s.Position(), "the heads": s.AllBounds(), "the times": s.NewestTimes(), "the ids": s.IDGeneration(), "the epoch": s.Epoch(), "the limits": s.Limits(), "the incarnation": s.Incarnation(eventlog.LocalNode)}
 	v["the owners"] = s.RegisteredNames()
 	stale, err := s.HasStaleIDs()
 	if err != nil {
@@ -90,6 +91,7 @@ func (v view) compare(t fatal, what string, other view) {
 func both(t fatal, a, b eventlog.Store, batch eventlog.Batch) {
 	t.Helper()
 	position := a.Position() + 1
+	prepare(a, &batch, batch.At-wire.Time(eventlog.NameLeaseTime/time.Millisecond)) // of both
 	x, err := a.Apply(&batch, position)
 	if err != nil {
 		t.Fatalf("Apply: %v", err)
@@ -123,8 +125,7 @@ func batches() *rapid.Generator[eventlog.Batch] {
 		}
 		return eventlog.Batch{
 			At:       start + wire.Time(hours)*hour,
-			Expiry:   start + wire.Time(rapid.IntRange(-1, 30).Draw(t, "expiry"))*hour,
-			MaxRooms: rapid.IntRange(1, len(someRooms)).Draw(t, "rooms"),
+			Node:     eventlog.LocalNode,
 			Commands: rapid.SliceOfN(anEvent(), 0, 8).Draw(t, "events"),
 		}
 	})
@@ -133,7 +134,7 @@ func batches() *rapid.Generator[eventlog.Batch] {
 func anEvent() *rapid.Generator[eventlog.Command] {
 	return rapid.Custom(func(t *rapid.T) eventlog.Command {
 		by := rapid.SampledFrom(someSenders).Draw(t, "by")
-		switch kind := rapid.SampledFrom([]eventlog.Kind{eventlog.Say, eventlog.Say, eventlog.Say, eventlog.ReserveName, eventlog.ReleaseName, eventlog.Restart, eventlog.Trim, eventlog.UnregisterName, eventlog.ExpireName, eventlog.RotateIDs, eventlog.PruneIDs, eventlog.RemoveRoom}).Draw(t, "kind"); kind {
+		switch kind := rapid.SampledFrom(append(eventlog.Kinds(), eventlog.Say, eventlog.Say)).Draw(t, "kind"); kind {
 		case eventlog.Say:
 			e := say(by, rapid.SampledFrom(someRooms).Draw(t, "room"), rapid.StringMatching("[a-d]").Draw(t, "id"), rapid.StringMatching("[xy]").Draw(t, "text"))
 			e.Once = rapid.IntRange(0, 3).Draw(t, "once") == 0
@@ -141,8 +142,14 @@ func anEvent() *rapid.Generator[eventlog.Command] {
 			return e
 		case eventlog.ReserveName:
 			e := claim(by, rapid.SampledFrom([]string{"Queen", "QUEEN", "King"}).Draw(t, "name"))
-			e.Bound = rapid.Bool().Draw(t, "bound")
+			if rapid.Bool().Draw(t, "bound") {
+				return bound(by, e.Body.(eventlog.ReserveNameBody).Name)
+			}
 			return e
+		case eventlog.ExpireName:
+			return expire(by)
+		case eventlog.Configure:
+			return limitRooms(rapid.IntRange(0, len(someRooms)).Draw(t, "rooms"))
 		case eventlog.RotateIDs:
 			return turn(rapid.Uint64Range(0, 5).Draw(t, "generation"))
 		case eventlog.RemoveRoom:
@@ -151,10 +158,14 @@ func anEvent() *rapid.Generator[eventlog.Command] {
 			return disown(rapid.SampledFrom([]string{"Queen", "King"}).Draw(t, "name"))
 		case eventlog.Trim:
 			return trim(rapid.SampledFrom(someRooms).Draw(t, "room"), rapid.Uint64Range(0, 12).Draw(t, "to"))
-		case eventlog.Restart:
-			return begin(rapid.SampledFrom(someEpochs).Draw(t, "epoch"))
+		case eventlog.Start:
+			return begin(rapid.SampledFrom(someEpochs[1:]).Draw(t, "epoch"))
+		case eventlog.ReleaseName:
+			return release(by)
+		case eventlog.PruneIDs:
+			return forget()
 		default:
-			return eventlog.Command{Kind: kind, SenderID: by}
+			panic(fmt.Sprintf("no commands of the kind %v are drawn; add some here", kind))
 		}
 	})
 }

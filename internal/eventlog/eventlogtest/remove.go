@@ -53,7 +53,7 @@ func testRemoveLarge(t *testing.T, j *journaled) {
 
 // What counts as a room has messages; the lobby can always be made.
 func testPlacesForRooms(t *testing.T, j *journaled) {
-	j.maxRooms = 2
+	j.apply(limitRooms(2))
 	j.expect(events(say("anna", "one", "a", "x"), say("anna", "two", "a", "x"), say("anna", "three", "a", "x")), "saved 1", "saved 1", "refused not_allowed")
 	j.expect(events(say("anna", "lobby", "a", "x"), remove("one", 1), say("anna", "three", "a", "x")), "saved 1", "done", "refused not_allowed")
 	j.expect(events(trim("two", 1), say("anna", "three", "a", "x"), say("anna", "two", "b", "x")), "from 2", "saved 1", "refused not_allowed")

@@ -73,7 +73,7 @@ func testEmpty(t *testing.T, j *journaled) {
 		t.Errorf("ReadBefore = %v, %v", before, err)
 	}
 	for _, position := range []uint64{0, 2, math.MaxUint64} {
-		if _, err := j.Apply(&eventlog.Batch{MaxRooms: 1}, position); err == nil {
+		if _, err := j.Apply(&eventlog.Batch{}, position); err == nil {
 			t.Errorf("Apply at position %d of an empty store was no error", position)
 		}
 	}
@@ -190,7 +190,7 @@ func testNames(t *testing.T, j *journaled) {
 	j.expect(events(claim("anna", "ANNA"), claim("anna", "Queen"), claim("bert", "anna")), "done", "done", "done")
 	held(map[string]string{"anna": "Queen", "bert": "anna"})
 
-	j.expect(events(release("bert"), release("bert"), claim("carl", "Anna"), restart()), "done", "done", "done", "done")
+	j.expect(events(release("bert"), release("bert"), claim("carl", "Anna"), restart(j)), "done", "done", "done", "done")
 	held(map[string]string{"anna": "Queen", "bert": "", "carl": "Anna"})
 
 	// Held for a day after the last use. Speaking is a use; that within an hour of the last one need not be noted.
@@ -213,11 +213,11 @@ func testBoundNames(t *testing.T, j *journaled) {
 	j.expect(events(bound("anna", "Anna"), claim("bert", "Bert")), "done", "done")
 	j.at += 1000 * hour
 	j.expect(events(claim("carl", "Anna"), claim("carl", "Bert")), "refused name_taken", "done")
-	j.expect(events(bound("dora", "Dora"), restart(), claim("eva", "Anna"), claim("eva", "Dora"), claim("eva", "Bert")),
+	j.expect(events(bound("dora", "Dora"), restart(j), claim("eva", "Anna"), claim("eva", "Dora"), claim("eva", "Bert")),
 		"done", "done", "done", "done", "refused name_taken")
 	// A restart goes by what is held when it comes.
 	j.expect(events(bound("fritz", "Fritz")), "done")
-	j.expect(events(claim("fritz", "Fritz"), restart(), claim("gerd", "Fritz")), "done", "done", "refused name_taken")
+	j.expect(events(claim("fritz", "Fritz"), restart(j), claim("gerd", "Fritz")), "done", "done", "refused name_taken")
 }
 
 func testOwnedNames(t *testing.T, j *journaled) {
@@ -269,7 +269,7 @@ func testOwnedNames(t *testing.T, j *journaled) {
 		{claim("two", "Hippo"), nil}, {release("one"), []string{"one"}}, {release("one"), nil}, {claim("two", "Hippo"), []string{"two"}},
 	} {
 		if got := j.apply(c.e)[0].Renamed; !slices.Equal(got, c.want) {
-			t.Errorf("after %q by %s, %q have another name, want %q", c.e.Name, c.e.SenderID, got, c.want)
+			t.Errorf("after %+v by %s, %q have another name, want %q", c.e.Body, c.e.SenderID, got, c.want)
 		}
 	}
 	j.at += 1000 * hour
@@ -293,7 +293,7 @@ func testOwnedNames(t *testing.T, j *journaled) {
 // A key of two parts clashes with each key that has one of them in common.
 func testClashingNames(t *testing.T, j *journaled) {
 	named := func(by, name, folded, looks string) eventlog.Command {
-		return eventlog.Command{Kind: eventlog.ReserveName, SenderID: by, Name: name, Key: folded + "\x00" + looks}
+		return eventlog.Command{Kind: eventlog.ReserveName, SenderID: by, Body: eventlog.ReserveNameBody{Name: name, Key: folded + "\x00" + looks}}
 	}
 	ian := func(by string) eventlog.Command { return named(by, "Ian", "ian", "lan") }
 	lan := func(by string) eventlog.Command { return named(by, "Lan", "lan", "Lan") }
@@ -313,15 +313,15 @@ func testClashingNames(t *testing.T, j *journaled) {
 	owning.RegisterKey = j.CanRegister("cleo")
 	j.apply(owning, release("cleo"))
 	j.expect(events(ian("anna"), lan("bert"), small("cleo")), "refused name_taken", "refused name_taken", "done")
-	j.expect(events(eventlog.Command{Kind: eventlog.UnregisterName, Name: "LAN", Key: "lan\x00LAN"}, ian("anna"), lan("bert")), "done", "done", "done")
+	j.expect(events(eventlog.Command{Kind: eventlog.UnregisterName, Body: eventlog.UnregisterNameBody{Name: "LAN", Key: "lan\x00LAN"}}, ian("anna"), lan("bert")), "done", "done", "done")
 }
 
 func testRooms(t *testing.T, j *journaled) {
-	j.maxRooms = 2
+	j.apply(limitRooms(2))
 	j.expect(events(say("anna", "one", "a1", "x"), say("anna", "two", "a1", "x"), say("anna", "three", "a1", "x"), say("anna", "one", "a2", "x")),
 		"saved 1", "saved 1", "refused not_allowed", "saved 2")
 	j.expect(events(say("anna", "three", "a1", "x"), say("anna", "two", "a2", "x")), "refused not_allowed", "saved 2")
-	j.maxRooms = 3
+	j.apply(limitRooms(3))
 	j.expect(events(say("anna", "three", "a1", "x"), say("anna", "four", "a1", "x")), "saved 1", "refused not_allowed")
 	if got, want := j.Bounds("four"), (eventlog.Bounds{First: 1}); got != want {
 		t.Errorf("Head of a room that was refused = %+v", got)
@@ -421,7 +421,7 @@ func testLongTexts(t *testing.T, j *journaled) {
 }
 
 func testToldTwice(t *testing.T, j *journaled) {
-	batch := &eventlog.Batch{At: start, MaxRooms: 1, Commands: events(
+	batch := &eventlog.Batch{At: start, Commands: events(
 		claim("anna", "Anna"), say("anna", "lobby", "a1", "x"), say("anna", "lobby", "a1", "x"),
 		once("anna", "lobby", "a2", "x"), say("anna", "lobby", "a1", "y"), say("anna", "cellar", "a1", "x"),
 	)}
@@ -447,7 +447,7 @@ func testToldTwice(t *testing.T, j *journaled) {
 
 func testRolledBack(t *testing.T, j *journaled) {
 	j.apply(claim("anna", "Anna"), say("anna", "lobby", "a1", "x"))
-	_, err := j.Apply(&eventlog.Batch{At: start + 9, MaxRooms: 9, Commands: events(
+	_, err := j.Apply(&eventlog.Batch{At: start + 9, Commands: events(
 		release("anna"), say("anna", "lobby", "a2", "x"), say("anna", "cellar", "a1", "x"), eventlog.Command{Kind: 99},
 	)}, 2)
 	if !errors.Is(err, eventlog.ErrRolledBack) {
@@ -504,7 +504,7 @@ func testOpenedAgain(t *testing.T, place Location) {
 	j.at -= hour
 	j.expect(events(
 		say("anna", "lobby", "a1", "x"), say("anna", "lobby", "a1", "y"), say("anna", "lobby", "a3", "x"), say("anna", "cellar", "a2", "x"),
-		claim("carl", "Bert"), restart(), claim("carl", "Bert"), say("carl", "attic", "c1", "x"), claim("carl", "Queen"), claim("key", "Queen"),
+		claim("carl", "Bert"), restart(j), claim("carl", "Bert"), say("carl", "attic", "c1", "x"), claim("carl", "Queen"), claim("key", "Queen"),
 	), "repeat 1", "refused id_reused", "saved 3", "saved 2", "refused name_taken", "done", "done", "saved 1", "refused name_taken", "done")
 	if got := j.all("lobby")[2].At; got != start {
 		t.Errorf("after the clock went back over a restart, at is %v, want %v", got, start)

@@ -154,7 +154,7 @@ func testExpire(t *testing.T, j *journaled) {
 
 	// While it is not certain what time it is, nothing runs out, whatever the clock says.
 	j.at += 1000 * hour
-	unsure := eventlog.Batch{At: j.at, MaxRooms: j.maxRooms, Commands: events(expire("bert"), claim("dora", "Bert"))}
+	unsure := eventlog.Batch{At: j.at, Node: eventlog.LocalNode, Commands: events(expire("bert"), claim("dora", "Bert"))}
 	outcomes, err := j.Apply(&unsure, j.Position()+1)
 	if err != nil || brief(outcomes) != "done\nrefused name_taken" {
 		t.Errorf("unsure of the time: %s, %v", brief(outcomes), err)

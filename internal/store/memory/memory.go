@@ -1,5 +1,5 @@
-// Package memory is a eventlog.Store that forgets everything when the process ends: for tests, and for servers that are
-// meant to leave nothing behind. It never fails and never says that it is full.
+// Package memory is an eventlog.Store that loses everything when the process ends: for tests, and for servers that store
+// nothing on disk. It never fails and is never full.
 package memory
 
 import (
@@ -25,21 +25,21 @@ type Store struct {
 	outcomes []eventlog.Outcome // of the batch at position
 }
 
-// New returns an empty store. The identity of its log is drawn from random.
+// New returns an empty store. Its history id is generated from random.
 func New(random io.Reader) (*Store, error) {
 	historyID, err := eventlog.NewHistoryID(random)
 	if err != nil {
 		return nil, err
 	}
 	s := &Store{historyID: historyID, rooms: map[string][]wire.Message{}, ids: map[uint64]map[eventlog.IDKey]eventlog.IDEntry{}}
-	s.state.Load(map[string]eventlog.Bounds{}, map[eventlog.RemovedSlot]uint64{}, map[string]wire.Time{}, nil, nil, eventlog.IDGeneration{Number: 1}, nil, map[string][]eventlog.Span{})
+	s.state.Load(&eventlog.Snapshot{IDs: eventlog.IDGeneration{Number: 1}})
 	return s, nil
 }
 
 // HistoryID implements eventlog.Store.
 func (s *Store) HistoryID() string { return s.historyID }
 
-// PutEpoch implements eventlog.Store.
+// Epoch implements eventlog.Store.
 func (s *Store) Epoch() eventlog.Epoch { return s.state.Epoch() }
 
 // Contains implements eventlog.Store.
@@ -47,7 +47,7 @@ func (s *Store) Contains(room string, p *wire.Position) bool {
 	return p.HistoryID == s.historyID && s.state.Contains(room, p)
 }
 
-// Head implements eventlog.Store.
+// Bounds implements eventlog.Store.
 func (s *Store) Bounds(room string) eventlog.Bounds { return s.state.Bounds(room) }
 
 // AllBounds implements eventlog.Store.
@@ -58,6 +58,12 @@ func (s *Store) RegisteredNames() []eventlog.NameRegistration { return s.state.R
 
 // NewestTimes implements eventlog.Store.
 func (s *Store) NewestTimes() map[string]wire.Time { return s.state.NewestTimes() }
+
+// Incarnation implements eventlog.Store.
+func (s *Store) Incarnation(node string) uint64 { return s.state.Incarnation(node) }
+
+// Limits implements eventlog.Store.
+func (s *Store) Limits() eventlog.Limits { return s.state.Limits() }
 
 // IDGeneration implements eventlog.Store.
 func (s *Store) IDGeneration() eventlog.IDGeneration { return s.state.IDGeneration() }
@@ -104,7 +110,7 @@ func (s *Store) Apply(b *eventlog.Batch, position uint64) ([]eventlog.Outcome, e
 		return nil, fmt.Errorf("apply a batch at position %d: the store is at %d, so the next is %d", position, s.position, s.position+1)
 	}
 	t := tx{Store: s}
-	change, outcomes, err := eventlog.Decide(&s.state, &t, b)
+	change, outcomes, err := eventlog.Decide(&s.state, &t, b, position)
 	if err != nil {
 		t.rollBack()
 		return nil, fmt.Errorf("apply the batch at position %d: %w: %w", position, eventlog.ErrRolledBack, err)
@@ -114,7 +120,7 @@ func (s *Store) Apply(b *eventlog.Batch, position uint64) ([]eventlog.Outcome, e
 	return outcomes, nil
 }
 
-// Health implements eventlog.Store. Nothing is ever wrong here.
+// Health implements eventlog.Store. There is never any damage.
 func (s *Store) Health() eventlog.Health { return eventlog.Health{} }
 
 // Reopen implements eventlog.Store. Nothing is ever in doubt here.
@@ -124,9 +130,9 @@ func (s *Store) Reopen() error { return nil }
 func (s *Store) Read(room string, after uint64, limit int) ([]wire.Message, eventlog.Bounds, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	all, head := s.rooms[room], s.state.Bounds(room) // Apply holds the lock until both are written
+	all, bounds := s.rooms[room], s.state.Bounds(room) // Apply holds the lock until both are written
 	if len(all) == 0 || after >= all[len(all)-1].N {
-		return nil, head, nil
+		return nil, bounds, nil
 	}
 	first := all[0].N
 	rest := all[max(after+1, first)-first:]
@@ -137,16 +143,16 @@ func (s *Store) Read(room string, after uint64, limit int) ([]wire.Message, even
 		}
 		n++
 	}
-	return append([]wire.Message(nil), rest[:n]...), head, nil
+	return append([]wire.Message(nil), rest[:n]...), bounds, nil
 }
 
 // ReadBefore implements eventlog.Store.
 func (s *Store) ReadBefore(room string, before uint64, limit int) ([]wire.Message, eventlog.Bounds, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	all, head := s.rooms[room], s.state.Bounds(room) // Apply holds the lock until both are written
+	all, bounds := s.rooms[room], s.state.Bounds(room) // Apply holds the lock until both are written
 	if len(all) == 0 || before <= all[0].N {
-		return nil, head, nil
+		return nil, bounds, nil
 	}
 	rest := all[:min(before-all[0].N, uint64(len(all)))]
 	n, bytes := 0, 0
@@ -156,7 +162,7 @@ func (s *Store) ReadBefore(room string, before uint64, limit int) ([]wire.Messag
 		}
 		n++
 	}
-	return append([]wire.Message(nil), rest[len(rest)-n:]...), head, nil
+	return append([]wire.Message(nil), rest[len(rest)-n:]...), bounds, nil
 }
 
 func clampLimit(limit int) int { return max(1, min(limit, eventlog.MaxRead)) }
@@ -167,8 +173,7 @@ func (s *Store) Free() (uint64, error) { return math.MaxUint64, nil }
 // Close implements eventlog.Store.
 func (s *Store) Close() error { return nil }
 
-// tx writes at once what a batch does, under the lock of Apply, and knows how to take it back. Names, epochs and heads are in
-// the state already.
+// tx applies changes at once, under the lock of Apply, and can undo them. Names, epochs and bounds are in the state.
 type tx struct {
 	*Store
 	undo []func()
@@ -203,7 +208,7 @@ func (t *tx) PutMessage(m *wire.Message) error {
 	return nil
 }
 
-// DeleteMessages makes a slice of its own for what stays: the old one would keep what goes.
+// DeleteMessages copies what stays: the old slice would keep the deleted texts in memory.
 func (t *tx) DeleteMessages(room string, _, to uint64) error {
 	all := t.rooms[room]
 	k := 0
@@ -215,7 +220,7 @@ func (t *tx) DeleteMessages(room string, _, to uint64) error {
 	return nil
 }
 
-// DeleteIDs lets go of whole generations: here that takes no time.
+// DeleteIDs deletes whole generations, which takes no time here.
 func (t *tx) DeleteIDs(below uint64) error {
 	for generation, ids := range t.ids {
 		if generation < below {
@@ -234,6 +239,8 @@ func (t *tx) PutIDGeneration(eventlog.IDGeneration) error        { return nil }
 func (t *tx) PutBounds(string, eventlog.Bounds, wire.Time) error { return nil }
 func (t *tx) PutEpoch(eventlog.Epoch, uint64) error              { return nil }
 func (t *tx) PutSpan(string, eventlog.Span, uint64) error        { return nil }
+func (t *tx) PutNode(string, eventlog.NodeState) error           { return nil }
+func (t *tx) PutLimits(eventlog.Limits) error                    { return nil }
 
 func (t *tx) DeleteRoom(room string, _ eventlog.RemovedSlot, _ uint64) error {
 	all := t.rooms[room]

@@ -131,7 +131,7 @@ func TestRestoredLog(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, epoch := range epochs {
-				if _, err := p.Apply(&eventlog.Batch{At: p.at, Commands: []eventlog.Command{{Kind: eventlog.Restart, EpochName: epoch}}}, p.Position()+1); err != nil {
+				if _, err := p.Apply(&eventlog.Batch{At: p.at, Commands: []eventlog.Command{{Kind: eventlog.Start, Body: eventlog.StartBody{Node: eventlog.LocalNode, After: p.Incarnation(eventlog.LocalNode), Nonce: epoch}}}}, p.Position()+1); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -47,7 +47,7 @@ func (p *testLog) publish(room string, texts ...string) {
 
 func (p *testLog) publishAt(at wire.Time, room string, texts ...string) {
 	p.t.Helper()
-	b := &eventlog.Batch{At: at, MaxRooms: 1000}
+	b := &eventlog.Batch{At: at}
 	for _, text := range texts {
 		b.Commands = append(b.Commands, eventlog.Command{Kind: eventlog.Say, SenderID: "anna", Room: room, Text: text, Once: true})
 	}

@@ -280,7 +280,7 @@ func TestRemovedRooms(t *testing.T) {
 		x.fill()
 		remove := func(room string, last uint64) {
 			t.Helper()
-			o, err := p.Apply(&eventlog.Batch{At: p.at, Commands: []eventlog.Command{{Kind: eventlog.RemoveRoom, Room: room, To: last}}}, p.Position()+1)
+			o, err := p.Apply(&eventlog.Batch{At: p.at, Commands: []eventlog.Command{{Kind: eventlog.RemoveRoom, Room: room, Body: eventlog.RemoveRoomBody{Last: last}}}}, p.Position()+1)
 			if err != nil || o[0].Status != eventlog.Saved {
 				t.Fatal(o, err)
 			}

@@ -92,7 +92,9 @@ const (
 	oldSchema = `
 CREATE TABLE meta(one INTEGER PRIMARY KEY CHECK(one = 1), log TEXT NOT NULL, position INTEGER NOT NULL, at INTEGER NOT NULL, unsynced INTEGER NOT NULL) STRICT;
 CREATE TABLE rooms(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, first INTEGER NOT NULL, last INTEGER NOT NULL) STRICT;
-CREATE TABLE ids(room INTEGER NOT NULL, by TEXT NOT NULL, id TEXT NOT NULL, n INTEGER NOT NULL, at INTEGER NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY(room, by, id)) STRICT, WITHOUT ROWID;` + namesTable
+CREATE TABLE ids(room INTEGER NOT NULL, by TEXT NOT NULL, id TEXT NOT NULL, n INTEGER NOT NULL, at INTEGER NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY(room, by, id)) STRICT, WITHOUT ROWID;` + namesTable5
+	namesTable5 = `
+CREATE TABLE names(by TEXT NOT NULL PRIMARY KEY, name TEXT NOT NULL, key TEXT NOT NULL UNIQUE, bound INTEGER NOT NULL, used INTEGER NOT NULL) STRICT, WITHOUT ROWID;`
 	messages1 = `
 CREATE TABLE messages(room INTEGER NOT NULL, n INTEGER NOT NULL, at INTEGER NOT NULL, by TEXT NOT NULL, name TEXT NOT NULL, id TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY(room, n)) STRICT, WITHOUT ROWID;`
 	messages4 = `
@@ -110,6 +112,8 @@ func schemaOf(v int64) string {
 		return oldSchema + messages4 + goneTable
 	case 4:
 		return oldSchema + messages4 + goneTable + registrationsTable
+	case 5:
+		return metaTable + roomsTable + messagesTable + registrationsTable + idsTable + generationTable + removedTable + namesTable5 + epochTables
 	}
 	return schema
 }

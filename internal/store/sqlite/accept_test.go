@@ -27,7 +27,7 @@ INSERT INTO names(by, name, key, bound, used) VALUES('bert', 'Bert', 'bert', 0, 
 	case 1:
 		rows = strings.ReplaceAll(rows, "messages(key,", "messages(room, n,")
 		rows = strings.ReplaceAll(rows, "(1 << 40) |", "1,")
-	case version:
+	case 5, version:
 		rows = strings.Replace(strings.Replace(rows, "last)", "last, at)", 1), "4, 5)", "4, 5, 2000)", 1)
 		rows = strings.Replace(rows, "text)", "text, sum)", 1)
 		for _, m := range []wire.Message{
@@ -43,8 +43,15 @@ INSERT INTO names(by, name, key, bound, used) VALUES('bert', 'Bert', 'bert', 0, 
 	}
 	meta := "INSERT INTO meta(one, log, position, at, unsynced) VALUES(1, 'log', 2, 2000, 0);"
 	if v == version {
+		rows = strings.Replace(strings.Replace(rows, "used)", "used, node)", 1), "0, 2000);", "0, 2000, 'local');", 1)
+	}
+	switch v {
+	case 5:
+		drop += schemaOf(5)
+		meta = "INSERT INTO meta(one, log, position, at, unsynced, open, run) VALUES(1, 'log', 2, 2000, 0, 0, '');"
+	case version:
 		drop, meta = "DELETE FROM meta;", "INSERT INTO meta(one, log, position, at, unsynced, open, run) VALUES(1, 'log', 2, 2000, 0, 0, '');"
-	} else {
+	default:
 		drop += schemaOf(int64(v))
 	}
 	database(t, dir, drop+meta+rows+fmt.Sprintf("PRAGMA user_version=%d;", v)+script)

@@ -62,7 +62,7 @@ func (s *Store) transact(t *tx, b *eventlog.Batch, position uint64) (*eventlog.C
 	if _, err := s.writer.begin.exec(); err != nil {
 		return nil, nil, s.undo(b, err)
 	}
-	change, outcomes, err := eventlog.Decide(&s.state, t, b)
+	change, outcomes, err := eventlog.Decide(&s.state, t, b, position)
 	if err == nil {
 		err = t.flush()
 	}
@@ -112,14 +112,14 @@ func (s *Store) undo(b *eventlog.Batch, cause error) error {
 
 // resolveCommitted finds out what became of the batch in doubt, which is on disk, by deciding it once more over the state before it.
 func (s *Store) resolveCommitted(saved *saved) error {
-	change, outcomes, err := eventlog.Decide(&s.state, &replay{saved: saved, writer: s.writer}, s.inDoubt)
+	change, outcomes, err := eventlog.Decide(&s.state, &replay{saved: saved, writer: s.writer}, s.inDoubt, saved.position)
 	if err != nil {
 		return fmt.Errorf("find out what became of the last batch: %w", err)
 	}
 	if change.At() != saved.at {
 		return fmt.Errorf("the last batch is of %v in the file, of %v in the server; start the server again", saved.at, change.At())
 	}
-	s.roomIDs = saved.rooms
+	s.roomIDs = saved.roomIDs
 	s.freeIDs, s.newestID = unusedIDs(s.roomIDs)
 	s.applied(change, outcomes, saved.position)
 	return nil
@@ -209,7 +209,7 @@ func (t *tx) PutLease(h eventlog.NameLease) error {
 	if h.Bound {
 		bound = 1
 	}
-	_, err := t.putLease.exec(h.SenderID, h.Name, h.Key, bound, int64(h.Used))
+	_, err := t.putLease.exec(h.SenderID, h.Name, h.Key, bound, int64(h.Used), h.Node)
 	return err
 }
 
@@ -245,6 +245,16 @@ func (t *tx) PutSpan(room string, s eventlog.Span, oldest uint64) error {
 	return err
 }
 
+func (t *tx) PutNode(node string, state eventlog.NodeState) error {
+	_, err := t.setNode.exec(node, int64(state.Incarnation), int64(state.Seq))
+	return err
+}
+
+func (t *tx) PutLimits(l eventlog.Limits) error {
+	_, err := t.setLimits.exec(int64(l.MaxRooms))
+	return err
+}
+
 func (t *tx) PutIDGeneration(ids eventlog.IDGeneration) error {
 	_, err := t.trim.setGeneration.exec(int64(ids.Number), int64(ids.Since))
 	return err
@@ -266,8 +276,8 @@ func (r *replay) PutID(generation uint64, k eventlog.IDKey, _ eventlog.IDEntry) 
 }
 
 func (r *replay) PutBounds(room string, h eventlog.Bounds, at wire.Time) error {
-	if r.bounds[room] != h || r.times[room] != at {
-		return fmt.Errorf("room %s has %v in the file, %v in the server; start the server again", room, r.bounds[room], h)
+	if r.Bounds[room] != h || r.NewestTimes[room] != at {
+		return fmt.Errorf("room %s has %v in the file, %v in the server; start the server again", room, r.Bounds[room], h)
 	}
 	return nil
 }
@@ -280,3 +290,5 @@ func (r *replay) DeleteRegistration(string) error                 { return nil }
 func (r *replay) PutIDGeneration(eventlog.IDGeneration) error     { return nil }
 func (r *replay) PutEpoch(eventlog.Epoch, uint64) error           { return nil }
 func (r *replay) PutSpan(string, eventlog.Span, uint64) error     { return nil }
+func (r *replay) PutNode(string, eventlog.NodeState) error        { return nil }
+func (r *replay) PutLimits(eventlog.Limits) error                 { return nil }

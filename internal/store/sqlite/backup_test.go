@@ -359,7 +359,7 @@ func TestBackupUndamaged(t *testing.T) {
 		},
 		"a name": {
 			harm: func(t *testing.T, dir string) {
-				alter(t, dir, "INSERT INTO names(by, name, key, bound, used) VALUES('bert', 'Be:rt', 'bert', 0, 2000)")
+				alter(t, dir, "INSERT INTO names(by, name, key, bound, used, node) VALUES('bert', 'Be:rt', 'bert', 0, 2000, 'local')")
 			},
 			found: []string{"the table names: the name \"Be:rt\""}, den: eventlog.Bounds{First: 1, Last: 100},
 		},

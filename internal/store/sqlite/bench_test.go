@@ -24,7 +24,7 @@ func BenchmarkRead(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer s.Close()
-	batch := &eventlog.Batch{MaxRooms: 1}
+	batch := &eventlog.Batch{}
 	for i := range 10_000 {
 		batch.Commands = append(batch.Commands, eventlog.Command{Kind: eventlog.Say, SenderID: "0123456789abcdef", Room: "lobby", ID: fmt.Sprint(i), Text: "a message of the usual length, fifty bytes or so"})
 	}

@@ -45,10 +45,10 @@ CREATE TABLE rooms(
 	idsTable = `
 CREATE TABLE ids(
 	generation INTEGER NOT NULL,
-	key BLOB NOT NULL,         -- see journal.KeyOf
+	key BLOB NOT NULL,         -- see eventlog.IDKeyOf
 	n INTEGER NOT NULL,
 	at INTEGER NOT NULL,
-	sum INTEGER NOT NULL,      -- over the text, see journal.Sum
+	sum INTEGER NOT NULL,      -- over the text, see eventlog.TextSum
 	PRIMARY KEY(generation, key)
 ) STRICT, WITHOUT ROWID;`
 	generationTable = `
@@ -71,8 +71,21 @@ CREATE TABLE names(
 	name TEXT NOT NULL,
 	key TEXT NOT NULL UNIQUE,
 	bound INTEGER NOT NULL,
-	used INTEGER NOT NULL
+	used INTEGER NOT NULL,
+	node TEXT NOT NULL         -- whose connection a bound name ends with
 ) STRICT, WITHOUT ROWID;`
+	nodesTable = `
+CREATE TABLE nodes(            -- see eventlog.NodeState
+	node TEXT NOT NULL PRIMARY KEY,
+	incarnation INTEGER NOT NULL,
+	seq INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;`
+	limitsTable = `
+CREATE TABLE limits(           -- see eventlog.Limits
+	one INTEGER PRIMARY KEY CHECK(one = 1),
+	max_rooms INTEGER NOT NULL
+) STRICT;
+INSERT INTO limits(one, max_rooms) VALUES(1, 0);`
 	epochTables = `
 CREATE TABLE epochs(
 	number INTEGER PRIMARY KEY,
@@ -85,7 +98,7 @@ CREATE TABLE spans(            -- in which epoch messages of a room were stored
 	PRIMARY KEY(room, epoch)
 ) STRICT, WITHOUT ROWID;`
 	removedTable = `
-CREATE TABLE graves(           -- of rooms that were removed, see journal.Grave
+CREATE TABLE graves(           -- of rooms that were removed, see eventlog.RemovedSlot
 	grave INTEGER PRIMARY KEY,
 	last INTEGER NOT NULL
 ) STRICT;`
@@ -100,7 +113,7 @@ CREATE TABLE owners(
 
 // schema makes the tables. Messages lie in the order of an integer, which is the cheapest to append to. They are
 // STRICT, so that what is read has the type it should have.
-const schema = metaTable + roomsTable + messagesTable + registrationsTable + idsTable + generationTable + removedTable + namesTable + epochTables
+const schema = metaTable + roomsTable + messagesTable + registrationsTable + idsTable + generationTable + removedTable + namesTable + epochTables + nodesTable + limitsTable
 
 // newRun draws, in SQL, the run of a file that no server has opened yet. Two such files never have the same, so the
 // write-ahead log of one is not taken for that of the other; see checkWAL.

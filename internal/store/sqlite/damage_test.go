@@ -316,7 +316,7 @@ func TestDamagedPageIsWrittenTo(t *testing.T) {
 	dir := twoRooms(t)
 	damage(t, dir, where(t, dir, "den says 001")/4096*4096, []byte(strings.Repeat("\xff", 4096)))
 	s := open(t, dir, quiet)
-	trim := batch(eventlog.Command{Kind: eventlog.Trim, Room: "den", To: 10})
+	trim := batch(eventlog.Command{Kind: eventlog.Trim, Room: "den", Body: eventlog.TrimBody{To: 10}})
 	if _, err := s.Apply(trim, s.Position()+1); !errors.Is(err, eventlog.ErrRolledBack) || !errors.Is(err, eventlog.ErrDamaged) {
 		t.Errorf("Apply: %v", err)
 	}
@@ -354,7 +354,7 @@ func TestWALOfCopy(t *testing.T) {
 			return filepath.Dir(path)
 		},
 		"upgraded": func() string {
-			path := fileOf(t, version-1, "")
+			path := fileOf(t, 4, "")
 			w, err := openWriter(path, quiet.Logger)
 			if err := errors.Join(err, w.checkpoint(), w.close()); err != nil {
 				t.Fatal(err)
@@ -474,7 +474,7 @@ func TestForeignFileUnchanged(t *testing.T) {
 			isClosed(t, dir)
 			backup := filepath.Join(t.TempDir(), FileName)
 			if drop {
-				backup = fileOf(t, version-1, "") // would be upgraded
+				backup = fileOf(t, 4, "") // would be upgraded
 			} else if _, err := Backup(t.Context(), dir, backup, false); err != nil {
 				t.Fatal(err)
 			}

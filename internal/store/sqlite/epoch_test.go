@@ -19,7 +19,7 @@ func TestImportIsAnEpoch(t *testing.T) {
 	s := open(t, dir, quiet)
 	begin := func(name string) {
 		t.Helper()
-		if _, err := s.Apply(batch(eventlog.Command{Kind: eventlog.Restart, EpochName: name}), s.Position()+1); err != nil {
+		if _, err := s.Apply(batch(eventlog.Command{Kind: eventlog.Start, Body: eventlog.StartBody{Node: eventlog.LocalNode, After: s.Incarnation(eventlog.LocalNode), Nonce: name}}), s.Position()+1); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -55,7 +55,7 @@ func TestImportOfADeletedRoom(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, quiet)
 	if _, err := s.Apply(batch(say("team", "1"), say("team", "2"), say("den", "1"),
-		eventlog.Command{Kind: eventlog.RemoveRoom, Room: "team", To: 2}, eventlog.Command{Kind: eventlog.Trim, Room: "den", To: 1}), 1); err != nil {
+		eventlog.Command{Kind: eventlog.RemoveRoom, Room: "team", Body: eventlog.RemoveRoomBody{Last: 2}}, eventlog.Command{Kind: eventlog.Trim, Room: "den", Body: eventlog.TrimBody{To: 1}}), 1); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {

@@ -147,7 +147,7 @@ func (e *examiner) all(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, table := range []string{"meta", "generation", "ids", "names", "owners", "epochs", "spans", "graves"} {
+	for _, table := range []string{"meta", "generation", "ids", "names", "owners", "epochs", "spans", "graves", "nodes", "limits"} {
 		err := e.eachRow(ctx, "SELECT * FROM "+table, func(row []driver.Value) error { return e.sink.row(table, row) })
 		if err := e.note("the table "+table, err); err != nil {
 			return err

@@ -51,7 +51,7 @@ func (s *Store) failNext(fault func(func() error) error) {
 }
 
 func batch(commands ...eventlog.Command) *eventlog.Batch {
-	return &eventlog.Batch{At: 1000, MaxRooms: 10, Commands: commands}
+	return &eventlog.Batch{At: 1000, Commands: commands}
 }
 
 func say(room, id string) eventlog.Command {
@@ -110,7 +110,7 @@ func TestRemoveRoomInDoubt(t *testing.T) {
 	for name, fault := range map[string]func(func() error) error{"lost": loseCommit, "unheard": failAfterCommit} {
 		s := open(t, t.TempDir(), quiet)
 		remove := func(room string, to uint64) eventlog.Command {
-			return eventlog.Command{Kind: eventlog.RemoveRoom, Room: room, To: to}
+			return eventlog.Command{Kind: eventlog.RemoveRoom, Room: room, Body: eventlog.RemoveRoomBody{Last: to}}
 		}
 		for i, b := range []*eventlog.Batch{
 			batch(say("den", "a"), say("old", "a")),
@@ -156,7 +156,7 @@ func TestDoubtInOrder(t *testing.T) {
 						fed = append(fed, fmt.Sprint(out.Command.ID, " ", out.Status, " ", out.N))
 					}
 				},
-				Now: func() time.Time { return time.UnixMilli(1000) }, Logger: slog.New(slog.DiscardHandler), MaxRooms: 1,
+				Now: func() time.Time { return time.UnixMilli(1000) }, Logger: slog.New(slog.DiscardHandler),
 			})
 			for _, id := range []string{"1", "2", "1"} {
 				if err := o.Submit(eventlog.Submission{Command: say("lobby", id)}, nil); err != nil {

@@ -33,7 +33,7 @@ func (s *Store) importRoom(room string, random io.Reader, next func() (*wire.Mes
 		return head, fmt.Errorf("there is a room %s already, up to number %d; give the imported one another name with --room", room, was.Last)
 	}
 	epoch := eventlog.Epoch{Number: s.Epoch().Number + 1}
-	if epoch.Name, err = eventlog.NewEpoch(random); err != nil {
+	if epoch.Name, err = eventlog.NewNonce(random); err != nil {
 		return head, err
 	}
 	t := s.newTx()

@@ -106,26 +106,21 @@ func (r *reader) next(query *sql.Stmt, head eventlog.Bounds, low, high uint64, k
 	return first + uint64(k), true
 }
 
-// saved is what a store knows by heart, as the file has it.
+// saved is the content of the database besides messages and ids.
 type saved struct {
-	historyID     string
-	position      uint64
-	at            wire.Time
-	unsynced      bool
-	rooms         map[string]int64 // ids
-	bounds        map[string]eventlog.Bounds
-	removedLast   map[eventlog.RemovedSlot]uint64
-	times         map[string]wire.Time // of the newest message of each room
-	ids           eventlog.IDGeneration
-	leases        []eventlog.NameLease
-	registrations []eventlog.NameRegistration
-	epochs        []eventlog.Epoch
-	run           string
-	spans         map[string][]eventlog.Span
+	eventlog.Snapshot
+	historyID string
+	position  uint64
+	at        wire.Time
+	unsynced  bool
+	run       string
+	roomIDs   map[string]int64
 }
 
 func (r *reader) load() (*saved, error) {
-	s := &saved{rooms: map[string]int64{}, bounds: map[string]eventlog.Bounds{}, removedLast: map[eventlog.RemovedSlot]uint64{}, times: map[string]wire.Time{}, spans: map[string][]eventlog.Span{}}
+	s := &saved{roomIDs: map[string]int64{}}
+	s.Bounds, s.RemovedLast, s.NewestTimes = map[string]eventlog.Bounds{}, map[eventlog.RemovedSlot]uint64{}, map[string]wire.Time{}
+	s.Spans, s.Nodes = map[string][]eventlog.Span{}, map[string]eventlog.NodeState{}
 	err := r.each("SELECT log, position, at, unsynced, run FROM meta", func(scan func(...any) error) error {
 		return scan(&s.historyID, &s.position, &s.at, &s.unsynced, &s.run)
 	})
@@ -141,7 +136,7 @@ func (r *reader) load() (*saved, error) {
 		var head eventlog.Bounds
 		var at wire.Time
 		err := scan(&id, &name, &head.First, &head.Last, &at)
-		s.rooms[name], s.bounds[name], s.times[name] = id, head, at
+		s.roomIDs[name], s.Bounds[name], s.NewestTimes[name] = id, head, at
 		return err
 	})
 	if err != nil {
@@ -150,22 +145,22 @@ func (r *reader) load() (*saved, error) {
 	err = r.each("SELECT grave, last FROM graves", func(scan func(...any) error) error {
 		var slot, last int64
 		err := scan(&slot, &last)
-		s.removedLast[eventlog.RemovedSlot(slot)] = uint64(last)
+		s.RemovedLast[eventlog.RemovedSlot(slot)] = uint64(last)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	err = r.each("SELECT newest, since FROM generation", func(scan func(...any) error) error {
-		return scan(&s.ids.Number, &s.ids.Since)
+		return scan(&s.IDs.Number, &s.IDs.Since)
 	})
 	if err != nil {
 		return nil, err
 	}
-	err = r.each("SELECT by, name, key, bound, used FROM names", func(scan func(...any) error) error {
+	err = r.each("SELECT by, name, key, bound, used, node FROM names", func(scan func(...any) error) error {
 		var h eventlog.NameLease
-		err := scan(&h.SenderID, &h.Name, &h.Key, &h.Bound, &h.Used)
-		s.leases = append(s.leases, h)
+		err := scan(&h.SenderID, &h.Name, &h.Key, &h.Bound, &h.Used, &h.Node)
+		s.Leases = append(s.Leases, h)
 		return err
 	})
 	if err != nil {
@@ -174,16 +169,30 @@ func (r *reader) load() (*saved, error) {
 	err = r.each("SELECT by, name, key, since FROM owners", func(scan func(...any) error) error {
 		var o eventlog.NameRegistration
 		err := scan(&o.SenderID, &o.Name, &o.Key, &o.Since)
-		s.registrations = append(s.registrations, o)
+		s.Registrations = append(s.Registrations, o)
 		return err
 	})
+	if err != nil {
+		return nil, err
+	}
+	err = r.each("SELECT node, incarnation, seq FROM nodes", func(scan func(...any) error) error {
+		var node string
+		var state eventlog.NodeState
+		err := scan(&node, &state.Incarnation, &state.Seq)
+		s.Nodes[node] = state
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = r.each("SELECT max_rooms FROM limits", func(scan func(...any) error) error { return scan(&s.Limits.MaxRooms) })
 	if err != nil {
 		return nil, err
 	}
 	err = r.each("SELECT number, name FROM epochs", func(scan func(...any) error) error {
 		var e eventlog.Epoch
 		err := scan(&e.Number, &e.Name)
-		s.epochs = append(s.epochs, e)
+		s.Epochs = append(s.Epochs, e)
 		return err
 	})
 	if err != nil {
@@ -193,7 +202,7 @@ func (r *reader) load() (*saved, error) {
 		var room string
 		var span eventlog.Span
 		err := scan(&room, &span.Epoch, &span.From)
-		s.spans[room] = append(s.spans[room], span)
+		s.Spans[room] = append(s.Spans[room], span)
 		return err
 	})
 	return s, err

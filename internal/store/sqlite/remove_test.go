@@ -27,7 +27,7 @@ func TestRoomIDsReused(t *testing.T) {
 			}
 		}
 		remove := func(room string) eventlog.Command {
-			return eventlog.Command{Kind: eventlog.RemoveRoom, Room: room, To: 1}
+			return eventlog.Command{Kind: eventlog.RemoveRoom, Room: room, Body: eventlog.RemoveRoomBody{Last: 1}}
 		}
 		apply(say("a", "1"), say("b", "1"), say("c", "1"), say("d", "1"))
 		apply(remove("b"), say("e", "1"), remove("d"), say("f", "1"), remove("f"))

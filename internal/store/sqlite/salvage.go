@@ -178,6 +178,8 @@ func (s *salvager) row(table string, row []driver.Value) error {
 		return s.insertRow("UPDATE meta SET position = ?, at = ?", "the table meta", row[2], row[3])
 	case "generation":
 		return s.insertRow("UPDATE generation SET newest = ?, since = ?", "the table generation", row[1:]...)
+	case "limits":
+		return s.insertRow("UPDATE limits SET max_rooms = ?", "the table limits", row[1:]...)
 	case "names":
 		err = checkHolder(row[0], row[1], row[2])
 	case "owners":

@@ -142,9 +142,9 @@ func (s *Store) load() error {
 		return err
 	}
 	s.position.Store(saved.position)
-	s.roomIDs = saved.rooms
+	s.roomIDs = saved.roomIDs
 	s.freeIDs, s.newestID = unusedIDs(s.roomIDs)
-	s.state.Load(saved.bounds, saved.removedLast, saved.times, saved.leases, saved.registrations, saved.ids, saved.epochs, saved.spans)
+	s.state.Load(&saved.Snapshot)
 	return s.writer.sync(!normal)
 }
 
@@ -264,6 +264,12 @@ func (s *Store) AllBounds() map[string]eventlog.Bounds { return s.state.AllBound
 
 // NewestTimes implements eventlog.Store.
 func (s *Store) NewestTimes() map[string]wire.Time { return s.state.NewestTimes() }
+
+// Incarnation implements eventlog.Store.
+func (s *Store) Incarnation(node string) uint64 { return s.state.Incarnation(node) }
+
+// Limits implements eventlog.Store.
+func (s *Store) Limits() eventlog.Limits { return s.state.Limits() }
 
 // IDGeneration implements eventlog.Store.
 func (s *Store) IDGeneration() eventlog.IDGeneration { return s.state.IDGeneration() }

@@ -14,7 +14,7 @@ import (
 func sayAll(t *testing.T, s *Store, room, text string, n int, at wire.Time) {
 	t.Helper()
 	for said := 0; said < n; {
-		b := &eventlog.Batch{At: at, MaxRooms: 10}
+		b := &eventlog.Batch{At: at}
 		for range min(1000, n-said) {
 			said++
 			b.Commands = append(b.Commands, eventlog.Command{Kind: eventlog.Say, SenderID: "anna", Room: room, ID: fmt.Sprint(said), Text: text})
@@ -28,7 +28,7 @@ func sayAll(t *testing.T, s *Store, room, text string, n int, at wire.Time) {
 func trimAll(t *testing.T, s *Store, room string, to uint64, at wire.Time) {
 	t.Helper()
 	for range to/eventlog.TrimStep + 1 {
-		b := &eventlog.Batch{At: at, Commands: []eventlog.Command{{Kind: eventlog.Trim, Room: room, To: to}}}
+		b := &eventlog.Batch{At: at, Commands: []eventlog.Command{{Kind: eventlog.Trim, Room: room, Body: eventlog.TrimBody{To: to}}}}
 		if _, err := s.Apply(b, s.Position()+1); err != nil {
 			t.Fatal(err)
 		}
@@ -55,7 +55,7 @@ func TestTheFileShrinks(t *testing.T) {
 	if trimmed > full/8 { // ids stay
 		t.Errorf("the file had %d bytes, and has %d", full, trimmed)
 	}
-	for _, e := range []eventlog.Command{{Kind: eventlog.RotateIDs, To: 2}, {Kind: eventlog.RotateIDs, To: 3}} {
+	for _, e := range []eventlog.Command{{Kind: eventlog.RotateIDs, Body: eventlog.RotateIDsBody{Generation: 2}}, {Kind: eventlog.RotateIDs, Body: eventlog.RotateIDsBody{Generation: 3}}} {
 		if _, err := s.Apply(&eventlog.Batch{At: 60 * day, Commands: []eventlog.Command{e}}, s.Position()+1); err != nil {
 			t.Fatal(err)
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"ramai/internal/eventlog"
 	"ramai/internal/names"
 )
 
@@ -52,6 +53,9 @@ INSERT INTO rooms(id, name, first, last, at) SELECT id, name, first, last, 0 FRO
 DROP TABLE rooms_4;
 DROP TABLE gone;
 ALTER TABLE ids RENAME TO ids_4;` + idsTable + generationTable + removedTable + epochTables,
+	6: `ALTER TABLE names RENAME TO names_5;` + namesTable + `
+INSERT INTO names(by, name, key, bound, used, node) SELECT by, name, key, bound, used, '` + eventlog.LocalNode + `' FROM names_5;
+DROP TABLE names_5;` + nodesTable + limitsTable,
 }
 
 // begin makes the tables of this version. The old table of messages stays beside the new one until move has emptied it. What
@@ -61,12 +65,10 @@ func begin(c conn, from int64) error {
 	for v := from + 1; v <= version; v++ {
 		script += added[v]
 	}
-	old, where := "messages_4", fmt.Sprintf("key = rooms.id << %d | rooms.last", numberBits)
-	if from == 1 {
-		old, where = "messages_1", "room = rooms.id AND n = rooms.last"
+	if from < 5 {
+		script += moveMessages(from)
 	}
-	script += fmt.Sprintf("UPDATE rooms SET at = ifnull((SELECT at FROM messages WHERE %s), 0);\n", where)
-	script += fmt.Sprintf("ALTER TABLE messages RENAME TO %s;%s\nPRAGMA user_version=%d;\nCOMMIT;", old, messagesTable, version)
+	script += fmt.Sprintf("\nPRAGMA user_version=%d;\nCOMMIT;", version)
 	if err := c.exec(script); err != nil {
 		return err
 	}
@@ -74,23 +76,34 @@ func begin(c conn, from int64) error {
 	return w.checkpoint()
 }
 
+// moveMessages returns the script that puts an empty table of messages beside the old one, and fills in what rooms have of
+// their newest message.
+func moveMessages(from int64) string {
+	old, where := "messages_4", fmt.Sprintf("key = rooms.id << %d | rooms.last", numberBits)
+	if from == 1 {
+		old, where = "messages_1", "room = rooms.id AND n = rooms.last"
+	}
+	return fmt.Sprintf("UPDATE rooms SET at = ifnull((SELECT at FROM messages WHERE %s), 0);\n", where) +
+		fmt.Sprintf("ALTER TABLE messages RENAME TO %s;%s", old, messagesTable)
+}
+
 // renewKeys brings what names are compared by up to what package names makes of them now, which depends on its rules and
 // on its Unicode tables. A name whose new key is another's stays as it is.
 func (w *writer) renewKeys(s *saved) error {
-	leases, registrations := make(map[string]bool, len(s.leases)), make(map[string]bool, len(s.registrations))
-	for i := range s.leases {
-		leases[s.leases[i].Key] = true
+	leases, registrations := make(map[string]bool, len(s.Leases)), make(map[string]bool, len(s.Registrations))
+	for i := range s.Leases {
+		leases[s.Leases[i].Key] = true
 	}
-	for i := range s.registrations {
-		registrations[s.registrations[i].Key] = true
+	for i := range s.Registrations {
+		registrations[s.Registrations[i].Key] = true
 	}
-	for i := range s.leases {
-		if err := w.renewKey("names", leases, &s.leases[i].Key, s.leases[i].Name); err != nil {
+	for i := range s.Leases {
+		if err := w.renewKey("names", leases, &s.Leases[i].Key, s.Leases[i].Name); err != nil {
 			return err
 		}
 	}
-	for i := range s.registrations {
-		if err := w.renewKey("owners", registrations, &s.registrations[i].Key, s.registrations[i].Name); err != nil {
+	for i := range s.Registrations {
+		if err := w.renewKey("owners", registrations, &s.Registrations[i].Key, s.Registrations[i].Name); err != nil {
 			return err
 		}
 	}

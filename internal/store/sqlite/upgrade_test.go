@@ -17,9 +17,20 @@ import (
 	"ramai/wire"
 )
 
-// older turns a database without messages into one of version 4, 3 or 2, or of 1 with messages of two rooms.
+// older turns a database into one of version 5, or one without messages into one of version 4, 3 or 2, or of 1 with messages of two rooms.
 func older(to int) string {
 	script := `
+DROP TABLE nodes;
+DROP TABLE limits;
+CREATE TABLE names_5(by TEXT NOT NULL PRIMARY KEY, name TEXT NOT NULL, key TEXT NOT NULL UNIQUE, bound INTEGER NOT NULL, used INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO names_5 SELECT by, name, key, bound, used FROM names;
+DROP TABLE names;
+ALTER TABLE names_5 RENAME TO names;
+`
+	if to == 5 {
+		return script + "PRAGMA user_version=5;"
+	}
+	script += `
 CREATE TABLE meta_4(one INTEGER PRIMARY KEY CHECK(one = 1), log TEXT NOT NULL, position INTEGER NOT NULL, at INTEGER NOT NULL, unsynced INTEGER NOT NULL) STRICT;
 INSERT INTO meta_4 SELECT one, log, position, at, unsynced FROM meta;
 DROP TABLE meta;
@@ -80,8 +91,8 @@ func TestUpgrade(t *testing.T) {
 		}
 		// What was said before there were epochs was heard in any.
 		if p := (wire.Position{HistoryID: s.HistoryID(), Epoch: "one", N: 2}); s.Epoch().Name == "" {
-			one := eventlog.Command{Kind: eventlog.Restart, EpochName: "one"}
-			two := eventlog.Command{Kind: eventlog.Restart, EpochName: "two"}
+			one := eventlog.Command{Kind: eventlog.Start, Body: eventlog.StartBody{Node: eventlog.LocalNode, Nonce: "one"}}
+			two := eventlog.Command{Kind: eventlog.Start, Body: eventlog.StartBody{Node: eventlog.LocalNode, After: 1, Nonce: "two"}}
 			if _, err := s.Apply(batch(one, two), s.Position()+1); err != nil || !s.Contains("lobby", &p) {
 				t.Errorf("after the upgrade: %v, and what was heard up to %+v is known %t", err, p, s.Contains("lobby", &p))
 			}
@@ -103,10 +114,10 @@ func TestUpgradeAdds(t *testing.T) {
 		database(t, dir, older(before))
 		s := open(t, dir, quiet)
 		own := []eventlog.Command{
-			{Kind: eventlog.ReserveName, SenderID: "anna", Name: "Queen", Key: "queen"}, {Kind: eventlog.Say, SenderID: "anna", Room: "lobby", ID: "1", Text: "x", RegisterKey: "queen"},
-			{Kind: eventlog.Trim, Room: "lobby", To: 1}, {Kind: eventlog.UnregisterName, Name: "Queen", Key: "queen"},
+			{Kind: eventlog.ReserveName, SenderID: "anna", Body: eventlog.ReserveNameBody{Name: "Queen", Key: "queen"}}, {Kind: eventlog.Say, SenderID: "anna", Room: "lobby", ID: "1", Text: "x", RegisterKey: "queen"},
+			{Kind: eventlog.Trim, Room: "lobby", Body: eventlog.TrimBody{To: 1}}, {Kind: eventlog.UnregisterName, Body: eventlog.UnregisterNameBody{Name: "Queen", Key: "queen"}},
 		}
-		outcomes, err := s.Apply(&eventlog.Batch{At: 1, MaxRooms: 1, Commands: own}, 1)
+		outcomes, err := s.Apply(&eventlog.Batch{At: 1, Commands: own}, 1)
 		if err != nil {
 			t.Fatalf("after version %d: %v", before, err)
 		}
@@ -210,20 +221,20 @@ func TestUpgradeResumes(t *testing.T) {
 func TestNameKeysRecomputed(t *testing.T) {
 	dir := t.TempDir()
 	database(t, dir, `INSERT INTO owners(key, name, by, since) VALUES('old', 'Queen', 'key', 1), ('king', 'King', 'key', 1), ('other', 'KING', 'key2', 1);
-INSERT INTO names(by, name, key, bound, used) VALUES('bert', 'Rook', 'rook', 1, 1)`)
+INSERT INTO names(by, name, key, bound, used, node) VALUES('bert', 'Rook', 'rook', 1, 1, 'local')`)
 	for range 2 {
 		s := open(t, dir, quiet)
 		queen := names.Key("Queen")
-		outcomes, err := s.Apply(&eventlog.Batch{At: 1, MaxRooms: 1, Commands: []eventlog.Command{
-			{Kind: eventlog.ReserveName, SenderID: "anna", Name: "QUEEN", Key: queen}, {Kind: eventlog.ReserveName, SenderID: "anna", Name: "King", Key: names.Key("King")},
-			{Kind: eventlog.ReserveName, SenderID: "anna", Name: "ROOK", Key: names.Key("ROOK")},
+		outcomes, err := s.Apply(&eventlog.Batch{At: 1, Commands: []eventlog.Command{
+			{Kind: eventlog.ReserveName, SenderID: "anna", Body: eventlog.ReserveNameBody{Name: "QUEEN", Key: queen}}, {Kind: eventlog.ReserveName, SenderID: "anna", Body: eventlog.ReserveNameBody{Name: "King", Key: names.Key("King")}},
+			{Kind: eventlog.ReserveName, SenderID: "anna", Body: eventlog.ReserveNameBody{Name: "ROOK", Key: names.Key("ROOK")}},
 		}}, s.Position()+1)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, o := range outcomes {
 			if o.Status != eventlog.Refused {
-				t.Errorf("%s was had", o.Command.Name)
+				t.Errorf("%+v was reserved", o.Command.Body)
 			}
 		}
 		if got := s.RegisteredNames(); len(got) != 3 || !slices.ContainsFunc(got, func(o eventlog.NameRegistration) bool { return o.Key == queen && o.SenderID == "key" }) {

@@ -21,6 +21,7 @@ type writer struct {
 	insertEpoch, deleteEpochs           *stmt
 	putSpan, deleteSpans                *stmt
 	setPosition                         *stmt
+	setNode, setLimits                  *stmt
 	trim                                trimStmts
 	remove                              removeStmts
 
@@ -75,7 +76,7 @@ func (w *writer) statements() []statement {
 		{&w.insertRow, insert + row},
 		{&w.insertRows, insert + row + strings.Repeat(", "+row, rowsAtOnce-1)},
 		{&w.putBounds, "INSERT INTO rooms(id, name, first, last, at) VALUES(?, ?, ?, ?, ?) ON CONFLICT(id) DO UPDATE SET first = excluded.first, last = excluded.last, at = excluded.at"},
-		{&w.putLease, "INSERT INTO names(by, name, key, bound, used) VALUES(?, ?, ?, ?, ?) ON CONFLICT(by) DO UPDATE SET name = excluded.name, key = excluded.key, bound = excluded.bound, used = excluded.used"},
+		{&w.putLease, "INSERT INTO names(by, name, key, bound, used, node) VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT(by) DO UPDATE SET name = excluded.name, key = excluded.key, bound = excluded.bound, used = excluded.used, node = excluded.node"},
 		{&w.deleteLease, "DELETE FROM names WHERE by = ?"},
 		{&w.putRegistration, "INSERT INTO owners(key, name, by, since) VALUES(?, ?, ?, ?)"},
 		{&w.deleteRegistration, "DELETE FROM owners WHERE key = ?"},
@@ -83,6 +84,8 @@ func (w *writer) statements() []statement {
 		{&w.deleteEpochs, "DELETE FROM epochs WHERE number < ?"},
 		{&w.putSpan, "INSERT INTO spans(room, epoch, first) VALUES(?, ?, ?)"},
 		{&w.deleteSpans, "DELETE FROM spans WHERE room = ? AND epoch < ?"},
+		{&w.setNode, "INSERT INTO nodes(node, incarnation, seq) VALUES(?, ?, ?) ON CONFLICT(node) DO UPDATE SET incarnation = excluded.incarnation, seq = excluded.seq"},
+		{&w.setLimits, "UPDATE limits SET max_rooms = ?"},
 		{&w.setPosition, "UPDATE meta SET position = ?, at = ?"},
 		{&w.remove.deleteRoom, "DELETE FROM rooms WHERE id = ?"},
 		{&w.remove.putRemoved, "INSERT INTO graves(grave, last) VALUES(?1, ?2) ON CONFLICT DO UPDATE SET last = max(last, ?2)"},

@@ -1,0 +1,84 @@
+package eventlog
+
+import (
+	"fmt"
+
+	"ramai/wire"
+)
+
+// A Command is something that a sender or the server wants to happen: a head that all kinds share, and a body. It is
+// data: it has an encoding, see [Batch.Encode], and refers to nothing in the process.
+//
+// The body of a Say is part of the struct, so that a say allocates nothing. Every other kind has a type of its own.
+type Command struct {
+	Kind     Kind
+	SenderID string
+	Room     string
+	ID       string // the sender's; see the kinds for how long it is remembered
+
+	Text        string // of a Say
+	Once        bool   // of a Say: see there
+	RegisterKey string // of a Say: see there
+
+	Body Body // nil for a Say, and for kinds without one
+}
+
+// A Body is what a command of one kind has besides its head.
+type Body interface{ kind() Kind }
+
+// bodyOf returns the body of a command as the type that its kind has.
+func bodyOf[B Body](c *Command) (body B, err error) {
+	body, ok := c.Body.(B)
+	if !ok {
+		return body, fmt.Errorf("a %v command has the body %T, want %T", c.Kind, c.Body, body)
+	}
+	return body, nil
+}
+
+// A Batch is what one transaction applies. It carries everything that Decide depends on besides the stored state.
+type Batch struct {
+	At wire.Time // set by the sequencer; may go backwards, Decide keeps the times of each room from doing so
+
+	// Which node submitted the batch, the node's incarnation (see Start), and the number of the batch in it, from 1. A batch
+	// with another incarnation than the node's current one, or with a number that was applied before, does nothing.
+	// Incarnation 0 is for a batch that no other process can have submitted, and for one that begins an incarnation: it is
+	// always applied.
+	Node        string
+	Incarnation uint64
+	Seq         uint64
+
+	Commands []Command
+}
+
+// LocalNode is the name of the only node of a server that runs alone.
+const LocalNode = "local"
+
+// Status is the result of a command.
+type Status uint8
+
+// The statuses.
+const (
+	Saved   Status = iota + 1 // stored now, under N
+	Repeat                    // was stored before, under N
+	Refused                   // not stored; Err has the reason
+)
+
+// An Outcome is a command and its result.
+type Outcome struct {
+	Command     Command
+	Status      Status
+	N           uint64    // of a stored Say: its number in the room; of a Trim or RemoveRoom: the oldest number that is left, or the next one
+	At          wire.Time // of a Say: the time of the message; otherwise that of the batch
+	DisplayName string    // of a Say: the sender's name at that time
+	Renamed     []string  // senders whose name changed
+	Err         *wire.CodedError
+}
+
+// Message returns the row that a saved Say made.
+func (o *Outcome) Message() wire.Message {
+	return wire.Message{Room: o.Command.Room, N: o.N, At: o.At, SenderID: o.Command.SenderID, DisplayName: o.DisplayName, ID: o.Command.ID, Text: o.Command.Text}
+}
+
+func (o *Outcome) refuse(code wire.Code, reason string) {
+	o.Status, o.Err = Refused, &wire.CodedError{Code: code, Reason: reason}
+}

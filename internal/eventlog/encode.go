@@ -1,0 +1,138 @@
+package eventlog
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"ramai/wire"
+)
+
+// A batch is encoded as one byte, the version, followed by CBOR (RFC 8949) in its core deterministic form. Equal batches
+// have equal bytes on every machine, and Decode accepts no other bytes: they can be compared and hashed.
+//
+//	batch   = version, [at, node, incarnation, seq, [* command]]
+//	command = [kind, sender, room, id, body]
+//
+// A body is null, or an array with the fields of the kind in the order of its type.
+const encodingVersion = 1
+
+// Limits of an encoded batch.
+const (
+	// MaxBatchBytes is the length of the longest batch that is encoded or decoded.
+	MaxBatchBytes = 1 << 20
+	// maxCommands is the number of commands that a batch can have.
+	maxCommands = 4096
+)
+
+// ErrEncodingVersion is wrapped in the error of Decode for a batch of another version of the encoding.
+var ErrEncodingVersion = errors.New("the encoding has an unknown version; it was written by another version of ramai")
+
+type encodedBatch struct {
+	_           struct{} `cbor:",toarray"`
+	At          int64
+	Node        string
+	Incarnation uint64
+	Seq         uint64
+	Commands    []encodedCommand
+}
+
+type encodedCommand struct {
+	_        struct{} `cbor:",toarray"`
+	Kind     Kind
+	SenderID string
+	Room     string
+	ID       string
+	Body     cbor.RawMessage
+}
+
+// null is the encoding of a body that there is not.
+var null = cbor.RawMessage{0xf6}
+
+// Encode returns the encoding of a batch. A command that its kind does not allow is an error.
+func (b *Batch) Encode() ([]byte, error) {
+	e := encodedBatch{At: int64(b.At), Node: b.Node, Incarnation: b.Incarnation, Seq: b.Seq, Commands: make([]encodedCommand, len(b.Commands))}
+	if err := checkString(0, "node", b.Node, maxName, false); err != nil {
+		return nil, err
+	}
+	if len(b.Commands) > maxCommands {
+		return nil, fmt.Errorf("encode a batch of %d commands: at most %d are allowed", len(b.Commands), maxCommands)
+	}
+	for i := range b.Commands {
+		c := &b.Commands[i]
+		body, err := encodeBody(c)
+		if err != nil {
+			return nil, fmt.Errorf("encode command %d: %w", i+1, err)
+		}
+		e.Commands[i] = encodedCommand{Kind: c.Kind, SenderID: c.SenderID, Room: c.Room, ID: c.ID, Body: body}
+	}
+	var buf bytes.Buffer
+	buf.WriteByte(encodingVersion)
+	if err := encoding.NewEncoder(&buf).Encode(&e); err != nil {
+		return nil, fmt.Errorf("encode a batch: %w", err)
+	}
+	if buf.Len() > MaxBatchBytes {
+		return nil, fmt.Errorf("encode a batch: it has %d bytes, at most %d are allowed", buf.Len(), MaxBatchBytes)
+	}
+	return buf.Bytes(), nil
+}
+
+func encodeBody(c *Command) (cbor.RawMessage, error) {
+	d, err := c.Kind.definition()
+	if err != nil {
+		return nil, err
+	}
+	if err := d.check(c); err != nil {
+		return nil, err
+	}
+	body, err := d.encodeBody(c)
+	if err != nil || len(body) == 0 {
+		return null, err
+	}
+	return body, nil
+}
+
+// DecodeBatch returns the batch that b is the encoding of. Another version of the encoding is an ErrEncodingVersion, an
+// unknown kind of command an UnknownKindError. The batch does not refer to b.
+func DecodeBatch(b []byte) (*Batch, error) {
+	switch {
+	case len(b) == 0:
+		return nil, errors.New("decode a batch: it is empty")
+	case b[0] != encodingVersion:
+		return nil, fmt.Errorf("decode a batch of version %d, want %d: %w", b[0], encodingVersion, ErrEncodingVersion)
+	case len(b) > MaxBatchBytes:
+		return nil, fmt.Errorf("decode a batch: it has %d bytes, at most %d are allowed", len(b), MaxBatchBytes)
+	}
+	var e encodedBatch
+	if err := decoding.Unmarshal(b[1:], &e); err != nil {
+		return nil, fmt.Errorf("decode a batch: %w", err)
+	}
+	batch := &Batch{At: wire.Time(e.At), Node: e.Node, Incarnation: e.Incarnation, Seq: e.Seq, Commands: make([]Command, len(e.Commands))}
+	for i, from := range e.Commands {
+		c := &batch.Commands[i]
+		*c = Command{Kind: from.Kind, SenderID: from.SenderID, Room: from.Room, ID: from.ID}
+		if err := decodeBody(from.Body, c); err != nil {
+			return nil, fmt.Errorf("decode command %d: %w", i+1, err)
+		}
+	}
+	switch again, err := batch.Encode(); {
+	case err != nil:
+		return nil, err
+	case !bytes.Equal(again, b):
+		return nil, errors.New("decode a batch: its encoding is not the deterministic one")
+	}
+	return batch, nil
+}
+
+func decodeBody(data cbor.RawMessage, c *Command) error {
+	d, err := c.Kind.definition()
+	if err != nil {
+		return err
+	}
+	if bytes.Equal(data, null) {
+		data = nil
+	}
+	return d.decodeBody(data, c)
+}

@@ -1,0 +1,168 @@
+package eventlog_test
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"os"
+	"reflect"
+	"runtime"
+	"strings"
+	"testing"
+
+	"ramai/internal/eventlog"
+)
+
+// examples has a command of each kind.
+func examples() []eventlog.Command {
+	return []eventlog.Command{
+		{Kind: eventlog.Say, SenderID: "0123456789abcdef", Room: "lobby", ID: "a1", Text: "Selamat pagi, dünya\n", RegisterKey: "anna\x00anna"},
+		{Kind: eventlog.Say, SenderID: "0123456789abcdef", Room: "lobby", ID: "a2", Text: "x", Once: true},
+		{Kind: eventlog.ReserveName, SenderID: "0123456789abcdef", Body: eventlog.ReserveNameBody{Name: "Anna", Key: "anna\x00anna", Bound: true, Expiry: 1_790_000_000_000}},
+		{Kind: eventlog.ReleaseName, SenderID: "0123456789abcdef"},
+		{Kind: eventlog.Start, Body: eventlog.StartBody{Node: "local", After: 7, Nonce: "qL8R4QIc"}},
+		{Kind: eventlog.Trim, Room: "lobby", Body: eventlog.TrimBody{To: 500}},
+		{Kind: eventlog.UnregisterName, Body: eventlog.UnregisterNameBody{Name: "Anna", Key: "anna"}},
+		{Kind: eventlog.ExpireName, SenderID: "0123456789abcdef", Body: eventlog.ExpireNameBody{Expiry: 1_790_000_000_000}},
+		{Kind: eventlog.RotateIDs, Body: eventlog.RotateIDsBody{Generation: 2}},
+		{Kind: eventlog.PruneIDs},
+		{Kind: eventlog.RemoveRoom, Room: "den", Body: eventlog.RemoveRoomBody{Last: 1 << 40}},
+		{Kind: eventlog.Configure, Body: eventlog.ConfigureBody{Limits: eventlog.Limits{MaxRooms: 10_000}}},
+	}
+}
+
+func exampleBatch() *eventlog.Batch {
+	return &eventlog.Batch{At: 1_790_000_000_123, Node: "local", Incarnation: 7, Seq: 9, Commands: examples()}
+}
+
+// The encoding of earlier versions of the program stays what it was. ramai stores and compares it.
+func TestEncodingIsStable(t *testing.T) {
+	const file = "testdata/batch.hex"
+	b, err := exampleBatch().Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatalf("%v; the encoding is\n%s", err, hex.EncodeToString(b))
+	}
+	want, err := hex.DecodeString(strings.Join(strings.Fields(string(golden)), ""))
+	if err != nil || !bytes.Equal(b, want) {
+		t.Errorf("the encoding is\n%x\nwant, from %s,\n%x (%v)", b, file, want, err)
+	}
+	back, err := eventlog.DecodeBatch(want)
+	if err != nil || !reflect.DeepEqual(back, exampleBatch()) {
+		t.Errorf("decoded it is\n%+v\nwant\n%+v (%v)", back, exampleBatch(), err)
+	}
+}
+
+// Every kind has an example, so that none is without an encoding, and a name of its own.
+func TestEveryKind(t *testing.T) {
+	encoded, names := map[eventlog.Kind]bool{}, map[string]bool{}
+	for _, c := range examples() {
+		encoded[c.Kind] = true
+	}
+	for _, kind := range eventlog.Kinds() {
+		if !encoded[kind] {
+			t.Errorf("there is no example of the kind %v; add one", kind)
+		}
+		if name := kind.String(); name == "" || names[name] {
+			t.Errorf("the kind %d has the name %q, which is empty or another kind's", kind, name)
+		}
+		names[kind.String()] = true
+	}
+}
+
+func TestEncodingOfUnknownThings(t *testing.T) {
+	good, err := exampleBatch().Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	newer := bytes.Clone(good)
+	newer[0] = 9
+	if _, err := eventlog.DecodeBatch(newer); !errors.Is(err, eventlog.ErrEncodingVersion) || !strings.Contains(err.Error(), "version 9") {
+		t.Errorf("a batch of another version: %v", err)
+	}
+	// One command, whose kind is changed from 10 (PruneIDs, say) to 200.
+	one, err := (&eventlog.Batch{Commands: []eventlog.Command{{Kind: eventlog.PruneIDs}}}).Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	unknown := bytes.Replace(one, []byte{0x85, 0x09}, []byte{0x85, 0x18, 0xc8}, 1)
+	var kind eventlog.UnknownKindError
+	if _, err := eventlog.DecodeBatch(unknown); !errors.As(err, &kind) || kind.Kind != 200 {
+		t.Errorf("a batch with an unknown kind: %v", err)
+	}
+	if _, err := (&eventlog.Batch{Commands: []eventlog.Command{{Kind: 200}}}).Encode(); !errors.As(err, &kind) {
+		t.Errorf("encoding an unknown kind: %v", err)
+	}
+	for name, c := range map[string]eventlog.Command{
+		"no room":            {Kind: eventlog.Say, SenderID: "anna", ID: "1", Text: "x"},
+		"no sender":          {Kind: eventlog.Say, Room: "lobby", ID: "1", Text: "x"},
+		"no id":              {Kind: eventlog.Say, SenderID: "anna", Room: "lobby", Text: "x"},
+		"no text":            {Kind: eventlog.Say, SenderID: "anna", Room: "lobby", ID: "1"},
+		"not UTF-8":          {Kind: eventlog.Say, SenderID: "anna", Room: "lobby", ID: "1", Text: "\xff"},
+		"a text of a trim":   {Kind: eventlog.Trim, Room: "lobby", Text: "x", Body: eventlog.TrimBody{}},
+		"no body":            {Kind: eventlog.Trim, Room: "lobby"},
+		"another kind's":     {Kind: eventlog.Trim, Room: "lobby", Body: eventlog.RemoveRoomBody{}},
+		"a body of a say":    {Kind: eventlog.Say, SenderID: "anna", Room: "lobby", ID: "1", Text: "x", Body: eventlog.TrimBody{}},
+		"a body of a prune":  {Kind: eventlog.PruneIDs, Body: eventlog.TrimBody{}},
+		"a room of a start":  {Kind: eventlog.Start, Room: "lobby", Body: eventlog.StartBody{Node: "a", Nonce: "b"}},
+		"a start of no node": {Kind: eventlog.Start, Body: eventlog.StartBody{Nonce: "b"}},
+		"fewer than 0 rooms": {Kind: eventlog.Configure, Body: eventlog.ConfigureBody{Limits: eventlog.Limits{MaxRooms: -1}}},
+	} {
+		if b, err := (&eventlog.Batch{Commands: []eventlog.Command{c}}).Encode(); err == nil {
+			t.Errorf("%s: it was encoded as %x", name, b)
+		}
+	}
+}
+
+// FuzzDecodeBatch: whatever is accepted has this encoding and no other.
+func FuzzDecodeBatch(f *testing.F) {
+	for _, c := range examples() {
+		b, err := (&eventlog.Batch{At: 1, Commands: []eventlog.Command{c}}).Encode()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	all, err := exampleBatch().Encode()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(all)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		batch, err := eventlog.DecodeBatch(b)
+		if err != nil {
+			return
+		}
+		again, err := batch.Encode()
+		if err != nil || !bytes.Equal(again, b) {
+			t.Fatalf("%x was accepted as %+v, whose encoding is %x, %v", b, batch, again, err)
+		}
+		back, err := eventlog.DecodeBatch(again)
+		if err != nil || !reflect.DeepEqual(back, batch) {
+			t.Fatalf("%+v becomes %+v, %v", batch, back, err)
+		}
+	})
+}
+
+// What claims to be long takes no more memory than it has bytes, and a bit.
+func TestDecodeAllocatesLittle(t *testing.T) {
+	for _, b := range [][]byte{
+		{1, 0x85, 0, 0x60, 0, 0, 0x9b, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff}, // an array of 2^32-1 commands
+		{1, 0x85, 0, 0x7b, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff},             // a node of 2^32-1 bytes
+		append([]byte{1, 0x85, 0, 0x60, 0, 0, 0x9a, 0, 0x10, 0, 0}, make([]byte, 1<<20-20)...),
+		bytes.Repeat([]byte{1}, eventlog.MaxBatchBytes+1),
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := eventlog.DecodeBatch(b); err == nil {
+			t.Errorf("%.16x was accepted", b)
+		}
+		runtime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
+			t.Errorf("%.16x of %d bytes takes %d bytes", b, len(b), n)
+		}
+	}
+}

@@ -1,0 +1,219 @@
+package eventlog
+
+import (
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"ramai/wire"
+)
+
+// A Kind is what a command wants. Its number is part of the encoding and is never used for another kind.
+type Kind uint8
+
+// The kinds. Each has a file of its own.
+const (
+	Say            Kind = 1
+	ReserveName    Kind = 2
+	ReleaseName    Kind = 3
+	Start          Kind = 4
+	Trim           Kind = 5
+	UnregisterName Kind = 6
+	ExpireName     Kind = 7
+	RotateIDs      Kind = 8
+	PruneIDs       Kind = 9
+	RemoveRoom     Kind = 10
+	Configure      Kind = 11
+)
+
+// definitions has everything that the log knows of each kind. A kind without one is unknown.
+var definitions = [...]definition{
+	Say:            sayKind{},
+	ReserveName:    reserveNameKind{},
+	ReleaseName:    releaseNameKind{},
+	Start:          startKind{},
+	Trim:           trimKind{},
+	UnregisterName: unregisterNameKind{},
+	ExpireName:     expireNameKind{},
+	RotateIDs:      rotateIDsKind{},
+	PruneIDs:       pruneIDsKind{},
+	RemoveRoom:     removeRoomKind{},
+	Configure:      configureKind{},
+}
+
+// A definition is one kind of command.
+type definition interface {
+	// name is the kind in metrics and errors.
+	name() string
+	// maintenance reports whether the command keeps the data tidy. Nobody waits for such a command, it is applied while
+	// the disk is full or damaged, and its failure affects no other command.
+	maintenance() bool
+	// check returns an error for a command that could not have been submitted: the encoding accepts no such command.
+	check(c *Command) error
+	// decide sets the outcome and writes its rows. An error rolls the batch back.
+	decide(c *Change, tx Tx, o *Outcome) error
+	// encodeBody and decodeBody are the encoding of everything besides the head.
+	encodeBody(c *Command) ([]byte, error)
+	decodeBody(data []byte, c *Command) error
+}
+
+// Kinds returns all kinds, in the order of their numbers.
+func Kinds() (kinds []Kind) {
+	for k, d := range definitions {
+		if d != nil {
+			kinds = append(kinds, Kind(k))
+		}
+	}
+	return kinds
+}
+
+// definition returns what is known of a kind, or an UnknownKindError.
+func (k Kind) definition() (definition, error) {
+	if int(k) >= len(definitions) || definitions[k] == nil {
+		return nil, UnknownKindError{k}
+	}
+	return definitions[k], nil
+}
+
+// String returns the name of a kind, as metrics have it.
+func (k Kind) String() string {
+	d, err := k.definition()
+	if err != nil {
+		return fmt.Sprintf("kind_%d", uint8(k))
+	}
+	return d.name()
+}
+
+// Maintenance reports whether commands of this kind keep the data tidy, and nobody waits for them.
+func (k Kind) Maintenance() bool {
+	d, err := k.definition()
+	return err == nil && d.maintenance()
+}
+
+// An UnknownKindError is a command of a kind that this version of the program does not know.
+type UnknownKindError struct{ Kind Kind }
+
+func (e UnknownKindError) Error() string {
+	return fmt.Sprintf("command of the unknown kind %d; it was written by a newer version of ramai", uint8(e.Kind))
+}
+
+// noBody is embedded by kinds that have a head only.
+type noBody struct{}
+
+func (noBody) encodeBody(c *Command) ([]byte, error) { return nil, checkNoBody(c) }
+
+func (noBody) decodeBody(data []byte, _ *Command) error {
+	if len(data) > 0 {
+		return errors.New("it has a body, want none")
+	}
+	return nil
+}
+
+func checkNoBody(c *Command) error {
+	if c.Body != nil {
+		return fmt.Errorf("a %v command has the body %T, want none", c.Kind, c.Body)
+	}
+	return nil
+}
+
+// withBody is embedded by kinds whose body is a B, which is encoded as an array of its fields.
+type withBody[B Body] struct{}
+
+func (withBody[B]) encodeBody(c *Command) ([]byte, error) {
+	body, err := bodyOf[B](c)
+	if err != nil {
+		return nil, err
+	}
+	return encoding.Marshal(body)
+}
+
+func (withBody[B]) decodeBody(data []byte, c *Command) error {
+	var body B
+	if err := decoding.Unmarshal(data, &body); err != nil {
+		return err
+	}
+	c.Body = body
+	return nil
+}
+
+// onDemand is embedded by kinds that a sender or an operator waits for.
+type onDemand struct{}
+
+func (onDemand) maintenance() bool { return false }
+
+// inBackground is embedded by kinds of maintenance.
+type inBackground struct{}
+
+func (inBackground) maintenance() bool { return true }
+
+// Fields of the head that a kind may have.
+type fields uint8
+
+const (
+	hasSender fields = 1 << iota
+	hasRoom
+	hasID
+)
+
+// checkHead returns an error unless a command has exactly the given fields of the head.
+func checkHead(c *Command, want fields) error {
+	for _, f := range [...]struct {
+		has   fields
+		name  string
+		value string
+		check func(string) *wire.CodedError
+	}{
+		{hasSender, "sender", c.SenderID, wire.CheckID},
+		{hasRoom, "room", c.Room, wire.CheckRoom},
+		{hasID, "id", c.ID, wire.CheckID},
+	} {
+		switch {
+		case want&f.has == 0 && f.value != "":
+			return fmt.Errorf("a %v command has the %s %q, want none", c.Kind, f.name, f.value)
+		case want&f.has != 0:
+			if err := f.check(f.value); err != nil {
+				return fmt.Errorf("a %v command has the %s %.80q: %s", c.Kind, f.name, f.value, err.Reason)
+			}
+		}
+	}
+	if c.Kind != Say && (c.Text != "" || c.Once || c.RegisterKey != "") {
+		return fmt.Errorf("a %v command has fields of a say", c.Kind)
+	}
+	return nil
+}
+
+// Limits of strings in a command, in bytes. What clients may send is limited further before it is submitted.
+const (
+	maxText = 1 << 18
+	maxName = 1 << 10 // of a name, a name's key, a node, and a nonce
+)
+
+// checkString returns an error unless s is valid UTF-8 of at most limit bytes, and not empty if it must not be.
+func checkString(kind Kind, field, s string, limit int, required bool) error {
+	switch {
+	case required && s == "":
+		return fmt.Errorf("a %v command has no %s", kind, field)
+	case len(s) > limit:
+		return fmt.Errorf("a %v command has a %s of %d bytes, at most %d are allowed", kind, field, len(s), limit)
+	case !utf8.ValidString(s):
+		return fmt.Errorf("a %v command has a %s that is not UTF-8", kind, field)
+	}
+	return nil
+}
+
+var (
+	encoding = must(cbor.CoreDetEncOptions().EncMode())
+	decoding = must(cbor.DecOptions{
+		DupMapKey: cbor.DupMapKeyEnforcedAPF, IndefLength: cbor.IndefLengthForbidden, TagsMd: cbor.TagsForbidden,
+		MaxNestedLevels: 8, MaxArrayElements: maxCommands, MaxMapPairs: 16, ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
+	}.DecMode())
+)
+
+func must[M any](mode M, err error) M {
+	if err != nil {
+		panic(err)
+	}
+	return mode
+}

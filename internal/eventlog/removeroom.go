@@ -1,0 +1,86 @@
+package eventlog
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+
+	"ramai/wire"
+)
+
+// MaxRemove is how many messages a room can have that is removed with them.
+const MaxRemove = 500
+
+// RemoveRoomBody is the body of a RemoveRoom, which deletes a room with its messages if Last is the number of the newest.
+// What stays is the room's last number, so that no number is used twice, and the ids.
+//
+// The command needs no id: repeated, it is refused, because there is no such room, or one with higher numbers.
+type RemoveRoomBody struct {
+	_    struct{} `cbor:",toarray"`
+	Last uint64
+}
+
+func (RemoveRoomBody) kind() Kind { return RemoveRoom }
+
+type removeRoomKind struct {
+	onDemand
+	withBody[RemoveRoomBody]
+}
+
+func (removeRoomKind) name() string { return "remove_room" }
+
+func (removeRoomKind) check(c *Command) error {
+	if _, err := bodyOf[RemoveRoomBody](c); err != nil {
+		return err
+	}
+	return checkHead(c, hasRoom)
+}
+
+func (removeRoomKind) decide(c *Change, tx Tx, o *Outcome) error {
+	body, err := bodyOf[RemoveRoomBody](&o.Command)
+	if err != nil {
+		return err
+	}
+	room := o.Command.Room
+	bounds, known := c.bounds(room)
+	var reason string
+	switch {
+	case room == wire.Lobby:
+		reason = "the lobby cannot be removed"
+	case !known:
+		reason = fmt.Sprintf("there is no room %q", room)
+	case bounds.Last != body.Last:
+		reason = fmt.Sprintf("the newest message of %q has the number %d, not %d", room, bounds.Last, body.Last)
+	case bounds.Last+1-bounds.First > MaxRemove:
+		reason = fmt.Sprintf("%q has more than %d messages", room, MaxRemove)
+	}
+	if reason != "" {
+		o.refuse(wire.NotAllowed, reason)
+		return nil
+	}
+	if !bounds.Empty() {
+		c.roomCount--
+	}
+	slot := RemovedSlotOf(room)
+	c.removedLast[slot] = max(bounds.Last, c.lastRemoved(slot))
+	c.allBounds[room], c.spans[room] = Bounds{}, nil
+	o.N = c.removedLast[slot] + 1
+	return tx.DeleteRoom(room, slot, c.removedLast[slot])
+}
+
+// A RemovedSlot has the highest number that any of the removed rooms had whose names hash to it. There are few enough slots
+// that none has to be deleted, and so many that two rooms seldom share one; then the one merely begins with a higher number.
+type RemovedSlot uint32
+
+const removedSlots = 1 << 20
+
+// RemovedSlotOf returns the slot of a room.
+func RemovedSlotOf(room string) RemovedSlot {
+	h := sha256.Sum256([]byte(room))
+	return RemovedSlot(binary.BigEndian.Uint32(h[:4]) % removedSlots)
+}
+
+// lastRemoved is the highest number in a slot.
+func (c *Change) lastRemoved(slot RemovedSlot) uint64 {
+	return latest(c.removedLast, c.state.removedLast, slot)
+}

@@ -1,0 +1,71 @@
+package eventlog
+
+import "ramai/wire"
+
+const (
+	// MinIDLife is how long an id is remembered, at least. Clients do not repeat older messages.
+	MinIDLife = wire.IDLife
+	// PruneStep is how many ids one PruneIDs deletes.
+	PruneStep = 2000
+)
+
+// An IDGeneration is the newest generation of ids. The ids of this generation and of the one before it are compared with
+// new ones. A generation lasts for MinIDLife, so an id is remembered for that long at least, and twice that long at most.
+type IDGeneration struct {
+	Number uint64 // from 1
+	Since  wire.Time
+}
+
+// RotateIDsBody is the body of a RotateIDs: Generation, if it follows the newest one, begins now. If it is the newest one,
+// it gets another date. Repeated, the command does the latter.
+type RotateIDsBody struct {
+	_          struct{} `cbor:",toarray"`
+	Generation uint64
+}
+
+func (RotateIDsBody) kind() Kind { return RotateIDs }
+
+type rotateIDsKind struct {
+	inBackground
+	withBody[RotateIDsBody]
+}
+
+func (rotateIDsKind) name() string { return "rotate_ids" }
+
+func (rotateIDsKind) check(c *Command) error {
+	if _, err := bodyOf[RotateIDsBody](c); err != nil {
+		return err
+	}
+	return checkHead(c, 0)
+}
+
+func (rotateIDsKind) decide(c *Change, tx Tx, o *Outcome) error {
+	body, err := bodyOf[RotateIDsBody](&o.Command)
+	if err != nil {
+		return err
+	}
+	if body.Generation != c.ids.Number && body.Generation != c.ids.Number+1 {
+		return nil
+	}
+	c.ids = IDGeneration{Number: body.Generation, Since: c.at}
+	return tx.PutIDGeneration(c.ids)
+}
+
+// A PruneIDs deletes ids of generations that are not compared any more, at most PruneStep of them.
+type pruneIDsKind struct {
+	inBackground
+	noBody
+}
+
+func (pruneIDsKind) name() string { return "prune_ids" }
+
+func (pruneIDsKind) check(c *Command) error { return checkHead(c, 0) }
+
+// decide goes by the generation before the batch: when the batch is decided a second time, over its own rows, every id that
+// it met the first time is still there.
+func (pruneIDsKind) decide(c *Change, tx Tx, _ *Outcome) error {
+	if c.state.ids.Number < 2 {
+		return nil
+	}
+	return tx.DeleteIDs(c.state.ids.Number - 1)
+}
