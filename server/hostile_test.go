@@ -25,14 +25,14 @@ import (
 	"ramai/wire"
 )
 
-var crowdOf = flag.Int("crowd", 8, "how many do each hostile thing at once in TestHostile")
+var crowdOf = flag.Int("crowd", 8, "how many times TestHostile runs each attack at once")
 
-// raw is a frame whose header may be any.
+// raw returns a frame with any header.
 func raw(first byte, length []byte, payload string) string {
 	return string([]byte{first}) + string(length) + "\x00\x00\x00\x00" + payload
 }
 
-// text, cont and their like are well-formed frames with a mask of zeros.
+// framed returns a well-formed frame with a mask of zeros.
 func framed(first byte, payload string) string {
 	f := wsframe.AppendMasked(nil, wsframe.Op(first&0xf), []byte(payload), [4]byte{})
 	f[0] = first
@@ -51,15 +51,30 @@ func bomb() string {
 	return framed(0xc1, strings.TrimSuffix(b.String(), "\x00\x00\xff\xff"))
 }
 
-// hostile is one row of the matrix: something hostile, in the form that it has at each door, and what it comes to there.
-// Nothing of it is ever stored.
+// target is what an attack is aimed at.
+type target string
+
+// The targets.
+const (
+	toPlain     target = "plain"     // frames after a handshake for the plain protocol
+	toV1        target = "v1"        // frames after a handshake for ramai.v1
+	toPost      target = "post"      // head and body of a request to post a message
+	toStream    target = "stream"    // head of a request for a stream, and what follows it
+	toHandshake target = "handshake" // head of a handshake
+)
+
+// perTarget has a value for each target.
+type perTarget struct{ plain, v1, post, stream, handshake string }
+
+func (p perTarget) all() map[target]string {
+	return map[target]string{toPlain: p.plain, toV1: p.v1, toPost: p.post, toStream: p.stream, toHandshake: p.handshake}
+}
+
+// hostile is one row of the matrix: an attack on each target, and its result. Nothing of it is ever stored.
 type hostile struct {
-	name   string
-	frames [2]string // sent to the plain door and to ramai.v1, after the handshake; a second empty one is like the first
-	post   string    // head and body of a request to say something; see request
-	stream string    // of a request for a stream, and what follows it
-	shake  string    // of a handshake
-	want   [5]string // plain, v1, POST, stream, handshake
+	name  string
+	input perTarget // v1 is the same as plain if it is empty
+	want  perTarget // see attack
 }
 
 const (
@@ -71,7 +86,7 @@ const (
 	jsonT  = "Content-Type: application/json\r\n"
 )
 
-// body is what ends a head that says how long the body is.
+// body returns the end of a head with the length of the body, and the body.
 func body(s string) string { return fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(s), s) }
 
 func at(path, head string) string {
@@ -95,90 +110,188 @@ func matrix() []hostile {
 	}
 	rows := []hostile{
 		{
-			"not UTF-8", [2]string{framed(0x81, "a\xffb")}, say + plainT + body("a\xffb"),
-			at(inRoom+"lobby/stream?after=%ff", listn) + "\r\n", at("/r/%ff", shake) + key + "\r\n",
-			[5]string{"closes 1007", "closes 1007", "HTTP 400", "HTTP 400", "HTTP 404"},
+			name: "not UTF-8",
+			input: perTarget{
+				plain:     framed(0x81, "a\xffb"),
+				post:      say + plainT + body("a\xffb"),
+				stream:    at(inRoom+"lobby/stream?after=%ff", listn) + "\r\n",
+				handshake: at("/r/%ff", shake) + key + "\r\n",
+			},
+			want: perTarget{plain: "closes 1007", v1: "closes 1007", post: "HTTP 400", stream: "HTTP 400", handshake: "HTTP 404"},
 		}, {
-			"not UTF-8, over fragments", [2]string{framed(0x01, "\xe2\x82") + framed(0x80, "(")},
-			say + jsonT + "Transfer-Encoding: chunked\r\n\r\n" + "b\r\n{\"text\":\"\xe2\x82\r\n3\r\n(\"}\r\n0\r\n\r\n",
-			listn + "\r\n\xff\xe2\x82(", shake + "Sec-WebSocket-Key: \xff\r\n\r\n",
-			[5]string{"closes 1007", "closes 1007", "HTTP 400", "lives", "HTTP 400"},
+			name: "not UTF-8, over fragments",
+			input: perTarget{
+				plain:     framed(0x01, "\xe2\x82") + framed(0x80, "("),
+				post:      say + jsonT + "Transfer-Encoding: chunked\r\n\r\n" + "b\r\n{\"text\":\"\xe2\x82\r\n3\r\n(\"}\r\n0\r\n\r\n",
+				stream:    listn + "\r\n\xff\xe2\x82(",
+				handshake: shake + "Sec-WebSocket-Key: \xff\r\n\r\n",
+			},
+			want: perTarget{plain: "closes 1007", v1: "closes 1007", post: "HTTP 400", stream: "lives", handshake: "HTTP 400"},
 		}, {
-			"binary", [2]string{framed(0x82, "x")}, say + "Content-Type: application/octet-stream\r\n" + body("x"),
-			listn + "Accept: application/octet-stream\r\n\r\n\x00\x01\x02", shake[:strings.Index(shake, "Sec-WebSocket-Version")] + "Sec-WebSocket-Version: 8\r\n" + key + "\r\n",
-			[5]string{"closes 1003", "closes 1003", "HTTP 415", "lives", "HTTP 426"},
+			name: "binary",
+			input: perTarget{
+				plain:     framed(0x82, "x"),
+				post:      say + "Content-Type: application/octet-stream\r\n" + body("x"),
+				stream:    listn + "Accept: application/octet-stream\r\n\r\n\x00\x01\x02",
+				handshake: shake[:strings.Index(shake, "Sec-WebSocket-Version")] + "Sec-WebSocket-Version: 8\r\n" + key + "\r\n",
+			},
+			want: perTarget{plain: "closes 1003", v1: "closes 1003", post: "HTTP 415", stream: "lives", handshake: "HTTP 426"},
 		}, {
-			"oversize", [2]string{framed(0x81, long)}, say + plainT + body(long),
-			at(inRoom+"lobby/stream?after="+long, listn) + "\r\n", shake + key + "X: " + long + "\r\n\r\n",
-			[5]string{"closes 1009", "closes 1009", "HTTP 413", "HTTP 431", "HTTP 431"},
+			name: "oversize",
+			input: perTarget{
+				plain:     framed(0x81, long),
+				post:      say + plainT + body(long),
+				stream:    at(inRoom+"lobby/stream?after="+long, listn) + "\r\n",
+				handshake: shake + key + "X: " + long + "\r\n\r\n",
+			},
+			want: perTarget{plain: "closes 1009", v1: "closes 1009", post: "HTTP 413", stream: "HTTP 431", handshake: "HTTP 431"},
 		}, {
-			"a size of 2^40 is claimed", [2]string{raw(0x81, big64(1<<40), "x")}, say + plainT + "Content-Length: 1099511627776\r\n\r\nx",
-			listn + "Content-Length: 1099511627776\r\n\r\nx", at("/r/Bad", shake) + key + "Content-Length: 1099511627776\r\n\r\nx",
-			[5]string{"closes 1009", "closes 1009", "HTTP 413", "lives", "HTTP 404"},
+			name: "a size of 2^40 is claimed",
+			input: perTarget{
+				plain:     raw(0x81, big64(1<<40), "x"),
+				post:      say + plainT + "Content-Length: 1099511627776\r\n\r\nx",
+				stream:    listn + "Content-Length: 1099511627776\r\n\r\nx",
+				handshake: at("/r/Bad", shake) + key + "Content-Length: 1099511627776\r\n\r\nx",
+			},
+			want: perTarget{plain: "closes 1009", v1: "closes 1009", post: "HTTP 413", stream: "lives", handshake: "HTTP 404"},
 		}, {
-			"a size of 2^63 is claimed", [2]string{raw(0x81, big64(1<<63), "x")}, say + plainT + "Content-Length: 9223372036854775808\r\n\r\nx",
-			listn + "Content-Length: 9223372036854775808\r\n\r\n", shake + key + "Content-Length: 9223372036854775808\r\n\r\n",
-			[5]string{"closes 1002", "closes 1002", "HTTP 400", "HTTP 400", "HTTP 400"},
+			name: "a size of 2^63 is claimed",
+			input: perTarget{
+				plain:     raw(0x81, big64(1<<63), "x"),
+				post:      say + plainT + "Content-Length: 9223372036854775808\r\n\r\nx",
+				stream:    listn + "Content-Length: 9223372036854775808\r\n\r\n",
+				handshake: shake + key + "Content-Length: 9223372036854775808\r\n\r\n",
+			},
+			want: perTarget{plain: "closes 1002", v1: "closes 1002", post: "HTTP 400", stream: "HTTP 400", handshake: "HTTP 400"},
 		}, {
-			"fragments without end", [2]string{fragments("a")},
-			say + plainT + "Transfer-Encoding: chunked\r\n\r\n" + strings.Repeat("1\r\nx\r\n", 5000),
-			listn + "\r\n" + strings.Repeat("x\r\n", 5000), shake + key + strings.Repeat("X: x\r\n", 5000) + "\r\n",
-			[5]string{"closes 1008", "closes 1008", "HTTP 400", "lives", "HTTP 431"},
+			name: "fragments without end",
+			input: perTarget{
+				plain:     fragments("a"),
+				post:      say + plainT + "Transfer-Encoding: chunked\r\n\r\n" + strings.Repeat("1\r\nx\r\n", 5000),
+				stream:    listn + "\r\n" + strings.Repeat("x\r\n", 5000),
+				handshake: shake + key + strings.Repeat("X: x\r\n", 5000) + "\r\n",
+			},
+			want: perTarget{plain: "closes 1008", v1: "closes 1008", post: "HTTP 400", stream: "lives", handshake: "HTTP 431"},
 		}, {
-			"empty fragments", [2]string{fragments("")}, say + jsonT + body(""),
-			at(inRoom+"lobby/stream?after=", listn) + "Last-Event-ID:\r\n\r\n\r\n\r\n", shake + "Sec-WebSocket-Key:\r\n\r\n",
-			[5]string{"closes 1008", "closes 1008", "HTTP 400", "lives", "HTTP 400"},
+			name: "empty fragments",
+			input: perTarget{
+				plain:     fragments(""),
+				post:      say + jsonT + body(""),
+				stream:    at(inRoom+"lobby/stream?after=", listn) + "Last-Event-ID:\r\n\r\n\r\n\r\n",
+				handshake: shake + "Sec-WebSocket-Key:\r\n\r\n",
+			},
+			want: perTarget{plain: "closes 1008", v1: "closes 1008", post: "HTTP 400", stream: "lives", handshake: "HTTP 400"},
 		}, {
-			"a bomb", [2]string{bomb()}, say + plainT + "Content-Encoding: gzip\r\n" + body("\x1f\x8b\x08"),
-			listn + "Content-Encoding: gzip\r\nAccept-Encoding: gzip\r\n\r\n\x1f\x8b", shake + "Sec-WebSocket-Extensions: permessage-deflate; =\r\n" + key + "\r\n",
-			[5]string{"closes 1009", "closes 1009", "HTTP 415", "lives", "HTTP 400"},
+			name: "a bomb",
+			input: perTarget{
+				plain:     bomb(),
+				post:      say + plainT + "Content-Encoding: gzip\r\n" + body("\x1f\x8b\x08"),
+				stream:    listn + "Content-Encoding: gzip\r\nAccept-Encoding: gzip\r\n\r\n\x1f\x8b",
+				handshake: shake + "Sec-WebSocket-Extensions: permessage-deflate; =\r\n" + key + "\r\n",
+			},
+			want: perTarget{plain: "closes 1009", v1: "closes 1009", post: "HTTP 415", stream: "lives", handshake: "HTTP 400"},
 		}, {
-			"unmasked", [2]string{"\x81\x01x"}, "POST\r\n\r\n", "GET /api/v1/rooms/lobby/stream\r\n\r\n",
-			"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" + key + "\r\n",
-			[5]string{"closes 1002", "closes 1002", "HTTP 400", "HTTP 400", "HTTP 400"},
+			name: "unmasked",
+			input: perTarget{
+				plain:     "\x81\x01x",
+				post:      "POST\r\n\r\n",
+				stream:    "GET /api/v1/rooms/lobby/stream\r\n\r\n",
+				handshake: "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" + key + "\r\n",
+			},
+			want: perTarget{plain: "closes 1002", v1: "closes 1002", post: "HTTP 400", stream: "HTTP 400", handshake: "HTTP 400"},
 		}, {
-			"reserved bits", [2]string{framed(0xa1, "x")}, say + plainT + "Transfer-Encoding: gzip\r\n\r\nx",
-			listn + "Transfer-Encoding: gzip\r\n\r\nx", strings.Replace(shake, "HTTP/1.1", "HTTP/9.9", 1) + key + "\r\n",
-			[5]string{"closes 1002", "closes 1002", "HTTP 501", "HTTP 501", "HTTP 505"},
+			name: "reserved bits",
+			input: perTarget{
+				plain:     framed(0xa1, "x"),
+				post:      say + plainT + "Transfer-Encoding: gzip\r\n\r\nx",
+				stream:    listn + "Transfer-Encoding: gzip\r\n\r\nx",
+				handshake: strings.Replace(shake, "HTTP/1.1", "HTTP/9.9", 1) + key + "\r\n",
+			},
+			want: perTarget{plain: "closes 1002", v1: "closes 1002", post: "HTTP 501", stream: "HTTP 501", handshake: "HTTP 505"},
 		}, {
-			"a long ping", [2]string{raw(0x89, []byte{0x80 | 126, 0, 126}, strings.Repeat("x", 126))}, say + "X y: z\r\n" + plainT + body("x"),
-			listn + "X y: z\r\n\r\n", shake + key + "X y: z\r\n\r\n",
-			[5]string{"closes 1002", "closes 1002", "HTTP 400", "HTTP 400", "HTTP 400"},
+			name: "a long ping",
+			input: perTarget{
+				plain:     raw(0x89, []byte{0x80 | 126, 0, 126}, strings.Repeat("x", 126)),
+				post:      say + "X y: z\r\n" + plainT + body("x"),
+				stream:    listn + "X y: z\r\n\r\n",
+				handshake: shake + key + "X y: z\r\n\r\n",
+			},
+			want: perTarget{plain: "closes 1002", v1: "closes 1002", post: "HTTP 400", stream: "HTTP 400", handshake: "HTTP 400"},
 		}, {
-			"a fragmented ping", [2]string{framed(0x09, "x")}, say + "Content-Length: 1\r\nContent-Length: 2\r\n\r\nx",
-			listn + "Content-Length: 1\r\nContent-Length: 2\r\n\r\nx", shake + key + "Host: other\r\n\r\n",
-			[5]string{"closes 1002", "closes 1002", "HTTP 400", "HTTP 400", "HTTP 400"},
+			name: "a fragmented ping",
+			input: perTarget{
+				plain:     framed(0x09, "x"),
+				post:      say + "Content-Length: 1\r\nContent-Length: 2\r\n\r\nx",
+				stream:    listn + "Content-Length: 1\r\nContent-Length: 2\r\n\r\nx",
+				handshake: shake + key + "Host: other\r\n\r\n",
+			},
+			want: perTarget{plain: "closes 1002", v1: "closes 1002", post: "HTTP 400", stream: "HTTP 400", handshake: "HTTP 400"},
 		}, {
-			"a bad close code", [2]string{framed(0x88, "\x03\xed")}, strings.Replace(say, "POST", "CONNECT", 1) + "\r\n",
-			strings.Replace(listn, "GET", "POST", 1) + body(""), strings.Replace(shake, "GET", "POST", 1) + key + body(""),
-			[5]string{"closes 1002", "closes 1002", "HTTP 405", "HTTP 405", "HTTP 405"},
+			name: "a bad close code",
+			input: perTarget{
+				plain:     framed(0x88, "\x03\xed"),
+				post:      strings.Replace(say, "POST", "CONNECT", 1) + "\r\n",
+				stream:    strings.Replace(listn, "GET", "POST", 1) + body(""),
+				handshake: strings.Replace(shake, "GET", "POST", 1) + key + body(""),
+			},
+			want: perTarget{plain: "closes 1002", v1: "closes 1002", post: "HTTP 405", stream: "HTTP 405", handshake: "HTTP 405"},
 		}, {
-			"a length that is not minimal", [2]string{raw(0x81, []byte{0x80 | 126, 0, 1}, "x")}, say + plainT + "Content-Length: 0x1\r\n\r\nx",
-			listn + "Content-Length: +1\r\n\r\nx", shake + key + "Content-Length: 1 1\r\n\r\n",
-			[5]string{"closes 1002", "closes 1002", "HTTP 400", "HTTP 400", "HTTP 400"},
+			name: "a length that is not minimal",
+			input: perTarget{
+				plain:     raw(0x81, []byte{0x80 | 126, 0, 1}, "x"),
+				post:      say + plainT + "Content-Length: 0x1\r\n\r\nx",
+				stream:    listn + "Content-Length: +1\r\n\r\nx",
+				handshake: shake + key + "Content-Length: 1 1\r\n\r\n",
+			},
+			want: perTarget{plain: "closes 1002", v1: "closes 1002", post: "HTTP 400", stream: "HTTP 400", handshake: "HTTP 400"},
 		}, {
-			"unknown types", [2]string{framed(0x83, "x"), framed(0x81, `{"type":"dance"}`)}, say + "Content-Type: text/html\r\n" + body("x"),
-			at(inRoom+"lobby/dance", listn) + "\r\n", at("/dance", shake) + key + "\r\n",
-			[5]string{"closes 1002", "error bad_request", "HTTP 415", "HTTP 404", "HTTP 404"},
+			name: "unknown types",
+			input: perTarget{
+				plain: framed(0x83, "x"), v1: framed(0x81, `{"type":"dance"}`),
+				post:      say + "Content-Type: text/html\r\n" + body("x"),
+				stream:    at(inRoom+"lobby/dance", listn) + "\r\n",
+				handshake: at("/dance", shake) + key + "\r\n",
+			},
+			want: perTarget{plain: "closes 1002", v1: "error bad_request", post: "HTTP 415", stream: "HTTP 404", handshake: "HTTP 404"},
 		}, {
-			"broken", [2]string{framed(0x81, "a\x07b"), framed(0x81, `{"type":"say",`)}, say + jsonT + body(`{"text":`),
-			listn + "Last-Event-ID: log:x\r\n\r\n", at("/?last=x", shake) + key + "\r\n",
-			[5]string{"told", "error bad_frame", "HTTP 400", "HTTP 400", "HTTP 400"},
+			name: "broken",
+			input: perTarget{
+				plain: framed(0x81, "a\x07b"), v1: framed(0x81, `{"type":"say",`),
+				post:      say + jsonT + body(`{"text":`),
+				stream:    listn + "Last-Event-ID: log:x\r\n\r\n",
+				handshake: at("/?last=x", shake) + key + "\r\n",
+			},
+			want: perTarget{plain: "notice", v1: "error bad_frame", post: "HTTP 400", stream: "HTTP 400", handshake: "HTTP 400"},
 		}, {
-			"20,000 brackets", [2]string{framed(0x81, strings.Repeat("[", 20000))}, say + jsonT + body(strings.Repeat("[", 20000)),
-			at(inRoom+"lobby/stream?after="+strings.Repeat("[", 5000), listn) + "\r\n", at("/?last="+strings.Repeat("[", 5000), shake) + key + "\r\n",
-			[5]string{"told", "error bad_frame", "HTTP 400", "HTTP 400", "HTTP 400"},
+			name: "20,000 brackets",
+			input: perTarget{
+				plain:     framed(0x81, strings.Repeat("[", 20000)),
+				post:      say + jsonT + body(strings.Repeat("[", 20000)),
+				stream:    at(inRoom+"lobby/stream?after="+strings.Repeat("[", 5000), listn) + "\r\n",
+				handshake: at("/?last="+strings.Repeat("[", 5000), shake) + key + "\r\n",
+			},
+			want: perTarget{plain: "notice", v1: "error bad_frame", post: "HTTP 400", stream: "HTTP 400", handshake: "HTTP 400"},
 		}, {
-			"a room ../x", [2]string{framed(0x81, strings.Repeat("../x", 1001)), framed(0x81, `{"type":"say","room":"../x","id":"a","text":"x"}`)},
-			at(inRoom+"..%2fx"+messages, say) + plainT + body("x"), at(inRoom+"..%2fx/stream", listn) + "\r\n", at("/r/..%2fx", shake) + key + "\r\n",
-			[5]string{"told", "refused bad_request", "HTTP 404", "HTTP 404", "HTTP 404"},
+			name: "a room ../x",
+			input: perTarget{
+				plain: framed(0x81, strings.Repeat("../x", 1001)), v1: framed(0x81, `{"type":"say","room":"../x","id":"a","text":"x"}`),
+				post:      at(inRoom+"..%2fx"+messages, say) + plainT + body("x"),
+				stream:    at(inRoom+"..%2fx/stream", listn) + "\r\n",
+				handshake: at("/r/..%2fx", shake) + key + "\r\n",
+			},
+			want: perTarget{plain: "notice", v1: "refused bad_request", post: "HTTP 404", stream: "HTTP 404", handshake: "HTTP 404"},
 		}, {
-			"a room of 10 kB", [2]string{framed(0x81, long[:10000]), framed(0x81, `{"type":"join","room":"`+long[:10000]+`"}`)},
-			at(inRoom+long[:10000]+messages, say) + plainT + body("x"), at(inRoom+long[:10000]+"/stream", listn) + "\r\n", at("/r/"+long[:10000], shake) + key + "\r\n",
-			[5]string{"told", "error bad_request", "HTTP 404", "HTTP 404", "HTTP 404"},
+			name: "a room of 10 kB",
+			input: perTarget{
+				plain: framed(0x81, long[:10000]), v1: framed(0x81, `{"type":"join","room":"`+long[:10000]+`"}`),
+				post:      at(inRoom+long[:10000]+messages, say) + plainT + body("x"),
+				stream:    at(inRoom+long[:10000]+"/stream", listn) + "\r\n",
+				handshake: at("/r/"+long[:10000], shake) + key + "\r\n",
+			},
+			want: perTarget{plain: "notice", v1: "error bad_request", post: "HTTP 404", stream: "HTTP 404", handshake: "HTTP 404"},
 		},
 	}
-	for what, name := range map[string][2]string{ // as it is, and as a part of an address
+	for what, name := range map[string][2]string{ // as it is, and escaped in a URL
 		"bidi": {"a\u202eb", "a%E2%80%AEb"}, "zero-width": {"a\u200bb", "a%E2%80%8Bb"}, "a look-alike": {"аdmin", "%D0%B0dmin"},
 		"4,000 combining marks": {"a" + strings.Repeat("\u0301", 4000), "a" + strings.Repeat("%CC%81", 2000)},
 	} {
@@ -187,9 +300,14 @@ func matrix() []hostile {
 			code, status = "error name_taken", "HTTP 409"
 		}
 		rows = append(rows, hostile{
-			"a name with " + what, [2]string{framed(0x81, "a\x1b[2Jb"), framed(0x81, `{"type":"name","name":"`+name[0]+`"}`)},
-			say + plainT + "Authorization: Bearer " + name[1] + "\r\n" + body("x"), listn + "Authorization: Bearer " + name[1] + "\r\n\r\n", named(name[1]),
-			[5]string{"told", code, "HTTP 401", "HTTP 401", status},
+			name: "a name with " + what,
+			input: perTarget{
+				plain: framed(0x81, "a\x1b[2Jb"), v1: framed(0x81, `{"type":"name","name":"`+name[0]+`"}`),
+				post:      say + plainT + "Authorization: Bearer " + name[1] + "\r\n" + body("x"),
+				stream:    listn + "Authorization: Bearer " + name[1] + "\r\n\r\n",
+				handshake: named(name[1]),
+			},
+			want: perTarget{plain: "notice", v1: code, post: "HTTP 401", stream: "HTTP 401", handshake: status},
 		})
 	}
 	for _, origin := range []string{
@@ -197,31 +315,61 @@ func matrix() []hostile {
 	} {
 		o := "Origin: " + origin + "\r\n"
 		rows = append(rows, hostile{
-			"an origin " + origin, [2]string{"handshake " + o}, say + plainT + o + body("x"), listn + o + "\r\n", shake + key + o + "\r\n",
-			[5]string{"HTTP 403", "HTTP 403", "HTTP 403", "HTTP 403", "HTTP 403"},
+			name: "an origin " + origin,
+			input: perTarget{
+				plain:     "handshake " + o,
+				post:      say + plainT + o + body("x"),
+				stream:    listn + o + "\r\n",
+				handshake: shake + key + o + "\r\n",
+			},
+			want: perTarget{plain: "HTTP 403", v1: "HTTP 403", post: "HTTP 403", stream: "HTTP 403", handshake: "HTTP 403"},
 		})
 	}
 	evil := func(head string) string {
 		return strings.Replace(head, "Host: localhost", "Host: evil.example\r\nOrigin: http://evil.example", 1)
 	}
 	return append(rows, hostile{
-		"DNS rebinding", [2]string{"handshake Host: evil.example\r\nOrigin: http://evil.example\r\n"}, evil(say) + plainT + body("x"),
-		strings.Replace(listn, "localhost", "evil.example", 1) + "\r\n", evil(shake) + key + "\r\n",
-		[5]string{"HTTP 403", "HTTP 403", "HTTP 403", "HTTP 403", "HTTP 403"},
+		name: "DNS rebinding",
+		input: perTarget{
+			plain:     "handshake Host: evil.example\r\nOrigin: http://evil.example\r\n",
+			post:      evil(say) + plainT + body("x"),
+			stream:    strings.Replace(listn, "localhost", "evil.example", 1) + "\r\n",
+			handshake: evil(shake) + key + "\r\n",
+		},
+		want: perTarget{plain: "HTTP 403", v1: "HTTP 403", post: "HTTP 403", stream: "HTTP 403", handshake: "HTTP 403"},
 	}, hostile{
-		"silence", [2]string{"trickle "}, "trickle ", "trickle ", "trickle ", [5]string{"cut", "cut", "cut", "cut", "cut"},
+		name: "silence",
+		input: perTarget{
+			plain:     "trickle ",
+			post:      "trickle ",
+			stream:    "trickle ",
+			handshake: "trickle ",
+		},
+		want: perTarget{plain: "cut", v1: "cut", post: "cut", stream: "cut", handshake: "cut"},
 	}, hostile{
-		"one byte a second", [2]string{"trickle " + shake + key}, "trickle " + say + plainT, "trickle " + listn, "trickle " + shake + key,
-		[5]string{"cut", "cut", "cut", "cut", "cut"},
+		name: "one byte a second",
+		input: perTarget{
+			plain:     "trickle " + shake + key,
+			post:      "trickle " + say + plainT,
+			stream:    "trickle " + listn,
+			handshake: "trickle " + shake + key,
+		},
+		want: perTarget{plain: "cut", v1: "cut", post: "cut", stream: "cut", handshake: "cut"},
 	}, hostile{
-		"a body of one byte a second", [2]string{"trickle x"}, say + plainT + "Content-Length: 100\r\n\r\n<trickle>", "trickle x", "trickle x",
-		[5]string{"cut", "cut", "HTTP 400", "cut", "cut"},
+		name: "a body of one byte a second",
+		input: perTarget{
+			plain:     "trickle x",
+			post:      say + plainT + "Content-Length: 100\r\n\r\n<trickle>",
+			stream:    "trickle x",
+			handshake: "trickle x",
+		},
+		want: perTarget{plain: "cut", v1: "cut", post: "HTTP 400", stream: "cut", handshake: "cut"},
 	})
 }
 
-// TestHostile has many do each hostile thing at each door at once, while an honest client goes on talking, and holds what
-// it comes to against the matrix. Afterwards nothing is stored but what the honest one said, and nothing is left of it:
-// no goroutine, no descriptor, no memory.
+// TestHostile runs each attack on each target many times at once, while an honest client keeps posting, and compares the results
+// with the matrix. Afterwards only the messages of the honest client are stored, and no goroutine, descriptor or memory is
+// left.
 func TestHostile(t *testing.T) {
 	s := serve(t, func(c *server.Config) {
 		c.InMemory = true
@@ -240,24 +388,24 @@ func TestHostile(t *testing.T) {
 	goroutines, descriptors, memory := runtime.NumGoroutine(), openFiles(t), heap()
 	var all, slow sync.WaitGroup
 	rows := matrix()
-	slices.SortStableFunc(rows, func(a, b hostile) int { return cmp.Compare(b.lasts(), a.lasts()) }) // what lasts, lasts beside the rest
+	slices.SortStableFunc(rows, func(a, b hostile) int { return cmp.Compare(b.slow(), a.slow()) }) // slow attacks run beside the others
 	for _, row := range rows {
-		cells := [5]string{row.frames[0], row.frames[1], row.post, row.stream, row.shake}
-		if cells[1] == "" {
-			cells[1] = cells[0]
+		if row.input.v1 == "" {
+			row.input.v1 = row.input.plain
 		}
-		for door, input := range cells {
-			if input == "" || row.want[door] == "" {
-				t.Fatalf("%s: door %d has an empty cell", row.name, door)
+		want := row.want.all()
+		for to, input := range row.input.all() {
+			if input == "" || want[to] == "" {
+				t.Fatalf("%s: no input or no result for %s", row.name, to)
 			}
 			group, crowd := &all, *crowdOf
-			if strings.Contains(input, "trickle") { // they last, and there are descriptors for so many
+			if strings.Contains(input, "trickle") { // these are slow, and limited by descriptors
 				group, crowd = &slow, min(crowd, 400)
 			}
 			for range crowd {
 				group.Go(func() {
-					if got := attack(t.Context(), address, door, input); got != row.want[door] {
-						t.Errorf("%s at door %d: %s, want %s", row.name, door, got, row.want[door])
+					if got := attack(t.Context(), address, to, input); got != want[to] {
+						t.Errorf("%s to %s: %s, want %s", row.name, to, got, want[to])
 					}
 				})
 			}
@@ -269,10 +417,10 @@ func TestHostile(t *testing.T) {
 	slow.Wait()
 	talk()
 	if _, body, _ := get(t, "http://"+address+"/api/v1/rooms/lobby/messages?limit=500"); strings.Count(body, `"n":`) != said {
-		t.Errorf("the honest client said %d things, and there is %s", said, body)
+		t.Errorf("the honest client posted %d messages, but the history is %s", said, body)
 	}
 	http.DefaultClient.CloseIdleConnections()
-	most := memory + 4<<20 + uint64(*crowdOf)<<13 // the runtime keeps half a kB of each goroutine that there was at once
+	most := memory + 4<<20 + uint64(*crowdOf)<<13 // the runtime keeps half a kB for each goroutine at the peak
 	var g, d int
 	var m uint64
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
@@ -287,8 +435,8 @@ func TestHostile(t *testing.T) {
 	t.Errorf("%d goroutines, %d descriptors and %d bytes of memory became %d, %d and %d", goroutines, descriptors, memory, g, d, m)
 }
 
-// lasts is 1 for what takes as long as the server waits, otherwise 0.
-func (h hostile) lasts() int { return strings.Count(h.shake, "trickle ") }
+// slow is 1 for attacks that last until a timeout of the server, otherwise 0.
+func (h hostile) slow() int { return strings.Count(h.input.handshake, "trickle ") }
 
 func openFiles(t *testing.T) int {
 	t.Helper()
@@ -307,9 +455,9 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// attack does one hostile thing and says what it came to: "lives", "told" (a notice, or an answer, and it lives), "error
-// CODE" and "refused CODE" (the same on ramai.v1), "closes CODE", "HTTP STATUS" or "cut".
-func attack(ctx context.Context, address string, door int, input string) string {
+// attack runs one attack and returns its result: "lives" (the connection stays open), "notice" (it stays open, after a notice),
+// "error CODE" or "refused CODE" (the same on ramai.v1), "closes CODE", "HTTP STATUS", or "cut" (closed without an answer).
+func attack(ctx context.Context, address string, to target, input string) string {
 	nc, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return err.Error()
@@ -318,18 +466,18 @@ func attack(ctx context.Context, address string, door int, input string) string 
 	nc.SetDeadline(time.Now().Add(time.Minute))
 	in := bufio.NewReader(nc)
 	if bytes, ok := strings.CutPrefix(input, "trickle "); ok {
-		if got := trickle(nc, in, bytes); got != "HTTP 400" { // net/http answers some of them, and then hangs up
+		if got := trickle(nc, in, bytes); got != "HTTP 400" { // net/http answers some of them before it closes
 			return got
 		}
 		return "cut"
 	}
-	if door > 1 {
+	if to != toPlain && to != toV1 {
 		head, slowly, _ := strings.Cut(input, "<trickle>")
 		io.WriteString(nc, head)
 		if strings.Contains(input, "<trickle>") {
 			return trickle(nc, in, strings.Repeat("x", 40)+slowly)
 		}
-		return status(in, door == 3)
+		return status(in, to == toStream)
 	}
 	greeting := shake + key
 	if extra, ok := strings.CutPrefix(input, "handshake "); ok {
@@ -339,7 +487,7 @@ func attack(ctx context.Context, address string, door int, input string) string 
 		io.WriteString(nc, greeting+extra+"\r\n")
 		return status(in, false)
 	}
-	if door == 1 {
+	if to == toV1 {
 		greeting += "Sec-WebSocket-Protocol: " + wire.Protocol + "\r\n"
 	}
 	if input[0]&0x40 != 0 && input[0]&0x30 == 0 {
@@ -349,11 +497,11 @@ func attack(ctx context.Context, address string, door int, input string) string 
 	if got := status(in, false); got != "HTTP 101" {
 		return got
 	}
-	go io.WriteString(nc, input+framed(0x89, "alive")) // the server may close before it has taken all
+	go io.WriteString(nc, input+framed(0x89, "alive")) // the server may close before it has read everything
 	return afterwards(in)
 }
 
-// status is that of an answer, or "lives" for a stream that begins.
+// status returns the status of an answer, or "lives" for a stream that begins.
 func status(in *bufio.Reader, stream bool) string {
 	line, err := in.ReadString('\n')
 	if err != nil {
@@ -375,7 +523,7 @@ func status(in *bufio.Reader, stream bool) string {
 	return got
 }
 
-// afterwards reads frames until it is clear what became of a connection.
+// afterwards reads frames until the result is known.
 func afterwards(in *bufio.Reader) string {
 	dec := wsframe.NewDecoder(&wsframe.Config{Client: true, TextOnly: true, Deflate: true, MaxMessage: 1 << 20, MaxFragments: 1})
 	buf := make([]byte, 4096)
@@ -389,7 +537,7 @@ func afterwards(in *bufio.Reader) string {
 			b = b[used:]
 			switch text := string(m.Payload); {
 			case m.Op == wsframe.Text && strings.HasPrefix(text, wire.NoticePrefix):
-				return "told"
+				return "notice"
 			case m.Op == wsframe.Text && strings.HasPrefix(text, `{"type":"error"`), m.Op == wsframe.Text && strings.HasPrefix(text, `{"type":"refused"`):
 				f, _ := wire.ParseFrame(m.Payload)
 				if r, ok := f.(wire.Refused); ok {
@@ -409,7 +557,7 @@ func afterwards(in *bufio.Reader) string {
 	}
 }
 
-// trickle sends a byte a second until the other side has enough.
+// trickle sends a byte per second until the server answers or closes.
 func trickle(nc net.Conn, in *bufio.Reader, bytes string) string {
 	stop := make(chan struct{})
 	defer close(stop)
