@@ -30,24 +30,23 @@ func newJoin() *cobra.Command {
 	var o joinOptions
 	cmd := &cobra.Command{
 		Use:   "join [URL]",
-		Short: "Join a room and talk",
-		Long: `Join a room. In a terminal there is a screen with rooms, history and search: F1 tells its keys. It begins with the last
-50 messages, or as many as --last says.
+		Short: "Join a room",
+		Long: `Join a room. In a terminal, ramai shows a screen with rooms, history and search; press F1 for key bindings. The screen begins
+with the last 50 messages, or with as many as --last says.
 
-Where stdin or stdout is no terminal, with TERM=dumb, --lines, --plain or --json, ramai talks line by line:
-each line of stdin is said, each message is shown as "From server: TEXT" or "From server: NAME: TEXT",
-further lines of one message indented. Messages go to stdout, everything else to stderr.
+If stdin or stdout is not a terminal, with TERM=dumb, --lines, --plain or --json, ramai works line by line: it posts each line
+of stdin, and prints each message as "From server: TEXT" or "From server: NAME: TEXT", with further lines of a message
+indented. Messages go to stdout, everything else to stderr.
 
-The URL is that of a server, for the lobby, or of a room: http://127.0.0.1:2000/r/ROOM. After a break join connects again
-by itself, and nothing is lost or comes twice. At the end of stdin it waits until all it said is saved and shown, and gives
-up after 30 seconds in which nothing was confirmed. A server that does not speak ` + wire.Protocol + ` cannot tell what it has:
-then what was under way at a break is named, and not said again.
+The URL is that of a server, for its lobby, or of a room: http://127.0.0.1:2000/r/ROOM. After a lost connection, join reconnects
+and resumes: no message is lost or repeated. At the end of stdin it waits until all its messages are saved and printed, and
+gives up after 30 seconds without a confirmation. On a server without ` + wire.Protocol + `, messages that were in flight when the
+connection was lost are reported, and not posted again.
 
-With --json stdout has each frame of the server as it came, one JSON object a line, but for the session of the welcome,
-which is a secret; on the plain protocol {"type":"line","text":"..."} for each line.
+With --json, stdout has each frame of the server, one JSON object per line, without the session of the welcome, which is a
+secret. On the plain protocol, it has {"type":"line","text":"..."} for each line.
 
-Exit codes: 0 ok, 1 something said is not confirmed, 2 usage, 3 cannot connect the first time, 4 refused, 130 SIGINT,
-143 SIGTERM.`,
+Exit codes: 0 ok, 1 a message is not confirmed, 2 usage, 3 the first connection failed, 4 rejected, 130 SIGINT, 143 SIGTERM.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
@@ -63,11 +62,11 @@ Exit codes: 0 ok, 1 something said is not confirmed, 2 usage, 3 cannot connect t
 	f := cmd.Flags()
 	o.target.flags(f)
 	nameFlag(f, &o.name)
-	f.StringVar(&o.room, "room", "", "the room, if the URL does not say it")
-	f.IntVar(&o.last, "last", 0, fmt.Sprintf("old messages to begin with, at most %d", wire.MaxLast))
-	f.BoolVar(&o.json, "json", false, "show frames, as JSON lines")
-	f.BoolVar(&o.plain, "plain", false, "speak the plain protocol in any case, line by line")
-	f.BoolVar(&o.lines, "lines", false, "talk line by line in a terminal too")
+	f.StringVar(&o.room, "room", "", "room to join, if the URL has none")
+	f.IntVar(&o.last, "last", 0, fmt.Sprintf("number of old messages to show first, at most %d", wire.MaxLast))
+	f.BoolVar(&o.json, "json", false, "print frames as JSON lines")
+	f.BoolVar(&o.plain, "plain", false, "use the plain protocol and line mode")
+	f.BoolVar(&o.lines, "lines", false, "use line mode in a terminal, too")
 	o.screenOptions.flags(f)
 	return cmd
 }
@@ -77,7 +76,7 @@ func runJoin(ctx context.Context, o joinOptions, stdin io.Reader, stdout, stderr
 		return err
 	}
 	if o.last < 0 || o.last > wire.MaxLast {
-		return exit(exitUsage, fmt.Errorf("--last is 0 to %d, not %d", wire.MaxLast, o.last))
+		return exit(exitUsage, fmt.Errorf("--last: invalid value %d (want 0 to %d)", o.last, wire.MaxLast))
 	}
 	if o.room != "" {
 		var err error
@@ -117,7 +116,7 @@ func runJoin(ctx context.Context, o joinOptions, stdin io.Reader, stdout, stderr
 		return o.onScreen(ctx, c, who, config, stdin, stdout, stderr)
 	}
 	if c.Plain() && !o.plain && o.name != "" {
-		fmt.Fprintln(stderr, "this server has no names")
+		fmt.Fprintln(stderr, "this server does not support names")
 	}
 	done := make(chan error, 1)
 	go func() {

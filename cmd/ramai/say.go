@@ -29,10 +29,11 @@ func newSay() *cobra.Command {
 	var o sayOptions
 	cmd := &cobra.Command{
 		Use:   "say ROOM TEXT...",
-		Short: "Say one thing in a room",
-		Long: `Say one thing in a room: the words TEXT..., or all of stdin if TEXT is "-". When it is saved, print the room and the
-number it has there. A word that begins with one dash, such as -v, is text; put -- before words that begin with two.
-Exit code 1 if that was not confirmed within 30 seconds, 4 if it was refused.`,
+		Short: "Post one message",
+		Long: `Post one message to a room: the words TEXT..., or all of stdin if TEXT is "-". When the message is saved, print the room and
+its number. A word that begins with one dash, such as -v, is text; put -- before words that begin with two dashes.
+
+Exit codes: 0 saved, 1 not confirmed within 30 seconds, 2 usage, 3 cannot connect, 4 rejected.`,
 		Annotations: map[string]string{takesWords: ""},
 		Args:        cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -55,13 +56,13 @@ func textOf(args []string, stdin io.Reader) (string, error) {
 	}
 	b, err := io.ReadAll(io.LimitReader(stdin, linemode.MaxLine+1))
 	if err != nil {
-		return "", exit(exitUsage, fmt.Errorf("reading stdin: %w", err))
+		return "", exit(exitUsage, fmt.Errorf("read stdin: %w", err))
 	}
 	if len(b) > linemode.MaxLine {
-		return "", exit(exitRefused, fmt.Errorf("stdin has more than %d bytes, which is more than can be said at once", linemode.MaxLine))
+		return "", exit(exitRefused, fmt.Errorf("stdin is longer than %d bytes, the limit for one message", linemode.MaxLine))
 	}
 	if len(b) == 0 {
-		return "", exit(exitUsage, errors.New("stdin is empty; to say an empty text, use ''"))
+		return "", exit(exitUsage, errors.New("stdin is empty; to post an empty message, use ''"))
 	}
 	return strings.TrimSuffix(wire.NormalizeText(string(b)), "\n"), nil
 }
@@ -106,7 +107,7 @@ type post struct {
 // timeout is the error after sayPatience.
 func (s *post) timeout() error {
 	if s.refusal != "" {
-		return fmt.Errorf("not confirmed within %v: %s; the server's last refusal: %s", sayPatience, client.Shortened(s.text), s.refusal)
+		return fmt.Errorf("not confirmed within %v: %s; the last answer of the server: %s", sayPatience, client.Shortened(s.text), s.refusal)
 	}
 	return fmt.Errorf("not confirmed within %v: %s", sayPatience, client.Shortened(s.text))
 }

@@ -36,10 +36,10 @@ type screenOptions struct {
 }
 
 func (o *screenOptions) flags(f *pflag.FlagSet) {
-	f.StringVar(&o.theme, "theme", string(tui.Auto), "of the screen: auto, dark or light")
-	f.BoolVar(&o.bell, "bell", true, "ring when your name is mentioned")
-	f.StringSliceVar(&o.rooms, "rooms", nil, "rooms to be in besides the one you join, on the screen")
-	f.StringSliceVar(&o.keys, "keys", nil, "keys of the screen, as in who=alt+q,next=ctrl+o; F1 tells what there is")
+	f.StringVar(&o.theme, "theme", string(tui.Auto), "theme of the screen: auto, dark or light")
+	f.BoolVar(&o.bell, "bell", true, "ring the bell when your name is mentioned")
+	f.StringSliceVar(&o.rooms, "rooms", nil, "more rooms to join (screen only)")
+	f.StringSliceVar(&o.keys, "keys", nil, "key bindings of the screen, for example who=alt+q,next=ctrl+o; press F1 for a list")
 }
 
 func (o *screenOptions) check() error {
@@ -79,7 +79,7 @@ func (o *joinOptions) onScreen(ctx context.Context, c *client.Client, who *ident
 	var goal uint64
 	if number, ok := strings.CutPrefix(server.Fragment, "n"); ok {
 		if goal, err = strconv.ParseUint(number, 10, 64); err != nil {
-			return exit(exitUsage, fmt.Errorf("%s: there is no message with so large a number", o.server))
+			return exit(exitUsage, fmt.Errorf("%s: the message number is too large", o.server))
 		}
 	}
 	ctx, stop := untilHangup(ctx)
@@ -160,7 +160,7 @@ func (s *shelf) Load() (m tui.State) {
 		err = json.Unmarshal(b, &m)
 	}
 	if err != nil {
-		s.err = fmt.Errorf("what was remembered of the last time cannot be read: %s: %w", filepath.Base(s.file), err)
+		s.err = fmt.Errorf("cannot read the stored state of the screen: %s: %w", filepath.Base(s.file), err)
 		return tui.State{}
 	}
 	return m
@@ -176,6 +176,6 @@ func (s *shelf) Store(m tui.State) {
 		err = atomicfile.Write(s.file, append(b, '\n'))
 	}
 	if err != nil {
-		s.err = fmt.Errorf("rooms and drafts cannot be remembered: %w", err)
+		s.err = fmt.Errorf("cannot store the state of the screen: %w", err)
 	}
 }
