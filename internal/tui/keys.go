@@ -171,10 +171,15 @@ func (s *screen) key(msg tea.KeyPressMsg) tea.Cmd {
 		return s.composer.answerPaste(key)
 	}
 	if s.panel != nil {
-		if cmd, ok := s.panelKey(key); ok {
+		p := s.panel
+		s.panel = nil // before a row is picked, which may open another
+		cmd, closed, handled := p.key(key, max(s.messageRows()-1, 1), !c.empty(), s.Now(), s.style)
+		if !closed {
+			s.panel = p
+		}
+		if handled {
 			return cmd
 		}
-		s.panel = nil
 	}
 	if c.searching && !c.searchKey(key, msg.Text) {
 		return nil

@@ -51,22 +51,17 @@ func (s *screen) openLate(p *panel) {
 // panelGrace is how long one needs to see that a panel has come.
 const panelGrace = 300 * time.Millisecond
 
-// panelKey takes a key while a panel is open, and tells whether it was for the panel.
-func (s *screen) panelKey(key string) (tea.Cmd, bool) {
-	p := s.panel
-	height := max(s.messageRows()-1, 1)
+// key takes a key, and reports whether the panel is to be closed and whether the key was for it. typing: a draft is being
+// written, so a letter belongs there.
+func (p *panel) key(key string, height int, typing bool, now time.Time, st *style) (cmd tea.Cmd, closed, handled bool) {
 	step := 0
-	p.layout(s.style)
-	if s.Now().Sub(p.openedAt) < panelGrace { // the key was meant for what stood here before
-		return nil, false
+	p.layout(st)
+	if now.Sub(p.openedAt) < panelGrace { // the key was meant for what stood here before
+		return nil, true, false
 	}
 	switch key {
 	case "esc", "q":
-		if key == "q" && !s.room().editor.empty() { // it is written on
-			return nil, false
-		}
-		s.panel = nil
-		return nil, true
+		return nil, true, key == "esc" || !typing
 	case "up", "ctrl+p", "shift+up", "ctrl+up":
 		step = -1
 	case "down", "ctrl+n", "shift+down", "ctrl+down":
@@ -80,22 +75,26 @@ func (s *screen) panelKey(key string) (tea.Cmd, bool) {
 	case "end":
 		step = len(p.lines)
 	case "enter":
-		chosen, pick := p.chosen, p.pick
-		s.panel = nil
-		if pick == nil || chosen >= len(p.rows) {
-			return nil, true
+		if p.pick != nil && p.chosen < len(p.rows) {
+			cmd = p.pick(p.chosen)
 		}
-		return pick(chosen), true
+		return cmd, true, true
 	default:
-		return nil, false
+		return nil, true, false
 	}
+	p.scroll(step, height)
+	return nil, false, true
+}
+
+// scroll moves the choice by rows, or by lines if step is more than 1. Without a choice it moves the view.
+func (p *panel) scroll(step, height int) {
 	switch {
 	case p.pick == nil:
 		p.top += step
 	case len(p.rows) == 0:
 	case step == 1 || step == -1:
 		p.chosen = max(min(p.chosen+step, len(p.rows)-1), 0)
-	default: // by lines
+	default:
 		at, found := slices.BinarySearch(p.from, min(max(p.from[p.chosen]+step, 0), len(p.lines)-1))
 		if !found {
 			at--
@@ -106,7 +105,6 @@ func (s *screen) panelKey(key string) (tea.Cmd, bool) {
 		p.chosen = max(min(at, len(p.rows)-1), 0)
 	}
 	p.fit(height)
-	return nil, true
 }
 
 // fit puts the top where the chosen row is seen, and as many others as there is room for.
