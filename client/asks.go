@@ -7,7 +7,7 @@ import (
 	"ramai/wire"
 )
 
-// ask is a request that is answered by a frame or by an error. An error does not say what it answers, so asks go out
+// ask is a request that is answered by a frame or by an error. An error does not name its request, so requests are sent
 // one at a time: the first of the queue is the one that waits for its answer.
 type ask struct {
 	frame wire.Frame // a Join is made anew when it goes out: its room may have moved on
@@ -26,7 +26,7 @@ func (a *ask) names() bool {
 	return ok
 }
 
-// setName makes name the one to hold, from now on and after every welcome.
+// setName makes name the one to claim, now and after each welcome.
 func (c *core) setName(name string) {
 	c.name, c.named = name, true
 	if !c.open {
@@ -36,7 +36,8 @@ func (c *core) setName(name string) {
 	c.asks = append(c.asks, &ask{frame: wire.Name{Name: name}})
 }
 
-// askAnew begins a connection that holds the name held: name and rooms first, then what was asked and not answered.
+// askAnew begins a connection that holds the name held. The name and the rooms go first, then the requests that were
+// not answered.
 func (c *core) askAnew(held string) {
 	var first []*ask
 	if c.named && held != c.name {
@@ -48,7 +49,7 @@ func (c *core) askAnew(held string) {
 	c.asks = append(first, c.asks...)
 }
 
-// dropAsks leaves the asks that somebody waits for, to be sent on the next connection. The others askAnew makes.
+// dropAsks keeps the requests of History and Who, to be sent over the next connection. askAnew makes the others again.
 func (c *core) dropAsks() {
 	c.asks = slices.DeleteFunc(c.asks, func(a *ask) bool { return a.done == nil })
 	for _, a := range c.asks {
@@ -56,7 +57,7 @@ func (c *core) dropAsks() {
 	}
 }
 
-// forget gives up an ask; an answer to it that is under way falls to nobody.
+// forget gives up a request. Its answer, if one is on its way, is dropped.
 func (c *core) forget(a *ask) {
 	a.done = func(wire.Frame, error) {}
 	if !a.sent {
@@ -76,7 +77,7 @@ func (c *core) nextAsk(now time.Time) ([]byte, bool) {
 	return wire.Append(nil, a.frame), true
 }
 
-// askWake returns when the first ask may go out, if only time keeps it.
+// askWake returns when the first request may be sent, if it waits for that time alone.
 func (c *core) askWake() time.Time {
 	if len(c.asks) == 0 || c.asks[0].sent {
 		return time.Time{}
@@ -84,9 +85,9 @@ func (c *core) askWake() time.Time {
 	return c.asks[0].hold
 }
 
-// saysWait tells whether texts have to wait for asks, so that they are said under the name that was asked for and their
-// echoes are heard: for a name, for a join that was not sent, and for a first join until it is answered, because only
-// then there is a position to go on from should the connection break.
+// saysWait reports whether messages have to wait for requests: for a name, so that they are posted under it; for a join
+// that was not sent; and for a first join until it is answered, because without its position the client could not
+// resume after a break.
 func (c *core) saysWait() bool {
 	return slices.ContainsFunc(c.asks, func(a *ask) bool {
 		j, join := a.frame.(wire.Join)
@@ -94,7 +95,7 @@ func (c *core) saysWait() bool {
 	})
 }
 
-// popAsk takes the ask off the queue that waits for its answer, if it is one that fits.
+// popAsk takes the request that waits for its answer off the queue, if fits accepts it.
 func (c *core) popAsk(fits func(*ask) bool) (*ask, bool) {
 	if len(c.asks) == 0 || !c.asks[0].sent || !fits(c.asks[0]) {
 		return nil, false
@@ -104,7 +105,7 @@ func (c *core) popAsk(fits func(*ask) bool) (*ask, bool) {
 	return a, true
 }
 
-// answered takes the frames that answer asks.
+// answered takes the frames that answer requests.
 func (c *core) answered(now time.Time, f wire.Frame, raw []byte) {
 	switch f := f.(type) {
 	case wire.Name:
@@ -137,7 +138,7 @@ func (c *core) deliver(f wire.Frame, fits func(*ask) bool) {
 	}
 }
 
-// fault takes an error frame: it is about the ask that waits, if one does.
+// fault takes an error frame. It is about the request that waits, if there is one.
 func (c *core) fault(now time.Time, f wire.Error, raw []byte) {
 	if len(c.asks) > 0 && c.asks[0].sent && f.RetryAfterMS > 0 {
 		c.asks[0].sent, c.asks[0].hold = false, now.Add(retryAfter(f.RetryAfterMS))

@@ -24,7 +24,7 @@ import (
 // NoJoin as Config.Last joins no room.
 const NoJoin = -1
 
-// Config says whom to connect to, and as whom. Only URL must be set.
+// Config describes the server and the sender. Only URL has to be set.
 type Config struct {
 	URL     string // http, https, ws or wss; the path is / for the lobby or /r/<room> for another room: see [Room]
 	Session string // of an earlier client, to be the same sender again: Session of wire.Welcomed. Empty: a new one
@@ -41,15 +41,16 @@ type Config struct {
 }
 
 // ErrClosed is returned after Close.
-var ErrClosed = errors.New("the client was closed")
+var ErrClosed = errors.New("client closed")
 
-// errNotUTF8 is returned for a text that nobody could hear as it was meant.
+// errNotUTF8 is returned for a text that is not UTF-8.
 var errNotUTF8 = &wire.CodedError{Code: wire.BadRequest, Reason: "the text is not UTF-8; convert it first"}
 
-// errPlain is returned for what the plain door cannot do.
-var errPlain = errors.New("this server speaks the plain protocol, which has one room a connection, no history and no change of name")
+// errPlain is returned for what the plain protocol cannot do.
+var errPlain = errors.New("this server speaks the plain protocol, which has one room per connection, no history and no change of name")
 
-// A Client is one sender and its connection. Its methods may be called concurrently, Next by one goroutine at a time.
+// A Client is one sender and its connection. Its methods may be called concurrently, except that Next may be called by
+// one goroutine at a time.
 type Client struct {
 	// Set by Dial.
 	dialer dialer
@@ -72,8 +73,8 @@ type Client struct {
 	err     error // why the client ended
 }
 
-// Dial connects, for as long as ctx allows but at most 30 s, and returns a Client that from then on connects again by
-// itself whenever the connection breaks. A server that was reached and refused is a [*RefusedError].
+// Dial connects, for as long as ctx allows but at most 30 s. From then on the Client reconnects by itself whenever the
+// connection breaks. If the server refuses, the error is a [*RefusedError].
 func Dial(ctx context.Context, config Config) (*Client, error) {
 	c, err := newClient(config)
 	if err != nil {
@@ -111,7 +112,7 @@ func newClient(config Config) (*Client, error) {
 		}
 	}
 	if config.Last < NoJoin || config.Last > wire.MaxLast {
-		return nil, fmt.Errorf("%d old messages were asked for; 0 to %d can be", config.Last, wire.MaxLast)
+		return nil, fmt.Errorf("invalid number of old messages %d (want 0 to %d)", config.Last, wire.MaxLast)
 	}
 	random := config.Random
 	if random == nil {
@@ -119,7 +120,7 @@ func newClient(config Config) (*Client, error) {
 	}
 	prefix := make([]byte, 12)
 	if _, err := io.ReadFull(random, prefix); err != nil {
-		return nil, fmt.Errorf("drawing random bytes: %w", err)
+		return nil, fmt.Errorf("reading random bytes: %w", err)
 	}
 	c := &Client{
 		dialer: dialer{url: u, offer: !config.Plain, name: config.Name, tls: config.TLS, dial: config.DialContext, proxy: http.ProxyFromEnvironment,
@@ -160,11 +161,11 @@ func draw(random io.Reader, max time.Duration) time.Duration {
 	return time.Duration(binary.LittleEndian.Uint64(b[:]) % uint64(max+1))
 }
 
-// Plain tells whether the server speaks the plain protocol. It stays what it was on the first connection.
+// Plain reports whether the server speaks the plain protocol. That does not change after the first connection.
 func (c *Client) Plain() bool { return c.core.plain }
 
-// Next returns the next event. It fails when ctx ends, with [ErrClosed] after Close, with a [*RefusedError] when the server
-// no longer lets this client in, and with a [*BrokenError]; what happened before that is returned first.
+// Next returns the next event. It fails when ctx ends, with [ErrClosed] after Close, with a [*RefusedError] when the
+// server no longer admits this client, and with a [*BrokenError]. Events before the failure are returned first.
 func (c *Client) Next(ctx context.Context) (Event, error) {
 	for {
 		c.mu.Lock()
@@ -187,9 +188,9 @@ func (c *Client) Next(ctx context.Context) (Event, error) {
 	}
 }
 
-// Say says text in room, joined or not, and returns the id by which events name it. What is said waits for as long as
-// there is no connection; see [Client.Pending]. A text that is not UTF-8 is
-// an error. It is said as [wire.NormalizeText] makes it.
+// Say posts text in room, joined or not, and returns the id that [Sent] events carry. While there is no connection the
+// message waits; see [Client.Pending]. A text that is not UTF-8 is an error. It is sent as [wire.NormalizeText] returns
+// it.
 func (c *Client) Say(room, text string) (id string, err error) {
 	if err := wire.CheckRoom(room); err != nil {
 		return "", err
@@ -207,8 +208,8 @@ func (c *Client) Say(room, text string) (id string, err error) {
 	return id, err
 }
 
-// Pending returns how many texts are said and not settled: in memory, of this process alone. It grows for as long as
-// the user says more than the server takes, and has no bound of its own.
+// Pending returns how many messages have no final state. They are kept in the memory of this process. The number has no
+// bound: it grows while messages are posted faster than the server takes them.
 func (c *Client) Pending() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -222,20 +223,20 @@ func (c *Client) Outbox() []Sent {
 	return c.core.outbox.messages()
 }
 
-// Join asks for what is said in room: the newest last messages (0 to [wire.MaxLast]) and then all that come. In a room
-// that is joined already it does nothing.
+// Join asks for the messages of room: the newest last ones (0 to [wire.MaxLast]), then all new ones. It does nothing if
+// the room is joined.
 func (c *Client) Join(name string, last int) error {
 	if last < 0 || last > wire.MaxLast {
-		return fmt.Errorf("%d old messages were asked for; 0 to %d can be", last, wire.MaxLast)
+		return fmt.Errorf("invalid number of old messages %d (want 0 to %d)", last, wire.MaxLast)
 	}
 	return c.enter(room{name: name, last: last})
 }
 
-// JoinAfter is Join for who has everything up to at: what came after it, and then all that comes. If the server numbers
-// another history by now, wire.Joined says Reset, and the newest [wire.DefaultJoin] messages come.
+// JoinAfter is Join for a reader that has everything up to at: it asks for everything after that. If the server's
+// history was replaced, wire.Joined says Reset, and the newest [wire.DefaultJoin] messages arrive.
 func (c *Client) JoinAfter(name string, at wire.Position) error {
 	if at.HistoryID == "" {
-		return errors.New("a position has a log; to join without one, use Join")
+		return errors.New("the position has no log; use Join to join without one")
 	}
 	return c.enter(room{name: name, historyID: at.HistoryID, epoch: at.Epoch, n: at.N})
 }
@@ -266,9 +267,9 @@ func (c *Client) Leave(room string) error {
 	})
 }
 
-// SetName asks for a name, or gives it up if name is empty. The answer comes as a wire.Name or as [Failed]. What is
-// said from now on waits for it and then goes, with the name or without: who would rather say nothing waits for the
-// answer.
+// SetName asks for a name, or gives it up if name is empty. The answer arrives as a wire.Name or as [RequestFailed].
+// Messages posted meanwhile wait for it and are then sent, with the name or without. To post only under the name, wait
+// for the answer first.
 func (c *Client) SetName(name string) error {
 	return c.do(func() error {
 		if c.core.plain {
@@ -279,9 +280,8 @@ func (c *Client) SetName(name string) error {
 	})
 }
 
-// Typing lets the others in room know that something is being written. It may be called for each key: the server is told
-// at most once every 3 s, which is as often as it listens, and not at all while there is no connection or on the plain
-// protocol.
+// Typing shows the others in room that a message is being written. It may be called for each key: at most one frame in
+// 3 s is sent, and none while there is no connection or over the plain protocol.
 func (c *Client) Typing(room string) {
 	_ = c.do(func() error { // a client that has ended tells nobody
 		c.core.typing(time.Now(), room)
@@ -289,21 +289,22 @@ func (c *Client) Typing(room string) {
 	})
 }
 
-// History returns a page of what was said. While it waits, events are kept however many come.
+// History returns a page of messages. While it waits, events are buffered without a bound.
 func (c *Client) History(ctx context.Context, h wire.History) (wire.Page, error) {
 	f, err := c.ask(ctx, h)
 	page, _ := f.(wire.Page)
 	return page, err
 }
 
-// Who returns who is in room. While it waits, events are kept however many come.
+// Who returns who is in room. While it waits, events are buffered without a bound.
 func (c *Client) Who(ctx context.Context, room string) (wire.Who, error) {
 	f, err := c.ask(ctx, wire.Who{Room: room})
 	who, _ := f.(wire.Who)
 	return who, err
 }
 
-// ask sends f and waits for its answer, over as many connections as it takes. A fault is a [*wire.CodedError].
+// ask sends f and waits for its answer, over as many connections as it takes. An error of the server is a
+// [*wire.CodedError].
 func (c *Client) ask(ctx context.Context, f wire.Frame) (wire.Frame, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -344,7 +345,7 @@ func (c *Client) ask(ctx context.Context, f wire.Frame) (wire.Frame, error) {
 	}
 }
 
-// do lets change change the core, unless the client has ended, and sends what comes of it.
+// do changes the core, unless the client has ended, and wakes the writer.
 func (c *Client) do(change func() error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -364,8 +365,8 @@ func (c *Client) do(change func() error) error {
 // closeWait is how long Close waits for the server to answer its close frame.
 const closeWait = time.Second
 
-// Close ends the connection and the client. What is not settled by then may or may not have been said. It returns
-// within about a second; Next then returns what is left and after that ErrClosed.
+// Close ends the connection and the client. Messages without a final state may or may not have been saved. It returns
+// within about a second. Next then returns the remaining events, and after that ErrClosed.
 func (c *Client) Close() {
 	c.mu.Lock()
 	c.closing = true
@@ -380,7 +381,7 @@ func (c *Client) Close() {
 	<-c.done
 }
 
-// notify leaves a token; one that lies there already says the same.
+// notify leaves a token in ch, unless one is there already.
 func notify(ch chan struct{}) {
 	select {
 	case ch <- struct{}{}:

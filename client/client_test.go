@@ -457,7 +457,7 @@ func TestBadFramesEndTheConnection(t *testing.T) {
 		want string
 	}{
 		{"binary", websocket.MessageBinary, "x", "binary"},
-		{"no JSON", websocket.MessageText, "hello", "no frame"},
+		{"no JSON", websocket.MessageText, "hello", "invalid frame"},
 		{"too large", websocket.MessageText, `{"type":"welcome","text":"` + strings.Repeat("x", readLimit) + `"}`, "limited"},
 		{"bad session", websocket.MessageText, `{"type":"welcome","session":"short"}`, "session"},
 		{"hello is refused", websocket.MessageText, `{"type":"error","reason":"go away"}`, "go away"},

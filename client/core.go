@@ -17,12 +17,12 @@ const (
 	typingEvery = 3 * time.Second // more is not heard (docs/PROTOCOL.md)
 )
 
-// core is the client without its socket: it is told what came in and what the user wants, and asked what goes out and
-// what the user should hear. It starts no goroutine, reads no clock and is not safe for concurrent use.
+// core is the client without its socket. Its methods take what arrives and what the user asks for; next returns what to
+// send, take what to report. It starts no goroutine and reads no clock, and is not safe for concurrent use.
 type core struct {
 	// Set once, before the first connection.
-	plain  bool   // the plain door: bare lines
-	room   string // the room of the plain door
+	plain  bool   // the server speaks the plain protocol
+	room   string // of the connection, over the plain protocol
 	prefix string // of the ids of this client
 	jitter func(max time.Duration) time.Duration
 
@@ -58,10 +58,9 @@ func (c *core) connected() {
 	}
 }
 
-// disconnected ends a connection, or an attempt to get one, and returns how long to wait before the next.
+// disconnected ends a connection, or an attempt to connect, and returns how long to wait before the next attempt.
 func (c *core) disconnected(now time.Time, err error) time.Duration {
-	// A connection is good that outlived the wait before it. One that is welcomed and at once broken off, again and
-	// again, is not: then the waits grow.
+	// A connection that is accepted and closed at once counts as a failed attempt, so that the waits grow.
 	if c.open && now.Sub(c.opened) >= backoff(c.attempt) {
 		c.attempt = 0
 	}
@@ -85,7 +84,7 @@ func (c *core) disconnected(now time.Time, err error) time.Duration {
 	return wait
 }
 
-// backoff is the longest wait after attempt attempts that led to nothing.
+// backoff is the longest wait after a number of failed attempts.
 func backoff(attempt int) time.Duration {
 	if attempt > 7 {
 		return maxWait
@@ -93,7 +92,7 @@ func backoff(attempt int) time.Duration {
 	return min(maxWait, firstWait<<attempt)
 }
 
-// next returns the next frame to send. Whoever takes it sends it.
+// next returns the next frame to send. The caller sends it.
 func (c *core) next(now time.Time) ([]byte, bool) {
 	if len(c.extra) > 0 {
 		f := c.extra[0]
@@ -109,7 +108,7 @@ func (c *core) next(now time.Time) ([]byte, bool) {
 	return c.nextSay(now)
 }
 
-// wake returns the earliest time after now at which next may have a frame although nothing else has happened, or the
+// wake returns the earliest time after now at which next may return a frame although nothing else has happened, or the
 // zero time.
 func (c *core) wake(now time.Time) time.Time {
 	var wake time.Time
@@ -121,7 +120,7 @@ func (c *core) wake(now time.Time) time.Time {
 	return wake
 }
 
-// received takes one text frame. After an error the connection is of no use: end it.
+// received takes one text frame. After an error the connection has to be closed.
 func (c *core) received(now time.Time, b []byte) error {
 	if c.plain {
 		c.line(now, b)
@@ -129,7 +128,7 @@ func (c *core) received(now time.Time, b []byte) error {
 	}
 	f, err := wire.ParseFrame(b)
 	if err != nil {
-		return fmt.Errorf("the server sent what is no frame of %s: %w", wire.Protocol, err)
+		return fmt.Errorf("the server sent an invalid frame of %s: %w", wire.Protocol, err)
 	}
 	if !c.open {
 		return c.greeting(now, f, b)
@@ -179,7 +178,7 @@ func (c *core) greeting(now time.Time, f wire.Frame, b []byte) error {
 			return nil // the answer to hello is the one that counts
 		}
 		if err := wire.CheckSession(f.Session); err != nil {
-			return fmt.Errorf("the server's welcome has a bad session: %w", err)
+			return fmt.Errorf("the server's welcome has an invalid session: %w", err)
 		}
 		c.session, c.by, c.limits = f.Session, f.SenderID, f.Limits
 		c.open, c.opened = true, now
@@ -190,17 +189,17 @@ func (c *core) greeting(now time.Time, f wire.Frame, b []byte) error {
 		c.restart = retryAfter(f.RetryAfterMS)
 		c.emit(f, b)
 	case wire.Error:
-		return fmt.Errorf("the server would not have this session: %s", f.Reason)
+		return fmt.Errorf("the server refused the session: %s", f.Reason)
 	}
 	return nil
 }
 
-// retryAfter holds a server's wish within reason.
+// retryAfter limits the wait that a server asks for.
 func retryAfter(ms int64) time.Duration {
 	return min(time.Duration(min(max(ms, 0), maxRetry.Milliseconds()))*time.Millisecond, maxRetry)
 }
 
-// typing tells the server that something is being written in a room.
+// typing shows the others in room that a message is being written.
 func (c *core) typing(now time.Time, room string) {
 	if r := c.find(room); c.plain || !c.open || r == nil || !r.joined || now.Sub(c.typed) < typingEvery {
 		return
@@ -215,10 +214,10 @@ func (c *core) emit(f wire.Frame, raw []byte) {
 	c.size += len(raw) + eventSize
 }
 
-// eventSize is about what an event costs besides its bytes.
+// eventSize is roughly what an event costs in addition to its bytes.
 const eventSize = 100
 
-// take returns the oldest event that was not taken.
+// take returns the oldest event that was not returned yet.
 func (c *core) take() (Event, bool) {
 	if len(c.events) == 0 {
 		return Event{}, false

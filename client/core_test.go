@@ -131,8 +131,8 @@ func TestBrokenPromises(t *testing.T) {
 	}{
 		{"a number too early", wire.Message{Room: "lobby", N: 5}, "number 5 where 4 was next"},
 		{"a gap too early", wire.Gap{Room: "lobby", From: 5, To: 9}, "gap from 5 where 4 was next"},
-		{"a silent change of the log", wire.Joined{Room: "lobby", HistoryID: "M"}, "another log"},
-		{"no log", wire.Joined{Room: "lobby"}, "which log"},
+		{"a silent change of the log", wire.Joined{Room: "lobby", HistoryID: "M"}, "another log without"},
+		{"no log", wire.Joined{Room: "lobby"}, "no log"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -27,10 +27,10 @@ const (
 	readLimit   = 1 << 20          // bytes of a message from the server; a page has 64 KiB
 )
 
-// gateHint says what may help where something answers that is not ramai.
+// gateHint helps if something other than ramai answers.
 const gateHint = "A gate in front may ask for a password, which goes into the address: https://NAME:PASSWORD@HOST"
 
-// A RefusedError says that the server was reached and would not do what was asked: mostly, open a connection.
+// A RefusedError is the answer of a server that refused the connection or the request.
 type RefusedError struct {
 	Status     int           // of HTTP
 	Code       wire.Code     // why, for machines; empty if the server is not one of ramai's
@@ -38,7 +38,7 @@ type RefusedError struct {
 	RetryAfter time.Duration // > 0: when the server thinks that trying again helps
 }
 
-// Error tells the status and the reason.
+// Error returns the status and the reason.
 func (e *RefusedError) Error() string {
 	if e.Reason == "" {
 		answer := fmt.Sprintf("the server answered %d %s; is it one of ramai's?", e.Status, http.StatusText(e.Status))
@@ -50,8 +50,8 @@ func (e *RefusedError) Error() string {
 	return fmt.Sprintf("refused (%d): %s", e.Status, e.Reason)
 }
 
-// final tells whether a client that had been let in should take no for an answer. 409 is a name that is taken on the
-// plain door, perhaps by this client's own earlier connection, which the server has not yet given up.
+// final reports whether a client that was admitted before should give up. It does not on 409: over the plain protocol,
+// the name may be taken by the client's own earlier connection.
 func (e *RefusedError) final() bool {
 	switch e.Status {
 	case http.StatusRequestTimeout, http.StatusConflict, http.StatusTooEarly, http.StatusTooManyRequests:
@@ -60,11 +60,11 @@ func (e *RefusedError) final() bool {
 	return e.Status >= 400 && e.Status < 500
 }
 
-// message is the end of the address of a message.
+// message matches the fragment of a message's address.
 var message = regexp.MustCompile(`^n[0-9]{1,20}$`)
 
-// Room returns the room a server's address stands for: http, https, ws or wss, and the path / for the lobby or
-// /r/<room> for another. The address of a message, which ends with #n and its number, is that of its room.
+// Room returns the room of an address: http, https, ws or wss, with the path / for the lobby or /r/<room>. The address
+// of a message, which ends with #n and its number, is that of its room.
 func Room(address string) (string, error) {
 	_, room, err := parse(address)
 	return room, err
@@ -73,25 +73,25 @@ func Room(address string) (string, error) {
 func parse(address string) (*url.URL, string, error) {
 	u, err := url.Parse(address)
 	if err != nil {
-		return nil, "", fmt.Errorf("%q is not a URL: it looks like http://127.0.0.1:2000/r/tea", address)
+		return nil, "", fmt.Errorf("invalid address %q (want, for example, http://127.0.0.1:2000/r/tea)", address)
 	}
 	switch u.Scheme {
 	case "http", "https", "ws", "wss":
 	default:
-		return nil, "", fmt.Errorf("%q does not begin with http://, https://, ws:// or wss://", address)
+		return nil, "", fmt.Errorf("invalid address %q: it has to begin with http://, https://, ws:// or wss://", address)
 	}
 	if u.Host == "" {
-		return nil, "", fmt.Errorf("%q names no host", address)
+		return nil, "", fmt.Errorf("invalid address %q: it has no host", address)
 	}
 	if u.RawQuery != "" || u.Fragment != "" && !message.MatchString(u.Fragment) {
-		return nil, "", fmt.Errorf("%q has a part after ? or # that is not a message like #n2; a name and old messages are asked for otherwise", address)
+		return nil, "", fmt.Errorf("invalid address %q: nothing may follow ? or # except a message, as in #n2", address)
 	}
 	if u.Path == "" || u.Path == "/" {
 		return u, wire.Lobby, nil
 	}
 	room, ok := strings.CutPrefix(strings.TrimSuffix(u.Path, "/"), "/r/")
 	if !ok {
-		return nil, "", fmt.Errorf("the path of %q is neither / nor /r/ and a room", address)
+		return nil, "", fmt.Errorf("invalid address %q: the path has to be / or /r/ROOM", address)
 	}
 	if err := wire.CheckRoom(room); err != nil {
 		return nil, "", fmt.Errorf("%q: %s", address, err.Reason)
@@ -103,7 +103,7 @@ func parse(address string) (*url.URL, string, error) {
 type dialer struct {
 	url   *url.URL
 	offer bool   // ramai.v1
-	name  string // to claim on the plain door
+	name  string // to claim over the plain protocol
 	tls   *tls.Config
 	dial  func(ctx context.Context, network, address string) (net.Conn, error)
 	proxy func(*http.Request) (*url.URL, error) // which proxy a request goes through; nil: none
@@ -120,7 +120,7 @@ type link struct {
 	early *frame // what was read before the link was used; nil: nothing
 }
 
-// frame is what was read, or why nothing could be.
+// frame is the result of a read.
 type frame struct {
 	kind websocket.MessageType
 	b    []byte
@@ -136,7 +136,7 @@ func (l *link) Read(ctx context.Context) (websocket.MessageType, []byte, error) 
 	return l.Conn.Read(ctx)
 }
 
-// greets tells whether a server of ramai.v1 begins with a frame: with its welcome, or with why there is none.
+// greets reports whether f can be the first frame of a server of ramai.v1: a welcome, or an error instead of one.
 func greets(b []byte) bool {
 	f, err := wire.ParseFrame(b)
 	if err != nil {
@@ -149,9 +149,9 @@ func greets(b []byte) bool {
 	return false
 }
 
-// greeted finds out whether a server that has accepted ramai.v1 knows it. Some accept whatever is offered: then the first
-// frame is no welcome, and the connection is plain. Where none comes for a while, the server is asked again without an
-// offer. Nothing is sent before: what the client has to say first is a secret, and a plain server would pass it on.
+// greeted checks that a server that has accepted ramai.v1 knows it. Some servers accept whatever is offered: then the
+// first frame is no welcome, and the connection is plain. If no frame comes for a while, the client connects again
+// without an offer. Nothing is sent before: the first frame contains a secret, and a plain server would pass it on.
 func (d *dialer) greeted(ctx context.Context, l *link, last int) (*link, error) {
 	if !l.v1 {
 		return l, nil
@@ -189,7 +189,7 @@ func (d *dialer) greeted(ctx context.Context, l *link, last int) (*link, error) 
 // greeting is how long a server may take for its first frame.
 const greeting = 10 * time.Second
 
-// open connects. last is how many old messages to ask the plain door for.
+// open connects. last is the number of old messages to ask for over the plain protocol.
 func (d *dialer) open(ctx context.Context, last int) (*link, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
@@ -256,12 +256,12 @@ func refusal(resp *http.Response) *RefusedError {
 	case resp.StatusCode >= 300 && resp.StatusCode < 400:
 		e.Reason = fmt.Sprintf("it redirects to %s, which is another server; if that is the right one, use that address", resp.Header.Get("Location"))
 	case bytes.Contains(b, []byte("HTTP request to an HTTPS server")): // as Go's servers say it
-		e.Reason = "this server speaks TLS: its address begins with https:// or wss://"
+		e.Reason = "this server speaks TLS; use an address that begins with https:// or wss://"
 	}
 	return e
 }
 
-// cause makes a sentence of what the WebSocket library wraps around an error, and keeps the error.
+// cause turns what the WebSocket library wraps around an error into a sentence, and keeps the error.
 func cause(err error) error {
 	var closed websocket.CloseError
 	var timeout net.Error
@@ -286,8 +286,8 @@ const (
 	silence   = pingEvery + 30*time.Second
 )
 
-// watched is a connection whose Read waits for silence at most. Only who reads can find the server silent: a user who
-// takes long over what has come already is not cut off.
+// watched is a connection whose Read fails after silence. Only a read that waits can find the server silent, so a slow
+// user does not lose the connection.
 type watched struct{ net.Conn }
 
 func (w watched) Read(b []byte) (int, error) {

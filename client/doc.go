@@ -1,14 +1,15 @@
-// Package client connects to a ramai server and stays connected: it is what the terminal, bots and load generators use.
+// Package client connects to a ramai server and stays connected. The terminal and bots use it.
 //
-// A [Client] is one sender over as many connections as it takes. [Client.Say] queues a text and returns at once; what
-// was said is sent again, under the same id and in the same order, until the server has it on disk. [Client.Next]
-// returns what happens, one [Event] after the other: what was said in the joined rooms, each message once and in the
-// order of its number, and what became of the connection. Who does not call Next slows its own connection down and
-// loses nothing.
+// A [Client] is one sender, over as many connections as it takes. [Client.Say] queues a message and returns at once. The
+// message is sent again, under the same id and in the same order, until the server has it on disk; [Sent] events report its
+// [State]. [Client.Next] returns one [Event] after the other: the messages of the joined rooms, each once and in the order
+// of its number, and changes of the connection. A program that is slow to call Next slows its own connection down and loses
+// nothing.
 //
-// Against a server that does not speak ramai.v1 (the plain door: bare lines, no numbers) the same calls work as far as
-// they can: an echo is all that confirms a line, and what a broken connection leaves open is reported as [Unconfirmed].
+// With a server that does not speak ramai.v1 but the plain protocol (bare lines without numbers) the same calls work as far
+// as possible: only an echo confirms a message, and if the connection breaks before the echo, the message has failed with
+// [Sent].Unknown.
 //
-// Inside, the rules are in a core that reads no clock and opens no socket, so that a test can step it; around it is a
-// driver that dials, reads, writes and waits.
+// The rules are in a core that reads no clock and opens no socket, so that a test can step it. A driver around it dials,
+// reads, writes and waits.
 package client

@@ -8,7 +8,7 @@ import (
 	"ramai/wire"
 )
 
-func TestPlainDoor(t *testing.T) {
+func TestPlainProtocol(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	c := newCore()
 	c.plain, c.room, c.name = true, "lobby", "zoe"

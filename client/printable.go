@@ -5,12 +5,12 @@ import (
 	"unicode/utf8"
 )
 
-// Printable returns what of s may be shown on a terminal: without control characters (C0, DEL, C1) other than newline
-// and tab, without escape sequences (ECMA-48; whole, also those that C1 characters begin), and without the characters
-// that reorder, hide or break lines: U+061C, U+200E, U+200F, U+2028 to U+202E, U+2060 to U+206F, U+FEFF, U+FFF9 to
-// U+FFFB and the tags from U+E0000 to U+E007F. Bytes that are not UTF-8 become U+FFFD.
+// Printable returns s as a terminal may show it: without control characters (C0, DEL, C1) other than newline and tab,
+// without whole escape sequences (ECMA-48, including those that C1 characters begin), and without characters that
+// reorder, hide or break lines: U+061C, U+200E, U+200F, U+2028 to U+202E, U+2060 to U+206F, U+FEFF, U+FFF9 to U+FFFB
+// and the tags from U+E0000 to U+E007F. Bytes that are not UTF-8 become U+FFFD.
 //
-// Everything that others wrote has to go through it before it is shown: texts, names, and the reasons of a server.
+// Texts, names and reasons that come from a server have to pass through it before a terminal shows them.
 func Printable(s string) string {
 	if plainASCII(s) {
 		return s
@@ -41,7 +41,7 @@ func OneLine(s string) string {
 	}, Printable(s))
 }
 
-// Shortened is OneLine for a text that only has to be recognised: its first 60 code points, and "…" if there are more.
+// Shortened is OneLine, cut after 60 code points with "…".
 func Shortened(s string) string {
 	const most = 60
 	runes := []rune(OneLine(s))

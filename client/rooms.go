@@ -7,7 +7,7 @@ import (
 	"ramai/wire"
 )
 
-// room is a room the user wants to be in.
+// room is a room that the user wants to be in.
 type room struct {
 	name      string
 	last      int    // how many old messages to begin with, as long as log is empty
@@ -27,7 +27,7 @@ func (c *core) find(name string) *room {
 	return nil
 }
 
-// join makes r one of the rooms; one that is there already stays as it is.
+// join adds r to the rooms, unless it is there.
 func (c *core) join(r room) {
 	if c.find(r.name) != nil {
 		return
@@ -38,7 +38,7 @@ func (c *core) join(r room) {
 	}
 }
 
-// leave is the end of join.
+// leave ends a join.
 func (c *core) leave(name string) {
 	i := slices.IndexFunc(c.rooms, func(r *room) bool { return r.name == name })
 	if i < 0 {
@@ -51,7 +51,7 @@ func (c *core) leave(name string) {
 	}
 }
 
-// request is the join that leads on from where the room is.
+// request is the join that resumes the room.
 func (r *room) request() wire.Join {
 	if r.historyID == "" {
 		return wire.Join{Room: r.name, Last: &r.last}
@@ -59,7 +59,7 @@ func (r *room) request() wire.Join {
 	return wire.Join{Room: r.name, After: &wire.Position{HistoryID: r.historyID, Epoch: r.epoch, N: r.n}}
 }
 
-// start makes j the room's beginning, with the newest last messages still to come.
+// start takes the position of the first joined: the newest last messages are still to come.
 func (r *room) start(j wire.Joined, last uint64) {
 	r.historyID, r.epoch, r.n = j.HistoryID, j.Epoch, 0
 	if j.N > last {
@@ -77,13 +77,13 @@ func (c *core) joined(f wire.Joined, raw []byte) error {
 	}
 	switch {
 	case f.HistoryID == "":
-		return fmt.Errorf("room %s: the server did not say which log it numbers", f.Room)
+		return fmt.Errorf("room %s: the server named no log", f.Room)
 	case r.historyID == "":
 		r.start(f, uint64(r.last))
 	case f.Reset:
 		r.start(f, wire.DefaultJoin)
 	case f.HistoryID != r.historyID:
-		return fmt.Errorf("room %s: the server took up another log and did not say so", f.Room)
+		return fmt.Errorf("room %s: the server changed to another log without saying so", f.Room)
 	}
 	r.joined, r.now = true, f.Epoch
 	c.popAsk(func(a *ask) bool { return a.joins(f.Room) })
@@ -91,8 +91,8 @@ func (c *core) joined(f wire.Joined, raw []byte) error {
 	return nil
 }
 
-// advance emits f if it is the room's next number. A number that was heard is dropped; one that comes too early breaks
-// the server's promise, and the way to what is missing is a new connection.
+// advance emits f if it has the room's next number. A number that arrived before is dropped. One that comes too early
+// breaks the protocol; the client reconnects to get what is missing.
 func (c *core) advance(name string, n uint64, f wire.Frame, raw []byte) error {
 	r := c.find(name)
 	if r == nil || !r.joined || n <= r.n {
@@ -106,7 +106,7 @@ func (c *core) advance(name string, n uint64, f wire.Frame, raw []byte) error {
 	return nil
 }
 
-// gap moves past numbers that are gone for good.
+// gap moves past numbers that were deleted.
 func (c *core) gap(f wire.Gap, raw []byte) error {
 	r := c.find(f.Room)
 	if r == nil || !r.joined || f.To <= r.n {
@@ -120,7 +120,7 @@ func (c *core) gap(f wire.Gap, raw []byte) error {
 	return nil
 }
 
-// unknown takes a frame of a newer server: what has a number has a place in its room like any other.
+// unknown takes a frame of a newer server. If it has a number, it counts like any other.
 func (c *core) unknown(f wire.Unknown, raw []byte) error {
 	if f.Room == "" {
 		c.emit(f, raw)
@@ -133,7 +133,7 @@ func (c *core) unknown(f wire.Unknown, raw []byte) error {
 	return c.advance(f.Room, f.N, f, raw)
 }
 
-// emitIn emits what is about a room, if the user is in it.
+// emitIn emits f if the user is in the room.
 func (c *core) emitIn(name string, f wire.Frame, raw []byte) {
 	if r := c.find(name); r != nil && r.joined {
 		c.emit(f, raw)

@@ -13,11 +13,11 @@ import (
 	"ramai/wire"
 )
 
-// maxEvents is how many bytes of events wait for the user before no more are read.
+// maxEvents is how many bytes of events are buffered before reading stops.
 const maxEvents = 256 << 10
 
-// run keeps the client connected until it is closed or the server no longer lets it in. It is the reader; for each
-// connection it starts a writer and a pinger and waits for their end.
+// run keeps the client connected until it is closed or the server no longer admits it. It is the reader. For each
+// connection it starts a writer and a pinger, and waits for them.
 func (c *Client) run(l *link) {
 	defer close(c.done)
 	defer c.cancel()
@@ -34,19 +34,19 @@ func (c *Client) run(l *link) {
 	c.mu.Unlock()
 }
 
-// A BrokenError is a panic of one of the client's goroutines. It ends the client and nothing else: who uses it may have a
-// terminal to give back, or other clients.
+// A BrokenError is a panic of one of the client's goroutines. It ends this client only: the program may have a terminal
+// to restore, or other clients.
 type BrokenError struct {
 	Fault any
 	Stack []byte
 }
 
-// Error tells all that is needed to find the fault.
+// Error returns the panic and its stack.
 func (e *BrokenError) Error() string {
 	return fmt.Sprintf("the client broke: %v\n%s", e.Fault, e.Stack)
 }
 
-// guard makes an error of a panic.
+// guard returns a panic as an error.
 func guard(what func() error) (err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
@@ -56,7 +56,7 @@ func guard(what func() error) (err error) {
 	return what()
 }
 
-// serve works a connection until it breaks.
+// serve runs a connection until it breaks.
 func (c *Client) serve(l *link) error {
 	ctx, cancel := context.WithCancel(c.ctx)
 	var helpers sync.WaitGroup
@@ -82,7 +82,8 @@ func (c *Client) serve(l *link) error {
 	return err
 }
 
-// read feeds the core until the connection breaks, and waits for the user before each frame.
+// read passes frames to the core until the connection breaks. Before each frame it waits until there is room for
+// events.
 func (c *Client) read(ctx context.Context, l *link) error {
 	for {
 		if err := c.waitForUser(ctx); err != nil {
@@ -127,7 +128,7 @@ func (c *Client) waitForUser(ctx context.Context) error {
 	}
 }
 
-// write sends what the core has to send. If it cannot, the reader will hear of it too.
+// write sends what the core has to send. An error of the connection reaches the reader as well.
 func (c *Client) write(ctx context.Context, l *link) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -163,8 +164,7 @@ func (c *Client) next(now time.Time) (b []byte, ok bool, wake time.Time) {
 	return b, ok, c.core.wake(now)
 }
 
-// ping asks the server for a sign of life from time to time, and is one, also while the user takes long and nothing is
-// read, so that no pong goes out.
+// ping keeps the connection alive, also while the user is slow and nothing is read, so that no pong is sent.
 func ping(ctx context.Context, l *link) {
 	ticker := time.NewTicker(pingEvery)
 	defer ticker.Stop()
@@ -218,7 +218,7 @@ func (c *Client) reconnect(err error) (*link, error) {
 	}
 }
 
-// lost tells the core that there is no connection.
+// lost tells the core that the connection is gone.
 func (c *Client) lost(err error) (wait time.Duration, closing bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -230,7 +230,7 @@ func (c *Client) lost(err error) (wait time.Duration, closing bool) {
 	return c.core.disconnected(time.Now(), err), false
 }
 
-// sleep waits, and tells whether the client is still wanted.
+// sleep waits, and reports whether the client is still open.
 func (c *Client) sleep(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

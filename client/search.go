@@ -14,10 +14,10 @@ import (
 	"ramai/wire"
 )
 
-// maxFound is how large an answer to a search can be, in bytes: 100 hits have a third of it at most.
+// maxFound is the largest answer to a search, in bytes: 100 hits have at most a third of it.
 const maxFound = 2 << 20
 
-// Search is what is looked for, among all that was said at a server.
+// Search describes what to find.
 type Search struct {
 	Words  string // all have to be in a text; of the last one the beginning is enough
 	Room   string // empty: in all rooms
@@ -25,14 +25,14 @@ type Search struct {
 	Limit  int    // 1 to wire.MaxHits; 0: wire.DefaultHits
 }
 
-// SearchResponse is the newest hits, and each as the server sent it.
+// SearchResponse is the newest hits. Raw has each as the server sent it.
 type SearchResponse struct {
 	wire.SearchResponse
 	Raw []json.RawMessage
 }
 
-// Find asks the server of config for the newest messages that have the words of s. Of config it uses URL, without the
-// room, Session, TLS and DialContext. A server that was reached and refused is a [*RefusedError].
+// Find asks the server of config for the newest messages that have the words of s. It uses URL, without the room, and
+// Session, TLS and DialContext of config. If the server refuses, the error is a [*RefusedError].
 func Find(ctx context.Context, config Config, s Search) (*SearchResponse, error) {
 	u, _, err := parse(config.URL)
 	if err != nil {
@@ -86,14 +86,14 @@ func (s *Search) query() string {
 func readFound(r io.Reader) (*SearchResponse, error) {
 	b, err := io.ReadAll(r)
 	if err != nil {
-		return nil, fmt.Errorf("reading what was found: %w", err)
+		return nil, fmt.Errorf("reading the search response: %w", err)
 	}
 	var raw struct {
 		Hits *[]json.RawMessage `json:"hits"`
 	}
 	found := new(SearchResponse)
 	if err := errors.Join(json.Unmarshal(b, &raw), json.Unmarshal(b, &found.SearchResponse)); err != nil || raw.Hits == nil {
-		return nil, errors.New("the server's answer is not one to a search; is it ramai's? " + gateHint)
+		return nil, errors.New("the server's answer is not a search response; is it a ramai server? " + gateHint)
 	}
 	found.Raw = *raw.Hits
 	return found, nil

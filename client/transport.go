@@ -14,9 +14,9 @@ import (
 	"ramai/internal/origin"
 )
 
-// transport returns what carries a handshake to the server. A proxy forwards a plain request, and knows nothing of a
-// WebSocket then; so it is asked for a tunnel, as for https. took is called with each connection.
-func (d *dialer) transport(took func(net.Conn) net.Conn) (*http.Transport, error) {
+// transport returns what carries a handshake to the server. A proxy would forward a plain request without knowing of
+// WebSocket, so it is asked for a tunnel, as for https. wrap is called with each connection.
+func (d *dialer) transport(wrap func(net.Conn) net.Conn) (*http.Transport, error) {
 	t := &http.Transport{TLSClientConfig: d.tls.Clone()}
 	dial := d.dial
 	if d.proxy != nil {
@@ -38,7 +38,7 @@ func (d *dialer) transport(took func(net.Conn) net.Conn) (*http.Transport, error
 		if err != nil {
 			return nil, err
 		}
-		return took(conn), nil
+		return wrap(conn), nil
 	}
 	return t, nil
 }
@@ -78,19 +78,19 @@ func (d *dialer) tunnel(ctx context.Context, proxy *url.URL, address string) (_ 
 	if err := r.Write(conn); err != nil {
 		return nil, fmt.Errorf("the proxy %s: %w", proxy.Redacted(), err)
 	}
-	// What is read ahead is nothing: behind the proxy nobody speaks before the client does.
+	// The reader buffers nothing more: the server sends nothing before the client does.
 	resp, err := http.ReadResponse(bufio.NewReader(conn), r)
 	if err != nil {
 		return nil, fmt.Errorf("the proxy %s: %w", proxy.Redacted(), err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the proxy %s does not connect to %s: %s", proxy.Redacted(), address, resp.Status)
+		return nil, fmt.Errorf("the proxy %s refused to connect to %s: %s", proxy.Redacted(), address, resp.Status)
 	}
 	return conn, nil
 }
 
-// stay is for http.Client.CheckRedirect. It follows a redirect within a server, or to the same server over TLS. Elsewhere
-// the session is not to go.
+// stay is for http.Client.CheckRedirect. It follows a redirect within a server, or to the same server over TLS.
+// Elsewhere it would disclose the session.
 func stay(r *http.Request, via []*http.Request) error {
 	from, to := origin.Of(via[0].URL.Scheme, via[0].URL.Host), origin.Of(r.URL.Scheme, r.URL.Host)
 	if to != from && !to.Upgrades(from) || len(via) > 5 {
