@@ -17,11 +17,11 @@ const (
 	beginning  = 512 // bytes of a text that have a name, if it begins with one
 )
 
-// clean returns what may be shown of a text that others wrote: client.Printable, tabs as spaces, and nothing that has no
-// width of its own. With newlines, unless oneLine is wanted.
+// clean returns a text of others as it may be shown: client.Printable, with tabs as spaces and without characters that
+// have no width of their own. Newlines stay.
 //
-// Terminals without mode 2027 do not agree on how wide a joined emoji is, so there it is drawn as what it is joined of, and
-// without colours of skin.
+// Terminals without mode 2027 do not agree on the width of a joined emoji. There it is drawn as its parts, and without
+// skin tones.
 func clean(s string, method ansi.Method) string {
 	s = client.Printable(s)
 	if isPlainASCII(s) {
@@ -52,10 +52,10 @@ func clean(s string, method ansi.Method) string {
 	return b.String()
 }
 
-// joiningScripts is what joiners shape, in the scripts of India and in Arabic.
+// joiningScripts are those in which joiners shape letters, such as Arabic and the scripts of India.
 var joiningScripts = []*unicode.RangeTable{unicode.Letter, unicode.Mark}
 
-// isPlainASCII tells whether s is nothing but visible ASCII and newlines.
+// isPlainASCII reports whether s is visible ASCII and newlines only.
 func isPlainASCII(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c >= utf8.RuneSelf || c == '\t' {
@@ -65,12 +65,12 @@ func isPlainASCII(s string) bool {
 	return true
 }
 
-// oneLine is clean for what stands in the middle of a line.
+// oneLine is clean for text within a line.
 func oneLine(s string, method ansi.Method) string {
 	return strings.ReplaceAll(clean(s, method), "\n", " ")
 }
 
-// look is how a part of a text looks.
+// spanKind is what a part of a text is, and so how it looks.
 type spanKind uint8
 
 const (
@@ -85,7 +85,7 @@ const (
 	found            // what was searched for
 )
 
-// span is a part of a text with one look.
+// span is a part of a text of one kind.
 type span struct {
 	text string
 	kind spanKind

@@ -12,7 +12,7 @@ import (
 	"ramai/wire"
 )
 
-// command is a word after a slash, and a key.
+// command is a word after a slash, and its keys.
 type command struct {
 	name  string
 	words string // what may follow
@@ -22,7 +22,7 @@ type command struct {
 	do    func(s *screen, words string) tea.Cmd
 }
 
-// commands are all, in the order of the palette.
+// commands are all, in the order in which they are offered.
 func commands() []command {
 	return []command{
 		{"join", "ROOM", []string{"alt+j"}, "go to a room", true, func(s *screen, words string) tea.Cmd { return s.join(words, 0) }},
@@ -34,20 +34,20 @@ func commands() []command {
 		{"last", "[N]", []string{"alt+l"}, "go to the newest, or N before it", false, (*screen).toLast},
 		{"link", "[N]", []string{"alt+k"}, "the address of this room, or of message N", false, (*screen).link},
 		{"me", "TEXT", []string{"alt+m"}, "say what you do", true, (*screen).me},
-		{"numbers", "", []string{"alt+i"}, "show numbers, or times again", false, func(s *screen, _ string) tea.Cmd { return s.toggleNumbers() }},
+		{"numbers", "", []string{"alt+i"}, "show numbers instead of times", false, func(s *screen, _ string) tea.Cmd { return s.toggleNumbers() }},
 		{"help", "", []string{"f1"}, "all keys and commands", false, func(s *screen, _ string) tea.Cmd { s.open(s.helpPanel()); return nil }},
 		{"quit", "", nil, "leave the chat", false, func(s *screen, _ string) tea.Cmd { return s.leave() }},
 	}
 }
 
-// beginsCommand tells whether a text is a command or may become one.
+// beginsCommand reports whether a text is a command or the beginning of one.
 func beginsCommand(text string) bool {
 	word, ok := strings.CutPrefix(text, "/")
 	word, _, _ = strings.Cut(strings.ToLower(word), " ")
 	return ok && slices.ContainsFunc(commands(), func(c command) bool { return strings.HasPrefix(c.name, word) })
 }
 
-// command does what a line that begins with a slash says.
+// command runs a line that begins with a slash.
 func (s *screen) command(line string) tea.Cmd {
 	word, words, _ := strings.Cut(strings.TrimPrefix(line, "/"), " ")
 	words = strings.TrimSpace(words)
@@ -72,16 +72,16 @@ func (s *screen) command(line string) tea.Cmd {
 	return nil
 }
 
-// plainOnly tells that the server cannot do something, if it is so.
+// plainOnly warns and reports true if the server speaks the plain protocol.
 func (s *screen) plainOnly() bool {
 	if s.chat.Plain() {
-		s.status.warn("this server has one room, and no names and no history")
+		s.status.warn("this server has one room, no names and no history")
 		return true
 	}
 	return false
 }
 
-// join goes to a room, and joins it if need be; to a number in it, if that is not 0.
+// join shows a room, and joins it first if necessary. If n is not 0, it shows that message.
 func (s *screen) join(name string, n uint64) tea.Cmd {
 	name = strings.ToLower(strings.TrimPrefix(name, "#"))
 	if i := s.rooms.index(name); i >= 0 {
@@ -95,7 +95,7 @@ func (s *screen) join(name string, n uint64) tea.Cmd {
 		return nil
 	}
 	if limit := s.self.limits.Rooms; limit > 0 && len(s.rooms.all) >= limit {
-		s.status.warn("%d rooms are as many as this server allows at once; /leave one", limit)
+		s.status.warn("this server allows %d rooms at once; /leave one first", limit)
 		return nil
 	}
 	if err := s.chat.Join(name, wire.DefaultJoin); err != nil {
@@ -127,11 +127,11 @@ func (s *screen) leaveRoom(name string) tea.Cmd {
 	if n := r.sending(); n > 0 {
 		lost = plural(n, "message is", "messages are") + " not saved yet"
 	} else if r.editor.draft() != "" {
-		lost = "your draft would be gone"
+		lost = "your draft would be lost"
 	}
 	if now := s.Now(); lost != "" && now.Sub(r.warnedAt) >= warningTime {
 		r.warnedAt = now
-		s.status.warn("%s; /leave once more leaves all the same", lost)
+		s.status.warn("%s; /leave again leaves anyway", lost)
 		return nil
 	}
 	name = r.name
@@ -159,11 +159,11 @@ func (s *screen) setName(name string) tea.Cmd {
 	return nil
 }
 
-// number reads one, and complains of what is none.
+// number parses a message number, and warns if it is none.
 func (s *screen) number(words string) (uint64, bool) {
 	n, err := strconv.ParseUint(strings.ReplaceAll(strings.TrimPrefix(words, "#"), ",", ""), 10, 63)
 	if err != nil {
-		s.status.warn("%s is not the number of a message; 150 would be one", oneLine(words, s.method))
+		s.status.warn("invalid message number %s (want, for example, 150)", oneLine(words, s.method))
 		return 0, false
 	}
 	return n, true
@@ -182,7 +182,7 @@ func (s *screen) toNumber(words string) tea.Cmd {
 	case !ok:
 		return nil
 	case r.head < r.first:
-		s.status.inform("nothing has been said here yet")
+		s.status.inform("no messages here yet")
 		return nil
 	case words == "":
 		return s.jump(r, n, withContext)
@@ -209,7 +209,7 @@ func (s *screen) toLast(words string) tea.Cmd {
 	return s.jump(r, r.head-min(n, r.head)+1, withContext)
 }
 
-// link tells the address of the room, which a browser opens too.
+// link shows the address of the room or of a message.
 func (s *screen) link(words string) tea.Cmd {
 	r := s.room()
 	address := url.URL{Scheme: "http", Host: s.Server.Host, Path: "/r/" + r.name}
@@ -238,7 +238,7 @@ func (s *screen) me(words string) tea.Cmd {
 	return s.end()
 }
 
-// helpPanel is all keys and commands.
+// helpPanel lists keys and commands.
 func (s *screen) helpPanel() *panel {
 	p := &panel{title: "Keys and commands"}
 	add := func(key, words, help string) {
@@ -263,8 +263,8 @@ func (s *screen) helpPanel() *panel {
 	}
 	add("Up, Down", "", "what you said before")
 	add("Ctrl-A E B F", "", "begin, end, back, forward; Alt-B, Alt-F by words")
-	add("Ctrl-W U K", "", "cut a word, what is before, what is after")
-	add("Ctrl-Y", "", "put back what was cut, all that was cut in a row")
+	add("Ctrl-W U K", "", "cut a word, to the start, to the end")
+	add("Ctrl-Y", "", "put back what was cut")
 	add("Ctrl-_", "", "undo")
 	add("Ctrl-D", "", "leave the chat")
 	return p

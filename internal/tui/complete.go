@@ -11,6 +11,8 @@ import (
 
 // emoji has a line for each: the emoji and its names. tools/page/vendor.mjs makes it, from what the page has too.
 //
+// emoji has a line for each emoji, with its names. tools/page/vendor.mjs makes it from the page's data.
+//
 //go:embed emoji.txt
 var emoji string
 
@@ -24,7 +26,7 @@ type completion struct {
 
 const maxCandidates = 50
 
-// tab completes what stands before the cursor, or goes on to the next candidate.
+// complete completes the word before the cursor, or goes on to the next candidate.
 func (c *composer) complete(forwards bool) {
 	e := c.editor()
 	if d := c.completion; d != nil {
@@ -44,7 +46,7 @@ func (c *composer) complete(forwards bool) {
 	}
 }
 
-// candidates finds what the word before the cursor may become.
+// candidates finds completions of the word before the cursor.
 func (c *composer) candidates(e *editor) *completion {
 	before := strings.Join(e.text[:e.cursor], "")
 	word := before[strings.LastIndexAny(before, " \n")+1:]
@@ -79,8 +81,7 @@ func (c *composer) candidates(e *editor) *completion {
 	return d
 }
 
-// nameFor finds names that begin like word: of those who spoke last first. At the beginning of a text a name is who it
-// is for.
+// nameFor adds names that begin like word, the latest speakers first. At the beginning of a text a name is an address.
 func (c *composer) nameFor(word string, first bool, add func(shown, put string)) {
 	r := c.rooms.shown()
 	start, at := strings.CutPrefix(word, "@")
@@ -99,7 +100,7 @@ func (c *composer) nameFor(word string, first bool, add func(shown, put string))
 	}
 }
 
-// emojiFor finds emoji by their names, then by how those begin, then by what is in them.
+// emojiFor adds emoji by name: exact matches, then prefixes, then parts.
 func emojiFor(start string, method ansi.Method, add func(shown, put string)) {
 	start = strings.ToLower(strings.TrimSuffix(start, ":"))
 	for _, fits := range []func(name string) bool{
@@ -119,7 +120,7 @@ func emojiFor(start string, method ansi.Method, add func(shown, put string)) {
 	}
 }
 
-// palette returns the commands that fit what was begun with a slash, or none if nothing was.
+// matches returns the commands that fit a draft that begins with a slash.
 func (c *composer) matches() []command {
 	word := strings.TrimPrefix(c.editor().String(), "/")
 	if !c.isCommand() || strings.ContainsAny(word, " \n") {
@@ -134,7 +135,7 @@ func (c *composer) matches() []command {
 	return fit
 }
 
-// paletteKey takes a key while the palette is open, and tells whether it was for it.
+// paletteKey takes a key while commands are offered, and reports whether it was for them.
 func (c *composer) paletteKey(key string) (tea.Cmd, bool) {
 	fit := c.matches()
 	if len(fit) == 0 {

@@ -34,7 +34,7 @@ type host interface {
 // editor is the draft of the room that is shown.
 func (c *composer) editor() *editor { return &c.rooms.shown().editor }
 
-// composerRows is how many rows what one writes has.
+// rows is the height of the composer.
 func (c *composer) rows() int {
 	e := c.editor()
 	if e.searching {
@@ -44,16 +44,16 @@ func (c *composer) rows() int {
 	return max(min(len(rows), maxComposer, c.height/3), 1)
 }
 
-// composerWidth is how wide a row is that one writes in.
+// textWidth is the width of a row of the draft.
 func (c *composer) textWidth() int { return max(c.width-3, 1) }
 
-// completionLine are the candidates from the chosen one on.
+// completionLine is the candidates, from the chosen one on.
 func (c *composer) completionLine() string {
 	d := c.completion
 	return "[" + d.labels[d.at] + "] " + strings.Join(append(append([]string{}, d.labels[d.at+1:]...), d.labels[:d.at]...), "  ")
 }
 
-// composerView is what one writes, height rows of it around the cursor.
+// view draws the draft: height rows around the cursor.
 func (c *composer) view(height int) ([]string, *tea.Cursor) {
 	e := c.editor()
 	prompt, rows, x, y := "› ", []string(nil), 0, 0
@@ -88,7 +88,7 @@ func (c *composer) view(height int) ([]string, *tea.Cursor) {
 	return out, cursor
 }
 
-// placeholder stands where nothing is written yet: where one speaks, and as who.
+// placeholder stands in an empty composer: the room, and the name of this user.
 func (c *composer) placeholder() string {
 	as := c.self.label(c.status)
 	if c.width < narrow {
@@ -97,7 +97,7 @@ func (c *composer) placeholder() string {
 	return strings.TrimSpace("say something in " + c.rooms.shown().name + " " + as)
 }
 
-// paletteView draws the commands to choose from.
+// paletteView draws the commands that fit.
 func (c *composer) paletteView(fit []command, height int) []string {
 	chosen := min(c.chosen, len(fit)-1)
 	from := max(min(chosen-height+1, len(fit)-height), 0)
@@ -123,13 +123,13 @@ func (c *composer) paletteView(fit []command, height int) []string {
 	return rows
 }
 
-// isCommand tells whether what is written is a command: a slash says so, and two do not.
+// isCommand reports whether the draft is a command: it begins with one slash.
 func (c *composer) isCommand() bool {
 	text := c.editor().String()
 	return strings.HasPrefix(text, "/") && !strings.HasPrefix(text, "//")
 }
 
-// enter says what is in the composer, or does the command that it is.
+// enter posts the draft, or runs the command that it is.
 func (c *composer) enter() tea.Cmd {
 	e := c.editor()
 	text := strings.TrimRight(e.String(), "\n")

@@ -7,8 +7,8 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// editor is where one writes: a text, a cursor, and what was said before. Of each room there is one, so that a draft
-// stays where it was begun. It edits characters as a person sees them, with the keys of readline.
+// editor edits the draft of a room and has the history of posted texts. It works on characters as people see them, with
+// the keys of readline.
 type editor struct {
 	text       []string   // characters
 	cursor     int        // 0 to len(text)
@@ -41,7 +41,7 @@ const (
 	maxKept    = 64 << 10 // characters in all that undo remembers, and bytes of what was said
 )
 
-// split cuts a text into characters.
+// split cuts a text into characters as people see them.
 func split(s string) (all []string) {
 	s = strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\r", "\n")
 	for len(s) > 0 {
@@ -68,7 +68,7 @@ func (c *editor) save(typing bool) {
 	c.undoStack = latest(c.undoStack, maxUndo, maxKept, func(s snapshot) int { return len(s.text) })
 }
 
-// latest returns the last of all, at most so many, and of at most so much in size, but the very last in any case.
+// latest returns the end of all: at most so many entries, of at most so much size, but always the last one.
 func latest[T any](all []T, most, room int, size func(T) int) []T {
 	kept := 0
 	for i, one := range slices.Backward(all) {
@@ -93,7 +93,7 @@ func (c *editor) set(s string) {
 	c.cursor = len(c.text)
 }
 
-// size is how many bytes the text has.
+// size is the length of the text in bytes.
 func (c *editor) size() (bytes int) {
 	for _, character := range c.text {
 		bytes += len(character)
@@ -101,7 +101,7 @@ func (c *editor) size() (bytes int) {
 	return bytes
 }
 
-// insert puts s at the cursor, if there is room for it. What it meets there may become one character with it.
+// insert puts s at the cursor if it fits. It may join the character before it.
 func (c *editor) insert(s string, typed bool) bool {
 	if c.size()+len(s) > maxDraft {
 		return false
@@ -115,7 +115,7 @@ func (c *editor) insert(s string, typed bool) bool {
 	return true
 }
 
-// cut removes the characters from i to j, and keeps them for yank if they were killed.
+// cut removes the characters from i to j. If kill, yank brings them back.
 func (c *editor) cut(i, j int, kill bool) {
 	if i = max(i, 0); i >= j {
 		return
@@ -137,7 +137,7 @@ func (c *editor) cut(i, j int, kill bool) {
 	c.cursor = i
 }
 
-// clear empties the composer and returns what was in it. What had to give way for that then waits for unstash.
+// clear empties the editor and returns its text. A draft that history replaced is stashed for unstash.
 func (c *editor) clear() string {
 	s := c.String()
 	c.text, c.cursor, c.undoStack, c.appendKill = nil, 0, nil, false
@@ -152,7 +152,7 @@ func (c *editor) clear() string {
 	return s
 }
 
-// remember adds to what was said.
+// remember adds to the history.
 func (c *editor) remember(s string) {
 	looking := len(c.history) - c.historyAt // at what was said before, as many back
 	if s != "" && (len(c.history) == 0 || c.history[len(c.history)-1] != s) {
@@ -167,7 +167,7 @@ func (c *editor) remember(s string) {
 	c.historyAt = max(len(c.history)-looking, 0)
 }
 
-// line returns where the line of the cursor begins and ends.
+// line returns the bounds of the cursor's line.
 func (c *editor) line() (from, to int) {
 	for from = c.cursor; from > 0 && c.text[from-1] != "\n"; from-- {
 	}
@@ -201,7 +201,7 @@ func (c *editor) wordRight() int {
 	return i
 }
 
-// bigWordLeft is where what is between spaces begins, as Ctrl-W has it.
+// bigWordLeft is the beginning of the word between spaces, for Ctrl-W.
 func (c *editor) bigWordLeft() int {
 	space := func(s string) bool { return s == " " || s == "\n" || s == "\t" }
 	i := c.cursor
@@ -212,10 +212,10 @@ func (c *editor) bigWordLeft() int {
 	return i
 }
 
-// killers are the keys that cut for yank. Several, one after the other, cut one text.
+// killers are the keys that cut for yank. Several in a row cut one text.
 var killers = []string{"ctrl+w", "alt+backspace", "ctrl+backspace", "alt+d", "alt+delete", "ctrl+delete", "ctrl+u", "ctrl+k"}
 
-// edit does what a key of readline does, and tells whether it is one.
+// edit handles a key of readline, and reports whether it is one.
 func (c *editor) edit(key string) bool {
 	if !slices.Contains(killers, key) {
 		c.appendKill = false
@@ -297,12 +297,12 @@ func (c *editor) vertical(by int) {
 	c.cursor = min(from+column, to)
 }
 
-// recall goes through what was said: back if by is negative.
+// recall moves through the history: back if by is negative.
 func (c *editor) recall(by int) {
 	c.showHistory(c.historyAt + by)
 }
 
-// showHistory shows one of what was said, or behind the last of those what was being written.
+// showHistory shows an entry of the history, or after the last one the draft.
 func (c *editor) showHistory(at int) {
 	if at < 0 || at > len(c.history) {
 		return
@@ -322,12 +322,12 @@ func (c *editor) showHistory(at int) {
 	c.cursor = len(c.text)
 }
 
-// recalled tells whether the text is just what was said before.
+// recalled reports whether the text is an unchanged entry of the history.
 func (c *editor) recalled() bool {
 	return c.historyAt < len(c.history) && c.String() == c.history[c.historyAt]
 }
 
-// search looks for words in what was said, from the one before from on.
+// search finds searchWords in the history, before from.
 func (c *editor) search(from int) {
 	for c.searchHit = min(from, len(c.history)) - 1; c.searchHit >= 0; c.searchHit-- {
 		if strings.Contains(strings.ToLower(c.history[c.searchHit]), strings.ToLower(c.searchWords)) {
@@ -336,7 +336,7 @@ func (c *editor) search(from int) {
 	}
 }
 
-// searchKey takes a key while what was said is searched. It tells whether the key is to be looked at further.
+// searchKey takes a key during a search of the history. It reports whether the key is to be handled further.
 func (c *editor) searchKey(key, text string) (further bool) {
 	switch key {
 	case "ctrl+r":
@@ -367,7 +367,7 @@ func (c *editor) searchKey(key, text string) (further bool) {
 	return false
 }
 
-// stashFor puts a draft aside for a command; unstash brings it back. Another command that was begun is kept for yank.
+// stashFor puts the draft aside for a command; unstash brings it back. A command that was begun is kept for yank.
 func (c *editor) stashFor(command string) {
 	switch {
 	case c.empty():
@@ -380,7 +380,7 @@ func (c *editor) stashFor(command string) {
 	c.cursor, c.appendKill = len(c.text), false
 }
 
-// killDraft has yank bring back what is written, unless that is a command without any words.
+// killDraft keeps the draft for yank, unless it is a command without arguments.
 func (c *editor) killDraft() {
 	if text := c.String(); !beginsCommand(text) || strings.Contains(strings.TrimSpace(text), " ") {
 		c.killed = text
@@ -393,7 +393,7 @@ func (c *editor) unstash() {
 	}
 }
 
-// draft is what was begun and not said.
+// draft is the text that was begun and not posted.
 func (c *editor) draft() string {
 	if c.stash != nil {
 		return strings.Join(c.stash.text, "")
@@ -404,7 +404,7 @@ func (c *editor) draft() string {
 	return c.String()
 }
 
-// lines returns the text in rows of width cells, and where the cursor is. Tabs show as spaces.
+// lines returns the text in rows of width cells, and the cursor's position.
 func (c *editor) lines(width int, method ansi.Method) (rows []string, x, y int) {
 	var row strings.Builder
 	used := 0

@@ -146,7 +146,7 @@ func TestSaid(t *testing.T) {
 	st.types("other day")
 	st.has("→ from another day")
 	st.types("z")
-	st.has("you did not say that")
+	st.has("no match")
 	st.press("esc")
 	st.has("› make bench")
 }
@@ -269,7 +269,7 @@ func TestFull(t *testing.T) {
 	st.welcome("anna", 3)
 	st.room().editor.set(strings.Repeat("x", maxDraft))
 	st.types("y")
-	st.has("more than fits into one message")
+	st.has("too long for one message")
 }
 
 // TestTyping: others hear that one writes, and nothing of commands.

@@ -16,7 +16,7 @@ import (
 	"ramai/wire"
 )
 
-// frameInterval is the time between two drawings. Events that come faster are gathered.
+// frameInterval is the time between two frames. Events that arrive faster are collected.
 const frameInterval = time.Second / fps
 
 const (
@@ -26,14 +26,14 @@ const (
 	betweenBells = 2 * time.Second
 )
 
-// batch is what happened since the last one, and why nothing more will.
+// batch is the events since the last one. err says why no more will come.
 type batch struct {
 	events []client.Event
 	err    error
 }
 
-// feed gives the client's events to send, at most once a frame, until ctx or the client ends. If it breaks, that is told as
-// an end of the client is, so that the terminal is given back.
+// feed sends the client's events in batches, at most one per frame, until ctx or the client ends. A panic is reported
+// like an end of the client, so that the terminal is restored.
 func feed(ctx context.Context, c chat, send func(tea.Msg)) {
 	defer func() {
 		if fault := recover(); fault != nil {
@@ -61,7 +61,7 @@ func feed(ctx context.Context, c chat, send func(tea.Msg)) {
 	}
 }
 
-// gather adds what comes until then to b.
+// gather adds the events that arrive before until to b.
 func gather(ctx context.Context, c chat, b *batch, until time.Time) error {
 	short, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
@@ -80,7 +80,7 @@ func gather(ctx context.Context, c chat, b *batch, until time.Time) error {
 	return nil
 }
 
-// heard takes a batch.
+// handleBatch takes a batch.
 func (s *screen) handleBatch(b batch) tea.Cmd {
 	called, behind := false, s.room().behind() > 0 || !s.room().joined
 	for _, e := range b.events {
@@ -105,7 +105,7 @@ func (s *screen) handleBatch(b batch) tea.Cmd {
 	return tea.Batch(cmds...)
 }
 
-// jumpWhenReady goes to where the view of a room is to be, once the room is there.
+// jumpWhenReady moves the view of a room to its jump target, once the room has arrived there.
 func (s *screen) jumpWhenReady(r *room) tea.Cmd {
 	if r.jumpTargetAt == 0 || !r.joined || r.unproven && !r.pendingJump || r.historyID == "" || r.received < r.head {
 		return nil
@@ -118,7 +118,7 @@ func (s *screen) jumpWhenReady(r *room) tea.Cmd {
 	return s.jump(r, goal, how)
 }
 
-// handle learns from an event, and tells whether somebody was called by name.
+// handle takes an event, and reports whether it mentions this user.
 func (s *screen) handle(e client.Event) (called bool) {
 	switch f := e.Frame.(type) {
 	case wire.Welcome:
@@ -145,7 +145,7 @@ func (s *screen) handle(e client.Event) (called bool) {
 				r.received = f.To
 				return
 			}
-			r.receive(&item{n: f.To, at: s.Now(), note: true, text: thousands(f.From) + " to " + thousands(f.To) + " are gone: the server does not keep them"})
+			r.receive(&item{n: f.To, at: s.Now(), note: true, text: "messages " + thousands(f.From) + " to " + thousands(f.To) + " are no longer on the server"})
 		})
 	case wire.Unknown:
 		s.inRoom(f.Room, func(r *room) {
@@ -173,7 +173,7 @@ func (s *screen) handle(e client.Event) (called bool) {
 	return false
 }
 
-// reason is why something failed, without what only machines want to know.
+// reason is why something failed, without details that only help programs.
 func (s *screen) reason(err error) string {
 	var refused *client.RefusedError
 	switch {
@@ -192,7 +192,7 @@ func (s *screen) reason(err error) string {
 	return text
 }
 
-// inRoom does something to a room, if it is there.
+// inRoom calls do with a room, if it is on the screen.
 func (s *screen) inRoom(name string, do func(*room)) {
 	if i := s.rooms.index(name); i >= 0 {
 		do(s.rooms.all[i])
@@ -210,7 +210,7 @@ func (s *screen) welcomed(f wire.Welcome) {
 		if s.chat.Plain() {
 			s.rooms.all[0].joined = true
 			if s.Name != "" {
-				s.status.inform("this server has no names: what you say comes without yours")
+				s.status.inform("this server has no names: your messages have none")
 			}
 			return
 		}
@@ -224,7 +224,7 @@ func (s *screen) welcomed(f wire.Welcome) {
 	}
 }
 
-// setOwnName takes the name that is held now.
+// setOwnName takes the name that the server has granted.
 func (s *screen) setOwnName(name string) {
 	if name != s.self.name {
 		s.self.name = name
@@ -235,13 +235,13 @@ func (s *screen) setOwnName(name string) {
 	}
 }
 
-// nameChanged takes the server's answer to who asked for a name, or what it says by itself.
+// nameChanged takes the server's answer to a request for a name, or its notice that the name is gone.
 func (s *screen) nameChanged(name string) {
 	before := s.self.name
 	s.setOwnName(name)
 	switch {
 	case !s.self.renaming && name == "" && before != "":
-		s.status.warn("the name %s is not yours any more", oneLine(before, s.method))
+		s.status.warn("the name %s is no longer yours", oneLine(before, s.method))
 	case !s.self.renaming:
 	case name == "":
 		s.status.inform("you have no name now")
@@ -251,7 +251,7 @@ func (s *screen) nameChanged(name string) {
 	s.self.renaming = false
 }
 
-// joined finds out where a room is, and what of it is new.
+// joined takes the position of a room, and finds out what is unread.
 func (s *screen) joined(f wire.Joined) {
 	i := s.rooms.index(f.Room)
 	if i < 0 {
@@ -291,11 +291,11 @@ func (s *screen) joined(f wire.Joined) {
 	}
 }
 
-const anotherHistory = "the server has another history than before"
+const anotherHistory = "the server's history was replaced"
 
-// prove asks whether what was read in an earlier epoch is a part of the server's history still. Where the server was set
-// back to an older state, other messages may have those numbers, which nobody has seen. The mark keeps its epoch: an earlier
-// one is a part of more of the states that the server may be set back to.
+// prove asks the server whether the read position is a part of its history. If the server was set back to an older
+// state, other messages may have those numbers, and nobody has seen them. The position keeps its epoch: the older the
+// epoch, the more of the states that a server can be set back to contain it.
 func (s *screen) prove(r *room) tea.Cmd {
 	at := wire.Position{HistoryID: r.historyID, Epoch: r.readEpoch, N: r.readTo}
 	h := wire.History{Room: r.name, After: &at, Limit: 1}
@@ -320,7 +320,7 @@ func (s *screen) prove(r *room) tea.Cmd {
 	})
 }
 
-// item makes what is shown of a message.
+// item makes the item of a message.
 func (s *screen) item(m wire.Message) *item {
 	it := &item{n: m.N, at: m.At.Std(), senderID: m.SenderID, displayName: m.DisplayName, text: m.Text, id: m.ID, own: m.SenderID == s.self.senderID}
 	if it.own {
@@ -329,7 +329,7 @@ func (s *screen) item(m wire.Message) *item {
 	return it
 }
 
-// message takes one that has just come, and tells whether it calls me.
+// message takes a new message, and reports whether it is to ring the bell.
 func (s *screen) message(m wire.Message) bool {
 	i := s.rooms.index(m.Room)
 	if i < 0 {
@@ -358,7 +358,7 @@ func (s *screen) message(m wire.Message) bool {
 	return it.n > r.joinedAt
 }
 
-// line takes one of the plain door, which has no numbers: it gets one here.
+// line takes a line of the plain protocol. Such lines have no numbers, so they are counted here.
 func (s *screen) line(f client.Line) {
 	r := s.rooms.all[0]
 	it := &item{n: r.received + 1, at: s.Now(), text: f.Text, id: f.ID, own: f.ID != ""}
@@ -372,7 +372,8 @@ func (s *screen) line(f client.Line) {
 	s.updateRead(r, it)
 }
 
-// updateRead notes whether somebody saw what has come. The rule of what is new stands above the first by somebody else that nobody saw.
+// updateRead marks the room read if somebody saw the item. Otherwise the divider stands above the first item by others
+// that nobody saw.
 func (s *screen) updateRead(r *room, it *item) {
 	if it.own && r.unreadDivider && r.dividerAfter+1 == it.n { // one's own is not new
 		r.dividerAfter, r.unreadDivider = it.n, it.n < r.head
@@ -385,7 +386,7 @@ func (s *screen) updateRead(r *room, it *item) {
 	}
 }
 
-// requestFailed tells of a request that was not granted.
+// requestFailed reports a request that the server refused.
 func (s *screen) requestFailed(f client.RequestFailed) {
 	reason := oneLine(f.Reason, s.method)
 	switch request := f.Request.(type) {

@@ -18,8 +18,8 @@ const (
 	pasteEnd = "\x1b[201~"
 )
 
-// inputFilter keeps from the decoder of keys what it has no bound for, or takes for what it is not: pastes and sequences
-// without end are cut short, and what is no UTF-8 or a control character of 8 bits, which no terminal sends, is dropped.
+// inputFilter protects the decoder of keys. It cuts pastes and sequences that have no end, and drops invalid UTF-8 and
+// 8-bit control characters, which no terminal sends.
 type inputFilter struct {
 	in    io.Reader
 	ready []byte // to be given away
@@ -31,7 +31,7 @@ type inputFilter struct {
 	match  int // how much of pasteEnd has just come
 }
 
-// filterState is what a byte stands in.
+// filterState is what the next byte is a part of.
 type filterState uint8
 
 const (
@@ -57,19 +57,19 @@ func (r *inputFilter) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// tty is a terminal of this system with bounds: still a file, whose input can be waited for.
+// tty is a terminal of this system with a filter. It is still a file that can be polled.
 type tty struct {
 	file
 	inputFilter
 }
 
-// file is what can be waited for.
+// file is what can be polled.
 type file interface {
 	term.File
 	Name() string
 }
 
-// Read implements io.Reader. It may return nothing: what waits for more must not keep who waits for the file.
+// Read implements io.Reader. It may return 0 bytes: waiting here would block the poller of the file.
 func (t *tty) Read(b []byte) (int, error) {
 	const kept = utf8.UTFMax + len(pasteEnd) // may come out beside what was read
 	n, err := t.file.Read(b[:max(len(b)-kept, 1)])
@@ -79,7 +79,7 @@ func (t *tty) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// feed reads what came, one character after the other.
+// feed takes input, one character after the other.
 func (r *inputFilter) feed(b []byte) {
 	r.part = append(r.part, b...)
 	for len(r.part) > 0 && utf8.FullRune(r.part) {
@@ -92,7 +92,7 @@ func (r *inputFilter) feed(b []byte) {
 	r.part = append([]byte(nil), r.part...)
 }
 
-// filter gives a character away, unless it is too much where it stands.
+// filter passes a character on, unless its sequence or paste is too long.
 func (r *inputFilter) filter(c []byte) {
 	first, within := c[0], true
 	switch r.state {

@@ -8,8 +8,8 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
-// pressed is the name of a key, the same in all terminals. Some tell the sign a key writes (as they always did, and xterm with
-// modifyOtherKeys), others the key without Shift, and some the sign too (the protocol of kitty).
+// pressed is the name of a key, the same on all terminals. Some report the character that a key writes (as they always
+// did, and xterm with modifyOtherKeys), others the key without Shift, some both (kitty's protocol).
 func pressed(k tea.Key) string {
 	// The decoder puts the key of an American keyboard in the place of the sign, if both are told.
 	if k.BaseCode != 0 && k.ShiftedCode == k.BaseCode && !unicode.IsDigit(k.ShiftedCode) {
@@ -24,7 +24,7 @@ func pressed(k tea.Key) string {
 	return normal(k.Keystroke())
 }
 
-// normal is the name that pressed gives a key, in place of one that means the same.
+// normal is the name that pressed gives a key, for any name of it.
 func normal(key string) string {
 	base, modifiers := bare(key)
 	c, size := utf8.DecodeRuneInString(base)
@@ -55,7 +55,7 @@ func normal(key string) string {
 	return modifiers + string(c)
 }
 
-// bare is the name of a key without the modifiers, and those, in the order of a key that was pressed.
+// bare splits a key into its name and its modifiers, in the order of pressed.
 func bare(key string) (base, modifiers string) {
 	base = key
 	for _, m := range []string{"ctrl+", "alt+", "shift+"} {

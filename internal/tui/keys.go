@@ -11,7 +11,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// action is something that a key does, besides writing and editing. The commands are actions too, by their names.
+// action is what a key does besides writing and editing. Commands are actions too.
 type action struct {
 	name string
 	keys []string
@@ -30,17 +30,17 @@ func actions() []action {
 		{"up", []string{"shift+up", "ctrl+up"}, "a line up", func(s *screen) tea.Cmd { return s.move(-1) }},
 		{"down", []string{"shift+down", "ctrl+down"}, "a line down", func(s *screen) tea.Cmd { return s.move(1) }},
 		{"newest", []string{"ctrl+end", "alt+>"}, "the newest message; so does End while you look back", (*screen).end},
-		{"new", []string{"alt+u"}, "where what is new begins", (*screen).toUnread},
+		{"new", []string{"alt+u"}, "the first unread message", (*screen).toUnread},
 		{"recall", []string{"ctrl+r"}, "search what you said", (*screen).startSearch},
-		{"redraw", []string{"ctrl+l"}, "draw the screen anew", func(*screen) tea.Cmd { return tea.ClearScreen }},
-		{"suspend", []string{"ctrl+z"}, "stop; fg comes back", (*screen).suspend},
+		{"redraw", []string{"ctrl+l"}, "redraw the screen", func(*screen) tea.Cmd { return tea.ClearScreen }},
+		{"suspend", []string{"ctrl+z"}, "suspend; fg resumes", (*screen).suspend},
 	}
 }
 
 // bindings are names of actions and commands by key.
 type bindings map[string]string
 
-// bind makes the table of keys: those of the actions and commands, and over them wishes like "who=alt+q".
+// bind makes the table of keys: those of actions and commands, overridden by settings such as "who=alt+q".
 func bind(wishes []string) (bindings, error) {
 	keys := bindings{}
 	var known []string
@@ -60,20 +60,20 @@ func bind(wishes []string) (bindings, error) {
 	for _, wish := range wishes {
 		name, key, ok := strings.Cut(wish, "=")
 		if name, key = strings.TrimSpace(name), strings.ToLower(strings.TrimSpace(key)); !ok || key == "" {
-			return nil, fmt.Errorf("%q is no key: it is to be like who=alt+w", wish)
+			return nil, fmt.Errorf("invalid key setting %q (want, for example, who=alt+w)", wish)
 		}
 		if !slices.Contains(known, name) {
-			return nil, fmt.Errorf("%q: there is nothing called %q; there are %s", wish, name, strings.Join(known, ", "))
+			return nil, fmt.Errorf("invalid key setting %q: unknown action %q (want one of %s)", wish, name, strings.Join(known, ", "))
 		}
 		if base, modifiers := bare(key); strings.HasSuffix(modifiers, "shift+") && len(base) == 1 && strings.Contains("`1234567890=[]\\;',/", base) {
-			return nil, fmt.Errorf("%q: what a key writes with Shift is its name, as in alt+! for alt+shift+1", wish)
+			return nil, fmt.Errorf("invalid key setting %q: use the character that the key writes with Shift, as in alt+! for alt+shift+1", wish)
 		}
 		key = normal(key)
 		if err := checkFree(key); err != nil {
-			return nil, fmt.Errorf("%q: %w", wish, err)
+			return nil, fmt.Errorf("invalid key setting %q: %w", wish, err)
 		}
 		if other, taken := wished[key]; taken && other != name {
-			return nil, fmt.Errorf("%q: that key is to be for %s too", wish, other)
+			return nil, fmt.Errorf("invalid key setting %q: the key is also set for %s", wish, other)
 		}
 		wished[key] = name
 		for k, n := range keys {
@@ -86,34 +86,34 @@ func bind(wishes []string) (bindings, error) {
 	return keys, nil
 }
 
-// Names of keys that write nothing, and of those that the screen needs for itself.
+// Keys that write nothing, and keys that cannot be assigned.
 var (
 	namedKeys    = strings.Fields("up down left right home end pgup pgdown insert delete backspace f1 f2 f3 f4 f5 f6 f7 f8 f9 f10 f11 f12")
 	reservedKeys = strings.Fields("enter esc tab shift+tab space backspace ctrl+c ctrl+d ctrl+h ctrl+j")
 )
 
-// checkFree tells whether an action can have a key: there is such a key, in the spelling of a key that was pressed, and it
-// neither writes something nor is needed.
+// checkFree returns an error unless key can be assigned: it exists, in the spelling of a pressed key, it writes
+// nothing, and the screen does not need it.
 func checkFree(key string) error {
 	base, modifiers := bare(key)
 	held := modifiers != "" && modifiers != "shift+"
 	character := utf8.RuneCountInString(base) == 1
 	switch {
 	case slices.Contains(reservedKeys, key) || character && !held || strings.HasPrefix(key, "alt+") && len(base) == 1 && base >= "1" && base <= "9":
-		return errors.New("that key has a use already which it has to keep")
+		return errors.New("that key cannot be reassigned")
 	case !character && !slices.Contains(namedKeys, base) && !slices.Contains(reservedKeys, base):
-		return fmt.Errorf("there is no such key; a key is a letter with ctrl+, alt+ or both before it in this order, or, also by itself, one of %s", strings.Join(namedKeys, ", "))
+		return fmt.Errorf("unknown key (want a letter after ctrl+, alt+ or ctrl+alt+, or one of %s)", strings.Join(namedKeys, ", "))
 	}
 	return nil
 }
 
-// CheckKeys tells whether wishes for keys can be had.
+// CheckKeys returns an error unless settings of keys are valid.
 func CheckKeys(wishes []string) error {
 	_, err := bind(wishes)
 	return err
 }
 
-// keyOf returns the key that does something, as people write it; the first if there are several.
+// keyOf returns the first key of an action as people write it.
 func (b bindings) keyOf(name string) string {
 	for _, k := range defaults(name) {
 		if b[k] == name {
@@ -128,7 +128,7 @@ func (b bindings) keyOf(name string) string {
 	return ""
 }
 
-// defaults are the keys of an action or a command as they are without wishes.
+// defaults are the keys of an action or a command without settings.
 func defaults(name string) []string {
 	for _, a := range actions() {
 		if a.name == name {
@@ -159,8 +159,8 @@ func shownKey(k string) string {
 	return strings.Join(parts, "-")
 }
 
-// key takes a key. What is open takes it first: the question, the panel, the search, the palette; then come the keys of
-// the screen, and what is left is for the composer.
+// key takes a key. Whatever is open comes first: the question, the panel, the search, the commands. Then come the keys
+// of the screen. What is left is for the editor.
 func (s *screen) key(msg tea.KeyPressMsg) tea.Cmd {
 	key := pressed(msg.Key())
 	if key != "ctrl+c" && key != "ctrl+d" {
@@ -227,7 +227,7 @@ func (s *screen) key(msg tea.KeyPressMsg) tea.Cmd {
 	return nil
 }
 
-// notifyTyping lets others know that something is being written, if it is no command.
+// notifyTyping shows others that a message is being written, unless it is a command.
 func (s *screen) notifyTyping() {
 	r := s.room()
 	if r.joined && s.status.live && !s.composer.isCommand() {
@@ -274,7 +274,7 @@ func (s *screen) escape() {
 	}
 }
 
-// interrupt empties the composer; an empty one leaves, when asked twice.
+// interrupt clears the draft. With an empty one, the second press ends the screen.
 func (s *screen) interrupt() tea.Cmd {
 	c := &s.room().editor
 	if !c.empty() {
@@ -288,14 +288,14 @@ func (s *screen) interrupt() tea.Cmd {
 	}
 	s.status.leaving = true
 	if n := s.rooms.sending(); n > 0 {
-		s.status.warn("%s not saved yet; Ctrl-C once more leaves all the same", plural(n, "message is", "messages are"))
+		s.status.warn("%s not saved yet; press Ctrl-C again to leave anyway", plural(n, "message is", "messages are"))
 		return nil
 	}
-	s.status.inform("Ctrl-C once more leaves")
+	s.status.inform("press Ctrl-C again to leave")
 	return nil
 }
 
-// toActive goes to the next room in which one is called, or, if there is none, in which something is new.
+// toActive shows the next room with a mention, or else the next with unread messages.
 func (s *screen) toActive() tea.Cmd {
 	for _, busy := range []func(*room) bool{func(r *room) bool { return r.mentions > 0 }, func(r *room) bool { return r.unread() > 0 }} {
 		for step := 1; step < len(s.rooms.all); step++ {
@@ -323,15 +323,14 @@ func (s *screen) startSearch() tea.Cmd {
 
 func (s *screen) suspend() tea.Cmd {
 	if !s.Suspend {
-		s.status.inform("there is nothing to stop here; Ctrl-D leaves")
+		s.status.inform("nothing to suspend here; Ctrl-D leaves")
 		return nil
 	}
 	s.attention.suspended, s.attention.resumed = true, true
 	return tea.Sequence(s.wheel.restore(), tea.Suspend)
 }
 
-// resume is what there is to do when the program goes on after it was stopped. What came meanwhile may still be on its way,
-// or come with the next connection: it is new all the same.
+// resume is called when the program continues after it was suspended. What arrived meanwhile is unread.
 func (s *screen) resume() tea.Cmd {
 	s.attention.suspended = false
 	take := s.wheel.disable()
@@ -342,8 +341,8 @@ func (s *screen) resume() tea.Cmd {
 	return tea.Sequence(take, tea.Raw(ansi.SetModeUnicodeCore), tea.ClearScreen)
 }
 
-// missedWhileSuspended tells whether an item of the room that is looked at may have come while the program was stopped: the first that
-// somebody else says since then.
+// missedWhileSuspended reports whether an item of the shown room may have arrived while the program was suspended: the
+// first by others after that.
 func (s *screen) missedWhileSuspended(it *item) bool {
 	missed := s.attention.resumed && !it.own
 	s.attention.resumed = s.attention.resumed && !missed

@@ -11,13 +11,13 @@ import (
 	"ramai/client"
 )
 
-// State is what is remembered from one time to the next.
+// State is what a screen stores for its next run.
 type State struct {
 	Room  string      `json:"room"` // that was looked at
 	Rooms []RoomState `json:"rooms"`
 }
 
-// RoomState is how far somebody is in a room.
+// RoomState is the stored state of a room.
 type RoomState struct {
 	Name      string   `json:"name"`
 	HistoryID string   `json:"log"`
@@ -28,7 +28,7 @@ type RoomState struct {
 	Unsaved   []string `json:"unsaved,omitempty"` // said, and not confirmed
 }
 
-// StateStore keeps a Memory. Its methods are not called at the same time.
+// StateStore stores a State. Its methods are not called concurrently.
 type StateStore interface {
 	Load() State // empty if there is none
 	Store(State)
@@ -40,8 +40,8 @@ const (
 	maxStoredRooms = 8         // with those of other screens that are kept beside one's own
 )
 
-// merged is m as it is to be stored where another screen of the same person may have stored something since before, which
-// is what was stored of m the last time, and loaded at first: what nobody has touched here stays as it is there.
+// merged is the state to store when another screen of the same person may have changed what is stored. lastStored is
+// what this screen stored last, loaded is what it started with. What did not change here stays as it is stored.
 func (m State) merged(before, loaded, stored State) State {
 	out := State{Room: m.Room}
 	for _, p := range m.Rooms {
@@ -68,8 +68,9 @@ func (m State) merged(before, loaded, stored State) State {
 	return out
 }
 
-// mergeRead makes the mergeRead of what was read the one to be stored, where was and now are what was stored of the place. The further
-// one is, within an epoch. Numbers of two epochs may be those of two histories: then the one that was moved is.
+// mergeRead picks the read position to store: was is what this screen stored last, now is what is stored. Within an
+// epoch it is the further one. Numbers of different epochs may belong to different histories: then it is the one that
+// has moved.
 func (p *RoomState) mergeRead(was, now RoomState) {
 	moved := func(a, b RoomState) bool { return a.HistoryID != b.HistoryID || a.Epoch != b.Epoch || a.Read != b.Read }
 	switch {
@@ -81,7 +82,7 @@ func (p *RoomState) mergeRead(was, now RoomState) {
 	}
 }
 
-// room returns what is remembered of a room.
+// room returns the stored state of a room.
 func (m State) room(name string) RoomState {
 	for _, p := range m.Rooms {
 		if p.Name == name {
@@ -91,7 +92,7 @@ func (m State) room(name string) RoomState {
 	return RoomState{}
 }
 
-// saver stores what a screen is like, now and then and at its end.
+// saver stores the state of a screen from time to time and at its end.
 type saver struct {
 	store StateStore
 
@@ -101,7 +102,7 @@ type saver struct {
 	ended      bool  // guarded by mu: the last was stored
 }
 
-// load returns what is remembered of the last time.
+// load returns the state of the last run.
 func (k *saver) load() State {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -110,7 +111,7 @@ func (k *saver) load() State {
 	return k.loaded
 }
 
-// keep stores what has changed.
+// save stores m if it has changed.
 func (k *saver) save(m State, last bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -122,17 +123,16 @@ func (k *saver) save(m State, last bool) {
 	k.lastStored = m
 }
 
-// keep is a message: it is time to.
-// memory is what is stored of this screen.
+// memory is when the state of this screen is stored.
 type memory struct {
 	saver     *saver // nil: nothing is stored
 	scheduled bool   // a saveTick is under way
 }
 
-// saveTick is a message: what there is is to be stored.
+// saveTick is the message that the state is to be stored.
 type saveTick struct{}
 
-// scheduleSave has what the screen is like stored in a while.
+// scheduleSave stores the state after a while.
 func (s *screen) scheduleSave() tea.Cmd {
 	if s.memory.saver == nil || s.memory.scheduled {
 		return nil
@@ -150,7 +150,7 @@ func (s *screen) scheduleSave() tea.Cmd {
 	}
 }
 
-// saveNow is the answer to keep.
+// saveNow handles saveTick.
 func (s *screen) saveNow() tea.Cmd {
 	s.memory.scheduled = false
 	m := s.snapshot()
@@ -160,7 +160,7 @@ func (s *screen) saveNow() tea.Cmd {
 	}
 }
 
-// snapshot is what is to be remembered.
+// snapshot is the state to store.
 func (s *screen) snapshot() State {
 	m := State{Room: s.room().name}
 	for _, r := range s.rooms.all {
@@ -180,7 +180,7 @@ func (s *screen) snapshot() State {
 	return m
 }
 
-// restore gives the rooms what is remembered of them.
+// restore applies the state of the last run.
 func (s *screen) restore() {
 	for _, p := range s.State.Rooms {
 		i := s.rooms.index(p.Name)

@@ -8,8 +8,8 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// removePosted takes off the outbox what which tells of each, and tells whether there was anything. A view at such a one goes to
-// the end.
+// removePosted removes the items of the outbox that which accepts, and reports whether there were any. A view at one of
+// them goes to the end.
 func (t *timeline) removePosted(which func(*item) bool) bool {
 	before := len(t.outbox)
 	t.outbox = slices.DeleteFunc(t.outbox, func(it *item) bool {
@@ -22,10 +22,11 @@ func (t *timeline) removePosted(which func(*item) bool) bool {
 	return len(t.outbox) < before
 }
 
-// posted takes away what was heard.
+// removeHeard removes a message that has arrived in the room.
 func (t *timeline) removeHeard(id string) { t.removePosted(func(it *item) bool { return it.id == id }) }
 
-// confirmEarlier takes away what was not confirmed an earlier time: the first with that text.
+// confirmEarlier removes the first message of an earlier run with that text, which was not confirmed then and has
+// arrived now.
 func (t *timeline) confirmEarlier(text string) {
 	found := false
 	t.removePosted(func(it *item) bool {
@@ -35,12 +36,12 @@ func (t *timeline) confirmEarlier(text string) {
 	})
 }
 
-// dismissFailed takes away what could not be said.
+// dismissFailed removes messages that failed.
 func (t *timeline) dismissFailed() bool {
 	return t.removePosted(func(it *item) bool { return it.state == client.Failed })
 }
 
-// unsaved are the same of a room, with those of earlier times or without.
+// unsaved returns the texts that are not confirmed, or failed; earlier: also those of earlier runs.
 func (t *timeline) unsaved(earlier bool) (texts []string) {
 	for _, it := range t.outbox {
 		if (it.sending() || it.state == client.Failed) && (earlier || it.id != "") {
@@ -50,7 +51,7 @@ func (t *timeline) unsaved(earlier bool) (texts []string) {
 	return texts
 }
 
-// sending is how many texts are on their way.
+// sending is how many messages the server has not confirmed.
 func (t *timeline) sending() (n int) {
 	for _, it := range t.outbox {
 		if it.sending() {
@@ -83,7 +84,7 @@ func (t *timeline) changed(f client.Sent, method ansi.Method) {
 	}
 }
 
-// sent finds something said here that was not heard yet.
+// sent finds a message of the outbox, or returns nil.
 func (t *timeline) sent(id string) *item {
 	for _, it := range t.outbox {
 		if it.id == id {
@@ -93,7 +94,7 @@ func (t *timeline) sent(id string) *item {
 	return nil
 }
 
-// removeMissed lets go of what is saved with a number that was removeMissed without being heard: it is not kept any more.
+// removeMissed removes saved messages whose number has passed without them: the server no longer has them.
 func (t *timeline) removeMissed() {
 	t.removePosted(func(it *item) bool { return it.state == client.Saved && it.n > 0 && it.n <= t.received })
 }

@@ -8,7 +8,7 @@ import (
 	"ramai/wire"
 )
 
-// way is which part of a room's past was asked for.
+// pageKind is the part of a room's history that is fetched.
 type pageKind uint8
 
 const (
@@ -18,7 +18,7 @@ const (
 	newest                 // the end
 )
 
-// page is what came of asking for a room's past.
+// page is the answer to a fetch.
 type page struct {
 	room       string
 	generation uint64 // the window it is for
@@ -29,7 +29,7 @@ type page struct {
 	err        error
 }
 
-// load asks for a part of the past, one at a time in each room.
+// load fetches a part of the history, one page of a room at a time.
 func (s *screen) load(r *room, p page, h wire.History) tea.Cmd {
 	if s.chat.Plain() || !r.joined {
 		return nil
@@ -66,7 +66,7 @@ func (s *screen) loaded(p page) tea.Cmd {
 	r.stopLoading()
 	if p.err != nil {
 		if s.ctx.Err() == nil {
-			s.status.warn("the past could not be read: %s", s.reason(p.err))
+			s.status.warn("the history could not be read: %s", s.reason(p.err))
 		}
 		return nil
 	}
@@ -110,7 +110,7 @@ func (s *screen) loaded(p page) tea.Cmd {
 func before(n uint64) wire.History { return wire.History{Before: &n} }
 func after(n uint64) wire.History  { return wire.History{After: &wire.Position{N: n}} }
 
-// fill asks for what is about to be seen and is not in memory.
+// fill fetches what is about to become visible.
 func (s *screen) fill() tea.Cmd {
 	r, height := s.room(), s.messageRows()
 	switch {
@@ -123,7 +123,7 @@ func (s *screen) fill() tea.Cmd {
 	return nil
 }
 
-// jump shows the message n with what stands around it.
+// jump shows the message n and its context.
 func (s *screen) jump(r *room, n uint64, how placement) tea.Cmd {
 	n = min(max(n, r.first), r.head)
 	if i, found := r.find(n); found || i > 0 && i < len(r.items) {
@@ -156,7 +156,7 @@ func (s *screen) point(r *room, n uint64, how placement) {
 	}
 }
 
-// end goes to the newest.
+// end shows the newest message.
 func (s *screen) end() tea.Cmd {
 	r := s.room()
 	r.jumpTarget, r.jumpTargetAt, r.pendingJump = 0, 0, false
@@ -179,7 +179,7 @@ func (s *screen) move(lines int) tea.Cmd {
 	return s.fill()
 }
 
-// toUnread goes to where what is new begins.
+// toUnread shows the first unread message.
 func (s *screen) toUnread() tea.Cmd {
 	r := s.room()
 	if !r.unreadDivider {
@@ -189,7 +189,7 @@ func (s *screen) toUnread() tea.Cmd {
 	return s.jump(r, r.firstUnread(), withContext)
 }
 
-// who asks who is in the room.
+// who shows who is in the room.
 func (s *screen) who(string) tea.Cmd {
 	if s.plainOnly() {
 		return nil

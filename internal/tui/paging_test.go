@@ -95,9 +95,9 @@ func TestPastGone(t *testing.T) {
 	st := newHarness(t, 80, 24, nil)
 	st.hear(wire.Welcome{SenderID: "me", Name: "anna"}, wire.Joined{Room: wire.Lobby, HistoryID: "log", N: 9, First: 8, Count: 1}, wire.Gap{Room: wire.Lobby, From: 1, To: 7},
 		wire.Message{Room: wire.Lobby, N: 8, SenderID: "b", Text: "kept"}, wire.Message{Room: wire.Lobby, N: 9, SenderID: "b", Text: "too"})
-	st.has("what was before 8 is gone", "kept")
+	st.has("messages before 8 are no longer", "kept")
 	st.hear(wire.Gap{Room: wire.Lobby, From: 10, To: 1200}, wire.Message{Room: wire.Lobby, N: 1201, SenderID: "b", Text: "after"})
-	st.has("10 to 1,200 are gone", "after", "live")
+	st.has("10 to 1,200 are no longer", "after", "live")
 }
 
 // TestResize: a resize wraps anew and keeps its place.

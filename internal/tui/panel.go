@@ -13,7 +13,7 @@ import (
 	"ramai/wire"
 )
 
-// panel stands where the messages are until it is closed: who is here, what was found, help.
+// panel covers the messages until it is closed: who is here, search results, help.
 type panel struct {
 	title    string
 	rows     []row
@@ -29,7 +29,7 @@ type panel struct {
 	style *style
 }
 
-// row is an entry of a panel: some words before, and the rest, which is wrapped.
+// row is an entry of a panel. Its text is wrapped behind before.
 type row struct {
 	before   []span
 	text     []span
@@ -38,7 +38,7 @@ type row struct {
 
 func (s *screen) open(p *panel) { s.panel, s.composer.completion = p, nil }
 
-// openLate is open for what took a while.
+// openLate opens a panel that took a while to arrive.
 func (s *screen) openLate(p *panel) {
 	if s.composer.question != nil {
 		s.status.inform("%s", p.title)
@@ -48,7 +48,7 @@ func (s *screen) openLate(p *panel) {
 	s.open(p)
 }
 
-// panelGrace is how long one needs to see that a panel has come.
+// panelGrace is how long it takes to notice a panel.
 const panelGrace = 300 * time.Millisecond
 
 // key takes a key, and reports whether the panel is to be closed and whether the key was for it. typing: a draft is being
@@ -107,7 +107,7 @@ func (p *panel) scroll(step, height int) {
 	p.fit(height)
 }
 
-// fit puts the top where the chosen row is seen, and as many others as there is room for.
+// fit scrolls so that the chosen row is visible, with as many others as fit.
 func (p *panel) fit(height int) {
 	if p.pick != nil && len(p.rows) > 0 {
 		p.top = min(max(p.top, p.from[p.chosen+1]-height), p.from[p.chosen])
@@ -115,7 +115,7 @@ func (p *panel) fit(height int) {
 	p.top = max(min(p.top, len(p.lines)-height), 0)
 }
 
-// layout makes lines of the rows. Those that go on stand below the words that the row is about.
+// layout wraps the rows into lines.
 func (p *panel) layout(b *style) {
 	if p.style == b {
 		return
@@ -160,7 +160,7 @@ func (p *panel) view(height int, b *style) []string {
 	return lines
 }
 
-// flat is a line without its looks.
+// flat is the text of a line.
 func flat(line []span) string {
 	var b strings.Builder
 	for _, s := range line {
@@ -184,7 +184,7 @@ func whoPanel(who wire.Who, s *screen) *panel {
 	return p
 }
 
-// search looks for words at the server, in all rooms.
+// search searches all rooms.
 func (s *screen) search(words string) tea.Cmd {
 	if s.Search == nil || s.chat.Plain() {
 		s.status.warn("this server cannot be searched")
@@ -207,7 +207,7 @@ func (s *screen) search(words string) tea.Cmd {
 }
 
 func (s *screen) foundPanel(words string, got wire.SearchResponse) *panel {
-	p := &panel{title: plural(len(got.Hits), "message", "messages") + " with " + oneLine(words, s.method), empty: "nobody has said that"}
+	p := &panel{title: plural(len(got.Hits), "message", "messages") + " with " + oneLine(words, s.method), empty: "no messages found"}
 	if got.More {
 		p.title = "the newest " + p.title
 	}
@@ -232,7 +232,7 @@ func (s *screen) foundPanel(words string, got wire.SearchResponse) *panel {
 	return p
 }
 
-// marked is a snippet with the words that were looked for.
+// marked is a snippet with the matches marked.
 func (s *screen) marked(h wire.Hit) (out []span) {
 	runes, end := []rune(h.Snippet), 0
 	for _, m := range h.Marks {

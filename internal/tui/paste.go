@@ -8,10 +8,10 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
-// longPaste is how many characters of one line are pasted without a question.
+// longPaste is how many characters in one line can be pasted without a question.
 const longPaste = 500
 
-// pasteQuestion is what to do with a paste of many lines, or of one very long one.
+// pasteQuestion is what to do with a paste of several lines, or of one very long line.
 type pasteQuestion struct {
 	text        string
 	lines       []string  // to be said one by one, without empty ones
@@ -21,10 +21,11 @@ type pasteQuestion struct {
 	strayAt     time.Time // when a letter came that is no answer
 }
 
-// strayPause is how long after a letter that is no answer one is taken for one: whoever types on without looking answers nothing.
+// strayPause is how long after a letter that is no answer letters are ignored: whoever types without looking answers
+// nothing.
 const strayPause = 500 * time.Millisecond
 
-// paste takes what was pasted. A newline at its end is dropped: Enter is a key of its own.
+// paste takes pasted text, and reports whether it was accepted. A newline at its end is dropped, because Enter posts.
 func (c *composer) paste(text string) bool {
 	text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
 	text = strings.TrimRight(sayable(text), "\n")
@@ -32,11 +33,11 @@ func (c *composer) paste(text string) bool {
 		return false
 	}
 	if len(text) >= maxPaste-utf8.UTFMax {
-		c.status.warn("the end of what you pasted is cut off: no more than %d KiB can be pasted at once", maxPaste>>10)
+		c.status.warn("the paste was cut off after %d KiB", maxPaste>>10)
 	}
 	if q := c.question; q != nil { // one more
 		if len(q.text)+len(text) > maxPaste {
-			c.status.warn("that is too much to be pasted at once")
+			c.status.warn("too much to paste at once")
 			return false
 		}
 		text = q.text + "\n" + text
@@ -76,7 +77,7 @@ func (c *composer) paste(text string) bool {
 	return true
 }
 
-// sayable is a text without what cannot be said.
+// sayable is a text without characters that a message cannot have.
 func sayable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 {
@@ -103,16 +104,16 @@ func (q *pasteQuestion) words() string {
 	return "pasted " + what
 }
 
-// insert writes a text where one writes, and tells whether there was room for it.
+// insert puts text at the cursor, and reports whether it fits.
 func (c *composer) insert(text string, typed bool) bool {
 	if !c.editor().insert(text, typed) {
-		c.status.warn("that is more than fits into one message")
+		c.status.warn("too long for one message")
 		return false
 	}
 	return true
 }
 
-// answerPaste takes the answer.
+// answerPaste takes a key as the answer to the question.
 func (c *composer) answerPaste(key string) tea.Cmd {
 	q := c.question
 	sure := q.confirming

@@ -11,7 +11,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// rendered is an item as lines, kept as long as it would be rendered the same.
+// rendered is an item as lines. It is kept as long as its key stays the same.
 type rendered struct {
 	renderKey   renderKey
 	lines       []string
@@ -19,7 +19,7 @@ type rendered struct {
 	charsBefore []int // how many characters of the text stand before each line of it, spaces aside
 }
 
-// renderKey is all that the lines of an item depend on, besides the item.
+// renderKey is everything besides the item that its lines depend on.
 type renderKey struct {
 	style    *style
 	grouped  bool // the one before is by the same sender, and not long before
@@ -40,7 +40,7 @@ const (
 	topGone
 )
 
-// style is what all lines of the screen depend on. A change of any of it makes a new one.
+// style is what all lines depend on. A change makes a new one.
 type style struct {
 	*palette
 	method  ansi.Method
@@ -58,7 +58,7 @@ const (
 	groupWithin = 5 * time.Minute // messages of one sender that are further apart are not grouped
 )
 
-// column is how wide names are.
+// column is the width of names.
 func (b *style) column() int {
 	if b.width >= roomy {
 		return 18
@@ -74,7 +74,7 @@ func (b *style) indent() int {
 	return b.clock() + 1 + b.column() + 3
 }
 
-// clock is how wide the time is, or the number that stands in its place.
+// clock is the width of the time, or of the number in its place.
 func (b *style) clock() int {
 	if b.numbers {
 		return 9
@@ -117,7 +117,7 @@ func sameDay(a, b time.Time) bool {
 	return a.YearDay() == b.YearDay() && a.Year() == b.Year()
 }
 
-// heading is what stands above everything in the window.
+// heading is what stands above the first item of the window.
 func (t *timeline) heading() int8 {
 	switch {
 	case !t.joined || t.plain:
@@ -144,7 +144,7 @@ func (t *timeline) render(it *item, s renderKey) rendered {
 	case topBeginning:
 		d.lines = append(d.lines, b.indented("the beginning of "+t.name))
 	case topGone:
-		d.lines = append(d.lines, b.indented("what was before "+thousands(min(t.first, t.lowest()))+" is gone"))
+		d.lines = append(d.lines, b.indented("messages before "+thousands(min(t.first, t.lowest()))+" are no longer on the server"))
 	}
 	if s.day {
 		d.lines = append(d.lines, b.rulerWith(it.at.In(b.zone).Format("Monday, 2 January 2006"), b.textStyles[dim]))
@@ -162,12 +162,12 @@ func (t *timeline) render(it *item, s renderKey) rendered {
 	return d
 }
 
-// indented is some words where texts stand.
+// indented puts words where texts stand.
 func (b *style) indented(words string) string {
 	return strings.Repeat(" ", b.indent()) + b.textStyles[dim].Styled(words)
 }
 
-// rulerWith is a rule with some words in it, where texts stand.
+// rulerWith is a line with words in it, where texts stand.
 func (b *style) rulerWith(words string, style ansi.Style) string {
 	words, w := fit(words, max(b.width-6, 1), b.method)
 	left := max(b.indent()-1, 1)
@@ -175,7 +175,7 @@ func (b *style) rulerWith(words string, style ansi.Style) string {
 	return b.rule.Styled(strings.Repeat("─", left)) + " " + style.Styled(words) + " " + b.rule.Styled(strings.Repeat("─", right))
 }
 
-// senderLabel is who a message is by.
+// senderLabel is the name shown for the sender of a message.
 func (b *style) senderLabel(it *item) string {
 	switch {
 	case it.displayName != "":
@@ -190,7 +190,7 @@ func (b *style) senderLabel(it *item) string {
 	return "guest " + it.senderID[:4]
 }
 
-// message draws a message, and tells how many characters of its text stand before each line.
+// message renders a message. charsBefore counts the characters of its text before each line.
 func (b *style) message(it *item, s renderKey, names []string) (lines []string, from []int) {
 	text := parse(it.text, b.ownName, names, b.method)
 	who, _ := fit(b.senderLabel(it), min(maxName, b.column()), b.method)
@@ -272,7 +272,7 @@ func (b *style) message(it *item, s renderKey, names []string) (lines []string, 
 	return lines, from
 }
 
-// characters counts those of a line that are there however it is wrapped: all but spaces.
+// characters counts the characters of a line except spaces, which wrapping adds and drops.
 func characters(line []span) (n int) {
 	for _, s := range line {
 		n += utf8.RuneCountInString(s.text) - strings.Count(s.text, " ") - strings.Count(s.text, "\n")

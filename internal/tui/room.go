@@ -51,7 +51,7 @@ func newRoom(name string) *room {
 	return r
 }
 
-// unread is how many have come that nobody looked at.
+// unread is how many messages nobody has seen.
 func (r *room) unread() uint64 {
 	from := r.lastRead(r.readTo)
 	n := r.head - min(from, r.head)
@@ -61,7 +61,7 @@ func (r *room) unread() uint64 {
 	return n
 }
 
-// skipUnread has n, which has just come, not count as unread: it is one's own, or nothing that is shown.
+// skipUnread keeps n, which has just arrived, from counting as unread: it is this user's own, or nothing that is shown.
 func (r *room) skipUnread(n uint64) {
 	from := r.lastRead(r.readTo)
 	if n <= from {
@@ -73,7 +73,7 @@ func (r *room) skipUnread(n uint64) {
 	r.uncounted.count++
 }
 
-// newBelow is how many have come newBelow a view that is scrolled back.
+// newBelow is how many messages have arrived below a view that is scrolled back.
 func (r *room) newBelow() uint64 {
 	if r.anchor == nil {
 		return 0
@@ -81,7 +81,7 @@ func (r *room) newBelow() uint64 {
 	return r.head - min(r.lastRead(r.readTo), r.head)
 }
 
-// spoke notes who spoke last.
+// spoke moves a name to the front of the speakers.
 func (p *people) spoke(from string) {
 	if from == "" {
 		return
@@ -95,7 +95,7 @@ func (p *people) spoke(from string) {
 	}
 }
 
-// resetRead lets go of what is remembered of an earlier time: everything up to n counts as read.
+// resetRead makes everything up to n read, and drops the position of an earlier run.
 func (r *room) resetRead(n uint64) {
 	r.readTo, r.readEpoch, r.mentions = n, r.serverEpoch, 0
 	if !r.pendingJump {
@@ -103,7 +103,7 @@ func (r *room) resetRead(n uint64) {
 	}
 }
 
-// markRead notes that somebody saw the room's end.
+// markRead notes that somebody saw the end of the room.
 func (r *room) markRead() {
 	if r.anchor == nil && r.attached && r.jumpTargetAt == 0 && !r.jumping && r.readTo <= r.received {
 		if r.readTo < r.received {
@@ -113,5 +113,5 @@ func (r *room) markRead() {
 	}
 }
 
-// allRead tells whether somebody saw everything.
+// allRead reports whether somebody saw everything.
 func (r *room) allRead() bool { return r.anchor == nil && r.attached && r.readTo >= r.received }

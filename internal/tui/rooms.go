@@ -47,7 +47,7 @@ func (l *roomList) view(space int) (string, int) {
 	return strings.Join(tabs[from:to], "") + hidden, used + w
 }
 
-// hiddenRooms stands for the rooms that are not shown, which are those before from and those from to on.
+// hiddenRooms is the sign for the rooms that do not fit: those before from, and those from to on.
 func (l *roomList) hiddenRooms(from, to int) (string, int) {
 	words, style := "", l.style.other
 	for i, r := range l.all {
@@ -65,7 +65,7 @@ func (l *roomList) hiddenRooms(from, to int) (string, int) {
 	return style.Styled(words), l.method.StringWidth(words)
 }
 
-// roomTab is a room in the row of rooms, with its number before it if that is wanted, and a key goes there.
+// roomTab is the tab of a room, with the number of its key if numbered.
 func (l *roomList) roomTab(i int, numbered bool, space int) (string, int) {
 	r := l.all[i]
 	label, style, number := r.name, l.style.other, ""
@@ -94,7 +94,7 @@ func (l *roomList) roomTab(i int, numbered bool, space int) (string, int) {
 	return style.Styled(number + label), w + len(number)
 }
 
-// activeElsewhere tells whether there is something new in a room that is not shown.
+// activeElsewhere reports whether a room that is not shown has unread messages.
 func (l *roomList) activeElsewhere() bool {
 	return slices.ContainsFunc(l.all, func(r *room) bool { return r != l.shown() && r.unread() > 0 })
 }
@@ -103,7 +103,7 @@ func (l *roomList) index(name string) int {
 	return slices.IndexFunc(l.all, func(r *room) bool { return r.name == name })
 }
 
-// unsaved are the texts that were said this time and are not confirmed, or refused.
+// unsaved returns the texts of this run that are not confirmed, or failed.
 func (l *roomList) unsaved() []string {
 	texts := slices.Clone(l.leftUnsaved)
 	for _, r := range l.all {
@@ -112,7 +112,7 @@ func (l *roomList) unsaved() []string {
 	return texts
 }
 
-// sending is how many texts are on their way.
+// sending is how many messages the server has not confirmed.
 func (l *roomList) sending() (n int) {
 	for _, r := range l.all {
 		n += r.sending()

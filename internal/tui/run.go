@@ -51,16 +51,16 @@ type Config struct {
 	Now           func() time.Time
 }
 
-// Size is how large a terminal has become, in cells.
+// Size is the size of a terminal in cells.
 type Size struct{ Width, Height int }
 
-// ExitStatus is how a screen was left.
+// ExitStatus is what a screen leaves behind.
 type ExitStatus struct {
 	Unsaved []string // what was said this time and is not confirmed, or was refused
 }
 
-// Ended tells notes what is not confirmed, a line each, and makes an error of package exitcode of the one that Run returned,
-// or of what is not confirmed. If ctx, Run's, has ended, it is the cause of that.
+// Ended writes what is not confirmed to notes, a line each, and returns the error of Run as one of package exitcode. If
+// ctx, which is Run's, has ended, the error is its cause.
 func (l ExitStatus) Ended(ctx context.Context, err error, notes io.Writer) error {
 	for _, text := range l.Unsaved {
 		fmt.Fprintf(notes, "not confirmed: %s\n", client.OneLine(text))
@@ -76,7 +76,7 @@ func (l ExitStatus) Ended(ctx context.Context, err error, notes io.Writer) error
 	return nil
 }
 
-// Run shows the screen until the user leaves, ctx ends or the client does. Then the terminal is as it was. An error is
+// Run shows the screen until the user leaves, or ctx or the client ends. Then it restores the terminal. An error is
 // that of the client, of the terminal or of ctx.
 func Run(ctx context.Context, config Config) (ExitStatus, error) {
 	return run(ctx, config, config.Client)
@@ -165,9 +165,9 @@ func run(ctx context.Context, config Config, c chat) (ExitStatus, error) {
 	return left, err
 }
 
-// listen has helpers give what is typed to the program, until In ends, and then end it. The program's own reader would wait for ever
-// with what it read last if the program ended before, once for each session of SSH. And whatever is typed, nobody else's
-// session may end: a fault of the decoder ends this screen, and is told to broken.
+// listen passes input to the program until In ends, and then ends the program. The program's own reader would block on
+// its last read if the program ended first, once for each session of SSH. A panic of the decoder ends only this screen,
+// and is sent to broken.
 func listen(ctx context.Context, config Config, program *tea.Program, helpers *sync.WaitGroup, broken chan<- error) {
 	events := make(chan uv.Event)
 	reader := uv.NewTerminalReader(&inputFilter{in: config.In}, uv.Environ(config.Environ).Getenv("TERM"))
@@ -188,8 +188,11 @@ func listen(ctx context.Context, config Config, program *tea.Program, helpers *s
 	})
 }
 
-// newlines makes a return and a newline of a newline, as the system does on the way to a terminal of its own. The renderer
-// counts on it.
+// newlines turns
+//
+//	into \r
+//
+// , as the system does for a terminal of its own. The renderer depends on it.
 type newlines struct{ io.Writer }
 
 func (w newlines) Write(b []byte) (int, error) {

@@ -90,7 +90,7 @@ func newScreen(ctx context.Context, config Config, c chat) (*screen, error) {
 	return s, nil
 }
 
-// enterRooms makes the rooms there are to be: the one asked for, those of the settings, those of the last time.
+// enterRooms adds the rooms to show: the one asked for, those of the settings, and those of the last run.
 func (s *screen) enterRooms() {
 	s.add(s.Room).last = s.Last
 	if s.chat.Plain() {
@@ -114,7 +114,7 @@ func (s *screen) enterRooms() {
 	}
 }
 
-// add makes a room, unless it is there or its name cannot be one.
+// add adds a room, unless it is there or the name is invalid.
 func (s *screen) add(name string) *room {
 	if i := s.rooms.index(name); i >= 0 {
 		return s.rooms.all[i]
@@ -130,7 +130,7 @@ func (s *screen) add(name string) *room {
 
 func (s *screen) room() *room { return s.rooms.shown() }
 
-// restyle makes everything be drawn anew.
+// restyle renders everything again.
 func (s *screen) restyle() {
 	before := s.style
 	s.style = s.newStyle(s.self.name)
@@ -147,7 +147,8 @@ func (s *screen) Init() tea.Cmd {
 	return nil
 }
 
-// recoverPanic ends the screen after a panic, so that the terminal is given back before anybody reads of it. It is deferred.
+// recoverPanic ends the screen after a panic, so that the terminal is restored before the error is printed. It is
+// deferred.
 func (s *screen) recoverPanic() {
 	if fault := recover(); fault != nil && s.err == nil {
 		s.err = fmt.Errorf("the screen broke: %v\n%s", fault, debug.Stack())
@@ -216,14 +217,14 @@ func (s *screen) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
 	return s, tea.Batch(cmd, s.tick(), s.scheduleSave())
 }
 
-// isWatched tells whether somebody sees the messages that come.
+// isWatched reports whether somebody sees new messages.
 func (s *screen) isWatched() bool {
 	return !s.attention.blurred && !s.attention.suspended && s.panel == nil
 }
 
 type tick struct{}
 
-// tick wakes the screen when something on it changes with time alone.
+// tick wakes the screen when the status changes with time alone.
 func (s *screen) tick() tea.Cmd {
 	next := s.status.nextChange()
 	if next <= 0 || s.status.ticking {
@@ -241,16 +242,16 @@ func (s *screen) tick() tea.Cmd {
 	}
 }
 
-// answer is what came of something that was asked in the background.
+// answer is the result of a request that was made in the background.
 type answer func(*screen) tea.Cmd
 
-// ask does something that takes a while, and then what it returns.
+// ask calls what in the background, and then the answer it returns.
 func (s *screen) ask(what func(ctx context.Context) answer) tea.Cmd {
 	ctx := s.ctx
 	return func() tea.Msg { return what(ctx) }
 }
 
-// show goes to another room.
+// show switches to another room.
 func (s *screen) show(i int) tea.Cmd {
 	if i < 0 || i >= len(s.rooms.all) || i == s.rooms.current {
 		return nil
@@ -264,7 +265,7 @@ func (s *screen) show(i int) tea.Cmd {
 	return s.fill()
 }
 
-// say says a text in the room, and tells whether it could be. The view is to go to the end then.
+// post posts a message in the room, and reports whether that was possible.
 func (s *screen) post(text string) bool {
 	r := s.room()
 	if limit := s.self.limits.Text; limit > 0 {
@@ -278,12 +279,12 @@ func (s *screen) post(text string) bool {
 		s.status.warn("%s not saved yet; wait a moment", plural(n, "message is", "messages are"))
 		return false
 	case len(r.outbox) >= 2*maxOutbox:
-		s.status.warn("%s not confirmed; Esc takes them away", plural(len(r.outbox)-n, "message is", "messages are"))
+		s.status.warn("%s not confirmed; Esc removes them", plural(len(r.outbox)-n, "message is", "messages are"))
 		return false
 	}
 	id, err := s.chat.Say(r.name, text)
 	if err != nil {
-		s.status.warn("not said: %s", s.reason(err))
+		s.status.warn("not sent: %s", s.reason(err))
 		return false
 	}
 	r.editor.remember(text)
@@ -292,17 +293,17 @@ func (s *screen) post(text string) bool {
 	return true
 }
 
-// leave ends the screen, and asks again if something is not saved.
+// leave ends the screen. If messages are not saved, it warns first.
 func (s *screen) leave() tea.Cmd {
 	if n := s.rooms.sending(); n > 0 && !s.status.leaving {
 		s.status.leaving = true
-		s.status.warn("%s not saved yet; once more leaves all the same", plural(n, "message is", "messages are"))
+		s.status.warn("%s not saved yet; press again to leave anyway", plural(n, "message is", "messages are"))
 		return nil
 	}
 	return tea.Quit
 }
 
-// plural is a number with the word that belongs to it.
+// plural is a number with its noun.
 func plural(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
@@ -310,7 +311,7 @@ func plural(n int, one, many string) string {
 	return thousands(uint64(n)) + " " + many
 }
 
-// thousands is a number as people read it.
+// thousands formats a number with commas.
 func thousands(n uint64) string {
 	s := fmt.Sprint(n)
 	for i := len(s) - 3; i > 0; i -= 3 {

@@ -195,14 +195,14 @@ func TestConnection(t *testing.T) {
 	}
 	st.has("live")
 	st.hear(wire.Joined{Room: wire.Lobby, HistoryID: "other", N: 1, First: 1, Reset: true, Count: 2}, wire.Message{Room: wire.Lobby, N: 1, SenderID: "b", Text: "another world"})
-	st.has("another history", "another world", "live")
+	st.has("history was replaced", "another world", "live")
 	// A name that is gone is not shown, wherever one hears of that.
 	st.hear(client.Disconnected{Err: errors.New("broken"), Wait: time.Second}, wire.Welcome{SenderID: "me"})
 	if st.self.name != "" {
 		t.Errorf("the name is %q", st.self.name)
 	}
 	st.hear(wire.Name{Name: "anna"}, wire.Name{})
-	st.has("the name anna is not yours any more")
+	st.has("the name anna is no longer yours")
 	st.send(batch{err: &client.RefusedError{Status: 403}})
 	if !st.quit || st.err == nil {
 		t.Error("the client ended and the screen did not")

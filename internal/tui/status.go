@@ -112,13 +112,13 @@ func (t *status) rule(words string, style ansi.Style, right string, readable boo
 	return rows
 }
 
-// inform shows a sentence for a while. What others wrote in it has to be clean.
+// inform shows a notice for a while. Text of others in it has to be clean.
 func (t *status) inform(format string, args ...any) {
 	t.notice, t.isError = fmt.Sprintf(format, args...), false
 	t.noticeUntil = t.now().Add(max(noticeTime, time.Duration(len(t.notice))*readingTime))
 }
 
-// warn is tell for what failed.
+// warn shows a notice of an error.
 func (t *status) warn(format string, args ...any) {
 	t.inform(format, args...)
 	t.isError = true

@@ -42,7 +42,7 @@ func TestUnreadGone(t *testing.T) {
 	}
 	st.has("team 20 ")
 	st.press("ctrl+n")
-	st.has("Alt-U what is new")
+	st.has("Alt-U first unread")
 	st.press("alt+u")
 	st.has("── new ──", "kept 9981")
 	st.hasNot("Alt-U")
@@ -53,7 +53,7 @@ func TestUnreadGone(t *testing.T) {
 	for n := 10_001; n <= 10_040; n++ {
 		st.inTeam(n, "b", "budi", fmt.Sprint("kept ", n))
 	}
-	st.has("Alt-U what is new")
+	st.has("Alt-U first unread")
 	st.press("alt+u")
 	st.has("── new ──", "kept 9981")
 	st.hasNot("Alt-U")
@@ -142,7 +142,7 @@ func TestLongNotice(t *testing.T) {
 		st.press("ctrl+c", "esc")
 		st.has("message 300")
 		st.press("ctrl+c")
-		read("Ctrl-C once more leaves")
+		read("press Ctrl-C again to leave")
 		st.press("esc", "pgup", "pgup")
 		top := strings.Split(st.shown(), "\n")[1]
 		st.says("budi", "one more")
@@ -267,7 +267,7 @@ func TestHidden(t *testing.T) {
 func TestPlainTruth(t *testing.T) {
 	st := newHarness(t, 80, 24, func(_ *Config, f *fakeChat) { f.plain = true })
 	st.hear(wire.Welcome{Text: wire.Greeting})
-	st.has("nobody has said anything since you came")
+	st.has("no messages since you joined")
 	st.hasNot("Alt-S")
 	broken := client.Disconnected{Err: errors.New("gone"), Wait: time.Second}
 	st.hear(broken, wire.Welcome{})
@@ -278,7 +278,7 @@ func TestPlainTruth(t *testing.T) {
 	st.hear(broken)
 	st.now = st.now.Add(24 * time.Hour)
 	st.hear(broken, wire.Welcome{}, broken, wire.Welcome{}, client.Line{Text: "after"})
-	st.has("before", "the connection broke here: what was said meanwhile", "after", "Wednesday, 25", "Friday, 27")
+	st.has("before", "the connection broke here; messages may be missing", "after", "Wednesday, 25", "Friday, 27")
 	st.hasNot("Thursday")
 	if n := strings.Count(st.shown(), "broke here"); n != 1 {
 		t.Errorf("it is noted %d times that the connection broke", n)
@@ -341,7 +341,7 @@ func TestResetMarks(t *testing.T) {
 
 // TestGoneAbove: what is shown is not said to be gone.
 func TestGoneAbove(t *testing.T) {
-	for at, want := range map[int]string{1: "the beginning of lobby", 300: "what was before 271 is gone"} {
+	for at, want := range map[int]string{1: "the beginning of lobby", 300: "messages before 271 are no longer"} {
 		st := newHarness(t, 80, 12, nil)
 		st.welcome("anna", 500)
 		st.types(fmt.Sprint("/history ", at))
@@ -366,7 +366,7 @@ func TestGapDays(t *testing.T) {
 		wire.Message{Room: wire.Lobby, N: 14, At: wire.TimeOf(st.now.Add(-23 * time.Hour)), SenderID: "b", DisplayName: "budi", Text: "later"},
 		wire.Message{Room: wire.Lobby, N: 15, At: wire.TimeOf(st.now), SenderID: "b", DisplayName: "budi", Text: "today"})
 	rest := st.shown()
-	for _, words := range []string{"Wednesday, 25", "message 3", "4 to 10 are gone", "Friday, 27", "yesterday", "12 to 13 are gone", "later", "Saturday, 28", "today"} {
+	for _, words := range []string{"Wednesday, 25", "message 3", "4 to 10 are no longer", "Friday, 27", "yesterday", "12 to 13 are no longer", "later", "Saturday, 28", "today"} {
 		_, after, ok := strings.Cut(rest, words)
 		if !ok {
 			t.Fatalf("%q does not stand where it should:\n%s", words, st.shown())
@@ -414,8 +414,8 @@ func TestSentences(t *testing.T) {
 		st.has(words...)
 		st.press("ctrl+c", "esc")
 	}
-	run("/history 5", "nothing has been said here yet")
-	run("/history abc", "abc is not the number of a message; 150 would be one")
+	run("/history 5", "no messages here yet")
+	run("/history abc", "invalid message number abc")
 	st.chat.fail = &client.RefusedError{Status: 400, Reason: "that is not how to ask"}
 	run("/who", "─ that is not how to ask ─")
 	st.hear(client.Disconnected{Err: fmt.Errorf("the connection broke off: %w", io.ErrUnexpectedEOF)})
@@ -547,7 +547,7 @@ func TestActive(t *testing.T) {
 	for name, text := range map[string]string{"team": "hello", "kitchen": "hello", "pantry": "anna: hello"} {
 		st.hear(wire.Message{Room: name, N: 1, At: wire.TimeOf(st.now), SenderID: "b", DisplayName: "budi", ID: "1", Text: text})
 	}
-	st.has("Alt-A next new room")
+	st.has("Alt-A next unread room")
 	for _, name := range []string{"pantry", "team", "kitchen", "kitchen"} {
 		st.press("alt+a")
 		st.has("say something in " + name)

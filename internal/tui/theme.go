@@ -10,7 +10,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// Theme says for which background the screen is drawn.
+// Theme is the background for which the screen is drawn.
 type Theme string
 
 // The themes. Auto asks the terminal.
@@ -20,16 +20,16 @@ const (
 	Light Theme = "light"
 )
 
-// CheckTheme tells whether s is one.
+// CheckTheme returns s as a Theme, or an error.
 func CheckTheme(s string) (Theme, error) {
 	switch t := Theme(s); t {
 	case Auto, Dark, Light:
 		return t, nil
 	}
-	return "", fmt.Errorf("there is no theme %q; there are auto, dark and light", s)
+	return "", fmt.Errorf("unknown theme %q (want auto, dark or light)", s)
 }
 
-// profileOf returns what colours a terminal has. NO_COLOR with any value means none, as https://no-color.org has it.
+// profileOf returns which colours a terminal has. Any value of NO_COLOR means none: https://no-color.org.
 func profileOf(environ []string) colorprofile.Profile {
 	profile := colorprofile.Env(environ)
 	for _, v := range environ {
@@ -40,8 +40,8 @@ func profileOf(environ []string) colorprofile.Profile {
 	return profile
 }
 
-// palette is how everything looks. Each look has a sign besides its colour, for who has none. These are ansi's styles and
-// not lipgloss's, which take underlined characters to pieces.
+// palette is how everything looks. Everything that has a colour has a sign as well, for people who do not see it. The
+// styles are ansi's, not lipgloss's, which takes underlined characters apart.
 type palette struct {
 	textStyles [found + 1]ansi.Style
 	names      []ansi.Style
@@ -70,7 +70,7 @@ var (
 	namesLight16 = []ansi.IndexedColor{4, 2, 5, 6}
 )
 
-// paletteFor returns the colours for a background and what the terminal can do.
+// paletteFor returns the colours for a background and a terminal.
 func paletteFor(dark bool, profile colorprofile.Profile) *palette {
 	pick := func(onDark, onLight ansi.IndexedColor) ansi.IndexedColor {
 		if dark {
@@ -132,14 +132,14 @@ func paletteFor(dark bool, profile colorprofile.Profile) *palette {
 	return p
 }
 
-// nameStyle is how a sender's name looks, each time.
+// nameStyle is how a sender's name looks, always the same.
 func (p *palette) nameStyle(by string) ansi.Style {
 	h := fnv.New32a()
 	io.WriteString(h, by)
 	return p.names[h.Sum32()%uint32(len(p.names))]
 }
 
-// paint draws one line. by is whose name a span of that look is.
+// paint draws one line. by is the sender of spans that are names.
 func (p *palette) paint(line []span, by string) string {
 	var b strings.Builder
 	for _, s := range line {

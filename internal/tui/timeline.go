@@ -51,7 +51,7 @@ type scrollPos struct {
 	received uint64
 }
 
-// count is how many items there are to show.
+// count is the number of items, with those of the outbox.
 func (t *timeline) count() int { return len(t.items) + len(t.outbox) }
 
 func (t *timeline) itemAt(i int) *item {
@@ -61,7 +61,7 @@ func (t *timeline) itemAt(i int) *item {
 	return t.outbox[i-len(t.items)]
 }
 
-// indexOf finds an item, from the end, where it mostly is.
+// indexOf finds an item. It starts at the end, where most are.
 func (t *timeline) indexOf(it *item) int {
 	for i := t.count() - 1; i >= 0; i-- {
 		if t.itemAt(i) == it {
@@ -90,8 +90,8 @@ func (t *timeline) visible(height int, b *style) []string {
 	return t.linesFrom(i, off-t.block(i, b).headLines, height, b)
 }
 
-// from returns height lines from a line of the i-th item's text on. Who the first of them is by, and when, is told even
-// if it need not be told where it stands.
+// linesFrom returns height lines, from a line of the i-th item's text on. The first message shows its sender and time
+// even if it is grouped.
 func (t *timeline) linesFrom(i, off, height int, b *style) []string {
 	d := t.block(i, b)
 	if s := d.renderKey; off <= 0 && (s.grouped || s.minute) && b.width >= narrow {
@@ -106,7 +106,7 @@ func (t *timeline) linesFrom(i, off, height int, b *style) []string {
 	return lines[:min(len(lines), height)]
 }
 
-// scroll moves the view by lines: up if negative. At the end it stays there.
+// scroll moves the view by lines: up if negative.
 func (t *timeline) scroll(lines, height int, b *style) {
 	if t.count() == 0 {
 		return
@@ -148,13 +148,14 @@ func (t *timeline) topOf(height int, b *style) (i, off int) {
 	return 0, 0
 }
 
-// moveTo makes a line of the i-th item's text the top of the view, unless the end would be above its bottom.
+// moveTo moves the top of the view to a line of the i-th item's text. If everything from there to the end fits, the
+// view goes to the end.
 func (t *timeline) moveTo(i, off, height int, b *style) {
 	t.anchor, t.offset, t.beforeResize, t.reading = t.itemAt(i), off, scrollPos{}, reading{}
 	t.settleEnd(height, b)
 }
 
-// settleEnd puts a view at the end if all from its top to the end can be seen.
+// settleEnd moves the view to the end if everything from its top on fits.
 func (t *timeline) settleEnd(height int, b *style) {
 	if t.anchor == nil || !t.attached {
 		return
@@ -164,8 +165,8 @@ func (t *timeline) settleEnd(height int, b *style) {
 	}
 }
 
-// resize fits a view into another height. One that was only at the end because there was room for all of it goes back to
-// where it was, unless something came meanwhile.
+// resize fits the view into another height. A view that was at the end only because everything fitted goes back to
+// where it was, unless something has arrived since.
 func (t *timeline) resize(height int, b *style) {
 	if p := t.beforeResize; t.anchor == nil && p.anchor != nil && p.received == t.received && t.indexOf(p.anchor) >= 0 {
 		t.anchor, t.offset = p.anchor, p.offset
@@ -177,7 +178,7 @@ func (t *timeline) resize(height int, b *style) {
 	}
 }
 
-// linesBelow counts the lines from a place to the end, but not much further than enough.
+// linesBelow counts the lines from a line of an item to the end. It stops counting soon after enough.
 func (t *timeline) linesBelow(i, off, enough int, b *style) int {
 	d := t.block(i, b)
 	n := len(d.lines) - d.headLines - off
@@ -187,7 +188,7 @@ func (t *timeline) linesBelow(i, off, enough int, b *style) int {
 	return n
 }
 
-// nearTop and nearEnd tell whether what is not in memory is about to be seen.
+// nearTop and nearEnd report whether the view is close to messages that are not in memory.
 func (t *timeline) nearTop(height int, b *style) bool {
 	if t.count() == 0 {
 		return true
@@ -207,7 +208,7 @@ func (t *timeline) nearEnd(height int, b *style) bool {
 	return t.linesBelow(i, off-t.block(i, b).headLines, 2*height, b) <= 2*height
 }
 
-// reading is what stands at the top of a view, however the text is wrapped: who drags a window comes by many widths, and back.
+// reading is the text at the top of the view, however it is wrapped: dragging a window passes many widths.
 type reading struct {
 	anchor *item
 	offset int // where that was when it was last looked for; elsewhere the user has scrolled
@@ -215,7 +216,7 @@ type reading struct {
 	empty  int // and the lines between it and those: empty ones
 }
 
-// reflow keeps the place of a view when lines become longer or shorter.
+// reflow keeps the text at the top of the view when lines become longer or shorter.
 func (t *timeline) reflow(before, after *style) {
 	if t.anchor == nil || t.indexOf(t.anchor) < 0 {
 		return
@@ -232,7 +233,7 @@ func (t *timeline) reflow(before, after *style) {
 	t.restoreReading(after)
 }
 
-// restoreReading puts what was read, if it is known, at the top.
+// restoreReading scrolls to the text that was at the top.
 func (t *timeline) restoreReading(b *style) {
 	p := &t.reading
 	if p.anchor != t.anchor || p.offset != t.offset {
@@ -247,5 +248,5 @@ func (t *timeline) restoreReading(b *style) {
 	p.offset = t.offset
 }
 
-// firstUnread is the number at which what is new begins, if there is a rule of that.
+// firstUnread is the number of the first message below the divider.
 func (t *timeline) firstUnread() uint64 { return t.lastRead(t.dividerAfter) + 1 }

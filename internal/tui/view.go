@@ -16,7 +16,7 @@ const (
 	maxComposer = 8
 )
 
-// messageRows is how many rows there are for messages.
+// messageRows is the number of rows for messages.
 func (s *screen) messageRows() int {
 	n := s.height - s.composer.rows()
 	for _, from := range []int{forKeys, forRule, forRooms} {
@@ -27,7 +27,7 @@ func (s *screen) messageRows() int {
 	return max(n, 1)
 }
 
-// keyboard is what a terminal is to tell of a key, if it can: also what it writes with Shift.
+// keyboard asks a terminal to report what a key writes with Shift, too.
 var keyboard = tea.KeyboardEnhancements{ReportAlternateKeys: true}
 
 // View implements tea.Model.
@@ -97,14 +97,14 @@ func (s *screen) middle(height int) []string {
 	return rows
 }
 
-// emptyView is what an empty room says.
+// emptyView is what an empty room shows.
 func (s *screen) emptyView(height int) []string {
-	words := "nobody has said anything here yet"
+	words := "no messages yet"
 	switch {
 	case !s.room().joined:
 		words = "waiting for the server"
 	case s.room().plain:
-		words = "nobody has said anything since you came"
+		words = "no messages since you joined"
 	}
 	var rows []string
 	for _, line := range s.wrapped(words, max(s.width, 2)) {
@@ -122,7 +122,7 @@ func (s *screen) roomsRow() string {
 	return tabs + strings.Repeat(" ", max(s.width-used-w, 0)) + state
 }
 
-// overlay puts lines over the last rows. What stands at the end of a view goes up for them.
+// overlay puts lines over the last rows. Messages at the end of a view move up for them.
 func (s *screen) overlay(rows, over []string) []string {
 	n, middle := len(over), rows[len(rows)-s.messageRows():]
 	if s.panel == nil && s.room().anchor == nil && n < len(middle) {
@@ -145,7 +145,7 @@ func (s *screen) ruleRows(most int) []string {
 	return s.status.rule(words, style, right, readable, most)
 }
 
-// ruleText is the one thing that is worth telling now.
+// ruleText is the one thing worth showing now.
 func (s *screen) ruleText() (string, ansi.Style) {
 	r := s.room()
 	c := &r.editor
@@ -153,7 +153,7 @@ func (s *screen) ruleText() (string, ansi.Style) {
 	case s.composer.question != nil:
 		return s.composer.question.words(), s.style.warn
 	case c.searching && c.searchWords != "" && c.searchHit < 0:
-		return "you did not say that", s.style.warn
+		return "no match", s.style.warn
 	case s.composer.completion != nil:
 		return s.composer.completionLine(), s.style.textStyles[plain]
 	case s.status.notice != "" && s.status.isError:
@@ -188,7 +188,7 @@ func (s *screen) typists(r *room) string {
 	case 2, 3:
 		return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1] + " are typing"
 	}
-	return "several are typing"
+	return "several people are typing"
 }
 
 // label is the name under which this client posts, or that it has none. It is empty while that is unknown, and where there
@@ -203,7 +203,7 @@ func (me *self) label(t *status) string {
 	return "as " + oneLine(me.name, t.method)
 }
 
-// hints writes the keys that matter now, as many as there is room for.
+// hints lists the keys that matter now, as many as fit.
 func (s *screen) hints() string {
 	var b strings.Builder
 	used := 1
@@ -218,10 +218,10 @@ func (s *screen) hints() string {
 	return b.String()
 }
 
-// hint is a key, and what it does.
+// hint is a key and what it does.
 type hint struct{ key, help string }
 
-// currentHints are the keys that matter now, those that do most first.
+// currentHints are the keys that matter now, the most useful first.
 func (s *screen) currentHints() (all []hint) {
 	r := s.room()
 	add := func(key, does string) {
@@ -280,11 +280,11 @@ func (s *screen) currentHints() (all []hint) {
 			add("End", "newest")
 		}
 		if r.unreadDivider && r.anchor == nil && s.dividerAbove(r) {
-			add(s.bindings.keyOf("new"), "what is new")
+			add(s.bindings.keyOf("new"), "first unread")
 		}
 		add("PgUp", "older")
 		if s.rooms.activeElsewhere() {
-			add(s.bindings.keyOf("active"), "next new room")
+			add(s.bindings.keyOf("active"), "next unread room")
 		} else if len(s.rooms.all) > 1 {
 			add(s.bindings.keyOf("next"), "next room")
 		}
@@ -298,7 +298,7 @@ func (s *screen) currentHints() (all []hint) {
 	return all
 }
 
-// dividerAbove tells whether the rule of what is new is above the view.
+// dividerAbove reports whether the divider of unread messages is above the view.
 func (s *screen) dividerAbove(r *room) bool {
 	i, off := r.topOf(s.messageRows(), s.style)
 	if i < 0 || i >= len(r.items) {

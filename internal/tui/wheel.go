@@ -5,15 +5,15 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// alternateScroll is the mode in which a terminal makes Up and Down of the wheel of its mouse. What was said here before would
-// come and go with it, in place of what is being written.
+// alternateScroll is the mode in which a terminal sends Up and Down for the mouse wheel. They would replace the draft
+// with entries of the history.
 const alternateScroll = ansi.DECMode(1007)
 
-// wheel keeps that mode off while the screen is on, where the terminal says that it is on: others have it off, or always on.
+// wheel switches that mode off while the screen is on, if the terminal says that it is on.
 type wheel struct{ asked, on bool }
 
-// reported takes the state of a mode. Only a terminal that has told of one, as bubbletea asks it to, is asked for this one:
-// there are those that show the question.
+// reported takes the state of a mode. Only terminals that have answered one such question, which bubbletea asks, are
+// asked for this mode: some print the question.
 func (w *wheel) reported(m tea.ModeReportMsg) tea.Cmd {
 	switch {
 	case m.Mode == alternateScroll && m.Value == ansi.ModeSet:
@@ -26,7 +26,7 @@ func (w *wheel) reported(m tea.ModeReportMsg) tea.Cmd {
 	return nil
 }
 
-// disable and give are what switches the mode off, and on as it was; nil: it was off.
+// disable switches the mode off and restore switches it on again. Both return nil if it was off.
 func (w *wheel) disable() tea.Cmd {
 	if !w.on {
 		return nil

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// What a room keeps in memory; the rest is fetched when somebody looks at it.
+// What a room keeps in memory. The rest is fetched when somebody scrolls to it.
 const (
 	maxItems    = 1000    // messages
 	maxBytes    = 1 << 20 // of their texts
@@ -16,7 +16,7 @@ const (
 	plainFactor = 10      // times as much while somebody looks back where nothing can be fetched
 )
 
-// item is one thing in a room: a message, or a note where none can be.
+// item is one entry of a timeline: a message, or a note of the client's own.
 type item struct {
 	n                     uint64 // the number; of the plain door, a count of our own
 	at                    time.Time
@@ -31,10 +31,10 @@ type item struct {
 	rendered rendered
 }
 
-// lastRead is the number up to which there is nothing to look at: it was read, or the server does not keep it.
+// lastRead is the number up to which nothing is unread: it was read, or the server no longer has it.
 func (t *timeline) lastRead(read uint64) uint64 { return max(read, t.first-1) }
 
-// behind is how many are still to come of what there is.
+// behind is how many messages are still to arrive of those that the room has.
 func (t *timeline) behind() uint64 { return t.head - min(t.lastRead(t.received), t.head) }
 
 // lowest and highest are the ends of the window.
@@ -52,10 +52,10 @@ func (t *timeline) highest() uint64 {
 	return t.items[len(t.items)-1].n
 }
 
-// hasOlder tells whether there is anything before the window.
+// hasOlder reports whether there are messages before the window.
 func (t *timeline) hasOlder() bool { return t.joined && t.lowest() > max(t.first, 1) && t.head > 0 }
 
-// receive takes something that has just come.
+// receive adds an item that has just arrived.
 func (t *timeline) receive(it *item) {
 	had := len(t.items) > 0 && it.n <= t.highest() && !it.note // a page brought it, before what comes had come so far
 	t.received, t.latest, t.head = it.n, it.n, max(t.head, it.n)
@@ -75,15 +75,15 @@ func (t *timeline) receive(it *item) {
 	}
 }
 
-// noteOutage notes that something may be missing here, which the plain door cannot tell.
+// noteOutage notes that messages may be missing here. The plain protocol cannot tell.
 func (t *timeline) noteOutage(at time.Time) {
 	if len(t.items) > 0 && !t.items[len(t.items)-1].note {
-		t.receive(&item{n: t.received, at: at, note: true, text: "the connection broke here: what was said meanwhile is not known"})
+		t.receive(&item{n: t.received, at: at, note: true, text: "the connection broke here; messages may be missing"})
 	}
 }
 
-// trim holds the window within its bounds: from the front if the view is at the end, otherwise what comes below a reader
-// is let go of, to be fetched when it is wanted.
+// trim keeps the window within its limits. If the view is at the end, the oldest items go. Otherwise those below the
+// reader go, and are fetched again when they are needed.
 func (t *timeline) trim() {
 	for len(t.items) > 1 && t.tooMuch(len(t.items), t.bytes) {
 		if t.plain && t.anchor != nil {
@@ -111,23 +111,23 @@ func (t *timeline) trim() {
 	}
 }
 
-// tooMuch tells whether the window would be too large with so many messages and bytes of text. It has to be larger than
-// what is seen and fetched around that, or one end would be let go of for the other without an end.
+// tooMuch reports whether the window would be too large with so many messages and bytes of text. It has to be larger
+// than what is visible and fetched around that: otherwise one end would be dropped for the other without end.
 func (t *timeline) tooMuch(messages, bytes int) bool {
 	least := screens * t.rows
 	return messages > max(maxItems, least) || bytes > maxBytes && messages > least
 }
 
-// full tells whether what is added to one end of the window goes at the other.
+// full reports whether adding to one end of the window drops items at the other.
 func (t *timeline) full() bool { return t.tooMuch(len(t.items)+1, t.bytes+maxDraft) }
 
-// stopLoading notes that nothing is fetched any more: what is still under way is for a window that is gone.
+// stopLoading ends all fetching. Pages that are on their way are for a window that is gone.
 func (t *timeline) stopLoading() {
 	t.generation++
 	t.loading, t.jumping, t.loadingEnd = false, false, false
 }
 
-// replace makes a page the window.
+// replace makes items the window.
 func (t *timeline) replace(items []*item, attached bool) {
 	t.stopLoading()
 	t.items, t.bytes, t.attached, t.anchor = items, 0, attached, nil
@@ -136,7 +136,7 @@ func (t *timeline) replace(items []*item, attached bool) {
 	}
 }
 
-// prepend adds what came before the window, and lets go of its far end if it has become too much.
+// prepend adds items before the window.
 func (t *timeline) prepend(items []*item) {
 	i := len(items)
 	for i > 0 && len(t.items) > 0 && items[i-1].n >= t.items[0].n {
@@ -149,7 +149,7 @@ func (t *timeline) prepend(items []*item) {
 	t.trim()
 }
 
-// extend adds what came after the window. more: there is still more after that.
+// extend adds items after the window. more: the server has more after those.
 func (t *timeline) extend(items []*item, more bool) {
 	for _, it := range items {
 		if it.n > t.highest() || len(t.items) == 0 {
@@ -165,10 +165,10 @@ func (t *timeline) extend(items []*item, more bool) {
 	t.items = slices.Delete(t.items, 0, over)
 }
 
-// sending reports whether the server has not confirmed a message yet.
+// sending reports whether the server has not confirmed the message yet.
 func (it *item) sending() bool { return it.state == client.Waiting || it.state == client.Sending }
 
-// find returns where in the window a number is, or the next one that there is.
+// find returns where in the window a number is, or the next number that is there.
 func (t *timeline) find(n uint64) (int, bool) {
 	i, found := slices.BinarySearchFunc(t.items, n, func(it *item, n uint64) int {
 		switch {
@@ -182,7 +182,7 @@ func (t *timeline) find(n uint64) (int, bool) {
 	return i, found
 }
 
-// placement a message is shown that the view goes to.
+// placement is where in the view a message is shown after a jump.
 type placement uint8
 
 const (

@@ -7,14 +7,14 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// glyph is one character as a person sees it, and what it takes on the screen.
+// glyph is one character as people see it, and its width.
 type glyph struct {
 	text  string
 	width int // cells, 1 or more
 	span  int // which span it is of
 }
 
-// glyphs cuts a cleaned text into what is drawn. What takes no room is left out.
+// glyphs splits a clean text into what is drawn. What has no width is left out.
 func glyphs(dst []glyph, text string, span int, method ansi.Method) []glyph {
 	for len(text) > 0 {
 		if c := text[0]; c < utf8.RuneSelf && (len(text) == 1 || text[1] < utf8.RuneSelf) {
@@ -42,8 +42,8 @@ func glyphs(dst []glyph, text string, span int, method ansi.Method) []glyph {
 	return dst
 }
 
-// wrap breaks spans into lines of at most width cells, between words where that can be; lines that go on are hang cells
-// shorter. width has to be 2 at least beyond hang.
+// wrap breaks spans into lines of at most width cells, between words where possible; continued lines are hang cells
+// shorter. width has to be at least hang+2.
 func wrap(spans []span, width, hang int, method ansi.Method) [][]span {
 	var all []glyph
 	for i, s := range spans {
@@ -67,7 +67,7 @@ func wrap(spans []span, width, hang int, method ansi.Method) [][]span {
 	}
 }
 
-// breakLine breaks one line of a text: the first piece has at most first cells, the others rest.
+// breakLine breaks one line of a text. The first piece has at most first cells, the others rest.
 func breakLine(all []glyph, first, rest int) [][]glyph {
 	var lines [][]glyph
 	for limit := first; ; limit = rest {
@@ -98,12 +98,13 @@ func breakLine(all []glyph, first, rest int) [][]glyph {
 	}
 }
 
-// breakable tells whether a line may end between two characters: after a space or a hyphen, and around what is wide.
+// breakable reports whether a line may end between two characters: after a space or a hyphen, and around wide
+// characters.
 func breakable(a, b glyph) bool {
 	return a.text == " " && b.text != " " || a.text == "-" && b.text != "-" && b.text != " " || a.width > 1 && b.text != " " || b.width > 1
 }
 
-// join makes spans of characters again.
+// join makes spans of glyphs.
 func join(line []glyph, spans []span) []span {
 	var out []span
 	for i := 0; i < len(line); {
@@ -119,7 +120,7 @@ func join(line []glyph, spans []span) []span {
 	return out
 }
 
-// fit returns s, cut with an ellipsis if it has more than width cells, and how many it has.
+// fit returns s, cut with an ellipsis if it has more than width cells, and its width.
 func fit(s string, width int, method ansi.Method) (string, int) {
 	w := method.StringWidth(s)
 	if w <= width {
@@ -132,8 +133,8 @@ func fit(s string, width int, method ansi.Method) (string, int) {
 	return s, method.StringWidth(s)
 }
 
-// cut returns the part of s that has width cells at most, with all styles that are in s. (ansi's Truncate compares with
-// the width that graphemes have, whatever the method.)
+// cut returns the first width cells of s, with all its styles. (ansi's Truncate measures graphemes, whatever the
+// method.)
 func cut(s string, width int, method ansi.Method) string {
 	if method.StringWidth(s) <= width {
 		return s
