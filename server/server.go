@@ -126,10 +126,6 @@ func (s *Server) open() (<-chan *eventlog.Outcome, error) {
 	s.clock.newest = newest(s.store)
 	s.hub = room.NewHub(s.store, room.Options{Budget: budget, Logger: cfg.Logger})
 	s.index = search.Open(indexPath(cfg), s.store, cfg.Logger)
-	nonce, err := eventlog.NewNonce(cfg.Random)
-	if err != nil {
-		return nil, err
-	}
 	if cfg.sequencer == nil {
 		cfg.sequencer = local.New()
 	}
@@ -137,9 +133,17 @@ func (s *Server) open() (<-chan *eventlog.Outcome, error) {
 	s.eventlog = eventlog.NewLog(s.store, cfg.sequencer, eventlog.Options{
 		Feed: s.feed, Now: cfg.Now, Logger: cfg.Logger, Applied: s.metrics.Committed,
 		// Before anything else an epoch begins, and names that connections of an earlier run held become free.
-		Start: &eventlog.Submission{
-			Command: eventlog.Command{Kind: eventlog.Start, Body: eventlog.StartBody{Node: eventlog.LocalNode, After: s.store.Incarnation(eventlog.LocalNode), Nonce: nonce}},
-			ReplyTo: &eventlog.ReplyTo{Deliver: func(_ *eventlog.Submission, o *eventlog.Outcome) { started <- o }},
+		Start: func(after uint64) (eventlog.Submission, error) {
+			nonce, err := eventlog.NewNonce(cfg.Random)
+			return eventlog.Submission{
+				Command: eventlog.Command{Kind: eventlog.Start, Body: eventlog.StartBody{Node: eventlog.LocalNode, After: after, Nonce: nonce}},
+				ReplyTo: &eventlog.ReplyTo{Deliver: func(_ *eventlog.Submission, o *eventlog.Outcome) {
+					select {
+					case started <- o:
+					default: // only the first one matters
+					}
+				}},
+			}, err
 		},
 	})
 	if err := s.configure(); err != nil {

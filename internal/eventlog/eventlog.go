@@ -36,6 +36,9 @@ type ReplyTo struct {
 	// Deliver is called by the feed, in order. It must not block. Both values are valid only during the call and must not
 	// be changed.
 	Deliver func(*Submission, *Outcome)
+	// Lost is called instead if it is not known whether submissions were stored, for example because a snapshot replaced the
+	// store. The source should close its connection, so that the client sends them again. May be nil.
+	Lost func()
 
 	fencedBelow uint64 // a Say with a lower fence is refused; owned by the goroutine that steps the log
 }

@@ -80,9 +80,16 @@ func (in *intake) drained() bool {
 	return in.closed && len(in.queue) == 0
 }
 
-// pop takes up to most submissions from the queue. They are valid until the next call.
-func (in *intake) pop(most int) (popped []Submission) {
+// maxBatchBytes limits batches that travel: their encoding must stay below MaxBatchBytes.
+const maxBatchBytes = MaxBatchBytes / 2
+
+// pop takes up to most submissions from the queue, and as many as fit into a batch that travels, unless they stay here.
+// They are valid until the next call.
+func (in *intake) pop(most int, local bool) (popped []Submission) {
 	in.mu.Lock()
+	if !local {
+		most = min(most, fitting(in.queue))
+	}
 	if len(in.queue) <= most {
 		popped, in.queue, in.spare = in.queue, in.spare[:0], in.queue
 	} else {
@@ -91,6 +98,22 @@ func (in *intake) pop(most int) (popped []Submission) {
 	}
 	in.hasRoom()
 	return popped
+}
+
+// fitting returns how many of the first submissions fit into a batch that travels; at least 1.
+func fitting(queue []Submission) int {
+	bytes := 0
+	for i := range queue {
+		c := &queue[i].Command
+		bytes += 64 + len(c.SenderID) + len(c.Room) + len(c.ID) + len(c.Text) + len(c.RegisterKey)
+		if c.Body != nil {
+			bytes += 2 * maxName
+		}
+		if bytes > maxBatchBytes && i > 0 {
+			return i
+		}
+	}
+	return len(queue)
 }
 
 // popAnswerable takes all submissions from the queue that somebody waits for.
@@ -122,7 +145,9 @@ func (in *intake) hasRoom() {
 type flight struct {
 	submissions []Submission
 	refused     []Outcome // one for each submission; those that were not refused have no status. nil: none was refused
-	batch       *Batch    // of the submissions that were not refused; nil: not ordered yet
+	batch       *Batch    // of the submissions that were not refused; nil: not submitted yet
+	start       bool      // it is the node's Start
+	skipped     bool      // since batch was submitted, the store was given a snapshot
 	since       time.Time // when the batch was submitted first
 	last        time.Time // when the batch was submitted last
 }
@@ -130,7 +155,7 @@ type flight struct {
 // nextFlights makes flights of what is in the queue and returns whether there was anything. What clients want is one
 // flight. Commands that keep the data tidy follow in others, so that no message fails with them.
 func (l *Log) nextFlights() bool {
-	popped := l.pop(l.opt.Batch)
+	popped := l.pop(l.opt.Batch, l.exclusive)
 	if len(popped) == 0 {
 		return false
 	}
@@ -171,6 +196,7 @@ func (l *Log) admit(f *flight) {
 	for i := range f.submissions {
 		s := &f.submissions[i]
 		switch reason := health.refuses(&s.Command); {
+		case f.isRefused(i): // when it was admitted before
 		case s.fenced():
 			f.refuse(i, refusedBefore, retryAfter)
 		case reason != "":
@@ -182,12 +208,17 @@ func (l *Log) admit(f *flight) {
 		}
 	}
 	if len(commands) > 0 {
-		f.batch = l.newBatch(commands)
+		f.batch = l.newBatch(commands, f.start)
 	}
 }
 
-func (l *Log) newBatch(commands []Command) *Batch {
-	return &Batch{At: wire.TimeOf(l.opt.Now()), Node: LocalNode, Commands: commands}
+func (l *Log) newBatch(commands []Command, start bool) *Batch {
+	b := &Batch{At: wire.TimeOf(l.opt.Now()), Node: l.opt.Node, Commands: commands}
+	if !start && !l.exclusive {
+		l.seq++
+		b.Incarnation, b.Seq = l.incarnation, l.seq
+	}
+	return b
 }
 
 // refuses returns why a command must not be applied to data in this state; empty: it may. Maintenance goes on.
@@ -224,10 +255,13 @@ func (f *flight) refuse(i int, reason string, retry time.Duration) {
 	}
 }
 
+// isRefused reports whether the i-th submission is refused.
+func (f *flight) isRefused(i int) bool { return f.refused != nil && f.refused[i].Status != 0 }
+
 // refuseRest refuses every submission that is not refused yet.
 func (f *flight) refuseRest(reason string, retry time.Duration) {
 	for i := range f.submissions {
-		if f.refused == nil || f.refused[i].Status == 0 {
+		if !f.isRefused(i) {
 			f.refuse(i, reason, retry)
 		}
 	}

@@ -15,10 +15,15 @@ type Options struct {
 	Feed    Feed             // called in order, by one goroutine
 	Now     func() time.Time // the clock that Batch.At comes from
 	Logger  *slog.Logger
-	Start   *Submission                            // ordered before everything else; nil: nothing is
 	Applied func(commands int, took time.Duration) // called for each batch that was applied; may be nil
 	Queue   int                                    // submissions that may wait; 0: 8192
 	Batch   int                                    // commands of one transaction; 0: 1024
+	Node    string                                 // the name of this node; empty: LocalNode
+
+	// Start returns the Start that begins an incarnation of the node after the current one. It is ordered before everything
+	// else, and once more if another process starts under the same name. nil: no incarnation is begun, which is possible
+	// only with an exclusive sequencer.
+	Start func(after uint64) (Submission, error)
 }
 
 const (
@@ -31,9 +36,10 @@ const (
 // Log takes submissions, has a sequencer order them in batches, and applies what comes out of the sequencer to a store.
 // One batch of its own is in flight at a time; what arrives meanwhile is the next.
 type Log struct {
-	store Store
-	seq   Sequencer
-	opt   Options
+	store     Store
+	sequencer Sequencer
+	exclusive bool // see Sequencer
+	opt       Options
 	intake
 
 	inDoubt     atomic.Bool           // written by Step: the last step failed
@@ -41,11 +47,15 @@ type Log struct {
 	unavailable atomic.Pointer[error] // written by Step: why nothing is ordered; nil: batches are
 
 	// Owned by Step.
-	flights    []flight // the first is in flight if it has a batch
-	batch      *Batch   // taken from the sequencer and not applied yet
-	position   uint64   // of batch
-	unknown    bool     // whether batch is stored is unknown until the store is reopened
-	lastLogged string   // the last error that was logged; empty: a message was stored since
+	flights     []flight // the first is in flight if it has a batch
+	started     bool     // the node's incarnation has begun
+	incarnation uint64   // of this log; 0: it has not begun, or the sequencer is exclusive
+	seq         uint64   // of the newest batch of this incarnation
+	batch       *Batch   // taken from the sequencer and not applied yet
+	position    uint64   // of batch
+	reached     uint64   // the store's position after the batch before
+	unknown     bool     // whether batch is stored is unknown until the store is reopened
+	lastLogged  string   // the last error that was logged; empty: a message was stored since
 }
 
 // NewLog returns a log over store, in the order that seq gives. It does nothing until Run or Step is called.
@@ -56,10 +66,11 @@ func NewLog(store Store, seq Sequencer, opt Options) *Log {
 	if opt.Batch == 0 {
 		opt.Batch = 1024
 	}
-	l := &Log{store: store, seq: seq, opt: opt, intake: intake{wake: make(chan struct{}, 1)}}
-	if opt.Start != nil {
-		l.flights = []flight{{submissions: []Submission{*opt.Start}}}
+	if opt.Node == "" {
+		opt.Node = LocalNode
 	}
+	l := &Log{store: store, sequencer: seq, exclusive: seq.Exclusive(), opt: opt, intake: intake{wake: make(chan struct{}, 1)}}
+	l.started, l.reached = opt.Start == nil, store.Position()
 	seq.Notify(l.signal)
 	return l
 }
@@ -132,8 +143,16 @@ func (l *Log) isNews(err error) bool {
 
 func (l *Log) step() (worked bool, err error) {
 	if l.batch == nil {
-		worked = l.submitNext()
-		if l.batch, l.position, err = l.seq.Next(l.store.Position()); l.batch == nil {
+		if at := l.store.Position(); at != l.reached {
+			l.reached = at
+			if len(l.flights) > 0 && l.flights[0].batch != nil {
+				l.flights[0].skipped = true
+			}
+		}
+		if worked, err = l.submitNext(); err != nil {
+			return worked, err
+		}
+		if l.batch, l.position, err = l.sequencer.Next(l.store.Position()); l.batch == nil {
 			return worked, err
 		}
 	}
@@ -151,9 +170,16 @@ func (l *Log) step() (worked bool, err error) {
 }
 
 // submitNext submits the next batch, or the one in flight again. It returns whether it did anything.
-func (l *Log) submitNext() bool {
+func (l *Log) submitNext() (bool, error) {
+	if !l.started && (len(l.flights) == 0 || !l.flights[0].start) {
+		s, err := l.opt.Start(l.store.Incarnation(l.opt.Node))
+		if err != nil {
+			return false, fmt.Errorf("start: %w", err)
+		}
+		l.flights = slices.Insert(l.flights, 0, flight{submissions: []Submission{s}, start: true})
+	}
 	if len(l.flights) == 0 && !l.nextFlights() {
-		return false
+		return false, nil
 	}
 	f := &l.flights[0]
 	now := l.opt.Now()
@@ -163,22 +189,22 @@ func (l *Log) submitNext() bool {
 		if f.batch == nil {
 			l.opt.Feed(f.refused, f.submissions)
 			l.endFlight()
-			return true
+			return true, nil
 		}
 		f.since = now
 	case now.Sub(f.last) < resubmitAfter:
-		return l.Unavailable() != nil && l.refuseQueue()
+		return l.Unavailable() != nil && l.refuseQueue(), nil
 	case now.Sub(f.since) >= unavailableAfter && l.Unavailable() == nil:
 		l.setUnavailable(fmt.Errorf("%w: the sequencer has not delivered a batch for %v", ErrUnavailable, unavailableAfter))
 	}
 	f.last = now
-	if err := l.seq.Submit(f.batch); err != nil {
+	if err := l.sequencer.Submit(f.batch); err != nil {
 		l.setUnavailable(err)
 	}
 	if l.Unavailable() != nil {
 		l.refuseQueue()
 	}
-	return true
+	return true, nil
 }
 
 func (l *Log) setUnavailable(err error) {
@@ -215,13 +241,13 @@ func (l *Log) apply() error {
 	case !errors.Is(err, ErrRolledBack):
 		l.unknown = true
 		return err
-	case !l.seq.Exclusive() || !l.own(): // other nodes have applied it, so this one has to
+	case !l.exclusive || !l.own(): // other nodes have applied it, so this one has to
 		l.unknown = false
 		return fmt.Errorf("apply batch %d of the sequence: %w", l.position, err)
 	default:
 		l.withdraw(err)
 	}
-	l.batch, l.unknown = nil, false
+	l.batch, l.unknown, l.reached = nil, false, l.store.Position()
 	return nil
 }
 
@@ -233,24 +259,81 @@ func (l *Log) applied(outcomes []Outcome, took time.Duration) {
 		l.failure.Store(nil)
 		l.lastLogged = ""
 	}
-	if len(outcomes) == 0 {
-		return
-	}
-	if !l.own() {
+	if l.own() {
+		l.settle(outcomes, l.store.Incarnation(l.opt.Node))
+	} else if len(outcomes) > 0 {
 		l.opt.Feed(outcomes, nil)
-		return
 	}
+}
+
+// own reports whether the batch that was taken from the sequencer is the one in flight, or a copy of it.
+func (l *Log) own() bool {
+	if len(l.flights) == 0 || l.flights[0].batch == nil {
+		return false
+	}
+	f, b := &l.flights[0], l.batch
+	switch own := f.batch; {
+	case b == own:
+		return true
+	case l.exclusive || b.Node != own.Node || b.Incarnation != own.Incarnation || b.Seq != own.Seq:
+		return false
+	case f.start:
+		return len(b.Commands) == 1 && b.Commands[0].Kind == Start && b.Commands[0].Body == own.Commands[0].Body
+	}
+	return true
+}
+
+// settle ends the batch in flight, which is applied. current is the node's incarnation now.
+func (l *Log) settle(outcomes []Outcome, current uint64) {
 	if l.Unavailable() != nil {
 		l.opt.Logger.Info("the sequencer orders again")
 		l.unavailable.Store(nil)
 	}
-	f := &l.flights[0]
-	l.opt.Feed(f.results(outcomes), f.submissions)
+	f := l.flights[0]
+	switch {
+	case len(outcomes) == 0 && (f.skipped || current == l.incarnation):
+		l.lose(f) // the snapshot may contain the batch
+	case len(outcomes) == 0:
+		l.startAnew()
+		return
+	case f.start && outcomes[0].Status == Refused && !l.exclusive: // another process started under the same name
+		l.opt.Feed(outcomes, nil)
+	default:
+		if f.start && outcomes[0].Status != Refused {
+			l.started = true
+			if !l.exclusive {
+				l.incarnation, l.seq = current, 0
+			}
+		}
+		l.opt.Feed(f.results(outcomes), f.submissions)
+	}
 	l.endFlight()
 }
 
-// own reports whether the batch that was taken from the sequencer is the one in flight.
-func (l *Log) own() bool { return len(l.flights) > 0 && l.batch == l.flights[0].batch }
+// startAnew begins another incarnation, because another process has started under the same name. The batch in flight is
+// fenced and cannot count any more, so its commands are submitted again.
+func (l *Log) startAnew() {
+	l.opt.Logger.Warn("another process started with the name of this node; starting again", "node", l.opt.Node)
+	l.started = false
+	l.flights[0].batch = nil
+}
+
+// lose ends a flight whose outcomes are not known.
+func (l *Log) lose(f flight) {
+	var refused []Outcome
+	var submissions []Submission
+	for i, s := range f.submissions {
+		switch {
+		case f.isRefused(i):
+			refused, submissions = append(refused, f.refused[i]), append(submissions, s)
+		case s.ReplyTo != nil && s.ReplyTo.Lost != nil:
+			s.ReplyTo.Lost()
+		}
+	}
+	if len(refused) > 0 {
+		l.opt.Feed(refused, submissions)
+	}
+}
 
 // withdraw handles the rollback of a batch that no other node applies. If the disk is not full, its commands are tried
 // one by one, so that one bad command refuses no other.

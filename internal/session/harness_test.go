@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"ramai/internal/eventlog"
+	"ramai/internal/eventlog/eventlogtest"
 	"ramai/internal/fanout"
 	"ramai/internal/frame"
 	"ramai/internal/room"
@@ -30,6 +31,7 @@ type setting struct {
 	batch    int // of the orderer; 0: its default
 	maxRooms int // 0: 100
 	seed     uint64
+	cluster  *eventlogtest.Sequence // that orders, with other nodes; nil: the server is alone
 }
 
 // How many senders' shares an address has, rooms it may make in a minute, and names its keys may come to own in an hour.
@@ -48,6 +50,7 @@ type harness struct {
 	random    io.Reader
 	store     *shaky
 	sequencer *eventlog.Log
+	member    *eventlogtest.Member // of a cluster
 	hub       *room.Hub
 	env       *Env
 	jobs      []func()       // what the hub was asked to run beside everything else
@@ -87,8 +90,14 @@ func (st *harness) start() {
 	logger := slog.New(slog.DiscardHandler)
 	st.jobs, st.links, st.tick = nil, nil, st.clock.Add(time.Second)
 	st.hub = room.NewHub(st.store, room.Options{Budget: fanout.NewBudget(st.set.tape), Logger: logger, Go: st.later})
-	st.sequencer = eventlog.NewLog(st.store, local.New(), eventlog.Options{
+	started := false
+	st.sequencer = eventlog.NewLog(st.store, st.order(), eventlog.Options{
 		Feed: st.hub.Feed, Now: st.now, Logger: logger, Queue: st.set.queue, Batch: st.set.batch,
+		Start: func(after uint64) (eventlog.Submission, error) {
+			body := eventlog.StartBody{Node: eventlog.LocalNode, After: after, Nonce: fmt.Sprint("epoch", st.starts)}
+			reply := &eventlog.ReplyTo{Deliver: func(_ *eventlog.Submission, o *eventlog.Outcome) { started = o.Status == eventlog.Saved }}
+			return eventlog.Submission{Command: eventlog.Command{Kind: eventlog.Start, Body: body}, ReplyTo: reply}, nil
+		},
 	})
 	st.env = &Env{
 		Hub: st.hub, Store: st.store, Submit: st.sequencer.Submit, Rates: NewRates(RateLimits{st.set.rate, st.set.burst, sendersAnAddress, roomsAMinute, namesAnHour, 0}),
@@ -97,13 +106,33 @@ func (st *harness) start() {
 		Deflate: &frame.Config{TextOnly: true, Deflate: true, MaxMessage: wire.MaxRequest(4000), MaxFragments: 256},
 		Server:  "ramai test", Start: st.clock, Now: st.now, Random: st.random, Logger: logger,
 	}
+	st.configure(&started)
+}
+
+// order returns the sequencer of a server that starts.
+func (st *harness) order() eventlog.Sequencer {
+	if st.set.cluster == nil {
+		return local.New()
+	}
+	if st.member != nil {
+		st.member.Close()
+	}
+	st.member = st.set.cluster.Member()
+	return st.member
+}
+
+// configure waits for the start of the log, and sets the limits, before any client can come.
+func (st *harness) configure(started *bool) {
 	limits := eventlog.Limits{MaxRooms: st.set.maxRooms}
-	for epoch := fmt.Sprint("epoch", st.starts); st.store.Epoch().Name != epoch || st.store.Limits() != limits; st.sequence() { // before anybody can come
-		c := eventlog.Command{Kind: eventlog.Start, Body: eventlog.StartBody{Node: eventlog.LocalNode, After: st.store.Incarnation(eventlog.LocalNode), Nonce: epoch}}
-		if st.store.Epoch().Name == epoch {
-			c = eventlog.Command{Kind: eventlog.Configure, Body: eventlog.ConfigureBody{Limits: limits}}
+	configure := eventlog.Command{Kind: eventlog.Configure, Body: eventlog.ConfigureBody{Limits: limits}}
+	for ; !*started || st.store.Limits() != limits; st.sequence() {
+		if st.set.cluster != nil {
+			st.clock = st.clock.Add(100 * time.Millisecond) // what got lost is submitted again after a while
 		}
-		if err := st.sequencer.Submit(eventlog.Submission{Command: c}, nil); err != nil && err != eventlog.ErrBusy {
+		if !*started {
+			continue
+		}
+		if err := st.sequencer.Submit(eventlog.Submission{Command: configure}, nil); err != nil && err != eventlog.ErrBusy {
 			st.tb.Fatal(err)
 		}
 	}

@@ -275,7 +275,7 @@ func (s *Session) wallTime() time.Time { return s.env.Start.Add(s.now) }
 // ensurePublisher returns s.publisher, made now if it was not there.
 func (s *Session) ensurePublisher() *publisher {
 	if s.publisher == nil {
-		s.publisher = &publisher{fence: 1, replyTo: eventlog.ReplyTo{Deliver: s.deliver}}
+		s.publisher = &publisher{fence: 1, replyTo: eventlog.ReplyTo{Deliver: s.deliver, Lost: func() { s.Force(0) }}}
 	}
 	return s.publisher
 }

@@ -15,7 +15,7 @@ func begin(epoch string) eventlog.Command {
 
 // knows holds what the store says of positions against what is wanted: "lobby 3 two" for those of the lobby, up to which
 // number, heard in which epoch; "-" for none.
-func (j *journaled) knows(want map[string]bool) {
+func (j *tested) contains(want map[string]bool) {
 	j.t.Helper()
 	for s, want := range want {
 		var room string
@@ -39,26 +39,26 @@ func testEpochs(t *testing.T, place Location) {
 	}
 	// What is said before there are epochs, by a server of an earlier version, was heard in any.
 	j.apply(once("anna", "lobby", "a", "x"), once("anna", "lobby", "b", "x"))
-	j.knows(map[string]bool{"lobby 2 -": true, "lobby 3 -": false, "lobby 2 one": false, "lobby 0 one": true})
-	j.expect(events(begin("one"), once("anna", "lobby", "c", "x"), once("anna", "den", "a", "x")), "done", "saved 3", "saved 1")
-	j.expect(events(once("anna", "lobby", "d", "x")), "saved 4")
-	j.expect(events(begin("two")), "done") // nothing is said in it
-	j.expect(events(begin("three"), once("anna", "lobby", "e", "x"), begin("four"), once("anna", "lobby", "f", "x"), once("anna", "lobby", "g", "x")),
+	j.contains(map[string]bool{"lobby 2 -": true, "lobby 3 -": false, "lobby 2 one": false, "lobby 0 one": true})
+	j.expect(commands(begin("one"), once("anna", "lobby", "c", "x"), once("anna", "den", "a", "x")), "done", "saved 3", "saved 1")
+	j.expect(commands(once("anna", "lobby", "d", "x")), "saved 4")
+	j.expect(commands(begin("two")), "done") // nothing is said in it
+	j.expect(commands(begin("three"), once("anna", "lobby", "e", "x"), begin("four"), once("anna", "lobby", "f", "x"), once("anna", "lobby", "g", "x")),
 		"done", "saved 5", "done", "saved 6", "saved 7")
-	j.expect(events(begin("two")), "refused internal") // no start draws a name that there was
+	j.expect(commands(begin("two")), "refused internal") // no start draws a name that there was
 	want := map[string]bool{
 		"lobby 2 one": true, "lobby 4 one": true, "lobby 5 one": false, "lobby 7 one": false, "lobby 8 one": false,
 		"lobby 4 two": true, "lobby 5 two": false, "lobby 5 three": true, "lobby 6 three": false, "lobby 7 four": true, "lobby 8 four": false,
 		"lobby 4 other": false, "lobby 0 other": true, "lobby 1 other": false, "lobby 7 -": true, "lobby 8 -": false,
 		"den 1 one": true, "den 1 four": true, "den 2 one": false, "den 0 two": true, "nowhere 0 one": true, "nowhere 1 one": false,
 	}
-	j.knows(want)
+	j.contains(want)
 	if p := (wire.Position{HistoryID: "another", Epoch: "four", N: 1}); j.Contains("lobby", &p) {
 		t.Error("a position of another log is known")
 	}
 	// What retention lets go of was stored in its epoch all the same.
 	j.apply(trim("lobby", 6))
-	j.knows(want)
+	j.contains(want)
 	if e := j.Epoch(); e != (eventlog.Epoch{Number: 4, Name: "four"}) {
 		t.Errorf("the epoch is %+v", e)
 	}
@@ -69,7 +69,7 @@ func testEpochs(t *testing.T, place Location) {
 		t.Fatal(err)
 	}
 	j.Store = place.Open()
-	j.knows(want)
+	j.contains(want)
 	if e := j.Epoch(); e != (eventlog.Epoch{Number: 4, Name: "four"}) {
 		t.Errorf("opened again, the epoch is %+v", e)
 	}
@@ -81,19 +81,19 @@ func testEpochsOfRemoved(t *testing.T, place Location) {
 	j := open(t, place)
 	j.apply(begin("one"), once("anna", "den", "a", "x"), once("anna", "den", "b", "x"), once("anna", "lobby", "a", "x"))
 	j.apply(begin("two"), once("anna", "den", "c", "x"))
-	j.knows(map[string]bool{"den 2 one": true, "den 3 one": false, "den 3 two": true})
-	j.expect(events(remove("den", 3)), "done")
+	j.contains(map[string]bool{"den 2 one": true, "den 3 one": false, "den 3 two": true})
+	j.expect(commands(remove("den", 3)), "done")
 	want := map[string]bool{"den 0 one": true, "den 2 one": false, "den 3 two": true, "den 4 two": false, "den 3 -": true, "lobby 1 one": true}
-	j.knows(want)
-	j.expect(events(once("anna", "den", "d", "x")), "saved 4")
+	j.contains(want)
+	j.expect(commands(once("anna", "den", "d", "x")), "saved 4")
 	want["den 4 one"], want["den 4 two"] = false, true
-	j.knows(want)
-	j.expect(events(begin("three"), once("anna", "den", "e", "x"), remove("den", 5), once("anna", "den", "f", "x")), "done", "saved 5", "done", "saved 6")
+	j.contains(want)
+	j.expect(commands(begin("three"), once("anna", "den", "e", "x"), remove("den", 5), once("anna", "den", "f", "x")), "done", "saved 5", "done", "saved 6")
 	want["den 3 two"], want["den 4 two"], want["den 6 three"] = false, false, true
-	j.knows(want)
-	j.expect(events(begin("four"), remove("den", 6)), "done", "done")
+	j.contains(want)
+	j.expect(commands(begin("four"), remove("den", 6)), "done", "done")
 	want["den 6 three"], want["den 6 four"] = false, true
-	j.knows(want)
+	j.contains(want)
 	if !place.Keeps {
 		return
 	}
@@ -101,7 +101,7 @@ func testEpochsOfRemoved(t *testing.T, place Location) {
 		t.Fatal(err)
 	}
 	j.Store = place.Open()
-	j.knows(want)
+	j.contains(want)
 }
 
 // testManyEpochs: what is known of epochs does not grow for ever, and what is forgotten counts as not known.
@@ -120,7 +120,7 @@ func testManyEpochs(t *testing.T, place Location) {
 		fmt.Sprintf("lobby %d e%d", more, more): false, "lobby 1 e1": false, // not said to be known, for it might not be
 		fmt.Sprintf("lobby 1 e%d", more+1): true, "den 0 e1": true, "den 1 e1": false,
 	}
-	j.knows(want)
+	j.contains(want)
 	// More than a history knows.
 	var batch []eventlog.Command
 	for i := last; i < eventlog.MaxEpochs+more; i++ {
@@ -131,14 +131,14 @@ func testManyEpochs(t *testing.T, place Location) {
 		fmt.Sprintf("lobby 1 e%d", more): false, fmt.Sprintf("lobby %d e%d", more+1, more+1): true, fmt.Sprintf("lobby %d e%d", last, last): true,
 		fmt.Sprintf("den 1 e%d", eventlog.MaxEpochs+more): true, "den 1 e1": false, "den 0 e1": true,
 	}
-	j.knows(want)
+	j.contains(want)
 	if place.Keeps {
 		if err := j.Close(); err != nil {
 			t.Fatal(err)
 		}
 		j.Store = place.Open()
-		j.knows(want)
+		j.contains(want)
 	}
 	j.apply(begin("e1"), once("anna", "lobby", "z", "x")) // a name that was forgotten can come again
-	j.knows(map[string]bool{fmt.Sprintf("lobby %d e1", last+1): true, fmt.Sprintf("lobby %d e%d", more+1, more+1): false})
+	j.contains(map[string]bool{fmt.Sprintf("lobby %d e1", last+1): true, fmt.Sprintf("lobby %d e%d", more+1, more+1): false})
 }

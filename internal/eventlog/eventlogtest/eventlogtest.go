@@ -29,6 +29,13 @@ func RunLog(t *testing.T, fresh func(t *testing.T) Location, order func() eventl
 	testLog(t, suite{fresh, order})
 }
 
+// RunSequence tests logs over a [Sequence], which goes wrong in every way that a sequencer of several nodes may.
+// The simulation of a cluster runs with so many seeds.
+func RunSequence(t *testing.T, fresh func(t *testing.T) Location, seeds uint64) {
+	testLog(t, suite{fresh, func() eventlog.Sequencer { return NewSequence(1).Member() }})
+	t.Run("cluster", func(t *testing.T) { testCluster(t, fresh, seeds) })
+}
+
 // start is the time of the first batch.
 var start = wire.TimeOf(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC))
 
@@ -38,16 +45,16 @@ type fatal interface {
 	Fatalf(format string, args ...any)
 }
 
-// journaled is a store with what a test applied to it.
-type journaled struct {
+// tested is a store, with the time of the next batch that a test applies to it.
+type tested struct {
 	eventlog.Store
 	t  fatal
 	at wire.Time
 }
 
-func open(t *testing.T, place Location) *journaled {
+func open(t *testing.T, place Location) *tested {
 	t.Helper()
-	j := &journaled{Store: place.Open(), t: t, at: start}
+	j := &tested{Store: place.Open(), t: t, at: start}
 	t.Cleanup(func() {
 		if err := j.Close(); err != nil {
 			t.Errorf("Close: %v", err)
@@ -57,7 +64,7 @@ func open(t *testing.T, place Location) *journaled {
 }
 
 // apply applies events as the next batch.
-func (j *journaled) apply(events ...eventlog.Command) []eventlog.Outcome {
+func (j *tested) apply(events ...eventlog.Command) []eventlog.Outcome {
 	j.t.Helper()
 	outcomes, err := j.Apply(j.batch(events...), j.Position()+1)
 	if err != nil {
@@ -71,7 +78,7 @@ func (j *journaled) apply(events ...eventlog.Command) []eventlog.Outcome {
 
 // batch makes a batch of commands, as a node would: names that were last used a day ago have expired, and a Start follows
 // the one before it.
-func (j *journaled) batch(commands ...eventlog.Command) *eventlog.Batch {
+func (j *tested) batch(commands ...eventlog.Command) *eventlog.Batch {
 	return prepare(j.Store, &eventlog.Batch{At: j.at, Node: eventlog.LocalNode, Commands: commands}, j.at-wire.Time(eventlog.NameLeaseTime/time.Millisecond))
 }
 
@@ -93,7 +100,7 @@ func prepare(s eventlog.Store, b *eventlog.Batch, expiry wire.Time) *eventlog.Ba
 }
 
 // expect applies events as the next batch, and compares what became of them with one line each.
-func (j *journaled) expect(events []eventlog.Command, want ...string) {
+func (j *tested) expect(events []eventlog.Command, want ...string) {
 	j.t.Helper()
 	if got := brief(j.apply(events...)); got != strings.Join(want, "\n") {
 		j.t.Fatalf("outcomes:\n%s\nwant:\n%s", got, strings.Join(want, "\n"))
@@ -101,7 +108,7 @@ func (j *journaled) expect(events []eventlog.Command, want ...string) {
 }
 
 // all reads a whole room.
-func (j *journaled) all(room string) []wire.Message {
+func (j *tested) all(room string) []wire.Message {
 	j.t.Helper()
 	var all []wire.Message
 	for after := uint64(0); ; {
@@ -152,8 +159,8 @@ func once(by, room, id, text string) eventlog.Command {
 	return e
 }
 
-// claim claims a name.
-func claim(by, name string) eventlog.Command {
+// reserve reserves a name.
+func reserve(by, name string) eventlog.Command {
 	return eventlog.Command{Kind: eventlog.ReserveName, SenderID: by, Body: eventlog.ReserveNameBody{Name: name, Key: names.Key(name)}}
 }
 
@@ -164,19 +171,19 @@ func nameOf(c *eventlog.Command) string {
 }
 
 func bound(by, name string) eventlog.Command {
-	e := claim(by, name)
+	e := reserve(by, name)
 	e.BindName()
 	return e
 }
 
-// own is say by who has a cryptographic key, and is to own a name from then on.
-func own(by, name, room, id, text string) eventlog.Command {
+// register is a say of a sender with a cryptographic key, which registers a name.
+func register(by, name, room, id, text string) eventlog.Command {
 	e := say(by, room, id, text)
 	e.RegisterKey = names.Key(name)
 	return e
 }
 
-func disown(name string) eventlog.Command {
+func unregister(name string) eventlog.Command {
 	return eventlog.Command{Kind: eventlog.UnregisterName, Body: eventlog.UnregisterNameBody{Name: name, Key: names.Key(name)}}
 }
 
@@ -185,7 +192,7 @@ func release(by string) eventlog.Command {
 }
 
 // restart is a start of the node with a nonce of its own.
-func restart(j *journaled) eventlog.Command { return begin(fmt.Sprint("restart-", j.Position())) }
+func restart(j *tested) eventlog.Command { return begin(fmt.Sprint("restart-", j.Position())) }
 
 func trim(room string, to uint64) eventlog.Command {
 	return eventlog.Command{Kind: eventlog.Trim, Room: room, Body: eventlog.TrimBody{To: to}}
@@ -195,11 +202,11 @@ func expire(by string) eventlog.Command {
 	return eventlog.Command{Kind: eventlog.ExpireName, SenderID: by, Body: eventlog.ExpireNameBody{}} // batch sets Expiry
 }
 
-func turn(to uint64) eventlog.Command {
+func rotateIDs(to uint64) eventlog.Command {
 	return eventlog.Command{Kind: eventlog.RotateIDs, Body: eventlog.RotateIDsBody{Generation: to}}
 }
 
-func forget() eventlog.Command { return eventlog.Command{Kind: eventlog.PruneIDs} }
+func pruneIDs() eventlog.Command { return eventlog.Command{Kind: eventlog.PruneIDs} }
 
 func remove(room string, to uint64) eventlog.Command {
 	return eventlog.Command{Kind: eventlog.RemoveRoom, Room: room, Body: eventlog.RemoveRoomBody{Last: to}}
@@ -209,4 +216,4 @@ func limitRooms(n int) eventlog.Command {
 	return eventlog.Command{Kind: eventlog.Configure, Body: eventlog.ConfigureBody{Limits: eventlog.Limits{MaxRooms: n}}}
 }
 
-func events(e ...eventlog.Command) []eventlog.Command { return e }
+func commands(e ...eventlog.Command) []eventlog.Command { return e }

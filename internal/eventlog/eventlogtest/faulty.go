@@ -24,7 +24,7 @@ const (
 // ErrFault is what a Faulty fails with.
 var ErrFault = errors.New("a fault that the test asked for")
 
-// Faulty is a store that fails as told. After an error that leaves open what is stored it insists on Reopen, and on the
+// Faulty is a store that fails on demand. After an error that leaves open what is stored it insists on Reopen, and on the
 // same batch at the same position.
 type Faulty struct {
 	eventlog.Store
@@ -40,8 +40,8 @@ type Faulty struct {
 	applied []*eventlog.Batch
 
 	// Owned by the goroutine that applies.
-	doubt    *eventlog.Batch
-	at       uint64 // the position of doubt
+	inDoubt  *eventlog.Batch
+	at       uint64 // its position
 	reopened bool
 }
 
@@ -102,10 +102,10 @@ func (f *Faulty) next(b *eventlog.Batch) (Fault, chan struct{}) {
 
 // Apply implements eventlog.Store.
 func (f *Faulty) Apply(b *eventlog.Batch, position uint64) ([]eventlog.Outcome, error) {
-	if f.doubt != nil && (!f.reopened || b != f.doubt || position != f.at) {
+	if f.inDoubt != nil && (!f.reopened || b != f.inDoubt || position != f.at) {
 		return nil, errors.New("a batch is in doubt: Reopen first, then apply that batch again")
 	}
-	f.doubt = nil
+	f.inDoubt = nil
 	fault, held := f.next(b)
 	if held != nil {
 		<-held
@@ -113,19 +113,22 @@ func (f *Faulty) Apply(b *eventlog.Batch, position uint64) ([]eventlog.Outcome, 
 	if f.poisoned(b) {
 		return nil, errors.Join(ErrFault, eventlog.ErrRolledBack)
 	}
+	if (fault == Full || fault == RolledBack) && position == f.Position() {
+		fault = Lost // it is stored already, which must not be denied
+	}
 	switch fault {
 	case Full:
 		return nil, errors.Join(ErrFault, eventlog.ErrFull, eventlog.ErrRolledBack)
 	case RolledBack:
 		return nil, errors.Join(ErrFault, eventlog.ErrRolledBack)
 	case Lost:
-		f.doubt, f.at, f.reopened = b, position, false
+		f.inDoubt, f.at, f.reopened = b, position, false
 		return nil, ErrFault
 	case Unheard:
 		if _, err := f.Store.Apply(b, position); err != nil {
 			return nil, err
 		}
-		f.doubt, f.at, f.reopened = b, position, false
+		f.inDoubt, f.at, f.reopened = b, position, false
 		return nil, ErrFault
 	}
 	return f.Store.Apply(b, position)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,19 +29,32 @@ func testLog(t *testing.T, s suite) {
 	}{
 		{"order", testOrder},
 		{"busy", testBusy},
-		{"rolled back", testRefusedFence},
-		{"a refused name bars nothing", testRefusedName},
 		{"unheard", testUnheard},
 		{"lost", testLost},
-		{"rolled back after doubt", testRolledBackAfterDoubt},
 		{"full disk", testFullDisk},
+		{"health", testHealth},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.run(t, s.open(t, eventlog.Options{})) })
+	}
+	for _, test := range []struct {
+		name string
+		run  func(t *testing.T, o *harness)
+	}{
+		{"rolled back", testRefusedFence},
+		{"a refused name fences nothing", testRefusedName},
+		{"rolled back after a commit in doubt", testRolledBackAfterDoubt},
 		{"failures", testFailures},
 		{"one bad command", testOneBadCommand},
 		{"one bad command and a commit in doubt", testOneBadCommandInDoubt},
 		{"retention apart", testRetentionApart},
-		{"health", testHealth},
 	} {
-		t.Run(test.name, func(t *testing.T) { test.run(t, s.open(t, eventlog.Options{})) })
+		t.Run(test.name, func(t *testing.T) {
+			o := s.open(t, eventlog.Options{})
+			if !o.exclusive {
+				t.Skip("only the local sequencer withdraws what was rolled back")
+			}
+			test.run(t, o)
+		})
 	}
 	for _, test := range []struct {
 		name string
@@ -64,6 +78,8 @@ type harness struct {
 	*eventlog.Log
 	store     *Faulty
 	exclusive bool // see eventlog.Sequencer
+	clock     time.Time
+	before    uint64 // the position when the test began
 	t         fatal
 
 	logged strings.Builder // written by Step
@@ -80,26 +96,52 @@ func (s suite) open(t *testing.T, opt eventlog.Options) *harness {
 			t.Errorf("Close: %v", err)
 		}
 	})
-	return newHarness(t, store, s.order(), opt)
+	o := newHarness(t, store, s.order(), opt)
+	if !o.exclusive {
+		o.settle()
+		o.store.applied = nil
+	}
+	o.before = store.Position()
+	return o
 }
 
 func newHarness(t fatal, store eventlog.Store, seq eventlog.Sequencer, opt eventlog.Options) *harness {
-	o := &harness{store: &Faulty{Store: store}, exclusive: seq.Exclusive(), t: t}
+	o := &harness{store: &Faulty{Store: store}, exclusive: seq.Exclusive(), clock: start.Std(), t: t}
 	opt.Feed = func(outcomes []eventlog.Outcome, submissions []eventlog.Submission) {
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		for i := range outcomes {
 			out := &outcomes[i]
+			if out.Command.Kind == eventlog.Start {
+				continue
+			}
 			o.fed = append(o.fed, out.Command.ID+nameOf(&out.Command)+" "+line(*out))
+			if len(submissions) == 0 {
+				continue
+			}
 			if reply := submissions[i].ReplyTo; reply != nil && reply.Deliver != nil {
 				reply.Deliver(&submissions[i], out)
 			}
 		}
 	}
-	opt.Now, opt.Logger = func() time.Time { return start.Std() }, slog.New(slog.NewTextHandler(&o.logged, nil))
+	opt.Now, opt.Logger = func() time.Time { return o.clock }, slog.New(slog.NewTextHandler(&o.logged, nil))
+	if !o.exclusive {
+		opt.Node, opt.Start = "node", starts("node")
+	}
 	o.Log = eventlog.NewLog(o.store, seq, opt)
 	return o
 }
+
+// starts returns what Options.Start of a node is.
+func starts(node string) func(after uint64) (eventlog.Submission, error) {
+	return func(after uint64) (eventlog.Submission, error) {
+		body := eventlog.StartBody{Node: node, After: after, Nonce: fmt.Sprint(node, "-", nonces.Add(1))}
+		return eventlog.Submission{Command: eventlog.Command{Kind: eventlog.Start, Body: body}}, nil
+	}
+}
+
+// nonces counts the starts of all nodes.
+var nonces atomic.Uint64
 
 func (o *harness) submit(commands ...eventlog.Command) {
 	o.t.Helper()
@@ -137,8 +179,8 @@ func (o *harness) steps(n int) {
 	}
 }
 
-// doubts makes the log step n times, with an error each time, and nothing fed.
-func (o *harness) doubts(n int) {
+// fails makes the log step n times, with an error each time and without feeding anything.
+func (o *harness) fails(n int) {
 	o.t.Helper()
 	before := len(o.fed)
 	for range n {
@@ -174,7 +216,7 @@ func testOrder(t *testing.T, o *harness) {
 		t.Fatalf("Step() with nothing to do = %v, %v", worked, err)
 	}
 	o.submit(saying("a1", "a2")...)
-	o.submit(claim("bert", "Bert"), say("bert", "cellar", "b1", "x"))
+	o.submit(reserve("bert", "Bert"), say("bert", "cellar", "b1", "x"))
 	o.submit(saying("a3", "a1")...)
 	o.heard()
 	o.steps(1)
@@ -182,7 +224,7 @@ func testOrder(t *testing.T, o *harness) {
 	o.submit(saying("a4")...)
 	o.steps(1)
 	o.heard("a4 saved 4")
-	if len(o.store.Applied()) != 2 || o.store.Position() != 2 {
+	if len(o.store.Applied()) != 2 || o.store.Position() != o.before+2 {
 		t.Errorf("%d batches, position %d; want 2 and 2", len(o.store.Applied()), o.store.Position())
 	}
 }
@@ -214,11 +256,11 @@ func testBusy(t *testing.T, o *harness) {
 		t.Fatalf("Submit to a full queue: %v", err)
 	}
 	if calls != 0 {
-		t.Fatal("told that there is room while there is none")
+		t.Fatal("room was called while there is none")
 	}
 	o.steps(1)
 	if calls != 2 {
-		t.Fatalf("%d were told that there is room, want 2", calls)
+		t.Fatalf("room was called %d times, want 2", calls)
 	}
 	o.submit(say("anna", "lobby", "late", "x"))
 	o.settle()
@@ -236,13 +278,13 @@ func testRefusedFence(t *testing.T, o *harness) {
 	o.heard("a1 refused unavailable", "a2 refused unavailable")
 	o.submitFrom(anna, 0, saying("a3")...)
 	o.submitFrom(bert, 0, say("bert", "lobby", "b1", "x"))
-	o.submitFrom(anna, 0, claim("anna", "Anna"))
+	o.submitFrom(anna, 0, reserve("anna", "Anna"))
 	o.submitFrom(anna, 1, saying("a1")...)
 	o.submitFrom(anna, 0, saying("a4")...)
 	o.submitFrom(anna, 1, saying("a2")...)
-	o.submit(saying("no origin")...)
+	o.submit(saying("no-origin")...)
 	o.steps(1)
-	o.heard("a3 refused unavailable", "b1 saved 1", "Anna done", "a1 saved 2", "a4 refused unavailable", "a2 saved 3", "no origin saved 4")
+	o.heard("a3 refused unavailable", "b1 saved 1", "Anna done", "a1 saved 2", "a4 refused unavailable", "a2 saved 3", "no-origin saved 4")
 
 	o.submitFrom(anna, 0, saying("a5")...)
 	o.steps(1) // a batch of nothing
@@ -255,7 +297,7 @@ func testRefusedFence(t *testing.T, o *harness) {
 func testRefusedName(t *testing.T, o *harness) {
 	anna := &eventlog.ReplyTo{}
 	o.store.Fail(RolledBack)
-	o.submitFrom(anna, 1, claim("anna", "Anna"))
+	o.submitFrom(anna, 1, reserve("anna", "Anna"))
 	o.steps(1)
 	o.submitFrom(anna, 1, saying("a1")...)
 	o.steps(1)
@@ -268,12 +310,12 @@ func testUnheard(t *testing.T, o *harness) {
 	o.steps(1)
 	o.store.Fail(Unheard)
 	o.store.FailReopen(2)
-	o.submitFrom(anna, 1, claim("anna", "Anna"), say("anna", "lobby", "a1", "x"), once("anna", "lobby", "a2", "x"), say("anna", "lobby", "a1", "x"))
+	o.submitFrom(anna, 1, reserve("anna", "Anna"), say("anna", "lobby", "a1", "x"), once("anna", "lobby", "a2", "x"), say("anna", "lobby", "a1", "x"))
 	o.submit(say("bert", "new", "b1", "x"))
 	o.submit(saying("a0")...)
-	o.doubts(1)
+	o.fails(1)
 	o.submitFrom(anna, 1, saying("a3")...) // waits
-	o.doubts(2)
+	o.fails(2)
 	o.steps(1)
 	o.heard("a0 saved 1", "Anna done", "a1 saved 2", "a2 saved 3", "a1 repeat 2", "b1 saved 1", "a0 repeat 1")
 	o.steps(1)
@@ -284,9 +326,9 @@ func testUnheard(t *testing.T, o *harness) {
 
 func testLost(t *testing.T, o *harness) {
 	o.store.Fail(Lost, Lost, Unheard)
-	o.submit(claim("anna", "Anna"))
+	o.submit(reserve("anna", "Anna"))
 	o.submit(saying("a1", "a2", "a1")...)
-	o.doubts(3)
+	o.fails(3)
 	o.submit(saying("a3")...)
 	o.steps(2)
 	o.heard("Anna done", "a1 saved 1", "a2 saved 2", "a1 repeat 1", "a3 saved 3")
@@ -298,7 +340,7 @@ func testOneBadCommand(t *testing.T, o *harness) {
 	bert := &eventlog.ReplyTo{}
 	o.store.Poison("bad")
 	o.submit(saying("a1")...)
-	o.submitFrom(bert, 1, say("bert", "lobby", "bad", "x"), say("bert", "lobby", "b1", "x"), claim("bert", "Bert"))
+	o.submitFrom(bert, 1, say("bert", "lobby", "bad", "x"), say("bert", "lobby", "b1", "x"), reserve("bert", "Bert"))
 	o.submit(saying("a2")...)
 	o.settle()
 	o.heard("a1 saved 1", "bad refused unavailable", "b1 refused unavailable", "Bert done", "a2 saved 2")
@@ -313,7 +355,7 @@ func testOneBadCommandInDoubt(t *testing.T, o *harness) {
 	o.store.Fail(None, None, Unheard) // all four, a1, a2
 	o.submit(saying("a1", "a2", "bad", "a3")...)
 	o.steps(2)
-	o.doubts(1)
+	o.fails(1)
 	o.settle()
 	o.heard("a1 saved 1", "a2 saved 2", "bad refused unavailable", "a3 saved 3")
 	o.wantNumbers("lobby", 3)
@@ -339,11 +381,11 @@ func testRetentionApart(t *testing.T, o *harness) {
 func testHealth(t *testing.T, o *harness) {
 	trim := eventlog.Command{Kind: eventlog.Trim, Room: "lobby", Body: eventlog.TrimBody{To: 1}}
 	o.store.SetHealth(eventlog.Health{Rooms: map[string]error{"lobby": eventlog.ErrDamaged}})
-	o.submit(say("anna", "lobby", "a1", "x"), say("anna", "den", "a2", "x"), claim("anna", "Anna"), trim)
+	o.submit(say("anna", "lobby", "a1", "x"), say("anna", "den", "a2", "x"), reserve("anna", "Anna"), trim)
 	o.settle()
 	o.heard("a1 refused unavailable", "a2 saved 1", "Anna done", " from 1")
 	o.store.SetHealth(eventlog.Health{Err: eventlog.ErrDamaged})
-	o.submit(say("anna", "den", "a3", "x"), claim("bert", "Bert"), trim)
+	o.submit(say("anna", "den", "a3", "x"), reserve("bert", "Bert"), trim)
 	o.settle()
 	o.heard("a3 refused unavailable", "Bert refused unavailable", " from 1")
 	o.store.SetHealth(eventlog.Health{})
@@ -361,7 +403,7 @@ func testRolledBackAfterDoubt(t *testing.T, o *harness) {
 	anna := &eventlog.ReplyTo{}
 	o.store.Fail(Lost, RolledBack)
 	o.submitFrom(anna, 1, saying("a1")...)
-	o.doubts(1)
+	o.fails(1)
 	o.submitFrom(anna, 1, saying("a2")...)
 	o.submitFrom(anna, 2, saying("a1")...)
 	o.steps(2)
@@ -370,7 +412,7 @@ func testRolledBackAfterDoubt(t *testing.T, o *harness) {
 
 func (o *harness) wantNumbers(room string, last uint64) {
 	o.t.Helper()
-	j := journaled{Store: o.store, t: o.t}
+	j := tested{Store: o.store, t: o.t}
 	var want []uint64
 	for n := range last {
 		want = append(want, n+1)
@@ -382,7 +424,7 @@ func (o *harness) wantNumbers(room string, last uint64) {
 
 func testFullDisk(t *testing.T, o *harness) {
 	anna := &eventlog.ReplyTo{}
-	o.submit(claim("anna", "Anna"))
+	o.submit(reserve("anna", "Anna"))
 	o.steps(1)
 	o.store.SetFree(eventlog.MinFree - 1)
 	o.submitFrom(anna, 1, saying("a1")...)

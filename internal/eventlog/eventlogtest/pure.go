@@ -64,7 +64,7 @@ func viewOf(t fatal, s eventlog.Store) view {
 	v["who runs out"] = slices.Sorted(slices.Values(s.ExpiredNames(math.MaxInt64/2, math.MaxInt64/2, 100)))
 	for _, room := range someRooms {
 		v["the head of "+room] = s.Bounds(room)
-		v["the rows of "+room] = (&journaled{Store: s, t: t}).all(room)
+		v["the rows of "+room] = (&tested{Store: s, t: t}).all(room)
 		for _, epoch := range someEpochs {
 			for n := range uint64(20) {
 				v[fmt.Sprintf("whether it knows number %d of %s, heard in epoch %s,", n, room, epoch)] = s.Contains(room, &wire.Position{HistoryID: s.HistoryID(), Epoch: epoch, N: n})
@@ -87,7 +87,7 @@ func (v view) compare(t fatal, what string, other view) {
 	}
 }
 
-// both applies a batch to a, and to b: there it is told twice, and the store is opened anew before that.
+// both applies a batch to a, and to b: there it is applied twice, after the store was reopened.
 func both(t fatal, a, b eventlog.Store, batch eventlog.Batch) {
 	t.Helper()
 	position := a.Position() + 1
@@ -126,12 +126,12 @@ func batches() *rapid.Generator[eventlog.Batch] {
 		return eventlog.Batch{
 			At:       start + wire.Time(hours)*hour,
 			Node:     eventlog.LocalNode,
-			Commands: rapid.SliceOfN(anEvent(), 0, 8).Draw(t, "events"),
+			Commands: rapid.SliceOfN(anyCommand(), 0, 8).Draw(t, "events"),
 		}
 	})
 }
 
-func anEvent() *rapid.Generator[eventlog.Command] {
+func anyCommand() *rapid.Generator[eventlog.Command] {
 	return rapid.Custom(func(t *rapid.T) eventlog.Command {
 		by := rapid.SampledFrom(someSenders).Draw(t, "by")
 		switch kind := rapid.SampledFrom(append(eventlog.Kinds(), eventlog.Say, eventlog.Say)).Draw(t, "kind"); kind {
@@ -141,7 +141,7 @@ func anEvent() *rapid.Generator[eventlog.Command] {
 			e.RegisterKey = rapid.SampledFrom([]string{"", names.Key("Queen"), names.Key("QUEEN"), names.Key("King")}).Draw(t, "own")
 			return e
 		case eventlog.ReserveName:
-			e := claim(by, rapid.SampledFrom([]string{"Queen", "QUEEN", "King"}).Draw(t, "name"))
+			e := reserve(by, rapid.SampledFrom([]string{"Queen", "QUEEN", "King"}).Draw(t, "name"))
 			if rapid.Bool().Draw(t, "bound") {
 				return bound(by, e.Body.(eventlog.ReserveNameBody).Name)
 			}
@@ -151,11 +151,11 @@ func anEvent() *rapid.Generator[eventlog.Command] {
 		case eventlog.Configure:
 			return limitRooms(rapid.IntRange(0, len(someRooms)).Draw(t, "rooms"))
 		case eventlog.RotateIDs:
-			return turn(rapid.Uint64Range(0, 5).Draw(t, "generation"))
+			return rotateIDs(rapid.Uint64Range(0, 5).Draw(t, "generation"))
 		case eventlog.RemoveRoom:
 			return remove(rapid.SampledFrom(someRooms).Draw(t, "room"), rapid.Uint64Range(0, 6).Draw(t, "to"))
 		case eventlog.UnregisterName:
-			return disown(rapid.SampledFrom([]string{"Queen", "King"}).Draw(t, "name"))
+			return unregister(rapid.SampledFrom([]string{"Queen", "King"}).Draw(t, "name"))
 		case eventlog.Trim:
 			return trim(rapid.SampledFrom(someRooms).Draw(t, "room"), rapid.Uint64Range(0, 12).Draw(t, "to"))
 		case eventlog.Start:
@@ -163,7 +163,7 @@ func anEvent() *rapid.Generator[eventlog.Command] {
 		case eventlog.ReleaseName:
 			return release(by)
 		case eventlog.PruneIDs:
-			return forget()
+			return pruneIDs()
 		default:
 			panic(fmt.Sprintf("no commands of the kind %v are drawn; add some here", kind))
 		}

@@ -10,9 +10,9 @@ import (
 
 // A room that is removed leaves nothing behind but its last number, after which its numbers go on, and ids, which know a
 // retry still.
-func testRemove(t *testing.T, j *journaled) {
-	j.expect(events(say("anna", "cellar", "a", "x"), once("bert", "cellar", "b", "y"), say("anna", "attic", "a", "z")), "saved 1", "saved 2", "saved 1")
-	j.expect(events(remove("cellar", 1), remove("nowhere", 0), remove("cellar", 2), remove("cellar", 2)),
+func testRemove(t *testing.T, j *tested) {
+	j.expect(commands(say("anna", "cellar", "a", "x"), once("bert", "cellar", "b", "y"), say("anna", "attic", "a", "z")), "saved 1", "saved 2", "saved 1")
+	j.expect(commands(remove("cellar", 1), remove("nowhere", 0), remove("cellar", 2), remove("cellar", 2)),
 		"refused not_allowed", "refused not_allowed", "done", "refused not_allowed")
 	j.kept("cellar", eventlog.Bounds{First: 3, Last: 2}, "none")
 	j.kept("attic", eventlog.Bounds{First: 1, Last: 1}, "1-1")
@@ -24,21 +24,21 @@ func testRemove(t *testing.T, j *journaled) {
 			t.Errorf("it knows number %d: %v", n, got)
 		}
 	}
-	j.expect(events(say("anna", "cellar", "a", "x"), say("anna", "cellar", "c", "x"), say("anna", "garret", "a", "x")), "repeat 1", "saved 3", "saved 1")
+	j.expect(commands(say("anna", "cellar", "a", "x"), say("anna", "cellar", "c", "x"), say("anna", "garret", "a", "x")), "repeat 1", "saved 3", "saved 1")
 	j.kept("cellar", eventlog.Bounds{First: 3, Last: 3}, "3-3")
 	// All of it in one batch: what is said goes too, and the room is made again.
-	j.expect(events(say("carl", "garret", "c", "x"), remove("garret", 2), say("carl", "garret", "c", "x"), say("carl", "garret", "d", "x"), say("anna", "loft", "a", "x")),
+	j.expect(commands(say("carl", "garret", "c", "x"), remove("garret", 2), say("carl", "garret", "c", "x"), say("carl", "garret", "d", "x"), say("anna", "loft", "a", "x")),
 		"saved 2", "done", "repeat 2", "saved 3", "saved 1")
 	j.kept("garret", eventlog.Bounds{First: 3, Last: 3}, "3-3")
 	j.kept("loft", eventlog.Bounds{First: 1, Last: 1}, "1-1")
-	j.expect(events(remove("cellar", 3), say("anna", "garret", "e", "x"), say("anna", "lobby", "a", "x"), trim("lobby", 1), remove("lobby", 1)),
+	j.expect(commands(remove("cellar", 3), say("anna", "garret", "e", "x"), say("anna", "lobby", "a", "x"), trim("lobby", 1), remove("lobby", 1)),
 		"done", "saved 4", "saved 1", "from 2", "refused not_allowed")
-	j.expect(events(trim("garret", 9), remove("garret", 4)), "from 5", "done")
+	j.expect(commands(trim("garret", 9), remove("garret", 4)), "from 5", "done")
 	j.kept("garret", eventlog.Bounds{First: 5, Last: 4}, "none")
 }
 
 // A large room is not removed with what was said in it.
-func testRemoveLarge(t *testing.T, j *journaled) {
+func testRemoveLarge(t *testing.T, j *tested) {
 	for _, room := range []string{"most", "over"} {
 		var all []eventlog.Command
 		for i := range eventlog.MaxRemove {
@@ -47,15 +47,15 @@ func testRemoveLarge(t *testing.T, j *journaled) {
 		j.apply(all...)
 	}
 	j.apply(say("anna", "over", "x", "x"))
-	j.expect(events(remove("over", eventlog.MaxRemove+1), remove("most", eventlog.MaxRemove)), "refused not_allowed", "done")
-	j.expect(events(trim("over", 1), remove("over", eventlog.MaxRemove+1)), "from 2", "done")
+	j.expect(commands(remove("over", eventlog.MaxRemove+1), remove("most", eventlog.MaxRemove)), "refused not_allowed", "done")
+	j.expect(commands(trim("over", 1), remove("over", eventlog.MaxRemove+1)), "from 2", "done")
 }
 
 // What counts as a room has messages; the lobby can always be made.
-func testPlacesForRooms(t *testing.T, j *journaled) {
+func testPlacesForRooms(t *testing.T, j *tested) {
 	j.apply(limitRooms(2))
-	j.expect(events(say("anna", "one", "a", "x"), say("anna", "two", "a", "x"), say("anna", "three", "a", "x")), "saved 1", "saved 1", "refused not_allowed")
-	j.expect(events(say("anna", "lobby", "a", "x"), remove("one", 1), say("anna", "three", "a", "x")), "saved 1", "done", "refused not_allowed")
-	j.expect(events(trim("two", 1), say("anna", "three", "a", "x"), say("anna", "two", "b", "x")), "from 2", "saved 1", "refused not_allowed")
-	j.expect(events(remove("three", 1), say("anna", "two", "b", "x"), say("anna", "one", "b", "x")), "done", "saved 2", "refused not_allowed")
+	j.expect(commands(say("anna", "one", "a", "x"), say("anna", "two", "a", "x"), say("anna", "three", "a", "x")), "saved 1", "saved 1", "refused not_allowed")
+	j.expect(commands(say("anna", "lobby", "a", "x"), remove("one", 1), say("anna", "three", "a", "x")), "saved 1", "done", "refused not_allowed")
+	j.expect(commands(trim("two", 1), say("anna", "three", "a", "x"), say("anna", "two", "b", "x")), "from 2", "saved 1", "refused not_allowed")
+	j.expect(commands(remove("three", 1), say("anna", "two", "b", "x"), say("anna", "one", "b", "x")), "done", "saved 2", "refused not_allowed")
 }

@@ -18,7 +18,7 @@ import (
 func testStore(t *testing.T, fresh func(t *testing.T) Location) {
 	for _, test := range []struct {
 		name string
-		run  func(t *testing.T, j *journaled)
+		run  func(t *testing.T, j *tested)
 	}{
 		{"empty", testEmpty},
 		{"numbers", testNumbers},
@@ -27,7 +27,7 @@ func testStore(t *testing.T, fresh func(t *testing.T) Location) {
 		{"time", testTime},
 		{"names", testNames},
 		{"connection names", testBoundNames},
-		{"owned names", testOwnedNames},
+		{"owned names", testRegisteredNames},
 		{"clashing names", testClashingNames},
 		{"rooms", testRooms},
 		{"removed rooms", testRemove},
@@ -35,7 +35,7 @@ func testStore(t *testing.T, fresh func(t *testing.T) Location) {
 		{"places for rooms", testPlacesForRooms},
 		{"reading", testReading},
 		{"long texts", testLongTexts},
-		{"told twice", testToldTwice},
+		{"applied twice", testAppliedTwice},
 		{"trim", testTrim},
 		{"bounds of one moment", testBounds},
 		{"ids outlive their messages", testIDsLiveOn},
@@ -56,7 +56,7 @@ func testStore(t *testing.T, fresh func(t *testing.T) Location) {
 	t.Run("pure", func(t *testing.T) { testPure(t, fresh) })
 }
 
-func testEmpty(t *testing.T, j *journaled) {
+func testEmpty(t *testing.T, j *tested) {
 	if got := j.Position(); got != 0 {
 		t.Errorf("Position() = %d", got)
 	}
@@ -79,10 +79,10 @@ func testEmpty(t *testing.T, j *journaled) {
 	}
 }
 
-func testNumbers(t *testing.T, j *journaled) {
-	j.expect(events(say("anna", "lobby", "a1", "x"), say("bert", "lobby", "b1", "x"), say("anna", "cellar", "a1", "x")),
+func testNumbers(t *testing.T, j *tested) {
+	j.expect(commands(say("anna", "lobby", "a1", "x"), say("bert", "lobby", "b1", "x"), say("anna", "cellar", "a1", "x")),
 		"saved 1", "saved 2", "saved 1")
-	j.expect(events(say("bert", "cellar", "b1", "x"), say("anna", "lobby", "a2", "x"), once("anna", "lobby", "a3", "x")),
+	j.expect(commands(say("bert", "cellar", "b1", "x"), say("anna", "lobby", "a2", "x"), once("anna", "lobby", "a3", "x")),
 		"saved 2", "saved 3", "saved 4")
 	for room, last := range map[string]uint64{"lobby": 4, "cellar": 2, "attic": 0} {
 		if got, want := j.Bounds(room), (eventlog.Bounds{First: 1, Last: last}); got != want {
@@ -102,15 +102,15 @@ func testNumbers(t *testing.T, j *journaled) {
 	}
 }
 
-func testIDs(t *testing.T, j *journaled) {
+func testIDs(t *testing.T, j *tested) {
 	first := say("anna", "lobby", "a1", "hello")
-	j.expect(events(first), "saved 1")
+	j.expect(commands(first), "saved 1")
 	j.at += 1000
 	outcomes := j.apply(first)
 	if o := outcomes[0]; o.Status != eventlog.Repeat || o.N != 1 || o.At != start {
 		t.Errorf("the repeat is %+v, want number 1 at %v", o, start)
 	}
-	j.expect(events(
+	j.expect(commands(
 		say("anna", "lobby", "a1", "goodbye"), // another text
 		say("anna", "lobby", "a2", "hello"),
 		say("anna", "lobby", "a2", "hello"), // in the same batch
@@ -125,10 +125,10 @@ func testIDs(t *testing.T, j *journaled) {
 	}
 }
 
-func testRows(t *testing.T, j *journaled) {
-	j.apply(claim("anna", "Anna"), say("anna", "lobby", "a1", "one\ntwo\tthree ü 👩"), say("bert", "lobby", "b1", ""))
+func testRows(t *testing.T, j *tested) {
+	j.apply(reserve("anna", "Anna"), say("anna", "lobby", "a1", "one\ntwo\tthree ü 👩"), say("bert", "lobby", "b1", ""))
 	j.at += 5
-	outcomes := j.apply(once("anna", "lobby", "a2", "x"), claim("bert", "Bert"), say("bert", "lobby", "b2", "x"))
+	outcomes := j.apply(once("anna", "lobby", "a2", "x"), reserve("bert", "Bert"), say("bert", "lobby", "b2", "x"))
 	want := []wire.Message{
 		{Room: "lobby", N: 1, At: start, SenderID: "anna", DisplayName: "Anna", ID: "a1", Text: "one\ntwo\tthree ü 👩"},
 		{Room: "lobby", N: 2, At: start, SenderID: "bert", ID: "b1"},
@@ -143,7 +143,7 @@ func testRows(t *testing.T, j *journaled) {
 	}
 }
 
-func testTime(t *testing.T, j *journaled) {
+func testTime(t *testing.T, j *tested) {
 	var got []wire.Time
 	for i, at := range []wire.Time{start, start - 5000, start + 1, start} {
 		j.at = at
@@ -154,9 +154,9 @@ func testTime(t *testing.T, j *journaled) {
 	}
 	// A clock that was ahead once is of one room, and of nothing else.
 	j.at = start + 1000*hour
-	j.apply(say("anna", "ahead", "1", "x"), claim("anna", "Anna"))
+	j.apply(say("anna", "ahead", "1", "x"), reserve("anna", "Anna"))
 	j.at = start + 5
-	said := j.apply(say("bert", "lobby", "5", "x"), say("bert", "ahead", "2", "x"), say("bert", "new", "1", "x"), claim("bert", "Bert"))
+	said := j.apply(say("bert", "lobby", "5", "x"), say("bert", "ahead", "2", "x"), say("bert", "new", "1", "x"), reserve("bert", "Bert"))
 	for i, want := range []wire.Time{start + 5, start + 1000*hour, start + 5, start + 5} {
 		if said[i].At != want {
 			t.Errorf("after the clock was ahead, event %d is of %v, want %v", i, said[i].At, want)
@@ -174,7 +174,7 @@ func testTime(t *testing.T, j *journaled) {
 
 const hour = wire.Time(time.Hour / time.Millisecond)
 
-func testNames(t *testing.T, j *journaled) {
+func testNames(t *testing.T, j *tested) {
 	held := func(want map[string]string) {
 		t.Helper()
 		for by, name := range want {
@@ -183,44 +183,44 @@ func testNames(t *testing.T, j *journaled) {
 			}
 		}
 	}
-	j.expect(events(claim("anna", "Anna"), claim("bert", "ANNA"), claim("bert", "Bert")), "done", "refused name_taken", "done")
+	j.expect(commands(reserve("anna", "Anna"), reserve("bert", "ANNA"), reserve("bert", "Bert")), "done", "refused name_taken", "done")
 	held(map[string]string{"anna": "Anna", "bert": "Bert"})
 
 	// One a sender: a new one frees the old one, in the same batch, too. Its own can be spelled anew.
-	j.expect(events(claim("anna", "ANNA"), claim("anna", "Queen"), claim("bert", "anna")), "done", "done", "done")
+	j.expect(commands(reserve("anna", "ANNA"), reserve("anna", "Queen"), reserve("bert", "anna")), "done", "done", "done")
 	held(map[string]string{"anna": "Queen", "bert": "anna"})
 
-	j.expect(events(release("bert"), release("bert"), claim("carl", "Anna"), restart(j)), "done", "done", "done", "done")
+	j.expect(commands(release("bert"), release("bert"), reserve("carl", "Anna"), restart(j)), "done", "done", "done", "done")
 	held(map[string]string{"anna": "Queen", "bert": "", "carl": "Anna"})
 
 	// Held for a day after the last use. Speaking is a use; that within an hour of the last one need not be noted.
 	j.at += 23 * hour
 	j.apply(say("anna", "lobby", "a1", "x"))
 	j.at += 2 * hour
-	j.expect(events(claim("dora", "Queen"), claim("dora", "Anna")), "refused name_taken", "done")
+	j.expect(commands(reserve("dora", "Queen"), reserve("dora", "Anna")), "refused name_taken", "done")
 	held(map[string]string{"anna": "Queen", "carl": "", "dora": "Anna"})
 	j.at += 22*hour - 1
-	j.expect(events(claim("eva", "Queen")), "refused name_taken")
+	j.expect(commands(reserve("eva", "Queen")), "refused name_taken")
 	j.at++
-	j.expect(events(claim("eva", "Queen"), say("anna", "lobby", "a2", "x")), "done", "saved 2")
+	j.expect(commands(reserve("eva", "Queen"), say("anna", "lobby", "a2", "x")), "done", "saved 2")
 	held(map[string]string{"anna": "", "eva": "Queen"})
 	if got := j.all("lobby"); got[0].DisplayName != "Queen" || got[1].DisplayName != "" {
 		t.Errorf("the messages are from %q and %q, want Queen and nobody", got[0].DisplayName, got[1].DisplayName)
 	}
 }
 
-func testBoundNames(t *testing.T, j *journaled) {
-	j.expect(events(bound("anna", "Anna"), claim("bert", "Bert")), "done", "done")
+func testBoundNames(t *testing.T, j *tested) {
+	j.expect(commands(bound("anna", "Anna"), reserve("bert", "Bert")), "done", "done")
 	j.at += 1000 * hour
-	j.expect(events(claim("carl", "Anna"), claim("carl", "Bert")), "refused name_taken", "done")
-	j.expect(events(bound("dora", "Dora"), restart(j), claim("eva", "Anna"), claim("eva", "Dora"), claim("eva", "Bert")),
+	j.expect(commands(reserve("carl", "Anna"), reserve("carl", "Bert")), "refused name_taken", "done")
+	j.expect(commands(bound("dora", "Dora"), restart(j), reserve("eva", "Anna"), reserve("eva", "Dora"), reserve("eva", "Bert")),
 		"done", "done", "done", "done", "refused name_taken")
 	// A restart goes by what is held when it comes.
-	j.expect(events(bound("fritz", "Fritz")), "done")
-	j.expect(events(claim("fritz", "Fritz"), restart(j), claim("gerd", "Fritz")), "done", "done", "refused name_taken")
+	j.expect(commands(bound("fritz", "Fritz")), "done")
+	j.expect(commands(reserve("fritz", "Fritz"), restart(j), reserve("gerd", "Fritz")), "done", "done", "refused name_taken")
 }
 
-func testOwnedNames(t *testing.T, j *journaled) {
+func testRegisteredNames(t *testing.T, j *tested) {
 	gains := func(by, want string) {
 		t.Helper()
 		if got := j.CanRegister(by); got != want {
@@ -229,33 +229,33 @@ func testOwnedNames(t *testing.T, j *journaled) {
 	}
 	// Who speaks under a name with a key owns it for good, and may hold another meanwhile.
 	gains("key", "")
-	j.expect(events(claim("key", "Queen"), claim("anna", "QUEEN")), "done", "refused name_taken")
+	j.expect(commands(reserve("key", "Queen"), reserve("anna", "QUEEN")), "done", "refused name_taken")
 	gains("key", names.Key("Queen"))
-	j.apply(own("key", "Queen", "lobby", "1", "x"))
+	j.apply(register("key", "Queen", "lobby", "1", "x"))
 	gains("key", "")
 	if got := j.RegisteredNames(); len(got) != 1 || got[0].Name != "Queen" || got[0].SenderID != "key" || got[0].Since == 0 {
 		t.Errorf("owned are %+v", got)
 	}
-	j.expect(events(claim("key", "King"), claim("anna", "Queen")), "done", "refused name_taken")
+	j.expect(commands(reserve("key", "King"), reserve("anna", "Queen")), "done", "refused name_taken")
 	j.at += 1000 * hour
-	j.expect(events(claim("anna", "Queen"), claim("anna", "King")), "refused name_taken", "done")
-	j.expect(events(claim("key", "Queen"), release("key"), bound("bert", "Queen")), "done", "done", "refused name_taken")
+	j.expect(commands(reserve("anna", "Queen"), reserve("anna", "King")), "refused name_taken", "done")
+	j.expect(commands(reserve("key", "Queen"), release("key"), bound("bert", "Queen")), "done", "done", "refused name_taken")
 
 	// Claiming alone makes nobody an owner, and speaking without a key neither, nor what is to own another name.
-	j.expect(events(claim("key2", "Pawn"), say("key2", "lobby", "1", "x"), own("key2", "Rook", "lobby", "2", "x")), "done", "saved 2", "saved 3")
+	j.expect(commands(reserve("key2", "Pawn"), say("key2", "lobby", "1", "x"), register("key2", "Rook", "lobby", "2", "x")), "done", "saved 2", "saved 3")
 	gains("key2", names.Key("Pawn"))
 	j.at += 1000 * hour
-	j.expect(events(claim("anna", "Pawn"), say("anna", "lobby", "1", "x")), "done", "saved 4")
+	j.expect(commands(reserve("anna", "Pawn"), say("anna", "lobby", "1", "x")), "done", "saved 4")
 	j.at += 1000 * hour
-	j.expect(events(claim("key2", "Pawn")), "done")
+	j.expect(commands(reserve("key2", "Pawn")), "done")
 
 	// The operator frees it, and takes it from who holds it.
-	j.expect(events(claim("key", "Queen"), disown("QUEEN"), disown("Queen"), claim("anna", "Queen")), "done", "done", "refused bad_request", "done")
+	j.expect(commands(reserve("key", "Queen"), unregister("QUEEN"), unregister("Queen"), reserve("anna", "Queen")), "done", "done", "refused bad_request", "done")
 	if got := j.Name("key"); got != "" {
 		t.Errorf("the former owner still holds %q", got)
 	}
-	j.apply(claim("key3", "Bishop"), own("key3", "Bishop", "lobby", "1", "x"), claim("key3", "Knight"), own("key3", "Knight", "lobby", "2", "x"))
-	freed := j.apply(disown("Bishop"), disown("Knight"))
+	j.apply(reserve("key3", "Bishop"), register("key3", "Bishop", "lobby", "1", "x"), reserve("key3", "Knight"), register("key3", "Knight", "lobby", "2", "x"))
+	freed := j.apply(unregister("Bishop"), unregister("Knight"))
 	if len(freed[0].Renamed) != 0 || !slices.Equal(freed[1].Renamed, []string{"key3"}) || j.Name("key3") != "" {
 		t.Errorf("of %q and %q was told that they held what was freed; one holds %q", freed[0].Renamed, freed[1].Renamed, j.Name("key3"))
 	}
@@ -265,70 +265,70 @@ func testOwnedNames(t *testing.T, j *journaled) {
 		e    eventlog.Command
 		want []string
 	}{
-		{claim("one", "Rhino"), []string{"one"}}, {claim("one", "Rhino"), nil}, {claim("one", "Hippo"), []string{"one"}},
-		{claim("two", "Hippo"), nil}, {release("one"), []string{"one"}}, {release("one"), nil}, {claim("two", "Hippo"), []string{"two"}},
+		{reserve("one", "Rhino"), []string{"one"}}, {reserve("one", "Rhino"), nil}, {reserve("one", "Hippo"), []string{"one"}},
+		{reserve("two", "Hippo"), nil}, {release("one"), []string{"one"}}, {release("one"), nil}, {reserve("two", "Hippo"), []string{"two"}},
 	} {
 		if got := j.apply(c.e)[0].Renamed; !slices.Equal(got, c.want) {
 			t.Errorf("after %+v by %s, %q have another name, want %q", c.e.Body, c.e.SenderID, got, c.want)
 		}
 	}
 	j.at += 1000 * hour
-	if got := j.apply(claim("one", "Hippo"))[0].Renamed; !slices.Equal(got, []string{"two", "one"}) {
+	if got := j.apply(reserve("one", "Hippo"))[0].Renamed; !slices.Equal(got, []string{"two", "one"}) {
 		t.Errorf("when a name is taken from who held it, %q have another", got)
 	}
 
 	// Nobody owns more than so many.
 	for i := range eventlog.MaxRegisteredNames + 1 {
 		name := string(rune('a' + i))
-		j.apply(claim("greedy", name), own("greedy", name, "lobby", name, "x"))
+		j.apply(reserve("greedy", name), register("greedy", name, "lobby", name, "x"))
 	}
 	gains("greedy", "")
 	j.at += 1000 * hour
 	last := string(rune('a' + eventlog.MaxRegisteredNames))
-	j.expect(events(claim("bert", "a"), claim("bert", last)), "refused name_taken", "done")
-	j.expect(events(disown("a"), claim("greedy", "z"), own("greedy", "z", "lobby", "z", "x"), release("greedy"), claim("anna", "z")),
+	j.expect(commands(reserve("bert", "a"), reserve("bert", last)), "refused name_taken", "done")
+	j.expect(commands(unregister("a"), reserve("greedy", "z"), register("greedy", "z", "lobby", "z", "x"), release("greedy"), reserve("anna", "z")),
 		"done", "done", "saved 16", "done", "refused name_taken")
 }
 
 // A key of two parts clashes with each key that has one of them in common.
-func testClashingNames(t *testing.T, j *journaled) {
+func testClashingNames(t *testing.T, j *tested) {
 	named := func(by, name, folded, looks string) eventlog.Command {
 		return eventlog.Command{Kind: eventlog.ReserveName, SenderID: by, Body: eventlog.ReserveNameBody{Name: name, Key: folded + "\x00" + looks}}
 	}
 	ian := func(by string) eventlog.Command { return named(by, "Ian", "ian", "lan") }
 	lan := func(by string) eventlog.Command { return named(by, "Lan", "lan", "Lan") }
 	small := func(by string) eventlog.Command { return named(by, "lan", "lan", "lan") } // looks like Ian, and is Lan in small letters
-	j.expect(events(ian("anna"), lan("bert"), small("cleo")), "done", "done", "refused name_taken")
-	j.expect(events(release("anna"), small("cleo"), release("bert"), small("cleo"), ian("anna"), lan("bert")),
+	j.expect(commands(ian("anna"), lan("bert"), small("cleo")), "done", "done", "refused name_taken")
+	j.expect(commands(release("anna"), small("cleo"), release("bert"), small("cleo"), ian("anna"), lan("bert")),
 		"done", "refused name_taken", "done", "done", "refused name_taken", "refused name_taken")
-	j.expect(events(release("cleo"), ian("anna"), lan("bert")), "done", "done", "done")
+	j.expect(commands(release("cleo"), ian("anna"), lan("bert")), "done", "done", "done")
 	j.at += 1000 * hour // both have run out, and one claim takes both
 	if got := j.apply(small("cleo"))[0].Renamed; !slices.Equal(got, []string{"bert", "anna", "cleo"}) {
 		t.Errorf("when a name is taken that clashes with two, %q have another", got)
 	}
-	j.expect(events(ian("anna"), lan("bert")), "refused name_taken", "refused name_taken")
+	j.expect(commands(ian("anna"), lan("bert")), "refused name_taken", "refused name_taken")
 
 	// The same of names that are owned.
 	owning := say("cleo", "lobby", "1", "x")
 	owning.RegisterKey = j.CanRegister("cleo")
 	j.apply(owning, release("cleo"))
-	j.expect(events(ian("anna"), lan("bert"), small("cleo")), "refused name_taken", "refused name_taken", "done")
-	j.expect(events(eventlog.Command{Kind: eventlog.UnregisterName, Body: eventlog.UnregisterNameBody{Name: "LAN", Key: "lan\x00LAN"}}, ian("anna"), lan("bert")), "done", "done", "done")
+	j.expect(commands(ian("anna"), lan("bert"), small("cleo")), "refused name_taken", "refused name_taken", "done")
+	j.expect(commands(eventlog.Command{Kind: eventlog.UnregisterName, Body: eventlog.UnregisterNameBody{Name: "LAN", Key: "lan\x00LAN"}}, ian("anna"), lan("bert")), "done", "done", "done")
 }
 
-func testRooms(t *testing.T, j *journaled) {
+func testRooms(t *testing.T, j *tested) {
 	j.apply(limitRooms(2))
-	j.expect(events(say("anna", "one", "a1", "x"), say("anna", "two", "a1", "x"), say("anna", "three", "a1", "x"), say("anna", "one", "a2", "x")),
+	j.expect(commands(say("anna", "one", "a1", "x"), say("anna", "two", "a1", "x"), say("anna", "three", "a1", "x"), say("anna", "one", "a2", "x")),
 		"saved 1", "saved 1", "refused not_allowed", "saved 2")
-	j.expect(events(say("anna", "three", "a1", "x"), say("anna", "two", "a2", "x")), "refused not_allowed", "saved 2")
+	j.expect(commands(say("anna", "three", "a1", "x"), say("anna", "two", "a2", "x")), "refused not_allowed", "saved 2")
 	j.apply(limitRooms(3))
-	j.expect(events(say("anna", "three", "a1", "x"), say("anna", "four", "a1", "x")), "saved 1", "refused not_allowed")
+	j.expect(commands(say("anna", "three", "a1", "x"), say("anna", "four", "a1", "x")), "saved 1", "refused not_allowed")
 	if got, want := j.Bounds("four"), (eventlog.Bounds{First: 1}); got != want {
 		t.Errorf("Head of a room that was refused = %+v", got)
 	}
 }
 
-func testReading(t *testing.T, j *journaled) {
+func testReading(t *testing.T, j *tested) {
 	const last = 2*eventlog.MaxRead + 7
 	var batch []eventlog.Command
 	for i := range last {
@@ -390,7 +390,7 @@ func numbers(messages []wire.Message) (n []uint64) {
 	return n
 }
 
-func testLongTexts(t *testing.T, j *journaled) {
+func testLongTexts(t *testing.T, j *tested) {
 	// The fourth alone is more than is read at once; the first three are exactly that.
 	third := strings.Repeat("x", eventlog.ReadBytes/3)
 	j.apply(
@@ -420,9 +420,9 @@ func testLongTexts(t *testing.T, j *journaled) {
 	}
 }
 
-func testToldTwice(t *testing.T, j *journaled) {
-	batch := &eventlog.Batch{At: start, Commands: events(
-		claim("anna", "Anna"), say("anna", "lobby", "a1", "x"), say("anna", "lobby", "a1", "x"),
+func testAppliedTwice(t *testing.T, j *tested) {
+	batch := &eventlog.Batch{At: start, Commands: commands(
+		reserve("anna", "Anna"), say("anna", "lobby", "a1", "x"), say("anna", "lobby", "a1", "x"),
 		once("anna", "lobby", "a2", "x"), say("anna", "lobby", "a1", "y"), say("anna", "cellar", "a1", "x"),
 	)}
 	first, err := j.Apply(batch, 1)
@@ -434,7 +434,7 @@ func testToldTwice(t *testing.T, j *journaled) {
 		t.Fatal(err)
 	}
 	if !reflect.DeepEqual(first, second) {
-		t.Errorf("told once more, the outcomes are\n%s\nand were\n%s", brief(second), brief(first))
+		t.Errorf("applied again, the outcomes are\n%s\nand were\n%s", brief(second), brief(first))
 	}
 	if got := numbers(j.all("lobby")); !reflect.DeepEqual(got, []uint64{1, 2}) || j.Position() != 1 {
 		t.Errorf("after that there are %v at position %d, want 1 and 2 at 1", got, j.Position())
@@ -442,12 +442,12 @@ func testToldTwice(t *testing.T, j *journaled) {
 	if err := j.Reopen(); err != nil {
 		t.Fatalf("Reopen with nothing in doubt: %v", err)
 	}
-	j.expect(events(say("anna", "lobby", "a3", "x")), "saved 3")
+	j.expect(commands(say("anna", "lobby", "a3", "x")), "saved 3")
 }
 
-func testRolledBack(t *testing.T, j *journaled) {
-	j.apply(claim("anna", "Anna"), say("anna", "lobby", "a1", "x"))
-	_, err := j.Apply(&eventlog.Batch{At: start + 9, Commands: events(
+func testRolledBack(t *testing.T, j *tested) {
+	j.apply(reserve("anna", "Anna"), say("anna", "lobby", "a1", "x"))
+	_, err := j.Apply(&eventlog.Batch{At: start + 9, Commands: commands(
 		release("anna"), say("anna", "lobby", "a2", "x"), say("anna", "cellar", "a1", "x"), eventlog.Command{Kind: 99},
 	)}, 2)
 	if !errors.Is(err, eventlog.ErrRolledBack) {
@@ -462,7 +462,7 @@ func testRolledBack(t *testing.T, j *journaled) {
 	}
 }
 
-func testFree(t *testing.T, j *journaled) {
+func testFree(t *testing.T, j *tested) {
 	if n, err := j.Free(); err != nil || n == 0 {
 		t.Errorf("Free() = %d, %v", n, err)
 	}
@@ -474,9 +474,9 @@ func testOpenedAgain(t *testing.T, place Location) {
 	}
 	j := open(t, place)
 	historyID := j.HistoryID()
-	j.apply(claim("anna", "Anna"), bound("bert", "Bert"), say("anna", "lobby", "a1", "x"), say("anna", "cellar", "a1", "x"))
+	j.apply(reserve("anna", "Anna"), bound("bert", "Bert"), say("anna", "lobby", "a1", "x"), say("anna", "cellar", "a1", "x"))
 	j.apply(once("anna", "lobby", "a2", "x"), say("anna", "shed", "s1", "x"))
-	j.apply(claim("key", "Queen"), own("key", "Queen", "hall", "k1", "x"), release("key"), remove("shed", 1))
+	j.apply(reserve("key", "Queen"), register("key", "Queen", "hall", "k1", "x"), release("key"), remove("shed", 1))
 	lobby := j.all("lobby")
 	for range 2 {
 		if err := j.Close(); err != nil {
@@ -502,9 +502,9 @@ func testOpenedAgain(t *testing.T, place Location) {
 		t.Error("what became of a batch of an earlier process was told")
 	}
 	j.at -= hour
-	j.expect(events(
+	j.expect(commands(
 		say("anna", "lobby", "a1", "x"), say("anna", "lobby", "a1", "y"), say("anna", "lobby", "a3", "x"), say("anna", "cellar", "a2", "x"),
-		claim("carl", "Bert"), restart(j), claim("carl", "Bert"), say("carl", "attic", "c1", "x"), claim("carl", "Queen"), claim("key", "Queen"),
+		reserve("carl", "Bert"), restart(j), reserve("carl", "Bert"), say("carl", "attic", "c1", "x"), reserve("carl", "Queen"), reserve("key", "Queen"),
 	), "repeat 1", "refused id_reused", "saved 3", "saved 2", "refused name_taken", "done", "done", "saved 1", "refused name_taken", "done")
 	if got := j.all("lobby")[2].At; got != start {
 		t.Errorf("after the clock went back over a restart, at is %v, want %v", got, start)

@@ -14,7 +14,7 @@ import (
 )
 
 // numbers are those of a room's messages, as reading gives them from both ends.
-func (j *journaled) numbers(room string) string {
+func (j *tested) numbers(room string) string {
 	j.t.Helper()
 	all := j.all(room)
 	back, _, err := j.ReadBefore(room, 1<<40, eventlog.MaxRead)
@@ -27,7 +27,7 @@ func (j *journaled) numbers(room string) string {
 	return fmt.Sprintf("%d-%d", all[0].N, all[len(all)-1].N)
 }
 
-func (j *journaled) kept(room string, head eventlog.Bounds, numbers string) {
+func (j *tested) kept(room string, head eventlog.Bounds, numbers string) {
 	j.t.Helper()
 	if got := j.Bounds(room); got != head {
 		j.t.Fatalf("the head of %s is %+v, want %+v", room, got, head)
@@ -40,27 +40,27 @@ func (j *journaled) kept(room string, head eventlog.Bounds, numbers string) {
 	}
 }
 
-func testTrim(t *testing.T, j *journaled) {
+func testTrim(t *testing.T, j *tested) {
 	for i := range 10 {
 		j.apply(say("anna", "lobby", fmt.Sprint("a", i+1), "x"), once("bert", "cellar", fmt.Sprint(i), "y"))
 	}
-	j.expect(events(trim("lobby", 0), trim("nowhere", 5), trim("lobby", 3), trim("lobby", 2)), "from 1", "from 1", "from 4", "from 4")
+	j.expect(commands(trim("lobby", 0), trim("nowhere", 5), trim("lobby", 3), trim("lobby", 2)), "from 1", "from 1", "from 4", "from 4")
 	j.kept("lobby", eventlog.Bounds{First: 4, Last: 10}, "4-10")
 	j.kept("cellar", eventlog.Bounds{First: 1, Last: 10}, "1-10")
 	if j.Bounds("nowhere") != (eventlog.Bounds{First: 1}) || len(j.AllBounds()) != 2 {
 		t.Errorf("a room was made by letting go: %v", j.AllBounds())
 	}
 	// What is said in the same batch can go in it; numbers go on.
-	j.expect(events(say("anna", "lobby", "new", "x"), trim("lobby", 99), say("anna", "lobby", "newer", "x")), "saved 11", "from 12", "saved 12")
+	j.expect(commands(say("anna", "lobby", "new", "x"), trim("lobby", 99), say("anna", "lobby", "newer", "x")), "saved 11", "from 12", "saved 12")
 	j.kept("lobby", eventlog.Bounds{First: 12, Last: 12}, "12-12")
-	j.expect(events(trim("lobby", 12)), "from 13")
+	j.expect(commands(trim("lobby", 12)), "from 13")
 	j.kept("lobby", eventlog.Bounds{First: 13, Last: 12}, "none")
-	j.expect(events(say("anna", "lobby", "again", "x")), "saved 13")
+	j.expect(commands(say("anna", "lobby", "again", "x")), "saved 13")
 	j.kept("lobby", eventlog.Bounds{First: 13, Last: 13}, "13-13")
 }
 
 // Ids are kept for two generations, whether or not their messages are.
-func testIDsLiveOn(t *testing.T, j *journaled) {
+func testIDsLiveOn(t *testing.T, j *tested) {
 	old, young := say("anna", "lobby", "old", "x"), say("anna", "lobby", "young", "x")
 	if got := j.IDGeneration(); got.Number != 1 {
 		t.Fatalf("ids begin with %+v", got)
@@ -71,39 +71,39 @@ func testIDsLiveOn(t *testing.T, j *journaled) {
 			t.Fatalf("old ids are left: %v, %v", got, err)
 		}
 	}
-	j.expect(events(old, trim("lobby", 1), old, forget()), "saved 1", "from 2", "repeat 1", "done")
+	j.expect(commands(old, trim("lobby", 1), old, pruneIDs()), "saved 1", "from 2", "repeat 1", "done")
 	j.at += 7 * 24 * hour
 	// In one batch some events meet the generations of before, and some those of after.
-	j.expect(events(old, turn(2), old, young, forget(), old), "repeat 1", "done", "repeat 1", "saved 2", "done", "repeat 1")
+	j.expect(commands(old, rotateIDs(2), old, young, pruneIDs(), old), "repeat 1", "done", "repeat 1", "saved 2", "done", "repeat 1")
 	if got := j.IDGeneration(); got != (eventlog.IDGeneration{Number: 2, Since: j.at}) {
 		t.Errorf("after a turn there are %+v", got)
 	}
-	j.expect(events(turn(2), turn(4), turn(1), turn(0), old, say("anna", "lobby", "old", "y")), "done", "done", "done", "done", "repeat 1", "refused id_reused")
+	j.expect(commands(rotateIDs(2), rotateIDs(4), rotateIDs(1), rotateIDs(0), old, say("anna", "lobby", "old", "y")), "done", "done", "done", "done", "repeat 1", "refused id_reused")
 	if got := j.IDGeneration(); got != (eventlog.IDGeneration{Number: 2, Since: j.at}) {
 		t.Errorf("after turns that are none there are %+v", got)
 	}
 	stale(false)
-	j.expect(events(forget(), old), "done", "repeat 1")
+	j.expect(commands(pruneIDs(), old), "done", "repeat 1")
 	j.at -= hour // what dates it anew forgets nothing
-	j.expect(events(turn(2), forget(), old), "done", "done", "repeat 1")
+	j.expect(commands(rotateIDs(2), pruneIDs(), old), "done", "done", "repeat 1")
 	if got := j.IDGeneration(); got != (eventlog.IDGeneration{Number: 2, Since: j.at}) {
 		t.Errorf("dated anew there are %+v", got)
 	}
-	j.expect(events(trim("lobby", 2), turn(3), forget(), old, young), "from 3", "done", "done", "saved 3", "repeat 2")
+	j.expect(commands(trim("lobby", 2), rotateIDs(3), pruneIDs(), old, young), "from 3", "done", "done", "saved 3", "repeat 2")
 	stale(true)
-	j.expect(events(forget(), old, young), "done", "repeat 3", "repeat 2")
+	j.expect(commands(pruneIDs(), old, young), "done", "repeat 3", "repeat 2")
 	stale(false)
 }
 
 // Ids are let go of in steps.
-func testForgetSteps(t *testing.T, j *journaled) {
+func testForgetSteps(t *testing.T, j *tested) {
 	var all []eventlog.Command
 	for i := range eventlog.PruneStep + 10 {
 		all = append(all, say("anna", "lobby", fmt.Sprint(i), "x"))
 	}
 	j.apply(all...)
-	j.apply(turn(2))
-	j.apply(turn(3))
+	j.apply(rotateIDs(2))
+	j.apply(rotateIDs(3))
 	steps := 0
 	for {
 		stale, err := j.HasStaleIDs()
@@ -113,7 +113,7 @@ func testForgetSteps(t *testing.T, j *journaled) {
 		if !stale {
 			break
 		}
-		j.apply(forget())
+		j.apply(pruneIDs())
 		steps++
 	}
 	if steps < 1 || steps > 2 {
@@ -122,7 +122,7 @@ func testForgetSteps(t *testing.T, j *journaled) {
 }
 
 // A name that has run out is free by an event of its own, which the store finds.
-func testExpire(t *testing.T, j *journaled) {
+func testExpire(t *testing.T, j *tested) {
 	day := wire.Time(eventlog.NameLeaseTime / time.Millisecond)
 	runOut := func(want ...string) {
 		t.Helper()
@@ -132,12 +132,12 @@ func testExpire(t *testing.T, j *journaled) {
 			t.Fatalf("the names of %q have run out, want those of %q", got, want)
 		}
 	}
-	j.apply(claim("anna", "Anna"), claim("bert", "Bert"), bound("carl", "Carl"))
+	j.apply(reserve("anna", "Anna"), reserve("bert", "Bert"), bound("carl", "Carl"))
 	j.at += 12 * hour
 	j.apply(say("bert", "lobby", "1", "x"))
 	j.at += 12*hour - 1
 	runOut()
-	j.expect(events(expire("anna"), expire("nobody")), "done", "done")
+	j.expect(commands(expire("anna"), expire("nobody")), "done", "done")
 	j.at++
 	runOut("anna")
 	freed := j.apply(expire("anna"), expire("bert"), expire("carl"))
@@ -154,41 +154,41 @@ func testExpire(t *testing.T, j *journaled) {
 
 	// While it is not certain what time it is, nothing runs out, whatever the clock says.
 	j.at += 1000 * hour
-	unsure := eventlog.Batch{At: j.at, Node: eventlog.LocalNode, Commands: events(expire("bert"), claim("dora", "Bert"))}
+	unsure := eventlog.Batch{At: j.at, Node: eventlog.LocalNode, Commands: commands(expire("bert"), reserve("dora", "Bert"))}
 	outcomes, err := j.Apply(&unsure, j.Position()+1)
 	if err != nil || brief(outcomes) != "done\nrefused name_taken" {
 		t.Errorf("unsure of the time: %s, %v", brief(outcomes), err)
 	}
 
 	// A name that was used while the clock was ahead runs out a day after the clock is right again.
-	j.apply(claim("eva", "Eva"), say("bert", "lobby", "2", "x"))
+	j.apply(reserve("eva", "Eva"), say("bert", "lobby", "2", "x"))
 	j.at -= 500 * hour
 	runOut("bert", "eva")
-	j.expect(events(say("bert", "lobby", "3", "x"), expire("eva")), "saved 3", "done")
+	j.expect(commands(say("bert", "lobby", "3", "x"), expire("eva")), "saved 3", "done")
 	runOut()
 	j.at += day - 1
-	j.expect(events(claim("fritz", "Eva"), claim("fritz", "Bert")), "refused name_taken", "refused name_taken")
+	j.expect(commands(reserve("fritz", "Eva"), reserve("fritz", "Bert")), "refused name_taken", "refused name_taken")
 	j.at++
 	runOut("bert", "eva")
-	j.expect(events(claim("fritz", "Eva"), expire("bert")), "done", "done")
+	j.expect(commands(reserve("fritz", "Eva"), expire("bert")), "done", "done")
 	runOut()
 }
 
-func testTrimSteps(t *testing.T, j *journaled) {
+func testTrimSteps(t *testing.T, j *tested) {
 	const step = eventlog.TrimStep
 	var all []eventlog.Command
 	for i := range 2*step + 10 {
 		all = append(all, say("anna", "lobby", fmt.Sprint(i), "x"))
 	}
 	j.apply(all...)
-	j.expect(events(trim("lobby", 2*step+5)), fmt.Sprintf("from %d", step+1))
-	j.expect(events(trim("lobby", 2*step+5)), fmt.Sprintf("from %d", 2*step+1))
-	j.expect(events(trim("lobby", 2*step+5)), fmt.Sprintf("from %d", 2*step+6))
+	j.expect(commands(trim("lobby", 2*step+5)), fmt.Sprintf("from %d", step+1))
+	j.expect(commands(trim("lobby", 2*step+5)), fmt.Sprintf("from %d", 2*step+1))
+	j.expect(commands(trim("lobby", 2*step+5)), fmt.Sprintf("from %d", 2*step+6))
 	j.kept("lobby", eventlog.Bounds{First: 2*step + 6, Last: 2*step + 10}, fmt.Sprintf("%d-%d", 2*step+6, 2*step+10))
-	j.expect(events(all[0], all[2*step]), "repeat 1", fmt.Sprintf("repeat %d", 2*step+1))
+	j.expect(commands(all[0], all[2*step]), "repeat 1", fmt.Sprintf("repeat %d", 2*step+1))
 }
 
-func testKeep(t *testing.T, j *journaled) {
+func testKeep(t *testing.T, j *tested) {
 	for range 10 { // one an hour
 		j.apply(once("anna", "lobby", "x", "x"))
 		j.at += hour
@@ -237,7 +237,7 @@ func testKeep(t *testing.T, j *journaled) {
 
 // testBounds reads pages while retention and talk go on: what a page has follows from its bounds, whatever happens
 // between one call and the next.
-func testBounds(t *testing.T, j *journaled) {
+func testBounds(t *testing.T, j *tested) {
 	const step, pages = 20, 300
 	apply := func(i int) { // of each twenty that are said, twenty go
 		var batch []eventlog.Command

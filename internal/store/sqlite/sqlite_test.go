@@ -35,6 +35,11 @@ func TestLog(t *testing.T) {
 	eventlogtest.RunLog(t, fresh, func() eventlog.Sequencer { return local.New() })
 }
 
+func TestSequence(t *testing.T) {
+	t.Parallel()
+	eventlogtest.RunSequence(t, fresh, 5)
+}
+
 // fresh is a new, empty folder.
 func fresh(t *testing.T) eventlogtest.Location {
 	dir := t.TempDir()

@@ -1,0 +1,362 @@
+package eventlogtest
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"ramai/internal/eventlog"
+)
+
+// testCluster lets clients write to three nodes that share one sequence while everything goes wrong that can: batches are
+// lost and repeated, commits fail, nodes restart, are started twice, fall behind a snapshot, or run an older version of the
+// program. In the end every message is stored once and in its client's order, and all stores are the same.
+func testCluster(t *testing.T, fresh func(t *testing.T) Location, seeds uint64) {
+	for seed := range seeds {
+		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
+			c := newCluster(t, fresh, seed)
+			for range 300 {
+				c.step()
+			}
+			c.rest()
+			c.compare()
+		})
+	}
+}
+
+// newKind is the kind that an older version of the program does not know.
+const newKind = eventlog.RotateIDs
+
+type cluster struct {
+	t       *testing.T
+	fresh   func(t *testing.T) Location
+	rng     *rand.Rand
+	clock   time.Time
+	seq     *Sequence
+	nodes   []*node
+	writers []*writer
+	truth   map[string]map[uint64]string // what was fed for each number of each room
+	plain   map[string]eventlog.Status   // of messages without an id of the client's; zero: not answered
+}
+
+type node struct {
+	*eventlog.Log
+	c      *cluster
+	name   string
+	store  *Faulty
+	member *Member
+	old    bool              // runs the version without newKind
+	newest map[string]uint64 // number of each room that was fed last
+}
+
+func newCluster(t *testing.T, fresh func(t *testing.T) Location, seed uint64) *cluster {
+	c := &cluster{t: t, fresh: fresh, rng: rand.New(rand.NewPCG(seed, 3)), clock: start.Std(), seq: NewSequence(seed), truth: map[string]map[uint64]string{}, plain: map[string]eventlog.Status{}}
+	c.seq.SetTrouble(true)
+	for i := range 3 {
+		n := &node{c: c, name: fmt.Sprint("node", i), store: &Faulty{Store: c.open()}, old: i == 0}
+		c.nodes = append(c.nodes, n)
+		n.start()
+	}
+	for i := range 4 {
+		w := &writer{c: c, by: fmt.Sprint("writer", i)}
+		c.writers = append(c.writers, w)
+		w.connect()
+	}
+	return c
+}
+
+func (c *cluster) open() eventlog.Store {
+	store := c.fresh(c.t).Open()
+	c.t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			c.t.Errorf("Close: %v", err)
+		}
+	})
+	return store
+}
+
+// start runs the node's program, anew if it ran before.
+func (n *node) start() {
+	if n.member != nil {
+		n.member.Close()
+	}
+	n.store = &Faulty{Store: n.store.Store}
+	if err := n.store.Reopen(); err != nil {
+		n.c.t.Fatalf("Reopen: %v", err)
+	}
+	n.member = n.c.seq.Member()
+	if n.old {
+		n.member.Hide(newKind)
+	}
+	n.resetFeed()
+	n.Log = eventlog.NewLog(n.store, n.member, eventlog.Options{
+		Feed: n.feed, Now: func() time.Time { return n.c.clock }, Logger: slog.New(slog.DiscardHandler), Batch: 3,
+		Node: n.name, Start: starts(n.name),
+	})
+	for _, w := range n.c.writers {
+		w.lost = w.lost || w.node == n
+	}
+}
+
+// resetFeed is what the rooms of a node do when its store is another.
+func (n *node) resetFeed() {
+	n.newest = map[string]uint64{}
+	for room, bounds := range n.store.AllBounds() {
+		n.newest[room] = bounds.Last
+	}
+}
+
+func (n *node) feed(outcomes []eventlog.Outcome, submissions []eventlog.Submission) {
+	for i := range outcomes {
+		o := &outcomes[i]
+		if o.Command.Kind != eventlog.Say || o.Status != eventlog.Saved {
+			continue
+		}
+		m := o.Message()
+		if n.newest[m.Room]++; m.N != n.newest[m.Room] {
+			n.c.t.Fatalf("%s feeds number %d of %s, want %d", n.name, m.N, m.Room, n.newest[m.Room])
+		}
+		room := n.c.truth[m.Room]
+		if room == nil {
+			room = map[uint64]string{}
+			n.c.truth[m.Room] = room
+		}
+		if was, got := room[m.N], fmt.Sprint(m); was != "" && was != got {
+			n.c.t.Fatalf("%s feeds %s, another node fed %s", n.name, got, was)
+		} else {
+			room[m.N] = got
+		}
+	}
+	for i := range submissions {
+		if reply := submissions[i].ReplyTo; reply != nil {
+			reply.Deliver(&submissions[i], &outcomes[i])
+		}
+	}
+}
+
+// advance steps the node. A gap is what an operator mends with a snapshot.
+func (n *node) advance() bool {
+	worked, err := n.Step()
+	if errors.Is(err, eventlog.ErrGap) {
+		n.restore()
+	}
+	return worked
+}
+
+// restore gives the node a snapshot of all that was ordered.
+func (n *node) restore() {
+	store := n.c.open()
+	if err := n.c.seq.Restore(store); err != nil {
+		n.c.t.Fatalf("restore: %v", err)
+	}
+	n.store.Store = store
+	n.resetFeed()
+}
+
+// usurp starts another process with the node's name, which does nothing else.
+func (n *node) usurp() {
+	s, _ := starts(n.name)(n.store.Incarnation(n.name))
+	n.c.seq.mu.Lock()
+	defer n.c.seq.mu.Unlock()
+	if err := n.c.seq.order(&eventlog.Batch{At: start, Node: n.name, Commands: []eventlog.Command{s.Command}}, 0); err != nil {
+		n.c.t.Fatal(err)
+	}
+}
+
+// step is one thing that happens.
+func (c *cluster) step() {
+	n := c.nodes[c.rng.IntN(len(c.nodes))]
+	switch k := c.rng.IntN(100); {
+	case k < 10:
+		c.writePlain(n)
+	case k < 25:
+		c.writers[c.rng.IntN(len(c.writers))].write()
+	case k < 80:
+		c.clock = c.clock.Add(time.Duration(c.rng.IntN(400)) * time.Millisecond)
+		n.advance()
+	case k < 85:
+		n.store.Fail([]Fault{RolledBack, Full, Lost, Unheard}[c.rng.IntN(4)])
+	case k < 87:
+		n.store.FailReopen(c.rng.IntN(3))
+	case k < 89:
+		n.start()
+	case k < 91:
+		n.usurp()
+	case k < 93:
+		c.seq.SetDown(c.rng.IntN(2) == 0)
+	case k < 95:
+		c.seq.SetTrouble(c.rng.IntN(4) > 0)
+	case k < 96:
+		if !n.InDoubt() {
+			n.restore()
+		}
+	case k < 97:
+		c.seq.Forget(n.store.Position())
+	case k < 99:
+		w := c.writers[c.rng.IntN(len(c.writers))]
+		w.lost = true
+	default:
+		if !n.old {
+			_ = n.Submit(eventlog.Submission{Command: rotateIDs(uint64(1 + c.rng.IntN(2)))}, nil) // if there is no room, another time
+		}
+	}
+	for _, w := range c.writers {
+		w.retry()
+	}
+}
+
+// writePlain writes a message that nobody can repeat.
+func (c *cluster) writePlain(n *node) {
+	id := fmt.Sprint("p", len(c.plain))
+	c.plain[id] = 0
+	reply := &eventlog.ReplyTo{Deliver: func(_ *eventlog.Submission, o *eventlog.Outcome) {
+		if c.plain[id] != 0 {
+			c.t.Fatalf("%s is answered twice", id)
+		}
+		c.plain[id] = o.Status
+	}}
+	if err := n.Submit(eventlog.Submission{Command: once("plain", "cellar", id, "x"), ReplyTo: reply}, nil); err != nil {
+		c.t.Fatalf("Submit(%s): %v", id, err)
+	}
+}
+
+// rest lets everything go well, until all that was written is stored and all nodes have applied everything.
+func (c *cluster) rest() {
+	c.seq.SetTrouble(false)
+	c.seq.SetDown(false)
+	for _, n := range c.nodes {
+		n.store.faults, n.store.reopens = nil, 0
+		if n.old {
+			n.old = false
+			n.start()
+		}
+	}
+	for round := 0; ; round++ {
+		if round == 1000 {
+			c.t.Fatal("the cluster does not come to rest")
+		}
+		c.clock = c.clock.Add(200 * time.Millisecond)
+		done := true
+		for _, n := range c.nodes {
+			done = !n.advance() && done
+		}
+		for _, w := range c.writers {
+			w.retry()
+			done = done && len(w.unsaved) == 0
+		}
+		for _, n := range c.nodes {
+			done = done && n.store.Position() == c.seq.Last()
+		}
+		if done && round > 10 {
+			return
+		}
+	}
+}
+
+func (c *cluster) compare() {
+	want := viewOf(c.t, c.nodes[0].store)
+	for _, n := range c.nodes {
+		want.compare(c.t, n.name+" has", viewOf(c.t, n.store))
+		if a, b := Hash(c.t, c.nodes[0].store), Hash(c.t, n.store); a != b {
+			c.t.Fatalf("the rows of %s have the hash %x, those of node0 %x", n.name, b, a)
+		}
+	}
+	times := map[string]int{}
+	for _, m := range (&tested{Store: c.nodes[0].store, t: c.t}).all("cellar") {
+		times[m.ID]++
+	}
+	for id, status := range c.plain {
+		if k := times[id]; k > 1 || status == eventlog.Saved && k == 0 || status == eventlog.Refused && k > 0 {
+			c.t.Fatalf("%s has the status %d and is stored %d times", id, status, k)
+		}
+	}
+	wrote := map[string][]string{}
+	for _, m := range (&tested{Store: c.nodes[0].store, t: c.t}).all("lobby") {
+		wrote[m.SenderID] = append(wrote[m.SenderID], m.ID)
+	}
+	for _, w := range c.writers {
+		if !slices.Equal(wrote[w.by], w.wrote) {
+			c.t.Fatalf("%s wrote %v, stored is %v", w.by, w.wrote, wrote[w.by])
+		}
+	}
+}
+
+// Hash returns a hash over all rows of a store.
+func Hash(t fatal, s eventlog.Store) (sum [32]byte) {
+	h := sha256.New()
+	for _, room := range slices.Sorted(maps.Keys(s.AllBounds())) {
+		for _, m := range (&tested{Store: s, t: t}).all(room) {
+			fmt.Fprintf(h, "%+v\n", m)
+		}
+	}
+	return [32]byte(h.Sum(nil))
+}
+
+// A writer is a client that writes messages, and repeats those that are not saved, at another node if it has to.
+type writer struct {
+	c       *cluster
+	by      string
+	node    *node
+	reply   *eventlog.ReplyTo // of the connection
+	fence   uint64
+	wrote   []string
+	unsaved []string
+	refused bool // in this connection and fence
+	lost    bool // the connection is
+}
+
+func (w *writer) connect() {
+	reply := new(eventlog.ReplyTo)
+	reply.Deliver = func(s *eventlog.Submission, o *eventlog.Outcome) {
+		if w.reply == reply {
+			w.deliver(s, o)
+		}
+	}
+	reply.Lost = func() { w.lost = w.lost || w.reply == reply }
+	w.node, w.reply, w.fence, w.refused, w.lost = w.c.nodes[w.c.rng.IntN(len(w.c.nodes))], reply, 1, false, false
+	w.submit(w.unsaved...)
+}
+
+func (w *writer) write() {
+	id := fmt.Sprint("m", len(w.wrote))
+	w.wrote, w.unsaved = append(w.wrote, id), append(w.unsaved, id)
+	w.submit(id)
+}
+
+func (w *writer) submit(ids ...string) {
+	for _, id := range ids {
+		if err := w.node.Submit(eventlog.Submission{Command: say(w.by, "lobby", id, "x"), ReplyTo: w.reply, Fence: w.fence}, nil); err != nil {
+			w.c.t.Fatalf("Submit(%s): %v", id, err)
+		}
+	}
+}
+
+// retry writes once more what was refused, or what was not answered on a connection that is lost.
+func (w *writer) retry() {
+	switch {
+	case w.lost:
+		w.connect()
+	case w.refused:
+		w.fence++
+		w.refused = false
+		w.submit(w.unsaved...)
+	}
+}
+
+func (w *writer) deliver(s *eventlog.Submission, o *eventlog.Outcome) {
+	i := slices.Index(w.unsaved, s.ID)
+	switch {
+	case o.Status == eventlog.Refused:
+		w.refused = w.refused || s.Fence == w.fence
+	case i > 0:
+		w.c.t.Fatalf("%s: %s is %s before %v", w.by, s.ID, line(*o), w.unsaved[:i])
+	case i == 0:
+		w.unsaved = w.unsaved[1:]
+	}
+}

@@ -1,0 +1,239 @@
+package eventlogtest
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+
+	"ramai/internal/eventlog"
+	"ramai/wire"
+)
+
+// ErrSequence is what the members of a Sequence fail with.
+var ErrSequence = errors.New("a failure of the sequencer that the test asked for")
+
+// A Sequence is one order of batches that several logs share. It keeps batches encoded, as a network would. What it does
+// depends on nothing but its seed and the calls.
+type Sequence struct {
+	mu      sync.Mutex // for all below
+	rng     *rand.Rand
+	entries [][]byte // entries[i] is at position i+1
+	first   uint64   // position of the oldest entry that is left
+	late    [][]byte // copies that are ordered at any later time
+	trouble bool
+	down    bool
+	members []*Member
+	strange int // foreign batches so far
+}
+
+// NewSequence returns a sequence without batches, that does what it should.
+func NewSequence(seed uint64) *Sequence {
+	return &Sequence{rng: rand.New(rand.NewPCG(seed, 14)), first: 1}
+}
+
+// SetTrouble has the sequence, from now on or no longer, lose and repeat batches, also long after they were submitted; fail
+// after it has accepted a batch; deliver late; change the times of batches in both directions; and order batches of other
+// nodes and bytes that are no batch in between.
+func (s *Sequence) SetTrouble(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.trouble = on
+	if !on { // what is late comes now
+		s.entries = append(s.entries, s.late...)
+		s.late = nil
+	}
+}
+
+// SetDown has the sequence accept nothing, from now on or no longer.
+func (s *Sequence) SetDown(down bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.down = down
+}
+
+// Last returns the position of the newest entry.
+func (s *Sequence) Last() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return uint64(len(s.entries))
+}
+
+// Forget deletes all entries up to a position. Who needs one of them needs a snapshot.
+func (s *Sequence) Forget(to uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.first = max(s.first, to+1)
+}
+
+// Member returns a sequencer for one node. After a restart a node has a new one.
+func (s *Sequence) Member() *Member {
+	m := &Member{seq: s}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.members = append(s.members, m)
+	return m
+}
+
+// A Member implements eventlog.Sequencer for one node of a Sequence.
+type Member struct {
+	seq     *Sequence
+	wake    func()
+	hidden  eventlog.Kind
+	reached uint64 // the newest position that Next returned
+}
+
+// Exclusive implements eventlog.Sequencer.
+func (m *Member) Exclusive() bool { return false }
+
+// Notify implements eventlog.Sequencer.
+func (m *Member) Notify(wake func()) {
+	m.seq.mu.Lock()
+	defer m.seq.mu.Unlock()
+	m.wake = wake
+}
+
+// Close implements eventlog.Sequencer.
+func (m *Member) Close() error {
+	s := m.seq
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.members = slices.DeleteFunc(s.members, func(other *Member) bool { return other == m })
+	return nil
+}
+
+// Submit implements eventlog.Sequencer.
+func (m *Member) Submit(b *eventlog.Batch) error {
+	s := m.seq
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.wakeAll()
+	if s.down {
+		return fmt.Errorf("%w: %w", eventlog.ErrUnavailable, ErrSequence)
+	}
+	if !s.trouble {
+		return s.order(b, 0)
+	}
+	for range s.rng.IntN(3) {
+		if err := s.foreign(); err != nil {
+			return err
+		}
+	}
+	// The acknowledgement says nothing about the number of copies.
+	for range []int{0, 1, 1, 1, 2, 3}[s.rng.IntN(6)] {
+		if err := s.order(b, wire.Time(s.rng.IntN(7_200_000)-3_600_000)); err != nil {
+			return err
+		}
+	}
+	for range s.rng.IntN(2) {
+		encoded, err := b.Encode()
+		if err != nil {
+			return err
+		}
+		s.late = append(s.late, encoded)
+	}
+	if n := len(s.late); n > 0 && s.rng.IntN(2) == 0 {
+		i := s.rng.IntN(n)
+		s.entries = append(s.entries, s.late[i])
+		s.late = slices.Delete(s.late, i, i+1)
+	}
+	if s.rng.IntN(4) == 0 {
+		return ErrSequence
+	}
+	return nil
+}
+
+// order appends a copy of b whose time is shifted.
+func (s *Sequence) order(b *eventlog.Batch, shift wire.Time) error {
+	shifted := *b
+	shifted.At += shift
+	encoded, err := shifted.Encode()
+	if err == nil {
+		s.entries = append(s.entries, encoded)
+	}
+	return err
+}
+
+// foreign appends something that no member has submitted: bytes that are no batch, or a batch of another node.
+func (s *Sequence) foreign() error {
+	if s.rng.IntN(2) == 0 {
+		s.entries = append(s.entries, []byte("not a batch"))
+		return nil
+	}
+	s.strange++
+	c := eventlog.Command{Kind: eventlog.Say, SenderID: "elsewhere", Room: ForeignRoom, ID: fmt.Sprint(s.strange), Text: "from another node"}
+	return s.order(&eventlog.Batch{At: start, Node: "elsewhere", Commands: []eventlog.Command{c}}, 0)
+}
+
+// ForeignRoom is where the other nodes of a Sequence in trouble write.
+const ForeignRoom = "elsewhere"
+
+// wakeAll wakes the members. Called with mu held.
+func (s *Sequence) wakeAll() {
+	for _, m := range s.members {
+		if m.wake != nil {
+			m.wake()
+		}
+	}
+}
+
+// Next implements eventlog.Sequencer.
+func (m *Member) Next(after uint64) (*eventlog.Batch, uint64, error) {
+	s := m.seq
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := max(after+1, s.first)
+	if next > uint64(len(s.entries)) {
+		return nil, 0, nil
+	}
+	if s.trouble {
+		switch s.rng.IntN(8) {
+		case 0, 1:
+			return nil, 0, nil // later
+		case 2:
+			return nil, 0, ErrSequence
+		case 3:
+			if m.reached > 0 { // a redelivery
+				next = max(m.reached, s.first)
+			}
+		}
+	}
+	b := decode(s.entries[next-1])
+	for i := range b.Commands {
+		if m.hidden != 0 && b.Commands[i].Kind == m.hidden {
+			return nil, 0, eventlog.UnknownKindError{Kind: m.hidden}
+		}
+	}
+	m.reached = next
+	return b, next, nil
+}
+
+// decode returns the batch of an entry, an empty one if no member has written it.
+func decode(entry []byte) *eventlog.Batch {
+	b, err := eventlog.DecodeBatch(entry)
+	if err != nil {
+		return &eventlog.Batch{}
+	}
+	return b
+}
+
+// Restore applies everything that was ordered, also what was forgotten, to a store: what results is a snapshot.
+func (s *Sequence) Restore(store eventlog.Store) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := store.Position(); i < uint64(len(s.entries)); i++ {
+		if _, err := store.Apply(decode(s.entries[i]), i+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Hide has the member fail with an UnknownKindError at batches with a command of a kind, as an older version of the program
+// does; 0: of none.
+func (m *Member) Hide(kind eventlog.Kind) {
+	m.seq.mu.Lock()
+	defer m.seq.mu.Unlock()
+	m.hidden = kind
+}
