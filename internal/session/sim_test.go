@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ramai/internal/eventlog"
+	"ramai/internal/eventlog/eventlogtest"
 	"ramai/wire"
 )
 
@@ -30,7 +31,7 @@ func TestSimulation(t *testing.T) {
 	}
 	for seed := first; seed <= last; seed++ {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
-			s := newSim(t, seed)
+			s := newSim(t, seed, nil)
 			for range 400 {
 				s.step()
 			}
@@ -58,14 +59,16 @@ type sim struct {
 	forget bool     // retention takes the oldest messages away
 	backs  int      // how often the machine was set back
 	truth  truth
+
+	replicas []*replica // the other nodes of a cluster
 }
 
-func newSim(t *testing.T, seed uint64) *sim {
+func newSim(t *testing.T, seed uint64, cluster *eventlogtest.Sequence) *sim {
 	rng := rand.New(rand.NewPCG(seed, 20))
 	pick := func(of ...int) int { return of[rng.IntN(len(of))] }
 	set := setting{
 		tape: int64(pick(1, 4000, 20000, 1<<20)), rate: float64(pick(0, 5, 20)), burst: pick(3, 30), queue: pick(2, 8, 1000),
-		batch: pick(1, 3, 100), seed: seed,
+		batch: pick(1, 3, 100), seed: seed, cluster: cluster,
 	}
 	s := &sim{harness: newHarness(t, set), t: t, rng: rng, truth: truth{}, disk: pick(1, 2, 10), forget: rng.IntN(3) == 0}
 	for i := range 3 {
@@ -166,7 +169,7 @@ func (s *sim) mishap(p *person, l *liner) {
 			s.restart()
 		}
 	case 12:
-		if s.set.seed%3 == 1 {
+		if s.set.seed%3 == 1 && s.set.cluster == nil { // a node of a cluster gets back what it lost
 			s.setBack()
 		}
 	}
@@ -238,6 +241,7 @@ func (s *sim) cutAll() {
 // rest has everything go well from now on, and returns when nothing is left to happen.
 func (s *sim) rest() {
 	s.store.faults, s.store.reopens, s.store.reads = nil, 0, 0
+	s.quiet()
 	for round := range 100 {
 		if round == 5 {
 			s.comeBack()
@@ -258,6 +262,9 @@ func (s *sim) rest() {
 		}
 		s.advance(time.Second)
 		pending := 0
+		if s.catchUp() {
+			pending++
+		}
 		for _, p := range s.people {
 			p.push()
 			pending += len(p.box)
