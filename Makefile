@@ -95,16 +95,18 @@ cross:
 	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/ramai
 	GOOS=windows GOARCH=amd64 CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/ramai
 
-# The fuzz targets are found, not listed, so that none is forgotten. A run that its time ends may fail with "context
-# deadline exceeded" and nothing else, though nothing was found: that is accepted.
+# The fuzz targets are found, not listed, so that none is forgotten. Each package is built once for all of its targets. A
+# run that ends with its time may fail with "context deadline exceeded" and nothing else, which is accepted.
 shortfuzz:
-	@$(MAKE) --no-print-directory fuzz FUZZTIME=$(SHORTFUZZ) FUZZFLAGS=-fuzzminimizetime=10x
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=$(SHORTFUZZ) FUZZFLAGS=-test.fuzzminimizetime=10x
 
 fuzz:
-	@set -e; grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u | while read -r dir; do \
+	@set -e; bin=$$(mktemp -d); trap 'rm -rf "$$bin"' EXIT; cache=$$($(GO) env GOCACHE)/fuzz; \
+	grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u | while read -r dir; do \
+	  $(GO) test -c -fuzz=Fuzz -o "$$bin/fuzz" $$dir; package=$$($(GO) list $$dir); \
 	  for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$dir/*_test.go | sed 's/func //'); do \
 	    echo "fuzz $$dir $$target"; \
-	    out=$$($(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $(FUZZFLAGS) $$dir 2>&1) || \
+	    out=$$(cd $$dir && "$$bin/fuzz" -test.run '^$$' -test.fuzz "^$$target\$$" -test.fuzztime $(FUZZTIME) -test.fuzzcachedir "$$cache/$$package" $(FUZZFLAGS) 2>&1) || \
 	      test "$$(echo "$$out" | grep -vE '^(fuzz: elapsed|--- FAIL: Fuzz|FAIL|exit status 1$$)')" = '    context deadline exceeded' || \
 	      { echo "$$out"; exit 1; }; \
 	    echo "$$out" | grep '^fuzz: elapsed' | tail -n 1; \
