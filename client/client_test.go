@@ -88,7 +88,7 @@ func next[F wire.Frame](t *testing.T, c *Client) F {
 }
 
 // fakeHandler serves the fake server, one connection at a time; trouble is called before each frame that goes out and
-// tells whether to cut the connection.
+// reports whether to cut the connection.
 func fakeHandler(s *fakeServer, trouble func() bool) handler {
 	var mu sync.Mutex
 	return func(ctx context.Context, c *websocket.Conn, _ *http.Request) {

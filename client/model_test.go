@@ -238,7 +238,7 @@ func TestCoreKeepsThePromises(t *testing.T) {
 	})
 }
 
-// heardAll tells whether heard is the end of messages: before the first joined there is nothing to hear.
+// heardAll reports whether heard is the end of messages: before the first joined there is nothing to hear.
 func heardAll(heard, messages []wire.Message) bool {
 	start := len(messages) - len(heard)
 	return start >= 0 && slices.Equal(texts(heard), texts(messages[start:]))

@@ -57,7 +57,7 @@ func (o *screenOptions) check() error {
 	return nil
 }
 
-// isScreen tells whether a full screen can be shown.
+// isScreen reports whether stdin and stdout can show a full screen.
 func isScreen(stdin io.Reader, stdout io.Writer) bool {
 	term, ok := os.LookupEnv("TERM")
 	if term == "dumb" || !ok && runtime.GOOS != "windows" {

@@ -41,7 +41,7 @@ func clean(s string, method ansi.Method) string {
 				b.WriteRune(r)
 			}
 			continue
-		case method == ansi.WcWidth && r >= 0x1f3fb && r <= 0x1f3ff && last >= 0x261d: // a colour of the skin of what is before
+		case method == ansi.WcWidth && r >= 0x1f3fb && r <= 0x1f3ff && last >= 0x261d: // the skin tone of the character before
 		case r == 0x00ad, r == 0x200b, r == 0x180e,
 			unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r), unicode.Is(unicode.Variation_Selector, r):
 		default:

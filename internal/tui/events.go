@@ -396,7 +396,7 @@ func (s *screen) requestFailed(f client.RequestFailed) {
 		if i < 0 || len(s.rooms.all) == 1 {
 			return
 		}
-		r := s.rooms.all[i] // what is written there stays there, and is never said elsewhere
+		r := s.rooms.all[i] // its draft stays there, and is never posted elsewhere
 		if r.editor.draft() == "" && len(r.outbox) == 0 && !(i == s.rooms.current && s.composer.question != nil) {
 			s.removeRoom(i)
 		}

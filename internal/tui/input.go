@@ -7,7 +7,7 @@ import (
 	"github.com/charmbracelet/x/term"
 )
 
-// Bounds of what is typed.
+// Limits of what is typed.
 const (
 	maxPaste    = 256 << 10 // bytes
 	maxSequence = 1 << 10   // bytes of an escape sequence

@@ -254,7 +254,7 @@ func (s *screen) perform(name string) tea.Cmd {
 	return nil
 }
 
-// escape takes back one thing: a command that was begun, a mark, what could not be said, the rule of what is new, a notice.
+// escape undoes one thing: a command that was begun, the mark of a jump, failed messages, the divider, a notice.
 func (s *screen) escape() {
 	r := s.room()
 	switch c := &r.editor; {

@@ -272,8 +272,8 @@ func TestManyUnconfirmed(t *testing.T) {
 	st.asked(`say lobby "now"`)
 }
 
-// TestPlainPlace: the numbers of the plain door are not those of the last time.
-func TestPlainPlace(t *testing.T) {
+// TestPlainPosition: the numbers of the plain protocol are not those of the last time.
+func TestPlainPosition(t *testing.T) {
 	st := newHarness(t, 80, 24, func(c *Config, f *fakeChat) {
 		f.plain = true
 		c.State = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, Read: 57, At: 12, Draft: "begun"}}}

@@ -36,7 +36,7 @@ func (s *screen) load(r *room, p page, h wire.History) tea.Cmd {
 	}
 	switch {
 	case p.kind == around || p.kind == newest:
-		r.generation++ // what is under way is for the window that this takes the place of
+		r.generation++ // pages that are on their way are for the old window
 		r.jumping, r.loadingEnd = true, p.kind == newest
 	case r.loading:
 		return nil
@@ -148,7 +148,7 @@ func (s *screen) point(r *room, n uint64, how placement) {
 	}
 	height, off := s.messageRows(), 0
 	if how != atTop {
-		off = -r.block(i, s.style).headLines // the rule of what is new, too
+		off = -r.block(i, s.style).headLines // the divider, too
 	}
 	r.moveTo(i, off, height, s.style)
 	if r.anchor != nil && how != atTop {

@@ -16,7 +16,7 @@ type pasteQuestion struct {
 	text        string
 	lines       []string  // to be said one by one, without empty ones
 	fitsOne     bool      // it can be one message
-	confirming  bool      // it is to be said line by line, if Enter comes next
+	confirming  bool      // Enter posts the lines one by one
 	leftBecause string    // not all of the lines could be said
 	strayAt     time.Time // when a letter came that is no answer
 }
@@ -43,7 +43,7 @@ func (c *composer) paste(text string) bool {
 		text = q.text + "\n" + text
 	}
 	c.completion = nil
-	if e := c.editor(); e.searching { // what is looked for is one line
+	if e := c.editor(); e.searching { // a search is one line
 		line, _, _ := strings.Cut(text, "\n")
 		e.searchWords += line
 		e.search(len(e.history))

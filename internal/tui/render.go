@@ -15,7 +15,7 @@ import (
 type rendered struct {
 	renderKey   renderKey
 	lines       []string
-	headLines   int   // how many of lines stand before the text: the day, the rule of what is new
+	headLines   int   // how many of the lines stand before the text: the day, the divider
 	charsBefore []int // how many characters of the text stand before each line of it, spaces aside
 }
 

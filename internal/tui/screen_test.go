@@ -209,7 +209,7 @@ func TestConnection(t *testing.T) {
 	}
 }
 
-// TestPlain does what the plain door can.
+// TestPlain does what the plain protocol can.
 func TestPlain(t *testing.T) {
 	st := newHarness(t, 80, 24, func(c *Config, f *fakeChat) { c.Name, f.plain = "anna", true })
 	st.hear(wire.Welcome{Text: wire.Greeting})

@@ -115,7 +115,7 @@ func TestWhoSpeaks(t *testing.T) {
 		st.hear(wire.Name{})
 		st.has(test.without)
 	}
-	// The plain door has no names.
+	// The plain protocol has no names.
 	st := newHarness(t, 80, 24, func(_ *Config, f *fakeChat) { f.plain = true })
 	st.hear(wire.Welcome{Text: wire.Greeting})
 	st.has("› say something in lobby\n")
@@ -263,8 +263,8 @@ func TestHidden(t *testing.T) {
 	}
 }
 
-// TestPlainTruth: of the past, the plain door knows nothing, and nothing is said of it.
-func TestPlainTruth(t *testing.T) {
+// TestPlainHistory: of the past, the plain protocol knows nothing, and nothing is said of it.
+func TestPlainHistory(t *testing.T) {
 	st := newHarness(t, 80, 24, func(_ *Config, f *fakeChat) { f.plain = true })
 	st.hear(wire.Welcome{Text: wire.Greeting})
 	st.has("no messages since you joined")

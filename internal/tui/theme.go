@@ -91,7 +91,7 @@ func paletteFor(dark bool, profile colorprofile.Profile) *palette {
 	style := func() ansi.Style { return ansi.NewStyle() }
 	red, amber, green, blue := pick(203, 160), pick(221, 130), pick(108, 28), pick(117, 25)
 	soft, thin, brown := style().ForegroundColor(pick(245, 243)), style().ForegroundColor(pick(239, 250)), pick(180, 94)
-	if few { // what they look like is up to the terminal, so only strong ones are used, and what is of less interest is faint
+	if few { // the terminal decides how they look, so only strong ones are used, and faint for what matters less
 		soft, thin, brown = style().Faint(), style().Faint(), pick(6, 5)
 		red, amber, green, blue = pick(9, 1), pick(11, 3), pick(10, 2), pick(14, 4)
 	}

@@ -7,8 +7,8 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// The screen from top to bottom: a row with the rooms and the connection; the messages, or a panel; a rule with what is
-// going on; what one writes; the keys that matter now. On low screens the least needed go first.
+// The screen from top to bottom: the rooms and the connection; the messages, or a panel; a rule with the status; the
+// composer; the keys that matter now. On low screens the least useful rows go first.
 const (
 	forKeys     = 9 // rows a screen has to have for the row of keys
 	forRule     = 5

@@ -18,7 +18,7 @@ const (
 
 // item is one entry of a timeline: a message, or a note of the client's own.
 type item struct {
-	n                     uint64 // the number; of the plain door, a count of our own
+	n                     uint64 // the number; of the plain protocol, a count of our own
 	at                    time.Time
 	senderID, displayName string
 	text                  string // as it came
