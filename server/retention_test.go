@@ -46,7 +46,7 @@ func (s *sweeping) start(keep string) {
 		s.t.Fatal(err)
 	}
 	logger := slog.New(slog.NewTextHandler(&s.log, nil))
-	// The server's own clock is handed to the orderer, so it is the one that is checked.
+	// The server's own clock is passed to the log, so it is the one that is checked.
 	*s.clock = clock{now: s.cfg.Now, elapsed: func() time.Duration { return s.elapsed }, logger: logger}
 	s.w = &sweeper{retention: parsed, store: s.store, submit: s.eventlog.Submit, clock: s.clock, logger: logger}
 }
@@ -63,7 +63,7 @@ func (s *sweeping) pass(d time.Duration) {
 	}
 }
 
-// do hands an event to the orderer and waits for what becomes of it.
+// do submits a command and waits for its outcome.
 func (s *sweeping) do(e eventlog.Command) *eventlog.Outcome {
 	s.t.Helper()
 	done := make(chan *eventlog.Outcome, 1)

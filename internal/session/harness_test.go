@@ -27,8 +27,8 @@ type setting struct {
 	tape     int64 // bytes of all tapes; 0: plenty
 	rate     float64
 	burst    int
-	queue    int // of the orderer; 0: its default
-	batch    int // of the orderer; 0: its default
+	queue    int // of the log; 0: its default
+	batch    int // of the log; 0: its default
 	maxRooms int // 0: 100
 	seed     uint64
 	cluster  *eventlogtest.Sequence // that orders, with other nodes; nil: the server is alone
@@ -57,7 +57,7 @@ type harness struct {
 	askers    []netip.Prefix // for whom, of all jobs so far
 	links     []*link        // that are not closed
 	starts    int            // servers so far: each begins an epoch
-	paused    bool           // settle leaves the orderer alone
+	paused    bool           // settle does not step the log
 	lazy      bool           // settle leaves the jobs alone
 }
 
@@ -157,7 +157,7 @@ func (st *harness) crash() {
 
 func (st *harness) now() time.Time { return st.clock }
 
-// sequence has the orderer store one batch. It returns whether there was one.
+// sequence steps the log. It returns whether there was anything to do.
 func (st *harness) sequence() bool {
 	worked, err := st.sequencer.Step()
 	return worked && err == nil
