@@ -5,7 +5,6 @@
 // their readers. So no client receives what is not saved.
 //
 // [Decide], a pure function of stored state and batch, determines the outcome of each command. Every store uses it, so any
-// [Decide], a pure function of stored state and batch, determines the outcome of each command. Every store uses it, so any
 // two stores that apply the same batches have the same rows. Each kind of command has a file of its own.
 //
 // Each start of a server begins an epoch, which tells apart numbers that were assigned before and after a reset of the data.

@@ -49,6 +49,7 @@ func testStore(t *testing.T, fresh func(t *testing.T) Location) {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t, fresh(t))) })
 	}
 	t.Run("opened again", func(t *testing.T) { testOpenedAgain(t, fresh(t)) })
+	t.Run("starts", func(t *testing.T) { testStarts(t, fresh(t)) })
 	t.Run("epochs", func(t *testing.T) { testEpochs(t, fresh(t)) })
 	t.Run("epochs of removed rooms", func(t *testing.T) { testEpochsOfRemoved(t, fresh(t)) })
 	t.Run("many epochs", func(t *testing.T) { testManyEpochs(t, fresh(t)) })

@@ -17,7 +17,7 @@ import (
 	"ramai/wire"
 )
 
-// What comes from a file is checked like what comes over the network: whoever made it may have made it to do harm.
+// Files are checked like network input: a file may have been made to do harm.
 
 const (
 	// maxText is how long a text can be, in bytes: what a server can be set to take.
@@ -33,7 +33,7 @@ const (
 // latestTime is a time that no clock has been at: what is restored may have been said while one was ahead.
 var latestTime = wire.TimeOf(time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC))
 
-// checkMessage tells whether m could have been said, at the latest time.
+// checkMessage reports whether m could have been said, at the latest time.
 func checkMessage(m *wire.Message, latest wire.Time) error {
 	for _, err := range []*wire.CodedError{wire.CheckRoom(m.Room), wire.CheckID(m.ID), wire.CheckText(m.Text, maxText)} {
 		if err != nil {
@@ -42,18 +42,18 @@ func checkMessage(m *wire.Message, latest wire.Time) error {
 	}
 	switch {
 	case wire.CheckID(m.SenderID) != nil:
-		return fmt.Errorf("%.40q is no sender", m.SenderID)
+		return fmt.Errorf("%.40q is not a sender id", m.SenderID)
 	case m.N < 1 || m.N > eventlog.MaxNumber:
-		return fmt.Errorf("%d is no number of a message", m.N)
+		return fmt.Errorf("%d is not a message number", m.N)
 	case m.At <= 0:
-		return errors.New("it has no time after 1970")
+		return errors.New("its time is not after 1970")
 	case m.At > latest:
-		return fmt.Errorf("its time is %v, which is to come", m.At)
+		return fmt.Errorf("its time is %v, which is in the future", m.At)
 	}
 	return checkDisplayName(m.DisplayName)
 }
 
-// checkDisplayName tells whether a name could have been spoken under. What a name may be depends on the Unicode tables and on the
+// checkDisplayName reports whether a name could have been spoken under. What a name may be depends on the Unicode tables and on the
 // rules of the version that it was claimed with, so this asks for no more than all of them did.
 func checkDisplayName(name string) error {
 	switch err := wire.CheckText(name, utf8.UTFMax*4*names.MaxRunes); {
@@ -74,7 +74,7 @@ func checkImported(m *wire.Message, now time.Time) error {
 	}
 	switch name, err := names.Parse(m.DisplayName); {
 	case len(m.SenderID) != wire.SenderIDLen:
-		return fmt.Errorf("%.40q is no sender: that has %d characters", m.SenderID, wire.SenderIDLen)
+		return fmt.Errorf("%.40q is not a sender id: that has %d characters", m.SenderID, wire.SenderIDLen)
 	case m.N > maxImported:
 		return fmt.Errorf("a message has the number %d, and at most %d can be imported", m.N, uint64(maxImported))
 	case m.DisplayName == "":
@@ -263,7 +263,7 @@ func checkRows(ctx context.Context, c conn) error {
 	return nil
 }
 
-// checkHolder tells whether somebody can have a name.
+// checkHolder reports whether somebody can have a name.
 func checkHolder(by, name, key driver.Value) error {
 	b, isBy := by.(string)
 	n, isName := name.(string)

@@ -26,7 +26,7 @@ func (s *Store) Apply(b *eventlog.Batch, position uint64) ([]eventlog.Outcome, e
 	case position == at && s.outcomes != nil:
 		return s.outcomes, nil
 	case position == at:
-		return nil, fmt.Errorf("apply the batch at position %d: that was done before the store was opened, and what became of it is not known any more", position)
+		return nil, fmt.Errorf("apply the batch at position %d: it was applied before the store was opened, so its outcomes are not known", position)
 	case position != at+1:
 		return nil, fmt.Errorf("apply a batch at position %d: the store is at %d, so the next is %d", position, at, at+1)
 	}
@@ -87,7 +87,7 @@ func (s *Store) transact(t *tx, b *eventlog.Batch, position uint64) (*eventlog.C
 	return nil, nil, fmt.Errorf("commit: %w", err)
 }
 
-// isUncommitted tells whether a failed commit never wrote the frame that ends a transaction in the write-ahead log: it is
+// isUncommitted reports whether a failed commit never wrote the frame that ends a transaction in the write-ahead log: it is
 // the last one written, so no space for it, or no lock, means that it is not there.
 func isUncommitted(err error) bool {
 	code := resultCode(err)
@@ -110,11 +110,11 @@ func (s *Store) undo(b *eventlog.Batch, cause error) error {
 	return fmt.Errorf("%w: %w", eventlog.ErrRolledBack, cause)
 }
 
-// resolveCommitted finds out what became of the batch in doubt, which is on disk, by deciding it once more over the state before it.
+// resolveCommitted gets the outcomes of the batch in doubt, which is on disk, by deciding it again over the state before it.
 func (s *Store) resolveCommitted(saved *saved) error {
 	change, outcomes, err := eventlog.Decide(&s.state, &replay{saved: saved, writer: s.writer}, s.inDoubt, saved.position)
 	if err != nil {
-		return fmt.Errorf("find out what became of the last batch: %w", err)
+		return fmt.Errorf("decide the last batch again: %w", err)
 	}
 	if change.At() != saved.at {
 		return fmt.Errorf("the last batch is of %v in the file, of %v in the server; start the server again", saved.at, change.At())
@@ -125,7 +125,7 @@ func (s *Store) resolveCommitted(saved *saved) error {
 	return nil
 }
 
-// tx is the transaction of one batch; it implements eventlog.Tx.
+// tx is the transaction of one batch. It implements eventlog.Tx.
 type tx struct {
 	*writer
 	roomIDs  map[string]int64 // committed
@@ -169,7 +169,7 @@ func (t *tx) PutID(generation uint64, k eventlog.IDKey, e eventlog.IDEntry) (eve
 	return t.readID(generation, k)
 }
 
-// readID reads what is kept under an id.
+// readID reads the entry of an id.
 func (w *writer) readID(generation uint64, k eventlog.IDKey) (eventlog.IDEntry, bool, error) {
 	row, err := w.selectID.ints(int64(generation), k[:])
 	if err != nil {
@@ -193,7 +193,7 @@ func (t *tx) PutMessage(m *wire.Message) error {
 	return err
 }
 
-// flush writes the rows that are left.
+// flush writes the rows that are not written yet.
 func (t *tx) flush() error {
 	for row := range slices.Chunk(t.rows, columns) {
 		if _, err := t.insertRow.exec(row...); err != nil {
@@ -265,7 +265,7 @@ func (t *tx) PutBounds(room string, h eventlog.Bounds, at wire.Time) error {
 	return err
 }
 
-// replay stands in for the transaction of a batch that is on disk: it writes nothing, and compares.
+// replay is the eventlog.Tx of a batch that is already on disk: it writes nothing, and compares.
 type replay struct {
 	*saved
 	writer *writer

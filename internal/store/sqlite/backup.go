@@ -204,7 +204,7 @@ func awaitIdle(ctx context.Context, lock string, pause time.Duration) (time.Time
 	}
 }
 
-// lockModTime is when a lock was lockModTime last; the zero time: never, for it is not there.
+// lockModTime returns when a lock file was last touched; zero: there is none.
 func lockModTime(lock string) (time.Time, error) {
 	info, err := os.Stat(lock)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -216,7 +216,7 @@ func lockModTime(lock string) (time.Time, error) {
 	return info.ModTime(), nil
 }
 
-// sameFolder tells whether two names are of one folder.
+// sameFolder reports whether two names are of one folder.
 func sameFolder(a, b string) (bool, error) {
 	x, err := os.Stat(a)
 	if err != nil {
@@ -440,7 +440,7 @@ func Restore(ctx context.Context, dir string, from *Copy, aside bool, random io.
 // suffixes are those of the files of a database; its own comes last, so that no other is ever beside another's.
 var suffixes = []string{"-wal", "-shm", ""}
 
-// isThere tells whether there is any file of a database.
+// isThere reports whether there is any file of a database.
 func isThere(path string) bool {
 	return slices.ContainsFunc(suffixes, func(suffix string) bool {
 		_, err := os.Lstat(path + suffix)

@@ -309,7 +309,7 @@ func TestBackupOfDamagedRows(t *testing.T) {
 	isClosed(t, dir)
 	damage(t, dir, where(t, dir, "den says 051"), []byte("Den"))
 	file := filepath.Join(t.TempDir(), "b")
-	if _, err := Backup(t.Context(), dir, file, false); err == nil || !strings.Contains(err.Error(), "room den: message 51 is not what was said") {
+	if _, err := Backup(t.Context(), dir, file, false); err == nil || !strings.Contains(err.Error(), "room den: message 51 is damaged") {
 		t.Errorf("%v", err)
 	}
 	if left, err := os.ReadDir(filepath.Dir(file)); err != nil || len(left) > 0 {
@@ -329,13 +329,13 @@ func TestBackupUndamaged(t *testing.T) {
 		"nothing": {harm: func(*testing.T, string) {}, den: eventlog.Bounds{First: 1, Last: 100}},
 		"a text": {
 			harm:  func(t *testing.T, dir string) { damage(t, dir, where(t, dir, "den says 051"), []byte("Den")) },
-			found: []string{"room den: message 51 is not what was said"}, den: eventlog.Bounds{First: 1, Last: 100}, blank: []uint64{51},
+			found: []string{"room den: message 51 is damaged"}, den: eventlog.Bounds{First: 1, Last: 100}, blank: []uint64{51},
 		},
 		"the first": {
 			harm: func(t *testing.T, dir string) {
 				alter(t, dir, "UPDATE messages SET at = at + 1 WHERE text LIKE 'den says 001%'")
 			},
-			found: []string{"room den: message 1 is not what was said"}, den: eventlog.Bounds{First: 2, Last: 100},
+			found: []string{"room den: message 1 is damaged"}, den: eventlog.Bounds{First: 2, Last: 100},
 		},
 		"missing": {
 			harm: func(t *testing.T, dir string) {

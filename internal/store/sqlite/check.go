@@ -13,7 +13,7 @@ import (
 	"ramai/wire"
 )
 
-// Check says what Open would find in the data folder dir, or why it would fail, and leaves everything as it is.
+// Check returns what Open would find in the data folder dir, or why it would fail. It changes nothing.
 func Check(dir string) (string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -64,7 +64,7 @@ func Check(dir string) (string, error) {
 	return found, nil
 }
 
-// existing is the nearest folder above dir that is there.
+// existing returns the nearest parent folder of dir that exists.
 func existing(dir string) string {
 	for {
 		dir = filepath.Dir(dir)
@@ -75,7 +75,7 @@ func existing(dir string) string {
 }
 
 // Goes counts the messages of the database in dir that are not to be kept at a time, and all of them. It changes nothing.
-// Where there is no database there are none.
+// Without a database the counts are 0.
 func Goes(dir string, keep eventlog.Retention, now time.Time) (goes, of uint64, err error) {
 	path, err := filepath.Abs(filepath.Join(dir, FileName))
 	if err != nil {

@@ -19,7 +19,7 @@ type conn struct{ driver.Conn }
 
 // connect opens a database that exists.
 func connect(path string, pragmas ...string) (conn, error) {
-	// Another program may look into the file for a moment. What is wrong with a page is found before it is used.
+	// Another program may read the file for a moment. cell_size_check finds a damaged page before it is used.
 	pragmas = append(pragmas, "busy_timeout=5000", "cell_size_check=1")
 	if runtime.GOOS == "darwin" {
 		pragmas = append(pragmas, "fullfsync=1", "checkpoint_fullfsync=1") // fsync alone does not reach the disk there
@@ -27,7 +27,7 @@ func connect(path string, pragmas ...string) (conn, error) {
 	return dial(dataSource(path, "rw", pragmas...))
 }
 
-// syncing is off in tests: they kill no machine, so a sync proves nothing there and is most of their time. What syncs reach
+// syncing is off in tests: no test cuts the power, so a sync proves nothing and takes most of the time. What syncs reach
 // the disk is tested with the program as it is.
 var syncing = true
 

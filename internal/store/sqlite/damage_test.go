@@ -596,7 +596,7 @@ func TestExamine(t *testing.T) {
 		"texts": {func(t *testing.T, dir string) {
 			damage(t, dir, where(t, dir, "den says 051"), []byte("Den"))
 			damage(t, dir, where(t, dir, "lobby says 090"), []byte("L"))
-		}, []string{"room den: message 51 is not", "room lobby: message 90 is not"}},
+		}, []string{"room den: message 51 is damaged", "room lobby: message 90 is damaged"}},
 		"missing": {func(t *testing.T, dir string) {
 			alter(t, dir, "DELETE FROM messages WHERE text LIKE 'den says 05%' OR text LIKE 'lobby says 100%'")
 		}, []string{"room den: messages 50 to 59 are", "room lobby: messages 100 to 100 are"}},

@@ -46,7 +46,7 @@ func Examine(ctx context.Context, dir string, found func(damage string)) (*Summa
 	return &e.summary, e.all(ctx)
 }
 
-// examiner looks at one database.
+// examiner examines one database.
 type examiner struct {
 	conn
 	found   func(string)
@@ -67,7 +67,7 @@ type examineSink interface {
 // errCopy says that what is undamaged could not be kept.
 var errCopy = errors.New("write the copy")
 
-// discardSink keeps nothing.
+// discardSink discards everything.
 type discardSink struct{}
 
 func (discardSink) beginRoom(*roomRow) error         { return nil }
@@ -84,7 +84,7 @@ type roomRow struct {
 	at     int64
 }
 
-// parseRoomRow reads a row of id, name, first, last and at, and tells whether it can be one of a room.
+// parseRoomRow reads a row of id, name, first, last and at, and reports whether it can be one of a room.
 func parseRoomRow(row []driver.Value) (*roomRow, error) {
 	id, isID := row[0].(int64)
 	name, isName := row[1].(string)

@@ -85,7 +85,7 @@ func lockFolder(dir string) (*flock.Flock, error) {
 	return lock, nil
 }
 
-// announce tells a backup that is being taken, or is about to be, that a server starts, until it is stopped: see giveWay.
+// announce tells a backup that is being taken, or is about to be, that a server starts, until it is stopped: see copyUndisturbed.
 // It is a courtesy: where it does not work, nothing else suffers.
 func announce(dir string) (stop func()) {
 	touch := func() { _ = os.Chtimes(filepath.Join(dir, lockName), time.Time{}, time.Now()) }
@@ -110,7 +110,7 @@ func announce(dir string) (stop func()) {
 	}
 }
 
-// ensureDatabase checks what is in a folder that is locked, and makes a database if there is none.
+// ensureDatabase checks a locked folder, and creates a database if there is none.
 func ensureDatabase(dir, path string, random io.Reader) error {
 	found, err := checkFile(path)
 	if err != nil {
@@ -186,7 +186,7 @@ func syncFolder(dir string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// checkFile tells whether there is a database of ours at path, and that it can be written to. It returns false without
+// checkFile reports whether there is a database of ours at path, and that it can be written to. It returns false without
 // an error if there is nothing.
 func checkFile(path string) (bool, error) {
 	header, _, err := readHeader(path)
@@ -223,7 +223,7 @@ func readHeader(path string) (header []byte, size int64, err error) {
 	return header, info.Size(), nil
 }
 
-// checkHeader tells whether the first bytes of a file are those of a database of ours.
+// checkHeader reports whether the first bytes of a file are those of a database of ours.
 func checkHeader(b []byte) error {
 	if len(b) < headerSize || string(b[:len(magic)]) != magic {
 		return errors.New("is not a database; move it away, or choose another data folder")

@@ -61,7 +61,7 @@ func (s *Store) recordError(room string, err error) error {
 	return err
 }
 
-// isTransient tells whether an error says nothing of the data: it may be over the next time.
+// isTransient reports whether an error says nothing of the data: it may be over the next time.
 func isTransient(err error) bool {
 	if errors.Is(err, errClosed) || errors.Is(err, errInDoubt) {
 		return true
@@ -73,7 +73,7 @@ func isTransient(err error) bool {
 	return false
 }
 
-// isCorrupt tells whether an error of SQLite says that the file is not what it should be.
+// isCorrupt reports whether an error of SQLite says that the file is not what it should be.
 func isCorrupt(err error) bool {
 	switch resultCode(err) {
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT:

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// identity knows the files that are open from others of their names. What is written to a file that was deleted or moved
-// away is in no file that the next server finds.
+// identity distinguishes the open files from others of the same name. What is written to a file that was deleted or moved
+// is lost to the next server.
 type identity struct {
 	path  string
 	files map[string]os.FileInfo // by suffix
@@ -86,7 +86,7 @@ func (id *identity) check() error {
 	return fmt.Errorf("%s was overwritten while the server has it open; stop the server and use ramai restore", id.path)
 }
 
-// same tells whether a name is still that of the file that is open.
+// same returns an error if a name is no longer that of the open file.
 func (id *identity) same(suffix string) error {
 	got, err := os.Stat(id.path + suffix)
 	if err == nil && os.SameFile(id.files[suffix], got) {

@@ -74,7 +74,7 @@ func examinePages(c conn, thorough bool) error {
 	return quickCheck(c)
 }
 
-// quickCheck has SQLite look at every page.
+// quickCheck makes SQLite check every page.
 func quickCheck(c conn) error {
 	found, err := c.text("PRAGMA quick_check(1)")
 	if err == nil && found != "ok" {

@@ -12,7 +12,7 @@ import (
 // moveStep is how many rows one step of a move takes.
 const moveStep = 2000
 
-// A move brings the rows of an old table into the one that has taken its place.
+// A move copies the rows of an old table to the table that replaces it.
 type move struct {
 	conn
 	rooms   map[int64]string // names by id

@@ -77,7 +77,7 @@ func (r *reader) read(query *sql.Stmt, room string, low, high uint64, limit int)
 			return messages, head, fmt.Errorf("%w: message %d is missing", eventlog.ErrDamaged, expect)
 		}
 		if got, scratch = checksum(scratch, &m); got != sum {
-			return messages, head, fmt.Errorf("%w: message %d is not what was said, its checksum is %08x and should be %08x", eventlog.ErrDamaged, m.N, got, sum)
+			return messages, head, fmt.Errorf("%w: message %d is damaged: its checksum is %08x and should be %08x", eventlog.ErrDamaged, m.N, got, sum)
 		}
 		if bytes += len(m.Text); bytes > eventlog.ReadBytes && len(messages) > 0 {
 			return messages, head, nil

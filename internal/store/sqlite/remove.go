@@ -9,11 +9,11 @@ import (
 	"ramai/internal/eventlog"
 )
 
-// removeStmts has the statements of removing a room.
+// removeStmts are the statements that delete a room.
 type removeStmts struct{ deleteRoom, putRemoved *stmt }
 
 func (t *tx) DeleteRoom(room string, g eventlog.RemovedSlot, last uint64) error {
-	if err := t.flush(); err != nil { // what was said in this batch goes too
+	if err := t.flush(); err != nil { // messages of this batch are deleted, too
 		return err
 	}
 	id := t.roomID(room)

@@ -155,7 +155,7 @@ func (s *salvager) damaged(from, to uint64) error {
 	return nil
 }
 
-// deleteFromRoom takes the messages of the room away. Rooms come in the order of their ids, so none of a later one is there.
+// deleteFromRoom deletes the messages of the current room. Rooms are copied in the order of their ids, so no later room has messages yet.
 func (s *salvager) deleteFromRoom() error {
 	return s.write("DELETE FROM messages WHERE key >= ?", s.current.id<<numberBits)
 }
@@ -202,7 +202,7 @@ func (s *salvager) insertRow(query, what string, values ...driver.Value) error {
 	return err
 }
 
-// isConstraint tells whether a row was refused because no table of the schema can have it.
+// isConstraint reports whether a row was refused because no table of the schema can have it.
 func isConstraint(err error) bool {
 	code := resultCode(err)
 	return code == sqlite3.SQLITE_CONSTRAINT || code == sqlite3.SQLITE_MISMATCH

@@ -1,10 +1,10 @@
-// Package sqlite is the eventlog.Store that keeps everything in one file, ramai.db, of a data folder. Beside it SQLite
-// keeps its write-ahead log, and ramai.lock lets no second server use the folder.
+// Package sqlite implements eventlog.Store with one file, ramai.db, in a data folder. SQLite puts its write-ahead log beside
+// it, and ramai.lock keeps a second server from using the folder.
 //
 // One connection writes; each batch is one transaction, synced before Apply returns unless [Normal] was asked for. A few
 // others read, and none holds a read transaction open between calls, so the write-ahead log stays short. When a commit
 // fails in a way that leaves open whether it reached the disk, [Store.Reopen] closes every connection, lets SQLite
-// recover the file, and looks.
+// recover the file, and reads its position.
 package sqlite
 
 import (
@@ -24,30 +24,30 @@ import (
 	"ramai/wire"
 )
 
-// Durability says what a commit waits for.
+// Durability is what a commit waits for.
 type Durability uint8
 
 const (
 	// Full syncs each commit to disk: what is saved survives a power cut.
 	Full Durability = iota
-	// Normal leaves that to the operating system: a power cut may take the newest commits. Since nobody can tell then how
-	// many, a store that was not closed in good order has a new log when it is next opened.
+	// Normal leaves syncing to the operating system: a power cut may lose the newest commits. Because it is unknown how many,
+	// a store that was not closed properly gets a new history id when it is next opened.
 	Normal
 )
 
 // Options are what a Store needs besides its folder.
 type Options struct {
 	Durability Durability
-	Random     io.Reader    // where the identity of a log is drawn from
-	Logger     *slog.Logger // hears of what went wrong without stopping anything
+	Random     io.Reader    // source of history ids
+	Logger     *slog.Logger // receives errors that stop nothing
 }
 
-// ErrInUse says that another server uses the data folder.
+// ErrInUse means that another server uses the data folder.
 var ErrInUse = errors.New("another server uses this data folder")
 
 var (
 	errClosed  = errors.New("the store is closed")
-	errInDoubt = errors.New("it is unknown what is stored; Reopen has to succeed first")
+	errInDoubt = errors.New("it is unknown whether the last batch is stored; Reopen must succeed first")
 )
 
 // Store implements eventlog.Store.
@@ -77,7 +77,7 @@ type Store struct {
 	commit   func(commit func() error) error // calls commit; tests put faults around it
 }
 
-// Open opens the data folder dir, and makes it, with mode 0700, if there is none. It returns ErrInUse (wrapped) if
+// Open opens the data folder dir. It creates a missing folder with mode 0700. It returns ErrInUse (wrapped) if
 // another server has it open. A folder that cannot be written to, or with a ramai.db of another program or of a newer
 // version, is an error, and is left as it is.
 func Open(dir string, opt Options) (*Store, error) {
@@ -126,7 +126,7 @@ func (s *Store) load() error {
 		if s.historyID, err = eventlog.NewHistoryID(s.opt.Random); err != nil {
 			return err
 		}
-		s.opt.Logger.Warn("the server was not stopped in good order, so its newest messages may be missing; the log is another now", "old_log", saved.historyID, "new_log", s.historyID)
+		s.opt.Logger.Warn("the server was not stopped properly, so its newest messages may be missing; the history id was replaced", "old_log", saved.historyID, "new_log", s.historyID)
 	}
 	nonce, err := eventlog.NewHistoryID(s.opt.Random)
 	if err != nil {
@@ -172,7 +172,7 @@ func (s *Store) identify() error {
 	return err
 }
 
-// checkFiles tells whether the files that are open are those that another process would find.
+// checkFiles reports whether the files that are open are those that another process would find.
 func (s *Store) checkFiles() error {
 	if id := s.files.Load(); id != nil {
 		return id.check()
@@ -203,7 +203,7 @@ func (s *Store) Reopen() error {
 		return errClosed
 	}
 	if err := s.disconnect(); err != nil {
-		s.opt.Logger.Warn("closing the database before it is opened anew", "err", err)
+		s.opt.Logger.Warn("cannot close the database before reopening it", "err", err)
 	}
 	if err := s.reconnect(); err != nil {
 		return errors.Join(fmt.Errorf("reopen %s: %w", s.path(), err), s.disconnect())
@@ -346,7 +346,7 @@ func (s *Store) ReadBefore(room string, before uint64, limit int) ([]wire.Messag
 	return messages, clampBounds(head, known), err
 }
 
-// unavailable there are no connections.
+// unavailable returns why there are no connections.
 func (s *Store) unavailable() error {
 	if s.closed {
 		return errClosed

@@ -22,7 +22,7 @@ func checksum(scratch []byte, m *wire.Message) (sum int64, used []byte) {
 	return int64(crc32.Checksum(b, castagnoli)), b
 }
 
-// checksumError says that a row does not have the checksum that it should.
+// checksumError returns the error of a row with the wrong checksum.
 func checksumError(room string, n uint64) error {
-	return fmt.Errorf("room %s: message %d is not what was said: its checksum does not fit", room, n)
+	return fmt.Errorf("room %s: message %d is damaged: its checksum does not match", room, n)
 }

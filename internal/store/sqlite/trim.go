@@ -6,22 +6,22 @@ import (
 	"ramai/internal/eventlog"
 )
 
-// trimStmts has the statements of letting go.
+// trimStmts are the statements that delete old messages and ids.
 type trimStmts struct {
 	deleteMessages *stmt
 	setGeneration  *stmt
 	deleteIDs      *stmt
 }
 
-// vacuumPages is how many free pages one trim gives back to the file system: more than it makes free, mostly, and few
-// enough that saying need not wait long.
+// vacuumPages is how many free pages one trim returns to the file system: usually more than it frees, and few enough that
+// no message waits long.
 const vacuumPages = 600
 
-// staleIDsQuery asks whether there are ids of a generation below one.
+// staleIDsQuery reports whether there are ids of generations below a number.
 const staleIDsQuery = "SELECT EXISTS (SELECT 1 FROM ids WHERE generation < ?)"
 
 func (t *tx) DeleteMessages(room string, from, to uint64) error {
-	if err := t.flush(); err != nil { // what was said in this batch may go in it
+	if err := t.flush(); err != nil { // messages of this batch may be deleted in it
 		return err
 	}
 	id := t.roomID(room)
@@ -38,7 +38,7 @@ func (t *tx) DeleteIDs(below uint64) error {
 	return t.vacuum()
 }
 
-// vacuum gives back free pages.
+// vacuum returns free pages to the file system.
 func (t *tx) vacuum() error { return t.exec(fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages)) }
 
 func (r *replay) DeleteMessages(string, uint64, uint64) error { return nil }

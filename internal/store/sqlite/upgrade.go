@@ -9,9 +9,9 @@ import (
 	"ramai/internal/names"
 )
 
-// upgrade brings a database of an earlier version up to this one: what is new is made in one transaction, and then the rows
-// of messages move in steps, each one a transaction. An upgrade that was cut short goes on where it was. A step makes about
-// as much room in the file as it takes, so the file is as long afterwards as before.
+// upgrade converts a database of an earlier version to this one. New tables are created in one transaction; then rows move in
+// steps, each of them a transaction. An interrupted upgrade continues where it stopped. A step frees about as much of the file
+// as it uses, so the file does not grow.
 func upgrade(c conn, logger *slog.Logger) error {
 	row, err := c.ints("PRAGMA user_version")
 	if err == nil && len(row) != 1 {
@@ -41,7 +41,7 @@ func upgrade(c conn, logger *slog.Logger) error {
 	return nil
 }
 
-// added is what versions have that the one before had not.
+// added is the script that each version adds to the one before it.
 var added = map[int64]string{
 	3: goneTable,
 	4: registrationsTable,
@@ -58,8 +58,8 @@ INSERT INTO names(by, name, key, bound, used, node) SELECT by, name, key, bound,
 DROP TABLE names_5;` + nodesTable + limitsTable,
 }
 
-// begin makes the tables of this version. The old table of messages stays beside the new one until move has emptied it. What
-// is only in the write-ahead log is not in the header that checkFile reads, so the log is checkpointed at once.
+// begin creates the tables of this version. The old table of messages stays beside the new one until moveRows has emptied it.
+// The log is checkpointed at once, because checkFile reads the version from the file alone.
 func begin(c conn, from int64) error {
 	script := "BEGIN IMMEDIATE;\n"
 	for v := from + 1; v <= version; v++ {
@@ -87,8 +87,8 @@ func moveMessages(from int64) string {
 		fmt.Sprintf("ALTER TABLE messages RENAME TO %s;%s", old, messagesTable)
 }
 
-// renewKeys brings what names are compared by up to what package names makes of them now, which depends on its rules and
-// on its Unicode tables. A name whose new key is another's stays as it is.
+// renewKeys replaces the keys of names by those that package names computes now, which depend on its rules and Unicode
+// tables. A name keeps its key if another name has the new one.
 func (w *writer) renewKeys(s *saved) error {
 	leases, registrations := make(map[string]bool, len(s.Leases)), make(map[string]bool, len(s.Registrations))
 	for i := range s.Leases {
@@ -110,14 +110,14 @@ func (w *writer) renewKeys(s *saved) error {
 	return nil
 }
 
-// renewKey gives one row of a table its new key. taken has the keys of all of them.
+// renewKey replaces the key of one row of a table. used has the keys of all rows.
 func (w *writer) renewKey(table string, used map[string]bool, old *string, name string) error {
 	key := names.Key(name)
 	if used[key] {
 		return nil
 	}
 	if err := w.exec("UPDATE "+table+" SET key = ? WHERE key = ?", key, *old); err != nil {
-		return fmt.Errorf("renew what names are compared by: %w", err)
+		return fmt.Errorf("renew the keys of names: %w", err)
 	}
 	delete(used, *old)
 	*old, used[key] = key, true

@@ -150,7 +150,7 @@ func TestUpgradeGivesSpaceBack(t *testing.T) {
 		t.Errorf("the file had %d bytes, and has %d", before, after)
 	}
 	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
-	if len(lines) != 2 || !strings.Contains(lines[0], "upgrading") || !strings.Contains(lines[1], fmt.Sprintf("to=%d", version)) {
+	if len(lines) != 2 || !strings.Contains(lines[0], "upgrading") || !strings.Contains(lines[1], fmt.Sprintf("to_version=%d", version)) {
 		t.Errorf("the log has %q, want its beginning and its end", lines)
 	}
 }

@@ -53,7 +53,7 @@ const (
 	insert = "INSERT INTO messages(key, at, by, name, id, text, sum) VALUES "
 	row    = "(?, ?, ?, ?, ?, ?, ?)"
 
-	// insertID keeps an id, unless it is kept in its generation, or in the one before.
+	// insertID stores an id, unless its generation or the one before it has that id.
 	insertID = "INSERT INTO ids(generation, key, n, at, sum) SELECT ?1, ?2, ?3, ?4, ?5 " +
 		"WHERE NOT EXISTS (SELECT 1 FROM ids WHERE generation = ?1 - 1 AND key = ?2) ON CONFLICT DO NOTHING"
 
@@ -106,7 +106,7 @@ func (w *writer) close() error {
 	return errors.Join(err, w.Close())
 }
 
-// errInUseElsewhere says that another program reads or writes the database.
+// errInUseElsewhere means that another program reads or writes the database.
 var errInUseElsewhere = errors.New("another program uses the file; stop it first")
 
 // checkpoint brings all of the write-ahead log into the file, syncs both, and empties the log. The checkpoints that
@@ -137,7 +137,7 @@ func (w *writer) sync(full bool) error {
 	return w.exec("PRAGMA " + synchronous(level))
 }
 
-// markOpen notes which log this is, that a run begins, and whether its commits will not be synced.
+// markOpen records the history id, the new run, and whether its commits are not synced.
 func (w *writer) markOpen(historyID, run string, unsynced bool) error {
 	var flag int64
 	if unsynced {
@@ -146,7 +146,7 @@ func (w *writer) markOpen(historyID, run string, unsynced bool) error {
 	return w.exec("UPDATE meta SET log = ?, run = ?, unsynced = ?, open = 1", historyID, run, flag)
 }
 
-// markClosed notes that nobody uses the database, and that nothing is missing in it.
+// markClosed records that the database is not in use and complete.
 func (w *writer) markClosed() error { return w.exec("UPDATE meta SET unsynced = 0, open = 0") }
 
 // committed reads the newest position that is committed. It fails if a transaction is open.
