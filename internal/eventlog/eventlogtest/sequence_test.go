@@ -18,5 +18,5 @@ func TestSequence(t *testing.T) {
 			}
 			return s
 		}}
-	}, 200)
+	}, 60)
 }

@@ -37,7 +37,7 @@ func TestLog(t *testing.T) {
 
 func TestSequence(t *testing.T) {
 	t.Parallel()
-	eventlogtest.RunSequence(t, fresh, 5)
+	eventlogtest.RunSequence(t, fresh, 3)
 }
 
 // fresh is a new, empty folder.
