@@ -53,7 +53,7 @@ func TestBackfillEviction(t *testing.T) {
 		f.Release()
 	}
 	if u := b.Usage(); u.Backfills != 0 || u.Reserved != 0 || len(b.openBackfills) != 0 {
-		t.Errorf("at the end %+v, %d lent", u, len(b.openBackfills))
+		t.Errorf("at the end %+v, %d backfills open", u, len(b.openBackfills))
 	}
 }
 

@@ -185,7 +185,7 @@ func answer(header string) string {
 }
 
 func TestAnswerDeflate(t *testing.T) {
-	const told = accepted + "; server_max_window_bits=15"
+	const longerOffer = accepted + "; server_max_window_bits=15"
 	tests := map[string][]string{
 		accepted: {
 			"permessage-deflate",
@@ -202,7 +202,7 @@ func TestAnswerDeflate(t *testing.T) {
 			"permessage-deflate; server_max_window_bits=12",
 			"permessage-deflate; server_max_window_bits=11, permessage-deflate; server_max_window_bits=12; client_max_window_bits",
 		},
-		told: {
+		longerOffer: {
 			"permessage-deflate;server_max_window_bits=15",
 			"permessage-deflate; server_max_window_bits=15, permessage-deflate",
 		},

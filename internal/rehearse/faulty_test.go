@@ -104,8 +104,8 @@ func (l *faultyServer) rehearse(c Config) (*Report, error) {
 func TestFindsFaults(t *testing.T) {
 	const lied = 5 // the message that is changed
 	kinds := map[string]struct {
-		lie  func(n uint64, p []byte, before []byte) [][]byte // for one client; before is the previous message
-		want func(rep *Report) bool                           // nil: the rehearsal is broken
+		change func(n uint64, p []byte, before []byte) [][]byte // for one client; before is the previous message
+		want   func(rep *Report) bool                           // nil: the rehearsal is broken
 	}{
 		"lost": {func(n uint64, p, _ []byte) [][]byte {
 			if n == lied {
@@ -177,9 +177,9 @@ func TestFindsFaults(t *testing.T) {
 					if client != victim {
 						return [][]byte{p}
 					}
-					told := kind.lie(n, p, before)
+					sent := kind.change(n, p, before)
 					before = bytes.Clone(p)
-					return told
+					return sent
 				}}
 				c := Config{Plain: plain, Drain: 3 * time.Second, Reactor: newReactor(t)}
 				runs.Go(func() {

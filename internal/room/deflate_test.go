@@ -46,7 +46,7 @@ func TestDeflatedOnceForAll(t *testing.T) {
 	}
 	st.publish("den", longText)
 	if *n != 4 {
-		t.Errorf("a further one, for the readers of both doors: %d are deflated, want 4", *n)
+		t.Errorf("another one, for the readers of both protocols: %d are deflated, want 4", *n)
 	}
 	want := st.bytesOf("den", DeflatedJSON, 2)
 	if plain := st.bytesOf("den", JSON, 2); len(want) > len(plain)/2 {
@@ -59,8 +59,8 @@ func TestDeflatedOnceForAll(t *testing.T) {
 	}
 }
 
-// What is read again from the journal is deflated once for all who wait for it, and is the same as on the tape,
-// whatever was deflated in between.
+// A backfill is deflated once for all readers that wait for it, and equals what was in the buffer, whatever was deflated in
+// between.
 func TestBackfillDeflated(t *testing.T) {
 	st := newHarness(t, 1<<20)
 	a, b := st.Join("den", DeflatedJSON, &countingMember{}), st.Join("den", DeflatedJSON, &countingMember{})

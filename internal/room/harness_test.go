@@ -124,7 +124,7 @@ func (st *harness) check() {
 		readers := [encodings]int{}
 		for i, s := range r.members {
 			if readers[s.enc]++; int(s.index) != i || s.room != r {
-				st.tb.Fatalf("room %s: a member has a wrong seat", name)
+				st.tb.Fatalf("room %s: a member has a wrong subscription", name)
 			}
 		}
 		if len(r.members) == 0 || r.name != name || readers != r.readers {
@@ -132,12 +132,12 @@ func (st *harness) check() {
 		}
 		for enc, t := range r.buffers {
 			if (t != nil) != (readers[enc] > 0) || t != nil && !endsAt(t, r.newest) {
-				st.tb.Fatalf("room %s at %d: encoding %d has %d readers and the tape %v", name, r.newest, enc, readers[enc], t)
+				st.tb.Fatalf("room %s at %d: encoding %d has %d readers and the buffer %v", name, r.newest, enc, readers[enc], t)
 			}
 		}
 	}
 	if got := st.budget.Cached(); got < 0 || len(st.rooms) == 0 && got != 0 {
-		st.tb.Fatalf("%d rooms have tapes of %d bytes", len(st.rooms), got)
+		st.tb.Fatalf("%d rooms have buffers of %d bytes", len(st.rooms), got)
 	}
 	if len(st.toWake) > 0 {
 		st.tb.Fatal("rooms wait to be woken")

@@ -27,7 +27,7 @@ func TestSampleLag(t *testing.T) {
 		})
 		slices.Sort(got)
 		if !slices.Equal(got, want) || n != slow {
-			t.Errorf("after %v: %v, %d frozen, want %v, %d", after, got, n, want, slow)
+			t.Errorf("after %v: %v, %d slow, want %v, %d", after, got, n, want, slow)
 		}
 	}
 	sample(0, 0, 0, 3)

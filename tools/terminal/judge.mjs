@@ -1,18 +1,18 @@
-// A terminal that tells what the bytes it was sent did to it: a case a line on stdin, as JSON, and what it saw a line on
-// stdout. It knows nothing of the screen and nothing of Go; internal/tui holds what it tells against what should be.
+// A terminal that reports what the bytes written to it did: one case per line on stdin, as JSON, and one result per line on
+// stdout. It knows nothing about Go or the screen; internal/tui compares the results with what it expects.
 //
-// A case: {cols, rows, bytes: base64 of all that is written, pieces: [lengths], newlines: whether
-// the line discipline of a terminal makes a return and a newline of a newline}
-// What was seen: {screen: [rows], cursor: [x, y], alternate, effects: [what a screen has no business with], links: [addresses], replies}
+// A case: {cols, rows, bytes: base64 of all that is written, pieces: [lengths of the writes], newlines: whether a newline is
+// also a carriage return, as with the line discipline of a terminal}
+// A result: {screen: [rows], cursor: [x, y], alternate, effects: [what a screen must not do], links: [addresses], replies}
 import { createInterface } from "node:readline";
 import { Unicode11Addon } from "@xterm/addon-unicode11";
 import xterm from "@xterm/headless";
 
-// Commands of OSC that set something, ask for something, or tell somebody.
+// OSC commands that set, query or announce something.
 const OSC = [0, 1, 2, 4, 5, 7, 9, 10, 12, 50, 52, 99, 104, 105, 110, 111, 112, 133, 633, 777, 1337];
 
 /** @param {{cols: number, rows: number, bytes: string, pieces: number[], newlines: boolean}} c */
-async function look(c) {
+async function render(c) {
 	const term = new xterm.Terminal({ cols: c.cols, rows: c.rows, allowProposedApi: true, scrollback: 0, convertEol: c.newlines });
 	term.loadAddon(new Unicode11Addon());
 	term.unicode.activeVersion = "11";
@@ -29,7 +29,7 @@ async function look(c) {
 	term.parser.registerDcsHandler({ final: "q", intermediates: "$" }, (data) => (effects.push(`DCS ${data}`), false));
 
 	const bytes = Buffer.from(c.bytes, "base64");
-	const decoder = new TextDecoder("utf-8", { ignoreBOM: true }); // xterm's own loses a character of which one byte comes alone
+	const decoder = new TextDecoder("utf-8", { ignoreBOM: true }); // xterm's own decoder loses a character whose bytes are split
 	let at = 0;
 	for (const n of [...c.pieces, bytes.length]) {
 		const piece = bytes.subarray(at, at + n);
@@ -44,5 +44,5 @@ async function look(c) {
 }
 
 for await (const line of createInterface({ input: process.stdin })) {
-	if (line) console.log(JSON.stringify(await look(JSON.parse(line))));
+	if (line) console.log(JSON.stringify(await render(JSON.parse(line))));
 }

@@ -26,7 +26,7 @@ const version = 4
 const schema = `
 CREATE TABLE meta(
 	one INTEGER PRIMARY KEY CHECK(one = 1),
-	log TEXT NOT NULL          -- of the journal
+	log TEXT NOT NULL          -- identity of the history
 ) STRICT;
 CREATE TABLE rooms(
 	id INTEGER PRIMARY KEY,
