@@ -28,7 +28,7 @@ import (
 	"ramai/wire"
 )
 
-// talking is a server in memory, with a conversation behind it.
+// talking returns a server, and an HTTP server for it.
 func talking(t *testing.T) (*Server, *httptest.Server) {
 	t.Helper()
 	cfg := Defaults()
@@ -63,7 +63,7 @@ func scrape(t *testing.T, s *Server) string {
 	return string(b)
 }
 
-// What the metrics say is what the clients saw.
+// The metrics agree with what the clients have seen.
 func TestMetrics(t *testing.T) {
 	s, web := talking(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -115,7 +115,7 @@ func TestMetrics(t *testing.T) {
 		`ramai_commit_queue_length 0`, `ramai_build_info{version="dev"} 1`, `ramai_buffer_limit_bytes 2.68435456e+08`,
 	}
 	var got string
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) { // until all has arrived
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) { // until everything has arrived
 		got = scrape(t, s)
 		missing := slices.DeleteFunc(slices.Clone(want), func(line string) bool { return strings.Contains("\n"+got, "\n"+line+"\n") })
 		if len(missing) == 0 {
@@ -139,7 +139,7 @@ func TestMetrics(t *testing.T) {
 		t.Errorf("%v, %v", problems, err)
 	}
 	if resp, err := http.Get(web.URL + "/metrics"); err != nil || resp.StatusCode != 404 {
-		t.Errorf("everybody can see the metrics: %v %v", resp, err)
+		t.Errorf("the metrics are public: %v %v", resp, err)
 	} else {
 		resp.Body.Close()
 	}
@@ -181,7 +181,7 @@ func TestDocumentedMetricsExist(t *testing.T) {
 	}
 }
 
-// The port for the operator's tools is not for pages, whichever way they come, and profiles are not there at all.
+// Web pages have no access to the port for the operator's tools, and profiles are not on it at all.
 func TestAdminIsNotForPages(t *testing.T) {
 	s, _ := talking(t)
 	s.cfg.AllowHosts = []string{"chat.example.org"}
@@ -242,7 +242,7 @@ func TestNameIsReleased(t *testing.T) {
 	decide(eventlog.Command{Kind: eventlog.Say, SenderID: "key", Room: "lobby", ID: "1", Text: "mine", RegisterKey: "ann"})
 	decide(eventlog.Command{Kind: eventlog.ReleaseName, SenderID: "key"})
 	if decide(claim("somebody")) != eventlog.Refused {
-		t.Error("somebody else got the name")
+		t.Error("another sender got the name")
 	}
 	release := func(method, name string) int {
 		w := httptest.NewRecorder()
@@ -264,16 +264,17 @@ func TestNameIsReleased(t *testing.T) {
 		}
 	}
 	if decide(claim("somebody")) != eventlog.Saved {
-		t.Error("the name is not free")
+		t.Error("the name is not released")
 	}
 }
 
-// The socket in the data folder is for the user who runs the server, has what the ports do not have, and goes with the server.
+// Only the user who runs the server can connect to the socket in the data folder. It has paths that the ports lack, and is removed
+// with the server.
 func TestOperatorSocket(t *testing.T) {
 	cfg := Defaults()
 	cfg.Data, cfg.Logger, cfg.Quiet = t.TempDir(), slog.New(slog.DiscardHandler), true
 	path := filepath.Join(cfg.Data, SocketName)
-	for range 2 { // the second time beside what a kill has left
+	for range 2 { // the second time with a socket that a crash has left behind
 		s, err := New(cfg)
 		if err != nil {
 			t.Fatal(err)
@@ -307,7 +308,7 @@ func TestOperatorSocket(t *testing.T) {
 	}
 }
 
-// A folder that cannot have a socket is no reason not to serve.
+// The server runs without the socket if the folder cannot have one.
 func TestNoOperatorSocket(t *testing.T) {
 	cfg := Defaults()
 	var log strings.Builder
@@ -327,7 +328,7 @@ func TestNoOperatorSocket(t *testing.T) {
 	}
 }
 
-// Prometheus 3 takes no answer whose Content-Type is not one that it knows, and says in Accept which ones it does.
+// Prometheus 3 rejects answers with an unknown Content-Type, and lists the known ones in Accept.
 func TestPrometheus3(t *testing.T) {
 	s, _ := talking(t)
 	const accept = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5," +

@@ -100,7 +100,7 @@ func TestDamage(t *testing.T) {
 				got := plain.hear()
 				if notice, ok := strings.CutPrefix(got, wire.NoticePrefix); ok {
 					if !strings.Contains(notice, "room den") {
-						t.Errorf("the plain door is told %q", got)
+						t.Errorf("the plain client receives %q", got)
 					}
 					break
 				}

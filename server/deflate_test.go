@@ -50,7 +50,8 @@ func dialDeflate(t *testing.T, url string, mode websocket.CompressionMode, proto
 	return &peer{t, c}, read
 }
 
-// A client of another library says and hears deflated, on both doors; who does not negotiate it hears the same.
+// A client of another library sends and receives compressed messages, with both protocols. A client without compression receives
+// the same messages.
 func TestDeflate(t *testing.T) {
 	var texts []string
 	for i, n := range []int{100, 600, 4000} {

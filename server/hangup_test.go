@@ -16,7 +16,7 @@ import (
 	"ramai/wire"
 )
 
-// Fast senders of the plain door, faster than the rates allow, who hang up at once: with a close frame and without, with
+// Fast plain clients, faster than the rates allow, who hang up at once: with a close frame and without, with
 // and without having read what was for them. All that they sent is said, in their order.
 func TestFastSendersHangUp(t *testing.T) {
 	t.Parallel()

@@ -10,8 +10,8 @@ import (
 	"ramai/wire"
 )
 
-// Who is let in while the server begins to stop is sent away, and told when to come back.
-func TestLate(t *testing.T) {
+// A client that connects while the server shuts down is told when to reconnect.
+func TestLateClient(t *testing.T) {
 	cfg := Defaults()
 	cfg.InMemory, cfg.Quiet, cfg.Logger = true, true, slog.New(slog.DiscardHandler)
 	s, err := New(cfg)
@@ -46,7 +46,7 @@ func TestLate(t *testing.T) {
 	for {
 		n, err := c.Read(buf)
 		if err != nil {
-			t.Fatalf("it was not told when to come back: %v", err)
+			t.Fatalf("no restarting frame: %v", err)
 		}
 		for b := buf[:n]; len(b) > 0; {
 			m, used, err := dec.Next(b)
@@ -57,7 +57,7 @@ func TestLate(t *testing.T) {
 			f, err := wire.ParseFrame(m.Payload)
 			if r, ok := f.(wire.Restarting); err == nil && ok {
 				if r.RetryAfterMS < 100 || r.RetryAfterMS >= 600 {
-					t.Errorf("it is to come back after %d ms, want 100 to 599", r.RetryAfterMS)
+					t.Errorf("retry after %d ms, want 100 to 599", r.RetryAfterMS)
 				}
 				return
 			}

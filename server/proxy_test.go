@@ -19,7 +19,7 @@ import (
 	"ramai/wire"
 )
 
-// Behind a proxy, as docs/PROXIES.md has it set up, every door is open, what is said comes at once, and limits are those of
+// Behind a proxy, as docs/PROXIES.md has it set up, every transport works, messages arrive immediately, and limits are those of
 // the client's address.
 func TestBehindProxies(t *testing.T) {
 	for _, name := range []string{"haproxy", "caddy", "apache2"} {
@@ -48,7 +48,7 @@ func TestBehindNginx(t *testing.T) {
 	events.expect("still here")
 }
 
-// behind starts a server, and a proxy in front, and tries every door. It returns a client, and the way there.
+// behind starts a server, and a proxy in front, and tries every transport. It returns a client, and the way there.
 func behind(t *testing.T, name string, change ...string) (*peer, http.RoundTripper) {
 	t.Helper()
 	var log proxytest.Buffer

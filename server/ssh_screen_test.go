@@ -116,7 +116,7 @@ func TestSSHScreen(t *testing.T) {
 			if len(files) == 1 {
 				if b, _ := os.ReadFile(files[0]); strings.Contains(string(b), draft) {
 					if info, err := os.Stat(files[0]); err != nil || time.Since(info.ModTime()) > time.Hour {
-						t.Error("who owns a name is remembered as a stranger")
+						t.Error("the state of a registered name is stored as that of a guest")
 					}
 					return
 				}

@@ -21,7 +21,7 @@ import (
 	"ramai/wire"
 )
 
-// overSSH is a server with a door for SSH.
+// overSSH is a server with SSH.
 type overSSH struct {
 	*serving
 	t       *testing.T
@@ -193,7 +193,7 @@ func TestSSHLineByLine(t *testing.T) {
 		t.Errorf("another key, with the name of the first: %d %s%s", status, out, notes)
 	}
 
-	// Its name is taken at every door, and the first to speak under it gets it back.
+	// Its name is taken on every transport, and the first key to post under it gets it back.
 	for _, name := range []string{"anna", "ANNA", "Anna Blue"} {
 		v1 := dial(t, o.url, wire.Protocol)
 		v1.say(`{"type":"name","name":"` + name + `"}`)

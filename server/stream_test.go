@@ -269,12 +269,12 @@ func TestStreamOverHTTP2(t *testing.T) {
 	over.(*http.Transport).CloseIdleConnections()
 }
 
-// A frozen listener over HTTP/2 does not keep the server from stopping.
+// A blocked stream over HTTP/2 does not keep the server from shutting down.
 func TestFrozenStreamOverHTTP2(t *testing.T) {
 	t.Parallel()
 	s, web := startHTTP2(t)
 	over := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}
-	frozen := listenWith(t, over, web.URL, "den", "") // nobody reads it: the window of flow control closes
+	blocked := listenWith(t, over, web.URL, "den", "") // it is not read, so the flow-control window closes
 	long := strings.Repeat("x", 4000)
 	var saying sync.WaitGroup
 	for range 15 {
@@ -294,7 +294,7 @@ func TestFrozenStreamOverHTTP2(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
-	frozen.resp.Body.Close()
+	blocked.resp.Body.Close()
 	over.CloseIdleConnections()
 	web.Close()
 }

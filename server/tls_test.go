@@ -19,7 +19,7 @@ import (
 	"ramai/wire"
 )
 
-// Over TLS every door is open, on one port: WebSocket over HTTP/1.1, the rest over HTTP/2 for who can.
+// TLS serves every transport on one port: WebSocket over HTTP/1.1, everything else over HTTP/2 if the client supports it.
 func TestTLS(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "cert"), filepath.Join(dir, "key")

@@ -57,7 +57,7 @@ func post(t *testing.T, base, room, text string, header ...string) wire.PostResp
 	return said
 }
 
-// What is said at one door is heard at all of them, in one order.
+// A message posted on one transport is received on all of them, in one order.
 func TestEveryDoorOneRoom(t *testing.T) { overReactors(t, testEveryDoor) }
 
 func testEveryDoor(t *testing.T, kind server.IOMode) {
@@ -287,7 +287,7 @@ func TestSayingAgain(t *testing.T) {
 	}
 }
 
-// Rates hold at this door too: for a sender, and for an address that a trusted proxy tells.
+// Rate limits apply over HTTP, too: to a sender, and to an address from a trusted proxy.
 func TestHTTPRates(t *testing.T) {
 	web := start(t, func(c *server.Config) {
 		c.Rate, c.Burst = 0.01, 3
@@ -531,7 +531,7 @@ func TestPostsOfUnknownLengthAreLimited(t *testing.T) {
 	}
 }
 
-// Names of the plain door that come together wait for each other, and are not refused.
+// Names of plain connections that arrive at the same time wait for each other, and are not rejected.
 func TestPlainNamesArePaced(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *server.Config) {
