@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"ramai/internal/chat"
 	"ramai/internal/metrics"
 	"ramai/internal/reactor"
 	"ramai/internal/session"
@@ -34,7 +35,7 @@ func (s *Server) metricSources() metrics.Sources {
 // connections counts the sessions by transport.
 func (s *Server) connections() map[string]int {
 	count := make(map[string]int)
-	for _, t := range []session.Transport{session.Plain, session.V1, session.Events, session.Lines, session.SSH} {
+	for _, t := range chat.Transports {
 		count[t.String()] = 0
 	}
 	s.each(func(c *session.Session) { count[c.Transport().String()]++ })

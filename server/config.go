@@ -11,8 +11,8 @@ import (
 	"runtime"
 	"time"
 
+	"ramai/internal/chat"
 	"ramai/internal/eventlog"
-	"ramai/internal/session"
 	"ramai/internal/store/sqlite"
 	"ramai/wire"
 )
@@ -160,8 +160,8 @@ func (c *Config) limits() wire.Limits {
 	return wire.Limits{Text: c.MaxText, Frame: wire.MaxRequest(c.MaxText), Rate: c.Rate, Burst: c.Burst, Rooms: c.MaxRoomsPerClient}
 }
 
-func (c *Config) rates() *session.Rates {
-	return session.NewRates(session.RateLimits{
+func (c *Config) rates() chat.RateLimits {
+	return chat.RateLimits{
 		PerSecond: c.Rate, Burst: c.Burst, Address: c.AddressRate, Rooms: c.NewRooms, Names: c.NewNames, AllRooms: c.MaxRooms,
-	})
+	}
 }

@@ -17,7 +17,8 @@ import (
 // Handler returns the HTTP handler of the server, see [web.New].
 func (s *Server) Handler() http.Handler {
 	return web.New(web.Config{
-		Env: s.env, Index: s.index, Serve: s.startSession, AcquireSlot: s.acquireSlot, ReleaseSlot: s.releaseSlot, Ready: s.ready,
+		Chat: s.chat, Server: s.env.Server, Clients: s.env.Clients,
+		Serve: s.startSession, AcquireSlot: s.acquireSlot, ReleaseSlot: s.releaseSlot, Ready: s.ready,
 		Hosts: s.cfg.AllowHosts, AllowOrigins: s.cfg.AllowOrigins, TrustProxies: s.cfg.TrustProxies,
 		Refused: s.metrics.Rejected, SSH: s.fingerprint(),
 	})

@@ -106,7 +106,7 @@ func (s *Server) deleteRoom(out http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), deleteTimeout)
 	defer cancel()
-	switch done, err := DeleteRoom(ctx, s.store, s.env.Decide, string(room)); {
+	switch done, err := DeleteRoom(ctx, s.store, s.chat.Decide, string(room)); {
 	case err != nil:
 		http.Error(out, err.Error(), http.StatusNotFound)
 	case done:
@@ -128,7 +128,7 @@ func (s *Server) releaseName(out http.ResponseWriter, r *http.Request) {
 		http.Error(out, err.Error(), http.StatusBadRequest)
 		return
 	}
-	o, err := s.env.Decide(r.Context(), eventlog.Command{Kind: eventlog.UnregisterName, Body: eventlog.UnregisterNameBody{Name: name, Key: names.Key(name)}})
+	o, err := s.chat.Decide(r.Context(), eventlog.Command{Kind: eventlog.UnregisterName, Body: eventlog.UnregisterNameBody{Name: name, Key: names.Key(name)}})
 	switch {
 	case err != nil:
 		http.Error(out, err.Error(), http.StatusServiceUnavailable)

@@ -37,7 +37,7 @@ func (s *Server) tidyRooms() {
 		case <-ctx.Done():
 		}
 	})
-	r := &roomCleaner{store: s.store, decide: s.env.Decide, occupied: s.hub.Occupied, clockTrusted: s.clock.trusted, maxRooms: s.cfg.MaxRooms}
+	r := &roomCleaner{store: s.store, decide: s.chat.Decide, occupied: s.hub.Occupied, clockTrusted: s.clock.trusted, maxRooms: s.cfg.MaxRooms}
 	ticker := time.NewTicker(tidyInterval)
 	defer ticker.Stop()
 	for {
@@ -106,7 +106,7 @@ func (r *roomCleaner) makeSpace(ctx context.Context, now time.Time, rooms map[st
 	return removed, nil
 }
 
-// Decider submits a command and waits for its outcome, see session.Env.Decide.
+// Decider submits a command and waits for its outcome, see chat.Service.Decide.
 type Decider func(context.Context, eventlog.Command) (*eventlog.Outcome, error)
 
 // A RoomInfo describes a room to the operator.

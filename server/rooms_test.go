@@ -44,7 +44,7 @@ func newRoomsStage(t *testing.T, maxRooms int) *roomsStage {
 	}
 	t.Cleanup(func() { s.Close() })
 	st.Server = s
-	st.r = &roomCleaner{store: s.store, decide: s.env.Decide, occupied: s.hub.Occupied, clockTrusted: func() bool { return st.clockTrusted }, maxRooms: maxRooms}
+	st.r = &roomCleaner{store: s.store, decide: s.chat.Decide, occupied: s.hub.Occupied, clockTrusted: func() bool { return st.clockTrusted }, maxRooms: maxRooms}
 	return st
 }
 
@@ -55,7 +55,7 @@ func (st *roomsStage) say(name string, n int) bool {
 	for range n {
 		var err error
 		st.ids++
-		o, err = st.env.Decide(context.Background(), eventlog.Command{Kind: eventlog.Say, SenderID: "anna", Room: name, ID: fmt.Sprint(st.ids), Text: "x"})
+		o, err = st.chat.Decide(context.Background(), eventlog.Command{Kind: eventlog.Say, SenderID: "anna", Room: name, ID: fmt.Sprint(st.ids), Text: "x"})
 		if err != nil {
 			st.Fatal(err)
 		}
@@ -140,7 +140,7 @@ func TestEmptyRoomsGo(t *testing.T) {
 	st.say("den", 3)
 	st.say(wire.Lobby, 3)
 	for _, name := range []string{"den", wire.Lobby} {
-		if _, err := st.env.Decide(context.Background(), eventlog.Command{Kind: eventlog.Trim, Room: name, Body: eventlog.TrimBody{To: 3}}); err != nil {
+		if _, err := st.chat.Decide(context.Background(), eventlog.Command{Kind: eventlog.Trim, Room: name, Body: eventlog.TrimBody{To: 3}}); err != nil {
 			t.Fatal(err)
 		}
 	}

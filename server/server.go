@@ -20,6 +20,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ramai/internal/chat"
 	"ramai/internal/connlimit"
 	"ramai/internal/eventlog"
 	"ramai/internal/fanout"
@@ -44,6 +45,7 @@ type Server struct {
 	eventlog *eventlog.Log
 	hub      *room.Hub
 	reactor  reactor.Reactor
+	chat     *chat.Service
 	env      *session.Env
 	metrics  *metrics.Metrics
 	clock    *clock
@@ -149,30 +151,32 @@ func (s *Server) open() (<-chan *eventlog.Outcome, error) {
 	if err := s.configure(); err != nil {
 		return nil, err
 	}
-	s.env = s.newEnv()
+	s.openChat()
 	if cfg.SSH {
 		s.ssh, err = s.openSSH()
 	}
 	return started, err
 }
 
-// newEnv returns what all sessions share.
-func (s *Server) newEnv() *session.Env {
+// openChat creates the chat service, and what all sessions share.
+func (s *Server) openChat() {
 	cfg, limits := &s.cfg, s.cfg.limits()
 	frames := frame.Config{TextOnly: true, MaxMessage: limits.Frame, MaxFragments: maxFragments}
 	deflate := frames
 	deflate.Deflate = true
 	deflate.MaxDeflated = limits.Frame / 3 // above the longest text; inflating that takes at most half a millisecond
-	env := &session.Env{
-		Hub: s.hub, Store: s.store, Submit: s.submit, Rates: cfg.rates(), Limits: limits,
-		Frame: &frames, Deflate: &deflate,
-		Server: "ramai " + cfg.Version, Start: cfg.Now(), Now: cfg.Now, Random: cfg.Random, Logger: cfg.Logger,
-		Closed: s.sessionClosed, Refused: s.metrics.Rejected,
-	}
+	var clients *chat.ClientLog
 	if !cfg.Quiet {
-		env.Clients = session.NewClientLog(cfg.Logger, cfg.Now, cfg.LogTexts)
+		clients = chat.NewClientLog(cfg.Logger, cfg.Now, cfg.LogTexts)
 	}
-	return env
+	s.chat = chat.New(chat.Config{
+		Hub: s.hub, Store: s.store, Submit: s.submit, Search: s.index.Search, Rates: cfg.rates(), Limits: limits,
+		Now: cfg.Now, Random: cfg.Random, Logger: cfg.Logger, Log: clients,
+	})
+	s.env = &session.Env{
+		Chat: s.chat, Budget: s.hub.Budget(), Frame: &frames, Deflate: &deflate, Server: "ramai " + cfg.Version,
+		Start: cfg.Now(), Now: cfg.Now, Logger: cfg.Logger, Clients: clients, Closed: s.sessionClosed, Refused: s.metrics.Rejected,
+	}
 }
 
 // abandon closes what open has opened.

@@ -48,7 +48,8 @@ func (s *Server) openSSH() (*sshserver.Server, error) {
 		folder = filepath.Join(s.cfg.Data, sshFolder)
 	}
 	return sshserver.New(sshserver.Config{
-		Env: s.env, Serve: s.startSession, AcquireSlot: s.acquireSlot, ReleaseSlot: s.releaseSlot, AcquireConn: s.acquireConn, ReleaseConn: s.releaseConn, Search: s.index.Search, Address: s.cfg.address,
+		Chat: s.chat, Clients: s.env.Clients, Now: s.cfg.Now, Random: s.cfg.Random, Logger: s.cfg.Logger,
+		Serve: s.startSession, AcquireSlot: s.acquireSlot, ReleaseSlot: s.releaseSlot, AcquireConn: s.acquireConn, ReleaseConn: s.releaseConn, Address: s.cfg.address,
 		MaxConns: sshConns(descriptors() - spareDescriptors), Folder: folder, KeysOnly: s.cfg.SSHKeysOnly, Stall: s.cfg.SlowClientTimeout,
 	})
 }

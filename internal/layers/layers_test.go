@@ -20,8 +20,8 @@ const table = `
 	5  internal/web internal/sshserver internal/metrics
 	4  internal/session internal/web/page
 	4  internal/rehearse internal/linemode internal/tui
-	3  client internal/room
-	2  internal/store/sqlite internal/store/memory internal/store/search internal/sequencer/local internal/eventlog/eventlogtest
+	3  client internal/chat
+	2  internal/room internal/store/sqlite internal/store/memory internal/store/search internal/sequencer/local internal/eventlog/eventlogtest
 	1  internal/eventlog internal/fanout internal/names internal/tokenize internal/reactor
 	0  wire internal/frame internal/frame/frametest internal/connlimit internal/fairqueue internal/httpfield internal/origin internal/exitcode internal/atomicfile internal/localsocket internal/logging internal/proxytest internal/layers
 `

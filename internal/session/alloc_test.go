@@ -14,7 +14,7 @@ import (
 func (st *harness) publish(k int) {
 	for range k {
 		e := eventlog.Command{Kind: eventlog.Say, SenderID: "0123456789abcdef", Room: wire.Lobby, ID: "id", Text: "of the usual length, fifty bytes or so, and a few", Once: true}
-		if err := st.env.Submit(eventlog.Submission{Command: e}, nil); err != nil {
+		if err := st.submit(eventlog.Submission{Command: e}, nil); err != nil {
 			st.tb.Fatal(err)
 		}
 		st.sequence()

@@ -24,7 +24,7 @@ func (s *Session) check() error {
 		return fmt.Errorf("%d bytes wait in the private buffer", len(s.control))
 	case s.control != nil && len(s.control) == 0:
 		return errors.New("an empty private buffer is kept")
-	case len(s.cursors) > s.env.Limits.Rooms:
+	case len(s.cursors) > s.env.Chat.Limits().Rooms:
 		return fmt.Errorf("in %d rooms", len(s.cursors))
 	}
 	rooms := map[string]bool{}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"ramai/internal/chat"
 	"ramai/internal/frame"
 	"ramai/wire"
 )
@@ -81,7 +82,7 @@ func TestSayingDeflated(t *testing.T) {
 // The state of a room comes to who reads deflated as to everybody.
 func TestStateOfDeflated(t *testing.T) {
 	st := newHarness(t, setting{})
-	a, b := st.connect(Client{Transport: V1, Deflate: true}), st.in(wire.Lobby)
+	a, b := st.connect(Client{Transport: chat.V1, Deflate: true}), st.in(wire.Lobby)
 	a.send(wire.Join{Room: wire.Lobby, Last: new(int)}, wire.Name{Name: "ann"})
 	a.heard()
 	st.advance(time.Second)

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"ramai/internal/eventlog"
+	"ramai/internal/chat"
 	"ramai/internal/frame"
 	"ramai/wire"
 )
@@ -55,12 +55,7 @@ func TestGoneIsNotPresent(t *testing.T) {
 	st := newHarness(t, setting{rate: 5, burst: 20})
 	watcher := st.in(wire.Lobby)
 	l := st.connect(Client{Named: true})
-	e, wrong := ReserveName(l.s.sender(), "Ada")
-	if wrong != nil {
-		t.Fatal(wrong)
-	}
-	e.BindName()
-	if err := st.sequencer.Submit(eventlog.Submission{Command: e}, nil); err != nil {
+	if err := st.env.Chat.ReserveName(l.s.actor(), &chat.NameRequest{Name: "Ada"}, chat.Reply{}); err != nil {
 		t.Fatal(err)
 	}
 	st.advance(time.Second)
@@ -175,7 +170,7 @@ func TestTurnOfASession(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			st := newHarness(t, setting{})
-			l := st.connect(Client{Transport: V1, Deflate: c.deflate})
+			l := st.connect(Client{Transport: chat.V1, Deflate: c.deflate})
 			st.settle()
 			const many = 400
 			for range many {

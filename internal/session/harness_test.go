@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"ramai/internal/chat"
 	"ramai/internal/eventlog"
 	"ramai/internal/eventlog/eventlogtest"
 	"ramai/internal/fanout"
@@ -53,12 +54,13 @@ type harness struct {
 	member    *eventlogtest.Member // of a cluster
 	hub       *room.Hub
 	env       *Env
-	jobs      []func()       // what the hub was asked to run beside everything else
-	askers    []netip.Prefix // for whom, of all jobs so far
-	links     []*link        // that are not closed
-	starts    int            // servers so far: each begins an epoch
-	paused    bool           // settle does not step the log
-	lazy      bool           // settle leaves the jobs alone
+	submit    func(eventlog.Submission, func()) error // of the sequencer, unless a test replaces it
+	jobs      []func()                                // what the hub was asked to run beside everything else
+	askers    []netip.Prefix                          // for whom, of all jobs so far
+	links     []*link                                 // that are not closed
+	starts    int                                     // servers so far: each begins an epoch
+	paused    bool                                    // settle does not step the log
+	lazy      bool                                    // settle leaves the jobs alone
 }
 
 func newHarness(tb testing.TB, set setting) *harness {
@@ -77,11 +79,11 @@ func newHarness(tb testing.TB, set setting) *harness {
 }
 
 // transportOf is one of the doors of WebSocket.
-func transportOf(v1 bool) Transport {
+func transportOf(v1 bool) chat.Transport {
 	if v1 {
-		return V1
+		return chat.V1
 	}
-	return Plain
+	return chat.Plain
 }
 
 // start starts a server on what the store holds.
@@ -99,12 +101,17 @@ func (st *harness) start() {
 			return eventlog.Submission{Command: eventlog.Command{Kind: eventlog.Start, Body: body}, ReplyTo: reply}, nil
 		},
 	})
+	st.submit = st.sequencer.Submit
 	st.env = &Env{
-		Hub: st.hub, Store: st.store, Submit: st.sequencer.Submit, Rates: NewRates(RateLimits{st.set.rate, st.set.burst, sendersAnAddress, roomsAMinute, namesAnHour, 0}),
-		Limits:  wire.Limits{Text: 4000, Frame: wire.MaxRequest(4000), Rate: st.set.rate, Burst: st.set.burst, Rooms: 8},
+		Chat: chat.New(chat.Config{
+			Hub: st.hub, Store: st.store, Submit: func(s eventlog.Submission, space func()) error { return st.submit(s, space) },
+			Rates:  chat.RateLimits{PerSecond: st.set.rate, Burst: st.set.burst, Address: sendersAnAddress, Rooms: roomsAMinute, Names: namesAnHour},
+			Limits: wire.Limits{Text: 4000, Frame: wire.MaxRequest(4000), Rate: st.set.rate, Burst: st.set.burst, Rooms: 8}, Now: st.now, Random: st.random, Logger: logger,
+		}),
+		Budget:  st.hub.Budget(),
 		Frame:   &frame.Config{TextOnly: true, MaxMessage: wire.MaxRequest(4000), MaxFragments: 256},
 		Deflate: &frame.Config{TextOnly: true, Deflate: true, MaxMessage: wire.MaxRequest(4000), MaxFragments: 256},
-		Server:  "ramai test", Start: st.clock, Now: st.now, Random: st.random, Logger: logger,
+		Server:  "ramai test", Start: st.clock, Now: st.now, Logger: logger,
 	}
 	st.configure(&started)
 }
@@ -270,7 +277,7 @@ func (st *harness) connect(c Client) *link {
 	if !c.Addr.IsValid() {
 		c.Addr = netip.MustParseAddrPort("127.0.0.1:40000")
 	}
-	l := &link{st: st, v1: c.Transport == V1, max: 64 << 10, ready: true, dec: frame.NewDecoder(&clientFrames)}
+	l := &link{st: st, v1: c.Transport == chat.V1, max: 64 << 10, ready: true, dec: frame.NewDecoder(&clientFrames)}
 	if c.Deflate {
 		l.dec = frame.NewDecoder(&deflatedFrames)
 	}
@@ -282,7 +289,7 @@ func (st *harness) connect(c Client) *link {
 // v1 brings in a client of ramai.v1 that has been welcomed.
 func (st *harness) v1() *link {
 	st.tb.Helper()
-	l := st.connect(Client{Transport: V1})
+	l := st.connect(Client{Transport: chat.V1})
 	l.expect("welcome")
 	return l
 }

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"ramai/internal/chat"
 	"ramai/internal/eventlog"
 	"ramai/internal/room"
 	"ramai/wire"
@@ -27,30 +28,36 @@ func (p plain) renamed(string) {}
 func (p plain) open(c *Client) {
 	p.sendText([]byte(wire.Greeting))
 	name, last := c.Room, c.Last
-	enter := func() bool {
-		seat := p.subscribe(name)
-		p.addCursor(newestFrom(p.env.Store.Bounds(name), last), seat)
-		return true
-	}
-	if last == 0 {
-		enter()
-		return
-	}
-	p.paced(joinPrice(nil), enter)
+	p.paced(func() error {
+		_, _, err := p.join(name, nil, last)
+		return err
+	})
 }
 
+// text posts a message. It is paced, not refused: a client that is too fast is read later.
 func (p plain) text(b []byte) {
-	e := eventlog.Command{Kind: eventlog.Say, SenderID: p.sender(), Room: p.cursors[0].sub.Room(), Text: wire.NormalizeText(string(b)), Once: true, RegisterKey: p.registerKey()}
-	if err := wire.CheckText(e.Text, p.env.Limits.Text); err != nil {
-		p.env.refused(err.Code)
-		p.notice(err.Reason)
-		return
-	}
 	t := p.ensurePublisher()
-	t.fence++ // each by itself: nothing is sent again here, so nothing waits for one that was refused
-	e.ID = strconv.FormatUint(t.fence, 10)
-	p.env.Clients.Heard(p.addrPort(), e.Room, e.Text)
-	p.paced(price{events: 1, room: e.Room}, func() bool { return p.submitOrWait(e, "") })
+	t.fence++ // each message is by itself: clients repeat nothing, so nothing waits for one that was refused
+	m := chat.Message{Room: p.cursors[0].sub.Room(), ID: strconv.FormatUint(t.fence, 10), Text: wire.NormalizeText(string(b)), Once: true}
+	reply := p.replyWith("")
+	if wait, done := p.result(p.say(&m, reply)); !done {
+		again := m
+		p.repeat(wait, func() error { return p.say(&again, reply) })
+	}
+}
+
+func (p plain) say(m *chat.Message, reply chat.Reply) error {
+	err := p.env.Chat.Say(&p.publisher.actor, m, reply)
+	if err == eventlog.ErrBusy || chat.Wait(err) > 0 {
+		return err
+	}
+	if refused := chat.Refusal(err); refused != nil {
+		p.env.refused(refused.Code)
+		p.notice(refused.Reason)
+		return nil
+	}
+	p.submitted(err)
+	return nil
 }
 
 func (p plain) reply(r *reply) {

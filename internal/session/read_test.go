@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"ramai/internal/chat"
 	"ramai/internal/eventlog"
 	"ramai/internal/frame"
 	"ramai/wire"
@@ -344,7 +345,13 @@ func TestPagesWhileTrimming(t *testing.T) {
 			st.trim(wire.Lobby, first)
 		}
 		ask.Room = wire.Lobby
-		page, err := ReadPage(st.store, ask)
+		var page wire.Page
+		err := st.env.Chat.History(new(chat.Actor), ask, func(p wire.Page, err error) {
+			if page = p; err != nil {
+				t.Error(err)
+			}
+		})
+		st.settle()
 		if err != nil || page.First != was || page.Messages[0].N != was || first != was+2 {
 			t.Errorf("%+v: a page from %d says that %d is first, and it was %d; %v", ask, page.Messages[0].N, page.First, was, err)
 		}
@@ -360,7 +367,7 @@ func TestReadsAreCountedForTheAddress(t *testing.T) {
 	st.talk(3)
 	st.settle()
 	st.askers = nil
-	l := st.connect(Client{Transport: V1, Addr: netip.MustParseAddrPort("[2001:db8::7]:40000")})
+	l := st.connect(Client{Transport: chat.V1, Addr: netip.MustParseAddrPort("[2001:db8::7]:40000")})
 	l.text(`{"type":"join","room":"lobby","last":3}`)
 	l.text(`{"type":"history","room":"lobby"}`)
 	st.settle()

@@ -20,7 +20,7 @@ func BenchmarkSay(b *testing.B) {
 				l, payload = st.in(wire.Lobby), wire.Append(nil, wire.Say{Room: wire.Lobby, ID: "id", Text: text})
 			}
 			var submitted eventlog.Submission
-			st.env.Submit = func(e eventlog.Submission, _ func()) error {
+			st.submit = func(e eventlog.Submission, _ func()) error {
 				submitted = e
 				return nil
 			}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"ramai/internal/chat"
 	"ramai/internal/eventlog"
 	"ramai/wire"
 )
@@ -19,7 +20,7 @@ func TestNobodyHearsWhatIsNotSaved(t *testing.T) {
 	for _, l := range []*link{a, b, p} {
 		l.expect()
 	}
-	late := st.connect(Client{Transport: V1})
+	late := st.connect(Client{Transport: chat.V1})
 	late.send(wire.Join{Room: wire.Lobby}, wire.History{Room: wire.Lobby})
 	late.expect("welcome", "joined lobby 1-0 count 4", "page lobby empty more false")
 	st.store.faults = []fault{lost, committed}
@@ -49,7 +50,7 @@ func TestSaveWithoutJoining(t *testing.T) {
 
 func TestRepeats(t *testing.T) {
 	st := newHarness(t, setting{})
-	a, b := st.connect(Client{Transport: V1}), st.in(wire.Lobby)
+	a, b := st.connect(Client{Transport: chat.V1}), st.in(wire.Lobby)
 	st.settle()
 	session := a.frames[0].(wire.Welcome).Session
 	a.say("x", "once")
@@ -180,14 +181,14 @@ func TestRefusalOfOneThatCameBeforeARateLimitedOne(t *testing.T) {
 // does not send it again. It must not be refused for ever.
 func TestRefusedAndSavedAllTheSame(t *testing.T) {
 	st := newHarness(t, setting{batch: 1})
-	a := st.connect(Client{Transport: V1})
+	a := st.connect(Client{Transport: chat.V1})
 	st.settle()
 	session := a.frames[0].(wire.Welcome).Session
 	st.paused = true
 	a.say("1", "1")
 	st.settle()
 	a.end(nil)
-	b := st.connect(Client{Transport: V1})
+	b := st.connect(Client{Transport: chat.V1})
 	b.send(wire.Hello{Session: session}, wire.Join{Room: wire.Lobby})
 	b.say("1", "1")
 	st.settle()
@@ -245,8 +246,8 @@ func TestFullQueueIsAskedOnce(t *testing.T) {
 	st.settle()
 	l := st.in(wire.Lobby)
 	asked := 0
-	submit := st.env.Submit
-	st.env.Submit = func(e eventlog.Submission, room func()) error {
+	submit := st.submit
+	st.submit = func(e eventlog.Submission, room func()) error {
 		asked++
 		return submit(e, room)
 	}
@@ -287,7 +288,7 @@ func TestInFlightIsBounded(t *testing.T) {
 // A client that says many things in a new room makes one room, not many.
 func TestANewRoomIsPaidForOnce(t *testing.T) {
 	st := newHarness(t, setting{rate: 100, burst: 100})
-	l := st.connect(Client{Transport: V1, Addr: remote})
+	l := st.connect(Client{Transport: chat.V1, Addr: remote})
 	for i := range 50 {
 		l.send(wire.Say{Room: "new", ID: fmt.Sprint(i), Text: "x"})
 	}

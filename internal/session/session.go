@@ -10,13 +10,13 @@ package session
 
 import (
 	"bytes"
-	"io"
 	"log/slog"
 	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"ramai/internal/chat"
 	"ramai/internal/eventlog"
 	"ramai/internal/fanout"
 	"ramai/internal/frame"
@@ -45,54 +45,33 @@ const (
 
 // Env is what all sessions of a server share.
 type Env struct {
-	Hub     *room.Hub
-	Store   eventlog.Store
-	Submit  func(s eventlog.Submission, room func()) error // the orderer's
-	Rates   *Rates
-	Limits  wire.Limits
+	Chat    *chat.Service
+	Budget  *fanout.Budget // of what waits for sockets
 	Frame   *frame.Config
-	Server  string    // program and version, for the welcome
-	Start   time.Time // what the times in sessions count from; not after any Now
+	Deflate *frame.Config // replaces Frame for clients that negotiated permessage-deflate
+	Server  string        // program and version, for the welcome
+	Start   time.Time     // times in sessions count from here; not after any Now
 	Now     func() time.Time
-	Random  io.Reader // for sessions; safe for concurrent use
 	Logger  *slog.Logger
-	Clients *ClientLog            // lines about clients; nil: none
-	Closed  func(*Session, error) // hears of the end of each session, and why; nil: nobody does
-
-	Refused func(wire.Code) // hears of each refusal that did not come from the journal; nil: nobody does
-
-	Deflate *frame.Config // takes the place of Frame for clients that negotiated permessage-deflate
+	Clients *chat.ClientLog       // nil: nothing is logged about clients
+	Closed  func(*Session, error) // is told of the end of each session, and why; may be nil
+	Refused func(wire.Code)       // is told of each refusal that did not come from the log; may be nil
 }
 
 // Client is what is known of a client before its first byte.
 type Client struct {
 	Addr      netip.AddrPort
-	Session   string // drawn by the server, or what a key stands for
-	Keyed     bool   // it is what a key stands for that the client has proved to have: names become its own, see eventlog.Command.Own
-	Transport Transport
+	Session   string // the session's secret: made by the server, or derived from a key
+	HasKey    bool   // the client has proved that it has the key, see chat.Actor
+	Transport chat.Transport
 	Deflate   bool // permessage-deflate was negotiated
 
-	// Of all doors but V1, where frames say these.
+	// Of all transports but V1 and SSH, whose frames say these.
 	Room  string         // of the path
-	Last  int            // how many old messages are asked for; on a stream if After is nil
-	After *wire.Position // on a stream: everything after it is asked for
-	Named bool           // on the plain door: the client holds a name, bound to the connection
+	Last  int            // how many old messages are requested; on a stream if After is nil
+	After *wire.Position // on a stream: everything after it is requested
+	Named bool           // on the plain protocol: the client has a name, which is bound to the connection
 }
-
-// Transport is the way a client came in by.
-type Transport uint8
-
-// The doors.
-const (
-	Plain  Transport = iota // WebSocket, where every text is a message
-	V1                      // WebSocket with the subprotocol ramai.v1
-	Events                  // an HTTP answer of server-sent events
-	Lines                   // an HTTP answer of lines of JSON
-	SSH                     // as V1, for a client of our own over SSH
-)
-
-// String names the door for people.
-func (d Transport) String() string { return [...]string{"plain", "v1", "events", "lines", "ssh"}[d] }
 
 // protocol is one way of talking with a client.
 type protocol interface {
@@ -157,7 +136,7 @@ type Session struct {
 	sawRequest   bool   // something came on ramai.v1: too late for hello
 	holdsPartial bool   // the message under way counts in the budget
 	hasKey       bool   // the sender has proved to have the key that it is named after
-	transport    Transport
+	transport    chat.Transport
 	charged      uint32 // bytes of the budget that private takes
 
 	dec       *frame.Decoder // nil between messages
@@ -178,9 +157,10 @@ type Session struct {
 // publisher is what a session needs to have something said, or to let a request wait.
 type publisher struct {
 	replyTo       eventlog.ReplyTo
-	fence         uint64        // of origin
-	inFlight      int           // events submitted and not yet answered
-	paidKey       string        // the name that was paid for last as the sender's own, its eventlog.Command.Own; it may not be stored yet
+	fence         uint64 // of origin
+	inFlight      int    // events submitted and not yet answered
+	actor         chat.Actor
+	space         func()        // queueHasSpace
 	blocked       func() bool   // what was accepted from the client but has to wait; false: still
 	blockedUntil  time.Duration // stalled need not be tried before; 0: at any time
 	queueFull     bool          // the orderer's queue was full, and it will say when it is not: stalled need not be tried before
@@ -191,7 +171,6 @@ type publisher struct {
 	closeCode     uint16        // with the code of that; 0: it has none
 	lastSaid      uint64        // on the plain door: the number of what was said last; 0: nothing was
 	lostToStop    bool          // the server stops, and has not said all that was accepted
-	typingAt      time.Duration // on ramai.v1: when typing was last heard
 	naming        bool          // on ramai.v1: a name was asked for and is not answered
 	pausedUntil   time.Duration // nothing is read before: too much has come
 }
@@ -247,16 +226,16 @@ func (p *cursor) release() {
 // New returns the session of a client that is connected by conn, and greets it.
 func New(env *Env, conn reactor.Conn, client Client) *Session {
 	s := &Session{
-		env: env, conn: conn, addr: client.Addr.Addr(), port: client.Addr.Port(), nameBound: client.Named || client.Transport == SSH && !client.Keyed, deflate: client.Deflate,
-		transport: client.Transport, hasKey: client.Keyed,
+		env: env, conn: conn, addr: client.Addr.Addr(), port: client.Addr.Port(), nameBound: client.Named || client.Transport == chat.SSH && !client.HasKey, deflate: client.Deflate,
+		transport: client.Transport, hasKey: client.HasKey,
 	}
 	s.clock()
 	s.become(client.Session)
 	s.pingAt, s.renewAt = s.now+pingEvery, s.now+eventlog.NameLeaseTime/4
 	switch client.Transport {
-	case Plain:
+	case chat.Plain:
 		s.protocol = plain{websocket{s}}
-	case V1, SSH:
+	case chat.V1, chat.SSH:
 		s.protocol = v1{websocket{s}}
 	default:
 		s.protocol = stream{s}
@@ -275,7 +254,9 @@ func (s *Session) wallTime() time.Time { return s.env.Start.Add(s.now) }
 // ensurePublisher returns s.publisher, made now if it was not there.
 func (s *Session) ensurePublisher() *publisher {
 	if s.publisher == nil {
-		s.publisher = &publisher{fence: 1, replyTo: eventlog.ReplyTo{Deliver: s.deliver, Lost: func() { s.Force(0) }}}
+		s.publisher = &publisher{
+			fence: 1, replyTo: eventlog.ReplyTo{Deliver: s.deliver, Lost: func() { s.Force(0) }}, actor: s.newActor(), space: s.queueHasSpace,
+		}
 	}
 	return s.publisher
 }
@@ -301,9 +282,26 @@ func (s *Session) become(secret string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	copy(s.senderID[:], wire.SenderIDOf(secret))
+	if s.publisher != nil {
+		s.publisher.actor = s.newActor()
+	}
 }
 
-// By implements room.Member.
+// newActor is what the chat service knows the client as.
+func (s *Session) newActor() chat.Actor {
+	return chat.Actor{SenderID: s.sender(), Addr: s.addrPort(), Transport: s.transport, HasKey: s.hasKey, NameBound: s.nameBound}
+}
+
+// actor is the client for the chat service. Only those who post or wait keep theirs.
+func (s *Session) actor() *chat.Actor {
+	if s.publisher != nil {
+		return &s.publisher.actor
+	}
+	a := s.newActor()
+	return &a
+}
+
+// SenderID implements room.Member.
 func (s *Session) SenderID() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -320,7 +318,7 @@ func (s *Session) addrPort() netip.AddrPort { return netip.AddrPortFrom(s.addr, 
 func (s *Session) RemoteAddr() netip.AddrPort { return s.addrPort() }
 
 // Transport is how the client came in.
-func (s *Session) Transport() Transport { return s.transport }
+func (s *Session) Transport() chat.Transport { return s.transport }
 
 // refused counts a refusal.
 func (e *Env) refused(code wire.Code) {
@@ -350,9 +348,9 @@ func (s *Session) Renamed(asked *eventlog.ReplyTo) {
 			if asked == &s.publisher.replyTo {
 				return
 			}
-			s.publisher.paidKey = "" // it may not be any more
+			s.publisher.actor.NameChanged()
 		}
-		s.protocol.renamed(s.env.Store.Name(s.sender()))
+		s.protocol.renamed(s.env.Chat.Name(s.sender()))
 	})
 }
 
@@ -416,7 +414,7 @@ func (s *Session) full() bool {
 // controlLimit is how many bytes may wait in the private buffer before requests do: none where the clients of this server take so
 // little of what they have asked for that it is all that memory has room for.
 func (s *Session) controlLimit() int {
-	if s.env.Hub.Budget().Crowded() {
+	if s.env.Budget.Crowded() {
 		return 0
 	}
 	return controlHighWater
@@ -430,7 +428,7 @@ func (s *Session) account() {
 }
 
 func (s *Session) charge(held int) {
-	s.env.Hub.Budget().Charge(int64(held) - int64(s.charged))
+	s.env.Budget.Charge(int64(held) - int64(s.charged))
 	s.charged = uint32(held)
 }
 
@@ -444,7 +442,7 @@ func (s *Session) holdPartial(n int) {
 	}
 	if n > 0 || s.holdsPartial {
 		s.holdsPartial = n > 0
-		s.env.Hub.Budget().SetPartial(s, int64(n))
+		s.env.Budget.SetPartial(s, int64(n))
 	}
 }
 
@@ -573,6 +571,6 @@ func (s *Session) release(why error) {
 		// at that moment: freed sooner, the rest of it would be nobody's, or stand beside what the next holder says under the same
 		// name, and a reader of the plain door could not tell the two apart. Who sends no faster than the rates has nothing left to
 		// say, so the name is free at once.
-		s.env.Release(s.sender())
+		s.env.Chat.ReleaseBound(s.sender())
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"ramai/internal/chat"
 	"ramai/wire"
 )
 
@@ -14,7 +15,7 @@ import (
 type listener struct {
 	sim   *sim
 	name  string
-	door  Transport
+	door  chat.Transport
 	room  string
 	last  int
 	l     *link                   // nil: not connected
@@ -57,7 +58,7 @@ func (c *listener) fail(format string, args ...any) {
 func (c *listener) take(b []byte) {
 	c.part += string(b)
 	end := "\n"
-	if c.door == Events {
+	if c.door == chat.Events {
 		end = "\n\n"
 	}
 	for {
@@ -66,7 +67,7 @@ func (c *listener) take(b []byte) {
 			return
 		}
 		c.part = rest
-		if c.door == Events {
+		if c.door == chat.Events {
 			c.event(one)
 		} else {
 			c.object(one, "")
@@ -145,7 +146,7 @@ func (c *listener) object(data, id string) {
 			c.fail("hears %s", data)
 		}
 	}
-	if c.door == Events && id == "" && f.Type() != (wire.Presence{}).Type() {
+	if c.door == chat.Events && id == "" && f.Type() != (wire.Presence{}).Type() {
 		c.fail("%s has no id", data)
 	}
 }
@@ -153,7 +154,7 @@ func (c *listener) object(data, id string) {
 // newListeners are one of each form.
 func newListeners(s *sim) []*listener {
 	var all []*listener
-	for i, door := range []Transport{Events, Lines} {
+	for i, door := range []chat.Transport{chat.Events, chat.Lines} {
 		all = append(all, &listener{sim: s, name: fmt.Sprint("listener ", i), door: door, room: simRooms[i], has: map[uint64]wire.Message{}, last: []int{0, 3, 500}[s.rng.IntN(3)]})
 	}
 	return all

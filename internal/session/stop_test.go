@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"ramai/internal/chat"
 	"ramai/wire"
 )
 
@@ -66,7 +67,7 @@ func TestForce(t *testing.T) {
 // A session that comes while the server stops.
 func TestForceAtOnce(t *testing.T) {
 	st := newHarness(t, setting{})
-	l := st.connect(Client{Transport: V1})
+	l := st.connect(Client{Transport: chat.V1})
 	l.s.Force(250 * time.Millisecond)
 	l.send(wire.Ping{})
 	l.expect("welcome", "restarting 250", "CLOSE 1012")
@@ -115,7 +116,7 @@ func TestClosedIsTold(t *testing.T) {
 			t.Error("told of another, or too early")
 		}
 	}
-	st.env.Clients = NewClientLog(slog.New(watcher{slog.DiscardHandler, func() {
+	st.env.Clients = chat.NewClientLog(slog.New(watcher{slog.DiscardHandler, func() {
 		if told != 1 {
 			t.Error("logged before it was told")
 		}

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"time"
 
+	"ramai/internal/chat"
 	"ramai/internal/room"
 	"ramai/wire"
 )
@@ -19,7 +20,7 @@ type stream struct{ *Session }
 const usualRetry = 3 * time.Second
 
 func (s stream) encoding() room.Encoding {
-	if s.transport == Lines {
+	if s.transport == chat.Lines {
 		return room.JSONLines
 	}
 	return room.Events
@@ -27,23 +28,24 @@ func (s stream) encoding() room.Encoding {
 
 func (s stream) open(c *Client) {
 	name, after, last := c.Room, c.After, c.Last
-	s.paced(joinPrice(after), func() bool {
-		seat := s.subscribe(name)
-		joined, n := startPosition(s.env.Store, seat, after, last)
-		s.addCursor(n, seat)
-		if s.transport == Events { // a browser keeps what it was told last, also by a server that stopped
-			s.retry(usualRetry)
+	s.paced(func() error {
+		joined, n, err := s.join(name, after, last)
+		if err != nil {
+			return err
 		}
-		at := wire.Position{HistoryID: joined.HistoryID, Epoch: joined.Epoch, N: n}
+		if s.transport == chat.Events { // a browser keeps the value that it got last, also from a server that stopped
+			s.writeRetry(usualRetry)
+		}
+		at := s.env.Chat.Position(n)
 		switch {
 		case joined.Reset:
 			s.event(at, wire.Reset(joined))
-		case after != nil && after.Epoch != "": // it has heard nothing in this epoch yet
+		case after != nil && after.Epoch != "": // the client has received nothing in this epoch yet
 			s.event(*after, joined)
 		default:
 			s.event(at, joined)
 		}
-		return true
+		return nil
 	})
 }
 
@@ -54,7 +56,7 @@ func (s stream) event(at wire.Position, f wire.Frame) {
 
 // put puts an event or a line into the private buffer; see room.AppendEvent.
 func (s stream) put(name string, at wire.Position, payload []byte) {
-	if s.transport == Lines {
+	if s.transport == chat.Lines {
 		s.control = append(append(s.control, payload...), '\n')
 	} else {
 		s.control = room.AppendEvent(s.control, name, at, payload)
@@ -73,8 +75,7 @@ func (s stream) typing([]byte) {}
 func (s stream) renamed(string) {}
 
 func (s stream) gap(name string, from, to uint64) {
-	at := wire.Position{HistoryID: s.env.Store.HistoryID(), Epoch: s.env.Store.Epoch().Name, N: to}
-	s.event(at, wire.Gap{Room: name, From: from, To: to})
+	s.event(s.env.Chat.Position(to), wire.Gap{Room: name, From: from, To: to})
 }
 
 // unreadable tells why nothing comes. Of events its name is not that of the frame, error: a browser uses that one for a
@@ -86,7 +87,7 @@ func (s stream) unreadable(room string, why *wire.CodedError) {
 
 // ping has something pass, for proxies count that. Of lines each is JSON; of events it is a comment.
 func (s stream) ping() (answered bool) {
-	if s.transport == Lines {
+	if s.transport == chat.Lines {
 		s.put("", wire.Position{}, wire.Append(nil, wire.Ping{}))
 	} else {
 		s.control = append(s.control, ":\n\n"...)
@@ -96,16 +97,16 @@ func (s stream) ping() (answered bool) {
 
 // bye says when to come back; a browser does so by itself.
 func (s stream) bye(retry time.Duration) {
-	if s.transport == Lines {
+	if s.transport == chat.Lines {
 		s.put("", wire.Position{}, wire.Append(nil, wire.Restarting{RetryAfterMS: retry.Milliseconds()}))
 		return
 	}
-	s.retry(retry)
+	s.writeRetry(retry)
 	s.control = append(s.control, '\n')
 }
 
-// retry adds a line that says when to come back after a break, to an event or to nothing.
-func (s stream) retry(after time.Duration) {
+// writeRetry adds a line that says when to come back after a break, to an event or to nothing.
+func (s stream) writeRetry(after time.Duration) {
 	s.control = append(s.control, "retry: "...)
 	s.control = strconv.AppendInt(s.control, after.Milliseconds(), 10)
 	s.control = append(s.control, '\n')

@@ -2,12 +2,12 @@ package session
 
 import (
 	"errors"
-	"fmt"
+	"slices"
 	"time"
 
+	"ramai/internal/chat"
 	"ramai/internal/eventlog"
 	"ramai/internal/fanout"
-	"ramai/internal/names"
 	"ramai/internal/room"
 	"ramai/wire"
 )
@@ -119,9 +119,8 @@ func (s *Session) renew() {
 		return
 	}
 	s.renewAt = s.now + eventlog.NameLeaseTime/4
-	if name := s.env.Store.Name(s.sender()); name != "" && !s.nameBound {
-		e := eventlog.Command{Kind: eventlog.ReserveName, SenderID: s.sender(), Body: eventlog.ReserveNameBody{Name: name, Key: names.Key(name)}}
-		_ = s.env.Submit(eventlog.Submission{Command: e}, nil) // if there is no room, next time will do
+	if !s.nameBound {
+		s.env.Chat.RenewName(s.sender())
 	}
 }
 
@@ -225,7 +224,7 @@ func (s *Session) backfilled(p *cursor, c room.BackfillResult, err error) {
 	case err != nil:
 		if damaged := errors.Is(err, eventlog.ErrDamaged); damaged && !p.errorSent { // once, for it is tried again and again
 			p.errorSent = true
-			s.protocol.unreadable(p.sub.Room(), Unreadable(s.env.Store, p.sub.Room()))
+			s.protocol.unreadable(p.sub.Room(), s.env.Chat.Unreadable(p.sub.Room()))
 		} else if !damaged { // what is damaged the store has logged
 			s.env.Logger.Error("the past of a room could not be read", "room", p.sub.Room(), "after", p.n, "err", err)
 		}
@@ -239,15 +238,6 @@ func (s *Session) backfilled(p *cursor, c room.BackfillResult, err error) {
 	default: // the tape has something that the journal does not show yet
 		p.again = s.now + readRetry
 	}
-}
-
-// Unreadable is what a reader is told of a room that cannot be read.
-func Unreadable(store eventlog.Store, name string) *wire.CodedError {
-	err := &wire.CodedError{Code: wire.Unavailable, Reason: fmt.Sprintf("the messages of room %s cannot be read now; ask again", name), RetryAfter: readRetry}
-	if damage := store.Health().Of(name); damage != nil {
-		err.Reason, err.RetryAfter = damage.Error(), damagedRetry
-	}
-	return err
 }
 
 // behind tells whether there is something in the rooms that this client was not sent.
@@ -278,102 +268,95 @@ func (s *Session) sendState() {
 	}
 }
 
-// join takes a seat and stands at number n.
-func (s *Session) addCursor(n uint64, sub *room.Subscription) {
-	p := &cursor{sub: sub, presence: sub.PresenceAtJoin()}
-	p.reach(n)
-	s.cursors = append(s.cursors, p)
+// queueHasSpace is called by the sequencer when its queue has space again.
+func (s *Session) queueHasSpace() { s.enqueue(func() { s.publisher.queueFull = false }) }
+
+// reply is where the outcome of a command goes.
+func (s *Session) replyWith(ref string) chat.Reply {
+	p := s.ensurePublisher()
+	return chat.Reply{To: &p.replyTo, Fence: p.fence, Ref: ref, Space: p.space}
 }
 
-// sub takes a sub in a room without standing anywhere yet.
-func (s *Session) subscribe(name string) *room.Subscription {
-	enc := s.protocol.encoding()
-	if s.deflate {
-		enc = enc.Deflated()
-	}
-	return s.env.Hub.Join(name, enc, s)
-}
-
-// submit submits a command to the log; ref is repeated in its answer. It returns false if the queue is full: then the
-// session is woken when it is not.
-func (s *Session) submit(e eventlog.Command, ref string) bool {
-	t := s.ensurePublisher()
-	switch s.env.Submit(eventlog.Submission{Command: e, ReplyTo: &t.replyTo, Fence: t.fence, Ref: ref}, s.queueHasSpace) {
+// submitted notes what became of submitting a command. It returns false if the queue is full.
+func (s *Session) submitted(err error) bool {
+	p := s.ensurePublisher()
+	switch err {
 	case nil:
-		t.inFlight++
+		p.inFlight++
 	case eventlog.ErrBusy:
-		t.queueFull = true
+		p.queueFull = true
 		return false
-	default: // closed: the server stops, and the client will say it again elsewhere
-		t.lostToStop = true
+	default: // the server is stopping; the client repeats the command elsewhere
+		p.lostToStop = true
 	}
 	return true
 }
 
-// queueHasSpace is called by the orderer when its queue has room again.
-func (s *Session) queueHasSpace() { s.enqueue(func() { s.publisher.queueFull = false }) }
-
-// submitOrWait submits e, as soon as there is room. It returns whether there was.
-func (s *Session) submitOrWait(e eventlog.Command, ref string) bool {
-	if s.submit(e, ref) {
-		return true
+// paced calls f, and again as long as it returns that the client has to wait. Meanwhile nothing is read. f handles its own
+// result, unless that is eventlog.ErrBusy or a refusal to wait for.
+func (s *Session) paced(f func() error) {
+	if wait, done := s.result(f()); !done {
+		s.repeat(wait, f)
 	}
-	s.blockUntil(0, func() bool { return s.submit(e, ref) })
-	return false
 }
 
-// price is what something takes of the rates.
-type price struct {
-	events int
-	work   int
-	room   string // that something is said in, which may make it; empty: no room is made
-	name   bool   // the sender comes to hold a name
-}
-
-// paced does f as soon as the rates allow it; until then nothing is read. f returns false if it has stalled something
-// itself.
-func (s *Session) paced(p price, f func() bool) {
-	wait := s.pay(p)
-	if wait == 0 {
-		f()
-		return
-	}
+// repeat calls f after wait, or if that is 0 when the queue has space, until it is done.
+func (s *Session) repeat(wait time.Duration, f func() error) {
 	s.blockUntil(wait, func() bool {
-		if wait := s.pay(p); wait > 0 {
+		wait, done := s.result(f())
+		if wait > 0 {
 			s.retryAfter(wait)
-			return false
 		}
-		return f()
+		return done
 	})
 }
 
-// pay takes p from the rates, or returns how long to wait.
-func (s *Session) pay(p price) time.Duration {
-	if p.room != "" && s.env.Store.Bounds(p.room).Empty() {
-		if wait := s.env.Rates.TakeRoom(s.wallTime(), s.addr, p.room); wait > 0 {
-			return wait
-		}
+// result says whether something that returned err is done, or else after what time to repeat it, or, if that is 0, that it
+// has to wait for space in the queue.
+func (s *Session) result(err error) (wait time.Duration, done bool) {
+	if err == eventlog.ErrBusy {
+		s.ensurePublisher().queueFull = true
+		return 0, false
 	}
-	if p.work > 0 {
-		return s.env.Rates.Work(s.wallTime(), s.senderID, s.addr, p.work)
-	}
-	wait := s.env.Rates.Take(s.wallTime(), s.sender(), s.addr, p.events)
-	if wait == 0 && p.name && s.env.Store.Name(s.sender()) == "" {
-		wait = s.env.Rates.TakeHold(s.wallTime(), s.addr)
-	}
-	return wait
+	wait = chat.Wait(err)
+	return wait, wait == 0
 }
 
-// resumePrice is what it takes to go on in a room after a position. Those who come back after a break do so all together,
-// and to many rooms: for that it is no event.
-var resumePrice = price{work: 4}
+func (s *Session) inRoom(name string) bool {
+	return slices.ContainsFunc(s.cursors, func(p *cursor) bool { return p.sub.Room() == name })
+}
 
-// joinPrice is what it takes to enter a room after a position, or without one.
-func joinPrice(after *wire.Position) price {
-	if after != nil {
-		return resumePrice
+// leaveRoom leaves a room, if the session is in it.
+func (s *Session) leaveRoom(name string) {
+	for i, p := range s.cursors {
+		if p.sub.Room() == name {
+			p.leave()
+			s.cursors = append(s.cursors[:i:i], s.cursors[i+1:]...)
+			return
+		}
 	}
-	return price{events: 1}
+}
+
+// join subscribes to a room, at the newest last messages or after a position. A session that is in it starts over.
+func (s *Session) join(name string, after *wire.Position, last int) (wire.Joined, uint64, error) {
+	enc := s.protocol.encoding()
+	if s.deflate {
+		enc = enc.Deflated()
+	}
+	others := len(s.cursors)
+	if s.inRoom(name) {
+		others--
+	}
+	j, err := s.env.Chat.Join(s.actor(), chat.JoinRequest{
+		Room: name, Encoding: enc, Member: s, After: after, Last: last, Joined: others, Admitted: func() { s.leaveRoom(name) },
+	})
+	if err != nil {
+		return wire.Joined{}, 0, err
+	}
+	p := &cursor{sub: j.Subscription, presence: j.Subscription.PresenceAtJoin()}
+	p.reach(j.After)
+	s.cursors = append(s.cursors, p)
+	return j.Welcome, j.After, nil
 }
 
 // pause stops reading for a while. That is not the client's time.
@@ -384,48 +367,4 @@ func (s *Session) pause(wait time.Duration) {
 	if t.refusal != nil {
 		t.refusal.until += wait
 	}
-}
-
-// registerKey is the name that what is said now makes the sender's own, see eventlog.Command.Own. Where the address's share does
-// not allow that, the sender goes on holding the name as one without a key does, and what it says later tries again. A
-// claim that is on its way is not seen yet: clients of ours say nothing until they know their name.
-func (s *Session) registerKey() string {
-	if !s.hasKey {
-		return ""
-	}
-	key := s.env.Store.CanRegister(s.sender())
-	if key == "" || key == s.ensurePublisher().paidKey {
-		return key
-	}
-	if s.env.Rates.TakeName(s.wallTime(), s.addr) > 0 {
-		return ""
-	}
-	s.publisher.paidKey = key
-	return key
-}
-
-// startPosition says where a client begins in a room that asks for what follows after, or if that is nil for the newest last
-// messages, and what it is told about it.
-func startPosition(store eventlog.Store, seat *room.Subscription, after *wire.Position, last int) (wire.Joined, uint64) {
-	head := store.Bounds(seat.Room())
-	joined := wire.Joined{
-		Room: seat.Room(), HistoryID: store.HistoryID(), Epoch: store.Epoch().Name, N: head.Last, First: head.First, Count: seat.Count(),
-	}
-	if after == nil {
-		return joined, newestFrom(head, last)
-	}
-	joined.Reset = !store.Contains(seat.Room(), after)
-	if joined.Reset {
-		return joined, newestFrom(head, wire.DefaultJoin)
-	}
-	return joined, after.N
-}
-
-// newestFrom is where a reader begins who wants the newest last messages.
-func newestFrom(h eventlog.Bounds, last int) uint64 {
-	n := h.First - 1
-	if h.Last > uint64(last) {
-		n = max(n, h.Last-uint64(last))
-	}
-	return n
 }

@@ -86,7 +86,7 @@ func (w *work) units() int { return max(w.frames, 0) + w.bytes>>10 }
 
 // chargeFirst takes the first unit of what is to be read now. It returns false if the rates do not allow that yet.
 func (s websocket) chargeFirst() bool {
-	wait := s.env.Rates.Work(s.wallTime(), s.senderID, s.addr, 1)
+	wait := s.env.Chat.Work(s.senderID, s.addr, 1)
 	if wait > 0 {
 		s.pause(wait)
 	}
@@ -100,7 +100,7 @@ func (s websocket) chargeWork(w *work) {
 		return
 	}
 	*w = work{}
-	if wait := s.env.Rates.Worked(s.wallTime(), s.senderID, s.addr, units); wait > 0 {
+	if wait := s.env.Chat.Worked(s.senderID, s.addr, units); wait > 0 {
 		s.pause(wait)
 	}
 }

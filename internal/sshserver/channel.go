@@ -76,7 +76,7 @@ func (d *Server) handle(nc net.Conn) {
 // contain has a panic end what it happened in, and nothing else. It is deferred.
 func (d *Server) contain(end func()) {
 	if fault := recover(); fault != nil {
-		d.cfg.Env.Logger.Error("a connection of SSH broke", "panic", fault, "stack", string(debug.Stack()))
+		d.cfg.Logger.Error("a connection of SSH broke", "panic", fault, "stack", string(debug.Stack()))
 		if end != nil {
 			end()
 		}
@@ -251,7 +251,7 @@ func (e *sessionChannel) Close() error {
 func (e *sessionChannel) exit(code int) {
 	_, err := e.SendRequest("exit-status", false, ssh.Marshal(struct{ Code uint32 }{uint32(code)}))
 	if err = errors.Join(err, e.Close()); err != nil && !errors.Is(err, io.EOF) {
-		e.of.conn.server.cfg.Env.Logger.Debug("a channel of SSH did not end well", "err", err)
+		e.of.conn.server.cfg.Logger.Debug("a channel of SSH did not end well", "err", err)
 	}
 }
 

@@ -10,8 +10,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"ramai/internal/chat"
 	"ramai/internal/reactor"
-	"ramai/internal/session"
 	"ramai/internal/tui"
 )
 
@@ -37,7 +37,7 @@ type conn struct {
 // admit lets a connection in, before anything of it is read, or returns nil.
 func (d *Server) admit(nc net.Conn) *conn {
 	from := addrOf(nc.RemoteAddr()).Addr()
-	c := &conn{Conn: nc, server: d, addr: from, network: session.Network(from), local: from.IsLoopback(), gone: reactor.Watch(nc).Dead}
+	c := &conn{Conn: nc, server: d, addr: from, network: chat.Network(from), local: from.IsLoopback(), gone: reactor.Watch(nc).Dead}
 	if err := d.acquireConn(c); err != nil {
 		d.logRefused(from)
 		nc.SetWriteDeadline(time.Now().Add(time.Second))     // the buffer of a new socket takes it at once
@@ -77,7 +77,7 @@ func (d *Server) logRefused(from netip.Addr) {
 	defer d.mu.Unlock()
 	d.refused++
 	if now := time.Now(); now.Sub(d.refusedLoggedAt) >= logRefusedEvery && !d.ended {
-		d.cfg.Env.Logger.Info("SSH connections are closed at once: the limit in total or of one address is reached", "connections", d.refused, "last_remote", from)
+		d.cfg.Logger.Info("SSH connections are closed at once: the limit in total or of one address is reached", "connections", d.refused, "last_remote", from)
 		d.refused, d.refusedLoggedAt = 0, now
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"maps"
 	"net"
 	"net/netip"
@@ -21,16 +23,19 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"ramai/internal/chat"
 	"ramai/internal/connlimit"
 	"ramai/internal/session"
-	"ramai/internal/store/search"
 	"ramai/internal/tui"
-	"ramai/wire"
 )
 
-// Config is what the door needs of a server. Env, AcquireSlot, ReleaseSlot, AcquireConn, ReleaseConn, Serve, Search and Address have to be set.
+// Config is what the door needs of a server. All but those that have a default have to be set.
 type Config struct {
-	Env *session.Env // as sessions have it
+	Chat    *chat.Service
+	Clients *chat.ClientLog // nil: nothing is logged about clients
+	Now     func() time.Time
+	Random  io.Reader // safe for concurrent use
+	Logger  *slog.Logger
 
 	// AcquireSlot takes a place for a session from an address, or says why there is none. It is used up by Serve for a client
 	// of that address, or given back by ReleaseSlot.
@@ -41,8 +46,6 @@ type Config struct {
 	ReleaseConn func(net.Conn)
 	// Serve makes a connection a session. early was read from it before. It returns at once.
 	Serve func(nc net.Conn, early []byte, client session.Client)
-	// Search looks for words.
-	Search func(context.Context, search.Query) (*wire.SearchResponse, *wire.CodedError)
 	// Address is where a browser finds the server, for who came to an address of this machine.
 	Address func(came netip.Addr) *url.URL
 
@@ -119,12 +122,12 @@ func New(cfg Config) (*Server, error) {
 	if cfg.MaxConns == 0 {
 		cfg.MaxConns = MaxConns
 	}
-	keys, err := openKeys(cfg.Folder, cfg.Env.Random)
+	keys, err := openKeys(cfg.Folder, cfg.Random)
 	if err != nil {
 		return nil, err
 	}
-	if owned := len(cfg.Env.Store.RegisteredNames()); keys.fresh && owned > 0 {
-		cfg.Env.Logger.Warn("the secret of SSH was missing and is made anew, so every key is another sender than before, and nobody has the keys that names belong to; "+
+	if owned := cfg.Chat.RegisteredNames(); keys.fresh && owned > 0 {
+		cfg.Logger.Warn("the secret of SSH was missing and is made anew, so every key is another sender than before, and nobody has the keys that names belong to; "+
 			"stop, and bring it back from a backup, or free the names (ramai name list, ramai name release)", "file", filepath.Join(cfg.Folder, secretFile), "names", owned)
 	}
 	d := &Server{
@@ -197,7 +200,7 @@ func (d *Server) Close() {
 	for _, c := range d.all() { // also those that have not come to the end of their handshake
 		c.Close()
 	}
-	late := time.AfterFunc(closeTimeout, func() { d.cfg.Env.Logger.Warn("visits over SSH do not end with their connections") })
+	late := time.AfterFunc(closeTimeout, func() { d.cfg.Logger.Warn("visits over SSH do not end with their connections") })
 	defer late.Stop()
 	<-left
 	d.running.Wait()

@@ -23,8 +23,8 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/time/rate"
 
+	"ramai/internal/chat"
 	"ramai/internal/connlimit"
-	"ramai/internal/session"
 	"ramai/internal/store/memory"
 	"ramai/internal/tui"
 	"ramai/wire"
@@ -36,7 +36,7 @@ func newTestServer(t *testing.T, folder string) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := New(Config{Env: &session.Env{Random: rand.Reader, Logger: slog.New(slog.DiscardHandler), Store: store}, Folder: folder, AcquireConn: func(net.Conn) error { return nil }, ReleaseConn: func(net.Conn) {}})
+	d, err := New(Config{Chat: chat.New(chat.Config{Store: store}), Random: rand.Reader, Logger: slog.New(slog.DiscardHandler), Folder: folder, AcquireConn: func(net.Conn) error { return nil }, ReleaseConn: func(net.Conn) {}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestRefusedConnectionsAreLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		d := newTestServer(t, "")
-		d.cfg.Env.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		d.cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
 		d.connSlots = limited(1)
 		if d.acquireConn(&conn{server: d}) != nil {
 			t.Fatal("there is no place")
@@ -127,7 +127,7 @@ func TestRefusedConnectionsAreLogged(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 		}
-		if n := strings.Count(log.String(), "\n"); n != 2 || !strings.Contains(log.String(), "level=INFO") || !strings.Contains(log.String(), " n=60 ") {
+		if n := strings.Count(log.String(), "\n"); n != 2 || !strings.Contains(log.String(), "level=INFO") || !strings.Contains(log.String(), " connections=60 ") {
 			t.Errorf("the log has %d lines: %s", n, &log)
 		}
 	})
@@ -295,7 +295,7 @@ func TestPlaces(t *testing.T) {
 	d.cfg.AcquireConn = func(net.Conn) error { return outer }
 	from := func(s string) *conn {
 		addr := netip.MustParseAddr(s)
-		return &conn{server: d, addr: addr, network: session.Network(addr), local: addr.IsLoopback()}
+		return &conn{server: d, addr: addr, network: chat.Network(addr), local: addr.IsLoopback()}
 	}
 	first := from("2001:db8::1")
 	for i := range MaxConns / 4 {
@@ -354,7 +354,7 @@ func TestSizes(t *testing.T) {
 	d := newTestServer(t, "")
 	open := func(from string) *channel {
 		addr := netip.MustParseAddr(from)
-		return &channel{conn: &conn{server: d, network: session.Network(addr), local: addr.IsLoopback()}}
+		return &channel{conn: &conn{server: d, network: chat.Network(addr), local: addr.IsLoopback()}}
 	}
 	window := func(width, height int) tui.Size { return tui.Size{Width: width, Height: height} }
 	here := open("127.0.0.1")
@@ -458,7 +458,7 @@ func TestHostKeyCutShort(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, hostKeyFile), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := New(Config{Env: &session.Env{Random: rand.Reader, Logger: slog.New(slog.DiscardHandler)}, Folder: folder})
+	_, err := New(Config{Random: rand.Reader, Logger: slog.New(slog.DiscardHandler), Folder: folder})
 	if err == nil || !strings.Contains(err.Error(), filepath.Join(folder, hostKeyFile)) {
 		t.Errorf("%v", err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"ramai/client"
+	"ramai/internal/chat"
 	"ramai/internal/exitcode"
 	"ramai/internal/linemode"
 	"ramai/internal/names"
@@ -87,7 +88,7 @@ func (v *sshSession) prepare() error {
 	}
 	if g.key != nil {
 		v.secret, v.hasKey = d.keys.session(g.key), true
-	} else if v.secret, err = wire.NewSession(d.cfg.Env.Random); err != nil {
+	} else if v.secret, err = wire.NewSession(d.cfg.Random); err != nil {
 		return err
 	}
 	if v.wantedName, err = names.Parse(g.user); err != nil {
@@ -154,7 +155,7 @@ func (v *sshSession) run(ctx context.Context) error {
 	}
 	inMemory := &url.URL{Scheme: "http", Host: "localhost"}
 	c, err := client.Dial(ctx, client.Config{
-		URL: inMemory.JoinPath("r", v.room).String(), Session: v.secret, Name: v.wantedName, Last: last, DialContext: v.connect, Random: v.server.cfg.Env.Random,
+		URL: inMemory.JoinPath("r", v.room).String(), Session: v.secret, Name: v.wantedName, Last: last, DialContext: v.connect, Random: v.server.cfg.Random,
 	})
 	if refused := (*client.RefusedError)(nil); errors.As(err, &refused) {
 		return exitcode.With(exitcode.Refused, err)
@@ -166,7 +167,7 @@ func (v *sshSession) run(ctx context.Context) error {
 	if !v.channel.terminal {
 		err := linemode.Run(ctx, linemode.Config{Client: c, Room: v.room, Last: last, JSON: v.asJSON, In: v.in, Out: v.out, Notes: v.notes})
 		if errors.As(err, new(*client.BrokenError)) {
-			v.server.cfg.Env.Logger.Error("a talk over SSH broke", "err", err)
+			v.server.cfg.Logger.Error("a talk over SSH broke", "err", err)
 			err = exitcode.With(exitcode.Unconfirmed, errors.New("the talk broke; the server's operator can see why in the log"))
 		}
 		return err
@@ -179,14 +180,14 @@ func (v *sshSession) runScreen(ctx context.Context, c *client.Client, last int) 
 	config := tui.Config{
 		Client: c, Search: v.search, Server: v.server.cfg.Address(addrOf(v.channel.conn.LocalAddr()).Addr()), Room: v.room, AnyRoom: v.channel.command == "", Last: last,
 		Notice: v.notice, Theme: tui.Auto, Bell: true,
-		In: v.in, Out: v.out, Environ: v.env, Width: v.size.Width, Height: v.size.Height, Sizes: v.channel.sizes, Zone: v.zone(), Now: v.server.cfg.Env.Now,
+		In: v.in, Out: v.out, Environ: v.env, Width: v.size.Width, Height: v.size.Height, Sizes: v.channel.sizes, Zone: v.zone(), Now: v.server.cfg.Now,
 	}
 	if v.hasKey {
 		config.StateStore = stateStore{v.server, v.secret}
 	}
 	left, err := tui.Run(ctx, config)
 	if err != nil && ctx.Err() == nil && !errors.As(err, new(*client.RefusedError)) { // what the reason tells of this program is not for others
-		v.server.cfg.Env.Logger.Error("a screen over SSH broke", "err", err)
+		v.server.cfg.Logger.Error("a screen over SSH broke", "err", err)
 		err = errors.New("the screen broke; the server's operator can see why in the log")
 	}
 	return left.Ended(ctx, err, v.notes)
@@ -203,10 +204,9 @@ func (s stateStore) Load() tui.State { return s.server.keys.memory(s.session) }
 
 // Store implements tui.StateStore.
 func (s stateStore) Store(m tui.State) {
-	store, by := s.server.cfg.Env.Store, wire.SenderIDOf(s.session)
-	owner := store.Name(by) != "" && store.CanRegister(by) == "" // or it owns as many as it can
+	owner := s.server.cfg.Chat.OwnsName(wire.SenderIDOf(s.session))
 	if err := s.server.keys.remember(s.session, m, owner); err != nil {
-		s.server.cfg.Env.Logger.Warn("what a screen was like cannot be remembered", "err", err)
+		s.server.cfg.Logger.Warn("what a screen was like cannot be remembered", "err", err)
 	}
 }
 
@@ -228,12 +228,9 @@ func (v *sshSession) zone() *time.Location {
 // search searches as the page does, and costs as much.
 func (v *sshSession) search(ctx context.Context, s client.Search) (*client.SearchResponse, error) {
 	q := search.Query{Words: s.Words, Room: s.Room, Before: s.Before, Limit: s.Limit}
-	found, err := v.server.cfg.Env.Search(wire.SenderIDOf(v.secret), v.addr.Addr(), func(from netip.Prefix, ran func(time.Duration)) (*wire.SearchResponse, *wire.CodedError) {
-		q.From, q.Ran = from, ran
-		return v.server.cfg.Search(ctx, q)
-	})
+	found, err := v.server.cfg.Chat.Search(ctx, &chat.Actor{SenderID: wire.SenderIDOf(v.secret), Addr: v.addr, Transport: chat.SSH}, q)
 	if err != nil {
-		return nil, errors.New(err.Reason)
+		return nil, errors.New(chat.Refusal(err).Reason)
 	}
 	return &client.SearchResponse{SearchResponse: *found}, nil
 }
@@ -258,7 +255,7 @@ func (v *sshSession) accept(nc net.Conn) {
 		return
 	}
 	nc.SetDeadline(time.Time{})
-	who := session.Client{Addr: v.addr, Session: v.secret, Keyed: v.hasKey, Transport: session.SSH, Room: v.room}
-	v.server.cfg.Env.Clients.Connected(&who)
+	who := session.Client{Addr: v.addr, Session: v.secret, HasKey: v.hasKey, Transport: chat.SSH, Room: v.room}
+	v.server.cfg.Clients.Connected(who.Addr, who.Transport, who.Room, who.Deflate)
 	v.server.cfg.Serve(nc, nil, who)
 }

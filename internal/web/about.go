@@ -34,8 +34,8 @@ func Ready(ready func() error) http.HandlerFunc {
 // about says what this server is.
 func (w *web) about(out http.ResponseWriter, r *http.Request) {
 	var b strings.Builder
-	l := w.Env.Limits
-	fmt.Fprintf(&b, "%s\n\n", w.Env.Server)
+	l := w.Chat.Limits()
+	fmt.Fprintf(&b, "%s\n\n", w.Server)
 	fmt.Fprintf(&b, "text    %d bytes\n", l.Text)
 	fmt.Fprintf(&b, "frame   %d bytes\n", l.Frame)
 	if l.Rate > 0 {

@@ -6,7 +6,7 @@ import (
 	"net/url"
 	"strconv"
 
-	"ramai/internal/session"
+	"ramai/internal/chat"
 	"ramai/wire"
 )
 
@@ -25,20 +25,19 @@ func (w *web) history(r *http.Request) (*wire.HistoryResponse, *wire.CodedError)
 	if err != nil {
 		return nil, err
 	}
-	if wait := w.Env.Rates.Take(w.Env.Now(), sender(r), addrOf(r).Addr(), session.ReadCost); wait > 0 {
-		return nil, tooFast(wait)
-	}
 	var page wire.Page
-	var broken error
+	var failed error
 	done := make(chan struct{})
-	w.Env.Hub.Go(addrOf(r).Addr(), func() {
-		defer close(done)
-		page, broken = session.ReadPage(w.Env.Store, ask)
+	refused := w.Chat.History(actorOf(r), ask, func(p wire.Page, err error) {
+		page, failed = p, err
+		close(done)
 	})
+	if refused != nil {
+		return nil, chat.Refusal(refused)
+	}
 	<-done
-	if broken != nil {
-		w.Env.Logger.Error("a page of history could not be read", "room", ask.Room, "err", broken)
-		return nil, session.Unreadable(w.Env.Store, ask.Room)
+	if failed != nil {
+		return nil, chat.Refusal(failed)
 	}
 	past := &wire.HistoryResponse{HistoryID: page.HistoryID, Epoch: page.Epoch, First: page.First, Reset: page.Reset, Messages: page.Messages, More: page.More}
 	if past.Messages == nil {
@@ -80,7 +79,7 @@ func (w *web) position(name, s string) (*wire.Position, *wire.CodedError) {
 		return nil, &wire.CodedError{Code: wire.BadRequest, Reason: name + " is a number, or a position LOG:EPOCH:N as the server gave it"}
 	}
 	if p.HistoryID == "" {
-		p.HistoryID = w.Env.Store.HistoryID()
+		p.HistoryID = w.Chat.Position(0).HistoryID
 	}
 	return &p, nil
 }

@@ -10,97 +10,89 @@ import (
 	"strings"
 	"time"
 
+	"ramai/internal/chat"
 	"ramai/internal/eventlog"
 	"ramai/wire"
 )
 
-// anonymous is the one sender of all who name no session: derived from what is none.
-var anonymous = wire.SenderIDOf("")
-
 // postMessage answers POST /api/v1/rooms/ROOM/messages.
 func (w *web) postMessage(out http.ResponseWriter, r *http.Request) {
-	form, ok := w.bodyFormatOf(r.Header)
+	format, ok := w.bodyFormatOf(r.Header)
 	if !ok {
 		w.refuse(out, http.StatusUnsupportedMediaType, &wire.CodedError{
 			Code:   wire.BadRequest,
-			Reason: `say a text as Content-Type text/plain, or {"text": "..."} as application/json, and not compressed`,
+			Reason: `send the text as Content-Type text/plain, or {"text": "..."} as application/json, and not compressed`,
 		})
 		return
 	}
-	if wait := w.chargeWork(r, form.limit); wait > 0 {
+	if wait := w.chargeWork(r, format.limit); wait > 0 {
 		w.fail(out, tooFast(wait))
 		return
 	}
-	e, err := w.command(out, r, form)
-	if err == nil {
-		err = w.pay(r, &e)
-	}
-	if err != nil {
-		w.fail(out, err)
+	m, refused := w.message(out, r, format)
+	if refused != nil {
+		w.fail(out, refused)
 		return
 	}
-	w.Env.Clients.Heard(addrOf(r), e.Room, e.Text)
-	o, err := w.decide(e)
+	o, err := w.await(func(reply chat.Reply) error { return w.Chat.Say(actorOf(r), m, reply) })
 	switch {
 	case err != nil:
-		w.fail(out, err)
+		w.fail(out, chat.Refusal(err))
 	case o.Status == eventlog.Refused:
 		refuse(out, statusOf(o.Err.Code), o.Err)
-	case o.Status == eventlog.Repeat:
-		answer(out, http.StatusOK, wire.PostResponse{HistoryID: w.Env.Store.HistoryID(), Epoch: w.Env.Store.Epoch().Name, N: o.N, At: o.At})
 	default:
-		answer(out, http.StatusCreated, wire.PostResponse{HistoryID: w.Env.Store.HistoryID(), Epoch: w.Env.Store.Epoch().Name, N: o.N, At: o.At})
+		status, at := http.StatusCreated, w.Chat.Position(o.N)
+		if o.Status == eventlog.Repeat {
+			status = http.StatusOK
+		}
+		answer(out, status, wire.PostResponse{HistoryID: at.HistoryID, Epoch: at.Epoch, N: o.N, At: o.At})
 	}
 }
 
-// chargeWork takes the chargeWork of reading a request from the rates, also of one that turns out to say nothing. No more than most bytes
-// of it are read.
-func (w *web) chargeWork(r *http.Request, most int) time.Duration {
-	length := int64(most)
+// actorOf is who sent a request of the API.
+func actorOf(r *http.Request) *chat.Actor {
+	return &chat.Actor{SenderID: sender(r), Addr: addrOf(r), Transport: chat.HTTP}
+}
+
+// chargeWork counts the work of reading a request, of which at most limit bytes are read, even if it turns out to be
+// invalid. It returns how long to wait instead.
+func (w *web) chargeWork(r *http.Request, limit int) time.Duration {
+	length := int64(limit)
 	if r.ContentLength >= 0 {
 		length = min(length, r.ContentLength)
 	}
 	var by [wire.SenderIDLen]byte
 	copy(by[:], sender(r))
-	return w.Env.Rates.Work(w.Env.Now(), by, addrOf(r).Addr(), 1+int(length>>10))
+	return w.Chat.Work(by, addrOf(r).Addr(), 1+int(length>>10))
 }
 
-// command makes an command of a request, or says what is wrong with it.
-func (w *web) command(out http.ResponseWriter, r *http.Request, form bodyFormat) (eventlog.Command, *wire.CodedError) {
-	e := eventlog.Command{Kind: eventlog.Say, SenderID: anonymous, Room: r.PathValue("room")}
-	if by := sender(r); by != "" {
-		e.SenderID = by
+// message reads the message of a request.
+func (w *web) message(out http.ResponseWriter, r *http.Request, format bodyFormat) (*chat.Message, *wire.CodedError) {
+	m := &chat.Message{Room: r.PathValue("room")}
+	if err := w.setID(r, m); err != nil {
+		return nil, err
 	}
-	if err := w.setID(r, &e); err != nil {
-		return e, err
-	}
-	body, err := readBody(out, r, form.limit)
+	body, err := readBody(out, r, format.limit)
 	if err == nil {
-		e.Text, err = form.text(body)
+		m.Text, err = format.text(body)
 	}
-	if err == nil {
-		err = wire.CheckText(e.Text, w.Env.Limits.Text)
-	}
-	return e, err
+	return m, err
 }
 
-// setID gives e its id: the client's, or one that is drawn.
-func (w *web) setID(r *http.Request, e *eventlog.Command) *wire.CodedError {
+// setID sets the id of m: the client's, or a new one.
+func (w *web) setID(r *http.Request, m *chat.Message) *wire.CodedError {
 	keys := r.Header.Values("Idempotency-Key")
 	if len(keys) == 0 {
-		id, err := wire.NewSession(w.Env.Random)
-		if err != nil {
-			return &wire.CodedError{Code: wire.Internal, Reason: "no randomness is to be had"}
-		}
-		e.ID, e.Once = id, true
-		return nil
+		id, err := w.Chat.NewID()
+		m.ID, m.Once = id, true
+		return chat.Refusal(err)
 	}
-	e.ID = keys[0]
-	if k := len(e.ID); k > 2 && e.ID[0] == '"' && e.ID[k-1] == '"' { // as a structured field writes it
-		e.ID = e.ID[1 : k-1]
+	m.ID = keys[0]
+	if k := len(m.ID); k > 2 && m.ID[0] == '"' && m.ID[k-1] == '"' { // a structured field (RFC 9651)
+		m.ID = m.ID[1 : k-1]
 	}
-	if err := wire.CheckID(e.ID); err != nil || len(keys) > 1 {
-		return &wire.CodedError{Code: wire.BadRequest, Reason: "Idempotency-Key is one id, 1 to 64 of A-Z, a-z, 0-9, _ and -; a UUID will do"}
+	if err := wire.CheckID(m.ID); err != nil || len(keys) > 1 {
+		return &wire.CodedError{Code: wire.BadRequest, Reason: "Idempotency-Key must be one id of 1 to 64 characters of A-Z, a-z, 0-9, _ and -, such as a UUID"}
 	}
 	return nil
 }
@@ -118,7 +110,7 @@ func (w *web) bodyFormatOf(header http.Header) (bodyFormat, bool) {
 	}
 	kind := header.Get("Content-Type")
 	if kind == "" {
-		return bodyFormat{2*w.Env.Limits.Text + textOverhead, plainText}, true
+		return bodyFormat{2*w.Chat.Limits().Text + textOverhead, plainText}, true
 	}
 	kind, params, err := mime.ParseMediaType(kind)
 	if charset := params["charset"]; err != nil || charset != "" && !strings.EqualFold(charset, "utf-8") && !strings.EqualFold(charset, "us-ascii") {
@@ -126,9 +118,9 @@ func (w *web) bodyFormatOf(header http.Header) (bodyFormat, bool) {
 	}
 	switch kind {
 	case "text/plain":
-		return bodyFormat{2*w.Env.Limits.Text + textOverhead, plainText}, true
+		return bodyFormat{2*w.Chat.Limits().Text + textOverhead, plainText}, true
 	case "application/json":
-		return bodyFormat{w.Env.Limits.Frame, jsonText}, true
+		return bodyFormat{w.Chat.Limits().Frame, jsonText}, true
 	}
 	return bodyFormat{}, false
 }
@@ -177,16 +169,6 @@ func readBody(out http.ResponseWriter, r *http.Request, most int) ([]byte, *wire
 	return body, nil
 }
 
-// pay takes e from the rates, and if it makes a room, that too. The anonymous sender is everybody: there, only the
-// address counts.
-func (w *web) pay(r *http.Request, e *eventlog.Command) *wire.CodedError {
-	addr := addrOf(r).Addr()
-	wait := w.Env.Rates.Take(w.Env.Now(), sender(r), addr, 1)
-	if wait == 0 && w.Env.Store.Bounds(e.Room).Empty() {
-		wait = w.Env.Rates.TakeRoom(w.Env.Now(), addr, e.Room)
-	}
-	if wait > 0 {
-		return tooFast(wait)
-	}
-	return nil
+func tooFast(wait time.Duration) *wire.CodedError {
+	return &wire.CodedError{Code: wire.RateLimited, Reason: "too fast; wait, then try again", RetryAfter: max(wait, time.Millisecond)}
 }

@@ -3,10 +3,9 @@ package web
 import (
 	"fmt"
 	"net/http"
-	"net/netip"
 	"strconv"
-	"time"
 
+	"ramai/internal/chat"
 	"ramai/internal/store/search"
 	"ramai/wire"
 )
@@ -31,8 +30,9 @@ func (w *web) searchIndex(r *http.Request) (*wire.SearchResponse, *wire.CodedErr
 		}
 		q.Limit = n
 	}
-	return w.Env.Search(sender(r), addrOf(r).Addr(), func(from netip.Prefix, ran func(time.Duration)) (*wire.SearchResponse, *wire.CodedError) {
-		q.From, q.Ran = from, ran
-		return w.Index.Search(r.Context(), q)
-	})
+	found, err := w.Chat.Search(r.Context(), actorOf(r), q)
+	if err != nil {
+		return nil, chat.Refusal(err)
+	}
+	return found, nil
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"ramai/internal/chat"
 	"ramai/internal/httpfield"
 	"ramai/internal/session"
 	"ramai/wire"
@@ -31,7 +32,7 @@ func (w *web) stream(out http.ResponseWriter, r *http.Request) {
 		}
 	}()
 	kind := "text/event-stream; charset=utf-8"
-	if client.Transport == session.Lines {
+	if client.Transport == chat.Lines {
 		kind = ndjson
 	}
 	header := describe(out, kind)
@@ -73,9 +74,9 @@ func (w *web) streamClient(r *http.Request) (session.Client, *wire.CodedError) {
 	if secret, _ := sessionOf(r); secret != "" {
 		c.Session = secret
 	}
-	c.Transport = session.Events
+	c.Transport = chat.Events
 	if wantsLines(r) {
-		c.Transport = session.Lines
+		c.Transport = chat.Lines
 	}
 	q := r.URL.Query()
 	if c.Last, err = parseLast(q.Get("last"), wire.DefaultJoin); err != nil {

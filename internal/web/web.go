@@ -12,8 +12,8 @@ import (
 	"net/netip"
 	"time"
 
+	"ramai/internal/chat"
 	"ramai/internal/session"
-	"ramai/internal/store/search"
 	"ramai/internal/web/page"
 	"ramai/wire"
 )
@@ -30,8 +30,9 @@ const (
 
 // Config is what the handlers need of a server.
 type Config struct {
-	Env   *session.Env // as sessions have it
-	Index *search.Index
+	Chat    *chat.Service
+	Server  string // program and version
+	Clients *chat.ClientLog
 
 	// AcquireSlot takes a place for a session from an address, or says why there is none; connlimit.ErrShare: that address has
 	// its share. It is used up by Serve for a client of that address, or given back by ReleaseSlot.

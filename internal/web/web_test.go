@@ -8,8 +8,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"ramai/internal/chat"
 	"ramai/internal/eventlog"
-	"ramai/internal/session"
 	"ramai/wire"
 )
 
@@ -17,6 +17,7 @@ import (
 type oneRoom struct{ eventlog.Store }
 
 func (oneRoom) HistoryID() string             { return "log" }
+func (oneRoom) Epoch() eventlog.Epoch         { return eventlog.Epoch{Name: "epoch"} }
 func (oneRoom) Bounds(string) eventlog.Bounds { return eventlog.Bounds{First: 3, Last: 10} }
 func (oneRoom) Contains(_ string, p *wire.Position) bool {
 	return p.HistoryID == "log" && (p.Epoch == "" || p.Epoch == "epoch") && p.N <= 10
@@ -24,7 +25,7 @@ func (oneRoom) Contains(_ string, p *wire.Position) bool {
 
 func fixture() *web {
 	return &web{Config: Config{
-		Env:          &session.Env{Store: oneRoom{}, Limits: wire.Limits{Text: 4000}},
+		Chat:         chat.New(chat.Config{Store: oneRoom{}, Limits: wire.Limits{Text: 4000}}),
 		TrustProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")},
 	}}
 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"ramai/internal/chat"
 	"ramai/internal/connlimit"
 	"ramai/internal/eventlog"
 	"ramai/internal/httpfield"
@@ -61,7 +62,7 @@ func (w *web) upgrade(out http.ResponseWriter, hs *upgradeRequest, client sessio
 		}
 		w.ReleaseSlot(client.Addr.Addr())
 		if client.Named {
-			w.Env.Release(wire.SenderIDOf(client.Session))
+			w.Chat.ReleaseBound(wire.SenderIDOf(client.Session))
 		}
 	}()
 	nc, rw, err := http.NewResponseController(out).Hijack()
@@ -76,7 +77,7 @@ func (w *web) upgrade(out http.ResponseWriter, hs *upgradeRequest, client sessio
 	}
 	nc.SetDeadline(time.Time{})
 	if hs.v1 {
-		client.Transport = session.V1
+		client.Transport = chat.V1
 	}
 	client.Deflate = hs.deflate
 	early := make([]byte, rw.Reader.Buffered())
@@ -87,7 +88,7 @@ func (w *web) upgrade(out http.ResponseWriter, hs *upgradeRequest, client sessio
 
 // startSession makes a connection a session.
 func (w *web) startSession(nc net.Conn, early []byte, client session.Client) {
-	w.Env.Clients.Connected(&client)
+	w.Clients.Connected(client.Addr, client.Transport, client.Room, client.Deflate)
 	w.Serve(nc, early, client)
 }
 
@@ -126,9 +127,9 @@ func (w *web) client(r *http.Request, room string, v1 bool) (session.Client, *wi
 
 // anonymousClient is a client with a fresh session.
 func (w *web) anonymousClient(r *http.Request, room string) (session.Client, *wire.CodedError) {
-	secret, err := wire.NewSession(w.Env.Random)
+	secret, err := w.Chat.NewID()
 	if err != nil {
-		return session.Client{}, &wire.CodedError{Code: wire.Internal, Reason: "no randomness is to be had"}
+		return session.Client{}, chat.Refusal(err)
 	}
 	return session.Client{Addr: addrOf(r), Session: secret, Room: room}, nil
 }
@@ -151,68 +152,36 @@ func parseLast(last string, otherwise int) (int, *wire.CodedError) {
 	return k, nil
 }
 
-// reserveName has the journal decide whether a client may have a name for as long as its connection lasts.
-func (w *web) reserveName(r *http.Request, c *session.Client, asked string) *wire.CodedError {
-	e, err := session.ReserveName(wire.SenderIDOf(c.Session), asked)
-	if err != nil {
-		return err
-	}
-	if err := w.paced(r, func() time.Duration {
-		if wait := w.Env.Rates.Take(w.Env.Now(), e.SenderID, c.Addr.Addr(), 1); wait > 0 {
-			return wait
-		}
-		return w.Env.Rates.TakeHold(w.Env.Now(), c.Addr.Addr())
-	}); err != nil {
-		return err
-	}
-	e.BindName()
-	o, err := w.decide(e)
-	switch {
-	case err != nil:
-		w.Env.Release(e.SenderID) // it may still come to be
-		return err
-	case o.Status == eventlog.Refused:
-		return o.Err
-	}
-	return nil
-}
-
-// paced waits until take says that it need not wait, if that is soon: as names over ramai.v1, those of the plain door are
-// not refused only because many come at once.
-func (w *web) paced(r *http.Request, take func() time.Duration) *wire.CodedError {
+// reserveName reserves a name for as long as the client's connection lasts. As on ramai.v1, it is not refused only because
+// many clients come at once: it waits for a while until the rates allow it.
+func (w *web) reserveName(r *http.Request, c *session.Client, name string) *wire.CodedError {
+	a := chat.Actor{SenderID: wire.SenderIDOf(c.Session), Addr: c.Addr, Transport: chat.Plain, NameBound: true}
+	request := chat.NameRequest{Name: name}
 	for end := time.Now().Add(decideTimeout); ; {
-		wait := take()
+		o, err := w.await(func(reply chat.Reply) error { return w.Chat.ReserveName(&a, &request, reply) })
+		wait := chat.Wait(err)
 		switch {
-		case wait == 0:
+		case err == error(chat.ErrUnknown):
+			w.Chat.ReleaseBound(a.SenderID) // it may still be reserved
+			return chat.ErrUnknown
+		case err != nil && (wait == 0 || time.Now().Add(wait).After(end)):
+			return chat.Refusal(err)
+		case err == nil && o.Status == eventlog.Refused:
+			return o.Err
+		case err == nil:
 			return nil
-		case time.Now().Add(wait).After(end):
-			return tooFast(wait)
 		}
 		select {
 		case <-time.After(wait):
 		case <-r.Context().Done():
-			return tooFast(wait)
+			return chat.Refusal(err)
 		}
 	}
 }
 
-// decide has the journal decide about an event, and waits for it.
-func (w *web) decide(e eventlog.Command) (*eventlog.Outcome, *wire.CodedError) {
+// await submits a command, and waits for its outcome.
+func (w *web) await(submit func(chat.Reply) error) (*eventlog.Outcome, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), decideTimeout)
 	defer cancel()
-	o, err := w.Env.Decide(ctx, e)
-	switch {
-	case err == nil:
-		return o, nil
-	case errors.Is(err, context.DeadlineExceeded):
-		return nil, &wire.CodedError{
-			Code: wire.Unavailable, RetryAfter: time.Second,
-			Reason: "the server cannot write to its disk now, and whether this will be stored is not known; try the same again",
-		}
-	}
-	return nil, &wire.CodedError{Code: wire.Unavailable, Reason: "the server is busy, or stops; nothing was stored, so try again", RetryAfter: time.Second}
-}
-
-func tooFast(wait time.Duration) *wire.CodedError {
-	return &wire.CodedError{Code: wire.RateLimited, Reason: "too fast; wait, then try again", RetryAfter: max(wait, time.Millisecond)}
+	return chat.Await(ctx, submit)
 }

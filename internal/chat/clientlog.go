@@ -1,4 +1,4 @@
-package session
+package chat
 
 import (
 	"log/slog"
@@ -32,9 +32,9 @@ func NewClientLog(logger *slog.Logger, now func() time.Time, texts bool) *Client
 }
 
 // Connected logs a connection that is a session from now on.
-func (l *ClientLog) Connected(c *Client) {
-	if l.allow(c.Addr) {
-		l.logger.Info("New connection", "remote", c.Addr, "transport", c.Transport.String(), "room", c.Room, "deflate", c.Deflate)
+func (l *ClientLog) Connected(from netip.AddrPort, transport Transport, room string, deflate bool) {
+	if l.allow(from) {
+		l.logger.Info("New connection", "remote", from, "transport", transport.String(), "room", room, "deflate", deflate)
 	}
 }
 

@@ -1,4 +1,4 @@
-package session
+package chat
 
 import (
 	"bytes"
@@ -20,7 +20,7 @@ func TestClientLogIsBounded(t *testing.T) {
 	for i := range 5 * linesAMinute {
 		from := netip.AddrPortFrom(one, uint16(i))
 		one = one.Next() // of the same /64
-		l.Connected(&Client{Addr: from, Room: "lobby", Transport: V1})
+		l.Connected(from, V1, "lobby", false)
 		l.Heard(from, "lobby", "hello")
 		l.Closed(from, V1, "the client ended it")
 	}
@@ -48,7 +48,7 @@ func TestClientLogTexts(t *testing.T) {
 		}
 	}
 	var none *ClientLog
-	none.Connected(&Client{})
+	none.Connected(netip.AddrPort{}, V1, "", false)
 	none.Heard(netip.AddrPort{}, "lobby", "x")
 	none.Closed(netip.AddrPort{}, V1, "")
 }

@@ -1,0 +1,212 @@
+// Package chat is what a client can do, whatever its transport: one method of [Service] per verb.
+//
+// The Service is the only path from a transport to the log. It applies the rules that are the same for everyone: the form
+// of texts and names, rates, the number of rooms, and who may make one. A transport translates: it reads requests, calls
+// the Service for its [Actor], and writes results and errors in its protocol.
+package chat
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"ramai/internal/eventlog"
+	"ramai/internal/room"
+	"ramai/internal/store/search"
+	"ramai/wire"
+)
+
+// Config is what a Service needs.
+type Config struct {
+	Hub    *room.Hub
+	Store  eventlog.Store // read only: commands go through Submit
+	Submit func(s eventlog.Submission, space func()) error
+	Search func(context.Context, search.Query) (*wire.SearchResponse, *wire.CodedError)
+	Rates  RateLimits
+	Limits wire.Limits
+	Now    func() time.Time
+	Random io.Reader // for ids; safe for concurrent use
+	Logger *slog.Logger
+	Log    *ClientLog // logs texts; nil: nothing is logged
+}
+
+// Service does what actors ask for. Its methods may be called from any goroutine; an Actor belongs to one at a time.
+type Service struct {
+	cfg   Config
+	rates *Rates
+}
+
+// New returns a Service.
+func New(cfg Config) *Service { return &Service{cfg: cfg, rates: NewRates(cfg.Rates)} }
+
+// Transport is how a client is connected.
+type Transport uint8
+
+// The transports.
+const (
+	Plain  Transport = iota // WebSocket, where every text is a message
+	V1                      // WebSocket with the subprotocol ramai.v1
+	Events                  // an HTTP response of server-sent events
+	Lines                   // an HTTP response of JSON lines
+	SSH                     // ramai.v1, from a client in this process that serves an SSH session
+	HTTP                    // a request of the HTTP API
+)
+
+// Transports are all transports whose clients stay connected.
+var Transports = []Transport{Plain, V1, Events, Lines, SSH}
+
+// String returns the name of t in logs and metrics.
+func (t Transport) String() string {
+	switch t {
+	case Plain:
+		return "plain"
+	case V1:
+		return "v1"
+	case Events:
+		return "events"
+	case Lines:
+		return "lines"
+	case SSH:
+		return "ssh"
+	case HTTP:
+		return "http"
+	}
+	return "unknown"
+}
+
+// Actor is who asks for something, as far as the Service has to know.
+type Actor struct {
+	SenderID  string // empty: an anonymous client, which shares its sender with all others
+	Addr      netip.AddrPort
+	Transport Transport
+	HasKey    bool // the sender has proved a cryptographic key: names that it speaks under are registered
+	NameBound bool // the name ends with the connection
+
+	paidKey  string    // the last name key whose registration was counted; it may not be stored yet
+	typingAt time.Time // when typing was last passed on
+}
+
+// anonymous is the sender of clients without a session.
+var anonymous = wire.SenderIDOf("")
+
+// sender is the sender of the actor's commands.
+func (a *Actor) sender() string {
+	if a.SenderID == "" {
+		return anonymous
+	}
+	return a.SenderID
+}
+
+// NameChanged tells the Service that the sender's name has changed other than by this actor.
+func (a *Actor) NameChanged() { a.paidKey = "" }
+
+// Reply says where the outcome of a command goes. The zero value discards it.
+type Reply struct {
+	To    *eventlog.ReplyTo
+	Fence uint64 // see eventlog.ReplyTo
+	Ref   string // the client's reference for its request
+
+	// Space is called once after a method has returned eventlog.ErrBusy, when the queue has space. It may be nil.
+	Space func()
+}
+
+// submit submits a command that has passed all checks.
+func (s *Service) submit(c eventlog.Command, r *Reply) error {
+	return s.cfg.Submit(eventlog.Submission{Command: c, ReplyTo: r.To, Fence: r.Fence, Ref: r.Ref}, r.Space)
+}
+
+// tooFast refuses something that is allowed after wait.
+func tooFast(wait time.Duration) error {
+	return &wire.CodedError{Code: wire.RateLimited, Reason: "too fast; wait, then try again", RetryAfter: max(wait, time.Millisecond)}
+}
+
+// Wait returns how long to wait before a method that returned err is called again, or 0 if waiting does not help.
+func Wait(err error) time.Duration {
+	if refused := Refusal(err); refused != nil && refused.Code == wire.RateLimited {
+		return refused.RetryAfter
+	}
+	return 0
+}
+
+// Refusal is err if a method has refused what was asked for, or nil. It does not allocate.
+func Refusal(err error) *wire.CodedError {
+	refused, _ := err.(*wire.CodedError)
+	return refused
+}
+
+// Await calls submit, which is to submit one command with the Reply that it gets, and waits for the outcome. If ctx ends
+// first, it is unknown whether the command will be stored, and the error is ErrUnknown.
+func Await(ctx context.Context, submit func(Reply) error) (*eventlog.Outcome, error) {
+	decided := make(chan *eventlog.Outcome, 1)
+	err := submit(Reply{To: &eventlog.ReplyTo{Deliver: func(_ *eventlog.Submission, o *eventlog.Outcome) { decided <- o }}, Fence: 1})
+	switch {
+	case errors.Is(err, eventlog.ErrBusy), errors.Is(err, eventlog.ErrClosed):
+		return nil, errUnavailable
+	case err != nil:
+		return nil, err
+	}
+	select {
+	case o := <-decided:
+		return o, nil
+	case <-ctx.Done():
+		return nil, ErrUnknown
+	}
+}
+
+// ErrUnknown is returned by Await if the result of a command is not known in time.
+var ErrUnknown = &wire.CodedError{
+	Code: wire.Unavailable, RetryAfter: time.Second,
+	Reason: "the server cannot write to its disk now, and it is unknown whether this will be stored; send the same again",
+}
+
+var errUnavailable = &wire.CodedError{
+	Code: wire.Unavailable, RetryAfter: time.Second, Reason: "the server is busy or stopping; nothing was stored; try again",
+}
+
+// Decide submits a command of the server or its operator, to which no limits apply, and waits for the outcome. An error of
+// ctx leaves the result unknown; after any other error nothing was stored.
+func (s *Service) Decide(ctx context.Context, c eventlog.Command) (*eventlog.Outcome, error) {
+	decided := make(chan *eventlog.Outcome, 1)
+	reply := Reply{To: &eventlog.ReplyTo{Deliver: func(_ *eventlog.Submission, o *eventlog.Outcome) { decided <- o }}}
+	if err := s.submit(c, &reply); err != nil {
+		return nil, err
+	}
+	select {
+	case o := <-decided:
+		return o, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Limits are the limits that clients are told.
+func (s *Service) Limits() wire.Limits { return s.cfg.Limits }
+
+// NewID returns 128 bits of randomness: an id, or the secret of a session.
+func (s *Service) NewID() (string, error) {
+	id, err := wire.NewSession(s.cfg.Random)
+	if err != nil {
+		s.cfg.Logger.Error("cannot read randomness", "err", err)
+		return "", &wire.CodedError{Code: wire.Internal, Reason: "the server has no source of randomness"}
+	}
+	return id, nil
+}
+
+// Position is number n of a room in the history and epoch of now.
+func (s *Service) Position(n uint64) wire.Position {
+	return wire.Position{HistoryID: s.cfg.Store.HistoryID(), Epoch: s.cfg.Store.Epoch().Name, N: n}
+}
+
+// Work counts units of work that a client is about to cause, or returns how long not to read from it. A unit is a frame or
+// a KiB.
+func (s *Service) Work(sender [wire.SenderIDLen]byte, addr netip.Addr, units int) time.Duration {
+	return s.rates.Work(s.cfg.Now(), sender, addr, units)
+}
+
+// Worked counts units of work that are already done, and returns how long not to read from the client.
+func (s *Service) Worked(sender [wire.SenderIDLen]byte, addr netip.Addr, units int) time.Duration {
+	return s.rates.Worked(s.cfg.Now(), sender, addr, units)
+}

@@ -1,0 +1,363 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"ramai/internal/eventlog"
+	"ramai/internal/room"
+	"ramai/wire"
+)
+
+var (
+	ann = Actor{SenderID: wire.SenderIDOf("ann"), Addr: school, Transport: V1}
+	bob = Actor{SenderID: wire.SenderIDOf("bob"), Addr: remote, Transport: SSH}
+)
+
+// code is what an error refuses with.
+func code(err error) wire.Code {
+	if refused := Refusal(err); refused != nil {
+		return refused.Code
+	}
+	return ""
+}
+
+// A message is stored under its sender, whatever the transport, and its outcome goes to the reply.
+func TestSay(t *testing.T) {
+	c := newServer(t, RateLimits{})
+	for i, a := range []Actor{ann, bob, {Addr: remote, Transport: HTTP}, {SenderID: ann.SenderID, Addr: remote, Transport: Plain}} {
+		if err := c.Say(&a, &Message{Room: wire.Lobby, ID: fmt.Sprint(i), Text: "hello"}, c.reply()); err != nil {
+			t.Fatal(err)
+		}
+		got := c.step()
+		if len(got) != 1 || got[0].Status != eventlog.Saved || got[0].N != uint64(i+1) || got[0].Command.SenderID != a.sender() {
+			t.Errorf("%v: %+v", a.Transport, got)
+		}
+	}
+	if ann := anonymous; ann != wire.SenderIDOf("") {
+		t.Error("anonymous clients have another sender than before")
+	}
+}
+
+// What is wrong with a message is said at once, and nothing is submitted or counted.
+func TestBadTexts(t *testing.T) {
+	c := newServer(t, RateLimits{PerSecond: 1, Burst: 1, Address: 1})
+	for text, want := range map[string]wire.Code{strings.Repeat("x", 101): wire.TooLong, "a\x00b": wire.BadRequest} {
+		if err := c.Say(&ann, &Message{Room: wire.Lobby, ID: "1", Text: text}, c.reply()); code(err) != want {
+			t.Errorf("%.10q: %v, want %s", text, err, want)
+		}
+	}
+	if err := c.Say(&ann, &Message{Room: wire.Lobby, ID: "1", Text: "x"}, c.reply()); err != nil {
+		t.Error(err)
+	}
+	if got := c.step(); len(got) != 1 {
+		t.Errorf("%d were submitted, want 1", len(got))
+	}
+}
+
+// All transports of a sender have one rate, and Wait says when it allows more.
+func TestOneRateForAllTransports(t *testing.T) {
+	c := newServer(t, RateLimits{PerSecond: 1, Burst: 2, Address: 1})
+	say := func(transport Transport) error {
+		a := ann
+		a.Transport = transport
+		return c.Say(&a, &Message{Room: wire.Lobby, ID: "1", Text: "x"}, Reply{})
+	}
+	if err := errors.Join(say(Plain), say(HTTP)); err != nil {
+		t.Fatal(err)
+	}
+	err := say(V1)
+	if code(err) != wire.RateLimited || Wait(err) != time.Second {
+		t.Fatalf("the third: %v, wait %v", err, Wait(err))
+	}
+	c.clock = c.clock.Add(Wait(err))
+	if err := say(SSH); err != nil {
+		t.Error(err)
+	}
+}
+
+// A message for which the queue is full is counted and checked once, however often it is tried.
+func TestFullQueue(t *testing.T) {
+	c := newServer(t, RateLimits{PerSecond: 1, Burst: 6, Address: 1})
+	for i := range 4 {
+		if err := c.Say(&ann, &Message{Room: wire.Lobby, ID: fmt.Sprint(i), Text: "x"}, c.reply()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	spaces := 0
+	m, r := Message{Room: wire.Lobby, ID: "late", Text: "x"}, c.reply()
+	r.Space = func() { spaces++ }
+	for range 10 {
+		if err := c.Say(&ann, &m, r); err != eventlog.ErrBusy {
+			t.Fatal(err)
+		}
+	}
+	if c.step(); spaces == 0 {
+		t.Error("nobody is told that there is space")
+	}
+	if err := c.Say(&ann, &m, r); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.step(); len(got) != 1 || got[0].N != 5 {
+		t.Errorf("%+v", got)
+	}
+	if err := c.Say(&ann, &Message{Room: wire.Lobby, ID: "6", Text: "x"}, r); err != nil {
+		t.Errorf("the sixth of a burst of 6: %v", err)
+	}
+}
+
+// A room is counted for the address that makes it, once.
+func TestNewRoomsAreCounted(t *testing.T) {
+	c := newServer(t, RateLimits{PerSecond: 100, Burst: 100, Address: 1, Rooms: 2})
+	say := func(room string) error {
+		return c.Say(&bob, &Message{Room: room, ID: "1", Text: "x"}, Reply{})
+	}
+	if err := errors.Join(say("a"), say("a"), say(wire.Lobby), say("b")); err != nil {
+		t.Fatal(err)
+	}
+	c.step()
+	if err := say("c"); code(err) != wire.RateLimited {
+		t.Errorf("the third room: %v", err)
+	}
+	if err := errors.Join(say("a"), say("b")); err != nil {
+		t.Errorf("a room that exists: %v", err)
+	}
+}
+
+// A name belongs to one sender until that gives it up; nobody can have one that looks like the server's.
+func TestNames(t *testing.T) {
+	c := newServer(t, RateLimits{})
+	reserve := func(a *Actor, name string) eventlog.Outcome {
+		t.Helper()
+		if err := c.ReserveName(a, &NameRequest{Name: name}, c.reply()); err != nil {
+			t.Fatal(err)
+		}
+		return c.step()[0]
+	}
+	if o := reserve(&ann, "Ann"); o.Status != eventlog.Saved || c.Name(ann.SenderID) != "Ann" {
+		t.Errorf("%+v", o)
+	}
+	if o := reserve(&bob, "ann"); o.Status != eventlog.Refused || o.Err.Code != wire.NameTaken {
+		t.Errorf("a second Ann: %+v", o)
+	}
+	c.RenewName(ann.SenderID)
+	if c.step(); c.Name(ann.SenderID) != "Ann" {
+		t.Error("a renewed name is gone")
+	}
+	if err := c.ReleaseName(&ann, new(NameRequest), c.reply()); err != nil {
+		t.Fatal(err)
+	}
+	if c.step(); c.Name(ann.SenderID) != "" {
+		t.Error("Ann still has the name that she released")
+	}
+	if o := reserve(&bob, "ann"); o.Status != eventlog.Saved {
+		t.Errorf("a name that was released: %+v", o)
+	}
+	for name, want := range map[string]wire.Code{"server": wire.NameTaken, "": wire.BadRequest, "a\nb": wire.BadRequest} {
+		if err := c.ReserveName(&ann, &NameRequest{Name: name}, Reply{}); code(err) != want {
+			t.Errorf("%q: %v, want %s", name, err, want)
+		}
+	}
+}
+
+// A name that is bound to a connection is free after it, even if the queue is full when that ends.
+func TestBoundNames(t *testing.T) {
+	c := newServer(t, RateLimits{})
+	a := ann
+	a.NameBound = true
+	if err := c.ReserveName(&a, &NameRequest{Name: "Ann"}, c.reply()); err != nil {
+		t.Fatal(err)
+	}
+	c.step()
+	for i := range 4 {
+		if err := c.Say(&bob, &Message{Room: wire.Lobby, ID: fmt.Sprint(i), Text: "x"}, Reply{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.ReleaseBound(a.SenderID)
+	if c.step(); c.Name(a.SenderID) != "" {
+		t.Error("the name is still bound")
+	}
+}
+
+// Only who has a key registers a name, by posting under it, and an address registers no more than its share.
+func TestRegisteredNames(t *testing.T) {
+	c := newServer(t, RateLimits{PerSecond: 100, Burst: 100, Address: 1, Names: 1})
+	say := func(a *Actor, name string) {
+		t.Helper()
+		err := c.ReserveName(a, &NameRequest{Name: name}, Reply{})
+		c.step()
+		if err := errors.Join(err, c.Say(a, &Message{Room: wire.Lobby, ID: name, Text: "x"}, Reply{})); err != nil {
+			t.Fatal(err)
+		}
+		c.step()
+	}
+	guest := bob
+	say(&guest, "carl")
+	first, second := bob, bob
+	first.SenderID, first.HasKey = wire.SenderIDOf("first"), true
+	second.SenderID, second.HasKey = wire.SenderIDOf("second"), true
+	say(&first, "first")
+	say(&second, "second")
+	if got := c.RegisteredNames(); got != 1 || !c.OwnsName(first.SenderID) || c.OwnsName(second.SenderID) {
+		t.Errorf("%d names are registered, of the first %t, of the second %t; want only the first's", got, c.OwnsName(first.SenderID), c.OwnsName(second.SenderID))
+	}
+}
+
+// A member starts where its client stopped, or at the newest messages, in so many rooms as a client can be in.
+func TestJoin(t *testing.T) {
+	c := newServer(t, RateLimits{PerSecond: 100, Burst: 100, Address: 1})
+	for i := range 5 {
+		if err := c.Say(&ann, &Message{Room: wire.Lobby, ID: fmt.Sprint(i), Text: "x"}, Reply{}); err != nil {
+			t.Fatal(err)
+		}
+		c.step()
+	}
+	position, other := c.Position(2), wire.Position{HistoryID: "another", N: 2}
+	for _, step := range []struct {
+		request JoinRequest
+		after   uint64
+		reset   bool
+	}{
+		{JoinRequest{Last: 3}, 2, false},
+		{JoinRequest{Last: 30}, 0, false},
+		{JoinRequest{After: &position}, 2, false},
+		{JoinRequest{After: &other}, 0, true},
+	} {
+		step.request.Room, step.request.Encoding, step.request.Member = wire.Lobby, room.JSON, member{&ann}
+		j, err := c.Join(&ann, step.request)
+		if err != nil || j.After != step.after || j.Welcome.Reset != step.reset || j.Welcome.N != 5 || j.Welcome.Count != 1 {
+			t.Errorf("%+v: %+v, %v", step.request, j, err)
+			continue
+		}
+		j.Subscription.Leave()
+	}
+	admitted := false
+	_, err := c.Join(&ann, JoinRequest{Room: "c", Encoding: room.JSON, Member: member{&ann}, Joined: 2, Admitted: func() { admitted = true }})
+	if code(err) != wire.NotAllowed || admitted || c.hub.Occupied("c") {
+		t.Errorf("a third room of two: %v", err)
+	}
+}
+
+// Coming back costs no event, entering does, and a plain client enters its room with its connection.
+func TestJoinsAreCounted(t *testing.T) {
+	c := newServer(t, RateLimits{PerSecond: 1, Burst: 1, Address: 1})
+	join := func(a Actor, j JoinRequest) error {
+		j.Room, j.Member = wire.Lobby, member{&a}
+		got, err := c.Join(&a, j)
+		if err == nil {
+			got.Subscription.Leave()
+		}
+		return err
+	}
+	plain, position := bob, c.Position(0)
+	plain.Transport = Plain
+	if err := errors.Join(join(bob, JoinRequest{After: &position}), join(plain, JoinRequest{}), join(bob, JoinRequest{})); err != nil {
+		t.Fatal(err)
+	}
+	if err := join(bob, JoinRequest{}); code(err) != wire.RateLimited {
+		t.Errorf("a second join: %v", err)
+	}
+	if err := join(plain, JoinRequest{Last: 1}); code(err) != wire.RateLimited {
+		t.Errorf("a plain client that wants the past: %v", err)
+	}
+	if err := errors.Join(join(bob, JoinRequest{After: &position}), join(plain, JoinRequest{})); err != nil {
+		t.Error(err)
+	}
+}
+
+// Reads cost two events each.
+func TestReads(t *testing.T) {
+	c := newServer(t, RateLimits{PerSecond: 1, Burst: 5, Address: 1})
+	if err := c.Say(&ann, &Message{Room: wire.Lobby, ID: "1", Text: "x"}, Reply{}); err != nil {
+		t.Fatal(err)
+	}
+	c.step()
+	var page wire.Page
+	if err := c.History(&ann, wire.History{Room: wire.Lobby}, func(p wire.Page, err error) { page = p }); err != nil {
+		t.Error(err)
+	}
+	if c.step(); len(page.Messages) != 1 {
+		t.Errorf("%+v", page)
+	}
+	if who, err := c.Who(&ann, wire.Lobby); err != nil || who.Room != wire.Lobby {
+		t.Errorf("%+v, %v", who, err)
+	}
+	_, err := c.Who(&ann, wire.Lobby)
+	if code(err) != wire.RateLimited {
+		t.Errorf("a third read: %v", err)
+	}
+	err = c.History(&ann, wire.History{Room: wire.Lobby}, func(wire.Page, error) { t.Error("it was read") })
+	if code(err) != wire.RateLimited {
+		t.Errorf("a fourth read: %v", err)
+	}
+}
+
+// Typing is passed on every three seconds, however often a client says it.
+func TestTyping(t *testing.T) {
+	c := newServer(t, RateLimits{})
+	a := ann
+	c.Typing(&a, wire.Lobby)
+	first := a.typingAt
+	c.clock = c.clock.Add(2 * time.Second)
+	if c.Typing(&a, wire.Lobby); a.typingAt != first {
+		t.Error("it was passed on after 2 s")
+	}
+	c.clock = c.clock.Add(time.Second)
+	if c.Typing(&a, wire.Lobby); a.typingAt == first {
+		t.Error("it was not passed on after 3 s")
+	}
+}
+
+// Await returns the outcome, and a refusal as it is. If that does not come in time, the result is unknown.
+func TestAwait(t *testing.T) {
+	c := newServer(t, RateLimits{})
+	say := func(text string) func(Reply) error {
+		return func(r Reply) error {
+			err := c.Say(&ann, &Message{Room: wire.Lobby, ID: text, Text: text}, r)
+			if text == "stored" {
+				c.step()
+			}
+			return err
+		}
+	}
+	if o, err := Await(t.Context(), say("stored")); err != nil || o.N != 1 {
+		t.Errorf("%+v, %v", o, err)
+	}
+	if _, err := Await(t.Context(), say("a\x00b")); code(err) != wire.BadRequest {
+		t.Error(err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Await(ended, say("late")); err != ErrUnknown {
+		t.Error(err)
+	}
+	for _, full := range []error{eventlog.ErrBusy, eventlog.ErrClosed} {
+		c.submit = func(eventlog.Submission, func()) error { return full }
+		if _, err := Await(t.Context(), say("x")); code(err) != wire.Unavailable || err == ErrUnknown {
+			t.Error(err)
+		}
+	}
+}
+
+// A plain message allocates nothing on its way to the sequencer.
+func TestSayAllocatesNothing(t *testing.T) {
+	for _, a := range []Actor{ann, bob, {Addr: netip.MustParseAddrPort("127.0.0.1:1"), Transport: Plain}} {
+		c := newServer(t, RateLimits{PerSecond: 1e6, Burst: 1e6, Address: 1, Rooms: 10, AllRooms: 100})
+		c.submit = func(eventlog.Submission, func()) error { return nil }
+		to := new(eventlog.ReplyTo)
+		if n := testing.AllocsPerRun(100, func() {
+			m := Message{Room: wire.Lobby, ID: "1", Text: "hello", Once: true}
+			if err := c.Say(&a, &m, Reply{To: to, Fence: 1}); err != nil {
+				t.Fatal(err)
+			}
+		}); n != 0 {
+			t.Errorf("%v: %v allocations", a.Transport, n)
+		}
+	}
+}

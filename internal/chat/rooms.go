@@ -1,0 +1,112 @@
+package chat
+
+import (
+	"fmt"
+	"time"
+
+	"ramai/internal/eventlog"
+	"ramai/internal/room"
+	"ramai/wire"
+)
+
+const (
+	resumeWork  = 4               // units of work of a Join after a position
+	typingEvery = 3 * time.Second // an actor's typing in between is not passed on
+)
+
+// JoinRequest is what Join does.
+type JoinRequest struct {
+	Room     string
+	Encoding room.Encoding
+	Member   room.Member
+	After    *wire.Position // start after it; nil: at the newest Last messages
+	Last     int
+	Joined   int    // rooms that the client is in besides this one
+	Admitted func() // called once the join is admitted, before the member is subscribed; may be nil
+}
+
+// Joined is the result of Join.
+type Joined struct {
+	Subscription *room.Subscription
+	Welcome      wire.Joined
+	After        uint64 // the reader starts after this number
+}
+
+// Join subscribes a member to a room, which need not exist. After an error for which Wait is above 0, it may be called again
+// later.
+func (s *Service) Join(a *Actor, j JoinRequest) (Joined, error) {
+	if err := s.countJoin(a, &j); err != nil {
+		return Joined{}, err
+	}
+	if j.Joined >= s.cfg.Limits.Rooms {
+		return Joined{}, &wire.CodedError{
+			Code: wire.NotAllowed, Reason: fmt.Sprintf("a connection can be in %d rooms; leave one first", s.cfg.Limits.Rooms),
+		}
+	}
+	if j.Admitted != nil {
+		j.Admitted()
+	}
+	// The subscription comes before the bounds are read: what is stored in between is in the fan-out buffer.
+	sub := s.cfg.Hub.Join(j.Room, j.Encoding, j.Member)
+	welcome, after := s.start(sub, &j)
+	return Joined{sub, welcome, after}, nil
+}
+
+// countJoin counts a join. Clients that reconnect after an outage do so at the same time, each to many rooms: a join after
+// a position is no event, only work. A plain client joins when it connects; only the messages that it asks for are counted.
+func (s *Service) countJoin(a *Actor, j *JoinRequest) error {
+	var wait time.Duration
+	switch {
+	case j.After != nil:
+		wait = s.rates.Work(s.cfg.Now(), key(a.SenderID), a.Addr.Addr(), resumeWork)
+	case a.Transport == Plain && j.Last == 0:
+	default:
+		wait = s.rates.Take(s.cfg.Now(), a.SenderID, a.Addr.Addr(), 1)
+	}
+	if wait > 0 {
+		return tooFast(wait)
+	}
+	return nil
+}
+
+// start returns where a reader starts, and what its client is told about the room.
+func (s *Service) start(sub *room.Subscription, j *JoinRequest) (wire.Joined, uint64) {
+	store := s.cfg.Store
+	bounds := store.Bounds(j.Room)
+	joined := wire.Joined{
+		Room: sub.Room(), HistoryID: store.HistoryID(), Epoch: store.Epoch().Name, N: bounds.Last, First: bounds.First, Count: sub.Count(),
+	}
+	if j.After == nil {
+		return joined, beforeLast(bounds, j.Last)
+	}
+	joined.Reset = !store.Contains(j.Room, j.After)
+	if joined.Reset {
+		return joined, beforeLast(bounds, wire.DefaultJoin)
+	}
+	return joined, j.After.N
+}
+
+// beforeLast is the number before the newest last messages.
+func beforeLast(b eventlog.Bounds, last int) uint64 {
+	n := b.First - 1
+	if b.Last > uint64(last) {
+		n = max(n, b.Last-uint64(last))
+	}
+	return n
+}
+
+// Who returns who is in a room.
+func (s *Service) Who(a *Actor, room string) (wire.Who, error) {
+	if wait := s.rates.Take(s.cfg.Now(), a.SenderID, a.Addr.Addr(), readCost); wait > 0 {
+		return wire.Who{}, tooFast(wait)
+	}
+	return s.cfg.Hub.Who(room), nil
+}
+
+// Typing tells a room that the actor's sender is typing.
+func (s *Service) Typing(a *Actor, room string) {
+	if now := s.cfg.Now(); a.typingAt.IsZero() || now.Sub(a.typingAt) >= typingEvery {
+		a.typingAt = now
+		s.cfg.Hub.Typing(room, a.sender(), now)
+	}
+}

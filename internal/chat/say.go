@@ -1,0 +1,67 @@
+package chat
+
+import (
+	"ramai/internal/eventlog"
+	"ramai/wire"
+)
+
+// Message is what Say posts.
+type Message struct {
+	Room string
+	ID   string // makes a retry recognizable, by sender and room
+	Text string // normalized
+	Once bool   // ID was made by the server and is sent only once: the log need not remember it
+
+	admitted bool // it has passed all checks, and only the queue was full
+}
+
+// Say posts a message. After nil it is in the queue, and its outcome goes to r. After eventlog.ErrBusy the message has been
+// accepted, but the queue is full: once r.Space was called, call Say again with the same m, which is not counted twice.
+// After a *wire.CodedError it was refused; if Wait says so, it may be said later.
+func (s *Service) Say(a *Actor, m *Message, r Reply) error {
+	if !m.admitted {
+		if err := wire.CheckText(m.Text, s.cfg.Limits.Text); err != nil {
+			return err
+		}
+		if err := s.countSay(a, m.Room); err != nil {
+			return err
+		}
+		s.cfg.Log.Heard(a.Addr, m.Room, m.Text)
+		m.admitted = true
+	}
+	return s.submit(eventlog.Command{
+		Kind: eventlog.Say, SenderID: a.sender(), Room: m.Room, ID: m.ID, Text: m.Text, Once: m.Once, RegisterKey: s.registerKey(a),
+	}, &r)
+}
+
+// countSay counts a message, and the room if it makes one.
+func (s *Service) countSay(a *Actor, room string) error {
+	now := s.cfg.Now()
+	if s.cfg.Store.Bounds(room).Empty() {
+		if wait := s.rates.TakeRoom(now, a.Addr.Addr(), room); wait > 0 {
+			return tooFast(wait)
+		}
+	}
+	if wait := s.rates.Take(now, a.SenderID, a.Addr.Addr(), 1); wait > 0 {
+		return tooFast(wait)
+	}
+	return nil
+}
+
+// registerKey is the key of the name that a message registers for its sender, see eventlog.Command.RegisterKey. If the
+// address has registered too many names, the sender keeps the name as one without a key does, and its later messages try
+// again. A reservation that is still in the queue is not seen yet: our clients post nothing before their name is answered.
+func (s *Service) registerKey(a *Actor) string {
+	if !a.HasKey {
+		return ""
+	}
+	key := s.cfg.Store.CanRegister(a.sender())
+	if key == "" || key == a.paidKey {
+		return key
+	}
+	if s.rates.TakeName(s.cfg.Now(), a.Addr.Addr()) > 0 {
+		return ""
+	}
+	a.paidKey = key
+	return key
+}

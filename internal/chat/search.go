@@ -1,0 +1,31 @@
+package chat
+
+import (
+	"context"
+	"time"
+
+	"ramai/internal/store/search"
+	"ramai/wire"
+)
+
+// searchCost is what a search counts, besides its time: as much as two reads.
+const searchCost = 2 * readCost
+
+// Search looks for words. The time that the query takes is counted, too.
+func (s *Service) Search(ctx context.Context, a *Actor, q search.Query) (*wire.SearchResponse, error) {
+	now, addr := s.cfg.Now(), a.Addr.Addr()
+	wait := s.rates.TakeSearch(now, a.SenderID, addr)
+	if wait == 0 {
+		wait = s.rates.Take(now, a.SenderID, addr, searchCost)
+	}
+	if wait > 0 {
+		return nil, tooFast(wait)
+	}
+	q.From = Network(addr)
+	q.Ran = func(took time.Duration) { s.rates.Searched(s.cfg.Now(), a.SenderID, addr, took) }
+	found, err := s.cfg.Search(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
