@@ -108,7 +108,7 @@ func TestMetrics(t *testing.T) {
 	want := []string{
 		`ramai_connections{transport="plain"} 1`, `ramai_connections{transport="v1"} 1`, `ramai_connections{transport="events"} 0`,
 		`ramai_commands_total{kind="say",status="saved"} 3`, `ramai_commands_total{kind="say",status="repeat"} 1`,
-		`ramai_commands_total{kind="say",status="refused"} 2`, `ramai_commands_total{kind="restart",status="saved"} 1`,
+		`ramai_commands_total{kind="say",status="refused"} 2`, `ramai_commands_total{kind="start",status="saved"} 1`,
 		`ramai_rejected_total{code="bad_request"} 3`, `ramai_rejected_total{code="id_reused"} 1`, `ramai_rejected_total{code="not_allowed"} 1`,
 		`ramai_rejected_total{code="bad_frame"} 1`, `ramai_connections_closed_total{reason="other"} 1`, `ramai_connections_closed_total{reason="dead"} 0`,
 		`ramai_subscribers 2`, `ramai_subscribers_behind{messages="1"} 0`, `ramai_slow_consumers 0`, `ramai_rooms_active 1`,
