@@ -78,7 +78,7 @@ func newHarness(tb testing.TB, set setting) *harness {
 	return st
 }
 
-// transportOf is one of the doors of WebSocket.
+// transportOf returns one of the transports over WebSocket.
 func transportOf(v1 bool) chat.Transport {
 	if v1 {
 		return chat.V1
