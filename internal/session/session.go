@@ -248,9 +248,6 @@ func New(env *Env, conn reactor.Conn, client Client) *Session {
 // clock reads the time of this turn. It is never 0.
 func (s *Session) clock() { s.now = s.env.Now().Sub(s.env.Start) + 1 }
 
-// wallTime is now as others count it.
-func (s *Session) wallTime() time.Time { return s.env.Start.Add(s.now) }
-
 // ensurePublisher returns s.publisher, made now if it was not there.
 func (s *Session) ensurePublisher() *publisher {
 	if s.publisher == nil {
