@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,7 +16,8 @@ import (
 type sweeping struct {
 	*Server
 	t       *testing.T
-	now     time.Time
+	clockMu sync.Mutex
+	current time.Time // guarded by clockMu: the event log reads it in a goroutine of its own
 	elapsed time.Duration
 	log     bytes.Buffer
 	w       *sweeper
@@ -24,11 +26,11 @@ type sweeping struct {
 
 func newSweeping(t *testing.T, keep string) *sweeping {
 	t.Helper()
-	s := &sweeping{t: t, now: time.Date(2026, 11, 2, 3, 4, 5, 0, time.UTC)}
+	s := &sweeping{t: t, current: time.Date(2026, 11, 2, 3, 4, 5, 0, time.UTC)}
 	cfg := Defaults()
 	cfg.InMemory, cfg.Logger, cfg.Quiet = true, slog.New(slog.DiscardHandler), true
 	cfg.noMaintenance = true
-	cfg.Now = func() time.Time { return s.now }
+	cfg.Now = s.now
 	var err error
 	if s.Server, err = New(cfg); err != nil {
 		t.Fatal(err)
@@ -51,6 +53,18 @@ func (s *sweeping) start(keep string) {
 	s.w = &sweeper{retention: parsed, store: s.store, submit: s.eventlog.Submit, clock: s.clock, logger: logger}
 }
 
+func (s *sweeping) now() time.Time {
+	s.clockMu.Lock()
+	defer s.clockMu.Unlock()
+	return s.current
+}
+
+func (s *sweeping) setNow(now time.Time) {
+	s.clockMu.Lock()
+	defer s.clockMu.Unlock()
+	s.current = now
+}
+
 // pass lets time pass, and sweeps each minute.
 func (s *sweeping) pass(d time.Duration) {
 	s.t.Helper()
@@ -58,7 +72,7 @@ func (s *sweeping) pass(d time.Duration) {
 		if err := s.w.sweep(nil); err != nil {
 			s.t.Fatal(err)
 		}
-		s.now = s.now.Add(time.Minute)
+		s.setNow(s.now().Add(time.Minute))
 		s.elapsed += time.Minute
 	}
 }
@@ -115,7 +129,7 @@ func TestSweep(t *testing.T) {
 			s := newSweeping(t, keep)
 			s.say("den", 1200)
 			s.say("lobby", 4)
-			s.now = s.now.Add(3 * time.Hour)
+			s.setNow(s.now().Add(3 * time.Hour))
 			s.say("lobby", 6)
 			s.pass(2 * time.Hour)
 			s.left(want.left)
@@ -145,15 +159,15 @@ func TestFirstSweepWaits(t *testing.T) {
 func TestClockThatIsAhead(t *testing.T) {
 	s := newSweeping(t, "30d")
 	s.say("lobby", 10)
-	s.now = s.now.Add(24 * time.Hour)
+	s.setNow(s.now().Add(24 * time.Hour))
 	s.say("lobby", 10)
-	begun := s.now
+	begun := s.now()
 
 	for _, stays := range []time.Duration{9 * time.Minute, 69 * time.Minute} { // not yet believed; believed, and held back
 		s.start("30d")
-		s.now = begun.Add(40 * 24 * time.Hour)
+		s.setNow(begun.Add(40 * 24 * time.Hour))
 		s.pass(stays)
-		s.now = begun.Add(stays)
+		s.setNow(begun.Add(stays))
 		s.pass(3 * time.Hour)
 		s.left(map[string]string{"lobby": "1-20"})
 	}
@@ -161,7 +175,7 @@ func TestClockThatIsAhead(t *testing.T) {
 	s.logged("more than half of the messages", 1)
 
 	// A jump while the server runs, too, even when sweeps were allowed before.
-	s.now = s.now.Add(40 * 24 * time.Hour)
+	s.setNow(s.now().Add(40 * 24 * time.Hour))
 	s.pass(69 * time.Minute)
 	s.left(map[string]string{"lobby": "1-20"})
 	s.logged("the clock was set", 3)
@@ -180,10 +194,10 @@ func TestClockThatDoesNotFit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newSweeping(t, "7d")
 			s.say("lobby", 10)
-			s.now = s.now.Add(10 * 24 * time.Hour)
+			s.setNow(s.now().Add(10 * 24 * time.Hour))
 			s.say("lobby", 30)
 			s.start("7d")
-			s.clock.stored, s.clock.newest = s.now.Add(-away.stored), s.now.Add(-away.newest)
+			s.clock.stored, s.clock.newest = s.now().Add(-away.stored), s.now().Add(-away.newest)
 			s.pass(59 * time.Minute)
 			s.left(map[string]string{"lobby": "1-40"})
 			s.logged("the clock does not match the stored data", 1)
@@ -197,13 +211,13 @@ func TestClockThatDoesNotFit(t *testing.T) {
 	}
 	s.say("lobby", 10)
 	s.say("den", 1)
-	if at := newest(s.store); !at.Equal(s.now) {
-		t.Errorf("the newest message is of %v, want %v", at, s.now)
+	if at := newest(s.store); !at.Equal(s.now()) {
+		t.Errorf("the newest message is of %v, want %v", at, s.now())
 	}
-	s.now = time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC)
+	s.setNow(time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC))
 	s.do(eventlog.Command{Kind: eventlog.ReserveName, SenderID: "anna", Body: eventlog.ReserveNameBody{Name: "Anna", Key: "anna"}})
 	s.pass(3 * time.Hour)
-	s.now = time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
+	s.setNow(time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC))
 	if s.pass(9 * time.Minute); s.store.Name("anna") != "Anna" {
 		t.Error("a name ran out by a clock that had never been right")
 	}
@@ -224,11 +238,11 @@ func TestNamesRunOut(t *testing.T) {
 		}
 	}
 	s.pass(15 * time.Minute)
-	s.now = s.now.Add(40 * 24 * time.Hour) // for a moment
+	s.setNow(s.now().Add(40 * 24 * time.Hour)) // for a moment
 	taken(true)
 	s.pass(9 * time.Minute)
 	taken(true)
-	s.now = s.now.Add(-40 * 24 * time.Hour)
+	s.setNow(s.now().Add(-40 * 24 * time.Hour))
 	s.pass(23 * time.Hour)
 	taken(true)
 	s.pass(time.Hour)
@@ -255,7 +269,7 @@ func TestIDsAreForgotten(t *testing.T) {
 	}
 	day := func(n int) {
 		for range n * 24 {
-			s.now = s.now.Add(59 * time.Minute)
+			s.setNow(s.now().Add(59 * time.Minute))
 			s.elapsed += 59 * time.Minute
 			s.pass(time.Minute)
 		}
@@ -264,9 +278,9 @@ func TestIDsAreForgotten(t *testing.T) {
 	said(eventlog.Saved)
 	s.say("lobby", 3)
 	day(5) // a generation has ended
-	s.now = s.now.Add(40 * 24 * time.Hour)
+	s.setNow(s.now().Add(40 * 24 * time.Hour))
 	s.pass(30 * time.Minute) // and a second one, by a clock that is wrong for long
-	s.now = s.now.Add(-40 * 24 * time.Hour)
+	s.setNow(s.now().Add(-40 * 24 * time.Hour))
 	s.pass(30 * time.Minute)
 	if got := s.store.IDGeneration().Number; got != 3 {
 		t.Errorf("it is generation %d, want 3", got)
@@ -291,9 +305,9 @@ func TestTimesAheadAreTold(t *testing.T) {
 	s.say("lobby", 1)
 	s.pass(5 * time.Minute)
 	s.logged("times in the future", 0)
-	s.now = s.now.Add(2 * time.Hour)
+	s.setNow(s.now().Add(2 * time.Hour))
 	s.say("ahead", 1)
-	s.now = s.now.Add(-2 * time.Hour)
+	s.setNow(s.now().Add(-2 * time.Hour))
 	s.pass(60 * time.Minute)
 	s.logged("times in the future", 1)
 	s.logged("rooms=1 room=ahead", 1)
