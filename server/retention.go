@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"ramai/internal/chat"
 	"ramai/internal/eventlog"
 	"ramai/wire"
 )
@@ -250,7 +251,10 @@ func (w *sweeper) run(quit <-chan struct{}, events ...eventlog.Command) (*eventl
 	for i, e := range events {
 		s := eventlog.Submission{Command: e}
 		if i == len(events)-1 {
-			s.ReplyTo = &eventlog.ReplyTo{Deliver: func(_ *eventlog.Submission, o *eventlog.Outcome) { done <- o }}
+			s.ReplyTo = &eventlog.ReplyTo{
+				Deliver: func(_ *eventlog.Submission, o *eventlog.Outcome) { done <- o },
+				Lost:    func() { close(done) },
+			}
 		}
 		for {
 			err := w.submit(s, func() { space <- struct{}{} })
@@ -271,7 +275,10 @@ func (w *sweeper) run(quit <-chan struct{}, events ...eventlog.Command) (*eventl
 		return nil, nil
 	}
 	select {
-	case o := <-done:
+	case o, known := <-done:
+		if !known {
+			return nil, chat.ErrUnknown
+		}
 		if o.Status == eventlog.Refused {
 			return nil, o.Err
 		}

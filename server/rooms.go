@@ -46,6 +46,9 @@ func (s *Server) tidyRooms() {
 			return
 		case <-ticker.C:
 		}
+		if err := s.configure(); err != nil && ctx.Err() == nil { // it fails if the disk is full, for example
+			s.cfg.Logger.Warn("the limits could not be stored; will retry", "err", err)
+		}
 		removed, err := r.tidy(ctx, s.cfg.Now())
 		if removed > 0 {
 			s.cfg.Logger.Info("small silent rooms were deleted to make space for others", "rooms", removed, "max_rooms", s.cfg.MaxRooms)
@@ -78,7 +81,7 @@ func (r *roomCleaner) tidy(ctx context.Context, now time.Time) (removed int, err
 // messages.
 func (r *roomCleaner) makeSpace(ctx context.Context, now time.Time, rooms map[string]eventlog.Bounds) (removed int, err error) {
 	excess := len(rooms) - r.maxRooms*9/10
-	if excess <= 0 || !r.clockTrusted() {
+	if r.maxRooms == 0 || excess <= 0 || !r.clockTrusted() {
 		return 0, nil
 	}
 	small := slices.DeleteFunc(slices.Collect(maps.Keys(rooms)), func(room string) bool {

@@ -86,6 +86,9 @@ func (s *Server) close() error {
 	}
 	s.cancel()
 	<-s.logEnded
+	if err := s.cfg.sequencer.Close(); err != nil {
+		s.cfg.Logger.Warn("the sequencer did not close cleanly", "err", err)
+	}
 	s.each(func(c *session.Session) { c.Leave(s.retry()) })
 	delivered := s.awaitSessions(stopDeliver)
 	var sshClosing sync.WaitGroup

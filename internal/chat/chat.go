@@ -138,10 +138,13 @@ func Refusal(err error) *wire.CodedError {
 }
 
 // Await calls submit, which is to submit one command with the Reply that it gets, and waits for the outcome. If ctx ends
-// first, it is unknown whether the command will be stored, and the error is ErrUnknown.
+// first, or the outcome is lost, it is unknown whether the command will be stored, and the error is ErrUnknown.
 func Await(ctx context.Context, submit func(Reply) error) (*eventlog.Outcome, error) {
 	decided := make(chan *eventlog.Outcome, 1)
-	err := submit(Reply{To: &eventlog.ReplyTo{Deliver: func(_ *eventlog.Submission, o *eventlog.Outcome) { decided <- o }}, Fence: 1})
+	err := submit(Reply{Fence: 1, To: &eventlog.ReplyTo{
+		Deliver: func(_ *eventlog.Submission, o *eventlog.Outcome) { decided <- o },
+		Lost:    func() { close(decided) },
+	}})
 	switch {
 	case errors.Is(err, eventlog.ErrBusy), errors.Is(err, eventlog.ErrClosed):
 		return nil, errUnavailable
@@ -149,7 +152,10 @@ func Await(ctx context.Context, submit func(Reply) error) (*eventlog.Outcome, er
 		return nil, err
 	}
 	select {
-	case o := <-decided:
+	case o, known := <-decided:
+		if !known {
+			return nil, ErrUnknown
+		}
 		return o, nil
 	case <-ctx.Done():
 		return nil, ErrUnknown
@@ -167,15 +173,21 @@ var errUnavailable = &wire.CodedError{
 }
 
 // Decide submits a command of the server or its operator, to which no limits apply, and waits for the outcome. An error of
-// ctx leaves the result unknown; after any other error nothing was stored.
+// ctx, and ErrUnknown, leave the result unknown; after any other error nothing was stored.
 func (s *Service) Decide(ctx context.Context, c eventlog.Command) (*eventlog.Outcome, error) {
 	decided := make(chan *eventlog.Outcome, 1)
-	reply := Reply{To: &eventlog.ReplyTo{Deliver: func(_ *eventlog.Submission, o *eventlog.Outcome) { decided <- o }}}
+	reply := Reply{To: &eventlog.ReplyTo{
+		Deliver: func(_ *eventlog.Submission, o *eventlog.Outcome) { decided <- o },
+		Lost:    func() { close(decided) },
+	}}
 	if err := s.submit(c, &reply); err != nil {
 		return nil, err
 	}
 	select {
-	case o := <-decided:
+	case o, known := <-decided:
+		if !known {
+			return nil, ErrUnknown
+		}
 		return o, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()

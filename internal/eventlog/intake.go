@@ -107,7 +107,7 @@ func fitting(queue []Submission) int {
 		c := &queue[i].Command
 		bytes += 64 + len(c.SenderID) + len(c.Room) + len(c.ID) + len(c.Text) + len(c.RegisterKey)
 		if c.Body != nil {
-			bytes += 2 * maxName
+			bytes += maxName + MaxNameKey
 		}
 		if bytes > maxBatchBytes && i > 0 {
 			return i
@@ -195,8 +195,12 @@ func (l *Log) admit(f *flight) {
 	commands := make([]Command, 0, len(f.submissions))
 	for i := range f.submissions {
 		s := &f.submissions[i]
-		switch reason := health.refuses(&s.Command); {
+		switch reason, invalid := health.refuses(&s.Command), l.unfit(&s.Command); {
 		case f.isRefused(i): // when it was admitted before
+		case !f.since.IsZero(): // it was admitted before: what was refused since then came behind it
+			commands = append(commands, s.Command)
+		case invalid != nil:
+			f.refuseForGood(i, invalid)
 		case s.fenced():
 			f.refuse(i, refusedBefore, retryAfter)
 		case reason != "":
@@ -210,6 +214,18 @@ func (l *Log) admit(f *flight) {
 	if len(commands) > 0 {
 		f.batch = l.newBatch(commands, f.start)
 	}
+}
+
+// unfit returns why a command cannot travel; nil: it can, or stays here. In a batch it would hold up all others for ever.
+func (l *Log) unfit(c *Command) error {
+	if l.exclusive {
+		return nil
+	}
+	d, err := c.Kind.definition()
+	if err != nil {
+		return err
+	}
+	return d.check(c)
 }
 
 func (l *Log) newBatch(commands []Command, start bool) *Batch {
@@ -253,6 +269,14 @@ func (f *flight) refuse(i int, reason string, retry time.Duration) {
 	if s.Kind == Say && s.ReplyTo != nil {
 		s.ReplyTo.fencedBelow = max(s.ReplyTo.fencedBelow, s.Fence+1)
 	}
+}
+
+// refuseForGood refuses the i-th submission, which can never be ordered.
+func (f *flight) refuseForGood(i int, cause error) {
+	if f.refused == nil {
+		f.refused = make([]Outcome, len(f.submissions))
+	}
+	f.refused[i] = Outcome{Command: f.submissions[i].Command, Status: Refused, Err: &wire.CodedError{Code: wire.Internal, Reason: cause.Error()}}
 }
 
 // isRefused reports whether the i-th submission is refused.

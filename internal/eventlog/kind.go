@@ -187,8 +187,11 @@ func checkHead(c *Command, want fields) error {
 // Limits of strings in a command, in bytes. What clients may send is limited further before it is submitted.
 const (
 	maxText = 1 << 18
-	maxName = 1 << 10 // of a name, a name's key, a node, and a nonce
+	maxName = 1 << 10 // of a name, a node, and a nonce
 )
+
+// MaxNameKey is the limit of a name's key, in bytes. A key is longer than its name: one character may stand for 18.
+const MaxNameKey = 4 << 10
 
 // checkString returns an error unless s is valid UTF-8 of at most limit bytes, and not empty if it must not be.
 func checkString(kind Kind, field, s string, limit int, required bool) error {

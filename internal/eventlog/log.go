@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -85,6 +86,8 @@ func (l *Log) Run(ctx context.Context) error {
 		wake := l.wake
 		var timer <-chan time.Time
 		switch {
+		case err != nil && !l.started && l.drained(): // the Start is refused, and nothing follows it
+			return err
 		case err != nil:
 			if l.isNews(err) {
 				l.opt.Logger.Error("cannot apply the next batch; nothing is stored until that succeeds", "err", err)
@@ -92,7 +95,7 @@ func (l *Log) Run(ctx context.Context) error {
 			wake = nil // only time helps
 			timer = time.After(pause)
 			pause = min(2*pause, longest)
-		case worked:
+		case worked && ctx.Err() == nil:
 			pause = shortest
 			continue
 		case l.drained() && len(l.flights) == 0:
@@ -245,7 +248,12 @@ func (l *Log) apply() error {
 		l.unknown = false
 		return fmt.Errorf("apply batch %d of the sequence: %w", l.position, err)
 	default:
+		start := l.flights[0].start
 		l.withdraw(err)
+		l.batch, l.unknown = nil, false
+		if start { // it is tried again, but not at once
+			return fmt.Errorf("start: %w", err)
+		}
 	}
 	l.batch, l.unknown, l.reached = nil, false, l.store.Position()
 	return nil
@@ -326,8 +334,12 @@ func (l *Log) lose(f flight) {
 		switch {
 		case f.isRefused(i):
 			refused, submissions = append(refused, f.refused[i]), append(submissions, s)
-		case s.ReplyTo != nil && s.ReplyTo.Lost != nil:
-			s.ReplyTo.Lost()
+		case s.ReplyTo != nil:
+			// What was submitted behind it must not overtake it: it may have to be sent again.
+			s.ReplyTo.fencedBelow = math.MaxUint64
+			if s.ReplyTo.Lost != nil {
+				s.ReplyTo.Lost()
+			}
 		}
 	}
 	if len(refused) > 0 {
@@ -356,11 +368,14 @@ func (l *Log) withdraw(cause error) {
 	l.endFlight()
 }
 
-// split returns a flight for each submission. Those that were refused are admitted again, and then refused by their fence.
+// split returns a flight for each submission.
 func (f *flight) split() []flight {
 	singles := make([]flight, len(f.submissions))
 	for i := range singles {
 		singles[i].submissions = f.submissions[i : i+1]
+		if f.isRefused(i) {
+			singles[i].refused = f.refused[i : i+1]
+		}
 	}
 	return singles
 }

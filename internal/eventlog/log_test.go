@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -98,5 +99,99 @@ func BenchmarkLog(b *testing.B) {
 		if _, err := l.Step(); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// A Start that is rolled back is tried again after a pause, and does not keep a log that is closed from ending.
+func TestStartRolledBack(t *testing.T) {
+	faulty := &eventlogtest.Faulty{Store: store(t)}
+	refused := make(chan *eventlog.Outcome, 1)
+	l := eventlog.NewLog(faulty, local.New(), eventlog.Options{
+		Feed: func(outcomes []eventlog.Outcome, submissions []eventlog.Submission) {
+			for i := range submissions {
+				submissions[i].ReplyTo.Deliver(&submissions[i], &outcomes[i])
+			}
+		},
+		Now:    time.Now,
+		Logger: slog.New(slog.DiscardHandler),
+		Start: func(after uint64) (eventlog.Submission, error) {
+			faulty.Fail(eventlogtest.Full)
+			nonce, err := eventlog.NewNonce(rand.Reader)
+			return eventlog.Submission{
+				Command: eventlog.Command{Kind: eventlog.Start, Body: eventlog.StartBody{Node: eventlog.LocalNode, After: after, Nonce: nonce}},
+				ReplyTo: &eventlog.ReplyTo{Deliver: func(_ *eventlog.Submission, o *eventlog.Outcome) {
+					select {
+					case refused <- o:
+					default:
+					}
+				}},
+			}, err
+		},
+	})
+	ended := make(chan error)
+	go func() { ended <- l.Run(t.Context()) }()
+	if o := <-refused; o.Status != eventlog.Refused {
+		t.Errorf("the start is %v, want refused", o.Status)
+	}
+	l.Close()
+	if err := <-ended; !errors.Is(err, eventlog.ErrRolledBack) {
+		t.Errorf("Run returned %v, want %v", err, eventlog.ErrRolledBack)
+	}
+}
+
+// slow is a sequencer that is not exclusive and delivers a batch only when told.
+type slow struct {
+	submitted *eventlog.Batch
+	deliver   bool
+}
+
+func (*slow) Exclusive() bool                  { return false }
+func (*slow) Notify(func())                    {}
+func (*slow) Close() error                     { return nil }
+func (s *slow) Submit(b *eventlog.Batch) error { s.submitted = b; return nil }
+func (s *slow) Next(after uint64) (*eventlog.Batch, uint64, error) {
+	if b := s.submitted; b != nil && s.deliver {
+		s.submitted = nil
+		return b, after + 1, nil
+	}
+	return nil, 0, nil
+}
+
+// A command that cannot be encoded is refused, and holds up no other.
+func TestUnfitCommand(t *testing.T) {
+	sequencer := &slow{deliver: true}
+	var statuses []eventlog.Status
+	l := eventlog.NewLog(store(t), sequencer, eventlog.Options{
+		Feed: func(outcomes []eventlog.Outcome, submissions []eventlog.Submission) {
+			for i := range submissions {
+				if submissions[i].ReplyTo != nil {
+					submissions[i].ReplyTo.Deliver(&submissions[i], &outcomes[i])
+				}
+			}
+		},
+		Now:    time.Now,
+		Logger: slog.New(slog.DiscardHandler),
+		Start: func(after uint64) (eventlog.Submission, error) {
+			return eventlog.Submission{Command: eventlog.Command{Kind: eventlog.Start,
+				Body: eventlog.StartBody{Node: eventlog.LocalNode, After: after, Nonce: "nonce"}}}, nil
+		},
+	})
+	to := &eventlog.ReplyTo{Deliver: func(_ *eventlog.Submission, o *eventlog.Outcome) { statuses = append(statuses, o.Status) }}
+	for _, say := range []eventlog.Command{
+		{Kind: eventlog.Say, SenderID: "bert", Room: "lobby", ID: "1", Text: ""},
+		{Kind: eventlog.Say, SenderID: "bert", Room: "lobby", ID: "2", Text: "\xff"},
+		{Kind: eventlog.Say, SenderID: "bert", Room: "lobby", ID: "3", Text: "x"},
+	} {
+		if err := l.Submit(eventlog.Submission{Command: say, ReplyTo: to, Fence: 1}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 10 {
+		if _, err := l.Step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := []eventlog.Status{eventlog.Saved, eventlog.Refused, eventlog.Saved}; !slices.Equal(statuses, want) {
+		t.Errorf("statuses %v, want %v", statuses, want)
 	}
 }

@@ -46,7 +46,7 @@ func (unregisterNameKind) check(c *Command) error {
 	if err := checkString(UnregisterName, "name", body.Name, maxName, true); err != nil {
 		return err
 	}
-	if err := checkString(UnregisterName, "key", body.Key, maxName, true); err != nil {
+	if err := checkString(UnregisterName, "key", body.Key, MaxNameKey, true); err != nil {
 		return err
 	}
 	return checkHead(c, 0)

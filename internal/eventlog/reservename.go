@@ -46,7 +46,7 @@ func (reserveNameKind) check(c *Command) error {
 	if err := checkString(ReserveName, "name", body.Name, maxName, true); err != nil {
 		return err
 	}
-	if err := checkString(ReserveName, "key", body.Key, maxName, true); err != nil {
+	if err := checkString(ReserveName, "key", body.Key, MaxNameKey, true); err != nil {
 		return err
 	}
 	return checkHead(c, hasSender)

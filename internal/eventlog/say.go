@@ -32,10 +32,10 @@ func (sayKind) check(c *Command) error {
 	if err := checkNoBody(c); err != nil {
 		return err
 	}
-	if err := checkString(Say, "text", c.Text, maxText, true); err != nil {
+	if err := checkString(Say, "text", c.Text, maxText, false); err != nil {
 		return err
 	}
-	if err := checkString(Say, "register key", c.RegisterKey, maxName, false); err != nil {
+	if err := checkString(Say, "register key", c.RegisterKey, MaxNameKey, false); err != nil {
 		return err
 	}
 	return checkHead(c, hasSender|hasRoom|hasID)

@@ -268,7 +268,7 @@ func checkHolder(by, name, key driver.Value) error {
 	b, isBy := by.(string)
 	n, isName := name.(string)
 	k, isKey := key.(string)
-	if err := checkDisplayName(n); err != nil || !isBy || !isName || !isKey || wire.CheckID(b) != nil || n == "" || len(k) > 1<<10 {
+	if err := checkDisplayName(n); err != nil || !isBy || !isName || !isKey || wire.CheckID(b) != nil || n == "" || len(k) > eventlog.MaxNameKey {
 		return errors.Join(fmt.Errorf("the name %.40q of %.70q cannot be one", n, b), err)
 	}
 	return nil
