@@ -22,7 +22,7 @@ func TestClientLogIsBounded(t *testing.T) {
 		one = one.Next() // of the same /64
 		l.Connected(from, V1, "lobby", false)
 		l.Heard(from, "lobby", "hello")
-		l.Closed(from, V1, "the client ended it")
+		l.Closed(from, V1, "closed by the client")
 	}
 	l.Heard(other, "lobby", "still here")
 	if got := strings.Count(out.String(), "\n"); got != linesAMinute+1 || !strings.Contains(out.String(), "still here") {

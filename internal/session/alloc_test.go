@@ -10,7 +10,7 @@ import (
 	"ramai/wire"
 )
 
-// publish has the lobby say k texts of one length. No session takes them yet.
+// publish posts k texts of one length in the lobby. No session reads them yet.
 func (st *harness) publish(k int) {
 	for range k {
 		e := eventlog.Command{Kind: eventlog.Say, SenderID: "0123456789abcdef", Room: wire.Lobby, ID: "id", Text: "of the usual length, fifty bytes or so, and a few", Once: true}
@@ -21,7 +21,7 @@ func (st *harness) publish(k int) {
 	}
 }
 
-// listener is a client of one door that has heard a thousand texts, and how long the frame of each further one is.
+// listener is a client of one transport that has received a thousand messages, and the length of each further frame.
 func (st *harness) listener(v1 bool) (*Session, int) {
 	var l *link
 	if v1 {
@@ -71,7 +71,7 @@ func batchOf(s *Session) weak.Pointer[eventlog.Outcome] {
 	return weak.Make(&outcomes[0])
 }
 
-// An outcome that lies unread, because its client takes nothing, does not keep the whole batch in memory.
+// An outcome that waits because its client is blocked does not keep the whole batch in memory.
 func TestUnreadOutcomeKeepsNoBatch(t *testing.T) {
 	st := newHarness(t, setting{})
 	l := st.v1()

@@ -7,11 +7,11 @@ import (
 	"ramai/wire"
 )
 
-// mostPrivate bounds the private buffer: up to controlHighWater more requests are read, and the largest answer to the last of
-// them is a page, or the echo of a room's name that filled a frame. Before them may be what is left of a cut frame.
+// mostPrivate bounds the control queue: requests are read up to controlHighWater, and the largest answer to the last
+// one is a page, or the echo of a room's name that filled a frame. The rest of a cut frame may precede them.
 const mostPrivate = controlHighWater + 2*wire.PageBytes + 4<<10 + 32<<10
 
-// check holds the session to what is always true of it.
+// check verifies the invariants of the session.
 func (s *Session) check() error {
 	switch {
 	case s.inFlight() < 0:
@@ -21,9 +21,9 @@ func (s *Session) check() error {
 	case s.publisher != nil && s.publisher.blockedUntil != 0 && s.publisher.blocked == nil:
 		return errors.New("a time to try again, and nothing to try")
 	case len(s.control) > mostPrivate:
-		return fmt.Errorf("%d bytes wait in the private buffer", len(s.control))
+		return fmt.Errorf("%d bytes wait in the control queue", len(s.control))
 	case s.control != nil && len(s.control) == 0:
-		return errors.New("an empty private buffer is kept")
+		return errors.New("an empty control queue holds memory")
 	case len(s.cursors) > s.env.Chat.Limits().Rooms:
 		return fmt.Errorf("in %d rooms", len(s.cursors))
 	}

@@ -13,7 +13,7 @@ import (
 	"ramai/wire"
 )
 
-// deflatedOf is bytesOf for who negotiated permessage-deflate.
+// deflatedOf is bytesOf for clients that negotiated permessage-deflate.
 func (st *harness) deflatedOf(v1 bool) (b []byte) {
 	st.tb.Helper()
 	d := frame.NewDecoder(&clientFrames)
@@ -31,13 +31,13 @@ func (st *harness) deflatedOf(v1 bool) (b []byte) {
 	return b
 }
 
-// However the bytes are cut, from the tape or the journal, frozen in between or not: who reads deflated gets exactly
-// the frames that all others get who do, and those who do not get theirs.
+// However the bytes are cut, from the fan-out buffer or the log, blocked in between or not: clients with deflate all
+// get exactly the same frames, and so do clients without.
 func TestReadersOfDeflated(t *testing.T) {
-	for _, tape := range []int64{1, 20 << 10, 4 << 20} {
+	for _, buffer := range []int64{1, 20 << 10, 4 << 20} {
 		for _, v1 := range []bool{true, false} {
-			rng := rand.New(rand.NewPCG(uint64(tape), 1))
-			st := newHarness(t, setting{tape: tape})
+			rng := rand.New(rand.NewPCG(uint64(buffer), 1))
+			st := newHarness(t, setting{buffer: buffer})
 			l, plain := st.connect(Client{Transport: transportOf(v1), Deflate: true}), st.plain(Client{})
 			if st.settle(); v1 {
 				l.send(wire.Join{Room: wire.Lobby, Last: new(int)})
@@ -53,7 +53,7 @@ func TestReadersOfDeflated(t *testing.T) {
 			st.settle()
 			want := st.deflatedOf(v1)
 			if !bytes.Equal(l.raw, want) {
-				t.Errorf("tape of %d bytes, v1 %t: %d bytes came, want %d, or others", tape, v1, len(l.raw), len(want))
+				t.Errorf("buffer of %d bytes, v1 %t: %d bytes came, want %d, or others", buffer, v1, len(l.raw), len(want))
 			}
 			if all := st.bytesOf(false, 0); !bytes.Equal(plain.raw, all) || len(want) > len(all) {
 				t.Errorf("plainly %d bytes came, want %d; deflated they are %d", len(plain.raw), len(all), len(want))
@@ -62,7 +62,7 @@ func TestReadersOfDeflated(t *testing.T) {
 	}
 }
 
-// What a client deflated is said like everything else, and everybody hears it.
+// A deflated message is posted like any other, and everyone receives it.
 func TestSayingDeflated(t *testing.T) {
 	st := newHarness(t, setting{})
 	plain := st.plain(Client{})
@@ -79,7 +79,7 @@ func TestSayingDeflated(t *testing.T) {
 	l.expect("CLOSE 1009")
 }
 
-// The state of a room comes to who reads deflated as to everybody.
+// Clients with deflate receive the state of a room as all others do.
 func TestStateOfDeflated(t *testing.T) {
 	st := newHarness(t, setting{})
 	a, b := st.connect(Client{Transport: chat.V1, Deflate: true}), st.in(wire.Lobby)

@@ -40,7 +40,7 @@ func FuzzSession(f *testing.F) {
 		f.Add([]byte(strings.Join(lines, "\n")), []byte{255}, false, true, true)
 	}
 	f.Fuzz(func(t *testing.T, sent, cuts []byte, v1, framed, deflate bool) {
-		st := newHarness(t, setting{rate: 5, burst: 20, tape: 1})
+		st := newHarness(t, setting{rate: 5, burst: 20, buffer: 1})
 		st.talk(10)
 		l := st.connect(Client{Transport: transportOf(v1), Deflate: deflate, Addr: remote})
 		if framed {

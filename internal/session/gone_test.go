@@ -12,8 +12,8 @@ import (
 	"ramai/wire"
 )
 
-// A fast sender that hangs up, at the defaults of a server: who else is in the room hears all of it, some at once, the
-// rest as the rates allow.
+// A fast sender disconnects, with a server's default limits: everyone else in the room receives all of its messages,
+// some at once, the rest as the rates allow.
 func TestPlainHangsUp(t *testing.T) {
 	const many = 100
 	for name, leave := range map[string]func(*link){
@@ -49,8 +49,8 @@ func TestPlainHangsUp(t *testing.T) {
 	}
 }
 
-// Who has hung up is in no room any more, whatever of what they sent has still to be said, and that is said under the
-// name they had, which nobody else can have meanwhile. The name is free after that.
+// A client that has disconnected leaves its rooms at once, even if its messages are still being stored. They bear its
+// name, which nobody else can have meanwhile. The name is free afterwards.
 func TestGoneIsNotPresent(t *testing.T) {
 	st := newHarness(t, setting{rate: 5, burst: 20})
 	watcher := st.in(wire.Lobby)
@@ -90,13 +90,13 @@ func TestGoneIsNotPresent(t *testing.T) {
 	next.expectOf("name", "name Ada")
 }
 
-// spoken is what was heard, without the pings.
+// spoken is what was received, without pings.
 func spoken(heard []string) []string {
 	return slices.DeleteFunc(heard, func(s string) bool { return s == "PING" })
 }
 
-// A close frame is answered when the client has heard what it said before it, on either door, and nothing that it sends
-// later is looked at.
+// A close frame is answered when the client has received the messages that it sent before, on both protocols. Nothing
+// that it sends later is read.
 func TestCloseAfterTheEcho(t *testing.T) {
 	st := newHarness(t, setting{rate: 5, burst: 20})
 	p, v := st.plain(Client{}), st.in(wire.Lobby)
@@ -123,7 +123,7 @@ func TestCloseAfterTheEcho(t *testing.T) {
 	v.expectOf("saved CLOSE", "saved lobby a 31", "CLOSE 1005")
 }
 
-// Who is far behind and closes need not hear all that there is first.
+// A client that is far behind can close without receiving everything first.
 func TestCloseOfOneFarBehind(t *testing.T) {
 	st := newHarness(t, setting{})
 	l := st.plain(Client{})
@@ -140,7 +140,7 @@ func TestCloseOfOneFarBehind(t *testing.T) {
 	}
 }
 
-// A server that stops tells a plain client that waits for its turn to speak.
+// A stopping server warns a plain client whose messages were not all stored.
 func TestStopTellsWhatIsUnsaid(t *testing.T) {
 	for _, ordered := range []bool{false, true} {
 		st := newHarness(t, setting{rate: 5, burst: 1})
@@ -149,16 +149,16 @@ func TestStopTellsWhatIsUnsaid(t *testing.T) {
 		l.text("unsaid")
 		l.expect("said")
 		l.s.Quiet()
-		if ordered { // the journal has stopped before it is its turn
+		if ordered { // the log stops before the message has its turn
 			st.sequencer.Close()
 			st.advance(time.Second)
 		}
 		l.s.Leave(time.Second)
-		l.expect("! the server restarts, and has not said all that you sent; send again what you do not hear", "CLOSE 1012")
+		l.expect("! the server is restarting and has not posted all of your messages; send again those that do not appear", "CLOSE 1012")
 	}
 }
 
-// One client's frames are not worked on all at once: it is another's turn first, and then they go on.
+// The frames of one client are not all processed at once: other clients have their turn in between.
 func TestTurnOfASession(t *testing.T) {
 	for name, c := range map[string]struct {
 		deflate bool

@@ -23,31 +23,33 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// setting is what differs between the stages of tests. The zero value has no limit of rates.
+// setting is the configuration of a harness. The zero value has no rate limits.
 type setting struct {
-	tape     int64 // bytes of all tapes; 0: plenty
+	buffer   int64 // bytes of all fan-out buffers; 0: plenty
 	rate     float64
 	burst    int
 	queue    int // of the log; 0: its default
 	batch    int // of the log; 0: its default
 	maxRooms int // 0: 100
 	seed     uint64
-	cluster  *eventlogtest.Sequence // that orders, with other nodes; nil: the server is alone
+	cluster  *eventlogtest.Sequence // orders the commands, with other nodes; nil: the server is alone
 }
 
-// How many senders' shares an address has, rooms it may make in a minute, and names its keys may come to own in an hour.
+// The allowance of an address as a multiple of a sender's, the rooms it may create in a minute, and the names its keys
+// may register in an hour.
 const (
 	sendersAnAddress = 20
 	roomsAMinute     = 10
 	namesAnHour      = 6
 )
 
-// harness is the whole server side, stepped by a test: one goroutine, no socket, and a clock that moves when it is told.
+// harness is the whole server side, stepped by a test: one goroutine, no sockets, and a clock that moves only on
+// request.
 type harness struct {
 	tb        testing.TB
 	set       setting
 	clock     time.Time
-	tick      time.Time // when the hub is ticked next
+	tick      time.Time // when the hub ticks next
 	random    io.Reader
 	store     *shaky
 	sequencer *eventlog.Log
@@ -55,17 +57,17 @@ type harness struct {
 	hub       *room.Hub
 	env       *Env
 	submit    func(eventlog.Submission, func()) error // of the sequencer, unless a test replaces it
-	jobs      []func()                                // what the hub was asked to run beside everything else
-	askers    []netip.Prefix                          // for whom, of all jobs so far
-	links     []*link                                 // that are not closed
-	starts    int                                     // servers so far: each begins an epoch
+	jobs      []func()                                // background jobs of the hub
+	askers    []netip.Prefix                          // the networks for which all jobs so far were started
+	links     []*link                                 // open connections
+	starts    int                                     // server starts so far: each begins an epoch
 	paused    bool                                    // settle does not step the log
-	lazy      bool                                    // settle leaves the jobs alone
+	lazy      bool                                    // settle does not run the jobs
 }
 
 func newHarness(tb testing.TB, set setting) *harness {
-	if set.tape == 0 {
-		set.tape = 4 << 20
+	if set.buffer == 0 {
+		set.buffer = 4 << 20
 	}
 	if set.maxRooms == 0 {
 		set.maxRooms = 100
@@ -86,12 +88,12 @@ func transportOf(v1 bool) chat.Transport {
 	return chat.Plain
 }
 
-// start starts a server on what the store holds.
+// start starts a server on the content of the store.
 func (st *harness) start() {
 	st.starts++
 	logger := slog.New(slog.DiscardHandler)
 	st.jobs, st.links, st.tick = nil, nil, st.clock.Add(time.Second)
-	st.hub = room.NewHub(st.store, room.Options{Budget: fanout.NewBudget(st.set.tape), Logger: logger, Go: st.later})
+	st.hub = room.NewHub(st.store, room.Options{Budget: fanout.NewBudget(st.set.buffer), Logger: logger, Go: st.later})
 	started := false
 	st.sequencer = eventlog.NewLog(st.store, st.order(), eventlog.Options{
 		Feed: st.hub.Feed, Now: st.now, Logger: logger, Queue: st.set.queue, Batch: st.set.batch,
@@ -116,7 +118,7 @@ func (st *harness) start() {
 	st.configure(&started)
 }
 
-// order returns the sequencer of a server that starts.
+// order returns the sequencer of a starting server.
 func (st *harness) order() eventlog.Sequencer {
 	if st.set.cluster == nil {
 		return local.New()
@@ -128,13 +130,13 @@ func (st *harness) order() eventlog.Sequencer {
 	return st.member
 }
 
-// configure waits for the start of the log, and sets the limits, before any client can come.
+// configure waits for the start of the log, and sets the limits, before any client connects.
 func (st *harness) configure(started *bool) {
 	limits := eventlog.Limits{MaxRooms: st.set.maxRooms}
 	configure := eventlog.Command{Kind: eventlog.Configure, Body: eventlog.ConfigureBody{Limits: limits}}
 	for ; !*started || st.store.Limits() != limits; st.sequence() {
 		if st.set.cluster != nil {
-			st.clock = st.clock.Add(100 * time.Millisecond) // what got lost is submitted again after a while
+			st.clock = st.clock.Add(100 * time.Millisecond) // lost commands are submitted again after a while
 		}
 		if !*started {
 			continue
@@ -145,12 +147,12 @@ func (st *harness) configure(started *bool) {
 	}
 }
 
-// later has f done by settle.
+// later leaves f to settle.
 func (st *harness) later(from netip.Prefix, f func()) {
 	st.jobs, st.askers = append(st.jobs, f), append(st.askers, from)
 }
 
-// crash ends the server without a word. What is on disk stays.
+// crash ends the server without a goodbye. What is on disk stays.
 func (st *harness) crash() {
 	for _, l := range st.links {
 		l.closed = true
@@ -164,13 +166,13 @@ func (st *harness) crash() {
 
 func (st *harness) now() time.Time { return st.clock }
 
-// sequence steps the log. It returns whether there was anything to do.
+// sequence steps the log. It reports whether there was anything to do.
 func (st *harness) sequence() bool {
 	worked, err := st.sequencer.Step()
 	return worked && err == nil
 }
 
-// trim lets go of what is below first in a room.
+// trim deletes the messages below first in a room.
 func (st *harness) trim(room string, first uint64) {
 	st.tb.Helper()
 	for st.store.Bounds(room).First < first {
@@ -189,7 +191,7 @@ func (st *harness) job(i int) {
 	f()
 }
 
-// settle lets everything happen that can happen without the clock moving.
+// settle runs everything that can happen without the clock moving.
 func (st *harness) settle() {
 	for rounds := 0; ; rounds++ {
 		if rounds == 10000 {
@@ -212,7 +214,7 @@ func (st *harness) settle() {
 	}
 }
 
-// advance lets d pass, and everything happen that is due in it.
+// advance moves the clock by d, and runs everything that is due.
 func (st *harness) advance(d time.Duration) {
 	st.settle()
 	end := st.clock.Add(d)
@@ -240,13 +242,13 @@ func (st *harness) advance(d time.Duration) {
 	}
 }
 
-// stop lets d pass while the server's process is stopped: nobody is woken, and nothing is read.
+// stop moves the clock by d while the server's process is suspended: nothing is woken or read.
 func (st *harness) stop(d time.Duration) {
 	st.clock = st.clock.Add(d)
 	st.tick = st.clock.Add(time.Second)
 }
 
-// fire does what is due now. It returns whether anything was.
+// fire runs what is due now. It reports whether anything was.
 func (st *harness) fire() bool {
 	due := false
 	for _, l := range st.links {
@@ -262,7 +264,7 @@ func (st *harness) fire() bool {
 	return due
 }
 
-// connect brings a client in. It sends and takes nothing before settle.
+// connect connects a client. It sends and reads nothing before settle.
 func (st *harness) connect(c Client) *link {
 	if c.Session == "" {
 		secret, err := wire.NewSession(st.random)
@@ -286,7 +288,7 @@ func (st *harness) connect(c Client) *link {
 	return l
 }
 
-// v1 brings in a client of ramai.v1 that has been welcomed.
+// v1 connects a client of ramai.v1 and skips the welcome.
 func (st *harness) v1() *link {
 	st.tb.Helper()
 	l := st.connect(Client{Transport: chat.V1})
@@ -294,7 +296,7 @@ func (st *harness) v1() *link {
 	return l
 }
 
-// plain brings in a client of the plain door that has been welcomed.
+// plain connects a client of the plain protocol and skips the greeting.
 func (st *harness) plain(c Client) *link {
 	st.tb.Helper()
 	l := st.connect(c)
@@ -304,7 +306,7 @@ func (st *harness) plain(c Client) *link {
 	return l
 }
 
-// in brings in a client of ramai.v1 that has joined rooms, with nothing of their past.
+// in connects a client of ramai.v1 that has joined rooms without history.
 func (st *harness) in(rooms ...string) *link {
 	st.tb.Helper()
 	l := st.v1()

@@ -16,7 +16,7 @@ func TestPings(t *testing.T) {
 		st := newHarness(t, setting{})
 		l := st.connect(Client{Transport: transportOf(v1), Room: "den"})
 		l.heard()
-		for range 10 { // a client that answers lives
+		for range 10 { // a client that answers is alive
 			st.advance(pingEvery)
 			l.expectOf("PING", "PING")
 			l.put(frame.Pong, nil)
@@ -33,18 +33,18 @@ func TestPings(t *testing.T) {
 	}
 }
 
-// Any byte is a sign of life, also one that comes when it was nearly too late.
+// Any byte counts as a sign of life, even if it comes just before the timeout.
 func TestAnyByteIsALifeSign(t *testing.T) {
 	st := newHarness(t, setting{})
 	l := st.v1()
 	st.advance(pingEvery)
-	st.clock = st.clock.Add(pongTimeout + pingEvery) // nobody has looked
+	st.clock = st.clock.Add(pongTimeout + pingEvery) // nothing was checked meanwhile
 	l.send(wire.Ping{ID: "x"})
 	l.receive(len(l.up))
 	l.expectOf("pong CLOSE", "pong x")
 }
 
-// A peer that has something undelivered does not read; it is not gone. That is the reactor's to decide.
+// A peer with undelivered data does not read; it is not gone. The reactor decides about it.
 func TestAPeerThatDoesNotReadIsNotGone(t *testing.T) {
 	for name, c := range map[string]struct {
 		unsent int
@@ -63,7 +63,7 @@ func TestAPeerThatDoesNotReadIsNotGone(t *testing.T) {
 	}
 }
 
-// While there is something that the client does not take, pings do not pile up.
+// While the client does not read, pings do not pile up.
 func TestPingsDoNotPileUp(t *testing.T) {
 	st := newHarness(t, setting{})
 	l := st.in(wire.Lobby)
@@ -113,8 +113,8 @@ func TestSlowMessage(t *testing.T) {
 	}
 }
 
-// While the process was stopped, or its machine was, time passed in which nothing was read. What the client sent
-// meanwhile is read before it is judged, whichever the reactor turns to first and in however many pieces.
+// The timeout may pass while the process or its machine is suspended. What the client sent meanwhile is read before the
+// client is closed, in whatever order and pieces the reactor delivers it.
 func TestStoppedProcess(t *testing.T) {
 	whole := frame.AppendMasked(nil, frame.Text, []byte(`{"type":"ping","id":"x"}`), [4]byte{1, 2, 3, 4})
 	for name, after := range map[string]time.Duration{
@@ -145,7 +145,7 @@ func TestStoppedProcess(t *testing.T) {
 	}
 }
 
-// The same of a pong, which may wait in the socket as well as a message.
+// The same for a pong, which may wait in the socket, too.
 func TestPongAfterAStop(t *testing.T) {
 	st := newHarness(t, setting{})
 	l := st.v1()
@@ -162,10 +162,10 @@ func TestPongAfterAStop(t *testing.T) {
 	}
 }
 
-// A client that asks and does not read is read no further: what waits for it stays bounded.
+// A client that sends requests and does not read answers is no longer read: the answers that wait for it are bounded.
 func TestFloodsWithoutReading(t *testing.T) {
 	for name, c := range map[string]struct {
-		times int // so often that the answers are far more than may wait
+		times int // enough for far more answers than may wait
 		flood func(l *link)
 	}{
 		"pings":           {2000, func(l *link) { l.put(frame.Ping, make([]byte, 125)) }},
@@ -187,7 +187,7 @@ func TestFloodsWithoutReading(t *testing.T) {
 			for range c.times {
 				c.flood(l)
 			}
-			st.settle() // check, after each step, bounds what is private
+			st.settle() // check bounds the control queue after each step
 			if len(l.rest) == 0 {
 				t.Error("all was read, though no answer was taken")
 			}
@@ -255,7 +255,7 @@ func TestHistory(t *testing.T) {
 	l.expect("error unavailable", "page r 700-700 more true")
 }
 
-// A page ends at 64 KiB, on the side that is farther from the number that was asked for.
+// A page ends at 64 KiB, on the side farther from the requested number.
 func TestPageOf64KiB(t *testing.T) {
 	for name, c := range map[string]struct {
 		text string
@@ -304,7 +304,7 @@ func TestPageOf64KiB(t *testing.T) {
 	}
 }
 
-// Who asks for a page is read no further until it has it, so that pages do not pile up.
+// A client that requests a page is not read until it has the page, so pages do not pile up.
 func TestOnePageAtATime(t *testing.T) {
 	st := newHarness(t, setting{})
 	l := st.v1()

@@ -11,13 +11,13 @@ import (
 	"ramai/wire"
 )
 
-// clientFrames is what a client of the tests decodes; one message of the server is one frame.
+// clientFrames is the frame configuration of test clients; one message of the server is one frame.
 var clientFrames = frame.Config{Client: true, TextOnly: true, MaxMessage: 1 << 20, MaxFragments: 1}
 
 // deflatedFrames is the same for a client that negotiated permessage-deflate.
 var deflatedFrames = frame.Config{Client: true, TextOnly: true, Deflate: true, MaxMessage: 1 << 20, MaxFragments: 1}
 
-// link is one connection: the reactor, as Portable is one, and the client at the other end.
+// link is one connection: the reactor, in the manner of Portable, and the client at the other end.
 type link struct {
 	st *harness
 	s  *Session
@@ -29,31 +29,31 @@ type link struct {
 	finishing bool
 	closed    bool
 	rest      []byte // received and not used
-	handed    []byte // what Next returned and Wrote was not told of
+	handed    []byte // what Next returned and Wrote has not confirmed
 	sum       []byte // its copy
 	why       error
 
-	// How the bytes travel.
+	// How the bytes are transferred.
 	up     []byte // sent by the client, not yet received by the server
 	chunk  int    // bytes received at once; 0: all
 	max    int    // what Next is asked for
 	bite   int    // bytes written at once; 0: all
-	frozen bool   // the client takes nothing
-	window int    // as an Epoll, the socket takes so many bytes and no more, until that is raised; 0: any number
-	unsent int    // what Undelivered says
-	blind  bool   // Undelivered does not know
-	gone   bool   // the client sends nothing more and takes nothing
-	ended  bool   // the session was told that it sends nothing more
+	frozen bool   // the client reads nothing
+	window int    // the socket buffers this many bytes and no more, as with Epoll, until it is raised; 0: any number
+	unsent int    // what Undelivered returns
+	blind  bool   // the result of Undelivered is unknown
+	gone   bool   // the client is gone
+	ended  bool   // the session knows that the client sends nothing more
 
 	// The client's side.
 	dec    frame.Decoder
-	raw    []byte       // everything taken
-	log    []string     // what was heard since heard was called last, see describe
-	frames []wire.Frame // the same, without WebSocket's control frames
-	code   uint16       // of the close frame; 0: none has come
+	raw    []byte       // everything received
+	log    []string     // what was received since the last call of heard, see describe
+	frames []wire.Frame // the same, without WebSocket control frames
+	code   uint16       // of the close frame; 0: none was received
 	hear   func(wire.Frame)
 	line   func(string)
-	bytes  func([]byte) // takes what comes on a stream, which is no WebSocket
+	bytes  func([]byte) // receives a stream, which is not WebSocket
 	mask   byte
 }
 
@@ -72,14 +72,14 @@ func (l *link) Undelivered() (int, bool) { return l.unsent, !l.blind }
 // Gone implements reactor.Conn.
 func (l *link) Gone() bool { return l.gone }
 
-// send sends a frame of ramai.v1, or several.
+// send sends one or several frames of ramai.v1.
 func (l *link) send(frames ...wire.Frame) {
 	for _, f := range frames {
 		l.text(string(wire.Append(nil, f)))
 	}
 }
 
-// say says a text under an id, in the lobby.
+// say posts a text under an id in the lobby.
 func (l *link) say(id, text string) { l.send(wire.Say{Room: wire.Lobby, ID: id, Text: text}) }
 
 // text sends a text message, deflated if that was negotiated and if it is long.
@@ -104,7 +104,7 @@ func (l *link) put(op frame.Op, payload []byte) {
 	l.up = frame.AppendMasked(l.up, op, payload, [4]byte{l.mask, 7, 0, 200})
 }
 
-// receive has up to k bytes come to the server. It returns whether any could.
+// receive passes up to k bytes to the server. It reports whether there were any.
 func (l *link) receive(k int) bool {
 	if l.closed || len(l.up) == 0 || len(l.rest) > 0 {
 		return false
@@ -132,13 +132,13 @@ func (l *link) hand(b []byte) {
 	l.check()
 }
 
-// next asks the session for bytes to write. It returns whether anything moved.
+// next asks the session for bytes to write. It reports whether anything moved.
 func (l *link) next() bool {
 	if l.closed || !l.ready || l.handed != nil || l.window < 0 {
 		return false
 	}
 	finishing := l.finishing
-	l.ready = false // what it is woken for from now on is for the next time
+	l.ready = false // later wake-ups are for the next call
 	if len(l.rest) > 0 && !l.finishing {
 		l.hand(l.rest)
 	}
@@ -164,7 +164,7 @@ func (l *link) next() bool {
 	return true
 }
 
-// write has the client take up to k of the bytes that Next returned.
+// write passes up to k of the bytes that Next returned to the client.
 func (l *link) write(k int) {
 	b := l.handed
 	if !bytes.Equal(b, l.sum) {
@@ -174,7 +174,7 @@ func (l *link) write(k int) {
 	if l.window > 0 {
 		k = min(k, l.window)
 		if l.window -= k; l.window == 0 {
-			l.window = -1 // blocked: not asked for more
+			l.window = -1 // blocked: Next is not called
 		}
 	}
 	if !l.gone {
@@ -185,13 +185,13 @@ func (l *link) write(k int) {
 	l.check()
 }
 
-// hangUp is the client's end, as the reactor tells it: what was sent is still read, what is written is lost.
+// hangUp closes the client's end, as the reactor reports it: what was sent is still read, what is written is lost.
 func (l *link) hangUp() {
 	l.gone = true
 	l.Wake()
 }
 
-// end is the end of the connection.
+// end ends the connection.
 func (l *link) end(why error) {
 	if l.closed {
 		return
@@ -226,7 +226,7 @@ func (l *link) run() bool {
 	}
 }
 
-// take is the client's: it decodes what came.
+// take decodes what the client received.
 func (l *link) take(b []byte) {
 	l.raw = append(l.raw, b...)
 	if l.bytes != nil {
@@ -276,7 +276,7 @@ func (l *link) got(payload []byte) {
 	}
 }
 
-// heard settles and returns what the client has heard since it was asked last.
+// heard settles and returns what the client has received since the last call.
 func (l *link) heard() []string {
 	l.st.settle()
 	log := l.log
@@ -284,14 +284,14 @@ func (l *link) heard() []string {
 	return log
 }
 
-// expect settles and holds what the client has heard against want. "CLOSE 1008" stands for any reason.
+// expect settles and compares what the client has received with want. "CLOSE 1008" matches any reason.
 func (l *link) expect(want ...string) {
 	l.st.tb.Helper()
 	l.same(l.heard(), want)
 }
 
-// expectOf is expect for frames of some kinds, which are separated by spaces; others are let pass. The order is that of
-// each kind by itself.
+// expectOf is expect for frames of some kinds, which are separated by spaces; others are ignored. The order is checked
+// for each kind by itself.
 func (l *link) expectOf(kinds string, want ...string) {
 	l.st.tb.Helper()
 	got := slices.DeleteFunc(l.heard(), func(s string) bool { return !slices.Contains(strings.Fields(kinds), kind(s)) })
@@ -318,7 +318,7 @@ func (l *link) same(got, want []string) {
 	}
 }
 
-// describe says a frame in a few words.
+// describe describes a frame in a few words.
 func describe(f wire.Frame) string {
 	switch f := f.(type) {
 	case wire.Joined:

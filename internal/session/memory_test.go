@@ -14,7 +14,7 @@ import (
 	"ramai/wire"
 )
 
-// fill has k texts of 1,000 bytes said in each of eight rooms, and returns their names.
+// fill posts k texts of 1,000 bytes in each of eight rooms, and returns the rooms' names.
 func (st *harness) fill(k int) (rooms []string) {
 	st.tb.Helper()
 	for i := range 8 {
@@ -31,11 +31,11 @@ func (st *harness) fill(k int) (rooms []string) {
 	return rooms
 }
 
-// Who comes back to many rooms and takes nothing costs a part of the past of one room at most, and all of them together
-// no more than the budget, whatever else waits. When they go on they get everything, and afterwards nothing is left.
+// Blocked clients that rejoin many rooms cost at most one backfill each, and all of them together no more than the
+// budget, whatever else waits. When they continue they get everything, and afterwards no memory is in use.
 func TestReadersWhoTakeNothing(t *testing.T) {
 	const max, texts, readers = 3 << 20, 80, 60
-	st := newHarness(t, setting{tape: max})
+	st := newHarness(t, setting{buffer: max})
 	rooms := st.fill(texts)
 	var links []*link
 	for i := range readers {
@@ -87,7 +87,7 @@ func TestReadersWhoTakeNothing(t *testing.T) {
 	}
 }
 
-// numbers are those of all texts of a room that have come since heard was called last. They follow each other.
+// numbers are the numbers of all messages of a room since the last call of heard. They must be consecutive.
 func (l *link) numbers(room string) (n []uint64) {
 	l.st.tb.Helper()
 	for _, f := range l.frames {
@@ -101,9 +101,9 @@ func (l *link) numbers(room string) (n []uint64) {
 	return n
 }
 
-// A part of the past that comes when its reader has gone is given back.
+// A backfill is released if its reader is gone when it arrives.
 func TestBackfillForWhoHasGone(t *testing.T) {
-	st := newHarness(t, setting{tape: 1})
+	st := newHarness(t, setting{buffer: 1})
 	rooms := st.fill(10)
 	for _, goes := range []func(*link){
 		func(l *link) { l.end(nil) },
@@ -130,9 +130,9 @@ func TestBackfillForWhoHasGone(t *testing.T) {
 	}
 }
 
-// Who leaves rooms and enters them again all the time has the journal read for them once at a time.
+// A client that leaves and rejoins rooms all the time causes one backfill at a time.
 func TestBackfillsOneAtATime(t *testing.T) {
-	st := newHarness(t, setting{tape: 1})
+	st := newHarness(t, setting{buffer: 1})
 	room := st.fill(10)[0]
 	l := st.v1()
 	st.lazy = true
@@ -150,11 +150,11 @@ func TestBackfillsOneAtATime(t *testing.T) {
 	}
 }
 
-// Who asks and takes no answer is not read any more once 64 KiB and one answer wait for it; and when half of the memory is
-// taken by such clients, once one answer does.
+// A client that sends requests and does not read answers is no longer read once 64 KiB and one answer wait for it. When
+// such clients use half of the memory, one waiting answer is enough.
 func TestAskersWhoTakeNothing(t *testing.T) {
 	const max, answer = 1 << 20, 12 << 10
-	st := newHarness(t, setting{tape: max})
+	st := newHarness(t, setting{buffer: max})
 	for i := range 400 {
 		by := fmt.Sprintf("by%014d", i)
 		claim := eventlog.Command{Kind: eventlog.ReserveName, SenderID: by, Body: eventlog.ReserveNameBody{Name: fmt.Sprintf("%024d", i), Key: by}}
@@ -195,16 +195,16 @@ func TestAskersWhoTakeNothing(t *testing.T) {
 	}
 }
 
-// nobody is a member who takes nothing.
+// nobody is a member that reads nothing.
 type nobody string
 
 func (nobody) Wake()                      {}
 func (n nobody) SenderID() string         { return string(n) }
 func (nobody) RemoteAddr() netip.AddrPort { return netip.AddrPort{} }
 
-// A part of the past that was given up is read again, from where the client has got to.
+// An evicted backfill is read again, from the client's current position.
 func TestBackfillIsReadAgain(t *testing.T) {
-	st := newHarness(t, setting{tape: 1})
+	st := newHarness(t, setting{buffer: 1})
 	rooms := st.fill(150)
 	l := st.v1()
 	l.window = 20 << 10
@@ -212,7 +212,7 @@ func TestBackfillIsReadAgain(t *testing.T) {
 	st.settle()
 	had := len(l.numbers(rooms[0]))
 	budget := st.hub.Budget()
-	for range 2 * fanout.MinBackfill / (64 << 10) { // others, who hold more than there may be
+	for range 2 * fanout.MinBackfill / (64 << 10) { // others, which hold more than the budget
 		s := fanout.NewSegment(1, 64<<10)
 		s.Add(make([]byte, 64<<10))
 		defer budget.Backfill(s, 1).Release()
@@ -228,10 +228,10 @@ func TestBackfillIsReadAgain(t *testing.T) {
 	}
 }
 
-// Clients that send long messages and never end them take no more memory than there is for that: those with the longest go,
-// and a client that ends its message has it said.
+// Clients that send long messages without end use no more than the memory for that: those with the longest messages are
+// closed, and a client that completes its message gets it posted.
 func TestUnfinishedMessagesAreBounded(t *testing.T) {
-	st := newHarness(t, setting{tape: 1}) // 1 MiB for all
+	st := newHarness(t, setting{buffer: 1}) // 1 MiB for all
 	honest := st.plain(Client{})
 	text := strings.Repeat("y", 4000)
 	half := frame.AppendMasked(nil, frame.Text, []byte(text), [4]byte{1, 2, 3, 4})

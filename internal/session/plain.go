@@ -11,8 +11,8 @@ import (
 	"ramai/wire"
 )
 
-// plain is the door of the original: every text frame is said, everything said arrives as bare text. It has no
-// refusals for what is too fast (the client is read later), and answers nothing but with a notice.
+// plain is the protocol of the original server: every text frame is posted, and every message arrives as bare text. A
+// client that is too fast is not refused but read later, and all other answers are notices.
 type plain struct{ websocket }
 
 func (p plain) encoding() room.Encoding { return room.Text }
@@ -34,10 +34,10 @@ func (p plain) open(c *Client) {
 	})
 }
 
-// text posts a message. It is paced, not refused: a client that is too fast is read later.
+// text posts a message. A client that is too fast is not refused but read later.
 func (p plain) text(b []byte) {
 	t := p.ensurePublisher()
-	t.fence++ // each message is by itself: clients repeat nothing, so nothing waits for one that was refused
+	t.fence++ // each message has its own fence: clients do not retry, so no message waits for a refused one
 	m := chat.Message{Room: p.cursors[0].sub.Room(), ID: strconv.FormatUint(t.fence, 10), Text: wire.NormalizeText(string(b)), Once: true}
 	reply := p.replyWith("")
 	if wait, done := p.result(p.say(&m, reply)); !done {
@@ -69,19 +69,19 @@ func (p plain) reply(r *reply) {
 }
 
 func (p plain) gap(_ string, from, to uint64) {
-	p.notice(fmt.Sprintf("%d messages are gone for good", to-from+1))
+	p.notice(fmt.Sprintf("%d messages were deleted", to-from+1))
 }
 
 func (p plain) unreadable(_ string, why *wire.CodedError) { p.notice(why.Reason) }
 
-// bye tells who will not hear it otherwise that not all was said.
+// bye warns clients whose messages were not all stored. Others need no notice.
 func (p plain) bye(time.Duration) {
 	if p.blocked() || p.publisher != nil && p.publisher.lostToStop {
-		p.notice("the server restarts, and has not said all that you sent; send again what you do not hear")
+		p.notice("the server is restarting and has not posted all of your messages; send again those that do not appear")
 	}
 }
 
-// notice tells the client something that nobody said.
+// notice sends the client a text that is not a message.
 func (p plain) notice(reason string) {
 	p.sendText([]byte(wire.NoticePrefix + reason))
 }

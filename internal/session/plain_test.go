@@ -12,7 +12,7 @@ import (
 	"ramai/wire"
 )
 
-// The scenario of the original: everyone is greeted, and what one says all hear, the one who said it too.
+// The scenario of the original: everyone is greeted, and everyone receives each message, including its sender.
 func TestPlainIsTheOriginal(t *testing.T) {
 	st := newHarness(t, setting{})
 	clients := []*link{st.connect(Client{}), st.connect(Client{}), st.connect(Client{})}
@@ -39,9 +39,9 @@ func TestPlainRooms(t *testing.T) {
 func TestPlainAndV1HearEachOther(t *testing.T) {
 	st := newHarness(t, setting{})
 	p, v := st.plain(Client{}), st.in(wire.Lobby)
-	p.text("from the plain door")
-	p.expect("from the plain door")
-	v.expect("message lobby 1 from the plain door")
+	p.text("from the plain protocol")
+	p.expect("from the plain protocol")
+	v.expect("message lobby 1 from the plain protocol")
 	v.say("a", "from v1")
 	p.expect("from v1")
 	v.expectOf("message", "message lobby 2 from v1")
@@ -63,7 +63,7 @@ func TestPlainLast(t *testing.T) {
 	}
 }
 
-// claimed brings in a plain client with a name, claimed as the server does it before the upgrade.
+// claimed connects a plain client with a name, reserved as the server does it before the upgrade.
 func (st *harness) claimed(name string) *link {
 	st.tb.Helper()
 	secret, _ := wire.NewSession(st.random)
@@ -130,7 +130,7 @@ func TestPlainNotices(t *testing.T) {
 	}
 }
 
-// Too fast is never refused on the plain door: it is read later, in order, and nothing is lost.
+// A plain client that is too fast is never refused: its messages are read later, in order, and nothing is lost.
 func TestPlainTooFastIsReadLater(t *testing.T) {
 	st := newHarness(t, setting{rate: 5, burst: 20})
 	l := st.plain(Client{})
@@ -153,7 +153,7 @@ func TestPlainTooFastIsReadLater(t *testing.T) {
 	}
 }
 
-// While a client is not read because it was too fast, no pong can be seen, and so none is missed.
+// While a client is not read because it was too fast, a missing pong does not count.
 func TestPlainTooFastIsNotTakenForDead(t *testing.T) {
 	st := newHarness(t, setting{rate: 0.01, burst: 1})
 	l := st.plain(Client{})
@@ -169,7 +169,7 @@ func TestPlainTooFastIsNotTakenForDead(t *testing.T) {
 	}
 }
 
-// One failure of the disk is told to the plain client, and does not end its talking.
+// A plain client is told of one failure of the disk, and can continue to post.
 func TestPlainGoesOnAfterARefusal(t *testing.T) {
 	st := newHarness(t, setting{})
 	l := st.plain(Client{})
@@ -188,7 +188,7 @@ func TestPlainGoesOnAfterARefusal(t *testing.T) {
 }
 
 func TestPlainGap(t *testing.T) {
-	st := newHarness(t, setting{tape: 1})
+	st := newHarness(t, setting{buffer: 1})
 	old := st.plain(Client{})
 	for i := range 10 {
 		old.text(fmt.Sprint(i + 1))
@@ -199,5 +199,5 @@ func TestPlainGap(t *testing.T) {
 	st.settle()
 	st.trim(wire.Lobby, 8)
 	st.lazy = false
-	l.expect(wire.Greeting, "! 7 messages are gone for good", "8", "9", "10")
+	l.expect(wire.Greeting, "! 7 messages were deleted", "8", "9", "10")
 }

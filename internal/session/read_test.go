@@ -16,7 +16,7 @@ import (
 	"ramai/wire"
 )
 
-// talk has n things said in the lobby, of many lengths, each in its own batch.
+// talk posts n messages of many lengths in the lobby, each in its own batch.
 func (st *harness) talk(n int) {
 	st.tb.Helper()
 	head := st.store.Bounds(wire.Lobby).Last
@@ -27,12 +27,12 @@ func (st *harness) talk(n int) {
 			st.tb.Fatal(err)
 		}
 		if !st.sequence() {
-			st.tb.Fatal("the journal did not store a thing")
+			st.tb.Fatal("the log did not store a command")
 		}
 	}
 }
 
-// bytesOf are the frames of the lobby's messages after number n, as they travel.
+// bytesOf are the encoded frames of the lobby's messages after number n.
 func (st *harness) bytesOf(v1 bool, n uint64) []byte {
 	st.tb.Helper()
 	var b []byte
@@ -55,13 +55,12 @@ func (st *harness) bytesOf(v1 bool, n uint64) []byte {
 	}
 }
 
-// However the bytes are cut on their way, a reader gets exactly the frames that were said, from the tape or the
-// journal.
+// However the bytes are cut, a reader gets exactly the frames of the messages, from the fan-out buffer or the log.
 func TestShortWrites(t *testing.T) {
-	for _, tape := range []int64{1, 20 << 10, 4 << 20} {
+	for _, buffer := range []int64{1, 20 << 10, 4 << 20} {
 		for _, v1 := range []bool{true, false} {
-			rng := rand.New(rand.NewPCG(uint64(tape), 1))
-			st := newHarness(t, setting{tape: tape})
+			rng := rand.New(rand.NewPCG(uint64(buffer), 1))
+			st := newHarness(t, setting{buffer: buffer})
 			l := st.plain(Client{})
 			if v1 {
 				l = st.in(wire.Lobby)
@@ -73,13 +72,13 @@ func TestShortWrites(t *testing.T) {
 				st.settle()
 			}
 			if want := st.bytesOf(v1, 0); !bytes.Equal(l.raw, want) {
-				t.Errorf("tape of %d bytes, v1 %t: %d bytes came, want %d, or others", tape, v1, len(l.raw), len(want))
+				t.Errorf("buffer of %d bytes, v1 %t: %d bytes came, want %d, or others", buffer, v1, len(l.raw), len(want))
 			}
 		}
 	}
 }
 
-// The rest of a frame that was cut goes before everything else, answers and the goodbye too.
+// The rest of a frame that was cut precedes everything else, including answers and the goodbye.
 func TestCutFrameIsFinishedFirst(t *testing.T) {
 	st := newHarness(t, setting{})
 	l := st.in(wire.Lobby)
@@ -94,10 +93,10 @@ func TestCutFrameIsFinishedFirst(t *testing.T) {
 	l.expect("message lobby 1 number 1", "pong x", "restarting 0", "CLOSE 1012")
 }
 
-// A reader that stops costs nothing and delays nobody, and gets exactly the same bytes when it comes back.
+// A blocked reader costs nothing and delays nobody, and gets exactly the same bytes when it continues.
 func TestSlowReader(t *testing.T) {
 	for _, v1 := range []bool{true, false} {
-		st := newHarness(t, setting{tape: 8 << 10})
+		st := newHarness(t, setting{buffer: 8 << 10})
 		slow, fast := st.plain(Client{}), st.in(wire.Lobby)
 		if v1 {
 			slow = st.in(wire.Lobby)
@@ -109,7 +108,7 @@ func TestSlowReader(t *testing.T) {
 				t.Fatalf("the fast reader heard %d of 50", got)
 			}
 			if s := slow.s; len(s.control) > 0 || s.mailbox.Load() != nil {
-				t.Fatalf("the slow reader keeps %d bytes private, letters %v", len(s.control), s.mailbox.Load())
+				t.Fatalf("the slow reader keeps %d bytes of control, messages %v", len(s.control), s.mailbox.Load())
 			}
 		}
 		slow.frozen, slow.bite = false, 1000
@@ -123,9 +122,9 @@ func TestSlowReader(t *testing.T) {
 	}
 }
 
-// Reading from the journal is asked for once at a time, and what was read is let go of.
+// Only one backfill is requested at a time, and it is released after use.
 func TestRefillOneAtATime(t *testing.T) {
-	st := newHarness(t, setting{tape: 1})
+	st := newHarness(t, setting{buffer: 1})
 	st.talk(2000)
 	l := st.v1()
 	st.lazy = true
@@ -154,9 +153,9 @@ func TestRefillOneAtATime(t *testing.T) {
 }
 
 func TestRefillIsTriedAgain(t *testing.T) {
-	st := newHarness(t, setting{tape: 1})
+	st := newHarness(t, setting{buffer: 1})
 	st.talk(10)
-	st.store.reads = 4 // that of the tape's warming, and of three refills
+	st.store.reads = 4 // that of the buffer's prewarming, and of three backfills
 	l := st.v1()
 	l.send(wire.Join{Room: wire.Lobby})
 	l.expect("joined lobby 1-10 count 1")
@@ -171,7 +170,7 @@ func TestRefillIsTriedAgain(t *testing.T) {
 	}
 }
 
-// The tape comes to hold what could not be read. The session must not ask to be woken for ever.
+// The fan-out buffer gets what could not be read. The session must not ask to be woken forever.
 func TestRefillFailsAndTheTapeIsWarm(t *testing.T) {
 	st := newHarness(t, setting{})
 	st.talk(10)
@@ -180,7 +179,7 @@ func TestRefillFailsAndTheTapeIsWarm(t *testing.T) {
 	l.send(wire.Join{Room: wire.Lobby})
 	st.settle()
 	if len(st.jobs) != 2 {
-		t.Fatalf("%d jobs, want that of the tape and that of the session", len(st.jobs))
+		t.Fatalf("%d jobs, want that of the buffer and that of the session", len(st.jobs))
 	}
 	st.store.reads = 1
 	st.job(1)
@@ -193,7 +192,7 @@ func TestRefillFailsAndTheTapeIsWarm(t *testing.T) {
 	}
 }
 
-// What is gone is named, and where it is missing.
+// A gap is reported, in the place where messages are missing.
 func TestGap(t *testing.T) {
 	for name, c := range map[string]struct {
 		said, first, after uint64
@@ -206,7 +205,7 @@ func TestGap(t *testing.T) {
 		"everything, and I have": {20, 21, 20, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			st := newHarness(t, setting{tape: 1})
+			st := newHarness(t, setting{buffer: 1})
 			st.talk(int(c.said))
 			st.trim(wire.Lobby, c.first)
 			l := st.v1()
@@ -227,13 +226,13 @@ func TestGap(t *testing.T) {
 	}
 }
 
-// Retention passes a reader by that was not reading.
+// Retention overtakes a blocked reader.
 func TestGapWhileFrozen(t *testing.T) {
-	st := newHarness(t, setting{tape: 1})
+	st := newHarness(t, setting{buffer: 1})
 	l := st.in(wire.Lobby)
 	l.frozen = true
 	st.talk(10)
-	st.settle() // Next has handed out the first of them at the most
+	st.settle() // Next has returned at most the first of them
 	st.talk(90)
 	st.trim(wire.Lobby, 96)
 	l.frozen = false
@@ -259,7 +258,7 @@ func TestGapWhileFrozen(t *testing.T) {
 	}
 }
 
-// last counts from what is kept.
+// last counts from the newest stored messages.
 func TestLastOfWhatIsKept(t *testing.T) {
 	st := newHarness(t, setting{})
 	st.talk(20)
@@ -269,7 +268,7 @@ func TestLastOfWhatIsKept(t *testing.T) {
 	l.expectOf("joined gap", "joined lobby 18-20 count 1")
 }
 
-// What is read from the past arrives while the frames of the tape are being written: they must not get mixed up.
+// A backfill arrives while frames of the fan-out buffer are being written: they must not be mixed up.
 func TestRefillComesDuringAWrite(t *testing.T) {
 	st := newHarness(t, setting{})
 	st.talk(30)
@@ -277,12 +276,12 @@ func TestRefillComesDuringAWrite(t *testing.T) {
 	st.lazy = true
 	l.send(wire.Join{Room: wire.Lobby, After: &wire.Position{HistoryID: st.store.HistoryID(), N: 10}})
 	st.settle()
-	st.job(0) // the tape is warm now
+	st.job(0) // the fan-out buffer is prewarmed now
 	l.ready = true
 	for l.next() && l.handed == nil {
 	}
 	st.trim(wire.Lobby, 28)
-	st.job(0) // the session is told that there is a gap up to 27
+	st.job(0) // the session learns of a gap up to 27
 	l.send(wire.Ping{})
 	l.receive(len(l.up))
 	l.bite = 700
@@ -306,7 +305,7 @@ func TestRefillComesDuringAWrite(t *testing.T) {
 	}
 }
 
-// A frame that is longer than what the reactor writes at once goes out in parts.
+// A frame longer than one write of the reactor is sent in parts.
 func TestNextKeepsToItsBound(t *testing.T) {
 	st := newHarness(t, setting{})
 	l := st.in(wire.Lobby)
@@ -315,11 +314,11 @@ func TestNextKeepsToItsBound(t *testing.T) {
 	l.expectOf("message", "message lobby 1 "+strings.Repeat("long ", 500))
 }
 
-// A busy room does not hold up a quiet one.
+// A busy room does not delay a quiet one.
 func TestManyRoomsAreReadInTurn(t *testing.T) {
 	st := newHarness(t, setting{})
 	l, talker := st.in("a", "b"), st.v1()
-	l.max, l.frozen = 1, true // a frame at a time
+	l.max, l.frozen = 1, true // one frame at a time
 	for i := range 20 {
 		talker.send(wire.Say{Room: "a", ID: fmt.Sprint(i), Text: "x"})
 	}
@@ -332,8 +331,8 @@ func TestManyRoomsAreReadInTurn(t *testing.T) {
 	}
 }
 
-// TestPagesWhileTrimming: retention that comes right behind the reading of a page does not change what the page says of
-// itself, so that it has no hole that is not explained by its first.
+// TestPagesWhileTrimming: retention right after the reading of a page does not change the bounds in the page, so that
+// it has no unexplained hole.
 func TestPagesWhileTrimming(t *testing.T) {
 	st := newHarness(t, setting{})
 	st.talk(40)
@@ -361,9 +360,9 @@ func TestPagesWhileTrimming(t *testing.T) {
 	}
 }
 
-// What a client has read counts for its address: pages, the past of a room, and a tape that is made for it.
+// What a client has read is charged to its address: pages, backfills, and a fan-out buffer created for it.
 func TestReadsAreCountedForTheAddress(t *testing.T) {
-	st := newHarness(t, setting{tape: 1})
+	st := newHarness(t, setting{buffer: 1})
 	st.talk(3)
 	st.settle()
 	st.askers = nil

@@ -11,7 +11,8 @@ import (
 	"ramai/wire"
 )
 
-// Heard means saved: until the commit is done nobody hears anything, the sender neither.
+// Messages are received only after they are saved: until the commit is done nobody receives anything, including the
+// sender.
 func TestNobodyHearsWhatIsNotSaved(t *testing.T) {
 	st := newHarness(t, setting{})
 	a, b, p := st.in(wire.Lobby), st.in(wire.Lobby), st.plain(Client{})
@@ -25,7 +26,7 @@ func TestNobodyHearsWhatIsNotSaved(t *testing.T) {
 	late.expect("welcome", "joined lobby 1-0 count 4", "page lobby empty more false")
 	st.store.faults = []fault{lost, committed}
 	st.store.reopens = 2
-	for range 4 { // lost; twice no Reopen; stored, but that is not known
+	for range 4 { // lost; twice no Reopen; stored, with an unknown result
 		if _, err := st.sequencer.Step(); err == nil {
 			t.Fatal("the disk does not fail as it should")
 		}
@@ -60,7 +61,7 @@ func TestRepeats(t *testing.T) {
 	a.say("x", "with another text")
 	a.expect("refused lobby x id_reused 0")
 	a.say("y", "two")
-	a.expect("saved lobby y 2") // a refusal that no retry helps holds nothing up
+	a.expect("saved lobby y 2") // a permanent refusal blocks nothing
 	a.send(wire.Say{Room: "den", ID: "x", Text: "ids are of a room"})
 	a.expect("saved den x 1")
 
@@ -87,7 +88,7 @@ func TestRepeatInOneBatch(t *testing.T) {
 	l.expectOf("message refused saved", "message lobby 1 once", "refused lobby x id_reused 0", "saved lobby x 1", "saved lobby x 1")
 }
 
-// When a batch is rolled back, all that is on its way from a sender is refused, until the first comes again.
+// If a batch is rolled back, everything in flight from a sender is refused until the first message comes again.
 func TestRefusedKeepsTheOrder(t *testing.T) {
 	st := newHarness(t, setting{batch: 2})
 	a, b := st.in(wire.Lobby), st.in(wire.Lobby)
@@ -113,7 +114,7 @@ func TestRefusedKeepsTheOrder(t *testing.T) {
 		"message lobby 5 4", "message lobby 6 5")
 }
 
-// What is on its way when the client begins again belongs to before the refusal.
+// Messages in flight when the client starts again belong to the time before the refusal.
 func TestRefusedTwice(t *testing.T) {
 	st := newHarness(t, setting{batch: 1})
 	l := st.in(wire.Lobby)
@@ -128,7 +129,7 @@ func TestRefusedTwice(t *testing.T) {
 	l.say("2", "2")
 	st.settle()
 	st.paused = false
-	// The first 2 is of before the refusal. The second 1 meets the next fault, and takes the second 2 with it.
+	// The first 2 precedes the refusal. The second 1 meets the next fault, which also affects the second 2.
 	l.expect("refused lobby 2 unavailable 1000", "refused lobby 1 unavailable 1000", "refused lobby 2 unavailable 1000")
 	l.say("2", "2")
 	l.expect("refused lobby 2 unavailable 1000")
@@ -155,7 +156,7 @@ func TestRateLimitedKeepsTheOrder(t *testing.T) {
 	l.expectOf("message", "message lobby 3 3", "message lobby 4 4")
 }
 
-// The journal refuses 1 after 2 was refused for being too fast, and came again: 2 must not overtake 1.
+// The log refuses 1 after 2 was refused by the rates and sent again: 2 must not overtake 1.
 func TestRefusalOfOneThatCameBeforeARateLimitedOne(t *testing.T) {
 	st := newHarness(t, setting{rate: 10, burst: 2, batch: 1})
 	l := st.in(wire.Lobby)
@@ -177,8 +178,8 @@ func TestRefusalOfOneThatCameBeforeARateLimitedOne(t *testing.T) {
 	l.expectOf("refused message", "message lobby 2 2", "message lobby 3 3")
 }
 
-// What was refused was also sent on an earlier connection, and is stored from there: a client that has heard its echo
-// does not send it again. It must not be refused for ever.
+// A refused message may also have been sent on an earlier connection, and stored from there: a client that has received
+// its echo does not send it again. Other messages must not be refused forever.
 func TestRefusedAndSavedAllTheSame(t *testing.T) {
 	st := newHarness(t, setting{batch: 1})
 	a := st.connect(Client{Transport: chat.V1})
@@ -240,7 +241,7 @@ func TestFullQueueDelaysAndLosesNothing(t *testing.T) {
 	}
 }
 
-// Who waits for room in the queue asks for it once, however often it is woken meanwhile.
+// A client that waits for space in the queue asks for it once, however often it is woken meanwhile.
 func TestFullQueueIsAskedOnce(t *testing.T) {
 	st := newHarness(t, setting{queue: 1})
 	st.settle()
@@ -285,7 +286,7 @@ func TestInFlightIsBounded(t *testing.T) {
 	}
 }
 
-// A client that says many things in a new room makes one room, not many.
+// A client that posts many messages in a new room creates one room.
 func TestANewRoomIsPaidForOnce(t *testing.T) {
 	st := newHarness(t, setting{rate: 100, burst: 100})
 	l := st.connect(Client{Transport: chat.V1, Addr: remote})

@@ -1,11 +1,12 @@
-// Package session is one connected client of any transport. It checks, limits and submits what the client sends, and reads
-// what the client receives from the fan-out buffers of its rooms.
+// Package session implements one connected client of any transport. It checks, limits and submits what the client
+// sends, and reads what the client receives from the fan-out buffers of its rooms.
 //
-// A [Session] is a [reactor.Source]. Its fields belong to the goroutine that calls it as one. Other goroutines reach it only
-// through its inbox (outcomes, backfills, pages), followed by a Wake. Nothing queues up for a client: each room has the number
-// that the session has reached, and answers wait in a control queue, whose size stops the reading of further requests.
+// A [Session] is a [reactor.Source]. Its fields belong to the goroutine that calls the Source. Other goroutines reach
+// it only through its mailbox (outcomes, backfills, pages), followed by a Wake. Nothing queues up for a client: for
+// each room the session stores the number that it has reached, and answers wait in a control queue. While that queue is
+// too long, no further requests are read.
 //
-// A protocol ([plain], [v1] or [stream]) decodes requests and encodes answers; everything else is the same for all.
+// A protocol ([plain], [v1] or [stream]) decodes requests and encodes answers; the rest is the same for all of them.
 package session
 
 import (
@@ -25,189 +26,190 @@ import (
 	"ramai/wire"
 )
 
-// Bounds of one session.
+// Limits of one session.
 const (
-	// controlHighWater is how many bytes in the private buffer stop the reading of requests: answers that the client has not
-	// taken yet, and before them the rest of a room's frame that was cut, which counts as they do.
+	// controlHighWater is the size of the control queue, in bytes, above which no requests are read. The queue holds
+	// answers that have not been sent, and the unsent rest of a room's frame.
 	controlHighWater = 64 << 10
-	maxInFlight      = 256              // events submitted and not yet stored
-	pingEvery        = 25 * time.Second // below the usual time-out of proxies, 30 s
-	pongTimeout      = 10 * time.Minute // a peer that gets our pings and says nothing for so long is gone
-	messageTimeout   = 30 * time.Second // a message that takes longer from its first byte to its last is not waited for
-	overdueFor       = 5 * time.Second  // between the finding that a client is overdue and its end, see certain
-	readRetry        = time.Second      // after the journal could not be read
-	damagedRetry     = 10 * time.Second // what a client is asked to wait if that is because it is damaged
+	maxInFlight      = 256              // commands submitted and not yet answered
+	pingEvery        = 25 * time.Second // below the usual timeout of proxies, 30 s
+	pongTimeout      = 10 * time.Minute // a peer that sends nothing for this long, although it is pinged, is closed
+	messageTimeout   = 30 * time.Second // the longest time from the first byte of a message to its last
+	overdueFor       = 5 * time.Second  // from the moment a client is found overdue until it is closed, see confirmedOverdue
+	readRetry        = time.Second      // after a read of the event log failed
+	damagedRetry     = 10 * time.Second // sent to the client as retry time if the log is damaged
 
-	shortestPause = 100 * time.Millisecond // of reading, where too much comes: so that what comes is read in large parts
-	workAtOnce    = 32                     // units that are done before they are counted
-	workATurn     = 64                     // units of one session that are done before others have their turn
+	shortestPause = 100 * time.Millisecond // the shortest time for which reading stops after too much input, so that input is read in large parts
+	workAtOnce    = 32                     // units of work between two charges
+	workATurn     = 64                     // units of one session before other sessions have their turn
 )
 
-// Env is what all sessions of a server share.
+// Env is the environment that all sessions of a server share.
 type Env struct {
 	Chat    *chat.Service
-	Budget  *fanout.Budget // of what waits for sockets
+	Budget  *fanout.Budget // bounds the memory of data waiting to be sent
 	Frame   *frame.Config
 	Deflate *frame.Config // replaces Frame for clients that negotiated permessage-deflate
-	Server  string        // program and version, for the welcome
-	Start   time.Time     // times in sessions count from here; not after any Now
+	Server  string        // program and version, for the welcome frame
+	Start   time.Time     // origin of all times in sessions; not after any Now
 	Now     func() time.Time
 	Logger  *slog.Logger
 	Clients *chat.ClientLog       // nil: nothing is logged about clients
-	Closed  func(*Session, error) // is told of the end of each session, and why; may be nil
-	Refused func(wire.Code)       // is told of each refusal that did not come from the log; may be nil
+	Closed  func(*Session, error) // called when a session ends, with the reason; may be nil
+	Refused func(wire.Code)       // called for each refusal that did not come from the log; may be nil
 }
 
-// Client is what is known of a client before its first byte.
+// Client describes a client before its first byte.
 type Client struct {
 	Addr      netip.AddrPort
-	Session   string // the session's secret: made by the server, or derived from a key
-	HasKey    bool   // the client has proved that it has the key, see chat.Actor
+	Session   string // the session secret, generated by the server or derived from a key
+	HasKey    bool   // the client has proved possession of the key, see chat.Actor
 	Transport chat.Transport
 	Deflate   bool // permessage-deflate was negotiated
 
-	// Of all transports but V1 and SSH, whose frames say these.
-	Room  string         // of the path
-	Last  int            // how many old messages are requested; on a stream if After is nil
-	After *wire.Position // on a stream: everything after it is requested
-	Named bool           // on the plain protocol: the client has a name, which is bound to the connection
+	// For all transports but V1 and SSH, which send these in frames.
+	Room  string         // from the path
+	Last  int            // the number of old messages requested; on a stream only if After is nil
+	After *wire.Position // on a stream: request everything after this position
+	Named bool           // on the plain protocol: the client has a name, bound to the connection
 }
 
-// protocol is one way of talking with a client.
+// protocol is the encoding of requests and answers on one kind of connection.
 type protocol interface {
-	// open greets.
+	// open sends the greeting.
 	open(c *Client)
-	// received takes what came, see [reactor.Source]; b is not empty.
+	// received processes input, see [reactor.Source]; b is not empty.
 	received(b []byte) (used int, err error)
 	// reply handles the outcome of a submission of this session.
 	reply(r *reply)
-	// presence and typing tell what has changed in a room, if the encoding is one that does.
+	// presence and typing send a changed state of a room, if the encoding carries it.
 	presence(payload []byte)
 	typing(payload []byte)
-	// renamed tells the name that the sender holds now, where the client knows of names and has not asked for this one.
+	// renamed sends the name that the sender holds now, if the protocol has names and this client did not request the
+	// change.
 	renamed(name string)
-	// gap tells that numbers are gone for good.
+	// gap reports that numbers are permanently missing.
 	gap(room string, from, to uint64)
-	// unreadable tells that what follows in a room cannot be read now.
+	// unreadable reports that the next messages of a room cannot be read for now.
 	unreadable(room string, why *wire.CodedError)
-	// ping has something pass, and returns whether a living client answers it.
+	// ping sends something, and reports whether a living client answers it.
 	ping() (answered bool)
-	// bye says that the server goes.
+	// bye announces that the server is stopping.
 	bye(retry time.Duration)
-	// last is the end of what is sent, with a close code and a reason where there is a place for them.
+	// last appends the end of the output, with a close code and a reason if the protocol has them.
 	last(code uint16, reason string)
-	// encoding is how rooms are read, if not deflated.
+	// encoding is the encoding of rooms, before deflate.
 	encoding() room.Encoding
 }
 
-// stopPhase is how far a server's stop has come, as a session sees it.
+// phase is a phase of the server's shutdown.
 type phase uint8
 
 const (
 	phaseRunning phase = iota
-	phaseQuiet         // nothing more is taken from the client
-	phaseLeaving       // once everything is told: goodbye
-	phaseForced        // goodbye now
+	phaseQuiet         // nothing more is read from the client
+	phaseLeaving       // say goodbye once everything has been sent
+	phaseForced        // say goodbye now
 )
 
-// Session is one connected client. An idle one should cost little, so what only few need is behind pointers, and times
-// are durations since Env.Start; 0: never.
+// Session is one connected client. An idle session must be small, so fields that few sessions need are behind pointers,
+// and times are durations since Env.Start; 0 means never.
 type Session struct {
 	env      *Env
 	conn     reactor.Conn
 	protocol protocol
 	addr     netip.Addr
 
-	stop atomic.Int64 // written by the server: the phase of its stop, and what the goodbye says, see raise
+	stop atomic.Int64 // written by the server: the shutdown phase and the retry time, see shutdownPhase
 
-	mailbox  atomic.Pointer[message] // from other goroutines, the newest first
-	mu       sync.Mutex              // for by, where others read it
-	senderID [wire.SenderIDLen]byte  // the sender; written by the owner
+	mailbox  atomic.Pointer[message] // from other goroutines, newest first
+	mu       sync.Mutex              // guards senderID where other goroutines read it
+	senderID [wire.SenderIDLen]byte  // written by the owner only
 
-	// Below: owned by who calls the Source.
+	// Below: owned by the goroutine that calls the Source.
 
 	port         uint16 // of addr
-	next         uint16 // where the next round over places begins
+	next         uint16 // the room at which the next round over cursors begins
 	nameBound    bool   // the sender's name is bound to this connection
-	closing      bool   // the last of all is in private: nothing may follow it
-	reading      bool   // the answer to a request is read from the journal
-	backfilling  bool   // so is a part of the past of a room, that may have been left meanwhile
+	closing      bool   // the end of the output is in control: nothing may follow it
+	reading      bool   // the answer to a request is being read from the log
+	backfilling  bool   // a backfill is being read, possibly for a room left meanwhile
 	deflate      bool   // permessage-deflate was negotiated
-	sawRequest   bool   // something came on ramai.v1: too late for hello
-	holdsPartial bool   // the message under way counts in the budget
-	hasKey       bool   // the sender has proved to have the key that it is named after
+	sawRequest   bool   // a request was received on ramai.v1: too late for hello
+	holdsPartial bool   // the incomplete message is counted in the budget
+	hasKey       bool   // the sender has proved possession of the key from which its id is derived
 	transport    chat.Transport
-	charged      uint32 // bytes of the budget that private takes
+	charged      uint32 // bytes of the budget charged for control
 
 	dec       *frame.Decoder // nil between messages
 	cursors   []*cursor      // rooms joined
-	control   []byte         // frames for this client alone; before them the rest of a room's frame of which a part was sent
-	writing   *cursor        // whose span Next handed out; nil: it was private
+	control   []byte         // frames for this client alone, after the unsent rest of a room's frame, if any
+	writing   *cursor        // whose span Next returned; nil: Next returned control
 	span      fanout.Span
-	publisher *publisher // nil until something is said or has to wait
+	publisher *publisher // nil until the client posts or a request has to wait
 
-	now        time.Duration // of this turn
+	now        time.Duration // time of this turn
 	pingAt     time.Duration // when the next ping is due
-	unanswered time.Duration // when the ping was sent that no byte has followed
-	partial    time.Duration // since when a message is incomplete
-	renewAt    time.Duration // when the name held is claimed once more
-	armed      time.Duration // what conn.WakeAfter was last asked for
+	unanswered time.Duration // when the oldest ping was sent since which no byte has come; 0: none
+	partial    time.Duration // since when a message has been incomplete; 0: none is
+	renewAt    time.Duration // when the lease of the name is renewed
+	armed      time.Duration // the time last passed to conn.WakeAfter
 }
 
-// publisher is what a session needs to have something said, or to let a request wait.
+// publisher is the part of a session that posts messages, or lets a request wait.
 type publisher struct {
 	replyTo       eventlog.ReplyTo
-	fence         uint64 // of origin
-	inFlight      int    // events submitted and not yet answered
+	fence         uint64 // of replyTo
+	inFlight      int    // commands submitted and not yet answered
 	actor         chat.Actor
 	space         func()        // queueHasSpace
-	blocked       func() bool   // what was accepted from the client but has to wait; false: still
-	blockedUntil  time.Duration // stalled need not be tried before; 0: at any time
-	queueFull     bool          // the orderer's queue was full, and it will say when it is not: stalled need not be tried before
-	refusal       *fence        // of ramai.v1; nil: open
-	overdueSince  time.Duration // since when the client is overdue, see certain; 0: it is not
-	eof           bool          // the client sends nothing more, but may be listening
-	closeReceived bool          // the client has sent a close frame, which is answered when it has heard what it said
-	closeCode     uint16        // with the code of that; 0: it has none
-	lastSaid      uint64        // on the plain door: the number of what was said last; 0: nothing was
-	lostToStop    bool          // the server stops, and has not said all that was accepted
-	naming        bool          // on ramai.v1: a name was asked for and is not answered
-	pausedUntil   time.Duration // nothing is read before: too much has come
+	blocked       func() bool   // retries an accepted request that has to wait; returns whether it is done
+	blockedUntil  time.Duration // blocked is not tried before this time; 0: at any time
+	queueFull     bool          // the sequencer's queue was full: blocked is not tried before space is called
+	refusal       *fence        // of ramai.v1; nil: no fence stands
+	overdueSince  time.Duration // since when the client has been overdue, see confirmedOverdue; 0: it is not
+	eof           bool          // the client has closed its side, but may still read
+	closeReceived bool          // the client has sent a close frame; it is answered once the outcome of everything it posted has been sent
+	closeCode     uint16        // the code of that close frame; 0: none
+	lastSaid      uint64        // on the plain protocol: the number of the last message stored for this client; 0: none
+	lostToStop    bool          // the server is stopping, and has not stored everything that it accepted
+	naming        bool          // on ramai.v1: a name request has not been answered yet
+	pausedUntil   time.Duration // nothing is read before this time, after too much input
 }
 
-// A reply is the outcome of a submission of this session.
+// A reply is the outcome of one command that this session submitted.
 type reply struct {
 	eventlog.Outcome
-	fence uint64 // of the submission
-	ref   string // of the submission
+	fence uint64 // of the command
+	ref   string // of the command
 }
 
-// A message is something from another goroutine: either a reply or something to do.
+// A message comes from another goroutine: either a reply or a function to call.
 type message struct {
 	reply *reply
 	do    func()
-	next  *message // the one before it
+	next  *message // the older one
 }
 
-// cursor is where a client stands in one room.
+// cursor is a client's position in one room.
 type cursor struct {
 	sub       *room.Subscription
-	n         uint64           // everything up to n was sent, or its rest is in private
-	backfill  *fanout.Backfill // a part of the past that is being read; nil: read from the tape
-	again     time.Duration    // not to be asked for before
+	n         uint64           // everything up to n has been sent, or its rest is in control
+	backfill  *fanout.Backfill // older frames being sent; nil: read from the fan-out buffer
+	again     time.Duration    // no backfill is requested before this time
 	presence  uint32           // version last sent
 	typing    uint32           // version last sent
-	errorSent bool             // that no chunk can be read
+	errorSent bool             // the client knows that the next messages cannot be read
 	left      bool             // the client has left
 }
 
-// reach notes that everything up to n was sent.
+// reach records that everything up to n has been sent.
 func (p *cursor) reach(n uint64) {
 	p.n = n
 	p.sub.SetPosition(n)
 }
 
-// leave gives up the place, and what is held or comes for it. It may come again.
+// leave releases the subscription and any backfill. It may be called more than once.
 func (p *cursor) leave() {
 	if p.left {
 		return
@@ -217,13 +219,13 @@ func (p *cursor) leave() {
 	p.sub.Leave()
 }
 
-// release gives back the part of the past that is being read, if there is one.
+// release releases the backfill, if there is one.
 func (p *cursor) release() {
 	p.backfill.Release()
 	p.backfill = nil
 }
 
-// New returns the session of a client that is connected by conn, and greets it.
+// New returns the session of a client connected by conn, and sends it the greeting.
 func New(env *Env, conn reactor.Conn, client Client) *Session {
 	s := &Session{
 		env: env, conn: conn, addr: client.Addr.Addr(), port: client.Addr.Port(), nameBound: client.Named || client.Transport == chat.SSH && !client.HasKey, deflate: client.Deflate,
@@ -245,10 +247,10 @@ func New(env *Env, conn reactor.Conn, client Client) *Session {
 	return s
 }
 
-// clock reads the time of this turn. It is never 0.
+// clock reads the time of this turn. The result is never 0.
 func (s *Session) clock() { s.now = s.env.Now().Sub(s.env.Start) + 1 }
 
-// ensurePublisher returns s.publisher, made now if it was not there.
+// ensurePublisher returns s.publisher, creating it if needed.
 func (s *Session) ensurePublisher() *publisher {
 	if s.publisher == nil {
 		s.publisher = &publisher{
@@ -258,15 +260,15 @@ func (s *Session) ensurePublisher() *publisher {
 	return s.publisher
 }
 
-// blocked tells whether something that was accepted from the client has to wait.
+// blocked reports whether an accepted request has to wait.
 func (s *Session) blocked() bool { return s.publisher != nil && s.publisher.blocked != nil }
 
-// pausedUntil tells whether more is read only later: too much has come, or a name is not answered yet.
+// paused reports whether reading has to wait, after too much input or for the answer to a name request.
 func (s *Session) paused() bool {
 	return s.publisher != nil && (s.now < s.publisher.pausedUntil || s.publisher.naming)
 }
 
-// inFlight is how many events are submitted and not yet answered.
+// inFlight is the number of commands submitted and not yet answered.
 func (s *Session) inFlight() int {
 	if s.publisher == nil {
 		return 0
@@ -274,7 +276,7 @@ func (s *Session) inFlight() int {
 	return s.publisher.inFlight
 }
 
-// become makes this the session of the sender that secret belongs to.
+// become makes this the session of the sender that owns the secret.
 func (s *Session) become(secret string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -284,12 +286,12 @@ func (s *Session) become(secret string) {
 	}
 }
 
-// newActor is what the chat service knows the client as.
+// newActor describes the client for the chat service.
 func (s *Session) newActor() chat.Actor {
 	return chat.Actor{SenderID: s.sender(), Addr: s.addrPort(), Transport: s.transport, HasKey: s.hasKey, NameBound: s.nameBound}
 }
 
-// actor is the client for the chat service. Only those who post or wait keep theirs.
+// actor describes the client for the chat service. Only sessions with a publisher cache it.
 func (s *Session) actor() *chat.Actor {
 	if s.publisher != nil {
 		return &s.publisher.actor
@@ -305,16 +307,16 @@ func (s *Session) SenderID() string {
 	return s.sender()
 }
 
-// sender is By for the owner.
+// sender is SenderID for the owner, without the lock.
 func (s *Session) sender() string { return string(s.senderID[:]) }
 
 // addrPort is the client's address and port.
 func (s *Session) addrPort() netip.AddrPort { return netip.AddrPortFrom(s.addr, s.port) }
 
-// RemoteAddr is the client's address and port; the zero value if that is unknown.
+// RemoteAddr is the client's address and port; the zero value if unknown.
 func (s *Session) RemoteAddr() netip.AddrPort { return s.addrPort() }
 
-// Transport is how the client came in.
+// Transport is the transport that the client uses.
 func (s *Session) Transport() chat.Transport { return s.transport }
 
 // refused counts a refusal.
@@ -327,18 +329,18 @@ func (e *Env) refused(code wire.Code) {
 // Wake implements room.Member.
 func (s *Session) Wake() { s.conn.Wake() }
 
-// Quiet has the session take nothing more from its client. Part of a server's stop.
+// Quiet stops reading from the client. It is the first phase of a shutdown.
 func (s *Session) Quiet() { s.shutdownPhase(phaseQuiet, 0) }
 
-// Leave has the session say goodbye once everything is told; the client is asked to come back after retry.
+// Leave says goodbye once everything has been sent. The client is asked to reconnect after retry.
 func (s *Session) Leave(retry time.Duration) {
 	s.shutdownPhase(phaseLeaving, retry)
 }
 
-// Force has the session say goodbye at once; the client is asked to come back after retry.
+// Force says goodbye at once. The client is asked to reconnect after retry.
 func (s *Session) Force(retry time.Duration) { s.shutdownPhase(phaseForced, retry) }
 
-// Renamed has the client told the name that its sender holds now, unless it was changed by what came from here: asked.
+// Renamed sends the client its sender's current name, unless this session requested the change, which asked says.
 func (s *Session) Renamed(asked *eventlog.ReplyTo) {
 	s.enqueue(func() {
 		if s.publisher != nil {
@@ -351,7 +353,7 @@ func (s *Session) Renamed(asked *eventlog.ReplyTo) {
 	})
 }
 
-// shutdownPhase stores a phase, in the lowest byte, and above it in milliseconds when the client is asked to come back.
+// shutdownPhase stores a phase in the lowest byte, and above it the retry time in milliseconds.
 func (s *Session) shutdownPhase(p phase, retry time.Duration) {
 	s.stop.Store(retry.Milliseconds()<<8 | int64(p))
 	s.conn.Wake()
@@ -363,18 +365,18 @@ func (s *Session) reconnectAfter() time.Duration {
 	return time.Duration(s.stop.Load()>>8) * time.Millisecond
 }
 
-// deliver receives an outcome from the feed. It copies the outcome without its text: the message may stay in the mailbox
-// for as long as the client reads nothing, and must not keep the whole batch or the text in memory.
+// deliver receives an outcome from the sequencer. It copies the outcome without its text: the copy may stay in the
+// mailbox for as long as the client is blocked, and must not hold the whole batch or the text in memory.
 func (s *Session) deliver(of *eventlog.Submission, o *eventlog.Outcome) {
 	r := &reply{Outcome: *o, fence: of.Fence, ref: of.Ref}
 	r.Command.Text = ""
 	s.send(message{reply: r})
 }
 
-// enqueue has f called by the owner. It returns false if the session has ended: then f is not called.
+// enqueue makes the owner call f. It returns false if the session has ended; then f is not called.
 func (s *Session) enqueue(f func()) bool { return s.send(message{do: f}) }
 
-// ended is the last letter of all: no other is taken after it.
+// ended marks a closed mailbox: no message is accepted after it.
 var ended = new(message)
 
 func (s *Session) send(l message) bool {
@@ -403,13 +405,13 @@ func (s *Session) Received(b []byte) (used int, err error) {
 	return s.protocol.received(b)
 }
 
-// full tells whether the client has to wait before more of it is read.
+// full reports whether the client has to wait before more is read from it.
 func (s *Session) full() bool {
 	return s.blocked() || s.paused() || s.reading || s.inFlight() >= maxInFlight || len(s.control) > s.controlLimit() || s.stopPhase() != phaseRunning
 }
 
-// controlLimit is how many bytes may wait in the private buffer before requests do: none where the clients of this server take so
-// little of what they have asked for that it is all that memory has room for.
+// controlLimit is the size of the control queue, in bytes, above which requests wait. It is 0 if slow clients have used
+// up the memory for unsent data.
 func (s *Session) controlLimit() int {
 	if s.env.Budget.Crowded() {
 		return 0
@@ -417,7 +419,7 @@ func (s *Session) controlLimit() int {
 	return controlHighWater
 }
 
-// account takes from the budget what the private buffer has grown to. It ends every call of the Source.
+// account charges the budget for growth of the control queue. It ends every call of the Source.
 func (s *Session) account() {
 	if held := cap(s.control); held > int(s.charged) || held == 0 && s.charged > 0 {
 		s.charge(held)
@@ -429,10 +431,10 @@ func (s *Session) charge(held int) {
 	s.charged = uint32(held)
 }
 
-// smallMessage is how much of an unfinished message is not worth counting, in bytes: most messages are no longer.
+// smallMessage is the size in bytes up to which an unfinished message is not counted. Most messages are smaller.
 const smallMessage = 4 << 10
 
-// holdPartial says that the message under way takes n bytes.
+// holdPartial records that the unfinished message takes n bytes.
 func (s *Session) holdPartial(n int) {
 	if n <= smallMessage {
 		n = 0
@@ -443,16 +445,16 @@ func (s *Session) holdPartial(n int) {
 	}
 }
 
-// GiveUp implements fanout.Unfinished: there is no memory for the message under way. A client that comes back can send it again.
+// GiveUp implements fanout.Unfinished: there is no memory for the unfinished message. The client can send it again.
 func (s *Session) GiveUp() {
 	s.enqueue(func() {
 		if s.holdsPartial {
-			s.end(wire.CloseTryAgain, "too many clients send long messages slowly, and there is no memory for more; send it again")
+			s.end(wire.CloseTryAgain, "too many clients send long messages slowly, and no memory is left for this one; send it again")
 		}
 	})
 }
 
-// close puts the last of all behind what is already to be sent.
+// close appends the end of the output to the control queue.
 func (s *Session) close(code uint16, reason string) {
 	if !s.closing {
 		s.protocol.last(code, reason)
@@ -498,15 +500,16 @@ func (s *Session) Next(max int) ([]byte, bool) {
 	}
 }
 
-// closeReceived tells whether the client has sent a close frame.
+// closeReceived reports whether the client has sent a close frame.
 func (s *Session) closeReceived() bool { return s.publisher != nil && s.publisher.closeReceived }
 
-// fullyAnswered tells whether a client that says nothing more was told all that became of what it said, as far as it can be told.
+// fullyAnswered reports whether the outcome of everything that the client posted has been sent to it, as far as
+// possible.
 func (s *Session) fullyAnswered() bool {
 	return !s.blocked() && s.inFlight() == 0 && (s.conn.Gone() || s.publisher == nil || s.publisher.lastSaid == 0 || s.cursors[0].n >= s.publisher.lastSaid)
 }
 
-// controlBytes returns what is for this client alone.
+// controlBytes returns the beginning of the control queue, at most max bytes.
 func (s *Session) controlBytes(max int) []byte {
 	if len(s.control) == 0 {
 		return nil
@@ -534,7 +537,7 @@ func (s *Session) Wrote(k int) {
 		s.control = nil // an idle client holds no buffer
 		s.account()
 	case len(s.control) < int(s.charged)/2:
-		s.control = bytes.Clone(s.control) // what was sent goes
+		s.control = bytes.Clone(s.control) // free what has been sent
 		s.charge(cap(s.control))
 	}
 }
@@ -542,15 +545,15 @@ func (s *Session) Wrote(k int) {
 // Closed implements reactor.Source.
 func (s *Session) Closed(err error) {
 	s.release(err)
-	why := "the client ended it"
+	why := "closed by the client"
 	if err != nil {
 		why = err.Error()
 	}
 	s.env.Clients.Closed(s.addrPort(), s.transport, why)
 }
 
-// release gives back what the session holds. The server, whose stop waits for the end of each session, hears of it
-// after that and whatever happens meanwhile, but before the log, which may be slow.
+// release frees what the session holds. It then calls Env.Closed, even after a panic, because a shutdown waits for the
+// end of each session. The log entry comes later, since writing it may be slow.
 func (s *Session) release(why error) {
 	if s.env.Closed != nil {
 		defer s.env.Closed(s, why)
@@ -559,15 +562,16 @@ func (s *Session) release(why error) {
 		p.leave()
 	}
 	s.cursors = nil
-	s.handleMessages(inOrder(s.mailbox.Swap(ended))) // what was read for this client is given back
+	s.handleMessages(inOrder(s.mailbox.Swap(ended))) // this releases backfills that were read for this client
 	s.control = nil
 	s.account()
 	s.holdPartial(0)
 	if s.nameBound {
-		// Not when the peer is gone, but here, when all that it sent is said. What is stored bears the name that its sender holds
-		// at that moment: freed sooner, the rest of it would be nobody's, or stand beside what the next holder says under the same
-		// name, and a reader of the plain door could not tell the two apart. Who sends no faster than the rates has nothing left to
-		// say, so the name is free at once.
+		// The name is released here, after everything that the client sent is stored, and not when the peer is gone.
+		// A stored message bears the name that its sender holds at that moment. If the name were released sooner, the
+		// remaining messages would have no name, or the next holder's messages would appear under the same name, and
+		// readers of the plain protocol could not tell the two apart. For a client within the rate limits nothing is
+		// left to store, so its name is released at once.
 		s.env.Chat.ReleaseBound(s.sender())
 	}
 }

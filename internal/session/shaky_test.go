@@ -18,25 +18,25 @@ type fault int
 const (
 	fine      fault = iota
 	rolled          // nothing is stored, and that is known
-	lost            // nothing is stored, and nobody knows
-	committed       // all is stored, and nobody knows
+	lost            // nothing is stored, and that is unknown
+	committed       // everything is stored, and that is unknown
 )
 
 var errDisk = errors.New("the disk makes noises")
 
-// shaky is a store in memory that fails when a test says so.
+// shaky is a store in memory that fails on demand.
 type shaky struct {
 	*memory.Store
-	faults  []fault // what becomes of the next calls of Apply
+	faults  []fault // results of the next calls of Apply
 	reopens int     // calls of Reopen that fail
 	reads   int     // calls of Read and ReadBefore that fail
-	behind  func()  // called right behind the reading
+	behind  func()  // called right after a read
 
-	seed    []byte            // that the log was drawn from
+	seed    []byte            // the source of the history id
 	applied []*eventlog.Batch // all of them
 
-	doubt bool            // Reopen has to come first
-	batch *eventlog.Batch // on disk, though nobody knows
+	doubt bool            // Reopen must succeed first
+	batch *eventlog.Batch // on disk, though that is unknown
 	at    uint64
 }
 
@@ -61,7 +61,7 @@ func (s *shaky) apply(b *eventlog.Batch, position uint64) ([]eventlog.Outcome, e
 	return outcomes, err
 }
 
-// setBack makes the store what it was when it had so many batches.
+// setBack resets the store to its first batches.
 func (s *shaky) setBack(tb testing.TB, batches int) {
 	var err error
 	if s.Store, err = memory.New(bytes.NewReader(s.seed)); err != nil {
@@ -86,7 +86,7 @@ func (s *shaky) Apply(b *eventlog.Batch, position uint64) ([]eventlog.Outcome, e
 		f, s.faults = s.faults[0], s.faults[1:]
 	}
 	if f == rolled && position == s.Position() {
-		f = lost // it is stored already, and that must not be denied
+		f = lost // it is stored already, so it must not be reported as rolled back
 	}
 	switch f {
 	case rolled:

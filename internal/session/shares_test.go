@@ -13,12 +13,12 @@ import (
 	"ramai/wire"
 )
 
-// workPerEvent is how many units of work a sender has per event.
+// workPerEvent is how many units of work a sender may cause for each command.
 const workPerEvent = 32
 
 var school = netip.MustParseAddrPort("203.0.113.7:40000")
 
-// A school comes in behind one address: all are named, in the room and heard within seconds.
+// A school connects from one address: within seconds everyone has a name and can post in the room.
 func TestASchoolComesIn(t *testing.T) {
 	st := newHarness(t, setting{rate: 5, burst: 20})
 	var pupils []*link
@@ -42,7 +42,7 @@ func TestASchoolComesIn(t *testing.T) {
 	}
 }
 
-// After a restart, 500 behind one address are back in eight rooms each within seconds, over both protocols that resume.
+// After a restart, 500 clients of one address rejoin eight rooms each within seconds, over both protocols that resume.
 func TestManyComeBack(t *testing.T) {
 	st := newHarness(t, setting{rate: 5, burst: 20})
 	historyID := st.store.HistoryID()
@@ -72,7 +72,7 @@ func TestManyComeBack(t *testing.T) {
 	}
 }
 
-// floods are frames that are no events. Each takes up to a few frames' work.
+// floods are frames that post nothing. Each costs as much work as a few frames.
 var floods = map[string]func(l *link){
 	"leave":       func(l *link) { l.send(wire.Leave{Room: "x"}) },
 	"typing":      func(l *link) { l.send(wire.Typing{Room: "x"}) },
@@ -90,7 +90,7 @@ var floods = map[string]func(l *link){
 	"control pongs": func(l *link) { l.put(frame.Pong, nil) },
 }
 
-// Frames that cost no event are limited too: those who send them without end are read at a pace, and are not closed.
+// Frames that post nothing are limited, too: clients that send them without end are read slowly, and are not closed.
 func TestEveryFrameIsCharged(t *testing.T) {
 	for _, v1 := range []bool{true, false} {
 		for name, send := range floods {
@@ -118,7 +118,7 @@ func TestEveryFrameIsCharged(t *testing.T) {
 	}
 }
 
-// What inflates is charged for what it inflates to.
+// Compressed input is charged for its inflated size.
 func TestInflatedBytesAreCharged(t *testing.T) {
 	st := newHarness(t, setting{rate: 5, burst: 20})
 	l := st.connect(Client{Transport: chat.V1, Addr: remote, Deflate: true})
@@ -139,7 +139,7 @@ func TestInflatedBytesAreCharged(t *testing.T) {
 	}
 }
 
-// What hardly inflates is charged as what takes long to inflate, also if it cannot be inflated to its end.
+// Input that inflates to little is charged for the time it takes, even if it is invalid in the end.
 func TestCompressedBytesAreCharged(t *testing.T) {
 	st := newHarness(t, setting{rate: 5, burst: 20})
 	l := st.connect(Client{Transport: chat.V1, Addr: remote, Deflate: true})
@@ -167,7 +167,7 @@ func TestCompressedBytesAreCharged(t *testing.T) {
 	}
 }
 
-// A flood from many connections of an address delays none of its neighbours, at the address or elsewhere.
+// A flood from many connections of one address delays no other client, at that address or elsewhere.
 func TestAFloodDelaysNobody(t *testing.T) {
 	st := newHarness(t, setting{rate: 5, burst: 20})
 	for range 100 {
@@ -190,7 +190,7 @@ func TestAFloodDelaysNobody(t *testing.T) {
 	}
 }
 
-// Whoever keeps to the rates of events is never paused, whatever else a client does.
+// A client within the rate of commands is never paused, whatever else it does.
 func TestAnHonestClientIsNeverPaused(t *testing.T) {
 	st := newHarness(t, setting{rate: 5, burst: 20})
 	l := st.connect(Client{Transport: chat.V1, Addr: remote})
@@ -211,7 +211,7 @@ func TestAnHonestClientIsNeverPaused(t *testing.T) {
 	}
 }
 
-// What takes no event of its own takes none when a plain client comes in, but the past does.
+// Connecting a plain client is not charged as a command, but its history is.
 func TestThePastOfThePlainDoorIsPaced(t *testing.T) {
 	st := newHarness(t, setting{rate: 1, burst: 1})
 	for range 5 {
@@ -235,7 +235,7 @@ func TestThePastOfThePlainDoorIsPaced(t *testing.T) {
 	first.expect("hello")
 }
 
-// While nothing is read, the time does not run in which a refused text is to come again.
+// While reading is paused, the deadline of a fence does not run.
 func TestAPauseIsNotTheClientsTime(t *testing.T) {
 	st := newHarness(t, setting{rate: 1, burst: 1})
 	l := st.connect(Client{Transport: chat.V1, Addr: remote})

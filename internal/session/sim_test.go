@@ -20,10 +20,10 @@ var (
 	seeds   = flag.Uint64("seeds", 200, "how many seeds the simulation runs with")
 )
 
-// TestSimulation lets clients of all doors talk and hear while everything goes wrong that can: bytes are cut anywhere,
-// commits fail in every way, connections break, clients freeze, the server crashes, its
-// machine is set back to an older state. Then it lets all come to rest, and
-// holds what the clients saw against the promises. One seed is one course of events, always the same.
+// TestSimulation lets clients of all transports post and receive while everything goes wrong that can: bytes are cut
+// anywhere, commits fail in every way, connections break, clients block, the server crashes, and its machine is reset
+// to an older state. Then it lets everything settle, and checks what the clients received against the guarantees. One
+// seed is one course of events, always the same.
 func TestSimulation(t *testing.T) {
 	first, last := uint64(1), *seeds
 	if *oneSeed > 0 {
@@ -67,7 +67,7 @@ func newSim(t *testing.T, seed uint64, cluster *eventlogtest.Sequence) *sim {
 	rng := rand.New(rand.NewPCG(seed, 20))
 	pick := func(of ...int) int { return of[rng.IntN(len(of))] }
 	set := setting{
-		tape: int64(pick(1, 4000, 20000, 1<<20)), rate: float64(pick(0, 5, 20)), burst: pick(3, 30), queue: pick(2, 8, 1000),
+		buffer: int64(pick(1, 4000, 20000, 1<<20)), rate: float64(pick(0, 5, 20)), burst: pick(3, 30), queue: pick(2, 8, 1000),
 		batch: pick(1, 3, 100), seed: seed, cluster: cluster,
 	}
 	s := &sim{harness: newHarness(t, set), t: t, rng: rng, truth: truth{}, disk: pick(1, 2, 10), forget: rng.IntN(3) == 0}
@@ -86,8 +86,8 @@ func (s *sim) addr(i int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 40000)
 }
 
-// deflate tells whether one client of each door negotiates permessage-deflate. Not with every seed: under the race
-// detector deflating takes most of the time.
+// deflate reports whether one client of each transport negotiates permessage-deflate. Not with every seed: under the
+// race detector, deflate takes most of the time.
 func (s *sim) deflate() bool { return s.set.seed%3 == 0 }
 
 // step is one thing that happens.
@@ -175,7 +175,7 @@ func (s *sim) mishap(p *person, l *liner) {
 	}
 }
 
-// setBack sets the machine back to what it was a while ago, as restoring a snapshot does. What was said since never was.
+// setBack resets the machine to an earlier state, like restoring a snapshot. Messages since then are lost.
 func (s *sim) setBack() {
 	s.crash()
 	all := len(s.store.applied)

@@ -117,7 +117,7 @@ func (s *sim) judgeSayings(p *person) {
 	}
 }
 
-// liner is a client of the plain door.
+// liner is a client of the plain protocol.
 type liner struct {
 	sim  *sim
 	room string
@@ -179,7 +179,7 @@ func (s *sim) judgeStint(t *stint) {
 		}
 		if notice, ok := strings.CutPrefix(line, wire.NoticePrefix); ok {
 			var gone uint64
-			if k, _ := fmt.Sscanf(notice, "%d messages are gone", &gone); k == 0 {
+			if k, _ := fmt.Sscanf(notice, "%d messages were deleted", &gone); k == 0 {
 				t.refused++
 			}
 			at += gone

@@ -29,7 +29,7 @@ func TestPresence(t *testing.T) {
 	b.expectOf("presence", "presence lobby 2 bob")
 }
 
-// Who comes is told once, and of itself too.
+// Each arrival is announced once, to the new member as well.
 func TestPresenceOfWhoComes(t *testing.T) {
 	st := newHarness(t, setting{})
 	a := st.in(wire.Lobby)
@@ -51,7 +51,7 @@ func TestPresenceOfWhoComes(t *testing.T) {
 	c.expectOf("presence", "presence lobby 2 ")
 }
 
-// Presence is state: who did not read gets the newest, and only after everything that was said.
+// Presence is state: a client that did not read gets only the newest, after all messages.
 func TestOnlyTheNewestPresence(t *testing.T) {
 	st := newHarness(t, setting{})
 	a, b := st.in(wire.Lobby), st.in(wire.Lobby)
@@ -113,7 +113,7 @@ func TestTyping(t *testing.T) {
 	p.expect("ann: said it")
 }
 
-// More often than every 3 s is not heard, so it does not last longer.
+// It is sent at most every 3 s, so it does not last longer.
 func TestTypingIsHeardEvery3Seconds(t *testing.T) {
 	st := newHarness(t, setting{})
 	a, b := st.in(wire.Lobby), st.in("den", wire.Lobby)
@@ -124,7 +124,7 @@ func TestTypingIsHeardEvery3Seconds(t *testing.T) {
 	}
 }
 
-// With twenty who type it is a crowd; those who are shown can go on.
+// Twenty who type are shown as a crowd; those shown can continue.
 func TestTypingOfACrowd(t *testing.T) {
 	st := newHarness(t, setting{})
 	a := st.in(wire.Lobby)

@@ -11,9 +11,9 @@ import (
 	"ramai/wire"
 )
 
-// A server's stop as the clients see it: nothing more is taken, what was said is told, then goodbye.
+// A server's stop as clients see it: nothing more is read, pending messages are sent, then the goodbye.
 func TestStop(t *testing.T) {
-	st := newHarness(t, setting{tape: 1})
+	st := newHarness(t, setting{buffer: 1})
 	a, b, slow, p := st.in(wire.Lobby), st.in(wire.Lobby), st.in(wire.Lobby), st.plain(Client{})
 	slow.frozen = true
 	st.talk(100)
@@ -48,7 +48,7 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// Who does not read is told goodbye behind what it was sent; the frame that was cut is whole.
+// A blocked client gets the goodbye after what was sent before; the cut frame is complete.
 func TestForce(t *testing.T) {
 	st := newHarness(t, setting{})
 	l := st.in(wire.Lobby)
@@ -64,7 +64,7 @@ func TestForce(t *testing.T) {
 	}
 }
 
-// A session that comes while the server stops.
+// A session that starts while the server is stopping.
 func TestForceAtOnce(t *testing.T) {
 	st := newHarness(t, setting{})
 	l := st.connect(Client{Transport: chat.V1})
@@ -88,13 +88,13 @@ func TestClosedGivesEverythingBack(t *testing.T) {
 	}
 	st.lazy = false
 	st.talk(1)
-	st.settle() // what comes for it now is let go
+	st.settle() // what arrives for it now is discarded
 	if l.s.cursors != nil {
 		t.Error("it still has places")
 	}
 }
 
-// watcher is a handler of logs that tells when a line comes.
+// watcher is a log handler that signals each line.
 type watcher struct {
 	slog.Handler
 	line func()
@@ -107,7 +107,8 @@ func (w watcher) Handle(context.Context, slog.Record) error {
 	return nil
 }
 
-// The server hears of the end of a session when that holds nothing any more, and before a log that may be slow.
+// The server is notified of the end of a session after the session has released everything, and before a log that may
+// be slow.
 func TestClosedIsTold(t *testing.T) {
 	st := newHarness(t, setting{})
 	l, told := st.in(wire.Lobby), 0
@@ -127,12 +128,12 @@ func TestClosedIsTold(t *testing.T) {
 	}
 }
 
-// The server hears of it even if giving back fails: its stop waits for each session.
+// The server is notified even if releasing fails: its stop waits for each session.
 func TestClosedIsToldAfterPanic(t *testing.T) {
 	st := newHarness(t, setting{})
 	l, told := st.in(wire.Lobby), 0
 	st.env.Closed = func(*Session, error) { told++ }
-	l.s.cursors = append(l.s.cursors, &cursor{}) // without a seat
+	l.s.cursors = append(l.s.cursors, &cursor{}) // without a subscription
 	func() {
 		defer func() {
 			if recover() == nil {
@@ -146,7 +147,7 @@ func TestClosedIsToldAfterPanic(t *testing.T) {
 	}
 }
 
-// A name that is held does not run out while its holder is connected, and is not given back to who has given it up.
+// A name does not expire while its holder is connected, and is not renewed for a client that has released it.
 func TestNameIsRenewed(t *testing.T) {
 	st := newHarness(t, setting{})
 	a, b := st.v1(), st.v1()
@@ -162,7 +163,7 @@ func TestNameIsRenewed(t *testing.T) {
 	b.heard()
 	b.send(wire.Name{Name: "ann"})
 	b.expect("error name_taken")
-	for range 3 { // a gives it up at a moment when it would be renewed
+	for range 3 { // a releases it just when it would be renewed
 		a.send(wire.Ping{})
 		st.advance(5 * time.Minute)
 		st.paused = true

@@ -9,14 +9,14 @@ import (
 	"ramai/wire"
 )
 
-// stream is an HTTP answer that does not end: it tells what is said in one room, and takes nothing. Its head, the status
-// line and what follows, was sent before the session began.
+// stream is an HTTP response that does not end: it sends the messages of one room, and reads nothing. Its status line
+// and headers were sent before the session began.
 //
-// It has two forms. Server-sent events (HTML Living Standard, section 9.2) each carry a position as their id, so that a
-// browser that comes back says by itself, in Last-Event-ID, how far it has heard. Lines are the same as JSON objects.
+// It has two forms. Each server-sent event (HTML Living Standard, section 9.2) carries a position as its id, which a
+// browser sends back in Last-Event-ID when it reconnects. Lines carry the same content as JSON objects.
 type stream struct{ *Session }
 
-// usualRetry is when a browser comes back to a stream that broke off.
+// usualRetry is how long a browser waits before it reconnects to an interrupted stream.
 const usualRetry = 3 * time.Second
 
 func (s stream) encoding() room.Encoding {
@@ -33,7 +33,7 @@ func (s stream) open(c *Client) {
 		if err != nil {
 			return err
 		}
-		if s.transport == chat.Events { // a browser keeps the value that it got last, also from a server that stopped
+		if s.transport == chat.Events { // a browser remembers the last value, even one from a server that stopped
 			s.writeRetry(usualRetry)
 		}
 		at := s.env.Chat.Position(n)
@@ -49,12 +49,12 @@ func (s stream) open(c *Client) {
 	})
 }
 
-// event tells something that is for this client alone. Having it, the client has heard everything up to the position at.
+// event sends something for this client alone. A client that has it has received everything up to the position at.
 func (s stream) event(at wire.Position, f wire.Frame) {
 	s.put(f.Type(), at, wire.Append(nil, f))
 }
 
-// put puts an event or a line into the private buffer; see room.AppendEvent.
+// put appends an event or a line to the control queue; see room.AppendEvent.
 func (s stream) put(name string, at wire.Position, payload []byte) {
 	if s.transport == chat.Lines {
 		s.control = append(append(s.control, payload...), '\n')
@@ -63,7 +63,7 @@ func (s stream) put(name string, at wire.Position, payload []byte) {
 	}
 }
 
-// received throws away what comes: after its request a client has nothing to say.
+// received discards all input: a client sends nothing after its request.
 func (s stream) received(b []byte) (int, error) { return len(b), nil }
 
 func (s stream) reply(*reply) {}
@@ -78,14 +78,14 @@ func (s stream) gap(name string, from, to uint64) {
 	s.event(s.env.Chat.Position(to), wire.Gap{Room: name, From: from, To: to})
 }
 
-// unreadable tells why nothing comes. Of events its name is not that of the frame, error: a browser uses that one for a
-// connection that is lost.
+// unreadable reports why nothing comes. The name of the event is the code and not "error", which browsers use for lost
+// connections.
 func (s stream) unreadable(room string, why *wire.CodedError) {
 	s.env.refused(why.Code)
 	s.put(string(why.Code), wire.Position{}, wire.Append(nil, wire.Request{Room: room}.Refused(why)))
 }
 
-// ping has something pass, for proxies count that. Of lines each is JSON; of events it is a comment.
+// ping sends something, because proxies count traffic: a JSON line, or a comment between events.
 func (s stream) ping() (answered bool) {
 	if s.transport == chat.Lines {
 		s.put("", wire.Position{}, wire.Append(nil, wire.Ping{}))
@@ -95,7 +95,7 @@ func (s stream) ping() (answered bool) {
 	return false
 }
 
-// bye says when to come back; a browser does so by itself.
+// bye sends the time after which to reconnect; a browser does so by itself.
 func (s stream) bye(retry time.Duration) {
 	if s.transport == chat.Lines {
 		s.put("", wire.Position{}, wire.Append(nil, wire.Restarting{RetryAfterMS: retry.Milliseconds()}))
@@ -105,12 +105,12 @@ func (s stream) bye(retry time.Duration) {
 	s.control = append(s.control, '\n')
 }
 
-// writeRetry adds a line that says when to come back after a break, to an event or to nothing.
+// writeRetry appends the field that sets the reconnection time, before an event or by itself.
 func (s stream) writeRetry(after time.Duration) {
 	s.control = append(s.control, "retry: "...)
 	s.control = strconv.AppendInt(s.control, after.Milliseconds(), 10)
 	s.control = append(s.control, '\n')
 }
 
-// last adds nothing: that the answer ends is the end.
+// last appends nothing: the end of the response is the end.
 func (s stream) last(uint16, string) {}

@@ -12,7 +12,7 @@ import (
 	"ramai/wire"
 )
 
-// turn takes in what has come from other goroutines, and does what is due. It begins every call of the Source.
+// turn processes the mailbox and does what is due. It begins every call of the Source.
 func (s *Session) turn() {
 	s.clock()
 	if s.mailbox.Load() != nil {
@@ -24,7 +24,7 @@ func (s *Session) turn() {
 			s.publisher.blocked = nil
 		}
 	}
-	if s.conn.Gone() { // it is in no room any more, though what it sent may still have to be said
+	if s.conn.Gone() { // it leaves its rooms now, though what it sent may still have to be stored
 		for _, p := range s.cursors {
 			p.leave()
 		}
@@ -32,7 +32,7 @@ func (s *Session) turn() {
 	s.checkAlive()
 }
 
-// handleMessages takes in letters, the oldest first.
+// handleMessages processes messages, oldest first.
 func (s *Session) handleMessages(l *message) {
 	for ; l != nil; l = l.next {
 		if l.reply != nil {
@@ -44,7 +44,7 @@ func (s *Session) handleMessages(l *message) {
 	}
 }
 
-// inOrder turns a list of letters round, so that it begins with the oldest.
+// inOrder reverses a list of messages, so that it begins with the oldest.
 func inOrder(newest *message) (oldest *message) {
 	for l := newest; l != nil; {
 		l.next, oldest, l = oldest, l, l.next
@@ -52,16 +52,16 @@ func inOrder(newest *message) (oldest *message) {
 	return oldest
 }
 
-// blockUntil lets f wait until it returns true. It is tried when wait is over.
+// blockUntil calls f after wait, and again until it returns true.
 func (s *Session) blockUntil(wait time.Duration, f func() bool) {
 	t := s.ensurePublisher()
 	t.blocked, t.blockedUntil = f, s.now+wait
 }
 
-// retryAfter has what is stalled tried again after d.
+// retryAfter postpones the next try of the blocked request by d.
 func (s *Session) retryAfter(d time.Duration) { s.publisher.blockedUntil = s.now + d }
 
-// checkAlive asks whether the client still lives.
+// checkAlive pings the client when a ping is due, and closes it if it is overdue.
 func (s *Session) checkAlive() {
 	if s.closing {
 		return
@@ -81,19 +81,19 @@ func (s *Session) checkAlive() {
 	s.renew()
 	switch {
 	case s.full():
-		s.unanswered = 0 // we do not read: a pong could not be seen
-	case len(s.control) == 0: // proxies count what passes, whether or not it is answered
+		s.unanswered = 0 // nothing is read, so a pong could not be seen
+	case len(s.control) == 0: // proxies count any traffic, answered or not
 		if s.protocol.ping() && s.unanswered == 0 {
 			s.unanswered = s.now
 		}
 	}
 }
 
-// overdue says why the client is to be given up, as far as time tells; no reason: it is not.
+// overdue returns why the client should be closed according to the clock; an empty reason if it should not.
 func (s *Session) overdue() (code uint16, reason string) {
 	switch {
 	case s.partial != 0 && !s.full() && s.now-s.partial > messageTimeout:
-		return wire.ClosePolicy, "a message did not end within 30 s of its beginning"
+		return wire.ClosePolicy, "a message took longer than 30 s to arrive"
 	case s.unanswered != 0 && s.now-s.unanswered > pongTimeout && !s.full():
 		if n, known := s.conn.Undelivered(); !known || n == 0 {
 			return wire.ClosePolicy, "no answer to pings"
@@ -102,20 +102,21 @@ func (s *Session) overdue() (code uint16, reason string) {
 	return 0, ""
 }
 
-// confirmedOverdue tells whether a client that is overdue may be given up: it was overdue some seconds ago, too. The time may
-// have passed while this process was stopped, or its machine was; then what the client has sent meanwhile waits in the
-// socket, or comes a moment later, and is read before the client is judged.
+// confirmedOverdue reports whether a client that is overdue may be closed, because it was already overdue some seconds
+// ago. The time may have passed while this process or its machine was suspended. In that case the client's data waits
+// in the socket, or arrives a moment later, and has to be read before the client is closed.
 func (s *Session) confirmedOverdue() bool {
 	t := s.ensurePublisher()
-	if t.overdueSince == 0 || s.now-t.overdueSince > messageTimeout { // after another stop it is doubted anew
+	if t.overdueSince == 0 || s.now-t.overdueSince > messageTimeout { // after another suspension, start again
 		t.overdueSince = s.now
 	}
 	return s.now-t.overdueSince >= overdueFor
 }
 
-// renew keeps a name that is not bound to a connection from running out while its holder is connected.
+// renew renews the lease of a name that is not bound to a connection, so that it does not expire while its holder is
+// connected.
 func (s *Session) renew() {
-	if s.now < s.renewAt || s.inFlight() > 0 { // it may be giving the name up just now
+	if s.now < s.renewAt || s.inFlight() > 0 { // a request under way may be releasing the name
 		return
 	}
 	s.renewAt = s.now + eventlog.NameLeaseTime/4
@@ -124,17 +125,17 @@ func (s *Session) renew() {
 	}
 }
 
-// end closes for a reason that is not in what was received.
+// end closes the connection for a reason other than its input.
 func (s *Session) end(code uint16, reason string) {
 	s.close(code, reason)
 	s.conn.Finish()
 }
 
-// arm asks to be woken when something is due.
+// arm requests a wake-up at the next time that something is due.
 func (s *Session) arm() {
 	due := s.pingAt
 	sooner := func(t time.Duration) {
-		if t > s.now && t < due { // what is past waits for something else
+		if t > s.now && t < due { // anything earlier waits for something else
 			due = t
 		}
 	}
@@ -152,13 +153,13 @@ func (s *Session) arm() {
 		sooner(p.again)
 	}
 	if s.armed > s.now && due >= s.armed {
-		return // it is woken before that
+		return // an earlier wake-up is already requested
 	}
 	s.armed = due
 	s.conn.WakeAfter(due - s.now)
 }
 
-// pull takes what the rooms have for this client: of one room at a time, in turn.
+// pull returns the next frames of the rooms, one room at a time in turn.
 func (s *Session) pull(max int) []byte {
 	for range s.cursors {
 		s.next++
@@ -172,14 +173,14 @@ func (s *Session) pull(max int) []byte {
 	return nil
 }
 
-// after returns the frames that follow a place, from the past that was read, or from the tape. If they are in neither,
-// they are asked for, of one room at a time: what a client does not take costs memory for one part of the past.
+// after returns the frames that follow a cursor, from its backfill or from the fan-out buffer. If neither has them, it
+// requests a backfill, for one room at a time: a slow client costs the memory of one backfill.
 func (s *Session) after(p *cursor, max int) fanout.Span {
 	if p.backfill != nil {
 		if span, held := p.backfill.After(p.n, max); held {
 			return span
 		}
-		p.release() // memory was needed for others
+		p.release() // its memory was needed for others
 	}
 	span, held := p.sub.After(p.n, max)
 	if !held && s.now >= p.again && !s.hasBackfill() {
@@ -193,8 +194,8 @@ func (s *Session) after(p *cursor, max int) fanout.Span {
 	return span
 }
 
-// hasBackfill tells whether a part of the past of any room is held or asked for. Who leaves a room and enters it again waits
-// for what was asked for before: leaving is cheap, and reading is not.
+// hasBackfill reports whether a backfill of any room is held or requested. A client that leaves a room and joins it
+// again waits for the earlier request: leaving is cheap, reading is not.
 func (s *Session) hasBackfill() bool {
 	if s.backfilling {
 		return true
@@ -207,26 +208,26 @@ func (s *Session) hasBackfill() bool {
 	return false
 }
 
-// backfilled takes the past that was asked for. What is missing before it is gone, and the client is told.
+// backfilled receives a backfill. Messages missing before it have been deleted, and the client is told about the gap.
 func (s *Session) backfilled(p *cursor, c room.BackfillResult, err error) {
 	s.backfilling = false
 	p.errorSent = p.errorSent && err != nil
 	passed := c.Frames != nil && c.Frames.Last() <= p.n
-	if p.left || p == s.writing || passed { // the tape holds it by now; if that ends too early, it is asked for again
+	if p.left || p == s.writing || passed { // the fan-out buffer has it by now; if it does not, another backfill is requested
 		c.Frames.Release()
 		return
 	}
 	begin := c.First
 	if c.Frames != nil {
-		begin = c.Frames.First() // not c.First: if retention came after the read, what was read is still the truth
+		begin = c.Frames.First() // not c.First: what was read stays valid if retention deleted it afterwards
 	}
 	switch {
 	case err != nil:
-		if damaged := errors.Is(err, eventlog.ErrDamaged); damaged && !p.errorSent { // once, for it is tried again and again
+		if damaged := errors.Is(err, eventlog.ErrDamaged); damaged && !p.errorSent { // report it once, although the read is retried
 			p.errorSent = true
 			s.protocol.unreadable(p.sub.Room(), s.env.Chat.Unreadable(p.sub.Room()))
-		} else if !damaged { // what is damaged the store has logged
-			s.env.Logger.Error("the past of a room could not be read", "room", p.sub.Room(), "after", p.n, "err", err)
+		} else if !damaged { // the store has logged damage already
+			s.env.Logger.Error("could not read the history of a room", "room", p.sub.Room(), "after", p.n, "err", err)
 		}
 		p.again = s.now + readRetry
 	case begin > p.n+1:
@@ -235,12 +236,12 @@ func (s *Session) backfilled(p *cursor, c room.BackfillResult, err error) {
 		p.backfill = c.Frames
 	case c.Frames != nil:
 		p.backfill = c.Frames
-	default: // the tape has something that the journal does not show yet
+	default: // the fan-out buffer has something that the store does not show yet
 		p.again = s.now + readRetry
 	}
 }
 
-// behind tells whether there is something in the rooms that this client was not sent.
+// behind reports whether the rooms have anything that was not sent to this client.
 func (s *Session) behind() bool {
 	for _, p := range s.cursors {
 		if span, held := p.sub.After(p.n, 1); p.backfill != nil || !held || len(span.Bytes()) > 0 {
@@ -250,7 +251,7 @@ func (s *Session) behind() bool {
 	return false
 }
 
-// sendState sends the state of rooms that has changed. It is called when everything said has been sent.
+// sendState sends the changed state of rooms. It is called when all messages have been sent.
 func (s *Session) sendState() {
 	if !s.protocol.encoding().ReceivesState() {
 		return
@@ -271,13 +272,13 @@ func (s *Session) sendState() {
 // queueHasSpace is called by the sequencer when its queue has space again.
 func (s *Session) queueHasSpace() { s.enqueue(func() { s.publisher.queueFull = false }) }
 
-// reply is where the outcome of a command goes.
+// replyWith returns the reply address of a command.
 func (s *Session) replyWith(ref string) chat.Reply {
 	p := s.ensurePublisher()
 	return chat.Reply{To: &p.replyTo, Fence: p.fence, Ref: ref, Space: p.space}
 }
 
-// submitted notes what became of submitting a command. It returns false if the queue is full.
+// submitted records the result of submitting a command. It returns false if the queue is full.
 func (s *Session) submitted(err error) bool {
 	p := s.ensurePublisher()
 	switch err {
@@ -286,21 +287,21 @@ func (s *Session) submitted(err error) bool {
 	case eventlog.ErrBusy:
 		p.queueFull = true
 		return false
-	default: // the server is stopping; the client repeats the command elsewhere
+	default: // the server is stopping; the client sends the command again to the next one
 		p.lostToStop = true
 	}
 	return true
 }
 
-// paced calls f, and again as long as it returns that the client has to wait. Meanwhile nothing is read. f handles its own
-// result, unless that is eventlog.ErrBusy or a refusal to wait for.
+// paced calls f, and repeats it as long as its error asks the client to wait. Nothing is read meanwhile. f handles all
+// results except eventlog.ErrBusy and refusals with a waiting time.
 func (s *Session) paced(f func() error) {
 	if wait, done := s.result(f()); !done {
 		s.repeat(wait, f)
 	}
 }
 
-// repeat calls f after wait, or if that is 0 when the queue has space, until it is done.
+// repeat calls f after wait until it is done; a wait of 0 means until the queue has space.
 func (s *Session) repeat(wait time.Duration, f func() error) {
 	s.blockUntil(wait, func() bool {
 		wait, done := s.result(f())
@@ -311,8 +312,8 @@ func (s *Session) repeat(wait time.Duration, f func() error) {
 	})
 }
 
-// result says whether something that returned err is done, or else after what time to repeat it, or, if that is 0, that it
-// has to wait for space in the queue.
+// result reports whether a call that returned err is done. If not, it is repeated after wait; a wait of 0 means when
+// the queue has space.
 func (s *Session) result(err error) (wait time.Duration, done bool) {
 	if err == eventlog.ErrBusy {
 		s.ensurePublisher().queueFull = true
@@ -359,7 +360,7 @@ func (s *Session) join(name string, after *wire.Position, last int) (wire.Joined
 	return j.Welcome, j.After, nil
 }
 
-// pause stops reading for a while. That is not the client's time.
+// pause stops reading for a while. The deadline of a fence moves by the same time.
 func (s *Session) pause(wait time.Duration) {
 	t := s.ensurePublisher()
 	wait = max(wait, shortestPause)

@@ -10,24 +10,24 @@ import (
 	"ramai/wire"
 )
 
-// fenceHolds is how long a fence may stand, see there.
+// fenceHolds is how long a fence may stand, see fence.
 const fenceHolds = 5 * time.Second
 
 // v1 is the protocol ramai.v1.
 type v1 struct{ websocket }
 
-// fence keeps the order of messages after a refusal that may be retried: until the first refused id comes again, all other
-// messages are refused, too. It may never come again: if it was also sent on an earlier connection and stored from there,
-// the client has received its echo and is done with it. Then the fence would stay forever; so after fenceHolds the
-// connection is closed instead, and the client starts over on a new one.
+// fence preserves the order of messages after a refusal that may be retried: until the first refused id comes again,
+// all other messages are refused, too. That id may never come again: if it was also sent and stored on an earlier
+// connection, the client has received its echo and is done with it. The fence would then stay forever, so after
+// fenceHolds the connection is closed, and the client starts over on a new one.
 type fence struct {
-	room, id string        // of the message that has to come
+	room, id string        // of the message that has to come first
 	stored   bool          // the log refused it; such a message precedes all that were refused here
 	until    time.Duration // a different message after this closes the connection
 	err      *wire.CodedError
 }
 
-// fenceOff refuses other messages after one was refused.
+// fenceOff sets the fence after a message was refused.
 func (v v1) fenceOff(room, id string, stored bool, err *wire.CodedError) {
 	v.ensurePublisher().refusal = &fence{room: room, id: id, stored: stored, err: err, until: v.now + err.RetryAfter + fenceHolds}
 }
@@ -38,10 +38,10 @@ func (v v1) open(c *Client) { v.welcome(c.Session, "") }
 
 func (v v1) received(b []byte) (int, error) { return v.decode(b, v) }
 
-// send puts a frame into the private buffer.
+// send appends a frame to the control queue.
 func (v v1) send(f wire.Frame) { v.sendText(wire.Append(nil, f)) }
 
-// refusal says why a request is not done. It is for what the journal was not asked about.
+// refuse rejects a request for a reason that did not come from the log.
 func (v v1) refuse(r wire.Request, why *wire.CodedError) {
 	v.env.refused(why.Code)
 	v.send(r.Refused(why))
@@ -92,7 +92,7 @@ func (v v1) text(b []byte) {
 
 func (v v1) hello(r wire.Request, f wire.Hello, begun bool) {
 	if begun {
-		v.refuse(r, &wire.CodedError{Code: wire.BadRequest, Reason: "hello comes first on a connection, or not at all"})
+		v.refuse(r, &wire.CodedError{Code: wire.BadRequest, Reason: "hello must be the first request on a connection"})
 		return
 	}
 	v.hasKey = v.hasKey && v.sender() == wire.SenderIDOf(f.Session)
@@ -114,7 +114,7 @@ func (v v1) say(r wire.Request, f wire.Say) {
 		return
 	}
 	reply := v.replyWith(r.Ref)
-	if p.refusal != nil && p.refusal.stored { // what is in flight was sent after it, and has to be sent again
+	if p.refusal != nil && p.refusal.stored { // commands in flight were sent after the refused message, and have to be sent again
 		reply.Fence++
 	}
 	m := chat.Message{Room: f.Room, ID: f.ID, Text: f.Text}
@@ -134,11 +134,11 @@ func (v v1) say(r wire.Request, f wire.Say) {
 	}
 }
 
-// sayBehindFence refuses a message that another one has to come before.
+// sayBehindFence refuses a message that has to wait for the fenced one.
 func (v v1) sayBehindFence(r wire.Request) {
 	refusal := v.publisher.refusal
 	if v.now > refusal.until {
-		v.end(wire.ClosePolicy, "the refused message did not come again; reconnect, and send what is not saved in order")
+		v.end(wire.ClosePolicy, "the refused message was not sent again; reconnect, and send all unsaved messages in order")
 		return
 	}
 	v.refuse(r, &wire.CodedError{
@@ -148,8 +148,8 @@ func (v v1) sayBehindFence(r wire.Request) {
 	})
 }
 
-// name is paced, not refused: a client that comes with many others behind one address gets its name a moment later. What
-// follows is not read before the name is answered, so that it happens under that name.
+// name is paced, not refused: a client that connects with many others from one address gets its name a moment later.
+// Nothing is read before the request is answered, so that later requests run under the new name.
 func (v v1) name(r wire.Request, f wire.Name) {
 	p := v.ensurePublisher()
 	change := v.env.Chat.ReserveName
@@ -183,14 +183,14 @@ func (v v1) reply(o *reply) {
 			v.send(wire.Request{Type: wire.Name{}.Type(), Ref: o.ref}.Refused(o.Err))
 			return
 		}
-		name, _ := o.Command.Body.(eventlog.ReserveNameBody) // a release has none
+		name, _ := o.Command.Body.(eventlog.ReserveNameBody) // a release has no body
 		v.send(wire.Name{Name: name.Name, Ref: o.ref})
 	default:
-		v.env.Logger.Error("a session has no answer for a command of this kind", "kind", o.Command.Kind)
+		v.env.Logger.Error("no answer is defined for this kind of command", "kind", o.Command.Kind)
 	}
 }
 
-// saved answers a say.
+// saved answers a say request.
 func (v v1) saved(o *reply) {
 	c := &o.Command
 	if o.Status != eventlog.Refused {
@@ -205,7 +205,7 @@ func (v v1) saved(o *reply) {
 	}
 }
 
-// joinRoom is paced, not refused: a client that comes back to many rooms at once waits a moment.
+// joinRoom is paced, not refused: a client that rejoins many rooms at once waits a moment.
 func (v v1) joinRoom(r wire.Request, f wire.Join) {
 	last := wire.DefaultJoin
 	if f.Last != nil {
@@ -246,7 +246,7 @@ func (v v1) bye(retry time.Duration) {
 	v.send(wire.Restarting{RetryAfterMS: retry.Milliseconds()})
 }
 
-// history requests one page. Until it comes, nothing more is read from the client.
+// history requests one page. Nothing more is read from the client until the page has been sent.
 func (v v1) history(r wire.Request, f wire.History) {
 	err := v.env.Chat.History(v.actor(), f, func(page wire.Page, err error) {
 		v.enqueue(func() {

@@ -254,7 +254,7 @@ func TestWho(t *testing.T) {
 	l.expect("who den 5 ann,mia,zoe")
 }
 
-// Whatever is wrong with a request, the connection lives and the answer says what.
+// An invalid request gets an answer that says what is wrong, and the connection stays open.
 func TestBadRequests(t *testing.T) {
 	deep := strings.Repeat("[", 20000)
 	for name, c := range map[string]struct{ sent, want string }{
@@ -306,7 +306,7 @@ func TestBadRequests(t *testing.T) {
 	}
 }
 
-// What breaks the rules of WebSocket ends the connection, with the code that says why.
+// A violation of the WebSocket protocol closes the connection with the right code.
 func TestProtocolErrors(t *testing.T) {
 	mask := [4]byte{1, 2, 3, 4}
 	masked := func(head ...byte) []byte { return append(head, mask[:]...) }
@@ -408,7 +408,7 @@ func TestMessageForm(t *testing.T) {
 	}
 }
 
-// Who has proved a key owns the name it speaks under; with another session, or on another connection, nobody does.
+// A client that has proved a key owns its name; with another session, or on another connection, it does not.
 func TestNameOfAKey(t *testing.T) {
 	st := newHarness(t, setting{})
 	secret, err := wire.NewSession(st.random)
@@ -442,20 +442,20 @@ func TestNameOfAKey(t *testing.T) {
 	back.expectOf("name", "name Ann")
 }
 
-// The keys of an address come to own names at a pace. Over it a name is held as anybody holds one, until what is said under
-// it is within the pace again; and an owner pays once.
+// The registrations of an address's keys are rate limited. Beyond the limit a name is reserved without an owner, until
+// a message under it is within the limit again. An owner is charged once.
 func TestNamesAreOwnedAtAPace(t *testing.T) {
 	st := newHarness(t, setting{rate: 100, burst: 100})
-	visits := 0
+	attempts := 0
 	speaks := func(secret, name string) (owns bool) {
 		l := st.connect(Client{Transport: chat.V1, Session: secret, HasKey: true, Addr: remote})
 		defer l.end(nil)
 		l.send(wire.Name{Name: name})
 		l.expectOf("name error", "name "+name)
-		l.say(fmt.Sprint("a", visits), "x")
-		l.say(fmt.Sprint("b", visits), "more, before the first is stored")
+		l.say(fmt.Sprint("a", attempts), "x")
+		l.say(fmt.Sprint("b", attempts), "more, before the first is stored")
 		l.expectOf("refused error")
-		visits++
+		attempts++
 		return st.store.CanRegister(l.s.SenderID()) == ""
 	}
 	var secrets []string
@@ -485,7 +485,7 @@ func TestNamesAreOwnedAtAPace(t *testing.T) {
 	}
 }
 
-// A name that somebody else has changed is told where names are known.
+// A client of a protocol with names is told that its name was changed elsewhere.
 func TestRenamed(t *testing.T) {
 	st := newHarness(t, setting{})
 	a, p := st.v1(), st.plain(Client{})
@@ -504,7 +504,7 @@ func TestRenamed(t *testing.T) {
 	a.expect()
 }
 
-// The ref of a request comes back in whatever answers it, also in what the journal decides.
+// The ref of a request is in its answer, including answers that come from the log.
 func TestAnswersHaveTheRef(t *testing.T) {
 	st := newHarness(t, setting{})
 	l := st.v1()
@@ -556,7 +556,7 @@ func TestAnswersHaveTheRef(t *testing.T) {
 	}
 }
 
-// What follows a name waits for it: it is done under that name, and answered after it.
+// Requests after a name request wait for it: they run under that name, and are answered after it.
 func TestWhatFollowsANameWaitsForIt(t *testing.T) {
 	st := newHarness(t, setting{})
 	l := st.v1()

@@ -7,17 +7,17 @@ import (
 	"ramai/wire"
 )
 
-// websocket is what the protocols over WebSocket have in common: text messages come and go in frames, pings are
-// answered, and a close frame ends it.
+// websocket is the common part of the protocols over WebSocket: text messages are sent in frames, pings are answered,
+// and a close frame ends the connection.
 type websocket struct{ *Session }
 
-// textHandler is a protocol that takes text messages.
+// textHandler is a protocol that receives text messages.
 type textHandler interface {
-	// text handles one, valid until it returns.
+	// text handles one message, which is valid until it returns.
 	text(b []byte)
 }
 
-// decode takes frames, and hands the messages in them to p. Whatever comes is counted as work.
+// decode decodes frames, and passes their messages to p. All input is counted as work.
 func (s websocket) decode(b []byte, p textHandler) (used int, err error) {
 	if s.closing || s.closeReceived() { // nothing may follow
 		return len(b), nil
@@ -26,15 +26,15 @@ func (s websocket) decode(b []byte, p textHandler) (used int, err error) {
 		return 0, nil
 	}
 	turn := 0
-	work := work{frames: -1}                   // the first is paid for
-	fresh := frame.NewDecoder(s.frameConfig()) // on the stack: most of what comes is whole
+	work := work{frames: -1}                   // the first is charged already
+	fresh := frame.NewDecoder(s.frameConfig()) // on the stack: most messages arrive whole
 	dec := &fresh
 	if s.dec != nil {
 		dec = s.dec
 	}
 	for used < len(b) && !s.closing && !s.closeReceived() && !s.full() {
 		if turn >= workATurn {
-			s.conn.Wake() // others have their turn first
+			s.conn.Wake() // other sessions have their turn first
 			break
 		}
 		m, k, err := dec.Next(b[used:])
@@ -63,14 +63,15 @@ func (s websocket) decode(b []byte, p textHandler) (used int, err error) {
 	return used, nil
 }
 
-// work is what came and was not counted yet.
+// work is input that has not been charged yet.
 type work struct{ frames, bytes int }
 
-// inflating is for how many bytes one counts that may be compressed: a block with codes of its own takes a dozen, and
-// inflates to nothing. So a unit that is the worst to inflate takes about as long as others do, some 12 µs.
+// inflating is the weight of one compressed byte: a block with its own Huffman codes takes a dozen bytes and may
+// inflate to nothing. With this weight, the unit that is slowest to inflate takes about as long as others do, some 12
+// µs.
 const inflating = 4
 
-// add adds a message, or a part of one, that took k bytes.
+// add adds a message, or a part of one, of k bytes.
 func (w *work) add(m frame.Message, k int, deflate bool) {
 	if deflate {
 		k = k*inflating + len(m.Payload)
@@ -81,10 +82,10 @@ func (w *work) add(m frame.Message, k int, deflate bool) {
 	}
 }
 
-// units is how much that is: one a frame, and one a KiB.
+// units is the cost of the work: one for each frame, and one for each KiB.
 func (w *work) units() int { return max(w.frames, 0) + w.bytes>>10 }
 
-// chargeFirst takes the first unit of what is to be read now. It returns false if the rates do not allow that yet.
+// chargeFirst charges the first unit before reading. It returns false if the rates do not allow that yet.
 func (s websocket) chargeFirst() bool {
 	wait := s.env.Chat.Work(s.senderID, s.addr, 1)
 	if wait > 0 {
@@ -93,7 +94,7 @@ func (s websocket) chargeFirst() bool {
 	return wait == 0
 }
 
-// chargeWork counts w.
+// chargeWork charges w and resets it.
 func (s websocket) chargeWork(w *work) {
 	units := w.units()
 	if units == 0 {
@@ -105,7 +106,7 @@ func (s websocket) chargeWork(w *work) {
 	}
 }
 
-// frameConfig says what frameConfig this client may send.
+// frameConfig is the configuration of the frames that this client may send.
 func (s websocket) frameConfig() *frame.Config {
 	if s.deflate {
 		return s.env.Deflate
@@ -113,7 +114,7 @@ func (s websocket) frameConfig() *frame.Config {
 	return s.env.Frame
 }
 
-// retainDecoder keeps dec for what comes next, if a message is under way.
+// retainDecoder stores dec for the next input if a message is incomplete.
 func (s websocket) retainDecoder(dec *frame.Decoder) {
 	s.holdPartial(dec.Buffered())
 	switch {
@@ -137,7 +138,7 @@ func (s websocket) handle(m frame.Message, p textHandler) error {
 		s.control = frame.AppendPong(s.control, m.Payload)
 	case frame.Close:
 		code, _ := frame.CloseCode(m.Payload)
-		if code == 1005 { // none was given: none is given back
+		if code == 1005 { // no code was given, so none is returned
 			code = 0
 		}
 		t := s.ensurePublisher()
@@ -146,7 +147,7 @@ func (s websocket) handle(m frame.Message, p textHandler) error {
 	return nil
 }
 
-// failDecode closes with the code that err carries. It returns err.
+// failDecode closes the connection with the code of err, and returns err.
 func (s websocket) failDecode(err error) error {
 	code, reason := uint16(wire.CloseProtocolError), err.Error()
 	if e := (*frame.Error)(nil); errors.As(err, &e) {
@@ -167,7 +168,7 @@ func (s websocket) last(code uint16, reason string) {
 	s.control = frame.AppendClose(s.control, code, reason)
 }
 
-// sendText puts a text message into the private buffer.
+// sendText appends a text message to the control queue.
 func (s websocket) sendText(text []byte) {
 	if !s.closing {
 		s.control = frame.AppendText(s.control, text)
