@@ -44,7 +44,7 @@ func TestSay(t *testing.T) {
 	}
 }
 
-// What is wrong with a message is said at once, and nothing is submitted or counted.
+// An invalid message is refused at once, and nothing is submitted or charged.
 func TestBadTexts(t *testing.T) {
 	c := newServer(t, RateLimits{PerSecond: 1, Burst: 1, Address: 1})
 	for text, want := range map[string]wire.Code{strings.Repeat("x", 101): wire.TooLong, "a\x00b": wire.BadRequest} {

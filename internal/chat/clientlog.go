@@ -14,8 +14,8 @@ const linesAMinute = 600
 // loggedText is how much of a text a line of the log has, in bytes.
 const loggedText = 200
 
-// ClientLog is the lines of the log about clients: who comes and goes, and, if it is made so, what they say. One address
-// cannot fill the log: what is over its number of lines a minute is counted, and told once. A nil *ClientLog has no lines.
+// ClientLog logs connections of clients and, if enabled, their messages. One address cannot fill the log: lines beyond
+// its limit a minute are counted, and the count is logged once. A nil *ClientLog logs nothing.
 type ClientLog struct {
 	logger *slog.Logger
 	now    func() time.Time

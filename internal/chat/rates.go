@@ -10,99 +10,100 @@ import (
 	"ramai/wire"
 )
 
-// RateLimits are the shares that [NewRates] gives.
+// RateLimits configures [NewRates].
 type RateLimits struct {
-	PerSecond float64 // events a second of a sender; 0: there is no limit of any kind
-	Burst     int     // events of a sender at once
-	Address   int     // how many senders' shares an address has, at least 1
-	Rooms     int     // rooms that an address may make in a minute, and at once
-	Names     int     // names that the keys of an address may come to own in an hour, and at once; 0: no limit
-	AllRooms  int     // rooms there may be: all together may make a quarter of them in an hour, and a tenth at once; 0: no limit
+	PerSecond float64 // commands a second of a sender; 0: no limits of any kind
+	Burst     int     // commands of a sender at once
+	Address   int     // the allowance of an address as a multiple of a sender's, at least 1
+	Rooms     int     // rooms that an address may create in a minute, and at once
+	Names     int     // names that the keys of an address may register in an hour, and at once; 0: no limit
+	AllRooms  int     // the limit of rooms: all clients together may create a quarter of them in an hour, and a tenth at once; 0: no limit
 }
 
-// Work is what is counted of everything that comes, also of what is no event: each frame is one unit, and so is each
-// KiB of it, inflated, and each quarter of one before that. A sender may send so many units for each of its events. The longest text that can be said, in
-// the longest form that JSON has for it, is 25 of them, so who keeps to the rate of events never meets this limit.
+// workPerEvent is how many units of work a sender may cause for each of its commands. All input counts as work: each
+// frame is one unit, as is each KiB of inflated data, and each quarter of a KiB of compressed data. The longest message
+// in its longest JSON form is 25 units, so a sender within the rate of commands never meets this limit.
 const workPerEvent = 32
 
-// Searching is counted by the time it takes, for each event of a sender's share: by default a tenth of the time, and
-// two seconds at once.
+// searchPerEvent is how much time a sender may spend on searches for each of its commands: by default a tenth of the
+// time, and two seconds at once.
 const searchPerEvent = 0.02 // seconds
 
-// loopbackShare is how many addresses' shares of work loopback has. All who come through a proxy or a tunnel on this
-// machine may be one address there, so of events it has no share at all.
+// loopbackShare is the allowance of work of loopback, as a multiple of an address's. All clients behind a proxy or a
+// tunnel on this machine may share one address there, so loopback has no limit of commands at all.
 const loopbackShare = 10
 
-// usedDecay is in how many seconds what was taken counts for a third of it.
+// usedDecay is the time in seconds after which past use counts for about a third.
 const usedDecay = 10.
 
-// addressMinWait is the shortest wait where an address has nothing left: all who wait there would otherwise ask again and again.
+// addressMinWait is the shortest wait when an address has nothing left. Without it, all clients there would retry again
+// and again.
 const addressMinWait = 200 * time.Millisecond
 
-// Rates says who may do how much. A sender and an address each have a share of events, of work and of searching, and
-// what is done takes from both.
+// Rates limits the rates of senders and addresses. Each sender and each address has an allowance of commands, of work
+// and of searching, and every request is charged to both.
 //
-// An address has the share of many senders, for many people may be behind it. A sender who took much of late leaves up to
-// half of that to the others, so that one who took little is served at once, and those who take all they can get the same.
-// Loopback has no share of events: whoever is on this
-// machine, or behind a proxy on it, is told apart by sender alone.
+// The allowance of an address is that of many senders, because many people may be behind it. A sender with high recent
+// use leaves up to half of that allowance to others, so a sender with low recent use is served at once, and heavy users
+// get equal parts. Loopback has no allowance of commands: clients on this machine, or behind a proxy on it, are
+// distinguished by sender alone.
 type Rates struct {
 	limits                  RateLimits
 	events, work, searching pace // of a sender
-	making, registering     pace // of an address: rooms, and names
-	holding                 pace // of an address: senders who hold a name
-	makingAll               pace // of all addresses together
+	making, registering     pace // of an address: creating rooms, and registering names
+	holding                 pace // of an address: senders with a name
+	makingAll               pace // of all addresses together: creating rooms
 
 	mu       sync.Mutex
 	senders  map[[wire.SenderIDLen]byte]*share // guarded by mu
 	networks map[netip.Prefix]*network         // guarded by mu
-	made     bucket                            // guarded by mu: rooms, by all together
-	sweepAt  int                               // guarded by mu: how many entries there may be before the idle ones are dropped
+	made     bucket                            // guarded by mu: rooms created by all together
+	sweepAt  int                               // guarded by mu: the number of entries at which idle ones are dropped
 }
 
-// A pace is how fast a bucket fills, and how much it holds.
+// A pace is the fill rate and the capacity of a bucket.
 type pace struct{ perSecond, burst float64 }
 
-// times is n shares in one.
+// times is the pace of n senders together.
 func (p pace) times(n int) pace { return pace{p.perSecond * float64(n), p.burst * float64(n)} }
 
-// A bucket holds what may be taken at once. Below zero, more was taken than it held.
+// A bucket is a token bucket. Its tokens are negative after charges beyond its content.
 type bucket struct {
 	tokens float64
-	used   float64   // what was taken of late: it fades away
-	at     time.Time // when that was so
+	used   float64   // recent use, which decays
+	at     time.Time // the time for which tokens and used hold
 }
 
-// full is a bucket of which nothing was taken.
+// full is a bucket from which nothing was taken.
 func full(p pace, now time.Time) bucket { return bucket{tokens: p.burst, at: now} }
 
-// fill adds what has come since.
+// fill adds the tokens since the last call.
 func (b *bucket) fill(now time.Time, p pace) {
 	if d := now.Sub(b.at).Seconds(); d > 0 {
 		b.tokens, b.used, b.at = min(p.burst, b.tokens+d*p.perSecond), b.used*math.Exp(-d/usedDecay), now
 	}
 }
 
-// take takes cost, also if there is less.
+// take takes cost, even if the bucket holds less.
 func (b *bucket) take(cost float64) {
 	b.tokens -= cost
 	b.used += cost
 }
 
-// share is what a sender may do, or several together.
+// share is the allowance of a sender, or of several together.
 type share struct{ events, work, searching bucket }
 
-// network is what an address may do.
+// network is the allowance of an address.
 type network struct {
 	share
-	senders             int   // how many senders' shares of work that is
-	nobody              share // of those who name no sender: together they are one
+	senders             int   // the allowance of work as a multiple of a sender's
+	nobody              share // of requests without a sender, which count as one sender
 	making, registering bucket
 	holding             bucket
-	made                string // the room that was paid for last
+	made                string // the last room charged
 }
 
-// NewRates gives everybody their shares.
+// NewRates returns Rates with full allowances.
 func NewRates(l RateLimits) *Rates {
 	events := pace{l.PerSecond, float64(l.Burst)}
 	return &Rates{
@@ -119,8 +120,8 @@ func NewRates(l RateLimits) *Rates {
 	}
 }
 
-// Take takes cost events from the shares of a sender and an address, or nothing: then it returns how long to wait. Who
-// names no sender is one with all others at its address who name none.
+// Take takes cost commands from the allowances of a sender and an address, or takes nothing and returns how long to
+// wait. All requests of an address without a sender count as one sender.
 func (r *Rates) Take(now time.Time, by string, addr netip.Addr, cost int) time.Duration {
 	if r.limits.PerSecond == 0 || by == "" && addr.IsLoopback() {
 		return 0
@@ -128,22 +129,21 @@ func (r *Rates) Take(now time.Time, by string, addr netip.Addr, cost int) time.D
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	own, all := r.of(now, key(by), addr)
-	most := min(float64(cost), r.events.burst) // more than a full bucket would never come
+	most := min(float64(cost), r.events.burst) // a bucket never holds more
 	if addr.IsLoopback() {
 		return take(now, most, r.events, &own.events, pace{}, nil)
 	}
 	return take(now, most, r.events, &own.events, r.events.times(r.limits.Address), &all.events)
 }
 
-// Work takes units of work from the shares of a sender and an address, or nothing: then it returns how long nothing is
-// to be read from there.
+// Work takes units of work from the allowances of a sender and an address, or takes nothing and returns how long not to
+// read.
 func (r *Rates) Work(now time.Time, by [wire.SenderIDLen]byte, addr netip.Addr, units int) time.Duration {
-	most := min(float64(units), r.work.burst) // more than a full bucket would never come
+	most := min(float64(units), r.work.burst) // a bucket never holds more
 	return r.countWork(now, by, addr, most, take)
 }
 
-// Worked counts units of work that had to be done to know how many they are. It returns how long nothing more is to be
-// read from there.
+// Worked charges units of work that were known only after the work was done. It returns how long not to read.
 func (r *Rates) Worked(now time.Time, by [wire.SenderIDLen]byte, addr netip.Addr, units int) time.Duration {
 	return r.countWork(now, by, addr, float64(units), charge)
 }
@@ -158,13 +158,13 @@ func (r *Rates) countWork(now time.Time, by [wire.SenderIDLen]byte, addr netip.A
 	return count(now, cost, r.work, &own.work, r.work.times(all.senders), &all.work)
 }
 
-// TakeSearch returns how long to wait before a sender at an address may search. What the search takes is to be
-// counted by Searched.
+// TakeSearch returns how long a sender at an address must wait before a search. The time of the search is charged by
+// Searched.
 func (r *Rates) TakeSearch(now time.Time, by string, addr netip.Addr) time.Duration {
 	return r.Searched(now, by, addr, 0)
 }
 
-// Searched counts the time that a search took.
+// Searched charges the time of a search.
 func (r *Rates) Searched(now time.Time, by string, addr netip.Addr, took time.Duration) time.Duration {
 	if r.limits.PerSecond == 0 || by == "" && addr.IsLoopback() {
 		return 0
@@ -175,7 +175,7 @@ func (r *Rates) Searched(now time.Time, by string, addr netip.Addr, took time.Du
 	return charge(now, took.Seconds(), r.searching, &own.searching, r.searching.times(searchers(all.senders)), &all.searching)
 }
 
-// shares is how many senders' shares of work an address has.
+// shares is an address's allowance of work as a multiple of a sender's.
 func (r *Rates) shares(addr netip.Addr) int {
 	if addr.IsLoopback() {
 		return r.limits.Address * loopbackShare
@@ -183,16 +183,16 @@ func (r *Rates) shares(addr netip.Addr) int {
 	return r.limits.Address
 }
 
-// searchers is how many senders' shares of searching an address has that has n of others. A query takes a processor for
-// its time, so by default that is half of one.
+// searchers is the allowance of searching, as a multiple of a sender's, of an address that has n times a sender's
+// allowance of work. A query occupies a processor, and by default an address can occupy half of one.
 func searchers(n int) int { return (n + 3) / 4 }
 
-// leastRooms is how many rooms can always be made at once by all together.
+// leastRooms is how many rooms all clients together can always create at once.
 const leastRooms = 10
 
-// TakeRoom takes one new room from the share of an address, and from that of all together, or returns how long to wait. The
-// lobby is nobody's to make, and a room that was paid for last is not paid for again: it may not be stored yet. Loopback
-// has no share of its own.
+// TakeRoom takes one new room from the allowances of an address and of all clients together, or returns how long to
+// wait. The lobby costs nothing, and the last room charged is not charged again, because it may not be stored yet.
+// Loopback has no allowance of its own.
 func (r *Rates) TakeRoom(now time.Time, addr netip.Addr, room string) time.Duration {
 	if r.limits.PerSecond == 0 || room == wire.Lobby {
 		return 0
@@ -209,7 +209,7 @@ func (r *Rates) TakeRoom(now time.Time, addr netip.Addr, room string) time.Durat
 	}
 	if wait == 0 && !addr.IsLoopback() {
 		if wait = take(now, 1, r.making, &all.making, pace{}, nil); wait > 0 {
-			r.made.tokens++ // another may make it
+			r.made.tokens++ // return it for another client
 		}
 	}
 	if wait == 0 {
@@ -218,11 +218,12 @@ func (r *Rates) TakeRoom(now time.Time, addr netip.Addr, room string) time.Durat
 	return wait
 }
 
-// namesHeld is how many senders of an address can come to hold a name in an hour, and at once: a school's, and far fewer than
-// journal.MaxHeld.
+// namesHeld is how many senders of an address can reserve a first name in an hour, and at once: enough for a school,
+// and far below eventlog.MaxNameLeases.
 const namesHeld = 500
 
-// TakeHold takes one name that a sender holds who held none from the share of an address, or returns how long to wait.
+// TakeHold takes one reservation, by a sender without a name, from the allowance of an address, or returns how long to
+// wait.
 func (r *Rates) TakeHold(now time.Time, addr netip.Addr) time.Duration {
 	if r.limits.PerSecond == 0 || addr.IsLoopback() {
 		return 0
@@ -233,7 +234,7 @@ func (r *Rates) TakeHold(now time.Time, addr netip.Addr) time.Duration {
 	return take(now, 1, r.holding, &all.holding, pace{}, nil)
 }
 
-// TakeName takes one name that becomes somebody's own from the share of an address, or returns how long to wait.
+// TakeName takes one registration of a name from the allowance of an address, or returns how long to wait.
 func (r *Rates) TakeName(now time.Time, addr netip.Addr) time.Duration {
 	if r.limits.PerSecond == 0 || r.limits.Names == 0 || addr.IsLoopback() {
 		return 0
@@ -263,7 +264,7 @@ func take(now time.Time, cost float64, ownPace pace, own *bucket, allPace pace, 
 	return wait
 }
 
-// charge takes cost from both buckets, also if they do not hold it, and returns how long it is until they do.
+// charge takes cost from both buckets, even if they hold less, and returns how long it takes until neither is negative.
 func charge(now time.Time, cost float64, ownPace pace, own *bucket, allPace pace, all *bucket) time.Duration {
 	own.fill(now, ownPace)
 	all.fill(now, allPace)
@@ -272,9 +273,9 @@ func charge(now time.Time, cost float64, ownPace pace, own *bucket, allPace pace
 	return until(0, ownPace, own, allPace, all)
 }
 
-// until returns how long it takes at most until cost may be taken, if nobody else comes.
+// until returns the time until cost can be taken, if no other request comes first.
 func until(cost float64, ownPace pace, own *bucket, allPace pace, all *bucket) time.Duration {
-	const nothing = 1e-9 // of a second: what is left of rounding
+	const nothing = 1e-9 // of a second: rounding errors
 	wait := (cost - own.tokens) / ownPace.perSecond
 	if all != nil {
 		leaves := (allPace.burst - ownPace.burst) / 2 * min(1, own.used/(usedDecay*ownPace.perSecond))
@@ -288,13 +289,13 @@ func until(cost float64, ownPace pace, own *bucket, allPace pace, all *bucket) t
 	return time.Duration(math.Ceil(wait*1e9 - nothing))
 }
 
-// key is a sender as senders are kept: none is all zeroes.
+// key is the map key of a sender; all zeroes for none.
 func key(by string) (k [wire.SenderIDLen]byte) {
 	copy(k[:], by)
 	return k
 }
 
-// of returns the shares of a sender and of its address. Called with mu held.
+// of returns the shares of a sender and of its address. r.mu is held.
 func (r *Rates) of(now time.Time, by [wire.SenderIDLen]byte, addr netip.Addr) (own *share, all *network) {
 	r.sweep(now)
 	net := Network(addr)
@@ -317,15 +318,15 @@ func (r *Rates) of(now time.Time, by [wire.SenderIDLen]byte, addr netip.Addr) (o
 	return own, all
 }
 
-// fresh is the share of n senders who have done nothing yet.
+// fresh is the full share of n senders.
 func (r *Rates) fresh(now time.Time, n int) share {
 	return share{full(r.events.times(n), now), full(r.work.times(n), now), full(r.searching.times(searchers(n)), now)}
 }
 
-// Network is what has one share, see [connlimit.Network].
+// Network is the network of an address with one allowance, see [connlimit.Network].
 func Network(addr netip.Addr) netip.Prefix { return connlimit.Network(addr) }
 
-// sweep drops the shares that are full again, now and then. Called with mu held.
+// sweep drops full shares from time to time. r.mu is held.
 func (r *Rates) sweep(now time.Time) {
 	if r.entries() < r.sweepAt {
 		return
@@ -347,7 +348,7 @@ func (r *Rates) sweep(now time.Time) {
 	r.sweepAt = max(1024, 2*r.entries())
 }
 
-// rested tells whether a share, which is that of n senders, is full again.
+// rested reports whether a share of n senders is full.
 func (r *Rates) rested(now time.Time, s *share, n int) bool {
 	events, work, searching := r.events.times(n), r.work.times(n), r.searching.times(searchers(n))
 	s.events.fill(now, events)
@@ -356,5 +357,5 @@ func (r *Rates) rested(now time.Time, s *share, n int) bool {
 	return s.events.tokens >= events.burst && s.work.tokens >= work.burst && s.searching.tokens >= searching.burst
 }
 
-// entries is how many shares are remembered. Called with mu held.
+// entries is the number of shares stored. r.mu is held.
 func (r *Rates) entries() int { return len(r.senders) + len(r.networks) }

@@ -191,7 +191,7 @@ func TestAllMakeRoomsAtAPace(t *testing.T) {
 	if wait := r.TakeRoom(now, netip.MustParseAddr("127.0.0.1"), "mine"); wait == 0 {
 		t.Error("loopback is no part of all")
 	}
-	// What an address could not make is left to others.
+	// Rooms that an address could not create are available to others.
 	now = now.Add(24 * time.Hour)
 	for i := range roomsAMinute + 1000 {
 		r.TakeRoom(now, addr(7), fmt.Sprint("more", i))

@@ -52,7 +52,7 @@ func TestAnAddressHasManyShares(t *testing.T) {
 	}
 }
 
-// Whoever does little is served, whatever the others behind the same address do, and those share the rest.
+// A sender with low use is served, whatever others at the same address do, and those share the rest.
 func TestAnAddressServesWhoTookLittle(t *testing.T) {
 	r, now := NewRates(shared), time.Unix(0, 0)
 	took := make([]int, 60)
