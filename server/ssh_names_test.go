@@ -21,7 +21,7 @@ import (
 	"ramai/wire"
 )
 
-// Who holds a name that the operator releases hears of it on every connection, and talks on without one.
+// If the operator releases a name, its holder is notified on every connection, and continues without a name.
 func TestSSHNameIsReleasedFromItsHolder(t *testing.T) {
 	t.Parallel()
 	var operator http.Handler
@@ -83,7 +83,7 @@ func TestSSHNameIsReleasedFromItsHolder(t *testing.T) {
 	}
 }
 
-// Who cannot have the name hears why, whichever way it is to be shown.
+// A client that cannot have a name is told why, on a screen and in line mode.
 func TestSSHNoName(t *testing.T) {
 	o := serveSSH(t, nil)
 	c := o.enter("an\u202ena", asGuest)
@@ -100,8 +100,8 @@ func TestSSHNoName(t *testing.T) {
 	}
 }
 
-// The keys of one address come to own so many names an hour, whichever keys they are. Over that they talk under a name that
-// is not theirs for good. Who owns a name and comes back pays nothing for it.
+// The keys of one address can register a limited number of names an hour, whichever keys they are. Beyond that they
+// hold a name only temporarily. An owner of a name is charged once.
 func TestSSHNamesAreOwnedAtAPace(t *testing.T) {
 	t.Parallel()
 	const names = 3 // an hour: one in 20 minutes
@@ -174,7 +174,7 @@ func TestSSHNamesAreOwnedAtAPace(t *testing.T) {
 	own(false)
 }
 
-// Without the secret that senders are derived from, names are nobody's whom one could know: that is told.
+// If the secret from which senders are derived is missing, nobody owns the names, and the log says so.
 func TestSSHSecretIsMissed(t *testing.T) {
 	var folder string
 	var notes proxytest.Buffer
@@ -198,7 +198,7 @@ func TestSSHSecretIsMissed(t *testing.T) {
 			}
 		}
 		o = serveSSH(t, in)
-		if strings.Contains(notes.String(), "the secret of SSH was missing") != missing {
+		if strings.Contains(notes.String(), "the SSH secret was missing") != missing {
 			t.Errorf("missing is %v, and the log says\n%s", missing, notes.String())
 		}
 	}

@@ -19,7 +19,7 @@ import (
 	"ramai/wire"
 )
 
-// terminal is a visit on a screen.
+// terminal is an SSH session with a screen.
 type terminal struct {
 	*ssh.Session
 	t             *testing.T
@@ -66,7 +66,7 @@ func (term *terminal) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// shows waits for some text: in what is written, or on the screen, where what was written in pieces stands together.
+// shows waits for a text, either in the output or on the screen, where text written in pieces is contiguous.
 func (term *terminal) shows(want string) {
 	term.t.Helper()
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
@@ -82,7 +82,7 @@ func (term *terminal) shows(want string) {
 	}
 }
 
-// screen is what a terminal shows of what was written to it.
+// screen is what a terminal shows after the output so far.
 func (term *terminal) screen(text []byte) string {
 	screen := vt.NewEmulator(term.width, term.height)
 	answered := make(chan struct{})
@@ -104,12 +104,12 @@ func (term *terminal) types(keys string) {
 	}
 }
 
-// Who comes back with a key finds what was begun, and a window can be of any size.
+// A client with a key gets its draft back when it returns, and a window can have any size.
 func TestSSHScreen(t *testing.T) {
 	t.Parallel()
 	var folder string
 	o := serveSSH(t, func(c *server.Config) { folder = filepath.Join(c.Data, "ssh", "screens") })
-	remembered := func(draft string) { // a visit ends a moment after its channel
+	remembered := func(draft string) { // a session ends a moment after its channel
 		t.Helper()
 		for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 			files, _ := filepath.Glob(filepath.Join(folder, "*.json"))
@@ -161,7 +161,7 @@ func TestSSHScreen(t *testing.T) {
 	}
 }
 
-// The address of a room is one that a browser finds.
+// The address of a room works in a browser.
 func TestSSHAddress(t *testing.T) {
 	o := serveSSH(t, func(c *server.Config) { c.Port = 2345 })
 	screen := o.terminal(o.enter("x", asGuest), "den", 80, 24)
@@ -174,7 +174,7 @@ func TestSSHAddress(t *testing.T) {
 	}
 }
 
-// A client of SSH that reads nothing loses nothing, and nobody waits for it.
+// An SSH client that reads nothing loses nothing, and delays nobody.
 func TestSSHFrozen(t *testing.T) {
 	t.Parallel()
 	const many = 1500
@@ -223,7 +223,7 @@ func TestSSHFrozen(t *testing.T) {
 	}
 }
 
-// Who takes nothing for too long loses the connection.
+// A client that blocks writes for too long loses its connection.
 func TestSSHStalled(t *testing.T) {
 	t.Parallel()
 	o := serveSSH(t, func(c *server.Config) { c.SlowClientTimeout = time.Second })
@@ -257,7 +257,7 @@ func TestSSHStalled(t *testing.T) {
 	}
 }
 
-// A stop ends visits, and says why.
+// A stop ends SSH sessions, and says why.
 func TestSSHStop(t *testing.T) {
 	o := serveSSH(t, nil)
 	c := o.enter("anna", ssh.PublicKeys(newKey(t)))
@@ -294,19 +294,19 @@ func TestSSHStop(t *testing.T) {
 		select {
 		case err := <-ended:
 			if err == nil {
-				t.Error("a visit ended as if it had been left")
+				t.Error("a session ended as if the client had left")
 			}
 		case <-ctx.Done():
-			t.Fatal("a visit goes on")
+			t.Fatal("a session continues")
 		}
 	}
 	screen.shows("\x1b[?1049l") // the terminal is as it was
-	if !strings.Contains(notes.String(), "the server stops") {
+	if !strings.Contains(notes.String(), "the server is stopping") {
 		t.Errorf("line by line: %q", notes.String())
 	}
 }
 
-// Whose screen is smaller than the window is told why.
+// A screen smaller than its window shows why.
 func TestSSHSmallScreen(t *testing.T) {
 	t.Parallel()
 	o := serveSSHTo(t, "192.0.2.1", nil)
@@ -314,6 +314,6 @@ func TestSSHSmallScreen(t *testing.T) {
 	for range 7 {                                   // as many as an address can have of the largest
 		o.terminal(c, "den", 500, 200).shows("say something in den")
 	}
-	o.terminal(c, "den", 500, 200).shows("there is no room for another large screen here now")
+	o.terminal(c, "den", 500, 200).shows("the server has no memory for another large screen now")
 	o.terminal(o.enter("budi", asGuest), "den", 80, 24).shows("say something in den")
 }

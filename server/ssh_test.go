@@ -29,7 +29,7 @@ type overSSH struct {
 	host    string // fingerprint of the key
 }
 
-// elsewhere is a listener whose connections come from another machine, as far as anybody can tell.
+// elsewhere is a listener whose connections appear to come from another machine.
 type elsewhere struct {
 	net.Listener
 	from string // its address
@@ -161,7 +161,7 @@ func saidIn(t *testing.T, out string) (all []wire.Message) {
 	return all
 }
 
-// The same rooms, the same numbers, and a name that is a key's.
+// SSH has the same rooms and the same numbers, and a name belongs to a key.
 func TestSSHLineByLine(t *testing.T) {
 	t.Parallel()
 	o := serveSSH(t, nil)
@@ -217,7 +217,7 @@ func (b borrowed) Sign(random io.Reader, data []byte) (*ssh.Signature, error) {
 	return signature, err
 }
 
-// Algorithms that rest on SHA-1 are not offered, and those of today are.
+// Algorithms based on SHA-1 are not offered, modern ones are.
 func TestSSHAlgorithms(t *testing.T) {
 	o := serveSSH(t, nil)
 	for name, test := range map[string]struct {
@@ -241,7 +241,7 @@ func TestSSHAlgorithms(t *testing.T) {
 	}
 }
 
-// Nobody comes in with a signature that is not the key's, not even as somebody else.
+// A client with a signature by another key is rejected, for any user name.
 func TestSSHBorrowedKey(t *testing.T) {
 	o := serveSSH(t, nil)
 	if c, err := o.dial("x", ssh.PublicKeys(borrowed{newKey(t)}, newKey(t)), asGuest); err == nil {
@@ -274,7 +274,7 @@ func TestSSHGuests(t *testing.T) {
 	closed.enter("x", ssh.PublicKeys(newKey(t)))
 }
 
-// There is the chat, and nothing else.
+// SSH gives access to the chat, and to nothing else.
 func TestSSHHasNothingElse(t *testing.T) {
 	t.Parallel()
 	o := serveSSH(t, nil)
@@ -341,16 +341,16 @@ func TestSSHHasNothingElse(t *testing.T) {
 		}
 		if _, err := output.Read(make([]byte, 1)); err == nil { // of the welcome
 			in++
-		} else if s.Wait(); strings.HasPrefix(notes.String(), "there are 8 visits on this connection already") {
+		} else if s.Wait(); strings.HasPrefix(notes.String(), "this connection has 8 sessions") {
 			told++
 		}
 	}
 	if in != 8 || told != 32 {
-		t.Errorf("%d visits at once on a connection, want 8; %d of 32 are told", in, told)
+		t.Errorf("%d sessions at once on a connection, want 8; %d of 32 are told", in, told)
 	}
 }
 
-// What is asked of a channel before it is a visit, or after it was refused, makes no connection wait.
+// Requests on a channel without a session, or on a refused one, do not block the connection.
 func TestSSHChannelsDoNotBlock(t *testing.T) {
 	o := serveSSH(t, nil)
 	c := o.enter("x", asGuest)
@@ -377,7 +377,7 @@ func TestSSHChannelsDoNotBlock(t *testing.T) {
 	}
 }
 
-// muted is a client's side of a connection. Once it is muted, nothing of the client arrives any more.
+// muted is a client's side of a connection. Once muted, the client sends nothing more.
 type muted struct {
 	net.Conn
 	on atomic.Bool
@@ -390,7 +390,7 @@ func (m *muted) Write(b []byte) (int, error) {
 	return m.Conn.Write(b)
 }
 
-// A visit that is over leaves nothing behind, whether or not the client confirms its end.
+// A session that has ended leaves nothing behind, whether or not the client confirms its end.
 func TestSSHUnconfirmedEnd(t *testing.T) {
 	t.Parallel()
 	o := serveSSH(t, nil)

@@ -18,10 +18,10 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// BenchmarkSSH is what visits over SSH cost a server that does nothing else: the time to the first screen, the memory of
-// one that stays, and the bytes that a text of eleven characters takes, written key by key and then said.
+// BenchmarkSSH measures the cost of SSH sessions for an otherwise idle server: the time to the first screen, the memory
+// of an open one, and the bytes of a message of eleven characters, typed key by key and then posted.
 func BenchmarkSSH(b *testing.B) {
-	const visits = 20
+	const screens = 20
 	free := func() string {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -64,17 +64,17 @@ func BenchmarkSSH(b *testing.B) {
 	var memory, size float64
 	for b.Loop() {
 		before := resident()
-		var all []*visit
-		for range visits {
+		var all []*screenSession
+		for range screens {
 			begin := time.Now()
-			v := visitOver(b, address)
+			v := openScreen(b, address)
 			v.shows("say something")
 			start += time.Since(begin)
 			all = append(all, v)
 		}
 		time.Sleep(time.Second)
 		if memory == 0 { // later ones take what the first have left
-			memory = (resident() - before) / visits
+			memory = (resident() - before) / screens
 		}
 		v := all[0]
 		was := v.written()
@@ -91,13 +91,13 @@ func BenchmarkSSH(b *testing.B) {
 		}
 		time.Sleep(time.Second)
 	}
-	b.ReportMetric(float64(start.Milliseconds())/float64(b.N)/visits, "ms/start")
-	b.ReportMetric(memory, "MB/visit")
+	b.ReportMetric(float64(start.Milliseconds())/float64(b.N)/screens, "ms/start")
+	b.ReportMetric(memory, "MB/session")
 	b.ReportMetric(size/float64(b.N), "B/text")
 }
 
-// visit is a screen over SSH.
-type visit struct {
+// screenSession is an SSH session with a screen.
+type screenSession struct {
 	b    *testing.B
 	conn *ssh.Client
 	keys io.Writer
@@ -106,9 +106,9 @@ type visit struct {
 	out bytes.Buffer // guarded by mu
 }
 
-func visitOver(b *testing.B, address string) *visit {
+func openScreen(b *testing.B, address string) *screenSession {
 	b.Helper()
-	v := &visit{b: b}
+	v := &screenSession{b: b}
 	check := func(err error) {
 		b.Helper()
 		if err != nil {
@@ -130,19 +130,19 @@ func visitOver(b *testing.B, address string) *visit {
 	return v
 }
 
-func (v *visit) Write(b []byte) (int, error) {
+func (v *screenSession) Write(b []byte) (int, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.out.Write(b)
 }
 
-func (v *visit) written() int {
+func (v *screenSession) written() int {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.out.Len()
 }
 
-func (v *visit) shows(words string) {
+func (v *screenSession) shows(words string) {
 	v.b.Helper()
 	for end := time.Now().Add(limit); ; time.Sleep(time.Millisecond) {
 		v.mu.Lock()

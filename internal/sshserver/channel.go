@@ -18,10 +18,10 @@ import (
 	"ramai/internal/tui"
 )
 
-// provedKey is where the permissions of a connection have the key that its handshake was completed with.
+// provedKey is the key of ExtraData under which a connection's permissions hold the client's public key.
 type provedKey struct{}
 
-// serverConfig is how the handshake is done. Whoever proves a key comes in with it, and, unless only keys may, anyone else.
+// serverConfig configures the handshake. Every client with a key is accepted and, unless keysOnly, every other client.
 func serverConfig(host ssh.Signer, keysOnly bool) *ssh.ServerConfig {
 	c := &ssh.ServerConfig{
 		ServerVersion: "SSH-2.0-ramai",
@@ -29,7 +29,7 @@ func serverConfig(host ssh.Signer, keysOnly bool) *ssh.ServerConfig {
 			return &ssh.Permissions{ExtraData: map[any]any{provedKey{}: key}}, nil
 		},
 	}
-	if !keysOnly { // asked by clients after their keys; "none" would be asked before, and no key would ever be seen
+	if !keysOnly { // clients try this after their keys; they try "none" before, so no key would ever be offered
 		c.KeyboardInteractiveCallback = func(ssh.ConnMetadata, ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) { return nil, nil }
 	}
 	c.SetDefaults()
@@ -39,7 +39,7 @@ func serverConfig(host ssh.Signer, keysOnly bool) *ssh.ServerConfig {
 	return c
 }
 
-// handle serves a connection, and returns when all that happened on it is over.
+// handle serves a connection, and returns when all its goroutines have ended.
 func (d *Server) handle(nc net.Conn) {
 	c := d.admit(nc)
 	if c == nil {
@@ -62,7 +62,7 @@ func (d *Server) handle(nc net.Conn) {
 	running.Go(func() { ssh.DiscardRequests(requests) }) // no forwarding
 	for a := range asked {
 		if a.ChannelType() != "session" {
-			a.Reject(ssh.UnknownChannelType, "there are sessions only")
+			a.Reject(ssh.UnknownChannelType, "only channels of type session are supported")
 			continue
 		}
 		if err := c.channelOpened(); err != nil {
@@ -73,47 +73,47 @@ func (d *Server) handle(nc net.Conn) {
 	}
 }
 
-// contain has a panic end what it happened in, and nothing else. It is deferred.
+// contain limits a panic to the connection or channel that it happened in. It is deferred.
 func (d *Server) contain(end func()) {
 	if fault := recover(); fault != nil {
-		d.cfg.Logger.Error("a connection of SSH broke", "panic", fault, "stack", string(debug.Stack()))
+		d.cfg.Logger.Error("an SSH connection failed", "panic", fault, "stack", string(debug.Stack()))
 		if end != nil {
 			end()
 		}
 	}
 }
 
-// A channel is one of the few that a connection may have, from its being asked for to the client's closing it.
+// A channel is one of the few channels of a connection, from its request until the client closes it.
 type channel struct {
 	conn   *conn
-	ctx    context.Context // ends when the client has closed the channel
+	ctx    context.Context // canceled when the client has closed the channel
 	closed context.CancelCauseFunc
 	user   string
-	key    ssh.PublicKey // that was proved; nil: a guest
+	key    ssh.PublicKey // the client's public key; nil: an anonymous client
 
 	running      sync.WaitGroup
-	inputLimit   *rate.Limiter // of what comes
+	inputLimit   *rate.Limiter // of input
 	requestLimit *rate.Limiter // of requests
-	onStart      func()        // it has a shell or a command, or will have none
-	sizes        chan tui.Size // the newest, if nobody has taken it yet
-	cells        int           // guarded by the door's mu: that it pays for, see Door.fit
+	onStart      func()        // called when it has a shell or a command, or will have none
+	sizes        chan tui.Size // the newest size, if it has not been received yet
+	cells        int           // guarded by the server's mu: cells that the channel is charged for, see allocateScreen
 
-	// What the client has asked for; a visit reads it, after which it stays as it is.
+	// Requested by the client. These do not change after the session has begun.
 	started  bool
 	terminal bool
 	term     string   // the kind of terminal
-	first    tui.Size // of its window
+	first    tui.Size // of the terminal's window
 	env      []string // NAME=VALUE
 	command  string   // empty: a shell
 
 	mu      sync.Mutex
-	window  tui.Size    // guarded by mu: the newest that the client has told
+	window  tui.Size    // guarded by mu: the newest size that the client has sent
 	resized time.Time   // guarded by mu: when a size was last passed on
-	later   *time.Timer // guarded by mu: passes window on; nil: it was passed on
-	over    bool        // guarded by mu: no size is passed on any more
+	later   *time.Timer // guarded by mu: will pass window on; nil: it was passed on
+	over    bool        // guarded by mu: sizes are no longer passed on
 }
 
-// serve serves a channel that was counted by opens, and returns when the client has closed it and its visit is over.
+// serve serves a channel counted by channelOpened, and returns when the client has closed it and its session has ended.
 func (c *conn) serve(ctx context.Context, sc *ssh.ServerConn, asked ssh.NewChannel) {
 	defer c.channelClosed()
 	g := &channel{conn: c, user: sc.User(), onStart: sync.OnceFunc(c.channelStarted), sizes: make(chan tui.Size, 1), inputLimit: rate.NewLimiter(pipedRate, inputBurst), requestLimit: rate.NewLimiter(requests, requests)}
@@ -148,8 +148,8 @@ func (c *conn) serve(ctx context.Context, sc *ssh.ServerConn, asked ssh.NewChann
 	}
 }
 
-// request notes what is asked for, and returns whether there is such a thing. What else there may be (RFC 4254, section 6), such
-// as an agent or a signal, means nothing here.
+// request records a request, and reports whether it is supported. Other requests (RFC 4254, section 6), such as an
+// agent or a signal, are not.
 func (g *channel) request(r *ssh.Request) bool {
 	switch r.Type {
 	case "window-change":
@@ -188,12 +188,12 @@ func (g *channel) request(r *ssh.Request) bool {
 	return true
 }
 
-// sessionChannel is a channel that ends when the server says so. The library's ends when the client says so: until then who reads
-// from it waits, and it keeps what it was sent.
+// sessionChannel is a channel that ends when the server closes it. The library's channel ends when the client closes
+// it: until then, readers block, and received data stays in memory.
 type sessionChannel struct {
 	ssh.Channel
 	of   *channel
-	in   *io.PipeReader // what comes, until the end
+	in   *io.PipeReader // input, until the end
 	once sync.Once
 	over chan struct{} // closed at the end
 }
@@ -201,7 +201,7 @@ type sessionChannel struct {
 func newSessionChannel(accepted ssh.Channel, of *channel) *sessionChannel {
 	in, came := io.Pipe()
 	e := &sessionChannel{Channel: accepted, of: of, in: in, over: make(chan struct{})}
-	of.running.Go(func() { // the only reader: the library wakes no more than one at the end
+	of.running.Go(func() { // the only reader: at the end, the library wakes only one
 		came.CloseWithError(of.pass(came, accepted))
 		io.Copy(io.Discard, accepted)
 	})
@@ -215,7 +215,7 @@ func newSessionChannel(accepted ssh.Channel, of *channel) *sessionChannel {
 	return e
 }
 
-// pass passes on what comes at the pace of the channel until something fails, or one of them has ended.
+// pass copies input at the pace of the channel until an error, or until either side ends.
 func (g *channel) pass(to io.Writer, from io.Reader) error {
 	for b := make([]byte, 4<<10); ; {
 		n, err := from.Read(b)
@@ -234,8 +234,8 @@ func (g *channel) pass(to io.Writer, from io.Reader) error {
 // Read implements ssh.Channel.
 func (e *sessionChannel) Read(b []byte) (int, error) { return e.in.Read(b) }
 
-// Close implements ssh.Channel. What comes after it is not kept, and a client that does not close the channel too loses
-// the connection.
+// Close implements ssh.Channel. Later input is discarded, and a client that does not close the channel as well loses
+// its connection.
 func (e *sessionChannel) Close() error {
 	err := e.Channel.Close()
 	e.in.Close()
@@ -247,15 +247,15 @@ func (e *sessionChannel) Close() error {
 	return err
 }
 
-// exit ends the channel with the code of a program's end.
+// exit ends the channel with an exit status.
 func (e *sessionChannel) exit(code int) {
 	_, err := e.SendRequest("exit-status", false, ssh.Marshal(struct{ Code uint32 }{uint32(code)}))
 	if err = errors.Join(err, e.Close()); err != nil && !errors.Is(err, io.EOF) {
-		e.of.conn.server.cfg.Logger.Debug("a channel of SSH did not end well", "err", err)
+		e.of.conn.server.cfg.Logger.Debug("closing an SSH channel failed", "err", err)
 	}
 }
 
-// notes is where a client reads what is not of the chat: its stderr, with the returns that a terminal needs.
+// notes is the writer for texts that are not messages: stderr, with the carriage returns that a terminal needs.
 func (e *sessionChannel) notes() io.Writer {
 	if e.of.terminal {
 		return crlfWriter{e.Stderr()}
@@ -263,7 +263,7 @@ func (e *sessionChannel) notes() io.Writer {
 	return e.Stderr()
 }
 
-// crlfWriter makes a return and a newline of each newline.
+// crlfWriter writes each newline as a carriage return and a newline.
 type crlfWriter struct{ io.Writer }
 
 func (w crlfWriter) Write(b []byte) (int, error) {

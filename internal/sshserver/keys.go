@@ -25,15 +25,15 @@ import (
 	"ramai/wire"
 )
 
-// keys are what the door keeps in a folder: its own key, a secret, and what screens remember of those who have keys.
+// keys manages the files in a folder: the host key, a secret, and the states of the screens of clients with keys.
 type keys struct {
 	host   ssh.Signer
-	folder string // empty: nothing is kept
+	folder string // empty: nothing is stored
 	secret []byte
-	fresh  bool // the secret was made now
+	fresh  bool // the secret was created by this process
 
-	most   int64        // screens that are remembered; the oldest go
-	writes atomic.Int64 // of screens
+	most   int64        // the limit of stored screen states; the oldest are deleted first
+	writes atomic.Int64 // of screen states
 }
 
 const (
@@ -42,13 +42,13 @@ const (
 	memoryFolder = "screens"
 	secretSize   = 32
 	maxMemories  = 10000
-	maxDraft     = 16000 // bytes of a draft that is remembered, and of all that is not confirmed in a room
+	maxDraft     = 16000 // bytes of a stored draft, and of all unconfirmed messages of a room
 
-	// What is remembered of who owns no name counts as so much older: keys cost nothing, and names do.
+	// The state of a sender that owns no name counts as this much older: keys cost nothing, names do.
 	anonymousClient = 365 * 24 * time.Hour
 )
 
-// openKeys reads what is in a folder, and makes what is missing.
+// openKeys reads the files of a folder, and creates what is missing.
 func openKeys(folder string, random io.Reader) (*keys, error) {
 	k := &keys{folder: folder, most: maxMemories}
 	newHost := func() ([]byte, error) {
@@ -73,19 +73,20 @@ func openKeys(folder string, random io.Reader) (*keys, error) {
 		return nil, err
 	}
 	if k.host, err = ssh.ParsePrivateKey(host); err != nil {
-		return nil, fmt.Errorf("the host key of SSH, %s, is damaged (%w); bring it back from a backup, or delete it: then clients are told that the host has another key", filepath.Join(folder, hostKeyFile), err)
+		return nil, fmt.Errorf("the SSH host key %s is damaged (%w); restore it from a backup, or delete it: clients will then warn that the host key has changed", filepath.Join(folder, hostKeyFile), err)
 	}
 	secret, err := k.kept(secretFile, newSecret)
 	if err != nil {
 		return nil, err
 	}
 	if k.secret, err = base64.RawURLEncoding.DecodeString(strings.TrimSpace(string(secret))); err != nil || len(k.secret) != secretSize {
-		return nil, fmt.Errorf("the secret of SSH, %s, is damaged; bring it back from a backup, or delete it: then every key is another sender than before", filepath.Join(folder, secretFile))
+		return nil, fmt.Errorf("the SSH secret %s is damaged; restore it from a backup, or delete it: every key will then have a new sender id", filepath.Join(folder, secretFile))
 	}
 	return k, k.forget()
 }
 
-// kept reads a file that only this user may read, and makes it if it is not there. Without a folder it makes it each time.
+// kept reads a file that only this user may read, and creates it if it is missing. Without a folder it generates new
+// content each time.
 func (k *keys) kept(name string, fresh func() ([]byte, error)) ([]byte, error) {
 	if k.folder == "" {
 		return fresh()
@@ -101,14 +102,14 @@ func (k *keys) kept(name string, fresh func() ([]byte, error)) ([]byte, error) {
 		err = os.Chmod(path, 0o600)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the keys of SSH: %w", err)
+		return nil, fmt.Errorf("SSH keys: %w", err)
 	}
 	return b, nil
 }
 
-// session is what a public key stands for: 128 bits that nobody can know who does not have the secret.
+// session derives a session secret from a public key: 128 bits that cannot be computed without the server's secret.
 func (k *keys) session(key ssh.PublicKey) string {
-	if c, ok := key.(*ssh.Certificate); ok { // which is renewed, and the key in it stays
+	if c, ok := key.(*ssh.Certificate); ok { // a certificate is renewed, but its key stays
 		key = c.Key
 	}
 	mac := hmac.New(sha256.New, k.secret)
@@ -116,7 +117,7 @@ func (k *keys) session(key ssh.PublicKey) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:16])
 }
 
-// memory returns what is remembered of a session's last screen.
+// memory returns the stored state of a session's last screen.
 func (k *keys) memory(session string) tui.State {
 	var m tui.State
 	if k.folder == "" {
@@ -130,7 +131,7 @@ func (k *keys) memory(session string) tui.State {
 	return m
 }
 
-// remember keeps what a screen was, of who owns a name or of who does not, if there is anything to know of it.
+// remember stores the state of a screen, if it has anything worth storing. owner says whether the sender owns a name.
 func (k *keys) remember(session string, m tui.State, owner bool) error {
 	if k.folder == "" || !slices.ContainsFunc(m.Rooms, func(p tui.RoomState) bool { return p.HistoryID != "" || p.Draft != "" || len(p.Unsaved) > 0 }) {
 		return nil
@@ -163,18 +164,18 @@ func (k *keys) remember(session string, m tui.State, owner bool) error {
 			return err
 		}
 	}
-	if k.writes.Add(1)%(k.most/10) != 0 { // to look at all of them takes a while
+	if k.writes.Add(1)%(k.most/10) != 0 { // reading the folder is slow
 		return nil
 	}
 	return k.forget()
 }
 
-// memoryFile is named after the sender, which is no secret.
+// memoryFile is named after the sender id, which is not secret.
 func (k *keys) memoryFile(session string) string {
 	return filepath.Join(k.folder, memoryFolder, wire.SenderIDOf(session)+".json")
 }
 
-// forget removes the oldest memories, if there are more than there may be, and some more.
+// forget removes the oldest states if there are more than the limit, and a tenth more.
 func (k *keys) forget() error {
 	if k.folder == "" {
 		return nil
@@ -187,7 +188,7 @@ func (k *keys) forget() error {
 	case err != nil:
 		return err
 	}
-	age := map[string]time.Time{} // the zero time: gone meanwhile
+	age := map[string]time.Time{} // the zero time: deleted meanwhile
 	for _, f := range files {
 		if info, err := f.Info(); err == nil {
 			age[f.Name()] = info.ModTime()

@@ -15,8 +15,8 @@ import (
 	"ramai/internal/tui"
 )
 
-// A conn is one connection, from its being accepted on. It is closed when nobody visits on it for too long, and when its
-// peer takes nothing for too long.
+// A conn is one connection, from its acceptance on. It is closed when it has had no session for too long, and when its
+// peer blocks writes for too long.
 type conn struct {
 	net.Conn
 	server  *Server
@@ -24,27 +24,27 @@ type conn struct {
 	network netip.Prefix // of addr
 	local   bool         // it comes from this machine
 	once    sync.Once
-	gone    func(patience time.Duration) bool // whether the peer is; nil: that cannot be known
+	gone    func(patience time.Duration) bool // reports whether the peer is gone; nil: unknown
 
 	mu       sync.Mutex
-	until    time.Time   // guarded by mu: the deadline of the handshake; zero: it is over
+	until    time.Time   // guarded by mu: the deadline of the handshake; zero: it has ended
 	open     int         // guarded by mu: channels that the client has not closed
-	waiting  int         // guarded by mu: those of them that want nothing yet
+	waiting  int         // guarded by mu: those without a shell or command
 	sessions int         // guarded by mu
-	idle     *time.Timer // guarded by mu: closes it; stopped while there are visits
+	idle     *time.Timer // guarded by mu: closes the connection; stopped while there are sessions
 }
 
-// admit lets a connection in, before anything of it is read, or returns nil.
+// admit accepts a connection before anything is read from it, or returns nil.
 func (d *Server) admit(nc net.Conn) *conn {
 	from := addrOf(nc.RemoteAddr()).Addr()
 	c := &conn{Conn: nc, server: d, addr: from, network: chat.Network(from), local: from.IsLoopback(), gone: reactor.Watch(nc).Dead}
 	if err := d.acquireConn(c); err != nil {
 		d.logRefused(from)
-		nc.SetWriteDeadline(time.Now().Add(time.Second))     // the buffer of a new socket takes it at once
-		fmt.Fprintf(nc, "%v; come back in a while\r\n", err) // before the version of the server (RFC 4253, section 4.2)
+		nc.SetWriteDeadline(time.Now().Add(time.Second)) // the buffer of a new socket has space for it
+		fmt.Fprintf(nc, "%v; try again later\r\n", err)  // before the version of the server (RFC 4253, section 4.2)
 		return nil
 	}
-	if tcp, ok := nc.(*net.TCPConn); ok { // an idle peer that is gone is found by the kernel, and others by Door.look
+	if tcp, ok := nc.(*net.TCPConn); ok { // the kernel finds dead peers of idle connections, closeDeadConns finds others
 		tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 10 * time.Second, Count: 3})
 	}
 	c.mu.Lock()
@@ -53,7 +53,7 @@ func (d *Server) admit(nc net.Conn) *conn {
 	return c
 }
 
-// acquireConn takes a place for a connection, or says why there is none.
+// acquireConn acquires the slots of a connection, or returns why it cannot.
 func (d *Server) acquireConn(c *conn) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -71,13 +71,13 @@ func (d *Server) acquireConn(c *conn) error {
 	return nil
 }
 
-// logRefused logs connections that are closed at once, now and then.
+// logRefused logs refused connections, at most once in logRefusedEvery.
 func (d *Server) logRefused(from netip.Addr) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.refused++
 	if now := time.Now(); now.Sub(d.refusedLoggedAt) >= logRefusedEvery && !d.ended {
-		d.cfg.Logger.Info("SSH connections are closed at once: the limit in total or of one address is reached", "connections", d.refused, "last_remote", from)
+		d.cfg.Logger.Info("SSH connections refused: a limit of connections is reached", "connections", d.refused, "last_remote", from)
 		d.refused, d.refusedLoggedAt = 0, now
 	}
 }
@@ -90,7 +90,7 @@ func (d *Server) releaseConn(c *conn) {
 	d.cfg.ReleaseConn(c.Conn)
 }
 
-// Close closes the connection, and gives its place back.
+// Close closes the connection and releases its slots.
 func (c *conn) Close() error {
 	c.once.Do(func() {
 		c.mu.Lock()
@@ -111,7 +111,7 @@ func (c *conn) SetDeadline(t time.Time) error {
 	return c.Conn.SetDeadline(t)
 }
 
-// Write writes, but not for longer than a client may take nothing, or than the handshake may take.
+// Write writes with a deadline: that of the handshake, and afterwards the limit for slow clients.
 func (c *conn) Write(b []byte) (int, error) {
 	c.mu.Lock()
 	until := c.until
@@ -129,12 +129,12 @@ func (c *conn) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// acquireSession counts a visit, if there may be one more on this connection and at this door. Every visit ends with leave.
+// acquireSession counts a session, if this connection and the server may have one more. It is undone by releaseSession.
 func (c *conn) acquireSession() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.sessions >= maxSessionsPerConn {
-		return fmt.Errorf("there are %d visits on this connection already, as many as there can be; come on another: ssh -S none", maxSessionsPerConn)
+		return fmt.Errorf("this connection has %d sessions, the maximum; use another connection: ssh -S none", maxSessionsPerConn)
 	}
 	if err := c.server.acquireSession(c); err != nil {
 		return err
@@ -153,15 +153,15 @@ func (c *conn) releaseSession() {
 	c.server.releaseSession(c)
 }
 
-// channelOpened counts a channel, which wants nothing yet, if there may be one more. It ends with starts and closes.
+// channelOpened counts a waiting channel, if there may be one more. It is undone by channelStarted and channelClosed.
 func (c *conn) channelOpened() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.waiting >= maxWaiting:
-		return fmt.Errorf("there are %d sessions without a shell or a command already", maxWaiting)
+		return fmt.Errorf("the connection has %d channels without a shell or a command, the maximum", maxWaiting)
 	case c.open >= maxOpen:
-		return fmt.Errorf("there are %d sessions already that you have not closed", maxOpen)
+		return fmt.Errorf("the connection has %d open channels, the maximum", maxOpen)
 	}
 	c.waiting++
 	c.open++
@@ -180,7 +180,7 @@ func (c *conn) channelClosed() {
 	c.open--
 }
 
-// addrOf is where a connection comes from; the zero value if that is unknown.
+// addrOf is the address and port of a connection; the zero value if unknown.
 func addrOf(a net.Addr) netip.AddrPort {
 	if tcp, ok := a.(*net.TCPAddr); ok {
 		addr := tcp.AddrPort()
@@ -189,8 +189,8 @@ func addrOf(a net.Addr) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// resize notes a new size (RFC 4254, section 6.7). It never waits. To draw a whole screen anew is what costs, so the screen hears of
-// the newest size alone, at once or when resizeEvery is over.
+// resize records a new size (RFC 4254, section 6.7). It never blocks. Drawing a whole screen is expensive, so the
+// screen receives only the newest size, at once or when resizeEvery has passed.
 func (g *channel) resize(payload []byte) bool {
 	var size struct{ Columns, Rows, Width, Height uint32 }
 	if ssh.Unmarshal(payload, &size) != nil {
@@ -213,7 +213,7 @@ func (g *channel) resize(payload []byte) bool {
 	return true
 }
 
-// passSize passes on the newest size, as far as it can be. mu is held.
+// passSize passes on the newest size, as far as the limits allow. mu is held.
 func (g *channel) passSize() {
 	g.later = nil
 	if g.over {
@@ -227,7 +227,7 @@ func (g *channel) passSize() {
 	g.resized = time.Now()
 }
 
-// freeScreen gives back what the channel has paid for, for good.
+// freeScreen releases the cells of the channel, and stops resizing.
 func (g *channel) freeScreen() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -238,7 +238,7 @@ func (g *channel) freeScreen() {
 	g.conn.server.freeScreen(g)
 }
 
-// timeoutWriter gives up on a client that takes nothing for too long.
+// timeoutWriter calls give if a write takes longer than stall.
 type timeoutWriter struct {
 	io.Writer
 	stall time.Duration

@@ -1,9 +1,9 @@
-// Package sshdoor is the chat over SSH: who comes with any SSH client has the screen of the terminal client, or talks line
-// by line, with nothing to install.
+// Package sshserver serves the chat over SSH. A person with any SSH client gets the screen of the terminal client, or
+// line mode, without installing anything.
 //
-// Nobody gets a shell, a file, a port or an agent. A visit is a client like any other, over a connection in memory: it has
-// the limits, the numbers and the rules of ramai.v1. A public key that is proved is a sender of its own, the same each
-// time, and the names that it speaks under are its own; who has none is a guest.
+// Nobody gets a shell, a file, a port or an agent. An SSH session is a client like any other, over a connection in
+// memory: the limits, the numbers and the rules of ramai.v1 apply to it. Each proved public key is a sender of its own,
+// the same each time, and owns the names that it registers. A client without a key is anonymous.
 package sshserver
 
 import (
@@ -29,7 +29,7 @@ import (
 	"ramai/internal/tui"
 )
 
-// Config is what the door needs of a server. All but those that have a default have to be set.
+// Config configures a Server. All fields without a default must be set.
 type Config struct {
 	Chat    *chat.Service
 	Clients *chat.ClientLog // nil: nothing is logged about clients
@@ -37,54 +37,54 @@ type Config struct {
 	Random  io.Reader // safe for concurrent use
 	Logger  *slog.Logger
 
-	// AcquireSlot takes a place for a session from an address, or says why there is none. It is used up by Serve for a client
-	// of that address, or given back by ReleaseSlot.
+	// AcquireSlot acquires a slot for a session from an address, or returns why there is none. The slot is used by
+	// Serve for a client of that address, or returned by ReleaseSlot.
 	AcquireSlot func(netip.Addr) error
 	ReleaseSlot func(netip.Addr)
-	// AcquireConn takes a place for a connection that was accepted, and ReleaseConn gives it back.
+	// AcquireConn acquires a slot for an accepted connection, and ReleaseConn releases it.
 	AcquireConn func(net.Conn) error
 	ReleaseConn func(net.Conn)
-	// Serve makes a connection a session. early was read from it before. It returns at once.
+	// Serve starts a session on a connection, of which early has been read already. It returns at once.
 	Serve func(nc net.Conn, early []byte, client session.Client)
-	// Address is where a browser finds the server, for who came to an address of this machine.
+	// Address is the URL of the server for a browser, as seen by a client that connected to the local address came.
 	Address func(came netip.Addr) *url.URL
 
-	MaxConns int           // connections at once; 0: MaxConns
-	Folder   string        // of the host key, and of what keys are remembered for; made if it is not there. Empty: nothing is kept
-	KeysOnly bool          // nobody comes in without a key
-	Stall    time.Duration // how long a living client may take nothing before its connection is closed; 0: 10 minutes
+	MaxConns int           // limit of simultaneous connections; 0: the constant MaxConns
+	Folder   string        // of the host key and of the states of screens; created if missing. Empty: nothing is stored
+	KeysOnly bool          // clients without a key are rejected
+	Stall    time.Duration // how long a living client may block writes before its connection is closed; 0: 10 minutes
 }
 
-// MaxConns is how many connections there are at most.
+// MaxConns is the default limit of simultaneous connections.
 const MaxConns = 1000
 
-// Bounds of the door. What is of one address (IPv6: /64) does not hold for this machine.
+// Limits of the server. Limits of one address (IPv6: /64) do not apply to loopback.
 const (
-	handshakeTimeout = 15 * time.Second // from the connection to its being authenticated
-	requestTimeout   = 15 * time.Second // from a channel to its shell or command, and from its end to the client's closing it
-	idleTimeout      = time.Minute      // without a visit, and a connection is closed
-	deadAfter        = 45 * time.Second // from the last that a peer's system acknowledged to its being given up
-	logRefusedEvery  = time.Minute      // between two lines of the log about connections that were refused
+	handshakeTimeout = 15 * time.Second // from accepting a connection to its authentication
+	requestTimeout   = 15 * time.Second // from opening a channel to its shell or command, and from its end until the client closes it
+	idleTimeout      = time.Minute      // after which a connection without a session is closed
+	deadAfter        = 45 * time.Second // after the last acknowledgment by its peer's system, a connection is closed
+	logRefusedEvery  = time.Minute      // between two log entries about refused connections
 
-	maxSessions        = 1000 // visits; of these, and of connections, one address can have a quarter, see limited
-	maxSessionsPerConn = 8    // of them on one connection
-	maxWaiting         = 2    // channels of a connection that want nothing yet
-	maxOpen            = 32   // channels of a connection that the client has not closed, visits and waiting ones among them
+	maxSessions        = 1000 // sessions; one address can have a quarter of these, and of connections, see limited
+	maxSessionsPerConn = 8    // sessions on one connection
+	maxWaiting         = 2    // channels of a connection without a shell or command
+	maxOpen            = 32   // channels of a connection that the client has not closed, including sessions and waiting ones
 
 	maxWidth, maxHeight = 500, 200        // of a screen
 	maxCells            = 20000           // of a screen
-	maxAllCells         = 1 << 20         // of all screens together, as far as they are larger than the usual
-	maxCellsByNetwork   = maxAllCells / 8 // of them from one address
+	maxAllCells         = 1 << 20         // of all screens together, counting what exceeds the default size
+	maxCellsByNetwork   = maxAllCells / 8 // the same from one address
 
-	resizeEvery = 200 * time.Millisecond // between two sizes that a screen hears of
-	requests    = 100                    // requests a second on a channel, and at once
+	resizeEvery = 200 * time.Millisecond // between two sizes that are passed to a screen
+	requests    = 100                    // requests a second on a channel, and the burst
 
-	typedRate  = 4 << 10   // bytes a second that a screen takes, which costs 40 µs each if they are keys
-	pipedRate  = 256 << 10 // and a visit without one
-	inputBurst = 16 << 10  // of them at once
+	typedRate  = 4 << 10   // bytes a second that a screen reads; as keys, they cost 40 µs each
+	pipedRate  = 256 << 10 // bytes a second that a session without a screen reads
+	inputBurst = 16 << 10  // the burst of both
 
-	maxEnv     = 16      // variables that a client may set
-	maxPayload = 4 << 10 // bytes of a request, which is a command at most
+	maxEnv     = 16      // environment variables that a client may set
+	maxPayload = 4 << 10 // bytes of a request; the longest is a command
 )
 
 // Server serves SSH.
@@ -95,26 +95,26 @@ type Server struct {
 	ctx    context.Context
 	stop   context.CancelCauseFunc
 
-	connSlots    *connlimit.Limiter // places of connections
-	sessionSlots *connlimit.Limiter // and of visits
+	connSlots    *connlimit.Limiter // of connections
+	sessionSlots *connlimit.Limiter // of sessions
 
 	sessions  sync.WaitGroup
-	running   sync.WaitGroup // all that the door has started
-	checkDead sync.Once      // for peers that are gone
+	running   sync.WaitGroup // all goroutines of the server
+	checkDead sync.Once      // starts closeDeadConns
 
 	mu              sync.Mutex
-	listeners       []net.Listener       // guarded by mu: of those that Serve serves or has served
+	listeners       []net.Listener       // guarded by mu: all listeners passed to Serve
 	conns           map[*conn]struct{}   // guarded by mu
-	cells           map[netip.Prefix]int // guarded by mu: of screens, by network, as far as they are larger than the usual
-	allCells        int                  // guarded by mu: of all of them
-	refused         int                  // guarded by mu: connections, since told
-	refusedLoggedAt time.Time            // guarded by mu: when the log was last told of them
-	ended           bool                 // guarded by mu: nobody more comes in
+	cells           map[netip.Prefix]int // guarded by mu: cells of screens by network, counting what exceeds the default size
+	allCells        int                  // guarded by mu: the sum of cells
+	refused         int                  // guarded by mu: refused connections since the last log entry
+	refusedLoggedAt time.Time            // guarded by mu: the time of the last log entry about them
+	ended           bool                 // guarded by mu: no new connections are accepted
 }
 
-var errStopped = errors.New("the server stops; come back in a moment")
+var errStopped = errors.New("the server is stopping; try again in a moment")
 
-// New reads the host key, or makes one.
+// New reads the host key, or creates one.
 func New(cfg Config) (*Server, error) {
 	if cfg.Stall <= 0 {
 		cfg.Stall = 10 * time.Minute
@@ -127,8 +127,8 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	if owned := cfg.Chat.RegisteredNames(); keys.fresh && owned > 0 {
-		cfg.Logger.Warn("the secret of SSH was missing and is made anew, so every key is another sender than before, and nobody has the keys that names belong to; "+
-			"stop, and bring it back from a backup, or free the names (ramai name list, ramai name release)", "file", filepath.Join(cfg.Folder, secretFile), "names", owned)
+		cfg.Logger.Warn("the SSH secret was missing and a new one was created, so every key has a new sender id, and no key owns the registered names; "+
+			"stop the server and restore the file from a backup, or release the names (ramai name list, ramai name release)", "file", filepath.Join(cfg.Folder, secretFile), "names", owned)
 	}
 	d := &Server{
 		cfg: cfg, keys: keys, conns: make(map[*conn]struct{}),
@@ -139,12 +139,12 @@ func New(cfg Config) (*Server, error) {
 	return d, nil
 }
 
-// Fingerprint is that of the host key, as ssh shows it.
+// Fingerprint is the fingerprint of the host key in the format of ssh.
 func (d *Server) Fingerprint() string {
 	return ssh.FingerprintSHA256(d.keys.host.PublicKey())
 }
 
-// Serve serves ln until Close.
+// Serve accepts connections from ln until Close.
 func (d *Server) Serve(ln net.Listener) error {
 	d.mu.Lock()
 	if d.ended {
@@ -152,7 +152,7 @@ func (d *Server) Serve(ln net.Listener) error {
 		return ln.Close()
 	}
 	d.listeners = append(d.listeners, ln)
-	d.running.Add(1) // while Close cannot be waiting yet
+	d.running.Add(1) // before Close can start to wait
 	d.mu.Unlock()
 	defer d.running.Done()
 	defer ln.Close()
@@ -160,7 +160,7 @@ func (d *Server) Serve(ln net.Listener) error {
 	var pause time.Duration
 	for {
 		nc, err := ln.Accept()
-		var passing interface{ Temporary() bool } // as net/http has it: there are no descriptors left, for one
+		var passing interface{ Temporary() bool } // as in net/http: for example, no descriptors are left
 		switch {
 		case err == nil:
 			pause = 0
@@ -174,12 +174,13 @@ func (d *Server) Serve(ln net.Listener) error {
 			case <-time.After(pause):
 			}
 		default:
-			return fmt.Errorf("accepting connections of SSH: %w", err)
+			return fmt.Errorf("accept SSH connections: %w", err)
 		}
 	}
 }
 
-// Close ends all visits, and returns when all that the door has started is over. Who reads nothing hears no goodbye.
+// Close ends all sessions, and returns when all goroutines of the server have ended. A client that does not read gets
+// no goodbye.
 func (d *Server) Close() {
 	d.mu.Lock()
 	d.ended = true
@@ -197,10 +198,10 @@ func (d *Server) Close() {
 	case <-left:
 	case <-time.After(closeTimeout):
 	}
-	for _, c := range d.all() { // also those that have not come to the end of their handshake
+	for _, c := range d.all() { // including those that are still in the handshake
 		c.Close()
 	}
-	late := time.AfterFunc(closeTimeout, func() { d.cfg.Logger.Warn("visits over SSH do not end with their connections") })
+	late := time.AfterFunc(closeTimeout, func() { d.cfg.Logger.Warn("SSH sessions do not end although their connections are closed") })
 	defer late.Stop()
 	<-left
 	d.running.Wait()
@@ -212,8 +213,8 @@ func (d *Server) all() []*conn {
 	return slices.Collect(maps.Keys(d.conns))
 }
 
-// closeDeadConns closes connections whose peers are gone until the door is closed: the kernel keeps sending to them for a quarter of an
-// hour.
+// closeDeadConns closes connections whose peers are gone, until the server is closed. The kernel alone would retransmit
+// to them for a quarter of an hour.
 func (d *Server) closeDeadConns() {
 	ticker := time.NewTicker(deadAfter / 4)
 	defer ticker.Stop()
@@ -231,13 +232,14 @@ func (d *Server) closeDeadConns() {
 	}
 }
 
-// closeTimeout is how long screens may take to be cleared when the door is closed, and visits to end without connections.
+// closeTimeout is how long Close waits for screens to be cleared, and then for sessions to end without their
+// connections.
 const closeTimeout = time.Second
 
-// limited returns a limiter of n places, of which one address can have a quarter, and one of this machine three quarters.
+// limited returns a limiter of n slots, of which one address can have a quarter, and a loopback address three quarters.
 func limited(n int) *connlimit.Limiter { return connlimit.NewShared(n, max(1, n/4), max(1, n/4*3)) }
 
-// acquireSession counts a visit, unless there are too many or the door is closed.
+// acquireSession counts a session, unless there are too many or the server is closed.
 func (d *Server) acquireSession(c *conn) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -246,9 +248,9 @@ func (d *Server) acquireSession(c *conn) error {
 	}
 	switch err := d.sessionSlots.Acquire(c.addr); {
 	case errors.Is(err, connlimit.ErrShare):
-		return errors.New("your address has as many visits over SSH as it can have; try again later")
+		return errors.New("your address has the maximum number of SSH sessions; try again later")
 	case err != nil:
-		return errors.New("the server has as many visits over SSH as it can have; try again later")
+		return errors.New("the server has the maximum number of SSH sessions; try again later")
 	}
 	d.sessions.Add(1)
 	return nil
@@ -259,11 +261,11 @@ func (d *Server) releaseSession(c *conn) {
 	d.sessions.Done()
 }
 
-// defaultScreen is how large a screen can be whatever others are.
+// defaultScreen is the size that every screen can have, regardless of others.
 var defaultScreen = tui.Size{Width: 80, Height: 24}
 
-// allocateScreen returns how large the screen of a channel can be in a window. What a screen costs is its cells. A channel pays until its
-// end for the largest that it was.
+// allocateScreen returns the size of a channel's screen in a window. The cost of a screen is its number of cells. Until
+// it ends, a channel is charged for its largest screen.
 func (d *Server) allocateScreen(g *channel, window tui.Size) tui.Size {
 	if window.Width <= 0 || window.Height <= 0 { // unknown
 		return defaultScreen
@@ -292,7 +294,7 @@ func (d *Server) addCells(g *channel, cells int) {
 	}
 }
 
-// freeScreen gives back what a channel has paid for.
+// freeScreen releases the cells of a channel.
 func (d *Server) freeScreen(g *channel) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -43,7 +43,7 @@ func newTestServer(t *testing.T, folder string) *Server {
 	return d
 }
 
-// Who does not come to the end of the handshake is not waited for, whether or not the version of the door is taken.
+// A client that does not complete the handshake is closed, whether or not it reads the server's version.
 func TestHandshakeTakes(t *testing.T) {
 	for _, reads := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
@@ -71,7 +71,7 @@ func TestHandshakeTakes(t *testing.T) {
 	}
 }
 
-// Whose peer is gone loses the connection, and nobody else.
+// A connection whose peer is gone is closed, and no other.
 func TestPeersThatAreGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newTestServer(t, "")
@@ -80,7 +80,7 @@ func TestPeersThatAreGone(t *testing.T) {
 			t.Fatal(err)
 		}
 		served := make(chan error, 1)
-		ln.Close() // what comes is added below
+		ln.Close() // connections are added below
 		go func() { served <- d.Serve(ln) }()
 		<-served
 		begin := time.Now()
@@ -101,7 +101,7 @@ func TestPeersThatAreGone(t *testing.T) {
 	})
 }
 
-// Of connections for which there is no place the log has a line a minute.
+// Refused connections are logged once a minute.
 func TestRefusedConnectionsAreLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
@@ -133,7 +133,7 @@ func TestRefusedConnectionsAreLogged(t *testing.T) {
 	})
 }
 
-// mute is the client's side of a connection in memory. Once it is muted, nothing of the client arrives any more.
+// mute is the client's side of a connection in memory. Once muted, the client sends nothing more.
 type mute struct {
 	net.Conn
 	muted atomic.Bool
@@ -159,10 +159,10 @@ func (m *mute) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Who does not confirm the end of a channel, and so has the server keep it, loses the connection.
+// A client that does not confirm the end of a channel, which the server therefore has to store, loses its connection.
 func TestUnconfirmedEnd(t *testing.T) {
 	for name, begin := range map[string]func(ssh.Channel) error{
-		"a visit": func(ch ssh.Channel) error {
+		"a session": func(ch ssh.Channel) error {
 			_, err := ch.SendRequest("exec", true, ssh.Marshal(struct{ S string }{"--nothing"}))
 			return err
 		},
@@ -225,7 +225,7 @@ func TestUnconfirmedEnd(t *testing.T) {
 	}
 }
 
-// sent is a channel on which something came that nobody reads.
+// sent is a channel with input that nobody reads.
 type sent struct {
 	ssh.Channel
 	stdin, stderr *bytes.Buffer
@@ -235,7 +235,7 @@ func (s sent) Close() error               { return nil }
 func (s sent) Read(b []byte) (int, error) { return s.stdin.Read(b) }
 func (s sent) Stderr() io.ReadWriter      { return s.stderr }
 
-// What a client sent on a channel that has ended is not kept until the client closes it.
+// Input on a channel that has ended is not stored until the client closes it.
 func TestNothingIsKeptAfterTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ch := sent{stdin: bytes.NewBuffer(make([]byte, 1<<20)), stderr: bytes.NewBuffer(make([]byte, 1<<20))}
@@ -249,11 +249,11 @@ func TestNothingIsKeptAfterTheEnd(t *testing.T) {
 			t.Errorf("%d and %d bytes are kept", ch.stdin.Len(), ch.stderr.Len())
 		}
 		g.closed(nil)
-		time.Sleep(2 * requestTimeout) // which would close a connection that is none
+		time.Sleep(2 * requestTimeout) // an idle connection would be closed after this time
 	})
 }
 
-// What comes is taken no faster than it may come, and all of it.
+// Input is read no faster than the limit, and completely.
 func TestPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &channel{ctx: t.Context(), inputLimit: rate.NewLimiter(typedRate, inputBurst)}
@@ -271,7 +271,7 @@ func TestPace(t *testing.T) {
 	})
 }
 
-// A channel takes its place until the client has closed it.
+// A channel occupies its slot until the client has closed it.
 func TestChannelsThatAreNotClosed(t *testing.T) {
 	c := &conn{}
 	for range maxOpen {
@@ -280,7 +280,7 @@ func TestChannelsThatAreNotClosed(t *testing.T) {
 		}
 		c.channelStarted()
 	}
-	if err := c.channelOpened(); err == nil || !strings.Contains(err.Error(), "32 sessions already that you have not closed") {
+	if err := c.channelOpened(); err == nil || !strings.Contains(err.Error(), "32 open channels") {
 		t.Errorf("one more: %v", err)
 	}
 	c.channelClosed()
@@ -334,22 +334,22 @@ func TestPlaces(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := d.acquireSession(first); err == nil || !strings.Contains(err.Error(), "your address has as many visits") {
-		t.Errorf("more visits from one network than there may be: %v", err)
+	if err := d.acquireSession(first); err == nil || !strings.Contains(err.Error(), "your address has the maximum number of SSH sessions") {
+		t.Errorf("more sessions from one network than the limit: %v", err)
 	}
 	for range maxSessions / 4 {
 		d.releaseSession(first)
 	}
 	d.mu.Lock()
-	clear(d.conns) // they have no connection below them that could be closed
+	clear(d.conns) // these have no underlying connection to close
 	d.mu.Unlock()
 	d.Close()
 	if !errors.Is(d.acquireConn(from("192.0.2.1")), errStopped) || !errors.Is(d.acquireSession(first), errStopped) {
-		t.Error("a closed door lets somebody in")
+		t.Error("a closed server accepts a session")
 	}
 }
 
-// A screen is at most so large, and all of them together, of an address and of everybody; the usual size there always is.
+// The size of each screen is limited, as is the total of one address and of all; the default size is always available.
 func TestSizes(t *testing.T) {
 	d := newTestServer(t, "")
 	open := func(from string) *channel {
@@ -381,7 +381,7 @@ func TestSizes(t *testing.T) {
 			if got != large || i > most {
 				t.Fatalf("%v is given to the %d.", got, i)
 			}
-			d.allocateScreen(g, defaultScreen) // pays as before: it could change back at once
+			d.allocateScreen(g, defaultScreen) // the charge stays, so that it can change back at once
 		}
 	}
 	fill(func(int) string { return "192.0.2.1" }, maxCellsByNetwork/(maxCells-80*24))
@@ -405,7 +405,7 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-// What makes a key a sender is kept, is nobody else's to read, and is not made anew when it is damaged.
+// Keys are stored, are readable only by the server's user, and are not replaced if damaged.
 func TestKeysAreKept(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "ssh")
 	first, second := newTestServer(t, folder), newTestServer(t, folder)
@@ -433,7 +433,7 @@ func TestKeysAreKept(t *testing.T) {
 	}
 }
 
-// A certificate stands for what its key does, however often it is renewed.
+// A certificate identifies the same sender as its key, however often it is renewed.
 func TestCertificate(t *testing.T) {
 	k := newTestServer(t, "").keys
 	_, private, err := ed25519.GenerateKey(rand.Reader)
@@ -452,7 +452,7 @@ func TestCertificate(t *testing.T) {
 	}
 }
 
-// A file that was cut short by a crash is named, and what to do.
+// The error about a file truncated by a crash names the file and what to do.
 func TestHostKeyCutShort(t *testing.T) {
 	folder := t.TempDir()
 	if err := os.WriteFile(filepath.Join(folder, hostKeyFile), nil, 0o600); err != nil {
@@ -464,7 +464,7 @@ func TestHostKeyCutShort(t *testing.T) {
 	}
 }
 
-// lingering is a connection whose reader hears of its end late.
+// lingering is a connection whose reader notices the end late.
 type lingering struct {
 	net.Conn
 	closed chan struct{}
@@ -484,7 +484,7 @@ func (l *lingering) Close() error {
 	return l.Conn.Close()
 }
 
-// Close returns when all that the door has started is over.
+// Close returns when all goroutines of the server have ended.
 func TestCloseWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newTestServer(t, "")
@@ -500,7 +500,7 @@ func TestCloseWaits(t *testing.T) {
 	})
 }
 
-// A closed door does not serve.
+// A closed server does not accept connections.
 func TestServeAfterClose(t *testing.T) {
 	d := newTestServer(t, "")
 	d.Close()
@@ -516,7 +516,7 @@ func TestServeAfterClose(t *testing.T) {
 	}
 }
 
-// What screens were like is remembered for as many as there is room for, and damage is forgotten.
+// The states of screens are stored up to a limit, and damaged ones are ignored.
 func TestMemories(t *testing.T) {
 	k := newTestServer(t, t.TempDir()).keys
 	k.most = 20
@@ -556,7 +556,7 @@ func TestMemories(t *testing.T) {
 		}
 		return len(files)
 	}
-	for i := byte(3); i < 23; i++ { // strangers
+	for i := byte(3); i < 23; i++ { // senders without names
 		remember(i, false)
 		if i == 20 && kept() != 21 {
 			t.Errorf("the folder was looked at when there were %d", kept())
@@ -567,10 +567,10 @@ func TestMemories(t *testing.T) {
 	}
 	for _, i := range []byte{0, 2} {
 		if m := k.memory(session(i)); m.Room != string(rune('a'+i)) {
-			t.Errorf("who owns a name is forgotten for strangers: %+v", m)
+			t.Errorf("who owns a name is forgotten for senders without names: %+v", m)
 		}
 	}
-	for i := byte(30); i < 52; i++ { // now there are too many that own one
+	for i := byte(30); i < 52; i++ { // now too many of them own one
 		remember(i, true)
 	}
 	for i, want := range map[byte]string{2: "", 22: "", 51: string(rune('a' + 51))} {
@@ -580,8 +580,8 @@ func TestMemories(t *testing.T) {
 	}
 }
 
-// However often a window changes its size, the screen hears of a few a second, and at last of the newest; after its end it pays
-// for none.
+// However often a window changes its size, the screen receives a few sizes a second, and finally the newest. After its
+// end it is not charged.
 func TestWindowChangesArePaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newTestServer(t, "")

@@ -27,7 +27,7 @@ import (
 	"ramai/wire"
 )
 
-// serveSession is what happens on a channel, from its shell or command on.
+// serveSession runs the session on a channel, after the request for a shell or command.
 func (d *Server) serveSession(g *channel, s *sessionChannel) {
 	c := g.conn
 	notes := timeoutWriter{s.notes(), d.cfg.Stall, func() { c.Close() }}
@@ -56,31 +56,31 @@ func (d *Server) serveSession(g *channel, s *sessionChannel) {
 	s.exit(exitcode.Of(err, exitcode.NoServer))
 }
 
-// sshSession is who is on a channel, and what for.
+// sshSession is the session on a channel.
 type sshSession struct {
 	server     *Server
 	channel    *channel
 	in         io.Reader
-	out        io.Writer // to the client, with a bound on its patience
-	notes      io.Writer // to its stderr, with the same
+	out        io.Writer // to the client, with a timeout
+	notes      io.Writer // to its stderr, with a timeout
 	addr       netip.AddrPort
-	secret     string // the session of the chat
-	hasKey     bool   // that is a key's
-	wantedName string // the name wished for; empty: none
-	notice     string // for the beginning
+	secret     string // the session secret of the chat
+	hasKey     bool   // the secret is derived from a key
+	wantedName string // the name requested; empty: none
+	notice     string // shown at the beginning
 	env        []string
 
 	room   string
-	last   int // -1: what the screen, or the lines, begin with
+	last   int // the number of old messages at the beginning; -1: the default
 	asJSON bool
-	size   tui.Size // at first
+	size   tui.Size // the initial size
 }
 
-// prepare makes out who comes, and what is wanted.
+// prepare determines the sender and evaluates the request.
 func (v *sshSession) prepare() error {
 	d, g := v.server, v.channel
 	command, err := shlex.Split(g.command, true)
-	if err != nil || len(command) == 0 && g.command != "" { // a quote without its end
+	if err != nil || len(command) == 0 && g.command != "" { // an unclosed quote
 		return exitcode.With(exitcode.Usage, errors.New(usage))
 	}
 	if err := v.parseCommand(command); err != nil {
@@ -105,21 +105,21 @@ func (v *sshSession) prepare() error {
 	v.env = append(v.env, "TERM="+g.term)
 	v.size = d.allocateScreen(g, g.first)
 	if v.size.Width < min(g.first.Width, maxWidth) && v.notice == "" {
-		v.notice = "there is no room for another large screen here now, so yours is small"
+		v.notice = "the server has no memory for another large screen now, so yours is small"
 	}
-	if !g.terminal && !v.asJSON && len(command) > 0 { // ssh gives a command no terminal by itself
+	if !g.terminal && !v.asJSON && len(command) > 0 { // ssh requests no terminal for a command unless told to
 		fmt.Fprintln(v.notes, "line by line; for the screen: ssh -t")
 	}
 	if g.terminal && v.asJSON { // there would be no way to end the input
-		return exitcode.With(exitcode.Usage, errors.New("--json is for where there is no terminal: ssh -T"))
+		return exitcode.With(exitcode.Usage, errors.New("--json works only without a terminal: ssh -T"))
 	}
 	if g.terminal && g.term == "dumb" {
-		return exitcode.With(exitcode.Usage, errors.New("this terminal cannot show a screen: ssh -T talks line by line"))
+		return exitcode.With(exitcode.Usage, errors.New("this terminal cannot show a screen; use line mode: ssh -T"))
 	}
 	return nil
 }
 
-// allowed are the variables that a screen looks at.
+// allowed lists the environment variables that a screen uses.
 var allowed = []string{"COLORTERM", "NO_COLOR", "TERM_PROGRAM", "LANG", "LC_ALL", "LC_CTYPE", "TZ"}
 
 // parseCommand reads the command: [ROOM] [--last N] [--json].
@@ -147,7 +147,7 @@ func (v *sshSession) parseCommand(command []string) error {
 
 const usage = "usage: ssh HOST, ssh -t HOST ROOM, or line by line ssh -T HOST [ROOM] [--last N] [--json]"
 
-// run connects, and talks until it is over.
+// run connects, and serves the session until its end.
 func (v *sshSession) run(ctx context.Context) error {
 	last := max(v.last, 0)
 	if v.channel.terminal && v.last < 0 {
@@ -167,15 +167,15 @@ func (v *sshSession) run(ctx context.Context) error {
 	if !v.channel.terminal {
 		err := linemode.Run(ctx, linemode.Config{Client: c, Room: v.room, Last: last, JSON: v.asJSON, In: v.in, Out: v.out, Notes: v.notes})
 		if errors.As(err, new(*client.BrokenError)) {
-			v.server.cfg.Logger.Error("a talk over SSH broke", "err", err)
-			err = exitcode.With(exitcode.Unconfirmed, errors.New("the talk broke; the server's operator can see why in the log"))
+			v.server.cfg.Logger.Error("an SSH session in line mode failed", "err", err)
+			err = exitcode.With(exitcode.Unconfirmed, errors.New("the session failed; the cause is in the server's log"))
 		}
 		return err
 	}
 	return v.runScreen(ctx, c, last)
 }
 
-// runScreen talks on a screen.
+// runScreen serves the session on a screen.
 func (v *sshSession) runScreen(ctx context.Context, c *client.Client, last int) error {
 	config := tui.Config{
 		Client: c, Search: v.search, Server: v.server.cfg.Address(addrOf(v.channel.conn.LocalAddr()).Addr()), Room: v.room, AnyRoom: v.channel.command == "", Last: last,
@@ -186,9 +186,9 @@ func (v *sshSession) runScreen(ctx context.Context, c *client.Client, last int) 
 		config.StateStore = stateStore{v.server, v.secret}
 	}
 	left, err := tui.Run(ctx, config)
-	if err != nil && ctx.Err() == nil && !errors.As(err, new(*client.RefusedError)) { // what the reason tells of this program is not for others
-		v.server.cfg.Logger.Error("a screen over SSH broke", "err", err)
-		err = errors.New("the screen broke; the server's operator can see why in the log")
+	if err != nil && ctx.Err() == nil && !errors.As(err, new(*client.RefusedError)) { // the error has internals of this program, which clients must not see
+		v.server.cfg.Logger.Error("an SSH session with a screen failed", "err", err)
+		err = errors.New("the screen failed; the cause is in the server's log")
 	}
 	return left.Ended(ctx, err, v.notes)
 }
@@ -206,14 +206,14 @@ func (s stateStore) Load() tui.State { return s.server.keys.memory(s.session) }
 func (s stateStore) Store(m tui.State) {
 	owner := s.server.cfg.Chat.OwnsName(wire.SenderIDOf(s.session))
 	if err := s.server.keys.remember(s.session, m, owner); err != nil {
-		s.server.cfg.Logger.Warn("what a screen was like cannot be remembered", "err", err)
+		s.server.cfg.Logger.Warn("could not store the state of a screen", "err", err)
 	}
 }
 
-// errLeft is why a visit ends whose client has closed the channel.
+// errLeft is the cause if the client has closed the channel.
 var errLeft = exitcode.With(exitcode.Unconfirmed, nil)
 
-// zone is where the visitor's clock is, if the client says so.
+// zone is the client's time zone if the client sends it, otherwise the server's.
 func (v *sshSession) zone() *time.Location {
 	for _, variable := range v.env {
 		if name, ok := strings.CutPrefix(variable, "TZ="); ok {
@@ -225,7 +225,7 @@ func (v *sshSession) zone() *time.Location {
 	return time.Local
 }
 
-// search searches as the page does, and costs as much.
+// search runs the same search as the page, under the same limits.
 func (v *sshSession) search(ctx context.Context, s client.Search) (*client.SearchResponse, error) {
 	q := search.Query{Words: s.Words, Room: s.Room, Before: s.Before, Limit: s.Limit}
 	found, err := v.server.cfg.Chat.Search(ctx, &chat.Actor{SenderID: wire.SenderIDOf(v.secret), Addr: v.addr, Transport: chat.SSH}, q)
@@ -238,14 +238,14 @@ func (v *sshSession) search(ctx context.Context, s client.Search) (*client.Searc
 // connect is client.Config.DialContext: the other end of the connection becomes a session of this server.
 func (v *sshSession) connect(ctx context.Context, _, _ string) (net.Conn, error) {
 	if err := v.server.cfg.AcquireSlot(v.addr.Addr()); err != nil {
-		return nil, fmt.Errorf("%w; come back in a while", err)
+		return nil, fmt.Errorf("%w; try again later", err)
 	}
 	ours, theirs := net.Pipe()
 	v.channel.running.Go(func() { v.accept(theirs) })
 	return ours, nil
 }
 
-// accept does the server's part of the handshake (RFC 6455, section 4.2).
+// accept performs the server's part of the handshake (RFC 6455, section 4.2).
 func (v *sshSession) accept(nc net.Conn) {
 	nc.SetDeadline(time.Now().Add(handshakeTimeout))
 	upgrader := ws.Upgrader{Protocol: func(p []byte) bool { return string(p) == wire.Protocol }}
