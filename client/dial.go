@@ -28,7 +28,7 @@ const (
 )
 
 // gateHint helps if something other than ramai answers.
-const gateHint = "A gate in front may ask for a password, which goes into the address: https://NAME:PASSWORD@HOST"
+const gateHint = "A proxy in front may ask for a password; put it into the address: https://NAME:PASSWORD@HOST"
 
 // A RefusedError is the answer of a server that refused the connection or the request.
 type RefusedError struct {

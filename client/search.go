@@ -47,7 +47,7 @@ func Find(ctx context.Context, config Config, s Search) (*SearchResponse, error)
 		return nil, err
 	}
 	if config.Session != "" {
-		r.Header.Set("Ramai-Session", config.Session) // Authorization is for a gate in front
+		r.Header.Set("Ramai-Session", config.Session) // a proxy in front may use Authorization
 	}
 	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: config.TLS.Clone(), DialContext: config.DialContext, DisableKeepAlives: true}
 	if transport.DialContext == nil {

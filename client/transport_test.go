@@ -143,7 +143,7 @@ func TestRedirects(t *testing.T) {
 		{strings.Replace(other.URL, "127.0.0.1", "localhost", 1), "another server"},
 		{strings.Replace(server.URL, "127.0.0.1", "localhost", 1), "another server"},
 		{strings.Replace(other.URL, "http", "https", 1), "another server"}, // another port
-		{"/login", "A gate in front"},
+		{"/login", "A proxy in front"},
 	} {
 		to.Store(c.to)
 		refused := new(RefusedError)

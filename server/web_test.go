@@ -272,7 +272,7 @@ func TestSayingAgain(t *testing.T) {
 			t.Errorf("with %q: %d %s, want 200 %s", same, status, again, other)
 		}
 	}
-	for _, gate := range []string{"Basic eDp5", "Negotiate x", secret} { // of a gate in front
+	for _, gate := range []string{"Basic eDp5", "Negotiate x", secret} { // for a proxy in front
 		if status, again := say("hi", "Idempotency-Key", "k", "Authorization", gate); status != http.StatusOK || again != first {
 			t.Errorf("with %q: %d %s, want 200 %s", gate, status, again, first)
 		}
@@ -336,7 +336,7 @@ func TestProxyIsNotTrustedUnasked(t *testing.T) {
 	}
 }
 
-// What people are told to type is right behind a proxy that ends TLS, too.
+// Commands shown to people are right behind a proxy that terminates TLS, too.
 func TestSchemeBehindAProxy(t *testing.T) {
 	for _, c := range []struct {
 		trusted bool
@@ -419,7 +419,7 @@ func TestElsewhere(t *testing.T) {
 	}
 }
 
-// What is asked for with a weight of 0 is not wanted.
+// A type with a weight of 0 is not accepted.
 func TestAccept(t *testing.T) {
 	web := start(t, nil)
 	for _, c := range []struct{ path, accept, want string }{

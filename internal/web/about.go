@@ -16,10 +16,10 @@ func text(out http.ResponseWriter, status int, s string) {
 	fmt.Fprint(out, s)
 }
 
-// Healthy answers that the program lives.
+// Healthy answers that the process is alive.
 func Healthy(out http.ResponseWriter, r *http.Request) { text(out, http.StatusOK, "ok\n") }
 
-// Ready answers whether something can be said: 503 with the reason that ready returns, or 200 if that is nil.
+// Ready answers whether messages can be posted: 503 with the reason that ready returns, or 200 if that is nil.
 func Ready(ready func() error) http.HandlerFunc {
 	return func(out http.ResponseWriter, r *http.Request) {
 		if err := ready(); err != nil {
@@ -31,7 +31,7 @@ func Ready(ready func() error) http.HandlerFunc {
 	}
 }
 
-// about says what this server is.
+// about describes this server.
 func (w *web) about(out http.ResponseWriter, r *http.Request) {
 	var b strings.Builder
 	l := w.Chat.Limits()
@@ -53,7 +53,7 @@ func (w *web) about(out http.ResponseWriter, r *http.Request) {
 	text(out, http.StatusOK, b.String())
 }
 
-// serveLanding answers who comes without a WebSocket: a browser with the page, anything else with how to come in.
+// serveLanding answers requests without WebSocket: a browser gets the page, other clients get instructions.
 func (w *web) serveLanding(out http.ResponseWriter, r *http.Request, room string) {
 	out.Header().Add("Vary", "Accept")
 	if err := unknownHost(r, w.Hosts); err != nil { // the page could not connect
@@ -72,7 +72,7 @@ func (w *web) serveLanding(out http.ResponseWriter, r *http.Request, room string
 	howTo(out, self, room)
 }
 
-// howTo tells a person how to come in.
+// howTo explains to a person how to connect.
 func howTo(out http.ResponseWriter, self, room string) {
 	path := "/"
 	if room != wire.Lobby {

@@ -6,9 +6,9 @@ import (
 	"ramai/wire"
 )
 
-// Tools returns the handler of what an operator's tools ask on a port of its own: paths, each with what answers GET. It lets
-// nobody in who comes from a page: neither by a name that is not among hosts (nor localhost, nor an address), nor with an Origin,
-// nor as something that a page of another site embeds (Fetch Metadata). Its refusals have the JSON body of all refusals.
+// Tools returns the handler of a separate port for an operator's tools, which serves GET on paths. It rejects requests
+// from pages: a host name that is not among hosts (nor localhost, nor an address), an Origin, and embedding by a page
+// of another site (Fetch Metadata). Refusals have the same JSON body as everywhere.
 func Tools(hosts []string, paths map[string]http.HandlerFunc) http.Handler {
 	w := new(web)
 	mux := http.NewServeMux()

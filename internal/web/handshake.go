@@ -16,18 +16,18 @@ import (
 	"ramai/wire"
 )
 
-// version is the one version of the WebSocket protocol there is (RFC 6455).
+// version is the only version of the WebSocket protocol (RFC 6455).
 const version = "13"
 
-// upgradeRequest is what a handshake has agreed on.
+// upgradeRequest is the result of a handshake.
 type upgradeRequest struct {
 	key       string
-	v1        bool            // the subprotocol, or none
-	deflate   bool            // messages may be compressed
-	extension httphead.Option // the answer that says so
+	v1        bool            // the subprotocol is ramai.v1; false: there is none
+	deflate   bool            // permessage-deflate is negotiated
+	extension httphead.Option // the extension in the response
 }
 
-// parseHandshake judges the client's half of the handshake (RFC 6455, section 4.2.1). An error comes with a status.
+// parseHandshake checks the client's handshake (RFC 6455, section 4.2.1). An error comes with a status.
 func parseHandshake(r *http.Request) (hs *upgradeRequest, status int, _ *wire.CodedError) {
 	refuse := func(status int, reason string) (*upgradeRequest, int, *wire.CodedError) {
 		return nil, status, &wire.CodedError{Code: wire.BadRequest, Reason: reason}
@@ -52,7 +52,7 @@ func parseHandshake(r *http.Request) (hs *upgradeRequest, status int, _ *wire.Co
 			return refuse(http.StatusBadRequest, "Sec-WebSocket-Extensions is not well-formed")
 		}
 		for _, offer := range offers {
-			if !hs.deflate { // the first offer that will do is taken
+			if !hs.deflate { // the first acceptable offer is used
 				hs.extension, _, hs.deflate = frame.AnswerDeflate(offer, frame.TextBits)
 			}
 		}
@@ -65,7 +65,7 @@ func isKey(s string) bool {
 	return err == nil && len(b) == 16
 }
 
-// response is the server's half (section 4.2.2).
+// response is the server's handshake (section 4.2.2).
 func (hs *upgradeRequest) response() []byte {
 	sum := sha1.Sum([]byte(hs.key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	var b bytes.Buffer

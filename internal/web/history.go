@@ -46,7 +46,7 @@ func (w *web) history(r *http.Request) (*wire.HistoryResponse, *wire.CodedError)
 	return past, nil
 }
 
-// parseHistory reads what messages a query asks for.
+// parseHistory parses the range of messages in a query.
 func (w *web) parseHistory(room string, q url.Values) (ask wire.History, err *wire.CodedError) {
 	ask = wire.History{Room: room}
 	if s := q.Get("limit"); s != "" {
@@ -59,7 +59,7 @@ func (w *web) parseHistory(room string, q url.Values) (ask wire.History, err *wi
 	after, before := q.Get("after"), q.Get("before")
 	switch {
 	case after != "" && before != "":
-		return ask, &wire.CodedError{Code: wire.BadRequest, Reason: "a page is after or before a number, not both"}
+		return ask, &wire.CodedError{Code: wire.BadRequest, Reason: "use before or after, not both"}
 	case before != "":
 		n, bad := strconv.ParseUint(before, 10, 64)
 		if bad != nil {
@@ -72,7 +72,7 @@ func (w *web) parseHistory(room string, q url.Values) (ask wire.History, err *wi
 	return ask, err
 }
 
-// position reads LOG:EPOCH:N, LOG:N, or N in the log there is.
+// position parses LOG:EPOCH:N, LOG:N, or N in the current history.
 func (w *web) position(name, s string) (*wire.Position, *wire.CodedError) {
 	p, ok := wire.ParsePosition(s)
 	if !ok {

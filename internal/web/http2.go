@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// http2Conn is an answer of HTTP/2 as a connection: what is written goes out at once, and nothing is read.
+// http2Conn presents an HTTP/2 response as a connection: writes are flushed at once, and nothing is read.
 type http2Conn struct {
 	out     http.ResponseWriter
 	control *http.ResponseController
 	r       *http.Request
-	closed  chan struct{} // closed when out is not used any more: then the handler may return
+	closed  chan struct{} // closed when out is no longer used, so that the handler may return
 
-	writing sync.Mutex // held while out is written
+	writing sync.Mutex // held during writes to out
 
-	mu   sync.Mutex // for the deadlines of control, and below
+	mu   sync.Mutex // guards the deadlines of control, and done
 	done bool       // guarded by mu
 }
 
@@ -24,7 +24,7 @@ func newHTTP2Conn(out http.ResponseWriter, r *http.Request) *http2Conn {
 	return &http2Conn{out: out, control: http.NewResponseController(out), r: r, closed: make(chan struct{})}
 }
 
-// Read returns when the client has given up, or the server has.
+// Read blocks until the client cancels the request or the server ends it.
 func (f *http2Conn) Read([]byte) (int, error) {
 	select {
 	case <-f.r.Context().Done():
@@ -54,7 +54,7 @@ func (f *http2Conn) isDone() bool {
 	return f.done
 }
 
-// Close ends the answer. A Write that waits for the client fails, and with it the answer breaks off.
+// Close ends the response. A blocked Write fails, which aborts the response.
 func (f *http2Conn) Close() error {
 	if !f.finish() {
 		return nil
@@ -65,7 +65,7 @@ func (f *http2Conn) Close() error {
 	return nil
 }
 
-// finish has nothing more be written, and hurries what is. It returns false if that was done before.
+// finish prevents further writes, and hurries one under way. It returns false if called before.
 func (f *http2Conn) finish() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -94,7 +94,7 @@ func (f *http2Conn) SetWriteDeadline(t time.Time) error {
 // SetDeadline implements net.Conn.
 func (f *http2Conn) SetDeadline(t time.Time) error { return f.SetWriteDeadline(t) }
 
-// SetReadDeadline implements net.Conn. Nothing is read.
+// SetReadDeadline implements net.Conn. It does nothing, because nothing is read.
 func (f *http2Conn) SetReadDeadline(time.Time) error { return nil }
 
 // LocalAddr implements net.Conn.

@@ -11,9 +11,9 @@ import (
 	"ramai/wire"
 )
 
-// checkOrigin says why a page elsewhere may not come in here (cross-site WebSocket hijacking, DNS rebinding), or nil if
-// there is no reason. A request without an Origin is no page's, or reads from where its page came from, unless the
-// browser says otherwise (Fetch Metadata).
+// checkOrigin returns why a page of another origin may not use the server (cross-site WebSocket hijacking, DNS
+// rebinding), or nil. A request without an Origin comes from no page, or from a page of this server, unless the browser
+// says otherwise (Fetch Metadata).
 func (w *web) checkOrigin(r *http.Request) *wire.CodedError {
 	if err := unknownHost(r, w.Hosts); err != nil {
 		return err
@@ -34,27 +34,27 @@ func (w *web) checkOrigin(r *http.Request) *wire.CodedError {
 	return nil
 }
 
-// isOwn reports whether an Origin field names the server that the request was sent to. Over TLS a page without it is
-// another's; where a proxy does not say whether there was TLS, both schemes will do. Host comes in many spellings; Origin is
-// a browser's, and in small letters (RFC 6454, section 6.2).
+// isOwn reports whether an Origin field names the server that received the request. Over TLS, an http origin is
+// foreign; if a proxy does not say whether TLS was used, both schemes are accepted. Host has many spellings; browsers
+// send Origin in lower case (RFC 6454, section 6.2).
 func isOwn(r *http.Request, field string) bool {
 	o, ok := origin.Parse(field)
 	return ok && field == strings.ToLower(field) && o == origin.Of(o.Scheme, r.Host) && (o.Scheme == "https" || !secure(r))
 }
 
-// fromElsewhere reports whether a browser says that a page of another origin asks.
+// fromElsewhere reports whether a browser says that a page of another origin sent the request.
 func fromElsewhere(r *http.Request) bool {
 	site := r.Header.Get("Sec-Fetch-Site")
 	return site == "cross-site" || site == "same-site"
 }
 
-// isEmbedded reports whether a page of another origin wants an answer as a part of itself, not by a link to it.
+// isEmbedded reports whether a page of another origin embeds the response, rather than linking to it.
 func isEmbedded(r *http.Request) bool {
 	return fromElsewhere(r) && r.Header.Get("Sec-Fetch-Mode") != "navigate"
 }
 
-// unknownHost says why the name that the server was called by is none of its own. A page whose name was bent to the
-// address of this server (DNS rebinding) reads what it likes without sending an Origin, but not under another name.
+// unknownHost returns why the host name of a request does not belong to this server, or nil. With DNS rebinding, a page
+// can read this server without sending an Origin, but only under a name of its own.
 func unknownHost(r *http.Request, hosts []string) *wire.CodedError {
 	name := origin.Hostname(r.Host)
 	if _, err := netip.ParseAddr(name); err == nil || name == "localhost" || slices.Contains(hosts, name) {
@@ -68,11 +68,12 @@ func unknownHost(r *http.Request, hosts []string) *wire.CodedError {
 
 func truncate(s string) string { return s[:min(len(s), 100)] }
 
-// sessionField is the header field for a session. It is the page's, for a gate in front may need Authorization for itself.
+// sessionField is the header field for a session. The page uses it, because a proxy in front may need Authorization for
+// itself.
 const sessionField = "Ramai-Session"
 
-// sessionOf returns the session that a request names; empty: none. Without a field of its own it is a Bearer's token. Other
-// schemes of Authorization are the business of a gate in front.
+// sessionOf returns the session of a request; empty: none. Without the field, a Bearer token is the session. Other
+// schemes of Authorization are left to a proxy in front.
 func sessionOf(r *http.Request) (string, *wire.CodedError) {
 	secret := r.Header.Get(sessionField)
 	if secret == "" {
@@ -91,16 +92,16 @@ func sessionOf(r *http.Request) (string, *wire.CodedError) {
 	return secret, nil
 }
 
-// sender returns the sender that a request names by its session; empty: nobody, who is told apart by address alone.
+// sender returns the sender id of a request's session; empty: none, so that only the address identifies the client.
 func sender(r *http.Request) string {
-	secret, _ := sessionOf(r) // api has refused a malformed one
+	secret, _ := sessionOf(r) // api has refused malformed sessions
 	if secret == "" {
 		return ""
 	}
 	return wire.SenderIDOf(secret)
 }
 
-// api are the handlers of a path that pages elsewhere may use too, if they are allowed (CORS, the Fetch standard).
+// api returns the handler of a path that pages of allowed origins may use, too (CORS, the Fetch standard).
 func (w *web) api(m methods) http.HandlerFunc {
 	return func(out http.ResponseWriter, r *http.Request) {
 		out.Header().Add("Vary", "Origin")

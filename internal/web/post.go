@@ -49,13 +49,13 @@ func (w *web) postMessage(out http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// actorOf is who sent a request of the API.
+// actorOf describes the sender of an API request.
 func actorOf(r *http.Request) *chat.Actor {
 	return &chat.Actor{SenderID: sender(r), Addr: addrOf(r), Transport: chat.HTTP}
 }
 
-// chargeWork counts the work of reading a request, of which at most limit bytes are read, even if it turns out to be
-// invalid. It returns how long to wait instead.
+// chargeWork charges the work of reading a request of at most limit bytes, even if the request turns out to be invalid.
+// If the rates do not allow it, it returns how long to wait.
 func (w *web) chargeWork(r *http.Request, limit int) time.Duration {
 	length := int64(limit)
 	if r.ContentLength >= 0 {
@@ -66,7 +66,7 @@ func (w *web) chargeWork(r *http.Request, limit int) time.Duration {
 	return w.Chat.Work(by, addrOf(r).Addr(), 1+int(length>>10))
 }
 
-// message reads the message of a request.
+// message parses the message of a request.
 func (w *web) message(out http.ResponseWriter, r *http.Request, format bodyFormat) (*chat.Message, *wire.CodedError) {
 	m := &chat.Message{Room: r.PathValue("room")}
 	if err := w.setID(r, m); err != nil {
@@ -97,13 +97,13 @@ func (w *web) setID(r *http.Request, m *chat.Message) *wire.CodedError {
 	return nil
 }
 
-// bodyFormat is how a body says a text.
+// bodyFormat is the format of a body with a text.
 type bodyFormat struct {
-	limit int // bytes of it
+	limit int // in bytes
 	text  func(body []byte) (string, *wire.CodedError)
 }
 
-// bodyFormatOf tells the form of a request's body. False: it has none of the known.
+// bodyFormatOf returns the format of a request's body; false: the format is not supported.
 func (w *web) bodyFormatOf(header http.Header) (bodyFormat, bool) {
 	if coding := header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
 		return bodyFormat{}, false // RFC 9110, section 8.4: 415
@@ -125,16 +125,16 @@ func (w *web) bodyFormatOf(header http.Header) (bodyFormat, bool) {
 	return bodyFormat{}, false
 }
 
-// textOverhead is what a body of text/plain may have besides its text: a byte order mark, and CRLF at its end. Each newline
-// within may have come as CRLF.
+// textOverhead is what a body of text/plain may have besides its text: a byte order mark, and CRLF at its end. Each
+// newline within the text may be CRLF.
 const textOverhead = len(wire.BOM) + len("\r\n")
 
-// plainText is a text as it is. The plainText break at its end, which echo and editors put there, is not said.
+// plainText returns a text without the line break that echo and editors add at its end.
 func plainText(body []byte) (string, *wire.CodedError) {
 	return strings.TrimSuffix(wire.NormalizeText(string(body)), "\n"), nil
 }
 
-// jsonText is a text in a JSON jsonText.
+// jsonText returns the text of a JSON object.
 func jsonText(body []byte) (string, *wire.CodedError) {
 	var said struct {
 		Text *string `json:"text"`
@@ -149,9 +149,9 @@ func jsonText(body []byte) (string, *wire.CodedError) {
 	return wire.NormalizeText(*said.Text), nil
 }
 
-// readBody reads a body of at most so many bytes.
+// readBody reads a body of at most most bytes.
 func readBody(out http.ResponseWriter, r *http.Request, most int) ([]byte, *wire.CodedError) {
-	tooLong := &wire.CodedError{Code: wire.TooLong, Reason: fmt.Sprintf("the body has more than %d bytes, the most that can be said at once", most)}
+	tooLong := &wire.CodedError{Code: wire.TooLong, Reason: fmt.Sprintf("the body has more than %d bytes, the limit of one message", most)}
 	if r.ContentLength > int64(most) {
 		return nil, tooLong
 	}
@@ -161,11 +161,11 @@ func readBody(out http.ResponseWriter, r *http.Request, most int) ([]byte, *wire
 	case errors.As(err, &over):
 		return nil, tooLong
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("the body did not come within %v", bodyTimeout)}
+		return nil, &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("the body did not arrive within %v", bodyTimeout)}
 	case err != nil:
-		return nil, &wire.CodedError{Code: wire.BadRequest, Reason: "the body broke off"}
+		return nil, &wire.CodedError{Code: wire.BadRequest, Reason: "the body is incomplete"}
 	}
-	http.NewResponseController(out).SetReadDeadline(time.Time{}) // every request has one, see New
+	http.NewResponseController(out).SetReadDeadline(time.Time{}) // every request has a deadline, see New
 	return body, nil
 }
 

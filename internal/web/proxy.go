@@ -9,16 +9,16 @@ import (
 	"ramai/internal/origin"
 )
 
-// behindProxies has next see the address of the client, and in URL.Scheme whether it came over TLS, where a trusted proxy
-// passes them on. What a client has made up is not seen.
+// behindProxies passes requests to next with the client's address, and with the client's scheme in URL.Scheme, as far
+// as trusted proxies forward them. Headers forged by clients are ignored.
 func (w *web) behindProxies(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
-		if r.URL.Scheme != "" { // of a request for a whole address (RFC 9112, section 3.2.2)
+		if r.URL.Scheme != "" { // the request has an absolute URL (RFC 9112, section 3.2.2)
 			r = withScheme(r, "")
 		}
 		if from, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 			if client := w.origin(from, r.Header.Values("X-Forwarded-For")); client != from {
-				r = r.WithContext(r.Context()) // a copy: the field is the server's
+				r = r.WithContext(r.Context()) // a copy: the field belongs to the server
 				r.RemoteAddr = client.String()
 			}
 			if w.trusted(from.Addr()) && overTLS(r.Header) {
@@ -29,26 +29,26 @@ func (w *web) behindProxies(next http.Handler) http.Handler {
 	})
 }
 
-// overTLS reports whether a proxy says that the client came over TLS. Of several proxies the first says it.
+// overTLS reports whether a proxy says that the client used TLS. Of several proxies, the first one counts.
 func overTLS(header http.Header) bool {
 	proto := httpfield.List(header.Values("X-Forwarded-Proto"))
 	return len(proto) > 0 && origin.Of(proto[0], "").Scheme == "https"
 }
 
 func withScheme(r *http.Request, scheme string) *http.Request {
-	r = r.WithContext(r.Context()) // a copy: the address is the server's
+	r = r.WithContext(r.Context()) // a copy: the URL belongs to the server
 	u := *r.URL
 	u.Scheme, r.URL = scheme, &u
 	return r
 }
 
-// secure tells whether a request came over TLS, to this server or to a proxy that is trusted.
+// secure reports whether a request came over TLS, to this server or to a trusted proxy.
 func secure(r *http.Request) bool { return r.TLS != nil || r.URL.Scheme == "https" }
 
-// origin is where a request comes from that was received from peer. Each proxy appends to X-Forwarded-For whom it has
-// received the request from; so it is read from its end, as far as trusted proxies wrote it. What others may have
-// written before that proves nothing. Other headers of the kind (Forwarded, X-Real-IP) are not read: a proxy that does
-// not know them lets through what its client made up.
+// origin is the client address of a request received from peer. Each proxy appends to X-Forwarded-For the address that
+// it received the request from, so origin reads the header from its end, as far as trusted proxies wrote it. Earlier
+// entries prove nothing. Similar headers (Forwarded, X-Real-IP) are not read: a proxy that does not know them forwards
+// what a client made up.
 func (w *web) origin(peer netip.AddrPort, forwarded []string) netip.AddrPort {
 	hops := strings.Split(strings.Join(forwarded, ","), ",")
 	for i := len(hops) - 1; i >= 0 && w.trusted(peer.Addr()); i-- {
@@ -70,7 +70,7 @@ func (w *web) trusted(addr netip.Addr) bool {
 	return false
 }
 
-// parseHop reads an address, with or without a port.
+// parseHop parses an address, with or without a port.
 func parseHop(s string) (netip.AddrPort, bool) {
 	if hop, err := netip.ParseAddrPort(s); err == nil {
 		return hop, true

@@ -14,7 +14,7 @@ import (
 // methods are the handlers of one path.
 type methods map[string]http.HandlerFunc
 
-// serve calls the handler of m for r's method. HEAD is answered by GET's.
+// serve calls the handler of m for r's method. GET's handler answers HEAD.
 func (w *web) serve(m methods, out http.ResponseWriter, r *http.Request) {
 	method := r.Method
 	if method == http.MethodHead {
@@ -26,11 +26,11 @@ func (w *web) serve(m methods, out http.ResponseWriter, r *http.Request) {
 	}
 	out.Header().Set("Allow", m.names())
 	w.refuse(out, http.StatusMethodNotAllowed, &wire.CodedError{
-		Code: wire.BadRequest, Reason: fmt.Sprintf("%.20q cannot be done here; %s can", r.Method, m.names()),
+		Code: wire.BadRequest, Reason: fmt.Sprintf("the method %.20q is not allowed here (want %s)", r.Method, m.names()),
 	})
 }
 
-// names lists the methods as headers do.
+// names lists the methods in the format of headers.
 func (m methods) names() string {
 	var names []string
 	for name := range m {
@@ -43,7 +43,7 @@ func (m methods) names() string {
 	return strings.Join(names, ", ")
 }
 
-// refuse answers a request that cannot be done, and counts that. What the journal refuses is counted there.
+// refuse answers a request with an error, and counts it. Refusals that come from the log are counted there.
 func (w *web) refuse(out http.ResponseWriter, status int, err *wire.CodedError) {
 	if w.Refused != nil {
 		w.Refused(err.Code)
@@ -51,7 +51,7 @@ func (w *web) refuse(out http.ResponseWriter, status int, err *wire.CodedError) 
 	refuse(out, status, err)
 }
 
-// fail is refuse with the status that err's code stands for.
+// fail is refuse with the status of err's code.
 func (w *web) fail(out http.ResponseWriter, err *wire.CodedError) {
 	w.refuse(out, statusOf(err.Code), err)
 }
@@ -63,7 +63,7 @@ func refuse(out http.ResponseWriter, status int, err *wire.CodedError) {
 	answer(out, status, map[string]string{"code": string(err.Code), "reason": err.Reason})
 }
 
-// statusOf is the status for a code.
+// statusOf is the HTTP status of a code.
 func statusOf(code wire.Code) int {
 	switch code {
 	case wire.BadRequest, wire.BadFrame:

@@ -11,11 +11,11 @@ import (
 	"ramai/wire"
 )
 
-// ndjson is the type of JSON objects, a line each.
+// ndjson is the media type of JSON objects, one on each line.
 const ndjson = "application/x-ndjson"
 
-// stream answers GET /api/v1/rooms/ROOM/stream?after=&last=: with the head of an answer that does not end. What follows
-// it is a session's, like that of any other client.
+// stream answers GET /api/v1/rooms/ROOM/stream?after=&last= with the headers of a response that does not end. A session
+// writes the body, as for any other client.
 func (w *web) stream(out http.ResponseWriter, r *http.Request) {
 	client, err := w.streamClient(r)
 	if err == nil {
@@ -36,7 +36,7 @@ func (w *web) stream(out http.ResponseWriter, r *http.Request) {
 		kind = ndjson
 	}
 	header := describe(out, kind)
-	header.Set("X-Accel-Buffering", "no") // nginx is to pass on what comes when it comes
+	header.Set("X-Accel-Buffering", "no") // makes nginx forward data at once
 	if r.Method == http.MethodHead {
 		return
 	}
@@ -45,10 +45,10 @@ func (w *web) stream(out http.ResponseWriter, r *http.Request) {
 		w.streamHTTP2(out, r, client)
 		return
 	}
-	header.Set("Connection", "close") // it has no length: its end is that of the connection
+	header.Set("Connection", "close") // the response has no length and ends with the connection
 	nc, _, hijack := http.NewResponseController(out).Hijack()
 	if hijack != nil {
-		w.fail(out, &wire.CodedError{Code: wire.Internal, Reason: "a stream cannot be had over this connection"})
+		w.fail(out, &wire.CodedError{Code: wire.Internal, Reason: "this connection does not support streams"})
 		return
 	}
 	var head bytes.Buffer
@@ -65,7 +65,7 @@ func (w *web) stream(out http.ResponseWriter, r *http.Request) {
 	w.startSession(nc, nil, client)
 }
 
-// streamClient makes out who asks for a stream, and from where on.
+// streamClient describes the client that requests a stream, and where its stream begins.
 func (w *web) streamClient(r *http.Request) (session.Client, *wire.CodedError) {
 	c, err := w.anonymousClient(r, r.PathValue("room"))
 	if err != nil {
@@ -82,7 +82,7 @@ func (w *web) streamClient(r *http.Request) (session.Client, *wire.CodedError) {
 	if c.Last, err = parseLast(q.Get("last"), wire.DefaultJoin); err != nil {
 		return c, err
 	}
-	// The header is newer than the address: a browser that comes back asks for the same address again.
+	// The header is newer than the URL: a browser that reconnects requests the same URL again.
 	name, after := "after", q.Get("after")
 	if id := r.Header.Get("Last-Event-ID"); id != "" {
 		name, after = "Last-Event-ID", id
@@ -93,13 +93,13 @@ func (w *web) streamClient(r *http.Request) (session.Client, *wire.CodedError) {
 	return c, err
 }
 
-// accepts reports whether a request names a type that it wants.
+// accepts reports whether a request accepts a media type by name.
 func accepts(r *http.Request, kind string) bool {
 	q, named := httpfield.Quality(r.Header.Values("Accept"), kind)
 	return named && q > 0
 }
 
-// wantsLines reports whether a request wants lines rather than events.
+// wantsLines reports whether a request prefers lines to events.
 func wantsLines(r *http.Request) bool {
 	accept := r.Header.Values("Accept")
 	q, _ := httpfield.Quality(accept, ndjson, "application/*", "*/*")
@@ -107,7 +107,7 @@ func wantsLines(r *http.Request) bool {
 	return q > events || q == events && accepts(r, ndjson)
 }
 
-// streamHTTP2 streams over HTTP/2, where a connection is shared by many requests and cannot be taken over. It returns when
+// streamHTTP2 streams over HTTP/2, where many requests share a connection, so it cannot be taken over. It returns when
 // the stream has ended.
 func (w *web) streamHTTP2(out http.ResponseWriter, r *http.Request, client session.Client) {
 	f := newHTTP2Conn(out, r)

@@ -1,8 +1,8 @@
-// Package web is ramai over HTTP: the handshakes of the WebSocket doors, the API for whoever has no socket (say, read,
-// stream, search), what a person is told who comes with a browser, and what an operator's tools ask.
+// Package web serves ramai over HTTP: WebSocket handshakes, the API for clients without WebSocket (say, read, stream,
+// search), information for people with a browser, and the endpoints of an operator's tools.
 //
-// It decides who may come in, and from where. A connection that stays becomes a session, by [Config].Serve; everything
-// that is said, from whichever door, goes the one way through the journal.
+// It decides who may connect, and from where. A connection that stays becomes a session through [Config].Serve. All
+// messages, from any transport, take the same way through the event log.
 package web
 
 import (
@@ -18,46 +18,46 @@ import (
 	"ramai/wire"
 )
 
-// decideTimeout is how long the journal may take before a client is told that it is not known what became of something.
+// decideTimeout is how long a command may take before the client is told that its outcome is unknown.
 const decideTimeout = 5 * time.Second
 
-// How long a client may take.
+// Timeouts of clients.
 const (
-	handshakeTimeout = 5 * time.Second  // to be answered, and to take the answer
+	handshakeTimeout = 5 * time.Second  // to be answered, and to receive the answer
 	bodyTimeout      = 10 * time.Second // to send the body of a request
-	writeTimeout     = 30 * time.Second // to take an answer that ends
+	writeTimeout     = 30 * time.Second // to receive a response that ends
 )
 
-// Config is what the handlers need of a server.
+// Config configures the handlers.
 type Config struct {
 	Chat    *chat.Service
 	Server  string // program and version
 	Clients *chat.ClientLog
 
-	// AcquireSlot takes a place for a session from an address, or says why there is none; connlimit.ErrShare: that address has
-	// its share. It is used up by Serve for a client of that address, or given back by ReleaseSlot.
+	// AcquireSlot acquires a slot for a session from an address, or returns why there is none; connlimit.ErrShare: the
+	// address has its share. The slot is used by Serve for a client of that address, or returned by ReleaseSlot.
 	AcquireSlot func(netip.Addr) error
 	ReleaseSlot func(netip.Addr)
-	// Serve makes a connection a session. early was read from it before. It returns at once.
+	// Serve starts a session on a connection, of which early has been read already. It returns at once.
 	Serve func(nc net.Conn, early []byte, client session.Client)
-	// Ready says why nothing can be said now, or nil.
+	// Ready returns why nothing can be posted now, or nil.
 	Ready func() error
 
-	Hosts        []string       // names the server is reached by, besides localhost and IP addresses
-	AllowOrigins []string       // origins of pages elsewhere that may connect
-	TrustProxies []netip.Prefix // who is believed about where a request comes from
+	Hosts        []string       // host names of the server, besides localhost and IP addresses
+	AllowOrigins []string       // origins of other pages that may connect
+	TrustProxies []netip.Prefix // proxies whose forwarding headers are trusted
 
-	SSH     string          // fingerprint of the host key for SSH; empty: there is no such door
-	Refused func(wire.Code) // hears of each refusal that did not come from the journal
+	SSH     string          // fingerprint of the host key for SSH; empty: SSH is off
+	Refused func(wire.Code) // called for each refusal that did not come from the log
 }
 
-// web has the handlers.
+// web implements the handlers.
 type web struct {
 	Config
 	page *page.Page
 }
 
-// New returns the handler of everything that a server answers.
+// New returns the handler of all requests to a server.
 func New(cfg Config) http.Handler {
 	w := &web{cfg, page.New(cfg.AllowOrigins)}
 	mux := http.NewServeMux()
@@ -79,20 +79,21 @@ func New(cfg Config) http.Handler {
 	mux.HandleFunc("/", func(out http.ResponseWriter, r *http.Request) {
 		w.refuse(out, http.StatusNotFound, &wire.CodedError{
 			Code:   wire.BadRequest,
-			Reason: "there is nothing here; the chat is at / and /r/ROOM, and /about says what else there is",
+			Reason: "no such page; the chat is at / and /r/ROOM, and /about lists the rest",
 		})
 	})
 	return w.behindProxies(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
-		// Who takes over a connection takes these off. A body that nobody asked for is waited for before an answer is sent.
+		// A handler that takes over the connection removes these deadlines. An unexpected body is read before the
+		// answer is sent.
 		control := http.NewResponseController(out)
 		control.SetReadDeadline(time.Now().Add(bodyTimeout))
 		control.SetWriteDeadline(time.Now().Add(writeTimeout))
-		out.Header().Set("Cross-Origin-Resource-Policy", "same-origin") // a library says otherwise
+		out.Header().Set("Cross-Origin-Resource-Policy", "same-origin") // libraries override this
 		mux.ServeHTTP(out, r)
 	}))
 }
 
-// only is a handler for one method (and HEAD with GET), and not for what a page of another origin embeds.
+// only returns a handler for one method (and HEAD with GET) that rejects embedding by pages of other origins.
 func (w *web) only(method string, h http.HandlerFunc) http.HandlerFunc {
 	m := methods{method: h}
 	return func(out http.ResponseWriter, r *http.Request) {
@@ -104,14 +105,14 @@ func (w *web) only(method string, h http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// servePart answers with a servePart of the page.
+// servePart serves a file of the page.
 func (w *web) servePart(out http.ResponseWriter, r *http.Request) {
 	if !w.page.Part(out, r) {
-		w.refuse(out, http.StatusNotFound, &wire.CodedError{Code: wire.BadRequest, Reason: "the page has no such part; load the page anew"})
+		w.refuse(out, http.StatusNotFound, &wire.CodedError{Code: wire.BadRequest, Reason: "the page has no such file; reload the page"})
 	}
 }
 
-// describe says what kind an answer is of, and that it is of this moment.
+// describe sets the content type, and forbids caching.
 func describe(out http.ResponseWriter, kind string) http.Header {
 	header := out.Header()
 	header.Set("Content-Type", kind)
@@ -126,5 +127,5 @@ func answer(out http.ResponseWriter, status int, v any) {
 	out.WriteHeader(status)
 	enc := json.NewEncoder(out)
 	enc.SetEscapeHTML(false)
-	enc.Encode(v) // an error is that of a client who is gone
+	enc.Encode(v) // an error means that the client is gone
 }

@@ -18,7 +18,7 @@ import (
 	"ramai/wire"
 )
 
-// serveRoom lets a client into a room, or tells a person how to come in.
+// serveRoom connects a client to a room, or tells a person how to connect.
 func (w *web) serveRoom(out http.ResponseWriter, r *http.Request, room string) {
 	if err := wire.CheckRoom(room); err != nil {
 		w.refuse(out, http.StatusNotFound, err)
@@ -28,7 +28,7 @@ func (w *web) serveRoom(out http.ResponseWriter, r *http.Request, room string) {
 		w.serveLanding(out, r, room)
 		return
 	}
-	if r.Header["Origin"] != nil { // a page cannot leave it out of a handshake
+	if r.Header["Origin"] != nil { // a page cannot omit it from a handshake
 		if err := w.checkOrigin(r); err != nil {
 			w.fail(out, err)
 			return
@@ -53,7 +53,7 @@ func (w *web) serveRoom(out http.ResponseWriter, r *http.Request, room string) {
 	w.upgrade(out, hs, client)
 }
 
-// upgrade takes the connection over, for which a place was taken, answers the handshake, and hands it on.
+// upgrade takes over the connection, whose slot is acquired, answers the handshake, and starts the session.
 func (w *web) upgrade(out http.ResponseWriter, hs *upgradeRequest, client session.Client) {
 	handedOver := false
 	defer func() {
@@ -67,7 +67,7 @@ func (w *web) upgrade(out http.ResponseWriter, hs *upgradeRequest, client sessio
 	}()
 	nc, rw, err := http.NewResponseController(out).Hijack()
 	if err != nil {
-		w.fail(out, &wire.CodedError{Code: wire.Internal, Reason: "a WebSocket cannot be had over this connection"})
+		w.fail(out, &wire.CodedError{Code: wire.Internal, Reason: "this connection does not support WebSocket"})
 		return
 	}
 	nc.SetDeadline(time.Now().Add(handshakeTimeout))
@@ -81,12 +81,12 @@ func (w *web) upgrade(out http.ResponseWriter, hs *upgradeRequest, client sessio
 	}
 	client.Deflate = hs.deflate
 	early := make([]byte, rw.Reader.Buffered())
-	rw.Reader.Read(early) // what came right behind the handshake
+	rw.Reader.Read(early) // sent right after the handshake
 	handedOver = true
 	w.startSession(nc, early, client)
 }
 
-// startSession makes a connection a session.
+// startSession starts a session on a connection.
 func (w *web) startSession(nc net.Conn, early []byte, client session.Client) {
 	w.Clients.Connected(client.Addr, client.Transport, client.Room, client.Deflate)
 	w.Serve(nc, early, client)
@@ -98,18 +98,18 @@ func (w *web) acquireSlot(r *http.Request) *wire.CodedError {
 		return nil
 	case errors.Is(err, connlimit.ErrShare):
 		return &wire.CodedError{
-			Code: wire.RateLimited, Reason: "your address has as many connections as it can have; close some, or try again later", RetryAfter: 5 * time.Second,
+			Code: wire.RateLimited, Reason: "your address has the maximum number of connections; close some, or try again later", RetryAfter: 5 * time.Second,
 		}
 	}
 	return &wire.CodedError{
-		Code: wire.Unavailable, Reason: "the server has as many connections as it can; come back in a while", RetryAfter: 5 * time.Second,
+		Code: wire.Unavailable, Reason: "the server has the maximum number of connections; try again later", RetryAfter: 5 * time.Second,
 	}
 }
 
-// client makes out who comes, from the request for an upgrade.
+// client describes the client that requests an upgrade.
 func (w *web) client(r *http.Request, room string, v1 bool) (session.Client, *wire.CodedError) {
 	c, err := w.anonymousClient(r, room)
-	if err != nil || v1 { // there, frames say all of what follows
+	if err != nil || v1 { // there, frames contain all of what follows
 		return c, err
 	}
 	q := r.URL.Query()
@@ -125,7 +125,7 @@ func (w *web) client(r *http.Request, room string, v1 bool) (session.Client, *wi
 	return c, nil
 }
 
-// anonymousClient is a client with a fresh session.
+// anonymousClient is a client with a new session secret.
 func (w *web) anonymousClient(r *http.Request, room string) (session.Client, *wire.CodedError) {
 	secret, err := w.Chat.NewID()
 	if err != nil {
@@ -134,13 +134,13 @@ func (w *web) anonymousClient(r *http.Request, room string) (session.Client, *wi
 	return session.Client{Addr: addrOf(r), Session: secret, Room: room}, nil
 }
 
-// addrOf is where a request comes from; the zero value if that is unknown.
+// addrOf is the client's address and port; the zero value if unknown.
 func addrOf(r *http.Request) netip.AddrPort {
 	addr, _ := netip.ParseAddrPort(r.RemoteAddr)
 	return addr
 }
 
-// parseLast reads the parameter last. An empty one is otherwise.
+// parseLast parses the parameter last; if it is empty, otherwise is returned.
 func parseLast(last string, otherwise int) (int, *wire.CodedError) {
 	if last == "" {
 		return otherwise, nil
@@ -152,8 +152,8 @@ func parseLast(last string, otherwise int) (int, *wire.CodedError) {
 	return k, nil
 }
 
-// reserveName reserves a name for as long as the client's connection lasts. As on ramai.v1, it is not refused only because
-// many clients come at once: it waits for a while until the rates allow it.
+// reserveName reserves a name for as long as the client's connection lasts. As on ramai.v1, a burst of clients is
+// paced, not refused: reserveName waits until the rates allow the request.
 func (w *web) reserveName(r *http.Request, c *session.Client, name string) *wire.CodedError {
 	a := chat.Actor{SenderID: wire.SenderIDOf(c.Session), Addr: c.Addr, Transport: chat.Plain, NameBound: true}
 	request := chat.NameRequest{Name: name}

@@ -315,37 +315,37 @@ test("polls become rare when they are refused", async () => {
 });
 
 // Answers that are not the server's: a login page, a redirect to one, foreign JSON, a request for a password.
-const gates = {
+const proxies = {
 	page: () => new Response("<!doctype html>sign in", { headers: { "Content-Type": "text/html" } }),
 	redirect: () => Object.defineProperties(Response.error(), { type: { value: "opaqueredirect" } }),
 	json: () => new Response('{"login":"/"}', { headers: { "Content-Type": "application/json" } }),
 	password: () => new Response("401", { status: 401, headers: { "Content-Type": "text/html" } }),
 };
 
-for (const [name, gate] of Object.entries(gates)) {
-	test(`an answer of a gate with a ${name} is recognized`, async () => {
+for (const [name, proxy] of Object.entries(proxies)) {
+	test(`a proxy response with a ${name} is recognized`, async () => {
 		const { room } = await overSocket();
 		for (const ask of [() => room.history(), () => client.search("word")]) {
 			const failed = ask().then(() => null, (error) => error);
 			await settled();
 			const [{ headers, credentials, redirect }] = requests;
 			assert.deepEqual([headers.Authorization, headers["Ramai-Session"], credentials, redirect], [undefined, client.session, "same-origin", "manual"]);
-			for (const a of requests) await a.respond(gate());
+			for (const a of requests) await a.respond(proxy());
 			assert.equal((await failed).code, "not_ramai");
 		}
 		assert.equal(client.intercepted, null); // the WebSocket works
 	});
 
-	test(`behind a gate that answers with a ${name}, messages are kept`, async () => {
+	test(`behind a proxy that answers with a ${name}, messages are kept`, async () => {
 		const room = await overHTTP();
 		const sent = room.say("kept");
 		await settled();
-		await requests.find((a) => a.method === "POST")?.respond(gate());
+		await requests.find((a) => a.method === "POST")?.respond(proxy());
 		assert.deepEqual([sent.state, client.outbox.length], ["waiting", 1]);
-		await streams()[0].respond(gate());
+		await streams()[0].respond(proxy());
 		assert.deepEqual([client.state, client.intercepted?.code], ["waiting", "not_ramai"]);
 		await pass(10_000);
-		await polls()[0].respond(gate());
+		await polls()[0].respond(proxy());
 		assert.deepEqual([client.state, client.intercepted?.code], ["waiting", "not_ramai"]);
 		await pass(10_000);
 		await polls()[0].answer({ log: "L", first: 1, messages: [], more: false });

@@ -67,7 +67,7 @@ func TestBehindPassword(t *testing.T) {
 	b.useEverything()
 }
 
-// The page works behind a gate that sets a cookie. When the gate stops accepting the cookie, the page says so and keeps what
+// The page works behind a proxy that sets a cookie. When the proxy stops accepting the cookie, the page says so and keeps what
 // was written.
 func TestBehindCookie(t *testing.T) {
 	t.Parallel()
@@ -101,7 +101,7 @@ func TestBehindCookie(t *testing.T) {
 	b.run(chromedp.Navigate(front.URL + "/"))
 	b.useEverything()
 
-	cookie.Store("another") // the session at the gate ends, and the connection breaks
+	cookie.Store("another") // the session at the proxy ends, and the connection breaks
 	srv.stop()
 	srv.start()
 	b.waitFor("!document.querySelector('.status.live')")

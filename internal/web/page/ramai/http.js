@@ -26,7 +26,7 @@ function refusalOf(response, body) {
 	const wait = Number(response.headers.get("Retry-After") ?? 0) * 1000;
 	const again = response.status === 429 || response.status >= 500;
 	if (body.code === undefined && !again) {
-		return new Refusal(NOT_RAMAI, "the response did not come from ramai; a gate in front of it may ask you to sign in: reload the page");
+		return new Refusal(NOT_RAMAI, "the response did not come from ramai; a proxy in front of it may ask you to sign in: reload the page");
 	}
 	return new Refusal(body.code ?? "internal", body.reason ?? `HTTP ${response.status}`, again ? wait || POST_AGAIN : 0);
 }
@@ -40,7 +40,7 @@ export class API {
 	}
 
 	/**
-	 * A request with the session. Authorization and cookies are left to a gate in front of the server. Redirects are not
+	 * A request with the session. Authorization and cookies are left to a proxy in front of the server. Redirects are not
 	 * followed: the API has none, and the session must not go elsewhere.
 	 * @param {URL} url @param {RequestInit} [options]
 	 */
