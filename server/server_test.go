@@ -28,7 +28,7 @@ import (
 	"ramai/wire"
 )
 
-// What a screen waits for, it waits for a while longer when it is left.
+// A condition that a screen waits for is waited for a while longer after the screen has ended.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue { // those that run beside others mostly wait
@@ -150,7 +150,7 @@ func frame[F wire.Frame](p *peer) F {
 	}
 }
 
-// Whoever makes a Config by hand need not say how bytes are moved.
+// A Config made by hand may omit the kind of I/O.
 func TestReactorOfZeroConfig(t *testing.T) {
 	s := serve(t, func(c *server.Config) { c.IO = server.Config{}.IO })
 	dial(t, s.url).expect(wire.Greeting)

@@ -130,7 +130,7 @@ func serial(t *testing.T, address string) string {
 	return string(c.ConnectionState().PeerCertificates[0].Signature)
 }
 
-// Who connects by TLS and ends its direction hears what it said, as without TLS.
+// A TLS client that closes its direction receives its messages, as without TLS.
 func TestWhoHangsUpOverTLSHears(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "cert"), filepath.Join(dir, "key")

@@ -12,7 +12,7 @@ import (
 const MaxRemove = 500
 
 // RemoveRoomBody is the body of a RemoveRoom, which deletes a room with its messages if Last is the number of the newest.
-// What stays is the room's last number, so that no number is used twice, and the ids.
+// The room's last number stays, so that no number is used twice, and so do the ids.
 //
 // The command needs no id: repeated, it is refused, because there is no such room, or one with higher numbers.
 type RemoveRoomBody struct {

@@ -25,7 +25,7 @@ func BenchmarkStart(b *testing.B) {
 		time.Sleep(time.Millisecond)
 	}
 	for b.Loop() {
-		s := sit(b, address, "", nil)
+		s := openScreen(b, address, "", nil)
 		s.sees(fmt.Sprintf("message %d", wire.DefaultJoin))
 		s.stop()
 		<-s.done
@@ -37,7 +37,7 @@ func BenchmarkKey(b *testing.B) {
 	for _, rate := range []int{0, 1000} {
 		b.Run(fmt.Sprintf("messages=%d", rate), func(b *testing.B) {
 			address := serve(b)
-			s := sit(b, address, "", nil)
+			s := openScreen(b, address, "", nil)
 			s.sees("live")
 			ctx, enough := context.WithCancel(b.Context())
 			said := make(chan struct{})

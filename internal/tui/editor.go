@@ -17,11 +17,11 @@ type editor struct {
 	undoStack  []snapshot // for undo, oldest first
 	typing     bool       // the last change was a character typed, which undo takes back with its like
 
-	history       []string // what was said here, oldest first
-	historyAt     int      // which of said is in text; len(said): none
-	beforeHistory []string // what was in text before history was looked at
+	history       []string // messages posted here, oldest first
+	historyAt     int      // index of the entry in text; len(history): none
+	beforeHistory []string // text before history was used
 
-	// Searching what was said: the words looked for, and which of said has them.
+	// Search in history: the words, and the entry that contains them.
 	searching   bool
 	searchWords string
 	searchHit   int // -1: none
@@ -141,7 +141,7 @@ func (c *editor) cut(i, j int, kill bool) {
 func (c *editor) clear() string {
 	s := c.String()
 	c.text, c.cursor, c.undoStack, c.appendKill = nil, 0, nil, false
-	if c.historyAt < len(c.history) && len(c.beforeHistory) > 0 { // what was begun before something said before was looked at
+	if c.historyAt < len(c.history) && len(c.beforeHistory) > 0 { // a draft was begun before history was used
 		if c.stash == nil {
 			c.stash = &snapshot{c.beforeHistory, len(c.beforeHistory)}
 		} else {

@@ -57,8 +57,8 @@ func serve(t testing.TB) string {
 	return "http://" + l.Addr().String()
 }
 
-// seat is a screen that runs, on a terminal that is nothing but a pipe and an emulator.
-type seat struct {
+// terminalScreen is a running screen, on a terminal that consists of a pipe and an emulator.
+type terminalScreen struct {
 	t     testing.TB
 	keys  *io.PipeWriter
 	sizes chan tui.Size
@@ -73,7 +73,7 @@ type seat struct {
 	more chan struct{}
 }
 
-func (s *seat) Write(b []byte) (int, error) {
+func (s *terminalScreen) Write(b []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.out.Write(b)
@@ -83,8 +83,8 @@ func (s *seat) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// sit opens a screen as name, or as nobody.
-func sit(t testing.TB, address, name string, change func(*tui.Config)) *seat {
+// openScreen opens a screen as name, or as nobody.
+func openScreen(t testing.TB, address, name string, change func(*tui.Config)) *terminalScreen {
 	t.Helper()
 	c, err := client.Dial(t.Context(), client.Config{URL: address, Name: name, Last: wire.DefaultJoin})
 	if err != nil {
@@ -95,7 +95,7 @@ func sit(t testing.TB, address, name string, change func(*tui.Config)) *seat {
 		t.Fatal(err)
 	}
 	in, keys := io.Pipe()
-	s := &seat{t: t, keys: keys, sizes: make(chan tui.Size), done: make(chan struct{}), more: make(chan struct{}), vt: vt.NewEmulator(80, 24)}
+	s := &terminalScreen{t: t, keys: keys, sizes: make(chan tui.Size), done: make(chan struct{}), more: make(chan struct{}), vt: vt.NewEmulator(80, 24)}
 	answers := make(chan struct{})
 	go func() {
 		io.Copy(keys, s.vt)       // what a terminal answers
@@ -125,21 +125,21 @@ func sit(t testing.TB, address, name string, change func(*tui.Config)) *seat {
 }
 
 // written is what the terminal got.
-func (s *seat) written() string {
+func (s *terminalScreen) written() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.out.String()
 }
 
 // shown is what stands on the terminal, and a channel that is closed at the next change.
-func (s *seat) shown() (string, <-chan struct{}) {
+func (s *terminalScreen) shown() (string, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.vt.String(), s.more
 }
 
 // sees waits until words stand on the terminal.
-func (s *seat) sees(words string) {
+func (s *terminalScreen) sees(words string) {
 	s.t.Helper()
 	late := time.After(patience)
 	for {
@@ -158,7 +158,7 @@ func (s *seat) sees(words string) {
 }
 
 // rings waits for the bell, which is written apart from the screen.
-func (s *seat) rings() {
+func (s *terminalScreen) rings() {
 	s.t.Helper()
 	late := time.After(patience)
 	for {
@@ -174,14 +174,14 @@ func (s *seat) rings() {
 	}
 }
 
-func (s *seat) resize(width, height int) {
+func (s *terminalScreen) resize(width, height int) {
 	s.mu.Lock()
 	s.vt.Resize(width, height)
 	s.mu.Unlock()
 	s.sizes <- tui.Size{Width: width, Height: height}
 }
 
-func (s *seat) types(keys string) {
+func (s *terminalScreen) types(keys string) {
 	s.t.Helper()
 	if _, err := io.WriteString(s.keys, keys); err != nil {
 		s.t.Fatal(err)
@@ -189,7 +189,7 @@ func (s *seat) types(keys string) {
 }
 
 // ends waits for the end, and holds the terminal to be as it was before.
-func (s *seat) ends() {
+func (s *terminalScreen) ends() {
 	s.t.Helper()
 	select {
 	case <-s.done:
@@ -217,8 +217,8 @@ func (s *shelf) Store(m tui.State) { s.m = m }
 func TestRun(t *testing.T) {
 	address := serve(t)
 	budis := new(shelf)
-	anna, budi, dewi := sit(t, address, "anna", nil), sit(t, address, "budi", func(c *tui.Config) { c.StateStore = budis }), sit(t, address, "", nil)
-	for _, s := range []*seat{anna, budi, dewi} {
+	anna, budi, dewi := openScreen(t, address, "anna", nil), openScreen(t, address, "budi", func(c *tui.Config) { c.StateStore = budis }), openScreen(t, address, "", nil)
+	for _, s := range []*terminalScreen{anna, budi, dewi} {
 		s.sees("live")
 	}
 	anna.sees("3 here")
@@ -268,13 +268,13 @@ func TestTerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	var copies sync.WaitGroup
-	s := sit(t, serve(t), "anna", func(c *tui.Config) {
+	s := openScreen(t, serve(t), "anna", func(c *tui.Config) {
 		answers := c.In
 		copies.Go(func() { io.Copy(keyboard, answers) })
 		c.In, c.Out = screen, screen
 	})
 	copies.Go(func() { io.Copy(s, keyboard) })
-	t.Cleanup(func() { // before those of sit
+	t.Cleanup(func() { // before those of openScreen
 		s.stop()
 		<-s.done
 		s.keys.Close()
@@ -318,7 +318,7 @@ func TestTerminal(t *testing.T) {
 // TestPanic: the terminal is given back.
 func TestPanic(t *testing.T) {
 	var broken atomic.Bool
-	s := sit(t, serve(t), "", func(c *tui.Config) {
+	s := openScreen(t, serve(t), "", func(c *tui.Config) {
 		c.Now = func() time.Time {
 			if broken.Load() {
 				panic("a fault of the test's")
@@ -337,7 +337,7 @@ func TestPanic(t *testing.T) {
 
 // TestGone: when the terminal goes away, the screen ends.
 func TestGone(t *testing.T) {
-	s := sit(t, serve(t), "", nil)
+	s := openScreen(t, serve(t), "", nil)
 	s.sees("live")
 	s.keys.CloseWithError(io.ErrUnexpectedEOF) // the terminal is gone
 	s.ends()
@@ -373,7 +373,7 @@ func TestOriginal(t *testing.T) {
 		}
 	}))
 	t.Cleanup(chat.Close)
-	anna, budi := sit(t, chat.URL, "", nil), sit(t, chat.URL, "", nil)
+	anna, budi := openScreen(t, chat.URL, "", nil), openScreen(t, chat.URL, "", nil)
 	anna.sees("live, plain")
 	budi.sees("live, plain")
 	anna.types("hello\r")
@@ -388,7 +388,7 @@ func TestOriginal(t *testing.T) {
 // TestFlood: in a flood the screen is drawn at most so often, keys still show, and all is there at the end.
 func TestFlood(t *testing.T) {
 	address := serve(t)
-	s := sit(t, address, "", nil)
+	s := openScreen(t, address, "", nil)
 	s.sees("live")
 	c := speaker(t, address)
 	const many = 3000

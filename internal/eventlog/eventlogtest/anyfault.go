@@ -11,8 +11,8 @@ import (
 	"ramai/internal/eventlog"
 )
 
-// testAnyFault lets a few clients talk, in any order, over a store that fails in any way. In the end everything they
-// said is there, once, and in the order in which each of them said it.
+// testAnyFault lets a few clients post in any order, over a store that fails in any way. In the end all of their
+// messages are stored once, in the order in which each client posted them.
 func testAnyFault(t *testing.T, s suite) {
 	rapid.Check(t, func(r *rapid.T) {
 		store := s.fresh(t).Open()
@@ -40,7 +40,7 @@ func testAnyFault(t *testing.T, s suite) {
 	})
 }
 
-// finish lets everybody say again what is not saved until it is, and compares.
+// finish lets all clients resend what is not saved until it is, and compares.
 func finish(t *rapid.T, o *harness, clients []*client) {
 	for tries, waiting := 0, true; waiting; tries++ {
 		waiting = false

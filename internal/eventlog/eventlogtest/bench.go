@@ -10,7 +10,7 @@ import (
 // BenchmarkApply measures what a store needs for a batch. open makes a new, empty store, and ends the benchmark if that
 // fails.
 //
-// What costs most on a disk is the index of ids: ids that rise go to its end, random ones each to a page of their own.
+// The index of ids costs most on a disk: ascending ids are appended, random ones each touch a page of their own.
 func BenchmarkApply(b *testing.B, open func(b *testing.B) eventlog.Store) {
 	ids := map[string]func(n int) string{
 		"none":   func(n int) string { return "" }, // Once

@@ -13,8 +13,8 @@ func begin(epoch string) eventlog.Command {
 	return eventlog.Command{Kind: eventlog.Start, Body: eventlog.StartBody{Node: eventlog.LocalNode, Nonce: epoch}} // apply sets After
 }
 
-// knows holds what the store says of positions against what is wanted: "lobby 3 two" for those of the lobby, up to which
-// number, heard in which epoch; "-" for none.
+// contains compares what the store says about positions with want: "lobby 3 two" is position 3 of the lobby in epoch
+// two; "-" is no epoch.
 func (j *tested) contains(want map[string]bool) {
 	j.t.Helper()
 	for s, want := range want {
@@ -37,12 +37,12 @@ func testEpochs(t *testing.T, place Location) {
 	if j.Epoch() != (eventlog.Epoch{}) {
 		t.Fatalf("a new store is in %+v", j.Epoch())
 	}
-	// What is said before there are epochs, by a server of an earlier version, was heard in any.
+	// Messages from before epochs, by a server of an earlier version, count for any epoch.
 	j.apply(once("anna", "lobby", "a", "x"), once("anna", "lobby", "b", "x"))
 	j.contains(map[string]bool{"lobby 2 -": true, "lobby 3 -": false, "lobby 2 one": false, "lobby 0 one": true})
 	j.expect(commands(begin("one"), once("anna", "lobby", "c", "x"), once("anna", "den", "a", "x")), "done", "saved 3", "saved 1")
 	j.expect(commands(once("anna", "lobby", "d", "x")), "saved 4")
-	j.expect(commands(begin("two")), "done") // nothing is said in it
+	j.expect(commands(begin("two")), "done") // it contains no message
 	j.expect(commands(begin("three"), once("anna", "lobby", "e", "x"), begin("four"), once("anna", "lobby", "f", "x"), once("anna", "lobby", "g", "x")),
 		"done", "saved 5", "done", "saved 6", "saved 7")
 	j.expect(commands(begin("two")), "refused internal") // no start draws a name that there was
@@ -56,7 +56,7 @@ func testEpochs(t *testing.T, place Location) {
 	if p := (wire.Position{HistoryID: "another", Epoch: "four", N: 1}); j.Contains("lobby", &p) {
 		t.Error("a position of another log is known")
 	}
-	// What retention lets go of was stored in its epoch all the same.
+	// Messages deleted by retention still belong to their epoch.
 	j.apply(trim("lobby", 6))
 	j.contains(want)
 	if e := j.Epoch(); e != (eventlog.Epoch{Number: 4, Name: "four"}) {
@@ -75,8 +75,8 @@ func testEpochs(t *testing.T, place Location) {
 	}
 }
 
-// testEpochsOfRemoved: what was stored in a room that was removed is gone, and with it in which epochs that was. So who heard
-// it in an earlier epoch than the newest may have heard something else under the same numbers, on a machine that was set back.
+// testEpochsOfRemoved: when a room is removed, the epochs of its messages are removed, too. A client with a position in
+// an earlier epoch may have received other messages under the same numbers, on a machine that was reset.
 func testEpochsOfRemoved(t *testing.T, place Location) {
 	j := open(t, place)
 	j.apply(begin("one"), once("anna", "den", "a", "x"), once("anna", "den", "b", "x"), once("anna", "lobby", "a", "x"))
@@ -104,10 +104,10 @@ func testEpochsOfRemoved(t *testing.T, place Location) {
 	j.contains(want)
 }
 
-// testManyEpochs: what is known of epochs does not grow for ever, and what is forgotten counts as not known.
+// testManyEpochs: the number of stored epochs is limited, and a forgotten epoch counts as unknown.
 func testManyEpochs(t *testing.T, place Location) {
 	j := open(t, place)
-	// More epochs than a room tells apart: of the oldest it is not known any more what was stored in them.
+	// More epochs than a room stores: the spans of the oldest are forgotten.
 	const more = 10
 	const last = eventlog.MaxSpans + more
 	for i := range last {
@@ -117,7 +117,7 @@ func testManyEpochs(t *testing.T, place Location) {
 	want := map[string]bool{
 		fmt.Sprintf("lobby %d e%d", last, last): true, fmt.Sprintf("lobby %d e%d", last, last-1): false,
 		fmt.Sprintf("lobby %d e%d", more+1, more+1): true, fmt.Sprintf("lobby %d e%d", more+2, more+1): false,
-		fmt.Sprintf("lobby %d e%d", more, more): false, "lobby 1 e1": false, // not said to be known, for it might not be
+		fmt.Sprintf("lobby %d e%d", more, more): false, "lobby 1 e1": false, // reported as unknown, because it may be unknown
 		fmt.Sprintf("lobby 1 e%d", more+1): true, "den 0 e1": true, "den 1 e1": false,
 	}
 	j.contains(want)

@@ -24,8 +24,8 @@ const (
 // ErrFault is what a Faulty fails with.
 var ErrFault = errors.New("a fault that the test asked for")
 
-// Faulty is a store that fails on demand. After an error that leaves open what is stored it insists on Reopen, and on the
-// same batch at the same position.
+// Faulty is a store that fails on demand. After an error with an unknown result it requires Reopen, and the same batch
+// at the same position.
 type Faulty struct {
 	eventlog.Store
 

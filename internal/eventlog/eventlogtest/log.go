@@ -121,7 +121,7 @@ func testBusy(t *testing.T, o *harness) {
 	}
 }
 
-// What a connection said after something that was refused is refused with it, until it says so itself, by its epoch.
+// Messages that a connection submitted after a refused one are refused with it, until the connection moves its fence.
 func testRefusedFence(t *testing.T, o *harness) {
 	anna, bert := &eventlog.ReplyTo{}, &eventlog.ReplyTo{}
 	o.store.Fail(Full)
@@ -187,7 +187,7 @@ func testLost(t *testing.T, o *harness) {
 	o.wantNumbers("lobby", 3)
 }
 
-// What is wrong with one event refuses that one, and what its own connection said behind it.
+// An invalid command is refused alone, with what its own connection submitted after it.
 func testOneBadCommand(t *testing.T, o *harness) {
 	bert := &eventlog.ReplyTo{}
 	o.store.Poison("bad")
@@ -281,7 +281,7 @@ func testFullDisk(t *testing.T, o *harness) {
 	o.heard("a2 refused unavailable", "a1 saved 1", "a2 saved 2")
 }
 
-// A failure lasts until something is said and stored, and the log has each reason once.
+// A failure lasts until a message is stored, and each reason is logged once.
 func testFailures(t *testing.T, o *harness) {
 	is := func(want error) {
 		t.Helper()

@@ -19,14 +19,14 @@ func testRemove(t *testing.T, j *tested) {
 	if _, there := j.AllBounds()["cellar"]; there || len(j.AllBounds()) != 1 {
 		t.Errorf("there are %v", j.AllBounds())
 	}
-	for n, want := range map[uint64]bool{0: true, 2: true, 3: false} { // who heard the room before it went has missed nothing
+	for n, want := range map[uint64]bool{0: true, 2: true, 3: false} { // a client that received the whole room has missed nothing
 		if got := j.Contains("cellar", &wire.Position{HistoryID: j.HistoryID(), N: n}); got != want {
 			t.Errorf("it knows number %d: %v", n, got)
 		}
 	}
 	j.expect(commands(say("anna", "cellar", "a", "x"), say("anna", "cellar", "c", "x"), say("anna", "garret", "a", "x")), "repeat 1", "saved 3", "saved 1")
 	j.kept("cellar", eventlog.Bounds{First: 3, Last: 3}, "3-3")
-	// All of it in one batch: what is said goes too, and the room is made again.
+	// Everything in one batch: its messages are removed, too, and the room is created again.
 	j.expect(commands(say("carl", "garret", "c", "x"), remove("garret", 2), say("carl", "garret", "c", "x"), say("carl", "garret", "d", "x"), say("anna", "loft", "a", "x")),
 		"saved 2", "done", "repeat 2", "saved 3", "saved 1")
 	j.kept("garret", eventlog.Bounds{First: 3, Last: 3}, "3-3")
@@ -37,7 +37,7 @@ func testRemove(t *testing.T, j *tested) {
 	j.kept("garret", eventlog.Bounds{First: 5, Last: 4}, "none")
 }
 
-// A large room is not removed with what was said in it.
+// A large room is not removed together with its messages.
 func testRemoveLarge(t *testing.T, j *tested) {
 	for _, room := range []string{"most", "over"} {
 		var all []eventlog.Command
@@ -51,7 +51,7 @@ func testRemoveLarge(t *testing.T, j *tested) {
 	j.expect(commands(trim("over", 1), remove("over", eventlog.MaxRemove+1)), "from 2", "done")
 }
 
-// What counts as a room has messages; the lobby can always be made.
+// A room counts if it has messages; the lobby can always be created.
 func testPlacesForRooms(t *testing.T, j *tested) {
 	j.apply(limitRooms(2))
 	j.expect(commands(say("anna", "one", "a", "x"), say("anna", "two", "a", "x"), say("anna", "three", "a", "x")), "saved 1", "saved 1", "refused not_allowed")

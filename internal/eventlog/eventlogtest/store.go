@@ -216,7 +216,7 @@ func testBoundNames(t *testing.T, j *tested) {
 	j.expect(commands(reserve("carl", "Anna"), reserve("carl", "Bert")), "refused name_taken", "done")
 	j.expect(commands(bound("dora", "Dora"), restart(j), reserve("eva", "Anna"), reserve("eva", "Dora"), reserve("eva", "Bert")),
 		"done", "done", "done", "done", "refused name_taken")
-	// A restart goes by what is held when it comes.
+	// A restart affects the names held at that time.
 	j.expect(commands(bound("fritz", "Fritz")), "done")
 	j.expect(commands(reserve("fritz", "Fritz"), restart(j), reserve("gerd", "Fritz")), "done", "done", "refused name_taken")
 }
@@ -228,7 +228,7 @@ func testRegisteredNames(t *testing.T, j *tested) {
 			t.Errorf("%s would come to own %q, want %q", by, got, want)
 		}
 	}
-	// Who speaks under a name with a key owns it for good, and may hold another meanwhile.
+	// A sender with a key that posts under a name owns it permanently, and may hold another meanwhile.
 	gains("key", "")
 	j.expect(commands(reserve("key", "Queen"), reserve("anna", "QUEEN")), "done", "refused name_taken")
 	gains("key", names.Key("Queen"))
@@ -250,7 +250,7 @@ func testRegisteredNames(t *testing.T, j *tested) {
 	j.at += 1000 * hour
 	j.expect(commands(reserve("key2", "Pawn")), "done")
 
-	// The operator frees it, and takes it from who holds it.
+	// The operator releases it, and takes it from its holder.
 	j.expect(commands(reserve("key", "Queen"), unregister("QUEEN"), unregister("Queen"), reserve("anna", "Queen")), "done", "done", "refused bad_request", "done")
 	if got := j.Name("key"); got != "" {
 		t.Errorf("the former owner still holds %q", got)
@@ -261,7 +261,7 @@ func testRegisteredNames(t *testing.T, j *tested) {
 		t.Errorf("of %q and %q was told that they held what was freed; one holds %q", freed[0].Renamed, freed[1].Renamed, j.Name("key3"))
 	}
 
-	// Whoever holds another name than before is told of.
+	// Each sender whose name has changed is reported.
 	for _, c := range []struct {
 		e    eventlog.Command
 		want []string

@@ -50,7 +50,7 @@ func testTrim(t *testing.T, j *tested) {
 	if j.Bounds("nowhere") != (eventlog.Bounds{First: 1}) || len(j.AllBounds()) != 2 {
 		t.Errorf("a room was made by letting go: %v", j.AllBounds())
 	}
-	// What is said in the same batch can go in it; numbers go on.
+	// Messages can be deleted in the batch that stores them; numbers continue.
 	j.expect(commands(say("anna", "lobby", "new", "x"), trim("lobby", 99), say("anna", "lobby", "newer", "x")), "saved 11", "from 12", "saved 12")
 	j.kept("lobby", eventlog.Bounds{First: 12, Last: 12}, "12-12")
 	j.expect(commands(trim("lobby", 12)), "from 13")
@@ -95,7 +95,7 @@ func testIDsLiveOn(t *testing.T, j *tested) {
 	stale(false)
 }
 
-// Ids are let go of in steps.
+// Ids are deleted in steps.
 func testForgetSteps(t *testing.T, j *tested) {
 	var all []eventlog.Command
 	for i := range eventlog.PruneStep + 10 {
