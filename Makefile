@@ -1,12 +1,12 @@
-# make test   everything CI checks; installs what it lacks on Debian
-# make fuzz   every fuzz target for FUZZTIME (default 60s; 20000x: so many executions)
+# make test   everything that CI checks; installs missing tools on Debian
+# make fuzz   every fuzz target for FUZZTIME (default 60s; 20000x is a number of executions)
 # make build  the static binary, bin/ramai
-# make deb    a Debian package, bin/ramai_*.deb, installed into a root of its own once (as root)
-# make hostile  the matrix of hostile inputs, a thousand of each at once
-# make attack how long honest clients wait for their echo while an address attacks, beside before; two minutes
-# make docs   the moving picture of the README and the pictures of docs/TERMINAL.md, from real terminals
-# make vendor what the page has of others, anew
-# make bench  ramai beside other servers, in all cases; CASES="fanout talk" BENCHFLAGS="--rounds 3" for less
+# make deb    a Debian package, bin/ramai_*.deb; as root, also installs it once into a separate root
+# make hostile  the matrix of hostile inputs, a thousand at once of each
+# make attack the latency of honest clients before and during an attack from one address; two minutes
+# make docs   the animation in the README and the pictures of docs/TERMINAL.md, from real terminals, and screenshots of the page
+# make vendor regenerates the page's third-party files
+# make bench  compares ramai with other servers, in all cases; CASES="fanout talk" BENCHFLAGS="--rounds 3" runs fewer
 
 GO ?= go
 FUZZTIME ?= 60s
@@ -23,15 +23,15 @@ build:
 deb: build
 	@package=$$(packaging/build.sh) && if [ "$$(id -u)" = 0 ]; then packaging/test.sh "$$package"; else echo "$$package"; fi
 
-# On one's own machine, with nothing else running on it. See bench/README.md.
+# Run it on an otherwise idle machine. See bench/README.md.
 bench: bench/peers/node_modules
 	$(GO) run ./bench $(BENCHFLAGS) $(CASES)
 
 bench/peers/node_modules: bench/peers/package-lock.json
 	cd bench/peers && npm ci --no-audit --no-fund
 
-# The race detector needs a C compiler; tests run the documents' commands, proxies, strace, ssh and tmux. Nothing is to be started
-# that is only to be there, hence the run level.
+# The race detector needs a C compiler; tests run the documents' commands, proxies, strace, ssh and tmux. RUNLEVEL=1 prevents the
+# installed services from starting.
 tools:
 	@missing=; for tool in gcc curl nginx haproxy apache2 caddy strace chromium ssh tmux; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
 	test -z "$$missing" || { apt-get update -q && \
@@ -44,19 +44,19 @@ vet:
 	$(GO) vet ./...
 	$(STATICCHECK) ./...
 
-# SQLite is C translated to Go, and its memory is not Go's: under the race detector it takes four times as long, and there
-# is nothing in it to be found. No package that has instances of generic functions can be left out: the linker keeps one copy
-# of each instance, and one that the detector does not see leads to false reports elsewhere.
+# SQLite is C translated to Go, and does not use Go's memory: under the race detector it takes four times as long, and the
+# detector can find nothing in it. Packages with instances of generic functions cannot be left out: the linker keeps one copy of
+# each instance, and a copy without the detector causes false reports elsewhere.
 RACE = -race -gcflags=modernc.org/sqlite/lib=-race=false -shuffle=on
 
 race:
 	$(GO) test $(RACE) $$($(GO) list ./... | grep -v /page/browser$$)
 
-# The page in a browser, which takes both processors by itself.
+# The page in a browser. This occupies two processors.
 browser:
 	$(GO) test $(RACE) ./internal/web/page/browser
 
-# The page's types, its parts that need no browser, and whether what it has of others is what it should be.
+# Checks the page's types and third-party files, and tests its parts that need no browser.
 page: tools/page/node_modules
 	cd tools/page && node vendor.mjs --check && npx tsc -p . && node --test --test-reporter=dot .
 
@@ -67,7 +67,7 @@ tools/page/node_modules: tools/page/package-lock.json
 	cd tools/page && npm ci --no-audit --no-fund
 	@touch $@
 
-# What the terminal client writes, judged by a terminal.
+# Compares the output of the terminal client with what a terminal makes of it.
 terminal: tools/terminal/node_modules
 	$(GO) test ./internal/tui -count=1 -run '^TestJudge' -judge $(CURDIR)/tools/terminal/judge.mjs
 
@@ -80,7 +80,7 @@ docs:
 	RAMAI_SCREENS=$(CURDIR)/bin/screens $(GO) test ./internal/web/page/browser -count=1 -run '^TestReadme$$'
 	cp bin/screens/page-laptop.png bin/screens/page-phone.png docs/
 
-# How many connections each path of the reactor has served in its suite, which fails if it is none.
+# Prints how many connections each path of the reactor served in its tests, which fail if a path served none.
 paths:
 	@out=$$($(GO) test -count=1 -v -run '^TestReactor$$' ./internal/reactor) || { echo "$$out"; exit 1; }; \
 	echo "$$out" | grep -o 'reactor: .* served .*'
@@ -88,7 +88,7 @@ paths:
 hostile:
 	$(GO) test ./server -count=1 -v -run '^TestHostile$$' -crowd 1000
 
-# Nothing else is to run on the machine. Each case takes six seconds.
+# Run it on an otherwise idle machine. Each case takes six seconds.
 attack:
 	$(GO) test ./server -run '^$$' -bench '^BenchmarkUnderAttack$$' -benchtime 1x -timeout 5m
 
@@ -96,8 +96,8 @@ cross:
 	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/ramai
 	GOOS=windows GOARCH=amd64 CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/ramai
 
-# The fuzz targets are found, not listed, so that none is forgotten. Each package is built once for all of its targets. A
-# run that ends with its time may fail with "context deadline exceeded" and nothing else, which is accepted.
+# Fuzz targets are found by grep, so that none is forgotten. Each package is built once for all of its targets. A run that
+# reaches its time limit may fail with only "context deadline exceeded", which is accepted.
 shortfuzz:
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=$(SHORTFUZZ) FUZZFLAGS=-test.fuzzminimizetime=10x
 

@@ -12,7 +12,7 @@ chmod 0755 "$root"
 install -D -m 0755 bin/ramai "$root/usr/bin/ramai"
 install -D -m 0644 packaging/ramai.service "$root/lib/systemd/system/ramai.service"
 install -D -m 0644 docs/config.example.toml "$root/etc/ramai/config.toml"
-for doc in README.md CHANGELOG.md ARCHITECTURE.md $(find docs -type f) packaging/ramai.service; do # as in the checkout, so that links lead somewhere
+for doc in README.md CHANGELOG.md ARCHITECTURE.md $(find docs -type f) packaging/ramai.service; do # the layout of the checkout, so that links work
 	install -D -m 0644 "$doc" "$root/usr/share/doc/ramai/$doc"
 done
 install -D -m 0644 LICENSE "$root/usr/share/doc/ramai/copyright"
@@ -26,11 +26,12 @@ Maintainer: The ramai project <ramai@localhost>
 Section: net
 Priority: optional
 Installed-Size: $(du -sk "$root" | cut -f1)
-Description: broadcast chat in one program: one room, and everyone hears it
- What is said is ordered, on disk before anyone hears it, and exactly
- resumable. Browsers, terminals, curl and any WebSocket client are in the same
- rooms. This package runs it as a service on port 2000 of this machine alone;
- /etc/ramai/config.toml says otherwise.
+Description: durable broadcast chat server and client
+ Messages are ordered, and written to disk before anyone receives them.
+ Clients resume exactly where they stopped. Browsers, terminals, curl and any
+ WebSocket client share the same rooms. This package runs the server as a
+ service on port 2000, reachable only from this machine; to change that, edit
+ /etc/ramai/config.toml.
 END
 echo /etc/ramai/config.toml >"$root/DEBIAN/conffiles"
 for script in postinst prerm postrm; do

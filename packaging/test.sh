@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs a package into a root of its own, runs the service as its unit says, and removes it again. Needs root.
+# Installs a package into a separate root, runs the service with the command of its unit, and purges it. Needs root.
 set -eu
 package=$1
 root=$(mktemp -d)
@@ -22,10 +22,10 @@ for want in "755 /usr/bin/ramai" "644 /etc/ramai/config.toml" "644 /lib/systemd/
 	path="$root${want#* }"
 	[ "$(stat -c '%a %U %G' "$path")" = "${want%% *} root root" ] || fail "$path has $(stat -c '%a %U %G' "$path")"
 done
-$dpkg -V ramai || fail "files differ from what was packed"
+$dpkg -V ramai || fail "files differ from the package"
 for doc in "$root"/usr/share/doc/ramai/*.md "$root"/usr/share/doc/ramai/docs/*.md "$root"/usr/share/doc/ramai/docs/decisions/*.md; do
 	for link in $(grep -oE '\]\([^) ]+\)|src="[^"]+"' "$doc" | sed 's/^](//; s/^src="//; s/[")]$//; s/#.*//' | grep -v :); do
-		[ -e "$(dirname "$doc")/$link" ] || fail "$doc has a link to $link, which is not there"
+		[ -e "$(dirname "$doc")/$link" ] || fail "$doc has a broken link: $link"
 	done
 done
 ! ldd "$root/usr/bin/ramai" >/dev/null 2>&1 || fail "the program is not static"
@@ -33,13 +33,13 @@ if command -v systemd-analyze >/dev/null; then
 	sed "s|^ExecStart=/usr/bin|ExecStart=$root/usr/bin|" "$root/lib/systemd/system/ramai.service" >"$root/ramai.service"
 	wrong=$(systemd-analyze verify --man=no "$root/ramai.service" 2>&1 | grep -F "$root/ramai.service" || true)
 	rm "$root/ramai.service"
-	[ -z "$wrong" ] || fail "systemd does not understand the unit: $wrong"
+	[ -z "$wrong" ] || fail "systemd rejects the unit: $wrong"
 	# exposure of at most 2.0 of 10
 	systemd-analyze security --offline=true --threshold=20 --no-pager "$root/lib/systemd/system/ramai.service" >"$root/out" 2>&1 ||
-		fail "the unit leaves too much open: $(tail -n 1 "$root/out")"
+		fail "the unit has too much exposure: $(tail -n 1 "$root/out")"
 fi
 
-# As the unit runs it, but for the root and the port.
+# Runs the command of the unit in the separate root, on a free port.
 start=$(sed -n 's/^ExecStart=//p' "$root/lib/systemd/system/ramai.service" | sed "s|/usr/bin|$root/usr/bin|; s|/etc/|$root/etc/|; s|/var/lib|$root/var/lib|")
 $start --listen 127.0.0.1:0 >"$root/out" 2>&1 &
 server=$!
@@ -50,13 +50,13 @@ for _ in $(seq 100); do
 	sleep 0.1
 done
 [ -n "$url" ] || fail "the service does not start: $(cat "$root/out")"
-[ "$("$root/usr/bin/ramai" say lobby hello --server "$url")" = "lobby 1" ] || fail "nothing can be said"
+[ "$("$root/usr/bin/ramai" say lobby hello --server "$url")" = "lobby 1" ] || fail "a message cannot be posted"
 kill "$server"
-wait "$server" || fail "the service does not stop in good order"
+wait "$server" || fail "the service does not stop cleanly"
 server=
 
-$dpkg --purge ramai >/dev/null 2>&1 || fail "it cannot be removed"
+$dpkg --purge ramai >/dev/null 2>&1 || fail "the package cannot be purged"
 left=$(cd "$root" && find . -type f -o -type l | grep -v -e '^./var/lib/dpkg/' -e '^./var/lib/ramai/' -e '^./out$' || true)
-[ -z "$left" ] || fail "after it was purged there is $left"
-[ -f "$root/var/lib/ramai/ramai.db" ] || fail "what was said is gone"
-echo "$package: installed, run, removed"
+[ -z "$left" ] || fail "purging left these files: $left"
+[ -f "$root/var/lib/ramai/ramai.db" ] || fail "purging deleted the messages"
+echo "$package: installed, run, purged"
