@@ -257,7 +257,7 @@ func TestDiskBecomesReadOnly(t *testing.T) {
 	s.kill()
 	if s := serveOn(t, filepath.Join(disk, "data")); s.url != "" || s.cmd.ProcessState.ExitCode() != exitUnusable {
 		t.Errorf("it starts on a disk that can only be read:\n%s", s.out)
-	} else if !strings.Contains(s.out.String(), "may write to") {
+	} else if !strings.Contains(s.out.String(), "must be writable") {
 		t.Errorf("it does not say what is wrong:\n%s", s.out)
 	}
 	image := filepath.Join(filepath.Dir(disk), "image")

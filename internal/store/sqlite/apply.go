@@ -39,7 +39,7 @@ func (s *Store) Apply(b *eventlog.Batch, position uint64) ([]eventlog.Outcome, e
 		return nil, fmt.Errorf("apply the batch at position %d: %w", position, err)
 	}
 	if err := s.checkFiles(); err != nil {
-		s.inDoubt = b // it is in a file that nobody may find
+		s.inDoubt = b // the batch may be in a file that is no longer in place
 		return nil, fmt.Errorf("apply the batch at position %d: %w", position, err)
 	}
 	for room := range t.removed {
@@ -82,22 +82,23 @@ func (s *Store) transact(t *tx, b *eventlog.Batch, position uint64) (*eventlog.C
 	case isUncommitted(err):
 		return nil, nil, s.undo(b, err)
 	}
-	// All may be in the write-ahead log, and only the sync have failed: after a crash it would count as committed.
+	// The batch may be in the write-ahead log, and only the sync may have failed: after a crash it would count as
+	// committed.
 	s.inDoubt = b
 	return nil, nil, fmt.Errorf("commit: %w", err)
 }
 
-// isUncommitted reports whether a failed commit never wrote the frame that ends a transaction in the write-ahead log: it is
-// the last one written, so no space for it, or no lock, means that it is not there.
+// isUncommitted reports whether a failed commit did not write the last frame of its transaction to the write-ahead log.
+// That frame is written last, so without space or lock it is not there.
 func isUncommitted(err error) bool {
 	code := resultCode(err)
 	return code == sqlite3.SQLITE_FULL || code == sqlite3.SQLITE_BUSY
 }
 
-// undo rolls back b, and says so with ErrRolledBack if that is certain.
+// undo rolls back b, and returns ErrRolledBack if that is certain.
 func (s *Store) undo(b *eventlog.Batch, cause error) error {
-	// After some errors SQLite has rolled back by itself, and this one fails. What counts is that no transaction is open
-	// any more, and what the file says then.
+	// After some errors SQLite has rolled back by itself, and this call fails. What counts is that no transaction is
+	// open any more, and the position in the file.
 	_, failed := s.writer.rollback.exec()
 	at, err := s.writer.committed()
 	if err != nil || at != int64(s.position.Load()) {
@@ -110,7 +111,8 @@ func (s *Store) undo(b *eventlog.Batch, cause error) error {
 	return fmt.Errorf("%w: %w", eventlog.ErrRolledBack, cause)
 }
 
-// resolveCommitted gets the outcomes of the batch in doubt, which is on disk, by deciding it again over the state before it.
+// resolveCommitted computes the outcomes of the batch in doubt, which is on disk, by deciding it again over the
+// previous state.
 func (s *Store) resolveCommitted(saved *saved) error {
 	change, outcomes, err := eventlog.Decide(&s.state, &replay{saved: saved, writer: s.writer}, s.inDoubt, saved.position)
 	if err != nil {
@@ -129,20 +131,20 @@ func (s *Store) resolveCommitted(saved *saved) error {
 type tx struct {
 	*writer
 	roomIDs  map[string]int64 // committed
-	added    map[string]int64 // made by this transaction
-	removed  map[string]bool  // of the committed ones, by this transaction
-	freeIDs  []int64          // ids that are no room's, ascending
-	freedIDs []int64          // the same, by this transaction; used again after it
+	added    map[string]int64 // created by this transaction
+	removed  map[string]bool  // committed rooms that this transaction removed
+	freeIDs  []int64          // ids without a room, ascending
+	freedIDs []int64          // ids freed by this transaction, ascending; used again after it
 	newestID int64            // the highest id of a room
-	rows     []driver.Value   // messages that are not written yet, columns each
+	rows     []driver.Value   // column values of messages that are not written yet
 }
 
 func (s *Store) newTx() *tx {
 	return &tx{writer: s.writer, roomIDs: s.roomIDs, added: map[string]int64{}, removed: map[string]bool{}, freeIDs: s.freeIDs, newestID: s.newestID}
 }
 
-// roomID gives a roomID's id. Ids count up in the order in which rooms are first spoken in, so they are the same wherever
-// the same batches were applied; those of rooms that were removed are used again first.
+// roomID returns a room's id, and assigns one if it has none. Ids count up in the order in which rooms get their first
+// message, so they are the same wherever the same batches were applied. Ids of removed rooms are used again first.
 func (t *tx) roomID(name string) int64 {
 	if id, ok := t.roomIDs[name]; ok && !t.removed[name] {
 		return id

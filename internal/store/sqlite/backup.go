@@ -14,7 +14,7 @@ import (
 	"ramai/internal/eventlog"
 )
 
-// Summary says what a database has.
+// Summary describes the content of a database.
 type Summary struct {
 	HistoryID string
 	Rooms     int64
@@ -22,13 +22,13 @@ type Summary struct {
 	Bytes     int64 // of the file
 }
 
-// Backup copies the database of a data folder into a new file, at one moment: everything that was acknowledged before it
-// began is there, and batches are there whole or not at all. A server may use the folder meanwhile; its write-ahead log
-// grows for as long as it takes. If a server starts meanwhile, the copy is begun anew. The file appears under its name when
-// it is complete, checked and synced. If there is one of that name already, that is an error, unless over says that it may
-// be replaced. When ctx ends nothing is left.
+// Backup copies the database of a data folder into a new file, as of one moment: it contains everything acknowledged
+// before the copy began, and only whole batches. A server may be running; its write-ahead log grows until the copy is
+// complete. If a server starts meanwhile, the copy starts over. The file appears under its name once it is complete,
+// checked and synced. An existing file of that name is an error, unless over is true. If ctx is canceled, nothing is
+// left.
 //
-// Data with anything damaged is an error; see BackupUndamaged.
+// Damaged data is an error; see BackupUndamaged.
 func Backup(ctx context.Context, dir, file string, over bool) (*Summary, error) {
 	s, err := backup(ctx, dir, file, over, func(ctx context.Context, from, to string) error {
 		source, err := connect(from, "synchronous=OFF") // a sync of the copy cannot be interrupted; publish syncs
@@ -38,17 +38,17 @@ func Backup(ctx context.Context, dir, file string, over bool) (*Summary, error) 
 		return errors.Join(source.execContext(ctx, "VACUUM INTO ?", to), source.Close())
 	})
 	if damaged := (damagedCopy{}); errors.As(err, &damaged) || isCorrupt(err) {
-		err = fmt.Errorf("%w; \"ramai check %s\" says what is damaged, \"ramai backup --skip-damaged\" copies the rest", err, dir)
+		err = fmt.Errorf("%w; \"ramai check %s\" lists the damage, \"ramai backup --skip-damaged\" copies the rest", err, dir)
 	}
 	return s, err
 }
 
-// damagedCopy says that a copy could not be restored.
+// damagedCopy is the error of a copy that could not be restored.
 type damagedCopy struct{ error }
 
 func (d damagedCopy) Unwrap() error { return d.error }
 
-// backup is Backup with the way to copy one database file into another, which is called again when a server has started
+// backup is Backup with a function that copies one database file into another. It is called again if a server starts
 // meanwhile.
 func backup(ctx context.Context, dir, file string, over bool, copy func(ctx context.Context, from, to string) error) (*Summary, error) {
 	path, err := filepath.Abs(filepath.Join(dir, FileName))
@@ -63,7 +63,7 @@ func backup(ctx context.Context, dir, file string, over bool, copy func(ctx cont
 		return nil, err
 	}
 	if !found {
-		return nil, fmt.Errorf("there is no database in %s; --data says where the server keeps its own", dir)
+		return nil, fmt.Errorf("there is no database in %s; set --data to the data folder of the server", dir)
 	}
 	if err := checkStoppedWAL(dir, path); err != nil {
 		return nil, err
@@ -72,10 +72,10 @@ func backup(ctx context.Context, dir, file string, over bool, copy func(ctx cont
 	case err != nil:
 		return nil, err
 	case within:
-		return nil, fmt.Errorf("%s would lie in the data folder, among the server's own files; a backup belongs elsewhere", file)
+		return nil, fmt.Errorf("%s is in the data folder, among the server's own files; choose another folder for the backup", file)
 	}
 	if _, err := os.Lstat(file); err == nil && !over {
-		return nil, fmt.Errorf("%s is there already; give another name, or --force", file)
+		return nil, fmt.Errorf("%s exists already; give another name, or --force", file)
 	}
 	f, err := freshFile(file)
 	if err != nil {
@@ -87,7 +87,7 @@ func backup(ctx context.Context, dir, file string, over bool, copy func(ctx cont
 		return nil, err
 	}
 	err = copyUndisturbed(ctx, filepath.Join(filepath.Dir(path), lockName), serverStartTime, func(ctx context.Context) error {
-		if err := os.Truncate(unfinished, 0); err != nil { // of an earlier try
+		if err := os.Truncate(unfinished, 0); err != nil { // from an earlier try
 			return err
 		}
 		return copy(ctx, path, unfinished)
@@ -98,7 +98,7 @@ func backup(ctx context.Context, dir, file string, over bool, copy func(ctx cont
 	if err := finishCopy(unfinished); err != nil {
 		return nil, fmt.Errorf("finish the copy of %s: %w", path, err)
 	}
-	if err := validate(ctx, unfinished); err != nil { // as whoever restores it will
+	if err := validate(ctx, unfinished); err != nil { // the same check as in a restore
 		return nil, damagedCopy{fmt.Errorf("the copy could not be restored: %w", err)}
 	}
 	summary, err := examine(unfinished)
@@ -108,8 +108,8 @@ func backup(ctx context.Context, dir, file string, over bool, copy func(ctx cont
 	return summary, publish(unfinished, file)
 }
 
-// checkStoppedWAL is checkWAL for what a server has left that does not run any more. One that runs has the log that is its own, and
-// both files change meanwhile.
+// checkStoppedWAL is checkWAL for a database that no server uses. A running server has checked its log already, and
+// changes both files meanwhile.
 func checkStoppedWAL(dir, path string) error {
 	if info, err := os.Stat(path + "-wal"); err != nil || info.Size() == 0 {
 		return nil
@@ -127,8 +127,8 @@ func checkStoppedWAL(dir, path string) error {
 	return checkWAL(path)
 }
 
-// finishCopy makes a copy of a database that may be in use one that nobody uses, with a run of its own: a write-ahead log that
-// lies beside where somebody puts it by hand belongs to another file.
+// finishCopy gives a copied database a run of its own, because its source may be in use. If someone puts the copy
+// beside a write-ahead log by hand, that log belongs to another file.
 func finishCopy(copied string) error {
 	c, err := connect(copied, "synchronous=OFF")
 	if err != nil {
@@ -141,17 +141,17 @@ func finishCopy(copied string) error {
 	return errors.Join(err, c.Close())
 }
 
-// How a backup gives way to a server that starts.
+// How a backup yields to a server that starts.
 const (
 	serverPollInterval = 100 * time.Millisecond
 	announceEvery      = time.Second     // while a server starts
-	serverStartTime    = 3 * time.Second // without an announcement, and it has started
+	serverStartTime    = 3 * time.Second // after the last announcement, the server has started
 	copyTries          = 5
 )
 
-// copyUndisturbed calls copy until it was left in peace: a server that starts has to have the database for itself for a moment
-// (see connect), and says so by touching its lock for as long as that takes. Then the context of copy ends, and copy is
-// called again when the lock was not touched for pause.
+// copyUndisturbed calls copy until it completes without a server starting meanwhile. A server that starts needs the
+// database for itself for a moment (see connect), and announces that by touching its lock file. The context of copy is
+// then canceled, and copy is called again when the lock file has not been touched for pause.
 func copyUndisturbed(ctx context.Context, lock string, pause time.Duration, copy func(context.Context) error) error {
 	for range copyTries {
 		before, err := awaitIdle(ctx, lock, pause)
@@ -182,10 +182,10 @@ func copyUndisturbed(ctx context.Context, lock string, pause time.Duration, copy
 			return err
 		}
 	}
-	return errors.New("a server was started on it again and again; try it when that is over")
+	return errors.New("servers were started on it repeatedly; try again later")
 }
 
-// awaitIdle waits until a lock was not touched for pause, and returns when it was touched last.
+// awaitIdle waits until the lock file has not been touched for pause, and returns when it was last touched.
 func awaitIdle(ctx context.Context, lock string, pause time.Duration) (time.Time, error) {
 	for {
 		at, err := lockModTime(lock)
@@ -194,7 +194,7 @@ func awaitIdle(ctx context.Context, lock string, pause time.Duration) (time.Time
 			return at, err
 		}
 		select {
-		case <-time.After(min(wait, pause)): // a time to come is that of another clock
+		case <-time.After(min(wait, pause)): // a time in the future comes from another clock
 		case <-ctx.Done():
 			return at, context.Cause(ctx)
 		}
@@ -204,7 +204,7 @@ func awaitIdle(ctx context.Context, lock string, pause time.Duration) (time.Time
 	}
 }
 
-// lockModTime returns when a lock file was last touched; zero: there is none.
+// lockModTime returns when a lock file was last touched; the zero time if there is none.
 func lockModTime(lock string) (time.Time, error) {
 	info, err := os.Stat(lock)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -216,7 +216,7 @@ func lockModTime(lock string) (time.Time, error) {
 	return info.ModTime(), nil
 }
 
-// sameFolder reports whether two names are of one folder.
+// sameFolder reports whether two names refer to the same folder.
 func sameFolder(a, b string) (bool, error) {
 	x, err := os.Stat(a)
 	if err != nil {
@@ -229,16 +229,16 @@ func sameFolder(a, b string) (bool, error) {
 	return os.SameFile(x, y), nil
 }
 
-// freshFile makes an empty file beside another, which nobody else may read, for what is to become that other.
+// freshFile creates an empty temporary file beside the file that it will replace. Only this user may read it.
 func freshFile(beside string) (*os.File, error) {
 	clearOut(beside)
 	return os.CreateTemp(filepath.Dir(beside), "."+filepath.Base(beside)+".*")
 }
 
-// abandoned is how old a file that freshFile made is when nobody works on it any more.
+// abandoned is the age at which a file from freshFile is no longer in use.
 const abandoned = 24 * time.Hour
 
-// clearOut removes what earlier runs that were killed have left of their unfinished files.
+// clearOut removes temporary files of earlier runs that were killed.
 func clearOut(beside string) {
 	left, _ := filepath.Glob(filepath.Join(filepath.Dir(beside), "."+filepath.Base(beside)+".*"))
 	for _, path := range left {
@@ -248,14 +248,14 @@ func clearOut(beside string) {
 	}
 }
 
-// discard removes an unfinished file and SQLite's companions of it. It does nothing to one that has its name.
+// discard removes an unfinished file and SQLite's files beside it. It does nothing after publish.
 func discard(unfinished string) {
 	for _, suffix := range []string{"", "-journal", "-wal", "-shm"} {
 		_ = os.Remove(unfinished + suffix)
 	}
 }
 
-// publish gives a file its name, when all of it is on disk.
+// publish gives a file its final name once all of it is on disk.
 func publish(unfinished, name string) error {
 	f, err := os.OpenFile(unfinished, os.O_RDWR, 0)
 	if err != nil {
@@ -270,8 +270,8 @@ func publish(unfinished, name string) error {
 	return syncFolder(filepath.Dir(name))
 }
 
-// examine checks a database that nobody uses, and says what it has. See freshFile for its name: SQLite's journal would
-// not be found under another.
+// examine checks a database that nobody uses, and describes its content. It needs the final name of the file, because
+// SQLite would not find a journal under another.
 func examine(path string) (*Summary, error) {
 	found, err := checkFile(path)
 	if err == nil && !found {
@@ -313,21 +313,21 @@ func (s *Summary) fill(c conn) error {
 	return nil
 }
 
-// A Copy is a backup that is to be restored, or a database that was put aside or copied by hand: its file, and the
-// write-ahead log beside it, if there is one.
+// A Copy is a backup to restore, or a database that was renamed or copied by hand: its file, and the write-ahead log
+// beside it, if any.
 type Copy struct {
 	name string
 	file *os.File
 	log  *os.File // nil: there is none
 }
 
-// OpenCopy opens a file that is no server's by now.
+// OpenCopy opens a file that no server uses.
 func OpenCopy(file string) (*Copy, error) {
 	if lock := filepath.Join(filepath.Dir(file), lockName); filepath.Base(file) == FileName {
 		if _, err := os.Stat(lock); err == nil {
 			leases, err := lockFolder(filepath.Dir(file))
 			if err != nil {
-				return nil, fmt.Errorf("%s cannot be restored from while it is in use (ramai backup makes a copy of it): %w", file, err)
+				return nil, fmt.Errorf("%s is in use and cannot be restored from (make a copy with ramai backup): %w", file, err)
 			}
 			defer leases.Unlock()
 		}
@@ -354,7 +354,7 @@ func (c *Copy) Close() error {
 	return errors.Join(c.file.Close(), c.log.Close())
 }
 
-// into writes the copy to a file, and its log to the log of that.
+// into copies the database to a file, and its log to the log of that file.
 func (c *Copy) into(ctx context.Context, to *os.File) error {
 	if _, err := io.Copy(to, interruptible{ctx, c.file}); err != nil || c.log == nil {
 		return err
@@ -367,7 +367,7 @@ func (c *Copy) into(ctx context.Context, to *os.File) error {
 	return errors.Join(err, log.Close())
 }
 
-// interruptible reads until ctx ends.
+// interruptible reads until ctx is canceled.
 type interruptible struct {
 	ctx context.Context
 	io.Reader
@@ -380,10 +380,10 @@ func (r interruptible) Read(b []byte) (int, error) {
 	return r.Reader.Read(b)
 }
 
-// Restore puts a copy into a data folder that no server uses, and gives it a new log: what was said after the backup was
-// taken, clients may have heard, and nobody is to take it for what is said next under the same numbers. If the folder has a
-// database, that is an error, unless aside says that it may be renamed. It returns under which name it is now; empty: there
-// was none. When ctx ends everything is as it was.
+// Restore copies a backup into a data folder that no server uses, and gives it a new history id: clients may have
+// received messages after the backup was taken, and must not confuse them with new messages under the same numbers. A
+// database in the folder is an error, unless aside is true; then it is renamed, and Restore returns its new name. If
+// ctx is canceled, nothing has changed.
 func Restore(ctx context.Context, dir string, from *Copy, aside bool, random io.Reader, now time.Time) (summary *Summary, was string, err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, "", err
@@ -397,9 +397,9 @@ func Restore(ctx context.Context, dir string, from *Copy, aside bool, random io.
 	}
 	defer lock.Unlock()
 	path := filepath.Join(dir, FileName)
-	there := isThere(path) // also a write-ahead log alone: SQLite would take it for the new file's
+	there := isThere(path) // or a write-ahead log alone: SQLite would apply it to the new file
 	if there && !aside {
-		return nil, "", fmt.Errorf("%s has a database already, or a part of one; choose an empty folder, or rename that one with --force", dir)
+		return nil, "", fmt.Errorf("%s has a database already, or a part of one; choose an empty folder, or rename the old database with --force", dir)
 	}
 	f, err := freshFile(path)
 	if err != nil {
@@ -411,13 +411,13 @@ func Restore(ctx context.Context, dir string, from *Copy, aside bool, random io.
 		return nil, "", err
 	}
 	if err := checkWAL(unfinished); err != nil {
-		return nil, "", fmt.Errorf("%s is no backup that can be used: %w", from.name, err)
+		return nil, "", fmt.Errorf("%s is not a usable backup: %w", from.name, err)
 	}
 	if err := validate(ctx, unfinished); err != nil {
-		return nil, "", fmt.Errorf("%s is no backup that can be used: %w", from.name, err)
+		return nil, "", fmt.Errorf("%s is not a usable backup: %w", from.name, err)
 	}
 	if summary, err = examine(unfinished); err != nil {
-		return nil, "", fmt.Errorf("%s is no backup that can be used: %w", from.name, err)
+		return nil, "", fmt.Errorf("%s is not a usable backup: %w", from.name, err)
 	}
 	if summary.HistoryID, err = eventlog.NewHistoryID(random); err != nil {
 		return nil, "", err
@@ -427,20 +427,21 @@ func Restore(ctx context.Context, dir string, from *Copy, aside bool, random io.
 		return nil, "", err
 	}
 	if err := errors.Join(c.exec("UPDATE meta SET log = ?, unsynced = 0", summary.HistoryID), c.Close(), finishCopy(unfinished)); err != nil {
-		return nil, "", fmt.Errorf("give the copy a new log: %w", err)
+		return nil, "", fmt.Errorf("set a new history id in the copy: %w", err)
 	}
 	if there {
 		if was, err = renameAside(path, now); err != nil {
-			return nil, "", fmt.Errorf("put the old database aside: %w", err)
+			return nil, "", fmt.Errorf("rename the old database: %w", err)
 		}
 	}
 	return summary, was, publish(unfinished, path)
 }
 
-// suffixes are those of the files of a database; its own comes last, so that no other is ever beside another's.
+// suffixes are those of the files of a database. The database itself comes last, so that none of the others is ever
+// beside a foreign database.
 var suffixes = []string{"-wal", "-shm", ""}
 
-// isThere reports whether there is any file of a database.
+// isThere reports whether any file of a database exists.
 func isThere(path string) bool {
 	return slices.ContainsFunc(suffixes, func(suffix string) bool {
 		_, err := os.Lstat(path + suffix)
@@ -448,9 +449,9 @@ func isThere(path string) bool {
 	})
 }
 
-// renameAside gives a database another name, which it returns, so that a new one can take its place. Until then it is still
-// there: broken off in between, everything is as before. Only one that is damaged, whose write-ahead log cannot be brought
-// into its file, is renamed with that log.
+// renameAside renames a database to make way for a new one, and returns its new name. The old name remains as a second
+// link until it is replaced, so an interruption changes nothing. A damaged database, whose write-ahead log cannot be
+// checkpointed, is renamed together with that log.
 func renameAside(path string, now time.Time) (was string, err error) {
 	for i := 0; was == "" || isThere(was); i++ {
 		was = path + ".until-" + now.UTC().Format("20060102T150405Z")
@@ -464,7 +465,7 @@ func renameAside(path string, now time.Time) (was string, err error) {
 	case err == nil:
 		if err := os.Link(path, was); err == nil || errors.Is(err, fs.ErrExist) {
 			return was, errors.Join(err, syncFolder(filepath.Dir(path)))
-		} // some file systems cannot
+		} // some file systems have no hard links
 	}
 	for _, suffix := range suffixes {
 		if err := os.Rename(path+suffix, was+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -474,7 +475,8 @@ func renameAside(path string, now time.Time) (was string, err error) {
 	return was, syncFolder(filepath.Dir(path))
 }
 
-// checkpointFile brings all of a database into its one file. It fails with errInUseElsewhere if somebody else has it open.
+// checkpointFile moves all data of a database into its main file. It fails with errInUseElsewhere if another process
+// has it open.
 func checkpointFile(path string) error {
 	found, err := checkFile(path)
 	if err != nil {
@@ -494,7 +496,7 @@ func checkpointFile(path string) error {
 	if err := errors.Join(w.checkpoint(), c.Close()); err != nil {
 		return err
 	}
-	if _, err := os.Lstat(path + "-wal"); err == nil { // the last to close it removes that
+	if _, err := os.Lstat(path + "-wal"); err == nil { // the last process to close the database removes it
 		return errInUseElsewhere
 	}
 	return nil

@@ -16,7 +16,7 @@ import (
 	"ramai/internal/eventlog"
 )
 
-// isClosed makes a folder one whose server was started long ago: a backup does not wait for it to settle.
+// isClosed makes it look as if a folder's server was started long ago, so that a backup does not wait.
 func isClosed(t *testing.T, dir string) {
 	t.Helper()
 	if err := os.Chtimes(filepath.Join(dir, lockName), time.Time{}, time.Now().Add(-time.Hour)); err != nil {
@@ -24,7 +24,7 @@ func isClosed(t *testing.T, dir string) {
 	}
 }
 
-// A write-ahead log that was left behind is never taken for another database's.
+// A leftover write-ahead log is never used for another database.
 func TestWALWithoutDatabase(t *testing.T) {
 	from, dir := t.TempDir(), t.TempDir()
 	s := open(t, from, quiet)
@@ -72,7 +72,7 @@ func TestWALWithoutDatabase(t *testing.T) {
 	}
 }
 
-// A backup never takes the place of the server's own files.
+// A backup never replaces the server's own files.
 func TestBackupAmongTheServersFiles(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, quiet)
@@ -90,7 +90,7 @@ func TestBackupAmongTheServersFiles(t *testing.T) {
 	}
 }
 
-// A backup that is being taken gives way to a server that starts, and is taken then.
+// A running backup yields to a server that starts, and completes afterwards.
 func TestBackupRestartsForServer(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, quiet)
@@ -135,7 +135,7 @@ func TestBackupRestartsForServer(t *testing.T) {
 	}
 }
 
-// What interrupts a copy interrupts SQLite.
+// Canceling a copy interrupts SQLite.
 func TestCopyIsInterrupted(t *testing.T) {
 	s := open(t, t.TempDir(), quiet)
 	c, err := connect(s.path())
@@ -162,7 +162,7 @@ func restore(t *testing.T, dir, file string, aside bool) (*Summary, string, erro
 	return Restore(t.Context(), dir, from, aside, rand.Reader, time.Unix(1000, 0))
 }
 
-// storedMessages makes a folder whose server has stopped, after so many messages in a room.
+// storedMessages creates the folder of a stopped server, with a number of messages in a room.
 func storedMessages(t *testing.T, room string, messages int) (dir, historyID string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -178,7 +178,7 @@ func storedMessages(t *testing.T, room string, messages int) (dir, historyID str
 	return dir, s.HistoryID()
 }
 
-// Broken off before the new database has its name, a restore leaves the old one where it was.
+// A restore that is interrupted before the new database has its name leaves the old one in place.
 func TestRestoreBrokenOff(t *testing.T) {
 	dir, historyID := storedMessages(t, "lobby", 1)
 	path := filepath.Join(dir, FileName)
@@ -194,7 +194,7 @@ func TestRestoreBrokenOff(t *testing.T) {
 	}
 }
 
-// What is put aside stays, however often and however quickly.
+// Renamed databases are never overwritten, however often and however quickly.
 func TestRestoreTwiceInASecond(t *testing.T) {
 	dir, historyID := storedMessages(t, "precious", 3)
 	other, _ := storedMessages(t, "lobby", 1)
@@ -211,7 +211,7 @@ func TestRestoreTwiceInASecond(t *testing.T) {
 	}
 }
 
-// Nothing is put aside that somebody reads: the write-ahead log could not come into the file.
+// A database in use by a reader is not renamed, because its write-ahead log could not be checkpointed.
 func TestRestoreWhileSomebodyReads(t *testing.T) {
 	dir, historyID := storedMessages(t, "lobby", 1)
 	other, _ := storedMessages(t, "lobby", 1)
@@ -269,7 +269,7 @@ func TestRestoreWithLog(t *testing.T) {
 	}
 }
 
-// What is broken off leaves nothing, and what a killed run has left goes in time.
+// An interrupted backup leaves nothing, and the leftovers of a killed run are removed in time.
 func TestNoFilesLeft(t *testing.T) {
 	dir, _ := storedMessages(t, "lobby", 1)
 	to := t.TempDir()
@@ -303,7 +303,7 @@ func TestNoFilesLeft(t *testing.T) {
 	}
 }
 
-// What could not be restored is no backup: it is noticed when the backup is made, not when it is needed.
+// A backup that could not be restored is detected when it is made, not when it is needed.
 func TestBackupOfDamagedRows(t *testing.T) {
 	dir := twoRooms(t)
 	isClosed(t, dir)
@@ -317,7 +317,7 @@ func TestBackupOfDamagedRows(t *testing.T) {
 	}
 }
 
-// What is undamaged can be backed up, and restored; what is not is named, and the copy has another log.
+// Undamaged data can be backed up and restored; damage is reported, and the copy has another history id.
 func TestBackupUndamaged(t *testing.T) {
 	for name, c := range map[string]struct {
 		harm  func(t *testing.T, dir string)
@@ -349,7 +349,7 @@ func TestBackupUndamaged(t *testing.T) {
 		},
 		"a room": {
 			harm:  func(t *testing.T, dir string) { alter(t, dir, "UPDATE rooms SET first = -7 WHERE name = 'den'") },
-			found: []string{"the room 1, \"den\", with the numbers -7 to 100, cannot be one", "100 messages are of no room"}, den: eventlog.Bounds{First: 1},
+			found: []string{"the room 1, \"den\", with the numbers -7 to 100, is invalid", "100 messages do not belong to any room"}, den: eventlog.Bounds{First: 1},
 		},
 		"a page": {
 			harm: func(t *testing.T, dir string) {

@@ -74,8 +74,8 @@ func existing(dir string) string {
 	}
 }
 
-// Goes counts the messages of the database in dir that are not to be kept at a time, and all of them. It changes nothing.
-// Without a database the counts are 0.
+// Goes counts the messages of the database in dir that retention would delete at a given time, and all messages. It
+// changes nothing. Without a database both counts are 0.
 func Goes(dir string, keep eventlog.Retention, now time.Time) (goes, of uint64, err error) {
 	path, err := filepath.Abs(filepath.Join(dir, FileName))
 	if err != nil {

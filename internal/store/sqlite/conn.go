@@ -14,12 +14,12 @@ import (
 	"modernc.org/sqlite"
 )
 
-// conn is a connection of the driver itself: what database/sql adds costs a row more than the row.
+// conn is a connection of the driver itself: per row, database/sql costs more than the row does.
 type conn struct{ driver.Conn }
 
-// connect opens a database that exists.
+// connect opens an existing database.
 func connect(path string, pragmas ...string) (conn, error) {
-	// Another program may read the file for a moment. cell_size_check finds a damaged page before it is used.
+	// Another program may be reading the file for a moment. cell_size_check finds a damaged page before it is used.
 	pragmas = append(pragmas, "busy_timeout=5000", "cell_size_check=1")
 	if runtime.GOOS == "darwin" {
 		pragmas = append(pragmas, "fullfsync=1", "checkpoint_fullfsync=1") // fsync alone does not reach the disk there
@@ -27,11 +27,11 @@ func connect(path string, pragmas ...string) (conn, error) {
 	return dial(dataSource(path, "rw", pragmas...))
 }
 
-// syncing is off in tests: no test cuts the power, so a sync proves nothing and takes most of the time. What syncs reach
-// the disk is tested with the program as it is.
+// syncing is off in tests: no test cuts the power, so syncs prove nothing and take most of the time. Tests of the
+// program itself check what is synced.
 var syncing = true
 
-// synchronous is the pragma that says how much SQLite syncs: FULL or NORMAL.
+// synchronous is the pragma that sets how much SQLite syncs: FULL or NORMAL.
 func synchronous(level string) string {
 	if !syncing {
 		level = "OFF"
@@ -39,8 +39,8 @@ func synchronous(level string) string {
 	return "synchronous=" + level
 }
 
-// openReadOnly opens a database that exists to read it, and leaves it as it is. alone: as the file has it, whatever is in a
-// write-ahead log beside it.
+// openReadOnly opens an existing database for reading, and does not change it. alone: ignore a write-ahead log beside
+// it.
 func openReadOnly(path string, alone bool) (conn, error) {
 	source := dataSource(path, "ro", "busy_timeout=5000", "cell_size_check=1")
 	if alone {
@@ -58,9 +58,9 @@ func dial(source string) (conn, error) {
 	return conn{c}, err
 }
 
-// dataSource names a database for the driver. The mode is rw or ro.
+// dataSource is the name of a database for the driver. The mode is rw or ro.
 func dataSource(path, mode string, pragmas ...string) string {
-	pragmas = append(pragmas, "trusted_schema=0") // nothing that a file declares runs but what is harmless
+	pragmas = append(pragmas, "trusted_schema=0") // functions with side effects cannot be called by a schema
 	path = filepath.ToSlash(path)
 	if !strings.HasPrefix(path, "/") {
 		path = "/" + path // C:/…
@@ -92,7 +92,7 @@ func (c conn) ints(query string, args ...driver.Value) ([]int64, error) {
 	return row, errors.Join(err, s.Close())
 }
 
-// each calls f for each row of a query, with values that are its own.
+// each calls f for each row of a query, with values that f may retain.
 func (c conn) each(query string, f func(row []driver.Value) error, args ...driver.Value) error {
 	return c.eachRow(context.Background(), query, f, args...)
 }
@@ -157,7 +157,7 @@ func (c conn) prepare(query string) (*stmt, error) {
 // stmt is a prepared statement.
 type stmt struct {
 	driver.Stmt
-	args []driver.NamedValue // used again for each execution
+	args []driver.NamedValue // reused by each execution
 }
 
 func (s *stmt) bind(args []driver.Value) []driver.NamedValue {

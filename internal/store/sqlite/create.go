@@ -6,13 +6,13 @@ import (
 	"os"
 )
 
-// A message's key has its number in the lower bits: 2^40 of them last a room for 3,000 years at ten a second.
+// A message's key has its number in the lower bits: 2^40 numbers last 3,000 years at ten messages a second.
 const (
 	numberBits = 40
 	endNumber  = 1 << numberBits
 )
 
-// What upgrade makes, too.
+// upgrade creates this table, too.
 const (
 	messagesTable = `
 CREATE TABLE messages(
@@ -111,23 +111,23 @@ CREATE TABLE owners(
 ) STRICT, WITHOUT ROWID;`
 )
 
-// schema makes the tables. Messages lie in the order of an integer, which is the cheapest to append to. They are
-// STRICT, so that what is read has the type it should have.
+// schema creates the tables. Messages are stored in the order of an integer key, to which appending is cheapest. Tables
+// are STRICT, so that values have the declared types.
 const schema = metaTable + roomsTable + messagesTable + registrationsTable + idsTable + generationTable + removedTable + namesTable + epochTables + nodesTable + limitsTable
 
-// newRun draws, in SQL, the run of a file that no server has opened yet. Two such files never have the same, so the
-// write-ahead log of one is not taken for that of the other; see checkWAL.
+// newRun generates, in SQL, the run id of a file that no server has opened yet. No two files have the same id, so the
+// write-ahead log of one is not mistaken for that of another; see checkWAL.
 const newRun = "lower(hex(randomblob(9)))"
 
-// create makes an empty database. It appears under its name when it is whole.
+// create creates an empty database. It appears under its name once it is complete.
 func create(path, historyID string) error {
 	unfinished := path + ".new"
-	for _, suffix := range []string{"", "-journal", "-wal", "-shm"} { // of an earlier try
+	for _, suffix := range []string{"", "-journal", "-wal", "-shm"} { // from an earlier try
 		if err := os.Remove(unfinished + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 	}
-	f, err := os.OpenFile(unfinished, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600) // SQLite's other files take its mode
+	f, err := os.OpenFile(unfinished, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600) // SQLite's other files inherit its mode
 	if err != nil {
 		return err
 	}

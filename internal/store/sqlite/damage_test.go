@@ -14,7 +14,7 @@ import (
 	"ramai/internal/eventlog"
 )
 
-// saySome says n messages of some size in a room, a batch each.
+// saySome posts n messages of one size in a room, one in each batch.
 func saySome(t *testing.T, s *Store, room string, n int) {
 	t.Helper()
 	for range n {
@@ -26,8 +26,8 @@ func saySome(t *testing.T, s *Store, room string, n int) {
 	}
 }
 
-// snapshot copies the files of a database that may be in use, without closing any that SQLite has locked: to a folder of
-// its own.
+// snapshot copies the files of a database that may be in use to a new folder, without closing files that SQLite has
+// locked.
 func snapshot(t *testing.T, dir string) string {
 	t.Helper()
 	to := t.TempDir()
@@ -44,7 +44,7 @@ func snapshot(t *testing.T, dir string) string {
 	return to
 }
 
-// shuffleDamage makes a folder of the database of one and the write-ahead log of another.
+// shuffleDamage creates a folder with the database of one folder and the write-ahead log of another.
 func shuffleDamage(t *testing.T, file, historyID string) string {
 	t.Helper()
 	to := t.TempDir()
@@ -58,7 +58,7 @@ func shuffleDamage(t *testing.T, file, historyID string) string {
 	return to
 }
 
-// A write-ahead log is taken for the database's own only where one server left both at one time.
+// A write-ahead log is applied only if one server left it together with the database.
 func TestForeignWAL(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, quiet)
@@ -139,7 +139,7 @@ func TestForeignWAL(t *testing.T) {
 	}
 }
 
-// A run that was killed before it had said anything leaves a log that begins with its own name.
+// The log of a run that was killed before its first message begins with the run's own id.
 func TestWALOfNewRun(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, quiet)
@@ -161,7 +161,7 @@ func TestWALOfNewRun(t *testing.T) {
 	}
 }
 
-// damage makes page k of a table's root unreadable, or a leaf below it, as a bad disk does.
+// damage makes page k of a table's root, or a leaf below it, unreadable, like a bad disk.
 func damage(t *testing.T, dir string, offset int64, b []byte) {
 	t.Helper()
 	f, err := os.OpenFile(filepath.Join(dir, FileName), os.O_RDWR, 0)
@@ -176,7 +176,7 @@ func damage(t *testing.T, dir string, offset int64, b []byte) {
 	}
 }
 
-// alter changes what is in a database that nobody uses.
+// alter changes a database that nobody uses.
 func alter(t *testing.T, dir, script string) {
 	t.Helper()
 	c, err := connect(filepath.Join(dir, FileName))
@@ -188,7 +188,7 @@ func alter(t *testing.T, dir, script string) {
 	}
 }
 
-// where finds the first place of a text in the database.
+// where finds the first occurrence of a text in the database.
 func where(t *testing.T, dir, text string) int64 {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(dir, FileName))
@@ -202,7 +202,7 @@ func where(t *testing.T, dir, text string) int64 {
 	return int64(i)
 }
 
-// twoRooms fills a folder with two rooms of 100 messages, in good order.
+// twoRooms fills a folder with two rooms of 100 messages, and stops cleanly.
 func twoRooms(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -222,7 +222,7 @@ func twoRooms(t *testing.T) string {
 	return dir
 }
 
-// readAll reads a room from the beginning until there is nothing more.
+// readAll reads a room from the beginning to the end.
 func readAll(s *Store, room string) (n uint64, err error) {
 	for {
 		page, _, err := s.Read(room, n, 10)
@@ -233,8 +233,8 @@ func readAll(s *Store, room string) (n uint64, err error) {
 	}
 }
 
-// A text that was altered on disk is not delivered, and a row that is missing is no end: what comes before is read, and from
-// then on the room is known to be damaged. The other room is not concerned.
+// A message that was changed on disk is not delivered, and a missing row does not end a room: the messages before it
+// are read, and the room is recorded as damaged. The other room is not affected.
 func TestDamagedRows(t *testing.T) {
 	for name, harm := range map[string]func(t *testing.T, dir string){
 		"a text": func(t *testing.T, dir string) { damage(t, dir, where(t, dir, "den says 051"), []byte("Den")) },
@@ -277,8 +277,8 @@ UPDATE messages SET key = (1 << 40) | 51 WHERE text LIKE 'lobby says 100%'; UPDA
 	}
 }
 
-// An unreadable page is known as soon as anything reads it. The room that has it is named, nothing more is acknowledged
-// anywhere, and the next server looks at every page before it starts.
+// An unreadable page is detected by the first read. The error names its room, no message is acknowledged in any room,
+// and the next server checks every page before it starts.
 func TestDamagedPage(t *testing.T) {
 	dir := twoRooms(t)
 	at := where(t, dir, "den says 051") / 4096 * 4096
@@ -311,7 +311,7 @@ func TestDamagedPage(t *testing.T) {
 	}
 }
 
-// The same, when it is a write that meets the page.
+// The same if a write meets the page.
 func TestDamagedPageIsWrittenTo(t *testing.T) {
 	dir := twoRooms(t)
 	damage(t, dir, where(t, dir, "den says 001")/4096*4096, []byte(strings.Repeat("\xff", 4096)))
@@ -325,7 +325,7 @@ func TestDamagedPageIsWrittenTo(t *testing.T) {
 	}
 }
 
-// Killed, a server leaves a database of which every page is looked at; stopped in good order, it does not.
+// After a kill, every page of the database is checked at the next start; after a clean stop it is not.
 func TestPagesCheckedAfterKill(t *testing.T) {
 	dir := twoRooms(t)
 	damage(t, dir, where(t, dir, "den says 051")/4096*4096, []byte(strings.Repeat("\xff", 4096)))
@@ -340,7 +340,7 @@ func TestPagesCheckedAfterKill(t *testing.T) {
 	open(t, dir, quiet)
 }
 
-// Two files that begin at the same position are told apart: the log of one is refused beside the other.
+// Two files that begin at the same position are distinguished: the log of one is rejected beside the other.
 func TestWALOfCopy(t *testing.T) {
 	made := t.TempDir()
 	saySome(t, open(t, made, quiet), "lobby", 3)
@@ -405,7 +405,7 @@ func TestWALOfCopy(t *testing.T) {
 	}
 }
 
-// What is written to files that are not there any more is not acknowledged, and neither is the batch of which they went.
+// Writes to deleted files are not acknowledged, including the batch during which they were deleted.
 func TestFilesDeletedWhileOpen(t *testing.T) {
 	for name, harm := range map[string]func(path string) (back func() error, err error){
 		"moved": func(path string) (func() error, error) {
@@ -463,8 +463,8 @@ func TestFilesDeletedWhileOpen(t *testing.T) {
 	}
 }
 
-// Where another database was put in the place of the one that is open, with the write-ahead log still beside it, that
-// database is left as it is: it may be the backup that is to be brought back.
+// If another database replaces the open one beside the old write-ahead log, the new database is not changed: it may be
+// a backup to restore.
 func TestForeignFileUnchanged(t *testing.T) {
 	for name, drop := range map[string]bool{"beside the log": false, "without the log": true} {
 		t.Run(name, func(t *testing.T) {
@@ -521,7 +521,7 @@ func BenchmarkThere(b *testing.B) {
 	}
 }
 
-// The page of meta is read as SQLite reads it.
+// The page of meta is decoded as SQLite does.
 func TestDecodeMeta(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, quiet)
@@ -548,8 +548,8 @@ func TestDecodeMeta(t *testing.T) {
 	}
 }
 
-// What an earlier process left in the write-ahead log is in the file, and synced, before anything of it is read: after the
-// start, and after a doubt.
+// The content of a leftover write-ahead log is in the file, and synced, before any of it is read: after the start, and
+// after a commit in doubt.
 func TestCheckpointAtOpen(t *testing.T) {
 	inFile := func(s *Store) int64 {
 		t.Helper()
@@ -586,7 +586,7 @@ func TestCheckpointAtOpen(t *testing.T) {
 	}
 }
 
-// Examine names what is damaged, all of it and nothing else, and changes nothing.
+// Examine reports all damage and nothing else, and changes nothing.
 func TestExamine(t *testing.T) {
 	for name, c := range map[string]struct {
 		harm func(t *testing.T, dir string)

@@ -12,8 +12,8 @@ import (
 	"ramai/wire"
 )
 
-// TestImportIsAnEpoch: what is imported is not what somebody heard under the same numbers before, in an epoch that there
-// was. A machine may have been set back to a snapshot in between.
+// TestImportIsAnEpoch: imported messages are in an epoch of their own, because clients may have received other messages
+// under the same numbers. A machine may have been reset to a snapshot in between.
 func TestImportIsAnEpoch(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, quiet)
@@ -49,8 +49,8 @@ func TestImportIsAnEpoch(t *testing.T) {
 	}
 }
 
-// A room that was deleted can be imported under its name where its numbers go on, for no number is given out twice. Otherwise the
-// error says which were, and what to do.
+// A deleted room can be imported under its name if its numbers continue, because no number is used twice. Otherwise the
+// error says which numbers were used, and what to do.
 func TestImportOfADeletedRoom(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, quiet)

@@ -12,9 +12,9 @@ import (
 	"ramai/wire"
 )
 
-// Examine reads everything in the database of a data folder that no server uses, and calls found for each thing that is
-// damaged: pages, messages that are missing, cannot be read or are not what was said, other tables. It changes nothing. Its
-// error says that it could not look.
+// Examine reads everything in the database of a data folder that no server uses, and calls found for each piece of
+// damage: pages, missing, unreadable or changed messages, and other tables. It changes nothing. An error means that the
+// examination failed.
 func Examine(ctx context.Context, dir string, found func(damage string)) (*Summary, error) {
 	path, err := filepath.Abs(filepath.Join(dir, FileName))
 	if err != nil {
@@ -27,7 +27,7 @@ func Examine(ctx context.Context, dir string, found func(damage string)) (*Summa
 	defer lock.Unlock()
 	header, size, err := readHeader(path)
 	if err == nil && header == nil {
-		err = fmt.Errorf("there is no database in %s; --data says where the server keeps its own", dir)
+		err = fmt.Errorf("there is no database in %s; set --data to the data folder of the server", dir)
 	}
 	if err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func Examine(ctx context.Context, dir string, found func(damage string)) (*Summa
 		found(stray.Error())
 	}
 	info, err := os.Stat(path + "-wal")
-	c, err := openReadOnly(path, err != nil || info.Size() == 0 || stray != nil) // without a log that is not its own
+	c, err := openReadOnly(path, err != nil || info.Size() == 0 || stray != nil) // ignore a write-ahead log of another database
 	if err != nil {
 		return nil, err
 	}
@@ -55,16 +55,16 @@ type examiner struct {
 	scratch []byte
 }
 
-// A examineSink is handed what is undamaged. Its errors are wrapped in errCopy; they end the examination.
+// An examineSink receives what is undamaged. Its errors are wrapped in errCopy and end the examination.
 type examineSink interface {
-	beginRoom(r *roomRow) error                 // what follows is of this room, in the order of the numbers
-	message(m *wire.Message) error              // one of the room
-	damaged(from, to uint64) error              // numbers of the room that are damaged
+	beginRoom(r *roomRow) error                 // the following calls are for this room, in the order of numbers
+	message(m *wire.Message) error              // a message of the room
+	damaged(from, to uint64) error              // damaged messages of the room
 	endRoom() error                             // the room is complete
 	row(table string, row []driver.Value) error // a row of another table
 }
 
-// errCopy says that what is undamaged could not be kept.
+// errCopy means that undamaged data could not be written.
 var errCopy = errors.New("write the copy")
 
 // discardSink discards everything.
@@ -76,7 +76,7 @@ func (discardSink) damaged(uint64, uint64) error     { return nil }
 func (discardSink) endRoom() error                   { return nil }
 func (discardSink) row(string, []driver.Value) error { return nil }
 
-// roomRow is a room as the table rooms has it.
+// roomRow is a row of the table rooms.
 type roomRow struct {
 	id     int64
 	name   string
@@ -84,7 +84,7 @@ type roomRow struct {
 	at     int64
 }
 
-// parseRoomRow reads a row of id, name, first, last and at, and reports whether it can be one of a room.
+// parseRoomRow parses the columns id, name, first, last and at, and reports whether they are valid.
 func parseRoomRow(row []driver.Value) (*roomRow, error) {
 	id, isID := row[0].(int64)
 	name, isName := row[1].(string)
@@ -94,7 +94,7 @@ func parseRoomRow(row []driver.Value) (*roomRow, error) {
 	r := &roomRow{id, name, eventlog.Bounds{First: uint64(first), Last: uint64(last)}, at}
 	if !isID || !isName || !isFirst || !isLast || !isAt || id < 1 || id >= maxRoomID || wire.CheckRoom(name) != nil ||
 		r.bounds.First < 1 || r.bounds.Last > eventlog.MaxNumber || r.bounds.First > r.bounds.Last+1 {
-		return nil, fmt.Errorf("the room %d, %.70q, with the numbers %d to %d, cannot be one", id, name, first, last)
+		return nil, fmt.Errorf("the room %d, %.70q, with the numbers %d to %d, is invalid", id, name, first, last)
 	}
 	return r, nil
 }
@@ -114,10 +114,10 @@ func (e *examiner) all(ctx context.Context) error {
 		return err
 	}
 	if got[0] != version {
-		return fmt.Errorf("the database is of version %d, so its messages have no checksums yet; start the server once, which upgrades it", got[0])
+		return fmt.Errorf("the database is of version %d, so its messages have no checksums yet; start the server once to upgrade it", got[0])
 	}
 	if old, err := e.text(oldTables); err != nil || old != "" {
-		return errors.Join(err, errors.New("the database is amid an upgrade; start the server once, which ends it"))
+		return errors.Join(err, errors.New("the upgrade of the database is incomplete; start the server once to complete it"))
 	}
 	if e.summary.HistoryID, err = e.text("SELECT log FROM meta"); err != nil {
 		e.found("the table meta: " + err.Error())
@@ -156,7 +156,7 @@ func (e *examiner) all(ctx context.Context) error {
 	return nil
 }
 
-// note takes an error for damage, but for one that says that nothing can be found out.
+// note reports an error as damage, unless the error means that the examination failed.
 func (e *examiner) note(what string, err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, errCopy) || isTransient(err) {
 		return err
@@ -165,7 +165,7 @@ func (e *examiner) note(what string, err error) error {
 	return nil
 }
 
-// beginRoom reads the messages of a beginRoom. Past what cannot be read it goes on at the next message that can.
+// room reads the messages of a room. After unreadable messages it continues at the next readable one.
 func (e *examiner) room(ctx context.Context, id int64, name string, head eventlog.Bounds) error {
 	next, skip := head.First, uint64(1)
 	for next <= head.Last {
@@ -174,7 +174,7 @@ func (e *examiner) room(ctx context.Context, id int64, name string, head eventlo
 			id<<numberBits|int64(from+skip-1), id<<numberBits|int64(head.Last))
 		err := e.eachRow(ctx, query, func(row []driver.Value) error {
 			n := uint64(row[0].(int64)) % endNumber
-			if n < next { // its page is out of order, which was found before
+			if n < next { // its page is out of order, which was reported before
 				return nil
 			}
 			if n > next {
@@ -194,7 +194,7 @@ func (e *examiner) room(ctx context.Context, id int64, name string, head eventlo
 			return e.missing(name, next, head.Last)
 		case err != nil && (isTransient(err) || errors.Is(err, errCopy)):
 			return err
-		case err != nil && next == from: // not one could be read
+		case err != nil && next == from: // no message could be read
 			skip *= 2
 			if from+skip-1 > head.Last {
 				return e.missing(name, next, head.Last)
@@ -226,7 +226,7 @@ func (e *examiner) message(room string, n uint64, row []driver.Value) error {
 	case !ok || sum != row[6]:
 		err = checksumError(room, n)
 	case err != nil:
-		err = fmt.Errorf("room %s: message %d could not have been said: %w", room, n, err)
+		err = fmt.Errorf("room %s: message %d is invalid: %w", room, n, err)
 	default:
 		return e.sink.message(&m)
 	}

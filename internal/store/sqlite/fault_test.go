@@ -22,7 +22,7 @@ import (
 
 var errCommit = errors.New("a commit that fails")
 
-// loseCommit fails before the commit, unheard after it.
+// loseCommit fails before the commit, or after it without its result.
 func loseCommit(func() error) error { return errCommit }
 
 func failAfterCommit(commit func() error) error { return errors.Join(commit(), errCommit) }
@@ -41,7 +41,7 @@ func open(t *testing.T, dir string, opt Options) *Store {
 	return s
 }
 
-// failNext puts a fault around the next commit.
+// failNext injects a fault into the next commit.
 func (s *Store) failNext(fault func(func() error) error) {
 	good := s.commit
 	s.commit = func(commit func() error) error {
@@ -58,7 +58,7 @@ func say(room, id string) eventlog.Command {
 	return eventlog.Command{Kind: eventlog.Say, SenderID: "anna", Room: room, ID: id, Text: "hello"}
 }
 
-// uncertain is a Store whose every commit fails once in a way that leaves open what happened, by turns before and after.
+// uncertain is a Store whose every commit fails once with an unknown result, alternately before and after the commit.
 type uncertain struct {
 	*Store
 	applies int
@@ -82,7 +82,7 @@ func (d *uncertain) Apply(b *eventlog.Batch, position uint64) ([]eventlog.Outcom
 	return d.Store.Apply(b, position)
 }
 
-// Whatever happens to a commit, in the end the outcomes and the rows are those of a store that never fails.
+// Whatever happens to commits, the outcomes and the rows are finally those of a store that never fails.
 func TestDoubt(t *testing.T) {
 	t.Parallel()
 	eventlogtest.Same(t, func(t *testing.T) eventlogtest.Location {
@@ -105,7 +105,7 @@ func TestDoubt(t *testing.T) {
 	})
 }
 
-// The same of rooms that are removed in the batch of unknown fate, beside what is said there before and after.
+// The same for rooms removed in the batch in doubt, with messages before and after.
 func TestRemoveRoomInDoubt(t *testing.T) {
 	for name, fault := range map[string]func(func() error) error{"lost": loseCommit, "unheard": failAfterCommit} {
 		s := open(t, t.TempDir(), quiet)
@@ -144,7 +144,7 @@ func TestRemoveRoomInDoubt(t *testing.T) {
 	}
 }
 
-// The same through the orderer, which nobody has to help.
+// The same through the sequencer, without help.
 func TestDoubtInOrder(t *testing.T) {
 	for name, fault := range map[string]func(func() error) error{"lost": loseCommit, "unheard": failAfterCommit} {
 		t.Run(name, func(t *testing.T) {
@@ -202,7 +202,7 @@ func TestBlockedCommit(t *testing.T) {
 	}
 }
 
-// exhaust makes the database too small for anything more. It returns what makes it large again.
+// exhaust limits the size of the database. It returns a function that removes the limit.
 func exhaust(t *testing.T, s *Store) (undo func()) {
 	t.Helper()
 	pages, err := s.writer.ints("PRAGMA page_count")
@@ -254,7 +254,7 @@ func errFull(t *testing.T) error {
 	return full
 }
 
-// A commit that found the disk full counts as rolled back only if the file agrees.
+// A commit on a full disk counts as rolled back only if the file agrees.
 func TestFullAtCommit(t *testing.T) {
 	full := errFull(t)
 	for name, test := range map[string]struct {
@@ -329,7 +329,7 @@ func TestReopenFails(t *testing.T) {
 	}
 }
 
-// A file that is not what this server wrote is found out, and nothing is taken from it.
+// A file that this server did not write is detected, and nothing is used from it.
 func TestReopenFindsAnotherFile(t *testing.T) {
 	for name, query := range map[string]string{
 		"position too new": "UPDATE meta SET position = 3",
@@ -356,7 +356,7 @@ func TestReopenFindsAnotherFile(t *testing.T) {
 	}
 }
 
-// A checkpoint that another program keeps from being whole is none.
+// A checkpoint that another program prevents from completing does not count.
 func TestCheckpointDuringRead(t *testing.T) {
 	s := open(t, t.TempDir(), quiet)
 	other, err := connect(s.path())
@@ -420,7 +420,7 @@ func TestReadersDuringReopen(t *testing.T) {
 	}
 }
 
-// What is in doubt is not read, though other connections can see it in the file.
+// A batch in doubt is not read, although other connections see it in the file.
 func TestUnconfirmedRowsNotRead(t *testing.T) {
 	s := open(t, t.TempDir(), quiet)
 	if _, err := s.Apply(batch(say("r", "sure")), 1); err != nil {

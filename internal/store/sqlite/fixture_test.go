@@ -12,8 +12,8 @@ import (
 	"ramai/wire"
 )
 
-// fixture makes a data folder with the database that an earlier version of the program wrote, and returns its path. All
-// versions were given the same: two starts, names, messages in three rooms, one of them removed where that was possible.
+// fixture creates a data folder with the database of an earlier version, and returns its path. All versions received
+// the same input: two starts, names, messages in three rooms, one of them removed if the version could do that.
 func fixture(t *testing.T, schema int) string {
 	t.Helper()
 	packed, err := os.Open(fmt.Sprintf("testdata/schema%d.db.gz", schema))
@@ -36,7 +36,7 @@ func fixture(t *testing.T, schema int) string {
 	return dir
 }
 
-// Folders of earlier versions are upgraded when they are opened, and everything in them is as it was.
+// Folders of earlier versions are upgraded when they are opened, and keep all their content.
 func TestFixtures(t *testing.T) {
 	t.Parallel()
 	for _, schema := range []int{4, 5} {

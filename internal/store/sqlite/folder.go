@@ -17,12 +17,12 @@ import (
 	"ramai/internal/eventlog"
 )
 
-// FileName is what the database of a data folder is called.
+// FileName is the name of the database in a data folder.
 const FileName = "ramai.db"
 
 const lockName = "ramai.lock"
 
-// What the header of a database file says (https://sqlite.org/fileformat.html, section 1.3).
+// Fields of the header of a database file (https://sqlite.org/fileformat.html, section 1.3).
 const (
 	headerSize    = 100
 	magic         = "SQLite format 3\x00"
@@ -31,7 +31,7 @@ const (
 
 	owner = 0x52414d41 // application_id: "RAMA"
 
-	// version is the user_version, of the schema; see upgrade.
+	// version is the user_version: the version of the schema, see upgrade.
 	version = 6
 )
 
@@ -46,8 +46,8 @@ func checkLibrary(number int) error {
 	return nil
 }
 
-// prepare makes the folder ready to be opened by this process alone, and makes what is missing. It leaves no trace in a
-// folder that cannot be used.
+// prepare locks the folder for this process, and creates what is missing. It changes nothing in a folder that cannot be
+// used.
 func prepare(dir string, random io.Reader) (*flock.Flock, error) {
 	if err := checkLibrary(sqlite3.SQLITE_VERSION_NUMBER); err != nil {
 		return nil, err
@@ -56,8 +56,8 @@ func prepare(dir string, random io.Reader) (*flock.Flock, error) {
 		return nil, unusable(dir, err)
 	}
 	path, lockPath := filepath.Join(dir, FileName), filepath.Join(dir, lockName)
-	// Where there is no lock file yet, one is made only beside a database that is ours. Where there is one, looking has to
-	// wait for the lock: closing a file takes away the locks that SQLite has on it anywhere in this process.
+	// If there is no lock file yet, create one only beside a database of ours. If there is one, lock it before reading
+	// the database: closing a file releases the locks that SQLite holds on it anywhere in this process.
 	if _, err := os.Stat(lockPath); errors.Is(err, fs.ErrNotExist) {
 		if _, err := checkFile(path); err != nil {
 			return nil, err
@@ -73,20 +73,20 @@ func prepare(dir string, random io.Reader) (*flock.Flock, error) {
 	return lock, nil
 }
 
-// lockFolder takes the lock of a folder.
+// lockFolder acquires the lock of a folder.
 func lockFolder(dir string) (*flock.Flock, error) {
 	lock := flock.New(filepath.Join(dir, lockName))
 	switch ok, err := lock.TryLock(); {
 	case err != nil:
 		return nil, unusable(dir, err)
 	case !ok:
-		return nil, fmt.Errorf("%s: %w; stop that one first, or choose another folder", dir, ErrInUse)
+		return nil, fmt.Errorf("%s: %w; stop it first, or choose another folder", dir, ErrInUse)
 	}
 	return lock, nil
 }
 
-// announce tells a backup that is being taken, or is about to be, that a server starts, until it is stopped: see copyUndisturbed.
-// It is a courtesy: where it does not work, nothing else suffers.
+// announce tells current and coming backups that a server is starting, until stop is called: see copyUndisturbed.
+// Backups are all that depends on it, so errors are ignored.
 func announce(dir string) (stop func()) {
 	touch := func() { _ = os.Chtimes(filepath.Join(dir, lockName), time.Time{}, time.Now()) }
 	touch()
@@ -130,20 +130,20 @@ func ensureDatabase(dir, path string, random io.Reader) error {
 		return err
 	}
 	if err := create(path, historyID); err != nil {
-		return fmt.Errorf("make the database %s: %w", path, err)
+		return fmt.Errorf("create the database %s: %w", path, err)
 	}
 	return syncFolder(dir)
 }
 
-// checkLeftover finds a write-ahead log that was left behind: SQLite would take it for that of a new database.
+// checkLeftover detects a write-ahead log without a database: SQLite would apply it to a new database.
 func checkLeftover(path string) error {
 	if _, err := os.Lstat(path + "-wal"); err == nil {
-		return fmt.Errorf("%s-wal is there without its database %s: bring that back beside it, or move both away", path, path)
+		return fmt.Errorf("%s-wal exists without its database %s: put the database back beside it, or move the log away", path, path)
 	}
 	return nil
 }
 
-// probe tries whether files can be made in a folder. SQLite has to, and its own error, if it cannot, does not say so.
+// probe creates a file in a folder. SQLite has to do the same, and its own error would not name the cause.
 func probe(dir string) error {
 	f, err := os.CreateTemp(dir, ".ramai-*")
 	if err != nil {
@@ -153,7 +153,7 @@ func probe(dir string) error {
 }
 
 func unusable(dir string, err error) error {
-	return fmt.Errorf("the data folder %s has to be one that this user may write to: %w", dir, err)
+	return fmt.Errorf("the data folder %s must be writable for this user: %w", dir, err)
 }
 
 // makeFolder is os.MkdirAll that survives a power cut.
@@ -174,7 +174,7 @@ func makeFolder(dir string) error {
 	return syncFolder(parent)
 }
 
-// syncFolder syncs the names in a folder.
+// syncFolder syncs the directory entries of a folder.
 func syncFolder(dir string) error {
 	if runtime.GOOS == "windows" || !syncing { // Windows has no such call, and needs none
 		return nil
@@ -186,14 +186,14 @@ func syncFolder(dir string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// checkFile reports whether there is a database of ours at path, and that it can be written to. It returns false without
-// an error if there is nothing.
+// checkFile reports whether there is a database of ours at path that can be written to. It returns false without an
+// error if there is no file.
 func checkFile(path string) (bool, error) {
 	header, _, err := readHeader(path)
 	return header != nil, err
 }
 
-// readHeader is checkFile, and returns what the file begins with, or nil, and its size in bytes.
+// readHeader is checkFile that returns the beginning of the file, or nil, and its size in bytes.
 func readHeader(path string) (header []byte, size int64, err error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -207,7 +207,7 @@ func readHeader(path string) (header []byte, size int64, err error) {
 	}
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
-		return nil, 0, fmt.Errorf("the database has to be one that this user may write to: %w", err)
+		return nil, 0, fmt.Errorf("the database must be writable for this user: %w", err)
 	}
 	header = make([]byte, headerSize)
 	n, err := io.ReadFull(f, header)
@@ -223,7 +223,7 @@ func readHeader(path string) (header []byte, size int64, err error) {
 	return header, info.Size(), nil
 }
 
-// checkHeader reports whether the first bytes of a file are those of a database of ours.
+// checkHeader reports whether the first bytes of a file belong to a database of ours.
 func checkHeader(b []byte) error {
 	if len(b) < headerSize || string(b[:len(magic)]) != magic {
 		return errors.New("is not a database; move it away, or choose another data folder")
@@ -233,9 +233,9 @@ func checkHeader(b []byte) error {
 	}
 	switch v := binary.BigEndian.Uint32(b[versionOffset:]); {
 	case v > version:
-		return fmt.Errorf("was written by a newer version of this server (its schema is %d, this server knows %d); start that one, or choose another data folder", v, version)
+		return fmt.Errorf("was written by a newer version of this server (its schema is %d, this server knows %d); start the newer version, or choose another data folder", v, version)
 	case v < 1:
-		return fmt.Errorf("has a schema of version %d, which never was one of this server; choose another data folder", v)
+		return fmt.Errorf("has a schema of version %d, which no version of this server has used; choose another data folder", v)
 	}
 	return nil
 }

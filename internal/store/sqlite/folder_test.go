@@ -63,7 +63,7 @@ func TestInUse(t *testing.T) {
 	open(t, dir, quiet)
 }
 
-// A copy that SQLite made is not in WAL mode.
+// A copy made by SQLite is not in WAL mode.
 func TestRestored(t *testing.T) {
 	dir := t.TempDir()
 	database(t, dir, "PRAGMA journal_mode=DELETE")
@@ -76,7 +76,7 @@ func TestRestored(t *testing.T) {
 	}
 }
 
-// What an earlier process left half made is no obstacle.
+// Incomplete files of an earlier process do no harm.
 func TestUnfinished(t *testing.T) {
 	dir := t.TempDir()
 	for _, suffix := range []string{".new", ".new-journal", ".new-wal"} {
@@ -109,7 +109,7 @@ func contents(t *testing.T, dir string) map[string]string {
 	return all
 }
 
-// database makes a database in dir, runs query on it, and closes it.
+// database creates a database in dir, runs query on it, and closes it.
 func database(t *testing.T, dir, query string) {
 	t.Helper()
 	path := filepath.Join(dir, FileName)
@@ -144,7 +144,7 @@ func TestFolderOfAnotherProgram(t *testing.T) {
 			database(t, dir, fmt.Sprintf("PRAGMA user_version=%d", version+1))
 			write(t, filepath.Join(dir, lockName), "")
 		}},
-		{"no version", "never was", func(dir string) { database(t, dir, "PRAGMA user_version=0") }},
+		{"no version", "no version of this server", func(dir string) { database(t, dir, "PRAGMA user_version=0") }},
 		{"text", "not a database", func(dir string) { write(t, filepath.Join(dir, FileName), strings.Repeat("text ", 100)) }},
 		{"short", "not a database", func(dir string) { write(t, filepath.Join(dir, FileName), magic) }},
 		{"empty", "not a database", func(dir string) { write(t, filepath.Join(dir, FileName), "") }},
@@ -173,7 +173,7 @@ func TestNotAFolder(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	write(t, file, "text")
 	for _, dir := range []string{file, filepath.Join(file, "below"), filepath.Join(file, "far", "below")} {
-		if s, err := Open(dir, quiet); err == nil || !strings.Contains(err.Error(), "may write to") {
+		if s, err := Open(dir, quiet); err == nil || !strings.Contains(err.Error(), "must be writable") {
 			t.Errorf("Open(%s) = %v, %v", dir, s, err)
 		}
 	}
@@ -189,7 +189,7 @@ func TestNoRandomness(t *testing.T) {
 	open(t, dir, quiet) // and the lock was given back
 }
 
-// A database of ours that is damaged inside is an error, not a panic.
+// A database of ours with internal damage causes an error, not a panic.
 func TestDamaged(t *testing.T) {
 	for _, query := range []string{"DROP TABLE meta", "DELETE FROM meta", "DROP TABLE messages", "DROP TABLE names"} {
 		dir := t.TempDir()
@@ -243,7 +243,7 @@ func TestCheckHeader(t *testing.T) {
 	}
 }
 
-// crash copies the folder of a store that is open, as a process that is killed would leave it.
+// crash copies the folder of an open store, as a killed process would leave it.
 func crash(t *testing.T, from string) string {
 	t.Helper()
 	to := filepath.Join(t.TempDir(), "copy")
@@ -291,7 +291,7 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// The note that commits are not synced is on disk before the first of them, and each durability is what it says.
+// The flag for unsynced commits is on disk before the first of them, and each durability sets the right pragma.
 func TestDurability(t *testing.T) {
 	syncing = true
 	defer func() { syncing = false }()
@@ -320,7 +320,7 @@ func TestDurability(t *testing.T) {
 	}
 }
 
-// A store that ends while in doubt was not stopped in good order.
+// A store that is closed while in doubt counts as not stopped cleanly.
 func TestCloseInDoubt(t *testing.T) {
 	dir := t.TempDir()
 	s, err := Open(dir, withDurability(Normal))

@@ -12,8 +12,8 @@ import (
 	"ramai/internal/eventlog"
 )
 
-// health is what reading and writing have found to be wrong. It stays until the file is opened by another process: what
-// was wrong once is not to be relied on.
+// health is the damage that reads and writes have found. It stays until another process opens the file: data that was
+// damaged once is not reliable.
 type health struct {
 	mu    sync.Mutex
 	whole error            // guarded by mu
@@ -32,8 +32,8 @@ func (s *Store) Health() eventlog.Health {
 	return known
 }
 
-// recordError is given every error of reading, with the room that was read, or writing, with none. It returns the error, and
-// notes what it says of the data.
+// recordError receives every error of reading a room, or of writing, with an empty room. It records what the error says
+// about the data, and returns the error.
 func (s *Store) recordError(room string, err error) error {
 	if err == nil || isTransient(err) {
 		return err
@@ -47,7 +47,7 @@ func (s *Store) recordError(room string, err error) error {
 	defer h.mu.Unlock()
 	if !row && h.whole == nil {
 		h.whole = err
-		s.opt.Logger.Error("the database is damaged: all messages are refused. Stop the server, look at what is lost with ramai check, and bring back a backup with ramai restore", "file", s.path(), "err", err)
+		s.opt.Logger.Error("the database is damaged: all messages are refused. Stop the server, list the damage with ramai check, and restore a backup with ramai restore", "file", s.path(), "err", err)
 	}
 	if room != "" && h.rooms[room] == nil {
 		rooms := maps.Clone(h.rooms)
@@ -56,12 +56,12 @@ func (s *Store) recordError(room string, err error) error {
 		}
 		rooms[room] = err
 		h.rooms = rooms
-		s.opt.Logger.Error("a room is damaged: new messages in it are refused, and messages after the damage cannot be read. Run ramai check to see what is lost", slog.String("room", room), "err", err)
+		s.opt.Logger.Error("a room is damaged: new messages in it are refused, and messages after the damage cannot be read. Run ramai check to list the damage", slog.String("room", room), "err", err)
 	}
 	return err
 }
 
-// isTransient reports whether an error says nothing of the data: it may be over the next time.
+// isTransient reports whether an error says nothing about the data: the next call may succeed.
 func isTransient(err error) bool {
 	if errors.Is(err, errClosed) || errors.Is(err, errInDoubt) {
 		return true
@@ -73,7 +73,7 @@ func isTransient(err error) bool {
 	return false
 }
 
-// isCorrupt reports whether an error of SQLite says that the file is not what it should be.
+// isCorrupt reports whether an error of SQLite means that the file is corrupt.
 func isCorrupt(err error) bool {
 	switch resultCode(err) {
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT:

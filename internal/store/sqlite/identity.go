@@ -8,21 +8,21 @@ import (
 	"time"
 )
 
-// identity distinguishes the open files from others of the same name. What is written to a file that was deleted or moved
-// is lost to the next server.
+// identity distinguishes the open files from other files of the same names. Data written to a file that was deleted or
+// moved is lost to the next server.
 type identity struct {
 	path  string
 	files map[string]os.FileInfo // by suffix
-	db    *os.File               // closed after all of SQLite's: closing takes away the locks that it has on the file
-	root  int64                  // where the page of meta begins
+	db    *os.File               // closed after SQLite's files: closing it releases the locks that SQLite holds
+	root  int64                  // offset of the page of meta
 	run   string
 
 	mu   sync.Mutex
 	page []byte    // guarded by mu
-	read time.Time // guarded by mu: when the page was found to be right
+	read time.Time // guarded by mu: when the page was last verified
 }
 
-// identify looks at the files that were just opened. The write-ahead log is empty, so the file has this run.
+// identify records the files that were just opened. The write-ahead log is empty, so the main file has this run.
 func identify(path, run string, c conn) (*identity, error) {
 	_, root, err := metaOf(c)
 	if err != nil {
@@ -45,14 +45,14 @@ func identify(path, run string, c conn) (*identity, error) {
 	return id, id.check()
 }
 
-// metaReadInterval is how often the page of meta is read at most. What is written meanwhile is in the write-ahead log, whose name
-// is looked at each time.
+// metaReadInterval is the shortest interval between reads of the page of meta. Later changes are in the write-ahead
+// log, whose name is checked each time.
 const metaReadInterval = time.Second
 
-// metaReadTries is how often the page of meta is read before it counts: a checkpoint may be writing it.
+// metaReadTries is how often the page of meta must be wrong to count as wrong: a checkpoint may be writing it.
 const metaReadTries = 5
 
-// check returns an error if a file has another one in its place, or another content than a server's.
+// check returns an error if a file was replaced, or has content that this server did not write.
 func (id *identity) check() error {
 	if err := errors.Join(id.same(""), id.same("-wal")); err != nil {
 		return err
@@ -86,14 +86,14 @@ func (id *identity) check() error {
 	return fmt.Errorf("%s was overwritten while the server has it open; stop the server and use ramai restore", id.path)
 }
 
-// same returns an error if a name is no longer that of the open file.
+// same returns an error if a name no longer refers to the open file.
 func (id *identity) same(suffix string) error {
 	got, err := os.Stat(id.path + suffix)
 	if err == nil && os.SameFile(id.files[suffix], got) {
 		return nil
 	}
 	if err == nil {
-		err = errors.New("it is another file now")
+		err = errors.New("it is a different file now")
 	}
-	return fmt.Errorf("%s was moved, deleted or replaced while the server has it open (%w); bring it back, or stop the server and use ramai restore", id.path+suffix, err)
+	return fmt.Errorf("%s was moved, deleted or replaced while the server has it open (%w); put it back, or stop the server and use ramai restore", id.path+suffix, err)
 }

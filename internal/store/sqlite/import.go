@@ -11,11 +11,10 @@ import (
 	"ramai/wire"
 )
 
-// Import adds a room to the data folder of a server that does not run: the messages that next returns, until io.EOF, as
-// they are, with their numbers, times and ids. It is added as a whole or not at all. A room that there is already, an
-// empty one, numbers that a deleted room of this name has had, a number that does not follow the one before it, a time that
-// goes backwards, and what could not be said
-// on a server are errors.
+// Import adds a room to the data folder of a server that is not running. The messages come from next, until io.EOF, and
+// keep their numbers, times and ids. The room is added as a whole or not at all. These are errors: an existing room, no
+// messages, numbers that a deleted room of this name has used, a gap between numbers, a time earlier than the one
+// before it, and a message that a server would reject.
 func Import(dir, room string, random io.Reader, logger *slog.Logger, next func() (*wire.Message, error)) (eventlog.Bounds, error) {
 	s, err := Open(dir, Options{Random: random, Logger: logger})
 	if err != nil {
@@ -25,8 +24,8 @@ func Import(dir, room string, random io.Reader, logger *slog.Logger, next func()
 	return head, errors.Join(err, s.Close())
 }
 
-// importRoom is one transaction, at a position of its own, and an epoch of its own: somebody may have heard other messages under
-// the same numbers.
+// importRoom is one transaction, with its own position and its own epoch: a client may have received other messages
+// under the same numbers.
 func (s *Store) importRoom(room string, random io.Reader, next func() (*wire.Message, error)) (head eventlog.Bounds, err error) {
 	was := s.Bounds(room)
 	if _, there := s.AllBounds()[room]; there {
@@ -75,7 +74,7 @@ func (t *tx) addAll(room string, last uint64, ids eventlog.IDGeneration, head *e
 		}
 		switch {
 		case errors.Is(err, io.EOF):
-			return at, errors.New("there is no message")
+			return at, errors.New("there are no messages")
 		case err != nil:
 			return at, err
 		case head.Last > 0 && m.N != head.Last+1:

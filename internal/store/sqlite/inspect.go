@@ -9,9 +9,9 @@ import (
 	"ramai/internal/eventlog"
 )
 
-// inspect looks at what an earlier process left, before anything of it is changed: whether its write-ahead log is its own,
-// and, after a stop that was not in good order, or if thorough, whether its pages are what they should be. Opened to be
-// written to, a database would take over its log whatever that is.
+// inspect checks what an earlier process left before anything is changed: whether the write-ahead log belongs to the
+// database and, after an unclean stop or if thorough, whether the pages are intact. Opening a database for writing
+// would apply any log beside it.
 func inspect(path string, thorough bool) error {
 	if err := checkWAL(path); err != nil {
 		return err
@@ -29,11 +29,11 @@ func inspect(path string, thorough bool) error {
 	return nil
 }
 
-// errReplaced says that a database is not the one that the server had open.
-var errReplaced = errors.New("the file is another one than the server had open; bring that back, or stop the server and use ramai restore")
+// errReplaced means that the database is not the one that the server had open.
+var errReplaced = errors.New("the file is not the one that the server had open; put that one back, or stop the server and use ramai restore")
 
-// checkIdentity fails where the files are others than this store had open. Those are left as they are: opened to be written to, a
-// database would take over the write-ahead log beside it and be upgraded.
+// checkIdentity fails if the files are not those that this store had open, and does not change them. Opening the
+// database for writing would apply the write-ahead log beside it and upgrade the schema.
 func (s *Store) checkIdentity() error {
 	if err := checkWAL(s.path()); err != nil {
 		return err
@@ -52,12 +52,12 @@ func (s *Store) checkIdentity() error {
 	return nil
 }
 
-// damagedFileError says what to do about a database that is damaged.
+// damagedFileError adds what the operator can do about a damaged database.
 func damagedFileError(path string, err error) error {
 	if isTransient(err) {
 		return err
 	}
-	return fmt.Errorf("%w: %w. \"ramai check %s\" says what is lost, \"ramai restore FILE --force\" brings back a backup", eventlog.ErrDamaged, err, filepath.Dir(path))
+	return fmt.Errorf("%w: %w. \"ramai check %s\" lists the damage, \"ramai restore FILE --force\" restores a backup", eventlog.ErrDamaged, err, filepath.Dir(path))
 }
 
 func examinePages(c conn, thorough bool) error {

@@ -9,18 +9,18 @@ import (
 	"ramai/wire"
 )
 
-// moveStep is how many rows one step of a move takes.
+// moveStep is how many rows one step of a move copies.
 const moveStep = 2000
 
 // A move copies the rows of an old table to the table that replaces it.
 type move struct {
 	conn
-	rooms   map[int64]string // names by id
-	read    string           // the first rows of the old table; key is how many columns they begin with that are its key
-	key     int
-	remove  string                                  // all rows up to a key
-	add     string                                  // one row
-	convert func(row []driver.Value) []driver.Value // what is added of a row that was read
+	rooms   map[int64]string                        // names by id
+	read    string                                  // selects the first rows of the old table
+	key     int                                     // the number of columns in the key, which come first
+	remove  string                                  // deletes all rows up to a key
+	add     string                                  // inserts one row
+	convert func(row []driver.Value) []driver.Value // converts a row of the old table
 	scratch []byte
 }
 
@@ -44,7 +44,7 @@ func newMove(c conn, old string) *move {
 	return m
 }
 
-// message gives a message its checksum.
+// message adds the checksum of a message.
 func (m *move) message(row []driver.Value) []driver.Value {
 	key, at := row[0].(int64), row[1].(int64)
 	says := wire.Message{Room: m.rooms[key>>numberBits], N: uint64(key) % endNumber, At: wire.Time(at)}
@@ -56,7 +56,7 @@ func (m *move) message(row []driver.Value) []driver.Value {
 	return []driver.Value{key, at, says.SenderID, says.DisplayName, says.ID, says.Text, sum}
 }
 
-// id makes an id of the first generation.
+// id assigns an id to the first generation.
 func (m *move) id(row []driver.Value) []driver.Value {
 	key := eventlog.IDKeyOf(m.rooms[row[0].(int64)], row[1].(string), row[2].(string))
 	return []driver.Value{int64(1), key[:], row[3], row[4], row[5]}
@@ -70,7 +70,7 @@ func (m *move) load() error {
 	})
 }
 
-// oldTables are those that an upgrade that was begun has still to move.
+// oldTables are the tables that an upgrade moves.
 const oldTables = "SELECT name FROM sqlite_schema WHERE name IN ('messages_1', 'messages_4', 'ids_4') ORDER BY name"
 
 // moveRows moves all rows of the old tables, and drops them.
@@ -100,12 +100,12 @@ func moveTable(c conn, old string) error {
 		return err
 	}
 	if err := c.exec("PRAGMA incremental_vacuum"); err != nil {
-		return fmt.Errorf("give back the space of the old table: %w", err)
+		return fmt.Errorf("free the space of the old table: %w", err)
 	}
 	return w.checkpoint()
 }
 
-// step moves the next rows in one transaction. It returns whether there were any.
+// step moves the next rows in one transaction. It reports whether there were any.
 func (m *move) step() (bool, error) {
 	var rows [][]driver.Value
 	last := make([]driver.Value, m.key)
@@ -126,7 +126,7 @@ func (m *move) step() (bool, error) {
 	return true, m.exec("COMMIT")
 }
 
-// write adds rows to the new table, and takes all up to the last of them out of the old one.
+// write adds rows to the new table, and deletes all rows up to last from the old one.
 func (m *move) write(rows [][]driver.Value, last []driver.Value) (err error) {
 	add, err := m.prepare(m.add)
 	if err != nil {

@@ -11,10 +11,10 @@ import (
 	"ramai/wire"
 )
 
-// readers is how many may read at once.
+// readers is the number of concurrent reads.
 const readers = 4
 
-// reader is the pool of connections that only read.
+// reader is the pool of read-only connections.
 type reader struct {
 	db            *sql.DB
 	after, before *sql.Stmt
@@ -28,7 +28,8 @@ func openReader(path string) (*reader, error) {
 	db.SetMaxOpenConns(readers)
 	db.SetMaxIdleConns(readers)
 	r := &reader{db: db}
-	// One statement sees one moment, so the bounds, which come as a row with a negative key, belong to the messages.
+	// One statement reads one snapshot, so the bounds, which come as a row with a negative key, belong to the
+	// messages.
 	const query = "SELECT -first, last, '', '', '', '', 0 FROM rooms WHERE rooms.name = ?1 UNION ALL " +
 		"SELECT * FROM (SELECT key, at, by, name, id, text, sum FROM messages WHERE " +
 		"key > (SELECT id << 40 FROM rooms WHERE rooms.name = ?1) + ?2 AND key < (SELECT id << 40 FROM rooms WHERE rooms.name = ?1) + ?3 " +
@@ -44,9 +45,9 @@ func openReader(path string) (*reader, error) {
 
 func (r *reader) close() error { return r.db.Close() }
 
-// read runs after or before: numbers above low and below high, within the limits of a Store's Read, and the room's head; the
-// zero one if there is no such room.
-// Where a row is damaged or missing it returns what comes before that, with an error.
+// read runs one of the statements after and before. It returns messages with numbers above low and below high, within
+// the limits of a Store's Read, and the bounds of the room, zero if there is no such room. At a damaged or missing row
+// it returns the rows before it, with an error.
 func (r *reader) read(query *sql.Stmt, room string, low, high uint64, limit int) (messages []wire.Message, head eventlog.Bounds, err error) {
 	defer func() {
 		if err != nil {
@@ -93,8 +94,8 @@ func (r *reader) read(query *sql.Stmt, room string, low, high uint64, limit int)
 	return messages, head, nil
 }
 
-// next is the number of the message that follows k others, of those above low and below high in a room with this head, and
-// whether there is one.
+// next is the number of the message after k others, of those above low and below high in a room with this head. It
+// returns false if there is none.
 func (r *reader) next(query *sql.Stmt, head eventlog.Bounds, low, high uint64, k int) (uint64, bool) {
 	first, end := max(low+1, head.First), min(high, head.Last+1)
 	if first+uint64(k) >= end {
@@ -128,7 +129,7 @@ func (r *reader) load() (*saved, error) {
 		return nil, err
 	}
 	if s.historyID == "" {
-		return nil, errors.New("the database does not say which log it is; restore it from a copy")
+		return nil, errors.New("the database has no history id; restore a backup")
 	}
 	err = r.each("SELECT id, name, first, last, at FROM rooms", func(scan func(...any) error) error {
 		var id int64

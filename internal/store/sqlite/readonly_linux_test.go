@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Modes mean nothing to root, so this thread, and nothing else, gives its rights up for the length of a test.
+// Modes do not limit root, so this thread alone drops its privileges during a test.
 func TestReadOnly(t *testing.T) {
 	const nobody = 65534
 	for name, test := range map[string]struct {
@@ -24,7 +24,7 @@ func TestReadOnly(t *testing.T) {
 		"folder":          {true, 0o555, 0o666, "the data folder"},
 		"file":            {true, 0o777, 0o444, "the database"},
 		"folder and file": {true, 0o555, 0o444, "the database"},
-		"unreadable":      {true, 0o555, 0o000, "may write to"},
+		"unreadable":      {true, 0o555, 0o000, "must be writable"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

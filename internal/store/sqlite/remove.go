@@ -36,8 +36,8 @@ func (t *tx) DeleteRoom(room string, g eventlog.RemovedSlot, last uint64) error 
 	return t.vacuum()
 }
 
-// unusedIDs returns the ids up to the highest that are no room's, ascending. They are few, and are used again first: an id has
-// 23 bits.
+// unusedIDs returns the ids below the highest that no room has, ascending. There are few, and they are used again
+// first, because an id has only 23 bits.
 func unusedIDs(rooms map[string]int64) (free []int64, newest int64) {
 	used := slices.Sorted(maps.Values(rooms))
 	for _, id := range used {

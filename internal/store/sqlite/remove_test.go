@@ -8,8 +8,8 @@ import (
 	"ramai/internal/eventlog"
 )
 
-// Ids of rooms that were removed are used again, the lowest first, whether or not the file was opened anew meanwhile: they
-// have 23 bits.
+// Ids of removed rooms are used again, the lowest first, whether or not the file was reopened meanwhile: ids have 23
+// bits.
 func TestRoomIDsReused(t *testing.T) {
 	for _, again := range []bool{false, true} {
 		dir := t.TempDir()

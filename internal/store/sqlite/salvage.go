@@ -14,14 +14,15 @@ import (
 	"ramai/wire"
 )
 
-// BackupUndamaged is Backup of data of which something is damaged: it leaves that out, and calls found for each thing, once
-// the backup is complete. Numbers stay as they are. A message that is damaged has another in its place which says so; at the
-// beginning of a room, and where more than 10,000 in a row are lost, the room begins after them, as if they had run out. Where
-// anything was left out the backup has a new log, drawn from random: it never passes for the data that it was made from.
+// BackupUndamaged is Backup for damaged data: it leaves out what is damaged, and calls found for each piece of damage
+// once the backup is complete. Numbers stay the same. A placeholder takes the number of each damaged message. At the
+// beginning of a room, and after more than 10,000 damaged messages in a row, the room begins after them, as if
+// retention had deleted them. If anything was left out, the backup gets a new history id from random, so that it is
+// never mistaken for the original data.
 func BackupUndamaged(ctx context.Context, dir, file string, over bool, random io.Reader, found func(damage string)) (*Summary, error) {
 	var damage []string
 	s, err := backup(ctx, dir, file, over, func(ctx context.Context, from, to string) error {
-		damage = nil // of an earlier try
+		damage = nil // from an earlier try
 		return salvage(ctx, from, to, random, func(d string) { damage = append(damage, d) })
 	})
 	if err != nil {
@@ -33,7 +34,7 @@ func BackupUndamaged(ctx context.Context, dir, file string, over bool, random io
 	return s, nil
 }
 
-// salvage makes a database at to of what is undamaged in the one at from.
+// salvage creates a database at to from the undamaged content of the one at from.
 func salvage(ctx context.Context, from, to string, random io.Reader, found func(damage string)) (err error) {
 	historyID, err := eventlog.NewHistoryID(random)
 	if err != nil {
@@ -52,7 +53,7 @@ func salvage(ctx context.Context, from, to string, random io.Reader, found func(
 		return err
 	}
 	defer func() { err = errors.Join(err, target.Close()) }()
-	if err := errors.Join(source.exec("BEGIN"), target.exec("BEGIN")); err != nil { // all is of one moment
+	if err := errors.Join(source.exec("BEGIN"), target.exec("BEGIN")); err != nil { // one snapshot for all reads
 		return err
 	}
 	whole := true
@@ -67,7 +68,7 @@ func salvage(ctx context.Context, from, to string, random io.Reader, found func(
 		return err
 	}
 	if err == nil && stray[0] > e.summary.Messages {
-		s.found(fmt.Sprintf("%d messages are of no room, or have numbers that it does not have", stray[0]-e.summary.Messages))
+		s.found(fmt.Sprintf("%d messages do not belong to any room, or have numbers outside of its bounds", stray[0]-e.summary.Messages))
 	}
 	if err := target.exec("DELETE FROM spans WHERE room NOT IN (SELECT id FROM rooms)"); err != nil {
 		return err
@@ -81,10 +82,10 @@ func salvage(ctx context.Context, from, to string, random io.Reader, found func(
 }
 
 const (
-	// maxPlaceholders is how many messages in a row others stand in for.
+	// maxPlaceholders is the limit of placeholders in a row.
 	maxPlaceholders = 10_000
 
-	// What stands in for a message that is damaged. It has the form of a sender that no key and no token has.
+	// The content of a placeholder. No key and no token has this sender.
 	placeholderSender = "damaged_message_"
 	placeholderText   = "[This message was damaged. What it said is lost.]"
 )
@@ -96,9 +97,9 @@ type salvager struct {
 	stmts   map[string]*stmt // by query
 	scratch []byte
 
-	current    *roomRow  // the room that is being copied
-	hasMessage bool      // it has a message
-	at         wire.Time // of its newest
+	current    *roomRow  // the room being copied
+	hasMessage bool      // the room has a message already
+	at         wire.Time // time of its newest message
 }
 
 // write executes a statement, which is prepared once.
@@ -163,7 +164,7 @@ func (s *salvager) deleteFromRoom() error {
 func (s *salvager) endRoom() error {
 	r := s.current
 	err := s.write("INSERT INTO rooms(id, name, first, last, at) VALUES(?, ?, ?, ?, ?)", r.id, r.name, int64(r.bounds.First), int64(r.bounds.Last), r.at)
-	if isConstraint(err) { // there is one of this name
+	if isConstraint(err) { // another room has this name
 		s.found(fmt.Sprintf("room %s: %v", r.name, err))
 		err = s.deleteFromRoom()
 	}
@@ -192,17 +193,17 @@ func (s *salvager) row(table string, row []driver.Value) error {
 	return s.insertRow("INSERT INTO "+table+" VALUES(?"+strings.Repeat(", ?", len(row)-1)+")", "the table "+table, row...)
 }
 
-// insertRow executes a statement with values that may be damaged: what no table can have is left out.
+// insertRow executes a statement with values that may be damaged. Rows that violate a constraint are left out.
 func (s *salvager) insertRow(query, what string, values ...driver.Value) error {
 	err := s.write(query, values...)
 	if isConstraint(err) {
-		s.found(fmt.Sprintf("%s: a row cannot be one: %v", what, err))
+		s.found(fmt.Sprintf("%s: a row is invalid: %v", what, err))
 		return nil
 	}
 	return err
 }
 
-// isConstraint reports whether a row was refused because no table of the schema can have it.
+// isConstraint reports whether a row violates a constraint of the schema.
 func isConstraint(err error) bool {
 	code := resultCode(err)
 	return code == sqlite3.SQLITE_CONSTRAINT || code == sqlite3.SQLITE_MISMATCH

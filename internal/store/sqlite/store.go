@@ -28,18 +28,18 @@ import (
 type Durability uint8
 
 const (
-	// Full syncs each commit to disk: what is saved survives a power cut.
+	// Full syncs each commit to disk: saved messages survive a power cut.
 	Full Durability = iota
-	// Normal leaves syncing to the operating system: a power cut may lose the newest commits. Because it is unknown how many,
+	// Normal leaves syncing to the operating system: a power cut may lose the newest commits. How many is unknown, so
 	// a store that was not closed properly gets a new history id when it is next opened.
 	Normal
 )
 
-// Options are what a Store needs besides its folder.
+// Options configures a Store.
 type Options struct {
 	Durability Durability
 	Random     io.Reader    // source of history ids
-	Logger     *slog.Logger // receives errors that stop nothing
+	Logger     *slog.Logger // receives errors that do not stop the store
 }
 
 // ErrInUse means that another server uses the data folder.
@@ -63,23 +63,23 @@ type Store struct {
 	health health
 	files  atomic.Pointer[identity] // nil: not open
 
-	mu     sync.RWMutex // held shared to use what is below, exclusively to open and close it
-	writer *writer      // nil: closed, or Reopen did not succeed
+	mu     sync.RWMutex // held shared to use the fields below, exclusively to open and close them
+	writer *writer      // nil: closed, or Reopen failed
 	reader *reader      // nil with writer
 	closed bool
 
 	// Owned by the goroutine that applies.
 	roomIDs  map[string]int64                // id by name, as committed
-	freeIDs  []int64                         // ids below newest that are no room's, ascending
+	freeIDs  []int64                         // ids below newestID without a room, ascending
 	newestID int64                           // the highest id of a room
-	outcomes []eventlog.Outcome              // of the batch at position; nil: applied by an earlier process
-	inDoubt  *eventlog.Batch                 // it is unknown whether this one is stored, at position+1
-	commit   func(commit func() error) error // calls commit; tests put faults around it
+	outcomes []eventlog.Outcome              // of the batch at position; nil: an earlier process applied it
+	inDoubt  *eventlog.Batch                 // the batch at position+1, if it is unknown whether it is stored
+	commit   func(commit func() error) error // calls its argument; tests inject faults
 }
 
-// Open opens the data folder dir. It creates a missing folder with mode 0700. It returns ErrInUse (wrapped) if
-// another server has it open. A folder that cannot be written to, or with a ramai.db of another program or of a newer
-// version, is an error, and is left as it is.
+// Open opens the data folder dir. It creates a missing folder with mode 0700. It returns ErrInUse (wrapped) if another
+// server uses the folder. A folder that is not writable, or whose ramai.db belongs to another program or a newer
+// version, is an error and stays unchanged.
 func Open(dir string, opt Options) (*Store, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -98,7 +98,7 @@ func Open(dir string, opt Options) (*Store, error) {
 
 func (s *Store) path() string { return filepath.Join(s.dir, FileName) }
 
-// load reads what an earlier process left.
+// load reads the state that an earlier process left.
 func (s *Store) load() error {
 	defer announce(s.dir)()
 	if err := inspect(s.path(), false); err != nil {
@@ -111,11 +111,11 @@ func (s *Store) load() error {
 	if err != nil {
 		return err
 	}
-	// In one transaction: each by itself would be synced, and there may be many.
+	// In one transaction: each statement alone would be synced, and there may be many.
 	if err := s.writer.exec("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
-	if err := s.writer.renewKeys(saved); err != nil { // what is not committed is undone when the connection is closed
+	if err := s.writer.renewKeys(saved); err != nil { // closing the connection rolls back
 		return err
 	}
 	if err := s.writer.exec("COMMIT"); err != nil {
@@ -148,9 +148,9 @@ func (s *Store) load() error {
 	return s.writer.sync(!normal)
 }
 
-// connect opens the connections. What it finds in the write-ahead log may never have been synced, if a sync failed or
-// a process was killed between write and sync: before anybody reads it, it has to be on disk. Nobody else can be reading
-// meanwhile, so a backup that is being taken has to give way.
+// connect opens the connections. The write-ahead log may have content that was never synced, if a sync failed or a
+// process was killed between write and sync. That content has to be on disk before anyone reads it. No other process
+// may read meanwhile, so a running backup has to yield.
 func (s *Store) connect() error {
 	var err error
 	if s.writer, err = openWriter(s.path(), s.opt.Logger); err != nil {
@@ -163,7 +163,7 @@ func (s *Store) connect() error {
 	return err
 }
 
-// identify remembers which files are open, see identity.
+// identify records which files are open, see identity.
 func (s *Store) identify() error {
 	id, err := identify(s.path(), s.runID, s.writer.conn)
 	if id != nil {
@@ -172,7 +172,7 @@ func (s *Store) identify() error {
 	return err
 }
 
-// checkFiles reports whether the files that are open are those that another process would find.
+// checkFiles reports whether another process would find the files that are open.
 func (s *Store) checkFiles() error {
 	if id := s.files.Load(); id != nil {
 		return id.check()
@@ -195,7 +195,7 @@ func (s *Store) disconnect() error {
 	return err
 }
 
-// Reopen implements eventlog.Store. Nobody can read until it has succeeded.
+// Reopen implements eventlog.Store. No read succeeds until it has.
 func (s *Store) Reopen() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -284,7 +284,7 @@ func (s *Store) HasStaleIDs() (found bool, err error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.reader == nil {
-		return false, fmt.Errorf("look for old ids: %w", s.unavailable())
+		return false, fmt.Errorf("find old ids: %w", s.unavailable())
 	}
 	err = s.reader.db.QueryRow(staleIDsQuery, int64(s.state.IDGeneration().Number)-1).Scan(&found)
 	return found, s.recordError("", err)
@@ -312,8 +312,8 @@ func (s *Store) Read(room string, after uint64, limit int) ([]wire.Message, even
 	return messages, clampBounds(head, known), err
 }
 
-// intactPrefix is what a Read returns: where something is damaged, what comes before it. That is known from then on, and the
-// Read that begins there fails.
+// intactPrefix is the result of a Read: the messages before any damage. The damage is recorded, and a Read that begins
+// there fails.
 func (s *Store) intactPrefix(room string, messages []wire.Message, err error) ([]wire.Message, error) {
 	if err = s.recordError(room, err); len(messages) > 0 {
 		return messages, nil
@@ -321,8 +321,8 @@ func (s *Store) intactPrefix(room string, messages []wire.Message, err error) ([
 	return nil, err
 }
 
-// clampBounds holds what the file says of a room to what is known to be on disk: up to known.Last. Other connections may see
-// the rows of a batch before that is known. Where the file has no such room, all is known that there is to know.
+// clampBounds limits the bounds in the file to what is known to be on disk, up to known.Last, because other connections
+// may see the rows of a batch earlier. If the file has no such room, all is known.
 func clampBounds(h, known eventlog.Bounds) eventlog.Bounds {
 	if h == (eventlog.Bounds{}) {
 		return known
@@ -358,12 +358,12 @@ func (s *Store) unavailable() error {
 func (s *Store) Free() (uint64, error) {
 	free, err := free(s.dir)
 	if err != nil {
-		return 0, fmt.Errorf("ask how much space is free in %s: %w", s.dir, err)
+		return 0, fmt.Errorf("get the free space in %s: %w", s.dir, err)
 	}
 	return free, nil
 }
 
-// Close implements eventlog.Store. It waits for calls that are under way; later ones fail.
+// Close implements eventlog.Store. It waits for calls under way; later calls fail.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -372,9 +372,9 @@ func (s *Store) Close() error {
 	}
 	s.closed = true
 	var err error
-	// What is damaged is looked at when it is opened again.
+	// Damage is examined at the next Open.
 	if s.writer != nil && s.inDoubt == nil && s.Health().Err == nil {
-		// Syncs all that was written before, too. From here on nothing is missing.
+		// This also syncs all earlier writes, so nothing is missing from here on.
 		if err = s.writer.sync(true); err == nil {
 			err = s.writer.markClosed()
 		}

@@ -10,9 +10,9 @@ import (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// checksum returns the CRC-32C of everything that a row says: room, number, time, sender, name, id and text. The room is
-// there by its name, so a row that has strayed into another room is found out too. It uses scratch, and returns it for the
-// next one.
+// checksum returns the CRC-32C of all values of a row: room, number, time, sender, name, id and text. The room is
+// included by name, so a row in the wrong room is detected, too. checksum uses scratch, and returns it for the next
+// call.
 func checksum(scratch []byte, m *wire.Message) (sum int64, used []byte) {
 	b := binary.AppendUvarint(scratch[:0], m.N)
 	b = binary.AppendVarint(b, int64(m.At))

@@ -13,15 +13,15 @@ type trimStmts struct {
 	deleteIDs      *stmt
 }
 
-// vacuumPages is how many free pages one trim returns to the file system: usually more than it frees, and few enough that
-// no message waits long.
+// vacuumPages is how many free pages one trim returns to the file system: usually more than it frees, and few enough
+// that no message waits long.
 const vacuumPages = 600
 
 // staleIDsQuery reports whether there are ids of generations below a number.
 const staleIDsQuery = "SELECT EXISTS (SELECT 1 FROM ids WHERE generation < ?)"
 
 func (t *tx) DeleteMessages(room string, from, to uint64) error {
-	if err := t.flush(); err != nil { // messages of this batch may be deleted in it
+	if err := t.flush(); err != nil { // it may delete messages of this batch
 		return err
 	}
 	id := t.roomID(room)

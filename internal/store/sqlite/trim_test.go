@@ -10,7 +10,7 @@ import (
 	"ramai/wire"
 )
 
-// sayAll says texts in a room, by the batch.
+// sayAll posts texts in a room, one batch at a time.
 func sayAll(t *testing.T, s *Store, room, text string, n int, at wire.Time) {
 	t.Helper()
 	for said := 0; said < n; {
@@ -35,7 +35,7 @@ func trimAll(t *testing.T, s *Store, room string, to uint64, at wire.Time) {
 	}
 }
 
-// What is let go is given back to the file system, before and after the ids may go too.
+// Deleted messages free space in the file system, before and after their ids may be deleted, too.
 func TestTheFileShrinks(t *testing.T) {
 	const day = wire.Time(24 * 3600 * 1000)
 	dir := t.TempDir()
@@ -78,7 +78,7 @@ func TestTheFileShrinks(t *testing.T) {
 	}
 }
 
-// A folder of version 2 gets what is new, and keeps what it has.
+// A folder of version 2 gets the new tables, and keeps its content.
 func TestUpgradeFrom2(t *testing.T) {
 	dir := t.TempDir()
 	database(t, dir, older(2)+"INSERT INTO rooms VALUES(1, 'lobby', 1, 1);"+
@@ -102,7 +102,7 @@ func TestUpgradeFrom2(t *testing.T) {
 	}
 }
 
-// What --check tells is what retention would delete.
+// The count of --check is what retention would delete.
 func TestCountExpired(t *testing.T) {
 	dir := t.TempDir()
 	if goes, of, err := Goes(dir, eventlog.Retention{Newest: 1}, time.Now()); goes != 0 || of != 0 || err != nil {

@@ -41,7 +41,7 @@ func upgrade(c conn, logger *slog.Logger) error {
 	return nil
 }
 
-// added is the script that each version adds to the one before it.
+// added is the script that each version adds to the previous one.
 var added = map[int64]string{
 	3: goneTable,
 	4: registrationsTable,
@@ -76,8 +76,8 @@ func begin(c conn, from int64) error {
 	return w.checkpoint()
 }
 
-// moveMessages returns the script that puts an empty table of messages beside the old one, and fills in what rooms have of
-// their newest message.
+// moveMessages returns the script that creates an empty table of messages beside the old one, and adds the newest
+// message's data to each room.
 func moveMessages(from int64) string {
 	old, where := "messages_4", fmt.Sprintf("key = rooms.id << %d | rooms.last", numberBits)
 	if from == 1 {
@@ -110,7 +110,7 @@ func (w *writer) renewKeys(s *saved) error {
 	return nil
 }
 
-// renewKey replaces the key of one row of a table. used has the keys of all rows.
+// renewKey replaces the key of one row of a table. used contains the keys of all rows.
 func (w *writer) renewKey(table string, used map[string]bool, old *string, name string) error {
 	key := names.Key(name)
 	if used[key] {

@@ -17,7 +17,8 @@ import (
 	"ramai/wire"
 )
 
-// older turns a database into one of version 5, or one without messages into one of version 4, 3 or 2, or of 1 with messages of two rooms.
+// older converts a database to version 5, or one without messages to version 4, 3 or 2, or to 1 with messages of two
+// rooms.
 func older(to int) string {
 	script := `
 DROP TABLE nodes;
@@ -89,7 +90,7 @@ func TestUpgrade(t *testing.T) {
 		if got := append(lobby, team...); !slices.Equal(got, want) {
 			t.Errorf("after the upgrade: %v", got)
 		}
-		// What was said before there were epochs was heard in any.
+		// Messages from before epochs count for any epoch.
 		if p := (wire.Position{HistoryID: s.HistoryID(), Epoch: "one", N: 2}); s.Epoch().Name == "" {
 			one := eventlog.Command{Kind: eventlog.Start, Body: eventlog.StartBody{Node: eventlog.LocalNode, Nonce: "one"}}
 			two := eventlog.Command{Kind: eventlog.Start, Body: eventlog.StartBody{Node: eventlog.LocalNode, After: 1, Nonce: "two"}}
@@ -107,7 +108,7 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
-// What a version had not yet is added to it.
+// Each version's additions are added to older databases.
 func TestUpgradeAdds(t *testing.T) {
 	for before := 2; before < version; before++ {
 		dir := t.TempDir()
@@ -129,7 +130,7 @@ func TestUpgradeAdds(t *testing.T) {
 	}
 }
 
-// An upgrade is told at its beginning and at its end, once, and takes no space for good.
+// An upgrade is logged once at its beginning and once at its end, and takes no space permanently.
 func TestUpgradeGivesSpaceBack(t *testing.T) {
 	dir := t.TempDir()
 	database(t, dir, older(1)+many)
@@ -155,7 +156,7 @@ func TestUpgradeGivesSpaceBack(t *testing.T) {
 	}
 }
 
-// many is what to add to version1 for a file of some size.
+// many is added to version1 for a larger file.
 const many = `
 WITH RECURSIVE k(n) AS (SELECT 3 UNION ALL SELECT n + 1 FROM k WHERE n < 10000)
 INSERT INTO messages SELECT 1, n, n, 'anna', '', n, printf('%.*c', 200, 'x') FROM k;
@@ -170,7 +171,7 @@ func fileSize(t *testing.T, dir string) int64 {
 	return info.Size()
 }
 
-// An upgrade that is cut short between two steps goes on where it was: every row is there once, with its checksum.
+// An interrupted upgrade continues where it stopped: every row is there once, with its checksum.
 func TestUpgradeResumes(t *testing.T) {
 	dir := t.TempDir()
 	database(t, dir, older(1)+many)
@@ -217,7 +218,7 @@ func TestUpgradeResumes(t *testing.T) {
 	}
 }
 
-// Names are compared by what package names makes of them now.
+// Names are compared by the current rules of package names.
 func TestNameKeysRecomputed(t *testing.T) {
 	dir := t.TempDir()
 	database(t, dir, `INSERT INTO owners(key, name, by, since) VALUES('old', 'Queen', 'key', 1), ('king', 'King', 'key', 1), ('other', 'KING', 'key2', 1);

@@ -12,14 +12,15 @@ import (
 	"strings"
 )
 
-// metaRow is what the table meta says, read from a page of a file as the file has it, without SQLite: from the database
-// file alone without its write-ahead log, or from a page in that log.
+// metaRow is the content of the table meta, read without SQLite from a page: either of the database file, ignoring its
+// write-ahead log, or of that log.
 type metaRow struct {
 	historyID, run string
 	position       int64
 }
 
-// decodeMeta reads the row of the table meta from its only page (https://sqlite.org/fileformat.html, sections 1.6 and 2.1).
+// decodeMeta decodes the row of the table meta from its only page (https://sqlite.org/fileformat.html, sections 1.6 and
+// 2.1).
 func decodeMeta(page []byte) (metaRow, error) {
 	const tableLeaf, leafHeader = 13, 8
 	unreadable := errors.New("the page of meta cannot be read")
@@ -62,7 +63,7 @@ func decodeMeta(page []byte) (metaRow, error) {
 	return row, nil
 }
 
-// varint reads an integer of SQLite's variable length, and returns what follows it.
+// varint decodes a SQLite varint, and returns the rest of b.
 func varint(b []byte) (v int64, rest []byte) {
 	for i := range min(len(b), 9) {
 		if i == 8 {
@@ -76,7 +77,7 @@ func varint(b []byte) (v int64, rest []byte) {
 	return 0, nil
 }
 
-// serialSize is how many bytes a value of a serial type has; -1: there is no such type.
+// serialSize is the length in bytes of a value of a serial type; -1: there is no such type.
 func serialSize(serial int64) int {
 	switch {
 	case serial < 0 || serial == 10 || serial == 11 || serial > 1<<30:
@@ -101,14 +102,15 @@ func serialInt(serial int64, value []byte) (v int64) {
 	return v
 }
 
-// walRows is what a write-ahead log says of meta: in its first transaction and in its last one. ok: it has transactions.
+// walRows has the row of meta after the first and after the last transaction of a write-ahead log. ok: there are
+// transactions.
 type walRows struct {
 	first, last metaRow
 	ok          bool
 }
 
-// readWAL reads the transactions of a write-ahead log that SQLite would bring into the database
-// (https://sqlite.org/fileformat.html, section 4). root is the page of meta.
+// readWAL reads the transactions of a write-ahead log that SQLite would apply (https://sqlite.org/fileformat.html,
+// section 4). root is the page number of meta.
 func readWAL(path string, root uint32) (found walRows, err error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -122,7 +124,7 @@ func readWAL(path string, root uint32) (found walRows, err error) {
 	in := bufio.NewReaderSize(f, 1<<18)
 	var head [headSize]byte
 	if _, err := io.ReadFull(in, head[:]); err != nil {
-		return found, nil // empty, or as good as that
+		return found, nil // empty, or equivalent
 	}
 	magic, pageSize := binary.BigEndian.Uint32(head[:]), binary.BigEndian.Uint32(head[8:])
 	if magic&^1 != 0x377f0682 || pageSize < 512 || pageSize > 1<<16 {
@@ -136,7 +138,7 @@ func readWAL(path string, root uint32) (found walRows, err error) {
 		return found, nil
 	}
 	frame := make([]byte, frameHead+pageSize)
-	var row metaRow // of the transaction that is being read
+	var row metaRow // of the current transaction
 	var seen bool
 	for {
 		if _, err := io.ReadFull(in, frame); err != nil {
@@ -162,7 +164,7 @@ func readWAL(path string, root uint32) (found walRows, err error) {
 	}
 }
 
-// walSum is the checksum of a write-ahead log.
+// walSum is the running checksum of a write-ahead log.
 type walSum struct {
 	order  binary.ByteOrder
 	s0, s1 uint32
@@ -179,17 +181,16 @@ func (s *walSum) matches(b []byte) bool {
 	return binary.BigEndian.Uint32(b) == s.s0 && binary.BigEndian.Uint32(b[4:]) == s.s1
 }
 
-// errForeignWAL says that a write-ahead log and the database beside it are not of one another.
+// errForeignWAL means that a write-ahead log and the database beside it do not belong together.
 var errForeignWAL = errors.New("the write-ahead log belongs to another database, or to another state of this one")
 
-// checkWAL finds a write-ahead log that lies beside another database than its own, or beside its own as of another time:
-// SQLite would overwrite pages with those of the log, whatever it finds. A server that begins draws a name for its run, and
-// each transaction has its position, so the log of a database says: I begin where the file was at most, and end where it is
-// at least.
+// checkWAL detects a write-ahead log that belongs to another database, or to another state of this one: SQLite would
+// overwrite pages with those of the log in any case. Each run of a server has a random id, and each transaction has a
+// position. So the log of a database begins at the position of the file or earlier, and ends there or later.
 func checkWAL(path string) error {
 	wal := path + "-wal"
 	if info, err := os.Stat(wal); err != nil || info.Size() == 0 {
-		return nil // what else may be wrong, SQLite says
+		return nil // SQLite reports all other faults
 	}
 	c, err := openReadOnly(path, true)
 	if err != nil {
@@ -200,7 +201,7 @@ func checkWAL(path string) error {
 		return err
 	}
 	if isCorrupt(err) || root == 0 {
-		return nil // a checkpoint may have been cut off in the middle; or it is of an earlier version
+		return nil // a checkpoint may have been interrupted, or the database is of an earlier version
 	}
 	if err != nil {
 		return err
@@ -210,7 +211,7 @@ func checkWAL(path string) error {
 	before, _, _ := strings.Cut(file.run, " ")
 	_, after, _ := strings.Cut(found.first.run, " ")
 	begins := found.first.run == file.run && found.first.position <= file.position+1
-	begun := after == before && found.first.position == file.position // the first thing that a run writes
+	begun := after == before && found.first.position == file.position // the first transaction of a run
 	switch {
 	case err != nil:
 		why = err.Error()
@@ -225,13 +226,13 @@ func checkWAL(path string) error {
 	default:
 		return nil
 	}
-	return fmt.Errorf("%w: %s is not the log of %s (%s). One of the two files was probably copied or put back without the other. "+
-		"Nothing was changed. Bring back the file that belongs to the other, or restore a backup with \"ramai restore FILE --force\", "+
+	return fmt.Errorf("%w: %s is not the log of %s (%s). One of the two files was probably copied or restored without the other. "+
+		"Nothing was changed. Put back the file that belongs to the other, or restore a backup with \"ramai restore FILE --force\", "+
 		"which renames the files that are there", errForeignWAL, wal, path, why)
 }
 
-// metaOf reads the row of meta, and on which page it is; 0: the database is of an earlier version, or amid an upgrade, and
-// cannot tell.
+// metaOf reads the row of meta and its page number. The number is 0 if the database is of an earlier version or in the
+// middle of an upgrade, and cannot be checked.
 func metaOf(c conn) (row metaRow, root uint32, err error) {
 	page, err := c.ints(`SELECT rootpage FROM sqlite_schema WHERE name = 'meta' AND
 		EXISTS (SELECT 1 FROM pragma_table_info('meta') WHERE name = 'run') AND

@@ -9,7 +9,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// writer is the connection that writes, with its statements.
+// writer is the writing connection, with its statements.
 type writer struct {
 	conn
 	begin, commit, rollback             *stmt
@@ -46,19 +46,19 @@ func openWriter(path string, logger *slog.Logger) (*writer, error) {
 	return w, nil
 }
 
-// walSizeLimit is how long the file of the write-ahead log stays, in bytes, when it is begun anew.
+// walSizeLimit is the size in bytes to which the write-ahead log is truncated when it starts over.
 const walSizeLimit = 16 << 20
 
 const (
 	insert = "INSERT INTO messages(key, at, by, name, id, text, sum) VALUES "
 	row    = "(?, ?, ?, ?, ?, ?, ?)"
 
-	// insertID stores an id, unless its generation or the one before it has that id.
+	// insertID stores an id, unless its generation or the previous one has it.
 	insertID = "INSERT INTO ids(generation, key, n, at, sum) SELECT ?1, ?2, ?3, ?4, ?5 " +
 		"WHERE NOT EXISTS (SELECT 1 FROM ids WHERE generation = ?1 - 1 AND key = ?2) ON CONFLICT DO NOTHING"
 
 	columns    = 7
-	rowsAtOnce = 16 // what a statement costs besides its rows is most of what one row costs
+	rowsAtOnce = 16 // the fixed cost of a statement is most of the cost of one row
 )
 
 type statement struct {
@@ -95,7 +95,7 @@ func (w *writer) statements() []statement {
 	}
 }
 
-// close closes the statements first: with one left, SQLite would keep the connection, and its locks.
+// close closes the statements first: an open one would keep SQLite's connection, and its locks.
 func (w *writer) close() error {
 	var err error
 	for _, s := range w.statements() {
@@ -109,13 +109,13 @@ func (w *writer) close() error {
 // errInUseElsewhere means that another program reads or writes the database.
 var errInUseElsewhere = errors.New("another program uses the file; stop it first")
 
-// checkpoint brings all of the write-ahead log into the file, syncs both, and empties the log. The checkpoints that
-// SQLite does by itself after a commit need no such care: when one fails, its log is kept and it is done anew.
+// checkpoint moves the whole write-ahead log into the file, syncs both, and empties the log. SQLite's automatic
+// checkpoints after commits need no such care: if one fails, the log remains and the next one repeats it.
 func (w *writer) checkpoint() error {
 	row, err := w.ints("PRAGMA wal_checkpoint(TRUNCATE)")
 	switch {
 	case resultCode(err) == sqlite3.SQLITE_FULL:
-		return fmt.Errorf("checkpoint the write-ahead log: %w; make room on the disk first", err)
+		return fmt.Errorf("checkpoint the write-ahead log: %w; free some disk space first", err)
 	case err != nil:
 		return fmt.Errorf("checkpoint the write-ahead log: %w", err)
 	case len(row) != 3:
@@ -123,12 +123,12 @@ func (w *writer) checkpoint() error {
 	case row[0] != 0:
 		return fmt.Errorf("checkpoint the write-ahead log: %w", errInUseElsewhere)
 	case row[1] < 0:
-		return errors.New("there is no write-ahead log; the data folder has to be on a file system that can share memory, such as a local disk")
+		return errors.New("there is no write-ahead log; the data folder must be on a file system with shared memory, such as a local disk")
 	}
 	return nil
 }
 
-// sync says whether each commit is synced.
+// sync sets whether each commit is synced.
 func (w *writer) sync(full bool) error {
 	level := "NORMAL"
 	if full {
@@ -137,7 +137,7 @@ func (w *writer) sync(full bool) error {
 	return w.exec("PRAGMA " + synchronous(level))
 }
 
-// markOpen records the history id, the new run, and whether its commits are not synced.
+// markOpen records the history id, the new run, and whether its commits are synced.
 func (w *writer) markOpen(historyID, run string, unsynced bool) error {
 	var flag int64
 	if unsynced {
@@ -146,10 +146,10 @@ func (w *writer) markOpen(historyID, run string, unsynced bool) error {
 	return w.exec("UPDATE meta SET log = ?, run = ?, unsynced = ?, open = 1", historyID, run, flag)
 }
 
-// markClosed records that the database is not in use and complete.
+// markClosed records that the database is complete and not in use.
 func (w *writer) markClosed() error { return w.exec("UPDATE meta SET unsynced = 0, open = 0") }
 
-// committed reads the newest position that is committed. It fails if a transaction is open.
+// committed reads the position of the last commit. It fails if a transaction is open.
 func (w *writer) committed() (int64, error) {
 	if _, err := w.begin.exec(); err != nil {
 		return 0, err
