@@ -17,23 +17,23 @@ import (
 	"ramai/wire"
 )
 
-// Files are checked like network input: a file may have been made to do harm.
+// Files are checked like network input: a file may be malicious.
 
 const (
-	// maxText is how long a text can be, in bytes: what a server can be set to take.
+	// maxText is the largest limit of a message's length, in bytes, that a server can have.
 	maxText = 16 << 10
-	// maxImported is the highest number of a message that can be imported. It leaves a room as many again.
+	// maxImported is the highest number of an imported message. As many numbers remain for new messages.
 	maxImported = eventlog.MaxNumber / 2
-	// aheadImported is how far the time of what is imported may be ahead of the clock.
+	// aheadImported is how far the time of an imported message may be ahead of the clock.
 	aheadImported = 24 * time.Hour
-	// maxRoomID keeps the key of a message, which has the room's id above its number, within 63 bits.
+	// maxRoomID keeps a message's key, which is the room's id above the number, within 63 bits.
 	maxRoomID = 1 << (63 - numberBits)
 )
 
-// latestTime is a time that no clock has been at: what is restored may have been said while one was ahead.
+// latestTime is later than any clock: restored messages may have been stored while a clock was ahead.
 var latestTime = wire.TimeOf(time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC))
 
-// checkMessage reports whether m could have been said, at the latest time.
+// checkMessage reports whether m is a valid message, at the latest time.
 func checkMessage(m *wire.Message, latest wire.Time) error {
 	for _, err := range []*wire.CodedError{wire.CheckRoom(m.Room), wire.CheckID(m.ID), wire.CheckText(m.Text, maxText)} {
 		if err != nil {
@@ -53,41 +53,42 @@ func checkMessage(m *wire.Message, latest wire.Time) error {
 	return checkDisplayName(m.DisplayName)
 }
 
-// checkDisplayName reports whether a name could have been spoken under. What a name may be depends on the Unicode tables and on the
-// rules of the version that it was claimed with, so this asks for no more than all of them did.
+// checkDisplayName reports whether a name was valid in any version. The rules for names depend on the version that
+// reserved the name, and on its Unicode tables, so this checks only what all versions required.
 func checkDisplayName(name string) error {
 	switch err := wire.CheckText(name, utf8.UTFMax*4*names.MaxRunes); {
 	case err != nil:
-		return fmt.Errorf("the name %.40q cannot be one: %s", name, err.Reason)
+		return fmt.Errorf("the name %.40q is invalid: %s", name, err.Reason)
 	case strings.ContainsAny(name, "\n\t:"):
-		return fmt.Errorf("the name %.40q has a character that ends a name", name)
+		return fmt.Errorf("the name %.40q has a character that is not allowed in names", name)
 	case names.Reserved(name) && strings.IndexFunc(name, func(r rune) bool { return r >= utf8.RuneSelf || r <= '@' }) < 0:
-		return fmt.Errorf("the name %.40q is kept for the server", name)
+		return fmt.Errorf("the name %.40q is reserved for the server", name)
 	}
 	return nil
 }
 
-// checkImported is checkMessage for what is imported, which is held to the rules of today.
+// checkImported is checkMessage for imports, which have to satisfy today's rules.
 func checkImported(m *wire.Message, now time.Time) error {
 	if err := checkMessage(m, wire.TimeOf(now.Add(aheadImported))); err != nil {
 		return err
 	}
 	switch name, err := names.Parse(m.DisplayName); {
 	case len(m.SenderID) != wire.SenderIDLen:
-		return fmt.Errorf("%.40q is not a sender id: that has %d characters", m.SenderID, wire.SenderIDLen)
+		return fmt.Errorf("%.40q is not a sender id (want %d characters)", m.SenderID, wire.SenderIDLen)
 	case m.N > maxImported:
 		return fmt.Errorf("a message has the number %d, and at most %d can be imported", m.N, uint64(maxImported))
 	case m.DisplayName == "":
 		return nil
 	case err != nil || name != m.DisplayName:
-		return fmt.Errorf("%.40q is no name", m.DisplayName)
+		return fmt.Errorf("%.40q is not a valid name", m.DisplayName)
 	case names.Reserved(name):
-		return fmt.Errorf("the name %.40q is kept for the server", name)
+		return fmt.Errorf("the name %.40q is reserved for the server", name)
 	}
 	return nil
 }
 
-// oldSchema is what versions before 5 had of tables that are others now. Version 1 had messages1 in place of messages4.
+// oldSchema has the tables of versions before 5 that were replaced since. Version 1 had messages1 in place of
+// messages4.
 const (
 	oldSchema = `
 CREATE TABLE meta(one INTEGER PRIMARY KEY CHECK(one = 1), log TEXT NOT NULL, position INTEGER NOT NULL, at INTEGER NOT NULL, unsynced INTEGER NOT NULL) STRICT;
@@ -101,7 +102,7 @@ CREATE TABLE messages(room INTEGER NOT NULL, n INTEGER NOT NULL, at INTEGER NOT 
 CREATE TABLE messages(key INTEGER PRIMARY KEY, at INTEGER NOT NULL, by TEXT NOT NULL, name TEXT NOT NULL, id TEXT NOT NULL, text TEXT NOT NULL) STRICT;`
 )
 
-// schemaOf is the script that makes the tables of a version.
+// schemaOf is the script that creates the tables of a version.
 func schemaOf(v int64) string {
 	switch v {
 	case 1:
@@ -123,8 +124,8 @@ var (
 	spaces   = regexp.MustCompile(`\s+`)
 )
 
-// plainSQL is a statement without its comments, and with spaces only where they part words. There is no string and no
-// quoted name in our schema, so nothing that differs from it becomes the same.
+// plainSQL removes comments from a statement, and spaces except between words. Our schema has no strings and no quoted
+// names, so different statements stay different.
 func plainSQL(s string) string {
 	s = spaces.ReplaceAllString(comments.ReplaceAllString(s, " "), " ")
 	for _, sign := range []string{"(", ")", ","} {
@@ -133,8 +134,8 @@ func plainSQL(s string) string {
 	return strings.TrimSpace(s)
 }
 
-// checkSchema compares all that a database declares with what its version makes: a trigger, a view or a constraint of
-// somebody else's would run within the server.
+// checkSchema compares everything that a database declares with the schema of its version: a foreign trigger, view or
+// constraint would run within the server.
 func checkSchema(c conn) error {
 	v, err := c.ints("PRAGMA user_version")
 	if err != nil || len(v) != 1 {
@@ -149,13 +150,13 @@ func checkSchema(c conn) error {
 	err = c.each("SELECT type, name, ifnull(sql, '') FROM sqlite_schema", func(row []driver.Value) error {
 		kind, name, sql := row[0].(string), row[1].(string), plainSQL(row[2].(string))
 		switch {
-		case kind == "index" && strings.HasPrefix(name, "sqlite_autoindex_") && sql == "": // of a UNIQUE
+		case kind == "index" && strings.HasPrefix(name, "sqlite_autoindex_") && sql == "": // for a UNIQUE constraint
 		case kind == "table" && (name == "messages_1" || name == "messages_4" || name == "ids_4"):
-			return fmt.Errorf("an upgrade of it has begun and not ended (there is a table %s); start the server of its folder once, and make the backup then", name)
+			return fmt.Errorf("its upgrade is incomplete (there is a table %s); start the server on its folder once, then make the backup", name)
 		case kind == "table" && want[sql]:
 			delete(want, sql)
 		default:
-			return fmt.Errorf("it has the %s %.40q, which the schema of version %d does not have like that", kind, name, v[0])
+			return fmt.Errorf("the %s %.40q differs from the schema of version %d", kind, name, v[0])
 		}
 		return nil
 	})
@@ -165,7 +166,7 @@ func checkSchema(c conn) error {
 	return err
 }
 
-// validate checks a database from elsewhere before anything else is done with it: what it declares, and then each row.
+// validate checks a database from elsewhere before it is used: its schema, and then each row.
 func validate(ctx context.Context, path string) error {
 	found, err := checkFile(path)
 	if err == nil && !found {
@@ -192,7 +193,8 @@ type validatedRoom struct {
 	next        uint64 // number of its next message
 }
 
-// checkRows checks the rows of all tables that are read by heart or handed to clients. Ids need no check: nobody sees them.
+// checkRows checks the rows of all tables that are loaded into memory or sent to clients. Ids need no check: they are
+// not shown.
 func checkRows(ctx context.Context, c conn) error {
 	v, err := c.ints("PRAGMA user_version")
 	if err != nil {
@@ -225,14 +227,14 @@ func checkRows(ctx context.Context, c conn) error {
 		m := wire.Message{N: uint64(key) % endNumber, At: wire.Time(row[1].(int64)), SenderID: row[2].(string), DisplayName: row[3].(string), ID: row[4].(string), Text: row[5].(string)}
 		r := rooms[key>>numberBits]
 		if r == nil {
-			return fmt.Errorf("a message with the key %d is of no room", key)
+			return fmt.Errorf("the message with the key %d does not belong to any room", key)
 		}
 		m.Room = r.name
 		if err := checkMessage(&m, latestTime); err != nil {
 			return fmt.Errorf("message %d of the room %s: %w", m.N, r.name, err)
 		}
 		if m.N != r.next || m.N > r.last {
-			return fmt.Errorf("the room %s has message %d where number %d of %d to %d is to be", r.name, m.N, r.next, r.first, r.last)
+			return fmt.Errorf("the room %s has message %d instead of number %d of %d to %d", r.name, m.N, r.next, r.first, r.last)
 		}
 		r.next++
 		if sum, scratch = checksum(scratch, &m); len(row) == columns && sum != row[6] {
@@ -263,13 +265,13 @@ func checkRows(ctx context.Context, c conn) error {
 	return nil
 }
 
-// checkHolder reports whether somebody can have a name.
+// checkHolder reports whether a sender can have a name.
 func checkHolder(by, name, key driver.Value) error {
 	b, isBy := by.(string)
 	n, isName := name.(string)
 	k, isKey := key.(string)
 	if err := checkDisplayName(n); err != nil || !isBy || !isName || !isKey || wire.CheckID(b) != nil || n == "" || len(k) > eventlog.MaxNameKey {
-		return errors.Join(fmt.Errorf("the name %.40q of %.70q cannot be one", n, b), err)
+		return errors.Join(fmt.Errorf("the name %.40q of %.70q is invalid", n, b), err)
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 	"ramai/wire"
 )
 
-// fileOf makes a database of a version, as that version made it, with two messages in the lobby, and runs a script in it.
+// fileOf creates a database as a given version made it, with two messages in the lobby, and runs a script in it.
 func fileOf(t *testing.T, v int, script string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -58,7 +58,7 @@ INSERT INTO names(by, name, key, bound, used) VALUES('bert', 'Bert', 'bert', 0, 
 	return filepath.Join(dir, FileName)
 }
 
-// A backup of every version there was is restored, and works.
+// A backup of every version can be restored, and works.
 func TestRestoreOfEveryVersion(t *testing.T) {
 	for v := 1; v <= version; v++ {
 		dir := t.TempDir()
@@ -73,7 +73,7 @@ func TestRestoreOfEveryVersion(t *testing.T) {
 	}
 }
 
-// What a file declares or has that no server would have made is refused, and the error says where.
+// Files with a schema or content that no server writes are rejected, and the error says where.
 func TestRestoreRefuses(t *testing.T) {
 	for _, c := range []struct{ script, reason string }{
 		{"CREATE TRIGGER t AFTER INSERT ON messages BEGIN UPDATE messages SET text = 'x'; END;", `the trigger "t"`},
@@ -83,14 +83,14 @@ func TestRestoreRefuses(t *testing.T) {
 		{"CREATE TABLE more(x);", `the table "more"`},
 		{"DROP TABLE owners;", "lacks a table"},
 		{"DROP TABLE owners; CREATE TABLE owners(key TEXT NOT NULL PRIMARY KEY, name TEXT NOT NULL, by TEXT NOT NULL, since INTEGER NOT NULL CHECK(since < 1)) STRICT, WITHOUT ROWID;", `the table "owners"`},
-		{"CREATE TABLE messages_4(x);", "an upgrade of it has begun"},
+		{"CREATE TABLE messages_4(x);", "its upgrade is incomplete"},
 
 		{"UPDATE messages SET text = 'a' || char(27) WHERE id = 'b';", "message 5 of the room lobby: the text has the control character U+001B"},
 		{"UPDATE messages SET text = printf('%.*c', 1 << 20, 'x') WHERE id = 'a';", "message 4 of the room lobby: the text has 1048576 bytes"},
 		{"UPDATE messages SET text = CAST(x'ff' AS TEXT);", "message 4 of the room lobby: the text is not valid UTF-8"},
 		{"UPDATE messages SET at = 253402300799000 WHERE id = 'b';", "message 5 of the room lobby: its time is 9999"},
 		{"UPDATE messages SET at = -1;", "message 4 of the room lobby: its time is not after"},
-		{"UPDATE messages SET name = 'server';", `message 4 of the room lobby: the name "server" is kept`},
+		{"UPDATE messages SET name = 'server';", `message 4 of the room lobby: the name "server" is reserved`},
 		{"UPDATE messages SET name = 'a: b';", "message 4 of the room lobby: the name"},
 		{"UPDATE messages SET id = 'a b' WHERE id = 'b';", "message 5 of the room lobby: an id has"},
 		{"UPDATE messages SET by = '';", "message 4 of the room lobby: \"\" is not a sender id"},
@@ -98,15 +98,15 @@ func TestRestoreRefuses(t *testing.T) {
 		{"UPDATE messages SET by = 'berta' WHERE id = 'b';", "room lobby: message 5 is damaged"},
 		{"UPDATE messages SET sum = sum + (1 << 32) WHERE id = 'a';", "room lobby: message 4 is damaged"},
 		{"UPDATE rooms SET name = 'den';", "room den: message 4 is damaged"},
-		{"UPDATE messages SET key = key + 1 WHERE id = 'b';", "has message 6 where number 5 of 4 to 5 is to be"},
+		{"UPDATE messages SET key = key + 1 WHERE id = 'b';", "has message 6 instead of number 5 of 4 to 5"},
 		{"DELETE FROM messages WHERE id = 'b';", "lacks the messages 5 to 5"},
-		{"DELETE FROM messages WHERE id = 'a';", "has message 5 where number 4"},
-		{"DELETE FROM rooms;", "is of no room"},
+		{"DELETE FROM messages WHERE id = 'a';", "has message 5 instead of number 4"},
+		{"DELETE FROM rooms;", "does not belong to any room"},
 		{"UPDATE rooms SET name = 'A b';", `the room 1, "A b"`},
 		{"UPDATE rooms SET last = 1 << 41;", "the room 1"},
 		{"UPDATE rooms SET first = -5;", "the room 1"},
 		{"UPDATE names SET name = 'admin';", `the name "admin"`},
-		{"UPDATE names SET name = 'a' || char(10);", "cannot be one"},
+		{"UPDATE names SET name = 'a' || char(10);", "is invalid"},
 		{"INSERT INTO owners(key, name, by, since) VALUES('k', 'server', 'anna', 1);", `the name "server"`},
 	} {
 		dir := t.TempDir()
@@ -119,7 +119,7 @@ func TestRestoreRefuses(t *testing.T) {
 	}
 }
 
-// The rows of a long file are not read to their end when nobody waits any more.
+// Checking the rows of a long file stops when the context is canceled.
 func TestValidateEnds(t *testing.T) {
 	path := fileOf(t, version, "")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -129,7 +129,7 @@ func TestValidateEnds(t *testing.T) {
 	}
 }
 
-// What is imported is held to the rules for what is said.
+// Imported messages have to satisfy the rules for posted ones.
 func TestImportRefuses(t *testing.T) {
 	good := wire.Message{Room: "team", N: 7, At: 1000, SenderID: "0123456789abcdef", DisplayName: "Anna", ID: "x", Text: "hello"}
 	dir := t.TempDir()
@@ -154,8 +154,8 @@ func TestImportRefuses(t *testing.T) {
 		"time is not after 1970":               func(m *wire.Message) { m.At = -1 },
 		"the text has 16385 bytes":             func(m *wire.Message) { m.Text = strings.Repeat("x", 16<<10+1) },
 		"U+001B":                               func(m *wire.Message) { m.Text = "\x1b[2J" },
-		"is kept for the server":               func(m *wire.Message) { m.DisplayName = "server" },
-		"is no name":                           func(m *wire.Message) { m.DisplayName = " Anna" },
+		"is reserved for the server":           func(m *wire.Message) { m.DisplayName = "server" },
+		"is not a valid name":                  func(m *wire.Message) { m.DisplayName = " Anna" },
 		"is not a sender id":                   func(m *wire.Message) { m.SenderID = "anna" },
 		"an id has":                            func(m *wire.Message) { m.ID = "a b" },
 	} {
@@ -174,7 +174,7 @@ func TestImportRefuses(t *testing.T) {
 	if got, _, err := s.Read("team", 0, 10); err != nil || len(got) != 1 || got[0].Text != "one\ntwo" || got[0].N != 7 {
 		t.Errorf("imported are %+v, %v", got, err)
 	}
-	// The clock of what was imported is that room's alone, and an id is known.
+	// The clock of imported messages affects that room only, and their ids are known.
 	again := eventlog.Command{Kind: eventlog.Say, SenderID: m.SenderID, Room: "team", ID: "x", Text: "one\ntwo"}
 	outcomes, err := s.Apply(batch(again, say("lobby", "1")), s.Position()+1)
 	if err != nil || outcomes[0].Status != eventlog.Repeat || outcomes[0].N != 7 || outcomes[1].At != 1000 {
