@@ -212,7 +212,7 @@ func TestHTTPRefuses(t *testing.T) {
 		{"GET", "/api/v1/rooms/den/nothing", "", nil, 404, wire.BadRequest, "/about"},
 		{"POST", "/nothing", "x", nil, 404, wire.BadRequest, "/about"},
 		{"GET", "/r/den/more", "", nil, 404, wire.BadRequest, "/about"},
-		{"GET", "/page/0/app.js", "", nil, 404, wire.BadRequest, "load the page anew"},
+		{"GET", "/page/0/app.js", "", nil, 404, wire.BadRequest, "reload the page"},
 		{"GET", "/", "", []string{"Host", "evil.example"}, 403, wire.NotAllowed, "--allow-host"},
 		{"GET", "/", "", []string{"Upgrade", "websocket"}, 400, wire.BadRequest, "Connection"},
 		{"GET", "/", "", []string{"Upgrade", "websocket", "Connection", "upgrade"}, 400, wire.BadRequest, "Sec-WebSocket-Version"},
