@@ -100,7 +100,6 @@ func TestEncodingOfUnknownThings(t *testing.T) {
 		"no room":            {Kind: eventlog.Say, SenderID: "anna", ID: "1", Text: "x"},
 		"no sender":          {Kind: eventlog.Say, Room: "lobby", ID: "1", Text: "x"},
 		"no id":              {Kind: eventlog.Say, SenderID: "anna", Room: "lobby", Text: "x"},
-		"no text":            {Kind: eventlog.Say, SenderID: "anna", Room: "lobby", ID: "1"},
 		"not UTF-8":          {Kind: eventlog.Say, SenderID: "anna", Room: "lobby", ID: "1", Text: "\xff"},
 		"a text of a trim":   {Kind: eventlog.Trim, Room: "lobby", Text: "x", Body: eventlog.TrimBody{}},
 		"no body":            {Kind: eventlog.Trim, Room: "lobby"},
