@@ -206,7 +206,7 @@ func (l *Log) admit(f *flight) {
 		case reason != "":
 			f.refuse(i, reason, retryDamaged)
 		case s.Kind == Say && full:
-			f.refuse(i, "the server's disk is full; nothing more can be said until there is room", retryAfter)
+			f.refuse(i, "the server's disk is full; new messages are rejected until there is space", retryAfter)
 		default:
 			commands = append(commands, s.Command)
 		}

@@ -261,7 +261,7 @@ func (s *screen) helpPanel() *panel {
 	for _, c := range commands() {
 		add(s.bindings.keyOf(c.name), strings.TrimSpace("/"+c.name+" "+c.words), c.help)
 	}
-	add("Up, Down", "", "what you said before")
+	add("Up, Down", "", "your earlier messages")
 	add("Ctrl-A E B F", "", "begin, end, back, forward; Alt-B, Alt-F by words")
 	add("Ctrl-W U K", "", "cut a word, to the start, to the end")
 	add("Ctrl-Y", "", "put back what was cut")

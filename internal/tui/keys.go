@@ -31,7 +31,7 @@ func actions() []action {
 		{"down", []string{"shift+down", "ctrl+down"}, "a line down", func(s *screen) tea.Cmd { return s.move(1) }},
 		{"newest", []string{"ctrl+end", "alt+>"}, "the newest message; so does End while you look back", (*screen).end},
 		{"new", []string{"alt+u"}, "the first unread message", (*screen).toUnread},
-		{"recall", []string{"ctrl+r"}, "search what you said", (*screen).startSearch},
+		{"recall", []string{"ctrl+r"}, "search your messages", (*screen).startSearch},
 		{"redraw", []string{"ctrl+l"}, "redraw the screen", func(*screen) tea.Cmd { return tea.ClearScreen }},
 		{"suspend", []string{"ctrl+z"}, "suspend; fg resumes", (*screen).suspend},
 	}

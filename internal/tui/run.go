@@ -160,7 +160,7 @@ func run(ctx context.Context, config Config, c chat) (ExitStatus, error) {
 	case s.err != nil:
 		return left, s.err
 	case errors.Is(err, tea.ErrProgramPanic):
-		return left, errors.New("the screen broke down; what happened stands above")
+		return left, errors.New("the screen crashed; the cause is printed above")
 	}
 	return left, err
 }

@@ -87,7 +87,7 @@ const (
 
 	// The content of a placeholder. No key and no token has this sender.
 	placeholderSender = "damaged_message_"
-	placeholderText   = "[This message was damaged. What it said is lost.]"
+	placeholderText   = "[This message was damaged and could not be recovered.]"
 )
 
 // salvager writes what an examiner finds undamaged into a new database.
