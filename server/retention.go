@@ -246,15 +246,12 @@ func counts(rooms []string, messages map[string]uint64) string {
 
 // run submits commands, and waits for the outcome of the last one.
 func (w *sweeper) run(quit <-chan struct{}, events ...eventlog.Command) (*eventlog.Outcome, error) {
-	done := make(chan *eventlog.Outcome, 1)
+	last, done := eventlog.ReplyOnce()
 	space := make(chan struct{}, 1)
 	for i, e := range events {
 		s := eventlog.Submission{Command: e}
 		if i == len(events)-1 {
-			s.ReplyTo = &eventlog.ReplyTo{
-				Deliver: func(_ *eventlog.Submission, o *eventlog.Outcome) { done <- o },
-				Lost:    func() { close(done) },
-			}
+			s.ReplyTo = last
 		}
 		for {
 			err := w.submit(s, func() { space <- struct{}{} })

@@ -80,8 +80,7 @@ func (s *sweeping) pass(d time.Duration) {
 // do submits a command and waits for its outcome.
 func (s *sweeping) do(e eventlog.Command) *eventlog.Outcome {
 	s.t.Helper()
-	done := make(chan *eventlog.Outcome, 1)
-	reply := &eventlog.ReplyTo{Deliver: func(_ *eventlog.Submission, o *eventlog.Outcome) { done <- o }}
+	reply, done := eventlog.ReplyOnce()
 	if err := s.eventlog.Submit(eventlog.Submission{Command: e, ReplyTo: reply}, nil); err != nil {
 		s.t.Fatal(err)
 	}

@@ -162,7 +162,7 @@ func (t *transcript) String() string {
 	return text
 }
 
-// await waits until ok holds for the output, and tells whether it came to that.
+// await waits until ok holds for the output, and reports whether it did.
 func (t *transcript) await(ended <-chan struct{}, ok func(string) bool) bool {
 	timeout := time.After(limit)
 	for {

@@ -140,11 +140,8 @@ func Refusal(err error) *wire.CodedError {
 // Await calls submit, which is to submit one command with the Reply that it gets, and waits for the outcome. If ctx ends
 // first, or the outcome is lost, it is unknown whether the command will be stored, and the error is ErrUnknown.
 func Await(ctx context.Context, submit func(Reply) error) (*eventlog.Outcome, error) {
-	decided := make(chan *eventlog.Outcome, 1)
-	err := submit(Reply{Fence: 1, To: &eventlog.ReplyTo{
-		Deliver: func(_ *eventlog.Submission, o *eventlog.Outcome) { decided <- o },
-		Lost:    func() { close(decided) },
-	}})
+	to, decided := eventlog.ReplyOnce()
+	err := submit(Reply{Fence: 1, To: to})
 	switch {
 	case errors.Is(err, eventlog.ErrBusy), errors.Is(err, eventlog.ErrClosed):
 		return nil, errUnavailable
@@ -175,12 +172,8 @@ var errUnavailable = &wire.CodedError{
 // Decide submits a command of the server or its operator, to which no limits apply, and waits for the outcome. An error of
 // ctx, and ErrUnknown, leave the result unknown; after any other error nothing was stored.
 func (s *Service) Decide(ctx context.Context, c eventlog.Command) (*eventlog.Outcome, error) {
-	decided := make(chan *eventlog.Outcome, 1)
-	reply := Reply{To: &eventlog.ReplyTo{
-		Deliver: func(_ *eventlog.Submission, o *eventlog.Outcome) { decided <- o },
-		Lost:    func() { close(decided) },
-	}}
-	if err := s.submit(c, &reply); err != nil {
+	to, decided := eventlog.ReplyOnce()
+	if err := s.submit(c, &Reply{To: to}); err != nil {
 		return nil, err
 	}
 	select {

@@ -42,6 +42,19 @@ type ReplyTo struct {
 	fencedBelow uint64 // a Say with a lower fence is refused; owned by the goroutine that steps the log
 }
 
+// ReplyOnce returns a ReplyTo for one submission, and the channel that receives its outcome. If the outcome is lost, the
+// channel is closed instead.
+func ReplyOnce() (*ReplyTo, <-chan *Outcome) {
+	outcome := make(chan *Outcome, 1)
+	return &ReplyTo{
+		Deliver: func(_ *Submission, o *Outcome) {
+			kept := *o // o is valid only during the call
+			outcome <- &kept
+		},
+		Lost: func() { close(outcome) },
+	}, outcome
+}
+
 // A Store applies batches and reads what they stored. Apply and Reopen are called by one goroutine, everything else by any.
 type Store interface {
 	// HistoryID identifies this history. It is replaced by a restore, and by a loss that cannot be measured.

@@ -118,6 +118,7 @@ type saved struct {
 	roomIDs   map[string]int64
 }
 
+// load reads all tables but those of messages and ids.
 func (r *reader) load() (*saved, error) {
 	s := &saved{roomIDs: map[string]int64{}}
 	s.Bounds, s.RemovedLast, s.NewestTimes = map[string]eventlog.Bounds{}, map[eventlog.RemovedSlot]uint64{}, map[string]wire.Time{}
@@ -131,82 +132,69 @@ func (r *reader) load() (*saved, error) {
 	if s.historyID == "" {
 		return nil, errors.New("the database has no history id; restore a backup")
 	}
-	err = r.each("SELECT id, name, first, last, at FROM rooms", func(scan func(...any) error) error {
-		var id int64
-		var name string
-		var head eventlog.Bounds
-		var at wire.Time
-		err := scan(&id, &name, &head.First, &head.Last, &at)
-		s.roomIDs[name], s.Bounds[name], s.NewestTimes[name] = id, head, at
-		return err
-	})
-	if err != nil {
-		return nil, err
+	for _, table := range []struct {
+		query string
+		row   func(scan func(...any) error) error
+	}{
+		{"SELECT id, name, first, last, at FROM rooms", s.addRoom},
+		{"SELECT grave, last FROM graves", func(scan func(...any) error) error {
+			var slot, last int64
+			err := scan(&slot, &last)
+			s.RemovedLast[eventlog.RemovedSlot(slot)] = uint64(last)
+			return err
+		}},
+		{"SELECT newest, since FROM generation", func(scan func(...any) error) error { return scan(&s.IDs.Number, &s.IDs.Since) }},
+		{"SELECT by, name, key, bound, used, node FROM names", func(scan func(...any) error) error {
+			var h eventlog.NameLease
+			err := scan(&h.SenderID, &h.Name, &h.Key, &h.Bound, &h.Used, &h.Node)
+			s.Leases = append(s.Leases, h)
+			return err
+		}},
+		{"SELECT by, name, key, since FROM owners", func(scan func(...any) error) error {
+			var o eventlog.NameRegistration
+			err := scan(&o.SenderID, &o.Name, &o.Key, &o.Since)
+			s.Registrations = append(s.Registrations, o)
+			return err
+		}},
+		{"SELECT node, incarnation, seq FROM nodes", func(scan func(...any) error) error {
+			var node string
+			var state eventlog.NodeState
+			err := scan(&node, &state.Incarnation, &state.Seq)
+			s.Nodes[node] = state
+			return err
+		}},
+		{"SELECT max_rooms FROM limits", func(scan func(...any) error) error { return scan(&s.Limits.MaxRooms) }},
+		{"SELECT number, name FROM epochs", func(scan func(...any) error) error {
+			var e eventlog.Epoch
+			err := scan(&e.Number, &e.Name)
+			s.Epochs = append(s.Epochs, e)
+			return err
+		}},
+		{"SELECT rooms.name, epoch, spans.first FROM spans JOIN rooms ON rooms.id = spans.room ORDER BY spans.room, epoch", s.addSpan},
+	} {
+		if err := r.each(table.query, table.row); err != nil {
+			return nil, err
+		}
 	}
-	err = r.each("SELECT grave, last FROM graves", func(scan func(...any) error) error {
-		var slot, last int64
-		err := scan(&slot, &last)
-		s.RemovedLast[eventlog.RemovedSlot(slot)] = uint64(last)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	err = r.each("SELECT newest, since FROM generation", func(scan func(...any) error) error {
-		return scan(&s.IDs.Number, &s.IDs.Since)
-	})
-	if err != nil {
-		return nil, err
-	}
-	err = r.each("SELECT by, name, key, bound, used, node FROM names", func(scan func(...any) error) error {
-		var h eventlog.NameLease
-		err := scan(&h.SenderID, &h.Name, &h.Key, &h.Bound, &h.Used, &h.Node)
-		s.Leases = append(s.Leases, h)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	err = r.each("SELECT by, name, key, since FROM owners", func(scan func(...any) error) error {
-		var o eventlog.NameRegistration
-		err := scan(&o.SenderID, &o.Name, &o.Key, &o.Since)
-		s.Registrations = append(s.Registrations, o)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	err = r.each("SELECT node, incarnation, seq FROM nodes", func(scan func(...any) error) error {
-		var node string
-		var state eventlog.NodeState
-		err := scan(&node, &state.Incarnation, &state.Seq)
-		s.Nodes[node] = state
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	err = r.each("SELECT max_rooms FROM limits", func(scan func(...any) error) error { return scan(&s.Limits.MaxRooms) })
-	if err != nil {
-		return nil, err
-	}
-	err = r.each("SELECT number, name FROM epochs", func(scan func(...any) error) error {
-		var e eventlog.Epoch
-		err := scan(&e.Number, &e.Name)
-		s.Epochs = append(s.Epochs, e)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	err = r.each("SELECT rooms.name, epoch, spans.first FROM spans JOIN rooms ON rooms.id = spans.room ORDER BY spans.room, epoch", func(scan func(...any) error) error {
-		var room string
-		var span eventlog.Span
-		err := scan(&room, &span.Epoch, &span.From)
-		s.Spans[room] = append(s.Spans[room], span)
-		return err
-	})
-	return s, err
+	return s, nil
+}
+
+func (s *saved) addRoom(scan func(...any) error) error {
+	var id int64
+	var name string
+	var bounds eventlog.Bounds
+	var at wire.Time
+	err := scan(&id, &name, &bounds.First, &bounds.Last, &at)
+	s.roomIDs[name], s.Bounds[name], s.NewestTimes[name] = id, bounds, at
+	return err
+}
+
+func (s *saved) addSpan(scan func(...any) error) error {
+	var room string
+	var span eventlog.Span
+	err := scan(&room, &span.Epoch, &span.From)
+	s.Spans[room] = append(s.Spans[room], span)
+	return err
 }
 
 // each calls row for each row of a query.
