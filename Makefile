@@ -52,9 +52,10 @@ RACE = -race -gcflags=modernc.org/sqlite/lib=-race=false -shuffle=on
 race:
 	$(GO) test $(RACE) $$($(GO) list ./... | grep -v /page/browser$$)
 
-# The page in a browser. This occupies two processors.
+# The page in a browser. This occupies two processors, so it runs alone, and without the race detector: server and session are
+# tested with it above.
 browser:
-	$(GO) test $(RACE) ./internal/web/page/browser
+	$(GO) test -shuffle=on ./internal/web/page/browser
 
 # Checks the page's types and third-party files, and tests its parts that need no browser.
 page: tools/page/node_modules

@@ -140,7 +140,7 @@ func TestSyncFails(t *testing.T) {
 		}
 		saved[n] = text
 	}
-	if !strings.Contains(s.out.String(), "in doubt") {
+	if !strings.Contains(s.out.String(), "disk I/O error") {
 		t.Errorf("no sync has failed:\n%s", s.out)
 	}
 	s.kill()
