@@ -116,7 +116,7 @@ func run(ctx context.Context, config Config, c chat) (ExitStatus, error) {
 	program := tea.NewProgram(s,
 		tea.WithInput(input), tea.WithOutput(config.Out), tea.WithEnvironment(config.Environ), tea.WithWindowSize(s.width, s.height),
 		tea.WithColorProfile(s.profile), tea.WithFPS(fps), tea.WithoutSignalHandler())
-	s.stop = program.Quit
+	s.stop, s.pace = program.Quit, &pace{program: program}
 	broken := make(chan error, 1)
 	var helpers sync.WaitGroup
 	if remote {
@@ -140,6 +140,7 @@ func run(ctx context.Context, config Config, c chat) (ExitStatus, error) {
 	})
 	outer := ctx
 	_, err = program.Run()
+	s.pace.stop()
 	if s.wheel.on {
 		_, _ = io.WriteString(config.Out, ansi.SetMode(alternateScroll)) // a terminal that is gone needs nothing back
 	}

@@ -43,6 +43,7 @@ type screen struct {
 	ctx      context.Context // ends with the screen
 	stop     func()          // ends the program from outside of Update
 	stopping sync.WaitGroup  // calls of stop
+	pace     *pace           // nil: there is no renderer
 	bindings bindings
 
 	self      self
@@ -159,6 +160,7 @@ func (s *screen) recoverPanic() {
 // Update implements tea.Model.
 func (s *screen) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
 	model = s
+	s.pace.wake()
 	defer s.recoverPanic()
 	if s.err != nil {
 		return s, nil

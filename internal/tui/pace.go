@@ -1,0 +1,79 @@
+package tui
+
+import (
+	"reflect"
+	"sync"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+)
+
+const (
+	idleInterval = time.Second       // between two looks of the renderer while nothing happens
+	idleAfter    = 4 * frameInterval // without a message
+)
+
+// pace slows the renderer down while nothing happens. bubbletea's renderer wakes at every frame, 30 times a second, to
+// find that nothing has changed: that costs 0.6 % of a core for each idle screen. There is no option for it, so pace
+// resets the program's ticker. Where a later version has no such ticker, the renderer keeps its speed.
+//
+// An idle renderer still looks once a second, so no frame can be lost.
+type pace struct {
+	program *tea.Program
+
+	mu     sync.Mutex
+	ticker *time.Ticker // guarded by mu: the program's; nil: not known yet
+	quiet  *time.Timer  // guarded by mu: runs when nothing has happened for idleAfter
+	idle   bool         // guarded by mu: the ticker is slow
+}
+
+// wake restores the speed of the renderer. It is called for each message, by the goroutine of the program.
+func (p *pace) wake() {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ticker == nil {
+		if p.ticker = tickerOf(p.program); p.ticker == nil {
+			return
+		}
+		p.quiet = time.AfterFunc(idleAfter, p.slowDown)
+	}
+	if p.idle {
+		p.idle = false
+		p.ticker.Reset(frameInterval)
+	}
+	p.quiet.Reset(idleAfter)
+}
+
+func (p *pace) slowDown() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ticker != nil && !p.idle {
+		p.idle = true
+		p.ticker.Reset(idleInterval)
+	}
+}
+
+// stop ends the timer. The program stops its ticker itself.
+func (p *pace) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.quiet != nil {
+		p.quiet.Stop()
+	}
+	p.ticker, p.program = nil, nil
+}
+
+// tickerOf returns the ticker of a program's renderer, which bubbletea does not export; nil: there is none.
+func tickerOf(program *tea.Program) *time.Ticker {
+	if program == nil {
+		return nil
+	}
+	field := reflect.ValueOf(program).Elem().FieldByName("ticker")
+	if !field.IsValid() || field.Type() != reflect.TypeFor[*time.Ticker]() {
+		return nil
+	}
+	return *(**time.Ticker)(field.Addr().UnsafePointer())
+}
