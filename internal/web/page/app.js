@@ -2,7 +2,7 @@
 import { notify, updateTitle } from "./alerts.js";
 import { Announcer } from "./announcer.js";
 import { Composer } from "./composer.js";
-import { Jump, LongPaste, Search, Settings, Share } from "./dialogs.js";
+import { LongPaste, Share } from "./dialogs.js";
 import { Component, html, render } from "./html.js";
 import { loadError, number, setLanguage, t } from "./i18n.js";
 import { icon } from "./icons.js";
@@ -10,6 +10,8 @@ import { Log } from "./log.js";
 import { displayName } from "./message.js";
 import { Model } from "./model.js";
 import { pathOf, roomOf } from "./ramai/protocol.js";
+import { Jump, Search } from "./search.js";
+import { Settings } from "./settings.js";
 import { Sidebar } from "./sidebar.js";
 import { Banner, Status } from "./status.js";
 import { shared } from "./storage.js";

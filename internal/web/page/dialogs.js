@@ -1,14 +1,7 @@
-// The dialogs: share, search, go to a date, settings, and the question about a long paste.
+// The frame of all dialogs, and two of them: share, and the question about a long paste.
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
-import { dayName, fullTime, languages, loadError, number, setLanguage, t, timeOfDay } from "./i18n.js";
-import { displayName } from "./message.js";
+import { number, t } from "./i18n.js";
 import { pathOf } from "./ramai/protocol.js";
-import { shared } from "./storage.js";
-
-/**
- * @typedef {import("./model.js").Model} Model
- * @typedef {import("./ramai/protocol.js").Hit} Hit
- */
 
 /** @param {{title: string, close: () => void, children?: any, wide?: boolean}} props */
 export function Dialog({ title, close, children, wide }) {
@@ -64,108 +57,6 @@ export function Share({ room, close }) {
 			setNotice(done ? t.copied : t.copyByHand);
 		}}>${t.copy}</button></div>
 		<p role="status">${notice}</p>
-	<//>`;
-}
-
-/** The snippet of a hit with its marks, which count code points. @param {Hit} hit */
-function highlight(hit) {
-	const points = [...hit.snippet];
-	const out = [];
-	let end = 0;
-	for (const [from, to] of hit.marks) {
-		out.push(points.slice(end, from).join(""), html`<mark>${points.slice(from, to).join("")}</mark>`);
-		end = to;
-	}
-	return [...out, points.slice(end).join("")];
-}
-
-/** @param {{model: Model, close: () => void, show: (room: string, n: number) => void, jump: () => void}} props */
-export function Search({ model, close, show, jump }) {
-	const [q, setQ] = useState("");
-	const [only, setOnly] = useState(true);
-	const [found, setFound] = useState(/** @type {{hits: Hit[], more: boolean, behind: number}|null} */ (null));
-	const [error, setError] = useState("");
-	const room = only ? model.current.name : undefined;
-	const search = async (/** @type {Hit|undefined} */ last) => {
-		if (!q.trim()) return setFound(null);
-		setError("");
-		try {
-			const before = last && `${last.room}:${last.n}`;
-			const answer = await model.client.search(q, { room, before, limit: 30 });
-			setFound(last && found ? { ...answer, hits: [...found.hits, ...answer.hits] } : answer);
-		} catch (e) {
-			setError(loadError(e));
-		}
-	};
-	return html`<${Dialog} title=${t.search} close=${close} wide>
-		<form class="line" onSubmit=${(/** @type {Event} */ e) => { e.preventDefault(); search(undefined); }}>
-			<input type="search" autofocus value=${q} aria-label=${t.searchFor} placeholder=${t.searchFor} onInput=${(/** @type {any} */ e) => setQ(e.target.value)} />
-			<button class="primary">${t.search}</button>
-		</form>
-		<label class="check"><input type="checkbox" checked=${only} onChange=${() => setOnly(!only)} /> ${t.searchHere(model.current.name)}</label>
-		<button type="button" class="jump-to-date" onClick=${jump}>${t.jump}</button>
-		<div role="status">
-			${error && html`<p class="error-text">${error}</p>`}
-			${found && found.hits.length === 0 && html`<p>${t.searchNone}</p>`}
-			${found && found.behind > 0 && html`<p>${t.searchBehind(number(found.behind))}</p>`}
-		</div>
-		<ul class="hits">
-			${found?.hits.map((hit) => html`<li key=${`${hit.room}:${hit.n}`}><button type="button" onClick=${() => { close(); show(hit.room, hit.n); }}>
-				<span class="byline"><bdi>${displayName(hit)}</bdi> <time title=${fullTime(hit.at)}>${dayName(hit.at)}, ${timeOfDay(hit.at)}</time>${!only && html` <span>${hit.room}</span>`}</span>
-				<span class="text" dir="auto">${highlight(hit)}</span>
-			</button></li>`)}
-		</ul>
-		${found?.more && html`<button type="button" onClick=${() => search(found.hits.at(-1))}>${t.searchMore}</button>`}
-	<//>`;
-}
-
-/** @param {{model: Model, close: () => void, show: (room: string, n: number) => void}} props */
-export function Jump({ model, close, show }) {
-	const [date, setDate] = useState(new Date().toLocaleDateString("sv")); // YYYY-MM-DD, as the input wants it
-	const [notice, setNotice] = useState("");
-	const go = async () => {
-		setNotice(t.loading);
-		try {
-			const n = await model.current.find(new Date(`${date}T00:00`).getTime());
-			if (!n) return setNotice(t.jumpNone);
-			close();
-			show(model.current.name, n);
-		} catch (error) {
-			setNotice(loadError(error));
-		}
-	};
-	return html`<${Dialog} title=${t.jump} close=${close}>
-		<form class="line" onSubmit=${(/** @type {Event} */ e) => { e.preventDefault(); go(); }}>
-			<input type="date" required value=${date} aria-label=${t.jump} onInput=${(/** @type {any} */ e) => setDate(e.target.value)} />
-			<button class="primary">${t.jumpGo}</button>
-		</form>
-		<p role="status">${notice}</p>
-	<//>`;
-}
-
-/** @param {{model: Model, close: () => void, setTheme: (theme: string) => void}} props */
-export function Settings({ model, close, setTheme }) {
-	const [notice, setNotice] = useState("");
-	const canNotify = "Notification" in window && window.isSecureContext;
-	const [on, setOn] = useState(Boolean(shared.get(canNotify ? "notify" : "sound", false)));
-	const toggle = async () => {
-		if (canNotify && !on && (await Notification.requestPermission()) !== "granted") return setNotice(t.notifyDenied);
-		shared.set(canNotify ? "notify" : "sound", !on);
-		setOn(!on);
-	};
-	return html`<${Dialog} title=${t.settings} close=${close}>
-		<label class="choice">${t.theme} <select value=${shared.get("theme", "auto")} onChange=${(/** @type {any} */ e) => { shared.set("theme", e.target.value); setTheme(e.target.value); }}>
-			${Object.entries(t.themes).map(([key, name]) => html`<option value=${key} selected=${key === shared.get("theme", "auto")}>${name}</option>`)}
-		</select></label>
-		<label class="choice">${t.languageChoice} <select onChange=${async (/** @type {any} */ e) => { shared.set("language", e.target.value); await setLanguage(e.target.value); model.changed(); }}>
-			<option value="" selected=${!shared.get("language")}>${t.languageAuto}</option>
-			${languages.map((l) => html`<option value=${l} selected=${l === shared.get("language")}>${new Intl.DisplayNames([l], { type: "language" }).of(l)}</option>`)}
-		</select></label>
-		${!canNotify && html`<p>${t.notifyInsecure}</p>`}
-		<label class="check"><input type="checkbox" checked=${on} onChange=${toggle} /> ${canNotify ? t.notify : t.sound}</label>
-		<p role="status">${notice}</p>
-		<h3>${t.keys}</h3>
-		<dl class="keys">${t.keyList.map(([key, what]) => html`<div key=${key}><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`)}</dl>
 	<//>`;
 }
 

@@ -1,0 +1,33 @@
+// The settings, and the list of keys.
+import { Dialog } from "./dialogs.js";
+import { html, useState } from "./html.js";
+import { languages, setLanguage, t } from "./i18n.js";
+import { shared } from "./storage.js";
+
+/** @typedef {import("./model.js").Model} Model */
+
+/** @param {{model: Model, close: () => void, setTheme: (theme: string) => void}} props */
+export function Settings({ model, close, setTheme }) {
+	const [notice, setNotice] = useState("");
+	const canNotify = "Notification" in window && window.isSecureContext;
+	const [on, setOn] = useState(Boolean(shared.get(canNotify ? "notify" : "sound", false)));
+	const toggle = async () => {
+		if (canNotify && !on && (await Notification.requestPermission()) !== "granted") return setNotice(t.notifyDenied);
+		shared.set(canNotify ? "notify" : "sound", !on);
+		setOn(!on);
+	};
+	return html`<${Dialog} title=${t.settings} close=${close}>
+		<label class="choice">${t.theme} <select value=${shared.get("theme", "auto")} onChange=${(/** @type {any} */ e) => { shared.set("theme", e.target.value); setTheme(e.target.value); }}>
+			${Object.entries(t.themes).map(([key, name]) => html`<option value=${key} selected=${key === shared.get("theme", "auto")}>${name}</option>`)}
+		</select></label>
+		<label class="choice">${t.languageChoice} <select onChange=${async (/** @type {any} */ e) => { shared.set("language", e.target.value); await setLanguage(e.target.value); model.changed(); }}>
+			<option value="" selected=${!shared.get("language")}>${t.languageAuto}</option>
+			${languages.map((l) => html`<option value=${l} selected=${l === shared.get("language")}>${new Intl.DisplayNames([l], { type: "language" }).of(l)}</option>`)}
+		</select></label>
+		${!canNotify && html`<p>${t.notifyInsecure}</p>`}
+		<label class="check"><input type="checkbox" checked=${on} onChange=${toggle} /> ${canNotify ? t.notify : t.sound}</label>
+		<p role="status">${notice}</p>
+		<h3>${t.keys}</h3>
+		<dl class="keys">${t.keyList.map(([key, what]) => html`<div key=${key}><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`)}</dl>
+	<//>`;
+}
