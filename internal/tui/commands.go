@@ -35,7 +35,7 @@ func commands() []command {
 		{"link", "[N]", []string{"alt+k"}, "the address of this room, or of message N", false, (*screen).link},
 		{"me", "TEXT", []string{"alt+m"}, "say what you do", true, (*screen).me},
 		{"numbers", "", []string{"alt+i"}, "show numbers instead of times", false, func(s *screen, _ string) tea.Cmd { return s.toggleNumbers() }},
-		{"help", "", []string{"f1"}, "all keys and commands", false, func(s *screen, _ string) tea.Cmd { s.open(s.helpPanel()); return nil }},
+		{"help", "", []string{"f1"}, "all keys and commands", false, (*screen).help},
 		{"quit", "", nil, "leave the chat", false, func(s *screen, _ string) tea.Cmd { return s.leave() }},
 	}
 }
@@ -57,7 +57,7 @@ func (s *screen) command(line string) tea.Cmd {
 			continue
 		}
 		if command.needs && words == "" {
-			s.status.warn("/%s %s: %s", command.name, command.words, command.help)
+			s.warn("/%s %s: %s", command.name, command.words, command.help)
 			return nil
 		}
 		c.clear()
@@ -68,14 +68,14 @@ func (s *screen) command(line string) tea.Cmd {
 		s.composer.chosen = 0
 		return command.do(s, words)
 	}
-	s.status.warn("there is no command /%s; two slashes say a line that begins with one", oneLine(word, s.method))
+	s.warn("there is no command /%s; two slashes say a line that begins with one", oneLine(word, s.method))
 	return nil
 }
 
 // plainOnly warns and reports true if the server speaks the plain protocol.
 func (s *screen) plainOnly() bool {
 	if s.chat.Plain() {
-		s.status.warn("this server has one room, no names and no history")
+		s.warn("this server has one room, no names and no history")
 		return true
 	}
 	return false
@@ -91,19 +91,19 @@ func (s *screen) join(name string, n uint64) tea.Cmd {
 		return nil
 	}
 	if err := wire.CheckRoom(name); err != nil {
-		s.status.warn("%s", err.Reason)
+		s.warn("%s", err.Reason)
 		return nil
 	}
 	if limit := s.self.limits.Rooms; limit > 0 && len(s.rooms.all) >= limit {
-		s.status.warn("this server allows %d rooms at once; /leave one first", limit)
+		s.warn("this server allows %d rooms at once; /leave one first", limit)
 		return nil
 	}
 	if err := s.chat.Join(name, wire.DefaultJoin); err != nil {
-		s.status.warn("%s", s.reason(err))
+		s.warn("%s", reason(err, s.method))
 		return nil
 	}
-	r := s.add(name)
-	r.jumpTargetAt, r.pendingJump = n, n > 0
+	r := s.rooms.add(name)
+	r.timeline.jumpTargetAt, r.timeline.pendingJump = n, n > 0
 	return s.show(len(s.rooms.all) - 1)
 }
 
@@ -114,34 +114,36 @@ func (s *screen) leaveRoom(name string) tea.Cmd {
 	i := s.rooms.current
 	if name = strings.ToLower(strings.TrimPrefix(name, "#")); name != "" {
 		if i = s.rooms.index(name); i < 0 {
-			s.status.warn("you are not in %s", oneLine(name, s.method))
+			s.warn("you are not in %s", oneLine(name, s.method))
 			return nil
 		}
 	}
 	if len(s.rooms.all) == 1 {
-		s.status.inform("this is the only room; Ctrl-D leaves the chat")
+		s.inform("this is the only room; Ctrl-D leaves the chat")
 		return nil
 	}
 	r := s.rooms.all[i]
 	lost := ""
-	if n := r.sending(); n > 0 {
+	if n := r.pending(); n > 0 {
 		lost = plural(n, "message is", "messages are") + " not saved yet"
 	} else if r.editor.draft() != "" {
 		lost = "your draft would be lost"
 	}
-	if now := s.Now(); lost != "" && now.Sub(r.warnedAt) >= warningTime {
+	if now := s.now(); lost != "" && now.Sub(r.warnedAt) >= warningTime {
 		r.warnedAt = now
-		s.status.warn("%s; /leave again leaves anyway", lost)
+		s.warn("%s; /leave again leaves anyway", lost)
 		return nil
 	}
 	name = r.name
 	if err := s.chat.Leave(name); err != nil {
-		s.status.warn("%s", s.reason(err))
+		s.warn("%s", reason(err, s.method))
 		return nil
 	}
-	s.removeRoom(i)
-	s.status.inform("left %s", name)
-	return s.fill()
+	s.composer.completion = nil
+	s.rooms.remove(i)
+	s.inform("left %s", name)
+	s.room().timeline.setRows(s.messageRows())
+	return s.room().timeline.fill()
 }
 
 func (s *screen) setName(name string) tea.Cmd {
@@ -152,7 +154,7 @@ func (s *screen) setName(name string) tea.Cmd {
 		name = ""
 	}
 	if err := s.chat.SetName(name); err != nil {
-		s.status.warn("%s", s.reason(err))
+		s.warn("%s", reason(err, s.method))
 		return nil
 	}
 	s.self.renaming = true
@@ -163,7 +165,7 @@ func (s *screen) setName(name string) tea.Cmd {
 func (s *screen) number(words string) (uint64, bool) {
 	n, err := strconv.ParseUint(strings.ReplaceAll(strings.TrimPrefix(words, "#"), ",", ""), 10, 63)
 	if err != nil {
-		s.status.warn("invalid message number %s (want, for example, 150)", oneLine(words, s.method))
+		s.warn("invalid message number %s (want, for example, 150)", oneLine(words, s.method))
 		return 0, false
 	}
 	return n, true
@@ -173,40 +175,40 @@ func (s *screen) toNumber(words string) tea.Cmd {
 	if s.plainOnly() {
 		return nil
 	}
-	r := s.room()
-	n, ok := r.first, true
+	t := &s.room().timeline
+	n, ok := t.first, true
 	if words != "" {
 		n, ok = s.number(words)
 	}
 	switch {
 	case !ok:
 		return nil
-	case r.head < r.first:
-		s.status.inform("no messages here yet")
+	case t.head < t.first:
+		s.inform("no messages here yet")
 		return nil
 	case words == "":
-		return s.jump(r, n, withContext)
+		return t.jump(n, withContext)
 	}
-	if n < r.first || n > r.head {
-		s.status.warn("there is no message %s; there are %s to %s", thousands(n), thousands(r.first), thousands(r.head))
+	if n < t.first || n > t.head {
+		s.warn("there is no message %s; there are %s to %s", thousands(n), thousands(t.first), thousands(t.head))
 		return nil
 	}
-	return s.jump(r, n, marked)
+	return t.jump(n, marked)
 }
 
 func (s *screen) toLast(words string) tea.Cmd {
+	t := &s.room().timeline
 	if words == "" {
-		return s.end()
+		return t.end()
 	}
 	n, ok := s.number(words)
 	if !ok {
 		return nil
 	}
-	r := s.room()
-	if r.head < r.first || n == 0 {
-		return s.end()
+	if t.head < t.first || n == 0 {
+		return t.end()
 	}
-	return s.jump(r, r.head-min(n, r.head)+1, withContext)
+	return t.jump(t.head-min(n, t.head)+1, withContext)
 }
 
 // link shows the address of the room or of a message.
@@ -226,16 +228,23 @@ func (s *screen) link(words string) tea.Cmd {
 		}
 		address.Fragment = fmt.Sprintf("n%d", n)
 	}
-	s.open(&panel{title: "The address of " + r.name, rows: []row{{text: []span{{text: address.String(), kind: link, href: address.String()}}}}})
+	s.openPanel(showPanel{panel: &panel{title: "The address of " + r.name, rows: []row{{text: []span{{text: address.String(), kind: link, href: address.String()}}}}}})
 	return nil
 }
 
 func (s *screen) me(words string) tea.Cmd {
-	if !s.post("* " + words) {
-		s.room().editor.stashFor("/me " + words)
+	r := s.room()
+	if _, err := r.post("* " + words); err != nil {
+		s.warn("%v", err)
+		r.editor.stashFor("/me " + words)
 		return nil
 	}
-	return s.end()
+	return r.timeline.end()
+}
+
+func (s *screen) help(string) tea.Cmd {
+	s.openPanel(showPanel{panel: s.helpPanel()})
+	return nil
 }
 
 // helpPanel lists keys and commands.

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 )
 
@@ -85,7 +84,7 @@ func (c *composer) candidates(e *editor) *completion {
 func (c *composer) nameFor(word string, first bool, add func(shown, put string)) {
 	r := c.rooms.shown()
 	start, at := strings.CutPrefix(word, "@")
-	for _, n := range slices.Concat(r.speakers, r.names) {
+	for _, n := range r.people.known() {
 		if n == c.self.name || len(n) < len(start) || !strings.EqualFold(n[:len(start)], start) {
 			continue
 		}
@@ -136,10 +135,10 @@ func (c *composer) matches() []command {
 }
 
 // paletteKey takes a key while commands are offered, and reports whether it was for them.
-func (c *composer) paletteKey(key string) (tea.Cmd, bool) {
+func (c *composer) paletteKey(key string) bool {
 	fit := c.matches()
 	if len(fit) == 0 {
-		return nil, false
+		return false
 	}
 	c.chosen = min(c.chosen, len(fit)-1)
 	switch key {
@@ -152,10 +151,10 @@ func (c *composer) paletteKey(key string) (tea.Cmd, bool) {
 		if chosen := fit[c.chosen]; chosen.words != "" && e.String() != "/"+chosen.name {
 			e.set("/" + chosen.name + " ")
 		} else {
-			return c.host.command("/" + chosen.name), true
+			c.send(commandLine{"/" + chosen.name})
 		}
 	default:
-		return nil, false
+		return false
 	}
-	return nil, true
+	return true
 }

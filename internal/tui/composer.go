@@ -3,7 +3,6 @@ package tui
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	tea "charm.land/bubbletea/v2"
 )
@@ -11,24 +10,13 @@ import (
 // composer is where messages are written. It edits the draft of the room that is shown, completes words, offers the commands
 // that fit, and asks what to do with a long paste.
 type composer struct {
-	*display
-	now      func() time.Time
+	*shared
 	bindings bindings
 	rooms    *roomList
-	self     *self
-	status   *status
-	host     host
 
 	question   *pasteQuestion // nil: none is open
 	completion *completion    // nil: Tab was not the last key
 	chosen     int            // of the commands that fit
-}
-
-// host does what the composer is asked to do.
-type host interface {
-	post(text string) bool // reports whether the message was accepted
-	command(line string) tea.Cmd
-	end() tea.Cmd // shows the newest message
 }
 
 // editor is the draft of the room that is shown.
@@ -90,7 +78,7 @@ func (c *composer) view(height int) ([]string, *tea.Cursor) {
 
 // placeholder stands in an empty composer: the room, and the name of this user.
 func (c *composer) placeholder() string {
-	as := c.self.label(c.status)
+	as := c.ownLabel()
 	if c.width < narrow {
 		return as
 	}
@@ -130,19 +118,46 @@ func (c *composer) isCommand() bool {
 }
 
 // enter posts the draft, or runs the command that it is.
-func (c *composer) enter() tea.Cmd {
+func (c *composer) enter() {
 	e := c.editor()
 	text := strings.TrimRight(e.String(), "\n")
 	if strings.TrimSpace(text) == "" {
-		return nil
+		return
 	}
 	if c.isCommand() {
-		return c.host.command(text)
+		c.send(commandLine{text})
+		return
 	}
-	if !c.host.post(strings.TrimPrefix(text, "/")) { // two are one that is said
-		return nil
+	c.send(submit{strings.TrimPrefix(text, "/")}) // two slashes post one
+}
+
+// openKey gives a key to what is open in the composer: the search of the history, a completion, the list of commands. It
+// reports whether the key was for that.
+func (c *composer) openKey(key, text string) bool {
+	if e := c.editor(); e.searching && !e.searchKey(key, text) {
+		return true
 	}
-	e.clear()
-	e.unstash()
-	return c.host.end()
+	if key == "tab" || key == "shift+tab" {
+		c.complete(key == "tab")
+		return true
+	}
+	c.completion = nil
+	return c.paletteKey(key)
+}
+
+// key gives a key to the editor, and reports whether it typed text.
+func (c *composer) key(key, text string) (typed bool) {
+	if e := c.editor(); key == "ctrl+y" && e.size()+len(e.killed) > maxDraft {
+		c.paste(e.killed)
+		return false
+	} else if e.edit(key) {
+		c.chosen = 0
+		return false
+	}
+	if text == "" || strings.HasPrefix(key, "alt+") {
+		return false
+	}
+	c.insert(text, true)
+	c.chosen = 0
+	return true
 }

@@ -1,10 +1,75 @@
 package tui
 
 import (
+	"context"
+	"fmt"
 	"time"
+
+	tea "charm.land/bubbletea/v2"
 
 	"github.com/charmbracelet/colorprofile"
 	"github.com/charmbracelet/x/ansi"
+)
+
+// shared is what all models of a screen share. Models do not know each other: what one wants of another it sends, and the
+// screen routes it.
+type shared struct {
+	display
+	self self
+	chat chat
+	ctx  context.Context // ends with the screen
+	now  func() time.Time
+
+	queue []tea.Msg // sent and not routed yet
+}
+
+// send leaves a message for another model.
+func (h *shared) send(msg tea.Msg) { h.queue = append(h.queue, msg) }
+
+// next takes the oldest message that was sent; nil: there is none.
+func (h *shared) next() (msg tea.Msg) {
+	if len(h.queue) > 0 {
+		msg, h.queue = h.queue[0], h.queue[1:]
+	}
+	return msg
+}
+
+// inform shows a notice for a while, and warn shows an error. Text of others in it has to be clean.
+func (h *shared) inform(format string, args ...any) {
+	h.send(notice{text: fmt.Sprintf(format, args...)})
+}
+
+func (h *shared) warn(format string, args ...any) {
+	h.send(notice{text: fmt.Sprintf(format, args...), isError: true})
+}
+
+// restyle makes a new style. Everything is rendered again.
+func (h *shared) restyle() {
+	h.style = &style{palette: paletteFor(h.dark, h.profile), method: h.method, width: h.width, numbers: h.numbers, ownName: h.self.name, zone: h.zone}
+}
+
+// What models send to each other.
+type (
+	notice struct { // to the status
+		text    string // clean
+		isError bool
+	}
+	clearNotice struct{}                 // to the status
+	submit      struct{ text string }    // to the room that is shown: post this
+	submitLines struct{ lines []string } // to the room that is shown: post these, one by one
+	commandLine struct{ line string }    // to the screen: run this command
+	showPanel   struct {                 // to the screen
+		panel *panel
+		late  bool // it took a while to arrive
+	}
+	goTo struct { // to the screen: show a room and a message of it
+		room string
+		n    uint64
+	}
+	called struct { // to the attention: somebody has mentioned this user
+		room, by string // by is clean
+		text     string // as it came
+	}
 )
 
 // display is the terminal as all models see it.
@@ -18,18 +83,13 @@ type display struct {
 	style         *style
 }
 
-func newDisplay(config Config) *display {
-	d := &display{dark: config.Theme != Light, profile: profileOf(config.Environ), method: ansi.WcWidth,
+func newDisplay(config Config) display {
+	d := display{dark: config.Theme != Light, profile: profileOf(config.Environ), method: ansi.WcWidth,
 		width: max(config.Width, 1), height: max(config.Height, 1), zone: config.Zone}
 	if d.width == 1 {
 		d.width, d.height = 80, 24
 	}
 	return d
-}
-
-// newStyle returns the style of the display as it is now.
-func (d *display) newStyle(ownName string) *style {
-	return &style{palette: paletteFor(d.dark, d.profile), method: d.method, width: d.width, numbers: d.numbers, ownName: ownName, zone: d.zone}
 }
 
 // wrapped breaks words into lines.

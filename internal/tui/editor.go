@@ -38,7 +38,7 @@ const (
 	maxHistory = 500
 	maxUndo    = 200
 	maxDraft   = 16 << 10 // bytes of a text: the longest that any server takes
-	maxKept    = 64 << 10 // characters in all that undo remembers, and bytes of what was said
+	maxKept    = 64 << 10 // characters in all that undo remembers, and bytes of the history
 )
 
 // split cuts a text into characters as people see them.
@@ -152,21 +152,6 @@ func (c *editor) clear() string {
 	return s
 }
 
-// remember adds to the history.
-func (c *editor) remember(s string) {
-	looking := len(c.history) - c.historyAt // at what was said before, as many back
-	if s != "" && (len(c.history) == 0 || c.history[len(c.history)-1] != s) {
-		if looking > 0 {
-			looking++
-		}
-		c.history = append(c.history, s)
-		before := len(c.history)
-		c.history = latest(c.history, maxHistory, maxKept, func(s string) int { return len(s) })
-		c.searchHit = max(c.searchHit-(before-len(c.history)), -1)
-	}
-	c.historyAt = max(len(c.history)-looking, 0)
-}
-
 // line returns the bounds of the cursor's line.
 func (c *editor) line() (from, to int) {
 	for from = c.cursor; from > 0 && c.text[from-1] != "\n"; from-- {
@@ -220,6 +205,17 @@ func (c *editor) edit(key string) bool {
 	if !slices.Contains(killers, key) {
 		c.appendKill = false
 	}
+	if !c.move(key) && !c.remove(key) && !c.change(key) {
+		return false
+	}
+	if key != "ctrl+y" {
+		c.typing = false
+	}
+	return true
+}
+
+// move handles a key that moves the cursor, or goes to another entry of the history.
+func (c *editor) move(key string) bool {
 	from, to := c.line()
 	switch key {
 	case "left", "ctrl+b":
@@ -234,6 +230,28 @@ func (c *editor) edit(key string) bool {
 		c.cursor = from
 	case "end", "ctrl+e":
 		c.cursor = to
+	case "up":
+		if from > 0 {
+			c.vertical(-1)
+		} else {
+			c.recall(-1)
+		}
+	case "down":
+		if to < len(c.text) {
+			c.vertical(1)
+		} else {
+			c.recall(1)
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+// remove handles a key that cuts.
+func (c *editor) remove(key string) bool {
+	from, to := c.line()
+	switch key {
 	case "backspace", "ctrl+h", "shift+backspace":
 		c.cut(c.cursor-1, c.cursor, false)
 	case "delete", "ctrl+d":
@@ -251,6 +269,15 @@ func (c *editor) edit(key string) bool {
 			to = min(to+1, len(c.text)) // the end of the line itself
 		}
 		c.cut(c.cursor, to, true)
+	default:
+		return false
+	}
+	return true
+}
+
+// change handles a key that changes the text in another way.
+func (c *editor) change(key string) bool {
+	switch key {
 	case "ctrl+y":
 		c.insert(c.killed, false)
 	case "ctrl+t":
@@ -263,23 +290,8 @@ func (c *editor) edit(key string) bool {
 		c.undo()
 	case "alt+enter", "shift+enter", "ctrl+j":
 		c.insert("\n", false)
-	case "up":
-		if from > 0 {
-			c.vertical(-1)
-		} else {
-			c.recall(-1)
-		}
-	case "down":
-		if to < len(c.text) {
-			c.vertical(1)
-		} else {
-			c.recall(1)
-		}
 	default:
 		return false
-	}
-	if key != "ctrl+y" {
-		c.typing = false
 	}
 	return true
 }
@@ -295,76 +307,6 @@ func (c *editor) vertical(by int) {
 	}
 	from, to = c.line()
 	c.cursor = min(from+column, to)
-}
-
-// recall moves through the history: back if by is negative.
-func (c *editor) recall(by int) {
-	c.showHistory(c.historyAt + by)
-}
-
-// showHistory shows an entry of the history, or after the last one the draft.
-func (c *editor) showHistory(at int) {
-	if at < 0 || at > len(c.history) {
-		return
-	}
-	if !c.recalled() {
-		if c.historyAt < len(c.history) && len(c.beforeHistory) > 0 { // what was said before was changed, and takes the place of this
-			c.killed = strings.Join(c.beforeHistory, "")
-		}
-		c.beforeHistory = c.text
-	}
-	c.historyAt = at
-	if at == len(c.history) {
-		c.text = c.beforeHistory
-	} else {
-		c.text = split(c.history[at])
-	}
-	c.cursor = len(c.text)
-}
-
-// recalled reports whether the text is an unchanged entry of the history.
-func (c *editor) recalled() bool {
-	return c.historyAt < len(c.history) && c.String() == c.history[c.historyAt]
-}
-
-// search finds searchWords in the history, before from.
-func (c *editor) search(from int) {
-	for c.searchHit = min(from, len(c.history)) - 1; c.searchHit >= 0; c.searchHit-- {
-		if strings.Contains(strings.ToLower(c.history[c.searchHit]), strings.ToLower(c.searchWords)) {
-			return
-		}
-	}
-}
-
-// searchKey takes a key during a search of the history. It reports whether the key is to be handled further.
-func (c *editor) searchKey(key, text string) (further bool) {
-	switch key {
-	case "ctrl+r":
-		if was := c.searchHit; was > 0 {
-			if c.search(was); c.searchHit < 0 {
-				c.searchHit = was
-			}
-		}
-	case "backspace", "ctrl+h":
-		if all := split(c.searchWords); len(all) > 0 {
-			c.searchWords = strings.Join(all[:len(all)-1], "")
-			c.search(len(c.history))
-		}
-	case "esc", "ctrl+g", "ctrl+c":
-		c.searching = false
-	default:
-		if text != "" {
-			c.searchWords += text
-			c.search(len(c.history))
-			return false
-		}
-		c.searching = false
-		if c.searchHit >= 0 {
-			c.showHistory(c.searchHit)
-		}
-		return key != "enter" && key != "tab"
-	}
-	return false
 }
 
 // stashFor puts the draft aside for a command; unstash brings it back. A command that was begun is kept for yank.

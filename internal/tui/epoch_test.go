@@ -37,7 +37,7 @@ func TestReadMarkIsProved(t *testing.T) {
 			c.kept.Name, c.want.Name = "tea", "tea"
 			st := newHarness(t, 80, 24, func(config *Config, f *fakeChat) {
 				f.epoch, f.gone = "two", c.gone
-				config.State = State{Room: wire.Lobby, Rooms: []RoomState{c.kept}}
+				config.State = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby}, c.kept}}
 			})
 			st.welcome("anna", 3)
 			st.past("tea", 8)

@@ -145,7 +145,7 @@ func (st *harness) do(cmd tea.Cmd) {
 		if msg.Msg == "\a" {
 			st.bell++
 		}
-	case page, answer:
+	case page, proof, notice, whoAnswer, foundAnswer:
 		st.send(msg)
 	}
 }

@@ -138,13 +138,14 @@ func (s *screen) scheduleSave() tea.Cmd {
 		return nil
 	}
 	s.memory.scheduled = true
+	ctx := s.ctx
 	return func() tea.Msg {
 		timer := time.NewTimer(saveInterval)
 		defer timer.Stop()
 		select {
 		case <-timer.C:
 			return saveTick{}
-		case <-s.ctx.Done():
+		case <-ctx.Done():
 			return nil
 		}
 	}
@@ -164,38 +165,47 @@ func (s *screen) saveNow() tea.Cmd {
 func (s *screen) snapshot() State {
 	m := State{Room: s.room().name}
 	for _, r := range s.rooms.all {
-		p := RoomState{Name: r.name, Draft: r.editor.draft(), Unsaved: r.unsaved(true)}
-		p.Unsaved = latest(p.Unsaved, maxOutbox, maxUnsaved, func(s string) int { return len(s) })
-		if !r.plain { // whose numbers begin anew each time
-			p.HistoryID, p.Epoch, p.Read = r.historyID, r.readEpoch, r.readTo
-			switch {
-			case r.anchor != nil:
-				p.At = r.anchor.n
-			case !r.pendingJump:
-				p.At = r.jumpTargetAt // it was never there
-			}
-		}
-		m.Rooms = append(m.Rooms, p)
+		m.Rooms = append(m.Rooms, r.snapshot())
 	}
 	return m
 }
 
-// restore applies the state of the last run.
-func (s *screen) restore() {
-	for _, p := range s.State.Rooms {
-		i := s.rooms.index(p.Name)
-		if i < 0 {
-			continue
-		}
-		r := s.rooms.all[i]
-		if !r.plain {
-			r.historyID, r.readEpoch, r.readTo, r.remembered, r.jumpTargetAt = p.HistoryID, p.Epoch, p.Read, p.HistoryID != "", p.At
-		}
-		for _, text := range p.Unsaved {
-			r.editor.remember(text)
-			r.outbox = append(r.outbox, &item{at: s.Now(), text: text, own: true, state: client.Failed, reason: "not confirmed last time; it may or may not have been saved"})
-		}
-		r.editor.text = split(p.Draft)
-		r.editor.cursor = len(r.editor.text)
+// snapshot is the state of the room to store.
+func (r *room) snapshot() RoomState {
+	t := &r.timeline
+	p := RoomState{Name: r.name, Draft: r.editor.draft(), Unsaved: r.unsaved(true)}
+	p.Unsaved = latest(p.Unsaved, maxOutbox, maxUnsaved, func(s string) int { return len(s) })
+	if t.plain { // whose numbers begin anew each time
+		return p
 	}
+	p.HistoryID, p.Epoch, p.Read = t.historyID, r.read.epoch, r.read.upTo
+	switch {
+	case t.anchor != nil:
+		p.At = t.anchor.n
+	case !t.pendingJump:
+		p.At = t.jumpTargetAt // it was never there
+	}
+	return p
+}
+
+// restore applies the state of the last run.
+func (l *roomList) restore(m State) {
+	for _, p := range m.Rooms {
+		if r := l.find(p.Name); r != nil {
+			r.restore(p)
+		}
+	}
+}
+
+func (r *room) restore(p RoomState) {
+	t := &r.timeline
+	if !t.plain {
+		t.historyID, r.read.epoch, r.read.upTo, r.read.remembered, t.jumpTargetAt = p.HistoryID, p.Epoch, p.Read, p.HistoryID != "", p.At
+	}
+	for _, text := range p.Unsaved {
+		r.editor.remember(text)
+		t.outbox = append(t.outbox, &item{at: r.now(), text: text, own: true, state: client.Failed, reason: "not confirmed last time; it may or may not have been saved"})
+	}
+	r.editor.text = split(p.Draft)
+	r.editor.cursor = len(r.editor.text)
 }

@@ -1,11 +1,10 @@
 package tui
 
 import (
-	"ramai/client"
-	"ramai/wire"
 	"slices"
 
-	"github.com/charmbracelet/x/ansi"
+	"ramai/client"
+	"ramai/wire"
 )
 
 // removePosted removes the items of the outbox that which accepts, and reports whether there were any. A view at one of
@@ -62,7 +61,7 @@ func (t *timeline) sending() (n int) {
 }
 
 // changed takes the new state of a message that was posted here.
-func (t *timeline) changed(f client.Sent, method ansi.Method) {
+func (t *timeline) changed(f client.Sent) {
 	t.head = max(t.head, f.N)
 	it := t.sent(f.ID)
 	if it == nil {
@@ -72,7 +71,7 @@ func (t *timeline) changed(f client.Sent, method ansi.Method) {
 	switch f.State {
 	case client.Waiting:
 		if f.Reason != "" && f.Code != wire.RateLimited { // posting too fast needs no warning
-			it.reason = "not yet: " + oneLine(f.Reason, method)
+			it.reason = "not yet: " + oneLine(f.Reason, t.method)
 		}
 	case client.Saved:
 		it.reason, it.at, it.n = "", f.At, f.N
@@ -80,7 +79,7 @@ func (t *timeline) changed(f client.Sent, method ansi.Method) {
 	case client.Held:
 		it.reason = "held for a moderator"
 	case client.Failed:
-		it.reason = oneLine(f.Reason, method)
+		it.reason = oneLine(f.Reason, t.method)
 	}
 }
 

@@ -1,10 +1,9 @@
 package tui
 
 import (
-	"context"
-
 	tea "charm.land/bubbletea/v2"
 
+	"ramai/client"
 	"ramai/wire"
 )
 
@@ -18,7 +17,7 @@ const (
 	newest                 // the end
 )
 
-// page is the answer to a fetch.
+// page is the answer to a fetch. It goes to the timeline that asked.
 type page struct {
 	room       string
 	generation uint64 // the window it is for
@@ -29,181 +28,184 @@ type page struct {
 	err        error
 }
 
-// load fetches a part of the history, one page of a room at a time.
-func (s *screen) load(r *room, p page, h wire.History) tea.Cmd {
-	if s.chat.Plain() || !r.joined {
+// load fetches a part of the history, one page at a time.
+func (t *timeline) load(p page, h wire.History) tea.Cmd {
+	if t.plain || !t.joined {
 		return nil
 	}
 	switch {
 	case p.kind == around || p.kind == newest:
-		r.generation++ // pages that are on their way are for the old window
-		r.jumping, r.loadingEnd = true, p.kind == newest
-	case r.loading:
+		t.generation++ // pages that are on their way are for the old window
+		t.jumping, t.loadingEnd = true, p.kind == newest
+	case t.loading:
 		return nil
 	}
-	r.loading = true
-	h.Room, p.room, p.generation = r.name, r.name, r.generation
+	t.loading = true
+	h.Room, p.room, p.generation = t.name, t.name, t.generation
 	if h.Limit == 0 {
 		h.Limit = pageSize
 	}
-	ctx := s.ctx
+	ctx, chat := t.ctx, t.chat
 	return func() tea.Msg {
-		p.page, p.err = s.chat.History(ctx, h)
+		p.page, p.err = chat.History(ctx, h)
 		return p
 	}
 }
 
 // loaded takes a page.
-func (s *screen) loaded(p page) tea.Cmd {
-	i := s.rooms.index(p.room)
-	if i < 0 {
-		return nil
-	}
-	r := s.rooms.all[i]
-	if p.generation != r.generation {
+func (t *timeline) loaded(p page) tea.Cmd {
+	if p.generation != t.generation {
 		return nil // for a window that is gone
 	}
-	r.stopLoading()
+	t.stopLoading()
 	if p.err != nil {
-		if s.ctx.Err() == nil {
-			s.status.warn("the history could not be read: %s", s.reason(p.err))
+		if t.ctx.Err() == nil {
+			t.warn("cannot read the history: %s", reason(p.err, t.method))
 		}
 		return nil
 	}
-	if p.page.HistoryID != r.historyID {
+	if p.page.HistoryID != t.historyID {
 		return nil // of another history
 	}
 	var items []*item
 	for _, m := range p.page.Messages {
-		items = append(items, s.item(m))
+		items = append(items, t.itemOf(m))
 	}
 	switch p.kind {
 	case older:
 		if len(items) == 0 {
-			r.first = r.lowest()
+			t.first = t.lowest()
 			return nil
 		}
-		r.prepend(items)
+		t.prepend(items)
 	case newer:
-		r.extend(items, p.page.More)
+		t.extend(items, p.page.More)
 	case newest:
-		r.replace(items, false)
-		r.extend(nil, false)
-		if !r.attached { // more has come meanwhile
-			return s.load(r, page{kind: newer}, after(r.highest()))
+		t.replace(items, false)
+		t.extend(nil, false)
+		if !t.attached { // more has come meanwhile
+			return t.load(page{kind: newer}, after(t.highest()))
 		}
 	case around:
 		if len(items) == 0 {
-			s.status.warn("there is no message %s", thousands(p.target))
+			t.warn("there is no message %s", thousands(p.target))
 			return nil
 		}
-		r.replace(items, false)
-		r.extend(nil, p.page.More)
-		s.point(r, p.target, p.placement)
+		t.replace(items, false)
+		t.extend(nil, p.page.More)
+		t.point(p.target, p.placement)
 	}
-	if r == s.room() {
-		return s.fill()
+	return t.fill()
+}
+
+// itemOf makes the item of a message.
+func (t *timeline) itemOf(m wire.Message) *item {
+	it := &item{n: m.N, at: m.At.Std(), senderID: m.SenderID, displayName: m.DisplayName, text: m.Text, id: m.ID, own: m.SenderID == t.self.senderID}
+	if it.own {
+		it.state = client.Saved
 	}
-	return nil
+	return it
 }
 
 func before(n uint64) wire.History { return wire.History{Before: &n} }
 func after(n uint64) wire.History  { return wire.History{After: &wire.Position{N: n}} }
 
 // fill fetches what is about to become visible.
-func (s *screen) fill() tea.Cmd {
-	r, height := s.room(), s.messageRows()
+func (t *timeline) fill() tea.Cmd {
 	switch {
-	case r.loading || s.chat.Plain() || !r.joined:
-	case r.hasOlder() && r.received >= r.head && !(r.anchor == nil && r.full()) && r.nearTop(height, s.style):
-		return s.load(r, page{kind: older}, before(r.lowest()))
-	case !r.attached && r.nearEnd(height, s.style):
-		return s.load(r, page{kind: newer}, after(r.highest()))
+	case !t.shown || t.loading || t.plain || !t.joined:
+	case t.hasOlder() && t.received >= t.head && !(t.anchor == nil && t.full()) && t.nearTop():
+		return t.load(page{kind: older}, before(t.lowest()))
+	case !t.attached && t.nearEnd():
+		return t.load(page{kind: newer}, after(t.highest()))
 	}
 	return nil
 }
 
 // jump shows the message n and its context.
-func (s *screen) jump(r *room, n uint64, how placement) tea.Cmd {
-	n = min(max(n, r.first), r.head)
-	if i, found := r.find(n); found || i > 0 && i < len(r.items) {
-		s.point(r, n, how)
-		return s.fill()
+func (t *timeline) jump(n uint64, how placement) tea.Cmd {
+	n = min(max(n, t.first), t.head)
+	if i, found := t.find(n); found || i > 0 && i < len(t.items) {
+		t.point(n, how)
+		return t.fill()
 	}
-	if s.chat.Plain() {
+	return t.load(page{kind: around, target: n, placement: how}, after(n-min(n, contextSize)))
+}
+
+// jumpWhenReady goes to the jump target, once the room has arrived there.
+func (t *timeline) jumpWhenReady() tea.Cmd {
+	if t.jumpTargetAt == 0 || !t.joined || t.historyID == "" || t.received < t.head {
 		return nil
 	}
-	return s.load(r, page{kind: around, target: n, placement: how}, after(n-min(n, contextSize)))
+	goal, how := t.jumpTargetAt, atTop
+	if t.pendingJump {
+		how = marked
+	}
+	t.jumpTargetAt, t.pendingJump = 0, false
+	return t.jump(goal, how)
 }
 
 // point moves the view to n, which is in the window.
-func (s *screen) point(r *room, n uint64, how placement) {
-	i, _ := r.find(n)
-	if i = min(i, len(r.items)-1); i < 0 {
+func (t *timeline) point(n uint64, how placement) {
+	i, _ := t.find(n)
+	if i = min(i, len(t.items)-1); i < 0 {
 		return
 	}
-	r.jumpTarget = 0
+	t.jumpTarget = 0
 	if how == marked {
-		r.jumpTarget = r.items[i].n
+		t.jumpTarget = t.items[i].n
 	}
-	height, off := s.messageRows(), 0
+	off := 0
 	if how != atTop {
-		off = -r.block(i, s.style).headLines // the divider, too
+		off = -t.block(i).headLines // the divider, too
 	}
-	r.moveTo(i, off, height, s.style)
-	if r.anchor != nil && how != atTop {
-		r.scroll(-height/3, height, s.style)
+	t.moveTo(i, off)
+	if t.anchor != nil && how != atTop {
+		t.scroll(-t.viewRows / 3)
 	}
 }
 
 // end shows the newest message.
-func (s *screen) end() tea.Cmd {
-	r := s.room()
-	r.jumpTarget, r.jumpTargetAt, r.pendingJump = 0, 0, false
-	if r.attached {
-		if r.jumping { // no more
-			r.stopLoading()
+func (t *timeline) end() tea.Cmd {
+	t.jumpTarget, t.jumpTargetAt, t.pendingJump = 0, 0, false
+	if t.attached {
+		if t.jumping { // no more
+			t.stopLoading()
 		}
-		r.anchor, r.beforeResize = nil, scrollPos{}
+		t.anchor, t.beforeResize = nil, scrollPos{}
 		return nil
 	}
-	if r.loadingEnd {
+	if t.loadingEnd {
 		return nil
 	}
-	return s.load(r, page{kind: newest}, before(r.head+1))
+	return t.load(page{kind: newest}, before(t.head+1))
 }
+
+// atEnd reports whether the view is at the end and stays there.
+func (t *timeline) atEnd() bool { return t.anchor == nil && !t.jumping && t.jumpTargetAt == 0 }
 
 // move scrolls by lines.
-func (s *screen) move(lines int) tea.Cmd {
-	s.room().scroll(lines, s.messageRows(), s.style)
-	return s.fill()
+func (t *timeline) move(lines int) tea.Cmd {
+	t.scroll(lines)
+	return t.fill()
 }
 
-// toUnread shows the first unread message.
-func (s *screen) toUnread() tea.Cmd {
-	r := s.room()
-	if !r.unreadDivider {
-		s.status.inform("nothing is new")
+// toDivider shows the first unread message.
+func (t *timeline) toDivider() tea.Cmd {
+	if !t.unreadDivider {
+		t.inform("nothing is new")
 		return nil
 	}
-	return s.jump(r, r.firstUnread(), withContext)
+	return t.jump(t.firstUnread(), withContext)
 }
 
-// who shows who is in the room.
-func (s *screen) who(string) tea.Cmd {
-	if s.plainOnly() {
-		return nil
-	}
-	r := s.room()
-	return s.ask(func(ctx context.Context) answer {
-		who, err := s.chat.Who(ctx, r.name)
-		return func(s *screen) tea.Cmd {
-			if err != nil {
-				s.status.warn("%s", s.reason(err))
-				return nil
-			}
-			s.openLate(whoPanel(who, s))
-			return nil
+// reset empties the timeline for another history.
+func (t *timeline) reset() {
+	t.replace(nil, true)
+	t.latest, t.jumpTarget, t.jumpTargetAt, t.pendingJump = 0, 0, 0, false
+	for _, it := range t.outbox {
+		if it.state == client.Saved { // it is heard again, if it is in this history too
+			it.state, it.reason = client.Failed, "this was saved in a history that the server no longer has"
 		}
-	})
+	}
 }

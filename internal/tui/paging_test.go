@@ -34,8 +34,8 @@ func TestBack(t *testing.T) {
 	if got := strings.Split(st.shown(), "\n")[1:20]; strings.Join(got, "\n") != strings.Join(held, "\n") {
 		t.Fatalf("the flood moved the view to\n%s", strings.Join(got, "\n"))
 	}
-	if r := st.room(); len(r.items) > maxItems || r.attached {
-		t.Fatalf("the window has %d items", len(r.items))
+	if r := st.room(); len(r.timeline.items) > maxItems || r.timeline.attached {
+		t.Fatalf("the window has %d items", len(r.timeline.items))
 	}
 	st.has("2,012 new ↓")
 	st.press("end")
@@ -74,7 +74,7 @@ func TestPast(t *testing.T) {
 		st.press("pgdown")
 	}
 	st.has("message 300")
-	if st.room().anchor != nil {
+	if st.room().timeline.anchor != nil {
 		t.Error("the end is not the end")
 	}
 	st.types("/history 150")
@@ -107,10 +107,10 @@ func TestResize(t *testing.T) {
 	for range 3 {
 		st.press("pgup")
 	}
-	top := st.room().anchor
+	top := st.room().timeline.anchor
 	for _, size := range [][2]int{{40, 10}, {20, 6}, {3, 2}, {1, 1}, {200, 60}, {100, 12}, {80, 24}} {
 		st.send(tea.WindowSizeMsg{Width: size[0], Height: size[1]})
-		if st.room().anchor != top {
+		if st.room().timeline.anchor != top {
 			t.Fatalf("at %v the view begins elsewhere", size)
 		}
 	}
@@ -179,12 +179,12 @@ func TestJumpWhileLoading(t *testing.T) {
 	st.types("/history 10")
 	st.press("enter")
 	r := st.room()
-	r.loading = true // and its page is dropped when it comes
-	over := r.generation
+	r.timeline.loading = true // and its page is dropped when it comes
+	over := r.timeline.generation
 	st.press("end")
 	st.send(page{room: r.name, generation: over, kind: older})
-	if !r.attached || r.anchor != nil {
-		t.Errorf("the end was not gone to: attached %t, at the end %t", r.attached, r.anchor == nil)
+	if !r.timeline.attached || r.timeline.anchor != nil {
+		t.Errorf("the end was not gone to: attached %t, at the end %t", r.timeline.attached, r.timeline.anchor == nil)
 	}
 }
 
@@ -201,7 +201,7 @@ func TestJoinedAgain(t *testing.T) {
 		st.hear(wire.Message{Room: "tea", N: n + 1, At: wire.TimeOf(start), SenderID: "budi", Text: "again"})
 	}
 	st.hear(late)
-	if got := len(st.room().items); got != 3 || st.room().items[2].text != "again" {
+	if got := len(st.room().timeline.items); got != 3 || st.room().timeline.items[2].text != "again" {
 		t.Errorf("there are %d messages", got)
 	}
 }
@@ -221,8 +221,8 @@ func TestHitElsewhere(t *testing.T) {
 	for n := uint64(101); n <= 150; n++ {
 		st.hear(message(n))
 	}
-	if r := st.room(); r.name != "other" || r.jumpTarget != 7 || r.anchor == nil || !strings.Contains(st.shown(), "message 7") {
-		t.Errorf("in %s, at %d:\n%s", r.name, r.jumpTarget, st.shown())
+	if r := st.room(); r.name != "other" || r.timeline.jumpTarget != 7 || r.timeline.anchor == nil || !strings.Contains(st.shown(), "message 7") {
+		t.Errorf("in %s, at %d:\n%s", r.name, r.timeline.jumpTarget, st.shown())
 	}
 }
 
@@ -244,16 +244,16 @@ func TestGrownView(t *testing.T) {
 	st := newHarness(t, 80, 12, nil)
 	st.welcome("anna", 100)
 	st.press("pgup", "pgup")
-	top := st.room().anchor
+	top := st.room().timeline.anchor
 	if top == nil {
 		t.Fatal("the view is at the end")
 	}
 	st.send(tea.WindowSizeMsg{Width: 80, Height: 60})
-	if st.room().anchor != nil {
+	if st.room().timeline.anchor != nil {
 		t.Error("all is seen up to the end, and the view is scrolled back")
 	}
 	st.send(tea.WindowSizeMsg{Width: 80, Height: 12})
-	if st.room().anchor != top {
+	if st.room().timeline.anchor != top {
 		t.Errorf("the view is not where it was:\n%s", st.shown())
 	}
 	st.send(tea.WindowSizeMsg{Width: 80, Height: 60})
@@ -264,11 +264,11 @@ func TestGrownView(t *testing.T) {
 	st.types("one")
 	st.press("alt+enter", "alt+enter")
 	st.press("shift+up", "shift+up")
-	if st.room().anchor == nil {
+	if st.room().timeline.anchor == nil {
 		t.Fatal("the view is at the end")
 	}
 	st.press("backspace", "backspace")
-	if st.room().anchor != nil {
+	if st.room().timeline.anchor != nil {
 		t.Errorf("what one writes became smaller, and the view is scrolled back with nothing below it:\n%s", st.shown())
 	}
 }
@@ -298,16 +298,16 @@ func TestNewerServer(t *testing.T) {
 	for range maxItems + 10 {
 		st.says("budi", "more")
 	}
-	st.hear(wire.Unknown{Room: wire.Lobby, N: st.room().received + 1})
-	if st.room().attached {
+	st.hear(wire.Unknown{Room: wire.Lobby, N: st.room().timeline.received + 1})
+	if st.room().timeline.attached {
 		t.Fatal("the view still has the newest")
 	}
 	st.chat.asked = nil
 	st.press("end")
-	if n := len(st.chat.asked); n > 1 || !st.room().attached {
+	if n := len(st.chat.asked); n > 1 || !st.room().timeline.attached {
 		t.Errorf("there were %d requests: %.3q", n, st.chat.asked)
 	}
-	st.hear(wire.Message{Room: wire.Lobby, N: st.room().received + 1, At: wire.TimeOf(start), SenderID: "b", Text: "after it"})
+	st.hear(wire.Message{Room: wire.Lobby, N: st.room().timeline.received + 1, At: wire.TimeOf(start), SenderID: "b", Text: "after it"})
 	st.has("after it")
 }
 
@@ -344,13 +344,13 @@ func TestJumpWhileBehind(t *testing.T) {
 		st.press("enter", "end")
 		st.come(600, 3000)
 		last := uint64(0)
-		for _, it := range st.room().items {
+		for _, it := range st.room().timeline.items {
 			if it.n <= last {
 				t.Fatalf("%d stands after %d", it.n, last)
 			}
 			last = it.n
 		}
-		if last != 3000 || !st.room().attached {
+		if last != 3000 || !st.room().timeline.attached {
 			t.Errorf("the last is %d", last)
 		}
 		st.says("budi", "news")
@@ -394,9 +394,9 @@ func TestJumpGivenUp(t *testing.T) {
 		end(st)
 		st.do(under)
 		r := st.room()
-		st.hear(wire.Message{Room: wire.Lobby, N: r.received + 1, At: wire.TimeOf(start), SenderID: "b", Text: "after it"})
-		if st.has("after it"); r.jumping || r.readTo != r.received {
-			t.Errorf("going is %v, read %d of %d", r.jumping, r.readTo, r.received)
+		st.hear(wire.Message{Room: wire.Lobby, N: r.timeline.received + 1, At: wire.TimeOf(start), SenderID: "b", Text: "after it"})
+		if st.has("after it"); r.timeline.jumping || r.read.upTo != r.timeline.received {
+			t.Errorf("going is %v, read %d of %d", r.timeline.jumping, r.read.upTo, r.timeline.received)
 		}
 	}
 	// Whatever says something, it is seen.
@@ -408,7 +408,7 @@ func TestJumpGivenUp(t *testing.T) {
 	} {
 		st.types("/history 10")
 		st.press("enter")
-		if say(); st.room().anchor != nil || !st.room().attached {
+		if say(); st.room().timeline.anchor != nil || !st.room().timeline.attached {
 			t.Errorf("what was said is not seen:\n%s", st.shown())
 		}
 	}

@@ -1,16 +1,11 @@
 package tui
 
 import (
-	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
-
-	"ramai/client"
-	"ramai/wire"
 )
 
 // panel covers the messages until it is closed: who is here, search results, help.
@@ -20,10 +15,10 @@ type panel struct {
 	empty    string              // if there are no rows
 	chosen   int                 // of the rows that can be
 	top      int                 // of the lines
-	pick     func(i int) tea.Cmd // nil: none can be chosen
+	pick     func(i int) tea.Msg // what choosing a row sends; nil: none can be chosen
 	openedAt time.Time           // when it came by itself, if it had to be waited for
 
-	// The rows as lines, for a brush: from has where each begins, and where the last ends.
+	// The rows as lines, in a style: from has where each begins, and where the last ends.
 	lines [][]span
 	from  []int
 	style *style
@@ -36,24 +31,12 @@ type row struct {
 	senderID string
 }
 
-func (s *screen) open(p *panel) { s.panel, s.composer.completion = p, nil }
-
-// openLate opens a panel that took a while to arrive.
-func (s *screen) openLate(p *panel) {
-	if s.composer.question != nil {
-		s.status.inform("%s", p.title)
-		return
-	}
-	p.openedAt = s.Now()
-	s.open(p)
-}
-
 // panelGrace is how long it takes to notice a panel.
 const panelGrace = 300 * time.Millisecond
 
 // key takes a key, and reports whether the panel is to be closed and whether the key was for it. typing: a draft is being
 // written, so a letter belongs there.
-func (p *panel) key(key string, height int, typing bool, now time.Time, st *style) (cmd tea.Cmd, closed, handled bool) {
+func (p *panel) key(key string, height int, typing bool, now time.Time, st *style) (chosen tea.Msg, closed, handled bool) {
 	step := 0
 	p.layout(st)
 	if now.Sub(p.openedAt) < panelGrace { // the key was meant for what stood here before
@@ -76,9 +59,9 @@ func (p *panel) key(key string, height int, typing bool, now time.Time, st *styl
 		step = len(p.lines)
 	case "enter":
 		if p.pick != nil && p.chosen < len(p.rows) {
-			cmd = p.pick(p.chosen)
+			chosen = p.pick(p.chosen)
 		}
-		return cmd, true, true
+		return chosen, true, true
 	default:
 		return nil, true, false
 	}
@@ -167,80 +150,4 @@ func flat(line []span) string {
 		b.WriteString(s.text)
 	}
 	return b.String()
-}
-
-func whoPanel(who wire.Who, s *screen) *panel {
-	p := &panel{title: plural(who.Count, "is", "are") + " in " + oneLine(who.Room, s.method), empty: "nobody here has a name"}
-	if len(who.Names) > 0 && who.Count > len(who.Names) {
-		p.title += fmt.Sprintf(", %s by name", thousands(uint64(len(who.Names))))
-	}
-	for _, n := range who.Names {
-		r := row{text: []span{{text: oneLine(n, s.method)}}}
-		if n == s.self.name {
-			r.text = append(r.text, span{text: "  you", kind: dim})
-		}
-		p.rows = append(p.rows, r)
-	}
-	return p
-}
-
-// search searches all rooms.
-func (s *screen) search(words string) tea.Cmd {
-	if s.Search == nil || s.chat.Plain() {
-		s.status.warn("this server cannot be searched")
-		return nil
-	}
-	s.status.inform("searching …")
-	find := s.Search
-	return s.ask(func(ctx context.Context) answer {
-		got, err := find(ctx, client.Search{Words: words})
-		return func(s *screen) tea.Cmd {
-			s.status.notice = ""
-			if err != nil {
-				s.status.warn("%s", s.reason(err))
-				return nil
-			}
-			s.openLate(s.foundPanel(words, got.SearchResponse))
-			return nil
-		}
-	})
-}
-
-func (s *screen) foundPanel(words string, got wire.SearchResponse) *panel {
-	p := &panel{title: plural(len(got.Hits), "message", "messages") + " with " + oneLine(words, s.method), empty: "no messages found"}
-	if got.More {
-		p.title = "the newest " + p.title
-	}
-	if got.Behind > 0 {
-		p.title += fmt.Sprintf("; %s not searched yet", thousands(got.Behind))
-	}
-	for _, h := range got.Hits {
-		who := s.style.senderLabel(&item{senderID: h.SenderID, displayName: h.DisplayName, own: h.SenderID == s.self.senderID})
-		at := h.At.Std().In(s.Zone)
-		p.rows = append(p.rows, row{senderID: h.SenderID, text: s.marked(h), before: []span{
-			{text: at.Format("2 Jan 15:04  "), kind: dim}, {text: oneLine(h.Room, s.method) + "  ", kind: dim}, {text: who, kind: name}, {text: "  "},
-		}})
-	}
-	p.pick = func(i int) tea.Cmd {
-		h := got.Hits[i]
-		at := s.rooms.index(h.Room)
-		if at < 0 {
-			return s.join(h.Room, h.N)
-		}
-		return tea.Batch(s.show(at), s.jump(s.rooms.all[at], h.N, marked))
-	}
-	return p
-}
-
-// marked is a snippet with the matches marked.
-func (s *screen) marked(h wire.Hit) (out []span) {
-	runes, end := []rune(h.Snippet), 0
-	for _, m := range h.Marks {
-		if m[0] < end || m[1] <= m[0] || m[1] > len(runes) {
-			continue
-		}
-		out = append(out, span{text: oneLine(string(runes[end:m[0]]), s.method)}, span{text: oneLine(string(runes[m[0]:m[1]]), s.method), kind: found})
-		end = m[1]
-	}
-	return append(out, span{text: oneLine(string(runes[end:]), s.method)})
 }

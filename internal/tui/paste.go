@@ -4,8 +4,6 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	tea "charm.land/bubbletea/v2"
 )
 
 // longPaste is how many characters in one line can be pasted without a question.
@@ -13,16 +11,14 @@ const longPaste = 500
 
 // pasteQuestion is what to do with a paste of several lines, or of one very long line.
 type pasteQuestion struct {
-	text        string
-	lines       []string  // to be said one by one, without empty ones
-	fitsOne     bool      // it can be one message
-	confirming  bool      // Enter posts the lines one by one
-	leftBecause string    // not all of the lines could be said
-	strayAt     time.Time // when a letter came that is no answer
+	text       string
+	lines      []string  // to be posted one by one, without empty ones
+	fitsOne    bool      // it can be one message
+	confirming bool      // Enter posts the lines one by one
+	strayAt    time.Time // when a letter came that is no answer
 }
 
-// strayPause is how long after a letter that is no answer letters are ignored: whoever types without looking answers
-// nothing.
+// strayPause is how long letters are ignored after a letter that is no answer. Typing blindly answers nothing.
 const strayPause = 500 * time.Millisecond
 
 // paste takes pasted text, and reports whether it was accepted. A newline at its end is dropped, because Enter posts.
@@ -33,11 +29,11 @@ func (c *composer) paste(text string) bool {
 		return false
 	}
 	if len(text) >= maxPaste-utf8.UTFMax {
-		c.status.warn("the paste was cut off after %d KiB", maxPaste>>10)
+		c.warn("the paste was cut off after %d KiB", maxPaste>>10)
 	}
 	if q := c.question; q != nil { // one more
 		if len(q.text)+len(text) > maxPaste {
-			c.status.warn("too much to paste at once")
+			c.warn("too much to paste at once")
 			return false
 		}
 		text = q.text + "\n" + text
@@ -87,7 +83,7 @@ func sayable(s string) string {
 	}, strings.ToValidUTF8(s, "\ufffd"))
 }
 
-// searchWords is the question.
+// words is the question.
 func (q *pasteQuestion) words() string {
 	what := plural(len(q.lines), "line", "lines")
 	if !strings.Contains(q.text, "\n") {
@@ -95,9 +91,7 @@ func (q *pasteQuestion) words() string {
 	}
 	switch {
 	case q.confirming:
-		return "Enter says " + plural(len(q.lines), "message", "messages") + ", one after the other"
-	case q.leftBecause != "":
-		return what + " are left: " + q.leftBecause
+		return "Enter posts " + plural(len(q.lines), "message", "messages") + ", one after the other"
 	case !q.fitsOne:
 		return "pasted " + what + ": too much for one message"
 	}
@@ -107,47 +101,37 @@ func (q *pasteQuestion) words() string {
 // insert puts text at the cursor, and reports whether it fits.
 func (c *composer) insert(text string, typed bool) bool {
 	if !c.editor().insert(text, typed) {
-		c.status.warn("too long for one message")
+		c.warn("too long for one message")
 		return false
 	}
 	return true
 }
 
 // answerPaste takes a key as the answer to the question.
-func (c *composer) answerPaste(key string) tea.Cmd {
+func (c *composer) answerPaste(key string) {
 	q := c.question
 	sure := q.confirming
 	q.confirming = false
 	key = strings.TrimPrefix(key, "shift+")
 	if now := c.now(); utf8.RuneCountInString(key) == 1 && (!strings.Contains("olc", key) || now.Sub(q.strayAt) < strayPause) {
 		q.strayAt = now
-		return nil
+		return
 	}
 	switch key {
 	case "o":
-		if !q.fitsOne {
-			return nil
-		}
-		if c.insert(q.text, false) {
+		if q.fitsOne && c.insert(q.text, false) {
 			c.question = nil
 		}
-	case "l": // a letter alone says nothing: it may have been meant for a text
+	case "l": // a letter alone posts nothing: it may have been meant for a text
 		q.confirming = true
 	case "enter":
-		for sure && len(q.lines) > 0 && c.host.post(q.lines[0]) {
-			q.lines = q.lines[1:]
-		}
-		if !sure {
-			return nil
-		}
-		if q.text, q.fitsOne, q.leftBecause = strings.Join(q.lines, "\n"), false, c.status.notice; len(q.lines) == 0 {
+		if sure {
 			c.question = nil
+			c.send(submitLines{q.lines})
 		}
-		return c.host.end()
 	case "c", "esc", "ctrl+c", "ctrl+g":
 		c.question = nil
 		c.editor().killed = q.text
-		c.status.inform("Ctrl-Y brings it back")
+		c.inform("Ctrl-Y brings it back")
 	}
-	return nil
 }

@@ -39,7 +39,7 @@ func TestDragged(t *testing.T) {
 			st.says("dewi", fmt.Sprint("later ", i))
 		}
 		r := st.room()
-		r.moveTo(10, off, st.messageRows(), st.style)
+		r.timeline.moveTo(10, off)
 		before, empty := st.top()
 		drag := func(from, to, step int) {
 			for w := from; w != to; w += step {
@@ -72,7 +72,7 @@ func TestDraggedAndScrolled(t *testing.T) {
 	for i := range 30 {
 		st.says("dewi", fmt.Sprint("later ", i))
 	}
-	st.room().moveTo(10, 11, st.messageRows(), st.style)
+	st.room().timeline.moveTo(10, 11)
 	st.send(tea.WindowSizeMsg{Width: 60, Height: 24})
 	st.press("shift+up", "shift+up", "shift+down")
 	at, _ := st.top()
@@ -91,7 +91,7 @@ func TestScrolledBack(t *testing.T) {
 	for i := range 30 {
 		st.says("dewi", fmt.Sprint("later ", i))
 	}
-	st.room().moveTo(3, 1, st.messageRows(), st.style)
+	st.room().timeline.moveTo(3, 1)
 	st.send(tea.WindowSizeMsg{Width: 140, Height: 12})
 	st.press("shift+down", "shift+up")
 	st.send(tea.WindowSizeMsg{Width: 60, Height: 12})
@@ -110,7 +110,7 @@ func TestEnlarged(t *testing.T) {
 	}
 	before, _ := st.top()
 	st.send(tea.WindowSizeMsg{Width: 160, Height: 60})
-	if st.room().anchor != nil {
+	if st.room().timeline.anchor != nil {
 		t.Fatal("not all can be seen")
 	}
 	st.send(tea.WindowSizeMsg{Width: 60, Height: 16})

@@ -2,13 +2,14 @@ package tui
 
 import (
 	"fmt"
-	"ramai/client"
-	"ramai/wire"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/charmbracelet/x/ansi"
+
+	"ramai/client"
+	"ramai/wire"
 )
 
 // rendered is an item as lines. It is kept as long as its key stays the same.
@@ -83,10 +84,10 @@ func (b *style) clock() int {
 }
 
 // block returns the lines of the i-th item, with what stands before it.
-func (t *timeline) block(i int, b *style) *rendered {
-	it := t.itemAt(i)
+func (t *timeline) block(i int) *rendered {
+	it, b := t.itemAt(i), t.style
 	s := renderKey{style: b, state: it.state, isTarget: t.jumpTarget != 0 && it.n == t.jumpTarget && i < len(t.items)}
-	said := i - 1 // the last before it that was said at some time, which a note was not
+	said := i - 1 // the last message before it: a note has no day
 	for said >= 0 && t.itemAt(said).note {
 		said--
 	}
@@ -191,22 +192,8 @@ func (b *style) senderLabel(it *item) string {
 }
 
 // message renders a message. charsBefore counts the characters of its text before each line.
-func (b *style) message(it *item, s renderKey, names []string) (lines []string, from []int) {
+func (b *style) message(it *item, s renderKey, names []string) (lines []string, charsBefore []int) {
 	text := parse(it.text, b.ownName, names, b.method)
-	who, _ := fit(b.senderLabel(it), min(maxName, b.column()), b.method)
-	sign, style := " ", b.textStyles[dim]
-	switch {
-	case !it.own:
-	case it.state == client.Saved:
-		sign, style = "✓", b.good
-	case it.state == client.Failed:
-		sign, style = "✗", b.textStyles[bad]
-	default:
-		sign = "…"
-	}
-	if s.isTarget {
-		sign, style = "▶", b.target
-	}
 	if it.own && !it.state.Final() {
 		for i := range text {
 			if text[i].kind == plain {
@@ -215,61 +202,86 @@ func (b *style) message(it *item, s renderKey, names []string) (lines []string, 
 		}
 	}
 	if b.width < narrow {
-		var before []span
-		if !s.grouped && who != "" {
-			before = []span{{text: who, kind: name}, {text: " "}}
-		}
-		if it.own || s.isTarget {
-			before = append(before, span{text: sign + " ", kind: dim})
-		}
-		if b.numbers {
-			before = append(before, span{text: fmt.Sprintf("%d ", it.n), kind: dim})
-		}
-		seen := -characters(before)
-		for i, line := range wrap(append(before, text...), b.width, min(2, b.width/4), b.method) {
-			from = append(from, max(seen, 0))
-			seen += characters(line)
-			indent := ""
-			if i > 0 {
-				indent = "  "
-			}
-			lines = append(lines, indent+b.paint(line, it.senderID))
-		}
-		if it.reason != "" {
-			for _, line := range wrap([]span{{text: it.reason, kind: bad}}, b.width-2, 0, b.method) {
-				from = append(from, seen)
-				seen += characters(line)
-				lines = append(lines, "  "+b.paint(line, ""))
-			}
-		}
-		return lines, from
+		return b.narrowMessage(it, s, text)
 	}
-	width := min(b.width-b.indent()-1, readable)
+	return b.wideMessage(it, s, text)
+}
+
+// stateSign is the sign beside a message, and its style.
+func (b *style) stateSign(it *item, target bool) (string, ansi.Style) {
+	switch {
+	case target:
+		return "▶", b.target
+	case !it.own:
+		return " ", b.textStyles[dim]
+	case it.state == client.Saved:
+		return "✓", b.good
+	case it.state == client.Failed:
+		return "✗", b.textStyles[bad]
+	}
+	return "…", b.textStyles[dim]
+}
+
+// narrowMessage renders a message on a narrow screen, where the name stands in front of the text.
+func (b *style) narrowMessage(it *item, s renderKey, text []span) (lines []string, charsBefore []int) {
+	var before []span
+	if who, _ := fit(b.senderLabel(it), min(maxName, b.column()), b.method); !s.grouped && who != "" {
+		before = []span{{text: who, kind: name}, {text: " "}}
+	}
+	if sign, _ := b.stateSign(it, s.isTarget); it.own || s.isTarget {
+		before = append(before, span{text: sign + " ", kind: dim})
+	}
+	if b.numbers {
+		before = append(before, span{text: fmt.Sprintf("%d ", it.n), kind: dim})
+	}
+	seen := -characters(before)
+	for i, line := range wrap(append(before, text...), b.width, min(2, b.width/4), b.method) {
+		charsBefore = append(charsBefore, max(seen, 0))
+		seen += characters(line)
+		indent := ""
+		if i > 0 {
+			indent = "  "
+		}
+		lines = append(lines, indent+b.paint(line, it.senderID))
+	}
+	if it.reason != "" {
+		for _, line := range wrap([]span{{text: it.reason, kind: bad}}, b.width-2, 0, b.method) {
+			charsBefore = append(charsBefore, seen)
+			seen += characters(line)
+			lines = append(lines, "  "+b.paint(line, ""))
+		}
+	}
+	return lines, charsBefore
+}
+
+// wideMessage renders a message with columns for the time, the name and the sign.
+func (b *style) wideMessage(it *item, s renderKey, text []span) (lines []string, charsBefore []int) {
 	if it.reason != "" {
 		text = append(text, span{text: "\n" + it.reason, kind: bad})
 	}
+	sign, signStyle := b.stateSign(it, s.isTarget)
 	when, label := strings.Repeat(" ", b.clock()), strings.Repeat(" ", b.column())
 	if !s.minute {
 		when = fmt.Sprintf("%*s", b.clock(), it.at.In(b.zone).Format("15:04"))
 	}
 	if !s.grouped {
-		w := b.method.StringWidth(who)
+		who, w := fit(b.senderLabel(it), min(maxName, b.column()), b.method)
 		label = strings.Repeat(" ", max(b.column()-w, 0)) + b.nameStyle(it.senderID).Styled(who)
 	}
 	if b.numbers && it.n > 0 {
 		when = fmt.Sprintf("%*d", b.clock(), it.n)
 	}
 	seen := 0
-	for i, line := range wrap(text, width, 0, b.method) {
-		from = append(from, seen)
+	for i, line := range wrap(text, min(b.width-b.indent()-1, readable), 0, b.method) {
+		charsBefore = append(charsBefore, seen)
 		seen += characters(line)
 		if i == 0 {
-			lines = append(lines, b.textStyles[dim].Styled(when)+" "+label+" "+style.Styled(sign)+" "+b.paint(line, it.senderID))
+			lines = append(lines, b.textStyles[dim].Styled(when)+" "+label+" "+signStyle.Styled(sign)+" "+b.paint(line, it.senderID))
 			continue
 		}
 		lines = append(lines, strings.Repeat(" ", b.indent())+b.paint(line, it.senderID))
 	}
-	return lines, from
+	return lines, charsBefore
 }
 
 // characters counts the characters of a line except spaces, which wrapping adds and drops.

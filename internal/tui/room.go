@@ -4,17 +4,25 @@ import (
 	"slices"
 	"time"
 
+	tea "charm.land/bubbletea/v2"
+
+	"ramai/client"
 	"ramai/wire"
 )
 
-// room is one room on the screen: its timeline, who is in it, how far it was read, and the draft that was begun there.
+// room is one room on the screen: its timeline, who is in it, how far it was read, and the draft that was begun there. It
+// takes the events of the room.
 type room struct {
-	timeline
-	people
-	readMark
-	editor editor
+	*shared
+	name     string
+	timeline timeline
+	people   people
+	read     readMark
+	editor   editor
+	lines    lineQueue
 
-	historyID   string
+	watched     bool      // somebody sees what arrives here
+	resumed     bool      // the program was suspended, and nothing by others has come since then
 	serverEpoch string    // of the newest joined
 	last        int       // old messages that were asked for with the first join
 	warnedAt    time.Time // when /leave warned of what would be lost
@@ -31,54 +39,133 @@ type people struct {
 // known are the names that may be mentioned.
 func (p *people) known() []string { return slices.Concat(p.speakers, p.names) }
 
-// readMark is how far a room was read.
-type readMark struct {
-	readTo     uint64
-	readEpoch  string // of the history in which that was; empty: unknown
-	remembered bool   // readTo is from an earlier run, of historyID
-	unproven   bool   // the server has not confirmed yet that it still has that history
-	joinedAt   uint64 // the newest message when the room was first joined; up to there nothing rings the bell
-	mentions   int    // of this user since readTo
-	uncounted  uncounted
-}
-
-// uncounted is how many messages after a number do not count as unread.
-type uncounted struct{ after, count uint64 }
-
-func newRoom(name string) *room {
-	r := &room{last: wire.DefaultJoin}
-	r.timeline = timeline{name: name, attached: true, first: 1, people: &r.people}
+func newRoom(h *shared, name string) *room {
+	r := &room{shared: h, name: name, last: wire.DefaultJoin}
+	r.timeline = timeline{shared: h, name: name, plain: h.chat.Plain(), attached: true, first: 1, people: &r.people}
 	return r
 }
 
-// unread is how many messages nobody has seen.
-func (r *room) unread() uint64 {
-	from := r.lastRead(r.readTo)
-	n := r.head - min(from, r.head)
-	if r.uncounted.after == from {
-		n -= min(r.uncounted.count, n)
+// update takes what happens in the room.
+func (r *room) update(msg any) tea.Cmd {
+	switch msg := msg.(type) {
+	case wire.Joined:
+		return r.joined(msg)
+	case wire.Message:
+		r.message(msg)
+	case client.Line:
+		r.line(msg)
+	case client.Sent:
+		r.timeline.changed(msg)
+		return r.postLines(msg)
+	case wire.Presence:
+		r.people.present, r.people.names = msg.Count, msg.Names
+	case wire.Typing:
+		r.people.typing = msg.By
+	case wire.Gap:
+		r.timeline.gap(msg, r.now())
+	case wire.Unknown:
+		if msg.N > r.timeline.received {
+			r.skipUnread(msg.N)
+		}
+		r.timeline.received, r.timeline.head = max(r.timeline.received, msg.N), max(r.timeline.head, msg.N)
+	case page:
+		return r.timeline.loaded(msg)
+	case proof:
+		return r.proven(msg)
+	case submit:
+		return r.submit(msg.text)
+	case submitLines:
+		return r.submitLines(msg.lines)
 	}
-	return n
+	return nil
 }
 
-// skipUnread keeps n, which has just arrived, from counting as unread: it is this user's own, or nothing that is shown.
-func (r *room) skipUnread(n uint64) {
-	from := r.lastRead(r.readTo)
-	if n <= from {
+// disconnected takes the end of the connection, or of an attempt to connect; live: there was one.
+func (r *room) disconnected(live bool) {
+	r.people.typing = nil
+	if live && r.timeline.plain {
+		r.timeline.noteOutage(r.now())
+	}
+}
+
+// joined takes the position of a room, and finds out what is unread.
+func (r *room) joined(f wire.Joined) tea.Cmd {
+	t := &r.timeline
+	r.people.present, t.first, t.head, r.serverEpoch = f.Count, max(f.First, 1), f.N, f.Epoch
+	if t.joined && !f.Reset {
+		return nil
+	}
+	last := uint64(wire.DefaultJoin)
+	if !f.Reset {
+		last = uint64(r.last)
+	}
+	t.received = max(f.N-min(last, f.N), t.first-1)
+	known := r.read.remembered && t.historyID == f.HistoryID && r.read.upTo <= f.N
+	if f.Reset || r.read.remembered && !known {
+		r.inform(anotherHistory)
+	}
+	if f.Reset {
+		t.reset()
+		r.read.mentions = 0
+	}
+	if !known {
+		r.resetRead(f.N)
+	}
+	t.joined, t.historyID, r.read.remembered, r.read.joinedAt = true, f.HistoryID, false, f.N
+	t.setDivider(r.read.upTo, t.lastRead(r.read.upTo) < f.N)
+	if r.read.unproven = known && r.read.epoch != "" && r.read.epoch != f.Epoch; r.read.unproven {
+		return r.prove()
+	}
+	return nil
+}
+
+// jumpWhenReady goes to the jump target of the timeline, once that is known to exist.
+func (r *room) jumpWhenReady() tea.Cmd {
+	if r.read.unproven && !r.timeline.pendingJump {
+		return nil
+	}
+	return r.timeline.jumpWhenReady()
+}
+
+// message takes a new message.
+func (r *room) message(m wire.Message) {
+	t := &r.timeline
+	if !t.joined || m.N <= t.received { // of a time before the room was left and joined again
 		return
 	}
-	if r.uncounted.after != from {
-		r.uncounted.after, r.uncounted.count = from, 0
+	it := t.itemOf(m)
+	if it.own && t.sent(it.id) == nil {
+		r.editor.remember(it.text) // posted elsewhere, or an earlier time
+		t.confirmEarlier(it.text)
 	}
-	r.uncounted.count++
+	if t.receive(it); it.own {
+		r.skipUnread(it.n)
+	}
+	r.people.spoke(m.DisplayName)
+	r.updateRead(it)
+	if it.own || it.n <= r.read.upTo && it.n <= r.read.joinedAt || !mentionsMe(m.Text, r.self.name) {
+		return
+	}
+	if it.n > r.read.upTo {
+		r.read.mentions++
+	}
+	if it.n > r.read.joinedAt {
+		r.send(called{room: r.name, by: t.style.senderLabel(it), text: it.text})
+	}
 }
 
-// newBelow is how many messages have arrived below a view that is scrolled back.
-func (r *room) newBelow() uint64 {
-	if r.anchor == nil {
-		return 0
+// line takes a line of the plain protocol. Such lines have no numbers, so they are counted here.
+func (r *room) line(f client.Line) {
+	t := &r.timeline
+	it := &item{n: t.received + 1, at: r.now(), text: f.Text, id: f.ID, own: f.ID != ""}
+	if it.own {
+		it.state = client.Saved
+		if sent := t.sent(f.ID); sent != nil {
+			it.text = sent.text
+		}
 	}
-	return r.head - min(r.lastRead(r.readTo), r.head)
+	t.receive(it)
+	r.updateRead(it)
 }
 
 // spoke moves a name to the front of the speakers.
@@ -94,24 +181,3 @@ func (p *people) spoke(from string) {
 		p.speakers = p.speakers[:200]
 	}
 }
-
-// resetRead makes everything up to n read, and drops the position of an earlier run.
-func (r *room) resetRead(n uint64) {
-	r.readTo, r.readEpoch, r.mentions = n, r.serverEpoch, 0
-	if !r.pendingJump {
-		r.jumpTargetAt = 0
-	}
-}
-
-// markRead notes that somebody saw the end of the room.
-func (r *room) markRead() {
-	if r.anchor == nil && r.attached && r.jumpTargetAt == 0 && !r.jumping && r.readTo <= r.received {
-		if r.readTo < r.received {
-			r.readTo, r.readEpoch = r.received, r.serverEpoch
-		}
-		r.mentions = 0
-	}
-}
-
-// allRead reports whether somebody saw everything.
-func (r *room) allRead() bool { return r.anchor == nil && r.attached && r.readTo >= r.received }

@@ -4,17 +4,79 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"ramai/wire"
 )
 
 // roomList is the rooms on the screen, one of which is shown.
 type roomList struct {
-	*display
+	*shared
 	all         []*room
 	current     int
 	leftUnsaved []string // messages not confirmed in rooms that were left
 }
 
 func (l *roomList) shown() *room { return l.all[l.current] }
+
+// switchTo shows a room.
+func (l *roomList) switchTo(i int) {
+	l.current = i
+	for j, r := range l.all {
+		r.timeline.shown = j == i
+	}
+}
+
+// find returns a room by its name; nil: it is not on the screen.
+func (l *roomList) find(name string) *room {
+	if i := l.index(name); i >= 0 {
+		return l.all[i]
+	}
+	return nil
+}
+
+// add adds a room, unless it is there or the name is invalid.
+func (l *roomList) add(name string) *room {
+	if r := l.find(name); r != nil {
+		return r
+	}
+	if wire.CheckRoom(name) != nil {
+		return nil
+	}
+	r := newRoom(l.shared, name)
+	l.all = append(l.all, r)
+	return r
+}
+
+// restyle renders everything again.
+func (l *roomList) restyle() {
+	before := l.style
+	l.shared.restyle()
+	for _, r := range l.all {
+		r.timeline.reflow(before)
+	}
+}
+
+// remove takes a room off the screen.
+func (l *roomList) remove(i int) {
+	l.leftUnsaved = append(l.leftUnsaved, l.all[i].unsaved(false)...)
+	l.all = append(l.all[:i:i], l.all[i+1:]...)
+	if l.current > i || l.current == len(l.all) {
+		l.current--
+	}
+	l.switchTo(l.current)
+}
+
+// nextActive is the next room with a mention, or else the next with unread messages; -1: there is none.
+func (l *roomList) nextActive() int {
+	for _, busy := range []func(*room) bool{func(r *room) bool { return r.read.mentions > 0 }, func(r *room) bool { return r.unread() > 0 }} {
+		for step := 1; step < len(l.all); step++ {
+			if i := (l.current + step) % len(l.all); busy(l.all[i]) {
+				return i
+			}
+		}
+	}
+	return -1
+}
 
 // view is the rooms as tabs, in space cells, and how many cells they have. Rooms that do not fit are left out: never the
 // current one, and a sign shows whether one of them has a mention.
@@ -54,7 +116,7 @@ func (l *roomList) hiddenRooms(from, to int) (string, int) {
 		switch {
 		case from <= i && i < to || i == l.current:
 			continue
-		case r.mentions > 0:
+		case r.read.mentions > 0:
 			words, style = "…@", l.style.calls
 		case words != "…@" && r.unread() > 0:
 			words, style = "…", l.style.fresh
@@ -72,10 +134,10 @@ func (l *roomList) roomTab(i int, numbered bool, space int) (string, int) {
 	switch unread := r.unread(); {
 	case i == l.current:
 		style = l.style.tab
-	case r.mentions > 0:
-		label += " @" + thousands(uint64(r.mentions))
+	case r.read.mentions > 0:
+		label += " @" + thousands(uint64(r.read.mentions))
 		style = l.style.calls
-		if n := unread - min(uint64(r.mentions), unread); n > 0 {
+		if n := unread - min(uint64(r.read.mentions), unread); n > 0 {
 			label += " " + thousands(unread)
 		}
 	case unread > 0:
@@ -115,7 +177,7 @@ func (l *roomList) unsaved() []string {
 // sending is how many messages the server has not confirmed.
 func (l *roomList) sending() (n int) {
 	for _, r := range l.all {
-		n += r.sending()
+		n += r.pending()
 	}
 	return n
 }

@@ -21,25 +21,25 @@ import (
 	"ramai/internal/exitcode"
 )
 
-// Config says who talks where, and on which terminal. Client, Server, Room, In, Out, Zone and Now have to be set.
+// Config is the chat and the terminal of a screen. Client, Server, Room, In, Out, Zone and Now have to be set.
 type Config struct {
 	Client     *client.Client                                                             // connected; the screen does not close it
-	Search     func(ctx context.Context, s client.Search) (*client.SearchResponse, error) // searches the server; nil: it cannot be
+	Search     func(ctx context.Context, s client.Search) (*client.SearchResponse, error) // searches the server; nil: there is no search
 	Server     *url.URL                                                                   // for the addresses of rooms
-	Room       string                                                                     // the one the client is in from the first
-	AnyRoom    bool                                                                       // Room was not asked for: the one of the last time is as good
-	JumpTo     uint64                                                                     // the message of Room that is gone to; 0: none is
+	Room       string                                                                     // that the client has joined
+	AnyRoom    bool                                                                       // Room was not asked for: the room of the last run is shown
+	JumpTo     uint64                                                                     // the message of Room to show; 0: the newest
 	Last       int                                                                        // old messages that Room begins with
 	Name       string                                                                     // the name that was asked for
-	Notice     string                                                                     // told at first; empty: nothing is
-	Rooms      []string                                                                   // to be in too
-	State      State                                                                      // of the last time, where there is no Shelf
-	StateStore StateStore                                                                 // keeps what is remembered; nil: nothing is
-	OnName     func(name, session string)                                                 // told of each name that is held; may be nil
+	Notice     string                                                                     // shown at the start; may be empty
+	Rooms      []string                                                                   // to join as well
+	State      State                                                                      // of the last run, if there is no StateStore
+	StateStore StateStore                                                                 // stores the state; nil: it is not stored
+	OnName     func(name, session string)                                                 // called with each name that is held; may be nil
 
 	Theme   Theme
-	Keys    []string // what to do and its key, like "who=alt+w"; see CheckKeys
-	Bell    bool     // at a mention
+	Keys    []string // key bindings such as "who=alt+w"; see CheckKeys
+	Bell    bool     // rings at a mention
 	Suspend bool     // Ctrl-Z stops this process
 
 	In            io.Reader // if it is no terminal of this system, it is an io.Closer, and Run closes it
@@ -56,7 +56,7 @@ type Size struct{ Width, Height int }
 
 // ExitStatus is what a screen leaves behind.
 type ExitStatus struct {
-	Unsaved []string // what was said this time and is not confirmed, or was refused
+	Unsaved []string // texts of this run that are not confirmed, or failed
 }
 
 // Ended writes what is not confirmed to notes, a line each, and returns the error of Run as one of package exitcode. If
@@ -83,6 +83,7 @@ func Run(ctx context.Context, config Config) (ExitStatus, error) {
 }
 
 func run(ctx context.Context, config Config, c chat) (ExitStatus, error) {
+	outer := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var k *saver
@@ -95,50 +96,21 @@ func run(ctx context.Context, config Config, c chat) (ExitStatus, error) {
 		return ExitStatus{}, err
 	}
 	s.memory.saver = k
-	input := config.In
-	stopReading := func() error { return nil }
-	f, ok := config.In.(file)
-	remote := !ok || !term.IsTerminal(f.Fd())
-	switch {
-	case !remote && runtime.GOOS != "windows": // whose console gives events, not bytes
-		input = &tty{file: f}
-	case remote:
-		closer, ok := config.In.(io.Closer)
-		if !ok {
-			return ExitStatus{}, fmt.Errorf("the input of a screen is a terminal or can be closed; it is a %T", config.In)
-		}
-		stopReading = closer.Close
-		config.Out = newlines{config.Out}
-		silence, end := io.Pipe()
-		defer end.Close()
-		input = silence
+	in, err := openInput(&config)
+	if err != nil {
+		return ExitStatus{}, err
 	}
 	program := tea.NewProgram(s,
-		tea.WithInput(input), tea.WithOutput(config.Out), tea.WithEnvironment(config.Environ), tea.WithWindowSize(s.width, s.height),
+		tea.WithInput(in.reader), tea.WithOutput(config.Out), tea.WithEnvironment(config.Environ), tea.WithWindowSize(s.width, s.height),
 		tea.WithColorProfile(s.profile), tea.WithFPS(fps), tea.WithoutSignalHandler())
 	s.stop, s.pace = program.Quit, &pace{program: program}
 	broken := make(chan error, 1)
 	var helpers sync.WaitGroup
-	if remote {
+	if in.remote {
 		listen(ctx, config, program, &helpers, broken)
 	}
 	helpers.Go(func() { feed(ctx, s.chat, program.Send) })
-	helpers.Go(func() {
-		for {
-			select {
-			case <-ctx.Done():
-				program.Quit() // does nothing if it has ended
-				return
-			case size, ok := <-config.Sizes:
-				if !ok {
-					config.Sizes = nil
-					continue
-				}
-				program.Send(tea.WindowSizeMsg{Width: size.Width, Height: size.Height})
-			}
-		}
-	})
-	outer := ctx
+	helpers.Go(func() { watchSize(ctx, config.Sizes, program) })
 	_, err = program.Run()
 	s.pace.stop()
 	if s.wheel.on {
@@ -146,13 +118,13 @@ func run(ctx context.Context, config Config, c chat) (ExitStatus, error) {
 	}
 	ended := outer.Err()
 	cancel()
-	_ = stopReading() // a pipe has no error here, and nothing else is read any more
+	in.close()
 	helpers.Wait()
 	s.stopping.Wait()
-	left := ExitStatus{Unsaved: s.rooms.unsaved()}
 	if k != nil {
 		k.save(s.snapshot(), true)
 	}
+	left := ExitStatus{Unsaved: s.rooms.unsaved()}
 	switch {
 	case len(broken) > 0:
 		return left, <-broken
@@ -164,6 +136,51 @@ func run(ctx context.Context, config Config, c chat) (ExitStatus, error) {
 		return left, errors.New("the screen crashed; the cause is printed above")
 	}
 	return left, err
+}
+
+// input is where keys come from.
+type input struct {
+	reader io.Reader // for the program
+	remote bool      // the program's reader is silent: listen reads in its place
+	close  func()    // ends all reading
+}
+
+// openInput opens the input of a screen, and adapts the output to it.
+func openInput(config *Config) (input, error) {
+	f, ok := config.In.(file)
+	if ok && term.IsTerminal(f.Fd()) {
+		if runtime.GOOS == "windows" { // whose console gives events, not bytes
+			return input{reader: config.In, close: func() {}}, nil
+		}
+		return input{reader: &tty{file: f}, close: func() {}}, nil
+	}
+	closer, ok := config.In.(io.Closer)
+	if !ok {
+		return input{}, fmt.Errorf("the input of a screen is a terminal or can be closed; it is a %T", config.In)
+	}
+	config.Out = newlines{config.Out}
+	silence, end := io.Pipe()
+	return input{reader: silence, remote: true, close: func() {
+		_ = closer.Close() // a pipe has no error here, and nothing else is read any more
+		end.Close()
+	}}, nil
+}
+
+// watchSize passes on the size of the terminal until ctx ends, and then ends the program.
+func watchSize(ctx context.Context, sizes <-chan Size, program *tea.Program) {
+	for {
+		select {
+		case <-ctx.Done():
+			program.Quit() // does nothing if it has ended
+			return
+		case size, ok := <-sizes:
+			if !ok {
+				sizes = nil
+				continue
+			}
+			program.Send(tea.WindowSizeMsg{Width: size.Width, Height: size.Height})
+		}
+	}
 }
 
 // listen passes input to the program until In ends, and then ends the program. The program's own reader would block on
@@ -189,11 +206,8 @@ func listen(ctx context.Context, config Config, program *tea.Program, helpers *s
 	})
 }
 
-// newlines turns
-//
-//	into \r
-//
-// , as the system does for a terminal of its own. The renderer depends on it.
+// newlines writes a carriage return before each newline, as the system does for a terminal of its own. The renderer depends
+// on it.
 type newlines struct{ io.Writer }
 
 func (w newlines) Write(b []byte) (int, error) {

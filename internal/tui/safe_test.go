@@ -79,7 +79,7 @@ func writes(st *harness, see func(*harness), a, b, c string) {
 	st.press("l", "o", "c")
 	st.types("x")
 	st.press("enter")
-	for _, it := range slices.Clone(st.room().outbox) {
+	for _, it := range slices.Clone(st.room().timeline.outbox) {
 		st.hear(client.Sent{Room: wire.Lobby, ID: it.id, Code: wire.Internal, Reason: c, State: client.Failed})
 	}
 	see(st)

@@ -29,24 +29,21 @@ type chat interface {
 
 const (
 	noticeTime  = 6 * time.Second
-	warningTime = 30 * time.Second      // one who has been warned may do it all the same
+	warningTime = 30 * time.Second      // a command that was warned about may be repeated in this time
 	readingTime = 80 * time.Millisecond // a character of a long notice
-	maxOutbox   = 256                   // messages said in a room and not confirmed, before no more are
+	maxOutbox   = 256                   // messages posted in a room and not confirmed, before no more are accepted
 )
 
-// screen is the model of bubbletea. It composes the models of its parts and passes keys and events on to them. It belongs to
-// the goroutine of bubbletea.
+// screen is the root of the models, and the model of bubbletea. It passes keys, events and the messages of models on to the
+// models that they are for. It belongs to the goroutine of bubbletea.
 type screen struct {
 	Config
-	*display
-	chat     chat
-	ctx      context.Context // ends with the screen
-	stop     func()          // ends the program from outside of Update
-	stopping sync.WaitGroup  // calls of stop
-	pace     *pace           // nil: there is no renderer
+	*shared
+	stop     func()         // ends the program from outside of Update
+	stopping sync.WaitGroup // calls of stop
+	pace     *pace          // nil: there is no renderer
 	bindings bindings
 
-	self      self
 	rooms     roomList
 	composer  composer
 	panel     *panel // covers the messages; nil: none is open
@@ -55,8 +52,7 @@ type screen struct {
 	wheel     wheel
 	memory    memory
 
-	requests []tea.Cmd // to be made because of events
-	err      error     // why the screen ends
+	err error // why the screen ends
 }
 
 // self is what this client is to the server.
@@ -66,79 +62,48 @@ type self struct {
 	limits                  wire.Limits
 }
 
-// attention is whether anybody can see the screen.
-type attention struct {
-	blurred   bool
-	suspended bool      // since Ctrl-Z
-	resumed   bool      // and nothing by others has come since then
-	bellAt    time.Time // when the bell last rang
-}
-
 func newScreen(ctx context.Context, config Config, c chat) (*screen, error) {
 	keys, err := bind(config.Keys)
 	if err != nil {
 		return nil, err
 	}
-	s := &screen{Config: config, display: newDisplay(config), chat: c, ctx: ctx, bindings: keys}
-	s.rooms.display = s.display
-	s.status = status{display: s.display, now: config.Now, plain: c.Plain()}
-	s.composer = composer{display: s.display, now: config.Now, bindings: keys, rooms: &s.rooms, self: &s.self, status: &s.status, host: s}
+	h := &shared{display: newDisplay(config), chat: c, ctx: ctx, now: config.Now}
+	h.restyle()
+	s := &screen{Config: config, shared: h, bindings: keys, rooms: roomList{shared: h}, status: status{shared: h, plain: c.Plain()}, attention: attention{shared: h, bell: config.Bell}}
+	s.composer = composer{shared: h, bindings: keys, rooms: &s.rooms}
 	s.enterRooms()
-	s.restyle()
 	if config.Notice != "" {
-		s.status.warn("%s", oneLine(config.Notice, s.method))
+		s.status.update(notice{text: oneLine(config.Notice, s.method), isError: true})
 	}
 	return s, nil
 }
 
-// enterRooms adds the rooms to show: the one asked for, those of the settings, and those of the last run.
+// enterRooms adds the rooms to show: those of the last run, in their order, the one asked for, and those of the settings.
 func (s *screen) enterRooms() {
-	s.add(s.Room).last = s.Last
-	if s.chat.Plain() {
-		s.restore()
-		return
-	}
-	for _, name := range s.Rooms {
-		s.add(name)
-	}
-	for _, p := range s.State.Rooms {
-		s.add(p.Name)
-	}
-	s.restore()
-	if s.JumpTo > 0 {
-		s.rooms.all[0].jumpTargetAt, s.rooms.all[0].pendingJump = s.JumpTo, true
-	}
-	if s.AnyRoom && s.State.Room != "" {
-		if i := s.rooms.index(s.State.Room); i >= 0 {
-			s.rooms.current = i
+	if !s.chat.Plain() {
+		for _, p := range s.State.Rooms {
+			s.rooms.add(p.Name)
 		}
 	}
-}
-
-// add adds a room, unless it is there or the name is invalid.
-func (s *screen) add(name string) *room {
-	if i := s.rooms.index(name); i >= 0 {
-		return s.rooms.all[i]
+	asked := s.rooms.add(s.Room)
+	asked.last = s.Last
+	if !s.chat.Plain() {
+		for _, name := range s.Rooms {
+			s.rooms.add(name)
+		}
 	}
-	if wire.CheckRoom(name) != nil {
-		return nil
+	s.rooms.restore(s.State)
+	if s.JumpTo > 0 && !s.chat.Plain() {
+		asked.timeline.jumpTargetAt, asked.timeline.pendingJump = s.JumpTo, true
 	}
-	r := newRoom(name)
-	r.rows, r.plain = s.height, s.chat.Plain()
-	s.rooms.all = append(s.rooms.all, r)
-	return r
+	first := s.Room
+	if s.AnyRoom && s.rooms.index(s.State.Room) >= 0 {
+		first = s.State.Room
+	}
+	s.rooms.switchTo(s.rooms.index(first))
 }
 
 func (s *screen) room() *room { return s.rooms.shown() }
-
-// restyle renders everything again.
-func (s *screen) restyle() {
-	before := s.style
-	s.style = s.newStyle(s.self.name)
-	for _, r := range s.rooms.all {
-		r.reflow(before, s.style)
-	}
-}
 
 // Init implements tea.Model.
 func (s *screen) Init() tea.Cmd {
@@ -165,63 +130,99 @@ func (s *screen) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
 	if s.err != nil {
 		return s, nil
 	}
+	var cmds []tea.Cmd
+	for ; msg != nil; msg = s.next() {
+		cmds = append(cmds, s.route(msg))
+	}
+	watched := s.attention.present() && s.panel == nil
+	for i, r := range s.rooms.all {
+		r.watched = watched && i == s.rooms.current
+	}
+	s.room().timeline.setRows(s.messageRows()) // there may be more room than before
+	if s.room().watched {
+		s.room().markRead()
+	}
+	return s, tea.Batch(append(cmds, s.tick(), s.scheduleSave())...)
+}
+
+// route passes a message on to the model that it is for.
+func (s *screen) route(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case batch:
-		cmd = s.handleBatch(msg)
+		return s.handleBatch(msg)
 	case page:
-		cmd = s.loaded(msg)
-	case answer:
-		cmd = msg(s)
-	case tea.WindowSizeMsg:
-		s.width, s.height = max(msg.Width, 1), max(msg.Height, 1)
-		s.restyle()
-		for _, r := range s.rooms.all {
-			r.rows = s.height
-			r.resize(s.messageRows(), s.style)
-		}
-		cmd = s.fill()
-	case tea.ColorProfileMsg:
-		s.profile = msg.Profile
-		s.restyle()
-	case tea.BackgroundColorMsg:
-		if s.Theme == Auto {
-			s.dark = msg.IsDark()
-			s.restyle()
-		}
-	case tea.ModeReportMsg:
-		cmd = s.wheel.reported(msg)
-		if msg.Mode == ansi.ModeUnicodeCore && (msg.Value == ansi.ModeReset || msg.Value == ansi.ModeSet || msg.Value == ansi.ModePermanentlySet) {
-			s.method = ansi.GraphemeWidth // the renderer goes by the same answer
-			s.restyle()
-		}
-	case tea.ResumeMsg:
-		cmd = s.resume()
-	case tea.FocusMsg:
-		s.attention.blurred = false
-	case tea.BlurMsg:
-		s.attention.blurred = true
+		return s.toRoom(msg.room, msg)
+	case proof:
+		return s.toRoom(msg.room, msg)
+	case submit, submitLines:
+		return s.room().update(msg)
+	case notice, clearNotice, tick:
+		s.status.update(msg)
+	case called:
+		return s.attention.called(msg)
+	case tea.FocusMsg, tea.BlurMsg:
+		s.attention.update(msg)
+	case commandLine:
+		return s.command(msg.line)
+	case showPanel:
+		s.openPanel(msg)
+	case whoAnswer:
+		s.openPanel(showPanel{s.whoPanel(msg.who), true})
+	case foundAnswer:
+		s.openPanel(showPanel{s.foundPanel(msg.words, msg.found), true})
+	case goTo:
+		return s.goTo(msg)
+	case tea.KeyPressMsg:
+		s.attention.update(msg)
+		return s.key(msg)
 	case tea.PasteMsg:
 		if s.composer.paste(msg.Content) {
 			s.panel = nil
 		}
-	case tea.KeyPressMsg:
-		s.attention.suspended = false // it could not be
-		cmd = s.key(msg)
-	case tick:
-		s.status.ticking = false
+	case tea.ResumeMsg:
+		return s.resume()
 	case saveTick:
-		cmd = s.saveNow()
+		return s.saveNow()
+	default:
+		return s.routeTerminal(msg)
 	}
-	s.room().settleEnd(s.messageRows(), s.style) // there may be more room than before
-	if s.isWatched() {
-		s.room().markRead()
-	}
-	return s, tea.Batch(cmd, s.tick(), s.scheduleSave())
+	return nil
 }
 
-// isWatched reports whether somebody sees new messages.
-func (s *screen) isWatched() bool {
-	return !s.attention.blurred && !s.attention.suspended && s.panel == nil
+// routeTerminal takes what the terminal reports about itself.
+func (s *screen) routeTerminal(msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case tea.WindowSizeMsg:
+		s.width, s.height = max(msg.Width, 1), max(msg.Height, 1)
+		s.rooms.restyle()
+		for _, r := range s.rooms.all {
+			r.timeline.resize(s.messageRows())
+		}
+		return s.room().timeline.fill()
+	case tea.ColorProfileMsg:
+		s.profile = msg.Profile
+		s.rooms.restyle()
+	case tea.BackgroundColorMsg:
+		if s.Theme == Auto {
+			s.dark = msg.IsDark()
+			s.rooms.restyle()
+		}
+	case tea.ModeReportMsg:
+		if msg.Mode == ansi.ModeUnicodeCore && (msg.Value == ansi.ModeReset || msg.Value == ansi.ModeSet || msg.Value == ansi.ModePermanentlySet) {
+			s.method = ansi.GraphemeWidth // the renderer goes by the same answer
+			s.rooms.restyle()
+		}
+		return s.wheel.reported(msg)
+	}
+	return nil
+}
+
+// toRoom passes a message on to a room, if it is on the screen.
+func (s *screen) toRoom(name string, msg any) tea.Cmd {
+	if r := s.rooms.find(name); r != nil {
+		return r.update(msg)
+	}
+	return nil
 }
 
 type tick struct{}
@@ -233,24 +234,16 @@ func (s *screen) tick() tea.Cmd {
 		return nil
 	}
 	s.status.ticking, next = true, min(next, time.Second) // what begins meanwhile is not to wait for what has begun
+	ctx := s.ctx
 	return func() tea.Msg {
 		timer := time.NewTimer(next)
 		defer timer.Stop()
 		select {
 		case <-timer.C:
-		case <-s.ctx.Done():
+		case <-ctx.Done():
 		}
 		return tick{}
 	}
-}
-
-// answer is the result of a request that was made in the background.
-type answer func(*screen) tea.Cmd
-
-// ask calls what in the background, and then the answer it returns.
-func (s *screen) ask(what func(ctx context.Context) answer) tea.Cmd {
-	ctx := s.ctx
-	return func() tea.Msg { return what(ctx) }
 }
 
 // show switches to another room.
@@ -258,48 +251,31 @@ func (s *screen) show(i int) tea.Cmd {
 	if i < 0 || i >= len(s.rooms.all) || i == s.rooms.current {
 		return nil
 	}
-	if r := s.room(); r.allRead() {
-		r.unreadDivider = false // it is new no more
+	r := s.room()
+	if r.allRead() {
+		r.timeline.unreadDivider = false // it is new no more
 	}
-	s.room().jumpTarget = 0
-	s.rooms.current = i
+	r.timeline.jumpTarget = 0
+	s.rooms.switchTo(i)
 	s.panel, s.composer.completion = nil, nil
-	return s.fill()
+	s.room().timeline.setRows(s.messageRows())
+	return s.room().timeline.fill()
 }
 
-// post posts a message in the room, and reports whether that was possible.
-func (s *screen) post(text string) bool {
-	r := s.room()
-	if limit := s.self.limits.Text; limit > 0 {
-		if err := wire.CheckText(text, limit); err != nil {
-			s.status.warn("%s", err.Reason)
-			return false
-		}
+// goTo shows a message of a room, which is joined if necessary.
+func (s *screen) goTo(to goTo) tea.Cmd {
+	i := s.rooms.index(to.room)
+	if i < 0 {
+		return s.join(to.room, to.n)
 	}
-	switch n := r.sending(); {
-	case n >= maxOutbox:
-		s.status.warn("%s not saved yet; wait a moment", plural(n, "message is", "messages are"))
-		return false
-	case len(r.outbox) >= 2*maxOutbox:
-		s.status.warn("%s not confirmed; Esc removes them", plural(len(r.outbox)-n, "message is", "messages are"))
-		return false
-	}
-	id, err := s.chat.Say(r.name, text)
-	if err != nil {
-		s.status.warn("not sent: %s", s.reason(err))
-		return false
-	}
-	r.editor.remember(text)
-	r.unreadDivider = false
-	r.outbox = append(r.outbox, &item{at: s.Now(), senderID: s.self.senderID, displayName: s.self.name, text: text, id: id, own: true})
-	return true
+	return tea.Batch(s.show(i), s.rooms.all[i].timeline.jump(to.n, marked))
 }
 
 // leave ends the screen. If messages are not saved, it warns first.
 func (s *screen) leave() tea.Cmd {
 	if n := s.rooms.sending(); n > 0 && !s.status.leaving {
 		s.status.leaving = true
-		s.status.warn("%s not saved yet; press again to leave anyway", plural(n, "message is", "messages are"))
+		s.warn("%s not saved yet; press again to leave anyway", plural(n, "message is", "messages are"))
 		return nil
 	}
 	return tea.Quit

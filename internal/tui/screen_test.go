@@ -406,7 +406,7 @@ func TestLowPanel(t *testing.T) {
 	for i := range 30 {
 		got.Hits = append(got.Hits, wire.Hit{Room: wire.Lobby, N: uint64(i + 1), Snippet: fmt.Sprint("hit ", i)})
 	}
-	st.open(st.foundPanel("hit", got))
+	st.openPanel(showPanel{panel: st.foundPanel("hit", got)})
 	st.press("end")
 	st.send(tea.WindowSizeMsg{Width: 80, Height: 10})
 	st.has("hit 29")

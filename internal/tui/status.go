@@ -1,17 +1,18 @@
 package tui
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
 	"github.com/charmbracelet/x/ansi"
+
+	"ramai/client"
+	"ramai/wire"
 )
 
 // status is the connection, and the one notice that is shown.
 type status struct {
-	*display
-	now     func() time.Time
+	*shared
 	plain   bool // the server speaks the plain protocol
 	greeted bool // a welcome has come
 	live    bool // there is a connection
@@ -46,7 +47,7 @@ func (t *status) connection(r *room, ownLabel string, width int) (string, int) {
 	words, style := "live", t.style.warn
 	wait := t.retryAt.Sub(t.now())
 	seconds := plural(int((wait+time.Second-1)/time.Second), "s", "s")
-	switch behind := r.behind(); {
+	switch behind := r.timeline.behind(); {
 	case !t.greeted:
 		words = "connecting"
 	case !t.live && wait > 0 && t.width < narrow/2:
@@ -63,8 +64,8 @@ func (t *status) connection(r *room, ownLabel string, width int) (string, int) {
 		style = t.style.good
 	}
 	before := ""
-	if t.live && r.present > 0 && width >= 20 {
-		before = thousands(uint64(r.present)) + " here   "
+	if t.live && r.people.present > 0 && width >= 20 {
+		before = thousands(uint64(r.people.present)) + " here   "
 	}
 	if ownLabel != "" && t.width >= roomy {
 		before = ownLabel + "   " + before
@@ -112,14 +113,22 @@ func (t *status) rule(words string, style ansi.Style, right string, readable boo
 	return rows
 }
 
-// inform shows a notice for a while. Text of others in it has to be clean.
-func (t *status) inform(format string, args ...any) {
-	t.notice, t.isError = fmt.Sprintf(format, args...), false
-	t.noticeUntil = t.now().Add(max(noticeTime, time.Duration(len(t.notice))*readingTime))
-}
-
-// warn shows a notice of an error.
-func (t *status) warn(format string, args ...any) {
-	t.inform(format, args...)
-	t.isError = true
+// update takes notices, and what happens to the connection.
+func (t *status) update(msg any) {
+	switch msg := msg.(type) {
+	case notice:
+		t.notice, t.isError = msg.text, msg.isError
+		t.noticeUntil = t.now().Add(max(noticeTime, time.Duration(len(t.notice))*readingTime))
+	case clearNotice:
+		t.notice = ""
+	case wire.Welcome:
+		t.live, t.greeted = true, true
+	case client.Disconnected:
+		if t.live || t.retryAt.IsZero() {
+			t.warn("%s", reason(msg.Err, t.method))
+		}
+		t.live, t.retryAt = false, t.now().Add(msg.Wait)
+	case tick:
+		t.ticking = false
+	}
 }

@@ -47,8 +47,8 @@ func TestUnreadGone(t *testing.T) {
 	st.has("── new ──", "kept 9981")
 	st.hasNot("Alt-U")
 	st.press("end")
-	if r := st.room(); r.firstUnread() != 9981 || r.behind() != 0 {
-		t.Errorf("new is from %d on, and %d are to come", r.firstUnread(), r.behind())
+	if r := st.room(); r.timeline.firstUnread() != 9981 || r.timeline.behind() != 0 {
+		t.Errorf("new is from %d on, and %d are to come", r.timeline.firstUnread(), r.timeline.behind())
 	}
 	for n := 10_001; n <= 10_040; n++ {
 		st.inTeam(n, "b", "budi", fmt.Sprint("kept ", n))
@@ -63,8 +63,8 @@ func TestUnreadGone(t *testing.T) {
 		c.State = State{Rooms: []RoomState{{Name: "team", HistoryID: "log", Read: 10}}}
 	})
 	st.hear(wire.Joined{Room: "team", HistoryID: "log", N: 50, First: 51, Count: 3})
-	if r := st.rooms.all[1]; r.unread() != 0 || r.unreadDivider || r.behind() != 0 {
-		t.Errorf("of nothing, %d are unread and %d to come; a rule: %v", r.unread(), r.behind(), r.unreadDivider)
+	if r := st.rooms.all[1]; r.unread() != 0 || r.timeline.unreadDivider || r.timeline.behind() != 0 {
+		t.Errorf("of nothing, %d are unread and %d to come; a rule: %v", r.unread(), r.timeline.behind(), r.timeline.unreadDivider)
 	}
 }
 
@@ -151,7 +151,7 @@ func TestLongNotice(t *testing.T) {
 		if size[0] > 20 {
 			read(rule)
 			st.has("1 new ↓")
-			st.status.warn("%s", strings.Repeat("x", size[0]-2))
+			st.send(notice{text: strings.Repeat("x", size[0]-2), isError: true})
 			read(st.status.notice)
 			st.has("1 new ↓")
 		}
@@ -161,14 +161,14 @@ func TestLongNotice(t *testing.T) {
 		st.send(tea.PasteMsg{Content: "one\n" + strings.Repeat("two ", 1100)})
 		read("too much for one message")
 		st.press("c", "f1")
-		st.status.warn("%s", rule)
+		st.send(notice{text: rule, isError: true})
 		if read(rule); size[1] > 6 {
 			st.has("Keys and commands")
 		}
 	}
 	// A long one stays for long enough.
 	st := newHarness(t, 80, 24, nil)
-	st.status.warn("%s", strings.Repeat("long ", 40))
+	st.send(notice{text: strings.Repeat("long ", 40), isError: true})
 	st.now = st.now.Add(noticeTime + time.Second)
 	st.status.ticking = false
 	st.send(tick{})
@@ -207,7 +207,7 @@ func TestPanelRows(t *testing.T) {
 		for i := range 30 {
 			hits.Hits = append(hits.Hits, wire.Hit{Room: wire.Lobby, N: uint64(i + 1), DisplayName: "budi", At: wire.TimeOf(start), Snippet: fmt.Sprintf("begin%d %s end%d.", i, strings.Repeat("word ", i%7), i)})
 		}
-		st.open(st.foundPanel("word", hits))
+		st.openPanel(showPanel{panel: st.foundPanel("word", hits)})
 		for _, keys := range [][2]string{{"down", "up"}, {"pgdown", "pgup"}} {
 			for _, key := range keys {
 				for n := 0; ; n++ {
@@ -283,8 +283,8 @@ func TestPlainHistory(t *testing.T) {
 	if n := strings.Count(st.shown(), "broke here"); n != 1 {
 		t.Errorf("it is noted %d times that the connection broke", n)
 	}
-	if r := st.room(); r.received != 2 || r.unread() != 0 {
-		t.Errorf("%d lines were heard, %d are unread", r.received, r.unread())
+	if r := st.room(); r.timeline.received != 2 || r.unread() != 0 {
+		t.Errorf("%d lines were heard, %d are unread", r.timeline.received, r.unread())
 	}
 	for n := range 2 * maxItems {
 		st.hear(client.Line{Text: fmt.Sprint("line ", n)})
@@ -307,7 +307,7 @@ func TestPlainHistory(t *testing.T) {
 func TestCommandHint(t *testing.T) {
 	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 10)
-	for text, want := range map[string]string{"/join tea": "Enter do it", "/x": "Enter do it", "//x": "Enter say", "x": "Enter say"} {
+	for text, want := range map[string]string{"/join tea": "Enter run it", "/x": "Enter run it", "//x": "Enter post", "x": "Enter post"} {
 		st.types(text)
 		st.has(want)
 		st.press("ctrl+u")
@@ -459,7 +459,7 @@ func BenchmarkHear(b *testing.B) {
 	m := wire.Message{Room: wire.Lobby, N: 50, SenderID: "b", DisplayName: "budi", Text: strings.Repeat("a\u0301\u0323", 799)}
 	for b.Loop() {
 		m.N++
-		st.message(m)
+		st.room().message(m)
 	}
 }
 
@@ -498,7 +498,7 @@ func TestRejoin(t *testing.T) {
 	for _, m := range st.chat.past[wire.Lobby][50:] {
 		st.hear(m)
 	}
-	if n := len(st.room().items); n != 50 {
+	if n := len(st.room().timeline.items); n != 50 {
 		t.Errorf("of 50 messages %d are there", n)
 	}
 }

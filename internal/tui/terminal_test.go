@@ -101,15 +101,15 @@ func TestStopped(t *testing.T) {
 				st.says("budi", "on its way")
 			}
 			r := st.room()
-			if !r.unreadDivider || r.dividerAfter != 10 {
-				t.Errorf("what is new begins after %d (%v)", r.dividerAfter, r.unreadDivider)
+			if !r.timeline.unreadDivider || r.timeline.dividerAfter != 10 {
+				t.Errorf("what is new begins after %d (%v)", r.timeline.dividerAfter, r.timeline.unreadDivider)
 			}
 			if unread := r.unread() > 0; unread != c.blurred {
 				t.Errorf("%d are unread", r.unread())
 			}
 			st.press("esc")
 			st.says("budi", "seen")
-			if r.unreadDivider != c.blurred {
+			if r.timeline.unreadDivider != c.blurred {
 				t.Error("what comes when somebody looks is no news")
 			}
 		})

@@ -12,10 +12,15 @@ import (
 //
 // The view is height lines. It starts at the anchor, or it is at the end.
 type timeline struct {
-	name   string
-	plain  bool // the plain protocol has no history: nothing can be fetched
-	joined bool // the server has answered a join
-	people *people
+	*shared
+	name     string
+	plain    bool // the plain protocol has no history: nothing can be fetched
+	joined   bool // the server has answered a join
+	shown    bool // it is on the screen: what is about to become visible is fetched
+	people   *people
+	viewRows int // the height of the view
+
+	historyID string // that the numbers belong to
 
 	first    uint64 // the oldest message that the server keeps
 	received uint64 // everything up to here has arrived
@@ -26,7 +31,6 @@ type timeline struct {
 	bytes      int // of their texts
 	attached   bool
 	outbox     []*item // posted here, and not received yet
-	rows       int     // of the screen: the window is larger
 	loading    bool
 	jumping    bool   // another window is being fetched
 	loadingEnd bool   // and it is the end
@@ -74,44 +78,44 @@ func (t *timeline) indexOf(it *item) int {
 // The view of a room is height lines of its blocks. It begins at the anchor, or ends at the end.
 
 // visible returns the lines to show.
-func (t *timeline) visible(height int, b *style) []string {
+func (t *timeline) visible() []string {
 	if t.anchor != nil {
 		if i := t.indexOf(t.anchor); i >= 0 {
-			d := t.block(i, b)
+			d := t.block(i)
 			t.offset = min(max(t.offset, -d.headLines), len(d.lines)-d.headLines-1)
-			return t.linesFrom(i, t.offset, height, b)
+			return t.linesFrom(i, t.offset)
 		}
 		t.anchor = nil
 	}
 	if t.count() == 0 {
 		return nil
 	}
-	i, off := t.topOf(height, b)
-	return t.linesFrom(i, off-t.block(i, b).headLines, height, b)
+	i, off := t.topOf()
+	return t.linesFrom(i, off-t.block(i).headLines)
 }
 
 // linesFrom returns height lines, from a line of the i-th item's text on. The first message shows its sender and time
 // even if it is grouped.
-func (t *timeline) linesFrom(i, off, height int, b *style) []string {
-	d := t.block(i, b)
-	if s := d.renderKey; off <= 0 && (s.grouped || s.minute) && b.width >= narrow {
+func (t *timeline) linesFrom(i, off int) []string {
+	d := t.block(i)
+	if s := d.renderKey; off <= 0 && (s.grouped || s.minute) && t.style.width >= narrow {
 		s.grouped, s.minute = false, false
 		told := t.render(t.itemAt(i), s)
 		d = &told
 	}
 	lines := append([]string(nil), d.lines[d.headLines+off:]...)
-	for i++; i < t.count() && len(lines) < height; i++ {
-		lines = append(lines, t.block(i, b).lines...)
+	for i++; i < t.count() && len(lines) < t.viewRows; i++ {
+		lines = append(lines, t.block(i).lines...)
 	}
-	return lines[:min(len(lines), height)]
+	return lines[:min(len(lines), t.viewRows)]
 }
 
 // scroll moves the view by lines: up if negative.
-func (t *timeline) scroll(lines, height int, b *style) {
+func (t *timeline) scroll(lines int) {
 	if t.count() == 0 {
 		return
 	}
-	i, off := t.topOf(height, b)
+	i, off := t.topOf()
 	if i < 0 {
 		return
 	}
@@ -119,27 +123,27 @@ func (t *timeline) scroll(lines, height int, b *style) {
 	off += lines
 	for off < 0 && i > 0 {
 		i--
-		off += len(t.block(i, b).lines)
+		off += len(t.block(i).lines)
 	}
-	for i < t.count()-1 && off >= len(t.block(i, b).lines) {
-		off -= len(t.block(i, b).lines)
+	for i < t.count()-1 && off >= len(t.block(i).lines) {
+		off -= len(t.block(i).lines)
 		i++
 	}
-	d := t.block(i, b)
+	d := t.block(i)
 	off = min(max(off, 0), len(d.lines)-1)
-	t.moveTo(i, off-d.headLines, height, b)
+	t.moveTo(i, off-d.headLines)
 }
 
 // topOf returns where the view begins: an item, and a line of its block.
-func (t *timeline) topOf(height int, b *style) (i, off int) {
+func (t *timeline) topOf() (i, off int) {
 	if t.anchor != nil {
 		if i = t.indexOf(t.anchor); i >= 0 {
-			return i, t.offset + t.block(i, b).headLines
+			return i, t.offset + t.block(i).headLines
 		}
 	}
-	rest := height
+	rest := t.viewRows
 	for i = t.count() - 1; i >= 0; i-- {
-		n := len(t.block(i, b).lines)
+		n := len(t.block(i).lines)
 		if n >= rest {
 			return i, n - rest
 		}
@@ -150,62 +154,69 @@ func (t *timeline) topOf(height int, b *style) (i, off int) {
 
 // moveTo moves the top of the view to a line of the i-th item's text. If everything from there to the end fits, the
 // view goes to the end.
-func (t *timeline) moveTo(i, off, height int, b *style) {
+func (t *timeline) moveTo(i, off int) {
 	t.anchor, t.offset, t.beforeResize, t.reading = t.itemAt(i), off, scrollPos{}, reading{}
-	t.settleEnd(height, b)
+	t.settleEnd()
 }
 
 // settleEnd moves the view to the end if everything from its top on fits.
-func (t *timeline) settleEnd(height int, b *style) {
+func (t *timeline) settleEnd() {
 	if t.anchor == nil || !t.attached {
 		return
 	}
-	if i := t.indexOf(t.anchor); i < 0 || t.linesBelow(i, t.offset, height, b) <= height {
+	if i := t.indexOf(t.anchor); i < 0 || t.linesBelow(i, t.offset, t.viewRows) <= t.viewRows {
 		t.anchor = nil
 	}
 }
 
+// setRows changes the height of the view as the composer grows and shrinks.
+func (t *timeline) setRows(rows int) {
+	t.viewRows = rows
+	t.settleEnd()
+}
+
 // resize fits the view into another height. A view that was at the end only because everything fitted goes back to
 // where it was, unless something has arrived since.
-func (t *timeline) resize(height int, b *style) {
+func (t *timeline) resize(rows int) {
+	t.viewRows = rows
 	if p := t.beforeResize; t.anchor == nil && p.anchor != nil && p.received == t.received && t.indexOf(p.anchor) >= 0 {
 		t.anchor, t.offset = p.anchor, p.offset
-		t.restoreReading(b)
+		t.restoreReading()
 	}
 	before := scrollPos{t.anchor, t.offset, t.received}
-	if t.settleEnd(height, b); t.anchor == nil {
+	if t.settleEnd(); t.anchor == nil {
 		t.beforeResize = before
 	}
 }
 
 // linesBelow counts the lines from a line of an item to the end. It stops counting soon after enough.
-func (t *timeline) linesBelow(i, off, enough int, b *style) int {
-	d := t.block(i, b)
+func (t *timeline) linesBelow(i, off, enough int) int {
+	d := t.block(i)
 	n := len(d.lines) - d.headLines - off
 	for i++; i < t.count() && n <= enough; i++ {
-		n += len(t.block(i, b).lines)
+		n += len(t.block(i).lines)
 	}
 	return n
 }
 
 // nearTop and nearEnd report whether the view is close to messages that are not in memory.
-func (t *timeline) nearTop(height int, b *style) bool {
+func (t *timeline) nearTop() bool {
 	if t.count() == 0 {
 		return true
 	}
-	i, off := t.topOf(height, b)
-	for i--; i >= 0 && off < height; i-- {
-		off += len(t.block(i, b).lines)
+	i, off := t.topOf()
+	for i--; i >= 0 && off < t.viewRows; i-- {
+		off += len(t.block(i).lines)
 	}
-	return off < height
+	return off < t.viewRows
 }
 
-func (t *timeline) nearEnd(height int, b *style) bool {
+func (t *timeline) nearEnd() bool {
 	if t.count() == 0 {
 		return true
 	}
-	i, off := t.topOf(height, b)
-	return t.linesBelow(i, off-t.block(i, b).headLines, 2*height, b) <= 2*height
+	i, off := t.topOf()
+	return t.linesBelow(i, off-t.block(i).headLines, 2*t.viewRows) <= 2*t.viewRows
 }
 
 // reading is the text at the top of the view, however it is wrapped: dragging a window passes many widths.
@@ -217,7 +228,7 @@ type reading struct {
 }
 
 // reflow keeps the text at the top of the view when lines become longer or shorter.
-func (t *timeline) reflow(before, after *style) {
+func (t *timeline) reflow(before *style) {
 	if t.anchor == nil || t.indexOf(t.anchor) < 0 {
 		return
 	}
@@ -230,22 +241,67 @@ func (t *timeline) reflow(before, after *style) {
 		t.reading = reading{anchor: t.anchor, before: d.charsBefore[t.offset], empty: t.offset - first}
 	}
 	t.reading.offset = t.offset
-	t.restoreReading(after)
+	t.restoreReading()
 }
 
 // restoreReading scrolls to the text that was at the top.
-func (t *timeline) restoreReading(b *style) {
+func (t *timeline) restoreReading() {
 	p := &t.reading
 	if p.anchor != t.anchor || p.offset != t.offset {
 		return
 	}
-	from := t.block(t.indexOf(t.anchor), b).charsBefore
+	from := t.block(t.indexOf(t.anchor)).charsBefore
 	first, found := slices.BinarySearch(from, p.before)
 	last, _ := slices.BinarySearch(from, p.before+1)
 	if t.offset = last - 1; found {
 		t.offset = min(first+p.empty, last-1)
 	}
 	p.offset = t.offset
+}
+
+// setDivider sets where the divider of unread messages stands, and whether there is one.
+func (t *timeline) setDivider(after uint64, on bool) { t.dividerAfter, t.unreadDivider = after, on }
+
+// dividerAbove reports whether the divider of unread messages is above the view.
+func (t *timeline) dividerAbove() bool {
+	i, off := t.topOf()
+	if !t.unreadDivider || i < 0 || i >= len(t.items) {
+		return false
+	}
+	d := t.block(i)
+	return t.items[i].n > t.firstUnread() && !d.renderKey.divider || d.renderKey.divider && off >= d.headLines
+}
+
+// lastInView is the number up to which messages are in view or above it.
+func (t *timeline) lastInView() uint64 {
+	if t.anchor == nil && t.attached {
+		return t.received
+	}
+	if len(t.items) == 0 {
+		return 0
+	}
+	last := uint64(0)
+	i, off := t.topOf()
+	for rest := t.viewRows + off; i >= 0 && i < len(t.items); i++ {
+		if rest -= len(t.block(i).lines); rest < 0 {
+			break
+		}
+		last = t.items[i].n
+	}
+	return last
+}
+
+// othersBetween is how many messages by others the window has after one number and before another.
+func (t *timeline) othersBetween(after, before uint64) (n uint64) {
+	for _, it := range slices.Backward(t.items) {
+		if it.n <= after {
+			break
+		}
+		if it.n < before && !it.own && !it.note {
+			n++
+		}
+	}
+	return n
 }
 
 // firstUnread is the number of the first message below the divider.

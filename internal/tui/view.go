@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"fmt"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -78,18 +79,18 @@ func (s *screen) middle(height int) []string {
 		return append(rows, make([]string, max(height-len(rows), 0))...)[:height]
 	}
 	r := s.room()
-	rows = r.visible(height, s.style)
-	if r.count() == 0 {
+	rows = r.timeline.visible()
+	if r.timeline.count() == 0 {
 		rows = s.emptyView(height)
 	}
-	if r.anchor != nil { // a view that is scrolled back begins at its top
+	if r.timeline.anchor != nil { // a view that is scrolled back begins at its top
 		rows = append(rows, make([]string, max(height-len(rows), 0))...)
 	} else {
 		rows = append(make([]string, max(height-len(rows), 0)), rows...)
 	}
 	if fit := s.composer.matches(); len(fit) > 0 && s.composer.question == nil {
 		over := s.composer.paletteView(fit, max(min(len(fit), height-1, 12), 1))
-		if r.anchor == nil {
+		if r.timeline.anchor == nil {
 			rows = rows[len(over):] // the end stays in sight
 		}
 		rows = append(rows[:height-len(over)], over...)
@@ -99,11 +100,11 @@ func (s *screen) middle(height int) []string {
 
 // emptyView is what an empty room shows.
 func (s *screen) emptyView(height int) []string {
-	words := "no messages yet"
+	words := "No messages yet"
 	switch {
-	case !s.room().joined:
+	case !s.room().timeline.joined:
 		words = "waiting for the server"
-	case s.room().plain:
+	case s.room().timeline.plain:
 		words = "no messages since you joined"
 	}
 	var rows []string
@@ -117,7 +118,7 @@ func (s *screen) emptyView(height int) []string {
 
 // roomsRow has the rooms on the left and the connection on the right.
 func (s *screen) roomsRow() string {
-	state, w := s.status.connection(s.room(), s.self.label(&s.status), s.width/2)
+	state, w := s.status.connection(s.room(), s.ownLabel(), s.width/2)
 	tabs, used := s.rooms.view(s.width - w - 1)
 	return tabs + strings.Repeat(" ", max(s.width-used-w, 0)) + state
 }
@@ -125,7 +126,7 @@ func (s *screen) roomsRow() string {
 // overlay puts lines over the last rows. Messages at the end of a view move up for them.
 func (s *screen) overlay(rows, over []string) []string {
 	n, middle := len(over), rows[len(rows)-s.messageRows():]
-	if s.panel == nil && s.room().anchor == nil && n < len(middle) {
+	if s.panel == nil && s.room().timeline.anchor == nil && n < len(middle) {
 		copy(middle, middle[n:])
 	}
 	copy(rows[len(rows)-n:], over)
@@ -138,7 +139,7 @@ func (s *screen) ruleRows(most int) []string {
 	right := ""
 	if n := s.room().newBelow(); n > 0 && s.panel == nil {
 		right = " " + thousands(n) + " new ↓ "
-	} else if s.room().anchor != nil && s.panel == nil {
+	} else if s.room().timeline.anchor != nil && s.panel == nil {
 		right = " ↓ "
 	}
 	readable := s.composer.question != nil || words == s.status.notice && len(s.composer.matches()) == 0
@@ -161,6 +162,9 @@ func (s *screen) ruleText() (string, ansi.Style) {
 	case s.status.notice != "":
 		return s.status.notice, s.style.textStyles[plain]
 	}
+	if r.lines.active() {
+		return r.lines.progress(), s.style.textStyles[plain]
+	}
 	if typing := s.typists(r); typing != "" {
 		return typing, s.style.textStyles[dim]
 	}
@@ -175,7 +179,7 @@ func (s *screen) ruleText() (string, ansi.Style) {
 // typists says who is typing.
 func (s *screen) typists(r *room) string {
 	var names []string
-	for _, t := range r.typing {
+	for _, t := range r.people.typing {
 		if t.SenderID != s.self.senderID {
 			names = append(names, s.style.senderLabel(&item{senderID: t.SenderID, displayName: t.DisplayName}))
 		}
@@ -185,127 +189,20 @@ func (s *screen) typists(r *room) string {
 		return ""
 	case 1:
 		return names[0] + " is typing"
-	case 2, 3:
-		return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1] + " are typing"
+	case 2:
+		return names[0] + " and " + names[1] + " are typing"
 	}
-	return "several people are typing"
+	return fmt.Sprintf("%d people are typing", len(names))
 }
 
-// label is the name under which this client posts, or that it has none. It is empty while that is unknown, and where there
-// are no names.
-func (me *self) label(t *status) string {
+// ownLabel is the name under which this client posts, or that it has none. It is empty while that is unknown, and where
+// there are no names.
+func (h *shared) ownLabel() string {
 	switch {
-	case !t.greeted || t.plain:
+	case h.self.senderID == "":
 		return ""
-	case me.name == "":
+	case h.self.name == "":
 		return "without a name"
 	}
-	return "as " + oneLine(me.name, t.method)
+	return "as " + oneLine(h.self.name, h.method)
 }
-
-// hints lists the keys that matter now, as many as fit.
-func (s *screen) hints() string {
-	var b strings.Builder
-	used := 1
-	for _, h := range s.currentHints() {
-		w := s.method.StringWidth(h.key + " " + h.help)
-		if used+w > s.width {
-			break
-		}
-		used += w + 2
-		b.WriteString(s.style.key.Styled(h.key) + " " + s.style.textStyles[dim].Styled(h.help) + "  ")
-	}
-	return b.String()
-}
-
-// hint is a key and what it does.
-type hint struct{ key, help string }
-
-// currentHints are the keys that matter now, the most useful first.
-func (s *screen) currentHints() (all []hint) {
-	r := s.room()
-	add := func(key, does string) {
-		if key != "" {
-			all = append(all, hint{key, does})
-		}
-	}
-	switch c := &r.editor; {
-	case s.composer.question != nil && s.composer.question.confirming:
-		add("Enter", "say them")
-		add("c", "cancel")
-	case s.composer.question != nil && s.width < narrow:
-		if s.composer.question.fitsOne {
-			add("o", "one")
-		}
-		add("l", "each")
-		add("c", "no")
-	case s.composer.question != nil:
-		if s.composer.question.fitsOne {
-			add("o", "one message")
-		}
-		add("l", "line by line")
-		add("c", "cancel")
-	case s.panel != nil && s.panel.pick != nil:
-		add("Up Down", "choose")
-		add("Enter", "go there")
-		add("Esc", "close")
-	case s.panel != nil:
-		add("PgUp PgDn", "scroll")
-		add("Esc", "close")
-	case c.searching:
-		add("Ctrl-R", "one before")
-		add("Enter", "take it")
-		add("Esc", "cancel")
-	case s.composer.completion != nil:
-		add("Tab", "next")
-		add("Shift-Tab", "back")
-	case len(s.composer.matches()) > 0:
-		add("Up Down", "choose")
-		add("Enter", "do it")
-		add("Esc", "cancel")
-	case !c.empty():
-		if s.composer.isCommand() {
-			add("Enter", "do it")
-		} else {
-			add("Enter", "say")
-		}
-		add("Alt-Enter", "new line")
-		add("Tab", "complete")
-		if r.anchor != nil {
-			add("End", "newest")
-		}
-		add("Ctrl-C", "clear")
-	default:
-		if r.anchor != nil {
-			add("End", "newest")
-		}
-		if r.unreadDivider && r.anchor == nil && s.dividerAbove(r) {
-			add(s.bindings.keyOf("new"), "first unread")
-		}
-		add("PgUp", "older")
-		if s.rooms.activeElsewhere() {
-			add(s.bindings.keyOf("active"), "next unread room")
-		} else if len(s.rooms.all) > 1 {
-			add(s.bindings.keyOf("next"), "next room")
-		}
-		add("/", "commands")
-		if !r.plain {
-			add(s.bindings.keyOf("search"), "search")
-		}
-		add(s.bindings.keyOf("help"), "help")
-		add("Ctrl-D", "leave")
-	}
-	return all
-}
-
-// dividerAbove reports whether the divider of unread messages is above the view.
-func (s *screen) dividerAbove(r *room) bool {
-	i, off := r.topOf(s.messageRows(), s.style)
-	if i < 0 || i >= len(r.items) {
-		return false
-	}
-	d := r.block(i, s.style)
-	return r.items[i].n > r.firstUnread() && !d.renderKey.divider || d.renderKey.divider && off >= d.headLines
-}
-
-func (s *screen) keysRow() string { return " " + s.hints() }

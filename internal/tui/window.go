@@ -1,9 +1,12 @@
 package tui
 
 import (
-	"ramai/client"
+	"fmt"
 	"slices"
 	"time"
+
+	"ramai/client"
+	"ramai/wire"
 )
 
 // What a room keeps in memory. The rest is fetched when somebody scrolls to it.
@@ -82,6 +85,17 @@ func (t *timeline) noteOutage(at time.Time) {
 	}
 }
 
+// gap notes that the server no longer has some messages.
+func (t *timeline) gap(f wire.Gap, at time.Time) {
+	defer t.removeMissed()
+	if t.received == 0 || len(t.items) == 0 {
+		t.first = max(t.first, f.To+1)
+		t.received = f.To
+		return
+	}
+	t.receive(&item{n: f.To, at: at, note: true, text: fmt.Sprintf("messages %s to %s are no longer on the server", thousands(f.From), thousands(f.To))})
+}
+
 // trim keeps the window within its limits. If the view is at the end, the oldest items go. Otherwise those below the
 // reader go, and are fetched again when they are needed.
 func (t *timeline) trim() {
@@ -114,7 +128,7 @@ func (t *timeline) trim() {
 // tooMuch reports whether the window would be too large with so many messages and bytes of text. It has to be larger
 // than what is visible and fetched around that: otherwise one end would be dropped for the other without end.
 func (t *timeline) tooMuch(messages, bytes int) bool {
-	least := screens * t.rows
+	least := screens * t.display.height
 	return messages > max(maxItems, least) || bytes > maxBytes && messages > least
 }
 

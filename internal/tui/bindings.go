@@ -1,0 +1,131 @@
+package tui
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// bindings are names of actions and commands by key.
+type bindings map[string]string
+
+// bind makes the table of keys: those of actions and commands, overridden by settings such as "who=alt+q".
+func bind(wishes []string) (bindings, error) {
+	keys := bindings{}
+	var known []string
+	add := func(name string, defaults []string) {
+		known = append(known, name)
+		for _, k := range defaults {
+			keys[k] = name
+		}
+	}
+	for _, a := range actions() {
+		add(a.name, a.keys)
+	}
+	for _, c := range commands() {
+		add(c.name, c.keys)
+	}
+	wished := map[string]string{}
+	for _, wish := range wishes {
+		name, key, ok := strings.Cut(wish, "=")
+		if name, key = strings.TrimSpace(name), strings.ToLower(strings.TrimSpace(key)); !ok || key == "" {
+			return nil, fmt.Errorf("invalid key setting %q (want, for example, who=alt+w)", wish)
+		}
+		if !slices.Contains(known, name) {
+			return nil, fmt.Errorf("invalid key setting %q: unknown action %q (want one of %s)", wish, name, strings.Join(known, ", "))
+		}
+		if base, modifiers := bare(key); strings.HasSuffix(modifiers, "shift+") && len(base) == 1 && strings.Contains("`1234567890=[]\\;',/", base) {
+			return nil, fmt.Errorf("invalid key setting %q: use the character that the key writes with Shift, as in alt+! for alt+shift+1", wish)
+		}
+		key = normal(key)
+		if err := checkFree(key); err != nil {
+			return nil, fmt.Errorf("invalid key setting %q: %w", wish, err)
+		}
+		if other, taken := wished[key]; taken && other != name {
+			return nil, fmt.Errorf("invalid key setting %q: the key is also set for %s", wish, other)
+		}
+		wished[key] = name
+		for k, n := range keys {
+			if n == name {
+				delete(keys, k)
+			}
+		}
+		keys[key] = name
+	}
+	return keys, nil
+}
+
+// Keys that write nothing, and keys that cannot be assigned.
+var (
+	namedKeys    = strings.Fields("up down left right home end pgup pgdown insert delete backspace f1 f2 f3 f4 f5 f6 f7 f8 f9 f10 f11 f12")
+	reservedKeys = strings.Fields("enter esc tab shift+tab space backspace ctrl+c ctrl+d ctrl+h ctrl+j")
+)
+
+// checkFree returns an error unless key can be assigned: it exists, in the spelling of a pressed key, it writes
+// nothing, and the screen does not need it.
+func checkFree(key string) error {
+	base, modifiers := bare(key)
+	held := modifiers != "" && modifiers != "shift+"
+	character := utf8.RuneCountInString(base) == 1
+	switch {
+	case slices.Contains(reservedKeys, key) || character && !held || strings.HasPrefix(key, "alt+") && len(base) == 1 && base >= "1" && base <= "9":
+		return errors.New("that key cannot be reassigned")
+	case !character && !slices.Contains(namedKeys, base) && !slices.Contains(reservedKeys, base):
+		return fmt.Errorf("unknown key (want a letter after ctrl+, alt+ or ctrl+alt+, or one of %s)", strings.Join(namedKeys, ", "))
+	}
+	return nil
+}
+
+// CheckKeys returns an error unless settings of keys are valid.
+func CheckKeys(wishes []string) error {
+	_, err := bind(wishes)
+	return err
+}
+
+// keyOf returns the first key of an action as people write it.
+func (b bindings) keyOf(name string) string {
+	for _, k := range defaults(name) {
+		if b[k] == name {
+			return shownKey(k)
+		}
+	}
+	for k, n := range b { // a wish, of which there is one
+		if n == name {
+			return shownKey(k)
+		}
+	}
+	return ""
+}
+
+// defaults are the keys of an action or a command without settings.
+func defaults(name string) []string {
+	for _, a := range actions() {
+		if a.name == name {
+			return a.keys
+		}
+	}
+	for _, c := range commands() {
+		if c.name == name {
+			return c.keys
+		}
+	}
+	return nil
+}
+
+// shownKey is a key as people write it.
+func shownKey(k string) string {
+	parts := strings.Split(k, "+")
+	for i, p := range parts {
+		switch {
+		case p == "pgup":
+			parts[i] = "PgUp"
+		case p == "pgdown":
+			parts[i] = "PgDn"
+		case p != "":
+			parts[i] = strings.ToUpper(p[:1]) + p[1:]
+		}
+	}
+	return strings.Join(parts, "-")
+}

@@ -1,0 +1,129 @@
+package tui
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"ramai/client"
+	"ramai/wire"
+)
+
+// linesInFlight is how many lines of a paste wait for their confirmation at once.
+const linesInFlight = 8
+
+// lineQueue is a paste that is posted line by line. A line goes out when one before it is confirmed, so that a long paste
+// can be stopped, and nothing is posted after a line that failed.
+type lineQueue struct {
+	left     []string // not posted yet
+	total    int
+	inFlight []string // ids
+}
+
+func (q *lineQueue) active() bool { return len(q.left) > 0 }
+
+// progress is shown while lines are left.
+func (q *lineQueue) progress() string {
+	return fmt.Sprintf("posting line %s of %s · Esc stops", thousands(uint64(q.total-len(q.left))), thousands(uint64(q.total)))
+}
+
+// stop returns what was not posted.
+func (q *lineQueue) stop() (rest string) {
+	rest = strings.Join(q.left, "\n")
+	*q = lineQueue{}
+	return rest
+}
+
+// post posts a message, and returns why that was impossible; nil: it was accepted.
+func (r *room) post(text string) (id string, problem error) {
+	t := &r.timeline
+	if limit := r.self.limits.Text; limit > 0 {
+		if err := wire.CheckText(text, limit); err != nil {
+			return "", fmt.Errorf("%s", err.Reason)
+		}
+	}
+	switch n := t.sending(); {
+	case n >= maxOutbox:
+		return "", fmt.Errorf("%s not saved yet; wait a moment", plural(n, "message is", "messages are"))
+	case len(t.outbox) >= 2*maxOutbox:
+		return "", fmt.Errorf("%s not confirmed; Esc removes them", plural(len(t.outbox)-n, "message is", "messages are"))
+	}
+	id, err := r.chat.Say(r.name, text)
+	if err != nil {
+		return "", fmt.Errorf("not sent: %s", reason(err, r.method))
+	}
+	r.editor.remember(text)
+	t.unreadDivider = false
+	t.outbox = append(t.outbox, &item{at: r.now(), senderID: r.self.senderID, displayName: r.self.name, text: text, id: id, own: true})
+	return id, nil
+}
+
+// submit posts the draft.
+func (r *room) submit(text string) tea.Cmd {
+	if _, err := r.post(text); err != nil {
+		r.warn("%v", err)
+		return nil
+	}
+	r.editor.clear()
+	r.editor.unstash()
+	return r.timeline.end()
+}
+
+// submitLines posts lines, after those that are left of an earlier paste.
+func (r *room) submitLines(lines []string) tea.Cmd {
+	q := &r.lines
+	q.left, q.total = append(q.left, lines...), q.total+len(lines)
+	r.postMore()
+	return r.timeline.end()
+}
+
+// postLines takes the new state of a message. If it is a line, another one may follow.
+func (r *room) postLines(f client.Sent) tea.Cmd {
+	q := &r.lines
+	i := slices.Index(q.inFlight, f.ID)
+	if i < 0 || !f.State.Final() && f.State != client.Held {
+		return nil
+	}
+	q.inFlight = slices.Delete(q.inFlight, i, i+1)
+	if f.State == client.Failed && q.active() {
+		r.warn("%s; %s", oneLine(f.Reason, r.method), r.stopLines())
+		return nil
+	}
+	r.postMore()
+	return nil
+}
+
+// postMore posts as many lines as may be in flight.
+func (r *room) postMore() {
+	q := &r.lines
+	for q.active() && len(q.inFlight) < linesInFlight {
+		id, err := r.post(q.left[0])
+		if err != nil {
+			if len(q.inFlight) == 0 { // nothing will go on with it
+				r.warn("%v; %s", err, r.stopLines())
+			}
+			return
+		}
+		q.inFlight, q.left = append(q.inFlight, id), q.left[1:]
+	}
+	if !q.active() {
+		q.total = 0
+	}
+}
+
+// stopLines posts no more lines, and returns what it did in words. The rest is kept for yank.
+func (r *room) stopLines() string {
+	n := len(r.lines.left)
+	r.editor.killed = r.lines.stop()
+	return plural(n, "line was", "lines were") + " not posted (Ctrl-Y brings them back)"
+}
+
+// pending is how many messages are not saved, with the lines that are not posted yet.
+func (r *room) pending() int { return r.timeline.sending() + len(r.lines.left) }
+
+// unsaved returns the texts that are not confirmed, failed, or are not posted yet; earlier: also those of earlier runs.
+func (r *room) unsaved(earlier bool) []string {
+	return append(r.timeline.unsaved(earlier), r.lines.left...)
+}
