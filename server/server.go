@@ -125,6 +125,9 @@ func (s *Server) open() (<-chan *eventlog.Outcome, error) {
 		return nil, err
 	}
 	s.store = store
+	if err := eventlog.Current.CheckLevel(store.Level()); err != nil {
+		return nil, err
+	}
 	s.clock.newest = newest(s.store)
 	s.hub = room.NewHub(s.store, room.Options{Budget: budget, Logger: cfg.Logger})
 	s.index = search.Open(indexPath(cfg), s.store, cfg.Logger)

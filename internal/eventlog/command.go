@@ -48,6 +48,31 @@ type Batch struct {
 	Seq         uint64
 
 	Commands []Command
+
+	program *Program // whose kinds the commands are of; nil: Current
+}
+
+// check returns an error for a batch that no node can have submitted. A Start is alone in its batch, which is of the node
+// that starts and of no incarnation, because it begins one: whatever stood beside it would be of two incarnations. Whoever
+// builds or decodes a batch calls check.
+func (b *Batch) check() error {
+	for i := range b.Commands {
+		c := &b.Commands[i]
+		if c.Kind != Start {
+			continue
+		}
+		switch body, err := bodyOf[StartBody](c); {
+		case err != nil:
+			return err
+		case len(b.Commands) > 1:
+			return fmt.Errorf("a start is in a batch of %d commands, want it alone", len(b.Commands))
+		case b.Incarnation != 0:
+			return fmt.Errorf("a start is in a batch of the incarnation %d, want none", b.Incarnation)
+		case body.Node != b.Node:
+			return fmt.Errorf("a start of the node %q is in a batch of the node %q", body.Node, b.Node)
+		}
+	}
+	return nil
 }
 
 // LocalNode is the name of the only node of a server that runs alone.

@@ -42,6 +42,8 @@ type Tx interface {
 	PutNode(node string, state NodeState) error
 	// PutLimits stores the limits in place of the previous ones.
 	PutLimits(Limits) error
+	// PutLevel stores the level in place of the previous one; see Program.
+	PutLevel(level uint64) error
 }
 
 // A Change is what one batch does to a State: what differs, until the transaction is committed.
@@ -62,6 +64,7 @@ type Change struct {
 	registeredBy   map[string]int              // the new count
 	ids            IDGeneration
 	limits         Limits
+	level          uint64
 	nodes          map[string]NodeState
 	row            wire.Message // passed to Tx.PutMessage, one message after the other
 
@@ -74,17 +77,24 @@ type Change struct {
 func (c *Change) At() wire.Time { return c.at }
 
 // Decide determines the outcome of each command of b, which is at position, and writes its rows to tx. A batch that is
-// fenced, see Batch, has no outcomes. Decide depends on nothing but its arguments, and does not change s: the caller commits
+// fenced, see Batch, or has a command above the stored level, see Program, does nothing and has no outcomes. A program below
+// the stored level decides nothing; the error is an ErrLevel. Decide depends on nothing but its arguments, and does not change s: the caller commits
 // the change when the transaction is committed.
 func Decide(s *State, tx Tx, b *Batch, position uint64) (*Change, []Outcome, error) {
 	c := &Change{
-		state: s, position: position, at: b.At, node: b.Node, leaseCount: len(s.leases), roomCount: s.roomCount, ids: s.ids, limits: s.limits, epoch: s.epoch,
+		state: s, position: position, at: b.At, node: b.Node, leaseCount: len(s.leases), roomCount: s.roomCount, ids: s.ids, limits: s.limits, level: s.level, epoch: s.epoch,
 		allBounds: map[string]Bounds{}, removedLast: map[RemovedSlot]uint64{}, newestTimes: map[string]wire.Time{},
 		leases: map[string]*NameLease{}, leaseKeys: map[string]string{},
 		registrations: map[string]NameRegistration{}, registeredKeys: map[string]string{}, registeredBy: map[string]int{},
 		nodes: map[string]NodeState{}, epochs: map[string]uint64{}, spans: map[string][]Span{},
 	}
-	if s.fenced(b) {
+	if err := b.check(); err != nil { // a batch that was not decoded
+		return nil, nil, err
+	}
+	if err := b.of().CheckLevel(s.level); err != nil {
+		return nil, nil, err
+	}
+	if s.fenced(b) || b.above(s.level) {
 		return c, []Outcome{}, nil
 	}
 	if b.Incarnation != 0 {
@@ -94,7 +104,7 @@ func Decide(s *State, tx Tx, b *Batch, position uint64) (*Change, []Outcome, err
 	for i := range b.Commands {
 		o := &outcomes[i]
 		o.Command, o.At, o.Status = b.Commands[i], c.at, Saved
-		d, err := o.Command.Kind.definition()
+		d, err := b.of().kind(o.Command.Kind)
 		if err == nil {
 			err = d.decide(c, tx, o)
 		}

@@ -57,12 +57,15 @@ func (b *Batch) Encode() ([]byte, error) {
 	if err := checkString(0, "node", b.Node, maxName, false); err != nil {
 		return nil, err
 	}
+	if err := b.check(); err != nil {
+		return nil, fmt.Errorf("encode a batch: %w", err)
+	}
 	if len(b.Commands) > maxCommands {
 		return nil, fmt.Errorf("encode a batch of %d commands: at most %d are allowed", len(b.Commands), maxCommands)
 	}
 	for i := range b.Commands {
 		c := &b.Commands[i]
-		body, err := encodeBody(c)
+		body, err := b.of().encodeBody(c)
 		if err != nil {
 			return nil, fmt.Errorf("encode command %d: %w", i+1, err)
 		}
@@ -79,8 +82,8 @@ func (b *Batch) Encode() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-func encodeBody(c *Command) (cbor.RawMessage, error) {
-	d, err := c.Kind.definition()
+func (p *Program) encodeBody(c *Command) (cbor.RawMessage, error) {
+	d, err := p.kind(c.Kind)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +99,10 @@ func encodeBody(c *Command) (cbor.RawMessage, error) {
 
 // DecodeBatch returns the batch that b is the encoding of. Another version of the encoding is an ErrEncodingVersion, an
 // unknown kind of command an UnknownKindError. The batch does not refer to b.
-func DecodeBatch(b []byte) (*Batch, error) {
+func DecodeBatch(b []byte) (*Batch, error) { return Current.DecodeBatch(b) }
+
+// DecodeBatch is the function DecodeBatch for a given program.
+func (p *Program) DecodeBatch(b []byte) (*Batch, error) {
 	switch {
 	case len(b) == 0:
 		return nil, errors.New("decode a batch: it is empty")
@@ -109,11 +115,11 @@ func DecodeBatch(b []byte) (*Batch, error) {
 	if err := decoding.Unmarshal(b[1:], &e); err != nil {
 		return nil, fmt.Errorf("decode a batch: %w", err)
 	}
-	batch := &Batch{At: wire.Time(e.At), Node: e.Node, Incarnation: e.Incarnation, Seq: e.Seq, Commands: make([]Command, len(e.Commands))}
+	batch := p.NewBatch(Batch{At: wire.Time(e.At), Node: e.Node, Incarnation: e.Incarnation, Seq: e.Seq, Commands: make([]Command, len(e.Commands))})
 	for i, from := range e.Commands {
 		c := &batch.Commands[i]
 		*c = Command{Kind: from.Kind, SenderID: from.SenderID, Room: from.Room, ID: from.ID}
-		if err := decodeBody(from.Body, c); err != nil {
+		if err := p.decodeBody(from.Body, c); err != nil {
 			return nil, fmt.Errorf("decode command %d: %w", i+1, err)
 		}
 	}
@@ -126,8 +132,8 @@ func DecodeBatch(b []byte) (*Batch, error) {
 	return batch, nil
 }
 
-func decodeBody(data cbor.RawMessage, c *Command) error {
-	d, err := c.Kind.definition()
+func (p *Program) decodeBody(data cbor.RawMessage, c *Command) error {
+	d, err := p.kind(c.Kind)
 	if err != nil {
 		return err
 	}

@@ -7,20 +7,20 @@ import (
 	"os"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
 	"ramai/internal/eventlog"
 )
 
-// examples has a command of each kind.
+// examples has a command of each kind but Start.
 func examples() []eventlog.Command {
 	return []eventlog.Command{
 		{Kind: eventlog.Say, SenderID: "0123456789abcdef", Room: "lobby", ID: "a1", Text: "Selamat pagi, dünya\n", RegisterKey: "anna\x00anna"},
 		{Kind: eventlog.Say, SenderID: "0123456789abcdef", Room: "lobby", ID: "a2", Text: "x", Once: true},
 		{Kind: eventlog.ReserveName, SenderID: "0123456789abcdef", Body: eventlog.ReserveNameBody{Name: "Anna", Key: "anna\x00anna", Bound: true, Expiry: 1_790_000_000_000}},
 		{Kind: eventlog.ReleaseName, SenderID: "0123456789abcdef"},
-		{Kind: eventlog.Start, Body: eventlog.StartBody{Node: "local", After: 7, Nonce: "qL8R4QIc"}},
 		{Kind: eventlog.Trim, Room: "lobby", Body: eventlog.TrimBody{To: 500}},
 		{Kind: eventlog.UnregisterName, Body: eventlog.UnregisterNameBody{Name: "Anna", Key: "anna"}},
 		{Kind: eventlog.ExpireName, SenderID: "0123456789abcdef", Body: eventlog.ExpireNameBody{Expiry: 1_790_000_000_000}},
@@ -28,6 +28,7 @@ func examples() []eventlog.Command {
 		{Kind: eventlog.PruneIDs},
 		{Kind: eventlog.RemoveRoom, Room: "den", Body: eventlog.RemoveRoomBody{Last: 1 << 40}},
 		{Kind: eventlog.Configure, Body: eventlog.ConfigureBody{Limits: eventlog.Limits{MaxRooms: 10_000}}},
+		{Kind: eventlog.Level, Body: eventlog.LevelBody{Level: 3}},
 	}
 }
 
@@ -35,10 +36,23 @@ func exampleBatch() *eventlog.Batch {
 	return &eventlog.Batch{At: 1_790_000_000_123, Node: "local", Incarnation: 7, Seq: 9, Commands: examples()}
 }
 
+// exampleStart is the batch of a Start, which is alone in it.
+func exampleStart() *eventlog.Batch {
+	return &eventlog.Batch{At: 1_790_000_000_123, Node: "local", Commands: []eventlog.Command{
+		{Kind: eventlog.Start, Body: eventlog.StartBody{Node: "local", After: 7, Nonce: "qL8R4QIc"}},
+	}}
+}
+
 // The encoding of earlier versions of the program stays what it was. ramai stores and compares it.
 func TestEncodingIsStable(t *testing.T) {
-	const file = "testdata/batch.hex"
-	b, err := exampleBatch().Encode()
+	for file, batch := range map[string]*eventlog.Batch{"testdata/batch.hex": exampleBatch(), "testdata/start.hex": exampleStart()} {
+		checkGolden(t, file, batch)
+	}
+}
+
+func checkGolden(t *testing.T, file string, batch *eventlog.Batch) {
+	t.Helper()
+	b, err := batch.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,14 +65,14 @@ func TestEncodingIsStable(t *testing.T) {
 		t.Errorf("the encoding is\n%x\nwant, from %s,\n%x (%v)", b, file, want, err)
 	}
 	back, err := eventlog.DecodeBatch(want)
-	if err != nil || !reflect.DeepEqual(back, exampleBatch()) {
-		t.Errorf("decoded it is\n%+v\nwant\n%+v (%v)", back, exampleBatch(), err)
+	if err != nil || !reflect.DeepEqual(back, batch) {
+		t.Errorf("decoded it is\n%+v\nwant\n%+v (%v)", back, batch, err)
 	}
 }
 
 // Every kind has an example, so that none is without an encoding, and a name of its own.
 func TestEveryKind(t *testing.T) {
-	encoded, names := map[eventlog.Kind]bool{}, map[string]bool{}
+	encoded, names := map[eventlog.Kind]bool{eventlog.Start: true}, map[string]bool{}
 	for _, c := range examples() {
 		encoded[c.Kind] = true
 	}
@@ -116,6 +130,44 @@ func TestEncodingOfUnknownThings(t *testing.T) {
 	}
 }
 
+// A Start beside another command would be of two incarnations: such a batch has no encoding, and none is decoded or decided.
+func TestStartIsAlone(t *testing.T) {
+	start := exampleStart().Commands[0]
+	for name, b := range map[string]eventlog.Batch{
+		"before another":    {Node: "local", Commands: []eventlog.Command{start, {Kind: eventlog.PruneIDs}}},
+		"behind another":    {Node: "local", Commands: []eventlog.Command{{Kind: eventlog.PruneIDs}, start}},
+		"twice":             {Node: "local", Commands: []eventlog.Command{start, start}},
+		"of an incarnation": {Node: "local", Incarnation: 7, Seq: 1, Commands: []eventlog.Command{start}},
+		"of another node":   {Node: "another", Commands: []eventlog.Command{start}},
+	} {
+		if encoded, err := b.Encode(); err == nil || !strings.Contains(err.Error(), "a start ") {
+			t.Errorf("%s: it was encoded as %x, %v", name, encoded, err)
+		}
+		var s eventlog.State
+		s.Load(&eventlog.Snapshot{})
+		if _, _, err := eventlog.Decide(&s, &rows{}, &b, 8); err == nil || !strings.Contains(err.Error(), "a start ") {
+			t.Errorf("%s: it was decided, %v", name, err)
+		}
+	}
+	// The bytes of a batch of two PruneIDs, one of them replaced by a Start.
+	two, err := (&eventlog.Batch{Node: "local", Commands: []eventlog.Command{{Kind: eventlog.PruneIDs}, {Kind: eventlog.PruneIDs}}}).Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, err := exampleStart().Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	prune, command := two[len(two)-6:], one[bytes.LastIndex(one, []byte{0x85, byte(eventlog.Start)}):]
+	for name, forged := range map[string][]byte{
+		"the first": slices.Concat(two[:len(two)-12], command, prune), "the second": slices.Concat(two[:len(two)-6], command),
+	} {
+		if b, err := eventlog.DecodeBatch(forged); err == nil || !strings.Contains(err.Error(), "batch of 2 commands") {
+			t.Errorf("%s of two is a start: it was decoded as %+v, %v", name, b, err)
+		}
+	}
+}
+
 // FuzzDecodeBatch: whatever is accepted has this encoding and no other.
 func FuzzDecodeBatch(f *testing.F) {
 	for _, c := range examples() {
@@ -125,11 +177,13 @@ func FuzzDecodeBatch(f *testing.F) {
 		}
 		f.Add(b)
 	}
-	all, err := exampleBatch().Encode()
-	if err != nil {
-		f.Fatal(err)
+	for _, batch := range []*eventlog.Batch{exampleBatch(), exampleStart()} {
+		b, err := batch.Encode()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
 	}
-	f.Add(all)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		batch, err := eventlog.DecodeBatch(b)
 		if err != nil {

@@ -67,6 +67,8 @@ type Store interface {
 	Incarnation(node string) uint64
 	// Limits are the limits that apply.
 	Limits() Limits
+	// Level is the stored level, see Program.
+	Level() uint64
 	// Contains reports whether a client that received everything up to p received a part of this history, see
 	// State.Contains. It also compares the history's id.
 	Contains(room string, p *wire.Position) bool

@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -159,7 +160,7 @@ func (l *Log) nextFlights() bool {
 	if len(popped) == 0 {
 		return false
 	}
-	if !slices.ContainsFunc(popped, func(s Submission) bool { return s.Kind.Maintenance() }) {
+	if !slices.ContainsFunc(popped, func(s Submission) bool { return l.program.maintenance(s.Kind) }) {
 		l.flights = append(l.flights, flight{submissions: popped})
 		return true
 	}
@@ -169,7 +170,7 @@ func (l *Log) nextFlights() bool {
 		switch {
 		case s.Kind == ExpireName:
 			expiries.submissions = append(expiries.submissions, s)
-		case s.Kind.Maintenance():
+		case l.program.maintenance(s.Kind):
 			others = append(others, flight{submissions: []Submission{s}})
 		default:
 			clients.submissions = append(clients.submissions, s)
@@ -188,19 +189,22 @@ func (l *Log) nextFlights() bool {
 func (l *Log) admit(f *flight) {
 	free, err := l.store.Free()
 	full := err == nil && free < MinFree
-	health := l.store.Health()
+	health, level := l.store.Health(), l.store.Level()
 	if health.Err == nil {
 		health.Err = err // a disk that cannot tell its free space is not to be trusted
 	}
 	commands := make([]Command, 0, len(f.submissions))
 	for i := range f.submissions {
 		s := &f.submissions[i]
-		switch reason, invalid := health.refuses(&s.Command), l.unfit(&s.Command); {
+		kind, _ := l.program.kind(s.Kind) // of level 0 if it is unknown, and unfit where that matters
+		switch reason, invalid := health.refuses(&s.Command, l.program.maintenance(s.Kind)), l.unfit(&s.Command); {
 		case f.isRefused(i): // when it was admitted before
 		case !f.since.IsZero(): // it was admitted before: what was refused since then came behind it
 			commands = append(commands, s.Command)
 		case invalid != nil:
 			f.refuseForGood(i, invalid)
+		case kind.level > level:
+			f.refuse(i, fmt.Sprintf("the command %v needs level %d, and the stored level is %d: it is raised when all servers have been upgraded", s.Kind, kind.level, level), retryDamaged)
 		case s.fenced():
 			f.refuse(i, refusedBefore, retryAfter)
 		case reason != "":
@@ -221,7 +225,7 @@ func (l *Log) unfit(c *Command) error {
 	if l.exclusive {
 		return nil
 	}
-	d, err := c.Kind.definition()
+	d, err := l.program.kind(c.Kind)
 	if err != nil {
 		return err
 	}
@@ -229,7 +233,7 @@ func (l *Log) unfit(c *Command) error {
 }
 
 func (l *Log) newBatch(commands []Command, start bool) *Batch {
-	b := &Batch{At: wire.TimeOf(l.opt.Now()), Node: l.opt.Node, Commands: commands}
+	b := l.program.NewBatch(Batch{At: wire.TimeOf(l.opt.Now()), Node: l.opt.Node, Commands: commands})
 	if !start && !l.exclusive {
 		l.seq++
 		b.Incarnation, b.Seq = l.incarnation, l.seq
@@ -238,8 +242,8 @@ func (l *Log) newBatch(commands []Command, start bool) *Batch {
 }
 
 // refuses returns why a command must not be applied to data in this state; empty: it may. Maintenance goes on.
-func (h Health) refuses(c *Command) string {
-	if c.Kind.Maintenance() || c.Kind == Start || c.Kind == Configure {
+func (h Health) refuses(c *Command, maintenance bool) string {
+	if maintenance || c.Kind == Start || c.Kind == Configure {
 		return ""
 	}
 	room := ""

@@ -26,22 +26,8 @@ const (
 	PruneIDs       Kind = 9
 	RemoveRoom     Kind = 10
 	Configure      Kind = 11
+	Level          Kind = 12
 )
-
-// definitions has everything that the log knows of each kind. A kind without one is unknown.
-var definitions = [...]definition{
-	Say:            sayKind{},
-	ReserveName:    reserveNameKind{},
-	ReleaseName:    releaseNameKind{},
-	Start:          startKind{},
-	Trim:           trimKind{},
-	UnregisterName: unregisterNameKind{},
-	ExpireName:     expireNameKind{},
-	RotateIDs:      rotateIDsKind{},
-	PruneIDs:       pruneIDsKind{},
-	RemoveRoom:     removeRoomKind{},
-	Configure:      configureKind{},
-}
 
 // A definition is one kind of command.
 type definition interface {
@@ -59,37 +45,28 @@ type definition interface {
 	decodeBody(data []byte, c *Command) error
 }
 
-// Kinds returns all kinds, in the order of their numbers.
-func Kinds() (kinds []Kind) {
-	for k, d := range definitions {
-		if d != nil {
-			kinds = append(kinds, Kind(k))
-		}
-	}
-	return kinds
-}
+// Kinds returns all kinds of the current program, in the order of their numbers.
+func Kinds() []Kind { return Current.Kinds() }
 
-// definition returns what is known of a kind, or an UnknownKindError.
-func (k Kind) definition() (definition, error) {
-	if int(k) >= len(definitions) || definitions[k] == nil {
-		return nil, UnknownKindError{k}
+// kindNames has the names of the kinds. It is not looked up in Current, whose kinds use String.
+var kindNames []string
+
+func init() {
+	for k := range Current.kinds {
+		name := ""
+		if d := Current.kinds[k].definition; d != nil {
+			name = d.name()
+		}
+		kindNames = append(kindNames, name)
 	}
-	return definitions[k], nil
 }
 
 // String returns the name of a kind, as metrics have it.
 func (k Kind) String() string {
-	d, err := k.definition()
-	if err != nil {
-		return fmt.Sprintf("kind_%d", uint8(k))
+	if int(k) < len(kindNames) && kindNames[k] != "" {
+		return kindNames[k]
 	}
-	return d.name()
-}
-
-// Maintenance reports whether commands of this kind keep the data tidy, and nobody waits for them.
-func (k Kind) Maintenance() bool {
-	d, err := k.definition()
-	return err == nil && d.maintenance()
+	return fmt.Sprintf("kind_%d", uint8(k))
 }
 
 // An UnknownKindError is a command of a kind that this version of the program does not know.

@@ -21,6 +21,8 @@ type Options struct {
 	Batch   int                                    // commands of one transaction; 0: 1024
 	Node    string                                 // the name of this node; empty: LocalNode
 
+	Program *Program // the version of the program that is run; nil: Current
+
 	// Start returns the Start that begins an incarnation of the node after the current one. It is ordered before everything
 	// else, and once more if another process starts under the same name. nil: no incarnation is begun, which is possible
 	// only with an exclusive sequencer.
@@ -40,6 +42,7 @@ type Log struct {
 	store     Store
 	sequencer Sequencer
 	exclusive bool // see Sequencer
+	program   *Program
 	opt       Options
 	intake
 
@@ -50,6 +53,7 @@ type Log struct {
 	// Owned by Step.
 	flights     []flight // the first is in flight if it has a batch
 	started     bool     // the node's incarnation has begun
+	raised      bool     // the level was raised, or was high enough, or another node decides about it
 	incarnation uint64   // of this log; 0: it has not begun, or the sequencer is exclusive
 	seq         uint64   // of the newest batch of this incarnation
 	batch       *Batch   // taken from the sequencer and not applied yet
@@ -70,14 +74,17 @@ func NewLog(store Store, seq Sequencer, opt Options) *Log {
 	if opt.Node == "" {
 		opt.Node = LocalNode
 	}
-	l := &Log{store: store, sequencer: seq, exclusive: seq.Exclusive(), opt: opt, intake: intake{wake: make(chan struct{}, 1)}}
-	l.started, l.reached = opt.Start == nil, store.Position()
+	if opt.Program == nil {
+		opt.Program = Current
+	}
+	l := &Log{store: store, sequencer: seq, exclusive: seq.Exclusive(), program: opt.Program, opt: opt, intake: intake{wake: make(chan struct{}, 1)}}
+	l.started, l.raised, l.reached = opt.Start == nil, opt.Start == nil, store.Position()
 	seq.Notify(l.signal)
 	return l
 }
 
 // Run steps until Close was called and everything in the queue is done, or until ctx is done. Then what is left is not
-// answered.
+// answered. It returns an ErrLevel when the stored level is above that of the program.
 func (l *Log) Run(ctx context.Context) error {
 	const shortest, longest = 50 * time.Millisecond, time.Second
 	pause := shortest
@@ -86,6 +93,8 @@ func (l *Log) Run(ctx context.Context) error {
 		wake := l.wake
 		var timer <-chan time.Time
 		switch {
+		case errors.Is(err, ErrLevel):
+			return err
 		case err != nil && !l.started && l.drained(): // the Start is refused, and nothing follows it
 			return err
 		case err != nil:
@@ -145,6 +154,9 @@ func (l *Log) isNews(err error) bool {
 }
 
 func (l *Log) step() (worked bool, err error) {
+	if err := l.program.CheckLevel(l.store.Level()); err != nil {
+		return false, err
+	}
 	if l.batch == nil {
 		if at := l.store.Position(); at != l.reached {
 			l.reached = at
@@ -181,6 +193,9 @@ func (l *Log) submitNext() (bool, error) {
 		}
 		l.flights = slices.Insert(l.flights, 0, flight{submissions: []Submission{s}, start: true})
 	}
+	if l.started && !l.raised {
+		l.raiseLevel()
+	}
 	if len(l.flights) == 0 && !l.nextFlights() {
 		return false, nil
 	}
@@ -208,6 +223,15 @@ func (l *Log) submitNext() (bool, error) {
 		l.refuseQueue()
 	}
 	return true, nil
+}
+
+// raiseLevel submits the program's level, before anything else, if no other node could be too old for it.
+func (l *Log) raiseLevel() {
+	l.raised = true
+	if own := l.program.Level(); l.exclusive && own > l.store.Level() {
+		s := Submission{Command: Command{Kind: Level, Body: LevelBody{Level: own}}}
+		l.flights = slices.Insert(l.flights, 0, flight{submissions: []Submission{s}})
+	}
 }
 
 func (l *Log) setUnavailable(err error) {

@@ -24,6 +24,7 @@ type State struct {
 	registeredBy   map[string]int              // registrations of each sender
 	ids            IDGeneration
 	limits         Limits
+	level          uint64
 	nodes          map[string]NodeState
 
 	epoch  Epoch             // the newest
@@ -42,6 +43,7 @@ type Snapshot struct {
 	Epochs        []Epoch
 	Spans         map[string][]Span // by room, ascending
 	Limits        Limits
+	Level         uint64
 	Nodes         map[string]NodeState
 }
 
@@ -50,7 +52,7 @@ func (s *State) Load(from *Snapshot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.allBounds, s.removedLast, s.newestTimes = orEmpty(from.Bounds), orEmpty(from.RemovedLast), orEmpty(from.NewestTimes)
-	s.ids, s.limits, s.nodes = from.IDs, from.Limits, orEmpty(from.Nodes)
+	s.ids, s.limits, s.level, s.nodes = from.IDs, from.Limits, from.Level, orEmpty(from.Nodes)
 	s.ids.Number = max(s.ids.Number, 1)
 	s.roomCount = 0
 	for _, b := range s.allBounds {
@@ -166,7 +168,7 @@ func (s *State) CanRegister(senderID string) string {
 func (s *State) Commit(c *Change) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ids, s.roomCount, s.limits = c.ids, c.roomCount, c.limits
+	s.ids, s.roomCount, s.limits, s.level = c.ids, c.roomCount, c.limits, c.level
 	maps.Copy(s.nodes, c.nodes)
 	maps.Copy(s.removedLast, c.removedLast)
 	maps.Copy(s.newestTimes, c.newestTimes)

@@ -96,7 +96,7 @@ func (st *harness) runJobs() {
 // apply applies commands without feeding their outcomes.
 func (st *harness) apply(commands ...eventlog.Command) []eventlog.Outcome {
 	st.tb.Helper()
-	outcomes, err := st.store.Apply(&eventlog.Batch{At: wire.TimeOf(start), Commands: commands}, st.store.Position()+1)
+	outcomes, err := st.store.Apply(&eventlog.Batch{At: wire.TimeOf(start), Node: eventlog.LocalNode, Commands: commands}, st.store.Position()+1)
 	if err != nil {
 		st.tb.Fatal(err)
 	}

@@ -53,8 +53,9 @@ func TestFeedOfOtherOutcomes(t *testing.T) {
 	again.ID = "1"
 	reused := again
 	reused.Text = "another text"
-	outcomes := st.apply(again, reused, eventlog.Command{Kind: eventlog.ReserveName, SenderID: "x", Body: eventlog.ReserveNameBody{Name: "ann", Key: "ann"}}, eventlog.Command{Kind: eventlog.Start, Body: eventlog.StartBody{Node: eventlog.LocalNode, Nonce: "x"}})
+	outcomes := st.apply(again, reused, eventlog.Command{Kind: eventlog.ReserveName, SenderID: "x", Body: eventlog.ReserveNameBody{Name: "ann", Key: "ann"}})
 	st.Feed(outcomes, nil)
+	st.Feed(st.apply(eventlog.Command{Kind: eventlog.Start, Body: eventlog.StartBody{Node: eventlog.LocalNode, Nonce: "x"}}), nil)
 	st.check()
 	if got, _ := st.read(s, 1); len(got) > 0 || g.wakes != 1 {
 		t.Errorf("read %q, woken %d times", got, g.wakes)

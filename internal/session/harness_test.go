@@ -126,7 +126,7 @@ func (st *harness) order() eventlog.Sequencer {
 	if st.member != nil {
 		st.member.Close()
 	}
-	st.member = st.set.cluster.Member()
+	st.member = st.set.cluster.Member(eventlog.Current)
 	return st.member
 }
 

@@ -61,7 +61,7 @@ func newReplica(s *sim, i int) *replica {
 		s.t.Fatal(err)
 	}
 	r := &replica{s: s, name: fmt.Sprint("replica", i), store: store}
-	r.log = eventlog.NewLog(r.store, s.set.cluster.Member(), eventlog.Options{
+	r.log = eventlog.NewLog(r.store, s.set.cluster.Member(eventlog.Current), eventlog.Options{
 		Feed: func([]eventlog.Outcome, []eventlog.Submission) {}, Now: s.now, Logger: slog.New(slog.DiscardHandler), Batch: 3,
 		Node: r.name,
 		Start: func(after uint64) (eventlog.Submission, error) {

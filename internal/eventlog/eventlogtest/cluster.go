@@ -16,7 +16,8 @@ import (
 
 // testCluster lets clients write to three nodes that share one sequence while everything goes wrong that can: batches are
 // lost and repeated, commits fail, nodes restart, are started twice, fall behind a snapshot, or run an older version of the
-// program. In the end every message is stored once and in its client's order, and all stores are the same.
+// program: all nodes begin with the version without newKind, are upgraded one by one, and once all are the level is raised.
+// In the end every message is stored once and in its client's order, and all stores are the same.
 func testCluster(t *testing.T, fresh func(t *testing.T) Location, seeds uint64) {
 	for seed := range seeds {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
@@ -30,8 +31,10 @@ func testCluster(t *testing.T, fresh func(t *testing.T) Location, seeds uint64) 
 	}
 }
 
-// newKind is the kind that an older version of the program does not know.
-const newKind = eventlog.RotateIDs
+// newKind is the kind that the older version of the program does not know. What it deletes shows in the rows.
+const newKind = eventlog.Trim
+
+var older, newer = eventlog.Current.Versions(newKind)
 
 type cluster struct {
 	t       *testing.T
@@ -41,6 +44,7 @@ type cluster struct {
 	seq     *Sequence
 	nodes   []*node
 	writers []*writer
+	raised  bool                         // the level was submitted
 	truth   map[string]map[uint64]string // what was fed for each number of each room
 	plain   map[string]eventlog.Status   // of messages without an id of the client's; zero: not answered
 }
@@ -52,6 +56,7 @@ type node struct {
 	store  *Faulty
 	member *Member
 	old    bool              // runs the version without newKind
+	forged int               // batches with newKind that it wrote below the level
 	newest map[string]uint64 // number of each room that was fed last
 }
 
@@ -59,7 +64,7 @@ func newCluster(t *testing.T, fresh func(t *testing.T) Location, seed uint64) *c
 	c := &cluster{t: t, fresh: fresh, rng: rand.New(rand.NewPCG(seed, 3)), clock: start.Std(), seq: NewSequence(seed), truth: map[string]map[uint64]string{}, plain: map[string]eventlog.Status{}}
 	c.seq.SetTrouble(true)
 	for i := range 3 {
-		n := &node{c: c, name: fmt.Sprint("node", i), store: &Faulty{Store: c.open()}, old: i == 0}
+		n := &node{c: c, name: fmt.Sprint("node", i), store: &Faulty{Store: c.open()}, old: true}
 		c.nodes = append(c.nodes, n)
 		n.start()
 	}
@@ -90,17 +95,41 @@ func (n *node) start() {
 	if err := n.store.Reopen(); err != nil {
 		n.c.t.Fatalf("Reopen: %v", err)
 	}
-	n.member = n.c.seq.Member()
-	if n.old {
-		n.member.Hide(newKind)
-	}
+	n.member = n.c.seq.Member(n.program())
 	n.resetFeed()
 	n.Log = eventlog.NewLog(n.store, n.member, eventlog.Options{
 		Feed: n.feed, Now: func() time.Time { return n.c.clock }, Logger: slog.New(slog.DiscardHandler), Batch: 3,
-		Node: n.name, Start: starts(n.name),
+		Node: n.name, Start: starts(n.name), Program: n.program(),
 	})
 	for _, w := range n.c.writers {
 		w.lost = w.lost || w.node == n
+	}
+}
+
+func (n *node) program() *eventlog.Program {
+	if n.old {
+		return older
+	}
+	return newer
+}
+
+// upgrade starts the newer version of the program.
+func (n *node) upgrade() {
+	if n.old {
+		n.old = false
+		n.start()
+	}
+}
+
+// forge orders a batch with newKind as if n had written it before the level allows that. No node may apply it.
+func (n *node) forge() {
+	n.forged++
+	trim := trim("lobby", 1<<20)
+	n.c.seq.mu.Lock()
+	defer n.c.seq.mu.Unlock()
+	b := newer.NewBatch(eventlog.Batch{At: start, Node: fmt.Sprint("forger", n.forged), Commands: commands(once("forger", "lobby", "f", "x"), trim)})
+	if err := n.c.seq.order(b, 0); err != nil {
+		n.c.t.Fatal(err)
 	}
 }
 
@@ -152,7 +181,7 @@ func (n *node) advance() bool {
 // restore gives the node a snapshot of all that was ordered.
 func (n *node) restore() {
 	store := n.c.open()
-	if err := n.c.seq.Restore(store); err != nil {
+	if err := n.c.seq.Restore(store, n.program()); err != nil {
 		n.c.t.Fatalf("restore: %v", err)
 	}
 	n.store.Store = store
@@ -201,13 +230,25 @@ func (c *cluster) step() {
 	case k < 99:
 		w := c.writers[c.rng.IntN(len(c.writers))]
 		w.lost = true
+	case c.rng.IntN(3) == 0:
+		n.upgrade()
 	default:
-		if !n.old {
-			_ = n.Submit(eventlog.Submission{Command: rotateIDs(uint64(1 + c.rng.IntN(2)))}, nil) // if there is no room, another time
+		c.raise(n)
+		_ = n.Submit(eventlog.Submission{Command: trim(ForeignRoom, uint64(c.rng.IntN(40)))}, nil) // if there is no room, another time
+		if n.store.Level() == 0 && !c.raised {
+			n.forge()
 		}
 	}
 	for _, w := range c.writers {
 		w.retry()
+	}
+}
+
+// raise submits the level when all nodes run the newer version.
+func (c *cluster) raise(n *node) {
+	if !slices.ContainsFunc(c.nodes, func(n *node) bool { return n.old }) {
+		c.raised = true
+		_ = n.Submit(eventlog.Submission{Command: raise(newer.Level())}, nil) // if there is no room, another time
 	}
 }
 
@@ -232,11 +273,9 @@ func (c *cluster) rest() {
 	c.seq.SetDown(false)
 	for _, n := range c.nodes {
 		n.store.faults, n.store.reopens = nil, 0
-		if n.old {
-			n.old = false
-			n.start()
-		}
+		n.upgrade()
 	}
+	c.raise(c.nodes[0])
 	for round := 0; ; round++ {
 		if round == 1000 {
 			c.t.Fatal("the cluster does not come to rest")
@@ -245,6 +284,10 @@ func (c *cluster) rest() {
 		done := true
 		for _, n := range c.nodes {
 			done = !n.advance() && done
+			done = done && n.store.Level() == newer.Level()
+		}
+		if round == 5 {
+			_ = c.nodes[0].Submit(eventlog.Submission{Command: trim(ForeignRoom, 1)}, nil) // the new kind, at last
 		}
 		for _, w := range c.writers {
 			w.retry()
@@ -279,6 +322,12 @@ func (c *cluster) compare() {
 	wrote := map[string][]string{}
 	for _, m := range (&tested{Store: c.nodes[0].store, t: c.t}).all("lobby") {
 		wrote[m.SenderID] = append(wrote[m.SenderID], m.ID)
+	}
+	if n := len(wrote["forger"]); n > 0 {
+		c.t.Fatalf("%d messages of batches above the level are stored", n)
+	}
+	if b := c.nodes[0].store.Bounds(ForeignRoom); b.Last > 0 && b.First < 2 {
+		c.t.Fatalf("the new kind has no effect after the level was raised: %s has the bounds %v", ForeignRoom, b)
 	}
 	for _, w := range c.writers {
 		if !slices.Equal(wrote[w.by], w.wrote) {

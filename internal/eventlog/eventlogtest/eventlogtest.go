@@ -32,7 +32,8 @@ func RunLog(t *testing.T, fresh func(t *testing.T) Location, order func() eventl
 // RunSequence tests logs over a [Sequence], which goes wrong in every way that a sequencer of several nodes may.
 // The simulation of a cluster runs with so many seeds.
 func RunSequence(t *testing.T, fresh func(t *testing.T) Location, seeds uint64) {
-	testLog(t, suite{fresh, func() eventlog.Sequencer { return NewSequence(1).Member() }})
+	testLog(t, suite{fresh, func() eventlog.Sequencer { return NewSequence(1).Member(eventlog.Current) }})
+	t.Run("level", func(t *testing.T) { testLevelTooEarly(t, fresh) })
 	t.Run("cluster", func(t *testing.T) { testCluster(t, fresh, seeds) })
 }
 
@@ -63,15 +64,24 @@ func open(t *testing.T, place Location) *tested {
 	return j
 }
 
-// apply applies events as the next batch.
-func (j *tested) apply(events ...eventlog.Command) []eventlog.Outcome {
+// apply applies commands as the next batch, or batches: a Start is alone in its batch.
+func (j *tested) apply(commands ...eventlog.Command) (all []eventlog.Outcome) {
 	j.t.Helper()
-	outcomes, err := j.Apply(j.batch(events...), j.Position()+1)
+	isStart := func(c eventlog.Command) bool { return c.Kind == eventlog.Start }
+	if i := slices.IndexFunc(commands, isStart); i >= 0 && len(commands) > 1 {
+		for _, part := range [][]eventlog.Command{commands[:i], commands[i : i+1], commands[i+1:]} {
+			if len(part) > 0 {
+				all = append(all, j.apply(part...)...)
+			}
+		}
+		return all
+	}
+	outcomes, err := j.Apply(j.batch(commands...), j.Position()+1)
 	if err != nil {
 		j.t.Fatalf("Apply: %v", err)
 	}
-	if len(outcomes) != len(events) {
-		j.t.Fatalf("Apply gave %d outcomes for %d events", len(outcomes), len(events))
+	if len(outcomes) != len(commands) {
+		j.t.Fatalf("Apply gave %d outcomes for %d commands", len(outcomes), len(commands))
 	}
 	return outcomes
 }
@@ -84,7 +94,6 @@ func (j *tested) batch(commands ...eventlog.Command) *eventlog.Batch {
 
 func prepare(s eventlog.Store, b *eventlog.Batch, expiry wire.Time) *eventlog.Batch {
 	b.Commands = slices.Clone(b.Commands)
-	after := s.Incarnation(eventlog.LocalNode)
 	for i := range b.Commands {
 		c := &b.Commands[i]
 		c.SetExpiry(expiry)
@@ -92,17 +101,17 @@ func prepare(s eventlog.Store, b *eventlog.Batch, expiry wire.Time) *eventlog.Ba
 		case eventlog.ExpireNameBody:
 			c.Body = eventlog.ExpireNameBody{Expiry: expiry}
 		case eventlog.StartBody:
-			body.After = after
-			c.Body, after = body, s.Position()+1
+			body.After = s.Incarnation(eventlog.LocalNode)
+			c.Body = body
 		}
 	}
 	return b
 }
 
-// expect applies events as the next batch, and compares what became of them with one line each.
-func (j *tested) expect(events []eventlog.Command, want ...string) {
+// expect applies commands as apply does, and compares what became of them with one line each.
+func (j *tested) expect(commands []eventlog.Command, want ...string) {
 	j.t.Helper()
-	if got := brief(j.apply(events...)); got != strings.Join(want, "\n") {
+	if got := brief(j.apply(commands...)); got != strings.Join(want, "\n") {
 		j.t.Fatalf("outcomes:\n%s\nwant:\n%s", got, strings.Join(want, "\n"))
 	}
 }
@@ -214,6 +223,10 @@ func remove(room string, to uint64) eventlog.Command {
 
 func limitRooms(n int) eventlog.Command {
 	return eventlog.Command{Kind: eventlog.Configure, Body: eventlog.ConfigureBody{Limits: eventlog.Limits{MaxRooms: n}}}
+}
+
+func raise(level uint64) eventlog.Command {
+	return eventlog.Command{Kind: eventlog.Level, Body: eventlog.LevelBody{Level: level}}
 }
 
 func commands(e ...eventlog.Command) []eventlog.Command { return e }

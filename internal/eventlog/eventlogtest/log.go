@@ -59,6 +59,7 @@ func testLog(t *testing.T, s suite) {
 			synctest.Test(t, func(t *testing.T) { test.run(t, s.open(t, eventlog.Options{})) })
 		})
 	}
+	t.Run("level", func(t *testing.T) { testLoneLevel(t, s) })
 	t.Run("batches", func(t *testing.T) { testBatches(t, s.open(t, eventlog.Options{Batch: 3})) })
 	t.Run("any fault", func(t *testing.T) { testAnyFault(t, s) })
 }

@@ -67,9 +67,9 @@ func (s *Sequence) Forget(to uint64) {
 	s.first = max(s.first, to+1)
 }
 
-// Member returns a sequencer for one node. After a restart a node has a new one.
-func (s *Sequence) Member() *Member {
-	m := &Member{seq: s}
+// Member returns a sequencer for one node that runs a version of the program. After a restart a node has a new one.
+func (s *Sequence) Member(program *eventlog.Program) *Member {
+	m := &Member{seq: s, program: program}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.members = append(s.members, m)
@@ -80,7 +80,7 @@ func (s *Sequence) Member() *Member {
 type Member struct {
 	seq     *Sequence
 	wake    func()
-	hidden  eventlog.Kind
+	program *eventlog.Program
 	reached uint64 // the newest position that Next returned
 }
 
@@ -199,41 +199,28 @@ func (m *Member) Next(after uint64) (*eventlog.Batch, uint64, error) {
 			}
 		}
 	}
-	b := decode(s.entries[next-1])
-	for i := range b.Commands {
-		if m.hidden != 0 && b.Commands[i].Kind == m.hidden {
-			return nil, 0, eventlog.UnknownKindError{Kind: m.hidden}
-		}
-	}
 	m.reached = next
-	return b, next, nil
+	return decode(m.program, s.entries[next-1]), next, nil
 }
 
-// decode returns the batch of an entry, an empty one if no member has written it.
-func decode(entry []byte) *eventlog.Batch {
-	b, err := eventlog.DecodeBatch(entry)
+// decode returns the batch of an entry, an empty one if the program does not know such a batch.
+func decode(program *eventlog.Program, entry []byte) *eventlog.Batch {
+	b, err := program.DecodeBatch(entry)
 	if err != nil {
-		return &eventlog.Batch{}
+		return program.NewBatch(eventlog.Batch{})
 	}
 	return b
 }
 
-// Restore applies everything that was ordered, also what was forgotten, to a store: what results is a snapshot.
-func (s *Sequence) Restore(store eventlog.Store) error {
+// Restore applies everything that was ordered, also what was forgotten, to a store: what results is a snapshot, as a node
+// with this version of the program makes it.
+func (s *Sequence) Restore(store eventlog.Store, program *eventlog.Program) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := store.Position(); i < uint64(len(s.entries)); i++ {
-		if _, err := store.Apply(decode(s.entries[i]), i+1); err != nil {
+		if _, err := store.Apply(decode(program, s.entries[i]), i+1); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// Hide has the member fail with an UnknownKindError at batches with a command of a kind, as an older version of the program
-// does; 0: of none.
-func (m *Member) Hide(kind eventlog.Kind) {
-	m.seq.mu.Lock()
-	defer m.seq.mu.Unlock()
-	m.hidden = kind
 }

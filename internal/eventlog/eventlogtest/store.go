@@ -449,7 +449,7 @@ func testAppliedTwice(t *testing.T, j *tested) {
 func testRolledBack(t *testing.T, j *tested) {
 	j.apply(reserve("anna", "Anna"), say("anna", "lobby", "a1", "x"))
 	_, err := j.Apply(&eventlog.Batch{At: start + 9, Commands: commands(
-		release("anna"), say("anna", "lobby", "a2", "x"), say("anna", "cellar", "a1", "x"), eventlog.Command{Kind: 99},
+		release("anna"), say("anna", "lobby", "a2", "x"), say("anna", "cellar", "a1", "x"), eventlog.Command{Kind: eventlog.Trim, Room: "lobby"}, // without a body
 	)}, 2)
 	if !errors.Is(err, eventlog.ErrRolledBack) {
 		t.Fatalf("Apply of a batch that cannot be decided: %v, want ErrRolledBack", err)

@@ -65,6 +65,9 @@ func (s *Store) Incarnation(node string) uint64 { return s.state.Incarnation(nod
 // Limits implements eventlog.Store.
 func (s *Store) Limits() eventlog.Limits { return s.state.Limits() }
 
+// Level implements eventlog.Store.
+func (s *Store) Level() uint64 { return s.state.Level() }
+
 // IDGeneration implements eventlog.Store.
 func (s *Store) IDGeneration() eventlog.IDGeneration { return s.state.IDGeneration() }
 
@@ -241,6 +244,7 @@ func (t *tx) PutEpoch(eventlog.Epoch, uint64) error              { return nil }
 func (t *tx) PutSpan(string, eventlog.Span, uint64) error        { return nil }
 func (t *tx) PutNode(string, eventlog.NodeState) error           { return nil }
 func (t *tx) PutLimits(eventlog.Limits) error                    { return nil }
+func (t *tx) PutLevel(uint64) error                              { return nil }
 
 func (t *tx) DeleteRoom(room string, _ eventlog.RemovedSlot, _ uint64) error {
 	all := t.rooms[room]

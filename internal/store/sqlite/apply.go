@@ -257,6 +257,13 @@ func (t *tx) PutLimits(l eventlog.Limits) error {
 	return err
 }
 
+// levelNode is the row of the table nodes that has the level as its incarnation. No node has this name.
+const levelNode = ""
+
+func (t *tx) PutLevel(level uint64) error {
+	return t.PutNode(levelNode, eventlog.NodeState{Incarnation: level})
+}
+
 func (t *tx) PutIDGeneration(ids eventlog.IDGeneration) error {
 	_, err := t.trim.setGeneration.exec(int64(ids.Number), int64(ids.Since))
 	return err
@@ -294,3 +301,4 @@ func (r *replay) PutEpoch(eventlog.Epoch, uint64) error           { return nil }
 func (r *replay) PutSpan(string, eventlog.Span, uint64) error     { return nil }
 func (r *replay) PutNode(string, eventlog.NodeState) error        { return nil }
 func (r *replay) PutLimits(eventlog.Limits) error                 { return nil }
+func (r *replay) PutLevel(uint64) error                           { return nil }

@@ -51,7 +51,7 @@ func (s *Store) failNext(fault func(func() error) error) {
 }
 
 func batch(commands ...eventlog.Command) *eventlog.Batch {
-	return &eventlog.Batch{At: 1000, Commands: commands}
+	return &eventlog.Batch{At: 1000, Node: eventlog.LocalNode, Commands: commands}
 }
 
 func say(room, id string) eventlog.Command {

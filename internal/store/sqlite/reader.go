@@ -160,7 +160,11 @@ func (r *reader) load() (*saved, error) {
 			var node string
 			var state eventlog.NodeState
 			err := scan(&node, &state.Incarnation, &state.Seq)
-			s.Nodes[node] = state
+			if node == levelNode {
+				s.Level = state.Incarnation
+			} else {
+				s.Nodes[node] = state
+			}
 			return err
 		}},
 		{"SELECT max_rooms FROM limits", func(scan func(...any) error) error { return scan(&s.Limits.MaxRooms) }},

@@ -271,6 +271,9 @@ func (s *Store) Incarnation(node string) uint64 { return s.state.Incarnation(nod
 // Limits implements eventlog.Store.
 func (s *Store) Limits() eventlog.Limits { return s.state.Limits() }
 
+// Level implements eventlog.Store.
+func (s *Store) Level() uint64 { return s.state.Level() }
+
 // IDGeneration implements eventlog.Store.
 func (s *Store) IDGeneration() eventlog.IDGeneration { return s.state.IDGeneration() }
 

@@ -1,0 +1,114 @@
+package eventlog
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// A Program is one version of the program as far as the log is concerned: the kinds of commands that it knows, each with
+// the level from which it exists, and its own level, the highest of them.
+//
+// All nodes have to decide a batch identically, whatever their version. So a kind counts only after a Level command has
+// raised the stored level to that of the kind. Until then a batch with such a command does nothing: a program that knows
+// the kind ignores the batch by its level, and an older one because it cannot decode the batch. A program below the stored
+// level applies nothing, because it cannot know what the others do; see ErrLevel.
+type Program struct {
+	level uint64
+	kinds []leveledKind // by number; a kind without a definition is unknown
+}
+
+type leveledKind struct {
+	definition
+	level uint64
+}
+
+// Current is this version of the program.
+var Current = &Program{level: 1, kinds: []leveledKind{
+	Say:            {sayKind{}, 0},
+	ReserveName:    {reserveNameKind{}, 0},
+	ReleaseName:    {releaseNameKind{}, 0},
+	Start:          {startKind{}, 0},
+	Trim:           {trimKind{}, 0},
+	UnregisterName: {unregisterNameKind{}, 0},
+	ExpireName:     {expireNameKind{}, 0},
+	RotateIDs:      {rotateIDsKind{}, 0},
+	PruneIDs:       {pruneIDsKind{}, 0},
+	RemoveRoom:     {removeRoomKind{}, 0},
+	Configure:      {configureKind{}, 0},
+	Level:          {levelKind{}, 0},
+}}
+
+// ErrLevel is wrapped in errors of a program whose level is below the stored one. Nothing but another program helps.
+var ErrLevel = errors.New("this version of ramai is too old for the stored data")
+
+// Level is the highest level that the program can apply.
+func (p *Program) Level() uint64 { return p.level }
+
+// CheckLevel returns an ErrLevel if the program cannot apply commands to data of the stored level.
+func (p *Program) CheckLevel(stored uint64) error {
+	if stored <= p.level {
+		return nil
+	}
+	return fmt.Errorf("%w: the data has the level %d, and this version reaches %d; install the version that wrote the data, or a newer one, "+
+		"and start it on the same folder", ErrLevel, stored, p.level)
+}
+
+// Kinds returns all kinds that the program knows, in the order of their numbers.
+func (p *Program) Kinds() (kinds []Kind) {
+	for k := range p.kinds {
+		if p.kinds[k].definition != nil {
+			kinds = append(kinds, Kind(k))
+		}
+	}
+	return kinds
+}
+
+// kind returns what the program knows of a kind, or an UnknownKindError.
+func (p *Program) kind(k Kind) (leveledKind, error) {
+	if int(k) >= len(p.kinds) || p.kinds[k].definition == nil {
+		return leveledKind{}, UnknownKindError{k}
+	}
+	return p.kinds[k], nil
+}
+
+// maintenance reports whether commands of a kind keep the data tidy, and nobody waits for them.
+func (p *Program) maintenance(k Kind) bool {
+	kind, err := p.kind(k)
+	return err == nil && kind.maintenance()
+}
+
+// Versions returns two versions of the program between which a kind was added, for tests of upgrades: older does not know
+// it, and newer knows it from the next level on. Otherwise both are like p.
+func (p *Program) Versions(added Kind) (older, newer *Program) {
+	older, newer = &Program{level: p.level, kinds: slices.Clone(p.kinds)}, &Program{level: p.level + 1, kinds: slices.Clone(p.kinds)}
+	older.kinds[added] = leveledKind{}
+	newer.kinds[added].level = newer.level
+	return older, newer
+}
+
+// NewBatch returns b as a batch whose commands are of the program's kinds. A sequencer returns an empty one for what is in
+// the order and is no batch, so that a program that is too old stops there, too.
+func (p *Program) NewBatch(b Batch) *Batch {
+	b.program = p
+	if p == Current {
+		b.program = nil
+	}
+	return &b
+}
+
+// of returns the program whose kinds the commands of a batch are.
+func (b *Batch) of() *Program {
+	if b.program == nil {
+		return Current
+	}
+	return b.program
+}
+
+// above reports whether a batch has a command of a kind that does not exist at a level yet.
+func (b *Batch) above(level uint64) bool {
+	return slices.ContainsFunc(b.Commands, func(c Command) bool {
+		kind, err := b.of().kind(c.Kind)
+		return err != nil || kind.level > level
+	})
+}
