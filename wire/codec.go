@@ -108,6 +108,10 @@ func appendPage(dst []byte, p *Page) []byte {
 	if p.Reset {
 		dst = append(dst, `,"reset":true`...)
 	}
+	if p.Target > 0 {
+		dst = append(dst, `,"target":`...)
+		dst = strconv.AppendUint(dst, p.Target, 10)
+	}
 	dst = append(dst, `,"messages":[`...)
 	for i := range p.Messages {
 		if i > 0 {

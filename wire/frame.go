@@ -37,11 +37,13 @@ type (
 		ID   string `json:"id"`
 		Text string `json:"text"`
 	}
-	// History asks for one Page of messages before a number or after a position. The ones nearest to it are returned.
+	// History asks for one Page of messages before a number, after a position, or around a time. The ones nearest to it are
+	// returned. At most one of Before, After and At is set.
 	History struct {
 		Room   string    `json:"room"`
 		Before *uint64   `json:"before,omitempty"`
 		After  *Position `json:"after,omitempty"` // a bare one cannot be checked: see [Position.Bare]
+		At     *Time     `json:"at,omitempty"`
 		Limit  int       `json:"limit,omitempty"` // 1 to MaxPage; 0: MaxPage
 	}
 	// Ping asks for a Pong. It is for clients that cannot see WebSocket pings.
@@ -96,11 +98,12 @@ type (
 	Page struct {
 		Room      string    `json:"room"`
 		HistoryID string    `json:"log"`
-		Epoch     string    `json:"epoch"`           // epoch in which the page was read
-		First     uint64    `json:"first"`           // oldest number kept when the page was read; older messages are deleted
-		Reset     bool      `json:"reset,omitempty"` // the position belongs to another history: these are the newest
+		Epoch     string    `json:"epoch"`            // epoch in which the page was read
+		First     uint64    `json:"first"`            // oldest number kept when the page was read; older messages are deleted
+		Reset     bool      `json:"reset,omitempty"`  // the position belongs to another history: these are the newest
+		Target    uint64    `json:"target,omitempty"` // with At: the oldest message that is not older; 0: all are older
 		Messages  []Message `json:"messages"`
-		More      bool      `json:"more"`          // there are more messages in the same direction
+		More      bool      `json:"more"`          // there are more messages in the same direction; with At: newer ones
 		Ref       string    `json:"ref,omitempty"` // of the request
 	}
 	// Gap reports that messages From to To, both included, are deleted.
@@ -233,6 +236,20 @@ func (h History) MarshalJSON() ([]byte, error) {
 		fields
 		After uint64 `json:"after"` // replaces the one in fields
 	}{fields(h), h.After.N})
+}
+
+// Check returns an error if h has more than one of Before, After and At.
+func (h History) Check() *CodedError {
+	given := 0
+	for _, set := range []bool{h.Before != nil, h.After != nil, h.At != nil} {
+		if set {
+			given++
+		}
+	}
+	if given > 1 {
+		return &CodedError{Code: BadRequest, Reason: "use one of before, after and at, not several"}
+	}
+	return nil
 }
 
 // RefusedBy returns the answer to a Say that was refused with e.

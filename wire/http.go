@@ -11,11 +11,12 @@ type PostResponse struct {
 // HistoryResponse is the response to GET /api/v1/rooms/ROOM/messages.
 type HistoryResponse struct {
 	HistoryID string    `json:"log"`
-	Epoch     string    `json:"epoch"`           // epoch in which these were read
-	First     uint64    `json:"first"`           // oldest number kept; older messages are deleted
-	Reset     bool      `json:"reset,omitempty"` // the position belongs to another history: these are the newest
-	Messages  []Message `json:"messages"`        // in ascending order
-	More      bool      `json:"more"`            // there are more messages in the same direction
+	Epoch     string    `json:"epoch"`            // epoch in which these were read
+	First     uint64    `json:"first"`            // oldest number kept; older messages are deleted
+	Reset     bool      `json:"reset,omitempty"`  // the position belongs to another history: these are the newest
+	Target    uint64    `json:"target,omitempty"` // with a time: the oldest message that is not older; 0: all are older
+	Messages  []Message `json:"messages"`         // in ascending order
+	More      bool      `json:"more"`             // there are more messages in the same direction; with a time: newer ones
 }
 
 // SearchResponse is the response to GET /api/v1/search.

@@ -80,7 +80,7 @@ func named(e *CodedError, kind, field string) *CodedError {
 type fields [len(fieldNames)]jsontext.Value
 
 // fieldNames are the fields of all requests.
-var fieldNames = [...]string{"type", "ref", "room", "id", "text", "session", "after", "before", "last", "limit", "name"}
+var fieldNames = [...]string{"type", "ref", "room", "id", "text", "session", "after", "before", "last", "limit", "name", "at"}
 
 const ref = 1 // index in fieldNames
 
@@ -256,6 +256,19 @@ func (f *fields) positionOrNumber(name string) (*Position, *CodedError) {
 	return &Position{N: *n}, nil
 }
 
+// time returns a time, or nil if it is missing.
+func (f *fields) time(name string) (*Time, *CodedError) {
+	if f[field(name)] == nil {
+		return nil, nil
+	}
+	s, bad := f.string(name)
+	if bad != nil {
+		return nil, bad
+	}
+	t, bad := ParseTime(s)
+	return &t, bad
+}
+
 // room returns the room of a request.
 func (f *fields) room() (string, *CodedError) {
 	room, bad := f.string("room")
@@ -336,8 +349,11 @@ var requests = map[string]func(fields) (Frame, string, *CodedError){
 		if h.After, bad = f.positionOrNumber("after"); bad != nil {
 			return nil, "after", bad
 		}
-		if h.Before != nil && h.After != nil {
-			return nil, "", &CodedError{Code: BadRequest, Reason: "use before or after, not both"}
+		if h.At, bad = f.time("at"); bad != nil {
+			return nil, "at", bad
+		}
+		if bad = h.Check(); bad != nil {
+			return nil, "", bad
 		}
 		limit, bad := f.number("limit", MaxPage)
 		if bad != nil {

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -39,4 +40,17 @@ func (t *Time) UnmarshalJSON(b []byte) error {
 	}
 	*t = TimeOf(std)
 	return nil
+}
+
+// ParseTime parses an RFC 3339 time from outside.
+func ParseTime(s string) (Time, *CodedError) {
+	std, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		hint := ""
+		if strings.Contains(s, " ") {
+			hint = "; in a query, write + as %2B"
+		}
+		return 0, &CodedError{Code: BadRequest, Reason: fmt.Sprintf("invalid time %.40q (want RFC 3339, for example 2026-01-31T09:00:00Z%s)", s, hint)}
+	}
+	return TimeOf(std), nil
 }

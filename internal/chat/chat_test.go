@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"strings"
 	"testing"
@@ -295,6 +296,75 @@ func TestReads(t *testing.T) {
 	err = c.History(&ann, wire.History{Room: wire.Lobby}, func(wire.Page, error) { t.Error("it was read") })
 	if code(err) != wire.RateLimited {
 		t.Errorf("a fourth read: %v", err)
+	}
+}
+
+// TestHistoryAround reads around times: between messages, at one, before all, after all, and in an empty room.
+func TestHistoryAround(t *testing.T) {
+	c := newServer(t, RateLimits{})
+	start := wire.TimeOf(c.clock)
+	for i := range 20 {
+		if err := c.Say(&ann, &Message{Room: wire.Lobby, ID: fmt.Sprint(i), Text: "x"}, Reply{}); err != nil {
+			t.Fatal(err)
+		}
+		c.step()
+		if i != 9 { // messages 10 and 11 have the same time
+			c.clock = c.clock.Add(time.Minute)
+		}
+	}
+	read := func(room string, at wire.Time, limit int) (page wire.Page) {
+		t.Helper()
+		err := c.History(&ann, wire.History{Room: room, At: &at, Limit: limit}, func(p wire.Page, err error) {
+			if page = p; err != nil {
+				t.Error(err)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.step()
+		return page
+	}
+	minute := wire.Time(time.Minute.Milliseconds())
+	for _, w := range []struct {
+		at           wire.Time
+		limit        int
+		target       uint64
+		first, count uint64
+		more         bool
+	}{
+		{start + 4*minute, 4, 5, 3, 4, true},
+		{start + 4*minute - 1, 4, 5, 3, 4, true},
+		{start + 4*minute + 1, 4, 6, 4, 4, true},
+		{start + 9*minute, 4, 10, 8, 4, true},
+		{start + 9*minute + 1, 4, 12, 10, 4, true},
+		{start + 4*minute, 1, 5, 5, 1, true},
+		{start + 4*minute, 0, 5, 1, 20, false},
+		{start, 4, 1, 1, 2, true},
+		{math.MinInt64, 4, 1, 1, 2, true},
+		{start + 18*minute, 4, 20, 18, 3, false},
+		{start + 18*minute + 1, 4, 0, 17, 4, false},
+		{math.MaxInt64, 4, 0, 17, 4, false},
+	} {
+		page := read(wire.Lobby, w.at, w.limit)
+		if page.Target != w.target || page.First != 1 || page.More != w.more || uint64(len(page.Messages)) != w.count || page.Messages[0].N != w.first {
+			t.Errorf("at %v, limit %d: target %d, more %v, messages %+v; want %+v", w.at, w.limit, page.Target, page.More, page.Messages, w)
+		}
+	}
+	if page := read("empty", start, 4); page.Target != 0 || len(page.Messages) != 0 || page.First != 1 || page.More {
+		t.Errorf("an empty room: %+v", page)
+	}
+
+	for i := range 100 {
+		if err := c.Say(&ann, &Message{Room: "long", ID: fmt.Sprint(i), Text: strings.Repeat("\n", 100)}, Reply{}); err != nil {
+			t.Fatal(err)
+		}
+		c.step()
+		c.clock = c.clock.Add(time.Second)
+	}
+	long := read("long", wire.TimeOf(c.clock)-50_000, 0)
+	if size := len(wire.Append(nil, long)); size > wire.PageBytes || long.Target != 51 || long.Messages[len(long.Messages)-1].N < 51 {
+		t.Errorf("a page of %d bytes around %d, to %d", size, long.Target, long.Messages[len(long.Messages)-1].N)
 	}
 }
 

@@ -59,9 +59,12 @@ func (s *Service) page(h wire.History) (wire.Page, error) {
 	if h.After != nil && !h.After.Bare() && !store.Contains(h.Room, h.After) {
 		page.Reset, h.After = true, nil
 	}
-	if h.After != nil {
+	switch {
+	case h.At != nil:
+		return page, s.around(&page, *h.At, limit)
+	case h.After != nil:
 		messages, bounds, err = store.Read(h.Room, h.After.N, limit)
-	} else {
+	default:
 		before := uint64(math.MaxUint64)
 		if h.Before != nil {
 			before = *h.Before
@@ -71,7 +74,7 @@ func (s *Service) page(h wire.History) (wire.Page, error) {
 	if err != nil {
 		return page, err
 	}
-	page.First, page.Messages = bounds.First, fit(messages, h.After != nil)
+	page.First, page.Messages = bounds.First, fit(messages, h.After != nil, wire.PageBytes)
 	if k := len(page.Messages); k > 0 && h.After != nil {
 		page.More = page.Messages[k-1].N < bounds.Last
 	} else if k > 0 {
@@ -80,8 +83,66 @@ func (s *Service) page(h wire.History) (wire.Page, error) {
 	return page, nil
 }
 
-// fit drops messages, from the end or from the beginning, until the rest fits into a page.
-func fit(messages []wire.Message, fromEnd bool) []wire.Message {
+// around fills a page with messages around a time: up to half of them are older. If all are older, it is the newest.
+func (s *Service) around(page *wire.Page, at wire.Time, limit int) error {
+	store := s.cfg.Store
+	target, err := s.firstAt(page.Room, at)
+	if err != nil {
+		return err
+	}
+	half := limit / 2
+	newer, bounds, err := store.Read(page.Room, target-1, limit-half)
+	if err != nil {
+		return err
+	}
+	if len(newer) == 0 {
+		target, half = math.MaxUint64, limit
+	} else {
+		page.Target = newer[0].N // not target, if messages were deleted meanwhile
+		target = page.Target
+	}
+	var older []wire.Message
+	if half > 0 {
+		if older, bounds, err = store.ReadBefore(page.Room, target, half); err != nil {
+			return err
+		}
+	}
+	space := wire.PageBytes
+	if len(newer) > 0 {
+		space /= 2
+	}
+	older = fit(older, false, space)
+	newer = fit(newer, true, space)
+	page.First, page.Messages = bounds.First, append(older, newer...)
+	if k := len(newer); k > 0 {
+		page.More = newer[k-1].N < bounds.Last
+	}
+	return nil
+}
+
+// firstAt returns the number of the oldest message of a room that is not older than at. If all are older, it is a number
+// after the newest. Times never decrease within a room, so this takes about log2(messages) reads of one message.
+func (s *Service) firstAt(room string, at wire.Time) (uint64, error) {
+	bounds := s.cfg.Store.Bounds(room)
+	low, high := bounds.First, bounds.Last+1
+	for low < high {
+		middle := low + (high-low)/2
+		found, _, err := s.cfg.Store.Read(room, middle-1, 1)
+		if err != nil {
+			return 0, err
+		}
+		if len(found) > 0 && found[0].At < at {
+			low = found[0].N + 1
+		} else {
+			high = middle
+		}
+	}
+	return low, nil
+}
+
+// fit drops messages, from the end or from the beginning, until the rest fits into a page that has space for them, in
+// bytes. At least one message stays.
+func fit(messages []wire.Message, fromEnd bool, space int) []wire.Message {
 	const around = 256 // of the page itself
 	size, kept := around, 0
 	var scratch []byte
@@ -91,7 +152,7 @@ func fit(messages []wire.Message, fromEnd bool) []wire.Message {
 			m = &messages[len(messages)-1-kept]
 		}
 		scratch = wire.AppendMessage(scratch[:0], m)
-		if size += len(scratch); size > wire.PageBytes && kept > 0 {
+		if size += len(scratch); size > space && kept > 0 {
 			break
 		}
 		kept++

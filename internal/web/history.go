@@ -10,7 +10,7 @@ import (
 	"ramai/wire"
 )
 
-// getMessages answers GET /api/v1/rooms/ROOM/messages?after=&before=&limit=.
+// getMessages answers GET /api/v1/rooms/ROOM/messages?after=&before=&at=&limit=.
 func (w *web) getMessages(out http.ResponseWriter, r *http.Request) {
 	past, err := w.history(r)
 	if err != nil {
@@ -39,7 +39,7 @@ func (w *web) history(r *http.Request) (*wire.HistoryResponse, *wire.CodedError)
 	if failed != nil {
 		return nil, chat.Refusal(failed)
 	}
-	past := &wire.HistoryResponse{HistoryID: page.HistoryID, Epoch: page.Epoch, First: page.First, Reset: page.Reset, Messages: page.Messages, More: page.More}
+	past := &wire.HistoryResponse{HistoryID: page.HistoryID, Epoch: page.Epoch, First: page.First, Reset: page.Reset, Target: page.Target, Messages: page.Messages, More: page.More}
 	if past.Messages == nil {
 		past.Messages = []wire.Message{}
 	}
@@ -56,20 +56,26 @@ func (w *web) parseHistory(room string, q url.Values) (ask wire.History, err *wi
 		}
 		ask.Limit = n
 	}
-	after, before := q.Get("after"), q.Get("before")
-	switch {
-	case after != "" && before != "":
-		return ask, &wire.CodedError{Code: wire.BadRequest, Reason: "use before or after, not both"}
-	case before != "":
+	if before := q.Get("before"); before != "" {
 		n, bad := strconv.ParseUint(before, 10, 64)
 		if bad != nil {
 			return ask, &wire.CodedError{Code: wire.BadRequest, Reason: "before is a number"}
 		}
 		ask.Before = &n
-	case after != "":
-		ask.After, err = w.position("after", after)
 	}
-	return ask, err
+	if after := q.Get("after"); after != "" {
+		if ask.After, err = w.position("after", after); err != nil {
+			return ask, err
+		}
+	}
+	if at := q.Get("at"); at != "" {
+		t, err := wire.ParseTime(at)
+		if err != nil {
+			return ask, &wire.CodedError{Code: wire.BadRequest, Reason: "at: " + err.Reason}
+		}
+		ask.At = &t
+	}
+	return ask, ask.Check()
 }
 
 // position parses LOG:EPOCH:N, LOG:N, or N in the current history.
