@@ -35,10 +35,10 @@ func (s *Server) metricSources() metrics.Sources {
 // connections counts the sessions by transport.
 func (s *Server) connections() map[string]int {
 	count := make(map[string]int)
-	for _, t := range chat.Transports {
+	for _, t := range chat.Protocols {
 		count[t.String()] = 0
 	}
-	s.each(func(c *session.Session) { count[c.Transport().String()]++ })
+	s.each(func(c *session.Session) { count[c.Protocol().String()]++ })
 	return count
 }
 

@@ -41,7 +41,7 @@ func TestLateClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.startSession(nc, nil, session.Client{Session: secret, Room: wire.Lobby, Transport: chat.V1})
+	s.startSession(nc, nil, session.Client{Session: secret, Room: wire.Lobby, Protocol: chat.V1})
 	dec := frame.NewDecoder(&frame.Config{Client: true, TextOnly: true, MaxMessage: 1 << 16, MaxFragments: 1})
 	buf := make([]byte, 4096)
 	for {

@@ -42,24 +42,24 @@ type Service struct {
 // New returns a Service.
 func New(cfg Config) *Service { return &Service{cfg: cfg, rates: NewRates(cfg.Rates)} }
 
-// Transport is how a client is connected.
-type Transport uint8
+// Protocol is what a client speaks with the server.
+type Protocol uint8
 
-// The transports.
+// The protocols.
 const (
-	Plain  Transport = iota // WebSocket, where every text is a message
-	V1                      // WebSocket with the subprotocol ramai.v1
-	Events                  // an HTTP response of server-sent events
-	Lines                   // an HTTP response of JSON lines
-	SSH                     // ramai.v1, from a client in this process that serves an SSH session
-	HTTP                    // a request of the HTTP API
+	Plain  Protocol = iota // WebSocket, where every text is a message
+	V1                     // WebSocket with the subprotocol ramai.v1
+	Events                 // an HTTP response of server-sent events
+	Lines                  // an HTTP response of JSON lines
+	SSH                    // ramai.v1, from a client in this process that serves an SSH session
+	HTTP                   // a request of the HTTP API
 )
 
-// Transports are all transports whose clients stay connected.
-var Transports = []Transport{Plain, V1, Events, Lines, SSH}
+// Protocols are all protocols whose clients stay connected.
+var Protocols = []Protocol{Plain, V1, Events, Lines, SSH}
 
 // String returns the name of t in logs and metrics.
-func (t Transport) String() string {
+func (t Protocol) String() string {
 	switch t {
 	case Plain:
 		return "plain"
@@ -81,7 +81,7 @@ func (t Transport) String() string {
 type Actor struct {
 	SenderID  string // empty: an anonymous client, which shares its sender with all others
 	Addr      netip.AddrPort
-	Transport Transport
+	Protocol  Protocol
 	HasKey    bool // the sender has proved a cryptographic key: names that it speaks under are registered
 	NameBound bool // the name ends with the connection
 

@@ -16,8 +16,8 @@ import (
 )
 
 var (
-	ann = Actor{SenderID: wire.SenderIDOf("ann"), Addr: school, Transport: V1}
-	bob = Actor{SenderID: wire.SenderIDOf("bob"), Addr: remote, Transport: SSH}
+	ann = Actor{SenderID: wire.SenderIDOf("ann"), Addr: school, Protocol: V1}
+	bob = Actor{SenderID: wire.SenderIDOf("bob"), Addr: remote, Protocol: SSH}
 )
 
 // code is what an error refuses with.
@@ -31,13 +31,13 @@ func code(err error) wire.Code {
 // A message is stored under its sender, whatever the transport, and its outcome goes to the reply.
 func TestSay(t *testing.T) {
 	c := newServer(t, RateLimits{})
-	for i, a := range []Actor{ann, bob, {Addr: remote, Transport: HTTP}, {SenderID: ann.SenderID, Addr: remote, Transport: Plain}} {
+	for i, a := range []Actor{ann, bob, {Addr: remote, Protocol: HTTP}, {SenderID: ann.SenderID, Addr: remote, Protocol: Plain}} {
 		if err := c.Say(&a, &Message{Room: wire.Lobby, ID: fmt.Sprint(i), Text: "hello"}, c.reply()); err != nil {
 			t.Fatal(err)
 		}
 		got := c.step()
 		if len(got) != 1 || got[0].Status != eventlog.Saved || got[0].N != uint64(i+1) || got[0].Command.SenderID != a.sender() {
-			t.Errorf("%v: %+v", a.Transport, got)
+			t.Errorf("%v: %+v", a.Protocol, got)
 		}
 	}
 	if ann := anonymous; ann != wire.SenderIDOf("") {
@@ -64,9 +64,9 @@ func TestBadTexts(t *testing.T) {
 // All transports of a sender have one rate, and Wait says when it allows more.
 func TestOneRateForAllTransports(t *testing.T) {
 	c := newServer(t, RateLimits{PerSecond: 1, Burst: 2, Address: 1})
-	say := func(transport Transport) error {
+	say := func(protocol Protocol) error {
 		a := ann
-		a.Transport = transport
+		a.Protocol = protocol
 		return c.Say(&a, &Message{Room: wire.Lobby, ID: "1", Text: "x"}, Reply{})
 	}
 	if err := errors.Join(say(Plain), say(HTTP)); err != nil {
@@ -257,7 +257,7 @@ func TestJoinsAreCounted(t *testing.T) {
 		return err
 	}
 	plain, position := bob, c.Position(0)
-	plain.Transport = Plain
+	plain.Protocol = Plain
 	if err := errors.Join(join(bob, JoinRequest{After: &position}), join(plain, JoinRequest{}), join(bob, JoinRequest{})); err != nil {
 		t.Fatal(err)
 	}
@@ -417,7 +417,7 @@ func TestAwait(t *testing.T) {
 
 // A plain message allocates nothing on its way to the sequencer.
 func TestSayAllocatesNothing(t *testing.T) {
-	for _, a := range []Actor{ann, bob, {Addr: netip.MustParseAddrPort("127.0.0.1:1"), Transport: Plain}} {
+	for _, a := range []Actor{ann, bob, {Addr: netip.MustParseAddrPort("127.0.0.1:1"), Protocol: Plain}} {
 		c := newServer(t, RateLimits{PerSecond: 1e6, Burst: 1e6, Address: 1, Rooms: 10, AllRooms: 100})
 		c.submit = func(eventlog.Submission, func()) error { return nil }
 		to := new(eventlog.ReplyTo)
@@ -427,7 +427,7 @@ func TestSayAllocatesNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 		}); n != 0 {
-			t.Errorf("%v: %v allocations", a.Transport, n)
+			t.Errorf("%v: %v allocations", a.Protocol, n)
 		}
 	}
 }

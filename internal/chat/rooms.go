@@ -59,7 +59,7 @@ func (s *Service) countJoin(a *Actor, j *JoinRequest) error {
 	switch {
 	case j.After != nil:
 		wait = s.rates.Work(s.cfg.Now(), key(a.SenderID), a.Addr.Addr(), resumeWork)
-	case a.Transport == Plain && j.Last == 0:
+	case a.Protocol == Plain && j.Last == 0:
 	default:
 		wait = s.rates.Take(s.cfg.Now(), a.SenderID, a.Addr.Addr(), 1)
 	}

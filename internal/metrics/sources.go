@@ -15,7 +15,7 @@ import (
 type Sources struct {
 	Hub         *room.Hub
 	Now         func() time.Time
-	Connections func() map[string]int // by transport
+	Connections func() map[string]int // by protocol
 	MaxConns    int
 	Queued      func() int              // commands that wait for a commit
 	Files       func() map[string]int64 // sizes in bytes, by content
@@ -68,7 +68,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	connections   = desc("connections", "Open connections, by transport.", "transport")
+	connections   = desc("connections", "Open connections, by protocol.", "protocol")
 	subscribers   = desc("subscribers", "Subscribers of all rooms. A connection subscribes to each room it is in.")
 	behind        = desc("subscribers_behind", "Subscribers that are behind by at least this many messages.", "messages")
 	slowConsumers = desc("slow_consumers", "Subscribers that are behind and have made no progress for 10 s.")
@@ -89,8 +89,8 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	for transport, n := range c.Connections() {
-		gauge(connections, float64(n), transport)
+	for protocol, n := range c.Connections() {
+		gauge(connections, float64(n), protocol)
 	}
 	c.collectLag(gauge)
 	for file, size := range c.Files() {

@@ -38,7 +38,7 @@ func TestReadersOfDeflated(t *testing.T) {
 		for _, v1 := range []bool{true, false} {
 			rng := rand.New(rand.NewPCG(uint64(buffer), 1))
 			st := newHarness(t, setting{buffer: buffer})
-			l, plain := st.connect(Client{Transport: transportOf(v1), Deflate: true}), st.plain(Client{})
+			l, plain := st.connect(Client{Protocol: protocolOf(v1), Deflate: true}), st.plain(Client{})
 			if st.settle(); v1 {
 				l.send(wire.Join{Room: wire.Lobby, Last: new(int)})
 				st.settle()
@@ -82,7 +82,7 @@ func TestSayingDeflated(t *testing.T) {
 // Clients with deflate receive the state of a room as all others do.
 func TestStateOfDeflated(t *testing.T) {
 	st := newHarness(t, setting{})
-	a, b := st.connect(Client{Transport: chat.V1, Deflate: true}), st.in(wire.Lobby)
+	a, b := st.connect(Client{Protocol: chat.V1, Deflate: true}), st.in(wire.Lobby)
 	a.send(wire.Join{Room: wire.Lobby, Last: new(int)}, wire.Name{Name: "ann"})
 	a.heard()
 	st.advance(time.Second)

@@ -42,7 +42,7 @@ func FuzzSession(f *testing.F) {
 	f.Fuzz(func(t *testing.T, sent, cuts []byte, v1, framed, deflate bool) {
 		st := newHarness(t, setting{rate: 5, burst: 20, buffer: 1})
 		st.talk(10)
-		l := st.connect(Client{Transport: transportOf(v1), Deflate: deflate, Addr: remote})
+		l := st.connect(Client{Protocol: protocolOf(v1), Deflate: deflate, Addr: remote})
 		if framed {
 			for line := range strings.SplitSeq(strings.ToValidUTF8(string(sent), "?"), "\n") {
 				l.text(line)

@@ -170,7 +170,7 @@ func TestTurnOfASession(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			st := newHarness(t, setting{})
-			l := st.connect(Client{Transport: chat.V1, Deflate: c.deflate})
+			l := st.connect(Client{Protocol: chat.V1, Deflate: c.deflate})
 			st.settle()
 			const many = 400
 			for range many {

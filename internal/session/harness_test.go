@@ -80,8 +80,8 @@ func newHarness(tb testing.TB, set setting) *harness {
 	return st
 }
 
-// transportOf returns one of the transports over WebSocket.
-func transportOf(v1 bool) chat.Transport {
+// protocolOf returns one of the protocols over WebSocket.
+func protocolOf(v1 bool) chat.Protocol {
 	if v1 {
 		return chat.V1
 	}
@@ -279,7 +279,7 @@ func (st *harness) connect(c Client) *link {
 	if !c.Addr.IsValid() {
 		c.Addr = netip.MustParseAddrPort("127.0.0.1:40000")
 	}
-	l := &link{st: st, v1: c.Transport == chat.V1, max: 64 << 10, ready: true, dec: frame.NewDecoder(&clientFrames)}
+	l := &link{st: st, v1: c.Protocol == chat.V1, max: 64 << 10, ready: true, dec: frame.NewDecoder(&clientFrames)}
 	if c.Deflate {
 		l.dec = frame.NewDecoder(&deflatedFrames)
 	}
@@ -291,7 +291,7 @@ func (st *harness) connect(c Client) *link {
 // v1 connects a client of ramai.v1 and skips the welcome.
 func (st *harness) v1() *link {
 	st.tb.Helper()
-	l := st.connect(Client{Transport: chat.V1})
+	l := st.connect(Client{Protocol: chat.V1})
 	l.expect("welcome")
 	return l
 }

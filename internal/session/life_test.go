@@ -14,7 +14,7 @@ import (
 func TestPings(t *testing.T) {
 	for _, v1 := range []bool{true, false} {
 		st := newHarness(t, setting{})
-		l := st.connect(Client{Transport: transportOf(v1), Room: "den"})
+		l := st.connect(Client{Protocol: protocolOf(v1), Room: "den"})
 		l.heard()
 		for range 10 { // a client that answers is alive
 			st.advance(pingEvery)

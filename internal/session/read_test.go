@@ -366,7 +366,7 @@ func TestReadsAreCountedForTheAddress(t *testing.T) {
 	st.talk(3)
 	st.settle()
 	st.askers = nil
-	l := st.connect(Client{Transport: chat.V1, Addr: netip.MustParseAddrPort("[2001:db8::7]:40000")})
+	l := st.connect(Client{Protocol: chat.V1, Addr: netip.MustParseAddrPort("[2001:db8::7]:40000")})
 	l.text(`{"type":"join","room":"lobby","last":3}`)
 	l.text(`{"type":"history","room":"lobby"}`)
 	st.settle()

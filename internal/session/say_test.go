@@ -21,7 +21,7 @@ func TestNobodyHearsWhatIsNotSaved(t *testing.T) {
 	for _, l := range []*link{a, b, p} {
 		l.expect()
 	}
-	late := st.connect(Client{Transport: chat.V1})
+	late := st.connect(Client{Protocol: chat.V1})
 	late.send(wire.Join{Room: wire.Lobby}, wire.History{Room: wire.Lobby})
 	late.expect("welcome", "joined lobby 1-0 count 4", "page lobby empty more false")
 	st.store.faults = []fault{lost, committed}
@@ -51,7 +51,7 @@ func TestSaveWithoutJoining(t *testing.T) {
 
 func TestRepeats(t *testing.T) {
 	st := newHarness(t, setting{})
-	a, b := st.connect(Client{Transport: chat.V1}), st.in(wire.Lobby)
+	a, b := st.connect(Client{Protocol: chat.V1}), st.in(wire.Lobby)
 	st.settle()
 	session := a.frames[0].(wire.Welcome).Session
 	a.say("x", "once")
@@ -182,14 +182,14 @@ func TestRefusalOfOneThatCameBeforeARateLimitedOne(t *testing.T) {
 // its echo does not send it again. Other messages must not be refused forever.
 func TestRefusedAndSavedAllTheSame(t *testing.T) {
 	st := newHarness(t, setting{batch: 1})
-	a := st.connect(Client{Transport: chat.V1})
+	a := st.connect(Client{Protocol: chat.V1})
 	st.settle()
 	session := a.frames[0].(wire.Welcome).Session
 	st.paused = true
 	a.say("1", "1")
 	st.settle()
 	a.end(nil)
-	b := st.connect(Client{Transport: chat.V1})
+	b := st.connect(Client{Protocol: chat.V1})
 	b.send(wire.Hello{Session: session}, wire.Join{Room: wire.Lobby})
 	b.say("1", "1")
 	st.settle()
@@ -213,7 +213,7 @@ func TestFullQueueDelaysAndLosesNothing(t *testing.T) {
 	for _, v1 := range []bool{true, false} {
 		st := newHarness(t, setting{queue: 3, batch: 2})
 		st.settle() // the event of the start
-		l := st.connect(Client{Transport: transportOf(v1), Room: wire.Lobby})
+		l := st.connect(Client{Protocol: protocolOf(v1), Room: wire.Lobby})
 		if v1 {
 			l.send(wire.Join{Room: wire.Lobby})
 		}
@@ -289,7 +289,7 @@ func TestInFlightIsBounded(t *testing.T) {
 // A client that posts many messages in a new room creates one room.
 func TestANewRoomIsPaidForOnce(t *testing.T) {
 	st := newHarness(t, setting{rate: 100, burst: 100})
-	l := st.connect(Client{Transport: chat.V1, Addr: remote})
+	l := st.connect(Client{Protocol: chat.V1, Addr: remote})
 	for i := range 50 {
 		l.send(wire.Say{Room: "new", ID: fmt.Sprint(i), Text: "x"})
 	}

@@ -23,7 +23,7 @@ func TestASchoolComesIn(t *testing.T) {
 	st := newHarness(t, setting{rate: 5, burst: 20})
 	var pupils []*link
 	for i := range 60 {
-		l := st.connect(Client{Transport: chat.V1, Addr: school})
+		l := st.connect(Client{Protocol: chat.V1, Addr: school})
 		l.send(wire.Name{Name: fmt.Sprint("pupil ", i+2)}, wire.Join{Room: wire.Lobby})
 		l.say("1", "here")
 		pupils = append(pupils, l)
@@ -49,12 +49,12 @@ func TestManyComeBack(t *testing.T) {
 	var links []*link
 	for i := range 500 {
 		if i%10 == 0 {
-			l := st.connect(Client{Transport: chat.Lines, Addr: school, After: &wire.Position{HistoryID: historyID}})
+			l := st.connect(Client{Protocol: chat.Lines, Addr: school, After: &wire.Position{HistoryID: historyID}})
 			l.bytes = func([]byte) {}
 			links = append(links, l)
 			continue
 		}
-		l := st.connect(Client{Transport: chat.V1, Addr: school})
+		l := st.connect(Client{Protocol: chat.V1, Addr: school})
 		for r := range 8 {
 			l.send(wire.Join{Room: fmt.Sprint("room", r), After: &wire.Position{HistoryID: historyID}})
 		}
@@ -95,7 +95,7 @@ func TestEveryFrameIsCharged(t *testing.T) {
 	for _, v1 := range []bool{true, false} {
 		for name, send := range floods {
 			st := newHarness(t, setting{rate: 5, burst: 20})
-			l := st.connect(Client{Transport: transportOf(v1), Addr: remote})
+			l := st.connect(Client{Protocol: protocolOf(v1), Addr: remote})
 			const sent = 3000
 			for range sent {
 				send(l)
@@ -121,7 +121,7 @@ func TestEveryFrameIsCharged(t *testing.T) {
 // Compressed input is charged for its inflated size.
 func TestInflatedBytesAreCharged(t *testing.T) {
 	st := newHarness(t, setting{rate: 5, burst: 20})
-	l := st.connect(Client{Transport: chat.V1, Addr: remote, Deflate: true})
+	l := st.connect(Client{Protocol: chat.V1, Addr: remote, Deflate: true})
 	text := `{"type":"` + strings.Repeat("x", 20_000) + `"}`
 	for range 1000 {
 		l.text(text)
@@ -142,7 +142,7 @@ func TestInflatedBytesAreCharged(t *testing.T) {
 // Input that inflates to little is charged for the time it takes, even if it is invalid in the end.
 func TestCompressedBytesAreCharged(t *testing.T) {
 	st := newHarness(t, setting{rate: 5, burst: 20})
-	l := st.connect(Client{Transport: chat.V1, Addr: remote, Deflate: true})
+	l := st.connect(Client{Protocol: chat.V1, Addr: remote, Deflate: true})
 	empty := bytes.Repeat([]byte("\x00\x00\x00\xff\xff"), 4000) // stored blocks
 	for range 100 {
 		l.put(frame.Text|frame.Deflated, append(empty, 0))
@@ -155,7 +155,7 @@ func TestCompressedBytesAreCharged(t *testing.T) {
 	}
 	st = newHarness(t, setting{rate: 5, burst: 20})
 	for range 30 { // as many as have work left
-		l := st.connect(Client{Transport: chat.V1, Addr: remote, Deflate: true, Session: strings.Repeat("A", wire.SessionLen)})
+		l := st.connect(Client{Protocol: chat.V1, Addr: remote, Deflate: true, Session: strings.Repeat("A", wire.SessionLen)})
 		l.put(frame.Text|frame.Deflated, append(empty, 0xff))
 		st.settle()
 		if l.closed == (len(l.up)+len(l.rest) > 0) {
@@ -171,14 +171,14 @@ func TestCompressedBytesAreCharged(t *testing.T) {
 func TestAFloodDelaysNobody(t *testing.T) {
 	st := newHarness(t, setting{rate: 5, burst: 20})
 	for range 100 {
-		l := st.connect(Client{Transport: chat.V1, Addr: school})
+		l := st.connect(Client{Protocol: chat.V1, Addr: school})
 		for range 2000 {
 			l.send(wire.Ping{})
 		}
 	}
 	st.advance(5 * time.Second)
 	for _, addr := range []netip.AddrPort{school, remote} {
-		l := st.connect(Client{Transport: chat.V1, Addr: addr})
+		l := st.connect(Client{Protocol: chat.V1, Addr: addr})
 		for i := range 20 {
 			l.send(wire.Ping{ID: "end"})
 			l.expectOf("pong", "pong end")
@@ -193,7 +193,7 @@ func TestAFloodDelaysNobody(t *testing.T) {
 // A client within the rate of commands is never paused, whatever else it does.
 func TestAnHonestClientIsNeverPaused(t *testing.T) {
 	st := newHarness(t, setting{rate: 5, burst: 20})
-	l := st.connect(Client{Transport: chat.V1, Addr: remote})
+	l := st.connect(Client{Protocol: chat.V1, Addr: remote})
 	for r := range 8 {
 		l.send(wire.Join{Room: fmt.Sprint("room", r), After: &wire.Position{HistoryID: st.store.HistoryID(), N: 0}})
 	}
@@ -238,7 +238,7 @@ func TestThePastOfThePlainDoorIsPaced(t *testing.T) {
 // While reading is paused, the deadline of a fence does not run.
 func TestAPauseIsNotTheClientsTime(t *testing.T) {
 	st := newHarness(t, setting{rate: 1, burst: 1})
-	l := st.connect(Client{Transport: chat.V1, Addr: remote})
+	l := st.connect(Client{Protocol: chat.V1, Addr: remote})
 	l.say("1", "one")
 	l.say("2", "two") // refused: to come again within 6 s
 	for range 400 {   // more than a second's each

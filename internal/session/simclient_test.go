@@ -53,7 +53,7 @@ func (p *person) connect() {
 		return
 	}
 	i := slices.Index(p.sim.people, p)
-	p.l = p.sim.connect(Client{Transport: chat.V1, Deflate: i == 1 && p.sim.deflate(), Addr: p.sim.addr(i)})
+	p.l = p.sim.connect(Client{Protocol: chat.V1, Deflate: i == 1 && p.sim.deflate(), Addr: p.sim.addr(i)})
 	p.l.hear, p.greeted, p.open = p.hear, 0, false
 }
 

@@ -13,28 +13,28 @@ import (
 // listener is a client of a stream: it comes back with the id of the last event it has got, or as a reader of lines
 // with the number it has got to.
 type listener struct {
-	sim       *sim
-	name      string
-	transport chat.Transport
-	room      string
-	last      int
-	l         *link                   // nil: not connected
-	part      string                  // of an event or line that has not come whole
-	id        string                  // the last event's; empty: none yet
-	at        uint64                  // everything up to there was heard, or was said to be gone
-	epoch     string                  // in which that was
-	now       string                  // the epoch of the newest joined
-	has       map[uint64]wire.Message // heard since the newest reset
-	away      bool                    // it does not connect
-	reset     int                     // how often it was told so
-	count     int                     // of the newest presence
+	sim      *sim
+	name     string
+	protocol chat.Protocol
+	room     string
+	last     int
+	l        *link                   // nil: not connected
+	part     string                  // of an event or line that has not come whole
+	id       string                  // the last event's; empty: none yet
+	at       uint64                  // everything up to there was heard, or was said to be gone
+	epoch    string                  // in which that was
+	now      string                  // the epoch of the newest joined
+	has      map[uint64]wire.Message // heard since the newest reset
+	away     bool                    // it does not connect
+	reset    int                     // how often it was told so
+	count    int                     // of the newest presence
 }
 
 func (c *listener) connect() {
 	if c.l != nil || c.away {
 		return
 	}
-	client := Client{Transport: c.transport, Room: c.room, Last: c.last, Addr: c.sim.addr(200)}
+	client := Client{Protocol: c.protocol, Room: c.room, Last: c.last, Addr: c.sim.addr(200)}
 	if c.id != "" {
 		client.After = &wire.Position{HistoryID: c.sim.store.HistoryID(), Epoch: c.epoch, N: c.at}
 	}
@@ -58,7 +58,7 @@ func (c *listener) fail(format string, args ...any) {
 func (c *listener) take(b []byte) {
 	c.part += string(b)
 	end := "\n"
-	if c.transport == chat.Events {
+	if c.protocol == chat.Events {
 		end = "\n\n"
 	}
 	for {
@@ -67,7 +67,7 @@ func (c *listener) take(b []byte) {
 			return
 		}
 		c.part = rest
-		if c.transport == chat.Events {
+		if c.protocol == chat.Events {
 			c.event(one)
 		} else {
 			c.object(one, "")
@@ -146,7 +146,7 @@ func (c *listener) object(data, id string) {
 			c.fail("hears %s", data)
 		}
 	}
-	if c.transport == chat.Events && id == "" && f.Type() != (wire.Presence{}).Type() {
+	if c.protocol == chat.Events && id == "" && f.Type() != (wire.Presence{}).Type() {
 		c.fail("%s has no id", data)
 	}
 }
@@ -154,8 +154,8 @@ func (c *listener) object(data, id string) {
 // newListeners are one of each form.
 func newListeners(s *sim) []*listener {
 	var all []*listener
-	for i, transport := range []chat.Transport{chat.Events, chat.Lines} {
-		all = append(all, &listener{sim: s, name: fmt.Sprint("listener ", i), transport: transport, room: simRooms[i], has: map[uint64]wire.Message{}, last: []int{0, 3, 500}[s.rng.IntN(3)]})
+	for i, protocol := range []chat.Protocol{chat.Events, chat.Lines} {
+		all = append(all, &listener{sim: s, name: fmt.Sprint("listener ", i), protocol: protocol, room: simRooms[i], has: map[uint64]wire.Message{}, last: []int{0, 3, 500}[s.rng.IntN(3)]})
 	}
 	return all
 }

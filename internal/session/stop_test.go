@@ -67,7 +67,7 @@ func TestForce(t *testing.T) {
 // A session that starts while the server is stopping.
 func TestForceAtOnce(t *testing.T) {
 	st := newHarness(t, setting{})
-	l := st.connect(Client{Transport: chat.V1})
+	l := st.connect(Client{Protocol: chat.V1})
 	l.s.Force(250 * time.Millisecond)
 	l.send(wire.Ping{})
 	l.expect("welcome", "restarting 250", "CLOSE 1012")

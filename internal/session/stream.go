@@ -20,7 +20,7 @@ type stream struct{ *Session }
 const usualRetry = 3 * time.Second
 
 func (s stream) encoding() room.Encoding {
-	if s.transport == chat.Lines {
+	if s.protocol == chat.Lines {
 		return room.JSONLines
 	}
 	return room.Events
@@ -33,7 +33,7 @@ func (s stream) open(c *Client) {
 		if err != nil {
 			return err
 		}
-		if s.transport == chat.Events { // a browser remembers the last value, even one from a server that stopped
+		if s.protocol == chat.Events { // a browser remembers the last value, even one from a server that stopped
 			s.writeRetry(usualRetry)
 		}
 		at := s.env.Chat.Position(n)
@@ -56,7 +56,7 @@ func (s stream) event(at wire.Position, f wire.Frame) {
 
 // put appends an event or a line to the control queue; see room.AppendEvent.
 func (s stream) put(name string, at wire.Position, payload []byte) {
-	if s.transport == chat.Lines {
+	if s.protocol == chat.Lines {
 		s.control = append(append(s.control, payload...), '\n')
 	} else {
 		s.control = room.AppendEvent(s.control, name, at, payload)
@@ -87,7 +87,7 @@ func (s stream) unreadable(room string, why *wire.CodedError) {
 
 // ping sends something, because proxies count traffic: a JSON line, or a comment between events.
 func (s stream) ping() (answered bool) {
-	if s.transport == chat.Lines {
+	if s.protocol == chat.Lines {
 		s.put("", wire.Position{}, wire.Append(nil, wire.Ping{}))
 	} else {
 		s.control = append(s.control, ":\n\n"...)
@@ -97,7 +97,7 @@ func (s stream) ping() (answered bool) {
 
 // bye sends the time after which to reconnect; a browser does so by itself.
 func (s stream) bye(retry time.Duration) {
-	if s.transport == chat.Lines {
+	if s.protocol == chat.Lines {
 		s.put("", wire.Position{}, wire.Append(nil, wire.Restarting{RetryAfterMS: retry.Milliseconds()}))
 		return
 	}

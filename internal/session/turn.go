@@ -37,7 +37,7 @@ func (s *Session) handleMessages(l *message) {
 	for ; l != nil; l = l.next {
 		if l.reply != nil {
 			s.publisher.inFlight--
-			s.protocol.reply(l.reply)
+			s.codec.reply(l.reply)
 		} else {
 			l.do()
 		}
@@ -83,7 +83,7 @@ func (s *Session) checkAlive() {
 	case s.full():
 		s.unanswered = 0 // nothing is read, so a pong could not be seen
 	case len(s.control) == 0: // proxies count any traffic, answered or not
-		if s.protocol.ping() && s.unanswered == 0 {
+		if s.codec.ping() && s.unanswered == 0 {
 			s.unanswered = s.now
 		}
 	}
@@ -225,13 +225,13 @@ func (s *Session) backfilled(p *cursor, c room.BackfillResult, err error) {
 	case err != nil:
 		if damaged := errors.Is(err, eventlog.ErrDamaged); damaged && !p.errorSent { // report it once, although the read is retried
 			p.errorSent = true
-			s.protocol.unreadable(p.sub.Room(), s.env.Chat.Unreadable(p.sub.Room()))
+			s.codec.unreadable(p.sub.Room(), s.env.Chat.Unreadable(p.sub.Room()))
 		} else if !damaged { // the store has logged damage already
 			s.env.Logger.Error("could not read the history of a room", "room", p.sub.Room(), "after", p.n, "err", err)
 		}
 		p.again = s.now + readRetry
 	case begin > p.n+1:
-		s.protocol.gap(p.sub.Room(), p.n+1, begin-1)
+		s.codec.gap(p.sub.Room(), p.n+1, begin-1)
 		p.reach(begin - 1)
 		p.backfill = c.Frames
 	case c.Frames != nil:
@@ -253,18 +253,18 @@ func (s *Session) behind() bool {
 
 // sendState sends the changed state of rooms. It is called when all messages have been sent.
 func (s *Session) sendState() {
-	if !s.protocol.encoding().ReceivesState() {
+	if !s.codec.encoding().ReceivesState() {
 		return
 	}
 	for _, p := range s.cursors {
 		state := p.sub.State()
 		if p.presence != state.PresenceVersion {
 			p.presence = state.PresenceVersion
-			s.protocol.presence(state.Presence)
+			s.codec.presence(state.Presence)
 		}
 		if p.typing != state.TypingVersion {
 			p.typing = state.TypingVersion
-			s.protocol.typing(state.Typing)
+			s.codec.typing(state.Typing)
 		}
 	}
 }
@@ -340,7 +340,7 @@ func (s *Session) leaveRoom(name string) {
 
 // join subscribes to a room, at the newest last messages or after a position. A session that is in it starts over.
 func (s *Session) join(name string, after *wire.Position, last int) (wire.Joined, uint64, error) {
-	enc := s.protocol.encoding()
+	enc := s.codec.encoding()
 	if s.deflate {
 		enc = enc.Deflated()
 	}

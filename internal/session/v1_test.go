@@ -16,7 +16,7 @@ import (
 
 func TestWelcome(t *testing.T) {
 	st := newHarness(t, setting{rate: 5, burst: 20})
-	l := st.connect(Client{Transport: chat.V1})
+	l := st.connect(Client{Protocol: chat.V1})
 	st.settle()
 	w := l.frames[0].(wire.Welcome)
 	want := wire.Welcome{
@@ -31,7 +31,7 @@ func TestWelcome(t *testing.T) {
 // The welcome precedes everything, whatever was sent right behind the handshake.
 func TestWelcomeComesFirst(t *testing.T) {
 	st := newHarness(t, setting{})
-	l := st.connect(Client{Transport: chat.V1})
+	l := st.connect(Client{Protocol: chat.V1})
 	l.send(wire.Join{Room: wire.Lobby}, wire.Ping{ID: "x"})
 	l.receive(len(l.up))
 	l.expect("welcome", "joined lobby 1-0 count 1", "pong x")
@@ -39,13 +39,13 @@ func TestWelcomeComesFirst(t *testing.T) {
 
 func TestHello(t *testing.T) {
 	st := newHarness(t, setting{})
-	a := st.connect(Client{Transport: chat.V1})
+	a := st.connect(Client{Protocol: chat.V1})
 	st.settle()
 	session := a.frames[0].(wire.Welcome).Session
 	a.send(wire.Name{Name: "ann"})
 	a.expect("welcome", "name ann")
 
-	b := st.connect(Client{Transport: chat.V1})
+	b := st.connect(Client{Protocol: chat.V1})
 	b.send(wire.Hello{Session: session})
 	st.settle()
 	w := b.frames[1].(wire.Welcome)
@@ -211,10 +211,10 @@ func TestNameIsInMessagesAndPresence(t *testing.T) {
 
 func TestTwoTabsWithOneSession(t *testing.T) {
 	st := newHarness(t, setting{})
-	a := st.connect(Client{Transport: chat.V1})
+	a := st.connect(Client{Protocol: chat.V1})
 	st.settle()
 	session := a.frames[0].(wire.Welcome).Session
-	b := st.connect(Client{Transport: chat.V1})
+	b := st.connect(Client{Protocol: chat.V1})
 	b.send(wire.Hello{Session: session})
 	for _, l := range []*link{a, b} {
 		l.send(wire.Join{Room: wire.Lobby})
@@ -341,7 +341,7 @@ func TestProtocolErrors(t *testing.T) {
 		for _, v1 := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s, v1 %t", name, v1), func(t *testing.T) {
 				st := newHarness(t, setting{})
-				l := st.connect(Client{Transport: transportOf(v1)})
+				l := st.connect(Client{Protocol: protocolOf(v1)})
 				l.heard()
 				l.up = c.sent
 				l.expect(c.want)
@@ -415,7 +415,7 @@ func TestNameOfAKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := st.connect(Client{Transport: chat.V1, Session: secret, HasKey: true})
+	key := st.connect(Client{Protocol: chat.V1, Session: secret, HasKey: true})
 	key.expect("welcome")
 	key.send(wire.Name{Name: "Ann"})
 	key.expect("name Ann")
@@ -424,7 +424,7 @@ func TestNameOfAKey(t *testing.T) {
 	key.send(wire.Name{Name: "Bob"})
 	key.expectOf("name", "name Bob")
 
-	other := st.connect(Client{Transport: chat.V1, HasKey: true})
+	other := st.connect(Client{Protocol: chat.V1, HasKey: true})
 	other.send(wire.Hello{Session: strings.Repeat("A", 22)}) // not the one that the key stands for
 	other.send(wire.Name{Name: "Cid"})
 	other.expectOf("name", "name Cid")
@@ -437,7 +437,7 @@ func TestNameOfAKey(t *testing.T) {
 		anybody.send(wire.Name{Name: name})
 		anybody.expect(want)
 	}
-	back := st.connect(Client{Transport: chat.V1, Session: secret, HasKey: true})
+	back := st.connect(Client{Protocol: chat.V1, Session: secret, HasKey: true})
 	back.send(wire.Name{Name: "Ann"})
 	back.expectOf("name", "name Ann")
 }
@@ -448,7 +448,7 @@ func TestNamesAreOwnedAtAPace(t *testing.T) {
 	st := newHarness(t, setting{rate: 100, burst: 100})
 	attempts := 0
 	speaks := func(secret, name string) (owns bool) {
-		l := st.connect(Client{Transport: chat.V1, Session: secret, HasKey: true, Addr: remote})
+		l := st.connect(Client{Protocol: chat.V1, Session: secret, HasKey: true, Addr: remote})
 		defer l.end(nil)
 		l.send(wire.Name{Name: name})
 		l.expectOf("name error", "name "+name)

@@ -11,7 +11,7 @@ import (
 // and a close frame ends the connection.
 type websocket struct{ *Session }
 
-// textHandler is a protocol that receives text messages.
+// textHandler is a codec that receives text messages.
 type textHandler interface {
 	// text handles one message, which is valid until it returns.
 	text(b []byte)
@@ -157,13 +157,13 @@ func (s websocket) failDecode(err error) error {
 	return err
 }
 
-// ping implements protocol.
+// ping implements codec.
 func (s websocket) ping() (answered bool) {
 	s.control = frame.AppendPing(s.control, nil)
 	return true
 }
 
-// last implements protocol.
+// last implements codec.
 func (s websocket) last(code uint16, reason string) {
 	s.control = frame.AppendClose(s.control, code, reason)
 }

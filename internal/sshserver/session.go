@@ -228,7 +228,7 @@ func (v *sshSession) zone() *time.Location {
 // search runs the same search as the page, under the same limits.
 func (v *sshSession) search(ctx context.Context, s client.Search) (*client.SearchResponse, error) {
 	q := search.Query{Words: s.Words, Room: s.Room, Before: s.Before, Limit: s.Limit}
-	found, err := v.server.cfg.Chat.Search(ctx, &chat.Actor{SenderID: wire.SenderIDOf(v.secret), Addr: v.addr, Transport: chat.SSH}, q)
+	found, err := v.server.cfg.Chat.Search(ctx, &chat.Actor{SenderID: wire.SenderIDOf(v.secret), Addr: v.addr, Protocol: chat.SSH}, q)
 	if err != nil {
 		return nil, errors.New(chat.Refusal(err).Reason)
 	}
@@ -255,7 +255,7 @@ func (v *sshSession) accept(nc net.Conn) {
 		return
 	}
 	nc.SetDeadline(time.Time{})
-	who := session.Client{Addr: v.addr, Session: v.secret, HasKey: v.hasKey, Transport: chat.SSH, Room: v.room}
-	v.server.cfg.Clients.Connected(who.Addr, who.Transport, who.Room, who.Deflate)
+	who := session.Client{Addr: v.addr, Session: v.secret, HasKey: v.hasKey, Protocol: chat.SSH, Room: v.room}
+	v.server.cfg.Clients.Connected(who.Addr, who.Protocol, who.Room, who.Deflate)
 	v.server.cfg.Serve(nc, nil, who)
 }

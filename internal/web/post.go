@@ -51,7 +51,7 @@ func (w *web) postMessage(out http.ResponseWriter, r *http.Request) {
 
 // actorOf describes the sender of an API request.
 func actorOf(r *http.Request) *chat.Actor {
-	return &chat.Actor{SenderID: sender(r), Addr: addrOf(r), Transport: chat.HTTP}
+	return &chat.Actor{SenderID: sender(r), Addr: addrOf(r), Protocol: chat.HTTP}
 }
 
 // chargeWork charges the work of reading a request of at most limit bytes, even if the request turns out to be invalid.

@@ -32,7 +32,7 @@ func (w *web) stream(out http.ResponseWriter, r *http.Request) {
 		}
 	}()
 	kind := "text/event-stream; charset=utf-8"
-	if client.Transport == chat.Lines {
+	if client.Protocol == chat.Lines {
 		kind = ndjson
 	}
 	header := describe(out, kind)
@@ -74,9 +74,9 @@ func (w *web) streamClient(r *http.Request) (session.Client, *wire.CodedError) {
 	if secret, _ := sessionOf(r); secret != "" {
 		c.Session = secret
 	}
-	c.Transport = chat.Events
+	c.Protocol = chat.Events
 	if wantsLines(r) {
-		c.Transport = chat.Lines
+		c.Protocol = chat.Lines
 	}
 	q := r.URL.Query()
 	if c.Last, err = parseLast(q.Get("last"), wire.DefaultJoin); err != nil {

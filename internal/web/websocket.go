@@ -77,7 +77,7 @@ func (w *web) upgrade(out http.ResponseWriter, hs *upgradeRequest, client sessio
 	}
 	nc.SetDeadline(time.Time{})
 	if hs.v1 {
-		client.Transport = chat.V1
+		client.Protocol = chat.V1
 	}
 	client.Deflate = hs.deflate
 	early := make([]byte, rw.Reader.Buffered())
@@ -88,7 +88,7 @@ func (w *web) upgrade(out http.ResponseWriter, hs *upgradeRequest, client sessio
 
 // startSession starts a session on a connection.
 func (w *web) startSession(nc net.Conn, early []byte, client session.Client) {
-	w.Clients.Connected(client.Addr, client.Transport, client.Room, client.Deflate)
+	w.Clients.Connected(client.Addr, client.Protocol, client.Room, client.Deflate)
 	w.Serve(nc, early, client)
 }
 
@@ -155,7 +155,7 @@ func parseLast(last string, otherwise int) (int, *wire.CodedError) {
 // reserveName reserves a name for as long as the client's connection lasts. As on ramai.v1, a burst of clients is
 // paced, not refused: reserveName waits until the rates allow the request.
 func (w *web) reserveName(r *http.Request, c *session.Client, name string) *wire.CodedError {
-	a := chat.Actor{SenderID: wire.SenderIDOf(c.Session), Addr: c.Addr, Transport: chat.Plain, NameBound: true}
+	a := chat.Actor{SenderID: wire.SenderIDOf(c.Session), Addr: c.Addr, Protocol: chat.Plain, NameBound: true}
 	request := chat.NameRequest{Name: name}
 	for end := time.Now().Add(decideTimeout); ; {
 		o, err := w.await(func(reply chat.Reply) error { return w.Chat.ReserveName(&a, &request, reply) })
