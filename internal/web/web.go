@@ -66,6 +66,8 @@ func New(cfg Config) http.Handler {
 		mux.HandleFunc(path, w.only(http.MethodGet, func(out http.ResponseWriter, r *http.Request) { w.serveRoom(out, r, r.PathValue("room")) }))
 	}
 	mux.HandleFunc("/page/{version}/{file...}", w.only(http.MethodGet, w.servePart))
+	mux.HandleFunc("/sw.js", w.only(http.MethodGet, w.page.ServiceWorker))
+	mux.HandleFunc("/manifest.webmanifest", w.only(http.MethodGet, w.page.Manifest))
 	for _, library := range []string{"ramai.js", "embed.js"} { // for pages of any origin
 		m := methods{http.MethodGet: w.page.Library(library)}
 		mux.HandleFunc("/"+library, func(out http.ResponseWriter, r *http.Request) { w.serve(m, out, r) })

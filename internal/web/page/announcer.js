@@ -12,7 +12,7 @@ import { displayName } from "./message.js";
 const EVERY = 500; // ms
 const READ_OUT = 3; // messages; of more, only the number
 const LENGTH = 300; // characters of a message
-const KEPT = 10; // lines
+const KEPT_LINES = 10; // lines
 
 /** @extends {Component<{model: Model}, {lines: {id: number, text: string}[]}>} */
 export class Announcer extends Component {
@@ -40,7 +40,7 @@ export class Announcer extends Component {
 			this.#count = 0;
 			this.#timer = undefined;
 			const lines = texts.map((text) => ({ id: this.#nextId++, text }));
-			this.setState({ lines: [...this.state.lines, ...lines].slice(-KEPT) });
+			this.setState({ lines: [...this.state.lines, ...lines].slice(-KEPT_LINES) });
 		}, EVERY);
 	}
 

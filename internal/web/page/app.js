@@ -267,6 +267,17 @@ class App extends Component {
 	}
 }
 
+/**
+ * Registers the service worker, where pages may have one. The URL has to be a trusted type, so that nothing else can become
+ * a script.
+ */
+function registerWorker() {
+	if (embedded || !("serviceWorker" in navigator)) return; // not with plain HTTP
+	/** @type {any} */
+	const policy = /** @type {any} */ (window).trustedTypes?.createPolicy("worker", { createScriptURL: () => "/sw.js" });
+	navigator.serviceWorker.register(policy?.createScriptURL("") ?? "/sw.js").catch((error) => console.warn("no service worker:", error));
+}
+
 /** @template T @param {T[]} list */
 function randomOf(list) {
 	return list[Math.floor(Math.random() * list.length)];
@@ -280,3 +291,4 @@ if (root) {
 	root.replaceChildren();
 	render(html`<${App} model=${model} />`, root);
 }
+registerWorker();

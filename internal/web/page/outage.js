@@ -7,7 +7,7 @@
 
 const SHORT = 2_000; // ms of a break that is not worth mentioning
 const CATCH_UP = 30_000; // ms to catch up; after that nothing is said
-const SHOWN = 5_000; // ms that the result is shown
+const RESULT_SHOWN = 5_000; // ms that the result is shown
 
 export class Outage {
 	since = 0; // by Date.now(); 0: connected
@@ -67,6 +67,6 @@ export class Outage {
 		setTimeout(() => {
 			if (this.missed === missed) this.missed = null;
 			this.#model.changed();
-		}, SHOWN);
+		}, RESULT_SHOWN);
 	}
 }

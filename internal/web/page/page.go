@@ -1,7 +1,8 @@
 // Package page serves the chat for browsers. The files of this folder are embedded, and compressed once. Browsers may cache
 // them for ever, because their URL contains a hash of their content.
 //
-// There is no build step: modules are served as they are, without their comments. app.js is the entry point; README.md says what each file is for.
+// There is no build step: the modules are joined without their comments when the server starts, see join.go. app.js is the
+// entry point; README.md says what each file is for.
 package page
 
 import (
@@ -11,13 +12,13 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"encoding/json"
 	"html/template"
 	"io/fs"
 	"mime"
 	"net/http"
 	"path"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,15 +26,15 @@ import (
 	"ramai/internal/httpfield"
 )
 
-//go:embed *.js *.css *.html *.svg lang/*.js ramai/*.js vendor/*.js vendor/LICENSES.txt
+//go:embed *.js *.css *.html *.svg *.png lang/*.js ramai/*.js vendor/*.js vendor/LICENSES.txt
 var files embed.FS
-
-// staticImport matches an import that the browser resolves before it runs a module. The path is relative to the module.
-var staticImport = regexp.MustCompile(`(?m)(?:from|^import) *"(\./[^"]+)"`)
 
 // comment matches lines that are a comment and nothing else: a fifth of what browsers would load. No line of a template
 // literal may look like one.
 var comment = regexp.MustCompile(`(?m)^[ \t]*(?://.*|/\*\*(?:[^*]|\*+[^*/])*\*+/[ \t]*)\n`)
+
+// script is the name of the page's modules as one file.
+const script = "page.js"
 
 // file is a file in the encodings that are served.
 type file struct {
@@ -47,8 +48,7 @@ type Page struct {
 	files     map[string]*file // by path within this folder
 	base      string           // URL path of the files, with a trailing slash
 	version   string           // hash of all files
-	modules   []string         // everything that app.js imports, directly or not, to be preloaded
-	languages string           // separated by spaces
+	languages []string
 	index     *template.Template
 	ancestors string // origins that may frame a room, as in the frame-ancestors directive
 }
@@ -71,13 +71,13 @@ var load = sync.OnceValue(func() *Page {
 		}
 		p.files[name] = newFile(name, b)
 		if language, ok := strings.CutPrefix(name, "lang/"); ok {
-			p.languages = strings.TrimSpace(p.languages + " " + strings.TrimSuffix(language, ".js"))
+			p.languages = append(p.languages, strings.TrimSuffix(language, ".js"))
 		}
 		return nil
 	})
 	p.version = hex.EncodeToString(sum.Sum(nil)[:8])
 	p.base = "/page/" + p.version + "/"
-	p.modules = p.imports("app.js")
+	p.files[script] = newFile(script, p.joinPage("app.js"))
 	p.index = template.Must(template.New("").Parse(string(p.files["index.html"].plain)))
 	return p
 })
@@ -88,8 +88,11 @@ func newFile(name string, content []byte) *file {
 		plain:       content,
 		gzipped:     sync.OnceValue(func() []byte { return compress(content) }),
 	}
-	if path.Ext(name) == ".js" { // the system's MIME table may differ
+	switch path.Ext(name) { // the system's MIME table may differ
+	case ".js":
 		f.contentType = "text/javascript; charset=utf-8"
+	case ".webmanifest":
+		f.contentType = "application/manifest+json"
 	}
 	return f
 }
@@ -102,51 +105,6 @@ func compress(b []byte) []byte {
 	return out.Bytes()
 }
 
-// imports returns the modules that a module imports, directly or not, each behind those that it imports itself.
-func (p *Page) imports(name string) []string {
-	var list []string
-	seen := map[string]bool{name: true}
-	var add func(name string)
-	add = func(name string) {
-		for _, m := range staticImport.FindAllSubmatch(p.files[name].plain, -1) {
-			imported := path.Join(path.Dir(name), string(m[1]))
-			if p.files[imported] == nil || seen[imported] {
-				continue
-			}
-			seen[imported] = true
-			add(imported)
-			list = append(list, imported)
-		}
-	}
-	add(name)
-	return list
-}
-
-var (
-	importLine    = regexp.MustCompile(`(?m)^import .*\n`)
-	exportKeyword = regexp.MustCompile(`(?m)^export `)
-)
-
-// join returns a module and everything that it imports as one file, with the exports of the module alone.
-//
-// Pages of other sites get a library in this form rather than as modules that import each other. It takes one request,
-// all of it is of one version even if the server is being upgraded, and a downloaded copy can be bundled. The modules
-// have to allow it: an import is one line and renames nothing, no name is declared at the top level of two modules, and
-// there is no default export. TestLibrary checks this.
-func (p *Page) join(name string) []byte {
-	var out bytes.Buffer
-	source := func(name string) []byte {
-		b, _ := files.ReadFile(name) // with its comments: people read a library
-		return importLine.ReplaceAll(b, nil)
-	}
-	for _, imported := range p.imports(name) {
-		out.Write(exportKeyword.ReplaceAll(source(imported), nil))
-	}
-	module := source(name)
-	header := module[:bytes.Index(module, []byte("\n\n"))+2] // the comment that explains the library comes first
-	return slices.Concat(header, out.Bytes(), module[len(header):])
-}
-
 // New returns the page. Pages of the origins may frame a room whose URL has the parameter embed.
 func New(origins []string) *Page {
 	p := *load()
@@ -155,9 +113,9 @@ func New(origins []string) *Page {
 }
 
 // policy holds for the page and all its files: no inline scripts, no HTML made from text (trusted types), and nothing
-// from other hosts.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
-	"base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'; frame-ancestors "
+// from other hosts. The one trusted type is the URL of the service worker.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; manifest-src 'self'; " +
+	"base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types worker; frame-ancestors "
 
 // setPolicies sets the security headers, and returns all headers.
 func setPolicies(out http.ResponseWriter, ancestors string) http.Header {
@@ -169,6 +127,9 @@ func setPolicies(out http.ResponseWriter, ancestors string) http.Header {
 	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=(), usb=()")
 	return h
 }
+
+// Description says in search results and previews of links what a page is.
+const Description = "A chat room. Open the link, and read and write along; no account needed."
 
 // Room answers with the page of a room, whose name has been validated. origin is the server's, as the browser sees it.
 func (p *Page) Room(out http.ResponseWriter, r *http.Request, room, origin string) {
@@ -183,7 +144,7 @@ func (p *Page) Room(out http.ResponseWriter, r *http.Request, room, origin strin
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-cache")
 	p.index.Execute(out, map[string]any{ // an error means that the client is gone
-		"Room": room, "Origin": origin, "Base": p.base, "Modules": p.modules, "Languages": p.languages,
+		"Room": room, "Description": Description, "Origin": origin, "Path": path.Clean(r.URL.Path), "Base": p.base, "Script": script, "Languages": strings.Join(p.languages, " "),
 	})
 }
 
@@ -197,6 +158,41 @@ func (p *Page) Part(out http.ResponseWriter, r *http.Request) bool {
 	out.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 	f.send(out, r, p.version)
 	return true
+}
+
+// ServiceWorker answers GET /sw.js.
+func (p *Page) ServiceWorker(out http.ResponseWriter, r *http.Request) {
+	h := setPolicies(out, "'none'")
+	h.Set("Cache-Control", "no-cache")
+	p.files["sw.js"].send(out, r, p.version)
+}
+
+// Manifest answers GET /manifest.webmanifest, which browsers read to install the page as an application.
+func (p *Page) Manifest(out http.ResponseWriter, r *http.Request) {
+	h := setPolicies(out, "'none'")
+	h.Set("Cache-Control", "no-cache")
+	p.manifest().send(out, r, p.version)
+}
+
+// manifest is made from the URLs of the icons.
+func (p *Page) manifest() *file {
+	type icon struct {
+		Src     string `json:"src"`
+		Sizes   string `json:"sizes"`
+		Type    string `json:"type"`
+		Purpose string `json:"purpose,omitempty"`
+	}
+	b, _ := json.Marshal(map[string]any{
+		"name": "ramai", "short_name": "ramai", "description": Description, "id": "/", "start_url": "/", "scope": "/",
+		"display": "standalone", "background_color": "#fdfcfa", "theme_color": "#0f766e",
+		"icons": []icon{
+			{p.base + "icon.svg", "any", "image/svg+xml", ""},
+			{p.base + "icon-192.png", "192x192", "image/png", "any"},
+			{p.base + "icon-512.png", "512x512", "image/png", "any"},
+			{p.base + "icon-512.png", "512x512", "image/png", "maskable"},
+		},
+	})
+	return newFile("manifest.webmanifest", b)
 }
 
 // Library answers with a module that pages of any site may import: ramai.js or embed.js. It is one file, see join.

@@ -2,6 +2,9 @@ package page
 
 import (
 	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"image/png"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -28,34 +31,112 @@ func handler(p *Page) http.Handler {
 		}
 	})
 	mux.HandleFunc("/ramai.js", p.Library("ramai.js"))
+	mux.HandleFunc("/sw.js", p.ServiceWorker)
+	mux.HandleFunc("/manifest.webmanifest", p.Manifest)
 	mux.HandleFunc("/{$}", func(out http.ResponseWriter, r *http.Request) { p.Room(out, r, "lobby", "http://x.test") })
 	return mux
 }
 
-// The files that a browser fetches before it shows anything are small in total.
+// What a browser fetches before it shows anything is small in total, and of one request behind the page.
 func TestFirstLoad(t *testing.T) {
 	const limit = 60_000
 	p := New(nil)
 	h := handler(p)
-	total := get(h, "/").Body.Len()
-	for _, name := range append([]string{"app.js", "app.css", "icon.svg"}, p.modules...) {
-		out := get(h, p.base+name, "Accept-Encoding", "br, gzip")
-		if out.Code != http.StatusOK || out.Header().Get("Content-Encoding") != "gzip" {
-			t.Errorf("%s: %d %v", name, out.Code, out.Header())
+	body := get(h, "/").Body.String()
+	total := len(body)
+	names := regexp.MustCompile(p.base+`([^"]+)"`).FindAllStringSubmatch(body, -1)
+	for _, name := range names {
+		out := get(h, p.base+name[1], "Accept-Encoding", "br, gzip")
+		if out.Code != http.StatusOK || !strings.Contains(out.Header().Get("Cache-Control"), "immutable") {
+			t.Errorf("%s: %d %v", name[1], out.Code, out.Header())
 		}
-		if !strings.Contains(out.Header().Get("Cache-Control"), "immutable") {
-			t.Errorf("%s is not cached for ever: %s", name, out.Header().Get("Cache-Control"))
+		if !strings.HasSuffix(name[1], ".png") { // for when the page is installed or linked to
+			total += out.Body.Len()
 		}
-		total += out.Body.Len()
 	}
-	t.Logf("%d bytes in %d files", total, len(p.modules)+4)
+	t.Logf("%d bytes in %d files", total, len(names))
 	if total > limit {
 		t.Errorf("the first load is %d bytes, more than %d", total, limit)
 	}
+	if scripts := strings.Count(body, "<script"); scripts != 1 || !strings.Contains(body, p.base+script) {
+		t.Errorf("the page has %d scripts, want %s alone", scripts, script)
+	}
+}
+
+// The modules can be joined: no name is declared by two of them, and all of them are in the result.
+func TestModules(t *testing.T) {
+	p := New(nil)
+	source := string(p.files[script].plain)
+	if left := regexp.MustCompile(`(?m)^(?:import|export)\b.*$`).FindAllString(source, -1); len(left) > 0 {
+		t.Errorf("it still has %q", left)
+	}
+	declared := make(map[string]string)
+	for _, module := range append(p.imports("app.js"), "app.js") {
+		text := string(p.files[module].plain)
+		if isWrapped(module) {
+			if !strings.Contains(source, "const "+variable(module)+" = (() => {") {
+				t.Errorf("%s is missing", module)
+			}
+			continue
+		}
+		if strings.Contains(text, "export default") || regexp.MustCompile(`(?m)^import .* as |^import [^"]*$|^export \*|^export .* from `).MatchString(text) {
+			t.Errorf("%s cannot be joined: see Page.join", module)
+		}
+		for _, m := range regexp.MustCompile(`(?m)^(?:export )?(?:async )?(?:const|let|function|class) (\w+)`).FindAllStringSubmatch(text, -1) {
+			if other := declared[m[1]]; other != "" {
+				t.Errorf("%s and %s declare %s at the top level", other, module, m[1])
+			}
+			declared[m[1]] = module
+		}
+	}
+	for _, name := range []string{"App", "Log", "Model", "Client", "html", "t"} {
+		if declared[name] == "" {
+			t.Errorf("no module declares %s", name)
+		}
+	}
 	for _, late := range []string{"vendor/qr.js", "vendor/emoji.js", "lang/id.js"} {
-		if strings.Contains(strings.Join(p.modules, " "), late) {
+		if strings.Contains(source, "const "+variable(late)+" =") {
 			t.Errorf("%s is loaded before it is needed", late)
 		}
+	}
+}
+
+// The page can be installed: the manifest and what it names exist, and the worker is not cached.
+func TestManifest(t *testing.T) {
+	p := New(nil)
+	h := handler(p)
+	out := get(h, "/manifest.webmanifest")
+	var manifest struct {
+		Name, Display string
+		StartURL      string `json:"start_url"`
+		Icons         []struct{ Src, Sizes, Purpose string }
+	}
+	if err := json.Unmarshal(out.Body.Bytes(), &manifest); err != nil || out.Header().Get("Content-Type") != "application/manifest+json" {
+		t.Fatalf("%v: %v", err, out.Header())
+	}
+	if manifest.Name != "ramai" || manifest.Display != "standalone" || manifest.StartURL != "/" {
+		t.Errorf("the manifest is %+v", manifest)
+	}
+	maskable := false
+	for _, icon := range manifest.Icons {
+		maskable = maskable || icon.Purpose == "maskable"
+		picture := get(h, icon.Src)
+		if picture.Code != http.StatusOK {
+			t.Errorf("%s: %d", icon.Src, picture.Code)
+		}
+		if config, err := png.DecodeConfig(picture.Body); strings.HasSuffix(icon.Src, ".png") && (err != nil || fmt.Sprintf("%dx%d", config.Width, config.Height) != icon.Sizes) {
+			t.Errorf("%s is %dx%d, not %s (%v)", icon.Src, config.Width, config.Height, icon.Sizes, err)
+		}
+	}
+	if !maskable {
+		t.Error("no icon is maskable")
+	}
+	worker := get(h, "/sw.js")
+	if worker.Code != http.StatusOK || worker.Header().Get("Cache-Control") != "no-cache" || strings.Contains(worker.Body.String(), `"fetch"`) {
+		t.Errorf("the worker: %d, %v; it must not be cached or answer requests", worker.Code, worker.Header())
+	}
+	if body := get(h, "/").Body.String(); !strings.Contains(body, `property="og:title" content="lobby · ramai"`) || !strings.Contains(body, `content="http://x.test/page/`) {
+		t.Errorf("the page does not describe itself for previews of links:\n%s", body)
 	}
 }
 

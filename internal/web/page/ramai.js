@@ -9,7 +9,7 @@
 // reconnects and resumes exactly where it stopped. Messages are sent in order and stored once, however often the
 // connection breaks. See docs/PAGE.md.
 //
-// The server joins this module and those it imports into one file when another site asks for /ramai.js: see page.go.
+// The server joins this module and those it imports into one file when another site asks for /ramai.js: see join.go.
 import { Client } from "./ramai/client.js";
 import { roomOf } from "./ramai/protocol.js";
 

@@ -1,0 +1,117 @@
+package page
+
+import (
+	"bytes"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Modules that import each other need several requests in series. They are joined into one file, when the server
+// starts. A bundler would need Node to build the server, and a generated file in the repository that every change of
+// the page touches; the modules are simple enough for this file.
+
+// staticImport matches an import that the browser resolves before it runs a module. The path is relative to the module.
+var staticImport = regexp.MustCompile(`(?m)(?:from|^import) *"(\./[^"]+)"`)
+
+// imports returns the modules that a module imports, directly or not, each behind those that it imports itself.
+func (p *Page) imports(name string) []string {
+	var list []string
+	seen := map[string]bool{name: true}
+	var add func(name string)
+	add = func(name string) {
+		for _, m := range staticImport.FindAllSubmatch(p.files[name].plain, -1) {
+			imported := path.Join(path.Dir(name), string(m[1]))
+			if p.files[imported] == nil || seen[imported] {
+				continue
+			}
+			seen[imported] = true
+			add(imported)
+			list = append(list, imported)
+		}
+	}
+	add(name)
+	return list
+}
+
+var (
+	importLine    = regexp.MustCompile(`(?m)^import .*\n`)
+	exportKeyword = regexp.MustCompile(`(?m)^export (\{.*\n)?`)
+)
+
+// join returns a module and everything that it imports as one file, with the exports of the module alone.
+//
+// Pages of other sites get a library in this form: it takes one request, all of it is of one version even if the server
+// is being upgraded, and a downloaded copy can be bundled. The modules have to allow it: an import is one line and
+// renames nothing, no name is declared at the top level of two modules, and there is no default export. TestLibrary
+// checks this.
+func (p *Page) join(name string) []byte {
+	var out bytes.Buffer
+	source := func(name string) []byte {
+		b, _ := files.ReadFile(name) // with its comments: people read a library
+		return importLine.ReplaceAll(b, nil)
+	}
+	for _, imported := range p.imports(name) {
+		out.Write(exportKeyword.ReplaceAll(source(imported), nil))
+	}
+	module := source(name)
+	header := module[:bytes.Index(module, []byte("\n\n"))+2] // the comment that explains the library comes first
+	return slices.Concat(header, out.Bytes(), module[len(header):])
+}
+
+// joinPage is join for the page itself. Vendored modules and those with a default export become functions, because
+// their names would collide with others; the rules of join hold for the rest. TestModules checks this.
+func (p *Page) joinPage(name string) []byte {
+	var out bytes.Buffer
+	for _, module := range append(p.imports(name), name) {
+		source := p.files[module].plain
+		if !isWrapped(module) {
+			source = wrappedImports(module, source)
+			out.Write(exportKeyword.ReplaceAll(importLine.ReplaceAll(source, nil), nil))
+			continue
+		}
+		source = exportList.ReplaceAllFunc(wrappedImports(module, source), func(list []byte) []byte {
+			return []byte("return {" + exported.ReplaceAllString(string(list[len("export{"):len(list)-len("};")]), "$2:$1") + "};")
+		})
+		source = bytes.Replace(source, []byte("export default"), []byte("return"), 1)
+		fmt.Fprintf(&out, "const %s = (() => {\n%s})();\n", variable(module), source)
+	}
+	return out.Bytes()
+}
+
+var (
+	exportList   = regexp.MustCompile(`export\{[^}]*\};`)
+	exported     = regexp.MustCompile(`([\w$]+) as ([\w$]+)`)
+	importNames  = regexp.MustCompile(`import *\{([^}]*)\} *from *"(\./[^"]+)";`)
+	importObject = regexp.MustCompile(`import (\w+) from *"(\./[^"]+)";`)
+)
+
+func isWrapped(module string) bool {
+	return strings.HasPrefix(module, "vendor/") || strings.HasPrefix(module, "lang/")
+}
+
+// variable is the name of what a wrapped module exports.
+func variable(module string) string {
+	return "$" + strings.NewReplacer("/", "_", "-", "_").Replace(strings.TrimSuffix(module, ".js"))
+}
+
+// wrappedImports replaces a module's imports of wrapped modules by declarations.
+func wrappedImports(module string, source []byte) []byte {
+	replace := func(imports *regexp.Regexp, declaration func(names, variable string) string) {
+		source = imports.ReplaceAllFunc(source, func(line []byte) []byte {
+			m := imports.FindSubmatch(line)
+			imported := path.Join(path.Dir(module), string(m[2]))
+			if !isWrapped(imported) {
+				return line
+			}
+			return []byte(declaration(string(m[1]), variable(imported)))
+		})
+	}
+	replace(importNames, func(names, variable string) string {
+		return fmt.Sprintf("const {%s} = %s;", strings.ReplaceAll(names, " as ", ": "), variable)
+	})
+	replace(importObject, func(name, variable string) string { return fmt.Sprintf("const %s = %s;", name, variable) })
+	return source
+}
