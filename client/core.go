@@ -160,6 +160,9 @@ func (c *core) received(now time.Time, b []byte) error {
 	case wire.Restarting:
 		c.restart = retryAfter(f.RetryAfterMS)
 		c.emit(f, b)
+	case wire.Epoch:
+		c.epoch(f)
+		c.emit(f, b)
 	case wire.Presence:
 		c.emitIn(f.Room, f, b)
 	case wire.Typing:

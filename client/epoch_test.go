@@ -62,4 +62,15 @@ func TestEpochs(t *testing.T) {
 			come(step.then)
 		}
 	}
+	// Another server of the cluster starts. What was received stays where it was.
+	come(wire.Epoch{HistoryID: "another", Epoch: "none"})
+	come(wire.Epoch{HistoryID: "log", Epoch: "eight"})
+	if got, want := again("nine", false), (wire.Position{HistoryID: "log", Epoch: "six"}); got != want {
+		t.Errorf("asks for what follows %+v, want %+v", got, want)
+	}
+	come(wire.Epoch{HistoryID: "log", Epoch: "ten"})
+	come(wire.Message{Room: "tea", N: 1})
+	if got, want := again("eleven", false), (wire.Position{HistoryID: "log", Epoch: "ten", N: 1}); got != want {
+		t.Errorf("asks for what follows %+v, want %+v", got, want)
+	}
 }

@@ -9,7 +9,7 @@ import (
 // An Event is something that happened.
 //
 // Frame is what the server sent: [wire.Welcome], [wire.Joined], [wire.Message], [wire.Gap], [wire.Saved],
-// [wire.Refused], [wire.Presence], [wire.Typing], [wire.Name], [wire.Restarting], or [wire.Unknown] from a newer
+// [wire.Refused], [wire.Presence], [wire.Typing], [wire.Name], [wire.Epoch], [wire.Restarting], or [wire.Unknown] from a newer
 // server; or one of this package's own: [Sent], [Disconnected], [RequestFailed], [Line].
 //
 // A Sent follows the frame that changes the state of a message.

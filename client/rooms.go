@@ -14,7 +14,7 @@ type room struct {
 	historyID string // the log that n counts in; empty until the first joined
 	n         uint64 // the position: everything up to here was heard
 	epoch     string // in which n was; empty: a position that was kept without one
-	now       string // the epoch of the newest joined
+	now       string // the epoch of what follows: that of the newest joined or epoch frame
 	joined    bool   // on this connection
 }
 
@@ -89,6 +89,15 @@ func (c *core) joined(f wire.Joined, raw []byte) error {
 	c.popAsk(func(a *ask) bool { return a.joins(f.Room) })
 	c.emit(f, raw)
 	return nil
+}
+
+// epoch takes the epoch of everything that follows.
+func (c *core) epoch(f wire.Epoch) {
+	for _, r := range c.rooms {
+		if r.joined && r.historyID == f.HistoryID {
+			r.now = f.Epoch
+		}
+	}
 }
 
 // advance emits f if it has the room's next number. A number that arrived before is dropped. One that comes too early

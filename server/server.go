@@ -173,7 +173,7 @@ func (s *Server) openChat() {
 		clients = chat.NewClientLog(cfg.Logger, cfg.Now, cfg.LogTexts)
 	}
 	s.chat = chat.New(chat.Config{
-		Hub: s.hub, Store: s.store, Submit: s.submit, Search: s.index.Search, Rates: cfg.rates(), Limits: limits,
+		Hub: s.hub, Store: s.store, Submit: s.submit, Search: s.index.Search, Shared: !cfg.sequencer.Exclusive(), Rates: cfg.rates(), Limits: limits,
 		Now: cfg.Now, Random: cfg.Random, Logger: cfg.Logger, Log: clients,
 	})
 	s.env = &session.Env{

@@ -76,6 +76,11 @@ type (
 		Reset     bool   `json:"reset,omitempty"` // the position belongs to another history: replayed as if Last were DefaultJoin
 		Ref       string `json:"ref,omitempty"`   // of the request
 	}
+	// Epoch says that another epoch has begun: in all rooms of the connection, everything that follows is of this epoch.
+	Epoch struct {
+		HistoryID string `json:"log"`
+		Epoch     string `json:"epoch"`
+	}
 	// Reset ("reset") replaces Joined on HTTP streams if the position belongs to another history. A replay follows.
 	Reset Joined
 	// Message is a message in a room, and also the stored row. N increases by one in each room.
@@ -214,6 +219,7 @@ func (Typing) Type() string     { return "typing" }
 func (Ping) Type() string       { return "ping" }
 func (Welcome) Type() string    { return "welcome" }
 func (Joined) Type() string     { return "joined" }
+func (Epoch) Type() string      { return "epoch" }
 func (Reset) Type() string      { return "reset" }
 func (Message) Type() string    { return "message" }
 func (Presence) Type() string   { return "presence" }
@@ -286,7 +292,7 @@ func decode[F Frame](b []byte) (Frame, error) {
 
 // answers maps the types sent by servers to their decoders.
 var answers = map[string]func([]byte) (Frame, error){
-	"welcome": decode[Welcome], "joined": decode[Joined], "reset": decode[Reset], "message": decode[Message], "presence": decode[Presence],
+	"welcome": decode[Welcome], "joined": decode[Joined], "epoch": decode[Epoch], "reset": decode[Reset], "message": decode[Message], "presence": decode[Presence],
 	"page": decode[Page], "gap": decode[Gap], "saved": decode[Saved], "refused": decode[Refused],
 	"restarting": decode[Restarting], "pong": decode[Pong], "error": decode[Error],
 	"who": decode[Who], "name": decode[Name], "typing": decode[Typing],

@@ -27,6 +27,7 @@ type Config struct {
 	Search func(context.Context, search.Query) (*wire.SearchResponse, *wire.CodedError)
 	Rates  RateLimits
 	Limits wire.Limits
+	Shared bool // other nodes write to the same history, and may be ahead of this one
 	Now    func() time.Time
 	Random io.Reader // for ids; safe for concurrent use
 	Logger *slog.Logger
@@ -35,8 +36,9 @@ type Config struct {
 
 // Service does what actors ask for. Its methods may be called from any goroutine; an Actor belongs to one at a time.
 type Service struct {
-	cfg   Config
-	rates *Rates
+	cfg     Config
+	rates   *Rates
+	catchUp catchUp
 }
 
 // New returns a Service.
@@ -199,6 +201,9 @@ func (s *Service) NewID() (string, error) {
 	}
 	return id, nil
 }
+
+// Epoch is the newest epoch. Called after a message was read, it is that of the message or a later one.
+func (s *Service) Epoch() eventlog.Epoch { return s.cfg.Store.Epoch() }
 
 // Position is number n of a room in the history and epoch of now.
 func (s *Service) Position(n uint64) wire.Position {

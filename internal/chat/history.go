@@ -21,14 +21,27 @@ func (s *Service) History(a *Actor, h wire.History, done func(wire.Page, error))
 	if wait := s.rates.Take(s.cfg.Now(), a.SenderID, a.Addr.Addr(), readCost); wait > 0 {
 		return tooFast(wait)
 	}
-	s.cfg.Hub.Go(a.Addr.Addr(), func() {
-		page, err := s.page(h)
+	read := func() {
+		s.cfg.Hub.Go(a.Addr.Addr(), func() {
+			page, err := s.page(h)
+			if err != nil {
+				s.cfg.Logger.Error("cannot read a page of history", "room", h.Room, "err", err)
+				done(page, s.Unreadable(h.Room))
+				return
+			}
+			done(page, nil)
+		})
+	}
+	if h.After == nil || h.After.Bare() || !s.behind(h.Room, h.After) {
+		read()
+		return nil
+	}
+	s.CatchUp(func(err error) {
 		if err != nil {
-			s.cfg.Logger.Error("cannot read a page of history", "room", h.Room, "err", err)
-			done(page, s.Unreadable(h.Room))
+			done(wire.Page{}, err)
 			return
 		}
-		done(page, nil)
+		read()
 	})
 	return nil
 }
@@ -48,7 +61,7 @@ func (s *Service) Unreadable(room string) *wire.CodedError {
 // newest.
 func (s *Service) page(h wire.History) (wire.Page, error) {
 	store := s.cfg.Store
-	page := wire.Page{Room: h.Room, HistoryID: store.HistoryID(), Epoch: store.Epoch().Name}
+	page := wire.Page{Room: h.Room, HistoryID: store.HistoryID()}
 	limit := wire.MaxPage
 	if h.Limit > 0 {
 		limit = h.Limit
@@ -71,6 +84,7 @@ func (s *Service) page(h wire.History) (wire.Page, error) {
 		}
 		messages, bounds, err = store.ReadBefore(h.Room, before, limit)
 	}
+	page.Epoch = store.Epoch().Name // after the messages: none of them is of a later epoch
 	if err != nil {
 		return page, err
 	}

@@ -21,6 +21,7 @@ type JoinRequest struct {
 	Member   room.Member
 	After    *wire.Position // start after it; nil: at the newest Last messages
 	Last     int
+	Judge    bool   // After is not in a part of the history that this node is still to apply
 	Joined   int    // rooms that the client is in besides this one
 	Admitted func() // called once the join is admitted, before the member is subscribed; may be nil
 }
@@ -33,10 +34,15 @@ type Joined struct {
 }
 
 // Join subscribes a member to a room, which need not exist. After an error for which Wait is above 0, it may be called again
-// later.
+// later; see also ErrBehind.
 func (s *Service) Join(a *Actor, j JoinRequest) (Joined, error) {
-	if err := s.countJoin(a, &j); err != nil {
-		return Joined{}, err
+	if !j.Judge { // else it was counted before
+		if err := s.countJoin(a, &j); err != nil {
+			return Joined{}, err
+		}
+		if s.behind(j.Room, j.After) {
+			return Joined{}, ErrBehind
+		}
 	}
 	if j.Joined >= s.cfg.Limits.Rooms {
 		return Joined{}, &wire.CodedError{

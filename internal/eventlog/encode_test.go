@@ -29,6 +29,7 @@ func examples() []eventlog.Command {
 		{Kind: eventlog.RemoveRoom, Room: "den", Body: eventlog.RemoveRoomBody{Last: 1 << 40}},
 		{Kind: eventlog.Configure, Body: eventlog.ConfigureBody{Limits: eventlog.Limits{MaxRooms: 10_000}}},
 		{Kind: eventlog.Level, Body: eventlog.LevelBody{Level: 3}},
+		{Kind: eventlog.Barrier},
 	}
 }
 

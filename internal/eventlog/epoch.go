@@ -28,11 +28,19 @@ type Span struct {
 	Epoch uint64 // the Number of an epoch
 }
 
-// Epoch returns the newest epoch; the zero Epoch: none has begun.
+// Epoch returns the newest epoch; the zero Epoch: none has begun. Called after a message was read, it returns the epoch of
+// that message or a later one. It takes no lock.
 func (s *State) Epoch() Epoch {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.epoch
+	if e := s.newest.Load(); e != nil {
+		return *e
+	}
+	return Epoch{}
+}
+
+// setEpoch sets the newest epoch. The caller holds mu.
+func (s *State) setEpoch(e Epoch) {
+	s.epoch = e
+	s.newest.Store(&e)
 }
 
 // Contains reports whether a client that received everything up to p, in the epoch of p, received a part of this history.
@@ -108,7 +116,7 @@ func (s *State) commitEpochs(c *Change) {
 	if len(c.epochs) == 0 {
 		return
 	}
-	s.epoch = c.epoch
+	s.setEpoch(c.epoch)
 	maps.Copy(s.epochs, c.epochs)
 	oldest := oldestEpoch(s.epoch.Number)
 	maps.DeleteFunc(s.epochs, func(_ string, number uint64) bool { return number < oldest })
@@ -116,11 +124,13 @@ func (s *State) commitEpochs(c *Change) {
 
 // loadEpochs replaces what is known of epochs. The caller holds mu.
 func (s *State) loadEpochs(epochs []Epoch, spans map[string][]Span) {
-	s.epoch, s.epochs, s.spans = Epoch{}, make(map[string]uint64, len(epochs)), orEmpty(spans)
+	s.epochs, s.spans = make(map[string]uint64, len(epochs)), orEmpty(spans)
+	var newest Epoch
 	for _, e := range epochs {
 		s.epochs[e.Name] = e.Number
-		if e.Number > s.epoch.Number {
-			s.epoch = e
+		if e.Number > newest.Number {
+			newest = e
 		}
 	}
+	s.setEpoch(newest)
 }

@@ -27,6 +27,7 @@ const (
 	RemoveRoom     Kind = 10
 	Configure      Kind = 11
 	Level          Kind = 12
+	Barrier        Kind = 13
 )
 
 // A definition is one kind of command.

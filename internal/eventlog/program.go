@@ -37,6 +37,7 @@ var Current = &Program{level: 1, kinds: []leveledKind{
 	RemoveRoom:     {removeRoomKind{}, 0},
 	Configure:      {configureKind{}, 0},
 	Level:          {levelKind{}, 0},
+	Barrier:        {barrierKind{}, 0},
 }}
 
 // ErrLevel is wrapped in errors of a program whose level is below the stored one. Nothing but another program helps.

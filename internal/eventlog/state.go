@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"ramai/wire"
 )
@@ -27,9 +28,10 @@ type State struct {
 	level          uint64
 	nodes          map[string]NodeState
 
-	epoch  Epoch             // the newest
-	epochs map[string]uint64 // numbers of the known epochs, by name
-	spans  map[string][]Span // by room, ascending; replaced, never changed. Lower numbers are of the first span or before it
+	epoch  Epoch                 // the newest
+	newest atomic.Pointer[Epoch] // epoch, for readers without mu; written with mu held
+	epochs map[string]uint64     // numbers of the known epochs, by name
+	spans  map[string][]Span     // by room, ascending; replaced, never changed. Lower numbers are of the first span or before it
 }
 
 // A Snapshot is the content of a State. Maps may be nil.

@@ -239,6 +239,8 @@ func (c *client) control(b []byte) error {
 			c.n, c.known = f.N, true
 		}
 		c.join()
+	case wire.Epoch:
+		c.epoch = f.Epoch
 	case wire.Refused:
 		return fmt.Errorf("message refused: %s (start the server with --rate 0)", f.Reason)
 	case wire.Error:

@@ -68,6 +68,9 @@ func (p plain) reply(r *reply) {
 	p.publisher.lastSaid = r.N
 }
 
+// epoch sends nothing: lines have no positions.
+func (p plain) epoch(wire.Epoch) {}
+
 func (p plain) gap(_ string, from, to uint64) {
 	p.notice(fmt.Sprintf("%d messages were deleted", to-from+1))
 }

@@ -88,6 +88,8 @@ type codec interface {
 	// renamed sends the name that the sender holds now, if the protocol has names and this client did not request the
 	// change.
 	renamed(name string)
+	// epoch reports that everything that follows is of another epoch, if the encoding does not say so by itself.
+	epoch(f wire.Epoch)
 	// gap reports that numbers are permanently missing.
 	gap(room string, from, to uint64)
 	// unreadable reports that the next messages of a room cannot be read for now.
@@ -140,6 +142,7 @@ type Session struct {
 	hasKey       bool   // the sender has proved possession of the key from which its id is derived
 	protocol     chat.Protocol
 	charged      uint32 // bytes of the budget charged for control
+	epoch        uint32 // the lower bits of the number of the epoch that the client knows
 
 	dec       *frame.Decoder // nil between messages
 	cursors   []*cursor      // rooms joined
@@ -173,6 +176,7 @@ type publisher struct {
 	closeCode     uint16        // the code of that close frame; 0: none
 	lastSaid      uint64        // on the plain protocol: the number of the last message stored for this client; 0: none
 	lostToStop    bool          // the server is stopping, and has not stored everything that it accepted
+	caughtUp      bool          // the join that is tried again is judged: this node has caught up
 	naming        bool          // on ramai.v1: a name request has not been answered yet
 	pausedUntil   time.Duration // nothing is read before this time, after too much input
 }
@@ -233,6 +237,7 @@ func New(env *Env, conn reactor.Conn, client Client) *Session {
 	}
 	s.clock()
 	s.become(client.Session)
+	s.epoch = uint32(env.Chat.Epoch().Number)
 	s.pingAt, s.renewAt = s.now+pingEvery, s.now+eventlog.NameLeaseTime/4
 	switch client.Protocol {
 	case chat.Plain:
@@ -481,6 +486,9 @@ func (s *Session) Next(max int) ([]byte, bool) {
 		if s.stopPhase() < phaseForced && !s.conn.Gone() {
 			if b := s.pull(max); b != nil {
 				return b, true
+			}
+			if s.sendEpoch() {
+				continue
 			}
 			s.sendState()
 		}

@@ -74,6 +74,13 @@ func (s stream) typing([]byte) {}
 
 func (s stream) renamed(string) {}
 
+// epoch sends a line. The ids of events contain the epoch.
+func (s stream) epoch(f wire.Epoch) {
+	if s.transport == chat.Lines {
+		s.put(f.Type(), wire.Position{}, wire.Append(nil, f))
+	}
+}
+
 func (s stream) gap(name string, from, to uint64) {
 	s.event(s.env.Chat.Position(to), wire.Gap{Room: name, From: from, To: to})
 }

@@ -165,7 +165,9 @@ func (s *Session) pull(max int) []byte {
 		s.next++
 		p := s.cursors[int(s.next)%len(s.cursors)]
 		span := s.after(p, max)
-		if b := span.Bytes(); len(b) > 0 {
+		if b := span.Bytes(); len(b) > 0 && s.newEpoch() {
+			return nil // the epoch is announced first: the span may have messages of it
+		} else if len(b) > 0 {
 			s.writing, s.span = p, span
 			return b[:min(len(b), max)] // a single frame may be longer
 		}
@@ -251,6 +253,23 @@ func (s *Session) behind() bool {
 	return false
 }
 
+// newEpoch reports whether an epoch has begun that the client does not know of.
+func (s *Session) newEpoch() bool { return s.epoch != uint32(s.env.Chat.Epoch().Number) }
+
+// sendEpoch sends the newest epoch, if the client does not know it, and returns whether that was so. In a cluster, any node
+// that starts begins an epoch. A client that resumes after a message has to name an epoch that is not older than the message.
+func (s *Session) sendEpoch() bool {
+	epoch := s.env.Chat.Epoch()
+	if s.epoch == uint32(epoch.Number) {
+		return false
+	}
+	s.epoch = uint32(epoch.Number)
+	if len(s.cursors) > 0 { // otherwise the next joined has it
+		s.protocol.epoch(wire.Epoch{HistoryID: s.env.Chat.Position(0).HistoryID, Epoch: epoch.Name})
+	}
+	return true
+}
+
 // sendState sends the changed state of rooms. It is called when all messages have been sent.
 func (s *Session) sendState() {
 	if !s.codec.encoding().ReceivesState() {
@@ -294,17 +313,47 @@ func (s *Session) submitted(err error) bool {
 }
 
 // paced calls f, and repeats it as long as its error asks the client to wait. Nothing is read meanwhile. f handles all
-// results except eventlog.ErrBusy and refusals with a waiting time.
+// results except eventlog.ErrBusy, chat.ErrBehind and refusals with a waiting time.
 func (s *Session) paced(f func() error) {
-	if wait, done := s.result(f()); !done {
+	if wait, done := s.try(f); !done {
 		s.repeat(wait, f)
 	}
+}
+
+// try calls f, and reports whether that is done, see result. If this node is behind the client, f is tried again later.
+func (s *Session) try(f func() error) (wait time.Duration, done bool) {
+	err := f()
+	if err == chat.ErrBehind {
+		s.catchUp(f)
+		return 0, true
+	}
+	return s.result(err)
+}
+
+// catchUp tries f, which joins a room, again when this node has caught up. If it cannot, the client is asked to reconnect.
+// Nothing is read meanwhile.
+func (s *Session) catchUp(f func() error) {
+	s.reading = true
+	s.env.Chat.CatchUp(func(err error) {
+		s.enqueue(func() {
+			s.reading = false
+			if refused := chat.Refusal(err); refused != nil {
+				s.env.refused(refused.Code)
+				s.end(wire.CloseTryAgain, refused.Reason)
+				return
+			}
+			p := s.ensurePublisher()
+			p.caughtUp = true
+			s.paced(f)
+			p.caughtUp = false
+		})
+	})
 }
 
 // repeat calls f after wait until it is done; a wait of 0 means until the queue has space.
 func (s *Session) repeat(wait time.Duration, f func() error) {
 	s.blockUntil(wait, func() bool {
-		wait, done := s.result(f())
+		wait, done := s.try(f)
 		if wait > 0 {
 			s.retryAfter(wait)
 		}
@@ -349,7 +398,7 @@ func (s *Session) join(name string, after *wire.Position, last int) (wire.Joined
 		others--
 	}
 	j, err := s.env.Chat.Join(s.actor(), chat.JoinRequest{
-		Room: name, Encoding: enc, Member: s, After: after, Last: last, Joined: others, Admitted: func() { s.leaveRoom(name) },
+		Room: name, Encoding: enc, Member: s, After: after, Judge: s.publisher != nil && s.publisher.caughtUp, Last: last, Joined: others, Admitted: func() { s.leaveRoom(name) },
 	})
 	if err != nil {
 		return wire.Joined{}, 0, err

@@ -214,7 +214,7 @@ func (v v1) joinRoom(r wire.Request, f wire.Join) {
 	v.paced(func() error {
 		joined, _, err := v.join(f.Room, f.After, last)
 		switch {
-		case chat.Wait(err) > 0:
+		case chat.Wait(err) > 0 || err == chat.ErrBehind:
 			return err
 		case err != nil:
 			v.refuseWith(r, err)
@@ -235,6 +235,8 @@ func (v v1) who(r wire.Request, f wire.Who) {
 	who.Ref = r.Ref
 	v.send(who)
 }
+
+func (v v1) epoch(f wire.Epoch) { v.send(f) }
 
 func (v v1) gap(name string, from, to uint64) {
 	v.send(wire.Gap{Room: name, From: from, To: to})

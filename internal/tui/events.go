@@ -124,6 +124,10 @@ func (s *screen) handle(frame wire.Frame) tea.Cmd {
 		return s.toRoom(f.Room, f)
 	case wire.Unknown:
 		return s.toRoom(f.Room, f)
+	case wire.Epoch:
+		for _, r := range s.rooms.all {
+			r.update(f)
+		}
 	case wire.Restarting:
 		s.inform("the server restarts")
 	case client.Disconnected:

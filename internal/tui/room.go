@@ -23,7 +23,7 @@ type room struct {
 
 	watched     bool      // somebody sees what arrives here
 	resumed     bool      // the program was suspended, and nothing by others has come since then
-	serverEpoch string    // of the newest joined
+	serverEpoch string    // of what the server sends now
 	last        int       // old messages that were asked for with the first join
 	warnedAt    time.Time // when /leave warned of what would be lost
 }
@@ -50,6 +50,8 @@ func (r *room) update(msg any) tea.Cmd {
 	switch msg := msg.(type) {
 	case wire.Joined:
 		return r.joined(msg)
+	case wire.Epoch:
+		r.serverEpoch = msg.Epoch
 	case wire.Message:
 		r.message(msg)
 	case client.Line:

@@ -169,6 +169,8 @@ func anyCommand() *rapid.Generator[eventlog.Command] {
 			return release(by)
 		case eventlog.PruneIDs:
 			return pruneIDs()
+		case eventlog.Barrier:
+			return eventlog.Command{Kind: eventlog.Barrier}
 		case eventlog.Level:
 			return raise(eventlog.Current.Level())
 		default:

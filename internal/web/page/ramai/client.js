@@ -342,6 +342,9 @@ export class Client extends Emitter {
 				this.#renaming = false;
 				this.#named(f.name);
 				return;
+			case "epoch":
+				for (const room of this.rooms.values()) room.receive(f);
+				return;
 			case "saved":
 				this.#outbox.settle(f.id, f.n, f.at);
 				return;

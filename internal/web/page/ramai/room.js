@@ -21,7 +21,7 @@ export class Room extends Emitter {
 	log = "";
 	n = 0; // the newest number received
 	epoch = ""; // the server's epoch when n was received; empty: an older version stored it without one
-	currentEpoch = ""; // the server's epoch at the last join
+	currentEpoch = ""; // the epoch of what follows: that of the last joined or epoch frame
 	head = 0; // the newest known number
 	first = 1; // the oldest number still stored
 	count = 0; // connections
@@ -91,6 +91,9 @@ export class Room extends Emitter {
 			case "joined":
 			case "reset":
 				this.#joined(f, f.reset === true || f.type === "reset");
+				return;
+			case "epoch": // for all rooms of the connection
+				if (f.log === this.log) this.currentEpoch = f.epoch ?? "";
 				return;
 			case "message":
 				if (f.n <= this.n) return;

@@ -1,0 +1,78 @@
+package chat
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"ramai/internal/eventlog"
+	"ramai/wire"
+)
+
+// ErrBehind is returned by Join for a position that this node does not know, but that another node of the cluster may have
+// reached already. Join can be called again, with Judge set, when CatchUp is done.
+var ErrBehind = errors.New("this node may be behind the position")
+
+// errStillBehind is the answer to a position that cannot be judged, because nothing is ordered at present.
+var errStillBehind = &wire.CodedError{
+	Code: wire.Unavailable, RetryAfter: time.Second,
+	Reason: "this server cannot tell yet whether it has everything up to your position; try again, or connect to another server of the cluster",
+}
+
+// catchUp waits until this node has applied everything that was ordered before: it orders a barrier, and waits for that.
+// There is one barrier at a time, however many positions wait for it.
+type catchUp struct {
+	mu      sync.Mutex
+	ordered bool          // guarded by mu: a barrier is under way
+	next    []func(error) // guarded by mu: what waits for the barrier after that
+}
+
+// behind reports whether another node may know a position that this one does not.
+func (s *Service) behind(room string, p *wire.Position) bool {
+	return s.cfg.Shared && p != nil && (p.HistoryID == s.cfg.Store.HistoryID() || p.HistoryID == "") && !s.cfg.Store.Contains(room, p)
+}
+
+// CatchUp calls done, on another goroutine or at once, when this node has applied everything that any node had when
+// CatchUp was called. An error is a refusal: it cannot be told when that will be.
+func (s *Service) CatchUp(done func(error)) {
+	c := &s.catchUp
+	c.mu.Lock()
+	c.next = append(c.next, done)
+	begin := !c.ordered
+	c.ordered = true
+	c.mu.Unlock()
+	if begin {
+		s.orderBarrier()
+	}
+}
+
+// orderBarrier orders a barrier for all that wait. The caller has set ordered.
+func (s *Service) orderBarrier() {
+	c := &s.catchUp
+	c.mu.Lock()
+	waiting := c.next
+	c.next, c.ordered = nil, len(waiting) > 0
+	c.mu.Unlock()
+	if len(waiting) == 0 {
+		return
+	}
+	settle := func(err error) {
+		for _, done := range waiting {
+			done(err)
+		}
+		s.orderBarrier()
+	}
+	to := &eventlog.ReplyTo{
+		Deliver: func(_ *eventlog.Submission, o *eventlog.Outcome) {
+			if o.Status == eventlog.Refused {
+				settle(errStillBehind)
+			} else {
+				settle(nil)
+			}
+		},
+		Lost: func() { settle(errStillBehind) },
+	}
+	if err := s.submit(eventlog.Command{Kind: eventlog.Barrier}, &Reply{To: to}); err != nil {
+		settle(errStillBehind)
+	}
+}

@@ -1,0 +1,14 @@
+package eventlog
+
+// A Barrier changes nothing. When a node receives the outcome of its own Barrier, it has applied everything that was ordered
+// before.
+type barrierKind struct {
+	onDemand
+	noBody
+}
+
+func (barrierKind) name() string { return "barrier" }
+
+func (barrierKind) check(c *Command) error { return checkHead(c, 0) }
+
+func (barrierKind) decide(*Change, Tx, *Outcome) error { return nil }
