@@ -76,7 +76,7 @@ func (s stream) renamed(string) {}
 
 // epoch sends a line. The ids of events contain the epoch.
 func (s stream) epoch(f wire.Epoch) {
-	if s.transport == chat.Lines {
+	if s.protocol == chat.Lines {
 		s.put(f.Type(), wire.Position{}, wire.Append(nil, f))
 	}
 }

@@ -265,7 +265,7 @@ func (s *Session) sendEpoch() bool {
 	}
 	s.epoch = uint32(epoch.Number)
 	if len(s.cursors) > 0 { // otherwise the next joined has it
-		s.protocol.epoch(wire.Epoch{HistoryID: s.env.Chat.Position(0).HistoryID, Epoch: epoch.Name})
+		s.codec.epoch(wire.Epoch{HistoryID: s.env.Chat.Position(0).HistoryID, Epoch: epoch.Name})
 	}
 	return true
 }
