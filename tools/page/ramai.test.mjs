@@ -128,6 +128,18 @@ async function overHTTP(...rooms) {
 	return room;
 }
 
+test("a lost network is noticed at once, unless the server is on the device", async () => {
+	const { socket } = await overSocket();
+	assert.equal(client.state, "live");
+	window.dispatchEvent(new Event("offline"));
+	socket.receive({ type: "pong", id: "1" });
+	mock.timers.tick(600);
+	assert.equal(client.state, "live");
+	window.dispatchEvent(new Event("offline"));
+	mock.timers.tick(600);
+	assert.equal(client.state, "waiting");
+});
+
 test("a message refused after a later one: all are sent again, in order", async () => {
 	const { room, socket } = await overSocket();
 	const [a, b, c] = ["a", "b", "c"].map((text) => room.say(text));

@@ -3,6 +3,7 @@ import { notify, updateTitle } from "./alerts.js";
 import { Announcer } from "./announcer.js";
 import { Composer } from "./composer.js";
 import { LongPaste, Share } from "./dialogs.js";
+import { focusBox, keepFocus, redirect } from "./focus.js";
 import { Component, html, render } from "./html.js";
 import { loadError, number, setLanguage, t } from "./i18n.js";
 import { icon } from "./icons.js";
@@ -44,7 +45,18 @@ class App extends Component {
 		model.on("change", () => this.setState({}));
 		model.on("mention", (/** @type {RoomState} */ { name }, /** @type {Message} */ m) => notify(displayName(m), m.text, () => this.#open(name)));
 		model.client.on("refused", (error) => this.setState({ error: error.message, naming: error.code === "name_taken" || this.state.naming }));
-		model.client.on("name", () => this.setState({ naming: false, error: "" }));
+		model.client.on("name", () => {
+			const named = document.activeElement?.id === "name" || document.activeElement?.closest(".name-form");
+			this.setState({ naming: false, error: "" }, named ? () => focusBox(true) : undefined);
+		});
+		addEventListener("dragover", (event) => {
+			if (event.dataTransfer?.types.includes("Files")) event.preventDefault(); // or the browser would open the file instead of the page
+		});
+		addEventListener("drop", (event) => {
+			if (!event.dataTransfer?.types.includes("Files")) return;
+			event.preventDefault();
+			this.#noFiles();
+		});
 		addEventListener("popstate", () => this.#follow());
 		addEventListener("hashchange", () => this.#follow());
 		addEventListener("keydown", this.#key);
@@ -59,8 +71,11 @@ class App extends Component {
 		});
 	}
 
-	componentDidUpdate() {
+	/** @param {unknown} _props @param {App["state"]} was */
+	componentDidUpdate(_props, was) {
 		const { model } = this.props;
+		if (was.dialog && !this.state.dialog) focusBox();
+		keepFocus();
 		const roomStates = [...model.roomStates.values()];
 		updateTitle(model.current.name, roomStates.reduce((n, r) => n + r.unread, 0), roomStates.some((r) => r.mentioned > 0));
 		if (!this.#followed && model.current.room.log) {
@@ -81,8 +96,16 @@ class App extends Component {
 		if (n) requestAnimationFrame(() => this.log?.show(n));
 	}
 
+	#noFiles = () => this.setState({ error: t.noFiles });
+
+	/** The reader has left the message that the URL leads to. */
+	#leaveTarget = () => {
+		history.replaceState(null, "", urlOf(this.props.model.current.name));
+		this.setState({ target: 0 });
+	};
+
 	#tooManyRooms() {
-		this.setState({ error: t.roomsFull(number(this.props.model.client.limits.rooms)) });
+		this.setState({ menu: false, error: t.roomsFull(number(this.props.model.client.limits.rooms)) });
 	}
 
 	/** Opens or closes the menu of a narrow screen. @param {boolean} menu */
@@ -104,6 +127,7 @@ class App extends Component {
 	/** @param {KeyboardEvent} event */
 	#key = (event) => {
 		const { model } = this.props;
+		redirect(event);
 		if (event.key === "k" && (event.ctrlKey || event.metaKey)) {
 			event.preventDefault();
 			if (!this.state.dialog) this.setState({ dialog: { kind: "search" } });
@@ -118,7 +142,10 @@ class App extends Component {
 		} else if (event.key === "Escape" && this.state.menu) {
 			this.#menu(false);
 		} else if (event.key === "Escape" && document.activeElement?.closest(".log")) {
-			/** @type {HTMLElement|null} */ (document.querySelector(".composer textarea"))?.focus();
+			focusBox(true);
+		} else if ((event.key === "PageUp" || event.key === "PageDown") && document.activeElement?.matches(".composer textarea")) {
+			event.preventDefault();
+			this.log?.scrollBy(event.key === "PageUp" ? -1 : 1);
 		}
 	};
 
@@ -153,7 +180,8 @@ class App extends Component {
 		if (!this.log) return null;
 		const { unreadAbove, below, atEnd } = this.log;
 		return html`<div class="jump-buttons">
-			${unreadAbove.count > 0 && html`<button type="button" onClick=${() => this.log?.show(unreadAbove.first)}>${icon("up")} ${t.toUnread(number(unreadAbove.count))}</button>`}
+			${unreadAbove.count > 0 && html`<span class="pair"><button type="button" onClick=${() => this.log?.show(unreadAbove.first)}>${icon("up")} ${t.toUnread(number(unreadAbove.count))}</button>
+				<button type="button" class="mark-read" aria-label=${t.markRead} title=${t.markRead} onClick=${() => this.props.model.current.markAllRead()}>${icon("leave")}</button></span>`}
 			${!atEnd && html`<button type="button" onClick=${() => this.log?.end()}>${icon("down")} ${below > 0 ? t.newBelow(number(below)) : t.toLatest}</button>`}
 		</div>`;
 	}
@@ -238,9 +266,8 @@ class App extends Component {
 	}
 
 	#sidebar() {
-		const error = (/** @type {string} */ text) => this.setState({ error: text });
 		const changeName = () => this.setState({ naming: true, menu: false }, () => document.getElementById("name")?.focus());
-		return html`<${Sidebar} model=${this.props.model} open=${this.state.menu} urlOf=${urlOf} show=${this.#open} error=${error} changeName=${changeName} />`;
+		return html`<${Sidebar} model=${this.props.model} open=${this.state.menu} urlOf=${urlOf} show=${this.#open} changeName=${changeName} />`;
 	}
 
 	/** @param {{model: Model}} props @param {App["state"]} state */
@@ -252,13 +279,13 @@ class App extends Component {
 			<main class="room">
 				${this.#header()}
 				<${Banner} model=${model} />
-				<${Log} key=${current.name} model=${model} roomState=${current} target=${target} ready=${(/** @type {Log} */ log) => { this.log = log; }} />
+				<${Log} key=${current.name} model=${model} roomState=${current} target=${target} leaveTarget=${this.#leaveTarget} ready=${(/** @type {Log} */ log) => { this.log = log; }} />
 				<div class="footer">
 					${this.#jumpButtons()}
 					${this.#error()}
 					${this.#nameForm()}
 					${this.#typing()}
-					<${Composer} model=${model} roomState=${current} say=${this.#say} ask=${this.#askAboutPaste} />
+					<${Composer} model=${model} roomState=${current} say=${this.#say} ask=${this.#askAboutPaste} noFiles=${this.#noFiles} />
 				</div>
 				<${Announcer} model=${model} />
 			</main>

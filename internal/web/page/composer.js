@@ -1,4 +1,5 @@
 // The box to write in. It grows with the text, and completes names and emoji.
+import { focusBox, touchScreen } from "./focus.js";
 import { Component, html } from "./html.js";
 import { textSize } from "./ramai/protocol.js";
 import { pieces } from "./text.js";
@@ -31,6 +32,7 @@ async function loadEmoji() {
  * @property {Model} model
  * @property {RoomState} roomState
  * @property {(text: string) => void} say
+ * @property {() => void} noFiles a file was pasted
  * @property {(lines: number, bytes: number, count: number, fits: boolean) => Promise<"one"|"many"|"">} ask about a long paste
  */
 
@@ -43,7 +45,7 @@ export class Composer extends Component {
 	componentDidMount() {
 		this.#fit();
 		addEventListener("resize", this.#fit);
-		if (matchMedia("(hover: hover)").matches) this.box?.focus(); // on a touch screen, that would open the keyboard
+		focusBox();
 	}
 
 	/** @param {ComposerProps} before @param {Composer["state"]} was */
@@ -155,7 +157,7 @@ export class Composer extends Component {
 				return;
 			}
 		}
-		if (event.key === "Enter" && !event.shiftKey && !event.ctrlKey && !event.altKey && !event.metaKey) {
+		if (event.key === "Enter" && !touchScreen.matches && !event.shiftKey && !event.ctrlKey && !event.altKey && !event.metaKey) {
 			event.preventDefault();
 			this.#send();
 		} else if (event.key === "ArrowUp" && !this.state.text && !event.altKey) {
@@ -170,7 +172,11 @@ export class Composer extends Component {
 
 	/** @param {ClipboardEvent} event */
 	#paste = async (event) => {
-		const { roomState, model, ask, say } = this.props;
+		const { roomState, model, ask, say, noFiles } = this.props;
+		if (event.clipboardData?.files.length && !event.clipboardData.types.includes("text/plain")) {
+			event.preventDefault();
+			return noFiles();
+		}
 		const text = (event.clipboardData?.getData("text/plain") ?? "").replace(/\r\n?/g, "\n").replace(/\n$/, "");
 		const limit = model.client.limits.text;
 		const lines = text.split("\n").length;
@@ -196,7 +202,7 @@ export class Composer extends Component {
 				${choices.map((c, i) => html`<li key=${c.insert} id=${`choice${i}`} role="option" aria-selected=${i === chosen ? "true" : "false"}
 					onMouseDown=${(/** @type {Event} */ e) => { e.preventDefault(); this.#complete(c); }}>${c.label}</li>`)}
 			</ul>`}
-			<textarea rows="1" dir="auto" value=${text} placeholder=${t.write} aria-label=${t.writeTo(roomState.name)} enterkeyhint="send" autocomplete="off"
+			<textarea rows="1" dir="auto" value=${text} placeholder=${t.write} aria-label=${t.writeTo(roomState.name)} enterkeyhint=${touchScreen.matches ? "enter" : "send"} autocomplete="off"
 				aria-haspopup="listbox" aria-autocomplete="list" aria-controls=${choices.length > 0 ? "choices" : undefined}
 				aria-activedescendant=${choices.length > 0 ? `choice${chosen}` : undefined}
 				ref=${(/** @type {HTMLTextAreaElement|null} */ el) => (this.box = el)}

@@ -39,7 +39,7 @@ export class FloodSampler {
 		/** @type {Message[]} */
 		let shown;
 		if (this.paused) {
-			shown = [];
+			shown = incoming.filter(important);
 		} else if (this.flooded) {
 			const step = Math.max(1, Math.ceil(incoming.length / Math.max(1, this.#credit)));
 			shown = incoming.filter((m, i) => {

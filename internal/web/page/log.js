@@ -1,8 +1,10 @@
 // The message log of a room: what it shows, and where a person goes in it.
 import { Component, h, html } from "./html.js";
+import { clicked } from "./focus.js";
 import { dayName, language, number, t } from "./i18n.js";
 import { MessageRow, SentRow } from "./message.js";
 import { Scroller } from "./scroll.js";
+import { TOGETHER } from "./timeline.js";
 
 /**
  * @typedef {import("./model.js").Model} Model
@@ -17,6 +19,7 @@ const PREFETCH = 800; // px above the first message at which older ones are load
  * @property {Model} model
  * @property {RoomState} roomState
  * @property {number} target the message that a link leads to; 0: none
+ * @property {() => void} leaveTarget the reader has gone on to the end
  * @property {(log: Log) => void} ready
  */
 
@@ -27,26 +30,43 @@ export class Log extends Component {
 	/** @type {Scroller|null} */
 	scroller = null;
 	#leftEnd = 0; // the newest number when the reader scrolled away from the end
-	#hovered = false;
+	#opened = false; // the log is where the reader left it
+	#selecting = false; // the flood is paused for a selection
 
 	componentDidMount() {
 		if (!this.element) return;
-		this.scroller = new Scroller(this.element, () => this.#scrolled());
+		this.scroller = new Scroller(this.element, () => this.#scrolledByPerson());
+		const { place } = this.props.roomState;
+		if (place && this.scroller.row(place.n)) {
+			this.scroller.anchor = place;
+			this.#opened = true;
+		}
 		this.scroller.hold();
 		this.props.ready(this);
 		document.addEventListener("selectionchange", this.#selected);
 	}
 
 	componentWillUnmount() {
+		this.props.roomState.place = this.scroller?.anchor ?? null;
 		this.scroller?.close();
 		document.removeEventListener("selectionchange", this.#selected);
 	}
 
 	componentDidUpdate() {
-		const { roomState } = this.props;
-		if (roomState.sampler.flooded && this.#hovered && this.atEnd) roomState.pause(); // the flood began while someone was reading
 		this.scroller?.hold();
+		this.#openAtUnread();
 		this.#updateVisible();
+	}
+
+	/** Begins at the first unread message, if it is here and the reader is not on the way to another. */
+	#openAtUnread() {
+		const { roomState, target } = this.props;
+		if (this.#opened || !roomState.restored) return;
+		this.#opened = true;
+		const { timeline, read, unread, room } = roomState;
+		const first = timeline.messages[timeline.at(read.n + 1)]?.n;
+		const next = Math.max(read.n + 1, room.first);
+		if (!target && unread > 0 && first && (first === next || timeline.isGone(next, first - 1))) this.#scrollTo(first);
 	}
 
 	get atEnd() {
@@ -56,15 +76,25 @@ export class Log extends Component {
 	/** The number of new messages below those on screen. */
 	get below() {
 		const { head, read } = this.props.roomState;
-		return this.atEnd ? 0 : Math.max(0, head - Math.max(this.#leftEnd, read.n));
+		if (this.atEnd) return 0;
+		return Math.max(0, head - (this.unreadAbove.count > 0 ? Math.max(this.#leftEnd, read.n) : read.n));
 	}
 
-	/** The number of unread messages above those on screen, or that are not here, and the first of them. */
+	/** The number of unread messages if the first of them is above those on screen, and that one. */
 	get unreadAbove() {
-		const { timeline, unreadDivider, head, room } = this.props.roomState;
-		const first = Math.max(unreadDivider + 1, room.first);
-		const shown = timeline.has(first) && (this.scroller?.inView().first ?? 0) <= first;
-		return { count: unreadDivider < 0 || shown ? 0 : head - unreadDivider, first };
+		const { timeline, unread, read, room } = this.props.roomState;
+		const first = Math.max(read.n + 1, room.first);
+		const view = this.scroller?.inView().first ?? 0;
+		return { count: view <= first || timeline.isGone(first, view - 1) ? 0 : unread, first };
+	}
+
+	#scrolledByPerson() {
+		const { roomState, target, leaveTarget } = this.props;
+		this.#opened = true;
+		if (!this.atEnd && roomState.sampler.flooded) roomState.pause();
+		if (this.atEnd) roomState.resume();
+		if (this.atEnd && target) leaveTarget();
+		this.#scrolled();
 	}
 
 	#scrolled() {
@@ -84,9 +114,7 @@ export class Log extends Component {
 		const { first, last } = scroller.inView();
 		roomState.visible = this.atEnd ? { from: 0, to: 0 } : { from: first, to: last };
 		roomState.atEnd = this.atEnd;
-		if (!roomState.seen) return;
-		if (this.atEnd) roomState.markRead(roomState.incoming.length > 0 ? last : roomState.head);
-		else roomState.markRead(last);
+		if (this.#opened) roomState.markInView(first, last);
 	}
 
 	/** Loads missing messages that are on screen, or nearly. */
@@ -141,8 +169,9 @@ export class Log extends Component {
 	}
 
 	async end() {
-		const { roomState } = this.props;
+		const { roomState, target, leaveTarget } = this.props;
 		roomState.resume();
+		if (target) leaveTarget();
 		const { timeline, head, incoming } = roomState;
 		if (timeline.last > 0 && timeline.last < head && incoming.length === 0) await roomState.load({});
 		this.scroller?.toEnd();
@@ -152,29 +181,24 @@ export class Log extends Component {
 	#selected = () => {
 		const selection = document.getSelection();
 		const { roomState } = this.props;
-		if (selection && !selection.isCollapsed && this.element?.contains(selection.anchorNode) && roomState.sampler.flooded) roomState.pause();
+		const selecting = Boolean(selection && !selection.isCollapsed && this.element?.contains(selection.anchorNode));
+		if (selecting && roomState.sampler.flooded) roomState.pause();
+		if (this.#selecting && !selecting && this.atEnd) roomState.resume();
+		this.#selecting = selecting;
 	};
 
-	#mouseEnter = () => {
-		this.#hovered = true;
-		if (this.props.roomState.sampler.flooded) this.props.roomState.pause();
-	};
-
-	#mouseLeave = () => {
-		this.#hovered = false;
-		if (document.getSelection()?.isCollapsed !== false && this.atEnd) this.props.roomState.resume();
-	};
+	/** Scrolls by most of what is in view. @param {number} pages negative: upwards */
+	scrollBy(pages) {
+		this.element?.scrollBy({ top: pages * 0.9 * this.element.clientHeight });
+	}
 
 	/** @param {KeyboardEvent} event */
 	#key = (event) => {
-		const { roomState } = this.props;
 		if (event.key === "End") {
 			event.preventDefault();
 			this.end();
 		} else if (this.#step(event)) {
 			event.preventDefault();
-		} else if (["ArrowUp", "PageUp", "Home", " "].includes(event.key) && roomState.sampler.flooded) {
-			roomState.pause();
 		}
 	};
 
@@ -224,14 +248,17 @@ export class Log extends Component {
 		const renderKey = `${model.client.by} ${model.client.name} ${language} ${room.names.length}`;
 		const complete = rows.length > 0 && rows[0].kind !== "missing";
 		const start = timeline.start(room.first);
+		const last = rows.at(-1);
+		const { client } = model;
+		const continues = last?.kind === "message" && last.m.by === client.by && last.m.from === client.name && Date.now() - Date.parse(last.m.at) < TOGETHER;
 		const empty = room.log && room.head === 0 && rows.length === 0 && roomState.sent.length === 0;
 		return html`<div class="log" tabindex="0" role="region" aria-label=${t.log} ref=${(/** @type {HTMLElement|null} */ el) => (this.element = el)}
-			onMouseEnter=${this.#mouseEnter} onMouseLeave=${this.#mouseLeave} onKeyDown=${this.#key}>
+			onClick=${clicked} onKeyDown=${this.#key}>
 			<div class="page">
 				${empty && html`<div class="empty"><p>${t.empty}</p><p>${t.emptyHint}</p></div>`}
 				${complete && html`<p class="beginning">${start === 1 ? t.beginning : t.gone(number(start - 1))}</p>`}
 				<ol>${rows.map((row, i) => this.#row(row, i, renderKey))}</ol>
-				<ol class="outbox">${roomState.sent.map((s) => html`<${SentRow} key=${`s${s.id}`} roomState=${roomState} sent=${s} />`)}</ol>
+				<ol class="outbox">${roomState.sent.map((s, i) => html`<${SentRow} key=${`s${s.id}`} roomState=${roomState} sent=${s} head=${i === 0 && !continues} />`)}</ol>
 			</div>
 		</div>`;
 	}

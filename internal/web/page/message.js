@@ -29,6 +29,34 @@ function Text({ text, me, names }) {
 	});
 }
 
+/** Who wrote the messages below it. @param {{m: {by: string, from: string}, mine: boolean, children?: any}} props */
+const Byline = ({ m, mine, children }) => html`<p class="byline"><bdi class=${m.from ? "name" : "name none"} style=${{ "--hue": hue(m.by) }}>${displayName(m)}</bdi>
+	${mine && !m.from && html` <span class="you">${t.you}</span>`} ${children}</p>`;
+
+const MAY_BE_LONG = 300; // characters, or a third as many lines, which may be higher than FOLD
+
+/**
+ * A text of which only the first lines are shown if it is high.
+ * @extends {Component<{text: string, children?: any}, {high: boolean, open: boolean}>}
+ */
+class Folded extends Component {
+	state = { high: false, open: false };
+	/** @type {HTMLElement|null} */
+	#element = null;
+
+	componentDidMount() {
+		if (this.#element?.classList.contains("fold") && this.#element.scrollHeight > this.#element.clientHeight + 8) this.setState({ high: true });
+	}
+
+	/** @param {{text: string, children?: any}} props */
+	render({ text, children }) {
+		const { high, open } = this.state;
+		const fold = !open && (high || text.length > MAY_BE_LONG || text.split("\n", 21).length > 20);
+		return html`<div class=${fold ? "text fold" : "text"} dir="auto" ref=${(/** @type {HTMLElement|null} */ el) => { this.#element = el; }}>${children}</div>
+			${high && html`<button type="button" class="plain more" aria-expanded=${open ? "true" : "false"} onClick=${() => this.setState({ open: !open })}>${open ? t.showLess : t.showMore}</button>`}`;
+	}
+}
+
 /**
  * @typedef {object} MessageProps
  * @property {RoomState} roomState
@@ -60,22 +88,26 @@ export class MessageRow extends Component {
 		return html`<li class=${classes.filter(Boolean).join(" ")} data-n=${m.n}>
 			${skipped > 0 && html`<button type="button" class="skipped" title=${t.skippedLoad(number(skipped))} aria-label=${t.skippedLoad(number(skipped))}
 				onClick=${() => roomState.load({ before: m.n })}>${t.skipped(number(skipped))}</button>`}
-			${head && html`<p class="byline"><bdi class=${m.from ? "name" : "name none"} style=${{ "--hue": hue(m.by) }}>${displayName(m)}</bdi>${mine && !m.from && html` <span class="you">${t.you}</span>`} ${time}</p>`}
+			${head && html`<${Byline} m=${m} mine=${mine}>${time}<//>`}
 			${!head && time}
-			<div class="text" dir="auto"><${Text} text=${m.text} me=${me} names=${roomState.room.names} /></div>
+			<${Folded} text=${m.text}><${Text} text=${m.text} me=${me} names=${roomState.room.names} /><//>
 		</li>`;
 	}
 }
 
-/** A message that is not in the log yet. @param {{roomState: RoomState, sent: Sent}} props */
-export function SentRow({ roomState, sent }) {
+/** A message that is not in the log yet. It takes the same space as it will there. @param {{roomState: RoomState, sent: Sent, head: boolean}} props */
+export function SentRow({ roomState, sent, head }) {
 	const { client } = roomState.model;
-	return html`<li class=${`m mine head sent ${sent.state}`}>
-		<div class="text" dir="auto"><${Text} text=${sent.text} me="" names=${[]} /></div>
-		<p class="state">
-			${sent.state === "failed" ? html`<span class="why">${t.failed(sent.why?.reason ?? "")}</span>
-				<button type="button" onClick=${() => client.again(sent)}>${t.again}</button>
-				<button type="button" onClick=${() => client.withdraw(sent)}>${t.discard}</button>` : t[sent.state]}
-		</p>
+	const failed = sent.state === "failed";
+	const state = html`<span class="state">${failed ? "" : t[sent.state]}</span>`;
+	return html`<li class=${["m mine sent", head && "head", sent.state].filter(Boolean).join(" ")}>
+		${head && html`<${Byline} m=${{ by: client.by, from: client.name }} mine>${state}<//>`}
+		${!head && state}
+		<${Folded} text=${sent.text}><${Text} text=${sent.text} me="" names=${[]} /><//>
+		${failed && html`<p class="failure">
+			<span class="why">${t.failed(sent.why?.reason ?? "")}</span>
+			<button type="button" onClick=${() => client.again(sent)}>${t.again}</button>
+			<button type="button" onClick=${() => client.withdraw(sent)}>${t.discard}</button>
+		</p>`}
 	</li>`;
 }

@@ -40,9 +40,12 @@ export class Model extends Emitter {
 		shared.set("session", session);
 		const first = connect(pathOf(room), { session, name: shared.get("name", ""), unsaid: perTab.get("unsaid", []) });
 		this.client = first.client;
-		this.current = this.#add(first);
-		const others = shared.get("rooms", []).filter((/** @type {string} */ name) => name !== room);
-		for (const name of others.slice(0, this.client.limits.rooms - 1)) this.#add(this.client.join(name));
+		/** @type {string[]} */
+		const others = shared.get("rooms", []).filter((/** @type {string} */ name) => name !== room).slice(0, this.client.limits.rooms - 1);
+		const place = shared.get("rooms", []).indexOf(room); // rooms keep their order, whichever the page starts with
+		others.splice(place < 0 ? others.length : place, 0, room);
+		for (const name of others) this.#add(name === room ? first : this.client.join(name));
+		this.current = /** @type {RoomState} */ (this.roomStates.get(room));
 		this.#storeRooms();
 		this.client.on("state", () => {
 			this.outage.update(this.client.state === "live");
@@ -53,7 +56,8 @@ export class Model extends Emitter {
 			this.changed();
 		});
 		this.client.on("sent", (sent) => this.#sentChanged(sent));
-		document.addEventListener("visibilitychange", () => this.changed());
+		document.addEventListener("visibilitychange", () => this.#lookedAway());
+		addEventListener("blur", () => this.#lookedAway());
 		addEventListener("storage", ({ key }) => this.#storageChanged(key?.replace(/^ramai\./, "") ?? ""));
 		addEventListener("pagehide", () => this.#storeReadMarks());
 		setInterval(() => {
@@ -82,6 +86,11 @@ export class Model extends Emitter {
 		else requestAnimationFrame(draw);
 	}
 
+	#lookedAway() {
+		if (!this.current.seen) this.current.leaveOff();
+		this.changed();
+	}
+
 	#storeReadMarks() {
 		for (const { read } of this.roomStates.values()) read.store();
 	}
@@ -105,9 +114,10 @@ export class Model extends Emitter {
 
 	/** Stores which rooms are open, together with those that other tabs have joined. @param {string} [left] */
 	#storeRooms(left = "") {
-		const all = new Set([...this.roomStates.keys(), ...shared.get("rooms", [])]);
+		const all = new Set([...shared.get("rooms", []), ...this.roomStates.keys()]);
 		all.delete(left);
-		shared.set("rooms", [...all].slice(0, this.client.limits.rooms));
+		let others = this.client.limits.rooms - this.roomStates.size;
+		shared.set("rooms", [...all].filter((name) => this.roomStates.has(name) || others-- > 0));
 	}
 
 	/** Shows a room, and joins it if necessary. Returns false if there are too many. @param {string} name */
@@ -119,8 +129,6 @@ export class Model extends Emitter {
 			this.#storeRooms();
 		}
 		if (roomState !== this.current) {
-			this.current.visible = { from: 0, to: 0 };
-			this.current.atEnd = true;
 			this.current = roomState;
 			roomState.updateDivider();
 		}
@@ -144,6 +152,7 @@ export class Model extends Emitter {
 	/** @param {string} text */
 	say(text) {
 		this.current.resume();
+		this.current.markAllRead(); // whoever answers has caught up
 		this.current.room.say(text);
 	}
 

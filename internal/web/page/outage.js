@@ -24,7 +24,7 @@ export class Outage {
 
 	/** Whether it has lasted long enough to be mentioned. */
 	get notable() {
-		return this.since > 0 && Date.now() - this.since > SHORT;
+		return this.since > 0 && (!navigator.onLine || Date.now() - this.since > SHORT);
 	}
 
 	/** The state of the connection has changed. @param {boolean} live */

@@ -68,7 +68,7 @@ export class ReadMark {
 	/** Stores the mark for the next visit. To be called now and then, not for each message. */
 	store() {
 		const position = this.#position;
-		if (!position.log || position.n === 0 || formatPosition(position) === this.#stored) return;
+		if (!position.log || formatPosition(position) === this.#stored) return;
 		this.#stored = formatPosition(position);
 		const other = shared.get(this.#key); // another tab may have read further
 		if (other?.log === position.log && other.epoch === position.epoch && other.n >= position.n) return;

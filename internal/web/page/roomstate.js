@@ -33,9 +33,12 @@ export class RoomState {
 	paused = 0; // messages that arrived while paused
 	atEnd = true; // the end of the log is on screen
 	visible = { from: 0, to: 0 }; // the numbers on screen, unless the end is
+	/** @type {{n: number, top: number}|null} where the reader was when another room was opened; null: at the end */
+	place = null;
 	jumpTarget = 0; // the message that the log is about to scroll to; 0: none
 	/** @type {Promise<boolean>} the last request */
 	#loaded = Promise.resolve(true);
+	#backlog = 0; // messages up to this number arrived while nobody looked, and are read once they were in view
 	#replayTo = 0; // up to this number, messages are replayed and no flood; 0: there is no replay
 
 	/** @param {Model} model @param {Room} room */
@@ -50,7 +53,7 @@ export class RoomState {
 			if (reset) this.#reset();
 			else if (first) this.#restoreRead();
 			first = false;
-			if (n > room.n) this.#replayTo = n;
+			if (n > room.n) this.#replayTo = this.#backlog = n;
 			model.changed();
 		});
 		room.on("message", (m) => {
@@ -114,18 +117,17 @@ export class RoomState {
 		const replayed = this.#replayTo > 0;
 		if (this.room.n >= this.#replayTo) this.#replayTo = 0;
 		const { shown, sampled } = replayed && !this.sampler.paused ? { shown: incoming, sampled: false } : this.sampler.sample(now, incoming, this.#important);
-		if (this.sampler.paused) {
-			this.paused += incoming.length;
-		} else {
-			this.timeline.add(shown);
-			if (sampled) for (const m of shown) this.timeline.sampled.add(m.n);
-		}
+		if (this.sampler.paused) this.paused += incoming.length - shown.length;
+		this.timeline.add(shown);
+		if (sampled) for (const m of shown) this.timeline.sampled.add(m.n);
+		if (this.sampler.paused && !this.sampler.flooded) this.resume(); // a pause ends with its flood
 		if (this.jumpTarget) this.timeline.trim(this.jumpTarget);
 		else this.timeline.trim(this.visible.from, this.visible.to);
 		this.sent = this.sent.filter((s) => s.state !== "saved" || (!this.timeline.has(s.n) && s.n > this.room.n));
 		const fromOthers = incoming.filter((m) => m.by !== this.model.client.by && m.n > this.read.n);
 		if (fromOthers.length > 0) this.model.emit("arrived", this, fromOthers);
-		if (this.atEnd && this.seen) this.#markRead(this.room.head);
+		if (!this.seen) this.#backlog = this.room.head;
+		else if (this.atEnd && this.#caughtUp) this.#markRead(this.room.head);
 	}
 
 	pause() {
@@ -145,6 +147,37 @@ export class RoomState {
 	/** Whether someone is looking at it. */
 	get seen() {
 		return this === this.model.current && document.visibilityState === "visible" && document.hasFocus() && !this.sampler.paused;
+	}
+
+	/** Whether everything was read that arrived while nobody looked. */
+	get #caughtUp() {
+		return this.read.n >= this.#backlog;
+	}
+
+	/** Whether messages of the last visit have arrived, and it is known which are unread. */
+	get restored() {
+		return this.room.log !== "" && this.#replayTo === 0 && this.incoming.length === 0;
+	}
+
+	/**
+	 * Marks the messages in view as read, if someone is looking and has not skipped any before them.
+	 * @param {number} first @param {number} last
+	 */
+	markInView(first, last) {
+		if (!this.seen || first === 0) return;
+		const next = Math.max(this.read.n + 1, this.room.first);
+		if (this.#caughtUp) this.markRead(this.atEnd && this.incoming.length === 0 ? this.head : last);
+		else if (first <= next || this.timeline.isGone(next, first - 1)) this.markRead(last);
+	}
+
+	/** Marks everything as read, whether it was in view or not. */
+	markAllRead() {
+		this.markRead(this.room.n);
+	}
+
+	/** The reader looks elsewhere: the divider stands where reading stopped, once more messages arrive. */
+	leaveOff() {
+		if (this.room.log) this.unreadDivider = this.read.n;
 	}
 
 	/** Marks everything up to n as read. @param {number} n */

@@ -1,5 +1,5 @@
 // The rooms, the people in the current one, and one's name.
-import { Component, html } from "./html.js";
+import { Component, html, useState } from "./html.js";
 import { number, t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { isRoom } from "./ramai/protocol.js";
@@ -30,12 +30,12 @@ class People extends Component {
  * @property {boolean} open on a narrow screen
  * @property {(room: string) => string} urlOf
  * @property {(room: string) => void} show
- * @property {(text: string) => void} error
  * @property {() => void} changeName
  */
 
 /** @param {SidebarProps} props */
-export function Sidebar({ model, open, urlOf, show, error, changeName }) {
+export function Sidebar({ model, open, urlOf, show, changeName }) {
+	const [wrong, setWrong] = useState(false); // the name of a room
 	const { client, current: { room } } = model;
 	const nameless = room.count > NAMES ? 0 : room.count - room.names.length;
 	const more = nameless > 0 && room.count > 0 ? (room.names.length > 0 ? t.guests : t.onlyGuests)(number(nameless)) : "";
@@ -43,17 +43,19 @@ export function Sidebar({ model, open, urlOf, show, error, changeName }) {
 		e.preventDefault();
 		const input = e.target.elements.room;
 		const name = input.value.trim().toLowerCase();
-		if (!isRoom(name)) return error(t.joinBad);
+		setWrong(!isRoom(name));
+		if (!isRoom(name)) return input.focus();
 		input.value = "";
-		error("");
 		show(name);
 	};
 	return html`<nav class=${open ? "side open" : "side"} aria-label=${t.menu}>
 		<h2>${t.rooms}</h2>
 		<ul class="rooms">${[...model.roomStates.values()].map((r) => html`<${RoomItem} key=${r.name} model=${model} roomState=${r} urlOf=${urlOf} show=${show} />`)}</ul>
 		${client.via === "http" && model.roomStates.size > 1 && html`<p class="hint">${t.roomsHTTP}</p>`}
-		<form class="line" onSubmit=${join}><input name="room" aria-label=${t.join} placeholder=${t.joinPlaceholder} autocapitalize="none" autocomplete="off" spellcheck=${false} />
-		<button>${t.join}</button></form>
+		<form onSubmit=${join}><div class="line"><input name="room" aria-label=${t.joinLabel} placeholder=${t.joinPlaceholder} autocapitalize="none" autocomplete="off" spellcheck=${false}
+			aria-invalid=${wrong ? "true" : undefined} aria-describedby=${wrong ? "wrong-room" : undefined} />
+		<button>${t.join}</button></div>
+		${wrong && html`<p id="wrong-room" class="error-text" role="alert">${t.joinBad}</p>`}</form>
 		${room.live && html`<h2>${t.allHere(number(room.count))}</h2>
 		<${People} names=${room.names} more=${more} />`}
 		<div class="me"><bdi class=${client.name ? "" : "none"}>${client.name || t.nameless}</bdi>

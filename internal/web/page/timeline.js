@@ -23,7 +23,8 @@
 export const KEPT = 240;
 const SLACK = 20; // above KEPT before any are dropped, so that not every message moves rows
 
-const TOGETHER = 5 * 60_000; // ms between messages of one sender under one header
+/** ms between messages of one sender under one header. */
+export const TOGETHER = 5 * 60_000;
 
 /** Parsing a date is slow, and rows are made for each frame. @type {WeakMap<Message, {ms: number, day: string}>} */
 const times = new WeakMap();
@@ -81,6 +82,11 @@ export class Timeline {
 		}
 		apart.push([from, to]);
 		this.gone = apart.sort((a, b) => a[0] - b[0]);
+	}
+
+	/** Whether all numbers of a range are deleted. @param {number} from @param {number} to */
+	isGone(from, to) {
+		return this.gone.some(([f, t]) => f <= from && t >= to);
 	}
 
 	/** The room has another history. */

@@ -75,6 +75,7 @@ export class Client extends Emitter {
 		this.#outbox.restore(options.unsaid ?? []);
 		this.#checkTimer = setInterval(() => this.#checkAlive(), 1000);
 		for (const [target, event] of this.#wakeEvents()) target.addEventListener(event, this.#wake);
+		window.addEventListener("offline", this.#offline);
 		queueMicrotask(() => this.#connect());
 	}
 
@@ -189,6 +190,7 @@ export class Client extends Emitter {
 	close() {
 		clearInterval(this.#checkTimer);
 		for (const [target, event] of this.#wakeEvents()) target.removeEventListener(event, this.#wake);
+		window.removeEventListener("offline", this.#offline);
 		this.#disconnect();
 		this.#setState("closed");
 	}
@@ -311,6 +313,8 @@ export class Client extends Emitter {
 		if (this.state === "waiting") this.#connect();
 		else this.#socket?.wake();
 	};
+
+	#offline = () => this.#socket?.offline(() => this.#broken());
 
 	/** @returns {[EventTarget, string][]} */
 	#wakeEvents() {

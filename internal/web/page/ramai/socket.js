@@ -4,6 +4,7 @@ const PROTOCOL = "ramai.v1";
 const SILENCE = 20_000; // ms without a frame until the server is pinged
 const DEAD = 15_000; // ms after a ping until the connection counts as broken
 const DEAD_AFTER_WAKE = 4_000; // the same after the device slept or changed its network
+const DEAD_OFFLINE = 500; // the same after the device lost its network: only a server on the device itself answers
 const FRESH = 2_000; // ms after a frame in which waking up needs no ping
 
 /** The first frame of a server that speaks ramai.v1. */
@@ -100,6 +101,15 @@ export class SocketConnection {
 	#ping(within) {
 		this.#answerBy = Date.now() + within;
 		this.send({ type: "ping", id: "1" });
+	}
+
+	/** The device lost its network. @param {() => void} dead called soon if the connection did not survive */
+	offline(dead) {
+		if (this.#plain) return;
+		this.#ping(DEAD_OFFLINE);
+		setTimeout(() => {
+			if (!this.#closed && this.#answerBy) dead();
+		}, DEAD_OFFLINE);
 	}
 
 	close() {

@@ -1,0 +1,350 @@
+package browser_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+)
+
+// setFocus makes the page believe that its window has the focus, or not.
+func (b *tab) setFocus(has bool) {
+	b.t.Helper()
+	event := map[bool]string{true: "focus", false: "blur"}[has]
+	eval[bool](b, fmt.Sprintf("(Object.defineProperty(document, 'hasFocus', { value: () => %t, configurable: true }), dispatchEvent(new Event('%s')))", has, event))
+}
+
+// inView is true if an element is in view.
+func inView(selector string) string {
+	return fmt.Sprintf("(({ top, bottom }) => top >= 0 && bottom <= innerHeight)(document.querySelector(%s)?.getBoundingClientRect() ?? { top: -1 })", quote(selector))
+}
+
+const boxFocused = "document.activeElement.matches('.composer textarea')"
+
+// press a letter as a keyboard does, wherever the focus is.
+func (b *tab) typeLetter(letter string) {
+	b.t.Helper()
+	p := input.DispatchKeyEventParams{Type: "keyDown", Key: letter, Text: letter}
+	command(b, input.DispatchKeyEvent, p)
+	p.Type, p.Text = "keyUp", ""
+	command(b, input.DispatchKeyEvent, p)
+}
+
+// Only scrolling up, selecting, and the button pause a flood. Mentions and the reader's own messages are shown meanwhile, and the
+// pause ends with the flood.
+func TestPause(t *testing.T) {
+	srv := startServer(t, nil)
+	srv.postMany("lobby", 60, func(i int) string { return fmt.Sprint("before ", i) })
+	b := openPage(t, srv.url("/"), laptop()).ready()
+	b.takeName("anna")
+	b.waitForText(".log", "before 59")
+	command(b, input.DispatchMouseEvent, input.DispatchMouseEventParams{Type: "mouseMoved", X: 700, Y: 300})
+	flood := func() (stop func()) {
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan bool)
+		go func() {
+			defer close(done)
+			srv.flood(ctx, 0, func(i int) string { return fmt.Sprint("many ", i) })
+		}()
+		return func() { cancel(); <-done }
+	}
+	stop := flood()
+	b.waitForText(".banner.flood", "per second")
+	b.frames(20)
+	if paused := eval[bool](b, "document.querySelector('.banner.flood').textContent.includes('Paused')"); paused {
+		t.Error("the mouse pauses the flood")
+	}
+	eval[bool](b, "(document.querySelector('.log').scrollTop -= 200, true)")
+	b.waitForText(".banner.flood", "Paused")
+	srv.post("lobby", "@anna look here")
+	b.waitForText(".m.mentioned", "look here")
+	stop()
+	b.waitFor("!document.querySelector('.banner')")
+	b.press("End", ctrl)
+	srv.post("lobby", "after the flood")
+	b.waitForText(".log", "after the flood")
+
+	stop = flood()
+	b.waitForText(".banner.flood", "per second")
+	eval[bool](b, "(getSelection().selectAllChildren([...document.querySelectorAll('.m .text')].at(-3)), true)")
+	b.waitForText(".banner.flood", "Paused")
+	b.send("still here")
+	b.waitForText(".mine .text", "still here")
+	stop()
+	b.waitFor("!document.querySelector('.banner')")
+}
+
+// What is typed reaches the message box after anything that takes the focus.
+func TestFocus(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t, nil)
+	srv.seedConversation()
+	b := openPage(t, srv.url("/"), laptop()).ready()
+	b.waitForText(".log", "Then let us begin")
+	b.takeName("eka")
+	b.waitFor(boxFocused)
+	b.click(".icon.settings")
+	b.waitFor("document.querySelector('dialog[open]')")
+	b.press("Escape", 0)
+	b.waitFor("!document.querySelector('dialog') && " + boxFocused)
+	b.click(".m:nth-last-of-type(2) .text")
+	b.waitFor(boxFocused)
+	eval[bool](b, "(document.activeElement.blur(), true)")
+	b.waitFor("document.activeElement === document.body || " + boxFocused)
+	b.typeLetter("h")
+	b.run(chromedp.Focus(".icon.search"))
+	b.typeLetter("i")
+	b.run(chromedp.Focus(".log"))
+	b.typeLetter("!")
+	b.waitFor("document.querySelector('.composer textarea').value === 'hi!'")
+
+	// A selection stays.
+	eval[bool](b, "(document.activeElement.blur(), getSelection().selectAllChildren(document.querySelector('.m .text')), true)")
+	srv.post("lobby", "meanwhile")
+	b.waitForText(".log", "meanwhile")
+	if eval[bool](b, boxFocused) {
+		t.Error("the selection has lost the focus to the box")
+	}
+	eval[bool](b, "(getSelection().removeAllRanges(), true)")
+
+	// Page Up scrolls from the box.
+	b.run(chromedp.Focus(box))
+	was := eval[float64](b, "document.querySelector('.log').scrollTop")
+	b.press("PageUp", 0)
+	b.waitFor(fmt.Sprintf("document.querySelector('.log').scrollTop < %v", was))
+	b.waitFor(boxFocused)
+
+	// A file neither replaces the page nor is it ignored silently.
+	for _, event := range []string{"drop", "paste"} {
+		prevented := eval[bool](b, fmt.Sprintf(`(() => {
+			const data = new DataTransfer();
+			data.items.add(new File(["x"], "x.png", { type: "image/png" }));
+			const init = { bubbles: true, cancelable: true };
+			const event = %q === "drop" ? new DragEvent("drop", { ...init, dataTransfer: data }) : new ClipboardEvent("paste", { ...init, clipboardData: data });
+			document.querySelector(".composer textarea").dispatchEvent(event);
+			return event.defaultPrevented;
+		})()`, event))
+		if !prevented {
+			t.Errorf("%s of a file is left to the browser", event)
+		}
+		b.waitForText(".error-text", "Files cannot be sent")
+		b.click(".error-text button")
+		b.waitFor("!document.querySelector('.error-text')")
+	}
+}
+
+// On a phone, Enter makes a new line, and the button sends. A wrong room name is explained where it was typed.
+func TestTouch(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t, nil)
+	b := openPage(t, srv.url("/"), phone()).ready()
+	b.takeNameOnPhone("budi")
+	b.waitFor(boxFocused) // the keyboard is open already
+	b.typeText("one")
+	b.press("Enter", 0)
+	b.typeText("two")
+	b.click(".send")
+	b.waitFor("[...document.querySelectorAll('.m .text')].some((e) => e.textContent === 'one\\ntwo')")
+	b.click(".icon.menu")
+	b.waitFor(animationsEnded)
+	b.submit(".side input[name=room]", "Kelas 7A!")
+	b.waitForText(".side .error-text", "a–z")
+	b.waitFor("getComputedStyle(document.querySelector('.side')).visibility === 'visible' && " + inView(".side .error-text"))
+	b.checkAccessibility("a wrong room name")
+	b.screenshot("wrong-room-phone")
+}
+
+// takeNameOnPhone submits a name with the button.
+func (b *tab) takeNameOnPhone(name string) {
+	b.t.Helper()
+	b.waitFor("document.querySelector('#name')")
+	eval[bool](b, "(document.querySelector('#name').select(), true)")
+	b.insert("#name", name)
+	b.click(".name-form .primary")
+	b.waitForText(".me bdi", name)
+}
+
+// A message is read when it was in view while the window had the focus. The rest is unread, also after a reload, and a rule stands
+// where reading stopped.
+func TestReadMarks(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t, nil)
+	b := openPage(t, srv.url("/"), laptop()).ready() // the room is empty
+	b.waitForText(".log", "No messages yet")
+	b.waitFor("localStorage.getItem('ramai.read.lobby')")
+	b.setFocus(false)
+	srv.postMany("lobby", 60, func(i int) string { return fmt.Sprint("unseen ", i) })
+	b.waitFor("document.title.startsWith('(60)')")
+	b.waitForText(".unread", "New messages")
+	b.setFocus(true)
+	b.waitForText(".jump-buttons", "60 unread")
+	b.screenshot("unread-after-focus")
+	b.run(chromedp.Reload())
+	b.ready()
+	b.waitForText(".log", "unseen 59")
+	b.waitFor("document.title.startsWith('(') && document.querySelector('.jump-buttons')")
+	b.click(".mark-read")
+	b.waitFor("!document.title.startsWith('(')")
+
+	// It opens where reading stopped.
+	b.waitFor("JSON.parse(localStorage.getItem('ramai.read.lobby')).n === 60")
+	b.setFocus(false)
+	srv.postMany("lobby", 40, func(i int) string { return fmt.Sprint("more ", i) })
+	b.waitFor("document.title.startsWith('(40)')")
+	b.run(chromedp.Reload())
+	b.ready()
+	b.waitForText(".log", "more 39")
+	b.waitFor(inView(".unread"))
+	b.screenshot("opened-at-unread")
+	b.waitFor("!document.title.startsWith('(40)')") // those in view
+	b.press("End", ctrl)                            // skips some
+	b.waitForText(".jump-buttons", "unread")
+	b.click(".mark-read")
+	b.waitFor("!document.title.startsWith('(')")
+
+	// One message is enough for the rule, and the next blur moves it.
+	b.setFocus(false)
+	srv.post("lobby", "one more")
+	b.waitFor("document.title.startsWith('(1)') && document.querySelector('.unread + .m')?.textContent.includes('one more')")
+	b.setFocus(true)
+	b.waitFor("!document.title.startsWith('(')")
+	b.setFocus(false)
+	srv.post("lobby", "and the last")
+	b.waitFor("document.querySelector('.unread + .m')?.textContent.includes('and the last')")
+}
+
+// The page notices at once that the network is gone. A phone says it in one line.
+func TestNetworkLost(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t, nil)
+	srv.seedConversation()
+	for _, device := range []struct {
+		name string
+		view action
+	}{{"laptop", laptop()}, {"phone", phone()}} {
+		b := openPage(t, srv.url("/"), device.view).ready()
+		b.expectErrors("ERR_INTERNET_DISCONNECTED", "WebSocket connection")
+		b.waitForText(".log", "Then let us begin")
+		b.click(".name-form button[type=button]")
+		eval[bool](b, "(WebSocket.prototype.send = () => {}, true)") // the browser does not cut connections that are open
+		command(b, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{MatchedNetworkConditions: []*network.Conditions{{Offline: true, DownloadThroughput: -1, UploadThroughput: -1}}})
+		start := time.Now()
+		command(b, network.OverrideNetworkState, network.OverrideNetworkStateParams{Offline: true, DownloadThroughput: -1, UploadThroughput: -1})
+		b.waitForText(".status.off", "offline since")
+		t.Logf("%s: noticed after %v", device.name, time.Since(start))
+		b.waitForText(".banner", "Offline")
+		b.typeText("kept")
+		b.click(".send")
+		b.waitForText(".sent .state", "waiting")
+		if height := eval[float64](b, "document.querySelector('.banner').getBoundingClientRect().height"); height > 64 {
+			t.Errorf("the banner is %v px high on a %s, want one line", height, device.name)
+		}
+		b.checkAccessibility("offline on a " + device.name)
+		b.screenshot("network-lost-" + device.name)
+	}
+}
+
+// A message on its way stands under the name of its sender, and does not move once it is saved.
+func TestPending(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t, nil)
+	srv.seedConversation()
+	b := openPage(t, srv.url("/"), laptop()).ready()
+	b.takeName("eka")
+	b.waitForText(".log", "Then let us begin")
+	eval[bool](b, `(window.realSend = WebSocket.prototype.send, window.held = [], WebSocket.prototype.send = function (data) {
+		if (data.includes('"say"')) held.push([this, data]); else realSend.call(this, data);
+	}, true)`)
+	b.send("first of mine, and as long as it takes to fill more than one line of the log on this screen, whatever its width may be")
+	b.send("second")
+	b.waitForText(".sent.head .name", "eka")
+	b.waitForText(".sent:not(.head) .text", "second")
+	b.screenshot("pending")
+	const place = `JSON.stringify([...document.querySelectorAll(".mine .text")].map((e) => { const { top, width, height } = e.getBoundingClientRect(); return [Math.round(top), Math.round(width), Math.round(height)]; }))`
+	before := eval[string](b, place)
+	eval[bool](b, `(WebSocket.prototype.send = realSend, held.forEach(([s, data]) => s.send(data)), true)`)
+	b.waitFor("!document.querySelector('.sent')")
+	if after := eval[string](b, place); after != before {
+		t.Errorf("the messages moved from %s to %s", before, after)
+	}
+}
+
+// One message cannot fill the log: the end of a high one is shown on demand.
+func TestFold(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t, nil)
+	long := ""
+	for i := range 1500 {
+		long += fmt.Sprintln(i)
+	}
+	srv.post("lobby", long[:3900])
+	srv.post("lobby", "short")
+	b := openPage(t, srv.url("/"), phone()).ready()
+	b.waitForText(".m .more", "Show more")
+	if height := eval[float64](b, "document.querySelector('.m').getBoundingClientRect().height"); height > 600 {
+		t.Errorf("a message is %v px high", height)
+	}
+	if n := eval[int](b, "document.querySelectorAll('.more').length"); n != 1 {
+		t.Errorf("%d messages are folded, want 1", n)
+	}
+	b.screenshot("fold")
+	b.click(".m .more")
+	b.waitFor("document.querySelector('.m').getBoundingClientRect().height > 5000 && document.querySelector('.more').textContent === 'Show less'")
+}
+
+// Rooms keep their order, and each its scroll position. The link to a message ends with the way to the newest.
+func TestRoomsRemember(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t, nil)
+	srv.postMany("lobby", 200, func(i int) string { return fmt.Sprint("message ", i+1) })
+	b := openPage(t, srv.url("/"), laptop()).ready()
+	for _, room := range []string{"tea", "art"} {
+		b.submit(".side input[name=room]", room)
+		b.waitForText("h1", room)
+	}
+	const order = "[...document.querySelectorAll('.rooms a')].map((a) => a.textContent).join()"
+	b.waitFor(order + " === 'lobby,tea,art'")
+	b.run(chromedp.Reload())
+	b.ready()
+	b.waitFor(order + " === 'lobby,tea,art'")
+	b.click(".rooms li:first-child a")
+	b.waitForText(".log", "message 200")
+	eval[bool](b, "(document.querySelector('[data-n=\"170\"]').scrollIntoView(), true)")
+	b.waitForText(".jump-buttons", "Latest")
+	b.frames(5)
+	at := eval[float64](b, "document.querySelector('[data-n=\"170\"]').getBoundingClientRect().top")
+	b.click(".rooms li:nth-child(2) a")
+	b.waitForText("h1", "tea")
+	b.click(".rooms li:first-child a")
+	b.waitForText("h1", "lobby")
+	b.waitFor(fmt.Sprintf("Math.abs(document.querySelector('[data-n=\"170\"]')?.getBoundingClientRect().top - %v) < 3", at))
+
+	eval[bool](b, "(location.hash = '#n20', true)")
+	b.waitFor("document.querySelector('.m.target[data-n=\"20\"]')")
+	b.waitForText(".jump-buttons", "Latest")
+	b.click(".jump-buttons button:last-child")
+	b.waitFor("location.hash === '' && !document.querySelector('.m.target')")
+	b.run(chromedp.Reload())
+	b.ready()
+	b.waitFor(inView("[data-n=\"200\"]"))
+}
+
+// At 400 % zoom of a laptop, the log keeps some lines.
+func TestZoom(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t, nil)
+	srv.seedConversation()
+	b := openPage(t, srv.url("/"), chromedp.EmulateViewport(320, 200)).ready()
+	b.waitForText(".log", "Then let us begin")
+	if height := eval[float64](b, "document.querySelector('.log').clientHeight"); height < 100 {
+		t.Errorf("the log is %v px high, want at least 100", height)
+	}
+	b.checkAccessibility("zoomed to 400 %")
+	b.run(chromedp.Focus(box))
+	b.waitFor(inView(".composer textarea"))
+	b.screenshot("zoom-400")
+}
