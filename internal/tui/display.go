@@ -45,7 +45,8 @@ func (h *shared) warn(format string, args ...any) {
 
 // restyle makes a new style. Everything is rendered again.
 func (h *shared) restyle() {
-	h.style = &style{palette: paletteFor(h.dark, h.profile), method: h.method, width: h.width, numbers: h.numbers, ownName: h.self.name, zone: h.zone}
+	h.style = &style{palette: paletteFor(h.dark, h.profile), method: h.method, width: h.width, numbers: h.numbers, zone: h.zone,
+		formats: h.formats, moreKey: h.moreKey, ownName: h.self.name, ownID: h.self.senderID}
 }
 
 // What models send to each other.
@@ -80,22 +81,16 @@ type display struct {
 	method        ansi.Method
 	numbers       bool // of messages are shown in place of their times
 	zone          *time.Location
+	formats       formats
+	moreKey       string // the key that shows long messages in full
 	style         *style
 }
 
 func newDisplay(config Config) display {
 	d := display{dark: config.Theme != Light, profile: profileOf(config.Environ), method: ansi.WcWidth,
-		width: max(config.Width, 1), height: max(config.Height, 1), zone: config.Zone}
+		width: max(config.Width, 1), height: max(config.Height, 1), zone: config.Zone, formats: formatsOf(config.Environ)}
 	if d.width == 1 {
 		d.width, d.height = 80, 24
 	}
 	return d
-}
-
-// wrapped breaks words into lines.
-func (d *display) wrapped(words string, width int) (lines []string) {
-	for _, line := range wrap([]span{{text: words}}, width, 0, d.method) {
-		lines = append(lines, flat(line))
-	}
-	return lines
 }

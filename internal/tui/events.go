@@ -167,7 +167,11 @@ func (s *screen) welcomed(f wire.Welcome) {
 		s.inform("connected again")
 	}
 	s.status.update(f)
-	s.self.senderID, s.self.session, s.self.limits = f.SenderID, f.Session, f.Limits
+	if f.SenderID != s.self.senderID {
+		s.self.senderID = f.SenderID
+		s.rooms.restyle()
+	}
+	s.self.session, s.self.limits = f.Session, f.Limits
 	s.setOwnName(f.Name)
 	switch {
 	case !first:

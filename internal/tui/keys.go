@@ -27,6 +27,7 @@ func actions() []action {
 		{"down", []string{"shift+down", "ctrl+down"}, "a line down", func(s *screen) tea.Cmd { return s.room().timeline.move(1) }},
 		{"newest", []string{"ctrl+end", "alt+>"}, "the newest message; so does End while you look back", func(s *screen) tea.Cmd { return s.room().timeline.end() }},
 		{"new", []string{"alt+u"}, "the first unread message", func(s *screen) tea.Cmd { return s.room().timeline.toDivider() }},
+		{"more", []string{"alt+e"}, "show long messages in full, or fold them", func(s *screen) tea.Cmd { s.room().timeline.toggleFolds(); return nil }},
 		{"recall", []string{"ctrl+r"}, "search your messages", (*screen).startSearch},
 		{"redraw", []string{"ctrl+l"}, "redraw the screen", func(*screen) tea.Cmd { return tea.ClearScreen }},
 		{"suspend", []string{"ctrl+z"}, "suspend; fg resumes", (*screen).suspend},

@@ -92,7 +92,7 @@ func (h *shared) foundPanel(words string, got wire.SearchResponse) *panel {
 		who := h.style.senderLabel(&item{senderID: hit.SenderID, displayName: hit.DisplayName, own: hit.SenderID == h.self.senderID})
 		at := hit.At.Std().In(h.zone)
 		p.rows = append(p.rows, row{senderID: hit.SenderID, text: h.marked(hit), before: []span{
-			{text: at.Format("2 Jan 15:04  "), kind: dim}, {text: oneLine(hit.Room, h.method) + "  ", kind: dim}, {text: who, kind: name}, {text: "  "},
+			{text: at.Format(h.formats.moment) + "  ", kind: dim}, {text: oneLine(hit.Room, h.method) + "  ", kind: dim}, {text: who, kind: name}, {text: "  "},
 		}})
 	}
 	p.pick = func(i int) tea.Msg { return goTo{got.Hits[i].Room, got.Hits[i].N} }

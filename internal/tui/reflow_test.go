@@ -39,6 +39,7 @@ func TestDragged(t *testing.T) {
 			st.says("dewi", fmt.Sprint("later ", i))
 		}
 		r := st.room()
+		r.timeline.itemAt(10).expanded = true
 		r.timeline.moveTo(10, off)
 		before, empty := st.top()
 		drag := func(from, to, step int) {

@@ -16,6 +16,7 @@ import (
 type rendered struct {
 	renderKey   renderKey
 	lines       []string
+	folded      bool  // not all of the text is there
 	headLines   int   // how many of the lines stand before the text: the day, the divider
 	charsBefore []int // how many characters of the text stand before each line of it, spaces aside
 }
@@ -29,6 +30,7 @@ type renderKey struct {
 	divider  bool
 	heading  int8 // what stands above everything
 	isTarget bool
+	expanded bool
 	state    client.State
 }
 
@@ -47,8 +49,11 @@ type style struct {
 	method  ansi.Method
 	width   int
 	numbers bool
-	ownName string
 	zone    *time.Location
+	formats formats
+	moreKey string // shows long messages in full
+
+	ownName, ownID string // of this user
 }
 
 // Widths at which the layout changes, in cells.
@@ -56,6 +61,7 @@ const (
 	narrow      = 56 // below that a name stands in front of its text
 	roomy       = 110
 	readable    = 110             // a text is not wider, however wide the screen is
+	foldLines   = 20              // a longer message is folded
 	groupWithin = 5 * time.Minute // messages of one sender that are further apart are not grouped
 )
 
@@ -80,13 +86,13 @@ func (b *style) clock() int {
 	if b.numbers {
 		return 9
 	}
-	return 5
+	return len(b.formats.widestClock)
 }
 
 // block returns the lines of the i-th item, with what stands before it.
 func (t *timeline) block(i int) *rendered {
 	it, b := t.itemAt(i), t.style
-	s := renderKey{style: b, state: it.state, isTarget: t.jumpTarget != 0 && it.n == t.jumpTarget && i < len(t.items)}
+	s := renderKey{style: b, state: it.state, expanded: it.expanded, isTarget: t.jumpTarget != 0 && it.n == t.jumpTarget && i < len(t.items)}
 	said := i - 1 // the last message before it: a note has no day
 	for said >= 0 && t.itemAt(said).note {
 		said--
@@ -98,7 +104,7 @@ func (t *timeline) block(i int) *rendered {
 		before := t.itemAt(i - 1)
 		s.minute = !before.note && before.at.Truncate(time.Minute).Equal(it.at.Truncate(time.Minute))
 		s.divider = t.unreadDivider && before.n < t.firstUnread()
-		s.grouped = !it.note && !before.note && before.senderID == it.senderID && before.displayName == it.displayName && it.at.Sub(before.at) < groupWithin
+		s.grouped = !it.note && !before.note && b.by(before) == b.by(it) && b.senderLabel(before) == b.senderLabel(it) && it.at.Sub(before.at) < groupWithin
 	}
 	if i < len(t.items) {
 		s.divider = t.unreadDivider && it.n >= t.firstUnread() && (i > 0 && s.divider || i == 0 && it.n == t.firstUnread())
@@ -139,33 +145,60 @@ func (t *timeline) render(it *item, s renderKey) rendered {
 	d := rendered{renderKey: s}
 	switch s.heading {
 	case topMore:
-		d.lines = append(d.lines, b.indented("↑ earlier"))
+		d.lines = append(d.lines, b.indented("↑ earlier")...)
 	case topLoading:
-		d.lines = append(d.lines, b.indented("loading …"))
+		d.lines = append(d.lines, b.indented("loading …")...)
 	case topBeginning:
-		d.lines = append(d.lines, b.indented("the beginning of "+t.name))
+		d.lines = append(d.lines, b.indented("the beginning of "+t.name)...)
 	case topGone:
-		d.lines = append(d.lines, b.indented("messages before "+thousands(min(t.first, t.lowest()))+" are no longer on the server"))
+		d.lines = append(d.lines, b.indented("messages before "+thousands(min(t.first, t.lowest()))+" are no longer on the server")...)
 	}
 	if s.day {
-		d.lines = append(d.lines, b.rulerWith(it.at.In(b.zone).Format("Monday, 2 January 2006"), b.textStyles[dim]))
+		d.lines = append(d.lines, b.rulerWith(it.at.In(b.zone).Format(b.formats.day), b.textStyles[dim]))
 	}
 	if s.divider {
 		d.lines = append(d.lines, b.rulerWith("new", b.unread))
 	}
 	d.headLines = len(d.lines)
 	if it.note {
-		d.lines = append(d.lines, b.rulerWith(oneLine(it.text, b.method), b.textStyles[dim]))
+		for _, line := range b.wrapped(oneLine(it.text, b.method), max(b.width-max(b.indent()-1, 1)-3, 2)) {
+			d.lines = append(d.lines, b.rulerWith(line, b.textStyles[dim]))
+		}
 		return d
 	}
 	lines, from := b.message(it, s, t.people.known())
+	if over := len(lines) - foldLines; over > 1 && !it.expanded {
+		lines, from = append(lines[:foldLines:foldLines], b.foldLine(over)), from[:foldLines+1]
+		d.folded = true
+	}
 	d.lines, d.charsBefore = append(d.lines, lines...), from
 	return d
 }
 
-// indented puts words where texts stand.
-func (b *style) indented(words string) string {
+// foldLine stands below the lines that are shown of a long message.
+func (b *style) foldLine(over int) string {
+	words := "… " + plural(over, "more line", "more lines")
+	if b.moreKey != "" {
+		words += " · " + b.moreKey + " shows them"
+	}
+	words, _ = fit(words, max(b.width-b.indent(), 1), b.method)
 	return strings.Repeat(" ", b.indent()) + b.textStyles[dim].Styled(words)
+}
+
+// indented puts words where texts stand.
+func (b *style) indented(words string) (lines []string) {
+	for _, line := range b.wrapped(words, max(b.width-b.indent(), 2)) {
+		lines = append(lines, strings.Repeat(" ", b.indent())+b.textStyles[dim].Styled(line))
+	}
+	return lines
+}
+
+// wrapped breaks words into lines.
+func (b *style) wrapped(words string, width int) (lines []string) {
+	for _, line := range wrap([]span{{text: words}}, width, 0, b.method) {
+		lines = append(lines, flat(line))
+	}
+	return lines
 }
 
 // rulerWith is a line with words in it, where texts stand.
@@ -176,9 +209,19 @@ func (b *style) rulerWith(words string, style ansi.Style) string {
 	return b.rule.Styled(strings.Repeat("─", left)) + " " + style.Styled(words) + " " + b.rule.Styled(strings.Repeat("─", right))
 }
 
-// senderLabel is the name shown for the sender of a message.
+// by is the sender of a message, as far as is known.
+func (b *style) by(it *item) string {
+	if it.own {
+		return b.ownID
+	}
+	return it.senderID
+}
+
+// senderLabel is the name shown for the sender of a message. A message that is not saved will have this user's name.
 func (b *style) senderLabel(it *item) string {
 	switch {
+	case it.own && it.n == 0 && b.ownName != "":
+		return oneLine(b.ownName, b.method)
 	case it.displayName != "":
 		return oneLine(it.displayName, b.method)
 	case it.own:
@@ -242,7 +285,7 @@ func (b *style) narrowMessage(it *item, s renderKey, text []span) (lines []strin
 		if i > 0 {
 			indent = "  "
 		}
-		lines = append(lines, indent+b.paint(line, it.senderID))
+		lines = append(lines, indent+b.paint(line, b.by(it)))
 	}
 	if it.reason != "" {
 		for _, line := range wrap([]span{{text: it.reason, kind: bad}}, b.width-2, 0, b.method) {
@@ -262,11 +305,11 @@ func (b *style) wideMessage(it *item, s renderKey, text []span) (lines []string,
 	sign, signStyle := b.stateSign(it, s.isTarget)
 	when, label := strings.Repeat(" ", b.clock()), strings.Repeat(" ", b.column())
 	if !s.minute {
-		when = fmt.Sprintf("%*s", b.clock(), it.at.In(b.zone).Format("15:04"))
+		when = fmt.Sprintf("%*s", b.clock(), it.at.In(b.zone).Format(b.formats.clock))
 	}
 	if !s.grouped {
 		who, w := fit(b.senderLabel(it), min(maxName, b.column()), b.method)
-		label = strings.Repeat(" ", max(b.column()-w, 0)) + b.nameStyle(it.senderID).Styled(who)
+		label = strings.Repeat(" ", max(b.column()-w, 0)) + b.nameStyle(b.by(it)).Styled(who)
 	}
 	if b.numbers && it.n > 0 {
 		when = fmt.Sprintf("%*d", b.clock(), it.n)
@@ -276,10 +319,10 @@ func (b *style) wideMessage(it *item, s renderKey, text []span) (lines []string,
 		charsBefore = append(charsBefore, seen)
 		seen += characters(line)
 		if i == 0 {
-			lines = append(lines, b.textStyles[dim].Styled(when)+" "+label+" "+signStyle.Styled(sign)+" "+b.paint(line, it.senderID))
+			lines = append(lines, b.textStyles[dim].Styled(when)+" "+label+" "+signStyle.Styled(sign)+" "+b.paint(line, b.by(it)))
 			continue
 		}
-		lines = append(lines, strings.Repeat(" ", b.indent())+b.paint(line, it.senderID))
+		lines = append(lines, strings.Repeat(" ", b.indent())+b.paint(line, b.by(it)))
 	}
 	return lines, charsBefore
 }

@@ -68,6 +68,7 @@ func newScreen(ctx context.Context, config Config, c chat) (*screen, error) {
 		return nil, err
 	}
 	h := &shared{display: newDisplay(config), chat: c, ctx: ctx, now: config.Now}
+	h.moreKey = keys.keyOf("more")
 	h.restyle()
 	s := &screen{Config: config, shared: h, bindings: keys, rooms: roomList{shared: h}, status: status{shared: h, plain: c.Plain()}, attention: attention{shared: h, bell: config.Bell}}
 	s.composer = composer{shared: h, bindings: keys, rooms: &s.rooms}

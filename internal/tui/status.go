@@ -84,7 +84,7 @@ func (t *status) rule(words string, style ansi.Style, right string, readable boo
 	}
 	lines := []string{words}
 	if readable && t.method.StringWidth(words) > room {
-		lines = t.wrapped(words, whole)
+		lines = t.style.wrapped(words, whole)
 		if t.method.StringWidth(lines[len(lines)-1]) > room {
 			lines = append(lines, "")
 		}

@@ -238,6 +238,7 @@ func (t *timeline) reflow(before *style) {
 			return
 		}
 		first, _ := slices.BinarySearch(d.charsBefore, d.charsBefore[t.offset])
+		t.anchor.expanded = true // somebody reads it: narrower lines are not to fold it away
 		t.reading = reading{anchor: t.anchor, before: d.charsBefore[t.offset], empty: t.offset - first}
 	}
 	t.reading.offset = t.offset
@@ -289,6 +290,28 @@ func (t *timeline) lastInView() uint64 {
 		last = t.items[i].n
 	}
 	return last
+}
+
+// toggleFolds shows the long messages in view in full, or folds them if none is folded.
+func (t *timeline) toggleFolds() {
+	var long []*item
+	folded := false
+	i, off := t.topOf()
+	for rest := t.viewRows + off; i >= 0 && i < t.count() && rest > 0; i++ {
+		it, d := t.itemAt(i), t.block(i)
+		if rest -= len(d.lines); d.folded || it.expanded {
+			long = append(long, it)
+			folded = folded || d.folded
+		}
+	}
+	for _, it := range long {
+		it.expanded = folded
+	}
+	if len(long) == 0 {
+		t.inform("no long message is in view")
+	} else if folded && t.anchor == nil { // its beginning stays in view
+		t.moveTo(t.indexOf(long[0]), 0)
+	}
 }
 
 // othersBetween is how many messages by others the window has after one number and before another.

@@ -108,7 +108,7 @@ func (s *screen) emptyView(height int) []string {
 		words = "no messages since you joined"
 	}
 	var rows []string
-	for _, line := range s.wrapped(words, max(s.width, 2)) {
+	for _, line := range s.style.wrapped(words, max(s.width, 2)) {
 		left := strings.Repeat(" ", max((s.width-s.method.StringWidth(line))/2, 0))
 		rows = append(rows, left+s.style.textStyles[dim].Styled(line))
 	}

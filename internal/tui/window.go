@@ -30,6 +30,7 @@ type item struct {
 	state                 client.State // if own
 	reason                string       // it is in that state
 	note                  bool         // text is ours
+	expanded              bool         // it is shown in full, however long
 
 	rendered rendered
 }

@@ -10,8 +10,9 @@ import (
 // glyph is one character as people see it, and its width.
 type glyph struct {
 	text  string
-	width int // cells, 1 or more
-	span  int // which span it is of
+	width int  // cells, 1 or more
+	span  int  // which span it is of
+	wide  bool // of a script that is written without spaces, or an emoji: a line may end beside it
 }
 
 // glyphs splits a clean text into what is drawn. What has no width is left out.
@@ -37,9 +38,16 @@ func glyphs(dst []glyph, text string, span int, method ansi.Method) []glyph {
 			cluster = string(runes)
 			width = method.StringWidth(cluster)
 		}
-		dst = append(dst, glyph{text: cluster, width: width, span: span})
+		dst = append(dst, glyph{text: cluster, width: width, span: span, wide: width > 1 && wideRune(cluster, method)})
 	}
 	return dst
+}
+
+// wideRune reports whether a character is wide because of its first code point. A syllable of Devanagari may have two
+// cells because it has several parts, and its word is not to be broken there.
+func wideRune(cluster string, method ansi.Method) bool {
+	r, size := utf8.DecodeRuneInString(cluster)
+	return method.StringWidth(cluster[:size]) > 1 || r >= 0x1f1e6 && r <= 0x1f1ff // a flag has two letters
 }
 
 // wrap breaks spans into lines of at most width cells, between words where possible; continued lines are hang cells
@@ -101,7 +109,7 @@ func breakLine(all []glyph, first, rest int) [][]glyph {
 // breakable reports whether a line may end between two characters: after a space or a hyphen, and around wide
 // characters.
 func breakable(a, b glyph) bool {
-	return a.text == " " && b.text != " " || a.text == "-" && b.text != "-" && b.text != " " || a.width > 1 && b.text != " " || b.width > 1
+	return a.text == " " && b.text != " " || a.text == "-" && b.text != "-" && b.text != " " || a.wide && b.text != " " || b.wide
 }
 
 // join makes spans of glyphs.
