@@ -296,9 +296,9 @@ func (c *Client) History(ctx context.Context, h wire.History) (wire.Page, error)
 	return page, err
 }
 
-// Who returns who is in room. While it waits, events are buffered without a bound.
-func (c *Client) Who(ctx context.Context, room string) (wire.Who, error) {
-	f, err := c.ask(ctx, wire.Who{Room: room})
+// Who returns who is in a room. While it waits, events are buffered without a bound.
+func (c *Client) Who(ctx context.Context, ask wire.Who) (wire.Who, error) {
+	f, err := c.ask(ctx, ask)
 	who, _ := f.(wire.Who)
 	return who, err
 }

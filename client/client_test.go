@@ -341,7 +341,7 @@ func TestPlainQuery(t *testing.T) {
 		if _, err := c.Say("tea", "x"); !errors.Is(err, errPlain) {
 			t.Errorf("error %v", err)
 		}
-		if _, err := c.Who(t.Context(), wire.Lobby); !errors.Is(err, errPlain) {
+		if _, err := c.Who(t.Context(), wire.Who{Room: wire.Lobby}); !errors.Is(err, errPlain) {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -514,7 +514,7 @@ func TestWhoAndHistoryOverACut(t *testing.T) {
 			}
 		})
 		c := dial(t, n, Config{Last: NoJoin})
-		if who, err := c.Who(t.Context(), "tea"); err != nil || who.Count != 2 {
+		if who, err := c.Who(t.Context(), wire.Who{Room: "tea"}); err != nil || who.Count != 2 {
 			t.Errorf("who: %+v, %v", who, err)
 		}
 		if page, err := c.History(t.Context(), wire.History{Room: "tea"}); err != nil || len(page.Messages) != 1 {
@@ -522,7 +522,7 @@ func TestWhoAndHistoryOverACut(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := c.Who(ctx, "tea"); !errors.Is(err, context.Canceled) {
+		if _, err := c.Who(ctx, wire.Who{Room: "tea"}); !errors.Is(err, context.Canceled) {
 			t.Errorf("who after cancel: %v", err)
 		}
 	})

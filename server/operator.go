@@ -84,7 +84,7 @@ func (s *Server) listNames(out http.ResponseWriter, _ *http.Request) {
 
 // listRooms lists the rooms with messages.
 func (s *Server) listRooms(out http.ResponseWriter, _ *http.Request) {
-	list := ListRooms(s.store, func(room string) int { return s.hub.Who(room).Count })
+	list := ListRooms(s.store, s.hub.Count)
 	out.Header().Set("Content-Type", "application/x-ndjson")
 	lines := json.NewEncoder(out)
 	for _, room := range list {

@@ -120,7 +120,7 @@ type RoomInfo struct {
 	Members     int       // connections in the room
 }
 
-// ListRooms returns all rooms with messages, sorted by name. members counts the connections in a room; nil: there are none.
+// ListRooms returns all rooms with messages, sorted by name. members counts the people in a room; nil: there are none.
 func ListRooms(store eventlog.Store, members func(room string) int) []RoomInfo {
 	all, times := store.AllBounds(), store.NewestTimes()
 	var list []RoomInfo

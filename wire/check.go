@@ -14,6 +14,7 @@ const (
 	MaxPage     = 500      // messages in a page
 	PageBytes   = 64 << 10 // bytes of a page, as sent
 	MaxWho      = 500      // names in the answer to who
+	MaxPrefix   = 128      // bytes of the prefix of who
 	MaxNamed    = 200      // largest room whose presence lists names
 	DefaultJoin = 50       // messages that a join replays without after or last
 )
@@ -41,6 +42,14 @@ func CheckRoom(s string) *CodedError {
 func CheckID(s string) *CodedError {
 	if len(s) == 0 || len(s) > MaxID || !only(s, idByte) {
 		return &CodedError{Code: BadRequest, Reason: "an id has 1 to 64 of A-Z, a-z, 0-9, _ and -"}
+	}
+	return nil
+}
+
+// CheckPrefix checks the prefix of a Who: at most MaxPrefix bytes of UTF-8.
+func CheckPrefix(s string) *CodedError {
+	if len(s) > MaxPrefix || !utf8.ValidString(s) {
+		return &CodedError{Code: BadRequest, Reason: fmt.Sprintf("invalid prefix %.40q (want the beginning of a name: UTF-8 of at most %d bytes)", s, MaxPrefix)}
 	}
 	return nil
 }

@@ -192,6 +192,9 @@ func TestBadRequests(t *testing.T) {
 		{"history, after a position that is none", `{"type":"history","room":"lobby","after":{"log":7}}`, BadRequest, `the field "after" of history: it must be a position`},
 		{"history, after a negative number", `{"type":"history","room":"lobby","after":-7}`, BadRequest, `the field "after" of history: it must be a whole number`},
 		{"history, both", `{"type":"history","room":"lobby","before":1,"after":1}`, BadRequest, "use one of before, after and at"},
+		{"who, a long prefix", `{"type":"who","room":"lobby","prefix":"` + strings.Repeat("x", 129) + `"}`, BadRequest, `the field "prefix" of who: invalid prefix`},
+		{"who, a prefix that is no string", `{"type":"who","room":"lobby","prefix":["a"]}`, BadRequest, `the field "prefix" of who: it must be a string`},
+		{"who, limit too large", `{"type":"who","room":"lobby","limit":501}`, BadRequest, `the field "limit" of who`},
 		{"history, at and after", `{"type":"history","room":"lobby","at":"2026-01-31T09:00:00Z","after":1}`, BadRequest, "use one of before, after and at"},
 		{"history, at a number", `{"type":"history","room":"lobby","at":7}`, BadRequest, `the field "at" of history: it must be a string, not a number`},
 		{"history, at no time", `{"type":"history","room":"lobby","at":""}`, BadRequest, `the field "at" of history: invalid time "" (want RFC 3339`},
@@ -260,7 +263,7 @@ func TestSayMayBeEmpty(t *testing.T) {
 func TestUnknownFieldsAreIgnored(t *testing.T) {
 	for _, in := range []string{
 		`{"mood":{"a":[1,2]},"type":"who","room":"lobby","n":"x"}`,
-		`{"type":"who","room":"lobby","text":7,"after":[],"limit":"x","\ud800":"\ud800","x":"\ud800"}`, // fields of other requests
+		`{"type":"who","room":"lobby","text":7,"after":[],"last":"x","\ud800":"\ud800","x":"\ud800"}`, // fields of other requests
 		`{"type":"who","room":"den","room":"lobby"}`,
 		`{"type":"who","\u0072oom":"l\u006fbby","last":null}`,
 	} {

@@ -72,7 +72,7 @@ type (
 		Epoch     string `json:"epoch"`           // epoch of everything that follows
 		N         uint64 `json:"n"`               // newest number; 0 in an empty room
 		First     uint64 `json:"first"`           // oldest number kept; N+1 if none
-		Count     int    `json:"count"`           // connections in the room, including this one
+		Count     int    `json:"count"`           // people in the room, including this one
 		Reset     bool   `json:"reset,omitempty"` // the position belongs to another history: replayed as if Last were DefaultJoin
 		Ref       string `json:"ref,omitempty"`   // of the request
 	}
@@ -96,8 +96,8 @@ type (
 	// Presence is the current presence in a room, sent at most once a second.
 	Presence struct {
 		Room  string   `json:"room"`
-		Count int      `json:"count"` // connections
-		Names []string `json:"names"` // in rooms of up to MaxNamed connections, sorted; otherwise empty
+		Count int      `json:"count"` // people: a sender with several connections counts once
+		Names []string `json:"names"` // in rooms of up to MaxNamed people, in alphabetical order; otherwise empty
 	}
 	// Page answers History. Messages are in ascending order.
 	Page struct {
@@ -162,12 +162,15 @@ type (
 
 // Frames sent in both directions.
 type (
-	// Who asks for the members of Room. The answer has the exact count and at most MaxWho names, sorted.
+	// Who asks who is in Room. The answer has the number of people, and the names that begin with Prefix.
 	Who struct {
-		Room  string   `json:"room"`
-		Count int      `json:"count"`
-		Names []string `json:"names"`
-		Ref   string   `json:"ref,omitempty"` // of the request
+		Room     string   `json:"room"`
+		Prefix   string   `json:"prefix,omitempty"` // in any case, with or without accents; at most MaxPrefix bytes
+		Limit    int      `json:"limit,omitempty"`  // of Names, in a request: 1 to MaxWho; 0: MaxWho
+		Count    int      `json:"count"`            // people, with and without a name
+		Matching int      `json:"matching"`         // people whose name begins with Prefix
+		Names    []string `json:"names"`            // of the latest speakers first, then in alphabetical order
+		Ref      string   `json:"ref,omitempty"`    // of the request
 	}
 	// Name reserves a name, or releases it if empty. The answer says which name the sender has now. The server also
 	// sends it when the name was changed by another connection of the sender or by the operator, or has expired.

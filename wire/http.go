@@ -19,6 +19,13 @@ type HistoryResponse struct {
 	More      bool      `json:"more"`             // there are more messages in the same direction; with a time: newer ones
 }
 
+// PeopleResponse is the response to GET /api/v1/rooms/ROOM/people. The fields are those of Who.
+type PeopleResponse struct {
+	Count    int      `json:"count"`
+	Matching int      `json:"matching"`
+	Names    []string `json:"names"`
+}
+
 // SearchResponse is the response to GET /api/v1/search.
 type SearchResponse struct {
 	HistoryID string            `json:"log"`

@@ -80,7 +80,7 @@ func named(e *CodedError, kind, field string) *CodedError {
 type fields [len(fieldNames)]jsontext.Value
 
 // fieldNames are the fields of all requests.
-var fieldNames = [...]string{"type", "ref", "room", "id", "text", "session", "after", "before", "last", "limit", "name", "at"}
+var fieldNames = [...]string{"type", "ref", "room", "id", "text", "session", "after", "before", "last", "limit", "name", "at", "prefix"}
 
 const ref = 1 // index in fieldNames
 
@@ -310,8 +310,28 @@ var requests = map[string]func(fields) (Frame, string, *CodedError){
 		return Join{Room: room, Last: &n}, "", nil
 	},
 	"leave":  ofRoom(func(room string) Frame { return Leave{Room: room} }),
-	"who":    ofRoom(func(room string) Frame { return Who{Room: room} }),
 	"typing": ofRoom(func(room string) Frame { return Typing{Room: room} }),
+	"who": func(f fields) (Frame, string, *CodedError) {
+		room, bad := f.room()
+		if bad != nil {
+			return nil, "room", bad
+		}
+		who := Who{Room: room}
+		if who.Prefix, bad = f.string("prefix"); bad == nil {
+			bad = CheckPrefix(who.Prefix)
+		}
+		if bad != nil {
+			return nil, "prefix", bad
+		}
+		limit, bad := f.number("limit", MaxWho)
+		if bad != nil {
+			return nil, "limit", bad
+		}
+		if limit != nil {
+			who.Limit = int(*limit)
+		}
+		return who, "", nil
+	},
 	"say": func(f fields) (Frame, string, *CodedError) {
 		id, bad := f.string("id")
 		if bad == nil {

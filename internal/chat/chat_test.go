@@ -286,16 +286,38 @@ func TestReads(t *testing.T) {
 	if c.step(); len(page.Messages) != 1 {
 		t.Errorf("%+v", page)
 	}
-	if who, err := c.Who(&ann, wire.Lobby); err != nil || who.Room != wire.Lobby {
+	if who, err := c.Who(&ann, wire.Who{Room: wire.Lobby}); err != nil || who.Room != wire.Lobby {
 		t.Errorf("%+v, %v", who, err)
 	}
-	_, err := c.Who(&ann, wire.Lobby)
+	if err := c.History(&ann, wire.History{Room: wire.Lobby}, func(wire.Page, error) {}); err != nil {
+		t.Errorf("a second read: %v", err)
+	}
+	c.step()
+	err := c.History(&ann, wire.History{Room: wire.Lobby}, func(wire.Page, error) { t.Error("it was read") })
 	if code(err) != wire.RateLimited {
 		t.Errorf("a third read: %v", err)
 	}
-	err = c.History(&ann, wire.History{Room: wire.Lobby}, func(wire.Page, error) { t.Error("it was read") })
-	if code(err) != wire.RateLimited {
-		t.Errorf("a fourth read: %v", err)
+}
+
+// TestWhoIsWork asks who is in a room. That is no event: it depends on the number of names how often a client may ask.
+func TestWhoIsWork(t *testing.T) {
+	for limit, times := range map[int]int{0: 2, 20: 26} { // of 160 units of work, one takes 4 and one for 8 names
+		c := newServer(t, RateLimits{PerSecond: 1, Burst: 5, Address: 1})
+		asked := 0
+		for ; asked < 100; asked++ {
+			if _, err := c.Who(&ann, wire.Who{Room: wire.Lobby, Limit: limit}); err != nil {
+				if code(err) != wire.RateLimited || Wait(err) == 0 {
+					t.Error(err)
+				}
+				break
+			}
+		}
+		if asked != times {
+			t.Errorf("with limit %d a client may ask %d times at once, want %d", limit, asked, times)
+		}
+		if err := c.Say(&ann, &Message{Room: wire.Lobby, ID: "1", Text: "x"}, Reply{}); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

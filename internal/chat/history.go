@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	readCost     = 2                // events that a read of the past, or of who is in a room, counts
+	readCost     = 2                // events that a read of the past counts
 	readRetry    = time.Second      // what a client is asked to wait after a failed read
 	damagedRetry = 10 * time.Second // the same if the stored data is damaged
 )

@@ -10,7 +10,9 @@ import (
 )
 
 const (
-	resumeWork  = 4               // units of work of a Join after a position
+	resumeWork  = 4 // units of work of a Join after a position
+	whoWork     = 4 // units of work of a Who, besides one for each whoNames names that it may return
+	whoNames    = 8
 	typingEvery = 3 * time.Second // an actor's typing in between is not passed on
 )
 
@@ -101,12 +103,16 @@ func beforeLast(b eventlog.Bounds, last int) uint64 {
 	return n
 }
 
-// Who returns who is in a room.
-func (s *Service) Who(a *Actor, room string) (wire.Who, error) {
-	if wait := s.rates.Take(s.cfg.Now(), a.SenderID, a.Addr.Addr(), readCost); wait > 0 {
+// Who returns who is in a room. It counts as work and not as an event, so that a client may ask while somebody types.
+func (s *Service) Who(a *Actor, ask wire.Who) (wire.Who, error) {
+	names := ask.Limit
+	if names == 0 {
+		names = wire.MaxWho
+	}
+	if wait := s.rates.Work(s.cfg.Now(), key(a.SenderID), a.Addr.Addr(), whoWork+names/whoNames); wait > 0 {
 		return wire.Who{}, tooFast(wait)
 	}
-	return s.cfg.Hub.Who(room), nil
+	return s.cfg.Hub.Who(ask), nil
 }
 
 // Typing tells a room that the actor's sender is typing.

@@ -213,6 +213,7 @@ func (h *Hub) append(r *Room, m *wire.Message) {
 		}
 	}
 	delete(r.typing, m.SenderID)
+	r.people.spoke(keyOf(m.SenderID))
 	if !r.wakePending {
 		r.wakePending = true
 		h.toWake = append(h.toWake, r)
@@ -263,6 +264,8 @@ func (h *Hub) Join(name string, enc Encoding, m Member) *Subscription {
 	s.position.Store(uint32(r.newest)) // until the member sets it
 	hadWatchers := r.hasWatchers()
 	r.members = append(r.members, s)
+	by := m.SenderID()
+	r.people.enter(keyOf(by), h.store.Name(by))
 	r.readers[enc]++
 	if r.buffers[enc] == nil {
 		buf := fanout.New(h.budget, r.newest)
@@ -293,6 +296,7 @@ func (h *Hub) leave(s *Subscription) {
 	r.members[s.index].index = s.index
 	r.members[last] = nil
 	r.members = r.members[:last]
+	r.people.exit(keyOf(s.member.SenderID()))
 	r.presenceChanged = true
 	r.scheduleRefresh()
 	if r.readers[s.enc]--; r.readers[s.enc] == 0 {
@@ -307,23 +311,35 @@ func (h *Hub) leave(s *Subscription) {
 // Tick refreshes presence and typing in the rooms where they may have changed. It is called once a second and is the
 // only place where they change, which limits them to one change a second.
 func (h *Hub) Tick(now time.Time) {
+	h.applyRenames()
 	c := &h.changed
 	c.Lock()
-	rooms, renamed := c.rooms, c.renamed
-	c.rooms, c.renamed = nil, nil
+	rooms := c.rooms
+	c.rooms = nil
 	c.Unlock()
 	for _, r := range rooms {
 		if r.refresh(now) {
 			r.wake()
 		}
 	}
+}
+
+// applyRenames records new names in all rooms. There is no index from senders to rooms, because names seldom change.
+func (h *Hub) applyRenames() {
+	c := &h.changed
+	c.Lock()
+	renamed := c.renamed
+	c.renamed = nil
+	c.Unlock()
 	if len(renamed) == 0 {
 		return
 	}
-	for _, r := range h.allRooms() { // there is no index from senders to rooms: names seldom change
-		if r.markRenamed(renamed) && r.refresh(now) {
-			r.wake()
-		}
+	names := make(map[senderKey]string, len(renamed))
+	for by := range renamed {
+		names[keyOf(by)] = h.store.Name(by)
+	}
+	for _, r := range h.allRooms() {
+		r.rename(names)
 	}
 }
 
@@ -340,16 +356,30 @@ func (h *Hub) noteRenamed(senders []string) {
 	}
 }
 
-// Who returns the number of connections in a room and the names in use there, sorted and at most wire.MaxWho.
-func (h *Hub) Who(name string) wire.Who {
-	w := wire.Who{Room: name, Names: []string{}}
-	if r := h.room(name); r != nil {
+// Who returns the number of people in a room, and those of their names that begin with ask.Prefix: how many there are,
+// and at most ask.Limit of them (0: wire.MaxWho), the latest speakers first.
+func (h *Hub) Who(ask wire.Who) wire.Who {
+	w := wire.Who{Room: ask.Room, Prefix: ask.Prefix, Names: []string{}}
+	limit := ask.Limit
+	if limit == 0 {
+		limit = wire.MaxWho
+	}
+	h.applyRenames()
+	if r := h.room(ask.Room); r != nil {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		w.Count = len(r.members)
-		w.Names = r.names(wire.MaxWho)
+		w.Count = len(r.people.present)
+		w.Matching, w.Names = r.people.search(ask.Prefix, limit)
 	}
 	return w
+}
+
+// Count returns the number of people in a room.
+func (h *Hub) Count(name string) int {
+	if r := h.room(name); r != nil {
+		return r.count()
+	}
+	return 0
 }
 
 // Occupied reports whether a room has members.

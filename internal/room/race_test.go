@@ -13,6 +13,7 @@ import (
 
 	"ramai/internal/eventlog"
 	"ramai/internal/fanout"
+	"ramai/wire"
 )
 
 // reader is a member that reads everything as fast as it can.
@@ -83,7 +84,7 @@ func TestReadersWhileTheFeedRuns(t *testing.T) {
 				st.Join("den", Encoding(i)%encodings, r).Leave()
 				st.Typing("den", r.by, start)
 				st.Tick(start)
-				st.Who("den")
+				st.Who(wire.Who{Room: "den"})
 			}
 			b, err := r.follow(st.Hub, Encoding(i)%encodings, 0, last)
 			if err != nil {

@@ -27,6 +27,7 @@ type Room struct {
 	buffers         [encodings]*fanout.Buffer // nil without readers
 	readers         [encodings]int
 	members         []*Subscription
+	people          people
 	typing          map[string]time.Time // by sender: until when
 	presenceChanged bool                 // members have joined or left since the last refresh
 	newWatcher      bool                 // a member has joined that has not been sent the presence, even if that is unchanged
@@ -69,6 +70,13 @@ func (r *Room) wake() {
 	}
 }
 
+// count returns the number of people in the room: senders, however many connections each of them has.
+func (r *Room) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.people.present)
+}
+
 // hasWatchers reports whether any member is sent the state. Called with mu held.
 func (r *Room) hasWatchers() bool {
 	for enc, readers := range r.readers {
@@ -91,20 +99,26 @@ func (r *Room) scheduleRefresh() {
 	c.Unlock()
 }
 
-// markRenamed reports whether the presence names one of the senders, and if so marks it as changed.
-func (r *Room) markRenamed(senders map[string]struct{}) bool {
+// rename records the names that senders have now, and schedules a refresh if the presence names one of them.
+func (r *Room) rename(names map[senderKey]string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.members) > wire.MaxNamed {
-		return false
-	}
-	for _, s := range r.members {
-		if _, ok := senders[s.member.SenderID()]; ok {
-			r.presenceChanged = true
-			return true
+	renamed := false
+	if len(names) <= len(r.people.present) {
+		for by, name := range names {
+			renamed = r.people.rename(by, name) || renamed
+		}
+	} else {
+		for by := range r.people.present {
+			if name, ok := names[by]; ok {
+				renamed = r.people.rename(by, name) || renamed
+			}
 		}
 	}
-	return false
+	if renamed && len(r.people.present) <= wire.MaxNamed {
+		r.presenceChanged = true
+		r.scheduleRefresh()
+	}
 }
 
 // refresh updates the state and reports whether it has changed.
@@ -118,9 +132,9 @@ func (r *Room) refresh(now time.Time) bool {
 	old := r.state.Load()
 	next := *old
 	if r.presenceChanged {
-		p := wire.Presence{Room: r.name, Count: len(r.members)}
-		if len(r.members) <= wire.MaxNamed {
-			p.Names = r.names(wire.MaxNamed)
+		p := wire.Presence{Room: r.name, Count: len(r.people.present)}
+		if p.Count <= wire.MaxNamed {
+			p.Names = r.people.names()
 		}
 		if b := wire.Append(nil, p); r.newWatcher || !bytes.Equal(b, old.Presence) {
 			next.Presence = b
@@ -157,19 +171,6 @@ func (r *Room) typingFrame(now time.Time) []byte {
 	return wire.Append(nil, t)
 }
 
-// names returns the names of members, each once, sorted, at most limit. Called with mu held.
-func (r *Room) names(limit int) []string {
-	names := []string{}
-	for _, s := range r.members {
-		if name := r.hub.store.Name(s.member.SenderID()); name != "" {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	names = slices.Compact(names)
-	return names[:min(len(names), limit)]
-}
-
 // Subscription is one member's membership in one room. Its methods are for that member alone.
 type Subscription struct {
 	room           *Room
@@ -184,12 +185,8 @@ type Subscription struct {
 // Room returns the room's name.
 func (s *Subscription) Room() string { return s.room.name }
 
-// Count returns the number of connections in the room.
-func (s *Subscription) Count() int {
-	s.room.mu.Lock()
-	defer s.room.mu.Unlock()
-	return len(s.room.members)
-}
+// Count returns the number of people in the room.
+func (s *Subscription) Count() int { return s.room.count() }
 
 // After returns the frames that follow number n, as [fanout.Buffer.After] does. If it returns false, ask for a
 // Backfill.

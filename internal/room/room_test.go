@@ -253,7 +253,7 @@ func TestBackfill(t *testing.T) {
 
 func TestRoomState(t *testing.T) {
 	st := newHarness(t, 1<<20)
-	plain := st.Join("den", Text, &countingMember{})
+	plain := st.Join("den", Text, &countingMember{by: "p"})
 	st.Tick(start) // nobody to send it to
 	g := &countingMember{}
 	s := st.Join("den", JSON, g)
@@ -270,7 +270,7 @@ func TestRoomState(t *testing.T) {
 		t.Error("an unchanged state was announced")
 	}
 	plain.Leave()
-	later := st.Join("den", JSON, &countingMember{})
+	later := st.Join("den", JSON, &countingMember{by: "l"})
 	if later.PresenceAtJoin() != v {
 		t.Errorf("a later member has version %d at join, want %d", later.PresenceAtJoin(), v)
 	}
@@ -293,7 +293,7 @@ func TestRoomState(t *testing.T) {
 // Both encodings of ramai.v1 share the room's state: joining with one does not resend it to readers of the other.
 func TestStateIsSharedByEncodings(t *testing.T) {
 	st := newHarness(t, 1<<20)
-	first := st.Join("den", DeflatedJSON, &countingMember{})
+	first := st.Join("den", DeflatedJSON, &countingMember{by: "a"})
 	st.Tick(start)
 	if v := first.State().PresenceVersion; v != 1 {
 		t.Fatalf("a reader of the deflated encoding has version %d, want 1", v)
@@ -305,7 +305,7 @@ func TestStateIsSharedByEncodings(t *testing.T) {
 	st.Tick(start)
 	first.Leave()
 	st.Tick(start)
-	third := st.Join("den", DeflatedJSON, &countingMember{})
+	third := st.Join("den", DeflatedJSON, &countingMember{by: "c"})
 	if v := third.PresenceAtJoin(); v != 3 {
 		t.Errorf("a member that joins again has version %d at join, want 3", v)
 	}
@@ -318,8 +318,8 @@ func TestWhoLimit(t *testing.T) {
 		st.Feed(st.apply(eventlog.Command{Kind: eventlog.ReserveName, SenderID: by, Body: eventlog.ReserveNameBody{Name: "n" + by, Key: by}}), nil)
 		st.Join("den", Text, &countingMember{by: by})
 	}
-	w := st.Who("den")
-	if w.Count != wire.MaxWho+7 || len(w.Names) != wire.MaxWho || w.Names[0] != "nby0000" {
+	w := st.Who(wire.Who{Room: "den"})
+	if w.Count != wire.MaxWho+7 || w.Matching != wire.MaxWho+7 || len(w.Names) != wire.MaxWho || w.Names[0] != "nby0000" {
 		t.Errorf("%d, %d names from %s", w.Count, len(w.Names), w.Names[0])
 	}
 }

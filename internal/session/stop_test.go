@@ -82,7 +82,7 @@ func TestClosedGivesEverythingBack(t *testing.T) {
 	st.settle()
 	l.end(nil)
 	for _, name := range []string{"a", "b", "c", wire.Lobby} {
-		if w := st.hub.Who(name); w.Count != 0 {
+		if w := st.hub.Who(wire.Who{Room: name}); w.Count != 0 {
 			t.Errorf("%d are still in room %s", w.Count, name)
 		}
 	}
@@ -113,7 +113,7 @@ func TestClosedIsTold(t *testing.T) {
 	st := newHarness(t, setting{})
 	l, told := st.in(wire.Lobby), 0
 	st.env.Closed = func(s *Session, _ error) {
-		if told++; s != l.s || st.hub.Who(wire.Lobby).Count != 0 {
+		if told++; s != l.s || st.hub.Who(wire.Who{Room: wire.Lobby}).Count != 0 {
 			t.Error("told of another, or too early")
 		}
 	}

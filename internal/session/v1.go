@@ -227,7 +227,7 @@ func (v v1) joinRoom(r wire.Request, f wire.Join) {
 }
 
 func (v v1) who(r wire.Request, f wire.Who) {
-	who, err := v.env.Chat.Who(v.actor(), f.Room)
+	who, err := v.env.Chat.Who(v.actor(), f)
 	if err != nil {
 		v.refuseWith(r, err)
 		return

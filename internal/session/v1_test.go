@@ -226,7 +226,7 @@ func TestTwoTabsWithOneSession(t *testing.T) {
 	a.expectOf("message name saved", "message lobby 1 ann: once", "name ann", "saved lobby x 1")
 	b.expectOf("message saved", "message lobby 1 ann: once", "saved lobby x 1")
 	st.advance(time.Second)
-	a.expect("presence lobby 2 ann") // two connections, one name
+	a.expect("presence lobby 1 ann") // two connections, one person
 	a.end(nil)
 	b.say("y", "still her")
 	b.expectOf("message", "message lobby 2 ann: still her")
@@ -345,7 +345,7 @@ func TestProtocolErrors(t *testing.T) {
 				l.heard()
 				l.up = c.sent
 				l.expect(c.want)
-				if w := st.hub.Who(wire.Lobby); !l.closed || w.Count != 0 {
+				if w := st.hub.Who(wire.Who{Room: wire.Lobby}); !l.closed || w.Count != 0 {
 					t.Errorf("closed %t, and %d are in the room", l.closed, w.Count)
 				}
 			})

@@ -65,8 +65,8 @@ func (f *fakeChat) SetName(name string) error        { return f.note("name %s", 
 
 func (f *fakeChat) Typing(room string) { f.typing = append(f.typing, room) }
 
-func (f *fakeChat) Who(_ context.Context, room string) (wire.Who, error) {
-	return f.who, f.note("who %s", room)
+func (f *fakeChat) Who(_ context.Context, ask wire.Who) (wire.Who, error) {
+	return f.who, f.note("who %s", ask.Room)
 }
 
 func (f *fakeChat) History(_ context.Context, h wire.History) (wire.Page, error) {

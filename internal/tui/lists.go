@@ -29,7 +29,7 @@ func (s *screen) who(string) tea.Cmd {
 	}
 	r, h := s.room(), s.shared
 	return func() tea.Msg {
-		who, err := h.chat.Who(h.ctx, r.name)
+		who, err := h.chat.Who(h.ctx, wire.Who{Room: r.name})
 		if err != nil {
 			return notice{text: reason(err, h.method), isError: true}
 		}

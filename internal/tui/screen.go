@@ -24,7 +24,7 @@ type chat interface {
 	SetName(name string) error
 	Typing(room string)
 	History(ctx context.Context, h wire.History) (wire.Page, error)
-	Who(ctx context.Context, room string) (wire.Who, error)
+	Who(ctx context.Context, ask wire.Who) (wire.Who, error)
 }
 
 const (

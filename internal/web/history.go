@@ -1,7 +1,6 @@
 package web
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -49,12 +48,8 @@ func (w *web) history(r *http.Request) (*wire.HistoryResponse, *wire.CodedError)
 // parseHistory parses the range of messages in a query.
 func (w *web) parseHistory(room string, q url.Values) (ask wire.History, err *wire.CodedError) {
 	ask = wire.History{Room: room}
-	if s := q.Get("limit"); s != "" {
-		n, bad := strconv.Atoi(s)
-		if bad != nil || n < 1 || n > wire.MaxPage {
-			return ask, &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("limit is a number from 1 to %d", wire.MaxPage)}
-		}
-		ask.Limit = n
+	if ask.Limit, err = parseLimit(q, wire.MaxPage); err != nil {
+		return ask, err
 	}
 	if before := q.Get("before"); before != "" {
 		n, bad := strconv.ParseUint(before, 10, 64)

@@ -1,9 +1,7 @@
 package web
 
 import (
-	"fmt"
 	"net/http"
-	"strconv"
 
 	"ramai/internal/chat"
 	"ramai/internal/store/search"
@@ -23,12 +21,9 @@ func (w *web) search(out http.ResponseWriter, r *http.Request) {
 func (w *web) searchIndex(r *http.Request) (*wire.SearchResponse, *wire.CodedError) {
 	values := r.URL.Query()
 	q := search.Query{Words: values.Get("q"), Room: values.Get("room"), Before: values.Get("before")}
-	if limit := values.Get("limit"); limit != "" {
-		n, err := strconv.Atoi(limit)
-		if err != nil || n < 1 || n > wire.MaxHits {
-			return nil, &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("limit is a number from 1 to %d", wire.MaxHits)}
-		}
-		q.Limit = n
+	var bad *wire.CodedError
+	if q.Limit, bad = parseLimit(values, wire.MaxHits); bad != nil {
+		return nil, bad
 	}
 	found, err := w.Chat.Search(r.Context(), actorOf(r), q)
 	if err != nil {

@@ -1,0 +1,227 @@
+package room
+
+import (
+	"slices"
+	"sort"
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+
+	"ramai/wire"
+)
+
+// maxSpeakers is how many of the latest speakers of a room are listed before everyone else.
+const maxSpeakers = 100
+
+// senderKey is a sender's id as a key of maps.
+type senderKey [wire.SenderIDLen]byte
+
+func keyOf(senderID string) (k senderKey) {
+	copy(k[:], senderID)
+	return k
+}
+
+// people are the senders in a room: a sender with several connections counts once. Everything but a copy of names takes
+// time that hardly depends on how many there are.
+type people struct {
+	present  map[senderKey]person
+	named    nameIndex   // those who have a name
+	speakers []senderKey // who spoke last, the latest first; some may have left
+}
+
+type person struct {
+	name        string // or empty
+	folded      string // name for searching
+	connections int32
+}
+
+// enter adds a connection of a sender, whose name is name.
+func (p *people) enter(by senderKey, name string) {
+	if p.present == nil {
+		p.present = make(map[senderKey]person)
+	}
+	who, known := p.present[by]
+	if !known {
+		who = person{name: name, folded: fold(name)}
+		p.named.add(who)
+	}
+	who.connections++
+	p.present[by] = who
+}
+
+// exit removes a connection of a sender.
+func (p *people) exit(by senderKey) {
+	who := p.present[by]
+	if who.connections--; who.connections > 0 {
+		p.present[by] = who
+		return
+	}
+	p.named.remove(who)
+	delete(p.present, by)
+}
+
+// rename records a sender's name. It returns false if the sender is not here or has this name already.
+func (p *people) rename(by senderKey, name string) bool {
+	who, ok := p.present[by]
+	if !ok || who.name == name {
+		return false
+	}
+	p.named.remove(who)
+	who.name, who.folded = name, fold(name)
+	p.named.add(who)
+	p.present[by] = who
+	return true
+}
+
+// spoke records that a sender has posted a message.
+func (p *people) spoke(by senderKey) {
+	if len(p.speakers) > 0 && p.speakers[0] == by {
+		return
+	}
+	i := slices.Index(p.speakers, by)
+	if i < 0 {
+		if len(p.speakers) < maxSpeakers {
+			p.speakers = append(p.speakers, by)
+		}
+		i = len(p.speakers) - 1
+	}
+	copy(p.speakers[1:i+1], p.speakers[:i])
+	p.speakers[0] = by
+}
+
+// search returns how many names begin with prefix, and at most limit of them: those of the latest speakers first, then the
+// others in alphabetical order.
+func (p *people) search(prefix string, limit int) (matching int, names []string) {
+	prefix = fold(prefix)
+	start := p.named.find(func(w person) bool { return w.folded < prefix })
+	end := p.named.find(func(w person) bool { return w.folded < prefix || strings.HasPrefix(w.folded, prefix) })
+	matching = p.named.rank(end) - p.named.rank(start)
+	names = make([]string, 0, min(matching, limit))
+	listed := make(map[string]struct{})
+	for _, by := range p.speakers {
+		who := p.present[by]
+		if len(names) < limit && who.name != "" && strings.HasPrefix(who.folded, prefix) {
+			names = append(names, who.name)
+			listed[who.name] = struct{}{}
+		}
+	}
+	for who := range p.named.between(start, end) {
+		if len(names) == limit {
+			break
+		}
+		if _, ok := listed[who.name]; !ok {
+			names = append(names, who.name)
+		}
+	}
+	return matching, names
+}
+
+// names returns all names in alphabetical order.
+func (p *people) names() []string {
+	names := []string{}
+	for who := range p.named.between(place{}, place{chunk: len(p.named.chunks)}) {
+		names = append(names, who.name)
+	}
+	return names
+}
+
+// fold returns a name without case and accents, for sorting and searching.
+func fold(name string) string {
+	ascii := true
+	for i := range len(name) {
+		ascii = ascii && name[i] < 0x80
+	}
+	if ascii {
+		return strings.ToLower(name)
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Mn, r) {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, norm.NFKD.String(name))
+}
+
+// maxChunk is the maximum number of names in a chunk of an index.
+const maxChunk = 256
+
+// nameIndex holds people who have a name, ordered by folded name, in chunks, so that adding one moves only a few.
+type nameIndex struct {
+	chunks [][]person // none is empty
+}
+
+// place is where a name stands in an index.
+type place struct{ chunk, index int }
+
+// find returns the place of the first person for whom before returns false. before is true for people up to some place,
+// and false from there on.
+func (n *nameIndex) find(before func(person) bool) place {
+	i := sort.Search(len(n.chunks), func(i int) bool { return !before(n.chunks[i][len(n.chunks[i])-1]) })
+	if i == len(n.chunks) {
+		return place{chunk: i}
+	}
+	return place{i, sort.Search(len(n.chunks[i]), func(j int) bool { return !before(n.chunks[i][j]) })}
+}
+
+// placeOf returns the place of a person, or where to insert them.
+func (n *nameIndex) placeOf(who person) place {
+	return n.find(func(w person) bool {
+		return w.folded < who.folded || w.folded == who.folded && w.name < who.name
+	})
+}
+
+// rank returns how many names stand before a place.
+func (n *nameIndex) rank(p place) int {
+	rank := p.index
+	for _, chunk := range n.chunks[:p.chunk] {
+		rank += len(chunk)
+	}
+	return rank
+}
+
+// between iterates over the people from start up to end, which is not included.
+func (n *nameIndex) between(start, end place) func(func(person) bool) {
+	return func(yield func(person) bool) {
+		for p := start; p.chunk < len(n.chunks) && p != end; {
+			if !yield(n.chunks[p.chunk][p.index]) {
+				return
+			}
+			if p.index++; p.index == len(n.chunks[p.chunk]) {
+				p = place{chunk: p.chunk + 1}
+			}
+		}
+	}
+}
+
+func (n *nameIndex) add(who person) {
+	if who.name == "" {
+		return
+	}
+	p := n.placeOf(who)
+	if p.chunk == len(n.chunks) { // after all others
+		if p.chunk == 0 {
+			n.chunks = [][]person{{who}}
+			return
+		}
+		p = place{p.chunk - 1, len(n.chunks[p.chunk-1])}
+	}
+	chunk := slices.Insert(n.chunks[p.chunk], p.index, who)
+	n.chunks[p.chunk] = chunk
+	if len(chunk) > maxChunk {
+		half := slices.Clone(chunk[maxChunk/2:])
+		n.chunks[p.chunk] = slices.Delete(chunk, maxChunk/2, len(chunk))
+		n.chunks = slices.Insert(n.chunks, p.chunk+1, half)
+	}
+}
+
+func (n *nameIndex) remove(who person) {
+	if who.name == "" {
+		return
+	}
+	p := n.placeOf(who)
+	n.chunks[p.chunk] = slices.Delete(n.chunks[p.chunk], p.index, p.index+1)
+	if len(n.chunks[p.chunk]) == 0 {
+		n.chunks = slices.Delete(n.chunks, p.chunk, p.chunk+1)
+	}
+}

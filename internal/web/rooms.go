@@ -1,0 +1,44 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"ramai/internal/chat"
+	"ramai/wire"
+)
+
+// people answers GET /api/v1/rooms/ROOM/people?prefix=&limit=.
+func (w *web) people(out http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	ask := wire.Who{Room: r.PathValue("room"), Prefix: q.Get("prefix")}
+	err := wire.CheckPrefix(ask.Prefix)
+	if err == nil {
+		ask.Limit, err = parseLimit(q, wire.MaxWho)
+	}
+	if err != nil {
+		w.fail(out, err)
+		return
+	}
+	who, refused := w.Chat.Who(actorOf(r), ask)
+	if refused != nil {
+		w.fail(out, chat.Refusal(refused))
+		return
+	}
+	answer(out, http.StatusOK, wire.PeopleResponse{Count: who.Count, Matching: who.Matching, Names: who.Names})
+}
+
+// parseLimit parses the parameter limit, from 1 to highest. It returns 0 if there is none.
+func parseLimit(q url.Values, highest int) (int, *wire.CodedError) {
+	s := q.Get("limit")
+	if s == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > highest {
+		return 0, &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("limit is a number from 1 to %d", highest)}
+	}
+	return n, nil
+}
