@@ -110,7 +110,7 @@ func defaults(b *testing.B, kind server.IOMode) (url string, stop func()) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	go func() { ended <- s.Serve(ctx, ln) }()
+	go func() { ended <- s.Serve(ctx, server.Listeners{server.HTTP: ln}) }()
 	return "ws://" + ln.Addr().String() + "/", func() {
 		cancel()
 		<-ended

@@ -60,7 +60,7 @@ type Config struct {
 	TLS                TLS            // the zero value: no encryption
 	TrustProxies       []netip.Prefix // proxies whose X-Forwarded-For is trusted
 	Port               int            // port of the listener that Serve will get, for addresses shown to users; 0: unknown
-	SSH                bool           // enable ServeSSH
+	SSH                bool           // enable the transport SSH
 	SSHKeysOnly        bool           // accept only SSH clients with a key
 	Quiet              bool           // do not log client activity
 	LogTexts           bool           // log the text of messages, unless Quiet

@@ -3,8 +3,6 @@ package server
 import (
 	"errors"
 	"fmt"
-	"log"
-	"log/slog"
 	"maps"
 	"net/http"
 	"slices"
@@ -64,6 +62,3 @@ func (s *Server) trouble() error {
 	}
 	return nil
 }
-
-// newHTTPLog logs the errors of net/http at level debug. They are mostly about peers that do not speak HTTP.
-func newHTTPLog(l *slog.Logger) *log.Logger { return slog.NewLogLogger(l.Handler(), slog.LevelDebug) }

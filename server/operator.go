@@ -6,13 +6,9 @@ import (
 	"io"
 	"net/http"
 	"net/http/pprof"
-	"path/filepath"
 	"time"
 
-	"golang.org/x/net/netutil"
-
 	"ramai/internal/eventlog"
-	"ramai/internal/localsocket"
 	"ramai/internal/names"
 )
 
@@ -31,9 +27,6 @@ const (
 // More is the answer to a change that is not complete. The client must repeat the request.
 const More = "more"
 
-// operatorConns limits the connections to the socket, because descriptors are for the chat.
-const operatorConns = 32
-
 // Operator returns the handler for the commands of the user who runs the server. It does not authenticate, so it is served
 // only on the socket in the data folder, never on a port.
 func (s *Server) Operator() http.Handler {
@@ -51,24 +44,6 @@ func (s *Server) Operator() http.Handler {
 	mux.HandleFunc("GET "+RoomsPath, s.listRooms)
 	mux.HandleFunc("POST "+DeletePath, s.deleteRoom)
 	return mux
-}
-
-// serveOperator serves Operator on the socket in the data folder until the server is closed. The server runs without it if
-// the folder cannot have a socket.
-func (s *Server) serveOperator() {
-	if s.cfg.InMemory {
-		return
-	}
-	path := filepath.Join(s.cfg.Data, SocketName)
-	ln, err := localsocket.Listen(path)
-	if err != nil {
-		s.cfg.Logger.Warn("the operator's socket cannot be created; commands and profiles are not available while this server runs", "file", path, "err", err)
-		return
-	}
-	s.operator = &http.Server{
-		Handler: s.Operator(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: newHTTPLog(s.cfg.Logger),
-	}
-	s.operatorServes.Go(func() { s.operator.Serve(netutil.LimitListener(ln, operatorConns)) })
 }
 
 // listNames lists the registered names.

@@ -4,10 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"net"
-	"net/http"
 	"sync"
 	"time"
 
@@ -22,49 +20,21 @@ const (
 	stopFlush   = 2 * time.Second // send the close frames
 )
 
-// Serve serves ln until ctx ends, and then shuts down gracefully within 10 s: it accepts no more messages, stores and
-// delivers those it has accepted, and asks clients to reconnect, spread over time. It returns nil after such a shutdown. It
-// closes ln.
-func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
-	h := &http.Server{
-		Handler:           s.Handler(),
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       time.Minute,
-		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          newHTTPLog(s.cfg.Logger),
-		ConnState:         s.connStateChanged,
+// Serve serves each listener by the transport of its name until ctx ends or a transport fails. Then it shuts down gracefully
+// within 10 s: it accepts no more messages, stores and delivers those it has accepted, and asks clients to reconnect, spread
+// over time. It closes the listeners. It returns nil after a shutdown without errors.
+func (s *Server) Serve(ctx context.Context, listeners Listeners) error {
+	for name, ln := range listeners {
+		if err := s.start(name, ln); err != nil {
+			return errors.Join(err, listeners.Close(), s.Close())
+		}
 	}
-	ended := make(chan error, 1)
-	ln = &limitedListener{Listener: ln, server: s}
-	serve := func() error { return h.Serve(ln) }
-	if s.tls != nil {
-		h.TLSConfig = s.tls
-		serve = func() error { return h.ServeTLS(ln, "", "") }
-	}
-	var accepting sync.WaitGroup
-	accepting.Go(func() { ended <- serve() })
-	defer accepting.Wait() // Shutdown ends it
 	var err error
 	select {
 	case <-ctx.Done():
-	case err = <-ended:
-		err = fmt.Errorf("accept connections: %w", err)
+	case err = <-s.failed:
 	}
-	// Requests in progress are answered while the sessions end. Connections of sessions are hijacked, so Shutdown does not wait
-	// for them; those of HTTP/2 are not, but their requests end with the sessions.
-	answered := make(chan struct{})
-	go func() {
-		defer close(answered)
-		h.Shutdown(context.Background())
-	}()
-	err = errors.Join(err, s.Close())
-	select {
-	case <-answered:
-	case <-time.After(stopFlush):
-		h.Close()
-		<-answered
-	}
-	return err
+	return errors.Join(err, s.Close())
 }
 
 // Close shuts down gracefully, see Serve.
@@ -79,6 +49,13 @@ func (s *Server) close() error {
 	s.stopped = true
 	s.mu.Unlock()
 	s.each(func(c *session.Session) { c.Quiet() })
+	// Requests in progress are answered while the sessions end.
+	delivering, cutOff := context.WithCancel(context.Background())
+	defer cutOff()
+	var closing sync.WaitGroup
+	for _, t := range s.transports {
+		closing.Go(func() { t.Close(delivering) })
+	}
 	s.eventlog.Close()
 	select {
 	case <-s.logEnded:
@@ -91,23 +68,17 @@ func (s *Server) close() error {
 	}
 	s.each(func(c *session.Session) { c.Leave(s.retry()) })
 	delivered := s.awaitSessions(stopDeliver)
-	var sshClosing sync.WaitGroup
-	if s.ssh != nil {
-		sshClosing.Go(s.ssh.Close)
-	}
+	cutOff()
 	if !delivered {
 		s.each(func(c *session.Session) { c.Force(s.retry()) })
 		s.awaitSessions(stopFlush)
 	}
-	sshClosing.Wait()
+	closing.Wait() // also before another server can use the folder
+	s.serving.Wait()
 	s.reactor.Close()
 	close(s.quit)
 	s.background.Wait()
 	s.hub.Wait()
-	if s.operator != nil { // before another server can use the folder
-		s.operator.Close()
-		s.operatorServes.Wait()
-	}
 	if err := s.index.Close(); err != nil {
 		s.cfg.Logger.Warn("the search index will be rebuilt at the next start", "err", err)
 	}

@@ -1,5 +1,5 @@
-// Package server is one ramai server as a value: [New] opens its data, [Server.Serve] runs it on a listener until its
-// context ends, and [Server.Handler] embeds it in another HTTP server.
+// Package server is one ramai server as a value: [New] opens its data, [Server.Serve] runs its transports until its context
+// ends, and [Server.Handler] embeds it in another HTTP server.
 //
 // It is the only place where the parts meet. Data moves in one direction: a session submits a command to the sequencer, the
 // store commits it, the outcome feed appends it to the fan-out buffers of the rooms, and sessions pull it from there.
@@ -8,10 +8,8 @@ package server
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"net/http"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
@@ -49,11 +47,11 @@ type Server struct {
 	env      *session.Env
 	metrics  *metrics.Metrics
 	clock    *clock
-	tls      *tls.Config       // nil: connections are not encrypted
 	ssh      *sshserver.Server // nil: SSH is off
 
-	operator       *http.Server   // nil: there is no data folder, or it cannot have a socket
-	operatorServes sync.WaitGroup // the goroutine that accepts its connections
+	transports []Transport
+	serving    sync.WaitGroup // a goroutine for each transport that serves a listener
+	failed     chan error     // errors of transports that have stopped by themselves
 
 	cancel     context.CancelFunc // stops the event log before its queue is empty
 	logEnded   chan struct{}      // closed when the event log has stopped
@@ -84,12 +82,15 @@ func New(cfg Config) (*Server, error) {
 	}
 	cfg.AllowHosts = slices.Concat(cfg.AllowHosts, names)
 	s := &Server{
-		cfg: cfg, tls: encryption, metrics: metrics.New(cfg.Version),
+		cfg: cfg, metrics: metrics.New(cfg.Version),
 		logEnded: make(chan struct{}), quit: make(chan struct{}), sessions: make(map[*session.Session]struct{}),
 	}
 	s.slots = connlimit.New(cfg.MaxConns, cfg.MaxConnsPerAddress)
 	s.conns = s.slots.Widened(rejectedConns)
 	started, err := s.open()
+	if err == nil {
+		err = s.openTransports(encryption)
+	}
 	if err != nil {
 		return nil, errors.Join(err, s.abandon())
 	}
@@ -105,7 +106,9 @@ func New(cfg Config) (*Server, error) {
 	if !cfg.noMaintenance { // only now: a damaged old message must not keep a server from starting
 		s.background.Go(s.sweep)
 	}
-	s.serveOperator()
+	if err := s.startOperator(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	return s, nil
 }
 
@@ -155,10 +158,7 @@ func (s *Server) open() (<-chan *eventlog.Outcome, error) {
 		return nil, err
 	}
 	s.openChat()
-	if cfg.SSH {
-		s.ssh, err = s.openSSH()
-	}
-	return started, err
+	return started, nil
 }
 
 // openChat creates the chat service, and what all sessions share.

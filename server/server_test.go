@@ -48,6 +48,12 @@ type serving struct {
 
 func serve(t *testing.T, change func(*server.Config), made ...func(*server.Server)) *serving {
 	t.Helper()
+	return serveAll(t, server.Listeners{}, change, made...)
+}
+
+// serveAll is serve with listeners for further transports.
+func serveAll(t *testing.T, listeners server.Listeners, change func(*server.Config), made ...func(*server.Server)) *serving {
+	t.Helper()
 	cfg := server.Defaults()
 	cfg.Data, cfg.Logger, cfg.Quiet, cfg.Rate = t.TempDir(), discard, true, 0
 	if change != nil {
@@ -65,9 +71,10 @@ func serve(t *testing.T, change func(*server.Config), made ...func(*server.Serve
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
+	listeners[server.HTTP] = ln
 	running := &serving{url: "ws://" + ln.Addr().String(), stop: cancel, done: make(chan error, 1)}
 	go func() {
-		running.done <- s.Serve(ctx, ln)
+		running.done <- s.Serve(ctx, listeners)
 		close(running.done)
 	}()
 	t.Cleanup(func() {
@@ -542,7 +549,7 @@ func TestServeEndsWithItsListener(t *testing.T) {
 	}
 	ln := httptest.NewUnstartedServer(nil).Listener
 	ln.Close()
-	if err := s.Serve(context.Background(), ln); !errors.Is(err, net.ErrClosed) {
+	if err := s.Serve(context.Background(), server.Listeners{server.HTTP: ln}); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("serving a closed listener: %v", err)
 	}
 }

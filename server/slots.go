@@ -1,13 +1,10 @@
 package server
 
 import (
-	"crypto/tls"
 	"errors"
 	"net"
-	"net/http"
 	"net/netip"
 	"slices"
-	"time"
 )
 
 // rejectedConns is how many connections there can be beyond the slots for sessions, in total and from one address. They get
@@ -49,45 +46,4 @@ func (s *Server) releaseConn(nc net.Conn) { s.conns.Release(s.limitedAddr(peerOf
 func peerOf(nc net.Conn) netip.Addr {
 	peer, _ := netip.ParseAddrPort(nc.RemoteAddr().String())
 	return peer.Addr().Unmap()
-}
-
-// connStateChanged releases the slot of a connection that was closed, or that a session has taken over.
-func (s *Server) connStateChanged(nc net.Conn, state http.ConnState) {
-	if state == http.StateClosed || state == http.StateHijacked {
-		s.releaseConn(nc)
-	}
-}
-
-// limitedListener closes connections over the limit as soon as they are accepted. Each connection that it returns has a
-// slot.
-type limitedListener struct {
-	net.Listener
-	server *Server
-}
-
-// Accept implements net.Listener.
-func (l *limitedListener) Accept() (net.Conn, error) {
-	for {
-		nc, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		if l.server.acquireConn(nc) == nil {
-			return nc, nil
-		}
-		l.server.reject(nc)
-	}
-}
-
-// tooManyConns is the HTTP answer to a connection over the limit.
-const tooManyConns = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 103\r\n\r\n" +
-	`{"code":"unavailable","reason":"too many connections, in total or from this address; try again later"}` + "\n"
-
-// reject closes a connection. Without TLS it sends the reason first, which fits into the buffer of a new socket.
-func (s *Server) reject(nc net.Conn) {
-	if _, encrypted := nc.(*tls.Conn); s.tls == nil && !encrypted {
-		nc.SetWriteDeadline(time.Now().Add(time.Second))
-		nc.Write([]byte(tooManyConns))
-	}
-	nc.Close()
 }

@@ -54,8 +54,5 @@ func (s *Server) openSSH() (*sshserver.Server, error) {
 	})
 }
 
-// ServeSSH serves SSH on ln until Close. It requires Config.SSH. It closes ln.
-func (s *Server) ServeSSH(ln net.Listener) error { return s.ssh.Serve(ln) }
-
 // SSHFingerprint returns the fingerprint of the host key, as ssh prints it.
 func (s *Server) SSHFingerprint() string { return s.ssh.Fingerprint() }

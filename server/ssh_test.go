@@ -66,22 +66,12 @@ func serveSSHTo(t *testing.T, from string, change func(*server.Config), made ...
 		ln = elsewhere{ln, from}
 	}
 	o := &overSSH{t: t, address: ln.Addr().String()}
-	served := make(chan error, 1)
-	o.serving = serve(t, func(c *server.Config) {
+	o.serving = serveAll(t, server.Listeners{server.SSH: ln}, func(c *server.Config) {
 		c.SSH = true
 		if change != nil {
 			change(c)
 		}
-	}, append(made, func(s *server.Server) {
-		o.host = s.SSHFingerprint()
-		go func() { served <- s.ServeSSH(ln) }()
-	})...)
-	t.Cleanup(func() { // after the server's
-		o.stop()
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
-	})
+	}, append(made, func(s *server.Server) { o.host = s.SSHFingerprint() })...)
 	return o
 }
 

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/netip"
 	"os"
 	"os/signal"
@@ -21,7 +20,6 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
-	"golang.org/x/net/netutil"
 
 	"ramai/internal/eventlog"
 	"ramai/internal/logging"
@@ -112,39 +110,18 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 	if uid, _, err := ownerBesidesRoot(cfg.Data); !cfg.InMemory && err == nil && uid != 0 {
 		cfg.Logger.Warn("the data folder belongs to another user, who cannot open files that root creates there; run the server as that user", "data", cfg.Data, "user", uid)
 	}
-	ln, err := net.Listen("tcp", o.listen)
+	listeners, err := o.openListeners()
 	if err != nil {
-		return exit(exitUnusable, listenError("--listen", o.listen, err))
-	}
-	cfg.Port = ln.Addr().(*net.TCPAddr).Port
-	s, err := server.New(cfg)
-	if err != nil {
-		ln.Close()
 		return exit(exitUnusable, err)
 	}
-	if o.admin != "" {
-		stopAdmin, err := serveAdmin(o.admin, s.Admin(), cfg.Logger)
-		if err != nil {
-			return exit(exitUnusable, errors.Join(err, ln.Close(), s.Close()))
-		}
-		defer stopAdmin()
+	addr := listeners[server.HTTP].Addr().(*net.TCPAddr)
+	cfg.Port = addr.Port
+	s, err := server.New(cfg)
+	if err != nil {
+		return exit(exitUnusable, errors.Join(err, listeners.Close()))
 	}
-	var helpers sync.WaitGroup // goroutines that run until s and ended are closed
+	var helpers sync.WaitGroup // goroutines that run until ended is closed
 	defer helpers.Wait()
-	var sshAddr *net.TCPAddr
-	if o.ssh != "" {
-		sshListener, err := listenSSH(o.ssh)
-		if err != nil {
-			return exit(exitUnusable, errors.Join(err, ln.Close(), s.Close()))
-		}
-		sshAddr = sshListener.Addr().(*net.TCPAddr)
-		helpers.Go(func() {
-			if err := s.ServeSSH(sshListener); err != nil {
-				cfg.Logger.Error("the SSH server has stopped", "err", err)
-			}
-		})
-		cfg.Logger.Info("listening for SSH", "address", sshAddr, "host_key", s.SSHFingerprint())
-	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan struct{})
@@ -155,11 +132,19 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 	if cfg.InMemory {
 		folder = "none (in memory)"
 	}
-	cfg.Logger.Info("listening", "address", ln.Addr(), "data", folder, "version", cfg.Version)
-	printHowToJoin(outQueue, ln.Addr().(*net.TCPAddr), sshAddr, cfg.TLS)
+	cfg.Logger.Info("listening", "address", addr, "data", folder, "version", cfg.Version)
+	var sshAddr *net.TCPAddr
+	if ln := listeners[server.SSH]; ln != nil {
+		sshAddr = ln.Addr().(*net.TCPAddr)
+		cfg.Logger.Info("listening for SSH", "address", sshAddr, "host_key", s.SSHFingerprint())
+	}
+	if ln := listeners[server.Admin]; ln != nil {
+		logAdmin(ln.Addr().(*net.TCPAddr), cfg.Logger)
+	}
+	printHowToJoin(outQueue, addr, sshAddr, cfg.TLS)
 	notify(daemon.SdNotifyReady, cfg.Logger)
 	context.AfterFunc(ctx, func() { notify(daemon.SdNotifyStopping, cfg.Logger) })
-	if err := s.Serve(ctx, ln); err != nil {
+	if err := s.Serve(ctx, listeners); err != nil {
 		return exit(exitUnusable, err)
 	}
 	cfg.Logger.Info("stopped")
@@ -173,37 +158,29 @@ func notify(state string, logger *slog.Logger) {
 	}
 }
 
-// adminConns limits the connections to the port of --admin, because descriptors are for the chat.
-const adminConns = 32
-
-// serveAdmin serves the operator's tools on a port of their own until stop is called.
-func serveAdmin(address string, h http.Handler, logger *slog.Logger) (stop func(), err error) {
-	ln, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, listenError("--admin", address, err)
+// openListeners opens a listener for each transport that has an address.
+func (o *serveOptions) openListeners() (server.Listeners, error) {
+	listeners := make(server.Listeners)
+	for _, l := range []struct{ flag, transport, address string }{
+		{"--listen", server.HTTP, o.listen}, {"--ssh", server.SSH, o.ssh}, {"--admin", server.Admin, o.admin},
+	} {
+		if l.address == "" {
+			continue
+		}
+		ln, err := net.Listen("tcp", l.address)
+		if err != nil {
+			return nil, errors.Join(listenError(l.flag, l.address, err), listeners.Close())
+		}
+		listeners[l.transport] = ln
 	}
-	if addr := ln.Addr().(*net.TCPAddr); !addr.IP.IsLoopback() {
-		logger.Info("the port of --admin is open to the network; anyone who can reach it can read the metrics", "address", addr)
-	}
-	admin := &http.Server{
-		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
-		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
-	}
-	var accepting sync.WaitGroup
-	accepting.Go(func() { admin.Serve(netutil.LimitListener(ln, adminConns)) })
-	logger.Info("listening for the operator's tools", "url", "http://"+ln.Addr().String()+"/metrics")
-	return func() {
-		admin.Close()
-		accepting.Wait()
-	}, nil
+	return listeners, nil
 }
 
-func listenSSH(address string) (net.Listener, error) {
-	ln, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, listenError("--ssh", address, err)
+func logAdmin(addr *net.TCPAddr, logger *slog.Logger) {
+	if !addr.IP.IsLoopback() {
+		logger.Info("the port of --admin is open to the network; anyone who can reach it can read the metrics", "address", addr)
 	}
-	return ln, nil
+	logger.Info("listening for the operator's tools", "url", "http://"+addr.String()+"/metrics")
 }
 
 func checkServe(cfg server.Config, o serveOptions) error {

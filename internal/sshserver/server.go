@@ -144,7 +144,10 @@ func (d *Server) Fingerprint() string {
 	return ssh.FingerprintSHA256(d.keys.host.PublicKey())
 }
 
-// Serve accepts connections from ln until Close.
+// Name returns the name of the transport.
+func (d *Server) Name() string { return "ssh" }
+
+// Serve serves the connections of ln until Close, and closes ln. It returns nil after Close.
 func (d *Server) Serve(ln net.Listener) error {
 	d.mu.Lock()
 	if d.ended {
@@ -174,20 +177,21 @@ func (d *Server) Serve(ln net.Listener) error {
 			case <-time.After(pause):
 			}
 		default:
-			return fmt.Errorf("accept SSH connections: %w", err)
+			return fmt.Errorf("accept connections: %w", err)
 		}
 	}
 }
 
-// Close ends all sessions, and returns when all goroutines of the server have ended. A client that does not read gets
-// no goodbye.
-func (d *Server) Close() {
+// Close stops accepting connections and sessions. When ctx ends, it ends all sessions; a client that does not read gets no
+// goodbye. It returns when all goroutines of the server have ended.
+func (d *Server) Close(ctx context.Context) {
 	d.mu.Lock()
 	d.ended = true
 	for _, ln := range d.listeners {
 		ln.Close()
 	}
 	d.mu.Unlock()
+	<-ctx.Done()
 	d.stop(errStopped)
 	left := make(chan struct{})
 	go func() {

@@ -65,7 +65,7 @@ func TestHandshakeTakes(t *testing.T) {
 			if len(d.conns) != 0 || d.connSlots.InUse() != 0 {
 				t.Errorf("%d connections, and %d places taken", len(d.conns), d.connSlots.InUse())
 			}
-			d.Close()
+			d.Close(endedContext())
 			ours.Close()
 		})
 	}
@@ -97,7 +97,7 @@ func TestPeersThatAreGone(t *testing.T) {
 		if left := d.all(); len(left) != 1 || left[0] != conns[0] {
 			t.Errorf("left are %v", left)
 		}
-		d.Close()
+		d.Close(endedContext())
 	})
 }
 
@@ -174,7 +174,7 @@ func TestUnconfirmedEnd(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				d := newTestServer(t, "")
-				defer d.Close()
+				defer d.Close(endedContext())
 				ours, theirs := net.Pipe()
 				go d.handle(theirs)
 				m := newMute(ours)
@@ -343,7 +343,7 @@ func TestPlaces(t *testing.T) {
 	d.mu.Lock()
 	clear(d.conns) // these have no underlying connection to close
 	d.mu.Unlock()
-	d.Close()
+	d.Close(endedContext())
 	if !errors.Is(d.acquireConn(from("192.0.2.1")), errStopped) || !errors.Is(d.acquireSession(first), errStopped) {
 		t.Error("a closed server accepts a session")
 	}
@@ -493,7 +493,7 @@ func TestCloseWaits(t *testing.T) {
 		var over atomic.Bool
 		d.running.Go(func() { d.handle(&lingering{Conn: theirs, closed: make(chan struct{}), over: &over}) })
 		synctest.Wait()
-		d.Close()
+		d.Close(endedContext())
 		if !over.Load() {
 			t.Error("a connection is still read from")
 		}
@@ -503,7 +503,7 @@ func TestCloseWaits(t *testing.T) {
 // A closed server does not accept connections.
 func TestServeAfterClose(t *testing.T) {
 	d := newTestServer(t, "")
-	d.Close()
+	d.Close(endedContext())
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -622,4 +622,11 @@ func TestWindowChangesArePaced(t *testing.T) {
 			t.Errorf("after the end %d cells are paid for", d.allCells)
 		}
 	})
+}
+
+// endedContext returns a context that has ended: Close ends the sessions at once.
+func endedContext() context.Context {
+	ctx, end := context.WithCancel(context.Background())
+	end()
+	return ctx
 }

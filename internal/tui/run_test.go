@@ -47,7 +47,7 @@ func serve(t testing.TB) string {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- s.Serve(ctx, l) }()
+	go func() { done <- s.Serve(ctx, server.Listeners{server.HTTP: l}) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-done; err != nil {

@@ -113,7 +113,7 @@ func (srv *testServer) start() {
 	srv.address = listener.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- s.Serve(ctx, listener) }()
+	go func() { done <- s.Serve(ctx, server.Listeners{server.HTTP: listener}) }()
 	srv.stop = func() {
 		cancel()
 		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
