@@ -74,7 +74,9 @@ func (s *Service) page(h wire.History) (wire.Page, error) {
 	}
 	switch {
 	case h.At != nil:
-		return page, s.around(&page, *h.At, limit)
+		err = s.around(&page, *h.At, limit)
+		page.Epoch = store.Epoch().Name
+		return page, err
 	case h.After != nil:
 		messages, bounds, err = store.Read(h.Room, h.After.N, limit)
 	default:

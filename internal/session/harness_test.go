@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"log/slog"
@@ -33,6 +34,8 @@ type setting struct {
 	maxRooms int // 0: 100
 	seed     uint64
 	cluster  *eventlogtest.Sequence // orders the commands, with other nodes; nil: the server is alone
+	node     int                    // the number of the node in the cluster
+	program  *eventlog.Program      // nil: the current one
 }
 
 // The allowance of an address as a multiple of a sender's, the rooms it may create in a minute, and the names its keys
@@ -75,7 +78,9 @@ func newHarness(tb testing.TB, set setting) *harness {
 	var key [32]byte
 	key[0], key[1], key[2] = byte(set.seed), byte(set.seed>>8), byte(set.seed>>16)
 	st := &harness{tb: tb, set: set, clock: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), random: rand.NewChaCha8(key)}
-	st.store = newShaky(tb, st.random)
+	st.store = newShaky(tb, st.random) // with the same history id on all nodes
+	key[3] = byte(set.node)
+	st.random = rand.NewChaCha8(key)
 	st.start()
 	return st
 }
@@ -96,9 +101,12 @@ func (st *harness) start() {
 	st.hub = room.NewHub(st.store, room.Options{Budget: fanout.NewBudget(st.set.buffer), Logger: logger, Go: st.later})
 	started := false
 	st.sequencer = eventlog.NewLog(st.store, st.order(), eventlog.Options{
-		Feed: st.hub.Feed, Now: st.now, Logger: logger, Queue: st.set.queue, Batch: st.set.batch,
+		Feed: st.hub.Feed, Now: st.now, Logger: logger, Queue: st.set.queue, Batch: st.set.batch, Node: st.nodeName(), Program: st.set.program,
 		Start: func(after uint64) (eventlog.Submission, error) {
-			body := eventlog.StartBody{Node: eventlog.LocalNode, After: after, Nonce: fmt.Sprint("epoch", st.starts)}
+			body := eventlog.StartBody{Node: st.nodeName(), After: after, Nonce: fmt.Sprint("epoch", st.starts)}
+			if st.set.node > 0 {
+				body.Nonce += fmt.Sprint("of", st.set.node)
+			}
 			reply := &eventlog.ReplyTo{Deliver: func(_ *eventlog.Submission, o *eventlog.Outcome) { started = o.Status == eventlog.Saved }}
 			return eventlog.Submission{Command: eventlog.Command{Kind: eventlog.Start, Body: body}, ReplyTo: reply}, nil
 		},
@@ -106,7 +114,7 @@ func (st *harness) start() {
 	st.submit = st.sequencer.Submit
 	st.env = &Env{
 		Chat: chat.New(chat.Config{
-			Hub: st.hub, Store: st.store, Submit: func(s eventlog.Submission, space func()) error { return st.submit(s, space) },
+			Hub: st.hub, Store: st.store, Shared: st.set.cluster != nil, Submit: func(s eventlog.Submission, space func()) error { return st.submit(s, space) },
 			Rates:  chat.RateLimits{PerSecond: st.set.rate, Burst: st.set.burst, Address: sendersAnAddress, Rooms: roomsAMinute, Names: namesAnHour},
 			Limits: wire.Limits{Text: 4000, Frame: wire.MaxRequest(4000), Rate: st.set.rate, Burst: st.set.burst, Rooms: 8}, Now: st.now, Random: st.random, Logger: logger,
 		}),
@@ -118,6 +126,13 @@ func (st *harness) start() {
 	st.configure(&started)
 }
 
+func (st *harness) nodeName() string {
+	if st.set.node == 0 {
+		return eventlog.LocalNode
+	}
+	return fmt.Sprint("node", st.set.node)
+}
+
 // order returns the sequencer of a starting server.
 func (st *harness) order() eventlog.Sequencer {
 	if st.set.cluster == nil {
@@ -126,7 +141,7 @@ func (st *harness) order() eventlog.Sequencer {
 	if st.member != nil {
 		st.member.Close()
 	}
-	st.member = st.set.cluster.Member(eventlog.Current)
+	st.member = st.set.cluster.Member(cmp.Or(st.set.program, eventlog.Current))
 	return st.member
 }
 

@@ -59,8 +59,7 @@ type sim struct {
 	forget bool     // retention takes the oldest messages away
 	backs  int      // how often the machine was set back
 	truth  truth
-
-	replicas []*replica // the other nodes of a cluster
+	nodes  []*harness // of a cluster; otherwise the one that is embedded
 }
 
 func newSim(t *testing.T, seed uint64, cluster *eventlogtest.Sequence) *sim {
@@ -70,7 +69,16 @@ func newSim(t *testing.T, seed uint64, cluster *eventlogtest.Sequence) *sim {
 		buffer: int64(pick(1, 4000, 20000, 1<<20)), rate: float64(pick(0, 5, 20)), burst: pick(3, 30), queue: pick(2, 8, 1000),
 		batch: pick(1, 3, 100), seed: seed, cluster: cluster,
 	}
-	s := &sim{harness: newHarness(t, set), t: t, rng: rng, truth: truth{}, disk: pick(1, 2, 10), forget: rng.IntN(3) == 0}
+	var nodes []*harness
+	for set.node = range 3 {
+		if cluster != nil {
+			set.program = olderProgram
+		}
+		if nodes = append(nodes, newHarness(t, set)); cluster == nil {
+			break
+		}
+	}
+	s := &sim{harness: nodes[0], nodes: nodes, t: t, rng: rng, truth: truth{}, disk: pick(1, 2, 10), forget: rng.IntN(3) == 0}
 	for i := range 3 {
 		s.people = append(s.people, &person{sim: s, name: fmt.Sprint("person ", i), ears: map[string]*ear{}})
 	}
@@ -90,6 +98,28 @@ func (s *sim) addr(i int) netip.AddrPort {
 // race detector, deflate takes most of the time.
 func (s *sim) deflate() bool { return s.set.seed%3 == 0 }
 
+// node returns one of the nodes.
+func (s *sim) node() *harness {
+	if len(s.nodes) == 1 {
+		return s.nodes[0]
+	}
+	return s.nodes[s.rng.IntN(len(s.nodes))]
+}
+
+// pass moves the clocks of all nodes by d, beginning with the latest of them.
+func (s *sim) pass(d time.Duration) {
+	latest := s.nodes[0].clock
+	for _, n := range s.nodes {
+		if n.clock.After(latest) {
+			latest = n.clock
+		}
+	}
+	for _, n := range s.nodes {
+		n.clock = latest.Add(d)
+		n.fire()
+	}
+}
+
 // step is one thing that happens.
 func (s *sim) step() {
 	p, l := s.people[s.rng.IntN(len(s.people))], s.liners[s.rng.IntN(len(s.liners))]
@@ -102,17 +132,16 @@ func (s *sim) step() {
 		s.bytes()
 	case k < 75:
 		if s.rng.IntN(s.disk) == 0 {
-			s.sequence()
+			s.sequenceOne()
 		}
 	case k < 85:
-		if n := len(s.jobs); n > 0 {
-			s.job(s.rng.IntN(n))
+		if node := s.node(); len(node.jobs) > 0 {
+			node.job(s.rng.IntN(len(node.jobs)))
 		}
 	case k < 86:
 		s.ears[s.rng.IntN(len(s.ears))].connect()
 	case k < 91:
-		s.clock = s.clock.Add(time.Duration(s.rng.IntN(700)) * time.Millisecond)
-		s.fire()
+		s.pass(time.Duration(s.rng.IntN(700)) * time.Millisecond)
 	case k < 95:
 		p.whim()
 	default:
@@ -126,10 +155,11 @@ func (s *sim) step() {
 
 // bytes moves some on one connection.
 func (s *sim) bytes() {
-	if len(s.links) == 0 {
+	node := s.node()
+	if len(node.links) == 0 {
 		return
 	}
-	l := s.links[s.rng.IntN(len(s.links))]
+	l := node.links[s.rng.IntN(len(node.links))]
 	l.receive(1 + s.rng.IntN(400))
 	l.max = 1 + s.rng.IntN(3000)
 	l.next()
@@ -140,36 +170,38 @@ func (s *sim) bytes() {
 
 // mishap is something that goes wrong.
 func (s *sim) mishap(p *person, l *liner) {
+	n := s.node()
 	switch s.rng.IntN(13) {
 	case 0, 1, 2:
-		s.store.faults = append(s.store.faults, fault(s.rng.IntN(4)))
+		n.store.faults = append(n.store.faults, fault(s.rng.IntN(4)))
 	case 3:
-		s.store.reopens += s.rng.IntN(3)
+		n.store.reopens += s.rng.IntN(3)
 	case 4:
-		s.store.reads += s.rng.IntN(3)
+		n.store.reads += s.rng.IntN(3)
 	case 5, 6:
 		p.cut()
 	case 7:
 		l.cut()
 		s.ears[s.rng.IntN(len(s.ears))].cut()
 	case 8, 9:
-		if len(s.links) > 0 {
-			s.links[s.rng.IntN(len(s.links))].frozen = s.rng.IntN(2) == 0
+		if len(n.links) > 0 {
+			n.links[s.rng.IntN(len(n.links))].frozen = s.rng.IntN(2) == 0
 		}
 	case 10:
 		if room := simRooms[s.rng.IntN(2)]; s.forget {
-			h := s.store.Bounds(room)
+			h := n.store.Bounds(room)
 			to := h.First + uint64(s.rng.IntN(int(h.Last-h.First+2))) - 1
-			_ = s.sequencer.Submit(eventlog.Submission{Command: eventlog.Command{Kind: eventlog.Trim, Room: room, Body: eventlog.TrimBody{To: to}}}, nil) // if there is no room, another time
+			_ = n.sequencer.Submit(eventlog.Submission{Command: eventlog.Command{Kind: eventlog.Trim, Room: room, Body: eventlog.TrimBody{To: to}}}, nil) // if there is no room, another time
 		}
 	case 11:
 		if s.rng.IntN(3) == 0 {
-			s.crash()
+			s.upgrade(n)
+			n.crash()
 		} else if s.rng.IntN(3) == 0 {
-			s.restart()
+			s.restart(n)
 		}
 	case 12:
-		if s.set.seed%3 == 1 && s.set.cluster == nil { // a node of a cluster gets back what it lost
+		if s.set.seed%3 == 1 { // all nodes of a cluster: one of them would get back what it lost
 			s.setBack()
 		}
 	}
@@ -177,10 +209,21 @@ func (s *sim) mishap(p *person, l *liner) {
 
 // setBack resets the machine to an earlier state, like restoring a snapshot. Messages since then are lost.
 func (s *sim) setBack() {
-	s.crash()
+	for _, n := range s.nodes {
+		n.crash()
+	}
 	all := len(s.store.applied)
-	s.store.setBack(s.t, all-s.rng.IntN(min(all, 40)+1))
-	s.crash() // and starts there
+	to := all - s.rng.IntN(min(all, 40)+1)
+	if s.set.cluster != nil {
+		s.set.cluster.SetBack(uint64(to))
+	}
+	for _, n := range s.nodes {
+		n.store.setBack(s.t, min(to, len(n.store.applied)))
+	}
+	for _, n := range s.nodes {
+		n.crash() // and starts there
+	}
+	s.pass(0)
 	s.backs++
 	// Some come back when others have said something under the numbers that they had.
 	s.comeBack()
@@ -192,7 +235,7 @@ func (s *sim) setBack() {
 	}
 	s.stints = nil // their lines have no numbers, by which those that are left could be told
 	for _, room := range simRooms {
-		last := s.store.Bounds(room).Last
+		last := s.stored(room)
 		maps.DeleteFunc(s.truth[room], func(n uint64, _ wire.Message) bool { return n > last })
 		for _, p := range s.people {
 			p.all = slices.DeleteFunc(p.all, func(s *said) bool { return s.room == room && s.n > last }) // saved, and lost
@@ -201,14 +244,14 @@ func (s *sim) setBack() {
 }
 
 // restart ends the server in good order, and begins it anew. Not everybody takes the goodbye in time.
-func (s *sim) restart() {
-	s.store.faults, s.store.reopens = nil, 0
-	links := append([]*link(nil), s.links...)
+func (s *sim) restart(n *harness) {
+	n.store.faults, n.store.reopens = nil, 0
+	links := append([]*link(nil), n.links...)
 	for _, l := range links {
 		l.s.Quiet()
 	}
-	s.sequencer.Close()
-	for s.sequence() {
+	n.sequencer.Close()
+	for n.sequence() {
 	}
 	for _, l := range links {
 		l.s.Leave(time.Duration(s.rng.IntN(500)) * time.Millisecond)
@@ -216,7 +259,7 @@ func (s *sim) restart() {
 	for range s.rng.IntN(100) {
 		s.bytes()
 	}
-	s.crash()
+	n.crash()
 }
 
 // cutAll has the clients notice which connections have ended.
@@ -240,7 +283,9 @@ func (s *sim) cutAll() {
 
 // rest has everything go well from now on, and returns when nothing is left to happen.
 func (s *sim) rest() {
-	s.store.faults, s.store.reopens, s.store.reads = nil, 0, 0
+	for _, n := range s.nodes {
+		n.store.faults, n.store.reopens, n.store.reads = nil, 0, 0
+	}
 	s.quiet()
 	for round := range 100 {
 		if round == 5 {
@@ -257,14 +302,14 @@ func (s *sim) rest() {
 		for _, c := range s.ears {
 			c.connect()
 		}
-		for _, l := range s.links {
-			l.frozen, l.max, l.bite, l.chunk = false, 1+s.rng.IntN(64<<10), s.rng.IntN(5000), s.rng.IntN(500)
+		s.pass(0)
+		for _, n := range s.nodes {
+			for _, l := range n.links {
+				l.frozen, l.max, l.bite, l.chunk = false, 1+s.rng.IntN(64<<10), s.rng.IntN(5000), s.rng.IntN(500)
+			}
+			n.advance(time.Second)
 		}
-		s.advance(time.Second)
-		pending := 0
-		if s.catchUp() {
-			pending++
-		}
+		pending := s.behindNodes()
 		for _, p := range s.people {
 			p.push()
 			pending += len(p.box)
@@ -275,7 +320,9 @@ func (s *sim) rest() {
 			}
 		}
 		if pending == 0 && round > 5 {
-			s.advance(5 * time.Second)
+			for _, n := range s.nodes {
+				n.advance(5 * time.Second)
+			}
 			return
 		}
 	}

@@ -42,7 +42,7 @@ func (s *sim) judge() {
 				p.fail("got to %d of %s, but %d were said", e.at, room, s.newest(room))
 			}
 			s.judgeHeld(p.name, room, e.has)
-			if want := s.present(room); e.count != want {
+			if want := s.present(p.l.st, room); e.count != want {
 				p.fail("was told of %d connections in %s, but there are %d", e.count, room, want)
 			}
 		}
@@ -53,7 +53,7 @@ func (s *sim) judge() {
 			c.fail("got to %d of %s, but %d were said", c.at, c.room, s.newest(c.room))
 		}
 		s.judgeHeld(c.name, c.room, c.has)
-		if want := s.present(c.room); c.count != want {
+		if want := s.present(c.l.st, c.room); c.count != want {
 			c.fail("was told of %d connections in %s, but there are %d", c.count, c.room, want)
 		}
 	}
@@ -71,19 +71,20 @@ func (s *sim) judgeHeld(who, room string, has map[uint64]wire.Message) {
 	}
 }
 
-func (s *sim) present(room string) (n int) {
+// present returns the number of connections of a node in a room.
+func (s *sim) present(node *harness, room string) (n int) {
 	for _, p := range s.people {
-		if p.ears[room].in {
+		if p.ears[room].in && p.l.st == node {
 			n++
 		}
 	}
 	for _, l := range s.liners {
-		if l.room == room {
+		if l.room == room && l.now.l.st == node {
 			n++
 		}
 	}
 	for _, c := range s.ears {
-		if c.room == room {
+		if c.room == room && c.l.st == node {
 			n++
 		}
 	}
@@ -139,10 +140,11 @@ func (l *liner) connect() {
 	if l.now != nil {
 		return
 	}
-	h := l.sim.store.Bounds(l.room)
+	node := l.sim.node()
+	h := node.store.Bounds(l.room)
 	last := l.sim.rng.IntN(5)
 	t := &stint{room: l.room, at: max(h.First-1, h.Last-min(h.Last, uint64(last)))}
-	t.l = l.sim.connect(Client{Room: l.room, Last: last, Deflate: l == l.sim.liners[1] && l.sim.deflate(), Addr: l.sim.addr(100 + len(l.sim.stints))})
+	t.l = node.connect(Client{Room: l.room, Last: last, Deflate: l == l.sim.liners[1] && l.sim.deflate(), Addr: l.sim.addr(100 + len(l.sim.stints))})
 	t.l.line = func(s string) { t.heard = append(t.heard, s) }
 	l.now = t
 	l.sim.stints = append(l.sim.stints, t)

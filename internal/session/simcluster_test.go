@@ -1,20 +1,22 @@
 package session
 
 import (
-	"bytes"
 	"fmt"
-	"log/slog"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
 	"ramai/internal/eventlog"
 	"ramai/internal/eventlog/eventlogtest"
-	"ramai/internal/store/memory"
 )
 
-// TestClusterSimulation is TestSimulation on one of three nodes that share a sequence, which loses, repeats and delays
-// batches. Clients of the other nodes write to the same rooms. In the end the stores of all nodes are equal.
+// olderProgram and newerProgram are two versions of the program: the older one cannot trim rooms.
+var olderProgram, newerProgram = eventlog.Current.Versions(eventlog.Trim)
+
+// TestClusterSimulation is TestSimulation on three nodes that share a sequence, which loses, repeats and delays batches.
+// Clients move between the nodes, which start again and are upgraded one by one to a newer version of the program. The
+// level is raised when all of them are. In the end the stores of all nodes are equal.
 func TestClusterSimulation(t *testing.T) {
 	first, last := uint64(1), *seeds/4
 	if *oneSeed > 0 {
@@ -24,89 +26,92 @@ func TestClusterSimulation(t *testing.T) {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			s := newSim(t, seed, eventlogtest.NewSequence(seed))
 			s.set.cluster.SetTrouble(true)
-			for i := range 2 {
-				s.replicas = append(s.replicas, newReplica(s, i))
-			}
-			for range 100 { // a Start later on would begin an epoch that the clients do not know of yet
-				s.clock = s.clock.Add(time.Second)
-				s.catchUp()
-				s.sequence()
-			}
+			s.people[2].old = true
 			for range 400 {
 				s.step()
-				s.replicas[s.rng.IntN(2)].step()
+				s.sequenceOne()
+				s.raiseLevel()
+			}
+			for _, n := range s.nodes {
+				if s.upgrade(n) {
+					n.crash()
+				}
 			}
 			s.rest()
 			s.audit()
 			s.judge()
-			for _, r := range s.replicas {
-				r.judge()
-			}
+			s.judgeNodes()
 		})
 	}
 }
 
-// A replica is another node of the cluster, with a client that does nothing but write.
-type replica struct {
-	s     *sim
-	name  string
-	store *memory.Store
-	log   *eventlog.Log
-	wrote int
-}
-
-func newReplica(s *sim, i int) *replica {
-	store, err := memory.New(bytes.NewReader(s.store.seed))
-	if err != nil {
-		s.t.Fatal(err)
+// upgrade gives a node of a cluster the newer version of the program, from its next start on. It reports whether the node
+// had the older one.
+func (s *sim) upgrade(n *harness) bool {
+	if n.set.program != olderProgram {
+		return false
 	}
-	r := &replica{s: s, name: fmt.Sprint("replica", i), store: store}
-	r.log = eventlog.NewLog(r.store, s.set.cluster.Member(eventlog.Current), eventlog.Options{
-		Feed: func([]eventlog.Outcome, []eventlog.Submission) {}, Now: s.now, Logger: slog.New(slog.DiscardHandler), Batch: 3,
-		Node: r.name,
-		Start: func(after uint64) (eventlog.Submission, error) {
-			body := eventlog.StartBody{Node: r.name, After: after, Nonce: r.name}
-			return eventlog.Submission{Command: eventlog.Command{Kind: eventlog.Start, Body: body}}, nil
-		},
-	})
-	return r
+	n.set.program = newerProgram
+	return true
 }
 
-// step is one thing that happens.
-func (r *replica) step() {
-	if r.s.rng.IntN(5) > 0 {
-		_, _ = r.log.Step()
+// sequenceOne steps the log of one node. One node of a cluster lags, so that clients that come from others are ahead of it.
+func (s *sim) sequenceOne() {
+	n := s.node()
+	if n.set.node == 2 && s.rng.IntN(8) > 0 {
+		n = s.nodes[0]
+	}
+	n.sequence()
+}
+
+// raiseLevel submits the level when all nodes run the newer version.
+func (s *sim) raiseLevel() {
+	if s.store.Level() == newerProgram.Level() || slices.ContainsFunc(s.nodes, func(n *harness) bool { return n.set.program != newerProgram }) {
 		return
 	}
-	r.wrote++
-	c := eventlog.Command{Kind: eventlog.Say, SenderID: r.name, Room: simRooms[r.s.rng.IntN(2)], ID: fmt.Sprint(r.wrote), Text: r.s.text(r.name)}
-	if err := r.log.Submit(eventlog.Submission{Command: c}, nil); err != nil {
-		r.s.t.Fatal(err)
-	}
+	level := eventlog.Command{Kind: eventlog.Level, Body: eventlog.LevelBody{Level: newerProgram.Level()}}
+	_ = s.node().sequencer.Submit(eventlog.Submission{Command: level}, nil) // if there is no room, another time
 }
 
-// catchUp applies everything that is ordered. It returns whether there was anything.
-func (r *replica) catchUp() (moved bool) {
-	for worked := true; worked; moved = moved || worked {
-		worked, _ = r.log.Step()
+// behindNodes returns how many nodes of a cluster have not applied everything, or do not have the level of the newer version.
+func (s *sim) behindNodes() (behind int) {
+	if s.set.cluster == nil {
+		return 0
 	}
-	return moved
+	s.raiseLevel()
+	for _, n := range s.nodes {
+		if n.store.Position() != s.set.cluster.Last() || n.store.Level() != newerProgram.Level() {
+			behind++
+		}
+	}
+	return behind
 }
 
-// judge compares the store with that of the node that the clients saw.
-func (r *replica) judge() {
-	r.s.t.Helper()
-	if a, b := eventlogtest.Hash(r.s.t, r.s.store), eventlogtest.Hash(r.s.t, r.store); a != b {
-		r.s.t.Fatalf("the rows of %s have the hash %x, those of the clients' node %x", r.name, b, a)
+// stored returns the highest number that a node has in a room.
+func (s *sim) stored(room string) (last uint64) {
+	for _, n := range s.nodes {
+		last = max(last, n.store.Bounds(room).Last)
 	}
-	for _, part := range []func(eventlog.Store) any{
-		func(s eventlog.Store) any { return s.Position() },
-		func(s eventlog.Store) any { return s.AllBounds() },
-		func(s eventlog.Store) any { return s.NewestTimes() },
-		func(s eventlog.Store) any { return s.Epoch() },
-	} {
-		if a, b := part(r.s.store), part(r.store); !reflect.DeepEqual(a, b) {
-			r.s.t.Fatalf("%s has %v, the clients' node %v", r.name, b, a)
+	return last
+}
+
+// judgeNodes compares the stores of all nodes.
+func (s *sim) judgeNodes() {
+	s.t.Helper()
+	for _, n := range s.nodes[1:] {
+		if a, b := eventlogtest.Hash(s.t, s.store), eventlogtest.Hash(s.t, n.store); a != b {
+			s.t.Fatalf("the rows of %s have the hash %x, those of the first node %x", n.nodeName(), b, a)
+		}
+		for _, part := range []func(eventlog.Store) any{
+			func(s eventlog.Store) any { return s.Position() },
+			func(s eventlog.Store) any { return s.AllBounds() },
+			func(s eventlog.Store) any { return s.NewestTimes() },
+			func(s eventlog.Store) any { return s.Epoch() },
+			func(s eventlog.Store) any { return s.Level() },
+		} {
+			if a, b := part(s.store), part(n.store); !reflect.DeepEqual(a, b) {
+				s.t.Fatalf("%s has %v, the first node %v", n.nodeName(), b, a)
+			}
 		}
 	}
 }
@@ -115,13 +120,6 @@ func (r *replica) judge() {
 func (s *sim) quiet() {
 	if s.set.cluster != nil {
 		s.set.cluster.SetTrouble(false)
+		s.pass(time.Second)
 	}
-}
-
-// catchUp lets the other nodes apply everything. It returns whether anything happened.
-func (s *sim) catchUp() (moved bool) {
-	for _, r := range s.replicas {
-		moved = r.catchUp() || moved
-	}
-	return moved
 }

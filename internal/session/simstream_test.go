@@ -38,7 +38,7 @@ func (c *listener) connect() {
 	if c.id != "" {
 		client.After = &wire.Position{HistoryID: c.sim.store.HistoryID(), Epoch: c.epoch, N: c.at}
 	}
-	c.l = c.sim.connect(client)
+	c.l = c.sim.node().connect(client)
 	c.l.bytes, c.part = c.take, ""
 }
 
@@ -102,6 +102,9 @@ func (c *listener) event(s string) {
 	c.object(data, id)
 	if id != "" {
 		c.id = id
+		if p, ok := wire.ParsePosition(id); ok && c.sim.set.cluster != nil { // another node may have begun an epoch
+			c.epoch = p.Epoch
+		}
 		if want := string(wire.AppendPosition(nil, wire.Position{HistoryID: c.sim.store.HistoryID(), Epoch: c.epoch, N: c.at})); id != want {
 			c.fail("the id of %s is %s, want %s", data, id, want)
 		}
@@ -121,6 +124,9 @@ func (c *listener) object(data, id string) {
 			c.at = max(f.First-1, f.N-min(f.N, uint64(c.last)))
 			c.id = strconv.FormatUint(c.at, 10)
 		}
+	case wire.Epoch:
+		c.now = f.Epoch
+		return
 	case wire.Reset:
 		if c.reset++; c.reset > c.sim.backs {
 			c.fail("its position is not known any more: %s", data)
@@ -135,7 +141,7 @@ func (c *listener) object(data, id string) {
 		c.has[f.N] = f
 		c.sim.hear(c.name, &f)
 	case wire.Gap:
-		if f.From != c.at+1 || f.To < f.From || f.To >= c.sim.store.Bounds(c.room).First {
+		if f.From != c.at+1 || f.To < f.From || f.To >= c.l.st.store.Bounds(c.room).First {
 			c.fail("at %d: %s", c.at, describe(f))
 		}
 		c.at, c.epoch = f.To, c.now

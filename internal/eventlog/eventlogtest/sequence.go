@@ -67,6 +67,14 @@ func (s *Sequence) Forget(to uint64) {
 	s.first = max(s.first, to+1)
 }
 
+// SetBack deletes all entries after a position, as if the machines of all nodes were reset to a snapshot. The stores and the
+// members have to be reset, too.
+func (s *Sequence) SetBack(to uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.entries, s.late = s.entries[:min(to, uint64(len(s.entries)))], nil
+}
+
 // Member returns a sequencer for one node that runs a version of the program. After a restart a node has a new one.
 func (s *Sequence) Member(program *eventlog.Program) *Member {
 	m := &Member{seq: s, program: program}
