@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { mentionsName, parts, pieces } from "../../internal/web/page/text.js";
+import { isEmojiOnly, mentionsName, parts, pieces } from "../../internal/web/page/text.js";
 
 const brief = (text, me = "anna", names = ["Budi Satu"]) => parts(text, me, names).map((p) => `${p.kind}:${p.text}`);
 
@@ -31,6 +31,38 @@ test("code contains no links or mentions", () => {
 	assert.deepEqual(brief("a `https://x.test @anna` b"), ["text:a ", "code:https://x.test @anna", "text: b"]);
 	assert.deepEqual(brief("```go\nx := 1\n```\nafter"), ["block:x := 1", "text:after"]);
 	assert.deepEqual(brief("``` unfinished"), ["text:``` unfinished"]);
+});
+
+test("emphasis, quotes and lists", () => {
+	const flat = (list) => list.map((p) => (p.kind === "list" ? `list${p.start}[${p.items.map(flat).join("|")}]` : p.parts ? `${p.kind}(${flat(p.parts)})` : p.kind === "text" ? p.text : `${p.kind}:${p.text}`)).join("");
+	for (const [text, want] of [
+		["a **bold** and *italic* and _it too_.", "a bold(bold) and italic(italic) and italic(it too)."],
+		["snake_case_name and 2*3*4 and a * b * c", "snake_case_name and 2*3*4 and a * b * c"],
+		["**not\nclosed** ** x **", "**not\nclosed** ** x **"],
+		["**see https://x.test/a_b_c**", "bold(see link:https://x.test/a_b_c)"],
+		["https://x.test/_a_", "link:https://x.test/_a"].map((s, i) => (i ? s + "_" : s)),
+		["**hey @anna**", "bold(hey mention:@anna)"],
+		["> one\n> two\nanswer", "quote(one\ntwo)answer"],
+		["a:\n- one\n- `two`\nb", "a:list0[one|code:two]b"],
+		["3. c\n4. d", "list3[c|d]"],
+		["-5 and 1.5", "-5 and 1.5"],
+		["```\n- x\n**y**\n```", "block:- x\n**y**"],
+		["go to www.example.org/a_b, or www. or a.www.x.y", "go to link:www.example.org/a_b, or www. or a.www.x.y"],
+		["<b>x</b> **<i>**", "<b>x</b> bold(<i>)"],
+	]) assert.equal(flat(parts(text, "anna", [])), want, text);
+	assert.equal(parts("www.example.org", "", [])[0].href, "https://www.example.org/");
+	assert.ok(mentionsName("> **@anna**", "anna") && mentionsName("- hi @anna", "anna"));
+});
+
+test("a text of emoji alone", () => {
+	for (const yes of ["👍", "👍🏽 🎉", "🇮🇩", "❤️"]) assert.ok(isEmojiOnly(yes), yes);
+	for (const no of ["", " ", "1", "👍 ok", "*", "👍".repeat(30)]) assert.ok(!isEmojiOnly(no), no);
+});
+
+test("markers without an end are quick", () => {
+	const start = process.cpuUsage().user;
+	for (const s of ["*", " *a", " _a", "**a ", "> ", "- a\n", " (**x"]) parts(s.repeat(4000 / s.length), "anna", []);
+	assert.ok(process.cpuUsage().user - start < 1_000_000);
 });
 
 test("mentions are of whole names", () => {

@@ -37,12 +37,14 @@ function drawIcon(unread, mentioned) {
 	link.href = canvas.toDataURL();
 }
 
-/** Shows a notification or plays a sound, if the reader looks elsewhere and wants that. @param {string} who @param {string} text @param {() => void} opened */
-export function notify(who, text, opened) {
+/** Shows a notification or plays a sound, if the reader looks elsewhere and wants that. @param {string} who @param {string} text @param {string} url of the room @param {() => void} opened */
+export async function notify(who, text, url, opened) {
 	if (document.visibilityState === "visible" && document.hasFocus()) return;
 	if (shared.get("notify") && "Notification" in window && Notification.permission === "granted") {
+		const body = text.slice(0, 200);
+		if (await fromWorker(who, body, url)) return;
 		try {
-			const n = new Notification(who, { body: text.slice(0, 200), tag: "ramai" });
+			const n = new Notification(who, { body, tag: "ramai" });
 			n.onclick = () => {
 				window.focus();
 				opened();
@@ -50,10 +52,24 @@ export function notify(who, text, opened) {
 			};
 			return;
 		} catch {
-			// phones allow notifications only from service workers
+			beep(); // a phone without a service worker
+			return;
 		}
 	}
 	if (shared.get("sound")) beep();
+}
+
+/**
+ * Shows a notification where only service workers may: on phones. Resolves with false where the page itself can, which
+ * ends the notification with the page.
+ * @param {string} who @param {string} body @param {string} url
+ */
+async function fromWorker(who, body, url) {
+	if (!matchMedia("(pointer: coarse)").matches) return false;
+	const worker = await navigator.serviceWorker?.getRegistration().catch(() => undefined);
+	if (!worker?.active) return false;
+	await worker.showNotification(who, { body, tag: "ramai", data: { url } });
+	return true;
 }
 
 function beep() {

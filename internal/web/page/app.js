@@ -43,7 +43,7 @@ class App extends Component {
 	componentDidMount() {
 		const { model } = this.props;
 		model.on("change", () => this.setState({}));
-		model.on("mention", (/** @type {RoomState} */ { name }, /** @type {Message} */ m) => notify(displayName(m), m.text, () => this.#open(name)));
+		model.on("mention", (/** @type {RoomState} */ { name }, /** @type {Message} */ m) => notify(displayName(m), m.text, urlOf(name), () => this.#open(name)));
 		model.client.on("refused", (error) => this.setState({ error: error.message, naming: error.code === "name_taken" || this.state.naming }));
 		model.client.on("name", () => {
 			const named = document.activeElement?.id === "name" || document.activeElement?.closest(".name-form");
@@ -57,6 +57,7 @@ class App extends Component {
 			event.preventDefault();
 			this.#noFiles();
 		});
+		navigator.serviceWorker?.addEventListener("message", ({ data }) => this.#open(roomOf(new URL(data.open).pathname)));
 		addEventListener("popstate", () => this.#follow());
 		addEventListener("hashchange", () => this.#follow());
 		addEventListener("keydown", this.#key);
@@ -214,7 +215,9 @@ class App extends Component {
 	#typing() {
 		const { client, current } = this.props.model;
 		const others = current.room.typists.filter((p) => p.by !== client.by);
-		return html`<p class="typing" aria-hidden="true">${others.length > 0 && t.typing(others.slice(0, 3).map(displayName).join(", "))}</p>`;
+		const [one, other] = others.map(displayName);
+		const text = others.length > 2 ? t.manyTyping(number(others.length)) : other ? t.twoTyping(one, other) : one ? t.typing(one) : "";
+		return html`<p class="typing" aria-hidden="true">${text}</p>`;
 	}
 
 	#dialog() {

@@ -3,7 +3,7 @@ import { focusBox, touchScreen } from "./focus.js";
 import { Component, html } from "./html.js";
 import { textSize } from "./ramai/protocol.js";
 import { pieces } from "./text.js";
-import { number, t } from "./i18n.js";
+import { byName, number, t } from "./i18n.js";
 
 /**
  * @typedef {import("./model.js").Model} Model
@@ -119,12 +119,9 @@ export class Composer extends Component {
 	/** Names to complete: recent senders first, then the others who are here. */
 	#names() {
 		const { roomState, model } = this.props;
-		const names = new Set();
-		for (let i = roomState.timeline.messages.length - 1; i >= 0 && names.size < 50; i--) names.add(roomState.timeline.messages[i].from);
-		for (const n of roomState.room.names) names.add(n);
-		names.delete("");
+		const names = new Set([...roomState.speakers(50), ...[...roomState.room.names].sort(byName)]);
 		names.delete(model.client.name);
-		return /** @type {string[]} */ ([...names]);
+		return [...names];
 	}
 
 	/** @param {Choice} choice */

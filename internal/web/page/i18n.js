@@ -10,13 +10,20 @@ export const languages = (document.documentElement.dataset.languages ?? "en").sp
 /** @type {Strings} */
 export let t = en;
 export let language = "en";
-let formats = formatsOf(language);
+let locale = localeOf(language);
+let formats = formatsOf(locale);
+
+/** The browser's variant of a language, whose formats the reader is used to. @param {string} l */
+function localeOf(l) {
+	return (globalThis.navigator?.languages ?? []).find((full) => full.toLowerCase().split("-")[0] === l) ?? l;
+}
 
 /** Formatters are reused: creating one costs more than a hundred uses. @param {string} l a language */
 function formatsOf(l) {
 	return {
+		names: new Intl.Collator(l),
 		number: new Intl.NumberFormat(l),
-		time: new Intl.DateTimeFormat(l, { hour: "2-digit", minute: "2-digit" }),
+		time: new Intl.DateTimeFormat(l, { timeStyle: "short" }),
 		full: new Intl.DateTimeFormat(l, { dateStyle: "full", timeStyle: "long" }),
 	};
 }
@@ -31,8 +38,12 @@ export async function setLanguage(wanted) {
 		[t, language] = [en, "en"];
 	}
 	document.documentElement.lang = language;
-	formats = formatsOf(language);
+	locale = localeOf(language);
+	formats = formatsOf(locale);
 }
+
+/** Names in the order of the language. @param {string} a @param {string} b */
+export const byName = (a, b) => formats.names.compare(a, b);
 
 /** @param {number} n */
 export const number = (n) => formats.number.format(n);
@@ -56,5 +67,5 @@ export function dayName(at) {
 	if (days === 0) return t.today;
 	if (days === 1) return t.yesterday;
 	const year = d.getFullYear() === new Date().getFullYear() ? undefined : "numeric";
-	return d.toLocaleDateString(language, { weekday: "long", day: "numeric", month: "long", year });
+	return d.toLocaleDateString(locale, { weekday: "long", day: "numeric", month: "long", year });
 }

@@ -1,7 +1,7 @@
 // One message, as it stands in the log.
 import { Component, html } from "./html.js";
 import { fullTime, number, t, timeOfDay } from "./i18n.js";
-import { hue, mentionsName, parts } from "./text.js";
+import { hue, isEmojiOnly, mentionsName, parts } from "./text.js";
 
 /**
  * @typedef {import("./ramai/outbox.js").Sent} Sent
@@ -13,8 +13,11 @@ import { hue, mentionsName, parts } from "./text.js";
 export const displayName = (m) => m.from || t.guest(m.by.slice(0, 4));
 
 /** @param {{text: string, me: string, names: string[]}} props */
-function Text({ text, me, names }) {
-	return parts(text, me, names).map((p) => {
+const Text = ({ text, me, names }) => nodes(parts(text, me, names));
+
+/** @param {import("./text.js").Part[]} list @returns {any[]} */
+function nodes(list) {
+	return list.map((p) => {
 		switch (p.kind) {
 			case "link":
 				return html`<a href=${p.href} title=${p.href} target="_blank" rel="noopener noreferrer nofollow ugc">${p.text}</a>`;
@@ -24,6 +27,16 @@ function Text({ text, me, names }) {
 				return html`<pre tabindex="0"><code>${p.text}</code></pre>`;
 			case "mention":
 				return html`<b class=${p.me ? "mention me" : "mention"}>${p.text}</b>`;
+			case "bold":
+				return html`<strong>${nodes(p.parts)}</strong>`;
+			case "italic":
+				return html`<em>${nodes(p.parts)}</em>`;
+			case "quote":
+				return html`<blockquote>${nodes(p.parts)}</blockquote>`;
+			case "list": {
+				const items = p.items.map((item) => html`<li>${nodes(item)}</li>`);
+				return p.start ? html`<ol start=${p.start}>${items}</ol>` : html`<ul>${items}</ul>`;
+			}
 		}
 		return p.text;
 	});
@@ -52,7 +65,7 @@ class Folded extends Component {
 	render({ text, children }) {
 		const { high, open } = this.state;
 		const fold = !open && (high || text.length > MAY_BE_LONG || text.split("\n", 21).length > 20);
-		return html`<div class=${fold ? "text fold" : "text"} dir="auto" ref=${(/** @type {HTMLElement|null} */ el) => { this.#element = el; }}>${children}</div>
+		return html`<div class=${fold ? "text fold" : isEmojiOnly(text) ? "text large" : "text"} dir="auto" ref=${(/** @type {HTMLElement|null} */ el) => { this.#element = el; }}>${children}</div>
 			${high && html`<button type="button" class="plain more" aria-expanded=${open ? "true" : "false"} onClick=${() => this.setState({ open: !open })}>${open ? t.showLess : t.showMore}</button>`}`;
 	}
 }
@@ -89,7 +102,7 @@ export class MessageRow extends Component {
 			${skipped > 0 && html`<button type="button" class="skipped" title=${t.skippedLoad(number(skipped))} aria-label=${t.skippedLoad(number(skipped))}
 				onClick=${() => roomState.load({ before: m.n })}>${t.skipped(number(skipped))}</button>`}
 			${head && html`<${Byline} m=${m} mine=${mine}>${time}<//>`}
-			${!head && time}
+			${!head && html`<span class="author">${displayName(m)}: </span>${time}`}
 			<${Folded} text=${m.text}><${Text} text=${m.text} me=${me} names=${roomState.room.names} /><//>
 		</li>`;
 	}

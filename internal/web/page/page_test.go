@@ -39,7 +39,7 @@ func handler(p *Page) http.Handler {
 
 // What a browser fetches before it shows anything is small in total, and of one request behind the page.
 func TestFirstLoad(t *testing.T) {
-	const limit = 72_000 // as separate modules; a fifth less as one file
+	const limit = 60_000
 	p := New(nil)
 	h := handler(p)
 	body := get(h, "/").Body.String()

@@ -239,19 +239,24 @@ export class RoomState {
 		return this.timeline.has(n);
 	}
 
+	/** The names of who spoke last, the newest first. @param {number} limit */
+	speakers(limit) {
+		/** @type {Set<string>} */
+		const names = new Set();
+		const { messages } = this.timeline;
+		for (let i = messages.length - 1; i >= 0 && names.size < limit; i--) if (messages[i].from) names.add(messages[i].from);
+		return [...names];
+	}
+
 	/**
-	 * Finds the first message at a time or later, by binary search over single messages.
-	 * @param {number} time ms @returns {Promise<number>} its number; 0: there is none
+	 * Loads the messages around a time.
+	 * @param {number} time ms @returns {Promise<number>} the first message at that time or later; 0: there is none
 	 */
 	async find(time) {
-		const { first, head } = this.room;
-		let [low, high] = [first, head + 1];
-		while (low < high) {
-			const middle = (low + high) >> 1;
-			const { messages } = await this.room.client.withRetry(() => this.room.history({ after: middle - 1, limit: 1 }));
-			if (messages.length === 0 || Date.parse(messages[0].at) >= time) high = middle;
-			else low = Math.max(middle, messages[0].n) + 1;
-		}
-		return low > head ? 0 : low;
+		const page = await this.room.client.withRetry(() => this.room.history({ at: new Date(time).toISOString(), limit: PAGE }));
+		if (page.log !== this.room.log || !page.target) return 0;
+		this.jumpTarget = page.target; // or they would be dropped again, far from those on screen
+		this.timeline.addPage(page.messages, page.messages[0]?.n ?? 0, page.first);
+		return page.target;
 	}
 }

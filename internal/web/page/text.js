@@ -1,20 +1,29 @@
-// Splits a text into links, code, mentions, and plain text. The result is data, not HTML.
+// Splits a text into links, code, mentions, quotes, lists, emphasis, and plain text. The result is data, not HTML.
 import { textSize } from "./ramai/protocol.js";
 
 /**
  * @typedef {{kind: "text" | "code" | "block", text: string}
  *  | {kind: "link", text: string, href: string}
- *  | {kind: "mention", text: string, me: boolean}} Part
+ *  | {kind: "mention", text: string, me: boolean}
+ *  | {kind: "bold" | "italic" | "quote", parts: Part[]}
+ *  | {kind: "list", start: number, items: Part[][]}} Part start: the first number; 0: without numbers
  */
 
-const LINK = /https?:\/\//giu;
+const LINK = /https?:\/\/|(?<![\p{L}\p{N}_.@/-])www\.(?=[^\s.]+\.[^\s.])/giu;
 // Characters that end a link, in ASCII and beyond: white space, control characters, invisible and bidirectional ones (which
 // could make a link look like another), quotation marks, and punctuation that ends a sentence in other scripts.
 const STOP = /[\p{Cc}\p{White_Space}<>"'`]/u;
 const WIDE_STOP = /[\p{Cc}\p{Cf}\p{White_Space}\p{Pi}\p{Pf}\p{Terminal_Punctuation}]/u;
 const TRAILING = /[.,;:!?…*_~]+$/u; // belongs to the sentence around a link
 const CLOSERS = new Map([..."()[]{}（）［］｛｝「」『』【】〔〕〈〉《》〖〗〘〙｢｣"].flatMap((c, i, all) => (i % 2 ? [] : [[c, all[i + 1]]])));
-const CODE = /```[^\n`]*\n([\s\S]*?)\n?```|```([\s\S]+?)```|`([^`\n]+)`/g;
+const FENCE = /```[^\n`]*\n([\s\S]*?)\n?```|```([\s\S]+?)```/g;
+const CODE = /`([^`\n]+)`/g;
+const QUOTE = /^> ?(.*)$/;
+const BULLET = /^[-*•] +(\S.*)$/;
+const NUMBERED = /^(\d{1,4})[.)] +(\S.*)$/;
+// Markdown's emphasis, between white space or punctuation and within a line: names with _ in them are not meant.
+const EMPHASIS = /(?<=^|\s|(?<=^|\s)\()(?:\*\*(?=\S)([^\n]{1,500}?)(?<=\S)\*\*|\*(?=[^\s*])([^\n*]{1,500}?)(?<=\S)\*|_(?=[^\s_])([^\n]{1,500}?)(?<=\S)_)(?=$|[\s\p{P}])/gu;
+const EMOJI = /^(?:[\p{Extended_Pictographic}\p{Emoji_Modifier}\p{Regional_Indicator}\u200d\ufe0f]|\s)+$/u;
 const MENTIONS = 20; // per text: thousands of @ signs would cost every reader time
 const WORD = /[\p{L}\p{N}\p{M}_]/u;
 const MARK = /\p{M}/u;
@@ -29,25 +38,78 @@ export function parts(text, me, names = []) {
 	/** @type {Part[]} */
 	const out = [];
 	let end = 0;
-	for (const match of text.matchAll(CODE)) {
-		plain(text.slice(end, match.index), me, names, out);
-		const block = match[1] ?? match[2];
-		if (block !== undefined) out.push({ kind: "block", text: block });
-		else out.push({ kind: "code", text: match[3] });
+	for (const match of text.matchAll(FENCE)) {
+		blocks(text.slice(end, match.index), me, names, out);
+		out.push({ kind: "block", text: match[1] ?? match[2] });
 		end = match.index + match[0].length;
-		if (block !== undefined && text[end] === "\n") end++;
+		if (text[end] === "\n") end++;
 	}
-	plain(text.slice(end), me, names, out);
+	blocks(text.slice(end), me, names, out);
 	return out;
 }
 
+/** Quotes and lists, which take whole lines. @param {string} text @param {string} me @param {string[]} names @param {Part[]} out */
+function blocks(text, me, names, out) {
+	const lines = text.split("\n");
+	let from = 0; // the first line that is not in out yet
+	const inlineUntil = (/** @type {number} */ i) => {
+		if (i > from) inline(lines.slice(from, i).join("\n"), me, names, out);
+	};
+	for (let i = 0; i < lines.length; ) {
+		const pattern = [QUOTE, BULLET, NUMBERED].find((p) => p.test(lines[i]));
+		if (!pattern) {
+			i++;
+			continue;
+		}
+		inlineUntil(i);
+		const first = i;
+		while (i < lines.length && pattern.test(lines[i])) i++;
+		const inside = lines.slice(first, i).map((line) => pattern.exec(line)?.at(-1) ?? "");
+		const partsOf = (/** @type {string} */ s) => {
+			/** @type {Part[]} */
+			const list = [];
+			inline(s, me, names, list);
+			return list;
+		};
+		if (pattern === QUOTE) out.push({ kind: "quote", parts: partsOf(inside.join("\n")) });
+		else out.push({ kind: "list", start: pattern === NUMBERED ? parseInt(lines[first], 10) : 0, items: inside.map(partsOf) });
+		from = i;
+	}
+	inlineUntil(lines.length);
+}
+
 /** @param {string} text @param {string} me @param {string[]} names @param {Part[]} out */
-function plain(text, me, names, out) {
+function inline(text, me, names, out) {
+	let end = 0;
+	for (const match of text.matchAll(CODE)) {
+		emphasis(text.slice(end, match.index), me, names, out);
+		out.push({ kind: "code", text: match[1] });
+		end = match.index + match[0].length;
+	}
+	emphasis(text.slice(end), me, names, out);
+}
+
+/** @param {string} text @param {string} me @param {string[]} names @param {Part[]} out */
+function emphasis(text, me, names, out) {
+	let end = 0;
+	for (const match of text.matchAll(EMPHASIS)) {
+		links(text.slice(end, match.index), me, names, out);
+		/** @type {Part[]} */
+		const inside = [];
+		links(match[1] ?? match[2] ?? match[3], me, names, inside);
+		out.push({ kind: match[1] === undefined ? "italic" : "bold", parts: inside });
+		end = match.index + match[0].length;
+	}
+	links(text.slice(end), me, names, out);
+}
+
+/** @param {string} text @param {string} me @param {string[]} names @param {Part[]} out */
+function links(text, me, names, out) {
 	let end = 0;
 	for (const match of text.matchAll(LINK)) {
 		if (match.index < end) continue; // within the previous link
 		const shown = linkAt(text, match.index + match[0].length, match.index);
-		const href = address(shown);
+		const href = address(/^www/i.test(shown) ? `https://${shown}` : shown);
 		if (!href) continue;
 		mentions(text.slice(end, match.index), me, names, out);
 		out.push({ kind: "link", text: shown, href });
@@ -131,8 +193,18 @@ function possibleNames(text, longest) {
 
 /** Whether a text mentions a name. @param {string} text @param {string} name */
 export function mentionsName(text, name) {
-	return name !== "" && text.includes("@") && parts(text, name).some((p) => p.kind === "mention" && p.me);
+	return name !== "" && text.includes("@") && parts(text, name).some(mentionsMe);
 }
+
+/** @param {Part} p @returns {boolean} */
+function mentionsMe(p) {
+	if (p.kind === "mention") return p.me;
+	if (p.kind === "list") return p.items.flat().some(mentionsMe);
+	return "parts" in p && p.parts.some(mentionsMe);
+}
+
+/** Whether a text is a few emoji and nothing else. @param {string} text */
+export const isEmojiOnly = (text) => text.length <= 40 && /\S/.test(text) && EMOJI.test(text);
 
 /**
  * Splits a text into pieces of at most limit bytes, between lines or words where possible.

@@ -348,3 +348,96 @@ func TestZoom(t *testing.T) {
 	b.waitFor(inView(".composer textarea"))
 	b.screenshot("zoom-400")
 }
+
+// Texts have emphasis, quotes, lists and links, made of nodes. Emoji alone are large. Screen readers hear the author of each message.
+func TestFormats(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t, nil)
+	anna := srv.dialAs("lobby", "anna")
+	t.Cleanup(func() { anna.CloseNow() })
+	for _, text := range []string{"**bold**, *italics* and www.example.org", "> a quote\n> of two lines\nand an answer", "bring:\n- water\n- a hat\n1. first\n2. second", "🎉", "**<img src=x onerror=alert(1)>**"} {
+		anna.post(text)
+	}
+	anna.read(5)
+	b := openPage(t, srv.url("/"), laptop()).ready()
+	b.waitForText(".text strong", "<img")
+	for _, selector := range []string{".text em", ".text blockquote", ".text ul > li + li", ".text ol > li + li", ".text.large", ".text a[href='https://www.example.org/']"} {
+		if !eval[bool](b, "document.querySelector("+quote(selector)+") !== null") {
+			t.Errorf("nothing matches %s", selector)
+		}
+	}
+	if n := eval[int](b, "document.querySelectorAll('.text img').length"); n != 0 {
+		t.Errorf("%d images came from a text", n)
+	}
+	if n := eval[int](b, "[...document.querySelectorAll('.m:not(.head) .author')].filter((e) => e.textContent === 'anna: ').length"); n != 4 {
+		t.Errorf("%d of 4 follow-up messages name their author", n)
+	}
+	b.checkAccessibility("formats")
+	b.screenshot("formats")
+}
+
+// The list of people is led by the reader and those who spoke last. In a large room it says how many it does not list.
+func TestManyPeople(t *testing.T) {
+	srv := startServer(t, nil)
+	for _, name := range []string{"Zoe", "émile", "Anna", "budi", "Citra"} {
+		p := srv.dialAs("lobby", name)
+		t.Cleanup(func() { p.CloseNow() })
+	}
+	zoe := srv.dialAs("lobby", "Zoe2")
+	t.Cleanup(func() { zoe.CloseNow() })
+	zoe.post("I speak")
+	zoe.read(1)
+	b := openPage(t, srv.url("/"), laptop()).ready()
+	b.takeName("Mira")
+	const names = "[...document.querySelectorAll('.people bdi')].map((e) => e.textContent).join()"
+	b.waitFor(names + " === 'Mira,Zoe2,Anna,budi,Citra,émile,Zoe'")
+	b.waitForText(".people li:first-child", "(you)")
+	for range 200 {
+		p := srv.dial("lobby")
+		t.Cleanup(func() { p.CloseNow() })
+	}
+	b.waitForText(".people .none", "and ")
+	b.waitFor(names + " === 'Mira,Zoe2,Anna,budi,Citra,émile,Zoe'")
+	b.typeText("@ém")
+	b.waitForText("[role=option]", "émile")
+	b.screenshot("many-people")
+}
+
+// Go to date takes one request.
+func TestDateInOneRequest(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t, nil)
+	srv.postMany("lobby", 900, func(i int) string { return fmt.Sprint("message ", i+1) })
+	b := openPage(t, srv.url("/"), laptop()).ready()
+	b.waitForText(".log", "message 900")
+	eval[bool](b, "(performance.clearResourceTimings(), true)")
+	b.click(".icon.jump")
+	b.click("dialog button.primary")
+	b.waitFor("document.querySelector('.m.target[data-n=\"1\"]')")
+	b.waitFor(inView("[data-n='1']"))
+	if n := eval[int](b, "performance.getEntriesByType('resource').filter((e) => e.name.includes('/messages')).length"); n != 1 {
+		t.Errorf("the page made %d requests, want 1", n)
+	}
+	b.checkComplete(900)
+	b.screenshot("target")
+}
+
+// On a phone, notifications come from the service worker.
+func TestNotificationOnPhone(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t, nil)
+	b := openPage(t, srv.url("/"), phone()).ready()
+	b.takeNameOnPhone("budi")
+	eval[bool](b, `navigator.serviceWorker.ready.then((r) => {
+		localStorage.setItem("ramai.notify", "true");
+		window.shown = [];
+		Object.defineProperty(Notification, "permission", { get: () => "granted" });
+		ServiceWorkerRegistration.prototype.showNotification = async function (title, options) { shown.push([title, options.body, options.data.url].join("|")); };
+		return true;
+	})`)
+	b.setFocus(false)
+	anna := srv.dialAs("lobby", "anna")
+	t.Cleanup(func() { anna.CloseNow() })
+	anna.post("@budi are you there?")
+	b.waitFor("shown[0] === 'anna|@budi are you there?|/'")
+}

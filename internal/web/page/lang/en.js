@@ -17,6 +17,9 @@ export default {
 	here: (/** @type {string} */ n) => `${n} here`,
 	allHere: (/** @type {string} */ n) => `People here: ${n}`,
 	guests: (/** @type {string} */ n) => `and ${n} without a name`,
+	others: (/** @type {string} */ n) => `and ${n} more`,
+	findPerson: "Find a person",
+	nobodyFound: "No one by that name.",
 	onlyGuests: (/** @type {string} */ n) => `${n} without a name`,
 
 	// Banner.
@@ -54,7 +57,7 @@ export default {
 	paused: (/** @type {string} */ n) => `Paused. ${count(n, "new message")}, all saved.`,
 	resume: "Resume",
 	guest: (/** @type {string} */ tag) => `guest ${tag}`,
-	you: "you",
+	you: "(you)",
 	newMessages: (/** @type {string} */ n) => count(n, "new message"),
 	says: (/** @type {string} */ who, /** @type {string} */ text) => `${who}: ${text}`,
 
@@ -73,7 +76,9 @@ export default {
 	writeTo: (/** @type {string} */ room) => `Message to ${room}`,
 	send: "Send",
 	over: (/** @type {string} */ n) => `${count(n, "byte")} too long`,
-	typing: (/** @type {string} */ names) => `Typing: ${names}`,
+	typing: (/** @type {string} */ name) => `${name} is typing…`,
+	twoTyping: (/** @type {string} */ one, /** @type {string} */ other) => `${one} and ${other} are typing…`,
+	manyTyping: (/** @type {string} */ n) => `${n} people are typing…`,
 	suggestions: "Suggestions",
 	noFiles: "Files cannot be sent here. Share a link to the file instead.",
 	longPaste: "Paste a long text?",

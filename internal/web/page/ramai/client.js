@@ -153,6 +153,11 @@ export class Client extends Emitter {
 		this.#typed = Date.now();
 	}
 
+	/** @param {string} room */
+	whoIsHere(room) {
+		this.#send({ type: "who", room });
+	}
+
 	/** @param {string} q @param {{room?: string, before?: string, limit?: number}} [within] @returns {Promise<{hits: Hit[], more: boolean, behind: number}>} */
 	search(q, within = {}) {
 		return this.get("/api/v1/search", "hits", { q, ...within });

@@ -3,7 +3,7 @@
 /**
  * @typedef {{room: string, n: number, at: string, by: string, from: string, id: string, text: string}} Message
  * @typedef {{log: string, epoch?: string, n: number}} Position
- * @typedef {{messages: Message[], more: boolean, log: string, epoch?: string, first: number, reset?: boolean}} Page
+ * @typedef {{messages: Message[], more: boolean, log: string, epoch?: string, first: number, target?: number, reset?: boolean}} Page
  * @typedef {{by: string, from: string}} Typist
  * @typedef {{room: string, n: number, from: string, by: string, id: string, at: string, snippet: string, marks: number[][]}} Hit
  */

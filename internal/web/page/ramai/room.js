@@ -10,6 +10,8 @@ import { Emitter } from "./emitter.js";
 
 const RESET_LAST = 50; // of a new history, the newest messages that the server sends
 
+const PUSHED = 200; // connections in a room, above which the server pushes no names
+
 /**
  * A room of a client. Events:
  * - message(Message): in order, each once
@@ -55,14 +57,19 @@ export class Room extends Emitter {
 		return this.client.say(this.name, text);
 	}
 
+	/** Asks for the names in a room that is too large for the server to push them. Settled by the event presence. */
+	whoIsHere() {
+		if (this.count > PUSHED) this.client.whoIsHere(this.name);
+	}
+
 	/** Tells the others that someone is typing here. Call it as often as you like. */
 	typing() {
 		this.client.typing(this.name);
 	}
 
 	/**
-	 * A page of history: before a number, after a number or a position (LOG:EPOCH:N), or the newest messages.
-	 * @param {{before?: number, after?: number|string, limit?: number}} [params]
+	 * A page of history: before a number, after a number or a position (LOG:EPOCH:N), around a time (RFC 3339), or the newest messages.
+	 * @param {{before?: number, after?: number|string, at?: string, limit?: number}} [params]
 	 * @returns {Promise<Page>}
 	 */
 	history(params = {}) {
@@ -108,6 +115,10 @@ export class Room extends Emitter {
 				return;
 			case "presence":
 				this.count = f.count;
+				if (f.names?.length || this.count <= PUSHED) this.names = f.names ?? [];
+				this.emit("presence");
+				return;
+			case "who": // the answer to whoIsHere; the server pushes no names of large rooms
 				this.names = f.names ?? [];
 				this.emit("presence");
 				return;
