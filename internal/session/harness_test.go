@@ -79,7 +79,7 @@ func newHarness(tb testing.TB, set setting) *harness {
 	key[0], key[1], key[2] = byte(set.seed), byte(set.seed>>8), byte(set.seed>>16)
 	st := &harness{tb: tb, set: set, clock: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), random: rand.NewChaCha8(key)}
 	st.store = newShaky(tb, st.random) // with the same history id on all nodes
-	if set.node > 0 { // but with sessions of its own
+	if set.node > 0 {                  // but with sessions of its own
 		key[3] = byte(set.node)
 		st.random = rand.NewChaCha8(key)
 	}
