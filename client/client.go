@@ -32,6 +32,10 @@ type Config struct {
 	Plain   bool   // do not offer ramai.v1
 	Last    int    // old messages to begin the URL's room with, 0 to wire.MaxLast; NoJoin: do not join it
 
+	// After is a position in the URL's room, with its history: the room begins with the messages after it, and Last must be
+	// 0. Nil: it begins with the last messages. On the plain protocol it has no effect.
+	After *wire.Position
+
 	TLS *tls.Config // whom to believe that it is the server, of https and wss; nil: who the system believes
 
 	// DialContext opens the connection below HTTP and TLS; nil: that of net.Dialer.
@@ -114,6 +118,9 @@ func newClient(config Config) (*Client, error) {
 	if config.Last < NoJoin || config.Last > wire.MaxLast {
 		return nil, fmt.Errorf("invalid number of old messages %d (want 0 to %d)", config.Last, wire.MaxLast)
 	}
+	if config.After != nil && (config.Last != 0 || config.After.HistoryID == "") {
+		return nil, fmt.Errorf("invalid position %s (want one with a history, and no number of old messages)", wire.AppendPosition(nil, *config.After))
+	}
 	random := config.Random
 	if random == nil {
 		random = rand.Reader
@@ -145,7 +152,10 @@ func newClient(config Config) (*Client, error) {
 	if c.logger == nil {
 		c.logger = slog.New(slog.DiscardHandler)
 	}
-	if config.Last != NoJoin {
+	switch after := config.After; {
+	case after != nil:
+		c.core.join(room{name: name, historyID: after.HistoryID, epoch: after.Epoch, n: after.N})
+	case config.Last != NoJoin:
 		c.core.join(room{name: name, last: config.Last})
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
@@ -192,20 +202,42 @@ func (c *Client) Next(ctx context.Context) (Event, error) {
 // message waits; see [Client.Pending]. A text that is not UTF-8 is an error. It is sent as [wire.NormalizeText] returns
 // it.
 func (c *Client) Say(room, text string) (id string, err error) {
-	if err := wire.CheckRoom(room); err != nil {
-		return "", err
-	}
-	if !utf8.ValidString(text) {
-		return "", errNotUTF8
-	}
-	err = c.do(func() error {
-		if c.core.plain && room != c.core.room {
-			return errPlain
-		}
+	err = c.say(room, text, func() error {
 		id = c.core.say(room, text)
 		return nil
 	})
 	return id, err
+}
+
+// SayWithID is Say with an id of the caller's: 1 to 64 of [A-Za-z0-9_-]. A sender's second message with an id in a room is
+// not posted; its [Sent] event has the number of the first. It fails if a message with this id is waiting already.
+func (c *Client) SayWithID(room, id, text string) error {
+	if err := wire.CheckID(id); err != nil {
+		return err
+	}
+	return c.say(room, text, func() error {
+		if c.core.outbox.find(room, id) >= 0 {
+			return fmt.Errorf("a message with the id %q is waiting to be sent", id)
+		}
+		c.core.sayWithID(room, id, text)
+		return nil
+	})
+}
+
+// say checks a message, and posts it with mu held.
+func (c *Client) say(room, text string, post func() error) error {
+	if err := wire.CheckRoom(room); err != nil {
+		return err
+	}
+	if !utf8.ValidString(text) {
+		return errNotUTF8
+	}
+	return c.do(func() error {
+		if c.core.plain && room != c.core.room {
+			return errPlain
+		}
+		return post()
+	})
 }
 
 // Pending returns how many messages have no final state. They are kept in the memory of this process. The number has no

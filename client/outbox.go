@@ -84,9 +84,14 @@ func (o *outbox) wake(plain bool) time.Time {
 func (c *core) say(room, text string) string {
 	o := &c.outbox
 	o.count++
-	s := say{room: room, id: c.prefix + "-" + strconv.Itoa(o.count), text: wire.NormalizeText(text)}
-	o.says = append(o.says, s)
-	return s.id
+	id := c.prefix + "-" + strconv.Itoa(o.count)
+	c.sayWithID(room, id, text)
+	return id
+}
+
+// sayWithID queues a message.
+func (c *core) sayWithID(room, id, text string) {
+	c.outbox.says = append(c.outbox.says, say{room: room, id: id, text: wire.NormalizeText(text)})
 }
 
 // sent is the message as a value.

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -26,13 +27,42 @@ type target struct {
 	server   string
 	ca       string // a file of certificates; empty: only those of the system
 	insecure bool   // skip the verification of certificates
+	wait     time.Duration
+}
+
+// defaultServer is the server of clients that name none.
+const defaultServer = "http://127.0.0.1:2000"
+
+// serverURL is a flag for the URL of a server. The scheme may be missing.
+type serverURL string
+
+// String implements pflag.Value.
+func (u *serverURL) String() string { return string(*u) }
+
+// Set implements pflag.Value. The URL is validated when it is used, because a room may be added to it.
+func (u *serverURL) Set(s string) error {
+	*u = serverURL(withScheme(s))
+	return nil
+}
+
+// Type implements pflag.Value.
+func (u *serverURL) Type() string { return "url" }
+
+// withScheme returns an address with http:// in front if it has no scheme, as in localhost:2000.
+func withScheme(address string) string {
+	if strings.Contains(address, "://") {
+		return address
+	}
+	return "http://" + address
 }
 
 // flags adds the flags that all client commands share.
 func (t *target) flags(f *pflag.FlagSet) {
-	f.StringVar(&t.server, "server", "http://127.0.0.1:2000", "URL of the server: http://, https://, ws:// or wss://")
+	t.server = defaultServer
+	f.Var((*serverURL)(&t.server), "server", "address of the server: HOST:PORT, or a URL with http://, https://, ws:// or wss://")
 	f.Var((*path)(&t.ca), "ca", "PEM file with additional CA certificates to trust")
 	f.BoolVar(&t.insecure, "insecure", false, "skip certificate verification (insecure)")
+	f.DurationVar(&t.wait, "wait", 0, "wait this long for a server that cannot be reached, for example 10s")
 }
 
 // config returns the client configuration for the target.
@@ -72,7 +102,7 @@ func (t *target) ask(ctx context.Context, who *identity, want string, notes io.W
 	if who != nil {
 		config = who.config(config)
 	}
-	c, err := connect(ctx, config)
+	c, err := t.connect(ctx, config)
 	if err != nil {
 		return nil, err
 	}
@@ -99,8 +129,11 @@ func hint(err error) string {
 	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return "this port does not use TLS; try http:// instead"
 	}
-	return "to start a server, run ramai serve"
+	return startHint
 }
+
+// startHint is the hint for a server that cannot be reached.
+const startHint = "to start a server, run ramai serve"
 
 // checkServer validates the URL of a server.
 func checkServer(address string) error {
@@ -134,10 +167,22 @@ func inRoom(address, room string) (string, error) {
 	return u.String(), nil
 }
 
-// connect dials the server. Its error has an exit code: one for a server that cannot be reached, another for one that
-// rejects the client.
-func connect(ctx context.Context, config client.Config) (*client.Client, error) {
+// retryPause is the time between attempts to connect.
+const retryPause = 100 * time.Millisecond
+
+// connect dials the server. A server that cannot be reached is dialled again for as long as --wait says. The error has an exit
+// code: one for a server that cannot be reached, another for one that rejects the client.
+func (t *target) connect(ctx context.Context, config client.Config) (*client.Client, error) {
+	deadline := time.Now().Add(t.wait)
 	c, err := client.Dial(ctx, config)
+	for err != nil && mayStart(err) && time.Now().Add(retryPause).Before(deadline) {
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(retryPause):
+		}
+		c, err = client.Dial(ctx, config)
+	}
 	switch {
 	case err == nil:
 		return c, nil
@@ -148,6 +193,16 @@ func connect(ctx context.Context, config client.Config) (*client.Client, error) 
 		return nil, exit(exitRefused, err)
 	}
 	return nil, exit(exitNoServer, fmt.Errorf("%w; %s", err, hint(err)))
+}
+
+// mayStart reports whether the error of a connection is one that passes when the server starts. A proxy answers 502 to 504
+// until then.
+func mayStart(err error) bool {
+	var refused *client.RefusedError
+	if errors.As(err, &refused) {
+		return refused.Status >= http.StatusBadGateway && refused.Status <= http.StatusGatewayTimeout
+	}
+	return hint(err) == startHint
 }
 
 // needsV1 is the error for a server that speaks only the plain protocol.

@@ -30,7 +30,7 @@ Start the server with --rate 0. Without --rate, each publisher keeps --in-flight
 --rate, messages are due at fixed times, and latency is measured from the time a message was due (open loop).`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg.URL = args[0]
+			cfg.URL = withScheme(args[0])
 			if cfg.Rate == 0 && cfg.InFlight == 0 {
 				cfg.InFlight = 8
 			}

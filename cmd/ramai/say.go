@@ -21,7 +21,7 @@ const sayPatience = 30 * time.Second
 
 type sayOptions struct {
 	target
-	name string
+	name, id string
 }
 
 // newSay returns the command that posts one message.
@@ -46,6 +46,7 @@ Exit codes: 0 saved, 1 not confirmed within 30 seconds, 2 usage, 3 cannot connec
 	}
 	o.flags(cmd.Flags())
 	nameFlag(cmd.Flags(), &o.name)
+	cmd.Flags().StringVar(&o.id, "id", "", "id of the message: with the same --name and ID it is posted only once, and its number is printed again")
 	return cmd
 }
 
@@ -71,6 +72,14 @@ func runSay(ctx context.Context, o sayOptions, room, text string, stdout, stderr
 	if err := errors.Join(checkServer(o.server), checkRoom(room)); err != nil {
 		return exit(exitUsage, err)
 	}
+	if o.id != "" {
+		if err := wire.CheckID(o.id); err != nil {
+			return exit(exitUsage, fmt.Errorf("--id: invalid value %q: %s", o.id, err.Reason))
+		}
+		if o.name == "" {
+			return exit(exitUsage, errors.New("--id requires --name, because only the same sender can repeat a message"))
+		}
+	}
 	ctx, stop := untilSignal(ctx)
 	defer stop()
 	who := newIdentity(o.server, o.name, stderr)
@@ -81,7 +90,7 @@ func runSay(ctx context.Context, o sayOptions, room, text string, stdout, stderr
 	defer c.Close()
 	patient, cancel := context.WithTimeout(ctx, sayPatience)
 	defer cancel()
-	s := post{who: who, room: room, text: text, notes: stderr}
+	s := post{who: who, room: room, id: o.id, text: text, notes: stderr}
 	n, err := s.run(patient, c)
 	if err != nil && patient.Err() != nil && ctx.Err() == nil {
 		return exit(exitUnconfirmed, s.timeout())
@@ -99,6 +108,7 @@ func runSay(ctx context.Context, o sayOptions, room, text string, stdout, stderr
 type post struct {
 	who        *identity
 	room, text string
+	id         string // empty: a new one
 	notes      io.Writer
 	noted      []string // lines printed to notes
 	refusal    string   // the server's last reason to try again later; empty: none
@@ -124,10 +134,14 @@ func (s *post) note(line string) {
 func (s *post) run(ctx context.Context, c *client.Client) (uint64, error) {
 	posted, session := false, ""
 	say := func() (err error) {
-		if !posted {
-			posted = true
-			_, err = c.Say(s.room, s.text)
+		if posted {
+			return nil
 		}
+		posted = true
+		if s.id != "" {
+			return c.SayWithID(s.room, s.id, s.text)
+		}
+		_, err = c.Say(s.room, s.text)
 		return err
 	}
 	for {

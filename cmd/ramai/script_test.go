@@ -81,8 +81,10 @@ func TestScripts(t *testing.T) {
 			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "state"))
 			env.Setenv("XDG_DATA_HOME", filepath.Join(env.WorkDir, "data"))
 			env.Setenv("TZ", "UTC")
+			readme, err := filepath.Abs("../../README.md")
+			env.Setenv("README", readme)
 			env.Setenv("GORACE", os.Getenv("GORACE"))
-			return nil
+			return err
 		},
 		Condition: func(name string) (bool, error) {
 			if name != "root" {

@@ -32,8 +32,8 @@ func newSearch() *cobra.Command {
 		Use:   "search WORDS...",
 		Short: "Search for messages",
 		Long: `Search for messages that contain all the words, newest first, and print for each one the room, number, time, name, and the
-text around the first match. Case and accents are ignored, and the last word matches as a prefix. There are no operators. With
---json, each hit is one JSON object per line.
+text around the first match. Case and accents are ignored, and the last word matches as a prefix. There are no operators.
+Put -- before words that begin with two dashes. With --json, each hit is one JSON object per line.
 
 If the newest messages are not indexed yet, stderr says so.`,
 		Annotations: map[string]string{takesWords: ""},

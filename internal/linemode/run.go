@@ -28,6 +28,7 @@ type Config struct {
 	Client *client.Client
 	Room   string
 	Last   int                  // old messages that Out starts with
+	After  *wire.Position       // the position that Out starts after, instead of Last; nil: none
 	Name   string               // the name that was asked for; nothing is posted before it is granted. Empty: none
 	OnName func(session string) // called when a name is granted, with the session that holds it; may be nil
 	JSON   bool                 // write frames as JSON lines instead of messages
@@ -302,7 +303,10 @@ func (r *runner) joined(f wire.Joined) {
 		r.shown, r.showUntil = 0, f.N
 	case !r.inRoom:
 		r.shown, r.showUntil = f.N, max(r.showUntil, f.N)
-		if r.Last > 0 {
+		switch {
+		case r.After != nil:
+			r.shown = min(r.After.N, f.N)
+		case r.Last > 0:
 			r.shown = 0
 		}
 	default:
