@@ -229,7 +229,7 @@ func TestNameIsReleased(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	decide := func(e eventlog.Command) eventlog.Status {
-		o, err := s.chat.Decide(ctx, e)
+		o, err := s.chat.Operator().Decide(ctx, e)
 		if err != nil {
 			t.Fatal(err)
 		}

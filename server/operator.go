@@ -8,7 +8,7 @@ import (
 	"net/http/pprof"
 	"time"
 
-	"ramai/internal/eventlog"
+	"ramai/internal/chat"
 	"ramai/internal/names"
 )
 
@@ -20,7 +20,7 @@ const SocketName = "admin.sock"
 const (
 	NamesPath   = "/names"         // GET: the registered names, as JSON lines of eventlog.NameRegistration
 	ReleasePath = "/names/release" // POST: a name to unregister
-	RoomsPath   = "/rooms"         // GET: the rooms with messages, as JSON lines of RoomInfo
+	RoomsPath   = "/rooms"         // GET: the rooms with messages, as JSON lines of chat.RoomInfo
 	DeletePath  = "/rooms/delete"  // POST: a room to delete; answered by "done" or More
 )
 
@@ -59,7 +59,7 @@ func (s *Server) listNames(out http.ResponseWriter, _ *http.Request) {
 
 // listRooms lists the rooms with messages.
 func (s *Server) listRooms(out http.ResponseWriter, _ *http.Request) {
-	list := ListRooms(s.store, s.hub.Count)
+	list := s.chat.Operator().Rooms(s.hub.Count)
 	out.Header().Set("Content-Type", "application/x-ndjson")
 	lines := json.NewEncoder(out)
 	for _, room := range list {
@@ -81,7 +81,7 @@ func (s *Server) deleteRoom(out http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), deleteTimeout)
 	defer cancel()
-	switch done, err := DeleteRoom(ctx, s.store, s.chat.Decide, string(room)); {
+	switch done, err := s.chat.Operator().DeleteRoom(ctx, string(room)); {
 	case err != nil:
 		http.Error(out, err.Error(), http.StatusNotFound)
 	case done:
@@ -103,11 +103,10 @@ func (s *Server) releaseName(out http.ResponseWriter, r *http.Request) {
 		http.Error(out, err.Error(), http.StatusBadRequest)
 		return
 	}
-	o, err := s.chat.Decide(r.Context(), eventlog.Command{Kind: eventlog.UnregisterName, Body: eventlog.UnregisterNameBody{Name: name, Key: names.Key(name)}})
-	switch {
+	switch err := s.chat.Operator().ReleaseName(r.Context(), name); {
+	case chat.Refusal(err) != nil && err != chat.ErrUnknown:
+		http.Error(out, err.Error(), http.StatusNotFound)
 	case err != nil:
 		http.Error(out, err.Error(), http.StatusServiceUnavailable)
-	case o.Status == eventlog.Refused:
-		http.Error(out, o.Err.Reason, http.StatusNotFound)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"ramai/internal/chat"
 	"ramai/internal/eventlog"
 	"ramai/internal/room"
 	"ramai/wire"
@@ -44,7 +45,7 @@ func newRoomsStage(t *testing.T, maxRooms int) *roomsStage {
 	}
 	t.Cleanup(func() { s.Close() })
 	st.Server = s
-	st.r = &roomCleaner{store: s.store, decide: s.chat.Decide, occupied: s.hub.Occupied, clockTrusted: func() bool { return st.clockTrusted }, maxRooms: maxRooms}
+	st.r = &roomCleaner{operator: s.chat.Operator(), occupied: s.hub.Occupied, clockTrusted: func() bool { return st.clockTrusted }, maxRooms: maxRooms}
 	return st
 }
 
@@ -55,7 +56,7 @@ func (st *roomsStage) say(name string, n int) bool {
 	for range n {
 		var err error
 		st.ids++
-		o, err = st.chat.Decide(context.Background(), eventlog.Command{Kind: eventlog.Say, SenderID: "anna", Room: name, ID: fmt.Sprint(st.ids), Text: "x"})
+		o, err = st.chat.Operator().Decide(context.Background(), eventlog.Command{Kind: eventlog.Say, SenderID: "anna", Room: name, ID: fmt.Sprint(st.ids), Text: "x"})
 		if err != nil {
 			st.Fatal(err)
 		}
@@ -88,7 +89,7 @@ func TestRoomsWithoutEnd(t *testing.T) {
 	st.now = st.now.Add(time.Hour)
 	st.tidy(0) // the clock may be ahead
 	st.clockTrusted = true
-	st.r.store = unreadable{st.store}
+	st.r.operator.Store = unreadable{st.store}
 	st.tidy(10)
 	if !st.say("class", 3) {
 		t.Fatal("no room can be made")
@@ -128,8 +129,8 @@ func TestListRooms(t *testing.T) {
 	st.say("den", 3)
 	st.now = st.now.Add(time.Hour)
 	st.say("attic", 1)
-	want := []RoomInfo{{Room: "attic", First: 1, Last: 1, At: wire.TimeOf(st.now), Members: 7}, {Room: "den", First: 1, Last: 3, At: wire.TimeOf(st.now.Add(-time.Hour)), Members: 7}}
-	if got := ListRooms(unreadable{st.store}, func(string) int { return 7 }); !slices.Equal(got, want) {
+	want := []chat.RoomInfo{{Room: "attic", First: 1, Last: 1, At: wire.TimeOf(st.now), Members: 7}, {Room: "den", First: 1, Last: 3, At: wire.TimeOf(st.now.Add(-time.Hour)), Members: 7}}
+	if got := (&chat.Operator{Store: unreadable{st.store}}).Rooms(func(string) int { return 7 }); !slices.Equal(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }
@@ -140,7 +141,7 @@ func TestEmptyRoomsGo(t *testing.T) {
 	st.say("den", 3)
 	st.say(wire.Lobby, 3)
 	for _, name := range []string{"den", wire.Lobby} {
-		if _, err := st.chat.Decide(context.Background(), eventlog.Command{Kind: eventlog.Trim, Room: name, Body: eventlog.TrimBody{To: 3}}); err != nil {
+		if _, err := st.chat.Operator().Decide(context.Background(), eventlog.Command{Kind: eventlog.Trim, Room: name, Body: eventlog.TrimBody{To: 3}}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -2,18 +2,17 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"ramai/client"
+	"ramai/internal/chat"
 	"ramai/internal/eventlog"
 	"ramai/internal/names"
 	"ramai/internal/store/sqlite"
 	"ramai/server"
-	"ramai/wire"
 )
 
 // newName returns the command for registered names.
@@ -36,14 +35,12 @@ per line: the date, the sender (the "by" of its messages), and the name. "name r
 }
 
 // unregister releases a name in the data of a stopped server.
-func unregister(_ context.Context, s *sqlite.Store, name string) error {
-	batch := eventlog.Batch{At: wire.TimeOf(time.Now()), Commands: []eventlog.Command{{Kind: eventlog.UnregisterName, Body: eventlog.UnregisterNameBody{Name: name, Key: names.Key(name)}}}}
-	outcomes, err := s.Apply(&batch, s.Position()+1)
-	if err != nil {
+func unregister(ctx context.Context, s *sqlite.Store, name string) error {
+	switch err := operatorOf(s).ReleaseName(ctx, name); {
+	case chat.Refusal(err) != nil:
+		return exit(exitRefused, err)
+	case err != nil:
 		return exit(exitUnusable, err)
-	}
-	if o := outcomes[0]; o.Status == eventlog.Refused {
-		return exit(exitRefused, errors.New(o.Err.Reason))
 	}
 	return nil
 }

@@ -171,9 +171,8 @@ var errUnavailable = &wire.CodedError{
 	Code: wire.Unavailable, RetryAfter: time.Second, Reason: "the server is busy or stopping; nothing was stored; try again",
 }
 
-// Decide submits a command of the server or its operator, to which no limits apply, and waits for the outcome. An error of
-// ctx, and ErrUnknown, leave the result unknown; after any other error nothing was stored.
-func (s *Service) Decide(ctx context.Context, c eventlog.Command) (*eventlog.Outcome, error) {
+// decide implements Operator.Decide.
+func (s *Service) decide(ctx context.Context, c eventlog.Command) (*eventlog.Outcome, error) {
 	to, decided := eventlog.ReplyOnce()
 	if err := s.submit(c, &Reply{To: to}); err != nil {
 		return nil, err

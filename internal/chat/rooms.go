@@ -30,7 +30,7 @@ type JoinRequest struct {
 
 // Joined is the result of Join.
 type Joined struct {
-	Subscription *room.Subscription
+	Subscription *room.Subscription // Subscription.Leave leaves the room
 	Welcome      wire.Joined
 	After        uint64 // the reader starts after this number
 }
