@@ -66,6 +66,7 @@ type Client struct {
 	wake  chan struct{} // for the writer: there may be something to send
 	ready chan struct{} // for Next: there may be an event
 	space chan struct{} // for the reader: events were taken
+	retry chan struct{} // for the wait before a connection: do not wait
 
 	done chan struct{} // closed at the very end, after err was set
 
@@ -136,6 +137,7 @@ func newClient(config Config) (*Client, error) {
 		wake:   make(chan struct{}, 1),
 		ready:  make(chan struct{}, 1),
 		space:  make(chan struct{}, 1),
+		retry:  make(chan struct{}, 1),
 		done:   make(chan struct{}),
 		core: core{
 			room:    name,
@@ -319,6 +321,15 @@ func (c *Client) Typing(room string) {
 		c.core.typing(time.Now(), room)
 		return nil
 	})
+}
+
+// Retry ends the wait before the next attempt to connect. It does nothing while there is a connection.
+func (c *Client) Retry() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.link == nil {
+		notify(c.retry)
+	}
 }
 
 // History returns a page of messages. While it waits, events are buffered without a bound.

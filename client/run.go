@@ -207,6 +207,10 @@ func (c *Client) reconnect(err error) (*link, error) {
 		c.mu.Lock()
 		c.core.connected()
 		c.link = l
+		select {
+		case <-c.retry: // asked for while this connection was being made
+		default:
+		}
 		closing = c.closing
 		c.mu.Unlock()
 		if closing {
@@ -230,12 +234,14 @@ func (c *Client) lost(err error) (wait time.Duration, closing bool) {
 	return c.core.disconnected(time.Now(), err), false
 }
 
-// sleep waits, and reports whether the client is still open.
+// sleep waits for d or for Retry, and reports whether the client is still open.
 func (c *Client) sleep(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+		return true
+	case <-c.retry:
 		return true
 	case <-c.ctx.Done():
 		return false

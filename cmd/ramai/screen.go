@@ -32,19 +32,32 @@ type screenOptions struct {
 	bell      bool
 	rooms     []string
 	keys      []string
-	lastGiven bool // --last was said, here or in the settings
+	mouse     bool
+	title     bool
+	notify    string
+	clipboard bool
+	recall    bool
+	lastGiven bool // --last was given, here or in the settings
 }
 
 func (o *screenOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.theme, "theme", string(tui.Auto), "theme of the screen: auto, dark or light")
 	f.BoolVar(&o.bell, "bell", true, "ring the bell when your name is mentioned")
 	f.StringSliceVar(&o.rooms, "rooms", nil, "more rooms to join (screen only)")
-	f.StringSliceVar(&o.keys, "keys", nil, "key bindings of the screen, for example who=alt+q,next=ctrl+o; press F1 for a list")
+	f.StringSliceVar(&o.keys, "keys", nil, "key bindings of the screen, for example who=alt+q,next=ctrl+o; /help (F1) lists them")
+	f.BoolVar(&o.mouse, "mouse", false, "use the mouse on the screen: the wheel scrolls, a click goes to a room; selecting text then needs Shift")
+	f.BoolVar(&o.title, "title", true, "show the room and the number of unread messages in the title of the window")
+	f.StringVar(&o.notify, "notify", string(tui.NoNotification), "desktop notification of a mention while the terminal has no focus: none, osc9 (iTerm2, kitty, Windows Terminal) or osc777 (foot, urxvt)")
+	f.BoolVar(&o.clipboard, "clipboard", true, "let /copy write to the clipboard of the terminal (OSC 52)")
+	f.BoolVar(&o.recall, "recall", true, "store the messages that Up and Ctrl-R go through, for the next run (screen only)")
 }
 
 func (o *screenOptions) check() error {
 	if _, err := tui.CheckTheme(o.theme); err != nil {
 		return fmt.Errorf("--theme: %w", err)
+	}
+	if _, err := tui.CheckNotify(o.notify); err != nil {
+		return fmt.Errorf("--notify: %w", err)
 	}
 	if err := tui.CheckKeys(o.keys); err != nil {
 		return fmt.Errorf("--keys: %w", err)
@@ -94,6 +107,7 @@ func (o *joinOptions) onScreen(ctx context.Context, c *client.Client, who *ident
 		},
 		OnName: func(name, session string) { o.held(who, name, session) },
 		Theme:  tui.Theme(o.theme), Keys: o.keys, Bell: o.bell, Suspend: runtime.GOOS != "windows",
+		Mouse: o.mouse, Title: o.title, Notify: tui.Notify(o.notify), Clipboard: o.clipboard, KeepHistory: o.recall,
 		In: stdin, Out: stdout, Environ: os.Environ(), Zone: time.Local, Now: time.Now,
 	})
 	if kept.err != nil {

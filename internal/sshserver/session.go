@@ -120,7 +120,7 @@ func (v *sshSession) prepare() error {
 }
 
 // allowed lists the environment variables that a screen uses.
-var allowed = []string{"COLORTERM", "NO_COLOR", "TERM_PROGRAM", "LANG", "LC_ALL", "LC_CTYPE", "TZ"}
+var allowed = []string{"COLORTERM", "NO_COLOR", "TERM_PROGRAM", "LANG", "LC_ALL", "LC_CTYPE", "LC_TIME", "TZ"}
 
 // parseCommand reads the command: [ROOM] [--last N] [--json].
 func (v *sshSession) parseCommand(command []string) error {
@@ -179,7 +179,7 @@ func (v *sshSession) run(ctx context.Context) error {
 func (v *sshSession) runScreen(ctx context.Context, c *client.Client, last int) error {
 	config := tui.Config{
 		Client: c, Search: v.search, Server: v.server.cfg.Address(addrOf(v.channel.conn.LocalAddr()).Addr()), Room: v.room, AnyRoom: v.channel.command == "", Last: last,
-		Notice: v.notice, Theme: tui.Auto, Bell: true,
+		Notice: v.notice, Theme: tui.Auto, Bell: true, Title: true, Clipboard: true,
 		In: v.in, Out: v.out, Environ: v.env, Width: v.size.Width, Height: v.size.Height, Sizes: v.channel.sizes, Zone: v.zone(), Now: v.server.cfg.Now,
 	}
 	if v.hasKey {

@@ -1,18 +1,46 @@
 package tui
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+)
+
+// Notify is how a terminal is asked for a desktop notification.
+type Notify string
+
+// The ways of terminals. There is no way to ask a terminal which one it knows.
+const (
+	NoNotification Notify = "none"
+	OSC9           Notify = "osc9"   // iTerm2, kitty, WezTerm, Ghostty, Windows Terminal
+	OSC777         Notify = "osc777" // foot, urxvt, WezTerm, Ghostty
+)
+
+// CheckNotify returns s as a Notify, or an error.
+func CheckNotify(s string) (Notify, error) {
+	switch n := Notify(s); n {
+	case NoNotification, OSC9, OSC777:
+		return n, nil
+	}
+	return "", fmt.Errorf("unknown kind of notification %q (want none, osc9 or osc777)", s)
+}
+
+// The title of the window is saved and restored by the terminal (xterm's CSI 22 and 23).
+const (
+	saveTitle    = "\x1b[22;2t"
+	restoreTitle = "\x1b[23;2t"
 )
 
 // attention is whether anybody can see the screen, and calls this user if somebody else does.
 type attention struct {
 	*shared
 	bell      bool // rings at a mention
+	notify    Notify
 	blurred   bool
 	suspended bool      // since Ctrl-Z
-	bellAt    time.Time // when the bell last rang
+	calledAt  time.Time // when this user was last called
 }
 
 // present reports whether somebody sees the screen.
@@ -30,12 +58,46 @@ func (a *attention) update(msg tea.Msg) {
 	}
 }
 
-// called rings the bell for the user.
-func (a *attention) called(called) tea.Cmd {
+// called calls the user: with the bell, and with a notification if the screen is not seen.
+func (a *attention) called(m called) tea.Cmd {
 	now := a.now()
-	if !a.bell || now.Sub(a.bellAt) < betweenBells {
+	if now.Sub(a.calledAt) < betweenBells {
 		return nil
 	}
-	a.bellAt = now
-	return tea.Raw("\a")
+	a.calledAt = now
+	var cmds []tea.Cmd
+	if a.bell {
+		cmds = append(cmds, tea.Raw("\a"))
+	}
+	if sequence := a.notification(m); sequence != "" && a.blurred {
+		cmds = append(cmds, tea.Raw(sequence))
+	}
+	return tea.Batch(cmds...)
+}
+
+// maxNotification is how many cells of a text a notification has.
+const maxNotification = 120
+
+// notification is the sequence for a notification. It has a text of others outside of the renderer's cells, so nothing may
+// be in it that ends the sequence or that it could be mistaken for: no control characters, and no number at the beginning,
+// which makes OSC 9 a command of another kind.
+func (a *attention) notification(m called) string {
+	plain := func(s string, width int) string {
+		s = strings.Map(func(r rune) rune {
+			if r < ' ' || r >= 0x7f && r < 0xa0 || r == ';' {
+				return ' '
+			}
+			return r
+		}, oneLine(s, a.method))
+		s, _ = fit(s, width, a.method)
+		return s
+	}
+	title, text := plain(m.by+" in "+m.room, maxNotification), plain(m.text, maxNotification)
+	switch a.notify {
+	case OSC9:
+		return "\x1b]9;ramai: " + title + ": " + text + "\x1b\\"
+	case OSC777:
+		return "\x1b]777;notify;ramai: " + title + ";" + text + "\x1b\\"
+	}
+	return ""
 }

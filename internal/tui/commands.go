@@ -6,9 +6,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 
+	"ramai/client"
 	"ramai/wire"
 )
 
@@ -32,9 +35,12 @@ func commands() []command {
 		{"search", "WORDS", []string{"alt+s", "ctrl+s"}, "find messages, in all rooms", true, (*screen).search},
 		{"history", "[N]", []string{"alt+h"}, "go to message N, or the oldest", false, (*screen).toNumber},
 		{"last", "[N]", []string{"alt+l"}, "go to the newest, or N before it", false, (*screen).toLast},
+		{"rooms", "", nil, "the rooms on this screen", false, (*screen).listRooms},
 		{"link", "[N]", []string{"alt+k"}, "the address of this room, or of message N", false, (*screen).link},
 		{"me", "TEXT", []string{"alt+m"}, "say what you do", true, (*screen).me},
 		{"numbers", "", []string{"alt+i"}, "show numbers instead of times", false, func(s *screen, _ string) tea.Cmd { return s.toggleNumbers() }},
+		{"copy", "[N]", nil, "copy the newest message, or message N", false, (*screen).copyMessage},
+		{"retry", "", nil, "connect now", false, func(s *screen, _ string) tea.Cmd { s.retry(); return nil }},
 		{"help", "", []string{"f1"}, "all keys and commands", false, (*screen).help},
 		{"quit", "", nil, "leave the chat", false, func(s *screen, _ string) tea.Cmd { return s.leave() }},
 	}
@@ -52,8 +58,12 @@ func (s *screen) command(line string) tea.Cmd {
 	word, words, _ := strings.Cut(strings.TrimPrefix(line, "/"), " ")
 	words = strings.TrimSpace(words)
 	c := &s.room().editor
+	name := strings.ToLower(word)
+	if known, ok := otherNames[name]; ok {
+		name = known
+	}
 	for _, command := range commands() {
-		if command.name != strings.ToLower(word) {
+		if command.name != name {
 			continue
 		}
 		if command.needs && words == "" {
@@ -68,8 +78,67 @@ func (s *screen) command(line string) tea.Cmd {
 		s.composer.chosen = 0
 		return command.do(s, words)
 	}
-	s.warn("there is no command /%s; two slashes say a line that begins with one", oneLine(word, s.method))
+	s.warn("%s", unknownCommand(name, s.method))
 	return nil
+}
+
+// otherNames are the names that commands have in other programs.
+var otherNames = map[string]string{"nick": "name", "part": "leave", "close": "leave", "list": "rooms", "names": "who", "exit": "quit", "j": "join", "h": "help"}
+
+// privately are commands of other programs for what does not exist here. They must not be posted in the room.
+var privately = []string{"msg", "query", "dm", "whisper", "w"}
+
+// unknownCommand is what to say of a command that does not exist.
+func unknownCommand(name string, method ansi.Method) string {
+	if slices.Contains(privately, name) {
+		return "there are no private messages: everyone in a room reads what is posted there; @NAME mentions somebody"
+	}
+	words := "there is no command /" + oneLine(name, method)
+	var known []string
+	for _, c := range commands() {
+		known = append(known, c.name)
+	}
+	for other := range otherNames {
+		known = append(known, other)
+	}
+	slices.Sort(known)
+	best, least := "", 3
+	for _, k := range known {
+		if d := distance(name, k); d < least && d < len(k) {
+			best, least = k, d
+		}
+	}
+	if best != "" {
+		return words + "; did you mean /" + best + "?"
+	}
+	return words + "; // posts a line that begins with a slash"
+}
+
+// distance is the number of letters to change, add, remove or swap with their neighbours to make one word of another.
+func distance(a, b string) int {
+	if len(a) > 2*wire.MaxRoom {
+		return len(a)
+	}
+	row := func() []int { return make([]int, len(b)+1) }
+	last, before, now := row(), row(), row()
+	for j := range before {
+		before[j] = j
+	}
+	for i := range len(a) {
+		now[0] = i + 1
+		for j := range len(b) {
+			change := 1
+			if a[i] == b[j] {
+				change = 0
+			}
+			now[j+1] = min(before[j]+change, before[j+1]+1, now[j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				now[j+1] = min(now[j+1], last[j-1]+1)
+			}
+		}
+		last, before, now = before, now, last
+	}
+	return before[len(b)]
 }
 
 // plainOnly warns and reports true if the server speaks the plain protocol.
@@ -211,16 +280,79 @@ func (s *screen) toLast(words string) tea.Cmd {
 	return t.jump(t.head-min(n, t.head)+1, withContext)
 }
 
-// link shows the address of the room or of a message.
-func (s *screen) link(words string) tea.Cmd {
-	r := s.room()
-	address := url.URL{Scheme: "http", Host: s.Server.Host, Path: "/r/" + r.name}
+// address is where browsers find a room.
+func (s *screen) address(room string) url.URL {
+	address := url.URL{Scheme: "http", Host: s.Server.Host, Path: "/r/" + room}
 	if s.Server.Scheme == "https" || s.Server.Scheme == "wss" {
 		address.Scheme = "https"
 	}
-	if r.name == wire.Lobby {
+	if room == wire.Lobby {
 		address.Path = "/"
 	}
+	return address
+}
+
+// listRooms shows the rooms of this screen, to go to one.
+func (s *screen) listRooms(string) tea.Cmd {
+	p := &panel{title: plural(len(s.rooms.all), "room", "rooms") + " on this screen; /join ROOM adds one", chosen: s.rooms.current}
+	for _, r := range s.rooms.all {
+		what := plural(r.people.present, "is", "are") + " here"
+		if n := r.unread(); n > 0 {
+			what += ", " + thousands(n) + " new"
+		}
+		p.rows = append(p.rows, row{text: []span{{text: r.name + "  "}, {text: what, kind: dim}}})
+	}
+	names := make([]string, len(s.rooms.all))
+	for i, r := range s.rooms.all {
+		names[i] = r.name
+	}
+	p.pick = func(i int) tea.Msg { return goTo{room: names[i]} }
+	s.openPanel(showPanel{panel: p})
+	return nil
+}
+
+// copyMessage writes a message to the clipboard of the terminal.
+func (s *screen) copyMessage(words string) tea.Cmd {
+	if !s.Clipboard {
+		s.warn("/copy is off here; --clipboard turns it on")
+		return nil
+	}
+	t := &s.room().timeline
+	i := len(t.items) - 1
+	for i >= 0 && t.items[i].note {
+		i--
+	}
+	if words != "" {
+		n, ok := s.number(words)
+		if !ok {
+			return nil
+		}
+		if i, ok = t.find(n); !ok {
+			s.warn("message %s is not in memory; /history %d goes there", thousands(n), n)
+			return nil
+		}
+	}
+	if i < 0 {
+		s.inform("no messages here yet")
+		return nil
+	}
+	s.inform("copied %s", plural(utf8.RuneCountInString(t.items[i].text), "character", "characters"))
+	return tea.SetClipboard(client.Printable(t.items[i].text))
+}
+
+// retry connects now, if there is no connection.
+func (s *screen) retry() {
+	if s.status.live {
+		s.inform("there is a connection")
+		return
+	}
+	s.chat.Retry()
+}
+
+// link shows the address of the room or of a message.
+func (s *screen) link(words string) tea.Cmd {
+	r := s.room()
+	address := s.address(r.name)
 	if words != "" {
 		n, ok := s.number(words)
 		if !ok {
@@ -260,7 +392,7 @@ func (s *screen) helpPanel() *panel {
 		}
 		p.rows = append(p.rows, row{before: []span{{text: fmt.Sprintf("%-12s", key), kind: mention}, {text: fmt.Sprintf("%-14s", words)}}, text: []span{{text: help, kind: dim}}})
 	}
-	add("Enter", "", "say it")
+	add("Enter", "", "post it")
 	add("Alt-Enter", "", "a new line")
 	add("Tab", "", "complete a name, a room, a command, an :emoji:")
 	add("Alt-1 … 9", "", "the first room … the ninth")

@@ -75,7 +75,8 @@ type (
 
 // display is the terminal as all models see it.
 type display struct {
-	width, height int
+	total         int // columns of the terminal
+	width, height int // without the sidebar
 	dark          bool
 	profile       colorprofile.Profile
 	method        ansi.Method
@@ -87,10 +88,9 @@ type display struct {
 }
 
 func newDisplay(config Config) display {
-	d := display{dark: config.Theme != Light, profile: profileOf(config.Environ), method: ansi.WcWidth,
-		width: max(config.Width, 1), height: max(config.Height, 1), zone: config.Zone, formats: formatsOf(config.Environ)}
-	if d.width == 1 {
-		d.width, d.height = 80, 24
+	d := display{dark: config.Theme != Light, profile: profileOf(config.Environ), method: ansi.WcWidth, zone: config.Zone, formats: formatsOf(config.Environ)}
+	if d.setSize(80, 24); config.Width > 1 {
+		d.setSize(config.Width, config.Height)
 	}
 	return d
 }

@@ -63,6 +63,8 @@ func (f *fakeChat) Join(room string, last int) error { return f.note("join %s %d
 func (f *fakeChat) Leave(room string) error          { return f.note("leave %s", room) }
 func (f *fakeChat) SetName(name string) error        { return f.note("name %s", name) }
 
+func (f *fakeChat) Retry() { f.note("retry") }
+
 func (f *fakeChat) Typing(room string) { f.typing = append(f.typing, room) }
 
 func (f *fakeChat) Who(_ context.Context, ask wire.Who) (wire.Who, error) {
@@ -234,7 +236,7 @@ func keyPress(k string) tea.KeyPressMsg {
 
 // shown is the screen as text, a row a line, as it is when the renderer has put it into cells.
 func (st *harness) shown() string {
-	cells := uv.NewScreenBuffer(st.width, st.height)
+	cells := uv.NewScreenBuffer(st.total, st.height)
 	cells.Method = st.method
 	uv.NewStyledString(st.View().Content).Draw(cells, cells.Bounds())
 	var b strings.Builder

@@ -104,6 +104,9 @@ func (s *screen) readingHints(all *hints) {
 	if t.anchor == nil && t.dividerAbove() {
 		all.add(s.bindings.keyOf("new"), "first unread")
 	}
+	if s.offline() {
+		all.add(s.bindings.keyOf("recall"), "retry now")
+	}
 	all.add("PgUp", "older")
 	if s.rooms.activeElsewhere() {
 		all.add(s.bindings.keyOf("active"), "next unread room")
@@ -114,7 +117,7 @@ func (s *screen) readingHints(all *hints) {
 	if !t.plain {
 		all.add(s.bindings.keyOf("search"), "search")
 	}
-	all.add(s.bindings.keyOf("help"), "help")
+	all.add(s.bindings.keyOf("help")+" or /help", "keys")
 	all.add("Ctrl-D", "leave")
 }
 

@@ -186,7 +186,15 @@ func (s *screen) toggleNumbers() tea.Cmd {
 	return nil
 }
 
+// offline reports whether the connection is gone.
+func (s *screen) offline() bool { return s.status.greeted && !s.status.live }
+
+// startSearch searches the history. Without a connection and a draft its key connects now.
 func (s *screen) startSearch() tea.Cmd {
+	if s.offline() && s.room().editor.empty() {
+		s.retry()
+		return nil
+	}
 	s.room().editor.startSearch()
 	return nil
 }

@@ -25,7 +25,8 @@ type RoomState struct {
 	Read      uint64   `json:"read"`            // everything up to here was seen
 	At        uint64   `json:"at,omitempty"`    // the message at the top of the view; 0: the view was at the end
 	Draft     string   `json:"draft,omitempty"`
-	Unsaved   []string `json:"unsaved,omitempty"` // said, and not confirmed
+	Unsaved   []string `json:"unsaved,omitempty"` // posted, and not confirmed
+	History   []string `json:"history,omitempty"` // messages that Up and Ctrl-R go through, oldest first
 }
 
 // StateStore stores a State. Its methods are not called concurrently.
@@ -37,6 +38,8 @@ type StateStore interface {
 const (
 	saveInterval   = 30 * time.Second
 	maxUnsaved     = 256 << 10 // bytes of a room's texts that are kept; the newest are
+	maxRecalled    = 200       // entries of the history of a room that are stored
+	maxRecallSize  = 32 << 10  // and their bytes
 	maxStoredRooms = 8         // with those of other screens that are kept beside one's own
 )
 
@@ -58,6 +61,7 @@ func (m State) merged(before, loaded, stored State) State {
 				p.Unsaved = append(p.Unsaved, text)
 			}
 		}
+		p.History = mergeHistory(p.History, now.History)
 		out.Rooms = append(out.Rooms, p)
 	}
 	for _, p := range stored.Rooms {
@@ -66,6 +70,15 @@ func (m State) merged(before, loaded, stored State) State {
 		}
 	}
 	return out
+}
+
+// mergeHistory puts what another screen has stored before what this one has.
+func mergeHistory(mine, stored []string) []string {
+	if len(mine) == 0 {
+		return mine
+	}
+	others := slices.DeleteFunc(slices.Clone(stored), func(text string) bool { return slices.Contains(mine, text) })
+	return latest(append(others, mine...), maxRecalled, maxRecallSize, func(s string) int { return len(s) })
 }
 
 // mergeRead picks the read position to store: was is what this screen stored last, now is what is stored. Within an
@@ -165,7 +178,11 @@ func (s *screen) saveNow() tea.Cmd {
 func (s *screen) snapshot() State {
 	m := State{Room: s.room().name}
 	for _, r := range s.rooms.all {
-		m.Rooms = append(m.Rooms, r.snapshot())
+		p := r.snapshot()
+		if s.KeepHistory {
+			p.History = latest(slices.Clone(r.editor.history), maxRecalled, maxRecallSize, func(s string) int { return len(s) })
+		}
+		m.Rooms = append(m.Rooms, p)
 	}
 	return m
 }
@@ -201,6 +218,9 @@ func (r *room) restore(p RoomState) {
 	t := &r.timeline
 	if !t.plain {
 		t.historyID, r.read.epoch, r.read.upTo, r.read.remembered, t.jumpTargetAt = p.HistoryID, p.Epoch, p.Read, p.HistoryID != "", p.At
+	}
+	for _, text := range p.History {
+		r.editor.remember(text)
 	}
 	for _, text := range p.Unsaved {
 		r.editor.remember(text)

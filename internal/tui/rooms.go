@@ -13,10 +13,24 @@ type roomList struct {
 	*shared
 	all         []*room
 	current     int
-	leftUnsaved []string // messages not confirmed in rooms that were left
+	leftUnsaved []string  // messages not confirmed in rooms that were left
+	tabs        []tabSpan // as they were drawn last
 }
 
 func (l *roomList) shown() *room { return l.all[l.current] }
+
+// tabSpan is where a room stands in the top row.
+type tabSpan struct{ room, from, to int }
+
+// tabAt is the room whose tab is at a column; -1: there is none.
+func (l *roomList) tabAt(x int) int {
+	for _, t := range l.tabs {
+		if t.from <= x && x < t.to {
+			return t.room
+		}
+	}
+	return -1
+}
 
 // switchTo shows a room.
 func (l *roomList) switchTo(i int) {
@@ -105,6 +119,11 @@ func (l *roomList) view(space int) (string, int) {
 		used += widths[to]
 		to++
 	}
+	l.tabs = l.tabs[:0]
+	for i, x := from, 0; i < to; i++ {
+		l.tabs = append(l.tabs, tabSpan{i, x, x + widths[i]})
+		x += widths[i]
+	}
 	hidden, w := l.hiddenRooms(from, to)
 	return strings.Join(tabs[from:to], "") + hidden, used + w
 }
@@ -180,4 +199,20 @@ func (l *roomList) sending() (n int) {
 		n += r.pending()
 	}
 	return n
+}
+
+// title is the room that is shown, and what is unread in all rooms.
+func (l *roomList) title() string {
+	unread, mentions := uint64(0), 0
+	for _, r := range l.all {
+		unread, mentions = unread+r.unread(), mentions+r.read.mentions
+	}
+	before := ""
+	switch {
+	case mentions > 0:
+		before = "(@" + thousands(uint64(mentions)) + ") "
+	case unread > 0:
+		before = "(" + thousands(unread) + ") "
+	}
+	return before + l.shown().name + " - ramai"
 }

@@ -42,6 +42,12 @@ type Config struct {
 	Bell    bool     // rings at a mention
 	Suspend bool     // Ctrl-Z stops this process
 
+	Mouse       bool   // take the wheel and clicks; selecting text then needs Shift
+	Title       bool   // show the room and what is unread in the title of the window
+	Notify      Notify // at a mention while the terminal has no focus
+	Clipboard   bool   // /copy writes to the clipboard of the terminal
+	KeepHistory bool   // store the messages that Up and Ctrl-R go through
+
 	In            io.Reader // if it is no terminal of this system, it is an io.Closer, and Run closes it
 	Out           io.Writer
 	Environ       []string // of the terminal: TERM, COLORTERM, NO_COLOR …
@@ -101,7 +107,7 @@ func run(ctx context.Context, config Config, c chat) (ExitStatus, error) {
 		return ExitStatus{}, err
 	}
 	program := tea.NewProgram(s,
-		tea.WithInput(in.reader), tea.WithOutput(config.Out), tea.WithEnvironment(config.Environ), tea.WithWindowSize(s.width, s.height),
+		tea.WithInput(in.reader), tea.WithOutput(config.Out), tea.WithEnvironment(config.Environ), tea.WithWindowSize(s.total, s.height),
 		tea.WithColorProfile(s.profile), tea.WithFPS(fps), tea.WithoutSignalHandler())
 	s.stop, s.pace = program.Quit, &pace{program: program}
 	broken := make(chan error, 1)
@@ -111,8 +117,14 @@ func run(ctx context.Context, config Config, c chat) (ExitStatus, error) {
 	}
 	helpers.Go(func() { feed(ctx, s.chat, program.Send) })
 	helpers.Go(func() { watchSize(ctx, config.Sizes, program) })
+	if config.Title {
+		_, _ = io.WriteString(config.Out, saveTitle) // a terminal that is gone makes the program fail
+	}
 	_, err = program.Run()
 	s.pace.stop()
+	if config.Title {
+		_, _ = io.WriteString(config.Out, restoreTitle)
+	}
 	if s.wheel.on {
 		_, _ = io.WriteString(config.Out, ansi.SetMode(alternateScroll)) // a terminal that is gone needs nothing back
 	}

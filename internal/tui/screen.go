@@ -25,6 +25,7 @@ type chat interface {
 	Typing(room string)
 	History(ctx context.Context, h wire.History) (wire.Page, error)
 	Who(ctx context.Context, ask wire.Who) (wire.Who, error)
+	Retry()
 }
 
 const (
@@ -70,7 +71,7 @@ func newScreen(ctx context.Context, config Config, c chat) (*screen, error) {
 	h := &shared{display: newDisplay(config), chat: c, ctx: ctx, now: config.Now}
 	h.moreKey = keys.keyOf("more")
 	h.restyle()
-	s := &screen{Config: config, shared: h, bindings: keys, rooms: roomList{shared: h}, status: status{shared: h, plain: c.Plain()}, attention: attention{shared: h, bell: config.Bell}}
+	s := &screen{Config: config, shared: h, bindings: keys, rooms: roomList{shared: h}, status: status{shared: h, plain: c.Plain()}, attention: attention{shared: h, bell: config.Bell, notify: config.Notify}}
 	s.composer = composer{shared: h, bindings: keys, rooms: &s.rooms}
 	s.enterRooms()
 	if config.Notice != "" {
@@ -180,6 +181,10 @@ func (s *screen) route(msg tea.Msg) tea.Cmd {
 		if s.composer.paste(msg.Content) {
 			s.panel = nil
 		}
+	case tea.MouseWheelMsg:
+		return s.wheelTurned(msg)
+	case tea.MouseClickMsg:
+		return s.clicked(msg)
 	case tea.ResumeMsg:
 		return s.resume()
 	case saveTick:
@@ -194,7 +199,7 @@ func (s *screen) route(msg tea.Msg) tea.Cmd {
 func (s *screen) routeTerminal(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
-		s.width, s.height = max(msg.Width, 1), max(msg.Height, 1)
+		s.setSize(msg.Width, msg.Height)
 		s.rooms.restyle()
 		for _, r := range s.rooms.all {
 			r.timeline.resize(s.messageRows())
@@ -268,6 +273,9 @@ func (s *screen) goTo(to goTo) tea.Cmd {
 	i := s.rooms.index(to.room)
 	if i < 0 {
 		return s.join(to.room, to.n)
+	}
+	if to.n == 0 {
+		return s.show(i)
 	}
 	return tea.Batch(s.show(i), s.rooms.all[i].timeline.jump(to.n, marked))
 }

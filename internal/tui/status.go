@@ -51,9 +51,9 @@ func (t *status) connection(r *room, ownLabel string, width int) (string, int) {
 	case !t.greeted:
 		words = "connecting"
 	case !t.live && wait > 0 && t.width < narrow/2:
-		words = "in " + seconds
+		words = "retry in " + seconds
 	case !t.live && wait > 0:
-		words = "again in " + seconds
+		words = "Offline · retry in " + seconds
 	case !t.live:
 		words = "connecting"
 	case behind > 0:

@@ -151,7 +151,7 @@ func TestLongNotice(t *testing.T) {
 		if size[0] > 20 {
 			read(rule)
 			st.has("1 new ↓")
-			st.send(notice{text: strings.Repeat("x", size[0]-2), isError: true})
+			st.send(notice{text: strings.Repeat("x", st.width-2), isError: true})
 			read(st.status.notice)
 			st.has("1 new ↓")
 		}
@@ -267,7 +267,7 @@ func TestHidden(t *testing.T) {
 func TestPlainHistory(t *testing.T) {
 	st := newHarness(t, 80, 24, func(_ *Config, f *fakeChat) { f.plain = true })
 	st.hear(wire.Welcome{Text: wire.Greeting})
-	st.has("no messages since you joined")
+	st.has("No messages since you joined")
 	st.hasNot("Alt-S")
 	broken := client.Disconnected{Err: errors.New("gone"), Wait: time.Second}
 	st.hear(broken, wire.Welcome{})

@@ -63,8 +63,20 @@ func (s *screen) View() (v tea.View) {
 	for i := range rows {
 		rows[i] = cut(rows[i], s.width, s.method)
 	}
+	if s.sideWidth() > 0 {
+		cursor.X += s.sideWidth()
+		for i, beside := range s.sidebarRows()[:len(rows)] {
+			rows[i] = beside + rows[i]
+		}
+	}
 	v = tea.NewView(strings.Join(rows, "\n"))
 	v.AltScreen, v.ReportFocus, v.KeyboardEnhancements = true, true, keyboard
+	if s.Mouse {
+		v.MouseMode = tea.MouseModeCellMotion
+	}
+	if s.Title {
+		v.WindowTitle = s.rooms.title()
+	}
 	if s.composer.question == nil && s.panel == nil {
 		v.Cursor = cursor
 	}
@@ -98,28 +110,41 @@ func (s *screen) middle(height int) []string {
 	return rows
 }
 
-// emptyView is what an empty room shows.
+// emptyView is what an empty room shows: what it is, and how others come in.
 func (s *screen) emptyView(height int) []string {
-	words := "No messages yet"
-	switch {
-	case !s.room().timeline.joined:
-		words = "waiting for the server"
-	case s.room().timeline.plain:
-		words = "no messages since you joined"
+	paragraphs := []string{"No messages yet"}
+	switch t := &s.room().timeline; {
+	case !t.joined:
+		paragraphs = []string{"Waiting for the server"}
+	case t.plain:
+		paragraphs = []string{"No messages since you joined"}
+	case height >= 8:
+		address := s.address(s.room().name)
+		paragraphs = append(paragraphs, "", "This is the room "+s.room().name+". Everyone who can open this address can read it and post, without an account:", "", address.String())
+		if host := address.Hostname(); host == "localhost" || strings.HasPrefix(host, "127.") {
+			paragraphs = append(paragraphs, "(on this machine only)")
+		}
 	}
 	var rows []string
-	for _, line := range s.style.wrapped(words, max(s.width, 2)) {
-		left := strings.Repeat(" ", max((s.width-s.method.StringWidth(line))/2, 0))
-		rows = append(rows, left+s.style.textStyles[dim].Styled(line))
+	for _, words := range paragraphs {
+		for _, line := range s.style.wrapped(words, max(min(s.width-2, 60), 2)) {
+			left := strings.Repeat(" ", max((s.width-s.method.StringWidth(line))/2, 0))
+			rows = append(rows, left+s.style.textStyles[dim].Styled(line))
+		}
 	}
-	rows = append(rows, make([]string, max(height/2+1-len(rows), 0))...)
+	rows = append(rows, make([]string, max((height-len(rows))/2+1, 0))...)
 	return rows[:min(len(rows), height)]
 }
 
 // roomsRow has the rooms on the left and the connection on the right.
 func (s *screen) roomsRow() string {
 	state, w := s.status.connection(s.room(), s.ownLabel(), s.width/2)
-	tabs, used := s.rooms.view(s.width - w - 1)
+	tabs, used := "", 0
+	if s.sideWidth() > 0 {
+		tabs, used = s.style.strong.Styled(" "+s.room().name), 1+len(s.room().name)
+	} else {
+		tabs, used = s.rooms.view(s.width - w - 1)
+	}
 	return tabs + strings.Repeat(" ", max(s.width-used-w, 0)) + state
 }
 

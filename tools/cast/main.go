@@ -78,7 +78,7 @@ func (s *session) recordDemo() {
 	s.pause(time.Second)
 
 	server.typeLine("kill -9 %1")
-	anna.waitFor("again in|connecting")
+	anna.waitFor("retry in|connecting")
 	s.pause(time.Second)
 	anna.typeLine("Is anybody still there?")
 	s.pause(1500 * time.Millisecond)

@@ -1,0 +1,24 @@
+package client
+
+import (
+	"testing"
+	"time"
+)
+
+// TestRetry: Retry ends the wait before the next attempt to connect, also if it comes just before the wait.
+func TestRetry(t *testing.T) {
+	c, err := newClient(Config{URL: "http://127.0.0.1:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.cancel()
+	c.Retry()
+	if !c.sleep(time.Hour) {
+		t.Error("the client has ended")
+	}
+	c.link = new(link)
+	c.Retry()
+	if len(c.retry) > 0 {
+		t.Error("with a connection it is kept for the next wait")
+	}
+}
