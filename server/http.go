@@ -17,7 +17,7 @@ func (s *Server) Handler() http.Handler {
 	return web.New(web.Config{
 		Chat: s.chat, Server: s.env.Server, Clients: s.env.Clients,
 		Serve: s.startSession, AcquireSlot: s.acquireSlot, ReleaseSlot: s.releaseSlot, Ready: s.ready,
-		Hosts: s.cfg.AllowHosts, AllowOrigins: s.cfg.AllowOrigins, TrustProxies: s.cfg.TrustProxies,
+		Hosts: s.cfg.AllowHosts, AllowOrigins: s.cfg.AllowOrigins, Origin: s.cfg.Origin, TrustProxies: s.cfg.TrustProxies,
 		Refused: s.metrics.Rejected, SSH: s.fingerprint(),
 	})
 }

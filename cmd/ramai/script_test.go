@@ -254,7 +254,7 @@ func serve(ts *testscript.TestScript, _ bool, args []string) {
 	flags = append([]string{"serve", "--listen", address, "--data", filepath.Join(ts.Getenv("WORK"), name)}, flags...)
 	ts.Check(on(ts).start(ts, name, flags...))
 	p := on(ts).programs[name]
-	if !p.stdout.await(p.ended, func(s string) bool { return strings.Contains(s, "ramai join") }) {
+	if !p.stdout.await(p.ended, func(s string) bool { return strings.Contains(s, "/r/ROOM)") }) {
 		ts.Fatalf("the server does not start:\n%s", p.stderr)
 	}
 	if p.stdout.await(p.ended, func(s string) bool { return strings.Contains(s, "://") }) && strings.Contains(p.stdout.String(), "https://") {

@@ -12,8 +12,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
-	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -107,15 +105,17 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 	cfg.Logger, cfg.LogDropped = slog.New(logFormat.Handler(logQueue)), logQueue.Dropped
 	cfg.LogTexts = o.logTexts || isTerminal(stderr)
 	cfg.Version = version()
-	if uid, _, err := ownerBesidesRoot(cfg.Data); !cfg.InMemory && err == nil && uid != 0 {
-		cfg.Logger.Warn("the data folder belongs to another user, who cannot open files that root creates there; run the server as that user", "data", cfg.Data, "user", uid)
-	}
+	warnAboutOwner(cfg)
 	listeners, err := o.openListeners()
 	if err != nil {
 		return exit(exitUnusable, err)
 	}
 	addr := listeners[server.HTTP].Addr().(*net.TCPAddr)
 	cfg.Port = addr.Port
+	self := reachOf(addr, cfg.TLS)
+	if !self.loopback {
+		cfg.Origin = self.origin()
+	}
 	s, err := server.New(cfg)
 	if err != nil {
 		return exit(exitUnusable, errors.Join(err, listeners.Close()))
@@ -141,7 +141,7 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 	if ln := listeners[server.Admin]; ln != nil {
 		logAdmin(ln.Addr().(*net.TCPAddr), cfg.Logger)
 	}
-	printHowToJoin(outQueue, addr, sshAddr, cfg.TLS)
+	printHowToJoin(outQueue, self, sshAddr, startedAs())
 	notify(daemon.SdNotifyReady, cfg.Logger)
 	context.AfterFunc(ctx, func() { notify(daemon.SdNotifyStopping, cfg.Logger) })
 	if err := s.Serve(ctx, listeners); err != nil {
@@ -149,6 +149,13 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 	}
 	cfg.Logger.Info("stopped")
 	return nil
+}
+
+// warnAboutOwner warns if root is about to create files that the owner of the data folder cannot open.
+func warnAboutOwner(cfg server.Config) {
+	if uid, _, err := ownerBesidesRoot(cfg.Data); !cfg.InMemory && err == nil && uid != 0 {
+		cfg.Logger.Warn("the data folder belongs to another user, who cannot open files that root creates there; run the server as that user", "data", cfg.Data, "user", uid)
+	}
 }
 
 // notify sends a state to systemd, if it has started the server and expects that (sd_notify(3)).
@@ -263,48 +270,6 @@ func listenError(flag, addr string, err error) error {
 	return fmt.Errorf("cannot listen on %s: %w; %s must be an address of this machine and a port, for example 127.0.0.1:2000", addr, err, flag)
 }
 
-// printHowToJoin prints how to join. ssh is the address of the SSH server; nil: there is none.
-func printHowToJoin(w io.Writer, addr, ssh *net.TCPAddr, encryption server.TLS) {
-	host, everywhere := addr.IP.String(), addr.IP.IsUnspecified()
-	if everywhere {
-		host = networkAddress()
-	}
-	scheme := "http"
-	if encryption.Cert != "" || len(encryption.Domains) > 0 {
-		scheme = "https"
-	}
-	if len(encryption.Domains) > 0 {
-		host = encryption.Domains[0]
-	}
-	hostPort := net.JoinHostPort(host, strconv.Itoa(addr.Port))
-	target := " " + scheme + "://" + hostPort
-	if scheme == "http" && !everywhere && addr.IP.IsLoopback() && addr.Port == 2000 {
-		target = ""
-	}
-	socket := strings.Replace(scheme, "http", "ws", 1) + "://" + hostPort
-	fmt.Fprintf(w, "To join, run in another terminal:\n\n    ramai join%s\n\nor connect any WebSocket client to %s/ (other rooms: %s/r/ROOM)\n", target, socket, socket)
-	if !everywhere && addr.IP.IsLoopback() {
-		except := ""
-		if ssh != nil && !ssh.IP.IsLoopback() {
-			except = fmt.Sprintf(", except over SSH, which is open to the network: ssh -p %d HOST", ssh.Port)
-		}
-		fmt.Fprintf(w, "Only clients on this machine can join%s. To open it to the network: ramai serve --listen 0.0.0.0:%d\n", except, addr.Port)
-	}
-}
-
-// networkAddress returns the address by which other machines are likely to reach this one.
-func networkAddress() string {
-	addrs, err := net.InterfaceAddrs()
-	if err == nil {
-		for _, a := range addrs {
-			if n, ok := a.(*net.IPNet); ok && n.IP.IsGlobalUnicast() && n.IP.To4() != nil {
-				return n.IP.String()
-			}
-		}
-	}
-	return "localhost"
-}
-
 // dataFolder returns the default data folder: $XDG_DATA_HOME/ramai, or its equivalent on the system.
 func dataFolder() string {
 	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
@@ -321,87 +286,3 @@ func dataFolder() string {
 	}
 	return filepath.Join(home, ".local", "share", "ramai")
 }
-
-// retention is a flag for the messages to keep.
-type retention eventlog.Retention
-
-// String implements pflag.Value.
-func (r *retention) String() string { return eventlog.Retention(*r).String() }
-
-// Set implements pflag.Value.
-func (r *retention) Set(s string) error {
-	parsed, err := eventlog.ParseRetention(s)
-	*r = retention(parsed)
-	return err
-}
-
-// Type implements pflag.Value.
-func (r *retention) Type() string { return "retention" }
-
-// path is a flag for a file or a folder. It expands ~/, because no shell does that in the environment and in configuration
-// files, and $CREDENTIALS_DIRECTORY/, the folder of credentials that systemd has loaded (LoadCredential=).
-type path string
-
-const credentials = "$CREDENTIALS_DIRECTORY"
-
-// String implements pflag.Value.
-func (p *path) String() string { return string(*p) }
-
-// Set implements pflag.Value.
-func (p *path) Set(s string) error {
-	if rest, ok := strings.CutPrefix(s, "~/"); ok {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return fmt.Errorf("%q: %w; use the full path", s, err)
-		}
-		s = filepath.Join(home, rest)
-	}
-	if rest, ok := strings.CutPrefix(s, credentials+"/"); ok {
-		folder := os.Getenv(credentials[1:])
-		if folder == "" {
-			return fmt.Errorf("%q: systemd has not loaded any credentials for this process; add LoadCredential= to the unit, or use the full path", s)
-		}
-		s = filepath.Join(folder, rest)
-	}
-	*p = path(s)
-	return nil
-}
-
-// Type implements pflag.Value.
-func (p *path) Type() string { return "path" }
-
-// size is a flag for a number of bytes: 1048576, 1024KiB, 1MiB.
-type size int64
-
-var units = []struct {
-	suffix string
-	bytes  int64
-}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"", 1}}
-
-// String implements pflag.Value.
-func (s *size) String() string {
-	for _, u := range []int{2, 1, 0} {
-		if n := int64(*s); n > 0 && n%units[u].bytes == 0 {
-			return strconv.FormatInt(n/units[u].bytes, 10) + units[u].suffix
-		}
-	}
-	return strconv.FormatInt(int64(*s), 10)
-}
-
-// Set implements pflag.Value.
-func (s *size) Set(text string) error {
-	for _, u := range units {
-		if number, ok := strings.CutSuffix(text, u.suffix); ok {
-			n, err := strconv.ParseInt(number, 10, 64)
-			if err != nil || n < 0 || n > 1<<50/u.bytes {
-				break
-			}
-			*s = size(n * u.bytes)
-			return nil
-		}
-	}
-	return fmt.Errorf("invalid size %q (want, for example, 1048576 or 64MiB)", text)
-}
-
-// Type implements pflag.Value.
-func (s *size) Type() string { return "bytes" }

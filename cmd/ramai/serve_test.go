@@ -18,14 +18,55 @@ func TestPrintHowToJoin(t *testing.T) {
 	}{
 		{local, nil, "Only clients on this machine can join. To"},
 		{local, local, "Only clients on this machine can join. To"},
-		{local, everywhere, "Only clients on this machine can join, except over SSH, which is open to the network: ssh -p 2022 HOST. To"},
+		{local, everywhere, "Only clients on this machine can join, except over SSH, which is open to the network. To"},
 		{everywhere, everywhere, ""},
 	} {
 		var out strings.Builder
-		printHowToJoin(&out, test.addr, test.ssh, server.TLS{})
+		printHowToJoin(&out, reachOf(test.addr, server.TLS{}), test.ssh, "ramai")
 		_, got, _ := strings.Cut(out.String(), "/r/ROOM)\n")
 		if !strings.HasPrefix(got, test.want) || (test.want == "") != (got == "") {
 			t.Errorf("%v and %v: %q, want %q", test.addr, test.ssh, got, test.want)
+		}
+	}
+}
+
+// The address of the page comes first, then ssh, then the terminal, with the program as it was started.
+func TestPrintHowToJoinInOrder(t *testing.T) {
+	for _, c := range []struct {
+		listen, ssh string
+		tls         server.TLS
+		want        string
+	}{
+		{"127.0.0.1:2000", "", server.TLS{}, "Open http://localhost:2000/ in a browser, or join from a terminal:\n\n    bin/ramai join\n"},
+		{"127.0.0.1:2001", "127.0.0.1:2022", server.TLS{}, "Open http://localhost:2001/ in a browser, or join from a terminal:\n\n    ssh -p 2022 localhost\n    bin/ramai join http://localhost:2001\n"},
+		{"192.0.2.1:2000", "[::]:2022", server.TLS{}, "Open http://192.0.2.1:2000/ in a browser, or join from a terminal:\n\n    ssh -p 2022 192.0.2.1\n    bin/ramai join http://192.0.2.1:2000\n"},
+		{"[2001:db8::1]:443", "", server.TLS{Cert: "x"}, "Open https://[2001:db8::1]/ in a browser, or join from a terminal:\n\n    bin/ramai join https://[2001:db8::1]\n"},
+		{"0.0.0.0:443", "", server.TLS{Domains: []string{"chat.example.org"}}, "Open https://chat.example.org/ in a browser, or join from a terminal:\n\n    bin/ramai join https://chat.example.org\n"},
+		{"0.0.0.0:2000", "", server.TLS{}, "Open http://" + networkAddress() + ":2000/ in a browser, or join from a terminal:\n\n    bin/ramai join http://" + networkAddress() + ":2000\n"},
+	} {
+		listen, err := net.ResolveTCPAddr("tcp", c.listen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ssh *net.TCPAddr
+		if c.ssh != "" {
+			if ssh, err = net.ResolveTCPAddr("tcp", c.ssh); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var out strings.Builder
+		if printHowToJoin(&out, reachOf(listen, c.tls), ssh, "bin/ramai"); !strings.HasPrefix(out.String(), c.want) {
+			t.Errorf("%s and %s:\n%swant\n%s", c.listen, c.ssh, out.String(), c.want)
+		}
+	}
+}
+
+func TestIsGoRun(t *testing.T) {
+	for path, want := range map[string]bool{
+		"/tmp/go-build123/b001/exe/ramai": true, "/home/go-build/bin/ramai": false, "bin/ramai": false, "ramai": false,
+	} {
+		if isGoRun(path) != want {
+			t.Errorf("%s: %v, want %v", path, !want, want)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"ramai/internal/origin"
@@ -66,10 +67,21 @@ func (w *web) serveLanding(out http.ResponseWriter, r *http.Request, room string
 	}
 	self := origin.Of(scheme, r.Host).String()
 	if accepts(r, "text/html") {
-		w.page.Room(out, r, room, self)
+		w.page.Room(out, r, room, self, w.reachable(r, self))
 		return
 	}
 	howTo(out, self, room)
+}
+
+// reachable returns the URL, without a path, for links that are shared: self as the client sees the server, unless that
+// names the client's own machine.
+func (w *web) reachable(r *http.Request, self string) string {
+	name := origin.Hostname(r.Host)
+	addr, _ := netip.ParseAddr(name)
+	if w.Origin != "" && (name == "localhost" || addr.IsLoopback()) {
+		return w.Origin
+	}
+	return self
 }
 
 // howTo explains to a person how to connect.

@@ -102,3 +102,19 @@ func FuzzBody(f *testing.F) {
 		}
 	})
 }
+
+// A client that reaches the server as localhost shares the address that works on other machines.
+func TestReachable(t *testing.T) {
+	for _, c := range []struct{ host, configured, want string }{
+		{"localhost:2000", "http://192.0.2.1:2000", "http://192.0.2.1:2000"},
+		{"127.0.0.1:2000", "http://192.0.2.1:2000", "http://192.0.2.1:2000"},
+		{"[::1]:2000", "http://192.0.2.1:2000", "http://192.0.2.1:2000"},
+		{"chat.example.org", "http://192.0.2.1:2000", "self"},
+		{"localhost:2000", "", "self"},
+	} {
+		w := &web{Config: Config{Origin: c.configured}}
+		if got := w.reachable(&http.Request{Host: c.host}, "self"); got != c.want {
+			t.Errorf("%s with %q: %s, want %s", c.host, c.configured, got, c.want)
+		}
+	}
+}

@@ -132,7 +132,8 @@ func setPolicies(out http.ResponseWriter, ancestors string) http.Header {
 const Description = "A chat room. Open the link, and read and write along; no account needed."
 
 // Room answers with the page of a room, whose name has been validated. origin is the server's, as the browser sees it.
-func (p *Page) Room(out http.ResponseWriter, r *http.Request, room, origin string) {
+// reachable is for links that are shared: it also works on other machines, if any can reach the server.
+func (p *Page) Room(out http.ResponseWriter, r *http.Request, room, origin, reachable string) {
 	ancestors := "'none'"
 	if r.URL.Query().Has("embed") {
 		ancestors = p.ancestors
@@ -144,7 +145,7 @@ func (p *Page) Room(out http.ResponseWriter, r *http.Request, room, origin strin
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-cache")
 	p.index.Execute(out, map[string]any{ // an error means that the client is gone
-		"Room": room, "Description": Description, "Origin": origin, "Path": path.Clean(r.URL.Path), "Base": p.base, "Script": script, "Languages": strings.Join(p.languages, " "),
+		"Room": room, "Description": Description, "Origin": origin, "Reachable": reachable, "Path": path.Clean(r.URL.Path), "Base": p.base, "Script": script, "Languages": strings.Join(p.languages, " "),
 	})
 }
 

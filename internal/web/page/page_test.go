@@ -33,7 +33,9 @@ func handler(p *Page) http.Handler {
 	mux.HandleFunc("/ramai.js", p.Library("ramai.js"))
 	mux.HandleFunc("/sw.js", p.ServiceWorker)
 	mux.HandleFunc("/manifest.webmanifest", p.Manifest)
-	mux.HandleFunc("/{$}", func(out http.ResponseWriter, r *http.Request) { p.Room(out, r, "lobby", "http://x.test") })
+	mux.HandleFunc("/{$}", func(out http.ResponseWriter, r *http.Request) {
+		p.Room(out, r, "lobby", "http://x.test", "http://192.0.2.1:2000")
+	})
 	return mux
 }
 
