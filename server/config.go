@@ -138,7 +138,7 @@ func (c *Config) Check() ([]string, error) {
 		}
 		found = []string{fmt.Sprintf("the data folder %s %s", c.Data, state)}
 		if c.Retention != (eventlog.Retention{}) {
-			deletes, stored, err := sqlite.Goes(c.Data, c.Retention, c.Now())
+			deletes, stored, err := sqlite.CountExpired(c.Data, c.Retention, c.Now())
 			if err != nil {
 				return nil, err
 			}

@@ -119,7 +119,7 @@ func TestRoomsWithoutEnd(t *testing.T) {
 // unreadable is a store of which no message can be read.
 type unreadable struct{ eventlog.Store }
 
-func (unreadable) Read(string, uint64, int) ([]wire.Message, eventlog.Bounds, error) {
+func (unreadable) Read(string, uint64, int) ([]eventlog.Record, eventlog.Bounds, error) {
 	return nil, eventlog.Bounds{}, eventlog.ErrDamaged
 }
 

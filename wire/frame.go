@@ -83,7 +83,7 @@ type (
 	}
 	// Reset ("reset") replaces Joined on HTTP streams if the position belongs to another history. A replay follows.
 	Reset Joined
-	// Message is a message in a room, and also the stored row. N increases by one in each room.
+	// Message is a message in a room.
 	Message struct {
 		Room        string `json:"room"`
 		N           uint64 `json:"n"`

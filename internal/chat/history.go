@@ -66,7 +66,7 @@ func (s *Service) page(h wire.History) (wire.Page, error) {
 	if h.Limit > 0 {
 		limit = h.Limit
 	}
-	var messages []wire.Message
+	var records []eventlog.Record
 	var bounds eventlog.Bounds
 	var err error
 	if h.After != nil && !h.After.Bare() && !store.Contains(h.Room, h.After) {
@@ -78,23 +78,29 @@ func (s *Service) page(h wire.History) (wire.Page, error) {
 		page.Epoch = store.Epoch().Name
 		return page, err
 	case h.After != nil:
-		messages, bounds, err = store.Read(h.Room, h.After.N, limit)
+		records, bounds, err = store.Read(h.Room, h.After.N, limit)
 	default:
 		before := uint64(math.MaxUint64)
 		if h.Before != nil {
 			before = *h.Before
 		}
-		messages, bounds, err = store.ReadBefore(h.Room, before, limit)
+		records, bounds, err = store.ReadBefore(h.Room, before, limit)
 	}
 	page.Epoch = store.Epoch().Name // after the messages: none of them is of a later epoch
 	if err != nil {
 		return page, err
 	}
+	messages, err := messagesOf(records)
+	if err != nil {
+		return page, err
+	}
 	page.First, page.Messages = bounds.First, fit(messages, h.After != nil, wire.PageBytes)
-	if k := len(page.Messages); k > 0 && h.After != nil {
-		page.More = page.Messages[k-1].N < bounds.Last
-	} else if k > 0 {
-		page.More = page.Messages[0].N > bounds.First
+	switch left, k := len(page.Messages) < len(messages), len(records); {
+	case k == 0:
+	case h.After != nil:
+		page.More = left || records[k-1].N < bounds.Last
+	default:
+		page.More = left || records[0].N > bounds.First
 	}
 	return page, nil
 }
@@ -107,7 +113,15 @@ func (s *Service) around(page *wire.Page, at wire.Time, limit int) error {
 		return err
 	}
 	half := limit / 2
-	newer, bounds, err := store.Read(page.Room, target-1, limit-half)
+	records, bounds, err := store.Read(page.Room, target-1, limit-half)
+	if err != nil {
+		return err
+	}
+	last := target - 1
+	if len(records) > 0 {
+		last = records[len(records)-1].N
+	}
+	newer, err := messagesOf(records)
 	if err != nil {
 		return err
 	}
@@ -119,7 +133,10 @@ func (s *Service) around(page *wire.Page, at wire.Time, limit int) error {
 	}
 	var older []wire.Message
 	if half > 0 {
-		if older, bounds, err = store.ReadBefore(page.Room, target, half); err != nil {
+		if records, bounds, err = store.ReadBefore(page.Room, target, half); err != nil {
+			return err
+		}
+		if older, err = messagesOf(records); err != nil {
 			return err
 		}
 	}
@@ -128,11 +145,9 @@ func (s *Service) around(page *wire.Page, at wire.Time, limit int) error {
 		space /= 2
 	}
 	older = fit(older, false, space)
-	newer = fit(newer, true, space)
-	page.First, page.Messages = bounds.First, append(older, newer...)
-	if k := len(newer); k > 0 {
-		page.More = newer[k-1].N < bounds.Last
-	}
+	fitting := fit(newer, true, space)
+	page.First, page.Messages = bounds.First, append(older, fitting...)
+	page.More = len(newer) > 0 && (len(fitting) < len(newer) || last < bounds.Last)
 	return nil
 }
 
@@ -154,6 +169,21 @@ func (s *Service) firstAt(room string, at wire.Time) (uint64, error) {
 		}
 	}
 	return low, nil
+}
+
+// messagesOf returns the messages among records.
+func messagesOf(records []eventlog.Record) ([]wire.Message, error) {
+	messages := make([]wire.Message, 0, len(records))
+	for i := range records {
+		m, is, err := records[i].Message()
+		if err != nil {
+			return nil, err
+		}
+		if is {
+			messages = append(messages, m)
+		}
+	}
+	return messages, nil
 }
 
 // fit drops messages, from the end or from the beginning, until the rest fits into a page that has space for them, in

@@ -5,6 +5,7 @@ package eventlog
 type barrierKind struct {
 	onDemand
 	noBody
+	noRecords
 }
 
 func (barrierKind) name() string { return "barrier" }

@@ -92,16 +92,20 @@ const (
 type Outcome struct {
 	Command     Command
 	Status      Status
-	N           uint64    // of a stored Say: its number in the room; of a Trim or RemoveRoom: the oldest number that is left, or the next one
+	N           uint64    // of a command that added a record: its number in the room; of a Trim or RemoveRoom: the oldest number that is left, or the next one
 	At          wire.Time // of a Say: the time of the message; otherwise that of the batch
 	DisplayName string    // of a Say: the sender's name at that time
+	Body        string    // of the record that the command added; empty if it added none
 	Renamed     []string  // senders whose name changed
 	Err         *wire.CodedError
 }
 
-// Message returns the row that a saved Say made.
-func (o *Outcome) Message() wire.Message {
-	return wire.Message{Room: o.Command.Room, N: o.N, At: o.At, SenderID: o.Command.SenderID, DisplayName: o.DisplayName, ID: o.Command.ID, Text: o.Command.Text}
+// HasRecord reports whether the command added a record to its room.
+func (o *Outcome) HasRecord() bool { return o.Status == Saved && o.Body != "" }
+
+// Record returns the record that the command added, see HasRecord.
+func (o *Outcome) Record() Record {
+	return Record{Room: o.Command.Room, N: o.N, At: o.At, SenderID: o.Command.SenderID, DisplayName: o.DisplayName, ID: o.Command.ID, Kind: o.Command.Kind, Body: o.Body}
 }
 
 func (o *Outcome) refuse(code wire.Code, reason string) {

@@ -23,6 +23,7 @@ func (ConfigureBody) kind() Kind { return Configure }
 type configureKind struct {
 	onDemand
 	withBody[ConfigureBody]
+	noRecords
 }
 
 func (configureKind) name() string { return "configure" }

@@ -14,13 +14,13 @@ type Tx interface {
 	// PutID stores e under k in a generation, unless something is stored under k there or in the generation before: then it
 	// returns that, and true.
 	PutID(generation uint64, k IDKey, e IDEntry) (IDEntry, bool, error)
-	// PutMessage adds a row. It does not keep m.
-	PutMessage(m *wire.Message) error
-	// DeleteMessages deletes the messages of a room with the numbers from to to. Their ids stay.
-	DeleteMessages(room string, from, to uint64) error
+	// PutRecord adds a row. It does not keep r.
+	PutRecord(r *Record) error
+	// DeleteRecords deletes the records of a room with the numbers from to to. Their ids stay.
+	DeleteRecords(room string, from, to uint64) error
 	// PutBounds stores the bounds of a room, and the time of its newest message. It creates the room if there is none.
 	PutBounds(room string, b Bounds, at wire.Time) error
-	// DeleteRoom deletes a room and its messages, and stores last in its slot. The ids stay.
+	// DeleteRoom deletes a room and its records, and stores last in its slot. The ids stay.
 	DeleteRoom(room string, slot RemovedSlot, last uint64) error
 	// PutLease stores the name of a sender in place of its previous one.
 	PutLease(NameLease) error
@@ -66,7 +66,7 @@ type Change struct {
 	limits         Limits
 	level          uint64
 	nodes          map[string]NodeState
-	row            wire.Message // passed to Tx.PutMessage, one message after the other
+	row            Record // passed to Tx.PutRecord, one record after the other
 
 	epoch  Epoch // the newest
 	epochs map[string]uint64

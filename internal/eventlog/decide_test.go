@@ -9,14 +9,14 @@ import (
 	"ramai/wire"
 )
 
-// rows is a eventlog.Tx that keeps only what it is given as messages.
+// rows is a eventlog.Tx that keeps only the numbers of records.
 type rows struct {
 	eventlog.Tx
-	messages []uint64
+	numbers []uint64
 }
 
-func (r *rows) PutMessage(m *wire.Message) error {
-	r.messages = append(r.messages, m.N)
+func (r *rows) PutRecord(record *eventlog.Record) error {
+	r.numbers = append(r.numbers, record.N)
 	return nil
 }
 
@@ -46,8 +46,8 @@ func TestLastNumber(t *testing.T) {
 	if o := outcomes[1]; o.Status != eventlog.Refused || o.Err.Code != wire.NotAllowed || !strings.Contains(o.Err.Reason, "last number, 1099511627775") {
 		t.Errorf("what comes after the last is %+v, %v", o, o.Err)
 	}
-	if o := outcomes[2]; o.Status != eventlog.Saved || o.N != 1 || len(tx.messages) != 2 {
-		t.Errorf("in another room it is %+v, and the rows are %v", o, tx.messages)
+	if o := outcomes[2]; o.Status != eventlog.Saved || o.N != 1 || len(tx.numbers) != 2 {
+		t.Errorf("in another room it is %+v, and the rows are %v", o, tx.numbers)
 	}
 }
 

@@ -5,7 +5,9 @@
 // their readers. So no client receives what is not saved.
 //
 // [Decide], a pure function of stored state and batch, determines the outcome of each command. Every store uses it, so any
-// two stores that apply the same batches have the same rows. Each kind of command has a file of its own.
+// two stores that apply the same batches have the same rows. A row of a room is a [Record]: it has a number, and a body in
+// the encoding of its kind. Each kind of command has a file of its own, which says what the command does, and how its
+// records are stored, sent and searched.
 //
 // Each start of a server begins an epoch, which tells apart numbers that were assigned before and after a reset of the data.
 package eventlog
@@ -72,12 +74,12 @@ type Store interface {
 	// Contains reports whether a client that received everything up to p received a part of this history, see
 	// State.Contains. It also compares the history's id.
 	Contains(room string, p *wire.Position) bool
-	// Bounds returns the numbers of a room's oldest and newest message. A room that does not exist has First 1 and Last 0, or
+	// Bounds returns the numbers of a room's oldest and newest record. A room that does not exist has First 1 and Last 0, or
 	// if it was removed First n+1 and Last n, where n is the highest number that it had.
 	Bounds(room string) Bounds
 	// AllBounds returns the bounds of every room that exists. The caller owns the map.
 	AllBounds() map[string]Bounds
-	// NewestTimes returns the time of the newest message of every room that exists. It is in the future if the clock was
+	// NewestTimes returns the time of the newest record of every room that exists. It is in the future if the clock was
 	// ahead. The caller owns the map.
 	NewestTimes() map[string]wire.Time
 	// IDGeneration is the newest generation of ids.
@@ -102,12 +104,13 @@ type Store interface {
 	// Reopen finds out after an error of Apply what is on disk. If the batch in doubt is, Position is its position.
 	Reopen() error
 
-	// Read returns messages with numbers above after, ascending and without gaps: at most limit (clamped to 1 to MaxRead)
-	// and at most ReadBytes of text, but at least one message if there is one. The bounds are those of the same moment: if
-	// message after+1 was deleted, the first message is the one at First. Bounds, called separately, may differ.
-	Read(room string, after uint64, limit int) ([]wire.Message, Bounds, error)
-	// ReadBefore returns the messages with the highest numbers below before, ascending, and otherwise does what Read does.
-	ReadBefore(room string, before uint64, limit int) ([]wire.Message, Bounds, error)
+	// Read returns records with numbers above after, ascending and without gaps: at most limit (clamped to 1 to MaxRead)
+	// and at most ReadBytes of bodies, but at least one record if there is one. Each passes Record.Check. The bounds are
+	// those of the same moment: if record after+1 was deleted, the first record is the one at First. Bounds, called
+	// separately, may differ.
+	Read(room string, after uint64, limit int) ([]Record, Bounds, error)
+	// ReadBefore returns the records with the highest numbers below before, ascending, and otherwise does what Read does.
+	ReadBefore(room string, before uint64, limit int) ([]Record, Bounds, error)
 
 	// Free is the free space of the disk in bytes. An error counts as a full disk.
 	Free() (uint64, error)
@@ -117,10 +120,10 @@ type Store interface {
 	Close() error
 }
 
-// Bounds are the numbers of a room's oldest and newest message. First is Last+1 if there is none.
+// Bounds are the numbers of a room's oldest and newest record. First is Last+1 if there is none.
 type Bounds struct{ First, Last uint64 }
 
-// Empty reports whether there is no message.
+// Empty reports whether there is no record.
 func (b Bounds) Empty() bool { return b.First > b.Last }
 
 // Limits of one Read.

@@ -14,6 +14,7 @@ func (ExpireNameBody) kind() Kind { return ExpireName }
 type expireNameKind struct {
 	inBackground
 	withBody[ExpireNameBody]
+	noRecords
 }
 
 func (expireNameKind) name() string { return "expire_name" }

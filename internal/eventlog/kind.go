@@ -44,6 +44,8 @@ type definition interface {
 	// encodeBody and decodeBody are the encoding of everything besides the head.
 	encodeBody(c *Command) ([]byte, error)
 	decodeBody(data []byte, c *Command) error
+	// records is how the records of this kind are encoded and shown, or nil for a kind that adds none.
+	records() recordKind
 }
 
 // Kinds returns all kinds of the current program, in the order of their numbers.

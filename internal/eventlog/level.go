@@ -19,6 +19,7 @@ func (LevelBody) kind() Kind { return Level }
 type levelKind struct {
 	onDemand
 	withBody[LevelBody]
+	noRecords
 }
 
 func (levelKind) name() string { return "level" }

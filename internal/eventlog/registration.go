@@ -34,6 +34,7 @@ func (UnregisterNameBody) kind() Kind { return UnregisterName }
 type unregisterNameKind struct {
 	onDemand
 	withBody[UnregisterNameBody]
+	noRecords
 }
 
 func (unregisterNameKind) name() string { return "unregister_name" }

@@ -7,6 +7,7 @@ package eventlog
 type releaseNameKind struct {
 	onDemand
 	noBody
+	noRecords
 }
 
 func (releaseNameKind) name() string { return "release_name" }

@@ -25,6 +25,7 @@ func (RemoveRoomBody) kind() Kind { return RemoveRoom }
 type removeRoomKind struct {
 	onDemand
 	withBody[RemoveRoomBody]
+	noRecords
 }
 
 func (removeRoomKind) name() string { return "remove_room" }

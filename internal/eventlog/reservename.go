@@ -34,6 +34,7 @@ func (ReserveNameBody) kind() Kind { return ReserveName }
 type reserveNameKind struct {
 	onDemand
 	withBody[ReserveNameBody]
+	noRecords
 }
 
 func (reserveNameKind) name() string { return "reserve_name" }

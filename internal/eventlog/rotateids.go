@@ -28,6 +28,7 @@ func (RotateIDsBody) kind() Kind { return RotateIDs }
 type rotateIDsKind struct {
 	inBackground
 	withBody[RotateIDsBody]
+	noRecords
 }
 
 func (rotateIDsKind) name() string { return "rotate_ids" }
@@ -55,6 +56,7 @@ func (rotateIDsKind) decide(c *Change, tx Tx, o *Outcome) error {
 type pruneIDsKind struct {
 	inBackground
 	noBody
+	noRecords
 }
 
 func (pruneIDsKind) name() string { return "prune_ids" }

@@ -28,6 +28,7 @@ func (StartBody) kind() Kind { return Start }
 type startKind struct {
 	onDemand
 	withBody[StartBody]
+	noRecords
 }
 
 func (startKind) name() string { return "start" }

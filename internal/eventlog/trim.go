@@ -15,6 +15,7 @@ func (TrimBody) kind() Kind { return Trim }
 type trimKind struct {
 	inBackground
 	withBody[TrimBody]
+	noRecords
 }
 
 func (trimKind) name() string { return "trim" }
@@ -38,7 +39,7 @@ func (trimKind) decide(c *Change, tx Tx, o *Outcome) error {
 	if !known || to < bounds.First {
 		return nil
 	}
-	if err := tx.DeleteMessages(room, bounds.First, to); err != nil {
+	if err := tx.DeleteRecords(room, bounds.First, to); err != nil {
 		return err
 	}
 	bounds.First = to + 1

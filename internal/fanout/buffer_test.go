@@ -23,9 +23,6 @@ func frameOf(n uint64) []byte {
 	return bytes.Repeat([]byte(fmt.Sprintf("<%d>", n)), int(n%37)+1)
 }
 
-// newest returns the number of the newest frame of a span, even of an empty one.
-func newest(p Span) uint64 { return p.seg.first + uint64(p.to) - 1 }
-
 // drainBuffer reads everything after n with short writes of random length, as a session does.
 func drainBuffer(t *testing.T, buf *Buffer, n uint64, rng *rand.Rand) []byte {
 	t.Helper()
@@ -48,7 +45,7 @@ func drainBuffer(t *testing.T, buf *Buffer, n uint64, rng *rand.Rand) []byte {
 		}
 		last, rest := span.Advance(k)
 		if k == 0 { // only empty frames: there are no bytes, but the number advances
-			last = newest(span)
+			last = span.Last()
 		}
 		got = append(append(got, b[:k]...), rest...)
 		n = last
@@ -165,7 +162,7 @@ func TestConcurrentReaders(t *testing.T) {
 					t.Errorf("number %d left a buffer that never shrinks", n+1)
 					return
 				}
-				for len(span.Bytes()) > 0 && n < newest(span) {
+				for len(span.Bytes()) > 0 && n < span.Last() {
 					n++
 				}
 			}
@@ -290,7 +287,7 @@ func TestTrimBefore(t *testing.T) {
 	}
 	for n := range uint64(200) {
 		span, ok := buf.After(n, 100)
-		if ok != (n >= 99) || ok && (len(span.Bytes()) != 100 || newest(span) != n+1) {
+		if ok != (n >= 99) || ok && (len(span.Bytes()) != 100 || span.Last() != n+1) {
 			t.Fatalf("after %d: %v, %d bytes", n, ok, len(span.Bytes()))
 		}
 	}
@@ -299,7 +296,7 @@ func TestTrimBefore(t *testing.T) {
 	}
 	buf.TrimBefore(201)
 	buf.Append(frame)
-	if span, ok := buf.After(200, 100); !ok || newest(span) != 201 {
+	if span, ok := buf.After(200, 100); !ok || span.Last() != 201 {
 		t.Errorf("after everything was trimmed, a new frame can be read: %v", ok)
 	}
 	buf.Close()

@@ -13,7 +13,7 @@ const (
 	perFrame   = 32 // bytes for each index entry; a segment is full when either is used up
 )
 
-// A Segment holds frames with consecutive numbers, end to end. Its bytes never change once Add has returned. One
+// A Segment holds frames with consecutive numbers, end to end. A frame without bytes is one that its readers are not sent. Its bytes never change once Add has returned. One
 // goroutine adds, any number may read.
 type Segment struct {
 	first    uint64   // number of the first frame
@@ -103,6 +103,14 @@ func (p Span) Bytes() []byte {
 		return nil
 	}
 	return p.seg.buf[p.seg.endOf(p.from):p.seg.endOf(p.to):p.seg.endOf(p.to)]
+}
+
+// Last returns the number of the last frame; 0 if there is none.
+func (p Span) Last() uint64 {
+	if p.from == p.to {
+		return 0
+	}
+	return p.seg.first + uint64(p.to) - 1
 }
 
 // Advance returns the position of a reader that has sent the first k bytes: number n, with rest of frame n still to be

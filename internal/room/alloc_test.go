@@ -9,16 +9,17 @@ import (
 	"ramai/wire"
 )
 
-func testMessage() *wire.Message {
-	return &wire.Message{Room: "lobby", N: 1 << 40, At: 1_700_000_000_123, SenderID: "0123456789abcdef", DisplayName: "anna", ID: "id", Text: "a text\nof two lines"}
+func testRecord() *eventlog.Record {
+	r := eventlog.MessageRecord(&wire.Message{Room: "lobby", N: 1 << 40, At: 1_700_000_000_123, SenderID: "0123456789abcdef", DisplayName: "anna", ID: "id", Text: "a text\nof two lines"})
+	return &r
 }
 
 // Encoding reuses its buffers.
 func TestEncodingAllocatesNothing(t *testing.T) {
-	m, h := testMessage(), newHarness(t, 0)
+	r, h := testRecord(), newHarness(t, 0)
 	for enc := range encodings {
-		frames, scratch := h.encode(enc, nil, m, nil)
-		if n := testing.AllocsPerRun(100, func() { frames, scratch = h.encode(enc, frames[:0], m, scratch) }); n != 0 {
+		frames, scratch, _ := h.encode(enc, nil, r, nil)
+		if n := testing.AllocsPerRun(100, func() { frames, scratch, _ = h.encode(enc, frames[:0], r, scratch) }); n != 0 {
 			t.Errorf("encoding %d: %v allocations a message", enc, n)
 		}
 	}
@@ -44,13 +45,13 @@ func TestSubscriptionAllocatesNothing(t *testing.T) {
 }
 
 func BenchmarkEncode(b *testing.B) {
-	m, h := testMessage(), newHarness(b, 0)
+	r, h := testRecord(), newHarness(b, 0)
 	for enc := range encodings {
 		b.Run(fmt.Sprintf("encoding=%d", enc), func(b *testing.B) {
 			var frames, scratch []byte
 			b.ReportAllocs()
 			for b.Loop() {
-				frames, scratch = h.encode(enc, frames[:0], m, scratch)
+				frames, scratch, _ = h.encode(enc, frames[:0], r, scratch)
 			}
 		})
 	}

@@ -8,10 +8,9 @@ import (
 	"ramai/internal/connlimit"
 	"ramai/internal/eventlog"
 	"ramai/internal/fanout"
-	"ramai/wire"
 )
 
-// A BackfillResult holds older messages of a room, encoded again from the store: the same bytes that were in the
+// A BackfillResult holds older records of a room, encoded again from the store: the same bytes that were in the
 // buffer.
 type BackfillResult struct {
 	Frames *fanout.Backfill // to be released; nil: nothing follows the given number
@@ -84,38 +83,45 @@ func (h *Hub) runBackfill(key backfillKey, r *pendingBackfill) {
 	}
 }
 
-// readAfter reads the messages that follow a number, and the oldest number kept.
+// readAfter reads the records that follow a number, and the oldest number kept.
 func (h *Hub) readAfter(key backfillKey) (*fanout.Segment, uint64, error) {
-	messages, head, err := h.store.Read(key.room, key.after, eventlog.MaxRead)
+	records, bounds, err := h.store.Read(key.room, key.after, eventlog.MaxRead)
 	if err != nil {
 		return nil, 0, err
 	}
-	return h.encodeSegment(key.enc, messages), head.First, nil
+	segment, err := h.encodeSegment(key.enc, records)
+	return segment, bounds.First, err
 }
 
 // prewarm puts the messages up to head in front of a buffer that began empty, so that clients that reconnect find them
 // in memory.
 func (h *Hub) prewarm(room string, enc Encoding, buf *fanout.Buffer, head uint64) {
-	messages, _, err := h.store.ReadBefore(room, head+1, eventlog.MaxRead)
+	records, _, err := h.store.ReadBefore(room, head+1, eventlog.MaxRead)
+	var s *fanout.Segment
+	if err == nil {
+		s, err = h.encodeSegment(enc, records)
+	}
 	if err != nil {
 		h.opt.Logger.Warn("room not prewarmed: its newest messages could not be read", "room", room, "err", err)
 		return
 	}
-	if s := h.encodeSegment(enc, messages); s != nil && buf.Prepend(s) { // it may no longer fit: then readers ask for backfills
+	if s != nil && buf.Prepend(s) { // it may no longer fit: then readers ask for backfills
 		h.budget.Trim()
 	}
 }
 
-// encodeSegment encodes messages, whose numbers have no gaps.
-func (h *Hub) encodeSegment(enc Encoding, messages []wire.Message) *fanout.Segment {
-	if len(messages) == 0 {
-		return nil
+// encodeSegment encodes records, whose numbers have no gaps. It returns nil if there are none.
+func (h *Hub) encodeSegment(enc Encoding, records []eventlog.Record) (s *fanout.Segment, err error) {
+	if len(records) == 0 {
+		return nil, nil
 	}
 	var frames, scratch []byte
-	ends := make([]int, len(messages))
-	for i := range messages {
-		frames, scratch = h.encode(enc, frames, &messages[i], scratch)
+	ends := make([]int, len(records))
+	for i := range records {
+		if frames, scratch, err = h.encode(enc, frames, &records[i], scratch); err != nil {
+			return nil, err
+		}
 		ends[i] = len(frames)
 	}
-	return fanout.SegmentOf(messages[0].N, bytes.Clone(frames), ends) // without unused capacity
+	return fanout.SegmentOf(records[0].N, bytes.Clone(frames), ends), nil // without unused capacity
 }

@@ -32,7 +32,7 @@ type store struct {
 	first  uint64
 }
 
-func (s *store) Read(room string, after uint64, limit int) ([]wire.Message, eventlog.Bounds, error) {
+func (s *store) Read(room string, after uint64, limit int) ([]eventlog.Record, eventlog.Bounds, error) {
 	if s.reads.Add(1); s.broken {
 		return nil, eventlog.Bounds{}, errors.New("the disk makes noises")
 	}
@@ -40,7 +40,7 @@ func (s *store) Read(room string, after uint64, limit int) ([]wire.Message, even
 	return messages, s.Bounds(room), err
 }
 
-func (s *store) ReadBefore(room string, before uint64, limit int) ([]wire.Message, eventlog.Bounds, error) {
+func (s *store) ReadBefore(room string, before uint64, limit int) ([]eventlog.Record, eventlog.Bounds, error) {
 	if s.reads.Add(1); s.broken {
 		return nil, eventlog.Bounds{}, errors.New("the disk makes noises")
 	}
@@ -182,10 +182,11 @@ func (st *harness) bytesOf(room string, enc Encoding, n uint64) []byte {
 		}
 		for i := range messages {
 			var payload []byte
-			if n = messages[i].N; enc == Text || enc == DeflatedText {
-				payload = wire.AppendLine(nil, &messages[i])
+			m, _, _ := messages[i].Message()
+			if n = m.N; enc == Text || enc == DeflatedText {
+				payload = wire.AppendLine(nil, &m)
 			} else {
-				payload = wire.AppendMessage(nil, &messages[i])
+				payload = wire.AppendMessage(nil, &m)
 			}
 			switch {
 			case enc == Events:

@@ -60,25 +60,29 @@ func (e Encoding) Deflated() Encoding {
 // minDeflate is the smallest payload that is deflated, in bytes. Below it, deflating saves less than inflating costs.
 const minDeflate = 512
 
-// encode appends m as it is sent: one complete WebSocket frame, event or line. The result depends only on the row, the
-// history and the epoch.
-func (h *Hub) encode(e Encoding, dst []byte, m *wire.Message, scratch []byte) (frames, used []byte) {
+// encode appends r as it is sent: one complete WebSocket frame, event or line. It appends nothing for a record that the
+// encoding does not show; readers then only move on. The result depends only on the row, the history and the epoch.
+func (h *Hub) encode(e Encoding, dst []byte, r *eventlog.Record, scratch []byte) (frames, used []byte, err error) {
+	shown := true
 	if e == Text || e == DeflatedText {
-		scratch = wire.AppendLine(scratch[:0], m)
+		scratch, shown, err = r.AppendLine(scratch[:0])
 	} else {
-		scratch = wire.AppendMessage(scratch[:0], m)
+		scratch, err = r.AppendFrame(scratch[:0])
+	}
+	if err != nil || !shown {
+		return dst, scratch, err
 	}
 	switch e {
 	case JSONLines:
-		return append(append(dst, scratch...), '\n'), scratch
+		return append(append(dst, scratch...), '\n'), scratch, nil
 	case Events:
-		return AppendEvent(dst, m.Type(), wire.Position{HistoryID: h.historyID, Epoch: h.store.Epoch().Name, N: m.N}, scratch), scratch
+		return AppendEvent(dst, r.FrameType(), wire.Position{HistoryID: h.historyID, Epoch: h.store.Epoch().Name, N: r.N}, scratch), scratch, nil
 	case DeflatedText, DeflatedJSON:
 		if len(scratch) >= minDeflate {
-			return h.deflate(dst, scratch), scratch
+			return h.deflate(dst, scratch), scratch, nil
 		}
 	}
-	return frame.AppendText(dst, scratch), scratch
+	return frame.AppendText(dst, scratch), scratch, nil
 }
 
 // Member is a client in a room.
@@ -121,6 +125,7 @@ type Hub struct {
 	}
 
 	// Owned by Feed.
+	record          eventlog.Record // the one that is appended
 	frames, scratch []byte
 	toWake          []*Room
 }
@@ -168,7 +173,7 @@ func (h *Hub) Feed(outcomes []eventlog.Outcome, submissions []eventlog.Submissio
 		if len(o.Renamed) > 0 {
 			h.noteRenamed(o.Renamed)
 		}
-		if o.Command.Kind != eventlog.Say || o.Status != eventlog.Saved {
+		if !o.HasRecord() {
 			continue
 		}
 		if r == nil || r.name != o.Command.Room {
@@ -176,8 +181,8 @@ func (h *Hub) Feed(outcomes []eventlog.Outcome, submissions []eventlog.Submissio
 				continue
 			}
 		}
-		m := o.Message()
-		h.append(r, &m)
+		h.record = o.Record()
+		h.append(r, &h.record)
 	}
 	for i := range submissions {
 		if reply := submissions[i].ReplyTo; reply != nil {
@@ -192,28 +197,36 @@ func (h *Hub) Feed(outcomes []eventlog.Outcome, submissions []eventlog.Submissio
 	h.budget.Trim()
 }
 
-// append appends m to the buffers of r.
-func (h *Hub) append(r *Room, m *wire.Message) {
+// append appends a record to the buffers of r.
+func (h *Hub) append(r *Room, record *eventlog.Record) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if m.N <= r.newest { // stored before the room was opened
+	n := record.N
+	if n <= r.newest { // stored before the room was opened
 		return
 	}
-	if m.N != r.newest+1 {
+	if n != r.newest+1 {
 		// Cannot happen while the store numbers without gaps. The buffers start again, and readers continue from the
 		// store.
-		h.opt.Logger.Error("the event log skipped numbers", "room", r.name, "after", r.newest, "next", m.N)
-		r.resetBuffers(m.N - 1)
+		h.opt.Logger.Error("the event log skipped numbers", "room", r.name, "after", r.newest, "next", n)
+		r.resetBuffers(n - 1)
 	}
-	r.newest = m.N
+	r.newest = n
 	for enc, buf := range r.buffers {
-		if buf != nil {
-			h.frames, h.scratch = h.encode(Encoding(enc), h.frames[:0], m, h.scratch)
-			buf.Append(h.frames)
+		if buf == nil {
+			continue
 		}
+		var err error
+		if h.frames, h.scratch, err = h.encode(Encoding(enc), h.frames[:0], record, h.scratch); err != nil {
+			// Cannot happen while kinds decode what they encode. Readers get the error from the store.
+			h.opt.Logger.Error("a record cannot be encoded", "room", r.name, "n", n, "err", err)
+			r.resetBuffers(n)
+			break
+		}
+		buf.Append(h.frames)
 	}
-	delete(r.typing, m.SenderID)
-	r.people.spoke(keyOf(m.SenderID))
+	delete(r.typing, record.SenderID)
+	r.people.spoke(keyOf(record.SenderID))
 	if !r.wakePending {
 		r.wakePending = true
 		h.toWake = append(h.toWake, r)

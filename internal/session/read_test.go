@@ -12,6 +12,7 @@ import (
 
 	"ramai/internal/chat"
 	"ramai/internal/eventlog"
+	"ramai/internal/fanout"
 	"ramai/internal/frame"
 	"ramai/wire"
 )
@@ -45,10 +46,14 @@ func (st *harness) bytesOf(v1 bool, n uint64) []byte {
 			return b
 		}
 		for i := range messages {
+			m, _, err := messages[i].Message()
+			if err != nil {
+				st.tb.Fatal(err)
+			}
 			if v1 {
-				b = frame.AppendText(b, wire.AppendMessage(nil, &messages[i]))
+				b = frame.AppendText(b, wire.AppendMessage(nil, &m))
 			} else {
-				b = frame.AppendText(b, wire.AppendLine(nil, &messages[i]))
+				b = frame.AppendText(b, wire.AppendLine(nil, &m))
 			}
 			n = messages[i].N
 		}
@@ -118,6 +123,36 @@ func TestSlowReader(t *testing.T) {
 		}
 		if want := st.bytesOf(true, 0); !bytes.Equal(fast.raw, want) {
 			t.Error("the fast reader got other bytes")
+		}
+	}
+}
+
+// Records that an encoding hides are passed without sending anything, wherever they are among the others.
+func TestHiddenRecords(t *testing.T) {
+	shown := frame.AppendText(nil, []byte("shown"))
+	for hidden, want := range map[string][]byte{
+		"all": nil, "first": shown, "last": shown, "both": shown, "between": append(bytes.Clone(shown), shown...),
+	} {
+		st := newHarness(t, setting{})
+		l := st.plain(Client{})
+		l.raw = nil
+		var frames []byte
+		var ends []int
+		for _, has := range map[string][]bool{
+			"all": {false, false, false}, "first": {false, false, true}, "last": {true, false, false}, "both": {false, true, false}, "between": {true, false, true},
+		}[hidden] {
+			if has {
+				frames = append(frames, shown...)
+			}
+			ends = append(ends, len(frames))
+		}
+		p := l.s.cursors[0]
+		p.backfill = st.hub.Budget().Backfill(fanout.SegmentOf(p.n+1, frames, ends), 1)
+		last := p.backfill.Last()
+		l.Wake()
+		st.settle()
+		if p.n != last || p.backfill != nil || !bytes.Equal(l.raw, want) {
+			t.Errorf("%s hidden: the position is %d of %d, it holds a backfill: %v, %d bytes came, want %d", hidden, p.n, last, p.backfill != nil, len(l.raw), len(want))
 		}
 	}
 }

@@ -213,6 +213,14 @@ func (p *cursor) reach(n uint64) {
 	p.sub.SetPosition(n)
 }
 
+// pass moves the cursor to number n, and releases a backfill that ends there.
+func (p *cursor) pass(n uint64) {
+	p.reach(n)
+	if p.backfill != nil && n >= p.backfill.Last() {
+		p.release()
+	}
+}
+
 // leave releases the subscription and any backfill. It may be called more than once.
 func (p *cursor) leave() {
 	if p.left {
@@ -529,11 +537,8 @@ func (s *Session) controlBytes(max int) []byte {
 func (s *Session) Wrote(k int) {
 	if p := s.writing; p != nil {
 		n, rest := s.span.Advance(k)
-		p.reach(n)
 		s.writing, s.span = nil, fanout.Span{}
-		if p.backfill != nil && n >= p.backfill.Last() {
-			p.release()
-		}
+		p.pass(n)
 		if len(rest) > 0 {
 			s.control = append(bytes.Clone(rest), s.control...)
 			s.charge(cap(s.control))

@@ -9,7 +9,6 @@ import (
 
 	"ramai/internal/eventlog"
 	"ramai/internal/store/memory"
-	"ramai/wire"
 )
 
 // fault is how one Apply fails.
@@ -117,7 +116,7 @@ func (s *shaky) Reopen() error {
 }
 
 // Read implements eventlog.Store.
-func (s *shaky) Read(room string, after uint64, limit int) ([]wire.Message, eventlog.Bounds, error) {
+func (s *shaky) Read(room string, after uint64, limit int) ([]eventlog.Record, eventlog.Bounds, error) {
 	if s.fails() {
 		return nil, eventlog.Bounds{}, errDisk
 	}
@@ -126,7 +125,7 @@ func (s *shaky) Read(room string, after uint64, limit int) ([]wire.Message, even
 }
 
 // ReadBefore implements eventlog.Store.
-func (s *shaky) ReadBefore(room string, before uint64, limit int) ([]wire.Message, eventlog.Bounds, error) {
+func (s *shaky) ReadBefore(room string, before uint64, limit int) ([]eventlog.Record, eventlog.Bounds, error) {
 	if s.fails() {
 		return nil, eventlog.Bounds{}, errDisk
 	}

@@ -164,12 +164,19 @@ func (s *Session) pull(max int) []byte {
 	for range s.cursors {
 		s.next++
 		p := s.cursors[int(s.next)%len(s.cursors)]
-		span := s.after(p, max)
-		if b := span.Bytes(); len(b) > 0 && s.newEpoch() {
-			return nil // the epoch is announced first: the span may have messages of it
-		} else if len(b) > 0 {
-			s.writing, s.span = p, span
-			return b[:min(len(b), max)] // a single frame may be longer
+		for {
+			span := s.after(p, max)
+			if b := span.Bytes(); len(b) > 0 {
+				if s.newEpoch() {
+					return nil // the epoch is announced first: the span may have messages of it
+				}
+				s.writing, s.span = p, span
+				return b[:min(len(b), max)] // a single frame may be longer
+			}
+			if span.Last() == 0 {
+				break
+			}
+			p.pass(span.Last()) // the encoding hides these records
 		}
 	}
 	return nil

@@ -144,10 +144,10 @@ func (n *node) resetFeed() {
 func (n *node) feed(outcomes []eventlog.Outcome, submissions []eventlog.Submission) {
 	for i := range outcomes {
 		o := &outcomes[i]
-		if o.Command.Kind != eventlog.Say || o.Status != eventlog.Saved {
+		if !o.HasRecord() {
 			continue
 		}
-		m := o.Message()
+		m := o.Record()
 		if n.newest[m.Room]++; m.N != n.newest[m.Room] {
 			n.c.t.Fatalf("%s feeds number %d of %s, want %d", n.name, m.N, m.Room, n.newest[m.Room])
 		}

@@ -117,9 +117,9 @@ func (j *tested) expect(commands []eventlog.Command, want ...string) {
 }
 
 // all reads a whole room.
-func (j *tested) all(room string) []wire.Message {
+func (j *tested) all(room string) []eventlog.Record {
 	j.t.Helper()
-	var all []wire.Message
+	var all []eventlog.Record
 	for after := uint64(0); ; {
 		page, _, err := j.Read(room, after, eventlog.MaxRead)
 		if err != nil {

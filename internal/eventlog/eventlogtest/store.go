@@ -130,16 +130,19 @@ func testRows(t *testing.T, j *tested) {
 	j.apply(reserve("anna", "Anna"), say("anna", "lobby", "a1", "one\ntwo\tthree ü 👩"), say("bert", "lobby", "b1", ""))
 	j.at += 5
 	outcomes := j.apply(once("anna", "lobby", "a2", "x"), reserve("bert", "Bert"), say("bert", "lobby", "b2", "x"))
-	want := []wire.Message{
+	var want []eventlog.Record
+	for _, m := range []wire.Message{
 		{Room: "lobby", N: 1, At: start, SenderID: "anna", DisplayName: "Anna", ID: "a1", Text: "one\ntwo\tthree ü 👩"},
 		{Room: "lobby", N: 2, At: start, SenderID: "bert", ID: "b1"},
 		{Room: "lobby", N: 3, At: start + 5, SenderID: "anna", DisplayName: "Anna", ID: "a2", Text: "x"},
 		{Room: "lobby", N: 4, At: start + 5, SenderID: "bert", DisplayName: "Bert", ID: "b2", Text: "x"},
+	} {
+		want = append(want, eventlog.MessageRecord(&m))
 	}
 	if got := j.all("lobby"); !reflect.DeepEqual(got, want) {
 		t.Errorf("the rows are\n%+v, want\n%+v", got, want)
 	}
-	if got := outcomes[2].Message(); got != want[3] {
+	if got := outcomes[2].Record(); got != want[3] {
 		t.Errorf("the outcome has the row\n%+v, want\n%+v", got, want[3])
 	}
 }
@@ -384,7 +387,7 @@ func testReading(t *testing.T, j *tested) {
 	}
 }
 
-func numbers(messages []wire.Message) (n []uint64) {
+func numbers(messages []eventlog.Record) (n []uint64) {
 	for _, m := range messages {
 		n = append(n, m.N)
 	}
@@ -392,8 +395,9 @@ func numbers(messages []wire.Message) (n []uint64) {
 }
 
 func testLongTexts(t *testing.T, j *tested) {
-	// The fourth alone is more than is read at once; the first three are exactly that.
-	third := strings.Repeat("x", eventlog.ReadBytes/3)
+	// The fourth alone is more than is read at once; the bodies of the first three are exactly that.
+	empty := eventlog.MessageRecord(&wire.Message{})
+	third := strings.Repeat("x", eventlog.ReadBytes/3-len(empty.Body))
 	j.apply(
 		say("anna", "lobby", "a1", third), say("anna", "lobby", "a2", third), say("anna", "lobby", "a3", third+strings.Repeat("x", eventlog.ReadBytes%3)),
 		say("anna", "lobby", "a4", strings.Repeat("y", eventlog.ReadBytes+1)), say("anna", "lobby", "a5", "x"),

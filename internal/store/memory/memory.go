@@ -19,7 +19,7 @@ type Store struct {
 	state     eventlog.State
 
 	mu       sync.RWMutex                                   // for all below; written by Apply alone
-	rooms    map[string][]wire.Message                      // numbers rise by one
+	rooms    map[string][]eventlog.Record                   // numbers rise by one
 	ids      map[uint64]map[eventlog.IDKey]eventlog.IDEntry // by generation
 	position uint64
 	outcomes []eventlog.Outcome // of the batch at position
@@ -31,7 +31,7 @@ func New(random io.Reader) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{historyID: historyID, rooms: map[string][]wire.Message{}, ids: map[uint64]map[eventlog.IDKey]eventlog.IDEntry{}}
+	s := &Store{historyID: historyID, rooms: map[string][]eventlog.Record{}, ids: map[uint64]map[eventlog.IDKey]eventlog.IDEntry{}}
 	s.state.Load(&eventlog.Snapshot{IDs: eventlog.IDGeneration{Number: 1}})
 	return s, nil
 }
@@ -130,7 +130,7 @@ func (s *Store) Health() eventlog.Health { return eventlog.Health{} }
 func (s *Store) Reopen() error { return nil }
 
 // Read implements eventlog.Store.
-func (s *Store) Read(room string, after uint64, limit int) ([]wire.Message, eventlog.Bounds, error) {
+func (s *Store) Read(room string, after uint64, limit int) ([]eventlog.Record, eventlog.Bounds, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	all, bounds := s.rooms[room], s.state.Bounds(room) // Apply holds the lock until both are written
@@ -141,16 +141,16 @@ func (s *Store) Read(room string, after uint64, limit int) ([]wire.Message, even
 	rest := all[max(after+1, first)-first:]
 	n, bytes := 0, 0
 	for n < min(len(rest), clampLimit(limit)) {
-		if bytes += len(rest[n].Text); bytes > eventlog.ReadBytes && n > 0 {
+		if bytes += len(rest[n].Body); bytes > eventlog.ReadBytes && n > 0 {
 			break
 		}
 		n++
 	}
-	return append([]wire.Message(nil), rest[:n]...), bounds, nil
+	return append([]eventlog.Record(nil), rest[:n]...), bounds, nil
 }
 
 // ReadBefore implements eventlog.Store.
-func (s *Store) ReadBefore(room string, before uint64, limit int) ([]wire.Message, eventlog.Bounds, error) {
+func (s *Store) ReadBefore(room string, before uint64, limit int) ([]eventlog.Record, eventlog.Bounds, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	all, bounds := s.rooms[room], s.state.Bounds(room) // Apply holds the lock until both are written
@@ -160,12 +160,12 @@ func (s *Store) ReadBefore(room string, before uint64, limit int) ([]wire.Messag
 	rest := all[:min(before-all[0].N, uint64(len(all)))]
 	n, bytes := 0, 0
 	for n < min(len(rest), clampLimit(limit)) {
-		if bytes += len(rest[len(rest)-1-n].Text); bytes > eventlog.ReadBytes && n > 0 {
+		if bytes += len(rest[len(rest)-1-n].Body); bytes > eventlog.ReadBytes && n > 0 {
 			break
 		}
 		n++
 	}
-	return append([]wire.Message(nil), rest[len(rest)-n:]...), bounds, nil
+	return append([]eventlog.Record(nil), rest[len(rest)-n:]...), bounds, nil
 }
 
 func clampLimit(limit int) int { return max(1, min(limit, eventlog.MaxRead)) }
@@ -204,21 +204,21 @@ func (t *tx) PutID(generation uint64, k eventlog.IDKey, e eventlog.IDEntry) (eve
 	return e, false, nil
 }
 
-func (t *tx) PutMessage(m *wire.Message) error {
-	room, all := m.Room, t.rooms[m.Room]
-	t.rooms[room] = append(all, *m)
+func (t *tx) PutRecord(r *eventlog.Record) error {
+	room, all := r.Room, t.rooms[r.Room]
+	t.rooms[room] = append(all, *r)
 	t.undo = append(t.undo, func() { t.rooms[room] = all })
 	return nil
 }
 
-// DeleteMessages copies what stays: the old slice would keep the deleted texts in memory.
-func (t *tx) DeleteMessages(room string, _, to uint64) error {
+// DeleteRecords copies the rest: the old slice would keep the deleted texts in memory.
+func (t *tx) DeleteRecords(room string, _, to uint64) error {
 	all := t.rooms[room]
 	k := 0
 	for k < len(all) && all[k].N <= to {
 		k++
 	}
-	t.rooms[room] = append([]wire.Message(nil), all[k:]...)
+	t.rooms[room] = append([]eventlog.Record(nil), all[k:]...)
 	t.undo = append(t.undo, func() { t.rooms[room] = all })
 	return nil
 }

@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"ramai/internal/eventlog"
-	"ramai/wire"
 )
 
 // Whichever page of an index is damaged, and whether or not a query reads it, everything is found again after a
@@ -125,7 +124,7 @@ type damagedLog struct {
 	room string
 }
 
-func (d damagedLog) Read(room string, after uint64, limit int) ([]wire.Message, eventlog.Bounds, error) {
+func (d damagedLog) Read(room string, after uint64, limit int) ([]eventlog.Record, eventlog.Bounds, error) {
 	if room == d.room {
 		return nil, d.Bounds(room), fmt.Errorf("%w: in a test", eventlog.ErrDamaged)
 	}

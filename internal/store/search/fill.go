@@ -13,8 +13,8 @@ import (
 
 // Limits of a turn, and pauses.
 const (
-	turnRows    = 500                    // messages of a turn, which is one transaction
-	turnBytes   = 256 << 10              // bytes of their texts
+	turnRows    = 500                    // records of a turn, which is one transaction
+	turnBytes   = 256 << 10              // bytes of their bodies
 	turnDeletes = 100                    // messages of one room deleted from the index in a turn
 	batchDelay  = 100 * time.Millisecond // between turns, and after Note, so that messages gather
 	minFree     = 4 * eventlog.MinFree   // free space below which nothing is indexed, so that the event log has it
@@ -208,10 +208,10 @@ func (x *Index) installLocked(f *file, marks map[string]roomProgress) {
 
 // batch is what one turn writes.
 type batch struct {
-	rooms    map[string]roomProgress // progress after the turn
-	trimmed  map[string]uint64       // by room: numbers below are deleted from the index
-	removed  map[string]bool         // rooms that no longer exist; their progress is deleted with their last message
-	messages []wire.Message
+	rooms   map[string]roomProgress // progress after the turn
+	trimmed map[string]uint64       // by room: numbers below are deleted from the index
+	removed map[string]bool         // rooms that no longer exist; their progress is deleted with their last message
+	records []eventlog.Record
 }
 
 // collect reads what is to be indexed next, at most one turn. The order of rooms is random, so that none waits for a
@@ -244,7 +244,7 @@ func (x *Index) collect() (*batch, error) {
 		if m.to >= h.Last {
 			continue
 		}
-		messages, _, err := x.source.Read(room, m.to, rows)
+		records, _, err := x.source.Read(room, m.to, rows)
 		if errors.Is(err, eventlog.ErrDamaged) {
 			x.logStopped(room, m.to, err) // other rooms continue
 			continue
@@ -252,19 +252,19 @@ func (x *Index) collect() (*batch, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(messages) == 0 {
+		if len(records) == 0 {
 			continue
 		}
 		if !known {
 			next++
 		}
-		for i := range messages {
-			bytes -= len(messages[i].Text)
+		for i := range records {
+			bytes -= len(records[i].Body)
 		}
-		rows -= len(messages)
-		m.to, m.epoch = messages[len(messages)-1].N, x.source.Epoch().Name
+		rows -= len(records)
+		m.to, m.epoch = records[len(records)-1].N, x.source.Epoch().Name
 		w.rooms[room] = m
-		w.messages = append(w.messages, messages...)
+		w.records = append(w.records, records...)
 	}
 	return w, nil
 }
@@ -292,7 +292,7 @@ func (x *Index) write(w *batch) error {
 	if err := deleteTrimmed(tx, w); err != nil {
 		return err
 	}
-	if err := insertMessages(tx, w); err != nil {
+	if err := insertRecords(tx, w); err != nil {
 		return err
 	}
 	put, err := tx.Prepare("INSERT INTO rooms(id, name, first, indexed, epoch) VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(id) DO UPDATE SET first = ?3, indexed = ?4, epoch = ?5")
@@ -327,8 +327,8 @@ func (w *batch) isEmptied(room string) bool {
 	return w.removed[room] && w.rooms[room].first == w.trimmed[room]
 }
 
-// insertMessages adds the words of the messages to the index.
-func insertMessages(tx *sql.Tx, w *batch) error {
+// insertRecords adds the words of the records to the index.
+func insertRecords(tx *sql.Tx, w *batch) error {
 	text, err := tx.Prepare("INSERT INTO texts(rowid, words) VALUES(?, ?)")
 	if err != nil {
 		return err
@@ -341,18 +341,22 @@ func insertMessages(tx *sql.Tx, w *batch) error {
 	if err != nil {
 		return err
 	}
-	for i := range w.messages {
-		m := &w.messages[i]
-		found := tokenize.Index(m.Text)
-		if found == "" {
-			continue
-		}
-		room := w.rooms[m.Room].id
-		key, err := nextSortKey(newest, m.At)
+	for i := range w.records {
+		r := &w.records[i]
+		searched, err := r.SearchText()
 		if err != nil {
 			return err
 		}
-		if _, err := message.Exec(key, room, int64(m.N)); err != nil {
+		found := tokenize.Index(searched)
+		if found == "" {
+			continue
+		}
+		room := w.rooms[r.Room].id
+		key, err := nextSortKey(newest, r.At)
+		if err != nil {
+			return err
+		}
+		if _, err := message.Exec(key, room, int64(r.N)); err != nil {
 			return err
 		}
 		if _, err := text.Exec(key, roomWord(room)+" "+found); err != nil {

@@ -89,12 +89,16 @@ func TestRebuild(t *testing.T) {
 // all returns the texts of a room.
 func (p *testLog) all(room string) (texts []string) {
 	for last := p.Bounds(room).Last; uint64(len(texts)) < last; {
-		messages, _, err := p.Read(room, uint64(len(texts)), eventlog.MaxRead)
+		records, _, err := p.Read(room, uint64(len(texts)), eventlog.MaxRead)
 		if err != nil {
 			p.t.Fatal(err)
 		}
-		for _, m := range messages {
-			texts = append(texts, m.Text)
+		for _, r := range records {
+			text, err := r.SearchText()
+			if err != nil {
+				p.t.Fatal(err)
+			}
+			texts = append(texts, text)
 		}
 	}
 	return texts
@@ -115,9 +119,9 @@ func (r *restoredLog) AllBounds() map[string]eventlog.Bounds {
 	return map[string]eventlog.Bounds{"lobby": r.Bounds("lobby")}
 }
 
-func (r *restoredLog) Read(room string, after uint64, limit int) ([]wire.Message, eventlog.Bounds, error) {
+func (r *restoredLog) Read(room string, after uint64, limit int) ([]eventlog.Record, eventlog.Bounds, error) {
 	messages, _, err := r.Store.Read(room, after, limit)
-	return slices.DeleteFunc(messages, func(m wire.Message) bool { return m.N > older }), r.Bounds(room), err
+	return slices.DeleteFunc(messages, func(r eventlog.Record) bool { return r.N > older }), r.Bounds(room), err
 }
 
 // TestRestoredLog: a log restored from a backup has other messages with the numbers that the index has, no matter
@@ -131,7 +135,7 @@ func TestRestoredLog(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, epoch := range epochs {
-				if _, err := p.Apply(&eventlog.Batch{At: p.at, Commands: []eventlog.Command{{Kind: eventlog.Start, Body: eventlog.StartBody{Node: eventlog.LocalNode, After: p.Incarnation(eventlog.LocalNode), Nonce: epoch}}}}, p.Position()+1); err != nil {
+				if _, err := p.Apply(&eventlog.Batch{At: p.at, Node: eventlog.LocalNode, Commands: []eventlog.Command{{Kind: eventlog.Start, Body: eventlog.StartBody{Node: eventlog.LocalNode, After: p.Incarnation(eventlog.LocalNode), Nonce: epoch}}}}, p.Position()+1); err != nil {
 					t.Fatal(err)
 				}
 			}

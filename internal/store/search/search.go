@@ -40,7 +40,7 @@ type Log interface {
 	Contains(room string, p *wire.Position) bool
 	AllBounds() map[string]eventlog.Bounds
 	Bounds(room string) eventlog.Bounds
-	Read(room string, after uint64, limit int) ([]wire.Message, eventlog.Bounds, error)
+	Read(room string, after uint64, limit int) ([]eventlog.Record, eventlog.Bounds, error)
 	Free() (uint64, error)
 }
 
@@ -288,18 +288,22 @@ func (s *search) addHit(room string, n uint64) (bool, error) {
 	if n < s.source.Bounds(room).First { // deleted, but still in the index
 		return true, nil
 	}
-	messages, _, err := s.source.Read(room, n-1, 1)
+	records, _, err := s.source.Read(room, n-1, 1)
 	if errors.Is(err, eventlog.ErrDamaged) {
 		return true, nil // readers of the room get the error
 	}
 	if err != nil {
 		return false, err
 	}
-	if len(messages) == 0 || messages[0].N != n {
+	if len(records) == 0 || records[0].N != n {
 		return true, nil // just deleted
 	}
-	m := &messages[0]
-	snippet, marks := s.query.Snippet(m.Text)
+	r := &records[0]
+	text, err := r.SearchText()
+	if err != nil {
+		return false, err
+	}
+	snippet, marks := s.query.Snippet(text)
 	if len(marks) == 0 {
 		return true, nil // the text in the event log decides
 	}
@@ -308,7 +312,7 @@ func (s *search) addHit(room string, n uint64) (bool, error) {
 		return false, nil
 	}
 	s.response.Hits = append(s.response.Hits, wire.Hit{
-		Room: room, N: n, At: m.At, SenderID: m.SenderID, DisplayName: m.DisplayName, ID: m.ID, Snippet: snippet, Marks: marks,
+		Room: room, N: n, At: r.At, SenderID: r.SenderID, DisplayName: r.DisplayName, ID: r.ID, Snippet: snippet, Marks: marks,
 	})
 	return true, nil
 }

@@ -326,7 +326,7 @@ func TestMatchesAFullScan(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		p := newTestLog(t)
 		x := open(t, "", p)
-		var newest []wire.Message // newest first
+		var newest []eventlog.Record // newest first
 		for i := range rapid.IntRange(1, 8).Draw(r, "messages") {
 			room := rapid.SampledFrom([]string{"a", "b"}).Draw(r, "room")
 			p.publish(room, text.Draw(r, "text"))
@@ -345,7 +345,7 @@ func TestMatchesAFullScan(t *testing.T) {
 			}
 			var want []string
 			for _, m := range newest {
-				if query.Hits(m.Text) != nil {
+				if text, _ := m.SearchText(); query.Hits(text) != nil {
 					want = append(want, fmt.Sprint(m.Room, ":", m.N))
 				}
 			}

@@ -26,31 +26,38 @@ const (
 	maxImported = eventlog.MaxNumber / 2
 	// aheadImported is how far the time of an imported message may be ahead of the clock.
 	aheadImported = 24 * time.Hour
-	// maxRoomID keeps a message's key, which is the room's id above the number, within 63 bits.
+	// maxRoomID keeps a record's key, which is the room's id above the number, within 63 bits.
 	maxRoomID = 1 << (63 - numberBits)
 )
 
 // latestTime is later than any clock: restored messages may have been stored while a clock was ahead.
 var latestTime = wire.TimeOf(time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC))
 
-// checkMessage reports whether m is a valid message, at the latest time.
-func checkMessage(m *wire.Message, latest wire.Time) error {
-	for _, err := range []*wire.CodedError{wire.CheckRoom(m.Room), wire.CheckID(m.ID), wire.CheckText(m.Text, maxText)} {
+// checkRecord returns an error unless r is a valid record, at the latest time.
+func checkRecord(r *eventlog.Record, latest wire.Time) error {
+	if err := r.Check(); err != nil {
+		return err
+	}
+	m, _, err := r.Message()
+	if err != nil {
+		return err
+	}
+	for _, err := range []*wire.CodedError{wire.CheckRoom(r.Room), wire.CheckID(r.ID), wire.CheckText(m.Text, maxText)} {
 		if err != nil {
 			return errors.New(err.Reason)
 		}
 	}
 	switch {
-	case wire.CheckID(m.SenderID) != nil:
-		return fmt.Errorf("%.40q is not a sender id", m.SenderID)
-	case m.N < 1 || m.N > eventlog.MaxNumber:
-		return fmt.Errorf("%d is not a message number", m.N)
-	case m.At <= 0:
+	case wire.CheckID(r.SenderID) != nil:
+		return fmt.Errorf("%.40q is not a sender id", r.SenderID)
+	case r.N < 1 || r.N > eventlog.MaxNumber:
+		return fmt.Errorf("%d is not a message number", r.N)
+	case r.At <= 0:
 		return errors.New("its time is not after 1970")
-	case m.At > latest:
-		return fmt.Errorf("its time is %v, which is in the future", m.At)
+	case r.At > latest:
+		return fmt.Errorf("its time is %v, which is in the future", r.At)
 	}
-	return checkDisplayName(m.DisplayName)
+	return checkDisplayName(r.DisplayName)
 }
 
 // checkDisplayName reports whether a name was valid in any version. The rules for names depend on the version that
@@ -67,56 +74,24 @@ func checkDisplayName(name string) error {
 	return nil
 }
 
-// checkImported is checkMessage for imports, which have to satisfy today's rules.
-func checkImported(m *wire.Message, now time.Time) error {
-	if err := checkMessage(m, wire.TimeOf(now.Add(aheadImported))); err != nil {
+// checkImported is checkRecord for imports, which have to satisfy today's rules.
+func checkImported(r *eventlog.Record, now time.Time) error {
+	if err := checkRecord(r, wire.TimeOf(now.Add(aheadImported))); err != nil {
 		return err
 	}
-	switch name, err := names.Parse(m.DisplayName); {
-	case len(m.SenderID) != wire.SenderIDLen:
-		return fmt.Errorf("%.40q is not a sender id (want %d characters)", m.SenderID, wire.SenderIDLen)
-	case m.N > maxImported:
-		return fmt.Errorf("a message has the number %d, and at most %d can be imported", m.N, uint64(maxImported))
-	case m.DisplayName == "":
+	switch name, err := names.Parse(r.DisplayName); {
+	case len(r.SenderID) != wire.SenderIDLen:
+		return fmt.Errorf("%.40q is not a sender id (want %d characters)", r.SenderID, wire.SenderIDLen)
+	case r.N > maxImported:
+		return fmt.Errorf("a message has the number %d, and at most %d can be imported", r.N, uint64(maxImported))
+	case r.DisplayName == "":
 		return nil
-	case err != nil || name != m.DisplayName:
-		return fmt.Errorf("%.40q is not a valid name", m.DisplayName)
+	case err != nil || name != r.DisplayName:
+		return fmt.Errorf("%.40q is not a valid name", r.DisplayName)
 	case names.Reserved(name):
 		return fmt.Errorf("the name %.40q is reserved for the server", name)
 	}
 	return nil
-}
-
-// oldSchema has the tables of versions before 5 that were replaced since. Version 1 had messages1 in place of
-// messages4.
-const (
-	oldSchema = `
-CREATE TABLE meta(one INTEGER PRIMARY KEY CHECK(one = 1), log TEXT NOT NULL, position INTEGER NOT NULL, at INTEGER NOT NULL, unsynced INTEGER NOT NULL) STRICT;
-CREATE TABLE rooms(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, first INTEGER NOT NULL, last INTEGER NOT NULL) STRICT;
-CREATE TABLE ids(room INTEGER NOT NULL, by TEXT NOT NULL, id TEXT NOT NULL, n INTEGER NOT NULL, at INTEGER NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY(room, by, id)) STRICT, WITHOUT ROWID;` + namesTable5
-	namesTable5 = `
-CREATE TABLE names(by TEXT NOT NULL PRIMARY KEY, name TEXT NOT NULL, key TEXT NOT NULL UNIQUE, bound INTEGER NOT NULL, used INTEGER NOT NULL) STRICT, WITHOUT ROWID;`
-	messages1 = `
-CREATE TABLE messages(room INTEGER NOT NULL, n INTEGER NOT NULL, at INTEGER NOT NULL, by TEXT NOT NULL, name TEXT NOT NULL, id TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY(room, n)) STRICT, WITHOUT ROWID;`
-	messages4 = `
-CREATE TABLE messages(key INTEGER PRIMARY KEY, at INTEGER NOT NULL, by TEXT NOT NULL, name TEXT NOT NULL, id TEXT NOT NULL, text TEXT NOT NULL) STRICT;`
-)
-
-// schemaOf is the script that creates the tables of a version.
-func schemaOf(v int64) string {
-	switch v {
-	case 1:
-		return oldSchema + messages1
-	case 2:
-		return oldSchema + messages4
-	case 3:
-		return oldSchema + messages4 + goneTable
-	case 4:
-		return oldSchema + messages4 + goneTable + registrationsTable
-	case 5:
-		return metaTable + roomsTable + messagesTable + registrationsTable + idsTable + generationTable + removedTable + namesTable5 + epochTables
-	}
-	return schema
 }
 
 var (
@@ -151,7 +126,7 @@ func checkSchema(c conn) error {
 		kind, name, sql := row[0].(string), row[1].(string), plainSQL(row[2].(string))
 		switch {
 		case kind == "index" && strings.HasPrefix(name, "sqlite_autoindex_") && sql == "": // for a UNIQUE constraint
-		case kind == "table" && (name == "messages_1" || name == "messages_4" || name == "ids_4"):
+		case kind == "table" && (oldRecordTables[name] != 0 || name == "ids_4"):
 			return fmt.Errorf("its upgrade is incomplete (there is a table %s); start the server on its folder once, then make the backup", name)
 		case kind == "table" && want[sql]:
 			delete(want, sql)
@@ -186,11 +161,10 @@ func validate(ctx context.Context, path string) error {
 	return errors.Join(err, c.Close())
 }
 
-// validatedRoom is a room whose messages are being checked.
+// validatedRoom is a room whose records are being checked.
 type validatedRoom struct {
-	name        string
-	first, last uint64
-	next        uint64 // number of its next message
+	*roomRow
+	next uint64 // number of its next record
 }
 
 // checkRows checks the rows of all tables that are loaded into memory or sent to clients. Ids need no check: they are
@@ -200,61 +174,17 @@ func checkRows(ctx context.Context, c conn) error {
 	if err != nil {
 		return err
 	}
-	rooms := map[int64]*validatedRoom{}
-	err = c.eachRow(ctx, "SELECT id, name, first, last FROM rooms", func(row []driver.Value) error {
-		p, err := parseRoomRow(append(slices.Clone(row), int64(0)))
-		if err != nil {
-			return err
-		}
-		r := &validatedRoom{name: p.name, first: p.bounds.First, last: p.bounds.Last, next: p.bounds.First}
-		rooms[row[0].(int64)] = r
-		return nil
-	})
+	rooms, err := checkRooms(ctx, c)
 	if err != nil {
 		return err
 	}
-	query := "SELECT key, at, by, name, id, text, sum FROM messages ORDER BY key"
-	switch { // earlier versions have no checksums
-	case v[0] == 1:
-		query = fmt.Sprintf("SELECT room << %d | n, at, by, name, id, text FROM messages ORDER BY room, n", numberBits)
-	case v[0] < 5:
-		query = "SELECT key, at, by, name, id, text FROM messages ORDER BY key"
-	}
-	var sum int64
-	var scratch []byte
-	err = c.eachRow(ctx, query, func(row []driver.Value) error {
-		key := row[0].(int64)
-		m := wire.Message{N: uint64(key) % endNumber, At: wire.Time(row[1].(int64)), SenderID: row[2].(string), DisplayName: row[3].(string), ID: row[4].(string), Text: row[5].(string)}
-		r := rooms[key>>numberBits]
-		if r == nil {
-			return fmt.Errorf("the message with the key %d does not belong to any room", key)
-		}
-		m.Room = r.name
-		if err := checkMessage(&m, latestTime); err != nil {
-			return fmt.Errorf("message %d of the room %s: %w", m.N, r.name, err)
-		}
-		if m.N != r.next || m.N > r.last {
-			return fmt.Errorf("the room %s has message %d instead of number %d of %d to %d", r.name, m.N, r.next, r.first, r.last)
-		}
-		r.next++
-		if sum, scratch = checksum(scratch, &m); len(row) == columns && sum != row[6] {
-			return checksumError(m.Room, m.N)
-		}
-		return nil
-	})
-	for _, r := range rooms {
-		if err == nil && r.next != r.last+1 {
-			err = fmt.Errorf("the room %s lacks the messages %d to %d", r.name, r.next, r.last)
-		}
-	}
-	if err != nil {
+	if err := checkRecords(ctx, c, recordTableOf(v[0]), rooms); err != nil {
 		return err
 	}
-	tables := []string{"names"}
-	if v[0] >= 4 {
-		tables = append(tables, "owners")
-	}
-	for _, table := range tables {
+	for _, table := range []string{"names", registrationsOf(v[0])} {
+		if table == "" {
+			continue
+		}
 		err := c.eachRow(ctx, "SELECT by, name, key FROM "+table, func(row []driver.Value) error {
 			return checkHolder(row[0], row[1], row[2])
 		})
@@ -263,6 +193,50 @@ func checkRows(ctx context.Context, c conn) error {
 		}
 	}
 	return nil
+}
+
+// checkRooms checks the table of rooms, and returns them by id.
+func checkRooms(ctx context.Context, c conn) (map[int64]*validatedRoom, error) {
+	rooms := map[int64]*validatedRoom{}
+	err := c.eachRow(ctx, "SELECT id, name, first, last, 0 FROM rooms", func(row []driver.Value) error {
+		r, err := parseRoomRow(row)
+		if err != nil {
+			return err
+		}
+		rooms[r.id] = &validatedRoom{roomRow: r, next: r.bounds.First}
+		return nil
+	})
+	return rooms, err
+}
+
+// checkRecords checks that a table has the records of the rooms, and nothing else.
+func checkRecords(ctx context.Context, c conn, table recordTable, rooms map[int64]*validatedRoom) error {
+	d := rowDecoder{rooms: make(map[int64]string, len(rooms))}
+	for id, r := range rooms {
+		d.rooms[id] = r.name
+	}
+	err := c.eachRow(ctx, table.selection()+" ORDER BY key", func(row []driver.Value) error {
+		record, damage := d.decode(row)
+		key, _ := row[0].(int64)
+		r := rooms[key>>numberBits]
+		if r == nil {
+			return damage
+		}
+		if err := checkRecord(&record, latestTime); err != nil {
+			return fmt.Errorf("record %d of the room %s: %w", record.N, r.name, err)
+		}
+		if record.N != r.next || record.N > r.bounds.Last {
+			return fmt.Errorf("the room %s has record %d instead of number %d of %d to %d", r.name, record.N, r.next, r.bounds.First, r.bounds.Last)
+		}
+		r.next++
+		return damage
+	})
+	for _, r := range rooms {
+		if err == nil && r.next != r.bounds.Last+1 {
+			err = fmt.Errorf("the room %s lacks the records %d to %d", r.name, r.next, r.bounds.Last)
+		}
+	}
+	return err
 }
 
 // checkHolder reports whether a sender can have a name.

@@ -19,43 +19,42 @@ import (
 func fileOf(t *testing.T, v int, script string) string {
 	t.Helper()
 	dir := t.TempDir()
-	rows := `
-INSERT INTO rooms(id, name, first, last) VALUES(1, 'lobby', 4, 5);
-INSERT INTO messages(key, at, by, name, id, text) VALUES((1 << 40) | 4, 1000, 'anna', '', 'a', 'one'), ((1 << 40) | 5, 2000, 'bert', 'Bert', 'b', 'two');
-INSERT INTO names(by, name, key, bound, used) VALUES('bert', 'Bert', 'bert', 0, 2000);`
-	switch v {
-	case 1:
-		rows = strings.ReplaceAll(rows, "messages(key,", "messages(room, n,")
-		rows = strings.ReplaceAll(rows, "(1 << 40) |", "1,")
-	case 5, version:
-		rows = strings.Replace(strings.Replace(rows, "last)", "last, at)", 1), "4, 5)", "4, 5, 2000)", 1)
-		rows = strings.Replace(rows, "text)", "text, sum)", 1)
-		for _, m := range []wire.Message{
-			{Room: "lobby", N: 4, At: 1000, SenderID: "anna", ID: "a", Text: "one"}, {Room: "lobby", N: 5, At: 2000, SenderID: "bert", DisplayName: "Bert", ID: "b", Text: "two"},
-		} {
-			sum, _ := checksum(nil, &m)
-			rows = strings.Replace(rows, "'"+m.Text+"')", fmt.Sprintf("'%s', %d)", m.Text, sum), 1)
+	rows := rowsOfVersion(v)
+	if v == 1 {
+		rows = "DELETE FROM messages; DELETE FROM rooms;" + rows
+	}
+	database(t, dir, older(v)+"UPDATE meta SET position = 2;"+rows+script)
+	return filepath.Join(dir, FileName)
+}
+
+// rowsOfVersion returns a script that adds a room, two messages and a name.
+func rowsOfVersion(v int) string {
+	script := "INSERT INTO rooms(id, name, first, last) VALUES(1, 'lobby', 4, 5);"
+	if v >= 5 {
+		script = "INSERT INTO rooms(id, name, first, last, at) VALUES(1, 'lobby', 4, 5, 2000);"
+	}
+	for _, m := range []wire.Message{
+		{Room: "lobby", N: 4, At: 1000, SenderID: "anna", ID: "a", Text: "one"}, {Room: "lobby", N: 5, At: 2000, SenderID: "bert", DisplayName: "Bert", ID: "b", Text: "two"},
+	} {
+		r := eventlog.MessageRecord(&m)
+		now, _ := checksum(nil, &r)
+		sum, _ := messageChecksum(nil, &m)
+		head := fmt.Sprintf("(1 << 40) | %d, %d, '%s', '%s', '%s', ", m.N, m.At, m.SenderID, m.DisplayName, m.ID)
+		switch {
+		case v == 1:
+			script += "INSERT INTO messages(room, n, at, by, name, id, text) VALUES(" + strings.Replace(head, "(1 << 40) |", "1,", 1) + fmt.Sprintf("'%s');", m.Text)
+		case v < 5:
+			script += "INSERT INTO messages(key, at, by, name, id, text) VALUES(" + head + fmt.Sprintf("'%s');", m.Text)
+		case v < 7:
+			script += "INSERT INTO messages(key, at, by, name, id, text, sum) VALUES(" + head + fmt.Sprintf("'%s', %d);", m.Text, sum)
+		default:
+			script += "INSERT INTO records(key, at, by, name, id, kind, body, checksum) VALUES(" + head + fmt.Sprintf("%d, x'%x', %d);", r.Kind, r.Body, now)
 		}
 	}
-	drop := ""
-	for _, statement := range strings.Split(schema, "CREATE TABLE ")[1:] {
-		drop += "DROP TABLE " + statement[:strings.IndexByte(statement, '(')] + ";"
+	if v < 6 {
+		return script + "INSERT INTO names(by, name, key, bound, used) VALUES('bert', 'Bert', 'bert', 0, 2000);"
 	}
-	meta := "INSERT INTO meta(one, log, position, at, unsynced) VALUES(1, 'log', 2, 2000, 0);"
-	if v == version {
-		rows = strings.Replace(strings.Replace(rows, "used)", "used, node)", 1), "0, 2000);", "0, 2000, 'local');", 1)
-	}
-	switch v {
-	case 5:
-		drop += schemaOf(5)
-		meta = "INSERT INTO meta(one, log, position, at, unsynced, open, run) VALUES(1, 'log', 2, 2000, 0, 0, '');"
-	case version:
-		drop, meta = "DELETE FROM meta;", "INSERT INTO meta(one, log, position, at, unsynced, open, run) VALUES(1, 'log', 2, 2000, 0, 0, '');"
-	default:
-		drop += schemaOf(int64(v))
-	}
-	database(t, dir, drop+meta+rows+fmt.Sprintf("PRAGMA user_version=%d;", v)+script)
-	return filepath.Join(dir, FileName)
+	return script + "INSERT INTO names(by, name, key, bound, used, node) VALUES('bert', 'Bert', 'bert', 0, 2000, 'local');"
 }
 
 // A backup of every version can be restored, and works.
@@ -76,38 +75,43 @@ func TestRestoreOfEveryVersion(t *testing.T) {
 // Files with a schema or content that no server writes are rejected, and the error says where.
 func TestRestoreRefuses(t *testing.T) {
 	for _, c := range []struct{ script, reason string }{
-		{"CREATE TRIGGER t AFTER INSERT ON messages BEGIN UPDATE messages SET text = 'x'; END;", `the trigger "t"`},
+		{"CREATE TRIGGER t AFTER INSERT ON records BEGIN UPDATE records SET name = 'x'; END;", `the trigger "t"`},
 		{"CREATE VIEW v AS WITH RECURSIVE k(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM k) SELECT n FROM k;", `the view "v"`},
-		{"ALTER TABLE messages RENAME TO m; CREATE VIEW messages AS SELECT * FROM m;", `"m"`},
-		{"CREATE INDEX i ON messages(text);", `the index "i"`},
+		{"ALTER TABLE records RENAME TO m; CREATE VIEW records AS SELECT * FROM m;", `"m"`},
+		{"CREATE INDEX i ON records(body);", `the index "i"`},
 		{"CREATE TABLE more(x);", `the table "more"`},
-		{"DROP TABLE owners;", "lacks a table"},
-		{"DROP TABLE owners; CREATE TABLE owners(key TEXT NOT NULL PRIMARY KEY, name TEXT NOT NULL, by TEXT NOT NULL, since INTEGER NOT NULL CHECK(since < 1)) STRICT, WITHOUT ROWID;", `the table "owners"`},
+		{"DROP TABLE registrations;", "lacks a table"},
+		{"DROP TABLE registrations; CREATE TABLE registrations(key TEXT NOT NULL PRIMARY KEY, name TEXT NOT NULL, by TEXT NOT NULL, since INTEGER NOT NULL CHECK(since < 1)) STRICT, WITHOUT ROWID;", `the table "registrations"`},
 		{"CREATE TABLE messages_4(x);", "its upgrade is incomplete"},
 
-		{"UPDATE messages SET text = 'a' || char(27) WHERE id = 'b';", "message 5 of the room lobby: the text has the control character U+001B"},
-		{"UPDATE messages SET text = printf('%.*c', 1 << 20, 'x') WHERE id = 'a';", "message 4 of the room lobby: the text has 1048576 bytes"},
-		{"UPDATE messages SET text = CAST(x'ff' AS TEXT);", "message 4 of the room lobby: the text is not valid UTF-8"},
-		{"UPDATE messages SET at = 253402300799000 WHERE id = 'b';", "message 5 of the room lobby: its time is 9999"},
-		{"UPDATE messages SET at = -1;", "message 4 of the room lobby: its time is not after"},
-		{"UPDATE messages SET name = 'server';", `message 4 of the room lobby: the name "server" is reserved`},
-		{"UPDATE messages SET name = 'a: b';", "message 4 of the room lobby: the name"},
-		{"UPDATE messages SET id = 'a b' WHERE id = 'b';", "message 5 of the room lobby: an id has"},
-		{"UPDATE messages SET by = '';", "message 4 of the room lobby: \"\" is not a sender id"},
-		{"UPDATE messages SET text = 'tvo' WHERE id = 'b';", "room lobby: message 5 is damaged"},
-		{"UPDATE messages SET by = 'berta' WHERE id = 'b';", "room lobby: message 5 is damaged"},
-		{"UPDATE messages SET sum = sum + (1 << 32) WHERE id = 'a';", "room lobby: message 4 is damaged"},
-		{"UPDATE rooms SET name = 'den';", "room den: message 4 is damaged"},
-		{"UPDATE messages SET key = key + 1 WHERE id = 'b';", "has message 6 instead of number 5 of 4 to 5"},
-		{"DELETE FROM messages WHERE id = 'b';", "lacks the messages 5 to 5"},
-		{"DELETE FROM messages WHERE id = 'a';", "has message 5 instead of number 4"},
+		{"UPDATE records SET body = x'01611b' WHERE id = 'b';", "record 5 of the room lobby: the text has the control character U+001B"},
+		{"UPDATE records SET body = CAST(char(1) || printf('%.*c', 1 << 17, 'x') AS BLOB) WHERE id = 'a';", "record 4 of the room lobby: the text has 131072 bytes"},
+		{"UPDATE records SET body = x'01ff';", "record 4 of the room lobby: a say command has a text that is not UTF-8"},
+		{"UPDATE records SET at = 253402300799000 WHERE id = 'b';", "record 5 of the room lobby: its time is 9999"},
+		{"UPDATE records SET at = -1;", "record 4 of the room lobby: its time is not after"},
+		{"UPDATE records SET name = 'server';", `record 4 of the room lobby: the name "server" is reserved`},
+		{"UPDATE records SET name = 'a: b';", "record 4 of the room lobby: the name"},
+		{"UPDATE records SET id = 'a b' WHERE id = 'b';", "record 5 of the room lobby: an id has"},
+		{"UPDATE records SET by = '';", "record 4 of the room lobby: \"\" is not a sender id"},
+		{"UPDATE records SET body = x'0174766f' WHERE id = 'b';", "room lobby: record 5 is damaged"},
+		{"UPDATE records SET by = 'berta' WHERE id = 'b';", "room lobby: record 5 is damaged"},
+		{"UPDATE records SET checksum = checksum + (1 << 32) WHERE id = 'a';", "room lobby: record 4 is damaged"},
+		{"UPDATE rooms SET name = 'den';", "room den: record 4 is damaged"},
+		{"UPDATE records SET key = key + 1 WHERE id = 'b';", "has record 6 instead of number 5 of 4 to 5"},
+		{"DELETE FROM records WHERE id = 'b';", "lacks the records 5 to 5"},
+		{"DELETE FROM records WHERE id = 'a';", "has record 5 instead of number 4"},
+		{"UPDATE records SET kind = 5 WHERE id = 'b';", "record 5 of the room lobby: record 5 has the kind trim, which adds no records"},
+		{"UPDATE records SET kind = 200 WHERE id = 'b';", "unknown kind 200"},
+		{"UPDATE records SET kind = 257 WHERE id = 'b';", "a column has the wrong type"},
+		{"UPDATE records SET body = CAST(x'02' || body AS BLOB) WHERE id = 'b';", "unknown version"},
+		{"UPDATE records SET body = x'' WHERE id = 'b';", "is empty"},
 		{"DELETE FROM rooms;", "does not belong to any room"},
 		{"UPDATE rooms SET name = 'A b';", `the room 1, "A b"`},
 		{"UPDATE rooms SET last = 1 << 41;", "the room 1"},
 		{"UPDATE rooms SET first = -5;", "the room 1"},
 		{"UPDATE names SET name = 'admin';", `the name "admin"`},
 		{"UPDATE names SET name = 'a' || char(10);", "is invalid"},
-		{"INSERT INTO owners(key, name, by, since) VALUES('k', 'server', 'anna', 1);", `the name "server"`},
+		{"INSERT INTO registrations(key, name, by, since) VALUES('k', 'server', 'anna', 1);", `the name "server"`},
 	} {
 		dir := t.TempDir()
 		if _, _, err := restore(t, dir, fileOf(t, version, c.script), false); err == nil || !strings.Contains(err.Error(), c.reason) {
@@ -171,7 +175,7 @@ func TestImportRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := open(t, dir, quiet)
-	if got, _, err := s.Read("team", 0, 10); err != nil || len(got) != 1 || got[0].Text != "one\ntwo" || got[0].N != 7 {
+	if got, _, err := s.Read("team", 0, 10); err != nil || len(got) != 1 || messages(t, got)[0].Text != "one\ntwo" || got[0].N != 7 {
 		t.Errorf("imported are %+v, %v", got, err)
 	}
 	// The clock of imported messages affects that room only, and their ids are known.

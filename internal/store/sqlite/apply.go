@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"maps"
@@ -136,10 +135,10 @@ type tx struct {
 	freeIDs  []int64          // ids without a room, ascending
 	freedIDs []int64          // ids freed by this transaction, ascending; used again after it
 	newestID int64            // the highest id of a room
-	rows     []driver.Value   // column values of messages that are not written yet
 }
 
 func (s *Store) newTx() *tx {
+	s.writer.rows, s.writer.bodies = s.writer.rows[:0], s.writer.bodies[:0]
 	return &tx{writer: s.writer, roomIDs: s.roomIDs, added: map[string]int64{}, removed: map[string]bool{}, freeIDs: s.freeIDs, newestID: s.newestID}
 }
 
@@ -183,15 +182,17 @@ func (w *writer) readID(generation uint64, k eventlog.IDKey) (eventlog.IDEntry, 
 	return eventlog.IDEntry{N: uint64(row[0]), At: wire.Time(row[1]), Sum: row[2]}, true, nil
 }
 
-func (t *tx) PutMessage(m *wire.Message) error {
+func (t *tx) PutRecord(r *eventlog.Record) error {
 	var sum int64
-	sum, t.scratch = checksum(t.scratch, m)
-	t.rows = append(t.rows, t.roomID(m.Room)<<numberBits|int64(m.N), int64(m.At), m.SenderID, m.DisplayName, m.ID, m.Text, sum)
+	sum, t.scratch = checksum(t.scratch, r)
+	begin := len(t.bodies)
+	t.bodies = append(t.bodies, r.Body...)
+	t.rows = appendRow(t.rows, keyOf(t.roomID(r.Room), r.N), r, t.bodies[begin:len(t.bodies):len(t.bodies)], sum)
 	if len(t.rows) < rowsAtOnce*columns {
 		return nil
 	}
 	_, err := t.insertRows.exec(t.rows...)
-	t.rows = t.rows[:0]
+	t.rows, t.bodies = t.rows[:0], t.bodies[:0]
 	return err
 }
 
@@ -202,7 +203,7 @@ func (t *tx) flush() error {
 			return err
 		}
 	}
-	t.rows = t.rows[:0]
+	t.rows, t.bodies = t.rows[:0], t.bodies[:0]
 	return nil
 }
 
@@ -291,7 +292,7 @@ func (r *replay) PutBounds(room string, h eventlog.Bounds, at wire.Time) error {
 	return nil
 }
 
-func (r *replay) PutMessage(*wire.Message) error                  { return nil }
+func (r *replay) PutRecord(*eventlog.Record) error                { return nil }
 func (r *replay) PutLease(eventlog.NameLease) error               { return nil }
 func (r *replay) DeleteLease(string) error                        { return nil }
 func (r *replay) PutRegistration(eventlog.NameRegistration) error { return nil }

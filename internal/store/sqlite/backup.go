@@ -305,7 +305,11 @@ func (s *Summary) fill(c conn) error {
 	if s.HistoryID, err = c.text("SELECT log FROM meta"); err != nil {
 		return err
 	}
-	row, err := c.ints("SELECT (SELECT count(*) FROM rooms), (SELECT count(*) FROM messages)")
+	v, err := c.ints("PRAGMA user_version")
+	if err != nil {
+		return err
+	}
+	row, err := c.ints("SELECT (SELECT count(*) FROM rooms), (SELECT count(*) FROM " + recordTableOf(v[0]).name + ")")
 	if err != nil {
 		return err
 	}

@@ -309,7 +309,7 @@ func TestBackupOfDamagedRows(t *testing.T) {
 	isClosed(t, dir)
 	damage(t, dir, where(t, dir, "den says 051"), []byte("Den"))
 	file := filepath.Join(t.TempDir(), "b")
-	if _, err := Backup(t.Context(), dir, file, false); err == nil || !strings.Contains(err.Error(), "room den: message 51 is damaged") {
+	if _, err := Backup(t.Context(), dir, file, false); err == nil || !strings.Contains(err.Error(), "room den: record 51 is damaged") {
 		t.Errorf("%v", err)
 	}
 	if left, err := os.ReadDir(filepath.Dir(file)); err != nil || len(left) > 0 {
@@ -329,27 +329,27 @@ func TestBackupUndamaged(t *testing.T) {
 		"nothing": {harm: func(*testing.T, string) {}, den: eventlog.Bounds{First: 1, Last: 100}},
 		"a text": {
 			harm:  func(t *testing.T, dir string) { damage(t, dir, where(t, dir, "den says 051"), []byte("Den")) },
-			found: []string{"room den: message 51 is damaged"}, den: eventlog.Bounds{First: 1, Last: 100}, blank: []uint64{51},
+			found: []string{"room den: record 51 is damaged"}, den: eventlog.Bounds{First: 1, Last: 100}, blank: []uint64{51},
 		},
 		"the first": {
 			harm: func(t *testing.T, dir string) {
-				alter(t, dir, "UPDATE messages SET at = at + 1 WHERE text LIKE 'den says 001%'")
+				alter(t, dir, "UPDATE records SET at = at + 1 WHERE CAST(substr(body, 2) AS TEXT) LIKE 'den says 001%'")
 			},
-			found: []string{"room den: message 1 is damaged"}, den: eventlog.Bounds{First: 2, Last: 100},
+			found: []string{"room den: record 1 is damaged"}, den: eventlog.Bounds{First: 2, Last: 100},
 		},
 		"missing": {
 			harm: func(t *testing.T, dir string) {
-				alter(t, dir, "DELETE FROM messages WHERE text LIKE 'den says %' AND text >= 'den says 098'")
+				alter(t, dir, "DELETE FROM records WHERE CAST(substr(body, 2) AS TEXT) LIKE 'den says %' AND CAST(substr(body, 2) AS TEXT) >= 'den says 098'")
 			},
-			found: []string{"room den: messages 98 to 100 are missing"}, den: eventlog.Bounds{First: 1, Last: 100}, blank: []uint64{98, 99, 100},
+			found: []string{"room den: records 98 to 100 are missing"}, den: eventlog.Bounds{First: 1, Last: 100}, blank: []uint64{98, 99, 100},
 		},
 		"very many": {
 			harm:  func(t *testing.T, dir string) { alter(t, dir, "UPDATE rooms SET last = 20000 WHERE name = 'den'") },
-			found: []string{"room den: messages 101 to 20000 are missing", "room den: messages 1 to 100 are left out"}, den: eventlog.Bounds{First: 20001, Last: 20000},
+			found: []string{"room den: records 101 to 20000 are missing", "room den: records 1 to 100 are left out"}, den: eventlog.Bounds{First: 20001, Last: 20000},
 		},
 		"a room": {
 			harm:  func(t *testing.T, dir string) { alter(t, dir, "UPDATE rooms SET first = -7 WHERE name = 'den'") },
-			found: []string{"the room 1, \"den\", with the numbers -7 to 100, is invalid", "100 messages do not belong to any room"}, den: eventlog.Bounds{First: 1},
+			found: []string{"the room 1, \"den\", with the numbers -7 to 100, is invalid", "100 records do not belong to any room"}, den: eventlog.Bounds{First: 1},
 		},
 		"a page": {
 			harm: func(t *testing.T, dir string) {
@@ -407,7 +407,7 @@ func TestBackupUndamaged(t *testing.T) {
 				if err != nil || len(got) != int(h.Last+1-h.First) {
 					t.Fatalf("%s: %d messages of %v, %v", room, len(got), h, err)
 				}
-				for _, m := range got {
+				for _, m := range messages(t, got) {
 					want := fmt.Sprintf("%s says %03d", room, m.N)
 					if room == "den" && (slices.Contains(c.blank, m.N) || c.page && m.Text == placeholderText) {
 						want = placeholderText

@@ -74,9 +74,9 @@ func existing(dir string) string {
 	}
 }
 
-// Goes counts the messages of the database in dir that retention would delete at a given time, and all messages. It
+// CountExpired counts the records of the database in dir that retention would delete at a given time, and all records. It
 // changes nothing. Without a database both counts are 0.
-func Goes(dir string, keep eventlog.Retention, now time.Time) (goes, of uint64, err error) {
+func CountExpired(dir string, retention eventlog.Retention, now time.Time) (expired, all uint64, err error) {
 	path, err := filepath.Abs(filepath.Join(dir, FileName))
 	if err != nil {
 		return 0, 0, err
@@ -89,13 +89,31 @@ func Goes(dir string, keep eventlog.Retention, now time.Time) (goes, of uint64, 
 	if err != nil {
 		return 0, 0, err
 	}
-	query, arg := "SELECT ifnull(sum(max(0, last - first + 1 - ?)), 0), ifnull(sum(last - first + 1), 0) FROM rooms", int64(keep.Newest)
-	if keep.Age > 0 {
-		query, arg = "SELECT count(*) FILTER (WHERE at < ?), count(*) FROM messages", int64(wire.TimeOf(now.Add(-keep.Age)))
-	}
-	row, err := c.ints(query, arg)
+	expired, all, err = countExpired(c, retention, now)
 	if err := errors.Join(err, c.Close()); err != nil {
 		return 0, 0, fmt.Errorf("count the messages of %s: %w", path, err)
 	}
-	return uint64(row[0]), uint64(row[1]), nil
+	return expired, all, nil
+}
+
+func countExpired(c conn, retention eventlog.Retention, now time.Time) (expired, all uint64, err error) {
+	if retention.Age <= 0 {
+		row, err := c.ints("SELECT ifnull(sum(max(0, last - first + 1 - ?)), 0), ifnull(sum(last - first + 1), 0) FROM rooms", int64(retention.Newest))
+		if err != nil {
+			return 0, 0, err
+		}
+		return uint64(row[0]), uint64(row[1]), nil
+	}
+	tables, err := c.recordTables()
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, t := range tables {
+		row, err := c.ints("SELECT count(*) FILTER (WHERE at < ?), count(*) FROM "+t.name, int64(wire.TimeOf(now.Add(-retention.Age))))
+		if err != nil {
+			return 0, 0, err
+		}
+		expired, all = expired+uint64(row[0]), all+uint64(row[1])
+	}
+	return expired, all, nil
 }

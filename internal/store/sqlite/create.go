@@ -6,23 +6,24 @@ import (
 	"os"
 )
 
-// A message's key has its number in the lower bits: 2^40 numbers last 3,000 years at ten messages a second.
+// A record's key has its number in the lower bits: 2^40 numbers last 3,000 years at ten messages a second.
 const (
 	numberBits = 40
 	endNumber  = 1 << numberBits
 )
 
-// upgrade creates this table, too.
+// The tables. upgrade creates them, too.
 const (
-	messagesTable = `
-CREATE TABLE messages(
+	recordsTable = `
+CREATE TABLE records(
 	key INTEGER PRIMARY KEY,   -- the room's id and, in the lower 40 bits, the number
 	at INTEGER NOT NULL,
 	by TEXT NOT NULL,
 	name TEXT NOT NULL,
 	id TEXT NOT NULL,
-	text TEXT NOT NULL,
-	sum INTEGER NOT NULL       -- over all of it, see checksum
+	kind INTEGER NOT NULL,     -- see eventlog.Kind
+	body BLOB NOT NULL,        -- in the encoding of the kind
+	checksum INTEGER NOT NULL  -- over all of it, see checksum
 ) STRICT;`
 	metaTable = `
 CREATE TABLE meta(
@@ -40,7 +41,7 @@ CREATE TABLE rooms(
 	name TEXT NOT NULL UNIQUE,
 	first INTEGER NOT NULL,
 	last INTEGER NOT NULL,
-	at INTEGER NOT NULL        -- of the newest message
+	at INTEGER NOT NULL        -- of the newest record
 ) STRICT;`
 	idsTable = `
 CREATE TABLE ids(
@@ -58,13 +59,6 @@ CREATE TABLE generation(
 	since INTEGER NOT NULL
 ) STRICT;
 INSERT INTO generation(one, newest, since) VALUES(1, 1, 0);`
-	goneTable = `
-CREATE TABLE gone(             -- in versions 3 and 4: ids that outlive their messages
-	key INTEGER PRIMARY KEY,   -- the message's
-	at INTEGER NOT NULL,
-	by TEXT NOT NULL,
-	id TEXT NOT NULL
-) STRICT;`
 	namesTable = `
 CREATE TABLE names(
 	by TEXT NOT NULL PRIMARY KEY,
@@ -91,19 +85,19 @@ CREATE TABLE epochs(
 	number INTEGER PRIMARY KEY,
 	name TEXT NOT NULL UNIQUE
 ) STRICT;
-CREATE TABLE spans(            -- in which epoch messages of a room were stored
+CREATE TABLE spans(            -- in which epoch records of a room were stored
 	room INTEGER NOT NULL,
 	epoch INTEGER NOT NULL,
 	first INTEGER NOT NULL,    -- the first number stored in it
 	PRIMARY KEY(room, epoch)
 ) STRICT, WITHOUT ROWID;`
-	removedTable = `
-CREATE TABLE graves(           -- of rooms that were removed, see eventlog.RemovedSlot
-	grave INTEGER PRIMARY KEY,
+	removedRoomsTable = `
+CREATE TABLE removed_rooms(    -- see eventlog.RemovedSlot
+	slot INTEGER PRIMARY KEY,
 	last INTEGER NOT NULL
 ) STRICT;`
 	registrationsTable = `
-CREATE TABLE owners(
+CREATE TABLE registrations(    -- of names
 	key TEXT NOT NULL PRIMARY KEY,
 	name TEXT NOT NULL,
 	by TEXT NOT NULL,
@@ -111,9 +105,9 @@ CREATE TABLE owners(
 ) STRICT, WITHOUT ROWID;`
 )
 
-// schema creates the tables. Messages are stored in the order of an integer key, to which appending is cheapest. Tables
+// schema creates the tables. Records are stored in the order of an integer key, to which appending is cheapest. Tables
 // are STRICT, so that values have the declared types.
-const schema = metaTable + roomsTable + messagesTable + registrationsTable + idsTable + generationTable + removedTable + namesTable + epochTables + nodesTable + limitsTable
+const schema = metaTable + roomsTable + recordsTable + registrationsTable + idsTable + generationTable + removedRoomsTable + namesTable + epochTables + nodesTable + limitsTable
 
 // newRun generates, in SQL, the run id of a file that no server has opened yet. No two files have the same id, so the
 // write-ahead log of one is not mistaken for that of another; see checkWAL.

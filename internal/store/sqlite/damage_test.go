@@ -239,14 +239,14 @@ func TestDamagedRows(t *testing.T) {
 	for name, harm := range map[string]func(t *testing.T, dir string){
 		"a text": func(t *testing.T, dir string) { damage(t, dir, where(t, dir, "den says 051"), []byte("Den")) },
 		"missing": func(t *testing.T, dir string) {
-			alter(t, dir, "DELETE FROM messages WHERE text LIKE 'den says 051%'")
+			alter(t, dir, "DELETE FROM records WHERE CAST(substr(body, 2) AS TEXT) LIKE 'den says 051%'")
 		},
 		"in another's place": func(t *testing.T, dir string) {
-			alter(t, dir, `DELETE FROM messages WHERE text LIKE 'den says 051%';
-UPDATE messages SET key = (1 << 40) | 51 WHERE text LIKE 'lobby says 100%'; UPDATE rooms SET last = 99 WHERE name = 'lobby'`)
+			alter(t, dir, `DELETE FROM records WHERE CAST(substr(body, 2) AS TEXT) LIKE 'den says 051%';
+UPDATE records SET key = (1 << 40) | 51 WHERE CAST(substr(body, 2) AS TEXT) LIKE 'lobby says 100%'; UPDATE rooms SET last = 99 WHERE name = 'lobby'`)
 		},
 		"of another time": func(t *testing.T, dir string) {
-			alter(t, dir, "UPDATE messages SET at = at + 1 WHERE text LIKE 'den says 051%'")
+			alter(t, dir, "UPDATE records SET at = at + 1 WHERE CAST(substr(body, 2) AS TEXT) LIKE 'den says 051%'")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -257,8 +257,8 @@ UPDATE messages SET key = (1 << 40) | 51 WHERE text LIKE 'lobby says 100%'; UPDA
 				t.Fatalf("before anything was read: %+v", h)
 			}
 			n, err := readAll(s, "den")
-			if n != 50 || !errors.Is(err, eventlog.ErrDamaged) || !strings.Contains(err.Error(), "message 51") {
-				t.Errorf("read up to %d, then %v; want 50, and an error that names message 51", n, err)
+			if n != 50 || !errors.Is(err, eventlog.ErrDamaged) || !strings.Contains(err.Error(), "record 51") {
+				t.Errorf("read up to %d, then %v; want 50, and an error that names record 51", n, err)
 			}
 			back, _, err := s.ReadBefore("den", 101, 60)
 			if err != nil || len(back) == 0 || back[0].N <= 51 {
@@ -596,13 +596,13 @@ func TestExamine(t *testing.T) {
 		"texts": {func(t *testing.T, dir string) {
 			damage(t, dir, where(t, dir, "den says 051"), []byte("Den"))
 			damage(t, dir, where(t, dir, "lobby says 090"), []byte("L"))
-		}, []string{"room den: message 51 is damaged", "room lobby: message 90 is damaged"}},
+		}, []string{"room den: record 51 is damaged", "room lobby: record 90 is damaged"}},
 		"missing": {func(t *testing.T, dir string) {
-			alter(t, dir, "DELETE FROM messages WHERE text LIKE 'den says 05%' OR text LIKE 'lobby says 100%'")
-		}, []string{"room den: messages 50 to 59 are", "room lobby: messages 100 to 100 are"}},
+			alter(t, dir, "DELETE FROM records WHERE CAST(substr(body, 2) AS TEXT) LIKE 'den says 05%' OR CAST(substr(body, 2) AS TEXT) LIKE 'lobby says 100%'")
+		}, []string{"room den: records 50 to 59 are", "room lobby: records 100 to 100 are"}},
 		"a page": {func(t *testing.T, dir string) {
 			damage(t, dir, where(t, dir, "den says 051")/4096*4096, []byte(strings.Repeat("\xff", 4096)))
-		}, []string{"the database: ", "room den: messages "}},
+		}, []string{"the database: ", "room den: records "}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := twoRooms(t)

@@ -42,24 +42,25 @@ func Examine(ctx context.Context, dir string, found func(damage string)) (*Summa
 		return nil, err
 	}
 	defer c.Close()
-	e := &examiner{conn: c, found: found, sink: discardSink{}, summary: Summary{Bytes: size}}
+	e := &examiner{conn: c, rowDecoder: rowDecoder{rooms: map[int64]string{}}, found: found, sink: discardSink{}, summary: Summary{Bytes: size}}
 	return &e.summary, e.all(ctx)
 }
 
 // examiner examines one database.
 type examiner struct {
 	conn
+	rowDecoder
 	found   func(string)
 	sink    examineSink
 	summary Summary
-	scratch []byte
+	tables  []recordTable
 }
 
 // An examineSink receives what is undamaged. Its errors are wrapped in errCopy and end the examination.
 type examineSink interface {
 	beginRoom(r *roomRow) error                 // the following calls are for this room, in the order of numbers
-	message(m *wire.Message) error              // a message of the room
-	damaged(from, to uint64) error              // damaged messages of the room
+	record(r *eventlog.Record) error            // a record of the room
+	damaged(from, to uint64) error              // damaged records of the room
 	endRoom() error                             // the room is complete
 	row(table string, row []driver.Value) error // a row of another table
 }
@@ -71,7 +72,7 @@ var errCopy = errors.New("write the copy")
 type discardSink struct{}
 
 func (discardSink) beginRoom(*roomRow) error         { return nil }
-func (discardSink) message(*wire.Message) error      { return nil }
+func (discardSink) record(*eventlog.Record) error    { return nil }
 func (discardSink) damaged(uint64, uint64) error     { return nil }
 func (discardSink) endRoom() error                   { return nil }
 func (discardSink) row(string, []driver.Value) error { return nil }
@@ -114,10 +115,13 @@ func (e *examiner) all(ctx context.Context) error {
 		return err
 	}
 	if got[0] != version {
-		return fmt.Errorf("the database is of version %d, so its messages have no checksums yet; start the server once to upgrade it", got[0])
+		return fmt.Errorf("the database is of version %d; start the server once to upgrade it", got[0])
 	}
-	if old, err := e.text(oldTables); err != nil || old != "" {
+	if old, err := e.text(oldTables); err != nil || old == "ids_4" {
 		return errors.Join(err, errors.New("the upgrade of the database is incomplete; start the server once to complete it"))
+	}
+	if e.tables, err = e.recordTables(); err != nil {
+		return e.note("the database", err)
 	}
 	if e.summary.HistoryID, err = e.text("SELECT log FROM meta"); err != nil {
 		e.found("the table meta: " + err.Error())
@@ -130,6 +134,7 @@ func (e *examiner) all(ctx context.Context) error {
 			return nil
 		}
 		rooms = append(rooms, r)
+		e.rooms[r.id] = r.name
 		return nil
 	})
 	if err := e.note("the table rooms", err); err != nil {
@@ -147,7 +152,7 @@ func (e *examiner) all(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, table := range []string{"meta", "generation", "ids", "names", "owners", "epochs", "spans", "graves", "nodes", "limits"} {
+	for _, table := range []string{"meta", "generation", "ids", "names", "registrations", "epochs", "spans", "removed_rooms", "nodes", "limits"} {
 		err := e.eachRow(ctx, "SELECT * FROM "+table, func(row []driver.Value) error { return e.sink.row(table, row) })
 		if err := e.note("the table "+table, err); err != nil {
 			return err
@@ -165,13 +170,12 @@ func (e *examiner) note(what string, err error) error {
 	return nil
 }
 
-// room reads the messages of a room. After unreadable messages it continues at the next readable one.
+// room reads the records of a room. After unreadable records it continues at the next readable one.
 func (e *examiner) room(ctx context.Context, id int64, name string, head eventlog.Bounds) error {
 	next, skip := head.First, uint64(1)
 	for next <= head.Last {
 		from := next
-		query := fmt.Sprintf("SELECT key, at, by, name, id, text, sum FROM messages WHERE key BETWEEN %d AND %d ORDER BY key",
-			id<<numberBits|int64(from+skip-1), id<<numberBits|int64(head.Last))
+		query := selectRecords(e.tables, keyOf(id, from+skip-1), keyOf(id, head.Last))
 		err := e.eachRow(ctx, query, func(row []driver.Value) error {
 			n := uint64(row[0].(int64)) % endNumber
 			if n < next { // its page is out of order, which was reported before
@@ -184,7 +188,7 @@ func (e *examiner) room(ctx context.Context, id int64, name string, head eventlo
 			}
 			skip = 1
 			next = n + 1
-			return e.message(name, n, row)
+			return e.record(row)
 		})
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -194,7 +198,7 @@ func (e *examiner) room(ctx context.Context, id int64, name string, head eventlo
 			return e.missing(name, next, head.Last)
 		case err != nil && (isTransient(err) || errors.Is(err, errCopy)):
 			return err
-		case err != nil && next == from: // no message could be read
+		case err != nil && next == from: // no record could be read
 			skip *= 2
 			if from+skip-1 > head.Last {
 				return e.missing(name, next, head.Last)
@@ -205,31 +209,20 @@ func (e *examiner) room(ctx context.Context, id int64, name string, head eventlo
 }
 
 func (e *examiner) missing(room string, from, to uint64) error {
-	e.found(fmt.Sprintf("room %s: messages %d to %d are missing or cannot be read", room, from, to))
+	e.found(fmt.Sprintf("room %s: records %d to %d are missing or cannot be read", room, from, to))
 	return e.sink.damaged(from, to)
 }
 
-// message compares a row with its checksum.
-func (e *examiner) message(room string, n uint64, row []driver.Value) error {
+// record checks a row.
+func (e *examiner) record(row []driver.Value) error {
 	e.summary.Messages++
-	m := wire.Message{Room: room, N: n}
-	at, ok := row[1].(int64)
-	m.At = wire.Time(at)
-	for i, s := range []*string{&m.SenderID, &m.DisplayName, &m.ID, &m.Text} {
-		text, got := row[i+2].(string)
-		*s, ok = text, ok && got
-	}
-	var sum int64
-	sum, e.scratch = checksum(e.scratch, &m)
-	err := checkMessage(&m, latestTime)
-	switch {
-	case !ok || sum != row[6]:
-		err = checksumError(room, n)
-	case err != nil:
-		err = fmt.Errorf("room %s: message %d is invalid: %w", room, n, err)
-	default:
-		return e.sink.message(&m)
+	r, err := e.decode(row)
+	if err == nil {
+		if err = checkRecord(&r, latestTime); err == nil {
+			return e.sink.record(&r)
+		}
+		err = fmt.Errorf("room %s: record %d is invalid: %w", r.Room, r.N, err)
 	}
 	e.found(err.Error())
-	return e.sink.damaged(n, n)
+	return e.sink.damaged(r.N, r.N)
 }

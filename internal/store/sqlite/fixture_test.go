@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"ramai/internal/eventlog"
@@ -39,7 +40,7 @@ func fixture(t *testing.T, schema int) string {
 // Folders of earlier versions are upgraded when they are opened, and keep all their content.
 func TestFixtures(t *testing.T) {
 	t.Parallel()
-	for _, schema := range []int{4, 5} {
+	for _, schema := range []int{4, 5, 6} {
 		t.Run(fmt.Sprint("schema ", schema), func(t *testing.T) {
 			t.Parallel()
 			dir := fixture(t, schema)
@@ -53,15 +54,19 @@ func TestFixtures(t *testing.T) {
 			// The commands that were applied then are known, and the next ones follow them.
 			s := open(t, dir, quiet)
 			defer s.Close()
-			start := eventlog.Command{Kind: eventlog.Start, Body: eventlog.StartBody{Node: eventlog.LocalNode, Nonce: "later"}}
+			start := eventlog.Command{Kind: eventlog.Start, Body: eventlog.StartBody{Node: eventlog.LocalNode, After: s.Incarnation(eventlog.LocalNode), Nonce: "later"}}
 			say := func(room, id, text string) eventlog.Command {
 				return eventlog.Command{Kind: eventlog.Say, SenderID: "annaannaannaanna", Room: room, ID: id, Text: text}
 			}
-			b := &eventlog.Batch{At: 1, Node: eventlog.LocalNode, Commands: []eventlog.Command{start, say("lobby", "a2", "four"), say("lobby", "a4", "six"), say("team", "a2", "more")}}
-			outcomes, err := s.Apply(b, s.Position()+1)
+			outcomes, err := s.Apply(&eventlog.Batch{At: 1, Node: eventlog.LocalNode, Commands: []eventlog.Command{start}}, s.Position()+1)
 			if err != nil {
 				t.Fatal(err)
 			}
+			said, err := s.Apply(&eventlog.Batch{At: 1, Commands: []eventlog.Command{say("lobby", "a2", "four"), say("lobby", "a4", "six"), say("team", "a2", "more")}}, s.Position()+1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			outcomes = append(outcomes, said...)
 			if o := outcomes[0]; o.Status != eventlog.Saved || len(o.Renamed) != 1 || o.Renamed[0] != "doradoradoradora" {
 				t.Errorf("a start is %+v, want one that frees the name that was bound", o)
 			}
@@ -80,12 +85,24 @@ func checkFixture(t *testing.T, s *Store, schema int) {
 	if s.Position() != 5 {
 		t.Errorf("the position is %d, want 5", s.Position())
 	}
-	messages, bounds, err := s.Read("lobby", 0, 10)
-	if err != nil || bounds != (eventlog.Bounds{First: 2, Last: 5}) || len(messages) != 4 {
-		t.Fatalf("the lobby has %+v with the bounds %+v, %v", messages, bounds, err)
+	lobby, bounds, err := s.Read("lobby", 0, 10)
+	if err != nil || bounds != (eventlog.Bounds{First: 2, Last: 5}) {
+		t.Fatalf("the lobby has %+v with the bounds %+v, %v", lobby, bounds, err)
 	}
-	if want := (wire.Message{Room: "lobby", N: 2, At: 1_790_000_000_000, SenderID: "bertbertbertbert", DisplayName: "Bert", ID: "b1", Text: "two\nlines"}); messages[0] != want {
-		t.Errorf("the first message is %+v, want %+v", messages[0], want)
+	team, _, err := s.Read("team", 0, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const at = 1_790_000_000_000
+	want := []wire.Message{
+		{Room: "lobby", N: 2, At: at, SenderID: "bertbertbertbert", DisplayName: "Bert", ID: "b1", Text: "two\nlines"},
+		{Room: "lobby", N: 3, At: at, SenderID: "carlcarlcarlcarl", DisplayName: "Carl", ID: "c1", Text: "my own name"},
+		{Room: "lobby", N: 4, At: at, SenderID: "annaannaannaanna", DisplayName: "Anna", ID: "a2", Text: "four"},
+		{Room: "lobby", N: 5, At: at, SenderID: "annaannaannaanna", DisplayName: "Anna", ID: "a3", Text: "five"},
+		{Room: "team", N: 1, At: at, SenderID: "annaannaannaanna", DisplayName: "Anna", ID: "a1", Text: "elsewhere"},
+	}
+	if got := messages(t, append(lobby, team...)); !slices.Equal(got, want) {
+		t.Errorf("the messages are %+v, want %+v", got, want)
 	}
 	if s.Name("doradoradoradora") != "Dora" || s.Name("annaannaannaanna") != "Anna" || len(s.RegisteredNames()) != 1 || s.RegisteredNames()[0].Name != "Carl" {
 		t.Errorf("the names are %q, %q, %v", s.Name("doradoradoradora"), s.Name("annaannaannaanna"), s.RegisteredNames())
@@ -98,6 +115,9 @@ func checkFixture(t *testing.T, s *Store, schema int) {
 	}
 	if got, want := s.Bounds("gone"), (eventlog.Bounds{First: 3, Last: 2}); got != want {
 		t.Errorf("the removed room has the bounds %+v, want %+v", got, want)
+	}
+	if schema >= 6 && (s.Incarnation(eventlog.LocalNode) != 3 || s.Limits().MaxRooms != 1000) {
+		t.Errorf("the incarnation is %d, the limits are %+v", s.Incarnation(eventlog.LocalNode), s.Limits())
 	}
 	for n, want := range map[uint64]bool{3: true, 4: false} {
 		if got := s.Contains("lobby", &wire.Position{HistoryID: s.HistoryID(), Epoch: "epochone", N: n}); got != want {

@@ -191,7 +191,7 @@ func TestNoRandomness(t *testing.T) {
 
 // A database of ours with internal damage causes an error, not a panic.
 func TestDamaged(t *testing.T) {
-	for _, query := range []string{"DROP TABLE meta", "DELETE FROM meta", "DROP TABLE messages", "DROP TABLE names"} {
+	for _, query := range []string{"DROP TABLE meta", "DELETE FROM meta", "DROP TABLE records", "DROP TABLE names"} {
 		dir := t.TempDir()
 		database(t, dir, query)
 		if s, err := Open(dir, quiet); err == nil {

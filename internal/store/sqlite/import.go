@@ -82,8 +82,9 @@ func (t *tx) addAll(room string, last uint64, ids eventlog.IDGeneration, head *e
 		case head.Last > 0 && m.At < at:
 			return at, fmt.Errorf("number %d is of %v, earlier than the one before it", m.N, m.At.Std())
 		}
-		row := *m
-		row.Room, row.Text = room, wire.NormalizeText(m.Text)
+		said := *m
+		said.Room, said.Text = room, wire.NormalizeText(m.Text)
+		row := eventlog.MessageRecord(&said)
 		if err := checkImported(&row, time.Now()); err != nil {
 			return at, err
 		}
@@ -95,12 +96,12 @@ func (t *tx) addAll(room string, last uint64, ids eventlog.IDGeneration, head *e
 			}
 		}
 		head.Last, at = m.N, m.At
-		if _, seen, err := t.PutID(ids.Number, eventlog.IDKeyOf(room, m.SenderID, m.ID), eventlog.IDEntry{N: m.N, At: m.At, Sum: eventlog.TextSum(row.Text)}); err != nil {
+		if _, seen, err := t.PutID(ids.Number, eventlog.IDKeyOf(room, m.SenderID, m.ID), eventlog.IDEntry{N: m.N, At: m.At, Sum: eventlog.TextSum(said.Text)}); err != nil {
 			return at, err
 		} else if seen {
 			return at, fmt.Errorf("number %d has an id that its sender has used before", m.N)
 		}
-		if err := t.PutMessage(&row); err != nil {
+		if err := t.PutRecord(&row); err != nil {
 			return at, err
 		}
 	}

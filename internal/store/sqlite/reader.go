@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
@@ -13,6 +14,9 @@ import (
 
 // readers is the number of concurrent reads.
 const readers = 4
+
+// usualBody is the length in bytes for which space is reserved for each body of a read.
+const usualBody = 64
 
 // reader is the pool of read-only connections.
 type reader struct {
@@ -29,9 +33,9 @@ func openReader(path string) (*reader, error) {
 	db.SetMaxIdleConns(readers)
 	r := &reader{db: db}
 	// One statement reads one snapshot, so the bounds, which come as a row with a negative key, belong to the
-	// messages.
-	const query = "SELECT -first, last, '', '', '', '', 0 FROM rooms WHERE rooms.name = ?1 UNION ALL " +
-		"SELECT * FROM (SELECT key, at, by, name, id, text, sum FROM messages WHERE " +
+	// records. Kind and checksum come as one number, because each column takes time.
+	const query = "SELECT -first, last, '', '', '', x'', 0 FROM rooms WHERE rooms.name = ?1 UNION ALL " +
+		"SELECT * FROM (SELECT key, at, by, name, id, body, (kind << 32) + checksum FROM records WHERE " +
 		"key > (SELECT id << 40 FROM rooms WHERE rooms.name = ?1) + ?2 AND key < (SELECT id << 40 FROM rooms WHERE rooms.name = ?1) + ?3 " +
 		"ORDER BY key %s LIMIT ?4)"
 	if r.after, err = db.Prepare(fmt.Sprintf(query, "ASC")); err != nil {
@@ -45,10 +49,10 @@ func openReader(path string) (*reader, error) {
 
 func (r *reader) close() error { return r.db.Close() }
 
-// read runs one of the statements after and before. It returns messages with numbers above low and below high, within
+// read runs one of the statements after and before. It returns records with numbers above low and below high, within
 // the limits of a Store's Read, and the bounds of the room, zero if there is no such room. At a damaged or missing row
 // it returns the rows before it, with an error.
-func (r *reader) read(query *sql.Stmt, room string, low, high uint64, limit int) (messages []wire.Message, head eventlog.Bounds, err error) {
+func (r *reader) read(query *sql.Stmt, room string, low, high uint64, limit int) (records []eventlog.Record, head eventlog.Bounds, err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("read room %s: %w", room, err)
@@ -63,38 +67,50 @@ func (r *reader) read(query *sql.Stmt, room string, low, high uint64, limit int)
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	bytes := 0
 	var scratch []byte
+	one := eventlog.Record{Room: room}
+	var key, at, kindAndSum, sum int64 // here, not in the loop: they escape
+	var body sql.RawBytes              // valid until the next row
+	var bodies strings.Builder         // of all records: one allocation serves many
 	for rows.Next() {
-		m := wire.Message{Room: room}
-		var key, sum, got int64
-		if err := rows.Scan(&key, &m.At, &m.SenderID, &m.DisplayName, &m.ID, &m.Text, &sum); err != nil {
-			return messages, head, err
+		if err := rows.Scan(&key, &at, &one.SenderID, &one.DisplayName, &one.ID, &body, &kindAndSum); err != nil {
+			return records, head, err
 		}
 		if key < 0 {
-			head = eventlog.Bounds{First: uint64(-key), Last: uint64(m.At)}
+			head = eventlog.Bounds{First: uint64(-key), Last: uint64(at)}
+			if from, end := max(low+1, head.First), min(high, head.Last+1); from < end {
+				count := int(min(uint64(limit), end-from))
+				records = make([]eventlog.Record, 0, count)
+				bodies.Grow(count * usualBody)
+			}
 			continue
 		}
-		m.N = uint64(key) % endNumber
-		if expect, more := r.next(query, head, low, high, len(messages)); !more || m.N != expect {
-			return messages, head, fmt.Errorf("%w: message %d is missing", eventlog.ErrDamaged, expect)
+		begin := bodies.Len()
+		bodies.Write(body)
+		one.N, one.At, one.Kind, one.Body = uint64(key)%endNumber, wire.Time(at), eventlog.Kind(kindAndSum>>32), bodies.String()[begin:]
+		if expect, more := r.next(query, head, low, high, len(records)); !more || one.N != expect {
+			return records, head, fmt.Errorf("%w: record %d is missing", eventlog.ErrDamaged, expect)
 		}
-		if got, scratch = checksum(scratch, &m); got != sum {
-			return messages, head, fmt.Errorf("%w: message %d is damaged: its checksum is %08x and should be %08x", eventlog.ErrDamaged, m.N, got, sum)
+		if sum, scratch = checksum(scratch, &one); kindAndSum != int64(one.Kind)<<32+sum {
+			return records, head, fmt.Errorf("%w: record %d is damaged: its checksum does not match", eventlog.ErrDamaged, one.N)
 		}
-		if bytes += len(m.Text); bytes > eventlog.ReadBytes && len(messages) > 0 {
-			return messages, head, nil
+		if err := one.Check(); err != nil {
+			return records, head, fmt.Errorf("%w: record %d: %w", eventlog.ErrDamaged, one.N, err)
 		}
-		messages = append(messages, m)
+		if bytes += len(body); bytes > eventlog.ReadBytes && len(records) > 0 {
+			return records, head, nil
+		}
+		records = append(records, one)
 	}
 	if err := rows.Err(); err != nil {
-		return messages, head, err
+		return records, head, err
 	}
-	if expect, more := r.next(query, head, low, high, len(messages)); more && len(messages) < limit {
-		return messages, head, fmt.Errorf("%w: message %d is missing", eventlog.ErrDamaged, expect)
+	if expect, more := r.next(query, head, low, high, len(records)); more && len(records) < limit {
+		return records, head, fmt.Errorf("%w: record %d is missing", eventlog.ErrDamaged, expect)
 	}
-	return messages, head, nil
+	return records, head, nil
 }
 
-// next is the number of the message after k others, of those above low and below high in a room with this head. It
+// next is the number of the record after k others, of those above low and below high in a room with this head. It
 // returns false if there is none.
 func (r *reader) next(query *sql.Stmt, head eventlog.Bounds, low, high uint64, k int) (uint64, bool) {
 	first, end := max(low+1, head.First), min(high, head.Last+1)
@@ -107,7 +123,7 @@ func (r *reader) next(query *sql.Stmt, head eventlog.Bounds, low, high uint64, k
 	return first + uint64(k), true
 }
 
-// saved is the content of the database besides messages and ids.
+// saved is the content of the database besides records and ids.
 type saved struct {
 	eventlog.Snapshot
 	historyID string
@@ -118,7 +134,7 @@ type saved struct {
 	roomIDs   map[string]int64
 }
 
-// load reads all tables but those of messages and ids.
+// load reads all tables but those of records and ids.
 func (r *reader) load() (*saved, error) {
 	s := &saved{roomIDs: map[string]int64{}}
 	s.Bounds, s.RemovedLast, s.NewestTimes = map[string]eventlog.Bounds{}, map[eventlog.RemovedSlot]uint64{}, map[string]wire.Time{}
@@ -137,7 +153,7 @@ func (r *reader) load() (*saved, error) {
 		row   func(scan func(...any) error) error
 	}{
 		{"SELECT id, name, first, last, at FROM rooms", s.addRoom},
-		{"SELECT grave, last FROM graves", func(scan func(...any) error) error {
+		{"SELECT slot, last FROM removed_rooms", func(scan func(...any) error) error {
 			var slot, last int64
 			err := scan(&slot, &last)
 			s.RemovedLast[eventlog.RemovedSlot(slot)] = uint64(last)
@@ -150,7 +166,7 @@ func (r *reader) load() (*saved, error) {
 			s.Leases = append(s.Leases, h)
 			return err
 		}},
-		{"SELECT by, name, key, since FROM owners", func(scan func(...any) error) error {
+		{"SELECT by, name, key, since FROM registrations", func(scan func(...any) error) error {
 			var o eventlog.NameRegistration
 			err := scan(&o.SenderID, &o.Name, &o.Key, &o.Since)
 			s.Registrations = append(s.Registrations, o)

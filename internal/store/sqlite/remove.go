@@ -13,7 +13,7 @@ import (
 type removeStmts struct{ deleteRoom, putRemoved *stmt }
 
 func (t *tx) DeleteRoom(room string, g eventlog.RemovedSlot, last uint64) error {
-	if err := t.flush(); err != nil { // messages of this batch are deleted, too
+	if err := t.flush(); err != nil { // records of this batch are deleted, too
 		return err
 	}
 	id := t.roomID(room)
@@ -21,7 +21,7 @@ func (t *tx) DeleteRoom(room string, g eventlog.RemovedSlot, last uint64) error 
 		stmt *stmt
 		args []driver.Value
 	}{
-		{t.trim.deleteMessages, []driver.Value{id << numberBits, id<<numberBits | (endNumber - 1)}},
+		{t.trim.deleteRecords, []driver.Value{id << numberBits, id<<numberBits | (endNumber - 1)}},
 		{t.deleteSpans, []driver.Value{id, int64(math.MaxInt64)}},
 		{t.remove.deleteRoom, []driver.Value{id}},
 		{t.remove.putRemoved, []driver.Value{int64(g), int64(last)}},

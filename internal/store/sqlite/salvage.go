@@ -15,7 +15,7 @@ import (
 )
 
 // BackupUndamaged is Backup for damaged data: it leaves out what is damaged, and calls found for each piece of damage
-// once the backup is complete. Numbers stay the same. A placeholder takes the number of each damaged message. At the
+// once the backup is complete. Numbers stay the same. A message that says so takes the number of each damaged record. At the
 // beginning of a room, and after more than 10,000 damaged messages in a row, the room begins after them, as if
 // retention had deleted them. If anything was left out, the backup gets a new history id from random, so that it is
 // never mistaken for the original data.
@@ -59,16 +59,12 @@ func salvage(ctx context.Context, from, to string, random io.Reader, found func(
 	whole := true
 	s := &salvager{conn: target, found: func(d string) { whole = false; found(d) }, stmts: map[string]*stmt{}}
 	defer func() { err = errors.Join(err, s.close()) }()
-	e := &examiner{conn: source, found: s.found, sink: s}
+	e := &examiner{conn: source, rowDecoder: rowDecoder{rooms: map[int64]string{}}, found: s.found, sink: s}
 	if err := e.all(ctx); err != nil {
 		return err
 	}
-	stray, err := source.ints("SELECT count(*) FROM messages")
-	if err := e.note("the table messages", err); err != nil {
+	if err := s.countStray(e); err != nil {
 		return err
-	}
-	if err == nil && stray[0] > e.summary.Messages {
-		s.found(fmt.Sprintf("%d messages do not belong to any room, or have numbers outside of its bounds", stray[0]-e.summary.Messages))
 	}
 	if err := target.exec("DELETE FROM spans WHERE room NOT IN (SELECT id FROM rooms)"); err != nil {
 		return err
@@ -79,6 +75,22 @@ func salvage(ctx context.Context, from, to string, random io.Reader, found func(
 		}
 	}
 	return target.exec("COMMIT")
+}
+
+// countStray compares the number of rows with that of the records that were examined.
+func (s *salvager) countStray(e *examiner) error {
+	stray := -e.summary.Messages
+	for _, t := range e.tables {
+		rows, err := e.ints("SELECT count(*) FROM " + t.name)
+		if err != nil {
+			return e.note("the table "+t.name, err)
+		}
+		stray += rows[0]
+	}
+	if stray > 0 {
+		s.found(fmt.Sprintf("%d records do not belong to any room, or have numbers outside of its bounds", stray))
+	}
+	return nil
 }
 
 const (
@@ -97,9 +109,9 @@ type salvager struct {
 	stmts   map[string]*stmt // by query
 	scratch []byte
 
-	current    *roomRow  // the room being copied
-	hasMessage bool      // the room has a message already
-	at         wire.Time // time of its newest message
+	current   *roomRow  // the room being copied
+	hasRecord bool      // the room has a record already
+	at        wire.Time // time of its newest record
 }
 
 // write executes a statement, which is prepared once.
@@ -126,39 +138,40 @@ func (s *salvager) close() (err error) {
 }
 
 func (s *salvager) beginRoom(r *roomRow) error {
-	s.current, s.hasMessage, s.at = r, false, 0
+	s.current, s.hasRecord, s.at = r, false, 0
 	return nil
 }
 
-func (s *salvager) message(m *wire.Message) error {
+func (s *salvager) record(r *eventlog.Record) error {
 	var sum int64
-	sum, s.scratch = checksum(s.scratch, m)
-	s.hasMessage, s.at = true, m.At
-	return s.write(insert+row, s.current.id<<numberBits|int64(m.N), int64(m.At), m.SenderID, m.DisplayName, m.ID, m.Text, sum)
+	sum, s.scratch = checksum(s.scratch, r)
+	s.hasRecord, s.at = true, r.At
+	return s.write(insert+row, appendRow(nil, keyOf(s.current.id, r.N), r, []byte(r.Body), sum)...)
 }
 
 func (s *salvager) damaged(from, to uint64) error {
-	if s.hasMessage && to-from < maxPlaceholders {
+	if s.hasRecord && to-from < maxPlaceholders {
 		for n := from; n <= to; n++ {
-			if err := s.message(&wire.Message{Room: s.current.name, N: n, At: s.at, SenderID: placeholderSender, ID: fmt.Sprint("damaged-", n), Text: placeholderText}); err != nil {
+			placeholder := eventlog.MessageRecord(&wire.Message{Room: s.current.name, N: n, At: s.at, SenderID: placeholderSender, ID: fmt.Sprint("damaged-", n), Text: placeholderText})
+			if err := s.record(&placeholder); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	if s.hasMessage {
-		s.found(fmt.Sprintf("room %s: messages %d to %d are left out, since too many are lost after them", s.current.name, s.current.bounds.First, from-1))
+	if s.hasRecord {
+		s.found(fmt.Sprintf("room %s: records %d to %d are left out, since too many are lost after them", s.current.name, s.current.bounds.First, from-1))
 		if err := s.deleteFromRoom(); err != nil {
 			return err
 		}
 	}
-	s.current.bounds.First, s.hasMessage = to+1, false
+	s.current.bounds.First, s.hasRecord = to+1, false
 	return nil
 }
 
-// deleteFromRoom deletes the messages of the current room. Rooms are copied in the order of their ids, so no later room has messages yet.
+// deleteFromRoom deletes the records of the current room. Rooms are copied in the order of their ids, so no later room has records yet.
 func (s *salvager) deleteFromRoom() error {
-	return s.write("DELETE FROM messages WHERE key >= ?", s.current.id<<numberBits)
+	return s.write("DELETE FROM records WHERE key >= ?", keyOf(s.current.id, 0))
 }
 
 func (s *salvager) endRoom() error {
@@ -183,7 +196,7 @@ func (s *salvager) row(table string, row []driver.Value) error {
 		return s.insertRow("UPDATE limits SET max_rooms = ?", "the table limits", row[1:]...)
 	case "names":
 		err = checkHolder(row[0], row[1], row[2])
-	case "owners":
+	case "registrations":
 		err = checkHolder(row[2], row[1], row[0])
 	}
 	if err != nil {

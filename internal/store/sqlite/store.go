@@ -303,23 +303,23 @@ func (s *Store) Name(by string) string { return s.state.Name(by) }
 func (s *Store) CanRegister(by string) string { return s.state.CanRegister(by) }
 
 // Read implements eventlog.Store.
-func (s *Store) Read(room string, after uint64, limit int) ([]wire.Message, eventlog.Bounds, error) {
+func (s *Store) Read(room string, after uint64, limit int) ([]eventlog.Record, eventlog.Bounds, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.reader == nil {
 		return nil, eventlog.Bounds{}, fmt.Errorf("read room %s: %w", room, s.unavailable())
 	}
 	known := s.state.Bounds(room)
-	messages, head, err := s.reader.read(s.reader.after, room, after, known.Last+1, limit)
-	messages, err = s.intactPrefix(room, messages, err)
-	return messages, clampBounds(head, known), err
+	records, head, err := s.reader.read(s.reader.after, room, after, known.Last+1, limit)
+	records, err = s.intactPrefix(room, records, err)
+	return records, clampBounds(head, known), err
 }
 
-// intactPrefix is the result of a Read: the messages before any damage. The damage is recorded, and a Read that begins
+// intactPrefix is the result of a Read: the records before any damage. The damage is recorded, and a Read that begins
 // there fails.
-func (s *Store) intactPrefix(room string, messages []wire.Message, err error) ([]wire.Message, error) {
-	if err = s.recordError(room, err); len(messages) > 0 {
-		return messages, nil
+func (s *Store) intactPrefix(room string, records []eventlog.Record, err error) ([]eventlog.Record, error) {
+	if err = s.recordError(room, err); len(records) > 0 {
+		return records, nil
 	}
 	return nil, err
 }
@@ -336,17 +336,17 @@ func clampBounds(h, known eventlog.Bounds) eventlog.Bounds {
 }
 
 // ReadBefore implements eventlog.Store.
-func (s *Store) ReadBefore(room string, before uint64, limit int) ([]wire.Message, eventlog.Bounds, error) {
+func (s *Store) ReadBefore(room string, before uint64, limit int) ([]eventlog.Record, eventlog.Bounds, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.reader == nil {
 		return nil, eventlog.Bounds{}, fmt.Errorf("read room %s: %w", room, s.unavailable())
 	}
 	known := s.state.Bounds(room)
-	messages, head, err := s.reader.read(s.reader.before, room, 0, min(before, known.Last+1), limit)
-	slices.Reverse(messages)
-	messages, err = s.intactPrefix(room, messages, err)
-	return messages, clampBounds(head, known), err
+	records, head, err := s.reader.read(s.reader.before, room, 0, min(before, known.Last+1), limit)
+	slices.Reverse(records)
+	records, err = s.intactPrefix(room, records, err)
+	return records, clampBounds(head, known), err
 }
 
 // unavailable returns why there are no connections.

@@ -8,9 +8,9 @@ import (
 
 // trimStmts are the statements that delete old messages and ids.
 type trimStmts struct {
-	deleteMessages *stmt
-	setGeneration  *stmt
-	deleteIDs      *stmt
+	deleteRecords *stmt
+	setGeneration *stmt
+	deleteIDs     *stmt
 }
 
 // vacuumPages is how many free pages one trim returns to the file system: usually more than it frees, and few enough
@@ -20,12 +20,12 @@ const vacuumPages = 600
 // staleIDsQuery reports whether there are ids of generations below a number.
 const staleIDsQuery = "SELECT EXISTS (SELECT 1 FROM ids WHERE generation < ?)"
 
-func (t *tx) DeleteMessages(room string, from, to uint64) error {
-	if err := t.flush(); err != nil { // it may delete messages of this batch
+func (t *tx) DeleteRecords(room string, from, to uint64) error {
+	if err := t.flush(); err != nil { // it may delete records of this batch
 		return err
 	}
 	id := t.roomID(room)
-	if _, err := t.trim.deleteMessages.exec(id<<numberBits|int64(from), id<<numberBits|int64(to)); err != nil {
+	if _, err := t.trim.deleteRecords.exec(id<<numberBits|int64(from), id<<numberBits|int64(to)); err != nil {
 		return err
 	}
 	return t.vacuum()
@@ -41,5 +41,5 @@ func (t *tx) DeleteIDs(below uint64) error {
 // vacuum returns free pages to the file system.
 func (t *tx) vacuum() error { return t.exec(fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages)) }
 
-func (r *replay) DeleteMessages(string, uint64, uint64) error { return nil }
-func (r *replay) DeleteIDs(uint64) error                      { return nil }
+func (r *replay) DeleteRecords(string, uint64, uint64) error { return nil }
+func (r *replay) DeleteIDs(uint64) error                     { return nil }

@@ -85,7 +85,7 @@ func TestUpgradeFrom2(t *testing.T) {
 		"INSERT INTO messages VALUES((1<<40)|1, 1000, 'anna', '', 'a', 'one'); UPDATE meta SET position = 1, at = 1000;")
 	for range 2 {
 		s := open(t, dir, quiet)
-		if got, _, err := s.Read("lobby", 0, 10); err != nil || len(got) != 1 || got[0].Text != "one" {
+		if got, _, err := s.Read("lobby", 0, 10); err != nil || len(got) != 1 || messages(t, got)[0].Text != "one" {
 			t.Errorf("read %v, %v", got, err)
 		}
 		if err := s.Close(); err != nil {
@@ -105,8 +105,8 @@ func TestUpgradeFrom2(t *testing.T) {
 // The count of --check is what retention would delete.
 func TestCountExpired(t *testing.T) {
 	dir := t.TempDir()
-	if goes, of, err := Goes(dir, eventlog.Retention{Newest: 1}, time.Now()); goes != 0 || of != 0 || err != nil {
-		t.Errorf("of no database %d of %d go, %v", goes, of, err)
+	if expired, all, err := CountExpired(dir, eventlog.Retention{Newest: 1}, time.Now()); expired != 0 || all != 0 || err != nil {
+		t.Errorf("without a database %d of %d are expired, %v", expired, all, err)
 	}
 	s := open(t, dir, quiet)
 	sayAll(t, s, "den", "x", 30, 1000)
@@ -114,15 +114,15 @@ func TestCountExpired(t *testing.T) {
 	trimAll(t, s, "den", 10, 2000)
 	for _, logged := range []bool{true, false} { // while there is a write-ahead log, and without one
 		for _, c := range []struct {
-			keep eventlog.Retention
-			now  wire.Time
-			goes uint64
+			retention eventlog.Retention
+			now       wire.Time
+			want      uint64
 		}{
 			{eventlog.Retention{Newest: 7}, 0, 13}, {eventlog.Retention{Newest: 3}, 0, 19}, {eventlog.Retention{Newest: 100}, 0, 0},
 			{eventlog.Retention{Age: time.Second}, 2001, 20}, {eventlog.Retention{Age: time.Second}, 2000, 0}, {eventlog.Retention{Age: time.Second}, 9000, 25},
 		} {
-			if goes, of, err := Goes(dir, c.keep, c.now.Std()); goes != c.goes || of != 25 || err != nil {
-				t.Errorf("of %+v at %d go %d of %d, %v, want %d (logged: %v)", c.keep, c.now, goes, of, err, c.goes, logged)
+			if expired, all, err := CountExpired(dir, c.retention, c.now.Std()); expired != c.want || all != 25 || err != nil {
+				t.Errorf("%+v at %d: %d of %d are expired, %v, want %d (logged: %v)", c.retention, c.now, expired, all, err, c.want, logged)
 			}
 		}
 		if logged {

@@ -17,59 +17,41 @@ import (
 	"ramai/wire"
 )
 
-// older converts a database to version 5, or one without messages to version 4, 3 or 2, or to 1 with messages of two
-// rooms.
+// older converts a database without messages to a version, and adds messages of two rooms to one of version 1.
 func older(to int) string {
-	script := `
-DROP TABLE nodes;
-DROP TABLE limits;
-CREATE TABLE names_5(by TEXT NOT NULL PRIMARY KEY, name TEXT NOT NULL, key TEXT NOT NULL UNIQUE, bound INTEGER NOT NULL, used INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-INSERT INTO names_5 SELECT by, name, key, bound, used FROM names;
-DROP TABLE names;
-ALTER TABLE names_5 RENAME TO names;
-`
-	if to == 5 {
-		return script + "PRAGMA user_version=5;"
+	script := ""
+	for _, statement := range strings.Split(schema, "CREATE TABLE ")[1:] {
+		script += "DROP TABLE " + statement[:strings.IndexByte(statement, '(')] + ";"
 	}
-	script += `
-CREATE TABLE meta_4(one INTEGER PRIMARY KEY CHECK(one = 1), log TEXT NOT NULL, position INTEGER NOT NULL, at INTEGER NOT NULL, unsynced INTEGER NOT NULL) STRICT;
-INSERT INTO meta_4 SELECT one, log, position, at, unsynced FROM meta;
-DROP TABLE meta;
-ALTER TABLE meta_4 RENAME TO meta;
-DROP TABLE messages;
-DROP TABLE epochs;
-DROP TABLE spans;
-DROP TABLE generation;
-DROP TABLE graves;
-CREATE TABLE rooms_4(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, first INTEGER NOT NULL, last INTEGER NOT NULL) STRICT;
-DROP TABLE rooms;
-ALTER TABLE rooms_4 RENAME TO rooms;
-DROP TABLE ids;
-CREATE TABLE ids(
-	room INTEGER NOT NULL, by TEXT NOT NULL, id TEXT NOT NULL, n INTEGER NOT NULL, at INTEGER NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY(room, by, id)
-) STRICT, WITHOUT ROWID;`
-	if to < 4 {
-		script += `DROP TABLE owners;`
-	}
-	if to >= 3 {
-		script += goneTable
-	}
+	script += schemaOf(int64(to)) + metaOfVersion(to, 0)
 	if to == 1 {
 		script += `
-CREATE TABLE messages(
-	room INTEGER NOT NULL, n INTEGER NOT NULL, at INTEGER NOT NULL, by TEXT NOT NULL, name TEXT NOT NULL, id TEXT NOT NULL, text TEXT NOT NULL,
-	PRIMARY KEY(room, n)
-) STRICT, WITHOUT ROWID;
 INSERT INTO rooms VALUES(1, 'lobby', 1, 2), (2, 'team', 1, 1);
 INSERT INTO messages VALUES(1, 1, 1000, 'anna', '', 'a', 'one'), (1, 2, 2000, 'ben', 'Ben', 'b', 'two'), (2, 1, 3000, 'anna', '', 'a', 'elsewhere');
 UPDATE meta SET position = 3, at = 3000;`
-	} else {
-		script += `
-CREATE TABLE messages(
-	key INTEGER PRIMARY KEY, at INTEGER NOT NULL, by TEXT NOT NULL, name TEXT NOT NULL, id TEXT NOT NULL, text TEXT NOT NULL
-) STRICT;`
 	}
 	return script + fmt.Sprintf("PRAGMA user_version=%d;", to)
+}
+
+// metaOfVersion returns a script that adds the row of the table meta.
+func metaOfVersion(v, position int) string {
+	if v < 5 {
+		return fmt.Sprintf("INSERT INTO meta(one, log, position, at, unsynced) VALUES(1, 'log', %d, 2000, 0);", position)
+	}
+	return fmt.Sprintf("INSERT INTO meta(one, log, position, at, unsynced, open, run) VALUES(1, 'log', %d, 2000, 0, 0, '');", position)
+}
+
+// messages returns the messages among records.
+func messages(t *testing.T, records []eventlog.Record) (all []wire.Message) {
+	t.Helper()
+	for i := range records {
+		m, is, err := records[i].Message()
+		if err != nil || !is {
+			t.Fatalf("%+v is not a message: %v", records[i], err)
+		}
+		all = append(all, m)
+	}
+	return all
 }
 
 func TestUpgrade(t *testing.T) {
@@ -87,7 +69,7 @@ func TestUpgrade(t *testing.T) {
 			{Room: "lobby", N: 2, At: 2000, SenderID: "ben", DisplayName: "Ben", ID: "b", Text: "two"},
 			{Room: "team", N: 1, At: 3000, SenderID: "anna", ID: "a", Text: "elsewhere"},
 		}
-		if got := append(lobby, team...); !slices.Equal(got, want) {
+		if got := messages(t, append(lobby, team...)); !slices.Equal(got, want) {
 			t.Errorf("after the upgrade: %v", got)
 		}
 		// Messages from before epochs count for any epoch.
@@ -183,15 +165,17 @@ func TestUpgradeResumes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := begin(c, 1); err != nil {
+	u := upgrader{conn: c, committed: func() {}}
+	if err := u.begin(1); err != nil {
 		t.Fatal(err)
 	}
-	m := newMove(c, "messages_1")
-	if err := m.load(); err != nil {
+	rooms, err := c.roomNames()
+	if err != nil {
 		t.Fatal(err)
 	}
+	m := newMove("messages_1", rooms, moveStep)
 	for range 2 {
-		if more, err := m.step(); err != nil || !more {
+		if more, err := u.moveSome(m); err != nil || !more {
 			t.Fatal(more, err)
 		}
 	}
@@ -225,7 +209,7 @@ func TestUpgradeResumes(t *testing.T) {
 // Names are compared by the current rules of package names.
 func TestNameKeysRecomputed(t *testing.T) {
 	dir := t.TempDir()
-	database(t, dir, `INSERT INTO owners(key, name, by, since) VALUES('old', 'Queen', 'key', 1), ('king', 'King', 'key', 1), ('other', 'KING', 'key2', 1);
+	database(t, dir, `INSERT INTO registrations(key, name, by, since) VALUES('old', 'Queen', 'key', 1), ('king', 'King', 'key', 1), ('other', 'KING', 'key2', 1);
 INSERT INTO names(by, name, key, bound, used, node) VALUES('bert', 'Rook', 'rook', 1, 1, 'local')`)
 	for range 2 {
 		s := open(t, dir, quiet)

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -25,7 +26,9 @@ type writer struct {
 	trim                                trimStmts
 	remove                              removeStmts
 
-	scratch []byte // of checksum
+	scratch []byte         // of checksum
+	rows    []driver.Value // columns of records that are not written yet
+	bodies  []byte         // their bodies
 }
 
 // openWriter opens the database, and upgrades it if it is of an earlier version.
@@ -50,14 +53,13 @@ func openWriter(path string, logger *slog.Logger) (*writer, error) {
 const walSizeLimit = 16 << 20
 
 const (
-	insert = "INSERT INTO messages(key, at, by, name, id, text, sum) VALUES "
-	row    = "(?, ?, ?, ?, ?, ?, ?)"
+	insert = "INSERT INTO records(key, at, by, name, id, kind, body, checksum) VALUES "
+	row    = "(?, ?, ?, ?, ?, ?, ?, ?)"
 
 	// insertID stores an id, unless its generation or the previous one has it.
 	insertID = "INSERT INTO ids(generation, key, n, at, sum) SELECT ?1, ?2, ?3, ?4, ?5 " +
 		"WHERE NOT EXISTS (SELECT 1 FROM ids WHERE generation = ?1 - 1 AND key = ?2) ON CONFLICT DO NOTHING"
 
-	columns    = 7
 	rowsAtOnce = 16 // the fixed cost of a statement is most of the cost of one row
 )
 
@@ -78,8 +80,8 @@ func (w *writer) statements() []statement {
 		{&w.putBounds, "INSERT INTO rooms(id, name, first, last, at) VALUES(?, ?, ?, ?, ?) ON CONFLICT(id) DO UPDATE SET first = excluded.first, last = excluded.last, at = excluded.at"},
 		{&w.putLease, "INSERT INTO names(by, name, key, bound, used, node) VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT(by) DO UPDATE SET name = excluded.name, key = excluded.key, bound = excluded.bound, used = excluded.used, node = excluded.node"},
 		{&w.deleteLease, "DELETE FROM names WHERE by = ?"},
-		{&w.putRegistration, "INSERT INTO owners(key, name, by, since) VALUES(?, ?, ?, ?)"},
-		{&w.deleteRegistration, "DELETE FROM owners WHERE key = ?"},
+		{&w.putRegistration, "INSERT INTO registrations(key, name, by, since) VALUES(?, ?, ?, ?)"},
+		{&w.deleteRegistration, "DELETE FROM registrations WHERE key = ?"},
 		{&w.insertEpoch, "INSERT INTO epochs(number, name) VALUES(?, ?)"},
 		{&w.deleteEpochs, "DELETE FROM epochs WHERE number < ?"},
 		{&w.putSpan, "INSERT INTO spans(room, epoch, first) VALUES(?, ?, ?)"},
@@ -88,8 +90,8 @@ func (w *writer) statements() []statement {
 		{&w.setLimits, "UPDATE limits SET max_rooms = ?"},
 		{&w.setPosition, "UPDATE meta SET position = ?, at = ?"},
 		{&w.remove.deleteRoom, "DELETE FROM rooms WHERE id = ?"},
-		{&w.remove.putRemoved, "INSERT INTO graves(grave, last) VALUES(?1, ?2) ON CONFLICT DO UPDATE SET last = max(last, ?2)"},
-		{&w.trim.deleteMessages, "DELETE FROM messages WHERE key BETWEEN ? AND ?"},
+		{&w.remove.putRemoved, "INSERT INTO removed_rooms(slot, last) VALUES(?1, ?2) ON CONFLICT DO UPDATE SET last = max(last, ?2)"},
+		{&w.trim.deleteRecords, "DELETE FROM records WHERE key BETWEEN ? AND ?"},
 		{&w.trim.setGeneration, "UPDATE generation SET newest = ?, since = ?"},
 		{&w.trim.deleteIDs, "DELETE FROM ids WHERE (generation, key) IN (SELECT generation, key FROM ids WHERE generation < ? LIMIT ?)"},
 	}

@@ -1,0 +1,205 @@
+package eventlog_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"ramai/internal/eventlog"
+	"ramai/wire"
+)
+
+// exampleRecords has a record of each kind that adds some. Each is shown in testdata/records.txt in all its forms.
+func exampleRecords() []eventlog.Record {
+	message := func(text string) eventlog.Record {
+		return eventlog.MessageRecord(&wire.Message{Room: "lobby", N: 7, At: 1_790_000_000_123, SenderID: "0123456789abcdef", DisplayName: "Anna", ID: "a1", Text: text})
+	}
+	return []eventlog.Record{message("Selamat pagi, dünya\n"), message("")}
+}
+
+// forms describes what becomes of a record.
+func forms(t *testing.T, r *eventlog.Record) string {
+	t.Helper()
+	if err := r.Check(); err != nil {
+		t.Fatalf("%+v: %v", r, err)
+	}
+	frame, err := r.AppendFrame(nil)
+	if err != nil {
+		t.Fatalf("%+v: %v", r, err)
+	}
+	line, shown, err := r.AppendLine(nil)
+	if err != nil {
+		t.Fatalf("%+v: %v", r, err)
+	}
+	plain := "hidden"
+	if shown {
+		plain = fmt.Sprintf("%q", line)
+	}
+	m, isMessage, err := r.Message()
+	if err != nil {
+		t.Fatalf("%+v: %v", r, err)
+	}
+	page := "not a message"
+	if isMessage {
+		page = fmt.Sprintf("%q", m.Text)
+	}
+	text, err := r.SearchText()
+	if err != nil {
+		t.Fatalf("%+v: %v", r, err)
+	}
+	return fmt.Sprintf("kind %d (%v)\nbody %x\nframe %s\nplain %s\npage %s\nsearch %q\n", r.Kind, r.Kind, r.Body, frame, plain, page, text)
+}
+
+// The encoding of a stored body stays what it was, and so do the bytes that clients are sent.
+func TestRecordsAreStable(t *testing.T) {
+	const file = "testdata/records.txt"
+	var got []string
+	for _, r := range exampleRecords() {
+		got = append(got, forms(t, &r))
+	}
+	golden, err := os.ReadFile(file)
+	if text := strings.Join(got, "\n"); err != nil || string(golden) != text {
+		t.Errorf("the records are\n%s\nwant those of %s (%v)", text, file, err)
+	}
+}
+
+// Every kind that adds records has an example, and its frame counts for clients that do not know the type.
+func TestEveryKindOfRecord(t *testing.T) {
+	examples := map[eventlog.Kind]bool{}
+	for _, r := range exampleRecords() {
+		examples[r.Kind] = true
+		frame, err := r.AppendFrame(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var fields struct {
+			Type string `json:"type"`
+			Room string `json:"room"`
+			N    uint64 `json:"n"`
+		}
+		if err := wire.ParseJSON(frame, &fields); err != nil || fields.Type != r.FrameType() || fields.Room != r.Room || fields.N != r.N {
+			t.Errorf("the frame of a record of the kind %v, type %q, has %+v: %v", r.Kind, r.FrameType(), fields, err)
+		}
+	}
+	for _, kind := range eventlog.Current.Kinds() {
+		// A kind without records says so; one with records names neither an unknown kind nor "adds no records".
+		err := (&eventlog.Record{Kind: kind}).Check()
+		if adds := err == nil || !strings.Contains(err.Error(), "adds no records"); adds != examples[kind] {
+			t.Errorf("the kind %v adds records: %v; it has an example: %v", kind, adds, examples[kind])
+		}
+	}
+}
+
+// Decide adds no record of a kind that cannot be decoded.
+func TestDecidedRecords(t *testing.T) {
+	for _, c := range examples() {
+		var s eventlog.State
+		s.Load(&eventlog.Snapshot{Bounds: map[string]eventlog.Bounds{"lobby": {First: 1, Last: 600}, "den": {First: 1, Last: 3}}})
+		tx := recordsTx{rows: &rows{}}
+		_, outcomes, err := eventlog.Decide(&s, &tx, &eventlog.Batch{At: 1, Commands: []eventlog.Command{c}}, 1)
+		if err != nil {
+			t.Fatalf("%+v: %v", c, err)
+		}
+		if o := &outcomes[0]; o.HasRecord() != (len(tx.records) == 1) {
+			t.Errorf("%v: the outcome has a record: %v, but %d were stored", c.Kind, o.HasRecord(), len(tx.records))
+		}
+		for i := range tx.records {
+			r := &tx.records[i]
+			if err := r.Check(); err != nil || *r != outcomes[0].Record() || r.Kind != c.Kind {
+				t.Errorf("%v stores %+v (%v), the outcome has %+v", c.Kind, r, err, outcomes[0].Record())
+			}
+		}
+	}
+}
+
+// recordsTx keeps the records.
+type recordsTx struct {
+	*rows
+	records []eventlog.Record
+}
+
+func (r *recordsTx) PutRecord(record *eventlog.Record) error {
+	r.records = append(r.records, *record)
+	return nil
+}
+
+func (*recordsTx) PutID(_ uint64, _ eventlog.IDKey, e eventlog.IDEntry) (eventlog.IDEntry, bool, error) {
+	return e, false, nil
+}
+func (*recordsTx) PutSpan(string, eventlog.Span, uint64) error           { return nil }
+func (*recordsTx) PutEpoch(eventlog.Epoch, uint64) error                 { return nil }
+func (*recordsTx) PutNode(string, eventlog.NodeState) error              { return nil }
+func (*recordsTx) PutLevel(uint64) error                                 { return nil }
+func (*recordsTx) PutLimits(eventlog.Limits) error                       { return nil }
+func (*recordsTx) PutIDGeneration(eventlog.IDGeneration) error           { return nil }
+func (*recordsTx) PutRegistration(eventlog.NameRegistration) error       { return nil }
+func (*recordsTx) DeleteRegistration(string) error                       { return nil }
+func (*recordsTx) DeleteIDs(uint64) error                                { return nil }
+func (*recordsTx) DeleteRecords(string, uint64, uint64) error            { return nil }
+func (*recordsTx) DeleteRoom(string, eventlog.RemovedSlot, uint64) error { return nil }
+
+// A body that is not in the encoding of its kind is an error of every method, and changes nothing.
+func TestDamagedBodies(t *testing.T) {
+	good := exampleRecords()[0]
+	for name, c := range map[string]struct {
+		kind   eventlog.Kind
+		body   string
+		reason string
+	}{
+		"no body":        {eventlog.Say, "", "is empty"},
+		"a version":      {eventlog.Say, "\x02x", "unknown version"},
+		"not UTF-8":      {eventlog.Say, "\x01\xff", "not UTF-8"},
+		"long":           {eventlog.Say, "\x01" + strings.Repeat("x", 1<<18+1), "at most 262144"},
+		"no records":     {eventlog.Trim, good.Body, "adds no records"},
+		"a kind":         {200, good.Body, "unknown kind 200"},
+		"no kind at all": {0, good.Body, "unknown kind 0"},
+	} {
+		r := good
+		r.Kind, r.Body = c.kind, c.body
+		frame, err1 := r.AppendFrame([]byte("x"))
+		line, shown, err2 := r.AppendLine([]byte("y"))
+		_, isMessage, err3 := r.Message()
+		text, err4 := r.SearchText()
+		for i, err := range []error{r.Check(), err1, err2, err3, err4} {
+			if err == nil || !strings.Contains(err.Error(), c.reason) {
+				t.Errorf("%s: method %d returns %v, want %q", name, i, err, c.reason)
+			}
+		}
+		if string(frame) != "x" || string(line) != "y" || shown || isMessage || text != "" {
+			t.Errorf("%s: %q, %q (%v), message %v, text %.40q", name, frame, line, shown, isMessage, text)
+		}
+	}
+}
+
+// FuzzRecord: whatever body passes Check has all forms, and the same ones each time.
+func FuzzRecord(f *testing.F) {
+	for _, r := range exampleRecords() {
+		f.Add(uint8(r.Kind), r.Body)
+	}
+	f.Add(uint8(eventlog.Say), "\x01\xff")
+	f.Add(uint8(eventlog.Trim), "\x01x")
+	f.Fuzz(func(t *testing.T, kind uint8, body string) {
+		r := eventlog.Record{Room: "lobby", N: 7, At: 1000, SenderID: "anna", ID: "1", Kind: eventlog.Kind(kind), Body: body}
+		if r.Check() != nil {
+			if b, err := r.AppendFrame(nil); err == nil {
+				t.Fatalf("a body that Check rejects has the frame %s", b)
+			}
+			return
+		}
+		once, again := forms(t, &r), forms(t, &r)
+		if once != again {
+			t.Fatalf("%s\nand then\n%s", once, again)
+		}
+		frame, _ := r.AppendFrame(nil)
+		parsed, err := wire.ParseFrame(frame)
+		if err != nil || bytes.ContainsAny(frame, "\n\r") {
+			t.Fatalf("the frame is %s: %v", frame, err)
+		}
+		if m, is, _ := r.Message(); is && !reflect.DeepEqual(parsed, wire.Frame(m)) {
+			t.Fatalf("the frame is %+v, the message %+v", parsed, m)
+		}
+	})
+}
