@@ -15,6 +15,14 @@ install -D -m 0644 docs/config.example.toml "$root/etc/ramai/config.toml"
 for doc in README.md CHANGELOG.md ARCHITECTURE.md $(find docs -type f) packaging/ramai.service; do # the layout of the checkout, so that links work
 	install -D -m 0644 "$doc" "$root/usr/share/doc/ramai/$doc"
 done
+completions() { # SHELL PATH
+	mkdir -p "$root/$(dirname "$2")"
+	bin/ramai completion "$1" >"$root/$2"
+	chmod 0644 "$root/$2"
+}
+completions bash usr/share/bash-completion/completions/ramai
+completions zsh usr/share/zsh/vendor-completions/_ramai
+completions fish usr/share/fish/vendor_completions.d/ramai.fish
 install -D -m 0644 LICENSE "$root/usr/share/doc/ramai/copyright"
 
 mkdir -m 0755 "$root/DEBIAN"

@@ -28,6 +28,20 @@ for doc in "$root"/usr/share/doc/ramai/*.md "$root"/usr/share/doc/ramai/docs/*.m
 		[ -e "$(dirname "$doc")/$link" ] || fail "$doc has a broken link: $link"
 	done
 done
+# Completes "ramai jo" as bash does, and parses the completions of the other shells if they are installed.
+completed=$(PATH="$root/usr/bin:$PATH" bash --norc -c '
+	. "$1"
+	_get_comp_words_by_ref() { words=(ramai jo) cword=1 cur=jo prev=ramai; } # of the package bash-completion
+	compopt() { :; } # fails outside of a completion
+	COMP_TYPE=9
+	__start_ramai
+	echo "${COMPREPLY[@]}"' - "$root/usr/share/bash-completion/completions/ramai" 2>&1)
+[ "${completed%% *}" = join ] || fail "bash completes \"ramai jo\" to \"$completed\""
+for shell in "zsh zsh/vendor-completions/_ramai" "fish fish/vendor_completions.d/ramai.fish"; do
+	file="$root/usr/share/${shell#* }"
+	grep -q __complete "$file" || fail "$file is not a completion script"
+	! command -v "${shell%% *}" >/dev/null || "${shell%% *}" -n "$file" || fail "${shell%% *} rejects $file"
+done
 ! ldd "$root/usr/bin/ramai" >/dev/null 2>&1 || fail "the program is not static"
 if command -v systemd-analyze >/dev/null; then
 	sed "s|^ExecStart=/usr/bin|ExecStart=$root/usr/bin|" "$root/lib/systemd/system/ramai.service" >"$root/ramai.service"
