@@ -5,7 +5,7 @@ import { Composer } from "./composer.js";
 import { LongPaste, Share } from "./dialogs.js";
 import { focusBox, keepFocus, redirect } from "./focus.js";
 import { Component, html, render } from "./html.js";
-import { loadError, number, setLanguage, t } from "./i18n.js";
+import { errorText, loadError, number, setLanguage, t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { Log } from "./log.js";
 import { displayName } from "./message.js";
@@ -43,8 +43,10 @@ class App extends Component {
 	componentDidMount() {
 		const { model } = this.props;
 		model.on("change", () => this.setState({}));
-		model.on("mention", (/** @type {RoomState} */ { name }, /** @type {Message} */ m) => notify(displayName(m), m.text, urlOf(name), () => this.#open(name)));
-		model.client.on("refused", (error) => this.setState({ error: error.message, naming: error.code === "name_taken" || this.state.naming }));
+		const alert = (/** @type {string} */ room, /** @type {Message} */ m) => notify(displayName(m), m.text, urlOf(room), () => this.#open(room));
+		model.on("mention", (/** @type {RoomState} */ r, /** @type {Message} */ m) => r.notify === "mentions" && alert(r.name, m));
+		model.on("arrived", (/** @type {RoomState} */ r, /** @type {Message[]} */ messages) => r.notify === "all" && alert(r.name, messages[messages.length - 1]));
+		model.client.on("refused", (error) => this.setState({ error: errorText(error), naming: error.code === "name_taken" || this.state.naming }));
 		model.client.on("name", () => {
 			const named = document.activeElement?.id === "name" || document.activeElement?.closest(".name-form");
 			this.setState({ naming: false, error: "" }, named ? () => focusBox(true) : undefined);
@@ -77,7 +79,7 @@ class App extends Component {
 		const { model } = this.props;
 		if (was.dialog && !this.state.dialog) focusBox();
 		keepFocus();
-		const roomStates = [...model.roomStates.values()];
+		const roomStates = [...model.roomStates.values()].filter((r) => r.notify !== "nothing");
 		updateTitle(model.current.name, roomStates.reduce((n, r) => n + r.unread, 0), roomStates.some((r) => r.mentioned > 0));
 		if (!this.#followed && model.current.room.log) {
 			this.#followed = true;

@@ -1,6 +1,8 @@
 // The box to write in. It grows with the text, and completes names and emoji.
 import { focusBox, touchScreen } from "./focus.js";
 import { Component, html } from "./html.js";
+import { icon } from "./icons.js";
+import { EmojiPicker, loadEmoji } from "./picker.js";
 import { textSize } from "./ramai/protocol.js";
 import { pieces } from "./text.js";
 import { byName, number, t } from "./i18n.js";
@@ -14,19 +16,6 @@ import { byName, number, t } from "./i18n.js";
 const LONG_LINES = 20; // a longer paste, or one that does not fit into a message, needs confirmation
 const CHOICES = 8;
 
-/** @type {{emoji: string, names: string[]}[]|null} */
-let emoji = null;
-
-async function loadEmoji() {
-	if (emoji) return emoji;
-	const list = (await import("./vendor/emoji.js")).default;
-	emoji = list.split("\n").map((line) => {
-		const [e, ...names] = line.split(" ");
-		return { emoji: e, names };
-	});
-	return emoji;
-}
-
 /**
  * @typedef {object} ComposerProps
  * @property {Model} model
@@ -36,9 +25,9 @@ async function loadEmoji() {
  * @property {(lines: number, bytes: number, count: number, fits: boolean) => Promise<"one"|"many"|"">} ask about a long paste
  */
 
-/** @extends {Component<ComposerProps, {text: string, choices: Choice[], chosen: number, from: number}>} */
+/** @extends {Component<ComposerProps, {text: string, choices: Choice[], chosen: number, from: number, picking: boolean}>} */
 export class Composer extends Component {
-	state = { text: this.props.roomState.draft, choices: /** @type {Choice[]} */ ([]), chosen: 0, from: 0 };
+	state = { text: this.props.roomState.draft, choices: /** @type {Choice[]} */ ([]), chosen: 0, from: 0, picking: false };
 	/** @type {HTMLTextAreaElement|null} */
 	box = null;
 
@@ -132,6 +121,19 @@ export class Composer extends Component {
 		this.box?.focus();
 	}
 
+	#pick = (/** @type {string} */ emoji) => {
+		const [start, end] = [this.box?.selectionStart ?? 0, this.box?.selectionEnd ?? 0];
+		const { text } = this.state;
+		this.setState({ picking: false });
+		this.#set(text.slice(0, start) + emoji + text.slice(end), start + emoji.length);
+		this.box?.focus();
+	};
+
+	#closePicker = () => {
+		this.setState({ picking: false });
+		focusBox();
+	};
+
 	/** @param {KeyboardEvent} event */
 	#key = (event) => {
 		if (event.isComposing || event.keyCode === 229) return; // the input method handles it
@@ -192,7 +194,7 @@ export class Composer extends Component {
 
 	/** @param {ComposerProps} props */
 	render({ roomState }) {
-		const { text, choices, chosen } = this.state;
+		const { text, choices, chosen, picking } = this.state;
 		const over = this.over;
 		return html`<form class="composer" onSubmit=${(/** @type {Event} */ e) => { e.preventDefault(); this.#send(); }}>
 			${choices.length > 0 && html`<ul class="choices" id="choices" role="listbox" aria-label=${t.suggestions}>
@@ -205,6 +207,8 @@ export class Composer extends Component {
 				ref=${(/** @type {HTMLTextAreaElement|null} */ el) => (this.box = el)}
 				onInput=${this.#input} onKeyDown=${this.#key} onPaste=${this.#paste} onBlur=${() => this.setState({ choices: [] })} />
 			${over > 0 && html`<span class="over" role="status">${t.over(number(over))}</span>`}
+			<button type="button" class="icon emoji" aria-label=${t.emoji} title=${t.emoji} aria-expanded=${picking ? "true" : "false"} onClick=${() => this.setState({ picking: !picking })}>${icon("emoji")}</button>
+			${picking && html`<${EmojiPicker} pick=${this.#pick} close=${this.#closePicker} />`}
 			<button type="submit" class="send" aria-label=${t.send} title=${t.send} disabled=${!text.trim() || over > 0}>
 				<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M4 12 20 4l-5 16-3.5-6.5z" /><path d="m11.5 13.5 8.5-9.5" /></svg>
 			</button>

@@ -51,8 +51,12 @@ export const number = (n) => formats.number.format(n);
 /** The message for a failed request. @param {unknown} error as Client.get throws it */
 export const loadError = (error) => t.failedToLoad(error instanceof TypeError ? t.unreachable : errorText(error));
 
-/** @param {unknown} error */
-export const errorText = (error) => (error instanceof Refusal && error.code === "not_ramai" ? t.intercepted : error instanceof Error ? error.message : String(error));
+/** Why something was refused, in the language of the page: the server writes English. @param {unknown} error */
+export function errorText(error) {
+	if (!(error instanceof Refusal)) return error instanceof Error ? error.message : String(error);
+	if (error.code === "not_ramai") return t.intercepted;
+	return t.reasons[error.code] ?? error.reason;
+}
 
 /** The time of day. @param {string|number} at */
 export const timeOfDay = (at) => formats.time.format(new Date(at));

@@ -9,6 +9,7 @@ const PATHS = {
 	settings: "M4 8h9M17 8h3M4 16h3M11 16h9M15 6v4M9 14v4",
 	down: "M12 5v14M6 13l6 6 6-6",
 	up: "M12 19V5M6 11l6-6 6 6",
+	emoji: "M12 20a8 8 0 1 0 0-16 8 8 0 0 0 0 16zM9 10h.01M15 10h.01M8.5 14a4 4 0 0 0 7 0",
 	leave: "m7 7 10 10M17 7 7 17",
 };
 

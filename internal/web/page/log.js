@@ -244,7 +244,7 @@ export class Log extends Component {
 	render({ roomState, model }) {
 		const { sampler, timeline, room } = roomState;
 		const rows = roomState.rows();
-		if (sampler.flooded && !sampler.paused && rows.at(-1)?.kind === "missing") rows.pop(); // they are shown in a moment; the banner says how many
+		if (sampler.flooded && rows.at(-1)?.kind === "missing") rows.pop(); // they are shown in a moment; the banner says how many
 		const renderKey = `${model.client.by} ${model.client.name} ${language} ${room.names.length}`;
 		const complete = rows.length > 0 && rows[0].kind !== "missing";
 		const start = timeline.start(room.first);

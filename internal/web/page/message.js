@@ -1,6 +1,6 @@
 // One message, as it stands in the log.
 import { Component, html } from "./html.js";
-import { fullTime, number, t, timeOfDay } from "./i18n.js";
+import { errorText, fullTime, number, t, timeOfDay } from "./i18n.js";
 import { hue, isEmojiOnly, mentionsName, parts } from "./text.js";
 
 /**
@@ -118,7 +118,7 @@ export function SentRow({ roomState, sent, head }) {
 		${!head && state}
 		<${Folded} text=${sent.text}><${Text} text=${sent.text} me="" names=${[]} /><//>
 		${failed && html`<p class="failure">
-			<span class="why">${t.failed(sent.why?.reason ?? "")}</span>
+			<span class="why">${t.failed(sent.why ? errorText(sent.why) : "")}</span>
 			<button type="button" onClick=${() => client.again(sent)}>${t.again}</button>
 			<button type="button" onClick=${() => client.withdraw(sent)}>${t.discard}</button>
 		</p>`}

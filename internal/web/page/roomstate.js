@@ -35,6 +35,10 @@ export class RoomState {
 	visible = { from: 0, to: 0 }; // the numbers on screen, unless the end is
 	/** @type {{n: number, top: number}|null} where the reader was when another room was opened; null: at the end */
 	place = null;
+	/** @type {import("./search.js").SearchState} */
+	search = { q: "", scope: "room", found: null };
+	/** @type {"all"|"mentions"|"nothing"} what to notify about; nothing: the room is muted */
+	notify = "mentions";
 	jumpTarget = 0; // the message that the log is about to scroll to; 0: none
 	/** @type {Promise<boolean>} the last request */
 	#loaded = Promise.resolve(true);
@@ -48,6 +52,7 @@ export class RoomState {
 		this.name = room.name;
 		this.read = new ReadMark(room);
 		this.draft = shared.get(`draft.${this.name}`, "");
+		this.notify = shared.get(`notify.${this.name}`, "mentions");
 		let first = true;
 		room.on("joined", ({ n, reset }) => {
 			if (reset) this.#reset();
@@ -195,6 +200,13 @@ export class RoomState {
 	/** Puts the divider where reading stopped, or removes it if nothing is unread. */
 	updateDivider() {
 		this.unreadDivider = this.unread > 0 ? this.read.n : -1;
+	}
+
+	/** @param {RoomState["notify"]} notify */
+	setNotify(notify) {
+		this.notify = notify;
+		shared.set(`notify.${this.name}`, notify);
+		this.model.changed();
 	}
 
 	/** @param {string} draft */

@@ -26,6 +26,9 @@ export function Settings({ model, close, setTheme }) {
 		</select></label>
 		${!canNotify && html`<p>${t.notifyInsecure}</p>`}
 		<label class="check"><input type="checkbox" checked=${on} onChange=${toggle} /> ${canNotify ? t.notify : t.sound}</label>
+		<label class="choice">${t.notifyRoom(model.current.name)} <select onChange=${(/** @type {any} */ e) => model.current.setNotify(e.target.value)}>
+			${Object.entries(t.notifyLevels).map(([key, name]) => html`<option value=${key} selected=${key === model.current.notify}>${name}</option>`)}
+		</select></label>
 		<p role="status">${notice}</p>
 		<h3>${t.keys}</h3>
 		<dl class="keys">${t.keyList.map(([key, what]) => html`<div key=${key}><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`)}</dl>

@@ -113,7 +113,7 @@ function RoomItem({ model, roomState, urlOf, show }) {
 	};
 	return html`<li class=${current ? "current" : ""}>
 		<a href=${urlOf(name)} aria-current=${current ? "page" : undefined} onClick=${click}>${name}</a>
-		${unread > 0 && html`<span class=${mentioned ? "count mentioned" : "count"} aria-label=${t.unread(number(unread))}>${number(unread)}</span>`}
+		${unread > 0 && roomState.notify !== "nothing" && html`<span class=${mentioned ? "count mentioned" : "count"} aria-label=${t.unread(number(unread))}>${number(unread)}</span>`}
 		${model.roomStates.size > 1 && html`<button type="button" class="icon" aria-label=${t.leave(name)} title=${t.leave(name)} onClick=${leave}>${icon("leave")}</button>`}
 	</li>`;
 }

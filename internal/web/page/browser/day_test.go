@@ -441,3 +441,88 @@ func TestNotificationOnPhone(t *testing.T) {
 	anna.post("@budi are you there?")
 	b.waitFor("shown[0] === 'anna|@budi are you there?|/'")
 }
+
+// A search shows hits while one types, of the rooms one asks for, and is there again when the dialog is opened again.
+func TestLiveSearch(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t, nil)
+	srv.post("elsewhere", "needle in a room that nobody joined")
+	srv.post("lobby", "needle in the lobby")
+	var hits struct{ Hits []struct{ N int } }
+	for end := time.Now().Add(timeout); len(hits.Hits) < 2; time.Sleep(20 * time.Millisecond) { // the index lags behind
+		srv.getJSON("/api/v1/search?q=needle", &hits)
+		if time.Now().After(end) {
+			t.Fatal("the server finds nothing")
+		}
+	}
+	b := openPage(t, srv.url("/"), laptop()).ready()
+	b.press("k", ctrl)
+	b.waitFor("document.querySelector('dialog[open] input[type=search]')")
+	b.run(chromedp.SendKeys("dialog input[type=search]", "needle"))
+	b.waitForText(".hits", "in the lobby")
+	choose := func(scope string) {
+		eval[bool](b, "((s) => { s.value = "+quote(scope)+"; return s.dispatchEvent(new Event('change', { bubbles: true })); })(document.querySelector('dialog select'))")
+	}
+	choose("all")
+	b.waitForText(".hits", "nobody joined")
+	choose("mine")
+	b.waitFor("!document.querySelector('.hits').textContent.includes('nobody joined')")
+	b.waitForText(".hits", "in the lobby")
+	b.press("Escape", 0)
+	b.waitFor("!document.querySelector('dialog')")
+	b.press("k", ctrl)
+	b.waitForText(".hits", "in the lobby")
+	b.waitFor("document.querySelector('dialog input[type=search]').value === 'needle'")
+	b.checkAccessibility("live search")
+	b.screenshot("live-search")
+}
+
+// The emoji button offers emoji, and finds them by name.
+func TestEmojiButton(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t, nil)
+	b := openPage(t, srv.url("/"), phone()).ready()
+	b.takeNameOnPhone("budi")
+	b.click(".composer .emoji")
+	b.waitFor("document.querySelectorAll('.picker .grid button').length > 40")
+	b.checkFits("emoji on a phone")
+	b.checkAccessibility("emoji on a phone")
+	b.screenshot("emoji-phone")
+	b.insert(".picker input", "rocket")
+	b.waitFor("document.querySelectorAll('.picker .grid button').length < 4")
+	b.press("Enter", 0)
+	b.waitFor("!document.querySelector('.picker') && document.querySelector('.composer textarea').value === '🚀'")
+}
+
+// A room notifies about all messages, or is muted, as its reader wants.
+func TestNotifyLevels(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t, nil)
+	b := openPage(t, srv.url("/"), laptop()).ready()
+	b.takeName("budi")
+	eval[bool](b, `(localStorage.setItem("ramai.notify", "true"), window.shown = [], window.Notification = class {
+		static permission = "granted";
+		constructor(title, { body }) { shown.push(body); }
+	}, true)`)
+	level := func(level string) {
+		b.click(".icon.settings")
+		b.waitFor("document.querySelector('dialog[open]')")
+		eval[bool](b, "((s) => { s.value = "+quote(level)+"; return s.dispatchEvent(new Event('change', { bubbles: true })); })([...document.querySelectorAll('dialog select')].at(-1))")
+		b.screenshot("settings")
+		b.press("Escape", 0)
+		b.waitFor("!document.querySelector('dialog')")
+	}
+	level("all")
+	b.setFocus(false)
+	srv.post("lobby", "to everyone")
+	b.waitFor("shown.join() === 'to everyone'")
+	b.setFocus(true)
+	level("nothing")
+	b.setFocus(false)
+	srv.post("lobby", "@budi quiet")
+	b.waitForText(".log", "@budi quiet")
+	b.frames(5)
+	if got := eval[string](b, "shown.join() + document.title"); got != "to everyonelobby · ramai" {
+		t.Errorf("a muted room has caused %q", got)
+	}
+}
