@@ -31,7 +31,7 @@ func commands() []command {
 		{"join", "ROOM", []string{"alt+j"}, "go to a room", true, func(s *screen, words string) tea.Cmd { return s.join(words, 0) }},
 		{"leave", "[ROOM]", []string{"alt+x"}, "leave this room, or another", false, (*screen).leaveRoom},
 		{"name", "NAME", []string{"alt+n"}, "take a name; - gives it up", true, (*screen).setName},
-		{"who", "", []string{"alt+w"}, "who is here", false, (*screen).who},
+		{"who", "", []string{"alt+w"}, "who is here; /who AN: whose name begins with AN", false, (*screen).who},
 		{"search", "WORDS", []string{"alt+s", "ctrl+s"}, "find messages, in all rooms", true, (*screen).search},
 		{"history", "[N]", []string{"alt+h"}, "go to message N, or the oldest", false, (*screen).toNumber},
 		{"last", "[N]", []string{"alt+l"}, "go to the newest, or N before it", false, (*screen).toLast},

@@ -68,7 +68,7 @@ func (f *fakeChat) Retry() { f.note("retry") }
 func (f *fakeChat) Typing(room string) { f.typing = append(f.typing, room) }
 
 func (f *fakeChat) Who(_ context.Context, ask wire.Who) (wire.Who, error) {
-	return f.who, f.note("who %s", ask.Room)
+	return f.who, f.note("%s", strings.TrimSpace("who "+ask.Room+" "+ask.Prefix))
 }
 
 func (f *fakeChat) History(_ context.Context, h wire.History) (wire.Page, error) {

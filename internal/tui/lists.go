@@ -22,14 +22,14 @@ func (s *screen) openPanel(m showPanel) {
 	s.panel, s.composer.completion = m.panel, nil
 }
 
-// who shows who is in the room.
-func (s *screen) who(string) tea.Cmd {
+// who shows who is in the room: all, or those whose name begins with prefix.
+func (s *screen) who(prefix string) tea.Cmd {
 	if s.plainOnly() {
 		return nil
 	}
 	r, h := s.room(), s.shared
 	return func() tea.Msg {
-		who, err := h.chat.Who(h.ctx, wire.Who{Room: r.name})
+		who, err := h.chat.Who(h.ctx, wire.Who{Room: r.name, Prefix: prefix})
 		if err != nil {
 			return notice{text: reason(err, h.method), isError: true}
 		}
@@ -51,6 +51,10 @@ func (h *shared) whoPanel(who wire.Who) *panel {
 	p := &panel{title: plural(who.Count, "is", "are") + " in " + oneLine(who.Room, h.method), empty: "nobody here has a name"}
 	if len(who.Names) > 0 && who.Count > len(who.Names) {
 		p.title += fmt.Sprintf(", %s by name", thousands(uint64(len(who.Names))))
+	}
+	if who.Prefix != "" {
+		p.title += fmt.Sprintf("; %s with %s", thousands(uint64(who.Matching)), oneLine(who.Prefix, h.method))
+		p.empty = "no name begins with that"
 	}
 	for _, n := range who.Names {
 		r := row{text: []span{{text: oneLine(n, h.method)}}}

@@ -259,3 +259,14 @@ func TestReadInView(t *testing.T) {
 		t.Errorf("the rule stands after %d", r.timeline.dividerAfter)
 	}
 }
+
+// TestWhoBegins: /who with the beginning of a name asks for those.
+func TestWhoBegins(t *testing.T) {
+	st := newHarness(t, 80, 24, nil)
+	st.welcome("anna", 3)
+	st.chat.who = wire.Who{Room: wire.Lobby, Prefix: "bu", Count: 5002, Matching: 2, Names: []string{"budi", "bulan"}}
+	st.types("/who bu")
+	st.press("enter")
+	st.asked("who lobby bu")
+	st.has("5,002 are in lobby", "2 with bu", "bulan")
+}
