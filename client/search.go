@@ -14,7 +14,7 @@ import (
 	"ramai/wire"
 )
 
-// maxFound is the largest answer to a search, in bytes: 100 hits have at most a third of it.
+// maxFound is the largest answer to a request, in bytes: 100 hits have at most a third of it.
 const maxFound = 2 << 20
 
 // Search describes what to find.
@@ -34,11 +34,41 @@ type SearchResponse struct {
 // Find asks the server of config for the newest messages that have the words of s. It uses URL, without the room, and
 // Session, TLS and DialContext of config. If the server refuses, the error is a [*RefusedError].
 func Find(ctx context.Context, config Config, s Search) (*SearchResponse, error) {
+	b, err := get(ctx, config, "/api/v1/search", s.query())
+	if err != nil {
+		return nil, err
+	}
+	return readFound(b)
+}
+
+// Rooms asks the server of config for at most limit rooms (0: wire.MaxRooms) whose names follow after, in alphabetical order.
+// It uses config as Find does.
+func Rooms(ctx context.Context, config Config, after string, limit int) (*wire.RoomsResponse, error) {
+	q := url.Values{}
+	if after != "" {
+		q.Set("after", after)
+	}
+	if limit != 0 {
+		q.Set("limit", strconv.Itoa(limit))
+	}
+	b, err := get(ctx, config, "/api/v1/rooms", q.Encode())
+	if err != nil {
+		return nil, err
+	}
+	rooms := new(wire.RoomsResponse)
+	if err := json.Unmarshal(b, rooms); err != nil || rooms.Rooms == nil {
+		return nil, errors.New("the server's answer is not a list of rooms; is it a ramai server of this version? " + gateHint)
+	}
+	return rooms, nil
+}
+
+// get returns the answer to a GET request to the server of config.
+func get(ctx context.Context, config Config, path, query string) ([]byte, error) {
 	u, _, err := parse(config.URL)
 	if err != nil {
 		return nil, err
 	}
-	target := url.URL{Scheme: "http", User: u.User, Host: u.Host, Path: "/api/v1/search", RawQuery: s.query()}
+	target := url.URL{Scheme: "http", User: u.User, Host: u.Host, Path: path, RawQuery: query}
 	if u.Scheme == "https" || u.Scheme == "wss" {
 		target.Scheme = "https"
 	}
@@ -66,7 +96,11 @@ func Find(ctx context.Context, config Config, s Search) (*SearchResponse, error)
 		resp.Body = body
 		return nil, refusal(resp)
 	}
-	return readFound(body)
+	b, err := io.ReadAll(body)
+	if err != nil {
+		return nil, fmt.Errorf("reading the response: %w", err)
+	}
+	return b, nil
 }
 
 func (s *Search) query() string {
@@ -83,11 +117,7 @@ func (s *Search) query() string {
 	return q.Encode()
 }
 
-func readFound(r io.Reader) (*SearchResponse, error) {
-	b, err := io.ReadAll(r)
-	if err != nil {
-		return nil, fmt.Errorf("reading the search response: %w", err)
-	}
+func readFound(b []byte) (*SearchResponse, error) {
 	var raw struct {
 		Hits *[]json.RawMessage `json:"hits"`
 	}

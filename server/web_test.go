@@ -208,6 +208,8 @@ func TestHTTPRefuses(t *testing.T) {
 		{"GET", "/api/v1/rooms/den/people?limit=501", "", nil, 400, wire.BadRequest, "limit is a number from 1 to 500"},
 		{"GET", "/api/v1/rooms/den/people?prefix=" + strings.Repeat("x", 129), "", nil, 400, wire.BadRequest, "invalid prefix"},
 		{"GET", "/api/v1/rooms/den/people?prefix=%ff", "", nil, 400, wire.BadRequest, "invalid prefix"},
+		{"GET", "/api/v1/rooms?limit=0", "", nil, 400, wire.BadRequest, "limit is a number from 1 to 500"},
+		{"GET", "/api/v1/rooms?after=../x", "", nil, 400, wire.BadRequest, "a room name has"},
 		{"GET", room + "?at=yesterday", "", nil, 400, wire.BadRequest, `(want RFC 3339, for example 2026-01-31T09:00:00Z)`},
 		{"GET", room + "?at=2026-01-31T09:00:00+07:00", "", nil, 400, wire.BadRequest, "write + as %2B"},
 		{"GET", room + "?at=2026-02-30T09:00:00Z", "", nil, 400, wire.BadRequest, "invalid time"},

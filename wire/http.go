@@ -26,6 +26,24 @@ type PeopleResponse struct {
 	Names    []string `json:"names"`
 }
 
+// RoomsResponse is the response to GET /api/v1/rooms.
+type RoomsResponse struct {
+	Rooms []RoomInfo `json:"rooms"` // in alphabetical order
+	More  bool       `json:"more"`  // there are more rooms after the last one
+}
+
+// RoomInfo describes a room that has messages.
+type RoomInfo struct {
+	Room  string `json:"room"`
+	First uint64 `json:"first"` // number of the oldest message
+	Last  uint64 `json:"last"`  // number of the newest message
+	At    Time   `json:"at"`    // time of the newest message
+	Count int    `json:"count"` // people in the room now
+}
+
+// MaxRooms is the maximum number of rooms in one response.
+const MaxRooms = 500
+
 // SearchResponse is the response to GET /api/v1/search.
 type SearchResponse struct {
 	HistoryID string            `json:"log"`

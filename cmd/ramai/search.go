@@ -73,7 +73,7 @@ func runSearch(ctx context.Context, o searchOptions, words string, stdout, notes
 	s := client.Search{Words: words, Room: o.room, Before: o.before}
 	for left := o.limit; left > 0; {
 		s.Limit = min(left, wire.MaxHits)
-		found, err := findHits(ctx, config, s)
+		found, err := withRetry(ctx, func(ctx context.Context) (*client.SearchResponse, error) { return client.Find(ctx, config, s) })
 		if err != nil {
 			return err
 		}
@@ -95,17 +95,17 @@ func runSearch(ctx context.Context, o searchOptions, words string, stdout, notes
 	return nil
 }
 
-// findHits requests hits, and retries when the server limits the rate.
-func findHits(ctx context.Context, config client.Config, s client.Search) (*client.SearchResponse, error) {
+// withRetry makes a request over HTTP, and repeats it when the server limits the rate.
+func withRetry[T any](ctx context.Context, request func(context.Context) (*T, error)) (*T, error) {
 	timedOut := exit(exitNoServer, fmt.Errorf("the server did not answer within %v", pageTimeout))
 	ctx, cancel := context.WithTimeoutCause(ctx, pageTimeout, timedOut)
 	defer cancel()
 	for {
-		found, err := client.Find(ctx, config, s)
+		answer, err := request(ctx)
 		refused := (*client.RefusedError)(nil)
 		switch {
 		case err == nil:
-			return found, nil
+			return answer, nil
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
 		case !errors.As(err, &refused):

@@ -453,3 +453,35 @@ func TestSayAllocatesNothing(t *testing.T) {
 		}
 	}
 }
+
+// Rooms are listed page by page, with the people who are there, and without those that have no messages.
+func TestRooms(t *testing.T) {
+	c := newServer(t, RateLimits{})
+	for i := range 5 {
+		if err := c.Say(&ann, &Message{Room: fmt.Sprint("r", i), ID: "1", Text: "x"}, Reply{}); err != nil {
+			t.Fatal(err)
+		}
+		c.step()
+	}
+	if _, err := c.store.Apply(&eventlog.Batch{Node: eventlog.LocalNode, Commands: []eventlog.Command{{Kind: eventlog.Trim, Room: "r2", Body: eventlog.TrimBody{To: 1}}}}, c.store.Position()+1); err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range []struct {
+		after string
+		limit int
+		rooms string
+		more  bool
+	}{{"", 0, "[r0 r1 r3 r4]", false}, {"", 3, "[r0 r1 r3]", true}, {"r3", 3, "[r4]", false}, {"r4", 1, "[]", false}} {
+		page, err := c.Rooms(&ann, w.after, w.limit)
+		names := []string{}
+		for _, r := range page.Rooms {
+			names = append(names, r.Room)
+			if r.First != 1 || r.Last != 1 || r.At == 0 || r.Count != 0 {
+				t.Errorf("%+v", r)
+			}
+		}
+		if err != nil || fmt.Sprint(names) != w.rooms || page.More != w.more {
+			t.Errorf("after %q, limit %d: %v, more %v, %v; want %+v", w.after, w.limit, names, page.More, err, w)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"ramai/internal/eventlog"
@@ -113,6 +114,32 @@ func (s *Service) Who(a *Actor, ask wire.Who) (wire.Who, error) {
 		return wire.Who{}, tooFast(wait)
 	}
 	return s.cfg.Hub.Who(ask), nil
+}
+
+// Rooms returns at most limit rooms with messages (0: wire.MaxRooms) whose names follow after, in alphabetical order.
+func (s *Service) Rooms(a *Actor, after string, limit int) (wire.RoomsResponse, error) {
+	if wait := s.rates.Take(s.cfg.Now(), a.SenderID, a.Addr.Addr(), readCost); wait > 0 {
+		return wire.RoomsResponse{}, tooFast(wait)
+	}
+	if limit == 0 {
+		limit = wire.MaxRooms
+	}
+	bounds := s.cfg.Store.AllBounds()
+	var names []string
+	for room, b := range bounds {
+		if room > after && !b.Empty() {
+			names = append(names, room)
+		}
+	}
+	slices.Sort(names)
+	page := wire.RoomsResponse{Rooms: []wire.RoomInfo{}, More: len(names) > limit}
+	times := s.cfg.Store.NewestTimes()
+	for _, room := range names[:min(limit, len(names))] {
+		page.Rooms = append(page.Rooms, wire.RoomInfo{
+			Room: room, First: bounds[room].First, Last: bounds[room].Last, At: times[room], Count: s.cfg.Hub.Count(room),
+		})
+	}
+	return page, nil
 }
 
 // Typing tells a room that the actor's sender is typing.

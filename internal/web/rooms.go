@@ -10,6 +10,30 @@ import (
 	"ramai/wire"
 )
 
+// rooms answers GET /api/v1/rooms?after=&limit=.
+func (w *web) rooms(out http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	after := q.Get("after")
+	var err *wire.CodedError
+	if after != "" {
+		err = wire.CheckRoom(after)
+	}
+	limit := 0
+	if err == nil {
+		limit, err = parseLimit(q, wire.MaxRooms)
+	}
+	if err != nil {
+		w.fail(out, err)
+		return
+	}
+	page, refused := w.Chat.Rooms(actorOf(r), after, limit)
+	if refused != nil {
+		w.fail(out, chat.Refusal(refused))
+		return
+	}
+	answer(out, http.StatusOK, page)
+}
+
 // people answers GET /api/v1/rooms/ROOM/people?prefix=&limit=.
 func (w *web) people(out http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()

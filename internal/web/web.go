@@ -75,6 +75,7 @@ func New(cfg Config) http.Handler {
 	}
 	mux.HandleFunc("/api/v1/rooms/{room}/messages", w.api(methods{http.MethodGet: w.getMessages, http.MethodPost: w.postMessage}))
 	mux.HandleFunc("/api/v1/rooms/{room}/stream", w.api(methods{http.MethodGet: w.stream}))
+	mux.HandleFunc("/api/v1/rooms", w.api(methods{http.MethodGet: w.rooms}))
 	mux.HandleFunc("/api/v1/rooms/{room}/people", w.api(methods{http.MethodGet: w.people}))
 	mux.HandleFunc("/api/v1/search", w.api(methods{http.MethodGet: w.search}))
 	mux.HandleFunc("/about", w.only(http.MethodGet, w.about))
