@@ -10,6 +10,7 @@ import { icon } from "./icons.js";
 import { Log } from "./log.js";
 import { displayName } from "./message.js";
 import { Model } from "./model.js";
+import { NameCard } from "./namecard.js";
 import { pathOf, roomOf } from "./ramai/protocol.js";
 import { Jump, Search } from "./search.js";
 import { Settings } from "./settings.js";
@@ -32,12 +33,14 @@ function setTheme(theme) {
 	document.documentElement.dataset.theme = theme;
 }
 
-/** @extends {Component<{model: Model}, {dialog: OpenDialog|null, menu: boolean, naming: boolean, target: number, error: string}>} */
+/** @extends {Component<{model: Model}, {dialog: OpenDialog|null, menu: boolean, naming: boolean, refused: string, target: number, error: string}>} */
 class App extends Component {
-	state = { dialog: /** @type {OpenDialog|null} */ (null), menu: false, naming: false, target: 0, error: "" };
+	state = { dialog: /** @type {OpenDialog|null} */ (null), menu: false, naming: false, refused: "", target: 0, error: "" };
 	/** @type {Log|null} */
 	log = null;
 	wish = shared.get("name") || t.guestName(randomOf(t.adjectives), randomOf(t.animals));
+	#guest = false; // the card was closed without a choice: it comes back with the next visit
+	#renaming = false; // the server has not answered
 	#followed = false; // the URL that the page was opened with
 
 	componentDidMount() {
@@ -46,10 +49,16 @@ class App extends Component {
 		const alert = (/** @type {string} */ room, /** @type {Message} */ m) => notify(displayName(m), m.text, urlOf(room), () => this.#open(room));
 		model.on("mention", (/** @type {RoomState} */ r, /** @type {Message} */ m) => r.notify === "mentions" && alert(r.name, m));
 		model.on("arrived", (/** @type {RoomState} */ r, /** @type {Message[]} */ messages) => r.notify === "all" && alert(r.name, messages[messages.length - 1]));
-		model.client.on("refused", (error) => this.setState({ error: errorText(error), naming: error.code === "name_taken" || this.state.naming }));
+		model.client.on("refused", (error) => {
+			if (!this.#renaming) return this.setState({ error: errorText(error) });
+			this.#renaming = false;
+			const focus = () => /** @type {HTMLInputElement|null} */ (document.getElementById("name"))?.select();
+			this.setState({ naming: true, refused: error.code === "name_taken" ? t.nameTaken : errorText(error) }, focus);
+		});
 		model.client.on("name", () => {
 			const named = document.activeElement?.id === "name" || document.activeElement?.closest(".name-form");
-			this.setState({ naming: false, error: "" }, named ? () => focusBox(true) : undefined);
+			this.#renaming = false;
+			this.setState({ naming: false, refused: "", error: "" }, named ? () => focusBox(true) : undefined);
 		});
 		addEventListener("dragover", (event) => {
 			if (event.dataTransfer?.types.includes("Files")) event.preventDefault(); // or the browser would open the file instead of the page
@@ -154,7 +163,7 @@ class App extends Component {
 
 	#say = (/** @type {string} */ text) => {
 		const { model } = this.props;
-		if (!model.client.name && !shared.get("nameless") && model.client.via === "socket") this.#rename(this.wish);
+		if (!model.client.name && !this.#guest && !shared.get("nameless") && model.client.via === "socket" && this.wish.trim()) this.#rename(this.wish.trim());
 		model.say(text);
 		this.log?.end();
 	};
@@ -162,11 +171,24 @@ class App extends Component {
 	#rename(/** @type {string} */ name) {
 		const { client } = this.props.model;
 		shared.set("nameless", !name);
-		this.setState({ error: "" });
+		this.setState({ error: "", refused: "" });
 		if (!name) shared.set("name", "");
-		if (client.name !== name) client.rename(name);
-		else this.setState({ naming: false });
+		this.#renaming = client.name !== name;
+		if (this.#renaming) client.rename(name);
+		if (!this.#renaming || !name) this.#closeNameCard();
 	}
+
+	/** Closes the card, and keeps the name as it is. */
+	#closeNameCard = () => {
+		this.#guest = true;
+		this.setState({ naming: false, refused: "" }, () => focusBox(true));
+	};
+
+	#changeName = () => {
+		const { client } = this.props.model;
+		this.wish = client.name || this.wish;
+		this.setState({ naming: true, refused: "", menu: false }, () => /** @type {HTMLInputElement|null} */ (document.getElementById("name"))?.select());
+	};
 
 	#askAboutPaste = (/** @type {number} */ lines, /** @type {number} */ bytes, /** @type {number} */ count, /** @type {boolean} */ fits) =>
 		/** @type {Promise<PasteChoice>} */ (new Promise((resolve) => {
@@ -189,29 +211,15 @@ class App extends Component {
 		</div>`;
 	}
 
-	#nameForm() {
-		const { client } = this.props.model;
-		const firstTime = !client.name && !shared.get("nameless") && client.state === "live" && client.via !== "http";
+	#nameCard() {
+		const { model, model: { client } } = this.props;
+		const firstTime = !client.name && !this.#guest && !shared.get("nameless") && client.state === "live" && client.via !== "http";
 		if (!this.state.naming && !firstTime) return null;
-		const close = () => this.setState({ naming: false });
-		if (client.via === "http") {
-			return html`<div class="name-form"><p class="unavailable" role="status">${t.nameSocket} <button type="button" onClick=${close}>${t.close}</button></p></div>`;
-		}
-		const submit = (/** @type {Event} */ e) => {
-			e.preventDefault();
-			this.#rename(this.wish.trim());
+		const input = (/** @type {string} */ wish) => {
+			this.wish = wish;
+			this.setState({ refused: "" });
 		};
-		const skip = () => {
-			this.#rename("");
-			close();
-		};
-		return html`<form class="name-form" onSubmit=${submit}>
-			<label for="name">${t.nameOffer}</label>
-			<div class="line"><input id="name" maxlength="64" autocomplete="nickname" dir="auto" value=${this.wish}
-				onInput=${(/** @type {any} */ e) => { this.wish = e.target.value; }} />
-			<button class="primary">${t.nameUse}</button>
-			<button type="button" onClick=${skip}>${t.nameNone}</button></div>
-		</form>`;
+		return html`<${NameCard} model=${model} wish=${this.wish} refused=${this.state.refused} input=${input} rename=${(/** @type {string} */ name) => this.#rename(name)} cancel=${this.#closeNameCard} />`;
 	}
 
 	#typing() {
@@ -252,6 +260,7 @@ class App extends Component {
 		return html`<header class="header">
 			${!embedded && html`<button type="button" class="icon menu" aria-label=${t.menu} aria-expanded=${menu ? "true" : "false"} onClick=${() => this.#menu(!menu)}>${icon("menu")}</button>`}
 			<div class="heading"><h1>${model.current.name}</h1><${Status} model=${model} showPeople=${embedded ? null : () => this.#menu(!menu)} /></div>
+			${embedded && model.client.via === "socket" && html`<button type="button" class="my-name" title=${t.nameNew} onClick=${this.#changeName}><bdi>${model.client.name || t.nameless}</bdi></button>`}
 			${this.#dialogButton("search")}
 			${!embedded && this.#dialogButton("jump")}
 			${this.#dialogButton("share")}
@@ -271,8 +280,7 @@ class App extends Component {
 	}
 
 	#sidebar() {
-		const changeName = () => this.setState({ naming: true, menu: false }, () => document.getElementById("name")?.focus());
-		return html`<${Sidebar} model=${this.props.model} open=${this.state.menu} urlOf=${urlOf} show=${this.#open} changeName=${changeName} />`;
+		return html`<${Sidebar} model=${this.props.model} open=${this.state.menu} urlOf=${urlOf} show=${this.#open} changeName=${this.#changeName} />`;
 	}
 
 	/** @param {{model: Model}} props @param {App["state"]} state */
@@ -288,7 +296,7 @@ class App extends Component {
 				<div class="footer">
 					${this.#jumpButtons()}
 					${this.#error()}
-					${this.#nameForm()}
+					${this.#nameCard()}
 					${this.#typing()}
 					<${Composer} model=${model} roomState=${current} say=${this.#say} ask=${this.#askAboutPaste} noFiles=${this.#noFiles} />
 				</div>

@@ -1,7 +1,7 @@
 // The frame of all dialogs, and two of them: share, and the question about a long paste.
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
 import { number, t } from "./i18n.js";
-import { pathOf } from "./ramai/protocol.js";
+import { CopyLink, linkTo } from "./invite.js";
 
 /** @param {{title: string, close: () => void, children?: any, wide?: boolean}} props */
 export function Dialog({ title, close, children, wide }) {
@@ -21,23 +21,12 @@ export function Dialog({ title, close, children, wide }) {
 	</dialog>`;
 }
 
-/** Copies a text to the clipboard. Resolves with false where the browser forbids that. @param {string} text */
-async function copy(text) {
-	try {
-		await navigator.clipboard.writeText(text); // undefined without HTTPS
-		return true;
-	} catch {
-		return false;
-	}
-}
-
 /** @param {{room: string, close: () => void}} props */
 export function Share({ room, close }) {
-	const link = new URL(pathOf(room), location.href).href;
+	const { link, onlyHere } = linkTo(room);
 	const [path, setPath] = useState({ d: "", size: 0 });
-	const [notice, setNotice] = useState("");
-	const input = useRef(/** @type {HTMLInputElement|null} */ (null));
 	useEffect(() => {
+		if (onlyHere) return; // a phone that scans it would look for the server on itself
 		import("./vendor/qr.js").then(({ generate }) => {
 			const code = generate(link);
 			let d = "";
@@ -47,16 +36,11 @@ export function Share({ room, close }) {
 	}, [link]);
 	return html`<${Dialog} title=${t.share} close=${close}>
 		<p>${t.shareText}</p>
-		<svg class="qr" viewBox=${`-4 -4 ${path.size + 8} ${path.size + 8}`} role="img" aria-label=${t.qr}>
+		<${CopyLink} room=${room} />
+		${!onlyHere && html`<svg class="qr" viewBox=${`-4 -4 ${path.size + 8} ${path.size + 8}`} role="img" aria-label=${t.qr}>
 			<rect x="-4" y="-4" width="100%" height="100%" fill="#fff" /><path d=${path.d} fill="#000" />
 		</svg>
-		<div class="line"><input ref=${input} readonly value=${link} aria-label=${t.share} onFocus=${() => input.current?.select()} />
-		<button type="button" class="primary" onClick=${async () => {
-			const done = await copy(link);
-			if (!done) input.current?.focus();
-			setNotice(done ? t.copied : t.copyByHand);
-		}}>${t.copy}</button></div>
-		<p role="status">${notice}</p>
+		<p class="note scan">${t.scan}</p>`}
 	<//>`;
 }
 

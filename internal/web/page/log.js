@@ -1,6 +1,7 @@
 // The message log of a room: what it shows, and where a person goes in it.
 import { Component, h, html } from "./html.js";
 import { clicked } from "./focus.js";
+import { Welcome } from "./invite.js";
 import { dayName, language, number, t } from "./i18n.js";
 import { MessageRow, SentRow } from "./message.js";
 import { Scroller } from "./scroll.js";
@@ -255,7 +256,7 @@ export class Log extends Component {
 		return html`<div class="log" tabindex="0" role="region" aria-label=${t.log} ref=${(/** @type {HTMLElement|null} */ el) => (this.element = el)}
 			onClick=${clicked} onKeyDown=${this.#key}>
 			<div class="page">
-				${empty && html`<div class="empty"><p>${t.empty}</p><p>${t.emptyHint}</p></div>`}
+				${empty && html`<${Welcome} room=${roomState.name} />`}
 				${complete && html`<p class="beginning">${start === 1 ? t.beginning : t.gone(number(start - 1))}</p>`}
 				<ol>${rows.map((row, i) => this.#row(row, i, renderKey))}</ol>
 				<ol class="outbox">${roomState.sent.map((s, i) => html`<${SentRow} key=${`s${s.id}`} roomState=${roomState} sent=${s} head=${i === 0 && !continues} />`)}</ol>

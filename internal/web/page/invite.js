@@ -1,0 +1,57 @@
+// The link to a room, for others: where they can open it, and a way to copy it.
+import { html, useRef, useState } from "./html.js";
+import { t } from "./i18n.js";
+import { pathOf } from "./ramai/protocol.js";
+
+const ONLY_HERE = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\]|.*\.localhost)$/;
+
+/**
+ * The link to a room, for others. A page that was opened as localhost uses the address by which other machines reach the
+ * server, if the server knows one (onNetwork). onlyHere: it does not, and the link works only on this computer.
+ * @param {string} room
+ */
+export function linkTo(room) {
+	const link = new URL(pathOf(room), document.documentElement.dataset.reachable || location.origin);
+	const onlyHere = ONLY_HERE.test(link.hostname);
+	return { link: link.href, onlyHere, onNetwork: !onlyHere && ONLY_HERE.test(location.hostname) };
+}
+
+/** Copies a text to the clipboard. Without HTTPS browsers have no clipboard, but still the older command. @param {HTMLInputElement} input */
+async function copy(input) {
+	try {
+		await navigator.clipboard.writeText(input.value);
+		return true;
+	} catch {
+		input.focus();
+		input.select();
+		input.scrollLeft = 0;
+		return document.execCommand("copy");
+	}
+}
+
+/** The link and a button that copies it. @param {{room: string, primary?: boolean}} props */
+export function CopyLink({ room, primary = true }) {
+	const { link, onlyHere, onNetwork } = linkTo(room);
+	const [notice, setNotice] = useState("");
+	const input = useRef(/** @type {HTMLInputElement|null} */ (null));
+	const click = async () => {
+		if (input.current) setNotice((await copy(input.current)) ? t.copied : t.copyByHand);
+	};
+	return html`<div class="invite">
+		<div class="line"><input ref=${input} readonly value=${link} aria-label=${t.link} onFocus=${() => input.current?.select()} />
+		<button type="button" class=${primary ? "primary copy" : "copy"} onClick=${click}>${t.copy}</button></div>
+		<p class="note" role="status">${notice}</p>
+		${onlyHere && html`<p class="note warn">${t.onlyHere} <code>ramai serve --listen 0.0.0.0:${location.port || "2000"}</code></p>`}
+		${onNetwork && html`<p class="note">${t.onNetwork}</p>`}
+	</div>`;
+}
+
+/** What a room without messages shows: what it is, who can use it, and how to bring others. @param {{room: string}} props */
+export function Welcome({ room }) {
+	return html`<div class="empty">
+		<svg class="mark" viewBox="0 0 64 64" aria-hidden="true"><path d="M18 8h28a14 14 0 0 1 14 14v14a14 14 0 0 1-14 14H32L16 60V50a14 14 0 0 1-12-14V22A14 14 0 0 1 18 8z" /></svg>
+		<h2>${t.empty}</h2>
+		<p>${t.emptyHint}</p>
+		${window === window.top && html`<p>${t.emptyShare}</p><${CopyLink} room=${room} primary=${false} />`}
+	</div>`;
+}
