@@ -24,6 +24,7 @@ import (
 	"ramai/internal/fanout"
 	"ramai/internal/frame"
 	"ramai/internal/metrics"
+	"ramai/internal/names"
 	"ramai/internal/reactor"
 	"ramai/internal/room"
 	"ramai/internal/sequencer/local"
@@ -239,8 +240,14 @@ func (s *Server) submit(sub eventlog.Submission, room func()) error {
 	return s.eventlog.Submit(sub, room)
 }
 
-// configure submits the configured limits, if they are not those that apply.
+// configure submits new keys for names whose keys this version computes differently, and the configured limits, if they
+// are not those that apply.
 func (s *Server) configure() error {
+	for _, renew := range eventlog.RenewedKeys(s.store, names.Key) {
+		if err := s.eventlog.Submit(eventlog.Submission{Command: renew}, nil); err != nil {
+			return err
+		}
+	}
 	limits := eventlog.Limits{MaxRooms: s.cfg.MaxRooms}
 	if s.store.Limits() == limits {
 		return nil

@@ -36,7 +36,13 @@ per line: the date, the sender (the "by" of its messages), and the name. "name r
 
 // unregister releases a name in the data of a stopped server.
 func unregister(ctx context.Context, s *sqlite.Store, name string) error {
-	switch err := operatorOf(s).ReleaseName(ctx, name); {
+	o := operatorOf(s)
+	for _, renew := range eventlog.RenewedKeys(s, names.Key) { // otherwise an earlier version's key hides the name
+		if _, err := o.Decide(ctx, renew); err != nil {
+			return exit(exitUnusable, err)
+		}
+	}
+	switch err := o.ReleaseName(ctx, name); {
 	case chat.Refusal(err) != nil:
 		return exit(exitRefused, err)
 	case err != nil:

@@ -30,6 +30,7 @@ func examples() []eventlog.Command {
 		{Kind: eventlog.Configure, Body: eventlog.ConfigureBody{Limits: eventlog.Limits{MaxRooms: 10_000}}},
 		{Kind: eventlog.Level, Body: eventlog.LevelBody{Level: 3}},
 		{Kind: eventlog.Barrier},
+		{Kind: eventlog.RenewKeys, Body: eventlog.RenewKeysBody{Keys: []eventlog.RenewedKey{{Old: "old", New: "anna\x00anna"}}}},
 	}
 }
 

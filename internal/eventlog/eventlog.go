@@ -89,6 +89,8 @@ type Store interface {
 	// ExpiredNames returns senders whose names an ExpireName would change, at most limit: names last used at expiry or
 	// before, and names last used after now.
 	ExpiredNames(expiry, now wire.Time, limit int) []string
+	// NameLeases returns the names of all senders, ordered by sender.
+	NameLeases() []NameLease
 	// Name returns a sender's name, or "".
 	Name(senderID string) string
 	// RegisteredNames returns all registrations, ordered by name.

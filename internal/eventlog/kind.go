@@ -28,6 +28,7 @@ const (
 	Configure      Kind = 11
 	Level          Kind = 12
 	Barrier        Kind = 13
+	RenewKeys      Kind = 14
 )
 
 // A definition is one kind of command.

@@ -38,6 +38,7 @@ var Current = &Program{level: 1, kinds: []leveledKind{
 	Configure:      {configureKind{}, 0},
 	Level:          {levelKind{}, 0},
 	Barrier:        {barrierKind{}, 0},
+	RenewKeys:      {renewKeysKind{}, 0},
 }}
 
 // ErrLevel is wrapped in errors of a program whose level is below the stored one. Nothing but another program helps.

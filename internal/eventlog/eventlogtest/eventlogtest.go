@@ -225,6 +225,10 @@ func limitRooms(n int) eventlog.Command {
 	return eventlog.Command{Kind: eventlog.Configure, Body: eventlog.ConfigureBody{Limits: eventlog.Limits{MaxRooms: n}}}
 }
 
+func renew(keys ...eventlog.RenewedKey) eventlog.Command {
+	return eventlog.Command{Kind: eventlog.RenewKeys, Body: eventlog.RenewKeysBody{Keys: keys}}
+}
+
 func raise(level uint64) eventlog.Command {
 	return eventlog.Command{Kind: eventlog.Level, Body: eventlog.LevelBody{Level: level}}
 }

@@ -171,6 +171,9 @@ func anyCommand() *rapid.Generator[eventlog.Command] {
 			return pruneIDs()
 		case eventlog.Barrier:
 			return eventlog.Command{Kind: eventlog.Barrier}
+		case eventlog.RenewKeys:
+			key := rapid.SampledFrom([]string{names.Key("Queen"), names.Key("QUEEN"), names.Key("King"), "another"})
+			return renew(eventlog.RenewedKey{Old: key.Draw(t, "old"), New: key.Draw(t, "new")})
 		case eventlog.Level:
 			return raise(eventlog.Current.Level())
 		default:

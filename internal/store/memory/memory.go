@@ -65,6 +65,9 @@ func (s *Store) Incarnation(node string) uint64 { return s.state.Incarnation(nod
 // Limits implements eventlog.Store.
 func (s *Store) Limits() eventlog.Limits { return s.state.Limits() }
 
+// NameLeases implements eventlog.Store.
+func (s *Store) NameLeases() []eventlog.NameLease { return s.state.NameLeases() }
+
 // Level implements eventlog.Store.
 func (s *Store) Level() uint64 { return s.state.Level() }
 

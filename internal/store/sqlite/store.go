@@ -111,16 +111,6 @@ func (s *Store) load() error {
 	if err != nil {
 		return err
 	}
-	// In one transaction: each statement alone would be synced, and there may be many.
-	if err := s.writer.exec("BEGIN IMMEDIATE"); err != nil {
-		return err
-	}
-	if err := s.writer.renewKeys(saved); err != nil { // closing the connection rolls back
-		return err
-	}
-	if err := s.writer.exec("COMMIT"); err != nil {
-		return err
-	}
 	s.historyID = saved.historyID
 	if saved.unsynced {
 		if s.historyID, err = eventlog.NewHistoryID(s.opt.Random); err != nil {
@@ -270,6 +260,9 @@ func (s *Store) Incarnation(node string) uint64 { return s.state.Incarnation(nod
 
 // Limits implements eventlog.Store.
 func (s *Store) Limits() eventlog.Limits { return s.state.Limits() }
+
+// NameLeases implements eventlog.Store.
+func (s *Store) NameLeases() []eventlog.NameLease { return s.state.NameLeases() }
 
 // Level implements eventlog.Store.
 func (s *Store) Level() uint64 { return s.state.Level() }

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 
 	"ramai/internal/eventlog"
-	"ramai/internal/names"
 )
 
 // An upgrader converts a database of an earlier version to this one, before anything else uses it: whoever reads it then
@@ -113,41 +112,4 @@ func replaceMessages(from int64) string {
 		script = fmt.Sprintf("\nUPDATE rooms SET at = ifnull((SELECT at FROM messages WHERE %s), 0);", newest)
 	}
 	return script + fmt.Sprintf("\nALTER TABLE messages RENAME TO %s;", old) + recordsTable
-}
-
-// renewKeys replaces the keys of names by those that package names computes now, which depend on its rules and Unicode
-// tables. A name keeps its key if another name has the new one.
-func (w *writer) renewKeys(s *saved) error {
-	leases, registrations := make(map[string]bool, len(s.Leases)), make(map[string]bool, len(s.Registrations))
-	for i := range s.Leases {
-		leases[s.Leases[i].Key] = true
-	}
-	for i := range s.Registrations {
-		registrations[s.Registrations[i].Key] = true
-	}
-	for i := range s.Leases {
-		if err := w.renewKey("names", leases, &s.Leases[i].Key, s.Leases[i].Name); err != nil {
-			return err
-		}
-	}
-	for i := range s.Registrations {
-		if err := w.renewKey("registrations", registrations, &s.Registrations[i].Key, s.Registrations[i].Name); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// renewKey replaces the key of one row of a table. used contains the keys of all rows.
-func (w *writer) renewKey(table string, used map[string]bool, old *string, name string) error {
-	key := names.Key(name)
-	if used[key] {
-		return nil
-	}
-	if err := w.exec("UPDATE "+table+" SET key = ? WHERE key = ?", key, *old); err != nil {
-		return fmt.Errorf("renew the keys of names: %w", err)
-	}
-	delete(used, *old)
-	*old, used[key] = key, true
-	return nil
 }

@@ -214,6 +214,11 @@ INSERT INTO names(by, name, key, bound, used, node) VALUES('bert', 'Rook', 'rook
 	for range 2 {
 		s := open(t, dir, quiet)
 		queen := names.Key("Queen")
+		if renewed := eventlog.RenewedKeys(s, names.Key); len(renewed) > 0 {
+			if _, err := s.Apply(&eventlog.Batch{At: 1, Commands: renewed}, s.Position()+1); err != nil {
+				t.Fatal(err)
+			}
+		}
 		outcomes, err := s.Apply(&eventlog.Batch{At: 1, Commands: []eventlog.Command{
 			{Kind: eventlog.ReserveName, SenderID: "anna", Body: eventlog.ReserveNameBody{Name: "QUEEN", Key: queen}}, {Kind: eventlog.ReserveName, SenderID: "anna", Body: eventlog.ReserveNameBody{Name: "King", Key: names.Key("King")}},
 			{Kind: eventlog.ReserveName, SenderID: "anna", Body: eventlog.ReserveNameBody{Name: "ROOK", Key: names.Key("ROOK")}},
