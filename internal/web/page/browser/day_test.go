@@ -344,7 +344,7 @@ func TestZoom(t *testing.T) {
 		t.Errorf("the log is %v px high, want at least 100", height)
 	}
 	b.checkAccessibility("zoomed to 400 %")
-	b.run(chromedp.Focus(box))
+	b.typeText("it comes into view")
 	b.waitFor(inView(".composer textarea"))
 	b.screenshot("zoom-400")
 }
