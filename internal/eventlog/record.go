@@ -20,7 +20,8 @@ type Record struct {
 }
 
 // A recordKind is a kind whose commands add records. Each of its methods except frameType returns an error, and changes
-// nothing, if the body is not in the kind's encoding.
+// nothing, if the body has an unknown version. Only checkBody checks everything else: the others get records that Check has
+// accepted, or that Decide has made.
 //
 // The encoding of a body begins with a byte for its version. It is deterministic, and the encodings of earlier versions
 // are decoded forever.

@@ -120,19 +120,19 @@ func (sayKind) checkBody(body string) error {
 
 func (sayKind) frameType() string { return wire.Message{}.Type() }
 
-func (k sayKind) appendFrame(dst []byte, r *Record) ([]byte, error) {
-	m, _, err := k.message(r)
-	if err != nil {
+func (sayKind) appendFrame(dst []byte, r *Record) ([]byte, error) {
+	if err := checkRecordVersion(r.Body, messageVersion); err != nil {
 		return dst, err
 	}
+	m := wire.Message{Room: r.Room, N: r.N, At: r.At, SenderID: r.SenderID, DisplayName: r.DisplayName, ID: r.ID, Text: r.Body[1:]}
 	return wire.AppendMessage(dst, &m), nil
 }
 
-func (k sayKind) appendLine(dst []byte, r *Record) ([]byte, bool, error) {
-	m, _, err := k.message(r)
-	if err != nil {
+func (sayKind) appendLine(dst []byte, r *Record) ([]byte, bool, error) {
+	if err := checkRecordVersion(r.Body, messageVersion); err != nil {
 		return dst, false, err
 	}
+	m := wire.Message{DisplayName: r.DisplayName, Text: r.Body[1:]}
 	return wire.AppendLine(dst, &m), true, nil
 }
 
