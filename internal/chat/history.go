@@ -46,6 +46,9 @@ func (s *Service) History(a *Actor, h wire.History, done func(wire.Page, error))
 	return nil
 }
 
+// Bounds returns the numbers of a room's oldest and newest message, for callers that keep what they have read of it.
+func (s *Service) Bounds(room string) eventlog.Bounds { return s.cfg.Store.Bounds(room) }
+
 // Unreadable is the error for a room that cannot be read now.
 func (s *Service) Unreadable(room string) *wire.CodedError {
 	err := &wire.CodedError{

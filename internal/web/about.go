@@ -61,16 +61,21 @@ func (w *web) serveLanding(out http.ResponseWriter, r *http.Request, room string
 		w.fail(out, err)
 		return
 	}
+	self := w.self(r)
+	if accepts(r, "text/html") {
+		w.servePage(out, r, room, self)
+		return
+	}
+	howTo(out, self, room)
+}
+
+// self is the origin of the server, as the client sees it.
+func (w *web) self(r *http.Request) string {
 	scheme := "http"
 	if secure(r) {
 		scheme = "https"
 	}
-	self := origin.Of(scheme, r.Host).String()
-	if accepts(r, "text/html") {
-		w.page.Room(out, r, room, self, w.reachable(r, self))
-		return
-	}
-	howTo(out, self, room)
+	return origin.Of(scheme, r.Host).String()
 }
 
 // reachable returns the URL, without a path, for links that are shared: self as the client sees the server, unless that

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"ramai/internal/chat"
 	"ramai/wire"
@@ -24,19 +25,28 @@ func (w *web) history(r *http.Request) (*wire.HistoryResponse, *wire.CodedError)
 	if err != nil {
 		return nil, err
 	}
-	var page wire.Page
-	var failed error
-	done := make(chan struct{})
-	refused := w.Chat.History(actorOf(r), ask, func(p wire.Page, err error) {
-		page, failed = p, err
-		close(done)
-	})
-	if refused != nil {
-		return nil, chat.Refusal(refused)
+	return w.read(r, ask, writeTimeout)
+}
+
+// read reads a page of history within a time.
+func (w *web) read(r *http.Request, ask wire.History, within time.Duration) (*wire.HistoryResponse, *wire.CodedError) {
+	type result struct {
+		page wire.Page
+		err  error
 	}
-	<-done
-	if failed != nil {
-		return nil, chat.Refusal(failed)
+	done := make(chan result, 1) // nobody may be waiting any more
+	if err := w.Chat.History(actorOf(r), ask, func(p wire.Page, err error) { done <- result{p, err} }); err != nil {
+		return nil, chat.Refusal(err)
+	}
+	var page wire.Page
+	select {
+	case read := <-done:
+		if read.err != nil {
+			return nil, chat.Refusal(read.err)
+		}
+		page = read.page
+	case <-time.After(within):
+		return nil, &wire.CodedError{Code: wire.Unavailable, Reason: "the messages could not be read in time; try again", RetryAfter: time.Second}
 	}
 	past := &wire.HistoryResponse{HistoryID: page.HistoryID, Epoch: page.Epoch, First: page.First, Reset: page.Reset, Target: page.Target, Messages: page.Messages, More: page.More}
 	if past.Messages == nil {

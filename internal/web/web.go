@@ -55,16 +55,16 @@ type Config struct {
 // web implements the handlers.
 type web struct {
 	Config
-	page *page.Page
+	page   *page.Page
+	newest newestPages
 }
 
 // New returns the handler of all requests to a server.
 func New(cfg Config) http.Handler {
-	w := &web{cfg, page.New(cfg.AllowOrigins)}
+	w := &web{Config: cfg, page: page.New(cfg.AllowOrigins)}
 	mux := http.NewServeMux()
-	mux.HandleFunc("/{$}", w.only(http.MethodGet, func(out http.ResponseWriter, r *http.Request) { w.serveRoom(out, r, wire.Lobby) }))
-	for _, path := range []string{"/r/{room}", "/r/{room}/{$}"} {
-		mux.HandleFunc(path, w.only(http.MethodGet, func(out http.ResponseWriter, r *http.Request) { w.serveRoom(out, r, r.PathValue("room")) }))
+	for _, path := range []string{"/{$}", "/r/{room}", "/r/{room}/{$}"} {
+		mux.HandleFunc(path, w.linked(methods{http.MethodGet: w.serveRoom, http.MethodPost: w.postForm}))
 	}
 	mux.HandleFunc("/page/{version}/{file...}", w.only(http.MethodGet, w.servePart))
 	mux.HandleFunc("/sw.js", w.only(http.MethodGet, w.page.ServiceWorker))
@@ -100,7 +100,11 @@ func New(cfg Config) http.Handler {
 
 // only returns a handler for one method (and HEAD with GET) that rejects embedding by pages of other origins.
 func (w *web) only(method string, h http.HandlerFunc) http.HandlerFunc {
-	m := methods{method: h}
+	return w.linked(methods{method: h})
+}
+
+// linked is only for several methods.
+func (w *web) linked(m methods) http.HandlerFunc {
 	return func(out http.ResponseWriter, r *http.Request) {
 		if r.Header["Origin"] == nil && isEmbedded(r) {
 			w.fail(out, &wire.CodedError{Code: wire.NotAllowed, Reason: "pages of other sites may link to this, but not embed it"})

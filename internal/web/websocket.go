@@ -19,8 +19,16 @@ import (
 )
 
 // serveRoom connects a client to a room, or tells a person how to connect.
-func (w *web) serveRoom(out http.ResponseWriter, r *http.Request, room string) {
+func (w *web) serveRoom(out http.ResponseWriter, r *http.Request) {
+	room := r.PathValue("room")
+	if room == "" {
+		room = wire.Lobby
+	}
 	if err := wire.CheckRoom(room); err != nil {
+		if accepts(r, "text/html") && unknownHost(r, w.Hosts) == nil {
+			w.page.WrongRoom(out, r, room, suggestRoom(room))
+			return
+		}
 		w.refuse(out, http.StatusNotFound, err)
 		return
 	}

@@ -323,12 +323,25 @@ function randomOf(list) {
 	return list[Math.floor(Math.random() * list.length)];
 }
 
+/** The messages that the server has put into the page; null: there are none. @returns {import("./ramai/protocol.js").Page|null} */
+function servedPage() {
+	try {
+		return JSON.parse(document.getElementById("served")?.textContent ?? "null");
+	} catch {
+		return null;
+	}
+}
+
 setTheme(shared.get("theme", "auto"));
-const model = new Model(roomOf(location.pathname)); // connects while the language loads
+const model = new Model(roomOf(location.pathname), servedPage()); // connects while the language loads
 await setLanguage(shared.get("language", ""));
 const root = document.getElementById("app");
 if (root) {
+	const box = root.querySelector("textarea"); // somebody may have begun to write in the page as it was served
+	if (box?.value) model.current.setDraft(box.value);
+	const writing = box !== null && document.activeElement === box;
 	root.replaceChildren();
 	render(html`<${App} model=${model} />`, root);
+	if (writing) root.querySelector("textarea")?.focus();
 }
 registerWorker();

@@ -14,7 +14,7 @@ class RamaiRoom extends HTMLElement {
 			shadow.adoptedStyleSheets = [style];
 			this.#frame = document.createElement("iframe");
 			this.#frame.allow = "clipboard-write";
-			this.#frame.referrerPolicy = "no-referrer";
+			this.#frame.referrerPolicy = "strict-origin"; // a refusal names the origin
 			shadow.append(this.#frame);
 		}
 		this.attributeChangedCallback();

@@ -40,6 +40,8 @@ export async function setLanguage(wanted) {
 	document.documentElement.lang = language;
 	locale = localeOf(language);
 	formats = formatsOf(locale);
+	const age = wanted ? 365 * 24 * 3600 : 0;
+	document.cookie = `ramai-language=${language}; path=/; max-age=${age}; samesite=lax`; // so that the page is served in it
 }
 
 /** Names in the order of the language. @param {string} a @param {string} b */

@@ -10,6 +10,7 @@ import { perTab, shared } from "./storage.js";
 /**
  * @typedef {import("./ramai/client.js").Client} Client
  * @typedef {import("./ramai/outbox.js").Sent} Sent
+ * @typedef {import("./ramai/protocol.js").Page} Page
  * @typedef {import("./ramai/room.js").Room} Room
  */
 
@@ -33,8 +34,8 @@ export class Model extends Emitter {
 	outage = new Outage(this);
 	#scheduled = false;
 
-	/** @param {string} room the room to start with */
-	constructor(room) {
+	/** @param {string} room the room to start with @param {Page|null} [served] its newest messages, if they came with the page */
+	constructor(room, served) {
 		super();
 		const session = shared.get("session") ?? newSession();
 		shared.set("session", session);
@@ -46,6 +47,7 @@ export class Model extends Emitter {
 		others.splice(place < 0 ? others.length : place, 0, room);
 		for (const name of others) this.#add(name === room ? first : this.client.join(name));
 		this.current = /** @type {RoomState} */ (this.roomStates.get(room));
+		if (served) this.#showServed(first, served);
 		this.#storeRooms();
 		this.client.on("state", () => {
 			this.outage.update(this.client.state === "live");
@@ -64,6 +66,15 @@ export class Model extends Emitter {
 			this.#storeReadMarks();
 			this.changed(); // the day may have changed, or a flood ended
 		}, 1000);
+	}
+
+	/** Shows messages that came with the page. The connection resumes after them. @param {Room} room @param {Page} served */
+	#showServed(room, served) {
+		this.client.name = shared.get("name", ""); // for mentions
+		room.receivePage(served);
+		room.disconnected();
+		this.client.name = "";
+		this.current.update(performance.now());
 	}
 
 	/**

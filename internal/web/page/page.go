@@ -33,6 +33,9 @@ var files embed.FS
 // literal may look like one.
 var comment = regexp.MustCompile(`(?m)^[ \t]*(?://.*|/\*\*(?:[^*]|\*+[^*/])*\*+/[ \t]*)\n`)
 
+// styleComment matches comments of the style sheet.
+var styleComment = regexp.MustCompile(`/\*(?:[^*]|\*+[^*/])*\*+/\n?`)
+
 // script is the name of the page's modules as one file.
 const script = "page.js"
 
@@ -49,7 +52,9 @@ type Page struct {
 	base      string           // URL path of the files, with a trailing slash
 	version   string           // hash of all files
 	languages []string
+	style     string // app.css, which is part of each page: the first paint takes one request
 	index     *template.Template
+	notices   *template.Template
 	ancestors string // origins that may frame a room, as in the frame-ancestors directive
 }
 
@@ -78,7 +83,9 @@ var load = sync.OnceValue(func() *Page {
 	p.version = hex.EncodeToString(sum.Sum(nil)[:8])
 	p.base = "/page/" + p.version + "/"
 	p.files[script] = newFile(script, p.joinPage("app.js"))
+	p.style = string(styleComment.ReplaceAll(p.files["app.css"].plain, nil))
 	p.index = template.Must(template.New("").Parse(string(p.files["index.html"].plain)))
+	p.notices = template.Must(template.New("").Parse(string(p.files["notice.html"].plain)))
 	return p
 })
 
@@ -129,25 +136,7 @@ func setPolicies(out http.ResponseWriter, ancestors string) http.Header {
 }
 
 // Description says in search results and previews of links what a page is.
-const Description = "A chat room. Open the link, and read and write along; no account needed."
-
-// Room answers with the page of a room, whose name has been validated. origin is the server's, as the browser sees it.
-// reachable is for links that are shared: it also works on other machines, if any can reach the server.
-func (p *Page) Room(out http.ResponseWriter, r *http.Request, room, origin, reachable string) {
-	ancestors := "'none'"
-	if r.URL.Query().Has("embed") {
-		ancestors = p.ancestors
-	}
-	h := setPolicies(out, ancestors)
-	if ancestors == "'none'" {
-		h.Set("X-Frame-Options", "DENY")
-	}
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Cache-Control", "no-cache")
-	p.index.Execute(out, map[string]any{ // an error means that the client is gone
-		"Room": room, "Description": Description, "Origin": origin, "Reachable": reachable, "Path": path.Clean(r.URL.Path), "Base": p.base, "Script": script, "Languages": strings.Join(p.languages, " "),
-	})
-}
+const Description = "A chat room. Open the link to read and write along. No account needed."
 
 // Part answers GET /page/VERSION/FILE. It returns false, without an answer, if there is no such file.
 func (p *Page) Part(out http.ResponseWriter, r *http.Request) bool {

@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"ramai/wire"
 )
 
 func get(h http.Handler, path string, header ...string) *httptest.ResponseRecorder {
@@ -34,7 +36,7 @@ func handler(p *Page) http.Handler {
 	mux.HandleFunc("/sw.js", p.ServiceWorker)
 	mux.HandleFunc("/manifest.webmanifest", p.Manifest)
 	mux.HandleFunc("/{$}", func(out http.ResponseWriter, r *http.Request) {
-		p.Room(out, r, "lobby", "http://x.test", "http://192.0.2.1:2000")
+		p.Room(out, r, View{Room: "lobby", Origin: "http://x.test", Past: &wire.HistoryResponse{}, Newest: true})
 	})
 	return mux
 }
@@ -45,7 +47,7 @@ func TestFirstLoad(t *testing.T) {
 	p := New(nil)
 	h := handler(p)
 	body := get(h, "/").Body.String()
-	total := len(body)
+	total := get(h, "/", "Accept-Encoding", "gzip").Body.Len()
 	names := regexp.MustCompile(p.base+`([^"]+)"`).FindAllStringSubmatch(body, -1)
 	for _, name := range names {
 		out := get(h, p.base+name[1], "Accept-Encoding", "br, gzip")
@@ -60,7 +62,7 @@ func TestFirstLoad(t *testing.T) {
 	if total > limit {
 		t.Errorf("the first load is %d bytes, more than %d", total, limit)
 	}
-	if scripts := strings.Count(body, "<script"); scripts != 1 || !strings.Contains(body, p.base+script) {
+	if scripts := strings.Count(body, "<script type=\"module\""); scripts != 1 || strings.Contains(body, `rel="stylesheet"`) || !strings.Contains(body, p.base+script) {
 		t.Errorf("the page has %d scripts, want %s alone", scripts, script)
 	}
 }
@@ -213,18 +215,24 @@ func TestPolicies(t *testing.T) {
 		if !strings.HasSuffix(policy, c.ancestors) || header.Get("X-Frame-Options") != c.frame {
 			t.Errorf("%s: %q, %q", c.path, policy, header.Get("X-Frame-Options"))
 		}
-		if strings.Contains(policy, "unsafe") || !strings.HasPrefix(policy, "default-src 'none'; script-src 'self'; ") {
+		if strings.Contains(policy, "unsafe") || !strings.HasPrefix(policy, "default-src 'none'; script-src 'self'; style-src 'self'") {
 			t.Errorf("%s: %q", c.path, policy)
 		}
 		for name, want := range map[string]string{
-			"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cross-Origin-Opener-Policy": "same-origin",
+			"X-Content-Type-Options": "nosniff", "Referrer-Policy": map[bool]string{true: "same-origin", false: "no-referrer"}[strings.HasPrefix(c.path, "/?") || c.path == "/"], "Cross-Origin-Opener-Policy": "same-origin",
 		} {
 			if got := header.Get(name); got != want {
 				t.Errorf("%s: %s is %q", c.path, name, got)
 			}
 		}
 	}
-	body := get(h, "/").Body.String()
+	out := get(h, "/")
+	body := out.Body.String()
+	for _, style := range regexp.MustCompile(`(?s)<style>(.*?)</style>`).FindAllStringSubmatch(body, -1) {
+		if !strings.Contains(out.Header().Get("Content-Security-Policy"), styleHash(style[1])) {
+			t.Errorf("the policy does not allow the style %.60q", style[1])
+		}
+	}
 	if strings.Contains(body, "<script>") || strings.Contains(body, "style=") || strings.Contains(body, " on") && strings.Contains(body, "onload") {
 		t.Error("the page has inline scripts or styles")
 	}

@@ -168,7 +168,7 @@ func TestForcedColors(t *testing.T) {
 		}
 	}
 	for _, bordered := range []string{".count", ".icon.search:focus-visible", ".name-form, .me button"} {
-		b.run(chromedp.Focus(".icon.search"))
+		b.run(chromedp.Focus(chromedp.CSS(".icon.search")))
 		if none := eval[bool](b, "(({ borderStyle, outlineStyle }) => borderStyle === 'none' && outlineStyle === 'none')(getComputedStyle(document.querySelector("+quote(bordered)+")))"); none {
 			t.Errorf("%s has no border", bordered)
 		}

@@ -298,7 +298,7 @@ func (b *tab) ready() *tab {
 
 func (b *tab) click(selector string) {
 	b.t.Helper()
-	b.run(chromedp.Click(selector))
+	b.run(chromedp.Click(chromedp.CSS(selector))) // by default it searches texts too, and the page has its styles in one
 }
 
 // keys that tests press.
@@ -325,7 +325,7 @@ func (b *tab) press(key string, modifiers int64) {
 // insert focuses an element and inserts a text.
 func (b *tab) insert(selector, text string) {
 	b.t.Helper()
-	b.run(chromedp.Focus(selector))
+	b.run(chromedp.Focus(chromedp.CSS(selector)))
 	command(b, input.InsertText, input.InsertTextParams{Text: text})
 }
 

@@ -245,7 +245,7 @@ func TestKeyboardOnly(t *testing.T) {
 	b.takeName("anna")
 	b.waitForText(".log", "message 50")
 	const focused = "(document.activeElement.className + ' ' + (document.activeElement.getAttribute('aria-label') ?? document.activeElement.tagName))"
-	b.run(chromedp.Focus(".rooms a")) // the first there is
+	b.run(chromedp.Focus(chromedp.CSS(".rooms a"))) // the first there is
 	var stops []string
 	for len(stops) < 30 {
 		b.press("Tab", 0)
@@ -279,7 +279,7 @@ func TestKeyboardOnly(t *testing.T) {
 
 	// The menu on a phone takes the focus, and returns it.
 	p := openPage(t, srv.url("/"), phone()).ready()
-	p.run(chromedp.Focus(".icon.menu"))
+	p.run(chromedp.Focus(chromedp.CSS(".icon.menu")))
 	p.press("Enter", 0)
 	p.waitFor("document.activeElement.matches('.side.open a')")
 	p.press("Escape", 0)

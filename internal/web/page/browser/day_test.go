@@ -96,9 +96,9 @@ func TestFocus(t *testing.T) {
 	eval[bool](b, "(document.activeElement.blur(), true)")
 	b.waitFor("document.activeElement === document.body || " + boxFocused)
 	b.typeLetter("h")
-	b.run(chromedp.Focus(".icon.search"))
+	b.run(chromedp.Focus(chromedp.CSS(".icon.search")))
 	b.typeLetter("i")
-	b.run(chromedp.Focus(".log"))
+	b.run(chromedp.Focus(chromedp.CSS(".log")))
 	b.typeLetter("!")
 	b.waitFor("document.querySelector('.composer textarea').value === 'hi!'")
 
@@ -112,7 +112,7 @@ func TestFocus(t *testing.T) {
 	eval[bool](b, "(getSelection().removeAllRanges(), true)")
 
 	// Page Up scrolls from the box.
-	b.run(chromedp.Focus(box))
+	b.run(chromedp.Focus(chromedp.CSS(box)))
 	was := eval[float64](b, "document.querySelector('.log').scrollTop")
 	b.press("PageUp", 0)
 	b.waitFor(fmt.Sprintf("document.querySelector('.log').scrollTop < %v", was))

@@ -37,7 +37,7 @@ func TestCompleteness(t *testing.T) {
 	}
 
 	// Scrolling up loads older messages, and those on screen stay where they are.
-	b.run(chromedp.Focus(".log"))
+	b.run(chromedp.Focus(chromedp.CSS(".log")))
 	for seen := 951; seen > 1; {
 		eval[bool](b, "(document.querySelector('.log').scrollTop = 0, true)")
 		b.waitFor(fmt.Sprintf("Number(document.querySelector('[data-n]').dataset.n) < %d", seen))
@@ -62,7 +62,7 @@ func TestCompleteness(t *testing.T) {
 	b.checkComplete(all)
 
 	// One key leads to the end.
-	b.run(chromedp.Focus(".log"))
+	b.run(chromedp.Focus(chromedp.CSS(".log")))
 	b.press("End", 0)
 	b.waitForText(".log", "message 1000")
 	b.waitFor("(({ scrollTop, clientHeight, scrollHeight }) => scrollHeight - scrollTop - clientHeight < 2)(document.querySelector('.log'))")

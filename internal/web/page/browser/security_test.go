@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -175,8 +176,28 @@ func TestEmbedded(t *testing.T) {
 	page := "<!doctype html><title>A lesson</title><h1>A lesson</h1>" + srv.codeBlock("docs/PAGE.md", "html", 1)
 	show(page)
 	b := openPage(t, origin+"/", laptop())
-	b.expectErrors("ERR_BLOCKED_BY_RESPONSE")
-	b.logged("frame-ancestors")
+	b.expectErrors("403", "ERR_BLOCKED_BY_RESPONSE", "frame-ancestors")
+	b.waitFor("performance.getEntriesByType('resource').some((e) => e.initiatorType === 'iframe')")
+	for _, c := range []struct{ referer, says string }{{origin + "/", "--allow-origin " + origin}, {"", "cannot be shown here"}} {
+		r, err := http.NewRequest(http.MethodGet, srv.url("/r/lesson?embed"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, value := range map[string]string{"Accept": "text/html", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe", "Referer": c.referer} {
+			r.Header.Set(name, value)
+		}
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != http.StatusForbidden || !strings.Contains(string(body), c.says) || strings.Contains(string(body), "<form") {
+			t.Errorf("a frame of a page at %q gets %s: %s; want 403 with %q (%v)", c.referer, resp.Status, body, c.says, err)
+		}
+	}
+	b.frames(30) // so that the picture has the frame
+	b.screenshot("embed-refused")
 
 	srv.stop()
 	allowed = true

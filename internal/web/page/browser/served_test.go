@@ -1,0 +1,153 @@
+package browser_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+)
+
+// noScript turns JavaScript off.
+func noScript(b *tab) {
+	command(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+}
+
+// Without JavaScript, a room can be read and written to, and a refusal keeps the text.
+func TestNoScript(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t, nil)
+	for i := range 60 {
+		srv.post("lobby", "line "+strings.Repeat("i", i)+"<b>&amp;")
+	}
+	b := openPage(t, "about:blank", phone())
+	noScript(b)
+	b.run(chromedp.Navigate(srv.url("/")))
+	shown := func() []string {
+		return eval[[]string](b, "[...document.querySelectorAll('.m .text')].map((e) => e.textContent)")
+	}
+	if got := shown(); len(got) != 50 || got[49] != "line "+strings.Repeat("i", 59)+"<b>&amp;" {
+		t.Fatalf("the page has %d messages: %q", len(got), got)
+	}
+	if !eval[bool](b, "(() => { const r = document.querySelector('.m:last-child').getBoundingClientRect(); return r.bottom > 0 && r.bottom < innerHeight })()") {
+		t.Error("the newest message is not in view")
+	}
+	b.screenshot("no-script-phone")
+	b.click(".older a")
+	b.waitFor("document.querySelectorAll('.m').length === 10")
+	b.insert("#name", "Sari")
+	b.insert(".composer textarea", "Selamat pagi!")
+	b.click(".send")
+	b.waitForText(".m .text", "Selamat pagi!")
+	b.waitForText(".m .name", "Sari")
+	if at := eval[string](b, "location.href"); at != srv.url("/") {
+		t.Errorf("after the post the page is at %s", at)
+	}
+	b.expectErrors("413")
+	eval[bool](b, "(document.querySelector('.composer textarea').value = 'x'.repeat(4001), true)")
+	b.click(".send")
+	b.waitForText(".error-text", "4001")
+	if n := eval[int](b, "document.querySelector('.composer textarea').value.length"); n != 4001 {
+		t.Errorf("%d of 4001 characters of the refused text are kept", n)
+	}
+	b.screenshot("no-script-refused")
+}
+
+// The form can only be sent from the page.
+func TestFormOrigin(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t, nil)
+	for _, c := range []struct {
+		header, value string
+		status        int
+	}{
+		{"Origin", "https://evil.test", http.StatusForbidden},
+		{"Origin", "null", http.StatusForbidden},
+		{"Sec-Fetch-Site", "cross-site", http.StatusForbidden},
+		{"Content-Type", "text/plain", http.StatusUnsupportedMediaType},
+		{"Origin", srv.url(""), http.StatusSeeOther},
+	} {
+		r, err := http.NewRequest(http.MethodPost, srv.url("/r/x"), strings.NewReader(url.Values{"id": {"one"}, "text": {"hello"}}.Encode()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set(c.header, c.value)
+		resp, err := http.DefaultTransport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != c.status {
+			t.Errorf("%s: %s: %s, want %d", c.header, c.value, resp.Status, c.status)
+		}
+		if cookie := resp.Header.Get("Set-Cookie"); c.status == http.StatusSeeOther && (!strings.Contains(cookie, "HttpOnly") || !strings.Contains(cookie, "SameSite=Strict")) {
+			t.Errorf("the cookie is %q", cookie)
+		}
+	}
+}
+
+// The first paint has the messages and takes one request; the script takes them over, each once, and resumes after them.
+func TestFirstPaint(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t, nil)
+	for range 60 {
+		srv.post("lobby", "before")
+	}
+	b := openPage(t, "about:blank", laptop())
+	var requests []string
+	bytes := 0.0
+	if err := chromedp.Listen(b.ctx, func(event any) {
+		switch e := event.(type) {
+		case *network.EventRequestWillBeSent:
+			requests = append(requests, strings.TrimPrefix(e.Request.URL, srv.url("")))
+		case *network.EventLoadingFinished:
+			bytes += e.EncodedDataLength
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	command(b, network.Enable, network.EnableParams{})
+	b.run(chromedp.Navigate(srv.url("/")))
+	b.ready()
+	if first := eval[[]string](b, "performance.getEntriesByType('resource').filter((e) => e.renderBlockingStatus === 'blocking').map((e) => e.name)"); len(first) > 0 {
+		t.Errorf("the first paint waits for %v", first)
+	}
+	srv.post("lobby", "after")
+	b.waitForText(".m .text", "after")
+	if got := b.messages(); len(got) != 51 {
+		t.Errorf("the page shows %d messages, want 50 and one that arrived", len(got))
+	}
+	t.Logf("%.0f bytes, %d requests: %v", bytes, len(requests), requests)
+	scripts := 0
+	for _, r := range requests {
+		if strings.Contains(r, "/api/") {
+			t.Errorf("the page asked for %s", r)
+		}
+		if strings.HasSuffix(r, ".js") {
+			scripts++
+		}
+	}
+	if scripts > 2 || bytes > 60_000 { // one is the service worker
+		t.Errorf("%d scripts, %.0f bytes; want one and the worker, and at most 60,000", scripts, bytes)
+	}
+}
+
+// A name that no room can have gets a page that offers one.
+func TestWrongRoom(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t, nil)
+	b := openPage(t, "about:blank", phone())
+	b.expectErrors("404")
+	b.run(chromedp.Navigate(srv.url("/r/Kelas%207A")))
+	b.waitForText("h1", "Kelas 7A")
+	b.screenshot("wrong-room")
+	b.click("a.button")
+	b.ready()
+	if path := eval[string](b, "location.pathname"); path != "/r/kelas-7a" {
+		t.Errorf("it leads to %s", path)
+	}
+}

@@ -1,0 +1,256 @@
+package web
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"ramai/internal/chat"
+	"ramai/internal/eventlog"
+	"ramai/internal/origin"
+	"ramai/internal/web/page"
+	"ramai/wire"
+)
+
+const (
+	servedMessages = 50              // in the page of a room
+	servedTimeout  = 3 * time.Second // to read them; a page without them is better than a late one
+	servedRooms    = 32              // whose newest messages are kept
+	formCookie     = "ramai-session" // the session of the form; the script has its own
+)
+
+// newestPages keeps the newest messages of some rooms, so that many people who open a room at once cost one read.
+type newestPages struct {
+	mu    sync.Mutex
+	rooms map[string]newestPage
+}
+
+type newestPage struct {
+	past *wire.HistoryResponse
+	last uint64 // the newest number when it was read
+}
+
+// get returns what is kept of a room, if nothing was posted or deleted since.
+func (c *newestPages) get(room string, at wire.Position, bounds eventlog.Bounds) *wire.HistoryResponse {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	kept := c.rooms[room]
+	if kept.past == nil || kept.last != bounds.Last || kept.past.First != bounds.First || kept.past.HistoryID != at.HistoryID || kept.past.Epoch != at.Epoch {
+		return nil
+	}
+	return kept.past
+}
+
+// put keeps what was read of a room.
+func (c *newestPages) put(room string, past *wire.HistoryResponse) {
+	k := len(past.Messages)
+	if k == 0 {
+		return // cheap to read
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.rooms == nil {
+		c.rooms = make(map[string]newestPage)
+	}
+	for name := range c.rooms {
+		if len(c.rooms) < servedRooms || c.rooms[room].past != nil {
+			break
+		}
+		delete(c.rooms, name)
+	}
+	c.rooms[room] = newestPage{past, past.Messages[k-1].N}
+}
+
+// servePage answers with the page of a room, for GET.
+func (w *web) servePage(out http.ResponseWriter, r *http.Request, room, self string) {
+	if dest := r.Header.Get("Sec-Fetch-Dest"); fromElsewhere(r) && (dest == "iframe" || dest == "frame" || dest == "embed" || dest == "object") {
+		from := ""
+		if referer, err := url.Parse(r.Referer()); err == nil && referer.Host != "" {
+			from = origin.Of(referer.Scheme, referer.Host).String()
+		}
+		if !r.URL.Query().Has("embed") || !w.page.Embeddable(from) {
+			w.page.NotEmbeddable(out, r, room, from, self+r.URL.EscapedPath())
+			return
+		}
+	}
+	w.showRoom(out, r, page.View{Room: room, Origin: self})
+}
+
+// showRoom fills a view with messages, and answers with it.
+func (w *web) showRoom(out http.ResponseWriter, r *http.Request, v page.View) {
+	past, newest, err := w.served(r, v.Room)
+	v.Past, v.Newest = past, newest
+	if err != nil && v.Error == "" {
+		v.Error = err.Reason
+	}
+	if secret := formSession(r); secret != "" && v.Name == "" {
+		v.Name = w.Chat.Name(wire.SenderIDOf(secret))
+	}
+	v.Reachable = w.reachable(r, v.Origin)
+	w.page.Room(out, r, v)
+}
+
+// served returns the messages for the page: the newest, or those before a number.
+func (w *web) served(r *http.Request, room string) (past *wire.HistoryResponse, newest bool, err *wire.CodedError) {
+	q := url.Values{}
+	if before := r.URL.Query().Get("before"); before != "" && r.Method != http.MethodPost {
+		q.Set("before", before)
+	} else {
+		newest = true
+		if past := w.newest.get(room, w.Chat.Position(0), w.Chat.Bounds(room)); past != nil {
+			return past, true, nil
+		}
+	}
+	ask, err := w.parseHistory(room, q)
+	if err != nil {
+		return nil, false, err
+	}
+	ask.Limit = servedMessages
+	past, err = w.read(r, ask, servedTimeout)
+	if err != nil {
+		return nil, false, err
+	}
+	if newest {
+		w.newest.put(room, past)
+	}
+	return past, newest, nil
+}
+
+// formSession returns the session of the form; empty: there is none yet.
+func formSession(r *http.Request) string {
+	c, err := r.Cookie(formCookie)
+	if err != nil || wire.CheckSession(c.Value) != nil {
+		return ""
+	}
+	return c.Value
+}
+
+// postForm answers the form of a room's page: it posts, and redirects to the page. A refusal is shown in the page, and the
+// text is kept.
+func (w *web) postForm(out http.ResponseWriter, r *http.Request) {
+	room := r.PathValue("room")
+	if room == "" {
+		room = wire.Lobby
+	}
+	if err := wire.CheckRoom(room); err != nil {
+		w.refuse(out, http.StatusNotFound, err)
+		return
+	}
+	err := w.checkOrigin(r)
+	if field := r.Header.Get("Origin"); err == nil && field != "" && !isOwn(r, field) { // of a page that may use the API
+		err = &wire.CodedError{Code: wire.NotAllowed, Reason: "pages of other sites can use the API, but not the form of this page"}
+	}
+	if err != nil {
+		w.fail(out, err)
+		return
+	}
+	if kind, _, bad := mime.ParseMediaType(r.Header.Get("Content-Type")); bad != nil || kind != "application/x-www-form-urlencoded" {
+		w.refuse(out, http.StatusUnsupportedMediaType, &wire.CodedError{Code: wire.BadRequest, Reason: "this takes the form of the page; programs post to /api/v1/rooms/ROOM/messages"})
+		return
+	}
+	limit := 3*2*w.Chat.Limits().Text + 1024 // each byte as %XX, each newline as CRLF
+	secret := formSession(r)
+	if secret == "" {
+		b := make([]byte, 16)
+		rand.Read(b)
+		secret = base64.RawURLEncoding.EncodeToString(b)
+	}
+	if wait := w.chargeWork(r, limit); wait > 0 {
+		w.fail(out, tooFast(wait))
+		return
+	}
+	body, err := readBody(out, r, limit)
+	if err != nil {
+		w.fail(out, err)
+		return
+	}
+	form, bad := url.ParseQuery(string(body))
+	if bad != nil {
+		w.fail(out, &wire.CodedError{Code: wire.BadRequest, Reason: "the body is not a valid form: " + bad.Error()})
+		return
+	}
+	http.SetCookie(out, &http.Cookie{
+		Name: formCookie, Value: secret, Path: "/", MaxAge: 365 * 24 * 3600, HttpOnly: true, Secure: secure(r), SameSite: http.SameSiteStrictMode,
+	})
+	a := actorOf(r)
+	a.SenderID = wire.SenderIDOf(secret)
+	name, text := strings.TrimSpace(form.Get("name")), wire.NormalizeText(form.Get("text"))
+	err = w.nameByForm(a, form.Has("name"), name)
+	if err == nil && strings.TrimSpace(text) != "" {
+		err = w.sayByForm(a, room, form.Get("id"), text)
+	}
+	if err != nil {
+		if w.Refused != nil {
+			w.Refused(err.Code)
+		}
+		w.showRoom(out, r, page.View{Room: room, Origin: w.self(r), Error: err.Reason, Name: name, Text: text, Status: statusOf(err.Code)})
+		return
+	}
+	target := r.URL.EscapedPath()
+	if r.URL.Query().Has("embed") {
+		target += "?embed"
+	}
+	out.Header().Set("Cache-Control", "no-store")
+	http.Redirect(out, r, target, http.StatusSeeOther)
+}
+
+// nameByForm gives the sender of the form the name that was entered, if it has another.
+func (w *web) nameByForm(a *chat.Actor, entered bool, name string) *wire.CodedError {
+	held := w.Chat.Name(a.SenderID)
+	if !entered || name == held {
+		return nil
+	}
+	n := &chat.NameRequest{Name: name}
+	return w.settle(func(reply chat.Reply) error {
+		if name == "" {
+			return w.Chat.ReleaseName(a, n, reply)
+		}
+		return w.Chat.ReserveName(a, n, reply)
+	})
+}
+
+// sayByForm posts the text of the form. The id was made with the form, so that sending it twice posts once.
+func (w *web) sayByForm(a *chat.Actor, room, id, text string) *wire.CodedError {
+	if err := wire.CheckID(id); err != nil {
+		return err
+	}
+	m := &chat.Message{Room: room, ID: id, Text: text}
+	return w.settle(func(reply chat.Reply) error { return w.Chat.Say(a, m, reply) })
+}
+
+// settle waits for the outcome of a command, and returns why it was refused, or nil.
+func (w *web) settle(submit func(chat.Reply) error) *wire.CodedError {
+	o, err := w.await(submit)
+	switch {
+	case err != nil:
+		return chat.Refusal(err)
+	case o.Status == eventlog.Refused:
+		return o.Err
+	}
+	return nil
+}
+
+// suggestRoom returns a valid room name that is like another name.
+func suggestRoom(name string) string {
+	var b strings.Builder
+	for _, c := range strings.ToLower(name) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '_' && b.Len() > 0:
+			b.WriteRune(c)
+		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
+			b.WriteByte('-')
+		}
+		if b.Len() == 64 {
+			break
+		}
+	}
+	if s := strings.TrimRight(b.String(), "-_"); s != "" {
+		return s
+	}
+	return wire.Lobby
+}
