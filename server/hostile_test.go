@@ -234,7 +234,7 @@ func matrix() []hostile {
 				stream:    strings.Replace(listn, "GET", "POST", 1) + body(""),
 				handshake: strings.Replace(shake, "GET", "POST", 1) + key + body(""),
 			},
-			want: perTarget{plain: "closes 1002", v1: "closes 1002", post: "HTTP 405", stream: "HTTP 405", handshake: "HTTP 405"},
+			want: perTarget{plain: "closes 1002", v1: "closes 1002", post: "HTTP 405", stream: "HTTP 405", handshake: "HTTP 415"},
 		}, {
 			name: "a length that is not minimal",
 			input: perTarget{

@@ -103,9 +103,10 @@ func (s *Server) releaseName(out http.ResponseWriter, r *http.Request) {
 		http.Error(out, err.Error(), http.StatusBadRequest)
 		return
 	}
-	switch err := s.chat.Operator().ReleaseName(r.Context(), name); {
-	case chat.Refusal(err) != nil && err != chat.ErrUnknown:
-		http.Error(out, err.Error(), http.StatusNotFound)
+	err = s.chat.Operator().ReleaseName(r.Context(), name)
+	switch refused := chat.Refusal(err); {
+	case refused != nil && refused != chat.ErrUnknown:
+		http.Error(out, refused.Reason, http.StatusNotFound)
 	case err != nil:
 		http.Error(out, err.Error(), http.StatusServiceUnavailable)
 	}

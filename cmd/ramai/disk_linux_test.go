@@ -42,7 +42,7 @@ func serveOn(t *testing.T, data string, wrap ...string) *onDisk {
 		close(s.gone)
 	}()
 	t.Cleanup(s.kill)
-	found := regexp.MustCompile(`ws://(127\.0\.0\.1:\d+)/ `)
+	found := regexp.MustCompile(`ws://(localhost:\d+)/ `)
 	if !s.out.await(s.gone, found.MatchString) {
 		return s // it has ended, and why is in out
 	}

@@ -28,7 +28,7 @@ func TestUnreadLog(t *testing.T) {
 	}()
 	var url string
 	for lines := bufio.NewScanner(out); url == "" && lines.Scan(); {
-		url = regexp.MustCompile(`http://127\.0\.0\.1:[0-9]+`).FindString(lines.Text())
+		url = regexp.MustCompile(`http://localhost:[0-9]+`).FindString(lines.Text())
 	}
 	go io.Copy(io.Discard, out)
 	const texts, size = 500, 190 // more than a pipe takes

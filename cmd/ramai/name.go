@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -42,10 +43,11 @@ func unregister(ctx context.Context, s *sqlite.Store, name string) error {
 			return exit(exitUnusable, err)
 		}
 	}
-	switch err := o.ReleaseName(ctx, name); {
-	case chat.Refusal(err) != nil:
-		return exit(exitRefused, err)
-	case err != nil:
+	err := o.ReleaseName(ctx, name)
+	if refused := chat.Refusal(err); refused != nil {
+		return exit(exitRefused, errors.New(refused.Reason))
+	}
+	if err != nil {
 		return exit(exitUnusable, err)
 	}
 	return nil

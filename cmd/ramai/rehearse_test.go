@@ -133,7 +133,7 @@ func TestRehearseUsage(t *testing.T) {
 			t.Errorf("%s: exit code %d, %s", flags, code, errs.String())
 		}
 	}
-	for _, url := range []string{"ftp://127.0.0.1", "127.0.0.1:2000", "http://"} {
+	for _, url := range []string{"ftp://127.0.0.1", "127.0.0.1:2000:1", "http://"} {
 		var out, errs bytes.Buffer
 		if code := run(context.Background(), []string{"rehearse", url}, strings.NewReader(""), &out, &errs); code != exitUsage {
 			t.Errorf("%s: exit code %d, %s", url, code, errs.String())

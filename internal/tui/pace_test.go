@@ -8,10 +8,9 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
-// paced is a model that tells when the renderer of its program has become slow.
+// paced is a model whose test sees when the renderer of its program has become slow.
 type paced struct {
 	pace *pace
-	idle chan struct{}
 }
 
 func (m *paced) Init() tea.Cmd { return nil }

@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -374,23 +373,6 @@ const animationsEnded = `Promise.allSettled(document.getAnimations().map((a) => 
 func (b *tab) frames(n int) {
 	b.t.Helper()
 	eval[bool](b, fmt.Sprintf("(async () => { for (let i = 0; i < %d; i++) await new Promise(requestAnimationFrame); return true; })()", n))
-}
-
-// logged waits until the page has logged an error that contains a text, which the test expects.
-func (b *tab) logged(text string) {
-	b.t.Helper()
-	b.expectErrors(text)
-	for end := time.Now().Add(timeout); ; time.Sleep(20 * time.Millisecond) {
-		b.mu.Lock()
-		found := slices.ContainsFunc(b.errors, func(e string) bool { return strings.Contains(e, text) })
-		b.mu.Unlock()
-		if found {
-			return
-		}
-		if time.Now().After(end) {
-			b.t.Fatalf("the page did not log %q", text)
-		}
-	}
 }
 
 // quote returns v as a JavaScript literal.
