@@ -106,7 +106,7 @@ func TestMetrics(t *testing.T) {
 		resp.Body.Close()
 	}
 	want := []string{
-		`ramai_connections{protocol="plain"} 1`, `ramai_connections{protocol="v1"} 1`, `ramai_connections{protocol="events"} 0`,
+		`ramai_connections{transport="plain"} 1`, `ramai_connections{transport="v1"} 1`, `ramai_connections{transport="events"} 0`,
 		`ramai_commands_total{kind="say",status="saved"} 3`, `ramai_commands_total{kind="say",status="repeat"} 1`,
 		`ramai_commands_total{kind="say",status="refused"} 2`, `ramai_commands_total{kind="start",status="saved"} 1`,
 		`ramai_rejected_total{code="bad_request"} 3`, `ramai_rejected_total{code="id_reused"} 1`, `ramai_rejected_total{code="not_allowed"} 1`,

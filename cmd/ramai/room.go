@@ -22,7 +22,7 @@ func newRoom() *cobra.Command {
 		noun: "room", verb: "delete", argument: "ROOM",
 		short: "List rooms, or delete one",
 		long: `"room list" prints rooms with messages, one per line: the time of the newest message, the numbers of the oldest and the newest,
-the number of connections, and the room. "room delete" deletes all messages of a room. They cannot be recovered. Connections
+the number of people in it, and the room. "room delete" deletes all messages of a room. They cannot be recovered. Connections
 stay in the room. Numbering continues, and clients are told about the gap.`,
 		listed: server.RoomsPath,
 		list:   func(s *sqlite.Store) []chat.RoomInfo { return operatorOf(s).Rooms(nil) },

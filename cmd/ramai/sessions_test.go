@@ -99,7 +99,7 @@ func TestSessionOfTheSameServer(t *testing.T) {
 			}
 		})
 	}
-	// A session of its own is the stronger one.
+	// An explicit session takes precedence.
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	own := strings.Repeat("B", 21) + "A"
 	newIdentity("http://chat.example.org", "anna", io.Discard).held(strings.Repeat("A", 22))

@@ -26,9 +26,9 @@ var never = []string{"completion", "help", "version"}
 // example is a file of settings in which everything is as it is without one.
 func example(root *cobra.Command) []byte {
 	var b bytes.Buffer
-	b.WriteString(`# Settings of ramai: $XDG_CONFIG_HOME/ramai/config.toml, or --config FILE. The flag on the command line is stronger than
-# RAMAI_ and its name in the environment (RAMAI_LISTEN, RAMAI_TRUST_PROXY), and that is stronger than this file.
-# Everything here is as it is without the file. What stands above the tables is for all commands that have it.
+	b.WriteString(`# Settings of ramai: $XDG_CONFIG_HOME/ramai/config.toml, or --config FILE. A flag on the command line takes precedence over the
+# environment (RAMAI_LISTEN for --listen, RAMAI_TRUST_PROXY for --trust-proxy), which takes precedence over this file. The values
+# shown are the defaults. Settings above the tables apply to all commands that have them.
 
 # server = "http://127.0.0.1:2000"
 `)

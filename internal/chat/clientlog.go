@@ -34,14 +34,14 @@ func NewClientLog(logger *slog.Logger, now func() time.Time, texts bool) *Client
 // Connected logs a connection that is a session from now on.
 func (l *ClientLog) Connected(from netip.AddrPort, protocol Protocol, room string, deflate bool) {
 	if l.allow(from) {
-		l.logger.Info("New connection", "remote", from, "protocol", protocol.String(), "room", room, "deflate", deflate)
+		l.logger.Info("New connection", "remote", from, "transport", protocol.String(), "room", room, "deflate", deflate)
 	}
 }
 
 // Closed logs the end of a session, and why.
 func (l *ClientLog) Closed(from netip.AddrPort, protocol Protocol, why string) {
 	if l.allow(from) {
-		l.logger.Info("Connection closed", "remote", from, "protocol", protocol.String(), "reason", why)
+		l.logger.Info("Connection closed", "remote", from, "transport", protocol.String(), "reason", why)
 	}
 }
 

@@ -68,7 +68,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	connections   = desc("connections", "Open connections, by protocol.", "protocol")
+	connections   = desc("connections", "Open connections, by transport.", "transport")
 	subscribers   = desc("subscribers", "Subscribers of all rooms. A connection subscribes to each room it is in.")
 	behind        = desc("subscribers_behind", "Subscribers that are behind by at least this many messages.", "messages")
 	slowConsumers = desc("slow_consumers", "Subscribers that are behind and have made no progress for 10 s.")
