@@ -155,7 +155,7 @@ func (s *Server) open() (<-chan *eventlog.Outcome, error) {
 			}, err
 		},
 	})
-	if err := s.configure(); err != nil {
+	if err := errors.Join(s.renewKeys(), s.configure()); err != nil {
 		return nil, err
 	}
 	s.openChat()
@@ -240,14 +240,19 @@ func (s *Server) submit(sub eventlog.Submission, room func()) error {
 	return s.eventlog.Submit(sub, room)
 }
 
-// configure submits new keys for names whose keys this version computes differently, and the configured limits, if they
-// are not those that apply.
-func (s *Server) configure() error {
+// renewKeys submits new keys for names whose keys this version computes differently. The tables do not change while the server
+// runs, so it is called once.
+func (s *Server) renewKeys() error {
 	for _, renew := range eventlog.RenewedKeys(s.store, names.Key) {
 		if err := s.eventlog.Submit(eventlog.Submission{Command: renew}, nil); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// configure submits the configured limits, if they are not those that apply.
+func (s *Server) configure() error {
 	limits := eventlog.Limits{MaxRooms: s.cfg.MaxRooms}
 	if s.store.Limits() == limits {
 		return nil
