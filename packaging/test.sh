@@ -59,7 +59,7 @@ $start --listen 127.0.0.1:0 >"$root/out" 2>&1 &
 server=$!
 url=
 for _ in $(seq 100); do
-	url=$(sed -n 's|.*ramai join \(http://[0-9.:]*\)$|\1|p' "$root/out")
+	url=$(sed -n 's|.* msg=listening address=\([^ ]*\).*|http://\1|p' "$root/out")
 	[ -z "$url" ] || break
 	sleep 0.1
 done
