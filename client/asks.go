@@ -10,18 +10,18 @@ import (
 // ask is a request that is answered by a frame or by an error. An error does not name its request, so requests are sent
 // one at a time: the first of the queue is the one that waits for its answer.
 type ask struct {
-	frame wire.Frame // a Join is made anew when it goes out: its room may have moved on
-	sent  bool
-	hold  time.Time               // not before this
-	done  func(wire.Frame, error) // for History and Who, whose answers are not events
+	frame     wire.Frame // a Join is made anew when it goes out: its room may have moved on
+	sent      bool
+	notBefore time.Time               // not before this
+	done      func(wire.Frame, error) // for History and Who, whose answers are not events
 }
 
-func (a *ask) joins(name string) bool {
+func (a *ask) isJoin(name string) bool {
 	j, ok := a.frame.(wire.Join)
 	return ok && j.Room == name
 }
 
-func (a *ask) names() bool {
+func (a *ask) isName() bool {
 	_, ok := a.frame.(wire.Name)
 	return ok
 }
@@ -32,7 +32,7 @@ func (c *core) setName(name string) {
 	if !c.open {
 		return
 	}
-	c.asks = slices.DeleteFunc(c.asks, func(a *ask) bool { return !a.sent && a.names() })
+	c.asks = slices.DeleteFunc(c.asks, func(a *ask) bool { return !a.sent && a.isName() })
 	c.asks = append(c.asks, &ask{frame: wire.Name{Name: name}})
 }
 
@@ -53,12 +53,12 @@ func (c *core) askAnew(held string) {
 func (c *core) dropAsks() {
 	c.asks = slices.DeleteFunc(c.asks, func(a *ask) bool { return a.done == nil })
 	for _, a := range c.asks {
-		a.sent, a.hold = false, time.Time{}
+		a.sent, a.notBefore = false, time.Time{}
 	}
 }
 
-// forget gives up a request. Its answer, if one is on its way, is dropped.
-func (c *core) forget(a *ask) {
+// cancelAsk gives up a request. Its answer, if one is on its way, is dropped.
+func (c *core) cancelAsk(a *ask) {
 	a.done = func(wire.Frame, error) {}
 	if !a.sent {
 		c.asks = slices.DeleteFunc(c.asks, func(b *ask) bool { return a == b })
@@ -66,7 +66,7 @@ func (c *core) forget(a *ask) {
 }
 
 func (c *core) nextAsk(now time.Time) ([]byte, bool) {
-	if len(c.asks) == 0 || c.asks[0].sent || now.Before(c.asks[0].hold) {
+	if len(c.asks) == 0 || c.asks[0].sent || now.Before(c.asks[0].notBefore) {
 		return nil, false
 	}
 	a := c.asks[0]
@@ -82,7 +82,7 @@ func (c *core) askWake() time.Time {
 	if len(c.asks) == 0 || c.asks[0].sent {
 		return time.Time{}
 	}
-	return c.asks[0].hold
+	return c.asks[0].notBefore
 }
 
 // saysWait reports whether messages have to wait for requests: for a name, so that they are posted under it; for a join
@@ -91,7 +91,7 @@ func (c *core) askWake() time.Time {
 func (c *core) saysWait() bool {
 	return slices.ContainsFunc(c.asks, func(a *ask) bool {
 		j, join := a.frame.(wire.Join)
-		return a.names() || join && (!a.sent || j.After == nil)
+		return a.isName() || join && (!a.sent || j.After == nil)
 	})
 }
 
@@ -113,7 +113,7 @@ func (c *core) answered(now time.Time, f wire.Frame, raw []byte) {
 			asked, ok := a.frame.(wire.Name)
 			return ok && (asked.Name == "") == (f.Name == "")
 		}
-		if _, ok := c.popAsk(answers); ok && !slices.ContainsFunc(c.asks, (*ask).names) {
+		if _, ok := c.popAsk(answers); ok && !slices.ContainsFunc(c.asks, (*ask).isName) {
 			c.name = f.Name // as the server writes it
 		}
 		c.emit(f, raw)
@@ -128,7 +128,7 @@ func (c *core) answered(now time.Time, f wire.Frame, raw []byte) {
 			return ok && w.Room == f.Room
 		})
 	case wire.Error:
-		c.fault(now, f, raw)
+		c.onError(now, f, raw)
 	}
 }
 
@@ -138,10 +138,10 @@ func (c *core) deliver(f wire.Frame, fits func(*ask) bool) {
 	}
 }
 
-// fault takes an error frame. It is about the request that waits, if there is one.
-func (c *core) fault(now time.Time, f wire.Error, raw []byte) {
+// onError takes an error frame. It is about the request that waits, if there is one.
+func (c *core) onError(now time.Time, f wire.Error, raw []byte) {
 	if len(c.asks) > 0 && c.asks[0].sent && f.RetryAfterMS > 0 {
-		c.asks[0].sent, c.asks[0].hold = false, now.Add(retryAfter(f.RetryAfterMS))
+		c.asks[0].sent, c.asks[0].notBefore = false, now.Add(retryAfter(f.RetryAfterMS))
 		return
 	}
 	a, ok := c.popAsk(func(*ask) bool { return true })

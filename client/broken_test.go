@@ -16,13 +16,13 @@ import (
 	"ramai/wire"
 )
 
-// fragile is a connection whose Read and Write break down when they are told to.
-type fragile struct {
+// failingConn is a connection whose Read and Write break down when they are told to.
+type failingConn struct {
 	net.Conn
 	reads, writes *atomic.Bool
 }
 
-func (c fragile) Read(b []byte) (int, error) {
+func (c failingConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if c.reads.Load() {
 		panic("a fault of the test's")
@@ -30,7 +30,7 @@ func (c fragile) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func (c fragile) Write(b []byte) (int, error) {
+func (c failingConn) Write(b []byte) (int, error) {
 	if c.writes.Load() {
 		panic("a fault of the test's")
 	}
@@ -81,7 +81,7 @@ func TestBroken(t *testing.T) {
 					}
 				})
 				var reads, writes atomic.Bool
-				n.lossy = func(conn net.Conn) net.Conn { return fragile{conn, &reads, &writes} }
+				n.lossy = func(conn net.Conn) net.Conn { return failingConn{conn, &reads, &writes} }
 				client := dial(t, n, Config{Last: NoJoin})
 				if _, err := client.Next(t.Context()); err != nil {
 					t.Fatal(err)

@@ -132,7 +132,7 @@ func newClient(config Config) (*Client, error) {
 	}
 	c := &Client{
 		dialer: dialer{url: u, offer: !config.Plain, name: config.Name, tls: config.TLS, dial: config.DialContext, proxy: http.ProxyFromEnvironment,
-			patience: greeting},
+			timeout: greeting},
 		logger: config.Logger,
 		wake:   make(chan struct{}, 1),
 		ready:  make(chan struct{}, 1),
@@ -181,7 +181,7 @@ func (c *Client) Plain() bool { return c.core.plain }
 func (c *Client) Next(ctx context.Context) (Event, error) {
 	for {
 		c.mu.Lock()
-		e, ok := c.core.take()
+		e, ok := c.core.pop()
 		err := c.err
 		c.mu.Unlock()
 		if ok {
@@ -263,7 +263,7 @@ func (c *Client) Join(name string, last int) error {
 	if last < 0 || last > wire.MaxLast {
 		return fmt.Errorf("invalid number of old messages %d (want 0 to %d)", last, wire.MaxLast)
 	}
-	return c.enter(room{name: name, last: last})
+	return c.joinRoom(room{name: name, last: last})
 }
 
 // JoinAfter is Join for a reader that has everything up to at: it asks for everything after that. If the server's
@@ -272,10 +272,10 @@ func (c *Client) JoinAfter(name string, at wire.Position) error {
 	if at.HistoryID == "" {
 		return errors.New("the position has no log; use Join to join without one")
 	}
-	return c.enter(room{name: name, historyID: at.HistoryID, epoch: at.Epoch, n: at.N})
+	return c.joinRoom(room{name: name, historyID: at.HistoryID, epoch: at.Epoch, n: at.N})
 }
 
-func (c *Client) enter(r room) error {
+func (c *Client) joinRoom(r room) error {
 	if err := wire.CheckRoom(r.name); err != nil {
 		return err
 	}
@@ -374,7 +374,7 @@ func (c *Client) ask(ctx context.Context, f wire.Frame) (wire.Frame, error) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.callers--
-		c.core.forget(a)
+		c.core.cancelAsk(a)
 	}()
 	select {
 	case got := <-answers:

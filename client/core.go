@@ -79,7 +79,7 @@ func (c *core) disconnected(now time.Time, err error) time.Duration {
 		r.joined = false
 	}
 	c.dropAsks()
-	c.unsend()
+	c.requeue()
 	c.emit(Disconnected{Err: err, Wait: wait}, nil)
 	return wait
 }
@@ -144,7 +144,7 @@ func (c *core) received(now time.Time, b []byte) error {
 		if f.Kind == "held" {
 			var held struct{ ID string }
 			if json.Unmarshal(b, &held) == nil {
-				c.hold(f.Room, held.ID)
+				c.onHeld(f.Room, held.ID)
 			}
 		}
 		return c.unknown(f, b)
@@ -220,8 +220,8 @@ func (c *core) emit(f wire.Frame, raw []byte) {
 // eventSize is roughly what an event costs in addition to its bytes.
 const eventSize = 100
 
-// take returns the oldest event that was not returned yet.
-func (c *core) take() (Event, bool) {
+// pop returns the oldest event that was not returned yet.
+func (c *core) pop() (Event, bool) {
 	if len(c.events) == 0 {
 		return Event{}, false
 	}

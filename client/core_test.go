@@ -38,7 +38,7 @@ func heard(c *core) []wire.Frame {
 // events takes the events: what the server sent, and the states of messages.
 func events(c *core) (frames []wire.Frame, states []Sent) {
 	for {
-		e, ok := c.take()
+		e, ok := c.pop()
 		if !ok {
 			return frames, states
 		}
@@ -123,7 +123,7 @@ func TestReset(t *testing.T) {
 	}
 }
 
-func TestBrokenPromises(t *testing.T) {
+func TestInvalidServer(t *testing.T) {
 	tests := []struct {
 		name  string
 		frame wire.Frame
@@ -220,7 +220,7 @@ func TestOldTextsAreNotSentAgain(t *testing.T) {
 	}
 }
 
-func TestRefusedFlightGoesAgainInOrder(t *testing.T) {
+func TestRefusedMessagesResentInOrder(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	c := opened(t, 0)
 	var ids []string
@@ -294,7 +294,7 @@ func TestTextTooLargeForAFrame(t *testing.T) {
 	}
 }
 
-func TestNameGoesBeforeWhatIsSaid(t *testing.T) {
+func TestNameSentFirst(t *testing.T) {
 	c := newCore()
 	c.setName("zoe")
 	c.join(room{name: "lobby"})
@@ -329,7 +329,7 @@ func TestNameGoesBeforeWhatIsSaid(t *testing.T) {
 }
 
 // A name that is taken away is no answer to who asks for one.
-func TestNameIsTakenAway(t *testing.T) {
+func TestNameLost(t *testing.T) {
 	c := opened(t, 0)
 	c.setName("zoe")
 	sent(c, time.Time{})
@@ -350,7 +350,7 @@ func TestNameIsTakenAway(t *testing.T) {
 	}
 }
 
-func TestFaultsFindTheirRequest(t *testing.T) {
+func TestErrorsMatchRequests(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	c := opened(t, 0)
 	c.setName("zoe")
@@ -393,13 +393,13 @@ func TestFaultsFindTheirRequest(t *testing.T) {
 func TestBackoff(t *testing.T) {
 	c := newCore() // its jitter is always the longest wait
 	now := time.Unix(1e9, 0)
-	lose := func(stood time.Duration) time.Duration {
+	disconnect := func(connectedFor time.Duration) time.Duration {
 		c.connected()
 		feed(t, c, now, welcome(""))
 		if c.greetings > 0 {
 			feed(t, c, now, welcome(""))
 		}
-		now = now.Add(stood)
+		now = now.Add(connectedFor)
 		return c.disconnected(now, errCut)
 	}
 	want := []time.Duration{100, 200, 400, 800, 1600, 3200, 6400, 10000, 10000}
@@ -408,10 +408,10 @@ func TestBackoff(t *testing.T) {
 			t.Errorf("attempt %d waits %v, want %v", i, got, w*time.Millisecond)
 		}
 	}
-	if got := lose(time.Second); got != maxWait {
+	if got := disconnect(time.Second); got != maxWait {
 		t.Errorf("after a connection that was broken off at once: %v", got)
 	}
-	if got := lose(10 * time.Second); got != firstWait {
+	if got := disconnect(10 * time.Second); got != firstWait {
 		t.Errorf("after a good connection: %v", got)
 	}
 	c.connected()
@@ -447,7 +447,7 @@ func TestLeaveAndJoinAgain(t *testing.T) {
 	}
 }
 
-func TestRoomStateIsForThoseInTheRoom(t *testing.T) {
+func TestRoomStateOnlyWhenJoined(t *testing.T) {
 	c := opened(t, 3)
 	got := feed(t, c, time.Time{}, wire.Presence{Room: "tea", Count: 2}, wire.Typing{Room: "tea"}, wire.Presence{Room: "lobby", Count: 3},
 		wire.Typing{Room: "lobby"}, wire.Pong{}, wire.Page{Room: "lobby"})

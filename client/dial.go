@@ -27,8 +27,8 @@ const (
 	readLimit   = 1 << 20          // bytes of a message from the server; a page has 64 KiB
 )
 
-// gateHint helps if something other than ramai answers.
-const gateHint = "A proxy in front may ask for a password; put it into the address: https://NAME:PASSWORD@HOST"
+// proxyAuthHint helps if something other than ramai answers.
+const proxyAuthHint = "A proxy in front may ask for a password; put it into the address: https://NAME:PASSWORD@HOST"
 
 // A RefusedError is the answer of a server that refused the connection or the request.
 type RefusedError struct {
@@ -43,7 +43,7 @@ func (e *RefusedError) Error() string {
 	if e.Reason == "" {
 		answer := fmt.Sprintf("the server answered %d %s; is it one of ramai's?", e.Status, http.StatusText(e.Status))
 		if e.Status < 500 {
-			answer += " " + gateHint
+			answer += " " + proxyAuthHint
 		}
 		return answer
 	}
@@ -108,7 +108,7 @@ type dialer struct {
 	dial  func(ctx context.Context, network, address string) (net.Conn, error)
 	proxy func(*http.Request) (*url.URL, error) // which proxy a request goes through; nil: none
 
-	patience time.Duration // for the first frame
+	timeout time.Duration // for the first frame
 }
 
 // link is one open connection.
@@ -162,8 +162,8 @@ func (d *dialer) greeted(ctx context.Context, l *link, last int) (*link, error) 
 		kind, b, err := l.Conn.Read(reading)
 		first <- frame{kind, b, err}
 	}()
-	patience := time.NewTimer(d.patience)
-	defer patience.Stop()
+	timeout := time.NewTimer(d.timeout)
+	defer timeout.Stop()
 	select {
 	case f := <-first:
 		l.early = &f
@@ -172,7 +172,7 @@ func (d *dialer) greeted(ctx context.Context, l *link, last int) (*link, error) 
 		}
 		stop()
 		return l, nil
-	case <-patience.C:
+	case <-timeout.C:
 		stop()
 		l.CloseNow()
 		<-first
@@ -206,7 +206,7 @@ func (d *dialer) open(ctx context.Context, last int) (*link, error) {
 		return nil, err
 	}
 	defer transport.CloseIdleConnections() // one that was refused
-	options := &websocket.DialOptions{HTTPClient: &http.Client{Transport: transport, CheckRedirect: stay}}
+	options := &websocket.DialOptions{HTTPClient: &http.Client{Transport: transport, CheckRedirect: checkRedirect}}
 	target := *d.url
 	if d.offer {
 		options.Subprotocols = []string{wire.Protocol}
@@ -280,10 +280,10 @@ func cause(err error) error {
 	return err
 }
 
-// A server that lives answers a ping, and so never lets the client wait longer than silence for the next byte.
+// A server that lives answers a ping, and so never lets the client wait longer than readTimeout for the next byte.
 const (
-	pingEvery = 30 * time.Second
-	silence   = pingEvery + 30*time.Second
+	pingEvery   = 30 * time.Second
+	readTimeout = pingEvery + 30*time.Second
 )
 
 // watched is a connection whose Read fails after silence. Only a read that waits can find the server silent, so a slow
@@ -291,7 +291,7 @@ const (
 type watched struct{ net.Conn }
 
 func (w watched) Read(b []byte) (int, error) {
-	if err := w.Conn.SetReadDeadline(time.Now().Add(silence)); err != nil {
+	if err := w.Conn.SetReadDeadline(time.Now().Add(readTimeout)); err != nil {
 		return 0, err
 	}
 	return w.Conn.Read(b)

@@ -17,11 +17,11 @@ type fakeServer struct {
 	rooms     map[string]*fakeRoom
 
 	// Of the connection.
-	session string
-	joined  map[string]uint64 // position a room
-	refused string            // the id that has to come again first
-	toHear  [][]byte          // frames on their way to the client
-	fromIt  [][]byte          // frames on their way from it
+	session    string
+	joined     map[string]uint64 // position a room
+	refused    string            // the id that has to come again first
+	toClient   [][]byte          // frames on their way to the client
+	fromClient [][]byte          // frames on their way from it
 
 	refuseNext time.Duration // how the next say is refused, if not 0
 	saves      []string      // texts in the order they were stored, of this client
@@ -61,15 +61,15 @@ func (s *fakeServer) welcome() wire.Welcome {
 
 // cut loses all that is on its way.
 func (s *fakeServer) cut() {
-	s.joined, s.refused, s.toHear, s.fromIt = map[string]uint64{}, "", nil, nil
+	s.joined, s.refused, s.toClient, s.fromClient = map[string]uint64{}, "", nil, nil
 }
 
-func (s *fakeServer) send(f wire.Frame) { s.toHear = append(s.toHear, wire.Append(nil, f)) }
+func (s *fakeServer) send(f wire.Frame) { s.toClient = append(s.toClient, wire.Append(nil, f)) }
 
 // work takes one frame of the client's.
 func (s *fakeServer) work() {
-	request, bad := wire.ParseRequest(s.fromIt[0])
-	s.fromIt = s.fromIt[1:]
+	request, bad := wire.ParseRequest(s.fromClient[0])
+	s.fromClient = s.fromClient[1:]
 	if bad != nil {
 		panic(bad)
 	}
@@ -111,8 +111,8 @@ func (s *fakeServer) join(f wire.Join) {
 	s.joined[f.Room] = at
 }
 
-// tell sends what one joined room has for the client, as far as its position is behind.
-func (s *fakeServer) tell(name string) {
+// sendRoom sends what one joined room has for the client, as far as its position is behind.
+func (s *fakeServer) sendRoom(name string) {
 	at, ok := s.joined[name]
 	r := s.room(name)
 	if !ok || at >= r.n {

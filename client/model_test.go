@@ -14,33 +14,33 @@ import (
 
 // world is a core and a server that a test steps.
 type world struct {
-	t      interface{ Fatalf(string, ...any) }
-	core   *core
-	server *fakeServer
-	now    time.Time
-	up     bool
-	heard  map[string][]wire.Message // by room
-	at     map[string]uint64         // the position that the events tell, by room
-	gaps   map[string]int
-	resets int
+	t         interface{ Fatalf(string, ...any) }
+	core      *core
+	server    *fakeServer
+	now       time.Time
+	connected bool
+	received  map[string][]wire.Message // by room
+	at        map[string]uint64         // the position that the events tell, by room
+	gaps      map[string]int
+	resets    int
 }
 
 func newWorld(t interface{ Fatalf(string, ...any) }) *world {
 	w := &world{t: t, core: newCore(), server: newFakeServer(), now: time.Unix(1e9, 0),
-		heard: map[string][]wire.Message{}, at: map[string]uint64{}, gaps: map[string]int{}}
+		received: map[string][]wire.Message{}, at: map[string]uint64{}, gaps: map[string]int{}}
 	return w
 }
 
 func (w *world) connect() {
 	w.core.connected()
 	w.server.connect()
-	w.up = true
+	w.connected = true
 }
 
 func (w *world) cut() {
 	w.server.cut()
 	w.now = w.now.Add(w.core.disconnected(w.now, errCut))
-	w.up = false
+	w.connected = false
 	w.events()
 }
 
@@ -48,19 +48,19 @@ func (w *world) cut() {
 func (w *world) send() bool {
 	b, ok := w.core.next(w.now)
 	if ok {
-		w.server.fromIt = append(w.server.fromIt, b)
+		w.server.fromClient = append(w.server.fromClient, b)
 	}
 	w.check()
 	return ok
 }
 
-// hear gives the client one frame, if there is one.
-func (w *world) hear() bool {
-	if len(w.server.toHear) == 0 {
+// receive gives the client one frame, if there is one.
+func (w *world) receive() bool {
+	if len(w.server.toClient) == 0 {
 		return false
 	}
-	b := w.server.toHear[0]
-	w.server.toHear = w.server.toHear[1:]
+	b := w.server.toClient[0]
+	w.server.toClient = w.server.toClient[1:]
 	if err := w.core.received(w.now, b); err != nil {
 		w.t.Fatalf("the server keeps its promises, but the client says: %v", err)
 	}
@@ -72,8 +72,8 @@ func (w *world) hear() bool {
 // check holds the core to its invariants.
 func (w *world) check() {
 	o := &w.core.outbox
-	if o.sent > o.tried || o.tried > len(o.says) {
-		w.t.Fatalf("outbox: sent %d, tried %d of %d", o.sent, o.tried, len(o.says))
+	if o.sent > o.attempted || o.attempted > len(o.says) {
+		w.t.Fatalf("outbox: sent %d, tried %d of %d", o.sent, o.attempted, len(o.says))
 	}
 	if wake := w.core.wake(w.now); !wake.IsZero() && !wake.After(w.now) {
 		w.t.Fatalf("wake is %v, which is not after now, %v", wake, w.now)
@@ -83,7 +83,7 @@ func (w *world) check() {
 // events takes what the user hears and holds it to promises 1 and 4: in order, each number once, holes named.
 func (w *world) events() {
 	for {
-		e, ok := w.core.take()
+		e, ok := w.core.pop()
 		if !ok {
 			if w.core.size != 0 {
 				w.t.Fatalf("no events are left, but they have %d bytes", w.core.size)
@@ -112,7 +112,7 @@ func (w *world) events() {
 				w.t.Fatalf("heard number %d of %s after %d", f.N, f.Room, w.at[f.Room])
 			}
 			w.at[f.Room] = f.N
-			w.heard[f.Room] = append(w.heard[f.Room], f)
+			w.received[f.Room] = append(w.received[f.Room], f)
 		}
 	}
 }
@@ -124,18 +124,18 @@ func (w *world) settle(rooms ...string) {
 		if i > 100_000 {
 			w.t.Fatalf("no end: %d pending, asks %d", len(w.core.outbox.says), len(w.core.asks))
 		}
-		if !w.up {
+		if !w.connected {
 			w.connect()
 		}
 		busy := w.send()
-		for len(w.server.fromIt) > 0 {
+		for len(w.server.fromClient) > 0 {
 			w.server.work()
 			busy = true
 		}
 		for _, r := range rooms {
-			w.server.tell(r)
+			w.server.sendRoom(r)
 		}
-		for w.hear() {
+		for w.receive() {
 			busy = true
 		}
 		if busy {
@@ -149,13 +149,13 @@ func (w *world) settle(rooms ...string) {
 	}
 }
 
-// TestCoreKeepsThePromises steps a client through random cuts, refusals, retention and changes of the log, and holds
+// TestCoreModel steps a client through random cuts, refusals, retention and changes of the log, and holds
 // what it heard and what was stored to the promises.
-func TestCoreKeepsThePromises(t *testing.T) {
+func TestCoreModel(t *testing.T) {
 	rooms := []string{"lobby", "tea"}
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t)
-		harsh := rapid.Bool().Draw(t, "harsh") // retention and new logs: then not everything is heard
+		deletes := rapid.Bool().Draw(t, "harsh") // retention and new logs: then not everything is heard
 		var said []string
 		others, logs := 0, 0
 		for _, r := range rooms {
@@ -173,7 +173,7 @@ func TestCoreKeepsThePromises(t *testing.T) {
 				w.server.store(room.Draw(t, "another says in"), "somebody else", "o"+strconv.Itoa(others), "other "+strconv.Itoa(others))
 			},
 			func() {
-				if !w.up {
+				if !w.connected {
 					w.connect()
 				} else if rapid.IntRange(0, 3).Draw(t, "cut if 0") == 0 {
 					w.cut()
@@ -181,31 +181,31 @@ func TestCoreKeepsThePromises(t *testing.T) {
 			},
 			func() { w.send() },
 			func() {
-				for range min(len(w.server.fromIt), rapid.IntRange(1, 3).Draw(t, "the server takes")) {
+				for range min(len(w.server.fromClient), rapid.IntRange(1, 3).Draw(t, "the server takes")) {
 					w.server.work()
 				}
 			},
-			func() { w.server.tell(room.Draw(t, "tell of")) },
+			func() { w.server.sendRoom(room.Draw(t, "tell of")) },
 			func() {
 				for range rapid.IntRange(1, 3).Draw(t, "hear") {
-					w.hear()
+					w.receive()
 				}
 			},
 			func() { w.now = w.now.Add(7 * time.Millisecond) },
 			func() { w.server.refuseNext = 5 * time.Millisecond },
 			func() { // a frame twice: heard already, so heard no more
-				if n := len(w.server.toHear); n > 0 && strings.Contains(string(w.server.toHear[n-1]), `"type":"message"`) {
-					w.server.toHear = append(w.server.toHear, w.server.toHear[n-1])
+				if n := len(w.server.toClient); n > 0 && strings.Contains(string(w.server.toClient[n-1]), `"type":"message"`) {
+					w.server.toClient = append(w.server.toClient, w.server.toClient[n-1])
 				}
 			},
 		}
-		if harsh {
+		if deletes {
 			actions = append(actions, func() {
-				if !w.up { // a room that is read keeps what its readers have not had
+				if !w.connected { // a room that is read keeps what its readers have not had
 					w.server.forget(room.Draw(t, "forget of"), 2)
 				}
 			}, func() {
-				if !w.up && rapid.IntRange(0, 3).Draw(t, "another log if 0") == 0 {
+				if !w.connected && rapid.IntRange(0, 3).Draw(t, "another log if 0") == 0 {
 					logs++
 					w.server.anotherLog(logs)
 				}
@@ -227,11 +227,11 @@ func TestCoreKeepsThePromises(t *testing.T) {
 			if w.at[name] != r.n {
 				t.Fatalf("%s: at %d of %d", name, w.at[name], r.n)
 			}
-			if !harsh && !heardAll(w.heard[name], r.messages) {
-				t.Fatalf("%s: heard %v\nof %v", name, texts(w.heard[name]), texts(r.messages))
+			if !deletes && !heardAll(w.received[name], r.messages) {
+				t.Fatalf("%s: heard %v\nof %v", name, texts(w.received[name]), texts(r.messages))
 			}
-			own, ownSaved := by(w.core.by, w.heard[name]), by(w.core.by, r.messages)
-			if !harsh && own != ownSaved {
+			own, ownSaved := by(w.core.by, w.received[name]), by(w.core.by, r.messages)
+			if !deletes && own != ownSaved {
 				t.Fatalf("%s: heard %d of its own %d", name, own, ownSaved)
 			}
 		}

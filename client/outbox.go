@@ -11,17 +11,17 @@ import (
 )
 
 const (
-	maxFlight   = 128                        // messages sending at once
-	plainFlight = 64                         // lines of the plain protocol sent without an echo
-	plainStall  = 30 * time.Second           // after this long without an echo more lines are sent: some never get one
-	retryFor    = wire.IDLife - 24*time.Hour // a message that may be saved is sent again; clocks may differ a little
-	plainText   = 4000                       // bytes that most servers take on the plain protocol, which does not say
+	maxInFlight      = 128                        // messages sending at once
+	plainMaxInFlight = 64                         // lines of the plain protocol sent without an echo
+	echoTimeout      = 30 * time.Second           // after this long without an echo more lines are sent: some never get one
+	retryFor         = wire.IDLife - 24*time.Hour // a message that may be saved is sent again; clocks may differ a little
+	plainText        = 4000                       // bytes that most servers take on the plain protocol, which does not say
 )
 
 // say is a message until its state is final.
 type say struct {
 	room, id, text string
-	tried          time.Time // when it was first sent, by the time of day; zero: never
+	firstSent      time.Time // when it was first sent, by the time of day; zero: never
 }
 
 // outbox holds the messages whose state is not final, in order. It has no bound: while there is no connection it grows
@@ -30,30 +30,30 @@ type say struct {
 // says[:sent] are sending, the others wait. says[:tried] were sent over this connection or an earlier one: the server may
 // answer them. So sent <= tried <= len(says).
 type outbox struct {
-	says        []say
-	sent, tried int
-	held        []say // kept by the server for a moderator; they leave no gap in the window
-	count       int   // messages so far, for ids
+	says            []say
+	sent, attempted int
+	held            []say // kept by the server for a moderator; they leave no gap in the window
+	count           int   // messages so far, for ids
 
-	window   int       // how many may be sending
-	full     int       // the limit to which the window grows
-	notUntil time.Time // nothing is sent before this
-	echoed   time.Time // plain protocol: when an echo last arrived, or the first line was sent
+	window    int       // how many may be sending
+	full      int       // the limit to which the window grows
+	notBefore time.Time // nothing is sent before this
+	echoed    time.Time // plain protocol: when an echo last arrived, or the first line was sent
 }
 
 // open starts a connection of ramai.v1. A server that limits rates refuses everything beyond a burst, so no more is sent
 // at once.
 func (o *outbox) open(l wire.Limits) {
-	o.full = maxFlight
+	o.full = maxInFlight
 	if l.Rate > 0 && l.Burst > 0 {
-		o.full = min(l.Burst, maxFlight)
+		o.full = min(l.Burst, maxInFlight)
 	}
 	o.window = o.full
 }
 
 // find returns the index of a message that was sent, or -1.
 func (o *outbox) find(room, id string) int {
-	return slices.IndexFunc(o.says[:o.tried], func(s say) bool { return s.id == id && s.room == room })
+	return slices.IndexFunc(o.says[:o.attempted], func(s say) bool { return s.id == id && s.room == room })
 }
 
 // remove costs i steps, not len(says): messages with an answer are at the front.
@@ -64,8 +64,8 @@ func (o *outbox) remove(i int) {
 	if i < o.sent {
 		o.sent--
 	}
-	if i < o.tried {
-		o.tried--
+	if i < o.attempted {
+		o.attempted--
 	}
 }
 
@@ -75,9 +75,9 @@ func (o *outbox) wake(plain bool) time.Time {
 	case o.sent == len(o.says):
 		return time.Time{}
 	case plain && o.sent >= o.window:
-		return o.echoed.Add(plainStall)
+		return o.echoed.Add(echoTimeout)
 	}
-	return o.notUntil
+	return o.notBefore
 }
 
 // say queues a message and returns its id.
@@ -129,8 +129,8 @@ func (c *core) saved(now time.Time, room, id string, n uint64, at time.Time) {
 	}
 }
 
-// hold takes the answer that a moderator decides about a message.
-func (c *core) hold(room, id string) {
+// onHeld takes the answer that a moderator decides about a message.
+func (c *core) onHeld(room, id string) {
 	o := &c.outbox
 	if i := o.find(room, id); i >= 0 {
 		o.held = append(o.held, o.says[i])
@@ -179,11 +179,11 @@ func (c *core) rewind(i int, why Sent) {
 	o.sent = i
 }
 
-// unsend ends a connection. Over ramai.v1 all messages wait for the next one, where they are sent again. The plain
+// requeue ends a connection. Over ramai.v1 all messages wait for the next one, where they are sent again. The plain
 // protocol has no ids, so lines without an echo are not.
-func (c *core) unsend() {
+func (c *core) requeue() {
 	o := &c.outbox
-	for c.plain && o.tried > 0 {
+	for c.plain && o.attempted > 0 {
 		c.abandon(0, "the connection broke before the message was confirmed; it may or may not have been saved")
 	}
 	c.rewind(0, Sent{})
@@ -191,22 +191,22 @@ func (c *core) unsend() {
 		c.emit(o.held[i].sent(Waiting), nil)
 	}
 	o.says = append(o.held, o.says...)
-	o.tried += len(o.held)
-	o.held, o.notUntil = nil, time.Time{}
+	o.attempted += len(o.held)
+	o.held, o.notBefore = nil, time.Time{}
 }
 
 // nextSay returns the next message to send, as a frame or a line.
 func (c *core) nextSay(now time.Time) ([]byte, bool) {
 	o := &c.outbox
-	for o.sent < len(o.says) && !now.Before(o.notUntil) && !c.saysWait() {
+	for o.sent < len(o.says) && !now.Before(o.notBefore) && !c.saysWait() {
 		if o.sent >= o.window {
-			if !c.plain || now.Before(o.echoed.Add(plainStall)) {
+			if !c.plain || now.Before(o.echoed.Add(echoTimeout)) {
 				return nil, false
 			}
-			o.window = o.sent + plainFlight
+			o.window = o.sent + plainMaxInFlight
 		}
 		s := &o.says[o.sent]
-		if !c.plain && !s.tried.IsZero() && now.Round(0).Sub(s.tried) > retryFor {
+		if !c.plain && !s.firstSent.IsZero() && now.Round(0).Sub(s.firstSent) > retryFor {
 			c.abandon(o.sent, "the message was first sent more than six days ago; it may or may not have been saved")
 			continue
 		}
@@ -222,11 +222,11 @@ func (c *core) nextSay(now time.Time) ([]byte, bool) {
 		if o.sent == 0 {
 			o.echoed = now
 		}
-		if s.tried.IsZero() {
-			s.tried = now.Round(0) // a monotonic clock may stand still while the machine sleeps
+		if s.firstSent.IsZero() {
+			s.firstSent = now.Round(0) // a monotonic clock may stand still while the machine sleeps
 		}
 		o.sent++
-		o.tried = max(o.tried, o.sent)
+		o.attempted = max(o.attempted, o.sent)
 		c.emit(s.sent(Sending), nil)
 		return frame, true
 	}
@@ -254,7 +254,7 @@ func (c *core) refused(now time.Time, f wire.Refused, raw []byte) {
 	}
 	wait := retryAfter(f.RetryAfterMS)
 	c.rewind(i, Sent{Code: f.Code, Reason: f.Reason, RetryAfter: wait})
-	o.window, o.notUntil = 1, now.Add(wait)
+	o.window, o.notBefore = 1, now.Add(wait)
 }
 
 // line takes a line of the plain protocol.
@@ -263,7 +263,7 @@ func (c *core) line(now time.Time, raw []byte) {
 	o := &c.outbox
 	if !c.open {
 		c.greetings, c.open, c.opened = 0, true, now
-		o.window, o.full = plainFlight, plainFlight
+		o.window, o.full = plainMaxInFlight, plainMaxInFlight
 		c.emit(wire.Welcome{Text: text}, raw)
 		return
 	}

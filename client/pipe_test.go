@@ -56,12 +56,12 @@ func (n *network) Addr() net.Addr { return &net.UnixAddr{Name: "memory"} }
 
 // stream is one direction.
 type stream struct {
-	mu     sync.Mutex
-	cond   *sync.Cond
-	b      []byte
-	closed bool
-	late   time.Time // the reader's deadline
-	timer  *time.Timer
+	mu           sync.Mutex
+	cond         *sync.Cond
+	b            []byte
+	closed       bool
+	readDeadline time.Time // the reader's deadline
+	timer        *time.Timer
 }
 
 // do calls f under the lock and wakes the reader.
@@ -91,7 +91,7 @@ func (s *stream) read(b []byte) (int, error) {
 			return n, nil
 		case s.closed:
 			return 0, io.EOF
-		case !s.late.IsZero() && !time.Now().Before(s.late):
+		case !s.readDeadline.IsZero() && !time.Now().Before(s.readDeadline):
 			return 0, os.ErrDeadlineExceeded
 		}
 		s.cond.Wait()
@@ -127,7 +127,7 @@ func (p *pipe) Close() error {
 
 func (p *pipe) SetReadDeadline(t time.Time) error {
 	p.in.do(func() {
-		p.in.late = t
+		p.in.readDeadline = t
 		if p.in.timer != nil {
 			p.in.timer.Stop()
 			p.in.timer = nil

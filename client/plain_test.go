@@ -68,7 +68,7 @@ func TestPlainNotice(t *testing.T) {
 	}
 }
 
-func TestPlainWindowOpensAgainWithoutEchoes(t *testing.T) {
+func TestPlainWindowWithoutEchoes(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	c := newCore()
 	c.plain, c.room = true, "lobby"
@@ -77,13 +77,13 @@ func TestPlainWindowOpensAgainWithoutEchoes(t *testing.T) {
 	for range 100 {
 		c.say("lobby", "x")
 	}
-	if got := len(sent(c, now)); got != plainFlight {
+	if got := len(sent(c, now)); got != plainMaxInFlight {
 		t.Fatalf("sent %d lines at once", got)
 	}
-	if got := c.wake(now); !got.Equal(now.Add(plainStall)) {
+	if got := c.wake(now); !got.Equal(now.Add(echoTimeout)) {
 		t.Fatalf("wakes at %v", got)
 	}
-	if got := len(sent(c, now.Add(plainStall))); got != 100-plainFlight {
+	if got := len(sent(c, now.Add(echoTimeout))); got != 100-plainMaxInFlight {
 		t.Errorf("sent %d lines more", got)
 	}
 }

@@ -45,7 +45,7 @@ func (c *core) leave(name string) {
 		return
 	}
 	c.rooms = slices.Delete(c.rooms, i, i+1)
-	c.asks = slices.DeleteFunc(c.asks, func(a *ask) bool { return !a.sent && a.joins(name) })
+	c.asks = slices.DeleteFunc(c.asks, func(a *ask) bool { return !a.sent && a.isJoin(name) })
 	if c.open {
 		c.extra = append(c.extra, wire.Append(nil, wire.Leave{Room: name}))
 	}
@@ -86,7 +86,7 @@ func (c *core) joined(f wire.Joined, raw []byte) error {
 		return fmt.Errorf("room %s: the server changed to another log without saying so", f.Room)
 	}
 	r.joined, r.now = true, f.Epoch
-	c.popAsk(func(a *ask) bool { return a.joins(f.Room) })
+	c.popAsk(func(a *ask) bool { return a.isJoin(f.Room) })
 	c.emit(f, raw)
 	return nil
 }

@@ -21,7 +21,7 @@ const maxEvents = 256 << 10
 func (c *Client) run(l *link) {
 	defer close(c.done)
 	defer c.cancel()
-	err := guard(func() error {
+	err := recovered(func() error {
 		for {
 			err := c.serve(l)
 			if l, err = c.reconnect(err); err != nil {
@@ -37,17 +37,17 @@ func (c *Client) run(l *link) {
 // A BrokenError is a panic of one of the client's goroutines. It ends this client only: the program may have a terminal
 // to restore, or other clients.
 type BrokenError struct {
-	Fault any
+	Value any
 	Stack []byte
 }
 
 // Error returns the panic and its stack.
 func (e *BrokenError) Error() string {
-	return fmt.Sprintf("the client broke: %v\n%s", e.Fault, e.Stack)
+	return fmt.Sprintf("the client broke: %v\n%s", e.Value, e.Stack)
 }
 
-// guard returns a panic as an error.
-func guard(what func() error) (err error) {
+// recovered returns a panic as an error.
+func recovered(what func() error) (err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			err = &BrokenError{fault, debug.Stack()}
@@ -63,7 +63,7 @@ func (c *Client) serve(l *link) error {
 	broken := make(chan error, 2)
 	help := func(what func()) {
 		helpers.Go(func() {
-			if err := guard(func() error { what(); return nil }); err != nil {
+			if err := recovered(func() error { what(); return nil }); err != nil {
 				broken <- err
 				cancel()
 			}
@@ -71,7 +71,7 @@ func (c *Client) serve(l *link) error {
 	}
 	help(func() { c.write(ctx, l) })
 	help(func() { ping(ctx, l) })
-	err := guard(func() error { return c.read(ctx, l) })
+	err := recovered(func() error { return c.read(ctx, l) })
 	cancel()
 	l.CloseNow() // its error says only that it was closed already
 	helpers.Wait()
@@ -188,7 +188,7 @@ func (c *Client) reconnect(err error) (*link, error) {
 		if errors.As(err, &refused) && refused.final() || errors.As(err, new(*BrokenError)) {
 			return nil, err
 		}
-		wait, closing := c.lost(err)
+		wait, closing := c.onDisconnect(err)
 		if closing {
 			return nil, ErrClosed
 		}
@@ -222,8 +222,8 @@ func (c *Client) reconnect(err error) (*link, error) {
 	}
 }
 
-// lost tells the core that the connection is gone.
-func (c *Client) lost(err error) (wait time.Duration, closing bool) {
+// onDisconnect tells the core that the connection is gone.
+func (c *Client) onDisconnect(err error) (wait time.Duration, closing bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	defer notify(c.ready)

@@ -57,7 +57,7 @@ func Rooms(ctx context.Context, config Config, after string, limit int) (*wire.R
 	}
 	rooms := new(wire.RoomsResponse)
 	if err := json.Unmarshal(b, rooms); err != nil || rooms.Rooms == nil {
-		return nil, errors.New("the server's answer is not a list of rooms; is it a ramai server of this version? " + gateHint)
+		return nil, errors.New("the server's answer is not a list of rooms; is it a ramai server of this version? " + proxyAuthHint)
 	}
 	return rooms, nil
 }
@@ -83,7 +83,7 @@ func get(ctx context.Context, config Config, path, query string) ([]byte, error)
 	if transport.DialContext == nil {
 		transport.DialContext = new(net.Dialer).DialContext
 	}
-	resp, err := (&http.Client{Transport: transport, CheckRedirect: stay}).Do(r)
+	resp, err := (&http.Client{Transport: transport, CheckRedirect: checkRedirect}).Do(r)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -123,7 +123,7 @@ func readFound(b []byte) (*SearchResponse, error) {
 	}
 	found := new(SearchResponse)
 	if err := errors.Join(json.Unmarshal(b, &raw), json.Unmarshal(b, &found.SearchResponse)); err != nil || raw.Hits == nil {
-		return nil, errors.New("the server's answer is not a search response; is it a ramai server? " + gateHint)
+		return nil, errors.New("the server's answer is not a search response; is it a ramai server? " + proxyAuthHint)
 	}
 	found.Raw = *raw.Hits
 	return found, nil

@@ -89,9 +89,9 @@ func (d *dialer) tunnel(ctx context.Context, proxy *url.URL, address string) (_ 
 	return conn, nil
 }
 
-// stay is for http.Client.CheckRedirect. It follows a redirect within a server, or to the same server over TLS.
+// checkRedirect is for http.Client.CheckRedirect. It follows a redirect within a server, or to the same server over TLS.
 // Elsewhere it would disclose the session.
-func stay(r *http.Request, via []*http.Request) error {
+func checkRedirect(r *http.Request, via []*http.Request) error {
 	from, to := origin.Of(via[0].URL.Scheme, via[0].URL.Host), origin.Of(r.URL.Scheme, r.URL.Host)
 	if to != from && !to.Upgrades(from) || len(via) > 5 {
 		return http.ErrUseLastResponse

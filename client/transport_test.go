@@ -171,7 +171,7 @@ func TestRedirects(t *testing.T) {
 		from, to := &http.Request{}, &http.Request{}
 		from.URL, _ = url.Parse(c.from)
 		to.URL, _ = url.Parse(c.to)
-		if got := stay(to, []*http.Request{from}) == nil; got != c.follows {
+		if got := checkRedirect(to, []*http.Request{from}) == nil; got != c.follows {
 			t.Errorf("from %s to %s: followed %v", c.from, c.to, got)
 		}
 	}

@@ -120,8 +120,8 @@ func (s *Service) submit(c eventlog.Command, r *Reply) error {
 	return s.cfg.Submit(eventlog.Submission{Command: c, ReplyTo: r.To, Fence: r.Fence, Ref: r.Ref}, r.Space)
 }
 
-// tooFast refuses something that is allowed after wait.
-func tooFast(wait time.Duration) error {
+// rateLimited refuses something that is allowed after wait.
+func rateLimited(wait time.Duration) error {
 	return &wire.CodedError{Code: wire.RateLimited, Reason: "too fast; wait, then try again", RetryAfter: max(wait, time.Millisecond)}
 }
 

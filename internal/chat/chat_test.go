@@ -16,7 +16,7 @@ import (
 )
 
 var (
-	ann = Actor{SenderID: wire.SenderIDOf("ann"), Addr: school, Protocol: V1}
+	ann = Actor{SenderID: wire.SenderIDOf("ann"), Addr: sharedAddr, Protocol: V1}
 	bob = Actor{SenderID: wire.SenderIDOf("bob"), Addr: remote, Protocol: SSH}
 )
 

@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// linesAMinute is how many lines of the log about the clients of one address (IPv6: /64) there are in a minute.
-const linesAMinute = 600
+// linesPerMinute is how many lines of the log about the clients of one address (IPv6: /64) there are in a minute.
+const linesPerMinute = 600
 
 // loggedText is how much of a text a line of the log has, in bytes.
 const loggedText = 200
@@ -69,8 +69,8 @@ func (l *ClientLog) allow(from netip.AddrPort) bool {
 	defer l.mu.Unlock()
 	if now := l.now(); now.Sub(l.since) >= time.Minute || now.Before(l.since) {
 		for network, n := range l.lines {
-			if n > linesAMinute {
-				l.logger.Info("log lines about the clients of one address were dropped", "remote", network, "lines", n-linesAMinute)
+			if n > linesPerMinute {
+				l.logger.Info("log lines about the clients of one address were dropped", "remote", network, "lines", n-linesPerMinute)
 			}
 		}
 		clear(l.lines)
@@ -78,5 +78,5 @@ func (l *ClientLog) allow(from netip.AddrPort) bool {
 	}
 	network := Network(from.Addr())
 	l.lines[network]++
-	return l.lines[network] <= linesAMinute
+	return l.lines[network] <= linesPerMinute
 }

@@ -17,7 +17,7 @@ func TestClientLogIsBounded(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	l := NewClientLog(slog.New(slog.NewTextHandler(&out, nil)), func() time.Time { return now }, true)
 	one, other := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddrPort("192.0.2.1:7")
-	for i := range 5 * linesAMinute {
+	for i := range 5 * linesPerMinute {
 		from := netip.AddrPortFrom(one, uint16(i))
 		one = one.Next() // of the same /64
 		l.Connected(from, V1, "lobby", false)
@@ -25,13 +25,13 @@ func TestClientLogIsBounded(t *testing.T) {
 		l.Closed(from, V1, "closed by the client")
 	}
 	l.Heard(other, "lobby", "still here")
-	if got := strings.Count(out.String(), "\n"); got != linesAMinute+1 || !strings.Contains(out.String(), "still here") {
+	if got := strings.Count(out.String(), "\n"); got != linesPerMinute+1 || !strings.Contains(out.String(), "still here") {
 		t.Errorf("%d lines", got)
 	}
 	out.Reset()
 	now = now.Add(time.Minute)
 	l.Heard(other, "lobby", "a minute later")
-	want := fmt.Sprintf(`msg="log lines about the clients of one address were dropped" remote=2001:db8::/64 lines=%d`, 14*linesAMinute)
+	want := fmt.Sprintf(`msg="log lines about the clients of one address were dropped" remote=2001:db8::/64 lines=%d`, 14*linesPerMinute)
 	if !strings.Contains(out.String(), want) || strings.Count(out.String(), "\n") != 2 {
 		t.Errorf("%s\nwant %s", out.String(), want)
 	}

@@ -19,7 +19,7 @@ const (
 // called.
 func (s *Service) History(a *Actor, h wire.History, done func(wire.Page, error)) error {
 	if wait := s.rates.Take(s.cfg.Now(), a.SenderID, a.Addr.Addr(), readCost); wait > 0 {
-		return tooFast(wait)
+		return rateLimited(wait)
 	}
 	read := func() {
 		s.cfg.Hub.Go(a.Addr.Addr(), func() {

@@ -55,7 +55,7 @@ func (s *Service) countName(a *Actor, n *NameRequest, holder bool) error {
 		wait = s.rates.TakeHold(now, a.Addr.Addr())
 	}
 	if wait > 0 {
-		return tooFast(wait)
+		return rateLimited(wait)
 	}
 	n.admitted = true
 	return nil

@@ -50,15 +50,15 @@ const addressMinWait = 200 * time.Millisecond
 type Rates struct {
 	limits                  RateLimits
 	events, work, searching pace // of a sender
-	making, registering     pace // of an address: creating rooms, and registering names
-	holding                 pace // of an address: senders with a name
-	makingAll               pace // of all addresses together: creating rooms
+	newRooms, registrations pace // of an address: creating rooms, and registering names
+	namesHeld               pace // of an address: senders with a name
+	allNewRooms             pace // of all addresses together: creating rooms
 
-	mu       sync.Mutex
-	senders  map[[wire.SenderIDLen]byte]*share // guarded by mu
-	networks map[netip.Prefix]*network         // guarded by mu
-	made     bucket                            // guarded by mu: rooms created by all together
-	sweepAt  int                               // guarded by mu: the number of entries at which idle ones are dropped
+	mu           sync.Mutex
+	senders      map[[wire.SenderIDLen]byte]*share // guarded by mu
+	networks     map[netip.Prefix]*network         // guarded by mu
+	createdByAll bucket                            // guarded by mu: rooms created by all together
+	sweepAt      int                               // guarded by mu: the number of entries at which idle ones are dropped
 }
 
 // A pace is the fill rate and the capacity of a bucket.
@@ -96,11 +96,11 @@ type share struct{ events, work, searching bucket }
 // network is the allowance of an address.
 type network struct {
 	share
-	senders             int   // the allowance of work as a multiple of a sender's
-	nobody              share // of requests without a sender, which count as one sender
-	making, registering bucket
-	holding             bucket
-	made                string // the last room charged
+	senders                 int   // the allowance of work as a multiple of a sender's
+	anonymous               share // of requests without a sender, which count as one sender
+	newRooms, registrations bucket
+	namesHeld               bucket
+	lastRoom                string // the last room charged
 }
 
 // NewRates returns Rates with full allowances.
@@ -108,15 +108,15 @@ func NewRates(l RateLimits) *Rates {
 	events := pace{l.PerSecond, float64(l.Burst)}
 	return &Rates{
 		limits: l, events: events,
-		work:        events.times(workPerEvent),
-		searching:   pace{events.perSecond * searchPerEvent, events.burst * 5 * searchPerEvent},
-		making:      pace{float64(l.Rooms) / time.Minute.Seconds(), float64(l.Rooms)},
-		makingAll:   pace{float64(l.AllRooms) / 4 / time.Hour.Seconds(), max(leastRooms, float64(l.AllRooms)/10)},
-		holding:     pace{namesHeld / time.Hour.Seconds(), namesHeld},
-		registering: pace{float64(l.Names) / time.Hour.Seconds(), float64(l.Names)},
-		senders:     make(map[[wire.SenderIDLen]byte]*share),
-		networks:    make(map[netip.Prefix]*network),
-		sweepAt:     1024,
+		work:          events.times(workPerEvent),
+		searching:     pace{events.perSecond * searchPerEvent, events.burst * 5 * searchPerEvent},
+		newRooms:      pace{float64(l.Rooms) / time.Minute.Seconds(), float64(l.Rooms)},
+		allNewRooms:   pace{float64(l.AllRooms) / 4 / time.Hour.Seconds(), max(minRooms, float64(l.AllRooms)/10)},
+		namesHeld:     pace{maxNamesHeld / time.Hour.Seconds(), maxNamesHeld},
+		registrations: pace{float64(l.Names) / time.Hour.Seconds(), float64(l.Names)},
+		senders:       make(map[[wire.SenderIDLen]byte]*share),
+		networks:      make(map[netip.Prefix]*network),
+		sweepAt:       1024,
 	}
 }
 
@@ -187,8 +187,8 @@ func (r *Rates) shares(addr netip.Addr) int {
 // allowance of work. A query occupies a processor, and by default an address can occupy half of one.
 func searchers(n int) int { return (n + 3) / 4 }
 
-// leastRooms is how many rooms all clients together can always create at once.
-const leastRooms = 10
+// minRooms is how many rooms all clients together can always create at once.
+const minRooms = 10
 
 // TakeRoom takes one new room from the allowances of an address and of all clients together, or returns how long to
 // wait. The lobby costs nothing, and the last room charged is not charged again, because it may not be stored yet.
@@ -200,27 +200,27 @@ func (r *Rates) TakeRoom(now time.Time, addr netip.Addr, room string) time.Durat
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	_, all := r.of(now, key(""), addr)
-	if all.made == room {
+	if all.lastRoom == room {
 		return 0
 	}
 	var wait time.Duration
 	if r.limits.AllRooms > 0 {
-		wait = take(now, 1, r.makingAll, &r.made, pace{}, nil)
+		wait = take(now, 1, r.allNewRooms, &r.createdByAll, pace{}, nil)
 	}
 	if wait == 0 && !addr.IsLoopback() {
-		if wait = take(now, 1, r.making, &all.making, pace{}, nil); wait > 0 {
-			r.made.tokens++ // return it for another client
+		if wait = take(now, 1, r.newRooms, &all.newRooms, pace{}, nil); wait > 0 {
+			r.createdByAll.tokens++ // return it for another client
 		}
 	}
 	if wait == 0 {
-		all.made = room
+		all.lastRoom = room
 	}
 	return wait
 }
 
-// namesHeld is how many senders of an address can reserve a first name in an hour, and at once: enough for a school,
+// maxNamesHeld is how many senders of an address can reserve a first name in an hour, and at once: enough for a school,
 // and far below eventlog.MaxNameLeases.
-const namesHeld = 500
+const maxNamesHeld = 500
 
 // TakeHold takes one reservation, by a sender without a name, from the allowance of an address, or returns how long to
 // wait.
@@ -231,7 +231,7 @@ func (r *Rates) TakeHold(now time.Time, addr netip.Addr) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	_, all := r.of(now, key(""), addr)
-	return take(now, 1, r.holding, &all.holding, pace{}, nil)
+	return take(now, 1, r.namesHeld, &all.namesHeld, pace{}, nil)
 }
 
 // TakeName takes one registration of a name from the allowance of an address, or returns how long to wait.
@@ -242,7 +242,7 @@ func (r *Rates) TakeName(now time.Time, addr netip.Addr) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	_, all := r.of(now, key(""), addr)
-	return take(now, 1, r.registering, &all.registering, pace{}, nil)
+	return take(now, 1, r.registrations, &all.registrations, pace{}, nil)
 }
 
 // A counter takes cost from a sender's bucket and from its address's.
@@ -254,7 +254,7 @@ func take(now time.Time, cost float64, ownPace pace, own *bucket, allPace pace, 
 	if all != nil {
 		all.fill(now, allPace)
 	}
-	wait := until(cost, ownPace, own, allPace, all)
+	wait := waitFor(cost, ownPace, own, allPace, all)
 	if wait == 0 {
 		own.take(cost)
 		if all != nil {
@@ -270,11 +270,11 @@ func charge(now time.Time, cost float64, ownPace pace, own *bucket, allPace pace
 	all.fill(now, allPace)
 	own.take(cost)
 	all.take(cost)
-	return until(0, ownPace, own, allPace, all)
+	return waitFor(0, ownPace, own, allPace, all)
 }
 
-// until returns the time until cost can be taken, if no other request comes first.
-func until(cost float64, ownPace pace, own *bucket, allPace pace, all *bucket) time.Duration {
+// waitFor returns the time waitFor cost can be taken, if no other request comes first.
+func waitFor(cost float64, ownPace pace, own *bucket, allPace pace, all *bucket) time.Duration {
 	const nothing = 1e-9 // of a second: rounding errors
 	wait := (cost - own.tokens) / ownPace.perSecond
 	if all != nil {
@@ -302,24 +302,24 @@ func (r *Rates) of(now time.Time, by [wire.SenderIDLen]byte, addr netip.Addr) (o
 	if all = r.networks[net]; all == nil {
 		n := r.shares(addr)
 		all = &network{
-			share: r.fresh(now, n), senders: n, nobody: r.fresh(now, 1),
-			making: full(r.making, now), registering: full(r.registering, now), holding: full(r.holding, now),
+			share: r.newShare(now, n), senders: n, anonymous: r.newShare(now, 1),
+			newRooms: full(r.newRooms, now), registrations: full(r.registrations, now), namesHeld: full(r.namesHeld, now),
 		}
 		r.networks[net] = all
 	}
 	if by == key("") {
-		return &all.nobody, all
+		return &all.anonymous, all
 	}
 	if own = r.senders[by]; own == nil {
-		s := r.fresh(now, 1)
+		s := r.newShare(now, 1)
 		own = &s
 		r.senders[by] = own
 	}
 	return own, all
 }
 
-// fresh is the full share of n senders.
-func (r *Rates) fresh(now time.Time, n int) share {
+// newShare is the full share of n senders.
+func (r *Rates) newShare(now time.Time, n int) share {
 	return share{full(r.events.times(n), now), full(r.work.times(n), now), full(r.searching.times(searchers(n)), now)}
 }
 
@@ -332,24 +332,24 @@ func (r *Rates) sweep(now time.Time) {
 		return
 	}
 	for by, s := range r.senders {
-		if r.rested(now, s, 1) {
+		if r.isIdle(now, s, 1) {
 			delete(r.senders, by)
 		}
 	}
 	for net, n := range r.networks {
-		n.making.fill(now, r.making)
-		n.registering.fill(now, r.registering)
-		n.holding.fill(now, r.holding)
-		if r.rested(now, &n.nobody, 1) && r.rested(now, &n.share, n.senders) &&
-			n.making.tokens >= r.making.burst && n.registering.tokens >= r.registering.burst && n.holding.tokens >= r.holding.burst {
+		n.newRooms.fill(now, r.newRooms)
+		n.registrations.fill(now, r.registrations)
+		n.namesHeld.fill(now, r.namesHeld)
+		if r.isIdle(now, &n.anonymous, 1) && r.isIdle(now, &n.share, n.senders) &&
+			n.newRooms.tokens >= r.newRooms.burst && n.registrations.tokens >= r.registrations.burst && n.namesHeld.tokens >= r.namesHeld.burst {
 			delete(r.networks, net)
 		}
 	}
 	r.sweepAt = max(1024, 2*r.entries())
 }
 
-// rested reports whether a share of n senders is full.
-func (r *Rates) rested(now time.Time, s *share, n int) bool {
+// isIdle reports whether a share of n senders is full.
+func (r *Rates) isIdle(now time.Time, s *share, n int) bool {
 	events, work, searching := r.events.times(n), r.work.times(n), r.searching.times(searchers(n))
 	s.events.fill(now, events)
 	s.work.fill(now, work)

@@ -72,7 +72,7 @@ func TestRates(t *testing.T) {
 	}
 }
 
-func TestRatesSayHowLongToWait(t *testing.T) {
+func TestRatesReturnWait(t *testing.T) {
 	r, now, addr := NewRates(usual), time.Unix(0, 0), netip.MustParseAddr("192.0.2.1")
 	for range 20 {
 		r.Take(now, "a", addr, 1)
@@ -90,7 +90,7 @@ func TestRatesSayHowLongToWait(t *testing.T) {
 	}
 }
 
-func TestRatesForgetTheIdle(t *testing.T) {
+func TestIdleSendersForgotten(t *testing.T) {
 	r, now := NewRates(usual), time.Unix(0, 0)
 	for i := range 100_000 {
 		now = now.Add(10 * time.Millisecond)
@@ -164,7 +164,7 @@ func TestNamesAnHour(t *testing.T) {
 }
 
 // All addresses together make rooms at a pace too: a tenth of all there may be at once, and a quarter in an hour.
-func TestAllMakeRoomsAtAPace(t *testing.T) {
+func TestGlobalRoomRate(t *testing.T) {
 	limits := usual
 	limits.AllRooms = 1000
 	r := NewRates(limits)
@@ -219,8 +219,8 @@ func TestNamesOfAnAddress(t *testing.T) {
 		}
 		now = now.Add(time.Second)
 	}
-	if wait := r.TakeHold(now, other); had < 2*namesHeld-1 || had > 2*namesHeld || wait != 0 {
-		t.Errorf("%d names were had in an hour, want %d; another address waits %v", had, 2*namesHeld, wait)
+	if wait := r.TakeHold(now, other); had < 2*maxNamesHeld-1 || had > 2*maxNamesHeld || wait != 0 {
+		t.Errorf("%d names were had in an hour, want %d; another address waits %v", had, 2*maxNamesHeld, wait)
 	}
 }
 

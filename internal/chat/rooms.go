@@ -73,7 +73,7 @@ func (s *Service) countJoin(a *Actor, j *JoinRequest) error {
 		wait = s.rates.Take(s.cfg.Now(), a.SenderID, a.Addr.Addr(), 1)
 	}
 	if wait > 0 {
-		return tooFast(wait)
+		return rateLimited(wait)
 	}
 	return nil
 }
@@ -111,7 +111,7 @@ func (s *Service) Who(a *Actor, ask wire.Who) (wire.Who, error) {
 		names = wire.MaxWho
 	}
 	if wait := s.rates.Work(s.cfg.Now(), key(a.SenderID), a.Addr.Addr(), whoWork+names/whoNames); wait > 0 {
-		return wire.Who{}, tooFast(wait)
+		return wire.Who{}, rateLimited(wait)
 	}
 	return s.cfg.Hub.Who(ask), nil
 }
@@ -119,7 +119,7 @@ func (s *Service) Who(a *Actor, ask wire.Who) (wire.Who, error) {
 // Rooms returns at most limit rooms with messages (0: wire.MaxRooms) whose names follow after, in alphabetical order.
 func (s *Service) Rooms(a *Actor, after string, limit int) (wire.RoomsResponse, error) {
 	if wait := s.rates.Take(s.cfg.Now(), a.SenderID, a.Addr.Addr(), readCost); wait > 0 {
-		return wire.RoomsResponse{}, tooFast(wait)
+		return wire.RoomsResponse{}, rateLimited(wait)
 	}
 	if limit == 0 {
 		limit = wire.MaxRooms

@@ -39,11 +39,11 @@ func (s *Service) countSay(a *Actor, room string) error {
 	now := s.cfg.Now()
 	if s.cfg.Store.Bounds(room).Empty() {
 		if wait := s.rates.TakeRoom(now, a.Addr.Addr(), room); wait > 0 {
-			return tooFast(wait)
+			return rateLimited(wait)
 		}
 	}
 	if wait := s.rates.Take(now, a.SenderID, a.Addr.Addr(), 1); wait > 0 {
-		return tooFast(wait)
+		return rateLimited(wait)
 	}
 	return nil
 }

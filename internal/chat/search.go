@@ -19,7 +19,7 @@ func (s *Service) Search(ctx context.Context, a *Actor, q search.Query) (*wire.S
 		wait = s.rates.Take(now, a.SenderID, addr, searchCost)
 	}
 	if wait > 0 {
-		return nil, tooFast(wait)
+		return nil, rateLimited(wait)
 	}
 	q.From = Network(addr)
 	q.Ran = func(took time.Duration) { s.rates.Searched(s.cfg.Now(), a.SenderID, addr, took) }

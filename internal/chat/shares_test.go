@@ -13,14 +13,14 @@ import (
 // shared are the default limits.
 var shared = RateLimits{PerSecond: 5, Burst: 20, Address: 20, Rooms: 30, Names: 30}
 
-var school = netip.MustParseAddrPort("203.0.113.7:40000")
+var sharedAddr = netip.MustParseAddrPort("203.0.113.7:40000")
 
 // One sender has no more than its own share, and many have the address's together.
-func TestAnAddressHasManyShares(t *testing.T) {
+func TestAddressShares(t *testing.T) {
 	r, now := NewRates(shared), time.Unix(0, 0)
 	took := func(by string, now time.Time, tries int) (n int) {
 		for range tries {
-			if r.Take(now, by, school.Addr(), 1) == 0 {
+			if r.Take(now, by, sharedAddr.Addr(), 1) == 0 {
 				n++
 			}
 		}
@@ -53,19 +53,19 @@ func TestAnAddressHasManyShares(t *testing.T) {
 }
 
 // A sender with low use is served, whatever others at the same address do, and those share the rest.
-func TestAnAddressServesWhoTookLittle(t *testing.T) {
+func TestLowUseServedFirst(t *testing.T) {
 	r, now := NewRates(shared), time.Unix(0, 0)
 	took := make([]int, 60)
 	for ms := range 60_000 / 10 {
 		now = now.Add(10 * time.Millisecond)
 		for i := range took {
 			i = (i*7 + ms) % len(took) // nobody is always first
-			if r.Take(now, fmt.Sprint("flood ", i), school.Addr(), 1) == 0 {
+			if r.Take(now, fmt.Sprint("flood ", i), sharedAddr.Addr(), 1) == 0 {
 				took[i]++
 			}
 		}
 		if ms%100 == 25 { // once a second
-			if wait := r.Take(now, "modest", school.Addr(), 1); wait > 0 {
+			if wait := r.Take(now, "modest", sharedAddr.Addr(), 1); wait > 0 {
 				t.Fatalf("after %v one who says one thing a second has to wait %v", now.Sub(time.Unix(0, 0)), wait)
 			}
 		}
@@ -78,20 +78,20 @@ func TestAnAddressServesWhoTookLittle(t *testing.T) {
 }
 
 // A wait is long enough if nobody else comes, also where the address lacks.
-func TestWaitsAreLongEnough(t *testing.T) {
+func TestWaitIsLongEnough(t *testing.T) {
 	for _, others := range []int{0, 15, 19, 21, 40} {
 		for _, own := range []int{0, 1, 10, 20} {
 			r, now := NewRates(shared), time.Unix(0, 0)
 			for range own {
-				r.Take(now, "own", school.Addr(), 1)
+				r.Take(now, "own", sharedAddr.Addr(), 1)
 			}
 			for i := range others * 20 {
-				r.Take(now, fmt.Sprint(i/20), school.Addr(), 1)
+				r.Take(now, fmt.Sprint(i/20), sharedAddr.Addr(), 1)
 			}
 			for _, cost := range []int{1, 4, 20} {
-				wait := r.Take(now, "own", school.Addr(), cost)
+				wait := r.Take(now, "own", sharedAddr.Addr(), cost)
 				now = now.Add(wait)
-				if again := r.Take(now, "own", school.Addr(), cost); wait > 0 && again > 0 {
+				if again := r.Take(now, "own", sharedAddr.Addr(), cost); wait > 0 && again > 0 {
 					t.Errorf("%d others, own %d: after %v for %d another %v", others, own, wait, cost, again)
 				}
 				if wait > 30*time.Second {
@@ -121,7 +121,7 @@ func TestLoopbackIsChargedForWork(t *testing.T) {
 	if got := took("127.0.0.1"); got != loopbackShare*share {
 		t.Errorf("many senders on loopback do %d, want %d", got, loopbackShare*share)
 	}
-	if got := NewRates(RateLimits{}).Work(now, [wire.SenderIDLen]byte{1}, school.Addr(), 1<<30); got != 0 {
+	if got := NewRates(RateLimits{}).Work(now, [wire.SenderIDLen]byte{1}, sharedAddr.Addr(), 1<<30); got != 0 {
 		t.Errorf("without a limit, work waits %v", got)
 	}
 }
@@ -132,9 +132,9 @@ func TestChargingAllocatesNothing(t *testing.T) {
 	by := [wire.SenderIDLen]byte{1}
 	if n := testing.AllocsPerRun(100, func() {
 		now = now.Add(time.Second)
-		r.Work(now, by, school.Addr(), 1)
-		r.Worked(now, by, school.Addr(), 1)
-		r.Take(now, "0123456789abcdef", school.Addr(), 1)
+		r.Work(now, by, sharedAddr.Addr(), 1)
+		r.Worked(now, by, sharedAddr.Addr(), 1)
+		r.Take(now, "0123456789abcdef", sharedAddr.Addr(), 1)
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
@@ -156,19 +156,19 @@ func TestSearchesAreChargedByTime(t *testing.T) {
 		return Refusal(err)
 	}
 	for i, ok := range []bool{true, true, false} { // 2 s at once, and a tenth of the time
-		if err := find("one", school); (err == nil) != ok {
+		if err := find("one", sharedAddr); (err == nil) != ok {
 			t.Errorf("search %d: %v", i, err)
 		}
 	}
-	if err := find("one", school); err == nil || err.Code != wire.RateLimited || err.RetryAfter < 9*time.Second || err.RetryAfter > 10*time.Second {
+	if err := find("one", sharedAddr); err == nil || err.Code != wire.RateLimited || err.RetryAfter < 9*time.Second || err.RetryAfter > 10*time.Second {
 		t.Errorf("one second too much is waited for %+v", err)
 	}
-	if err := c.Say(&Actor{SenderID: "one", Addr: school}, &Message{Room: wire.Lobby, ID: "1", Text: "x"}, Reply{}); err != nil {
+	if err := c.Say(&Actor{SenderID: "one", Addr: sharedAddr}, &Message{Room: wire.Lobby, ID: "1", Text: "x"}, Reply{}); err != nil {
 		t.Errorf("a message after a search: %v", err)
 	}
 	some := 0
 	for i := range 40 {
-		if find(fmt.Sprint(i), school) == nil {
+		if find(fmt.Sprint(i), sharedAddr) == nil {
 			some++
 		}
 	}
@@ -182,7 +182,7 @@ func TestSearchesAreChargedByTime(t *testing.T) {
 		t.Error(err)
 	}
 	c.clock = c.clock.Add(time.Minute)
-	if err := find("one", school); err != nil {
+	if err := find("one", sharedAddr); err != nil {
 		t.Errorf("a minute later %v", err)
 	}
 }

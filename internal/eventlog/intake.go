@@ -197,7 +197,7 @@ func (l *Log) admit(f *flight) {
 	for i := range f.submissions {
 		s := &f.submissions[i]
 		kind, _ := l.program.kind(s.Kind) // of level 0 if it is unknown, and unfit where that matters
-		switch reason, invalid := health.refuses(&s.Command, l.program.maintenance(s.Kind)), l.unfit(&s.Command); {
+		switch reason, invalid := health.refuses(&s.Command, l.program.maintenance(s.Kind)), l.checkEncodable(&s.Command); {
 		case f.isRefused(i): // when it was admitted before
 		case !f.since.IsZero(): // it was admitted before: what was refused since then came behind it
 			commands = append(commands, s.Command)
@@ -220,8 +220,8 @@ func (l *Log) admit(f *flight) {
 	}
 }
 
-// unfit returns why a command cannot travel; nil: it can, or stays here. In a batch it would hold up all others for ever.
-func (l *Log) unfit(c *Command) error {
+// checkEncodable returns why a command cannot travel; nil: it can, or stays here. In a batch it would hold up all others for ever.
+func (l *Log) checkEncodable(c *Command) error {
 	if l.exclusive {
 		return nil
 	}

@@ -51,16 +51,16 @@ type Log struct {
 	unavailable atomic.Pointer[error] // written by Step: why nothing is ordered; nil: batches are
 
 	// Owned by Step.
-	flights     []flight // the first is in flight if it has a batch
-	started     bool     // the node's incarnation has begun
-	raised      bool     // the level was raised, or was high enough, or another node decides about it
-	incarnation uint64   // of this log; 0: it has not begun, or the sequencer is exclusive
-	seq         uint64   // of the newest batch of this incarnation
-	batch       *Batch   // taken from the sequencer and not applied yet
-	position    uint64   // of batch
-	reached     uint64   // the store's position after the batch before
-	unknown     bool     // whether batch is stored is unknown until the store is reopened
-	lastLogged  string   // the last error that was logged; empty: a message was stored since
+	flights      []flight // the first is in flight if it has a batch
+	started      bool     // the node's incarnation has begun
+	levelSettled bool     // the level was raised, or was high enough, or another node decides about it
+	incarnation  uint64   // of this log; 0: it has not begun, or the sequencer is exclusive
+	seq          uint64   // of the newest batch of this incarnation
+	batch        *Batch   // taken from the sequencer and not applied yet
+	position     uint64   // of batch
+	lastApplied  uint64   // the store's position after the batch before
+	unknown      bool     // whether batch is stored is unknown until the store is reopened
+	lastLogged   string   // the last error that was logged; empty: a message was stored since
 }
 
 // NewLog returns a log over store, in the order that seq gives. It does nothing until Run or Step is called.
@@ -78,7 +78,7 @@ func NewLog(store Store, seq Sequencer, opt Options) *Log {
 		opt.Program = Current
 	}
 	l := &Log{store: store, sequencer: seq, exclusive: seq.Exclusive(), program: opt.Program, opt: opt, intake: intake{wake: make(chan struct{}, 1)}}
-	l.started, l.raised, l.reached = opt.Start == nil, opt.Start == nil, store.Position()
+	l.started, l.levelSettled, l.lastApplied = opt.Start == nil, opt.Start == nil, store.Position()
 	seq.Notify(l.signal)
 	return l
 }
@@ -158,8 +158,8 @@ func (l *Log) step() (worked bool, err error) {
 		return false, err
 	}
 	if l.batch == nil {
-		if at := l.store.Position(); at != l.reached {
-			l.reached = at
+		if at := l.store.Position(); at != l.lastApplied {
+			l.lastApplied = at
 			if len(l.flights) > 0 && l.flights[0].batch != nil {
 				l.flights[0].skipped = true
 			}
@@ -193,7 +193,7 @@ func (l *Log) submitNext() (bool, error) {
 		}
 		l.flights = slices.Insert(l.flights, 0, flight{submissions: []Submission{s}, start: true})
 	}
-	if l.started && !l.raised {
+	if l.started && !l.levelSettled {
 		l.raiseLevel()
 	}
 	if len(l.flights) == 0 && !l.nextFlights() {
@@ -227,7 +227,7 @@ func (l *Log) submitNext() (bool, error) {
 
 // raiseLevel submits the program's level, before anything else, if no other node could be too old for it.
 func (l *Log) raiseLevel() {
-	l.raised = true
+	l.levelSettled = true
 	if own := l.program.Level(); l.exclusive && own > l.store.Level() {
 		s := Submission{Command: Command{Kind: Level, Body: LevelBody{Level: own}}}
 		l.flights = slices.Insert(l.flights, 0, flight{submissions: []Submission{s}})
@@ -268,7 +268,7 @@ func (l *Log) apply() error {
 	case !errors.Is(err, ErrRolledBack):
 		l.unknown = true
 		return err
-	case !l.exclusive || !l.own(): // other nodes have applied it, so this one has to
+	case !l.exclusive || !l.isOwn(): // other nodes have applied it, so this one has to
 		l.unknown = false
 		return fmt.Errorf("apply batch %d of the sequence: %w", l.position, err)
 	default:
@@ -279,7 +279,7 @@ func (l *Log) apply() error {
 			return fmt.Errorf("start: %w", err)
 		}
 	}
-	l.batch, l.unknown, l.reached = nil, false, l.store.Position()
+	l.batch, l.unknown, l.lastApplied = nil, false, l.store.Position()
 	return nil
 }
 
@@ -291,15 +291,15 @@ func (l *Log) applied(outcomes []Outcome, took time.Duration) {
 		l.failure.Store(nil)
 		l.lastLogged = ""
 	}
-	if l.own() {
+	if l.isOwn() {
 		l.settle(outcomes, l.store.Incarnation(l.opt.Node))
 	} else if len(outcomes) > 0 {
 		l.opt.Feed(outcomes, nil)
 	}
 }
 
-// own reports whether the batch that was taken from the sequencer is the one in flight, or a copy of it.
-func (l *Log) own() bool {
+// isOwn reports whether the batch that was taken from the sequencer is the one in flight, or a copy of it.
+func (l *Log) isOwn() bool {
 	if len(l.flights) == 0 || l.flights[0].batch == nil {
 		return false
 	}
@@ -324,7 +324,7 @@ func (l *Log) settle(outcomes []Outcome, current uint64) {
 	f := l.flights[0]
 	switch {
 	case len(outcomes) == 0 && (f.skipped || current == l.incarnation):
-		l.lose(f) // the snapshot may contain the batch
+		l.loseFlight(f) // the snapshot may contain the batch
 	case len(outcomes) == 0:
 		l.startAnew()
 		return
@@ -350,8 +350,8 @@ func (l *Log) startAnew() {
 	l.flights[0].batch = nil
 }
 
-// lose ends a flight whose outcomes are not known.
-func (l *Log) lose(f flight) {
+// loseFlight ends a flight whose outcomes are not known.
+func (l *Log) loseFlight(f flight) {
 	var refused []Outcome
 	var submissions []Submission
 	for i, s := range f.submissions {

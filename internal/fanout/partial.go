@@ -15,7 +15,7 @@ type Partial interface {
 func (b *Budget) SetPartial(u Partial, n int64) {
 	b.mu.Lock()
 	b.setPartial(u, n)
-	var over []Partial
+	var victims []Partial
 	for b.partialBytes > max(b.max/8, MinPartial) {
 		var limit Partial
 		for other, n := range b.partials {
@@ -24,10 +24,10 @@ func (b *Budget) SetPartial(u Partial, n int64) {
 			}
 		}
 		b.setPartial(limit, 0)
-		over = append(over, limit)
+		victims = append(victims, limit)
 	}
 	b.mu.Unlock()
-	for _, u := range over {
+	for _, u := range victims {
 		u.GiveUp()
 	}
 }

@@ -13,7 +13,7 @@ import (
 func TestEnded(t *testing.T) {
 	for want, err := range map[int]error{
 		exitcode.Refused:     &client.RefusedError{Reason: "full"},
-		exitcode.Unconfirmed: fmt.Errorf("wrapped: %w", &client.BrokenError{Fault: "a fault"}),
+		exitcode.Unconfirmed: fmt.Errorf("wrapped: %w", &client.BrokenError{Value: "a fault"}),
 	} {
 		if got := exitcode.Of(linemode.Ended(t.Context(), err), -1); got != want {
 			t.Errorf("%v ends with %d, not %d", err, got, want)

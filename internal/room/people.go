@@ -120,7 +120,7 @@ func (p *people) search(prefix string, limit int) (matching int, names []string)
 // names returns all names in alphabetical order.
 func (p *people) names() []string {
 	names := []string{}
-	for who := range p.named.between(place{}, place{chunk: len(p.named.chunks)}) {
+	for who := range p.named.between(indexPos{}, indexPos{chunk: len(p.named.chunks)}) {
 		names = append(names, who.name)
 	}
 	return names
@@ -151,28 +151,28 @@ type nameIndex struct {
 	chunks [][]person // none is empty
 }
 
-// place is where a name stands in an index.
-type place struct{ chunk, index int }
+// indexPos is where a name stands in an index.
+type indexPos struct{ chunk, index int }
 
 // find returns the place of the first person for whom before returns false. before is true for people up to some place,
 // and false from there on.
-func (n *nameIndex) find(before func(person) bool) place {
+func (n *nameIndex) find(before func(person) bool) indexPos {
 	i := sort.Search(len(n.chunks), func(i int) bool { return !before(n.chunks[i][len(n.chunks[i])-1]) })
 	if i == len(n.chunks) {
-		return place{chunk: i}
+		return indexPos{chunk: i}
 	}
-	return place{i, sort.Search(len(n.chunks[i]), func(j int) bool { return !before(n.chunks[i][j]) })}
+	return indexPos{i, sort.Search(len(n.chunks[i]), func(j int) bool { return !before(n.chunks[i][j]) })}
 }
 
-// placeOf returns the place of a person, or where to insert them.
-func (n *nameIndex) placeOf(who person) place {
+// locate returns the place of a person, or where to insert them.
+func (n *nameIndex) locate(who person) indexPos {
 	return n.find(func(w person) bool {
 		return w.folded < who.folded || w.folded == who.folded && w.name < who.name
 	})
 }
 
 // rank returns how many names stand before a place.
-func (n *nameIndex) rank(p place) int {
+func (n *nameIndex) rank(p indexPos) int {
 	rank := p.index
 	for _, chunk := range n.chunks[:p.chunk] {
 		rank += len(chunk)
@@ -181,14 +181,14 @@ func (n *nameIndex) rank(p place) int {
 }
 
 // between iterates over the people from start up to end, which is not included.
-func (n *nameIndex) between(start, end place) func(func(person) bool) {
+func (n *nameIndex) between(start, end indexPos) func(func(person) bool) {
 	return func(yield func(person) bool) {
 		for p := start; p.chunk < len(n.chunks) && p != end; {
 			if !yield(n.chunks[p.chunk][p.index]) {
 				return
 			}
 			if p.index++; p.index == len(n.chunks[p.chunk]) {
-				p = place{chunk: p.chunk + 1}
+				p = indexPos{chunk: p.chunk + 1}
 			}
 		}
 	}
@@ -198,13 +198,13 @@ func (n *nameIndex) add(who person) {
 	if who.name == "" {
 		return
 	}
-	p := n.placeOf(who)
+	p := n.locate(who)
 	if p.chunk == len(n.chunks) { // after all others
 		if p.chunk == 0 {
 			n.chunks = [][]person{{who}}
 			return
 		}
-		p = place{p.chunk - 1, len(n.chunks[p.chunk-1])}
+		p = indexPos{p.chunk - 1, len(n.chunks[p.chunk-1])}
 	}
 	chunk := slices.Insert(n.chunks[p.chunk], p.index, who)
 	n.chunks[p.chunk] = chunk
@@ -219,7 +219,7 @@ func (n *nameIndex) remove(who person) {
 	if who.name == "" {
 		return
 	}
-	p := n.placeOf(who)
+	p := n.locate(who)
 	n.chunks[p.chunk] = slices.Delete(n.chunks[p.chunk], p.index, p.index+1)
 	if len(n.chunks[p.chunk]) == 0 {
 		n.chunks = slices.Delete(n.chunks, p.chunk, p.chunk+1)

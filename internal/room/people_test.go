@@ -97,8 +97,8 @@ func TestPeopleModel(t *testing.T) {
 	}
 }
 
-// TestOnePersonInTwoTabs counts people in presence, in who and in what a join is answered.
-func TestOnePersonInTwoTabs(t *testing.T) {
+// TestOneSenderInTwoTabs counts people in presence, in who and in what a join is answered.
+func TestOneSenderInTwoTabs(t *testing.T) {
 	st := newHarness(t, 1<<20)
 	first := st.Join("den", JSON, &countingMember{by: "ann"})
 	second := st.Join("den", Events, &countingMember{by: "ann"})

@@ -17,15 +17,15 @@ func (st *harness) publish(k int) {
 		if err := st.submit(eventlog.Submission{Command: e}, nil); err != nil {
 			st.tb.Fatal(err)
 		}
-		st.sequence()
+		st.stepLog()
 	}
 }
 
-// listener is a client of one transport that has received a thousand messages, and the length of each further frame.
-func (st *harness) listener(v1 bool) (*Session, int) {
+// subscriber is a client of one transport that has received a thousand messages, and the length of each further frame.
+func (st *harness) subscriber(v1 bool) (*Session, int) {
 	var l *link
 	if v1 {
-		l = st.in(wire.Lobby)
+		l = st.joined(wire.Lobby)
 	} else {
 		l = st.plain(Client{})
 	}
@@ -50,7 +50,7 @@ func (st *harness) deliver(s *Session, size int) {
 func TestDeliveryAllocatesNothing(t *testing.T) {
 	for _, v1 := range []bool{true, false} {
 		st := newHarness(t, setting{})
-		s, size := st.listener(v1)
+		s, size := st.subscriber(v1)
 		st.publish(102)
 		if n := testing.AllocsPerRun(100, func() { st.deliver(s, size) }); n != 0 {
 			t.Errorf("v1 %v: %v allocations a delivery", v1, n)
@@ -97,7 +97,7 @@ func BenchmarkDelivery(b *testing.B) {
 				if left == 0 {
 					b.StopTimer()
 					st = newHarness(b, setting{})
-					s, size = st.listener(v1)
+					s, size = st.subscriber(v1)
 					left = 8000 // the numbers keep their four digits
 					st.publish(left)
 					b.StartTimer()

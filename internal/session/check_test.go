@@ -7,9 +7,9 @@ import (
 	"ramai/wire"
 )
 
-// mostPrivate bounds the control queue: requests are read up to controlHighWater, and the largest answer to the last
+// maxControl bounds the control queue: requests are read up to controlHighWater, and the largest answer to the last
 // one is a page, or the echo of a room's name that filled a frame. The rest of a cut frame may precede them.
-const mostPrivate = controlHighWater + 2*wire.PageBytes + 4<<10 + 32<<10
+const maxControl = controlHighWater + 2*wire.PageBytes + 4<<10 + 32<<10
 
 // check verifies the invariants of the session.
 func (s *Session) check() error {
@@ -20,7 +20,7 @@ func (s *Session) check() error {
 		return fmt.Errorf("%d events in flight, more than %d", s.inFlight(), maxInFlight)
 	case s.publisher != nil && s.publisher.blockedUntil != 0 && s.publisher.blocked == nil:
 		return errors.New("a time to try again, and nothing to try")
-	case len(s.control) > mostPrivate:
+	case len(s.control) > maxControl:
 		return fmt.Errorf("%d bytes wait in the control queue", len(s.control))
 	case s.control != nil && len(s.control) == 0:
 		return errors.New("an empty control queue holds memory")

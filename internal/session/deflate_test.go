@@ -33,7 +33,7 @@ func (st *harness) deflatedOf(v1 bool) (b []byte) {
 
 // However the bytes are cut, from the fan-out buffer or the log, blocked in between or not: clients with deflate all
 // get exactly the same frames, and so do clients without.
-func TestReadersOfDeflated(t *testing.T) {
+func TestDeflatedReaders(t *testing.T) {
 	for _, buffer := range []int64{1, 20 << 10, 4 << 20} {
 		for _, v1 := range []bool{true, false} {
 			rng := rand.New(rand.NewPCG(uint64(buffer), 1))
@@ -45,11 +45,11 @@ func TestReadersOfDeflated(t *testing.T) {
 			}
 			l.raw, plain.raw = nil, nil
 			for st.store.Bounds(wire.Lobby).Last < 150 {
-				st.talk(rng.IntN(40))
-				l.bite, l.max, l.frozen = 1+rng.IntN(300), 1+rng.IntN(5000), rng.IntN(2) == 0
+				st.publishVaried(rng.IntN(40))
+				l.writeSize, l.max, l.blocked = 1+rng.IntN(300), 1+rng.IntN(5000), rng.IntN(2) == 0
 				st.settle()
 			}
-			l.frozen = false
+			l.blocked = false
 			st.settle()
 			want := st.deflatedOf(v1)
 			if !bytes.Equal(l.raw, want) {
@@ -63,33 +63,33 @@ func TestReadersOfDeflated(t *testing.T) {
 }
 
 // A deflated message is posted like any other, and everyone receives it.
-func TestSayingDeflated(t *testing.T) {
+func TestDeflatedPost(t *testing.T) {
 	st := newHarness(t, setting{})
 	plain := st.plain(Client{})
 	l := st.connect(Client{Deflate: true})
 	l.heard()
 	text := strings.Repeat("and so on, ", 300)
-	l.text(text)
+	l.sendText(text)
 	if n := len(l.up); n > 200 {
 		t.Fatalf("the client sent %d bytes", n)
 	}
 	l.expect(text)
 	plain.expect(text)
-	l.text(strings.Repeat("x", 64<<10+1))
+	l.sendText(strings.Repeat("x", 64<<10+1))
 	l.expect("CLOSE 1009")
 }
 
 // Clients with deflate receive the state of a room as all others do.
-func TestStateOfDeflated(t *testing.T) {
+func TestDeflatedState(t *testing.T) {
 	st := newHarness(t, setting{})
-	a, b := st.connect(Client{Protocol: chat.V1, Deflate: true}), st.in(wire.Lobby)
+	a, b := st.connect(Client{Protocol: chat.V1, Deflate: true}), st.joined(wire.Lobby)
 	a.send(wire.Join{Room: wire.Lobby, Last: new(int)}, wire.Name{Name: "ann"})
 	a.heard()
 	st.advance(time.Second)
 	a.expect("presence lobby 2 ann")
 	b.expect("presence lobby 2 ann")
 	for i := range 10 { // the presence is long now, and yet no message
-		st.in(wire.Lobby).send(wire.Name{Name: fmt.Sprint(strings.Repeat("n", 30), i)})
+		st.joined(wire.Lobby).send(wire.Name{Name: fmt.Sprint(strings.Repeat("n", 30), i)})
 	}
 	b.send(wire.Typing{Room: wire.Lobby})
 	st.advance(time.Second)

@@ -41,11 +41,11 @@ func FuzzSession(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, sent, cuts []byte, v1, framed, deflate bool) {
 		st := newHarness(t, setting{rate: 5, burst: 20, buffer: 1})
-		st.talk(10)
+		st.publishVaried(10)
 		l := st.connect(Client{Protocol: protocolOf(v1), Deflate: deflate, Addr: remote})
 		if framed {
 			for line := range strings.SplitSeq(strings.ToValidUTF8(string(sent), "?"), "\n") {
-				l.text(line)
+				l.sendText(line)
 			}
 		} else {
 			l.up = slices.Clone(sent)
@@ -54,28 +54,28 @@ func FuzzSession(f *testing.F) {
 			cut := int(cuts[i%len(cuts)])
 			l.receive(cut + 1)
 			l.max = cut + 1
-			if l.next(); l.handed != nil {
+			if l.next(); l.unconfirmed != nil {
 				l.write(cut / 2)
 			}
 			if i%3 == 0 {
-				st.sequence()
+				st.stepLog()
 			}
 		}
 		l.max = 64 << 10
 		st.advance(time.Minute)
-		judgeClose(t, l)
+		checkClose(t, l)
 	})
 }
 
-// judgeClose sees to it that the server closes with a code that PROTOCOL.md has, or gives the client's own back.
-func judgeClose(t *testing.T, l *link) {
+// checkClose sees to it that the server closes with a code that PROTOCOL.md has, or gives the client's own back.
+func checkClose(t *testing.T, l *link) {
 	ours := []uint16{wire.CloseProtocolError, wire.ClosePolicy, uint16(ws.StatusUnsupportedData), uint16(ws.StatusInvalidFramePayloadData), uint16(ws.StatusMessageTooBig)}
 	switch {
 	case l.closed && l.code == 0:
-		t.Errorf("closed without a close frame: %v", l.why)
-	case l.closed && l.why != nil && !slices.Contains(ours, l.code):
-		t.Errorf("closed with %d: %v", l.code, l.why)
-	case !l.closed && (l.code != 0 || l.why != nil):
-		t.Errorf("code %d and %v, and the connection lives", l.code, l.why)
+		t.Errorf("closed without a close frame: %v", l.err)
+	case l.closed && l.err != nil && !slices.Contains(ours, l.code):
+		t.Errorf("closed with %d: %v", l.code, l.err)
+	case !l.closed && (l.code != 0 || l.err != nil):
+		t.Errorf("code %d and %v, and the connection lives", l.code, l.err)
 	}
 }

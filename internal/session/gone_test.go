@@ -14,11 +14,11 @@ import (
 
 // A fast sender disconnects, with a server's default limits: everyone else in the room receives all of its messages,
 // some at once, the rest as the rates allow.
-func TestPlainHangsUp(t *testing.T) {
+func TestPlainDisconnects(t *testing.T) {
 	const many = 100
 	for name, leave := range map[string]func(*link){
 		"without a word":     func(*link) {},
-		"with a close frame": func(l *link) { l.put(frame.Close, []byte("\x03\xe8")) },
+		"with a close frame": func(l *link) { l.sendFrame(frame.Close, []byte("\x03\xe8")) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			st := newHarness(t, setting{rate: 5, burst: 20})
@@ -26,10 +26,10 @@ func TestPlainHangsUp(t *testing.T) {
 			var want []string
 			for i := range many {
 				want = append(want, fmt.Sprint("line ", i+1))
-				l.text(want[i])
+				l.sendText(want[i])
 			}
 			leave(l)
-			l.hangUp()
+			l.disconnect()
 			got := other.heard()
 			if len(got) != 20 {
 				t.Fatalf("%d lines were said at once, want the burst of 20", len(got))
@@ -39,7 +39,7 @@ func TestPlainHangsUp(t *testing.T) {
 				t.Fatal("closed before all was said")
 			}
 			st.advance(5 * time.Second)
-			if got = append(got, spoken(other.heard())...); !slices.Equal(got, want) {
+			if got = append(got, withoutPings(other.heard())...); !slices.Equal(got, want) {
 				t.Errorf("%d of %d lines were heard: %q", len(got), many, got)
 			}
 			if !l.closed {
@@ -51,9 +51,9 @@ func TestPlainHangsUp(t *testing.T) {
 
 // A client that has disconnected leaves its rooms at once, even if its messages are still being stored. They bear its
 // name, which nobody else can have meanwhile. The name is free afterwards.
-func TestGoneIsNotPresent(t *testing.T) {
+func TestDisconnectedNotPresent(t *testing.T) {
 	st := newHarness(t, setting{rate: 5, burst: 20})
-	watcher := st.in(wire.Lobby)
+	watcher := st.joined(wire.Lobby)
 	l := st.connect(Client{Named: true})
 	if err := st.env.Chat.ReserveName(l.s.actor(), &chat.NameRequest{Name: "Ada"}, chat.Reply{}); err != nil {
 		t.Fatal(err)
@@ -62,11 +62,11 @@ func TestGoneIsNotPresent(t *testing.T) {
 	watcher.expectOf("presence", "presence lobby 2 Ada")
 	var want []string
 	for i := range 60 {
-		l.text(fmt.Sprint("line ", i+1))
+		l.sendText(fmt.Sprint("line ", i+1))
 		want = append(want, fmt.Sprintf("message lobby %d Ada: line %d", i+1, i+1))
 	}
 	st.settle()
-	l.hangUp()
+	l.disconnect()
 	st.advance(time.Second)
 	if l.closed {
 		t.Fatal("closed before all was said")
@@ -90,63 +90,63 @@ func TestGoneIsNotPresent(t *testing.T) {
 	next.expectOf("name", "name Ada")
 }
 
-// spoken is what was received, without pings.
-func spoken(heard []string) []string {
+// withoutPings is what was received, without pings.
+func withoutPings(heard []string) []string {
 	return slices.DeleteFunc(heard, func(s string) bool { return s == "PING" })
 }
 
 // A close frame is answered when the client has received the messages that it sent before, on both protocols. Nothing
 // that it sends later is read.
-func TestCloseAfterTheEcho(t *testing.T) {
+func TestCloseAfterEcho(t *testing.T) {
 	st := newHarness(t, setting{rate: 5, burst: 20})
-	p, v := st.plain(Client{}), st.in(wire.Lobby)
+	p, v := st.plain(Client{}), st.joined(wire.Lobby)
 	var want []string
 	for i := range 30 {
 		want = append(want, fmt.Sprint("line ", i+1))
-		p.text(want[i])
+		p.sendText(want[i])
 	}
-	p.put(frame.Close, []byte("\x03\xe8"))
-	p.text("after the close frame")
+	p.sendFrame(frame.Close, []byte("\x03\xe8"))
+	p.sendText("after the close frame")
 	st.advance(10 * time.Second)
-	p.same(spoken(p.heard()), append(want, "CLOSE 1000"))
-	if !p.closed || p.why != nil {
-		t.Errorf("closed %t, %v", p.closed, p.why)
+	p.compare(withoutPings(p.heard()), append(want, "CLOSE 1000"))
+	if !p.closed || p.err != nil {
+		t.Errorf("closed %t, %v", p.closed, p.err)
 	}
 	v.heard()
-	st.paused = true
+	st.logPaused = true
 	v.say("a", "one more")
-	v.put(frame.Close, nil)
+	v.sendFrame(frame.Close, nil)
 	if v.expectOf("saved CLOSE"); v.closed {
 		t.Error("closed before what was said is saved")
 	}
-	st.paused = false
+	st.logPaused = false
 	v.expectOf("saved CLOSE", "saved lobby a 31", "CLOSE 1005")
 }
 
 // A client that is far behind can close without receiving everything first.
-func TestCloseOfOneFarBehind(t *testing.T) {
+func TestCloseWhileBehind(t *testing.T) {
 	st := newHarness(t, setting{})
 	l := st.plain(Client{})
-	l.frozen = true
+	l.blocked = true
 	for range 20 {
-		st.talk(100)
+		st.publishVaried(100)
 		st.settle()
 	}
-	l.put(frame.Close, []byte("\x03\xe8"))
+	l.sendFrame(frame.Close, []byte("\x03\xe8"))
 	st.settle()
-	l.frozen = false
+	l.blocked = false
 	if got := l.heard(); len(got) >= 2000 || !l.closed {
 		t.Errorf("heard %d before the end, closed %t", len(got), l.closed)
 	}
 }
 
 // A stopping server warns a plain client whose messages were not all stored.
-func TestStopTellsWhatIsUnsaid(t *testing.T) {
+func TestStopReportsUnsavedMessages(t *testing.T) {
 	for _, ordered := range []bool{false, true} {
 		st := newHarness(t, setting{rate: 5, burst: 1})
 		l := st.plain(Client{})
-		l.text("said")
-		l.text("unsaid")
+		l.sendText("said")
+		l.sendText("unsaid")
 		l.expect("said")
 		l.s.Quiet()
 		if ordered { // the log stops before the message has its turn
@@ -159,7 +159,7 @@ func TestStopTellsWhatIsUnsaid(t *testing.T) {
 }
 
 // The frames of one client are not all processed at once: other clients have their turn in between.
-func TestTurnOfASession(t *testing.T) {
+func TestSessionYields(t *testing.T) {
 	for name, c := range map[string]struct {
 		deflate bool
 		text    string
@@ -174,7 +174,7 @@ func TestTurnOfASession(t *testing.T) {
 			st.settle()
 			const many = 400
 			for range many {
-				l.text(c.text)
+				l.sendText(c.text)
 			}
 			b, size := slices.Clone(l.up), len(l.up)/many
 			l.up = nil

@@ -49,23 +49,23 @@ const (
 // harness is the whole server side, stepped by a test: one goroutine, no sockets, and a clock that moves only on
 // request.
 type harness struct {
-	tb        testing.TB
-	set       setting
-	clock     time.Time
-	tick      time.Time // when the hub ticks next
-	random    io.Reader
-	store     *shaky
-	sequencer *eventlog.Log
-	member    *eventlogtest.Member // of a cluster
-	hub       *room.Hub
-	env       *Env
-	submit    func(eventlog.Submission, func()) error // of the sequencer, unless a test replaces it
-	jobs      []func()                                // background jobs of the hub
-	askers    []netip.Prefix                          // the networks for which all jobs so far were started
-	links     []*link                                 // open connections
-	starts    int                                     // server starts so far: each begins an epoch
-	paused    bool                                    // settle does not step the log
-	lazy      bool                                    // settle does not run the jobs
+	tb          testing.TB
+	set         setting
+	clock       time.Time
+	tick        time.Time // when the hub ticks next
+	random      io.Reader
+	store       *faultyStore
+	sequencer   *eventlog.Log
+	member      *eventlogtest.Member // of a cluster
+	hub         *room.Hub
+	env         *Env
+	submit      func(eventlog.Submission, func()) error // of the sequencer, unless a test replaces it
+	jobs        []func()                                // background jobs of the hub
+	jobNetworks []netip.Prefix                          // the networks for which all jobs so far were started
+	links       []*link                                 // open connections
+	starts      int                                     // server starts so far: each begins an epoch
+	logPaused   bool                                    // settle does not step the log
+	jobsPaused  bool                                    // settle does not run the jobs
 }
 
 func newHarness(tb testing.TB, set setting) *harness {
@@ -78,8 +78,8 @@ func newHarness(tb testing.TB, set setting) *harness {
 	var key [32]byte
 	key[0], key[1], key[2] = byte(set.seed), byte(set.seed>>8), byte(set.seed>>16)
 	st := &harness{tb: tb, set: set, clock: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), random: rand.NewChaCha8(key)}
-	st.store = newShaky(tb, st.random) // with the same history id on all nodes
-	if set.node > 0 {                  // but with sessions of its own
+	st.store = newFaultyStore(tb, st.random) // with the same history id on all nodes
+	if set.node > 0 {                        // but with sessions of its own
 		key[3] = byte(set.node)
 		st.random = rand.NewChaCha8(key)
 	}
@@ -100,9 +100,9 @@ func (st *harness) start() {
 	st.starts++
 	logger := slog.New(slog.DiscardHandler)
 	st.jobs, st.links, st.tick = nil, nil, st.clock.Add(time.Second)
-	st.hub = room.NewHub(st.store, room.Options{Budget: fanout.NewBudget(st.set.buffer), Logger: logger, Go: st.later})
+	st.hub = room.NewHub(st.store, room.Options{Budget: fanout.NewBudget(st.set.buffer), Logger: logger, Go: st.addJob})
 	started := false
-	st.sequencer = eventlog.NewLog(st.store, st.order(), eventlog.Options{
+	st.sequencer = eventlog.NewLog(st.store, st.newSequencer(), eventlog.Options{
 		Feed: st.hub.Feed, Now: st.now, Logger: logger, Queue: st.set.queue, Batch: st.set.batch, Node: st.nodeName(), Program: st.set.program,
 		Start: func(after uint64) (eventlog.Submission, error) {
 			body := eventlog.StartBody{Node: st.nodeName(), After: after, Nonce: fmt.Sprint("epoch", st.starts)}
@@ -135,8 +135,8 @@ func (st *harness) nodeName() string {
 	return fmt.Sprint("node", st.set.node)
 }
 
-// order returns the sequencer of a starting server.
-func (st *harness) order() eventlog.Sequencer {
+// newSequencer returns the sequencer of a starting server.
+func (st *harness) newSequencer() eventlog.Sequencer {
 	if st.set.cluster == nil {
 		return local.New()
 	}
@@ -151,7 +151,7 @@ func (st *harness) order() eventlog.Sequencer {
 func (st *harness) configure(started *bool) {
 	limits := eventlog.Limits{MaxRooms: st.set.maxRooms}
 	configure := eventlog.Command{Kind: eventlog.Configure, Body: eventlog.ConfigureBody{Limits: limits}}
-	for ; !*started || st.store.Limits() != limits; st.sequence() {
+	for ; !*started || st.store.Limits() != limits; st.stepLog() {
 		if st.set.cluster != nil {
 			st.clock = st.clock.Add(100 * time.Millisecond) // lost commands are submitted again after a while
 		}
@@ -164,9 +164,9 @@ func (st *harness) configure(started *bool) {
 	}
 }
 
-// later leaves f to settle.
-func (st *harness) later(from netip.Prefix, f func()) {
-	st.jobs, st.askers = append(st.jobs, f), append(st.askers, from)
+// addJob leaves f to settle.
+func (st *harness) addJob(from netip.Prefix, f func()) {
+	st.jobs, st.jobNetworks = append(st.jobs, f), append(st.jobNetworks, from)
 }
 
 // crash ends the server without a goodbye. What is on disk stays.
@@ -183,8 +183,8 @@ func (st *harness) crash() {
 
 func (st *harness) now() time.Time { return st.clock }
 
-// sequence steps the log. It reports whether there was anything to do.
-func (st *harness) sequence() bool {
+// stepLog steps the log. It reports whether there was anything to do.
+func (st *harness) stepLog() bool {
 	worked, err := st.sequencer.Step()
 	return worked && err == nil
 }
@@ -196,13 +196,13 @@ func (st *harness) trim(room string, first uint64) {
 		if err := st.sequencer.Submit(eventlog.Submission{Command: eventlog.Command{Kind: eventlog.Trim, Room: room, Body: eventlog.TrimBody{To: first - 1}}}, nil); err != nil {
 			st.tb.Fatal(err)
 		}
-		for st.sequence() {
+		for st.stepLog() {
 		}
 	}
 }
 
-// job runs the i-th job.
-func (st *harness) job(i int) {
+// runJob runs the i-th runJob.
+func (st *harness) runJob(i int) {
 	f := st.jobs[i]
 	st.jobs = append(st.jobs[:i:i], st.jobs[i+1:]...)
 	f()
@@ -218,11 +218,11 @@ func (st *harness) settle() {
 		for _, l := range append([]*link(nil), st.links...) {
 			moved = l.run() || moved
 		}
-		for !st.lazy && len(st.jobs) > 0 {
-			st.job(0)
+		for !st.jobsPaused && len(st.jobs) > 0 {
+			st.runJob(0)
 			moved = true
 		}
-		if !st.paused && st.sequence() {
+		if !st.logPaused && st.stepLog() {
 			moved = true
 		}
 		if !moved {
@@ -251,7 +251,7 @@ func (st *harness) advance(d time.Duration) {
 		if still > 100 {
 			st.tb.Fatal("a session asks to be woken again and again while no time passes")
 		}
-		due := st.fire()
+		due := st.runTimers()
 		st.settle()
 		if !due && st.clock.Equal(end) {
 			return
@@ -259,14 +259,14 @@ func (st *harness) advance(d time.Duration) {
 	}
 }
 
-// stop moves the clock by d while the server's process is suspended: nothing is woken or read.
-func (st *harness) stop(d time.Duration) {
+// suspend moves the clock by d while the server's process is suspended: nothing is woken or read.
+func (st *harness) suspend(d time.Duration) {
 	st.clock = st.clock.Add(d)
 	st.tick = st.clock.Add(time.Second)
 }
 
-// fire runs what is due now. It reports whether anything was.
-func (st *harness) fire() bool {
+// runTimers runs what is due now. It reports whether anything was.
+func (st *harness) runTimers() bool {
 	due := false
 	for _, l := range st.links {
 		if !l.wakeAt.IsZero() && !st.clock.Before(l.wakeAt) {
@@ -323,8 +323,8 @@ func (st *harness) plain(c Client) *link {
 	return l
 }
 
-// in connects a client of ramai.v1 that has joined rooms without history.
-func (st *harness) in(rooms ...string) *link {
+// joined connects a client of ramai.v1 that has joined rooms without history.
+func (st *harness) joined(rooms ...string) *link {
 	st.tb.Helper()
 	l := st.v1()
 	for _, name := range rooms {

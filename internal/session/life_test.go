@@ -19,7 +19,7 @@ func TestPings(t *testing.T) {
 		for range 10 { // a client that answers is alive
 			st.advance(pingEvery)
 			l.expectOf("PING", "PING")
-			l.put(frame.Pong, nil)
+			l.sendFrame(frame.Pong, nil)
 		}
 		st.advance(pongTimeout)
 		if l.closed {
@@ -34,7 +34,7 @@ func TestPings(t *testing.T) {
 }
 
 // Any byte counts as a sign of life, even if it comes just before the timeout.
-func TestAnyByteIsALifeSign(t *testing.T) {
+func TestAnyByteCountsAsAlive(t *testing.T) {
 	st := newHarness(t, setting{})
 	l := st.v1()
 	st.advance(pingEvery)
@@ -45,7 +45,7 @@ func TestAnyByteIsALifeSign(t *testing.T) {
 }
 
 // A peer with undelivered data does not read; it is not gone. The reactor decides about it.
-func TestAPeerThatDoesNotReadIsNotGone(t *testing.T) {
+func TestPeerThatDoesNotReadIsAlive(t *testing.T) {
 	for name, c := range map[string]struct {
 		unsent int
 		blind  bool
@@ -54,7 +54,7 @@ func TestAPeerThatDoesNotReadIsNotGone(t *testing.T) {
 		"undelivered": {1000, false, false}, "all delivered": {0, false, true}, "not known": {1000, true, true},
 	} {
 		st := newHarness(t, setting{})
-		l := st.in(wire.Lobby)
+		l := st.joined(wire.Lobby)
 		l.unsent, l.blind = c.unsent, c.blind
 		st.advance(time.Hour)
 		if l.closed != c.closed {
@@ -66,9 +66,9 @@ func TestAPeerThatDoesNotReadIsNotGone(t *testing.T) {
 // While the client does not read, pings do not pile up.
 func TestPingsDoNotPileUp(t *testing.T) {
 	st := newHarness(t, setting{})
-	l := st.in(wire.Lobby)
-	l.unsent, l.frozen = 1000, true
-	st.talk(1)
+	l := st.joined(wire.Lobby)
+	l.unsent, l.blocked = 1000, true
+	st.publishVaried(1)
 	for range 1000 {
 		st.advance(pingEvery)
 		l.Wake()
@@ -115,7 +115,7 @@ func TestSlowMessage(t *testing.T) {
 
 // The timeout may pass while the process or its machine is suspended. What the client sent meanwhile is read before the
 // client is closed, in whatever order and pieces the reactor delivers it.
-func TestStoppedProcess(t *testing.T) {
+func TestSuspendedProcess(t *testing.T) {
 	whole := frame.AppendMasked(nil, frame.Text, []byte(`{"type":"ping","id":"x"}`), [4]byte{1, 2, 3, 4})
 	for name, after := range map[string]time.Duration{
 		"shorter than a message may take": messageTimeout - time.Second, "a second longer": messageTimeout + time.Second,
@@ -126,7 +126,7 @@ func TestStoppedProcess(t *testing.T) {
 			l := st.v1()
 			l.up = append(l.up, whole[:9]...)
 			st.settle()
-			st.stop(after)
+			st.suspend(after)
 			if written {
 				l.Wake()
 				l.next()
@@ -146,15 +146,15 @@ func TestStoppedProcess(t *testing.T) {
 }
 
 // The same for a pong, which may wait in the socket, too.
-func TestPongAfterAStop(t *testing.T) {
+func TestPongAfterSuspend(t *testing.T) {
 	st := newHarness(t, setting{})
 	l := st.v1()
 	st.advance(pingEvery)
 	for range 3 {
-		st.stop(pongTimeout + pingEvery)
+		st.suspend(pongTimeout + pingEvery)
 		l.Wake()
 		l.next()
-		l.put(frame.Pong, nil)
+		l.sendFrame(frame.Pong, nil)
 		st.advance(pingEvery)
 	}
 	if l.closed {
@@ -168,12 +168,12 @@ func TestFloodsWithoutReading(t *testing.T) {
 		times int // enough for far more answers than may wait
 		flood func(l *link)
 	}{
-		"pings":           {2000, func(l *link) { l.put(frame.Ping, make([]byte, 125)) }},
+		"pings":           {2000, func(l *link) { l.sendFrame(frame.Ping, make([]byte, 125)) }},
 		"v1 pings":        {2000, func(l *link) { l.send(wire.Ping{ID: strings.Repeat("x", 64)}) }},
 		"history":         {20, func(l *link) { l.send(wire.History{Room: wire.Lobby}) }},
 		"who":             {5000, func(l *link) { l.send(wire.Who{Room: wire.Lobby}) }},
-		"nonsense":        {2000, func(l *link) { l.text("{" + strings.Repeat("x", 1000)) }},
-		"long room names": {60, func(l *link) { l.text(`{"type":"say","id":"a","room":"` + strings.Repeat("\u2028", 8000) + `"}`) }},
+		"nonsense":        {2000, func(l *link) { l.sendText("{" + strings.Repeat("x", 1000)) }},
+		"long room names": {60, func(l *link) { l.sendText(`{"type":"say","id":"a","room":"` + strings.Repeat("\u2028", 8000) + `"}`) }},
 		"joins":           {2000, func(l *link) { l.send(wire.Join{Room: wire.Lobby}) }},
 		"refused":         {1000, func(l *link) { l.say("x", strings.Repeat("x", 5000)) }},
 		"saved":           {3000, func(l *link) { l.say("x", "x") }},
@@ -181,20 +181,20 @@ func TestFloodsWithoutReading(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			st := newHarness(t, setting{})
-			st.talk(100)
+			st.publishVaried(100)
 			l := st.v1()
-			l.frozen = true
+			l.blocked = true
 			for range c.times {
 				c.flood(l)
 			}
 			st.settle() // check bounds the control queue after each step
-			if len(l.rest) == 0 {
+			if len(l.unread) == 0 {
 				t.Error("all was read, though no answer was taken")
 			}
-			l.frozen = false
+			l.blocked = false
 			st.settle()
-			if len(l.up)+len(l.rest) > 0 {
-				t.Errorf("%d bytes are never read", len(l.up)+len(l.rest))
+			if len(l.up)+len(l.unread) > 0 {
+				t.Errorf("%d bytes are never read", len(l.up)+len(l.unread))
 			}
 		})
 	}
@@ -202,9 +202,9 @@ func TestFloodsWithoutReading(t *testing.T) {
 
 func TestHistory(t *testing.T) {
 	st := newHarness(t, setting{})
-	l, talker := st.v1(), st.plain(Client{Room: "r"})
+	l, sender := st.v1(), st.plain(Client{Room: "r"})
 	for range 700 {
-		talker.text("")
+		sender.sendText("")
 	}
 	st.settle()
 	u := func(n uint64) *uint64 { return &n }
@@ -265,9 +265,9 @@ func TestPageOf64KiB(t *testing.T) {
 		"quotes": {strings.Repeat(`"`, 300), 300},
 	} {
 		st := newHarness(t, setting{})
-		talker := st.v1()
+		sender := st.v1()
 		for i := range c.said {
-			talker.say(fmt.Sprint("a-rather-long-id-", i+1), c.text)
+			sender.say(fmt.Sprint("a-rather-long-id-", i+1), c.text)
 		}
 		st.settle()
 		pages := 0
@@ -308,7 +308,7 @@ func TestPageOf64KiB(t *testing.T) {
 func TestOnePageAtATime(t *testing.T) {
 	st := newHarness(t, setting{})
 	l := st.v1()
-	st.lazy = true
+	st.jobsPaused = true
 	for range 5 {
 		l.send(wire.History{Room: wire.Lobby})
 	}
@@ -317,7 +317,7 @@ func TestOnePageAtATime(t *testing.T) {
 	if len(st.jobs) != 1 {
 		t.Errorf("%d pages are read at once", len(st.jobs))
 	}
-	st.lazy = false
+	st.jobsPaused = false
 	got := l.heard()
 	if len(got) != 6 || got[5] != "pong end" {
 		t.Errorf("heard %q", got)

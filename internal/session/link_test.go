@@ -24,37 +24,37 @@ type link struct {
 	v1 bool
 
 	// The reactor's side.
-	ready     bool      // Next may have something
-	wakeAt    time.Time // zero: never
-	finishing bool
-	closed    bool
-	rest      []byte // received and not used
-	handed    []byte // what Next returned and Wrote has not confirmed
-	sum       []byte // its copy
-	why       error
+	ready           bool      // Next may have something
+	wakeAt          time.Time // zero: never
+	finishing       bool
+	closed          bool
+	unread          []byte // received and not used
+	unconfirmed     []byte // what Next returned and Wrote has not confirmed
+	unconfirmedCopy []byte // its copy
+	err             error
 
 	// How the bytes are transferred.
-	up     []byte // sent by the client, not yet received by the server
-	chunk  int    // bytes received at once; 0: all
-	max    int    // what Next is asked for
-	bite   int    // bytes written at once; 0: all
-	frozen bool   // the client reads nothing
-	window int    // the socket buffers this many bytes and no more, as with Epoll, until it is raised; 0: any number
-	unsent int    // what Undelivered returns
-	blind  bool   // the result of Undelivered is unknown
-	gone   bool   // the client is gone
-	ended  bool   // the session knows that the client sends nothing more
+	up        []byte // sent by the client, not yet received by the server
+	readSize  int    // bytes received at once; 0: all
+	max       int    // what Next is asked for
+	writeSize int    // bytes written at once; 0: all
+	blocked   bool   // the client reads nothing
+	window    int    // the socket buffers this many bytes and no more, as with Epoll, until it is raised; 0: any number
+	unsent    int    // what Undelivered returns
+	blind     bool   // the result of Undelivered is unknown
+	gone      bool   // the client is gone
+	eof       bool   // the session knows that the client sends nothing more
 
 	// The client's side.
-	dec    frame.Decoder
-	raw    []byte       // everything received
-	log    []string     // what was received since the last call of heard, see describe
-	frames []wire.Frame // the same, without WebSocket control frames
-	code   uint16       // of the close frame; 0: none was received
-	hear   func(wire.Frame)
-	line   func(string)
-	bytes  func([]byte) // receives a stream, which is not WebSocket
-	mask   byte
+	dec     frame.Decoder
+	raw     []byte       // everything received
+	log     []string     // what was received since the last call of heard, see describe
+	frames  []wire.Frame // the same, without WebSocket control frames
+	code    uint16       // of the close frame; 0: none was received
+	onFrame func(wire.Frame)
+	onLine  func(string)
+	onBytes func([]byte) // receives a stream, which is not WebSocket
+	mask    byte
 }
 
 // Wake implements reactor.Conn.
@@ -75,17 +75,17 @@ func (l *link) Gone() bool { return l.gone }
 // send sends one or several frames of ramai.v1.
 func (l *link) send(frames ...wire.Frame) {
 	for _, f := range frames {
-		l.text(string(wire.Append(nil, f)))
+		l.sendText(string(wire.Append(nil, f)))
 	}
 }
 
 // say posts a text under an id in the lobby.
 func (l *link) say(id, text string) { l.send(wire.Say{Room: wire.Lobby, ID: id, Text: text}) }
 
-// text sends a text message, deflated if that was negotiated and if it is long.
-func (l *link) text(s string) {
+// sendText sends a sendText message, deflated if that was negotiated and if it is long.
+func (l *link) sendText(s string) {
 	if !l.s.deflate || len(s) < 300 {
-		l.put(frame.Text, []byte(s))
+		l.sendFrame(frame.Text, []byte(s))
 		return
 	}
 	f := frame.AppendDeflated(nil, []byte(s))
@@ -96,37 +96,37 @@ func (l *link) text(s string) {
 	case 127:
 		start = 10
 	}
-	l.put(frame.Op(f[0]&0x7f), f[start:])
+	l.sendFrame(frame.Op(f[0]&0x7f), f[start:])
 }
 
-func (l *link) put(op frame.Op, payload []byte) {
+func (l *link) sendFrame(op frame.Op, payload []byte) {
 	l.mask++
 	l.up = frame.AppendMasked(l.up, op, payload, [4]byte{l.mask, 7, 0, 200})
 }
 
 // receive passes up to k bytes to the server. It reports whether there were any.
 func (l *link) receive(k int) bool {
-	if l.closed || len(l.up) == 0 || len(l.rest) > 0 {
+	if l.closed || len(l.up) == 0 || len(l.unread) > 0 {
 		return false
 	}
 	k = min(k, len(l.up))
 	b := slices.Clone(l.up[:k])
 	l.up = l.up[k:]
 	if !l.finishing {
-		l.hand(b)
+		l.input(b)
 	}
 	l.ready = true
 	return true
 }
 
-func (l *link) hand(b []byte) {
+func (l *link) input(b []byte) {
 	used, err := l.s.Received(b)
 	if used < 0 || used > len(b) {
 		l.st.tb.Fatalf("Received used %d of %d bytes", used, len(b))
 	}
-	l.rest = b[used:]
+	l.unread = b[used:]
 	if err != nil {
-		l.why, l.rest = err, nil
+		l.err, l.unread = err, nil
 		l.Finish()
 	}
 	l.check()
@@ -134,16 +134,16 @@ func (l *link) hand(b []byte) {
 
 // next asks the session for bytes to write. It reports whether anything moved.
 func (l *link) next() bool {
-	if l.closed || !l.ready || l.handed != nil || l.window < 0 {
+	if l.closed || !l.ready || l.unconfirmed != nil || l.window < 0 {
 		return false
 	}
 	finishing := l.finishing
 	l.ready = false // later wake-ups are for the next call
-	if len(l.rest) > 0 && !l.finishing {
-		l.hand(l.rest)
+	if len(l.unread) > 0 && !l.finishing {
+		l.input(l.unread)
 	}
-	if l.gone && !l.ended && !l.finishing && len(l.rest)+len(l.up) == 0 {
-		l.ended = true
+	if l.gone && !l.eof && !l.finishing && len(l.unread)+len(l.up) == 0 {
+		l.eof = true
 		if _, err := l.s.Received(nil); err != nil {
 			l.st.tb.Fatalf("the end of what came: %v", err)
 		}
@@ -154,20 +154,20 @@ func (l *link) next() bool {
 	}
 	l.check()
 	if ok {
-		l.handed, l.sum = b, slices.Clone(b)
+		l.unconfirmed, l.unconfirmedCopy = b, slices.Clone(b)
 		l.ready = true
 		return true
 	}
 	if finishing {
-		l.end(l.why)
+		l.end(l.err)
 	}
 	return true
 }
 
 // write passes up to k of the bytes that Next returned to the client.
 func (l *link) write(k int) {
-	b := l.handed
-	if !bytes.Equal(b, l.sum) {
+	b := l.unconfirmed
+	if !bytes.Equal(b, l.unconfirmedCopy) {
 		l.st.tb.Fatal("bytes that Next returned changed before Wrote")
 	}
 	k = min(k, len(b))
@@ -178,15 +178,15 @@ func (l *link) write(k int) {
 		}
 	}
 	if !l.gone {
-		l.take(b[:k])
+		l.decode(b[:k])
 	}
-	l.handed, l.sum = nil, nil
+	l.unconfirmed, l.unconfirmedCopy = nil, nil
 	l.s.Wrote(k)
 	l.check()
 }
 
-// hangUp closes the client's end, as the reactor reports it: what was sent is still read, what is written is lost.
-func (l *link) hangUp() {
+// disconnect closes the client's end, as the reactor reports it: what was sent is still read, what is written is lost.
+func (l *link) disconnect() {
 	l.gone = true
 	l.Wake()
 }
@@ -205,17 +205,17 @@ func (l *link) end(why error) {
 func (l *link) run() bool {
 	moved := false
 	for {
-		k := l.chunk
+		k := l.readSize
 		if k == 0 {
 			k = len(l.up)
 		}
 		progress := l.receive(k)
 		progress = l.next() || progress
-		if l.handed != nil && !l.frozen {
-			if l.bite == 0 {
-				l.write(len(l.handed))
+		if l.unconfirmed != nil && !l.blocked {
+			if l.writeSize == 0 {
+				l.write(len(l.unconfirmed))
 			} else {
-				l.write(l.bite)
+				l.write(l.writeSize)
 			}
 			progress = true
 		}
@@ -226,11 +226,11 @@ func (l *link) run() bool {
 	}
 }
 
-// take decodes what the client received.
-func (l *link) take(b []byte) {
+// decode decodes what the client received.
+func (l *link) decode(b []byte) {
 	l.raw = append(l.raw, b...)
-	if l.bytes != nil {
-		l.bytes(b)
+	if l.onBytes != nil {
+		l.onBytes(b)
 		return
 	}
 	b = slices.Clone(b)
@@ -245,7 +245,7 @@ func (l *link) take(b []byte) {
 		}
 		switch m.Op {
 		case frame.Text:
-			l.got(m.Payload)
+			l.message(m.Payload)
 		case frame.Ping:
 			l.log = append(l.log, "PING")
 		case frame.Pong:
@@ -258,11 +258,11 @@ func (l *link) take(b []byte) {
 	}
 }
 
-func (l *link) got(payload []byte) {
+func (l *link) message(payload []byte) {
 	if !l.v1 {
 		l.log = append(l.log, string(payload))
-		if l.line != nil {
-			l.line(string(payload))
+		if l.onLine != nil {
+			l.onLine(string(payload))
 		}
 		return
 	}
@@ -271,8 +271,8 @@ func (l *link) got(payload []byte) {
 		l.st.tb.Fatalf("the client cannot parse %.200q: %v", payload, err)
 	}
 	l.log, l.frames = append(l.log, describe(f)), append(l.frames, f)
-	if l.hear != nil {
-		l.hear(f)
+	if l.onFrame != nil {
+		l.onFrame(f)
 	}
 }
 
@@ -287,7 +287,7 @@ func (l *link) heard() []string {
 // expect settles and compares what the client has received with want. "CLOSE 1008" matches any reason.
 func (l *link) expect(want ...string) {
 	l.st.tb.Helper()
-	l.same(l.heard(), want)
+	l.compare(l.heard(), want)
 }
 
 // expectOf is expect for frames of some kinds, which are separated by spaces; others are ignored. The order is checked
@@ -298,7 +298,7 @@ func (l *link) expectOf(kinds string, want ...string) {
 	byKind := func(a, b string) int { return strings.Compare(kind(a), kind(b)) }
 	slices.SortStableFunc(got, byKind)
 	slices.SortStableFunc(want, byKind)
-	l.same(got, want)
+	l.compare(got, want)
 }
 
 func kind(s string) string {
@@ -306,7 +306,7 @@ func kind(s string) string {
 	return k
 }
 
-func (l *link) same(got, want []string) {
+func (l *link) compare(got, want []string) {
 	l.st.tb.Helper()
 	for i := range got {
 		if i < len(want) && strings.HasPrefix(want[i], "CLOSE") && strings.HasPrefix(got[i], want[i]) {

@@ -14,8 +14,8 @@ import (
 	"ramai/wire"
 )
 
-// fill posts k texts of 1,000 bytes in each of eight rooms, and returns the rooms' names.
-func (st *harness) fill(k int) (rooms []string) {
+// fillRooms posts k texts of 1,000 bytes in each of eight rooms, and returns the rooms' names.
+func (st *harness) fillRooms(k int) (rooms []string) {
 	st.tb.Helper()
 	for i := range 8 {
 		rooms = append(rooms, fmt.Sprint("room", i))
@@ -25,7 +25,7 @@ func (st *harness) fill(k int) (rooms []string) {
 				st.tb.Fatal(err)
 			}
 		}
-		for st.sequence() {
+		for st.stepLog() {
 		}
 	}
 	return rooms
@@ -33,10 +33,10 @@ func (st *harness) fill(k int) (rooms []string) {
 
 // Blocked clients that rejoin many rooms cost at most one backfill each, and all of them together no more than the
 // budget, whatever else waits. When they continue they get everything, and afterwards no memory is in use.
-func TestReadersWhoTakeNothing(t *testing.T) {
+func TestBlockedReadersBounded(t *testing.T) {
 	const max, texts, readers = 3 << 20, 80, 60
 	st := newHarness(t, setting{buffer: max})
-	rooms := st.fill(texts)
+	rooms := st.fillRooms(texts)
 	var links []*link
 	for i := range readers {
 		l := st.v1()
@@ -102,25 +102,25 @@ func (l *link) numbers(room string) (n []uint64) {
 }
 
 // A backfill is released if its reader is gone when it arrives.
-func TestBackfillForWhoHasGone(t *testing.T) {
+func TestBackfillReleasedAfterLeave(t *testing.T) {
 	st := newHarness(t, setting{buffer: 1})
-	rooms := st.fill(10)
+	rooms := st.fillRooms(10)
 	for _, goes := range []func(*link){
 		func(l *link) { l.end(nil) },
 		func(l *link) { l.send(wire.Leave{Room: rooms[0]}) },
 	} {
 		for _, late := range []bool{false, true} {
 			l := st.v1()
-			st.lazy = true
+			st.jobsPaused = true
 			l.send(wire.Join{Room: rooms[0], After: &wire.Position{HistoryID: st.store.HistoryID()}})
 			st.settle()
 			if !late { // read, and not looked at
 				for len(st.jobs) > 0 {
-					st.job(0)
+					st.runJob(0)
 				}
 			}
 			goes(l)
-			st.lazy = false
+			st.jobsPaused = false
 			st.settle()
 			if u := st.hub.Budget().Usage(); u.Backfills != 0 {
 				t.Errorf("late %v: %d bytes are held for nobody", late, u.Backfills)
@@ -131,11 +131,11 @@ func TestBackfillForWhoHasGone(t *testing.T) {
 }
 
 // A client that leaves and rejoins rooms all the time causes one backfill at a time.
-func TestBackfillsOneAtATime(t *testing.T) {
+func TestOneBackfillWhileRejoining(t *testing.T) {
 	st := newHarness(t, setting{buffer: 1})
-	room := st.fill(10)[0]
+	room := st.fillRooms(10)[0]
 	l := st.v1()
-	st.lazy = true
+	st.jobsPaused = true
 	for n := range uint64(5) {
 		l.send(wire.Join{Room: room, After: &wire.Position{HistoryID: st.store.HistoryID(), N: n}})
 		st.settle()
@@ -143,7 +143,7 @@ func TestBackfillsOneAtATime(t *testing.T) {
 	if _, n := st.hub.Backfills(); n != 1 {
 		t.Errorf("%d parts of the past are read at once", n)
 	}
-	st.lazy = false
+	st.jobsPaused = false
 	l.heard()
 	if at := l.s.cursors[0].n; at != st.store.Bounds(room).Last {
 		t.Errorf("at %d in the end", at)
@@ -152,7 +152,7 @@ func TestBackfillsOneAtATime(t *testing.T) {
 
 // A client that sends requests and does not read answers is no longer read once 64 KiB and one answer wait for it. When
 // such clients use half of the memory, one waiting answer is enough.
-func TestAskersWhoTakeNothing(t *testing.T) {
+func TestUnreadAnswersBounded(t *testing.T) {
 	const max, answer = 1 << 20, 12 << 10
 	st := newHarness(t, setting{buffer: max})
 	for i := range 400 {
@@ -161,7 +161,7 @@ func TestAskersWhoTakeNothing(t *testing.T) {
 		if err := st.sequencer.Submit(eventlog.Submission{Command: claim}, nil); err != nil {
 			t.Fatal(err)
 		}
-		defer st.hub.Join("den", room.Text, nobody(by)).Leave()
+		defer st.hub.Join("den", room.Text, idleMember(by)).Leave()
 	}
 	budget := st.hub.Budget()
 	var links []*link
@@ -177,7 +177,7 @@ func TestAskersWhoTakeNothing(t *testing.T) {
 		if got := len(l.s.control); got == 0 || got > controlHighWater+answer || crowded && got > answer {
 			t.Fatalf("%d bytes wait for the %dth client, crowded %v", got, i, crowded)
 		}
-		if len(l.rest) == 0 {
+		if len(l.unread) == 0 {
 			t.Fatal("all that was asked for was read")
 		}
 	}
@@ -195,17 +195,17 @@ func TestAskersWhoTakeNothing(t *testing.T) {
 	}
 }
 
-// nobody is a member that reads nothing.
-type nobody string
+// idleMember is a member that reads nothing.
+type idleMember string
 
-func (nobody) Wake()                      {}
-func (n nobody) SenderID() string         { return string(n) }
-func (nobody) RemoteAddr() netip.AddrPort { return netip.AddrPort{} }
+func (idleMember) Wake()                      {}
+func (n idleMember) SenderID() string         { return string(n) }
+func (idleMember) RemoteAddr() netip.AddrPort { return netip.AddrPort{} }
 
 // An evicted backfill is read again, from the client's current position.
-func TestBackfillIsReadAgain(t *testing.T) {
+func TestEvictedBackfillReadAgain(t *testing.T) {
 	st := newHarness(t, setting{buffer: 1})
-	rooms := st.fill(150)
+	rooms := st.fillRooms(150)
 	l := st.v1()
 	l.window = 20 << 10
 	l.send(wire.Join{Room: rooms[0], After: &wire.Position{HistoryID: st.store.HistoryID()}})
@@ -256,7 +256,7 @@ func TestUnfinishedMessagesAreBounded(t *testing.T) {
 	honest.up = append(honest.up, half[len(half)-100:]...)
 	honest.expect(text)
 	for _, l := range all {
-		l.hangUp()
+		l.disconnect()
 	}
 	st.advance(time.Second)
 	if reserved := st.hub.Budget().Usage().Reserved; reserved != 0 {

@@ -13,15 +13,15 @@ import (
 )
 
 // The scenario of the original: everyone is greeted, and everyone receives each message, including its sender.
-func TestPlainIsTheOriginal(t *testing.T) {
+func TestPlainAsOriginal(t *testing.T) {
 	st := newHarness(t, setting{})
 	clients := []*link{st.connect(Client{}), st.connect(Client{}), st.connect(Client{})}
 	for _, l := range clients {
 		l.expect("Welcome to chat! Type a message")
 	}
-	clients[0].text("hello")
-	clients[1].text("")
-	clients[2].text("two\nlines\tand ünïcode ☺")
+	clients[0].sendText("hello")
+	clients[1].sendText("")
+	clients[2].sendText("two\nlines\tand ünïcode ☺")
 	for _, l := range clients {
 		l.expect("hello", "", "two\nlines\tand ünïcode ☺")
 	}
@@ -30,16 +30,16 @@ func TestPlainIsTheOriginal(t *testing.T) {
 func TestPlainRooms(t *testing.T) {
 	st := newHarness(t, setting{})
 	lobby, other := st.plain(Client{}), st.plain(Client{Room: "den"})
-	lobby.text("in the lobby")
-	other.text("in the den")
+	lobby.sendText("in the lobby")
+	other.sendText("in the den")
 	lobby.expect("in the lobby")
 	other.expect("in the den")
 }
 
 func TestPlainAndV1HearEachOther(t *testing.T) {
 	st := newHarness(t, setting{})
-	p, v := st.plain(Client{}), st.in(wire.Lobby)
-	p.text("from the plain protocol")
+	p, v := st.plain(Client{}), st.joined(wire.Lobby)
+	p.sendText("from the plain protocol")
 	p.expect("from the plain protocol")
 	v.expect("message lobby 1 from the plain protocol")
 	v.say("a", "from v1")
@@ -51,7 +51,7 @@ func TestPlainLast(t *testing.T) {
 	st := newHarness(t, setting{})
 	first := st.plain(Client{})
 	for i := range 5 {
-		first.text(fmt.Sprint("old ", i+1))
+		first.sendText(fmt.Sprint("old ", i+1))
 	}
 	first.heard()
 	for last, want := range map[int][]string{
@@ -63,8 +63,8 @@ func TestPlainLast(t *testing.T) {
 	}
 }
 
-// claimed connects a plain client with a name, reserved as the server does it before the upgrade.
-func (st *harness) claimed(name string) *link {
+// plainNamed connects a plain client with a name, reserved as the server does it before the upgrade.
+func (st *harness) plainNamed(name string) *link {
 	st.tb.Helper()
 	secret, _ := wire.NewSession(st.random)
 	e := eventlog.Command{Kind: eventlog.ReserveName, SenderID: wire.SenderIDOf(secret), Body: eventlog.ReserveNameBody{Name: name, Key: names.Key(name), Bound: true}}
@@ -77,8 +77,8 @@ func (st *harness) claimed(name string) *link {
 
 func TestPlainNameEndsWithTheConnection(t *testing.T) {
 	st := newHarness(t, setting{})
-	ann, v := st.claimed("ann"), st.in(wire.Lobby)
-	ann.text("hi")
+	ann, v := st.plainNamed("ann"), st.joined(wire.Lobby)
+	ann.sendText("hi")
 	ann.expect("ann: hi")
 	v.expect("message lobby 1 ann: hi")
 	v.send(wire.Name{Name: "Ann"})
@@ -89,16 +89,16 @@ func TestPlainNameEndsWithTheConnection(t *testing.T) {
 	v.expect("name Ann")
 }
 
-func TestPlainNameIsReleasedThoughTheQueueIsFull(t *testing.T) {
+func TestPlainNameReleasedWithFullQueue(t *testing.T) {
 	st := newHarness(t, setting{queue: 2})
-	ann := st.claimed("ann")
+	ann := st.plainNamed("ann")
 	v := st.v1()
-	st.paused = true
+	st.logPaused = true
 	v.say("a", "1")
 	v.say("b", "2")
 	v.heard()
 	ann.end(nil)
-	st.paused = false
+	st.logPaused = false
 	v.expect("saved lobby a 1", "saved lobby b 2")
 	v.send(wire.Name{Name: "ann"})
 	v.expect("name ann")
@@ -114,30 +114,30 @@ func TestPlainNotices(t *testing.T) {
 		"carriage return":   {"a\rb", "U+000D"},
 	} {
 		l := st.plain(Client{})
-		l.text(c.said)
+		l.sendText(c.said)
 		got := l.heard()
 		if len(got) != 1 || !strings.HasPrefix(got[0], "! ") || !strings.Contains(got[0], c.reason) {
 			t.Errorf("%s: heard %q, want a notice about %q", name, got, c.reason)
 		}
-		l.text("still here")
+		l.sendText("still here")
 		l.expect("still here")
 		l.end(nil)
 	}
 	l := st.plain(Client{})
-	l.text(strings.Repeat("x", 4000))
+	l.sendText(strings.Repeat("x", 4000))
 	if got := l.heard(); len(got) != 1 || len(got[0]) != 4000 {
 		t.Errorf("4000 bytes are not said: %.100q", got)
 	}
 }
 
 // A plain client that is too fast is never refused: its messages are read later, in order, and nothing is lost.
-func TestPlainTooFastIsReadLater(t *testing.T) {
+func TestPlainOverRateReadLater(t *testing.T) {
 	st := newHarness(t, setting{rate: 5, burst: 20})
 	l := st.plain(Client{})
 	var want []string
 	for i := range 50 {
 		want = append(want, fmt.Sprint("line ", i+1))
-		l.text(want[i])
+		l.sendText(want[i])
 	}
 	got := l.heard()
 	if len(got) != 20 {
@@ -154,11 +154,11 @@ func TestPlainTooFastIsReadLater(t *testing.T) {
 }
 
 // While a client is not read because it was too fast, a missing pong does not count.
-func TestPlainTooFastIsNotTakenForDead(t *testing.T) {
+func TestPlainPausedIsNotDead(t *testing.T) {
 	st := newHarness(t, setting{rate: 0.01, burst: 1})
 	l := st.plain(Client{})
 	for i := range 20 {
-		l.text(fmt.Sprint(i))
+		l.sendText(fmt.Sprint(i))
 	}
 	st.advance(25 * time.Minute)
 	if l.closed {
@@ -170,20 +170,20 @@ func TestPlainTooFastIsNotTakenForDead(t *testing.T) {
 }
 
 // A plain client is told of one failure of the disk, and can continue to post.
-func TestPlainGoesOnAfterARefusal(t *testing.T) {
+func TestPlainAfterRefusal(t *testing.T) {
 	st := newHarness(t, setting{})
 	l := st.plain(Client{})
-	st.paused = true
-	l.text("lost 1")
-	l.text("lost 2")
+	st.logPaused = true
+	l.sendText("lost 1")
+	l.sendText("lost 2")
 	st.settle()
-	st.store.faults = []fault{rolled}
-	st.paused = false
+	st.store.faults = []fault{rolledBack}
+	st.logPaused = false
 	got := l.heard()
 	if len(got) != 2 || !strings.HasPrefix(got[0], "! ") || !strings.HasPrefix(got[1], "! ") {
 		t.Fatalf("heard %q, want two notices", got)
 	}
-	l.text("kept")
+	l.sendText("kept")
 	l.expect("kept")
 }
 
@@ -191,13 +191,13 @@ func TestPlainGap(t *testing.T) {
 	st := newHarness(t, setting{buffer: 1})
 	old := st.plain(Client{})
 	for i := range 10 {
-		old.text(fmt.Sprint(i + 1))
+		old.sendText(fmt.Sprint(i + 1))
 	}
 	old.heard()
-	st.lazy = true
+	st.jobsPaused = true
 	l := st.connect(Client{Last: 10})
 	st.settle()
 	st.trim(wire.Lobby, 8)
-	st.lazy = false
+	st.jobsPaused = false
 	l.expect(wire.Greeting, "! 7 messages were deleted", "8", "9", "10")
 }

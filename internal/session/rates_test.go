@@ -46,12 +46,12 @@ func TestJoinsArePaced(t *testing.T) {
 	l.expectOf("joined pong", "joined d 1-0 count 1", "pong end")
 }
 
-func TestPlainRoomsAreMadeAtAPace(t *testing.T) {
+func TestPlainRoomCreationRateLimited(t *testing.T) {
 	st := newHarness(t, setting{rate: 100, burst: 100})
 	links := make([]*link, roomsAMinute+1)
 	for i := range links {
 		links[i] = st.plain(Client{Room: fmt.Sprint("r", i), Addr: remote})
-		links[i].text("first")
+		links[i].sendText("first")
 	}
 	for _, l := range links[:roomsAMinute] {
 		l.expect("first")

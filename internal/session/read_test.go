@@ -17,8 +17,8 @@ import (
 	"ramai/wire"
 )
 
-// talk posts n messages of many lengths in the lobby, each in its own batch.
-func (st *harness) talk(n int) {
+// publishVaried posts n messages of many lengths in the lobby, each in its own batch.
+func (st *harness) publishVaried(n int) {
 	st.tb.Helper()
 	head := st.store.Bounds(wire.Lobby).Last
 	for i := range n {
@@ -27,7 +27,7 @@ func (st *harness) talk(n int) {
 		if err := st.sequencer.Submit(eventlog.Submission{Command: e}, nil); err != nil {
 			st.tb.Fatal(err)
 		}
-		if !st.sequence() {
+		if !st.stepLog() {
 			st.tb.Fatal("the log did not store a command")
 		}
 	}
@@ -68,12 +68,12 @@ func TestShortWrites(t *testing.T) {
 			st := newHarness(t, setting{buffer: buffer})
 			l := st.plain(Client{})
 			if v1 {
-				l = st.in(wire.Lobby)
+				l = st.joined(wire.Lobby)
 			}
 			l.raw = nil
 			for st.store.Bounds(wire.Lobby).Last < 300 {
-				st.talk(rng.IntN(40))
-				l.bite, l.max = 1+rng.IntN(300), 1+rng.IntN(5000)
+				st.publishVaried(rng.IntN(40))
+				l.writeSize, l.max = 1+rng.IntN(300), 1+rng.IntN(5000)
 				st.settle()
 			}
 			if want := st.bytesOf(v1, 0); !bytes.Equal(l.raw, want) {
@@ -84,17 +84,17 @@ func TestShortWrites(t *testing.T) {
 }
 
 // The rest of a frame that was cut precedes everything else, including answers and the goodbye.
-func TestCutFrameIsFinishedFirst(t *testing.T) {
+func TestCutFrameFinishedFirst(t *testing.T) {
 	st := newHarness(t, setting{})
-	l := st.in(wire.Lobby)
-	st.talk(1)
-	for !l.next() || l.handed == nil {
+	l := st.joined(wire.Lobby)
+	st.publishVaried(1)
+	for !l.next() || l.unconfirmed == nil {
 	}
 	l.write(5)
 	l.send(wire.Ping{ID: "x"}, wire.Leave{Room: wire.Lobby})
 	l.receive(len(l.up))
 	l.s.Force(0)
-	l.bite = 7
+	l.writeSize = 7
 	l.expect("message lobby 1 number 1", "pong x", "restarting 0", "CLOSE 1012")
 }
 
@@ -102,13 +102,13 @@ func TestCutFrameIsFinishedFirst(t *testing.T) {
 func TestSlowReader(t *testing.T) {
 	for _, v1 := range []bool{true, false} {
 		st := newHarness(t, setting{buffer: 8 << 10})
-		slow, fast := st.plain(Client{}), st.in(wire.Lobby)
+		slow, fast := st.plain(Client{}), st.joined(wire.Lobby)
 		if v1 {
-			slow = st.in(wire.Lobby)
+			slow = st.joined(wire.Lobby)
 		}
-		slow.raw, fast.raw, slow.frozen = nil, nil, true
+		slow.raw, fast.raw, slow.blocked = nil, nil, true
 		for range 10 {
-			st.talk(50)
+			st.publishVaried(50)
 			if got := len(fast.heard()); got != 50 {
 				t.Fatalf("the fast reader heard %d of 50", got)
 			}
@@ -116,7 +116,7 @@ func TestSlowReader(t *testing.T) {
 				t.Fatalf("the slow reader keeps %d bytes of control, messages %v", len(s.control), s.mailbox.Load())
 			}
 		}
-		slow.frozen, slow.bite = false, 1000
+		slow.blocked, slow.writeSize = false, 1000
 		st.settle()
 		if want := st.bytesOf(v1, 0); !bytes.Equal(slow.raw, want) {
 			t.Errorf("v1 %t: %d bytes came, want %d, or others", v1, len(slow.raw), len(want))
@@ -158,38 +158,38 @@ func TestHiddenRecords(t *testing.T) {
 }
 
 // Only one backfill is requested at a time, and it is released after use.
-func TestRefillOneAtATime(t *testing.T) {
+func TestOneBackfillAtATime(t *testing.T) {
 	st := newHarness(t, setting{buffer: 1})
-	st.talk(2000)
+	st.publishVaried(2000)
 	l := st.v1()
-	st.lazy = true
+	st.jobsPaused = true
 	l.send(wire.Join{Room: wire.Lobby, Last: new(500)})
 	st.settle()
 	jobs := len(st.jobs)
 	for range 100 {
 		l.Wake()
-		st.talk(1)
+		st.publishVaried(1)
 		st.settle()
 	}
 	if len(st.jobs) != jobs {
 		t.Errorf("%d jobs, after %d", len(st.jobs), jobs)
 	}
-	st.lazy = false
+	st.jobsPaused = false
 	st.settle()
 	p := l.s.cursors[0]
 	if p.n != 2100 || l.s.backfilling {
 		t.Errorf("at %d, asked %t", p.n, l.s.backfilling)
 	}
-	st.talk(1)
+	st.publishVaried(1)
 	st.settle()
 	if p.backfill != nil {
 		t.Error("a reader that has caught up keeps a part of the past")
 	}
 }
 
-func TestRefillIsTriedAgain(t *testing.T) {
+func TestBackfillRetried(t *testing.T) {
 	st := newHarness(t, setting{buffer: 1})
-	st.talk(10)
+	st.publishVaried(10)
 	st.store.reads = 4 // that of the buffer's prewarming, and of three backfills
 	l := st.v1()
 	l.send(wire.Join{Room: wire.Lobby})
@@ -206,21 +206,21 @@ func TestRefillIsTriedAgain(t *testing.T) {
 }
 
 // The fan-out buffer gets what could not be read. The session must not ask to be woken forever.
-func TestRefillFailsAndTheTapeIsWarm(t *testing.T) {
+func TestFailedBackfillWithWarmBuffer(t *testing.T) {
 	st := newHarness(t, setting{})
-	st.talk(10)
+	st.publishVaried(10)
 	l := st.v1()
-	st.lazy = true
+	st.jobsPaused = true
 	l.send(wire.Join{Room: wire.Lobby})
 	st.settle()
 	if len(st.jobs) != 2 {
 		t.Fatalf("%d jobs, want that of the buffer and that of the session", len(st.jobs))
 	}
 	st.store.reads = 1
-	st.job(1)
+	st.runJob(1)
 	st.settle()
-	st.job(0)
-	st.lazy = false
+	st.runJob(0)
+	st.jobsPaused = false
 	st.advance(time.Minute)
 	if got := l.heard(); len(got) < 11 {
 		t.Errorf("heard %q", got)
@@ -241,7 +241,7 @@ func TestGap(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			st := newHarness(t, setting{buffer: 1})
-			st.talk(int(c.said))
+			st.publishVaried(int(c.said))
 			st.trim(wire.Lobby, c.first)
 			l := st.v1()
 			l.send(wire.Join{Room: wire.Lobby, After: &wire.Position{HistoryID: st.store.HistoryID(), N: c.after}})
@@ -256,21 +256,21 @@ func TestGap(t *testing.T) {
 			for i := range got {
 				got[i], _, _ = strings.Cut(got[i], "number")
 			}
-			l.same(got, want)
+			l.compare(got, want)
 		})
 	}
 }
 
 // Retention overtakes a blocked reader.
-func TestGapWhileFrozen(t *testing.T) {
+func TestGapWhileBlocked(t *testing.T) {
 	st := newHarness(t, setting{buffer: 1})
-	l := st.in(wire.Lobby)
-	l.frozen = true
-	st.talk(10)
+	l := st.joined(wire.Lobby)
+	l.blocked = true
+	st.publishVaried(10)
 	st.settle() // Next has returned at most the first of them
-	st.talk(90)
+	st.publishVaried(90)
 	st.trim(wire.Lobby, 96)
-	l.frozen = false
+	l.blocked = false
 	st.settle()
 	var n uint64
 	gaps := 0
@@ -294,9 +294,9 @@ func TestGapWhileFrozen(t *testing.T) {
 }
 
 // last counts from the newest stored messages.
-func TestLastOfWhatIsKept(t *testing.T) {
+func TestLastAfterTrim(t *testing.T) {
 	st := newHarness(t, setting{})
-	st.talk(20)
+	st.publishVaried(20)
 	st.trim(wire.Lobby, 18)
 	l := st.v1()
 	l.send(wire.Join{Room: wire.Lobby, Last: new(10)})
@@ -304,23 +304,23 @@ func TestLastOfWhatIsKept(t *testing.T) {
 }
 
 // A backfill arrives while frames of the fan-out buffer are being written: they must not be mixed up.
-func TestRefillComesDuringAWrite(t *testing.T) {
+func TestBackfillDuringWrite(t *testing.T) {
 	st := newHarness(t, setting{})
-	st.talk(30)
+	st.publishVaried(30)
 	l := st.v1()
-	st.lazy = true
+	st.jobsPaused = true
 	l.send(wire.Join{Room: wire.Lobby, After: &wire.Position{HistoryID: st.store.HistoryID(), N: 10}})
 	st.settle()
-	st.job(0) // the fan-out buffer is prewarmed now
+	st.runJob(0) // the fan-out buffer is prewarmed now
 	l.ready = true
-	for l.next() && l.handed == nil {
+	for l.next() && l.unconfirmed == nil {
 	}
 	st.trim(wire.Lobby, 28)
-	st.job(0) // the session learns of a gap up to 27
+	st.runJob(0) // the session learns of a gap up to 27
 	l.send(wire.Ping{})
 	l.receive(len(l.up))
-	l.bite = 700
-	st.lazy = false
+	l.writeSize = 700
+	st.jobsPaused = false
 	st.settle()
 	n := uint64(10)
 	for _, f := range l.frames {
@@ -341,25 +341,25 @@ func TestRefillComesDuringAWrite(t *testing.T) {
 }
 
 // A frame longer than one write of the reactor is sent in parts.
-func TestNextKeepsToItsBound(t *testing.T) {
+func TestNextBounded(t *testing.T) {
 	st := newHarness(t, setting{})
-	l := st.in(wire.Lobby)
+	l := st.joined(wire.Lobby)
 	l.max = 10
 	l.say("x", strings.Repeat("long ", 500))
 	l.expectOf("message", "message lobby 1 "+strings.Repeat("long ", 500))
 }
 
 // A busy room does not delay a quiet one.
-func TestManyRoomsAreReadInTurn(t *testing.T) {
+func TestRoomsReadInTurn(t *testing.T) {
 	st := newHarness(t, setting{})
-	l, talker := st.in("a", "b"), st.v1()
-	l.max, l.frozen = 1, true // one frame at a time
+	l, sender := st.joined("a", "b"), st.v1()
+	l.max, l.blocked = 1, true // one frame at a time
 	for i := range 20 {
-		talker.send(wire.Say{Room: "a", ID: fmt.Sprint(i), Text: "x"})
+		sender.send(wire.Say{Room: "a", ID: fmt.Sprint(i), Text: "x"})
 	}
-	talker.send(wire.Say{Room: "b", ID: "b", Text: "y"})
+	sender.send(wire.Say{Room: "b", ID: "b", Text: "y"})
 	st.settle()
-	l.frozen = false
+	l.blocked = false
 	got := l.heard()
 	if i := slices.Index(got, "message b 1 y"); i < 0 || i > 2 {
 		t.Errorf("heard %q: room b's message is number %d", got, i)
@@ -370,11 +370,11 @@ func TestManyRoomsAreReadInTurn(t *testing.T) {
 // it has no unexplained hole.
 func TestPagesWhileTrimming(t *testing.T) {
 	st := newHarness(t, setting{})
-	st.talk(40)
+	st.publishVaried(40)
 	first, zero, twenty := uint64(1), wire.Position{}, uint64(20)
 	for _, ask := range []wire.History{{After: &zero}, {Before: &twenty}, {}, {After: &zero, Limit: 3}} {
 		was := first
-		st.store.behind = func() {
+		st.store.afterRead = func() {
 			first += 2
 			st.trim(wire.Lobby, first)
 		}
@@ -396,19 +396,19 @@ func TestPagesWhileTrimming(t *testing.T) {
 }
 
 // What a client has read is charged to its address: pages, backfills, and a fan-out buffer created for it.
-func TestReadsAreCountedForTheAddress(t *testing.T) {
+func TestReadsChargedToAddress(t *testing.T) {
 	st := newHarness(t, setting{buffer: 1})
-	st.talk(3)
+	st.publishVaried(3)
 	st.settle()
-	st.askers = nil
+	st.jobNetworks = nil
 	l := st.connect(Client{Protocol: chat.V1, Addr: netip.MustParseAddrPort("[2001:db8::7]:40000")})
-	l.text(`{"type":"join","room":"lobby","last":3}`)
-	l.text(`{"type":"history","room":"lobby"}`)
+	l.sendText(`{"type":"join","room":"lobby","last":3}`)
+	l.sendText(`{"type":"history","room":"lobby"}`)
 	st.settle()
-	if len(l.heard()) == 0 || len(st.askers) < 3 {
-		t.Fatalf("%d reads, want three", len(st.askers))
+	if len(l.heard()) == 0 || len(st.jobNetworks) < 3 {
+		t.Fatalf("%d reads, want three", len(st.jobNetworks))
 	}
-	for _, from := range st.askers {
+	for _, from := range st.jobNetworks {
 		if from != netip.MustParsePrefix("2001:db8::/64") {
 			t.Errorf("a read is counted for %v", from)
 		}

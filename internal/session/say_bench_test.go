@@ -17,7 +17,7 @@ func BenchmarkSay(b *testing.B) {
 			text := "of the usual length, fifty bytes or so, and a few"
 			l, payload := st.plain(Client{}), []byte(text)
 			if v1 {
-				l, payload = st.in(wire.Lobby), wire.Append(nil, wire.Say{Room: wire.Lobby, ID: "id", Text: text})
+				l, payload = st.joined(wire.Lobby), wire.Append(nil, wire.Say{Room: wire.Lobby, ID: "id", Text: text})
 			}
 			var submitted eventlog.Submission
 			st.submit = func(e eventlog.Submission, _ func()) error {

@@ -13,10 +13,10 @@ import (
 
 // Messages are received only after they are saved: until the commit is done nobody receives anything, including the
 // sender.
-func TestNobodyHearsWhatIsNotSaved(t *testing.T) {
+func TestUnsavedNotDelivered(t *testing.T) {
 	st := newHarness(t, setting{})
-	a, b, p := st.in(wire.Lobby), st.in(wire.Lobby), st.plain(Client{})
-	st.paused = true
+	a, b, p := st.joined(wire.Lobby), st.joined(wire.Lobby), st.plain(Client{})
+	st.logPaused = true
 	a.say("x", "soon")
 	for _, l := range []*link{a, b, p} {
 		l.expect()
@@ -24,7 +24,7 @@ func TestNobodyHearsWhatIsNotSaved(t *testing.T) {
 	late := st.connect(Client{Protocol: chat.V1})
 	late.send(wire.Join{Room: wire.Lobby}, wire.History{Room: wire.Lobby})
 	late.expect("welcome", "joined lobby 1-0 count 4", "page lobby empty more false")
-	st.store.faults = []fault{lost, committed}
+	st.store.faults = []fault{lostInDoubt, committedInDoubt}
 	st.store.reopens = 2
 	for range 4 { // lost; twice no Reopen; stored, with an unknown result
 		if _, err := st.sequencer.Step(); err == nil {
@@ -34,7 +34,7 @@ func TestNobodyHearsWhatIsNotSaved(t *testing.T) {
 			l.expect()
 		}
 	}
-	st.paused = false
+	st.logPaused = false
 	a.expectOf("saved message", "saved lobby x 1", "message lobby 1 soon")
 	b.expect("message lobby 1 soon")
 	p.expect("soon")
@@ -43,7 +43,7 @@ func TestNobodyHearsWhatIsNotSaved(t *testing.T) {
 
 func TestSaveWithoutJoining(t *testing.T) {
 	st := newHarness(t, setting{})
-	a, b := st.v1(), st.in("den")
+	a, b := st.v1(), st.joined("den")
 	a.send(wire.Say{Room: "den", ID: "x", Text: "from outside"})
 	a.expect("saved den x 1")
 	b.expect("message den 1 from outside")
@@ -51,7 +51,7 @@ func TestSaveWithoutJoining(t *testing.T) {
 
 func TestRepeats(t *testing.T) {
 	st := newHarness(t, setting{})
-	a, b := st.connect(Client{Protocol: chat.V1}), st.in(wire.Lobby)
+	a, b := st.connect(Client{Protocol: chat.V1}), st.joined(wire.Lobby)
 	st.settle()
 	session := a.frames[0].(wire.Welcome).Session
 	a.say("x", "once")
@@ -81,7 +81,7 @@ func TestRepeats(t *testing.T) {
 
 func TestRepeatInOneBatch(t *testing.T) {
 	st := newHarness(t, setting{})
-	l := st.in(wire.Lobby)
+	l := st.joined(wire.Lobby)
 	l.say("x", "once")
 	l.say("x", "once")
 	l.say("x", "twice")
@@ -91,15 +91,15 @@ func TestRepeatInOneBatch(t *testing.T) {
 // If a batch is rolled back, everything in flight from a sender is refused until the first message comes again.
 func TestRefusedKeepsTheOrder(t *testing.T) {
 	st := newHarness(t, setting{batch: 2})
-	a, b := st.in(wire.Lobby), st.in(wire.Lobby)
-	st.paused = true
+	a, b := st.joined(wire.Lobby), st.joined(wire.Lobby)
+	st.logPaused = true
 	for _, id := range []string{"1", "2", "3", "4"} { // two batches
 		a.say(id, id)
 	}
 	b.say("b", "not of this sender")
 	st.settle()
-	st.store.faults = []fault{rolled}
-	st.paused = false
+	st.store.faults = []fault{rolledBack}
+	st.logPaused = false
 	a.expectOf("refused", "refused lobby 1 unavailable 1000", "refused lobby 2 unavailable 1000",
 		"refused lobby 3 unavailable 1000", "refused lobby 4 unavailable 1000")
 	a.say("5", "5")
@@ -117,18 +117,18 @@ func TestRefusedKeepsTheOrder(t *testing.T) {
 // Messages in flight when the client starts again belong to the time before the refusal.
 func TestRefusedTwice(t *testing.T) {
 	st := newHarness(t, setting{batch: 1})
-	l := st.in(wire.Lobby)
-	st.paused = true
+	l := st.joined(wire.Lobby)
+	st.logPaused = true
 	l.say("1", "1")
 	l.say("2", "2")
 	st.settle()
-	st.store.faults = []fault{rolled, rolled}
-	st.sequence() // 1 is refused; 2 waits
+	st.store.faults = []fault{rolledBack, rolledBack}
+	st.stepLog() // 1 is refused; 2 waits
 	l.expect("refused lobby 1 unavailable 1000")
 	l.say("1", "1")
 	l.say("2", "2")
 	st.settle()
-	st.paused = false
+	st.logPaused = false
 	// The first 2 precedes the refusal. The second 1 meets the next fault, which also affects the second 2.
 	l.expect("refused lobby 2 unavailable 1000", "refused lobby 1 unavailable 1000", "refused lobby 2 unavailable 1000")
 	l.say("2", "2")
@@ -140,7 +140,7 @@ func TestRefusedTwice(t *testing.T) {
 
 func TestRateLimitedKeepsTheOrder(t *testing.T) {
 	st := newHarness(t, setting{rate: 5, burst: 3})
-	l := st.in(wire.Lobby) // takes one of three
+	l := st.joined(wire.Lobby) // takes one of three
 	for _, id := range []string{"1", "2", "3", "4"} {
 		l.say(id, id)
 	}
@@ -157,11 +157,11 @@ func TestRateLimitedKeepsTheOrder(t *testing.T) {
 }
 
 // The log refuses 1 after 2 was refused by the rates and sent again: 2 must not overtake 1.
-func TestRefusalOfOneThatCameBeforeARateLimitedOne(t *testing.T) {
+func TestRefusalAfterLaterRateLimit(t *testing.T) {
 	st := newHarness(t, setting{rate: 10, burst: 2, batch: 1})
-	l := st.in(wire.Lobby)
+	l := st.joined(wire.Lobby)
 	st.advance(time.Second)
-	st.paused = true
+	st.logPaused = true
 	l.say("1", "1")
 	l.say("2", "2")
 	l.say("3", "3")
@@ -169,8 +169,8 @@ func TestRefusalOfOneThatCameBeforeARateLimitedOne(t *testing.T) {
 	st.advance(time.Second)
 	l.say("3", "3")
 	st.settle()
-	st.store.faults = []fault{fine, rolled} // 2 fails
-	st.paused = false
+	st.store.faults = []fault{success, rolledBack} // 2 fails
+	st.logPaused = false
 	l.expectOf("refused message", "refused lobby 2 unavailable 1000", "refused lobby 3 unavailable 1000", "message lobby 1 1")
 	st.advance(time.Second)
 	l.say("2", "2")
@@ -180,12 +180,12 @@ func TestRefusalOfOneThatCameBeforeARateLimitedOne(t *testing.T) {
 
 // A refused message may also have been sent on an earlier connection, and stored from there: a client that has received
 // its echo does not send it again. Other messages must not be refused forever.
-func TestRefusedAndSavedAllTheSame(t *testing.T) {
+func TestRefusedAlreadySaved(t *testing.T) {
 	st := newHarness(t, setting{batch: 1})
 	a := st.connect(Client{Protocol: chat.V1})
 	st.settle()
 	session := a.frames[0].(wire.Welcome).Session
-	st.paused = true
+	st.logPaused = true
 	a.say("1", "1")
 	st.settle()
 	a.end(nil)
@@ -193,8 +193,8 @@ func TestRefusedAndSavedAllTheSame(t *testing.T) {
 	b.send(wire.Hello{Session: session}, wire.Join{Room: wire.Lobby})
 	b.say("1", "1")
 	st.settle()
-	st.store.faults = []fault{fine, rolled}
-	st.paused = false
+	st.store.faults = []fault{success, rolledBack}
+	st.logPaused = false
 	b.expectOf("message refused", "message lobby 1 1", "refused lobby 1 unavailable 1000")
 	for range 5 {
 		st.advance(time.Second)
@@ -209,7 +209,7 @@ func TestRefusedAndSavedAllTheSame(t *testing.T) {
 	}
 }
 
-func TestFullQueueDelaysAndLosesNothing(t *testing.T) {
+func TestFullQueueDelaysOnly(t *testing.T) {
 	for _, v1 := range []bool{true, false} {
 		st := newHarness(t, setting{queue: 3, batch: 2})
 		st.settle() // the event of the start
@@ -219,21 +219,21 @@ func TestFullQueueDelaysAndLosesNothing(t *testing.T) {
 		}
 		l.heard()
 		var want []string
-		st.paused = true
+		st.logPaused = true
 		for i := range 10 {
 			if v1 {
 				l.say(fmt.Sprint("id", i+1), fmt.Sprint(i+1))
 				want = append(want, fmt.Sprintf("message lobby %d %d", i+1, i+1))
 			} else {
-				l.text(fmt.Sprint(i + 1))
+				l.sendText(fmt.Sprint(i + 1))
 				want = append(want, fmt.Sprint(i+1))
 			}
 		}
 		l.expect()
-		if len(l.rest) == 0 {
+		if len(l.unread) == 0 {
 			t.Fatal("everything was read, though the queue has room for 3")
 		}
-		st.paused = false
+		st.logPaused = false
 		got := slices.DeleteFunc(l.heard(), func(s string) bool { return len(s) > 5 && s[:5] == "saved" })
 		if !slices.Equal(got, want) {
 			t.Errorf("v1 %t: heard %q, want %q", v1, got, want)
@@ -242,17 +242,17 @@ func TestFullQueueDelaysAndLosesNothing(t *testing.T) {
 }
 
 // A client that waits for space in the queue asks for it once, however often it is woken meanwhile.
-func TestFullQueueIsAskedOnce(t *testing.T) {
+func TestFullQueueAskedOnce(t *testing.T) {
 	st := newHarness(t, setting{queue: 1})
 	st.settle()
-	l := st.in(wire.Lobby)
+	l := st.joined(wire.Lobby)
 	asked := 0
 	submit := st.submit
 	st.submit = func(e eventlog.Submission, room func()) error {
 		asked++
 		return submit(e, room)
 	}
-	st.paused = true
+	st.logPaused = true
 	l.say("1", "1")
 	l.say("2", "2")
 	st.settle()
@@ -264,14 +264,14 @@ func TestFullQueueIsAskedOnce(t *testing.T) {
 	if asked != 2 {
 		t.Errorf("%d times asked for a place in the queue, want 2", asked)
 	}
-	st.paused = false
+	st.logPaused = false
 	l.expectOf("message", "message lobby 1 1", "message lobby 2 2")
 }
 
 func TestInFlightIsBounded(t *testing.T) {
 	st := newHarness(t, setting{})
-	l := st.in(wire.Lobby)
-	st.paused = true
+	l := st.joined(wire.Lobby)
+	st.logPaused = true
 	for i := range 2 * maxInFlight {
 		l.say(fmt.Sprint(i), "x")
 	}
@@ -279,7 +279,7 @@ func TestInFlightIsBounded(t *testing.T) {
 	if l.s.inFlight() != maxInFlight {
 		t.Errorf("%d events in flight, want %d", l.s.inFlight(), maxInFlight)
 	}
-	st.paused = false
+	st.logPaused = false
 	st.settle()
 	if got := st.store.Bounds(wire.Lobby).Last; got != 2*maxInFlight {
 		t.Errorf("%d are stored, want %d", got, 2*maxInFlight)
@@ -287,7 +287,7 @@ func TestInFlightIsBounded(t *testing.T) {
 }
 
 // A client that posts many messages in a new room creates one room.
-func TestANewRoomIsPaidForOnce(t *testing.T) {
+func TestNewRoomChargedOnce(t *testing.T) {
 	st := newHarness(t, setting{rate: 100, burst: 100})
 	l := st.connect(Client{Protocol: chat.V1, Addr: remote})
 	for i := range 50 {

@@ -213,8 +213,8 @@ func (p *cursor) reach(n uint64) {
 	p.sub.SetPosition(n)
 }
 
-// pass moves the cursor to number n, and releases a backfill that ends there.
-func (p *cursor) pass(n uint64) {
+// advance moves the cursor to number n, and releases a backfill that ends there.
+func (p *cursor) advance(n uint64) {
 	p.reach(n)
 	if p.backfill != nil && n >= p.backfill.Last() {
 		p.release()
@@ -244,7 +244,7 @@ func New(env *Env, conn reactor.Conn, client Client) *Session {
 		protocol: client.Protocol, hasKey: client.HasKey,
 	}
 	s.clock()
-	s.become(client.Session)
+	s.setSession(client.Session)
 	s.epoch = uint32(env.Chat.Epoch().Number)
 	s.pingAt, s.renewAt = s.now+pingEvery, s.now+eventlog.NameLeaseTime/4
 	switch client.Protocol {
@@ -289,8 +289,8 @@ func (s *Session) inFlight() int {
 	return s.publisher.inFlight
 }
 
-// become makes this the session of the sender that owns the secret.
-func (s *Session) become(secret string) {
+// setSession makes this the session of the sender that owns the secret.
+func (s *Session) setSession(secret string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	copy(s.senderID[:], wire.SenderIDOf(secret))
@@ -538,7 +538,7 @@ func (s *Session) Wrote(k int) {
 	if p := s.writing; p != nil {
 		n, rest := s.span.Advance(k)
 		s.writing, s.span = nil, fanout.Span{}
-		p.pass(n)
+		p.advance(n)
 		if len(rest) > 0 {
 			s.control = append(bytes.Clone(rest), s.control...)
 			s.charge(cap(s.control))

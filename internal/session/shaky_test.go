@@ -15,31 +15,31 @@ import (
 type fault int
 
 const (
-	fine      fault = iota
-	rolled          // nothing is stored, and that is known
-	lost            // nothing is stored, and that is unknown
-	committed       // everything is stored, and that is unknown
+	success          fault = iota
+	rolledBack             // nothing is stored, and that is known
+	lostInDoubt            // nothing is stored, and that is unknown
+	committedInDoubt       // everything is stored, and that is unknown
 )
 
 var errDisk = errors.New("the disk makes noises")
 
-// shaky is a store in memory that fails on demand.
-type shaky struct {
+// faultyStore is a store in memory that fails on demand.
+type faultyStore struct {
 	*memory.Store
-	faults  []fault // results of the next calls of Apply
-	reopens int     // calls of Reopen that fail
-	reads   int     // calls of Read and ReadBefore that fail
-	behind  func()  // called right after a read
+	faults    []fault // results of the next calls of Apply
+	reopens   int     // calls of Reopen that fail
+	reads     int     // calls of Read and ReadBefore that fail
+	afterRead func()  // called right after a read
 
 	seed    []byte            // the source of the history id
 	applied []*eventlog.Batch // all of them
 
-	doubt bool            // Reopen must succeed first
-	batch *eventlog.Batch // on disk, though that is unknown
-	at    uint64
+	inDoubt bool            // Reopen must succeed first
+	batch   *eventlog.Batch // on disk, though that is unknown
+	at      uint64
 }
 
-func newShaky(tb testing.TB, random io.Reader) *shaky {
+func newFaultyStore(tb testing.TB, random io.Reader) *faultyStore {
 	seed := make([]byte, 16)
 	if _, err := io.ReadFull(random, seed); err != nil {
 		tb.Fatal(err)
@@ -48,11 +48,11 @@ func newShaky(tb testing.TB, random io.Reader) *shaky {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return &shaky{Store: m, behind: func() {}, seed: seed}
+	return &faultyStore{Store: m, afterRead: func() {}, seed: seed}
 }
 
 // apply applies b, and remembers it.
-func (s *shaky) apply(b *eventlog.Batch, position uint64) ([]eventlog.Outcome, error) {
+func (s *faultyStore) apply(b *eventlog.Batch, position uint64) ([]eventlog.Outcome, error) {
 	outcomes, err := s.Store.Apply(b, position)
 	if err == nil && position == uint64(len(s.applied))+1 {
 		s.applied = append(s.applied, b)
@@ -60,14 +60,14 @@ func (s *shaky) apply(b *eventlog.Batch, position uint64) ([]eventlog.Outcome, e
 	return outcomes, err
 }
 
-// setBack resets the store to its first batches.
-func (s *shaky) setBack(tb testing.TB, batches int) {
+// rewind resets the store to its first batches.
+func (s *faultyStore) rewind(tb testing.TB, batches int) {
 	var err error
 	if s.Store, err = memory.New(bytes.NewReader(s.seed)); err != nil {
 		tb.Fatal(err)
 	}
 	old := s.applied[:batches]
-	s.applied, s.doubt, s.batch = nil, false, nil
+	s.applied, s.inDoubt, s.batch = nil, false, nil
 	for i, b := range old {
 		if _, err := s.apply(b, uint64(i)+1); err != nil {
 			tb.Fatal(err)
@@ -76,32 +76,32 @@ func (s *shaky) setBack(tb testing.TB, batches int) {
 }
 
 // Apply implements eventlog.Store.
-func (s *shaky) Apply(b *eventlog.Batch, position uint64) ([]eventlog.Outcome, error) {
-	if s.doubt {
+func (s *faultyStore) Apply(b *eventlog.Batch, position uint64) ([]eventlog.Outcome, error) {
+	if s.inDoubt {
 		panic("Apply after an unknown end, without Reopen")
 	}
-	f := fine
+	f := success
 	if len(s.faults) > 0 {
 		f, s.faults = s.faults[0], s.faults[1:]
 	}
-	if f == rolled && position == s.Position() {
-		f = lost // it is stored already, so it must not be reported as rolled back
+	if f == rolledBack && position == s.Position() {
+		f = lostInDoubt // it is stored already, so it must not be reported as rolled back
 	}
 	switch f {
-	case rolled:
+	case rolledBack:
 		return nil, fmt.Errorf("%w: %w: %w", eventlog.ErrRolledBack, eventlog.ErrFull, errDisk)
-	case lost:
-		s.doubt = true
+	case lostInDoubt:
+		s.inDoubt = true
 		return nil, errDisk
-	case committed:
-		s.doubt, s.batch, s.at = true, b, position
+	case committedInDoubt:
+		s.inDoubt, s.batch, s.at = true, b, position
 		return nil, errDisk
 	}
 	return s.apply(b, position)
 }
 
 // Reopen implements eventlog.Store.
-func (s *shaky) Reopen() error {
+func (s *faultyStore) Reopen() error {
 	if s.reopens > 0 {
 		s.reopens--
 		return errDisk
@@ -111,29 +111,29 @@ func (s *shaky) Reopen() error {
 			return err
 		}
 	}
-	s.doubt, s.batch = false, nil
+	s.inDoubt, s.batch = false, nil
 	return nil
 }
 
 // Read implements eventlog.Store.
-func (s *shaky) Read(room string, after uint64, limit int) ([]eventlog.Record, eventlog.Bounds, error) {
+func (s *faultyStore) Read(room string, after uint64, limit int) ([]eventlog.Record, eventlog.Bounds, error) {
 	if s.fails() {
 		return nil, eventlog.Bounds{}, errDisk
 	}
-	defer s.behind()
+	defer s.afterRead()
 	return s.Store.Read(room, after, limit)
 }
 
 // ReadBefore implements eventlog.Store.
-func (s *shaky) ReadBefore(room string, before uint64, limit int) ([]eventlog.Record, eventlog.Bounds, error) {
+func (s *faultyStore) ReadBefore(room string, before uint64, limit int) ([]eventlog.Record, eventlog.Bounds, error) {
 	if s.fails() {
 		return nil, eventlog.Bounds{}, errDisk
 	}
-	defer s.behind()
+	defer s.afterRead()
 	return s.Store.ReadBefore(room, before, limit)
 }
 
-func (s *shaky) fails() bool {
+func (s *faultyStore) fails() bool {
 	if s.reads > 0 {
 		s.reads--
 		return true

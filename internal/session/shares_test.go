@@ -16,20 +16,20 @@ import (
 // workPerEvent is how many units of work a sender may cause for each command.
 const workPerEvent = 32
 
-var school = netip.MustParseAddrPort("203.0.113.7:40000")
+var sharedAddr = netip.MustParseAddrPort("203.0.113.7:40000")
 
 // A school connects from one address: within seconds everyone has a name and can post in the room.
-func TestASchoolComesIn(t *testing.T) {
+func TestManyClientsOfOneAddress(t *testing.T) {
 	st := newHarness(t, setting{rate: 5, burst: 20})
-	var pupils []*link
+	var clients []*link
 	for i := range 60 {
-		l := st.connect(Client{Protocol: chat.V1, Addr: school})
+		l := st.connect(Client{Protocol: chat.V1, Addr: sharedAddr})
 		l.send(wire.Name{Name: fmt.Sprint("pupil ", i+2)}, wire.Join{Room: wire.Lobby})
 		l.say("1", "here")
-		pupils = append(pupils, l)
+		clients = append(clients, l)
 	}
 	st.advance(3 * time.Second)
-	for i, l := range pupils {
+	for i, l := range clients {
 		heard := strings.Join(l.heard(), "\n")
 		for _, want := range []string{fmt.Sprint("name pupil ", i+2), "joined lobby", "saved lobby 1"} {
 			if !strings.Contains(heard, want) {
@@ -43,18 +43,18 @@ func TestASchoolComesIn(t *testing.T) {
 }
 
 // After a restart, 500 clients of one address rejoin eight rooms each within seconds, over both protocols that resume.
-func TestManyComeBack(t *testing.T) {
+func TestManyResume(t *testing.T) {
 	st := newHarness(t, setting{rate: 5, burst: 20})
 	historyID := st.store.HistoryID()
 	var links []*link
 	for i := range 500 {
 		if i%10 == 0 {
-			l := st.connect(Client{Protocol: chat.Lines, Addr: school, After: &wire.Position{HistoryID: historyID}})
-			l.bytes = func([]byte) {}
+			l := st.connect(Client{Protocol: chat.Lines, Addr: sharedAddr, After: &wire.Position{HistoryID: historyID}})
+			l.onBytes = func([]byte) {}
 			links = append(links, l)
 			continue
 		}
-		l := st.connect(Client{Protocol: chat.V1, Addr: school})
+		l := st.connect(Client{Protocol: chat.V1, Addr: sharedAddr})
 		for r := range 8 {
 			l.send(wire.Join{Room: fmt.Sprint("room", r), After: &wire.Position{HistoryID: historyID}})
 		}
@@ -77,8 +77,8 @@ var floods = map[string]func(l *link){
 	"leave":       func(l *link) { l.send(wire.Leave{Room: "x"}) },
 	"typing":      func(l *link) { l.send(wire.Typing{Room: "x"}) },
 	"ping":        func(l *link) { l.send(wire.Ping{ID: "x"}) },
-	"no JSON":     func(l *link) { l.text("{") },
-	"no request":  func(l *link) { l.text(`{"type":"dance"}`) },
+	"no JSON":     func(l *link) { l.sendText("{") },
+	"no request":  func(l *link) { l.sendText(`{"type":"dance"}`) },
 	"a bad text":  func(l *link) { l.say("1", "\x01") },
 	"a long text": func(l *link) { l.say("1", strings.Repeat("x", 5000)) },
 	"a late hello": func(l *link) {
@@ -86,8 +86,8 @@ var floods = map[string]func(l *link){
 	},
 	"who":           func(l *link) { l.send(wire.Who{Room: "x"}) },
 	"a bad name":    func(l *link) { l.send(wire.Name{Name: "!"}) },
-	"control pings": func(l *link) { l.put(frame.Ping, []byte("x")) },
-	"control pongs": func(l *link) { l.put(frame.Pong, nil) },
+	"control pings": func(l *link) { l.sendFrame(frame.Ping, []byte("x")) },
+	"control pongs": func(l *link) { l.sendFrame(frame.Pong, nil) },
 }
 
 // Frames that post nothing are limited, too: clients that send them without end are read slowly, and are not closed.
@@ -102,7 +102,7 @@ func TestEveryFrameIsCharged(t *testing.T) {
 			}
 			whole := len(l.up)
 			st.settle()
-			read := func() int { return sent * (whole - len(l.up) - len(l.rest)) / whole }
+			read := func() int { return sent * (whole - len(l.up) - len(l.unread)) / whole }
 			if burst := 20 * workPerEvent; read() > burst+workAtOnce {
 				t.Errorf("v1 %v, %s: %d are read at once", v1, name, read())
 			}
@@ -124,7 +124,7 @@ func TestInflatedBytesAreCharged(t *testing.T) {
 	l := st.connect(Client{Protocol: chat.V1, Addr: remote, Deflate: true})
 	text := `{"type":"` + strings.Repeat("x", 20_000) + `"}`
 	for range 1000 {
-		l.text(text)
+		l.sendText(text)
 	}
 	st.advance(10 * time.Second)
 	answers := 0
@@ -145,7 +145,7 @@ func TestCompressedBytesAreCharged(t *testing.T) {
 	l := st.connect(Client{Protocol: chat.V1, Addr: remote, Deflate: true})
 	empty := bytes.Repeat([]byte("\x00\x00\x00\xff\xff"), 4000) // stored blocks
 	for range 100 {
-		l.put(frame.Text|frame.Deflated, append(empty, 0))
+		l.sendFrame(frame.Text|frame.Deflated, append(empty, 0))
 	}
 	st.settle()
 	per := inflating * len(empty) / 1024
@@ -156,10 +156,10 @@ func TestCompressedBytesAreCharged(t *testing.T) {
 	st = newHarness(t, setting{rate: 5, burst: 20})
 	for range 30 { // as many as have work left
 		l := st.connect(Client{Protocol: chat.V1, Addr: remote, Deflate: true, Session: strings.Repeat("A", wire.SessionLen)})
-		l.put(frame.Text|frame.Deflated, append(empty, 0xff))
+		l.sendFrame(frame.Text|frame.Deflated, append(empty, 0xff))
 		st.settle()
-		if l.closed == (len(l.up)+len(l.rest) > 0) {
-			t.Fatalf("closed %t, with %d bytes unread", l.closed, len(l.up)+len(l.rest))
+		if l.closed == (len(l.up)+len(l.unread) > 0) {
+			t.Fatalf("closed %t, with %d bytes unread", l.closed, len(l.up)+len(l.unread))
 		}
 	}
 	if len(st.links) < 10 {
@@ -168,16 +168,16 @@ func TestCompressedBytesAreCharged(t *testing.T) {
 }
 
 // A flood from many connections of one address delays no other client, at that address or elsewhere.
-func TestAFloodDelaysNobody(t *testing.T) {
+func TestFloodDoesNotDelayOthers(t *testing.T) {
 	st := newHarness(t, setting{rate: 5, burst: 20})
 	for range 100 {
-		l := st.connect(Client{Protocol: chat.V1, Addr: school})
+		l := st.connect(Client{Protocol: chat.V1, Addr: sharedAddr})
 		for range 2000 {
 			l.send(wire.Ping{})
 		}
 	}
 	st.advance(5 * time.Second)
-	for _, addr := range []netip.AddrPort{school, remote} {
+	for _, addr := range []netip.AddrPort{sharedAddr, remote} {
 		l := st.connect(Client{Protocol: chat.V1, Addr: addr})
 		for i := range 20 {
 			l.send(wire.Ping{ID: "end"})
@@ -191,7 +191,7 @@ func TestAFloodDelaysNobody(t *testing.T) {
 }
 
 // A client within the rate of commands is never paused, whatever else it does.
-func TestAnHonestClientIsNeverPaused(t *testing.T) {
+func TestClientWithinRateNotPaused(t *testing.T) {
 	st := newHarness(t, setting{rate: 5, burst: 20})
 	l := st.connect(Client{Protocol: chat.V1, Addr: remote})
 	for r := range 8 {
@@ -199,7 +199,7 @@ func TestAnHonestClientIsNeverPaused(t *testing.T) {
 	}
 	for i := range 100 {
 		l.send(wire.Typing{Room: "room1"}, wire.Ping{ID: "1"}, wire.History{Room: "room1"})
-		l.put(frame.Pong, nil)
+		l.sendFrame(frame.Pong, nil)
 		for k := range 3 {
 			l.send(wire.Say{Room: "room1", ID: fmt.Sprint(i, "-", k), Text: strings.Repeat("\"", 4000)})
 		}
@@ -212,7 +212,7 @@ func TestAnHonestClientIsNeverPaused(t *testing.T) {
 }
 
 // Connecting a plain client is not charged as a command, but its history is.
-func TestThePastOfThePlainDoorIsPaced(t *testing.T) {
+func TestPlainHistoryRateLimited(t *testing.T) {
 	st := newHarness(t, setting{rate: 1, burst: 1})
 	for range 5 {
 		st.plain(Client{Addr: remote})
@@ -220,7 +220,7 @@ func TestThePastOfThePlainDoorIsPaced(t *testing.T) {
 	by := "AAAAAAAAAAAAAAAAAAAAAA" // one sender
 	first := st.connect(Client{Last: 10, Addr: remote, Session: by})
 	second := st.connect(Client{Last: 10, Addr: remote, Session: by})
-	second.text("hello")
+	second.sendText("hello")
 	first.expect(wire.Greeting)
 	second.expect(wire.Greeting)
 	if len(first.s.cursors) != 1 || len(second.s.cursors) != 0 {
@@ -236,7 +236,7 @@ func TestThePastOfThePlainDoorIsPaced(t *testing.T) {
 }
 
 // While reading is paused, the deadline of a fence does not run.
-func TestAPauseIsNotTheClientsTime(t *testing.T) {
+func TestFenceDeadlineStopsWhilePaused(t *testing.T) {
 	st := newHarness(t, setting{rate: 1, burst: 1})
 	l := st.connect(Client{Protocol: chat.V1, Addr: remote})
 	l.say("1", "one")

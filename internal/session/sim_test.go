@@ -35,9 +35,9 @@ func TestSimulation(t *testing.T) {
 			for range 400 {
 				s.step()
 			}
-			s.rest()
-			s.audit()
-			s.judge()
+			s.settleAll()
+			s.addAuditor()
+			s.verify()
 		})
 	}
 }
@@ -48,18 +48,18 @@ var simRooms = []string{wire.Lobby, "den"}
 // sim is one course of events.
 type sim struct {
 	*harness
-	t      *testing.T
-	rng    *rand.Rand
-	people []*person
-	liners []*liner
-	ears   []*listener
-	stints []*stint // of all liners, ended ones too
-	spoken int      // texts so far; makes each of them unlike all others
-	disk   int      // how slow it is; 1: not at all
-	forget bool     // retention takes the oldest messages away
-	backs  int      // how often the machine was set back
-	truth  truth
-	nodes  []*harness // of a cluster; otherwise the one that is embedded
+	t             *testing.T
+	rng           *rand.Rand
+	v1Clients     []*v1Client
+	plainClients  []*plainClient
+	streamClients []*streamClient
+	plainConns    []*plainConn // of all liners, ended ones too
+	textCount     int          // texts so far; makes each of them unlike all others
+	diskSlowness  int          // how slow it is; 1: not at all
+	trims         bool         // retention takes the oldest messages away
+	rewinds       int          // how often the machine was set back
+	transcript    transcript
+	nodes         []*harness // of a cluster; otherwise the one that is embedded
 }
 
 func newSim(t *testing.T, seed uint64, cluster *eventlogtest.Sequence) *sim {
@@ -78,14 +78,14 @@ func newSim(t *testing.T, seed uint64, cluster *eventlogtest.Sequence) *sim {
 			break
 		}
 	}
-	s := &sim{harness: nodes[0], nodes: nodes, t: t, rng: rng, truth: truth{}, disk: pick(1, 2, 10), forget: rng.IntN(3) == 0}
+	s := &sim{harness: nodes[0], nodes: nodes, t: t, rng: rng, transcript: transcript{}, diskSlowness: pick(1, 2, 10), trims: rng.IntN(3) == 0}
 	for i := range 3 {
-		s.people = append(s.people, &person{sim: s, name: fmt.Sprint("person ", i), ears: map[string]*ear{}})
+		s.v1Clients = append(s.v1Clients, &v1Client{sim: s, name: fmt.Sprint("person ", i), rooms: map[string]*clientRoom{}})
 	}
 	for i := range 2 {
-		s.liners = append(s.liners, &liner{sim: s, room: simRooms[i%2]})
+		s.plainClients = append(s.plainClients, &plainClient{sim: s, room: simRooms[i%2]})
 	}
-	s.ears = newListeners(s)
+	s.streamClients = newStreamClients(s)
 	return s
 }
 
@@ -106,8 +106,8 @@ func (s *sim) node() *harness {
 	return s.nodes[s.rng.IntN(len(s.nodes))]
 }
 
-// pass moves the clocks of all nodes by d, beginning with the latest of them.
-func (s *sim) pass(d time.Duration) {
+// advanceAll moves the clocks of all nodes by d, beginning with the latest of them.
+func (s *sim) advanceAll(d time.Duration) {
 	latest := s.nodes[0].clock
 	for _, n := range s.nodes {
 		if n.clock.After(latest) {
@@ -116,45 +116,45 @@ func (s *sim) pass(d time.Duration) {
 	}
 	for _, n := range s.nodes {
 		n.clock = latest.Add(d)
-		n.fire()
+		n.runTimers()
 	}
 }
 
 // step is one thing that happens.
 func (s *sim) step() {
-	p, l := s.people[s.rng.IntN(len(s.people))], s.liners[s.rng.IntN(len(s.liners))]
+	p, l := s.v1Clients[s.rng.IntN(len(s.v1Clients))], s.plainClients[s.rng.IntN(len(s.plainClients))]
 	switch k := s.rng.IntN(100); {
 	case k < 12:
 		p.say()
 	case k < 16:
 		l.say()
 	case k < 60:
-		s.bytes()
+		s.moveBytes()
 	case k < 75:
-		if s.rng.IntN(s.disk) == 0 {
-			s.sequenceOne()
+		if s.rng.IntN(s.diskSlowness) == 0 {
+			s.stepOneLog()
 		}
 	case k < 85:
 		if node := s.node(); len(node.jobs) > 0 {
-			node.job(s.rng.IntN(len(node.jobs)))
+			node.runJob(s.rng.IntN(len(node.jobs)))
 		}
 	case k < 86:
-		s.ears[s.rng.IntN(len(s.ears))].connect()
+		s.streamClients[s.rng.IntN(len(s.streamClients))].connect()
 	case k < 91:
-		s.pass(time.Duration(s.rng.IntN(700)) * time.Millisecond)
+		s.advanceAll(time.Duration(s.rng.IntN(700)) * time.Millisecond)
 	case k < 95:
-		p.whim()
+		p.randomAction()
 	default:
-		s.mishap(p, l)
+		s.injectFault(p, l)
 	}
-	s.cutAll()
-	for _, p := range s.people {
-		p.push()
+	s.noticeClosed()
+	for _, p := range s.v1Clients {
+		p.sendUnsent()
 	}
 }
 
-// bytes moves some on one connection.
-func (s *sim) bytes() {
+// moveBytes moves some on one connection.
+func (s *sim) moveBytes() {
 	node := s.node()
 	if len(node.links) == 0 {
 		return
@@ -163,13 +163,13 @@ func (s *sim) bytes() {
 	l.receive(1 + s.rng.IntN(400))
 	l.max = 1 + s.rng.IntN(3000)
 	l.next()
-	if l.handed != nil && !l.frozen && !l.closed {
-		l.write(s.rng.IntN(len(l.handed) + 1)) // nothing, some or all
+	if l.unconfirmed != nil && !l.blocked && !l.closed {
+		l.write(s.rng.IntN(len(l.unconfirmed) + 1)) // nothing, some or all
 	}
 }
 
-// mishap is something that goes wrong.
-func (s *sim) mishap(p *person, l *liner) {
+// injectFault is something that goes wrong.
+func (s *sim) injectFault(p *v1Client, l *plainClient) {
 	n := s.node()
 	switch s.rng.IntN(13) {
 	case 0, 1, 2:
@@ -179,16 +179,16 @@ func (s *sim) mishap(p *person, l *liner) {
 	case 4:
 		n.store.reads += s.rng.IntN(3)
 	case 5, 6:
-		p.cut()
+		p.disconnect()
 	case 7:
-		l.cut()
-		s.ears[s.rng.IntN(len(s.ears))].cut()
+		l.disconnect()
+		s.streamClients[s.rng.IntN(len(s.streamClients))].disconnect()
 	case 8, 9:
 		if len(n.links) > 0 {
-			n.links[s.rng.IntN(len(n.links))].frozen = s.rng.IntN(2) == 0
+			n.links[s.rng.IntN(len(n.links))].blocked = s.rng.IntN(2) == 0
 		}
 	case 10:
-		if room := simRooms[s.rng.IntN(2)]; s.forget {
+		if room := simRooms[s.rng.IntN(2)]; s.trims {
 			h := n.store.Bounds(room)
 			to := h.First + uint64(s.rng.IntN(int(h.Last-h.First+2))) - 1
 			_ = n.sequencer.Submit(eventlog.Submission{Command: eventlog.Command{Kind: eventlog.Trim, Room: room, Body: eventlog.TrimBody{To: to}}}, nil) // if there is no room, another time
@@ -202,43 +202,43 @@ func (s *sim) mishap(p *person, l *liner) {
 		}
 	case 12:
 		if s.set.seed%3 == 1 { // all nodes of a cluster: one of them would get back what it lost
-			s.setBack()
+			s.rewind()
 		}
 	}
 }
 
-// setBack resets the machine to an earlier state, like restoring a snapshot. Messages since then are lost.
-func (s *sim) setBack() {
+// rewind resets the machine to an earlier state, like restoring a snapshot. Messages since then are lost.
+func (s *sim) rewind() {
 	for _, n := range s.nodes {
 		n.crash()
 	}
 	all := len(s.store.applied)
 	to := all - s.rng.IntN(min(all, 40)+1)
 	if s.set.cluster != nil {
-		s.set.cluster.SetBack(uint64(to))
+		s.set.cluster.Rewind(uint64(to))
 	}
 	for _, n := range s.nodes {
-		n.store.setBack(s.t, min(to, len(n.store.applied)))
+		n.store.rewind(s.t, min(to, len(n.store.applied)))
 	}
 	for _, n := range s.nodes {
 		n.crash() // and starts there
 	}
-	s.pass(0)
-	s.backs++
+	s.advanceAll(0)
+	s.rewinds++
 	// Some come back when others have said something under the numbers that they had.
-	s.comeBack()
-	s.people[s.rng.IntN(2)].away, s.ears[s.rng.IntN(len(s.ears))].away = true, true
-	for _, l := range s.liners {
+	s.endAbsences()
+	s.v1Clients[s.rng.IntN(2)].offline, s.streamClients[s.rng.IntN(len(s.streamClients))].offline = true, true
+	for _, l := range s.plainClients {
 		for range s.rng.IntN(8) {
 			l.say()
 		}
 	}
-	s.stints = nil // their lines have no numbers, by which those that are left could be told
+	s.plainConns = nil // their lines have no numbers, by which those that are left could be told
 	for _, room := range simRooms {
-		last := s.stored(room)
-		maps.DeleteFunc(s.truth[room], func(n uint64, _ wire.Message) bool { return n > last })
-		for _, p := range s.people {
-			p.all = slices.DeleteFunc(p.all, func(s *said) bool { return s.room == room && s.n > last }) // saved, and lost
+		last := s.lastStored(room)
+		maps.DeleteFunc(s.transcript[room], func(n uint64, _ wire.Message) bool { return n > last })
+		for _, p := range s.v1Clients {
+			p.posts = slices.DeleteFunc(p.posts, func(s *post) bool { return s.room == room && s.n > last }) // saved, and lost
 		}
 	}
 }
@@ -251,70 +251,70 @@ func (s *sim) restart(n *harness) {
 		l.s.Quiet()
 	}
 	n.sequencer.Close()
-	for n.sequence() {
+	for n.stepLog() {
 	}
 	for _, l := range links {
 		l.s.Leave(time.Duration(s.rng.IntN(500)) * time.Millisecond)
 	}
 	for range s.rng.IntN(100) {
-		s.bytes()
+		s.moveBytes()
 	}
 	n.crash()
 }
 
-// cutAll has the clients notice which connections have ended.
-func (s *sim) cutAll() {
-	for _, p := range s.people {
+// noticeClosed has the clients notice which connections have ended.
+func (s *sim) noticeClosed() {
+	for _, p := range s.v1Clients {
 		if p.l != nil && p.l.closed {
-			p.cut()
+			p.disconnect()
 		}
 	}
-	for _, l := range s.liners {
-		if l.now != nil && l.now.l.closed {
-			l.cut()
+	for _, l := range s.plainClients {
+		if l.conn != nil && l.conn.l.closed {
+			l.disconnect()
 		}
 	}
-	for _, c := range s.ears {
+	for _, c := range s.streamClients {
 		if c.l != nil && c.l.closed {
-			c.cut()
+			c.disconnect()
 		}
 	}
 }
 
-// rest has everything go well from now on, and returns when nothing is left to happen.
-func (s *sim) rest() {
+// settleAll has everything go well from now on, and returns when nothing is left to happen.
+func (s *sim) settleAll() {
 	for _, n := range s.nodes {
 		n.store.faults, n.store.reopens, n.store.reads = nil, 0, 0
 	}
-	s.quiet()
+	s.endClusterFaults()
 	for round := range 100 {
 		if round == 5 {
-			s.comeBack()
+			s.endAbsences()
 		}
-		s.cutAll()
-		for _, p := range s.people {
+		s.noticeClosed()
+		for _, p := range s.v1Clients {
 			p.connect()
-			p.comeBack()
+			p.joinAll()
 		}
-		for _, l := range s.liners {
+		for _, l := range s.plainClients {
 			l.connect()
 		}
-		for _, c := range s.ears {
+		for _, c := range s.streamClients {
 			c.connect()
 		}
-		s.pass(0)
+		s.advanceAll(0)
 		for _, n := range s.nodes {
 			for _, l := range n.links {
-				l.frozen, l.max, l.bite, l.chunk = false, 1+s.rng.IntN(64<<10), s.rng.IntN(5000), s.rng.IntN(500)
+				l.blocked, l.max, l.writeSize, l.readSize = false, 1+s.rng.IntN(64<<10), s.rng.IntN(5000), s.rng.IntN(500)
 			}
 			n.advance(time.Second)
 		}
 		pending := s.behindNodes()
-		for _, p := range s.people {
-			p.push()
-			pending += len(p.box)
+		for _, p := range s.v1Clients {
+			p.sendUnsent()
+			pending += len(p.unsaved)
 			for _, name := range simRooms {
-				if e := p.ears[name]; e == nil || !e.in || e.waiting > 0 {
+				if e := p.rooms[name]; e == nil || !e.joined || e.pendingJoins > 0 {
 					pending++
 				}
 			}
@@ -329,44 +329,44 @@ func (s *sim) rest() {
 	s.t.Fatal("some things said are never settled")
 }
 
-// comeBack ends the absence of all.
-func (s *sim) comeBack() {
-	for _, p := range s.people {
-		p.away = false
+// endAbsences ends the absence of all.
+func (s *sim) endAbsences() {
+	for _, p := range s.v1Clients {
+		p.offline = false
 	}
-	for _, c := range s.ears {
-		c.away = false
+	for _, c := range s.streamClients {
+		c.offline = false
 	}
 }
 
-// audit has one more come and hear all that is kept: something may have been said that nobody was there to hear.
-func (s *sim) audit() {
-	p := &person{sim: s, name: "the auditor", ears: map[string]*ear{}}
+// addAuditor has one more come and hear all that is kept: something may have been said that nobody was there to hear.
+func (s *sim) addAuditor() {
+	p := &v1Client{sim: s, name: "the auditor", rooms: map[string]*clientRoom{}}
 	for _, room := range simRooms {
-		p.ears[room] = &ear{in: true, last: wire.MaxLast}
+		p.rooms[room] = &clientRoom{joined: true, last: wire.MaxLast}
 	}
-	s.people = append(s.people, p)
-	s.rest()
+	s.v1Clients = append(s.v1Clients, p)
+	s.settleAll()
 }
 
 // text makes one unlike all others, of any length.
 func (s *sim) text(who string) string {
-	s.spoken++
-	text := fmt.Sprintf("%s says %d", who, s.spoken)
+	s.textCount++
+	text := fmt.Sprintf("%s says %d", who, s.textCount)
 	for range s.rng.IntN(s.rng.IntN(80) + 1) {
 		text += " and on\n"
 	}
 	return text
 }
 
-// whim is something that a person does now and then.
-func (p *person) whim() {
+// randomAction is something that a person does now and then.
+func (p *v1Client) randomAction() {
 	room := simRooms[p.sim.rng.IntN(2)]
 	k := p.sim.rng.IntN(6)
 	switch {
 	case k == 0 && p.l == nil:
 		p.connect()
-	case !p.open:
+	case !p.ready:
 		p.connect()
 	case k == 0:
 		p.l.send(wire.Typing{Room: room})

@@ -10,166 +10,166 @@ import (
 	"ramai/wire"
 )
 
-// person is a client of ramai.v1 as PROTOCOL.md wants it: it resumes, and sends again in order what is not settled.
-type person struct {
-	sim     *sim
-	name    string
-	l       *link // nil: not connected
-	greeted int   // welcomes on this connection
-	open    bool  // the last of them has come
-	session string
-	by      string
-	ears    map[string]*ear // rooms that it ever joined
-	box     []*said         // not settled, in order
-	sent    int             // so many of box are on their way over this connection
-	hold    time.Time       // nothing is to be said before
-	all     []*said
-	away    bool // it does not connect
-	ids     int  // given to what was said
-	old     bool // it does not know the frame epoch, and may be reset where others are not
+// v1Client is a client of ramai.v1 as PROTOCOL.md wants it: it resumes, and sends again in order what is not settled.
+type v1Client struct {
+	sim           *sim
+	name          string
+	l             *link // nil: not connected
+	welcomes      int   // welcomes on this connection
+	ready         bool  // the last of them has come
+	session       string
+	senderID      string
+	rooms         map[string]*clientRoom // rooms that it ever joined
+	unsaved       []*post                // not settled, in order
+	sent          int                    // so many of box are on their way over this connection
+	retryAt       time.Time              // nothing is to be said before
+	posts         []*post
+	offline       bool // it does not connect
+	ids           int  // given to what was said
+	ignoresEpochs bool // it does not know the frame epoch, and may be reset where others are not
 }
 
-// said is one thing a person said.
-type said struct {
+// post is one thing a person post.
+type post struct {
 	room, id, text string
 	n              uint64 // the number it was told; 0: not yet
 }
 
-// ear is where a person stands in a room.
-type ear struct {
-	in      bool                    // in the room, or on the way into it
-	waiting int                     // answers to join that are to come; until then what comes is from before
-	started bool                    // at counts
-	last    int                     // asked for at the first join
-	at      uint64                  // everything up to there was heard, or was said to be gone
-	epoch   string                  // in which that was
-	now     string                  // the epoch of the newest joined
-	has     map[uint64]wire.Message // heard since the newest reset
-	resets  int
-	count   int // of the newest presence
+// clientRoom is where a person stands in a room.
+type clientRoom struct {
+	joined       bool                    // in the room, or on the way into it
+	pendingJoins int                     // answers to join that are to come; until then what comes is from before
+	positioned   bool                    // at counts
+	last         int                     // asked for at the first join
+	position     uint64                  // everything up to there was heard, or was said to be gone
+	epoch        string                  // in which that was
+	joinedEpoch  string                  // the epoch of the newest joined
+	messages     map[uint64]wire.Message // heard since the newest reset
+	resets       int
+	count        int // of the newest presence
 }
 
-func (p *person) connect() {
-	if p.l != nil || p.away {
+func (p *v1Client) connect() {
+	if p.l != nil || p.offline {
 		return
 	}
-	i := slices.Index(p.sim.people, p)
+	i := slices.Index(p.sim.v1Clients, p)
 	p.l = p.sim.node().connect(Client{Protocol: chat.V1, Deflate: i == 1 && p.sim.deflate(), Addr: p.sim.addr(i)})
-	p.l.hear, p.greeted, p.open = p.hear, 0, false
+	p.l.onFrame, p.welcomes, p.ready = p.onFrame, 0, false
 }
 
-// cut is the end of a connection as a client sees it. What was on its way is lost.
-func (p *person) cut() {
+// disconnect is the end of a connection as a client sees it. What was on its way is lost.
+func (p *v1Client) disconnect() {
 	if p.l != nil {
 		p.l.end(errors.New("cut"))
 	}
-	p.l, p.open = nil, false
-	for _, e := range p.ears {
-		e.waiting = 0
+	p.l, p.ready = nil, false
+	for _, e := range p.rooms {
+		e.pendingJoins = 0
 	}
 }
 
-// begin is what follows the final welcome.
-func (p *person) begin() {
-	p.open = true
+// resume is what follows the final welcome.
+func (p *v1Client) resume() {
+	p.ready = true
 	for _, name := range simRooms {
-		if e := p.ears[name]; e != nil && e.in {
-			e.in = false
+		if e := p.rooms[name]; e != nil && e.joined {
+			e.joined = false
 			p.join(name)
 		}
 	}
-	p.sent, p.hold = 0, time.Time{}
-	p.push()
+	p.sent, p.retryAt = 0, time.Time{}
+	p.sendUnsent()
 }
 
-func (p *person) join(name string) {
-	e := p.ears[name]
+func (p *v1Client) join(name string) {
+	e := p.rooms[name]
 	if e == nil {
-		e = &ear{last: []int{0, 3, 500}[p.sim.rng.IntN(3)]}
-		p.ears[name] = e
+		e = &clientRoom{last: []int{0, 3, 500}[p.sim.rng.IntN(3)]}
+		p.rooms[name] = e
 	}
-	e.in = true
-	e.waiting++
-	if e.started {
-		p.l.send(wire.Join{Room: name, After: &wire.Position{HistoryID: p.sim.store.HistoryID(), Epoch: e.epoch, N: e.at}})
+	e.joined = true
+	e.pendingJoins++
+	if e.positioned {
+		p.l.send(wire.Join{Room: name, After: &wire.Position{HistoryID: p.sim.store.HistoryID(), Epoch: e.epoch, N: e.position}})
 	} else {
 		p.l.send(wire.Join{Room: name, Last: &e.last})
 	}
 }
 
-func (p *person) leave(name string) {
-	if e := p.ears[name]; e != nil && e.in && e.waiting == 0 {
-		e.in = false
+func (p *v1Client) leave(name string) {
+	if e := p.rooms[name]; e != nil && e.joined && e.pendingJoins == 0 {
+		e.joined = false
 		p.l.send(wire.Leave{Room: name})
 	}
 }
 
-// comeBack joins every room, for the end.
-func (p *person) comeBack() {
+// joinAll joins every room, for the end.
+func (p *v1Client) joinAll() {
 	for _, name := range simRooms {
-		if e := p.ears[name]; p.open && (e == nil || !e.in) {
+		if e := p.rooms[name]; p.ready && (e == nil || !e.joined) {
 			p.join(name)
 		}
 	}
 }
 
-func (p *person) say() {
-	s := &said{room: simRooms[p.sim.rng.IntN(2)], id: fmt.Sprint("id-", p.ids), text: p.sim.text(p.name)}
+func (p *v1Client) say() {
+	s := &post{room: simRooms[p.sim.rng.IntN(2)], id: fmt.Sprint("id-", p.ids), text: p.sim.text(p.name)}
 	p.ids++
-	p.all, p.box = append(p.all, s), append(p.box, s)
-	p.push()
+	p.posts, p.unsaved = append(p.posts, s), append(p.unsaved, s)
+	p.sendUnsent()
 }
 
-// push sends what is to be said, when its time has come.
-func (p *person) push() {
-	for p.open && p.sent < len(p.box) && !p.sim.clock.Before(p.hold) {
-		s := p.box[p.sent]
+// sendUnsent sends what is to be said, when its time has come.
+func (p *v1Client) sendUnsent() {
+	for p.ready && p.sent < len(p.unsaved) && !p.sim.clock.Before(p.retryAt) {
+		s := p.unsaved[p.sent]
 		p.l.send(wire.Say{Room: s.room, ID: s.id, Text: s.text})
 		p.sent++
 	}
 }
 
-func (p *person) fail(format string, args ...any) {
+func (p *v1Client) fail(format string, args ...any) {
 	p.sim.t.Helper()
 	p.sim.t.Fatalf(p.name+": "+format, args...)
 }
 
-func (p *person) hear(f wire.Frame) {
+func (p *v1Client) onFrame(f wire.Frame) {
 	switch f := f.(type) {
 	case wire.Welcome:
-		p.welcomed(f)
+		p.onWelcome(f)
 	case wire.Joined:
-		p.joined(f)
+		p.onJoined(f)
 	case wire.Epoch:
-		for _, e := range p.ears {
-			if e.waiting == 0 && !p.old {
-				e.now = f.Epoch
+		for _, e := range p.rooms {
+			if e.pendingJoins == 0 && !p.ignoresEpochs {
+				e.joinedEpoch = f.Epoch
 			}
 		}
 	case wire.Message:
-		if e := p.ear(f.Room); e != nil {
-			p.heard(e, &f)
+		if e := p.room(f.Room); e != nil {
+			p.onMessage(e, &f)
 		}
 	case wire.Gap:
-		if e := p.ear(f.Room); e != nil {
-			if f.From != e.at+1 || f.To < f.From || f.To >= p.l.st.store.Bounds(f.Room).First {
-				p.fail("at %d of %s: %s", e.at, f.Room, describe(f))
+		if e := p.room(f.Room); e != nil {
+			if f.From != e.position+1 || f.To < f.From || f.To >= p.l.st.store.Bounds(f.Room).First {
+				p.fail("at %d of %s: %s", e.position, f.Room, describe(f))
 			}
-			e.at, e.epoch = f.To, e.now
+			e.position, e.epoch = f.To, e.joinedEpoch
 		}
 	case wire.Saved:
-		p.settle(f.Room, f.ID, f.N)
+		p.onSaved(f.Room, f.ID, f.N)
 	case wire.Refused:
-		p.refused(f)
+		p.onRefused(f)
 	case wire.Page:
 		for i := range f.Messages {
 			if i > 0 && f.Messages[i].N != f.Messages[i-1].N+1 {
 				p.fail("a page with a hole: %s", describe(f))
 			}
-			p.sim.hear(p.name, &f.Messages[i])
+			p.sim.record(p.name, &f.Messages[i])
 		}
 	case wire.Presence:
-		if e := p.ears[f.Room]; e != nil {
+		if e := p.rooms[f.Room]; e != nil {
 			e.count = f.Count
 		}
 	case wire.Error:
@@ -179,71 +179,71 @@ func (p *person) hear(f wire.Frame) {
 	}
 }
 
-func (p *person) welcomed(f wire.Welcome) {
-	p.greeted++
+func (p *v1Client) onWelcome(f wire.Welcome) {
+	p.welcomes++
 	switch {
 	case p.session == "":
-		p.session, p.by = f.Session, f.SenderID
-		p.begin()
-	case p.greeted == 1:
+		p.session, p.senderID = f.Session, f.SenderID
+		p.resume()
+	case p.welcomes == 1:
 		p.l.send(wire.Hello{Session: p.session})
-	case f.Session != p.session || f.SenderID != p.by:
+	case f.Session != p.session || f.SenderID != p.senderID:
 		p.fail("said hello, and is somebody else")
 	default:
-		p.begin()
+		p.resume()
 	}
 }
 
-// ear returns where what comes now counts, or nil if that is from before the room was joined anew.
-func (p *person) ear(room string) *ear {
-	e := p.ears[room]
+// room returns where what comes now counts, or nil if that is from before the room was joined anew.
+func (p *v1Client) room(room string) *clientRoom {
+	e := p.rooms[room]
 	if e == nil {
 		p.fail("hears room %s, which it never joined", room)
 	}
-	if e.waiting > 0 {
+	if e.pendingJoins > 0 {
 		return nil
 	}
 	return e
 }
 
-func (p *person) joined(f wire.Joined) {
-	e := p.ears[f.Room]
-	if e == nil || e.waiting == 0 {
+func (p *v1Client) onJoined(f wire.Joined) {
+	e := p.rooms[f.Room]
+	if e == nil || e.pendingJoins == 0 {
 		p.fail("unasked: %s", describe(f))
 	}
-	if e.waiting--; e.waiting > 0 {
+	if e.pendingJoins--; e.pendingJoins > 0 {
 		return
 	}
 	if f.Reset {
 		e.resets++
 	}
-	if e.resets > p.sim.backs && !p.old || f.HistoryID != p.sim.store.HistoryID() {
+	if e.resets > p.sim.rewinds && !p.ignoresEpochs || f.HistoryID != p.sim.store.HistoryID() {
 		p.fail("its position is not known any more: %s", describe(f))
 	}
-	e.now = f.Epoch
-	if !e.started || f.Reset {
-		e.started, e.epoch, e.has = true, f.Epoch, map[uint64]wire.Message{}
+	e.joinedEpoch = f.Epoch
+	if !e.positioned || f.Reset {
+		e.positioned, e.epoch, e.messages = true, f.Epoch, map[uint64]wire.Message{}
 		if f.Reset {
 			e.last = wire.DefaultJoin
 		}
-		e.at = max(f.First-1, f.N-min(f.N, uint64(e.last)))
+		e.position = max(f.First-1, f.N-min(f.N, uint64(e.last)))
 	}
 }
 
-func (p *person) heard(e *ear, m *wire.Message) {
-	if m.N != e.at+1 {
-		p.fail("hears number %d of %s after %d", m.N, m.Room, e.at)
+func (p *v1Client) onMessage(e *clientRoom, m *wire.Message) {
+	if m.N != e.position+1 {
+		p.fail("hears number %d of %s after %d", m.N, m.Room, e.position)
 	}
-	e.at, e.epoch = m.N, e.now
-	e.has[m.N] = *m
-	p.sim.hear(p.name, m)
-	if m.SenderID == p.by {
-		p.settle(m.Room, m.ID, m.N)
+	e.position, e.epoch = m.N, e.joinedEpoch
+	e.messages[m.N] = *m
+	p.sim.record(p.name, m)
+	if m.SenderID == p.senderID {
+		p.onSaved(m.Room, m.ID, m.N)
 	}
 }
 
-func (p *person) settle(room, id string, n uint64) {
-	for _, s := range p.all {
+func (p *v1Client) onSaved(room, id string, n uint64) {
+	for _, s := range p.posts {
 		if s.room != room || s.id != id {
 			continue
 		}
@@ -251,8 +251,8 @@ func (p *person) settle(room, id string, n uint64) {
 			p.fail("%s is saved as number %d, and as %d", id, s.n, n)
 		}
 		s.n = n
-		if i := slices.Index(p.box, s); i >= 0 {
-			p.box = slices.Delete(p.box, i, i+1)
+		if i := slices.Index(p.unsaved, s); i >= 0 {
+			p.unsaved = slices.Delete(p.unsaved, i, i+1)
 			if i < p.sent {
 				p.sent--
 			}
@@ -262,13 +262,13 @@ func (p *person) settle(room, id string, n uint64) {
 	p.fail("%s %s is saved, and was never said", room, id)
 }
 
-func (p *person) refused(f wire.Refused) {
+func (p *v1Client) onRefused(f wire.Refused) {
 	if f.RetryAfterMS <= 0 {
 		p.fail("refused for good: %s: %s", describe(f), f.Reason)
 	}
-	for i, s := range p.box[:p.sent] {
+	for i, s := range p.unsaved[:p.sent] {
 		if s.room == f.Room && s.id == f.ID { // from there on all has to be sent again
-			p.sent, p.hold = i, p.sim.clock.Add(time.Duration(f.RetryAfterMS)*time.Millisecond)
+			p.sent, p.retryAt = i, p.sim.clock.Add(time.Duration(f.RetryAfterMS)*time.Millisecond)
 			return
 		}
 	}

@@ -25,11 +25,11 @@ func TestClusterSimulation(t *testing.T) {
 	for seed := first; seed <= last; seed++ {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			s := newSim(t, seed, eventlogtest.NewSequence(seed))
-			s.set.cluster.SetTrouble(true)
-			s.people[2].old = true
+			s.set.cluster.SetFaults(true)
+			s.v1Clients[2].ignoresEpochs = true
 			for range 400 {
 				s.step()
-				s.sequenceOne()
+				s.stepOneLog()
 				s.raiseLevel()
 			}
 			for _, n := range s.nodes {
@@ -37,10 +37,10 @@ func TestClusterSimulation(t *testing.T) {
 					n.crash()
 				}
 			}
-			s.rest()
-			s.audit()
-			s.judge()
-			s.judgeNodes()
+			s.settleAll()
+			s.addAuditor()
+			s.verify()
+			s.verifyNodes()
 		})
 	}
 }
@@ -55,13 +55,13 @@ func (s *sim) upgrade(n *harness) bool {
 	return true
 }
 
-// sequenceOne steps the log of one node. One node of a cluster lags, so that clients that come from others are ahead of it.
-func (s *sim) sequenceOne() {
+// stepOneLog steps the log of one node. One node of a cluster lags, so that clients that come from others are ahead of it.
+func (s *sim) stepOneLog() {
 	n := s.node()
 	if n.set.node == 2 && s.rng.IntN(8) > 0 {
 		n = s.nodes[0]
 	}
-	n.sequence()
+	n.stepLog()
 }
 
 // raiseLevel submits the level when all nodes run the newer version.
@@ -87,16 +87,16 @@ func (s *sim) behindNodes() (behind int) {
 	return behind
 }
 
-// stored returns the highest number that a node has in a room.
-func (s *sim) stored(room string) (last uint64) {
+// lastStored returns the highest number that a node has in a room.
+func (s *sim) lastStored(room string) (last uint64) {
 	for _, n := range s.nodes {
 		last = max(last, n.store.Bounds(room).Last)
 	}
 	return last
 }
 
-// judgeNodes compares the stores of all nodes.
-func (s *sim) judgeNodes() {
+// verifyNodes compares the stores of all nodes.
+func (s *sim) verifyNodes() {
 	s.t.Helper()
 	for _, n := range s.nodes[1:] {
 		if a, b := eventlogtest.Hash(s.t, s.store), eventlogtest.Hash(s.t, n.store); a != b {
@@ -116,10 +116,10 @@ func (s *sim) judgeNodes() {
 	}
 }
 
-// quiet lets go well what goes wrong between the nodes.
-func (s *sim) quiet() {
+// endClusterFaults lets go well what goes wrong between the nodes.
+func (s *sim) endClusterFaults() {
 	if s.set.cluster != nil {
-		s.set.cluster.SetTrouble(false)
-		s.pass(time.Second)
+		s.set.cluster.SetFaults(false)
+		s.advanceAll(time.Second)
 	}
 }

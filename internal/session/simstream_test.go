@@ -10,73 +10,73 @@ import (
 	"ramai/wire"
 )
 
-// listener is a client of a stream: it comes back with the id of the last event it has got, or as a reader of lines
+// streamClient is a client of a stream: it comes back with the id of the last event it has got, or as a reader of lines
 // with the number it has got to.
-type listener struct {
-	sim      *sim
-	name     string
-	protocol chat.Protocol
-	room     string
-	last     int
-	l        *link                   // nil: not connected
-	part     string                  // of an event or line that has not come whole
-	id       string                  // the last event's; empty: none yet
-	at       uint64                  // everything up to there was heard, or was said to be gone
-	epoch    string                  // in which that was
-	now      string                  // the epoch of the newest joined
-	has      map[uint64]wire.Message // heard since the newest reset
-	away     bool                    // it does not connect
-	reset    int                     // how often it was told so
-	count    int                     // of the newest presence
+type streamClient struct {
+	sim         *sim
+	name        string
+	protocol    chat.Protocol
+	room        string
+	last        int
+	l           *link                   // nil: not connected
+	partial     string                  // of an event or line that has not come whole
+	id          string                  // the last event's; empty: none yet
+	position    uint64                  // everything up to there was heard, or was said to be gone
+	epoch       string                  // in which that was
+	joinedEpoch string                  // the epoch of the newest joined
+	messages    map[uint64]wire.Message // heard since the newest reset
+	offline     bool                    // it does not connect
+	resets      int                     // how often it was told so
+	count       int                     // of the newest presence
 }
 
-func (c *listener) connect() {
-	if c.l != nil || c.away {
+func (c *streamClient) connect() {
+	if c.l != nil || c.offline {
 		return
 	}
 	client := Client{Protocol: c.protocol, Room: c.room, Last: c.last, Addr: c.sim.addr(200)}
 	if c.id != "" {
-		client.After = &wire.Position{HistoryID: c.sim.store.HistoryID(), Epoch: c.epoch, N: c.at}
+		client.After = &wire.Position{HistoryID: c.sim.store.HistoryID(), Epoch: c.epoch, N: c.position}
 	}
 	c.l = c.sim.node().connect(client)
-	c.l.bytes, c.part = c.take, ""
+	c.l.onBytes, c.partial = c.receive, ""
 }
 
-func (c *listener) cut() {
+func (c *streamClient) disconnect() {
 	if c.l != nil {
 		c.l.end(errors.New("cut"))
 		c.l = nil
 	}
 }
 
-func (c *listener) fail(format string, args ...any) {
+func (c *streamClient) fail(format string, args ...any) {
 	c.sim.t.Helper()
 	c.sim.t.Fatalf(c.name+": "+format, args...)
 }
 
-// take takes what came apart into lines or events.
-func (c *listener) take(b []byte) {
-	c.part += string(b)
+// receive takes what came apart into lines or events.
+func (c *streamClient) receive(b []byte) {
+	c.partial += string(b)
 	end := "\n"
 	if c.protocol == chat.Events {
 		end = "\n\n"
 	}
 	for {
-		one, rest, whole := strings.Cut(c.part, end)
+		one, rest, whole := strings.Cut(c.partial, end)
 		if !whole {
 			return
 		}
-		c.part = rest
+		c.partial = rest
 		if c.protocol == chat.Events {
 			c.event(one)
 		} else {
-			c.object(one, "")
+			c.frame(one, "")
 		}
 	}
 }
 
 // event reads the fields of one event, as the HTML Living Standard (section 9.2.6) has it.
-func (c *listener) event(s string) {
+func (c *streamClient) event(s string) {
 	var name, id, data string
 	for field := range strings.SplitSeq(s, "\n") {
 		key, value, _ := strings.Cut(field, ":")
@@ -99,52 +99,52 @@ func (c *listener) event(s string) {
 	if !strings.HasPrefix(data, `{"type":"`+name+`"`) {
 		c.fail("the event %q is %s", name, data)
 	}
-	c.object(data, id)
+	c.frame(data, id)
 	if id != "" {
 		c.id = id
 		if p, ok := wire.ParsePosition(id); ok && c.sim.set.cluster != nil { // another node may have begun an epoch
 			c.epoch = p.Epoch
 		}
-		if want := string(wire.AppendPosition(nil, wire.Position{HistoryID: c.sim.store.HistoryID(), Epoch: c.epoch, N: c.at})); id != want {
+		if want := string(wire.AppendPosition(nil, wire.Position{HistoryID: c.sim.store.HistoryID(), Epoch: c.epoch, N: c.position})); id != want {
 			c.fail("the id of %s is %s, want %s", data, id, want)
 		}
 	}
 }
 
-func (c *listener) object(data, id string) {
+func (c *streamClient) frame(data, id string) {
 	f, err := wire.ParseFrame([]byte(data))
 	if err != nil {
 		c.fail("hears %q: %v", data, err)
 	}
 	switch f := f.(type) {
 	case wire.Joined:
-		c.now = f.Epoch
+		c.joinedEpoch = f.Epoch
 		if c.id == "" {
 			c.epoch = f.Epoch
-			c.at = max(f.First-1, f.N-min(f.N, uint64(c.last)))
-			c.id = strconv.FormatUint(c.at, 10)
+			c.position = max(f.First-1, f.N-min(f.N, uint64(c.last)))
+			c.id = strconv.FormatUint(c.position, 10)
 		}
 	case wire.Epoch:
-		c.now = f.Epoch
+		c.joinedEpoch = f.Epoch
 		return
 	case wire.Reset:
-		if c.reset++; c.reset > c.sim.backs {
+		if c.resets++; c.resets > c.sim.rewinds {
 			c.fail("its position is not known any more: %s", data)
 		}
-		c.now, c.epoch, c.has = f.Epoch, f.Epoch, map[uint64]wire.Message{}
-		c.at = max(f.First-1, f.N-min(f.N, wire.DefaultJoin))
+		c.joinedEpoch, c.epoch, c.messages = f.Epoch, f.Epoch, map[uint64]wire.Message{}
+		c.position = max(f.First-1, f.N-min(f.N, wire.DefaultJoin))
 	case wire.Message:
-		if f.N != c.at+1 || f.Room != c.room {
-			c.fail("hears %s after %d of %s", describe(f), c.at, c.room)
+		if f.N != c.position+1 || f.Room != c.room {
+			c.fail("hears %s after %d of %s", describe(f), c.position, c.room)
 		}
-		c.at, c.epoch = f.N, c.now
-		c.has[f.N] = f
-		c.sim.hear(c.name, &f)
+		c.position, c.epoch = f.N, c.joinedEpoch
+		c.messages[f.N] = f
+		c.sim.record(c.name, &f)
 	case wire.Gap:
-		if f.From != c.at+1 || f.To < f.From || f.To >= c.l.st.store.Bounds(c.room).First {
-			c.fail("at %d: %s", c.at, describe(f))
+		if f.From != c.position+1 || f.To < f.From || f.To >= c.l.st.store.Bounds(c.room).First {
+			c.fail("at %d: %s", c.position, describe(f))
 		}
-		c.at, c.epoch = f.To, c.now
+		c.position, c.epoch = f.To, c.joinedEpoch
 	case wire.Presence:
 		c.count = f.Count
 	default:
@@ -157,11 +157,11 @@ func (c *listener) object(data, id string) {
 	}
 }
 
-// newListeners are one of each form.
-func newListeners(s *sim) []*listener {
-	var all []*listener
+// newStreamClients are one of each form.
+func newStreamClients(s *sim) []*streamClient {
+	var all []*streamClient
 	for i, protocol := range []chat.Protocol{chat.Events, chat.Lines} {
-		all = append(all, &listener{sim: s, name: fmt.Sprint("listener ", i), protocol: protocol, room: simRooms[i], has: map[uint64]wire.Message{}, last: []int{0, 3, 500}[s.rng.IntN(3)]})
+		all = append(all, &streamClient{sim: s, name: fmt.Sprint("listener ", i), protocol: protocol, room: simRooms[i], messages: map[uint64]wire.Message{}, last: []int{0, 3, 500}[s.rng.IntN(3)]})
 	}
 	return all
 }

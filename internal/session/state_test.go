@@ -11,7 +11,7 @@ import (
 
 func TestPresence(t *testing.T) {
 	st := newHarness(t, setting{})
-	a, b := st.in(wire.Lobby), st.in(wire.Lobby)
+	a, b := st.joined(wire.Lobby), st.joined(wire.Lobby)
 	p := st.plain(Client{})
 	st.advance(time.Second)
 	a.expect("presence lobby 3 ")
@@ -20,7 +20,7 @@ func TestPresence(t *testing.T) {
 	p.end(nil)
 	for range 20 { // much happens within a second
 		b.send(wire.Name{Name: "ann"}, wire.Name{Name: "bob"})
-		st.in(wire.Lobby).end(nil)
+		st.joined(wire.Lobby).end(nil)
 	}
 	b.heard()
 	a.expect()
@@ -30,9 +30,9 @@ func TestPresence(t *testing.T) {
 }
 
 // Each arrival is announced once, to the new member as well.
-func TestPresenceOfWhoComes(t *testing.T) {
+func TestPresenceOnJoin(t *testing.T) {
 	st := newHarness(t, setting{})
-	a := st.in(wire.Lobby)
+	a := st.joined(wire.Lobby)
 	st.advance(time.Second)
 	b := st.v1()
 	b.send(wire.Join{Room: wire.Lobby})
@@ -42,7 +42,7 @@ func TestPresenceOfWhoComes(t *testing.T) {
 	// One goes as another comes: for a nothing changes, but c has not been told yet.
 	a.heard()
 	b.end(nil)
-	c := st.in(wire.Lobby)
+	c := st.joined(wire.Lobby)
 	st.advance(time.Second)
 	c.expectOf("presence", "presence lobby 2 ")
 	// The same connection comes again.
@@ -54,26 +54,26 @@ func TestPresenceOfWhoComes(t *testing.T) {
 // Presence is state: a client that did not read gets only the newest, after all messages.
 func TestOnlyTheNewestPresence(t *testing.T) {
 	st := newHarness(t, setting{})
-	a, b := st.in(wire.Lobby), st.in(wire.Lobby)
+	a, b := st.joined(wire.Lobby), st.joined(wire.Lobby)
 	st.advance(time.Second)
 	a.heard()
-	a.frozen = true
-	st.talk(1)
+	a.blocked = true
+	st.publishVaried(1)
 	for i := range 10 {
 		b.send(wire.Name{Name: fmt.Sprint("name", i)})
 		st.advance(time.Second)
-		st.talk(2)
+		st.publishVaried(2)
 	}
-	a.frozen, a.bite = false, 100
+	a.blocked, a.writeSize = false, 100
 	got := a.heard()
 	if len(got) != 22 || !strings.HasPrefix(got[20], "message lobby 21") || got[21] != "presence lobby 2 name9" {
 		t.Errorf("heard %q", got)
 	}
 }
 
-func TestPresenceOfACrowd(t *testing.T) {
+func TestPresenceOfManyMembers(t *testing.T) {
 	st := newHarness(t, setting{})
-	a := st.in(wire.Lobby)
+	a := st.joined(wire.Lobby)
 	a.send(wire.Name{Name: "ann"})
 	crowd := make([]*link, wire.MaxNamed)
 	for i := range crowd {
@@ -93,7 +93,7 @@ func TestPresenceOfACrowd(t *testing.T) {
 
 func TestTyping(t *testing.T) {
 	st := newHarness(t, setting{})
-	a, b := st.in(wire.Lobby), st.in(wire.Lobby)
+	a, b := st.joined(wire.Lobby), st.joined(wire.Lobby)
 	a.send(wire.Name{Name: "ann"})
 	b.send(wire.Name{Name: "bob"})
 	p := st.plain(Client{})
@@ -114,9 +114,9 @@ func TestTyping(t *testing.T) {
 }
 
 // It is sent at most every 3 s, so it does not last longer.
-func TestTypingIsHeardEvery3Seconds(t *testing.T) {
+func TestTypingRateLimited(t *testing.T) {
 	st := newHarness(t, setting{})
-	a, b := st.in(wire.Lobby), st.in("den", wire.Lobby)
+	a, b := st.joined(wire.Lobby), st.joined("den", wire.Lobby)
 	a.send(wire.Typing{Room: wire.Lobby}, wire.Typing{Room: "den"})
 	st.advance(time.Second)
 	if got := b.heard(); len(got) != 3 {
@@ -125,16 +125,16 @@ func TestTypingIsHeardEvery3Seconds(t *testing.T) {
 }
 
 // Twenty who type are shown as a crowd; those shown can continue.
-func TestTypingOfACrowd(t *testing.T) {
+func TestTypingOfManyMembers(t *testing.T) {
 	st := newHarness(t, setting{})
-	a := st.in(wire.Lobby)
-	typists := make([]*link, 30)
-	for i := range typists {
-		typists[i] = st.v1()
-		typists[i].send(wire.Name{Name: fmt.Sprint("typist", i)})
+	a := st.joined(wire.Lobby)
+	typing := make([]*link, 30)
+	for i := range typing {
+		typing[i] = st.v1()
+		typing[i].send(wire.Name{Name: fmt.Sprint("typist", i)})
 	}
 	for range 4 {
-		for _, l := range typists {
+		for _, l := range typing {
 			l.send(wire.Typing{Room: wire.Lobby})
 		}
 		st.advance(4 * time.Second)

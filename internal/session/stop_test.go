@@ -14,14 +14,14 @@ import (
 // A server's stop as clients see it: nothing more is read, pending messages are sent, then the goodbye.
 func TestStop(t *testing.T) {
 	st := newHarness(t, setting{buffer: 1})
-	a, b, slow, p := st.in(wire.Lobby), st.in(wire.Lobby), st.in(wire.Lobby), st.plain(Client{})
-	slow.frozen = true
-	st.talk(100)
+	a, b, slow, p := st.joined(wire.Lobby), st.joined(wire.Lobby), st.joined(wire.Lobby), st.plain(Client{})
+	slow.blocked = true
+	st.publishVaried(100)
 	st.settle()
 	for _, l := range []*link{a, b, p} {
 		l.heard()
 	}
-	st.paused = true
+	st.logPaused = true
 	a.say("x", "the last word")
 	st.settle()
 	for _, l := range append([]*link(nil), st.links...) {
@@ -30,7 +30,7 @@ func TestStop(t *testing.T) {
 	b.say("y", "too late")
 	st.settle()
 	st.sequencer.Close()
-	st.paused = false
+	st.logPaused = false
 	a.expectOf("saved message", "saved lobby x 101", "message lobby 101 the last word")
 	b.expectOf("saved refused message", "message lobby 101 the last word")
 	for _, l := range append([]*link(nil), st.links...) {
@@ -41,7 +41,7 @@ func TestStop(t *testing.T) {
 	if slow.closed {
 		t.Fatal("closed before everything was told")
 	}
-	slow.frozen = false
+	slow.blocked = false
 	got := slow.heard()
 	if len(got) != 103 || !strings.HasPrefix(got[100], "message lobby 101") || got[101] != "restarting 250" || !slow.closed {
 		t.Errorf("the slow reader heard %d frames, at last %q", len(got), got[len(got)-1])
@@ -51,9 +51,9 @@ func TestStop(t *testing.T) {
 // A blocked client gets the goodbye after what was sent before; the cut frame is complete.
 func TestForce(t *testing.T) {
 	st := newHarness(t, setting{})
-	l := st.in(wire.Lobby)
-	st.talk(50)
-	for !l.next() || l.handed == nil {
+	l := st.joined(wire.Lobby)
+	st.publishVaried(50)
+	for !l.next() || l.unconfirmed == nil {
 	}
 	l.write(100)
 	l.s.Leave(time.Second)
@@ -73,11 +73,11 @@ func TestForceAtOnce(t *testing.T) {
 	l.expect("welcome", "restarting 250", "CLOSE 1012")
 }
 
-func TestClosedGivesEverythingBack(t *testing.T) {
+func TestClosedReleasesEverything(t *testing.T) {
 	st := newHarness(t, setting{})
-	st.talk(10)
-	st.lazy = true
-	l := st.in("a", "b", wire.Lobby)
+	st.publishVaried(10)
+	st.jobsPaused = true
+	l := st.joined("a", "b", wire.Lobby)
 	l.send(wire.History{Room: wire.Lobby}, wire.Join{Room: "c"})
 	st.settle()
 	l.end(nil)
@@ -86,8 +86,8 @@ func TestClosedGivesEverythingBack(t *testing.T) {
 			t.Errorf("%d are still in room %s", w.Count, name)
 		}
 	}
-	st.lazy = false
-	st.talk(1)
+	st.jobsPaused = false
+	st.publishVaried(1)
 	st.settle() // what arrives for it now is discarded
 	if l.s.cursors != nil {
 		t.Error("it still has places")
@@ -109,9 +109,9 @@ func (w watcher) Handle(context.Context, slog.Record) error {
 
 // The server is notified of the end of a session after the session has released everything, and before a log that may
 // be slow.
-func TestClosedIsTold(t *testing.T) {
+func TestClosedCallback(t *testing.T) {
 	st := newHarness(t, setting{})
-	l, told := st.in(wire.Lobby), 0
+	l, told := st.joined(wire.Lobby), 0
 	st.env.Closed = func(s *Session, _ error) {
 		if told++; s != l.s || st.hub.Who(wire.Who{Room: wire.Lobby}).Count != 0 {
 			t.Error("told of another, or too early")
@@ -129,9 +129,9 @@ func TestClosedIsTold(t *testing.T) {
 }
 
 // The server is notified even if releasing fails: its stop waits for each session.
-func TestClosedIsToldAfterPanic(t *testing.T) {
+func TestClosedCallbackAfterPanic(t *testing.T) {
 	st := newHarness(t, setting{})
-	l, told := st.in(wire.Lobby), 0
+	l, told := st.joined(wire.Lobby), 0
 	st.env.Closed = func(*Session, error) { told++ }
 	l.s.cursors = append(l.s.cursors, &cursor{}) // without a subscription
 	func() {
@@ -166,11 +166,11 @@ func TestNameIsRenewed(t *testing.T) {
 	for range 3 { // a releases it just when it would be renewed
 		a.send(wire.Ping{})
 		st.advance(5 * time.Minute)
-		st.paused = true
+		st.logPaused = true
 		a.s.renewAt = 0
 		a.send(wire.Name{})
 		st.advance(5 * time.Minute)
-		st.paused = false
+		st.logPaused = false
 		a.expectOf("name", "name ")
 		if got := st.store.Name(a.s.SenderID()); got != "" {
 			t.Fatalf("gave its name up, and has it again: %q", got)

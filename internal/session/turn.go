@@ -134,23 +134,23 @@ func (s *Session) end(code uint16, reason string) {
 // arm requests a wake-up at the next time that something is due.
 func (s *Session) arm() {
 	due := s.pingAt
-	sooner := func(t time.Duration) {
+	atMost := func(t time.Duration) {
 		if t > s.now && t < due { // anything earlier waits for something else
 			due = t
 		}
 	}
 	if s.publisher != nil {
-		sooner(s.publisher.blockedUntil)
+		atMost(s.publisher.blockedUntil)
 		if s.publisher.overdueSince != 0 {
-			sooner(s.publisher.overdueSince + overdueFor)
+			atMost(s.publisher.overdueSince + overdueFor)
 		}
-		sooner(s.publisher.pausedUntil)
+		atMost(s.publisher.pausedUntil)
 	}
 	if s.partial != 0 {
-		sooner(s.partial + messageTimeout + time.Second)
+		atMost(s.partial + messageTimeout + time.Second)
 	}
 	for _, p := range s.cursors {
-		sooner(p.again)
+		atMost(p.again)
 	}
 	if s.armed > s.now && due >= s.armed {
 		return // an earlier wake-up is already requested
@@ -176,7 +176,7 @@ func (s *Session) pull(max int) []byte {
 			if span.Last() == 0 {
 				break
 			}
-			p.pass(span.Last()) // the encoding hides these records
+			p.advance(span.Last()) // the encoding hides these records
 		}
 	}
 	return nil
@@ -322,13 +322,13 @@ func (s *Session) submitted(err error) bool {
 // paced calls f, and repeats it as long as its error asks the client to wait. Nothing is read meanwhile. f handles all
 // results except eventlog.ErrBusy, chat.ErrBehind and refusals with a waiting time.
 func (s *Session) paced(f func() error) {
-	if wait, done := s.try(f); !done {
+	if wait, done := s.attempt(f); !done {
 		s.repeat(wait, f)
 	}
 }
 
-// try calls f, and reports whether that is done, see result. If this node is behind the client, f is tried again later.
-func (s *Session) try(f func() error) (wait time.Duration, done bool) {
+// attempt calls f, and reports whether that is done, see result. If this node is behind the client, f is tried again later.
+func (s *Session) attempt(f func() error) (wait time.Duration, done bool) {
 	err := f()
 	if err == chat.ErrBehind {
 		s.catchUp(f)
@@ -360,7 +360,7 @@ func (s *Session) catchUp(f func() error) {
 // repeat calls f after wait until it is done; a wait of 0 means until the queue has space.
 func (s *Session) repeat(wait time.Duration, f func() error) {
 	s.blockUntil(wait, func() bool {
-		wait, done := s.try(f)
+		wait, done := s.attempt(f)
 		if wait > 0 {
 			s.retryAfter(wait)
 		}

@@ -96,7 +96,7 @@ func (v v1) hello(r wire.Request, f wire.Hello, begun bool) {
 		return
 	}
 	v.hasKey = v.hasKey && v.sender() == wire.SenderIDOf(f.Session)
-	v.become(f.Session)
+	v.setSession(f.Session)
 	v.welcome(f.Session, r.Ref)
 }
 

@@ -116,7 +116,7 @@ func TestJoin(t *testing.T) {
 
 func TestJoinAgainMovesThePosition(t *testing.T) {
 	st := newHarness(t, setting{})
-	l := st.in(wire.Lobby)
+	l := st.joined(wire.Lobby)
 	l.say("a", "1")
 	l.say("b", "2")
 	l.heard()
@@ -139,7 +139,7 @@ func TestJoinOfAnUnknownRoomStoresNothing(t *testing.T) {
 
 func TestLeave(t *testing.T) {
 	st := newHarness(t, setting{})
-	a, b := st.in(wire.Lobby), st.in(wire.Lobby)
+	a, b := st.joined(wire.Lobby), st.joined(wire.Lobby)
 	a.send(wire.Leave{Room: wire.Lobby}, wire.Leave{Room: "never-joined"}, wire.Ping{ID: "x"})
 	a.expect("pong x")
 	b.say("1", "without a")
@@ -195,7 +195,7 @@ func TestName(t *testing.T) {
 
 func TestNameIsInMessagesAndPresence(t *testing.T) {
 	st := newHarness(t, setting{})
-	a, b := st.in(wire.Lobby), st.in(wire.Lobby)
+	a, b := st.joined(wire.Lobby), st.joined(wire.Lobby)
 	a.send(wire.Name{Name: "ann"})
 	a.say("1", "hi")
 	a.expectOf("name message", "name ann", "message lobby 1 ann: hi")
@@ -245,7 +245,7 @@ func TestWho(t *testing.T) {
 	l.send(wire.Who{Room: "empty"})
 	l.expect("who empty 0 ")
 	for _, name := range []string{"zoe", "ann", "mia", ""} {
-		c := st.in("den")
+		c := st.joined("den")
 		c.send(wire.Name{Name: name})
 		c.expect("name " + name)
 	}
@@ -298,7 +298,7 @@ func TestBadRequests(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newHarness(t, setting{}).v1()
-			l.text(c.sent)
+			l.sendText(c.sent)
 			l.expect(c.want)
 			l.send(wire.Ping{ID: "alive"})
 			l.expect("pong alive")
@@ -357,14 +357,14 @@ func TestProtocolErrors(t *testing.T) {
 	l.expect("")
 }
 
-func TestTheLongestFrameIsRead(t *testing.T) {
+func TestLongestFrame(t *testing.T) {
 	st := newHarness(t, setting{})
 	l := st.plain(Client{})
-	l.text(strings.Repeat("x", wire.MaxRequest(4000)))
+	l.sendText(strings.Repeat("x", wire.MaxRequest(4000)))
 	if got := l.heard(); len(got) != 1 || !strings.HasPrefix(got[0], "! ") {
 		t.Errorf("heard %.100q", got)
 	}
-	l.text(strings.Repeat("x", wire.MaxRequest(4000)+1))
+	l.sendText(strings.Repeat("x", wire.MaxRequest(4000)+1))
 	l.expect("CLOSE 1009")
 }
 
@@ -380,14 +380,14 @@ func TestWebSocketPingAndClose(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newHarness(t, setting{}).v1()
-			l.put(frame.Ping, []byte("are you there"))
-			l.put(frame.Pong, []byte("unasked"))
+			l.sendFrame(frame.Ping, []byte("are you there"))
+			l.sendFrame(frame.Pong, []byte("unasked"))
 			l.expect("PONG are you there")
-			l.put(frame.Close, []byte(c.payload))
+			l.sendFrame(frame.Close, []byte(c.payload))
 			l.send(wire.Ping{ID: "after the close"})
 			l.expect(c.want)
-			if !l.closed || l.why != nil {
-				t.Errorf("closed %t, %v", l.closed, l.why)
+			if !l.closed || l.err != nil {
+				t.Errorf("closed %t, %v", l.closed, l.err)
 			}
 		})
 	}
@@ -396,7 +396,7 @@ func TestWebSocketPingAndClose(t *testing.T) {
 // The whole of what a joined client gets, in the form it travels in.
 func TestMessageForm(t *testing.T) {
 	st := newHarness(t, setting{})
-	l := st.in(wire.Lobby)
+	l := st.joined(wire.Lobby)
 	l.raw = nil
 	l.send(wire.Name{Name: "Zoë"})
 	l.say("id-1", "say \"hi\"\n<b>&\u2028</b>")
@@ -444,10 +444,10 @@ func TestNameOfAKey(t *testing.T) {
 
 // The registrations of an address's keys are rate limited. Beyond the limit a name is reserved without an owner, until
 // a message under it is within the limit again. An owner is charged once.
-func TestNamesAreOwnedAtAPace(t *testing.T) {
+func TestNameRegistrationsRateLimited(t *testing.T) {
 	st := newHarness(t, setting{rate: 100, burst: 100})
 	attempts := 0
-	speaks := func(secret, name string) (owns bool) {
+	registers := func(secret, name string) (owns bool) {
 		l := st.connect(Client{Protocol: chat.V1, Session: secret, HasKey: true, Addr: remote})
 		defer l.end(nil)
 		l.send(wire.Name{Name: name})
@@ -466,21 +466,21 @@ func TestNamesAreOwnedAtAPace(t *testing.T) {
 		}
 		secrets = append(secrets, secret)
 		for range 3 {
-			if got, want := speaks(secret, fmt.Sprint("name", i)), i < namesAnHour; got != want {
+			if got, want := registers(secret, fmt.Sprint("name", i)), i < namesAnHour; got != want {
 				t.Errorf("key %d owns its name: %t, want %t", i, got, want)
 			}
 		}
 	}
 	last := secrets[namesAnHour]
 	st.advance(9 * time.Minute)
-	if speaks(last, "name6") {
+	if registers(last, "name6") {
 		t.Error("a name is owned too soon")
 	}
 	st.advance(time.Minute)
-	if !speaks(secrets[0], "name0") || !speaks(last, "name6") {
+	if !registers(secrets[0], "name0") || !registers(last, "name6") {
 		t.Error("a name is not owned 10 minutes later")
 	}
-	if speaks(last, "name7") {
+	if registers(last, "name7") {
 		t.Error("one key owns more than its address may")
 	}
 }
@@ -526,7 +526,7 @@ func TestAnswersHaveTheRef(t *testing.T) {
 	} {
 		st.settle()
 		l.heard()
-		l.text(c.sent)
+		l.sendText(c.sent)
 		st.settle()
 		ref := regexp.MustCompile(`"ref":"(\w+)"`).FindStringSubmatch(c.sent)[1]
 		var got []string
@@ -547,7 +547,7 @@ func TestAnswersHaveTheRef(t *testing.T) {
 		}
 	}
 	other := st.v1()
-	other.text(`{"type":"name","name":"ann","ref":"x"}`)
+	other.sendText(`{"type":"name","name":"ann","ref":"x"}`)
 	st.settle()
 	if want := (wire.Error{Code: wire.NameTaken, Request: "name", Ref: "x"}); len(other.frames) != 1 {
 		t.Errorf("a name that is taken is answered by %v", other.frames)
@@ -557,12 +557,12 @@ func TestAnswersHaveTheRef(t *testing.T) {
 }
 
 // Requests after a name request wait for it: they run under that name, and are answered after it.
-func TestWhatFollowsANameWaitsForIt(t *testing.T) {
+func TestRequestsWaitForName(t *testing.T) {
 	st := newHarness(t, setting{})
 	l := st.v1()
-	st.paused = true
+	st.logPaused = true
 	l.send(wire.Name{Name: "ann"}, wire.Join{Room: wire.Lobby}, wire.Ping{ID: "x"})
 	l.expect()
-	st.paused = false
+	st.logPaused = false
 	l.expect("name ann", "joined lobby 1-0 count 1", "pong x")
 }

@@ -16,18 +16,18 @@ import (
 func testAnyFault(t *testing.T, s suite) {
 	rapid.Check(t, func(r *rapid.T) {
 		store := s.fresh(t).Open()
-		o := newHarness(r, store, s.order(), eventlog.Options{Batch: 4})
+		o := newHarness(r, store, s.newSequencer(), eventlog.Options{Batch: 4})
 		var clients []*client
 		for i := range 3 {
-			c := &client{t: r, o: o, by: fmt.Sprint("client", i), epoch: 1}
-			c.origin.Deliver = c.deliver
+			c := &client{t: r, o: o, by: fmt.Sprint("client", i), fence: 1}
+			c.replyTo.Deliver = c.deliver
 			clients = append(clients, c)
 		}
 		r.Repeat(map[string]func(*rapid.T){
-			"talk": func(r *rapid.T) { rapid.SampledFrom(clients).Draw(r, "client").talk() },
+			"talk": func(r *rapid.T) { rapid.SampledFrom(clients).Draw(r, "client").post() },
 			"step": func(r *rapid.T) { o.Step() },
 			"fault": func(r *rapid.T) {
-				o.store.Fail(rapid.SampledFrom([]Fault{None, RolledBack, Full, Lost, Unheard}).Draw(r, "fault"))
+				o.store.Fail(rapid.SampledFrom([]Fault{None, RolledBack, Full, Lost, Unreported}).Draw(r, "fault"))
 			},
 			"reopen": func(r *rapid.T) { o.store.FailReopen(rapid.IntRange(1, 3).Draw(r, "times")) },
 			"space":  func(r *rapid.T) { o.store.SetFree(eventlog.MinFree - rapid.Uint64Range(0, 1).Draw(r, "short")) },
@@ -46,7 +46,7 @@ func finish(t *rapid.T, o *harness, clients []*client) {
 		waiting = false
 		for _, c := range clients {
 			if c.refused {
-				c.talk()
+				c.post()
 			}
 			waiting = waiting || len(c.unsaved) > 0
 		}
@@ -62,10 +62,10 @@ func finish(t *rapid.T, o *harness, clients []*client) {
 		said[m.SenderID] = append(said[m.SenderID], m.ID)
 	}
 	for _, c := range clients {
-		if len(c.unsaved) > 0 || !slices.Equal(said[c.by], c.said) {
-			t.Fatalf("%s said %v, stored is %v, and %v was never answered", c.by, c.said, said[c.by], c.unsaved)
+		if len(c.unsaved) > 0 || !slices.Equal(said[c.by], c.posted) {
+			t.Fatalf("%s said %v, stored is %v, and %v was never answered", c.by, c.posted, said[c.by], c.unsaved)
 		}
-		total += len(c.said)
+		total += len(c.posted)
 	}
 	o.t = t
 	o.wantNumbers("lobby", uint64(total))
@@ -75,39 +75,39 @@ func finish(t *rapid.T, o *harness, clients []*client) {
 type client struct {
 	t       fatal
 	o       *harness
-	origin  eventlog.ReplyTo
+	replyTo eventlog.ReplyTo
 	by      string
-	epoch   uint64
-	said    []string
+	fence   uint64
+	posted  []string
 	unsaved []string
 	refused bool // in this epoch
 }
 
-func (c *client) talk() {
+func (c *client) post() {
 	again := c.unsaved
 	if c.refused {
-		c.epoch++
+		c.fence++
 		c.refused = false
 	} else {
-		id := fmt.Sprint("m", len(c.said))
-		c.said, c.unsaved = append(c.said, id), append(c.unsaved, id)
+		id := fmt.Sprint("m", len(c.posted))
+		c.posted, c.unsaved = append(c.posted, id), append(c.unsaved, id)
 		again = []string{id}
 	}
 	for _, id := range again {
-		c.o.submitFrom(&c.origin, c.epoch, say(c.by, "lobby", id, "x"))
+		c.o.submitFrom(&c.replyTo, c.fence, say(c.by, "lobby", id, "x"))
 	}
 }
 
-func (c *client) deliver(of *eventlog.Submission, out *eventlog.Outcome) {
+func (c *client) deliver(submission *eventlog.Submission, out *eventlog.Outcome) {
 	switch {
 	case out.Status == eventlog.Refused:
-		if of.Fence == c.epoch {
+		if submission.Fence == c.fence {
 			c.refused = true
 		}
-	case of.Fence != c.epoch:
-		c.t.Fatalf("%s: %s of epoch %d is %s in epoch %d", c.by, out.Command.ID, of.Fence, line(*out), c.epoch)
+	case submission.Fence != c.fence:
+		c.t.Fatalf("%s: %s of epoch %d is %s in epoch %d", c.by, out.Command.ID, submission.Fence, summary(*out), c.fence)
 	case len(c.unsaved) == 0 || c.unsaved[0] != out.Command.ID:
-		c.t.Fatalf("%s: %s is %s, while %v is what waits", c.by, out.Command.ID, line(*out), c.unsaved)
+		c.t.Fatalf("%s: %s is %s, while %v is what waits", c.by, out.Command.ID, summary(*out), c.unsaved)
 	default:
 		c.unsaved = c.unsaved[1:]
 	}

@@ -25,7 +25,7 @@ func testCluster(t *testing.T, fresh func(t *testing.T) Location, seeds uint64) 
 			for range 300 {
 				c.step()
 			}
-			c.rest()
+			c.settle()
 			c.compare()
 		})
 	}
@@ -45,7 +45,7 @@ type cluster struct {
 	nodes   []*node
 	writers []*writer
 	raised  bool                         // the level was submitted
-	truth   map[string]map[uint64]string // what was fed for each number of each room
+	fed     map[string]map[uint64]string // what was fed for each number of each room
 	plain   map[string]eventlog.Status   // of messages without an id of the client's; zero: not answered
 }
 
@@ -61,8 +61,8 @@ type node struct {
 }
 
 func newCluster(t *testing.T, fresh func(t *testing.T) Location, seed uint64) *cluster {
-	c := &cluster{t: t, fresh: fresh, rng: rand.New(rand.NewPCG(seed, 3)), clock: start.Std(), seq: NewSequence(seed), truth: map[string]map[uint64]string{}, plain: map[string]eventlog.Status{}}
-	c.seq.SetTrouble(true)
+	c := &cluster{t: t, fresh: fresh, rng: rand.New(rand.NewPCG(seed, 3)), clock: start.Std(), seq: NewSequence(seed), fed: map[string]map[uint64]string{}, plain: map[string]eventlog.Status{}}
+	c.seq.SetFaults(true)
 	for i := range 3 {
 		n := &node{c: c, name: fmt.Sprint("node", i), store: &Faulty{Store: c.open()}, old: true}
 		c.nodes = append(c.nodes, n)
@@ -102,7 +102,7 @@ func (n *node) start() {
 		Node: n.name, Start: starts(n.name), Program: n.program(),
 	})
 	for _, w := range n.c.writers {
-		w.lost = w.lost || w.node == n
+		w.disconnected = w.disconnected || w.node == n
 	}
 }
 
@@ -121,14 +121,14 @@ func (n *node) upgrade() {
 	}
 }
 
-// forge orders a batch with newKind as if n had written it before the level allows that. No node may apply it.
-func (n *node) forge() {
+// appendForged orders a batch with newKind as if n had written it before the level allows that. No node may apply it.
+func (n *node) appendForged() {
 	n.forged++
 	trim := trim("lobby", 1<<20)
 	n.c.seq.mu.Lock()
 	defer n.c.seq.mu.Unlock()
 	b := newer.NewBatch(eventlog.Batch{At: start, Node: fmt.Sprint("forger", n.forged), Commands: commands(once("forger", "lobby", "f", "x"), trim)})
-	if err := n.c.seq.order(b, 0); err != nil {
+	if err := n.c.seq.append(b, 0); err != nil {
 		n.c.t.Fatal(err)
 	}
 }
@@ -151,10 +151,10 @@ func (n *node) feed(outcomes []eventlog.Outcome, submissions []eventlog.Submissi
 		if n.newest[m.Room]++; m.N != n.newest[m.Room] {
 			n.c.t.Fatalf("%s feeds number %d of %s, want %d", n.name, m.N, m.Room, n.newest[m.Room])
 		}
-		room := n.c.truth[m.Room]
+		room := n.c.fed[m.Room]
 		if room == nil {
 			room = map[uint64]string{}
-			n.c.truth[m.Room] = room
+			n.c.fed[m.Room] = room
 		}
 		if was, got := room[m.N], fmt.Sprint(m); was != "" && was != got {
 			n.c.t.Fatalf("%s feeds %s, another node fed %s", n.name, got, was)
@@ -188,12 +188,12 @@ func (n *node) restore() {
 	n.resetFeed()
 }
 
-// usurp starts another process with the node's name, which does nothing else.
-func (n *node) usurp() {
+// startDuplicate starts another process with the node's name, which does nothing else.
+func (n *node) startDuplicate() {
 	s, _ := starts(n.name)(n.store.Incarnation(n.name))
 	n.c.seq.mu.Lock()
 	defer n.c.seq.mu.Unlock()
-	if err := n.c.seq.order(&eventlog.Batch{At: start, Node: n.name, Commands: []eventlog.Command{s.Command}}, 0); err != nil {
+	if err := n.c.seq.append(&eventlog.Batch{At: start, Node: n.name, Commands: []eventlog.Command{s.Command}}, 0); err != nil {
 		n.c.t.Fatal(err)
 	}
 }
@@ -210,33 +210,33 @@ func (c *cluster) step() {
 		c.clock = c.clock.Add(time.Duration(c.rng.IntN(400)) * time.Millisecond)
 		n.advance()
 	case k < 85:
-		n.store.Fail([]Fault{RolledBack, Full, Lost, Unheard}[c.rng.IntN(4)])
+		n.store.Fail([]Fault{RolledBack, Full, Lost, Unreported}[c.rng.IntN(4)])
 	case k < 87:
 		n.store.FailReopen(c.rng.IntN(3))
 	case k < 89:
 		n.start()
 	case k < 91:
-		n.usurp()
+		n.startDuplicate()
 	case k < 93:
 		c.seq.SetDown(c.rng.IntN(2) == 0)
 	case k < 95:
-		c.seq.SetTrouble(c.rng.IntN(4) > 0)
+		c.seq.SetFaults(c.rng.IntN(4) > 0)
 	case k < 96:
 		if !n.InDoubt() {
 			n.restore()
 		}
 	case k < 97:
-		c.seq.Forget(n.store.Position())
+		c.seq.Trim(n.store.Position())
 	case k < 99:
 		w := c.writers[c.rng.IntN(len(c.writers))]
-		w.lost = true
+		w.disconnected = true
 	case c.rng.IntN(3) == 0:
 		n.upgrade()
 	default:
-		c.raise(n)
-		_ = n.Submit(eventlog.Submission{Command: trim(ForeignRoom, uint64(c.rng.IntN(40)))}, nil) // if there is no room, another time
+		c.raiseLevel(n)
+		_ = n.Submit(eventlog.Submission{Command: trim(OtherNodeRoom, uint64(c.rng.IntN(40)))}, nil) // if there is no room, another time
 		if n.store.Level() == 0 && !c.raised {
-			n.forge()
+			n.appendForged()
 		}
 	}
 	for _, w := range c.writers {
@@ -244,11 +244,11 @@ func (c *cluster) step() {
 	}
 }
 
-// raise submits the level when all nodes run the newer version.
-func (c *cluster) raise(n *node) {
+// raiseLevel submits the level when all nodes run the newer version.
+func (c *cluster) raiseLevel(n *node) {
 	if !slices.ContainsFunc(c.nodes, func(n *node) bool { return n.old }) {
 		c.raised = true
-		_ = n.Submit(eventlog.Submission{Command: raise(newer.Level())}, nil) // if there is no room, another time
+		_ = n.Submit(eventlog.Submission{Command: raiseLevel(newer.Level())}, nil) // if there is no room, another time
 	}
 }
 
@@ -267,15 +267,15 @@ func (c *cluster) writePlain(n *node) {
 	}
 }
 
-// rest lets everything go well, until all that was written is stored and all nodes have applied everything.
-func (c *cluster) rest() {
-	c.seq.SetTrouble(false)
+// settle lets everything go well, until all that was written is stored and all nodes have applied everything.
+func (c *cluster) settle() {
+	c.seq.SetFaults(false)
 	c.seq.SetDown(false)
 	for _, n := range c.nodes {
 		n.store.faults, n.store.reopens = nil, 0
 		n.upgrade()
 	}
-	c.raise(c.nodes[0])
+	c.raiseLevel(c.nodes[0])
 	for round := 0; ; round++ {
 		if round == 1000 {
 			c.t.Fatal("the cluster does not come to rest")
@@ -287,7 +287,7 @@ func (c *cluster) rest() {
 			done = done && n.store.Level() == newer.Level()
 		}
 		if round == 5 {
-			_ = c.nodes[0].Submit(eventlog.Submission{Command: trim(ForeignRoom, 1)}, nil) // the new kind, at last
+			_ = c.nodes[0].Submit(eventlog.Submission{Command: trim(OtherNodeRoom, 1)}, nil) // the new kind, at last
 		}
 		for _, w := range c.writers {
 			w.retry()
@@ -326,12 +326,12 @@ func (c *cluster) compare() {
 	if n := len(wrote["forger"]); n > 0 {
 		c.t.Fatalf("%d messages of batches above the level are stored", n)
 	}
-	if b := c.nodes[0].store.Bounds(ForeignRoom); b.Last > 0 && b.First < 2 {
-		c.t.Fatalf("the new kind has no effect after the level was raised: %s has the bounds %v", ForeignRoom, b)
+	if b := c.nodes[0].store.Bounds(OtherNodeRoom); b.Last > 0 && b.First < 2 {
+		c.t.Fatalf("the new kind has no effect after the level was raised: %s has the bounds %v", OtherNodeRoom, b)
 	}
 	for _, w := range c.writers {
-		if !slices.Equal(wrote[w.by], w.wrote) {
-			c.t.Fatalf("%s wrote %v, stored is %v", w.by, w.wrote, wrote[w.by])
+		if !slices.Equal(wrote[w.by], w.written) {
+			c.t.Fatalf("%s wrote %v, stored is %v", w.by, w.written, wrote[w.by])
 		}
 	}
 }
@@ -349,15 +349,15 @@ func Hash(t fatal, s eventlog.Store) (sum [32]byte) {
 
 // A writer is a client that writes messages, and repeats those that are not saved, at another node if it has to.
 type writer struct {
-	c       *cluster
-	by      string
-	node    *node
-	reply   *eventlog.ReplyTo // of the connection
-	fence   uint64
-	wrote   []string
-	unsaved []string
-	refused bool // in this connection and fence
-	lost    bool // the connection is
+	c            *cluster
+	by           string
+	node         *node
+	reply        *eventlog.ReplyTo // of the connection
+	fence        uint64
+	written      []string
+	unsaved      []string
+	refused      bool // in this connection and fence
+	disconnected bool // the connection is
 }
 
 func (w *writer) connect() {
@@ -367,14 +367,14 @@ func (w *writer) connect() {
 			w.deliver(s, o)
 		}
 	}
-	reply.Lost = func() { w.lost = w.lost || w.reply == reply }
-	w.node, w.reply, w.fence, w.refused, w.lost = w.c.nodes[w.c.rng.IntN(len(w.c.nodes))], reply, 1, false, false
+	reply.Lost = func() { w.disconnected = w.disconnected || w.reply == reply }
+	w.node, w.reply, w.fence, w.refused, w.disconnected = w.c.nodes[w.c.rng.IntN(len(w.c.nodes))], reply, 1, false, false
 	w.submit(w.unsaved...)
 }
 
 func (w *writer) write() {
-	id := fmt.Sprint("m", len(w.wrote))
-	w.wrote, w.unsaved = append(w.wrote, id), append(w.unsaved, id)
+	id := fmt.Sprint("m", len(w.written))
+	w.written, w.unsaved = append(w.written, id), append(w.unsaved, id)
 	w.submit(id)
 }
 
@@ -389,7 +389,7 @@ func (w *writer) submit(ids ...string) {
 // retry writes once more what was refused, or what was not answered on a connection that is lost.
 func (w *writer) retry() {
 	switch {
-	case w.lost:
+	case w.disconnected:
 		w.connect()
 	case w.refused:
 		w.fence++
@@ -404,7 +404,7 @@ func (w *writer) deliver(s *eventlog.Submission, o *eventlog.Outcome) {
 	case o.Status == eventlog.Refused:
 		w.refused = w.refused || s.Fence == w.fence
 	case i > 0:
-		w.c.t.Fatalf("%s: %s is %s before %v", w.by, s.ID, line(*o), w.unsaved[:i])
+		w.c.t.Fatalf("%s: %s is %s before %v", w.by, s.ID, summary(*o), w.unsaved[:i])
 	case i == 0:
 		w.unsaved = w.unsaved[1:]
 	}

@@ -8,8 +8,8 @@ import (
 	"ramai/wire"
 )
 
-// begin is a start of a server that begins an epoch.
-func begin(epoch string) eventlog.Command {
+// startEpoch is a start of a server that begins an epoch.
+func startEpoch(epoch string) eventlog.Command {
 	return eventlog.Command{Kind: eventlog.Start, Body: eventlog.StartBody{Node: eventlog.LocalNode, Nonce: epoch}} // apply sets After
 }
 
@@ -32,23 +32,23 @@ func (j *tested) contains(want map[string]bool) {
 	}
 }
 
-func testEpochs(t *testing.T, place Location) {
-	j := open(t, place)
+func testEpochs(t *testing.T, location Location) {
+	j := open(t, location)
 	if j.Epoch() != (eventlog.Epoch{}) {
 		t.Fatalf("a new store is in %+v", j.Epoch())
 	}
 	// Messages from before epochs, by a server of an earlier version, count for any epoch.
 	j.apply(once("anna", "lobby", "a", "x"), once("anna", "lobby", "b", "x"))
 	j.contains(map[string]bool{"lobby 2 -": true, "lobby 3 -": false, "lobby 2 one": false, "lobby 0 one": true})
-	j.expect(commands(begin("one")), "done")
+	j.expect(commands(startEpoch("one")), "done")
 	j.expect(commands(once("anna", "lobby", "c", "x"), once("anna", "den", "a", "x")), "saved 3", "saved 1")
 	j.expect(commands(once("anna", "lobby", "d", "x")), "saved 4")
-	j.expect(commands(begin("two")), "done") // it contains no message
-	j.expect(commands(begin("three")), "done")
+	j.expect(commands(startEpoch("two")), "done") // it contains no message
+	j.expect(commands(startEpoch("three")), "done")
 	j.expect(commands(once("anna", "lobby", "e", "x")), "saved 5")
-	j.expect(commands(begin("four")), "done")
+	j.expect(commands(startEpoch("four")), "done")
 	j.expect(commands(once("anna", "lobby", "f", "x"), once("anna", "lobby", "g", "x")), "saved 6", "saved 7")
-	j.expect(commands(begin("two")), "refused internal") // no start draws a name that there was
+	j.expect(commands(startEpoch("two")), "refused internal") // no start draws a name that there was
 	want := map[string]bool{
 		"lobby 2 one": true, "lobby 4 one": true, "lobby 5 one": false, "lobby 7 one": false, "lobby 8 one": false,
 		"lobby 4 two": true, "lobby 5 two": false, "lobby 5 three": true, "lobby 6 three": false, "lobby 7 four": true, "lobby 8 four": false,
@@ -65,13 +65,13 @@ func testEpochs(t *testing.T, place Location) {
 	if e := j.Epoch(); e != (eventlog.Epoch{Number: 4, Name: "four"}) {
 		t.Errorf("the epoch is %+v", e)
 	}
-	if !place.Keeps {
+	if !location.Persistent {
 		return
 	}
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}
-	j.Store = place.Open()
+	j.Store = location.Open()
 	j.contains(want)
 	if e := j.Epoch(); e != (eventlog.Epoch{Number: 4, Name: "four"}) {
 		t.Errorf("opened again, the epoch is %+v", e)
@@ -80,11 +80,11 @@ func testEpochs(t *testing.T, place Location) {
 
 // testEpochsOfRemoved: when a room is removed, the epochs of its messages are removed, too. A client with a position in
 // an earlier epoch may have received other messages under the same numbers, on a machine that was reset.
-func testEpochsOfRemoved(t *testing.T, place Location) {
-	j := open(t, place)
-	j.apply(begin("one"))
+func testEpochsOfRemoved(t *testing.T, location Location) {
+	j := open(t, location)
+	j.apply(startEpoch("one"))
 	j.apply(once("anna", "den", "a", "x"), once("anna", "den", "b", "x"), once("anna", "lobby", "a", "x"))
-	j.apply(begin("two"))
+	j.apply(startEpoch("two"))
 	j.apply(once("anna", "den", "c", "x"))
 	j.contains(map[string]bool{"den 2 one": true, "den 3 one": false, "den 3 two": true})
 	j.expect(commands(remove("den", 3)), "done")
@@ -93,32 +93,32 @@ func testEpochsOfRemoved(t *testing.T, place Location) {
 	j.expect(commands(once("anna", "den", "d", "x")), "saved 4")
 	want["den 4 one"], want["den 4 two"] = false, true
 	j.contains(want)
-	j.expect(commands(begin("three")), "done")
+	j.expect(commands(startEpoch("three")), "done")
 	j.expect(commands(once("anna", "den", "e", "x"), remove("den", 5), once("anna", "den", "f", "x")), "saved 5", "done", "saved 6")
 	want["den 3 two"], want["den 4 two"], want["den 6 three"] = false, false, true
 	j.contains(want)
-	j.expect(commands(begin("four")), "done")
+	j.expect(commands(startEpoch("four")), "done")
 	j.expect(commands(remove("den", 6)), "done")
 	want["den 6 three"], want["den 6 four"] = false, true
 	j.contains(want)
-	if !place.Keeps {
+	if !location.Persistent {
 		return
 	}
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}
-	j.Store = place.Open()
+	j.Store = location.Open()
 	j.contains(want)
 }
 
 // testManyEpochs: the number of stored epochs is limited, and a forgotten epoch counts as unknown.
-func testManyEpochs(t *testing.T, place Location) {
-	j := open(t, place)
+func testManyEpochs(t *testing.T, location Location) {
+	j := open(t, location)
 	// More epochs than a room stores: the spans of the oldest are forgotten.
 	const more = 10
 	const last = eventlog.MaxSpans + more
 	for i := range last {
-		j.apply(begin(fmt.Sprint("e", i+1)))
+		j.apply(startEpoch(fmt.Sprint("e", i+1)))
 		j.apply(once("anna", "lobby", fmt.Sprint(i), "x"))
 	}
 	j.apply(once("anna", "den", "a", "x"))
@@ -131,21 +131,21 @@ func testManyEpochs(t *testing.T, place Location) {
 	j.contains(want)
 	// More than a history knows.
 	for i := last; i < eventlog.MaxEpochs+more; i++ {
-		j.apply(begin(fmt.Sprint("e", i+1)))
+		j.apply(startEpoch(fmt.Sprint("e", i+1)))
 	}
 	want = map[string]bool{
 		fmt.Sprintf("lobby 1 e%d", more): false, fmt.Sprintf("lobby %d e%d", more+1, more+1): true, fmt.Sprintf("lobby %d e%d", last, last): true,
 		fmt.Sprintf("den 1 e%d", eventlog.MaxEpochs+more): true, "den 1 e1": false, "den 0 e1": true,
 	}
 	j.contains(want)
-	if place.Keeps {
+	if location.Persistent {
 		if err := j.Close(); err != nil {
 			t.Fatal(err)
 		}
-		j.Store = place.Open()
+		j.Store = location.Open()
 		j.contains(want)
 	}
-	j.apply(begin("e1")) // a name that was forgotten can come again
+	j.apply(startEpoch("e1")) // a name that was forgotten can come again
 	j.apply(once("anna", "lobby", "z", "x"))
 	j.contains(map[string]bool{fmt.Sprintf("lobby %d e1", last+1): true, fmt.Sprintf("lobby %d e%d", more+1, more+1): false})
 }

@@ -16,8 +16,8 @@ import (
 
 // Location is where one store keeps its data.
 type Location struct {
-	Open  func() eventlog.Store // opens the store; the test closes it
-	Keeps bool                  // Open after Close finds the same data
+	Open       func() eventlog.Store // opens the store; the test closes it
+	Persistent bool                  // Open after Close finds the same data
 }
 
 // RunStore tests a store. fresh makes a new, empty place, and ends the test if that fails.
@@ -53,9 +53,9 @@ type tested struct {
 	at wire.Time
 }
 
-func open(t *testing.T, place Location) *tested {
+func open(t *testing.T, location Location) *tested {
 	t.Helper()
-	j := &tested{Store: place.Open(), t: t, at: start}
+	j := &tested{Store: location.Open(), t: t, at: start}
 	t.Cleanup(func() {
 		if err := j.Close(); err != nil {
 			t.Errorf("Close: %v", err)
@@ -111,7 +111,7 @@ func prepare(s eventlog.Store, b *eventlog.Batch, expiry wire.Time) *eventlog.Ba
 // expect applies commands as apply does, and compares what became of them with one line each.
 func (j *tested) expect(commands []eventlog.Command, want ...string) {
 	j.t.Helper()
-	if got := brief(j.apply(commands...)); got != strings.Join(want, "\n") {
+	if got := summarize(j.apply(commands...)); got != strings.Join(want, "\n") {
 		j.t.Fatalf("outcomes:\n%s\nwant:\n%s", got, strings.Join(want, "\n"))
 	}
 }
@@ -133,16 +133,16 @@ func (j *tested) all(room string) []eventlog.Record {
 	}
 }
 
-// brief writes outcomes down, a line each.
-func brief(outcomes []eventlog.Outcome) string {
+// summarize writes outcomes down, a line each.
+func summarize(outcomes []eventlog.Outcome) string {
 	lines := make([]string, len(outcomes))
 	for i, o := range outcomes {
-		lines[i] = line(o)
+		lines[i] = summary(o)
 	}
 	return strings.Join(lines, "\n")
 }
 
-func line(o eventlog.Outcome) string {
+func summary(o eventlog.Outcome) string {
 	switch {
 	case o.Status == eventlog.Refused:
 		return "refused " + string(o.Err.Code)
@@ -201,7 +201,7 @@ func release(by string) eventlog.Command {
 }
 
 // restart is a start of the node with a nonce of its own.
-func restart(j *tested) eventlog.Command { return begin(fmt.Sprint("restart-", j.Position())) }
+func restart(j *tested) eventlog.Command { return startEpoch(fmt.Sprint("restart-", j.Position())) }
 
 func trim(room string, to uint64) eventlog.Command {
 	return eventlog.Command{Kind: eventlog.Trim, Room: room, Body: eventlog.TrimBody{To: to}}
@@ -229,7 +229,7 @@ func renew(keys ...eventlog.RenewedKey) eventlog.Command {
 	return eventlog.Command{Kind: eventlog.RenewKeys, Body: eventlog.RenewKeysBody{Keys: keys}}
 }
 
-func raise(level uint64) eventlog.Command {
+func raiseLevel(level uint64) eventlog.Command {
 	return eventlog.Command{Kind: eventlog.Level, Body: eventlog.LevelBody{Level: level}}
 }
 

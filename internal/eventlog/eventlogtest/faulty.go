@@ -17,7 +17,7 @@ const (
 	None       Fault = iota
 	RolledBack       // nothing is stored, and the error says so
 	Lost             // nothing is stored, and the error leaves that open
-	Unheard          // all is stored, and the error leaves that open
+	Unreported       // all is stored, and the error leaves that open
 	Full             // nothing is stored for want of space, and the error says so
 )
 
@@ -29,15 +29,15 @@ var ErrFault = errors.New("a fault that the test asked for")
 type Faulty struct {
 	eventlog.Store
 
-	mu      sync.Mutex // for all below
-	faults  []Fault
-	reopens int
-	held    chan struct{}
-	space   *uint64
-	asked   error // what Free fails with
-	health  eventlog.Health
-	poison  string
-	applied []*eventlog.Batch
+	mu        sync.Mutex // for all below
+	faults    []Fault
+	reopens   int
+	held      chan struct{}
+	freeBytes *uint64
+	freeErr   error // what Free fails with
+	health    eventlog.Health
+	poison    string
+	applied   []*eventlog.Batch
 
 	// Owned by the goroutine that applies.
 	inDoubt  *eventlog.Batch
@@ -77,7 +77,7 @@ func (f *Faulty) Hold() (release func()) {
 func (f *Faulty) SetFree(bytes uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.space = &bytes
+	f.freeBytes = &bytes
 }
 
 // Applied returns the batches that Apply was called with, failed ones too.
@@ -124,7 +124,7 @@ func (f *Faulty) Apply(b *eventlog.Batch, position uint64) ([]eventlog.Outcome, 
 	case Lost:
 		f.inDoubt, f.at, f.reopened = b, position, false
 		return nil, ErrFault
-	case Unheard:
+	case Unreported:
 		if _, err := f.Store.Apply(b, position); err != nil {
 			return nil, err
 		}
@@ -156,8 +156,8 @@ func (f *Faulty) Reopen() error {
 func (f *Faulty) Free() (uint64, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.space != nil || f.asked != nil {
-		return *cmp.Or(f.space, new(uint64)), f.asked
+	if f.freeBytes != nil || f.freeErr != nil {
+		return *cmp.Or(f.freeBytes, new(uint64)), f.freeErr
 	}
 	return f.Store.Free()
 }
@@ -166,7 +166,7 @@ func (f *Faulty) Free() (uint64, error) {
 func (f *Faulty) FailFree(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.asked = err
+	f.freeErr = err
 }
 
 // Poison has each batch fail, and be rolled back, that has an event with this id or a Trim of a room of this name.

@@ -18,8 +18,8 @@ import (
 
 // A suite is what the tests of a log run over.
 type suite struct {
-	fresh func(t *testing.T) Location
-	order func() eventlog.Sequencer
+	fresh        func(t *testing.T) Location
+	newSequencer func() eventlog.Sequencer
 }
 
 // A harness is a log over a Faulty store, with what it fed.
@@ -45,9 +45,9 @@ func (s suite) open(t *testing.T, opt eventlog.Options) *harness {
 			t.Errorf("Close: %v", err)
 		}
 	})
-	o := newHarness(t, store, s.order(), opt)
+	o := newHarness(t, store, s.newSequencer(), opt)
 	if !o.exclusive {
-		o.settle()
+		o.run()
 		o.store.applied = nil
 	}
 	o.before = store.Position()
@@ -64,7 +64,7 @@ func newHarness(t fatal, store eventlog.Store, seq eventlog.Sequencer, opt event
 			if out.Command.Kind == eventlog.Start {
 				continue
 			}
-			o.fed = append(o.fed, out.Command.ID+nameOf(&out.Command)+" "+line(*out))
+			o.fed = append(o.fed, out.Command.ID+nameOf(&out.Command)+" "+summary(*out))
 			if len(submissions) == 0 {
 				continue
 			}
@@ -107,8 +107,8 @@ func (o *harness) submitFrom(replyTo *eventlog.ReplyTo, fence uint64, commands .
 	}
 }
 
-// settle makes the log step until nothing is left to do, without an error.
-func (o *harness) settle() {
+// run makes the log step until nothing is left to do, without an error.
+func (o *harness) run() {
 	o.t.Helper()
 	for worked := true; worked; {
 		var err error
@@ -128,8 +128,8 @@ func (o *harness) steps(n int) {
 	}
 }
 
-// fails makes the log step n times, with an error each time and without feeding anything.
-func (o *harness) fails(n int) {
+// failSteps makes the log step n times, with an error each time and without feeding anything.
+func (o *harness) failSteps(n int) {
 	o.t.Helper()
 	before := len(o.fed)
 	for range n {
@@ -142,8 +142,8 @@ func (o *harness) fails(n int) {
 	}
 }
 
-// heard compares all that was fed since the last time.
-func (o *harness) heard(want ...string) {
+// wantFed compares all that was fed since the last time.
+func (o *harness) wantFed(want ...string) {
 	o.t.Helper()
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -153,15 +153,15 @@ func (o *harness) heard(want ...string) {
 	o.fed = nil
 }
 
-func saying(ids ...string) (events []eventlog.Command) {
+func sayAll(ids ...string) (events []eventlog.Command) {
 	for _, id := range ids {
 		events = append(events, say("anna", "lobby", id, "x"))
 	}
 	return events
 }
 
-// run runs the log until the end of the test, which has to be brought about; it returns what Run did.
-func (o *harness) run(ctx context.Context) <-chan error {
+// start runs the log until the end of the test, which has to be brought about; it returns what Run did.
+func (o *harness) start(ctx context.Context) <-chan error {
 	done := make(chan error, 1)
 	go func() { done <- o.Run(ctx) }()
 	synctest.Wait()

@@ -8,9 +8,9 @@ import (
 	"ramai/internal/eventlog"
 )
 
-// testLoneLevel: a server that runs alone raises the level when it starts, and its older version does not run on that data.
-func testLoneLevel(t *testing.T, s suite) {
-	if !s.order().Exclusive() {
+// testLevelOfOneNode: a server that runs alone raises the level when it starts, and its older version does not run on that data.
+func testLevelOfOneNode(t *testing.T, s suite) {
+	if !s.newSequencer().Exclusive() {
 		t.Skip("only a server that runs alone raises the level by itself")
 	}
 	store := s.fresh(t).Open()
@@ -20,9 +20,9 @@ func testLoneLevel(t *testing.T, s suite) {
 		}
 	})
 	for range 2 { // the second time the level is that of the program
-		o := newHarness(t, store, s.order(), eventlog.Options{Program: newer, Node: eventlog.LocalNode, Start: starts(eventlog.LocalNode)})
+		o := newHarness(t, store, s.newSequencer(), eventlog.Options{Program: newer, Node: eventlog.LocalNode, Start: starts(eventlog.LocalNode)})
 		o.submit(say("anna", "lobby", "a1", "x"), trim("lobby", 1))
-		o.settle()
+		o.run()
 		o.store.applied = nil
 		if got := store.Level(); got != newer.Level() {
 			t.Fatalf("the level is %d, want %d", got, newer.Level())
@@ -31,12 +31,12 @@ func testLoneLevel(t *testing.T, s suite) {
 	if got := store.Bounds("lobby").First; got != 2 {
 		t.Errorf("the new kind has no effect: the lobby begins with %d", got)
 	}
-	o := newHarness(t, store, s.order(), eventlog.Options{Program: older, Node: eventlog.LocalNode, Start: starts(eventlog.LocalNode)})
+	o := newHarness(t, store, s.newSequencer(), eventlog.Options{Program: older, Node: eventlog.LocalNode, Start: starts(eventlog.LocalNode)})
 	o.submit(say("anna", "lobby", "a2", "x"))
 	if err := o.Run(t.Context()); !errors.Is(err, eventlog.ErrLevel) || !strings.Contains(err.Error(), "install") {
 		t.Errorf("the older version runs: %v", err)
 	}
-	o.heard()
+	o.wantFed()
 }
 
 // testLevelTooEarly: if the level is raised while one node runs an older version, that node stops with the reason instead of
@@ -56,15 +56,15 @@ func testLevelTooEarly(t *testing.T, fresh func(t *testing.T) Location) {
 	}
 	a, b := open("a", newer, nil), open("b", older, nil)
 	a.submit(trim("lobby", 1))
-	a.settle() // b has not started yet
-	a.heard(" refused unavailable")
+	a.run() // b has not started yet
+	a.wantFed(" refused unavailable")
 	a.submit(say("anna", "lobby", "a1", "x"))
-	a.settle()
-	b.settle()
-	a.submit(raise(newer.Level()))
-	a.settle()
+	a.run()
+	b.run()
+	a.submit(raiseLevel(newer.Level()))
+	a.run()
 	a.submit(trim("lobby", 1), say("anna", "lobby", "a2", "x"))
-	a.settle()
+	a.run()
 	var err error
 	for range 10 {
 		if _, err = b.Step(); err != nil {
@@ -78,8 +78,8 @@ func testLevelTooEarly(t *testing.T, fresh func(t *testing.T) Location) {
 		t.Errorf("the older version has the bounds %v", got)
 	}
 	b = open("b", newer, b.store.Store)
-	b.settle()
-	a.settle()
+	b.run()
+	a.run()
 	viewOf(t, a.store).compare(t, "the upgraded node has", viewOf(t, b.store))
 	if x, y := Hash(t, a.store), Hash(t, b.store); x != y || b.store.Bounds("lobby").First != 2 {
 		t.Errorf("the rows have the hashes %x and %x, the bounds are %v", x, y, b.store.Bounds("lobby"))

@@ -18,8 +18,8 @@ func testLog(t *testing.T, s suite) {
 		run  func(t *testing.T, o *harness)
 	}{
 		{"order", testOrder},
-		{"busy", testBusy},
-		{"unheard", testUnheard},
+		{"busy", testQueueFull},
+		{"unheard", testUnreported},
 		{"lost", testLost},
 		{"full disk", testFullDisk},
 		{"health", testHealth},
@@ -36,7 +36,7 @@ func testLog(t *testing.T, s suite) {
 		{"failures", testFailures},
 		{"one bad command", testOneBadCommand},
 		{"one bad command and a commit in doubt", testOneBadCommandInDoubt},
-		{"retention apart", testRetentionApart},
+		{"retention apart", testRetentionAlone},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			o := s.open(t, eventlog.Options{})
@@ -53,13 +53,13 @@ func testLog(t *testing.T, s suite) {
 		{"held commit", testHeldCommit},
 		{"close", testClose},
 		{"close in doubt", testCloseInDoubt},
-		{"stop", testStop},
+		{"stop", testCancel},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { test.run(t, s.open(t, eventlog.Options{})) })
 		})
 	}
-	t.Run("level", func(t *testing.T) { testLoneLevel(t, s) })
+	t.Run("level", func(t *testing.T) { testLevelOfOneNode(t, s) })
 	t.Run("batches", func(t *testing.T) { testBatches(t, s.open(t, eventlog.Options{Batch: 3})) })
 	t.Run("any fault", func(t *testing.T) { testAnyFault(t, s) })
 }
@@ -68,33 +68,33 @@ func testOrder(t *testing.T, o *harness) {
 	if worked, err := o.Step(); worked || err != nil {
 		t.Fatalf("Step() with nothing to do = %v, %v", worked, err)
 	}
-	o.submit(saying("a1", "a2")...)
+	o.submit(sayAll("a1", "a2")...)
 	o.submit(reserve("bert", "Bert"), say("bert", "cellar", "b1", "x"))
-	o.submit(saying("a3", "a1")...)
-	o.heard()
+	o.submit(sayAll("a3", "a1")...)
+	o.wantFed()
 	o.steps(1)
-	o.heard("a1 saved 1", "a2 saved 2", "Bert done", "b1 saved 1", "a3 saved 3", "a1 repeat 1")
-	o.submit(saying("a4")...)
+	o.wantFed("a1 saved 1", "a2 saved 2", "Bert done", "b1 saved 1", "a3 saved 3", "a1 repeat 1")
+	o.submit(sayAll("a4")...)
 	o.steps(1)
-	o.heard("a4 saved 4")
+	o.wantFed("a4 saved 4")
 	if len(o.store.Applied()) != 2 || o.store.Position() != o.before+2 {
 		t.Errorf("%d batches, position %d; want 2 and 2", len(o.store.Applied()), o.store.Position())
 	}
 }
 
 func testBatches(t *testing.T, o *harness) {
-	o.submit(saying("a1", "a2", "a3", "a4", "a5", "a6", "a7")...)
+	o.submit(sayAll("a1", "a2", "a3", "a4", "a5", "a6", "a7")...)
 	o.steps(1)
-	o.heard("a1 saved 1", "a2 saved 2", "a3 saved 3")
-	o.submit(saying("a8")...)
+	o.wantFed("a1 saved 1", "a2 saved 2", "a3 saved 3")
+	o.submit(sayAll("a8")...)
 	o.steps(2)
-	o.heard("a4 saved 4", "a5 saved 5", "a6 saved 6", "a7 saved 7", "a8 saved 8")
+	o.wantFed("a4 saved 4", "a5 saved 5", "a6 saved 6", "a7 saved 7", "a8 saved 8")
 	if worked, err := o.Step(); worked || err != nil {
 		t.Errorf("Step() with nothing left = %v, %v", worked, err)
 	}
 }
 
-func testBusy(t *testing.T, o *harness) {
+func testQueueFull(t *testing.T, o *harness) {
 	const queue = 8192 // what Options say of 0
 	for i := range queue {
 		o.submit(once("anna", "lobby", fmt.Sprint(i), "x"))
@@ -116,7 +116,7 @@ func testBusy(t *testing.T, o *harness) {
 		t.Fatalf("room was called %d times, want 2", calls)
 	}
 	o.submit(say("anna", "lobby", "late", "x"))
-	o.settle()
+	o.run()
 	if last := o.fed[len(o.fed)-1]; calls != 2 || len(o.fed) != queue+1 || last != fmt.Sprintf("late saved %d", queue+1) {
 		t.Errorf("%d calls, %d outcomes, the last is %q", calls, len(o.fed), last)
 	}
@@ -126,22 +126,22 @@ func testBusy(t *testing.T, o *harness) {
 func testRefusedFence(t *testing.T, o *harness) {
 	anna, bert := &eventlog.ReplyTo{}, &eventlog.ReplyTo{}
 	o.store.Fail(Full)
-	o.submitFrom(anna, 0, saying("a1", "a2")...)
+	o.submitFrom(anna, 0, sayAll("a1", "a2")...)
 	o.steps(1)
-	o.heard("a1 refused unavailable", "a2 refused unavailable")
-	o.submitFrom(anna, 0, saying("a3")...)
+	o.wantFed("a1 refused unavailable", "a2 refused unavailable")
+	o.submitFrom(anna, 0, sayAll("a3")...)
 	o.submitFrom(bert, 0, say("bert", "lobby", "b1", "x"))
 	o.submitFrom(anna, 0, reserve("anna", "Anna"))
-	o.submitFrom(anna, 1, saying("a1")...)
-	o.submitFrom(anna, 0, saying("a4")...)
-	o.submitFrom(anna, 1, saying("a2")...)
-	o.submit(saying("no-origin")...)
+	o.submitFrom(anna, 1, sayAll("a1")...)
+	o.submitFrom(anna, 0, sayAll("a4")...)
+	o.submitFrom(anna, 1, sayAll("a2")...)
+	o.submit(sayAll("no-origin")...)
 	o.steps(1)
-	o.heard("a3 refused unavailable", "b1 saved 1", "Anna done", "a1 saved 2", "a4 refused unavailable", "a2 saved 3", "no-origin saved 4")
+	o.wantFed("a3 refused unavailable", "b1 saved 1", "Anna done", "a1 saved 2", "a4 refused unavailable", "a2 saved 3", "no-origin saved 4")
 
-	o.submitFrom(anna, 0, saying("a5")...)
+	o.submitFrom(anna, 0, sayAll("a5")...)
 	o.steps(1) // a batch of nothing
-	o.heard("a5 refused unavailable")
+	o.wantFed("a5 refused unavailable")
 	if got := o.store.Position(); got != 1 {
 		t.Errorf("Position() = %d, want 1", got)
 	}
@@ -152,39 +152,39 @@ func testRefusedName(t *testing.T, o *harness) {
 	o.store.Fail(RolledBack)
 	o.submitFrom(anna, 1, reserve("anna", "Anna"))
 	o.steps(1)
-	o.submitFrom(anna, 1, saying("a1")...)
+	o.submitFrom(anna, 1, sayAll("a1")...)
 	o.steps(1)
-	o.heard("Anna refused unavailable", "a1 saved 1")
+	o.wantFed("Anna refused unavailable", "a1 saved 1")
 }
 
-func testUnheard(t *testing.T, o *harness) {
+func testUnreported(t *testing.T, o *harness) {
 	anna := &eventlog.ReplyTo{}
-	o.submit(saying("a0")...)
+	o.submit(sayAll("a0")...)
 	o.steps(1)
-	o.store.Fail(Unheard)
+	o.store.Fail(Unreported)
 	o.store.FailReopen(2)
 	o.submitFrom(anna, 1, reserve("anna", "Anna"), say("anna", "lobby", "a1", "x"), once("anna", "lobby", "a2", "x"), say("anna", "lobby", "a1", "x"))
 	o.submit(say("bert", "new", "b1", "x"))
-	o.submit(saying("a0")...)
-	o.fails(1)
-	o.submitFrom(anna, 1, saying("a3")...) // waits
-	o.fails(2)
+	o.submit(sayAll("a0")...)
+	o.failSteps(1)
+	o.submitFrom(anna, 1, sayAll("a3")...) // waits
+	o.failSteps(2)
 	o.steps(1)
-	o.heard("a0 saved 1", "Anna done", "a1 saved 2", "a2 saved 3", "a1 repeat 2", "b1 saved 1", "a0 repeat 1")
+	o.wantFed("a0 saved 1", "Anna done", "a1 saved 2", "a2 saved 3", "a1 repeat 2", "b1 saved 1", "a0 repeat 1")
 	o.steps(1)
-	o.heard("a3 saved 4")
+	o.wantFed("a3 saved 4")
 	o.wantNumbers("lobby", 4)
 	o.wantNumbers("new", 1)
 }
 
 func testLost(t *testing.T, o *harness) {
-	o.store.Fail(Lost, Lost, Unheard)
+	o.store.Fail(Lost, Lost, Unreported)
 	o.submit(reserve("anna", "Anna"))
-	o.submit(saying("a1", "a2", "a1")...)
-	o.fails(3)
-	o.submit(saying("a3")...)
+	o.submit(sayAll("a1", "a2", "a1")...)
+	o.failSteps(3)
+	o.submit(sayAll("a3")...)
 	o.steps(2)
-	o.heard("Anna done", "a1 saved 1", "a2 saved 2", "a1 repeat 1", "a3 saved 3")
+	o.wantFed("Anna done", "a1 saved 1", "a2 saved 2", "a1 repeat 1", "a3 saved 3")
 	o.wantNumbers("lobby", 3)
 }
 
@@ -192,39 +192,39 @@ func testLost(t *testing.T, o *harness) {
 func testOneBadCommand(t *testing.T, o *harness) {
 	bert := &eventlog.ReplyTo{}
 	o.store.Poison("bad")
-	o.submit(saying("a1")...)
+	o.submit(sayAll("a1")...)
 	o.submitFrom(bert, 1, say("bert", "lobby", "bad", "x"), say("bert", "lobby", "b1", "x"), reserve("bert", "Bert"))
-	o.submit(saying("a2")...)
-	o.settle()
-	o.heard("a1 saved 1", "bad refused unavailable", "b1 refused unavailable", "Bert done", "a2 saved 2")
+	o.submit(sayAll("a2")...)
+	o.run()
+	o.wantFed("a1 saved 1", "bad refused unavailable", "b1 refused unavailable", "Bert done", "a2 saved 2")
 	o.submitFrom(bert, 2, say("bert", "lobby", "b1", "x"))
-	o.settle()
-	o.heard("b1 saved 3")
+	o.run()
+	o.wantFed("b1 saved 3")
 	o.wantNumbers("lobby", 3)
 }
 
 func testOneBadCommandInDoubt(t *testing.T, o *harness) {
 	o.store.Poison("bad")
-	o.store.Fail(None, None, Unheard) // all four, a1, a2
-	o.submit(saying("a1", "a2", "bad", "a3")...)
+	o.store.Fail(None, None, Unreported) // all four, a1, a2
+	o.submit(sayAll("a1", "a2", "bad", "a3")...)
 	o.steps(2)
-	o.fails(1)
-	o.settle()
-	o.heard("a1 saved 1", "a2 saved 2", "bad refused unavailable", "a3 saved 3")
+	o.failSteps(1)
+	o.run()
+	o.wantFed("a1 saved 1", "a2 saved 2", "bad refused unavailable", "a3 saved 3")
 	o.wantNumbers("lobby", 3)
 }
 
 // A step of retention is a batch of its own: when it fails, it fails alone.
-func testRetentionApart(t *testing.T, o *harness) {
-	o.submit(saying("a1", "a2")...)
+func testRetentionAlone(t *testing.T, o *harness) {
+	o.submit(sayAll("a1", "a2")...)
 	o.steps(1)
 	o.store.Poison("lobby")
 	o.submit(eventlog.Command{Kind: eventlog.Trim, Room: "lobby", Body: eventlog.TrimBody{To: 1}})
-	o.submit(saying("a3")...)
+	o.submit(sayAll("a3")...)
 	o.submit(eventlog.Command{Kind: eventlog.Trim, Room: "den", Body: eventlog.TrimBody{To: 1}})
 	before := len(o.store.Applied())
-	o.settle()
-	o.heard("a1 saved 1", "a2 saved 2", "a3 saved 3", " refused unavailable", " from 1")
+	o.run()
+	o.wantFed("a1 saved 1", "a2 saved 2", "a3 saved 3", " refused unavailable", " from 1")
 	if got := len(o.store.Applied()) - before; got != 3 {
 		t.Errorf("that took %d batches, want 3", got)
 	}
@@ -235,32 +235,32 @@ func testHealth(t *testing.T, o *harness) {
 	trim := eventlog.Command{Kind: eventlog.Trim, Room: "lobby", Body: eventlog.TrimBody{To: 1}}
 	o.store.SetHealth(eventlog.Health{Rooms: map[string]error{"lobby": eventlog.ErrDamaged}})
 	o.submit(say("anna", "lobby", "a1", "x"), say("anna", "den", "a2", "x"), reserve("anna", "Anna"), trim)
-	o.settle()
-	o.heard("a1 refused unavailable", "a2 saved 1", "Anna done", " from 1")
+	o.run()
+	o.wantFed("a1 refused unavailable", "a2 saved 1", "Anna done", " from 1")
 	o.store.SetHealth(eventlog.Health{Err: eventlog.ErrDamaged})
 	o.submit(say("anna", "den", "a3", "x"), reserve("bert", "Bert"), trim)
-	o.settle()
-	o.heard("a3 refused unavailable", "Bert refused unavailable", " from 1")
+	o.run()
+	o.wantFed("a3 refused unavailable", "Bert refused unavailable", " from 1")
 	o.store.SetHealth(eventlog.Health{})
 	o.store.FailFree(ErrFault)
 	o.submit(say("anna", "den", "a3", "x"))
-	o.settle()
-	o.heard("a3 refused unavailable")
+	o.run()
+	o.wantFed("a3 refused unavailable")
 	o.store.FailFree(nil)
 	o.submit(say("anna", "den", "a3", "x"))
-	o.settle()
-	o.heard("a3 saved 2")
+	o.run()
+	o.wantFed("a3 saved 2")
 }
 
 func testRolledBackAfterDoubt(t *testing.T, o *harness) {
 	anna := &eventlog.ReplyTo{}
 	o.store.Fail(Lost, RolledBack)
-	o.submitFrom(anna, 1, saying("a1")...)
-	o.fails(1)
-	o.submitFrom(anna, 1, saying("a2")...)
-	o.submitFrom(anna, 2, saying("a1")...)
+	o.submitFrom(anna, 1, sayAll("a1")...)
+	o.failSteps(1)
+	o.submitFrom(anna, 1, sayAll("a2")...)
+	o.submitFrom(anna, 2, sayAll("a1")...)
 	o.steps(2)
-	o.heard("a1 refused unavailable", "a2 refused unavailable", "a1 saved 1")
+	o.wantFed("a1 refused unavailable", "a2 refused unavailable", "a1 saved 1")
 }
 
 func testFullDisk(t *testing.T, o *harness) {
@@ -268,18 +268,18 @@ func testFullDisk(t *testing.T, o *harness) {
 	o.submit(reserve("anna", "Anna"))
 	o.steps(1)
 	o.store.SetFree(eventlog.MinFree - 1)
-	o.submitFrom(anna, 1, saying("a1")...)
+	o.submitFrom(anna, 1, sayAll("a1")...)
 	o.submit(release("anna"))
 	o.steps(1)
-	o.heard("Anna done", "a1 refused unavailable", " done")
+	o.wantFed("Anna done", "a1 refused unavailable", " done")
 	if got := o.store.Name("anna"); got != "" {
 		t.Errorf("anna still holds %q", got)
 	}
 	o.store.SetFree(eventlog.MinFree)
-	o.submitFrom(anna, 1, saying("a2")...)
-	o.submitFrom(anna, 2, saying("a1", "a2")...)
+	o.submitFrom(anna, 1, sayAll("a2")...)
+	o.submitFrom(anna, 2, sayAll("a1", "a2")...)
 	o.steps(1)
-	o.heard("a2 refused unavailable", "a1 saved 1", "a2 saved 2")
+	o.wantFed("a2 refused unavailable", "a1 saved 1", "a2 saved 2")
 }
 
 // A failure lasts until a message is stored, and each reason is logged once.
@@ -293,15 +293,15 @@ func testFailures(t *testing.T, o *harness) {
 	is(nil)
 	for range 2 {
 		o.store.Fail(RolledBack, RolledBack)
-		o.submit(saying("a1")...)
+		o.submit(sayAll("a1")...)
 		o.steps(1)
 		is(eventlog.ErrRolledBack)
-		o.submit(saying("a1")...)
+		o.submit(sayAll("a1")...)
 		o.steps(1)
 		o.submit(release("anna"))
 		o.steps(1)
 		is(eventlog.ErrRolledBack)
-		o.submit(saying("a1")...)
+		o.submit(sayAll("a1")...)
 		o.steps(1)
 		is(nil)
 	}
@@ -311,19 +311,19 @@ func testFailures(t *testing.T, o *harness) {
 }
 
 func testHeldCommit(t *testing.T, o *harness) {
-	done := o.run(t.Context())
+	done := o.start(t.Context())
 	release := o.store.Hold()
-	o.submit(saying("a1")...)
+	o.submit(sayAll("a1")...)
 	synctest.Wait()
-	o.submit(saying("a2", "a3", "a4")...)
+	o.submit(sayAll("a2", "a3", "a4")...)
 	synctest.Wait()
-	o.heard()
+	o.wantFed()
 	if got := o.store.Bounds("lobby"); got.Last != 0 {
 		t.Errorf("while the commit was held open, the head was %v", got)
 	}
 	release()
 	synctest.Wait()
-	o.heard("a1 saved 1", "a2 saved 2", "a3 saved 3", "a4 saved 4")
+	o.wantFed("a1 saved 1", "a2 saved 2", "a3 saved 3", "a4 saved 4")
 	if got := o.store.Applied(); len(got) != 2 || len(got[1].Commands) != 3 {
 		t.Errorf("%d batches; want all that came while the first was committed to be the second", len(got))
 	}
@@ -335,10 +335,10 @@ func testHeldCommit(t *testing.T, o *harness) {
 
 func testClose(t *testing.T, o *harness) {
 	release := o.store.Hold()
-	done := o.run(t.Context())
-	o.submit(saying("a1")...)
+	done := o.start(t.Context())
+	o.submit(sayAll("a1")...)
 	synctest.Wait()
-	o.submit(saying("a2", "a3")...)
+	o.submit(sayAll("a2", "a3")...)
 	o.Close()
 	if err := o.Submit(eventlog.Submission{Command: say("anna", "lobby", "a4", "x")}, nil); !errors.Is(err, eventlog.ErrClosed) {
 		t.Errorf("Submit after Close: %v", err)
@@ -347,34 +347,34 @@ func testClose(t *testing.T, o *harness) {
 	if err := <-done; err != nil {
 		t.Errorf("Run: %v", err)
 	}
-	o.heard("a1 saved 1", "a2 saved 2", "a3 saved 3")
+	o.wantFed("a1 saved 1", "a2 saved 2", "a3 saved 3")
 }
 
 func testCloseInDoubt(t *testing.T, o *harness) {
-	o.store.Fail(Unheard)
+	o.store.Fail(Unreported)
 	o.store.FailReopen(100)
-	done := o.run(t.Context())
-	o.submit(saying("a1")...)
+	done := o.start(t.Context())
+	o.submit(sayAll("a1")...)
 	o.Close()
 	time.Sleep(time.Second)
 	synctest.Wait()
-	o.heard()
+	o.wantFed()
 	if err := <-done; err != nil {
 		t.Errorf("Run: %v", err)
 	}
-	o.heard("a1 saved 1")
+	o.wantFed("a1 saved 1")
 }
 
-func testStop(t *testing.T, o *harness) {
+func testCancel(t *testing.T, o *harness) {
 	ctx, cancel := context.WithCancel(t.Context())
 	o.store.Fail(Lost)
 	o.store.FailReopen(1000)
-	done := o.run(ctx)
-	o.submit(saying("a1", "a2")...)
+	done := o.start(ctx)
+	o.submit(sayAll("a1", "a2")...)
 	time.Sleep(time.Minute)
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) || !errors.Is(err, ErrFault) {
 		t.Errorf("Run: %v, want that it was stopped while in doubt", err)
 	}
-	o.heard()
+	o.wantFed()
 }

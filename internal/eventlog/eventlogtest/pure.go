@@ -23,10 +23,10 @@ func testPure(t *testing.T, fresh func(t *testing.T) Location) {
 // whose Place keeps it has the same after it was closed and opened again.
 func Same(t *testing.T, left, right func(t *testing.T) Location) {
 	rapid.Check(t, func(r *rapid.T) {
-		places := []Location{left(t), right(t)}
-		stores := []eventlog.Store{places[0].Open(), places[1].Open()}
+		locations := []Location{left(t), right(t)}
+		stores := []eventlog.Store{locations[0].Open(), locations[1].Open()}
 		for _, batch := range rapid.SliceOfN(batches(), 1, 8).Draw(r, "batches") {
-			both(r, stores[0], stores[1], batch)
+			applyToBoth(r, stores[0], stores[1], batch)
 		}
 		want := viewOf(r, stores[0])
 		want.compare(r, "the other store has", viewOf(r, stores[1]))
@@ -35,10 +35,10 @@ func Same(t *testing.T, left, right func(t *testing.T) Location) {
 			if err := s.Close(); err != nil {
 				r.Fatalf("Close: %v", err)
 			}
-			if !places[i].Keeps {
+			if !locations[i].Persistent {
 				continue
 			}
-			s = places[i].Open()
+			s = locations[i].Open()
 			want.compare(r, "opened again it has", viewOf(r, s))
 			if s.HistoryID() != historyID {
 				r.Fatalf("the log was %s, and opened again it is %s", historyID, s.HistoryID())
@@ -87,8 +87,8 @@ func (v view) compare(t fatal, what string, other view) {
 	}
 }
 
-// both applies a batch to a, and to b: there it is applied twice, after the store was reopened.
-func both(t fatal, a, b eventlog.Store, batch eventlog.Batch) {
+// applyToBoth applies a batch to a, and to b: there it is applied twice, after the store was reopened.
+func applyToBoth(t fatal, a, b eventlog.Store, batch eventlog.Batch) {
 	t.Helper()
 	position := a.Position() + 1
 	prepare(a, &batch, batch.At-wire.Time(eventlog.NameLeaseTime/time.Millisecond)) // of both
@@ -105,7 +105,7 @@ func both(t fatal, a, b eventlog.Store, batch eventlog.Batch) {
 			t.Fatalf("Apply: %v", err)
 		}
 		if !reflect.DeepEqual(x, y) {
-			t.Fatalf("outcomes:\n%s\nand\n%s", brief(x), brief(y))
+			t.Fatalf("outcomes:\n%s\nand\n%s", summarize(x), summarize(y))
 		}
 	}
 }
@@ -133,7 +133,7 @@ func batches() *rapid.Generator[eventlog.Batch] {
 
 // aStart draws a Start, which is alone in its batch.
 func aStart() *rapid.Generator[eventlog.Command] {
-	return rapid.Map(rapid.SampledFrom(someEpochs[1:]), begin)
+	return rapid.Map(rapid.SampledFrom(someEpochs[1:]), startEpoch)
 }
 
 func startKind(k eventlog.Kind) bool { return k == eventlog.Start }
@@ -175,7 +175,7 @@ func anyCommand() *rapid.Generator[eventlog.Command] {
 			key := rapid.SampledFrom([]string{names.Key("Queen"), names.Key("QUEEN"), names.Key("King"), "another"})
 			return renew(eventlog.RenewedKey{Old: key.Draw(t, "old"), New: key.Draw(t, "new")})
 		case eventlog.Level:
-			return raise(eventlog.Current.Level())
+			return raiseLevel(eventlog.Current.Level())
 		default:
 			panic(fmt.Sprintf("no commands of the kind %v are drawn; add some here", kind))
 		}

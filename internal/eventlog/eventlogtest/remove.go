@@ -14,8 +14,8 @@ func testRemove(t *testing.T, j *tested) {
 	j.expect(commands(say("anna", "cellar", "a", "x"), once("bert", "cellar", "b", "y"), say("anna", "attic", "a", "z")), "saved 1", "saved 2", "saved 1")
 	j.expect(commands(remove("cellar", 1), remove("nowhere", 0), remove("cellar", 2), remove("cellar", 2)),
 		"refused not_allowed", "refused not_allowed", "done", "refused not_allowed")
-	j.kept("cellar", eventlog.Bounds{First: 3, Last: 2}, "none")
-	j.kept("attic", eventlog.Bounds{First: 1, Last: 1}, "1-1")
+	j.wantRoom("cellar", eventlog.Bounds{First: 3, Last: 2}, "none")
+	j.wantRoom("attic", eventlog.Bounds{First: 1, Last: 1}, "1-1")
 	if _, there := j.AllBounds()["cellar"]; there || len(j.AllBounds()) != 1 {
 		t.Errorf("there are %v", j.AllBounds())
 	}
@@ -25,16 +25,16 @@ func testRemove(t *testing.T, j *tested) {
 		}
 	}
 	j.expect(commands(say("anna", "cellar", "a", "x"), say("anna", "cellar", "c", "x"), say("anna", "garret", "a", "x")), "repeat 1", "saved 3", "saved 1")
-	j.kept("cellar", eventlog.Bounds{First: 3, Last: 3}, "3-3")
+	j.wantRoom("cellar", eventlog.Bounds{First: 3, Last: 3}, "3-3")
 	// Everything in one batch: its messages are removed, too, and the room is created again.
 	j.expect(commands(say("carl", "garret", "c", "x"), remove("garret", 2), say("carl", "garret", "c", "x"), say("carl", "garret", "d", "x"), say("anna", "loft", "a", "x")),
 		"saved 2", "done", "repeat 2", "saved 3", "saved 1")
-	j.kept("garret", eventlog.Bounds{First: 3, Last: 3}, "3-3")
-	j.kept("loft", eventlog.Bounds{First: 1, Last: 1}, "1-1")
+	j.wantRoom("garret", eventlog.Bounds{First: 3, Last: 3}, "3-3")
+	j.wantRoom("loft", eventlog.Bounds{First: 1, Last: 1}, "1-1")
 	j.expect(commands(remove("cellar", 3), say("anna", "garret", "e", "x"), say("anna", "lobby", "a", "x"), trim("lobby", 1), remove("lobby", 1)),
 		"done", "saved 4", "saved 1", "from 2", "refused not_allowed")
 	j.expect(commands(trim("garret", 9), remove("garret", 4)), "from 5", "done")
-	j.kept("garret", eventlog.Bounds{First: 5, Last: 4}, "none")
+	j.wantRoom("garret", eventlog.Bounds{First: 5, Last: 4}, "none")
 }
 
 // A large room is not removed together with its messages.
@@ -52,7 +52,7 @@ func testRemoveLarge(t *testing.T, j *tested) {
 }
 
 // A room counts if it has messages; the lobby can always be created.
-func testPlacesForRooms(t *testing.T, j *tested) {
+func testRoomLimit(t *testing.T, j *tested) {
 	j.apply(limitRooms(2))
 	j.expect(commands(say("anna", "one", "a", "x"), say("anna", "two", "a", "x"), say("anna", "three", "a", "x")), "saved 1", "saved 1", "refused not_allowed")
 	j.expect(commands(say("anna", "lobby", "a", "x"), remove("one", 1), say("anna", "three", "a", "x")), "saved 1", "done", "refused not_allowed")

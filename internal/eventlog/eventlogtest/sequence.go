@@ -17,15 +17,15 @@ var ErrSequence = errors.New("a failure of the sequencer that the test asked for
 // A Sequence is one order of batches that several logs share. It keeps batches encoded, as a network would. What it does
 // depends on nothing but its seed and the calls.
 type Sequence struct {
-	mu      sync.Mutex // for all below
-	rng     *rand.Rand
-	entries [][]byte // entries[i] is at position i+1
-	first   uint64   // position of the oldest entry that is left
-	late    [][]byte // copies that are ordered at any later time
-	trouble bool
-	down    bool
-	members []*Member
-	strange int // foreign batches so far
+	mu           sync.Mutex // for all below
+	rng          *rand.Rand
+	entries      [][]byte // entries[i] is at position i+1
+	first        uint64   // position of the oldest entry that is left
+	late         [][]byte // copies that are ordered at any later time
+	faults       bool
+	down         bool
+	members      []*Member
+	otherBatches int // foreign batches so far
 }
 
 // NewSequence returns a sequence without batches, that does what it should.
@@ -33,13 +33,13 @@ func NewSequence(seed uint64) *Sequence {
 	return &Sequence{rng: rand.New(rand.NewPCG(seed, 14)), first: 1}
 }
 
-// SetTrouble has the sequence, from now on or no longer, lose and repeat batches, also long after they were submitted; fail
+// SetFaults has the sequence, from now on or no longer, lose and repeat batches, also long after they were submitted; fail
 // after it has accepted a batch; deliver late; change the times of batches in both directions; and order batches of other
 // nodes and bytes that are no batch in between.
-func (s *Sequence) SetTrouble(on bool) {
+func (s *Sequence) SetFaults(on bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.trouble = on
+	s.faults = on
 	if !on { // what is late comes now
 		s.entries = append(s.entries, s.late...)
 		s.late = nil
@@ -60,16 +60,16 @@ func (s *Sequence) Last() uint64 {
 	return uint64(len(s.entries))
 }
 
-// Forget deletes all entries up to a position. Who needs one of them needs a snapshot.
-func (s *Sequence) Forget(to uint64) {
+// Trim deletes all entries up to a position. Who needs one of them needs a snapshot.
+func (s *Sequence) Trim(to uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.first = max(s.first, to+1)
 }
 
-// SetBack deletes all entries after a position, as if the machines of all nodes were reset to a snapshot. The stores and the
+// Rewind deletes all entries after a position, as if the machines of all nodes were reset to a snapshot. The stores and the
 // members have to be reset, too.
-func (s *Sequence) SetBack(to uint64) {
+func (s *Sequence) Rewind(to uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.entries, s.late = s.entries[:min(to, uint64(len(s.entries)))], nil
@@ -120,17 +120,17 @@ func (m *Member) Submit(b *eventlog.Batch) error {
 	if s.down {
 		return fmt.Errorf("%w: %w", eventlog.ErrUnavailable, ErrSequence)
 	}
-	if !s.trouble {
-		return s.order(b, 0)
+	if !s.faults {
+		return s.append(b, 0)
 	}
 	for range s.rng.IntN(3) {
-		if err := s.foreign(); err != nil {
+		if err := s.appendOtherNode(); err != nil {
 			return err
 		}
 	}
 	// The acknowledgement says nothing about the number of copies.
 	for range []int{0, 1, 1, 1, 2, 3}[s.rng.IntN(6)] {
-		if err := s.order(b, wire.Time(s.rng.IntN(7_200_000)-3_600_000)); err != nil {
+		if err := s.append(b, wire.Time(s.rng.IntN(7_200_000)-3_600_000)); err != nil {
 			return err
 		}
 	}
@@ -152,8 +152,8 @@ func (m *Member) Submit(b *eventlog.Batch) error {
 	return nil
 }
 
-// order appends a copy of b whose time is shifted.
-func (s *Sequence) order(b *eventlog.Batch, shift wire.Time) error {
+// append appends a copy of b whose time is shifted.
+func (s *Sequence) append(b *eventlog.Batch, shift wire.Time) error {
 	shifted := *b
 	shifted.At += shift
 	encoded, err := shifted.Encode()
@@ -163,19 +163,19 @@ func (s *Sequence) order(b *eventlog.Batch, shift wire.Time) error {
 	return err
 }
 
-// foreign appends something that no member has submitted: bytes that are no batch, or a batch of another node.
-func (s *Sequence) foreign() error {
+// appendOtherNode appends something that no member has submitted: bytes that are no batch, or a batch of another node.
+func (s *Sequence) appendOtherNode() error {
 	if s.rng.IntN(2) == 0 {
 		s.entries = append(s.entries, []byte("not a batch"))
 		return nil
 	}
-	s.strange++
-	c := eventlog.Command{Kind: eventlog.Say, SenderID: "elsewhere", Room: ForeignRoom, ID: fmt.Sprint(s.strange), Text: "from another node"}
-	return s.order(&eventlog.Batch{At: start, Node: "elsewhere", Commands: []eventlog.Command{c}}, 0)
+	s.otherBatches++
+	c := eventlog.Command{Kind: eventlog.Say, SenderID: "elsewhere", Room: OtherNodeRoom, ID: fmt.Sprint(s.otherBatches), Text: "from another node"}
+	return s.append(&eventlog.Batch{At: start, Node: "elsewhere", Commands: []eventlog.Command{c}}, 0)
 }
 
-// ForeignRoom is where the other nodes of a Sequence in trouble write.
-const ForeignRoom = "elsewhere"
+// OtherNodeRoom is where the other nodes of a Sequence in trouble write.
+const OtherNodeRoom = "elsewhere"
 
 // wakeAll wakes the members. Called with mu held.
 func (s *Sequence) wakeAll() {
@@ -195,7 +195,7 @@ func (m *Member) Next(after uint64) (*eventlog.Batch, uint64, error) {
 	if next > uint64(len(s.entries)) {
 		return nil, 0, nil
 	}
-	if s.trouble {
+	if s.faults {
 		switch s.rng.IntN(8) {
 		case 0, 1:
 			return nil, 0, nil // later

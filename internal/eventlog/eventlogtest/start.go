@@ -9,8 +9,8 @@ import (
 
 // testStarts: a start counts once, frees the bound names of its node alone, and from then on batches of the node's earlier
 // incarnations do nothing. Nor do copies of a batch.
-func testStarts(t *testing.T, place Location) {
-	j := open(t, place)
+func testStarts(t *testing.T, location Location) {
+	j := open(t, location)
 	apply := func(b eventlog.Batch) []eventlog.Outcome {
 		t.Helper()
 		outcomes, err := j.Apply(&b, j.Position()+1)
@@ -25,11 +25,11 @@ func testStarts(t *testing.T, place Location) {
 	batch := func(node string, incarnation, seq uint64, commands ...eventlog.Command) eventlog.Batch {
 		return eventlog.Batch{At: j.at, Node: node, Incarnation: incarnation, Seq: seq, Commands: commands}
 	}
-	if got := brief(apply(start("a", 0, "one"))) + brief(apply(start("b", 0, "two"))); got != "donedone" || j.Incarnation("a") != 1 || j.Incarnation("b") != 2 {
+	if got := summarize(apply(start("a", 0, "one"))) + summarize(apply(start("b", 0, "two"))); got != "donedone" || j.Incarnation("a") != 1 || j.Incarnation("b") != 2 {
 		t.Fatalf("two nodes start: %s, incarnations %d and %d", got, j.Incarnation("a"), j.Incarnation("b"))
 	}
 	first := batch("a", 1, 1, bound("anna", "Anna"), once("anna", "lobby", "1", "x"))
-	if got := brief(apply(first)); got != "done\nsaved 1" {
+	if got := summarize(apply(first)); got != "done\nsaved 1" {
 		t.Fatalf("a batch is %q", got)
 	}
 	apply(batch("b", 2, 1, bound("bert", "Bert")))
@@ -39,10 +39,10 @@ func testStarts(t *testing.T, place Location) {
 		"one of a node that has not started":       batch("c", 1, 1, once("anna", "lobby", "4", "x")),
 	} {
 		if got := apply(b); len(got) != 0 || j.Bounds("lobby").Last != 1 {
-			t.Errorf("%s: %s, and the lobby is at %d", name, brief(got), j.Bounds("lobby").Last)
+			t.Errorf("%s: %s, and the lobby is at %d", name, summarize(got), j.Bounds("lobby").Last)
 		}
 	}
-	if got := brief(apply(start("a", 0, "three"))); got != "refused internal" {
+	if got := summarize(apply(start("a", 0, "three"))); got != "refused internal" {
 		t.Errorf("a start that is repeated: %s", got)
 	}
 	again := apply(start("a", 1, "four"))
@@ -50,20 +50,20 @@ func testStarts(t *testing.T, place Location) {
 		t.Errorf("a start renames %q; the names are %q and %q", again[0].Renamed, j.Name("anna"), j.Name("bert"))
 	}
 	if got := apply(batch("a", 1, 2, once("anna", "lobby", "5", "x"))); len(got) != 0 {
-		t.Errorf("a batch of the earlier incarnation: %s", brief(got))
+		t.Errorf("a batch of the earlier incarnation: %s", summarize(got))
 	}
 	current := j.Incarnation("a")
-	if got := brief(apply(batch("a", current, 1, once("anna", "lobby", "6", "x")))); got != "saved 2" {
+	if got := summarize(apply(batch("a", current, 1, once("anna", "lobby", "6", "x")))); got != "saved 2" {
 		t.Errorf("a batch of the new incarnation: %s", got)
 	}
-	if !place.Keeps {
+	if !location.Persistent {
 		return
 	}
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}
-	j.Store = place.Open()
+	j.Store = location.Open()
 	if got := apply(batch("a", current, 1, once("anna", "lobby", "7", "x"))); len(got) != 0 || j.Incarnation("b") != 2 {
-		t.Errorf("opened again, a copy: %s, and the other incarnation is %d", brief(got), j.Incarnation("b"))
+		t.Errorf("opened again, a copy: %s, and the other incarnation is %d", summarize(got), j.Incarnation("b"))
 	}
 }

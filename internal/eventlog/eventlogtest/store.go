@@ -32,23 +32,23 @@ func testStore(t *testing.T, fresh func(t *testing.T) Location) {
 		{"rooms", testRooms},
 		{"removed rooms", testRemove},
 		{"large rooms", testRemoveLarge},
-		{"places for rooms", testPlacesForRooms},
+		{"places for rooms", testRoomLimit},
 		{"reading", testReading},
 		{"long texts", testLongTexts},
 		{"applied twice", testAppliedTwice},
 		{"trim", testTrim},
 		{"bounds of one moment", testBounds},
-		{"ids outlive their messages", testIDsLiveOn},
-		{"forget by steps", testForgetSteps},
+		{"ids outlive their messages", testIDsOutliveMessages},
+		{"forget by steps", testPruneSteps},
 		{"names that run out", testExpire},
 		{"trim by steps", testTrimSteps},
-		{"keep", testKeep},
+		{"keep", testRetention},
 		{"rolled back", testRolledBack},
 		{"free", testFree},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t, fresh(t))) })
 	}
-	t.Run("opened again", func(t *testing.T) { testOpenedAgain(t, fresh(t)) })
+	t.Run("opened again", func(t *testing.T) { testReopened(t, fresh(t)) })
 	t.Run("starts", func(t *testing.T) { testStarts(t, fresh(t)) })
 	t.Run("epochs", func(t *testing.T) { testEpochs(t, fresh(t)) })
 	t.Run("epochs of removed rooms", func(t *testing.T) { testEpochsOfRemoved(t, fresh(t)) })
@@ -225,18 +225,18 @@ func testBoundNames(t *testing.T, j *tested) {
 }
 
 func testRegisteredNames(t *testing.T, j *tested) {
-	gains := func(by, want string) {
+	canRegister := func(by, want string) {
 		t.Helper()
 		if got := j.CanRegister(by); got != want {
 			t.Errorf("%s would come to own %q, want %q", by, got, want)
 		}
 	}
 	// A sender with a key that posts under a name owns it permanently, and may hold another meanwhile.
-	gains("key", "")
+	canRegister("key", "")
 	j.expect(commands(reserve("key", "Queen"), reserve("anna", "QUEEN")), "done", "refused name_taken")
-	gains("key", names.Key("Queen"))
+	canRegister("key", names.Key("Queen"))
 	j.apply(register("key", "Queen", "lobby", "1", "x"))
-	gains("key", "")
+	canRegister("key", "")
 	if got := j.RegisteredNames(); len(got) != 1 || got[0].Name != "Queen" || got[0].SenderID != "key" || got[0].Since == 0 {
 		t.Errorf("owned are %+v", got)
 	}
@@ -247,7 +247,7 @@ func testRegisteredNames(t *testing.T, j *tested) {
 
 	// Claiming alone makes nobody an owner, and speaking without a key neither, nor what is to own another name.
 	j.expect(commands(reserve("key2", "Pawn"), say("key2", "lobby", "1", "x"), register("key2", "Rook", "lobby", "2", "x")), "done", "saved 2", "saved 3")
-	gains("key2", names.Key("Pawn"))
+	canRegister("key2", names.Key("Pawn"))
 	j.at += 1000 * hour
 	j.expect(commands(reserve("anna", "Pawn"), say("anna", "lobby", "1", "x")), "done", "saved 4")
 	j.at += 1000 * hour
@@ -286,7 +286,7 @@ func testRegisteredNames(t *testing.T, j *tested) {
 		name := string(rune('a' + i))
 		j.apply(reserve("greedy", name), register("greedy", name, "lobby", name, "x"))
 	}
-	gains("greedy", "")
+	canRegister("greedy", "")
 	j.at += 1000 * hour
 	last := string(rune('a' + eventlog.MaxRegisteredNames))
 	j.expect(commands(reserve("bert", "a"), reserve("bert", last)), "refused name_taken", "done")
@@ -313,9 +313,9 @@ func testClashingNames(t *testing.T, j *tested) {
 	j.expect(commands(ian("anna"), lan("bert")), "refused name_taken", "refused name_taken")
 
 	// The same of names that are owned.
-	owning := say("cleo", "lobby", "1", "x")
-	owning.RegisterKey = j.CanRegister("cleo")
-	j.apply(owning, release("cleo"))
+	registered := say("cleo", "lobby", "1", "x")
+	registered.RegisterKey = j.CanRegister("cleo")
+	j.apply(registered, release("cleo"))
 	j.expect(commands(ian("anna"), lan("bert"), small("cleo")), "refused name_taken", "refused name_taken", "done")
 	j.expect(commands(eventlog.Command{Kind: eventlog.UnregisterName, Body: eventlog.UnregisterNameBody{Name: "LAN", Key: "lan\x00LAN"}}, ian("anna"), lan("bert")), "done", "done", "done")
 }
@@ -439,7 +439,7 @@ func testAppliedTwice(t *testing.T, j *tested) {
 		t.Fatal(err)
 	}
 	if !reflect.DeepEqual(first, second) {
-		t.Errorf("applied again, the outcomes are\n%s\nand were\n%s", brief(second), brief(first))
+		t.Errorf("applied again, the outcomes are\n%s\nand were\n%s", summarize(second), summarize(first))
 	}
 	if got := numbers(j.all("lobby")); !reflect.DeepEqual(got, []uint64{1, 2}) || j.Position() != 1 {
 		t.Errorf("after that there are %v at position %d, want 1 and 2 at 1", got, j.Position())
@@ -473,11 +473,11 @@ func testFree(t *testing.T, j *tested) {
 	}
 }
 
-func testOpenedAgain(t *testing.T, place Location) {
-	if !place.Keeps {
+func testReopened(t *testing.T, location Location) {
+	if !location.Persistent {
 		t.Skip("this store keeps nothing")
 	}
-	j := open(t, place)
+	j := open(t, location)
 	historyID := j.HistoryID()
 	j.apply(reserve("anna", "Anna"), bound("bert", "Bert"), say("anna", "lobby", "a1", "x"), say("anna", "cellar", "a1", "x"))
 	j.apply(once("anna", "lobby", "a2", "x"), say("anna", "shed", "s1", "x"))
@@ -495,14 +495,14 @@ func testOpenedAgain(t *testing.T, place Location) {
 		t.Error("Read after Close was no error")
 	}
 
-	j = open(t, place)
+	j = open(t, location)
 	if j.HistoryID() != historyID || j.Position() != 3 || j.Name("anna") != "Anna" || j.Name("bert") != "Bert" {
 		t.Errorf("opened again: log %q, was %q; position %d; names %q, %q", j.HistoryID(), historyID, j.Position(), j.Name("anna"), j.Name("bert"))
 	}
 	if got := j.all("lobby"); !reflect.DeepEqual(got, lobby) {
 		t.Errorf("opened again, the lobby is\n%+v\nand was\n%+v", got, lobby)
 	}
-	j.kept("shed", eventlog.Bounds{First: 2, Last: 1}, "none")
+	j.wantRoom("shed", eventlog.Bounds{First: 2, Last: 1}, "none")
 	if _, err := j.Apply(&eventlog.Batch{}, 3); err == nil {
 		t.Error("what became of a batch of an earlier process was told")
 	}

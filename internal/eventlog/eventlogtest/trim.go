@@ -27,7 +27,7 @@ func (j *tested) numbers(room string) string {
 	return fmt.Sprintf("%d-%d", all[0].N, all[len(all)-1].N)
 }
 
-func (j *tested) kept(room string, head eventlog.Bounds, numbers string) {
+func (j *tested) wantRoom(room string, head eventlog.Bounds, numbers string) {
 	j.t.Helper()
 	if got := j.Bounds(room); got != head {
 		j.t.Fatalf("the head of %s is %+v, want %+v", room, got, head)
@@ -45,23 +45,23 @@ func testTrim(t *testing.T, j *tested) {
 		j.apply(say("anna", "lobby", fmt.Sprint("a", i+1), "x"), once("bert", "cellar", fmt.Sprint(i), "y"))
 	}
 	j.expect(commands(trim("lobby", 0), trim("nowhere", 5), trim("lobby", 3), trim("lobby", 2)), "from 1", "from 1", "from 4", "from 4")
-	j.kept("lobby", eventlog.Bounds{First: 4, Last: 10}, "4-10")
-	j.kept("cellar", eventlog.Bounds{First: 1, Last: 10}, "1-10")
+	j.wantRoom("lobby", eventlog.Bounds{First: 4, Last: 10}, "4-10")
+	j.wantRoom("cellar", eventlog.Bounds{First: 1, Last: 10}, "1-10")
 	if j.Bounds("nowhere") != (eventlog.Bounds{First: 1}) || len(j.AllBounds()) != 2 {
 		t.Errorf("a room was made by letting go: %v", j.AllBounds())
 	}
 	// Messages can be deleted in the batch that stores them; numbers continue.
 	j.expect(commands(say("anna", "lobby", "new", "x"), trim("lobby", 99), say("anna", "lobby", "newer", "x")), "saved 11", "from 12", "saved 12")
-	j.kept("lobby", eventlog.Bounds{First: 12, Last: 12}, "12-12")
+	j.wantRoom("lobby", eventlog.Bounds{First: 12, Last: 12}, "12-12")
 	j.expect(commands(trim("lobby", 12)), "from 13")
-	j.kept("lobby", eventlog.Bounds{First: 13, Last: 12}, "none")
+	j.wantRoom("lobby", eventlog.Bounds{First: 13, Last: 12}, "none")
 	j.expect(commands(say("anna", "lobby", "again", "x")), "saved 13")
-	j.kept("lobby", eventlog.Bounds{First: 13, Last: 13}, "13-13")
+	j.wantRoom("lobby", eventlog.Bounds{First: 13, Last: 13}, "13-13")
 }
 
 // Ids are kept for two generations, whether or not their messages are.
-func testIDsLiveOn(t *testing.T, j *tested) {
-	old, young := say("anna", "lobby", "old", "x"), say("anna", "lobby", "young", "x")
+func testIDsOutliveMessages(t *testing.T, j *tested) {
+	old, newer := say("anna", "lobby", "old", "x"), say("anna", "lobby", "young", "x")
 	if got := j.IDGeneration(); got.Number != 1 {
 		t.Fatalf("ids begin with %+v", got)
 	}
@@ -74,7 +74,7 @@ func testIDsLiveOn(t *testing.T, j *tested) {
 	j.expect(commands(old, trim("lobby", 1), old, pruneIDs()), "saved 1", "from 2", "repeat 1", "done")
 	j.at += 7 * 24 * hour
 	// In one batch some events meet the generations of before, and some those of after.
-	j.expect(commands(old, rotateIDs(2), old, young, pruneIDs(), old), "repeat 1", "done", "repeat 1", "saved 2", "done", "repeat 1")
+	j.expect(commands(old, rotateIDs(2), old, newer, pruneIDs(), old), "repeat 1", "done", "repeat 1", "saved 2", "done", "repeat 1")
 	if got := j.IDGeneration(); got != (eventlog.IDGeneration{Number: 2, Since: j.at}) {
 		t.Errorf("after a turn there are %+v", got)
 	}
@@ -89,14 +89,14 @@ func testIDsLiveOn(t *testing.T, j *tested) {
 	if got := j.IDGeneration(); got != (eventlog.IDGeneration{Number: 2, Since: j.at}) {
 		t.Errorf("dated anew there are %+v", got)
 	}
-	j.expect(commands(trim("lobby", 2), rotateIDs(3), pruneIDs(), old, young), "from 3", "done", "done", "saved 3", "repeat 2")
+	j.expect(commands(trim("lobby", 2), rotateIDs(3), pruneIDs(), old, newer), "from 3", "done", "done", "saved 3", "repeat 2")
 	stale(true)
-	j.expect(commands(pruneIDs(), old, young), "done", "repeat 3", "repeat 2")
+	j.expect(commands(pruneIDs(), old, newer), "done", "repeat 3", "repeat 2")
 	stale(false)
 }
 
 // Ids are deleted in steps.
-func testForgetSteps(t *testing.T, j *tested) {
+func testPruneSteps(t *testing.T, j *tested) {
 	var all []eventlog.Command
 	for i := range eventlog.PruneStep + 10 {
 		all = append(all, say("anna", "lobby", fmt.Sprint(i), "x"))
@@ -124,7 +124,7 @@ func testForgetSteps(t *testing.T, j *tested) {
 // A name that has run out is free by an event of its own, which the store finds.
 func testExpire(t *testing.T, j *tested) {
 	day := wire.Time(eventlog.NameLeaseTime / time.Millisecond)
-	runOut := func(want ...string) {
+	wantExpired := func(want ...string) {
 		t.Helper()
 		got := j.ExpiredNames(j.at-day, j.at+1000, 10)
 		slices.Sort(got)
@@ -136,15 +136,15 @@ func testExpire(t *testing.T, j *tested) {
 	j.at += 12 * hour
 	j.apply(say("bert", "lobby", "1", "x"))
 	j.at += 12*hour - 1
-	runOut()
+	wantExpired()
 	j.expect(commands(expire("anna"), expire("nobody")), "done", "done")
 	j.at++
-	runOut("anna")
+	wantExpired("anna")
 	freed := j.apply(expire("anna"), expire("bert"), expire("carl"))
 	if !slices.Equal(freed[0].Renamed, []string{"anna"}) || freed[1].Renamed != nil || freed[2].Renamed != nil {
 		t.Errorf("of those whose name ran out are told %q %q %q", freed[0].Renamed, freed[1].Renamed, freed[2].Renamed)
 	}
-	runOut()
+	wantExpired()
 	if a, b, c := j.Name("anna"), j.Name("bert"), j.Name("carl"); a != "" || b != "Bert" || c != "Carl" {
 		t.Errorf("held are %q, %q, %q", a, b, c)
 	}
@@ -154,24 +154,24 @@ func testExpire(t *testing.T, j *tested) {
 
 	// While it is not certain what time it is, nothing runs out, whatever the clock says.
 	j.at += 1000 * hour
-	unsure := eventlog.Batch{At: j.at, Node: eventlog.LocalNode, Commands: commands(expire("bert"), reserve("dora", "Bert"))}
-	outcomes, err := j.Apply(&unsure, j.Position()+1)
-	if err != nil || brief(outcomes) != "done\nrefused name_taken" {
-		t.Errorf("unsure of the time: %s, %v", brief(outcomes), err)
+	uncertain := eventlog.Batch{At: j.at, Node: eventlog.LocalNode, Commands: commands(expire("bert"), reserve("dora", "Bert"))}
+	outcomes, err := j.Apply(&uncertain, j.Position()+1)
+	if err != nil || summarize(outcomes) != "done\nrefused name_taken" {
+		t.Errorf("unsure of the time: %s, %v", summarize(outcomes), err)
 	}
 
 	// A name that was used while the clock was ahead runs out a day after the clock is right again.
 	j.apply(reserve("eva", "Eva"), say("bert", "lobby", "2", "x"))
 	j.at -= 500 * hour
-	runOut("bert", "eva")
+	wantExpired("bert", "eva")
 	j.expect(commands(say("bert", "lobby", "3", "x"), expire("eva")), "saved 3", "done")
-	runOut()
+	wantExpired()
 	j.at += day - 1
 	j.expect(commands(reserve("fritz", "Eva"), reserve("fritz", "Bert")), "refused name_taken", "refused name_taken")
 	j.at++
-	runOut("bert", "eva")
+	wantExpired("bert", "eva")
 	j.expect(commands(reserve("fritz", "Eva"), expire("bert")), "done", "done")
-	runOut()
+	wantExpired()
 }
 
 func testTrimSteps(t *testing.T, j *tested) {
@@ -184,11 +184,11 @@ func testTrimSteps(t *testing.T, j *tested) {
 	j.expect(commands(trim("lobby", 2*step+5)), fmt.Sprintf("from %d", step+1))
 	j.expect(commands(trim("lobby", 2*step+5)), fmt.Sprintf("from %d", 2*step+1))
 	j.expect(commands(trim("lobby", 2*step+5)), fmt.Sprintf("from %d", 2*step+6))
-	j.kept("lobby", eventlog.Bounds{First: 2*step + 6, Last: 2*step + 10}, fmt.Sprintf("%d-%d", 2*step+6, 2*step+10))
+	j.wantRoom("lobby", eventlog.Bounds{First: 2*step + 6, Last: 2*step + 10}, fmt.Sprintf("%d-%d", 2*step+6, 2*step+10))
 	j.expect(commands(all[0], all[2*step]), "repeat 1", fmt.Sprintf("repeat %d", 2*step+1))
 }
 
-func testKeep(t *testing.T, j *tested) {
+func testRetention(t *testing.T, j *tested) {
 	for range 10 { // one an hour
 		j.apply(once("anna", "lobby", "x", "x"))
 		j.at += hour
@@ -255,9 +255,9 @@ func testBounds(t *testing.T, j *tested) {
 				from = j.Bounds("lobby").First
 			}
 			messages, h, err := j.Read("lobby", from, 50)
-			whole(t, numbers(messages), h, max(h.First, from+1), h.Last, err)
+			wantPage(t, numbers(messages), h, max(h.First, from+1), h.Last, err)
 			messages, h, err = j.ReadBefore("lobby", math.MaxUint64-from, 50)
-			whole(t, numbers(messages), h, h.First, h.Last, err)
+			wantPage(t, numbers(messages), h, h.First, h.Last, err)
 		})
 		if i%4 == 0 {
 			apply(i/4 + 1)
@@ -266,8 +266,8 @@ func testBounds(t *testing.T, j *tested) {
 	readers.Wait()
 }
 
-// whole sees to it that a page of fewer messages than were asked for has all from first to last.
-func whole(t *testing.T, got []uint64, h eventlog.Bounds, first, last uint64, err error) {
+// wantPage sees to it that a page of fewer messages than were asked for has all from first to last.
+func wantPage(t *testing.T, got []uint64, h eventlog.Bounds, first, last uint64, err error) {
 	var want []uint64
 	for n := first; n <= last; n++ {
 		want = append(want, n)

@@ -117,7 +117,7 @@ func TestRestoreRefuses(t *testing.T) {
 		if _, _, err := restore(t, dir, fileOf(t, version, c.script), false); err == nil || !strings.Contains(err.Error(), c.reason) {
 			t.Errorf("after %.80s: %v, want %q", c.script, err, c.reason)
 		}
-		if isThere(filepath.Join(dir, FileName)) {
+		if exists(filepath.Join(dir, FileName)) {
 			t.Errorf("after %.80s: something is left", c.script)
 		}
 	}

@@ -29,8 +29,8 @@ type Summary struct {
 // left.
 //
 // Damaged data is an error; see BackupUndamaged.
-func Backup(ctx context.Context, dir, file string, over bool) (*Summary, error) {
-	s, err := backup(ctx, dir, file, over, func(ctx context.Context, from, to string) error {
+func Backup(ctx context.Context, dir, file string, overwrite bool) (*Summary, error) {
+	s, err := backup(ctx, dir, file, overwrite, func(ctx context.Context, from, to string) error {
 		source, err := connect(from, "synchronous=OFF") // a sync of the copy cannot be interrupted; publish syncs
 		if err != nil {
 			return err
@@ -50,7 +50,7 @@ func (d damagedCopy) Unwrap() error { return d.error }
 
 // backup is Backup with a function that copies one database file into another. It is called again if a server starts
 // meanwhile.
-func backup(ctx context.Context, dir, file string, over bool, copy func(ctx context.Context, from, to string) error) (*Summary, error) {
+func backup(ctx context.Context, dir, file string, overwrite bool, copy func(ctx context.Context, from, to string) error) (*Summary, error) {
 	path, err := filepath.Abs(filepath.Join(dir, FileName))
 	if err != nil {
 		return nil, err
@@ -74,7 +74,7 @@ func backup(ctx context.Context, dir, file string, over bool, copy func(ctx cont
 	case within:
 		return nil, fmt.Errorf("%s is in the data folder, among the server's own files; choose another folder for the backup", file)
 	}
-	if _, err := os.Lstat(file); err == nil && !over {
+	if _, err := os.Lstat(file); err == nil && !overwrite {
 		return nil, fmt.Errorf("%s exists already; give another name, or --force", file)
 	}
 	f, err := freshFile(file)
@@ -105,7 +105,7 @@ func backup(ctx context.Context, dir, file string, over bool, copy func(ctx cont
 	if err != nil {
 		return nil, fmt.Errorf("the copy cannot be used: %w", err)
 	}
-	return summary, publish(unfinished, file)
+	return summary, moveIntoPlace(unfinished, file)
 }
 
 // checkStoppedWAL is checkWAL for a database that no server uses. A running server has checked its log already, and
@@ -161,18 +161,18 @@ func copyUndisturbed(ctx context.Context, lock string, pause time.Duration, copy
 		inner, cancel := context.WithCancel(ctx)
 		done := make(chan error, 1)
 		go func() { done <- copy(inner) }()
-		look := time.NewTicker(serverPollInterval)
+		poll := time.NewTicker(serverPollInterval)
 		for copying := true; copying; {
 			select {
 			case err = <-done:
 				copying = false
-			case <-look.C:
+			case <-poll.C:
 				if now, bad := lockModTime(lock); bad != nil || !now.Equal(before) {
 					cancel()
 				}
 			}
 		}
-		look.Stop()
+		poll.Stop()
 		interrupted := inner.Err() != nil
 		cancel()
 		switch {
@@ -230,17 +230,17 @@ func sameFolder(a, b string) (bool, error) {
 }
 
 // freshFile creates an empty temporary file beside the file that it will replace. Only this user may read it.
-func freshFile(beside string) (*os.File, error) {
-	clearOut(beside)
-	return os.CreateTemp(filepath.Dir(beside), "."+filepath.Base(beside)+".*")
+func freshFile(path string) (*os.File, error) {
+	clearOut(path)
+	return os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 }
 
 // abandoned is the age at which a file from freshFile is no longer in use.
 const abandoned = 24 * time.Hour
 
 // clearOut removes temporary files of earlier runs that were killed.
-func clearOut(beside string) {
-	left, _ := filepath.Glob(filepath.Join(filepath.Dir(beside), "."+filepath.Base(beside)+".*"))
+func clearOut(path string) {
+	left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".*"))
 	for _, path := range left {
 		if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > abandoned {
 			_ = os.Remove(path)
@@ -255,8 +255,8 @@ func discard(unfinished string) {
 	}
 }
 
-// publish gives a file its final name once all of it is on disk.
-func publish(unfinished, name string) error {
+// moveIntoPlace gives a file its final name once all of it is on disk.
+func moveIntoPlace(unfinished, name string) error {
 	f, err := os.OpenFile(unfinished, os.O_RDWR, 0)
 	if err != nil {
 		return err
@@ -388,7 +388,7 @@ func (r interruptible) Read(b []byte) (int, error) {
 // received messages after the backup was taken, and must not confuse them with new messages under the same numbers. A
 // database in the folder is an error, unless aside is true; then it is renamed, and Restore returns its new name. If
 // ctx is canceled, nothing has changed.
-func Restore(ctx context.Context, dir string, from *Copy, aside bool, random io.Reader, now time.Time) (summary *Summary, was string, err error) {
+func Restore(ctx context.Context, dir string, from *Copy, keepOld bool, random io.Reader, now time.Time) (summary *Summary, was string, err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, "", err
 	}
@@ -401,8 +401,8 @@ func Restore(ctx context.Context, dir string, from *Copy, aside bool, random io.
 	}
 	defer lock.Unlock()
 	path := filepath.Join(dir, FileName)
-	there := isThere(path) // or a write-ahead log alone: SQLite would apply it to the new file
-	if there && !aside {
+	there := exists(path) // or a write-ahead log alone: SQLite would apply it to the new file
+	if there && !keepOld {
 		return nil, "", fmt.Errorf("%s has a database already, or a part of one; choose an empty folder, or rename the old database with --force", dir)
 	}
 	f, err := freshFile(path)
@@ -434,30 +434,30 @@ func Restore(ctx context.Context, dir string, from *Copy, aside bool, random io.
 		return nil, "", fmt.Errorf("set a new history id in the copy: %w", err)
 	}
 	if there {
-		if was, err = renameAside(path, now); err != nil {
+		if was, err = renameOld(path, now); err != nil {
 			return nil, "", fmt.Errorf("rename the old database: %w", err)
 		}
 	}
-	return summary, was, publish(unfinished, path)
+	return summary, was, moveIntoPlace(unfinished, path)
 }
 
 // suffixes are those of the files of a database. The database itself comes last, so that none of the others is ever
 // beside a foreign database.
 var suffixes = []string{"-wal", "-shm", ""}
 
-// isThere reports whether any file of a database exists.
-func isThere(path string) bool {
+// exists reports whether any file of a database exists.
+func exists(path string) bool {
 	return slices.ContainsFunc(suffixes, func(suffix string) bool {
 		_, err := os.Lstat(path + suffix)
 		return err == nil
 	})
 }
 
-// renameAside renames a database to make way for a new one, and returns its new name. The old name remains as a second
+// renameOld renames a database to make way for a new one, and returns its new name. The old name remains as a second
 // link until it is replaced, so an interruption changes nothing. A damaged database, whose write-ahead log cannot be
 // checkpointed, is renamed together with that log.
-func renameAside(path string, now time.Time) (was string, err error) {
-	for i := 0; was == "" || isThere(was); i++ {
+func renameOld(path string, now time.Time) (was string, err error) {
+	for i := 0; was == "" || exists(was); i++ {
 		was = path + ".until-" + now.UTC().Format("20060102T150405Z")
 		if i > 0 {
 			was += fmt.Sprintf(".%d", i)

@@ -73,7 +73,7 @@ func TestWALWithoutDatabase(t *testing.T) {
 }
 
 // A backup never replaces the server's own files.
-func TestBackupAmongTheServersFiles(t *testing.T) {
+func TestBackupIntoDataFolder(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, quiet)
 	link := filepath.Join(t.TempDir(), "link")
@@ -152,14 +152,14 @@ func TestCopyIsInterrupted(t *testing.T) {
 }
 
 // restore is Restore of a file.
-func restore(t *testing.T, dir, file string, aside bool) (*Summary, string, error) {
+func restore(t *testing.T, dir, file string, keepOld bool) (*Summary, string, error) {
 	t.Helper()
 	from, err := OpenCopy(file)
 	if err != nil {
 		return nil, "", err
 	}
 	defer from.Close()
-	return Restore(t.Context(), dir, from, aside, rand.Reader, time.Unix(1000, 0))
+	return Restore(t.Context(), dir, from, keepOld, rand.Reader, time.Unix(1000, 0))
 }
 
 // storedMessages creates the folder of a stopped server, with a number of messages in a room.
@@ -182,7 +182,7 @@ func storedMessages(t *testing.T, room string, messages int) (dir, historyID str
 func TestRestoreBrokenOff(t *testing.T) {
 	dir, historyID := storedMessages(t, "lobby", 1)
 	path := filepath.Join(dir, FileName)
-	was, err := renameAside(path, time.Now())
+	was, err := renameOld(path, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +195,7 @@ func TestRestoreBrokenOff(t *testing.T) {
 }
 
 // Renamed databases are never overwritten, however often and however quickly.
-func TestRestoreTwiceInASecond(t *testing.T) {
+func TestRestoreTwice(t *testing.T) {
 	dir, historyID := storedMessages(t, "precious", 3)
 	other, _ := storedMessages(t, "lobby", 1)
 	_, first, err := restore(t, dir, filepath.Join(other, FileName), true)
@@ -212,7 +212,7 @@ func TestRestoreTwiceInASecond(t *testing.T) {
 }
 
 // A database in use by a reader is not renamed, because its write-ahead log could not be checkpointed.
-func TestRestoreWhileSomebodyReads(t *testing.T) {
+func TestRestoreWithReaders(t *testing.T) {
 	dir, historyID := storedMessages(t, "lobby", 1)
 	other, _ := storedMessages(t, "lobby", 1)
 	c, err := connect(filepath.Join(dir, FileName), "query_only=1", "journal_mode=WAL")
@@ -320,45 +320,45 @@ func TestBackupOfDamagedRows(t *testing.T) {
 // Undamaged data can be backed up and restored; damage is reported, and the copy has another history id.
 func TestBackupUndamaged(t *testing.T) {
 	for name, c := range map[string]struct {
-		harm  func(t *testing.T, dir string)
-		found []string // what each is about
-		den   eventlog.Bounds
-		blank []uint64
-		page  bool // more is found, and more may be blank
+		corrupt func(t *testing.T, dir string)
+		found   []string // what each is about
+		den     eventlog.Bounds
+		blank   []uint64
+		page    bool // more is found, and more may be blank
 	}{
-		"nothing": {harm: func(*testing.T, string) {}, den: eventlog.Bounds{First: 1, Last: 100}},
+		"nothing": {corrupt: func(*testing.T, string) {}, den: eventlog.Bounds{First: 1, Last: 100}},
 		"a text": {
-			harm:  func(t *testing.T, dir string) { damage(t, dir, where(t, dir, "den says 051"), []byte("Den")) },
-			found: []string{"room den: record 51 is damaged"}, den: eventlog.Bounds{First: 1, Last: 100}, blank: []uint64{51},
+			corrupt: func(t *testing.T, dir string) { damage(t, dir, where(t, dir, "den says 051"), []byte("Den")) },
+			found:   []string{"room den: record 51 is damaged"}, den: eventlog.Bounds{First: 1, Last: 100}, blank: []uint64{51},
 		},
 		"the first": {
-			harm: func(t *testing.T, dir string) {
+			corrupt: func(t *testing.T, dir string) {
 				alter(t, dir, "UPDATE records SET at = at + 1 WHERE CAST(substr(body, 2) AS TEXT) LIKE 'den says 001%'")
 			},
 			found: []string{"room den: record 1 is damaged"}, den: eventlog.Bounds{First: 2, Last: 100},
 		},
 		"missing": {
-			harm: func(t *testing.T, dir string) {
+			corrupt: func(t *testing.T, dir string) {
 				alter(t, dir, "DELETE FROM records WHERE CAST(substr(body, 2) AS TEXT) LIKE 'den says %' AND CAST(substr(body, 2) AS TEXT) >= 'den says 098'")
 			},
 			found: []string{"room den: records 98 to 100 are missing"}, den: eventlog.Bounds{First: 1, Last: 100}, blank: []uint64{98, 99, 100},
 		},
 		"very many": {
-			harm:  func(t *testing.T, dir string) { alter(t, dir, "UPDATE rooms SET last = 20000 WHERE name = 'den'") },
-			found: []string{"room den: records 101 to 20000 are missing", "room den: records 1 to 100 are left out"}, den: eventlog.Bounds{First: 20001, Last: 20000},
+			corrupt: func(t *testing.T, dir string) { alter(t, dir, "UPDATE rooms SET last = 20000 WHERE name = 'den'") },
+			found:   []string{"room den: records 101 to 20000 are missing", "room den: records 1 to 100 are left out"}, den: eventlog.Bounds{First: 20001, Last: 20000},
 		},
 		"a room": {
-			harm:  func(t *testing.T, dir string) { alter(t, dir, "UPDATE rooms SET first = -7 WHERE name = 'den'") },
-			found: []string{"the room 1, \"den\", with the numbers -7 to 100, is invalid", "100 records do not belong to any room"}, den: eventlog.Bounds{First: 1},
+			corrupt: func(t *testing.T, dir string) { alter(t, dir, "UPDATE rooms SET first = -7 WHERE name = 'den'") },
+			found:   []string{"the room 1, \"den\", with the numbers -7 to 100, is invalid", "100 records do not belong to any room"}, den: eventlog.Bounds{First: 1},
 		},
 		"a page": {
-			harm: func(t *testing.T, dir string) {
+			corrupt: func(t *testing.T, dir string) {
 				damage(t, dir, where(t, dir, "den says 051")/4096*4096, []byte(strings.Repeat("\xff", 4096)))
 			},
 			found: []string{"the database: "}, den: eventlog.Bounds{First: 1, Last: 100}, blank: []uint64{51}, page: true,
 		},
 		"a name": {
-			harm: func(t *testing.T, dir string) {
+			corrupt: func(t *testing.T, dir string) {
 				alter(t, dir, "INSERT INTO names(by, name, key, bound, used, node) VALUES('bert', 'Be:rt', 'bert', 0, 2000, 'local')")
 			},
 			found: []string{"the table names: the name \"Be:rt\""}, den: eventlog.Bounds{First: 1, Last: 100},
@@ -367,7 +367,7 @@ func TestBackupUndamaged(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := twoRooms(t)
 			isClosed(t, dir)
-			c.harm(t, dir)
+			c.corrupt(t, dir)
 			file := filepath.Join(t.TempDir(), "b")
 			var found []string
 			made, err := BackupUndamaged(t.Context(), dir, file, false, rand.Reader, func(d string) { found = append(found, d) })

@@ -236,7 +236,7 @@ func readAll(s *Store, room string) (n uint64, err error) {
 // A message that was changed on disk is not delivered, and a missing row does not end a room: the messages before it
 // are read, and the room is recorded as damaged. The other room is not affected.
 func TestDamagedRows(t *testing.T) {
-	for name, harm := range map[string]func(t *testing.T, dir string){
+	for name, corrupt := range map[string]func(t *testing.T, dir string){
 		"a text": func(t *testing.T, dir string) { damage(t, dir, where(t, dir, "den says 051"), []byte("Den")) },
 		"missing": func(t *testing.T, dir string) {
 			alter(t, dir, "DELETE FROM records WHERE CAST(substr(body, 2) AS TEXT) LIKE 'den says 051%'")
@@ -251,7 +251,7 @@ UPDATE records SET key = (1 << 40) | 51 WHERE CAST(substr(body, 2) AS TEXT) LIKE
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := twoRooms(t)
-			harm(t, dir)
+			corrupt(t, dir)
 			s := open(t, dir, quiet)
 			if h := s.Health(); h.Err != nil || len(h.Rooms) > 0 {
 				t.Fatalf("before anything was read: %+v", h)
@@ -407,7 +407,7 @@ func TestWALOfCopy(t *testing.T) {
 
 // Writes to deleted files are not acknowledged, including the batch during which they were deleted.
 func TestFilesDeletedWhileOpen(t *testing.T) {
-	for name, harm := range map[string]func(path string) (back func() error, err error){
+	for name, corrupt := range map[string]func(path string) (back func() error, err error){
 		"moved": func(path string) (func() error, error) {
 			return func() error { return os.Rename(path+".away", path) }, os.Rename(path, path+".away")
 		},
@@ -436,7 +436,7 @@ func TestFilesDeletedWhileOpen(t *testing.T) {
 			s.failNext(func(commit func() error) error {
 				err := commit()
 				if err == nil {
-					back, err = harm(s.path())
+					back, err = corrupt(s.path())
 				}
 				if err != nil {
 					t.Fatal(err)
@@ -589,8 +589,8 @@ func TestCheckpointAtOpen(t *testing.T) {
 // Examine reports all damage and nothing else, and changes nothing.
 func TestExamine(t *testing.T) {
 	for name, c := range map[string]struct {
-		harm func(t *testing.T, dir string)
-		want []string // parts of lines
+		corrupt func(t *testing.T, dir string)
+		want    []string // parts of lines
 	}{
 		"nothing": {func(*testing.T, string) {}, nil},
 		"texts": {func(t *testing.T, dir string) {
@@ -606,7 +606,7 @@ func TestExamine(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := twoRooms(t)
-			c.harm(t, dir)
+			c.corrupt(t, dir)
 			before := contents(t, dir)
 			var found []string
 			s, err := Examine(t.Context(), dir, func(damage string) { found = append(found, damage) })

@@ -12,9 +12,9 @@ import (
 	"ramai/wire"
 )
 
-// TestImportIsAnEpoch: imported messages are in an epoch of their own, because clients may have received other messages
+// TestImportBeginsEpoch: imported messages are in an epoch of their own, because clients may have received other messages
 // under the same numbers. A machine may have been reset to a snapshot in between.
-func TestImportIsAnEpoch(t *testing.T) {
+func TestImportBeginsEpoch(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, quiet)
 	begin := func(name string) {
@@ -51,7 +51,7 @@ func TestImportIsAnEpoch(t *testing.T) {
 
 // A deleted room can be imported under its name if its numbers continue, because no number is used twice. Otherwise the
 // error says which numbers were used, and what to do.
-func TestImportOfADeletedRoom(t *testing.T) {
+func TestImportOfDeletedRoom(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, quiet)
 	if _, err := s.Apply(batch(say("team", "1"), say("team", "2"), say("den", "1"),

@@ -83,11 +83,11 @@ func (d *uncertain) Apply(b *eventlog.Batch, position uint64) ([]eventlog.Outcom
 }
 
 // Whatever happens to commits, the outcomes and the rows are finally those of a store that never fails.
-func TestDoubt(t *testing.T) {
+func TestCommitInDoubt(t *testing.T) {
 	t.Parallel()
 	eventlogtest.Same(t, func(t *testing.T) eventlogtest.Location {
 		dir := t.TempDir()
-		return eventlogtest.Location{Keeps: true, Open: func() eventlog.Store {
+		return eventlogtest.Location{Persistent: true, Open: func() eventlog.Store {
 			s, err := Open(dir, quiet)
 			if err != nil {
 				t.Fatal(err)
@@ -145,7 +145,7 @@ func TestRemoveRoomInDoubt(t *testing.T) {
 }
 
 // The same through the sequencer, without help.
-func TestDoubtInOrder(t *testing.T) {
+func TestCommitsInDoubtInOrder(t *testing.T) {
 	for name, fault := range map[string]func(func() error) error{"lost": loseCommit, "unheard": failAfterCommit} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t, t.TempDir(), quiet)

@@ -88,8 +88,8 @@ func lockFolder(dir string) (*flock.Flock, error) {
 // announce tells current and coming backups that a server is starting, until stop is called: see copyUndisturbed.
 // Backups are all that depends on it, so errors are ignored.
 func announce(dir string) (stop func()) {
-	touch := func() { _ = os.Chtimes(filepath.Join(dir, lockName), time.Time{}, time.Now()) }
-	touch()
+	markUsed := func() { _ = os.Chtimes(filepath.Join(dir, lockName), time.Time{}, time.Now()) }
+	markUsed()
 	quit, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
@@ -98,7 +98,7 @@ func announce(dir string) (stop func()) {
 		for {
 			select {
 			case <-again.C:
-				touch()
+				markUsed()
 			case <-quit:
 				return
 			}

@@ -19,9 +19,9 @@ import (
 // beginning of a room, and after more than 10,000 damaged messages in a row, the room begins after them, as if
 // retention had deleted them. If anything was left out, the backup gets a new history id from random, so that it is
 // never mistaken for the original data.
-func BackupUndamaged(ctx context.Context, dir, file string, over bool, random io.Reader, found func(damage string)) (*Summary, error) {
+func BackupUndamaged(ctx context.Context, dir, file string, overwrite bool, random io.Reader, found func(damage string)) (*Summary, error) {
 	var damage []string
-	s, err := backup(ctx, dir, file, over, func(ctx context.Context, from, to string) error {
+	s, err := backup(ctx, dir, file, overwrite, func(ctx context.Context, from, to string) error {
 		damage = nil // from an earlier try
 		return salvage(ctx, from, to, random, func(d string) { damage = append(damage, d) })
 	})

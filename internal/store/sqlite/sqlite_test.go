@@ -43,7 +43,7 @@ func TestSequence(t *testing.T) {
 // fresh is a new, empty folder.
 func fresh(t *testing.T) eventlogtest.Location {
 	dir := t.TempDir()
-	return eventlogtest.Location{Keeps: true, Open: func() eventlog.Store {
+	return eventlogtest.Location{Persistent: true, Open: func() eventlog.Store {
 		s, err := Open(dir, quiet)
 		if err != nil {
 			t.Fatal(err)

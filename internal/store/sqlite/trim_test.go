@@ -36,7 +36,7 @@ func trimAll(t *testing.T, s *Store, room string, to uint64, at wire.Time) {
 }
 
 // Deleted messages free space in the file system, before and after their ids may be deleted, too.
-func TestTheFileShrinks(t *testing.T) {
+func TestFileShrinks(t *testing.T) {
 	const day = wire.Time(24 * 3600 * 1000)
 	dir := t.TempDir()
 	s := open(t, dir, quiet)
