@@ -140,6 +140,12 @@ func (c *core) received(now time.Time, b []byte) error {
 			c.saved(now, f.Room, f.ID, f.N, f.At.Std())
 		}
 		return err
+	case wire.Changed:
+		err := c.advance(f.Room, f.N, f, b)
+		if f.SenderID == c.by {
+			c.saved(now, f.Room, f.ID, f.N, f.At.Std())
+		}
+		return err
 	case wire.Unknown:
 		if f.Kind == "held" {
 			var held struct{ ID string }

@@ -14,13 +14,15 @@ const (
 	NotAllowed  Code = "not_allowed"  // a rule of the server forbids it
 	NameTaken   Code = "name_taken"   // another sender has the name, or one that looks like it
 	IDReused    Code = "id_reused"    // the id was used for another text
+	Gone        Code = "gone"         // the message was deleted
+	Closed      Code = "closed"       // the poll is closed
 	Unavailable Code = "unavailable"  // not possible now; trying again later may succeed
 	Internal    Code = "internal"     // an error of the server
 )
 
 // Codes returns all codes.
 func Codes() []Code {
-	return []Code{BadFrame, BadRequest, TooLong, RateLimited, NotAllowed, NameTaken, IDReused, Unavailable, Internal}
+	return []Code{BadFrame, BadRequest, TooLong, RateLimited, NotAllowed, NameTaken, IDReused, Gone, Closed, Unavailable, Internal}
 }
 
 // A CodedError is a refusal: a code for machines and a sentence for people.

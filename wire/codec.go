@@ -93,6 +93,17 @@ func appendFields(dst []byte, m *Message) []byte {
 	dst = appendString(dst, m.ID)
 	dst = append(dst, `,"text":`...)
 	dst = appendString(dst, m.Text)
+	if m.Re > 0 {
+		dst = append(dst, `,"re":`...)
+		dst = strconv.AppendUint(dst, m.Re, 10)
+	}
+	if m.Edited > 0 {
+		dst = append(dst, `,"edited":`...)
+		dst = strconv.AppendUint(dst, m.Edited, 10)
+	}
+	if m.Gone {
+		dst = append(dst, `,"gone":true`...)
+	}
 	return append(dst, '}')
 }
 
@@ -112,6 +123,8 @@ func appendPage(dst []byte, p *Page) []byte {
 		dst = append(dst, `,"target":`...)
 		dst = strconv.AppendUint(dst, p.Target, 10)
 	}
+	dst = append(dst, `,"head":`...)
+	dst = strconv.AppendUint(dst, p.Head, 10)
 	dst = append(dst, `,"messages":[`...)
 	for i := range p.Messages {
 		if i > 0 {
@@ -120,7 +133,23 @@ func appendPage(dst []byte, p *Page) []byte {
 		dst = append(dst, `{"room":`...)
 		dst = appendFields(dst, &p.Messages[i])
 	}
-	dst = append(dst, `],"more":`...)
+	dst = append(dst, ']')
+	for i, r := range p.Skipped {
+		if i == 0 {
+			dst = append(dst, `,"skipped":[`...)
+		} else {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, '[')
+		dst = strconv.AppendUint(dst, r.From, 10)
+		dst = append(dst, ',')
+		dst = strconv.AppendUint(dst, r.To, 10)
+		dst = append(dst, ']')
+		if i == len(p.Skipped)-1 {
+			dst = append(dst, ']')
+		}
+	}
+	dst = append(dst, `,"more":`...)
 	dst = strconv.AppendBool(dst, p.More)
 	return appendRef(dst, p.Ref)
 }

@@ -27,6 +27,10 @@ func TestRequestsRoundTrip(t *testing.T) {
 		Leave{Room: "r-2_x"},
 		Say{Room: "lobby", ID: "a-Z_0", Text: nasty},
 		Say{Room: "lobby", ID: "1"},
+		Say{Room: "lobby", ID: "1", Re: 1<<64 - 1},
+		Change{Room: "lobby", ID: "1", Of: 1, Text: ptr(nasty)},
+		Change{Room: "lobby", ID: "1", Of: 1<<64 - 1, Text: ptr("")},
+		Change{Room: "lobby", ID: "1", Of: 7},
 		History{Room: "lobby"},
 		History{Room: "lobby", Before: ptr(uint64(0)), Limit: MaxPage},
 		History{Room: "lobby", After: &Position{N: 7}, Limit: 1},
@@ -54,11 +58,19 @@ func TestFramesRoundTrip(t *testing.T) {
 		Welcome{Protocol: Protocol, Server: "ramai 1", SenderID: SenderIDOf(someSession), Session: someSession, Name: "anna", Text: Greeting,
 			Limits: Limits{Text: 4000, Frame: 65536, Rate: 0.5, Burst: 20, Rooms: 8}},
 		Joined{Room: "lobby", HistoryID: "L", N: 3, First: 1, Count: 2, Reset: true},
+		Joined{Room: "lobby", From: ptr(uint64(0)), Unread: ptr(uint64(3))},
 		m,
+		Message{Room: "lobby", N: 9, Re: 1<<64 - 1, Edited: 10},
+		Message{Room: "lobby", N: 9, Edited: 10, Gone: true},
+		Changed{Room: "lobby", N: 9, At: 5, Of: Target(4), SenderID: "by", DisplayName: nasty, ID: "id", Text: ptr(nasty)},
+		Changed{Room: "lobby", N: 9, Of: Target(1<<64 - 1)},
+		Changed{Room: "lobby", N: 9, Of: Targets{}},
+		Changed{Room: "lobby", N: 9, Of: Targets{{1, 3}, {7, 7}}},
 		Message{},
 		Presence{Room: "lobby", Count: 2, Names: []string{"anna", nasty}},
 		Page{Room: "lobby", HistoryID: "L", Messages: []Message{m, {Room: "lobby", N: 2}}, More: true},
 		Page{Room: "lobby", HistoryID: nasty, Messages: []Message{}},
+		Page{Messages: []Message{m, {N: 2, Re: 1}}, Head: 9, Skipped: []Range{{3, 3}, {5, 1<<64 - 1}}},
 		Page{Messages: []Message{}, Ref: "r"}, Saved{Ref: "r"}, Joined{Ref: "r"}, Welcome{Ref: "r"}, Pong{Ref: "r"}, Refused{Ref: "r"},
 		Who{Names: []string{}, Ref: "r"}, Name{Ref: "r"}, Error{Request: "say", Room: "lobby", Ref: "r"},
 		Presence{Names: []string{}}, Typing{Room: "lobby", By: []Sender{}},
@@ -98,8 +110,8 @@ func TestFieldNamesAreExact(t *testing.T) {
 func TestHandWrittenEncoders(t *testing.T) {
 	m := Message{Room: "lobby", N: 12, At: 1_700_000_000_123, SenderID: "by", DisplayName: nasty, ID: "id", Text: nasty}
 	for _, f := range []Frame{
-		m, Message{}, Saved{Room: nasty, ID: "id", N: 4, At: 5, Ref: "r"}, Saved{},
-		Page{Room: "lobby", HistoryID: nasty, Messages: []Message{m, m}, More: true, Ref: "r"}, Page{Messages: []Message{}},
+		m, Message{}, Message{Re: 1, Edited: 2, Gone: true}, Saved{Room: nasty, ID: "id", N: 4, At: 5, Ref: "r"}, Saved{},
+		Page{Room: "lobby", HistoryID: nasty, Messages: []Message{m, m}, More: true, Ref: "r"}, Page{Head: 9, Messages: []Message{m}, Skipped: []Range{{1, 2}, {4, 4}}}, Page{Messages: []Message{}},
 	} {
 		body, err := json.Marshal(f)
 		if err != nil {
@@ -116,6 +128,30 @@ func TestHandWrittenEncoders(t *testing.T) {
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%T: %v\nwant %v", f, got, want)
 		}
+	}
+}
+
+// A change without a text is refused, because a client that forgets the text does not want to delete the message.
+func TestChangeWantsATextOrNull(t *testing.T) {
+	for _, c := range []struct{ frame, want string }{
+		{`{"type":"change","room":"lobby","id":"1","of":7}`, `the field "text" of change: it is missing; it is the new text, or null to delete the message`},
+		{`{"type":"change","room":"lobby","id":"1","of":7,"text":5}`, `the field "text" of change: it must be a string, not a number`},
+		{`{"type":"change","room":"lobby","id":"1","text":"x"}`, `the field "of" of change: it must be the number of a message, from 1`},
+		{`{"type":"change","room":"lobby","id":"1","of":0,"text":"x"}`, `the field "of" of change: it must be the number of a message, from 1`},
+		{`{"type":"say","room":"lobby","id":"1","text":"x","re":0}`, `the field "re" of say: it must be the number of a message, from 1`},
+		{`{"type":"say","room":"lobby","id":"1","text":"x","re":-1}`, `the field "re" of say: it must be a whole number from 0 to 18446744073709551615, not -1`},
+	} {
+		r, err := ParseRequest([]byte(c.frame))
+		if err == nil || err.Code != BadRequest || err.Reason != c.want {
+			t.Errorf("%s: %v, want %q", c.frame, err, c.want)
+			continue
+		}
+		if refused, ok := r.Refused(err).(Refused); !ok || refused.Room != "lobby" || refused.ID != "1" {
+			t.Errorf("%s is answered by %+v", c.frame, r.Refused(err))
+		}
+	}
+	if r, err := ParseRequest([]byte(`{"type":"say","room":"lobby","id":"1","text":"x","re":null}`)); err != nil || r.Frame.(Say).Re != 0 {
+		t.Errorf("re null: %+v, %v", r, err)
 	}
 }
 

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 )
 
@@ -36,6 +37,15 @@ type (
 		Room string `json:"room"`
 		ID   string `json:"id"`
 		Text string `json:"text"`
+		Re   uint64 `json:"re,omitempty"` // number of the message that this one replies to; 0: none
+	}
+	// Change edits or deletes message Of, which the sender posted. Repeating the same ID in the same room never changes
+	// twice.
+	Change struct {
+		Room string  `json:"room"`
+		ID   string  `json:"id"`
+		Of   uint64  `json:"of"`
+		Text *string `json:"text"` // the new text; nil deletes the message
 	}
 	// History asks for one Page of messages before a number, after a position, or around a time. The ones nearest to it are
 	// returned. At most one of Before, After and At is set.
@@ -67,14 +77,16 @@ type (
 	}
 	// Joined answers Join. The messages of the room follow it.
 	Joined struct {
-		Room      string `json:"room"`
-		HistoryID string `json:"log"`
-		Epoch     string `json:"epoch"`           // epoch of everything that follows
-		N         uint64 `json:"n"`               // newest number; 0 in an empty room
-		First     uint64 `json:"first"`           // oldest number kept; N+1 if none
-		Count     int    `json:"count"`           // people in the room, including this one
-		Reset     bool   `json:"reset,omitempty"` // the position belongs to another history: replayed as if Last were DefaultJoin
-		Ref       string `json:"ref,omitempty"`   // of the request
+		Room      string  `json:"room"`
+		HistoryID string  `json:"log"`
+		Epoch     string  `json:"epoch"`            // epoch of everything that follows
+		N         uint64  `json:"n"`                // newest number; 0 in an empty room
+		First     uint64  `json:"first"`            // oldest number kept; N+1 if none
+		Count     int     `json:"count"`            // people in the room, including this one
+		From      *uint64 `json:"from,omitempty"`   // the replay starts after this number; nil from older servers
+		Unread    *uint64 `json:"unread,omitempty"` // messages after the position of the Join; nil without one, and from older servers
+		Reset     bool    `json:"reset,omitempty"`  // the position belongs to another history: replayed as if Last were DefaultJoin
+		Ref       string  `json:"ref,omitempty"`    // of the request
 	}
 	// Epoch says that another epoch has begun: in all rooms of the connection, everything that follows is of this epoch.
 	Epoch struct {
@@ -83,7 +95,7 @@ type (
 	}
 	// Reset ("reset") replaces Joined on HTTP streams if the position belongs to another history. A replay follows.
 	Reset Joined
-	// Message is a message in a room.
+	// Message is a message in a room, as it is when it is sent: it has the newest text.
 	Message struct {
 		Room        string `json:"room"`
 		N           uint64 `json:"n"`
@@ -91,7 +103,21 @@ type (
 		SenderID    string `json:"by"`
 		DisplayName string `json:"from"` // name of the sender at that time, or empty
 		ID          string `json:"id"`
-		Text        string `json:"text"`
+		Text        string `json:"text"`             // empty if Gone
+		Re          uint64 `json:"re,omitempty"`     // number of the message that it replies to; 0: none
+		Edited      uint64 `json:"edited,omitempty"` // number of the newest Changed of it; 0: it was not edited
+		Gone        bool   `json:"gone,omitempty"`   // it was deleted
+	}
+	// Changed says that a message was edited or deleted. Like every frame of a room it has a number of its own.
+	Changed struct {
+		Room        string  `json:"room"`
+		N           uint64  `json:"n"`
+		At          Time    `json:"at"`
+		Of          Targets `json:"of"`             // the messages; none if a later Changed has replaced this one
+		SenderID    string  `json:"by,omitempty"`   // with From and ID: the sender, if it is the author of the message
+		DisplayName string  `json:"from,omitempty"` // name of the sender at that time, or empty
+		ID          string  `json:"id,omitempty"`
+		Text        *string `json:"text"` // the new text; nil: deleted
 	}
 	// Presence is the current presence in a room, sent at most once a second.
 	Presence struct {
@@ -107,9 +133,11 @@ type (
 		First     uint64    `json:"first"`            // oldest number kept when the page was read; older messages are deleted
 		Reset     bool      `json:"reset,omitempty"`  // the position belongs to another history: these are the newest
 		Target    uint64    `json:"target,omitempty"` // with At: the oldest message that is not older; 0: all are older
+		Head      uint64    `json:"head"`             // newest number of the room when the page was read; 0 also from older servers
 		Messages  []Message `json:"messages"`
-		More      bool      `json:"more"`          // there are more messages in the same direction; with At: newer ones
-		Ref       string    `json:"ref,omitempty"` // of the request
+		Skipped   []Range   `json:"skipped,omitempty"` // the numbers between and around Messages that are not messages
+		More      bool      `json:"more"`              // there are more messages in the same direction; with At: newer ones
+		Ref       string    `json:"ref,omitempty"`     // of the request
 	}
 	// Gap reports that messages From to To, both included, are deleted.
 	Gap struct {
@@ -117,7 +145,7 @@ type (
 		From uint64 `json:"from"`
 		To   uint64 `json:"to"`
 	}
-	// Saved answers a Say that is on disk, for the first time or repeated.
+	// Saved answers a Say or a Change that is on disk, for the first time or repeated.
 	Saved struct {
 		Room string `json:"room"`
 		ID   string `json:"id"`
@@ -125,7 +153,7 @@ type (
 		At   Time   `json:"at"`
 		Ref  string `json:"ref,omitempty"` // of the request
 	}
-	// Refused answers a Say that was not stored.
+	// Refused answers a Say or a Change that was not stored.
 	Refused struct {
 		Room         string `json:"room"`
 		ID           string `json:"id"`
@@ -201,6 +229,63 @@ type Position struct {
 // Bare reports whether p is a number alone, without history and epoch.
 func (p Position) Bare() bool { return p.HistoryID == "" && p.Epoch == "" }
 
+// A Range is the numbers From to To, both included. In JSON it is an array of both.
+type Range struct{ From, To uint64 }
+
+// MarshalJSON implements json.Marshaler.
+func (r Range) MarshalJSON() ([]byte, error) { return json.Marshal([2]uint64{r.From, r.To}) }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (r *Range) UnmarshalJSON(b []byte) error {
+	var ends []uint64
+	if err := json.Unmarshal(b, &ends); err != nil {
+		return err
+	}
+	if len(ends) != 2 || ends[0] > ends[1] {
+		return fmt.Errorf("invalid range %.60s (want two ascending numbers)", b)
+	}
+	r.From, r.To = ends[0], ends[1]
+	return nil
+}
+
+// Targets are the messages that a frame is about. In JSON, a single number stands for itself, and everything else is an
+// array of ranges.
+type Targets []Range
+
+// Target returns n as the only target.
+func Target(n uint64) Targets { return Targets{{n, n}} }
+
+// One returns the number of a single target, or 0.
+func (t Targets) One() uint64 {
+	if len(t) == 1 && t[0].From == t[0].To {
+		return t[0].From
+	}
+	return 0
+}
+
+// MarshalJSON implements json.Marshaler.
+func (t Targets) MarshalJSON() ([]byte, error) {
+	if n := t.One(); n > 0 {
+		return json.Marshal(n)
+	}
+	return json.Marshal(append([]Range{}, t...)) // never null
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *Targets) UnmarshalJSON(b []byte) error {
+	var n uint64
+	if json.Unmarshal(b, &n) == nil {
+		*t = Target(n)
+		return nil
+	}
+	var ranges []Range
+	if err := json.Unmarshal(b, &ranges); err != nil {
+		return err
+	}
+	*t = ranges
+	return nil
+}
+
 // Limits are the limits of this server.
 type Limits struct {
 	Text  int     `json:"text"`  // bytes of a text
@@ -215,6 +300,7 @@ func (Hello) Type() string      { return "hello" }
 func (Join) Type() string       { return "join" }
 func (Leave) Type() string      { return "leave" }
 func (Say) Type() string        { return "say" }
+func (Change) Type() string     { return "change" }
 func (History) Type() string    { return "history" }
 func (Who) Type() string        { return "who" }
 func (Name) Type() string       { return "name" }
@@ -225,6 +311,7 @@ func (Joined) Type() string     { return "joined" }
 func (Epoch) Type() string      { return "epoch" }
 func (Reset) Type() string      { return "reset" }
 func (Message) Type() string    { return "message" }
+func (Changed) Type() string    { return "changed" }
 func (Presence) Type() string   { return "presence" }
 func (Page) Type() string       { return "page" }
 func (Gap) Type() string        { return "gap" }
@@ -261,7 +348,7 @@ func (h History) Check() *CodedError {
 	return nil
 }
 
-// RefusedBy returns the answer to a Say that was refused with e.
+// RefusedBy returns the answer to a Say or a Change that was refused with e.
 func RefusedBy(room, id string, e *CodedError) Refused {
 	return Refused{Room: room, ID: id, Code: e.Code, Reason: e.Reason, RetryAfterMS: ms(e.RetryAfter)}
 }
@@ -273,14 +360,25 @@ func ErrorOf(e *CodedError) Error {
 
 // Refused returns the answer to a request that was refused with e.
 func (r Request) Refused(e *CodedError) Frame {
-	if say, ok := r.Frame.(Say); ok {
-		f := RefusedBy(say.Room, say.ID, e)
+	if room, id := posted(r.Frame); id != "" {
+		f := RefusedBy(room, id, e)
 		f.Ref = r.Ref
 		return f
 	}
 	f := ErrorOf(e)
 	f.Request, f.Room, f.Ref = r.Type, r.Room, r.Ref
 	return f
+}
+
+// posted returns the room and the id of a request that is answered by Saved or Refused; otherwise empty.
+func posted(f Frame) (room, id string) {
+	switch f := f.(type) {
+	case Say:
+		return f.Room, f.ID
+	case Change:
+		return f.Room, f.ID
+	}
+	return "", ""
 }
 
 // ms rounds up, so that a client that waits as long as it was told never retries too early.
@@ -295,8 +393,9 @@ func decode[F Frame](b []byte) (Frame, error) {
 
 // answers maps the types sent by servers to their decoders.
 var answers = map[string]func([]byte) (Frame, error){
-	"welcome": decode[Welcome], "joined": decode[Joined], "epoch": decode[Epoch], "reset": decode[Reset], "message": decode[Message], "presence": decode[Presence],
-	"page": decode[Page], "gap": decode[Gap], "saved": decode[Saved], "refused": decode[Refused],
+	"welcome": decode[Welcome], "joined": decode[Joined], "epoch": decode[Epoch], "reset": decode[Reset], "message": decode[Message], "changed": decode[Changed],
+	"presence": decode[Presence],
+	"page":     decode[Page], "gap": decode[Gap], "saved": decode[Saved], "refused": decode[Refused],
 	"restarting": decode[Restarting], "pong": decode[Pong], "error": decode[Error],
 	"who": decode[Who], "name": decode[Name], "typing": decode[Typing],
 }

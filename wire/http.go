@@ -11,12 +11,14 @@ type PostResponse struct {
 // HistoryResponse is the response to GET /api/v1/rooms/ROOM/messages.
 type HistoryResponse struct {
 	HistoryID string    `json:"log"`
-	Epoch     string    `json:"epoch"`            // epoch in which these were read
-	First     uint64    `json:"first"`            // oldest number kept; older messages are deleted
-	Reset     bool      `json:"reset,omitempty"`  // the position belongs to another history: these are the newest
-	Target    uint64    `json:"target,omitempty"` // with a time: the oldest message that is not older; 0: all are older
-	Messages  []Message `json:"messages"`         // in ascending order
-	More      bool      `json:"more"`             // there are more messages in the same direction; with a time: newer ones
+	Epoch     string    `json:"epoch"`             // epoch in which these were read
+	First     uint64    `json:"first"`             // oldest number kept; older messages are deleted
+	Reset     bool      `json:"reset,omitempty"`   // the position belongs to another history: these are the newest
+	Target    uint64    `json:"target,omitempty"`  // with a time: the oldest message that is not older; 0: all are older
+	Head      uint64    `json:"head"`              // newest number of the room when these were read
+	Messages  []Message `json:"messages"`          // in ascending order
+	Skipped   []Range   `json:"skipped,omitempty"` // the numbers between and around Messages that are not messages
+	More      bool      `json:"more"`              // there are more messages in the same direction; with a time: newer ones
 }
 
 // PeopleResponse is the response to GET /api/v1/rooms/ROOM/people. The fields are those of Who.

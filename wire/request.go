@@ -22,7 +22,7 @@ type Request struct {
 
 // ParseRequest decodes a request. The form of all values is checked (room names, ids, sessions, ranges), except for
 // texts, whose limit is set by the operator. With an error it returns what the answer can repeat, and also the Frame of
-// an invalid Say that has a valid id.
+// an invalid Say or Change that has a valid id.
 func ParseRequest(b []byte) (Request, *CodedError) {
 	var r Request
 	f, bad := split(bytes.TrimPrefix(b, []byte(BOM)))
@@ -41,7 +41,7 @@ func ParseRequest(b []byte) (Request, *CodedError) {
 		r.Room = room
 	}
 	var badRef *CodedError
-	if f[ref] != nil {
+	if f.value("ref") != nil {
 		s, bad := f.string("ref")
 		if bad == nil {
 			bad = CheckRef(s)
@@ -51,7 +51,7 @@ func ParseRequest(b []byte) (Request, *CodedError) {
 		}
 	}
 	if !known {
-		return r, &CodedError{Code: BadRequest, Reason: fmt.Sprintf("unknown type %.40q; use hello, join, leave, say, history, who, name, typing, ping", kind)}
+		return r, &CodedError{Code: BadRequest, Reason: fmt.Sprintf("unknown type %.40q; use hello, join, leave, say, change, history, who, name, typing, ping", kind)}
 	}
 	if badRef != nil {
 		return r, named(badRef, kind, "ref")
@@ -59,7 +59,7 @@ func ParseRequest(b []byte) (Request, *CodedError) {
 	var where string
 	r.Frame, where, bad = read(f)
 	if bad != nil {
-		if _, say := r.Frame.(Say); !say {
+		if _, id := posted(r.Frame); id == "" {
 			r.Frame = nil
 		}
 		return r, named(bad, kind, where)
@@ -76,13 +76,11 @@ func named(e *CodedError, kind, field string) *CodedError {
 	return &CodedError{Code: e.Code, Reason: what + ": " + e.Reason, RetryAfter: e.RetryAfter}
 }
 
-// fields holds the fields of one JSON object, as slices of it; nil: missing or null.
+// fields holds the fields of one JSON object, as slices of it; nil: missing.
 type fields [len(fieldNames)]jsontext.Value
 
 // fieldNames are the fields of all requests.
-var fieldNames = [...]string{"type", "ref", "room", "id", "text", "session", "after", "before", "last", "limit", "name", "at", "prefix"}
-
-const ref = 1 // index in fieldNames
+var fieldNames = [...]string{"type", "ref", "room", "id", "text", "session", "after", "before", "last", "limit", "name", "at", "prefix", "re", "of"}
 
 // field returns the index of a field in fieldNames, or -1.
 func field(name string) int {
@@ -140,11 +138,8 @@ func split(b []byte) (f fields, bad *CodedError) {
 			return broken(err)
 		}
 		if i >= 0 {
-			f[i] = nil
-			if value.Kind() != 'n' {
-				end := s.json.InputOffset()
-				f[i] = b[end-int64(len(value)) : end]
-			}
+			end := s.json.InputOffset()
+			f[i] = b[end-int64(len(value)) : end]
 		}
 	}
 	if _, err := s.json.ReadToken(); err != nil {
@@ -153,7 +148,7 @@ func split(b []byte) (f fields, bad *CodedError) {
 	if _, err := s.json.ReadToken(); err != io.EOF {
 		return fields{}, &CodedError{Code: BadFrame, Reason: "a frame is one JSON object, and nothing after it"}
 	}
-	if f[0] == nil {
+	if f.value("type") == nil {
 		return fields{}, &CodedError{Code: BadFrame, Reason: `a frame is one JSON object with a "type"`}
 	}
 	return f, nil
@@ -185,9 +180,20 @@ func wrongKind(want string, v jsontext.Value) *CodedError {
 	return &CodedError{Code: BadRequest, Reason: fmt.Sprintf("it must be %s, not %s", want, kindName(v.Kind()))}
 }
 
+// value returns a field, or nil if it is missing or null.
+func (f *fields) value(name string) jsontext.Value {
+	if v := f[field(name)]; len(v) > 0 && v.Kind() != 'n' {
+		return v
+	}
+	return nil
+}
+
+// isNull reports whether a field is null.
+func (f *fields) isNull(name string) bool { return f[field(name)] != nil && f.value(name) == nil }
+
 // string returns a string field, or "" if it is missing. Strings that would have to be changed are errors.
 func (f *fields) string(name string) (string, *CodedError) {
-	v := f[field(name)]
+	v := f.value(name)
 	if v == nil {
 		return "", nil
 	}
@@ -206,7 +212,7 @@ func (f *fields) string(name string) (string, *CodedError) {
 
 // number returns a number from 0 to limit, or nil if it is missing.
 func (f *fields) number(name string, limit uint64) (*uint64, *CodedError) {
-	v := f[field(name)]
+	v := f.value(name)
 	if v == nil {
 		return nil, nil
 	}
@@ -225,7 +231,7 @@ const maxPosition = 1024
 
 // position returns a position, or nil if it is missing.
 func (f *fields) position(name string) (*Position, *CodedError) {
-	v := f[field(name)]
+	v := f.value(name)
 	if v == nil {
 		return nil, nil
 	}
@@ -241,7 +247,7 @@ func (f *fields) position(name string) (*Position, *CodedError) {
 
 // positionOrNumber returns a position, also if it is a bare number, or nil if it is missing.
 func (f *fields) positionOrNumber(name string) (*Position, *CodedError) {
-	switch v := f[field(name)]; {
+	switch v := f.value(name); {
 	case v == nil:
 		return nil, nil
 	case v.Kind() == '{':
@@ -258,7 +264,7 @@ func (f *fields) positionOrNumber(name string) (*Position, *CodedError) {
 
 // time returns a time, or nil if it is missing.
 func (f *fields) time(name string) (*Time, *CodedError) {
-	if f[field(name)] == nil {
+	if f.value(name) == nil {
 		return nil, nil
 	}
 	s, bad := f.string(name)
@@ -276,6 +282,33 @@ func (f *fields) room() (string, *CodedError) {
 		bad = CheckRoom(room)
 	}
 	return room, bad
+}
+
+// posted returns the room and the id of a request that is answered by Saved or Refused. With an error it also returns the
+// field that the error is about. The id is empty if it is the id that is wrong.
+func (f *fields) posted() (room, id, where string, bad *CodedError) {
+	if id, bad = f.string("id"); bad == nil {
+		bad = CheckID(id)
+	}
+	if bad != nil {
+		return "", "", "id", bad
+	}
+	if room, bad = f.string("room"); bad == nil {
+		bad = CheckRoom(room)
+	}
+	return room, id, "room", bad
+}
+
+// target returns the number of a message.
+func (f *fields) target(name string) (uint64, *CodedError) {
+	n, bad := f.number(name, math.MaxUint64)
+	if bad == nil && (n == nil || *n == 0) {
+		bad = &CodedError{Code: BadRequest, Reason: "it must be the number of a message, from 1"}
+	}
+	if bad != nil {
+		return 0, bad
+	}
+	return *n, nil
 }
 
 // requests maps the types sent by clients to their decoders. A decoder also returns the field that an error is about.
@@ -333,21 +366,16 @@ var requests = map[string]func(fields) (Frame, string, *CodedError){
 		return who, "", nil
 	},
 	"say": func(f fields) (Frame, string, *CodedError) {
-		id, bad := f.string("id")
-		if bad == nil {
-			bad = CheckID(id)
+		var say Say
+		var where string
+		var bad *CodedError
+		if say.Room, say.ID, where, bad = f.posted(); say.ID == "" {
+			return nil, where, bad
 		}
 		if bad != nil {
-			return nil, "id", bad
+			return say, where, bad
 		}
-		say := Say{ID: id}
-		if say.Room, bad = f.string("room"); bad != nil {
-			return nil, "room", bad
-		}
-		if bad := CheckRoom(say.Room); bad != nil {
-			return say, "room", bad
-		}
-		if f[field("text")] == nil {
+		if f.value("text") == nil {
 			return say, "text", &CodedError{Code: BadRequest, Reason: `it is missing; a text may be empty, ""`}
 		}
 		text, bad := f.string("text")
@@ -355,7 +383,39 @@ var requests = map[string]func(fields) (Frame, string, *CodedError){
 			return say, "text", bad
 		}
 		say.Text = NormalizeText(text)
+		if f.value("re") != nil {
+			if say.Re, bad = f.target("re"); bad != nil {
+				return say, "re", bad
+			}
+		}
 		return say, "", nil
+	},
+	"change": func(f fields) (Frame, string, *CodedError) {
+		var change Change
+		var where string
+		var bad *CodedError
+		if change.Room, change.ID, where, bad = f.posted(); change.ID == "" {
+			return nil, where, bad
+		}
+		if bad != nil {
+			return change, where, bad
+		}
+		if change.Of, bad = f.target("of"); bad != nil {
+			return change, "of", bad
+		}
+		if f.isNull("text") {
+			return change, "", nil
+		}
+		if f.value("text") == nil { // whoever forgets the text does not want to delete the message
+			return change, "text", &CodedError{Code: BadRequest, Reason: "it is missing; it is the new text, or null to delete the message"}
+		}
+		text, bad := f.string("text")
+		if bad != nil {
+			return change, "text", bad
+		}
+		text = NormalizeText(text)
+		change.Text = &text
+		return change, "", nil
 	},
 	"history": func(f fields) (Frame, string, *CodedError) {
 		room, bad := f.room()

@@ -97,7 +97,7 @@ func (s *Service) page(h wire.History) (wire.Page, error) {
 	if err != nil {
 		return page, err
 	}
-	page.First, page.Messages = bounds.First, fit(messages, h.After != nil, wire.PageBytes)
+	page.First, page.Head, page.Messages = bounds.First, bounds.Last, fit(messages, h.After != nil, wire.PageBytes)
 	switch left, k := len(page.Messages) < len(messages), len(records); {
 	case k == 0:
 	case h.After != nil:
@@ -120,6 +120,7 @@ func (s *Service) around(page *wire.Page, at wire.Time, limit int) error {
 	if err != nil {
 		return err
 	}
+	page.Head = bounds.Last // of the first read: what the second one reads is as new, or newer
 	last := target - 1
 	if len(records) > 0 {
 		last = records[len(records)-1].N

@@ -97,6 +97,7 @@ type Outcome struct {
 	DisplayName string    // of a Say: the sender's name at that time
 	Body        string    // of the record that the command added; empty if it added none
 	Renamed     []string  // senders whose name changed
+	Replaced    []Record  // rows of the room that the command has rewritten, as they are now
 	Err         *wire.CodedError
 }
 

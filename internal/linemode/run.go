@@ -209,6 +209,8 @@ func (r *runner) handle(e client.Event) error {
 		r.joined(f)
 	case wire.Message:
 		r.shown = f.N
+	case wire.Changed:
+		r.shown = max(r.shown, f.N)
 	case wire.Unknown: // of a newer server
 		r.shown = max(r.shown, f.N)
 	case wire.Gap:

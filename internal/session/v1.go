@@ -71,6 +71,8 @@ func (v v1) text(b []byte) {
 	switch f := r.Frame.(type) {
 	case wire.Say:
 		v.say(r, f)
+	case wire.Change:
+		v.refuse(r, &wire.CodedError{Code: wire.NotAllowed, Reason: "this server does not change messages"})
 	case wire.Hello:
 		v.hello(r, f, sawRequest)
 	case wire.Join:

@@ -122,6 +122,8 @@ func (s *screen) handle(frame wire.Frame) tea.Cmd {
 		return s.toRoom(f.Room, f)
 	case wire.Gap:
 		return s.toRoom(f.Room, f)
+	case wire.Changed:
+		return s.toRoom(f.Room, f)
 	case wire.Unknown:
 		return s.toRoom(f.Room, f)
 	case wire.Epoch:

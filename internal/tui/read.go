@@ -42,6 +42,14 @@ func (r *room) skipUnread(n uint64) {
 	r.read.uncounted.count++
 }
 
+// skip counts number n of the room, which is not a message.
+func (r *room) skip(n uint64) {
+	if n > r.timeline.received {
+		r.skipUnread(n)
+	}
+	r.timeline.received, r.timeline.head = max(r.timeline.received, n), max(r.timeline.head, n)
+}
+
 // newBelow is how many unread messages are below a view that is scrolled back.
 func (r *room) newBelow() uint64 {
 	if r.timeline.anchor == nil {

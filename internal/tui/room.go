@@ -65,11 +65,10 @@ func (r *room) update(msg any) tea.Cmd {
 		r.people.typing = msg.By
 	case wire.Gap:
 		r.timeline.gap(msg, r.now())
+	case wire.Changed:
+		r.skip(msg.N)
 	case wire.Unknown:
-		if msg.N > r.timeline.received {
-			r.skipUnread(msg.N)
-		}
-		r.timeline.received, r.timeline.head = max(r.timeline.received, msg.N), max(r.timeline.head, msg.N)
+		r.skip(msg.N)
 	case page:
 		return r.timeline.loaded(msg)
 	case proof:
