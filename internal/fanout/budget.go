@@ -91,7 +91,7 @@ func (b *Budget) Trim() {
 	}
 	for f := range b.openBackfills {
 		if s := f.seg.Load(); s != nil {
-			victims = append(victims, victim{backfill: f, score: s.evictionScore(now)})
+			victims = append(victims, victim{backfill: f, cost: s.cost(), score: s.evictionScore(now)})
 		}
 	}
 	heap.Init(&victims)
@@ -104,7 +104,7 @@ func (b *Budget) Trim() {
 				heap.Fix(&victims, 0)
 				continue
 			}
-		} else if b.backfillBytes.Load()-v.backfill.cost >= MinBackfill && v.backfill.drop() {
+		} else if b.backfillBytes.Load()-v.cost >= MinBackfill && v.backfill.drop() {
 			b.evicted.Add(1)
 			delete(b.openBackfills, v.backfill)
 		}
@@ -116,6 +116,7 @@ func (b *Budget) Trim() {
 type victim struct {
 	buffer   *Buffer // its oldest segment; nil: backfill
 	backfill *Backfill
+	cost     int64 // of the backfill
 	score    int64
 }
 
@@ -138,18 +139,17 @@ type Backfill struct {
 	budget  *Budget
 	first   uint64
 	last    uint64
-	cost    int64
 	seg     atomic.Pointer[Segment] // nil: evicted, or released by all holders
 	holders atomic.Int32
 }
 
 // Backfill makes a backfill of s for the given number of holders, at least one.
 func (b *Budget) Backfill(s *Segment, holders int) *Backfill {
-	f := &Backfill{budget: b, first: s.First(), last: s.Last(), cost: s.cost()}
+	f := &Backfill{budget: b, first: s.First(), last: s.Last()}
 	f.holders.Store(int32(holders))
 	s.lastRead.Store(b.tick.Load())
 	f.seg.Store(s)
-	b.backfillBytes.Add(f.cost)
+	b.backfillBytes.Add(s.cost())
 	b.mu.Lock()
 	b.openBackfills[f] = struct{}{}
 	b.mu.Unlock()
@@ -174,6 +174,22 @@ func (f *Backfill) After(n uint64, limit int) (Span, bool) {
 	return s.After(n, limit), true
 }
 
+// Released reports whether the frames are gone: all holders have released them, or the budget has evicted them.
+func (f *Backfill) Released() bool { return f.seg.Load() == nil }
+
+// Replace puts another frame in place of frame n, if the backfill holds that. Spans that were returned before keep the
+// old frame. It is called by one goroutine at a time.
+func (f *Backfill) Replace(n uint64, frame []byte) {
+	s := f.seg.Load()
+	if s == nil || n < f.first || n > f.last {
+		return
+	}
+	changed := s.withFrame(n, frame)
+	if f.seg.CompareAndSwap(s, changed) { // otherwise it is gone
+		f.budget.backfillBytes.Add(changed.cost() - s.cost())
+	}
+}
+
 // Release is called once by each holder when it is done. Spans stay valid. Release of nil does nothing.
 func (f *Backfill) Release() {
 	if f == nil || f.holders.Add(-1) > 0 {
@@ -187,9 +203,10 @@ func (f *Backfill) Release() {
 
 // drop removes the segment and reports whether it was still there.
 func (f *Backfill) drop() bool {
-	if f.seg.Swap(nil) == nil {
+	s := f.seg.Swap(nil)
+	if s == nil {
 		return false
 	}
-	f.budget.backfillBytes.Add(-f.cost)
+	f.budget.backfillBytes.Add(-s.cost())
 	return true
 }

@@ -74,6 +74,23 @@ func (b *Buffer) Prepend(s *Segment) bool {
 	return true
 }
 
+// Replace puts another frame in place of frame n, if the buffer holds that. Only the segment with the frame is copied.
+// Spans that were returned before keep the old frame. Append must not be called meanwhile.
+func (b *Buffer) Replace(n uint64, frame []byte) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	segs := *b.segs.Load()
+	i := sort.Search(len(segs), func(i int) bool { return segs[i].first > n }) - 1
+	if i < 0 || n > segs[i].Last() {
+		return
+	}
+	changed := segs[i].withFrame(n, frame)
+	segs = slices.Clone(segs)
+	before := segs[i].cost()
+	segs[i] = changed
+	b.setSegments(segs, changed.cost()-before)
+}
+
 // setSegments replaces the segments. Called with mu held.
 func (b *Buffer) setSegments(segs []*Segment, cost int64) {
 	b.segs.Store(&segs)

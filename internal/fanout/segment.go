@@ -13,8 +13,8 @@ const (
 	perFrame   = 32 // bytes for each index entry; a segment is full when either is used up
 )
 
-// A Segment holds frames with consecutive numbers, end to end. A frame without bytes is one that its readers are not sent. Its bytes never change once Add has returned. One
-// goroutine adds, any number may read.
+// A Segment holds frames with consecutive numbers, end to end. A frame without bytes is one that its readers are not
+// sent. Its bytes never change once Add has returned. One goroutine adds, any number may read.
 type Segment struct {
 	first    uint64   // number of the first frame
 	buf      []byte   // written only beyond what count covers
@@ -50,6 +50,25 @@ func (s *Segment) Add(frame []byte) bool {
 	s.ends[i] = start + uint32(len(frame))
 	s.count.Store(i + 1)
 	return true
+}
+
+// withFrame returns a copy of the segment in which frame n is another one. The copy has as much space left for Add. n is
+// at least First() and at most Last(). No frame may be added meanwhile.
+func (s *Segment) withFrame(n uint64, frame []byte) *Segment {
+	i, count := uint32(n-s.first), s.count.Load()
+	from, to, end := s.endOf(i), s.endOf(i+1), s.endOf(count)
+	longer := len(frame) - int(to-from)
+	c := &Segment{first: s.first, buf: make([]byte, len(s.buf)+longer), ends: make([]uint32, len(s.ends))}
+	k := copy(c.buf, s.buf[:from])
+	k += copy(c.buf[k:], frame)
+	copy(c.buf[k:], s.buf[to:end])
+	copy(c.ends, s.ends[:i])
+	for j := i; j < count; j++ {
+		c.ends[j] = uint32(int(s.ends[j]) + longer)
+	}
+	c.count.Store(count)
+	c.lastRead.Store(s.lastRead.Load())
+	return c
 }
 
 // First returns the number of the first frame.
@@ -103,6 +122,11 @@ func (p Span) Bytes() []byte {
 		return nil
 	}
 	return p.seg.buf[p.seg.endOf(p.from):p.seg.endOf(p.to):p.seg.endOf(p.to)]
+}
+
+// Has reports whether the span has frame n.
+func (p Span) Has(n uint64) bool {
+	return p.seg != nil && n >= p.seg.first+uint64(p.from) && n < p.seg.first+uint64(p.to)
 }
 
 // Last returns the number of the last frame; 0 if there is none.
