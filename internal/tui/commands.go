@@ -336,8 +336,13 @@ func (s *screen) copyMessage(words string) tea.Cmd {
 		s.inform("no messages here yet")
 		return nil
 	}
-	s.inform("copied %s", plural(utf8.RuneCountInString(t.items[i].text), "character", "characters"))
-	return tea.SetClipboard(client.Printable(t.items[i].text))
+	return s.copyItem(t.items[i])
+}
+
+// copyItem writes a message to the clipboard of the terminal.
+func (s *screen) copyItem(it *item) tea.Cmd {
+	s.inform("copied %s", plural(utf8.RuneCountInString(it.text), "character", "characters"))
+	return tea.SetClipboard(client.Printable(it.text))
 }
 
 // retry connects now, if there is no connection.
@@ -351,13 +356,20 @@ func (s *screen) retry() {
 
 // link shows the address of the room or of a message.
 func (s *screen) link(words string) tea.Cmd {
+	if words == "" {
+		return s.linkTo(0)
+	}
+	if n, ok := s.number(words); ok {
+		return s.linkTo(n)
+	}
+	return nil
+}
+
+// linkTo shows the address of message n, or of the room if n is 0.
+func (s *screen) linkTo(n uint64) tea.Cmd {
 	r := s.room()
 	address := s.address(r.name)
-	if words != "" {
-		n, ok := s.number(words)
-		if !ok {
-			return nil
-		}
+	if n > 0 {
 		address.Fragment = fmt.Sprintf("n%d", n)
 	}
 	s.openPanel(showPanel{panel: &panel{title: "The address of " + r.name, rows: []row{{text: []span{{text: address.String(), kind: link, href: address.String()}}}}}})
@@ -401,6 +413,9 @@ func (s *screen) helpPanel() *panel {
 	}
 	for _, c := range commands() {
 		add(s.bindings.keyOf(c.name), strings.TrimSpace("/"+c.name+" "+c.words), c.help)
+	}
+	for _, a := range messageActions() {
+		add(a.key, "", a.help)
 	}
 	add("Up, Down", "", "your earlier messages")
 	add("Ctrl-A E B F", "", "begin, end, back, forward; Alt-B, Alt-F by words")

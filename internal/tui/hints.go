@@ -43,6 +43,8 @@ func (s *screen) currentHints() (all hints) {
 	case s.panel != nil:
 		all.add("PgUp PgDn", "scroll")
 		all.add("Esc", "close")
+	case s.selecting():
+		s.selectionHints(&all, s.room().timeline.selectedItem())
 	case c.searching:
 		all.add("Ctrl-R", "one before")
 		all.add("Enter", "take it")
@@ -119,6 +121,9 @@ func (s *screen) readingHints(all *hints) {
 	}
 	all.add(s.bindings.keyOf("help")+" or /help", "keys")
 	all.add("Ctrl-D", "leave")
+	if t.count() > 0 {
+		all.add(s.bindings.keyOf("select"), "select")
+	}
 }
 
 func (s *screen) keysRow() string { return " " + s.hints() }

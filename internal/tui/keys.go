@@ -27,6 +27,7 @@ func actions() []action {
 		{"down", []string{"shift+down", "ctrl+down"}, "a line down", func(s *screen) tea.Cmd { return s.room().timeline.move(1) }},
 		{"newest", []string{"ctrl+end", "alt+>"}, "the newest message; so does End while you look back", func(s *screen) tea.Cmd { return s.room().timeline.end() }},
 		{"new", []string{"alt+u"}, "the first unread message", func(s *screen) tea.Cmd { return s.room().timeline.toDivider() }},
+		{"select", []string{"alt+v"}, "select a message, to copy it or its link", (*screen).selectMessage},
 		{"more", []string{"alt+e"}, "show long messages in full, or fold them", func(s *screen) tea.Cmd { s.room().timeline.toggleFolds(); return nil }},
 		{"recall", []string{"ctrl+r"}, "search your messages", (*screen).startSearch},
 		{"redraw", []string{"ctrl+l"}, "redraw the screen", func(*screen) tea.Cmd { return tea.ClearScreen }},
@@ -34,8 +35,8 @@ func actions() []action {
 	}
 }
 
-// key takes a key. Whatever is open comes first: the question, the panel, the search, the commands. Then come the keys
-// of the screen. What is left is for the editor.
+// key takes a key. Whatever is open comes first: the question, the panel, the selection, the search, the commands. Then
+// come the keys of the screen. What is left is for the editor.
 func (s *screen) key(msg tea.KeyPressMsg) tea.Cmd {
 	key := pressed(msg.Key())
 	if key != "ctrl+c" && key != "ctrl+d" {
@@ -47,6 +48,11 @@ func (s *screen) key(msg tea.KeyPressMsg) tea.Cmd {
 	}
 	if s.panel != nil && s.panelKey(key) {
 		return nil
+	}
+	if s.selecting() {
+		if cmd, ok := s.selectionKey(key, msg.Text); ok {
+			return cmd
+		}
 	}
 	if s.composer.openKey(key, msg.Text) {
 		return nil

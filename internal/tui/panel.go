@@ -134,8 +134,7 @@ func (p *panel) view(height int, b *style) []string {
 			row++
 		}
 		if p.pick != nil && row-1 == p.chosen {
-			text, w := fit(flat(p.lines[i]), b.width, b.method)
-			lines = append(lines, b.chosen.Styled(text+strings.Repeat(" ", b.width-w)))
+			lines = append(lines, b.highlighted(flat(p.lines[i])))
 		} else {
 			lines = append(lines, b.paint(p.lines[i], p.rows[row-1].senderID))
 		}

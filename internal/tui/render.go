@@ -30,6 +30,7 @@ type renderKey struct {
 	divider  bool
 	heading  int8 // what stands above everything
 	isTarget bool
+	selected bool
 	expanded bool
 	state    client.State
 }
@@ -92,7 +93,8 @@ func (b *style) clock() int {
 // block returns the lines of the i-th item, with what stands before it.
 func (t *timeline) block(i int) *rendered {
 	it, b := t.itemAt(i), t.style
-	s := renderKey{style: b, state: it.state, expanded: it.expanded, isTarget: t.jumpTarget != 0 && it.n == t.jumpTarget && i < len(t.items)}
+	s := renderKey{style: b, state: it.state, expanded: it.expanded, isTarget: t.jumpTarget != 0 && it.n == t.jumpTarget && i < len(t.items),
+		selected: t.selected != 0 && it.n == t.selected && i < len(t.items) && !it.note}
 	said := i - 1 // the last message before it: a note has no day
 	for said >= 0 && t.itemAt(said).note {
 		said--
@@ -171,8 +173,19 @@ func (t *timeline) render(it *item, s renderKey) rendered {
 		lines, from = append(lines[:foldLines:foldLines], b.foldLine(over)), from[:foldLines+1]
 		d.folded = true
 	}
+	if s.selected {
+		for i, line := range lines {
+			lines[i] = b.highlighted(ansi.Strip(line))
+		}
+	}
 	d.lines, d.charsBefore = append(d.lines, lines...), from
 	return d
+}
+
+// highlighted is a line that is selected, over the whole width.
+func (b *style) highlighted(line string) string {
+	line, w := fit(line, b.width, b.method)
+	return b.chosen.Styled(line + strings.Repeat(" ", b.width-w))
 }
 
 // foldLine stands below the lines that are shown of a long message.

@@ -179,7 +179,7 @@ func (s *screen) route(msg tea.Msg) tea.Cmd {
 		return s.key(msg)
 	case tea.PasteMsg:
 		if s.composer.paste(msg.Content) {
-			s.panel = nil
+			s.panel, s.room().timeline.selected = nil, 0
 		}
 	case tea.MouseWheelMsg:
 		return s.wheelTurned(msg)
@@ -261,7 +261,7 @@ func (s *screen) show(i int) tea.Cmd {
 	if r.allRead() {
 		r.timeline.unreadDivider = false // it is new no more
 	}
-	r.timeline.jumpTarget = 0
+	r.timeline.jumpTarget, r.timeline.selected = 0, 0
 	s.rooms.switchTo(i)
 	s.panel, s.composer.completion = nil, nil
 	s.room().timeline.setRows(s.messageRows())

@@ -237,7 +237,7 @@ func TestPlain(t *testing.T) {
 
 // TestKeys: they can be chosen.
 func TestKeys(t *testing.T) {
-	st := newHarness(t, 80, 26, func(c *Config, _ *fakeChat) { c.Keys = []string{"who=alt+q", "next=ctrl+o"} })
+	st := newHarness(t, 80, 40, func(c *Config, _ *fakeChat) { c.Keys = []string{"who=alt+q", "next=ctrl+o"} })
 	st.welcome("anna", 0)
 	st.press("alt+q")
 	st.asked("who lobby")

@@ -44,6 +44,7 @@ type timeline struct {
 	beforeResize scrollPos // before the view became so high that it shows everything up to the end
 	reading      reading   // at the top of the view
 	jumpTarget   uint64    // the message that is marked as the one jumped to
+	selected     uint64    // the message that keys act on; 0: none
 	jumpTargetAt uint64    // where the view goes once the room is joined; 0: to the end
 	pendingJump  bool      // somebody asked for that message; otherwise it is the position of an earlier run
 }

@@ -77,7 +77,7 @@ func (s *screen) View() (v tea.View) {
 	if s.Title {
 		v.WindowTitle = s.rooms.title()
 	}
-	if s.composer.question == nil && s.panel == nil {
+	if s.composer.question == nil && s.panel == nil && !s.selecting() {
 		v.Cursor = cursor
 	}
 	return v
@@ -100,7 +100,7 @@ func (s *screen) middle(height int) []string {
 	} else {
 		rows = append(make([]string, max(height-len(rows), 0)), rows...)
 	}
-	if fit := s.composer.matches(); len(fit) > 0 && s.composer.question == nil {
+	if fit := s.composer.matches(); len(fit) > 0 && s.composer.question == nil && !s.selecting() {
 		over := s.composer.paletteView(fit, max(min(len(fit), height-1, 12), 1))
 		if r.timeline.anchor == nil {
 			rows = rows[len(over):] // the end stays in sight
@@ -186,6 +186,9 @@ func (s *screen) ruleText() (string, ansi.Style) {
 		return s.status.notice, s.style.textStyles[bad]
 	case s.status.notice != "":
 		return s.status.notice, s.style.textStyles[plain]
+	}
+	if s.selecting() {
+		return s.style.describe(r.timeline.selectedItem()), s.style.textStyles[plain]
 	}
 	if r.lines.active() {
 		return r.lines.progress(), s.style.textStyles[plain]

@@ -75,6 +75,9 @@ func (t *timeline) receive(it *item) {
 		if held {
 			t.anchor = it
 		}
+		if t.anchor == nil {
+			t.showSelected()
+		}
 		t.trim()
 	}
 }
@@ -145,7 +148,7 @@ func (t *timeline) stopLoading() {
 // replace makes items the window.
 func (t *timeline) replace(items []*item, attached bool) {
 	t.stopLoading()
-	t.items, t.bytes, t.attached, t.anchor = items, 0, attached, nil
+	t.items, t.bytes, t.attached, t.anchor, t.selected = items, 0, attached, nil, 0
 	for _, it := range items {
 		t.bytes += len(it.text)
 	}

@@ -1,0 +1,218 @@
+package tui
+
+import (
+	"fmt"
+	"slices"
+
+	tea "charm.land/bubbletea/v2"
+)
+
+// While a message is selected, keys act on it instead of writing: they select another one, or do one of messageActions.
+
+// messageAction is what a key does with the selected message. The selection ends before that.
+type messageAction struct {
+	key  string                         // one that writes a character
+	hint string                         // what it does, beside the key
+	help string                         // the same, in a sentence
+	fits func(s *screen, it *item) bool // nil: with every message
+	do   func(s *screen, it *item) tea.Cmd
+}
+
+// messageActions are all, in the order in which they are offered.
+func messageActions() []messageAction {
+	return []messageAction{
+		{"c", "copy", "copy the selected message", func(s *screen, _ *item) bool { return s.Clipboard }, (*screen).copyItem},
+		{"l", "link", "show the address of the selected message", func(s *screen, _ *item) bool { return !s.chat.Plain() }, func(s *screen, it *item) tea.Cmd { return s.linkTo(it.n) }},
+	}
+}
+
+// selecting reports whether a message is selected.
+func (s *screen) selecting() bool { return s.room().timeline.selectedItem() != nil }
+
+// actionsFor are those that can be done with a message.
+func (s *screen) actionsFor(it *item) []messageAction {
+	return slices.DeleteFunc(messageActions(), func(a messageAction) bool { return a.fits != nil && !a.fits(s, it) })
+}
+
+// selectMessage begins the selection.
+func (s *screen) selectMessage() tea.Cmd {
+	if !s.room().timeline.selectInView() {
+		s.inform("no messages here yet")
+	}
+	return nil
+}
+
+// selectionKey takes a key while a message is selected, and reports whether it was for the selection. Keys that write a
+// character always are: nothing is to be posted by mistake. Any other key ends the selection and does what it does.
+func (s *screen) selectionKey(key, text string) (tea.Cmd, bool) {
+	t := &s.room().timeline
+	it := t.selectedItem()
+	page := max(s.messageRows()-1, 1)
+	switch key {
+	case "up", "k", "ctrl+p":
+		return t.moveSelection(-1), true
+	case "down", "j", "ctrl+n":
+		return t.moveSelection(1), true
+	case "pgup":
+		return t.scrollSelection(-page), true
+	case "pgdown":
+		return t.scrollSelection(page), true
+	case "home", "g":
+		return t.moveSelection(-len(t.items)), true
+	case "end", "G":
+		return t.moveSelection(len(t.items)), true
+	case "enter":
+		it.expanded = it.rendered.folded
+		t.showSelected()
+		return t.fill(), true
+	case "esc", "q", "ctrl+c":
+		t.selected = 0
+		return nil, true
+	}
+	for _, a := range s.actionsFor(it) {
+		if a.key == key {
+			t.selected = 0
+			return a.do(s, it), true
+		}
+	}
+	if text != "" {
+		s.inform("Esc goes back")
+		return nil, true
+	}
+	t.selected = 0
+	return nil, false
+}
+
+// selectionHints are the keys of the selection.
+func (s *screen) selectionHints(all *hints, it *item) {
+	all.add("Up Down", "choose")
+	all.add("Esc", "back")
+	for _, a := range s.actionsFor(it) {
+		all.add(a.key, a.hint)
+	}
+	if it.rendered.folded {
+		all.add("Enter", "show in full")
+	} else if it.expanded {
+		all.add("Enter", "fold")
+	}
+}
+
+// describe says which message it is.
+func (b *style) describe(it *item) string {
+	at := it.at.In(b.zone)
+	return fmt.Sprintf("message %s · %s", thousands(it.n), at.Format(b.formats.moment))
+}
+
+// selectedItem is the message that is selected; nil: there is no selection.
+func (t *timeline) selectedItem() *item {
+	if t.selected == 0 {
+		return nil
+	}
+	if i, found := t.find(t.selected); found {
+		return t.items[i]
+	}
+	return nil
+}
+
+// selectInView selects the message that was jumped to, or the last one that is wholly in view. It reports whether there
+// is one.
+func (t *timeline) selectInView() bool {
+	first, last := t.inView()
+	if i, found := t.find(t.jumpTarget); found && first <= i && i <= last {
+		last = i
+	}
+	for i := last; i >= 0; i-- {
+		if !t.items[i].note {
+			t.selected, t.jumpTarget = t.items[i].n, 0
+			t.showSelected()
+			return true
+		}
+	}
+	return false
+}
+
+// inView are the first and the last message of the window that are wholly in view. If there are none, both are the message
+// at the top. last is -1 if the window is empty.
+func (t *timeline) inView() (first, last int) {
+	if len(t.items) == 0 {
+		return 0, -1
+	}
+	i, off := t.topOf()
+	if i = min(i, len(t.items)-1); off > t.block(i).headLines && i+1 < len(t.items) && len(t.block(i).lines)-off+len(t.block(i+1).lines) <= t.viewRows {
+		off -= len(t.block(i).lines)
+		i++
+	}
+	first = i
+	for rest := t.viewRows + off; i < len(t.items); i++ {
+		if rest -= len(t.block(i).lines); rest < 0 {
+			break
+		}
+	}
+	return first, max(i-1, first)
+}
+
+// moveSelection selects the message that is so many before or after the selected one, or the last in that direction. At
+// the ends of the window more is fetched.
+func (t *timeline) moveSelection(step int) tea.Cmd {
+	i, found := t.find(t.selected)
+	if !found {
+		return nil
+	}
+	direction, chosen := 1, i
+	if step < 0 {
+		direction, step = -1, -step
+	}
+	for i += direction; i >= 0 && i < len(t.items) && step > 0; i += direction {
+		if !t.items[i].note {
+			chosen = i
+			step--
+		}
+	}
+	t.selected = t.items[chosen].n
+	t.showSelected()
+	return t.fill()
+}
+
+// scrollSelection scrolls by lines. A selected message that leaves the view gives way to the next one that is in it. Where
+// nothing is left to scroll, the last one in that direction is selected.
+func (t *timeline) scrollSelection(lines int) tea.Cmd {
+	top, off := t.topOf()
+	t.scroll(lines)
+	if i, o := t.topOf(); i == top && o == off {
+		return t.moveSelection(len(t.items) * lines)
+	}
+	first, last := t.inView()
+	i, _ := t.find(t.selected)
+	for i = min(max(i, first), last); i < last && t.items[i].note; i++ {
+	}
+	if !t.items[i].note {
+		t.selected = t.items[i].n
+	}
+	return t.fill()
+}
+
+// showSelected scrolls so that the selected message is in view, its beginning at least.
+func (t *timeline) showSelected() {
+	i, found := t.find(t.selected)
+	if !found {
+		return
+	}
+	d := t.block(i)
+	top, off := t.topOf()
+	if i < top || i == top && off > d.headLines {
+		t.moveTo(i, 0)
+		return
+	}
+	text := len(d.lines) - d.headLines
+	above := d.headLines - off // lines of the view above the text
+	for j := top; j < i && above < t.viewRows; j++ {
+		above += len(t.block(j).lines)
+	}
+	if above+text <= t.viewRows || above <= 0 {
+		return
+	}
+	t.moveTo(i, 0)
+	if rest := t.viewRows - text; t.anchor != nil && rest > 0 {
+		t.scroll(-rest)
+	}
+}
