@@ -59,7 +59,7 @@ type Config struct {
 	AllowOrigins       []string       // origins of other websites that may connect, for example https://example.org
 	TLS                TLS            // the zero value: no encryption
 	TrustProxies       []netip.Prefix // proxies whose X-Forwarded-For is trusted
-	Origin             string         // URL, without a path, by which other machines reach the server; empty: they cannot, or it is unknown
+	Origin             func() string  // URL, without a path, by which other machines reach the server now; empty: they cannot, or it is unknown; nil: the same
 	Port               int            // port of the listener that Serve will get, for addresses shown to users; 0: unknown
 	SSH                bool           // enable the transport SSH
 	SSHKeysOnly        bool           // accept only SSH clients with a key

@@ -31,6 +31,11 @@ func (c *Config) address(local netip.Addr) *url.URL {
 	if len(c.AllowHosts) > 0 && len(c.TrustProxies) > 0 { // it is the name of the proxy
 		return &url.URL{Scheme: "https", Host: host}
 	}
+	if local.IsLoopback() && len(c.AllowHosts) == 0 && c.Origin != nil { // others cannot use that address
+		if u, err := url.Parse(c.Origin()); err == nil && u.Host != "" {
+			return u
+		}
+	}
 	u := &url.URL{Scheme: "http", Host: net.JoinHostPort(host, strconv.Itoa(c.Port))}
 	defaultPort := 80
 	if c.TLS.Cert != "" {

@@ -113,8 +113,11 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 	addr := listeners[server.HTTP].Addr().(*net.TCPAddr)
 	cfg.Port = addr.Port
 	self := reachOf(addr, cfg.TLS)
-	if !self.loopback {
-		cfg.Origin = self.origin()
+	cfg.Origin = func() string { // looked up each time: a laptop changes networks
+		if r := reachOf(addr, cfg.TLS); r.host != "localhost" {
+			return r.origin()
+		}
+		return ""
 	}
 	s, err := server.New(cfg)
 	if err != nil {

@@ -83,8 +83,10 @@ func (w *web) self(r *http.Request) string {
 func (w *web) reachable(r *http.Request, self string) string {
 	name := origin.Hostname(r.Host)
 	addr, _ := netip.ParseAddr(name)
-	if w.Origin != "" && (name == "localhost" || addr.IsLoopback()) {
-		return w.Origin
+	if w.Origin != nil && (name == "localhost" || addr.IsLoopback()) {
+		if o := w.Origin(); o != "" {
+			return o
+		}
 	}
 	return self
 }

@@ -44,7 +44,7 @@ type Config struct {
 	Ready func() error
 
 	Hosts        []string       // host names of the server, besides localhost and IP addresses
-	Origin       string         // URL, without a path, by which other machines reach the server; empty: they cannot
+	Origin       func() string  // URL, without a path, by which other machines reach the server now; empty: they cannot; nil: the same
 	AllowOrigins []string       // origins of other pages that may connect
 	TrustProxies []netip.Prefix // proxies whose forwarding headers are trusted
 

@@ -112,7 +112,7 @@ func TestReachable(t *testing.T) {
 		{"chat.example.org", "http://192.0.2.1:2000", "self"},
 		{"localhost:2000", "", "self"},
 	} {
-		w := &web{Config: Config{Origin: c.configured}}
+		w := &web{Config: Config{Origin: func() string { return c.configured }}}
 		if got := w.reachable(&http.Request{Host: c.host}, "self"); got != c.want {
 			t.Errorf("%s with %q: %s, want %s", c.host, c.configured, got, c.want)
 		}

@@ -75,7 +75,7 @@ func TestShareLocalhost(t *testing.T) {
 	b.checkAccessibility("share on localhost")
 	b.screenshot("first-share-localhost")
 
-	srv = startServer(t, func(c *server.Config) { c.Origin = "http://192.168.7.4:2000" })
+	srv = startServer(t, func(c *server.Config) { c.Origin = func() string { return "http://192.168.7.4:2000" } })
 	for _, device := range []struct {
 		name    string
 		emulate action
