@@ -111,7 +111,7 @@ func (b *bench) rehearseWith(ctx context.Context, c *candidate, length time.Dura
 		return nil, failed
 	}
 	bad := json.Unmarshal(out.Bytes(), &r.Report)
-	if bad == nil && !c.v1 && r.Lost == 0 && r.Doubled == 0 && err != nil {
+	if bad == nil && !c.v1 && r.Lost == 0 && r.Duplicated == 0 && err != nil {
 		fmt.Fprintf(b.progress, "  %d deliveries were out of order, which this server does not rule out\n", r.OutOfOrder)
 		err = nil
 	}

@@ -87,7 +87,7 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 	plain, v1 := dial("/"), dial("/", wire.Protocol)
-	gone := dial("/")
+	disconnected := dial("/")
 	for _, text := range []string{"one", "two", "a\x01b"} {
 		plain.Write(ctx, websocket.MessageText, []byte(text))
 	}
@@ -99,7 +99,7 @@ func TestMetrics(t *testing.T) {
 		v1.Write(ctx, websocket.MessageText, []byte(f))
 	}
 	await(v1, `"bad_frame"`)
-	gone.Close(websocket.StatusNormalClosure, "")
+	disconnected.Close(websocket.StatusNormalClosure, "")
 	if resp, err := http.Post(web.URL+"/api/v1/rooms/lobby/messages", "text/html", nil); err != nil || resp.StatusCode != 415 {
 		t.Fatal(resp, err)
 	} else {
@@ -182,7 +182,7 @@ func TestDocumentedMetricsExist(t *testing.T) {
 }
 
 // Web pages have no access to the port for the operator's tools, and profiles are not on it at all.
-func TestAdminIsNotForPages(t *testing.T) {
+func TestAdminRefusesPages(t *testing.T) {
 	s, _ := talking(t)
 	s.cfg.AllowHosts = []string{"chat.example.org"}
 	admin := s.Admin()

@@ -67,7 +67,7 @@ func BenchmarkUnderAttack(b *testing.B) {
 					for range periods {
 						s, stop := defaults(b, kind)
 						calm = append(calm, honest(b, s, nil))
-						assailed = append(assailed, honest(b, s, func(ctx context.Context) { assail(ctx, s, attack.deflate, attack.frame, &frames) }))
+						assailed = append(assailed, honest(b, s, func(ctx context.Context) { flood(ctx, s, attack.deflate, attack.frame, &frames) }))
 						stop() // what attackers leave behind would be worked on in the next calm period
 					}
 					for _, p := range []int{50, 99} {
@@ -145,13 +145,13 @@ func honest(b *testing.B, url string, meanwhile func(context.Context)) []time.Du
 			for j := range 6 {
 				began, text := time.Now(), fmt.Sprintf("hello %d of %d", j, i)
 				c.Write(ctx, websocket.MessageText, []byte(text))
-				for heard := ""; heard != text; {
+				for received := ""; received != text; {
 					_, got, err := c.Read(ctx)
 					if err != nil {
 						b.Error(err)
 						return
 					}
-					heard = string(got)
+					received = string(got)
 				}
 				mu.Lock()
 				waits = append(waits, time.Since(began))
@@ -167,9 +167,9 @@ func honest(b *testing.B, url string, meanwhile func(context.Context)) []time.Du
 	return waits
 }
 
-// assail sends a frame again and again over eight connections from one address, until ctx ends. taken counts those that
+// flood sends a frame again and again over eight connections from one address, until ctx ends. taken counts those that
 // the server's system took.
-func assail(ctx context.Context, url string, deflate bool, frame []byte, taken *atomic.Int64) {
+func flood(ctx context.Context, url string, deflate bool, frame []byte, taken *atomic.Int64) {
 	many := bytes.Repeat(frame, max(1, 16<<10/len(frame)))
 	var all sync.WaitGroup
 	for range 8 {

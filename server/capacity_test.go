@@ -35,7 +35,7 @@ func TestCrowded(t *testing.T) {
 }
 
 // Sessions and other connections have their descriptors from one purse.
-func TestConnectionsHaveOneCap(t *testing.T) {
+func TestConnectionLimit(t *testing.T) {
 	const most = 70 // and 64 more are told that there is no room
 	s := serve(t, func(c *server.Config) { c.MaxConns = most })
 	address := strings.TrimPrefix(s.url, "ws://")
@@ -57,8 +57,8 @@ func TestConnectionsHaveOneCap(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer more.Close()
-	if told := ended(t, more); !strings.HasPrefix(told, "HTTP/1.1 503 ") {
-		t.Errorf("one connection too many is told %q", told)
+	if received := ended(t, more); !strings.HasPrefix(received, "HTTP/1.1 503 ") {
+		t.Errorf("one connection too many is told %q", received)
 	}
 	last := idle[len(idle)-1]
 	last.SetDeadline(time.Now().Add(10 * time.Second))
@@ -110,14 +110,14 @@ func TestLimitsAreSettable(t *testing.T) {
 	plain.say("0123456789")
 	plain.expect("0123456789")
 	plain.say("0123456789x")
-	if got := plain.hear(); !strings.HasPrefix(got, "! ") || !strings.Contains(got, "at most 10") {
+	if got := plain.receive(); !strings.HasPrefix(got, "! ") || !strings.Contains(got, "at most 10") {
 		t.Errorf("a text too long is answered by %q", got)
 	}
 	if resp, body := call(t, http.MethodPost, web.URL+"/api/v1/rooms/lobby/messages", "0123456789x"); resp.StatusCode != 413 {
 		t.Errorf("a text too long, posted: %d %s", resp.StatusCode, body)
 	}
 	v1 := dial(t, web.URL, wire.Protocol)
-	if got := v1.hear(); !strings.Contains(got, `"limits":{"text":10,"frame":1468,`) || !strings.Contains(got, `"rooms":2`) {
+	if got := v1.receive(); !strings.Contains(got, `"limits":{"text":10,"frame":1468,`) || !strings.Contains(got, `"rooms":2`) {
 		t.Errorf("the welcome has %s", got)
 	}
 	for _, room := range []string{"a", "b"} {
@@ -146,7 +146,7 @@ func TestLimitsAreSettable(t *testing.T) {
 func (p *peer) until(want string) string {
 	p.t.Helper()
 	for {
-		if got := p.hear(); strings.Contains(got, want) {
+		if got := p.receive(); strings.Contains(got, want) {
 			return got
 		}
 	}
@@ -156,7 +156,7 @@ func (p *peer) until(want string) string {
 func TestCrowdedAtOnce(t *testing.T) {
 	const most, come = 20, 80
 	s := serve(t, func(c *server.Config) { c.MaxConns = most })
-	var in, told, other atomic.Int32
+	var in, received, other atomic.Int32
 	var coming sync.WaitGroup
 	for range come {
 		coming.Go(func() {
@@ -168,19 +168,19 @@ func TestCrowdedAtOnce(t *testing.T) {
 				c.Read(t.Context())
 				<-t.Context().Done()
 			case r != nil && r.StatusCode == http.StatusServiceUnavailable:
-				told.Add(1)
+				received.Add(1)
 			default:
 				other.Add(1)
 			}
 		})
 	}
 	t.Cleanup(coming.Wait) // when their context has ended
-	for end := time.Now().Add(20 * time.Second); in.Load()+told.Load()+other.Load() < come; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(20 * time.Second); in.Load()+received.Load()+other.Load() < come; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			break
 		}
 	}
-	if in.Load() != most || told.Load() != come-most {
-		t.Errorf("%d are in, %d were told, %d got something else", in.Load(), told.Load(), other.Load())
+	if in.Load() != most || received.Load() != come-most {
+		t.Errorf("%d are in, %d were told, %d got something else", in.Load(), received.Load(), other.Load())
 	}
 }

@@ -76,7 +76,7 @@ func fetch(t *testing.T, url string) (int, string) {
 	return resp.StatusCode, body
 }
 
-// Whoever waits for what is damaged is told so, at every door, and hears all that comes before it; nothing more is
+// A reader that reaches damaged records is told so on every transport, after all records before them; nothing more is
 // acknowledged into it, and the other room is read as ever.
 func TestDamage(t *testing.T) {
 	t.Parallel()
@@ -91,13 +91,13 @@ func TestDamage(t *testing.T) {
 			last := 190
 			v1.say(string(wire.Append(nil, wire.Join{Room: "den", Last: &last})))
 			v1.say(string(wire.Append(nil, wire.Join{Room: "lobby", Last: &last})))
-			told := frame[wire.Error](v1)
-			if told.Code != wire.Unavailable || !strings.Contains(told.Reason, "room den") {
-				t.Errorf("ramai.v1 is told %+v", told)
+			received := frame[wire.Error](v1)
+			if received.Code != wire.Unavailable || !strings.Contains(received.Reason, "room den") {
+				t.Errorf("ramai.v1 is told %+v", received)
 			}
 			plain := dial(t, s.url+"/r/den?last=100")
 			for {
-				got := plain.hear()
+				got := plain.receive()
 				if notice, ok := strings.CutPrefix(got, wire.NoticePrefix); ok {
 					if !strings.Contains(notice, "room den") {
 						t.Errorf("the plain client receives %q", got)
@@ -118,7 +118,7 @@ func TestDamage(t *testing.T) {
 					if _, ok := f.(wire.Joined); ok {
 						continue
 					}
-					if told, ok := f.(wire.Error); !ok || told.Code != wire.Unavailable {
+					if received, ok := f.(wire.Error); !ok || received.Code != wire.Unavailable {
 						t.Errorf("a stream of %s hears %+v (%v)", accept, f, stream.lines.Err())
 					}
 					break
@@ -151,7 +151,7 @@ func TestDamage(t *testing.T) {
 }
 
 // The folder goes while the server runs: what is said then is not acknowledged.
-func TestFolderGoes(t *testing.T) {
+func TestFolderRemoved(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	cfg := server.Defaults()
 	cfg.Data, cfg.Logger, cfg.Quiet, cfg.Rate = dir, discard, true, 0

@@ -32,9 +32,9 @@ func copyFiles(t *testing.T, from, to string) {
 	}
 }
 
-// TestSetBack: a machine is set back to a snapshot, and goes on. Whoever has heard what was said after the snapshot is told
+// TestRestoredSnapshot: a machine is set back to a snapshot, and goes on. Whoever has heard what was said after the snapshot is told
 // that it is of another history, whichever way it comes back; whoever has not goes on where it was.
-func TestSetBack(t *testing.T) {
+func TestRestoredSnapshot(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	data, copied := filepath.Join(dir, "data"), filepath.Join(dir, "copy")
@@ -54,7 +54,7 @@ func TestSetBack(t *testing.T) {
 		<-s.done
 	}
 	// heard joins over ramai.v1, and returns the position after the newest message.
-	heard := func() wire.Position {
+	received := func() wire.Position {
 		p := dial(t, s.url, wire.Protocol)
 		p.say(`{"type":"join","room":"lobby"}`)
 		j := frame[wire.Joined](p)
@@ -64,14 +64,14 @@ func TestSetBack(t *testing.T) {
 	say("early", 1, 5)
 	stop()
 	start()
-	early := heard() // the snapshot is taken while this epoch lasts
+	early := received() // the snapshot is taken while this epoch lasts
 	copyFiles(t, data, copied)
 	say("lost", 6, 10)
-	same := heard()
+	same := received()
 	stop()
 	start()
 	say("lost", 11, 11)
-	later := heard()
+	later := received()
 	ears := listen(t, base, "lobby", "?last=1")
 	ears.expect("lost 11")
 	stop()
@@ -85,7 +85,7 @@ func TestSetBack(t *testing.T) {
 	say("lost", 10, 10)
 	say("other", 7, 12)
 
-	now := heard()
+	now := received()
 	for name, c := range map[string]struct {
 		p     wire.Position
 		reset bool

@@ -18,7 +18,7 @@ import (
 
 // Fast plain clients, faster than the rates allow, who hang up at once: with a close frame and without, with
 // and without having read what was for them. All that they sent is said, in their order.
-func TestFastSendersHangUp(t *testing.T) {
+func TestFastSendersDisconnect(t *testing.T) {
 	t.Parallel()
 	const senders, lines = 25, 100
 	overReactors(t, func(t *testing.T, kind server.IOMode) {
@@ -29,26 +29,26 @@ func TestFastSendersHangUp(t *testing.T) {
 		for i := range senders {
 			for _, how := range []string{"gone", "closing", "closed"} {
 				sending.Go(func() {
-					if err := hangUp(s.url, how, fmt.Sprintf("%s %d:", how, i), lines); err != nil {
+					if err := postAndDisconnect(s.url, how, fmt.Sprintf("%s %d:", how, i), lines); err != nil {
 						t.Errorf("%s %d: %v", how, i, err)
 					}
 				})
 			}
 		}
-		heard := make(map[string]int)
+		received := make(map[string]int)
 		for range 3 * senders * lines {
-			who, line, _ := strings.Cut(other.hear(), ":")
-			if heard[who]++; line != fmt.Sprint(heard[who]) {
-				t.Fatalf("%s: line %s is heard, want %d", who, line, heard[who])
+			who, line, _ := strings.Cut(other.receive(), ":")
+			if received[who]++; line != fmt.Sprint(received[who]) {
+				t.Fatalf("%s: line %s is heard, want %d", who, line, received[who])
 			}
 		}
 		sending.Wait()
 	})
 }
 
-// hangUp says lines in one write and ends the connection: without a word (gone), behind a close frame (closing), or when
+// postAndDisconnect says lines in one write and ends the connection: without a word (gone), behind a close frame (closing), or when
 // that is answered (closed); then the echo of all has come before the answer.
-func hangUp(url, how, who string, lines int) error {
+func postAndDisconnect(url, how, who string, lines int) error {
 	nc, early, _, err := ws.Dial(context.Background(), url)
 	if err != nil {
 		return err

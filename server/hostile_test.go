@@ -378,12 +378,12 @@ func TestHostile(t *testing.T) {
 	honest := dial(t, s.url)
 	honest.expect(wire.Greeting)
 	said := 0
-	talk := func() {
+	post := func() {
 		said++
 		honest.say(fmt.Sprint("honest ", said))
 		honest.expect(fmt.Sprint("honest ", said))
 	}
-	talk()
+	post()
 	http.DefaultClient.CloseIdleConnections()
 	goroutines, descriptors, memory := runtime.NumGoroutine(), openFiles(t), heap()
 	var all, slow sync.WaitGroup
@@ -410,12 +410,12 @@ func TestHostile(t *testing.T) {
 				})
 			}
 		}
-		talk()
+		post()
 		all.Wait()
-		talk()
+		post()
 	}
 	slow.Wait()
-	talk()
+	post()
 	if _, body, _ := get(t, "http://"+address+"/api/v1/rooms/lobby/messages?limit=500"); strings.Count(body, `"n":`) != said {
 		t.Errorf("the honest client posted %d messages, but the history is %s", said, body)
 	}

@@ -161,7 +161,7 @@ func like(want, got any) bool {
 }
 
 // Who is here more than once is told everywhere of another name; where it was asked for, once.
-func TestRenamedElsewhere(t *testing.T) {
+func TestRenamedOnOtherConnection(t *testing.T) {
 	t.Parallel()
 	s := serve(t, nil)
 	a, b := dial(t, s.url, wire.Protocol), dial(t, s.url, wire.Protocol)

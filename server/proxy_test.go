@@ -44,7 +44,7 @@ func TestBehindNginx(t *testing.T) {
 	if _, b, err := chat.Read(idle); idle.Err() == nil {
 		t.Fatalf("an idle connection: %q, %v", b, err)
 	}
-	sayOver(t, over, "still here")
+	postOver(t, over, "still here")
 	events.expect("still here")
 }
 
@@ -80,7 +80,7 @@ func behind(t *testing.T, name string, change ...string) (*peer, http.RoundTripp
 	chat.say("at once")
 	chat.expect("at once")
 	events.expect("at once")
-	sayOver(t, over, "by POST")
+	postOver(t, over, "by POST")
 	chat.expect("by POST")
 	events.expect("by POST")
 	if !strings.Contains(log.String(), "127.0.0.9:0") {
@@ -101,8 +101,8 @@ func behind(t *testing.T, name string, change ...string) (*peer, http.RoundTripp
 	return chat, over
 }
 
-// sayOver posts a text into the lobby behind a proxy.
-func sayOver(t *testing.T, over http.RoundTripper, text string) {
+// postOver posts a text into the lobby behind a proxy.
+func postOver(t *testing.T, over http.RoundTripper, text string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://chat.example.org/api/v1/rooms/lobby/messages", strings.NewReader(text))
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"ramai/internal/eventlog"
 )
 
-// sweeping is a server in memory whose clock a test sets, and a sweeper of its own that the test steps.
-type sweeping struct {
+// sweepHarness is a server in memory whose clock a test sets, and a sweeper of its own that the test steps.
+type sweepHarness struct {
 	*Server
 	t       *testing.T
 	clockMu sync.Mutex
@@ -24,9 +24,9 @@ type sweeping struct {
 	ids     int
 }
 
-func newSweeping(t *testing.T, keep string) *sweeping {
+func newSweepHarness(t *testing.T, keep string) *sweepHarness {
 	t.Helper()
-	s := &sweeping{t: t, current: time.Date(2026, 11, 2, 3, 4, 5, 0, time.UTC)}
+	s := &sweepHarness{t: t, current: time.Date(2026, 11, 2, 3, 4, 5, 0, time.UTC)}
 	cfg := Defaults()
 	cfg.InMemory, cfg.Logger, cfg.Quiet = true, slog.New(slog.DiscardHandler), true
 	cfg.noMaintenance = true
@@ -41,7 +41,7 @@ func newSweeping(t *testing.T, keep string) *sweeping {
 }
 
 // start is a start of the server, as far as sweeps go.
-func (s *sweeping) start(keep string) {
+func (s *sweepHarness) start(keep string) {
 	s.t.Helper()
 	parsed, err := eventlog.ParseRetention(keep)
 	if err != nil {
@@ -53,20 +53,20 @@ func (s *sweeping) start(keep string) {
 	s.w = &sweeper{retention: parsed, store: s.store, submit: s.eventlog.Submit, clock: s.clock, logger: logger}
 }
 
-func (s *sweeping) now() time.Time {
+func (s *sweepHarness) now() time.Time {
 	s.clockMu.Lock()
 	defer s.clockMu.Unlock()
 	return s.current
 }
 
-func (s *sweeping) setNow(now time.Time) {
+func (s *sweepHarness) setNow(now time.Time) {
 	s.clockMu.Lock()
 	defer s.clockMu.Unlock()
 	s.current = now
 }
 
 // pass lets time pass, and sweeps each minute.
-func (s *sweeping) pass(d time.Duration) {
+func (s *sweepHarness) pass(d time.Duration) {
 	s.t.Helper()
 	for range d / time.Minute {
 		if err := s.w.sweep(nil); err != nil {
@@ -78,7 +78,7 @@ func (s *sweeping) pass(d time.Duration) {
 }
 
 // do submits a command and waits for its outcome.
-func (s *sweeping) do(e eventlog.Command) *eventlog.Outcome {
+func (s *sweepHarness) do(e eventlog.Command) *eventlog.Outcome {
 	s.t.Helper()
 	reply, done := eventlog.ReplyOnce()
 	if err := s.eventlog.Submit(eventlog.Submission{Command: e, ReplyTo: reply}, nil); err != nil {
@@ -87,7 +87,7 @@ func (s *sweeping) do(e eventlog.Command) *eventlog.Outcome {
 	return <-done
 }
 
-func (s *sweeping) say(room string, n int) {
+func (s *sweepHarness) say(room string, n int) {
 	s.t.Helper()
 	for range n {
 		s.ids++
@@ -95,7 +95,7 @@ func (s *sweeping) say(room string, n int) {
 	}
 }
 
-func (s *sweeping) left(want map[string]string) {
+func (s *sweepHarness) left(want map[string]string) {
 	s.t.Helper()
 	for room, want := range want {
 		h := s.store.Bounds(room)
@@ -106,7 +106,7 @@ func (s *sweeping) left(want map[string]string) {
 }
 
 // logged checks how many lines of the log have a text.
-func (s *sweeping) logged(text string, want int) {
+func (s *sweepHarness) logged(text string, want int) {
 	s.t.Helper()
 	if got := strings.Count(s.log.String(), text); got != want {
 		s.t.Errorf("%q is %d times in the log, want %d times:\n%s", text, got, want, &s.log)
@@ -125,7 +125,7 @@ func TestSweep(t *testing.T) {
 		"4h":            {map[string]string{"den": "1201-1200", "lobby": "5-10"}, `messages=1204 rooms=2 by_room="den:1200 lobby:4"`},
 	} {
 		t.Run(keep, func(t *testing.T) {
-			s := newSweeping(t, keep)
+			s := newSweepHarness(t, keep)
 			s.say("den", 1200)
 			s.say("lobby", 4)
 			s.setNow(s.now().Add(3 * time.Hour))
@@ -140,7 +140,7 @@ func TestSweep(t *testing.T) {
 
 // A first sweep that takes more than half waits for an hour and says so; once it was allowed, no other waits.
 func TestFirstSweepWaits(t *testing.T) {
-	s := newSweeping(t, "10 messages")
+	s := newSweepHarness(t, "10 messages")
 	s.say("lobby", 21)
 	s.pass(60 * time.Minute)
 	s.left(map[string]string{"lobby": "1-21"})
@@ -155,8 +155,8 @@ func TestFirstSweepWaits(t *testing.T) {
 }
 
 // A clock that is ahead deletes nothing if it is set right within the time that it takes to believe it.
-func TestClockThatIsAhead(t *testing.T) {
-	s := newSweeping(t, "30d")
+func TestClockAhead(t *testing.T) {
+	s := newSweepHarness(t, "30d")
 	s.say("lobby", 10)
 	s.setNow(s.now().Add(24 * time.Hour))
 	s.say("lobby", 10)
@@ -184,14 +184,14 @@ func TestClockThatIsAhead(t *testing.T) {
 }
 
 // Where the clock does not fit what is stored, ten minutes do not do.
-func TestClockThatDoesNotFit(t *testing.T) {
+func TestClockMismatch(t *testing.T) {
 	type away struct{ stored, newest time.Duration } // how far the clock is ahead of them
 	for name, away := range map[string]away{
 		"ahead": {14 * 24 * time.Hour, time.Minute}, "behind": {-2 * time.Minute, time.Minute},
 		"ahead, and the file was copied": {time.Minute, 14 * 24 * time.Hour}, "behind the messages": {time.Minute, -2 * time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newSweeping(t, "7d")
+			s := newSweepHarness(t, "7d")
 			s.say("lobby", 10)
 			s.setNow(s.now().Add(10 * 24 * time.Hour))
 			s.say("lobby", 30)
@@ -204,7 +204,7 @@ func TestClockThatDoesNotFit(t *testing.T) {
 			s.left(map[string]string{"lobby": "11-40"})
 		})
 	}
-	s := newSweeping(t, "7d")
+	s := newSweepHarness(t, "7d")
 	if at := newest(s.store); !at.IsZero() {
 		t.Errorf("without a message the newest is of %v", at)
 	}
@@ -223,8 +223,8 @@ func TestClockThatDoesNotFit(t *testing.T) {
 }
 
 // Names run out a day after their last use, by a clock that can be relied on, and are gone from the store then.
-func TestNamesRunOut(t *testing.T) {
-	s := newSweeping(t, "all")
+func TestNamesExpire(t *testing.T) {
+	s := newSweepHarness(t, "all")
 	const many = 2*eventlog.TrimStep + 10
 	for i := range many {
 		s.do(eventlog.Command{Kind: eventlog.ReserveName, SenderID: fmt.Sprint(i), Body: eventlog.ReserveNameBody{Name: fmt.Sprint("N", i), Key: fmt.Sprint("n", i)}})
@@ -246,20 +246,20 @@ func TestNamesRunOut(t *testing.T) {
 	taken(true)
 	s.pass(time.Hour)
 	taken(false)
-	held := 0
+	reserved := 0
 	for i := range many {
 		if s.store.Name(fmt.Sprint(i)) != "" {
-			held++
+			reserved++
 		}
 	}
-	if held != 0 {
-		t.Errorf("%d names are still held", held)
+	if reserved != 0 {
+		t.Errorf("%d names are still held", reserved)
 	}
 }
 
 // An id is known for at least a week after its message was saved, and is gone after two.
-func TestIDsAreForgotten(t *testing.T) {
-	s := newSweeping(t, "1 messages")
+func TestIDsPruned(t *testing.T) {
+	s := newSweepHarness(t, "1 messages")
 	said := func(want eventlog.Status) {
 		t.Helper()
 		if o := s.do(eventlog.Command{Kind: eventlog.Say, SenderID: "bert", Room: "lobby", ID: "again", Text: "x"}); o.Status != want {
@@ -299,8 +299,8 @@ func TestIDsAreForgotten(t *testing.T) {
 }
 
 // Times in the future are logged, once an hour.
-func TestTimesAheadAreTold(t *testing.T) {
-	s := newSweeping(t, "all")
+func TestFutureTimesReported(t *testing.T) {
+	s := newSweepHarness(t, "all")
 	s.say("lobby", 1)
 	s.pass(5 * time.Minute)
 	s.logged("times in the future", 0)

@@ -22,8 +22,8 @@ func (guest) Wake()                      {}
 func (guest) SenderID() string           { return "guest" }
 func (guest) RemoteAddr() netip.AddrPort { return netip.AddrPort{} }
 
-// roomsStage is a server whose rooms a test tidies.
-type roomsStage struct {
+// roomsHarness is a server whose rooms a test tidies.
+type roomsHarness struct {
 	*testing.T
 	*Server
 	now time.Time
@@ -33,8 +33,8 @@ type roomsStage struct {
 	clockTrusted bool
 }
 
-func newRoomsStage(t *testing.T, maxRooms int) *roomsStage {
-	st := &roomsStage{T: t, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+func newRoomsHarness(t *testing.T, maxRooms int) *roomsHarness {
+	st := &roomsHarness{T: t, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 	cfg := Defaults()
 	cfg.InMemory, cfg.Logger, cfg.Quiet, cfg.MaxRooms = true, slog.New(slog.DiscardHandler), true, maxRooms
 	cfg.noMaintenance = true
@@ -50,7 +50,7 @@ func newRoomsStage(t *testing.T, maxRooms int) *roomsStage {
 }
 
 // say says n things in a room and returns whether the last was saved.
-func (st *roomsStage) say(name string, n int) bool {
+func (st *roomsHarness) say(name string, n int) bool {
 	st.Helper()
 	var o *eventlog.Outcome
 	for range n {
@@ -64,7 +64,7 @@ func (st *roomsStage) say(name string, n int) bool {
 	return o.Status == eventlog.Saved
 }
 
-func (st *roomsStage) tidy(want int) {
+func (st *roomsHarness) tidy(want int) {
 	st.Helper()
 	if got, err := st.r.tidy(context.Background(), st.now); err != nil || got != want {
 		st.Fatalf("%d rooms went, %v, want %d", got, err, want)
@@ -72,8 +72,8 @@ func (st *roomsStage) tidy(want int) {
 }
 
 // Rooms that are made without end make place for others, and those that are used stay.
-func TestRoomsWithoutEnd(t *testing.T) {
-	st := newRoomsStage(t, 100)
+func TestTooManyRooms(t *testing.T) {
+	st := newRoomsHarness(t, 100)
 	st.say(wire.Lobby, 1)
 	st.say("team", 30)
 	st.say("visited", 1)
@@ -125,7 +125,7 @@ func (unreadable) Read(string, uint64, int) ([]eventlog.Record, eventlog.Bounds,
 
 // What the operator is told of rooms does not need their messages.
 func TestListRooms(t *testing.T) {
-	st := newRoomsStage(t, 100)
+	st := newRoomsHarness(t, 100)
 	st.say("den", 3)
 	st.now = st.now.Add(time.Hour)
 	st.say("attic", 1)
@@ -136,8 +136,8 @@ func TestListRooms(t *testing.T) {
 }
 
 // A room that retention has emptied goes when nobody is in it, and its numbers go on.
-func TestEmptyRoomsGo(t *testing.T) {
-	st := newRoomsStage(t, 100)
+func TestEmptyRoomsRemoved(t *testing.T) {
+	st := newRoomsHarness(t, 100)
 	st.say("den", 3)
 	st.say(wire.Lobby, 3)
 	for _, name := range []string{"den", wire.Lobby} {

@@ -109,7 +109,7 @@ func (p *peer) say(text string) {
 	}
 }
 
-func (p *peer) hear() string {
+func (p *peer) receive() string {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), 20*time.Second)
 	defer cancel()
@@ -123,14 +123,14 @@ func (p *peer) hear() string {
 func (p *peer) expect(want ...string) {
 	p.t.Helper()
 	for _, w := range want {
-		if got := p.hear(); got != w {
+		if got := p.receive(); got != w {
 			p.t.Fatalf("heard %q, want %q", got, w)
 		}
 	}
 }
 
-// pass says a text so many times and hears it as often, a few at a time, so that one commit has several.
-func (p *peer) pass(text string, times int) {
+// skip says a text so many times and hears it as often, a few at a time, so that one commit has several.
+func (p *peer) skip(text string, times int) {
 	p.t.Helper()
 	for part := 20; times > 0; times -= part {
 		part = min(part, times)
@@ -147,7 +147,7 @@ func (p *peer) pass(text string, times int) {
 func frame[F wire.Frame](p *peer) F {
 	p.t.Helper()
 	for {
-		f, err := wire.ParseFrame([]byte(p.hear()))
+		f, err := wire.ParseFrame([]byte(p.receive()))
 		if err != nil {
 			p.t.Fatal(err)
 		}
@@ -174,9 +174,9 @@ func overReactors(t *testing.T, f func(*testing.T, server.IOMode)) {
 	}
 }
 
-func TestTheOriginal(t *testing.T) { overReactors(t, testTheOriginal) }
+func TestOriginal(t *testing.T) { overReactors(t, testOriginal) }
 
-func testTheOriginal(t *testing.T, kind server.IOMode) {
+func testOriginal(t *testing.T, kind server.IOMode) {
 	s := serve(t, func(c *server.Config) { c.IO = kind })
 	var all []*peer
 	for range 3 {
@@ -193,12 +193,12 @@ func testTheOriginal(t *testing.T, kind server.IOMode) {
 	}
 }
 
-func TestEverybodyTalkingHearsOneOrder(t *testing.T) { overReactors(t, testEverybodyTalking) }
+func TestOneOrder(t *testing.T) { overReactors(t, testOneOrder) }
 
-func testEverybodyTalking(t *testing.T, kind server.IOMode) {
+func testOneOrder(t *testing.T, kind server.IOMode) {
 	const clients, each = 8, 200
 	s := serve(t, func(c *server.Config) { c.IO = kind })
-	heard := make(chan []string, clients)
+	received := make(chan []string, clients)
 	var all []*peer
 	for range clients {
 		p := dial(t, s.url)
@@ -220,10 +220,10 @@ func testEverybodyTalking(t *testing.T, kind server.IOMode) {
 				}
 				texts = append(texts, string(b))
 			}
-			heard <- texts
+			received <- texts
 		}()
 	}
-	first := <-heard
+	first := <-received
 	if len(first) != clients*each {
 		t.Fatalf("heard %d of %d", len(first), clients*each)
 	}
@@ -236,7 +236,7 @@ func testEverybodyTalking(t *testing.T, kind server.IOMode) {
 		next[i]++
 	}
 	for range clients - 1 {
-		if !slices.Equal(first, <-heard) {
+		if !slices.Equal(first, <-received) {
 			t.Fatal("two clients heard another order")
 		}
 	}
@@ -282,9 +282,9 @@ func dialUntil(t *testing.T, url string) *peer {
 	return nil
 }
 
-func TestStopTellsEverythingFirst(t *testing.T) { overReactors(t, testStopTellsEverything) }
+func TestStopSendsEverything(t *testing.T) { overReactors(t, testStopSendsEverything) }
 
-func testStopTellsEverything(t *testing.T, kind server.IOMode) {
+func testStopSendsEverything(t *testing.T, kind server.IOMode) {
 	data := t.TempDir()
 	s := serve(t, func(c *server.Config) { c.Data, c.IO = data, kind })
 	plain, v1 := dial(t, s.url), dial(t, s.url, wire.Protocol)
@@ -299,7 +299,7 @@ func testStopTellsEverything(t *testing.T, kind server.IOMode) {
 		t.Fatalf("the first message is number %d", m.N)
 	}
 	s.stop()
-	heard := 0
+	received := 0
 	for {
 		_, b, err := plain.Read(t.Context())
 		if err != nil {
@@ -308,14 +308,14 @@ func testStopTellsEverything(t *testing.T, kind server.IOMode) {
 			}
 			break
 		}
-		if string(b) != fmt.Sprint("line ", heard) {
-			t.Fatalf("heard %q, want line %d", b, heard)
+		if string(b) != fmt.Sprint("line ", received) {
+			t.Fatalf("heard %q, want line %d", b, received)
 		}
-		heard++
+		received++
 	}
 	var last uint64 = 1
 	for {
-		f, err := wire.ParseFrame([]byte(v1.hear()))
+		f, err := wire.ParseFrame([]byte(v1.receive()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -332,8 +332,8 @@ func testStopTellsEverything(t *testing.T, kind server.IOMode) {
 			break
 		}
 	}
-	if uint64(heard) != last {
-		t.Errorf("one client heard %d messages, the other %d", heard, last)
+	if uint64(received) != last {
+		t.Errorf("one client heard %d messages, the other %d", received, last)
 	}
 	if _, _, err := v1.Read(t.Context()); websocket.CloseStatus(err) != wire.CloseRestart {
 		t.Errorf("the v1 client was closed by %v", err)
@@ -491,7 +491,7 @@ func TestHTTP(t *testing.T) {
 	}
 }
 
-func TestFramesBehindTheHandshakeAreHeard(t *testing.T) {
+func TestFramesSentWithHandshake(t *testing.T) {
 	web := start(t, nil)
 	nc, err := net.Dial("tcp", strings.TrimPrefix(web.URL, "http://"))
 	if err != nil {
@@ -554,9 +554,9 @@ func TestServeEndsWithItsListener(t *testing.T) {
 	}
 }
 
-// TestWhoHangsUpIsHeardAndHears: a client that ends its direction after its last word has all of it said, also what was
+// TestDisconnectKeepsMessages: a client that ends its direction after its last word has all of it said, also what was
 // too fast, and hears its own.
-func TestWhoHangsUpIsHeardAndHears(t *testing.T) {
+func TestDisconnectKeepsMessages(t *testing.T) {
 	const lines = 23
 	s := serve(t, func(c *server.Config) { c.Rate, c.Burst = 20, 20 })
 	nc, err := net.Dial("tcp", strings.TrimPrefix(s.url, "ws://"))
@@ -573,8 +573,8 @@ func TestWhoHangsUpIsHeardAndHears(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if heard := strings.Count(string(all), "\x81\x02hi"); heard != lines {
-		t.Errorf("heard %d of %d", heard, lines)
+	if received := strings.Count(string(all), "\x81\x02hi"); received != lines {
+		t.Errorf("heard %d of %d", received, lines)
 	}
 }
 

@@ -41,7 +41,7 @@ func dialFrom(t *testing.T, url, address string, header http.Header, protocols .
 }
 
 // ended reports whether the other end of a connection has closed it; what it said before is in told.
-func ended(t *testing.T, nc net.Conn) (told string) {
+func ended(t *testing.T, nc net.Conn) (received string) {
 	t.Helper()
 	nc.SetReadDeadline(time.Now().Add(30 * time.Second))
 	b, err := io.ReadAll(nc)
@@ -52,9 +52,9 @@ func ended(t *testing.T, nc net.Conn) (told string) {
 }
 
 // Connections of one address that say nothing take only its share, over every listener together, and others come in.
-func TestOneAddressTakesOnlyItsShare(t *testing.T) {
-	const places, share, more = 200, 20, 64
-	s := serve(t, func(c *server.Config) { c.MaxConns, c.MaxConnsPerAddress = places, share })
+func TestAddressShare(t *testing.T) {
+	const slots, share, more = 200, 20, 64
+	s := serve(t, func(c *server.Config) { c.MaxConns, c.MaxConnsPerAddress = slots, share })
 	address := strings.TrimPrefix(s.url, "ws://")
 	silent := func() net.Conn {
 		nc, err := from("127.0.0.2").Dial("tcp", address)
@@ -67,9 +67,9 @@ func TestOneAddressTakesOnlyItsShare(t *testing.T) {
 	for range share + more {
 		silent()
 	}
-	for range 2 * places { // all of them would be more places than there are
-		if told := ended(t, silent()); !strings.HasPrefix(told, "HTTP/1.1 503 ") || !strings.Contains(told, "\r\nRetry-After: 5\r\n") {
-			t.Fatalf("a connection too many is told %q", told)
+	for range 2 * slots { // all of them would be more places than there are
+		if received := ended(t, silent()); !strings.HasPrefix(received, "HTTP/1.1 503 ") || !strings.Contains(received, "\r\nRetry-After: 5\r\n") {
+			t.Fatalf("a connection too many is told %q", received)
 		}
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader([]byte(ended(t, silent())))), nil)
@@ -89,7 +89,7 @@ func TestOneAddressTakesOnlyItsShare(t *testing.T) {
 }
 
 // Who has the share of an address in sessions, whatever they are, is told so at the next, and gets a place that is given back.
-func TestShareIsTold(t *testing.T) {
+func TestShareExceeded(t *testing.T) {
 	s := serve(t, func(c *server.Config) { c.MaxConns, c.MaxConnsPerAddress = 50, 3 })
 	first, _, err := dialFrom(t, s.url, "127.0.0.2", nil)
 	if err != nil {

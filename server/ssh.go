@@ -55,7 +55,7 @@ func (s *Server) openSSH() (*sshserver.Server, error) {
 	return sshserver.New(sshserver.Config{
 		Chat: s.chat, Clients: s.env.Clients, Now: s.cfg.Now, Random: s.cfg.Random, Logger: s.cfg.Logger,
 		Serve: s.startSession, AcquireSlot: s.acquireSlot, ReleaseSlot: s.releaseSlot, AcquireConn: s.acquireConn, ReleaseConn: s.releaseConn, Address: s.cfg.address,
-		MaxConns: sshConns(descriptors() - spareDescriptors), Folder: folder, KeysOnly: s.cfg.SSHKeysOnly, Stall: s.cfg.SlowClientTimeout,
+		MaxConns: sshConns(descriptors() - spareDescriptors), Folder: folder, KeysOnly: s.cfg.SSHKeysOnly, SlowClientTimeout: s.cfg.SlowClientTimeout,
 	})
 }
 

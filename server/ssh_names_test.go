@@ -22,17 +22,17 @@ import (
 )
 
 // If the operator releases a name, its holder is notified on every connection, and continues without a name.
-func TestSSHNameIsReleasedFromItsHolder(t *testing.T) {
+func TestSSHNameReleased(t *testing.T) {
 	t.Parallel()
 	var operator http.Handler
 	o := serveSSH(t, nil, func(s *server.Server) { operator = s.Operator() })
-	c := o.enter("anna", ssh.PublicKeys(newKey(t)))
-	type visit struct {
+	c := o.connect("anna", ssh.PublicKeys(newKey(t)))
+	type sshRun struct {
 		*ssh.Session
 		io.WriteCloser
 		*json.Decoder
 	}
-	enter := func() visit {
+	enter := func() sshRun {
 		s, err := c.NewSession()
 		if err != nil {
 			t.Fatal(err)
@@ -43,9 +43,9 @@ func TestSSHNameIsReleasedFromItsHolder(t *testing.T) {
 		if err := s.Start("den --json"); err != nil {
 			t.Fatal(err)
 		}
-		return visit{s, input, json.NewDecoder(output)}
+		return sshRun{s, input, json.NewDecoder(output)}
 	}
-	until := func(v visit, want string) {
+	until := func(v sshRun, want string) {
 		t.Helper()
 		late := time.AfterFunc(20*time.Second, func() { v.Session.Close() })
 		defer late.Stop()
@@ -73,7 +73,7 @@ func TestSSHNameIsReleasedFromItsHolder(t *testing.T) {
 	until(second, noName)
 	other.say(`{"type":"name","name":"anna"}`)
 	other.expect(`{"type":"name","name":"anna"}`) // and nothing before it
-	for _, v := range []visit{first, second} {
+	for _, v := range []sshRun{first, second} {
 		io.WriteString(v, "still here\n")
 		until(v, `"from":"",`)
 		v.WriteCloser.Close()
@@ -86,7 +86,7 @@ func TestSSHNameIsReleasedFromItsHolder(t *testing.T) {
 // A client that cannot have a name is told why, on a screen and in line mode.
 func TestSSHNoName(t *testing.T) {
 	o := serveSSH(t, nil)
-	c := o.enter("an\u202ena", asGuest)
+	c := o.connect("an\u202ena", asGuest)
 	const want = `"anna" cannot be your name: the name has the invisible character U+202E`
 	if out, notes, status := command(t, c, "den --json", "hello\n"); status != 0 || !strings.HasPrefix(notes, want) || strings.Contains(notes, "ssh -t") {
 		t.Errorf("%d %q %q", status, out, notes)
@@ -102,7 +102,7 @@ func TestSSHNoName(t *testing.T) {
 
 // The keys of one address can register a limited number of names an hour, whichever keys they are. Beyond that they
 // hold a name only temporarily. An owner of a name is charged once.
-func TestSSHNamesAreOwnedAtAPace(t *testing.T) {
+func TestSSHNameRegistrationsRateLimited(t *testing.T) {
 	t.Parallel()
 	const names = 3 // an hour: one in 20 minutes
 	data := t.TempDir()
@@ -127,7 +127,7 @@ func TestSSHNamesAreOwnedAtAPace(t *testing.T) {
 		}
 		defer c.Close()
 		out, notes, status := command(t, c, "den --json", "one\ntwo\n")
-		if said := saidIn(t, out); status != 0 || len(said) != 2 || said[0].DisplayName != name || said[1].DisplayName != name {
+		if said := textsIn(t, out); status != 0 || len(said) != 2 || said[0].DisplayName != name || said[1].DisplayName != name {
 			t.Fatalf("%s cannot talk: %d %s%s", name, status, out, notes)
 		}
 	}
@@ -175,7 +175,7 @@ func TestSSHNamesAreOwnedAtAPace(t *testing.T) {
 }
 
 // If the secret from which senders are derived is missing, nobody owns the names, and the log says so.
-func TestSSHSecretIsMissed(t *testing.T) {
+func TestSSHSecretMissing(t *testing.T) {
 	var folder string
 	var notes proxytest.Buffer
 	in := func(c *server.Config) {
@@ -186,7 +186,7 @@ func TestSSHSecretIsMissed(t *testing.T) {
 	}
 	key := newKey(t)
 	o := serveSSH(t, in)
-	command(t, o.enter("anna", ssh.PublicKeys(key)), "den", "mine\n")
+	command(t, o.connect("anna", ssh.PublicKeys(key)), "den", "mine\n")
 	for _, missing := range []bool{false, true} {
 		o.stop()
 		if err := <-o.done; err != nil {

@@ -29,13 +29,13 @@ type overSSH struct {
 	host    string // fingerprint of the key
 }
 
-// elsewhere is a listener whose connections appear to come from another machine.
-type elsewhere struct {
+// otherHost is a listener whose connections appear to come from another machine.
+type otherHost struct {
 	net.Listener
 	from string // its address
 }
 
-func (e elsewhere) Accept() (net.Conn, error) {
+func (e otherHost) Accept() (net.Conn, error) {
 	nc, err := e.Listener.Accept()
 	if err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func serveSSHTo(t *testing.T, from string, change func(*server.Config), made ...
 		t.Fatal(err)
 	}
 	if from != "" {
-		ln = elsewhere{ln, from}
+		ln = otherHost{ln, from}
 	}
 	o := &overSSH{t: t, address: ln.Addr().String()}
 	o.serving = serveAll(t, server.Listeners{server.SSH: ln}, func(c *server.Config) {
@@ -103,7 +103,7 @@ func (o *overSSH) dial(user string, auth ...ssh.AuthMethod) (*ssh.Client, error)
 	})
 }
 
-func (o *overSSH) enter(user string, auth ...ssh.AuthMethod) *ssh.Client {
+func (o *overSSH) connect(user string, auth ...ssh.AuthMethod) *ssh.Client {
 	o.t.Helper()
 	c, err := o.dial(user, auth...)
 	if err != nil {
@@ -133,8 +133,8 @@ func command(t *testing.T, c *ssh.Client, line, input string) (stdout, stderr st
 	return out.String(), notes.String(), status
 }
 
-// saidIn are the messages of some output in JSON.
-func saidIn(t *testing.T, out string) (all []wire.Message) {
+// textsIn are the messages of some output in JSON.
+func textsIn(t *testing.T, out string) (all []wire.Message) {
 	t.Helper()
 	for line := range strings.Lines(out) {
 		var m struct {
@@ -158,7 +158,7 @@ func TestSSHLineByLine(t *testing.T) {
 	plain := dial(t, o.url+"/r/den")
 	plain.expect(wire.Greeting)
 	key := newKey(t)
-	anna := o.enter("anna", ssh.PublicKeys(key))
+	anna := o.connect("anna", ssh.PublicKeys(key))
 	out, notes, status := command(t, anna, "den", "hello\nworld\n")
 	if want := "From server: " + wire.Greeting + "\nFrom server: anna: hello\nFrom server: anna: world\n"; out != want || status != 0 {
 		t.Errorf("%q, status %d; want %q", out, status, want)
@@ -171,15 +171,15 @@ func TestSSHLineByLine(t *testing.T) {
 	plain.expect("hi")
 
 	// The same key is the same sender, from another connection too, and another key is another.
-	again := o.enter("Anna Blue", ssh.PublicKeys(key))
+	again := o.connect("Anna Blue", ssh.PublicKeys(key))
 	out, _, _ = command(t, again, "den --json --last 10", "once more\n")
-	said := saidIn(t, out)
+	said := textsIn(t, out)
 	if len(said) != 4 || said[0].SenderID != said[1].SenderID || said[0].SenderID != said[3].SenderID || said[0].SenderID == said[2].SenderID || said[3].DisplayName != "Anna Blue" {
 		t.Errorf("heard %+v", said)
 	}
-	other := o.enter("anna", ssh.PublicKeys(newKey(t)))
+	other := o.connect("anna", ssh.PublicKeys(newKey(t)))
 	out, notes, status = command(t, other, "den --json", "me too\n")
-	if said := saidIn(t, out); status != 0 || len(said) != 1 || said[0].DisplayName != "" || !strings.Contains(notes+out, "is registered for an SSH key") {
+	if said := textsIn(t, out); status != 0 || len(said) != 1 || said[0].DisplayName != "" || !strings.Contains(notes+out, "is registered for an SSH key") {
 		t.Errorf("another key, with the name of the first: %d %s%s", status, out, notes)
 	}
 
@@ -191,7 +191,7 @@ func TestSSHLineByLine(t *testing.T) {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
-	if out, _, _ := command(t, anna, "den --json", "mine\n"); saidIn(t, out)[0].DisplayName != "anna" {
+	if out, _, _ := command(t, anna, "den --json", "mine\n"); textsIn(t, out)[0].DisplayName != "anna" {
 		t.Errorf("the owner is called otherwise: %s", out)
 	}
 }
@@ -243,12 +243,12 @@ func TestSSHBorrowedKey(t *testing.T) {
 func TestSSHGuests(t *testing.T) {
 	t.Parallel()
 	o := serveSSH(t, nil)
-	if out, _, status := command(t, o.enter("gast", asGuest), "", "hi\n"); status != 0 || !strings.Contains(out, "gast: hi") {
+	if out, _, status := command(t, o.connect("gast", asGuest), "", "hi\n"); status != 0 || !strings.Contains(out, "gast: hi") {
 		t.Errorf("a guest: %d %q", status, out)
 	}
 	// The name is released after the exit status is sent, so the next client may come too early.
 	for deadline := time.Now().Add(30 * time.Second); ; {
-		out, notes, status := command(t, o.enter("gast", asGuest), "", "again\n")
+		out, notes, status := command(t, o.connect("gast", asGuest), "", "again\n")
 		if status == 0 && strings.Contains(out, "gast: again") {
 			break
 		}
@@ -261,14 +261,14 @@ func TestSSHGuests(t *testing.T) {
 		c.Close()
 		t.Error("a guest came in, and only keys are to")
 	}
-	closed.enter("x", ssh.PublicKeys(newKey(t)))
+	closed.connect("x", ssh.PublicKeys(newKey(t)))
 }
 
 // SSH gives access to the chat, and to nothing else.
-func TestSSHHasNothingElse(t *testing.T) {
+func TestSSHOtherRequestsRefused(t *testing.T) {
 	t.Parallel()
 	o := serveSSH(t, nil)
-	c := o.enter("x", asGuest)
+	c := o.connect("x", asGuest)
 	if nc, err := c.Dial("tcp", strings.TrimPrefix(o.url, "ws://")); err == nil {
 		nc.Close()
 		t.Error("a port is forwarded")
@@ -314,7 +314,7 @@ func TestSSHHasNothingElse(t *testing.T) {
 	if waiting > 2 {
 		t.Errorf("%d channels wait for a command at once", waiting)
 	}
-	other, in, told := o.enter("y", asGuest), 0, 0
+	other, in, received := o.connect("y", asGuest), 0, 0
 	for range 40 { // more than may be open
 		s, err := other.NewSession()
 		if err != nil {
@@ -332,18 +332,18 @@ func TestSSHHasNothingElse(t *testing.T) {
 		if _, err := output.Read(make([]byte, 1)); err == nil { // of the welcome
 			in++
 		} else if s.Wait(); strings.HasPrefix(notes.String(), "this connection has 8 sessions") {
-			told++
+			received++
 		}
 	}
-	if in != 8 || told != 32 {
-		t.Errorf("%d sessions at once on a connection, want 8; %d of 32 are told", in, told)
+	if in != 8 || received != 32 {
+		t.Errorf("%d sessions at once on a connection, want 8; %d of 32 are told", in, received)
 	}
 }
 
 // Requests on a channel without a session, or on a refused one, do not block the connection.
 func TestSSHChannelsDoNotBlock(t *testing.T) {
 	o := serveSSH(t, nil)
-	c := o.enter("x", asGuest)
+	c := o.connect("x", asGuest)
 	s, err := c.NewSession()
 	if err != nil {
 		t.Fatal(err)

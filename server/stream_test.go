@@ -234,7 +234,7 @@ func TestStreamOverHTTP2(t *testing.T) {
 	over := web.Client().Transport
 	events := listenWith(t, over, web.URL, "den", "")
 	lines := listenWith(t, over, web.URL, "den", "", "Accept", "application/x-ndjson")
-	gone := listenWith(t, over, web.URL, "den", "")
+	disconnected := listenWith(t, over, web.URL, "den", "")
 	if events.resp.ProtoMajor != 2 {
 		t.Fatalf("this is %s", events.resp.Proto)
 	}
@@ -249,7 +249,7 @@ func TestStreamOverHTTP2(t *testing.T) {
 	for i := range 100 {
 		say(fmt.Sprint("text ", i))
 		if i == 50 {
-			gone.resp.Body.Close()
+			disconnected.resp.Body.Close()
 		}
 	}
 	for i := range 100 {
@@ -270,15 +270,15 @@ func TestStreamOverHTTP2(t *testing.T) {
 }
 
 // A blocked stream over HTTP/2 does not keep the server from shutting down.
-func TestFrozenStreamOverHTTP2(t *testing.T) {
+func TestBlockedStreamOverHTTP2(t *testing.T) {
 	t.Parallel()
 	s, web := startHTTP2(t)
 	over := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}
 	blocked := listenWith(t, over, web.URL, "den", "") // it is not read, so the flow-control window closes
 	long := strings.Repeat("x", 4000)
-	var saying sync.WaitGroup
+	var posting sync.WaitGroup
 	for range 15 {
-		saying.Go(func() {
+		posting.Go(func() {
 			for range 100 {
 				r, _ := http.NewRequest(http.MethodPost, web.URL+"/api/v1/rooms/den/messages", strings.NewReader(long))
 				resp, err := over.RoundTrip(r)
@@ -290,7 +290,7 @@ func TestFrozenStreamOverHTTP2(t *testing.T) {
 			}
 		})
 	}
-	saying.Wait()
+	posting.Wait()
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}

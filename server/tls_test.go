@@ -131,7 +131,7 @@ func serial(t *testing.T, address string) string {
 }
 
 // A TLS client that closes its direction receives its messages, as without TLS.
-func TestWhoHangsUpOverTLSHears(t *testing.T) {
+func TestHalfCloseOverTLS(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "cert"), filepath.Join(dir, "key")
 	proxytest.SelfSigned(t, cert, key)

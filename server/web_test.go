@@ -58,9 +58,9 @@ func post(t *testing.T, base, room, text string, header ...string) wire.PostResp
 }
 
 // A message posted on one transport is received on all of them, in one order.
-func TestEveryDoorOneRoom(t *testing.T) { overReactors(t, testEveryDoor) }
+func TestEveryTransport(t *testing.T) { overReactors(t, testEveryTransport) }
 
-func testEveryDoor(t *testing.T, kind server.IOMode) {
+func testEveryTransport(t *testing.T, kind server.IOMode) {
 	s := serve(t, func(c *server.Config) { c.IO = kind })
 	base := strings.Replace(s.url, "ws:", "http:", 1)
 	plain, v1 := dial(t, s.url), dial(t, s.url, wire.Protocol)
@@ -253,7 +253,7 @@ func TestHTTPRefuses(t *testing.T) {
 }
 
 // The same key is the same message, of the same sender.
-func TestSayingAgain(t *testing.T) {
+func TestRepeatedPost(t *testing.T) {
 	web := start(t, nil)
 	say := func(text string, header ...string) (int, string) {
 		resp, body := call(t, http.MethodPost, web.URL+"/api/v1/rooms/den/messages", text, header...)
@@ -283,9 +283,9 @@ func TestSayingAgain(t *testing.T) {
 			t.Errorf("with %q: %d %s, want 200 %s", same, status, again, other)
 		}
 	}
-	for _, gate := range []string{"Basic eDp5", "Negotiate x", secret} { // for a proxy in front
-		if status, again := say("hi", "Idempotency-Key", "k", "Authorization", gate); status != http.StatusOK || again != first {
-			t.Errorf("with %q: %d %s, want 200 %s", gate, status, again, first)
+	for _, auth := range []string{"Basic eDp5", "Negotiate x", secret} { // for a proxy in front
+		if status, again := say("hi", "Idempotency-Key", "k", "Authorization", auth); status != http.StatusOK || again != first {
+			t.Errorf("with %q: %d %s, want 200 %s", auth, status, again, first)
 		}
 	}
 	say("hi")
@@ -338,7 +338,7 @@ func TestHTTPRates(t *testing.T) {
 	}
 }
 
-func TestProxyIsNotTrustedUnasked(t *testing.T) {
+func TestProxyNotTrustedByDefault(t *testing.T) {
 	web := start(t, func(c *server.Config) { c.Rate, c.Burst = 0.01, 1 })
 	for range 5 { // all from loopback, whatever they say
 		if resp, _ := call(t, http.MethodPost, web.URL+"/api/v1/rooms/den/messages", "hi", "X-Forwarded-For", "192.0.2.1"); resp.StatusCode != 201 {
@@ -409,7 +409,7 @@ func TestCORS(t *testing.T) {
 }
 
 // From pages elsewhere there is a way to rooms by a link, and to the libraries; nothing else can be had into them.
-func TestElsewhere(t *testing.T) {
+func TestCrossOrigin(t *testing.T) {
 	web := start(t, nil)
 	for _, c := range []struct {
 		path, mode string
@@ -468,7 +468,7 @@ func TestHealth(t *testing.T) {
 }
 
 // A body that was announced and never comes holds nothing for long, whoever was asked for it.
-func TestBodyThatNeverComes(t *testing.T) {
+func TestBodyTimeout(t *testing.T) {
 	t.Parallel()
 	s := serve(t, nil)
 	var all sync.WaitGroup
@@ -543,7 +543,7 @@ func TestPostsOfUnknownLengthAreLimited(t *testing.T) {
 }
 
 // Names of plain connections that arrive at the same time wait for each other, and are not rejected.
-func TestPlainNamesArePaced(t *testing.T) {
+func TestPlainNamesRateLimited(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *server.Config) {
 		c.Rate, c.Burst, c.AddressRate = 2, 1, 1

@@ -19,18 +19,18 @@ import (
 
 // onDisk is a server whose disk a test has in its hands.
 type onDisk struct {
-	t    *testing.T
-	cmd  *exec.Cmd
-	url  string
-	out  *transcript
-	gone chan struct{}
+	t      *testing.T
+	cmd    *exec.Cmd
+	url    string
+	out    *transcript
+	exited chan struct{}
 }
 
 // serveOn starts a server on a folder, by a command that ends in its arguments.
 func serveOn(t *testing.T, data string, wrap ...string) *onDisk {
 	t.Helper()
 	args := append(wrap, "ramai", "serve", "--listen", "127.0.0.1:0", "--rate", "0", "--quiet", "--data", data)
-	s := &onDisk{t: t, cmd: exec.Command(args[0], args[1:]...), out: &transcript{more: make(chan struct{})}, gone: make(chan struct{})}
+	s := &onDisk{t: t, cmd: exec.Command(args[0], args[1:]...), out: &transcript{more: make(chan struct{})}, exited: make(chan struct{})}
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	s.cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+t.TempDir())
@@ -39,11 +39,11 @@ func serveOn(t *testing.T, data string, wrap ...string) *onDisk {
 	}
 	go func() {
 		s.cmd.Wait()
-		close(s.gone)
+		close(s.exited)
 	}()
 	t.Cleanup(s.kill)
 	found := regexp.MustCompile(`ws://(localhost:\d+)/ `)
-	if !s.out.await(s.gone, found.MatchString) {
+	if !s.out.await(s.exited, found.MatchString) {
 		return s // it has ended, and why is in out
 	}
 	s.url = "http://" + found.FindStringSubmatch(s.out.String())[1]
@@ -53,7 +53,7 @@ func serveOn(t *testing.T, data string, wrap ...string) *onDisk {
 // kill ends the server, and whoever watches it, without a word.
 func (s *onDisk) kill() {
 	syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
-	<-s.gone
+	<-s.exited
 }
 
 // say says a text under a key, and returns the status and the body of the answer.
@@ -93,8 +93,8 @@ func (s *onDisk) sayUntil(key, text string) uint64 {
 	return 0
 }
 
-// holds compares the room with what was saved.
-func (s *onDisk) holds(saved map[uint64]string) {
+// has compares the room with what was saved.
+func (s *onDisk) has(saved map[uint64]string) {
 	s.t.Helper()
 	resp, err := http.Get(s.url + "/api/v1/rooms/den/messages?after=0")
 	if err != nil {
@@ -144,7 +144,7 @@ func TestSyncFails(t *testing.T) {
 		t.Errorf("no sync has failed:\n%s", s.out)
 	}
 	s.kill()
-	serveOn(t, data).holds(saved)
+	serveOn(t, data).has(saved)
 }
 
 // smallDisk mounts a file system of some MB, and returns where.
@@ -207,10 +207,10 @@ func TestFullDisk(t *testing.T) {
 	} else {
 		resp.Body.Close()
 	}
-	s.holds(saved)
+	s.has(saved)
 	os.Remove(filler)
 	saved[s.sayUntil("b", "while it is full")] = "while it is full"
-	s.holds(saved)
+	s.has(saved)
 
 	// Without a byte left it starts and tells what was said, or says why it does not.
 	s.kill()
@@ -220,7 +220,7 @@ func TestFullDisk(t *testing.T) {
 		if status, body := s.say("c", "c"); status != http.StatusServiceUnavailable {
 			t.Errorf("saying without a byte left: %d %s", status, body)
 		}
-		s.holds(saved)
+		s.has(saved)
 		s.kill()
 	} else if code := s.cmd.ProcessState.ExitCode(); code != exitUnusable || !strings.Contains(s.out.String(), "room") {
 		t.Errorf("it ends with %d:\n%s", code, s.out)
@@ -234,13 +234,13 @@ func TestFullDisk(t *testing.T) {
 	os.Remove(filler)
 	os.Remove(filler + "2")
 	s = serveOn(t, data)
-	s.holds(saved)
+	s.has(saved)
 	saved[s.sayUntil("c", "c")] = "c"
-	s.holds(saved)
+	s.has(saved)
 	saved = map[uint64]string{}
 	s = serveOn(t, fresh)
 	saved[s.sayUntil("a", "a")] = "a"
-	s.holds(saved)
+	s.has(saved)
 }
 
 // A disk that can only be read all of a sudden, as Linux makes of one that fails.
@@ -267,5 +267,5 @@ func TestDiskBecomesReadOnly(t *testing.T) {
 	again := serveOn(t, filepath.Join(disk, "data"))
 	n := again.sayUntil("b", "while it fails")
 	saved[n] = "while it fails"
-	again.holds(saved)
+	again.has(saved)
 }

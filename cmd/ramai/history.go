@@ -111,8 +111,8 @@ func runHistory(ctx context.Context, o historyOptions, room string, stdout, stde
 // printAfter prints pages as they arrive. Each must follow the previous one in the same history.
 func printAfter(ctx context.Context, c *client.Client, o historyOptions, room string, stdout io.Writer) error {
 	after := *o.after
-	for left := o.limit; left > 0; {
-		page, err := fetch(ctx, c, wire.History{Room: room, After: &after, Limit: min(left, wire.MaxPage)})
+	for remaining := o.limit; remaining > 0; {
+		page, err := fetch(ctx, c, wire.History{Room: room, After: &after, Limit: min(remaining, wire.MaxPage)})
 		if err != nil {
 			return err
 		}
@@ -125,7 +125,7 @@ func printAfter(ctx context.Context, c *client.Client, o historyOptions, room st
 		if !page.More || len(page.Messages) == 0 {
 			return nil
 		}
-		left -= len(page.Messages)
+		remaining -= len(page.Messages)
 		after = wire.Position{HistoryID: page.HistoryID, Epoch: page.Epoch, N: page.Messages[len(page.Messages)-1].N}
 	}
 	return nil
@@ -137,8 +137,8 @@ func printBefore(ctx context.Context, c *client.Client, o historyOptions, room s
 	var pages [][]wire.Message
 	var firstPage wire.Page
 	before := o.before
-	for left := o.limit; left > 0; {
-		page, err := fetch(ctx, c, wire.History{Room: room, Before: before, Limit: min(left, wire.MaxPage)})
+	for remaining := o.limit; remaining > 0; {
+		page, err := fetch(ctx, c, wire.History{Room: room, Before: before, Limit: min(remaining, wire.MaxPage)})
 		if err != nil {
 			return err
 		}
@@ -146,14 +146,14 @@ func printBefore(ctx context.Context, c *client.Client, o historyOptions, room s
 			firstPage = page
 		}
 		if page.HistoryID != firstPage.HistoryID || page.Epoch != firstPage.Epoch {
-			pages, before, left = nil, o.before, o.limit
+			pages, before, remaining = nil, o.before, o.limit
 			continue
 		}
 		pages = append(pages, page.Messages)
 		if !page.More || len(page.Messages) == 0 {
 			break
 		}
-		left -= len(page.Messages)
+		remaining -= len(page.Messages)
 		before = &page.Messages[0].N
 	}
 	for _, page := range slices.Backward(pages) {

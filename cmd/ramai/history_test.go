@@ -46,9 +46,9 @@ func (p *pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// TestHistoryOverASetBack: what is printed is of one history, although the server was set back to an older one between two
+// TestHistoryAfterRestore: what is printed is of one history, although the server was set back to an older one between two
 // pages.
-func TestHistoryOverASetBack(t *testing.T) {
+func TestHistoryAfterRestore(t *testing.T) {
 	page := func(epoch string, reset, more bool, texts ...string) wire.Page {
 		p := wire.Page{Room: "tea", HistoryID: "log", Epoch: epoch, First: 1, Reset: reset, More: more}
 		for _, text := range texts {

@@ -38,7 +38,7 @@ Start the server with --rate 0. Without --rate, each publisher keeps --in-flight
 			if err != nil {
 				return exit(exitUsage, err)
 			}
-			cfg.Stage = func(stage string) { fmt.Fprintln(cmd.ErrOrStderr(), "ramai:", stage) }
+			cfg.OnStage = func(stage string) { fmt.Fprintln(cmd.ErrOrStderr(), "ramai:", stage) }
 			if cfg.Reactor, err = reactor.New(reactor.Options{ReadSize: readSize}); err != nil {
 				return err
 			}

@@ -15,16 +15,16 @@ import (
 	"ramai/internal/rehearse"
 )
 
-// liar is a chat server that tells everybody everything, but for one client, to whom it tells what lie makes of it.
-type liar struct {
+// faultyServer is a chat server that tells everybody everything, but for one client, to whom it tells what lie makes of it.
+type faultyServer struct {
 	mu      sync.Mutex
 	clients []*websocket.Conn
-	said    int
+	posted  int
 	held    []byte
-	lie     func(l *liar, text []byte) (told [][]byte)
+	fault   func(l *faultyServer, text []byte) (frames [][]byte)
 }
 
-func (l *liar) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (l *faultyServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	conn, err := websocket.Accept(w, r, nil)
 	if err != nil {
 		return
@@ -39,39 +39,39 @@ func (l *liar) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		l.mu.Lock()
-		l.said++
+		l.posted++
 		for _, c := range l.clients[1:] {
 			c.Write(r.Context(), websocket.MessageText, text)
 		}
-		for _, text := range l.lie(l, text) {
+		for _, text := range l.fault(l, text) {
 			l.clients[0].Write(r.Context(), websocket.MessageText, text)
 		}
 		l.mu.Unlock()
 	}
 }
 
-// TestRehearseFindsLies: of what a server does wrong with one message at one client, the report and the exit code tell.
-func TestRehearseFindsLies(t *testing.T) {
+// TestRehearseFindsFaults: of what a server does wrong with one message at one client, the report and the exit code tell.
+func TestRehearseFindsFaults(t *testing.T) {
 	const at = 20
 	for name, c := range map[string]struct {
-		lie   func(l *liar, text []byte) [][]byte
+		fault func(l *faultyServer, text []byte) [][]byte
 		wrong func(*rehearse.Report) int64 // nil: nothing is wrong
 	}{
-		"truth": {func(_ *liar, text []byte) [][]byte { return [][]byte{text} }, nil},
-		"drop": {func(l *liar, text []byte) [][]byte {
-			if l.said == at {
+		"truth": {func(_ *faultyServer, text []byte) [][]byte { return [][]byte{text} }, nil},
+		"drop": {func(l *faultyServer, text []byte) [][]byte {
+			if l.posted == at {
 				return nil
 			}
 			return [][]byte{text}
 		}, func(r *rehearse.Report) int64 { return r.Lost }},
-		"double": {func(l *liar, text []byte) [][]byte {
-			if l.said == at {
+		"double": {func(l *faultyServer, text []byte) [][]byte {
+			if l.posted == at {
 				return [][]byte{text, text}
 			}
 			return [][]byte{text}
-		}, func(r *rehearse.Report) int64 { return r.Doubled }},
-		"swap": {func(l *liar, text []byte) [][]byte {
-			switch l.said {
+		}, func(r *rehearse.Report) int64 { return r.Duplicated }},
+		"swap": {func(l *faultyServer, text []byte) [][]byte {
+			switch l.posted {
 			case at:
 				l.held = text
 				return nil
@@ -82,7 +82,7 @@ func TestRehearseFindsLies(t *testing.T) {
 		}, func(r *rehearse.Report) int64 { return r.OutOfOrder }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			web := httptest.NewServer(&liar{lie: c.lie})
+			web := httptest.NewServer(&faultyServer{fault: c.fault})
 			defer web.Close()
 			var out, errs bytes.Buffer
 			code := run(context.Background(), []string{"rehearse", "--plain", "--json", "--clients", "5", "--publishers", "2",
@@ -103,10 +103,10 @@ func TestRehearseFindsLies(t *testing.T) {
 	}
 }
 
-// TestRehearseFindsAnotherText: a text that was changed on its way breaks the rehearsal off.
-func TestRehearseFindsAnotherText(t *testing.T) {
-	web := httptest.NewServer(&liar{lie: func(l *liar, text []byte) [][]byte {
-		if l.said == 20 {
+// TestRehearseFindsChangedText: a text that was changed on its way breaks the rehearsal off.
+func TestRehearseFindsChangedText(t *testing.T) {
+	web := httptest.NewServer(&faultyServer{fault: func(l *faultyServer, text []byte) [][]byte {
+		if l.posted == 20 {
 			text[len(text)-1]++
 		}
 		return [][]byte{text}

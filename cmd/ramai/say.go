@@ -16,8 +16,8 @@ import (
 	"ramai/wire"
 )
 
-// sayPatience is how long say waits until its message is saved.
-const sayPatience = 30 * time.Second
+// sayTimeout is how long say waits until its message is saved.
+const sayTimeout = 30 * time.Second
 
 type sayOptions struct {
 	target
@@ -88,7 +88,7 @@ func runSay(ctx context.Context, o sayOptions, room, text string, stdout, stderr
 		return err
 	}
 	defer c.Close()
-	patient, cancel := context.WithTimeout(ctx, sayPatience)
+	patient, cancel := context.WithTimeout(ctx, sayTimeout)
 	defer cancel()
 	s := post{who: who, room: room, id: o.id, text: text, notes: stderr}
 	n, err := s.run(patient, c)
@@ -114,12 +114,12 @@ type post struct {
 	refusal    string   // the server's last reason to try again later; empty: none
 }
 
-// timeout is the error after sayPatience.
+// timeout is the error after sayTimeout.
 func (s *post) timeout() error {
 	if s.refusal != "" {
-		return fmt.Errorf("not confirmed within %v: %s; the last answer of the server: %s", sayPatience, client.Shortened(s.text), s.refusal)
+		return fmt.Errorf("not confirmed within %v: %s; the last answer of the server: %s", sayTimeout, client.Shortened(s.text), s.refusal)
 	}
-	return fmt.Errorf("not confirmed within %v: %s", sayPatience, client.Shortened(s.text))
+	return fmt.Errorf("not confirmed within %v: %s", sayTimeout, client.Shortened(s.text))
 }
 
 // note prints a line, unless it was printed before.

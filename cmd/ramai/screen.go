@@ -89,9 +89,9 @@ func (o *joinOptions) onScreen(ctx context.Context, c *client.Client, who *ident
 	if err != nil {
 		return exit(exitUsage, err)
 	}
-	var goal uint64
+	var jumpTo uint64
 	if number, ok := strings.CutPrefix(server.Fragment, "n"); ok {
-		if goal, err = strconv.ParseUint(number, 10, 64); err != nil {
+		if jumpTo, err = strconv.ParseUint(number, 10, 64); err != nil {
 			return exit(exitUsage, fmt.Errorf("%s: the message number is too large", o.server))
 		}
 	}
@@ -99,9 +99,9 @@ func (o *joinOptions) onScreen(ctx context.Context, c *client.Client, who *ident
 	defer stop()
 	var notes strings.Builder // for after the screen
 	who.notes = &notes
-	kept := &shelf{file: memoryFile(o.server, o.name)}
-	left, err := tui.Run(ctx, tui.Config{
-		Client: c, Server: server, Room: room, AnyRoom: room == wire.Lobby && o.room == "" && server.Fragment == "", JumpTo: goal, Last: o.last, Name: o.name, Rooms: o.rooms, StateStore: kept,
+	state := &stateFile{file: stateFilePath(o.server, o.name)}
+	remaining, err := tui.Run(ctx, tui.Config{
+		Client: c, Server: server, Room: room, AnyRoom: room == wire.Lobby && o.room == "" && server.Fragment == "", JumpTo: jumpTo, Last: o.last, Name: o.name, Rooms: o.rooms, StateStore: state,
 		Search: func(ctx context.Context, s client.Search) (*client.SearchResponse, error) {
 			return client.Find(ctx, who.config(config), s)
 		},
@@ -110,10 +110,10 @@ func (o *joinOptions) onScreen(ctx context.Context, c *client.Client, who *ident
 		Mouse: o.mouse, Title: o.title, Notify: tui.Notify(o.notify), Clipboard: o.clipboard, KeepHistory: o.recall,
 		In: stdin, Out: stdout, Environ: os.Environ(), Zone: time.Local, Now: time.Now,
 	})
-	if kept.err != nil {
-		fmt.Fprintln(&notes, kept.err)
+	if state.err != nil {
+		fmt.Fprintln(&notes, state.err)
 	}
-	err = left.Ended(ctx, err, &notes)
+	err = remaining.Ended(ctx, err, &notes)
 	fmt.Fprint(stderr, notes.String())
 	return err
 }
@@ -149,8 +149,8 @@ func untilHangup(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // What a screen remembers is kept beside the sessions, in a file for each server and name.
 
-// memoryFile returns where that is; nothing if there is no place for it.
-func memoryFile(server, name string) string {
+// stateFilePath returns where that is; nothing if there is no place for it.
+func stateFilePath(server, name string) string {
 	folder, err := stateFolder("screens")
 	if err != nil {
 		return ""
@@ -158,14 +158,14 @@ func memoryFile(server, name string) string {
 	return sessionFile(folder, server, name) + ".json"
 }
 
-// shelf is a tui.StateStore in a file; without a name it keeps nothing.
-type shelf struct {
+// stateFile is a tui.StateStore in a file; without a name it keeps nothing.
+type stateFile struct {
 	file string
 	err  error // the last
 }
 
 // Load implements tui.StateStore.
-func (s *shelf) Load() (m tui.State) {
+func (s *stateFile) Load() (m tui.State) {
 	b, err := os.ReadFile(s.file)
 	if s.file == "" || errors.Is(err, fs.ErrNotExist) {
 		return m
@@ -181,7 +181,7 @@ func (s *shelf) Load() (m tui.State) {
 }
 
 // Store implements tui.StateStore.
-func (s *shelf) Store(m tui.State) {
+func (s *stateFile) Store(m tui.State) {
 	if s.file == "" {
 		return
 	}

@@ -75,8 +75,8 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
 		Setup: func(env *testscript.Env) error {
-			s := &stage{programs: map[string]*program{}, originals: map[string]*original{}, tmux: filepath.Join(env.WorkDir, "tmux")}
-			env.Values[stageKey{}] = s
+			s := &scriptEnv{programs: map[string]*program{}, originals: map[string]*original{}, tmux: filepath.Join(env.WorkDir, "tmux")}
+			env.Values[scriptEnvKey{}] = s
 			env.Defer(s.end)
 			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "state"))
 			env.Setenv("XDG_DATA_HOME", filepath.Join(env.WorkDir, "data"))
@@ -94,26 +94,26 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"serve": serve, "original": startOriginal, "cut": cut, "crowd": crowd, "start": start, "type": typeLine,
-			"typelines": typeLines, "hears": hears, "tells": tells, "hangup": hangup, "signal": sendSignal, "deaf": deaf,
+			"typelines": typeLines, "hears": hears, "tells": tells, "hangup": hangup, "signal": sendSignal, "deaf": noHandler,
 			"ends": ends, "certify": certify, "authority": authority, "output": output, "once": once, "same": same, "found": found,
 			"logged":   logged,
-			"terminal": terminal, "keys": keys, "paste": paste, "resize": resize, "sees": sees, "shut": shut,
+			"terminal": terminal, "keys": keys, "paste": paste, "resize": resize, "sees": sees, "shut": closed,
 		},
 	})
 }
 
-type stageKey struct{}
+type scriptEnvKey struct{}
 
-// stage is what one script has started.
-type stage struct {
+// scriptEnv is what one script has started.
+type scriptEnv struct {
 	programs  map[string]*program
 	originals map[string]*original
 	tmux      string // the socket of its terminals
 }
 
-func on(ts *testscript.TestScript) *stage { return ts.Value(stageKey{}).(*stage) }
+func on(ts *testscript.TestScript) *scriptEnv { return ts.Value(scriptEnvKey{}).(*scriptEnv) }
 
-func (s *stage) end() {
+func (s *scriptEnv) end() {
 	if _, err := os.Stat(s.tmux); err == nil {
 		exec.Command("tmux", "-S", s.tmux, "kill-server").Run() // it may have ended with its last terminal
 	}
@@ -205,7 +205,7 @@ func start(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(on(ts).start(ts, args[0], args[1:]...))
 }
 
-func (s *stage) start(ts *testscript.TestScript, name string, args ...string) error {
+func (s *scriptEnv) start(ts *testscript.TestScript, name string, args ...string) error {
 	if old := s.programs[name]; old != nil {
 		<-old.ended // a name may be used again when the first is gone
 	}
@@ -374,7 +374,7 @@ func sendSignal(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(find(ts, args, 2).cmd.Process.Signal(signals[args[1]]))
 }
 
-func deaf(ts *testscript.TestScript, _ bool, args []string) {
+func noHandler(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(find(ts, args, 1).pipe.Close())
 }
 
@@ -468,12 +468,12 @@ func (o *original) chat(w http.ResponseWriter, r *http.Request) {
 	for err == nil { // a line with the word "swallow" is lost
 		var b []byte
 		if _, b, err = c.Read(ctx); err == nil && !strings.Contains(string(b), "swallow") {
-			o.tell(ctx, b)
+			o.send(ctx, b)
 		}
 	}
 }
 
-func (o *original) tell(ctx context.Context, b []byte) {
+func (o *original) send(ctx context.Context, b []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, c := range o.conns {
@@ -505,8 +505,8 @@ func cut(ts *testscript.TestScript, _ bool, args []string) {
 	o.cut()
 }
 
-// TestRunIsAFunction runs the program without a process.
-func TestRunIsAFunction(t *testing.T) {
+// TestRunRepeatable runs the program without a process.
+func TestRunRepeatable(t *testing.T) {
 	var out, errs strings.Builder
 	if code := run(t.Context(), []string{"version"}, strings.NewReader(""), &out, &errs); code != 0 || !strings.HasPrefix(out.String(), "ramai ") {
 		t.Errorf("code %d, %q, %q", code, &out, &errs)

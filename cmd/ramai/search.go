@@ -71,13 +71,13 @@ func runSearch(ctx context.Context, o searchOptions, words string, stdout, notes
 	}
 	hits := hitPrinter{w: stdout, json: o.json, marks: isTerminal(stdout)}
 	s := client.Search{Words: words, Room: o.room, Before: o.before}
-	for left := o.limit; left > 0; {
-		s.Limit = min(left, wire.MaxHits)
+	for remaining := o.limit; remaining > 0; {
+		s.Limit = min(remaining, wire.MaxHits)
 		found, err := withRetry(ctx, func(ctx context.Context) (*client.SearchResponse, error) { return client.Find(ctx, config, s) })
 		if err != nil {
 			return err
 		}
-		if found.Behind > 0 && left == o.limit {
+		if found.Behind > 0 && remaining == o.limit {
 			fmt.Fprintf(notes, "the newest %d messages are not in the search index yet\n", found.Behind)
 		}
 		for i, h := range found.Hits {
@@ -88,7 +88,7 @@ func runSearch(ctx context.Context, o searchOptions, words string, stdout, notes
 		if !found.More || len(found.Hits) == 0 {
 			return nil
 		}
-		left -= len(found.Hits)
+		remaining -= len(found.Hits)
 		oldest := found.Hits[len(found.Hits)-1]
 		s.Before = fmt.Sprintf("%s:%d", oldest.Room, oldest.N)
 	}

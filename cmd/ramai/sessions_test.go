@@ -13,7 +13,7 @@ import (
 
 const someSession = "AAAAAAAAAAAAAAAAAAAAAA"
 
-func TestSessionsAreKept(t *testing.T) {
+func TestSessionsPersist(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "ramai", "sessions")
 	file := sessionFile(folder, "http://127.0.0.1:2000", "anna")
 	if s, err := loadSession(file); s != "" || err != nil {
@@ -120,7 +120,7 @@ func TestSessionFolder(t *testing.T) {
 	}
 }
 
-func TestIdentityThatCannotBeStored(t *testing.T) {
+func TestIdentityNotStorable(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)

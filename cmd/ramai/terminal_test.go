@@ -65,6 +65,6 @@ func sees(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-func shut(ts *testscript.TestScript, _ bool, args []string) {
+func closed(ts *testscript.TestScript, _ bool, args []string) {
 	tmux(ts, "kill-session", "-t", args[0])
 }

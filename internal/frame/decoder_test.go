@@ -394,7 +394,7 @@ func TestTextRefusedAtFirstBadByte(t *testing.T) {
 
 // A header allocates nothing, whatever length it announces. Memory grows with the bytes received and is freed with the
 // message.
-func TestMemoryGrowsWithBytesThatCame(t *testing.T) {
+func TestMemoryGrowsWithInput(t *testing.T) {
 	cfg := &Config{MaxMessage: 1 << 30, MaxFragments: 2}
 	for name, header := range map[string]string{
 		"claim of 60 KiB": "\x81\xfe\xf0\x00" + key,
@@ -410,12 +410,12 @@ func TestMemoryGrowsWithBytesThatCame(t *testing.T) {
 		}); n != 0 {
 			t.Errorf("%s: the header alone makes %v allocations", name, n)
 		}
-		for came := 1; came <= 5000; came++ {
-			if _, _, err := d.Next([]byte{'x' ^ key[(came-1)%4]}); err != nil {
+		for received := 1; received <= 5000; received++ {
+			if _, _, err := d.Next([]byte{'x' ^ key[(received-1)%4]}); err != nil {
 				t.Fatal(err)
 			}
-			if cap(d.buf) > 2*came+16 {
-				t.Fatalf("%s: %d bytes came and %d are held", name, came, cap(d.buf))
+			if cap(d.buf) > 2*received+16 {
+				t.Fatalf("%s: %d bytes came and %d are held", name, received, cap(d.buf))
 			}
 		}
 	}
@@ -466,7 +466,7 @@ func TestWholeFramesAreNotCopied(t *testing.T) {
 }
 
 // Senseless limits refuse; they do not wrap around to "no limit".
-func TestSenselessLimits(t *testing.T) {
+func TestInvalidLimits(t *testing.T) {
 	for _, cfg := range []Config{{}, {MaxMessage: -1, MaxFragments: -1}} {
 		if r := decode(t, &cfg, masked(true, Text, ""), always(100)); r.err != nil || len(r.messages) != 1 {
 			t.Errorf("%+v: an empty text gives %v", cfg, r)
@@ -481,7 +481,7 @@ func TestSenselessLimits(t *testing.T) {
 	}
 }
 
-func TestErrorSaysWhyAndWhichCode(t *testing.T) {
+func TestErrorReasonAndCode(t *testing.T) {
 	err := &Error{Code: 1003, Reason: "a binary message; only text is accepted here"}
 	if got, want := err.Error(), "websocket: a binary message; only text is accepted here (close code 1003)"; got != want {
 		t.Errorf("got %q, want %q", got, want)

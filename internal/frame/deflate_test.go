@@ -154,7 +154,7 @@ func TestAppendDeflated(t *testing.T) {
 	wg.Wait()
 }
 
-func TestDeflatingWhatDoesNotShrink(t *testing.T) {
+func TestDeflateIncompressible(t *testing.T) {
 	noise := make([]byte, 1000) // not UTF-8, which is not checked
 	for i := range noise {
 		noise[i] = byte(rand.N(256))

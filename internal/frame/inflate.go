@@ -276,9 +276,9 @@ var (
 )
 
 // codeRanges returns n consecutive ranges. The first few have no bits; after that, each few have one more.
-func codeRanges(base, few, n int) (all []codeRange) {
+func codeRanges(base, short, n int) (all []codeRange) {
 	for i := range n {
-		s := codeRange{uint16(base), uint8(max(0, i/few-1))}
+		s := codeRange{uint16(base), uint8(max(0, i/short-1))}
 		all = append(all, s)
 		base += 1 << s.bits
 	}
@@ -301,7 +301,7 @@ type huffman struct {
 // such code, or if it is incomplete. As an exception there may be a single symbol with a code of one bit, or none at
 // all.
 func (h *huffman) init(lengths []uint8) bool {
-	var count, place [maxCode + 1]int
+	var count, offset [maxCode + 1]int
 	for _, n := range lengths {
 		if n > 0 {
 			count[n]++
@@ -311,7 +311,7 @@ func (h *huffman) init(lengths []uint8) bool {
 	h.least = 0
 	for n := 1; n <= maxCode; n++ {
 		code <<= 1
-		h.index[n], place[n] = int32(used-code), used
+		h.index[n], offset[n] = int32(used-code), used
 		code += count[n]
 		used += count[n]
 		h.end[n] = uint32(code << (16 - n))
@@ -325,8 +325,8 @@ func (h *huffman) init(lengths []uint8) bool {
 	h.least++
 	for s, n := range lengths {
 		if n > 0 {
-			h.symbols[place[n]] = uint16(s)
-			place[n]++
+			h.symbols[offset[n]] = uint16(s)
+			offset[n]++
 		}
 	}
 	return true

@@ -150,7 +150,7 @@ func FuzzInflate(f *testing.F) {
 
 // However short its blocks are and whatever codes they have, a message takes memory only for its content, and little
 // time for each block. With tables for fast decoding, each of these takes milliseconds.
-func TestInflatingTakesLittle(t *testing.T) {
+func TestInflateAllocatesLittle(t *testing.T) {
 	for name, p := range hard() {
 		payload := []byte(p)
 		if text, err := inflate(payload, 1<<20); err != nil || len(text) > 0 {

@@ -20,7 +20,7 @@ import (
 const (
 	maxPending      = 256              // messages without a final state before reading stops
 	maxPendingBytes = 64 << 10         // and bytes of them
-	patience        = 30 * time.Second // how long Run waits after the end of input without any progress
+	exitTimeout     = 30 * time.Second // how long Run waits after the end of input without any progress
 )
 
 // Config describes one run. Client, Room, In, Out and Notes have to be set.
@@ -80,7 +80,7 @@ func (r *runner) run(ctx context.Context, stdin io.Reader) error {
 	events := make(chan next)
 	receiver.Go(func() { r.receive(ctx, events) })
 
-	giveUp := time.NewTimer(patience)
+	giveUp := time.NewTimer(exitTimeout)
 	giveUp.Stop()
 	defer giveUp.Stop()
 	for eof := false; !eof || r.remaining() > 0; {
@@ -107,10 +107,10 @@ func (r *runner) run(ctx context.Context, stdin io.Reader) error {
 				break
 			}
 			eof = true
-			giveUp.Reset(patience)
+			giveUp.Reset(exitTimeout)
 		}
 		if eof && r.remaining() < before {
-			giveUp.Reset(patience)
+			giveUp.Reset(exitTimeout)
 		}
 	}
 	return r.finish(nil)

@@ -150,8 +150,8 @@ type broken struct{}
 
 func (broken) Write([]byte) (int, error) { return 0, syscall.EPIPE }
 
-// TestPatience: a server accepts messages and never confirms them.
-func TestPatience(t *testing.T) {
+// TestExitTimeout: a server accepts messages and never confirms them.
+func TestExitTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conns := make(listener)
 		served := make(chan struct{})
@@ -173,7 +173,7 @@ func TestPatience(t *testing.T) {
 					c.Write(context.Background(), websocket.MessageText, wire.Append(nil, wire.Joined{Room: f.Room, HistoryID: "L", First: 1}))
 				case wire.Say:
 					if says++; says == 1 { // the first is confirmed after a while
-						time.Sleep(patience - time.Second)
+						time.Sleep(exitTimeout - time.Second)
 						m := wire.Message{Room: f.Room, N: 1, SenderID: "me", ID: f.ID, Text: f.Text}
 						c.Write(context.Background(), websocket.MessageText, wire.Append(nil, m))
 					}
@@ -193,7 +193,7 @@ func TestPatience(t *testing.T) {
 		if e := (*exitcode.Error)(nil); !errors.As(err, &e) || e.Code != exitcode.Unconfirmed {
 			t.Errorf("ends with %v", err)
 		}
-		if took := time.Since(begin); took != 2*patience-time.Second {
+		if took := time.Since(begin); took != 2*exitTimeout-time.Second {
 			t.Errorf("took %v", took)
 		}
 		if out.String() != "From server: \nFrom server: one\n" || notes.String() != "not confirmed: two\n" {

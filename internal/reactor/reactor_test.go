@@ -264,7 +264,7 @@ var cases = map[string]func(*testing.T, func(Options) Reactor){
 	"Close closes all connections":              closesAll,
 	"Close meets Add":                           closeMeetsAdd,
 	"connections that are not TCP are served":   servesPipes,
-	"a blocked peer delays nobody":              blockedDelaysNobody,
+	"a blocked peer delays nobody":              blockedDoesNotDelayOthers,
 	"a blocked peer that resumes gets all":      blockedResumes,
 	"a blocked peer is not dead":                blockedIsNotDead,
 	"a peer that is gone is dead":               goneIsDead,

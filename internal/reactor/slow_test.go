@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-func blockedDelaysNobody(t *testing.T, open func(Options) Reactor) {
+func blockedDoesNotDelayOthers(t *testing.T, open func(Options) Reactor) {
 	r := open(Options{})
 	defer r.Close()
 	blocked, _ := connect(t, r, nil, nil)

@@ -135,7 +135,7 @@ func (s *slowSource) Closed(error) {}
 
 // A source that has used up its turn waits until the others of its loop have had theirs, even if it has more input and
 // output.
-func TestTurnsAreShared(t *testing.T) {
+func TestTurnsShared(t *testing.T) {
 	e, err := NewEpoll(Options{Loops: 1, MaxTurn: time.Millisecond})
 	if err != nil {
 		t.Fatal(err)

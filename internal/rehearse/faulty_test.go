@@ -112,13 +112,17 @@ func TestFindsFaults(t *testing.T) {
 				return nil
 			}
 			return [][]byte{p}
-		}, func(rep *Report) bool { return rep.Lost == 1 && rep.Doubled == 0 && rep.Delivered == 3*rep.Published-1 }},
+		}, func(rep *Report) bool {
+			return rep.Lost == 1 && rep.Duplicated == 0 && rep.Delivered == 3*rep.Published-1
+		}},
 		"doubled": {func(n uint64, p, _ []byte) [][]byte {
 			if n == lied {
 				return [][]byte{p, p}
 			}
 			return [][]byte{p}
-		}, func(rep *Report) bool { return rep.Lost == 0 && rep.Doubled == 1 && rep.Delivered == 3*rep.Published+1 }},
+		}, func(rep *Report) bool {
+			return rep.Lost == 0 && rep.Duplicated == 1 && rep.Delivered == 3*rep.Published+1
+		}},
 		"one lost, one doubled": {func(n uint64, p, _ []byte) [][]byte {
 			switch n {
 			case lied:
@@ -127,7 +131,9 @@ func TestFindsFaults(t *testing.T) {
 				return [][]byte{p, p}
 			}
 			return [][]byte{p}
-		}, func(rep *Report) bool { return rep.Lost == 1 && rep.Doubled == 1 && rep.Delivered == 3*rep.Published }},
+		}, func(rep *Report) bool {
+			return rep.Lost == 1 && rep.Duplicated == 1 && rep.Delivered == 3*rep.Published
+		}},
 		"swapped": {func(n uint64, p, before []byte) [][]byte {
 			switch n {
 			case lied:
@@ -136,7 +142,7 @@ func TestFindsFaults(t *testing.T) {
 				return [][]byte{p, before}
 			}
 			return [][]byte{p}
-		}, func(rep *Report) bool { return rep.Lost == 0 && rep.Doubled == 0 && rep.OutOfOrder > 0 }},
+		}, func(rep *Report) bool { return rep.Lost == 0 && rep.Duplicated == 0 && rep.OutOfOrder > 0 }},
 		"another word": {func(n uint64, p, _ []byte) [][]byte {
 			if n == lied {
 				p = bytes.Replace(p, []byte("quick"), []byte("quack"), 1)
@@ -212,7 +218,7 @@ func TestDuplicatesAreNotNew(t *testing.T) {
 		}
 		return [][]byte{p}
 	}
-	rep, err := l.rehearse(Config{Plain: true, Reactor: newReactor(t), Stage: func(stage string) {
+	rep, err := l.rehearse(Config{Plain: true, Reactor: newReactor(t), OnStage: func(stage string) {
 		if stage == PublishingDone {
 			time.AfterFunc(2*duplicateWait, func() {
 				l.mu.Lock()
@@ -224,7 +230,7 @@ func TestDuplicatesAreNotNew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rep.Lost != 0 || rep.Doubled != rep.Published {
+	if rep.Lost != 0 || rep.Duplicated != rep.Published {
 		t.Errorf("%+v", rep)
 	}
 }

@@ -117,22 +117,22 @@ type receiver struct {
 type tally struct {
 	Delivered  int64 `json:"delivered"`
 	Lost       int64 `json:"lost"`
-	Doubled    int64 `json:"doubled"`
+	Duplicated int64 `json:"doubled"`
 	OutOfOrder int64 `json:"out_of_order"`
 }
 
 // Good reports whether everything was received once and in one order.
-func (t *tally) Good() bool { return t.Lost == 0 && t.Doubled == 0 && t.OutOfOrder == 0 }
+func (t *tally) Good() bool { return t.Lost == 0 && t.Duplicated == 0 && t.OutOfOrder == 0 }
 
 func (t *tally) add(o tally) {
 	t.Delivered += o.Delivered
 	t.Lost += o.Lost
-	t.Doubled += o.Doubled
+	t.Duplicated += o.Duplicated
 	t.OutOfOrder += o.OutOfOrder
 }
 
 // received returns the number of distinct messages.
-func (e *receiver) received() int64 { return e.Delivered - e.Doubled }
+func (e *receiver) received() int64 { return e.Delivered - e.Duplicated }
 
 // receive checks one message against the ledger. It returns the index of s, or -1, and whether this receiver was the
 // first.
@@ -145,7 +145,7 @@ func (e *receiver) receive(s stamp) (at int, first bool) {
 	at, first = e.ledger.note(e.next, s)
 	switch {
 	case e.early[s] || at >= 0 && at < e.next && !e.skipped[at]:
-		e.Doubled++
+		e.Duplicated++
 	case at < 0: // others will receive it later, or never: the orders differ
 		e.OutOfOrder++
 		if e.early == nil {

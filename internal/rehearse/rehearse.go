@@ -36,7 +36,7 @@ type Config struct {
 	SourceAddresses int           // addresses in 127.1/16 that clients other than publishers connect from; 0: chosen by the system
 	Drain           time.Duration // how long to wait for the last message after publishing; 0: 30 s
 	Reactor         reactor.Reactor
-	Stage           func(stage string) // called with the stages below; may be nil
+	OnStage         func(stage string) // called with the stages below; may be nil
 }
 
 // The stages of a rehearsal.
@@ -112,7 +112,7 @@ type rehearsal struct {
 
 	publishing atomic.Bool
 	slowPaused atomic.Bool  // slow clients do not read
-	over       atomic.Bool  // connections may end
+	ended      atomic.Bool  // connections may end
 	delivered  atomic.Int64 // messages received, without duplicates
 	failure    atomic.Pointer[error]
 	failed     chan struct{}
@@ -134,8 +134,8 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	if cfg.Drain == 0 {
 		cfg.Drain = 30 * time.Second
 	}
-	if cfg.Stage == nil {
-		cfg.Stage = func(string) {}
+	if cfg.OnStage == nil {
+		cfg.OnStage = func(string) {}
 	}
 	r := &rehearsal{
 		cfg: cfg, target: target, room: roomOf(target.Path), run: fmt.Appendf(nil, "~%04x", rand.N(1<<16)),
@@ -153,7 +153,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		r.clients = append(r.clients, c)
 	}
 	rep, err := r.rehearse(ctx)
-	r.over.Store(true)
+	r.ended.Store(true)
 	r.cfg.Reactor.Close() // from now on the clients belong to this goroutine
 	if err != nil {
 		return nil, err
@@ -170,7 +170,7 @@ func (r *rehearsal) rehearse(ctx context.Context) (*Report, error) {
 	connected := time.Since(connect)
 	r.slowPaused.Store(r.cfg.Slow > 0)
 	r.publishing.Store(true) // a caller may cut connections in this stage
-	r.cfg.Stage(AllConnected)
+	r.cfg.OnStage(AllConnected)
 	before := cpu()
 	start := time.Now()
 	err := r.publish(ctx)
@@ -179,7 +179,7 @@ func (r *rehearsal) rehearse(ctx context.Context) (*Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBroken, err)
 	}
-	r.cfg.Stage(PublishingDone)
+	r.cfg.OnStage(PublishingDone)
 	r.slowPaused.Store(false)
 	for _, c := range r.clients {
 		c.wake()
@@ -187,7 +187,7 @@ func (r *rehearsal) rehearse(ctx context.Context) (*Report, error) {
 	if err := r.drain(ctx); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBroken, err)
 	}
-	r.cfg.Stage(AllDelivered)
+	r.cfg.OnStage(AllDelivered)
 	rep := &Report{Clients: r.cfg.Clients, Seconds: time.Since(start).Seconds(), Publishing: publishing.Seconds(), Connecting: connected.Seconds(), CPU: (cpu() - before).Seconds()}
 	time.Sleep(duplicateWait)
 	return rep, nil
@@ -215,7 +215,7 @@ func (r *rehearsal) fail(err error) {
 func (r *rehearsal) connectionEnded(c *client, err error) {
 	if r.cfg.Reconnect && c.publisher < 0 && r.publishing.Load() {
 		r.reconnects.add(c, r.since())
-	} else if !r.over.Load() && !c.leaving.Load() {
+	} else if !r.ended.Load() && !c.leaving.Load() {
 		r.fail(fmt.Errorf("a connection ended unexpectedly: %w", errors.Join(err, errors.New("want it open until the end"))))
 	}
 }

@@ -115,7 +115,7 @@ func TestReconnect(t *testing.T) {
 		URL:     serve(t, func(ln net.Listener) net.Listener { l.Listener = ln; return l }),
 		Clients: 30, Publishers: 2, Rate: 100, Size: 64, Duration: time.Second, SourceAddresses: 10, Reconnect: true, Missed: 50,
 		Reactor: newReactor(t),
-		Stage: func(stage string) {
+		OnStage: func(stage string) {
 			if stage == AllConnected {
 				cut = l.cut()
 			}
@@ -185,10 +185,10 @@ func TestLedgerFindsFaults(t *testing.T) {
 		"lost at the end":    {[]int{1, 2, 3}, []int{1}, tally{Delivered: 4, Lost: 2}},
 		"lost by all":        {[]int{1, 3}, []int{1, 3}, tally{Delivered: 4, Lost: 2}},
 		"lost by the first":  {[]int{1}, []int{1, 2, 3}, tally{Delivered: 4, Lost: 2}},
-		"doubled":            {[]int{1, 2, 3}, []int{1, 2, 2, 3}, tally{Delivered: 7, Doubled: 1}},
-		"doubled, not lost":  {[]int{1, 2, 2, 3}, []int{1, 3, 3}, tally{Delivered: 7, Doubled: 2, Lost: 1}},
+		"doubled":            {[]int{1, 2, 3}, []int{1, 2, 2, 3}, tally{Delivered: 7, Duplicated: 1}},
+		"doubled, not lost":  {[]int{1, 2, 2, 3}, []int{1, 3, 3}, tally{Delivered: 7, Duplicated: 2, Lost: 1}},
 		"swapped":            {[]int{1, 2, 3}, []int{1, 3, 2}, tally{Delivered: 6, OutOfOrder: 1}},
-		"swapped, doubled":   {[]int{1, 2, 3}, []int{1, 3, 2, 2}, tally{Delivered: 7, Doubled: 1, OutOfOrder: 1}},
+		"swapped, doubled":   {[]int{1, 2, 3}, []int{1, 3, 2, 2}, tally{Delivered: 7, Duplicated: 1, OutOfOrder: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLedger(1)

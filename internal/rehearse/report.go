@@ -52,7 +52,7 @@ func (rep *Report) Print(w io.Writer) {
 	fmt.Fprintf(t, "published\t%d\tin %.2f s\n", rep.Published, rep.Publishing)
 	fmt.Fprintf(t, "delivered\t%d\t%.0f a second\n", rep.Delivered, rep.Rate)
 	fmt.Fprintf(t, "lost\t%d\n", rep.Lost)
-	fmt.Fprintf(t, "duplicated\t%d\n", rep.Doubled)
+	fmt.Fprintf(t, "duplicated\t%d\n", rep.Duplicated)
 	fmt.Fprintf(t, "out of order\t%d\n", rep.OutOfOrder)
 	fmt.Fprintf(t, "latency\tp50 %.2f ms\tp90 %.2f\tp99 %.2f\tp99.9 %.2f\tmax %.2f\n", rep.P50, rep.P90, rep.P99, rep.P999, rep.Max)
 	fmt.Fprintf(t, "own CPU time\t%.2f s\n", rep.CPU)

@@ -40,16 +40,16 @@ func serverConfig(host ssh.Signer, keysOnly bool) *ssh.ServerConfig {
 }
 
 // handle serves a connection, and returns when all its goroutines have ended.
-func (d *Server) handle(nc net.Conn) {
-	c := d.admit(nc)
+func (srv *Server) handle(nc net.Conn) {
+	c := srv.admit(nc)
 	if c == nil {
 		nc.Close()
 		return
 	}
 	defer c.Close()
-	defer d.contain(nil)
+	defer srv.recoverPanic(nil)
 	c.SetDeadline(time.Now().Add(handshakeTimeout))
-	sc, asked, requests, err := ssh.NewServerConn(c, d.config)
+	sc, asked, requests, err := ssh.NewServerConn(c, srv.config)
 	if err != nil {
 		return
 	}
@@ -73,10 +73,10 @@ func (d *Server) handle(nc net.Conn) {
 	}
 }
 
-// contain limits a panic to the connection or channel that it happened in. It is deferred.
-func (d *Server) contain(end func()) {
+// recoverPanic limits a panic to the connection or channel that it happened in. It is deferred.
+func (srv *Server) recoverPanic(end func()) {
 	if fault := recover(); fault != nil {
-		d.cfg.Logger.Error("an SSH connection failed", "panic", fault, "stack", string(debug.Stack()))
+		srv.cfg.Logger.Error("an SSH connection failed", "panic", fault, "stack", string(debug.Stack()))
 		if end != nil {
 			end()
 		}
@@ -99,18 +99,18 @@ type channel struct {
 	cells        int           // guarded by the server's mu: cells that the channel is charged for, see allocateScreen
 
 	// Requested by the client. These do not change after the session has begun.
-	started  bool
-	terminal bool
-	term     string   // the kind of terminal
-	first    tui.Size // of the terminal's window
-	env      []string // NAME=VALUE
-	command  string   // empty: a shell
+	started     bool
+	terminal    bool
+	term        string   // the kind of terminal
+	initialSize tui.Size // of the terminal's window
+	env         []string // NAME=VALUE
+	command     string   // empty: a shell
 
-	mu      sync.Mutex
-	window  tui.Size    // guarded by mu: the newest size that the client has sent
-	resized time.Time   // guarded by mu: when a size was last passed on
-	later   *time.Timer // guarded by mu: will pass window on; nil: it was passed on
-	over    bool        // guarded by mu: sizes are no longer passed on
+	mu          sync.Mutex
+	window      tui.Size    // guarded by mu: the newest size that the client has sent
+	resized     time.Time   // guarded by mu: when a size was last passed on
+	resizeTimer *time.Timer // guarded by mu: will pass window on; nil: it was passed on
+	ended       bool        // guarded by mu: sizes are no longer passed on
 }
 
 // serve serves a channel counted by channelOpened, and returns when the client has closed it and its session has ended.
@@ -124,7 +124,7 @@ func (c *conn) serve(ctx context.Context, sc *ssh.ServerConn, asked ssh.NewChann
 	defer g.freeScreen()
 	defer g.onStart()
 	defer g.running.Wait()
-	defer g.closed(errLeft)
+	defer g.closed(errClosedByClient)
 	accepted, requests, err := asked.Accept()
 	if err != nil {
 		return
@@ -133,7 +133,7 @@ func (c *conn) serve(ctx context.Context, sc *ssh.ServerConn, asked ssh.NewChann
 	defer opened.in.Close()
 	late := time.AfterFunc(requestTimeout, func() { opened.Close() })
 	defer late.Stop()
-	defer c.server.contain(func() { c.Close() })
+	defer c.server.recoverPanic(func() { c.Close() })
 	for r := range requests {
 		ok := g.requestLimit.Wait(g.ctx) == nil && len(r.Payload) <= maxPayload && g.request(r)
 		r.Reply(ok, nil)
@@ -141,7 +141,7 @@ func (c *conn) serve(ctx context.Context, sc *ssh.ServerConn, asked ssh.NewChann
 			late.Stop()
 			g.onStart()
 			g.running.Go(func() {
-				defer c.server.contain(func() { opened.exit(1) })
+				defer c.server.recoverPanic(func() { opened.exit(1) })
 				c.server.serveSession(g, opened)
 			})
 		}
@@ -164,7 +164,7 @@ func (g *channel) request(r *ssh.Request) bool {
 			return false
 		}
 		g.inputLimit.SetLimit(typedRate)
-		g.terminal, g.term, g.first = true, pty.Term, tui.Size{Width: int(pty.Columns), Height: int(pty.Rows)}
+		g.terminal, g.term, g.initialSize = true, pty.Term, tui.Size{Width: int(pty.Columns), Height: int(pty.Rows)}
 	case "env":
 		var variable struct{ Name, Value string }
 		if g.started || len(g.env) >= maxEnv || ssh.Unmarshal(r.Payload, &variable) != nil {
@@ -192,22 +192,22 @@ func (g *channel) request(r *ssh.Request) bool {
 // it: until then, readers block, and received data stays in memory.
 type sessionChannel struct {
 	ssh.Channel
-	of   *channel
-	in   *io.PipeReader // input, until the end
-	once sync.Once
-	over chan struct{} // closed at the end
+	channel *channel
+	in      *io.PipeReader // input, until the end
+	once    sync.Once
+	ended   chan struct{} // closed at the end
 }
 
 func newSessionChannel(accepted ssh.Channel, of *channel) *sessionChannel {
-	in, came := io.Pipe()
-	e := &sessionChannel{Channel: accepted, of: of, in: in, over: make(chan struct{})}
+	in, local := io.Pipe()
+	e := &sessionChannel{Channel: accepted, channel: of, in: in, ended: make(chan struct{})}
 	of.running.Go(func() { // the only reader: at the end, the library wakes only one
-		came.CloseWithError(of.pass(came, accepted))
+		local.CloseWithError(of.copyInput(local, accepted))
 		io.Copy(io.Discard, accepted)
 	})
 	of.running.Go(func() {
 		select {
-		case <-e.over:
+		case <-e.ended:
 		case <-of.ctx.Done():
 		}
 		io.Copy(io.Discard, accepted.Stderr())
@@ -215,8 +215,8 @@ func newSessionChannel(accepted ssh.Channel, of *channel) *sessionChannel {
 	return e
 }
 
-// pass copies input at the pace of the channel until an error, or until either side ends.
-func (g *channel) pass(to io.Writer, from io.Reader) error {
+// copyInput copies input at the pace of the channel until an error, or until either side ends.
+func (g *channel) copyInput(to io.Writer, from io.Reader) error {
 	for b := make([]byte, 4<<10); ; {
 		n, err := from.Read(b)
 		if err := g.inputLimit.WaitN(g.ctx, n); err != nil {
@@ -240,9 +240,9 @@ func (e *sessionChannel) Close() error {
 	err := e.Channel.Close()
 	e.in.Close()
 	e.once.Do(func() {
-		close(e.over)
-		late := time.AfterFunc(requestTimeout, func() { e.of.conn.Close() })
-		context.AfterFunc(e.of.ctx, func() { late.Stop() })
+		close(e.ended)
+		late := time.AfterFunc(requestTimeout, func() { e.channel.conn.Close() })
+		context.AfterFunc(e.channel.ctx, func() { late.Stop() })
 	})
 	return err
 }
@@ -251,13 +251,13 @@ func (e *sessionChannel) Close() error {
 func (e *sessionChannel) exit(code int) {
 	_, err := e.SendRequest("exit-status", false, ssh.Marshal(struct{ Code uint32 }{uint32(code)}))
 	if err = errors.Join(err, e.Close()); err != nil && !errors.Is(err, io.EOF) {
-		e.of.conn.server.cfg.Logger.Debug("closing an SSH channel failed", "err", err)
+		e.channel.conn.server.cfg.Logger.Debug("closing an SSH channel failed", "err", err)
 	}
 }
 
 // notes is the writer for texts that are not messages: stderr, with the carriage returns that a terminal needs.
 func (e *sessionChannel) notes() io.Writer {
-	if e.of.terminal {
+	if e.channel.terminal {
 		return crlfWriter{e.Stderr()}
 	}
 	return e.Stderr()

@@ -27,30 +27,30 @@ import (
 
 // keys manages the files in a folder: the host key, a secret, and the states of the screens of clients with keys.
 type keys struct {
-	host   ssh.Signer
-	folder string // empty: nothing is stored
-	secret []byte
-	fresh  bool // the secret was created by this process
+	host      ssh.Signer
+	folder    string // empty: nothing is stored
+	secret    []byte
+	newSecret bool // the secret was created by this process
 
-	most   int64        // the limit of stored screen states; the oldest are deleted first
-	writes atomic.Int64 // of screen states
+	maxStates   int64        // the limit of stored screen states; the oldest are deleted first
+	stateWrites atomic.Int64 // of screen states
 }
 
 const (
-	hostKeyFile  = "host_ed25519"
-	secretFile   = "secret"
-	memoryFolder = "screens"
-	secretSize   = 32
-	maxMemories  = 10000
-	maxDraft     = 16000 // bytes of a stored draft, and of all unconfirmed messages of a room
+	hostKeyFile = "host_ed25519"
+	secretFile  = "secret"
+	stateFolder = "screens"
+	secretSize  = 32
+	maxStates   = 10000
+	maxDraft    = 16000 // bytes of a stored draft, and of all unconfirmed messages of a room
 
 	// The state of a sender that owns no name counts as this much older: keys cost nothing, names do.
-	anonymousClient = 365 * 24 * time.Hour
+	unnamedAge = 365 * 24 * time.Hour
 )
 
 // openKeys reads the files of a folder, and creates what is missing.
 func openKeys(folder string, random io.Reader) (*keys, error) {
-	k := &keys{folder: folder, most: maxMemories}
+	k := &keys{folder: folder, maxStates: maxStates}
 	newHost := func() ([]byte, error) {
 		_, private, err := ed25519.GenerateKey(random)
 		if err != nil {
@@ -63,39 +63,39 @@ func openKeys(folder string, random io.Reader) (*keys, error) {
 		return pem.EncodeToMemory(block), nil
 	}
 	newSecret := func() ([]byte, error) {
-		k.fresh = true
+		k.newSecret = true
 		secret := make([]byte, secretSize)
 		_, err := io.ReadFull(random, secret)
 		return []byte(base64.RawURLEncoding.EncodeToString(secret) + "\n"), err
 	}
-	host, err := k.kept(hostKeyFile, newHost)
+	host, err := k.readOrCreate(hostKeyFile, newHost)
 	if err != nil {
 		return nil, err
 	}
 	if k.host, err = ssh.ParsePrivateKey(host); err != nil {
 		return nil, fmt.Errorf("the SSH host key %s is damaged (%w); restore it from a backup, or delete it: clients will then warn that the host key has changed", filepath.Join(folder, hostKeyFile), err)
 	}
-	secret, err := k.kept(secretFile, newSecret)
+	secret, err := k.readOrCreate(secretFile, newSecret)
 	if err != nil {
 		return nil, err
 	}
 	if k.secret, err = base64.RawURLEncoding.DecodeString(strings.TrimSpace(string(secret))); err != nil || len(k.secret) != secretSize {
 		return nil, fmt.Errorf("the SSH secret %s is damaged; restore it from a backup, or delete it: every key will then have a new sender id", filepath.Join(folder, secretFile))
 	}
-	return k, k.forget()
+	return k, k.prune()
 }
 
-// kept reads a file that only this user may read, and creates it if it is missing. Without a folder it generates new
+// readOrCreate reads a file that only this user may read, and creates it if it is missing. Without a folder it generates new
 // content each time.
-func (k *keys) kept(name string, fresh func() ([]byte, error)) ([]byte, error) {
+func (k *keys) readOrCreate(name string, create func() ([]byte, error)) ([]byte, error) {
 	if k.folder == "" {
-		return fresh()
+		return create()
 	}
 	path := filepath.Join(k.folder, name)
 	b, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if b, err = fresh(); err == nil {
+		if b, err = create(); err == nil {
 			err = atomicfile.Write(path, b)
 		}
 	case err == nil:
@@ -117,13 +117,13 @@ func (k *keys) session(key ssh.PublicKey) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:16])
 }
 
-// memory returns the stored state of a session's last screen.
-func (k *keys) memory(session string) tui.State {
+// loadState returns the stored state of a session's last screen.
+func (k *keys) loadState(session string) tui.State {
 	var m tui.State
 	if k.folder == "" {
 		return m
 	}
-	if b, err := os.ReadFile(k.memoryFile(session)); err == nil {
+	if b, err := os.ReadFile(k.stateFile(session)); err == nil {
 		if json.Unmarshal(b, &m) != nil {
 			return tui.State{}
 		}
@@ -131,8 +131,8 @@ func (k *keys) memory(session string) tui.State {
 	return m
 }
 
-// remember stores the state of a screen, if it has anything worth storing. owner says whether the sender owns a name.
-func (k *keys) remember(session string, m tui.State, owner bool) error {
+// storeState stores the state of a screen, if it has anything worth storing. owner says whether the sender owns a name.
+func (k *keys) storeState(session string, m tui.State, owner bool) error {
 	if k.folder == "" || !slices.ContainsFunc(m.Rooms, func(p tui.RoomState) bool { return p.HistoryID != "" || p.Draft != "" || len(p.Unsaved) > 0 }) {
 		return nil
 	}
@@ -154,36 +154,36 @@ func (k *keys) remember(session string, m tui.State, owner bool) error {
 	if err != nil {
 		return err
 	}
-	path := k.memoryFile(session)
+	path := k.stateFile(session)
 	if err := atomicfile.Write(path, append(b, '\n')); err != nil {
 		return err
 	}
 	if !owner {
-		at := time.Now().Add(-anonymousClient)
+		at := time.Now().Add(-unnamedAge)
 		if err := os.Chtimes(path, at, at); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
-	if k.writes.Add(1)%(k.most/10) != 0 { // reading the folder is slow
+	if k.stateWrites.Add(1)%(k.maxStates/10) != 0 { // reading the folder is slow
 		return nil
 	}
-	return k.forget()
+	return k.prune()
 }
 
-// memoryFile is named after the sender id, which is not secret.
-func (k *keys) memoryFile(session string) string {
-	return filepath.Join(k.folder, memoryFolder, wire.SenderIDOf(session)+".json")
+// stateFile is named after the sender id, which is not secret.
+func (k *keys) stateFile(session string) string {
+	return filepath.Join(k.folder, stateFolder, wire.SenderIDOf(session)+".json")
 }
 
-// forget removes the oldest states if there are more than the limit, and a tenth more.
-func (k *keys) forget() error {
+// prune removes the oldest states if there are more than the limit, and a tenth more.
+func (k *keys) prune() error {
 	if k.folder == "" {
 		return nil
 	}
-	folder := filepath.Join(k.folder, memoryFolder)
+	folder := filepath.Join(k.folder, stateFolder)
 	files, err := os.ReadDir(folder)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) || err == nil && len(files) <= int(k.most):
+	case errors.Is(err, fs.ErrNotExist) || err == nil && len(files) <= int(k.maxStates):
 		return nil
 	case err != nil:
 		return err
@@ -195,7 +195,7 @@ func (k *keys) forget() error {
 		}
 	}
 	slices.SortFunc(files, func(a, b fs.DirEntry) int { return age[a.Name()].Compare(age[b.Name()]) })
-	for _, f := range files[:len(files)-int(k.most-k.most/10)] {
+	for _, f := range files[:len(files)-int(k.maxStates-k.maxStates/10)] {
 		if err := os.Remove(filepath.Join(folder, f.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

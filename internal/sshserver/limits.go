@@ -24,22 +24,22 @@ type conn struct {
 	network netip.Prefix // of addr
 	local   bool         // it comes from this machine
 	once    sync.Once
-	gone    func(patience time.Duration) bool // reports whether the peer is gone; nil: unknown
+	isDead  func(patience time.Duration) bool // reports whether the peer is gone; nil: unknown
 
-	mu       sync.Mutex
-	until    time.Time   // guarded by mu: the deadline of the handshake; zero: it has ended
-	open     int         // guarded by mu: channels that the client has not closed
-	waiting  int         // guarded by mu: those without a shell or command
-	sessions int         // guarded by mu
-	idle     *time.Timer // guarded by mu: closes the connection; stopped while there are sessions
+	mu                sync.Mutex
+	handshakeDeadline time.Time   // guarded by mu: the deadline of the handshake; zero: it has ended
+	open              int         // guarded by mu: channels that the client has not closed
+	waiting           int         // guarded by mu: those without a shell or command
+	sessions          int         // guarded by mu
+	idle              *time.Timer // guarded by mu: closes the connection; stopped while there are sessions
 }
 
 // admit accepts a connection before anything is read from it, or returns nil.
-func (d *Server) admit(nc net.Conn) *conn {
+func (srv *Server) admit(nc net.Conn) *conn {
 	from := addrOf(nc.RemoteAddr()).Addr()
-	c := &conn{Conn: nc, server: d, addr: from, network: chat.Network(from), local: from.IsLoopback(), gone: reactor.Watch(nc).Dead}
-	if err := d.acquireConn(c); err != nil {
-		d.logRefused(from)
+	c := &conn{Conn: nc, server: srv, addr: from, network: chat.Network(from), local: from.IsLoopback(), isDead: reactor.Watch(nc).Dead}
+	if err := srv.acquireConn(c); err != nil {
+		srv.logRefused(from)
 		nc.SetWriteDeadline(time.Now().Add(time.Second)) // the buffer of a new socket has space for it
 		fmt.Fprintf(nc, "%v; try again later\r\n", err)  // before the version of the server (RFC 4253, section 4.2)
 		return nil
@@ -54,40 +54,40 @@ func (d *Server) admit(nc net.Conn) *conn {
 }
 
 // acquireConn acquires the slots of a connection, or returns why it cannot.
-func (d *Server) acquireConn(c *conn) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.ended {
+func (srv *Server) acquireConn(c *conn) error {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	if srv.ended {
 		return errStopped
 	}
-	if err := d.connSlots.Acquire(c.addr); err != nil {
+	if err := srv.connSlots.Acquire(c.addr); err != nil {
 		return err
 	}
-	if err := d.cfg.AcquireConn(c.Conn); err != nil {
-		d.connSlots.Release(c.addr)
+	if err := srv.cfg.AcquireConn(c.Conn); err != nil {
+		srv.connSlots.Release(c.addr)
 		return err
 	}
-	d.conns[c] = struct{}{}
+	srv.conns[c] = struct{}{}
 	return nil
 }
 
 // logRefused logs refused connections, at most once in logRefusedEvery.
-func (d *Server) logRefused(from netip.Addr) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.refused++
-	if now := time.Now(); now.Sub(d.refusedLoggedAt) >= logRefusedEvery && !d.ended {
-		d.cfg.Logger.Info("SSH connections refused: a limit of connections is reached", "connections", d.refused, "last_remote", from)
-		d.refused, d.refusedLoggedAt = 0, now
+func (srv *Server) logRefused(from netip.Addr) {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	srv.refused++
+	if now := time.Now(); now.Sub(srv.refusedLoggedAt) >= logRefusedEvery && !srv.ended {
+		srv.cfg.Logger.Info("SSH connections refused: a limit of connections is reached", "connections", srv.refused, "last_remote", from)
+		srv.refused, srv.refusedLoggedAt = 0, now
 	}
 }
 
-func (d *Server) releaseConn(c *conn) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.conns, c)
-	d.connSlots.Release(c.addr)
-	d.cfg.ReleaseConn(c.Conn)
+func (srv *Server) releaseConn(c *conn) {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	delete(srv.conns, c)
+	srv.connSlots.Release(c.addr)
+	srv.cfg.ReleaseConn(c.Conn)
 }
 
 // Close closes the connection and releases its slots.
@@ -106,7 +106,7 @@ func (c *conn) Close() error {
 // SetDeadline implements net.Conn. It is called before and after the handshake.
 func (c *conn) SetDeadline(t time.Time) error {
 	c.mu.Lock()
-	c.until = t
+	c.handshakeDeadline = t
 	c.mu.Unlock()
 	return c.Conn.SetDeadline(t)
 }
@@ -114,10 +114,10 @@ func (c *conn) SetDeadline(t time.Time) error {
 // Write writes with a deadline: that of the handshake, and afterwards the limit for slow clients.
 func (c *conn) Write(b []byte) (int, error) {
 	c.mu.Lock()
-	until := c.until
+	until := c.handshakeDeadline
 	c.mu.Unlock()
 	if until.IsZero() {
-		until = time.Now().Add(c.server.cfg.Stall)
+		until = time.Now().Add(c.server.cfg.SlowClientTimeout)
 	}
 	if err := c.Conn.SetWriteDeadline(until); err != nil {
 		return 0, err
@@ -200,23 +200,23 @@ func (g *channel) resize(payload []byte) bool {
 	defer g.mu.Unlock()
 	g.window = tui.Size{Width: int(size.Columns), Height: int(size.Rows)}
 	switch wait := resizeEvery - time.Since(g.resized); {
-	case g.later != nil:
+	case g.resizeTimer != nil:
 	case wait > 0:
-		g.later = time.AfterFunc(wait, func() {
+		g.resizeTimer = time.AfterFunc(wait, func() {
 			g.mu.Lock()
 			defer g.mu.Unlock()
-			g.passSize()
+			g.sendSize()
 		})
 	default:
-		g.passSize()
+		g.sendSize()
 	}
 	return true
 }
 
-// passSize passes on the newest size, as far as the limits allow. mu is held.
-func (g *channel) passSize() {
-	g.later = nil
-	if g.over {
+// sendSize passes on the newest size, as far as the limits allow. mu is held.
+func (g *channel) sendSize() {
+	g.resizeTimer = nil
+	if g.ended {
 		return
 	}
 	select {
@@ -231,9 +231,9 @@ func (g *channel) passSize() {
 func (g *channel) freeScreen() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.over = true
-	if g.later != nil {
-		g.later.Stop()
+	g.ended = true
+	if g.resizeTimer != nil {
+		g.resizeTimer.Stop()
 	}
 	g.conn.server.freeScreen(g)
 }
@@ -241,12 +241,12 @@ func (g *channel) freeScreen() {
 // timeoutWriter calls give if a write takes longer than stall.
 type timeoutWriter struct {
 	io.Writer
-	stall time.Duration
-	give  func()
+	timeout   time.Duration
+	onTimeout func()
 }
 
 func (p timeoutWriter) Write(b []byte) (int, error) {
-	late := time.AfterFunc(p.stall, p.give)
+	late := time.AfterFunc(p.timeout, p.onTimeout)
 	defer late.Stop()
 	return p.Writer.Write(b)
 }

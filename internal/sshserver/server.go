@@ -47,12 +47,12 @@ type Config struct {
 	// Serve starts a session on a connection, of which early has been read already. It returns at once.
 	Serve func(nc net.Conn, early []byte, client session.Client)
 	// Address is the URL of the server for a browser, as seen by a client that connected to the local address came.
-	Address func(came netip.Addr) *url.URL
+	Address func(local netip.Addr) *url.URL
 
-	MaxConns int           // limit of simultaneous connections; 0: the constant MaxConns
-	Folder   string        // of the host key and of the states of screens; created if missing. Empty: nothing is stored
-	KeysOnly bool          // clients without a key are rejected
-	Stall    time.Duration // how long a living client may block writes before its connection is closed; 0: 10 minutes
+	MaxConns          int           // limit of simultaneous connections; 0: the constant MaxConns
+	Folder            string        // of the host key and of the states of screens; created if missing. Empty: nothing is stored
+	KeysOnly          bool          // clients without a key are rejected
+	SlowClientTimeout time.Duration // how long a living client may block writes before its connection is closed; 0: 10 minutes
 }
 
 // MaxConns is the default limit of simultaneous connections.
@@ -116,8 +116,8 @@ var errStopped = errors.New("the server is stopping; try again in a moment")
 
 // New reads the host key, or creates one.
 func New(cfg Config) (*Server, error) {
-	if cfg.Stall <= 0 {
-		cfg.Stall = 10 * time.Minute
+	if cfg.SlowClientTimeout <= 0 {
+		cfg.SlowClientTimeout = 10 * time.Minute
 	}
 	if cfg.MaxConns == 0 {
 		cfg.MaxConns = MaxConns
@@ -126,40 +126,40 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if owned := cfg.Chat.RegisteredNames(); keys.fresh && owned > 0 {
+	if owned := cfg.Chat.RegisteredNames(); keys.newSecret && owned > 0 {
 		cfg.Logger.Warn("the SSH secret was missing and a new one was created, so every key has a new sender id, and no key owns the registered names; "+
 			"stop the server and restore the file from a backup, or release the names (ramai name list, ramai name release)", "file", filepath.Join(cfg.Folder, secretFile), "names", owned)
 	}
-	d := &Server{
+	srv := &Server{
 		cfg: cfg, keys: keys, conns: make(map[*conn]struct{}),
 		connSlots: limited(cfg.MaxConns), sessionSlots: limited(maxSessions), cells: make(map[netip.Prefix]int),
 	}
-	d.ctx, d.stop = context.WithCancelCause(context.Background())
-	d.config = serverConfig(keys.host, cfg.KeysOnly)
-	return d, nil
+	srv.ctx, srv.stop = context.WithCancelCause(context.Background())
+	srv.config = serverConfig(keys.host, cfg.KeysOnly)
+	return srv, nil
 }
 
 // Fingerprint is the fingerprint of the host key in the format of ssh.
-func (d *Server) Fingerprint() string {
-	return ssh.FingerprintSHA256(d.keys.host.PublicKey())
+func (srv *Server) Fingerprint() string {
+	return ssh.FingerprintSHA256(srv.keys.host.PublicKey())
 }
 
 // Name returns the name of the transport.
-func (d *Server) Name() string { return "ssh" }
+func (srv *Server) Name() string { return "ssh" }
 
 // Serve serves the connections of ln until Close, and closes ln. It returns nil after Close.
-func (d *Server) Serve(ln net.Listener) error {
-	d.mu.Lock()
-	if d.ended {
-		d.mu.Unlock()
+func (srv *Server) Serve(ln net.Listener) error {
+	srv.mu.Lock()
+	if srv.ended {
+		srv.mu.Unlock()
 		return ln.Close()
 	}
-	d.listeners = append(d.listeners, ln)
-	d.running.Add(1) // before Close can start to wait
-	d.mu.Unlock()
-	defer d.running.Done()
+	srv.listeners = append(srv.listeners, ln)
+	srv.running.Add(1) // before Close can start to wait
+	srv.mu.Unlock()
+	defer srv.running.Done()
 	defer ln.Close()
-	d.checkDead.Do(func() { d.running.Go(d.closeDeadConns) })
+	srv.checkDead.Do(func() { srv.running.Go(srv.closeDeadConns) })
 	var pause time.Duration
 	for {
 		nc, err := ln.Accept()
@@ -167,13 +167,13 @@ func (d *Server) Serve(ln net.Listener) error {
 		switch {
 		case err == nil:
 			pause = 0
-			d.running.Go(func() { d.handle(nc) })
+			srv.running.Go(func() { srv.handle(nc) })
 		case errors.Is(err, net.ErrClosed):
 			return nil
 		case errors.As(err, &passing) && passing.Temporary():
 			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
 			select {
-			case <-d.ctx.Done():
+			case <-srv.ctx.Done():
 			case <-time.After(pause):
 			}
 		default:
@@ -184,52 +184,52 @@ func (d *Server) Serve(ln net.Listener) error {
 
 // Close stops accepting connections and sessions. When ctx ends, it ends all sessions; a client that does not read gets no
 // goodbye. It returns when all goroutines of the server have ended.
-func (d *Server) Close(ctx context.Context) {
-	d.mu.Lock()
-	d.ended = true
-	for _, ln := range d.listeners {
+func (srv *Server) Close(ctx context.Context) {
+	srv.mu.Lock()
+	srv.ended = true
+	for _, ln := range srv.listeners {
 		ln.Close()
 	}
-	d.mu.Unlock()
+	srv.mu.Unlock()
 	<-ctx.Done()
-	d.stop(errStopped)
+	srv.stop(errStopped)
 	left := make(chan struct{})
 	go func() {
 		defer close(left)
-		d.sessions.Wait()
+		srv.sessions.Wait()
 	}()
 	select {
 	case <-left:
 	case <-time.After(closeTimeout):
 	}
-	for _, c := range d.all() { // including those that are still in the handshake
+	for _, c := range srv.all() { // including those that are still in the handshake
 		c.Close()
 	}
-	late := time.AfterFunc(closeTimeout, func() { d.cfg.Logger.Warn("SSH sessions do not end although their connections are closed") })
+	late := time.AfterFunc(closeTimeout, func() { srv.cfg.Logger.Warn("SSH sessions do not end although their connections are closed") })
 	defer late.Stop()
 	<-left
-	d.running.Wait()
+	srv.running.Wait()
 }
 
-func (d *Server) all() []*conn {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return slices.Collect(maps.Keys(d.conns))
+func (srv *Server) all() []*conn {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	return slices.Collect(maps.Keys(srv.conns))
 }
 
 // closeDeadConns closes connections whose peers are gone, until the server is closed. The kernel alone would retransmit
 // to them for a quarter of an hour.
-func (d *Server) closeDeadConns() {
+func (srv *Server) closeDeadConns() {
 	ticker := time.NewTicker(deadAfter / 4)
 	defer ticker.Stop()
 	for {
 		select {
-		case <-d.ctx.Done():
+		case <-srv.ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		for _, c := range d.all() {
-			if c.gone != nil && c.gone(deadAfter) {
+		for _, c := range srv.all() {
+			if c.isDead != nil && c.isDead(deadAfter) {
 				c.Close()
 			}
 		}
@@ -244,25 +244,25 @@ const closeTimeout = time.Second
 func limited(n int) *connlimit.Limiter { return connlimit.NewShared(n, max(1, n/4), max(1, n/4*3)) }
 
 // acquireSession counts a session, unless there are too many or the server is closed.
-func (d *Server) acquireSession(c *conn) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.ended {
+func (srv *Server) acquireSession(c *conn) error {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	if srv.ended {
 		return errStopped
 	}
-	switch err := d.sessionSlots.Acquire(c.addr); {
+	switch err := srv.sessionSlots.Acquire(c.addr); {
 	case errors.Is(err, connlimit.ErrShare):
 		return errors.New("your address has the maximum number of SSH sessions; try again later")
 	case err != nil:
 		return errors.New("the server has the maximum number of SSH sessions; try again later")
 	}
-	d.sessions.Add(1)
+	srv.sessions.Add(1)
 	return nil
 }
 
-func (d *Server) releaseSession(c *conn) {
-	d.sessionSlots.Release(c.addr)
-	d.sessions.Done()
+func (srv *Server) releaseSession(c *conn) {
+	srv.sessionSlots.Release(c.addr)
+	srv.sessions.Done()
 }
 
 // defaultScreen is the size that every screen can have, regardless of others.
@@ -270,37 +270,37 @@ var defaultScreen = tui.Size{Width: 80, Height: 24}
 
 // allocateScreen returns the size of a channel's screen in a window. The cost of a screen is its number of cells. Until
 // it ends, a channel is charged for its largest screen.
-func (d *Server) allocateScreen(g *channel, window tui.Size) tui.Size {
+func (srv *Server) allocateScreen(g *channel, window tui.Size) tui.Size {
 	if window.Width <= 0 || window.Height <= 0 { // unknown
 		return defaultScreen
 	}
 	size := tui.Size{Width: min(window.Width, maxWidth)}
 	size.Height = min(window.Height, maxHeight, maxCells/size.Width)
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
 	more := size.Width*size.Height - defaultScreen.Width*defaultScreen.Height - g.cells
 	if more <= 0 {
 		return size
 	}
-	if d.allCells+more > maxAllCells || !g.conn.local && d.cells[g.conn.network]+more > maxCellsByNetwork {
+	if srv.allCells+more > maxAllCells || !g.conn.local && srv.cells[g.conn.network]+more > maxCellsByNetwork {
 		return tui.Size{Width: min(size.Width, defaultScreen.Width), Height: min(size.Height, defaultScreen.Height)}
 	}
-	d.addCells(g, more)
+	srv.addCells(g, more)
 	return size
 }
 
 // addCells counts cells of a channel. d.mu is held.
-func (d *Server) addCells(g *channel, cells int) {
+func (srv *Server) addCells(g *channel, cells int) {
 	g.cells += cells
-	d.allCells += cells
-	if d.cells[g.conn.network] += cells; d.cells[g.conn.network] == 0 {
-		delete(d.cells, g.conn.network)
+	srv.allCells += cells
+	if srv.cells[g.conn.network] += cells; srv.cells[g.conn.network] == 0 {
+		delete(srv.cells, g.conn.network)
 	}
 }
 
 // freeScreen releases the cells of a channel.
-func (d *Server) freeScreen(g *channel) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.addCells(g, -g.cells)
+func (srv *Server) freeScreen(g *channel) {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	srv.addCells(g, -g.cells)
 }

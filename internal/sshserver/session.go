@@ -28,9 +28,9 @@ import (
 )
 
 // serveSession runs the session on a channel, after the request for a shell or command.
-func (d *Server) serveSession(g *channel, s *sessionChannel) {
+func (srv *Server) serveSession(g *channel, s *sessionChannel) {
 	c := g.conn
-	notes := timeoutWriter{s.notes(), d.cfg.Stall, func() { c.Close() }}
+	notes := timeoutWriter{s.notes(), srv.cfg.SlowClientTimeout, func() { c.Close() }}
 	if err := c.acquireSession(); err != nil {
 		fmt.Fprintln(notes, err)
 		s.exit(exitcode.NoServer)
@@ -39,10 +39,10 @@ func (d *Server) serveSession(g *channel, s *sessionChannel) {
 	defer c.releaseSession()
 	ctx, cancel := context.WithCancelCause(g.ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(d.ctx, func() { cancel(context.Cause(d.ctx)) })()
+	defer context.AfterFunc(srv.ctx, func() { cancel(context.Cause(srv.ctx)) })()
 
-	v := &sshSession{server: d, addr: addrOf(c.RemoteAddr()), room: wire.Lobby, last: -1, channel: g, notes: notes}
-	v.in, v.out = s.in, timeoutWriter{s, d.cfg.Stall, func() { c.Close() }}
+	v := &sshSession{server: srv, addr: addrOf(c.RemoteAddr()), room: wire.Lobby, last: -1, channel: g, notes: notes}
+	v.in, v.out = s.in, timeoutWriter{s, srv.cfg.SlowClientTimeout, func() { c.Close() }}
 	err := v.prepare()
 	if err == nil {
 		err = v.run(ctx)
@@ -78,7 +78,7 @@ type sshSession struct {
 
 // prepare determines the sender and evaluates the request.
 func (v *sshSession) prepare() error {
-	d, g := v.server, v.channel
+	srv, g := v.server, v.channel
 	command, err := shlex.Split(g.command, true)
 	if err != nil || len(command) == 0 && g.command != "" { // an unclosed quote
 		return exitcode.With(exitcode.Usage, errors.New(usage))
@@ -87,8 +87,8 @@ func (v *sshSession) prepare() error {
 		return exitcode.With(exitcode.Usage, err)
 	}
 	if g.key != nil {
-		v.secret, v.hasKey = d.keys.session(g.key), true
-	} else if v.secret, err = wire.NewSession(d.cfg.Random); err != nil {
+		v.secret, v.hasKey = srv.keys.session(g.key), true
+	} else if v.secret, err = wire.NewSession(srv.cfg.Random); err != nil {
 		return err
 	}
 	if v.wantedName, err = names.Parse(g.user); err != nil {
@@ -103,8 +103,8 @@ func (v *sshSession) prepare() error {
 		}
 	}
 	v.env = append(v.env, "TERM="+g.term)
-	v.size = d.allocateScreen(g, g.first)
-	if v.size.Width < min(g.first.Width, maxWidth) && v.notice == "" {
+	v.size = srv.allocateScreen(g, g.initialSize)
+	if v.size.Width < min(g.initialSize.Width, maxWidth) && v.notice == "" {
 		v.notice = "the server has no memory for another large screen now, so yours is small"
 	}
 	if !g.terminal && !v.asJSON && len(command) > 0 { // ssh requests no terminal for a command unless told to
@@ -200,18 +200,18 @@ type stateStore struct {
 }
 
 // Load implements tui.StateStore.
-func (s stateStore) Load() tui.State { return s.server.keys.memory(s.session) }
+func (s stateStore) Load() tui.State { return s.server.keys.loadState(s.session) }
 
 // Store implements tui.StateStore.
 func (s stateStore) Store(m tui.State) {
 	owner := s.server.cfg.Chat.OwnsName(wire.SenderIDOf(s.session))
-	if err := s.server.keys.remember(s.session, m, owner); err != nil {
+	if err := s.server.keys.storeState(s.session, m, owner); err != nil {
 		s.server.cfg.Logger.Warn("could not store the state of a screen", "err", err)
 	}
 }
 
-// errLeft is the cause if the client has closed the channel.
-var errLeft = exitcode.With(exitcode.Unconfirmed, nil)
+// errClosedByClient is the cause if the client has closed the channel.
+var errClosedByClient = exitcode.With(exitcode.Unconfirmed, nil)
 
 // zone is the client's time zone if the client sends it, otherwise the server's.
 func (v *sshSession) zone() *time.Location {
@@ -255,7 +255,7 @@ func (v *sshSession) accept(nc net.Conn) {
 		return
 	}
 	nc.SetDeadline(time.Time{})
-	who := session.Client{Addr: v.addr, Session: v.secret, HasKey: v.hasKey, Protocol: chat.SSH, Room: v.room}
-	v.server.cfg.Clients.Connected(who.Addr, who.Protocol, who.Room, who.Deflate)
-	v.server.cfg.Serve(nc, nil, who)
+	sender := session.Client{Addr: v.addr, Session: v.secret, HasKey: v.hasKey, Protocol: chat.SSH, Room: v.room}
+	v.server.cfg.Clients.Connected(sender.Addr, sender.Protocol, sender.Room, sender.Deflate)
+	v.server.cfg.Serve(nc, nil, sender)
 }

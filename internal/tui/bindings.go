@@ -12,7 +12,7 @@ import (
 type bindings map[string]string
 
 // bind makes the table of keys: those of actions and commands, overridden by settings such as "who=alt+q".
-func bind(wishes []string) (bindings, error) {
+func bind(specs []string) (bindings, error) {
 	keys := bindings{}
 	var known []string
 	add := func(name string, defaults []string) {
@@ -28,23 +28,23 @@ func bind(wishes []string) (bindings, error) {
 		add(c.name, c.keys)
 	}
 	wished := map[string]string{}
-	for _, wish := range wishes {
-		name, key, ok := strings.Cut(wish, "=")
+	for _, spec := range specs {
+		name, key, ok := strings.Cut(spec, "=")
 		if name, key = strings.TrimSpace(name), strings.ToLower(strings.TrimSpace(key)); !ok || key == "" {
-			return nil, fmt.Errorf("invalid key setting %q (want, for example, who=alt+w)", wish)
+			return nil, fmt.Errorf("invalid key setting %q (want, for example, who=alt+w)", spec)
 		}
 		if !slices.Contains(known, name) {
-			return nil, fmt.Errorf("invalid key setting %q: unknown action %q (want one of %s)", wish, name, strings.Join(known, ", "))
+			return nil, fmt.Errorf("invalid key setting %q: unknown action %q (want one of %s)", spec, name, strings.Join(known, ", "))
 		}
 		if base, modifiers := bare(key); strings.HasSuffix(modifiers, "shift+") && len(base) == 1 && strings.Contains("`1234567890=[]\\;',/", base) {
-			return nil, fmt.Errorf("invalid key setting %q: use the character that the key writes with Shift, as in alt+! for alt+shift+1", wish)
+			return nil, fmt.Errorf("invalid key setting %q: use the character that the key writes with Shift, as in alt+! for alt+shift+1", spec)
 		}
 		key = normal(key)
 		if err := checkFree(key); err != nil {
-			return nil, fmt.Errorf("invalid key setting %q: %w", wish, err)
+			return nil, fmt.Errorf("invalid key setting %q: %w", spec, err)
 		}
 		if other, taken := wished[key]; taken && other != name {
-			return nil, fmt.Errorf("invalid key setting %q: the key is also set for %s", wish, other)
+			return nil, fmt.Errorf("invalid key setting %q: the key is also set for %s", spec, other)
 		}
 		wished[key] = name
 		for k, n := range keys {
@@ -79,8 +79,8 @@ func checkFree(key string) error {
 }
 
 // CheckKeys returns an error unless settings of keys are valid.
-func CheckKeys(wishes []string) error {
-	_, err := bind(wishes)
+func CheckKeys(specs []string) error {
+	_, err := bind(specs)
 	return err
 }
 

@@ -121,11 +121,11 @@ func TestReadline(t *testing.T) {
 	}
 }
 
-// TestSaid goes through what was said.
-func TestSaid(t *testing.T) {
+// TestRecalledTexts goes through what was said.
+func TestRecalledTexts(t *testing.T) {
 	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 0)
-	st.hear(wire.Message{Room: wire.Lobby, N: 1, SenderID: "me", DisplayName: "anna", ID: "old", Text: "from another day"})
+	st.receive(wire.Message{Room: wire.Lobby, N: 1, SenderID: "me", DisplayName: "anna", ID: "old", Text: "from another day"})
 	for _, text := range []string{"make bench", "git status", "make test"} {
 		st.types(text)
 		st.press("enter")
@@ -152,7 +152,7 @@ func TestSaid(t *testing.T) {
 }
 
 // What cannot be said stays where it was written.
-func TestNothingWrittenIsLost(t *testing.T) {
+func TestTypedTextKept(t *testing.T) {
 	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 3)
 	st.types("/me ")
@@ -170,11 +170,11 @@ func TestNothingWrittenIsLost(t *testing.T) {
 	st.types("/join tea")
 	st.press("enter")
 	st.types("secret for tea")
-	st.hear(client.RequestFailed{Request: wire.Join{Room: "tea"}, Error: wire.Error{Reason: "too many rooms"}})
+	st.receive(client.RequestFailed{Request: wire.Join{Room: "tea"}, Error: wire.Error{Reason: "too many rooms"}})
 	st.types(" only")
 	st.press("enter")
 	st.send(tea.PasteMsg{Content: "a\nb"})
-	st.hear(client.RequestFailed{Request: wire.Join{Room: "tea"}, Error: wire.Error{Reason: "too many rooms"}})
+	st.receive(client.RequestFailed{Request: wire.Join{Room: "tea"}, Error: wire.Error{Reason: "too many rooms"}})
 	st.press("l", "enter")
 	for _, asked := range st.chat.asked {
 		if strings.HasPrefix(asked, "say "+wire.Lobby) {
@@ -209,7 +209,7 @@ func TestDraftBesideHistory(t *testing.T) {
 	if got := st.snapshot().Rooms[0].Draft; got != "my draft" {
 		t.Errorf("remembered is %q", got)
 	}
-	st.hear(wire.Message{Room: wire.Lobby, N: 4, At: wire.TimeOf(start), SenderID: "me", DisplayName: "anna", ID: "zz", Text: "from a phone"})
+	st.receive(wire.Message{Room: wire.Lobby, N: 4, At: wire.TimeOf(start), SenderID: "me", DisplayName: "anna", ID: "zz", Text: "from a phone"})
 	if got := st.room().editor.String(); got != "first" {
 		t.Errorf("what is looked at is %q", got)
 	}
@@ -285,15 +285,15 @@ func TestTyping(t *testing.T) {
 	if len(st.chat.typing) != 2 || st.chat.typing[0] != wire.Lobby {
 		t.Errorf("told was %q", st.chat.typing)
 	}
-	st.hear(client.Disconnected{Err: errors.New("broken"), Wait: time.Second})
+	st.receive(client.Disconnected{Err: errors.New("broken"), Wait: time.Second})
 	st.types("!")
 	if len(st.chat.typing) != 2 {
 		t.Error("without a connection there is nobody to tell")
 	}
 }
 
-// TestSearchWhileHeard: what is heard meanwhile moves nothing under a search of what was said.
-func TestSearchWhileHeard(t *testing.T) {
+// TestSearchWhileReceiving: what is heard meanwhile moves nothing under a search of what was said.
+func TestSearchWhileReceiving(t *testing.T) {
 	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 3)
 	c := &st.room().editor
@@ -304,13 +304,13 @@ func TestSearchWhileHeard(t *testing.T) {
 	st.types("30x")
 	was := c.history[c.searchHit]
 	for i := range 3 {
-		st.hear(wire.Message{Room: wire.Lobby, N: uint64(4 + i), At: wire.TimeOf(start), SenderID: "me", DisplayName: "anna", ID: fmt.Sprint("z", i), Text: strings.Repeat("y", 4000+i)})
+		st.receive(wire.Message{Room: wire.Lobby, N: uint64(4 + i), At: wire.TimeOf(start), SenderID: "me", DisplayName: "anna", ID: fmt.Sprint("z", i), Text: strings.Repeat("y", 4000+i)})
 	}
 	if c.searchHit < 0 || c.history[c.searchHit] != was {
 		t.Error("another text is found")
 	}
 	for i := range 20 {
-		st.hear(wire.Message{Room: wire.Lobby, N: uint64(7 + i), At: wire.TimeOf(start), SenderID: "me", DisplayName: "anna", ID: fmt.Sprint("w", i), Text: strings.Repeat("y", 4010+i)})
+		st.receive(wire.Message{Room: wire.Lobby, N: uint64(7 + i), At: wire.TimeOf(start), SenderID: "me", DisplayName: "anna", ID: fmt.Sprint("w", i), Text: strings.Repeat("y", 4010+i)})
 	}
 	st.shown()
 	if c.searchHit != -1 || st.err != nil {
@@ -318,8 +318,8 @@ func TestSearchWhileHeard(t *testing.T) {
 	}
 }
 
-// TestDraftComesBack: what was begun waits while something said before is said once more, or is not.
-func TestDraftComesBack(t *testing.T) {
+// TestDraftRestored: what was begun waits while something said before is said once more, or is not.
+func TestDraftRestored(t *testing.T) {
 	for _, keys := range [][]string{{"up", "enter"}, {"up", "ctrl+c"}, {"ctrl+r", "enter", "enter"}, {"up", "alt+n", "esc", "enter"}} {
 		st := newHarness(t, 80, 24, nil)
 		st.welcome("anna", 3)

@@ -42,7 +42,7 @@ func TestReadMarkIsProved(t *testing.T) {
 			st.welcome("anna", 3)
 			st.past("tea", 8)
 			st.chat.asked, st.chat.fail = nil, c.fail
-			st.hear(wire.Joined{Room: "tea", HistoryID: "log", Epoch: "two", N: 8, First: 1, Count: 1})
+			st.receive(wire.Joined{Room: "tea", HistoryID: "log", Epoch: "two", N: 8, First: 1, Count: 1})
 			if got := strings.Join(st.chat.asked, ", "); got != c.asked {
 				t.Errorf("asked was %q, want %q", got, c.asked)
 			}
@@ -52,8 +52,8 @@ func TestReadMarkIsProved(t *testing.T) {
 			if got := st.snapshot().room("tea"); !reflect.DeepEqual(got, c.want) {
 				t.Errorf("kept is %+v, want %+v", got, c.want)
 			}
-			for _, m := range st.chat.past["tea"] {
-				st.hear(m)
+			for _, m := range st.chat.history["tea"] {
+				st.receive(m)
 			}
 			st.press("alt+2")
 			if c.want.Read == 6 {
@@ -77,7 +77,7 @@ func TestReadMarkMoves(t *testing.T) {
 	}
 	mark("one", 3)
 	again := func(epoch string, reset bool) {
-		st.hear(client.Disconnected{Err: errors.New("gone")}, wire.Welcome{SenderID: "me", Session: "s", Name: "anna", Limits: wire.Limits{Text: 4000, Rooms: 8}},
+		st.receive(client.Disconnected{Err: errors.New("gone")}, wire.Welcome{SenderID: "me", Session: "s", Name: "anna", Limits: wire.Limits{Text: 4000, Rooms: 8}},
 			wire.Joined{Room: wire.Lobby, HistoryID: "log", Epoch: epoch, N: 3, First: 1, Count: 3, Reset: reset})
 	}
 	again("two", false)
@@ -104,7 +104,7 @@ func TestLateProof(t *testing.T) {
 			st.past(wire.Lobby, 200)
 			b := batch{events: []client.Event{{Frame: wire.Welcome{SenderID: "me", Session: "s", Limits: wire.Limits{Text: 4000, Rooms: 8}}},
 				{Frame: wire.Joined{Room: wire.Lobby, HistoryID: "log", Epoch: "two", N: 200, First: 1}}}}
-			for _, m := range st.chat.past[wire.Lobby][150:] {
+			for _, m := range st.chat.history[wire.Lobby][150:] {
 				b.events = append(b.events, client.Event{Frame: m})
 			}
 			_, asked := st.Update(b)
@@ -161,8 +161,8 @@ func TestMergedMarks(t *testing.T) {
 	}
 }
 
-// TestGoal: the address of a message leads to it, wherever the view was the last time.
-func TestGoal(t *testing.T) {
+// TestJumpTarget: the address of a message leads to it, wherever the view was the last time.
+func TestJumpTarget(t *testing.T) {
 	for _, gone := range []bool{false, true} {
 		for _, kept := range []RoomState{{}, {Name: wire.Lobby, HistoryID: "log", Epoch: "one", Read: 190, At: 121}, {Name: wire.Lobby, HistoryID: "other", Read: 190, At: 121}} {
 			st := newHarness(t, 80, 24, func(c *Config, f *fakeChat) {

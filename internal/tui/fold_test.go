@@ -36,7 +36,7 @@ func TestNotesAreWhole(t *testing.T) {
 	for _, width := range []int{80, 60, 40} {
 		st := newHarness(t, width, 24, nil)
 		st.welcome("anna", 3)
-		st.hear(wire.Gap{Room: wire.Lobby, From: 4, To: 123456789})
+		st.receive(wire.Gap{Room: wire.Lobby, From: 4, To: 123456789})
 		if whole := strings.Join(strings.Fields(strings.ReplaceAll(st.shown(), "─", " ")), " "); !strings.Contains(whole, "messages 4 to 123,456,789 are no longer on the server") {
 			t.Errorf("at %d columns the note is cut:\n%s", width, st.shown())
 		}
@@ -69,8 +69,8 @@ func TestPendingMessage(t *testing.T) {
 	st.types("now")
 	st.press("enter")
 	st.has("        anna ✗ of the last time", "\n                   … now")
-	st.hear(client.Sent{Room: wire.Lobby, ID: "id-1", State: client.Saved, N: 4, At: st.now})
-	st.hear(wire.Message{Room: wire.Lobby, N: 4, At: wire.TimeOf(st.now), SenderID: "me", DisplayName: "anna", ID: "id-1", Text: "now"})
+	st.receive(client.Sent{Room: wire.Lobby, ID: "id-1", State: client.Saved, N: 4, At: st.now})
+	st.receive(wire.Message{Room: wire.Lobby, N: 4, At: wire.TimeOf(st.now), SenderID: "me", DisplayName: "anna", ID: "id-1", Text: "now"})
 	st.has("anna ✓ now")
 }
 

@@ -24,23 +24,23 @@ import (
 
 // fakeChat is a client whose server is the test: it keeps what is asked of it, and has a past.
 type fakeChat struct {
-	plain  bool
-	asked  []string // what was asked, one line each
-	past   map[string][]wire.Message
-	who    wire.Who
-	typing []string // rooms
-	fail   error    // of the next request
-	count  int
-	news   chan client.Event // what Next returns; nil: nothing
-	epoch  string            // the server's
-	gone   bool              // it was set back: positions of other epochs are of another history
+	plain   bool
+	asked   []string // what was asked, one line each
+	history map[string][]wire.Message
+	who     wire.Who
+	typing  []string // rooms
+	fail    error    // of the next request
+	count   int
+	events  chan client.Event // what Next returns; nil: nothing
+	epoch   string            // the server's
+	gone    bool              // it was set back: positions of other epochs are of another history
 }
 
 func (f *fakeChat) Plain() bool { return f.plain }
 
 func (f *fakeChat) Next(ctx context.Context) (client.Event, error) {
 	select {
-	case e := <-f.news:
+	case e := <-f.events:
 		return e, nil
 	case <-ctx.Done():
 		return client.Event{}, ctx.Err()
@@ -73,7 +73,7 @@ func (f *fakeChat) Who(_ context.Context, ask wire.Who) (wire.Who, error) {
 
 func (f *fakeChat) History(_ context.Context, h wire.History) (wire.Page, error) {
 	p := wire.Page{Room: h.Room, HistoryID: "log", Epoch: f.epoch}
-	all := f.past[h.Room]
+	all := f.history[h.Room]
 	switch {
 	case h.After != nil && !h.After.Bare():
 		p.Reset = f.gone && h.After.Epoch != f.epoch
@@ -107,7 +107,7 @@ var start = time.Date(2026, 11, 25, 14, 2, 0, 0, time.UTC)
 
 func newHarness(t testing.TB, width, height int, change func(*Config, *fakeChat)) *harness {
 	t.Helper()
-	st := &harness{t: t, chat: &fakeChat{past: map[string][]wire.Message{}}, now: start}
+	st := &harness{t: t, chat: &fakeChat{history: map[string][]wire.Message{}}, now: start}
 	server, err := url.Parse("http://127.0.0.1:2000/")
 	if err != nil {
 		t.Fatal(err)
@@ -152,8 +152,8 @@ func (st *harness) do(cmd tea.Cmd) {
 	}
 }
 
-// hear gives the screen events.
-func (st *harness) hear(frames ...wire.Frame) {
+// receive gives the screen events.
+func (st *harness) receive(frames ...wire.Frame) {
 	var b batch
 	for _, f := range frames {
 		b.events = append(b.events, client.Event{Frame: f})
@@ -163,29 +163,29 @@ func (st *harness) hear(frames ...wire.Frame) {
 
 // welcome is the beginning of every conversation: a name, and a room with n messages of the past, the newest of which come.
 func (st *harness) welcome(name string, n int) {
-	st.hear(wire.Welcome{SenderID: "me", Session: "s", Name: name, Limits: wire.Limits{Text: 4000, Rooms: 8}})
+	st.receive(wire.Welcome{SenderID: "me", Session: "s", Name: name, Limits: wire.Limits{Text: 4000, Rooms: 8}})
 	st.past(wire.Lobby, n)
-	st.hear(wire.Joined{Room: wire.Lobby, HistoryID: "log", Epoch: st.chat.epoch, N: uint64(n), First: 1, Count: 3}, wire.Presence{Room: wire.Lobby, Count: 3, Names: []string{"anna", "budi", "dewi"}})
-	for _, m := range st.chat.past[wire.Lobby][max(n-50, 0):] {
-		st.hear(m)
+	st.receive(wire.Joined{Room: wire.Lobby, HistoryID: "log", Epoch: st.chat.epoch, N: uint64(n), First: 1, Count: 3}, wire.Presence{Room: wire.Lobby, Count: 3, Names: []string{"anna", "budi", "dewi"}})
+	for _, m := range st.chat.history[wire.Lobby][max(n-50, 0):] {
+		st.receive(m)
 	}
 }
 
-// past gives a room n messages.
+// history gives a room n messages.
 func (st *harness) past(room string, n int) {
 	for i := 1; i <= n; i++ {
 		from := []string{"budi", "dewi"}[i/3%2]
-		st.chat.past[room] = append(st.chat.past[room], wire.Message{Room: room, N: uint64(i), At: wire.TimeOf(start.Add(time.Duration(i-n) * time.Minute)),
+		st.chat.history[room] = append(st.chat.history[room], wire.Message{Room: room, N: uint64(i), At: wire.TimeOf(start.Add(time.Duration(i-n) * time.Minute)),
 			SenderID: "by-" + from, DisplayName: from, ID: fmt.Sprint(i), Text: fmt.Sprintf("message %d", i)})
 	}
 }
 
 // says makes somebody say something in the lobby.
 func (st *harness) says(from, text string) {
-	all := st.chat.past[wire.Lobby]
+	all := st.chat.history[wire.Lobby]
 	m := wire.Message{Room: wire.Lobby, N: uint64(len(all)) + 1, At: wire.TimeOf(st.now), SenderID: "by-" + from, DisplayName: from, ID: fmt.Sprint("x", len(all)), Text: text}
-	st.chat.past[wire.Lobby] = append(all, m)
-	st.hear(m)
+	st.chat.history[wire.Lobby] = append(all, m)
+	st.receive(m)
 }
 
 // types writes text, a character at a time.

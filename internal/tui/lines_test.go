@@ -24,7 +24,7 @@ func pasted(t *testing.T) (st *harness, answer func(state client.State, reason s
 	answered := 0
 	return st, func(state client.State, reason string) {
 		answered++
-		st.hear(client.Sent{Room: wire.Lobby, ID: fmt.Sprintf("id-%d", answered), State: state, N: uint64(3 + answered), Reason: reason})
+		st.receive(client.Sent{Room: wire.Lobby, ID: fmt.Sprintf("id-%d", answered), State: state, N: uint64(3 + answered), Reason: reason})
 	}
 }
 
@@ -41,7 +41,7 @@ func TestPastedLines(t *testing.T) {
 	}
 	for st.chat.count < 500 {
 		before := st.chat.count
-		st.hear(client.Sent{Room: wire.Lobby, ID: fmt.Sprintf("id-%d", before-linesInFlight+1), State: client.Saved, N: uint64(before)})
+		st.receive(client.Sent{Room: wire.Lobby, ID: fmt.Sprintf("id-%d", before-linesInFlight+1), State: client.Saved, N: uint64(before)})
 		if st.chat.count != before+1 {
 			t.Fatalf("after a confirmation %d lines went out, want 1", st.chat.count-before)
 		}

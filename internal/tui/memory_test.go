@@ -40,9 +40,9 @@ func TestReadMark(t *testing.T) {
 	})
 	st.welcome("anna", 3)
 	st.past("tea", 300)
-	st.hear(wire.Joined{Room: "tea", HistoryID: "log", N: 300, First: 1, Count: 1})
-	for _, m := range st.chat.past["tea"][250:] {
-		st.hear(m)
+	st.receive(wire.Joined{Room: "tea", HistoryID: "log", N: 300, First: 1, Count: 1})
+	for _, m := range st.chat.history["tea"][250:] {
+		st.receive(m)
 	}
 	st.openPanel(showPanel{panel: st.foundPanel("x", wire.SearchResponse{Hits: []wire.Hit{{Room: "tea", N: 40, Snippet: "x"}}})})
 	st.press("enter")
@@ -60,7 +60,7 @@ func TestReadMark(t *testing.T) {
 func TestUnconfirmed(t *testing.T) {
 	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 3)
-	st.hear(client.Disconnected{Err: errors.New("gone"), Wait: time.Second})
+	st.receive(client.Disconnected{Err: errors.New("gone"), Wait: time.Second})
 	for _, text := range []string{"one", "two\nlines"} {
 		st.send(tea.PasteMsg{Content: text})
 		st.press("o", "enter")
@@ -87,7 +87,7 @@ func TestUnconfirmed(t *testing.T) {
 	st.press("ctrl+c")
 	st.types("refused")
 	st.press("enter")
-	st.hear(client.Sent{Room: wire.Lobby, ID: "id-1", Code: wire.NotAllowed, Reason: "not here", State: client.Failed})
+	st.receive(client.Sent{Room: wire.Lobby, ID: "id-1", Code: wire.NotAllowed, Reason: "not here", State: client.Failed})
 	st.types("next")
 	st.press("enter")
 	st.has("✗ refused", "not here", "… next")
@@ -96,13 +96,13 @@ func TestUnconfirmed(t *testing.T) {
 	}
 }
 
-// TestSavedAndGone: what is saved, and kept no more when one hears on, does not wait for its echo.
-func TestSavedAndGone(t *testing.T) {
+// TestSavedAndDeleted: what is saved, and kept no more when one hears on, does not wait for its echo.
+func TestSavedAndDeleted(t *testing.T) {
 	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 10)
 	st.types("hello")
 	st.press("enter")
-	st.hear(client.Sent{Room: wire.Lobby, ID: "id-1", State: client.Saved, N: 11, At: st.now}, client.Disconnected{Err: errors.New("gone")},
+	st.receive(client.Sent{Room: wire.Lobby, ID: "id-1", State: client.Saved, N: 11, At: st.now}, client.Disconnected{Err: errors.New("gone")},
 		wire.Welcome{SenderID: "me", Session: "s", Name: "anna", Limits: wire.Limits{Text: 4000, Rooms: 8}},
 		wire.Joined{Room: wire.Lobby, HistoryID: "log", N: 30, First: 21, Count: 3}, wire.Gap{Room: wire.Lobby, From: 11, To: 20})
 	if n := len(st.room().timeline.outbox); n != 0 {
@@ -113,12 +113,12 @@ func TestSavedAndGone(t *testing.T) {
 // TestPlainBack: where nothing can be fetched, nothing is let go of below a reader, and the end can be gone to.
 func TestPlainBack(t *testing.T) {
 	st := newHarness(t, 80, 24, func(_ *Config, f *fakeChat) { f.plain = true })
-	st.hear(wire.Welcome{Text: wire.Greeting})
+	st.receive(wire.Welcome{Text: wire.Greeting})
 	line := 0
 	come := func(n int) {
 		for range n {
 			line++
-			st.hear(client.Line{Text: fmt.Sprint("line ", line)})
+			st.receive(client.Line{Text: fmt.Sprint("line ", line)})
 		}
 	}
 	come(100)
@@ -142,8 +142,8 @@ func TestPlainBack(t *testing.T) {
 	}
 }
 
-// TestDraftsStay: leaving a room asks for its draft, and what was said before, and then changed, is one.
-func TestDraftsStay(t *testing.T) {
+// TestDraftPerRoom: leaving a room asks for its draft, and what was said before, and then changed, is one.
+func TestDraftPerRoom(t *testing.T) {
 	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 3)
 	st.types("/join tea")
@@ -246,14 +246,14 @@ func TestMergedWithTouched(t *testing.T) {
 	}
 }
 
-// TestHeardAfterAll: what was not confirmed the last time, and is heard now, was said.
-func TestHeardAfterAll(t *testing.T) {
+// TestReceivedLate: what was not confirmed the last time, and is heard now, was said.
+func TestReceivedLate(t *testing.T) {
 	st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) {
 		c.State = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Read: 3, Unsaved: []string{"mine", "other"}}}}
 	})
 	st.welcome("anna", 3)
 	st.has("✗ mine", "✗ other")
-	st.hear(wire.Message{Room: wire.Lobby, N: 4, At: wire.TimeOf(start), SenderID: "me", DisplayName: "anna", ID: "z", Text: "mine"})
+	st.receive(wire.Message{Room: wire.Lobby, N: 4, At: wire.TimeOf(start), SenderID: "me", DisplayName: "anna", ID: "z", Text: "mine"})
 	st.has("✓ mine", "✗ other")
 	st.hasNot("✗ mine")
 }
@@ -275,12 +275,12 @@ func TestPlainPosition(t *testing.T) {
 		f.plain = true
 		c.State = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, Read: 57, At: 12, Draft: "begun"}}}
 	})
-	st.hear(wire.Welcome{Text: wire.Greeting})
+	st.receive(wire.Welcome{Text: wire.Greeting})
 	for i := range 40 {
-		st.hear(client.Line{Text: fmt.Sprint("line ", i)})
+		st.receive(client.Line{Text: fmt.Sprint("line ", i)})
 	}
 	st.press("pgup")
-	st.hear(client.Line{Text: "more"})
+	st.receive(client.Line{Text: "more"})
 	st.has("› begun", " 1 new ↓")
 	if p := st.snapshot().Rooms[0]; p.Read != 0 || p.At != 0 || p.Draft != "begun" {
 		t.Errorf("remembered is %+v", p)
@@ -295,8 +295,8 @@ type stored struct {
 func (s *stored) Load() State   { return s.State }
 func (s *stored) Store(m State) { s.State, s.times = m, s.times+1 }
 
-// TestKeep: what a screen is like is stored while it runs, if it has changed, and nothing after the last.
-func TestKeep(t *testing.T) {
+// TestKeepHistory: what a screen is like is stored while it runs, if it has changed, and nothing after the last.
+func TestKeepHistory(t *testing.T) {
 	shelf := &stored{State: State{Room: wire.Lobby}}
 	st := newHarness(t, 80, 24, nil)
 	st.screen.memory.saver, st.screen.memory.scheduled = &saver{store: shelf}, true // time passes when the test says so

@@ -71,7 +71,7 @@ func TestSidebar(t *testing.T) {
 			t.Errorf("row %d has no line beside the sidebar: %q", y, line)
 		}
 	}
-	st.hear(wire.Presence{Room: wire.Lobby, Count: 5002, Names: []string{"anna", "budi", "dewi"}})
+	st.receive(wire.Presence{Room: wire.Lobby, Count: 5002, Names: []string{"anna", "budi", "dewi"}})
 	st.has("5,002 here", "and 4,999 more")
 	st.send(tea.WindowSizeMsg{Width: 119, Height: 24})
 	st.hasNot("│")
@@ -168,7 +168,7 @@ func TestRecallAfterRestart(t *testing.T) {
 		for i := range maxRecalled + 10 {
 			st.types(fmt.Sprint("post ", i))
 			st.press("enter")
-			st.hear(client.Sent{Room: wire.Lobby, ID: fmt.Sprintf("id-%d", i+1), State: client.Saved, N: uint64(4 + i)},
+			st.receive(client.Sent{Room: wire.Lobby, ID: fmt.Sprintf("id-%d", i+1), State: client.Saved, N: uint64(4 + i)},
 				wire.Message{Room: wire.Lobby, N: uint64(4 + i), SenderID: "me", DisplayName: "anna", ID: fmt.Sprintf("id-%d", i+1), Text: fmt.Sprint("post ", i)})
 		}
 		kept := st.snapshot()
@@ -195,7 +195,7 @@ func TestMergeHistory(t *testing.T) {
 func TestRetry(t *testing.T) {
 	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 3)
-	st.hear(client.Disconnected{Err: errors.New("gone"), Wait: 2 * time.Second})
+	st.receive(client.Disconnected{Err: errors.New("gone"), Wait: 2 * time.Second})
 	st.has("Offline · retry in 2 s", "Ctrl-R retry now")
 	st.press("ctrl+r")
 	st.asked("retry")
@@ -203,7 +203,7 @@ func TestRetry(t *testing.T) {
 	st.types("/retry")
 	st.press("enter")
 	st.asked("retry")
-	st.hear(wire.Welcome{SenderID: "me", Name: "anna"})
+	st.receive(wire.Welcome{SenderID: "me", Name: "anna"})
 	st.press("ctrl+r")
 	if !st.room().editor.searching {
 		t.Error("with a connection Ctrl-R searches no more")
@@ -217,13 +217,13 @@ func TestEmptyRoom(t *testing.T) {
 	st.has("No messages yet", "This is the room lobby.", "without an account", "http://127.0.0.1:2000/", "on this machine only")
 }
 
-// TestTypists: three people and more are counted.
-func TestTypists(t *testing.T) {
+// TestManyTyping: three people and more are counted.
+func TestManyTyping(t *testing.T) {
 	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 3)
-	st.hear(wire.Typing{Room: wire.Lobby, By: []wire.Sender{{SenderID: "a", DisplayName: "budi"}, {SenderID: "b", DisplayName: "dewi"}, {SenderID: "me"}}})
+	st.receive(wire.Typing{Room: wire.Lobby, By: []wire.Sender{{SenderID: "a", DisplayName: "budi"}, {SenderID: "b", DisplayName: "dewi"}, {SenderID: "me"}}})
 	st.has("budi and dewi are typing")
-	st.hear(wire.Typing{Room: wire.Lobby, By: []wire.Sender{{SenderID: "a"}, {SenderID: "b"}, {SenderID: "c"}}})
+	st.receive(wire.Typing{Room: wire.Lobby, By: []wire.Sender{{SenderID: "a"}, {SenderID: "b"}, {SenderID: "c"}}})
 	st.has("3 people are typing")
 }
 
@@ -248,11 +248,11 @@ func TestReadInView(t *testing.T) {
 		t.Errorf("%d are unread after all was seen", n)
 	}
 	st.press("pgup")
-	st.hear(wire.Message{Room: wire.Lobby, N: 41, At: wire.TimeOf(st.now), SenderID: "me", DisplayName: "anna", ID: "other", Text: "of my phone"})
+	st.receive(wire.Message{Room: wire.Lobby, N: 41, At: wire.TimeOf(st.now), SenderID: "me", DisplayName: "anna", ID: "other", Text: "of my phone"})
 	st.hasNot("1 new")
 	st.press("end", "esc")
 	st.send(tea.BlurMsg{})
-	st.hear(wire.Message{Room: wire.Lobby, N: 42, At: wire.TimeOf(st.now), SenderID: "by-budi", DisplayName: "budi", ID: "b", Text: "while away"})
+	st.receive(wire.Message{Room: wire.Lobby, N: 42, At: wire.TimeOf(st.now), SenderID: "by-budi", DisplayName: "budi", ID: "b", Text: "while away"})
 	st.send(tea.FocusMsg{})
 	st.has("── new ──")
 	if !r.timeline.unreadDivider || r.timeline.dividerAfter != 41 {
@@ -260,8 +260,8 @@ func TestReadInView(t *testing.T) {
 	}
 }
 
-// TestWhoBegins: /who with the beginning of a name asks for those.
-func TestWhoBegins(t *testing.T) {
+// TestWhoAtStart: /who with the beginning of a name asks for those.
+func TestWhoAtStart(t *testing.T) {
 	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 3)
 	st.chat.who = wire.Who{Room: wire.Lobby, Prefix: "bu", Count: 5002, Matching: 2, Names: []string{"budi", "bulan"}}

@@ -21,8 +21,10 @@ func (t *timeline) removePosted(which func(*item) bool) bool {
 	return len(t.outbox) < before
 }
 
-// removeHeard removes a message that has arrived in the room.
-func (t *timeline) removeHeard(id string) { t.removePosted(func(it *item) bool { return it.id == id }) }
+// removeReceived removes a message that has arrived in the room.
+func (t *timeline) removeReceived(id string) {
+	t.removePosted(func(it *item) bool { return it.id == id })
+}
 
 // confirmEarlier removes the first message of an earlier run with that text, which was not confirmed then and has
 // arrived now.

@@ -137,12 +137,12 @@ func (t *timeline) jumpWhenReady() tea.Cmd {
 	if t.jumpTargetAt == 0 || !t.joined || t.historyID == "" || t.received < t.head {
 		return nil
 	}
-	goal, how := t.jumpTargetAt, atTop
+	target, how := t.jumpTargetAt, atTop
 	if t.pendingJump {
 		how = marked
 	}
 	t.jumpTargetAt, t.pendingJump = 0, false
-	return t.jump(goal, how)
+	return t.jump(target, how)
 }
 
 // point moves the view to n, which is in the window.

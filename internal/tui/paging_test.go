@@ -45,8 +45,8 @@ func TestBack(t *testing.T) {
 	st.has("── new ──", "message 300", "news that is long")
 }
 
-// TestPast: the past has no end upwards but its beginning, and the view stays where it is while it is fetched.
-func TestPast(t *testing.T) {
+// TestHistory: the past has no end upwards but its beginning, and the view stays where it is while it is fetched.
+func TestHistory(t *testing.T) {
 	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 300)
 	seen := map[string]bool{}
@@ -90,13 +90,13 @@ func TestPast(t *testing.T) {
 	st.has("message 201")
 }
 
-// TestPastGone: what the server does not keep is said to be gone.
-func TestPastGone(t *testing.T) {
+// TestHistoryDeleted: what the server does not keep is said to be gone.
+func TestHistoryDeleted(t *testing.T) {
 	st := newHarness(t, 80, 24, nil)
-	st.hear(wire.Welcome{SenderID: "me", Name: "anna"}, wire.Joined{Room: wire.Lobby, HistoryID: "log", N: 9, First: 8, Count: 1}, wire.Gap{Room: wire.Lobby, From: 1, To: 7},
+	st.receive(wire.Welcome{SenderID: "me", Name: "anna"}, wire.Joined{Room: wire.Lobby, HistoryID: "log", N: 9, First: 8, Count: 1}, wire.Gap{Room: wire.Lobby, From: 1, To: 7},
 		wire.Message{Room: wire.Lobby, N: 8, SenderID: "b", Text: "kept"}, wire.Message{Room: wire.Lobby, N: 9, SenderID: "b", Text: "too"})
 	st.has("messages before 8 are no longer", "kept")
-	st.hear(wire.Gap{Room: wire.Lobby, From: 10, To: 1200}, wire.Message{Room: wire.Lobby, N: 1201, SenderID: "b", Text: "after"})
+	st.receive(wire.Gap{Room: wire.Lobby, From: 10, To: 1200}, wire.Message{Room: wire.Lobby, N: 1201, SenderID: "b", Text: "after"})
 	st.has("10 to 1,200 are no longer", "after", "live")
 }
 
@@ -127,13 +127,13 @@ func TestUnread(t *testing.T) {
 	st.welcome("anna", 300)
 	st.asked("join team 50")
 	st.has("── new ──")
-	st.hear(wire.Joined{Room: "team", HistoryID: "log", N: 3, First: 1, Count: 1})
-	st.hear(wire.Message{Room: "team", N: 1, SenderID: "b", Text: "1"}, wire.Message{Room: "team", N: 2, SenderID: "b", Text: "2"}, wire.Message{Room: "team", N: 3, SenderID: "b", Text: "@anna 3"})
+	st.receive(wire.Joined{Room: "team", HistoryID: "log", N: 3, First: 1, Count: 1})
+	st.receive(wire.Message{Room: "team", N: 1, SenderID: "b", Text: "1"}, wire.Message{Room: "team", N: 2, SenderID: "b", Text: "2"}, wire.Message{Room: "team", N: 3, SenderID: "b", Text: "@anna 3"})
 	st.has(" team @1 ")
 	if st.bell != 0 {
 		t.Error("what is old rang the bell")
 	}
-	st.hear(wire.Message{Room: "team", N: 4, SenderID: "b", Text: "4"}, wire.Message{Room: "team", N: 5, SenderID: "b", Text: "hey @ANNA!"})
+	st.receive(wire.Message{Room: "team", N: 4, SenderID: "b", Text: "4"}, wire.Message{Room: "team", N: 5, SenderID: "b", Text: "hey @ANNA!"})
 	st.has(" team @2 3 ")
 	if st.bell != 1 {
 		t.Errorf("a mention rang the bell %d times", st.bell)
@@ -163,8 +163,8 @@ func TestUnread(t *testing.T) {
 func TestFullWindow(t *testing.T) {
 	st := newHarness(t, 200, 180, nil)
 	st.welcome("anna", 3000)
-	for i := range st.chat.past[wire.Lobby] { // as long as can be, and a line each
-		st.chat.past[wire.Lobby][i].Text = "a" + strings.Repeat("\u0301", 1999)
+	for i := range st.chat.history[wire.Lobby] { // as long as can be, and a line each
+		st.chat.history[wire.Lobby][i].Text = "a" + strings.Repeat("\u0301", 1999)
 	}
 	st.press("pgup", "pgdown", "pgup")
 	if n := len(st.chat.asked); n > 60 {
@@ -195,12 +195,12 @@ func TestJoinedAgain(t *testing.T) {
 	st.types("/join tea")
 	st.press("enter")
 	late := wire.Message{Room: "tea", N: 3, At: wire.TimeOf(start), SenderID: "budi", Text: "late"}
-	st.hear(late)
-	st.hear(wire.Joined{Room: "tea", HistoryID: "log", N: 3, First: 1})
+	st.receive(late)
+	st.receive(wire.Joined{Room: "tea", HistoryID: "log", N: 3, First: 1})
 	for n := range uint64(3) {
-		st.hear(wire.Message{Room: "tea", N: n + 1, At: wire.TimeOf(start), SenderID: "budi", Text: "again"})
+		st.receive(wire.Message{Room: "tea", N: n + 1, At: wire.TimeOf(start), SenderID: "budi", Text: "again"})
 	}
-	st.hear(late)
+	st.receive(late)
 	if got := len(st.room().timeline.items); got != 3 || st.room().timeline.items[2].text != "again" {
 		t.Errorf("there are %d messages", got)
 	}
@@ -214,20 +214,20 @@ func TestHitElsewhere(t *testing.T) {
 		return wire.Message{Room: "other", N: n, At: wire.TimeOf(start), SenderID: "budi", Text: fmt.Sprint("message ", n)}
 	}
 	for n := range uint64(150) {
-		st.chat.past["other"] = append(st.chat.past["other"], message(n+1))
+		st.chat.history["other"] = append(st.chat.history["other"], message(n+1))
 	}
 	st.do(st.join("other", 7))
-	st.hear(wire.Joined{Room: "other", HistoryID: "log", N: 150, First: 1})
+	st.receive(wire.Joined{Room: "other", HistoryID: "log", N: 150, First: 1})
 	for n := uint64(101); n <= 150; n++ {
-		st.hear(message(n))
+		st.receive(message(n))
 	}
 	if r := st.room(); r.name != "other" || r.timeline.jumpTarget != 7 || r.timeline.anchor == nil || !strings.Contains(st.shown(), "message 7") {
 		t.Errorf("in %s, at %d:\n%s", r.name, r.timeline.jumpTarget, st.shown())
 	}
 }
 
-// TestPlace: where one has looked the last time is where one begins, again and again.
-func TestPlace(t *testing.T) {
+// TestPositionRestored: where one has looked the last time is where one begins, again and again.
+func TestPositionRestored(t *testing.T) {
 	memory := State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Read: 300, At: 280}}}
 	for range 3 {
 		st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) { c.State = memory })
@@ -298,7 +298,7 @@ func TestNewerServer(t *testing.T) {
 	for range maxItems + 10 {
 		st.says("budi", "more")
 	}
-	st.hear(wire.Unknown{Room: wire.Lobby, N: st.room().timeline.received + 1})
+	st.receive(wire.Unknown{Room: wire.Lobby, N: st.room().timeline.received + 1})
 	if st.room().timeline.attached {
 		t.Fatal("the view still has the newest")
 	}
@@ -307,28 +307,28 @@ func TestNewerServer(t *testing.T) {
 	if n := len(st.chat.asked); n > 1 || !st.room().timeline.attached {
 		t.Errorf("there were %d requests: %.3q", n, st.chat.asked)
 	}
-	st.hear(wire.Message{Room: wire.Lobby, N: st.room().timeline.received + 1, At: wire.TimeOf(start), SenderID: "b", Text: "after it"})
+	st.receive(wire.Message{Room: wire.Lobby, N: st.room().timeline.received + 1, At: wire.TimeOf(start), SenderID: "b", Text: "after it"})
 	st.has("after it")
 }
 
 // behind has n messages come while there was no connection, and the first of them after it.
 func (st *harness) behind(n, first int) {
-	st.hear(client.Disconnected{Err: errors.New("gone"), Wait: time.Second})
-	all := st.chat.past[wire.Lobby]
+	st.receive(client.Disconnected{Err: errors.New("gone"), Wait: time.Second})
+	all := st.chat.history[wire.Lobby]
 	from := len(all)
 	for i := from + 1; i <= from+n; i++ {
 		all = append(all, wire.Message{Room: wire.Lobby, N: uint64(i), At: wire.TimeOf(start), SenderID: "b", DisplayName: "budi", ID: fmt.Sprint(i), Text: fmt.Sprint("message ", i)})
 	}
-	st.chat.past[wire.Lobby] = all
-	st.hear(wire.Welcome{SenderID: "me", Session: "s", Name: "anna", Limits: wire.Limits{Text: 4000, Rooms: 8}},
+	st.chat.history[wire.Lobby] = all
+	st.receive(wire.Welcome{SenderID: "me", Session: "s", Name: "anna", Limits: wire.Limits{Text: 4000, Rooms: 8}},
 		wire.Joined{Room: wire.Lobby, HistoryID: "log", N: uint64(from + n), First: 1, Count: 3})
 	st.come(from, from+first)
 }
 
 // come has messages come that there are.
 func (st *harness) come(from, to int) {
-	for _, m := range st.chat.past[wire.Lobby][from:to] {
-		st.hear(m)
+	for _, m := range st.chat.history[wire.Lobby][from:to] {
+		st.receive(m)
 	}
 }
 
@@ -358,15 +358,15 @@ func TestJumpWhileBehind(t *testing.T) {
 	}
 }
 
-// TestNothingLeft: what is not kept any more is not asked for again and again.
-func TestNothingLeft(t *testing.T) {
+// TestNothingUnsaved: what is not kept any more is not asked for again and again.
+func TestNothingUnsaved(t *testing.T) {
 	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 500)
 	st.types("/history 100")
 	st.press("enter")
 	st.behind(100, 0)
-	st.chat.past[wire.Lobby] = nil
-	st.hear(wire.Joined{Room: wire.Lobby, HistoryID: "log", N: 600, First: 601, Count: 3}, wire.Gap{Room: wire.Lobby, From: 501, To: 600})
+	st.chat.history[wire.Lobby] = nil
+	st.receive(wire.Joined{Room: wire.Lobby, HistoryID: "log", N: 600, First: 601, Count: 3}, wire.Gap{Room: wire.Lobby, From: 501, To: 600})
 	st.chat.asked = nil
 	for range 20 {
 		st.press("pgdown")
@@ -380,7 +380,7 @@ func TestNothingLeft(t *testing.T) {
 func TestJumpGivenUp(t *testing.T) {
 	for _, end := range []func(*harness){
 		func(st *harness) {
-			st.hear(wire.Joined{Room: wire.Lobby, HistoryID: "log2", N: 0, First: 1, Count: 1, Reset: true})
+			st.receive(wire.Joined{Room: wire.Lobby, HistoryID: "log2", N: 0, First: 1, Count: 1, Reset: true})
 		},
 		func(st *harness) {
 			st.types("hello")
@@ -394,7 +394,7 @@ func TestJumpGivenUp(t *testing.T) {
 		end(st)
 		st.do(under)
 		r := st.room()
-		st.hear(wire.Message{Room: wire.Lobby, N: r.timeline.received + 1, At: wire.TimeOf(start), SenderID: "b", Text: "after it"})
+		st.receive(wire.Message{Room: wire.Lobby, N: r.timeline.received + 1, At: wire.TimeOf(start), SenderID: "b", Text: "after it"})
 		if st.has("after it"); r.timeline.jumping || r.read.upTo != r.timeline.received {
 			t.Errorf("going is %v, read %d of %d", r.timeline.jumping, r.read.upTo, r.timeline.received)
 		}
@@ -419,10 +419,10 @@ func TestOwnIsNotNew(t *testing.T) {
 	st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) {
 		c.State = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Read: 3}}}
 	})
-	st.hear(wire.Welcome{SenderID: "me", Session: "s", Name: "anna", Limits: wire.Limits{Text: 4000, Rooms: 8}})
+	st.receive(wire.Welcome{SenderID: "me", Session: "s", Name: "anna", Limits: wire.Limits{Text: 4000, Rooms: 8}})
 	st.past(wire.Lobby, 3)
-	st.hear(wire.Joined{Room: wire.Lobby, HistoryID: "log", N: 4, First: 1, Count: 3})
+	st.receive(wire.Joined{Room: wire.Lobby, HistoryID: "log", N: 4, First: 1, Count: 3})
 	st.come(0, 3)
-	st.hear(wire.Message{Room: wire.Lobby, N: 4, At: wire.TimeOf(start), SenderID: "me", DisplayName: "anna", ID: "z", Text: "mine"})
+	st.receive(wire.Message{Room: wire.Lobby, N: 4, At: wire.TimeOf(start), SenderID: "me", DisplayName: "anna", ID: "z", Text: "mine"})
 	st.hasNot("── new")
 }

@@ -30,7 +30,7 @@ import (
 	"ramai/wire"
 )
 
-const patience = 30 * time.Second
+const quitTimeout = 30 * time.Second
 
 // serve runs a server on a port of its own.
 func serve(t testing.TB) string {
@@ -141,7 +141,7 @@ func (s *terminalScreen) shown() (string, <-chan struct{}) {
 // sees waits until words stand on the terminal.
 func (s *terminalScreen) sees(words string) {
 	s.t.Helper()
-	late := time.After(patience)
+	late := time.After(quitTimeout)
 	for {
 		text, more := s.shown()
 		if strings.Contains(text, words) {
@@ -160,7 +160,7 @@ func (s *terminalScreen) sees(words string) {
 // rings waits for the bell, which is written apart from the screen.
 func (s *terminalScreen) rings() {
 	s.t.Helper()
-	late := time.After(patience)
+	late := time.After(quitTimeout)
 	for {
 		_, more := s.shown()
 		if strings.Contains(s.written(), "\a") {
@@ -193,7 +193,7 @@ func (s *terminalScreen) ends() {
 	s.t.Helper()
 	select {
 	case <-s.done:
-	case <-time.After(patience):
+	case <-time.After(quitTimeout):
 		s.t.Fatal("the screen does not end")
 	}
 	out := s.written()
@@ -207,16 +207,16 @@ func (s *terminalScreen) ends() {
 	}
 }
 
-// shelf is a tui.StateStore in memory.
-type shelf struct{ m tui.State }
+// memoryStore is a tui.StateStore in memory.
+type memoryStore struct{ m tui.State }
 
-func (s *shelf) Load() tui.State   { return s.m }
-func (s *shelf) Store(m tui.State) { s.m = m }
+func (s *memoryStore) Load() tui.State   { return s.m }
+func (s *memoryStore) Store(m tui.State) { s.m = m }
 
 // TestRun has people talk on screens, several in one process.
 func TestRun(t *testing.T) {
 	address := serve(t)
-	budis := new(shelf)
+	budis := new(memoryStore)
 	anna, budi, dewi := openScreen(t, address, "anna", nil), openScreen(t, address, "budi", func(c *tui.Config) { c.StateStore = budis }), openScreen(t, address, "", nil)
 	for _, s := range []*terminalScreen{anna, budi, dewi} {
 		s.sees("live")
@@ -294,7 +294,7 @@ func TestTerminal(t *testing.T) {
 	s.stop()
 	<-s.done
 	screen.WriteString("over") // behind what the screen has written
-	for late := time.After(patience); ; {
+	for late := time.After(quitTimeout); ; {
 		_, more := s.shown()
 		if strings.HasSuffix(s.written(), "over") {
 			break
@@ -335,8 +335,8 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// TestGone: when the terminal goes away, the screen ends.
-func TestGone(t *testing.T) {
+// TestDeleted: when the terminal goes away, the screen ends.
+func TestDeleted(t *testing.T) {
 	s := openScreen(t, serve(t), "", nil)
 	s.sees("live")
 	s.keys.CloseWithError(io.ErrUnexpectedEOF) // the terminal is gone

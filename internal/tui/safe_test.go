@@ -50,11 +50,11 @@ func show(t testing.TB, width, height int, method ansi.Method, part int, a, b, c
 		st.send(tea.ModeReportMsg{Mode: ansi.ModeUnicodeCore, Value: ansi.ModeReset})
 	}
 	st.past(wire.Lobby, 3)
-	for i := range st.chat.past[wire.Lobby] {
-		m := &st.chat.past[wire.Lobby][i]
+	for i := range st.chat.history[wire.Lobby] {
+		m := &st.chat.history[wire.Lobby][i]
 		m.DisplayName, m.Text, m.SenderID, m.ID = a, b+c, c, b
 	}
-	st.hear(wire.Welcome{SenderID: "me", Name: a, Text: b, Limits: wire.Limits{Text: 4000}},
+	st.receive(wire.Welcome{SenderID: "me", Name: a, Text: b, Limits: wire.Limits{Text: 4000}},
 		wire.Joined{Room: wire.Lobby, HistoryID: "log", N: 8, First: 3, Count: 3},
 		wire.Presence{Room: wire.Lobby, Count: 2, Names: []string{a, b, c}},
 		wire.Gap{Room: wire.Lobby, From: 3, To: 3},
@@ -80,7 +80,7 @@ func writes(st *harness, see func(*harness), a, b, c string) {
 	st.types("x")
 	st.press("enter")
 	for _, it := range slices.Clone(st.room().timeline.outbox) {
-		st.hear(client.Sent{Room: wire.Lobby, ID: it.id, Code: wire.Internal, Reason: c, State: client.Failed})
+		st.receive(client.Sent{Room: wire.Lobby, ID: it.id, Code: wire.Internal, Reason: c, State: client.Failed})
 	}
 	see(st)
 	st.press("ctrl+u", "esc")
@@ -112,12 +112,12 @@ func looks(st *harness, see func(*harness), _, _, _ string) {
 
 // waits is told things by the server.
 func waits(st *harness, see func(*harness), a, b, c string) {
-	st.hear(wire.Typing{Room: wire.Lobby, By: []wire.Sender{{SenderID: a, DisplayName: b}, {SenderID: c}}}, wire.Name{Name: b})
+	st.receive(wire.Typing{Room: wire.Lobby, By: []wire.Sender{{SenderID: a, DisplayName: b}, {SenderID: c}}}, wire.Name{Name: b})
 	st.now = st.now.Add(time.Hour)
 	see(st)
-	st.hear(client.RequestFailed{Request: wire.Name{Name: a}, Error: wire.Error{Reason: b}})
+	st.receive(client.RequestFailed{Request: wire.Name{Name: a}, Error: wire.Error{Reason: b}})
 	see(st)
-	st.hear(client.Disconnected{Err: errors.New(a + c), Wait: time.Second})
+	st.receive(client.Disconnected{Err: errors.New(a + c), Wait: time.Second})
 	see(st)
 }
 
@@ -314,8 +314,8 @@ func written(t *testing.T, texts []string) []byte {
 	t.Helper()
 	in, keys := io.Pipe()
 	out := &watchedBuffer{words: "that is all", seen: make(chan struct{})}
-	c := &fakeChat{news: make(chan client.Event, 2*len(texts)+10)}
-	tell := func(f wire.Frame) { c.news <- client.Event{Frame: f} }
+	c := &fakeChat{events: make(chan client.Event, 2*len(texts)+10)}
+	tell := func(f wire.Frame) { c.events <- client.Event{Frame: f} }
 	tell(wire.Welcome{SenderID: "me", Name: "anna"})
 	tell(wire.Joined{Room: wire.Lobby, HistoryID: "log", N: 1, First: 1, Count: 1})
 	for i, text := range texts {
@@ -337,13 +337,13 @@ func written(t *testing.T, texts []string) []byte {
 	return out.Bytes()
 }
 
-// slowToEnd is an input whose reader hears of the end a moment late.
-type slowToEnd struct {
+// slowCloser is an input whose reader hears of the end a moment late.
+type slowCloser struct {
 	*io.PipeReader
 	over atomic.Bool
 }
 
-func (s *slowToEnd) Read(b []byte) (int, error) {
+func (s *slowCloser) Read(b []byte) (int, error) {
 	n, err := s.PipeReader.Read(b)
 	if err != nil {
 		time.Sleep(50 * time.Millisecond)
@@ -355,10 +355,10 @@ func (s *slowToEnd) Read(b []byte) (int, error) {
 // Run closes its input, and returns when nothing reads from it any more.
 func TestRunWaitsForItsReader(t *testing.T) {
 	in, keys := io.Pipe()
-	slow := &slowToEnd{PipeReader: in}
-	c := &fakeChat{news: make(chan client.Event, 2)}
-	c.news <- client.Event{Frame: wire.Welcome{SenderID: "me", Name: "anna"}}
-	c.news <- client.Event{Frame: wire.Joined{Room: wire.Lobby, HistoryID: "log"}}
+	slow := &slowCloser{PipeReader: in}
+	c := &fakeChat{events: make(chan client.Event, 2)}
+	c.events <- client.Event{Frame: wire.Welcome{SenderID: "me", Name: "anna"}}
+	c.events <- client.Event{Frame: wire.Joined{Room: wire.Lobby, HistoryID: "log"}}
 	config, _ := terminalConfig(t)
 	config.In = slow
 	go keys.Write([]byte("\x04"))

@@ -47,33 +47,33 @@ func TestScreens(t *testing.T) {
 		st.send(tea.PasteMsg{Content: "one\ntwo\nthree\n"})
 		st.golden("paste" + at)
 		st.press("c")
-		st.hear(client.Disconnected{Err: errors.New("connection refused"), Wait: 4 * time.Second})
+		st.receive(client.Disconnected{Err: errors.New("connection refused"), Wait: 4 * time.Second})
 		st.golden("broken" + at)
 	}
 }
 
-// TestOwn follows what is said: on its way, saved, refused.
-func TestOwn(t *testing.T) {
+// TestOwnMessages follows what is said: on its way, saved, refused.
+func TestOwnMessages(t *testing.T) {
 	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 3)
 	st.types("hello")
 	st.press("enter")
 	st.asked(`say lobby "hello"`)
 	st.has("… hello")
-	st.hear(client.Sent{Room: wire.Lobby, ID: "id-1", State: client.Saved, N: 4, At: start})
+	st.receive(client.Sent{Room: wire.Lobby, ID: "id-1", State: client.Saved, N: 4, At: start})
 	st.has("✓ hello")
-	st.hear(wire.Message{Room: wire.Lobby, N: 4, At: wire.TimeOf(start), SenderID: "me", DisplayName: "anna", ID: "id-1", Text: "hello"})
+	st.receive(wire.Message{Room: wire.Lobby, N: 4, At: wire.TimeOf(start), SenderID: "me", DisplayName: "anna", ID: "id-1", Text: "hello"})
 	if strings.Count(st.shown(), "hello") != 1 {
 		t.Fatalf("it is there more than once, or not:\n%s", st.shown())
 	}
 	st.types("no")
 	st.press("enter")
-	st.hear(client.Sent{Room: wire.Lobby, ID: "id-2", Code: wire.RateLimited, Reason: "too fast", RetryAfter: 5})
+	st.receive(client.Sent{Room: wire.Lobby, ID: "id-2", Code: wire.RateLimited, Reason: "too fast", RetryAfter: 5})
 	st.has("… no")
 	st.hasNot("too fast")
-	st.hear(client.Sent{Room: wire.Lobby, ID: "id-2", Code: wire.Unavailable, Reason: "the disk is full", RetryAfter: 5})
+	st.receive(client.Sent{Room: wire.Lobby, ID: "id-2", Code: wire.Unavailable, Reason: "the disk is full", RetryAfter: 5})
 	st.has("… no", "not yet: the disk is full")
-	st.hear(client.Sent{Room: wire.Lobby, ID: "id-2", Code: wire.NotAllowed, Reason: "not here", State: client.Failed})
+	st.receive(client.Sent{Room: wire.Lobby, ID: "id-2", Code: wire.NotAllowed, Reason: "not here", State: client.Failed})
 	st.has("✗ no", "not here")
 	st.press("esc")
 	st.hasNot("✗ no")
@@ -127,14 +127,14 @@ func TestCommands(t *testing.T) {
 	st.has("the only room")
 	run("/name budi")
 	st.asked("name budi")
-	st.hear(client.RequestFailed{Request: wire.Name{Name: "budi"}, Error: wire.Error{Code: wire.NameTaken, Reason: "somebody has it"}})
+	st.receive(client.RequestFailed{Request: wire.Name{Name: "budi"}, Error: wire.Error{Code: wire.NameTaken, Reason: "somebody has it"}})
 	st.has("the name budi: somebody has it")
 	run("/name -")
 	st.asked("name ")
-	st.hear(wire.Name{})
+	st.receive(wire.Name{})
 	st.has("you have no name now")
 	run("/name dewi")
-	st.hear(wire.Name{Name: "dewi"})
+	st.receive(wire.Name{Name: "dewi"})
 	st.has("your name is dewi")
 	st.chat.who = wire.Who{Room: wire.Lobby, Count: 4, Names: []string{"budi", "dewi"}}
 	run("/who")
@@ -182,26 +182,26 @@ func TestConnection(t *testing.T) {
 	st.welcome("anna", 3)
 	st.has("3 here   live")
 	st.types("a draft")
-	st.hear(client.Disconnected{Err: errors.New("the connection broke off"), Wait: 3500 * time.Millisecond})
+	st.receive(client.Disconnected{Err: errors.New("the connection broke off"), Wait: 3500 * time.Millisecond})
 	st.has("Offline · retry in 4 s", "the connection broke off")
 	st.now = st.now.Add(time.Second)
 	st.has("retry in 3 s")
 	st.now = st.now.Add(3 * time.Second)
 	st.has("connecting")
-	st.hear(wire.Welcome{SenderID: "me", Name: "anna"}, wire.Joined{Room: wire.Lobby, HistoryID: "log", N: 1503, First: 1, Count: 2})
+	st.receive(wire.Welcome{SenderID: "me", Name: "anna"}, wire.Joined{Room: wire.Lobby, HistoryID: "log", N: 1503, First: 1, Count: 2})
 	st.has("1,500 behind", "connected again", "› a draft")
 	for n := uint64(4); n <= 1503; n++ {
-		st.hear(wire.Message{Room: wire.Lobby, N: n, SenderID: "b", Text: "x"})
+		st.receive(wire.Message{Room: wire.Lobby, N: n, SenderID: "b", Text: "x"})
 	}
 	st.has("live")
-	st.hear(wire.Joined{Room: wire.Lobby, HistoryID: "other", N: 1, First: 1, Reset: true, Count: 2}, wire.Message{Room: wire.Lobby, N: 1, SenderID: "b", Text: "another world"})
+	st.receive(wire.Joined{Room: wire.Lobby, HistoryID: "other", N: 1, First: 1, Reset: true, Count: 2}, wire.Message{Room: wire.Lobby, N: 1, SenderID: "b", Text: "another world"})
 	st.has("history was replaced", "another world", "live")
 	// A name that is gone is not shown, wherever one hears of that.
-	st.hear(client.Disconnected{Err: errors.New("broken"), Wait: time.Second}, wire.Welcome{SenderID: "me"})
+	st.receive(client.Disconnected{Err: errors.New("broken"), Wait: time.Second}, wire.Welcome{SenderID: "me"})
 	if st.self.name != "" {
 		t.Errorf("the name is %q", st.self.name)
 	}
-	st.hear(wire.Name{Name: "anna"}, wire.Name{})
+	st.receive(wire.Name{Name: "anna"}, wire.Name{})
 	st.has("the name anna is no longer yours")
 	st.send(batch{err: &client.RefusedError{Status: 403}})
 	if !st.quit || st.err == nil {
@@ -212,17 +212,17 @@ func TestConnection(t *testing.T) {
 // TestPlain does what the plain protocol can.
 func TestPlain(t *testing.T) {
 	st := newHarness(t, 80, 24, func(c *Config, f *fakeChat) { c.Name, f.plain = "anna", true })
-	st.hear(wire.Welcome{Text: wire.Greeting})
+	st.receive(wire.Welcome{Text: wire.Greeting})
 	st.has("live, plain", "this server has no names")
-	st.hear(client.Line{Text: "hello from afar"})
+	st.receive(client.Line{Text: "hello from afar"})
 	st.types("hi")
 	st.press("enter")
 	st.has("… hi")
-	st.hear(client.Line{Text: "hi", ID: "id-1"})
+	st.receive(client.Line{Text: "hi", ID: "id-1"})
 	st.has("✓ hi", "hello from afar")
 	st.types("lost")
 	st.press("enter")
-	st.hear(client.Sent{Room: wire.Lobby, ID: "id-2", State: client.Failed, Reason: "unknown", Unknown: true})
+	st.receive(client.Sent{Room: wire.Lobby, ID: "id-2", State: client.Failed, Reason: "unknown", Unknown: true})
 	st.has("✗ lost", "unknown")
 	for _, line := range []string{"/join tea", "/who", "/name x", "/search x", "/history 1"} {
 		st.types(line)
@@ -368,10 +368,10 @@ func TestReset(t *testing.T) {
 	for i, text := range []string{"kept", "gone"} {
 		st.types(text)
 		st.press("enter")
-		st.hear(client.Sent{Room: wire.Lobby, ID: fmt.Sprint("id-", i+1), State: client.Saved, N: uint64(4 + i), At: start})
+		st.receive(client.Sent{Room: wire.Lobby, ID: fmt.Sprint("id-", i+1), State: client.Saved, N: uint64(4 + i), At: start})
 	}
 	st.has("✓ kept", "✓ gone")
-	st.hear(wire.Joined{Room: wire.Lobby, HistoryID: "other", N: 1, First: 1, Reset: true, Count: 1},
+	st.receive(wire.Joined{Room: wire.Lobby, HistoryID: "other", N: 1, First: 1, Reset: true, Count: 1},
 		wire.Message{Room: wire.Lobby, N: 1, At: wire.TimeOf(start), SenderID: "me", DisplayName: "anna", ID: "id-1", Text: "kept"})
 	st.has("✓ kept", "✗ gone", "this was saved in a history")
 	st.press("esc")

@@ -102,7 +102,7 @@ func TestSelectEnds(t *testing.T) {
 		func() { st.press("q") },
 		func() { st.send(tea.PasteMsg{Content: "pasted"}) },
 		func() { st.press("alt+2", "alt+1") },
-		func() { st.hear(wire.Joined{Room: wire.Lobby, HistoryID: "other", N: 0, First: 1, Reset: true}) },
+		func() { st.receive(wire.Joined{Room: wire.Lobby, HistoryID: "other", N: 0, First: 1, Reset: true}) },
 	} {
 		st.press("alt+v", "up")
 		if st.selected() == "" {

@@ -28,15 +28,15 @@ func twoRooms(t *testing.T, width, height int, change func(*Config, *fakeChat)) 
 
 // inTeam makes somebody say something in team.
 func (st *harness) inTeam(n int, by, from, text string) {
-	st.hear(wire.Message{Room: "team", N: uint64(n), At: wire.TimeOf(st.now), SenderID: by, DisplayName: from, ID: fmt.Sprint("t", n), Text: text})
+	st.receive(wire.Message{Room: "team", N: uint64(n), At: wire.TimeOf(st.now), SenderID: by, DisplayName: from, ID: fmt.Sprint("t", n), Text: text})
 }
 
-// TestUnreadGone: what the server keeps no more is not unread, and the rule stands above the first that there is.
-func TestUnreadGone(t *testing.T) {
+// TestUnreadDeleted: what the server keeps no more is not unread, and the rule stands above the first that there is.
+func TestUnreadDeleted(t *testing.T) {
 	st := twoRooms(t, 80, 24, func(c *Config, _ *fakeChat) {
 		c.State = State{Rooms: []RoomState{{Name: "team", HistoryID: "log", Read: 10}}}
 	})
-	st.hear(wire.Joined{Room: "team", HistoryID: "log", N: 10_000, First: 9981, Count: 3})
+	st.receive(wire.Joined{Room: "team", HistoryID: "log", N: 10_000, First: 9981, Count: 3})
 	for n := 9981; n <= 10_000; n++ {
 		st.inTeam(n, "b", "budi", fmt.Sprint("kept ", n))
 	}
@@ -62,7 +62,7 @@ func TestUnreadGone(t *testing.T) {
 	st = twoRooms(t, 80, 24, func(c *Config, _ *fakeChat) {
 		c.State = State{Rooms: []RoomState{{Name: "team", HistoryID: "log", Read: 10}}}
 	})
-	st.hear(wire.Joined{Room: "team", HistoryID: "log", N: 50, First: 51, Count: 3})
+	st.receive(wire.Joined{Room: "team", HistoryID: "log", N: 50, First: 51, Count: 3})
 	if r := st.rooms.all[1]; r.unread() != 0 || r.timeline.unreadDivider || r.timeline.behind() != 0 {
 		t.Errorf("of nothing, %d are unread and %d to come; a rule: %v", r.unread(), r.timeline.behind(), r.timeline.unreadDivider)
 	}
@@ -71,7 +71,7 @@ func TestUnreadGone(t *testing.T) {
 // TestUnreadOwn: what was said elsewhere by oneself is not unread, nor is what cannot be shown.
 func TestUnreadOwn(t *testing.T) {
 	st := twoRooms(t, 80, 16, nil)
-	st.hear(wire.Joined{Room: "team", HistoryID: "log", N: 0, First: 1, Count: 3})
+	st.receive(wire.Joined{Room: "team", HistoryID: "log", N: 0, First: 1, Count: 3})
 	unread := func(want uint64) {
 		t.Helper()
 		if got := st.rooms.all[1].unread(); got != want {
@@ -80,7 +80,7 @@ func TestUnreadOwn(t *testing.T) {
 	}
 	st.inTeam(1, "me", "anna", "from my telephone")
 	unread(0)
-	st.hear(wire.Unknown{Room: "team", N: 2})
+	st.receive(wire.Unknown{Room: "team", N: 2})
 	unread(0)
 	st.inTeam(3, "b", "budi", "hello")
 	st.inTeam(4, "me", "anna", "hello, budi")
@@ -92,12 +92,12 @@ func TestUnreadOwn(t *testing.T) {
 	st.inTeam(5, "me", "anna", "more")
 	st.inTeam(6, "b", "budi", "more")
 	unread(1)
-	st.hear(wire.Unknown{Room: "team", N: 6}) // once more
+	st.receive(wire.Unknown{Room: "team", N: 6}) // once more
 	unread(1)
 }
 
-// TestWhoSpeaks tells under which name one speaks, or that it is under none, on every size.
-func TestWhoSpeaks(t *testing.T) {
+// TestWhoTypes tells under which name one speaks, or that it is under none, on every size.
+func TestWhoTypes(t *testing.T) {
 	for _, test := range []struct {
 		width, height  int
 		named, without string
@@ -106,18 +106,18 @@ func TestWhoSpeaks(t *testing.T) {
 		st.hasNot("anna", "without") // it is not known yet
 		st.welcome("", 10)
 		st.has(test.without)
-		st.hear(wire.Name{Name: "anna"})
+		st.receive(wire.Name{Name: "anna"})
 		st.has(test.named)
 		if st.types("a"); test.width < roomy {
 			st.hasNot("anna", "without")
 		}
 		st.press("ctrl+u")
-		st.hear(wire.Name{})
+		st.receive(wire.Name{})
 		st.has(test.without)
 	}
 	// The plain protocol has no names.
 	st := newHarness(t, 80, 24, func(_ *Config, f *fakeChat) { f.plain = true })
-	st.hear(wire.Welcome{Text: wire.Greeting})
+	st.receive(wire.Welcome{Text: wire.Greeting})
 	st.has("› say something in lobby\n")
 }
 
@@ -237,7 +237,7 @@ func TestHidden(t *testing.T) {
 		st := twoRooms(t, size[0], size[1], func(c *Config, _ *fakeChat) { c.Rooms = []string{"team", "kitchen", "pantry"} })
 		tabs := func() string { return strings.Split(st.View().Content, "\n")[0] }
 		for _, name := range []string{"team", "kitchen", "pantry"} {
-			st.hear(wire.Joined{Room: name, HistoryID: "log", N: 0, First: 1, Count: 3})
+			st.receive(wire.Joined{Room: name, HistoryID: "log", N: 0, First: 1, Count: 3})
 		}
 		st.has("…")
 		if !strings.Contains(tabs(), st.style.other.Styled("…")) {
@@ -245,7 +245,7 @@ func TestHidden(t *testing.T) {
 		}
 		say := func(room, text string) {
 			t.Helper()
-			st.hear(wire.Message{Room: room, N: 1, At: wire.TimeOf(st.now), SenderID: "b", DisplayName: "budi", ID: "1", Text: text})
+			st.receive(wire.Message{Room: room, N: 1, At: wire.TimeOf(st.now), SenderID: "b", DisplayName: "budi", ID: "1", Text: text})
 			if w := st.method.StringWidth(st.roomsRow()); w != size[0] {
 				t.Errorf("%v: the first row has %d cells: %q", size, w, tabs())
 			}
@@ -266,18 +266,18 @@ func TestHidden(t *testing.T) {
 // TestPlainHistory: of the past, the plain protocol knows nothing, and nothing is said of it.
 func TestPlainHistory(t *testing.T) {
 	st := newHarness(t, 80, 24, func(_ *Config, f *fakeChat) { f.plain = true })
-	st.hear(wire.Welcome{Text: wire.Greeting})
+	st.receive(wire.Welcome{Text: wire.Greeting})
 	st.has("No messages since you joined")
 	st.hasNot("Alt-S")
 	broken := client.Disconnected{Err: errors.New("gone"), Wait: time.Second}
-	st.hear(broken, wire.Welcome{})
+	st.receive(broken, wire.Welcome{})
 	st.hasNot("the connection broke here") // nothing was heard before
-	st.hear(client.Line{Text: "before"})
+	st.receive(client.Line{Text: "before"})
 	st.hasNot("the beginning")
 	st.now = st.now.Add(24 * time.Hour)
-	st.hear(broken)
+	st.receive(broken)
 	st.now = st.now.Add(24 * time.Hour)
-	st.hear(broken, wire.Welcome{}, broken, wire.Welcome{}, client.Line{Text: "after"})
+	st.receive(broken, wire.Welcome{}, broken, wire.Welcome{}, client.Line{Text: "after"})
 	st.has("before", "the connection broke here; messages may be missing", "after", "Wednesday, 25", "Friday, 27")
 	st.hasNot("Thursday")
 	if n := strings.Count(st.shown(), "broke here"); n != 1 {
@@ -287,7 +287,7 @@ func TestPlainHistory(t *testing.T) {
 		t.Errorf("%d lines were heard, %d are unread", r.timeline.received, r.unread())
 	}
 	for n := range 2 * maxItems {
-		st.hear(client.Line{Text: fmt.Sprint("line ", n)})
+		st.receive(client.Line{Text: fmt.Sprint("line ", n)})
 	}
 	for range 100 {
 		st.press("pgup")
@@ -298,7 +298,7 @@ func TestPlainHistory(t *testing.T) {
 	// On the other door nothing is missing.
 	st = newHarness(t, 80, 24, nil)
 	st.welcome("anna", 10)
-	st.hear(broken)
+	st.receive(broken)
 	st.hasNot("broke here")
 	st.has("Alt-S search")
 }
@@ -314,39 +314,39 @@ func TestCommandHint(t *testing.T) {
 	}
 }
 
-// TestHere: without a connection it is not known who is here.
-func TestHere(t *testing.T) {
+// TestPresenceOffline: without a connection it is not known who is here.
+func TestPresenceOffline(t *testing.T) {
 	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 10)
 	st.has("3 here")
-	st.hear(client.Disconnected{Err: errors.New("gone"), Wait: time.Second})
+	st.receive(client.Disconnected{Err: errors.New("gone"), Wait: time.Second})
 	st.hasNot("here ")
 }
 
 // TestResetMarks: what points at a message of a history that is gone points at none of another.
 func TestResetMarks(t *testing.T) {
 	st := twoRooms(t, 80, 24, nil)
-	st.hear(wire.Joined{Room: "team", HistoryID: "log", N: 0, First: 1, Count: 1})
+	st.receive(wire.Joined{Room: "team", HistoryID: "log", N: 0, First: 1, Count: 1})
 	st.inTeam(1, "b", "budi", "@anna")
 	st.types("/history 5")
 	st.press("enter")
 	st.has("▶ message 5", "team @1")
-	st.hear(wire.Joined{Room: "team", HistoryID: "other", N: 0, First: 1, Count: 1, Reset: true}, wire.Joined{Room: wire.Lobby, HistoryID: "other", N: 5, First: 1, Count: 1, Reset: true})
+	st.receive(wire.Joined{Room: "team", HistoryID: "other", N: 0, First: 1, Count: 1, Reset: true}, wire.Joined{Room: wire.Lobby, HistoryID: "other", N: 5, First: 1, Count: 1, Reset: true})
 	for n := uint64(1); n <= 5; n++ {
-		st.hear(wire.Message{Room: wire.Lobby, N: n, At: wire.TimeOf(st.now), SenderID: "b", DisplayName: "budi", Text: fmt.Sprint("other ", n)})
+		st.receive(wire.Message{Room: wire.Lobby, N: n, At: wire.TimeOf(st.now), SenderID: "b", DisplayName: "budi", Text: fmt.Sprint("other ", n)})
 	}
 	st.has("other 5")
 	st.hasNot("▶", "@1")
 }
 
-// TestGoneAbove: what is shown is not said to be gone.
-func TestGoneAbove(t *testing.T) {
+// TestDeletedAbove: what is shown is not said to be gone.
+func TestDeletedAbove(t *testing.T) {
 	for at, want := range map[int]string{1: "the beginning of lobby", 300: "messages before 271 are no longer"} {
 		st := newHarness(t, 80, 12, nil)
 		st.welcome("anna", 500)
 		st.types(fmt.Sprint("/history ", at))
 		st.press("enter")
-		st.hear(wire.Joined{Room: wire.Lobby, HistoryID: "log", N: 700, First: 651, Count: 3}, wire.Gap{Room: wire.Lobby, From: 501, To: 650})
+		st.receive(wire.Joined{Room: wire.Lobby, HistoryID: "log", N: 700, First: 651, Count: 3}, wire.Gap{Room: wire.Lobby, From: 501, To: 650})
 		for range 10 {
 			st.press("pgup")
 		}
@@ -360,8 +360,8 @@ func TestGapDays(t *testing.T) {
 	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 3)
 	st.now = st.now.Add(72 * time.Hour)
-	st.hear(wire.Joined{Room: wire.Lobby, HistoryID: "log", N: 12, First: 11, Count: 3}, wire.Gap{Room: wire.Lobby, From: 4, To: 10})
-	st.hear(wire.Message{Room: wire.Lobby, N: 11, At: wire.TimeOf(st.now.Add(-24 * time.Hour)), SenderID: "b", DisplayName: "budi", Text: "yesterday"},
+	st.receive(wire.Joined{Room: wire.Lobby, HistoryID: "log", N: 12, First: 11, Count: 3}, wire.Gap{Room: wire.Lobby, From: 4, To: 10})
+	st.receive(wire.Message{Room: wire.Lobby, N: 11, At: wire.TimeOf(st.now.Add(-24 * time.Hour)), SenderID: "b", DisplayName: "budi", Text: "yesterday"},
 		wire.Gap{Room: wire.Lobby, From: 12, To: 13},
 		wire.Message{Room: wire.Lobby, N: 14, At: wire.TimeOf(st.now.Add(-23 * time.Hour)), SenderID: "b", DisplayName: "budi", Text: "later"},
 		wire.Message{Room: wire.Lobby, N: 15, At: wire.TimeOf(st.now), SenderID: "b", DisplayName: "budi", Text: "today"})
@@ -418,13 +418,13 @@ func TestSentences(t *testing.T) {
 	run("/history abc", "invalid message number abc")
 	st.chat.fail = &client.RefusedError{Status: 400, Reason: "that is not how to ask"}
 	run("/who", "─ that is not how to ask ─")
-	st.hear(client.Disconnected{Err: fmt.Errorf("the connection broke off: %w", io.ErrUnexpectedEOF)})
+	st.receive(client.Disconnected{Err: fmt.Errorf("the connection broke off: %w", io.ErrUnexpectedEOF)})
 	st.has("─ the connection broke ─")
-	st.hear(wire.Welcome{SenderID: "me", Name: "anna"}, client.Disconnected{Err: errors.New("the server closed the connection: 1012 it restarts")})
+	st.receive(wire.Welcome{SenderID: "me", Name: "anna"}, client.Disconnected{Err: errors.New("the server closed the connection: 1012 it restarts")})
 	st.has("─ the server closed the connection: it restarts ─")
-	st.hear(client.RequestFailed{Request: wire.Name{Name: "hh"}, Error: wire.Error{Reason: `the name "hh" is held by somebody else`}})
+	st.receive(client.RequestFailed{Request: wire.Name{Name: "hh"}, Error: wire.Error{Reason: `the name "hh" is held by somebody else`}})
 	st.has(`─ the name "hh" is held by somebody else ─`)
-	st.hear(client.RequestFailed{Request: wire.Name{Name: "hh"}, Error: wire.Error{Reason: "too fast"}})
+	st.receive(client.RequestFailed{Request: wire.Name{Name: "hh"}, Error: wire.Error{Reason: "too fast"}})
 	st.has("─ the name hh: too fast ─")
 }
 
@@ -443,7 +443,7 @@ func TestCalled(t *testing.T) {
 		}
 	}
 	st := twoRooms(t, 80, 24, nil)
-	st.hear(wire.Joined{Room: "team", HistoryID: "log", N: 0, First: 1, Count: 1})
+	st.receive(wire.Joined{Room: "team", HistoryID: "log", N: 0, First: 1, Count: 1})
 	st.inTeam(1, "b", "budi", "anna: come here")
 	st.has("team @1")
 	st.says("dewi", "anna: and here")
@@ -452,8 +452,8 @@ func TestCalled(t *testing.T) {
 	}
 }
 
-// BenchmarkHear is what a long text that calls nobody costs when it comes.
-func BenchmarkHear(b *testing.B) {
+// BenchmarkReceive is what a long text that calls nobody costs when it comes.
+func BenchmarkReceive(b *testing.B) {
 	st := newHarness(b, 120, 40, nil)
 	st.welcome("anna", 50)
 	m := wire.Message{Room: wire.Lobby, N: 50, SenderID: "b", DisplayName: "budi", Text: strings.Repeat("a\u0301\u0323", 799)}
@@ -463,8 +463,8 @@ func BenchmarkHear(b *testing.B) {
 	}
 }
 
-// TestTall: a room that is higher than what comes at first is filled, without a key and without asking again and again.
-func TestTall(t *testing.T) {
+// TestTallMessage: a room that is higher than what comes at first is filled, without a key and without asking again and again.
+func TestTallMessage(t *testing.T) {
 	st := newHarness(t, 80, 70, nil)
 	st.welcome("anna", 300)
 	st.has("message 240")
@@ -473,9 +473,9 @@ func TestTall(t *testing.T) {
 		t.Errorf("it was asked %d times: %q", n, st.chat.asked)
 	}
 	st.chat.fail = errors.New("not now")
-	st.hear(wire.Joined{Room: wire.Lobby, HistoryID: "other", N: 300, First: 1, Reset: true})
-	for _, m := range st.chat.past[wire.Lobby][250:] {
-		st.hear(m)
+	st.receive(wire.Joined{Room: wire.Lobby, HistoryID: "other", N: 300, First: 1, Reset: true})
+	for _, m := range st.chat.history[wire.Lobby][250:] {
+		st.receive(m)
 	}
 	for range 10 {
 		st.says("budi", "more")
@@ -494,9 +494,9 @@ func TestRejoin(t *testing.T) {
 	st.types("/join lobby")
 	st.press("enter")
 	st.asked("join lobby 50")
-	st.hear(wire.Joined{Room: wire.Lobby, HistoryID: "log", N: 100, First: 1, Count: 3})
-	for _, m := range st.chat.past[wire.Lobby][50:] {
-		st.hear(m)
+	st.receive(wire.Joined{Room: wire.Lobby, HistoryID: "log", N: 100, First: 1, Count: 3})
+	for _, m := range st.chat.history[wire.Lobby][50:] {
+		st.receive(m)
 	}
 	if n := len(st.room().timeline.items); n != 50 {
 		t.Errorf("of 50 messages %d are there", n)
@@ -539,13 +539,13 @@ func TestActive(t *testing.T) {
 	st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) { c.Rooms = []string{"team", "kitchen", "pantry"} })
 	st.welcome("anna", 10)
 	for _, name := range []string{"team", "kitchen", "pantry"} {
-		st.hear(wire.Joined{Room: name, HistoryID: "log", N: 0, First: 1, Count: 1})
+		st.receive(wire.Joined{Room: name, HistoryID: "log", N: 0, First: 1, Count: 1})
 	}
 	st.has("Ctrl-N next room")
 	st.press("alt+a")
 	st.has("nothing is new in other rooms", "say something in lobby")
 	for name, text := range map[string]string{"team": "hello", "kitchen": "hello", "pantry": "anna: hello"} {
-		st.hear(wire.Message{Room: name, N: 1, At: wire.TimeOf(st.now), SenderID: "b", DisplayName: "budi", ID: "1", Text: text})
+		st.receive(wire.Message{Room: name, N: 1, At: wire.TimeOf(st.now), SenderID: "b", DisplayName: "budi", ID: "1", Text: text})
 	}
 	st.has("Alt-A next unread room")
 	for _, name := range []string{"pantry", "team", "kitchen", "kitchen"} {
@@ -562,7 +562,7 @@ func TestNumbered(t *testing.T) {
 	for i, name := range strings.Fields("c d e f g h i j") {
 		st.types("/join " + name)
 		st.press("enter")
-		st.hear(wire.Joined{Room: name, HistoryID: "log", N: 0, First: 1, Count: 1})
+		st.receive(wire.Joined{Room: name, HistoryID: "log", N: 0, First: 1, Count: 1})
 		if i == 0 {
 			st.has(" 1:lobby  2:team  3:c  ")
 		}

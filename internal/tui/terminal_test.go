@@ -34,8 +34,8 @@ func terminalConfig(t *testing.T) (Config, *bytes.Buffer) {
 		Width: 80, Height: 24, Zone: time.UTC, Now: time.Now}, out
 }
 
-// TestFeedBreaks: whatever breaks while events are fetched, the terminal is given back and the reason told.
-func TestFeedBreaks(t *testing.T) {
+// TestFeedFails: whatever breaks while events are fetched, the terminal is given back and the reason told.
+func TestFeedFails(t *testing.T) {
 	config, out := terminalConfig(t)
 	_, err := run(t.Context(), config, new(brokenChat))
 	if err == nil || !strings.Contains(err.Error(), "the screen broke: a fault of the test's\n") || !strings.Contains(err.Error(), "terminal_test.go") {
@@ -131,13 +131,13 @@ func TestResume(t *testing.T) {
 // TestCursor: the shape of the cursor is left alone, so there is none to give back.
 func TestCursor(t *testing.T) {
 	config, out := terminalConfig(t)
-	c := &fakeChat{news: make(chan client.Event)}
+	c := &fakeChat{events: make(chan client.Event)}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	sizes := make(chan Size)
 	config.Sizes = sizes
 	go func() {
-		c.news <- client.Event{Frame: wire.Welcome{SenderID: "me", Session: "s"}}
+		c.events <- client.Event{Frame: wire.Welcome{SenderID: "me", Session: "s"}}
 		sizes <- Size{40, 10}
 		sizes <- Size{80, 24}
 		time.Sleep(3 * frameInterval)
@@ -179,8 +179,8 @@ func TestWheel(t *testing.T) {
 	}
 }
 
-// TestWheelGivenBack: at the end the mode is as it was.
-func TestWheelGivenBack(t *testing.T) {
+// TestWheelRestored: at the end the mode is as it was.
+func TestWheelRestored(t *testing.T) {
 	for state, want := range map[ansi.ModeSetting]int{ansi.ModeSet: 1, ansi.ModeReset: 0} {
 		config, out := terminalConfig(t)
 		in, keys := io.Pipe()

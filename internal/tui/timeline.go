@@ -157,11 +157,11 @@ func (t *timeline) topOf() (i, off int) {
 // view goes to the end.
 func (t *timeline) moveTo(i, off int) {
 	t.anchor, t.offset, t.beforeResize, t.reading = t.itemAt(i), off, scrollPos{}, reading{}
-	t.settleEnd()
+	t.clampEnd()
 }
 
-// settleEnd moves the view to the end if everything from its top on fits.
-func (t *timeline) settleEnd() {
+// clampEnd moves the view to the end if everything from its top on fits.
+func (t *timeline) clampEnd() {
 	if t.anchor == nil || !t.attached {
 		return
 	}
@@ -173,7 +173,7 @@ func (t *timeline) settleEnd() {
 // setRows changes the height of the view as the composer grows and shrinks.
 func (t *timeline) setRows(rows int) {
 	t.viewRows = rows
-	t.settleEnd()
+	t.clampEnd()
 }
 
 // resize fits the view into another height. A view that was at the end only because everything fitted goes back to
@@ -185,7 +185,7 @@ func (t *timeline) resize(rows int) {
 		t.restoreReading()
 	}
 	before := scrollPos{t.anchor, t.offset, t.received}
-	if t.settleEnd(); t.anchor == nil {
+	if t.clampEnd(); t.anchor == nil {
 		t.beforeResize = before
 	}
 }

@@ -65,8 +65,8 @@ func (s *screen) View() (v tea.View) {
 	}
 	if s.sideWidth() > 0 {
 		cursor.X += s.sideWidth()
-		for i, beside := range s.sidebarRows()[:len(rows)] {
-			rows[i] = beside + rows[i]
+		for i, sidebarRow := range s.sidebarRows()[:len(rows)] {
+			rows[i] = sidebarRow + rows[i]
 		}
 	}
 	v = tea.NewView(strings.Join(rows, "\n"))

@@ -67,7 +67,7 @@ func (t *timeline) receive(it *item) {
 	if it.own {
 		sent := t.sent(it.id)
 		held = sent != nil && sent == t.anchor
-		t.removeHeard(it.id)
+		t.removeReceived(it.id)
 	}
 	if t.attached && !had {
 		t.items = append(t.items, it)
@@ -103,9 +103,9 @@ func (t *timeline) gap(f wire.Gap, at time.Time) {
 // trim keeps the window within its limits. If the view is at the end, the oldest items go. Otherwise those below the
 // reader go, and are fetched again when they are needed.
 func (t *timeline) trim() {
-	for len(t.items) > 1 && t.tooMuch(len(t.items), t.bytes) {
+	for len(t.items) > 1 && t.overLimit(len(t.items), t.bytes) {
 		if t.plain && t.anchor != nil {
-			if !t.tooMuch(len(t.items)/plainFactor, t.bytes/plainFactor) {
+			if !t.overLimit(len(t.items)/plainFactor, t.bytes/plainFactor) {
 				return
 			}
 			if t.anchor == t.items[0] { // it has to move now, or the room would have no end
@@ -129,15 +129,15 @@ func (t *timeline) trim() {
 	}
 }
 
-// tooMuch reports whether the window would be too large with so many messages and bytes of text. It has to be larger
+// overLimit reports whether the window would be too large with so many messages and bytes of text. It has to be larger
 // than what is visible and fetched around that: otherwise one end would be dropped for the other without end.
-func (t *timeline) tooMuch(messages, bytes int) bool {
+func (t *timeline) overLimit(messages, bytes int) bool {
 	least := screens * t.display.height
 	return messages > max(maxItems, least) || bytes > maxBytes && messages > least
 }
 
 // full reports whether adding to one end of the window drops items at the other.
-func (t *timeline) full() bool { return t.tooMuch(len(t.items)+1, t.bytes+maxDraft) }
+func (t *timeline) full() bool { return t.overLimit(len(t.items)+1, t.bytes+maxDraft) }
 
 // stopLoading ends all fetching. Pages that are on their way are for a window that is gone.
 func (t *timeline) stopLoading() {
@@ -177,7 +177,7 @@ func (t *timeline) extend(items []*item, more bool) {
 	}
 	t.attached = !more && (t.highest() >= t.latest || t.latest < t.first)
 	over := 0 // the reader looks at the other end
-	for at := slices.Index(t.items, t.anchor); over < at && t.tooMuch(len(t.items)-over, t.bytes); over++ {
+	for at := slices.Index(t.items, t.anchor); over < at && t.overLimit(len(t.items)-over, t.bytes); over++ {
 		t.bytes -= len(t.items[over].text)
 	}
 	t.items = slices.Delete(t.items, 0, over)

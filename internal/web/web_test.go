@@ -57,13 +57,13 @@ func TestOrigin(t *testing.T) {
 // proxy, is the client.
 func FuzzForwarded(f *testing.F) {
 	f.Add("1.1.1.1, [::1]:80,")
-	f.Fuzz(func(t *testing.T, made string) {
-		if strings.Contains(made, "\n") {
+	f.Fuzz(func(t *testing.T, input string) {
+		if strings.Contains(input, "\n") {
 			return
 		}
 		w := fixture()
-		if got := w.origin(netip.MustParseAddrPort("10.0.0.1:5"), []string{made, "198.51.100.7"}); got.Addr().String() != "198.51.100.7" {
-			t.Errorf("%q makes the client %s", made, got)
+		if got := w.origin(netip.MustParseAddrPort("10.0.0.1:5"), []string{input, "198.51.100.7"}); got.Addr().String() != "198.51.100.7" {
+			t.Errorf("%q makes the client %s", input, got)
 		}
 	})
 }

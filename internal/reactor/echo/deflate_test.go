@@ -107,7 +107,7 @@ func TestWindows(t *testing.T) {
 }
 
 // An answer that was not offered fails the handshake.
-func TestAnswersThatWereNotOffered(t *testing.T) {
+func TestUnofferedAnswers(t *testing.T) {
 	parse := func(s string) []httphead.Option { o, _ := httphead.ParseOptions([]byte(s), nil); return o }
 	const good = "permessage-deflate; server_no_context_takeover"
 	for answer, want := range map[string]frame.Bits{

@@ -314,7 +314,7 @@ func TestSuite(t *testing.T) {
 func isPortable(r reactor.Reactor) bool { _, ok := r.(*reactor.Portable); return ok }
 
 // A peer that does not read is not read from: pending output stays below a bound, and all of it arrives in the end.
-func TestWhatWaitsIsBounded(t *testing.T) {
+func TestPendingBounded(t *testing.T) {
 	e := newEcho(serverFrames, 0)
 	want := strings.Repeat("x", 1000)
 	one := text(want).bytes(true)

@@ -18,9 +18,9 @@ import (
 )
 
 // version is the version of the schema and of the tokenizer. An index of another version is rebuilt.
-const version = 4
+const version = 5
 
-// The rowid of texts and the key "place" have the time in the upper bits and a counter in the lower ones, so that the
+// The rowid of texts and the key "sort_key" have the time in the upper bits and a counter in the lower ones, so that the
 // newest hits come first without sorting. The first word of a text is its room. It begins with "_", which no word of a
 // query can contain. FTS5's tokenizer takes words as they are, since package tokenize has made them.
 const schema = `
@@ -36,7 +36,7 @@ CREATE TABLE rooms(
 	epoch TEXT NOT NULL        -- in which the last of them was read
 ) STRICT;
 CREATE TABLE messages(
-	place INTEGER PRIMARY KEY, -- the time in ms and, in the lower 20 bits, which one of those
+	sort_key INTEGER PRIMARY KEY, -- the time in ms and, in the lower 20 bits, which one of those
 	room INTEGER NOT NULL,
 	n INTEGER NOT NULL,
 	UNIQUE(room, n)
@@ -223,7 +223,7 @@ func (f *file) endKey(ctx context.Context, p messageRef, known func(room string)
 	}
 	var end sql.NullInt64
 	// The message may be deleted or have no words: use the next one of its room.
-	err := f.db.QueryRowContext(ctx, "SELECT place FROM messages WHERE room = ? AND n >= ? ORDER BY n LIMIT 1", id, int64(p.n)).Scan(&end)
+	err := f.db.QueryRowContext(ctx, "SELECT sort_key FROM messages WHERE room = ? AND n >= ? ORDER BY n LIMIT 1", id, int64(p.n)).Scan(&end)
 	if errors.Is(err, sql.ErrNoRows) {
 		return math.MaxInt64, nil
 	}
@@ -233,7 +233,7 @@ func (f *file) endKey(ctx context.Context, p messageRef, known func(room string)
 // match calls hit for each matching message with a key below end, newest first, until hit returns false.
 func (f *file) match(ctx context.Context, match string, end int64, hit func(room string, n uint64) (bool, error)) (err error) {
 	rows, err := f.db.QueryContext(ctx, `SELECT rooms.name, messages.n
-		FROM texts CROSS JOIN messages ON messages.place = texts.rowid CROSS JOIN rooms ON rooms.id = messages.room
+		FROM texts CROSS JOIN messages ON messages.sort_key = texts.rowid CROSS JOIN rooms ON rooms.id = messages.room
 		WHERE texts MATCH ? AND texts.rowid < ? ORDER BY texts.rowid DESC`, match, end)
 	if err != nil {
 		return err

@@ -32,9 +32,9 @@ type pace struct {
 }
 
 const (
-	busyRate           = 500 // events a second
-	calmRest, busyRest = 3, 31
-	maxRest            = time.Second
+	busyRate             = 500 // events a second
+	calmPause, busyPause = 3, 31
+	maxPause             = time.Second
 )
 
 // begin is called when a turn begins, with the number of events so far.
@@ -45,13 +45,13 @@ func (p *pace) begin(noted int64) {
 	p.turnStart, p.noted = now, noted
 }
 
-// rest returns how long to rest after the turn.
-func (p *pace) rest() time.Duration {
-	rest := calmRest * p.now().Sub(p.turnStart)
+// pause returns how long to pause after the turn.
+func (p *pace) pause() time.Duration {
+	pause := calmPause * p.now().Sub(p.turnStart)
 	if p.busy {
-		rest = busyRest * p.now().Sub(p.turnStart)
+		pause = busyPause * p.now().Sub(p.turnStart)
 	}
-	return min(rest, maxRest)
+	return min(pause, maxPause)
 }
 
 // run fills the index until Close.
@@ -68,7 +68,7 @@ func (x *Index) run() {
 			pause = min(2*pause, maxRetry)
 		case worked:
 			pause = minRetry
-			x.sleep(max(batchDelay, x.pace.rest()))
+			x.sleep(max(batchDelay, x.pace.pause()))
 		default:
 			if x.rebuilding {
 				x.logger.Info("search index complete")
@@ -333,11 +333,11 @@ func insertRecords(tx *sql.Tx, w *batch) error {
 	if err != nil {
 		return err
 	}
-	message, err := tx.Prepare("INSERT INTO messages(place, room, n) VALUES(?, ?, ?)")
+	message, err := tx.Prepare("INSERT INTO messages(sort_key, room, n) VALUES(?, ?, ?)")
 	if err != nil {
 		return err
 	}
-	newest, err := tx.Prepare("SELECT max(place) FROM messages WHERE place < ?")
+	newest, err := tx.Prepare("SELECT max(sort_key) FROM messages WHERE sort_key < ?")
 	if err != nil {
 		return err
 	}
@@ -396,7 +396,7 @@ func deleteTrimmed(tx *sql.Tx, w *batch) error {
 			if _, err := tx.Exec("DELETE FROM texts WHERE rowid = ?", key); err != nil {
 				return err
 			}
-			if _, err := tx.Exec("DELETE FROM messages WHERE place = ?", key); err != nil {
+			if _, err := tx.Exec("DELETE FROM messages WHERE sort_key = ?", key); err != nil {
 				return err
 			}
 		}
@@ -410,7 +410,7 @@ func deleteTrimmed(tx *sql.Tx, w *batch) error {
 
 // oldestKeys returns the keys of the oldest messages below first, at most turnDeletes.
 func oldestKeys(tx *sql.Tx, room int64, first uint64) (keys []int64, err error) {
-	rows, err := tx.Query("SELECT place FROM messages WHERE room = ? AND n < ? ORDER BY n LIMIT ?", room, int64(first), turnDeletes)
+	rows, err := tx.Query("SELECT sort_key FROM messages WHERE room = ? AND n < ? ORDER BY n LIMIT ?", room, int64(first), turnDeletes)
 	if err != nil {
 		return nil, err
 	}

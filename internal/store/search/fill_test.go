@@ -331,7 +331,7 @@ func TestPace(t *testing.T) {
 		noted += events
 		p.begin(noted)
 		now = now.Add(work)
-		return p.rest()
+		return p.pause()
 	}
 	for _, c := range []struct {
 		events            int64

@@ -120,9 +120,9 @@ func TestNameCard(t *testing.T) {
 		}
 		b.checkAccessibility("name card " + device.name)
 		b.screenshot("first-name-taken-" + device.name)
-		mine := "budi " + device.name
-		submit(mine)
-		b.waitForText(".me bdi", mine)
+		name := "budi " + device.name
+		submit(name)
+		b.waitForText(".me bdi", name)
 
 		change := func() {
 			if device.menu {
@@ -135,7 +135,7 @@ func TestNameCard(t *testing.T) {
 			eval[bool](b, animationsEnded) // the menu that slides out covers the card
 		}
 		change()
-		if value := eval[string](b, "document.activeElement.value"); value != mine {
+		if value := eval[string](b, "document.activeElement.value"); value != name {
 			t.Errorf("%s: the field has %q, want the name", device.name, value)
 		}
 		b.screenshot("first-rename-" + device.name)
@@ -145,9 +145,9 @@ func TestNameCard(t *testing.T) {
 		b.click(".name-form .line button[type=button]") // Cancel
 		b.waitFor("!document.querySelector('.name-form')")
 		change()
-		submit(mine + "!")
-		b.waitForText(".me bdi", mine+"!")
-		if name := eval[string](b, "localStorage.getItem('ramai.name')"); name != quote(mine+"!") {
+		submit(name + "!")
+		b.waitForText(".me bdi", name+"!")
+		if name := eval[string](b, "localStorage.getItem('ramai.name')"); name != quote(name+"!") {
 			t.Errorf("%s: the stored name is %s", device.name, name)
 		}
 		change()
