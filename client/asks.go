@@ -140,6 +140,9 @@ func (c *core) deliver(f wire.Frame, fits func(*ask) bool) {
 
 // onError takes an error frame. It is about the request that waits, if there is one.
 func (c *core) onError(now time.Time, f wire.Error, raw []byte) {
+	if c.refusedChange(f) {
+		return
+	}
 	if len(c.asks) > 0 && c.asks[0].sent && f.RetryAfterMS > 0 {
 		c.asks[0].sent, c.asks[0].notBefore = false, now.Add(retryAfter(f.RetryAfterMS))
 		return

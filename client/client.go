@@ -51,7 +51,7 @@ var ErrClosed = errors.New("client closed")
 var errNotUTF8 = &wire.CodedError{Code: wire.BadRequest, Reason: "the text is not UTF-8; convert it first"}
 
 // errPlain is returned for what the plain protocol cannot do.
-var errPlain = errors.New("this server speaks the plain protocol, which has one room per connection, no history and no change of name")
+var errPlain = errors.New("this server speaks the plain protocol, which has one room per connection, no history, no changes, no replies and no change of name")
 
 // A Client is one sender and its connection. Its methods may be called concurrently, except that Next may be called by
 // one goroutine at a time.
@@ -204,42 +204,83 @@ func (c *Client) Next(ctx context.Context) (Event, error) {
 // message waits; see [Client.Pending]. A text that is not UTF-8 is an error. It is sent as [wire.NormalizeText] returns
 // it.
 func (c *Client) Say(room, text string) (id string, err error) {
-	err = c.say(room, text, func() error {
-		id = c.core.say(room, text)
-		return nil
-	})
-	return id, err
+	return c.Post(wire.Say{Room: room, Text: text})
 }
 
-// SayWithID is Say with an id of the caller's: 1 to 64 of [A-Za-z0-9_-]. A sender's second message with an id in a room is
-// not posted; its [Sent] event has the number of the first. It fails if a message with this id is waiting already.
+// SayWithID is Say with an id of the caller's: see [Client.Post].
 func (c *Client) SayWithID(room, id, text string) error {
 	if err := wire.CheckID(id); err != nil {
 		return err
 	}
-	return c.say(room, text, func() error {
-		if c.core.outbox.find(room, id) >= 0 {
-			return fmt.Errorf("a message with the id %q is waiting to be sent", id)
-		}
-		c.core.sayWithID(room, id, text)
-		return nil
-	})
+	_, err := c.Post(wire.Say{Room: room, ID: id, Text: text})
+	return err
 }
 
-// say checks a message, and posts it with mu held.
-func (c *Client) say(room, text string, post func() error) error {
-	if err := wire.CheckRoom(room); err != nil {
-		return err
+// Post posts a message as Say does. If it has no ID, it gets a new one. A sender's second message with an id in a room is not
+// posted; its [Sent] event has the number of the first. Post fails if a message or a change with this id is waiting already.
+func (c *Client) Post(m wire.Say) (id string, err error) {
+	return c.post(say{room: m.Room, id: m.ID, text: m.Text, re: m.Re})
+}
+
+// A Change edits or deletes a message of this sender.
+type Change struct {
+	Room string
+	Of   uint64  // number of the message
+	OfID string  // instead of Of, the id of a message that is in the outbox: the change follows it
+	Text *string // the new text; nil deletes the message
+	ID   string  // 1 to 64 of [A-Za-z0-9_-]; empty: a new one
+}
+
+// Change changes a message, joined to the room or not. It is queued and repeated as a message is, in order with the messages,
+// and its [Sent] events have its id. It fails as Post does, and over the plain protocol.
+func (c *Client) Change(change Change) (id string, err error) {
+	s := say{room: change.Room, id: change.ID, of: change.Of, ofID: change.OfID, deletes: change.Text == nil}
+	if change.Text != nil {
+		s.text = *change.Text
 	}
-	if !utf8.ValidString(text) {
-		return errNotUTF8
+	if (s.of == 0) == (s.ofID == "") {
+		return "", &wire.CodedError{Code: wire.BadRequest, Reason: "a change needs the number of a message, or the id of one that is waiting"}
 	}
-	return c.do(func() error {
-		if c.core.plain && room != c.core.room {
+	return c.post(s)
+}
+
+// Edit replaces the text of message n: see [Client.Change].
+func (c *Client) Edit(room string, n uint64, text string) (id string, err error) {
+	return c.Change(Change{Room: room, Of: n, Text: &text})
+}
+
+// Delete deletes message n: see [Client.Change].
+func (c *Client) Delete(room string, n uint64) (id string, err error) {
+	return c.Change(Change{Room: room, Of: n})
+}
+
+// post checks a message or a change, and queues it.
+func (c *Client) post(s say) (id string, err error) {
+	if err := wire.CheckRoom(s.room); err != nil {
+		return "", err
+	}
+	if s.id != "" {
+		if err := wire.CheckID(s.id); err != nil {
+			return "", err
+		}
+	}
+	if !utf8.ValidString(s.text) {
+		return "", errNotUTF8
+	}
+	err = c.do(func() error {
+		if c.core.plain && (s.room != c.core.room || s.changes() || s.re > 0) {
 			return errPlain
 		}
-		return post()
+		if s.id != "" && c.core.outbox.has(s.room, s.id) {
+			return fmt.Errorf("a message with the id %q is waiting to be sent", s.id)
+		}
+		if s.ofID != "" && !c.core.outbox.has(s.room, s.ofID) {
+			return fmt.Errorf("no message with the id %q is waiting to be sent; use its number", s.ofID)
+		}
+		id = c.core.post(s)
+		return nil
 	})
+	return id, err
 }
 
 // Pending returns how many messages have no final state. They are kept in the memory of this process. The number has no

@@ -31,6 +31,7 @@ type fakeRoom struct {
 	first    uint64
 	messages []wire.Message // numbers first, first+1, ...
 	saved    map[string]uint64
+	changes  map[uint64]wire.Changed // by number; messages has an empty one in its place
 	n        uint64
 }
 
@@ -42,7 +43,7 @@ func newFakeServer() *fakeServer {
 
 func (s *fakeServer) room(name string) *fakeRoom {
 	if s.rooms[name] == nil {
-		s.rooms[name] = &fakeRoom{first: 1, saved: map[string]uint64{}}
+		s.rooms[name] = &fakeRoom{first: 1, saved: map[string]uint64{}, changes: map[uint64]wire.Changed{}}
 	}
 	return s.rooms[name]
 }
@@ -83,6 +84,8 @@ func (s *fakeServer) work() {
 		delete(s.joined, f.Room)
 	case wire.Say:
 		s.say(f)
+	case wire.Change:
+		s.change(f)
 	case wire.History:
 		s.send(wire.Page{Room: f.Room, HistoryID: s.historyID})
 	default:
@@ -123,21 +126,58 @@ func (s *fakeServer) sendRoom(name string) {
 		at = r.first - 1
 	}
 	for _, m := range r.messages[at+1-r.first:] {
-		s.send(m)
+		if f, ok := r.changes[m.N]; ok {
+			s.send(f)
+		} else {
+			s.send(m)
+		}
 	}
 	s.joined[name] = r.n
 }
 
-func (s *fakeServer) say(f wire.Say) {
-	if s.refused == f.ID {
+// refuses answers that a message or a change has to come again later, if it has to.
+func (s *fakeServer) refuses(room, id string) bool {
+	if s.refused == id {
 		s.refused = ""
 	}
 	if s.refused == "" && s.refuseNext > 0 {
-		s.refused = f.ID
+		s.refused = id
 	}
-	if s.refused != "" {
-		s.send(wire.RefusedBy(f.Room, f.ID, &wire.CodedError{Code: wire.Unavailable, Reason: "not now", RetryAfter: max(s.refuseNext, time.Millisecond)}))
-		s.refuseNext = 0
+	if s.refused == "" {
+		return false
+	}
+	s.send(wire.RefusedBy(room, id, &wire.CodedError{Code: wire.Unavailable, Reason: "not now", RetryAfter: max(s.refuseNext, time.Millisecond)}))
+	s.refuseNext = 0
+	return true
+}
+
+func (s *fakeServer) change(f wire.Change) {
+	if s.refuses(f.Room, f.ID) {
+		return
+	}
+	r := s.room(f.Room)
+	n, ok := r.saved[f.ID]
+	if !ok {
+		m := &r.messages[f.Of-r.first]
+		if m.Gone {
+			s.send(wire.RefusedBy(f.Room, f.ID, &wire.CodedError{Code: wire.Gone, Reason: "deleted"}))
+			return
+		}
+		if m.Edited > 0 {
+			r.changes[m.Edited] = wire.Changed{Room: f.Room, N: m.Edited, Of: wire.Targets{}}
+		}
+		n = s.store(f.Room, m.SenderID, f.ID, "")
+		m = &r.messages[f.Of-r.first]
+		c := wire.Changed{Room: f.Room, N: n, Of: wire.Target(f.Of), SenderID: m.SenderID, ID: f.ID, Text: f.Text}
+		r.changes[n] = c
+		*m = after(m, c)
+		s.saves = append(s.saves, m.ID+" becomes "+m.Text)
+	}
+	s.send(wire.Saved{Room: f.Room, ID: f.ID, N: n})
+}
+
+func (s *fakeServer) say(f wire.Say) {
+	if s.refuses(f.Room, f.ID) {
 		return
 	}
 	r := s.room(f.Room)

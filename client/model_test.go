@@ -23,12 +23,23 @@ type world struct {
 	at        map[string]uint64         // the position that the events tell, by room
 	gaps      map[string]int
 	resets    int
+	replicas  map[string]*Replica
+	numbers   map[string]uint64 // of what is saved, by id
 }
 
 func newWorld(t interface{ Fatalf(string, ...any) }) *world {
 	w := &world{t: t, core: newCore(), server: newFakeServer(), now: time.Unix(1e9, 0),
-		received: map[string][]wire.Message{}, at: map[string]uint64{}, gaps: map[string]int{}}
+		received: map[string][]wire.Message{}, at: map[string]uint64{}, gaps: map[string]int{},
+		replicas: map[string]*Replica{}, numbers: map[string]uint64{}}
 	return w
+}
+
+// replica is what a user keeps of a room.
+func (w *world) replica(room string) *Replica {
+	if w.replicas[room] == nil {
+		w.replicas[room] = new(Replica)
+	}
+	return w.replicas[room]
 }
 
 func (w *world) connect() {
@@ -92,6 +103,7 @@ func (w *world) events() {
 		}
 		switch f := e.Frame.(type) {
 		case wire.Joined:
+			w.replica(f.Room).Apply(f)
 			old, known := w.at[f.Room]
 			if f.Reset {
 				w.resets++
@@ -102,12 +114,25 @@ func (w *world) events() {
 				w.t.Fatalf("joined %s again at %d after %d", f.Room, now, old)
 			}
 		case wire.Gap:
+			w.replica(f.Room).Apply(f)
 			if f.From > w.at[f.Room]+1 || f.To <= w.at[f.Room] {
 				w.t.Fatalf("gap %+v at position %d", f, w.at[f.Room])
 			}
 			w.at[f.Room] = f.To
 			w.gaps[f.Room]++
+		case wire.Changed:
+			if f.N != w.at[f.Room]+1 {
+				w.t.Fatalf("received number %d of %s after %d", f.N, f.Room, w.at[f.Room])
+			}
+			w.at[f.Room] = f.N
+			w.replica(f.Room).Apply(f)
+		case Sent:
+			if f.State == Saved {
+				w.numbers[f.ID] = f.N
+			}
+			w.replica(f.Room).Apply(f)
 		case wire.Message:
+			w.replica(f.Room).Apply(f)
 			if f.N != w.at[f.Room]+1 {
 				w.t.Fatalf("heard number %d of %s after %d", f.N, f.Room, w.at[f.Room])
 			}

@@ -18,10 +18,34 @@ const (
 	plainText        = 4000                       // bytes that most servers take on the plain protocol, which does not say
 )
 
-// say is a message until its state is final.
+// say is a message, or a change of one, until its state is final.
 type say struct {
 	room, id, text string
-	firstSent      time.Time // when it was first sent, by the time of day; zero: never
+	re             uint64    // the message that it replies to; 0: none
+	of             uint64    // the message that it changes; 0: it is a message, or the number is not known yet
+	ofID           string    // the id of the message that it changes, if that was in the outbox
+	deletes        bool      // it deletes that message
+	firstSent      time.Time // by the time of day; zero: never
+}
+
+// changes reports whether s is a change.
+func (s *say) changes() bool { return s.of > 0 || s.ofID != "" }
+
+// blocked reports whether s changes a message that has no number yet.
+func (s *say) blocked() bool { return s.ofID != "" && s.of == 0 }
+
+// frame is what s is sent as.
+func (s *say) frame() []byte {
+	if !s.changes() {
+		return wire.Append(nil, wire.Say{Room: s.room, ID: s.id, Text: s.text, Re: s.re})
+	}
+	f := wire.Change{Room: s.room, ID: s.id, Of: s.of}
+	if !s.deletes {
+		f.Text = &s.text
+	}
+	// An older server does not know changes. The error that it answers repeats the ref alone.
+	b := wire.Append(nil, f)
+	return fmt.Appendf(b[:len(b)-1], `,"ref":"%s"}`, s.id)
 }
 
 // outbox holds the messages whose state is not final, in order. It has no bound: while there is no connection it grows
@@ -32,6 +56,7 @@ type say struct {
 type outbox struct {
 	says            []say
 	sent, attempted int
+	blocked         int   // changes of messages that have no number yet
 	held            []say // kept by the server for a moderator; they leave no gap in the window
 	count           int   // messages so far, for ids
 
@@ -56,8 +81,16 @@ func (o *outbox) find(room, id string) int {
 	return slices.IndexFunc(o.says[:o.attempted], func(s say) bool { return s.id == id && s.room == room })
 }
 
+// has reports whether a message was not answered yet.
+func (o *outbox) has(room, id string) bool {
+	return slices.ContainsFunc(o.says, func(s say) bool { return s.id == id && s.room == room })
+}
+
 // remove costs i steps, not len(says): messages with an answer are at the front.
 func (o *outbox) remove(i int) {
+	if o.says[i].blocked() {
+		o.blocked--
+	}
 	copy(o.says[1:i+1], o.says[:i])
 	o.says[0] = say{}
 	o.says = o.says[1:]
@@ -81,21 +114,26 @@ func (o *outbox) wake(plain bool) time.Time {
 }
 
 // say queues a message and returns its id.
-func (c *core) say(room, text string) string {
-	o := &c.outbox
-	o.count++
-	id := c.prefix + "-" + strconv.Itoa(o.count)
-	c.sayWithID(room, id, text)
-	return id
-}
+func (c *core) say(room, text string) string { return c.post(say{room: room, text: text}) }
 
-// sayWithID queues a message.
-func (c *core) sayWithID(room, id, text string) {
-	c.outbox.says = append(c.outbox.says, say{room: room, id: id, text: wire.NormalizeText(text)})
+// post queues a message or a change, and returns its id: a new one, unless it has one.
+func (c *core) post(s say) string {
+	if s.id == "" {
+		c.outbox.count++
+		s.id = c.prefix + "-" + strconv.Itoa(c.outbox.count)
+	}
+	s.text = wire.NormalizeText(s.text)
+	if s.blocked() {
+		c.outbox.blocked++
+	}
+	c.outbox.says = append(c.outbox.says, s)
+	return s.id
 }
 
 // sent is the message as a value.
-func (s *say) sent(state State) Sent { return Sent{Room: s.room, ID: s.id, Text: s.text, State: state} }
+func (s *say) sent(state State) Sent {
+	return Sent{Room: s.room, ID: s.id, Text: s.text, Re: s.re, Of: s.of, OfID: s.ofID, Deletes: s.deletes, State: state}
+}
 
 // messages returns all that is not final.
 func (o *outbox) messages() (all []Sent) {
@@ -115,6 +153,12 @@ func (o *outbox) messages() (all []Sent) {
 // saved takes a message off the outbox that the server has on disk.
 func (c *core) saved(now time.Time, room, id string, n uint64, at time.Time) {
 	o := &c.outbox
+	for i := 0; i < len(o.says) && o.blocked > 0; i++ {
+		if s := &o.says[i]; s.blocked() && s.ofID == id && s.room == room {
+			s.of = n
+			o.blocked--
+		}
+	}
 	if i := o.find(room, id); i >= 0 {
 		f := o.says[i].sent(Saved)
 		f.N, f.At = n, at
@@ -136,6 +180,7 @@ func (c *core) onHeld(room, id string) {
 		o.held = append(o.held, o.says[i])
 		o.remove(i)
 		c.emit(o.held[len(o.held)-1].sent(Held), nil)
+		c.failChanges(room, id, wire.NotAllowed, "the message is held for a moderator; it can be changed once it is approved")
 	}
 }
 
@@ -156,6 +201,20 @@ func (c *core) fail(i int, code wire.Code, reason string) {
 	f.Code, f.Reason = code, reason
 	c.outbox.remove(i)
 	c.emit(f, nil)
+	c.failChanges(f.Room, f.ID, code, "the message was not saved: "+reason)
+}
+
+// failChanges takes the changes of a message off the outbox, because the message has no number.
+func (c *core) failChanges(room, id string, code wire.Code, reason string) {
+	o := &c.outbox
+	for i := 0; i < len(o.says) && o.blocked > 0; {
+		if s := &o.says[i]; s.blocked() && s.ofID == id && s.room == room {
+			c.fail(i, code, reason) // and the changes of this change
+			i = 0
+			continue
+		}
+		i++
+	}
 }
 
 // abandon is fail for a message that may have been saved.
@@ -164,6 +223,7 @@ func (c *core) abandon(i int, reason string) {
 	f.Code, f.Reason, f.Unknown = wire.Unavailable, reason, true
 	c.outbox.remove(i)
 	c.emit(f, nil)
+	c.failChanges(f.Room, f.ID, wire.Unavailable, "the message may not have been saved: "+reason)
 }
 
 // rewind makes the messages from i on wait. why says so of the first.
@@ -210,9 +270,12 @@ func (c *core) nextSay(now time.Time) ([]byte, bool) {
 			c.abandon(o.sent, "the message was first sent more than six days ago; it may or may not have been saved")
 			continue
 		}
+		if s.blocked() {
+			return nil, false // the message that it changes is not answered yet
+		}
 		frame := []byte(s.text)
 		if !c.plain {
-			frame = wire.Append(nil, wire.Say{Room: s.room, ID: s.id, Text: s.text})
+			frame = s.frame()
 			if c.limits.Frame > 0 && len(frame) > c.limits.Frame {
 				// The server would close the connection, and the next one too.
 				c.fail(o.sent, wire.TooLong, fmt.Sprintf("the message needs a frame of %d bytes; this server takes at most %d", len(frame), c.limits.Frame))
@@ -255,6 +318,17 @@ func (c *core) refused(now time.Time, f wire.Refused, raw []byte) {
 	wait := retryAfter(f.RetryAfterMS)
 	c.rewind(i, Sent{Code: f.Code, Reason: f.Reason, RetryAfter: wait})
 	o.window, o.notBefore = 1, now.Add(wait)
+}
+
+// refusedChange takes the error that an older server answers to a change, and reports whether it is one.
+func (c *core) refusedChange(f wire.Error) bool {
+	o := &c.outbox
+	i := slices.IndexFunc(o.says[:o.sent], func(s say) bool { return s.changes() && s.id == f.Ref })
+	if f.Ref == "" || i < 0 {
+		return false
+	}
+	c.fail(i, f.Code, f.Reason)
+	return true
 }
 
 // line takes a line of the plain protocol.

@@ -68,6 +68,9 @@ func (r *room) start(j wire.Joined, last uint64) {
 	if j.First > 0 {
 		r.n = max(r.n, j.First-1)
 	}
+	if j.From != nil { // an older server does not say it, and counts numbers as messages
+		r.n = *j.From
+	}
 }
 
 func (c *core) joined(f wire.Joined, raw []byte) error {

@@ -38,11 +38,18 @@ func (s State) String() string {
 // Final reports whether no other state follows.
 func (s State) Final() bool { return s == Saved || s == Failed }
 
-// Sent is a message of this client and its state. [Client.Next] returns one, as the frame of an event, for each change of
+// Sent is a message of this client, or a change of one, and its state. [Client.Next] returns one, as the frame of an event, for each change of
 // state after the first, which is Waiting. [Client.Outbox] returns those that are not final.
 type Sent struct {
 	Room, ID, Text string
+	Re             uint64 // the message that it replies to; 0: none
 	State          State
+
+	// Of a change, which has one of both: the message that it changes, by its number, or by its id if the message was in the
+	// outbox. Then Of follows. Text is the new text, unless the change Deletes the message.
+	Of      uint64
+	OfID    string
+	Deletes bool
 
 	N  uint64    // Saved: its number; 0 on the plain protocol, which has none
 	At time.Time // Saved: the server's time; zero on the plain protocol
@@ -52,6 +59,18 @@ type Sent struct {
 	Reason     string
 	RetryAfter time.Duration // Waiting: it is sent again after this
 	Unknown    bool          // Failed: it may have been saved, and is not sent again
+}
+
+// Changes reports whether it is a change, not a message.
+func (s Sent) Changes() bool { return s.Of > 0 || s.OfID != "" }
+
+// changed is the frame that the room will get.
+func (s Sent) changed() wire.Changed {
+	f := wire.Changed{Room: s.Room, N: s.N, Of: wire.Target(s.Of)}
+	if !s.Deletes {
+		f.Text = &s.Text
+	}
+	return f
 }
 
 // Type implements wire.Frame. A Sent never travels.

@@ -1,9 +1,12 @@
 // Names and values of the protocol that the other modules share.
 
 /**
- * @typedef {{room: string, n: number, at: string, by: string, from: string, id: string, text: string}} Message
+ * A message as it was sent: re is the number of the message that it replies to, edited that of its newest change; a deleted one is
+ * gone and has no text.
+ * @typedef {{room: string, n: number, at: string, by: string, from: string, id: string, text: string, re?: number, edited?: number, gone?: boolean}} Message
+ * @typedef {{n: number, of: number, text: string|null}} Change
  * @typedef {{log: string, epoch?: string, n: number}} Position
- * @typedef {{messages: Message[], more: boolean, log: string, epoch?: string, first: number, target?: number, reset?: boolean}} Page
+ * @typedef {{messages: Message[], more: boolean, log: string, epoch?: string, first: number, head?: number, skipped?: [number, number][], target?: number, reset?: boolean}} Page
  * @typedef {{by: string, from: string}} Typist
  * @typedef {{room: string, n: number, from: string, by: string, id: string, at: string, snippet: string, marks: number[][]}} Hit
  */

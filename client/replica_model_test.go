@@ -1,0 +1,459 @@
+package client
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+
+	"ramai/wire"
+)
+
+// A replicaCase is what a client is given, step by step, and the room that it has afterwards. client/testdata holds them
+// for the tests of Replica in Go and in JavaScript.
+type replicaCase struct {
+	Name     string         `json:"name"`
+	Steps    []replicaStep  `json:"steps"`
+	Messages []wire.Message `json:"messages"`
+	Missing  []wire.Range   `json:"missing"`
+}
+
+// A replicaStep is one of its fields.
+type replicaStep struct {
+	Frame  json.RawMessage `json:"frame,omitempty"`
+	Saved  *replicaChange  `json:"saved,omitempty"` // a change of this client
+	Ask    *replicaAsk     `json:"ask,omitempty"`
+	Page   *replicaPage    `json:"page,omitempty"`
+	Cancel string          `json:"cancel,omitempty"` // the id of an ask
+	Forget *wire.Range     `json:"forget,omitempty"`
+}
+
+type replicaChange struct {
+	N    uint64  `json:"n"`
+	Of   uint64  `json:"of"`
+	Text *string `json:"text"`
+}
+
+type replicaAsk struct {
+	ID     string     `json:"id"`
+	Before *uint64    `json:"before,omitempty"`
+	After  *uint64    `json:"after,omitempty"`
+	At     *wire.Time `json:"at,omitempty"`
+}
+
+type replicaPage struct {
+	ID   string          `json:"id"`
+	Page json.RawMessage `json:"page"`
+	Used bool            `json:"used"` // otherwise it has to be asked for again
+}
+
+// roomModel is a server with one room and one client. It writes down what the client is given.
+type roomModel struct {
+	random *rand.Rand
+	epoch  int // of the history: each has another log
+	first  uint64
+	stored []storedRecord // numbers 1, 2, 3 ...
+
+	steps    []replicaStep
+	joined   bool
+	position uint64          // what the client has received
+	log      string          // of position
+	read     uint64          // what is on its way to the client
+	flight   []flightFrame   // frames on their way, in order
+	saves    []replicaChange // answers on their way, in any order
+	asks     []*modelAsk
+	asked    int
+}
+
+type storedRecord struct {
+	message *wire.Message // nil: it is something else
+	change  *wire.Changed
+	erased  *wire.Message // as it was before somebody else deleted it
+}
+
+type flightFrame struct {
+	n   uint64 // the position after it; 0: it does not move
+	raw []byte
+}
+
+type modelAsk struct {
+	replicaAsk
+	n    uint64 // the position when it was asked
+	log  string
+	void bool // the client has dropped everything since
+	page *wire.Page
+}
+
+func (m *roomModel) historyID() string { return "log" + strconv.Itoa(m.epoch) }
+func (m *roomModel) head() uint64      { return uint64(len(m.stored)) }
+
+func (m *roomModel) record(s storedRecord) uint64 {
+	m.stored = append(m.stored, s)
+	return m.head()
+}
+
+// message returns the message with a number, or nil.
+func (m *roomModel) message(n uint64) *wire.Message {
+	if n < m.first || n == 0 || n > m.head() {
+		return nil
+	}
+	return m.stored[n-1].message
+}
+
+func (m *roomModel) say() {
+	n := m.head() + 1
+	f := &wire.Message{Room: "r", N: n, SenderID: string(rune('a' + m.random.IntN(3))), ID: "i" + strconv.FormatUint(n, 10), Text: "text " + strconv.FormatUint(n, 10)}
+	if n > 1 && m.random.IntN(4) == 0 {
+		f.Re = 1 + m.random.Uint64N(n-1)
+	}
+	m.record(storedRecord{message: f})
+}
+
+// anyMessage returns a message that is not deleted, or nil. It is one of the newest, or one of a few that are changed often.
+func (m *roomModel) anyMessage() *wire.Message {
+	for range 10 {
+		n := m.head() - min(m.random.Uint64N(8), m.head())
+		if m.random.IntN(3) == 0 {
+			n = m.first + m.random.Uint64N(6)
+		}
+		if f := m.message(n); f != nil && !f.Gone {
+			return f
+		}
+	}
+	return nil
+}
+
+// change edits or deletes a message. Its author learns the number in an answer of its own.
+func (m *roomModel) change() {
+	f := m.anyMessage()
+	if f == nil {
+		return
+	}
+	m.supersede(f.Edited)
+	n := m.head() + 1
+	c := &wire.Changed{Room: "r", N: n, Of: wire.Target(f.N), SenderID: f.SenderID, ID: "c" + strconv.FormatUint(n, 10)}
+	if m.random.IntN(3) > 0 {
+		text := "edited " + strconv.FormatUint(n, 10)
+		c.Text = &text
+		f.Text, f.Edited = text, n
+	} else {
+		*f = wire.Message{Room: "r", N: f.N, SenderID: f.SenderID, ID: f.ID, Edited: n, Gone: true}
+	}
+	m.record(storedRecord{change: c})
+	if m.random.IntN(2) == 0 {
+		m.saves = append(m.saves, replicaChange{n, f.N, c.Text})
+	}
+}
+
+// supersede makes the change n name nothing any more, if it was an edit.
+func (m *roomModel) supersede(n uint64) {
+	if n > 0 && m.stored[n-1].change != nil {
+		m.stored[n-1].change = &wire.Changed{Room: "r", N: n, Of: wire.Targets{}}
+	}
+}
+
+// erase deletes what one sender has posted in some ranges.
+func (m *roomModel) erase() {
+	by := string(rune('a' + m.random.IntN(3)))
+	n := m.head() + 1
+	c := &wire.Changed{Room: "r", N: n, SenderID: by}
+	for at := m.first; at <= m.head(); {
+		from := at + m.random.Uint64N(10)
+		to := from + 1 + m.random.Uint64N(5)
+		if at = to + 2; to > m.head() {
+			break
+		}
+		c.Of = append(c.Of, wire.Range{From: from, To: to})
+		for k := from; k <= to; k++ {
+			if f := m.message(k); f != nil && !f.Gone && f.SenderID == by {
+				m.supersede(f.Edited)
+				was := *f
+				m.stored[k-1].erased = &was
+				*f = wire.Message{Room: "r", N: k, SenderID: by, ID: f.ID, Edited: n, Gone: true}
+			}
+		}
+	}
+	if len(c.Of) > 0 {
+		m.record(storedRecord{change: c})
+	}
+}
+
+// other stores a record that is no message and changes none.
+func (m *roomModel) other() { m.record(storedRecord{}) }
+
+// frame is a record as it is sent now.
+func (m *roomModel) frame(n uint64) []byte {
+	switch s := m.stored[n-1]; {
+	case s.message != nil:
+		return wire.Append(nil, *s.message)
+	case s.change != nil:
+		return wire.Append(nil, *s.change)
+	}
+	return fmt.Appendf(nil, `{"type":"state","room":"r","n":%d,"key":"topic","value":"x"}`, n)
+}
+
+// trim deletes the oldest numbers.
+func (m *roomModel) trim() {
+	if m.head() >= m.first {
+		m.first += m.random.Uint64N(m.head() - m.first + 2)
+	}
+}
+
+// anotherHistory loses the newest records, and the client reconnects.
+func (m *roomModel) anotherHistory() {
+	m.epoch++
+	m.stored = slices.Clone(m.stored[:m.first-1+m.random.Uint64N(m.head()-m.first+2)])
+	for i := range m.stored { // what was changed by a lost record is as it was
+		if f := m.stored[i].message; f != nil && f.Edited > m.head() {
+			m.stored[i].message = &wire.Message{Room: "r", N: f.N, SenderID: f.SenderID, ID: f.ID, Text: "as before"}
+		}
+	}
+	m.saves = nil
+	m.cut()
+}
+
+func (m *roomModel) cut() { m.joined, m.flight = false, nil }
+
+// join starts or resumes.
+func (m *roomModel) join() {
+	f := wire.Joined{Room: "r", HistoryID: m.historyID(), N: m.head(), First: m.first, Count: 1}
+	from := m.position
+	if m.log != m.historyID() {
+		f.Reset = m.log != ""
+		from = max(m.head()-min(m.head(), m.random.Uint64N(12)), m.first-1)
+		if m.random.IntN(2) == 0 {
+			f.From = &from
+		}
+	}
+	m.joined, m.read = true, from
+	m.flight = append(m.flight, flightFrame{raw: wire.Append(nil, f)})
+	if m.log != m.historyID() {
+		m.log, m.position = m.historyID(), from
+		for _, a := range m.asks {
+			a.void = a.void || f.Reset
+		}
+		m.receive() // nothing is received of another history before this
+	}
+}
+
+// send puts the next frames on their way, as they are now.
+func (m *roomModel) send(most int) {
+	if !m.joined {
+		return
+	}
+	if m.read+1 < m.first {
+		m.flight = append(m.flight, flightFrame{m.first - 1, wire.Append(nil, wire.Gap{Room: "r", From: m.read + 1, To: m.first - 1})})
+		m.read = m.first - 1
+	}
+	for ; most > 0 && m.read < m.head(); most-- {
+		m.read++
+		m.flight = append(m.flight, flightFrame{m.read, m.frame(m.read)})
+	}
+}
+
+// receive gives the client a frame.
+func (m *roomModel) receive() {
+	if len(m.flight) == 0 {
+		return
+	}
+	f := m.flight[0]
+	m.flight = m.flight[1:]
+	m.position = max(m.position, f.n)
+	m.steps = append(m.steps, replicaStep{Frame: f.raw})
+}
+
+// save gives the client an answer.
+func (m *roomModel) save() {
+	if len(m.saves) == 0 || m.log != m.historyID() {
+		return
+	}
+	i := m.random.IntN(len(m.saves))
+	saved := m.saves[i]
+	m.steps = append(m.steps, replicaStep{Saved: &saved})
+	m.saves = slices.Delete(m.saves, i, i+1)
+}
+
+// ask makes the client ask for a page.
+func (m *roomModel) ask(a replicaAsk) *modelAsk {
+	m.asked++
+	a.ID = "p" + strconv.Itoa(m.asked)
+	asked := &modelAsk{replicaAsk: a, n: m.position, log: m.log}
+	m.asks = append(m.asks, asked)
+	m.steps = append(m.steps, replicaStep{Ask: &asked.replicaAsk})
+	return asked
+}
+
+// askAny asks for a random page. It was read before, if a server that is behind answers.
+func (m *roomModel) askAny() {
+	if m.log != m.historyID() { // a page of a history that the client does not know yet
+		return
+	}
+	n := m.random.Uint64N(m.head() + 3)
+	var a replicaAsk
+	switch m.random.IntN(5) {
+	case 0:
+	case 1:
+		a.After = &n
+	case 2:
+		at := wire.Time(n)
+		a.At = &at
+	default:
+		a.Before = &n
+	}
+	if m.random.IntN(6) > 0 {
+		m.ask(a)
+		return
+	}
+	page := m.page(a, 5)
+	for range m.random.IntN(4) {
+		m.say()
+		m.change()
+		m.send(4)
+		m.receive()
+	}
+	m.ask(a).page = page
+}
+
+// page reads a page.
+func (m *roomModel) page(a replicaAsk, limit int) *wire.Page {
+	p := &wire.Page{Room: "r", HistoryID: m.historyID(), First: m.first, Head: m.head(), Messages: []wire.Message{}}
+	var other ranges
+	add := func(n uint64) bool {
+		f := m.message(n)
+		if f == nil {
+			other.add(n, n)
+			return true
+		}
+		if p.More = len(p.Messages) == limit; p.More {
+			return false
+		}
+		p.Messages = append(p.Messages, *f)
+		return true
+	}
+	if a.After != nil || a.At != nil {
+		n := m.first
+		if a.After != nil {
+			n = max(n, *a.After+1)
+		} else {
+			n = max(n, uint64(*a.At))
+		}
+		for ; n <= m.head() && add(n); n++ {
+		}
+	} else {
+		n := m.head()
+		if a.Before != nil {
+			n = min(n, max(*a.Before, 1)-1)
+		}
+		for ; n >= m.first && n > 0 && add(n); n-- {
+		}
+		slices.Reverse(p.Messages)
+	}
+	p.Skipped = other
+	return p
+}
+
+// read reads the page of an ask, and answer gives it to the client, or nothing.
+func (m *roomModel) answer() {
+	if len(m.asks) == 0 {
+		return
+	}
+	i := m.random.IntN(len(m.asks))
+	a := m.asks[i]
+	if a.page == nil {
+		a.page = m.page(a.replicaAsk, 1+m.random.IntN(6))
+		return
+	}
+	m.asks = slices.Delete(m.asks, i, i+1)
+	m.deliver(a)
+}
+
+func (m *roomModel) deliver(a *modelAsk) {
+	if m.random.IntN(6) == 0 {
+		m.steps = append(m.steps, replicaStep{Cancel: a.ID})
+		return
+	}
+	used := !a.void && a.page.HistoryID == m.log && a.page.Head >= a.n
+	m.steps = append(m.steps, replicaStep{Page: &replicaPage{a.ID, wire.Append(nil, *a.page), used}})
+}
+
+func (m *roomModel) forget() {
+	from := m.random.Uint64N(m.head() + 2)
+	m.steps = append(m.steps, replicaStep{Forget: &wire.Range{From: from, To: from + m.random.Uint64N(10)}})
+}
+
+// finish delivers everything, and loads what is left.
+func (m *roomModel) finish() {
+	if !m.joined || m.log != m.historyID() {
+		m.join()
+	}
+	m.send(len(m.stored))
+	for len(m.flight) > 0 {
+		m.receive()
+	}
+	for len(m.saves) > 0 {
+		m.save()
+	}
+	for len(m.asks) > 0 {
+		m.answer()
+	}
+	for a, more := (replicaAsk{}), true; more; {
+		asked := m.ask(a)
+		m.asks = nil
+		page := m.page(a, 7)
+		m.steps = append(m.steps, replicaStep{Page: &replicaPage{asked.ID, wire.Append(nil, *page), true}})
+		if more = page.More; more {
+			a = replicaAsk{Before: &page.Messages[0].N}
+		}
+	}
+}
+
+// generate returns a random history as a case.
+func generate(seed uint64, length int) replicaCase {
+	m := &roomModel{random: rand.New(rand.NewPCG(seed, 16)), first: 1}
+	for range 3 + m.random.IntN(12) {
+		m.say()
+	}
+	m.join()
+	harsh := m.random.IntN(3) == 0
+	for len(m.steps) < length {
+		switch k := m.random.IntN(100); {
+		case k < 14:
+			m.say()
+		case k < 30:
+			m.change()
+		case k < 33:
+			m.erase()
+		case k < 36:
+			m.other()
+		case k < 50:
+			m.send(1 + m.random.IntN(4))
+		case k < 70:
+			m.receive()
+		case k < 74:
+			m.save()
+		case k < 80:
+			m.askAny()
+		case k < 92:
+			m.answer()
+		case k < 94:
+			m.forget()
+		case k < 96 && m.joined:
+			m.cut()
+		case k < 98 && !m.joined:
+			m.join()
+		case k == 98 && harsh:
+			m.trim()
+		case k == 99 && harsh && m.random.IntN(3) == 0:
+			m.anotherHistory()
+		}
+	}
+	m.finish()
+	c := replicaCase{Name: "seed " + strconv.FormatUint(seed, 10), Steps: m.steps, Messages: []wire.Message{}, Missing: []wire.Range{}}
+	for n := m.first; n <= m.head(); n++ {
+		if f := m.message(n); f != nil {
+			c.Messages = append(c.Messages, *f)
+		}
+	}
+	return c
+}

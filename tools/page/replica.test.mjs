@@ -1,0 +1,47 @@
+// node --test: replica.js ends with the server's messages, whatever order frames and pages arrive in. The Go tests of client use
+// the same cases, and write the generated ones. REPLICA_CASES names another file of them.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { Replica } from "../../internal/web/page/ramai/replica.js";
+
+const testdata = new URL("../../client/testdata/", import.meta.url);
+const files = [new URL("replica.json", testdata), process.env.REPLICA_CASES ?? new URL("replica-generated.json", testdata)];
+
+/** Gives a replica the steps of a case. */
+function run({ steps, messages, missing }) {
+	const replica = new Replica();
+	const asked = new Map();
+	const deleted = new Set(); // what was seen deleted since the last reset
+	for (const [i, step] of steps.entries()) {
+		if (step.frame) {
+			if (step.frame.reset) deleted.clear();
+			replica.apply(step.frame);
+		} else if (step.saved) {
+			const { n, of, text } = step.saved;
+			replica.applySaved({ state: "saved", n, of, text });
+		} else if (step.ask) {
+			const { id, ...params } = step.ask;
+			asked.set(id, replica.ask(params));
+		} else if (step.page) {
+			assert.equal(replica.addPage(asked.get(step.page.id), step.page.page), step.page.used, `step ${i}: page ${step.page.id} is used`);
+		} else if (step.cancel) {
+			replica.cancel(asked.get(step.cancel));
+		} else {
+			replica.forget(...step.forget);
+		}
+		for (const [j, m] of replica.messages.entries()) {
+			assert.ok(j === 0 || m.n > replica.messages[j - 1].n, `step ${i}: ascending`);
+			assert.ok(m.gone || !deleted.has(m.n), `step ${i}: the deleted message ${m.n} is not back`);
+			if (m.gone) deleted.add(m.n);
+		}
+	}
+	assert.deepEqual(replica.messages.map(({ type, ...m }) => m), messages);
+	assert.deepEqual(replica.missing, missing);
+}
+
+for (const file of files) {
+	const cases = JSON.parse(readFileSync(file, "utf8"));
+	assert.ok(cases.length > 5);
+	for (const c of cases) test(c.name, () => run(c));
+}
