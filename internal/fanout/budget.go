@@ -1,7 +1,9 @@
 package fanout
 
 import (
+	"cmp"
 	"container/heap"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -136,11 +138,12 @@ func (v *victimHeap) Pop() any {
 // behind the buffer. Readers that wait for the same frames share one. It counts in the budget once, until all holders
 // have released it or the budget evicts it. After an eviction its readers read the frames again.
 type Backfill struct {
-	budget  *Budget
-	first   uint64
-	last    uint64
-	seg     atomic.Pointer[Segment] // nil: evicted, or released by all holders
-	holders atomic.Int32
+	budget   *Budget
+	first    uint64
+	last     uint64
+	seg      atomic.Pointer[Segment]    // nil: evicted, or released by all holders
+	replaced atomic.Pointer[[]*Segment] // frames in place of those of seg, ascending, each a segment of its own; nil: none
+	holders  atomic.Int32
 }
 
 // Backfill makes a backfill of s for the given number of holders, at least one.
@@ -171,24 +174,53 @@ func (f *Backfill) After(n uint64, limit int) (Span, bool) {
 		return Span{}, false
 	}
 	s.markRead(f.budget.tick.Load())
-	return s.After(n, limit), true
+	return f.withReplaced(s.After(n, limit)), true
 }
 
 // Released reports whether the frames are gone: all holders have released them, or the budget has evicted them.
 func (f *Backfill) Released() bool { return f.seg.Load() == nil }
 
-// Replace puts another frame in place of frame n, if the backfill holds that. Spans that were returned before keep the
-// old frame. It is called by one goroutine at a time.
-func (f *Backfill) Replace(n uint64, frame []byte) {
-	s := f.seg.Load()
-	if s == nil || n < f.first || n > f.last {
+// Replace puts a frame, the only one of s, in place of the one with its number, if the backfill has that. Nothing is
+// copied, so many backfills can share s. Spans that were returned before keep the old frame. It is called by one goroutine
+// at a time.
+func (f *Backfill) Replace(s *Segment) {
+	if s.first < f.first || s.first > f.last {
 		return
 	}
-	changed := s.withFrame(n, frame)
-	if f.seg.CompareAndSwap(s, changed) { // otherwise it is gone
-		f.budget.backfillBytes.Add(changed.cost() - s.cost())
+	var before []*Segment
+	if p := f.replaced.Load(); p != nil {
+		before = *p
 	}
+	i, known := slices.BinarySearchFunc(before, s.first, func(r *Segment, n uint64) int { return cmp.Compare(r.first, n) })
+	after := slices.Clone(before)
+	if known {
+		after[i] = s
+	} else {
+		after = slices.Insert(after, i, s)
+	}
+	f.replaced.Store(&after)
 }
+
+// withReplaced returns the part of span that ends before the first replaced frame, or that frame alone if it is the first.
+func (f *Backfill) withReplaced(span Span) Span {
+	p := f.replaced.Load()
+	if p == nil || span.from == span.to {
+		return span
+	}
+	begin := span.seg.first + uint64(span.from)
+	i, _ := slices.BinarySearchFunc(*p, begin, func(r *Segment, n uint64) int { return cmp.Compare(r.first, n) })
+	switch {
+	case i == len(*p) || !span.Has((*p)[i].first):
+	case (*p)[i].first == begin:
+		return Span{seg: (*p)[i], to: 1}
+	default:
+		span.to = uint32((*p)[i].first - span.seg.first)
+	}
+	return span
+}
+
+// Evict removes the frames. Readers read them again.
+func (f *Backfill) Evict() { f.drop() }
 
 // Release is called once by each holder when it is done. Spans stay valid. Release of nil does nothing.
 func (f *Backfill) Release() {

@@ -2,6 +2,7 @@ package fanout
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
 	"runtime"
 	"sync"
@@ -59,28 +60,50 @@ func TestReplace(t *testing.T) {
 	}
 }
 
-// Replace in a backfill changes what its readers get from then on. It does nothing to one that is gone.
+// Replace in a backfill changes what its readers get from then on, from any number and with any limit.
 func TestReplaceInBackfill(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
 	b := NewBudget(1 << 20)
-	f := b.Backfill(SegmentOf(5, []byte("fivesixseven"), []int{4, 7, 12}), 1)
+	s := NewSegment(5, 1000)
+	var frames [][]byte
+	for n := uint64(5); n <= 20; n++ {
+		f := []byte(fmt.Sprintf("<%d>", n))
+		s.Add(f)
+		frames = append(frames, f)
+	}
+	f := b.Backfill(s, 1)
 	old, _ := f.After(5, 100)
-	f.Replace(6, []byte("another six"))
-	f.Replace(4, []byte("four"))
-	f.Replace(8, []byte("eight"))
-	if span, _ := f.After(4, 100); string(span.Bytes()) != "fiveanother sixseven" {
-		t.Errorf("the backfill has %q", span.Bytes())
+	before := bytes.Clone(old.Bytes())
+	for range 50 {
+		n := rng.IntN(len(frames))
+		frames[n] = bytes.Repeat([]byte("x"), rng.IntN(20))
+		f.Replace(SegmentOf(uint64(n+5), frames[n], []int{len(frames[n])}))
+		f.Replace(SegmentOf(4, []byte("four"), []int{4}))
+		f.Replace(SegmentOf(21, []byte("none"), []int{4}))
+		for from := range frames {
+			var got []byte
+			for n := uint64(from + 4); n < f.Last(); {
+				span, held := f.After(n, 1+rng.IntN(30))
+				if !held || span.Last() <= n {
+					t.Fatalf("nothing follows %d", n)
+				}
+				if end, rest := span.Advance(len(span.Bytes())); len(span.Bytes()) > 0 && len(rest) > 0 || end > span.Last() {
+					t.Fatalf("after %d comes a span that ends at %d, with %q left", n, end, rest)
+				}
+				got, n = append(got, span.Bytes()...), span.Last()
+			}
+			if want := bytes.Join(frames[from:], nil); !bytes.Equal(got, want) {
+				t.Fatalf("from %d on: %q, want %q", from+5, got, want)
+			}
+		}
 	}
-	if string(old.Bytes()) != "sixseven" || !old.Has(6) || !old.Has(7) || old.Has(5) || old.Has(8) || (Span{}).Has(0) {
+	if !bytes.Equal(old.Bytes(), before) || !old.Has(6) || !old.Has(7) || old.Has(5) || old.Has(21) || (Span{}).Has(0) {
 		t.Errorf("an earlier span has %q", old.Bytes())
-	}
-	if got, want := b.Usage().Backfills, f.seg.Load().cost(); got != want {
-		t.Errorf("%d bytes are counted, want %d", got, want)
 	}
 	if f.Released() {
 		t.Error("a backfill that is held is released")
 	}
 	f.Release()
-	f.Replace(6, []byte("six"))
 	if got := b.Usage().Backfills; got != 0 || !f.Released() {
 		t.Errorf("%d bytes are counted after the release", got)
 	}

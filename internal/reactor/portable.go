@@ -42,12 +42,14 @@ func (p *Portable) Add(nc net.Conn, early []byte, open func(Conn) Source) {
 	}
 	c.timer = time.AfterFunc(time.Hour, c.Wake)
 	c.timer.Stop()
+	c.mu.Lock() // the Source may be interrupted as soon as others know it
 	c.src = open(c)
+	c.mu.Unlock()
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
 		nc.Close()
-		c.src.Closed(ErrStopped)
+		c.notifyClosed(ErrStopped)
 		return
 	}
 	p.conns[c] = struct{}{}
@@ -119,11 +121,14 @@ type conn struct {
 	finishing atomic.Bool // Finish was called: input is dropped, pending output is written
 	killed    atomic.Pointer[error]
 
+	interrupted atomic.Bool // a call of Interrupted is about to be made
+
 	lost      atomic.Bool // nothing written reaches the peer, see markLost
 	hasUnused atomic.Bool // the Source has not used all of its input
 
 	mu          sync.Mutex // serializes the calls of src
 	src         Source
+	closed      bool        // guarded by mu: src.Closed was called
 	backlog                 // guarded by mu
 	closeErr    error       // guarded by mu: why reading ended
 	sawEOF      bool        // guarded by mu: nothing more will come
@@ -147,6 +152,26 @@ func (c *conn) Wake() {
 
 // WakeAfter implements Conn.
 func (c *conn) WakeAfter(d time.Duration) { c.timer.Reset(d) }
+
+// Interrupt implements Conn. The goroutine that writes may be blocked, and the one that reads, too.
+func (c *conn) Interrupt() {
+	if !c.interrupted.Swap(true) {
+		go c.interrupt()
+	}
+}
+
+func (c *conn) interrupt() {
+	defer c.recoverPanic()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.interrupted.Store(false)
+	if src, ok := c.src.(Interrupter); ok && !c.closed {
+		src.Interrupted()
+	}
+}
+
+// Abort implements Conn. Closing a TLS connection may wait for the peer.
+func (c *conn) Abort() { go c.closeNow(ErrAborted) }
 
 // Finish implements Conn.
 func (c *conn) Finish() {
@@ -200,7 +225,16 @@ func (c *conn) serve() {
 	if err == nil {
 		err = c.closeErr
 	}
+	c.closed = true
 	c.src.Closed(err)
+}
+
+// notifyClosed makes the last call of a Source that was never served.
+func (c *conn) notifyClosed(why error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	c.src.Closed(why)
 }
 
 // lingerClose shuts down our direction and waits for the peer to close its own. Closing with unread input would send a

@@ -42,6 +42,13 @@ type Source interface {
 	Closed(err error)
 }
 
+// Interrupter is a Source that can be called while its peer accepts no bytes, see Conn.Interrupt.
+type Interrupter interface {
+	// Interrupted is called soon after Conn.Interrupt, by the goroutine that calls the Source, possibly between Next and
+	// Wrote. Calls of Interrupt before it may be combined.
+	Interrupted()
+}
+
 // Conn is what a Source may ask of the reactor. All methods may be called from any goroutine, also within calls of the
 // Source, and none of them blocks.
 type Conn interface {
@@ -49,6 +56,11 @@ type Conn interface {
 	Wake()
 	// WakeAfter is Wake after d. It replaces an earlier WakeAfter.
 	WakeAfter(d time.Duration)
+	// Interrupt makes the reactor call Interrupted, soon, even while the peer accepts no bytes. A Source that is no
+	// Interrupter ignores it.
+	Interrupt()
+	// Abort closes the connection without writing anything more. When Closed is called, no write is in progress.
+	Abort()
 	// Finish ends the connection when Next has nothing more to write, at the latest after Options.LingerTimeout.
 	Finish()
 	// Undelivered returns the number of written bytes that the peer's system has not acknowledged, and whether that is
@@ -180,6 +192,7 @@ var (
 	ErrSlow    = errors.New("the peer accepted no data for too long")
 	ErrDead    = errors.New("the peer is dead: it acknowledges nothing")
 	ErrStopped = errors.New("the server closed the connection")
+	ErrAborted = errors.New("the server dropped what it had to send, and closed the connection")
 )
 
 // panicked returns the error for the panic of a Source.

@@ -38,6 +38,7 @@ type source struct {
 	nextCalls     int    // calls of Next
 	receivedCalls int    // calls of Received
 	eofCalls      int    // calls of Received without bytes
+	interrupts    int    // calls of Interrupted
 	wasClosed     bool   // Closed was called
 	closed        chan error
 }
@@ -114,6 +115,11 @@ func (s *source) Closed(err error) {
 	defer s.enter("Closed")()
 	s.wasClosed = true
 	s.closed <- err
+}
+
+func (s *source) Interrupted() {
+	defer s.enter("Interrupted")()
+	s.interrupts++
 }
 
 // send appends to the output and wakes.
@@ -271,6 +277,7 @@ var cases = map[string]func(*testing.T, func(Options) Reactor){
 	"a blocked peer is closed":                  blockedIsClosed,
 	"a slow peer is not closed":                 slowIsNotClosed,
 	"Finish does not wait for a blocked peer":   finishBlocked,
+	"a blocked peer is interrupted and aborted": interruptBlocked,
 	"Finish does not wait for endless output":   finishEndless,
 	"undelivered bytes are counted":             countsUndelivered,
 	"many come and go":                          manyConnections,

@@ -115,6 +115,41 @@ func finishBlocked(t *testing.T, open func(Options) Reactor) {
 	}
 }
 
+// A Source is interrupted although its peer accepts nothing, and neither Next nor Received is called for that. After Abort
+// nothing more is written.
+func interruptBlocked(t *testing.T, open func(Options) Reactor) {
+	r := open(Options{})
+	defer r.Close()
+	s, peer := connect(t, r, nil, nil)
+	s.conn.Interrupt()
+	eventually(t, "an idle source is interrupted", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.interrupts == 1 })
+	s.send(make([]byte, 64<<20))
+	calls, still := -1, 0
+	eventually(t, "the peer is blocked", func() bool {
+		if n := s.countNext(); n != calls {
+			calls, still = n, 0
+		}
+		still++
+		return calls > 1 && still > 10
+	})
+	for i := range 3 {
+		s.conn.Interrupt()
+		eventually(t, "a blocked source is interrupted", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.interrupts == i+2 })
+	}
+	if got := s.countNext(); got != calls {
+		t.Errorf("Next was called %d times for interrupts", got-calls)
+	}
+	s.conn.Abort()
+	if err := s.waitClosed(t); !errors.Is(err, ErrAborted) {
+		t.Errorf("closed with %v", err)
+	}
+	s.conn.Interrupt() // and nothing happens
+	s.conn.Abort()
+	if n, _ := io.Copy(io.Discard, peer); n >= 64<<20 {
+		t.Error("everything was written")
+	}
+}
+
 func finishEndless(t *testing.T, open func(Options) Reactor) {
 	r := open(Options{LingerTimeout: 200 * time.Millisecond})
 	defer r.Close()

@@ -13,11 +13,13 @@ import (
 
 // Bits of a socket's state. One turn handles all that are set.
 const (
-	queued uint32 = 1 << iota // in a list of the loop, or being served; whoever sets it pushes the socket
-	woken                     // Wake was called
-	timed                     // WakeAfter was called
-	finish                    // Finish was called; stays set
-	lost                      // nothing written reaches the peer, see markLost; stays set
+	queued      uint32 = 1 << iota // in a list of the loop, or being served; whoever sets it pushes the socket
+	woken                          // Wake was called
+	timed                          // WakeAfter was called
+	finish                         // Finish was called; stays set
+	interrupted                    // Interrupt was called
+	aborted                        // Abort was called; stays set
+	lost                           // nothing written reaches the peer, see markLost; stays set
 )
 
 // socket is one connection of an Epoll. Its Source holds it as a Conn, so it is never used for another connection.
@@ -126,6 +128,12 @@ func (s *socket) WakeAfter(d time.Duration) {
 	s.wakeAt.Store(int64(now + min(max(d, 1), math.MaxInt64-now)))
 	s.request(timed)
 }
+
+// Interrupt implements Conn.
+func (s *socket) Interrupt() { s.request(interrupted) }
+
+// Abort implements Conn.
+func (s *socket) Abort() { s.request(aborted) }
 
 // Finish implements Conn.
 func (s *socket) Finish() { s.request(woken | finish) }
@@ -304,7 +312,18 @@ func (l *loop) recoverPanic(s *socket) {
 
 // updateState handles wakes, deadlines and broken connections before the turn.
 func (l *loop) updateState(s *socket) {
-	if s.state.Load()&woken != 0 {
+	state := s.state.Load()
+	if state&aborted != 0 {
+		s.fail(ErrAborted)
+		return
+	}
+	if state&interrupted != 0 {
+		s.state.And(^interrupted)
+		if src, ok := s.src.(Interrupter); ok {
+			src.Interrupted()
+		}
+	}
+	if state&woken != 0 {
 		s.state.And(^woken)
 		s.mayWrite = true
 	}
@@ -470,7 +489,7 @@ func (l *loop) nothingToWrite(s *socket) {
 func (l *loop) finishTurn(s *socket) {
 	for {
 		state := s.state.Load()
-		if state&woken != 0 || s.hasWork() {
+		if state&(woken|interrupted|aborted) != 0 || s.hasWork() {
 			l.schedule(s)
 			return
 		}
