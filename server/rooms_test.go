@@ -19,6 +19,7 @@ import (
 type guest struct{}
 
 func (guest) Wake()                      {}
+func (guest) Interrupt()                 {}
 func (guest) SenderID() string           { return "guest" }
 func (guest) RemoteAddr() netip.AddrPort { return netip.AddrPort{} }
 

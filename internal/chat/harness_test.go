@@ -90,5 +90,6 @@ func (c *server) reply() Reply {
 type member struct{ *Actor }
 
 func (member) Wake()                        {}
+func (member) Interrupt()                   {}
 func (m member) SenderID() string           { return m.Actor.SenderID }
 func (m member) RemoteAddr() netip.AddrPort { return m.Addr }

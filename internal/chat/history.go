@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ramai/internal/eventlog"
+	"ramai/internal/room"
 	"ramai/wire"
 )
 
@@ -21,19 +22,8 @@ func (s *Service) History(a *Actor, h wire.History, done func(wire.Page, error))
 	if wait := s.rates.Take(s.cfg.Now(), a.SenderID, a.Addr.Addr(), readCost); wait > 0 {
 		return rateLimited(wait)
 	}
-	read := func() {
-		s.cfg.Hub.Go(a.Addr.Addr(), func() {
-			page, err := s.page(h)
-			if err != nil {
-				s.cfg.Logger.Error("cannot read a page of history", "room", h.Room, "err", err)
-				done(page, s.Unreadable(h.Room))
-				return
-			}
-			done(page, nil)
-		})
-	}
 	if h.After == nil || h.After.Bare() || !s.behind(h.Room, h.After) {
-		read()
+		s.ReadAgain(a, h, done)
 		return nil
 	}
 	s.CatchUp(func(err error) {
@@ -41,9 +31,30 @@ func (s *Service) History(a *Actor, h wire.History, done func(wire.Page, error))
 			done(wire.Page{}, err)
 			return
 		}
-		read()
+		s.ReadAgain(a, h, done)
 	})
 	return nil
+}
+
+// ReadAgain is History for a page that has been counted already.
+func (s *Service) ReadAgain(a *Actor, h wire.History, done func(wire.Page, error)) {
+	s.cfg.Hub.Go(a.Addr.Addr(), func() {
+		page, err := s.page(h)
+		if err != nil {
+			s.cfg.Logger.Error("cannot read a page of history", "room", h.Room, "err", err)
+			done(page, s.Unreadable(h.Room))
+			return
+		}
+		done(page, nil)
+	})
+}
+
+// Mark is noted before a page or hits are read, see room.Hub.Mark.
+func (s *Service) Mark() room.Mark { return s.cfg.Hub.Mark() }
+
+// Expose registers what is about to be sent of records, see room.Hub.Expose.
+func (s *Service) Expose(since room.Mark, abort func(), ranges ...room.Range) (*room.Exposure, bool) {
+	return s.cfg.Hub.Expose(since, abort, ranges...)
 }
 
 // Bounds returns the numbers of a room's oldest and newest message, for callers that keep what they have read of it.

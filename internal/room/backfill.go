@@ -70,16 +70,37 @@ func (h *Hub) runBackfill(key backfillKey, r *pendingBackfill) {
 	if started {
 		return
 	}
-	frames, first, err := h.readAfter(key)
-	q.mu.Lock()
-	delete(q.pending, key)
-	q.mu.Unlock()
-	result := BackfillResult{First: first}
-	if frames != nil {
-		result.Frames = h.budget.Backfill(frames, len(r.callbacks))
-	}
+	result, err := h.read(key, r)
 	for _, done := range r.callbacks {
 		done(result, err)
+	}
+}
+
+// read reads a backfill, again if a record of it is erased meanwhile. When it returns, no reader joins r any more.
+func (h *Hub) read(key backfillKey, r *pendingBackfill) (BackfillResult, error) {
+	for {
+		since := h.Mark()
+		frames, first, err := h.readAfter(key)
+		h.backfills.end(key, r)
+		if frames == nil {
+			return BackfillResult{First: first}, err
+		}
+		backfill := h.budget.Backfill(frames, len(r.callbacks))
+		if h.register(key, backfill, since) {
+			return BackfillResult{Frames: backfill, First: first}, nil
+		}
+		for range r.callbacks {
+			backfill.Release()
+		}
+	}
+}
+
+// end makes readers that ask from now on start a read of their own.
+func (q *backfillQueue) end(key backfillKey, r *pendingBackfill) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.pending[key] == r {
+		delete(q.pending, key)
 	}
 }
 
@@ -93,21 +114,37 @@ func (h *Hub) readAfter(key backfillKey) (*fanout.Segment, uint64, error) {
 	return segment, bounds.First, err
 }
 
-// prewarm puts the messages up to head in front of a buffer that began empty, so that clients that reconnect find them
+// prewarm puts the messages up to head in front of a buffer of r that began empty, so that clients that reconnect find them
 // in memory.
-func (h *Hub) prewarm(room string, enc Encoding, buf *fanout.Buffer, head uint64) {
-	records, _, err := h.store.ReadBefore(room, head+1, eventlog.MaxRead)
-	var s *fanout.Segment
-	if err == nil {
-		s, err = h.encodeSegment(enc, records)
+func (h *Hub) prewarm(r *Room, enc Encoding, buf *fanout.Buffer, head uint64) {
+	for {
+		since := h.Mark()
+		records, _, err := h.store.ReadBefore(r.name, head+1, eventlog.MaxRead)
+		var s *fanout.Segment
+		if err == nil {
+			s, err = h.encodeSegment(enc, records)
+		}
+		if err != nil {
+			h.opt.Logger.Warn("room not prewarmed: its newest messages could not be read", "room", r.name, "err", err)
+			return
+		}
+		if s == nil || r.prepend(buf, s, since) {
+			break
+		}
 	}
-	if err != nil {
-		h.opt.Logger.Warn("room not prewarmed: its newest messages could not be read", "room", room, "err", err)
-		return
+	h.budget.Trim()
+}
+
+// prepend puts what was read after a mark in front of a buffer, unless it no longer fits: then readers ask for backfills.
+// It returns false if a record of it was erased since.
+func (r *Room) prepend(buf *fanout.Buffer, s *fanout.Segment, since Mark) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.hub.erasures.erasedSince(since, Range{r.name, s.First(), s.Last()}) {
+		return false
 	}
-	if s != nil && buf.Prepend(s) { // it may no longer fit: then readers ask for backfills
-		h.budget.Trim()
-	}
+	buf.Prepend(s)
+	return true
 }
 
 // encodeSegment encodes records, whose numbers have no gaps. It returns nil if there are none.

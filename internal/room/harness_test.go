@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -30,6 +31,24 @@ type store struct {
 	reads  atomic.Int32
 	names  atomic.Int32 // number of lookups
 	first  uint64
+
+	rewritten map[uint64]eventlog.Record // by number, in any room: what stands in place of the record
+	afterRead func()                     // called once, when a read is done and its result not yet used; nil: nothing
+}
+
+// rewrite returns what a read of records returns.
+func (s *store) rewrite(records []eventlog.Record) []eventlog.Record {
+	records = slices.Clone(records)
+	for i, r := range records {
+		if changed, ok := s.rewritten[r.N]; ok && changed.Room == r.Room {
+			records[i] = changed
+		}
+	}
+	if f := s.afterRead; f != nil {
+		s.afterRead = nil
+		f()
+	}
+	return records
 }
 
 func (s *store) Read(room string, after uint64, limit int) ([]eventlog.Record, eventlog.Bounds, error) {
@@ -37,14 +56,15 @@ func (s *store) Read(room string, after uint64, limit int) ([]eventlog.Record, e
 		return nil, eventlog.Bounds{}, errors.New("the disk makes noises")
 	}
 	messages, _, err := s.Store.Read(room, max(after, s.Bounds(room).First-1), limit)
-	return messages, s.Bounds(room), err
+	return s.rewrite(messages), s.Bounds(room), err
 }
 
 func (s *store) ReadBefore(room string, before uint64, limit int) ([]eventlog.Record, eventlog.Bounds, error) {
 	if s.reads.Add(1); s.broken {
 		return nil, eventlog.Bounds{}, errors.New("the disk makes noises")
 	}
-	return s.Store.ReadBefore(room, before, limit)
+	records, bounds, err := s.Store.ReadBefore(room, before, limit)
+	return s.rewrite(records), bounds, err
 }
 
 func (s *store) Name(by string) string {
@@ -157,13 +177,17 @@ func endsAt(t *fanout.Buffer, n uint64) bool {
 type countingMember struct {
 	by    string
 	wakes int
-	from  netip.AddrPort
-	woken func()
+
+	interrupts int
+	from       netip.AddrPort
+	woken      func()
 }
 
 func (g *countingMember) SenderID() string { return g.by }
 
 func (g *countingMember) RemoteAddr() netip.AddrPort { return g.from }
+
+func (g *countingMember) Interrupt() { g.interrupts++ }
 
 func (g *countingMember) Wake() {
 	g.wakes++
@@ -177,6 +201,7 @@ func (st *harness) bytesOf(room string, enc Encoding, n uint64) []byte {
 	var b []byte
 	for {
 		messages, _, _ := st.store.Store.Read(room, n, eventlog.MaxRead)
+		messages = st.store.rewrite(messages)
 		if len(messages) == 0 {
 			return b
 		}

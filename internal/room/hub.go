@@ -91,6 +91,9 @@ type Member interface {
 	Wake()
 	// SenderID returns the public id of the sender.
 	SenderID() string
+	// Interrupt makes the member call PassErasures in its next turn, soon, even while its socket accepts no bytes. It must
+	// not block.
+	Interrupt()
 	// RemoteAddr returns the address that backfills for this member are queued under.
 	RemoteAddr() netip.AddrPort
 }
@@ -117,6 +120,7 @@ type Hub struct {
 	rooms map[string]*Room // guarded by mu
 
 	backfills backfillQueue
+	erasures  erasures
 
 	changed struct {
 		sync.Mutex                     // taken after a room's mu
@@ -128,6 +132,7 @@ type Hub struct {
 	record          eventlog.Record // the one that is appended
 	frames, scratch []byte
 	toWake          []*Room
+	erasing         []*erasure // begun by this call of Feed
 }
 
 // NewHub returns a hub without members.
@@ -162,7 +167,8 @@ func (h *Hub) Go(from netip.Addr, f func()) {
 // Wait returns when all jobs started by Go have ended.
 func (h *Hub) Wait() { h.jobs.Wait() }
 
-// Feed implements eventlog.Feed. It appends outcomes to the buffers, then delivers the replies, then wakes the members.
+// Feed implements eventlog.Feed. It appends outcomes to the buffers, then delivers the replies, then wakes the members. A
+// reply waits for the erasures of its room if the command has rewritten records, or is a repeat of one that may have.
 func (h *Hub) Feed(outcomes []eventlog.Outcome, submissions []eventlog.Submission) {
 	var r *Room
 	for i := range outcomes {
@@ -172,6 +178,9 @@ func (h *Hub) Feed(outcomes []eventlog.Outcome, submissions []eventlog.Submissio
 		}
 		if len(o.Renamed) > 0 {
 			h.noteRenamed(o.Renamed)
+		}
+		if len(o.Replaced) > 0 {
+			h.erasing = append(h.erasing, h.erase(o.Command.Room, o.Replaced))
 		}
 		if !o.HasRecord() {
 			continue
@@ -185,10 +194,17 @@ func (h *Hub) Feed(outcomes []eventlog.Outcome, submissions []eventlog.Submissio
 		h.append(r, &h.record)
 	}
 	for i := range submissions {
-		if reply := submissions[i].ReplyTo; reply != nil {
-			reply.Deliver(&submissions[i], &outcomes[i])
+		reply, o := submissions[i].ReplyTo, &outcomes[i]
+		if reply == nil || (len(o.Replaced) > 0 || o.Status == eventlog.Repeat) && h.erasures.delay(o.Command.Room, &submissions[i], o) {
+			continue
 		}
+		reply.Deliver(&submissions[i], o)
 	}
+	for i, e := range h.erasing {
+		h.erasures.pass(e)
+		h.erasing[i] = nil
+	}
+	h.erasing = h.erasing[:0]
 	for i, r := range h.toWake {
 		r.wake()
 		h.toWake[i] = nil
@@ -273,7 +289,7 @@ func (h *Hub) Join(name string, enc Encoding, m Member) *Subscription {
 	r.mu.Lock()
 	h.mu.Unlock()
 	defer r.mu.Unlock()
-	s := &Subscription{room: r, enc: enc, member: m, index: int32(len(r.members))}
+	s := &Subscription{room: r, enc: enc, member: m, index: int32(len(r.members)), passed: r.erased}
 	s.position.Store(uint32(r.newest)) // until the member sets it
 	hadWatchers := r.hasWatchers()
 	r.members = append(r.members, s)
@@ -284,7 +300,7 @@ func (h *Hub) Join(name string, enc Encoding, m Member) *Subscription {
 		buf := fanout.New(h.budget, r.newest)
 		r.buffers[enc] = buf
 		if head := r.newest; head > 0 {
-			h.Go(m.RemoteAddr().Addr(), func() { h.prewarm(r.name, enc, buf, head) })
+			h.Go(m.RemoteAddr().Addr(), func() { h.prewarm(r, enc, buf, head) })
 		}
 	}
 	if !hadWatchers && r.hasWatchers() {
@@ -299,11 +315,19 @@ func (h *Hub) Join(name string, enc Encoding, m Member) *Subscription {
 
 // leave is called by Subscription.Leave. It closes buffers without readers and removes a room without members.
 func (h *Hub) leave(s *Subscription) {
+	for _, e := range h.remove(s) {
+		h.erasures.pass(e)
+	}
+}
+
+// remove does what leave does, and returns the erasures that the member has not passed.
+func (h *Hub) remove(s *Subscription) (unpassed []*erasure) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	r := s.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	unpassed = r.unpassed(s)
 	last := len(r.members) - 1
 	r.members[s.index] = r.members[last]
 	r.members[s.index].index = s.index
@@ -319,6 +343,7 @@ func (h *Hub) leave(s *Subscription) {
 	if len(r.members) == 0 {
 		delete(h.rooms, r.name)
 	}
+	return unpassed
 }
 
 // Tick refreshes presence and typing in the rooms where they may have changed. It is called once a second and is the

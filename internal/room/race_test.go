@@ -26,6 +26,8 @@ func (r *reader) SenderID() string { return r.by }
 
 func (r *reader) RemoteAddr() netip.AddrPort { return netip.AddrPort{} }
 
+func (r *reader) Interrupt() {}
+
 func (r *reader) Wake() {
 	select {
 	case r.wake <- struct{}{}:

@@ -33,6 +33,9 @@ type Room struct {
 	newWatcher      bool                 // a member has joined that has not been sent the presence, even if that is unchanged
 	wakePending     bool                 // messages were appended since the last wake
 	scheduled       bool                 // the next tick visits this room
+	erased          uint16               // number of erasures so far; it may wrap around, because few are pending
+	erasing         []*erasure           // the newest ones, as long as a member has not passed the first
+	backfills       []openBackfill       // frames that members may hold
 }
 
 // State is the presence and typing of a room, as JSON objects of ramai.v1. Version 0 means that there is nothing to
@@ -180,6 +183,7 @@ type Subscription struct {
 	index          int32                         // in room.members; guarded by room.mu
 	position       atomic.Uint32                 // lower 32 bits of the member's position, for SampleLag
 	enc            Encoding
+	passed         uint16 // the newest erasure that the member has passed, see Room.erased; guarded by room.mu
 }
 
 // Room returns the room's name.

@@ -27,6 +27,9 @@ func (s *Session) check() error {
 	case len(s.cursors) > s.env.Chat.Limits().Rooms:
 		return fmt.Errorf("in %d rooms", len(s.cursors))
 	}
+	if err := s.checkHeld(); err != nil {
+		return err
+	}
 	rooms := map[string]bool{}
 	for _, p := range s.cursors {
 		name := p.sub.Room()
@@ -41,6 +44,31 @@ func (s *Session) check() error {
 			return fmt.Errorf("room %s: at %d, but the past that was read begins at %d", name, p.n, p.backfill.First())
 		}
 		rooms[name] = true
+	}
+	return nil
+}
+
+// checkHeld verifies what is known of the control queue.
+func (s *Session) checkHeld() error {
+	h := s.held
+	if h == nil {
+		return nil
+	}
+	if h.rest == nil && len(h.pages) == 0 {
+		return errors.New("nothing is held, and that takes memory")
+	}
+	end := 0
+	if h.rest != nil {
+		end = h.left
+	}
+	for _, p := range h.pages {
+		if p.end < end {
+			return fmt.Errorf("a page ends after %d bytes, before what precedes it", p.end)
+		}
+		end = p.end
+	}
+	if end > len(s.control) {
+		return fmt.Errorf("%d bytes are held of %d in the control queue", end, len(s.control))
 	}
 	return nil
 }

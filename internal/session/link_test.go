@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ramai/internal/frame"
+	"ramai/internal/reactor"
 	"ramai/wire"
 )
 
@@ -28,6 +29,8 @@ type link struct {
 	wakeAt          time.Time // zero: never
 	finishing       bool
 	closed          bool
+	interrupted     bool   // Interrupt was called
+	aborted         bool   // Abort was called
 	unread          []byte // received and not used
 	unconfirmed     []byte // what Next returned and Wrote has not confirmed
 	unconfirmedCopy []byte // its copy
@@ -66,6 +69,12 @@ func (l *link) WakeAfter(d time.Duration) { l.wakeAt = l.st.clock.Add(d) }
 // Finish implements reactor.Conn.
 func (l *link) Finish() { l.finishing, l.ready = true, true }
 
+// Interrupt implements reactor.Conn.
+func (l *link) Interrupt() { l.interrupted = true }
+
+// Abort implements reactor.Conn.
+func (l *link) Abort() { l.aborted = true }
+
 // Undelivered implements reactor.Conn.
 func (l *link) Undelivered() (int, bool) { return l.unsent, !l.blind }
 
@@ -102,6 +111,21 @@ func (l *link) sendText(s string) {
 func (l *link) sendFrame(op frame.Op, payload []byte) {
 	l.mask++
 	l.up = frame.AppendMasked(l.up, op, payload, [4]byte{l.mask, 7, 0, 200})
+}
+
+// interrupt makes the calls that Interrupt and Abort ask for. It reports whether there were any.
+func (l *link) interrupt() bool {
+	switch {
+	case l.closed || !l.interrupted && !l.aborted:
+		return false
+	case l.aborted:
+		l.end(reactor.ErrAborted)
+	default:
+		l.interrupted = false
+		l.s.Interrupted()
+		l.check()
+	}
+	return true
 }
 
 // receive passes up to k bytes to the server. It reports whether there were any.
@@ -209,7 +233,8 @@ func (l *link) run() bool {
 		if k == 0 {
 			k = len(l.up)
 		}
-		progress := l.receive(k)
+		progress := l.interrupt()
+		progress = l.receive(k) || progress
 		progress = l.next() || progress
 		if l.unconfirmed != nil && !l.blocked {
 			if l.writeSize == 0 {

@@ -199,6 +199,7 @@ func TestUnreadAnswersBounded(t *testing.T) {
 type idleMember string
 
 func (idleMember) Wake()                      {}
+func (idleMember) Interrupt()                 {}
 func (n idleMember) SenderID() string         { return string(n) }
 func (idleMember) RemoteAddr() netip.AddrPort { return netip.AddrPort{} }
 

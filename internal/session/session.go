@@ -147,6 +147,7 @@ type Session struct {
 	dec       *frame.Decoder // nil between messages
 	cursors   []*cursor      // rooms joined
 	control   []byte         // frames for this client alone, after the unsent rest of a room's frame, if any
+	held      *held          // what in control was made from stored records; nil: nothing was
 	writing   *cursor        // whose span Next returned; nil: Next returned control
 	span      fanout.Span
 	publisher *publisher // nil until the client posts or a request has to wait
@@ -204,7 +205,9 @@ type cursor struct {
 	presence  uint32           // version last sent
 	typing    uint32           // version last sent
 	errorSent bool             // the client knows that the next messages cannot be read
-	left      bool             // the client has left
+	left      bool             // the client has left, and nothing more is sent of the room
+
+	unsubscribed bool // sub is left, too
 }
 
 // reach records that everything up to n has been sent.
@@ -223,12 +226,12 @@ func (p *cursor) advance(n uint64) {
 
 // leave releases the subscription and any backfill. It may be called more than once.
 func (p *cursor) leave() {
-	if p.left {
-		return
-	}
 	p.left = true
 	p.release()
-	p.sub.Leave()
+	if !p.unsubscribed {
+		p.unsubscribed = true
+		p.sub.Leave()
+	}
 }
 
 // release releases the backfill, if there is one.
@@ -341,6 +344,9 @@ func (e *Env) refused(code wire.Code) {
 
 // Wake implements room.Member.
 func (s *Session) Wake() { s.conn.Wake() }
+
+// Interrupt implements room.Member.
+func (s *Session) Interrupt() { s.conn.Interrupt() }
 
 // Quiet stops reading from the client. It is the first phase of a shutdown.
 func (s *Session) Quiet() { s.shutdownPhase(phaseQuiet, 0) }
@@ -541,9 +547,14 @@ func (s *Session) Wrote(k int) {
 		p.advance(n)
 		if len(rest) > 0 {
 			s.control = append(bytes.Clone(rest), s.control...)
+			s.holdRest(p, n, len(rest))
 			s.charge(cap(s.control))
 		}
+		s.unsubscribe(p)
 		return
+	}
+	if s.held != nil {
+		s.sent(k)
 	}
 	switch s.control = s.control[k:]; {
 	case len(s.control) == 0:
@@ -576,6 +587,7 @@ func (s *Session) release(why error) {
 	}
 	s.cursors = nil
 	s.handleMessages(inOrder(s.mailbox.Swap(ended))) // this releases backfills that were read for this client
+	s.dropHeld()
 	s.control = nil
 	s.account()
 	s.holdPartial(0)

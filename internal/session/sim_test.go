@@ -160,6 +160,9 @@ func (s *sim) moveBytes() {
 		return
 	}
 	l := node.links[s.rng.IntN(len(node.links))]
+	if l.interrupt() && l.closed {
+		return
+	}
 	l.receive(1 + s.rng.IntN(400))
 	l.max = 1 + s.rng.IntN(3000)
 	l.next()

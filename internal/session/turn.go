@@ -387,8 +387,10 @@ func (s *Session) inRoom(name string) bool {
 func (s *Session) leaveRoom(name string) {
 	for i, p := range s.cursors {
 		if p.sub.Room() == name {
-			p.leave()
+			p.left = true
+			p.release()
 			s.cursors = append(s.cursors[:i:i], s.cursors[i+1:]...)
+			s.unsubscribe(p)
 			return
 		}
 	}

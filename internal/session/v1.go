@@ -252,20 +252,28 @@ func (v v1) bye(retry time.Duration) {
 
 // history requests one page. Nothing more is read from the client until the page has been sent.
 func (v v1) history(r wire.Request, f wire.History) {
-	err := v.env.Chat.History(v.actor(), f, func(page wire.Page, err error) {
-		v.enqueue(func() {
-			v.reading = false
-			if refused := chat.Refusal(err); refused != nil {
-				v.send(r.Refused(refused))
-				return
-			}
-			page.Ref = r.Ref
-			v.send(page)
-		})
-	})
-	if err != nil {
+	if err := v.env.Chat.History(v.actor(), f, v.receivePage(r, f)); err != nil {
 		v.refuseWith(r, err)
 		return
 	}
 	v.reading = true
+}
+
+// receivePage returns what receives the page that is read next. If a message of it is erased meanwhile, it is read again.
+func (v v1) receivePage(r wire.Request, f wire.History) func(wire.Page, error) {
+	since := v.env.Chat.Mark()
+	return func(page wire.Page, err error) {
+		v.enqueue(func() {
+			page.Ref = r.Ref
+			refused := chat.Refusal(err)
+			switch {
+			case refused != nil:
+				v.send(r.Refused(refused))
+			case !v.sendPage(&page, since, func() { v.send(page) }):
+				v.env.Chat.ReadAgain(v.actor(), f, v.receivePage(r, f))
+				return
+			}
+			v.reading = false
+		})
+	}
 }

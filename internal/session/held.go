@@ -1,0 +1,130 @@
+package session
+
+import (
+	"ramai/internal/room"
+	"ramai/wire"
+)
+
+// held describes the bytes in the control queue that were made from stored records. If such a record is erased, they must
+// not be sent any more. All else that a session sends of records is a span of a fan-out buffer or a backfill, which it gets
+// in one turn and, as a rule, writes in the same one.
+type held struct {
+	rest  *cursor // of the frame whose rest begins the queue; nil: none does
+	n     uint64  // its number
+	left  int     // bytes of it
+	pages []heldPage
+}
+
+// heldPage is a page in the control queue.
+type heldPage struct {
+	exposure *room.Exposure
+	end      int // bytes of the queue up to its end
+}
+
+// holdRest records that the queue begins with the rest of frame n of a cursor's room, which was put before what it had.
+func (s *Session) holdRest(p *cursor, n uint64, size int) {
+	h := s.ensureHeld()
+	h.rest, h.n, h.left = p, n, size
+	for i := range h.pages {
+		h.pages[i].end += size
+	}
+}
+
+func (s *Session) ensureHeld() *held {
+	if s.held == nil {
+		s.held = new(held)
+	}
+	return s.held
+}
+
+// sendPage puts a page that was read after a mark in the control queue. It returns false if a message of it was erased
+// since: then the page has to be read again. If one is erased while the page is in the queue, the connection is closed.
+func (s *Session) sendPage(page *wire.Page, since room.Mark, send func()) bool {
+	k := len(page.Messages)
+	if k == 0 {
+		send()
+		return true
+	}
+	exposure, ok := s.env.Chat.Expose(since, s.conn.Abort, room.Range{Room: page.Room, From: page.Messages[0].N, To: page.Messages[k-1].N})
+	if !ok {
+		return false
+	}
+	send()
+	h := s.ensureHeld()
+	h.pages = append(h.pages, heldPage{exposure, len(s.control)})
+	return true
+}
+
+// sent records that the first k bytes of the control queue were written.
+func (s *Session) sent(k int) {
+	h := s.held
+	if h.rest != nil {
+		if h.left -= k; h.left <= 0 {
+			rest := h.rest
+			h.rest = nil
+			s.unsubscribe(rest)
+		}
+	}
+	for i := range h.pages {
+		h.pages[i].end -= k
+	}
+	for len(h.pages) > 0 && h.pages[0].end <= 0 {
+		h.pages[0].exposure.Release()
+		h.pages = h.pages[1:]
+	}
+	if h.rest == nil && len(h.pages) == 0 {
+		s.held = nil
+	}
+}
+
+// dropHeld releases everything when the connection has ended.
+func (s *Session) dropHeld() {
+	writing, h := s.writing, s.held
+	s.writing, s.held = nil, nil
+	if writing != nil {
+		writing.leave()
+	}
+	if h == nil {
+		return
+	}
+	if h.rest != nil {
+		h.rest.leave()
+	}
+	for _, p := range h.pages {
+		p.exposure.Release()
+	}
+}
+
+// unsubscribe ends the subscription of a cursor that the client has left, unless bytes of its room are still to be written:
+// only a member learns that they are erased.
+func (s *Session) unsubscribe(p *cursor) {
+	if p.left && p != s.writing && (s.held == nil || p != s.held.rest) {
+		p.leave()
+	}
+}
+
+// Interrupted implements reactor.Interrupter: records of a room were erased. If bytes of them have been handed to the socket
+// in part, or are being written, the connection is closed, and the client resumes. Anything else that the session holds is
+// replaced already, or closes the connection by itself.
+func (s *Session) Interrupted() {
+	passed := true
+	for _, p := range s.cursors {
+		passed = s.passErasures(p) && passed
+	}
+	if p := s.writing; p != nil && p.left {
+		passed = s.passErasures(p) && passed
+	}
+	if s.held != nil && s.held.rest != nil && s.held.rest.left && s.held.rest != s.writing {
+		passed = s.passErasures(s.held.rest) && passed
+	}
+	if !passed {
+		s.conn.Abort()
+	}
+}
+
+// passErasures passes the erasures of a cursor's room. It returns false if bytes of an erased record are being sent.
+func (s *Session) passErasures(p *cursor) bool {
+	return p.unsubscribed || p.sub.PassErasures(func(n uint64) bool {
+		return p == s.writing && s.span.Has(n) || s.held != nil && p == s.held.rest && n == s.held.n
+	})
+}
