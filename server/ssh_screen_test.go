@@ -15,6 +15,7 @@ import (
 	"github.com/charmbracelet/x/vt"
 	"golang.org/x/crypto/ssh"
 
+	"ramai/internal/exitcode"
 	"ramai/server"
 	"ramai/wire"
 )
@@ -171,6 +172,25 @@ func TestSSHAddress(t *testing.T) {
 	screen.types("\x04")
 	if err := screen.Wait(); err != nil {
 		t.Error(err)
+	}
+}
+
+// The options of a screen can be given over SSH, and its list of rooms is that of the server.
+func TestSSHScreenOptions(t *testing.T) {
+	t.Parallel()
+	o := serveSSH(t, nil)
+	plain := dial(t, o.url+"/r/elsewhere")
+	plain.expect(wire.Greeting)
+	plain.say("hello")
+	plain.expect("hello")
+	c := o.connect("x", asGuest)
+	screen := o.terminal(c, "--mouse --notify osc9", 80, 24)
+	screen.shows("say something in lobby")
+	screen.shows("\x1b[?1002h") // xterm's mouse mode
+	screen.types("/list\r")
+	screen.shows("elsewhere  1 here · newest")
+	if out, notes, status := command(t, c, "--notify bell", ""); status != exitcode.Usage || !strings.Contains(notes, "unknown kind of notification \"bell\"") {
+		t.Errorf("status %d: %s%s", status, out, notes)
 	}
 }
 

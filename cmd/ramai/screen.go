@@ -105,6 +105,10 @@ func (o *joinOptions) onScreen(ctx context.Context, c *client.Client, who *ident
 		Search: func(ctx context.Context, s client.Search) (*client.SearchResponse, error) {
 			return client.Find(ctx, who.config(config), s)
 		},
+		Reachable: reachable(server),
+		ServerRooms: func(ctx context.Context, after string) (*wire.RoomsResponse, error) {
+			return client.Rooms(ctx, who.config(config), after, 0)
+		},
 		OnName: func(name, session string) { o.held(who, name, session) },
 		Theme:  tui.Theme(o.theme), Keys: o.keys, Bell: o.bell, Suspend: runtime.GOOS != "windows",
 		Mouse: o.mouse, Title: o.title, Notify: tui.Notify(o.notify), Clipboard: o.clipboard, KeepHistory: o.recall,

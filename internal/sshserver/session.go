@@ -71,9 +71,12 @@ type sshSession struct {
 	env        []string
 
 	room   string
-	last   int // the number of old messages at the beginning; -1: the default
+	named  bool // the client has named the room
+	last   int  // the number of old messages at the beginning; -1: the default
 	asJSON bool
 	size   tui.Size // the initial size
+	mouse  bool     // of the screen
+	notify tui.Notify
 }
 
 // prepare determines the sender and evaluates the request.
@@ -122,12 +125,14 @@ func (v *sshSession) prepare() error {
 // allowed lists the environment variables that a screen uses.
 var allowed = []string{"COLORTERM", "NO_COLOR", "TERM_PROGRAM", "LANG", "LC_ALL", "LC_CTYPE", "LC_TIME", "TZ"}
 
-// parseCommand reads the command: [ROOM] [--last N] [--json].
+// parseCommand reads the command: [ROOM] [--last N] [--json] [--mouse] [--notify KIND].
 func (v *sshSession) parseCommand(command []string) error {
 	f := pflag.NewFlagSet("ssh", pflag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	f.IntVar(&v.last, "last", v.last, "")
 	f.BoolVar(&v.asJSON, "json", false, "")
+	f.BoolVar(&v.mouse, "mouse", false, "")
+	notify := f.String("notify", string(tui.NoNotification), "")
 	err := f.Parse(command)
 	switch {
 	case errors.Is(err, pflag.ErrHelp) || err == nil && f.NArg() > 1:
@@ -137,7 +142,10 @@ func (v *sshSession) parseCommand(command []string) error {
 	case v.last < -1 || v.last > wire.MaxLast:
 		return fmt.Errorf("--last is 0 to %d, not %d", wire.MaxLast, v.last)
 	case f.NArg() == 1:
-		v.room = f.Arg(0)
+		v.room, v.named = f.Arg(0), true
+	}
+	if v.notify, err = tui.CheckNotify(*notify); err != nil {
+		return fmt.Errorf("--notify: %w", err)
 	}
 	if err := wire.CheckRoom(v.room); err != nil {
 		return fmt.Errorf("%q is no room: %s", v.room, err.Reason)
@@ -145,7 +153,7 @@ func (v *sshSession) parseCommand(command []string) error {
 	return nil
 }
 
-const usage = "usage: ssh HOST, ssh -t HOST ROOM, or line by line ssh -T HOST [ROOM] [--last N] [--json]"
+const usage = "usage: ssh HOST, ssh -t HOST -- [ROOM] [--mouse] [--notify osc9|osc777], or line by line ssh -T HOST -- [ROOM] [--last N] [--json]"
 
 // run connects, and serves the session until its end.
 func (v *sshSession) run(ctx context.Context) error {
@@ -178,8 +186,8 @@ func (v *sshSession) run(ctx context.Context) error {
 // runScreen serves the session on a screen.
 func (v *sshSession) runScreen(ctx context.Context, c *client.Client, last int) error {
 	config := tui.Config{
-		Client: c, Search: v.search, Server: v.server.cfg.Address(addrOf(v.channel.conn.LocalAddr()).Addr()), Room: v.room, AnyRoom: v.channel.command == "", Last: last,
-		Notice: v.notice, Theme: tui.Auto, Bell: true, Title: true, Clipboard: true,
+		Client: c, Search: v.search, ServerRooms: v.rooms, Server: v.server.cfg.Address(addrOf(v.channel.conn.LocalAddr()).Addr()), Room: v.room, AnyRoom: !v.named, Last: last,
+		Notice: v.notice, Theme: tui.Auto, Bell: true, Title: true, Clipboard: true, Mouse: v.mouse, Notify: v.notify,
 		In: v.in, Out: v.out, Environ: v.env, Width: v.size.Width, Height: v.size.Height, Sizes: v.channel.sizes, Zone: v.zone(), Now: v.server.cfg.Now,
 	}
 	if v.hasKey {
@@ -233,6 +241,15 @@ func (v *sshSession) search(ctx context.Context, s client.Search) (*client.Searc
 		return nil, errors.New(chat.Refusal(err).Reason)
 	}
 	return &client.SearchResponse{SearchResponse: *found}, nil
+}
+
+// rooms lists rooms as GET /api/v1/rooms does, under the same limits.
+func (v *sshSession) rooms(_ context.Context, after string) (*wire.RoomsResponse, error) {
+	page, err := v.server.cfg.Chat.Rooms(&chat.Actor{SenderID: wire.SenderIDOf(v.secret), Addr: v.addr, Protocol: chat.SSH}, after, 0)
+	if err != nil {
+		return nil, errors.New(chat.Refusal(err).Reason)
+	}
+	return &page, nil
 }
 
 // connect is client.Config.DialContext: the other end of the connection becomes a session of this server.

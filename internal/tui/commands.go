@@ -1,8 +1,6 @@
 package tui
 
 import (
-	"fmt"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,8 +33,8 @@ func commands() []command {
 		{"search", "WORDS", []string{"alt+s", "ctrl+s"}, "find messages, in all rooms", true, (*screen).search},
 		{"history", "[N]", []string{"alt+h"}, "go to message N, or the oldest", false, (*screen).toNumber},
 		{"last", "[N]", []string{"alt+l"}, "go to the newest, or N before it", false, (*screen).toLast},
-		{"rooms", "", nil, "the rooms on this screen", false, (*screen).listRooms},
-		{"link", "[N]", []string{"alt+k"}, "the address of this room, or of message N", false, (*screen).link},
+		{"rooms", "", nil, "the rooms of this server, to go to one", false, (*screen).listRooms},
+		{"link", "[N]", []string{"alt+k"}, "address and QR code of this room, or of message N", false, (*screen).link},
 		{"me", "TEXT", []string{"alt+m"}, "say what you do", true, (*screen).me},
 		{"numbers", "", []string{"alt+i"}, "show numbers instead of times", false, func(s *screen, _ string) tea.Cmd { return s.toggleNumbers() }},
 		{"copy", "[N]", nil, "copy the newest message, or message N", false, (*screen).copyMessage},
@@ -280,37 +278,6 @@ func (s *screen) toLast(words string) tea.Cmd {
 	return t.jump(t.head-min(n, t.head)+1, withContext)
 }
 
-// address is where browsers find a room.
-func (s *screen) address(room string) url.URL {
-	address := url.URL{Scheme: "http", Host: s.Server.Host, Path: "/r/" + room}
-	if s.Server.Scheme == "https" || s.Server.Scheme == "wss" {
-		address.Scheme = "https"
-	}
-	if room == wire.Lobby {
-		address.Path = "/"
-	}
-	return address
-}
-
-// listRooms shows the rooms of this screen, to go to one.
-func (s *screen) listRooms(string) tea.Cmd {
-	p := &panel{title: plural(len(s.rooms.all), "room", "rooms") + " on this screen; /join ROOM adds one", chosen: s.rooms.current}
-	for _, r := range s.rooms.all {
-		what := plural(r.people.present, "is", "are") + " here"
-		if n := r.unread(); n > 0 {
-			what += ", " + thousands(n) + " new"
-		}
-		p.rows = append(p.rows, row{text: []span{{text: r.name + "  "}, {text: what, kind: dim}}})
-	}
-	names := make([]string, len(s.rooms.all))
-	for i, r := range s.rooms.all {
-		names[i] = r.name
-	}
-	p.pick = func(i int) tea.Msg { return goTo{room: names[i]} }
-	s.openPanel(showPanel{panel: p})
-	return nil
-}
-
 // copyMessage writes a message to the clipboard of the terminal.
 func (s *screen) copyMessage(words string) tea.Cmd {
 	if !s.Clipboard {
@@ -354,28 +321,6 @@ func (s *screen) retry() {
 	s.chat.Retry()
 }
 
-// link shows the address of the room or of a message.
-func (s *screen) link(words string) tea.Cmd {
-	if words == "" {
-		return s.linkTo(0)
-	}
-	if n, ok := s.number(words); ok {
-		return s.linkTo(n)
-	}
-	return nil
-}
-
-// linkTo shows the address of message n, or of the room if n is 0.
-func (s *screen) linkTo(n uint64) tea.Cmd {
-	r := s.room()
-	address := s.address(r.name)
-	if n > 0 {
-		address.Fragment = fmt.Sprintf("n%d", n)
-	}
-	s.openPanel(showPanel{panel: &panel{title: "The address of " + r.name, rows: []row{{text: []span{{text: address.String(), kind: link, href: address.String()}}}}}})
-	return nil
-}
-
 func (s *screen) me(words string) tea.Cmd {
 	r := s.room()
 	if _, err := r.post("* " + words); err != nil {
@@ -384,44 +329,4 @@ func (s *screen) me(words string) tea.Cmd {
 		return nil
 	}
 	return r.timeline.end()
-}
-
-func (s *screen) help(string) tea.Cmd {
-	s.openPanel(showPanel{panel: s.helpPanel()})
-	return nil
-}
-
-// helpPanel lists keys and commands.
-func (s *screen) helpPanel() *panel {
-	p := &panel{title: "Keys and commands"}
-	add := func(key, words, help string) {
-		if s.width < narrow {
-			if words != "" {
-				key = words
-			}
-			p.rows = append(p.rows, row{before: []span{{text: key, kind: mention}, {text: " "}}, text: []span{{text: help, kind: dim}}})
-			return
-		}
-		p.rows = append(p.rows, row{before: []span{{text: fmt.Sprintf("%-12s", key), kind: mention}, {text: fmt.Sprintf("%-14s", words)}}, text: []span{{text: help, kind: dim}}})
-	}
-	add("Enter", "", "post it")
-	add("Alt-Enter", "", "a new line")
-	add("Tab", "", "complete a name, a room, a command, an :emoji:")
-	add("Alt-1 … 9", "", "the first room … the ninth")
-	for _, a := range actions() {
-		add(s.bindings.keyOf(a.name), "", a.help)
-	}
-	for _, c := range commands() {
-		add(s.bindings.keyOf(c.name), strings.TrimSpace("/"+c.name+" "+c.words), c.help)
-	}
-	for _, a := range messageActions() {
-		add(a.key, "", a.help)
-	}
-	add("Up, Down", "", "your earlier messages")
-	add("Ctrl-A E B F", "", "begin, end, back, forward; Alt-B, Alt-F by words")
-	add("Ctrl-W U K", "", "cut a word, to the start, to the end")
-	add("Ctrl-Y", "", "put back what was cut")
-	add("Ctrl-_", "", "undo")
-	add("Ctrl-D", "", "leave the chat")
-	return p
 }

@@ -147,7 +147,7 @@ func (st *harness) do(cmd tea.Cmd) {
 		if msg.Msg == "\a" {
 			st.bell++
 		}
-	case page, proof, notice, whoAnswer, foundAnswer:
+	case page, proof, notice, whoAnswer, foundAnswer, roomsAnswer, reachable:
 		st.send(msg)
 	}
 }

@@ -38,7 +38,7 @@ func (s *screen) currentHints() (all hints) {
 		s.composer.question.hints(&all, s.width < narrow)
 	case s.panel != nil && s.panel.pick != nil:
 		all.add("Up Down", "choose")
-		all.add("Enter", "go there")
+		all.add("Enter", "go")
 		all.add("Esc", "close")
 	case s.panel != nil:
 		all.add("PgUp PgDn", "scroll")
@@ -109,7 +109,9 @@ func (s *screen) readingHints(all *hints) {
 	if s.offline() {
 		all.add(s.bindings.keyOf("recall"), "retry now")
 	}
-	all.add("PgUp", "older")
+	if t.count() > 0 {
+		all.add("PgUp", "older")
+	}
 	if s.rooms.activeElsewhere() {
 		all.add(s.bindings.keyOf("active"), "next unread room")
 	} else if len(s.rooms.all) > 1 {

@@ -142,7 +142,7 @@ func TestOtherNames(t *testing.T) {
 	st := newHarness(t, 80, 24, nil)
 	st.welcome("anna", 3)
 	for _, c := range [][2]string{
-		{"/nick budi", "asked:name budi"}, {"/list", "1 room on this screen"}, {"/part", "this is the only room"},
+		{"/nick budi", "asked:name budi"}, {"/list", "1 room; /join ROOM begins another"}, {"/part", "this is the only room"},
 		{"/serach x", "did you mean /search?"}, {"/nmae x", "did you mean /name?"}, {"/zzzzzz", "// posts a line that begins with a slash"},
 		{"/msg budi secret", "there are no private messages"},
 	} {

@@ -12,11 +12,12 @@ import (
 type panel struct {
 	title    string
 	rows     []row
-	empty    string              // if there are no rows
-	chosen   int                 // of the rows that can be
-	top      int                 // of the lines
-	pick     func(i int) tea.Msg // what choosing a row sends; nil: none can be chosen
-	openedAt time.Time           // when it came by itself, if it had to be waited for
+	empty    string                              // if there are no rows
+	chosen   int                                 // of the rows that can be
+	top      int                                 // of the lines
+	pick     func(i int) tea.Msg                 // what choosing a row sends; nil: none can be chosen
+	below    func(b *style, height int) []string // draws what stands below the rows, in at most so many; nil: nothing
+	openedAt time.Time                           // when it came by itself, if it had to be waited for
 
 	// The rows as lines, in a style: from has where each begins, and where the last ends.
 	lines [][]span
@@ -139,7 +140,10 @@ func (p *panel) view(height int, b *style) []string {
 			lines = append(lines, b.paint(p.lines[i], p.rows[row-1].senderID))
 		}
 	}
-	return lines
+	if p.below != nil && len(lines) < height-1 {
+		lines = append(append(lines, ""), p.below(b, height-1-len(lines))...)
+	}
+	return lines[:min(len(lines), height)]
 }
 
 // flat is the text of a line.

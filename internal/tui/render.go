@@ -206,6 +206,14 @@ func (b *style) indented(words string) (lines []string) {
 	return lines
 }
 
+// dimmed is words that matter less, as lines behind a margin.
+func (b *style) dimmed(words string) (lines []string) {
+	for _, line := range b.wrapped(words, max(b.width-2, 2)) {
+		lines = append(lines, " "+b.textStyles[dim].Styled(line))
+	}
+	return lines
+}
+
 // wrapped breaks words into lines.
 func (b *style) wrapped(words string, width int) (lines []string) {
 	for _, line := range wrap([]span{{text: words}}, width, 0, b.method) {

@@ -19,23 +19,30 @@ import (
 
 	"ramai/client"
 	"ramai/internal/exitcode"
+	"ramai/wire"
 )
 
 // Config is the chat and the terminal of a screen. Client, Server, Room, In, Out, Zone and Now have to be set.
 type Config struct {
-	Client     *client.Client                                                             // connected; the screen does not close it
-	Search     func(ctx context.Context, s client.Search) (*client.SearchResponse, error) // searches the server; nil: there is no search
-	Server     *url.URL                                                                   // for the addresses of rooms
-	Room       string                                                                     // that the client has joined
-	AnyRoom    bool                                                                       // Room was not asked for: the room of the last run is shown
-	JumpTo     uint64                                                                     // the message of Room to show; 0: the newest
-	Last       int                                                                        // old messages that Room begins with
-	Name       string                                                                     // the name that was asked for
-	Notice     string                                                                     // shown at the start; may be empty
-	Rooms      []string                                                                   // to join as well
-	State      State                                                                      // of the last run, if there is no StateStore
-	StateStore StateStore                                                                 // stores the state; nil: it is not stored
-	OnName     func(name, session string)                                                 // called with each name that is held; may be nil
+	Client *client.Client                                                             // connected; the screen does not close it
+	Search func(ctx context.Context, s client.Search) (*client.SearchResponse, error) // searches the server; nil: there is no search
+	Server *url.URL                                                                   // for the addresses of rooms
+
+	// Reachable looks up the address by which other machines reach the server now; nil: none is known. It is set if Server
+	// works on this machine only.
+	Reachable   func(ctx context.Context) *url.URL
+	ServerRooms func(ctx context.Context, after string) (*wire.RoomsResponse, error) // a page of the server's rooms; nil: they cannot be listed
+
+	Room       string                     // that the client has joined
+	AnyRoom    bool                       // Room was not asked for: the room of the last run is shown
+	JumpTo     uint64                     // the message of Room to show; 0: the newest
+	Last       int                        // old messages that Room begins with
+	Name       string                     // the name that was asked for
+	Notice     string                     // shown at the start; may be empty
+	Rooms      []string                   // to join as well
+	State      State                      // of the last run, if there is no StateStore
+	StateStore StateStore                 // stores the state; nil: it is not stored
+	OnName     func(name, session string) // called with each name that is held; may be nil
 
 	Theme   Theme
 	Keys    []string // key bindings such as "who=alt+w"; see CheckKeys

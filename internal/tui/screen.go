@@ -3,6 +3,7 @@ package tui
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -45,6 +46,7 @@ type screen struct {
 	pace     *pace          // nil: there is no renderer
 	bindings bindings
 
+	reachable *url.URL // the server's address for other machines, if Config.Reachable knows one
 	rooms     roomList
 	composer  composer
 	panel     *panel // covers the messages; nil: none is open
@@ -109,10 +111,11 @@ func (s *screen) room() *room { return s.rooms.shown() }
 
 // Init implements tea.Model.
 func (s *screen) Init() tea.Cmd {
+	address := s.findAddress(nil)
 	if s.Theme == Auto {
-		return tea.RequestBackgroundColor
+		return tea.Batch(address, tea.RequestBackgroundColor)
 	}
-	return nil
+	return address
 }
 
 // recoverPanic ends the screen after a panic, so that the terminal is restored before the error is printed. It is
@@ -172,6 +175,14 @@ func (s *screen) route(msg tea.Msg) tea.Cmd {
 		s.openPanel(showPanel{s.whoPanel(msg.who), true})
 	case foundAnswer:
 		s.openPanel(showPanel{s.foundPanel(msg.words, msg.found), true})
+	case roomsAnswer:
+		s.openPanel(showPanel{s.roomsPanel(msg), true})
+	case reachable:
+		if s.reachable = msg.server; msg.show != nil {
+			s.send(msg.show)
+		}
+	case showLink:
+		s.openPanel(showPanel{s.linkPanel(msg), s.Reachable != nil})
 	case goTo:
 		return s.goTo(msg)
 	case tea.KeyPressMsg:

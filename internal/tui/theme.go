@@ -59,6 +59,7 @@ type palette struct {
 	strong     ansi.Style
 	prompt     ansi.Style
 	target     ansi.Style // the message that was jumped to
+	qr         ansi.Style // dark modules on light ones, whatever the background
 	colours    bool
 }
 
@@ -111,6 +112,13 @@ func paletteFor(dark bool, profile colorprofile.Profile) *palette {
 		prompt:  style().ForegroundColor(blue).Bold(),
 		target:  style().ForegroundColor(amber).Bold(),
 		colours: profile > colorprofile.ASCII,
+		qr:      style().ForegroundColor(ansi.IndexedColor(16)).BackgroundColor(ansi.IndexedColor(231)),
+	}
+	switch {
+	case profile <= colorprofile.ASCII: // the text has the opposite of the background
+		p.qr = style().Reverse(dark)
+	case few:
+		p.qr = style().ForegroundColor(ansi.Black).BackgroundColor(ansi.BrightWhite)
 	}
 	p.textStyles = [...]ansi.Style{
 		plain:   style(),

@@ -112,24 +112,29 @@ func (s *screen) middle(height int) []string {
 
 // emptyView is what an empty room shows: what it is, and how others come in.
 func (s *screen) emptyView(height int) []string {
-	paragraphs := []string{"No messages yet"}
+	words := func(words string) span { return span{text: words, kind: dim} }
+	paragraphs := []span{words("No messages yet")}
 	switch t := &s.room().timeline; {
 	case !t.joined:
-		paragraphs = []string{"Waiting for the server"}
+		paragraphs = []span{words("Waiting for the server")}
 	case t.plain:
-		paragraphs = []string{"No messages since you joined"}
+		paragraphs = []span{words("No messages since you joined")}
 	case height >= 8:
 		address := s.address(s.room().name)
-		paragraphs = append(paragraphs, "", "This is the room "+s.room().name+". Everyone who can open this address can read it and post, without an account:", "", address.String())
-		if host := address.Hostname(); host == "localhost" || strings.HasPrefix(host, "127.") {
-			paragraphs = append(paragraphs, "(on this machine only)")
+		paragraphs = append(paragraphs, words(""), words("This is the room "+s.room().name+". Everyone who can open this address can read it and post, without an account:"),
+			words(""), span{text: address.String(), kind: link, href: address.String()})
+		switch {
+		case onlyHere(address):
+			paragraphs = append(paragraphs, words("(on this machine only)"))
+		case height >= 12:
+			paragraphs = append(paragraphs, words(""), words("/link shows its QR code"))
 		}
 	}
 	var rows []string
-	for _, words := range paragraphs {
-		for _, line := range s.style.wrapped(words, max(min(s.width-2, 60), 2)) {
-			left := strings.Repeat(" ", max((s.width-s.method.StringWidth(line))/2, 0))
-			rows = append(rows, left+s.style.textStyles[dim].Styled(line))
+	for _, p := range paragraphs {
+		for _, line := range wrap([]span{p}, max(min(s.width-2, 60), 2), 0, s.method) {
+			left := strings.Repeat(" ", max((s.width-s.method.StringWidth(flat(line)))/2, 0))
+			rows = append(rows, left+s.style.paint(line, ""))
 		}
 	}
 	rows = append(rows, make([]string, max((height-len(rows))/2+1, 0))...)
