@@ -476,3 +476,172 @@ test("a message to a plain server without a connection is sent over the next one
 	open(Socket.made[1]);
 	assert.deepEqual([sent.state, Socket.made[1].sent], ["sending", ["meanwhile"]]);
 });
+
+const changed = (room, n, of, text, id = "", by = "me") => ({ type: "changed", room, n, of, text, id, by, from: "", at: "2026-11-25T10:00:00Z" });
+
+test("a reply, an edit and a deletion are sent in order, and settled by answers or echoes", async () => {
+	const { room, socket } = await overSocket();
+	const reply = room.say("yes", { re: 7 });
+	const edit = room.edit(7, "new");
+	const deletion = room.delete(8);
+	assert.deepEqual(socket.sent.filter((f) => f.id).map(({ ref, id, ...f }) => f), [
+		{ type: "say", room: "lobby", text: "yes", re: 7 },
+		{ type: "change", room: "lobby", of: 7, text: "new" },
+		{ type: "change", room: "lobby", of: 8, text: null },
+	]);
+	socket.receive({ ...message("lobby", 1, "me"), id: reply.id, re: 7 });
+	socket.receive(changed("lobby", 2, 7, "new", edit.id));
+	socket.receive({ type: "refused", room: "lobby", id: deletion.id, code: "gone", reason: "it is deleted" });
+	assert.deepEqual([reply, edit, deletion].map((s) => [s.state, s.n, s.why?.code]), [["saved", 1, undefined], ["saved", 2, undefined], ["failed", 0, "gone"]]);
+	assert.deepEqual(client.outbox, [deletion]);
+	client.again(deletion);
+	assert.deepEqual(socket.sent.at(-1).of, 8);
+	assert.equal(socket.sent.at(-1).text, null);
+});
+
+test("a change of a message that has no number waits for it, across connections and reloads", async () => {
+	const { room, socket } = await overSocket();
+	const sent = room.say("teh");
+	const edit = room.edit(sent, "the");
+	room.say("next");
+	assert.deepEqual(socket.sentOf("change"), []);
+	assert.equal(socket.sentOf("say").length, 1, "what follows waits, too");
+	const { unsaid } = client;
+	assert.deepEqual(unsaid.map(({ since, ...u }) => u)[1], { id: edit.id, room: "lobby", text: "the", ofId: sent.id });
+	socket.drop();
+	await pass(2_000);
+	const again = Socket.made.at(-1);
+	again.open();
+	again.receive({ type: "saved", room: "lobby", id: sent.id, n: 5, at: "" });
+	assert.deepEqual(again.sentOf("change").map((f) => [f.id, f.of, f.text]), [[edit.id, 5, "the"]]);
+	assert.equal(again.sentOf("say").length, 2);
+
+	client.close();
+	const reloaded = connect("/", { unsaid: JSON.parse(JSON.stringify(unsaid)) });
+	client = reloaded.client;
+	await settled();
+	const socket2 = Socket.made.at(-1);
+	socket2.open();
+	socket2.receive(joined("lobby", 0));
+	socket2.receive({ type: "saved", room: "lobby", id: sent.id, n: 5, at: "" });
+	assert.deepEqual(socket2.sentOf("change").map((f) => [f.id, f.of, f.text]), [[edit.id, 5, "the"]]);
+});
+
+test("the changes of a message that is refused or withdrawn fail with it", async () => {
+	const { room, socket } = await overSocket();
+	const sent = room.say("one");
+	const deletion = room.delete(sent);
+	socket.receive({ type: "refused", room: "lobby", id: sent.id, code: "too_long", reason: "long" });
+	assert.deepEqual([sent.state, deletion.state, deletion.why?.code], ["failed", "failed", "too_long"]);
+	assert.ok(client.withdraw(sent));
+	assert.deepEqual(client.outbox, []);
+	const next = room.say("two");
+	socket.receive({ type: "saved", room: "lobby", id: next.id, n: 1, at: "" });
+	assert.equal(next.state, "saved");
+});
+
+test("a server that does not know changes fails the change alone", async () => {
+	const { room, socket } = await overSocket();
+	const refused = [];
+	client.on("refused", (why) => refused.push(why));
+	const edit = room.edit(1, "x");
+	socket.receive({ type: "error", code: "bad_request", reason: "unknown type", room: "lobby", ref: edit.id });
+	assert.deepEqual([edit.state, edit.why?.code, refused], ["failed", "bad_request", []]);
+});
+
+test("changes move the position, and are no gap; the replica has them before their frames", async () => {
+	const { room, socket } = await overSocket();
+	const events = [];
+	for (const event of ["message", "changed", "gap"]) room.on(event, (f) => events.push([event, f.n]));
+	const { replica } = room;
+	socket.receive(message("lobby", 1, "me"));
+	socket.receive(message("lobby", 2));
+	const edit = room.edit(1, "new");
+	assert.deepEqual(replica.shown(client.outbox).map((m) => m.text), ["new", "m2"]);
+	socket.receive({ type: "saved", room: "lobby", id: edit.id, n: 4, at: "" });
+	assert.equal(replica.messages[0].text, "new");
+	socket.receive({ type: "state", room: "lobby", n: 3, key: "topic", value: "x" });
+	socket.receive(changed("lobby", 4, 1, "new", edit.id));
+	socket.receive(changed("lobby", 5, 2, null, "x", "other"));
+	socket.receive(changed("lobby", 5, 2, "late", "x", "other"));
+	assert.deepEqual(events, [["message", 1], ["message", 2], ["changed", 4], ["changed", 5]]);
+	assert.deepEqual([room.n, room.head, room.behind, replica.missing], [5, 5, 0, []]);
+	assert.deepEqual(replica.messages.map((m) => [m.text, m.edited, m.gone]), [["new", 4, undefined], ["", 5, true]]);
+});
+
+test("the replay starts where the server says", async () => {
+	const room = connect("/");
+	client = room.client;
+	await settled();
+	Socket.made[0].open();
+	Socket.made[0].receive({ ...joined("lobby", 1000), from: 3 });
+	assert.deepEqual([room.n, room.behind], [3, 997]);
+});
+
+test("a page that was read before a change is loaded once the change is known", async () => {
+	const { room, socket } = await overSocket();
+	socket.receive({ type: "gap", room: "lobby", from: 1, to: 0 });
+	const loaded = room.load({ limit: 10 });
+	await settled();
+	socket.receive(changed("lobby", 3, 1, null, "", "other"));
+	await polls()[0].answer({ log: "L", first: 1, head: 2, messages: [{ ...message("lobby", 1), type: undefined }], skipped: [[2, 2]], more: false });
+	await loaded;
+	assert.deepEqual([room.replica.messages.map((m) => m.gone), room.replica.missing], [[true], []]);
+	const behind = room.load({ limit: 10 });
+	behind.catch(() => {});
+	await settled();
+	await polls()[0].answer({ log: "L", first: 1, head: 2, messages: [], more: false });
+	await assert.rejects(behind, (error) => error.code === "unavailable" && error.retryAfter > 0);
+});
+
+test("over HTTP, changes are PATCH and DELETE, and fail where they are not supported", async () => {
+	const room = await overHTTP();
+	const sent = room.say("teh", { re: 2 });
+	const edit = room.edit(sent, "the");
+	const deletion = room.delete(9);
+	const unsupported = room.delete(10);
+	const request = async () => {
+		await settled();
+		const r = requests.find((a) => a.method);
+		return [r, [r.method, r.url.pathname.split("/messages")[1], r.headers["Idempotency-Key"], r.body]];
+	};
+	let [r, what] = await request();
+	assert.deepEqual(what, ["POST", "", sent.id, '{"text":"teh","re":2}']);
+	await r.answer({ n: 5, at: "" });
+	[r, what] = await request();
+	assert.deepEqual(what, ["PATCH", "/5", edit.id, '{"text":"the"}']);
+	await r.answer({ code: "rate_limited", reason: "too fast" }, 429, { "Retry-After": "1" });
+	await pass(2_000);
+	[r, what] = await request();
+	assert.deepEqual(what, ["PATCH", "/5", edit.id, '{"text":"the"}'], "the same again");
+	await r.answer({ n: 6, at: "" });
+	[r, what] = await request();
+	assert.deepEqual(what, ["DELETE", "/9", deletion.id, undefined]);
+	await r.answer({ code: "gone", reason: "it is deleted" }, 410);
+	[r] = await request();
+	await r.respond(new Response("Method Not Allowed", { status: 405, headers: { "Content-Type": "text/plain" } }));
+	assert.deepEqual([sent, edit, deletion, unsupported].map((s) => [s.state, s.why?.code]), [["saved", undefined], ["saved", undefined], ["failed", "gone"], ["failed", "bad_request"]]);
+});
+
+test("a polled room gets changes from a stream, which is not kept", async () => {
+	await overHTTP("b");
+	const b = client.rooms.get("b");
+	const events = [];
+	assert.deepEqual(b.replica.missing, []);
+	for (const event of ["message", "changed", "gap"]) b.on(event, (f) => events.push([event, f.n]));
+	await streams()[0].stream();
+	await polls()[0].answer({ log: "L", first: 1, head: 3, messages: [message("b", 1), message("b", 3)], skipped: [[2, 2]], more: false });
+	assert.deepEqual([b.n, b.replica.missing], [3, []]);
+	await pass(3_000);
+	await polls()[0].answer({ log: "L", first: 1, head: 5, messages: [message("b", 5)], skipped: [[4, 4]], more: false });
+	const [, catchUp] = streams();
+	assert.equal(catchUp.url.searchParams.get("after"), "L:3");
+	await catchUp.stream();
+	await catchUp.send(joined("b", 5), changed("b", 4, 1, "new", "", "other"), message("b", 5));
+	assert.deepEqual(events, [["message", 1], ["message", 3], ["changed", 4], ["message", 5]]);
+	assert.equal(streams().length, 1);
+	await pass(3_000);
+	await polls()[0].answer({ log: "L", first: 1, head: 5, messages: [], more: false });
+	assert.deepEqual([b.n, b.replica.missing], [5, []]);
+	assert.deepEqual(b.replica.messages.map((m) => m.text), ["new", "m3", "m5"]);
+});

@@ -19,7 +19,7 @@ function run({ steps, messages, missing }) {
 			replica.apply(step.frame);
 		} else if (step.saved) {
 			const { n, of, text } = step.saved;
-			replica.applySaved({ state: "saved", n, of, text });
+			replica.applySaved({ n, of, text: text ?? "", deletes: text === null });
 		} else if (step.ask) {
 			const { id, ...params } = step.ask;
 			asked.set(id, replica.ask(params));
@@ -45,3 +45,15 @@ for (const file of files) {
 	assert.ok(cases.length > 5);
 	for (const c of cases) test(c.name, () => run(c));
 }
+
+test("changes that are not saved are shown, except on what is deleted", () => {
+	const replica = new Replica();
+	for (const [n, text] of [[1, "one"], [2, "two"], [3, "three"]]) replica.apply({ type: "message", n, text });
+	replica.apply({ type: "changed", n: 4, of: 3, text: null });
+	const shown = replica.shown([
+		{ of: 1, text: "first", deletes: false }, { of: 1, text: "ONE", deletes: false }, { of: 2, text: "", deletes: true },
+		{ of: 3, text: "x", deletes: false }, { of: 9, text: "x", deletes: false }, { of: 0, text: "a message", deletes: false },
+	]);
+	assert.deepEqual(shown.map((m) => [m.n, m.text, !!m.gone]), [[1, "ONE", false], [2, "", true], [3, "", true]]);
+	assert.deepEqual(replica.messages.map((m) => m.text), ["one", "two", ""]);
+});

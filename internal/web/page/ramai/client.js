@@ -8,10 +8,10 @@ import { Room } from "./room.js";
 import { SocketConnection } from "./socket.js";
 
 /**
+ * @typedef {import("./outbox.js").Kind} Kind
  * @typedef {import("./outbox.js").Sent} Sent
  * @typedef {import("./outbox.js").Unsaid} Unsaid
  * @typedef {import("./protocol.js").Hit} Hit
- * @typedef {import("./protocol.js").Message} Message
  * @typedef {import("./protocol.js").Position} Position
  *
  * @typedef {object} Options
@@ -50,7 +50,10 @@ export class Client extends Emitter {
 	rooms = new Map();
 
 	#api;
-	#outbox = new Outbox((sent) => this.emit("sent", sent));
+	#outbox = new Outbox((sent) => {
+		if (sent.state === "saved" && sent.isChange) this.rooms.get(sent.room)?.changeSaved(sent);
+		this.emit("sent", sent);
+	});
 	/** @type {SocketConnection|HTTPConnection|null} */
 	#connection = null;
 	#attempt = 0; // failed ones in a row
@@ -99,6 +102,7 @@ export class Client extends Emitter {
 		room = new Room(this, name, last, after);
 		room.on("joined", () => { this.#attempt = 0; });
 		room.on("message", (m) => this.#echo(m));
+		room.on("changed", (c) => this.#echo(c));
 		this.rooms.set(name, room);
 		if (this.state === "live") this.#enter(room);
 		return room;
@@ -117,9 +121,14 @@ export class Client extends Emitter {
 		if (this.#http) this.#http.leave();
 	}
 
-	/** @param {string} room @param {string} text */
-	say(room, text) {
-		return this.#outbox.add(room, text);
+	/**
+	 * Says a text, or changes what was said: see Room.say, edit and delete.
+	 * @param {string} room @param {string} text @param {Kind} [kind]
+	 */
+	say(room, text, kind) {
+		const sent = this.#outbox.add(room, text, kind);
+		if (this.via === "plain") this.#outbox.failChangesAndReplies();
+		return sent;
 	}
 
 	/**
@@ -135,8 +144,8 @@ export class Client extends Emitter {
 
 	/** Sends a failed message again. @param {Sent} sent */
 	again(sent) {
-		if (sent.state !== "failed" || !this.withdraw(sent)) return sent;
-		return this.say(sent.room, sent.text);
+		if (sent.state !== "failed" || sent.target || !this.withdraw(sent)) return sent;
+		return this.say(sent.room, sent.text, { re: sent.re, of: sent.of, deletes: sent.deletes });
 	}
 
 	/** Asks for a name; an empty one gives it up. Settled by the event name or refused. @param {string} name */
@@ -334,7 +343,7 @@ export class Client extends Emitter {
 		this.limits = f.limits;
 		this.#send({ type: "hello", session: this.session });
 		for (const room of this.rooms.values()) this.#enter(room);
-		this.#outbox.start({ window: WINDOW, send: ({ room, id, text }) => this.#send({ type: "say", room, id, text }) });
+		this.#outbox.start({ window: WINDOW, send: (sent) => this.#send(sent.frame) });
 	}
 
 	/** @param {any} f */
@@ -361,7 +370,8 @@ export class Client extends Emitter {
 				this.#outbox.refused(f.id, new Refusal(f.code, f.reason, f.retry_after_ms), f.retry_after_ms !== undefined);
 				return;
 			case "error":
-				this.#refused(f);
+				if (f.ref && this.#outbox.find(f.ref)) this.#outbox.refused(f.ref, new Refusal(f.code, f.reason), false);
+				else this.#refused(f);
 				return;
 			case "restarting":
 				this.#attempt = 0;
@@ -398,7 +408,7 @@ export class Client extends Emitter {
 		this.emit("name");
 	}
 
-	/** A message arrived that may be one of ours, whose confirmation is still on its way. @param {Message} m */
+	/** A message or a change arrived that may be one of ours, whose confirmation is still on its way. @param {{id: string, n: number, at: string, by: string}} m */
 	#echo(m) {
 		if (!this.#outbox.find(m.id) || (this.by && m.by !== this.by)) return;
 		this.#outbox.settle(m.id, m.n, m.at);
@@ -412,6 +422,7 @@ export class Client extends Emitter {
 		this.via = "plain";
 		const room = this.rooms.values().next().value;
 		this.#outbox.failTried();
+		this.#outbox.failChangesAndReplies();
 		this.#alive();
 		room?.receive({ type: "joined", log: "", n: room.n, first: 1, count: 0 });
 		this.#receiveLine(line);

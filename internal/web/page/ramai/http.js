@@ -65,16 +65,17 @@ export class API {
 	}
 
 	/**
-	 * Posts a message. Rejects with a Refusal.
+	 * Posts a message, or changes one. Rejects with a Refusal.
 	 * @param {Sent} sent @param {AbortSignal} closed @returns {Promise<{n: number, at: string}>}
 	 */
 	async post(sent, closed) {
+		const { id, room, text, re, of, deletes } = sent;
 		let response;
 		try {
-			response = await this.fetch(new URL(`/api/v1/rooms/${sent.room}/messages`, this.base), {
-				method: "POST",
-				headers: { "Content-Type": "application/json", "Idempotency-Key": sent.id },
-				body: JSON.stringify({ text: sent.text }),
+			response = await this.fetch(new URL(`/api/v1/rooms/${room}/messages${of ? `/${of}` : ""}`, this.base), {
+				method: !of ? "POST" : deletes ? "DELETE" : "PATCH",
+				headers: { ...(!deletes && { "Content-Type": "application/json" }), "Idempotency-Key": id },
+				body: deletes ? undefined : JSON.stringify({ text, ...(re && { re }) }),
 				signal: AbortSignal.any([AbortSignal.timeout(ANSWER), closed]),
 			});
 		} catch {
@@ -82,6 +83,7 @@ export class API {
 		}
 		const body = await jsonOf(response);
 		if (response.ok && Number.isInteger(body.n)) return body;
+		if (of && body.code === undefined && [404, 405, 501].includes(response.status)) throw new Refusal("bad_request", "the server, or a proxy in front of it, does not support changes");
 		throw refusalOf(response, body);
 	}
 
@@ -231,6 +233,21 @@ export class HTTPConnection {
 		else if (retry) this.#retryAfter = Number(retry[1]); // the server is stopping
 	}
 
+	/** Receives everything up to a number, with changes, which pages do not have. @param {Room} room @param {number} head */
+	async #catchUp(room, head) {
+		const url = new URL(`/api/v1/rooms/${room.name}/stream`, this.#api.base);
+		url.searchParams.set("after", formatPosition(room.position));
+		const stop = new AbortController();
+		try {
+			for await (const events of this.#api.stream(url, AbortSignal.any([stop.signal, this.#closed.signal, AbortSignal.timeout(ANSWER)]))) {
+				for (const event of events) if (this.#rooms.get(room.name) === room) this.#event(room, event);
+				if (room.n >= head) return;
+			}
+		} finally {
+			stop.abort();
+		}
+	}
+
 	/** Polls one of the other rooms, and schedules the next poll. */
 	async #poll() {
 		clearTimeout(this.#nextPoll);
@@ -242,7 +259,10 @@ export class HTTPConnection {
 			const { log } = room;
 			try {
 				const page = await room.history(log ? { after: formatPosition(room.position), limit: 500 } : { limit: Math.max(1, room.last) });
-				if (!this.closed && this.#rooms.get(room.name) === room && room.log === log) room.receivePage(page);
+				if (!this.closed && this.#rooms.get(room.name) === room && room.log === log) {
+					if (log && !page.reset && page.skipped?.length) await this.#catchUp(room, page.head ?? 0); // some may be changes
+					else room.receivePage(page);
+				}
 			} catch {
 				refused = true; // or unreachable, which the stream will notice too
 			}

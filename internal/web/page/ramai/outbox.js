@@ -2,7 +2,11 @@
 import { randomToken, Refusal } from "./protocol.js";
 
 /**
- * @typedef {{id: string, room: string, text: string, since?: number}} Unsaid
+ * What is stored of a Sent. ofId is the id of the message that it changes, if that has no number yet.
+ * @typedef {{id: string, room: string, text: string, since?: number, re?: number, of?: number, ofId?: string, deletes?: boolean}} Unsaid
+ *
+ * What a Sent is, besides its text: a reply to the message re, or a change of the message of, which may be a Sent without a number.
+ * @typedef {{re?: number, of?: number|Sent, deletes?: boolean}} Kind
  *
  * How the current connection sends.
  * @typedef {object} Sender
@@ -12,7 +16,7 @@ import { randomToken, Refusal } from "./protocol.js";
 
 const RETRY_FOR = 6 * 86_400_000; // ms after the first attempt. The server remembers ids for a week; a later retry might post twice.
 
-/** A message that was said, and its state. */
+/** A message that was said, or a change of one, and its state. */
 export class Sent {
 	/** @type {"waiting"|"sending"|"saved"|"failed"} */
 	state = "waiting";
@@ -23,11 +27,16 @@ export class Sent {
 	tried = false; // it may be on the server's disk
 	since = 0; // the first attempt, by Date.now()
 
-	/** @param {string} id @param {string} room @param {string} text */
-	constructor(id, room, text) {
+	/** @param {string} id @param {string} room @param {string} text @param {Kind} [kind] */
+	constructor(id, room, text, { re = 0, of = 0, deletes = false } = {}) {
 		this.id = id;
 		this.room = room;
 		this.text = text;
+		this.re = re; // the message that it replies to; 0: none
+		this.of = typeof of === "number" ? of : of.n; // the message that it changes; 0: none, or its number is not known yet
+		/** @type {Sent|null} the message that it changes, until that has a number */
+		this.target = typeof of === "number" || of.n ? null : of;
+		this.deletes = deletes; // it deletes that message
 		/** Resolves with this once it is saved; rejects with a Refusal. @type {Promise<Sent>} */
 		this.saved = new Promise((resolve, reject) => {
 			this.resolve = resolve;
@@ -35,6 +44,23 @@ export class Sent {
 		});
 		this.saved.catch(() => {}); // no unhandled rejection for callers that do not use the promise
 	}
+
+	/** Whether it is a change, not a message. */
+	get isChange() {
+		return this.of > 0 || this.target !== null;
+	}
+
+	/** The frame that says it. */
+	get frame() {
+		const { room, id, text } = this;
+		if (!this.isChange) return { type: "say", room, id, text, ...(this.re && { re: this.re }) };
+		return { type: "change", room, id, of: this.of, text: this.deletes ? null : text, ref: id }; // an older server's error has the ref alone
+	}
+}
+
+/** @param {Sent} sent @returns {Unsaid} */
+function unsaidOf({ id, room, text, since, re, of, target, deletes }) {
+	return { id, room, text, since, ...(re && { re }), ...(of && { of }), ...(target && { ofId: target.id }), ...(deletes && { deletes }) };
 }
 
 export class Outbox {
@@ -56,22 +82,24 @@ export class Outbox {
 
 	/** What to store for the next connect. @returns {Unsaid[]} */
 	get unsaid() {
-		return this.list.filter((s) => s.state !== "saved").map(({ id, room, text, since }) => ({ id, room, text, since }));
+		return this.list.filter((s) => s.state !== "saved").map(unsaidOf);
 	}
 
 	/** Adds the messages of an earlier page. @param {Unsaid[]} unsaid */
 	restore(unsaid) {
 		for (const u of unsaid) {
-			const sent = new Sent(u.id, u.room, u.text);
+			const of = u.ofId ? this.find(u.ofId) : u.of;
+			if (u.ofId && !of) continue; // the message was withdrawn
+			const sent = new Sent(u.id, u.room, u.text, { ...u, of });
 			sent.tried = true;
 			sent.since = u.since || Date.now();
 			this.list.push(sent);
 		}
 	}
 
-	/** @param {string} room @param {string} text */
-	add(room, text) {
-		const sent = new Sent(randomToken(9), room, text);
+	/** @param {string} room @param {string} text @param {Kind} [kind] */
+	add(room, text, kind) {
+		const sent = new Sent(randomToken(9), room, text, kind);
 		this.list.push(sent);
 		this.#changed(sent);
 		this.flush();
@@ -109,6 +137,7 @@ export class Outbox {
 				this.#next++;
 				continue;
 			}
+			if (sent.target) return; // it has no number yet
 			const unanswered = this.list.slice(0, this.#next).filter((s) => s.state === "sending").length;
 			if (unanswered >= this.#sender.window || !this.#sender.send(sent)) return;
 			if (this.#fence === sent.id) this.#fence = "";
@@ -131,6 +160,7 @@ export class Outbox {
 		if (!sent) return;
 		this.#remove(sent);
 		[sent.state, sent.n, sent.at] = ["saved", n, at];
+		for (const change of this.#changesOf(sent)) [change.of, change.target] = [n, null];
 		sent.resolve?.(sent);
 		this.#changed(sent);
 		this.flush();
@@ -169,6 +199,18 @@ export class Outbox {
 		}
 	}
 
+	/** Fails what the plain protocol does not have. */
+	failChangesAndReplies() {
+		for (const sent of [...this.list]) {
+			if ((sent.isChange || sent.re) && sent.state !== "failed") this.#fail(sent, new Refusal("bad_request", "the server speaks the plain protocol, which has no changes and no replies"));
+		}
+	}
+
+	/** The changes of a message that has no number yet. @param {Sent} sent */
+	#changesOf(sent) {
+		return this.list.filter((s) => s.target === sent);
+	}
+
 	/** Whether the server waits for this message before it accepts any behind it. @param {Sent} sent */
 	isFence(sent) {
 		return this.#fence === sent.id;
@@ -177,9 +219,11 @@ export class Outbox {
 	/** Takes a message back if it is certainly not stored. Returns false if it may be. @param {Sent} sent */
 	withdraw(sent) {
 		if (!this.list.includes(sent) || (sent.state !== "failed" && sent.tried && !this.isFence(sent))) return false;
+		const changes = this.#changesOf(sent);
 		this.#remove(sent);
 		sent.reject?.(new Refusal("withdrawn", "the message was withdrawn"));
 		this.#changed(sent);
+		for (const change of changes) this.withdraw(change);
 		return true;
 	}
 
@@ -203,5 +247,6 @@ export class Outbox {
 		[sent.state, sent.why] = ["failed", why];
 		sent.reject?.(why);
 		this.#changed(sent);
+		for (const change of this.#changesOf(sent)) if (change.state !== "failed") this.#fail(change, why);
 	}
 }

@@ -4,7 +4,6 @@
  * A message as it was sent: re is the number of the message that it replies to, edited that of its newest change; a deleted one is
  * gone and has no text.
  * @typedef {{room: string, n: number, at: string, by: string, from: string, id: string, text: string, re?: number, edited?: number, gone?: boolean}} Message
- * @typedef {{n: number, of: number, text: string|null}} Change
  * @typedef {{log: string, epoch?: string, n: number}} Position
  * @typedef {{messages: Message[], more: boolean, log: string, epoch?: string, first: number, head?: number, skipped?: [number, number][], target?: number, reset?: boolean}} Page
  * @typedef {{by: string, from: string}} Typist

@@ -1,7 +1,6 @@
 // A copy of the messages of one room. client/replica.go is the same in Go, and both pass the cases in client/testdata.
 
 /**
- * @typedef {import("./protocol.js").Change} Change
  * @typedef {import("./protocol.js").Message} Message
  * @typedef {import("./protocol.js").Page} Page
  *
@@ -10,6 +9,9 @@
  *
  * The parameters of a request for a page, as in Room.history.
  * @typedef {{before?: number, after?: number, at?: string, limit?: number}} PageParams
+ *
+ * A change of this client, as outbox.js has it.
+ * @typedef {{of: number, text: string, deletes: boolean}} OwnChange
  *
  * A page that has not arrived, and what had been received when it was asked for.
  * @typedef {{params: PageParams, n: number}} PageRequest
@@ -164,9 +166,9 @@ export class Replica {
 		this.#dropHeard();
 	}
 
-	/** Applies a change of this client that is saved, whose frame may not have arrived. @param {Change} change */
-	applySaved({ n, of, text }) {
-		this.#hear({ n, of, text });
+	/** Applies a change of this client that is saved, whose frame may not have arrived. @param {OwnChange & {n: number}} sent */
+	applySaved({ n, of, text, deletes }) {
+		this.#hear({ n, of, text: deletes ? null : text });
 	}
 
 	/** The room has another history. */
@@ -202,13 +204,13 @@ export class Replica {
 
 	/**
 	 * The messages as they will be once changes are saved.
-	 * @param {{of: number, text: string|null}[]} pending what the outbox has of the room
+	 * @param {OwnChange[]} pending what the outbox has of the room, in order
 	 */
 	shown(pending) {
 		const shown = [...this.messages];
-		for (const { of, text } of pending) {
+		for (const { of, text, deletes } of pending) {
 			const i = this.at(of);
-			if (this.messages[i]?.n === of && !shown[i].gone) shown[i] = after(shown[i], 0, text);
+			if (of && this.messages[i]?.n === of && !shown[i].gone) shown[i] = after(shown[i], 0, deletes ? null : text);
 		}
 		return shown;
 	}

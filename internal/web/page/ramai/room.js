@@ -1,20 +1,28 @@
 // A room as the server describes it. It owns the reader's position: what was received, and what there is.
 import { Emitter } from "./emitter.js";
+import { Refusal } from "./protocol.js";
+import { Replica } from "./replica.js";
 
 /**
  * @typedef {import("./client.js").Client} Client
+ * @typedef {import("./outbox.js").Sent} Sent
  * @typedef {import("./protocol.js").Page} Page
  * @typedef {import("./protocol.js").Position} Position
+ * @typedef {import("./replica.js").PageParams} PageParams
  * @typedef {import("./protocol.js").Typist} Typist
  */
 
 const RESET_LAST = 50; // of a new history, the newest messages that the server sends
+
+const LOAD_AGAIN = 500; // ms until a page that could not be used is asked for again
 
 const PUSHED = 200; // connections in a room, above which the server pushes no names
 
 /**
  * A room of a client. Events:
  * - message(Message): in order, each once
+ * - changed({n, of, text, by, from, id}): messages were edited, or deleted if text is null. of: a number, or ranges of those that
+ *   by has posted; empty: a later change has replaced this one
  * - gap({from, to}): these numbers are deleted
  * - joined({n, first, count, reset}): the state of the room; missed messages follow. reset: it is another history
  * - presence(), typing(): count, names or typists have changed
@@ -32,6 +40,8 @@ export class Room extends Emitter {
 	/** @type {Typist[]} */
 	typists = [];
 	live = false; // joined over this connection, or polled over HTTP
+	/** @type {Replica|null} */
+	#replica = null;
 
 	/** @param {Client} client @param {string} name @param {number} last @param {Position} [after] */
 	constructor(client, name, last, after) {
@@ -52,9 +62,47 @@ export class Room extends Emitter {
 		return Math.max(0, this.head - this.n);
 	}
 
-	/** @param {string} text */
-	say(text) {
-		return this.client.say(this.name, text);
+	/** @param {string} text @param {{re?: number}} [reply] re: the number of the message that it replies to */
+	say(text, { re } = {}) {
+		return this.client.say(this.name, text, { re });
+	}
+
+	/** Replaces the text of a message of yours. @param {number|Sent} of its number, or the message while it has none @param {string} text */
+	edit(of, text) {
+		return this.client.say(this.name, text, { of });
+	}
+
+	/** Deletes a message of yours. @param {number|Sent} of its number, or the message while it has none */
+	delete(of) {
+		return this.client.say(this.name, "", { of, deletes: true });
+	}
+
+	/** A copy of the room's messages from the first use on. It holds what load and the connection bring, as it is now. */
+	get replica() {
+		if (!this.#replica) {
+			this.#replica = new Replica();
+			if (this.log) this.#replica.apply({ type: "joined", log: this.log, n: this.head, first: this.first });
+			this.#replica.n = this.n;
+		}
+		return this.#replica;
+	}
+
+	/** Adds a page of history to the replica. See history. @param {PageParams} [params] @returns {Promise<Page>} */
+	async load(params = {}) {
+		const { replica } = this;
+		const request = replica.ask(params);
+		try {
+			const page = await this.history(params);
+			if (replica.addPage(request, page)) return page;
+		} finally {
+			replica.cancel(request);
+		}
+		throw new Refusal("unavailable", "the server is behind, or the room was replaced meanwhile: try again", LOAD_AGAIN);
+	}
+
+	/** A change of this client is stored. @param {Sent} sent */
+	changeSaved(sent) {
+		this.#replica?.applySaved(sent);
 	}
 
 	/** Asks for the names in a room that is too large for the server to push them. Settled by the event presence. */
@@ -94,6 +142,7 @@ export class Room extends Emitter {
 	/** Applies a frame. @param {any} f */
 	receive(f) {
 		if (!this.live && f.type !== "joined" && f.type !== "reset") return; // late frames from before the room was left and joined again
+		this.#replica?.apply(f);
 		switch (f.type) {
 			case "joined":
 			case "reset":
@@ -127,13 +176,17 @@ export class Room extends Emitter {
 				this.emit("typing");
 				return;
 		}
-		if (typeof f.n === "number" && f.n > this.n) this.#advance(f.n); // a kind that this version does not know
+		if (typeof f.n !== "number" || f.n <= this.n) return;
+		this.#advance(f.n); // also of a kind that this version does not know
+		this.head = Math.max(this.head, f.n);
+		if (f.type === "changed") this.emit("changed", f);
 	}
 
 	/** @param {any} f @param {boolean} reset */
 	#joined(f, reset) {
 		this.currentEpoch = f.epoch ?? "";
-		if (reset || !this.log) this.#advance(Math.max(0, f.n - (reset ? RESET_LAST : this.last), f.first - 1));
+		// An older server does not say where the replay starts, and its numbers are messages.
+		if (reset || !this.log) this.#advance(f.from ?? Math.max(0, f.n - (reset ? RESET_LAST : this.last), f.first - 1));
 		this.log = f.log;
 		this.head = f.n;
 		this.first = f.first;
@@ -146,16 +199,21 @@ export class Room extends Emitter {
 	 * Applies a page as if its messages had arrived one by one.
 	 * @param {Page} page what follows the position, or the newest messages
 	 */
-	receivePage({ log, epoch, first, reset, messages, more }) {
-		const newest = messages.at(-1)?.n ?? Math.max(this.n, first - 1);
+	receivePage(page) {
+		const { log, epoch, first, reset, messages, more, head } = page;
+		const newest = head ?? messages.at(-1)?.n ?? Math.max(this.n, first - 1);
 		const fresh = reset || !this.log;
-		if (fresh || !this.live) this.receive({ type: "joined", log, epoch, n: newest, first, count: this.count, reset });
+		const from = Math.max((messages[0]?.n ?? newest + 1) - 1, first - 1);
+		if (fresh || !this.live) this.receive({ type: "joined", log, epoch, n: newest, first, from, count: this.count, reset });
 		this.currentEpoch = epoch ?? "";
+		this.#replica?.addPage(this.#replica.ask(fresh ? {} : { after: this.n }), { ...page, reset: false }); // with what it skips
 		for (const m of messages) {
-			if (!fresh && m.n > this.n + 1) this.receive({ type: "gap", from: this.n + 1, to: m.n - 1 });
+			const gone = head === undefined ? m.n - 1 : Math.min(m.n, first) - 1; // an older server's numbers are messages
+			if (!fresh && gone > this.n) this.receive({ type: "gap", from: this.n + 1, to: gone });
 			this.receive({ type: "message", ...m });
 		}
 		if (first > this.n + 1) this.receive({ type: "gap", from: this.n + 1, to: first - 1 });
+		if (head !== undefined && (fresh || !more) && head > this.n) this.#advance(head); // what follows are no messages
 		if (more && !fresh) this.head = Math.max(this.head, this.n + 1); // at least one
 	}
 
