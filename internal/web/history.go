@@ -7,35 +7,38 @@ import (
 	"time"
 
 	"ramai/internal/chat"
+	"ramai/internal/room"
 	"ramai/wire"
 )
 
 // getMessages answers GET /api/v1/rooms/ROOM/messages?after=&before=&at=&limit=.
 func (w *web) getMessages(out http.ResponseWriter, r *http.Request) {
-	past, err := w.history(r)
+	ask, err := w.parseHistory(r.PathValue("room"), r.URL.Query())
+	var past *wire.HistoryResponse
+	if err == nil {
+		err = w.handOver(out, func(again bool) (_ []room.Range, err *wire.CodedError) {
+			if past, err = w.read(r, ask, writeTimeout, again); err != nil {
+				return nil, err
+			}
+			return rangeOf(ask.Room, past.Messages), nil
+		}, func() { answer(out, http.StatusOK, past) })
+	}
 	if err != nil {
 		w.fail(out, err)
-		return
 	}
-	answer(out, http.StatusOK, past)
 }
 
-func (w *web) history(r *http.Request) (*wire.HistoryResponse, *wire.CodedError) {
-	ask, err := w.parseHistory(r.PathValue("room"), r.URL.Query())
-	if err != nil {
-		return nil, err
-	}
-	return w.read(r, ask, writeTimeout)
-}
-
-// read reads a page of history within a time.
-func (w *web) read(r *http.Request, ask wire.History, within time.Duration) (*wire.HistoryResponse, *wire.CodedError) {
+// read reads a page of history within a time. A page that is read again is not counted.
+func (w *web) read(r *http.Request, ask wire.History, within time.Duration, again bool) (*wire.HistoryResponse, *wire.CodedError) {
 	type result struct {
 		page wire.Page
 		err  error
 	}
 	done := make(chan result, 1) // nobody may be waiting any more
-	if err := w.Chat.History(actorOf(r), ask, func(p wire.Page, err error) { done <- result{p, err} }); err != nil {
+	receive := func(p wire.Page, err error) { done <- result{p, err} }
+	if again {
+		w.Chat.ReadAgain(actorOf(r), ask, receive)
+	} else if err := w.Chat.History(actorOf(r), ask, receive); err != nil {
 		return nil, chat.Refusal(err)
 	}
 	var page wire.Page

@@ -13,6 +13,7 @@ import (
 	"ramai/internal/chat"
 	"ramai/internal/eventlog"
 	"ramai/internal/origin"
+	"ramai/internal/room"
 	"ramai/internal/web/page"
 	"ramai/wire"
 )
@@ -35,7 +36,7 @@ type newestPage struct {
 	last uint64 // the newest number when it was read
 }
 
-// get returns what is kept of a room, if nothing was posted or deleted since.
+// get returns what is kept of a room, if nothing was posted, changed or deleted since.
 func (c *newestPages) get(room string, at wire.Position, bounds eventlog.Bounds) *wire.HistoryResponse {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -48,8 +49,7 @@ func (c *newestPages) get(room string, at wire.Position, bounds eventlog.Bounds)
 
 // put keeps what was read of a room.
 func (c *newestPages) put(room string, past *wire.HistoryResponse) {
-	k := len(past.Messages)
-	if k == 0 {
+	if len(past.Messages) == 0 {
 		return // cheap to read
 	}
 	c.mu.Lock()
@@ -63,7 +63,7 @@ func (c *newestPages) put(room string, past *wire.HistoryResponse) {
 		}
 		delete(c.rooms, name)
 	}
-	c.rooms[room] = newestPage{past, past.Messages[k-1].N}
+	c.rooms[room] = newestPage{past, past.Head}
 }
 
 // servePage answers with the page of a room, for GET.
@@ -83,20 +83,25 @@ func (w *web) servePage(out http.ResponseWriter, r *http.Request, room, self str
 
 // showRoom fills a view with messages, and answers with it.
 func (w *web) showRoom(out http.ResponseWriter, r *http.Request, v page.View) {
-	past, newest, err := w.served(r, v.Room)
-	v.Past, v.Newest = past, newest
-	if err != nil && v.Error == "" {
-		v.Error = err.Reason
-	}
 	if secret := formSession(r); secret != "" && v.Name == "" {
 		v.Name = w.Chat.Name(wire.SenderIDOf(secret))
 	}
 	v.Reachable = w.reachable(r, v.Origin)
-	w.page.Room(out, r, v)
+	_ = w.handOver(out, func(again bool) ([]room.Range, *wire.CodedError) {
+		past, newest, err := w.served(r, v.Room, again)
+		v.Past, v.Newest = past, newest
+		switch {
+		case err == nil:
+			return rangeOf(v.Room, past.Messages), nil
+		case v.Error == "":
+			v.Error = err.Reason
+		}
+		return nil, nil // the page says why it has no messages
+	}, func() { w.page.Room(out, r, v) })
 }
 
 // served returns the messages for the page: the newest, or those before a number.
-func (w *web) served(r *http.Request, room string) (past *wire.HistoryResponse, newest bool, err *wire.CodedError) {
+func (w *web) served(r *http.Request, room string, again bool) (past *wire.HistoryResponse, newest bool, err *wire.CodedError) {
 	q := url.Values{}
 	if before := r.URL.Query().Get("before"); before != "" && r.Method != http.MethodPost {
 		q.Set("before", before)
@@ -111,7 +116,7 @@ func (w *web) served(r *http.Request, room string) (past *wire.HistoryResponse, 
 		return nil, false, err
 	}
 	ask.Limit = servedMessages
-	past, err = w.read(r, ask, servedTimeout)
+	past, err = w.read(r, ask, servedTimeout, again)
 	if err != nil {
 		return nil, false, err
 	}

@@ -4,30 +4,48 @@ import (
 	"net/http"
 
 	"ramai/internal/chat"
+	"ramai/internal/room"
 	"ramai/internal/store/search"
 	"ramai/wire"
 )
 
 // search answers GET /api/v1/search?q=&room=&before=&limit=.
 func (w *web) search(out http.ResponseWriter, r *http.Request) {
-	found, err := w.searchIndex(r)
-	if err != nil {
-		w.fail(out, err)
-		return
-	}
-	answer(out, http.StatusOK, found)
-}
-
-func (w *web) searchIndex(r *http.Request) (*wire.SearchResponse, *wire.CodedError) {
 	values := r.URL.Query()
 	q := search.Query{Words: values.Get("q"), Room: values.Get("room"), Before: values.Get("before")}
-	var bad *wire.CodedError
-	if q.Limit, bad = parseLimit(values, wire.MaxHits); bad != nil {
-		return nil, bad
+	var found *wire.SearchResponse
+	var err *wire.CodedError
+	if q.Limit, err = parseLimit(values, wire.MaxHits); err == nil {
+		err = w.handOver(out, func(again bool) (_ []room.Range, err *wire.CodedError) {
+			if found, err = w.find(r, q, again); err != nil {
+				return nil, err
+			}
+			return rangesOf(found.Hits), nil
+		}, func() { answer(out, http.StatusOK, found) })
 	}
-	found, err := w.Chat.Search(r.Context(), actorOf(r), q)
+	if err != nil {
+		w.fail(out, err)
+	}
+}
+
+// find searches. A search that is repeated is not counted.
+func (w *web) find(r *http.Request, q search.Query, again bool) (*wire.SearchResponse, *wire.CodedError) {
+	search := w.Chat.Search
+	if again {
+		search = w.Chat.SearchAgain
+	}
+	found, err := search(r.Context(), actorOf(r), q)
 	if err != nil {
 		return nil, chat.Refusal(err)
 	}
 	return found, nil
+}
+
+// rangesOf returns the records of hits.
+func rangesOf(hits []wire.Hit) []room.Range {
+	ranges := make([]room.Range, len(hits))
+	for i, h := range hits {
+		ranges[i] = room.Range{Room: h.Room, From: h.N, To: h.N}
+	}
+	return ranges
 }

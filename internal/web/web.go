@@ -6,10 +6,12 @@
 package web
 
 import (
+	"bytes"
 	"encoding/json"
 	"net"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"ramai/internal/chat"
@@ -132,9 +134,11 @@ func describe(out http.ResponseWriter, kind string) http.Header {
 
 // answer writes v as JSON.
 func answer(out http.ResponseWriter, status int, v any) {
-	describe(out, "application/json")
-	out.WriteHeader(status)
-	enc := json.NewEncoder(out)
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
 	enc.SetEscapeHTML(false)
-	enc.Encode(v) // an error means that the client is gone
+	enc.Encode(v) // it can be encoded
+	describe(out, "application/json").Set("Content-Length", strconv.Itoa(body.Len()))
+	out.WriteHeader(status)
+	body.WriteTo(out) // an error means that the client is gone
 }

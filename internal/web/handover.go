@@ -1,0 +1,71 @@
+package web
+
+import (
+	"net/http"
+	"sync"
+	"time"
+
+	"ramai/internal/room"
+	"ramai/wire"
+)
+
+// handOver answers with something that read makes from stored records, and write writes. read returns which records. If one
+// of them is erased before the first byte is written, read is called again; if one is erased later, the connection is
+// closed. An error of read is returned, and nothing was written.
+func (w *web) handOver(out http.ResponseWriter, read func(again bool) ([]room.Range, *wire.CodedError), write func()) *wire.CodedError {
+	for again := false; ; again = true {
+		since := w.Chat.Mark()
+		ranges, err := read(again)
+		if err != nil {
+			return err
+		}
+		if len(ranges) == 0 {
+			write()
+			return nil
+		}
+		response := response{control: http.NewResponseController(out)}
+		exposure, ok := w.Chat.Expose(since, response.abort, ranges...)
+		if !ok {
+			continue
+		}
+		defer exposure.Release()
+		write()
+		response.end()
+		return nil
+	}
+}
+
+// response is a response whose bytes may have to be withheld.
+type response struct {
+	control *http.ResponseController
+	mu      sync.Mutex
+	ended   bool // guarded by mu: all bytes were handed over
+}
+
+// abort makes the writes of the response fail, including one that is blocked. The connection is closed then.
+func (r *response) abort() {
+	go func() { // HTTP/2 may wait
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if !r.ended {
+			r.control.SetWriteDeadline(time.Unix(1, 0))
+		}
+	}()
+}
+
+// end hands over what is buffered.
+func (r *response) end() {
+	r.control.Flush() // an error means that the client is gone, or that the response was aborted
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ended = true
+}
+
+// rangeOf returns the records of a page.
+func rangeOf(name string, messages []wire.Message) []room.Range {
+	k := len(messages)
+	if k == 0 {
+		return nil
+	}
+	return []room.Range{{Room: name, From: messages[0].N, To: messages[k-1].N}}
+}
