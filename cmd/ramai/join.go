@@ -27,8 +27,8 @@ type joinOptions struct {
 	screenOptions
 }
 
-// asking is how long the end waits for whoever does not read stdout.
-const asking = time.Second
+// stdoutTimeout is how long join waits at the end for a reader of stdout that does not read.
+const stdoutTimeout = time.Second
 
 // newJoin returns the command that talks in a room: on a screen, or line by line.
 func newJoin() *cobra.Command {
@@ -38,21 +38,21 @@ func newJoin() *cobra.Command {
 		Use:   "join [ROOM | SERVER | URL]",
 		Short: "Join a room",
 		Long: `Join a room. In a terminal, ramai shows a screen with rooms, history and search; press F1 for key bindings. The screen begins
-with the last 50 messages, or with as many as --last says.
+with the last 50 messages, or the number set by --last.
 
 If stdin or stdout is not a terminal, with TERM=dumb, --lines, --plain or --json, ramai works line by line: it posts each line
 of stdin, and prints each message as "From server: TEXT" or "From server: NAME: TEXT", with further lines of a message
 indented. Messages go to stdout, everything else to stderr.
 
 The argument is a room (team, or '#team') on the server of --server, a server (localhost:2000) for its lobby, or the URL of
-either (https://chat.example.org/r/team). After a lost connection, join reconnects
-and resumes: no message is lost or repeated. At the end of stdin it waits until all its messages are saved and printed, and
-gives up after 30 seconds without a confirmation. On a server without ` + wire.Protocol + `, messages that were in flight when the
-connection was lost are reported, and not posted again.
+either (https://chat.example.org/r/team). After a lost connection, join reconnects and resumes: no message is lost or repeated.
+At the end of stdin it waits until all its messages are saved and printed, and gives up after 30 seconds without a confirmation.
+On a server without ` + wire.Protocol + `, messages that were in flight when the connection was lost are reported, and not posted again.
 
 With --json, stdout has each frame of the server, one JSON object per line, without the session of the welcome, which is a
 secret. The frame "joined" has the log, the epoch, and the newest number n of the room, and each message has its number n.
---after LOG:N (or LOG:EPOCH:N) continues after message N of that log: it prints every later message, once. On the plain protocol, it has {"type":"line","text":"..."} for each line.
+--after LOG:N (or LOG:EPOCH:N) continues after message N of that log: it prints every later message, once. On the plain
+protocol, stdout has {"type":"line","text":"..."} for each line.
 
 Exit codes: 0 ok, 1 a message is not confirmed, 2 usage, 3 the first connection failed, 4 rejected, 130 SIGINT, 143 SIGTERM.`,
 		Args: cobra.MaximumNArgs(1),
@@ -194,7 +194,7 @@ func runJoin(ctx context.Context, o joinOptions, stdin io.Reader, stdout, stderr
 	select {
 	case err := <-done:
 		return err
-	case <-time.After(asking): // it waits for somebody to read stdout
+	case <-time.After(stdoutTimeout): // it waits for somebody to read stdout
 		return context.Cause(ctx)
 	}
 }

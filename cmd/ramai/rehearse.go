@@ -27,7 +27,12 @@ func newRehearse() *cobra.Command {
 same order. The exit code is 1 if a message is lost, duplicated, or out of order.
 
 Start the server with --rate 0. Without --rate, each publisher keeps --in-flight messages in flight (closed loop). With
---rate, messages are due at fixed times, and latency is measured from the time a message was due (open loop).`,
+--rate, messages are due at fixed times, and latency is measured from the time a message was due (open loop).
+
+With --json, the report has these fields: clients, published (messages), connect_seconds, publish_seconds, total_seconds (until
+the last delivery), delivered, lost, duplicated, out_of_order (deliveries), deliveries_per_second, p50_ms, p90_ms, p99_ms,
+p99_9_ms, max_ms (latency, without slow clients), client_cpu_seconds (of ramai rehearse itself), and with --reconnect also
+reconnect: clients (cut off), missed (messages), seconds (until they had caught up), since_cut_seconds.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg.URL = withScheme(args[0])

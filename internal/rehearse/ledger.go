@@ -117,7 +117,7 @@ type receiver struct {
 type tally struct {
 	Delivered  int64 `json:"delivered"`
 	Lost       int64 `json:"lost"`
-	Duplicated int64 `json:"doubled"`
+	Duplicated int64 `json:"duplicated"`
 	OutOfOrder int64 `json:"out_of_order"`
 }
 

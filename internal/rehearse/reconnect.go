@@ -10,10 +10,10 @@ import (
 
 // ReconnectReport describes how clients reconnected after their connections were cut.
 type ReconnectReport struct {
-	Clients  int     `json:"clients"`     // connections cut
-	Missed   int     `json:"missed"`      // messages published between the last cut and the first dial
-	Seconds  float64 `json:"seconds"`     // from the first dial until all clients had everything they missed
-	SinceCut float64 `json:"since_cut_s"` // the same, from the last cut
+	Clients  int     `json:"clients"`           // connections cut
+	Missed   int     `json:"missed"`            // messages published between the last cut and the first dial
+	Seconds  float64 `json:"seconds"`           // from the first dial until all clients had everything they missed
+	SinceCut float64 `json:"since_cut_seconds"` // the same, from the last cut
 }
 
 // reconnects holds the clients whose connections were cut.

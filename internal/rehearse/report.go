@@ -9,20 +9,20 @@ import (
 // Report is the result of a rehearsal.
 type Report struct {
 	Clients    int     `json:"clients"`
-	Published  int64   `json:"said"`
-	Connecting float64 `json:"connecting_s"` // until all clients were connected
-	Publishing float64 `json:"talked_s"`
-	Seconds    float64 `json:"seconds"` // of publishing, and until the last message was received
+	Published  int64   `json:"published"`
+	Connecting float64 `json:"connect_seconds"` // until all clients were connected
+	Publishing float64 `json:"publish_seconds"`
+	Seconds    float64 `json:"total_seconds"` // of publishing, and until the last message was received
 	tally
-	Rate float64 `json:"deliveries_per_s"`
+	Rate float64 `json:"deliveries_per_second"`
 	// From due to received, in milliseconds, without slow clients.
 	P50       float64          `json:"p50_ms"`
 	P90       float64          `json:"p90_ms"`
 	P99       float64          `json:"p99_ms"`
 	P999      float64          `json:"p99_9_ms"`
 	Max       float64          `json:"max_ms"`
-	CPU       float64          `json:"own_cpu_s"` // of this program, from the first message to the last
-	Reconnect *ReconnectReport `json:"back,omitempty"`
+	CPU       float64          `json:"client_cpu_seconds"` // of this program, from the first message to the last
+	Reconnect *ReconnectReport `json:"reconnect,omitempty"`
 }
 
 // report fills in the report. The reactor is closed, so the clients belong to this goroutine.

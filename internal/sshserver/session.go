@@ -140,7 +140,7 @@ func (v *sshSession) parseCommand(command []string) error {
 	case err != nil:
 		return fmt.Errorf("%w; %s", err, usage)
 	case v.last < -1 || v.last > wire.MaxLast:
-		return fmt.Errorf("--last is 0 to %d, not %d", wire.MaxLast, v.last)
+		return fmt.Errorf("--last: invalid value %d (want 0 to %d)", v.last, wire.MaxLast)
 	case f.NArg() == 1:
 		v.room, v.named = f.Arg(0), true
 	}
@@ -148,7 +148,7 @@ func (v *sshSession) parseCommand(command []string) error {
 		return fmt.Errorf("--notify: %w", err)
 	}
 	if err := wire.CheckRoom(v.room); err != nil {
-		return fmt.Errorf("%q is no room: %s", v.room, err.Reason)
+		return fmt.Errorf("invalid room %q: %s", v.room, err.Reason)
 	}
 	return nil
 }

@@ -37,7 +37,7 @@ type batch struct {
 func feed(ctx context.Context, c chat, send func(tea.Msg)) {
 	defer func() {
 		if fault := recover(); fault != nil {
-			send(batch{err: fmt.Errorf("the screen broke: %v\n%s", fault, debug.Stack())})
+			send(batch{err: fmt.Errorf("the screen failed: %v\n%s", fault, debug.Stack())})
 		}
 	}()
 	var last time.Time

@@ -175,7 +175,7 @@ func openInput(config *Config) (input, error) {
 	}
 	closer, ok := config.In.(io.Closer)
 	if !ok {
-		return input{}, fmt.Errorf("the input of a screen is a terminal or can be closed; it is a %T", config.In)
+		return input{}, fmt.Errorf("invalid input of type %T (want a terminal, or a reader that can be closed)", config.In)
 	}
 	config.Out = newlines{config.Out}
 	silence, end := io.Pipe()
@@ -212,7 +212,7 @@ func listen(ctx context.Context, config Config, program *tea.Program, helpers *s
 		defer close(events)
 		defer func() {
 			if fault := recover(); fault != nil {
-				broken <- fmt.Errorf("what was typed cannot be read: %v\n%s", fault, debug.Stack())
+				broken <- fmt.Errorf("reading the input failed: %v\n%s", fault, debug.Stack())
 			}
 		}()
 		_ = reader.StreamEvents(ctx, events) // why it ended is of no interest: nothing more can be typed

@@ -122,7 +122,7 @@ func (s *screen) Init() tea.Cmd {
 // deferred.
 func (s *screen) recoverPanic() {
 	if fault := recover(); fault != nil && s.err == nil {
-		s.err = fmt.Errorf("the screen broke: %v\n%s", fault, debug.Stack())
+		s.err = fmt.Errorf("the screen failed: %v\n%s", fault, debug.Stack())
 		s.stopping.Go(s.stop) // which waits until this step is over
 	}
 }

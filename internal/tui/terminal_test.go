@@ -38,7 +38,7 @@ func terminalConfig(t *testing.T) (Config, *bytes.Buffer) {
 func TestFeedFails(t *testing.T) {
 	config, out := terminalConfig(t)
 	_, err := run(t.Context(), config, new(brokenChat))
-	if err == nil || !strings.Contains(err.Error(), "the screen broke: a fault of the test's\n") || !strings.Contains(err.Error(), "terminal_test.go") {
+	if err == nil || !strings.Contains(err.Error(), "the screen failed: a fault of the test's\n") || !strings.Contains(err.Error(), "terminal_test.go") {
 		t.Errorf("what was said of it is %v", err)
 	}
 	for _, mode := range []string{"?1049", "?2004", "?1004"} {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -67,7 +68,7 @@ func (w *web) parseHistory(room string, q url.Values) (ask wire.History, err *wi
 	if before := q.Get("before"); before != "" {
 		n, bad := strconv.ParseUint(before, 10, 64)
 		if bad != nil {
-			return ask, &wire.CodedError{Code: wire.BadRequest, Reason: "before is a number"}
+			return ask, &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("invalid before %q (want a number)", truncate(before))}
 		}
 		ask.Before = &n
 	}
@@ -90,7 +91,7 @@ func (w *web) parseHistory(room string, q url.Values) (ask wire.History, err *wi
 func (w *web) position(name, s string) (*wire.Position, *wire.CodedError) {
 	p, ok := wire.ParsePosition(s)
 	if !ok {
-		return nil, &wire.CodedError{Code: wire.BadRequest, Reason: name + " is a number, or a position LOG:EPOCH:N as the server gave it"}
+		return nil, &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("invalid %s %q (want a number, or a position LOG:EPOCH:N from the server)", name, truncate(s))}
 	}
 	if p.HistoryID == "" {
 		p.HistoryID = w.Chat.Position(0).HistoryID

@@ -62,7 +62,7 @@ func parseLimit(q url.Values, highest int) (int, *wire.CodedError) {
 	}
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 1 || n > highest {
-		return 0, &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("limit is a number from 1 to %d", highest)}
+		return 0, &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("invalid limit %q (want a number from 1 to %d)", truncate(s), highest)}
 	}
 	return n, nil
 }

@@ -155,7 +155,7 @@ func parseLast(last string, otherwise int) (int, *wire.CodedError) {
 	}
 	k, err := strconv.Atoi(last)
 	if err != nil || k < 0 || k > wire.MaxLast {
-		return 0, &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("last is a number from 0 to %d", wire.MaxLast)}
+		return 0, &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("invalid last %q (want a number from 0 to %d)", truncate(last), wire.MaxLast)}
 	}
 	return k, nil
 }

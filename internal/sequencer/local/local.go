@@ -21,7 +21,7 @@ func (s *Sequencer) Exclusive() bool { return true }
 // Submit implements eventlog.Sequencer.
 func (s *Sequencer) Submit(b *eventlog.Batch) error {
 	if s.next != nil && s.next != b {
-		return errors.New("submit a batch: another is still to be applied")
+		return errors.New("submit a batch: the one before it has not been applied")
 	}
 	s.next = b
 	return nil

@@ -118,7 +118,7 @@ func (s *Store) resolveCommitted(saved *saved) error {
 		return fmt.Errorf("decide the last batch again: %w", err)
 	}
 	if change.At() != saved.at {
-		return fmt.Errorf("the last batch is of %v in the file, of %v in the server; start the server again", saved.at, change.At())
+		return fmt.Errorf("the last batch has the time %v in the file, but %v in the server; restart the server", saved.at, change.At())
 	}
 	s.roomIDs = saved.roomIDs
 	s.freeIDs, s.newestID = unusedIDs(s.roomIDs)
@@ -287,7 +287,7 @@ func (r *replay) PutID(generation uint64, k eventlog.IDKey, _ eventlog.IDEntry) 
 
 func (r *replay) PutBounds(room string, h eventlog.Bounds, at wire.Time) error {
 	if r.Bounds[room] != h || r.NewestTimes[room] != at {
-		return fmt.Errorf("room %s has %v in the file, %v in the server; start the server again", room, r.Bounds[room], h)
+		return fmt.Errorf("room %s has %v in the file, but %v in the server; restart the server", room, r.Bounds[room], h)
 	}
 	return nil
 }

@@ -75,7 +75,7 @@ func backup(ctx context.Context, dir, file string, overwrite bool, copy func(ctx
 		return nil, fmt.Errorf("%s is in the data folder, among the server's own files; choose another folder for the backup", file)
 	}
 	if _, err := os.Lstat(file); err == nil && !overwrite {
-		return nil, fmt.Errorf("%s exists already; give another name, or --force", file)
+		return nil, fmt.Errorf("%s exists already; choose another name, or use --force", file)
 	}
 	f, err := freshFile(file)
 	if err != nil {
@@ -182,7 +182,7 @@ func copyUndisturbed(ctx context.Context, lock string, pause time.Duration, copy
 			return err
 		}
 	}
-	return errors.New("servers were started on it repeatedly; try again later")
+	return errors.New("a server was started on the folder repeatedly during the copy; try again later")
 }
 
 // awaitIdle waits until the lock file has not been touched for pause, and returns when it was last touched.

@@ -78,9 +78,9 @@ func (t *tx) addAll(room string, last uint64, ids eventlog.IDGeneration, head *e
 		case err != nil:
 			return at, err
 		case head.Last > 0 && m.N != head.Last+1:
-			return at, fmt.Errorf("number %d follows number %d; something is missing", m.N, head.Last)
+			return at, fmt.Errorf("message %d follows message %d; the messages in between are missing", m.N, head.Last)
 		case head.Last > 0 && m.At < at:
-			return at, fmt.Errorf("number %d is of %v, earlier than the one before it", m.N, m.At.Std())
+			return at, fmt.Errorf("message %d has the time %v, which is before that of the message before it", m.N, m.At.Std())
 		}
 		said := *m
 		said.Room, said.Text = room, wire.NormalizeText(m.Text)
@@ -99,7 +99,7 @@ func (t *tx) addAll(room string, last uint64, ids eventlog.IDGeneration, head *e
 		if _, seen, err := t.PutID(ids.Number, eventlog.IDKeyOf(room, m.SenderID, m.ID), eventlog.IDEntry{N: m.N, At: m.At, Sum: eventlog.TextSum(said.Text)}); err != nil {
 			return at, err
 		} else if seen {
-			return at, fmt.Errorf("number %d has an id that its sender has used before", m.N)
+			return at, fmt.Errorf("message %d has an id that its sender has used before", m.N)
 		}
 		if err := t.PutRecord(&row); err != nil {
 			return at, err
