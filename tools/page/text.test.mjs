@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { isEmojiOnly, mentionsName, parts, pieces } from "../../internal/web/page/text.js";
+import { initials, isEmojiOnly, mentionsName, parts, pieces } from "../../internal/web/page/text.js";
 
 const brief = (text, me = "anna", names = ["Budi Satu"]) => parts(text, me, names).map((p) => `${p.kind}:${p.text}`);
 
@@ -92,4 +92,9 @@ test("pieces fit the limit and add up to the text", () => {
 	const all = pieces(text, 4000);
 	for (const p of all) assert.ok(new TextEncoder().encode(p).length <= 4000);
 	assert.equal(all.join("").replace(/\s/g, ""), text.replace(/\s/g, ""));
+});
+
+test("initials", () => {
+	const want = { anna: "A", "Budi Satu": "BS", "小雨": "小", "guest ab12": "GA", "maría del río": "MR", "x_y": "XY", "🎉": "🎉", "(:": "(", "": "" };
+	for (const [name, letters] of Object.entries(want)) assert.equal(initials(name), letters, name);
 });

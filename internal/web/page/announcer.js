@@ -1,7 +1,7 @@
 // New messages, for screen readers. Of many at once, only the number is read out.
 import { Component, html } from "./html.js";
 import { number, t } from "./i18n.js";
-import { displayName } from "./message.js";
+import { displayName } from "./people.js";
 
 /**
  * @typedef {import("./model.js").Model} Model

@@ -2,46 +2,51 @@
 import { notify, updateTitle } from "./alerts.js";
 import { Announcer } from "./announcer.js";
 import { Composer } from "./composer.js";
-import { LongPaste, Share } from "./dialogs.js";
 import { focusBox, keepFocus, redirect } from "./focus.js";
 import { Component, html, render } from "./html.js";
 import { errorText, loadError, number, setLanguage, t } from "./i18n.js";
 import { icon } from "./icons.js";
+import { lazy, loadLater, loadWhenIdle } from "./lazy.js";
 import { Log } from "./log.js";
-import { displayName } from "./message.js";
+import { actionsFor } from "./messagemenu.js";
 import { Model } from "./model.js";
 import { NameCard } from "./namecard.js";
+import { displayName } from "./people.js";
 import { pathOf, roomOf } from "./ramai/protocol.js";
-import { Jump, Search } from "./search.js";
-import { Settings } from "./settings.js";
 import { Sidebar } from "./sidebar.js";
 import { Banner, Status } from "./status.js";
 import { shared } from "./storage.js";
 
 /**
+ * @typedef {import("./menu.js").MenuItem} MenuItem
+ * @typedef {import("./message.js").Acting} Acting
  * @typedef {import("./ramai/protocol.js").Message} Message
  * @typedef {import("./roomstate.js").RoomState} RoomState
  * @typedef {"one"|"many"|""} PasteChoice
- * @typedef {{kind: "share"|"search"|"jump"|"settings"} | {kind: "paste", lines: number, bytes: number, count: number, fits: boolean, done: (choice: PasteChoice) => void}} OpenDialog
+ * @typedef {{kind: "share"|"search"|"jump"|"settings"} | {kind: "menu", title: string, items: MenuItem[], at: DOMRect} | {kind: "paste", lines: number, bytes: number, count: number, fits: boolean, done: (choice: PasteChoice) => void}} OpenDialog
  */
 
 const embedded = new URLSearchParams(location.search).has("embed");
 const urlOf = (/** @type {string} */ room) => pathOf(room) + (embedded ? "?embed" : "");
+
+const NOTICE = 2500; // ms that a notice is shown
 
 /** @param {string} theme */
 function setTheme(theme) {
 	document.documentElement.dataset.theme = theme;
 }
 
-/** @extends {Component<{model: Model}, {dialog: OpenDialog|null, menu: boolean, naming: boolean, refused: string, target: number, error: string}>} */
+/** @extends {Component<{model: Model}, {dialog: OpenDialog|null, menu: boolean, naming: boolean, refused: string, target: number, error: string, notice: string}>} */
 class App extends Component {
-	state = { dialog: /** @type {OpenDialog|null} */ (null), menu: false, naming: false, refused: "", target: 0, error: "" };
+	state = { dialog: /** @type {OpenDialog|null} */ (null), menu: false, naming: false, refused: "", target: 0, error: "", notice: "" };
 	/** @type {Log|null} */
 	log = null;
 	wish = shared.get("name") || t.guestName(randomOf(t.adjectives), randomOf(t.animals));
 	#guest = false; // the card was closed without a choice: it comes back with the next visit
 	#renaming = false; // the server has not answered
 	#followed = false; // the URL that the page was opened with
+	/** @type {ReturnType<typeof setTimeout>|undefined} */
+	#noticeTimer;
 
 	componentDidMount() {
 		const { model } = this.props;
@@ -86,12 +91,14 @@ class App extends Component {
 	/** @param {unknown} _props @param {App["state"]} was */
 	componentDidUpdate(_props, was) {
 		const { model } = this.props;
-		if (was.dialog && !this.state.dialog) focusBox();
+		const inLog = was.dialog?.kind === "menu" && document.activeElement?.matches(".log .time"); // reached by keyboard
+		if (was.dialog && !this.state.dialog && !inLog) focusBox();
 		keepFocus();
 		const roomStates = [...model.roomStates.values()].filter((r) => r.notify !== "nothing");
 		updateTitle(model.current.name, roomStates.reduce((n, r) => n + r.unread, 0), roomStates.some((r) => r.mentioned > 0));
 		if (!this.#followed && model.current.room.log) {
 			this.#followed = true;
+			loadWhenIdle();
 			this.#follow();
 		}
 	}
@@ -161,6 +168,27 @@ class App extends Component {
 		}
 	};
 
+	/** Says something for a moment. @param {string} notice */
+	#notice(notice) {
+		clearTimeout(this.#noticeTimer);
+		this.setState({ notice });
+		this.#noticeTimer = setTimeout(() => this.setState({ notice: "" }), NOTICE);
+	}
+
+	#openMenu = (/** @type {string} */ title, /** @type {MenuItem[]} */ items, /** @type {DOMRect} */ at) => this.setState({ dialog: { kind: "menu", title, items, at } });
+
+	/** What the reader does with messages. @type {Acting} */
+	#acting = {
+		run: async (action, roomState, m) => {
+			const notice = await action.run(roomState, m);
+			if (notice) this.#notice(notice);
+		},
+		open: (roomState, m, at) => {
+			const items = actionsFor(roomState, m).map((action) => ({ key: action.key, icon: action.icon, label: action.label(m), run: () => this.#acting.run(action, roomState, m) }));
+			this.#openMenu(t.says(displayName(m), m.text.slice(0, 100)), items, at);
+		},
+	};
+
 	#say = (/** @type {string} */ text) => {
 		const { model } = this.props;
 		if (!model.client.name && !this.#guest && !shared.get("nameless") && model.client.via === "socket" && this.wish.trim()) this.#rename(this.wish.trim());
@@ -223,8 +251,8 @@ class App extends Component {
 	}
 
 	#typing() {
-		const { client, current } = this.props.model;
-		const others = current.room.typists.filter((p) => p.by !== client.by);
+		const { client, current, hidden } = this.props.model;
+		const others = current.room.typists.filter((p) => p.by !== client.by && !hidden.has(p));
 		const [one, other] = others.map(displayName);
 		const text = others.length > 2 ? t.manyTyping(number(others.length)) : other ? t.twoTyping(one, other) : one ? t.typing(one) : "";
 		return html`<p class="typing" aria-hidden="true">${text}</p>`;
@@ -233,8 +261,14 @@ class App extends Component {
 	#dialog() {
 		const { model } = this.props;
 		const { dialog } = this.state;
+		if (!dialog) return null;
 		const close = () => this.setState({ dialog: null });
-		switch (dialog?.kind) {
+		if (!lazy.parts) {
+			loadLater().then(() => this.setState({}), () => this.setState({ dialog: null, error: t.failedToLoad(t.unreachable) }));
+			return null;
+		}
+		const { Jump, LongPaste, Menu, Search, Settings, Share } = lazy.parts;
+		switch (dialog.kind) {
 			case "share":
 				return html`<${Share} room=${model.current.name} close=${close} />`;
 			case "search":
@@ -243,6 +277,8 @@ class App extends Component {
 				return html`<${Jump} model=${model} close=${close} show=${this.#open} />`;
 			case "settings":
 				return html`<${Settings} model=${model} close=${close} setTheme=${setTheme} />`;
+			case "menu":
+				return html`<${Menu} title=${dialog.title} items=${dialog.items} at=${dialog.at} close=${close} choose=${(/** @type {MenuItem} */ item) => this.setState({ dialog: null, menu: false }, item.run)} />`;
 			case "paste":
 				return html`<${LongPaste} ...${dialog} />`;
 		}
@@ -280,7 +316,7 @@ class App extends Component {
 	}
 
 	#sidebar() {
-		return html`<${Sidebar} model=${this.props.model} open=${this.state.menu} urlOf=${urlOf} show=${this.#open} changeName=${this.#changeName} />`;
+		return html`<${Sidebar} model=${this.props.model} open=${this.state.menu} urlOf=${urlOf} show=${this.#open} changeName=${this.#changeName} openMenu=${this.#openMenu} />`;
 	}
 
 	/** @param {{model: Model}} props @param {App["state"]} state */
@@ -292,9 +328,10 @@ class App extends Component {
 			<main class="room">
 				${this.#header()}
 				<${Banner} model=${model} />
-				<${Log} key=${current.name} model=${model} roomState=${current} target=${target} leaveTarget=${this.#leaveTarget} ready=${(/** @type {Log} */ log) => { this.log = log; }} />
+				<${Log} key=${current.name} model=${model} roomState=${current} target=${target} acting=${this.#acting} leaveTarget=${this.#leaveTarget} ready=${(/** @type {Log} */ log) => { this.log = log; }} />
 				<div class="footer">
 					${this.#jumpButtons()}
+					<p class="notice-text" role="status">${this.state.notice}</p>
 					${this.#error()}
 					${this.#nameCard()}
 					${this.#typing()}

@@ -2,7 +2,9 @@
 import { focusBox, touchScreen } from "./focus.js";
 import { Component, html } from "./html.js";
 import { icon } from "./icons.js";
-import { EmojiPicker, loadEmoji } from "./picker.js";
+import { lazy, loadLater } from "./lazy.js";
+import { findNames } from "./people.js";
+import { LARGE_ROOM } from "./peoplelist.js";
 import { textSize } from "./ramai/protocol.js";
 import { pieces } from "./text.js";
 import { byName, number, t } from "./i18n.js";
@@ -30,10 +32,12 @@ export class Composer extends Component {
 	state = { text: this.props.roomState.draft, choices: /** @type {Choice[]} */ ([]), chosen: 0, from: 0, picking: false };
 	/** @type {HTMLTextAreaElement|null} */
 	box = null;
+	#stopListening = () => {};
 
 	componentDidMount() {
 		this.#fit();
 		addEventListener("resize", this.#fit);
+		this.#stopListening = this.props.model.on("insert", this.#insertWord);
 		focusBox();
 	}
 
@@ -45,6 +49,7 @@ export class Composer extends Component {
 
 	componentWillUnmount() {
 		removeEventListener("resize", this.#fit);
+		this.#stopListening();
 	}
 
 	#fit = () => {
@@ -94,9 +99,18 @@ export class Composer extends Component {
 		/** @type {Choice[]} */
 		let choices = [];
 		if (trigger === "@") {
-			choices = this.#names().filter((n) => n.toLowerCase().startsWith(start)).map((n) => ({ label: n, insert: `@${n} ` }));
+			const known = this.#names().filter((n) => n.toLowerCase().startsWith(start));
+			const offer = (/** @type {string[]} */ names) => names.slice(0, CHOICES).map((n) => ({ label: n, insert: `@${n} ` }));
+			choices = offer(known);
+			const { room } = this.props.roomState;
+			if (start && known.length < CHOICES && room.count > LARGE_ROOM) {
+				this.setState({ choices, chosen: 0, from });
+				const { names } = await findNames(room, typed, CHOICES).catch(() => ({ names: [] }));
+				if (this.box?.value !== text) return; // more was typed meanwhile
+				choices = offer([...new Set([...known, ...names.filter((n) => n !== this.props.model.client.name)])]);
+			}
 		} else if (start.length > 1 && !start.includes(" ")) {
-			const list = await loadEmoji();
+			const list = await loadLater().then((parts) => parts.loadEmoji()).catch(() => []);
 			if (this.box?.value !== text) return; // more was typed meanwhile
 			const rank = (/** @type {string[]} */ names) => (names.some((n) => n.startsWith(start)) ? 0 : names.some((n) => n.includes(start)) ? 1 : 2);
 			choices = list.filter((e) => rank(e.names) < 2).sort((a, b) => rank(a.names) - rank(b.names))
@@ -121,12 +135,22 @@ export class Composer extends Component {
 		this.box?.focus();
 	}
 
-	#pick = (/** @type {string} */ emoji) => {
+	/** Writes something at the caret. @param {string} what */
+	#insert(what) {
 		const [start, end] = [this.box?.selectionStart ?? 0, this.box?.selectionEnd ?? 0];
 		const { text } = this.state;
-		this.setState({ picking: false });
-		this.#set(text.slice(0, start) + emoji + text.slice(end), start + emoji.length);
+		this.#set(text.slice(0, start) + what + text.slice(end), start + what.length);
 		this.box?.focus();
+	}
+
+	#insertWord = (/** @type {string} */ word) => {
+		const before = this.state.text.slice(0, this.box?.selectionStart ?? 0);
+		this.#insert((/\S$/.test(before) ? " " : "") + word);
+	};
+
+	#pick = (/** @type {string} */ emoji) => {
+		this.setState({ picking: false });
+		this.#insert(emoji);
 	};
 
 	#closePicker = () => {
@@ -207,8 +231,8 @@ export class Composer extends Component {
 				ref=${(/** @type {HTMLTextAreaElement|null} */ el) => (this.box = el)}
 				onInput=${this.#input} onKeyDown=${this.#key} onPaste=${this.#paste} onBlur=${() => this.setState({ choices: [] })} />
 			${over > 0 && html`<span class="over" role="status">${t.over(number(over))}</span>`}
-			<button type="button" class="icon emoji" aria-label=${t.emoji} title=${t.emoji} aria-expanded=${picking ? "true" : "false"} onClick=${() => this.setState({ picking: !picking })}>${icon("emoji")}</button>
-			${picking && html`<${EmojiPicker} pick=${this.#pick} close=${this.#closePicker} />`}
+			<button type="button" class="icon emoji" aria-label=${t.emoji} title=${t.emoji} aria-expanded=${picking ? "true" : "false"} onClick=${() => loadLater().then(() => this.setState({ picking: !picking }), () => {})}>${icon("emoji")}</button>
+			${picking && lazy.parts && html`<${lazy.parts?.EmojiPicker} pick=${this.#pick} close=${this.#closePicker} />`}
 			<button type="submit" class="send" aria-label=${t.send} title=${t.send} disabled=${!text.trim() || over > 0}>
 				<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M4 12 20 4l-5 16-3.5-6.5z" /><path d="m11.5 13.5 8.5-9.5" /></svg>
 			</button>

@@ -1,4 +1,5 @@
 // The link to a room, for others: where they can open it, and a way to copy it.
+import { copyText } from "./clipboard.js";
 import { html, useRef, useState } from "./html.js";
 import { t } from "./i18n.js";
 import { pathOf } from "./ramai/protocol.js";
@@ -16,30 +17,19 @@ export function linkTo(room) {
 	return { link: link.href, onlyHere, onNetwork: !onlyHere && ONLY_HERE.test(location.hostname) };
 }
 
-/** Copies a text to the clipboard. Without HTTPS browsers have no clipboard, but still the older command. @param {HTMLInputElement} input */
-async function copy(input) {
-	try {
-		await navigator.clipboard.writeText(input.value);
-		return true;
-	} catch {
-		input.focus();
-		input.select();
-		input.scrollLeft = 0;
-		return document.execCommand("copy");
-	}
-}
-
 /** The link and a button that copies it. @param {{room: string, primary?: boolean}} props */
 export function CopyLink({ room, primary = true }) {
 	const { link, onlyHere, onNetwork } = linkTo(room);
 	const [notice, setNotice] = useState("");
 	const input = useRef(/** @type {HTMLInputElement|null} */ (null));
 	const click = async () => {
-		if (input.current) setNotice((await copy(input.current)) ? t.copied : t.copyByHand);
+		const copied = await copyText(link);
+		setNotice(copied ? t.copied : t.copyByHand);
+		if (!copied) input.current?.focus(); // which selects it
 	};
 	return html`<div class="invite">
 		<div class="line"><input ref=${input} readonly value=${link} aria-label=${t.link} onFocus=${() => input.current?.select()} />
-		<button type="button" class=${primary ? "primary copy" : "copy"} onClick=${click}>${t.copy}</button></div>
+		<button type="button" class=${primary ? "primary copy" : "copy"} onClick=${click}>${t.copyLink}</button></div>
 		<p class="note" role="status">${notice}</p>
 		${onlyHere && html`<p class="note warn">${t.onlyHere} <code>ramai serve --listen 0.0.0.0:${location.port || "2000"}</code></p>`}
 		${onNetwork && html`<p class="note">${t.onNetwork}</p>`}

@@ -61,11 +61,32 @@ func (p *Page) join(name string) []byte {
 	return slices.Concat(header, out.Bytes(), module[len(header):])
 }
 
-// joinPage is join for the page itself. Vendored modules and those with a default export become functions, because
+// joinPage is join for the page itself: page.js, and later.js, which has what the first view does not need and imports the rest
+// from page.js. Vendored modules and those with a default export become functions, because
 // their names would collide with others; the rules of join hold for the rest. TestModules checks this.
-func (p *Page) joinPage(name string) []byte {
+func (p *Page) joinPage(name, laterName string) (first, later []byte) {
+	modules := append(p.imports(name), name)
+	rest := slices.DeleteFunc(append(p.imports(laterName), laterName), func(module string) bool { return slices.Contains(modules, module) })
+	var shared []string // what the rest imports from page.js
+	for _, module := range rest {
+		for _, m := range importNames.FindAllSubmatch(p.files[module].plain, -1) {
+			if !slices.Contains(rest, path.Join(path.Dir(module), string(m[2]))) {
+				shared = append(shared, strings.Fields(strings.ReplaceAll(string(m[1]), ",", " "))...)
+			}
+		}
+	}
+	slices.Sort(shared)
+	names := strings.Join(slices.Compact(shared), ", ")
+	first = fmt.Appendf(p.joinModules(modules), "export { %s };\n", names)
+	exports := exportLine.Find(p.files[laterName].plain)
+	later = slices.Concat(fmt.Appendf(nil, "import { %s } from \"./%s\";\n", names, script), p.joinModules(rest), exports)
+	return first, later
+}
+
+// joinModules returns modules as one file without imports and exports.
+func (p *Page) joinModules(modules []string) []byte {
 	var out bytes.Buffer
-	for _, module := range append(p.imports(name), name) {
+	for _, module := range modules {
 		source := p.files[module].plain
 		if !isWrapped(module) {
 			source = wrappedImports(module, source)
@@ -82,6 +103,7 @@ func (p *Page) joinPage(name string) []byte {
 }
 
 var (
+	exportLine   = regexp.MustCompile(`(?m)^export \{.*\n`)
 	exportList   = regexp.MustCompile(`export\{[^}]*\};`)
 	exported     = regexp.MustCompile(`([\w$]+) as ([\w$]+)`)
 	importNames  = regexp.MustCompile(`import *\{([^}]*)\} *from *"(\./[^"]+)";`)

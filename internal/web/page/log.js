@@ -1,6 +1,6 @@
 // The message log of a room: what it shows, and where a person goes in it.
 import { Component, h, html } from "./html.js";
-import { clicked } from "./focus.js";
+import { clicked, touchScreen } from "./focus.js";
 import { Welcome } from "./invite.js";
 import { dayName, language, number, t } from "./i18n.js";
 import { MessageRow, SentRow } from "./message.js";
@@ -8,18 +8,22 @@ import { Scroller } from "./scroll.js";
 import { TOGETHER } from "./timeline.js";
 
 /**
+ * @typedef {import("./message.js").Acting} Acting
  * @typedef {import("./model.js").Model} Model
  * @typedef {import("./roomstate.js").RoomState} RoomState
  * @typedef {import("./timeline.js").Row} Row
  */
 
 const PREFETCH = 800; // px above the first message at which older ones are loaded
+const LONG_PRESS = 450; // ms
+const PRESS_MOVED = 10; // px that a finger may move in a long press
 
 /**
  * @typedef {object} LogProps
  * @property {Model} model
  * @property {RoomState} roomState
  * @property {number} target the message that a link leads to; 0: none
+ * @property {Acting} acting
  * @property {() => void} leaveTarget the reader has gone on to the end
  * @property {(log: Log) => void} ready
  */
@@ -204,8 +208,8 @@ export class Log extends Component {
 	};
 
 	/**
-	 * Moves the focus from the log to the link of a message, and from there to the one above or below. These links are not
-	 * tab stops, because it would take hundreds of keys to get past the log.
+	 * Moves the focus from the log to the link of a message, and from there to the one above or below, or opens the menu of the
+	 * message. These links are not tab stops, because it would take hundreds of keys to get past the log.
 	 * @param {KeyboardEvent} event
 	 */
 	#step(event) {
@@ -213,6 +217,7 @@ export class Log extends Component {
 		const links = /** @type {HTMLElement[]} */ ([...(this.element?.querySelectorAll("[data-n] .time") ?? [])]);
 		const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
 		let to;
+		if (focused.matches(".time") && (event.key === "Enter" || event.key === "ContextMenu" || (event.key === "F10" && event.shiftKey))) return this.#openMenu(focused);
 		if (focused === this.element && event.key === "Enter") to = this.scroller?.row(this.scroller.inView().last)?.querySelector(".time");
 		else if (step && focused.matches(".time")) to = links[links.indexOf(focused) + step];
 		if (!to) return false;
@@ -220,12 +225,43 @@ export class Log extends Component {
 		return true;
 	}
 
+	/** Opens the menu of the message that an element is in. @param {Element} element */
+	#openMenu(element) {
+		const { roomState, acting } = this.props;
+		const row = /** @type {HTMLElement|null} */ (element.closest("[data-n]"));
+		const { timeline } = roomState;
+		const m = timeline.messages[timeline.at(Number(row?.dataset.n))];
+		if (!row || String(m?.n) !== row.dataset.n) return false;
+		acting.open(roomState, m, row.getBoundingClientRect());
+		return true;
+	}
+
+	/** Waits for a long press. @param {PointerEvent} down */
+	#pressed = (down) => {
+		if (down.pointerType === "mouse" || !(down.target instanceof Element) || down.target.closest("a[href^=http], button")) return;
+		const { target } = down;
+		const pressed = new AbortController();
+		const timer = setTimeout(() => {
+			pressed.abort();
+			this.#openMenu(target);
+		}, LONG_PRESS);
+		pressed.signal.addEventListener("abort", () => clearTimeout(timer));
+		const { signal } = pressed;
+		for (const event of ["pointerup", "pointercancel"]) addEventListener(event, () => pressed.abort(), { signal });
+		addEventListener("pointermove", (move) => Math.hypot(move.x - down.x, move.y - down.y) > PRESS_MOVED && pressed.abort(), { signal });
+	};
+
+	/** A long press opens the page's menu instead of the browser's. @param {MouseEvent} event */
+	#contextMenu = (event) => {
+		if (touchScreen.matches && event.target instanceof Element && !event.target.closest("a[href^=http]")) event.preventDefault();
+	};
+
 	/** @param {Row} row @param {number} i @param {string} renderKey */
 	#row(row, i, renderKey) {
-		const { roomState, target } = this.props;
+		const { roomState, target, acting } = this.props;
 		switch (row.kind) {
 			case "message":
-				return h(MessageRow, { key: row.key, roomState, m: row.m, head: row.head, skipped: row.skipped, target: row.m.n === target, renderKey });
+				return h(MessageRow, { key: row.key, roomState, acting, m: row.m, head: row.head, group: row.group, skipped: row.skipped, target: row.m.n === target, renderKey });
 			case "day":
 				return html`<li key=${row.key} class="day"><span>${dayName(row.at)}</span></li>`;
 			case "unread":
@@ -246,7 +282,7 @@ export class Log extends Component {
 		const { sampler, timeline, room } = roomState;
 		const rows = roomState.rows();
 		if (sampler.flooded && rows.at(-1)?.kind === "missing") rows.pop(); // they are shown in a moment; the banner says how many
-		const renderKey = `${model.client.by} ${model.client.name} ${language} ${room.names.length}`;
+		const renderKey = `${model.client.by} ${model.client.name} ${language} ${room.names.length} ${model.hidden.version} ${roomState.revealed.size}`;
 		const complete = rows.length > 0 && rows[0].kind !== "missing";
 		const start = timeline.start(room.first);
 		const last = rows.at(-1);
@@ -254,7 +290,7 @@ export class Log extends Component {
 		const continues = last?.kind === "message" && last.m.by === client.by && last.m.from === client.name && Date.now() - Date.parse(last.m.at) < TOGETHER;
 		const empty = room.log && room.head === 0 && rows.length === 0 && roomState.sent.length === 0;
 		return html`<div class="log" tabindex="0" role="region" aria-label=${t.log} ref=${(/** @type {HTMLElement|null} */ el) => (this.element = el)}
-			onClick=${clicked} onKeyDown=${this.#key}>
+			onClick=${clicked} onKeyDown=${this.#key} onPointerDown=${this.#pressed} onContextMenu=${this.#contextMenu}>
 			<div class="page">
 				${empty && html`<${Welcome} room=${roomState.name} />`}
 				${complete && html`<p class="beginning">${start === 1 ? t.beginning : t.gone(number(start - 1))}</p>`}

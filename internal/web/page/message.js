@@ -1,16 +1,16 @@
 // One message, as it stands in the log.
 import { Component, html } from "./html.js";
 import { errorText, fullTime, number, t, timeOfDay } from "./i18n.js";
+import { ActionBar } from "./messagemenu.js";
+import { avatar, displayName } from "./people.js";
 import { hue, isEmojiOnly, mentionsName, parts } from "./text.js";
 
 /**
+ * @typedef {import("./messagemenu.js").MessageAction} MessageAction
  * @typedef {import("./ramai/outbox.js").Sent} Sent
  * @typedef {import("./ramai/protocol.js").Message} Message
  * @typedef {import("./roomstate.js").RoomState} RoomState
  */
-
-/** The sender's name, or a substitute. @param {{by: string, from: string}} m */
-export const displayName = (m) => m.from || t.guest(m.by.slice(0, 4));
 
 /** @param {{text: string, me: string, names: string[]}} props */
 const Text = ({ text, me, names }) => nodes(parts(text, me, names));
@@ -43,7 +43,7 @@ function nodes(list) {
 }
 
 /** Who wrote the messages below it. @param {{m: {by: string, from: string}, mine: boolean, children?: any}} props */
-const Byline = ({ m, mine, children }) => html`<p class="byline"><bdi class=${m.from ? "name" : "name none"} style=${{ "--hue": hue(m.by) }}>${displayName(m)}</bdi>
+const Byline = ({ m, mine, children }) => html`${avatar(m)}<p class="byline"><bdi class=${m.from ? "name" : "name none"} style=${{ "--hue": hue(m.by) }}>${displayName(m)}</bdi>
 	${mine && !m.from && html` <span class="you">${t.you}</span>`} ${children}</p>`;
 
 const MAY_BE_LONG = 300; // characters, or a third as many lines, which may be higher than FOLD
@@ -71,10 +71,17 @@ class Folded extends Component {
 }
 
 /**
+ * What the reader does with messages.
+ * @typedef {object} Acting
+ * @property {(action: MessageAction, roomState: RoomState, m: Message) => void} run
+ * @property {(roomState: RoomState, m: Message, at: DOMRect) => void} open opens the menu of a message, next to something
+ *
  * @typedef {object} MessageProps
  * @property {RoomState} roomState
+ * @property {Acting} acting
  * @property {Message} m
  * @property {boolean} head the first of a group
+ * @property {number} group the number of the first of its group
  * @property {number} skipped messages that were left out before it
  * @property {boolean} target a link leads here
  * @property {string} renderKey changes whenever anything else changes that it depends on
@@ -83,36 +90,48 @@ class Folded extends Component {
 /**
  * A message, rendered again only if it changes. (Caching the virtual node instead would make Preact keep all its former
  * siblings in memory.)
- * @extends {Component<MessageProps, {}>}
+ * @extends {Component<MessageProps, {pointed: boolean}>}
  */
 export class MessageRow extends Component {
-	/** @param {MessageProps} next */
-	shouldComponentUpdate(next) {
-		const { m, head, skipped, target, renderKey } = this.props;
-		return next.m !== m || next.head !== head || next.skipped !== skipped || next.target !== target || next.renderKey !== renderKey;
+	state = { pointed: false }; // the mouse is on it
+
+	/** @param {MessageProps} next @param {MessageRow["state"]} state */
+	shouldComponentUpdate(next, state) {
+		const { m, head, group, skipped, target, renderKey } = this.props;
+		return next.m !== m || next.head !== head || next.group !== group || next.skipped !== skipped || next.target !== target || next.renderKey !== renderKey || state.pointed !== this.state.pointed;
 	}
 
+	#enter = (/** @type {PointerEvent} */ event) => event.pointerType === "mouse" && this.setState({ pointed: true });
+	#leave = () => this.setState({ pointed: false });
+
 	/** @param {MessageProps} props */
-	render({ roomState, m, head, skipped, target }) {
-		const { by, name: me } = roomState.model.client;
+	render({ roomState, acting, m, head, group, skipped, target }, { pointed } = this.state) {
+		const { model, model: { client: { by, name: me } } } = roomState;
+		if (model.hidden.has(m) && !roomState.revealed.has(group)) return html`<${HiddenRow} roomState=${roomState} m=${m} head=${head} />`;
 		const mine = m.by === by;
 		const classes = ["m", head && "head", mine && "mine", !mine && mentionsName(m.text, me) && "mentioned", target && "target"];
 		const time = html`<a class="time" tabindex="-1" href=${`#n${m.n}`}><time datetime=${m.at} title=${`${fullTime(m.at)} · ${m.n}`}>${timeOfDay(m.at)}</time></a>`;
-		return html`<li class=${classes.filter(Boolean).join(" ")} data-n=${m.n}>
+		return html`<li class=${classes.filter(Boolean).join(" ")} data-n=${m.n} onPointerEnter=${this.#enter} onPointerLeave=${this.#leave}>
 			${skipped > 0 && html`<button type="button" class="skipped" title=${t.skippedLoad(number(skipped))} aria-label=${t.skippedLoad(number(skipped))}
 				onClick=${() => roomState.load({ before: m.n })}>${t.skipped(number(skipped))}</button>`}
 			${head && html`<${Byline} m=${m} mine=${mine}>${time}<//>`}
 			${!head && html`<span class="author">${displayName(m)}: </span>${time}`}
 			<${Folded} text=${m.text}><${Text} text=${m.text} me=${me} names=${roomState.room.names} /><//>
+			${pointed && html`<${ActionBar} roomState=${roomState} m=${m} run=${(/** @type {MessageAction} */ action) => acting.run(action, roomState, m)} open=${(/** @type {DOMRect} */ at) => acting.open(roomState, m, at)} />`}
 		</li>`;
 	}
 }
+
+/** A message of somebody whom the reader has hidden. The first of a group stands for all of them. @param {{roomState: RoomState, m: Message, head: boolean}} props */
+const HiddenRow = ({ roomState, m, head }) => html`<li class=${head ? "m folded head" : "m folded"} data-n=${m.n}>
+	${head && html`<p>${t.hidden(displayName(m))} · <button type="button" class="plain" onClick=${() => roomState.reveal(m.n)}>${t.reveal}</button></p>`}
+</li>`;
 
 /** A message that is not in the log yet. It takes the same space as it will there. @param {{roomState: RoomState, sent: Sent, head: boolean}} props */
 export function SentRow({ roomState, sent, head }) {
 	const { client } = roomState.model;
 	const failed = sent.state === "failed";
-	const state = html`<span class="state">${failed ? "" : t[sent.state]}</span>`;
+	const state = html`<span class=${`state ${sent.state}`} title=${failed ? "" : t[sent.state]}><span class="label">${failed ? "" : t[sent.state]}</span></span>`;
 	return html`<li class=${["m mine sent", head && "head", sent.state].filter(Boolean).join(" ")}>
 		${head && html`<${Byline} m=${{ by: client.by, from: client.name }} mine>${state}<//>`}
 		${!head && state}

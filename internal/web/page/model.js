@@ -1,5 +1,6 @@
 // What the page knows: the connection, the rooms, what is not sent yet. It draws nothing, and announces changes as
 // "change", at most once a frame.
+import { HiddenPeople } from "./hidden.js";
 import { Outage } from "./outage.js";
 import { connect } from "./ramai.js";
 import { Emitter } from "./ramai/emitter.js";
@@ -9,6 +10,7 @@ import { perTab, shared } from "./storage.js";
 
 /**
  * @typedef {import("./ramai/client.js").Client} Client
+ * @typedef {import("./hidden.js").Person} Person
  * @typedef {import("./ramai/outbox.js").Sent} Sent
  * @typedef {import("./ramai/protocol.js").Page} Page
  * @typedef {import("./ramai/room.js").Room} Room
@@ -23,6 +25,7 @@ const FLOODED = 100;
  * - change(): draw everything again
  * - mention(RoomState, Message): someone else mentioned the reader
  * - arrived(RoomState, Message[]): new messages of others
+ * - insert(string): write this into the message box
  */
 export class Model extends Emitter {
 	/** @type {Map<string, RoomState>} */
@@ -32,6 +35,7 @@ export class Model extends Emitter {
 	/** @type {RoomState} the room on screen */
 	current;
 	outage = new Outage(this);
+	hidden = new HiddenPeople();
 	#scheduled = false;
 
 	/** @param {string} room the room to start with @param {Page|null} [served] its newest messages, if they came with the page */
@@ -110,6 +114,7 @@ export class Model extends Emitter {
 	#storageChanged(key) {
 		const value = shared.get(key);
 		if (key === "name") this.client.name = this.client.wanted = value ?? "";
+		if (key === "hidden") this.hidden.reload();
 		const roomState = this.roomStates.get(/^read\.(.*)$/.exec(key)?.[1] ?? "");
 		if (roomState && value?.log === roomState.room.log) roomState.markRead(value.n);
 		this.changed();
@@ -165,6 +170,24 @@ export class Model extends Emitter {
 		this.current.resume();
 		this.current.markAllRead(); // whoever answers has caught up
 		this.current.room.say(text);
+	}
+
+	/** Writes a mention into the message box. @param {string} name */
+	mention(name) {
+		this.emit("insert", `@${name} `);
+	}
+
+	/** Hides somebody for this reader alone. @param {Person} person */
+	hide(person) {
+		this.hidden.hide(person);
+		this.current.revealed.clear();
+		this.changed();
+	}
+
+	/** @param {Person} person */
+	unhide(person) {
+		this.hidden.show(person);
+		this.changed();
 	}
 
 	/** @param {Sent} sent */

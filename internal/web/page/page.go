@@ -29,15 +29,17 @@ import (
 //go:embed *.js *.css *.html *.svg *.png lang/*.js ramai/*.js vendor/*.js vendor/LICENSES.txt
 var files embed.FS
 
-// comment matches lines that are a comment and nothing else: a fifth of what browsers would load. No line of a template
-// literal may look like one.
-var comment = regexp.MustCompile(`(?m)^[ \t]*(?://.*|/\*\*(?:[^*]|\*+[^*/])*\*+/[ \t]*)\n`)
+// comment matches comments: lines that are nothing else, types, and what stands behind a statement and has no quotes. They are
+// a fifth of what browsers would load. Nothing in a template literal may look like one.
+var comment = regexp.MustCompile(`(?m)^[ \t]*(?://.*|/\*\*(?:[^*]|\*+[^*/])*\*+/[ \t]*)\n|/\*\* @(?:[^*]|\*+[^*/])*\*+/ ?|[ \t]+// [^"'\x60\n]*$`)
 
 // styleComment matches comments of the style sheet.
 var styleComment = regexp.MustCompile(`/\*(?:[^*]|\*+[^*/])*\*+/\n?`)
 
-// script is the name of the page's modules as one file.
-const script = "page.js"
+const (
+	script = "page.js"  // the page's modules as one file
+	later  = "later.js" // those that the first view does not need
+)
 
 // file is a file in the encodings that are served.
 type file struct {
@@ -80,11 +82,14 @@ var load = sync.OnceValue(func() *Page {
 		}
 		return nil
 	})
+	first, rest := p.joinPage("app.js", later)
+	p.files[script], p.files[later] = newFile(script, first), newFile(later, rest)
+	sum.Write(first) // they also depend on how they are joined
+	sum.Write(rest)
 	p.version = hex.EncodeToString(sum.Sum(nil)[:8])
 	p.base = "/page/" + p.version + "/"
-	p.files[script] = newFile(script, p.joinPage("app.js"))
 	p.style = string(styleComment.ReplaceAll(p.files["app.css"].plain, nil))
-	p.index = template.Must(template.New("").Parse(string(p.files["index.html"].plain)))
+	p.index = template.Must(template.New("").Funcs(template.FuncMap{"initials": initials}).Parse(string(p.files["index.html"].plain)))
 	p.notices = template.Must(template.New("").Parse(string(p.files["notice.html"].plain)))
 	return p
 })

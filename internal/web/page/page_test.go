@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -70,12 +71,16 @@ func TestFirstLoad(t *testing.T) {
 // The modules can be joined: no name is declared by two of them, and all of them are in the result.
 func TestModules(t *testing.T) {
 	p := New(nil)
-	source := string(p.files[script].plain)
-	if left := regexp.MustCompile(`(?m)^(?:import|export)\b.*$`).FindAllString(source, -1); len(left) > 0 {
-		t.Errorf("it still has %q", left)
+	source, rest := string(p.files[script].plain), string(p.files[later].plain)
+	outside := regexp.MustCompile(`(?m)^(?:import|export)\b.*$`)
+	exported := strings.TrimPrefix(strings.Join(outside.FindAllString(source, -1), "\n"), "export ")
+	want := []string{"import " + strings.TrimSuffix(exported, ";") + ` from "./` + script + `";`, "export { EmojiPicker, Jump, loadEmoji, LongPaste, Menu, Search, Settings, Share };"}
+	if got := outside.FindAllString(rest, -1); !slices.Equal(got, want) {
+		t.Errorf("%s imports and exports %q, want %q", later, got, want)
 	}
 	declared := make(map[string]string)
-	for _, module := range append(p.imports("app.js"), "app.js") {
+	modules := append(p.imports("app.js"), "app.js")
+	for _, module := range append(modules, "dialogs.js", "menu.js", "picker.js", "search.js", "settings.js") {
 		text := string(p.files[module].plain)
 		if isWrapped(module) {
 			if !strings.Contains(source, "const "+variable(module)+" = (() => {") {
@@ -96,6 +101,11 @@ func TestModules(t *testing.T) {
 	for _, name := range []string{"App", "Log", "Model", "Client", "html", "t"} {
 		if declared[name] == "" {
 			t.Errorf("no module declares %s", name)
+		}
+	}
+	for name, text := range map[string]string{"Settings": rest, "Search": rest, "Log": source, "html": source} {
+		if in := strings.Count(source+rest, "\nfunction "+name+"(") + strings.Count(source+rest, "\nclass "+name+" ") + strings.Count(source+rest, "\nconst "+name+" "); in != 1 || !regexp.MustCompile(`(?m)^(?:function|class|const) `+name+`\b`).MatchString(text) {
+			t.Errorf("%s is declared %d times, or in the wrong file", name, in)
 		}
 	}
 	for _, late := range []string{"vendor/qr.js", "vendor/emoji.js", "lang/id.js"} {
@@ -266,5 +276,14 @@ func TestLibrary(t *testing.T) {
 	}
 	if !declared["Room"] || !declared["Outbox"] || !declared["SocketConnection"] || !declared["HTTPConnection"] {
 		t.Errorf("it declares only %v", declared)
+	}
+}
+
+// The page has the same initials before the script runs as after it (tools/page/text.test.mjs).
+func TestInitials(t *testing.T) {
+	for name, want := range map[string]string{"anna": "A", "Budi Satu": "BS", "小雨": "小", "guest ab12": "GA", "maría del río": "MR", "x_y": "XY", "🎉": "🎉", "(:": "(", "": ""} {
+		if got := initials(name); got != want {
+			t.Errorf("%q: %q, want %q", name, got, want)
+		}
 	}
 }

@@ -39,6 +39,8 @@ export class RoomState {
 	search = { q: "", scope: "room", found: null };
 	/** @type {"all"|"mentions"|"nothing"} what to notify about; nothing: the room is muted */
 	notify = "mentions";
+	/** @type {Set<number>} the first message of each group that is shown although its sender is hidden */
+	revealed = new Set();
 	jumpTarget = 0; // the message that the log is about to scroll to; 0: none
 	/** @type {Promise<boolean>} the last request */
 	#loaded = Promise.resolve(true);
@@ -63,7 +65,7 @@ export class RoomState {
 		});
 		room.on("message", (m) => {
 			this.incoming.push(m);
-			if (m.by !== model.client.by && m.n > this.read.n && mentionsName(m.text, model.client.name)) {
+			if (m.by !== model.client.by && m.n > this.read.n && !model.hidden.has(m) && mentionsName(m.text, model.client.name)) {
 				this.mentioned++;
 				model.emit("mention", this, m);
 			}
@@ -113,7 +115,7 @@ export class RoomState {
 	}
 
 	/** @param {Message} m */
-	#important = (m) => m.by === this.model.client.by || mentionsName(m.text, this.model.client.name);
+	#important = (m) => m.by === this.model.client.by || (mentionsName(m.text, this.model.client.name) && !this.model.hidden.has(m));
 
 	/** Adds what arrived since the last frame. @param {number} now ms */
 	update(now) {
@@ -129,7 +131,7 @@ export class RoomState {
 		if (this.jumpTarget) this.timeline.trim(this.jumpTarget);
 		else this.timeline.trim(this.visible.from, this.visible.to);
 		this.sent = this.sent.filter((s) => s.state !== "saved" || (!this.timeline.has(s.n) && s.n > this.room.n));
-		const fromOthers = incoming.filter((m) => m.by !== this.model.client.by && m.n > this.read.n);
+		const fromOthers = incoming.filter((m) => m.by !== this.model.client.by && m.n > this.read.n && !this.model.hidden.has(m));
 		if (fromOthers.length > 0) this.model.emit("arrived", this, fromOthers);
 		if (!this.seen) this.#backlog = this.room.head;
 		else if (this.atEnd && this.#caughtUp) this.#markRead(this.room.head);
@@ -200,6 +202,12 @@ export class RoomState {
 	/** Puts the divider where reading stopped, or removes it if nothing is unread. */
 	updateDivider() {
 		this.unreadDivider = this.unread > 0 ? this.read.n : -1;
+	}
+
+	/** Shows a group of messages although their sender is hidden. @param {number} n of the first of them */
+	reveal(n) {
+		this.revealed.add(n);
+		this.model.changed();
 	}
 
 	/** @param {RoomState["notify"]} notify */

@@ -2,7 +2,7 @@
 import { Dialog } from "./dialogs.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { dayName, fullTime, loadError, number, t, timeOfDay } from "./i18n.js";
-import { displayName } from "./message.js";
+import { displayName } from "./people.js";
 
 /**
  * @typedef {import("./model.js").Model} Model

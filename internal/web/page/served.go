@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"ramai/internal/httpfield"
 	"ramai/wire"
@@ -78,6 +80,26 @@ func hue(by string) int {
 		n = n*31 + uint32(c)
 	}
 	return int(n % 360)
+}
+
+// initials returns the first letter of a name, and that of its last word, as in text.js.
+func initials(name string) string {
+	words := slices.DeleteFunc(strings.FieldsFunc(name, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("_.-", r) }), func(word string) bool {
+		r, _ := utf8.DecodeRuneInString(word)
+		return !unicode.IsLetter(r) && !unicode.IsNumber(r)
+	})
+	if len(words) == 0 {
+		words = []string{name}
+	}
+	if len(words) > 2 {
+		words = []string{words[0], words[len(words)-1]}
+	}
+	letters := ""
+	for _, word := range words {
+		_, size := utf8.DecodeRuneInString(word)
+		letters += strings.ToUpper(word[:size])
+	}
+	return letters
 }
 
 // styleHash returns a style as a source of a Content-Security-Policy.

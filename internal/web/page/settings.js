@@ -2,6 +2,7 @@
 import { Dialog } from "./dialogs.js";
 import { html, useState } from "./html.js";
 import { languages, setLanguage, t } from "./i18n.js";
+import { displayName } from "./people.js";
 import { shared } from "./storage.js";
 
 /** @typedef {import("./model.js").Model} Model */
@@ -30,6 +31,8 @@ export function Settings({ model, close, setTheme }) {
 			${Object.entries(t.notifyLevels).map(([key, name]) => html`<option value=${key} selected=${key === model.current.notify}>${name}</option>`)}
 		</select></label>
 		<p role="status">${notice}</p>
+		${model.hidden.list.length > 0 && html`<h3>${t.hiddenPeople}</h3>
+			<ul>${model.hidden.list.map((person) => html`<li class="choice" key=${person.by + person.from}><bdi>${displayName(person)}</bdi> <button type="button" aria-label=${t.unhide(displayName(person))} onClick=${() => model.unhide(person)}>${t.reveal}</button></li>`)}</ul>`}
 		<h3>${t.keys}</h3>
 		<dl class="keys">${t.keyList.map(([key, what]) => html`<div key=${key}><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`)}</dl>
 	<//>`;

@@ -229,6 +229,13 @@ export function pieces(text, limit) {
 	return out;
 }
 
+/** The first letter of a name, and that of its last word. @param {string} name */
+export function initials(name) {
+	const words = name.split(/[\s_.-]+/).filter((word) => /^[\p{L}\p{N}]/u.test(word));
+	const letters = words.length > 1 ? [words[0], words[words.length - 1]] : [words[0] ?? name];
+	return letters.map((word) => [...word][0]?.toUpperCase() ?? "").join("");
+}
+
 /** The hue of a sender, the same on every page. @param {string} by */
 export function hue(by) {
 	let n = 0;

@@ -8,12 +8,12 @@
  * @typedef {{first: number, head: number, unreadDivider: number}} Bounds
  *
  * A row of the log, from top to bottom:
- * - message: m; head: the first of several messages of one sender; skipped: that many before it were left out in a flood
+ * - message: m; head: the first of several messages of one sender; group: the number of that one; skipped: that many before it were left out in a flood
  * - missing: from…to are on the server, but not here
  * - gone: from…to are deleted
  * - day: the messages below are of another day; at is a time of it
  * - unread: the messages below are unread
- * @typedef {{kind: "message", key: string, m: Message, head: boolean, skipped: number}
+ * @typedef {{kind: "message", key: string, m: Message, head: boolean, group: number, skipped: number}
  *  | {kind: "missing" | "gone", key: string, from: number, to: number}
  *  | {kind: "day", key: string, at: string}
  *  | {kind: "unread", key: string}} Row
@@ -167,6 +167,7 @@ export class Timeline {
 		let divided = unreadDivider < 0;
 		/** @type {Message|null} the message right above, if nothing stands between */
 		let previous = null;
+		let group = 0;
 		for (const m of this.messages) {
 			let skipped = 0;
 			if (m.n > before + 1) {
@@ -190,7 +191,8 @@ export class Timeline {
 				previous = null;
 			}
 			const startsGroup = !previous || previous.by !== m.by || previous.from !== m.from || time.ms - timeOf(previous).ms > TOGETHER;
-			rows.push({ kind: "message", key: `m${m.n}`, m, head: startsGroup, skipped });
+			if (startsGroup) group = m.n;
+			rows.push({ kind: "message", key: `m${m.n}`, m, head: startsGroup, group, skipped });
 			before = m.n;
 			previous = m;
 		}

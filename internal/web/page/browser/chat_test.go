@@ -273,7 +273,9 @@ func TestKeyboardOnly(t *testing.T) {
 	}
 	b.press("ArrowDown", 0)
 	b.press("Enter", 0)
-	b.waitFor("location.hash === '#n48' && document.querySelector('.m.target[data-n=\"48\"]')")
+	b.waitFor(menuOpen)
+	b.press("Escape", 0)
+	b.waitFor("!document.querySelector('dialog') && document.activeElement.closest('[data-n]')?.dataset.n === '48'")
 	b.press("Escape", 0)
 	b.waitFor("document.activeElement.matches('.composer textarea')")
 

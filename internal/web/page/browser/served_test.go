@@ -99,13 +99,20 @@ func TestFirstPaint(t *testing.T) {
 	}
 	b := openPage(t, "about:blank", laptop())
 	var requests []string
+	var idle network.RequestID // of what is loaded afterwards
 	bytes := 0.0
 	if err := chromedp.Listen(b.ctx, func(event any) {
 		switch e := event.(type) {
 		case *network.EventRequestWillBeSent:
+			if strings.HasSuffix(e.Request.URL, "/later.js") {
+				idle = e.RequestID
+				return
+			}
 			requests = append(requests, strings.TrimPrefix(e.Request.URL, srv.url("")))
 		case *network.EventLoadingFinished:
-			bytes += e.EncodedDataLength
+			if e.RequestID != idle {
+				bytes += e.EncodedDataLength
+			}
 		}
 	}); err != nil {
 		t.Fatal(err)

@@ -62,6 +62,20 @@ export default {
 	newMessages: (/** @type {string} */ n) => count(n, "new message"),
 	says: (/** @type {string} */ who, /** @type {string} */ text) => `${who}: ${text}`,
 
+	// What a person does with a message, and with people.
+	moreActions: "More actions",
+	mention: (/** @type {string} */ name) => `Mention ${name}`,
+	copyText: "Copy text",
+	copyLink: "Copy link",
+	copiedText: "Copied.",
+	copyFailed: "The browser does not allow copying here.",
+	hide: (/** @type {string} */ name) => `Hide ${name} for me`,
+	unhide: (/** @type {string} */ name) => `Show ${name} again`,
+	hidden: (/** @type {string} */ name) => `Message from ${name} hidden`,
+	hiddenMark: "(hidden)",
+	hiddenPeople: "Hidden for you",
+	reveal: "Show",
+
 	// State of sent messages.
 	waiting: "waiting",
 	sending: "sending…",
@@ -124,7 +138,6 @@ export default {
 	scan: "Or scan this with a phone.",
 	onlyHere: "This link works only on this computer. To let others in, start the server with",
 	onNetwork: "Others in your network can open this link.",
-	copy: "Copy link",
 	copied: "Link copied.",
 	copyByHand: "The link is selected. Press Ctrl+C to copy it.",
 	qr: "QR code of the link",
