@@ -67,6 +67,7 @@ type Client struct {
 	ready chan struct{} // for Next: there may be an event
 	space chan struct{} // for the reader: events were taken
 	retry chan struct{} // for the wait before a connection: do not wait
+	check chan struct{} // for the pinger: ping now
 
 	done chan struct{} // closed at the very end, after err was set
 
@@ -138,6 +139,7 @@ func newClient(config Config) (*Client, error) {
 		ready:  make(chan struct{}, 1),
 		space:  make(chan struct{}, 1),
 		retry:  make(chan struct{}, 1),
+		check:  make(chan struct{}, 1),
 		done:   make(chan struct{}),
 		core: core{
 			room:    name,
@@ -371,6 +373,19 @@ func (c *Client) Retry() {
 	if c.link == nil {
 		notify(c.retry)
 	}
+}
+
+// Check finds out within 5 s whether the server still answers; otherwise it takes up to a minute until a network that is
+// gone is noticed. If nothing arrives in that time, the client reconnects. Check returns at once, and does nothing while
+// there is no connection. To be called while an answer is overdue, not more often than every 5 s.
+func (c *Client) Check() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.link == nil {
+		return
+	}
+	_ = c.link.raw.SetReadDeadline(time.Now().Add(checkTimeout)) // the read that waits now has that long; a closed connection has ended anyway
+	notify(c.check)
 }
 
 // History returns a page of messages. While it waits, events are buffered without a bound.

@@ -202,6 +202,34 @@ func TestSilentServerDisconnected(t *testing.T) {
 	})
 }
 
+func TestCheck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := start(t, true, func(ctx context.Context, c *websocket.Conn, _ *http.Request) {
+			fakeHandler(newFakeServer(), func() bool { return false })(ctx, c, nil)
+		})
+		var dead atomic.Bool
+		n.lossy = func(c net.Conn) net.Conn { return &discardWrites{Conn: c, dead: &dead} }
+		c := dial(t, n, Config{})
+		next[wire.Joined](t, c)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		c.Check() // a server that answers keeps its connection
+		if e, err := c.Next(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("%v, %v", e.Frame, err)
+		}
+		dead.Store(true)
+		c.Check()
+		begin := time.Now()
+		next[Disconnected](t, c)
+		if took := time.Since(begin); took > checkTimeout {
+			t.Errorf("left after %v", took)
+		}
+		c.Check() // there is no connection
+		dead.Store(false)
+		next[wire.Welcome](t, c)
+	})
+}
+
 // discardWrites is a connection to a peer that is gone without a word.
 type discardWrites struct {
 	net.Conn

@@ -284,6 +284,8 @@ func cause(err error) error {
 const (
 	pingEvery   = 30 * time.Second
 	readTimeout = pingEvery + 30*time.Second
+
+	checkTimeout = 5 * time.Second // instead of readTimeout, after Check
 )
 
 // watched is a connection whose Read fails after silence. Only a read that waits can find the server silent, so a slow

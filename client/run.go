@@ -70,7 +70,7 @@ func (c *Client) serve(l *link) error {
 		})
 	}
 	help(func() { c.write(ctx, l) })
-	help(func() { ping(ctx, l) })
+	help(func() { ping(ctx, l, c.check) })
 	err := recovered(func() error { return c.read(ctx, l) })
 	cancel()
 	l.CloseNow() // its error says only that it was closed already
@@ -164,8 +164,9 @@ func (c *Client) next(now time.Time) (b []byte, ok bool, wake time.Time) {
 	return b, ok, c.core.wake(now)
 }
 
-// ping keeps the connection alive, also while the user is slow and nothing is read, so that no pong is sent.
-func ping(ctx context.Context, l *link) {
+// ping keeps the connection alive, also while the user is slow and nothing is read, so that no pong is sent. It pings when
+// check says so, too.
+func ping(ctx context.Context, l *link, check <-chan struct{}) {
 	ticker := time.NewTicker(pingEvery)
 	defer ticker.Stop()
 	for {
@@ -173,6 +174,7 @@ func ping(ctx context.Context, l *link) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+		case <-check:
 		}
 		// Whether the pong comes is judged where bytes are read.
 		wait, cancel := context.WithTimeout(ctx, pingEvery/2)

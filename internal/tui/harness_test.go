@@ -64,6 +64,7 @@ func (f *fakeChat) Leave(room string) error          { return f.note("leave %s",
 func (f *fakeChat) SetName(name string) error        { return f.note("name %s", name) }
 
 func (f *fakeChat) Retry() { f.note("retry") }
+func (f *fakeChat) Check() { f.note("check") }
 
 func (f *fakeChat) Typing(room string) { f.typing = append(f.typing, room) }
 

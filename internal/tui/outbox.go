@@ -71,6 +71,8 @@ func (t *timeline) changed(f client.Sent) {
 	}
 	it.state, it.rendered.lines = f.State, nil
 	switch f.State {
+	case client.Sending:
+		it.sentAt = t.now()
 	case client.Waiting:
 		if f.Reason != "" && f.Code != wire.RateLimited { // posting too fast needs no warning
 			it.reason = "not yet: " + oneLine(f.Reason, t.method)

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
+	"ramai/client"
 	"ramai/wire"
 )
 
@@ -199,6 +201,18 @@ func (l *roomList) sending() (n int) {
 		n += r.pending()
 	}
 	return n
+}
+
+// sendingSince is when the oldest message was sent that the server has not answered; zero: there is none.
+func (l *roomList) sendingSince() (since time.Time) {
+	for _, r := range l.all {
+		for _, it := range r.timeline.outbox {
+			if it.state == client.Sending && (since.IsZero() || it.sentAt.Before(since)) {
+				since = it.sentAt
+			}
+		}
+	}
+	return since
 }
 
 // title is the room that is shown, and what is unread in all rooms.

@@ -27,6 +27,7 @@ type chat interface {
 	History(ctx context.Context, h wire.History) (wire.Page, error)
 	Who(ctx context.Context, ask wire.Who) (wire.Who, error)
 	Retry()
+	Check()
 }
 
 const (
@@ -146,6 +147,9 @@ func (s *screen) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
 	s.room().timeline.setRows(s.messageRows()) // there may be more room than before
 	if s.room().watched {
 		s.room().markRead()
+	}
+	if s.status.awaits(s.rooms.sendingSince()) {
+		s.chat.Check()
 	}
 	return s, tea.Batch(append(cmds, s.tick(), s.scheduleSave())...)
 }

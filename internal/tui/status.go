@@ -18,11 +18,38 @@ type status struct {
 	live    bool // there is a connection
 	retryAt time.Time
 
+	sentAt    time.Time // of the oldest message that is not answered; zero: there is none
+	checkedAt time.Time // when the connection was last checked because of that
+
 	notice      string // clean
 	isError     bool   // the notice reports an error
 	noticeUntil time.Time
 	leaving     bool // the next key that leaves does so, even if messages are not saved
 	ticking     bool // a tick is under way
+}
+
+const (
+	overdueAfter = 3 * time.Second  // without an answer to a message, the connection is checked
+	checkEvery   = 10 * time.Second // and again
+)
+
+// awaits takes the time at which the oldest message was sent that is not answered, and reports whether the connection
+// is to be checked now.
+func (t *status) awaits(sentAt time.Time) (check bool) {
+	t.sentAt = sentAt
+	if now := t.now(); t.overdue() > 0 && now.Sub(t.checkedAt) >= checkEvery {
+		t.checkedAt = now
+		return true
+	}
+	return false
+}
+
+// overdue is how long a message is not answered, if that is too long; otherwise 0.
+func (t *status) overdue() time.Duration {
+	if since := t.now().Sub(t.sentAt); t.live && !t.sentAt.IsZero() && since >= overdueAfter {
+		return since
+	}
+	return 0
 }
 
 // nextChange clears a notice whose time is over, and returns how long until the status changes by itself; 0: it does not.
@@ -39,6 +66,15 @@ func (t *status) nextChange() (next time.Duration) {
 			next = second
 		}
 	}
+	if since := now.Sub(t.sentAt); t.live && !t.sentAt.IsZero() {
+		second := time.Second - since%time.Second
+		if since < overdueAfter {
+			second = overdueAfter - since
+		}
+		if next <= 0 || second < next {
+			next = second
+		}
+	}
 	return max(next, 0)
 }
 
@@ -50,12 +86,14 @@ func (t *status) connection(r *room, ownLabel string, width int) (string, int) {
 	switch behind := r.timeline.behind(); {
 	case !t.greeted:
 		words = "connecting"
-	case !t.live && wait > 0 && t.width < narrow/2:
-		words = "retry in " + seconds
 	case !t.live && wait > 0:
-		words = "Offline · retry in " + seconds
+		if words = "Offline · retry in " + seconds; t.method.StringWidth(words) > width {
+			words = "retry in " + seconds
+		}
 	case !t.live:
 		words = "connecting"
+	case t.overdue() > 0:
+		words = "no answer for " + plural(int(t.overdue()/time.Second), "s", "s")
 	case behind > 0:
 		words = thousands(behind) + " behind"
 	case t.plain:

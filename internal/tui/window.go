@@ -28,6 +28,7 @@ type item struct {
 	id                    string
 	own                   bool
 	state                 client.State // if own
+	sentAt                time.Time    // when that became Sending
 	reason                string       // it is in that state
 	note                  bool         // text is ours
 	expanded              bool         // it is shown in full, however long
