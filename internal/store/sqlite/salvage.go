@@ -48,7 +48,7 @@ func salvage(ctx context.Context, from, to string, random io.Reader, found func(
 		return err
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
-	target, err := connect(to, "synchronous=OFF") // publish syncs
+	target, err := connect(to, "synchronous=OFF") // moveIntoPlace syncs
 	if err != nil {
 		return err
 	}
