@@ -52,13 +52,14 @@ type runner struct {
 
 	senderID    string // this sender; empty before the first welcome
 	session     string
-	named       bool          // the name was granted, or none was asked for
-	maxText     int           // the server's limit for a message, in bytes; 0: unknown
-	pending     []client.Sent // without a final state, in order
-	shown       uint64        // the number up to which the room was written
-	showUntil   uint64        // the number up to which it has to be written before the end
-	inRoom      bool          // a joined arrived, or a welcome of the plain protocol
-	unconfirmed bool          // a message was refused, or may not have been saved
+	named       bool            // the name was granted, or none was asked for
+	maxText     int             // the server's limit for a message, in bytes; 0: unknown
+	pending     []client.Sent   // without a final state, in order
+	shown       uint64          // the number up to which the room was written
+	edits       map[uint64]bool // numbers of edits that are still to come, and were written with their messages
+	showUntil   uint64          // the number up to which it has to be written before the end
+	inRoom      bool            // a joined arrived, or a welcome of the plain protocol
+	unconfirmed bool            // a message was refused, or may not have been saved
 	lineNumber  int
 	outages     []string // reasons reported since the connection broke
 	refusals    []string // reasons reported since a message was last saved
@@ -197,6 +198,10 @@ func (r *runner) refused(reason, text string) {
 
 // handle writes an event, and updates the state. An error ends the run.
 func (r *runner) handle(e client.Event) error {
+	if r.isRepeated(e.Frame) {
+		r.shown = max(r.shown, e.Frame.(wire.Changed).N)
+		return nil
+	}
 	if err := show(r.Out, e, r.JSON, r.plain, r.senderID == "" && !r.inRoom); err != nil {
 		return exitcode.With(exitcode.Unconfirmed, fmt.Errorf("writing to stdout: %w", err))
 	}
@@ -226,6 +231,24 @@ func (r *runner) handle(e client.Event) error {
 		return r.requestFailed(f)
 	}
 	return nil
+}
+
+// isRepeated reports whether f is an edit whose text was written already, because the message arrived with it.
+func (r *runner) isRepeated(f wire.Frame) bool {
+	switch f := f.(type) {
+	case wire.Message:
+		if f.Edited > 0 && !f.Gone && !r.JSON {
+			if r.edits == nil {
+				r.edits = make(map[uint64]bool)
+			}
+			r.edits[f.Edited] = true
+		}
+	case wire.Changed:
+		repeated := r.edits[f.N]
+		delete(r.edits, f.N)
+		return repeated
+	}
+	return false
 }
 
 // sent takes the state of a message.
@@ -313,6 +336,9 @@ func (r *runner) joined(f wire.Joined) {
 		}
 	default:
 		r.showUntil = max(r.showUntil, f.N)
+	}
+	if f.From != nil && (f.Reset || !r.inRoom) { // an older server does not say it
+		r.shown = *f.From
 	}
 	if f.First > f.N { // the server has no messages of the room
 		r.shown = max(r.shown, f.N)

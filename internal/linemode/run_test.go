@@ -120,6 +120,39 @@ not confirmed: three
 	}
 }
 
+// TestEditsAreWrittenOnce: a message that arrives edited is not followed by the edit, and the run goes on behind it.
+func TestEditsAreWrittenOnce(t *testing.T) {
+	r, out, _ := newRunner(10)
+	text, later := "ONE", "two"
+	from := uint64(1)
+	for _, f := range []wire.Frame{
+		wire.Welcome{SenderID: "me", Text: "hi"}, wire.Joined{N: 6, First: 1, From: &from},
+		wire.Message{N: 2, Text: text, Edited: 4}, wire.Message{N: 3, Gone: true, Edited: 5},
+		wire.Changed{N: 4, Of: wire.Target(2), Text: &text}, wire.Changed{N: 5, Of: wire.Target(3)}, wire.Changed{N: 6, Of: wire.Target(1), Text: &later},
+	} {
+		if r.remaining() == 0 {
+			t.Errorf("nothing remains before %+v", f)
+		}
+		if err := r.handle(client.Event{Frame: f}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := "From server: hi\nFrom server: ONE (edited)\nFrom server: two (edited)\n"; out.String() != want || r.remaining() != 0 {
+		t.Errorf("it wrote %q, want %q; %d remain", out, want, r.remaining())
+	}
+	r, _, _ = newRunner(10)
+	for _, f := range []wire.Frame{wire.Welcome{SenderID: "me"}, wire.Joined{N: 6, First: 1, From: ptr(uint64(6))}} {
+		if err := r.handle(client.Event{Frame: f}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r.remaining() != 0 {
+		t.Error("it waits for messages of a room that has none")
+	}
+}
+
+func ptr[T any](v T) *T { return &v }
+
 func TestEndings(t *testing.T) {
 	name := client.RequestFailed{Request: wire.Name{Name: "anna"}, Error: wire.Error{Code: wire.NameTaken, Reason: "taken"}}
 	r, _, _ := newRunner(0)

@@ -19,13 +19,27 @@ import (
 // prefix precedes each message. The further lines of a message are indented by as much.
 const prefix = "From server: "
 
-// PlainText is a message as the plain protocol shows it.
+// PlainText is a message as the plain protocol shows it. It says what was edited or deleted.
 func PlainText(m wire.Message) string {
 	text := client.Printable(m.Text)
+	switch {
+	case m.Gone:
+		text = "(deleted)"
+	case m.Edited > 0:
+		text += " (edited)"
+	}
 	if m.DisplayName == "" {
 		return text
 	}
 	return client.OneLine(m.DisplayName) + ": " + text
+}
+
+// edit is an edit as the plain protocol shows it: as the message that it makes. It is empty for other changes.
+func edit(f wire.Changed) string {
+	if f.Text == nil || len(f.Of) == 0 {
+		return ""
+	}
+	return Indent(prefix, PlainText(wire.Message{DisplayName: f.DisplayName, Text: *f.Text, Edited: f.N}))
 }
 
 // Indent returns prefix and text. The further lines of text are aligned with its first.
@@ -42,7 +56,11 @@ func show(w io.Writer, e client.Event, asJSON, plain, first bool) error {
 			out = Indent(prefix, client.Printable(f.Text))
 		}
 	case wire.Message:
-		out = Indent(prefix, PlainText(f))
+		if !f.Gone {
+			out = Indent(prefix, PlainText(f))
+		}
+	case wire.Changed:
+		out = edit(f)
 	case client.Line:
 		out = Indent(prefix, client.Printable(f.Text))
 	}

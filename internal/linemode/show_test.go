@@ -13,6 +13,7 @@ import (
 func TestShow(t *testing.T) {
 	welcomed := wire.Welcome{Session: "secretsecretsecretsecr", Text: "Wel\x1b[31mcome"}
 	message := wire.Message{Room: "lobby", N: 1, DisplayName: "an\u202ena\n\x1b]0;x\a", Text: "one\x1b[2J\ntwo\u0085\tthree"}
+	edited := "one\x1b"
 	tests := []struct {
 		name          string
 		frame         wire.Frame
@@ -24,6 +25,12 @@ func TestShow(t *testing.T) {
 		{name: "the first welcome", frame: welcomed, first: true, want: "From server: Welcome\n"},
 		{name: "another welcome", frame: welcomed},
 		{name: "a message", frame: message, want: "From server: anna : one\n             two\tthree\n"},
+		{name: "a message that was edited", frame: wire.Message{DisplayName: "anna", Text: "new", Edited: 7}, want: "From server: anna: new (edited)\n"},
+		{name: "a message that was deleted", frame: wire.Message{DisplayName: "anna", Edited: 7, Gone: true}},
+		{name: "an edit", frame: wire.Changed{N: 7, DisplayName: "anna", Of: wire.Target(1), Text: &edited}, want: "From server: anna: one (edited)\n"},
+		{name: "a deletion", frame: wire.Changed{N: 7, DisplayName: "anna", Of: wire.Target(1)}},
+		{name: "a superseded change", frame: wire.Changed{N: 7, Text: &edited}},
+		{name: "a deletion as JSON", frame: wire.Changed{}, asJSON: true, raw: `{"type":"changed"}`, want: "{\"type\":\"changed\"}\n"},
 		{name: "a line", frame: client.Line{Text: "a: b\nc\r"}, want: "From server: a: b\n             c\n"},
 		{name: "an empty line", frame: client.Line{}, want: "From server: \n"},
 		{name: "something else", frame: wire.Saved{}},
