@@ -42,7 +42,8 @@ with the last 50 messages, or the number set by --last.
 
 If stdin or stdout is not a terminal, with TERM=dumb, --lines, --plain or --json, ramai works line by line: it posts each line
 of stdin, and prints each message as "From server: TEXT" or "From server: NAME: TEXT", with further lines of a message
-indented. Messages go to stdout, everything else to stderr.
+indented. Messages go to stdout, everything else to stderr. If stdin is a terminal, lines that begin with a slash are commands:
+/help lists them.
 
 The argument is a room (team, or '#team') on the server of --server, a server (localhost:2000) for its lobby, or the URL of
 either (https://chat.example.org/r/team). After a lost connection, join reconnects and resumes: no message is lost or repeated.
@@ -183,7 +184,12 @@ func runJoin(ctx context.Context, o joinOptions, stdin io.Reader, stdout, stderr
 	done := make(chan error, 1)
 	go func() {
 		done <- linemode.Run(ctx, linemode.Config{
-			Client: c, Room: room, Last: o.last, After: o.after, Name: o.name, OnName: who.held, JSON: o.json, In: stdin, Out: stdout, Notes: stderr,
+			Client: c, Room: room, Last: o.last, After: o.after, Name: o.name, JSON: o.json, In: stdin, Out: stdout, Notes: stderr,
+			OnName:   func(name, session string) { o.held(who, name, session) },
+			Commands: isTerminal(stdin) && !o.json,
+			Rooms: func(ctx context.Context) (*wire.RoomsResponse, error) {
+				return client.Rooms(ctx, who.config(config), "", 0)
+			},
 		})
 	}()
 	select {

@@ -3,11 +3,13 @@
 package linemode
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -27,11 +29,14 @@ const (
 type Config struct {
 	Client *client.Client
 	Room   string
-	Last   int                  // old messages that Out starts with
-	After  *wire.Position       // the position that Out starts after, instead of Last; nil: none
-	Name   string               // the name that was asked for; nothing is posted before it is granted. Empty: none
-	OnName func(session string) // called when a name is granted, with the session that holds it; may be nil
-	JSON   bool                 // write frames as JSON lines instead of messages
+	Last   int                        // old messages that Out starts with
+	After  *wire.Position             // the position that Out starts after, instead of Last; nil: none
+	Name   string                     // the name that was asked for; nothing is posted before it is granted. Empty: none
+	OnName func(name, session string) // called when a name is granted, as it was asked for, with the session that holds it; may be nil
+	JSON   bool                       // write frames as JSON lines instead of messages
+
+	Commands bool                                                   // lines that begin with a slash are commands: somebody types them
+	Rooms    func(ctx context.Context) (*wire.RoomsResponse, error) // lists the rooms of the server; nil: they cannot be listed
 
 	In    io.Reader // posted line by line
 	Out   io.Writer // the messages
@@ -63,6 +68,11 @@ type runner struct {
 	lineNumber  int
 	outages     []string // reasons reported since the connection broke
 	refusals    []string // reasons reported since a message was last saved
+
+	left    bool        // a command has ended the input
+	asking  int         // commands that wait for an answer
+	answers chan string // for them
+	helpers *sync.WaitGroup
 }
 
 // next is what Client.Next returned.
@@ -78,13 +88,14 @@ func (r *runner) run(ctx context.Context, stdin io.Reader) error {
 	defer stop(nil)
 	input := make(chan inputLine)
 	go readLines(stdin, input, ctx.Done()) // not waited for: nothing can interrupt a read of stdin
+	r.helpers, r.answers = &receiver, make(chan string)
 	events := make(chan next)
 	receiver.Go(func() { r.receive(ctx, events) })
 
 	giveUp := time.NewTimer(exitTimeout)
 	giveUp.Stop()
 	defer giveUp.Stop()
-	for eof := false; !eof || r.remaining() > 0; {
+	for eof := false; !eof || r.remaining() > 0 || r.asking > 0; {
 		lines := input
 		if eof || !r.named || r.Client.Pending() >= maxPending || r.pendingBytes() >= maxPendingBytes {
 			lines = nil
@@ -104,11 +115,16 @@ func (r *runner) run(ctx context.Context, stdin io.Reader) error {
 			}
 		case line, ok := <-lines:
 			if ok {
-				r.post(line)
+				r.read(ctx, line)
+			}
+			if ok && !r.left {
 				break
 			}
 			eof = true
 			giveUp.Reset(exitTimeout)
+		case answer := <-r.answers:
+			r.asking--
+			r.note("%s", answer)
 		}
 		if eof && r.remaining() < before {
 			giveUp.Reset(exitTimeout)
@@ -167,27 +183,45 @@ func (r *runner) finish(err error) error {
 
 func (r *runner) note(format string, args ...any) { fmt.Fprintf(r.Notes, format+"\n", args...) }
 
+// read takes a line of input: a command, where there are commands, or a message.
+func (r *runner) read(ctx context.Context, line inputLine) {
+	r.lineNumber++
+	text, slash := strings.CutPrefix(line.text, "/")
+	switch {
+	case !slash || !r.Commands:
+		r.post(line)
+	case strings.HasPrefix(text, "/"): // two slashes post one
+		r.say(text)
+	default:
+		r.command(ctx, line.text)
+	}
+}
+
 // post queues a line of input as a message.
 func (r *runner) post(line inputLine) {
-	r.lineNumber++
 	if line.tooLong {
 		r.note("line %d not sent: it is longer than %d bytes", r.lineNumber, MaxLine)
 		r.unconfirmed = true
 		return
 	}
+	r.say(line.text)
+}
+
+// say queues a text as a message.
+func (r *runner) say(text string) {
 	if r.maxText > 0 { // refused at once, without waiting for its turn
-		if err := wire.CheckText(line.text, r.maxText); err != nil && err.Code == wire.TooLong {
-			r.refused(err.Reason, line.text)
+		if err := wire.CheckText(text, r.maxText); err != nil && err.Code == wire.TooLong {
+			r.refused(err.Reason, text)
 			return
 		}
 	}
-	id, err := r.Client.Say(r.Room, line.text)
+	id, err := r.Client.Say(r.Room, text)
 	if err != nil {
-		r.note("not sent: %s: %v", client.Shortened(line.text), err)
+		r.note("not sent: %s: %v", client.Shortened(text), err)
 		r.unconfirmed = true
 		return
 	}
-	r.pending = append(r.pending, client.Sent{ID: id, Text: line.text})
+	r.pending = append(r.pending, client.Sent{ID: id, Text: text})
 }
 
 // refused reports a message that was refused for good.
@@ -316,7 +350,7 @@ func (r *runner) nameChanged(name string) {
 	}
 	r.named = true
 	if r.OnName != nil {
-		r.OnName(r.session)
+		r.OnName(cmp.Or(r.Name, name), r.session)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"ramai/client"
+	"ramai/internal/nearest"
 	"ramai/wire"
 )
 
@@ -99,44 +100,10 @@ func unknownCommand(name string, method ansi.Method) string {
 	for other := range otherNames {
 		known = append(known, other)
 	}
-	slices.Sort(known)
-	best, least := "", 3
-	for _, k := range known {
-		if d := distance(name, k); d < least && d < len(k) {
-			best, least = k, d
-		}
-	}
-	if best != "" {
+	if best := nearest.Word(name, known); best != "" {
 		return words + "; did you mean /" + best + "?"
 	}
 	return words + "; // posts a line that begins with a slash"
-}
-
-// distance is the number of letters to change, add, remove or swap with their neighbours to make one word of another.
-func distance(a, b string) int {
-	if len(a) > 2*wire.MaxRoom {
-		return len(a)
-	}
-	row := func() []int { return make([]int, len(b)+1) }
-	last, before, now := row(), row(), row()
-	for j := range before {
-		before[j] = j
-	}
-	for i := range len(a) {
-		now[0] = i + 1
-		for j := range len(b) {
-			change := 1
-			if a[i] == b[j] {
-				change = 0
-			}
-			now[j+1] = min(before[j]+change, before[j+1]+1, now[j]+1)
-			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
-				now[j+1] = min(now[j+1], last[j-1]+1)
-			}
-		}
-		last, before, now = before, now, last
-	}
-	return before[len(b)]
 }
 
 // plainOnly warns and reports true if the server speaks the plain protocol.

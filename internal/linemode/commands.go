@@ -1,0 +1,150 @@
+package linemode
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"ramai/client"
+	"ramai/internal/nearest"
+	"ramai/wire"
+)
+
+// A command is a word behind a slash. Where lines are typed, a line that begins with a slash is one; otherwise it is a message
+// like any other.
+type command struct {
+	names []string // the first is the one that is listed
+	words string   // what may follow
+	help  string
+	do    func(r *runner, ctx context.Context, words string)
+}
+
+// commands are all, in the order in which they are listed.
+func commands() []command {
+	return []command{
+		{[]string{"nick", "name"}, "NAME", "take a name; - gives it up", (*runner).rename},
+		{[]string{"who", "names"}, "[AN]", "who is here, or whose name begins with AN", (*runner).who},
+		{[]string{"list", "rooms"}, "", "the rooms of this server", (*runner).rooms},
+		{[]string{"me"}, "TEXT", "say what you do", (*runner).me},
+		{[]string{"part", "quit", "exit", "leave", "close"}, "", "leave; so does Ctrl-D", func(r *runner, _ context.Context, _ string) { r.left = true }},
+		{[]string{"help", "h"}, "", "this list", (*runner).help},
+	}
+}
+
+// Commands of other programs for what does not exist here, with what to say of them. They must not be posted in the room.
+var absent = map[string]string{
+	"msg": noPrivate, "query": noPrivate, "dm": noPrivate, "whisper": noPrivate, "w": noPrivate,
+	"join": oneRoom, "j": oneRoom,
+}
+
+const (
+	noPrivate = "there are no private messages: everyone in a room reads what is posted there; @NAME mentions somebody"
+	oneRoom   = "there is one room, line by line; ramai join ROOM joins another, and without --lines the screen has several"
+)
+
+// command runs a line that begins with a slash.
+func (r *runner) command(ctx context.Context, line string) {
+	word, words, _ := strings.Cut(strings.TrimPrefix(line, "/"), " ")
+	name, words := strings.ToLower(word), strings.TrimSpace(words)
+	var known []string
+	for _, c := range commands() {
+		if slices.Contains(c.names, name) {
+			if words == "" && c.words != "" && c.words[0] != '[' {
+				r.note("/%s %s: %s", name, c.words, c.help)
+				return
+			}
+			c.do(r, ctx, words)
+			return
+		}
+		known = append(known, c.names...)
+	}
+	if why, ok := absent[name]; ok {
+		r.note("%s", why)
+		return
+	}
+	hint := "// posts a line that begins with a slash"
+	if best := nearest.Word(name, known); best != "" {
+		hint = "did you mean /" + best + "?"
+	}
+	r.note("there is no command /%s; %s", client.OneLine(word), hint)
+}
+
+func (r *runner) help(context.Context, string) {
+	for _, c := range commands() {
+		r.note("%-12s %s", strings.TrimSpace("/"+c.names[0]+" "+c.words), c.help)
+	}
+	r.note("%-12s post a line that begins with a slash", "//TEXT")
+}
+
+func (r *runner) rename(_ context.Context, name string) {
+	if name == "-" {
+		name = ""
+	}
+	if err := r.Client.SetName(name); err != nil {
+		r.note("%v", err)
+		return
+	}
+	r.Name = "" // the one that was asked for at the start does not matter any more
+}
+
+func (r *runner) me(_ context.Context, words string) { r.say("* " + words) }
+
+// askTimeout limits the wait for the answer to a command.
+const askTimeout = 10 * time.Second
+
+// ask notes what find returns, or its error. It does not wait for that.
+func (r *runner) ask(ctx context.Context, find func(context.Context) (string, error)) {
+	r.asking++
+	r.helpers.Go(func() {
+		waiting, cancel := context.WithTimeout(ctx, askTimeout)
+		defer cancel()
+		answer, err := find(waiting)
+		if err != nil {
+			answer = client.OneLine(err.Error())
+		}
+		select {
+		case r.answers <- answer:
+		case <-ctx.Done():
+		}
+	})
+}
+
+func (r *runner) who(ctx context.Context, prefix string) {
+	r.ask(ctx, func(ctx context.Context) (string, error) {
+		who, err := r.Client.Who(ctx, wire.Who{Room: r.Room, Prefix: prefix})
+		if err != nil {
+			return "", err
+		}
+		var names []string
+		for _, name := range who.Names {
+			names = append(names, client.OneLine(name))
+		}
+		return strings.TrimSuffix(fmt.Sprintf("people in %s: %d: %s", r.Room, who.Count, strings.Join(names, ", ")), ": "), nil
+	})
+}
+
+func (r *runner) rooms(ctx context.Context, _ string) {
+	if r.Rooms == nil || r.plain {
+		r.note("this server cannot list its rooms")
+		return
+	}
+	r.ask(ctx, func(ctx context.Context) (string, error) {
+		page, err := r.Rooms(ctx)
+		if err != nil {
+			return "", err
+		}
+		lines := []string{}
+		for _, room := range page.Rooms {
+			lines = append(lines, fmt.Sprintf("%s: %d here, newest message %s", client.OneLine(room.Room), room.Count, room.At.Std().Local().Format(time.DateTime)))
+		}
+		switch {
+		case len(lines) == 0:
+			return "no room has messages yet", nil
+		case page.More:
+			lines = append(lines, "and more: ramai rooms prints all")
+		}
+		return strings.Join(lines, "\n"), nil
+	})
+}

@@ -1,0 +1,50 @@
+package linemode
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestCommands: what is typed behind a slash is never posted by mistake.
+func TestCommands(t *testing.T) {
+	for line, want := range map[string]string{
+		"/msg anna psst": noPrivate,
+		"/QUERY anna":    noPrivate,
+		"/join tea":      oneRoom,
+		"/nick":          "/nick NAME: take a name; - gives it up",
+		"/me ":           "/me TEXT: say what you do",
+		"/hwo":           "there is no command /hwo; did you mean /who?",
+		"/xyzzy \x1b[2J": "there is no command /xyzzy; // posts a line that begins with a slash",
+		"/":              "there is no command /; // posts a line that begins with a slash",
+		"/etc/passwd":    "there is no command /etc/passwd; // posts a line that begins with a slash",
+		"/list":          "this server cannot list its rooms",
+	} {
+		r, out, notes := newRunner(0)
+		r.Commands = true
+		r.read(t.Context(), inputLine{text: line})
+		if got := notes.String(); got != want+"\n" || out.Len() > 0 || len(r.pending) > 0 || r.unconfirmed {
+			t.Errorf("%q: %q, want %q", line, got, want)
+		}
+	}
+	for _, line := range []string{"/part", "/quit", "/exit"} {
+		r, _, _ := newRunner(0)
+		r.Commands = true
+		if r.read(t.Context(), inputLine{text: line}); !r.left {
+			t.Errorf("%s does not leave", line)
+		}
+	}
+	r, _, notes := newRunner(0)
+	r.Commands = true
+	r.read(t.Context(), inputLine{text: "/help"})
+	for _, c := range commands() {
+		if !strings.Contains(notes.String(), "/"+c.names[0]) {
+			t.Errorf("/help does not list %s:\n%s", c.names[0], notes)
+		}
+		for _, name := range c.names {
+			if _, ok := absent[name]; ok || name != strings.ToLower(name) || slices.Contains(c.names[1:], c.names[0]) {
+				t.Errorf("the name %s is not good", name)
+			}
+		}
+	}
+}
