@@ -106,6 +106,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	if !cfg.noMaintenance { // only now: a damaged old message must not keep a server from starting
 		s.background.Go(s.sweep)
+		s.background.Go(s.scrub)
 	}
 	if err := s.startOperator(); err != nil {
 		return nil, errors.Join(err, s.Close())

@@ -19,8 +19,9 @@ type conn struct{ driver.Conn }
 
 // connect opens an existing database.
 func connect(path string, pragmas ...string) (conn, error) {
-	// Another program may be reading the file for a moment. cell_size_check finds a damaged page before it is used.
-	pragmas = append(pragmas, "busy_timeout=5000", "cell_size_check=1")
+	// Another program may be reading the file for a moment. cell_size_check finds a damaged page before it is used, and
+	// secure_delete overwrites what is deleted.
+	pragmas = append(pragmas, "busy_timeout=5000", "cell_size_check=1", "secure_delete=1")
 	if runtime.GOOS == "darwin" {
 		pragmas = append(pragmas, "fullfsync=1", "checkpoint_fullfsync=1") // fsync alone does not reach the disk there
 	}
