@@ -93,8 +93,8 @@ func (w *web) showRoom(out http.ResponseWriter, r *http.Request, v page.View) {
 		switch {
 		case err == nil:
 			return rangeOf(v.Room, past.Messages), nil
-		case v.Error == "":
-			v.Error = err.Reason
+		case v.Error == nil:
+			v.Error = err
 		}
 		return nil, nil // the page says why it has no messages
 	}, func() { w.page.Room(out, r, v) })
@@ -193,7 +193,7 @@ func (w *web) postForm(out http.ResponseWriter, r *http.Request) {
 		if w.Refused != nil {
 			w.Refused(err.Code)
 		}
-		w.showRoom(out, r, page.View{Room: room, Origin: w.self(r), Error: err.Reason, Name: name, Text: text, Status: statusOf(err.Code)})
+		w.showRoom(out, r, page.View{Room: room, Origin: w.self(r), Error: err, Name: name, Text: text, Status: statusOf(err.Code)})
 		return
 	}
 	target := r.URL.EscapedPath()

@@ -1,4 +1,4 @@
-// node --test: every language has all texts.
+// node --test: every language has all texts, and a form of each for every plural category of the language.
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { test } from "node:test";
@@ -9,11 +9,15 @@ const { default: en } = await import(new URL("en.js", folder));
 for (const file of readdirSync(folder)) {
 	test(file, async () => {
 		const { default: texts } = await import(new URL(file, folder));
+		const categories = new Intl.PluralRules(file.replace(".js", "")).resolvedOptions().pluralCategories.sort();
 		assert.deepEqual(Object.keys(texts).sort(), Object.keys(en).sort());
 		for (const [key, text] of Object.entries(texts)) {
 			assert.equal(typeof text, typeof en[key], key);
 			if (typeof text === "function") assert.ok(!text("1", "2").includes("undefined"), key);
 			if (Array.isArray(text)) assert.equal(text.length, en[key].length, key);
+			if (!en[key].other) continue;
+			assert.deepEqual(Object.keys(text).sort(), categories, key);
+			for (const form of Object.values(text)) assert.equal(form.split("#").length, 2, `${key}: ${form}`);
 		}
 	});
 }

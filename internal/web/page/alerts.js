@@ -2,6 +2,8 @@
 import { t } from "./i18n.js";
 import { shared } from "./storage.js";
 
+const STARTS = 1000; // ms that sound may take to start; it never does where the browser wants a click first
+
 let drawnIcon = "";
 
 /** @param {string} room @param {number} unread @param {boolean} mentioned */
@@ -35,6 +37,16 @@ function drawIcon(unread, mentioned) {
 		c.fill();
 	}
 	link.href = canvas.toDataURL();
+}
+
+/**
+ * How this browser can tell about messages while the reader looks elsewhere. Notifications need a secure context, and a browser
+ * on a phone may have them only in a page that is installed.
+ * @returns {"notification"|"sound"|"none"}
+ */
+export function alertKind() {
+	if ("Notification" in window && window.isSecureContext && Notification.permission !== "denied") return "notification";
+	return "AudioContext" in window ? "sound" : "none";
 }
 
 /** Shows a notification or plays a sound, if the reader looks elsewhere and wants that. @param {string} who @param {string} text @param {string} url of the room @param {() => void} opened */
@@ -72,8 +84,15 @@ async function fromWorker(who, body, url) {
 	return true;
 }
 
-function beep() {
+/** Plays a short tone. Resolves with false if the browser does not play it. */
+export async function beep() {
+	if (!("AudioContext" in window)) return false;
 	const audio = new AudioContext();
+	if (audio.state !== "running") await Promise.race([audio.resume(), new Promise((late) => setTimeout(late, STARTS))]);
+	if (audio.state !== "running") {
+		audio.close();
+		return false;
+	}
 	const tone = audio.createOscillator();
 	const volume = audio.createGain();
 	tone.frequency.value = 660;
@@ -83,4 +102,5 @@ function beep() {
 	tone.start();
 	tone.stop(audio.currentTime + 0.4);
 	tone.onended = () => audio.close();
+	return true;
 }

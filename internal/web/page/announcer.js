@@ -1,6 +1,6 @@
 // New messages, for screen readers. Of many at once, only the number is read out.
 import { Component, html } from "./html.js";
-import { number, t } from "./i18n.js";
+import { plural, t } from "./i18n.js";
 import { displayName } from "./people.js";
 
 /**
@@ -35,7 +35,7 @@ export class Announcer extends Component {
 		this.#count += messages.length;
 		if (this.#count <= READ_OUT) this.#pending.push(...messages);
 		this.#timer ??= setTimeout(() => {
-			const texts = this.#count > READ_OUT ? [t.newMessages(number(this.#count))] : this.#pending.map((m) => t.says(displayName(m), m.text.slice(0, LENGTH)));
+			const texts = this.#count > READ_OUT ? [plural(t.newMessages, this.#count)] : this.#pending.map((m) => t.says(displayName(m), m.text.slice(0, LENGTH)));
 			this.#pending = [];
 			this.#count = 0;
 			this.#timer = undefined;

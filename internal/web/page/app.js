@@ -4,7 +4,7 @@ import { Announcer } from "./announcer.js";
 import { Composer } from "./composer.js";
 import { focusBox, keepFocus, redirect } from "./focus.js";
 import { Component, html, render } from "./html.js";
-import { errorText, loadError, number, setLanguage, t } from "./i18n.js";
+import { errorText, loadError, number, plural, setLanguage, t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { lazy, loadLater, loadWhenIdle } from "./lazy.js";
 import { Log } from "./log.js";
@@ -58,7 +58,7 @@ class App extends Component {
 			if (!this.#renaming) return this.setState({ error: errorText(error) });
 			this.#renaming = false;
 			const focus = () => /** @type {HTMLInputElement|null} */ (document.getElementById("name"))?.select();
-			this.setState({ naming: true, refused: error.code === "name_taken" ? t.nameTaken : errorText(error) }, focus);
+			this.setState({ naming: true, refused: error.code === "bad_request" ? t.reasons.bad_name ?? errorText(error) : errorText(error) }, focus);
 		});
 		model.client.on("name", () => {
 			const named = document.activeElement?.id === "name" || document.activeElement?.closest(".name-form");
@@ -124,7 +124,7 @@ class App extends Component {
 	};
 
 	#tooManyRooms() {
-		this.setState({ menu: false, error: t.roomsFull(number(this.props.model.client.limits.rooms)) });
+		this.setState({ menu: false, error: plural(t.roomsFull, this.props.model.client.limits.rooms) });
 	}
 
 	/** Opens or closes the menu of a narrow screen. @param {boolean} menu */

@@ -7,7 +7,7 @@ import { findNames } from "./people.js";
 import { LARGE_ROOM } from "./peoplelist.js";
 import { textSize } from "./ramai/protocol.js";
 import { pieces } from "./text.js";
-import { byName, number, t } from "./i18n.js";
+import { byName, plural, t } from "./i18n.js";
 
 /**
  * @typedef {import("./model.js").Model} Model
@@ -230,7 +230,7 @@ export class Composer extends Component {
 				aria-activedescendant=${choices.length > 0 ? `choice${chosen}` : undefined}
 				ref=${(/** @type {HTMLTextAreaElement|null} */ el) => (this.box = el)}
 				onInput=${this.#input} onKeyDown=${this.#key} onPaste=${this.#paste} onBlur=${() => this.setState({ choices: [] })} />
-			${over > 0 && html`<span class="over" role="status">${t.over(number(over))}</span>`}
+			${over > 0 && html`<span class="over" role="status">${plural(t.over, over)}</span>`}
 			<button type="button" class="icon emoji" aria-label=${t.emoji} title=${t.emoji} aria-expanded=${picking ? "true" : "false"} onClick=${() => loadLater().then(() => this.setState({ picking: !picking }), () => {})}>${icon("emoji")}</button>
 			${picking && lazy.parts && html`<${lazy.parts?.EmojiPicker} pick=${this.#pick} close=${this.#closePicker} />`}
 			<button type="submit" class="send" aria-label=${t.send} title=${t.send} disabled=${!text.trim() || over > 0}>

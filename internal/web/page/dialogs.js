@@ -1,6 +1,6 @@
 // The frame of all dialogs, and two of them: share, and the question about a long paste.
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
-import { number, t } from "./i18n.js";
+import { plural, t } from "./i18n.js";
 import { CopyLink, linkTo } from "./invite.js";
 
 /** @param {{title: string, close: () => void, children?: any, wide?: boolean}} props */
@@ -47,10 +47,10 @@ export function Share({ room, close }) {
 /** @param {{lines: number, bytes: number, count: number, fits: boolean, done: (choice: "one"|"many"|"") => void}} props */
 export function LongPaste({ lines, bytes, count, fits, done }) {
 	return html`<${Dialog} title=${t.longPaste} close=${() => done("")}>
-		<p>${t.longPasteText(number(lines), number(bytes))}</p>
+		<p>${plural(t.lines, lines)}, ${plural(t.bytes, bytes)}</p>
 		<div class="buttons">
 			${fits && html`<button type="button" class="primary" onClick=${() => done("one")}>${t.pasteOne}</button>`}
-			${(!fits || count > 1) && html`<button type="button" onClick=${() => done("many")}>${t.pasteMany(number(count))}</button>`}
+			${(!fits || count > 1) && html`<button type="button" onClick=${() => done("many")}>${plural(t.pasteMany, count)}</button>`}
 			<button type="button" onClick=${() => done("")}>${t.cancel}</button>
 		</div>
 	<//>`;

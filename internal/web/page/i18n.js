@@ -2,7 +2,12 @@
 import en from "./lang/en.js";
 import { Refusal } from "./ramai/protocol.js";
 
-/** @typedef {typeof en} Strings */
+/**
+ * @typedef {typeof en} Strings
+ *
+ * A text with a number, by the plural categories of its language; # stands for the number.
+ * @typedef {{other: string} & Partial<Record<Intl.LDMLPluralRule, string>>} Forms
+ */
 
 /** @type {string[]} the languages in lang/, as the server lists them */
 export const languages = (document.documentElement.dataset.languages ?? "en").split(" ");
@@ -22,6 +27,7 @@ function localeOf(l) {
 function formatsOf(l) {
 	return {
 		names: new Intl.Collator(l),
+		plural: new Intl.PluralRules(l),
 		number: new Intl.NumberFormat(l),
 		time: new Intl.DateTimeFormat(l, { timeStyle: "short" }),
 		full: new Intl.DateTimeFormat(l, { dateStyle: "full", timeStyle: "long" }),
@@ -49,6 +55,9 @@ export const byName = (a, b) => formats.names.compare(a, b);
 
 /** @param {number} n */
 export const number = (n) => formats.number.format(n);
+
+/** A text for a number. @param {Forms} forms @param {number} n */
+export const plural = (forms, n) => (forms[formats.plural.select(n)] ?? forms.other).replace("#", number(n));
 
 /** The message for a failed request. @param {unknown} error as Client.get throws it */
 export const loadError = (error) => t.failedToLoad(error instanceof TypeError ? t.unreachable : errorText(error));

@@ -2,7 +2,7 @@
 import { Component, h, html } from "./html.js";
 import { clicked, touchScreen } from "./focus.js";
 import { Welcome } from "./invite.js";
-import { dayName, language, number, t } from "./i18n.js";
+import { dayName, language, plural, t } from "./i18n.js";
 import { MessageRow, SentRow } from "./message.js";
 import { Scroller } from "./scroll.js";
 import { TOGETHER } from "./timeline.js";
@@ -267,11 +267,11 @@ export class Log extends Component {
 			case "unread":
 				return html`<li key=${row.key} class="unread"><span>${t.unreadDivider}</span></li>`;
 			case "gone":
-				return html`<li key=${row.key} class="gone">${t.gone(number(row.to - row.from + 1))}</li>`;
+				return html`<li key=${row.key} class="gone">${plural(t.gone, row.to - row.from + 1)}</li>`;
 			case "missing":
 				return html`<li key=${row.key} class="missing" data-missing=${i === 0 ? "first" : "inner"} data-from=${row.from} data-to=${row.to}>
 					<button type="button" disabled=${roomState.loading} onClick=${() => this.#load(row.from, row.to, true)}>
-						${roomState.loading ? t.loading : t.missing(number(row.to - row.from + 1))}
+						${roomState.loading ? t.loading : plural(t.missing, row.to - row.from + 1)}
 					</button>
 				</li>`;
 		}
@@ -293,7 +293,7 @@ export class Log extends Component {
 			onClick=${clicked} onKeyDown=${this.#key} onPointerDown=${this.#pressed} onContextMenu=${this.#contextMenu}>
 			<div class="page">
 				${empty && html`<${Welcome} room=${roomState.name} />`}
-				${complete && html`<p class="beginning">${start === 1 ? t.beginning : t.gone(number(start - 1))}</p>`}
+				${complete && html`<p class="beginning">${start === 1 ? t.beginning : plural(t.gone, start - 1)}</p>`}
 				<ol>${rows.map((row, i) => this.#row(row, i, renderKey))}</ol>
 				<ol class="outbox">${roomState.sent.map((s, i) => html`<${SentRow} key=${`s${s.id}`} roomState=${roomState} sent=${s} head=${i === 0 && !continues} />`)}</ol>
 			</div>

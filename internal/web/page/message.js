@@ -1,6 +1,6 @@
 // One message, as it stands in the log.
 import { Component, html } from "./html.js";
-import { errorText, fullTime, number, t, timeOfDay } from "./i18n.js";
+import { errorText, fullTime, number, plural, t, timeOfDay } from "./i18n.js";
 import { ActionBar } from "./messagemenu.js";
 import { avatar, displayName } from "./people.js";
 import { hue, isEmojiOnly, mentionsName, parts } from "./text.js";
@@ -112,7 +112,7 @@ export class MessageRow extends Component {
 		const classes = ["m", head && "head", mine && "mine", !mine && mentionsName(m.text, me) && "mentioned", target && "target"];
 		const time = html`<a class="time" tabindex="-1" href=${`#n${m.n}`}><time datetime=${m.at} title=${`${fullTime(m.at)} · ${m.n}`}>${timeOfDay(m.at)}</time></a>`;
 		return html`<li class=${classes.filter(Boolean).join(" ")} data-n=${m.n} onPointerEnter=${this.#enter} onPointerLeave=${this.#leave}>
-			${skipped > 0 && html`<button type="button" class="skipped" title=${t.skippedLoad(number(skipped))} aria-label=${t.skippedLoad(number(skipped))}
+			${skipped > 0 && html`<button type="button" class="skipped" title=${plural(t.skippedLoad, skipped)} aria-label=${plural(t.skippedLoad, skipped)}
 				onClick=${() => roomState.load({ before: m.n })}>${t.skipped(number(skipped))}</button>`}
 			${head && html`<${Byline} m=${m} mine=${mine}>${time}<//>`}
 			${!head && html`<span class="author">${displayName(m)}: </span>${time}`}

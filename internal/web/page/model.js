@@ -168,7 +168,6 @@ export class Model extends Emitter {
 	/** @param {string} text */
 	say(text) {
 		this.current.resume();
-		this.current.markAllRead(); // whoever answers has caught up
 		this.current.room.say(text);
 	}
 

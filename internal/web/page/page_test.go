@@ -279,6 +279,22 @@ func TestLibrary(t *testing.T) {
 	}
 }
 
+// A refusal is shown in the language of the page; what has no text in it is shown as the server says it.
+func TestReasons(t *testing.T) {
+	p := New(nil)
+	for _, code := range wire.Codes() {
+		for _, c := range []struct{ language, want string }{{"en", "as the server says it"}, {"id", indonesian.Reasons[code]}} {
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			r.Header.Set("Accept-Language", c.language)
+			out := httptest.NewRecorder()
+			p.Room(out, r, View{Room: "lobby", Error: &wire.CodedError{Code: code, Reason: "as the server says it"}})
+			if body := out.Body.String(); c.want == "" || !strings.Contains(body, `role="alert">`+c.want) {
+				t.Errorf("%s in %s: want %q in\n%s", code, c.language, c.want, regexp.MustCompile(`role="alert">.*`).FindString(body))
+			}
+		}
+	}
+}
+
 // The page has the same initials before the script runs as after it (tools/page/text.test.mjs).
 func TestInitials(t *testing.T) {
 	for name, want := range map[string]string{"anna": "A", "Budi Satu": "BS", "小雨": "小", "guest ab12": "GA", "maría del río": "MR", "x_y": "XY", "🎉": "🎉", "(:": "(", "": ""} {

@@ -108,10 +108,15 @@ export class RoomState {
 		return this.timeline.rows({ first: this.room.first, head: this.head, unreadDivider: this.unreadDivider });
 	}
 
-	/** The number of unread messages. */
+	/** The number of unread messages of others. */
 	get unread() {
 		const { log, head, first } = this.room;
-		return log ? Math.max(0, head - Math.max(this.read.n, first - 1)) : 0;
+		const from = Math.max(this.read.n, first - 1);
+		if (!log || head <= from) return 0;
+		const { messages } = this.timeline;
+		let own = 0;
+		for (let i = messages.length - 1; i >= 0 && messages[i].n > from; i--) if (messages[i].by === this.model.client.by) own++;
+		return head - from - own;
 	}
 
 	/** @param {Message} m */

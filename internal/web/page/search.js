@@ -1,7 +1,7 @@
 // The dialogs that lead to older messages: search, and go to a date.
 import { Dialog } from "./dialogs.js";
 import { html, useEffect, useRef, useState } from "./html.js";
-import { dayName, fullTime, loadError, number, t, timeOfDay } from "./i18n.js";
+import { dayName, fullTime, loadError, plural, t, timeOfDay } from "./i18n.js";
 import { displayName } from "./people.js";
 
 /**
@@ -91,7 +91,7 @@ export function Search({ model, close, show, jump }) {
 		<div role="status">
 			${error && html`<p class="error-text">${error}</p>`}
 			${found && found.hits.length === 0 && html`<p>${t.searchNone}</p>`}
-			${found && found.behind > 0 && html`<p>${t.searchBehind(number(found.behind))}</p>`}
+			${found && found.behind > 0 && html`<p>${plural(t.searchBehind, found.behind)}</p>`}
 		</div>
 		<ul class="hits">
 			${found?.hits.map((hit) => html`<li key=${`${hit.room}:${hit.n}`}><button type="button" onClick=${() => { close(); show(hit.room, hit.n); }}>

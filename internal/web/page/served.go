@@ -2,6 +2,7 @@ package page
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"crypto/rand"
 	"crypto/sha256"
@@ -25,11 +26,11 @@ type View struct {
 	Room   string
 	Origin string // the server's, as the browser sees it
 	Past   *wire.HistoryResponse
-	Newest bool   // Past ends with the newest message, and the script can resume after it
-	Error  string // why Past is nil, or the form was refused
-	Name   string // of the sender of the form
-	Text   string // that was refused
-	Status int    // of the response; 0: 200
+	Newest bool             // Past ends with the newest message, and the script can resume after it
+	Error  *wire.CodedError // why Past is nil, or the form was refused
+	Name   string           // of the sender of the form
+	Text   string           // that was refused
+	Status int              // of the response; 0: 200
 
 	// Reachable is the origin for links that are shared: it also works on other machines, if any can reach the server.
 	Reachable string
@@ -152,6 +153,9 @@ func (p *Page) Room(out http.ResponseWriter, r *http.Request, v View) {
 		}
 	}
 	data["Hues"] = template.CSS(hues)
+	if v.Error != nil {
+		data["Error"] = textsOf(language).reason(v.Error)
+	}
 	ancestors := "'none'"
 	if embed {
 		ancestors = p.ancestors
@@ -255,6 +259,12 @@ type texts struct {
 	Beginning, Empty, EmptyHint, EmptyShare                                                     string
 	WrongRoom, RoomNames, OpenRoom, NotEmbedded, AskOperator                                    string
 	Description                                                                                 string
+	Reasons                                                                                     map[wire.Code]string
+}
+
+// reason returns why something was refused, in the language of the page if it has a text for the code.
+func (t *texts) reason(err *wire.CodedError) string {
+	return cmp.Or(t.Reasons[err.Code], err.Reason)
 }
 
 func textsOf(language string) *texts {
@@ -279,7 +289,14 @@ var indonesian = texts{
 	Log: "Pesan", Write: "Tulis pesan", WriteTo: "Pesan untuk %s", Send: "Kirim", Name: "Nama Anda", NoName: "tamu", Guest: "tamu %s",
 	Beginning: "Ini awal percakapan di ruang ini.", Empty: "Belum ada pesan",
 	EmptyHint: "Siapa pun yang punya tautannya bisa membaca dan menulis di sini. Tidak perlu akun.", EmptyShare: "Tulis pesan pertama, atau kirim tautannya ke seseorang.",
-	WrongRoom: "Nama ruang “%s” tidak bisa dipakai", RoomNames: "Nama ruang terdiri atas paling banyak 64 karakter dari a–z, 0–9, _ dan -, dan dimulai dengan huruf atau angka.",
-	OpenRoom: "Buka %s", NotEmbedded: "Ruang %s tidak bisa ditampilkan di sini", AskOperator: "Situs ini belum ada di daftar server. Pengelola server bisa mengizinkannya:",
-	Description: "Ruang obrolan. Buka tautannya, lalu baca dan ikut menulis; tidak perlu akun.",
+	WrongRoom: "Nama ruang “%s” tidak bisa dipakai", RoomNames: "Nama ruang maksimal 64 karakter: a–z, 0–9, _ dan -, diawali huruf atau angka.",
+	OpenRoom: "Buka %s", NotEmbedded: "Ruang %s tidak bisa ditampilkan di sini", AskOperator: "Situs ini belum terdaftar di server. Pengelola server bisa mengizinkannya:",
+	Description: "Ruang obrolan. Buka tautannya untuk membaca dan ikut menulis. Tidak perlu akun.",
+	Reasons: map[wire.Code]string{
+		wire.BadFrame: "Permintaan ini tidak dapat diproses.", wire.BadRequest: "Isinya tidak valid. Periksa nama dan pesannya, lalu coba sekali lagi.",
+		wire.TooLong: "Pesannya terlalu panjang. Persingkat, lalu kirim lagi.", wire.RateLimited: "Terlalu cepat. Tunggu sebentar, lalu coba lagi.",
+		wire.NotAllowed: "Aturan di sini tidak mengizinkannya.", wire.NameTaken: "Nama ini atau yang mirip dengannya sudah dipakai. Pilih nama lain.",
+		wire.IDReused: "Pesan lain sudah dikirim dari formulir ini. Kirim sekali lagi.", wire.Gone: "Pesan itu sudah dihapus.",
+		wire.Closed: "Jajak pendapat ini sudah ditutup.", wire.Unavailable: "Server sedang sibuk atau penuh. Coba lagi nanti.", wire.Internal: "Terjadi kesalahan di server.",
+	},
 }

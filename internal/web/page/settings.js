@@ -1,4 +1,5 @@
 // The settings, and the list of keys.
+import { alertKind, beep } from "./alerts.js";
 import { Dialog } from "./dialogs.js";
 import { html, useState } from "./html.js";
 import { languages, setLanguage, t } from "./i18n.js";
@@ -10,12 +11,17 @@ import { shared } from "./storage.js";
 /** @param {{model: Model, close: () => void, setTheme: (theme: string) => void}} props */
 export function Settings({ model, close, setTheme }) {
 	const [notice, setNotice] = useState("");
-	const canNotify = "Notification" in window && window.isSecureContext;
-	const [on, setOn] = useState(Boolean(shared.get(canNotify ? "notify" : "sound", false)));
+	const kind = alertKind();
+	const denied = "Notification" in window && Notification.permission === "denied";
+	const why = kind === "none" ? t.alertsMissing : kind === "notification" ? "" : denied ? t.notifyDenied : t.notifyMissing;
+	const [on, setOn] = useState({ notification: shared.get("notify", false), sound: shared.get("sound", false), none: false });
 	const toggle = async () => {
-		if (canNotify && !on && (await Notification.requestPermission()) !== "granted") return setNotice(t.notifyDenied);
-		shared.set(canNotify ? "notify" : "sound", !on);
-		setOn(!on);
+		const wanted = !on[kind];
+		setNotice("");
+		if (kind === "notification" && wanted && (await Notification.requestPermission()) !== "granted") return setOn({ ...on }); // the sound is offered now
+		shared.set(kind === "sound" ? "sound" : "notify", wanted);
+		setOn({ ...on, [kind]: wanted });
+		if (kind === "sound" && wanted && !(await beep())) setNotice(t.soundBlocked);
 	};
 	return html`<${Dialog} title=${t.settings} close=${close}>
 		<label class="choice">${t.theme} <select value=${shared.get("theme", "auto")} onChange=${(/** @type {any} */ e) => { shared.set("theme", e.target.value); setTheme(e.target.value); }}>
@@ -25,8 +31,8 @@ export function Settings({ model, close, setTheme }) {
 			<option value="" selected=${!shared.get("language")}>${t.languageAuto}</option>
 			${languages.map((l) => html`<option value=${l} selected=${l === shared.get("language")}>${new Intl.DisplayNames([l], { type: "language" }).of(l)}</option>`)}
 		</select></label>
-		${!canNotify && html`<p>${t.notifyInsecure}</p>`}
-		<label class="check"><input type="checkbox" checked=${on} onChange=${toggle} /> ${canNotify ? t.notify : t.sound}</label>
+		${why && html`<p class="note">${why}</p>`}
+		${kind !== "none" && html`<label class="check"><input type="checkbox" checked=${on[kind]} onChange=${toggle} /> ${kind === "sound" ? t.sound : t.notify}</label>`}
 		<label class="choice">${t.notifyRoom(model.current.name)} <select onChange=${(/** @type {any} */ e) => model.current.setNotify(e.target.value)}>
 			${Object.entries(t.notifyLevels).map(([key, name]) => html`<option value=${key} selected=${key === model.current.notify}>${name}</option>`)}
 		</select></label>

@@ -1,6 +1,6 @@
 // How current the page is: the line below the room's name, and the banner.
 import { html } from "./html.js";
-import { errorText, number, t, timeOfDay } from "./i18n.js";
+import { errorText, number, plural, t, timeOfDay } from "./i18n.js";
 
 /** @typedef {import("./model.js").Model} Model */
 
@@ -11,7 +11,7 @@ export function Status({ model, showPeople }) {
 	let [kind, text] = ["live", t.live];
 	if (client.state !== "live" && outage.since && room.log) [kind, text] = ["off", t.offlineSince(timeOfDay(outage.since))];
 	else if (client.state !== "live" || !room.live) [kind, text] = ["wait", t.connecting];
-	else if (room.behind > 0) [kind, text] = ["wait", t.behind(number(room.behind))];
+	else if (room.behind > 0) [kind, text] = ["wait", plural(t.behind, room.behind)];
 	const here = t.here(number(room.count));
 	return html`<p class=${`status ${kind}`}>
 		<span>${text}</span>
@@ -27,7 +27,7 @@ export function Banner({ model }) {
 	if (outage.notable) return html`<${Disconnected} client=${client} />`;
 	if (outage.missed) {
 		const { new: n, gone } = outage.missed;
-		return html`<div class="banner good" role="status">${gone ? t.caughtUpGone(number(n), number(gone)) : n ? t.caughtUpNew(number(n)) : t.caughtUp}</div>`;
+		return html`<div class="banner good" role="status">${n ? plural(t.caughtUpNew, n) : t.caughtUp}${gone ? ` ${plural(t.caughtUpGone, gone)}` : ""}</div>`;
 	}
 	if (current.wasReset) {
 		const close = () => {
@@ -39,7 +39,7 @@ export function Banner({ model }) {
 	}
 	const { sampler } = current;
 	if (sampler.paused) {
-		return html`<div class="banner flood"><span>${t.paused(number(current.paused))}</span><button type="button" onClick=${() => current.resume()}>${t.resume}</button></div>`;
+		return html`<div class="banner flood"><span>${plural(t.paused, current.paused)}</span><button type="button" onClick=${() => current.resume()}>${t.resume}</button></div>`;
 	}
 	if (sampler.flooded) {
 		return html`<div class="banner flood"><span>${t.flood(number(sampler.shown), number(sampler.rate))}</span><button type="button" onClick=${() => current.pause()}>${t.pause}</button></div>`;

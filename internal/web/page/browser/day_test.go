@@ -8,6 +8,7 @@ import (
 
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
@@ -203,6 +204,19 @@ func TestReadMarks(t *testing.T) {
 	b.waitFor("!document.title.startsWith('(40)')") // those in view
 	b.press("End", ctrl)                            // skips some
 	b.waitForText(".jump-buttons", "unread")
+	b.click(".mark-read")
+	b.waitFor("!document.title.startsWith('(')")
+
+	// Sending reads nothing that was not in view, and one's own message is not unread.
+	b.setFocus(false)
+	srv.postMany("lobby", 50, func(i int) string { return fmt.Sprint("skipped ", i) })
+	b.waitFor("document.title.startsWith('(50)')")
+	eval[bool](b, "(document.querySelector('.log').scrollTop = 0, true)")
+	b.setFocus(true)
+	b.send("from here")
+	b.waitForText(".mine .text", "from here")
+	b.waitFor(inView(".mine"))
+	b.waitForText(".jump-buttons", "50 unread")
 	b.click(".mark-read")
 	b.waitFor("!document.title.startsWith('(')")
 
@@ -524,5 +538,37 @@ func TestNotifyLevels(t *testing.T) {
 	b.frames(5)
 	if got := eval[string](b, "shown.join() + document.title"); got != "to everyonelobby · ramai" {
 		t.Errorf("a muted room has caused %q", got)
+	}
+}
+
+// The settings offer what the browser has: notifications, else a sound, else they say that there is neither.
+func TestAlerts(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t, nil)
+	for _, c := range []struct{ name, lacks, says, label string }{
+		{"all", "", "", "Notifications"},
+		{"denied", "Object.defineProperty(Notification, 'permission', { value: 'denied' })", "blocks notifications", "Play a sound"},
+		{"no notifications", "delete window.Notification", "only over HTTPS, or when the page is installed", "Play a sound"},
+		{"nothing", "delete window.Notification; delete window.AudioContext", "neither show notifications nor play a sound", ""},
+	} {
+		b := openPage(t, "about:blank", phone())
+		command(b, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: c.lacks})
+		b.run(chromedp.Navigate(srv.url("/")))
+		b.ready()
+		b.click(".icon.settings")
+		b.waitFor("document.querySelector('dialog[open]')")
+		if c.says != "" {
+			b.waitForText("dialog .note", c.says)
+		} else if n := eval[int](b, "document.querySelectorAll('dialog .note').length"); n != 0 {
+			t.Errorf("%s: the settings have %d notes", c.name, n)
+		}
+		if label := eval[string](b, "document.querySelector('dialog .check')?.textContent.trim() ?? ''"); label != c.label {
+			t.Errorf("%s: the settings offer %q, want %q", c.name, label, c.label)
+		}
+		b.checkFits("settings")
+		if c.name == "nothing" {
+			b.checkAccessibility("settings")
+			b.screenshot("settings-no-alerts")
+		}
 	}
 }

@@ -147,8 +147,8 @@ func TestNameCard(t *testing.T) {
 		change()
 		submit(name + "!")
 		b.waitForText(".me bdi", name+"!")
-		if name := eval[string](b, "localStorage.getItem('ramai.name')"); name != quote(name+"!") {
-			t.Errorf("%s: the stored name is %s", device.name, name)
+		if stored := eval[string](b, "localStorage.getItem('ramai.name')"); stored != quote(name+"!") {
+			t.Errorf("%s: the stored name is %s", device.name, stored)
 		}
 		change()
 		b.click(".name-form .plain") // give it up

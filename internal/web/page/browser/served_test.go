@@ -1,7 +1,11 @@
 package browser_test
 
 import (
+	"bytes"
+	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"strings"
 	"testing"
@@ -54,6 +58,50 @@ func TestNoScript(t *testing.T) {
 		t.Errorf("%d of 4001 characters of the refused text are kept", n)
 	}
 	b.screenshot("no-script-refused")
+}
+
+// A browser that is too old for the script gets the page as it was served, with the field for a name.
+func TestTooOld(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t, nil)
+	srv.post("lobby", "hello")
+	target, err := url.Parse(srv.url(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	proxy.ModifyResponse = func(resp *http.Response) error { // as a browser sees it that knows neither modules nor light-dark
+		b, err := io.ReadAll(resp.Body)
+		b = bytes.ReplaceAll(bytes.ReplaceAll(b, []byte(`type="module"`), []byte(`type="unknown"`)), []byte("light-dark("), []byte("unknown("))
+		resp.Body = io.NopCloser(bytes.NewReader(b))
+		resp.Header.Del("Content-Security-Policy") // which has the hash of the styles
+		resp.Header.Del("Content-Length")
+		return err
+	}
+	old := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+		r.Header.Del("Accept-Encoding")
+		r.Host = target.Host
+		proxy.ServeHTTP(out, r)
+	}))
+	t.Cleanup(old.Close)
+	b := openPage(t, old.URL, phone())
+	b.waitForText(".m .text", "hello")
+	b.waitFor("document.readyState === 'complete'")
+	for _, part := range []string{"#name", ".banner.static", ".status a", ".byline time", ".send"} {
+		if !eval[bool](b, "document.querySelector("+quote(part)+")?.checkVisibility() ?? false") {
+			t.Errorf("%s is not shown", part)
+		}
+	}
+	b.screenshot("too-old")
+	b = openPage(t, "about:blank", phone()) // a new browser does not show them while it waits
+	b.expectErrors("ERR_BLOCKED_BY_CLIENT")
+	command(b, network.Enable, network.EnableParams{})
+	command(b, network.SetBlockedURLs, network.SetBlockedURLsParams{URLPatterns: []*network.BlockPattern{{URLPattern: "*://*:*/page/*/page.js", Block: true}}})
+	b.run(chromedp.Navigate(srv.url("/")))
+	b.waitForText(".m .text", "hello")
+	if eval[bool](b, "[...document.querySelectorAll('.static')].some((e) => e.checkVisibility())") {
+		t.Error("what is only for old browsers is shown before the script runs")
+	}
 }
 
 // The form can only be sent from the page.

@@ -1,7 +1,8 @@
-// English. Every other file in this folder has the same keys. Numbers arrive formatted for the language.
+// English. Every other file in this folder has the same keys. Numbers arrive formatted for the language. A text that depends on a
+// number has a form for each plural category of the language (see plural in i18n.js), with # in place of the number.
 
-/** @param {string} n @param {string} noun */
-const count = (n, noun) => `${n} ${noun}${n === "1" ? "" : "s"}`;
+/** @param {string} one @param {string} other @returns {import("../i18n.js").Forms} */
+const forms = (one, other) => ({ one, other });
 
 export default {
 	title: "ramai",
@@ -9,7 +10,7 @@ export default {
 	// Header.
 	live: "connected",
 	connecting: "connecting…",
-	behind: (/** @type {string} */ n) => `${count(n, "message")} behind`,
+	behind: forms("# message behind", "# messages behind"),
 	offlineSince: (/** @type {string} */ time) => `offline since ${time}`,
 	unsent: (/** @type {string} */ n) => `${n} unsent`,
 	overHTTP: "over HTTP",
@@ -31,8 +32,8 @@ export default {
 	tryNow: "Retry",
 	trying: "retrying…",
 	caughtUp: "Caught up.",
-	caughtUpNew: (/** @type {string} */ n) => `Caught up: ${count(n, "new message")}.`,
-	caughtUpGone: (/** @type {string} */ n, /** @type {string} */ gone) => `Caught up: ${count(n, "new message")}. ${gone} more can no longer be loaded.`,
+	caughtUpNew: forms("Caught up: # new message.", "Caught up: # new messages."),
+	caughtUpGone: forms("# more can no longer be loaded.", "# more can no longer be loaded."),
 	reset: "The message history on the server was replaced. Some messages may be missing or appear twice.",
 
 	// Message log.
@@ -44,10 +45,10 @@ export default {
 	loading: "Loading…",
 	today: "Today",
 	yesterday: "Yesterday",
-	missing: (/** @type {string} */ n) => `Load ${count(n, "more message")}`,
-	gone: (/** @type {string} */ n) => `${count(n, "message")} can no longer be loaded`,
+	missing: forms("Load # more message", "Load # more messages"),
+	gone: forms("# message can no longer be loaded", "# messages can no longer be loaded"),
 	skipped: (/** @type {string} */ n) => `+${n}`,
-	skippedLoad: (/** @type {string} */ n) => `Load ${count(n, "skipped message")}`,
+	skippedLoad: forms("Load # skipped message", "Load # skipped messages"),
 	unreadDivider: "New messages",
 	toUnread: (/** @type {string} */ n) => `${n} unread`,
 	markRead: "Mark all as read",
@@ -55,11 +56,11 @@ export default {
 	newBelow: (/** @type {string} */ n) => `${n} new`,
 	flood: (/** @type {string} */ shown, /** @type {string} */ rate) => `Showing ${shown} of ${rate} messages per second. All are saved.`,
 	pause: "Pause",
-	paused: (/** @type {string} */ n) => `Paused. ${count(n, "new message")}, all saved.`,
+	paused: forms("Paused. # new message, saved.", "Paused. # new messages, all saved."),
 	resume: "Resume",
 	guest: (/** @type {string} */ tag) => `guest ${tag}`,
 	you: "(you)",
-	newMessages: (/** @type {string} */ n) => count(n, "new message"),
+	newMessages: forms("# new message", "# new messages"),
 	says: (/** @type {string} */ who, /** @type {string} */ text) => `${who}: ${text}`,
 
 	// What a person does with a message, and with people.
@@ -90,7 +91,7 @@ export default {
 	write: "Write a message",
 	writeTo: (/** @type {string} */ room) => `Message to ${room}`,
 	send: "Send",
-	over: (/** @type {string} */ n) => `${count(n, "byte")} too long`,
+	over: forms("# byte too long", "# bytes too long"),
 	typing: (/** @type {string} */ name) => `${name} is typing…`,
 	twoTyping: (/** @type {string} */ one, /** @type {string} */ other) => `${one} and ${other} are typing…`,
 	manyTyping: (/** @type {string} */ n) => `${n} people are typing…`,
@@ -99,9 +100,10 @@ export default {
 	suggestions: "Suggestions",
 	noFiles: "Files cannot be sent here. Share a link to the file instead.",
 	longPaste: "Paste a long text?",
-	longPasteText: (/** @type {string} */ lines, /** @type {string} */ bytes) => `${count(lines, "line")}, ${count(bytes, "byte")}.`,
+	lines: forms("# line", "# lines"),
+	bytes: forms("# byte", "# bytes"),
 	pasteOne: "Paste",
-	pasteMany: (/** @type {string} */ n) => `Send as ${count(n, "message")}`,
+	pasteMany: forms("Send as # message", "Send as # messages"),
 	cancel: "Cancel",
 	close: "Close",
 
@@ -113,7 +115,6 @@ export default {
 	nameNew: "Change your name",
 	nameSave: "Save",
 	nameDrop: "Give up the name and be a guest",
-	nameTaken: "Somebody has this name, or one that looks like it. Choose another.",
 	nameEmpty: "Enter a name, or continue as guest.",
 	nameChange: "Change",
 	nameless: "no name",
@@ -129,7 +130,7 @@ export default {
 	joinLabel: "Join or create a room",
 	joinPlaceholder: "room name",
 	joinBad: "A room name has up to 64 characters from a–z, 0–9, _ and -, and starts with a letter or digit.",
-	roomsFull: (/** @type {string} */ n) => `You can be in ${count(n, "room")} at a time. Leave one first.`,
+	roomsFull: forms("You can be in # room at a time. Leave it first.", "You can be in # rooms at a time. Leave one first."),
 	leave: (/** @type {string} */ room) => `Leave ${room}`,
 	unread: (/** @type {string} */ n) => `${n} unread`,
 	share: "Share",
@@ -148,7 +149,7 @@ export default {
 	searchMine: "My rooms",
 	searchAll: "All rooms",
 	searchNone: "No messages found.",
-	searchBehind: (/** @type {string} */ n) => `${count(n, "recent message")} not searchable yet.`,
+	searchBehind: forms("# recent message is not searchable yet.", "# recent messages are not searchable yet."),
 	searchMore: "More results",
 	jump: "Go to date",
 	jumpGo: "Go",
@@ -161,8 +162,10 @@ export default {
 	notify: "Notifications",
 	notifyRoom: (/** @type {string} */ room) => `In ${room}, notify me about`,
 	notifyLevels: { mentions: "Mentions", all: "All messages", nothing: "Nothing (mute)" },
-	notifyDenied: "The browser blocks notifications from this page.",
-	notifyInsecure: "Notifications require HTTPS. You can use a sound instead:",
+	notifyDenied: "The browser blocks notifications from this page. A sound can tell you instead.",
+	notifyMissing: "This browser shows notifications only over HTTPS, or when the page is installed. A sound can tell you instead.",
+	alertsMissing: "This browser can neither show notifications nor play a sound here. The title of the page counts unread messages.",
+	soundBlocked: "The browser does not play the sound. Unmute the page in the browser, or watch its title: it counts unread messages.",
 	sound: "Play a sound",
 	keys: "Keyboard shortcuts",
 	keyList: [
@@ -178,8 +181,8 @@ export default {
 		["Esc", "back to the message box"],
 		["Alt+↑ ↓", "switch room"],
 	],
-	/** Texts for the codes of the protocol; without one, the reason of the server is shown. @type {Record<string, string>} */
-	reasons: {},
+	/** Texts for the codes of the protocol; without one, the reason of the server is shown, which is in English. @type {Record<string, string>} */
+	reasons: { name_taken: "Somebody has this name, or one that looks like it. Choose another." },
 	failedToLoad: (/** @type {string} */ why) => `Could not load: ${why}`,
 	unreachable: "the server cannot be reached",
 };
