@@ -38,7 +38,7 @@ type Config struct {
 	Commands bool                                                   // lines that begin with a slash are commands: somebody types them
 	Rooms    func(ctx context.Context) (*wire.RoomsResponse, error) // lists the rooms of the server; nil: they cannot be listed
 
-	In    io.Reader // posted line by line
+	In    io.Reader // posted line by line; closed at the end of Run if it is an io.Closer and not an *os.File
 	Out   io.Writer // the messages
 	Notes io.Writer // everything else
 }
@@ -83,14 +83,24 @@ type next struct {
 
 func (r *runner) run(ctx context.Context, stdin io.Reader) error {
 	ctx, stop := context.WithCancelCause(ctx)
-	var receiver sync.WaitGroup
-	defer receiver.Wait()
+	var running sync.WaitGroup
+	defer running.Wait()
 	defer stop(nil)
 	input := make(chan inputLine)
-	go readLines(stdin, input, ctx.Done()) // not waited for: nothing can interrupt a read of stdin
-	r.helpers, r.answers = &receiver, make(chan string)
+	if in, interrupt := interruptible(stdin); interrupt != nil {
+		running.Go(func() {
+			defer in.Close()
+			readLines(in, input, ctx.Done())
+		})
+		defer interrupt()
+	} else {
+		// Not waited for: a blocked read cannot be interrupted. There is one such goroutine in a run, it holds nothing but its
+		// buffer, and it ends with the read or with the process.
+		go readLines(in, input, ctx.Done())
+	}
+	r.helpers, r.answers = &running, make(chan string)
 	events := make(chan next)
-	receiver.Go(func() { r.receive(ctx, events) })
+	running.Go(func() { r.receive(ctx, events) })
 
 	giveUp := time.NewTimer(exitTimeout)
 	giveUp.Stop()

@@ -1,12 +1,16 @@
 package linemode
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -283,6 +287,52 @@ func TestPendingIsBounded(t *testing.T) {
 		server.Close()
 		work.Wait()
 	})
+}
+
+// TestBlockedInput: a run that ends while its input is blocked ends the reading, too, and a file stays open.
+func TestBlockedInput(t *testing.T) {
+	file, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	defer writer.Close()
+	pipe, end := io.Pipe()
+	defer end.Close()
+	for name, in := range map[string]io.Reader{"a file": file, "a pipe in memory": pipe} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			c, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{wire.Protocol}})
+			if err != nil {
+				return
+			}
+			defer c.CloseNow()
+			c.Write(r.Context(), websocket.MessageText, wire.Append(nil, wire.Welcome{SenderID: "me", Session: strings.Repeat("A", 22)}))
+			for err == nil {
+				_, _, err = c.Read(r.Context())
+			}
+		}))
+		c, err := client.Dial(t.Context(), client.Config{URL: server.URL})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		r, _, _ := newRunner(0)
+		r.Client = c
+		if err := r.run(ctx, in); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", name, err)
+		}
+		stacks := make([]byte, 1<<20)
+		if stacks = stacks[:runtime.Stack(stacks, true)]; bytes.Contains(stacks, []byte("linemode.readLines")) {
+			t.Errorf("%s is still read:\n%s", name, stacks)
+		}
+		c.Close()
+		server.Close()
+	}
+	go writer.WriteString("x")
+	if n, err := file.Read(make([]byte, 1)); n != 1 || err != nil {
+		t.Errorf("the file was closed: %v", err)
+	}
 }
 
 // listener is a network in memory for one server.

@@ -9,15 +9,19 @@ import (
 )
 
 const (
-	idleInterval = time.Second       // between two looks of the renderer while nothing happens
+	idleInterval = time.Second       // between two frames while nothing happens
 	idleAfter    = 4 * frameInterval // without a message
 )
 
 // pace slows the renderer down while nothing happens. bubbletea's renderer wakes at every frame, 30 times a second, to
-// find that nothing has changed: that costs 0.6 % of a core for each idle screen. There is no option for it, so pace
-// resets the program's ticker. Where a later version has no such ticker, the renderer keeps its speed.
+// find that nothing has changed: that costs 0.6 % of a core for each idle screen, of which a server with SSH has many.
 //
-// An idle renderer still looks once a second, so no frame can be lost.
+// bubbletea (v2.1.1) has no option for this. WithFPS sets one rate for the whole run: a low one delays every key. The interface
+// of renderers is private, and WithoutRenderer would leave drawing, cursor and keyboard modes to this package. ReleaseTerminal
+// stops the renderer, but leaves the screen. So pace resets the program's ticker, a private field, found by reflection.
+// Where a later version has no such field, the renderer keeps its speed, and TestIdleRenderer fails.
+//
+// The idle renderer still runs once a second, so a frame is late at most, never lost.
 type pace struct {
 	program *tea.Program
 
