@@ -1,4 +1,5 @@
 # make test   everything that CI checks; installs missing tools on Debian
+# make race-all  all tests but those in the browser with the race detector; make test leaves out some where it would find nothing
 # make fuzz   every fuzz target for FUZZTIME (default 60s; 20000x is a number of executions)
 # make build  the static binary, bin/ramai
 # make deb    a Debian package, bin/ramai_*.deb; as root, also installs it once into a separate root
@@ -13,9 +14,9 @@ FUZZTIME ?= 60s
 SHORTFUZZ ?= 2000x
 STATICCHECK = $(GO) tool -modfile=tools/staticcheck.mod staticcheck
 
-.PHONY: test hostile attack deb build tools format vet race page browser terminal paths shortfuzz fuzz cross bench docs vendor
+.PHONY: test hostile attack deb build tools format vet race race-all sequential page browser terminal paths shortfuzz fuzz cross bench docs vendor
 
-test: tools format vet page terminal race browser paths shortfuzz cross $(if $(shell command -v dpkg-deb),deb)
+test: tools format vet page terminal race sequential browser paths shortfuzz cross $(if $(shell command -v dpkg-deb),deb)
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ramai ./cmd/ramai
@@ -33,7 +34,7 @@ bench/peers/node_modules: bench/peers/package-lock.json
 # The race detector needs a C compiler; tests run the documents' commands, proxies, strace, ssh and tmux. RUNLEVEL=1 prevents the
 # installed services from starting.
 tools:
-	@missing=; for tool in gcc curl nginx haproxy apache2 caddy strace chromium ssh tmux; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	@missing=; for tool in gcc curl nginx haproxy apache2 caddy strace chromium-headless-shell ssh tmux; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
 	test -z "$$missing" || { apt-get update -q && \
 	  RUNLEVEL=1 apt-get install -y -q --no-install-recommends libc6-dev $$(echo $$missing | sed 's/\bssh\b/openssh-client/; s/\bapache2\b/apache2-bin/'); }
 
@@ -49,13 +50,26 @@ vet:
 # each instance, and a copy without the detector causes false reports elsewhere.
 RACE = -race -gcflags=modernc.org/sqlite/lib=-race=false -shuffle=on
 
+# Packages whose code and tests start no goroutine, which TestSequentialPackagesStartNoGoroutines checks: the race detector finds
+# nothing in them. session, for example, is stepped by its tests, and runs concurrently in those of server. The tests of cmd/ramai
+# start the program, hundreds of times. Its parts are tested with the detector in server, client, and the transports.
+SEQUENTIAL = internal/atomicfile internal/httpfield internal/layers internal/names internal/origin internal/session internal/tokenize wire
+PLAIN = $(addprefix ./,cmd/ramai $(SEQUENTIAL))
+
+# The packages that take longest come first, so that no processor waits for them in the end. make vet has checked all of them.
 race:
+	$(GO) test -vet=off $(RACE) ./server ./internal/store/sqlite $$($(GO) list ./... | grep -vxF "$$($(GO) list ./internal/web/page/browser $(PLAIN))")
+
+sequential:
+	$(GO) test -vet=off -shuffle=on $(PLAIN)
+
+race-all:
 	$(GO) test $(RACE) $$($(GO) list ./... | grep -v /page/browser$$)
 
 # The page in a browser. This occupies two processors, so it runs alone, and without the race detector: server and session are
 # tested with it above.
 browser:
-	$(GO) test -shuffle=on ./internal/web/page/browser
+	$(GO) test -vet=off -shuffle=on ./internal/web/page/browser
 
 # Checks the page's types and third-party files, and tests its parts that need no browser.
 page: tools/page/node_modules

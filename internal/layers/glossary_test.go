@@ -4,12 +4,13 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"ramai/internal/sourcetest"
 )
 
 const maxTerms = 15
@@ -62,22 +63,10 @@ func packageDoc(t *testing.T, name string) string {
 // No exported type has a name from the vocabulary that the glossary has replaced.
 func TestExportedTypesInPackages(t *testing.T) {
 	types := 0
-	root := filepath.Join("..", "..")
 	word := regexp.MustCompile(`[A-Z][a-z]*`)
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.IsDir() && (d.Name() == "node_modules" || d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") && path != root) {
-			return fs.SkipDir
-		}
-		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
-			return nil
-		}
-		files := token.NewFileSet()
-		file, err := parser.ParseFile(files, path, nil, 0)
-		if err != nil {
-			return err
+	for _, file := range sourcetest.Files(t) {
+		if file.Test {
+			continue
 		}
 		for _, decl := range file.Decls {
 			group, ok := decl.(*ast.GenDecl)
@@ -92,15 +81,11 @@ func TestExportedTypesInPackages(t *testing.T) {
 				types++
 				for _, part := range word.FindAllString(name.Name, -1) {
 					if slices.Contains(retired, part) {
-						t.Errorf("%s: the type %s has a retired word in its name: %s", files.Position(name.Pos()), name.Name, part)
+						t.Errorf("%s: the type %s has a retired word in its name: %s", file.Position(name), name.Name, part)
 					}
 				}
 			}
 		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 	if types < 100 {
 		t.Errorf("found only %d exported types", types)

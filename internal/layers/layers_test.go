@@ -23,7 +23,7 @@ const table = `
 	3  client internal/chat
 	2  internal/room internal/store/sqlite internal/store/memory internal/store/search internal/sequencer/local internal/eventlog/eventlogtest
 	1  internal/eventlog internal/fanout internal/names internal/tokenize internal/reactor
-	0  wire internal/frame internal/frame/frametest internal/connlimit internal/fairqueue internal/httpfield internal/origin internal/exitcode internal/nearest internal/atomicfile internal/sqlitepage internal/localsocket internal/logging internal/proxytest internal/layers
+	0  wire internal/frame internal/frame/frametest internal/connlimit internal/fairqueue internal/httpfield internal/origin internal/exitcode internal/nearest internal/atomicfile internal/sqlitepage internal/localsocket internal/logging internal/proxytest internal/sourcetest internal/layers
 `
 
 // forbidden lists packages that a package must not depend on, not even indirectly.

@@ -2,15 +2,15 @@ package logging
 
 import (
 	"go/ast"
-	"go/parser"
 	"go/token"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+
+	"ramai/internal/sourcetest"
 )
 
 var key = regexp.MustCompile(`^[a-z][a-z0-9]*(_[a-z0-9]+)*$`)
@@ -20,29 +20,17 @@ var key = regexp.MustCompile(`^[a-z][a-z0-9]*(_[a-z0-9]+)*$`)
 func TestKeys(t *testing.T) {
 	calls := 0
 	used := map[string]bool{}
-	root := filepath.Join("..", "..")
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
+	for _, file := range sourcetest.Files(t) {
+		if file.Test {
+			continue
 		}
-		if d.IsDir() && (d.Name() == "node_modules" || d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") && path != root) {
-			return fs.SkipDir
-		}
-		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
-			return nil
-		}
-		files := token.NewFileSet()
-		file, err := parser.ParseFile(files, path, nil, 0)
-		if err != nil {
-			return err
-		}
-		ast.Inspect(file, func(n ast.Node) bool {
+		ast.Inspect(file.File, func(n ast.Node) bool {
 			call, ok := n.(*ast.CallExpr)
 			if !ok || !logs(call) {
 				return true
 			}
 			calls++
-			at := files.Position(call.Pos())
+			at := file.Position(call)
 			if !literal(call.Args[0]) {
 				t.Errorf("%s: the message is not a constant: put variable parts under a key", at)
 			}
@@ -54,17 +42,13 @@ func TestKeys(t *testing.T) {
 				}
 				name, ok := arg.(*ast.BasicLit)
 				if !ok || !key.MatchString(unquoted(name)) {
-					t.Errorf("%s: the key at %v is not a constant in snake_case", at, files.Position(arg.Pos()))
+					t.Errorf("%s: the key at %v is not a constant in snake_case", at, file.Position(arg))
 					continue
 				}
 				used[unquoted(name)] = true
 			}
 			return true
 		})
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 	if calls < 30 {
 		t.Errorf("found only %d log calls", calls)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net"
@@ -11,6 +12,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	goruntime "runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -23,6 +26,7 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"go.uber.org/goleak"
 
 	"ramai/internal/proxytest"
 	"ramai/server"
@@ -37,44 +41,61 @@ var screenshotDir = os.Getenv("RAMAI_SCREENS")
 // chromium is the one browser process. Each page has a profile of its own in it.
 var chromium context.Context
 
+// browsers are the programs that the tests can use, the preferred one first. The headless shell has the same engine without the
+// windows of a browser around it, and needs half of the processor time.
+var browsers = []string{"chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"}
+
 func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		path := ""
-		for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-			if p, err := exec.LookPath(name); err == nil {
-				path = p
-				break
-			}
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue { // pages wait for the network, timers, and animations
+		flag.Set("test.parallel", strconv.Itoa(2*goruntime.GOMAXPROCS(0)))
+	}
+	code := runTests(m)
+	http.DefaultClient.CloseIdleConnections()
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// runTests runs the tests in a browser, and stops it.
+func runTests(m *testing.M) int {
+	path := ""
+	for _, name := range browsers {
+		if p, err := exec.LookPath(name); err == nil {
+			path = p
+			break
 		}
-		if path == "" {
-			if os.Getenv("CI") != "" {
-				fmt.Fprintln(os.Stderr, "no browser found (apt-get install chromium)")
-				return 1
-			}
-			fmt.Fprintln(os.Stderr, "skipping all tests: no browser found (apt-get install chromium)")
-			return 0
-		}
-		profile, err := os.MkdirTemp("", "ramai-browser-")
-		if err != nil {
-			panic(err)
-		}
-		defer os.RemoveAll(profile)
-		flags := append(chromedp.DefaultExecAllocatorOptions[:],
-			chromedp.ExecPath(path), chromedp.UserDataDir(profile), chromedp.NoSandbox, chromedp.DisableGPU,
-			chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("lang", "en-US"),
-			chromedp.Flag("ignore-certificate-errors", true), chromedp.Flag("host-resolver-rules", "MAP "+proxytest.Host+" 127.0.0.1"),
-		)
-		ctx, end := chromedp.NewExecAllocator(context.Background(), flags...)
-		defer end()
-		var stop func()
-		chromium, stop = chromedp.NewContext(ctx)
-		defer stop()
-		if err := chromedp.Do(chromium, chromedp.Navigate("about:blank")); err != nil {
-			fmt.Fprintln(os.Stderr, "cannot start the browser:", err)
+	}
+	if path == "" {
+		if os.Getenv("CI") != "" {
+			fmt.Fprintln(os.Stderr, "no browser found (apt-get install chromium-headless-shell)")
 			return 1
 		}
-		return m.Run()
-	}())
+		fmt.Fprintln(os.Stderr, "skipping all tests: no browser found (apt-get install chromium-headless-shell)")
+		return 0
+	}
+	profile, err := os.MkdirTemp("", "ramai-browser-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(profile)
+	flags := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.UserDataDir(profile), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("lang", "en-US"),
+		chromedp.Flag("ignore-certificate-errors", true), chromedp.Flag("host-resolver-rules", "MAP "+proxytest.Host+" 127.0.0.1"),
+	)
+	ctx, end := chromedp.NewExecAllocator(context.Background(), flags...)
+	defer end()
+	var stop func()
+	chromium, stop = chromedp.NewContext(ctx)
+	defer stop()
+	if err := chromedp.Do(chromium, chromedp.Navigate("about:blank")); err != nil {
+		fmt.Fprintln(os.Stderr, "cannot start the browser:", err)
+		return 1
+	}
+	return m.Run()
 }
 
 // testServer is a server that can be stopped, and started again with the same address and data.

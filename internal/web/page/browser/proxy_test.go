@@ -59,9 +59,11 @@ func TestBehindPassword(t *testing.T) {
 	address := proxytest.Start(t, "nginx", srv.address, map[string]string{"password": "anna:{PLAIN}secret\n"},
 		"    location / {\n", "    location / {\n        auth_basic \"ramai\";\n        auth_basic_user_file DIR/password;\n")
 	at, _ := netip.ParseAddrPort(address)
-	if resp, err := http.Get(fmt.Sprintf("http://%s/", srv.address)); err != nil || resp.StatusCode != http.StatusOK {
+	resp, err := http.Get(fmt.Sprintf("http://%s/", srv.address))
+	if err != nil || resp.StatusCode != http.StatusOK {
 		t.Fatalf("without the proxy: %v, %v", resp, err)
 	}
+	resp.Body.Close()
 	b := openPage(t, fmt.Sprintf("https://anna:secret@%s:%d/", proxytest.Host, at.Port()), laptop())
 	b.expectErrors("401") // the first response, which asks for the password
 	b.useEverything()
