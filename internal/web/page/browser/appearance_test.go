@@ -76,28 +76,30 @@ func (b *tab) checkFits(where string) {
 	}
 }
 
+// The room and its dialogs are accessible in both themes, which differ in nothing but colors.
 func TestAccessibility(t *testing.T) {
 	t.Parallel()
 	srv := startServer(t, nil)
 	srv.seedConversation()
-	for _, theme := range []string{"light", "dark"} {
-		b := openPage(t, srv.url("/"), laptop())
-		emulateMedia(b, "prefers-color-scheme", theme)
-		b.ready()
-		b.waitForText(".log", "Then let us begin")
-		b.takeName("citra " + theme)
-		b.checkAccessibility(theme)
-		b.screenshot("room-" + theme)
-		for _, dialog := range []string{"search", "share", "settings", "jump"} {
-			b.click(".icon." + dialog)
-			b.waitFor("document.querySelector('dialog[open]')")
-			b.checkAccessibility(theme + " " + dialog)
-			if theme == "light" {
-				b.screenshot("dialog-" + dialog)
-			}
-			b.press("Escape", 0)
-			b.waitFor("!document.querySelector('dialog')")
+	b := openPage(t, srv.url("/"), laptop()).ready()
+	b.waitForText(".log", "Then let us begin")
+	b.takeName("citra")
+	check := func(where string) {
+		t.Helper()
+		for _, theme := range []string{"light", "dark"} {
+			emulateMedia(b, "prefers-color-scheme", theme)
+			b.waitForAnimations()
+			b.checkAccessibility(theme + " " + where)
+			b.screenshot(where + "-" + theme)
 		}
+	}
+	check("room")
+	for _, dialog := range []string{"search", "share", "settings", "jump"} {
+		b.click(".icon." + dialog)
+		b.waitFor("document.querySelector('dialog[open]')")
+		check("dialog-" + dialog)
+		b.press("Escape", 0)
+		b.waitFor("!document.querySelector('dialog')")
 	}
 }
 
@@ -121,10 +123,7 @@ func TestFontSize(t *testing.T) {
 	t.Parallel()
 	srv := startServer(t, nil)
 	srv.seedConversation()
-	for _, device := range []struct {
-		name string
-		view action
-	}{{"laptop", laptop()}, {"phone", phone()}} {
+	onDevices(t, laptopAndPhone, func(t *testing.T, device device) {
 		b := openPage(t, srv.url("/"), device.view).ready()
 		b.waitForText(".log", "Then let us begin")
 		// The percentage of :root is relative to the setting of the browser, which DevTools cannot change.
@@ -141,7 +140,7 @@ func TestFontSize(t *testing.T) {
 			t.Errorf("at twice the font size, the log is %v px high on a %s, want at least 100", height, device.name)
 		}
 		b.screenshot("font-size-" + device.name)
-	}
+	})
 }
 
 // With forced colors, nothing is distinguished by a color of the page alone.
@@ -193,10 +192,7 @@ func TestLongNames(t *testing.T) {
 		p.post(strings.Repeat("ש", 300))
 		p.read(1)
 	}
-	for _, device := range []struct {
-		name string
-		view action
-	}{{"smallest", chromedp.EmulateViewport(320, 480, chromedp.EmulateTouch)}, {"laptop", laptop()}} {
+	onDevices(t, []device{{"smallest", chromedp.EmulateViewport(320, 480, chromedp.EmulateTouch)}, {"laptop", laptop()}}, func(t *testing.T, device device) {
 		b := openPage(t, srv.url("/r/"+room), device.view).ready()
 		b.waitForText(".log", "אבג 123 abc")
 		b.takeName(strings.Repeat("M", 31) + device.name[:1])
@@ -215,7 +211,7 @@ func TestLongNames(t *testing.T) {
 			t.Errorf("a name overlaps the time on a %s", device.name)
 		}
 		b.screenshot("longest-" + device.name)
-	}
+	})
 }
 
 // Nothing moves if the reader prefers reduced motion.
@@ -270,26 +266,38 @@ func TestReadme(t *testing.T) {
 	}
 }
 
+// The page fits into windows of all sizes, and follows a window whose size changes.
 func TestScreenSizes(t *testing.T) {
 	t.Parallel()
 	srv := startServer(t, nil)
 	srv.seedConversation()
+	var b *tab
 	for _, size := range []struct {
 		name          string
 		width, height int64
 	}{{"phone", 390, 844}, {"smallest", 320, 480}, {"zoomed", 640, 400}, {"large", 3840, 2160}} {
-		b := openPage(t, srv.url("/"), chromedp.EmulateViewport(size.width, size.height, chromedp.EmulateTouch)).ready()
-		b.waitForText(".log", "Then let us begin")
+		view := chromedp.EmulateViewport(size.width, size.height, chromedp.EmulateTouch)
+		if b == nil {
+			b = openPage(t, srv.url("/"), view).ready()
+			b.waitForText(".log", "Then let us begin")
+		} else {
+			b.run(view)
+			b.waitFor(fmt.Sprintf("innerWidth === %d && innerHeight === %d", size.width, size.height))
+			b.frames(2)
+		}
 		b.checkFits(size.name)
 		b.checkAccessibility(size.name)
 		b.screenshot("size-" + size.name)
 		if size.width < 800 {
 			b.click(".icon.menu")
 			b.waitFor("document.querySelector('.side.open') && getComputedStyle(document.querySelector('.side')).visibility === 'visible'")
-			b.waitFor(animationsEnded)
+			b.waitForAnimations()
 			b.checkFits(size.name + " menu")
 			b.checkAccessibility(size.name + " menu")
 			b.screenshot("menu-" + size.name)
+			b.press("Escape", 0)
+			b.waitFor("!document.querySelector('.side.open')")
+			b.waitForAnimations()
 		}
 	}
 }

@@ -390,6 +390,12 @@ func (b *tab) screenshot(name string) {
 // animationsEnded is a promise that resolves once nothing on the page moves.
 const animationsEnded = `Promise.allSettled(document.getAnimations().map((a) => a.finished)).then(() => true)`
 
+// waitForAnimations waits until nothing on the page moves.
+func (b *tab) waitForAnimations() {
+	b.t.Helper()
+	eval[bool](b, animationsEnded)
+}
+
 // frames waits until a page has drawn some frames.
 func (b *tab) frames(n int) {
 	b.t.Helper()

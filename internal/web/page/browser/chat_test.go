@@ -15,6 +15,23 @@ func phone() action {
 	return chromedp.EmulateViewport(390, 844, chromedp.EmulateMobile, chromedp.EmulateTouch, chromedp.EmulateScale(2))
 }
 
+// device is a screen that a test runs on.
+type device struct {
+	name string
+	view action
+}
+
+// laptopAndPhone are the screens for which the page has a layout each.
+var laptopAndPhone = []device{{"laptop", laptop()}, {"phone", phone()}}
+
+// onDevices runs a test on each of some screens. The pages of one are closed before the next.
+func onDevices(t *testing.T, devices []device, test func(t *testing.T, d device)) {
+	t.Helper()
+	for _, d := range devices {
+		t.Run(d.name, func(t *testing.T) { test(t, d) })
+	}
+}
+
 // takeName submits a name in the form that the page offers.
 func (b *tab) takeName(name string) {
 	b.t.Helper()

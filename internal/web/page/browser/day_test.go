@@ -151,7 +151,7 @@ func TestTouch(t *testing.T) {
 	b.click(".send")
 	b.waitFor("[...document.querySelectorAll('.m .text')].some((e) => e.textContent === 'one\\ntwo')")
 	b.click(".icon.menu")
-	b.waitFor(animationsEnded)
+	b.waitForAnimations()
 	b.submit(".side input[name=room]", "Kelas 7A!")
 	b.waitForText(".side .error-text", "a–z")
 	b.waitFor("getComputedStyle(document.querySelector('.side')).visibility === 'visible' && " + inView(".side .error-text"))
@@ -236,10 +236,7 @@ func TestNetworkLost(t *testing.T) {
 	t.Parallel()
 	srv := startServer(t, nil)
 	srv.seedConversation()
-	for _, device := range []struct {
-		name string
-		view action
-	}{{"laptop", laptop()}, {"phone", phone()}} {
+	onDevices(t, laptopAndPhone, func(t *testing.T, device device) {
 		b := openPage(t, srv.url("/"), device.view).ready()
 		b.expectErrors("ERR_INTERNET_DISCONNECTED", "WebSocket connection")
 		b.waitForText(".log", "Then let us begin")
@@ -259,7 +256,7 @@ func TestNetworkLost(t *testing.T) {
 		}
 		b.checkAccessibility("offline on a " + device.name)
 		b.screenshot("network-lost-" + device.name)
-	}
+	})
 }
 
 // A message on its way stands under the name of its sender, and does not move once it is saved.

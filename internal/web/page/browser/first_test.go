@@ -27,38 +27,38 @@ func (srv *testServer) byName(path string) string {
 func TestEmptyRoom(t *testing.T) {
 	t.Parallel()
 	srv := startServer(t, func(c *server.Config) { c.AllowHosts = []string{proxytest.Host} })
-	for _, device := range []struct {
-		name     string
-		emulate  action
-		language string
-		says     string
-	}{{"laptop", laptop(), "en", "No account needed"}, {"phone", phone(), "en", "No account needed"}, {"phone-id", phone(), "id", "Tidak perlu akun"}} {
-		b := openPage(t, srv.byName("/r/team"), device.emulate)
+	onDevices(t, laptopAndPhone, func(t *testing.T, device device) {
+		b := openPage(t, srv.byName("/r/team"), device.view)
 		b.expectErrors("Cross-Origin-Opener-Policy") // which is ignored without HTTPS
 		b.ready()
-		if device.language != "en" {
-			eval[bool](b, `(localStorage.setItem("ramai.language", `+quote(quote(device.language))+`), true)`)
+		check := func(name, says string) {
+			t.Helper()
+			b.waitForText(".empty", says)
+			if link := eval[string](b, "document.querySelector('.empty input').value"); link != srv.byName("/r/team") {
+				t.Errorf("%s: the link is %s", name, link)
+			}
+			b.click(".empty .copy")
+			b.waitFor("document.querySelector('.empty [role=status]').textContent !== ''")
+			if notice := eval[string](b, "document.querySelector('.empty [role=status]').textContent"); strings.Contains(notice, "Ctrl") {
+				t.Errorf("%s: copying says %q", name, notice)
+			}
+			for _, part := range []string{".empty h2", ".empty .copy", ".name-form .primary", ".composer"} {
+				if !b.visible(part) {
+					t.Errorf("%s: %s is not in the window", name, part)
+				}
+			}
+			b.checkFits(name)
+			b.checkAccessibility("empty " + name)
+			b.screenshot("first-empty-" + name)
+		}
+		check(device.name, "No account needed")
+		if device.name == "phone" {
+			eval[bool](b, `(localStorage.setItem("ramai.language", '"id"'), true)`)
 			b.run(chromedp.Reload())
 			b.ready()
+			check("phone-id", "Tidak perlu akun")
 		}
-		b.waitForText(".empty", device.says)
-		if link := eval[string](b, "document.querySelector('.empty input').value"); link != srv.byName("/r/team") {
-			t.Errorf("%s: the link is %s", device.name, link)
-		}
-		b.click(".empty .copy")
-		b.waitFor("document.querySelector('.empty [role=status]').textContent !== ''")
-		if notice := eval[string](b, "document.querySelector('.empty [role=status]').textContent"); strings.Contains(notice, "Ctrl") {
-			t.Errorf("%s: copying says %q", device.name, notice)
-		}
-		for _, part := range []string{".empty h2", ".empty .copy", ".name-form .primary", ".composer"} {
-			if !b.visible(part) {
-				t.Errorf("%s: %s is not in the window", device.name, part)
-			}
-		}
-		b.checkFits(device.name)
-		b.checkAccessibility("empty " + device.name)
-		b.screenshot("first-empty-" + device.name)
-	}
+	})
 }
 
 // A link that works only on this computer comes with a word about it, and without a QR code. If the server knows an
@@ -76,11 +76,8 @@ func TestShareLocalhost(t *testing.T) {
 	b.screenshot("first-share-localhost")
 
 	srv = startServer(t, func(c *server.Config) { c.Origin = func() string { return "http://192.168.7.4:2000" } })
-	for _, device := range []struct {
-		name    string
-		emulate action
-	}{{"laptop", laptop()}, {"phone", phone()}} {
-		b := openPage(t, srv.url("/r/team"), device.emulate).ready()
+	onDevices(t, laptopAndPhone, func(t *testing.T, device device) {
+		b := openPage(t, srv.url("/r/team"), device.view).ready()
 		b.click(".icon.share")
 		b.waitForText("dialog .note", "in your network")
 		b.waitFor("document.querySelector('dialog .qr path').getAttribute('d') !== ''")
@@ -92,7 +89,7 @@ func TestShareLocalhost(t *testing.T) {
 		b.screenshot("first-share-" + device.name)
 		b.press("Escape", 0)
 		b.waitFor("!document.querySelector('dialog')")
-	}
+	})
 }
 
 // The name card shows what is wrong with a name, can be cancelled, and never drops a name by the way.
@@ -101,12 +98,8 @@ func TestNameCard(t *testing.T) {
 	srv := startServer(t, nil)
 	other := srv.dialAs("lobby", "anna")
 	t.Cleanup(func() { other.CloseNow() })
-	for _, device := range []struct {
-		name    string
-		emulate action
-		menu    bool
-	}{{"laptop", laptop(), false}, {"phone", phone(), true}} {
-		b := openPage(t, srv.url("/"), device.emulate).ready()
+	onDevices(t, laptopAndPhone, func(t *testing.T, device device) {
+		b := openPage(t, srv.url("/"), device.view).ready()
 		b.waitForText(".name-form label", "Choose a name")
 		b.screenshot("first-name-" + device.name)
 		submit := func(name string) {
@@ -125,14 +118,14 @@ func TestNameCard(t *testing.T) {
 		b.waitForText(".me bdi", name)
 
 		change := func() {
-			if device.menu {
+			if device.name == "phone" {
 				b.click(".header .menu")
 				b.waitFor("document.querySelector('.side.open')")
-				eval[bool](b, animationsEnded)
+				b.waitForAnimations()
 			}
 			b.click(".me button")
 			b.waitFor("document.activeElement.id === 'name'")
-			eval[bool](b, animationsEnded) // the menu that slides out covers the card
+			b.waitForAnimations() // the menu that slides out covers the card
 		}
 		change()
 		if value := eval[string](b, "document.activeElement.value"); value != name {
@@ -154,7 +147,7 @@ func TestNameCard(t *testing.T) {
 		b.click(".name-form .plain") // give it up
 		b.waitFor("document.querySelector('.me bdi.none')")
 		b.waitFor("!document.querySelector('.name-form')")
-	}
+	})
 }
 
 // Escape closes the first name card without a choice: one is a guest, and messages do not take the name that it offered.
