@@ -21,8 +21,9 @@ const pageTimeout = 30 * time.Second
 
 type historyOptions struct {
 	target
-	after  *wire.Position // at most one of this and before
+	after  *wire.Position // at most one of this, before and at
 	before *uint64
+	at     time.Time // the zero time: not given
 	limit  int
 	json   bool
 }
@@ -51,16 +52,59 @@ func (p *position) Set(s string) error {
 // Type implements pflag.Value.
 func (p *position) Type() string { return "position" }
 
+// moment is a flag for a time: RFC 3339, or without a zone, which is then the local one. An empty value is no time.
+type moment time.Time
+
+// momentLayouts are those without a zone. Without a day it is today.
+var momentLayouts = []string{"2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02T15:04:05", "2006-01-02T15:04", time.DateOnly, "15:04"}
+
+// String implements pflag.Value.
+func (m *moment) String() string {
+	if time.Time(*m).IsZero() {
+		return ""
+	}
+	return time.Time(*m).Format(time.RFC3339)
+}
+
+// Set implements pflag.Value.
+func (m *moment) Set(s string) error {
+	if s == "" {
+		*m = moment{}
+		return nil
+	}
+	if at, err := time.Parse(time.RFC3339, s); err == nil {
+		*m = moment(at)
+		return nil
+	}
+	for _, layout := range momentLayouts {
+		at, err := time.ParseInLocation(layout, s, time.Local)
+		if err != nil {
+			continue
+		}
+		if at.Year() == 0 {
+			now := time.Now()
+			at = time.Date(now.Year(), now.Month(), now.Day(), at.Hour(), at.Minute(), 0, 0, time.Local)
+		}
+		*m = moment(at)
+		return nil
+	}
+	return fmt.Errorf("invalid time %q (want, for example, 14:30, 2026-01-31, \"2026-01-31 14:30\", or 2026-01-31T14:30:00Z)", s)
+}
+
+// Type implements pflag.Value.
+func (m *moment) Type() string { return "time" }
+
 // newHistory returns the command that prints messages of a room.
 func newHistory() *cobra.Command {
 	var o historyOptions
 	var after position
 	var before uint64
+	var at moment
 	cmd := &cobra.Command{
 		Use:   "history ROOM",
 		Short: "Print the messages of a room",
-		Long: `Print messages of a room, oldest first: number, time, name and text. Without --after and --before, the newest messages are
-printed. With --json, each message is one JSON object per line.
+		Long: `Print messages of a room, oldest first: number, time, name and text. Without --after, --before and --at, the newest messages
+are printed. With --json, each message is one JSON object per line.
 
 After a server was reset to an older state, a plain number may refer to another message than before. --after LOG:EPOCH:N
 detects that: the exit code is then 4.`,
@@ -73,6 +117,13 @@ detects that: the exit code is then 4.`,
 			if flags.Changed("before") && (typed(flags, "before") || !typed(flags, "after")) {
 				o.before = &before
 			}
+			o.at = time.Time(at)
+			switch position := typed(flags, "after") || typed(flags, "before"); { // what is typed takes precedence over settings
+			case typed(flags, "at") && !position:
+				o.after, o.before = nil, nil
+			case position && !typed(flags, "at"):
+				o.at = time.Time{}
+			}
 			return runHistory(cmd.Context(), o, args[0], cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
@@ -80,8 +131,10 @@ detects that: the exit code is then 4.`,
 	o.flags(f)
 	f.Var(&after, "after", "print messages after this number or position (LOG:EPOCH:N)")
 	f.Uint64Var(&before, "before", 0, "print messages before this number")
+	f.Var(&at, "at", "print messages from this time on: 14:30 (today), 2026-01-31, \"2026-01-31 14:30\", or RFC 3339")
 	f.IntVar(&o.limit, "limit", 50, "maximum number of messages")
 	f.BoolVar(&o.json, "json", false, "print JSON lines")
+	completeRoom(cmd, &o.target)
 	return cmd
 }
 
@@ -94,6 +147,8 @@ func runHistory(ctx context.Context, o historyOptions, room string, stdout, stde
 		return exit(exitUsage, fmt.Errorf("--limit: invalid value %d (want at least 1)", o.limit))
 	case o.after != nil && o.before != nil:
 		return exit(exitUsage, errors.New("--after and --before exclude each other"))
+	case !o.at.IsZero() && (o.after != nil || o.before != nil):
+		return exit(exitUsage, errors.New("--at excludes --after and --before"))
 	}
 	ctx, stop := untilSignal(ctx)
 	defer stop()
@@ -102,10 +157,24 @@ func runHistory(ctx context.Context, o historyOptions, room string, stdout, stde
 		return err
 	}
 	defer c.Close()
+	if !o.at.IsZero() {
+		return printFrom(ctx, c, o, room, stdout)
+	}
 	if o.after != nil {
 		return printAfter(ctx, c, o, room, stdout)
 	}
 	return printBefore(ctx, c, o, room, stdout)
+}
+
+// printFrom prints the messages from a time on. The server finds the first of them.
+func printFrom(ctx context.Context, c *client.Client, o historyOptions, room string, stdout io.Writer) error {
+	at := wire.TimeOf(o.at)
+	page, err := fetch(ctx, c, wire.History{Room: room, At: &at, Limit: 1})
+	if err != nil || page.Target == 0 { // all messages are older
+		return err
+	}
+	o.after = &wire.Position{HistoryID: page.HistoryID, Epoch: page.Epoch, N: page.Target - 1}
+	return printAfter(ctx, c, o, room, stdout)
 }
 
 // printAfter prints pages as they arrive. Each must follow the previous one in the same history.

@@ -45,7 +45,7 @@ of stdin, and prints each message as "From server: TEXT" or "From server: NAME: 
 indented. Messages go to stdout, everything else to stderr. If stdin is a terminal, lines that begin with a slash are commands:
 /help lists them.
 
-The argument is a room (team, or '#team') on the server of --server, a server (localhost:2000) for its lobby, or the URL of
+The argument, which may follow a --, is a room (team, or '#team') on the server of --server, a server (localhost:2000) for its lobby, or the URL of
 either (https://chat.example.org/r/team). After a lost connection, join reconnects and resumes: no message is lost or repeated.
 At the end of stdin it waits until all its messages are saved and printed, and gives up after 30 seconds without a confirmation.
 On a server without ` + wire.Protocol + `, messages that were in flight when the connection was lost are reported, and not posted again.
@@ -80,6 +80,7 @@ Exit codes: 0 ok, 1 a message is not confirmed, 2 usage, 3 the first connection 
 	f.BoolVar(&o.plain, "plain", false, "use the plain protocol and line mode")
 	f.BoolVar(&o.lines, "lines", false, "use line mode in a terminal, too")
 	o.screenOptions.flags(f)
+	completeRoom(cmd, &o.target)
 	return cmd
 }
 

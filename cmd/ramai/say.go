@@ -47,6 +47,7 @@ Exit codes: 0 saved, 1 not confirmed within 30 seconds, 2 usage, 3 cannot connec
 	o.flags(cmd.Flags())
 	nameFlag(cmd.Flags(), &o.name)
 	cmd.Flags().StringVar(&o.id, "id", "", "id of the message: with the same --name and --id it is posted only once, and its number is printed again")
+	completeRoom(cmd, &o.target)
 	return cmd
 }
 

@@ -41,6 +41,7 @@ object with count, matching and names.`,
 	f.StringVar(&o.prefix, "prefix", "", "print only names that begin with this, in any case, with or without accents")
 	f.IntVar(&o.limit, "limit", wire.MaxWho, "maximum number of names")
 	f.BoolVar(&o.json, "json", false, "print a JSON object")
+	completeRoom(cmd, &o.target)
 	return cmd
 }
 
