@@ -15,8 +15,7 @@ import (
 
 // TestPalette chooses commands.
 func TestPalette(t *testing.T) {
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 3)
+	st := newLobby(t, 3, nil)
 	st.types("/")
 	st.has("/join ROOM", "go to a room", "Alt-J")
 	st.press("down", "down", "down", "enter")
@@ -48,8 +47,7 @@ func TestComplete(t *testing.T) {
 
 // TestPaste asks what to do with much.
 func TestPaste(t *testing.T) {
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 0)
+	st := newLobby(t, 0, nil)
 	st.send(tea.PasteMsg{Content: "short\n"})
 	st.has("› short")
 	if len(st.chat.asked) != 0 {
@@ -123,8 +121,7 @@ func TestReadline(t *testing.T) {
 
 // TestRecalledTexts goes through what was said.
 func TestRecalledTexts(t *testing.T) {
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 0)
+	st := newLobby(t, 0, nil)
 	st.receive(wire.Message{Room: wire.Lobby, N: 1, SenderID: "me", DisplayName: "anna", ID: "old", Text: "from another day"})
 	for _, text := range []string{"make bench", "git status", "make test"} {
 		st.types(text)
@@ -153,8 +150,7 @@ func TestRecalledTexts(t *testing.T) {
 
 // What cannot be said stays where it was written.
 func TestTypedTextKept(t *testing.T) {
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 3)
+	st := newLobby(t, 3, nil)
 	st.types("/me ")
 	for range 10 {
 		st.send(tea.PasteMsg{Content: strings.Repeat("z", 450)})
@@ -165,8 +161,7 @@ func TestTypedTextKept(t *testing.T) {
 	}
 
 	// A room that is refused keeps what was written and said in it, and nothing of that is said elsewhere.
-	st = newHarness(t, 80, 24, nil)
-	st.welcome("anna", 3)
+	st = newLobby(t, 3, nil)
 	st.types("/join tea")
 	st.press("enter")
 	st.types("secret for tea")
@@ -200,8 +195,7 @@ func TestTypedTextKept(t *testing.T) {
 
 // A draft outlives that one looks at what was said before, whatever comes meanwhile, and is what is remembered.
 func TestDraftBesideHistory(t *testing.T) {
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 3)
+	st := newLobby(t, 3, nil)
 	st.types("first")
 	st.press("enter")
 	st.types("my draft")
@@ -221,8 +215,7 @@ func TestDraftBesideHistory(t *testing.T) {
 
 // TestSlash: a text that begins like a command, and is none, is kept as any other.
 func TestSlash(t *testing.T) {
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 3)
+	st := newLobby(t, 3, nil)
 	for _, text := range []string{"//comment", "/etc/hosts is wrong"} {
 		st.send(tea.PasteMsg{Content: text})
 		st.press("alt+j")
@@ -252,8 +245,7 @@ func TestSlash(t *testing.T) {
 
 // TestPasteIntoSearch: what is pasted goes where one sees it.
 func TestPasteIntoSearch(t *testing.T) {
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 3)
+	st := newLobby(t, 3, nil)
 	st.types("the first thing")
 	st.press("enter")
 	st.press("ctrl+r")
@@ -265,8 +257,7 @@ func TestPasteIntoSearch(t *testing.T) {
 
 // TestFull: what does not fit is refused in words, also when it is typed.
 func TestFull(t *testing.T) {
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 3)
+	st := newLobby(t, 3, nil)
 	st.room().editor.set(strings.Repeat("x", maxDraft))
 	st.types("y")
 	st.has("too long for one message")
@@ -274,8 +265,7 @@ func TestFull(t *testing.T) {
 
 // TestTyping: others hear that one writes, and nothing of commands.
 func TestTyping(t *testing.T) {
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 3)
+	st := newLobby(t, 3, nil)
 	st.types("/who")
 	if len(st.chat.typing) != 0 {
 		t.Error("a command was told of")
@@ -294,8 +284,7 @@ func TestTyping(t *testing.T) {
 
 // TestSearchWhileReceiving: what is heard meanwhile moves nothing under a search of what was said.
 func TestSearchWhileReceiving(t *testing.T) {
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 3)
+	st := newLobby(t, 3, nil)
 	c := &st.room().editor
 	for i := range 65 {
 		c.remember(fmt.Sprint(i) + strings.Repeat("x", 1000))
@@ -321,8 +310,7 @@ func TestSearchWhileReceiving(t *testing.T) {
 // TestDraftRestored: what was begun waits while something said before is said once more, or is not.
 func TestDraftRestored(t *testing.T) {
 	for _, keys := range [][]string{{"up", "enter"}, {"up", "ctrl+c"}, {"ctrl+r", "enter", "enter"}, {"up", "alt+n", "esc", "enter"}} {
-		st := newHarness(t, 80, 24, nil)
-		st.welcome("anna", 3)
+		st := newLobby(t, 3, nil)
 		st.types("one")
 		st.press("enter")
 		st.types("a long draft")
@@ -331,8 +319,7 @@ func TestDraftRestored(t *testing.T) {
 			t.Errorf("after %q there is %q, and %q to bring back", keys, got.String(), got.killed)
 		}
 	}
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 3)
+	st := newLobby(t, 3, nil)
 	st.types("kept")
 	st.press("ctrl+c")
 	st.types("/")

@@ -77,8 +77,7 @@ func TestPendingMessage(t *testing.T) {
 // TestLocale: times are written as the locale has them.
 func TestLocale(t *testing.T) {
 	for locale, want := range map[string]string{"LANG=de_DE.UTF-8": "14:02 ", "LANG=en_US.UTF-8": " 2:02 PM ", "LC_TIME=en_GB.UTF-8": "14:02 ", "LANG=C.UTF-8": "14:02 ", "LC_TIME=hi_IN": " 2:02 PM "} {
-		st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) { c.Environ = append(c.Environ, locale) })
-		st.welcome("anna", 1)
+		st := newLobby(t, 1, func(c *Config, _ *fakeChat) { c.Environ = append(c.Environ, locale) })
 		st.has(want)
 		if locale == "LANG=en_US.UTF-8" {
 			st.has("Wednesday, November 25, 2026")

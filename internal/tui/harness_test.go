@@ -126,6 +126,14 @@ func newHarness(t testing.TB, width, height int, change func(*Config, *fakeChat)
 	return st
 }
 
+// newLobby is a screen of 80 by 24 cells on which anna has entered the lobby, which has n messages.
+func newLobby(t testing.TB, n int, change func(*Config, *fakeChat)) *harness {
+	t.Helper()
+	st := newHarness(t, 80, 24, change)
+	st.welcome("anna", n)
+	return st
+}
+
 // send gives the screen a message, and does at once what it wants done.
 func (st *harness) send(msg tea.Msg) {
 	_, cmd := st.screen.Update(msg)

@@ -13,8 +13,7 @@ import (
 
 // pasted is a screen on which 500 lines were pasted, and what confirms or rejects the next one.
 func pasted(t *testing.T) (st *harness, answer func(state client.State, reason string)) {
-	st = newHarness(t, 80, 24, nil)
-	st.welcome("anna", 3)
+	st = newLobby(t, 3, nil)
 	var lines strings.Builder
 	for i := range 500 {
 		fmt.Fprintf(&lines, "line %d\n", i+1)

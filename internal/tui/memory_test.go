@@ -58,8 +58,7 @@ func TestReadMark(t *testing.T) {
 
 // TestUnconfirmed: what was said and not confirmed is there the next time, until one lets go of it.
 func TestUnconfirmed(t *testing.T) {
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 3)
+	st := newLobby(t, 3, nil)
 	st.receive(client.Disconnected{Err: errors.New("gone"), Wait: time.Second})
 	for _, text := range []string{"one", "two\nlines"} {
 		st.send(tea.PasteMsg{Content: text})
@@ -98,8 +97,7 @@ func TestUnconfirmed(t *testing.T) {
 
 // TestSavedAndDeleted: what is saved, and kept no more when one hears on, does not wait for its echo.
 func TestSavedAndDeleted(t *testing.T) {
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 10)
+	st := newLobby(t, 10, nil)
 	st.types("hello")
 	st.press("enter")
 	st.receive(client.Sent{Room: wire.Lobby, ID: "id-1", State: client.Saved, N: 11, At: st.now}, client.Disconnected{Err: errors.New("gone")},
@@ -144,8 +142,7 @@ func TestPlainBack(t *testing.T) {
 
 // TestDraftPerRoom: leaving a room asks for its draft, and what was said before, and then changed, is one.
 func TestDraftPerRoom(t *testing.T) {
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 3)
+	st := newLobby(t, 3, nil)
 	st.types("/join tea")
 	st.press("enter")
 	st.types("for tea")
@@ -189,8 +186,7 @@ func TestDraftPerRoom(t *testing.T) {
 
 // TestQuestionWhileTyping: keys that were meant for a text publish nothing.
 func TestQuestionWhileTyping(t *testing.T) {
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 3)
+	st := newLobby(t, 3, nil)
 	st.send(tea.PasteMsg{Content: "password1\npassword2"})
 	st.types("hello")
 	st.press("enter")

@@ -16,8 +16,7 @@ import (
 
 // TestMouse: the wheel scrolls, and a click goes to a room, shows a folded message, or goes to the newest.
 func TestMouse(t *testing.T) {
-	st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) { c.Mouse, c.Rooms = true, []string{"tea"} })
-	st.welcome("anna", 3)
+	st := newLobby(t, 3, func(c *Config, _ *fakeChat) { c.Mouse, c.Rooms = true, []string{"tea"} })
 	if mode := st.View().MouseMode; mode != tea.MouseModeCellMotion {
 		t.Errorf("the mouse mode is %v", mode)
 	}
@@ -38,8 +37,7 @@ func TestMouse(t *testing.T) {
 		t.Errorf("a click on %s shows %s", other, st.room().name)
 	}
 	click(first)
-	st = newHarness(t, 80, 24, func(c *Config, _ *fakeChat) { c.Mouse = true })
-	st.welcome("anna", 100)
+	st = newLobby(t, 100, func(c *Config, _ *fakeChat) { c.Mouse = true })
 	st.send(tea.MouseWheelMsg{Button: tea.MouseWheelUp})
 	if st.room().timeline.anchor == nil {
 		t.Fatal("the wheel does not scroll")
@@ -79,8 +77,7 @@ func TestSidebar(t *testing.T) {
 
 // TestTitle: the title has the room and what is unread.
 func TestTitle(t *testing.T) {
-	st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) { c.Title = true })
-	st.welcome("anna", 3)
+	st := newLobby(t, 3, func(c *Config, _ *fakeChat) { c.Title = true })
 	title := func(want string) {
 		t.Helper()
 		if got := st.View().WindowTitle; got != want {
@@ -105,8 +102,7 @@ func TestNotify(t *testing.T) {
 		OSC9:           "\x1b]9;ramai: 4 1 in lobby: @anna a b\x1b\\",
 		OSC777:         "\x1b]777;notify;ramai: 4 1 in lobby;@anna a b\x1b\\",
 	} {
-		st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) { c.Notify, c.Bell = kind, false })
-		st.welcome("anna", 3)
+		st := newLobby(t, 3, func(c *Config, _ *fakeChat) { c.Notify, c.Bell = kind, false })
 		m := wire.Message{Room: wire.Lobby, N: 4, At: wire.TimeOf(st.now), SenderID: "b", DisplayName: "4;1", Text: "@anna a\nb\x1b]0;c\a\u009c"}
 		if got := st.wants(batch{events: []client.Event{{Frame: m}}}); len(got) > 0 {
 			t.Errorf("%s: somebody who looks is notified: %q", kind, got)
@@ -122,8 +118,7 @@ func TestNotify(t *testing.T) {
 
 // TestCopy: /copy writes a message to the clipboard, if that is allowed.
 func TestCopy(t *testing.T) {
-	st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) { c.Clipboard = true })
-	st.welcome("anna", 3)
+	st := newLobby(t, 3, func(c *Config, _ *fakeChat) { c.Clipboard = true })
 	st.types("/copy 2")
 	if got := st.wants(keyPress("enter")); len(got) != 1 || fmt.Sprint(got[0]) != "message 2" {
 		t.Errorf("it copies %q", got)
@@ -139,8 +134,7 @@ func TestCopy(t *testing.T) {
 // TestOtherNames: commands have the names of other programs too, a typing error names the nearest one, and what is meant
 // for one person is not posted.
 func TestOtherNames(t *testing.T) {
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 3)
+	st := newLobby(t, 3, nil)
 	for _, c := range [][2]string{
 		{"/nick budi", "asked:name budi"}, {"/list", "1 room; /join ROOM begins another"}, {"/part", "this is the only room"},
 		{"/serach x", "did you mean /search?"}, {"/nmae x", "did you mean /name?"}, {"/zzzzzz", "// posts a line that begins with a slash"},
@@ -163,8 +157,7 @@ func TestOtherNames(t *testing.T) {
 // TestRecallAfterRestart: what was posted is recalled in the next run, if that is wanted.
 func TestRecallAfterRestart(t *testing.T) {
 	for _, keep := range []bool{true, false} {
-		st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) { c.KeepHistory = keep })
-		st.welcome("anna", 3)
+		st := newLobby(t, 3, func(c *Config, _ *fakeChat) { c.KeepHistory = keep })
 		for i := range maxRecalled + 10 {
 			st.types(fmt.Sprint("post ", i))
 			st.press("enter")
@@ -193,8 +186,7 @@ func TestMergeHistory(t *testing.T) {
 
 // TestRetry: without a connection Ctrl-R and /retry connect at once.
 func TestRetry(t *testing.T) {
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 3)
+	st := newLobby(t, 3, nil)
 	st.receive(client.Disconnected{Err: errors.New("gone"), Wait: 2 * time.Second})
 	st.has("Offline · retry in 2 s", "Ctrl-R retry now")
 	st.press("ctrl+r")
@@ -212,15 +204,13 @@ func TestRetry(t *testing.T) {
 
 // TestEmptyRoom: an empty room says what it is and how others come in.
 func TestEmptyRoom(t *testing.T) {
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 0)
+	st := newLobby(t, 0, nil)
 	st.has("No messages yet", "This is the room lobby.", "without an account", "http://127.0.0.1:2000/", "on this machine only")
 }
 
 // TestManyTyping: three people and more are counted.
 func TestManyTyping(t *testing.T) {
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 3)
+	st := newLobby(t, 3, nil)
 	st.receive(wire.Typing{Room: wire.Lobby, By: []wire.Sender{{SenderID: "a", DisplayName: "budi"}, {SenderID: "b", DisplayName: "dewi"}, {SenderID: "me"}}})
 	st.has("budi and dewi are typing")
 	st.receive(wire.Typing{Room: wire.Lobby, By: []wire.Sender{{SenderID: "a"}, {SenderID: "b"}, {SenderID: "c"}}})
@@ -262,8 +252,7 @@ func TestReadInView(t *testing.T) {
 
 // TestWhoAtStart: /who with the beginning of a name asks for those.
 func TestWhoAtStart(t *testing.T) {
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 3)
+	st := newLobby(t, 3, nil)
 	st.chat.who = wire.Who{Room: wire.Lobby, Prefix: "bu", Count: 5002, Matching: 2, Names: []string{"budi", "bulan"}}
 	st.types("/who bu")
 	st.press("enter")

@@ -15,8 +15,7 @@ import (
 
 // TestBack: nothing that comes moves a view that is scrolled back.
 func TestBack(t *testing.T) {
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 300)
+	st := newLobby(t, 300, nil)
 	st.has("message 300")
 	st.press("pgup")
 	held := strings.Split(st.shown(), "\n")[1:20]
@@ -47,8 +46,7 @@ func TestBack(t *testing.T) {
 
 // TestHistory: the past has no end upwards but its beginning, and the view stays where it is while it is fetched.
 func TestHistory(t *testing.T) {
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 300)
+	st := newLobby(t, 300, nil)
 	seen := map[string]bool{}
 	last := ""
 	for range 100 {
@@ -102,8 +100,7 @@ func TestHistoryDeleted(t *testing.T) {
 
 // TestResize: a resize wraps anew and keeps its place.
 func TestResize(t *testing.T) {
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 300)
+	st := newLobby(t, 300, nil)
 	for range 3 {
 		st.press("pgup")
 	}
@@ -174,8 +171,7 @@ func TestFullWindow(t *testing.T) {
 
 // A page that is under way does not keep anybody from going elsewhere.
 func TestJumpWhileLoading(t *testing.T) {
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 3000)
+	st := newLobby(t, 3000, nil)
 	st.types("/history 10")
 	st.press("enter")
 	r := st.room()
@@ -190,8 +186,7 @@ func TestJumpWhileLoading(t *testing.T) {
 
 // Of the time before a room was left and joined again nothing is shown twice.
 func TestJoinedAgain(t *testing.T) {
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 3)
+	st := newLobby(t, 3, nil)
 	st.types("/join tea")
 	st.press("enter")
 	late := wire.Message{Room: "tea", N: 3, At: wire.TimeOf(start), SenderID: "budi", Text: "late"}
@@ -208,8 +203,7 @@ func TestJoinedAgain(t *testing.T) {
 
 // A hit in a room that one is not in is gone to when the room is there.
 func TestHitElsewhere(t *testing.T) {
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 3)
+	st := newLobby(t, 3, nil)
 	message := func(n uint64) wire.Message {
 		return wire.Message{Room: "other", N: n, At: wire.TimeOf(start), SenderID: "budi", Text: fmt.Sprint("message ", n)}
 	}
@@ -230,8 +224,7 @@ func TestHitElsewhere(t *testing.T) {
 func TestPositionRestored(t *testing.T) {
 	memory := State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Read: 300, At: 280}}}
 	for range 3 {
-		st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) { c.State = memory })
-		st.welcome("anna", 300)
+		st := newLobby(t, 300, func(c *Config, _ *fakeChat) { c.State = memory })
 		if memory = st.snapshot(); memory.Rooms[0].At != 280 {
 			t.Fatalf("the view begins at %d", memory.Rooms[0].At)
 		}
@@ -292,8 +285,7 @@ func TestRule(t *testing.T) {
 
 // TestNewerServer: what has a number and is no message is not fetched again and again.
 func TestNewerServer(t *testing.T) {
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 100)
+	st := newLobby(t, 100, nil)
 	st.press("pgup")
 	for range maxItems + 10 {
 		st.says("budi", "more")
@@ -335,8 +327,7 @@ func (st *harness) come(from, to int) {
 // TestJumpWhileBehind: what a page has brought already does not come once more.
 func TestJumpWhileBehind(t *testing.T) {
 	for _, before := range []string{"", "/history 100"} {
-		st := newHarness(t, 80, 24, nil)
-		st.welcome("anna", 500)
+		st := newLobby(t, 500, nil)
 		st.types(before)
 		st.press("enter")
 		st.behind(2500, 100)
@@ -360,8 +351,7 @@ func TestJumpWhileBehind(t *testing.T) {
 
 // TestNothingUnsaved: what is not kept any more is not asked for again and again.
 func TestNothingUnsaved(t *testing.T) {
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 500)
+	st := newLobby(t, 500, nil)
 	st.types("/history 100")
 	st.press("enter")
 	st.behind(100, 0)
@@ -388,8 +378,7 @@ func TestJumpGivenUp(t *testing.T) {
 		},
 		func(st *harness) { st.press("end") },
 	} {
-		st := newHarness(t, 80, 24, nil)
-		st.welcome("anna", 500)
+		st := newLobby(t, 500, nil)
 		under := st.screen.toNumber("10")
 		end(st)
 		st.do(under)
@@ -400,8 +389,7 @@ func TestJumpGivenUp(t *testing.T) {
 		}
 	}
 	// Whatever says something, it is seen.
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 500)
+	st := newLobby(t, 500, nil)
 	for _, say := range []func(){
 		func() { st.types("/me waves"); st.press("enter") },
 		func() { st.send(tea.PasteMsg{Content: "one\ntwo"}); st.press("l", "enter") },

@@ -54,8 +54,7 @@ func TestScreens(t *testing.T) {
 
 // TestOwnMessages follows what is said: on its way, saved, refused.
 func TestOwnMessages(t *testing.T) {
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 3)
+	st := newLobby(t, 3, nil)
 	st.types("hello")
 	st.press("enter")
 	st.asked(`say lobby "hello"`)
@@ -90,14 +89,12 @@ func TestOwnMessages(t *testing.T) {
 
 // TestBell: it can be turned off.
 func TestBell(t *testing.T) {
-	st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) { c.Bell = false })
-	st.welcome("anna", 1)
+	st := newLobby(t, 1, func(c *Config, _ *fakeChat) { c.Bell = false })
 	st.says("budi", "@anna")
 	if st.bell != 0 {
 		t.Error("the bell rang")
 	}
-	st = newHarness(t, 80, 24, nil)
-	st.welcome("anna", 1)
+	st = newLobby(t, 1, nil)
 	for range 30 {
 		st.says("budi", "@anna")
 		st.now = st.now.Add(100 * time.Millisecond)
@@ -109,8 +106,7 @@ func TestBell(t *testing.T) {
 
 // TestCommands does each, and has its request looked at.
 func TestCommands(t *testing.T) {
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 3)
+	st := newLobby(t, 3, nil)
 	run := func(line string) {
 		st.types(line)
 		st.press("enter")
@@ -363,8 +359,7 @@ func TestLinksAndMentions(t *testing.T) {
 
 // TestReset: what was saved in a history that is gone is not taken for said.
 func TestReset(t *testing.T) {
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 3)
+	st := newLobby(t, 3, nil)
 	for i, text := range []string{"kept", "gone"} {
 		st.types(text)
 		st.press("enter")
@@ -381,8 +376,7 @@ func TestReset(t *testing.T) {
 
 // TestLatePanel: what comes while one writes does not take the key that was meant for the text.
 func TestLatePanel(t *testing.T) {
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 3)
+	st := newLobby(t, 3, nil)
 	st.types("hello")
 	st.press("alt+w")
 	st.has("nobody here has a name")

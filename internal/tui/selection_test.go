@@ -93,8 +93,7 @@ func TestSelect(t *testing.T) {
 
 // TestSelectEnds: everything that is not for the selection ends it, and does what it does.
 func TestSelectEnds(t *testing.T) {
-	st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) { c.Rooms = []string{"tea"} })
-	st.welcome("anna", 300)
+	st := newLobby(t, 300, func(c *Config, _ *fakeChat) { c.Rooms = []string{"tea"} })
 	for _, end := range []func(){
 		func() { st.press("alt+1") },
 		func() { st.press("alt+i") },
@@ -142,8 +141,7 @@ func TestSelectStays(t *testing.T) {
 
 // TestSelectActions: a selected message is copied, its address is shown, and a long one is unfolded.
 func TestSelectActions(t *testing.T) {
-	st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) { c.Clipboard = true })
-	st.welcome("anna", 20)
+	st := newLobby(t, 20, func(c *Config, _ *fakeChat) { c.Clipboard = true })
 	st.says("budi", "first"+strings.Repeat("\nmore", 40)+"\nlast")
 	st.press("alt+v")
 	st.has("c copy", "l link", "Enter show in full")
@@ -183,8 +181,7 @@ func TestSelectActions(t *testing.T) {
 
 // TestSelectTarget: what was jumped to is selected first.
 func TestSelectTarget(t *testing.T) {
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 300)
+	st := newLobby(t, 300, nil)
 	st.types("/history 150")
 	st.press("enter", "alt+v")
 	st.selects("message 150")

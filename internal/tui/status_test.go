@@ -296,8 +296,7 @@ func TestPlainHistory(t *testing.T) {
 	st.hasNot("earlier")
 
 	// On the other door nothing is missing.
-	st = newHarness(t, 80, 24, nil)
-	st.welcome("anna", 10)
+	st = newLobby(t, 10, nil)
 	st.receive(broken)
 	st.hasNot("broke here")
 	st.has("Alt-S search")
@@ -305,8 +304,7 @@ func TestPlainHistory(t *testing.T) {
 
 // TestCommandHint: a command is done, and not said.
 func TestCommandHint(t *testing.T) {
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 10)
+	st := newLobby(t, 10, nil)
 	for text, want := range map[string]string{"/join tea": "Enter run it", "/x": "Enter run it", "//x": "Enter post", "x": "Enter post"} {
 		st.types(text)
 		st.has(want)
@@ -316,8 +314,7 @@ func TestCommandHint(t *testing.T) {
 
 // TestPresenceOffline: without a connection it is not known who is here.
 func TestPresenceOffline(t *testing.T) {
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 10)
+	st := newLobby(t, 10, nil)
 	st.has("3 here")
 	st.receive(client.Disconnected{Err: errors.New("gone"), Wait: time.Second})
 	st.hasNot("here ")
@@ -357,8 +354,7 @@ func TestDeletedAbove(t *testing.T) {
 
 // TestGapDays: the days go forwards, over what is gone too.
 func TestGapDays(t *testing.T) {
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 3)
+	st := newLobby(t, 3, nil)
 	st.now = st.now.Add(72 * time.Hour)
 	st.receive(wire.Joined{Room: wire.Lobby, HistoryID: "log", N: 12, First: 11, Count: 3}, wire.Gap{Room: wire.Lobby, From: 4, To: 10})
 	st.receive(wire.Message{Room: wire.Lobby, N: 11, At: wire.TimeOf(st.now.Add(-24 * time.Hour)), SenderID: "b", DisplayName: "budi", Text: "yesterday"},
@@ -405,8 +401,7 @@ func TestLeaveOther(t *testing.T) {
 
 // TestSentences are some that were not.
 func TestSentences(t *testing.T) {
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 0)
+	st := newLobby(t, 0, nil)
 	run := func(line string, words ...string) {
 		t.Helper()
 		st.types(line)
@@ -487,8 +482,7 @@ func TestTallMessage(t *testing.T) {
 
 // TestRejoin: what comes of a room that was left and joined again is what was asked for then.
 func TestRejoin(t *testing.T) {
-	st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) { c.Last, c.Rooms = 10, []string{"team"} })
-	st.welcome("anna", 100)
+	st := newLobby(t, 100, func(c *Config, _ *fakeChat) { c.Last, c.Rooms = 10, []string{"team"} })
 	st.asked("history lobby before 91") // 10 came, and are not enough
 	st.press("alt+x")
 	st.types("/join lobby")
@@ -505,8 +499,7 @@ func TestRejoin(t *testing.T) {
 
 // TestKills: what is cut in a row comes back in one, and as it was.
 func TestKills(t *testing.T) {
-	st := newHarness(t, 80, 24, nil)
-	st.welcome("anna", 0)
+	st := newLobby(t, 0, nil)
 	for _, test := range []struct{ text, keys, want string }{
 		{"one two three", "ctrl+w ctrl+w ctrl+y", "one two three"},
 		{"one two three", "ctrl+w ctrl+w ctrl+y ctrl+y", "one two threetwo three"},
@@ -536,8 +529,7 @@ func TestKills(t *testing.T) {
 
 // TestActive goes where something is new: first where one is called.
 func TestActive(t *testing.T) {
-	st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) { c.Rooms = []string{"team", "kitchen", "pantry"} })
-	st.welcome("anna", 10)
+	st := newLobby(t, 10, func(c *Config, _ *fakeChat) { c.Rooms = []string{"team", "kitchen", "pantry"} })
 	for _, name := range []string{"team", "kitchen", "pantry"} {
 		st.receive(wire.Joined{Room: name, HistoryID: "log", N: 0, First: 1, Count: 1})
 	}

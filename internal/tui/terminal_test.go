@@ -81,8 +81,7 @@ func TestStopped(t *testing.T) {
 		{"elsewhere by then", 1, 2, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) { c.Suspend = true })
-			st.welcome("anna", 10)
+			st := newLobby(t, 10, func(c *Config, _ *fakeChat) { c.Suspend = true })
 			if got := st.wants(keyPress("ctrl+z")); !reflect.DeepEqual(got, []tea.Msg{tea.SuspendMsg{}}) {
 				t.Fatalf("Ctrl-Z wants %v", got)
 			}
