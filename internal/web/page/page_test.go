@@ -80,7 +80,7 @@ func TestModules(t *testing.T) {
 	}
 	declared := make(map[string]string)
 	modules := append(p.imports("app.js"), "app.js")
-	for _, module := range append(modules, "dialogs.js", "menu.js", "picker.js", "search.js", "settings.js") {
+	for _, module := range append(modules, "dialogs.js", "finder.js", "menu.js", "picker.js", "search.js", "settings.js") {
 		text := string(p.files[module].plain)
 		if isWrapped(module) {
 			if !strings.Contains(source, "const "+variable(module)+" = (() => {") {

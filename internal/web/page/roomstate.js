@@ -36,7 +36,7 @@ export class RoomState {
 	/** @type {{n: number, top: number}|null} where the reader was when another room was opened; null: at the end */
 	place = null;
 	/** @type {import("./search.js").SearchState} */
-	search = { q: "", scope: "room", found: null };
+	search = { q: "", scope: "room", person: "", since: "", until: "", found: null };
 	/** @type {"all"|"mentions"|"nothing"} what to notify about; nothing: the room is muted */
 	notify = "mentions";
 	/** @type {Set<number>} the first message of each group that is shown although its sender is hidden */

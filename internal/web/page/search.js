@@ -1,22 +1,24 @@
 // The dialogs that lead to older messages: search, and go to a date.
 import { Dialog } from "./dialogs.js";
+import { find, isQuery, searchesRoom } from "./finder.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { dayName, fullTime, loadError, plural, t, timeOfDay } from "./i18n.js";
-import { displayName } from "./people.js";
+import { displayName, findNames } from "./people.js";
 
 /**
+ * @typedef {import("./finder.js").Found} Found
+ * @typedef {import("./finder.js").Query} Query
  * @typedef {import("./model.js").Model} Model
  * @typedef {import("./ramai/protocol.js").Hit} Hit
+ * @typedef {import("./roomstate.js").RoomState} RoomState
+ *
+ * What a search dialog shows, kept for the next time.
+ * @typedef {Query & {found: Found|null}} SearchState
  */
 
 const SEARCH_AFTER = 400; // ms after the last key: a search costs as much as four messages
-const SEARCH_PAGE = 30;
-const SEARCH_ROUNDS = 4; // requests until a hit is in a room of the reader
-
-/**
- * What a search dialog shows, kept for the next time. last: the last hit that the server sent.
- * @typedef {{q: string, scope: "room"|"mine"|"all", found: {hits: Hit[], more: boolean, behind: number, last: Hit|undefined}|null}} SearchState
- */
+const ASK_NAMES_AFTER = 250; // ms after the last key
+const NAMES = 20; // to choose from
 
 /** The snippet of a hit with its marks, which count code points. @param {Hit} hit */
 function highlight(hit) {
@@ -30,33 +32,38 @@ function highlight(hit) {
 	return [...out, points.slice(end).join("")];
 }
 
+/** A field for a person, which offers names: those that the page knows, and those that the server finds. @param {{roomState: RoomState, value: string, input: (name: string) => void}} props */
+function PersonField({ roomState, value, input }) {
+	const [found, setFound] = useState(/** @type {string[]} */ ([]));
+	useEffect(() => {
+		const prefix = value.trim();
+		if (!prefix) return;
+		const timer = setTimeout(() => findNames(roomState.room, prefix, NAMES).then(({ names }) => setFound(names), () => {}), ASK_NAMES_AFTER);
+		return () => clearTimeout(timer);
+	}, [value]);
+	const names = new Set([...found, ...roomState.speakers(NAMES), ...roomState.room.names.slice(0, NAMES)]);
+	return html`<label>${t.searchPerson} <input list="people-found" autocomplete="off" dir="auto" value=${value} onInput=${(/** @type {any} */ e) => input(e.target.value)} /></label>
+		<datalist id="people-found">${[...names].map((name) => html`<option key=${name} value=${name} />`)}</datalist>`;
+}
+
 /** @param {{model: Model, close: () => void, show: (room: string, n: number) => void, jump: () => void}} props */
 export function Search({ model, close, show, jump }) {
 	const roomState = model.current;
 	const kept = roomState.search;
-	const [q, setQ] = useState(kept.q);
-	const [scope, setScope] = useState(kept.scope);
+	const [query, setQuery] = useState(/** @type {Query} */ (kept));
 	const [found, setFound] = useState(kept.found);
 	const [error, setError] = useState("");
 	const latest = useRef(0); // answers to earlier questions are dropped
 	const restored = useRef(kept.found !== null);
-	const room = scope === "room" ? roomState.name : undefined;
-	const search = async (/** @type {Hit|undefined} */ last) => {
+	const { q, scope, person, since, until } = query;
+	const change = (/** @type {Partial<Query>} */ part) => setQuery({ q, scope, person, since, until, ...part });
+	const search = async (/** @type {Found|null} */ previous) => {
 		const mine = ++latest.current;
-		if (!q.trim()) return setFound(null);
+		if (!isQuery(query)) return setFound(null);
 		setError("");
 		try {
-			const hits = last && found ? [...found.hits] : [];
-			const had = hits.length;
-			for (let rounds = 1; ; rounds++) { // the server searches one room or all: hits in other rooms are left out here
-				const before = last && `${last.room}:${last.n}`;
-				const answer = await model.client.withRetry(() => model.client.search(q, { room, before, limit: SEARCH_PAGE }));
-				if (mine !== latest.current) return;
-				hits.push(...answer.hits.filter((h) => scope !== "mine" || model.roomStates.has(h.room)));
-				last = answer.hits.at(-1);
-				setFound({ hits, more: answer.more, behind: answer.behind, last });
-				if (!answer.more || hits.length > had || rounds === SEARCH_ROUNDS) return;
-			}
+			const answer = await find(model, roomState.room, query, previous);
+			if (mine === latest.current) setFound(answer);
 		} catch (e) {
 			if (mine === latest.current) setError(loadError(e));
 		}
@@ -66,15 +73,15 @@ export function Search({ model, close, show, jump }) {
 			restored.current = false;
 			return;
 		}
-		const timer = setTimeout(() => search(undefined), SEARCH_AFTER);
+		const timer = setTimeout(() => search(null), SEARCH_AFTER);
 		return () => clearTimeout(timer);
-	}, [q, scope]);
+	}, [q, scope, person, since, until]);
 	useEffect(() => {
-		roomState.search = { q, scope, found };
-	}, [q, scope, found]);
+		roomState.search = { ...query, found };
+	}, [query, found]);
 	return html`<${Dialog} title=${t.search} close=${close} wide>
-		<form class="line" onSubmit=${(/** @type {Event} */ e) => { e.preventDefault(); search(undefined); }}>
-			<input type="search" autofocus value=${q} aria-label=${t.searchFor} placeholder=${t.searchFor} onInput=${(/** @type {any} */ e) => setQ(e.target.value)}
+		<form class="line" onSubmit=${(/** @type {Event} */ e) => { e.preventDefault(); search(null); }}>
+			<input type="search" autofocus value=${q} aria-label=${t.searchFor} placeholder=${t.searchFor} onInput=${(/** @type {any} */ e) => change({ q: e.target.value })}
 				onKeyDown=${(/** @type {KeyboardEvent} */ e) => { // the browser would clear the field, and the search be lost
 					if (e.key !== "Escape") return;
 					e.preventDefault();
@@ -82,24 +89,30 @@ export function Search({ model, close, show, jump }) {
 				}} />
 			<button class="primary">${t.search}</button>
 		</form>
-		<select aria-label=${t.searchWhere} onChange=${(/** @type {any} */ e) => setScope(e.target.value)}>
+		<select aria-label=${t.searchWhere} onChange=${(/** @type {any} */ e) => change({ scope: e.target.value })}>
 			<option value="room" selected=${scope === "room"}>${t.searchHere(roomState.name)}</option>
 			<option value="mine" selected=${scope === "mine"}>${t.searchMine}</option>
 			<option value="all" selected=${scope === "all"}>${t.searchAll}</option>
 		</select>
+		<div class="filters">
+			<${PersonField} roomState=${roomState} value=${person} input=${(/** @type {string} */ name) => change({ person: name })} />
+			<label>${t.searchFrom} <input type="date" value=${since} max=${until} onInput=${(/** @type {any} */ e) => change({ since: e.target.value })} /></label>
+			<label>${t.searchTo} <input type="date" value=${until} min=${since} onInput=${(/** @type {any} */ e) => change({ until: e.target.value })} /></label>
+		</div>
 		<button type="button" class="jump-to-date" onClick=${jump}>${t.jump}</button>
 		<div role="status">
 			${error && html`<p class="error-text">${error}</p>`}
 			${found && found.hits.length === 0 && html`<p>${t.searchNone}</p>`}
 			${found && found.behind > 0 && html`<p>${plural(t.searchBehind, found.behind)}</p>`}
+			${found && scope !== "room" && searchesRoom(query) && html`<p>${t.searchWordless(roomState.name)}</p>`}
 		</div>
 		<ul class="hits">
 			${found?.hits.map((hit) => html`<li key=${`${hit.room}:${hit.n}`}><button type="button" onClick=${() => { close(); show(hit.room, hit.n); }}>
-				<span class="byline"><bdi>${displayName(hit)}</bdi> <time title=${fullTime(hit.at)}>${dayName(hit.at)}, ${timeOfDay(hit.at)}</time>${scope !== "room" && html` <span>${hit.room}</span>`}</span>
+				<span class="byline"><bdi>${displayName(hit)}</bdi> <time title=${fullTime(hit.at)}>${dayName(hit.at)}, ${timeOfDay(hit.at)}</time>${!searchesRoom(query) && html` <span>${hit.room}</span>`}</span>
 				<span class="text" dir="auto">${highlight(hit)}</span>
 			</button></li>`)}
 		</ul>
-		${found?.more && html`<button type="button" onClick=${() => search(found.last)}>${t.searchMore}</button>`}
+		${found?.more && html`<button type="button" onClick=${() => search(found)}>${t.searchMore}</button>`}
 	<//>`;
 }
 

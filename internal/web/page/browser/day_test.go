@@ -538,6 +538,62 @@ func TestNotifyLevels(t *testing.T) {
 	}
 }
 
+// Search can be limited to a person, also one whom the page does not know yet, and to dates. Both work without words.
+func TestSearchByPersonAndDate(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t, nil)
+	for _, name := range []string{"anna", "budi"} {
+		p := srv.dialAs("lobby", name)
+		t.Cleanup(func() { p.CloseNow() })
+		p.post("needle of " + name)
+		p.post("thread of " + name)
+		p.read(2)
+	}
+	srv.postMany("lobby", 700, func(i int) string { return fmt.Sprint("hay ", i) })
+	var hits struct{ Hits []struct{ N int } }
+	for end := time.Now().Add(timeout); len(hits.Hits) < 2; time.Sleep(20 * time.Millisecond) { // the index lags behind
+		srv.getJSON("/api/v1/search?q=needle", &hits)
+		if time.Now().After(end) {
+			t.Fatal("the server finds nothing")
+		}
+	}
+	for range 210 { // the server sends no names in a room of this size
+		p := srv.dial("lobby")
+		t.Cleanup(func() { p.CloseNow() })
+	}
+	b := openPage(t, srv.url("/"), phone()).ready()
+	b.waitForText(".status", "21")
+	b.click(".icon.search")
+	b.waitFor("document.querySelector('dialog[open] .filters')")
+	set := func(selector, value string) {
+		eval[bool](b, fmt.Sprintf("((e) => { e.value = %s; return e.dispatchEvent(new Event('input', { bubbles: true })); })(document.querySelector(%s))", quote(value), quote("dialog "+selector)))
+	}
+	const found = "[...document.querySelectorAll('.hits .text')].map((e) => e.textContent).join()"
+	const person, since, until = ".filters input[list]", ".filters label:nth-of-type(2) input", ".filters label:nth-of-type(3) input"
+	set(person, "an")
+	b.waitFor("[...document.querySelectorAll('#people-found option')].some((e) => e.value === 'anna')")
+	set(person, "anna")
+	b.waitFor(found + " === 'thread of anna,needle of anna'") // beyond one page of history
+	set("input[type=search]", "needle")
+	b.waitFor(found + " === 'needle of anna'")
+	b.checkAccessibility("search by person")
+	b.checkFits("search by person")
+	b.screenshot("search-person-phone")
+	day := func(days int) string { return time.Now().AddDate(0, 0, days).Format(time.DateOnly) }
+	set(until, day(-1))
+	b.waitForText("dialog [role=status]", "No messages found")
+	set(until, day(0))
+	b.waitFor(found + " === 'needle of anna'")
+	set(since, day(1))
+	b.waitForText("dialog [role=status]", "No messages found")
+	set(since, day(0))
+	b.waitFor(found + " === 'needle of anna'")
+	set(person, "")
+	b.waitFor(found + " === 'needle of budi,needle of anna'")
+	b.click(".hits li:last-child button")
+	b.waitFor("document.querySelector('.m.target[data-n=\"1\"]')")
+}
+
 // The settings offer what the browser has: notifications, else a sound, else they say that there is neither.
 func TestAlerts(t *testing.T) {
 	t.Parallel()
