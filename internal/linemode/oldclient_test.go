@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -94,7 +95,8 @@ func TestOldClient(t *testing.T) {
 		wire.Message{Room: "lobby", N: 8, DisplayName: "anna", Text: "eight"},
 		wire.Changed{Room: "lobby", N: 9, Of: wire.Targets{{From: 1, To: 2}}},
 	}
-	var joins []wire.Join
+	var mu sync.Mutex
+	var joins []wire.Join // guarded by mu
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{wire.Protocol}})
 		if err != nil {
@@ -120,7 +122,9 @@ func TestOldClient(t *testing.T) {
 			case wire.Hello:
 				send(welcome)
 			case wire.Join:
+				mu.Lock()
 				joins = append(joins, f)
+				mu.Unlock()
 				joined := wire.Joined{Room: "lobby", HistoryID: "L", Epoch: "e", N: 9, First: 1, Count: 1}
 				rest, cut := frames[:6], true
 				if f.After == nil {
@@ -141,7 +145,9 @@ func TestOldClient(t *testing.T) {
 	defer server.Close()
 
 	for _, asJSON := range []bool{false, true} {
+		mu.Lock()
 		joins = nil
+		mu.Unlock()
 		cmd := exec.Command(old, "http"+strings.TrimPrefix(server.URL, "http"))
 		if asJSON {
 			cmd.Args = append(cmd.Args, "json")
@@ -151,9 +157,11 @@ func TestOldClient(t *testing.T) {
 		if err := cmd.Run(); err != nil {
 			t.Fatalf("%v\n%s", err, &notes)
 		}
+		mu.Lock()
 		if len(joins) != 2 || joins[1].After == nil || joins[1].After.N != 6 {
 			t.Errorf("it joined with %+v, want to continue after 6", joins)
 		}
+		mu.Unlock()
 		if got := notes.String(); strings.Contains(got, "no longer on the server") || strings.Count(got, "trying again") != 1 || !strings.Contains(got, "connected again") {
 			t.Errorf("it says %q", got)
 		}
