@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,7 +30,14 @@ func ParseFrame(b []byte) (Frame, error) {
 	return u, nil
 }
 
+// kindOf returns the type of a frame. If the type is the first field, as this server sends it, and known, nothing behind it is
+// parsed: the caller parses the whole frame.
 func kindOf(b []byte) (string, error) {
+	if rest, ok := bytes.CutPrefix(b, []byte(`{"type":"`)); ok {
+		if kind, _, ok := bytes.Cut(rest, []byte(`"`)); ok && answers[string(kind)] != nil {
+			return string(kind), nil
+		}
+	}
 	var head struct {
 		Type *string `json:"type"`
 	}
