@@ -64,9 +64,9 @@ func (c *composer) candidates(e *editor) *completion {
 		}
 	case d.before == "/join " || d.before == "/leave " || strings.HasPrefix(word, "#"):
 		start := strings.ToLower(strings.TrimPrefix(word, "#"))
-		for _, r := range c.rooms.all {
-			if strings.HasPrefix(r.name, start) {
-				add(r.name, strings.Repeat("#", len(word)-len(strings.TrimPrefix(word, "#")))+r.name+" ")
+		for _, name := range c.roomNames() {
+			if strings.HasPrefix(name, start) {
+				add(name, strings.Repeat("#", len(word)-len(strings.TrimPrefix(word, "#")))+name+" ")
 			}
 		}
 	case len(word) > 1 && word[0] == ':':
@@ -82,7 +82,7 @@ func (c *composer) candidates(e *editor) *completion {
 
 // nameFor adds names that begin like word, the latest speakers first. At the beginning of a text a name is an address.
 func (c *composer) nameFor(word string, first bool, add func(shown, put string)) {
-	r := c.rooms.shown()
+	r := c.shown()
 	start, at := strings.CutPrefix(word, "@")
 	for _, n := range r.people.known() {
 		if n == c.self.name || len(n) < len(start) || !strings.EqualFold(n[:len(start)], start) {

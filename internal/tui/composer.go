@@ -11,8 +11,9 @@ import (
 // that fit, and asks what to do with a long paste.
 type composer struct {
 	*shared
-	bindings bindings
-	rooms    *roomList
+	bindings  bindings
+	shown     func() *room    // whose draft it edits
+	roomNames func() []string // to complete
 
 	question   *pasteQuestion // nil: none is open
 	completion *completion    // nil: Tab was not the last key
@@ -20,7 +21,7 @@ type composer struct {
 }
 
 // editor is the draft of the room that is shown.
-func (c *composer) editor() *editor { return &c.rooms.shown().editor }
+func (c *composer) editor() *editor { return &c.shown().editor }
 
 // rows is the height of the composer.
 func (c *composer) rows() int {
@@ -82,7 +83,7 @@ func (c *composer) placeholder() string {
 	if c.width < narrow {
 		return as
 	}
-	return strings.TrimSpace("say something in " + c.rooms.shown().name + " " + as)
+	return strings.TrimSpace("say something in " + c.shown().name + " " + as)
 }
 
 // paletteView draws the commands that fit.

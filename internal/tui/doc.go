@@ -5,8 +5,9 @@
 // The screen is a tree of models. screen is the root: it only routes. Below it are the list of rooms, each room with its
 // timeline, its read mark, its draft and the paste that is being posted; the composer, which edits the draft of the room
 // that is shown; a panel, if one is open; the status, which is the connection and the current notice; and the attention of
-// the user. Each has its own state, takes its own messages and draws its own rows. timeline alone owns the scroll position
-// and what is fetched for it.
+// the user. Each has its own state, takes its own messages and draws its own rows. A frame of the server goes to the status,
+// to the identity of this client and to the list of rooms, and each takes what is for it. timeline alone owns the scroll
+// position, the selected message and what is fetched for it.
 //
 // All models have the display, the chat and this user in common (shared). What one wants of another it sends to the queue
 // there, as a value; the screen passes it on before Update returns.

@@ -82,8 +82,7 @@ func gather(ctx context.Context, c chat, b *batch, until time.Time) error {
 
 // handleBatch takes a batch.
 func (s *screen) handleBatch(b batch) tea.Cmd {
-	shown := &s.room().timeline
-	behind := shown.behind() > 0 || !shown.joined
+	behind := s.rooms.behind()
 	var cmds []tea.Cmd
 	for _, e := range b.events {
 		cmds = append(cmds, s.handle(e.Frame))
@@ -92,55 +91,31 @@ func (s *screen) handleBatch(b batch) tea.Cmd {
 		s.err = b.err
 		return tea.Quit
 	}
-	for _, r := range s.rooms.all {
-		cmds = append(cmds, r.jumpWhenReady())
-	}
-	if behind && s.room().timeline.behind() == 0 { // what has come may be less than there is room for
-		cmds = append(cmds, s.room().timeline.fill())
-	}
-	return tea.Batch(cmds...)
+	return tea.Batch(append(cmds, s.rooms.arrived(behind))...)
 }
 
-// handle passes an event on.
+// handle passes a frame on to the models. Each takes what is for it.
 func (s *screen) handle(frame wire.Frame) tea.Cmd {
-	switch f := frame.(type) {
-	case wire.Welcome:
-		s.welcomed(f)
-	case wire.Name:
-		s.nameChanged(f.Name)
-	case client.Line:
-		return s.rooms.all[0].update(f)
-	case wire.Message:
-		return s.toRoom(f.Room, f)
-	case wire.Joined:
-		return s.toRoom(f.Room, f)
-	case client.Sent:
-		return s.toRoom(f.Room, f)
-	case wire.Presence:
-		return s.toRoom(f.Room, f)
-	case wire.Typing:
-		return s.toRoom(f.Room, f)
-	case wire.Gap:
-		return s.toRoom(f.Room, f)
-	case wire.Changed:
-		return s.toRoom(f.Room, f)
-	case wire.Unknown:
-		return s.toRoom(f.Room, f)
-	case wire.Epoch:
-		for _, r := range s.rooms.all {
-			r.update(f)
-		}
-	case wire.Restarting:
-		s.inform("the server restarts")
-	case client.Disconnected:
-		for _, r := range s.rooms.all {
-			r.disconnected(s.status.live)
-		}
-		s.status.update(f)
-	case client.RequestFailed:
-		s.requestFailed(f)
+	s.status.update(frame)
+	if s.identify(frame) {
+		s.rooms.restyle()
 	}
-	return nil
+	if f, ok := frame.(client.RequestFailed); ok {
+		if join, ok := f.Request.(wire.Join); ok {
+			s.joinFailed(join.Room)
+		}
+	}
+	return s.rooms.update(frame)
+}
+
+// joinFailed takes a room off the screen that could not be joined, unless it is the only one or something in it would be lost.
+func (s *screen) joinFailed(name string) {
+	i := s.rooms.index(name)
+	if i < 0 || len(s.rooms.all) == 1 || s.rooms.all[i].hasUnsent() || i == s.rooms.current && s.composer.question != nil {
+		return // its draft stays there, and is never posted elsewhere
+	}
+	s.composer.completion = nil
+	s.rooms.remove(i)
 }
 
 // reason is why something failed, without details that only help programs.
@@ -160,88 +135,4 @@ func reason(err error, method ansi.Method) string {
 		}
 	}
 	return text
-}
-
-// welcomed takes the beginning of a connection. The rooms are joined with the first one; the client resumes them itself.
-func (s *screen) welcomed(f wire.Welcome) {
-	again, first := s.status.greeted && !s.status.live, !s.status.greeted
-	if again {
-		s.inform("connected again")
-	}
-	s.status.update(f)
-	if f.SenderID != s.self.senderID {
-		s.self.senderID = f.SenderID
-		s.rooms.restyle()
-	}
-	s.self.session, s.self.limits = f.Session, f.Limits
-	s.setOwnName(f.Name)
-	switch {
-	case !first:
-	case s.chat.Plain():
-		s.rooms.all[0].timeline.joined = true
-		if s.Name != "" {
-			s.inform("this server has no names: your messages have none")
-		}
-	default:
-		for _, r := range s.rooms.all {
-			if r.name != s.Room {
-				if err := s.chat.Join(r.name, wire.DefaultJoin); err != nil {
-					s.warn("%s: %s", r.name, reason(err, s.method))
-				}
-			}
-		}
-	}
-}
-
-// setOwnName takes the name that the server has granted.
-func (s *screen) setOwnName(name string) {
-	if name != s.self.name {
-		s.self.name = name
-		s.rooms.restyle()
-	}
-	if name != "" && s.OnName != nil {
-		s.OnName(name, s.self.session)
-	}
-}
-
-// nameChanged takes the server's answer to a request for a name, or its notice that the name is gone.
-func (s *screen) nameChanged(name string) {
-	before := s.self.name
-	s.setOwnName(name)
-	switch {
-	case !s.self.renaming && name == "" && before != "":
-		s.warn("the name %s is no longer yours", oneLine(before, s.method))
-	case !s.self.renaming:
-	case name == "":
-		s.inform("you have no name now")
-	default:
-		s.inform("your name is %s", oneLine(name, s.method))
-	}
-	s.self.renaming = false
-}
-
-// requestFailed reports a request that the server refused.
-func (s *screen) requestFailed(f client.RequestFailed) {
-	reason := oneLine(f.Reason, s.method)
-	switch request := f.Request.(type) {
-	case wire.Join:
-		s.warn("%s: %s", request.Room, reason)
-		i := s.rooms.index(request.Room)
-		if i < 0 || len(s.rooms.all) == 1 {
-			return
-		}
-		r := s.rooms.all[i] // its draft stays there, and is never posted elsewhere
-		if r.editor.draft() == "" && len(r.timeline.outbox) == 0 && !(i == s.rooms.current && s.composer.question != nil) {
-			s.composer.completion = nil
-			s.rooms.remove(i)
-		}
-	case wire.Name:
-		s.self.renaming = false
-		if !strings.HasPrefix(reason, "the name ") {
-			reason = "the name " + oneLine(request.Name, s.method) + ": " + reason
-		}
-		s.warn("%s", reason)
-	default:
-		s.warn("the server says: %s", reason)
-	}
 }

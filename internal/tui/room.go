@@ -69,6 +69,11 @@ func (r *room) update(msg any) tea.Cmd {
 		r.skip(msg.N)
 	case wire.Unknown:
 		r.skip(msg.N)
+	case client.Disconnected:
+		r.people.typing = nil
+		if r.timeline.plain {
+			r.timeline.noteOutage(r.now())
+		}
 	case page:
 		return r.timeline.loaded(msg)
 	case proof:
@@ -81,13 +86,8 @@ func (r *room) update(msg any) tea.Cmd {
 	return nil
 }
 
-// disconnected takes the end of the connection, or of an attempt to connect; live: there was one.
-func (r *room) disconnected(live bool) {
-	r.people.typing = nil
-	if live && r.timeline.plain {
-		r.timeline.noteOutage(r.now())
-	}
-}
+// hasUnsent reports whether the room has a draft, or messages that the server has not confirmed.
+func (r *room) hasUnsent() bool { return r.editor.draft() != "" || len(r.timeline.outbox) > 0 }
 
 // joined takes the position of a room, and finds out what is unread.
 func (r *room) joined(f wire.Joined) tea.Cmd {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	tea "charm.land/bubbletea/v2"
+
 	"ramai/client"
 	"ramai/wire"
 )
@@ -15,11 +17,94 @@ type roomList struct {
 	*shared
 	all         []*room
 	current     int
+	first       string    // the room that the client has joined by itself
+	joined      bool      // the others were joined, too
 	leftUnsaved []string  // messages not confirmed in rooms that were left
 	tabs        []tabSpan // as they were drawn last
 }
 
 func (l *roomList) shown() *room { return l.all[l.current] }
+
+// names are the names of the rooms, in their order.
+func (l *roomList) names() []string {
+	names := make([]string, len(l.all))
+	for i, r := range l.all {
+		names[i] = r.name
+	}
+	return names
+}
+
+// update takes a frame, and passes what is about a room on to it.
+func (l *roomList) update(frame wire.Frame) tea.Cmd {
+	name := ""
+	switch f := frame.(type) {
+	case wire.Welcome:
+		l.join()
+	case client.Line:
+		return l.all[0].update(f)
+	case wire.Epoch, client.Disconnected:
+		for _, r := range l.all {
+			r.update(f)
+		}
+	case wire.Message:
+		name = f.Room
+	case wire.Joined:
+		name = f.Room
+	case client.Sent:
+		name = f.Room
+	case wire.Presence:
+		name = f.Room
+	case wire.Typing:
+		name = f.Room
+	case wire.Gap:
+		name = f.Room
+	case wire.Changed:
+		name = f.Room
+	case wire.Unknown:
+		name = f.Room
+	}
+	if r := l.find(name); r != nil {
+		return r.update(frame)
+	}
+	return nil
+}
+
+// join joins the rooms at the first welcome. The client resumes them by itself after that.
+func (l *roomList) join() {
+	if l.joined {
+		return
+	}
+	l.joined = true
+	if l.chat.Plain() {
+		l.all[0].timeline.joined = true
+		return
+	}
+	for _, r := range l.all {
+		if r.name != l.first {
+			if err := l.chat.Join(r.name, wire.DefaultJoin); err != nil {
+				l.warn("%s: %s", r.name, reason(err, l.method))
+			}
+		}
+	}
+}
+
+// behind reports whether messages of the room that is shown are still to arrive.
+func (l *roomList) behind() bool {
+	t := &l.shown().timeline
+	return t.behind() > 0 || !t.joined
+}
+
+// arrived is called when a batch of frames has been taken; wasBehind is what behind was before that.
+func (l *roomList) arrived(wasBehind bool) tea.Cmd {
+	var cmds []tea.Cmd
+	for _, r := range l.all {
+		cmds = append(cmds, r.jumpWhenReady())
+	}
+	if t := &l.shown().timeline; wasBehind && t.behind() == 0 { // what has come may be less than there is room for
+		cmds = append(cmds, t.fill())
+	}
+	return tea.Batch(cmds...)
+}
 
 // tabSpan is where a room stands in the top row.
 type tabSpan struct{ room, from, to int }

@@ -59,23 +59,17 @@ type screen struct {
 	err error // why the screen ends
 }
 
-// self is what this client is to the server.
-type self struct {
-	senderID, session, name string
-	renaming                bool // /name was used, and is not answered yet
-	limits                  wire.Limits
-}
-
 func newScreen(ctx context.Context, config Config, c chat) (*screen, error) {
 	keys, err := bind(config.Keys)
 	if err != nil {
 		return nil, err
 	}
 	h := &shared{display: newDisplay(config), chat: c, ctx: ctx, now: config.Now}
+	h.self.asked, h.self.onName = config.Name, config.OnName
 	h.moreKey = keys.keyOf("more")
 	h.restyle()
-	s := &screen{Config: config, shared: h, bindings: keys, rooms: roomList{shared: h}, status: status{shared: h, plain: c.Plain()}, attention: attention{shared: h, bell: config.Bell, notify: config.Notify}}
-	s.composer = composer{shared: h, bindings: keys, rooms: &s.rooms}
+	s := &screen{Config: config, shared: h, bindings: keys, rooms: roomList{shared: h, first: config.Room}, status: status{shared: h, plain: c.Plain()}, attention: attention{shared: h, bell: config.Bell, notify: config.Notify}}
+	s.composer = composer{shared: h, bindings: keys, shown: s.rooms.shown, roomNames: s.rooms.names}
 	s.enterRooms()
 	if config.Notice != "" {
 		s.status.update(notice{text: oneLine(config.Notice, s.method), isError: true})

@@ -160,7 +160,17 @@ func (t *status) update(msg any) {
 	case clearNotice:
 		t.notice = ""
 	case wire.Welcome:
+		if t.greeted && !t.live {
+			t.inform("connected again")
+		}
+		if !t.greeted && t.plain && t.self.asked != "" {
+			t.inform("this server has no names: your messages have none")
+		}
 		t.live, t.greeted = true, true
+	case wire.Restarting:
+		t.inform("the server restarts")
+	case client.RequestFailed:
+		t.warn("%s", t.refusal(msg))
 	case client.Disconnected:
 		if t.live || t.retryAt.IsZero() {
 			t.warn("%s", reason(msg.Err, t.method))

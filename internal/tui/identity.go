@@ -1,0 +1,71 @@
+package tui
+
+import (
+	"strings"
+
+	"ramai/client"
+	"ramai/wire"
+)
+
+// self is what this client is to the server. identify alone changes it, apart from renaming.
+type self struct {
+	senderID, session, name string
+	renaming                bool // /name was used, and is not answered yet
+	limits                  wire.Limits
+
+	asked  string                     // the name that the program was started with
+	onName func(name, session string) // called with each name that is held; nil: nobody is told
+}
+
+// identify takes what a frame says about this client, and reports whether messages look different now.
+func (h *shared) identify(frame wire.Frame) (changed bool) {
+	switch f := frame.(type) {
+	case wire.Welcome:
+		changed = f.SenderID != h.self.senderID
+		h.self.senderID, h.self.session, h.self.limits = f.SenderID, f.Session, f.Limits
+		return h.named(f.Name) || changed
+	case wire.Name:
+		before := h.self.name
+		changed = h.named(f.Name)
+		switch {
+		case !h.self.renaming && f.Name == "" && before != "":
+			h.warn("the name %s is no longer yours", oneLine(before, h.method))
+		case !h.self.renaming:
+		case f.Name == "":
+			h.inform("you have no name now")
+		default:
+			h.inform("your name is %s", oneLine(f.Name, h.method))
+		}
+		h.self.renaming = false
+	case client.RequestFailed:
+		if _, ok := f.Request.(wire.Name); ok {
+			h.self.renaming = false
+		}
+	}
+	return changed
+}
+
+// named takes the name that the server has granted, and reports whether it is another one.
+func (h *shared) named(name string) (changed bool) {
+	changed = name != h.self.name
+	h.self.name = name
+	if name != "" && h.self.onName != nil {
+		h.self.onName(name, h.self.session)
+	}
+	return changed
+}
+
+// refusal is what to say of a request that the server refused.
+func (h *shared) refusal(f client.RequestFailed) string {
+	reason := oneLine(f.Reason, h.method)
+	switch request := f.Request.(type) {
+	case wire.Join:
+		return request.Room + ": " + reason
+	case wire.Name:
+		if !strings.HasPrefix(reason, "the name ") {
+			return "the name " + oneLine(request.Name, h.method) + ": " + reason
+		}
+		return reason
+	}
+	return "the server says: " + reason
+}
