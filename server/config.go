@@ -50,6 +50,7 @@ type Config struct {
 	NewNames           int                // names that the SSH keys of one address may register per hour; 0: no limit
 	SlowClientTimeout  time.Duration      // when to close the connection of a living peer that reads nothing
 	Retention          eventlog.Retention // messages to keep in each room; the zero value: all
+	EditWindow         time.Duration      // how long authors can edit and delete their messages; 0: never
 	MaxRooms           int
 	MaxConns           int            // connections beyond it are answered with 503; 0: as many as the descriptor limit allows
 	MaxConnsPerAddress int            // connections from one address (IPv6: /64), including unfinished handshakes; 0: a quarter of MaxConns, three quarters for a local address, at least 512
@@ -82,11 +83,14 @@ const maxFragments = 256
 // MaxTextLimit is the highest value of Config.MaxText.
 const MaxTextLimit = 16 << 10
 
+// MaxEditWindow is the highest value of Config.EditWindow.
+const MaxEditWindow = eventlog.MaxEditWindow
+
 // Defaults returns the default configuration, without Data.
 func Defaults() Config {
 	return Config{
 		Durability: Full, Rate: 5, Burst: 20, AddressRate: 20,
-		MaxText: 4000, MaxRoomsPerClient: 8, NewRooms: 30, NewNames: 30, MaxRooms: 10000,
+		MaxText: 4000, MaxRoomsPerClient: 8, NewRooms: 30, NewNames: 30, MaxRooms: 10000, EditWindow: 15 * time.Minute,
 		SlowClientTimeout: 10 * time.Minute, BufferMemory: 256 << 20, IO: Auto,
 		Version: "dev", Logger: slog.Default(), Now: time.Now, Random: rand.Reader, LogDropped: func() uint64 { return 0 },
 	}

@@ -254,7 +254,7 @@ func (s *Server) renewKeys() error {
 
 // configure submits the configured limits, if they are not those that apply.
 func (s *Server) configure() error {
-	limits := eventlog.Limits{MaxRooms: s.cfg.MaxRooms}
+	limits := eventlog.Limits{MaxRooms: s.cfg.MaxRooms, EditWindow: s.cfg.EditWindow}
 	if s.store.Limits() == limits {
 		return nil
 	}

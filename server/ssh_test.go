@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -137,15 +136,12 @@ func command(t *testing.T, c *ssh.Client, line, input string) (stdout, stderr st
 func textsIn(t *testing.T, out string) (all []wire.Message) {
 	t.Helper()
 	for line := range strings.Lines(out) {
-		var m struct {
-			Type string
-			wire.Message
-		}
-		if err := json.Unmarshal([]byte(line), &m); err != nil {
+		f, err := wire.ParseFrame([]byte(line))
+		if err != nil {
 			t.Fatalf("%q: %v", line, err)
 		}
-		if m.Type == "message" {
-			all = append(all, m.Message)
+		if m, ok := f.(wire.Message); ok {
+			all = append(all, m)
 		}
 	}
 	return all

@@ -58,7 +58,7 @@ func TestFramesRoundTrip(t *testing.T) {
 		Welcome{Protocol: Protocol, Server: "ramai 1", SenderID: SenderIDOf(someSession), Session: someSession, Name: "anna", Text: Greeting,
 			Limits: Limits{Text: 4000, Frame: 65536, Rate: 0.5, Burst: 20, Rooms: 8}},
 		Joined{Room: "lobby", HistoryID: "L", N: 3, First: 1, Count: 2, Reset: true},
-		Joined{Room: "lobby", From: ptr(uint64(0)), Unread: ptr(uint64(3))},
+		Joined{Room: "lobby", From: ptr(uint64(0)), Unread: ptr(3)},
 		m,
 		Message{Room: "lobby", N: 9, Re: 1<<64 - 1, Edited: 10},
 		Message{Room: "lobby", N: 9, Edited: 10, Gone: true},

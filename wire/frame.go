@@ -84,7 +84,7 @@ type (
 		First     uint64  `json:"first"`            // oldest number kept; N+1 if none
 		Count     int     `json:"count"`            // people in the room, including this one
 		From      *uint64 `json:"from,omitempty"`   // the replay starts after this number; nil from older servers
-		Unread    *uint64 `json:"unread,omitempty"` // messages after the position of the Join; nil without one, and from older servers
+		Unread    *int    `json:"unread,omitempty"` // messages after the position of the Join, at most MaxLast; nil without one, and from older servers
 		Reset     bool    `json:"reset,omitempty"`  // the position belongs to another history: replayed as if Last were DefaultJoin
 		Ref       string  `json:"ref,omitempty"`    // of the request
 	}

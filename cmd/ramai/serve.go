@@ -62,6 +62,7 @@ a power failure loses no message that was delivered.`,
 	f.IntVar(&cfg.Burst, "burst", cfg.Burst, "requests a sender may make at once")
 	f.IntVar(&cfg.AddressRate, "address-rate", cfg.AddressRate, "rate and burst for each address, as a multiple of those for a sender")
 	f.Var(&o.retention, "retention", `messages to keep in each room: an age (30d, 12h), a number ("100000 messages"), or all`)
+	f.DurationVar(&cfg.EditWindow, "edit-window", cfg.EditWindow, "how long people can edit and delete their own messages; 0: never")
 	f.IntVar(&cfg.MaxText, "max-text", cfg.MaxText, "maximum length of a message in bytes")
 	f.IntVar(&cfg.MaxConns, "max-connections", cfg.MaxConns, "maximum number of connections; 0: the file descriptor limit minus 256")
 	f.IntVar(&cfg.MaxConnsPerAddress, "max-connections-per-address", cfg.MaxConnsPerAddress, "maximum number of connections from one address (IPv6: /64), including unfinished handshakes; 0: a quarter of --max-connections (three quarters for local addresses), but at least 512")
@@ -211,6 +212,8 @@ func checkServe(cfg server.Config, o serveOptions) error {
 		return errors.New("--data is empty (want a folder; the default is " + dataFolder() + ")")
 	case cfg.MaxText < 1 || cfg.MaxText > server.MaxTextLimit:
 		return fmt.Errorf("--max-text: invalid value %d (want 1 to %d bytes)", cfg.MaxText, server.MaxTextLimit)
+	case cfg.EditWindow < 0 || cfg.EditWindow > server.MaxEditWindow:
+		return fmt.Errorf("--edit-window: invalid value %v (want 0 to %v)", cfg.EditWindow, server.MaxEditWindow)
 	case cfg.SlowClientTimeout < time.Minute:
 		return fmt.Errorf("--slow-client-timeout: invalid value %v (want at least 1m)", cfg.SlowClientTimeout)
 	}

@@ -46,7 +46,7 @@ func newServer(tb testing.TB, rates RateLimits) *server {
 	c.hub = room.NewHub(c.store, room.Options{Budget: fanout.NewBudget(1 << 20), Logger: logger, Go: func(_ netip.Prefix, f func()) { c.jobs = append(c.jobs, f) }})
 	c.log = eventlog.NewLog(c.store, local.New(), eventlog.Options{Feed: c.hub.Feed, Now: now, Logger: logger, Queue: 4})
 	c.submit = c.log.Submit
-	limits := eventlog.Command{Kind: eventlog.Configure, Body: eventlog.ConfigureBody{Limits: eventlog.Limits{MaxRooms: 100}}}
+	limits := eventlog.Command{Kind: eventlog.Configure, Body: eventlog.ConfigureBody{Limits: eventlog.Limits{MaxRooms: 100, EditWindow: 15 * time.Minute}}}
 	if err := c.submit(eventlog.Submission{Command: limits}, nil); err != nil {
 		tb.Fatal(err)
 	}

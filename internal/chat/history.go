@@ -80,8 +80,6 @@ func (s *Service) page(h wire.History) (wire.Page, error) {
 	if h.Limit > 0 {
 		limit = h.Limit
 	}
-	var records []eventlog.Record
-	var bounds eventlog.Bounds
 	var err error
 	if h.After != nil && !h.After.Bare() && !store.Contains(h.Room, h.After) {
 		page.Reset, h.After = true, nil
@@ -89,80 +87,146 @@ func (s *Service) page(h wire.History) (wire.Page, error) {
 	switch {
 	case h.At != nil:
 		err = s.around(&page, *h.At, limit)
-		page.Epoch = store.Epoch().Name
-		return page, err
 	case h.After != nil:
-		records, bounds, err = store.Read(h.Room, h.After.N, limit)
+		err = s.fill(&page, h.After.N, true, limit)
 	default:
 		before := uint64(math.MaxUint64)
 		if h.Before != nil {
 			before = *h.Before
 		}
-		records, bounds, err = store.ReadBefore(h.Room, before, limit)
+		err = s.fill(&page, before, false, limit)
 	}
 	page.Epoch = store.Epoch().Name // after the messages: none of them is of a later epoch
-	if err != nil {
-		return page, err
+	return page, err
+}
+
+// fill fills a page with messages after a number, or before it.
+func (s *Service) fill(page *wire.Page, from uint64, forward bool, limit int) error {
+	p, err := s.readPart(page.Room, from, forward, limit, wire.PageBytes)
+	page.First, page.Head, page.Messages, page.More, page.Skipped = p.first, p.head, p.messages, p.more, p.skipped(nil)
+	return err
+}
+
+// A part is messages of a page that follow each other, in ascending order.
+type part struct {
+	messages    []wire.Message
+	low, high   uint64 // the numbers that were read, of messages and others; high < low: none
+	first, head uint64 // the room's oldest number, and its newest one when reading began
+	more        bool   // there are records beyond, in the direction of reading
+}
+
+// maxSkip is how many records are read for a part that has a message already.
+const maxSkip = 4 * eventlog.MaxRead
+
+// readPart reads messages after a number, or before it: at most limit, and no more than fit into space bytes. It reads on
+// beyond what is not a message.
+func (s *Service) readPart(room string, from uint64, forward bool, limit, space int) (p part, err error) {
+	p.low, p.high = 1, 0
+	bytes, count := 0, limit
+	for read := 0; len(p.messages) == 0 || len(p.messages) < limit && bytes < space && read < maxSkip; count = eventlog.MaxRead {
+		var records []eventlog.Record
+		var bounds eventlog.Bounds
+		if forward {
+			records, bounds, err = s.cfg.Store.Read(room, from, count)
+		} else {
+			records, bounds, err = s.cfg.Store.ReadBefore(room, from, count)
+		}
+		if err != nil {
+			return p, err
+		}
+		if p.first = bounds.First; read == 0 {
+			p.head = bounds.Last // what later reads find is as new, or newer
+		}
+		p.more = false
+		if len(records) == 0 {
+			break
+		}
+		messages, err := messagesOf(records)
+		if err != nil {
+			return p, err
+		}
+		oldest, newest := records[0].N, records[len(records)-1].N
+		if p.high < p.low {
+			p.low, p.high = oldest, newest
+		}
+		if read += len(records); forward {
+			p.messages, p.high, p.more, from = append(p.messages, messages...), newest, newest < bounds.Last, newest
+		} else {
+			p.messages, p.low, p.more, from = append(messages, p.messages...), oldest, oldest > bounds.First, oldest
+		}
+		for i := range messages {
+			bytes += len(messages[i].Text)
+		}
+		if !p.more {
+			break
+		}
 	}
-	messages, err := messagesOf(records)
-	if err != nil {
-		return page, err
+	p.cut(forward, limit, space)
+	return p, nil
+}
+
+// cut drops messages, from the end or from the beginning, until there are at most limit and they fit into space bytes.
+func (p *part) cut(forward bool, limit, space int) {
+	all := p.messages
+	if kept := min(limit, len(all)); forward {
+		p.messages = fit(all[:kept], true, space)
+	} else {
+		p.messages = fit(all[len(all)-kept:], false, space)
 	}
-	page.First, page.Head, page.Messages = bounds.First, bounds.Last, fit(messages, h.After != nil, wire.PageBytes)
-	switch left, k := len(page.Messages) < len(messages), len(records); {
-	case k == 0:
-	case h.After != nil:
-		page.More = left || records[k-1].N < bounds.Last
-	default:
-		page.More = left || records[0].N > bounds.First
+	if kept := len(p.messages); kept == len(all) {
+		return
+	} else if p.more = true; forward {
+		p.high = p.messages[kept-1].N
+	} else {
+		p.low = p.messages[0].N
 	}
-	return page, nil
+}
+
+// skipped appends the numbers of a part that are not messages.
+func (p *part) skipped(ranges []wire.Range) []wire.Range {
+	next := p.low
+	skip := func(to uint64) {
+		if k := len(ranges); k > 0 && next <= to && ranges[k-1].To+1 == next {
+			ranges[k-1].To = to
+		} else if next <= to {
+			ranges = append(ranges, wire.Range{From: next, To: to})
+		}
+	}
+	for i := range p.messages {
+		skip(p.messages[i].N - 1)
+		next = p.messages[i].N + 1
+	}
+	skip(p.high)
+	return ranges
 }
 
 // around fills a page with messages around a time: up to half of them are older. If all are older, it is the newest.
 func (s *Service) around(page *wire.Page, at wire.Time, limit int) error {
-	store := s.cfg.Store
 	target, err := s.firstAt(page.Room, at)
 	if err != nil {
 		return err
 	}
 	half := limit / 2
-	records, bounds, err := store.Read(page.Room, target-1, limit-half)
+	newer, err := s.readPart(page.Room, target-1, true, limit-half, wire.PageBytes/2)
 	if err != nil {
 		return err
 	}
-	page.Head = bounds.Last // of the first read: what the second one reads is as new, or newer
-	last := target - 1
-	if len(records) > 0 {
-		last = records[len(records)-1].N
-	}
-	newer, err := messagesOf(records)
-	if err != nil {
+	if len(newer.messages) == 0 {
+		err := s.fill(page, math.MaxUint64, false, limit)
+		page.More = false // nothing is newer
 		return err
 	}
-	if len(newer) == 0 {
-		target, half = math.MaxUint64, limit
-	} else {
-		page.Target = newer[0].N // not target, if messages were deleted meanwhile
-		target = page.Target
-	}
-	var older []wire.Message
+	var older part
+	older.low, older.first = 1, newer.first
 	if half > 0 {
-		if records, bounds, err = store.ReadBefore(page.Room, target, half); err != nil {
-			return err
-		}
-		if older, err = messagesOf(records); err != nil {
+		if older, err = s.readPart(page.Room, newer.low, false, half, wire.PageBytes/2); err != nil {
 			return err
 		}
 	}
-	space := wire.PageBytes
-	if len(newer) > 0 {
-		space /= 2
-	}
-	older = fit(older, false, space)
-	fitting := fit(newer, true, space)
-	page.First, page.Messages = bounds.First, append(older, fitting...)
-	page.More = len(newer) > 0 && (len(fitting) < len(newer) || last < bounds.Last)
+	page.Target = newer.messages[0].N // not target, if that is no message, or was deleted meanwhile
+	page.First, page.Head, page.More = older.first, newer.head, newer.more
+	page.Messages = append(older.messages, newer.messages...)
+	page.Skipped = newer.skipped(older.skipped(nil))
 	return nil
 }
 

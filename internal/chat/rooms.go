@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"ramai/internal/eventlog"
 	"ramai/internal/room"
 	"ramai/wire"
 )
@@ -85,23 +84,20 @@ func (s *Service) start(sub *room.Subscription, j *JoinRequest) (wire.Joined, ui
 	joined := wire.Joined{
 		Room: sub.Room(), HistoryID: store.HistoryID(), Epoch: store.Epoch().Name, N: bounds.Last, First: bounds.First, Count: sub.Count(),
 	}
-	if j.After == nil {
-		return joined, beforeLast(bounds, j.Last)
+	var from uint64
+	switch {
+	case j.After == nil:
+		from = store.StartOf(j.Room, j.Last)
+	case !store.Contains(j.Room, j.After):
+		joined.Reset = true
+		from = store.StartOf(j.Room, wire.DefaultJoin)
+	default:
+		from = j.After.N
+		unread := store.CountAfter(j.Room, from)
+		joined.Unread = &unread
 	}
-	joined.Reset = !store.Contains(j.Room, j.After)
-	if joined.Reset {
-		return joined, beforeLast(bounds, wire.DefaultJoin)
-	}
-	return joined, j.After.N
-}
-
-// beforeLast is the number before the newest last messages.
-func beforeLast(b eventlog.Bounds, last int) uint64 {
-	n := b.First - 1
-	if b.Last > uint64(last) {
-		n = max(n, b.Last-uint64(last))
-	}
-	return n
+	joined.From = &from
+	return joined, from
 }
 
 // Who returns who is in a room. It counts as work and not as an event, so that a client may ask while somebody types.

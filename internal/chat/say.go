@@ -10,6 +10,7 @@ type Message struct {
 	Room string
 	ID   string // makes a retry recognizable, by sender and room
 	Text string // normalized
+	Re   uint64 // number of the message that it replies to; 0: none
 	Once bool   // ID was made by the server and is sent only once: the log need not remember it
 
 	admitted bool // it has passed all checks, and only the queue was full
@@ -30,7 +31,7 @@ func (s *Service) Say(a *Actor, m *Message, r Reply) error {
 		m.admitted = true
 	}
 	return s.submit(eventlog.Command{
-		Kind: eventlog.Say, SenderID: a.sender(), Room: m.Room, ID: m.ID, Text: m.Text, Once: m.Once, RegisterKey: s.registerKey(a),
+		Kind: eventlog.Say, SenderID: a.sender(), Room: m.Room, ID: m.ID, Text: m.Text, Re: m.Re, Once: m.Once, RegisterKey: s.registerKey(a),
 	}, &r)
 }
 

@@ -12,4 +12,4 @@ func (barrierKind) name() string { return "barrier" }
 
 func (barrierKind) check(c *Command) error { return checkHead(c, 0) }
 
-func (barrierKind) decide(*Change, Tx, *Outcome) error { return nil }
+func (barrierKind) decide(*Delta, Tx, *Outcome) error { return nil }

@@ -19,6 +19,7 @@ type Command struct {
 	Text        string // of a Say
 	Once        bool   // of a Say: see there
 	RegisterKey string // of a Say: see there
+	Re          uint64 // of a Say: the number of the message that it replies to; 0: none
 
 	Body Body // nil for a Say, and for kinds without one
 }
@@ -93,8 +94,8 @@ type Outcome struct {
 	Command     Command
 	Status      Status
 	N           uint64    // of a command that added a record: its number in the room; of a Trim or RemoveRoom: the oldest number that is left, or the next one
-	At          wire.Time // of a Say: the time of the message; otherwise that of the batch
-	DisplayName string    // of a Say: the sender's name at that time
+	At          wire.Time // of a command that added a record: its time; otherwise that of the batch
+	DisplayName string    // of a command that added a record: the sender's name at that time
 	Body        string    // of the record that the command added; empty if it added none
 	Renamed     []string  // senders whose name changed
 	Replaced    []Record  // rows of the room that the command has rewritten, as they are now

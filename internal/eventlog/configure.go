@@ -1,6 +1,9 @@
 package eventlog
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // maxMaxRooms is the highest limit of rooms that can be set.
 const maxMaxRooms = 1<<31 - 1
@@ -9,6 +12,8 @@ const maxMaxRooms = 1<<31 - 1
 type Limits struct {
 	_        struct{} `cbor:",toarray"`
 	MaxRooms int      // rooms that can exist, besides the lobby; 0: any number
+
+	EditWindow time.Duration // how long authors may change a message; 0: nobody may change one
 }
 
 // ConfigureBody is the body of a Configure: Limits apply from now on. Repeated, the command changes nothing, unless other
@@ -36,10 +41,13 @@ func (configureKind) check(c *Command) error {
 	if n := body.Limits.MaxRooms; n < 0 || n > maxMaxRooms {
 		return fmt.Errorf("a configure command has the limit of %d rooms, want 0 to %d", n, maxMaxRooms)
 	}
+	if d := body.Limits.EditWindow; d < 0 || d > MaxEditWindow {
+		return fmt.Errorf("a configure command has the edit window %v, want 0 to %v", d, MaxEditWindow)
+	}
 	return checkHead(c, 0)
 }
 
-func (configureKind) decide(c *Change, tx Tx, o *Outcome) error {
+func (configureKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	body, err := bodyOf[ConfigureBody](&o.Command)
 	if err != nil {
 		return err

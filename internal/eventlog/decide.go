@@ -14,6 +14,15 @@ type Tx interface {
 	// PutID stores e under k in a generation, unless something is stored under k there or in the generation before: then it
 	// returns that, and true.
 	PutID(generation uint64, k IDKey, e IDEntry) (IDEntry, bool, error)
+	// ID returns the entry that PutID would return, if there is one.
+	ID(generation uint64, k IDKey) (IDEntry, bool, error)
+	// EraseIDSum replaces the checksum that is stored under k, in a generation or an earlier one, by NoSum. There may be none.
+	EraseIDSum(generation uint64, k IDKey) error
+	// Record returns a row of a room, as it is in this transaction. A row that there is not is an error.
+	Record(room string, n uint64) (Record, error)
+	// ReplaceRecord gives the row with the room and the number of r the body of r. Everything else of it is as before. It
+	// does not keep r.
+	ReplaceRecord(r *Record) error
 	// PutRecord adds a row. It does not keep r.
 	PutRecord(r *Record) error
 	// DeleteRecords deletes the records of a room with the numbers from to to. Their ids stay.
@@ -46,8 +55,8 @@ type Tx interface {
 	PutLevel(level uint64) error
 }
 
-// A Change is what one batch does to a State: what differs, until the transaction is committed.
-type Change struct {
+// A Delta is what one batch does to a State: what differs, until the transaction is committed.
+type Delta struct {
 	state          *State
 	position       uint64
 	at             wire.Time         // of the batch
@@ -71,22 +80,23 @@ type Change struct {
 	epoch  Epoch // the newest
 	epochs map[string]uint64
 	spans  map[string][]Span
+	others map[string][]wire.Range // by room, whole
 }
 
 // At returns the time of the batch.
-func (c *Change) At() wire.Time { return c.at }
+func (c *Delta) At() wire.Time { return c.at }
 
 // Decide determines the outcome of each command of b, which is at position, and writes its rows to tx. A batch that is
 // fenced, see Batch, or has a command above the stored level, see Program, does nothing and has no outcomes. A program below
 // the stored level decides nothing; the error is an ErrLevel. Decide depends on nothing but its arguments, and does not change s: the caller commits
 // the change when the transaction is committed.
-func Decide(s *State, tx Tx, b *Batch, position uint64) (*Change, []Outcome, error) {
-	c := &Change{
+func Decide(s *State, tx Tx, b *Batch, position uint64) (*Delta, []Outcome, error) {
+	c := &Delta{
 		state: s, position: position, at: b.At, node: b.Node, leaseCount: len(s.leases), roomCount: s.roomCount, ids: s.ids, limits: s.limits, level: s.level, epoch: s.epoch,
 		allBounds: map[string]Bounds{}, removedLast: map[RemovedSlot]uint64{}, newestTimes: map[string]wire.Time{},
 		leases: map[string]*NameLease{}, leaseKeys: map[string]string{},
 		registrations: map[string]NameRegistration{}, registeredKeys: map[string]string{}, registeredBy: map[string]int{},
-		nodes: map[string]NodeState{}, epochs: map[string]uint64{}, spans: map[string][]Span{},
+		nodes: map[string]NodeState{}, epochs: map[string]uint64{}, spans: map[string][]Span{}, others: map[string][]wire.Range{},
 	}
 	if err := b.check(); err != nil { // a batch that was not decoded
 		return nil, nil, err
@@ -128,13 +138,19 @@ func Decide(s *State, tx Tx, b *Batch, position uint64) (*Change, []Outcome, err
 	return c, outcomes, nil
 }
 
+// Bounds returns the bounds of a room after the batch.
+func (c *Delta) Bounds(room string) Bounds {
+	b, _ := c.bounds(room)
+	return b
+}
+
 // newestTime returns the time of the newest message of a room.
-func (c *Change) newestTime(room string) wire.Time {
+func (c *Delta) newestTime(room string) wire.Time {
 	return latest(c.newestTimes, c.state.newestTimes, room)
 }
 
 // bounds returns the bounds of a room, and whether the room exists.
-func (c *Change) bounds(room string) (Bounds, bool) {
+func (c *Delta) bounds(room string) (Bounds, bool) {
 	if b := latest(c.allBounds, c.state.allBounds, room); b != (Bounds{}) {
 		return b, true
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"ramai/internal/eventlog"
 )
@@ -19,6 +20,9 @@ func examples() []eventlog.Command {
 	return []eventlog.Command{
 		{Kind: eventlog.Say, SenderID: "0123456789abcdef", Room: "lobby", ID: "a1", Text: "Selamat pagi, dünya\n", RegisterKey: "anna\x00anna"},
 		{Kind: eventlog.Say, SenderID: "0123456789abcdef", Room: "lobby", ID: "a2", Text: "x", Once: true},
+		{Kind: eventlog.Say, SenderID: "0123456789abcdef", Room: "lobby", ID: "a3", Text: "yes", Re: 600},
+		{Kind: eventlog.Change, SenderID: "0123456789abcdef", Room: "lobby", ID: "a4", Body: eventlog.ChangeBody{Of: 600, Text: ptr("dünya")}},
+		{Kind: eventlog.Change, SenderID: "0123456789abcdef", Room: "lobby", ID: "a5", Body: eventlog.ChangeBody{Of: 600}},
 		{Kind: eventlog.ReserveName, SenderID: "0123456789abcdef", Body: eventlog.ReserveNameBody{Name: "Anna", Key: "anna\x00anna", Bound: true, Expiry: 1_790_000_000_000}},
 		{Kind: eventlog.ReleaseName, SenderID: "0123456789abcdef"},
 		{Kind: eventlog.Trim, Room: "lobby", Body: eventlog.TrimBody{To: 500}},
@@ -27,12 +31,14 @@ func examples() []eventlog.Command {
 		{Kind: eventlog.RotateIDs, Body: eventlog.RotateIDsBody{Generation: 2}},
 		{Kind: eventlog.PruneIDs},
 		{Kind: eventlog.RemoveRoom, Room: "den", Body: eventlog.RemoveRoomBody{Last: 1 << 40}},
-		{Kind: eventlog.Configure, Body: eventlog.ConfigureBody{Limits: eventlog.Limits{MaxRooms: 10_000}}},
+		{Kind: eventlog.Configure, Body: eventlog.ConfigureBody{Limits: eventlog.Limits{MaxRooms: 10_000, EditWindow: 15 * time.Minute}}},
 		{Kind: eventlog.Level, Body: eventlog.LevelBody{Level: 3}},
 		{Kind: eventlog.Barrier},
 		{Kind: eventlog.RenewKeys, Body: eventlog.RenewKeysBody{Keys: []eventlog.RenewedKey{{Old: "old", New: "anna\x00anna"}}}},
 	}
 }
+
+func ptr[T any](v T) *T { return &v }
 
 func exampleBatch() *eventlog.Batch {
 	return &eventlog.Batch{At: 1_790_000_000_123, Node: "local", Incarnation: 7, Seq: 9, Commands: examples()}
@@ -113,18 +119,24 @@ func TestEncodingOfUnknownThings(t *testing.T) {
 		t.Errorf("encoding an unknown kind: %v", err)
 	}
 	for name, c := range map[string]eventlog.Command{
-		"no room":            {Kind: eventlog.Say, SenderID: "anna", ID: "1", Text: "x"},
-		"no sender":          {Kind: eventlog.Say, Room: "lobby", ID: "1", Text: "x"},
-		"no id":              {Kind: eventlog.Say, SenderID: "anna", Room: "lobby", Text: "x"},
-		"not UTF-8":          {Kind: eventlog.Say, SenderID: "anna", Room: "lobby", ID: "1", Text: "\xff"},
-		"a text of a trim":   {Kind: eventlog.Trim, Room: "lobby", Text: "x", Body: eventlog.TrimBody{}},
-		"no body":            {Kind: eventlog.Trim, Room: "lobby"},
-		"another kind's":     {Kind: eventlog.Trim, Room: "lobby", Body: eventlog.RemoveRoomBody{}},
-		"a body of a say":    {Kind: eventlog.Say, SenderID: "anna", Room: "lobby", ID: "1", Text: "x", Body: eventlog.TrimBody{}},
-		"a body of a prune":  {Kind: eventlog.PruneIDs, Body: eventlog.TrimBody{}},
-		"a room of a start":  {Kind: eventlog.Start, Room: "lobby", Body: eventlog.StartBody{Node: "a", Nonce: "b"}},
-		"a start of no node": {Kind: eventlog.Start, Body: eventlog.StartBody{Nonce: "b"}},
-		"fewer than 0 rooms": {Kind: eventlog.Configure, Body: eventlog.ConfigureBody{Limits: eventlog.Limits{MaxRooms: -1}}},
+		"no room":                       {Kind: eventlog.Say, SenderID: "anna", ID: "1", Text: "x"},
+		"no sender":                     {Kind: eventlog.Say, Room: "lobby", ID: "1", Text: "x"},
+		"no id":                         {Kind: eventlog.Say, SenderID: "anna", Room: "lobby", Text: "x"},
+		"not UTF-8":                     {Kind: eventlog.Say, SenderID: "anna", Room: "lobby", ID: "1", Text: "\xff"},
+		"a text of a trim":              {Kind: eventlog.Trim, Room: "lobby", Text: "x", Body: eventlog.TrimBody{}},
+		"no body":                       {Kind: eventlog.Trim, Room: "lobby"},
+		"another kind's":                {Kind: eventlog.Trim, Room: "lobby", Body: eventlog.RemoveRoomBody{}},
+		"a body of a say":               {Kind: eventlog.Say, SenderID: "anna", Room: "lobby", ID: "1", Text: "x", Body: eventlog.TrimBody{}},
+		"a body of a prune":             {Kind: eventlog.PruneIDs, Body: eventlog.TrimBody{}},
+		"a room of a start":             {Kind: eventlog.Start, Room: "lobby", Body: eventlog.StartBody{Node: "a", Nonce: "b"}},
+		"a start of no node":            {Kind: eventlog.Start, Body: eventlog.StartBody{Nonce: "b"}},
+		"a change of 0":                 {Kind: eventlog.Change, SenderID: "anna", Room: "lobby", ID: "1", Body: eventlog.ChangeBody{}},
+		"a change, not UTF-8":           {Kind: eventlog.Change, SenderID: "anna", Room: "lobby", ID: "1", Body: eventlog.ChangeBody{Of: 1, Text: ptr("\xff")}},
+		"a long change":                 {Kind: eventlog.Change, SenderID: "anna", Room: "lobby", ID: "1", Body: eventlog.ChangeBody{Of: 1, Text: ptr(strings.Repeat("x", 1<<18+1))}},
+		"a change with a text of a say": {Kind: eventlog.Change, SenderID: "anna", Room: "lobby", ID: "1", Text: "x", Body: eventlog.ChangeBody{Of: 1}},
+		"a trim that replies":           {Kind: eventlog.Trim, Room: "lobby", Re: 1, Body: eventlog.TrimBody{}},
+		"an edit window below 0":        {Kind: eventlog.Configure, Body: eventlog.ConfigureBody{Limits: eventlog.Limits{EditWindow: -1}}},
+		"fewer than 0 rooms":            {Kind: eventlog.Configure, Body: eventlog.ConfigureBody{Limits: eventlog.Limits{MaxRooms: -1}}},
 	} {
 		if b, err := (&eventlog.Batch{Commands: []eventlog.Command{c}}).Encode(); err == nil {
 			t.Errorf("%s: it was encoded as %x", name, b)

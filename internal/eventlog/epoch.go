@@ -81,7 +81,7 @@ func oldestEpoch(newest uint64) uint64 { return newest - min(newest, MaxEpochs) 
 
 // span records that number n of a room is stored in this epoch, if it is the first one there. created: the room is new, so
 // what had lower numbers in a room of its name was removed.
-func (c *Change) span(tx Tx, room string, n uint64, created bool) error {
+func (c *Delta) span(tx Tx, room string, n uint64, created bool) error {
 	spans := latest(c.spans, c.state.spans, room)
 	if k := len(spans); k > 0 && spans[k-1].Epoch == c.epoch.Number || k == 0 && c.epoch.Number == 0 {
 		return nil
@@ -105,7 +105,7 @@ func (c *Change) span(tx Tx, room string, n uint64, created bool) error {
 }
 
 // commitEpochs makes what c has of epochs part of the state. The caller holds mu.
-func (s *State) commitEpochs(c *Change) {
+func (s *State) commitEpochs(c *Delta) {
 	for room, spans := range c.spans {
 		if len(spans) == 0 { // the room was removed
 			delete(s.spans, room)

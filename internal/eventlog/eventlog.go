@@ -31,8 +31,8 @@ type Submission struct {
 }
 
 // ReplyTo is the source of submissions, usually a connection. Its owner increments the fence of its submissions each time
-// it continues after a Say was refused with RetryAfter. Any other Say with the refused fence or a lower one is refused as
-// well, so that nothing overtakes a message that is sent again.
+// it continues after a post (a Say or a Change) was refused with RetryAfter. Any other post with the refused fence or a lower
+// one is refused as well, so that nothing overtakes what is sent again.
 type ReplyTo struct {
 	// Deliver is called by the feed, in order. It must not block. Both values are valid only during the call and must not
 	// be changed.
@@ -41,7 +41,7 @@ type ReplyTo struct {
 	// store. The source should close its connection, so that the client sends them again. May be nil.
 	Lost func()
 
-	fencedBelow uint64 // a Say with a lower fence is refused; owned by the goroutine that steps the log
+	fencedBelow uint64 // a post with a lower fence is refused; owned by the goroutine that steps the log
 }
 
 // ReplyOnce returns a ReplyTo for one submission, and the channel that receives its outcome. If the outcome is lost, the
@@ -79,6 +79,10 @@ type Store interface {
 	Bounds(room string) Bounds
 	// AllBounds returns the bounds of every room that exists. The caller owns the map.
 	AllBounds() map[string]Bounds
+	// StartOf returns the position in a room after which its newest messages begin, count of them, at most MaxCounted.
+	StartOf(room string, count int) uint64
+	// CountAfter returns how many messages of a room have numbers above n, at most MaxCounted.
+	CountAfter(room string, n uint64) int
 	// NewestTimes returns the time of the newest record of every room that exists. It is in the future if the clock was
 	// ahead. The caller owns the map.
 	NewestTimes() map[string]wire.Time

@@ -107,7 +107,9 @@ func fitting(queue []Submission) int {
 	for i := range queue {
 		c := &queue[i].Command
 		bytes += 64 + len(c.SenderID) + len(c.Room) + len(c.ID) + len(c.Text) + len(c.RegisterKey)
-		if c.Body != nil {
+		if change, ok := c.Body.(ChangeBody); ok && change.Text != nil {
+			bytes += len(*change.Text)
+		} else if c.Body != nil {
 			bytes += maxName + MaxNameKey
 		}
 		if bytes > maxBatchBytes && i > 0 {
@@ -203,13 +205,13 @@ func (l *Log) admit(f *flight) {
 			commands = append(commands, s.Command)
 		case invalid != nil:
 			f.refuseForGood(i, invalid)
-		case kind.level > level:
-			f.refuse(i, fmt.Sprintf("the command %v needs level %d, and the stored level is %d: it is raised when all servers have been upgraded", s.Kind, kind.level, level), retryDamaged)
+		case kind.levelOf(&s.Command) > level:
+			f.refuse(i, fmt.Sprintf("the command %v needs level %d, and the stored level is %d: it is raised when all servers have been upgraded", s.Kind, kind.levelOf(&s.Command), level), retryDamaged)
 		case s.fenced():
 			f.refuse(i, refusedBefore, retryAfter)
 		case reason != "":
 			f.refuse(i, reason, retryDamaged)
-		case s.Kind == Say && full:
+		case s.Kind.isPost() && full:
 			f.refuse(i, "the server's disk is full; new messages are rejected until there is space", retryAfter)
 		default:
 			commands = append(commands, s.Command)
@@ -247,7 +249,7 @@ func (h Health) refuses(c *Command, maintenance bool) string {
 		return ""
 	}
 	room := ""
-	if c.Kind == Say {
+	if c.Kind.isPost() {
 		room = c.Room
 	}
 	if err := h.Of(room); err != nil {
@@ -260,7 +262,7 @@ const refusedBefore = "a message before it was refused; send that first, then th
 
 // fenced reports whether s was submitted behind a message that was refused and has to come first.
 func (s *Submission) fenced() bool {
-	return s.Kind == Say && s.ReplyTo != nil && s.Fence < s.ReplyTo.fencedBelow
+	return s.Kind.isPost() && s.ReplyTo != nil && s.Fence < s.ReplyTo.fencedBelow
 }
 
 // refuse refuses the i-th submission for now.
@@ -270,7 +272,7 @@ func (f *flight) refuse(i int, reason string, retry time.Duration) {
 	}
 	s := &f.submissions[i]
 	f.refused[i] = Outcome{Command: s.Command, Status: Refused, Err: &wire.CodedError{Code: wire.Unavailable, Reason: reason, RetryAfter: retry}}
-	if s.Kind == Say && s.ReplyTo != nil {
+	if s.Kind.isPost() && s.ReplyTo != nil {
 		s.ReplyTo.fencedBelow = max(s.ReplyTo.fencedBelow, s.Fence+1)
 	}
 }

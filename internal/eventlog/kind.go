@@ -29,7 +29,12 @@ const (
 	Level          Kind = 12
 	Barrier        Kind = 13
 	RenewKeys      Kind = 14
+	Change         Kind = 15
 )
+
+// isPost reports whether a kind of command is what people post. It needs space on the disk, and is not overtaken by another
+// post of the same source after it was refused for now.
+func (k Kind) isPost() bool { return k == Say || k == Change }
 
 // A definition is one kind of command.
 type definition interface {
@@ -41,7 +46,7 @@ type definition interface {
 	// check returns an error for a command that could not have been submitted: the encoding accepts no such command.
 	check(c *Command) error
 	// decide sets the outcome and writes its rows. An error rolls the batch back.
-	decide(c *Change, tx Tx, o *Outcome) error
+	decide(c *Delta, tx Tx, o *Outcome) error
 	// encodeBody and decodeBody are the encoding of everything besides the head.
 	encodeBody(c *Command) ([]byte, error)
 	decodeBody(data []byte, c *Command) error
@@ -159,7 +164,7 @@ func checkHead(c *Command, want fields) error {
 			}
 		}
 	}
-	if c.Kind != Say && (c.Text != "" || c.Once || c.RegisterKey != "") {
+	if c.Kind != Say && (c.Text != "" || c.Once || c.RegisterKey != "" || c.Re != 0) {
 		return fmt.Errorf("a %v command has fields of a say", c.Kind)
 	}
 	return nil
@@ -191,7 +196,7 @@ var (
 	encoding = must(cbor.CoreDetEncOptions().EncMode())
 	decoding = must(cbor.DecOptions{
 		DupMapKey: cbor.DupMapKeyEnforcedAPF, IndefLength: cbor.IndefLengthForbidden, TagsMd: cbor.TagsForbidden,
-		MaxNestedLevels: 8, MaxArrayElements: maxCommands, MaxMapPairs: 16, ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
+		MaxNestedLevels: 8, MaxArrayElements: maxCommands, MaxMapPairs: 64, ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
 	}.DecMode())
 )
 

@@ -287,7 +287,7 @@ func (l *Log) applied(outcomes []Outcome, took time.Duration) {
 	if l.opt.Applied != nil {
 		l.opt.Applied(len(outcomes), took)
 	}
-	if slices.ContainsFunc(l.batch.Commands, func(c Command) bool { return c.Kind == Say }) { // others may need no space
+	if slices.ContainsFunc(l.batch.Commands, func(c Command) bool { return c.Kind.isPost() }) { // others may need no space
 		l.failure.Store(nil)
 		l.lastLogged = ""
 	}

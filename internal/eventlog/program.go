@@ -24,7 +24,7 @@ type leveledKind struct {
 }
 
 // Current is this version of the program.
-var Current = &Program{level: 1, kinds: []leveledKind{
+var Current = &Program{level: 2, kinds: []leveledKind{
 	Say:            {sayKind{}, 0},
 	ReserveName:    {reserveNameKind{}, 0},
 	ReleaseName:    {releaseNameKind{}, 0},
@@ -39,6 +39,7 @@ var Current = &Program{level: 1, kinds: []leveledKind{
 	Level:          {levelKind{}, 0},
 	Barrier:        {barrierKind{}, 0},
 	RenewKeys:      {renewKeysKind{}, 0},
+	Change:         {changeKind{}, 2},
 }}
 
 // ErrLevel is wrapped in errors of a program whose level is below the stored one. Nothing but another program helps.
@@ -80,6 +81,17 @@ func (p *Program) maintenance(k Kind) bool {
 	return err == nil && kind.maintenance()
 }
 
+// replyLevel is the level from which a Say can reply to a message.
+const replyLevel = 2
+
+// levelOf returns the level from which a command of the kind exists.
+func (k leveledKind) levelOf(c *Command) uint64 {
+	if c.Re != 0 {
+		return max(k.level, replyLevel)
+	}
+	return k.level
+}
+
 // Versions returns two versions of the program between which a kind was added, for tests of upgrades: older does not know
 // it, and newer knows it from the next level on. Otherwise both are like p.
 func (p *Program) Versions(added Kind) (older, newer *Program) {
@@ -111,6 +123,6 @@ func (b *Batch) of() *Program {
 func (b *Batch) above(level uint64) bool {
 	return slices.ContainsFunc(b.Commands, func(c Command) bool {
 		kind, err := b.of().kind(c.Kind)
-		return err != nil || kind.level > level
+		return err != nil || kind.levelOf(&c) > level
 	})
 }

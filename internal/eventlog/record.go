@@ -117,11 +117,13 @@ func (r *Record) SearchText() (string, error) {
 
 // putRecord stores the record of a command with an outcome that has its number and time. Its body is part of the outcome,
 // from which the feed makes the same record.
-func (c *Change) putRecord(tx Tx, o *Outcome, body string) error {
+func (c *Delta) putRecord(tx Tx, o *Outcome, body string) error {
 	o.Body = body
 	c.row = o.Record()
 	return tx.PutRecord(&c.row)
 }
+
+var errNotDeterministic = errors.New("the body of the record is not in the deterministic encoding")
 
 var errRecordVersion = errors.New("the body of the record has an unknown version; it is damaged, or was written by a newer version of ramai")
 

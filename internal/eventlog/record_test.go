@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"ramai/internal/eventlog"
 	"ramai/wire"
@@ -17,7 +18,18 @@ func exampleRecords() []eventlog.Record {
 	message := func(text string) eventlog.Record {
 		return eventlog.MessageRecord(&wire.Message{Room: "lobby", N: 7, At: 1_790_000_000_123, SenderID: "0123456789abcdef", DisplayName: "Anna", ID: "a1", Text: text})
 	}
-	return []eventlog.Record{message("Selamat pagi, dünya\n"), message("")}
+	row := func(m wire.Message) eventlog.Record {
+		m.Room, m.N, m.At, m.SenderID, m.DisplayName, m.ID = "lobby", 7, 1_790_000_000_123, "0123456789abcdef", "Anna", "a1"
+		return eventlog.MessageRecord(&m)
+	}
+	change := func(body string) eventlog.Record {
+		return eventlog.Record{Room: "lobby", N: 9, At: 1_790_000_000_123, SenderID: "0123456789abcdef", DisplayName: "Anna", ID: "a2", Kind: eventlog.Change, Body: body}
+	}
+	return []eventlog.Record{
+		message("Selamat pagi, dünya\n"), message(""),
+		row(wire.Message{Text: "a reply", Re: 3}), row(wire.Message{Text: "edited", Re: 3, Edited: 8}), row(wire.Message{Edited: 8, Gone: true}),
+		change("\x01\x82\x07\x63new"), change("\x01\x82\x07\xf6"), change("\x01\x82\x00\xf6"),
+	}
 }
 
 // forms describes what becomes of a record.
@@ -45,6 +57,9 @@ func forms(t *testing.T, r *eventlog.Record) string {
 	page := "not a message"
 	if isMessage {
 		page = fmt.Sprintf("%q", m.Text)
+		if m.Re != 0 || m.Edited != 0 || m.Gone {
+			page += fmt.Sprintf(" re %d edited %d gone %v", m.Re, m.Edited, m.Gone)
+		}
 	}
 	text, err := r.SearchText()
 	if err != nil {
@@ -97,7 +112,7 @@ func TestEveryKindOfRecord(t *testing.T) {
 func TestDecidedRecords(t *testing.T) {
 	for _, c := range examples() {
 		var s eventlog.State
-		s.Load(&eventlog.Snapshot{Bounds: map[string]eventlog.Bounds{"lobby": {First: 1, Last: 600}, "den": {First: 1, Last: 3}}})
+		s.Load(&eventlog.Snapshot{Bounds: map[string]eventlog.Bounds{"lobby": {First: 1, Last: 600}, "den": {First: 1, Last: 3}}, Limits: eventlog.Limits{EditWindow: time.Minute}, Level: eventlog.Current.Level()})
 		tx := recordsTx{rows: &rows{}}
 		_, outcomes, err := eventlog.Decide(&s, &tx, &eventlog.Batch{At: 1, Commands: []eventlog.Command{c}}, 1)
 		if err != nil {
@@ -129,6 +144,14 @@ func (r *recordsTx) PutRecord(record *eventlog.Record) error {
 func (*recordsTx) PutID(_ uint64, _ eventlog.IDKey, e eventlog.IDEntry) (eventlog.IDEntry, bool, error) {
 	return e, false, nil
 }
+func (*recordsTx) ID(uint64, eventlog.IDKey) (eventlog.IDEntry, bool, error) {
+	return eventlog.IDEntry{}, false, nil
+}
+func (*recordsTx) EraseIDSum(uint64, eventlog.IDKey) error { return nil }
+func (*recordsTx) ReplaceRecord(*eventlog.Record) error    { return nil }
+func (*recordsTx) Record(room string, n uint64) (eventlog.Record, error) {
+	return eventlog.MessageRecord(&wire.Message{Room: room, N: n, SenderID: "0123456789abcdef", ID: "1", Text: "x"}), nil
+}
 func (*recordsTx) PutSpan(string, eventlog.Span, uint64) error           { return nil }
 func (*recordsTx) PutEpoch(eventlog.Epoch, uint64) error                 { return nil }
 func (*recordsTx) PutNode(string, eventlog.NodeState) error              { return nil }
@@ -151,13 +174,18 @@ func TestDamagedBodies(t *testing.T) {
 		reason string
 		text   bool // only the text is wrong
 	}{
-		"no body":        {eventlog.Say, "", "is empty", false},
-		"a version":      {eventlog.Say, "\x02x", "unknown version", false},
-		"not UTF-8":      {eventlog.Say, "\x01\xff", "not UTF-8", true},
-		"long":           {eventlog.Say, "\x01" + strings.Repeat("x", 1<<18+1), "at most 262144", true},
-		"no records":     {eventlog.Trim, good.Body, "adds no records", false},
-		"a kind":         {200, good.Body, "unknown kind 200", false},
-		"no kind at all": {0, good.Body, "unknown kind 0", false},
+		"no body":               {eventlog.Say, "", "is empty", false},
+		"a version":             {eventlog.Say, "\x03x", "unknown version", false},
+		"another encoding":      {eventlog.Say, "\x02\x88\x61x\x00\x60\xf6\x00\xf4\xf6\x00", "not in the deterministic encoding", false}, // a text alone has version 1
+		"a long edit":           {eventlog.Say, "\x02\x88\x7a\x00\x04\x00\x01" + strings.Repeat("x", 1<<18+1) + "\x01\x60\xf6\x00\xf4\xf6\x00", "at most 262144", true},
+		"a version of a change": {eventlog.Change, "\x02\x82\x07\xf6", "unknown version", false},
+		"a change of nothing":   {eventlog.Change, "\x01\x82\x00\x61x", "a superseded change has a text", false},
+		"a change with more":    {eventlog.Change, "\x01\x83\x07\x61x\x00", "", false},
+		"not UTF-8":             {eventlog.Say, "\x01\xff", "not UTF-8", true},
+		"long":                  {eventlog.Say, "\x01" + strings.Repeat("x", 1<<18+1), "at most 262144", true},
+		"no records":            {eventlog.Trim, good.Body, "adds no records", false},
+		"a kind":                {200, good.Body, "unknown kind 200", false},
+		"no kind at all":        {0, good.Body, "unknown kind 0", false},
 	} {
 		r := good
 		r.Kind, r.Body = c.kind, c.body

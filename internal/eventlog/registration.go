@@ -53,7 +53,7 @@ func (unregisterNameKind) check(c *Command) error {
 	return checkHead(c, 0)
 }
 
-func (unregisterNameKind) decide(c *Change, tx Tx, o *Outcome) error {
+func (unregisterNameKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	body, err := bodyOf[UnregisterNameBody](&o.Command)
 	if err != nil {
 		return err
@@ -79,7 +79,7 @@ func (unregisterNameKind) decide(c *Change, tx Tx, o *Outcome) error {
 
 // registerName registers a sender's name, if key is the key of that name and it can be registered. The key keeps a
 // permission that was given for one name from being used for another, which the sender has reserved meanwhile.
-func (c *Change) registerName(tx Tx, key string, lease *NameLease) error {
+func (c *Delta) registerName(tx Tx, key string, lease *NameLease) error {
 	if key != lease.Key || !c.canRegister(lease) {
 		return nil
 	}
@@ -93,13 +93,13 @@ func (c *Change) registerName(tx Tx, key string, lease *NameLease) error {
 
 // canRegister reports whether a name can be registered by its holder: nobody has registered it, and there are not too many
 // registrations.
-func (c *Change) canRegister(lease *NameLease) bool {
+func (c *Delta) canRegister(lease *NameLease) bool {
 	return len(c.registrationsOf(lease.Key)) == 0 && latest(c.registeredBy, c.state.registeredBy, lease.SenderID) < MaxRegisteredNames &&
 		len(c.state.registrations)+len(c.registrations) < MaxAllRegisteredNames
 }
 
 // registrationsOf returns the registrations that clash with key: at most one for each part of it.
-func (c *Change) registrationsOf(key string) (found []NameRegistration) {
+func (c *Delta) registrationsOf(key string) (found []NameRegistration) {
 	for _, part := range keyParts(key) {
 		if k := latest(c.registeredKeys, c.state.registeredKeys, part); k != "" {
 			found = append(found, latest(c.registrations, c.state.registrations, k))

@@ -14,12 +14,12 @@ func (releaseNameKind) name() string { return "release_name" }
 
 func (releaseNameKind) check(c *Command) error { return checkHead(c, hasSender) }
 
-func (releaseNameKind) decide(c *Change, tx Tx, o *Outcome) error {
+func (releaseNameKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	return c.releaseName(tx, o, o.Command.SenderID)
 }
 
 // releaseName deletes the lease of a sender, if there is one.
-func (c *Change) releaseName(tx Tx, o *Outcome, senderID string) error {
+func (c *Delta) releaseName(tx Tx, o *Outcome, senderID string) error {
 	lease := c.lease(senderID)
 	if lease == nil {
 		return nil

@@ -37,7 +37,7 @@ func (removeRoomKind) check(c *Command) error {
 	return checkHead(c, hasRoom)
 }
 
-func (removeRoomKind) decide(c *Change, tx Tx, o *Outcome) error {
+func (removeRoomKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	body, err := bodyOf[RemoveRoomBody](&o.Command)
 	if err != nil {
 		return err
@@ -64,7 +64,7 @@ func (removeRoomKind) decide(c *Change, tx Tx, o *Outcome) error {
 	}
 	slot := RemovedSlotOf(room)
 	c.removedLast[slot] = max(bounds.Last, c.lastRemoved(slot))
-	c.allBounds[room], c.spans[room] = Bounds{}, nil
+	c.allBounds[room], c.spans[room], c.others[room] = Bounds{}, nil, nil
 	o.N = c.removedLast[slot] + 1
 	return tx.DeleteRoom(room, slot, c.removedLast[slot])
 }
@@ -82,6 +82,6 @@ func RemovedSlotOf(room string) RemovedSlot {
 }
 
 // lastRemoved is the highest number in a slot.
-func (c *Change) lastRemoved(slot RemovedSlot) uint64 {
+func (c *Delta) lastRemoved(slot RemovedSlot) uint64 {
 	return latest(c.removedLast, c.state.removedLast, slot)
 }

@@ -52,7 +52,7 @@ func (renewKeysKind) check(c *Command) error {
 	return checkHead(c, 0)
 }
 
-func (renewKeysKind) decide(c *Change, tx Tx, o *Outcome) error {
+func (renewKeysKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	body, err := bodyOf[RenewKeysBody](&o.Command)
 	if err != nil {
 		return err
@@ -68,7 +68,7 @@ func (renewKeysKind) decide(c *Change, tx Tx, o *Outcome) error {
 	return nil
 }
 
-func (c *Change) renewLease(tx Tx, k RenewedKey) error {
+func (c *Delta) renewLease(tx Tx, k RenewedKey) error {
 	for _, holder := range c.leaseholders(k.Old) {
 		lease := c.lease(holder)
 		if lease.Key != k.Old || slices.ContainsFunc(c.leaseholders(k.New), func(other string) bool { return other != holder }) {
@@ -88,7 +88,7 @@ func (c *Change) renewLease(tx Tx, k RenewedKey) error {
 	return nil
 }
 
-func (c *Change) renewRegistration(tx Tx, k RenewedKey) error {
+func (c *Delta) renewRegistration(tx Tx, k RenewedKey) error {
 	r := latest(c.registrations, c.state.registrations, k.Old)
 	if r.Key != k.Old || k.Old == k.New || slices.ContainsFunc(c.registrationsOf(k.New), func(other NameRegistration) bool { return other.Key != k.Old }) {
 		return nil

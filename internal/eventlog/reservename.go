@@ -53,7 +53,7 @@ func (reserveNameKind) check(c *Command) error {
 	return checkHead(c, hasSender)
 }
 
-func (reserveNameKind) decide(c *Change, tx Tx, o *Outcome) error {
+func (reserveNameKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	body, err := bodyOf[ReserveNameBody](&o.Command)
 	if err != nil {
 		return err
@@ -100,7 +100,7 @@ type NameLease struct {
 	Used                wire.Time // when it was last reserved, or when a message was last sent under it
 }
 
-func (c *Change) putNewLease(tx Tx, lease *NameLease) error {
+func (c *Delta) putNewLease(tx Tx, lease *NameLease) error {
 	c.leaseCount++
 	c.leases[lease.SenderID] = lease
 	for _, part := range keyParts(lease.Key) {
@@ -110,14 +110,14 @@ func (c *Change) putNewLease(tx Tx, lease *NameLease) error {
 }
 
 // touchLease records that a name was used. Once an hour is often enough, and saves a row for each message.
-func (c *Change) touchLease(tx Tx, lease *NameLease) error {
+func (c *Delta) touchLease(tx Tx, lease *NameLease) error {
 	if since := c.at - lease.Used; since >= 0 && since < wire.Time(time.Hour/time.Millisecond) {
 		return nil // below 0 the clock was ahead when it was recorded
 	}
 	return c.putUsed(tx, lease)
 }
 
-func (c *Change) putUsed(tx Tx, lease *NameLease) error {
+func (c *Delta) putUsed(tx Tx, lease *NameLease) error {
 	used := *lease
 	used.Used = c.at
 	c.leases[lease.SenderID] = &used
@@ -125,7 +125,7 @@ func (c *Change) putUsed(tx Tx, lease *NameLease) error {
 }
 
 // lease returns the name that a sender has, or nil.
-func (c *Change) lease(senderID string) *NameLease {
+func (c *Delta) lease(senderID string) *NameLease {
 	if lease, ok := c.leases[senderID]; ok {
 		return lease
 	}
@@ -136,7 +136,7 @@ func (c *Change) lease(senderID string) *NameLease {
 }
 
 // leaseholders returns the senders whose names clash with key: at most one for each part of it.
-func (c *Change) leaseholders(key string) (found []string) {
+func (c *Delta) leaseholders(key string) (found []string) {
 	for _, part := range keyParts(key) {
 		if holder := latest(c.leaseKeys, c.state.leaseKeys, part); holder != "" && !slices.Contains(found, holder) {
 			found = append(found, holder)

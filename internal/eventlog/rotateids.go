@@ -40,7 +40,7 @@ func (rotateIDsKind) check(c *Command) error {
 	return checkHead(c, 0)
 }
 
-func (rotateIDsKind) decide(c *Change, tx Tx, o *Outcome) error {
+func (rotateIDsKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	body, err := bodyOf[RotateIDsBody](&o.Command)
 	if err != nil {
 		return err
@@ -65,7 +65,7 @@ func (pruneIDsKind) check(c *Command) error { return checkHead(c, 0) }
 
 // decide goes by the generation before the batch: when the batch is decided a second time, over its own rows, every id that
 // it met the first time is still there.
-func (pruneIDsKind) decide(c *Change, tx Tx, _ *Outcome) error {
+func (pruneIDsKind) decide(c *Delta, tx Tx, _ *Outcome) error {
 	if c.state.ids.Number < 2 {
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"strconv"
 
 	"ramai/wire"
 )
@@ -24,6 +25,7 @@ type sayBody struct {
 	Text        string
 	Once        bool
 	RegisterKey string
+	Re          uint64
 }
 
 func (sayKind) name() string { return "say" }
@@ -42,73 +44,164 @@ func (sayKind) check(c *Command) error {
 }
 
 func (sayKind) encodeBody(c *Command) ([]byte, error) {
-	return encoding.Marshal(&sayBody{Text: c.Text, Once: c.Once, RegisterKey: c.RegisterKey})
+	return encoding.Marshal(&sayBody{Text: c.Text, Once: c.Once, RegisterKey: c.RegisterKey, Re: c.Re})
 }
 
 func (sayKind) decodeBody(data []byte, c *Command) error {
 	var body sayBody
 	err := decoding.Unmarshal(data, &body)
-	c.Text, c.Once, c.RegisterKey = body.Text, body.Once, body.RegisterKey
+	c.Text, c.Once, c.RegisterKey, c.Re = body.Text, body.Once, body.RegisterKey, body.Re
 	return err
 }
 
-func (sayKind) decide(c *Change, tx Tx, o *Outcome) error {
+func (sayKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	say := &o.Command
-	bounds, known := c.bounds(say.Room)
-	if most := c.limits.MaxRooms; bounds.Empty() && most > 0 && c.roomCount >= most && say.Room != wire.Lobby {
-		o.refuse(wire.NotAllowed, fmt.Sprintf("there are %d rooms already, and no more may be created; use one of those", most))
-		return nil
+	refused, err := c.refusedSay(tx, o)
+	if err != nil {
+		return err
 	}
-	if bounds.Last >= MaxNumber {
-		o.refuse(wire.NotAllowed, fmt.Sprintf("the room %s has used its last number, %d; use another room", say.Room, bounds.Last))
-		return nil
-	}
-	o.N = bounds.Last + 1
-	o.At = max(c.at, c.newestTime(say.Room)) // the times of a room never go backwards
-	if !say.Once {
-		if done, err := c.repeated(tx, o); done || err != nil {
+	switch {
+	case !say.Once:
+		if done, err := c.repeated(tx, o, saySum(say), refused); done || err != nil {
 			return err
 		}
+	case refused != nil:
+		o.refuse(refused.Code, refused.Reason)
+		return nil
 	}
-	if lease := c.lease(say.SenderID); lease != nil {
-		o.DisplayName = lease.Name
-		if err := c.touchLease(tx, lease); err != nil {
-			return err
-		}
+	lease, err := c.useName(tx, o)
+	if err != nil {
+		return err
+	}
+	if lease != nil {
 		if err := c.registerName(tx, say.RegisterKey, lease); err != nil {
 			return err
 		}
 	}
+	if say.Re == 0 {
+		return c.appendRecord(tx, o, encodeText(say.Text))
+	}
+	return c.appendRecord(tx, o, (&messageBody{Text: say.Text, Re: say.Re}).encode())
+}
+
+// refusedSay sets the number and the time of a message, or returns why it cannot be posted.
+func (c *Delta) refusedSay(tx Tx, o *Outcome) (*wire.CodedError, error) {
+	say := &o.Command
+	bounds, _ := c.bounds(say.Room)
+	if most := c.limits.MaxRooms; bounds.Empty() && most > 0 && c.roomCount >= most && say.Room != wire.Lobby {
+		return &wire.CodedError{Code: wire.NotAllowed, Reason: fmt.Sprintf("there are %d rooms already, and no more may be created; use one of those", most)}, nil
+	}
+	if refused := c.number(o); refused != nil || say.Re == 0 {
+		return refused, nil
+	}
+	_, _, refused, err := c.message(tx, say.Room, say.Re)
+	return refused, err
+}
+
+// number sets the number and the time of the record that a command adds. It refuses if the room has no number left.
+func (c *Delta) number(o *Outcome) *wire.CodedError {
+	room := o.Command.Room
+	bounds, _ := c.bounds(room)
+	if bounds.Last >= MaxNumber {
+		return &wire.CodedError{Code: wire.NotAllowed, Reason: fmt.Sprintf("the room %s has used its last number, %d; use another room", room, bounds.Last)}
+	}
+	o.N = bounds.Last + 1
+	o.At = max(c.at, c.newestTime(room)) // the times of a room never go backwards
+	return nil
+}
+
+// useName sets the name of the sender, and returns its lease, which is in use now; nil: the sender has no name.
+func (c *Delta) useName(tx Tx, o *Outcome) (*NameLease, error) {
+	lease := c.lease(o.Command.SenderID)
+	if lease == nil {
+		return nil, nil
+	}
+	o.DisplayName = lease.Name
+	return lease, c.touchLease(tx, lease)
+}
+
+// appendRecord adds the record of a command, whose number is the room's next one.
+func (c *Delta) appendRecord(tx Tx, o *Outcome, body string) error {
+	room := o.Command.Room
+	bounds, known := c.bounds(room)
 	if bounds.Empty() {
 		c.roomCount++
 	}
-	if err := c.span(tx, say.Room, o.N, !known); err != nil {
+	if err := c.span(tx, room, o.N, !known); err != nil {
 		return err
 	}
 	bounds.Last = o.N
-	c.allBounds[say.Room], c.newestTimes[say.Room] = bounds, o.At
-	return c.putRecord(tx, o, encodeMessage(say.Text))
+	c.allBounds[room], c.newestTimes[room] = bounds, o.At
+	return c.putRecord(tx, o, body)
 }
 
-// messageVersion is the version of a message's body, which is followed by the text.
-const messageVersion = 1
+// A messageBody is the content of a message's row. Its encoding begins with a byte for the version. The text follows if
+// there is nothing else, and otherwise all of it.
+type messageBody struct {
+	_       struct{} `cbor:",toarray"`
+	Text    string
+	Re      uint64            // number of the message that it replies to; 0: none
+	As      string            // unused
+	Options []string          // unused
+	Edited  uint64            // number of its newest change; 0: none
+	Gone    bool              // it was deleted: nothing else but Edited is left
+	Tally   map[string]uint64 // unused
+	Tallied uint64            // unused
+}
 
-func encodeMessage(text string) string { return string(rune(messageVersion)) + text }
+// Versions of the encoding of a messageBody.
+const (
+	textVersion = 1
+	fullVersion = 2
+)
 
-// decodeMessage returns the text of a message.
-func decodeMessage(body string) (text string, err error) {
-	if err := checkRecordVersion(body, messageVersion); err != nil {
-		return "", err
+func encodeText(text string) string { return string(rune(textVersion)) + text }
+
+func (m *messageBody) encode() string {
+	if m.Re == 0 && m.As == "" && len(m.Options) == 0 && m.Edited == 0 && !m.Gone && len(m.Tally) == 0 && m.Tallied == 0 {
+		return encodeText(m.Text)
 	}
-	if err := checkString(Say, "text", body[1:], maxText, false); err != nil {
-		return "", err
+	return string(rune(fullVersion)) + string(must(encoding.Marshal(m)))
+}
+
+// decodeMessage returns the content of a message's row.
+func decodeMessage(body string) (m messageBody, err error) {
+	m, err = readMessage(body)
+	if err == nil {
+		err = checkString(Say, "text", m.Text, maxText, false)
 	}
-	return body[1:], nil
+	if err != nil {
+		return messageBody{}, err
+	}
+	return m, nil
+}
+
+// readMessage is decodeMessage without a check of the text, which takes long for rows that were checked already.
+func readMessage(body string) (m messageBody, err error) {
+	if body != "" && body[0] == fullVersion {
+		return readFull(body)
+	}
+	if err := checkRecordVersion(body, textVersion); err != nil {
+		return messageBody{}, err
+	}
+	return messageBody{Text: body[1:]}, nil
+}
+
+// readFull is a function of its own, because it allocates.
+func readFull(body string) (m messageBody, err error) {
+	if err := decoding.Unmarshal([]byte(body[1:]), &m); err != nil {
+		return messageBody{}, err
+	}
+	if m.encode() != body {
+		return messageBody{}, errNotDeterministic
+	}
+	return m, nil
 }
 
 // MessageRecord returns the record of a message. Its body is that of a Say with the message's text.
 func MessageRecord(m *wire.Message) Record {
-	return Record{Room: m.Room, N: m.N, At: m.At, SenderID: m.SenderID, DisplayName: m.DisplayName, ID: m.ID, Kind: Say, Body: encodeMessage(m.Text)}
+	body := messageBody{Text: m.Text, Re: m.Re, Edited: m.Edited, Gone: m.Gone}
+	return Record{Room: m.Room, N: m.N, At: m.At, SenderID: m.SenderID, DisplayName: m.DisplayName, ID: m.ID, Kind: Say, Body: body.encode()}
 }
 
 func (k sayKind) records() recordKind { return k }
@@ -121,48 +214,79 @@ func (sayKind) checkBody(body string) error {
 func (sayKind) frameType() string { return wire.Message{}.Type() }
 
 func (sayKind) appendFrame(dst []byte, r *Record) ([]byte, error) {
-	if err := checkRecordVersion(r.Body, messageVersion); err != nil {
+	body, err := readMessage(r.Body)
+	if err != nil {
 		return dst, err
 	}
-	m := wire.Message{Room: r.Room, N: r.N, At: r.At, SenderID: r.SenderID, DisplayName: r.DisplayName, ID: r.ID, Text: r.Body[1:]}
+	m := body.of(r)
 	return wire.AppendMessage(dst, &m), nil
 }
 
+// of returns the message of a row.
+func (m *messageBody) of(r *Record) wire.Message {
+	return wire.Message{
+		Room: r.Room, N: r.N, At: r.At, SenderID: r.SenderID, DisplayName: r.DisplayName, ID: r.ID,
+		Text: m.Text, Re: m.Re, Edited: m.Edited, Gone: m.Gone,
+	}
+}
+
 func (sayKind) appendLine(dst []byte, r *Record) ([]byte, bool, error) {
-	if err := checkRecordVersion(r.Body, messageVersion); err != nil {
+	body, err := readMessage(r.Body)
+	if err != nil || body.Gone {
 		return dst, false, err
 	}
-	m := wire.Message{DisplayName: r.DisplayName, Text: r.Body[1:]}
+	m := wire.Message{DisplayName: r.DisplayName, Text: body.Text}
 	return wire.AppendLine(dst, &m), true, nil
 }
 
 func (sayKind) message(r *Record) (wire.Message, bool, error) {
-	text, err := decodeMessage(r.Body)
+	body, err := decodeMessage(r.Body)
 	if err != nil {
 		return wire.Message{}, false, err
 	}
-	return wire.Message{Room: r.Room, N: r.N, At: r.At, SenderID: r.SenderID, DisplayName: r.DisplayName, ID: r.ID, Text: text}, true, nil
+	return body.of(r), true, nil
 }
 
-func (sayKind) searchText(r *Record) (string, error) { return decodeMessage(r.Body) }
+func (sayKind) searchText(r *Record) (string, error) {
+	body, err := decodeMessage(r.Body)
+	return body.Text, err
+}
 
-// repeated remembers the id of a say. If the id is known already it sets the outcome, and reports true.
-func (c *Change) repeated(tx Tx, o *Outcome) (bool, error) {
-	say := &o.Command
-	entry := IDEntry{N: o.N, At: o.At, Sum: TextSum(say.Text)}
-	old, seen, err := tx.PutID(c.ids.Number, IDKeyOf(say.Room, say.SenderID, say.ID), entry)
-	switch {
-	case err != nil || !seen:
-		return false, err
-	case old.Sum != entry.Sum:
-		o.N = 0
-		o.refuse(wire.IDReused, "this id was used for another text in this room; use a new id for a new text")
-		return true, nil
-	case old.N == o.N: // this very command wrote the id: the batch is decided a second time, over its own rows
-		return false, nil
+// repeated remembers the id of a command that adds a record, unless it is refused. If the id is known already, or the
+// command is refused, it sets the outcome, and reports true: whoever repeats what was done is not refused.
+func (c *Delta) repeated(tx Tx, o *Outcome, sum int64, refused *wire.CodedError) (bool, error) {
+	key := IDKeyOf(o.Command.Room, o.Command.SenderID, o.Command.ID)
+	var old IDEntry
+	var seen bool
+	var err error
+	if refused == nil {
+		old, seen, err = tx.PutID(c.ids.Number, key, IDEntry{N: o.N, At: o.At, Sum: sum})
+	} else {
+		old, seen, err = tx.ID(c.ids.Number, key)
 	}
-	o.Status, o.N, o.At = Repeat, old.N, old.At
-	return true, nil
+	switch {
+	case err != nil:
+		return false, err
+	case seen && old.Sum != sum && old.Sum != NoSum:
+		refused = &wire.CodedError{Code: wire.IDReused, Reason: "this id was used for another text in this room; use a new id for a new text"}
+		fallthrough
+	case !seen && refused != nil:
+		o.N, o.At = 0, c.at
+		o.refuse(refused.Code, refused.Reason)
+		return true, nil
+	case seen:
+		o.Status, o.N, o.At = Repeat, old.N, old.At
+		return true, nil
+	}
+	return false, nil
+}
+
+// saySum is the checksum of a say.
+func saySum(say *Command) int64 {
+	if say.Re == 0 {
+		return TextSum(say.Text)
+	}
+	return TextSum("\x00re " + strconv.FormatUint(say.Re, 10) + " " + say.Text) // no text of a client has a NUL
 }
 
 // An IDKey is what an id is stored under: a hash of the room, the sender and the sender's id. The keys of one sender in one
@@ -182,12 +306,16 @@ func IDKeyOf(room, senderID, id string) IDKey {
 	return k
 }
 
-// An IDEntry is what is stored of an id: the number and time of its message, and a checksum of the text.
+// An IDEntry is what is stored of an id: the number and time of its record, and a checksum of the content.
 type IDEntry struct {
 	N   uint64
 	At  wire.Time
 	Sum int64
 }
+
+// NoSum is the checksum of a content that is erased. Any content is taken for that: a short text could be guessed from its
+// checksum.
+const NoSum = 0
 
 // TextSum returns the checksum of a text: 64 bits of SHA-256.
 func TextSum(text string) int64 {

@@ -47,7 +47,7 @@ func (startKind) check(c *Command) error {
 	return checkHead(c, 0)
 }
 
-func (startKind) decide(c *Change, tx Tx, o *Outcome) error {
+func (startKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	body, err := bodyOf[StartBody](&o.Command)
 	if err != nil {
 		return err
@@ -91,7 +91,7 @@ func (s *State) Incarnation(node string) uint64 {
 	return s.nodes[node].Incarnation
 }
 
-func (c *Change) nodeState(node string) NodeState { return latest(c.nodes, c.state.nodes, node) }
+func (c *Delta) nodeState(node string) NodeState { return latest(c.nodes, c.state.nodes, node) }
 
 // fenced reports whether a batch does nothing: it is of another incarnation than the node's current one, or was applied
 // before.

@@ -27,6 +27,7 @@ type State struct {
 	limits         Limits
 	level          uint64
 	nodes          map[string]NodeState
+	others         map[string][]wire.Range // by room, ascending; replaced, never changed. See others.go
 
 	epoch  Epoch                 // the newest
 	newest atomic.Pointer[Epoch] // epoch, for readers without mu; written with mu held
@@ -43,7 +44,8 @@ type Snapshot struct {
 	Registrations []NameRegistration
 	IDs           IDGeneration
 	Epochs        []Epoch
-	Spans         map[string][]Span // by room, ascending
+	Spans         map[string][]Span       // by room, ascending
+	Others        map[string][]wire.Range // by room, ascending; see Others
 	Limits        Limits
 	Level         uint64
 	Nodes         map[string]NodeState
@@ -56,6 +58,7 @@ func (s *State) Load(from *Snapshot) {
 	s.allBounds, s.removedLast, s.newestTimes = orEmpty(from.Bounds), orEmpty(from.RemovedLast), orEmpty(from.NewestTimes)
 	s.ids, s.limits, s.level, s.nodes = from.IDs, from.Limits, from.Level, orEmpty(from.Nodes)
 	s.ids.Number = max(s.ids.Number, 1)
+	s.others = orEmpty(from.Others)
 	s.roomCount = 0
 	for _, b := range s.allBounds {
 		if !b.Empty() {
@@ -159,7 +162,7 @@ func (s *State) RegisteredNames() []NameRegistration {
 func (s *State) CanRegister(senderID string) string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	c := Change{state: s}
+	c := Delta{state: s}
 	if lease := c.lease(senderID); lease != nil && c.canRegister(lease) {
 		return lease.Key
 	}
@@ -167,7 +170,7 @@ func (s *State) CanRegister(senderID string) string {
 }
 
 // Commit makes c part of the state. It is called when c is on disk.
-func (s *State) Commit(c *Change) {
+func (s *State) Commit(c *Delta) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ids, s.roomCount, s.limits, s.level = c.ids, c.roomCount, c.limits, c.level
@@ -191,6 +194,13 @@ func (s *State) Commit(c *Change) {
 	merge(s.registrations, c.registrations)
 	merge(s.registeredKeys, c.registeredKeys)
 	merge(s.registeredBy, c.registeredBy)
+	for room, others := range c.others {
+		if len(others) == 0 { // the room was removed
+			delete(s.others, room)
+		} else {
+			s.others[room] = others
+		}
+	}
 	s.commitEpochs(c)
 }
 

@@ -27,7 +27,7 @@ func (trimKind) check(c *Command) error {
 	return checkHead(c, hasRoom)
 }
 
-func (trimKind) decide(c *Change, tx Tx, o *Outcome) error {
+func (trimKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	body, err := bodyOf[TrimBody](&o.Command)
 	if err != nil {
 		return err

@@ -70,9 +70,9 @@ func (v v1) text(b []byte) {
 	v.sawRequest = true
 	switch f := r.Frame.(type) {
 	case wire.Say:
-		v.say(r, f)
+		v.post(r, f.Room, f.ID, &chat.Message{Room: f.Room, ID: f.ID, Text: f.Text, Re: f.Re}, nil)
 	case wire.Change:
-		v.refuse(r, &wire.CodedError{Code: wire.NotAllowed, Reason: "this server does not change messages"})
+		v.post(r, f.Room, f.ID, nil, &chat.Change{Room: f.Room, ID: f.ID, Of: f.Of, Text: f.Text})
 	case wire.Hello:
 		v.hello(r, f, sawRequest)
 	case wire.Join:
@@ -109,9 +109,10 @@ func (v v1) refuseWith(r wire.Request, err error) {
 	}
 }
 
-func (v v1) say(r wire.Request, f wire.Say) {
+// post posts a message or a change; the other one is nil.
+func (v v1) post(r wire.Request, room, id string, m *chat.Message, c *chat.Change) {
 	p := v.ensurePublisher()
-	if p.refusal != nil && (p.refusal.id != f.ID || p.refusal.room != f.Room) {
+	if p.refusal != nil && (p.refusal.id != id || p.refusal.room != room) {
 		v.sayBehindFence(r)
 		return
 	}
@@ -119,21 +120,36 @@ func (v v1) say(r wire.Request, f wire.Say) {
 	if p.refusal != nil && p.refusal.stored { // commands in flight were sent after the refused message, and have to be sent again
 		reply.Fence++
 	}
-	m := chat.Message{Room: f.Room, ID: f.ID, Text: f.Text}
-	err := v.env.Chat.Say(&p.actor, &m, reply)
+	err := v.submitPost(m, c, reply)
 	if refused := chat.Refusal(err); refused != nil {
 		if chat.Wait(err) > 0 {
 			p.fence = reply.Fence
-			v.fenceOff(f.Room, f.ID, false, refused)
+			v.fenceOff(room, id, false, refused)
 		}
 		v.refuse(r, refused)
 		return
 	}
 	p.refusal, p.fence = nil, reply.Fence
 	if !v.submitted(err) {
-		again, to := m, reply
-		v.blockUntil(0, func() bool { return v.submitted(v.env.Chat.Say(&p.actor, &again, to)) })
+		v.blockUntil(0, v.submitAgain(m, c, reply))
 	}
+}
+
+func (v v1) submitPost(m *chat.Message, c *chat.Change, reply chat.Reply) error {
+	if c != nil {
+		return v.env.Chat.Change(&v.publisher.actor, c, reply)
+	}
+	return v.env.Chat.Say(&v.publisher.actor, m, reply)
+}
+
+// submitAgain returns what submits a post once there is space in the queue. It copies a message, which would be allocated
+// in any case if it was referred to.
+func (v v1) submitAgain(m *chat.Message, c *chat.Change, reply chat.Reply) func() bool {
+	var copied chat.Message
+	if m != nil {
+		copied = *m
+	}
+	return func() bool { return v.submitted(v.submitPost(&copied, c, reply)) }
 }
 
 // sayBehindFence refuses a message that has to wait for the fenced one.
@@ -177,7 +193,7 @@ func (v v1) name(r wire.Request, f wire.Name) {
 
 func (v v1) reply(o *reply) {
 	switch o.Command.Kind {
-	case eventlog.Say:
+	case eventlog.Say, eventlog.Change:
 		v.saved(o)
 	case eventlog.ReserveName, eventlog.ReleaseName:
 		v.publisher.naming = false
@@ -192,7 +208,7 @@ func (v v1) reply(o *reply) {
 	}
 }
 
-// saved answers a say request.
+// saved answers a say or a change.
 func (v v1) saved(o *reply) {
 	c := &o.Command
 	if o.Status != eventlog.Refused {

@@ -19,10 +19,7 @@ import (
 func (w *web) postMessage(out http.ResponseWriter, r *http.Request) {
 	format, ok := w.bodyFormatOf(r.Header)
 	if !ok {
-		w.refuse(out, http.StatusUnsupportedMediaType, &wire.CodedError{
-			Code:   wire.BadRequest,
-			Reason: `send the text as Content-Type text/plain, or {"text": "..."} as application/json, and not compressed`,
-		})
+		w.refuse(out, http.StatusUnsupportedMediaType, unsupportedBody)
 		return
 	}
 	if wait := w.chargeWork(r, format.limit); wait > 0 {
@@ -34,19 +31,28 @@ func (w *web) postMessage(out http.ResponseWriter, r *http.Request) {
 		w.fail(out, refused)
 		return
 	}
-	o, err := w.await(func(reply chat.Reply) error { return w.Chat.Say(actorOf(r), m, reply) })
+	w.answerPost(out, http.StatusCreated, func(reply chat.Reply) error { return w.Chat.Say(actorOf(r), m, reply) })
+}
+
+// answerPost submits what a request posts, and answers with its number. saved is the status if it is stored now.
+func (w *web) answerPost(out http.ResponseWriter, saved int, submit func(chat.Reply) error) {
+	o, err := w.await(submit)
 	switch {
 	case err != nil:
 		w.fail(out, chat.Refusal(err))
 	case o.Status == eventlog.Refused:
 		refuse(out, statusOf(o.Err.Code), o.Err)
 	default:
-		status, at := http.StatusCreated, w.Chat.Position(o.N)
+		status, at := saved, w.Chat.Position(o.N)
 		if o.Status == eventlog.Repeat {
 			status = http.StatusOK
 		}
 		answer(out, status, wire.PostResponse{HistoryID: at.HistoryID, Epoch: at.Epoch, N: o.N, At: o.At})
 	}
+}
+
+var unsupportedBody = &wire.CodedError{
+	Code: wire.BadRequest, Reason: `send the text as Content-Type text/plain, or {"text": "..."} as application/json, and not compressed`,
 }
 
 // actorOf describes the sender of an API request.
@@ -74,7 +80,7 @@ func (w *web) message(out http.ResponseWriter, r *http.Request, format bodyForma
 	}
 	body, err := readBody(out, r, format.limit)
 	if err == nil {
-		m.Text, err = format.text(body)
+		err = format.parse(body, m)
 	}
 	return m, err
 }
@@ -82,6 +88,9 @@ func (w *web) message(out http.ResponseWriter, r *http.Request, format bodyForma
 // setID sets the id of m: the client's, or a new one.
 func (w *web) setID(r *http.Request, m *chat.Message) *wire.CodedError {
 	keys := r.Header.Values("Idempotency-Key")
+	if id := r.URL.Query().Get("id"); id != "" && r.Method != http.MethodPost {
+		keys = append(keys, id)
+	}
 	if len(keys) == 0 {
 		id, err := w.Chat.NewID()
 		m.ID, m.Once = id, true
@@ -100,7 +109,7 @@ func (w *web) setID(r *http.Request, m *chat.Message) *wire.CodedError {
 // bodyFormat is the format of a body with a text.
 type bodyFormat struct {
 	limit int // in bytes
-	text  func(body []byte) (string, *wire.CodedError)
+	parse func(body []byte, m *chat.Message) *wire.CodedError
 }
 
 // bodyFormatOf returns the format of a request's body; false: the format is not supported.
@@ -129,24 +138,39 @@ func (w *web) bodyFormatOf(header http.Header) (bodyFormat, bool) {
 // newline within the text may be CRLF.
 const textOverhead = len(wire.BOM) + len("\r\n")
 
-// plainText returns a text without the line break that echo and editors add at its end.
-func plainText(body []byte) (string, *wire.CodedError) {
-	return strings.TrimSuffix(wire.NormalizeText(string(body)), "\n"), nil
+// plainText sets a text, without the line break that echo and editors add at its end.
+func plainText(body []byte, m *chat.Message) *wire.CodedError {
+	m.Text = strings.TrimSuffix(wire.NormalizeText(string(body)), "\n")
+	return nil
 }
 
-// jsonText returns the text of a JSON object.
-func jsonText(body []byte) (string, *wire.CodedError) {
+// jsonText sets what a JSON object says.
+func jsonText(body []byte, m *chat.Message) *wire.CodedError {
 	var said struct {
 		Text *string `json:"text"`
+		Re   *uint64 `json:"re"`
+		ID   *string `json:"id"`
 	}
 	const want = `the body must be one JSON object with a "text" that is a string`
 	if err := wire.ParseJSON(body, &said); err != nil {
-		return "", &wire.CodedError{Code: err.Code, Reason: want + ": " + err.Reason}
+		return &wire.CodedError{Code: err.Code, Reason: want + ": " + err.Reason}
 	}
 	if said.Text == nil {
-		return "", &wire.CodedError{Code: wire.BadRequest, Reason: want}
+		return &wire.CodedError{Code: wire.BadRequest, Reason: want}
 	}
-	return wire.NormalizeText(*said.Text), nil
+	if said.Re != nil {
+		if m.Re = *said.Re; m.Re == 0 {
+			return &wire.CodedError{Code: wire.BadRequest, Reason: "re must be the number of a message, from 1"}
+		}
+	}
+	if said.ID != nil {
+		if err := wire.CheckID(*said.ID); err != nil {
+			return &wire.CodedError{Code: err.Code, Reason: "the field \"id\": " + err.Reason}
+		}
+		m.ID, m.Once = *said.ID, false
+	}
+	m.Text = wire.NormalizeText(*said.Text)
+	return nil
 }
 
 // readBody reads a body of at most most bytes.

@@ -70,8 +70,10 @@ func statusOf(code wire.Code) int {
 		return http.StatusBadRequest
 	case wire.NotAllowed:
 		return http.StatusForbidden
-	case wire.NameTaken, wire.IDReused:
+	case wire.NameTaken, wire.IDReused, wire.Closed:
 		return http.StatusConflict
+	case wire.Gone:
+		return http.StatusGone
 	case wire.TooLong:
 		return http.StatusRequestEntityTooLarge
 	case wire.RateLimited:

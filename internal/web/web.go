@@ -76,6 +76,7 @@ func New(cfg Config) http.Handler {
 		mux.HandleFunc("/"+library, func(out http.ResponseWriter, r *http.Request) { w.serve(m, out, r) })
 	}
 	mux.HandleFunc("/api/v1/rooms/{room}/messages", w.api(methods{http.MethodGet: w.getMessages, http.MethodPost: w.postMessage}))
+	mux.HandleFunc("/api/v1/rooms/{room}/messages/{n}", w.api(methods{http.MethodPatch: w.patchMessage, http.MethodDelete: w.deleteMessage}))
 	mux.HandleFunc("/api/v1/rooms/{room}/stream", w.api(methods{http.MethodGet: w.stream}))
 	mux.HandleFunc("/api/v1/rooms", w.api(methods{http.MethodGet: w.rooms}))
 	mux.HandleFunc("/api/v1/rooms/{room}/people", w.api(methods{http.MethodGet: w.people}))

@@ -96,9 +96,9 @@ func FuzzBody(f *testing.F) {
 		if !ok {
 			return
 		}
-		text, err := form.text(body)
-		if err == nil && wire.CheckText(text, 4000) == nil && !utf8.ValidString(text) {
-			t.Errorf("%q as %q says %q", body, kind, text)
+		var m chat.Message
+		if err := form.parse(body, &m); err == nil && wire.CheckText(m.Text, 4000) == nil && !utf8.ValidString(m.Text) {
+			t.Errorf("%q as %q says %q", body, kind, m.Text)
 		}
 	})
 }

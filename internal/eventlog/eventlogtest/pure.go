@@ -25,7 +25,12 @@ func Same(t *testing.T, left, right func(t *testing.T) Location) {
 	rapid.Check(t, func(r *rapid.T) {
 		locations := []Location{left(t), right(t)}
 		stores := []eventlog.Store{locations[0].Open(), locations[1].Open()}
-		for _, batch := range rapid.SliceOfN(batches(), 1, 8).Draw(r, "batches") {
+		// Most kinds count from some level on, and nobody changes a message without a window.
+		settings := eventlog.ConfigureBody{Limits: eventlog.Limits{EditWindow: 40 * time.Hour}}
+		for _, batch := range append([]eventlog.Batch{
+			{At: start, Node: eventlog.LocalNode, Commands: commands(raiseLevel(eventlog.Current.Level()))},
+			{At: start, Node: eventlog.LocalNode, Commands: commands(eventlog.Command{Kind: eventlog.Configure, Body: settings})},
+		}, rapid.SliceOfN(batches(), 1, 8).Draw(r, "batches")...) {
 			applyToBoth(r, stores[0], stores[1], batch)
 		}
 		want := viewOf(r, stores[0])
@@ -65,6 +70,9 @@ func viewOf(t fatal, s eventlog.Store) view {
 	for _, room := range someRooms {
 		v["the head of "+room] = s.Bounds(room)
 		v["the rows of "+room] = (&tested{Store: s, t: t}).all(room)
+		for k := range 12 {
+			v[fmt.Sprintf("where the newest %d messages of %s begin", k, room)], v[fmt.Sprintf("the messages of %s after %d", room, k)] = s.StartOf(room, k), s.CountAfter(room, uint64(k))
+		}
 		for _, epoch := range someEpochs {
 			for n := range uint64(20) {
 				v[fmt.Sprintf("whether it knows number %d of %s, heard in epoch %s,", n, room, epoch)] = s.Contains(room, &wire.Position{HistoryID: s.HistoryID(), Epoch: epoch, N: n})
@@ -146,7 +154,15 @@ func anyCommand() *rapid.Generator[eventlog.Command] {
 			e := say(by, rapid.SampledFrom(someRooms).Draw(t, "room"), rapid.StringMatching("[a-d]").Draw(t, "id"), rapid.StringMatching("[xy]").Draw(t, "text"))
 			e.Once = rapid.IntRange(0, 3).Draw(t, "once") == 0
 			e.RegisterKey = rapid.SampledFrom([]string{"", names.Key("Queen"), names.Key("QUEEN"), names.Key("King")}).Draw(t, "own")
+			e.Re = rapid.SampledFrom([]uint64{0, 0, 0, 1, 2, 5}).Draw(t, "re")
 			return e
+		case eventlog.Change:
+			body := eventlog.ChangeBody{Of: rapid.Uint64Range(1, 8).Draw(t, "of")}
+			if rapid.IntRange(0, 3).Draw(t, "edit") > 0 {
+				text := rapid.StringMatching("[xyz]").Draw(t, "new text")
+				body.Text = &text
+			}
+			return eventlog.Command{Kind: eventlog.Change, SenderID: by, Room: rapid.SampledFrom(someRooms).Draw(t, "room"), ID: rapid.StringMatching("[a-h]").Draw(t, "id"), Body: body}
 		case eventlog.ReserveName:
 			e := reserve(by, rapid.SampledFrom([]string{"Queen", "QUEEN", "King"}).Draw(t, "name"))
 			if rapid.Bool().Draw(t, "bound") {
@@ -156,7 +172,8 @@ func anyCommand() *rapid.Generator[eventlog.Command] {
 		case eventlog.ExpireName:
 			return expire(by)
 		case eventlog.Configure:
-			return limitRooms(rapid.IntRange(0, len(someRooms)).Draw(t, "rooms"))
+			limits := eventlog.Limits{MaxRooms: rapid.IntRange(0, len(someRooms)).Draw(t, "rooms"), EditWindow: time.Duration(rapid.IntRange(0, 40).Draw(t, "hours to edit")) * time.Hour}
+			return eventlog.Command{Kind: eventlog.Configure, Body: eventlog.ConfigureBody{Limits: limits}}
 		case eventlog.RotateIDs:
 			return rotateIDs(rapid.Uint64Range(0, 5).Draw(t, "generation"))
 		case eventlog.RemoveRoom:

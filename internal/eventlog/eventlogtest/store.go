@@ -38,6 +38,12 @@ func testStore(t *testing.T, fresh func(t *testing.T) Location) {
 		{"applied twice", testAppliedTwice},
 		{"trim", testTrim},
 		{"bounds of one moment", testBounds},
+		{"changes", testChange},
+		{"refused changes", testRefusedChange},
+		{"replies", testReplies},
+		{"ids of changes", testChangeIDs},
+		{"rolled back changes", testChangeRolledBack},
+		{"numbers that are not messages", testOthers},
 		{"ids outlive their messages", testIDsOutliveMessages},
 		{"forget by steps", testPruneSteps},
 		{"names that run out", testExpire},
@@ -49,6 +55,7 @@ func testStore(t *testing.T, fresh func(t *testing.T) Location) {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t, fresh(t))) })
 	}
 	t.Run("opened again", func(t *testing.T) { testReopened(t, fresh(t)) })
+	t.Run("changes, opened again", func(t *testing.T) { testChangeReopened(t, fresh(t)) })
 	t.Run("starts", func(t *testing.T) { testStarts(t, fresh(t)) })
 	t.Run("epochs", func(t *testing.T) { testEpochs(t, fresh(t)) })
 	t.Run("epochs of removed rooms", func(t *testing.T) { testEpochsOfRemoved(t, fresh(t)) })

@@ -56,6 +56,12 @@ func (s *Store) AllBounds() map[string]eventlog.Bounds { return s.state.AllBound
 // RegisteredNames implements eventlog.Store.
 func (s *Store) RegisteredNames() []eventlog.NameRegistration { return s.state.RegisteredNames() }
 
+// StartOf implements eventlog.Store.
+func (s *Store) StartOf(room string, count int) uint64 { return s.state.StartOf(room, count) }
+
+// CountAfter implements eventlog.Store.
+func (s *Store) CountAfter(room string, n uint64) int { return s.state.CountAfter(room, n) }
+
 // NewestTimes implements eventlog.Store.
 func (s *Store) NewestTimes() map[string]wire.Time { return s.state.NewestTimes() }
 
@@ -116,12 +122,12 @@ func (s *Store) Apply(b *eventlog.Batch, position uint64) ([]eventlog.Outcome, e
 		return nil, fmt.Errorf("apply a batch at position %d: the store is at %d, so the next is %d", position, s.position, s.position+1)
 	}
 	t := tx{Store: s}
-	change, outcomes, err := eventlog.Decide(&s.state, &t, b, position)
+	delta, outcomes, err := eventlog.Decide(&s.state, &t, b, position)
 	if err != nil {
 		t.rollBack()
 		return nil, fmt.Errorf("apply the batch at position %d: %w: %w", position, eventlog.ErrRolledBack, err)
 	}
-	s.state.Commit(change)
+	s.state.Commit(delta)
 	s.position, s.outcomes = position, outcomes
 	return outcomes, nil
 }
@@ -192,10 +198,8 @@ func (t *tx) rollBack() {
 }
 
 func (t *tx) PutID(generation uint64, k eventlog.IDKey, e eventlog.IDEntry) (eventlog.IDEntry, bool, error) {
-	for _, g := range []uint64{generation, generation - 1} {
-		if old, ok := t.ids[g][k]; ok {
-			return old, true, nil
-		}
+	if old, ok, _ := t.ID(generation, k); ok {
+		return old, true, nil
 	}
 	ids := t.ids[generation]
 	if ids == nil {
@@ -205,6 +209,54 @@ func (t *tx) PutID(generation uint64, k eventlog.IDKey, e eventlog.IDEntry) (eve
 	ids[k] = e
 	t.undo = append(t.undo, func() { delete(ids, k) })
 	return e, false, nil
+}
+
+func (t *tx) ID(generation uint64, k eventlog.IDKey) (eventlog.IDEntry, bool, error) {
+	for _, g := range []uint64{generation, generation - 1} {
+		if e, ok := t.ids[g][k]; ok {
+			return e, true, nil
+		}
+	}
+	return eventlog.IDEntry{}, false, nil
+}
+
+func (t *tx) EraseIDSum(generation uint64, k eventlog.IDKey) error {
+	for g, ids := range t.ids {
+		if old, ok := ids[k]; ok && g <= generation {
+			erased := old
+			erased.Sum = eventlog.NoSum
+			ids[k] = erased
+			t.undo = append(t.undo, func() { ids[k] = old })
+		}
+	}
+	return nil
+}
+
+func (t *tx) Record(room string, n uint64) (eventlog.Record, error) {
+	if r := t.row(room, n); r != nil {
+		return *r, nil
+	}
+	return eventlog.Record{}, fmt.Errorf("room %s: %w: record %d is missing", room, eventlog.ErrDamaged, n)
+}
+
+func (t *tx) ReplaceRecord(r *eventlog.Record) error {
+	row := t.row(r.Room, r.N)
+	if row == nil {
+		return fmt.Errorf("room %s: %w: record %d is missing", r.Room, eventlog.ErrDamaged, r.N)
+	}
+	old := row.Body
+	row.Body = r.Body
+	t.undo = append(t.undo, func() { row.Body = old })
+	return nil
+}
+
+// row returns a row of a room, or nil.
+func (t *tx) row(room string, n uint64) *eventlog.Record {
+	all := t.rooms[room]
+	if len(all) == 0 || n < all[0].N || n-all[0].N >= uint64(len(all)) {
+		return nil
+	}
+	return &all[n-all[0].N]
 }
 
 func (t *tx) PutRecord(r *eventlog.Record) error {

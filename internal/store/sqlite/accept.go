@@ -128,7 +128,7 @@ func checkSchema(c conn) error {
 		case kind == "index" && strings.HasPrefix(name, "sqlite_autoindex_") && sql == "": // for a UNIQUE constraint
 		case kind == "table" && (oldRecordTables[name] != 0 || name == "ids_4"):
 			return fmt.Errorf("its upgrade is incomplete (there is a table %s); start the server on its folder once, then make the backup", name)
-		case kind == "table" && want[sql]:
+		case want[sql]:
 			delete(want, sql)
 		default:
 			return fmt.Errorf("the %s %.40q differs from the schema of version %d", kind, name, v[0])
@@ -136,7 +136,7 @@ func checkSchema(c conn) error {
 		return nil
 	})
 	if err == nil && len(want) > 0 {
-		err = fmt.Errorf("it lacks a table of version %d: %.60s", v[0], slices.Min(slices.Collect(maps.Keys(want))))
+		err = fmt.Errorf("it lacks a table or an index of version %d: %.60s", v[0], slices.Min(slices.Collect(maps.Keys(want))))
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"maps"
@@ -30,7 +31,7 @@ func (s *Store) Apply(b *eventlog.Batch, position uint64) ([]eventlog.Outcome, e
 		return nil, fmt.Errorf("apply a batch at position %d: the store is at %d, so the next is %d", position, at, at+1)
 	}
 	t := s.newTx()
-	change, outcomes, err := s.transact(t, b, position)
+	d, err := s.transact(t, b, position)
 	if isCorrupt(err) {
 		err = s.recordError("", err)
 	}
@@ -38,7 +39,7 @@ func (s *Store) Apply(b *eventlog.Batch, position uint64) ([]eventlog.Outcome, e
 		return nil, fmt.Errorf("apply the batch at position %d: %w", position, err)
 	}
 	if err := s.checkFiles(); err != nil {
-		s.inDoubt = b // the batch may be in a file that is no longer in place
+		s.inDoubt = d // the batch may be in a file that is no longer in place
 		return nil, fmt.Errorf("apply the batch at position %d: %w", position, err)
 	}
 	for room := range t.removed {
@@ -47,44 +48,51 @@ func (s *Store) Apply(b *eventlog.Batch, position uint64) ([]eventlog.Outcome, e
 	maps.Copy(s.roomIDs, t.added)
 	s.freeIDs, s.newestID = slices.Concat(t.freeIDs, t.freedIDs), t.newestID
 	slices.Sort(s.freeIDs)
-	s.applied(change, outcomes, position)
-	return outcomes, nil
+	s.applied(d, position)
+	return s.outcomes, nil
 }
 
-func (s *Store) applied(change *eventlog.Change, outcomes []eventlog.Outcome, position uint64) {
-	s.state.Commit(change)
-	s.outcomes = outcomes
+// decided is what a batch does.
+type decided struct {
+	delta    *eventlog.Delta // nil: it was rolled back before that was known
+	outcomes []eventlog.Outcome
+}
+
+func (s *Store) applied(d *decided, position uint64) {
+	s.state.Commit(d.delta)
+	s.outcomes = d.outcomes
 	s.position.Store(position)
 }
 
-func (s *Store) transact(t *tx, b *eventlog.Batch, position uint64) (*eventlog.Change, []eventlog.Outcome, error) {
+func (s *Store) transact(t *tx, b *eventlog.Batch, position uint64) (*decided, error) {
 	if _, err := s.writer.begin.exec(); err != nil {
-		return nil, nil, s.undo(b, err)
+		return nil, s.undo(&decided{}, err)
 	}
-	change, outcomes, err := eventlog.Decide(&s.state, t, b, position)
+	delta, outcomes, err := eventlog.Decide(&s.state, t, b, position)
 	if err == nil {
 		err = t.flush()
 	}
 	if err != nil {
-		return nil, nil, s.undo(b, err)
+		return nil, s.undo(&decided{}, err)
 	}
-	if _, err := s.writer.setPosition.exec(int64(position), int64(change.At())); err != nil {
-		return nil, nil, s.undo(b, err)
+	if _, err := s.writer.setPosition.exec(int64(position), int64(delta.At())); err != nil {
+		return nil, s.undo(&decided{}, err)
 	}
 	err = s.commit(func() error {
 		_, err := s.writer.commit.exec()
 		return err
 	})
+	d := &decided{delta, outcomes}
 	switch {
 	case err == nil:
-		return change, outcomes, nil
+		return d, nil
 	case isUncommitted(err):
-		return nil, nil, s.undo(b, err)
+		return nil, s.undo(d, err)
 	}
 	// The batch may be in the write-ahead log, and only the sync may have failed: after a crash it would count as
 	// committed.
-	s.inDoubt = b
-	return nil, nil, fmt.Errorf("commit: %w", err)
+	s.inDoubt = d
+	return nil, fmt.Errorf("commit: %w", err)
 }
 
 // isUncommitted reports whether a failed commit did not write the last frame of its transaction to the write-ahead log.
@@ -94,14 +102,14 @@ func isUncommitted(err error) bool {
 	return code == sqlite3.SQLITE_FULL || code == sqlite3.SQLITE_BUSY
 }
 
-// undo rolls back b, and returns ErrRolledBack if that is certain.
-func (s *Store) undo(b *eventlog.Batch, cause error) error {
+// undo rolls back a batch, and returns ErrRolledBack if that is certain.
+func (s *Store) undo(d *decided, cause error) error {
 	// After some errors SQLite has rolled back by itself, and this call fails. What counts is that no transaction is
 	// open any more, and the position in the file.
 	_, failed := s.writer.rollback.exec()
 	at, err := s.writer.committed()
 	if err != nil || at != int64(s.position.Load()) {
-		s.inDoubt = b
+		s.inDoubt = d
 		return fmt.Errorf("%w; and rolling back cannot be confirmed: %w", cause, errors.Join(failed, err))
 	}
 	if resultCode(cause) == sqlite3.SQLITE_FULL {
@@ -110,19 +118,20 @@ func (s *Store) undo(b *eventlog.Batch, cause error) error {
 	return fmt.Errorf("%w: %w", eventlog.ErrRolledBack, cause)
 }
 
-// resolveCommitted computes the outcomes of the batch in doubt, which is on disk, by deciding it again over the
-// previous state.
+// resolveCommitted takes over what was decided about the batch in doubt, which is on disk.
 func (s *Store) resolveCommitted(saved *saved) error {
-	change, outcomes, err := eventlog.Decide(&s.state, &replay{saved: saved, writer: s.writer}, s.inDoubt, saved.position)
-	if err != nil {
-		return fmt.Errorf("decide the last batch again: %w", err)
+	d := s.inDoubt
+	if d.delta == nil || d.delta.At() != saved.at {
+		return fmt.Errorf("the last batch in the file, of %v, is not the last one of the server; restart the server", saved.at)
 	}
-	if change.At() != saved.at {
-		return fmt.Errorf("the last batch has the time %v in the file, but %v in the server; restart the server", saved.at, change.At())
+	for room, bounds := range saved.Bounds {
+		if decided := d.delta.Bounds(room); decided != bounds {
+			return fmt.Errorf("room %s has %v in the file, but %v in the server; restart the server", room, bounds, decided)
+		}
 	}
+	s.applied(d, saved.position)
 	s.roomIDs = saved.roomIDs
 	s.freeIDs, s.newestID = unusedIDs(s.roomIDs)
-	s.applied(change, outcomes, saved.position)
 	return nil
 }
 
@@ -167,19 +176,57 @@ func (t *tx) PutID(generation uint64, k eventlog.IDKey, e eventlog.IDEntry) (eve
 	if err != nil || added == 1 {
 		return e, false, err
 	}
-	return t.readID(generation, k)
+	old, found, err := t.ID(generation, k)
+	if err == nil && !found {
+		err = fmt.Errorf("the id with the key %x is missing in generation %d", k, generation)
+	}
+	return old, found, err
 }
 
-// readID reads the entry of an id.
-func (w *writer) readID(generation uint64, k eventlog.IDKey) (eventlog.IDEntry, bool, error) {
-	row, err := w.selectID.ints(int64(generation), k[:])
-	if err != nil {
+func (t *tx) ID(generation uint64, k eventlog.IDKey) (eventlog.IDEntry, bool, error) {
+	row, err := t.selectID.ints(int64(generation), k[:])
+	if err != nil || len(row) != 3 {
 		return eventlog.IDEntry{}, false, err
 	}
-	if len(row) != 3 {
-		return eventlog.IDEntry{}, false, fmt.Errorf("the id with the key %x is missing in generation %d", k, generation)
-	}
 	return eventlog.IDEntry{N: uint64(row[0]), At: wire.Time(row[1]), Sum: row[2]}, true, nil
+}
+
+func (t *tx) EraseIDSum(generation uint64, k eventlog.IDKey) error {
+	_, err := t.eraseIDSum.exec(int64(generation), k[:])
+	return err
+}
+
+func (t *tx) Record(room string, n uint64) (eventlog.Record, error) {
+	if err := t.flush(); err != nil { // it may be a record of this batch
+		return eventlog.Record{}, err
+	}
+	id := t.roomID(room)
+	found := eventlog.Record{Room: room, N: n}
+	err := fmt.Errorf("room %s: %w: record %d is missing", room, eventlog.ErrDamaged, n)
+	failed := t.selectRow.each(func(row []driver.Value) (bad error) {
+		decoder := rowDecoder{rooms: map[int64]string{id: room}}
+		if found, bad = decoder.decode(row); bad == nil {
+			bad = found.Check()
+		}
+		if err = nil; bad != nil {
+			err = fmt.Errorf("room %s: %w: record %d: %w", room, eventlog.ErrDamaged, n, bad)
+		}
+		return nil
+	}, keyOf(id, n))
+	return found, errors.Join(failed, err)
+}
+
+func (t *tx) ReplaceRecord(r *eventlog.Record) error {
+	if err := t.flush(); err != nil { // it may be a record of this batch
+		return err
+	}
+	var sum int64
+	sum, t.scratch = checksum(t.scratch, r)
+	changed, err := t.replaceRow.exec([]byte(r.Body), sum, keyOf(t.roomID(r.Room), r.N))
+	if err == nil && changed != 1 {
+		err = fmt.Errorf("room %s: %w: record %d is missing", r.Room, eventlog.ErrDamaged, r.N)
+	}
+	return err
 }
 
 func (t *tx) PutRecord(r *eventlog.Record) error {
@@ -254,7 +301,7 @@ func (t *tx) PutNode(node string, state eventlog.NodeState) error {
 }
 
 func (t *tx) PutLimits(l eventlog.Limits) error {
-	_, err := t.setLimits.exec(int64(l.MaxRooms))
+	_, err := t.setLimits.exec(int64(l.MaxRooms), int64(l.EditWindow))
 	return err
 }
 
@@ -274,32 +321,3 @@ func (t *tx) PutBounds(room string, h eventlog.Bounds, at wire.Time) error {
 	_, err := t.putBounds.exec(t.roomID(room), room, int64(h.First), int64(h.Last), int64(at))
 	return err
 }
-
-// replay is the eventlog.Tx of a batch that is already on disk: it writes nothing, and compares.
-type replay struct {
-	*saved
-	writer *writer
-}
-
-func (r *replay) PutID(generation uint64, k eventlog.IDKey, _ eventlog.IDEntry) (eventlog.IDEntry, bool, error) {
-	return r.writer.readID(generation, k)
-}
-
-func (r *replay) PutBounds(room string, h eventlog.Bounds, at wire.Time) error {
-	if r.Bounds[room] != h || r.NewestTimes[room] != at {
-		return fmt.Errorf("room %s has %v in the file, but %v in the server; restart the server", room, r.Bounds[room], h)
-	}
-	return nil
-}
-
-func (r *replay) PutRecord(*eventlog.Record) error                { return nil }
-func (r *replay) PutLease(eventlog.NameLease) error               { return nil }
-func (r *replay) DeleteLease(string) error                        { return nil }
-func (r *replay) PutRegistration(eventlog.NameRegistration) error { return nil }
-func (r *replay) DeleteRegistration(string) error                 { return nil }
-func (r *replay) PutIDGeneration(eventlog.IDGeneration) error     { return nil }
-func (r *replay) PutEpoch(eventlog.Epoch, uint64) error           { return nil }
-func (r *replay) PutSpan(string, eventlog.Span, uint64) error     { return nil }
-func (r *replay) PutNode(string, eventlog.NodeState) error        { return nil }
-func (r *replay) PutLimits(eventlog.Limits) error                 { return nil }
-func (r *replay) PutLevel(uint64) error                           { return nil }

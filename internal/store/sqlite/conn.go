@@ -178,6 +178,27 @@ func (s *stmt) exec(args ...driver.Value) (int64, error) {
 	return result.RowsAffected()
 }
 
+// each calls f for each row, with values that are valid during the call.
+func (s *stmt) each(f func(row []driver.Value) error, args ...driver.Value) (err error) {
+	rows, err := s.Stmt.(driver.StmtQueryContext).QueryContext(context.Background(), s.bind(args))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	values := make([]driver.Value, len(rows.Columns()))
+	for {
+		switch err := rows.Next(values); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+		if err := f(values); err != nil {
+			return err
+		}
+	}
+}
+
 // ints returns the first row, which has only integers; nil if there is none.
 func (s *stmt) ints(args ...driver.Value) (row []int64, err error) {
 	rows, err := s.Stmt.(driver.StmtQueryContext).QueryContext(context.Background(), s.bind(args))

@@ -25,6 +25,9 @@ CREATE TABLE records(
 	body BLOB NOT NULL,        -- in the encoding of the kind
 	checksum INTEGER NOT NULL  -- over all of it, see checksum
 ) STRICT;`
+	// The index of records that are not messages. It costs nothing to add a message.
+	othersIndex = `
+CREATE INDEX others ON records(key) WHERE kind <> 1;`
 	metaTable = `
 CREATE TABLE meta(
 	one INTEGER PRIMARY KEY CHECK(one = 1),
@@ -77,9 +80,10 @@ CREATE TABLE nodes(            -- see eventlog.NodeState
 	limitsTable = `
 CREATE TABLE limits(           -- see eventlog.Limits
 	one INTEGER PRIMARY KEY CHECK(one = 1),
-	max_rooms INTEGER NOT NULL
+	max_rooms INTEGER NOT NULL,
+	edit_window INTEGER NOT NULL -- in nanoseconds
 ) STRICT;
-INSERT INTO limits(one, max_rooms) VALUES(1, 0);`
+INSERT INTO limits(one, max_rooms, edit_window) VALUES(1, 0, 0);`
 	epochTables = `
 CREATE TABLE epochs(
 	number INTEGER PRIMARY KEY,
@@ -107,7 +111,7 @@ CREATE TABLE registrations(    -- of names
 
 // schema creates the tables. Records are stored in the order of an integer key, to which appending is cheapest. Tables
 // are STRICT, so that values have the declared types.
-const schema = metaTable + roomsTable + recordsTable + registrationsTable + idsTable + generationTable + removedRoomsTable + namesTable + epochTables + nodesTable + limitsTable
+const schema = metaTable + roomsTable + recordsTable + othersIndex + registrationsTable + idsTable + generationTable + removedRoomsTable + namesTable + epochTables + nodesTable + limitsTable
 
 // newRun generates, in SQL, the run id of a file that no server has opened yet. No two files have the same id, so the
 // write-ahead log of one is not mistaken for that of another; see checkWAL.

@@ -336,7 +336,6 @@ func TestReopenFindsAnotherFile(t *testing.T) {
 		"position too old": "UPDATE meta SET position = 0",
 		"time":             "UPDATE meta SET at = 1",
 		"head":             "UPDATE rooms SET last = 7",
-		"id gone":          "DELETE FROM ids",
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t, t.TempDir(), quiet)

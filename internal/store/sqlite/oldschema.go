@@ -83,6 +83,12 @@ CREATE TABLE owners(
 	by TEXT NOT NULL,
 	since INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;`
+	limitsTable7 = `
+CREATE TABLE limits(
+	one INTEGER PRIMARY KEY CHECK(one = 1),
+	max_rooms INTEGER NOT NULL
+) STRICT;
+INSERT INTO limits(one, max_rooms) VALUES(1, 0);`
 	namesTable5 = `
 CREATE TABLE names(
 	by TEXT NOT NULL PRIMARY KEY,
@@ -109,7 +115,9 @@ func schemaOf(v int64) string {
 	case 5:
 		return fifth + namesTable5
 	case 6:
-		return fifth + namesTable + nodesTable + limitsTable
+		return fifth + namesTable + nodesTable + limitsTable7
+	case 7:
+		return metaTable + roomsTable + recordsTable + registrationsTable + idsTable + generationTable + removedRoomsTable + namesTable + epochTables + nodesTable + limitsTable7
 	}
 	return schema
 }

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
@@ -137,6 +138,7 @@ type saved struct {
 // load reads all tables but those of records and ids.
 func (r *reader) load() (*saved, error) {
 	s := &saved{roomIDs: map[string]int64{}}
+	s.Others = map[string][]wire.Range{}
 	s.Bounds, s.RemovedLast, s.NewestTimes = map[string]eventlog.Bounds{}, map[eventlog.RemovedSlot]uint64{}, map[string]wire.Time{}
 	s.Spans, s.Nodes = map[string][]eventlog.Span{}, map[string]eventlog.NodeState{}
 	err := r.each("SELECT log, position, at, unsynced, run FROM meta", func(scan func(...any) error) error {
@@ -183,7 +185,7 @@ func (r *reader) load() (*saved, error) {
 			}
 			return err
 		}},
-		{"SELECT max_rooms FROM limits", func(scan func(...any) error) error { return scan(&s.Limits.MaxRooms) }},
+		{"SELECT max_rooms, edit_window FROM limits", func(scan func(...any) error) error { return scan(&s.Limits.MaxRooms, &s.Limits.EditWindow) }},
 		{"SELECT number, name FROM epochs", func(scan func(...any) error) error {
 			var e eventlog.Epoch
 			err := scan(&e.Number, &e.Name)
@@ -196,8 +198,41 @@ func (r *reader) load() (*saved, error) {
 			return nil, err
 		}
 	}
+	for room, id := range s.roomIDs {
+		others, err := r.others(id, s.Bounds[room].Last)
+		if err != nil {
+			return nil, err
+		}
+		if len(others) > 0 {
+			s.Others[room] = others
+		}
+	}
 	return s, nil
 }
+
+// others returns the numbers of a room that are not messages, among the newest messages that are counted.
+func (r *reader) others(id int64, last uint64) (_ []wire.Range, err error) {
+	rows, err := r.db.Query(othersQuery, keyOf(id, 0), keyOf(id, last))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	found := eventlog.Others{Last: last}
+	for rows.Next() {
+		var key int64
+		if err := rows.Scan(&key); err != nil {
+			return nil, err
+		}
+		if !found.Add(uint64(key) % endNumber) {
+			break
+		}
+	}
+	slices.Reverse(found.Ranges)
+	return found.Ranges, rows.Err()
+}
+
+// othersQuery reads the index others.
+const othersQuery = "SELECT key FROM records INDEXED BY others WHERE kind <> 1 AND key BETWEEN ? AND ? ORDER BY key DESC"
 
 func (s *saved) addRoom(scan func(...any) error) error {
 	var id int64

@@ -47,5 +47,3 @@ func unusedIDs(rooms map[string]int64) (free []int64, newest int64) {
 	}
 	return free, newest
 }
-
-func (r *replay) DeleteRoom(string, eventlog.RemovedSlot, uint64) error { return nil }

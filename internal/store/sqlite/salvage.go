@@ -193,7 +193,7 @@ func (s *salvager) row(table string, row []driver.Value) error {
 	case "generation":
 		return s.insertRow("UPDATE generation SET newest = ?, since = ?", "the table generation", row[1:]...)
 	case "limits":
-		return s.insertRow("UPDATE limits SET max_rooms = ?", "the table limits", row[1:]...)
+		return s.insertRow("UPDATE limits SET max_rooms = ?, edit_window = ?", "the table limits", row[1:]...)
 	case "names":
 		err = checkHolder(row[0], row[1], row[2])
 	case "registrations":

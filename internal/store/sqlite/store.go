@@ -73,7 +73,7 @@ type Store struct {
 	freeIDs  []int64                         // ids below newestID without a room, ascending
 	newestID int64                           // the highest id of a room
 	outcomes []eventlog.Outcome              // of the batch at position; nil: an earlier process applied it
-	inDoubt  *eventlog.Batch                 // the batch at position+1, if it is unknown whether it is stored
+	inDoubt  *decided                        // the batch at position+1, if it is unknown whether it is stored
 	commit   func(commit func() error) error // calls its argument; tests inject faults
 }
 
@@ -251,6 +251,12 @@ func (s *Store) Bounds(room string) eventlog.Bounds { return s.state.Bounds(room
 
 // AllBounds implements eventlog.Store.
 func (s *Store) AllBounds() map[string]eventlog.Bounds { return s.state.AllBounds() }
+
+// StartOf implements eventlog.Store.
+func (s *Store) StartOf(room string, count int) uint64 { return s.state.StartOf(room, count) }
+
+// CountAfter implements eventlog.Store.
+func (s *Store) CountAfter(room string, n uint64) int { return s.state.CountAfter(room, n) }
 
 // NewestTimes implements eventlog.Store.
 func (s *Store) NewestTimes() map[string]wire.Time { return s.state.NewestTimes() }

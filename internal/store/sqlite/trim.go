@@ -40,6 +40,3 @@ func (t *tx) DeleteIDs(below uint64) error {
 
 // vacuum returns free pages to the file system.
 func (t *tx) vacuum() error { return t.exec(fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages)) }
-
-func (r *replay) DeleteRecords(string, uint64, uint64) error { return nil }
-func (r *replay) DeleteIDs(uint64) error                     { return nil }

@@ -73,12 +73,15 @@ DROP TABLE gone;
 ALTER TABLE ids RENAME TO ids_4;` + idsTable + generationTable + removedRoomsTable6 + epochTables,
 	6: `ALTER TABLE names RENAME TO names_5;` + namesTable + `
 INSERT INTO names(by, name, key, bound, used, node) SELECT by, name, key, bound, used, '` + eventlog.LocalNode + `' FROM names_5;
-DROP TABLE names_5;` + nodesTable + limitsTable,
+DROP TABLE names_5;` + nodesTable + limitsTable7,
 	7: registrationsTable + `
 INSERT INTO registrations(key, name, by, since) SELECT key, name, by, since FROM owners;
 DROP TABLE owners;` + removedRoomsTable + `
 INSERT INTO removed_rooms(slot, last) SELECT grave, last FROM graves;
 DROP TABLE graves;`,
+	8: `ALTER TABLE limits RENAME TO limits_7;` + limitsTable + `
+UPDATE limits SET max_rooms = (SELECT max_rooms FROM limits_7);
+DROP TABLE limits_7;`,
 }
 
 // begin creates the tables of this version. The old table of messages stays beside the new one until moveRows has emptied it.
@@ -88,7 +91,10 @@ func (u *upgrader) begin(from int64) error {
 	for v := from + 1; v <= version; v++ {
 		script += added[v]
 	}
-	script += replaceMessages(from) + fmt.Sprintf("\nPRAGMA user_version=%d;\nCOMMIT;", version)
+	if from < 7 {
+		script += replaceMessages(from)
+	}
+	script += othersIndex + fmt.Sprintf("\nPRAGMA user_version=%d;\nCOMMIT;", version)
 	if err := u.exec(script); err != nil {
 		return err
 	}

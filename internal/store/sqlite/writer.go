@@ -14,8 +14,9 @@ import (
 type writer struct {
 	conn
 	begin, commit, rollback             *stmt
-	insertID, selectID                  *stmt
+	insertID, selectID, eraseIDSum      *stmt
 	insertRow, insertRows               *stmt // one row, and rowsAtOnce
+	selectRow, replaceRow               *stmt
 	putBounds                           *stmt
 	putLease, deleteLease               *stmt
 	putRegistration, deleteRegistration *stmt
@@ -75,7 +76,10 @@ func (w *writer) statements() []statement {
 		{&w.rollback, "ROLLBACK"},
 		{&w.insertID, insertID},
 		{&w.selectID, "SELECT n, at, sum FROM ids WHERE generation IN (?1, ?1 - 1) AND key = ?2"},
+		{&w.eraseIDSum, "UPDATE ids SET sum = 0 WHERE generation IN (?1, ?1 - 1, ?1 - 2) AND key = ?2"},
 		{&w.insertRow, insert + row},
+		{&w.selectRow, "SELECT key, at, by, name, id, kind, body, checksum FROM records WHERE key = ?"},
+		{&w.replaceRow, "UPDATE records SET body = ?, checksum = ? WHERE key = ?"},
 		{&w.insertRows, insert + row + strings.Repeat(", "+row, rowsAtOnce-1)},
 		{&w.putBounds, "INSERT INTO rooms(id, name, first, last, at) VALUES(?, ?, ?, ?, ?) ON CONFLICT(id) DO UPDATE SET first = excluded.first, last = excluded.last, at = excluded.at"},
 		{&w.putLease, "INSERT INTO names(by, name, key, bound, used, node) VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT(by) DO UPDATE SET name = excluded.name, key = excluded.key, bound = excluded.bound, used = excluded.used, node = excluded.node"},
@@ -87,7 +91,7 @@ func (w *writer) statements() []statement {
 		{&w.putSpan, "INSERT INTO spans(room, epoch, first) VALUES(?, ?, ?)"},
 		{&w.deleteSpans, "DELETE FROM spans WHERE room = ? AND epoch < ?"},
 		{&w.setNode, "INSERT INTO nodes(node, incarnation, seq) VALUES(?, ?, ?) ON CONFLICT(node) DO UPDATE SET incarnation = excluded.incarnation, seq = excluded.seq"},
-		{&w.setLimits, "UPDATE limits SET max_rooms = ?"},
+		{&w.setLimits, "UPDATE limits SET max_rooms = ?, edit_window = ?"},
 		{&w.setPosition, "UPDATE meta SET position = ?, at = ?"},
 		{&w.remove.deleteRoom, "DELETE FROM rooms WHERE id = ?"},
 		{&w.remove.putRemoved, "INSERT INTO removed_rooms(slot, last) VALUES(?1, ?2) ON CONFLICT DO UPDATE SET last = max(last, ?2)"},

@@ -1,0 +1,57 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"ramai/internal/chat"
+	"ramai/wire"
+)
+
+// patchMessage answers PATCH /api/v1/rooms/ROOM/messages/N, which edits a message.
+func (w *web) patchMessage(out http.ResponseWriter, r *http.Request) {
+	format, ok := w.bodyFormatOf(r.Header)
+	if !ok {
+		w.refuse(out, http.StatusUnsupportedMediaType, unsupportedBody)
+		return
+	}
+	if wait := w.chargeWork(r, format.limit); wait > 0 {
+		w.fail(out, tooFast(wait))
+		return
+	}
+	m, refused := w.message(out, r, format)
+	if refused == nil && m.Re != 0 {
+		refused = &wire.CodedError{Code: wire.BadRequest, Reason: "an edit cannot change re; leave it out"}
+	}
+	if refused != nil {
+		w.fail(out, refused)
+		return
+	}
+	w.change(out, r, m, &m.Text)
+}
+
+// deleteMessage answers DELETE /api/v1/rooms/ROOM/messages/N.
+func (w *web) deleteMessage(out http.ResponseWriter, r *http.Request) {
+	if wait := w.chargeWork(r, 0); wait > 0 {
+		w.fail(out, tooFast(wait))
+		return
+	}
+	m := &chat.Message{Room: r.PathValue("room")}
+	if err := w.setID(r, m); err != nil {
+		w.fail(out, err)
+		return
+	}
+	w.change(out, r, m, nil)
+}
+
+// change gives the message of a request a new text, or deletes it. m has the room and the id.
+func (w *web) change(out http.ResponseWriter, r *http.Request, m *chat.Message, text *string) {
+	of, err := strconv.ParseUint(r.PathValue("n"), 10, 64)
+	if err != nil || of == 0 {
+		w.fail(out, &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("invalid number %.40q of a message in the path (want a whole number from 1)", r.PathValue("n"))})
+		return
+	}
+	c := &chat.Change{Room: m.Room, ID: m.ID, Of: of, Text: text}
+	w.answerPost(out, http.StatusOK, func(reply chat.Reply) error { return w.Chat.Change(actorOf(r), c, reply) })
+}
