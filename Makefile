@@ -6,6 +6,7 @@
 # make hostile  the matrix of hostile inputs, a thousand at once of each
 # make attack the latency of honest clients before and during an attack from one address; two minutes
 # make docs   the animation in the README and the pictures of docs/TERMINAL.md, from real terminals, and screenshots of the page
+# make looks  pictures of the page's views, on a phone and a laptop, light and dark, in bin/screens
 # make vendor regenerates the page's third-party files
 # make bench  compares ramai with other servers, in all cases; CASES="fanout talk" BENCHFLAGS="--rounds 3" runs fewer
 
@@ -14,7 +15,7 @@ FUZZTIME ?= 60s
 SHORTFUZZ ?= 2000x
 STATICCHECK = $(GO) tool -modfile=tools/staticcheck.mod staticcheck
 
-.PHONY: test hostile attack deb build tools format vet race race-all sequential page browser terminal paths shortfuzz fuzz cross bench docs vendor
+.PHONY: test hostile attack deb build tools format vet race race-all sequential page browser terminal paths shortfuzz fuzz cross bench docs looks vendor
 
 test: tools format vet page terminal race sequential browser paths shortfuzz cross $(if $(shell command -v dpkg-deb),deb)
 
@@ -97,6 +98,9 @@ docs:
 	$(GO) run ./tools/cast
 	RAMAI_SCREENS=$(CURDIR)/bin/screens $(GO) test ./internal/web/page/browser -count=1 -run '^TestReadme$$'
 	cp bin/screens/page-laptop.png bin/screens/page-phone.png docs/
+
+looks:
+	RAMAI_SCREENS=$(CURDIR)/bin/screens $(GO) test ./internal/web/page/browser -count=1 -run '^TestLooks$$'
 
 # Prints how many connections each path of the reactor served in its tests, which fail if a path served none.
 paths:

@@ -94,12 +94,12 @@ export function Search({ model, close, show, jump }) {
 			<option value="mine" selected=${scope === "mine"}>${t.searchMine}</option>
 			<option value="all" selected=${scope === "all"}>${t.searchAll}</option>
 		</select>
-		<div class="filters">
+		<details open=${Boolean(person || since || until)}><summary>${t.searchFilters}</summary><div class="filters">
 			<${PersonField} roomState=${roomState} value=${person} input=${(/** @type {string} */ name) => change({ person: name })} />
 			<label>${t.searchFrom} <input type="date" value=${since} max=${until} onInput=${(/** @type {any} */ e) => change({ since: e.target.value })} /></label>
 			<label>${t.searchTo} <input type="date" value=${until} min=${since} onInput=${(/** @type {any} */ e) => change({ until: e.target.value })} /></label>
-		</div>
-		<button type="button" class="jump-to-date" onClick=${jump}>${t.jump}</button>
+			<button type="button" class="jump-to-date" onClick=${jump}>${t.jump}</button>
+		</div></details>
 		<div role="status">
 			${error && html`<p class="error-text">${error}</p>`}
 			${found && found.hits.length === 0 && html`<p>${t.searchNone}</p>`}

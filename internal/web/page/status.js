@@ -14,9 +14,9 @@ export function Status({ model, showPeople }) {
 	else if (room.behind > 0) [kind, text] = ["wait", plural(t.behind, room.behind)];
 	const here = t.here(number(room.count));
 	return html`<p class=${`status ${kind}`}>
-		<span>${text}</span>
+		<span class="what">${text}</span>
 		${kind === "live" && client.via === "http" && html` · <span title=${t.nameSocket}>${t.overHTTP}</span>`}
-		${unsent > 0 && html` · <span>${t.unsent(number(unsent))}</span>`}
+		${unsent > 0 && html`<span class="what"> · </span><span class="unsent">${t.unsent(number(unsent))}</span>`}
 		${kind !== "off" && room.count > 0 && html` · ${showPeople ? html`<button type="button" class="plain" onClick=${showPeople}>${here}</button>` : html`<span>${here}</span>`}`}
 	</p>`;
 }

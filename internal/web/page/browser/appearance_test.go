@@ -112,6 +112,7 @@ func TestGoToDateOnPhone(t *testing.T) {
 	b.waitForText(".log", "Then let us begin")
 	b.click(".icon.search")
 	b.waitFor("document.querySelector('dialog[open]')")
+	b.click("dialog summary")
 	b.checkFits("search on a phone")
 	b.click(".jump-to-date")
 	b.click("dialog[open] form button.primary")

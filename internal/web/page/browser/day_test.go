@@ -254,6 +254,12 @@ func TestNetworkLost(t *testing.T) {
 		if height := eval[float64](b, "document.querySelector('.banner').getBoundingClientRect().height"); height > 64 {
 			t.Errorf("the banner is %v px high on a %s, want one line", height, device.name)
 		}
+		if cut := eval[bool](b, "(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)(document.querySelector('.status'))"); cut {
+			t.Errorf("the status line is cut on a %s", device.name)
+		}
+		if !eval[bool](b, "document.querySelector('.status .unsent').checkVisibility()") {
+			t.Errorf("the number of unsent messages is not shown on a %s", device.name)
+		}
 		b.checkAccessibility("offline on a " + device.name)
 		b.screenshot("network-lost-" + device.name)
 	})
@@ -564,6 +570,7 @@ func TestSearchByPersonAndDate(t *testing.T) {
 	b := openPage(t, srv.url("/"), phone()).ready()
 	b.waitForText(".status", "21")
 	b.click(".icon.search")
+	b.click("dialog[open] summary")
 	b.waitFor("document.querySelector('dialog[open] .filters')")
 	set := func(selector, value string) {
 		eval[bool](b, fmt.Sprintf("((e) => { e.value = %s; return e.dispatchEvent(new Event('input', { bubbles: true })); })(document.querySelector(%s))", quote(value), quote("dialog "+selector)))

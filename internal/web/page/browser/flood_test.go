@@ -22,7 +22,11 @@ var (
 
 // flood posts 1,000 messages a second, for at least d and until ctx is done. It returns how many it posted.
 func (srv *testServer) flood(ctx context.Context, d time.Duration, text func(i int) string) (n int) {
-	c := srv.dial("lobby")
+	return srv.floodRoom(ctx, "lobby", d, text)
+}
+
+func (srv *testServer) floodRoom(ctx context.Context, room string, d time.Duration, text func(i int) string) (n int) {
+	c := srv.dial(room)
 	go func() {
 		for {
 			if _, _, err := c.Read(context.Background()); err != nil {
