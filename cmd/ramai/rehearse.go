@@ -16,14 +16,7 @@ import (
 // costs more than checking.
 const readSize = 128 << 10
 
-// newRehearse returns the command that measures a server and checks all that it delivers.
-func newRehearse() *cobra.Command {
-	cfg := rehearse.Config{Clients: 100, Publishers: 4, Size: 128, Duration: 10 * time.Second}
-	asJSON := false
-	cmd := &cobra.Command{
-		Use:   "rehearse URL",
-		Short: "Load-test a server, and check every delivery",
-		Long: `Fill a room with clients, let some of them publish, and check that every client receives every message once and in the
+const rehearseHelp = `Fill a room with clients, let some of them publish, and check that every client receives every message once and in the
 same order. The exit code is 1 if a message is lost, duplicated, or out of order.
 
 Start the server with --rate 0. Without --rate, each publisher keeps --in-flight messages in flight (closed loop). With
@@ -32,8 +25,17 @@ Start the server with --rate 0. Without --rate, each publisher keeps --in-flight
 With --json, the report has these fields: clients, published (messages), connect_seconds, publish_seconds, total_seconds (until
 the last delivery), delivered, lost, duplicated, out_of_order (deliveries), deliveries_per_second, p50_ms, p90_ms, p99_ms,
 p99_9_ms, max_ms (latency, without slow clients), client_cpu_seconds (of ramai rehearse itself), and with --reconnect also
-reconnect: clients (cut off), missed (messages), seconds (until they had caught up), since_cut_seconds.`,
-		Args: cobra.ExactArgs(1),
+reconnect: clients (cut off), missed (messages), seconds (until they had caught up), since_cut_seconds.`
+
+// newRehearse returns the command that measures a server and checks all that it delivers.
+func newRehearse() *cobra.Command {
+	cfg := rehearse.Config{Clients: 100, Publishers: 4, Size: 128, Duration: 10 * time.Second}
+	asJSON := false
+	cmd := &cobra.Command{
+		Use:   "rehearse URL",
+		Short: "Load-test a server, and check every delivery",
+		Long:  rehearseHelp,
+		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg.URL = withScheme(args[0])
 			if cfg.Rate == 0 && cfg.InFlight == 0 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync"
 )
 
 // MaxLine is the longest line of input, in bytes: what fits a frame. A server's limit for a message is lower.
@@ -14,6 +15,23 @@ const MaxLine = 64 << 10
 type inputLine struct {
 	text    string
 	tooLong bool
+}
+
+// startReading starts readLines for in, and returns a function that ends a blocked read. The goroutine belongs to running if
+// that is possible.
+func startReading(running *sync.WaitGroup, in io.Reader, lines chan<- inputLine, stop <-chan struct{}) (interrupt func()) {
+	r, interrupt := interruptible(in)
+	if interrupt == nil {
+		// Not waited for: a blocked read cannot be interrupted. There is one such goroutine in a run, it holds nothing but its
+		// buffer, and it ends with the read or with the process.
+		go readLines(r, lines, stop)
+		return func() {}
+	}
+	running.Go(func() {
+		defer r.Close()
+		readLines(r, lines, stop)
+	})
+	return interrupt
 }
 
 // readLines sends the lines of r until its end or an error, or until stop closes, and then closes lines.

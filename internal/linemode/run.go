@@ -87,17 +87,7 @@ func (r *runner) run(ctx context.Context, stdin io.Reader) error {
 	defer running.Wait()
 	defer stop(nil)
 	input := make(chan inputLine)
-	if in, interrupt := interruptible(stdin); interrupt != nil {
-		running.Go(func() {
-			defer in.Close()
-			readLines(in, input, ctx.Done())
-		})
-		defer interrupt()
-	} else {
-		// Not waited for: a blocked read cannot be interrupted. There is one such goroutine in a run, it holds nothing but its
-		// buffer, and it ends with the read or with the process.
-		go readLines(in, input, ctx.Done())
-	}
+	defer startReading(&running, stdin, input, ctx.Done())()
 	r.helpers, r.answers = &running, make(chan string)
 	events := make(chan next)
 	running.Go(func() { r.receive(ctx, events) })
