@@ -22,6 +22,7 @@ const sayTimeout = 30 * time.Second
 type sayOptions struct {
 	target
 	name, id string
+	re       uint64
 }
 
 // newSay returns the command that posts one message.
@@ -41,13 +42,18 @@ Exit codes: 0 saved, 1 not confirmed within 30 seconds, 2 usage, 3 cannot connec
 			if err != nil {
 				return err
 			}
-			return runSay(cmd.Context(), o, args[0], text, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			if cmd.Flags().Changed("re") && o.re == 0 {
+				return exit(exitUsage, errors.New("--re: invalid value 0 (want the number of a message, from 1)"))
+			}
+			p := post{room: args[0], text: text, re: o.re}
+			return runPost(cmd.Context(), o, &p, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	o.flags(cmd.Flags())
 	nameFlag(cmd.Flags(), &o.name)
 	cmd.Flags().StringVar(&o.id, "id", "", "id of the message: with the same --name and --id it is posted only once, and its number is printed again")
 	completeRoom(cmd, &o.target)
+	cmd.Flags().Uint64Var(&o.re, "re", 0, "number of the message that this one replies to")
 	return cmd
 }
 
@@ -69,8 +75,9 @@ func textOf(args []string, stdin io.Reader) (string, error) {
 	return strings.TrimSuffix(wire.NormalizeText(string(b)), "\n"), nil
 }
 
-func runSay(ctx context.Context, o sayOptions, room, text string, stdout, stderr io.Writer) error {
-	if err := errors.Join(checkServer(o.server), checkRoom(room)); err != nil {
+// runPost posts a message or a change, and prints its room and number.
+func runPost(ctx context.Context, o sayOptions, s *post, stdout, stderr io.Writer) error {
+	if err := errors.Join(checkServer(o.server), checkRoom(s.room)); err != nil {
 		return exit(exitUsage, err)
 	}
 	if o.id != "" {
@@ -83,15 +90,14 @@ func runSay(ctx context.Context, o sayOptions, room, text string, stdout, stderr
 	}
 	ctx, stop := untilSignal(ctx)
 	defer stop()
-	who := newIdentity(o.server, o.name, stderr)
-	c, err := o.ask(ctx, who, "say whether a message was saved", stderr)
+	s.who, s.id, s.notes = newIdentity(o.server, o.name, stderr), o.id, stderr
+	c, err := o.ask(ctx, s.who, "say whether a message was saved", stderr)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
 	patient, cancel := context.WithTimeout(ctx, sayTimeout)
 	defer cancel()
-	s := post{who: who, room: room, id: o.id, text: text, notes: stderr}
 	n, err := s.run(patient, c)
 	if err != nil && patient.Err() != nil && ctx.Err() == nil {
 		return exit(exitUnconfirmed, s.timeout())
@@ -99,28 +105,52 @@ func runSay(ctx context.Context, o sayOptions, room, text string, stdout, stderr
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(stdout, "%s %d\n", room, n); err != nil {
+	if _, err := fmt.Fprintf(stdout, "%s %d\n", s.room, n); err != nil {
 		return unwritten(err) // the message was saved
 	}
 	return nil
 }
 
-// post is one message on its way.
+// post is one message, or one change of a message, on its way.
 type post struct {
 	who        *identity
 	room, text string
+	re         uint64 // the message that it replies to; 0: none
+	of         uint64 // the message that it changes; 0: it is a message
+	deletes    bool   // it deletes that message
 	id         string // empty: a new one
 	notes      io.Writer
 	noted      []string // lines printed to notes
 	refusal    string   // the server's last reason to try again later; empty: none
 }
 
+// send queues it.
+func (s *post) send(c *client.Client) (err error) {
+	switch {
+	case s.of == 0:
+		_, err = c.Post(wire.Say{Room: s.room, ID: s.id, Text: s.text, Re: s.re})
+	case s.deletes:
+		_, err = c.Change(client.Change{Room: s.room, Of: s.of, ID: s.id})
+	default:
+		_, err = c.Change(client.Change{Room: s.room, Of: s.of, ID: s.id, Text: &s.text})
+	}
+	return err
+}
+
+// what describes it for a person.
+func (s *post) what() string {
+	if s.deletes {
+		return fmt.Sprintf("deletion of message %d", s.of)
+	}
+	return client.Shortened(s.text)
+}
+
 // timeout is the error after sayTimeout.
 func (s *post) timeout() error {
 	if s.refusal != "" {
-		return fmt.Errorf("not confirmed within %v: %s; the last answer of the server: %s", sayTimeout, client.Shortened(s.text), s.refusal)
+		return fmt.Errorf("not confirmed within %v: %s; the last answer of the server: %s", sayTimeout, s.what(), s.refusal)
 	}
-	return fmt.Errorf("not confirmed within %v: %s", sayTimeout, client.Shortened(s.text))
+	return fmt.Errorf("not confirmed within %v: %s", sayTimeout, s.what())
 }
 
 // note prints a line, unless it was printed before.
@@ -139,11 +169,7 @@ func (s *post) run(ctx context.Context, c *client.Client) (uint64, error) {
 			return nil
 		}
 		posted = true
-		if s.id != "" {
-			return c.SayWithID(s.room, s.id, s.text)
-		}
-		_, err = c.Say(s.room, s.text)
-		return err
+		return s.send(c)
 	}
 	for {
 		e, err := c.Next(ctx)

@@ -1,0 +1,401 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os/exec"
+	"reflect"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"ramai/client"
+	"ramai/wire"
+)
+
+// converger is a client of TestClientsConverge.
+type converger interface {
+	// done waits until everything is saved.
+	done(ctx context.Context) error
+	// room returns the messages of the room up to a number, and what is missing of them.
+	room(ctx context.Context, n uint64) ([]wire.Message, []wire.Range, error)
+}
+
+// TestClientsConverge: three programs and two pages say, edit and delete while the server is killed three times. Everything
+// happens once, and all of them end with the messages that somebody has who loads pages alone.
+func TestClientsConverge(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the server is killed by a signal")
+	}
+	const count, programs, pages = 120, 3, 2
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	s := &killedServer{t: t, folder: t.TempDir(), address: freeAddress(t)}
+	s.start()
+	defer s.kill()
+	url := "http://" + s.address
+
+	var saved atomic.Int64
+	var all []converger
+	for i := range programs {
+		all = append(all, startProgram(t, ctx, url, count, uint64(i+1), &saved))
+	}
+	total := programs * count
+	if _, err := exec.LookPath("node"); err == nil {
+		for i := range pages {
+			all = append(all, startPage(t, ctx, url, count, i+1, &saved))
+		}
+		total += pages * count
+	}
+	for k := 1; k <= 3; k++ {
+		for saved.Load() < int64(total*k/4) {
+			time.Sleep(5 * time.Millisecond)
+			if ctx.Err() != nil {
+				t.Fatalf("only %d of %d are saved", saved.Load(), total)
+			}
+		}
+		s.kill()
+		s.start()
+	}
+	for i, c := range all {
+		if err := c.done(ctx); err != nil {
+			t.Fatalf("client %d: %v", i, err)
+		}
+	}
+
+	want, head := loadAll(t, ctx, url)
+	if head != uint64(total) {
+		t.Errorf("the room has %d numbers after %d messages and changes", head, total)
+	}
+	for i, c := range all {
+		got, missing, err := c.room(ctx, head)
+		if err != nil {
+			t.Fatalf("client %d: %v", i, err)
+		}
+		if len(missing) > 0 {
+			t.Errorf("client %d misses %v", i, missing)
+		}
+		if !reflect.DeepEqual(got, want) {
+			for j := range min(len(got), len(want)) {
+				if !reflect.DeepEqual(got[j], want[j]) {
+					t.Errorf("client %d has %+v\nwant %+v", i, got[j], want[j])
+					break
+				}
+			}
+			t.Errorf("client %d has %d messages, want %d", i, len(got), len(want))
+		}
+	}
+}
+
+func freeAddress(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// killedServer is a server that is killed and started again.
+type killedServer struct {
+	t               *testing.T
+	folder, address string
+	cmd             *exec.Cmd
+	log             bytes.Buffer
+}
+
+func (s *killedServer) start() {
+	s.cmd = exec.Command("ramai", "serve", "--listen", s.address, "--data", s.folder, "--rate", "0", "--quiet")
+	s.cmd.Stderr = &s.log
+	if err := s.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *killedServer) kill() {
+	s.cmd.Process.Kill()
+	s.cmd.Wait()
+}
+
+// goProgram uses package client.
+type goProgram struct {
+	client  *client.Client
+	mu      sync.Mutex
+	replica client.Replica
+	n       uint64
+	joined  bool
+	numbers map[string]uint64 // of what is saved, by id
+	failed  error
+	changed chan struct{} // closed at the next event
+	posted  chan error    // everything is posted
+}
+
+func startProgram(t *testing.T, ctx context.Context, url string, count int, seed uint64, saved *atomic.Int64) converger {
+	c, err := dialPatiently(ctx, client.Config{URL: url, Name: fmt.Sprintf("program%d", seed), Last: wire.MaxLast})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &goProgram{client: c, numbers: map[string]uint64{}, changed: make(chan struct{}), posted: make(chan error, 1)}
+	var work sync.WaitGroup
+	t.Cleanup(func() { c.Close(); work.Wait() })
+	work.Go(func() {
+		for {
+			e, err := c.Next(ctx)
+			if err != nil {
+				return
+			}
+			p.take(e.Frame, saved)
+		}
+	})
+	if err := p.await(ctx, func() bool { return p.joined }); err != nil {
+		t.Fatal(err)
+	}
+	work.Go(func() { p.posted <- p.post(ctx, rand.New(rand.NewPCG(seed, 16)), count, seed) })
+	return p
+}
+
+// dialPatiently connects, also if the server is starting.
+func dialPatiently(ctx context.Context, config client.Config) (*client.Client, error) {
+	for {
+		c, err := client.Dial(ctx, config)
+		if err == nil || ctx.Err() != nil {
+			return c, err
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+func (p *goProgram) take(f wire.Frame, saved *atomic.Int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.replica.Apply(f)
+	switch f := f.(type) {
+	case wire.Joined:
+		p.joined = true
+	case wire.Message:
+		p.n = f.N
+	case wire.Changed:
+		p.n = f.N
+	case client.Sent:
+		switch f.State {
+		case client.Saved:
+			p.numbers[f.ID] = f.N
+			saved.Add(1)
+		case client.Failed:
+			p.failed = fmt.Errorf("%+v", f)
+		}
+	}
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// await waits until ok holds.
+func (p *goProgram) await(ctx context.Context, ok func() bool) error {
+	for {
+		p.mu.Lock()
+		done, failed, changed := ok(), p.failed, p.changed
+		p.mu.Unlock()
+		if failed != nil || done {
+			return failed
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// post says, edits and deletes count times.
+func (p *goProgram) post(ctx context.Context, random *rand.Rand, count int, seed uint64) error {
+	var own []string // ids of what can be changed
+	for i := range count {
+		if err := p.await(ctx, func() bool { return p.client.Pending() < 20 }); err != nil {
+			return err
+		}
+		k, at := 0, 0
+		if len(own) > 0 {
+			k, at = random.IntN(10), random.IntN(len(own))
+		}
+		var err error
+		if k < 5 {
+			m := wire.Say{Room: wire.Lobby, Text: fmt.Sprintf("program %d says %d", seed, i)}
+			if k == 4 {
+				m.Re = p.any()
+			}
+			var id string
+			if id, err = p.client.Post(m); err == nil {
+				own = append(own, id)
+			}
+		} else {
+			change := client.Change{Room: wire.Lobby}
+			if text := fmt.Sprintf("program %d edits %d", seed, i); k < 8 {
+				change.Text = &text
+			}
+			err = p.change(ctx, change, own[at])
+			if k >= 8 {
+				own = append(own[:at], own[at+1:]...)
+			}
+		}
+		if err != nil {
+			return err
+		}
+		time.Sleep(time.Duration(random.IntN(6)) * time.Millisecond)
+	}
+	return p.await(ctx, func() bool { return p.client.Pending() == 0 })
+}
+
+// change changes a message, by its number if it has one.
+func (p *goProgram) change(ctx context.Context, change client.Change, id string) error {
+	change.OfID = id
+	if _, err := p.client.Change(change); err == nil {
+		return nil
+	}
+	err := p.await(ctx, func() bool { change.Of = p.numbers[id]; return change.Of > 0 })
+	if err == nil {
+		change.OfID = ""
+		_, err = p.client.Change(change)
+	}
+	return err
+}
+
+// any returns the number of a message, or 0.
+func (p *goProgram) any() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if all := p.replica.Messages(nil); len(all) > 0 {
+		return all[0].N
+	}
+	return 0
+}
+
+func (p *goProgram) done(ctx context.Context) error {
+	select {
+	case err := <-p.posted:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (p *goProgram) room(ctx context.Context, n uint64) ([]wire.Message, []wire.Range, error) {
+	err := p.await(ctx, func() bool { return p.n >= n })
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.replica.Messages(nil), p.replica.Missing(), err
+}
+
+// pageProgram is ramai.js in Node: see tools/page/peer.mjs.
+type pageProgram struct {
+	in    io.Writer
+	count int
+	lines chan string
+	saved int
+	notes bytes.Buffer
+}
+
+func startPage(t *testing.T, ctx context.Context, url string, count, seed int, saved *atomic.Int64) converger {
+	cmd := exec.CommandContext(ctx, "node", "--experimental-websocket", "../../tools/page/peer.mjs", url, strconv.Itoa(count), strconv.Itoa(seed))
+	p := &pageProgram{count: count, lines: make(chan string, count+10)}
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.in, cmd.Stderr = in, &p.notes
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		defer close(p.lines)
+		lines := bufio.NewScanner(out)
+		lines.Buffer(nil, 1<<20)
+		for lines.Scan() {
+			if strings.HasPrefix(lines.Text(), "saved ") {
+				saved.Add(1)
+			}
+			p.lines <- lines.Text()
+		}
+	}()
+	t.Cleanup(func() { in.Close(); cmd.Process.Kill(); <-read; cmd.Wait() })
+	return p
+}
+
+// next returns the next line.
+func (p *pageProgram) next(ctx context.Context) (string, error) {
+	select {
+	case line, ok := <-p.lines:
+		if !ok {
+			return "", fmt.Errorf("the page ended:\n%s", &p.notes)
+		}
+		return line, nil
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+func (p *pageProgram) done(ctx context.Context) error {
+	for ; p.saved < p.count; p.saved++ {
+		if _, err := p.next(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *pageProgram) room(ctx context.Context, n uint64) (messages []wire.Message, missing []wire.Range, err error) {
+	fmt.Fprintf(p.in, "end %d\n", n)
+	for _, v := range []any{&messages, &missing} {
+		line, err := p.next(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		if err := json.Unmarshal([]byte(line), v); err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", line, err)
+		}
+	}
+	return messages, missing, nil
+}
+
+// loadAll loads the room by pages alone, and returns its newest number.
+func loadAll(t *testing.T, ctx context.Context, url string) ([]wire.Message, uint64) {
+	c, err := client.Dial(ctx, client.Config{URL: url, Last: client.NoJoin})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var replica client.Replica
+	h := wire.History{Room: wire.Lobby, Limit: 30}
+	for head := uint64(0); ; {
+		asked := replica.Ask(h)
+		page, err := c.History(ctx, asked.History)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !replica.AddPage(asked, page) {
+			t.Fatalf("a page is not used: %+v", page)
+		}
+		if head = max(head, page.Head); !page.More {
+			if missing := replica.Missing(); missing != nil {
+				t.Errorf("pages leave out %v", missing)
+			}
+			return replica.Messages(nil), head
+		}
+		h.Before = &page.Messages[0].N
+	}
+}
