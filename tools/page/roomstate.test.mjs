@@ -19,7 +19,7 @@ async function visit({ log = "L", epoch, n, gone = false, fails = false }) {
 		},
 	};
 	const room = new Room(client, "tea", 0);
-	const roomState = new RoomState({ client, changed() {}, emit() {} }, room);
+	const roomState = new RoomState({ client, changed() {}, emit() {}, hidden: new Set() }, room);
 	const join = (of, head, reset = false) => {
 		room.receive({ type: reset ? "reset" : "joined", log, epoch: of, n: head, first: 1, count: 1 });
 		for (let i = room.n + 1; i <= head; i++) room.receive({ type: "message", n: i, by: "other", text: "", at: "" });
@@ -100,4 +100,24 @@ test("messages between two frames are neither missing nor drawn", async () => {
 	assert.deepEqual(numbers(), [1, 2, 3]);
 	v.room.receive({ type: "message", n: 4, by: "other", text: "", at: "2026-11-25T10:00:00Z" });
 	assert.deepEqual([v.roomState.head, v.roomState.unread, numbers()], [3, 1, [1, 2, 3]]);
+});
+
+test("changes are no unread messages, and reach messages before they are drawn", async () => {
+	store(null);
+	const v = await visit({ epoch: "one", n: 0 });
+	for (const n of [1, 2]) v.room.receive({ type: "message", n, by: "other", text: "", at: "" });
+	v.roomState.update(0);
+	const text = () => v.roomState.timeline.messages.map((m) => m.text);
+	v.roomState.markRead(2);
+	v.room.receive({ type: "message", n: 3, by: "other", text: "secret", at: "" });
+	v.room.receive({ type: "message", n: 4, by: "other", text: "four", at: "" });
+	v.room.receive({ type: "changed", n: 5, of: 3, text: "safe" });
+	v.room.receive({ type: "changed", n: 6, of: 1, text: "one" });
+	v.roomState.update(1000);
+	assert.deepEqual(text(), ["one", "", "safe", "four"]);
+	assert.equal(v.roomState.unread, 2);
+	assert.equal(v.roomState.rows().filter((row) => row.kind === "missing").length, 0);
+	v.room.receive({ type: "changed", n: 7, of: 3, text: null });
+	v.roomState.update(2000);
+	assert.deepEqual(text(), ["one", "", "four"]);
 });

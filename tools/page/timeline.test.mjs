@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FLOOD, FloodSampler, SHOWN } from "../../internal/web/page/flood.js";
+import { Replica } from "../../internal/web/page/ramai/replica.js";
 import { KEPT, Timeline } from "../../internal/web/page/timeline.js";
 
 const T0 = Date.parse("2026-11-25T10:00:00Z");
@@ -148,4 +149,39 @@ test("a pause shows important messages, and its end returns what arrived meanwhi
 	for (let now = 0; now < 1000; now += 100) shown.push(...s.sample(now, range(now / 10 + 1, now / 10 + 10), (m) => m.n === 55).shown.map((m) => m.n));
 	assert.deepEqual(shown, [55]);
 	assert.deepEqual(s.resume().map((m) => m.n), range(1, 100).map((m) => m.n));
+});
+
+test("numbers that are not messages are no rows, and do not end a group", () => {
+	const t = new Timeline();
+	t.add([message(1), message(2), message(4), message(9)]);
+	t.others.add(3, 3);
+	t.others.add(5, 6);
+	const rows = t.rows({ first: 1, head: 9, unreadDivider: -1 }).filter((row) => row.kind !== "day");
+	assert.deepEqual(rows.map((row) => (row.kind === "message" ? [row.m.n, row.head] : [row.kind, row.from, row.to])), [[1, true], [2, false], [4, false], ["missing", 7, 8], [9, true]]);
+	assert.deepEqual([t.isGone(3, 3), t.isGone(5, 7), t.others.count(2, 5)], [true, false, 2]);
+	t.markGone(7, 8);
+	assert.ok(t.isGone(5, 8));
+	const page = new Timeline();
+	page.addPage([message(5), message(9)], 5, 1, [[6, 6], [10, 12]]);
+	assert.deepEqual([page.isGone(6, 6), page.gone, page.isGone(10, 12)], [true, [[7, 8]], true], "what is neither a message nor skipped is deleted");
+});
+
+test("a timeline follows a replica", () => {
+	const [t, replica] = [new Timeline(), new Replica()];
+	const all = range(1, 4);
+	for (const m of all) replica.apply({ type: "message", ...m });
+	t.add(all.slice(0, 3));
+	t.follow(replica);
+	const before = t.messages;
+	t.follow(replica);
+	assert.equal(t.messages, before);
+	replica.apply({ type: "changed", n: 5, of: 1, text: "new" });
+	replica.apply({ type: "changed", n: 6, of: 2, text: null });
+	t.others.add(5, 6);
+	t.follow(replica);
+	assert.deepEqual(t.messages.map((m) => [m.n, m.text]), [[1, "new"], [3, "m3"]]);
+	assert.equal(covered(t, 4), "mgmh");
+	replica.apply({ type: "joined", n: 6, first: 3 });
+	t.follow(replica);
+	assert.deepEqual(t.messages.map((m) => m.n), [3], "and drops what the server has deleted");
 });

@@ -4,7 +4,7 @@ import { FloodSampler } from "./flood.js";
 import { ReadMark } from "./readmark.js";
 import { shared } from "./storage.js";
 import { mentionsName } from "./text.js";
-import { Timeline } from "./timeline.js";
+import { KEPT, Timeline } from "./timeline.js";
 
 /**
  * @typedef {import("./model.js").Model} Model
@@ -51,6 +51,7 @@ export class RoomState {
 	constructor(model, room) {
 		this.model = model;
 		this.room = room;
+		this.replica = room.replica;
 		this.name = room.name;
 		this.read = new ReadMark(room);
 		this.draft = shared.get(`draft.${this.name}`, "");
@@ -73,6 +74,10 @@ export class RoomState {
 		});
 		room.on("gap", ({ from, to }) => {
 			this.timeline.markGone(from, to);
+			model.changed();
+		});
+		room.on("skipped", ({ from, to }) => {
+			this.timeline.others.add(from, to);
 			model.changed();
 		});
 		for (const event of ["presence", "typing"]) room.on(event, () => model.changed());
@@ -116,7 +121,7 @@ export class RoomState {
 		const { messages } = this.timeline;
 		let own = 0;
 		for (let i = messages.length - 1; i >= 0 && messages[i].n > from; i--) if (messages[i].by === this.model.client.by) own++;
-		return head - from - own;
+		return head - from - own - this.timeline.others.count(from + 1, head);
 	}
 
 	/** @param {Message} m */
@@ -135,11 +140,20 @@ export class RoomState {
 		if (this.sampler.paused && !this.sampler.flooded) this.resume(); // a pause ends with its flood
 		if (this.jumpTarget) this.timeline.trim(this.jumpTarget);
 		else this.timeline.trim(this.visible.from, this.visible.to);
+		this.#forget();
+		this.timeline.follow(this.replica);
 		this.sent = this.sent.filter((s) => s.state !== "saved" || (!this.timeline.has(s.n) && s.n > this.room.n));
 		const fromOthers = incoming.filter((m) => m.by !== this.model.client.by && m.n > this.read.n && !this.model.hidden.has(m));
 		if (fromOthers.length > 0) this.model.emit("arrived", this, fromOthers);
 		if (!this.seen) this.#backlog = this.room.head;
 		else if (this.atEnd && this.#caughtUp) this.#markRead(this.room.head);
+	}
+
+	/** Forgets what the timeline has dropped, and keeps the newest messages for the end of a pause. */
+	#forget() {
+		const { messages } = this.replica;
+		if (messages.length <= 4 * KEPT) return;
+		for (const m of messages.slice(0, -KEPT)) if (!this.timeline.has(m.n)) this.replica.forget(m.n, m.n);
 	}
 
 	pause() {
@@ -152,6 +166,7 @@ export class RoomState {
 	resume() {
 		if (!this.sampler.paused) return;
 		this.timeline.add(this.sampler.resume());
+		this.timeline.follow(this.replica);
 		this.paused = 0;
 		this.model.changed();
 	}
@@ -243,9 +258,10 @@ export class RoomState {
 		this.error = null;
 		this.model.changed();
 		try {
-			const page = await this.room.history({ limit: PAGE, ...params });
+			const page = await this.room.load({ limit: PAGE, ...params });
 			if (page.log !== this.room.log) return false;
-			this.timeline.addPage(page.messages, params.after !== undefined ? params.after + 1 : this.room.first, page.first);
+			this.timeline.addPage(page.messages, params.after !== undefined ? params.after + 1 : this.room.first, page.first, page.skipped);
+			this.timeline.follow(this.replica);
 			return true;
 		} catch (error) {
 			this.error = error;
@@ -278,10 +294,11 @@ export class RoomState {
 	 * @param {number} time ms @returns {Promise<number>} the first message at that time or later; 0: there is none
 	 */
 	async find(time) {
-		const page = await this.room.client.withRetry(() => this.room.history({ at: new Date(time).toISOString(), limit: PAGE }));
+		const page = await this.room.client.withRetry(() => this.room.load({ at: new Date(time).toISOString(), limit: PAGE }));
 		if (page.log !== this.room.log || !page.target) return 0;
 		this.jumpTarget = page.target; // or they would be dropped again, far from those on screen
-		this.timeline.addPage(page.messages, page.messages[0]?.n ?? 0, page.first);
+		this.timeline.addPage(page.messages, page.messages[0]?.n ?? 0, page.first, page.skipped);
+		this.timeline.follow(this.replica);
 		return page.target;
 	}
 }

@@ -1,7 +1,9 @@
 // Which messages of a room the page has, and by their numbers which it does not. It uses no DOM, so that tests can run it.
+import { Ranges } from "./ramai/replica.js";
 
 /**
  * @typedef {import("./ramai/protocol.js").Message} Message
+ * @typedef {import("./ramai/replica.js").Replica} Replica
  *
  * What the rows cover: first, the oldest number that the server stores; head, the newest that is drawn; unreadDivider
  * stands before the first message after this number, -1: there is none.
@@ -44,6 +46,7 @@ export class Timeline {
 	messages = [];
 	/** @type {[number, number][]} deleted numbers, ascending, merged where they touch */
 	gone = [];
+	others = new Ranges(); // numbers that are not messages
 	/** @type {Set<number>} shown in a flood: the missing messages before them were left out on purpose */
 	sampled = new Set();
 
@@ -61,12 +64,16 @@ export class Timeline {
 	}
 
 	/**
-	 * Adds a page of history. The numbers that it passes over are deleted.
+	 * Adds a page of history.
 	 * @param {Message[]} messages ascending @param {number} from the oldest number that was asked for @param {number} first the oldest that the server stores
+	 * @param {[number, number][]} [skipped] numbers that are not messages
 	 */
-	addPage(messages, from, first) {
+	addPage(messages, from, first, skipped = []) {
 		this.markGone(from, first - 1);
-		for (let i = 1; i < messages.length; i++) this.markGone(messages[i - 1].n + 1, messages[i].n - 1);
+		for (const [low, high] of skipped) this.others.add(low, high);
+		for (let i = 1; i < messages.length; i++) { // an older server leaves out what is deleted
+			for (const [low, high] of this.others.missing(messages[i - 1].n + 1, messages[i].n - 1)) this.markGone(low, high);
+		}
 		this.add(messages);
 		for (const m of messages) this.sampled.delete(m.n);
 	}
@@ -84,15 +91,31 @@ export class Timeline {
 		this.gone = apart.sort((a, b) => a[0] - b[0]);
 	}
 
-	/** Whether all numbers of a range are deleted. @param {number} from @param {number} to */
+	/** Whether all numbers of a range are deleted, or are not messages. @param {number} from @param {number} to */
 	isGone(from, to) {
-		return this.gone.some(([f, t]) => f <= from && t >= to);
+		return this.others.missing(from, to).every(([low, high]) => this.gone.some(([f, t]) => f <= low && t >= high));
+	}
+
+	/** Shows messages as they are now. Those that are deleted become gone. @param {Replica} replica */
+	follow(replica) {
+		/** @type {Message[]} */
+		const now = [];
+		let same = true;
+		for (const m of this.messages) {
+			const current = replica.messages[replica.at(m.n)];
+			const here = current?.n === m.n && !current.gone;
+			if (here) now.push(current);
+			else if (current?.n === m.n) this.markGone(m.n, m.n);
+			if (!here || current !== m) same = false;
+		}
+		if (!same) this.messages = now;
 	}
 
 	/** The room has another history. */
 	reset() {
 		this.messages = [];
 		this.gone = [];
+		this.others = new Ranges();
 		this.sampled.clear();
 	}
 
@@ -140,8 +163,8 @@ export class Timeline {
 		/** @type {Row[]} */
 		const rows = [];
 		let from = a + 1;
-		const missing = (/** @type {number} */ to) => {
-			if (from <= to) rows.push({ kind: "missing", key: `missing${from}`, from, to });
+		const missing = (/** @type {number} */ end) => {
+			for (const [low, high] of this.others.missing(from, end)) rows.push({ kind: "missing", key: `missing${low}`, from: low, to: high });
 		};
 		for (const [f, t] of this.gone) {
 			if (t < from || f >= b) continue;
@@ -174,7 +197,7 @@ export class Timeline {
 				const between = this.#between(before, m.n);
 				if (this.sampled.has(m.n) && between.length === 1 && between[0].kind === "missing") {
 					skipped = between[0].to - between[0].from + 1;
-				} else {
+				} else if (between.length > 0) {
 					rows.push(...between);
 					previous = null;
 				}

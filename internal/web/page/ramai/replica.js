@@ -61,6 +61,13 @@ export class Ranges {
 		this.list.splice(i, j - i, ...rest);
 	}
 
+	/** How many numbers between two, both included, are in the set. @param {number} from @param {number} to */
+	count(from, to) {
+		let n = 0;
+		for (let i = this.#find(from); i < this.list.length && this.list[i][0] <= to; i++) n += Math.min(to, this.list[i][1]) - Math.max(from, this.list[i][0]) + 1;
+		return n;
+	}
+
 	/** The ranges between two numbers, both included, that are not in the set. @param {number} from @param {number} to */
 	missing(from, to) {
 		/** @type {Range[]} */
