@@ -237,3 +237,12 @@ const MaxEditWindow time.Duration = 100 * 365 * 24 * time.Hour
 
 // anonymousSender is the sender that all clients without a session share.
 var anonymousSender = wire.SenderIDOf("")
+
+// changes returns the message that was changed, so that the index follows.
+func (changeKind) changes(r *Record) uint64 {
+	change, err := decodeChange(r.Body)
+	if err != nil {
+		return 0
+	}
+	return change.Of
+}

@@ -41,6 +41,23 @@ type recordKind interface {
 	searchText(r *Record) (string, error)
 }
 
+// A changeRecord is a recordKind whose records say that a message was changed.
+type changeRecord interface {
+	// changes returns the number of the message; 0: the record names none.
+	changes(r *Record) uint64
+}
+
+// Changes returns the number of the message that the record says was changed; 0: it says nothing like that. The row of that
+// message is as it is now, not as it was after that change.
+func (r *Record) Changes() uint64 {
+	if k, err := r.recordKind(); err == nil {
+		if k, ok := k.(changeRecord); ok {
+			return k.changes(r)
+		}
+	}
+	return 0
+}
+
 // noRecords is embedded by kinds that add no records.
 type noRecords struct{}
 

@@ -64,6 +64,7 @@ type harness struct {
 	jobNetworks []netip.Prefix                          // the networks for which all jobs so far were started
 	links       []*link                                 // open connections
 	starts      int                                     // server starts so far: each begins an epoch
+	aborted     int                                     // connections closed by Abort so far
 	logPaused   bool                                    // settle does not step the log
 	jobsPaused  bool                                    // settle does not run the jobs
 }
@@ -149,7 +150,7 @@ func (st *harness) newSequencer() eventlog.Sequencer {
 
 // configure waits for the start of the log, and sets the limits, before any client connects.
 func (st *harness) configure(started *bool) {
-	limits := eventlog.Limits{MaxRooms: st.set.maxRooms}
+	limits := eventlog.Limits{MaxRooms: st.set.maxRooms, EditWindow: eventlog.MaxEditWindow}
 	configure := eventlog.Command{Kind: eventlog.Configure, Body: eventlog.ConfigureBody{Limits: limits}}
 	for ; !*started || st.store.Limits() != limits; st.stepLog() {
 		if st.set.cluster != nil {

@@ -57,6 +57,7 @@ type link struct {
 	onFrame func(wire.Frame)
 	onLine  func(string)
 	onBytes func([]byte) // receives a stream, which is not WebSocket
+	onWrite func([]byte) // is called with whatever is handed to the socket
 	mask    byte
 }
 
@@ -119,6 +120,7 @@ func (l *link) interrupt() bool {
 	case l.closed || !l.interrupted && !l.aborted:
 		return false
 	case l.aborted:
+		l.st.aborted++
 		l.end(reactor.ErrAborted)
 	default:
 		l.interrupted = false
@@ -201,6 +203,9 @@ func (l *link) write(k int) {
 			l.window = -1 // blocked: Next is not called
 		}
 	}
+	if l.onWrite != nil {
+		l.onWrite(b[:k])
+	}
 	if !l.gone {
 		l.decode(b[:k])
 	}
@@ -234,6 +239,9 @@ func (l *link) run() bool {
 			k = len(l.up)
 		}
 		progress := l.interrupt()
+		if l.closed {
+			return moved || progress
+		}
 		progress = l.receive(k) || progress
 		progress = l.next() || progress
 		if l.unconfirmed != nil && !l.blocked {

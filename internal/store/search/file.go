@@ -26,7 +26,8 @@ const version = 5
 const schema = `
 CREATE TABLE meta(
 	one INTEGER PRIMARY KEY CHECK(one = 1),
-	log TEXT NOT NULL          -- identity of the history
+	log TEXT NOT NULL,         -- identity of the history
+	erased INTEGER NOT NULL    -- since when the file may have words of erased texts, in ms since 1970; 0: it has none
 ) STRICT;
 CREATE TABLE rooms(
 	id INTEGER PRIMARY KEY,
@@ -69,7 +70,7 @@ func connect(path string, connections int) (*file, error) {
 	if memory {
 		connections = 1 // each connection would have a memory of its own
 	} else {
-		source = onDisk(path, url.Values{"mode": {"rwc"}, "_pragma": {"busy_timeout=5000", "auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=NORMAL",
+		source = onDisk(path, url.Values{"mode": {"rwc"}, "_pragma": {"busy_timeout=5000", "auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=NORMAL", "secure_delete=1",
 			"fullfsync=1", "checkpoint_fullfsync=1"}}) // for macOS, where fsync alone does not reach the disk
 	}
 	db, err := sql.Open("sqlite", source)
@@ -175,7 +176,7 @@ func createFile(path, historyID string, connections int) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = f.db.Exec("BEGIN;"+schema+fmt.Sprintf("PRAGMA user_version=%d; INSERT INTO meta VALUES(1, ?); COMMIT", version), historyID)
+	_, err = f.db.Exec("BEGIN;"+schema+fmt.Sprintf("PRAGMA user_version=%d; INSERT INTO meta VALUES(1, ?, 0); COMMIT", version), historyID)
 	if err != nil {
 		return nil, errors.Join(err, f.db.Close())
 	}

@@ -77,10 +77,20 @@ func (x *Index) run() {
 			select {
 			case <-x.wake:
 				x.sleep(batchDelay)
+			case <-x.untilClean():
 			case <-x.ctx.Done():
 			}
 		}
 	}
+}
+
+// untilClean returns a channel that receives when clean is due; nil: it is not.
+func (x *Index) untilClean() <-chan time.Time {
+	due, err := x.cleanDue()
+	if err != nil || due.IsZero() {
+		return nil
+	}
+	return time.After(due.Sub(x.pace.now()))
 }
 
 func (x *Index) sleep(d time.Duration) {
@@ -111,6 +121,18 @@ func (x *Index) turn() (bool, error) {
 	}
 	if err != nil {
 		return false, err
+	}
+	if due, err := x.cleanDue(); err != nil || !due.IsZero() && !due.After(x.pace.now()) {
+		if err == nil {
+			err = x.clean()
+		}
+		if isBusy(err) {
+			x.cleanAgain, err = x.pace.now().Add(cleanRetry), nil
+		}
+		if isDamage(err) {
+			x.damaged.Store(true)
+		}
+		return err == nil, err
 	}
 	w, err := x.collect()
 	if err != nil || len(w.rooms) == 0 {
@@ -203,7 +225,7 @@ func (x *Index) install(f *file, marks map[string]roomProgress) {
 func (x *Index) installLocked(f *file, marks map[string]roomProgress) {
 	x.progressMu.Lock()
 	defer x.progressMu.Unlock()
-	x.file, x.progress = f, marks
+	x.file, x.progress, x.mayNeedClean = f, marks, true
 }
 
 // batch is what one turn writes.
@@ -212,12 +234,13 @@ type batch struct {
 	trimmed map[string]uint64       // by room: numbers below are deleted from the index
 	removed map[string]bool         // rooms that no longer exist; their progress is deleted with their last message
 	records []eventlog.Record
+	changed map[messageRef]*eventlog.Record // messages that records say were changed, as they are now; nil: deleted
 }
 
 // collect reads what is to be indexed next, at most one turn. The order of rooms is random, so that none waits for a
 // long one.
 func (x *Index) collect() (*batch, error) {
-	w := &batch{rooms: map[string]roomProgress{}, trimmed: map[string]uint64{}, removed: map[string]bool{}}
+	w := &batch{rooms: map[string]roomProgress{}, trimmed: map[string]uint64{}, removed: map[string]bool{}, changed: map[messageRef]*eventlog.Record{}}
 	rows, bytes := turnRows, turnBytes
 	next := int64(1)
 	bounds := x.source.AllBounds()
@@ -262,11 +285,36 @@ func (x *Index) collect() (*batch, error) {
 			bytes -= len(records[i].Body)
 		}
 		rows -= len(records)
+		changes, err := x.readChanged(w, records)
+		if err != nil {
+			return nil, err
+		}
+		rows -= changes
 		m.to, m.epoch = records[len(records)-1].N, x.source.Epoch().Name
 		w.rooms[room] = m
 		w.records = append(w.records, records...)
 	}
 	return w, nil
+}
+
+// readChanged reads the messages that records say were changed, and returns how many it has read.
+func (x *Index) readChanged(w *batch, records []eventlog.Record) (read int, err error) {
+	for i := range records {
+		room, n := records[i].Room, records[i].Changes()
+		if n == 0 {
+			continue
+		}
+		read++
+		now, _, err := x.source.Read(room, n-1, 1)
+		if err != nil && !errors.Is(err, eventlog.ErrDamaged) {
+			return read, err
+		}
+		w.changed[messageRef{room, n}] = nil
+		if len(now) > 0 && now[0].N == n {
+			w.changed[messageRef{room, n}] = &now[0]
+		}
+	}
+	return read, nil
 }
 
 // logStopped logs once for each number that a room is not indexed any further.
@@ -295,6 +343,9 @@ func (x *Index) write(w *batch) error {
 	if err := insertRecords(tx, w); err != nil {
 		return err
 	}
+	if err := reindex(tx, w, x.pace.now()); err != nil {
+		return err
+	}
 	put, err := tx.Prepare("INSERT INTO rooms(id, name, first, indexed, epoch) VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(id) DO UPDATE SET first = ?3, indexed = ?4, epoch = ?5")
 	if err != nil {
 		return err
@@ -312,6 +363,7 @@ func (x *Index) write(w *batch) error {
 	if err := tx.Commit(); err != nil {
 		return err
 	}
+	x.mayNeedClean = x.mayNeedClean || len(w.changed) > 0
 	x.progressMu.Lock()
 	defer x.progressMu.Unlock()
 	for room, m := range w.rooms {

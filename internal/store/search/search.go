@@ -68,6 +68,9 @@ type Index struct {
 	unverified bool              // the file existed before the start and is not verified yet
 	stoppedAt  map[string]uint64 // where damaged rooms are indexed to
 	rebuilding bool              // log when the index is complete
+
+	mayNeedClean bool      // the file may have words of erased texts, see cleanDue
+	cleanAgain   time.Time // not cleaned before, after a failure
 }
 
 // roomProgress is how far a room is indexed.

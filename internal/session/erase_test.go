@@ -1,0 +1,266 @@
+package session
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"ramai/internal/chat"
+	"ramai/wire"
+)
+
+var erasureSeeds = flag.Int("erasures", 30, "number of seeds of TestErasedIsGone")
+
+// eraser is a simulation of a room in which messages are edited and deleted, while clients of all protocols read slowly,
+// stop reading, load pages, leave, and resume. From the moment at which the author gets the answer to a change, no byte of a
+// message that has the former text is handed to a socket.
+type eraser struct {
+	*harness
+	t       *testing.T
+	rng     *rand.Rand
+	author  *link
+	texts   int               // texts so far: each has a number of its own
+	current map[uint64]int    // by number of a message: its text; 0: deleted
+	asked   map[string]uint64 // by id of an unanswered change: its message
+	former  map[string][]int  // by id of a change: the texts that it replaces
+	erased  map[int]bool      // texts that must not come any more
+	posted  map[string]int    // by id of an unanswered message: its text
+	changes int               // that were answered
+	heard   map[int]bool      // texts that were handed to a socket
+	readers []*eraserReader
+}
+
+// eraserReader is a client that reads.
+type eraserReader struct {
+	protocol chat.Protocol
+	deflate  bool
+	link     *link
+	n        uint64 // the newest number received, to resume from
+}
+
+// textNumber finds the number of a text in any part of it that is not too short.
+var textNumber = regexp.MustCompile(`\[(\d+)\]`)
+
+func newEraser(t *testing.T, seed uint64) *eraser {
+	rng := rand.New(rand.NewPCG(seed, 21))
+	e := &eraser{
+		harness: newHarness(t, setting{seed: seed, buffer: 1 << (11 + rng.IntN(9))}), t: t, rng: rng,
+		current: map[uint64]int{}, asked: map[string]uint64{}, former: map[string][]int{}, erased: map[int]bool{}, posted: map[string]int{}, heard: map[int]bool{},
+	}
+	e.author = e.v1()
+	e.author.onFrame = e.answered
+	for _, r := range []eraserReader{
+		{protocol: chat.V1}, {protocol: chat.V1, deflate: true}, {protocol: chat.V1}, {protocol: chat.Plain}, {protocol: chat.Plain, deflate: true},
+		{protocol: chat.Events}, {protocol: chat.Lines},
+	} {
+		e.readers = append(e.readers, &r)
+	}
+	return e
+}
+
+// text returns a new text. Some are long enough to be deflated.
+func (e *eraser) text() string {
+	e.texts++
+	return strings.Repeat(fmt.Sprintf("[%d]", e.texts), 1+e.rng.IntN(6)*e.rng.IntN(6)*e.rng.IntN(6))
+}
+
+// check fails if b has a text that is erased.
+func (e *eraser) check(b []byte, r *eraserReader) {
+	for _, m := range textNumber.FindAllSubmatch(b, -1) {
+		text, err := strconv.Atoi(string(m[1]))
+		if err != nil {
+			e.t.Fatal(err)
+		}
+		if e.heard[text] = true; e.erased[text] {
+			e.t.Fatalf("protocol %v, deflated %v: text %d is handed over after %d changes, in %.300q", r.protocol, r.deflate, text, e.changes, b)
+		}
+	}
+}
+
+// answered receives what the author gets.
+func (e *eraser) answered(f wire.Frame) {
+	switch f := f.(type) {
+	case wire.Saved:
+		if text, ok := e.posted[f.ID]; ok {
+			e.current[f.N] = text
+			delete(e.posted, f.ID)
+		} else if _, ok := e.asked[f.ID]; ok {
+			delete(e.asked, f.ID)
+			e.changes++
+			for _, text := range e.former[f.ID] {
+				e.erased[text] = true
+			}
+		}
+	case wire.Refused:
+		e.t.Fatalf("refused: %+v", f)
+	}
+}
+
+// post has the author send something, which is read at once.
+func (e *eraser) post(f wire.Frame) {
+	e.author.send(f)
+	e.author.run()
+}
+
+func (e *eraser) say() {
+	id := fmt.Sprint("say", e.texts)
+	text := e.text()
+	e.posted[id] = e.texts
+	e.post(wire.Say{Room: wire.Lobby, ID: id, Text: text})
+}
+
+// change edits or deletes a message, mostly a new one, that has no unanswered change.
+func (e *eraser) change() {
+	var all []uint64
+	for n, text := range e.current {
+		if text > 0 {
+			all = append(all, n)
+		}
+	}
+	if len(all) == 0 {
+		return
+	}
+	slices.Sort(all)
+	n := all[max(0, len(all)-1-e.rng.IntN(20))]
+	c := wire.Change{Room: wire.Lobby, ID: fmt.Sprint("change", e.texts, "of", n), Of: n}
+	e.former[c.ID] = []int{e.current[n]}
+	e.current[n] = 0
+	if e.rng.IntN(3) > 0 {
+		text := e.text()
+		c.Text, e.current[n] = &text, e.texts
+	}
+	e.asked[c.ID] = n
+	e.post(c)
+}
+
+// connect connects a reader that is not connected. It resumes, or begins somewhere.
+func (e *eraser) connect(r *eraserReader) {
+	c := Client{Protocol: r.protocol, Deflate: r.deflate, Room: wire.Lobby, Last: e.rng.IntN(100)}
+	stream := r.protocol == chat.Events || r.protocol == chat.Lines
+	if stream && e.rng.IntN(3) > 0 {
+		c.After = e.position()
+	}
+	r.link = e.harness.connect(c)
+	r.link.onWrite = func(b []byte) { e.check(b, r) }
+	if stream {
+		r.link.onBytes = func([]byte) {}
+	}
+	r.link.onFrame = func(f wire.Frame) { e.check(wire.Append(nil, f), r) }
+	r.link.onLine = func(s string) { e.check([]byte(s), r) }
+	if r.protocol == chat.V1 {
+		e.join(r)
+	}
+}
+
+func (e *eraser) position() *wire.Position {
+	last := e.store.Bounds(wire.Lobby).Last
+	return &wire.Position{HistoryID: e.store.HistoryID(), N: uint64(e.rng.Int64N(int64(last) + 1))}
+}
+
+func (e *eraser) join(r *eraserReader) {
+	j := wire.Join{Room: wire.Lobby, After: e.position()}
+	if e.rng.IntN(3) == 0 {
+		last := e.rng.IntN(200)
+		j.After, j.Last = nil, &last
+	}
+	r.link.send(j)
+}
+
+// act has a reader do something.
+func (e *eraser) act(r *eraserReader) {
+	if r.link == nil || r.link.closed {
+		e.connect(r)
+		return
+	}
+	l := r.link
+	switch k := e.rng.IntN(100); {
+	case k < 3:
+		l.end(nil)
+	case k < 10:
+		l.blocked = !l.blocked
+	case k < 14 && l.v1:
+		e.join(r)
+	case k < 17 && l.v1:
+		l.send(wire.Leave{Room: wire.Lobby})
+	case k < 30 && l.v1:
+		before := e.store.Bounds(wire.Lobby).Last + 2
+		before -= min(before, uint64(e.rng.IntN(60)))
+		l.send(wire.History{Room: wire.Lobby, Before: &before, Limit: 1 + e.rng.IntN(30)})
+	case k < 45:
+		l.receive(1 + e.rng.IntN(300))
+	case k < 75:
+		l.max = 1 + e.rng.IntN(3000)
+		l.next()
+	case l.unconfirmed != nil && (!l.blocked || e.rng.IntN(50) == 0):
+		l.write(e.rng.IntN(len(l.unconfirmed) + 1))
+	default:
+		l.interrupt()
+	}
+}
+
+func (e *eraser) step() {
+	switch k := e.rng.IntN(100); {
+	case k < 4:
+		e.say()
+	case k < 10:
+		e.change()
+	case k < 20:
+		e.stepLog()
+	case k < 27:
+		if len(e.jobs) > 0 {
+			e.runJob(e.rng.IntN(len(e.jobs)))
+		}
+	case k < 28:
+		e.clock = e.clock.Add(time.Duration(e.rng.IntN(200)) * time.Millisecond)
+		e.runTimers()
+	default:
+		e.act(e.readers[e.rng.IntN(len(e.readers))])
+	}
+	e.author.run()
+}
+
+// Nothing that was edited or deleted is sent after the change is acknowledged, and every change is acknowledged.
+func TestErasedIsGone(t *testing.T) {
+	seeds := *erasureSeeds
+	var heard, erased, aborted int
+	for seed := range uint64(seeds) {
+		e := newEraser(t, seed)
+		for range 4 {
+			e.say()
+			e.settle()
+		}
+		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
+			e.t, e.harness.tb = t, t
+			for range 3000 {
+				e.step()
+			}
+			for _, r := range e.readers {
+				if r.link != nil {
+					r.link.blocked = false
+				}
+			}
+			e.settle()
+			e.advance(2 * time.Second)
+			if len(e.asked) > 0 {
+				t.Fatalf("%d changes are not answered", len(e.asked))
+			}
+			for _, r := range e.readers {
+				if r.link != nil {
+					r.link.end(nil)
+				}
+			}
+		})
+		heard, erased = heard+len(e.heard), erased+len(e.erased)
+		aborted += e.aborted
+	}
+	if heard == 0 || erased == 0 || aborted == 0 {
+		t.Errorf("%d texts were read, %d erased, %d connections closed for that: this test shows nothing", heard, erased, aborted)
+	}
+	t.Logf("%d texts were read, %d erased, %d connections closed for that", heard, erased, aborted)
+}
