@@ -6,6 +6,7 @@
  */
 
 const SHORT = 2_000; // ms of a break that is not worth mentioning
+const FIRST = 15_000; // ms that the first connection may take: over a slow network it needs several round trips
 const CATCH_UP = 30_000; // ms to catch up; after that nothing is said
 const RESULT_SHOWN = 5_000; // ms that the result is shown
 
@@ -16,6 +17,8 @@ export class Outage {
 	/** @type {Map<Room, {n: number, first: number}>} the rooms when the connection broke */
 	#before = new Map();
 	#model;
+	#wasLive = false; // at least once
+	#failed = false; // the attempt to connect, at least once
 
 	/** @param {Model} model */
 	constructor(model) {
@@ -24,14 +27,17 @@ export class Outage {
 
 	/** Whether it has lasted long enough to be mentioned. */
 	get notable() {
-		return this.since > 0 && (!navigator.onLine || Date.now() - this.since > SHORT);
+		return this.since > 0 && (!navigator.onLine || Date.now() - this.since > (this.#wasLive || this.#failed ? SHORT : FIRST));
 	}
 
 	/** The state of the connection has changed. @param {boolean} live */
 	update(live) {
 		if (!live && !this.since) this.#begin();
+		if (this.#model.client?.state === "waiting") this.#failed = true;
 		if (!live || !this.since) return;
-		if (this.notable && [...this.#before.values()].some((b) => b.n > 0)) this.#waitUntilCaughtUp(Date.now() + CATCH_UP);
+		const first = !this.#wasLive;
+		this.#wasLive = true;
+		if (!first && this.notable && [...this.#before.values()].some((b) => b.n > 0)) this.#waitUntilCaughtUp(Date.now() + CATCH_UP);
 		this.since = 0;
 	}
 

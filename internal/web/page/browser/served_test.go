@@ -12,6 +12,7 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
@@ -188,6 +189,43 @@ func TestFirstPaint(t *testing.T) {
 	}
 	if scripts > 2 || bytes > 60_000 { // one is the service worker
 		t.Errorf("%d scripts, %.0f bytes; want one and the worker, and at most 60,000", scripts, bytes)
+	}
+}
+
+// With a slow connection, the first messages take no more round trips than the page itself, nothing moves when the script takes
+// over, and another visit needs one request.
+func TestSlowNetwork(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t, nil)
+	srv.seedConversation()
+	for _, device := range []struct {
+		name string
+		view action
+	}{{"laptop", laptop()}, {"phone", phone()}} {
+		b := openPage(t, "about:blank", device.view)
+		command(b, network.Enable, network.EnableParams{})
+		command(b, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{MatchedNetworkConditions: []*network.Conditions{{Latency: 2000, DownloadThroughput: -1, UploadThroughput: -1}}})
+		command(b, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: `
+			localStorage.setItem("ramai.nameless", "true"); // a visitor who was here before: the name card takes space
+			window.shifts = [];
+			new PerformanceObserver((list) => { for (const e of list.getEntries()) shifts.push(e.value + " " + e.sources.map((s) => (s.node?.className ?? s.node?.nodeName) + JSON.stringify([s.previousRect, s.currentRect])).join()); }).observe({ type: "layout-shift", buffered: true });`})
+		for _, visit := range []string{"cold", "warm"} {
+			b.run(chromedp.Navigate(srv.url("/?" + visit)))
+			b.ready()
+			b.waitForText(".log", "Then let us begin")
+			b.frames(5)
+			if shifts := eval[[]string](b, "shifts"); len(shifts) > 0 {
+				t.Errorf("%s, %s: the layout has shifted: %q", device.name, visit, shifts)
+			}
+			m := eval[struct {
+				Paint  float64
+				Before int
+			}](b, `(() => {
+				const paint = performance.getEntriesByName("first-contentful-paint")[0].startTime;
+				return { paint, before: performance.getEntriesByType("resource").filter((e) => e.transferSize > 0 && e.responseEnd < paint).length };
+			})()`)
+			t.Logf("%s, %s: the first message is painted after %.1f times 2 s, and %d other requests", device.name, visit, m.Paint/2000, m.Before)
+		}
 	}
 }
 
