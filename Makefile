@@ -15,9 +15,12 @@ FUZZTIME ?= 60s
 SHORTFUZZ ?= 2000x
 STATICCHECK = $(GO) tool -modfile=tools/staticcheck.mod staticcheck
 
-.PHONY: test hostile attack deb build tools format vet race race-all sequential page browser terminal paths shortfuzz fuzz cross bench docs looks vendor
+.PHONY: test hostile attack deb build tools format vet race race-all sequential page browser terminal paths beside shortfuzz fuzz cross bench docs looks vendor
 
-test: tools format vet page terminal race sequential browser paths shortfuzz cross $(if $(shell command -v dpkg-deb),deb)
+test: tools format vet page terminal race sequential browser beside shortfuzz $(if $(shell command -v dpkg-deb),deb)
+
+# The package of a test is thrown away.
+test: export DEBCOMPRESSION = -Zgzip -z1
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ramai ./cmd/ramai
@@ -85,7 +88,7 @@ tools/page/node_modules: tools/page/package-lock.json
 
 # Compares the output of the terminal client with what a terminal makes of it.
 terminal: tools/terminal/node_modules
-	$(GO) test ./internal/tui -count=1 -run '^TestJudge' -judge $(CURDIR)/tools/terminal/judge.mjs
+	$(GO) test -vet=off ./internal/tui -count=1 -run '^TestJudge' -judge $(CURDIR)/tools/terminal/judge.mjs
 
 tools/terminal/node_modules: tools/terminal/package-lock.json
 	cd tools/terminal && npm ci --no-audit --no-fund
@@ -101,8 +104,12 @@ looks:
 
 # Prints how many connections each path of the reactor served in its tests, which fail if a path served none.
 paths:
-	@out=$$($(GO) test -count=1 -v -run '^TestReactor$$' ./internal/reactor) || { echo "$$out"; exit 1; }; \
+	@out=$$($(GO) test -vet=off -count=1 -v -run '^TestReactor$$' ./internal/reactor) || { echo "$$out"; exit 1; }; \
 	echo "$$out" | grep -o 'reactor: .* served .*'
+
+# The tests of the reactor mostly wait for peers; the compiler has the processors meanwhile.
+beside:
+	@$(MAKE) --no-print-directory -j2 --output-sync=target paths cross
 
 hostile:
 	$(GO) test ./server -count=1 -v -run '^TestHostile$$' -crowd 1000
@@ -123,7 +130,7 @@ shortfuzz:
 fuzz:
 	@set -e; bin=$$(mktemp -d); trap 'rm -rf "$$bin"' EXIT; cache=$$($(GO) env GOCACHE)/fuzz; \
 	grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u | while read -r dir; do \
-	  $(GO) test -c -fuzz=Fuzz -o "$$bin/fuzz" $$dir; package=$$($(GO) list $$dir); \
+	  $(GO) test -vet=off -c -fuzz=Fuzz -o "$$bin/fuzz" $$dir; package=$$($(GO) list $$dir); \
 	  for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$dir/*_test.go | sed 's/func //'); do \
 	    echo "fuzz $$dir $$target"; \
 	    out=$$(cd $$dir && "$$bin/fuzz" -test.run '^$$' -test.fuzz "^$$target\$$" -test.fuzztime $(FUZZTIME) -test.fuzzcachedir "$$cache/$$package" $(FUZZFLAGS) 2>&1) || \

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Builds bin/ramai_VERSION_ARCH.deb from bin/ramai and prints its name. Called by make deb, in the root of the checkout.
+# DEBCOMPRESSION has options of dpkg-deb.
 set -eu
 version=$(git describe --tags --match 'v[0-9]*' 2>/dev/null | sed 's/^v//; s/-/+/; s/-/./g') || true
 [ -n "$version" ] || version=$(git log -1 --format='0~%cd.%h' --date=format:%Y%m%d.%H%M%S 2>/dev/null) || true
@@ -47,5 +48,5 @@ for script in postinst prerm postrm; do
 done
 (cd "$root" && find usr lib etc -type f -exec md5sum {} +) >"$root/DEBIAN/md5sums"
 package="bin/ramai_${version}_$arch.deb"
-dpkg-deb --root-owner-group -Zxz --build "$root" "$package" >&2
+dpkg-deb --root-owner-group ${DEBCOMPRESSION:--Zxz} --build "$root" "$package" >&2
 echo "$package"
