@@ -121,11 +121,14 @@ func (s *screen) joinFailed(name string) {
 // reason is why something failed, without details that only help programs.
 func reason(err error, method ansi.Method) string {
 	var refused *client.RefusedError
+	var late interface{ Timeout() bool } // of a network
 	switch {
 	case errors.As(err, &refused) && refused.Reason != "":
 		return oneLine(refused.Reason, method)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return "the connection broke"
+	case errors.As(err, &late) && late.Timeout():
+		return "the server does not answer"
 	}
 	text := oneLine(err.Error(), method)
 	const closed = "the server closed the connection: " // a code, and why

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -612,7 +613,9 @@ func TestNoAnswer(t *testing.T) {
 		checks(1)
 		wait(time.Second)
 		checks(2)
-		st.receive(client.Disconnected{Err: errors.New("gone"), Wait: 4 * time.Second})
+		st.receive(client.Disconnected{Err: fmt.Errorf("the server was silent for too long: read tcp 1->2: %w", os.ErrDeadlineExceeded), Wait: 4 * time.Second})
+		st.has("the server does not answer")
+		st.hasNot("read tcp")
 		st.receive(client.Sent{Room: wire.Lobby, ID: "id-1", State: client.Waiting})
 		st.has("retry in 4 s")
 		st.hasNot("no answer")
