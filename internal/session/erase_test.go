@@ -264,3 +264,40 @@ func TestErasedIsGone(t *testing.T) {
 	}
 	t.Logf("%d texts were read, %d erased, %d connections closed for that", heard, erased, aborted)
 }
+
+// A client that has left the room while a message was being written, or was written in part, is cut off when that message
+// is changed. If another one is changed, it goes on.
+func TestErasedAfterLeaving(t *testing.T) {
+	for _, c := range []struct {
+		what    string
+		stop    func(*link)
+		of      uint64
+		aborted bool
+	}{
+		{"the rest is in the queue", func(l *link) { l.window = 100 }, 2, true},
+		{"the write is under way", func(l *link) { l.blocked = true }, 2, true},
+		{"another message", func(l *link) { l.window = 100 }, 1, false},
+	} {
+		st := newHarness(t, setting{})
+		author, reader := st.v1(), st.joined(wire.Lobby)
+		author.say("1", "short")
+		st.settle()
+		c.stop(reader)
+		author.say("2", strings.Repeat("long ", 100))
+		st.settle()
+		reader.send(wire.Leave{Room: wire.Lobby})
+		st.settle()
+		author.heard()
+		author.send(wire.Change{Room: wire.Lobby, ID: "3", Of: c.of})
+		st.settle()
+		if got := author.heard(); len(got) != 1 || kind(got[0]) != "saved" || st.aborted != 0 != c.aborted || reader.closed != c.aborted {
+			t.Errorf("%s: the author hears %q, %d connections closed, want one: %v", c.what, got, st.aborted, c.aborted)
+		}
+		if reader.window, reader.blocked, reader.ready = 0, false, true; !c.aborted {
+			st.settle()
+			if got := st.hub.Count(wire.Lobby); got != 0 {
+				t.Errorf("%s: %d people are in the room after the rest is written", c.what, got)
+			}
+		}
+	}
+}
