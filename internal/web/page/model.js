@@ -123,7 +123,7 @@ export class Model extends Emitter {
 	/** @param {Room} room */
 	#add(room) {
 		const roomState = new RoomState(this, room);
-		roomState.sent = this.client.outbox.filter((s) => s.room === room.name);
+		roomState.sent = this.client.outbox.filter((s) => s.room === room.name && !s.isChange);
 		this.roomStates.set(room.name, roomState);
 		return roomState;
 	}
@@ -192,7 +192,7 @@ export class Model extends Emitter {
 	/** @param {Sent} sent */
 	#sentChanged(sent) {
 		const roomState = this.roomStates.get(sent.room);
-		if (roomState && sent.state !== "saved") {
+		if (roomState && sent.state !== "saved" && !sent.isChange) {
 			if (!this.client.outbox.includes(sent)) roomState.sent = roomState.sent.filter((s) => s !== sent);
 			else if (!roomState.sent.includes(sent)) roomState.sent.push(sent);
 		}
