@@ -162,7 +162,7 @@ func (c *Config) Check() ([]string, error) {
 }
 
 func (c *Config) limits() wire.Limits {
-	return wire.Limits{Text: c.MaxText, Frame: wire.MaxRequest(c.MaxText), Rate: c.Rate, Burst: c.Burst, Rooms: c.MaxRoomsPerClient}
+	return wire.Limits{Text: c.MaxText, Frame: wire.MaxRequest(c.MaxText), Rate: c.Rate, Burst: c.Burst, Rooms: c.MaxRoomsPerClient, EditWindow: c.EditWindow.Milliseconds()}
 }
 
 func (c *Config) rates() chat.RateLimits {

@@ -56,7 +56,7 @@ func TestFramesRoundTrip(t *testing.T) {
 	m := Message{Room: "lobby", N: 1<<64 - 1, At: 1_700_000_000_123, SenderID: "by", DisplayName: nasty, ID: "id", Text: nasty}
 	for _, f := range []Frame{
 		Welcome{Protocol: Protocol, Server: "ramai 1", SenderID: SenderIDOf(someSession), Session: someSession, Name: "anna", Text: Greeting,
-			Limits: Limits{Text: 4000, Frame: 65536, Rate: 0.5, Burst: 20, Rooms: 8}},
+			Limits: Limits{Text: 4000, Frame: 65536, Rate: 0.5, Burst: 20, Rooms: 8, EditWindow: 900_000}},
 		Joined{Room: "lobby", HistoryID: "L", N: 3, First: 1, Count: 2, Reset: true},
 		Joined{Room: "lobby", From: ptr(uint64(0)), Unread: ptr(3)},
 		m,

@@ -293,6 +293,9 @@ type Limits struct {
 	Rate  float64 `json:"rate"`  // messages a second; 0: no limit
 	Burst int     `json:"burst"` // messages at once
 	Rooms int     `json:"rooms"` // rooms that a connection may join
+
+	// EditWindow is how long authors can edit and delete a message, in milliseconds; 0: not at all.
+	EditWindow int64 `json:"edit_window_ms"`
 }
 
 // Type implements Frame.

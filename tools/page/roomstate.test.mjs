@@ -19,7 +19,7 @@ async function visit({ log = "L", epoch, n, gone = false, fails = false }) {
 		},
 	};
 	const room = new Room(client, "tea", 0);
-	const roomState = new RoomState({ client, changed() {}, emit() {}, hidden: new Set() }, room);
+	const roomState = new RoomState({ client, changed() {}, emit() {}, dropHits() {}, hidden: new Set() }, room);
 	const join = (of, head, reset = false) => {
 		room.receive({ type: reset ? "reset" : "joined", log, epoch: of, n: head, first: 1, count: 1 });
 		for (let i = room.n + 1; i <= head; i++) room.receive({ type: "message", n: i, by: "other", text: "", at: "" });
@@ -119,5 +119,6 @@ test("changes are no unread messages, and reach messages before they are drawn",
 	assert.equal(v.roomState.rows().filter((row) => row.kind === "missing").length, 0);
 	v.room.receive({ type: "changed", n: 7, of: 3, text: null });
 	v.roomState.update(2000);
-	assert.deepEqual(text(), ["one", "", "four"]);
+	assert.deepEqual(text(), ["one", "", "", "four"]);
+	assert.equal(v.roomState.unread, 1, "a deleted message is not unread");
 });

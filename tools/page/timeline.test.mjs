@@ -54,10 +54,10 @@ test("messages stay when the server has deleted them", () => {
 	assert.equal(covered(t, 13, 10), "hhmm");
 });
 
-test("a page marks the numbers that it passes over as gone", () => {
+test("a page marks the numbers below the oldest as gone", () => {
 	const t = new Timeline();
 	t.addPage([message(5), message(8)], 1, 4);
-	assert.equal(covered(t, 9), "ggghmggmh");
+	assert.equal(covered(t, 9), "ggghmhhmh");
 });
 
 test("messages that arrive out of order or twice are in order and once", () => {
@@ -152,36 +152,39 @@ test("a pause shows important messages, and its end returns what arrived meanwhi
 });
 
 test("numbers that are not messages are no rows, and do not end a group", () => {
-	const t = new Timeline();
-	t.add([message(1), message(2), message(4), message(9)]);
-	t.others.add(3, 3);
-	t.others.add(5, 6);
+	const replica = new Replica();
+	const t = new Timeline(replica);
+	for (const m of [message(1), message(2), message(4), message(9)]) replica.apply({ type: "message", ...m });
+	for (const n of [3, 5, 6]) replica.apply({ type: "changed", n, of: [], text: null });
+	t.add([...replica.messages]);
 	const rows = t.rows({ first: 1, head: 9, unreadDivider: -1 }).filter((row) => row.kind !== "day");
 	assert.deepEqual(rows.map((row) => (row.kind === "message" ? [row.m.n, row.head] : [row.kind, row.from, row.to])), [[1, true], [2, false], [4, false], ["missing", 7, 8], [9, true]]);
-	assert.deepEqual([t.isGone(3, 3), t.isGone(5, 7), t.others.count(2, 5)], [true, false, 2]);
+	assert.deepEqual([t.isEmpty(3, 3), t.isEmpty(5, 7), t.isEmpty(4, 5)], [true, false, false]);
 	t.markGone(7, 8);
-	assert.ok(t.isGone(5, 8));
-	const page = new Timeline();
-	page.addPage([message(5), message(9)], 5, 1, [[6, 6], [10, 12]]);
-	assert.deepEqual([page.isGone(6, 6), page.gone, page.isGone(10, 12)], [true, [[7, 8]], true], "what is neither a message nor skipped is deleted");
+	assert.ok(t.isEmpty(5, 8));
+});
+
+test("one row stands for the missing messages around numbers that are none", () => {
+	const replica = new Replica();
+	const t = new Timeline(replica);
+	replica.apply({ type: "changed", n: 3, of: [], text: null });
+	t.add([message(1), message(6)]);
+	assert.deepEqual(t.rows({ first: 1, head: 6, unreadDivider: -1 }).filter((row) => row.kind === "missing").map(({ from, to, count }) => [from, to, count]), [[2, 5, 3]]);
 });
 
 test("a timeline follows a replica", () => {
-	const [t, replica] = [new Timeline(), new Replica()];
+	const replica = new Replica();
+	const t = new Timeline(replica);
 	const all = range(1, 4);
 	for (const m of all) replica.apply({ type: "message", ...m });
 	t.add(all.slice(0, 3));
-	t.follow(replica);
-	const before = t.messages;
-	t.follow(replica);
-	assert.equal(t.messages, before);
+	assert.deepEqual(t.refresh(), []);
 	replica.apply({ type: "changed", n: 5, of: 1, text: "new" });
 	replica.apply({ type: "changed", n: 6, of: 2, text: null });
-	t.others.add(5, 6);
-	t.follow(replica);
-	assert.deepEqual(t.messages.map((m) => [m.n, m.text]), [[1, "new"], [3, "m3"]]);
-	assert.equal(covered(t, 4), "mgmh");
-	replica.apply({ type: "joined", n: 6, first: 3 });
-	t.follow(replica);
-	assert.deepEqual(t.messages.map((m) => m.n), [3], "and drops what the server has deleted");
+	replica.apply({ type: "changed", n: 7, of: 4, text: "unseen" });
+	assert.deepEqual(t.refresh().map(({ before, after }) => [before.text, after.text]), [["m1", "new"], ["m2", ""]]);
+	t.add(all.slice(3)); // as it was before the edit
+	assert.deepEqual(t.messages.map((m) => [m.n, m.text, m.gone === true]), [[1, "new", false], [2, "", true], [3, "m3", false], [4, "unseen", false]]);
+	const rows = t.rows({ first: 1, head: 7, unreadDivider: -1 }).filter((row) => row.kind === "message");
+	assert.deepEqual(rows.map((row) => row.head), [true, false, true, false], "a deleted message has no header, and the next one has");
 });

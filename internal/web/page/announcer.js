@@ -1,10 +1,12 @@
 // New messages, for screen readers. Of many at once, only the number is read out.
 import { Component, html } from "./html.js";
-import { plural, t } from "./i18n.js";
+import { beginning } from "./changes.js";
+import { changeError, plural, t } from "./i18n.js";
 import { displayName } from "./people.js";
 
 /**
  * @typedef {import("./model.js").Model} Model
+ * @typedef {import("./ramai/outbox.js").Sent} Sent
  * @typedef {import("./ramai/protocol.js").Message} Message
  * @typedef {import("./roomstate.js").RoomState} RoomState
  */
@@ -20,24 +22,58 @@ export class Announcer extends Component {
 	/** @type {Message[]} */
 	#pending = [];
 	#count = 0; // of the pending messages and those that are too many
+	/** @type {RoomState|null} */
+	#room = null;
+	/** @type {Map<number|string, () => string>} what was edited or deleted, by message: what to say */
+	#changes = new Map();
 	/** @type {ReturnType<typeof setTimeout>|undefined} */
 	#timer;
 	#nextId = 1;
 
 	componentDidMount() {
 		this.props.model.on("arrived", (/** @type {RoomState} */ roomState, /** @type {Message[]} */ messages) => {
-			if (roomState === this.props.model.current) this.#add(messages);
+			if (roomState === this.props.model.current) this.#add(roomState, messages);
+		});
+		this.props.model.on("edited", (/** @type {RoomState} */ roomState, /** @type {Message[]} */ messages) => {
+			if (roomState !== this.props.model.current) return;
+			for (const { n } of messages) this.#changes.set(n, () => changeText(roomState, n));
+			if (messages.length > 0) this.#soon();
+		});
+		this.props.model.on("settled", (/** @type {RoomState} */ roomState, /** @type {Sent} */ sent) => {
+			if (roomState !== this.props.model.current) return;
+			this.#changes.set(sent.id, () => settledText(sent));
+			this.#soon();
+		});
+		this.props.model.on("write", (/** @type {RoomState} */ { writing }) => {
+			if (!writing) return;
+			this.#changes.set("writing", () => `${writing.kind === "edit" ? t.editing : t.replyingTo(displayName(writing.m))} ${beginning(writing.m.text)}`);
+			this.#soon();
 		});
 	}
 
-	/** @param {Message[]} messages */
-	#add(messages) {
+	/** @param {RoomState} roomState @param {Message[]} messages */
+	#add(roomState, messages) {
+		this.#room = roomState;
 		this.#count += messages.length;
 		if (this.#count <= READ_OUT) this.#pending.push(...messages);
+		this.#soon();
+	}
+
+	/** The texts to read out. */
+	#texts() {
+		const messages = this.#pending.map((m) => this.#room?.currentForm(m) ?? m).filter((m) => !m.gone);
+		for (const m of this.#pending) this.#changes.delete(m.n); // it is read out as it is now
+		const texts = this.#count > READ_OUT ? [plural(t.newMessages, this.#count)] : messages.map((m) => t.says(displayName(m), m.text.slice(0, LENGTH)));
+		const changes = [...this.#changes.values()].map((text) => text()).filter(Boolean);
+		return [...texts, ...(changes.length > READ_OUT ? [t.manyChanges] : changes)];
+	}
+
+	#soon() {
 		this.#timer ??= setTimeout(() => {
-			const texts = this.#count > READ_OUT ? [plural(t.newMessages, this.#count)] : this.#pending.map((m) => t.says(displayName(m), m.text.slice(0, LENGTH)));
+			const texts = this.#texts();
 			this.#pending = [];
 			this.#count = 0;
+			this.#changes.clear();
 			this.#timer = undefined;
 			const lines = texts.map((text) => ({ id: this.#nextId++, text }));
 			this.setState({ lines: [...this.state.lines, ...lines].slice(-KEPT_LINES) });
@@ -51,4 +87,17 @@ export class Announcer extends Component {
 	render() {
 		return html`<div class="announcer" role="log" aria-live="polite" aria-relevant="additions">${this.state.lines.map((l) => html`<p key=${l.id}>${l.text}</p>`)}</div>`;
 	}
+}
+
+/** @param {RoomState} roomState @param {number} n */
+function changeText(roomState, n) {
+	const m = roomState.room.replica.get(n);
+	if (!m) return "";
+	return m.gone ? t.saysDeleted(displayName(m)) : t.saysEdited(displayName(m), m.text.slice(0, LENGTH));
+}
+
+/** @param {Sent} sent */
+function settledText({ state, deletes, why }) {
+	if (state === "saved") return deletes ? t.deleted : t.editSaved;
+	return deletes ? t.notDeleted(changeError(why)) : t.notEdited(changeError(why));
 }

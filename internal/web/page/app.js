@@ -2,7 +2,7 @@
 import { notify, updateTitle } from "./alerts.js";
 import { Announcer } from "./announcer.js";
 import { Composer } from "./composer.js";
-import { focusBox, keepFocus, redirect } from "./focus.js";
+import { focusBox, keepFocus, redirect, touchScreen } from "./focus.js";
 import { Component, html, render } from "./html.js";
 import { errorText, loadError, number, plural, setLanguage, t } from "./i18n.js";
 import { icon } from "./icons.js";
@@ -53,6 +53,7 @@ class App extends Component {
 		model.on("change", () => this.setState({}));
 		const alert = (/** @type {string} */ room, /** @type {Message} */ m) => notify(displayName(m), m.text, urlOf(room), () => this.#open(room));
 		model.on("mention", (/** @type {RoomState} */ r, /** @type {Message} */ m) => r.notify === "mentions" && alert(r.name, m));
+		model.on("jump", (/** @type {RoomState} */ r, /** @type {number} */ n) => this.#acting.jump(r, n));
 		model.on("arrived", (/** @type {RoomState} */ r, /** @type {Message[]} */ messages) => r.notify === "all" && alert(r.name, messages[messages.length - 1]));
 		model.client.on("refused", (error) => {
 			if (!this.#renaming) return this.setState({ error: errorText(error) });
@@ -184,15 +185,28 @@ class App extends Component {
 			if (notice) this.#notice(notice);
 		},
 		open: (roomState, m, at) => {
-			const items = actionsFor(roomState, m).map((action) => ({ key: action.key, icon: action.icon, label: action.label(m), run: () => this.#acting.run(action, roomState, m) }));
+			const actions = actionsFor(roomState, m);
+			if (actions.length === 0) return false;
+			const items = actions.map((action) => ({ key: action.key, icon: action.icon, label: action.label(m), run: () => this.#acting.run(action, roomState, m) }));
 			this.#openMenu(t.says(displayName(m), m.text.slice(0, 100)), items, at);
+			return true;
+		},
+		jump: (roomState, n) => {
+			if (n < roomState.room.first && !roomState.timeline.has(n)) return this.#notice(t.tooOld);
+			if (document.activeElement?.matches(".log .time")) /** @type {HTMLElement|null} */ (document.querySelector(".log"))?.focus({ preventScroll: true });
+			this.#open(roomState.name, n);
+		},
+		backTo: (n) => {
+			const time = /** @type {HTMLElement|null} */ (document.querySelector(`[data-n="${n}"] .time`));
+			if (time && !touchScreen.matches) time.focus({ preventScroll: true });
+			else focusBox();
 		},
 	};
 
-	#say = (/** @type {string} */ text) => {
+	#say = (/** @type {string} */ text, /** @type {number|undefined} */ re) => {
 		const { model } = this.props;
 		if (!model.client.name && !this.#guest && !shared.get("nameless") && model.client.via === "socket" && this.wish.trim()) this.#rename(this.wish.trim());
-		model.say(text);
+		model.say(text, re);
 		this.log?.end();
 	};
 
@@ -335,7 +349,7 @@ class App extends Component {
 					${this.#error()}
 					${this.#nameCard()}
 					${this.#typing()}
-					<${Composer} model=${model} roomState=${current} say=${this.#say} ask=${this.#askAboutPaste} noFiles=${this.#noFiles} />
+					<${Composer} model=${model} roomState=${current} say=${this.#say} jump=${this.#acting.jump} backTo=${this.#acting.backTo} ask=${this.#askAboutPaste} noFiles=${this.#noFiles} />
 				</div>
 				<${Announcer} model=${model} />
 			</main>

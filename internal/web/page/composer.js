@@ -2,8 +2,8 @@
 import { focusBox, touchScreen } from "./focus.js";
 import { Component, html } from "./html.js";
 import { icon } from "./icons.js";
-import { lazy, loadLater } from "./lazy.js";
-import { findNames } from "./people.js";
+import { Later, lazy, loadLater } from "./lazy.js";
+import { displayName, findNames } from "./people.js";
 import { LARGE_ROOM } from "./peoplelist.js";
 import { textSize } from "./ramai/protocol.js";
 import { pieces } from "./text.js";
@@ -22,14 +22,16 @@ const CHOICES = 8;
  * @typedef {object} ComposerProps
  * @property {Model} model
  * @property {RoomState} roomState
- * @property {(text: string) => void} say
+ * @property {(text: string, re?: number) => void} say
+ * @property {(roomState: RoomState, n: number) => void} jump shows a message
+ * @property {(n: number) => void} backTo gives the focus back to a message
  * @property {() => void} noFiles a file was pasted
  * @property {(lines: number, bytes: number, count: number, fits: boolean) => Promise<"one"|"many"|"">} ask about a long paste
  */
 
 /** @extends {Component<ComposerProps, {text: string, choices: Choice[], chosen: number, from: number, picking: boolean}>} */
 export class Composer extends Component {
-	state = { text: this.props.roomState.draft, choices: /** @type {Choice[]} */ ([]), chosen: 0, from: 0, picking: false };
+	state = { text: this.props.roomState.boxText, choices: /** @type {Choice[]} */ ([]), chosen: 0, from: 0, picking: false };
 	/** @type {HTMLTextAreaElement|null} */
 	box = null;
 	#stopListening = () => {};
@@ -37,13 +39,15 @@ export class Composer extends Component {
 	componentDidMount() {
 		this.#fit();
 		addEventListener("resize", this.#fit);
-		this.#stopListening = this.props.model.on("insert", this.#insertWord);
+		const { model } = this.props;
+		const stop = [model.on("insert", this.#insertWord), model.on("write", this.#write)];
+		this.#stopListening = () => stop.forEach((f) => f());
 		focusBox();
 	}
 
 	/** @param {ComposerProps} before @param {Composer["state"]} was */
 	componentDidUpdate(before, was) {
-		if (before.roomState !== this.props.roomState) this.#set(this.props.roomState.draft);
+		if (before.roomState !== this.props.roomState) this.#set(this.props.roomState.boxText);
 		if (was.text !== this.state.text) this.#fit();
 	}
 
@@ -61,7 +65,7 @@ export class Composer extends Component {
 
 	/** @param {string} text @param {number} [caret] */
 	#set(text, caret = text.length) {
-		this.props.roomState.setDraft(text);
+		this.props.roomState.setBoxText(text);
 		this.setState({ text, choices: [] }, () => this.box?.setSelectionRange(caret, caret));
 	}
 
@@ -72,17 +76,39 @@ export class Composer extends Component {
 	#send() {
 		const text = this.state.text.replace(/\s+$/, "");
 		if (!text || this.over > 0) return;
+		const { roomState, say } = this.props;
+		const { writing } = roomState;
+		if (writing?.kind === "edit") {
+			if (text !== writing.m.text) roomState.edit(writing.m, text);
+			roomState.write(null);
+			return;
+		}
 		this.#set("");
-		this.props.say(text);
+		roomState.writing = null;
+		say(text, writing?.m.n);
 		this.box?.focus();
 	}
+
+	/** The reader begins to write something else. */
+	#write = (/** @type {RoomState} */ roomState) => {
+		if (roomState !== this.props.roomState) return;
+		this.#set(roomState.boxText);
+		this.box?.focus();
+	};
+
+	#endWriting = () => {
+		const { roomState, backTo } = this.props;
+		const { writing } = roomState;
+		roomState.write(null);
+		if (writing?.focused) backTo(writing.m.n);
+	};
 
 	#input = () => {
 		const box = this.box;
 		if (!box) return;
-		this.props.roomState.setDraft(box.value);
+		this.props.roomState.setBoxText(box.value);
 		this.setState({ text: box.value });
-		if (box.value) this.props.roomState.room.typing();
+		if (box.value && this.props.roomState.writing?.kind !== "edit") this.props.roomState.room.typing();
 		this.#offer(box.value, box.selectionStart);
 	};
 
@@ -183,15 +209,29 @@ export class Composer extends Component {
 		if (event.key === "Enter" && !touchScreen.matches && !event.shiftKey && !event.ctrlKey && !event.altKey && !event.metaKey) {
 			event.preventDefault();
 			this.#send();
-		} else if (event.key === "ArrowUp" && !this.state.text && !event.altKey) {
-			const { roomState, model } = this.props;
-			const last = roomState.sent.findLast((s) => s.state !== "saved");
-			if (last && model.client.withdraw(last)) {
-				event.preventDefault();
-				this.#set(last.text);
-			}
+		} else if (event.key === "Escape" && this.props.roomState.writing) {
+			event.preventDefault();
+			event.stopPropagation(); // the focus may go back to the log, which Escape leaves
+			this.#endWriting();
+		} else if (event.key === "ArrowUp" && !this.state.text && !event.altKey && !this.props.roomState.writing && this.#editLast()) {
+			event.preventDefault();
 		}
 	};
+
+	/** Begins to edit the last message: takes it back if it was not sent. Returns false if there is none. */
+	#editLast() {
+		const { roomState, model: { client } } = this.props;
+		const unsent = roomState.sent.findLast((s) => s.state !== "saved" && !s.isChange);
+		if (unsent && client.withdraw(unsent)) {
+			const re = unsent.re > 0 && roomState.room.replica.get(unsent.re);
+			if (re) roomState.startReply(re);
+			this.#set(unsent.text);
+			return true;
+		}
+		const last = unsent?.state === "failed" || (unsent && client.via === "plain") ? undefined : unsent ?? roomState.lastOwn;
+		if (last) roomState.startEdit(last);
+		return last !== undefined;
+	}
 
 	/** @param {ClipboardEvent} event */
 	#paste = async (event) => {
@@ -212,20 +252,22 @@ export class Composer extends Component {
 		const how = await ask(lines, bytes, many.length, fits);
 		const now = this.state.text;
 		if (how === "one") this.#set(now.slice(0, start) + text + now.slice(end), start + text.length);
-		if (how === "many" && roomState === this.props.roomState) for (const piece of many) say(piece);
+		if (how === "many" && roomState === this.props.roomState) for (const piece of many) say(piece, piece === many[0] && roomState.writing?.kind === "reply" ? roomState.writing.m.n : undefined);
 		this.box?.focus();
 	};
 
 	/** @param {ComposerProps} props */
-	render({ roomState }) {
+	render({ roomState, jump }) {
 		const { text, choices, chosen, picking } = this.state;
 		const over = this.over;
+		const label = roomState.writing?.kind === "edit" ? t.editBox : roomState.writing ? t.replyingTo(displayName(roomState.writing.m)) : t.writeTo(roomState.name);
 		return html`<form class="composer" onSubmit=${(/** @type {Event} */ e) => { e.preventDefault(); this.#send(); }}>
 			${choices.length > 0 && html`<ul class="choices" id="choices" role="listbox" aria-label=${t.suggestions}>
 				${choices.map((c, i) => html`<li key=${c.insert} id=${`choice${i}`} role="option" aria-selected=${i === chosen ? "true" : "false"}
 					onMouseDown=${(/** @type {Event} */ e) => { e.preventDefault(); this.#complete(c); }}>${c.label}</li>`)}
 			</ul>`}
-			<textarea rows="1" dir="auto" value=${text} placeholder=${t.write} aria-label=${t.writeTo(roomState.name)} enterkeyhint=${touchScreen.matches ? "enter" : "send"} autocomplete="off"
+			<${Later} part="WritingBar" roomState=${roomState} jump=${(/** @type {number} */ n) => jump(roomState, n)} end=${this.#endWriting} />
+			<textarea rows="1" dir="auto" value=${text} placeholder=${t.write} aria-label=${label} enterkeyhint=${touchScreen.matches ? "enter" : "send"} autocomplete="off"
 				aria-haspopup="listbox" aria-autocomplete="list" aria-controls=${choices.length > 0 ? "choices" : undefined}
 				aria-activedescendant=${choices.length > 0 ? `choice${chosen}` : undefined}
 				ref=${(/** @type {HTMLTextAreaElement|null} */ el) => (this.box = el)}

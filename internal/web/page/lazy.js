@@ -1,11 +1,12 @@
 // Loads later.js when it is needed, or when there is nothing else to do: the first messages do not wait for it, and it is
 // there when the connection breaks.
+import { h, useEffect, useState } from "./html.js";
 
-/** @typedef {typeof import("./later.js")} Later */
+/** @typedef {typeof import("./later.js")} LaterParts */
 
 const IDLE = 1000; // ms after the page is connected
 
-/** What was loaded; null: nothing yet. @type {{parts: Later|null}} */
+/** What was loaded; null: nothing yet. @type {{parts: LaterParts|null}} */
 export const lazy = { parts: null };
 
 /** Rejects if the server cannot be reached. */
@@ -16,4 +17,13 @@ export async function loadLater() {
 
 export function loadWhenIdle() {
 	setTimeout(() => loadLater().catch(() => {}), IDLE); // when it is needed, it is asked for again
+}
+
+/** Draws a part of later.js, once it is loaded. @param {{part: "ConfirmDelete"|"RefusedChange"|"WritingBar"} & Record<string, any>} props */
+export function Later({ part, ...props }) {
+	const [, redraw] = useState(lazy.parts);
+	useEffect(() => {
+		if (!lazy.parts) loadLater().then(redraw, () => {}); // it is asked for again when the page is idle
+	}, []);
+	return lazy.parts && h(/** @type {any} */ (lazy.parts[part]), props);
 }

@@ -10,6 +10,7 @@ import { TOGETHER } from "./timeline.js";
 /**
  * @typedef {import("./message.js").Acting} Acting
  * @typedef {import("./model.js").Model} Model
+ * @typedef {import("./ramai/protocol.js").Message} Message
  * @typedef {import("./roomstate.js").RoomState} RoomState
  * @typedef {import("./timeline.js").Row} Row
  */
@@ -71,7 +72,7 @@ export class Log extends Component {
 		const { timeline, read, unread, room } = roomState;
 		const first = timeline.messages[timeline.at(read.n + 1)]?.n;
 		const next = Math.max(read.n + 1, room.first);
-		if (!target && unread > 0 && first && (first === next || timeline.isGone(next, first - 1))) this.#scrollTo(first);
+		if (!target && unread > 0 && first && (first === next || timeline.isEmpty(next, first - 1))) this.#scrollTo(first);
 	}
 
 	get atEnd() {
@@ -80,17 +81,18 @@ export class Log extends Component {
 
 	/** The number of new messages below those on screen. */
 	get below() {
-		const { head, read } = this.props.roomState;
+		const { read } = this.props.roomState;
 		if (this.atEnd) return 0;
-		return Math.max(0, head - (this.unreadAbove.count > 0 ? Math.max(this.#leftEnd, read.n) : read.n));
+		return this.props.roomState.countAfter(this.unreadAbove.count > 0 ? Math.max(this.#leftEnd, read.n) : read.n);
 	}
 
 	/** The number of unread messages if the first of them is above those on screen, and that one. */
 	get unreadAbove() {
 		const { timeline, unread, read, room } = this.props.roomState;
-		const first = Math.max(read.n + 1, room.first);
+		const next = Math.max(read.n + 1, room.first);
+		const first = room.replica.possible(next, room.head)[0]?.[0] ?? next;
 		const view = this.scroller?.inView().first ?? 0;
-		return { count: view <= first || timeline.isGone(first, view - 1) ? 0 : unread, first };
+		return { count: view <= first || timeline.isEmpty(first, view - 1) ? 0 : unread, first };
 	}
 
 	#scrolledByPerson() {
@@ -143,7 +145,7 @@ export class Log extends Component {
 	 */
 	#load(from, to, upwards) {
 		const { roomState } = this.props;
-		if (to >= roomState.head) roomState.load({});
+		if (roomState.timeline.isEmpty(to + 1, roomState.head)) roomState.load({});
 		else roomState.load(upwards ? { before: to + 1 } : { after: from - 1 });
 	}
 
@@ -169,7 +171,7 @@ export class Log extends Component {
 	#scrollTo(n) {
 		if (!this.scroller?.to(n)) return false;
 		const { timeline, head } = this.props.roomState;
-		if (timeline.last >= head) this.scroller.holdEndIfNear();
+		if (timeline.isEmpty(timeline.last + 1, head)) this.scroller.holdEndIfNear();
 		return true;
 	}
 
@@ -178,7 +180,7 @@ export class Log extends Component {
 		roomState.resume();
 		if (target) leaveTarget();
 		const { timeline, head, incoming } = roomState;
-		if (timeline.last > 0 && timeline.last < head && incoming.length === 0) await roomState.load({});
+		if (timeline.last > 0 && !timeline.isEmpty(timeline.last + 1, head) && incoming.length === 0) await roomState.load({});
 		this.scroller?.toEnd();
 		this.#scrolled();
 	}
@@ -232,8 +234,7 @@ export class Log extends Component {
 		const { timeline } = roomState;
 		const m = timeline.messages[timeline.at(Number(row?.dataset.n))];
 		if (!row || String(m?.n) !== row.dataset.n) return false;
-		acting.open(roomState, m, row.getBoundingClientRect());
-		return true;
+		return acting.open(roomState, m, row.getBoundingClientRect());
 	}
 
 	/** Waits for a long press. @param {PointerEvent} down */
@@ -256,12 +257,27 @@ export class Log extends Component {
 		if (touchScreen.matches && event.target instanceof Element && !event.target.closest("a[href^=http]")) event.preventDefault();
 	};
 
+	/** What is drawn of a message besides itself: what it replies to, and what the reader is doing to it. @param {Message} m */
+	#changing(m) {
+		const { roomState } = this.props;
+		const pending = roomState.pendingChange(m);
+		const { writing } = roomState;
+		return {
+			quote: m.re ? roomState.quotes.get(m.re) : null,
+			pending,
+			pendingState: pending?.state ?? "",
+			editedAt: m.edited ? roomState.changeTimes.get(m.edited) ?? "" : "",
+			confirming: roomState.confirming === m.n,
+			editing: writing?.kind === "edit" && writing.m.n === m.n && m.n > 0,
+		};
+	}
+
 	/** @param {Row} row @param {number} i @param {string} renderKey */
 	#row(row, i, renderKey) {
 		const { roomState, target, acting } = this.props;
 		switch (row.kind) {
 			case "message":
-				return h(MessageRow, { key: row.key, roomState, acting, m: row.m, head: row.head, group: row.group, skipped: row.skipped, target: row.m.n === target, renderKey });
+				return h(MessageRow, { key: row.key, roomState, acting, m: row.m, head: row.head, group: row.group, skipped: row.skipped, target: row.m.n === target, renderKey, ...this.#changing(row.m) });
 			case "day":
 				return html`<li key=${row.key} class="day"><span>${dayName(row.at)}</span></li>`;
 			case "unread":
@@ -271,7 +287,7 @@ export class Log extends Component {
 			case "missing":
 				return html`<li key=${row.key} class="missing" data-missing=${i === 0 ? "first" : "inner"} data-from=${row.from} data-to=${row.to}>
 					<button type="button" disabled=${roomState.loading} onClick=${() => this.#load(row.from, row.to, true)}>
-						${roomState.loading ? t.loading : plural(t.missing, row.to - row.from + 1)}
+						${roomState.loading ? t.loading : plural(t.missing, row.count)}
 					</button>
 				</li>`;
 		}
@@ -288,6 +304,7 @@ export class Log extends Component {
 		const last = rows.at(-1);
 		const { client } = model;
 		const continues = last?.kind === "message" && last.m.by === client.by && last.m.from === client.name && Date.now() - Date.parse(last.m.at) < TOGETHER;
+		const unsent = roomState.sent.filter((s) => !s.isChange);
 		const empty = room.log && room.head === 0 && rows.length === 0 && roomState.sent.length === 0;
 		return html`<div class="log" tabindex="0" role="region" aria-label=${t.log} ref=${(/** @type {HTMLElement|null} */ el) => (this.element = el)}
 			onClick=${clicked} onKeyDown=${this.#key} onPointerDown=${this.#pressed} onContextMenu=${this.#contextMenu}>
@@ -295,7 +312,7 @@ export class Log extends Component {
 				${empty && html`<${Welcome} room=${roomState.name} />`}
 				${complete && html`<p class="beginning">${start === 1 ? t.beginning : plural(t.gone, start - 1)}</p>`}
 				<ol>${rows.map((row, i) => this.#row(row, i, renderKey))}</ol>
-				<ol class="outbox">${roomState.sent.map((s, i) => html`<${SentRow} key=${`s${s.id}`} roomState=${roomState} sent=${s} head=${i === 0 && !continues} />`)}</ol>
+				<ol class="outbox">${unsent.map((s, i) => html`<${SentRow} key=${`s${s.id}`} roomState=${roomState} acting=${this.props.acting} sent=${s} head=${i === 0 && !continues} />`)}</ol>
 			</div>
 		</div>`;
 	}

@@ -19,6 +19,7 @@ const GAP = 4; // px between the menu and what it belongs to
  */
 export function Menu({ title, items, at, close, choose }) {
 	const ref = useRef(/** @type {HTMLDialogElement|null} */ (null));
+	const [pressed, ended] = [useRef(false), useRef(false)];
 	useLayoutEffect(() => { // before the next key press
 		const dialog = ref.current;
 		const from = /** @type {HTMLElement|null} */ (document.activeElement);
@@ -30,8 +31,14 @@ export function Menu({ title, items, at, close, choose }) {
 			dialog.style.left = `${Math.max(GAP, Math.min(at.right, innerWidth - GAP) - width)}px`;
 			dialog.style.top = `${Math.max(GAP, below + height < innerHeight ? below : at.top - GAP - height)}px`;
 		}
-		return () => from?.focus?.({ preventScroll: true });
+		return () => {
+			ended.current = true;
+			dialog.close(); // what is outside of it cannot have the focus before
+			from?.focus?.({ preventScroll: true });
+		};
 	}, []);
+	/** Runs an item, unless this is the end of the touch that opened the menu over it. @param {MouseEvent} event @param {MenuItem} item */
+	const click = (event, item) => (pressed.current || event.detail === 0) && choose(item);
 	const key = (/** @type {KeyboardEvent} */ event) => {
 		const buttons = /** @type {HTMLElement[]} */ ([...(ref.current?.querySelectorAll("[role=menuitem]") ?? [])]);
 		const i = buttons.indexOf(/** @type {HTMLElement} */ (document.activeElement));
@@ -42,11 +49,11 @@ export function Menu({ title, items, at, close, choose }) {
 		if (item) choose(item);
 		else buttons.at(Number(to) % buttons.length)?.focus();
 	};
-	return html`<dialog ref=${ref} class="menu" aria-label=${title} onClose=${close} onKeyDown=${key}
-		onPointerDown=${(/** @type {PointerEvent} */ e) => e.target === ref.current && close()}>
+	return html`<dialog ref=${ref} class="menu" aria-label=${title} onClose=${() => ended.current || close()} onKeyDown=${key}
+		onPointerDown=${(/** @type {PointerEvent} */ e) => { pressed.current = true; if (e.target === ref.current) close(); }}>
 		<p class="menu-title" dir="auto">${title}</p>
 		<div role="menu" aria-label=${title}>
-			${items.map((item) => html`<button type="button" role="menuitem" key=${item.key} onClick=${() => choose(item)}>${icon(item.icon)} <span>${item.label}</span> <kbd aria-hidden="true">${item.key.toUpperCase()}</kbd></button>`)}
+			${items.map((item) => html`<button type="button" role="menuitem" key=${item.key} onClick=${(/** @type {MouseEvent} */ e) => click(e, item)}>${icon(item.icon)} <span>${item.label}</span> <kbd aria-hidden="true">${item.key.toUpperCase()}</kbd></button>`)}
 		</div>
 	</dialog>`;
 }

@@ -1,6 +1,8 @@
 // One message, as it stands in the log.
+import { EditedMark, QuotedLine, Tombstone } from "./changes.js";
 import { Component, html } from "./html.js";
 import { errorText, fullTime, number, plural, t, timeOfDay } from "./i18n.js";
+import { Later } from "./lazy.js";
 import { ActionBar } from "./messagemenu.js";
 import { avatar, displayName } from "./people.js";
 import { hue, isEmojiOnly, mentionsName, parts } from "./text.js";
@@ -49,8 +51,8 @@ const Byline = ({ m, mine, children }) => html`${avatar(m)}<p class="byline"><bd
 const MAY_BE_LONG = 300; // characters, or a third as many lines, which may be higher than FOLD
 
 /**
- * A text of which only the first lines are shown if it is high.
- * @extends {Component<{text: string, children?: any}, {high: boolean, open: boolean}>}
+ * A text of which only the first lines are shown if it is high. mark stands behind it.
+ * @extends {Component<{text: string, mark?: any, children?: any}, {high: boolean, open: boolean}>}
  */
 class Folded extends Component {
 	state = { high: false, open: false };
@@ -61,11 +63,18 @@ class Folded extends Component {
 		if (this.#element?.classList.contains("fold") && this.#element.scrollHeight > this.#element.clientHeight + 8) this.setState({ high: true });
 	}
 
-	/** @param {{text: string, children?: any}} props */
-	render({ text, children }) {
+	/** @param {{text: string}} was */
+	componentDidUpdate(was) {
+		if (was.text === this.props.text) return;
+		this.setState({ high: false }, () => this.componentDidMount());
+	}
+
+	/** @param {{text: string, mark?: any, children?: any}} props */
+	render({ text, mark, children }) {
 		const { high, open } = this.state;
 		const fold = !open && (high || text.length > MAY_BE_LONG || text.split("\n", 21).length > 20);
-		return html`<div class=${fold ? "text fold" : isEmojiOnly(text) ? "text large" : "text"} dir="auto" ref=${(/** @type {HTMLElement|null} */ el) => { this.#element = el; }}>${children}</div>
+		return html`<div class=${fold ? "text fold" : isEmojiOnly(text) ? "text large" : "text"} dir="auto" ref=${(/** @type {HTMLElement|null} */ el) => { this.#element = el; }}>${children}${!high && mark}</div>
+			${high && mark}
 			${high && html`<button type="button" class="plain more" aria-expanded=${open ? "true" : "false"} onClick=${() => this.setState({ open: !open })}>${open ? t.showLess : t.showMore}</button>`}`;
 	}
 }
@@ -74,7 +83,9 @@ class Folded extends Component {
  * What the reader does with messages.
  * @typedef {object} Acting
  * @property {(action: MessageAction, roomState: RoomState, m: Message) => void} run
- * @property {(roomState: RoomState, m: Message, at: DOMRect) => void} open opens the menu of a message, next to something
+ * @property {(roomState: RoomState, m: Message, at: DOMRect) => boolean} open opens the menu of a message, next to something; false: it has none
+ * @property {(roomState: RoomState, n: number) => void} jump shows another message
+ * @property {(n: number) => void} backTo gives the focus back to a message, or to the box
  *
  * @typedef {object} MessageProps
  * @property {RoomState} roomState
@@ -84,6 +95,12 @@ class Folded extends Component {
  * @property {number} group the number of the first of its group
  * @property {number} skipped messages that were left out before it
  * @property {boolean} target a link leads here
+ * @property {Message|null|undefined} quote the message that it replies to; null: the server does not keep it; undefined: it is being loaded
+ * @property {Sent|undefined} pending a change of it that is not saved
+ * @property {string} pendingState
+ * @property {string} editedAt when it was edited; empty: not known
+ * @property {boolean} confirming the reader is asked whether to delete it
+ * @property {boolean} editing its text is in the box
  * @property {string} renderKey changes whenever anything else changes that it depends on
  */
 
@@ -97,45 +114,58 @@ export class MessageRow extends Component {
 
 	/** @param {MessageProps} next @param {MessageRow["state"]} state */
 	shouldComponentUpdate(next, state) {
-		const { m, head, group, skipped, target, renderKey } = this.props;
-		return next.m !== m || next.head !== head || next.group !== group || next.skipped !== skipped || next.target !== target || next.renderKey !== renderKey || state.pointed !== this.state.pointed;
+		return state.pointed !== this.state.pointed || SHOWN_PROPS.some((name) => next[name] !== this.props[name]);
 	}
 
 	#enter = (/** @type {PointerEvent} */ event) => event.pointerType === "mouse" && this.setState({ pointed: true });
 	#leave = () => this.setState({ pointed: false });
 
 	/** @param {MessageProps} props */
-	render({ roomState, acting, m, head, group, skipped, target }, { pointed } = this.state) {
+	render({ roomState, acting, m, head, group, skipped, target, quote, pending, editedAt, confirming, editing }, { pointed } = this.state) {
 		const { model, model: { client: { by, name: me } } } = roomState;
 		if (model.hidden.has(m) && !roomState.revealed.has(group)) return html`<${HiddenRow} roomState=${roomState} m=${m} head=${head} />`;
 		const mine = m.by === by;
-		const classes = ["m", head && "head", mine && "mine", !mine && mentionsName(m.text, me) && "mentioned", target && "target"];
+		const changing = pending && pending.state !== "failed" ? pending : undefined;
+		const refused = pending?.state === "failed" && html`<${Later} part="RefusedChange" roomState=${roomState} m=${m} pending=${pending} />`;
+		const classes = ["m", head && "head", mine && "mine", roomState.isToMe(m) && "mentioned", target && "target", changing && "changing", editing && "editing", m.gone && "gone-message"];
 		const time = html`<a class="time" tabindex="-1" href=${`#n${m.n}`}><time datetime=${m.at} title=${`${fullTime(m.at)} · ${m.n}`}>${timeOfDay(m.at)}</time></a>`;
+		if (m.gone) return html`<li class=${classes.filter(Boolean).join(" ")} data-n=${m.n}><${Tombstone} m=${m}>${time}<//>${refused}</li>`;
+		const text = changing && !changing.deletes ? changing.text : m.text;
+		const mark = changing ? html` <span class="edited">${changing.deletes ? t.deleting : t.savingEdit}</span>` : m.edited ? html`<${EditedMark} at=${editedAt} />` : null;
 		return html`<li class=${classes.filter(Boolean).join(" ")} data-n=${m.n} onPointerEnter=${this.#enter} onPointerLeave=${this.#leave}>
 			${skipped > 0 && html`<button type="button" class="skipped" title=${plural(t.skippedLoad, skipped)} aria-label=${plural(t.skippedLoad, skipped)}
 				onClick=${() => roomState.load({ before: m.n })}>${t.skipped(number(skipped))}</button>`}
 			${head && html`<${Byline} m=${m} mine=${mine}>${time}<//>`}
 			${!head && html`<span class="author">${displayName(m)}: </span>${time}`}
-			<${Folded} text=${m.text}><${Text} text=${m.text} me=${me} names=${roomState.room.names} /><//>
-			${pointed && html`<${ActionBar} roomState=${roomState} m=${m} run=${(/** @type {MessageAction} */ action) => acting.run(action, roomState, m)} open=${(/** @type {DOMRect} */ at) => acting.open(roomState, m, at)} />`}
+			${m.re && html`<${QuotedLine} m=${quote} jump=${() => acting.jump(roomState, m.re ?? 0)} />`}
+			<${Folded} text=${text} mark=${mark}><${Text} text=${text} me=${me} names=${roomState.room.names} /><//>
+			${refused}
+			${confirming && html`<${Later} part="ConfirmDelete" roomState=${roomState} m=${m} acting=${acting} />`}
+			${pointed && !confirming && html`<${ActionBar} roomState=${roomState} m=${m} run=${(/** @type {MessageAction} */ action) => acting.run(action, roomState, m)} open=${(/** @type {DOMRect} */ at) => acting.open(roomState, m, at)} />`}
 		</li>`;
 	}
 }
+
+/** What a row depends on. @type {(keyof MessageProps)[]} */
+const SHOWN_PROPS = ["m", "head", "group", "skipped", "target", "renderKey", "quote", "pending", "pendingState", "editedAt", "confirming", "editing"];
 
 /** A message of somebody whom the reader has hidden. The first of a group stands for all of them. @param {{roomState: RoomState, m: Message, head: boolean}} props */
 const HiddenRow = ({ roomState, m, head }) => html`<li class=${head ? "m folded head" : "m folded"} data-n=${m.n}>
 	${head && html`<p>${t.hidden(displayName(m))} · <button type="button" class="plain" onClick=${() => roomState.reveal(m.n)}>${t.reveal}</button></p>`}
 </li>`;
 
-/** A message that is not in the log yet. It takes the same space as it will there. @param {{roomState: RoomState, sent: Sent, head: boolean}} props */
-export function SentRow({ roomState, sent, head }) {
+/** A message that is not in the log yet. It takes the same space as it will there. @param {{roomState: RoomState, sent: Sent, head: boolean, acting: Acting}} props */
+export function SentRow({ roomState, sent, head, acting }) {
 	const { client } = roomState.model;
 	const failed = sent.state === "failed";
+	const pending = roomState.pendingChange(sent);
+	const text = pending && !pending.deletes && pending.state !== "failed" ? pending.text : sent.text;
 	const state = html`<span class=${`state ${sent.state}`} title=${failed ? "" : t[sent.state]}><span class="label">${failed ? "" : t[sent.state]}</span></span>`;
 	return html`<li class=${["m mine sent", head && "head", sent.state].filter(Boolean).join(" ")}>
 		${head && html`<${Byline} m=${{ by: client.by, from: client.name }} mine>${state}<//>`}
 		${!head && state}
-		<${Folded} text=${sent.text}><${Text} text=${sent.text} me="" names=${[]} /><//>
+		${sent.re > 0 && html`<${QuotedLine} m=${roomState.quotes.get(sent.re)} jump=${() => acting.jump(roomState, sent.re)} />`}
+		<${Folded} text=${text}><${Text} text=${text} me="" names=${[]} /><//>
 		${failed && html`<p class="failure">
 			<span class="why">${t.failed(sent.why ? errorText(sent.why) : "")}</span>
 			<button type="button" onClick=${() => client.again(sent)}>${t.again}</button>

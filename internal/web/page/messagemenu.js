@@ -25,7 +25,11 @@ const copied = async (/** @type {string} */ text) => ((await copyText(text)) ? t
 
 /** @type {MessageAction[]} */
 export const messageActions = [
-	{ key: "m", icon: "mention", label: (m) => t.mention(displayName(m)), quick: true, when: (r, m) => m.from !== "" && m.by !== r.model.client.by, run: (r, m) => r.model.mention(m.from) },
+	{ key: "r", icon: "reply", label: () => t.reply, quick: true, when: (r) => r.canReply, run: (r, m) => r.startReply(m) },
+	{ key: "e", icon: "edit", label: () => t.edit, quick: true, when: (r, m) => r.canChange(m), run: (r, m) => r.startEdit(m) },
+	{ key: "d", icon: "trash", label: () => t.delete, when: (r, m) => r.canChange(m), run: (r, m) => r.confirm(m.n) },
+	{ key: "o", icon: "up", label: () => t.toOriginal, when: (_, m) => m.re !== undefined, run: (r, m) => r.model.emit("jump", r, m.re) },
+	{ key: "m", icon: "mention", label: (m) => t.mention(displayName(m)), when: (r, m) => m.from !== "" && m.by !== r.model.client.by, run: (r, m) => r.model.mention(m.from) },
 	{ key: "c", icon: "copy", label: () => t.copyText, quick: true, run: (_, m) => copied(m.text) },
 	{ key: "l", icon: "link", label: () => t.copyLink, run: (r, m) => copied(`${linkTo(r.name).link}#n${m.n}`) },
 	{ key: "h", icon: "hide", label: (m) => t.hide(displayName(m)), when: (r, m) => m.by !== r.model.client.by && !r.model.hidden.has(m), run: (r, m) => r.model.hide(m) },
@@ -33,7 +37,7 @@ export const messageActions = [
 ];
 
 /** The actions that are offered for a message. @param {RoomState} roomState @param {Message} m */
-export const actionsFor = (roomState, m) => messageActions.filter((action) => !action.when || action.when(roomState, m));
+export const actionsFor = (roomState, m) => (m.gone ? [] : messageActions).filter((action) => !action.when || action.when(roomState, m));
 
 /**
  * The buttons beside the message under the mouse.

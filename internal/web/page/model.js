@@ -25,6 +25,11 @@ const FLOODED = 100;
  * - change(): draw everything again
  * - mention(RoomState, Message): someone else mentioned the reader
  * - arrived(RoomState, Message[]): new messages of others
+ * - edited(RoomState, Message[]): messages of others on screen or near were edited or deleted, as they are now
+ * - settled(RoomState, Sent): a change of the reader is saved, or was refused
+ * - write(RoomState): the reader begins or ends to write a reply or a new text of a message
+ * - jump(RoomState, number): show this message
+ * - hits(): results of a search were edited or deleted
  * - insert(string): write this into the message box
  */
 export class Model extends Emitter {
@@ -36,6 +41,7 @@ export class Model extends Emitter {
 	current;
 	outage = new Outage(this);
 	hidden = new HiddenPeople();
+	clockAhead = 0; // ms that this clock is ahead of the server's, as far as is known
 	#scheduled = false;
 
 	/** @param {string} room the room to start with @param {Page|null} [served] its newest messages, if they came with the page */
@@ -165,10 +171,10 @@ export class Model extends Emitter {
 		this.changed();
 	}
 
-	/** @param {string} text */
-	say(text) {
+	/** @param {string} text @param {number} [re] the message that it replies to */
+	say(text, re) {
 		this.current.resume();
-		this.current.room.say(text);
+		this.current.room.say(text, { re });
 	}
 
 	/** Writes a mention into the message box. @param {string} name */
@@ -196,7 +202,28 @@ export class Model extends Emitter {
 			if (!this.client.outbox.includes(sent)) roomState.sent = roomState.sent.filter((s) => s !== sent);
 			else if (!roomState.sent.includes(sent)) roomState.sent.push(sent);
 		}
+		if (sent.state === "saved") this.clockAhead = Date.now() - Date.parse(sent.at);
+		if (roomState && sent.isChange && sent.state === "saved") {
+			roomState.noteChange(sent.n, sent.at);
+			roomState.refresh();
+			this.dropHits(sent.room, [[sent.of, sent.of]], sent.deletes ? null : sent.text);
+		}
+		if (roomState && sent.isChange && (sent.state === "saved" || sent.state === "failed") && this.client.outbox.includes(sent) === (sent.state === "failed")) this.emit("settled", roomState, sent);
 		perTab.set("unsaid", this.client.unsaid);
 		this.changed();
+	}
+
+	/**
+	 * Messages were edited, or deleted if text is null: results of a search show the new text, or go.
+	 * @param {string} room @param {[number, number][]} ranges @param {string|null} text
+	 */
+	dropHits(room, ranges, text) {
+		for (const { search } of this.roomStates.values()) {
+			if (!search.found) continue;
+			const is = (/** @type {import("./ramai/protocol.js").Hit} */ hit) => hit.room === room && ranges.some(([from, to]) => from <= hit.n && hit.n <= to);
+			const hits = search.found.hits.filter((hit) => text !== null || !is(hit)).map((hit) => (is(hit) ? { ...hit, snippet: String(text).slice(0, 200), marks: [] } : hit));
+			search.found = { ...search.found, hits };
+		}
+		this.emit("hits");
 	}
 }

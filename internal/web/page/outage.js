@@ -53,6 +53,11 @@ export class Outage {
 		return [...this.#model.roomStates.values()].map((r) => r.room);
 	}
 
+	/** @param {Room} room @param {number} n */
+	#countAfter(room, n) {
+		return this.#model.roomStates.get(room.name)?.countAfter(n) ?? 0;
+	}
+
 	/** @param {number} deadline */
 	#waitUntilCaughtUp(deadline) {
 		if (this.#model.client.state !== "live" || Date.now() > deadline) return;
@@ -66,7 +71,7 @@ export class Outage {
 			if (!before) continue;
 			const gone = Math.max(0, room.first - 1 - Math.max(before.n, before.first - 1));
 			missed.gone += gone;
-			missed.new += Math.max(0, room.n - before.n - gone);
+			missed.new += this.#countAfter(room, before.n);
 		}
 		this.missed = missed;
 		this.#model.changed();

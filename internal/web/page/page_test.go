@@ -74,13 +74,13 @@ func TestModules(t *testing.T) {
 	source, rest := string(p.files[script].plain), string(p.files[later].plain)
 	outside := regexp.MustCompile(`(?m)^(?:import|export)\b.*$`)
 	exported := strings.TrimPrefix(strings.Join(outside.FindAllString(source, -1), "\n"), "export ")
-	want := []string{"import " + strings.TrimSuffix(exported, ";") + ` from "./` + script + `";`, "export { EmojiPicker, Jump, loadEmoji, LongPaste, Menu, Search, Settings, Share };"}
+	want := []string{"import " + strings.TrimSuffix(exported, ";") + ` from "./` + script + `";`, "export { ConfirmDelete, EmojiPicker, Jump, loadEmoji, LongPaste, Menu, RefusedChange, Search, Settings, Share, WritingBar };"}
 	if got := outside.FindAllString(rest, -1); !slices.Equal(got, want) {
 		t.Errorf("%s imports and exports %q, want %q", later, got, want)
 	}
 	declared := make(map[string]string)
 	modules := append(p.imports("app.js"), "app.js")
-	for _, module := range append(modules, "dialogs.js", "finder.js", "menu.js", "picker.js", "search.js", "settings.js") {
+	for _, module := range append(modules, "changing.js", "dialogs.js", "finder.js", "menu.js", "picker.js", "search.js", "settings.js") {
 		text := string(p.files[module].plain)
 		if isWrapped(module) {
 			if !strings.Contains(source, "const "+variable(module)+" = (() => {") {
@@ -301,5 +301,35 @@ func TestInitials(t *testing.T) {
 		if got := initials(name); got != want {
 			t.Errorf("%q: %q, want %q", name, got, want)
 		}
+	}
+}
+
+// The page shows edits, deletions and replies before the script runs.
+func TestServedChanges(t *testing.T) {
+	past := &wire.HistoryResponse{More: true, Messages: []wire.Message{
+		{N: 10, SenderID: "aaaa1", Text: "the  <original>\n" + strings.Repeat("long ", 100), Edited: 14},
+		{N: 11, SenderID: "aaaa1", Edited: 15, Gone: true},
+		{N: 12, SenderID: "aaaa1", Text: "first reply", Re: 10},
+		{N: 13, SenderID: "bbbb2", Text: "second reply", Re: 3},
+		{N: 16, SenderID: "bbbb2", Text: "third reply", Re: 11},
+	}}
+	out := httptest.NewRecorder()
+	New(nil).Room(out, httptest.NewRequest(http.MethodGet, "/r/tea", nil), View{Room: "tea", Past: past})
+	body := regexp.MustCompile(`<svg.*?</svg>`).ReplaceAllString(out.Body.String(), "")
+	for _, want := range []string{
+		`long  <span class="edited">(edited)</span></div>`,
+		`<li class="m gone-message" id="n11"><p class="tombstone">Message deleted</p></li>`,
+		`<li class="m head" id="n12">`,
+		`<a class="quoted" href="#n10"><bdi class="who">guest aaaa</bdi> <span class="what" dir="auto">the &lt;original&gt; long long`,
+		`long long…</span></a><div class="text" dir="auto">first reply</div>`,
+		`<a class="quoted" href="/r/tea?before=4#n3"><span class="what none">Reply to an earlier message</span></a>`,
+		`<a class="quoted" href="#n11"><span class="what none">Message deleted</span></a>`,
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
+	if t.Failed() {
+		t.Log(body[strings.Index(body, "<ol>"):])
 	}
 }

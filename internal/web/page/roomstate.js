@@ -1,10 +1,11 @@
 // One room as the page shows it: which messages it has, what is unread, what is being loaded. The position in the room and
 // its bounds belong to the Room of ramai.js; how far someone has read belongs to the ReadMark.
 import { FloodSampler } from "./flood.js";
+import { Quotes } from "./quotes.js";
 import { ReadMark } from "./readmark.js";
 import { shared } from "./storage.js";
 import { mentionsName } from "./text.js";
-import { KEPT, Timeline } from "./timeline.js";
+import { Timeline } from "./timeline.js";
 
 /**
  * @typedef {import("./model.js").Model} Model
@@ -14,9 +15,17 @@ import { KEPT, Timeline } from "./timeline.js";
  */
 
 const PAGE = 100; // messages per request
+const HELD = 1000; // messages in the replica, above which those that nothing shows are dropped
+const CHANGE_TIMES = 1000; // that are kept
+
+/**
+ * What the reader is writing: a reply, or a new text of an own message, which may have no number yet. Until it is sent, the draft
+ * of a new message is kept.
+ * @typedef {{kind: "reply", m: Message, focused: boolean} | {kind: "edit", m: Message|Sent, text: string, focused: boolean}} Writing
+ */
 
 export class RoomState {
-	timeline = new Timeline();
+	timeline;
 	sampler = new FloodSampler();
 	read;
 	/** @type {Message[]} arrived since the last frame */
@@ -24,7 +33,15 @@ export class RoomState {
 	/** @type {Sent[]} sent from here, until they appear in the timeline */
 	sent = [];
 	draft = "";
-	mentioned = 0; // unread mentions
+	/** @type {Writing|null} null: a new message */
+	writing = null;
+	confirming = 0; // the message whose deletion the reader is asked to confirm; 0: none
+	/** @type {Map<number, string>} by the number of a change: when it was made, as far as is known */
+	changeTimes = new Map();
+	/** @type {Set<number>} unread messages that mention the reader */
+	#mentions = new Set();
+	/** @type {Set<number>} messages that mention the reader since they were edited, after they were read */
+	#edits = new Set();
 	unreadDivider = -1; // stands before the first message after this number; -1: there is none
 	loading = false;
 	/** @type {unknown} why the last request failed; null: it did not */
@@ -51,8 +68,9 @@ export class RoomState {
 	constructor(model, room) {
 		this.model = model;
 		this.room = room;
-		this.replica = room.replica;
 		this.name = room.name;
+		this.timeline = new Timeline(room.replica);
+		this.quotes = new Quotes(this);
 		this.read = new ReadMark(room);
 		this.draft = shared.get(`draft.${this.name}`, "");
 		this.notify = shared.get(`notify.${this.name}`, "mentions");
@@ -66,18 +84,12 @@ export class RoomState {
 		});
 		room.on("message", (m) => {
 			this.incoming.push(m);
-			if (m.by !== model.client.by && m.n > this.read.n && !model.hidden.has(m) && mentionsName(m.text, model.client.name)) {
-				this.mentioned++;
-				model.emit("mention", this, m);
-			}
+			if (m.n > this.read.n) this.#mentionOf(m);
 			model.changed();
 		});
+		room.on("changed", (f) => this.#messageChanged(f));
 		room.on("gap", ({ from, to }) => {
 			this.timeline.markGone(from, to);
-			model.changed();
-		});
-		room.on("skipped", ({ from, to }) => {
-			this.timeline.others.add(from, to);
 			model.changed();
 		});
 		for (const event of ["presence", "typing"]) room.on(event, () => model.changed());
@@ -88,6 +100,9 @@ export class RoomState {
 		this.timeline.reset();
 		this.sampler = new FloodSampler();
 		this.incoming = [];
+		for (const numbers of [this.#mentions, this.#edits, this.changeTimes]) numbers.clear();
+		this.quotes.clear();
+		[this.writing, this.confirming] = [null, 0];
 		this.wasReset = true;
 		this.read.toHead();
 		this.updateDivider();
@@ -115,21 +130,177 @@ export class RoomState {
 
 	/** The number of unread messages of others. */
 	get unread() {
-		const { log, head, first } = this.room;
-		const from = Math.max(this.read.n, first - 1);
-		if (!log || head <= from) return 0;
-		const { messages } = this.timeline;
-		let own = 0;
-		for (let i = messages.length - 1; i >= 0 && messages[i].n > from; i--) if (messages[i].by === this.model.client.by) own++;
-		return head - from - own - this.timeline.others.count(from + 1, head);
+		return this.countAfter(this.read.n) + this.#edits.size;
+	}
+
+	/** The number of messages of others after a number. Those that were not loaded may include numbers that are no messages. @param {number} n */
+	countAfter(n) {
+		const { log, head, first, replica, client: { by } } = this.room;
+		const from = Math.max(n + 1, first);
+		if (!log || from > head) return 0;
+		let count = replica.unknown(from, head);
+		for (let i = replica.at(from); i < replica.messages.length; i++) if (!replica.messages[i].gone && replica.messages[i].by !== by) count++;
+		return count;
+	}
+
+	/** The number of unread mentions. */
+	get mentioned() {
+		return this.#mentions.size + this.#edits.size;
+	}
+
+	/** Whether a message mentions the reader, or replies to a message of the reader. @param {Message} m */
+	isToMe(m) {
+		const { by, name } = this.model.client;
+		if (m.gone || m.by === by) return false;
+		return mentionsName(m.text, name) || (by !== "" && m.re !== undefined && this.room.replica.get(m.re)?.by === by);
+	}
+
+	/** Notes an unread message that mentions the reader. @param {Message} m */
+	#mentionOf(m) {
+		if (this.model.hidden.has(m)) return;
+		if (this.isToMe(m)) {
+			this.#mentions.add(m.n);
+			this.model.emit("mention", this, m);
+		} else if (m.re && !m.gone && m.by !== this.model.client.by && !this.room.replica.get(m.re)) {
+			this.quotes.load(m.re).then(() => {
+				const now = this.currentForm(m);
+				if (m.n > this.read.n && !this.#mentions.has(m.n) && this.isToMe(now)) this.#mentionOf(now);
+				this.model.changed();
+			});
+		}
+	}
+
+	/** A message as it is now. @param {Message} m */
+	currentForm(m) {
+		return this.room.replica.get(m.n) ?? m;
+	}
+
+	/** Messages were edited or deleted. @param {{n: number, at: string, of: number|[number, number][], by?: string, text: string|null}} f */
+	#messageChanged(f) {
+		const { by } = this.model.client;
+		this.noteChange(f.n, f.at);
+		const changed = this.refresh();
+		this.model.dropHits(this.name, typeof f.of === "number" ? [[f.of, f.of]] : f.of, f.text);
+		if (f.by !== by) this.model.emit("edited", this, changed.filter(({ after }) => after.by !== by && !this.model.hidden.has(after)).map(({ after }) => after));
+		this.model.changed();
+	}
+
+	/** Remembers when a change was made. @param {number} n its number @param {string} at */
+	noteChange(n, at) {
+		this.changeTimes.set(n, at);
+		if (this.changeTimes.size > CHANGE_TIMES) this.changeTimes.delete(/** @type {number} */ (this.changeTimes.keys().next().value));
+	}
+
+	/** Takes over what was edited and deleted, and returns it. */
+	refresh() {
+		const arrived = this.incoming;
+		this.incoming = arrived.map((m) => this.currentForm(m));
+		const changed = this.timeline.refresh();
+		for (const [i, before] of arrived.entries()) if (this.incoming[i] !== before) changed.push({ before, after: this.incoming[i] });
+		for (const { before, after } of changed) {
+			const toMe = this.isToMe(after);
+			if (!toMe) for (const numbers of [this.#mentions, this.#edits]) numbers.delete(after.n);
+			if (!toMe || this.isToMe(before) || this.model.hidden.has(after)) continue;
+			(after.n > this.read.n ? this.#mentions : this.#edits).add(after.n);
+			this.model.emit("mention", this, after);
+		}
+		return changed;
+	}
+
+	/** Drops from the replica what nothing shows. */
+	#forget() {
+		const { replica } = this.room;
+		if (replica.messages.length < HELD) return;
+		const needed = new Set(this.timeline.messages.flatMap((m) => [m.n, m.re ?? 0]));
+		const recent = replica.messages[replica.messages.length - HELD / 2].n; // these may still be shown
+		for (const m of [...replica.messages]) if (m.n < recent && !needed.has(m.n)) replica.forget(m.n, m.n);
 	}
 
 	/** @param {Message} m */
-	#important = (m) => m.by === this.model.client.by || (mentionsName(m.text, this.model.client.name) && !this.model.hidden.has(m));
+	#important = (m) => m.by === this.model.client.by || (this.isToMe(m) && !this.model.hidden.has(m));
+
+	// Changes and replies of the reader.
+
+	/** Whether the reader can edit and delete a message now. @param {Message} m */
+	canChange(m) {
+		const { client, clockAhead } = this.model;
+		const limit = client.limits.edit_window_ms ?? 0;
+		return client.via !== "plain" && m.by === client.by && !m.gone && Date.now() - clockAhead - Date.parse(m.at) < limit;
+	}
+
+	/** Whether the server knows replies. */
+	get canReply() {
+		return this.model.client.via !== "plain" && this.model.client.limits.edit_window_ms !== undefined;
+	}
+
+	/** The newest message of the reader, if it can be edited. */
+	get lastOwn() {
+		const m = this.timeline.messages.findLast((m) => m.by === this.model.client.by && !m.gone);
+		return m && this.canChange(m) ? m : undefined;
+	}
+
+	/** The change of a message that is not saved. @param {Message|Sent} m @returns {Sent|undefined} */
+	pendingChange(m) {
+		return this.sent.findLast((s) => s.isChange && s.state !== "saved" && (s.target === m || (s.of > 0 && s.of === m.n)));
+	}
+
+	/** Begins to write a reply, or a new text. @param {Writing|null} writing */
+	write(writing) {
+		this.writing = writing;
+		this.confirming = 0;
+		this.model.emit("write", this);
+		this.model.changed();
+	}
+
+	/** @param {Message|Sent} m @param {string} [text] the text to begin with */
+	startEdit(m, text = this.pendingChange(m)?.text || m.text) {
+		this.write({ kind: "edit", m, text, focused: focusIsInLog() });
+	}
+
+	/** @param {Message} m */
+	startReply(m) {
+		this.write({ kind: "reply", m, focused: focusIsInLog() });
+	}
+
+	/** What the box has. */
+	get boxText() {
+		return this.writing?.kind === "edit" ? this.writing.text : this.draft;
+	}
+
+	/** @param {string} text */
+	setBoxText(text) {
+		if (this.writing?.kind === "edit") this.writing.text = text;
+		else this.setDraft(text);
+	}
+
+	/** Asks whether to delete a message; 0: no more. @param {number} n */
+	confirm(n) {
+		this.confirming = n;
+		this.model.changed();
+	}
+
+	/** Deletes a message. @param {Message} m */
+	delete(m) {
+		this.confirming = 0;
+		this.dropFailed(m);
+		this.room.delete(m.n);
+	}
+
+	/** Changes the text of a message. @param {Message|Sent} m @param {string} text */
+	edit(m, text) {
+		this.dropFailed(m);
+		this.room.edit("saved" in m ? m : m.n, text);
+	}
+
+	/** Gives up a change that was refused. @param {Message|Sent} m */
+	dropFailed(m) {
+		const pending = this.pendingChange(m);
+		if (pending?.state === "failed") this.model.client.withdraw(pending);
+	}
 
 	/** Adds what arrived since the last frame. @param {number} now ms */
 	update(now) {
-		const incoming = this.incoming;
+		const incoming = this.incoming.map((m) => this.currentForm(m));
 		this.incoming = [];
 		const replayed = this.#replayTo > 0;
 		if (this.room.n >= this.#replayTo) this.#replayTo = 0;
@@ -141,19 +312,11 @@ export class RoomState {
 		if (this.jumpTarget) this.timeline.trim(this.jumpTarget);
 		else this.timeline.trim(this.visible.from, this.visible.to);
 		this.#forget();
-		this.timeline.follow(this.replica);
 		this.sent = this.sent.filter((s) => s.state !== "saved" || (!this.timeline.has(s.n) && s.n > this.room.n));
-		const fromOthers = incoming.filter((m) => m.by !== this.model.client.by && m.n > this.read.n && !this.model.hidden.has(m));
+		const fromOthers = incoming.filter((m) => m.by !== this.model.client.by && m.n > this.read.n && !m.gone && !this.model.hidden.has(m));
 		if (fromOthers.length > 0) this.model.emit("arrived", this, fromOthers);
 		if (!this.seen) this.#backlog = this.room.head;
 		else if (this.atEnd && this.#caughtUp) this.#markRead(this.room.head);
-	}
-
-	/** Forgets what the timeline has dropped, and keeps the newest messages for the end of a pause. */
-	#forget() {
-		const { messages } = this.replica;
-		if (messages.length <= 4 * KEPT) return;
-		for (const m of messages.slice(0, -KEPT)) if (!this.timeline.has(m.n)) this.replica.forget(m.n, m.n);
 	}
 
 	pause() {
@@ -166,7 +329,6 @@ export class RoomState {
 	resume() {
 		if (!this.sampler.paused) return;
 		this.timeline.add(this.sampler.resume());
-		this.timeline.follow(this.replica);
 		this.paused = 0;
 		this.model.changed();
 	}
@@ -192,13 +354,16 @@ export class RoomState {
 	 */
 	markInView(first, last) {
 		if (!this.seen || first === 0) return;
+		for (const n of this.#edits) if (first <= n && n <= last) this.#edits.delete(n);
 		const next = Math.max(this.read.n + 1, this.room.first);
 		if (this.#caughtUp) this.markRead(this.atEnd && this.incoming.length === 0 ? this.head : last);
-		else if (first <= next || this.timeline.isGone(next, first - 1)) this.markRead(last);
+		else if (first <= next || this.timeline.isEmpty(next, first - 1)) this.markRead(last);
 	}
 
 	/** Marks everything as read, whether it was in view or not. */
 	markAllRead() {
+		if (this.#edits.size > 0) this.model.changed();
+		this.#edits.clear();
 		this.markRead(this.room.n);
 	}
 
@@ -215,7 +380,7 @@ export class RoomState {
 	/** @param {number} n */
 	#markRead(n) {
 		if (!this.read.moveTo(n)) return false;
-		if (this.read.n >= this.room.head) this.mentioned = 0;
+		for (const m of this.#mentions) if (m <= this.read.n) this.#mentions.delete(m);
 		return true;
 	}
 
@@ -258,10 +423,9 @@ export class RoomState {
 		this.error = null;
 		this.model.changed();
 		try {
-			const page = await this.room.load({ limit: PAGE, ...params });
+			const page = await this.room.client.withRetry(() => this.room.load({ limit: PAGE, ...params }));
 			if (page.log !== this.room.log) return false;
-			this.timeline.addPage(page.messages, params.after !== undefined ? params.after + 1 : this.room.first, page.first, page.skipped);
-			this.timeline.follow(this.replica);
+			this.timeline.addPage(page.messages, params.after !== undefined ? params.after + 1 : this.room.first, page.first);
 			return true;
 		} catch (error) {
 			this.error = error;
@@ -276,7 +440,8 @@ export class RoomState {
 	async loadAround(n) {
 		await this.#loaded;
 		if (!this.timeline.has(n)) await this.load({ before: n + 1, limit: PAGE / 2 }); // two requests, because each side may end early
-		if (n < this.head && !this.timeline.has(n + 1)) await this.load({ after: n, limit: PAGE / 2 });
+		const next = this.room.replica.possible(n + 1, this.head)[0]?.[0];
+		if (next && !this.timeline.has(next)) await this.load({ after: n, limit: PAGE / 2 });
 		return this.timeline.has(n);
 	}
 
@@ -297,8 +462,10 @@ export class RoomState {
 		const page = await this.room.client.withRetry(() => this.room.load({ at: new Date(time).toISOString(), limit: PAGE }));
 		if (page.log !== this.room.log || !page.target) return 0;
 		this.jumpTarget = page.target; // or they would be dropped again, far from those on screen
-		this.timeline.addPage(page.messages, page.messages[0]?.n ?? 0, page.first, page.skipped);
-		this.timeline.follow(this.replica);
+		this.timeline.addPage(page.messages, page.messages[0]?.n ?? 0, page.first);
 		return page.target;
 	}
 }
+
+/** Whether a message of the log has the focus: it goes back there. */
+const focusIsInLog = () => typeof document !== "undefined" && document.activeElement?.matches(".log .time") === true;

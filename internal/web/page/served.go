@@ -11,6 +11,7 @@ import (
 	"html/template"
 	"net/http"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -39,8 +40,10 @@ type View struct {
 // row is a message in the page.
 type row struct {
 	*wire.Message
-	Head bool // the first of a group
-	Hue  int
+	Head     bool // the first of a group
+	Hue      int
+	Original string        // where the message is that it replies to; empty: it is no reply
+	Quoted   *wire.Message // that message, if it is in the page
 }
 
 // Time is the time of day; the zone is unknown here.
@@ -50,20 +53,46 @@ func (r row) Time() string { return r.At.Std().Format("15:04") }
 func (r row) Stamp() string { return r.At.Std().Format(time.RFC3339) }
 
 // Tag stands for a sender without a name.
-func (r row) Tag() string { return r.SenderID[:min(4, len(r.SenderID))] }
+func (r row) Tag() string { return tag(r.Message) }
+
+// QuotedTag stands for the sender of the quoted message.
+func (r row) QuotedTag() string { return tag(r.Quoted) }
+
+// QuotedText is the beginning of the quoted message, in one line, as in changes.js.
+func (r row) QuotedText() string {
+	const length = 120
+	line := []rune(strings.Join(strings.Fields(r.Quoted.Text), " "))
+	if len(line) > length {
+		return strings.TrimRight(string(line[:length]), " ") + "…"
+	}
+	return string(line)
+}
+
+func tag(m *wire.Message) string { return m.SenderID[:min(4, len(m.SenderID))] }
 
 // together is how long messages of one sender stand under one header, as in timeline.js.
 const together = 5 * time.Minute
 
-// rows groups messages as timeline.js does, and returns the styles of their senders.
-func rows(messages []wire.Message) (list []row, hues string) {
+// rows groups messages as timeline.js does, and returns the styles of their senders. older is the URL of older messages, without
+// the number.
+func rows(messages []wire.Message, older string) (list []row, hues string) {
 	var seen []int
 	for i := range messages {
 		m := &messages[i]
 		r := row{Message: m, Head: true, Hue: hue(m.SenderID)}
 		if i > 0 {
 			before := &messages[i-1]
-			r.Head = before.SenderID != m.SenderID || before.DisplayName != m.DisplayName || m.At.Std().Sub(before.At.Std()) > together
+			r.Head = before.Gone || before.SenderID != m.SenderID || before.DisplayName != m.DisplayName || m.At.Std().Sub(before.At.Std()) > together
+		}
+		r.Head = r.Head && !m.Gone
+		if m.Re != 0 {
+			at := sort.Search(i, func(k int) bool { return messages[k].N >= m.Re })
+			r.Original = fmt.Sprintf("#n%d", m.Re)
+			if at < i && messages[at].N == m.Re {
+				r.Quoted = &messages[at]
+			} else {
+				r.Original = fmt.Sprintf("%s%d#n%d", older, m.Re+1, m.Re)
+			}
 		}
 		if !slices.Contains(seen, r.Hue) {
 			seen = append(seen, r.Hue)
@@ -144,7 +173,7 @@ func (p *Page) Room(out http.ResponseWriter, r *http.Request, v View) {
 	}
 	hues := ""
 	if v.Past != nil {
-		data["Rows"], hues = rows(v.Past.Messages)
+		data["Rows"], hues = rows(v.Past.Messages, older)
 		if k := len(v.Past.Messages); k > 0 && v.Past.More {
 			data["Older"] = older + strconv.FormatUint(v.Past.Messages[0].N, 10)
 		}
@@ -258,6 +287,7 @@ type texts struct {
 	Loading, Reload, Static, Older, Newest, Log, Write, WriteTo, Send, Name, NoName, Guest, You string
 	Beginning, Empty, EmptyHint, EmptyShare                                                     string
 	WrongRoom, RoomNames, OpenRoom, NotEmbedded, AskOperator                                    string
+	Deleted, Edited, Reply                                                                      string
 	Description                                                                                 string
 	Reasons                                                                                     map[wire.Code]string
 }
@@ -281,6 +311,7 @@ var english = texts{
 	EmptyHint: "Anyone with the link can read and write here. No account needed.", EmptyShare: "Write the first message, or send the link to somebody.",
 	WrongRoom: "No room can be called “%s”", RoomNames: "A room name has up to 64 characters from a–z, 0–9, _ and -, and starts with a letter or digit.",
 	OpenRoom: "Open %s", NotEmbedded: "The room %s cannot be shown here", AskOperator: "This site is not on the server’s list. The server’s operator can allow it:",
+	Deleted: "Message deleted", Edited: "(edited)", Reply: "Reply to an earlier message",
 	Description: Description,
 }
 
@@ -291,6 +322,7 @@ var indonesian = texts{
 	EmptyHint: "Siapa pun yang punya tautannya bisa membaca dan menulis di sini. Tidak perlu akun.", EmptyShare: "Tulis pesan pertama, atau kirim tautannya ke seseorang.",
 	WrongRoom: "Nama ruang “%s” tidak bisa dipakai", RoomNames: "Nama ruang maksimal 64 karakter: a–z, 0–9, _ dan -, diawali huruf atau angka.",
 	OpenRoom: "Buka %s", NotEmbedded: "Ruang %s tidak bisa ditampilkan di sini", AskOperator: "Situs ini belum terdaftar di server. Pengelola server bisa mengizinkannya:",
+	Deleted: "Pesan dihapus", Edited: "(diedit)", Reply: "Membalas pesan sebelumnya",
 	Description: "Ruang obrolan. Buka tautannya untuk membaca dan ikut menulis. Tidak perlu akun.",
 	Reasons: map[wire.Code]string{
 		wire.BadFrame: "Permintaan ini tidak dapat diproses.", wire.BadRequest: "Isinya tidak valid. Periksa nama dan pesannya, lalu coba sekali lagi.",

@@ -1,9 +1,8 @@
-// Which messages of a room the page has, and by their numbers which it does not. It uses no DOM, so that tests can run it.
-import { Ranges } from "./ramai/replica.js";
+// Which messages of a room the page shows, and by their numbers which it does not. It uses no DOM, so that tests can run it.
+import { Replica } from "./ramai/replica.js";
 
 /**
  * @typedef {import("./ramai/protocol.js").Message} Message
- * @typedef {import("./ramai/replica.js").Replica} Replica
  *
  * What the rows cover: first, the oldest number that the server stores; head, the newest that is drawn; unreadDivider
  * stands before the first message after this number, -1: there is none.
@@ -11,12 +10,13 @@ import { Ranges } from "./ramai/replica.js";
  *
  * A row of the log, from top to bottom:
  * - message: m; head: the first of several messages of one sender; group: the number of that one; skipped: that many before it were left out in a flood
- * - missing: from…to are on the server, but not here
+ * - missing: count messages from…to are on the server, but not here
  * - gone: from…to are deleted
  * - day: the messages below are of another day; at is a time of it
  * - unread: the messages below are unread
  * @typedef {{kind: "message", key: string, m: Message, head: boolean, group: number, skipped: number}
- *  | {kind: "missing" | "gone", key: string, from: number, to: number}
+ *  | {kind: "missing", key: string, from: number, to: number, count: number}
+ *  | {kind: "gone", key: string, from: number, to: number}
  *  | {kind: "day", key: string, at: string}
  *  | {kind: "unread", key: string}} Row
  */
@@ -46,13 +46,18 @@ export class Timeline {
 	messages = [];
 	/** @type {[number, number][]} deleted numbers, ascending, merged where they touch */
 	gone = [];
-	others = new Ranges(); // numbers that are not messages
 	/** @type {Set<number>} shown in a flood: the missing messages before them were left out on purpose */
 	sampled = new Set();
+
+	/** @param {Replica} [replica] knows the newest form of each message, and which numbers are no messages */
+	constructor(replica = new Replica()) {
+		this.replica = replica;
+	}
 
 	/** Adds messages, some of which may be here already. @param {Message[]} messages */
 	add(messages) {
 		if (messages.length === 0) return;
+		messages = messages.map((m) => this.replica.get(m.n) ?? m);
 		const ascending = messages.every((m, i) => i === 0 || m.n > messages[i - 1].n);
 		if (ascending && (this.messages.length === 0 || messages[0].n > this.messages[this.messages.length - 1].n)) {
 			this.messages.push(...messages);
@@ -63,17 +68,24 @@ export class Timeline {
 		this.messages = [...all.values()].sort((a, b) => a.n - b.n);
 	}
 
+	/** Takes over what was edited and deleted. @returns {{before: Message, after: Message}[]} */
+	refresh() {
+		const changed = [];
+		for (const [i, before] of this.messages.entries()) {
+			const after = this.replica.get(before.n) ?? before;
+			if (after === before) continue;
+			this.messages[i] = after;
+			changed.push({ before, after });
+		}
+		return changed;
+	}
+
 	/**
 	 * Adds a page of history.
 	 * @param {Message[]} messages ascending @param {number} from the oldest number that was asked for @param {number} first the oldest that the server stores
-	 * @param {[number, number][]} [skipped] numbers that are not messages
 	 */
-	addPage(messages, from, first, skipped = []) {
+	addPage(messages, from, first) {
 		this.markGone(from, first - 1);
-		for (const [low, high] of skipped) this.others.add(low, high);
-		for (let i = 1; i < messages.length; i++) { // an older server leaves out what is deleted
-			for (const [low, high] of this.others.missing(messages[i - 1].n + 1, messages[i].n - 1)) this.markGone(low, high);
-		}
 		this.add(messages);
 		for (const m of messages) this.sampled.delete(m.n);
 	}
@@ -91,31 +103,15 @@ export class Timeline {
 		this.gone = apart.sort((a, b) => a[0] - b[0]);
 	}
 
-	/** Whether all numbers of a range are deleted, or are not messages. @param {number} from @param {number} to */
-	isGone(from, to) {
-		return this.others.missing(from, to).every(([low, high]) => this.gone.some(([f, t]) => f <= low && t >= high));
-	}
-
-	/** Shows messages as they are now. Those that are deleted become gone. @param {Replica} replica */
-	follow(replica) {
-		/** @type {Message[]} */
-		const now = [];
-		let same = true;
-		for (const m of this.messages) {
-			const current = replica.messages[replica.at(m.n)];
-			const here = current?.n === m.n && !current.gone;
-			if (here) now.push(current);
-			else if (current?.n === m.n) this.markGone(m.n, m.n);
-			if (!here || current !== m) same = false;
-		}
-		if (!same) this.messages = now;
+	/** Whether a range has no messages: its numbers are deleted, or of something else. @param {number} from @param {number} to */
+	isEmpty(from, to) {
+		return this.replica.possible(from, to).every(([first, last]) => this.gone.some(([f, t]) => f <= first && t >= last));
 	}
 
 	/** The room has another history. */
 	reset() {
 		this.messages = [];
 		this.gone = [];
-		this.others = new Ranges();
 		this.sampled.clear();
 	}
 
@@ -158,13 +154,16 @@ export class Timeline {
 		for (const n of this.sampled) if (!this.has(n)) this.sampled.delete(n);
 	}
 
-	/** The rows for what is not here between two numbers, both exclusive. @param {number} a @param {number} b @returns {Row[]} */
-	#between(a, b) {
+	/** The rows for what is not here between two numbers, both exclusive. @param {number} a @param {number} b @param {number} oldest that can be loaded @returns {Row[]} */
+	#between(a, b, oldest) {
 		/** @type {Row[]} */
 		const rows = [];
 		let from = a + 1;
-		const missing = (/** @type {number} */ end) => {
-			for (const [low, high] of this.others.missing(from, end)) rows.push({ kind: "missing", key: `missing${low}`, from: low, to: high });
+		const missing = (/** @type {number} */ to) => {
+			const ranges = this.replica.possible(Math.max(from, oldest), to);
+			if (ranges.length === 0) return;
+			const count = ranges.reduce((n, [f, t]) => n + t - f + 1, 0);
+			rows.push({ kind: "missing", key: `missing${ranges[0][0]}`, from: ranges[0][0], to: ranges[ranges.length - 1][1], count });
 		};
 		for (const [f, t] of this.gone) {
 			if (t < from || f >= b) continue;
@@ -194,9 +193,9 @@ export class Timeline {
 		for (const m of this.messages) {
 			let skipped = 0;
 			if (m.n > before + 1) {
-				const between = this.#between(before, m.n);
+				const between = this.#between(before, m.n, first);
 				if (this.sampled.has(m.n) && between.length === 1 && between[0].kind === "missing") {
-					skipped = between[0].to - between[0].from + 1;
+					skipped = between[0].count;
 				} else if (between.length > 0) {
 					rows.push(...between);
 					previous = null;
@@ -213,13 +212,13 @@ export class Timeline {
 				divided = true;
 				previous = null;
 			}
-			const startsGroup = !previous || previous.by !== m.by || previous.from !== m.from || time.ms - timeOf(previous).ms > TOGETHER;
+			const startsGroup = !m.gone && (!previous || previous.by !== m.by || previous.from !== m.from || time.ms - timeOf(previous).ms > TOGETHER);
 			if (startsGroup) group = m.n;
 			rows.push({ kind: "message", key: `m${m.n}`, m, head: startsGroup, group, skipped });
 			before = m.n;
-			previous = m;
+			previous = m.gone ? null : m;
 		}
-		if (this.messages.length > 0 && head > before) rows.push(...this.#between(before, head + 1));
+		if (this.messages.length > 0 && head > before) rows.push(...this.#between(before, head + 1, first));
 		return rows;
 	}
 }

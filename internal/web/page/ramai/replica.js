@@ -61,13 +61,6 @@ export class Ranges {
 		this.list.splice(i, j - i, ...rest);
 	}
 
-	/** How many numbers between two, both included, are in the set. @param {number} from @param {number} to */
-	count(from, to) {
-		let n = 0;
-		for (let i = this.#find(from); i < this.list.length && this.list[i][0] <= to; i++) n += Math.min(to, this.list[i][1]) - Math.max(from, this.list[i][0]) + 1;
-		return n;
-	}
-
 	/** The ranges between two numbers, both included, that are not in the set. @param {number} from @param {number} to */
 	missing(from, to) {
 		/** @type {Range[]} */
@@ -220,6 +213,28 @@ export class Replica {
 			if (of && this.messages[i]?.n === of && !shown[i].gone) shown[i] = after(shown[i], 0, deletes ? null : text);
 		}
 		return shown;
+	}
+
+	/** The message with a number, if it is here. @param {number} n @returns {Message|undefined} */
+	get(n) {
+		const m = this.messages[this.at(n)];
+		return m?.n === n ? m : undefined;
+	}
+
+	/**
+	 * The ranges between two numbers, both included, without the numbers that are known not to be messages.
+	 * @param {number} from @param {number} to @returns {Range[]}
+	 */
+	possible(from, to) {
+		const ranges = new Ranges();
+		for (const [f, t] of this.#known.missing(from, to)) ranges.add(f, t);
+		for (let i = this.at(from); i < this.messages.length && this.messages[i].n <= to; i++) ranges.add(this.messages[i].n, this.messages[i].n);
+		return ranges.list;
+	}
+
+	/** The numbers between two, both included, that are not here and may be messages. @param {number} from @param {number} to */
+	unknown(from, to) {
+		return this.#known.missing(from, to).reduce((n, [f, t]) => n + t - f + 1, 0);
 	}
 
 	/** The index of n in messages, or of the message after it. @param {number} n */

@@ -24,7 +24,6 @@ const PUSHED = 200; // connections in a room, above which the server pushes no n
  * - changed({n, of, text, by, from, id}): messages were edited, or deleted if text is null. of: a number, or ranges of those that
  *   by has posted; empty: a later change has replaced this one
  * - gap({from, to}): these numbers are deleted
- * - skipped({from, to}): these numbers are not messages
  * - joined({n, first, count, reset}): the state of the room; missed messages follow. reset: it is another history
  * - presence(), typing(): count, names or typists have changed
  */
@@ -181,7 +180,6 @@ export class Room extends Emitter {
 		this.#advance(f.n); // also of a kind that this version does not know
 		this.head = Math.max(this.head, f.n);
 		if (f.type === "changed") this.emit("changed", f);
-		this.emit("skipped", { from: f.n, to: f.n });
 	}
 
 	/** @param {any} f @param {boolean} reset */
@@ -215,7 +213,6 @@ export class Room extends Emitter {
 			this.receive({ type: "message", ...m });
 		}
 		if (first > this.n + 1) this.receive({ type: "gap", from: this.n + 1, to: first - 1 });
-		for (const [from, to] of page.skipped ?? []) this.emit("skipped", { from, to });
 		if (head !== undefined && (fresh || !more) && head > this.n) this.#advance(head); // what follows are no messages
 		if (more && !fresh) this.head = Math.max(this.head, this.n + 1); // at least one
 	}
