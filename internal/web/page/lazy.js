@@ -19,7 +19,7 @@ export function loadWhenIdle() {
 	setTimeout(() => loadLater().catch(() => {}), IDLE); // when it is needed, it is asked for again
 }
 
-/** Draws a part of later.js, once it is loaded. @param {{part: "ConfirmDelete"|"RefusedChange"|"WritingBar"} & Record<string, any>} props */
+/** Draws a part of later.js, once it is loaded. @param {{part: "ConfirmDelete"|"EditTime"|"RefusedChange"|"WritingBar"} & Record<string, any>} props */
 export function Later({ part, ...props }) {
 	const [, redraw] = useState(lazy.parts);
 	useEffect(() => {

@@ -141,6 +141,7 @@ export class MessageRow extends Component {
 			<${Folded} text=${text} mark=${mark}><${Text} text=${text} me=${me} names=${roomState.room.names} /><//>
 			${refused}
 			${confirming && html`<${Later} part="ConfirmDelete" roomState=${roomState} m=${m} acting=${acting} />`}
+			${pointed && m.edited && !editedAt && html`<${Later} part="EditTime" roomState=${roomState} n=${m.edited} />`}
 			${pointed && !confirming && html`<${ActionBar} roomState=${roomState} m=${m} run=${(/** @type {MessageAction} */ action) => acting.run(action, roomState, m)} open=${(/** @type {DOMRect} */ at) => acting.open(roomState, m, at)} />`}
 		</li>`;
 	}

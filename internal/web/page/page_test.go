@@ -74,7 +74,7 @@ func TestModules(t *testing.T) {
 	source, rest := string(p.files[script].plain), string(p.files[later].plain)
 	outside := regexp.MustCompile(`(?m)^(?:import|export)\b.*$`)
 	exported := strings.TrimPrefix(strings.Join(outside.FindAllString(source, -1), "\n"), "export ")
-	want := []string{"import " + strings.TrimSuffix(exported, ";") + ` from "./` + script + `";`, "export { ConfirmDelete, EmojiPicker, Jump, loadEmoji, LongPaste, Menu, RefusedChange, Search, Settings, Share, WritingBar };"}
+	want := []string{"import " + strings.TrimSuffix(exported, ";") + ` from "./` + script + `";`, "export { ConfirmDelete, EditTime, EmojiPicker, Jump, loadEmoji, LongPaste, Menu, RefusedChange, Search, Settings, Share, WritingBar };"}
 	if got := outside.FindAllString(rest, -1); !slices.Equal(got, want) {
 		t.Errorf("%s imports and exports %q, want %q", later, got, want)
 	}

@@ -161,6 +161,10 @@ func TestChanges(t *testing.T) {
 		late.waitForText(number+" .tombstone", "Message deleted")
 		late.waitForText(".quoted", "Which room?")
 		late.waitForText(typo+" .text", "meeting is at ten. (edited")
+		if d.name == "laptop" {
+			late.hover(typo + " .text")
+			late.waitFor(fmt.Sprintf("document.querySelector(%s).title.startsWith('Edited ')", quote(typo+" .edited")))
+		}
 	})
 }
 
