@@ -129,7 +129,7 @@ export class Model extends Emitter {
 	/** @param {Room} room */
 	#add(room) {
 		const roomState = new RoomState(this, room);
-		roomState.sent = this.client.outbox.filter((s) => s.room === room.name && !s.isChange);
+		roomState.sent = this.client.outbox.filter((s) => s.room === room.name);
 		this.roomStates.set(room.name, roomState);
 		return roomState;
 	}
@@ -198,7 +198,7 @@ export class Model extends Emitter {
 	/** @param {Sent} sent */
 	#sentChanged(sent) {
 		const roomState = this.roomStates.get(sent.room);
-		if (roomState && sent.state !== "saved" && !sent.isChange) {
+		if (roomState && sent.state !== "saved") {
 			if (!this.client.outbox.includes(sent)) roomState.sent = roomState.sent.filter((s) => s !== sent);
 			else if (!roomState.sent.includes(sent)) roomState.sent.push(sent);
 		}
