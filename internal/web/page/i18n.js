@@ -12,8 +12,8 @@ import { Refusal } from "./ramai/protocol.js";
 /** @type {string[]} the languages in lang/, as the server lists them */
 export const languages = (document.documentElement.dataset.languages ?? "en").split(" ");
 
-/** @type {Strings} */
-export let t = en;
+/** The texts of the language. It is filled anew, not replaced: later.js gets it once. @type {Strings} */
+export const t = { ...en };
 export let language = "en";
 let locale = localeOf(language);
 let formats = formatsOf(locale);
@@ -39,9 +39,10 @@ export async function setLanguage(wanted) {
 	const preferred = wanted ? [wanted] : navigator.languages.map((l) => l.toLowerCase().split("-")[0]);
 	language = preferred.find((l) => languages.includes(l)) ?? "en";
 	try {
-		t = language === "en" ? en : { ...en, ...(await import(`./lang/${language}.js`)).default };
+		Object.assign(t, en, language === "en" ? {} : (await import(`./lang/${language}.js`)).default);
 	} catch {
-		[t, language] = [en, "en"];
+		Object.assign(t, en);
+		language = "en";
 	}
 	document.documentElement.lang = language;
 	locale = localeOf(language);

@@ -61,9 +61,12 @@ func (p *Page) join(name string) []byte {
 	return slices.Concat(header, out.Bytes(), module[len(header):])
 }
 
-// joinPage is join for the page itself: page.js, and later.js, which has what the first view does not need and imports the rest
-// from page.js. Vendored modules and those with a default export become functions, because
-// their names would collide with others; the rules of join hold for the rest. TestModules checks this.
+// joinPage is join for the page itself: page.js, and later.js, which has what the first view does not need. Vendored modules
+// and those with a default export become functions, because their names would collide with others; the rules of join hold for
+// the rest. TestModules checks this.
+//
+// later.js is a function to which page.js passes what the modules in it import. It must not import page.js: in a page whose
+// URL has a password, the URL of that import would be another than that of the page's script, and the page would run twice.
 func (p *Page) joinPage(name, laterName string) (first, later []byte) {
 	modules := append(p.imports(name), name)
 	rest := slices.DeleteFunc(append(p.imports(laterName), laterName), func(module string) bool { return slices.Contains(modules, module) })
@@ -77,9 +80,10 @@ func (p *Page) joinPage(name, laterName string) (first, later []byte) {
 	}
 	slices.Sort(shared)
 	names := strings.Join(slices.Compact(shared), ", ")
-	first = fmt.Appendf(p.joinModules(modules), "export { %s };\n", names)
+	load := fmt.Sprintf(`await import("./%s")`, laterName)
+	first = bytes.Replace(p.joinModules(modules), []byte(load), fmt.Appendf(nil, "(%s).default({ %s })", load, names), 1)
 	exports := exportLine.Find(p.files[laterName].plain)
-	later = slices.Concat(fmt.Appendf(nil, "import { %s } from \"./%s\";\n", names, script), p.joinModules(rest), exports)
+	later = fmt.Appendf(nil, "export default ({ %s }) => {\n%sreturn %s};\n", names, p.joinModules(rest), bytes.TrimPrefix(exports, []byte("export ")))
 	return first, later
 }
 

@@ -72,11 +72,25 @@ func TestFirstLoad(t *testing.T) {
 func TestModules(t *testing.T) {
 	p := New(nil)
 	source, rest := string(p.files[script].plain), string(p.files[later].plain)
-	outside := regexp.MustCompile(`(?m)^(?:import|export)\b.*$`)
-	exported := strings.TrimPrefix(strings.Join(outside.FindAllString(source, -1), "\n"), "export ")
-	want := []string{"import " + strings.TrimSuffix(exported, ";") + ` from "./` + script + `";`, "export { ConfirmDelete, EditTime, EmojiPicker, Jump, loadEmoji, LongPaste, Menu, RefusedChange, Search, Settings, Share, WritingBar };"}
+	passed := regexp.MustCompile(`\(await import\("\./later\.js"\)\)\.default\(\{ (.*) \}\)`).FindStringSubmatch(source)
+	if passed == nil {
+		t.Fatalf("%s does not pass anything to %s", script, later)
+	}
+	outside := regexp.MustCompile(`(?m)^(?:import|export) .*$`)
+	if got := outside.FindAllString(source, -1); got != nil {
+		t.Errorf("%s imports and exports %q, want nothing", script, got)
+	}
+	want := []string{"export default ({ " + passed[1] + " }) => {"}
 	if got := outside.FindAllString(rest, -1); !slices.Equal(got, want) {
 		t.Errorf("%s imports and exports %q, want %q", later, got, want)
+	}
+	if result := "return { ConfirmDelete, EditTime, EmojiPicker, Jump, loadEmoji, LongPaste, Menu, RefusedChange, Search, Settings, Share, WritingBar };\n};\n"; !strings.HasSuffix(rest, result) {
+		t.Errorf("%s does not end with %q", later, result)
+	}
+	for _, name := range strings.Split(passed[1], ", ") {
+		if regexp.MustCompile(`(?m)^let ` + name + `\b`).MatchString(source) {
+			t.Errorf("%s is passed to %s, and is not a constant", name, later)
+		}
 	}
 	declared := make(map[string]string)
 	modules := append(p.imports("app.js"), "app.js")
