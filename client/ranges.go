@@ -15,12 +15,6 @@ func (s ranges) find(n uint64) int {
 	return sort.Search(len(s), func(i int) bool { return s[i].To >= n })
 }
 
-// has reports whether n is in the set.
-func (s ranges) has(n uint64) bool {
-	i := s.find(n)
-	return i < len(s) && s[i].From <= n
-}
-
 // add adds the numbers from to to. It does nothing if there are none.
 func (s *ranges) add(from, to uint64) {
 	if from > to {

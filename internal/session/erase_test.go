@@ -41,7 +41,6 @@ type eraserReader struct {
 	protocol chat.Protocol
 	deflate  bool
 	link     *link
-	n        uint64 // the newest number received, to resume from
 }
 
 // textNumber finds the number of a text in any part of it that is not too short.

@@ -326,7 +326,7 @@ func TestChangesAboveReader(t *testing.T) {
 		top := fmt.Sprintf("document.querySelector(%s).getBoundingClientRect().top - document.querySelector('.log').getBoundingClientRect().top", quote(reading))
 		before := eval[float64](citra, top)
 		anna.row("message 60")
-		eval[bool](anna, fmt.Sprintf("(location.hash = '#n%s', true)", strings.Trim(one, "[data-n=']")))
+		eval[bool](anna, fmt.Sprintf("(location.hash = '#n%s', true)", strings.TrimSuffix(strings.TrimPrefix(one, "[data-n='"), "']")))
 		anna.waitFor(inView(two))
 		anna.choose(laptopAndPhone[0], two, "Delete")
 		anna.waitFor("document.activeElement.matches('.asked .danger')")
