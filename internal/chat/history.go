@@ -124,6 +124,7 @@ func (s *Service) readPart(room string, from uint64, forward bool, limit, space 
 	p.low, p.high = 1, 0
 	bytes, count := 0, limit
 	for read := 0; len(p.messages) == 0 || len(p.messages) < limit && bytes < space && read < maxSkip; count = eventlog.MaxRead {
+		from = s.skipOthers(&p, room, from, forward)
 		var records []eventlog.Record
 		var bounds eventlog.Bounds
 		if forward {
@@ -134,7 +135,7 @@ func (s *Service) readPart(room string, from uint64, forward bool, limit, space 
 		if err != nil {
 			return p, err
 		}
-		if p.first = bounds.First; read == 0 {
+		if p.first = bounds.First; p.high < p.low {
 			p.head = bounds.Last // what later reads find is as new, or newer
 		}
 		p.more = false
@@ -163,6 +164,31 @@ func (s *Service) readPart(room string, from uint64, forward bool, limit, space 
 	}
 	p.cut(forward, limit, space)
 	return p, nil
+}
+
+// skipOthers extends a part by the numbers that are known not to be messages, and returns from where to read on.
+func (s *Service) skipOthers(p *part, room string, from uint64, forward bool) uint64 {
+	bounds := s.cfg.Store.Bounds(room)
+	next := max(from, bounds.First-1) + 1
+	if !forward {
+		next = min(from, bounds.Last+1) - 1
+	}
+	r, known := s.cfg.Store.OthersAt(room, next)
+	if !known || from == 0 && !forward {
+		return from
+	}
+	if r.From = max(r.From, bounds.First); r.From > min(next, r.To) {
+		return from
+	}
+	if p.high < p.low {
+		p.low, p.high, p.head = next, next, bounds.Last
+	}
+	if forward {
+		p.high = r.To
+		return r.To
+	}
+	p.low = r.From
+	return r.From
 }
 
 // cut drops messages, from the end or from the beginning, until there are at most limit and they fit into space bytes.

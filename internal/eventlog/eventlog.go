@@ -83,6 +83,8 @@ type Store interface {
 	StartOf(room string, count int) uint64
 	// CountAfter returns how many messages of a room have numbers above n, at most MaxCounted.
 	CountAfter(room string, n uint64) int
+	// OthersAt returns numbers around n of which it is known without reading that none is a message's; false: none is known.
+	OthersAt(room string, n uint64) (wire.Range, bool)
 	// NewestTimes returns the time of the newest record of every room that exists. It is in the future if the clock was
 	// ahead. The caller owns the map.
 	NewestTimes() map[string]wire.Time

@@ -78,6 +78,22 @@ func (s *State) CountAfter(room string, n uint64) int {
 	return int(min(count, MaxCounted))
 }
 
+// OthersAt returns the range of numbers around n that are not messages, as far as it is known without reading; false: none is.
+// Some of them may be deleted.
+func (s *State) OthersAt(room string, n uint64) (wire.Range, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, r := range slices.Backward(s.others[room]) {
+		if r.To < n {
+			break
+		}
+		if r.From <= n {
+			return r, true
+		}
+	}
+	return wire.Range{}, false
+}
+
 // Others collects, for Snapshot.Others, the numbers of a room that are not messages: add takes them in descending order,
 // beginning with the newest, until it returns false.
 type Others struct {

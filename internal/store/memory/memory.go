@@ -59,6 +59,9 @@ func (s *Store) RegisteredNames() []eventlog.NameRegistration { return s.state.R
 // StartOf implements eventlog.Store.
 func (s *Store) StartOf(room string, count int) uint64 { return s.state.StartOf(room, count) }
 
+// OthersAt implements eventlog.Store.
+func (s *Store) OthersAt(room string, n uint64) (wire.Range, bool) { return s.state.OthersAt(room, n) }
+
 // CountAfter implements eventlog.Store.
 func (s *Store) CountAfter(room string, n uint64) int { return s.state.CountAfter(room, n) }
 
