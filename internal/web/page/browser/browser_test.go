@@ -281,21 +281,33 @@ func command[P, R any](b *tab, c cdp.Command[P, R], params P) R {
 // eval returns the value of a JavaScript expression, or of the promise that it returns.
 func eval[T any](b *tab, expression string) T {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, timeout)
-	defer cancel()
-	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	value, err := tryEval[T](b, expression)
 	if err != nil {
 		b.t.Fatalf("%s: %v", expression, err)
 	}
 	return value
 }
 
-// waitFor waits until an expression is true.
+func tryEval[T any](b *tab, expression string) (T, error) {
+	ctx, cancel := context.WithTimeout(b.ctx, timeout)
+	defer cancel()
+	return chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+}
+
+// isLeaving reports whether an evaluation failed because the page was being replaced by another.
+func isLeaving(err error) bool {
+	return err != nil && (strings.Contains(err.Error(), "navigated or closed") || strings.Contains(err.Error(), "context was destroyed") || strings.Contains(err.Error(), "Cannot find context"))
+}
+
+// waitFor waits until an expression is true. While a page is replaced by another, nothing is.
 func (b *tab) waitFor(expression string) {
 	b.t.Helper()
 	for end := time.Now().Add(timeout); ; time.Sleep(20 * time.Millisecond) {
-		if eval[bool](b, "Boolean("+expression+")") {
+		switch holds, err := tryEval[bool](b, "Boolean("+expression+")"); {
+		case holds:
 			return
+		case err != nil && !isLeaving(err):
+			b.t.Fatalf("%s: %v", expression, err)
 		}
 		if time.Now().After(end) {
 			b.t.Fatalf("timeout waiting for %s\ntext of the page: %s", expression, eval[string](b, "document.body.innerText.slice(-1500)"))
