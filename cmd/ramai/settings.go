@@ -12,13 +12,13 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/agnivade/levenshtein"
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"ramai/client"
+	"ramai/internal/nearest"
 	"ramai/wire"
 )
 
@@ -153,7 +153,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "":
 		var known []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
-		err = fmt.Errorf("unknown flag: --%s; did you mean --%s?", unknown.GetSpecifiedName(), nearest(unknown.GetSpecifiedName(), known))
+		err = fmt.Errorf("unknown flag: --%s; did you mean --%s?", unknown.GetSpecifiedName(), meant(unknown.GetSpecifiedName(), known))
 	}
 	return exit(exitUsage, err)
 }
@@ -288,13 +288,13 @@ func (s *settings) checkKeys() error {
 		case isTable && isCommand:
 			for _, inner := range slices.Sorted(maps.Keys(table)) {
 				if !slices.Contains(known, inner) {
-					return fmt.Errorf("%s: unknown setting %q in [%s]; did you mean %s?", s.at(key+"."+inner), inner, key, nearest(inner, known))
+					return fmt.Errorf("%s: unknown setting %q in [%s]; did you mean %s?", s.at(key+"."+inner), inner, key, meant(inner, known))
 				}
 			}
 		case isTable:
-			return fmt.Errorf("%s: unknown table [%s]; did you mean [%s]?", s.at(key), key, nearest(key, slices.Collect(maps.Keys(s.known))))
+			return fmt.Errorf("%s: unknown table [%s]; did you mean [%s]?", s.at(key), key, meant(key, slices.Collect(maps.Keys(s.known))))
 		case !slices.Contains(all, key):
-			return fmt.Errorf("%s: unknown setting %q; did you mean %s?", s.at(key), key, nearest(key, all))
+			return fmt.Errorf("%s: unknown setting %q; did you mean %s?", s.at(key), key, meant(key, all))
 		}
 	}
 	return nil
@@ -313,7 +313,7 @@ func (s *settings) noteUnknown(notes io.Writer) {
 			continue
 		}
 		flag := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(name, prefix), "_", "-"))
-		fmt.Fprintf(notes, "ramai: unknown environment variable %s; did you mean %s?\n", client.Printable(name), variable(nearest(flag, slices.Collect(maps.Values(names)))))
+		fmt.Fprintf(notes, "ramai: unknown environment variable %s; did you mean %s?\n", client.Printable(name), variable(meant(flag, slices.Collect(maps.Values(names)))))
 	}
 }
 
@@ -323,14 +323,14 @@ var renamed = map[string]string{
 	"reactor": "io", "sources": "source-addresses", "stall": "slow-client-timeout", "talkers": "publishers", "tape-memory": "buffer-memory",
 }
 
-// nearest returns the known name that is meant by an unknown one: its present name if it was renamed, otherwise the most
+// meant returns the known name that is meant by an unknown one: its present name if it was renamed, otherwise the most
 // similar one.
-func nearest(name string, known []string) string {
+func meant(name string, known []string) string {
 	if present := renamed[name]; slices.Contains(known, present) {
 		return present
 	}
 	slices.Sort(known)
 	return slices.MinFunc(known, func(a, b string) int {
-		return levenshtein.ComputeDistance(name, a) - levenshtein.ComputeDistance(name, b)
+		return nearest.Distance(name, a) - nearest.Distance(name, b)
 	})
 }

@@ -116,7 +116,7 @@ func TestRenamed(t *testing.T) {
 func TestNearest(t *testing.T) {
 	known := []string{"trust-proxy", "listen", "rate", "retention"}
 	for name, want := range map[string]string{"listn": "listen", "trustproxy": "trust-proxy", "x": "rate", "keep": "retention", "talkers": "rate"} {
-		if got := nearest(name, known); got != want {
+		if got := meant(name, known); got != want {
 			t.Errorf("nearest to %q is %q, want %q", name, got, want)
 		}
 	}

@@ -12,21 +12,22 @@ const (
 // changed, added, removed or swapped with their neighbours, or all of the known word. Of words that are equally like it, it is
 // the first one in alphabetical order.
 func Word(word string, known []string) (best string) {
+	if len(word) > maxLength {
+		return ""
+	}
 	known = slices.Sorted(slices.Values(known))
 	least := maxDistance + 1
 	for _, k := range known {
-		if d := distance(word, k); d < least && d < len(k) {
+		if d := Distance(word, k); d < least && d < len(k) {
 			best, least = k, d
 		}
 	}
 	return best
 }
 
-// distance is the number of bytes to change, add, remove or swap with their neighbours to make one word of another.
-func distance(a, b string) int {
-	if len(a) > maxLength {
-		return len(a)
-	}
+// Distance is the number of bytes to change, add, remove or swap with their neighbours to make one word of another. The time
+// grows with the product of their lengths.
+func Distance(a, b string) int {
 	row := func() []int { return make([]int, len(b)+1) }
 	last, before, now := row(), row(), row()
 	for j := range before {

@@ -102,7 +102,7 @@ func TestScreenStates(t *testing.T) {
 		t.Fatal(err)
 	}
 	if m := k.loadState(session(3)); m.Room != "" {
-		t.Errorf("of who has seen nothing there is %+v", m)
+		t.Errorf("a screen that has seen nothing has left %+v", m)
 	}
 	old := time.Now().Add(-time.Hour)
 	if err := os.Chtimes(k.stateFile(session(2)), old, old); err != nil {
