@@ -384,7 +384,7 @@ func (c *Client) Check() {
 	if c.link == nil {
 		return
 	}
-	_ = c.link.raw.SetReadDeadline(time.Now().Add(checkTimeout)) // the read that waits now has that long; a closed connection has ended anyway
+	c.link.raw.check()
 	notify(c.check)
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -227,6 +228,38 @@ func TestCheck(t *testing.T) {
 		c.Check() // there is no connection
 		dead.Store(false)
 		next[wire.Welcome](t, c)
+	})
+}
+
+// TestCheckOutlastsBytesInFlight holds that what the server sent before it fell silent gives it no more time.
+func TestCheckOutlastsBytesInFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		defer far.Close()
+		w := &watched{Conn: near}
+		defer w.Close()
+		begin := time.Now()
+		w.check()
+		asked := w.pinging()
+		go far.Write([]byte("in flight"))
+		b := make([]byte, 99)
+		if _, err := w.Read(b); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Read(b); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatal(err)
+		}
+		if took := time.Since(begin); took != checkTimeout {
+			t.Errorf("silence was noticed after %v, want %v", took, checkTimeout)
+		}
+		w.settle(asked)
+		begin = time.Now()
+		if _, err := w.Read(b); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatal(err)
+		}
+		if took := time.Since(begin); took != readTimeout {
+			t.Errorf("without a check silence was noticed after %v, want %v", took, readTimeout)
+		}
 	})
 }
 

@@ -114,7 +114,7 @@ type dialer struct {
 // link is one open connection.
 type link struct {
 	*websocket.Conn
-	raw net.Conn
+	raw *watched
 	v1  bool // the server speaks ramai.v1
 
 	early *frame // what was read before the link was used; nil: nothing
@@ -195,11 +195,11 @@ func (d *dialer) open(ctx context.Context, last int) (*link, error) {
 	defer cancel()
 
 	var mu sync.Mutex // the transport dials in a goroutine of its own
-	var raw net.Conn
+	var raw *watched
 	transport, err := d.transport(func(conn net.Conn) net.Conn {
 		mu.Lock()
 		defer mu.Unlock()
-		raw = watched{conn}
+		raw = &watched{Conn: conn}
 		return raw
 	})
 	if err != nil {
@@ -290,11 +290,59 @@ const (
 
 // watched is a connection whose Read fails after silence. Only a read that waits can find the server silent, so a slow
 // user does not lose the connection.
-type watched struct{ net.Conn }
+type watched struct {
+	net.Conn
 
-func (w watched) Read(b []byte) (int, error) {
-	if err := w.Conn.SetReadDeadline(time.Now().Add(readTimeout)); err != nil {
+	mu      sync.Mutex
+	asked   int // how often check was called
+	settled int // how many of these calls are over
+}
+
+func (w *watched) Read(b []byte) (int, error) {
+	if err := w.setDeadline(); err != nil {
 		return 0, err
 	}
 	return w.Conn.Read(b)
+}
+
+// setDeadline gives the next read its time. What was on its way before check does not lengthen the time for the answer to
+// check.
+func (w *watched) setDeadline() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.setDeadlineLocked()
+}
+
+func (w *watched) setDeadlineLocked() error {
+	timeout := readTimeout
+	if w.asked > w.settled {
+		timeout = checkTimeout
+	}
+	return w.Conn.SetReadDeadline(time.Now().Add(timeout))
+}
+
+// check shortens the time of the read that waits now, and of those that follow until the ping that asks for an answer is
+// over.
+func (w *watched) check() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.asked++
+	_ = w.setDeadlineLocked() // a closed connection has ended anyway
+}
+
+// pinging returns what to pass to settle once the ping that is sent now is answered or given up.
+func (w *watched) pinging() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.asked
+}
+
+// settle ends the calls of check that were made before pinging returned asked. The read that waits gets its usual time.
+func (w *watched) settle(asked int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if asked > w.settled {
+		w.settled = asked
+		_ = w.setDeadlineLocked() // a closed connection has ended anyway
+	}
 }

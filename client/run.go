@@ -177,8 +177,10 @@ func ping(ctx context.Context, l *link, check <-chan struct{}) {
 		case <-check:
 		}
 		// Whether the pong comes is judged where bytes are read.
+		asked := l.raw.pinging()
 		wait, cancel := context.WithTimeout(ctx, pingEvery/2)
 		_ = l.Ping(wait)
+		l.raw.settle(asked) // if nothing was read all the time, the user is slow, and the silence says nothing
 		cancel()
 	}
 }
