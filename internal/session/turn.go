@@ -1,14 +1,9 @@
 package session
 
 import (
-	"errors"
-	"slices"
 	"time"
 
-	"ramai/internal/chat"
 	"ramai/internal/eventlog"
-	"ramai/internal/fanout"
-	"ramai/internal/room"
 	"ramai/wire"
 )
 
@@ -31,35 +26,6 @@ func (s *Session) turn() {
 	}
 	s.checkAlive()
 }
-
-// handleMessages processes messages, oldest first.
-func (s *Session) handleMessages(l *message) {
-	for ; l != nil; l = l.next {
-		if l.reply != nil {
-			s.publisher.inFlight--
-			s.codec.reply(l.reply)
-		} else {
-			l.do()
-		}
-	}
-}
-
-// inOrder reverses a list of messages, so that it begins with the oldest.
-func inOrder(newest *message) (oldest *message) {
-	for l := newest; l != nil; {
-		l.next, oldest, l = oldest, l, l.next
-	}
-	return oldest
-}
-
-// blockUntil calls f after wait, and again until it returns true.
-func (s *Session) blockUntil(wait time.Duration, f func() bool) {
-	t := s.ensurePublisher()
-	t.blocked, t.blockedUntil = f, s.now+wait
-}
-
-// retryAfter postpones the next try of the blocked request by d.
-func (s *Session) retryAfter(d time.Duration) { s.publisher.blockedUntil = s.now + d }
 
 // checkAlive pings the client when a ping is due, and closes it if it is overdue.
 func (s *Session) checkAlive() {
@@ -159,107 +125,6 @@ func (s *Session) arm() {
 	s.conn.WakeAfter(due - s.now)
 }
 
-// pull returns the next frames of the rooms, one room at a time in turn.
-func (s *Session) pull(max int) []byte {
-	for range s.cursors {
-		s.next++
-		p := s.cursors[int(s.next)%len(s.cursors)]
-		for {
-			span := s.after(p, max)
-			if b := span.Bytes(); len(b) > 0 {
-				if s.newEpoch() {
-					return nil // the epoch is announced first: the span may have messages of it
-				}
-				s.writing, s.span = p, span
-				return b[:min(len(b), max)] // a single frame may be longer
-			}
-			if span.Last() == 0 {
-				break
-			}
-			p.advance(span.Last()) // the encoding hides these records
-		}
-	}
-	return nil
-}
-
-// after returns the frames that follow a cursor, from its backfill or from the fan-out buffer. If neither has them, it
-// requests a backfill, for one room at a time: a slow client costs the memory of one backfill.
-func (s *Session) after(p *cursor, max int) fanout.Span {
-	if p.backfill != nil {
-		if span, held := p.backfill.After(p.n, max); held {
-			return span
-		}
-		p.release() // its memory was needed for others
-	}
-	span, held := p.sub.After(p.n, max)
-	if !held && s.now >= p.again && !s.hasBackfill() {
-		s.backfilling, p.again = true, 0
-		p.sub.Backfill(p.n, func(c room.BackfillResult, err error) {
-			if !s.enqueue(func() { s.backfilled(p, c, err) }) {
-				c.Frames.Release()
-			}
-		})
-	}
-	return span
-}
-
-// hasBackfill reports whether a backfill of any room is held or requested. A client that leaves a room and joins it
-// again waits for the earlier request: leaving is cheap, reading is not.
-func (s *Session) hasBackfill() bool {
-	if s.backfilling {
-		return true
-	}
-	for _, p := range s.cursors {
-		if p.backfill != nil {
-			return true
-		}
-	}
-	return false
-}
-
-// backfilled receives a backfill. Messages missing before it have been deleted, and the client is told about the gap.
-func (s *Session) backfilled(p *cursor, c room.BackfillResult, err error) {
-	s.backfilling = false
-	p.errorSent = p.errorSent && err != nil
-	passed := c.Frames != nil && c.Frames.Last() <= p.n
-	if p.left || p == s.writing || passed { // the fan-out buffer has it by now; if it does not, another backfill is requested
-		c.Frames.Release()
-		return
-	}
-	begin := c.First
-	if c.Frames != nil {
-		begin = c.Frames.First() // not c.First: what was read stays valid if retention deleted it afterwards
-	}
-	switch {
-	case err != nil:
-		if damaged := errors.Is(err, eventlog.ErrDamaged); damaged && !p.errorSent { // report it once, although the read is retried
-			p.errorSent = true
-			s.codec.unreadable(p.sub.Room(), s.env.Chat.Unreadable(p.sub.Room()))
-		} else if !damaged { // the store has logged damage already
-			s.env.Logger.Error("could not read the history of a room", "room", p.sub.Room(), "after", p.n, "err", err)
-		}
-		p.again = s.now + readRetry
-	case begin > p.n+1:
-		s.codec.gap(p.sub.Room(), p.n+1, begin-1)
-		p.reach(begin - 1)
-		p.backfill = c.Frames
-	case c.Frames != nil:
-		p.backfill = c.Frames
-	default: // the fan-out buffer has something that the store does not show yet
-		p.again = s.now + readRetry
-	}
-}
-
-// behind reports whether the rooms have anything that was not sent to this client.
-func (s *Session) behind() bool {
-	for _, p := range s.cursors {
-		if span, held := p.sub.After(p.n, 1); p.backfill != nil || !held || len(span.Bytes()) > 0 {
-			return true
-		}
-	}
-	return false
-}
-
 // newEpoch reports whether an epoch has begun that the client does not know of.
 func (s *Session) newEpoch() bool { return s.epoch != uint32(s.env.Chat.Epoch().Number) }
 
@@ -293,129 +158,6 @@ func (s *Session) sendState() {
 			s.codec.typing(state.Typing)
 		}
 	}
-}
-
-// queueHasSpace is called by the sequencer when its queue has space again.
-func (s *Session) queueHasSpace() { s.enqueue(func() { s.publisher.queueFull = false }) }
-
-// replyWith returns the reply address of a command.
-func (s *Session) replyWith(ref string) chat.Reply {
-	p := s.ensurePublisher()
-	return chat.Reply{To: &p.replyTo, Fence: p.fence, Ref: ref, Space: p.space}
-}
-
-// submitted records the result of submitting a command. It returns false if the queue is full.
-func (s *Session) submitted(err error) bool {
-	p := s.ensurePublisher()
-	switch err {
-	case nil:
-		p.inFlight++
-	case eventlog.ErrBusy:
-		p.queueFull = true
-		return false
-	default: // the server is stopping; the client sends the command again to the next one
-		p.lostToStop = true
-	}
-	return true
-}
-
-// paced calls f, and repeats it as long as its error asks the client to wait. Nothing is read meanwhile. f handles all
-// results except eventlog.ErrBusy, chat.ErrBehind and refusals with a waiting time.
-func (s *Session) paced(f func() error) {
-	if wait, done := s.attempt(f); !done {
-		s.repeat(wait, f)
-	}
-}
-
-// attempt calls f, and reports whether that is done, see result. If this node is behind the client, f is tried again later.
-func (s *Session) attempt(f func() error) (wait time.Duration, done bool) {
-	err := f()
-	if err == chat.ErrBehind {
-		s.catchUp(f)
-		return 0, true
-	}
-	return s.result(err)
-}
-
-// catchUp tries f, which joins a room, again when this node has caught up. If it cannot, the client is asked to reconnect.
-// Nothing is read meanwhile.
-func (s *Session) catchUp(f func() error) {
-	s.reading = true
-	s.env.Chat.CatchUp(func(err error) {
-		s.enqueue(func() {
-			s.reading = false
-			if refused := chat.Refusal(err); refused != nil {
-				s.env.refused(refused.Code)
-				s.end(wire.CloseTryAgain, refused.Reason)
-				return
-			}
-			p := s.ensurePublisher()
-			p.caughtUp = true
-			s.paced(f)
-			p.caughtUp = false
-		})
-	})
-}
-
-// repeat calls f after wait until it is done; a wait of 0 means until the queue has space.
-func (s *Session) repeat(wait time.Duration, f func() error) {
-	s.blockUntil(wait, func() bool {
-		wait, done := s.attempt(f)
-		if wait > 0 {
-			s.retryAfter(wait)
-		}
-		return done
-	})
-}
-
-// result reports whether a call that returned err is done. If not, it is repeated after wait; a wait of 0 means when
-// the queue has space.
-func (s *Session) result(err error) (wait time.Duration, done bool) {
-	if err == eventlog.ErrBusy {
-		s.ensurePublisher().queueFull = true
-		return 0, false
-	}
-	wait = chat.Wait(err)
-	return wait, wait == 0
-}
-
-func (s *Session) inRoom(name string) bool {
-	return slices.ContainsFunc(s.cursors, func(p *cursor) bool { return p.sub.Room() == name })
-}
-
-// leaveRoom leaves a room, if the session is in it.
-func (s *Session) leaveRoom(name string) {
-	for i, p := range s.cursors {
-		if p.sub.Room() == name {
-			p.left = true
-			p.release()
-			s.cursors = append(s.cursors[:i:i], s.cursors[i+1:]...)
-			s.unsubscribe(p)
-			return
-		}
-	}
-}
-
-// join subscribes to a room, at the newest last messages or after a position. A session that is in it starts over.
-func (s *Session) join(name string, after *wire.Position, last int) (wire.Joined, uint64, error) {
-	enc := s.codec.encoding()
-	if s.deflate {
-		enc = enc.Deflated()
-	}
-	others := len(s.cursors)
-	if s.inRoom(name) {
-		others--
-	}
-	j, err := s.env.Chat.Join(s.actor(), chat.JoinRequest{
-		Room: name, Encoding: enc, Member: s, After: after, Judge: s.publisher != nil && s.publisher.caughtUp, Last: last, Joined: others, Admitted: func() { s.leaveRoom(name) },
-	})
-	if err != nil {
-		return wire.Joined{}, 0, err
-	}
-	p := &cursor{sub: j.Subscription, presence: j.Subscription.PresenceAtJoin()}
-	p.reach(j.After)
-	s.cursors = append(s.cursors, p)
-	return j.Welcome, j.After, nil
 }
 
 // pause stops reading for a while. The deadline of a fence moves by the same time.
