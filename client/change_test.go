@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"testing"
-	"time"
 
 	"pgregory.net/rapid"
 
@@ -24,67 +23,30 @@ func TestChangesModel(t *testing.T) {
 		w.settle(rooms...)
 		type post struct{ room, id string }
 		var posts []post
-		var said []string
 		gone := map[post]bool{}
 		room := rapid.SampledFrom(rooms)
-		actions := []func(){
-			func() {
-				text := "mine " + strconv.Itoa(len(said))
-				r := room.Draw(t, "say in")
-				posts = append(posts, post{r, w.core.say(r, text)})
-				said = append(said, text)
-			},
-			func() {
-				if len(posts) == 0 {
-					return
-				}
-				p := rapid.SampledFrom(posts).Draw(t, "change")
-				if gone[p] {
-					return
-				}
-				c := say{room: p.room, of: w.numbers[p.id], text: "new " + strconv.Itoa(len(said))}
-				if w.core.outbox.has(p.room, p.id) {
-					c.of, c.ofID = 0, p.id
-				}
-				if c.deletes = rapid.IntRange(0, 3).Draw(t, "delete if 0") == 0; c.deletes {
-					c.text, gone[p] = "", true
-				}
-				w.core.post(c)
-				said = append(said, p.id+" becomes "+c.text)
-			},
-			func() {
-				if !w.connected {
-					w.connect()
-				} else if rapid.IntRange(0, 3).Draw(t, "cut if 0") == 0 {
-					w.cut()
-				}
-			},
-			func() { w.send() },
-			func() {
-				for range min(len(w.server.fromClient), rapid.IntRange(1, 3).Draw(t, "the server takes")) {
-					w.server.work()
-				}
-			},
-			func() { w.server.sendRoom(room.Draw(t, "send what is in")) },
-			func() {
-				for range rapid.IntRange(1, 3).Draw(t, "receive") {
-					w.receive()
-				}
-			},
-			func() { w.now = w.now.Add(7 * time.Millisecond) },
-			func() { w.server.refuseNext = 5 * time.Millisecond },
-		}
-		for range rapid.IntRange(0, 300).Draw(t, "steps") {
-			actions[rapid.IntRange(0, len(actions)-1).Draw(t, "action")]()
-		}
-		w.settle(rooms...)
+		w.walk(t, rooms, func() {
+			text := "to be changed " + strconv.Itoa(len(w.said))
+			r := room.Draw(t, "say in")
+			posts = append(posts, post{r, w.say(say{room: r, text: text}, text)})
+		}, func() {
+			if len(posts) == 0 {
+				return
+			}
+			p := rapid.SampledFrom(posts).Draw(t, "change")
+			if gone[p] {
+				return
+			}
+			c := say{room: p.room, of: w.numbers[p.id], text: "new " + strconv.Itoa(len(w.said))}
+			if w.core.outbox.has(p.room, p.id) {
+				c.of, c.ofID = 0, p.id
+			}
+			if c.deletes = rapid.IntRange(0, 3).Draw(t, "delete if 0") == 0; c.deletes {
+				c.text, gone[p] = "", true
+			}
+			w.say(c, p.id+" becomes "+c.text)
+		})
 
-		if o := &w.core.outbox; len(o.says) > 0 || o.blocked != 0 {
-			t.Fatalf("%d are not settled, %d blocked", len(o.says), o.blocked)
-		}
-		if !slices.Equal(w.server.saves, said) {
-			t.Fatalf("stored %q\nsaid   %q", w.server.saves, said)
-		}
 		for _, name := range rooms {
 			r := w.server.room(name)
 			want := slices.DeleteFunc(slices.Clone(r.messages), func(m wire.Message) bool { _, ok := r.changes[m.N]; return ok })

@@ -25,6 +25,7 @@ type world struct {
 	resets    int
 	replicas  map[string]*Replica
 	numbers   map[string]uint64 // of what is saved, by id
+	said      []string          // what the server should store, in order
 }
 
 func newWorld(t interface{ Fatalf(string, ...any) }) *world {
@@ -174,6 +175,46 @@ func (w *world) settle(rooms ...string) {
 	}
 }
 
+// walk takes random steps: some of them are the test's, and all tests have those in which the client says something, frames move, the
+// connection breaks, time passes, and the server refuses. Then everything runs to its end, and the server has stored what was said.
+func (w *world) walk(t *rapid.T, rooms []string, steps ...func()) {
+	room := rapid.SampledFrom(rooms)
+	steps = append(steps, func() {
+		text := "mine " + strconv.Itoa(len(w.said))
+		w.say(say{room: room.Draw(t, "say in"), text: text}, text)
+	}, func() {
+		if !w.connected {
+			w.connect()
+		} else if rapid.IntRange(0, 3).Draw(t, "cut if 0") == 0 {
+			w.cut()
+		}
+	}, func() { w.send() }, func() {
+		for range min(len(w.server.fromClient), rapid.IntRange(1, 3).Draw(t, "the server takes")) {
+			w.server.work()
+		}
+	}, func() { w.server.sendRoom(room.Draw(t, "send what is in")) }, func() {
+		for range rapid.IntRange(1, 3).Draw(t, "receive") {
+			w.receive()
+		}
+	}, func() { w.now = w.now.Add(7 * time.Millisecond) }, func() { w.server.refuseNext = 5 * time.Millisecond })
+	for range rapid.IntRange(0, 300).Draw(t, "steps") {
+		steps[rapid.IntRange(0, len(steps)-1).Draw(t, "step")]()
+	}
+	w.settle(rooms...)
+	if o := &w.core.outbox; len(o.says) > 0 || o.blocked != 0 {
+		t.Fatalf("%d are not settled, %d blocked", len(o.says), o.blocked)
+	}
+	if !slices.Equal(w.server.saves, w.said) {
+		t.Fatalf("stored %q\nsaid   %q", w.server.saves, w.said)
+	}
+}
+
+// say posts s, which the server stores as stored.
+func (w *world) say(s say, stored string) (id string) {
+	w.said = append(w.said, stored)
+	return w.core.post(s)
+}
+
 // TestCoreModel steps a client through random cuts, refusals, retention and changes of the log, and holds
 // what it heard and what was stored to the promises.
 func TestCoreModel(t *testing.T) {
@@ -181,43 +222,16 @@ func TestCoreModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t)
 		deletes := rapid.Bool().Draw(t, "harsh") // retention and new logs: then not everything is heard
-		var said []string
 		others, logs := 0, 0
 		for _, r := range rooms {
 			w.core.join(room{name: r})
 		}
 		room := rapid.SampledFrom(rooms)
-		actions := []func(){
-			func() {
-				text := "mine " + strconv.Itoa(len(said))
-				w.core.say(room.Draw(t, "say in"), text)
-				said = append(said, text)
-			},
+		steps := []func(){
 			func() {
 				others++
 				w.server.store(room.Draw(t, "another says in"), "somebody else", "o"+strconv.Itoa(others), "other "+strconv.Itoa(others))
 			},
-			func() {
-				if !w.connected {
-					w.connect()
-				} else if rapid.IntRange(0, 3).Draw(t, "cut if 0") == 0 {
-					w.cut()
-				}
-			},
-			func() { w.send() },
-			func() {
-				for range min(len(w.server.fromClient), rapid.IntRange(1, 3).Draw(t, "the server takes")) {
-					w.server.work()
-				}
-			},
-			func() { w.server.sendRoom(room.Draw(t, "tell of")) },
-			func() {
-				for range rapid.IntRange(1, 3).Draw(t, "hear") {
-					w.receive()
-				}
-			},
-			func() { w.now = w.now.Add(7 * time.Millisecond) },
-			func() { w.server.refuseNext = 5 * time.Millisecond },
 			func() { // a frame twice: heard already, so heard no more
 				if n := len(w.server.toClient); n > 0 && strings.Contains(string(w.server.toClient[n-1]), `"type":"message"`) {
 					w.server.toClient = append(w.server.toClient, w.server.toClient[n-1])
@@ -225,7 +239,7 @@ func TestCoreModel(t *testing.T) {
 			},
 		}
 		if deletes {
-			actions = append(actions, func() {
+			steps = append(steps, func() {
 				if !w.connected { // a room that is read keeps what its readers have not had
 					w.server.forget(room.Draw(t, "forget of"), 2)
 				}
@@ -236,17 +250,8 @@ func TestCoreModel(t *testing.T) {
 				}
 			})
 		}
-		for range rapid.IntRange(0, 300).Draw(t, "steps") {
-			actions[rapid.IntRange(0, len(actions)-1).Draw(t, "action")]()
-		}
-		w.settle(rooms...)
+		w.walk(t, rooms, steps...)
 
-		if n := len(w.core.outbox.says); n > 0 {
-			t.Fatalf("%d texts are not settled", n)
-		}
-		if !slices.Equal(w.server.saves, said) {
-			t.Fatalf("stored %q\nsaid   %q", w.server.saves, said)
-		}
 		for _, name := range rooms {
 			r := w.server.room(name)
 			if w.at[name] != r.n {
