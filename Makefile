@@ -12,12 +12,12 @@
 
 GO ?= go
 FUZZTIME ?= 60s
-SHORTFUZZ ?= 2000x
+SHORTFUZZ ?= 500x
 STATICCHECK = $(GO) tool -modfile=tools/staticcheck.mod staticcheck
 
 .PHONY: test hostile attack deb build tools format vet race race-all sequential page browser terminal paths beside shortfuzz fuzz cross bench docs looks vendor
 
-test: tools format vet page terminal race sequential browser beside shortfuzz $(if $(shell command -v dpkg-deb),deb)
+test: tools format vet page terminal race sequential browser beside $(if $(shell command -v dpkg-deb),deb)
 
 # The package of a test is thrown away.
 test: export DEBCOMPRESSION = -Zgzip -z1
@@ -107,9 +107,9 @@ paths:
 	@out=$$($(GO) test -vet=off -count=1 -v -run '^TestReactor$$' ./internal/reactor) || { echo "$$out"; exit 1; }; \
 	echo "$$out" | grep -o 'reactor: .* served .*'
 
-# The tests of the reactor mostly wait for peers; the compiler has the processors meanwhile.
+# The tests of the reactor mostly wait for peers; compilers and fuzzing have the processors meanwhile.
 beside:
-	@$(MAKE) --no-print-directory -j2 --output-sync=target paths cross
+	@$(MAKE) --no-print-directory -j2 --output-sync=target paths cross shortfuzz
 
 hostile:
 	$(GO) test ./server -count=1 -v -run '^TestHostile$$' -crowd 1000
