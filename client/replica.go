@@ -261,6 +261,21 @@ func after(m *wire.Message, f wire.Changed) wire.Message {
 	return changed
 }
 
+// Message returns message n, if it is here, as [Replica.Messages] does.
+func (r *Replica) Message(n uint64, pending []Sent) (m wire.Message, ok bool) {
+	i := r.find(n)
+	if i == len(r.rows) || r.rows[i].N != n {
+		return wire.Message{}, false
+	}
+	m = r.rows[i].Message
+	for _, s := range pending {
+		if s.Of == n && n > 0 && !m.Gone {
+			m = after(&m, s.changed())
+		}
+	}
+	return m, true
+}
+
 // Messages returns the messages that are here, in ascending order, as they will be once the changes among pending are saved.
 // Deleted messages are Gone. pending is what [Client.Outbox] has of the room.
 func (r *Replica) Messages(pending []Sent) []wire.Message {

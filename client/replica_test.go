@@ -63,6 +63,9 @@ func (c *replicaCase) run(t *testing.T) {
 			if m.N <= last {
 				t.Fatalf("%s: step %d: %d follows %d", c.Name, i, m.N, last)
 			}
+			if one, ok := r.Message(m.N, nil); !ok || !reflect.DeepEqual(one, m) {
+				t.Fatalf("%s: step %d: Message returns %+v, %v; Messages has %+v", c.Name, i, one, ok, m)
+			}
 			if last = m.N; deleted[m.N] && !m.Gone {
 				t.Fatalf("%s: step %d: the deleted message %d is back", c.Name, i, m.N)
 			}

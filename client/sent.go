@@ -75,3 +75,6 @@ func (s Sent) changed() wire.Changed {
 
 // Type implements wire.Frame. A Sent never travels.
 func (Sent) Type() string { return "sent" }
+
+// RoomName implements wire.RoomFrame.
+func (s Sent) RoomName() string { return s.Room }

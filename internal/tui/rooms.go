@@ -36,7 +36,6 @@ func (l *roomList) names() []string {
 
 // update takes a frame, and passes what is about a room on to it.
 func (l *roomList) update(frame wire.Frame) tea.Cmd {
-	name := ""
 	switch f := frame.(type) {
 	case wire.Welcome:
 		l.join()
@@ -46,25 +45,10 @@ func (l *roomList) update(frame wire.Frame) tea.Cmd {
 		for _, r := range l.all {
 			r.update(f)
 		}
-	case wire.Message:
-		name = f.Room
-	case wire.Joined:
-		name = f.Room
-	case client.Sent:
-		name = f.Room
-	case wire.Presence:
-		name = f.Room
-	case wire.Typing:
-		name = f.Room
-	case wire.Gap:
-		name = f.Room
-	case wire.Changed:
-		name = f.Room
-	case wire.Unknown:
-		name = f.Room
-	}
-	if r := l.find(name); r != nil {
-		return r.update(frame)
+	case wire.RoomFrame:
+		if r := l.find(f.RoomName()); r != nil {
+			return r.update(frame)
+		}
 	}
 	return nil
 }
