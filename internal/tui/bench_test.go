@@ -12,7 +12,7 @@ import (
 	"ramai/wire"
 )
 
-// BenchmarkStart is from nothing to a screen with the room on it: the connection, 50 messages, the first drawing.
+// BenchmarkStart measures the time until a new screen shows its room: connect, receive 50 messages, draw the first frame.
 func BenchmarkStart(b *testing.B) {
 	address := serve(b)
 	c := speaker(b, address)
@@ -32,7 +32,8 @@ func BenchmarkStart(b *testing.B) {
 	}
 }
 
-// BenchmarkKey is from a key to the cell that shows it, while nobody talks, and with 1,000 messages a second.
+// BenchmarkKey measures the time from a key press to the cell that shows it, in a quiet room and with 1,000 messages a
+// second.
 func BenchmarkKey(b *testing.B) {
 	for _, rate := range []int{0, 1000} {
 		b.Run(fmt.Sprintf("messages=%d", rate), func(b *testing.B) {
@@ -49,7 +50,7 @@ func BenchmarkKey(b *testing.B) {
 			typed := ""
 			for b.Loop() {
 				if typed += "x"; len(typed) > 40 {
-					s.types("\x15") // cut all of it
+					s.types("\x15") // cut everything
 					s.sees("say something")
 					typed = "x"
 				}
@@ -68,19 +69,19 @@ func BenchmarkKey(b *testing.B) {
 	}
 }
 
-// flood says so many messages a second until ctx ends.
+// flood posts rate messages a second until ctx ends.
 func flood(ctx context.Context, c *client.Client, rate int) {
 	begin := time.Now()
 	for said := 0; ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
 		for ; said < int(time.Since(begin).Seconds()*float64(rate)); said++ {
-			if _, err := c.Say(wire.Lobby, fmt.Sprintf("message %d of many, as long as people write them", said)); err != nil {
+			if _, err := c.Say(wire.Lobby, fmt.Sprintf("message %d of many, about as long as people write", said)); err != nil {
 				return
 			}
 		}
 	}
 }
 
-// speaker is somebody who says things and hears nothing.
+// speaker returns a client that posts and discards everything it receives.
 func speaker(t testing.TB, address string) *client.Client {
 	t.Helper()
 	c, err := client.Dial(t.Context(), client.Config{URL: address, Last: client.NoJoin})
@@ -88,7 +89,7 @@ func speaker(t testing.TB, address string) *client.Client {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	go func() { // what is not taken holds up what is said
+	go func() { // events that nobody reads would block posting
 		for {
 			if _, err := c.Next(context.Background()); err != nil {
 				return

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestDocument holds docs/TERMINAL.md to what there is.
+// TestDocument compares docs/TERMINAL.md with the commands and actions.
 func TestDocument(t *testing.T) {
 	b, err := os.ReadFile("../../docs/TERMINAL.md")
 	if err != nil {
@@ -14,7 +14,7 @@ func TestDocument(t *testing.T) {
 	}
 	text := string(b)
 	for _, c := range commands() {
-		key := map[string]string{"quit": "Ctrl-D", "retry": "Ctrl-R"}[c.name] // keys that do something else besides
+		key := map[string]string{"quit": "Ctrl-D", "retry": "Ctrl-R"}[c.name] // keys that also do something else
 		if len(c.keys) > 0 {
 			key = shownKey(c.keys[0])
 		}

@@ -13,7 +13,7 @@ import (
 	"ramai/wire"
 )
 
-// TestPalette chooses commands.
+// TestPalette chooses commands from the palette.
 func TestPalette(t *testing.T) {
 	st := newLobby(t, 3, nil)
 	st.types("/")
@@ -27,7 +27,7 @@ func TestPalette(t *testing.T) {
 	st.has("› say something")
 }
 
-// TestComplete goes through candidates.
+// TestComplete cycles through candidates.
 func TestComplete(t *testing.T) {
 	st := newHarness(t, 80, 24, nil)
 	st.welcome("zoe", 3)
@@ -40,23 +40,23 @@ func TestComplete(t *testing.T) {
 	}
 	st.types("b")
 	st.press("tab", "tab")
-	st.has("› @budi:") // bert spoke last
+	st.has("› @budi:") // bert posted last
 	st.press("tab")
 	st.has("› @bert:")
 }
 
-// TestPaste asks what to do with much.
+// TestPaste answers the question about a long paste.
 func TestPaste(t *testing.T) {
 	st := newLobby(t, 0, nil)
 	st.send(tea.PasteMsg{Content: "short\n"})
 	st.has("› short")
 	if len(st.chat.asked) != 0 {
-		t.Fatal("the newline at the end of a paste said it")
+		t.Fatal("the newline at the end of a paste posted it")
 	}
 	st.press("ctrl+u")
 	st.send(tea.PasteMsg{Content: "one\r\ntwo\n\nthree\x1b[31m\n"})
 	st.has("pasted 3 lines", "o one message")
-	st.press("enter", "x") // no answers
+	st.press("enter", "x") // not answers to this question
 	st.has("pasted 3 lines")
 	st.now = st.now.Add(time.Second)
 	st.press("o")
@@ -72,18 +72,18 @@ func TestPaste(t *testing.T) {
 	st.press("o", "l", "enter")
 	for _, a := range st.chat.asked[len(st.chat.asked)-2:] {
 		if len(a) > 4020 || !strings.HasPrefix(a, `say lobby "word word`) {
-			t.Errorf("said was %q", a)
+			t.Errorf("the request is %q", a)
 		}
 	}
 	st.send(tea.PasteMsg{Content: "a\nb"})
 	n := len(st.chat.asked)
 	st.press("c")
 	if len(st.chat.asked) != n || !st.room().editor.empty() {
-		t.Error("cancelled and not gone")
+		t.Error("the question is still open after it was cancelled")
 	}
 }
 
-// TestReadline edits a line.
+// TestReadline edits a line with the keys of readline.
 func TestReadline(t *testing.T) {
 	for _, test := range []struct {
 		text string
@@ -114,12 +114,12 @@ func TestReadline(t *testing.T) {
 		}
 		got := strings.Join(c.text[:c.cursor], "") + "|" + strings.Join(c.text[c.cursor:], "")
 		if got != test.want {
-			t.Errorf("%q and %v: %q, not %q", test.text, test.keys, got, test.want)
+			t.Errorf("%q and %v: got %q, want %q", test.text, test.keys, got, test.want)
 		}
 	}
 }
 
-// TestRecalledTexts goes through what was said.
+// TestRecalledTexts goes through the posted texts.
 func TestRecalledTexts(t *testing.T) {
 	st := newLobby(t, 0, nil)
 	st.receive(wire.Message{Room: wire.Lobby, N: 1, SenderID: "me", DisplayName: "anna", ID: "old", Text: "from another day"})
@@ -148,7 +148,7 @@ func TestRecalledTexts(t *testing.T) {
 	st.has("› make bench")
 }
 
-// What cannot be said stays where it was written.
+// TestTypedTextKept checks that a text that cannot be posted stays where it was typed.
 func TestTypedTextKept(t *testing.T) {
 	st := newLobby(t, 3, nil)
 	st.types("/me ")
@@ -157,10 +157,10 @@ func TestTypedTextKept(t *testing.T) {
 	}
 	st.press("enter")
 	if got := st.room().editor.String(); len(got) != 4504 {
-		t.Errorf("of what was too long there are %d bytes", len(got))
+		t.Errorf("of the text that is too long, %d bytes are left", len(got))
 	}
 
-	// A room that is refused keeps what was written and said in it, and nothing of that is said elsewhere.
+	// A room that is refused keeps its draft and its messages, and none of them is posted elsewhere.
 	st = newLobby(t, 3, nil)
 	st.types("/join tea")
 	st.press("enter")
@@ -173,27 +173,28 @@ func TestTypedTextKept(t *testing.T) {
 	st.press("l", "enter")
 	for _, asked := range st.chat.asked {
 		if strings.HasPrefix(asked, "say "+wire.Lobby) {
-			t.Errorf("in the wrong room: %s", asked)
+			t.Errorf("posted in the wrong room: %s", asked)
 		}
 	}
 	if got := st.rooms.unsaved(); len(got) != 3 || got[0] != "secret for tea only" {
-		t.Errorf("unsaved are %q", got)
+		t.Errorf("the unsaved texts are %q", got)
 	}
 
-	// Leaving a room asks, and what is not saved is told at the end.
+	// /leave asks first, and texts that are not saved are reported at the end.
 	st.types("/leave")
 	st.press("enter")
 	if st.rooms.index("tea") < 0 {
-		t.Error("the room was left without a question")
+		t.Error("/leave did not ask")
 	}
 	st.types("/leave")
 	st.press("enter")
 	if got := st.rooms.unsaved(); st.rooms.index("tea") >= 0 || len(got) != 3 {
-		t.Errorf("after leaving, unsaved are %q", got)
+		t.Errorf("after leaving, the unsaved texts are %q", got)
 	}
 }
 
-// A draft outlives that one looks at what was said before, whatever comes meanwhile, and is what is remembered.
+// TestDraftBesideHistory: the draft survives while the user goes through the history, whatever arrives meanwhile, and is
+// what is stored.
 func TestDraftBesideHistory(t *testing.T) {
 	st := newLobby(t, 3, nil)
 	st.types("first")
@@ -201,11 +202,11 @@ func TestDraftBesideHistory(t *testing.T) {
 	st.types("my draft")
 	st.press("up")
 	if got := st.snapshot().Rooms[0].Draft; got != "my draft" {
-		t.Errorf("remembered is %q", got)
+		t.Errorf("the stored draft is %q", got)
 	}
 	st.receive(wire.Message{Room: wire.Lobby, N: 4, At: wire.TimeOf(start), SenderID: "me", DisplayName: "anna", ID: "zz", Text: "from a phone"})
 	if got := st.room().editor.String(); got != "first" {
-		t.Errorf("what is looked at is %q", got)
+		t.Errorf("the entry that is shown is %q", got)
 	}
 	st.press("down", "down", "down")
 	if got := st.room().editor.String(); got != "my draft" {
@@ -213,7 +214,7 @@ func TestDraftBesideHistory(t *testing.T) {
 	}
 }
 
-// TestSlash: a text that begins like a command, and is none, is kept as any other.
+// TestSlash: a text that begins like a command but is none is kept like any other.
 func TestSlash(t *testing.T) {
 	st := newLobby(t, 3, nil)
 	for _, text := range []string{"//comment", "/etc/hosts is wrong"} {
@@ -239,11 +240,11 @@ func TestSlash(t *testing.T) {
 	st.has("› /name")
 	st.press("esc", "ctrl+u")
 	if got := st.room().editor.String(); got != "" {
-		t.Errorf("what is written is %q", got)
+		t.Errorf("the composer contains %q", got)
 	}
 }
 
-// TestPasteIntoSearch: what is pasted goes where one sees it.
+// TestPasteIntoSearch: a paste goes into the search while one is open.
 func TestPasteIntoSearch(t *testing.T) {
 	st := newLobby(t, 3, nil)
 	st.types("the first thing")
@@ -255,7 +256,7 @@ func TestPasteIntoSearch(t *testing.T) {
 	st.has("› the first thing")
 }
 
-// TestFull: what does not fit is refused in words, also when it is typed.
+// TestFull: text that does not fit is refused with a notice, whether it is pasted or typed.
 func TestFull(t *testing.T) {
 	st := newLobby(t, 3, nil)
 	st.room().editor.set(strings.Repeat("x", maxDraft))
@@ -263,26 +264,26 @@ func TestFull(t *testing.T) {
 	st.has("too long for one message")
 }
 
-// TestTyping: others hear that one writes, and nothing of commands.
+// TestTyping: others learn that somebody is typing a message, but not that it is a command.
 func TestTyping(t *testing.T) {
 	st := newLobby(t, 3, nil)
 	st.types("/who")
 	if len(st.chat.typing) != 0 {
-		t.Error("a command was told of")
+		t.Error("typing a command was reported")
 	}
 	st.press("esc")
 	st.types("hi")
 	if len(st.chat.typing) != 2 || st.chat.typing[0] != wire.Lobby {
-		t.Errorf("told was %q", st.chat.typing)
+		t.Errorf("typing was reported for %q", st.chat.typing)
 	}
 	st.receive(client.Disconnected{Err: errors.New("broken"), Wait: time.Second})
 	st.types("!")
 	if len(st.chat.typing) != 2 {
-		t.Error("without a connection there is nobody to tell")
+		t.Error("typing was reported without a connection")
 	}
 }
 
-// TestSearchWhileReceiving: what is heard meanwhile moves nothing under a search of what was said.
+// TestSearchWhileReceiving: messages that arrive during a search of the history do not change its result.
 func TestSearchWhileReceiving(t *testing.T) {
 	st := newLobby(t, 3, nil)
 	c := &st.room().editor
@@ -296,18 +297,18 @@ func TestSearchWhileReceiving(t *testing.T) {
 		st.receive(wire.Message{Room: wire.Lobby, N: uint64(4 + i), At: wire.TimeOf(start), SenderID: "me", DisplayName: "anna", ID: fmt.Sprint("z", i), Text: strings.Repeat("y", 4000+i)})
 	}
 	if c.searchHit < 0 || c.history[c.searchHit] != was {
-		t.Error("another text is found")
+		t.Error("the search has moved to another text")
 	}
 	for i := range 20 {
 		st.receive(wire.Message{Room: wire.Lobby, N: uint64(7 + i), At: wire.TimeOf(start), SenderID: "me", DisplayName: "anna", ID: fmt.Sprint("w", i), Text: strings.Repeat("y", 4010+i)})
 	}
 	st.shown()
 	if c.searchHit != -1 || st.err != nil {
-		t.Errorf("what is gone is found: %d, %v", c.searchHit, st.err)
+		t.Errorf("a deleted entry is found: %d, %v", c.searchHit, st.err)
 	}
 }
 
-// TestDraftRestored: what was begun waits while something said before is said once more, or is not.
+// TestDraftRestored: a draft is kept while an earlier message is recalled, whether that is posted again or not.
 func TestDraftRestored(t *testing.T) {
 	for _, keys := range [][]string{{"up", "enter"}, {"up", "ctrl+c"}, {"ctrl+r", "enter", "enter"}, {"up", "alt+n", "esc", "enter"}} {
 		st := newLobby(t, 3, nil)
@@ -316,7 +317,7 @@ func TestDraftRestored(t *testing.T) {
 		st.types("a long draft")
 		st.press(keys...)
 		if got := st.room().editor; got.String() != "a long draft" && got.killed != "a long draft" {
-			t.Errorf("after %q there is %q, and %q to bring back", keys, got.String(), got.killed)
+			t.Errorf("after %q the composer contains %q, and Ctrl-Y restores %q", keys, got.String(), got.killed)
 		}
 	}
 	st := newLobby(t, 3, nil)

@@ -12,26 +12,26 @@ import (
 	"ramai/wire"
 )
 
-// TestReadMarkIsProved: a mark of what was read is one of an epoch. In a later one the server is asked whether it is a part of
-// its history still; if not, it is dropped, and the user is told.
+// TestReadMarkIsProved: a read mark belongs to an epoch. In a later epoch the server is asked whether the mark is still
+// part of its history; if not, the mark is dropped and the user is informed.
 func TestReadMarkIsProved(t *testing.T) {
 	for name, c := range map[string]struct {
-		kept  RoomState
-		gone  bool
-		fail  error
-		asked string // empty: nothing is
-		told  bool
-		want  RoomState
+		kept     RoomState
+		gone     bool
+		fail     error
+		asked    string // empty: no request
+		notified bool
+		want     RoomState
 	}{
-		"of this epoch":        {kept: RoomState{HistoryID: "log", Epoch: "two", Read: 6}, want: RoomState{HistoryID: "log", Epoch: "two", Read: 6}},
-		"of an earlier one":    {kept: RoomState{HistoryID: "log", Epoch: "one", Read: 6}, asked: "prove tea log:one:6", want: RoomState{HistoryID: "log", Epoch: "one", Read: 6}},
-		"the server set back":  {kept: RoomState{HistoryID: "log", Epoch: "one", Read: 6}, gone: true, asked: "prove tea log:one:6", told: true, want: RoomState{HistoryID: "log", Epoch: "two", Read: 8}},
-		"it does not answer":   {kept: RoomState{HistoryID: "log", Epoch: "one", Read: 6}, gone: true, fail: errors.New("no"), asked: "prove tea log:one:6", want: RoomState{HistoryID: "log", Epoch: "one", Read: 6}},
-		"of an older program":  {kept: RoomState{HistoryID: "log", Read: 6}, gone: true, want: RoomState{HistoryID: "log", Read: 6}},
-		"of another log":       {kept: RoomState{HistoryID: "other", Epoch: "one", Read: 6}, told: true, want: RoomState{HistoryID: "log", Epoch: "two", Read: 8}},
-		"of a number to come":  {kept: RoomState{HistoryID: "log", Epoch: "one", Read: 9}, told: true, want: RoomState{HistoryID: "log", Epoch: "two", Read: 8}},
-		"of all that there is": {kept: RoomState{HistoryID: "log", Epoch: "one", Read: 8}, gone: true, asked: "prove tea log:one:8", told: true, want: RoomState{HistoryID: "log", Epoch: "two", Read: 8}},
-		"none":                 {want: RoomState{HistoryID: "log", Epoch: "two", Read: 8}},
+		"from this epoch":         {kept: RoomState{HistoryID: "log", Epoch: "two", Read: 6}, want: RoomState{HistoryID: "log", Epoch: "two", Read: 6}},
+		"from an earlier epoch":   {kept: RoomState{HistoryID: "log", Epoch: "one", Read: 6}, asked: "prove tea log:one:6", want: RoomState{HistoryID: "log", Epoch: "one", Read: 6}},
+		"server was rolled back":  {kept: RoomState{HistoryID: "log", Epoch: "one", Read: 6}, gone: true, asked: "prove tea log:one:6", notified: true, want: RoomState{HistoryID: "log", Epoch: "two", Read: 8}},
+		"server does not answer":  {kept: RoomState{HistoryID: "log", Epoch: "one", Read: 6}, gone: true, fail: errors.New("no"), asked: "prove tea log:one:6", want: RoomState{HistoryID: "log", Epoch: "one", Read: 6}},
+		"from an older program":   {kept: RoomState{HistoryID: "log", Read: 6}, gone: true, want: RoomState{HistoryID: "log", Read: 6}},
+		"from another log":        {kept: RoomState{HistoryID: "other", Epoch: "one", Read: 6}, notified: true, want: RoomState{HistoryID: "log", Epoch: "two", Read: 8}},
+		"above the newest number": {kept: RoomState{HistoryID: "log", Epoch: "one", Read: 9}, notified: true, want: RoomState{HistoryID: "log", Epoch: "two", Read: 8}},
+		"at the newest number":    {kept: RoomState{HistoryID: "log", Epoch: "one", Read: 8}, gone: true, asked: "prove tea log:one:8", notified: true, want: RoomState{HistoryID: "log", Epoch: "two", Read: 8}},
+		"none":                    {want: RoomState{HistoryID: "log", Epoch: "two", Read: 8}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.kept.Name, c.want.Name = "tea", "tea"
@@ -40,17 +40,17 @@ func TestReadMarkIsProved(t *testing.T) {
 				config.State = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby}, c.kept}}
 			})
 			st.welcome("anna", 3)
-			st.past("tea", 8)
+			st.fillHistory("tea", 8)
 			st.chat.asked, st.chat.fail = nil, c.fail
 			st.receive(wire.Joined{Room: "tea", HistoryID: "log", Epoch: "two", N: 8, First: 1, Count: 1})
 			if got := strings.Join(st.chat.asked, ", "); got != c.asked {
-				t.Errorf("asked was %q, want %q", got, c.asked)
+				t.Errorf("the request is %q, want %q", got, c.asked)
 			}
-			if told := strings.Contains(st.shown(), anotherHistory); told != c.told {
-				t.Errorf("told is %t, want %t:\n%s", told, c.told, st.shown())
+			if notified := strings.Contains(st.shown(), anotherHistory); notified != c.notified {
+				t.Errorf("the user was informed: %t, want %t:\n%s", notified, c.notified, st.shown())
 			}
 			if got := st.snapshot().room("tea"); !reflect.DeepEqual(got, c.want) {
-				t.Errorf("kept is %+v, want %+v", got, c.want)
+				t.Errorf("the stored state is %+v, want %+v", got, c.want)
 			}
 			for _, m := range st.chat.history["tea"] {
 				st.receive(m)
@@ -65,14 +65,14 @@ func TestReadMarkIsProved(t *testing.T) {
 	}
 }
 
-// TestReadMarkMoves: the epoch of the mark is the one in which somebody saw what it stands at.
+// TestReadMarkMoves: the epoch of a read mark is the one in which its message was seen.
 func TestReadMarkMoves(t *testing.T) {
 	st := newHarness(t, 80, 24, func(_ *Config, f *fakeChat) { f.epoch = "one" })
 	st.welcome("anna", 3)
 	mark := func(epoch string, n uint64) {
 		t.Helper()
 		if p := st.snapshot().Rooms[0]; p.Epoch != epoch || p.Read != n {
-			t.Errorf("kept is %+v, want %s and %d", p, epoch, n)
+			t.Errorf("the stored state is %+v, want %s and %d", p, epoch, n)
 		}
 	}
 	mark("one", 3)
@@ -92,8 +92,8 @@ func TestReadMarkMoves(t *testing.T) {
 	mark("four", 3)
 }
 
-// TestLateProof: until the server has said whether what was read is there still, nothing is gone to; and what was seen
-// meanwhile is.
+// TestLateProof: the view does not go to the first unread message before the server has confirmed the read mark. Messages
+// seen in the meantime count as read.
 func TestLateProof(t *testing.T) {
 	for _, gone := range []bool{false, true} {
 		for _, at := range []uint64{0, 121} {
@@ -101,7 +101,7 @@ func TestLateProof(t *testing.T) {
 				f.epoch, f.gone = "two", gone
 				c.State = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Epoch: "one", Read: 190, At: at}}}
 			})
-			st.past(wire.Lobby, 200)
+			st.fillHistory(wire.Lobby, 200)
 			b := batch{events: []client.Event{{Frame: wire.Welcome{SenderID: "me", Session: "s", Limits: wire.Limits{Text: 4000, Rooms: 8}}},
 				{Frame: wire.Joined{Room: wire.Lobby, HistoryID: "log", Epoch: "two", N: 200, First: 1}}}}
 			for _, m := range st.chat.history[wire.Lobby][150:] {
@@ -122,13 +122,13 @@ func TestLateProof(t *testing.T) {
 				st.has("message 200", "── new ──")
 			}
 			if p := st.snapshot().Rooms[0]; p.Read != read || p.Epoch != epoch {
-				t.Errorf("gone %t, at %d: kept is %+v", gone, at, p)
+				t.Errorf("rolled back %t, at %d: the stored state is %+v", gone, at, p)
 			}
 		}
 	}
 }
 
-// TestLeftBeforeProof: an answer that comes when the room was left changes nothing.
+// TestLeftBeforeProof: an answer that arrives after the room was left changes nothing.
 func TestLeftBeforeProof(t *testing.T) {
 	st := newHarness(t, 80, 24, func(c *Config, f *fakeChat) {
 		f.epoch, f.gone = "two", true
@@ -141,19 +141,19 @@ func TestLeftBeforeProof(t *testing.T) {
 	st.hasNot(anotherHistory)
 }
 
-// TestMergedMarks: numbers of two epochs may be those of two histories, so the larger one is not the further one.
+// TestMergedMarks: numbers of two epochs may belong to two histories, so the larger one is not necessarily further.
 func TestMergedMarks(t *testing.T) {
 	at := func(historyID, epoch string, n uint64) RoomState {
 		return RoomState{HistoryID: historyID, Epoch: epoch, Read: n}
 	}
 	for name, c := range map[string]struct{ was, now, mine, want RoomState }{
-		"of one epoch, theirs is further": {at("l", "e", 1), at("l", "e", 3), at("l", "e", 2), at("l", "e", 3)},
-		"of one epoch, mine is further":   {at("l", "e", 1), at("l", "e", 2), at("l", "e", 3), at("l", "e", 3)},
-		"without epochs":                  {at("l", "", 1), at("l", "", 3), at("l", "", 2), at("l", "", 3)},
-		"mine moved":                      {at("l", "e", 9), at("l", "e", 9), at("l", "f", 3), at("l", "f", 3)},
-		"theirs moved":                    {at("l", "e", 9), at("l", "f", 3), at("l", "e", 9), at("l", "f", 3)},
-		"both moved":                      {at("l", "e", 9), at("l", "f", 3), at("l", "g", 2), at("l", "g", 2)},
-		"mine moved to another log":       {at("l", "e", 9), at("l", "e", 9), at("m", "e", 3), at("m", "e", 3)},
+		"same epoch, theirs is further": {at("l", "e", 1), at("l", "e", 3), at("l", "e", 2), at("l", "e", 3)},
+		"same epoch, mine is further":   {at("l", "e", 1), at("l", "e", 2), at("l", "e", 3), at("l", "e", 3)},
+		"without epochs":                {at("l", "", 1), at("l", "", 3), at("l", "", 2), at("l", "", 3)},
+		"mine moved":                    {at("l", "e", 9), at("l", "e", 9), at("l", "f", 3), at("l", "f", 3)},
+		"theirs moved":                  {at("l", "e", 9), at("l", "f", 3), at("l", "e", 9), at("l", "f", 3)},
+		"both moved":                    {at("l", "e", 9), at("l", "f", 3), at("l", "g", 2), at("l", "g", 2)},
+		"mine moved to another log":     {at("l", "e", 9), at("l", "e", 9), at("m", "e", 3), at("m", "e", 3)},
 	} {
 		if c.mine.mergeRead(c.was, c.now); !reflect.DeepEqual(c.mine, c.want) {
 			t.Errorf("%s: %+v, want %+v", name, c.mine, c.want)
@@ -161,7 +161,7 @@ func TestMergedMarks(t *testing.T) {
 	}
 }
 
-// TestJumpTarget: the address of a message leads to it, wherever the view was the last time.
+// TestJumpTarget: the address of a message leads to it, wherever the view was in the last run.
 func TestJumpTarget(t *testing.T) {
 	for _, gone := range []bool{false, true} {
 		for _, kept := range []RoomState{{}, {Name: wire.Lobby, HistoryID: "log", Epoch: "one", Read: 190, At: 121}, {Name: wire.Lobby, HistoryID: "other", Read: 190, At: 121}} {

@@ -11,7 +11,7 @@ import (
 	"ramai/internal/tui"
 )
 
-// How a screen was left says what the program ends with.
+// TestEnded: the reason why a screen ended decides the exit code.
 func TestEnded(t *testing.T) {
 	hangup := exitcode.With(129, nil)
 	broken, refused := errors.New("broken"), &client.RefusedError{Reason: "full"}
@@ -21,7 +21,7 @@ func TestEnded(t *testing.T) {
 		stopped bool
 		unsaved []string
 		want    int
-		same    error // that the result is, or wraps; nil: none is told
+		same    error // that the result is or wraps; nil: no error
 	}{
 		{"left", nil, false, nil, 0, nil},
 		{"left too soon", nil, false, []string{"one", "two\nlines"}, exitcode.Unconfirmed, nil},
@@ -41,12 +41,12 @@ func TestEnded(t *testing.T) {
 		if got := exitcode.Of(err, 99); got != c.want || c.same != nil && !errors.Is(err, c.same) || c.same == nil && err != nil && err.Error() != "" {
 			t.Errorf("%s: exit code %d of %v, want %d", c.name, got, err, c.want)
 		}
-		told := ""
+		want := ""
 		for _, text := range c.unsaved {
-			told += "not confirmed: " + client.OneLine(text) + "\n"
+			want += "not confirmed: " + client.OneLine(text) + "\n"
 		}
-		if notes.String() != told {
-			t.Errorf("%s: noted %q, want %q", c.name, notes.String(), told)
+		if notes.String() != want {
+			t.Errorf("%s: the notes are %q, want %q", c.name, notes.String(), want)
 		}
 	}
 }

@@ -22,18 +22,18 @@ import (
 	"ramai/wire"
 )
 
-// fakeChat is a client whose server is the test: it keeps what is asked of it, and has a past.
+// fakeChat is a client without a server. The test plays the server; fakeChat records requests and has a history.
 type fakeChat struct {
 	plain   bool
-	asked   []string // what was asked, one line each
+	asked   []string // requests, one per line
 	history map[string][]wire.Message
 	who     wire.Who
 	typing  []string // rooms
 	fail    error    // of the next request
 	count   int
-	events  chan client.Event // what Next returns; nil: nothing
-	epoch   string            // the server's
-	gone    bool              // it was set back: positions of other epochs are of another history
+	events  chan client.Event // returned by Next; nil: none
+	epoch   string            // of the server
+	gone    bool              // the server was rolled back: positions of other epochs belong to another history
 }
 
 func (f *fakeChat) Plain() bool { return f.plain }
@@ -93,7 +93,8 @@ func (f *fakeChat) History(_ context.Context, h wire.History) (wire.Page, error)
 	return p, errors.New("neither before nor after")
 }
 
-// harness is a screen that a test steps: events, keys and pages, in its own goroutine, at its own time.
+// harness is a screen that a test steps: it delivers events, keys and pages in the test's goroutine, with a clock of its
+// own.
 type harness struct {
 	t testing.TB
 	*screen
@@ -103,7 +104,7 @@ type harness struct {
 	quit bool
 }
 
-// start is when tests begin: a Wednesday.
+// start is the time at which tests begin: a Wednesday.
 var start = time.Date(2026, 11, 25, 14, 2, 0, 0, time.UTC)
 
 func newHarness(t testing.TB, width, height int, change func(*Config, *fakeChat)) *harness {
@@ -121,12 +122,12 @@ func newHarness(t testing.TB, width, height int, change func(*Config, *fakeChat)
 	if st.screen, err = newScreen(t.Context(), config, st.chat); err != nil {
 		t.Fatal(err)
 	}
-	st.status.ticking = true // time passes when the test says so
+	st.status.ticking = true // the test controls the clock
 	st.send(tea.WindowSizeMsg{Width: width, Height: height})
 	return st
 }
 
-// newLobby is a screen of 80 by 24 cells on which anna has entered the lobby, which has n messages.
+// newLobby returns a screen of 80 by 24 cells on which anna has entered the lobby, which has n messages.
 func newLobby(t testing.TB, n int, change func(*Config, *fakeChat)) *harness {
 	t.Helper()
 	st := newHarness(t, 80, 24, change)
@@ -134,7 +135,7 @@ func newLobby(t testing.TB, n int, change func(*Config, *fakeChat)) *harness {
 	return st
 }
 
-// send gives the screen a message, and does at once what it wants done.
+// send delivers a message to the screen, and runs the command it returns at once.
 func (st *harness) send(msg tea.Msg) {
 	_, cmd := st.screen.Update(msg)
 	st.do(cmd)
@@ -161,7 +162,7 @@ func (st *harness) do(cmd tea.Cmd) {
 	}
 }
 
-// receive gives the screen events.
+// receive delivers frames to the screen.
 func (st *harness) receive(frames ...wire.Frame) {
 	var b batch
 	for _, f := range frames {
@@ -170,18 +171,18 @@ func (st *harness) receive(frames ...wire.Frame) {
 	st.send(b)
 }
 
-// welcome is the beginning of every conversation: a name, and a room with n messages of the past, the newest of which come.
+// welcome begins every conversation: a name, and a room with n messages, the newest of which are sent.
 func (st *harness) welcome(name string, n int) {
 	st.receive(wire.Welcome{SenderID: "me", Session: "s", Name: name, Limits: wire.Limits{Text: 4000, Rooms: 8}})
-	st.past(wire.Lobby, n)
+	st.fillHistory(wire.Lobby, n)
 	st.receive(wire.Joined{Room: wire.Lobby, HistoryID: "log", Epoch: st.chat.epoch, N: uint64(n), First: 1, Count: 3}, wire.Presence{Room: wire.Lobby, Count: 3, Names: []string{"anna", "budi", "dewi"}})
 	for _, m := range st.chat.history[wire.Lobby][max(n-50, 0):] {
 		st.receive(m)
 	}
 }
 
-// history gives a room n messages.
-func (st *harness) past(room string, n int) {
+// fillHistory gives a room n messages.
+func (st *harness) fillHistory(room string, n int) {
 	for i := 1; i <= n; i++ {
 		from := []string{"budi", "dewi"}[i/3%2]
 		st.chat.history[room] = append(st.chat.history[room], wire.Message{Room: room, N: uint64(i), At: wire.TimeOf(start.Add(time.Duration(i-n) * time.Minute)),
@@ -189,7 +190,7 @@ func (st *harness) past(room string, n int) {
 	}
 }
 
-// says makes somebody say something in the lobby.
+// says posts a message in the lobby under another name.
 func (st *harness) says(from, text string) {
 	all := st.chat.history[wire.Lobby]
 	m := wire.Message{Room: wire.Lobby, N: uint64(len(all)) + 1, At: wire.TimeOf(st.now), SenderID: "by-" + from, DisplayName: from, ID: fmt.Sprint("x", len(all)), Text: text}
@@ -197,7 +198,7 @@ func (st *harness) says(from, text string) {
 	st.receive(m)
 }
 
-// types writes text, a character at a time.
+// types writes text, one character at a time.
 func (st *harness) types(text string) {
 	for _, c := range split(text) {
 		r := []rune(c)[0]
@@ -205,7 +206,7 @@ func (st *harness) types(text string) {
 	}
 }
 
-// press presses keys by their names, as in bindings.
+// press presses keys by their names in bindings.
 func (st *harness) press(keys ...string) {
 	for _, k := range keys {
 		st.send(keyPress(k))
@@ -243,7 +244,7 @@ func keyPress(k string) tea.KeyPressMsg {
 	return m
 }
 
-// shown is the screen as text, a row a line, as it is when the renderer has put it into cells.
+// shown returns the screen as text, one row per line, after the renderer has written it into cells.
 func (st *harness) shown() string {
 	cells := uv.NewScreenBuffer(st.total, st.height)
 	cells.Method = st.method
@@ -255,7 +256,7 @@ func (st *harness) shown() string {
 	return b.String()
 }
 
-// drawn renders screens one after the other as bubbletea does, and returns the bytes.
+// terminal renders views one after the other as bubbletea does, and keeps the bytes.
 type terminal struct {
 	out  bytes.Buffer
 	scr  *uv.TerminalRenderer
@@ -275,7 +276,7 @@ func newTerminal(width, height int) *terminal {
 	return d
 }
 
-// draw adds a view to what was written.
+// draw renders another view.
 func (d *terminal) draw(t testing.TB, v tea.View, method ansi.Method) {
 	d.cell.Method = method
 	d.cell.Clear()
@@ -289,7 +290,7 @@ func (d *terminal) draw(t testing.TB, v tea.View, method ansi.Method) {
 	}
 }
 
-// golden compares the screen with the one in testdata.
+// golden compares the screen with the file in testdata.
 func (st *harness) golden(name string) {
 	st.t.Helper()
 	file := filepath.Join("testdata", name+".txt")
@@ -305,7 +306,7 @@ func (st *harness) golden(name string) {
 		st.t.Fatal(err)
 	}
 	if got != string(want) {
-		st.t.Errorf("%s: the screen is\n%s\nand should be\n%s", name, got, want)
+		st.t.Errorf("%s: the screen is\n%s\nwant\n%s", name, got, want)
 	}
 }
 
@@ -328,10 +329,10 @@ func (st *harness) hasNot(words ...string) {
 	}
 }
 
-// asked fails unless the last request was this one.
+// asked fails unless this was the last request.
 func (st *harness) asked(want string) {
 	st.t.Helper()
 	if got := st.chat.asked; len(got) == 0 || got[len(got)-1] != want {
-		st.t.Fatalf("asked was %q, not %q", got, want)
+		st.t.Fatalf("the last request is %q, want %q", got, want)
 	}
 }

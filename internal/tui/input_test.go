@@ -12,7 +12,7 @@ import (
 	uv "github.com/charmbracelet/ultraviolet"
 )
 
-func through(t testing.TB, s string) string {
+func filtered(t testing.TB, s string) string {
 	t.Helper()
 	b, err := io.ReadAll(&inputFilter{in: iotest.OneByteReader(strings.NewReader(s))})
 	if err != nil {
@@ -20,7 +20,7 @@ func through(t testing.TB, s string) string {
 	}
 	whole, err := io.ReadAll(&inputFilter{in: strings.NewReader(s)})
 	if err != nil || string(whole) != string(b) {
-		t.Fatalf("%.100q becomes %.100q by bytes and %.100q in one, %v", s, b, whole, err)
+		t.Fatalf("%.100q becomes %.100q byte by byte and %.100q in one read, %v", s, b, whole, err)
 	}
 	return string(b)
 }
@@ -42,26 +42,26 @@ func TestBounded(t *testing.T) {
 		{"\x1b[200~" + strings.Repeat("x", maxPaste+5) + "\x1b[201~y", "\x1b[200~" + strings.Repeat("x", maxPaste-1) + "\x1b[201~y"},
 		{"\x1b[200~" + strings.Repeat("x", maxPaste) + "\x1b[20\x1b[201~y", "\x1b[200~" + strings.Repeat("x", maxPaste-1) + "\x1b[201~y"},
 	} {
-		if got := through(t, c.in); got != c.want {
+		if got := filtered(t, c.in); got != c.want {
 			t.Errorf("%.60q (%d bytes) becomes %.60q (%d), want %.60q (%d)", c.in, len(c.in), got, len(got), c.want, len(c.want))
 		}
 	}
 }
 
-// TestTyped has the decoder read what once ended the program.
+// TestTyped decodes an input that once crashed the program.
 func TestTyped(t *testing.T) {
 	for _, s := range []string{"\x9bMabc", "\x1b[Mabc", "\x1b[M", "\x1b[200~\x9bM"} {
 		decode(t, s)
 	}
 }
 
-// FuzzTyped: whatever is typed, the decoder of keys reads it, and what is given away is bounded and UTF-8.
+// FuzzTyped: the decoder accepts whatever is typed, and the filter's output is bounded and valid UTF-8.
 func FuzzTyped(f *testing.F) {
 	for _, s := range []string{"hello\r", "\x1b[A", "\x9bMabc", "\x1b[200~x\x1b[201~", "\x1b]11;rgb:0/0/0\a", "\x1b[<0;1;1M", "\x1b_x\x1b\\", "\x1b[M\x80\x80\x80"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		if got := through(t, s); !utf8.ValidString(got) || len(got) > len(s)+len(pasteEnd) {
+		if got := filtered(t, s); !utf8.ValidString(got) || len(got) > len(s)+len(pasteEnd) {
 			t.Fatalf("%q becomes %q", s, got)
 		}
 		decode(t, s)
@@ -91,27 +91,27 @@ func decode(t testing.TB, s string) {
 	}
 }
 
-// A composer takes no more than can be said, and remembers no more than fits.
+// TestComposerIsBounded: a composer accepts no more than can be posted, and its undo stack and history are bounded.
 func TestComposerIsBounded(t *testing.T) {
 	var c editor
 	for range 200 {
 		c.insert(strings.Repeat("x", 450), false)
 	}
 	if n := c.size(); n > maxDraft {
-		t.Errorf("%d bytes are written", n)
+		t.Errorf("the composer contains %d bytes", n)
 	}
 	kept := 0
 	for _, s := range c.undoStack {
 		kept += len(s.text)
 	}
 	if kept > maxKept+maxDraft || len(c.undoStack) < 2 {
-		t.Errorf("%d characters are remembered in %d", kept, len(c.undoStack))
+		t.Errorf("undo keeps %d characters in %d entries", kept, len(c.undoStack))
 	}
 	for range 100 {
 		c.remember(strings.Repeat("y", 4000))
 		c.remember("z")
 	}
 	if kept = len(strings.Join(c.history, "")); kept > maxKept || c.history[len(c.history)-1] != "z" {
-		t.Errorf("%d bytes are remembered of what was said", kept)
+		t.Errorf("the history keeps %d bytes", kept)
 	}
 }

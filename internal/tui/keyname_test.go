@@ -8,7 +8,7 @@ import (
 	uv "github.com/charmbracelet/ultraviolet"
 )
 
-// TestPressed: a key has one name, however a terminal tells of it.
+// TestPressed: a key has the same name however a terminal reports it.
 func TestPressed(t *testing.T) {
 	for _, c := range []struct{ sent, want string }{
 		{"\x1f", "ctrl+_"},
@@ -58,12 +58,12 @@ func TestPressed(t *testing.T) {
 			continue
 		}
 		if got := pressed(tea.Key(press)); got != c.want {
-			t.Errorf("%q is %s, not %s", c.sent, got, c.want)
+			t.Errorf("%q is %s, want %s", c.sent, got, c.want)
 		}
 	}
 }
 
-// TestPress: what the documents promise works with all ways of telling keys, and a wish for a key in any of its names.
+// TestPress: the documented keys work with every way of reporting keys, and a setting can use any name of a key.
 func TestPress(t *testing.T) {
 	st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) {
 		c.Keys = []string{"who=alt+?", "help=Alt+Shift+."}
@@ -77,7 +77,7 @@ func TestPress(t *testing.T) {
 	composed := func(want string) {
 		t.Helper()
 		if got := st.room().editor.String(); got != want {
-			t.Errorf("what is written is %q, not %q", got, want)
+			t.Errorf("the composer contains %q, want %q", got, want)
 		}
 	}
 	for _, undo := range []string{"\x1b[45;6u", "\x1b[45:95;6u", "\x1b[27;6;95~"} {
@@ -103,11 +103,11 @@ func TestPress(t *testing.T) {
 	send("\x1b[46;4u")
 	st.has("Keys and commands")
 	if !st.View().KeyboardEnhancements.ReportAlternateKeys {
-		t.Error("the terminal is not asked what keys write with Shift")
+		t.Error("the terminal is not asked to report what keys write with Shift")
 	}
 	for _, wrong := range []string{"who=ctrl+m", "who=ctrl+I", "who=ctrl+[", "who=alt+shift+1", "who=ctrl+shift+2", "who=shift+a", "who=shift+-", "who=alt+shift+.,help=alt+>"} {
 		if CheckKeys(strings.Split(wrong, ",")) == nil {
-			t.Errorf("%s can be had", wrong)
+			t.Errorf("%s can be assigned", wrong)
 		}
 	}
 }

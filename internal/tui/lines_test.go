@@ -11,7 +11,7 @@ import (
 	"ramai/wire"
 )
 
-// pasted is a screen on which 500 lines were pasted, and what confirms or rejects the next one.
+// pasted returns a screen on which 500 lines were pasted, and a function that confirms or rejects the next one.
 func pasted(t *testing.T) (st *harness, answer func(state client.State, reason string)) {
 	st = newLobby(t, 3, nil)
 	var lines strings.Builder
@@ -27,29 +27,29 @@ func pasted(t *testing.T) (st *harness, answer func(state client.State, reason s
 	}
 }
 
-// TestPastedLines: the lines of a long paste go out as those before them are confirmed.
+// TestPastedLines: the next lines of a long paste are sent as earlier ones are confirmed.
 func TestPastedLines(t *testing.T) {
 	st, answer := pasted(t)
 	if st.chat.count != linesInFlight {
-		t.Fatalf("%d lines went out at once, want %d", st.chat.count, linesInFlight)
+		t.Fatalf("%d lines were sent at once, want %d", st.chat.count, linesInFlight)
 	}
 	st.has("posting line 8 of 500 · Esc stops")
 	answer(client.Sending, "")
 	if st.chat.count != linesInFlight {
-		t.Error("a line went out although none was confirmed")
+		t.Error("a line was sent although none was confirmed")
 	}
 	for st.chat.count < 500 {
 		before := st.chat.count
 		st.receive(client.Sent{Room: wire.Lobby, ID: fmt.Sprintf("id-%d", before-linesInFlight+1), State: client.Saved, N: uint64(before)})
 		if st.chat.count != before+1 {
-			t.Fatalf("after a confirmation %d lines went out, want 1", st.chat.count-before)
+			t.Fatalf("after a confirmation %d lines were sent, want 1", st.chat.count-before)
 		}
 	}
 	st.asked(`say lobby "line 500"`)
 	st.hasNot("posting line")
 }
 
-// TestPastedLinesStopped: Esc stops the lines that are not out yet, and they can be pasted again.
+// TestPastedLinesStopped: Esc stops the lines that are not sent yet, and they can be pasted again.
 func TestPastedLinesStopped(t *testing.T) {
 	st, answer := pasted(t)
 	answer(client.Saved, "")
@@ -61,11 +61,11 @@ func TestPastedLinesStopped(t *testing.T) {
 	st.asked(`say lobby "line 9"`)
 	st.press("ctrl+y")
 	if got := st.room().editor.String(); !strings.HasPrefix(got, "line 10\nline 11\n") || !strings.HasSuffix(got, "\nline 500") {
-		t.Errorf("what came back is %q", got)
+		t.Errorf("Ctrl-Y restores %q", got)
 	}
 }
 
-// TestPastedLinesFail: nothing is posted after a line that failed, and what is left counts as unsaved.
+// TestPastedLinesFail: nothing is posted after a line that failed, and the rest counts as unsaved.
 func TestPastedLinesFail(t *testing.T) {
 	st, answer := pasted(t)
 	if n := len(st.rooms.unsaved()); n != 500 {

@@ -12,7 +12,7 @@ import (
 	"ramai/wire"
 )
 
-// onLAN gives a screen an address for other machines.
+// onLAN sets the address that other machines use.
 func onLAN(address string) func(*Config, *fakeChat) {
 	return func(c *Config, _ *fakeChat) {
 		c.Reachable = func(context.Context) *url.URL {
@@ -25,7 +25,7 @@ func onLAN(address string) func(*Config, *fakeChat) {
 	}
 }
 
-// TestLink: the address is the one that other machines can use, with a QR code that has it.
+// TestLink: the panel shows the address that other machines can use, and its QR code.
 func TestLink(t *testing.T) {
 	for _, c := range []struct {
 		width, height int
@@ -48,7 +48,7 @@ func TestLink(t *testing.T) {
 			st.has("The QR code does not fit")
 		}
 	}
-	st := newHarness(t, 80, 24, onLAN("")) // no other machine can reach it
+	st := newHarness(t, 80, 24, onLAN("")) // other machines cannot reach it
 	st.do(st.Init())
 	st.welcome("anna", 0)
 	st.has("127.0.0.1", "(on this machine only)")
@@ -58,7 +58,7 @@ func TestLink(t *testing.T) {
 	st.hasNot("▀")
 }
 
-// TestLinkMoves: a laptop changes networks, and the next look has the new address.
+// TestLinkMoves: after a laptop has changed networks, /link shows the new address.
 func TestLinkMoves(t *testing.T) {
 	address := "http://192.168.1.5:2000"
 	st := newHarness(t, 80, 24, func(c *Config, f *fakeChat) {
@@ -72,7 +72,7 @@ func TestLinkMoves(t *testing.T) {
 	st.has("The address of message 2 in lobby", "http://10.0.0.7:2000/#n2")
 }
 
-// TestQRCode reads the cells of the code back into modules: the finder patterns are where they belong, and it has an edge.
+// TestQRCode converts the cells of the code back into modules: the finder patterns are in place, and the code has a border.
 func TestQRCode(t *testing.T) {
 	st := newHarness(t, 80, 24, nil)
 	lines := st.style.qrCode("http://192.168.1.5:2000/r/team", 20)
@@ -96,22 +96,22 @@ func TestQRCode(t *testing.T) {
 			for x := range 7 {
 				ring := max(max(x-3, 3-x), max(y-3, 3-y))
 				if got := dark[at[1]+y][at[0]+x]; got != (ring != 2) {
-					t.Fatalf("the finder at %v has %v at %d, %d:\n%s", at, got, x, y, strings.Join(lines, "\n"))
+					t.Fatalf("the finder pattern at %v has %v at %d, %d:\n%s", at, got, x, y, strings.Join(lines, "\n"))
 				}
 			}
 		}
 	}
 	for i := range size {
 		if dark[0][i] || dark[i][0] || dark[size-1][i] || dark[i][size-1] {
-			t.Fatal("the code has no edge")
+			t.Fatal("the code has no border")
 		}
 	}
 	if lines := st.style.qrCode(strings.Repeat("x", 5000), 20); lines != nil {
-		t.Errorf("5,000 bytes make %d lines", len(lines))
+		t.Errorf("a text of 5,000 bytes has a code of %d lines", len(lines))
 	}
 }
 
-// TestRoomList: all rooms of the server are listed, those on the screen first, and one is gone to.
+// TestRoomList: all rooms of the server are listed, those on the screen first, and choosing one shows it.
 func TestRoomList(t *testing.T) {
 	var fail error
 	st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) {
@@ -138,7 +138,7 @@ func TestRoomList(t *testing.T) {
 		}
 	}
 	if want := []string{"lobby", "tea", "busy", "quiet", "alone"}; !slices.Equal(order, want) {
-		t.Errorf("the rooms are %q, not %q", order, want)
+		t.Errorf("the rooms are %q, want %q", order, want)
 	}
 	st.now = st.now.Add(panelGrace)
 	st.press("down", "down", "enter")
@@ -153,7 +153,7 @@ func TestRoomList(t *testing.T) {
 	st.has("the others are unknown: connection refused", "lobby", "busy")
 }
 
-// TestRoomListEnds: a server with very many rooms, or one that never says that it has sent all, ends the list.
+// TestRoomListEnds: the list ends even if the server has very many rooms, or never says that its list is complete.
 func TestRoomListEnds(t *testing.T) {
 	asked := 0
 	st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) {

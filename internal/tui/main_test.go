@@ -8,8 +8,8 @@ import (
 )
 
 var (
-	update = flag.Bool("update", false, "write the golden screens anew")
-	judged = flag.String("judge", "", "the program that judges what reaches a terminal; make terminal gives it")
+	update = flag.Bool("update", false, "rewrite the golden screens")
+	judged = flag.String("judge", "", "the program that checks what a terminal receives; set by make terminal")
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -15,13 +15,13 @@ import (
 	"ramai/wire"
 )
 
-// again is a stage with what a first one had to be remembered.
-func (st *harness) again() *harness {
+// restarted is a harness that starts with the state that st has stored.
+func (st *harness) restarted() *harness {
 	m := st.snapshot()
 	return newHarness(st.t, st.width, st.height, func(c *Config, _ *fakeChat) { c.State = m })
 }
 
-// TestReadMark: what nobody has seen is not read, whatever the view is on its way to.
+// TestReadMark: messages that nobody has seen are not read, wherever the view jumps to.
 func TestReadMark(t *testing.T) {
 	st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) {
 		c.State = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Read: 170, At: 121}}}
@@ -29,17 +29,17 @@ func TestReadMark(t *testing.T) {
 	st.welcome("anna", 200)
 	st.has("message 121", "30 new ↓")
 	if m := st.snapshot(); m.Rooms[0].Read != 170 {
-		t.Errorf("read is %d", m.Rooms[0].Read)
+		t.Errorf("the read mark is %d", m.Rooms[0].Read)
 	}
 	st.press("alt+u")
 	st.has("── new ──", "message 171")
 
-	// Nor by going to what was found in a room with more.
+	// A jump to a search result in a room with more unread messages does not mark them as read either.
 	st = newHarness(t, 80, 24, func(c *Config, _ *fakeChat) {
 		c.State = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Read: 3}, {Name: "tea", HistoryID: "log", Read: 100}}}
 	})
 	st.welcome("anna", 3)
-	st.past("tea", 300)
+	st.fillHistory("tea", 300)
 	st.receive(wire.Joined{Room: "tea", HistoryID: "log", N: 300, First: 1, Count: 1})
 	for _, m := range st.chat.history["tea"][250:] {
 		st.receive(m)
@@ -48,15 +48,15 @@ func TestReadMark(t *testing.T) {
 	st.press("enter")
 	st.has("▶ message 40", "200 new ↓")
 	if n := st.room().unread(); n != 200 {
-		t.Errorf("unread are %d", n)
+		t.Errorf("%d messages are unread", n)
 	}
 	st.press("end")
 	if n := st.room().unread(); n != 0 {
-		t.Errorf("at the end unread are %d", n)
+		t.Errorf("at the end %d messages are unread", n)
 	}
 }
 
-// TestUnconfirmed: what was said and not confirmed is there the next time, until one lets go of it.
+// TestUnconfirmed: messages that were not confirmed are shown in the next run, until the user dismisses them.
 func TestUnconfirmed(t *testing.T) {
 	st := newLobby(t, 3, nil)
 	st.receive(client.Disconnected{Err: errors.New("gone"), Wait: time.Second})
@@ -68,8 +68,8 @@ func TestUnconfirmed(t *testing.T) {
 	st.press("enter")
 	st.types("a draft")
 	for range 3 {
-		if st = st.again(); len(st.rooms.unsaved()) != 0 {
-			t.Errorf("what was not confirmed the last time is told again: %q", st.rooms.unsaved())
+		if st = st.restarted(); len(st.rooms.unsaved()) != 0 {
+			t.Errorf("unconfirmed messages of the last run are reported again: %q", st.rooms.unsaved())
 		}
 		st.welcome("anna", 3)
 		st.has("✗ one", "✗ two", "not confirmed", "› a draft")
@@ -77,11 +77,11 @@ func TestUnconfirmed(t *testing.T) {
 	st.press("ctrl+u", "up", "up")
 	st.has("› two", "  lines")
 	st.press("esc")
-	if st = st.again(); len(st.room().timeline.outbox) != 0 {
-		t.Error("what was let go of is there again")
+	if st = st.restarted(); len(st.room().timeline.outbox) != 0 {
+		t.Error("a dismissed message is back")
 	}
 
-	// What was refused stays too, whatever is said after it, and is told at the end.
+	// A refused message stays too, whatever is posted after it, and is reported at the end.
 	st.welcome("anna", 3)
 	st.press("ctrl+c")
 	st.types("refused")
@@ -91,11 +91,11 @@ func TestUnconfirmed(t *testing.T) {
 	st.press("enter")
 	st.has("✗ refused", "not here", "… next")
 	if got := st.rooms.unsaved(); !reflect.DeepEqual(got, []string{"refused", "next"}) {
-		t.Errorf("unsaved are %q", got)
+		t.Errorf("the unsaved texts are %q", got)
 	}
 }
 
-// TestSavedAndDeleted: what is saved, and kept no more when one hears on, does not wait for its echo.
+// TestSavedAndDeleted: a message that was saved, but deleted before the client reconnects, does not wait for its echo.
 func TestSavedAndDeleted(t *testing.T) {
 	st := newLobby(t, 10, nil)
 	st.types("hello")
@@ -108,7 +108,8 @@ func TestSavedAndDeleted(t *testing.T) {
 	}
 }
 
-// TestPlainBack: where nothing can be fetched, nothing is let go of below a reader, and the end can be gone to.
+// TestPlainBack: with the plain protocol nothing can be fetched, so nothing below a reader is dropped, and the view can
+// return to the end.
 func TestPlainBack(t *testing.T) {
 	st := newHarness(t, 80, 24, func(_ *Config, f *fakeChat) { f.plain = true })
 	st.receive(wire.Welcome{Text: wire.Greeting})
@@ -140,7 +141,7 @@ func TestPlainBack(t *testing.T) {
 	}
 }
 
-// TestDraftPerRoom: leaving a room asks for its draft, and what was said before, and then changed, is one.
+// TestDraftPerRoom: /leave asks if the room has a draft. A message that is recalled and then changed becomes the draft.
 func TestDraftPerRoom(t *testing.T) {
 	st := newLobby(t, 3, nil)
 	st.types("/join tea")
@@ -149,7 +150,7 @@ func TestDraftPerRoom(t *testing.T) {
 	st.press("alt+x")
 	st.has("› for tea", "again leaves anyway")
 	st.now = st.now.Add(warningTime)
-	st.press("alt+x") // that was long ago
+	st.press("alt+x") // the warning has expired
 	st.has("› for tea", "again leaves anyway")
 	st.press("alt+x")
 	if st.rooms.index("tea") >= 0 {
@@ -184,7 +185,7 @@ func TestDraftPerRoom(t *testing.T) {
 	st.has("› /history abc")
 }
 
-// TestQuestionWhileTyping: keys that were meant for a text publish nothing.
+// TestQuestionWhileTyping: keys that were meant for a text post nothing.
 func TestQuestionWhileTyping(t *testing.T) {
 	st := newLobby(t, 3, nil)
 	st.send(tea.PasteMsg{Content: "password1\npassword2"})
@@ -192,13 +193,13 @@ func TestQuestionWhileTyping(t *testing.T) {
 	st.press("enter")
 	for _, asked := range st.chat.asked {
 		if strings.HasPrefix(asked, "say") {
-			t.Errorf("it was said: %s", asked)
+			t.Errorf("it was posted: %s", asked)
 		}
 	}
 	st.has("pasted 2 lines")
 	st.press("esc")
 	st.send(tea.PasteMsg{Content: "one\ntwo"})
-	st.send(tea.PasteMsg{Content: "three"}) // while it asks
+	st.send(tea.PasteMsg{Content: "three"}) // while the question is open
 	st.has("pasted 3 lines")
 	st.press("l")
 	st.has("Enter posts 3 messages")
@@ -209,7 +210,7 @@ func TestQuestionWhileTyping(t *testing.T) {
 	st.asked(`say lobby "three"`)
 }
 
-// TestMerged: screens of the same person do not take from one another.
+// TestMerged: two screens of the same person do not delete each other's state.
 func TestMerged(t *testing.T) {
 	before := State{Room: "a", Rooms: []RoomState{{Name: "a", HistoryID: "l", Read: 5, Draft: "mine"}, {Name: "b", HistoryID: "l"}, {Name: "left", HistoryID: "l"}}}
 	stored := State{Room: "b", Rooms: []RoomState{{Name: "a", HistoryID: "l", Read: 9, Draft: "theirs", Unsaved: []string{"theirs"}}, {Name: "b", HistoryID: "l", Draft: "theirs"},
@@ -218,11 +219,12 @@ func TestMerged(t *testing.T) {
 	want := State{Room: "a", Rooms: []RoomState{{Name: "a", HistoryID: "l", Read: 9, Draft: "theirs", Unsaved: []string{"mine", "theirs"}},
 		{Name: "b", HistoryID: "m", Read: 3, Draft: "changed"}, {Name: "new", HistoryID: "l"}}}
 	if got := mine.merged(before, before, stored); !reflect.DeepEqual(got, want) {
-		t.Errorf("merged is\n%+v, want\n%+v", got, want)
+		t.Errorf("the merged state is\n%+v, want\n%+v", got, want)
 	}
 }
 
-// TestMergedWithTouched: a draft of one screen is not taken from it by another, and what became of a text is known by who said it.
+// TestMergedWithTouched: a screen does not delete a draft of another one, and the screen that posted a text decides whether
+// it is unsaved.
 func TestMergedWithTouched(t *testing.T) {
 	at := func(draft string, unsaved ...string) State {
 		return State{Room: "a", Rooms: []RoomState{{Name: "a", HistoryID: "l", Draft: draft, Unsaved: unsaved}}}
@@ -230,19 +232,19 @@ func TestMergedWithTouched(t *testing.T) {
 	one, two, nothing := at("of one"), at("of two"), at("")
 	stored := one.merged(nothing, nothing, nothing)
 	stored = two.merged(nothing, nothing, stored)
-	stored = nothing.merged(two, nothing, stored) // two is said
+	stored = nothing.merged(two, nothing, stored) // two is posted
 	if stored = one.merged(one, nothing, stored); stored.room("a").Draft != "of one" {
-		t.Errorf("what one writes is stored as %q", stored.room("a").Draft)
+		t.Errorf("the draft is stored as %q", stored.room("a").Draft)
 	}
 	stored = at("", "x").merged(nothing, nothing, nothing)
 	other := stored
 	stored = nothing.merged(at("", "x"), nothing, stored) // x is confirmed
 	if stored = other.merged(other, other, stored); len(stored.room("a").Unsaved) != 0 {
-		t.Error("what is confirmed is not confirmed any more")
+		t.Error("a confirmed text is unsaved again")
 	}
 }
 
-// TestReceivedLate: what was not confirmed the last time, and is heard now, was said.
+// TestReceivedLate: a message that was not confirmed in the last run and is received now was saved.
 func TestReceivedLate(t *testing.T) {
 	st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) {
 		c.State = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Read: 3, Unsaved: []string{"mine", "other"}}}}
@@ -254,7 +256,7 @@ func TestReceivedLate(t *testing.T) {
 	st.hasNot("✗ mine")
 }
 
-// TestManyUnconfirmed: those of the last time are not in the way of what is said now.
+// TestManyUnconfirmed: unconfirmed messages of the last run do not prevent new ones.
 func TestManyUnconfirmed(t *testing.T) {
 	st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) {
 		c.State = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Unsaved: slices.Repeat([]string{"x"}, maxOutbox)}}}
@@ -265,7 +267,7 @@ func TestManyUnconfirmed(t *testing.T) {
 	st.asked(`say lobby "now"`)
 }
 
-// TestPlainPosition: the numbers of the plain protocol are not those of the last time.
+// TestPlainPosition: numbers of the plain protocol are not those of the last run.
 func TestPlainPosition(t *testing.T) {
 	st := newHarness(t, 80, 24, func(c *Config, f *fakeChat) {
 		f.plain = true
@@ -279,7 +281,7 @@ func TestPlainPosition(t *testing.T) {
 	st.receive(client.Line{Text: "more"})
 	st.has("› begun", " 1 new ↓")
 	if p := st.snapshot().Rooms[0]; p.Read != 0 || p.At != 0 || p.Draft != "begun" {
-		t.Errorf("remembered is %+v", p)
+		t.Errorf("the stored state is %+v", p)
 	}
 }
 
@@ -291,11 +293,11 @@ type stored struct {
 func (s *stored) Load() State   { return s.State }
 func (s *stored) Store(m State) { s.State, s.times = m, s.times+1 }
 
-// TestKeepHistory: what a screen is like is stored while it runs, if it has changed, and nothing after the last.
+// TestKeepHistory: the state is stored while the screen runs if it has changed, and never after the last time.
 func TestKeepHistory(t *testing.T) {
 	shelf := &stored{State: State{Room: wire.Lobby}}
 	st := newHarness(t, 80, 24, nil)
-	st.screen.memory.saver, st.screen.memory.scheduled = &saver{store: shelf}, true // time passes when the test says so
+	st.screen.memory.saver, st.screen.memory.scheduled = &saver{store: shelf}, true // the test controls the clock
 	st.memory.saver.load()
 	st.welcome("anna", 3)
 	st.types("a draft")
@@ -303,7 +305,7 @@ func TestKeepHistory(t *testing.T) {
 		st.do(st.saveNow())
 	}
 	if shelf.times != 1 || shelf.Rooms[0].Draft != "a draft" || shelf.Rooms[0].Read != 3 {
-		t.Errorf("stored %d times, at last %+v", shelf.times, shelf.State)
+		t.Errorf("stored %d times, the last one %+v", shelf.times, shelf.State)
 	}
 	late := st.saveNow()
 	st.screen.memory.scheduled = true
@@ -311,6 +313,6 @@ func TestKeepHistory(t *testing.T) {
 	st.memory.saver.save(st.snapshot(), true)
 	st.do(late)
 	if shelf.Rooms[0].Draft != "a draft!" {
-		t.Errorf("stored at last is %+v", shelf.State)
+		t.Errorf("the last stored state is %+v", shelf.State)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"ramai/wire"
 )
 
-// TestMouse: the wheel scrolls, and a click goes to a room, shows a folded message, or goes to the newest.
+// TestMouse: the wheel scrolls, and a click shows a room or a folded message, or goes to the newest message.
 func TestMouse(t *testing.T) {
 	st := newLobby(t, 3, func(c *Config, _ *fakeChat) { c.Mouse, c.Rooms = true, []string{"tea"} })
 	if mode := st.View().MouseMode; mode != tea.MouseModeCellMotion {
@@ -51,11 +51,11 @@ func TestMouse(t *testing.T) {
 	st.press("end")
 	st.has("last")
 	if newHarness(t, 80, 24, nil).View().MouseMode != tea.MouseModeNone {
-		t.Error("the mouse is used although nobody asked for it")
+		t.Error("the mouse is used without the option")
 	}
 }
 
-// TestSidebar: from 120 columns on rooms and people have a column of their own, and the cursor stands beside it.
+// TestSidebar: from 120 columns on, rooms and people have a column of their own, and the cursor is placed beside it.
 func TestSidebar(t *testing.T) {
 	st := newHarness(t, 120, 24, func(c *Config, _ *fakeChat) { c.Mouse = true })
 	st.welcome("anna", 3)
@@ -75,7 +75,7 @@ func TestSidebar(t *testing.T) {
 	st.hasNot("│")
 }
 
-// TestTitle: the title has the room and what is unread.
+// TestTitle: the title contains the room and the unread count.
 func TestTitle(t *testing.T) {
 	st := newLobby(t, 3, func(c *Config, _ *fakeChat) { c.Title = true })
 	title := func(want string) {
@@ -94,8 +94,8 @@ func TestTitle(t *testing.T) {
 	title("lobby - ramai")
 }
 
-// TestNotify: a mention while the terminal has no focus makes a notification. Nothing of its text is a control character,
-// or makes another command of it.
+// TestNotify: a mention while the terminal has no focus causes a notification. The message's text cannot add control
+// characters or turn the sequence into another command.
 func TestNotify(t *testing.T) {
 	for kind, want := range map[Notify]string{
 		NoNotification: "",
@@ -105,13 +105,13 @@ func TestNotify(t *testing.T) {
 		st := newLobby(t, 3, func(c *Config, _ *fakeChat) { c.Notify, c.Bell = kind, false })
 		m := wire.Message{Room: wire.Lobby, N: 4, At: wire.TimeOf(st.now), SenderID: "b", DisplayName: "4;1", Text: "@anna a\nb\x1b]0;c\a\u009c"}
 		if got := st.wants(batch{events: []client.Event{{Frame: m}}}); len(got) > 0 {
-			t.Errorf("%s: somebody who looks is notified: %q", kind, got)
+			t.Errorf("%s: a user who sees the screen is notified: %q", kind, got)
 		}
 		st.send(tea.BlurMsg{})
 		st.now, m.N = st.now.Add(time.Minute), 5
 		got := st.wants(batch{events: []client.Event{{Frame: m}}})
 		if want == "" && len(got) > 0 || want != "" && !reflect.DeepEqual(got, []tea.Msg{tea.RawMsg{Msg: want}}) {
-			t.Errorf("%s: it wants %q, want %q", kind, got, want)
+			t.Errorf("%s: the commands are %q, want %q", kind, got, want)
 		}
 	}
 }
@@ -131,8 +131,8 @@ func TestCopy(t *testing.T) {
 	st.has("--clipboard turns it on")
 }
 
-// TestOtherNames: commands have the names of other programs too, a typing error names the nearest one, and what is meant
-// for one person is not posted.
+// TestOtherNames: commands can be called by the names they have in other programs, a typing error suggests the nearest one,
+// and a private message is not posted.
 func TestOtherNames(t *testing.T) {
 	st := newLobby(t, 3, nil)
 	for _, c := range [][2]string{
@@ -154,7 +154,7 @@ func TestOtherNames(t *testing.T) {
 	}
 }
 
-// TestRecallAfterRestart: what was posted is recalled in the next run, if that is wanted.
+// TestRecallAfterRestart: posted messages can be recalled in the next run if the option is set.
 func TestRecallAfterRestart(t *testing.T) {
 	for _, keep := range []bool{true, false} {
 		st := newLobby(t, 3, func(c *Config, _ *fakeChat) { c.KeepHistory = keep })
@@ -177,14 +177,14 @@ func TestRecallAfterRestart(t *testing.T) {
 	}
 }
 
-// TestMergeHistory: two screens of one person keep what both have posted.
+// TestMergeHistory: two screens of one person keep the posted messages of both.
 func TestMergeHistory(t *testing.T) {
 	if got := mergeHistory([]string{"b", "c"}, []string{"a", "b"}); !reflect.DeepEqual(got, []string{"a", "b", "c"}) {
 		t.Errorf("merged is %q", got)
 	}
 }
 
-// TestRetry: without a connection Ctrl-R and /retry connect at once.
+// TestRetry: Ctrl-R and /retry connect at once while there is no connection.
 func TestRetry(t *testing.T) {
 	st := newLobby(t, 3, nil)
 	st.receive(client.Disconnected{Err: errors.New("gone"), Wait: 2 * time.Second})
@@ -198,17 +198,17 @@ func TestRetry(t *testing.T) {
 	st.receive(wire.Welcome{SenderID: "me", Name: "anna"})
 	st.press("ctrl+r")
 	if !st.room().editor.searching {
-		t.Error("with a connection Ctrl-R searches no more")
+		t.Error("with a connection Ctrl-R does not search")
 	}
 }
 
-// TestEmptyRoom: an empty room says what it is and how others come in.
+// TestEmptyRoom: an empty room explains itself and shows how others can join.
 func TestEmptyRoom(t *testing.T) {
 	st := newLobby(t, 0, nil)
 	st.has("No messages yet", "This is the room lobby.", "without an account", "http://127.0.0.1:2000/", "on this machine only")
 }
 
-// TestManyTyping: three people and more are counted.
+// TestManyTyping: three or more people are shown as a number.
 func TestManyTyping(t *testing.T) {
 	st := newLobby(t, 3, nil)
 	st.receive(wire.Typing{Room: wire.Lobby, By: []wire.Sender{{SenderID: "a", DisplayName: "budi"}, {SenderID: "b", DisplayName: "dewi"}, {SenderID: "me"}}})
@@ -217,7 +217,8 @@ func TestManyTyping(t *testing.T) {
 	st.has("3 people are typing")
 }
 
-// TestReadInView: read is what was in view while somebody looked; one's own is not new; a room that was empty can have unread.
+// TestReadInView: messages are read if they were in view while somebody looked; one's own are not new; a room that was
+// empty can have unread messages.
 func TestReadInView(t *testing.T) {
 	st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) {
 		c.State = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log"}}}
@@ -226,19 +227,19 @@ func TestReadInView(t *testing.T) {
 	st.welcome("anna", 40)
 	r := st.room()
 	if r.unread() != 40 {
-		t.Errorf("of a room that was empty %d are unread, want 40", r.unread())
+		t.Errorf("a room that was empty has %d unread, want 40", r.unread())
 	}
 	st.press("pgup") // a key, but the terminal still has no focus
 	st.send(tea.FocusMsg{})
 	if n := r.unread(); n == 0 || n >= 40 {
-		t.Errorf("%d are unread after a part was seen", n)
+		t.Errorf("%d are unread after some were seen", n)
 	}
 	st.press("end")
 	if n := r.unread(); n != 0 {
-		t.Errorf("%d are unread after all was seen", n)
+		t.Errorf("%d are unread after all were seen", n)
 	}
 	st.press("pgup")
-	st.receive(wire.Message{Room: wire.Lobby, N: 41, At: wire.TimeOf(st.now), SenderID: "me", DisplayName: "anna", ID: "other", Text: "of my phone"})
+	st.receive(wire.Message{Room: wire.Lobby, N: 41, At: wire.TimeOf(st.now), SenderID: "me", DisplayName: "anna", ID: "other", Text: "from my phone"})
 	st.hasNot("1 new")
 	st.press("end", "esc")
 	st.send(tea.BlurMsg{})
@@ -246,11 +247,11 @@ func TestReadInView(t *testing.T) {
 	st.send(tea.FocusMsg{})
 	st.has("── new ──")
 	if !r.timeline.unreadDivider || r.timeline.dividerAfter != 41 {
-		t.Errorf("the rule stands after %d", r.timeline.dividerAfter)
+		t.Errorf("the divider is after %d", r.timeline.dividerAfter)
 	}
 }
 
-// TestWhoAtStart: /who with the beginning of a name asks for those.
+// TestWhoAtStart: /who with a prefix lists the names that begin with it.
 func TestWhoAtStart(t *testing.T) {
 	st := newLobby(t, 3, nil)
 	st.chat.who = wire.Who{Room: wire.Lobby, Prefix: "bu", Count: 5002, Matching: 2, Names: []string{"budi", "bulan"}}

@@ -8,7 +8,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
-// paced is a model whose test sees when the renderer of its program has become slow.
+// paced is a model that shows its test when the renderer of its program has become slow.
 type paced struct {
 	pace *pace
 }
@@ -22,7 +22,7 @@ func (m *paced) Update(tea.Msg) (tea.Model, tea.Cmd) {
 
 func (m *paced) View() tea.View { return tea.NewView("") }
 
-// TestIdleRenderer: the renderer of an idle program becomes slow, and fast again with the next message.
+// TestIdleRenderer: the renderer of an idle program slows down, and the next message speeds it up.
 func TestIdleRenderer(t *testing.T) {
 	in, keys := io.Pipe()
 	defer keys.Close()

@@ -13,20 +13,20 @@ import (
 	"ramai/wire"
 )
 
-// TestBack: nothing that comes moves a view that is scrolled back.
+// TestBack: new messages do not move a view that is scrolled back.
 func TestBack(t *testing.T) {
 	st := newLobby(t, 300, nil)
 	st.has("message 300")
 	st.press("pgup")
 	held := strings.Split(st.shown(), "\n")[1:20]
 	for range 12 {
-		st.says("budi", "news that is long enough to be wrapped, which would move whatever is above it, if anything could")
+		st.says("budi", "news that is long enough to be wrapped, which would move the lines above it if anything could")
 	}
 	if got := strings.Split(st.shown(), "\n")[1:20]; strings.Join(got, "\n") != strings.Join(held, "\n") {
 		t.Fatalf("the view moved to\n%s", strings.Join(got, "\n"))
 	}
 	st.has("12 new ↓")
-	// Nor does what it is made of: more than there is room for.
+	// Nor do more new messages than the window can hold.
 	for i := range 2 * maxItems {
 		st.says("budi", fmt.Sprintf("flood %d", i))
 	}
@@ -44,7 +44,7 @@ func TestBack(t *testing.T) {
 	st.has("── new ──", "message 300", "news that is long")
 }
 
-// TestHistory: the past has no end upwards but its beginning, and the view stays where it is while it is fetched.
+// TestHistory: scrolling up continues to the beginning of the room, and the view does not move while a page is fetched.
 func TestHistory(t *testing.T) {
 	st := newLobby(t, 300, nil)
 	seen := map[string]bool{}
@@ -63,17 +63,17 @@ func TestHistory(t *testing.T) {
 	}
 	st.has("the beginning of lobby", "message 1")
 	if len(seen) != 300 {
-		t.Fatalf("%d messages were seen on the way up, not 300", len(seen))
+		t.Fatalf("%d messages were seen while scrolling up, want 300", len(seen))
 	}
 	if n := len(st.chat.asked); n < 3 || n > 6 {
-		t.Errorf("the past took %d requests", n)
+		t.Errorf("the history took %d requests", n)
 	}
 	for range 100 {
 		st.press("pgdown")
 	}
 	st.has("message 300")
 	if st.room().timeline.anchor != nil {
-		t.Error("the end is not the end")
+		t.Error("End does not show the newest message")
 	}
 	st.types("/history 150")
 	st.press("enter")
@@ -88,7 +88,7 @@ func TestHistory(t *testing.T) {
 	st.has("message 201")
 }
 
-// TestHistoryDeleted: what the server does not keep is said to be gone.
+// TestHistoryDeleted: messages that the server no longer has are shown as a gap.
 func TestHistoryDeleted(t *testing.T) {
 	st := newHarness(t, 80, 24, nil)
 	st.receive(wire.Welcome{SenderID: "me", Name: "anna"}, wire.Joined{Room: wire.Lobby, HistoryID: "log", N: 9, First: 8, Count: 1}, wire.Gap{Room: wire.Lobby, From: 1, To: 7},
@@ -98,7 +98,7 @@ func TestHistoryDeleted(t *testing.T) {
 	st.has("10 to 1,200 are no longer", "after", "live")
 }
 
-// TestResize: a resize wraps anew and keeps its place.
+// TestResize: a resize wraps the text again and keeps the position.
 func TestResize(t *testing.T) {
 	st := newLobby(t, 300, nil)
 	for range 3 {
@@ -116,7 +116,7 @@ func TestResize(t *testing.T) {
 	st.has("message 300")
 }
 
-// TestUnread follows what is new, here and in other rooms.
+// TestUnread counts unread messages, in this room and in others.
 func TestUnread(t *testing.T) {
 	st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) {
 		c.State = State{Room: "team", Rooms: []RoomState{{Name: "lobby", HistoryID: "log", Read: 298}, {Name: "team", HistoryID: "log", Read: 2}}}
@@ -128,7 +128,7 @@ func TestUnread(t *testing.T) {
 	st.receive(wire.Message{Room: "team", N: 1, SenderID: "b", Text: "1"}, wire.Message{Room: "team", N: 2, SenderID: "b", Text: "2"}, wire.Message{Room: "team", N: 3, SenderID: "b", Text: "@anna 3"})
 	st.has(" team @1 ")
 	if st.bell != 0 {
-		t.Error("what is old rang the bell")
+		t.Error("an old message rang the bell")
 	}
 	st.receive(wire.Message{Room: "team", N: 4, SenderID: "b", Text: "4"}, wire.Message{Room: "team", N: 5, SenderID: "b", Text: "hey @ANNA!"})
 	st.has(" team @2 3 ")
@@ -145,31 +145,31 @@ func TestUnread(t *testing.T) {
 	st.says("budi", "and more")
 	st.send(tea.FocusMsg{})
 	if shown := st.shown(); !strings.Contains(shown, "── new ──") || strings.Index(shown, "new ──") > strings.Index(shown, "while away") {
-		t.Errorf("what came while nobody looked is not below the rule:\n%s", shown)
+		t.Errorf("messages that came while nobody looked are not below the divider:\n%s", shown)
 	}
 	st.types("hi")
 	st.press("enter")
 	st.hasNot("── new ──")
 	m := st.snapshot()
 	if m.Room != "lobby" || m.Rooms[0].Read != 302 || m.Rooms[1].Read != 5 {
-		t.Errorf("remembered is %+v", m)
+		t.Errorf("the stored state is %+v", m)
 	}
 }
 
-// A window that can hold no more at the top is not filled there for ever.
+// TestFullWindow: a full window does not fetch pages at its top forever.
 func TestFullWindow(t *testing.T) {
 	st := newHarness(t, 200, 180, nil)
 	st.welcome("anna", 3000)
-	for i := range st.chat.history[wire.Lobby] { // as long as can be, and a line each
+	for i := range st.chat.history[wire.Lobby] { // as long as possible, and one line each
 		st.chat.history[wire.Lobby][i].Text = "a" + strings.Repeat("\u0301", 1999)
 	}
 	st.press("pgup", "pgdown", "pgup")
 	if n := len(st.chat.asked); n > 60 {
-		t.Errorf("the past was asked for %d times", n)
+		t.Errorf("%d pages were requested", n)
 	}
 }
 
-// A page that is under way does not keep anybody from going elsewhere.
+// TestJumpWhileLoading: a page that is being fetched does not block a jump.
 func TestJumpWhileLoading(t *testing.T) {
 	st := newLobby(t, 3000, nil)
 	st.types("/history 10")
@@ -180,11 +180,11 @@ func TestJumpWhileLoading(t *testing.T) {
 	st.press("end")
 	st.send(page{room: r.name, generation: over, kind: older})
 	if !r.timeline.attached || r.timeline.anchor != nil {
-		t.Errorf("the end was not gone to: attached %t, at the end %t", r.timeline.attached, r.timeline.anchor == nil)
+		t.Errorf("the view is not at the end: attached %t, at the end %t", r.timeline.attached, r.timeline.anchor == nil)
 	}
 }
 
-// Of the time before a room was left and joined again nothing is shown twice.
+// TestJoinedAgain: messages from before a room was left and joined again are not shown twice.
 func TestJoinedAgain(t *testing.T) {
 	st := newLobby(t, 3, nil)
 	st.types("/join tea")
@@ -201,7 +201,7 @@ func TestJoinedAgain(t *testing.T) {
 	}
 }
 
-// A hit in a room that one is not in is gone to when the room is there.
+// TestHitElsewhere: a search result in a room that is not joined is shown once the room is joined.
 func TestHitElsewhere(t *testing.T) {
 	st := newLobby(t, 3, nil)
 	message := func(n uint64) wire.Message {
@@ -220,7 +220,7 @@ func TestHitElsewhere(t *testing.T) {
 	}
 }
 
-// TestPositionRestored: where one has looked the last time is where one begins, again and again.
+// TestPositionRestored: a run begins at the position of the previous one, every time.
 func TestPositionRestored(t *testing.T) {
 	memory := State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Read: 300, At: 280}}}
 	for range 3 {
@@ -231,8 +231,8 @@ func TestPositionRestored(t *testing.T) {
 	}
 }
 
-// TestGrownView: a view that is larger for a while, or has more room for messages, is scrolled back only as long as
-// something is below it, and is then where it was.
+// TestGrownView: a view that becomes higher for a while stays scrolled back only while there is something below it, and
+// then returns to its position.
 func TestGrownView(t *testing.T) {
 	st := newHarness(t, 80, 12, nil)
 	st.welcome("anna", 100)
@@ -243,7 +243,7 @@ func TestGrownView(t *testing.T) {
 	}
 	st.send(tea.WindowSizeMsg{Width: 80, Height: 60})
 	if st.room().timeline.anchor != nil {
-		t.Error("all is seen up to the end, and the view is scrolled back")
+		t.Error("everything fits up to the end, but the view is scrolled back")
 	}
 	st.send(tea.WindowSizeMsg{Width: 80, Height: 12})
 	if st.room().timeline.anchor != top {
@@ -252,7 +252,7 @@ func TestGrownView(t *testing.T) {
 	st.send(tea.WindowSizeMsg{Width: 80, Height: 60})
 	st.says("budi", "and on it goes")
 	st.send(tea.WindowSizeMsg{Width: 80, Height: 12})
-	st.has("and on it goes") // who has followed follows on
+	st.has("and on it goes") // a view at the end stays at the end
 
 	st.types("one")
 	st.press("alt+enter", "alt+enter")
@@ -262,11 +262,11 @@ func TestGrownView(t *testing.T) {
 	}
 	st.press("backspace", "backspace")
 	if st.room().timeline.anchor != nil {
-		t.Errorf("what one writes became smaller, and the view is scrolled back with nothing below it:\n%s", st.shown())
+		t.Errorf("the composer has shrunk, and the view is scrolled back with nothing below it:\n%s", st.shown())
 	}
 }
 
-// TestRule: what was read is new no more when one has gone elsewhere, or says so.
+// TestRule: read messages are no longer new once the user has shown another room, or pressed Esc.
 func TestRule(t *testing.T) {
 	st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) {
 		c.State = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Read: 298}, {Name: "team", HistoryID: "log"}}}
@@ -283,7 +283,7 @@ func TestRule(t *testing.T) {
 	st.hasNot("── new ──")
 }
 
-// TestNewerServer: what has a number and is no message is not fetched again and again.
+// TestNewerServer: numbers that are not messages are not fetched again and again.
 func TestNewerServer(t *testing.T) {
 	st := newLobby(t, 100, nil)
 	st.press("pgup")
@@ -303,7 +303,8 @@ func TestNewerServer(t *testing.T) {
 	st.has("after it")
 }
 
-// behind has n messages come while there was no connection, and the first of them after it.
+// behind simulates that n messages were posted while there was no connection, and that those up to first have arrived
+// since.
 func (st *harness) behind(n, first int) {
 	st.receive(client.Disconnected{Err: errors.New("gone"), Wait: time.Second})
 	all := st.chat.history[wire.Lobby]
@@ -314,17 +315,17 @@ func (st *harness) behind(n, first int) {
 	st.chat.history[wire.Lobby] = all
 	st.receive(wire.Welcome{SenderID: "me", Session: "s", Name: "anna", Limits: wire.Limits{Text: 4000, Rooms: 8}},
 		wire.Joined{Room: wire.Lobby, HistoryID: "log", N: uint64(from + n), First: 1, Count: 3})
-	st.come(from, from+first)
+	st.receiveFrom(from, from+first)
 }
 
-// come has messages come that there are.
-func (st *harness) come(from, to int) {
+// receiveFrom delivers messages that the history has.
+func (st *harness) receiveFrom(from, to int) {
 	for _, m := range st.chat.history[wire.Lobby][from:to] {
 		st.receive(m)
 	}
 }
 
-// TestJumpWhileBehind: what a page has brought already does not come once more.
+// TestJumpWhileBehind: a message that a page has already brought is not added again.
 func TestJumpWhileBehind(t *testing.T) {
 	for _, before := range []string{"", "/history 100"} {
 		st := newLobby(t, 500, nil)
@@ -333,11 +334,11 @@ func TestJumpWhileBehind(t *testing.T) {
 		st.behind(2500, 100)
 		st.types("/last 3")
 		st.press("enter", "end")
-		st.come(600, 3000)
+		st.receiveFrom(600, 3000)
 		last := uint64(0)
 		for _, it := range st.room().timeline.items {
 			if it.n <= last {
-				t.Fatalf("%d stands after %d", it.n, last)
+				t.Fatalf("%d comes after %d", it.n, last)
 			}
 			last = it.n
 		}
@@ -349,7 +350,7 @@ func TestJumpWhileBehind(t *testing.T) {
 	}
 }
 
-// TestNothingUnsaved: what is not kept any more is not asked for again and again.
+// TestNothingUnsaved: messages that the server no longer has are not requested again and again.
 func TestNothingUnsaved(t *testing.T) {
 	st := newLobby(t, 500, nil)
 	st.types("/history 100")
@@ -366,7 +367,7 @@ func TestNothingUnsaved(t *testing.T) {
 	}
 }
 
-// TestJumpGivenUp: another history, what is said, and End end a jump that is under way.
+// TestJumpGivenUp: another history, posting, and End each cancel a jump that is in progress.
 func TestJumpGivenUp(t *testing.T) {
 	for _, end := range []func(*harness){
 		func(st *harness) {
@@ -385,10 +386,10 @@ func TestJumpGivenUp(t *testing.T) {
 		r := st.room()
 		st.receive(wire.Message{Room: wire.Lobby, N: r.timeline.received + 1, At: wire.TimeOf(start), SenderID: "b", Text: "after it"})
 		if st.has("after it"); r.timeline.jumping || r.read.upTo != r.timeline.received {
-			t.Errorf("going is %v, read %d of %d", r.timeline.jumping, r.read.upTo, r.timeline.received)
+			t.Errorf("jumping is %v, read %d of %d", r.timeline.jumping, r.read.upTo, r.timeline.received)
 		}
 	}
-	// Whatever says something, it is seen.
+	// The view shows a posted message, whatever posted it.
 	st := newLobby(t, 500, nil)
 	for _, say := range []func(){
 		func() { st.types("/me waves"); st.press("enter") },
@@ -397,20 +398,20 @@ func TestJumpGivenUp(t *testing.T) {
 		st.types("/history 10")
 		st.press("enter")
 		if say(); st.room().timeline.anchor != nil || !st.room().timeline.attached {
-			t.Errorf("what was said is not seen:\n%s", st.shown())
+			t.Errorf("the posted message is not in view:\n%s", st.shown())
 		}
 	}
 }
 
-// TestOwnIsNotNew: the rule of what is new is not above one's own.
+// TestOwnIsNotNew: the divider is never above one's own message.
 func TestOwnIsNotNew(t *testing.T) {
 	st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) {
 		c.State = State{Room: wire.Lobby, Rooms: []RoomState{{Name: wire.Lobby, HistoryID: "log", Read: 3}}}
 	})
 	st.receive(wire.Welcome{SenderID: "me", Session: "s", Name: "anna", Limits: wire.Limits{Text: 4000, Rooms: 8}})
-	st.past(wire.Lobby, 3)
+	st.fillHistory(wire.Lobby, 3)
 	st.receive(wire.Joined{Room: wire.Lobby, HistoryID: "log", N: 4, First: 1, Count: 3})
-	st.come(0, 3)
+	st.receiveFrom(0, 3)
 	st.receive(wire.Message{Room: wire.Lobby, N: 4, At: wire.TimeOf(start), SenderID: "me", DisplayName: "anna", ID: "z", Text: "mine"})
 	st.hasNot("── new")
 }

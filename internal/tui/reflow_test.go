@@ -9,7 +9,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
-// numbered is a text of n words that tell their places, with an empty line, or several, now and then.
+// numbered returns a text of n words that contain their index, with one or more empty lines now and then.
 func numbered(n int) string {
 	var b strings.Builder
 	for i := range n {
@@ -23,13 +23,13 @@ func numbered(n int) string {
 
 var numberedWord = regexp.MustCompile(`w\d\d\d`)
 
-// top is the first word on the screen, and whether the line at the top is empty.
+// top returns the first word on the screen, and whether the line at the top is empty.
 func (st *harness) top() (string, bool) {
 	rows := strings.Split(st.shown(), "\n")
 	return numberedWord.FindString(st.shown()), strings.TrimSpace(rows[1]) == ""
 }
 
-// TestDragged: who drags a window through all its widths and back reads where they read before.
+// TestDragged: after a window was dragged through all its widths and back, the same text is at the top.
 func TestDragged(t *testing.T) {
 	for _, off := range []int{1, 5, 6, 10, 11, 23} { // 6, 10 and 11 are empty
 		st := newHarness(t, 120, 24, nil)
@@ -60,12 +60,12 @@ func TestDragged(t *testing.T) {
 			st.press("alt+i")
 		}
 		if after, still := st.top(); after != before || still != empty {
-			t.Fatalf("%d lines down, %s was at the top (empty: %v) and is %s (%v) now", off, before, empty, after, still)
+			t.Fatalf("%d lines down, the top was %s (empty: %v) and is now %s (%v)", off, before, empty, after, still)
 		}
 	}
 }
 
-// TestDraggedAndScrolled: scrolling goes on from where the view is by then.
+// TestDraggedAndScrolled: scrolling continues from where the view is after resizing.
 func TestDraggedAndScrolled(t *testing.T) {
 	st := newHarness(t, 120, 24, nil)
 	st.welcome("anna", 10)
@@ -80,11 +80,11 @@ func TestDraggedAndScrolled(t *testing.T) {
 	st.send(tea.WindowSizeMsg{Width: 120, Height: 24})
 	st.send(tea.WindowSizeMsg{Width: 60, Height: 24})
 	if again, _ := st.top(); again != at {
-		t.Errorf("%s was at the top after scrolling, and %s is", at, again)
+		t.Errorf("the top was %s after scrolling, and is now %s", at, again)
 	}
 }
 
-// TestScrolledBack: a message that was scrolled to its beginning is read from there, whatever was read of it before.
+// TestScrolledBack: after scrolling to the beginning of a message, that beginning is the position to keep.
 func TestScrolledBack(t *testing.T) {
 	st := newHarness(t, 60, 12, nil)
 	st.welcome("anna", 3)
@@ -97,11 +97,11 @@ func TestScrolledBack(t *testing.T) {
 	st.press("shift+down", "shift+up")
 	st.send(tea.WindowSizeMsg{Width: 60, Height: 12})
 	if top, _ := st.top(); top != "w000" {
-		t.Errorf("%s is at the top", top)
+		t.Errorf("the top is %s", top)
 	}
 }
 
-// TestEnlarged: a window that is enlarged until all can be seen, and made small again, shows what it did.
+// TestEnlarged: a window that is enlarged until everything fits and then shrunk again shows the same text.
 func TestEnlarged(t *testing.T) {
 	st := newHarness(t, 60, 16, nil)
 	st.welcome("anna", 3)
@@ -112,10 +112,10 @@ func TestEnlarged(t *testing.T) {
 	before, _ := st.top()
 	st.send(tea.WindowSizeMsg{Width: 160, Height: 60})
 	if st.room().timeline.anchor != nil {
-		t.Fatal("not all can be seen")
+		t.Fatal("not everything is visible")
 	}
 	st.send(tea.WindowSizeMsg{Width: 60, Height: 16})
 	if after, _ := st.top(); after != before {
-		t.Errorf("%s was at the top, and %s is", before, after)
+		t.Errorf("the top was %s, and is now %s", before, after)
 	}
 }

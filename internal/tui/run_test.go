@@ -32,7 +32,7 @@ import (
 
 const quitTimeout = 30 * time.Second
 
-// serve runs a server on a port of its own.
+// serve runs a server on its own port.
 func serve(t testing.TB) string {
 	t.Helper()
 	config := server.Defaults()
@@ -83,7 +83,7 @@ func (s *terminalScreen) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// openScreen opens a screen as name, or as nobody.
+// openScreen opens a screen under a name, or without one if name is empty.
 func openScreen(t testing.TB, address, name string, change func(*tui.Config)) *terminalScreen {
 	t.Helper()
 	c, err := client.Dial(t.Context(), client.Config{URL: address, Name: name, Last: wire.DefaultJoin})
@@ -98,8 +98,8 @@ func openScreen(t testing.TB, address, name string, change func(*tui.Config)) *t
 	s := &terminalScreen{t: t, keys: keys, sizes: make(chan tui.Size), done: make(chan struct{}), more: make(chan struct{}), vt: vt.NewEmulator(80, 24)}
 	answers := make(chan struct{})
 	go func() {
-		io.Copy(keys, s.vt)       // what a terminal answers
-		io.Copy(io.Discard, s.vt) // once nobody reads keys; otherwise a question would block the emulator
+		io.Copy(keys, s.vt)       // replies of the terminal
+		io.Copy(io.Discard, s.vt) // once nobody reads keys; otherwise a query would block the emulator
 		close(answers)
 	}()
 	config := tui.Config{Client: c, Server: at, Room: wire.Lobby, Last: wire.DefaultJoin, Theme: tui.Dark, Bell: true, In: in, Out: s,
@@ -124,21 +124,21 @@ func openScreen(t testing.TB, address, name string, change func(*tui.Config)) *t
 	return s
 }
 
-// written is what the terminal got.
+// written returns everything that was written to the terminal.
 func (s *terminalScreen) written() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.out.String()
 }
 
-// shown is what stands on the terminal, and a channel that is closed at the next change.
+// shown returns the text on the terminal, and a channel that is closed at the next change.
 func (s *terminalScreen) shown() (string, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.vt.String(), s.more
 }
 
-// sees waits until words stand on the terminal.
+// sees waits until words are on the terminal.
 func (s *terminalScreen) sees(words string) {
 	s.t.Helper()
 	late := time.After(quitTimeout)
@@ -188,7 +188,7 @@ func (s *terminalScreen) types(keys string) {
 	}
 }
 
-// ends waits for the end, and holds the terminal to be as it was before.
+// ends waits for the end, and checks that the terminal is restored.
 func (s *terminalScreen) ends() {
 	s.t.Helper()
 	select {
@@ -213,7 +213,7 @@ type memoryStore struct{ m tui.State }
 func (s *memoryStore) Load() tui.State   { return s.m }
 func (s *memoryStore) Store(m tui.State) { s.m = m }
 
-// TestRun has people talk on screens, several in one process.
+// TestRun runs several screens in one process that talk to each other.
 func TestRun(t *testing.T) {
 	address := serve(t)
 	budis := new(memoryStore)
@@ -234,7 +234,7 @@ func TestRun(t *testing.T) {
 	dewi.types("/who\r")
 	dewi.sees("are in lobby")
 	dewi.types("q")
-	dewi.types("\x1b[200~one\rtwo\x1b[201~\r") // Enter after a paste is a key of its own: it answers no question
+	dewi.types("\x1b[200~one\rtwo\x1b[201~\r") // Enter after a paste is a separate key: it does not answer the question
 	dewi.sees("pasted 2 lines")
 	dewi.types("l\r")
 	anna.sees("two")
@@ -243,21 +243,21 @@ func TestRun(t *testing.T) {
 	anna.types("\x15\x04")
 	anna.ends()
 	if anna.err != nil || len(anna.left.Unsaved) != 0 {
-		t.Errorf("left was %+v, %v", anna.left, anna.err)
+		t.Errorf("the exit status is %+v, %v", anna.left, anna.err)
 	}
 	budi.types("unfinished")
 	budi.sees("unfinished")
 	budi.stop()
 	budi.ends()
 	if !errors.Is(budi.err, context.Canceled) || budis.m.Rooms[0].Draft != "unfinished" {
-		t.Errorf("left was %+v, %v; remembered is %+v", budi.left, budi.err, budis.m)
+		t.Errorf("the exit status is %+v, %v; the stored state is %+v", budi.left, budi.err, budis.m)
 	}
 }
 
-// TestTerminal is a screen on a terminal of the system: made raw, bounded in what is typed, and given back.
+// TestTerminal runs a screen on a real terminal: it is made raw, its input is bounded, and it is restored.
 func TestTerminal(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("there are no such terminals")
+		t.Skip("there are no pseudoterminals")
 	}
 	keyboard, screen, err := pty.Open()
 	if err != nil {
@@ -274,7 +274,7 @@ func TestTerminal(t *testing.T) {
 		c.In, c.Out = screen, screen
 	})
 	copies.Go(func() { io.Copy(s, keyboard) })
-	t.Cleanup(func() { // before those of openScreen
+	t.Cleanup(func() { // runs before the cleanups of openScreen
 		s.stop()
 		<-s.done
 		s.keys.Close()
@@ -289,11 +289,11 @@ func TestTerminal(t *testing.T) {
 		}
 	}
 	s.sees("✓ unharmed")
-	keyboard.WriteString("\xe3") // and no more of that character
+	keyboard.WriteString("\xe3") // only the beginning of a character
 	time.Sleep(100 * time.Millisecond)
 	s.stop()
 	<-s.done
-	screen.WriteString("over") // behind what the screen has written
+	screen.WriteString("over") // after everything that the screen has written
 	for late := time.After(quitTimeout); ; {
 		_, more := s.shown()
 		if strings.HasSuffix(s.written(), "over") {
@@ -302,7 +302,7 @@ func TestTerminal(t *testing.T) {
 		select {
 		case <-more:
 		case <-late:
-			t.Fatal("what was written does not arrive")
+			t.Fatal("the output does not arrive")
 		}
 	}
 	s.ends()
@@ -311,17 +311,17 @@ func TestTerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !reflect.DeepEqual(before, after) {
-		t.Error("the terminal is not as it was")
+		t.Error("the terminal is not restored")
 	}
 }
 
-// TestPanic: the terminal is given back.
+// TestPanic: the terminal is restored after a panic.
 func TestPanic(t *testing.T) {
 	var broken atomic.Bool
 	s := openScreen(t, serve(t), "", func(c *tui.Config) {
 		c.Now = func() time.Time {
 			if broken.Load() {
-				panic("a fault of the test's")
+				panic("a panic of the test")
 			}
 			return time.Now()
 		}
@@ -330,12 +330,12 @@ func TestPanic(t *testing.T) {
 	broken.Store(true)
 	s.types("x")
 	s.ends()
-	if s.err == nil || !strings.Contains(s.err.Error(), "a fault of the test's") {
-		t.Errorf("what was said of it is %v", s.err)
+	if s.err == nil || !strings.Contains(s.err.Error(), "a panic of the test") {
+		t.Errorf("the error is %v", s.err)
 	}
 }
 
-// TestDeleted: when the terminal goes away, the screen ends.
+// TestDeleted: when the terminal is closed, the screen ends.
 func TestDeleted(t *testing.T) {
 	s := openScreen(t, serve(t), "", nil)
 	s.sees("live")
@@ -343,7 +343,7 @@ func TestDeleted(t *testing.T) {
 	s.ends()
 }
 
-// TestOriginal talks at a server like the original: plain lines, to everybody.
+// TestOriginal runs two screens against a server like the original: plain lines, sent to everybody.
 func TestOriginal(t *testing.T) {
 	var mu sync.Mutex
 	all := map[*websocket.Conn]bool{}
@@ -385,7 +385,7 @@ func TestOriginal(t *testing.T) {
 	budi.ends()
 }
 
-// TestFlood: in a flood the screen is drawn at most so often, keys still show, and all is there at the end.
+// TestFlood: in a flood the frame rate is limited, keys are still shown, and everything is there at the end.
 func TestFlood(t *testing.T) {
 	address := serve(t)
 	s := openScreen(t, address, "", nil)
@@ -403,6 +403,6 @@ func TestFlood(t *testing.T) {
 	s.sees(fmt.Sprintf("flood %d", many-1))
 	out := s.written()
 	if drawn, most := strings.Count(out, "\x1b[?25l"), int(time.Since(begin)/(time.Second/30))+10; drawn > most {
-		t.Errorf("it was drawn %d times, where %d is the most", drawn, most)
+		t.Errorf("it was drawn %d times, want at most %d", drawn, most)
 	}
 }

@@ -25,7 +25,7 @@ import (
 	"ramai/wire"
 )
 
-// hostile are texts that would do something to a terminal if they reached it.
+// hostile are texts that would do something to a terminal if they reached it unchanged.
 var hostile = []string{
 	"\x1b]0;owned\a", "\x1b]2;owned\x1b\\", "\x1b]52;c;b3duZWQ=\a", "\x1b[6n", "\x1b[c", "\x1b[>c", "\x1b[21t", "\x1b[2J\x1b[H", "\x1b[5;5Hhere", "\x1bc", "\x1b[?1049l",
 	"\x1b[?25l", "\x1b[3g\t", "\x1bP$q\"p\x1b\\", "\x1b_Gi=31;\x1b\\", "\x1b^pm\x1b\\", "\x1bXsos\x1b\\", "\a\a\a", "\b\b\b\b", "\r\rover", "\x0e\x0f", "\v\f", "\x7f\x7f",
@@ -37,8 +37,8 @@ var hostile = []string{
 	strings.Repeat("界", 300), strings.Repeat("x", 1000), "\n\n\n", "\t\t|", "%s%d%n", "  lead",
 }
 
-// show puts texts everywhere where others have a say, and has the screens that come of it looked at. part is what happens
-// after the conversation: a third of everything, so that a fuzzer gets on; parts: all.
+// show uses texts in every place where others can choose one, and calls see with each screen. part selects what happens
+// after the conversation, a third of everything each, so that a fuzzer makes progress; the value parts selects all.
 func show(t testing.TB, width, height int, method ansi.Method, part int, a, b, c string, see func(*harness)) {
 	st := newHarness(t, width, height, func(config *Config, _ *fakeChat) {
 		config.State = State{Rooms: []RoomState{{Name: a, Draft: b}, {Name: "team", HistoryID: c, Draft: a}}}
@@ -49,7 +49,7 @@ func show(t testing.TB, width, height int, method ansi.Method, part int, a, b, c
 	if method == ansi.GraphemeWidth {
 		st.send(tea.ModeReportMsg{Mode: ansi.ModeUnicodeCore, Value: ansi.ModeReset})
 	}
-	st.past(wire.Lobby, 3)
+	st.fillHistory(wire.Lobby, 3)
 	for i := range st.chat.history[wire.Lobby] {
 		m := &st.chat.history[wire.Lobby][i]
 		m.DisplayName, m.Text, m.SenderID, m.ID = a, b+c, c, b
@@ -72,7 +72,7 @@ func show(t testing.TB, width, height int, method ansi.Method, part int, a, b, c
 
 const parts = 3
 
-// writes pastes, says, is refused, and completes.
+// writes pastes, posts, gets refusals, and completes.
 func writes(st *harness, see func(*harness), a, b, c string) {
 	st.send(tea.PasteMsg{Content: a + b})
 	see(st)
@@ -95,7 +95,7 @@ func writes(st *harness, see func(*harness), a, b, c string) {
 	st.press("esc")
 }
 
-// looks looks back, around, and for something.
+// looks scrolls back, opens panels, and searches.
 func looks(st *harness, see func(*harness), _, _, _ string) {
 	st.press("ctrl+u", "alt+w")
 	see(st)
@@ -110,7 +110,7 @@ func looks(st *harness, see func(*harness), _, _, _ string) {
 	st.press("esc")
 }
 
-// waits is told things by the server.
+// waits receives errors and notices from the server.
 func waits(st *harness, see func(*harness), a, b, c string) {
 	st.receive(wire.Typing{Room: wire.Lobby, By: []wire.Sender{{SenderID: a, DisplayName: b}, {SenderID: c}}}, wire.Name{Name: b})
 	st.now = st.now.Add(time.Hour)
@@ -121,9 +121,8 @@ func waits(st *harness, see func(*harness), a, b, c string) {
 	see(st)
 }
 
-// FuzzScreen holds the screen to its rules, whatever others say: what is handed to the renderer has as many rows as the
-// screen and none that is too wide, and neither it nor what the renderer writes has a sequence that is not the
-// renderer's own.
+// FuzzScreen checks the screen, whatever others write: a frame has as many rows as the screen and none that is too wide,
+// and neither the frame nor the renderer's output contains a sequence that is not the renderer's own.
 func FuzzScreen(f *testing.F) {
 	for i, a := range hostile {
 		f.Add(a, hostile[(i+7)%len(hostile)], hostile[(i+19)%len(hostile)], uint8(i))
@@ -142,7 +141,7 @@ func FuzzScreen(f *testing.F) {
 			}
 			for _, r := range rows {
 				if w := method.StringWidth(r); w > st.width {
-					t.Fatalf("a row has %d cells, not %d: %q", w, st.width, r)
+					t.Fatalf("a row has %d cells, want at most %d: %q", w, st.width, r)
 				}
 			}
 			if v.Cursor != nil && (v.Cursor.X < 0 || v.Cursor.X >= st.width || v.Cursor.Y < 0 || v.Cursor.Y >= st.height) {
@@ -164,8 +163,8 @@ var (
 	moved         = regexp.MustCompile(`^\x1b(\[[0-9;]*[ABCDEFGHJKLMPSTXdbrfIZ@` + "`" + `]|\[\?7[hl]|M)`)
 )
 
-// harmless fails if s has a sequence that is neither a style nor a link, nor, if it was written, moves the cursor or
-// erases; or if it has any other control character.
+// harmless fails if s contains a control character, or a sequence that is neither a style nor a link. Output that was
+// written may also move the cursor and erase.
 func harmless(t testing.TB, s string, written bool) {
 	t.Helper()
 	for rest := s; rest != ""; {
@@ -180,18 +179,18 @@ func harmless(t testing.TB, s string, written bool) {
 		if m == "" {
 			r := []rune(rest[:min(len(rest), 4)])[0]
 			if r < ' ' && r != '\n' && !(written && (r == '\r' || r == '\b' || r == '\t')) || r >= 0x7f && r < 0xa0 || client.Printable(string(r)) == "" && r != '\r' && r != '\b' {
-				t.Fatalf("%q is in what goes out, at %q", r, rest[:min(len(rest), 60)])
+				t.Fatalf("the output contains %q, at %q", r, rest[:min(len(rest), 60)])
 			}
 			m = string(r)
 			if r == '\ufffd' && !strings.HasPrefix(rest, m) {
-				t.Fatalf("what goes out is not UTF-8 at %q", rest[:min(len(rest), 20)])
+				t.Fatalf("the output is not UTF-8 at %q", rest[:min(len(rest), 20)])
 			}
 		}
 		rest = rest[len(m):]
 	}
 }
 
-// seen is what the judge tells.
+// seen is a report of the judge: a real terminal emulator.
 type seen struct {
 	Screen    []string
 	Cursor    [2]int
@@ -201,7 +200,7 @@ type seen struct {
 	Replies   int
 }
 
-// judge asks the judge about cases, which it looks at one after the other.
+// judge sends cases to the judge, one after the other.
 type judge struct {
 	t   testing.TB
 	in  *json.Encoder
@@ -211,7 +210,7 @@ type judge struct {
 func newJudge(t testing.TB) *judge {
 	t.Helper()
 	if *judged == "" {
-		t.Skip("make terminal runs this with a terminal that judges")
+		t.Skip("make terminal runs this with a terminal emulator")
 	}
 	cmd := exec.Command("node", *judged)
 	cmd.Stderr = os.Stderr
@@ -235,7 +234,7 @@ func newJudge(t testing.TB) *judge {
 	return &judge{t: t, in: json.NewEncoder(in), out: json.NewDecoder(out)}
 }
 
-// looks returns what a terminal of that size saw when b was written to it in pieces.
+// looks returns what a terminal of that size shows after b was written to it in pieces.
 func (j *judge) looks(width, height int, b []byte, pieces []int, newlines bool) (s seen) {
 	j.t.Helper()
 	if pieces == nil {
@@ -248,8 +247,8 @@ func (j *judge) looks(width, height int, b []byte, pieces []int, newlines bool) 
 	return s
 }
 
-// TestJudge has a real terminal look at the screens of hostile texts, however what is written is split: nothing but the
-// cells may have changed, and where the terminal and the screen know the same widths, the cells are as they should be.
+// TestJudge shows hostile texts on a real terminal, however the output is split: nothing but cells may change, and where
+// the terminal and the screen agree on widths, the cells are correct.
 func TestJudge(t *testing.T) {
 	j := newJudge(t)
 	random := rand.New(rand.NewPCG(1, 2))
@@ -290,13 +289,13 @@ func TestJudge(t *testing.T) {
 			s.Screen[i] = strings.TrimRight(row, " ")
 		}
 		if got, want := strings.Join(s.Screen, "\n")+"\n", last.shown(); got != want {
-			t.Fatalf("%s: the terminal shows\n%s\nand should show\n%s", about, got, want)
+			t.Fatalf("%s: the terminal shows\n%s\nwant\n%s", about, got, want)
 		}
 	}
 }
 
-// TestJudgeRun has the terminal look at all that is written from the beginning of a screen to its end: what hostile texts
-// do to it is what harmless ones do.
+// TestJudgeRun shows the terminal everything that a screen writes from start to end: hostile texts have the same effects as
+// harmless ones.
 func TestJudgeRun(t *testing.T) {
 	j := newJudge(t)
 	quiet := j.looks(80, 24, written(t, []string{"hello", "how are you?"}), nil, false)
@@ -309,7 +308,7 @@ func TestJudgeRun(t *testing.T) {
 	}
 }
 
-// written returns what a screen writes on which texts are said, by people with such names.
+// written returns what a screen writes when texts are posted, each under a hostile name too.
 func written(t *testing.T, texts []string) []byte {
 	t.Helper()
 	in, keys := io.Pipe()
@@ -337,7 +336,7 @@ func written(t *testing.T, texts []string) []byte {
 	return out.Bytes()
 }
 
-// slowCloser is an input whose reader hears of the end a moment late.
+// slowCloser is an input whose reader notices the end with a delay.
 type slowCloser struct {
 	*io.PipeReader
 	over atomic.Bool
@@ -352,7 +351,7 @@ func (s *slowCloser) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Run closes its input, and returns when nothing reads from it any more.
+// TestRunWaitsForItsReader: Run closes its input, and returns only after the last read has ended.
 func TestRunWaitsForItsReader(t *testing.T) {
 	in, keys := io.Pipe()
 	slow := &slowCloser{PipeReader: in}
@@ -370,7 +369,7 @@ func TestRunWaitsForItsReader(t *testing.T) {
 	}
 }
 
-// watchedBuffer closes seen when words were written to it.
+// watchedBuffer closes seen once words were written to it.
 type watchedBuffer struct {
 	bytes.Buffer
 	words string
@@ -386,16 +385,16 @@ func (b *watchedBuffer) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// TestJudgeSees makes sure that the judge would see what must not be.
+// TestJudgeSees checks that the judge would notice violations.
 func TestJudgeSees(t *testing.T) {
 	j := newJudge(t)
 	for _, text := range []string{"\a", "\x1b]0;t\a", "\x1b]52;c;eA==\a", "\x1b[6n", "\x1b[c", "\x1bP$qm\x1b\\"} {
 		if s := j.looks(20, 3, []byte(text), nil, false); len(s.Effects) == 0 && s.Replies == 0 {
-			t.Errorf("the judge does not see %q", text)
+			t.Errorf("the judge does not notice %q", text)
 		}
 	}
 	if s := j.looks(20, 3, []byte("\x1b]8;;javascript:x\x1b\\a\x1b]8;;\x1b\\"), []int{4}, false); !slices.Equal(s.Links, []string{"javascript:x"}) {
-		t.Errorf("the judge does not see the link, but %q", s.Links)
+		t.Errorf("the judge sees the links %q", s.Links)
 	}
 	if s := j.looks(5, 2, bytes.Repeat([]byte("x"), 7), nil, false); s.Screen[0] != "xxxxx" || s.Screen[1] != "xx" || s.Cursor != [2]int{2, 1} {
 		t.Errorf("the judge sees %q and the cursor at %v", s.Screen, s.Cursor)

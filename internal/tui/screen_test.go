@@ -18,7 +18,7 @@ import (
 	"ramai/wire"
 )
 
-// TestScreens are the screens as they look, at several sizes.
+// TestScreens compares the screens with golden files, at several sizes.
 func TestScreens(t *testing.T) {
 	for _, size := range [][2]int{{80, 24}, {20, 6}, {200, 60}} {
 		at := fmt.Sprintf("-%dx%d", size[0], size[1])
@@ -52,7 +52,7 @@ func TestScreens(t *testing.T) {
 	}
 }
 
-// TestOwnMessages follows what is said: on its way, saved, refused.
+// TestOwnMessages follows posted messages: sending, saved, refused.
 func TestOwnMessages(t *testing.T) {
 	st := newLobby(t, 3, nil)
 	st.types("hello")
@@ -63,7 +63,7 @@ func TestOwnMessages(t *testing.T) {
 	st.has("✓ hello")
 	st.receive(wire.Message{Room: wire.Lobby, N: 4, At: wire.TimeOf(start), SenderID: "me", DisplayName: "anna", ID: "id-1", Text: "hello"})
 	if strings.Count(st.shown(), "hello") != 1 {
-		t.Fatalf("it is there more than once, or not:\n%s", st.shown())
+		t.Fatalf("the message is not there exactly once:\n%s", st.shown())
 	}
 	st.types("no")
 	st.press("enter")
@@ -77,17 +77,17 @@ func TestOwnMessages(t *testing.T) {
 	st.press("esc")
 	st.hasNot("✗ no")
 	st.press("up")
-	st.has("› no") // so that it can be said again
+	st.has("› no") // so that it can be posted again
 
 	st.room().editor.insert(strings.Repeat("x", 4000), false)
 	st.press("enter")
 	st.has("4002 bytes; at most 4000")
 	if len(st.rooms.unsaved()) != 0 {
-		t.Fatal("it was said all the same")
+		t.Fatal("it was posted all the same")
 	}
 }
 
-// TestBell: it can be turned off.
+// TestBell: the bell can be turned off.
 func TestBell(t *testing.T) {
 	st := newLobby(t, 1, func(c *Config, _ *fakeChat) { c.Bell = false })
 	st.says("budi", "@anna")
@@ -104,7 +104,7 @@ func TestBell(t *testing.T) {
 	}
 }
 
-// TestCommands does each, and has its request looked at.
+// TestCommands runs each command and checks its request.
 func TestCommands(t *testing.T) {
 	st := newLobby(t, 3, nil)
 	run := func(line string) {
@@ -162,16 +162,16 @@ func TestCommands(t *testing.T) {
 	st.has("        3", "message 3")
 	st.press("ctrl+d")
 	if st.quit {
-		t.Error("it left although something is not saved")
+		t.Error("the screen ended although something is not saved")
 	}
 	st.has("2 messages are not saved yet")
 	st.press("ctrl+d")
 	if !st.quit {
-		t.Error("it did not leave")
+		t.Error("the screen did not end")
 	}
 }
 
-// TestConnection tells how it is.
+// TestConnection shows the state of the connection.
 func TestConnection(t *testing.T) {
 	st := newHarness(t, 80, 24, nil)
 	st.has("connecting")
@@ -192,7 +192,7 @@ func TestConnection(t *testing.T) {
 	st.has("live")
 	st.receive(wire.Joined{Room: wire.Lobby, HistoryID: "other", N: 1, First: 1, Reset: true, Count: 2}, wire.Message{Room: wire.Lobby, N: 1, SenderID: "b", Text: "another world"})
 	st.has("history was replaced", "another world", "live")
-	// A name that is gone is not shown, wherever one hears of that.
+	// A name that is lost is not shown, whichever frame reports the loss.
 	st.receive(client.Disconnected{Err: errors.New("broken"), Wait: time.Second}, wire.Welcome{SenderID: "me"})
 	if st.self.name != "" {
 		t.Errorf("the name is %q", st.self.name)
@@ -201,11 +201,11 @@ func TestConnection(t *testing.T) {
 	st.has("the name anna is no longer yours")
 	st.send(batch{err: &client.RefusedError{Status: 403}})
 	if !st.quit || st.err == nil {
-		t.Error("the client ended and the screen did not")
+		t.Error("the client ended, but the screen did not")
 	}
 }
 
-// TestPlain does what the plain protocol can.
+// TestPlain uses everything that the plain protocol supports.
 func TestPlain(t *testing.T) {
 	st := newHarness(t, 80, 24, func(c *Config, f *fakeChat) { c.Name, f.plain = "anna", true })
 	st.receive(wire.Welcome{Text: wire.Greeting})
@@ -231,7 +231,7 @@ func TestPlain(t *testing.T) {
 	}
 }
 
-// TestKeys: they can be chosen.
+// TestKeys: keys can be configured.
 func TestKeys(t *testing.T) {
 	st := newHarness(t, 80, 40, func(c *Config, _ *fakeChat) { c.Keys = []string{"who=alt+q", "next=ctrl+o"} })
 	st.welcome("anna", 0)
@@ -242,19 +242,20 @@ func TestKeys(t *testing.T) {
 	for _, wrong := range []string{"who", "who=", "whom=alt+q", "who=x", "who=enter", "who=ctrl+c", "who=alt+1", "who=hyper+x", "who=alt+ctrl+x", "who=ctrl+",
 		"who=alt+nothing", "who=shift+x", "who=alt+q,help=alt+q"} {
 		if err := CheckKeys(strings.Split(wrong, ",")); err == nil {
-			t.Errorf("%q was taken", wrong)
+			t.Errorf("%q was accepted", wrong)
 		}
 	}
 	for _, a := range actions() {
 		for _, k := range a.keys {
 			if err := CheckKeys([]string{a.name + "=" + k}); err != nil {
-				t.Error(err) // what there is can be wished for
+				t.Error(err) // existing keys can be assigned
 			}
 		}
 	}
 }
 
-// TestColours: light and dark differ, few colours are few, and NO_COLOR has none. A name keeps its colour.
+// TestColours: light and dark themes differ, 16-colour terminals get few colours, and NO_COLOR gets none. A name keeps its
+// colour.
 func TestColours(t *testing.T) {
 	for _, profile := range []colorprofile.Profile{colorprofile.ASCII, colorprofile.ANSI, colorprofile.ANSI256} {
 		light, dark := paletteFor(false, profile), paletteFor(true, profile)
@@ -271,7 +272,7 @@ func TestColours(t *testing.T) {
 	}
 }
 
-// TestWidths measures as the terminal draws.
+// TestWidths measures texts as the terminal draws them.
 func TestWidths(t *testing.T) {
 	for _, test := range []struct {
 		text   string
@@ -290,12 +291,12 @@ func TestWidths(t *testing.T) {
 	} {
 		got := clean(test.text, test.method)
 		if w := test.method.StringWidth(got); got != test.want || w != test.width {
-			t.Errorf("%q (%d): %q of %d cells, not %q of %d", test.text, test.method, got, w, test.want, test.width)
+			t.Errorf("%q (%d): %q of %d cells, want %q of %d", test.text, test.method, got, w, test.want, test.width)
 		}
 	}
 }
 
-// TestLinks: only http and https are.
+// TestLinks: only http and https addresses become links.
 func TestLinks(t *testing.T) {
 	for text, want := range map[string]string{
 		"see https://example.org/a(b)?x=1, or": "https://example.org/a(b)?x=1", "(http://x.test)": "http://x.test", "HTTPS://A.test": "https://A.test",
@@ -306,12 +307,12 @@ func TestLinks(t *testing.T) {
 			got += s.href
 		}
 		if got != want {
-			t.Errorf("%q leads to %q, not %q", text, got, want)
+			t.Errorf("%q leads to %q, want %q", text, got, want)
 		}
 	}
 }
 
-// TestLinksAndMentions holds the screen to the table that the page is held to, too.
+// TestLinksAndMentions runs the table that the page's test also runs.
 func TestLinksAndMentions(t *testing.T) {
 	table, err := os.ReadFile("testdata/links.tsv")
 	if err != nil {
@@ -357,7 +358,7 @@ func TestLinksAndMentions(t *testing.T) {
 	}
 }
 
-// TestReset: what was saved in a history that is gone is not taken for said.
+// TestReset: a message saved in a history that no longer exists is not shown as saved.
 func TestReset(t *testing.T) {
 	st := newLobby(t, 3, nil)
 	for i, text := range []string{"kept", "gone"} {
@@ -374,7 +375,7 @@ func TestReset(t *testing.T) {
 	st.has("✓ kept")
 }
 
-// TestLatePanel: what comes while one writes does not take the key that was meant for the text.
+// TestLatePanel: a panel that opens while the user types does not take a key that was meant for the text.
 func TestLatePanel(t *testing.T) {
 	st := newLobby(t, 3, nil)
 	st.types("hello")
@@ -392,7 +393,7 @@ func TestLatePanel(t *testing.T) {
 	st.asked("who lobby")
 }
 
-// TestLowPanel: what is chosen stays in sight when the terminal becomes lower.
+// TestLowPanel: the chosen row stays visible when the terminal becomes lower.
 func TestLowPanel(t *testing.T) {
 	st := newHarness(t, 80, 40, nil)
 	st.welcome("anna", 0)

@@ -10,7 +10,7 @@ import (
 	"ramai/wire"
 )
 
-// selected is the text of the message that is selected.
+// selected returns the text of the selected message.
 func (st *harness) selected() string {
 	if it := st.room().timeline.selectedItem(); it != nil {
 		return it.text
@@ -18,11 +18,11 @@ func (st *harness) selected() string {
 	return ""
 }
 
-// selects fails unless a message is selected, and in view.
+// selects fails unless this message is selected and in view.
 func (st *harness) selects(want string) {
 	st.t.Helper()
 	if got := st.selected(); got != want {
-		st.t.Fatalf("%q is selected, not %q:\n%s", got, want, st.shown())
+		st.t.Fatalf("%q is selected, want %q:\n%s", got, want, st.shown())
 	}
 	if want != "" {
 		line, _, _ := strings.Cut(want, "\n")
@@ -30,7 +30,8 @@ func (st *harness) selects(want string) {
 	}
 }
 
-// TestSelect: a message is selected and left by keys, is always in view, and nothing is written meanwhile.
+// TestSelect: keys select messages and end the selection; the selected one is always in view, and nothing is typed
+// meanwhile.
 func TestSelect(t *testing.T) {
 	for _, size := range [][2]int{{200, 60}, {120, 40}, {80, 24}, {40, 15}, {20, 6}} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
@@ -49,7 +50,7 @@ func TestSelect(t *testing.T) {
 			st.send(clearNotice{})
 			st.press("down")
 			st.selects("message 300")
-			for i := 299; i >= 180; i-- { // fetched from the server as well
+			for i := 299; i >= 180; i-- { // those not in memory are fetched
 				st.press([]string{"up", "k", "ctrl+p"}[i%3])
 				st.selects(fmt.Sprint("message ", i))
 			}
@@ -91,7 +92,7 @@ func TestSelect(t *testing.T) {
 	}
 }
 
-// TestSelectEnds: everything that is not for the selection ends it, and does what it does.
+// TestSelectEnds: every key that is not for the selection ends it, and has its usual effect.
 func TestSelectEnds(t *testing.T) {
 	st := newLobby(t, 300, func(c *Config, _ *fakeChat) { c.Rooms = []string{"tea"} })
 	for _, end := range []func(){
@@ -115,7 +116,7 @@ func TestSelectEnds(t *testing.T) {
 	}
 }
 
-// TestSelectStays: a selected message stays in view when others arrive, and its row can be told from the others.
+// TestSelectStays: a selected message stays in view when others arrive, and its row is highlighted.
 func TestSelectStays(t *testing.T) {
 	st := newHarness(t, 80, 12, nil)
 	st.welcome("anna", 20)
@@ -179,7 +180,7 @@ func TestSelectActions(t *testing.T) {
 	st.has("Esc goes back")
 }
 
-// TestSelectTarget: what was jumped to is selected first.
+// TestSelectTarget: the target of a jump is selected first.
 func TestSelectTarget(t *testing.T) {
 	st := newLobby(t, 300, nil)
 	st.types("/history 150")

@@ -15,7 +15,7 @@ import (
 	"ramai/wire"
 )
 
-// twoRooms is a stage in the lobby and in team, of which the past is as long as asked for.
+// twoRooms returns a harness in the rooms lobby and team, with histories as long as requested.
 func twoRooms(t *testing.T, width, height int, change func(*Config, *fakeChat)) *harness {
 	st := newHarness(t, width, height, func(c *Config, f *fakeChat) {
 		c.Rooms = []string{"team"}
@@ -27,12 +27,13 @@ func twoRooms(t *testing.T, width, height int, change func(*Config, *fakeChat)) 
 	return st
 }
 
-// inTeam makes somebody say something in team.
+// inTeam posts a message in team.
 func (st *harness) inTeam(n int, by, from, text string) {
 	st.receive(wire.Message{Room: "team", N: uint64(n), At: wire.TimeOf(st.now), SenderID: by, DisplayName: from, ID: fmt.Sprint("t", n), Text: text})
 }
 
-// TestUnreadDeleted: what the server keeps no more is not unread, and the rule stands above the first that there is.
+// TestUnreadDeleted: messages that the server no longer has are not unread, and the divider is above the first one that
+// exists.
 func TestUnreadDeleted(t *testing.T) {
 	st := twoRooms(t, 80, 24, func(c *Config, _ *fakeChat) {
 		c.State = State{Rooms: []RoomState{{Name: "team", HistoryID: "log", Read: 10}}}
@@ -49,7 +50,7 @@ func TestUnreadDeleted(t *testing.T) {
 	st.hasNot("Alt-U")
 	st.press("end")
 	if r := st.room(); r.timeline.firstUnread() != 9981 || r.timeline.behind() != 0 {
-		t.Errorf("new is from %d on, and %d are to come", r.timeline.firstUnread(), r.timeline.behind())
+		t.Errorf("the first unread is %d, and %d are still to arrive", r.timeline.firstUnread(), r.timeline.behind())
 	}
 	for n := 10_001; n <= 10_040; n++ {
 		st.inTeam(n, "b", "budi", fmt.Sprint("kept ", n))
@@ -59,24 +60,24 @@ func TestUnreadDeleted(t *testing.T) {
 	st.has("── new ──", "kept 9981")
 	st.hasNot("Alt-U")
 
-	// Nor is there anything new in a room of which nothing is left.
+	// An empty room has nothing new either.
 	st = twoRooms(t, 80, 24, func(c *Config, _ *fakeChat) {
 		c.State = State{Rooms: []RoomState{{Name: "team", HistoryID: "log", Read: 10}}}
 	})
 	st.receive(wire.Joined{Room: "team", HistoryID: "log", N: 50, First: 51, Count: 3})
 	if r := st.rooms.all[1]; r.unread() != 0 || r.timeline.unreadDivider || r.timeline.behind() != 0 {
-		t.Errorf("of nothing, %d are unread and %d to come; a rule: %v", r.unread(), r.timeline.behind(), r.timeline.unreadDivider)
+		t.Errorf("in an empty room, %d are unread and %d still to arrive; divider: %v", r.unread(), r.timeline.behind(), r.timeline.unreadDivider)
 	}
 }
 
-// TestUnreadOwn: what was said elsewhere by oneself is not unread, nor is what cannot be shown.
+// TestUnreadOwn: messages that this user posted elsewhere are not unread, nor are records that are not shown.
 func TestUnreadOwn(t *testing.T) {
 	st := twoRooms(t, 80, 16, nil)
 	st.receive(wire.Joined{Room: "team", HistoryID: "log", N: 0, First: 1, Count: 3})
 	unread := func(want uint64) {
 		t.Helper()
 		if got := st.rooms.all[1].unread(); got != want {
-			t.Fatalf("%d are unread, not %d", got, want)
+			t.Fatalf("%d are unread, want %d", got, want)
 		}
 	}
 	st.inTeam(1, "me", "anna", "from my telephone")
@@ -97,14 +98,14 @@ func TestUnreadOwn(t *testing.T) {
 	unread(1)
 }
 
-// TestWhoTypes tells under which name one speaks, or that it is under none, on every size.
+// TestWhoTypes: every size shows the name under which this user posts, or that there is none.
 func TestWhoTypes(t *testing.T) {
 	for _, test := range []struct {
 		width, height  int
 		named, without string
 	}{{200, 60, "as anna   3 here   live", "without a name   3 here   live"}, {80, 24, "› say something in lobby as anna", "› say something in lobby without a name"}, {20, 6, "› as anna", "› without a name"}} {
 		st := newHarness(t, test.width, test.height, func(c *Config, _ *fakeChat) { c.Name = "anna" })
-		st.hasNot("anna", "without") // it is not known yet
+		st.hasNot("anna", "without") // not known yet
 		st.welcome("", 10)
 		st.has(test.without)
 		st.receive(wire.Name{Name: "anna"})
@@ -122,7 +123,7 @@ func TestWhoTypes(t *testing.T) {
 	st.has("› say something in lobby\n")
 }
 
-// TestLongNotice: a notice is read to its end, and so is a question, on every size. It covers nothing new.
+// TestLongNotice: a notice or question can be read to its end, at every size. It never covers a new message.
 func TestLongNotice(t *testing.T) {
 	rule := "a room name has 1 to 64 of a-z, 0-9, _ and -, and begins with a letter or digit"
 	for _, size := range [][2]int{{200, 60}, {80, 24}, {57, 10}, {30, 8}, {20, 6}} {
@@ -131,14 +132,14 @@ func TestLongNotice(t *testing.T) {
 		read := func(words string) {
 			t.Helper()
 			if got := strings.Join(strings.Fields(strings.NewReplacer("─", " ", "\n", " ").Replace(st.shown())), " "); !strings.Contains(got, words) {
-				t.Fatalf("%v: %q is not to be read:\n%s", size, words, st.shown())
+				t.Fatalf("%v: %q cannot be read:\n%s", size, words, st.shown())
 			}
 		}
 		st.types("/join Not/A/Room")
 		st.press("enter")
 		read(rule)
 		if len(st.status.notice)/(size[0]-2)+2 < st.messageRows() {
-			st.has("message 300") // the end is above it
+			st.has("message 300") // the end is above the notice
 		}
 		st.press("ctrl+c", "esc")
 		st.has("message 300")
@@ -157,7 +158,7 @@ func TestLongNotice(t *testing.T) {
 			st.has("1 new ↓")
 		}
 		if got := strings.Split(st.shown(), "\n")[1]; got != top && size[1] > 8 {
-			t.Errorf("%v: the view went from %q to %q", size, top, got)
+			t.Errorf("%v: the view moved from %q to %q", size, top, got)
 		}
 		st.send(tea.PasteMsg{Content: "one\n" + strings.Repeat("two ", 1100)})
 		read("too much for one message")
@@ -167,7 +168,7 @@ func TestLongNotice(t *testing.T) {
 			st.has("Keys and commands")
 		}
 	}
-	// A long one stays for long enough.
+	// A long notice stays longer.
 	st := newHarness(t, 80, 24, nil)
 	st.send(notice{text: strings.Repeat("long ", 40), isError: true})
 	st.now = st.now.Add(noticeTime + time.Second)
@@ -180,7 +181,7 @@ func TestLongNotice(t *testing.T) {
 	st.hasNot("long long")
 }
 
-// TestPanelRows: every row of a panel is read to its end, and the chosen one is seen whole.
+// TestPanelRows: every row of a panel can be read to its end, and the chosen one is fully visible.
 func TestPanelRows(t *testing.T) {
 	for _, size := range [][2]int{{80, 24}, {57, 10}, {20, 6}} {
 		st := newHarness(t, size[0], size[1], nil)
@@ -189,7 +190,7 @@ func TestPanelRows(t *testing.T) {
 		var read strings.Builder
 		for range 200 {
 			rows := strings.Split(st.shown(), "\n")
-			read.WriteString(rows[2] + " ") // the first below the title
+			read.WriteString(rows[2] + " ") // the first one below the title
 			st.press("down")
 		}
 		got := strings.Join(strings.Fields(read.String()), " ")
@@ -199,7 +200,7 @@ func TestPanelRows(t *testing.T) {
 		}
 		for _, a := range actions() {
 			if !strings.Contains(got, a.help) {
-				t.Errorf("%v: the help does not tell of %q", size, a.help)
+				t.Errorf("%v: the help does not contain %q", size, a.help)
 			}
 		}
 		st.hasNot("…\n")
@@ -221,18 +222,18 @@ func TestPanelRows(t *testing.T) {
 						break
 					}
 					if n > 40 {
-						t.Fatal("it has no end")
+						t.Fatal("the panel never ends")
 					}
 				}
 				if want := map[bool]int{true: 29, false: 0}[strings.HasSuffix(key, "down")]; st.panel.chosen != want {
-					t.Errorf("%v: %s ends at %d, not %d", size, key, st.panel.chosen, want)
+					t.Errorf("%v: %s ends at %d, want %d", size, key, st.panel.chosen, want)
 				}
 			}
 		}
 	}
 }
 
-// TestHidden: that one is called in a room is seen even where there is no room for the room, and so is what is new.
+// TestHidden: mentions and new messages in rooms that do not fit are indicated by a sign.
 func TestHidden(t *testing.T) {
 	for _, size := range [][2]int{{30, 8}, {20, 6}, {12, 6}} {
 		st := twoRooms(t, size[0], size[1], func(c *Config, _ *fakeChat) { c.Rooms = []string{"team", "kitchen", "pantry"} })
@@ -242,7 +243,7 @@ func TestHidden(t *testing.T) {
 		}
 		st.has("…")
 		if !strings.Contains(tabs(), st.style.other.Styled("…")) {
-			t.Errorf("%v: %q, and nothing is new", size, tabs())
+			t.Errorf("%v: tabs are %q while nothing is new", size, tabs())
 		}
 		say := func(room, text string) {
 			t.Helper()
@@ -253,18 +254,18 @@ func TestHidden(t *testing.T) {
 		}
 		say("pantry", "hello")
 		if !strings.Contains(tabs(), st.style.fresh.Styled("…")) {
-			t.Errorf("%v: %q, and something is new", size, tabs())
+			t.Errorf("%v: tabs are %q while something is new", size, tabs())
 		}
 		say("kitchen", "@anna: hello")
 		if !strings.Contains(tabs(), st.style.calls.Styled("…@")) {
-			t.Errorf("%v: %q, and somebody calls", size, tabs())
+			t.Errorf("%v: tabs are %q while there is a mention", size, tabs())
 		}
 		st.press("ctrl+n", "ctrl+n")
 		st.hasNot("…@")
 	}
 }
 
-// TestPlainHistory: of the past, the plain protocol knows nothing, and nothing is said of it.
+// TestPlainHistory: the plain protocol has no history, and the screen does not mention one.
 func TestPlainHistory(t *testing.T) {
 	st := newHarness(t, 80, 24, func(_ *Config, f *fakeChat) { f.plain = true })
 	st.receive(wire.Welcome{Text: wire.Greeting})
@@ -272,7 +273,7 @@ func TestPlainHistory(t *testing.T) {
 	st.hasNot("Alt-S")
 	broken := client.Disconnected{Err: errors.New("gone"), Wait: time.Second}
 	st.receive(broken, wire.Welcome{})
-	st.hasNot("the connection broke here") // nothing was heard before
+	st.hasNot("the connection broke here") // nothing was received before
 	st.receive(client.Line{Text: "before"})
 	st.hasNot("the beginning")
 	st.now = st.now.Add(24 * time.Hour)
@@ -282,10 +283,10 @@ func TestPlainHistory(t *testing.T) {
 	st.has("before", "the connection broke here; messages may be missing", "after", "Wednesday, 25", "Friday, 27")
 	st.hasNot("Thursday")
 	if n := strings.Count(st.shown(), "broke here"); n != 1 {
-		t.Errorf("it is noted %d times that the connection broke", n)
+		t.Errorf("%d notes say that the connection broke", n)
 	}
 	if r := st.room(); r.timeline.received != 2 || r.unread() != 0 {
-		t.Errorf("%d lines were heard, %d are unread", r.timeline.received, r.unread())
+		t.Errorf("%d lines were received, %d are unread", r.timeline.received, r.unread())
 	}
 	for n := range 2 * maxItems {
 		st.receive(client.Line{Text: fmt.Sprint("line ", n)})
@@ -296,14 +297,14 @@ func TestPlainHistory(t *testing.T) {
 	st.has("line 1000")
 	st.hasNot("earlier")
 
-	// On the other door nothing is missing.
+	// With ramai.v1 nothing is missing.
 	st = newLobby(t, 10, nil)
 	st.receive(broken)
 	st.hasNot("broke here")
 	st.has("Alt-S search")
 }
 
-// TestCommandHint: a command is done, and not said.
+// TestCommandHint: the hint for a command is to run it, not to post it.
 func TestCommandHint(t *testing.T) {
 	st := newLobby(t, 10, nil)
 	for text, want := range map[string]string{"/join tea": "Enter run it", "/x": "Enter run it", "//x": "Enter post", "x": "Enter post"} {
@@ -313,7 +314,7 @@ func TestCommandHint(t *testing.T) {
 	}
 }
 
-// TestPresenceOffline: without a connection it is not known who is here.
+// TestPresenceOffline: without a connection, the number of people is not shown.
 func TestPresenceOffline(t *testing.T) {
 	st := newLobby(t, 10, nil)
 	st.has("3 here")
@@ -321,7 +322,7 @@ func TestPresenceOffline(t *testing.T) {
 	st.hasNot("here ")
 }
 
-// TestResetMarks: what points at a message of a history that is gone points at none of another.
+// TestResetMarks: after a reset, jump targets and mentions of the former history are dropped.
 func TestResetMarks(t *testing.T) {
 	st := twoRooms(t, 80, 24, nil)
 	st.receive(wire.Joined{Room: "team", HistoryID: "log", N: 0, First: 1, Count: 1})
@@ -337,7 +338,7 @@ func TestResetMarks(t *testing.T) {
 	st.hasNot("▶", "@1")
 }
 
-// TestDeletedAbove: what is shown is not said to be gone.
+// TestDeletedAbove: messages that are shown are not reported as deleted.
 func TestDeletedAbove(t *testing.T) {
 	for at, want := range map[int]string{1: "the beginning of lobby", 300: "messages before 271 are no longer"} {
 		st := newHarness(t, 80, 12, nil)
@@ -353,7 +354,7 @@ func TestDeletedAbove(t *testing.T) {
 	}
 }
 
-// TestGapDays: the days go forwards, over what is gone too.
+// TestGapDays: day headings stay in order across deleted messages.
 func TestGapDays(t *testing.T) {
 	st := newLobby(t, 3, nil)
 	st.now = st.now.Add(72 * time.Hour)
@@ -371,11 +372,11 @@ func TestGapDays(t *testing.T) {
 		rest = after
 	}
 	if n := strings.Count(st.shown(), "2026"); n != 3 {
-		t.Errorf("there are %d days:\n%s", n, st.shown())
+		t.Errorf("there are %d day headings:\n%s", n, st.shown())
 	}
 }
 
-// TestLeaveOther: another room can be left too, and none that one is not in.
+// TestLeaveOther: /leave can name another joined room, and refuses one that is not joined.
 func TestLeaveOther(t *testing.T) {
 	st := twoRooms(t, 80, 24, nil)
 	run := func(line string) {
@@ -400,7 +401,7 @@ func TestLeaveOther(t *testing.T) {
 	st.asked("leave pantry")
 }
 
-// TestSentences are some that were not.
+// TestSentences checks the wording of notices.
 func TestSentences(t *testing.T) {
 	st := newLobby(t, 0, nil)
 	run := func(line string, words ...string) {
@@ -424,7 +425,7 @@ func TestSentences(t *testing.T) {
 	st.has("─ the name hh: too fast ─")
 }
 
-// TestCalled: a name with an @, or at the beginning with a sign after it, calls whom it is of.
+// TestCalled: a name after @, or at the beginning before a punctuation mark, mentions its owner.
 func TestCalled(t *testing.T) {
 	for text, want := range map[string]bool{
 		"anna: hello": true, "Anna, hello": true, "ANNA?": true, "anna": true, "ask @anna": true, "anna：hello": true, "\u200banna: hello": true,
@@ -448,7 +449,7 @@ func TestCalled(t *testing.T) {
 	}
 }
 
-// BenchmarkReceive is what a long text that calls nobody costs when it comes.
+// BenchmarkReceive measures the cost of receiving a long text without mentions.
 func BenchmarkReceive(b *testing.B) {
 	st := newHarness(b, 120, 40, nil)
 	st.welcome("anna", 50)
@@ -459,14 +460,15 @@ func BenchmarkReceive(b *testing.B) {
 	}
 }
 
-// TestTallMessage: a room that is higher than what comes at first is filled, without a key and without asking again and again.
+// TestTallMessage: a view that is higher than the first messages is filled without a key press, and without repeated
+// requests.
 func TestTallMessage(t *testing.T) {
 	st := newHarness(t, 80, 70, nil)
 	st.welcome("anna", 300)
 	st.has("message 240")
 	st.hasNot("earlier", "nobody")
 	if n := len(st.chat.asked); n != 1 {
-		t.Errorf("it was asked %d times: %q", n, st.chat.asked)
+		t.Errorf("there were %d requests: %q", n, st.chat.asked)
 	}
 	st.chat.fail = errors.New("not now")
 	st.receive(wire.Joined{Room: wire.Lobby, HistoryID: "other", N: 300, First: 1, Reset: true})
@@ -477,14 +479,14 @@ func TestTallMessage(t *testing.T) {
 		st.says("budi", "more")
 	}
 	if n := len(st.chat.asked); n != 2 {
-		t.Errorf("after it was refused it was asked %d times: %q", n, st.chat.asked)
+		t.Errorf("after a refusal there were %d requests: %q", n, st.chat.asked)
 	}
 }
 
-// TestRejoin: what comes of a room that was left and joined again is what was asked for then.
+// TestRejoin: after a room was left and joined again, only the new join's answer counts.
 func TestRejoin(t *testing.T) {
 	st := newLobby(t, 100, func(c *Config, _ *fakeChat) { c.Last, c.Rooms = 10, []string{"team"} })
-	st.asked("history lobby before 91") // 10 came, and are not enough
+	st.asked("history lobby before 91") // 10 arrived, and do not fill the view
 	st.press("alt+x")
 	st.types("/join lobby")
 	st.press("enter")
@@ -494,11 +496,11 @@ func TestRejoin(t *testing.T) {
 		st.receive(m)
 	}
 	if n := len(st.room().timeline.items); n != 50 {
-		t.Errorf("of 50 messages %d are there", n)
+		t.Errorf("%d of 50 messages are there", n)
 	}
 }
 
-// TestKills: what is cut in a row comes back in one, and as it was.
+// TestKills: texts cut in a row are restored as one, in their order.
 func TestKills(t *testing.T) {
 	st := newLobby(t, 0, nil)
 	for _, test := range []struct{ text, keys, want string }{
@@ -514,7 +516,7 @@ func TestKills(t *testing.T) {
 		st.types(test.text)
 		st.press(strings.Fields(test.keys)...)
 		if got := st.room().editor.String(); got != test.want {
-			t.Errorf("%s with %s is %q, not %q", test.text, test.keys, got, test.want)
+			t.Errorf("%s with %s is %q, want %q", test.text, test.keys, got, test.want)
 		}
 		st.press("ctrl+c")
 	}
@@ -528,7 +530,7 @@ func TestKills(t *testing.T) {
 	st.hasNot("two")
 }
 
-// TestActive goes where something is new: first where one is called.
+// TestActive shows rooms with something new, those with mentions first.
 func TestActive(t *testing.T) {
 	st := newLobby(t, 10, func(c *Config, _ *fakeChat) { c.Rooms = []string{"team", "kitchen", "pantry"} })
 	for _, name := range []string{"team", "kitchen", "pantry"} {
@@ -547,7 +549,7 @@ func TestActive(t *testing.T) {
 	}
 }
 
-// TestNumbered: rooms have their numbers, for Alt-1 to Alt-9, where there are many and there is room for that.
+// TestNumbered: tabs show the numbers of Alt-1 to Alt-9 if there are three or more rooms and enough space.
 func TestNumbered(t *testing.T) {
 	st := twoRooms(t, 80, 24, nil)
 	st.self.limits.Rooms = 20
@@ -569,8 +571,8 @@ func TestNumbered(t *testing.T) {
 	st.has(" i  j … ")
 }
 
-// TestNoAnswer: when a message is not answered for some seconds, the status says so, and the connection is checked, again
-// and again. Without an unanswered message nothing of that happens.
+// TestNoAnswer: if a message is not answered for some seconds, the status says so, and the connection is checked
+// repeatedly. This never happens without an unanswered message.
 func TestNoAnswer(t *testing.T) {
 	for _, size := range [][2]int{{120, 40}, {80, 24}, {40, 15}} {
 		st := newHarness(t, size[0], size[1], nil)
@@ -595,7 +597,7 @@ func TestNoAnswer(t *testing.T) {
 		st.has("live")
 		st.types("hello")
 		st.press("enter")
-		wait(10 * time.Second) // it waits for its turn
+		wait(10 * time.Second) // the message waits for its turn
 		st.receive(client.Sent{Room: wire.Lobby, ID: "id-1", State: client.Sending})
 		wait(2 * time.Second)
 		st.has("live")

@@ -19,12 +19,12 @@ import (
 	"ramai/wire"
 )
 
-// brokenChat is a client that breaks when it is asked for what is new.
+// brokenChat is a client that panics when it is asked for events.
 type brokenChat struct{ fakeChat }
 
-func (*brokenChat) Next(context.Context) (client.Event, error) { panic("a fault of the test's") }
+func (*brokenChat) Next(context.Context) (client.Event, error) { panic("a panic of the test") }
 
-// terminalConfig is a screen on a terminal that is nothing but a pipe, on which nobody types, and what it gets.
+// terminalConfig returns the configuration of a screen on a pipe, without input, and the buffer it writes to.
 func terminalConfig(t *testing.T) (Config, *bytes.Buffer) {
 	t.Helper()
 	in, keys := io.Pipe()
@@ -34,12 +34,12 @@ func terminalConfig(t *testing.T) (Config, *bytes.Buffer) {
 		Width: 80, Height: 24, Zone: time.UTC, Now: time.Now}, out
 }
 
-// TestFeedFails: whatever breaks while events are fetched, the terminal is given back and the reason told.
+// TestFeedFails: if fetching events panics, the terminal is restored and the cause is reported.
 func TestFeedFails(t *testing.T) {
 	config, out := terminalConfig(t)
 	_, err := run(t.Context(), config, new(brokenChat))
-	if err == nil || !strings.Contains(err.Error(), "the screen failed: a fault of the test's\n") || !strings.Contains(err.Error(), "terminal_test.go") {
-		t.Errorf("what was said of it is %v", err)
+	if err == nil || !strings.Contains(err.Error(), "the screen failed: a panic of the test\n") || !strings.Contains(err.Error(), "terminal_test.go") {
+		t.Errorf("the error is %v", err)
 	}
 	for _, mode := range []string{"?1049", "?2004", "?1004"} {
 		if on, off := strings.LastIndex(out.String(), "\x1b["+mode+"h"), strings.LastIndex(out.String(), "\x1b["+mode+"l"); off < on {
@@ -48,7 +48,7 @@ func TestFeedFails(t *testing.T) {
 	}
 }
 
-// wants gives a screen a message and returns what it wants done, in order.
+// wants delivers a message to a screen and returns the messages of its commands, in order.
 func (st *harness) wants(msg tea.Msg) (all []tea.Msg) {
 	_, cmd := st.screen.Update(msg)
 	var add func(tea.Cmd)
@@ -69,7 +69,8 @@ func (st *harness) wants(msg tea.Msg) (all []tea.Msg) {
 	return all
 }
 
-// TestStopped: what comes from Ctrl-Z on is new to who comes back, however late it arrives, and what was before is not.
+// TestStopped: messages that arrive from Ctrl-Z on are new to the user who resumes, however late they arrive; earlier ones
+// are not.
 func TestStopped(t *testing.T) {
 	for _, c := range []struct {
 		name             string
@@ -83,14 +84,14 @@ func TestStopped(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			st := newLobby(t, 10, func(c *Config, _ *fakeChat) { c.Suspend = true })
 			if got := st.wants(keyPress("ctrl+z")); !reflect.DeepEqual(got, []tea.Msg{tea.SuspendMsg{}}) {
-				t.Fatalf("Ctrl-Z wants %v", got)
+				t.Fatalf("the commands of Ctrl-Z are %v", got)
 			}
-			st.send(tea.SuspendMsg{}) // bubbletea tells of it afterwards
+			st.send(tea.SuspendMsg{}) // bubbletea reports it afterwards
 			for range c.meanwhile {
 				st.says("budi", "missed")
 			}
 			if c.meanwhile > 0 && st.room().unread() == 0 {
-				t.Error("what came meanwhile counts as read")
+				t.Error("messages that arrived meanwhile count as read")
 			}
 			if c.blurred {
 				st.send(tea.BlurMsg{})
@@ -101,7 +102,7 @@ func TestStopped(t *testing.T) {
 			}
 			r := st.room()
 			if !r.timeline.unreadDivider || r.timeline.dividerAfter != 10 {
-				t.Errorf("what is new begins after %d (%v)", r.timeline.dividerAfter, r.timeline.unreadDivider)
+				t.Errorf("the divider is after %d (%v)", r.timeline.dividerAfter, r.timeline.unreadDivider)
 			}
 			if unread := r.unread() > 0; unread != c.blurred {
 				t.Errorf("%d are unread", r.unread())
@@ -109,25 +110,25 @@ func TestStopped(t *testing.T) {
 			st.press("esc")
 			st.says("budi", "seen")
 			if r.timeline.unreadDivider != c.blurred {
-				t.Error("what comes when somebody looks is no news")
+				t.Error("a message that arrives in view counts as new")
 			}
 		})
 	}
 }
 
-// TestResume: mode 2027 is set again before anything is drawn by its widths, and only where it was.
+// TestResume: mode 2027 is set again before anything is drawn, but only if it was set before.
 func TestResume(t *testing.T) {
 	st := newHarness(t, 80, 24, nil)
 	if got := st.wants(tea.ResumeMsg{}); len(got) != 0 {
-		t.Errorf("without the mode it wants %v", got)
+		t.Errorf("without the mode the commands are %v", got)
 	}
 	st.send(tea.ModeReportMsg{Mode: ansi.ModeUnicodeCore, Value: ansi.ModeReset})
 	if got := st.wants(tea.ResumeMsg{}); len(got) != 2 || got[0] != tea.Msg(tea.RawMsg{Msg: "\x1b[?2027h"}) || reflect.TypeOf(got[1]) != reflect.TypeOf(tea.ClearScreen()) {
-		t.Errorf("with the mode it wants %v", got)
+		t.Errorf("with the mode the commands are %v", got)
 	}
 }
 
-// TestCursor: the shape of the cursor is left alone, so there is none to give back.
+// TestCursor: the screen does not change the shape of the cursor, so it need not be restored.
 func TestCursor(t *testing.T) {
 	config, out := terminalConfig(t)
 	c := &fakeChat{events: make(chan client.Event)}
@@ -153,7 +154,7 @@ func TestCursor(t *testing.T) {
 	}
 }
 
-// TestWheel: a terminal that makes keys of its wheel, and tells so, does not while the screen is on.
+// TestWheel: if a terminal reports that it turns the wheel into keys, that mode is off while the screen is on.
 func TestWheel(t *testing.T) {
 	st := newHarness(t, 80, 24, func(c *Config, _ *fakeChat) { c.Suspend = true })
 	raw := func(s string) tea.Msg { return tea.RawMsg{Msg: s} }
@@ -173,12 +174,12 @@ func TestWheel(t *testing.T) {
 		{tea.ResumeMsg{}, []tea.Msg{raw("\x1b[?1007l")}},
 	} {
 		if got := st.wants(c.msg); !reflect.DeepEqual(got, c.want) {
-			t.Errorf("%d: at %#v it wants %q, not %q", i, c.msg, got, c.want)
+			t.Errorf("%d: at %#v the commands are %q, want %q", i, c.msg, got, c.want)
 		}
 	}
 }
 
-// TestWheelRestored: at the end the mode is as it was.
+// TestWheelRestored: the mode is restored at the end.
 func TestWheelRestored(t *testing.T) {
 	for state, want := range map[ansi.ModeSetting]int{ansi.ModeSet: 1, ansi.ModeReset: 0} {
 		config, out := terminalConfig(t)
