@@ -1,8 +1,5 @@
-// How the page gets attention while the reader looks elsewhere: title, icon, notifications, sound.
+// The title and the icon of the page say what is unread.
 import { t } from "./i18n.js";
-import { shared } from "./storage.js";
-
-const STARTS = 1000; // ms that sound may take to start; it never does where the browser wants a click first
 
 let drawnIcon = "";
 
@@ -37,70 +34,4 @@ function drawIcon(unread, mentioned) {
 		c.fill();
 	}
 	link.href = canvas.toDataURL();
-}
-
-/**
- * How this browser can tell about messages while the reader looks elsewhere. Notifications need a secure context, and a browser
- * on a phone may have them only in a page that is installed.
- * @returns {"notification"|"sound"|"none"}
- */
-export function alertKind() {
-	if ("Notification" in window && window.isSecureContext && Notification.permission !== "denied") return "notification";
-	return "AudioContext" in window ? "sound" : "none";
-}
-
-/** Shows a notification or plays a sound, if the reader looks elsewhere and wants that. @param {string} who @param {string} text @param {string} url of the room @param {() => void} opened */
-export async function notify(who, text, url, opened) {
-	if (document.visibilityState === "visible" && document.hasFocus()) return;
-	if (shared.get("notify") && "Notification" in window && Notification.permission === "granted") {
-		const body = text.slice(0, 200);
-		if (await fromWorker(who, body, url)) return;
-		try {
-			const n = new Notification(who, { body, tag: "ramai" });
-			n.onclick = () => {
-				window.focus();
-				opened();
-				n.close();
-			};
-			return;
-		} catch {
-			beep(); // a phone without a service worker
-			return;
-		}
-	}
-	if (shared.get("sound")) beep();
-}
-
-/**
- * Shows a notification where only service workers may: on phones. Resolves with false where the page itself can, which
- * ends the notification with the page.
- * @param {string} who @param {string} body @param {string} url
- */
-async function fromWorker(who, body, url) {
-	if (!matchMedia("(pointer: coarse)").matches) return false;
-	const worker = await navigator.serviceWorker?.getRegistration().catch(() => undefined);
-	if (!worker?.active) return false;
-	await worker.showNotification(who, { body, tag: "ramai", data: { url } });
-	return true;
-}
-
-/** Plays a short tone. Resolves with false if the browser does not play it. */
-export async function beep() {
-	if (!("AudioContext" in window)) return false;
-	const audio = new AudioContext();
-	if (audio.state !== "running") await Promise.race([audio.resume(), new Promise((late) => setTimeout(late, STARTS))]);
-	if (audio.state !== "running") {
-		audio.close();
-		return false;
-	}
-	const tone = audio.createOscillator();
-	const volume = audio.createGain();
-	tone.frequency.value = 660;
-	volume.gain.setValueAtTime(0.1, audio.currentTime);
-	volume.gain.exponentialRampToValueAtTime(0.001, audio.currentTime + 0.4);
-	tone.connect(volume).connect(audio.destination);
-	tone.start();
-	tone.stop(audio.currentTime + 0.4);
-	tone.onended = () => audio.close();
-	return true;
 }

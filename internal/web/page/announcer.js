@@ -1,7 +1,8 @@
 // New messages, for screen readers. Of many at once, only the number is read out.
 import { Component, html } from "./html.js";
 import { beginning } from "./changes.js";
-import { changeError, plural, t } from "./i18n.js";
+import { plural, t } from "./i18n.js";
+import { lazy } from "./lazy.js";
 import { displayName } from "./people.js";
 
 /**
@@ -41,7 +42,7 @@ export class Announcer extends Component {
 		});
 		this.props.model.on("settled", (/** @type {RoomState} */ roomState, /** @type {Sent} */ sent) => {
 			if (roomState !== this.props.model.current) return;
-			this.#changes.set(sent.id, () => settledText(sent));
+			this.#changes.set(sent.id, () => lazy.parts?.settledText(roomState, sent) ?? "");
 			this.#soon();
 		});
 		this.props.model.on("write", (/** @type {RoomState} */ { writing }) => {
@@ -94,10 +95,4 @@ function changeText(roomState, n) {
 	const m = roomState.room.replica.get(n);
 	if (!m) return "";
 	return m.gone ? t.saysDeleted(displayName(m)) : t.saysEdited(displayName(m), m.text.slice(0, LENGTH));
-}
-
-/** @param {Sent} sent */
-function settledText({ state, deletes, why }) {
-	if (state === "saved") return deletes ? t.deleted : t.editSaved;
-	return deletes ? t.notDeleted(changeError(why)) : t.notEdited(changeError(why));
 }

@@ -1,14 +1,13 @@
 // The entry point: the layout of the page, URLs, and keys.
-import { notify, updateTitle } from "./alerts.js";
+import { updateTitle } from "./alerts.js";
 import { Announcer } from "./announcer.js";
 import { Composer } from "./composer.js";
 import { focusBox, keepFocus, redirect, touchScreen } from "./focus.js";
 import { Component, html, render } from "./html.js";
 import { errorText, loadError, number, plural, setLanguage, t } from "./i18n.js";
 import { icon } from "./icons.js";
-import { lazy, loadLater, loadWhenIdle } from "./lazy.js";
+import { lazy, loadLater, loadWhenIdle, withLater } from "./lazy.js";
 import { Log } from "./log.js";
-import { actionsFor } from "./messagemenu.js";
 import { Model } from "./model.js";
 import { NameCard } from "./namecard.js";
 import { displayName } from "./people.js";
@@ -51,7 +50,8 @@ class App extends Component {
 	componentDidMount() {
 		const { model } = this.props;
 		model.on("change", () => this.setState({}));
-		const alert = (/** @type {string} */ room, /** @type {Message} */ m) => notify(displayName(m), m.text, urlOf(room), () => this.#open(room));
+		const alert = (/** @type {string} */ room, /** @type {Message} */ m) => withLater(({ notify }) => notify({ m: { ...m, room }, who: displayName(m), url: urlOf(room), opened: () => this.#open(room) }));
+		model.on("replaced", (/** @type {string} */ room, /** @type {[number, number][]} */ ranges, /** @type {string|null} */ text) => withLater(({ replaceNotification }) => replaceNotification(room, ranges, text)));
 		model.on("mention", (/** @type {RoomState} */ r, /** @type {Message} */ m) => r.notify === "mentions" && alert(r.name, m));
 		model.on("jump", (/** @type {RoomState} */ r, /** @type {number} */ n) => this.#acting.jump(r, n));
 		model.on("arrived", (/** @type {RoomState} */ r, /** @type {Message[]} */ messages) => r.notify === "all" && alert(r.name, messages[messages.length - 1]));
@@ -185,7 +185,11 @@ class App extends Component {
 			if (notice) this.#notice(notice);
 		},
 		open: (roomState, m, at) => {
-			const actions = actionsFor(roomState, m);
+			if (!lazy.parts) {
+				withLater(() => this.#acting.open(roomState, m, at));
+				return !m.gone;
+			}
+			const actions = lazy.parts.actionsFor(roomState, m);
 			if (actions.length === 0) return false;
 			const items = actions.map((action) => ({ key: action.key, icon: action.icon, label: action.label(m), run: () => this.#acting.run(action, roomState, m) }));
 			this.#openMenu(t.says(displayName(m), m.text.slice(0, 100)), items, at);

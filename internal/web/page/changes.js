@@ -20,8 +20,8 @@ export function beginning(text) {
 /** at: when the text was changed; empty: not known @param {{at: string}} props */
 export const EditedMark = ({ at }) => html` <span class="edited" title=${at && t.editedAt(fullTime(at))}>${t.edited}<span class="label">${at && `, ${timeOfDay(at)}`}</span></span>`;
 
-/** A deleted message. @param {{m: Message, children?: any}} props */
-export const Tombstone = ({ m, children }) => html`<span class="author">${displayName(m)}: </span>${children}<p class="tombstone">${t.deleted}</p>`;
+/** A deleted message. @param {{m: Message, text: string, children?: any}} props */
+export const Tombstone = ({ m, text, children }) => html`<span class="author">${displayName(m)}: </span>${children}<p class="tombstone">${text}</p>`;
 
 /**
  * The message that another one replies to, in one line. m: null: the server does not keep it; undefined: it is being loaded.

@@ -1,9 +1,10 @@
 // What the reader is doing to a message: the question whether to delete it, a refused change, and the line above the box.
 import { beginning } from "./changes.js";
 import { Component, html, useEffect } from "./html.js";
-import { changeError, t } from "./i18n.js";
+import { errorText, t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { displayName } from "./people.js";
+import { perTab } from "./storage.js";
 
 /**
  * @typedef {import("./message.js").Acting} Acting
@@ -51,6 +52,51 @@ export class ConfirmDelete extends Component {
 	}
 }
 
+/** How long a time is, in words. @param {number} ms */
+function duration(ms) {
+	const [unit, length] = ms >= 172_800_000 ? ["day", 86_400_000] : ms >= 7_200_000 ? ["hour", 3_600_000] : ms >= 60_000 ? ["minute", 60_000] : ["second", 1000];
+	return new Intl.NumberFormat(document.documentElement.lang, { style: "unit", unit, unitDisplay: "long" }).format(Math.ceil(ms / length));
+}
+
+/** Why a change was refused. @param {RoomState} roomState @param {Sent} change */
+function changeError({ room, model: { client } }, { of, why }) {
+	const m = room.replica.get(of);
+	const code = why?.code ?? "";
+	if (code !== "not_allowed") return t.changeReasons[code] ?? errorText(why);
+	if (m && m.by !== client.by) return t.changeReasons.author;
+	if (client.limits.edit_window_ms === 0) return t.changeReasons.never;
+	return m && client.limits.edit_window_ms ? t.windowOver(duration(client.limits.edit_window_ms)) : t.changeReasons.not_allowed;
+}
+
+/** What became of a change, for screen readers. @param {RoomState} roomState @param {Sent} change */
+export function settledText(roomState, change) {
+	const { state, deletes } = change;
+	if (state === "saved") return deletes ? t.deleted : t.editSaved;
+	const why = changeError(roomState, change);
+	return deletes ? t.notDeleted(why) : t.notEdited(why);
+}
+
+/** What the reader was writing when the page was left, as roomstate.js stores it. @param {RoomState} roomState */
+async function restoreWriting(roomState) {
+	const { room, name, sent } = roomState;
+	/** @type {{kind: "edit"|"reply", log: string, n: number, id: string, text: string}|null} */
+	const was = roomState.writing ? null : perTab.get(`writing.${name}`);
+	if (!was || was.log !== room.log) return;
+	const { kind, n, id, text } = was;
+	const find = () => (n ? room.replica.get(n) : sent.find((s) => s.id === id) ?? room.replica.messages.find((m) => m.id === id));
+	if (!find() && n) await roomState.quotes.load(n);
+	const m = find();
+	if (roomState.writing) return; // something else, meanwhile
+	if (m && !("gone" in m && m.gone)) roomState.write(kind === "edit" ? { kind, m, text, focused: false } : { kind, m: /** @type {Message} */ (m), focused: false });
+	else if (kind === "edit") keepAsDraft(roomState, text);
+}
+
+/** Gives a text that cannot be saved back as a new message. @param {RoomState} roomState @param {string} text */
+function keepAsDraft(roomState, text) {
+	roomState.setDraft([roomState.draft, text].filter(Boolean).join("\n"));
+	roomState.write(null);
+}
+
 /** Why a change was refused, below the message, with the text that was not saved. @param {{roomState: RoomState, m: Message|Sent, pending: Sent}} props */
 export function RefusedChange({ roomState, m, pending }) {
 	const { client } = roomState.model;
@@ -61,11 +107,10 @@ export function RefusedChange({ roomState, m, pending }) {
 	};
 	const asNew = () => {
 		client.withdraw(pending);
-		roomState.setDraft([roomState.draft, pending.text].filter(Boolean).join("\n"));
-		roomState.write(null);
+		keepAsDraft(roomState, pending.text);
 	};
 	return html`<div class="failure">
-		<span class="why">${pending.deletes ? t.notDeleted(changeError(pending.why)) : t.notEdited(changeError(pending.why))}</span>
+		<span class="why">${settledText(roomState, pending)}</span>
 		${!pending.deletes && html`<q class="lost" dir="auto">${beginning(pending.text)}</q>`}
 		${!final && !pending.target && html`<button type="button" onClick=${() => client.again(pending)}>${t.again}</button>`}
 		${!pending.deletes && html`<button type="button" onClick=${final ? asNew : editAgain}>${final ? t.writeAsNew : t.edit}</button>`}
@@ -75,7 +120,10 @@ export function RefusedChange({ roomState, m, pending }) {
 
 /** What the reader is writing, above the box, with a way out. @param {{roomState: RoomState, jump: (n: number) => void, end: () => void}} props */
 export function WritingBar({ roomState, jump, end }) {
-	const { writing } = roomState;
+	const { writing, room: { log } } = roomState;
+	useEffect(() => {
+		if (log) restoreWriting(roomState);
+	}, [roomState, log]);
 	if (!writing) return null;
 	const edits = writing.kind === "edit";
 	const { m } = writing;

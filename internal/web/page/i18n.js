@@ -70,9 +70,6 @@ export function errorText(error) {
 	return t.reasons[error.code] ?? error.reason;
 }
 
-/** Why a change was refused. @param {unknown} error */
-export const changeError = (error) => (error instanceof Refusal && t.changeReasons[error.code]) || errorText(error);
-
 /** The time of day. @param {string|number} at */
 export const timeOfDay = (at) => formats.time.format(new Date(at));
 

@@ -15,11 +15,14 @@ export async function loadLater() {
 	return lazy.parts;
 }
 
+/** Does something with what later.js has, unless the server cannot be reached. @param {(parts: LaterParts) => void} f */
+export const withLater = (f) => loadLater().then(f, () => {});
+
 export function loadWhenIdle() {
 	setTimeout(() => loadLater().catch(() => {}), IDLE); // when it is needed, it is asked for again
 }
 
-/** Draws a part of later.js, once it is loaded. @param {{part: "ConfirmDelete"|"EditTime"|"RefusedChange"|"WritingBar"} & Record<string, any>} props */
+/** Draws a part of later.js, once it is loaded. @param {{part: "ActionBar"|"ConfirmDelete"|"EditTime"|"RefusedChange"|"WritingBar"} & Record<string, any>} props */
 export function Later({ part, ...props }) {
 	const [, redraw] = useState(lazy.parts);
 	useEffect(() => {

@@ -6,7 +6,7 @@ import { icon } from "./icons.js";
  * @typedef {object} MenuItem
  * @property {string} key the letter that chooses it while the menu is open
  * @property {string} label
- * @property {Parameters<typeof icon>[0]} icon
+ * @property {import("./icons.js").IconName} icon
  * @property {() => void} run
  */
 

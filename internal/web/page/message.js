@@ -3,7 +3,6 @@ import { EditedMark, QuotedLine, Tombstone } from "./changes.js";
 import { Component, html } from "./html.js";
 import { errorText, fullTime, number, plural, t, timeOfDay } from "./i18n.js";
 import { Later } from "./lazy.js";
-import { ActionBar } from "./messagemenu.js";
 import { avatar, displayName } from "./people.js";
 import { hue, isEmojiOnly, mentionsName, parts } from "./text.js";
 
@@ -129,20 +128,19 @@ export class MessageRow extends Component {
 		const refused = pending?.state === "failed" && html`<${Later} part="RefusedChange" roomState=${roomState} m=${m} pending=${pending} />`;
 		const classes = ["m", head && "head", mine && "mine", roomState.isToMe(m) && "mentioned", target && "target", changing && "changing", editing && "editing", m.gone && "gone-message"];
 		const time = html`<a class="time" tabindex="-1" href=${`#n${m.n}`}><time datetime=${m.at} title=${`${fullTime(m.at)} · ${m.n}`}>${timeOfDay(m.at)}</time></a>`;
-		if (m.gone) return html`<li class=${classes.filter(Boolean).join(" ")} data-n=${m.n}><${Tombstone} m=${m}>${time}<//>${refused}</li>`;
-		const text = changing && !changing.deletes ? changing.text : m.text;
-		const mark = changing ? html` <span class="edited">${changing.deletes ? t.deleting : t.savingEdit}</span>` : m.edited ? html`<${EditedMark} at=${editedAt} />` : null;
+		if (m.gone) return html`<li class=${classes.filter(Boolean).join(" ")} data-n=${m.n}><${Tombstone} m=${m} text=${changing ? t.deleting : t.deleted}>${time}<//>${refused}</li>`;
+		const mark = changing ? html` <span class="edited">${t.savingEdit}</span>` : m.edited ? html`<${EditedMark} at=${editedAt} />` : null;
 		return html`<li class=${classes.filter(Boolean).join(" ")} data-n=${m.n} onPointerEnter=${this.#enter} onPointerLeave=${this.#leave}>
 			${skipped > 0 && html`<button type="button" class="skipped" title=${plural(t.skippedLoad, skipped)} aria-label=${plural(t.skippedLoad, skipped)}
 				onClick=${() => roomState.load({ before: m.n })}>${t.skipped(number(skipped))}</button>`}
 			${head && html`<${Byline} m=${m} mine=${mine}>${time}<//>`}
 			${!head && html`<span class="author">${displayName(m)}: </span>${time}`}
 			${m.re && html`<${QuotedLine} m=${quote} jump=${() => acting.jump(roomState, m.re ?? 0)} />`}
-			<${Folded} text=${text} mark=${mark}><${Text} text=${text} me=${me} names=${roomState.room.names} /><//>
+			<${Folded} text=${m.text} mark=${mark}><${Text} text=${m.text} me=${me} names=${roomState.room.names} /><//>
 			${refused}
 			${confirming && html`<${Later} part="ConfirmDelete" roomState=${roomState} m=${m} acting=${acting} />`}
 			${pointed && m.edited && !editedAt && html`<${Later} part="EditTime" roomState=${roomState} n=${m.edited} />`}
-			${pointed && !confirming && html`<${ActionBar} roomState=${roomState} m=${m} run=${(/** @type {MessageAction} */ action) => acting.run(action, roomState, m)} open=${(/** @type {DOMRect} */ at) => acting.open(roomState, m, at)} />`}
+			${pointed && !confirming && html`<${Later} part="ActionBar" roomState=${roomState} m=${m} run=${(/** @type {MessageAction} */ action) => acting.run(action, roomState, m)} open=${(/** @type {DOMRect} */ at) => acting.open(roomState, m, at)} />`}
 		</li>`;
 	}
 }

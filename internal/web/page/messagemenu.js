@@ -36,8 +36,14 @@ export const messageActions = [
 	{ key: "h", icon: "show", label: (m) => t.unhide(displayName(m)), when: (r, m) => r.model.hidden.has(m), run: (r, m) => r.model.unhide(m) },
 ];
 
+/** @param {RoomState} roomState @param {Message} m */
+function isBeingDeleted(roomState, m) {
+	const pending = roomState.pendingChange(m);
+	return pending?.deletes && pending.state !== "failed";
+}
+
 /** The actions that are offered for a message. @param {RoomState} roomState @param {Message} m */
-export const actionsFor = (roomState, m) => (m.gone ? [] : messageActions).filter((action) => !action.when || action.when(roomState, m));
+export const actionsFor = (roomState, m) => (m.gone || isBeingDeleted(roomState, m) ? [] : messageActions).filter((action) => !action.when || action.when(roomState, m));
 
 /**
  * The buttons beside the message under the mouse.

@@ -29,7 +29,7 @@ const FLOODED = 100;
  * - settled(RoomState, Sent): a change of the reader is saved, or was refused
  * - write(RoomState): the reader begins or ends to write a reply or a new text of a message
  * - jump(RoomState, number): show this message
- * - hits(): results of a search were edited or deleted
+ * - replaced(string, [number, number][], string|null): messages of a room were edited, or deleted if the text is null
  * - insert(string): write this into the message box
  */
 export class Model extends Emitter {
@@ -224,6 +224,6 @@ export class Model extends Emitter {
 			const hits = search.found.hits.filter((hit) => text !== null || !is(hit)).map((hit) => (is(hit) ? { ...hit, snippet: String(text).slice(0, 200), marks: [] } : hit));
 			search.found = { ...search.found, hits };
 		}
-		this.emit("hits");
+		this.emit("replaced", room, ranges, text);
 	}
 }

@@ -84,7 +84,7 @@ func TestModules(t *testing.T) {
 	if got := outside.FindAllString(rest, -1); !slices.Equal(got, want) {
 		t.Errorf("%s imports and exports %q, want %q", later, got, want)
 	}
-	if result := "return { ConfirmDelete, EditTime, EmojiPicker, Jump, loadEmoji, LongPaste, Menu, RefusedChange, Search, Settings, Share, WritingBar };\n};\n"; !strings.HasSuffix(rest, result) {
+	if result := "return { ActionBar, actionsFor, ConfirmDelete, EditTime, EmojiPicker, Jump, loadEmoji, LongPaste, Menu, notify, RefusedChange, replaceNotification, Search, Settings, settledText, Share, WritingBar };\n};\n"; !strings.HasSuffix(rest, result) {
 		t.Errorf("%s does not end with %q", later, result)
 	}
 	for _, name := range strings.Split(passed[1], ", ") {
@@ -94,7 +94,7 @@ func TestModules(t *testing.T) {
 	}
 	declared := make(map[string]string)
 	modules := append(p.imports("app.js"), "app.js")
-	for _, module := range append(modules, "changing.js", "dialogs.js", "finder.js", "menu.js", "picker.js", "search.js", "settings.js") {
+	for _, module := range append(modules, "changing.js", "dialogs.js", "finder.js", "menu.js", "messagemenu.js", "moreicons.js", "notifications.js", "picker.js", "search.js", "settings.js") {
 		text := string(p.files[module].plain)
 		if isWrapped(module) {
 			if !strings.Contains(source, "const "+variable(module)+" = (() => {") {

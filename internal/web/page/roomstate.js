@@ -3,7 +3,7 @@
 import { FloodSampler } from "./flood.js";
 import { Quotes } from "./quotes.js";
 import { ReadMark } from "./readmark.js";
-import { shared } from "./storage.js";
+import { perTab, shared } from "./storage.js";
 import { mentionsName } from "./text.js";
 import { Timeline } from "./timeline.js";
 
@@ -33,8 +33,8 @@ export class RoomState {
 	/** @type {Sent[]} sent from here, until they appear in the timeline */
 	sent = [];
 	draft = "";
-	/** @type {Writing|null} null: a new message */
-	writing = null;
+	/** @type {Writing|null} */
+	#writing = null;
 	confirming = 0; // the message whose deletion the reader is asked to confirm; 0: none
 	/** @type {Map<number, string>} by the number of a change: when it was made, as far as is known */
 	changeTimes = new Map();
@@ -125,7 +125,15 @@ export class RoomState {
 
 	/** What the log shows, from top to bottom. */
 	rows() {
-		return this.timeline.rows({ first: this.room.first, head: this.head, unreadDivider: this.unreadDivider });
+		return this.timeline.rows({ first: this.room.first, head: this.head, unreadDivider: this.unreadDivider, pending: this.#pendingForms() });
+	}
+
+	/** The messages with changes of the reader that are not saved, as they will be. */
+	#pendingForms() {
+		const changes = this.sent.filter((s) => s.isChange && (s.state === "waiting" || s.state === "sending"));
+		if (changes.length === 0) return undefined;
+		const { replica } = this.room;
+		return new Map(replica.shown(changes).filter((m, i) => m !== replica.messages[i]).map((m) => [m.n, m]));
 	}
 
 	/** The number of unread messages of others. */
@@ -244,6 +252,21 @@ export class RoomState {
 		return this.sent.findLast((s) => s.isChange && s.state !== "saved" && (s.target === m || (s.of > 0 && s.of === m.n)));
 	}
 
+	/** What the reader is writing; null: a new message. It survives a reload. */
+	get writing() {
+		return this.#writing;
+	}
+
+	set writing(writing) {
+		this.#writing = writing;
+		this.#storeWriting();
+	}
+
+	#storeWriting() {
+		const { writing, room } = this;
+		perTab.set(`writing.${this.name}`, writing && { kind: writing.kind, log: room.log, n: writing.m.n, id: writing.m.id, text: this.boxText });
+	}
+
 	/** Begins to write a reply, or a new text. @param {Writing|null} writing */
 	write(writing) {
 		this.writing = writing;
@@ -269,8 +292,9 @@ export class RoomState {
 
 	/** @param {string} text */
 	setBoxText(text) {
-		if (this.writing?.kind === "edit") this.writing.text = text;
-		else this.setDraft(text);
+		if (this.writing?.kind !== "edit") return this.setDraft(text);
+		this.writing.text = text;
+		this.#storeWriting();
 	}
 
 	/** Asks whether to delete a message; 0: no more. @param {number} n */

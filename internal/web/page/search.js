@@ -76,7 +76,7 @@ export function Search({ model, close, show, jump }) {
 		const timer = setTimeout(() => search(null), SEARCH_AFTER);
 		return () => clearTimeout(timer);
 	}, [q, scope, person, since, until]);
-	useEffect(() => model.on("hits", () => setFound(roomState.search.found)), []);
+	useEffect(() => model.on("replaced", () => setFound(roomState.search.found)), []);
 	useEffect(() => {
 		roomState.search = { ...query, found };
 	}, [query, found]);

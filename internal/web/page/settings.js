@@ -1,8 +1,8 @@
 // The settings, and the list of keys.
-import { alertKind, beep } from "./alerts.js";
 import { Dialog } from "./dialogs.js";
 import { html, useState } from "./html.js";
 import { languages, setLanguage, t } from "./i18n.js";
+import { alertKind, beep } from "./notifications.js";
 import { displayName } from "./people.js";
 import { shared } from "./storage.js";
 

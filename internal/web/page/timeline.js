@@ -5,8 +5,8 @@ import { Replica } from "./ramai/replica.js";
  * @typedef {import("./ramai/protocol.js").Message} Message
  *
  * What the rows cover: first, the oldest number that the server stores; head, the newest that is drawn; unreadDivider
- * stands before the first message after this number, -1: there is none.
- * @typedef {{first: number, head: number, unreadDivider: number}} Bounds
+ * stands before the first message after this number, -1: there is none. pending: messages as they will be once changes are saved.
+ * @typedef {{first: number, head: number, unreadDivider: number, pending?: Map<number, Message>}} Bounds
  *
  * A row of the log, from top to bottom:
  * - message: m; head: the first of several messages of one sender; group: the number of that one; skipped: that many before it were left out in a flood
@@ -181,7 +181,7 @@ export class Timeline {
 	}
 
 	/** @param {Bounds} bounds @returns {Row[]} */
-	rows({ first, head, unreadDivider }) {
+	rows({ first, head, unreadDivider, pending }) {
 		/** @type {Row[]} */
 		const rows = [];
 		let before = this.start(first) - 1;
@@ -190,7 +190,8 @@ export class Timeline {
 		/** @type {Message|null} the message right above, if nothing stands between */
 		let previous = null;
 		let group = 0;
-		for (const m of this.messages) {
+		for (const saved of this.messages) {
+			const m = pending?.get(saved.n) ?? saved;
 			let skipped = 0;
 			if (m.n > before + 1) {
 				const between = this.#between(before, m.n, first);

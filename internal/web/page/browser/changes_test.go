@@ -256,10 +256,10 @@ func TestRefusedChange(t *testing.T) {
 	anna.checkAccessibility("pending edit")
 	anna.screenshot("pending-edit")
 	srv.start()
-	anna.waitForText(row+" .failure", "Not edited: The message can no longer be changed.")
+	anna.waitForText(row+" .failure", "Not edited: Messages can only be changed for 1 second.")
 	anna.waitForText(row+" .text", "as it was")
 	anna.waitForText(row+" .lost", "as it should be")
-	anna.waitForText(".announcer", "Not edited: The message can no longer be changed.")
+	anna.waitForText(".announcer", "Not edited: Messages can only be changed for 1 second.")
 	anna.check("refused-edit")
 	eval[bool](anna, "([...document.querySelectorAll('.failure button')].find((e) => e.textContent === 'Write as a new message').click(), true)")
 	anna.waitFor("document.querySelector('.composer textarea').value === 'as it should be' && !document.querySelector('.failure')")
@@ -291,7 +291,7 @@ func TestChangesOffline(t *testing.T) {
 	anna.choose(d, remove, "Delete")
 	anna.waitFor("document.activeElement.matches('.asked .danger')")
 	anna.press("Enter", 0)
-	anna.waitForText(remove+" .edited", "deleting…")
+	anna.waitForText(remove+" .tombstone", "deleting…")
 	budi.setFocus(false)
 	srv.start()
 	for _, b := range []*tab{anna, budi} {
@@ -340,5 +340,81 @@ func TestChangesAboveReader(t *testing.T) {
 		if after := eval[float64](citra, top); after < before-1 || after > before+1 {
 			t.Errorf("the message that is being read moved from %v to %v", before, after)
 		}
+	})
+}
+
+// What the reader is writing survives a reload: the new text of a message, a reply, and the draft below them.
+func TestWritingSurvivesReload(t *testing.T) {
+	t.Parallel()
+	onDevices(t, laptopAndPhone, func(t *testing.T, d device) {
+		srv := startServer(t, nil)
+		anna := srv.join(t, "anna", d)
+		anna.sendOn(d, "frist")
+		first := anna.row("frist")
+		srv.postMany("lobby", 60, func(i int) string { return fmt.Sprint("message ", i+1) })
+		anna.row("message 60")
+		anna.typeText("draft")
+		eval[bool](anna, "(location.hash = '#n1', true)")
+		anna.waitFor(inView(first))
+		anna.choose(d, first, "Edit")
+		anna.replace("first of all")
+		eval[bool](anna, "(location.hash = '', true)")
+		anna.run(chromedp.Reload())
+		anna.ready()
+		anna.waitFor("document.querySelector('.composer textarea').value === 'first of all'") // although the message was not here
+		anna.waitForText(".writing", "Editing: frist")
+		anna.click(".send")
+		anna.waitFor("document.querySelector('.composer textarea').value === 'draft' && !document.querySelector('.writing')")
+		late := openPage(t, srv.url("/#n1"), d.view).ready()
+		late.waitForText(first+" .text", "first of all (edited")
+
+		anna.choose(d, anna.row("message 60"), "Reply")
+		anna.run(chromedp.Reload())
+		anna.ready()
+		anna.waitForText(".writing", "message 60")
+		anna.waitFor("document.querySelector('.composer textarea').value === 'draft'")
+		anna.click(".writing button.icon")
+		anna.run(chromedp.Reload())
+		anna.ready()
+		anna.row("message 60")
+		anna.waitFor("document.querySelector('.composer textarea').value === 'draft'")
+		anna.frames(5)
+		if eval[bool](anna, "document.querySelector('.writing') !== null") {
+			t.Error("a reply that was given up is there after a reload")
+		}
+	})
+}
+
+// The notification of a message follows it: it shows the new text, and goes with a deleted one.
+func TestNotificationFollowsChanges(t *testing.T) {
+	t.Parallel()
+	onDevices(t, laptopAndPhone, func(t *testing.T, d device) {
+		srv := startServer(t, nil)
+		anna, budi := srv.join(t, "anna", laptopAndPhone[0]), srv.join(t, "budi", d)
+		eval[bool](budi, `navigator.serviceWorker.ready.then(() => {
+			localStorage.setItem("ramai.notify", "true");
+			window.shown = [];
+			window.Notification = class {
+				static permission = "granted";
+				constructor(title, { body }) { if (matchMedia("(pointer: coarse)").matches) throw new TypeError(); shown = [body]; }
+				close() { shown = []; this.onclose(); }
+			};
+			ServiceWorkerRegistration.prototype.showNotification = async function (title, { body }) { shown = [body]; };
+			ServiceWorkerRegistration.prototype.getNotifications = async () => shown.map(() => ({ close() { shown = []; } }));
+			return true;
+		})`)
+		budi.setFocus(false)
+		anna.typeText("@budi 555-0199")
+		anna.click(".send") // Enter would choose a name
+		budi.waitFor("shown.join() === '@budi 555-0199'")
+		row := anna.row("555-0199")
+		anna.choose(laptopAndPhone[0], row, "Edit")
+		anna.replace("@budi 555-0198")
+		anna.click(".send")
+		budi.waitFor("shown.join() === '@budi 555-0198'")
+		anna.choose(laptopAndPhone[0], row, "Delete")
+		anna.waitFor("document.activeElement.matches('.asked .danger')")
+		anna.press("Enter", 0)
+		budi.waitFor("shown.length === 0")
 	})
 }

@@ -104,10 +104,13 @@ export default {
 	saysEdited: (/** @type {string} */ who, /** @type {string} */ text) => `${who} edited: ${text}`,
 	saysDeleted: (/** @type {string} */ who) => `${who} deleted a message.`,
 	manyChanges: "Several messages were edited or deleted.",
+	windowOver: (/** @type {string} */ time) => `Messages can only be changed for ${time}.`,
 	/** Texts for the codes of refused changes; for others, reasons. @type {Record<string, string>} */
 	changeReasons: {
 		gone: "The message was deleted.",
 		not_allowed: "The message can no longer be changed.",
+		author: "Only its author can change this message.",
+		never: "Messages cannot be changed on this server.",
 		too_long: "The text is too long.",
 	},
 

@@ -95,9 +95,12 @@ export default {
 	saysEdited: (who, text) => `${who} mengedit: ${text}`,
 	saysDeleted: (who) => `${who} menghapus sebuah pesan.`,
 	manyChanges: "Beberapa pesan diedit atau dihapus.",
+	windowOver: (time) => `Pesan hanya bisa diubah selama ${time}.`,
 	changeReasons: {
 		gone: "Pesan itu sudah dihapus.",
 		not_allowed: "Pesan itu sudah tidak bisa diubah.",
+		author: "Hanya penulisnya yang bisa mengubah pesan ini.",
+		never: "Pesan tidak bisa diubah di server ini.",
 		too_long: "Teksnya terlalu panjang.",
 	},
 
