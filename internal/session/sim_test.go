@@ -20,7 +20,7 @@ var (
 	seeds   = flag.Uint64("seeds", 200, "how many seeds the simulation runs with")
 )
 
-// TestSimulation lets clients of all transports post and receive while everything goes wrong that can: bytes are cut
+// TestSimulation lets clients of all transports post, edit, delete and receive while everything goes wrong that can: bytes are cut
 // anywhere, commits fail in every way, connections break, clients block, the server crashes, and its machine is reset
 // to an older state. Then it lets everything settle, and checks what the clients received against the guarantees. One
 // seed is one course of events, always the same.
@@ -59,7 +59,8 @@ type sim struct {
 	trims         bool         // retention takes the oldest messages away
 	rewinds       int          // how often the machine was set back
 	transcript    transcript
-	nodes         []*harness // of a cluster; otherwise the one that is embedded
+	erased        map[string]erasure // by text
+	nodes         []*harness         // of a cluster; otherwise the one that is embedded
 }
 
 func newSim(t *testing.T, seed uint64, cluster *eventlogtest.Sequence) *sim {
@@ -78,7 +79,7 @@ func newSim(t *testing.T, seed uint64, cluster *eventlogtest.Sequence) *sim {
 			break
 		}
 	}
-	s := &sim{harness: nodes[0], nodes: nodes, t: t, rng: rng, transcript: transcript{}, diskSlowness: pick(1, 2, 10), trims: rng.IntN(3) == 0}
+	s := &sim{harness: nodes[0], nodes: nodes, t: t, rng: rng, transcript: transcript{}, erased: map[string]erasure{}, diskSlowness: pick(1, 2, 10), trims: rng.IntN(3) == 0}
 	for i := range 3 {
 		s.v1Clients = append(s.v1Clients, &v1Client{sim: s, name: fmt.Sprint("person ", i), rooms: map[string]*clientRoom{}})
 	}
@@ -124,8 +125,10 @@ func (s *sim) advanceAll(d time.Duration) {
 func (s *sim) step() {
 	p, l := s.v1Clients[s.rng.IntN(len(s.v1Clients))], s.plainClients[s.rng.IntN(len(s.plainClients))]
 	switch k := s.rng.IntN(100); {
-	case k < 12:
+	case k < 8:
 		p.say()
+	case k < 12:
+		p.change()
 	case k < 16:
 		l.say()
 	case k < 60:
@@ -239,7 +242,8 @@ func (s *sim) rewind() {
 	s.plainConns = nil // their lines have no numbers, by which those that are left could be told
 	for _, room := range simRooms {
 		last := s.lastStored(room)
-		maps.DeleteFunc(s.transcript[room], func(n uint64, _ wire.Message) bool { return n > last })
+		s.transcript.forgetAbove(room, last)
+		maps.DeleteFunc(s.erased, func(_ string, e erasure) bool { return e.room == room && e.by > last })
 		for _, p := range s.v1Clients {
 			p.posts = slices.DeleteFunc(p.posts, func(s *post) bool { return s.room == room && s.n > last }) // saved, and lost
 		}

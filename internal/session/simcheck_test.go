@@ -3,26 +3,12 @@ package session
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"ramai/wire"
 )
-
-// transcript is what was heard under each number of each room.
-type transcript map[string]map[uint64]wire.Message
-
-// record holds a message against what others heard under its number.
-func (s *sim) record(who string, m *wire.Message) {
-	room := s.transcript[m.Room]
-	if room == nil {
-		room = map[uint64]wire.Message{}
-		s.transcript[m.Room] = room
-	}
-	if other, ok := room[m.N]; ok && other != *m {
-		s.t.Fatalf("%s hears %+v where another heard %+v", who, *m, other)
-	}
-	room[m.N] = *m
-}
 
 // newest is the largest number that anybody heard in a room.
 func (s *sim) newest(room string) (n uint64) {
@@ -32,16 +18,36 @@ func (s *sim) newest(room string) (n uint64) {
 	return n
 }
 
-// verify holds what the clients saw against the promises. That numbers follow each other without a hole or a double, and
-// that all heard the same under the same number, was seen to as they came.
+// verify compares what the clients received with the promises. That numbers follow each other without a gap or a repetition,
+// and that all clients receive the same under the same number, was checked when they came. The last client is the auditor.
 func (s *sim) verify() {
+	s.verifyForms()
+	auditor := s.v1Clients[len(s.v1Clients)-1]
+	for _, room := range simRooms {
+		e := auditor.rooms[room]
+		want := s.final(auditor, room)
+		s.verifyRows("who only loads pages", room, want, s.loadPages(auditor, room), e.first)
+		for _, p := range s.v1Clients {
+			s.verifyRows(p.name, room, want, p.rooms[room].view.rows(), e.first)
+			s.verifyChanges(p, room, want)
+		}
+		for _, c := range s.streamClients {
+			if c.room == room {
+				s.verifyRows(c.name, room, want, c.view.rows(), e.first)
+			}
+		}
+		for _, conn := range s.plainConns {
+			if conn.room == room {
+				s.verifyPlainConn(conn, want)
+			}
+		}
+	}
 	for _, p := range s.v1Clients {
 		for _, room := range simRooms {
 			e := p.rooms[room]
 			if e.position != s.newest(room) {
-				p.fail("got to %d of %s, but %d were said", e.position, room, s.newest(room))
+				p.fail("is at %d of %s, want %d", e.position, room, s.newest(room))
 			}
-			s.verifyReceived(p.name, room, e.messages)
 			if want := s.connections(p.l.st, room); e.count != want {
 				p.fail("was told of %d connections in %s, but there are %d", e.count, room, want)
 			}
@@ -50,25 +56,152 @@ func (s *sim) verify() {
 	}
 	for _, c := range s.streamClients {
 		if c.position != s.newest(c.room) {
-			c.fail("got to %d of %s, but %d were said", c.position, c.room, s.newest(c.room))
+			c.fail("is at %d of %s, want %d", c.position, c.room, s.newest(c.room))
 		}
-		s.verifyReceived(c.name, c.room, c.messages)
 		if want := s.connections(c.l.st, c.room); c.count != want {
 			c.fail("was told of %d connections in %s, but there are %d", c.count, c.room, want)
 		}
 	}
-	for _, conn := range s.plainConns {
-		s.verifyPlainConn(conn)
+}
+
+// final returns the messages of a room as a client sees them that comes when everything is over: it is sent no text that
+// was replaced.
+func (s *sim) final(auditor *v1Client, room string) map[uint64]wire.Message {
+	e := auditor.rooms[room]
+	rows := e.view.rows()
+	for _, m := range rows {
+		if len(e.view.forms[m.N]) != 1 || e.view.forms[m.N][0].Message != m {
+			auditor.fail("receives %+v of %s, and then changes of it", e.view.forms[m.N], room)
+		}
+	}
+	for _, f := range e.view.changes {
+		if m, ok := rows[f.Of.One()]; ok && m.Edited != f.N {
+			auditor.fail("receives change %d of %+v, which is not its newest", f.N, m)
+		}
+	}
+	return rows
+}
+
+// verifyForms compares the forms of messages with the changes that made them.
+func (s *sim) verifyForms() {
+	for room, all := range s.transcript {
+		for n, r := range all {
+			for edited, m := range r.forms {
+				by := all[edited]
+				if edited == 0 || by == nil && s.trims {
+					continue
+				}
+				if by == nil || edited <= n || by.change == nil && by.superseded == nil {
+					s.t.Fatalf("%+v of %s was received, and number %d is not a change", m, room, edited)
+				}
+				if f := by.change; f != nil && (f.Of.One() != n || f.Text == nil != m.Gone || f.Text != nil && *f.Text != m.Text || f.SenderID != m.SenderID) {
+					s.t.Fatalf("%+v of %s was received, and its change is %+v", m, room, *f)
+				}
+			}
+		}
 	}
 }
 
-// verifyReceived sees to it that what a client has, and was not told to forget, is what others hear under the same numbers.
-func (s *sim) verifyReceived(who, room string, has map[uint64]wire.Message) {
-	for n, m := range has {
-		if other, ok := s.transcript[room][n]; ok && other != m {
-			s.t.Fatalf("%s has %+v, and was not told that there is %+v by now", who, m, other)
+// verifyRows compares the messages that a client has with those of another one, from first on.
+func (s *sim) verifyRows(who, room string, want, got map[uint64]wire.Message, first uint64) {
+	for n, m := range got {
+		if other, ok := want[n]; n >= first && (!ok || other != m) {
+			s.t.Fatalf("%s has %+v in %s, want %+v", who, m, room, other)
 		}
 	}
+}
+
+// loadPages returns the messages of a room as pages have them.
+func (s *sim) loadPages(p *v1Client, room string) map[uint64]wire.Message {
+	s.t.Helper()
+	pages := &view{}
+	backwards := s.rng.IntN(2) == 0
+	next, more := uint64(0), true
+	if backwards {
+		next = s.newest(room) + 1
+	}
+	p.loading = func(page wire.Page, numbers []uint64) {
+		for _, m := range page.Messages {
+			pages.message(s, p.name, m, page.Head)
+		}
+		if more = page.More; len(numbers) == 0 {
+			return
+		}
+		if next = numbers[len(numbers)-1]; backwards {
+			next = numbers[0]
+		}
+	}
+	defer func() { p.loading = nil }()
+	for requests := 0; more; requests++ {
+		if requests > 2000 {
+			p.fail("the pages of %s have no end", room)
+		}
+		h := wire.History{Room: room, Limit: 1 + s.rng.IntN(20)}
+		if before := next; backwards {
+			h.Before = &before
+		} else {
+			h.After = &wire.Position{N: next}
+		}
+		p.l.send(h)
+		p.l.st.advance(200 * time.Millisecond)
+	}
+	rows := pages.rows()
+	for n := range p.rooms[room].view.rows() {
+		if _, ok := rows[n]; !ok {
+			p.fail("no page has the message %d of %s", n, room)
+		}
+	}
+	return rows
+}
+
+// verifyChanges checks that each message of a client has the text of its newest change that was saved.
+func (s *sim) verifyChanges(p *v1Client, room string, final map[uint64]wire.Message) {
+	newest := map[uint64]*post{}
+	for _, q := range p.posts {
+		n := q.of
+		if n == 0 {
+			n = q.n
+		}
+		if q.room == room && (newest[n] == nil || newest[n].n < q.n) {
+			newest[n] = q
+		}
+	}
+	for n, q := range newest {
+		m, ok := final[n]
+		edited := q.n
+		if q.of == 0 {
+			edited = 0
+		}
+		text := q.text
+		if q.deletes {
+			text = ""
+		}
+		if ok && (m.Edited != edited || m.Gone != q.deletes || m.Text != text) {
+			p.fail("its newest change of %d is %+v, and %s has %+v", n, *q, room, m)
+		}
+	}
+}
+
+// refusable reports whether a post may be refused for good with a code.
+func (s *sim) refusable(p *v1Client, q *post, code wire.Code) bool {
+	if s.rewinds > 0 { // the message may be lost, and its number that of another one
+		return q.of > 0 || q.re > 0
+	}
+	if code == wire.BadRequest {
+		return q.doubtful
+	}
+	own := slices.ContainsFunc(p.posts, func(said *post) bool { return said.room == q.room && said.of == 0 && said.n == q.of })
+	switch {
+	case q.of == 0:
+		return false
+	case code == wire.NotAllowed:
+		return !own
+	case code == wire.Gone:
+		return s.trims || slices.ContainsFunc(s.v1Clients, func(other *v1Client) bool {
+			return slices.ContainsFunc(other.posts, func(d *post) bool { return d != q && d.deletes && d.room == q.room && d.of == q.of })
+		})
+	}
+	return false
 }
 
 // connections returns the number of connections of a node in a room.
@@ -91,29 +224,41 @@ func (s *sim) connections(node *harness, room string) (n int) {
 	return n
 }
 
-// verifyPosts sees to it that everything a person said is there once, under the number it was told, and in order.
+// verifyPosts checks that everything that a client posted is there once, under the number that it was told, and in order.
 func (s *sim) verifyPosts(p *v1Client) {
 	times := map[string]int{}
-	for room, messages := range s.transcript {
-		for _, m := range messages {
-			if m.SenderID == p.senderID {
-				times[room+" "+m.ID]++
+	for room, all := range s.transcript {
+		for _, r := range all {
+			if senderID, id := r.posted(); senderID == p.senderID {
+				times[room+" "+id]++
 			}
 		}
 	}
 	at := map[string]uint64{}
-	for _, said := range p.posts {
-		if k := times[said.room+" "+said.id]; k > 1 {
-			p.fail("%s is there %d times", said.id, k)
+	for _, q := range p.posts {
+		if k := times[q.room+" "+q.id]; k > 1 {
+			p.fail("%s is there %d times", q.id, k)
 		}
-		if said.n <= at[said.room] {
-			p.fail("%s has the number %d of %s, and one that was said before it has %d", said.id, said.n, said.room, at[said.room])
+		if !q.doubtful {
+			if q.n <= at[q.room] {
+				p.fail("%s has the number %d of %s, and an earlier one has %d", q.id, q.n, q.room, at[q.room])
+			}
+			at[q.room] = q.n
 		}
-		at[said.room] = said.n
-		if m, ok := s.transcript[said.room][said.n]; ok && (m.SenderID != p.senderID || m.ID != said.id || m.Text != said.text) {
-			p.fail("was told that %s is number %d of %s, where %+v is", said.id, said.n, said.room, m)
-		} else if !ok && !s.trims {
-			p.fail("was told that %s is number %d of %s, which nobody heard", said.id, said.n, said.room)
+		r := s.transcript[q.room][q.n]
+		if r == nil {
+			if !s.trims {
+				p.fail("was told that %s is number %d of %s, which nobody received", q.id, q.n, q.room)
+			}
+			continue
+		}
+		senderID, id := r.posted()
+		form, posted := r.forms[0]
+		if senderID != p.senderID || id != q.id || q.of == 0 != (len(r.forms) > 0) || posted && (form.Text != q.text || form.Re != q.re) {
+			p.fail("was told that %+v is number %d of %s, where %+v is", *q, q.n, q.room, *r)
+		}
+		if f := r.change; f != nil && (f.Of.One() != q.of || f.Text == nil != q.deletes || f.Text != nil && *f.Text != q.text) {
+			p.fail("was told that %+v is number %d of %s, where %+v is", *q, q.n, q.room, *f)
 		}
 	}
 }
@@ -141,11 +286,13 @@ func (l *plainClient) connect() {
 		return
 	}
 	node := l.sim.node()
-	h := node.store.Bounds(l.room)
 	last := l.sim.rng.IntN(5)
-	t := &plainConn{room: l.room, start: max(h.First-1, h.Last-min(h.Last, uint64(last)))}
+	t := &plainConn{room: l.room, start: node.store.StartOf(l.room, last)}
 	t.l = node.connect(Client{Room: l.room, Last: last, Deflate: l == l.sim.plainClients[1] && l.sim.deflate(), Addr: l.sim.addr(100 + len(l.sim.plainConns))})
-	t.l.onLine = func(s string) { t.lines = append(t.lines, s) }
+	t.l.onLine = func(line string) {
+		t.lines = append(t.lines, line)
+		l.sim.checkErased("a liner", simText.FindString(line))
+	}
 	l.conn = t
 	l.sim.plainConns = append(l.sim.plainConns, t)
 }
@@ -165,13 +312,87 @@ func (l *plainClient) say() {
 	l.conn.l.sendText(text)
 }
 
-// verifyPlainConn sees to it that the lines are those of the room, one after the other, from where it began to the newest.
-func (s *sim) verifyPlainConn(t *plainConn) {
-	mine := map[string]bool{}
-	for _, text := range t.posts {
-		mine[text] = true
+// A shownLine is a line that a client of the plain protocol may receive.
+type shownLine struct {
+	n    uint64
+	line string
+}
+
+// shownLines returns the lines of a room, by the text in them: those of messages, and those of edits.
+func (s *sim) shownLines(room string) map[string][]shownLine {
+	lines := map[string][]shownLine{}
+	add := func(name, text string, n uint64, suffix string) {
+		m := wire.Message{DisplayName: name, Text: text}
+		lines[text] = append(lines[text], shownLine{n, string(wire.AppendLine(nil, &m)) + suffix})
 	}
-	at := t.start
+	for n, r := range s.transcript[room] {
+		for _, m := range r.forms {
+			if !m.Gone {
+				add(m.DisplayName, m.Text, n, "")
+			}
+		}
+		if r.change != nil && r.change.Text != nil {
+			add(r.change.DisplayName, *r.change.Text, n, " (edited)")
+		}
+	}
+	for _, p := range s.v1Clients { // texts that nobody but a plain client has received
+		for _, q := range p.posts {
+			r := s.transcript[room][q.n]
+			if q.room != room || q.deletes || r == nil {
+				continue
+			}
+			if q.of == 0 {
+				if _, ok := r.forms[0]; !ok {
+					for _, m := range r.forms {
+						add(m.DisplayName, q.text, q.n, "")
+						break
+					}
+				}
+				continue
+			}
+			if r.change == nil && r.superseded != nil {
+				add(r.superseded.DisplayName, q.text, q.n, " (edited)")
+			}
+			if m := s.transcript[room][q.of]; m != nil && len(m.forms) > 0 {
+				if _, ok := m.forms[q.n]; !ok {
+					for _, m := range m.forms {
+						add(m.DisplayName, q.text, q.of, "")
+						break
+					}
+				}
+			}
+		}
+	}
+	return lines
+}
+
+// mayBeHidden reports whether a client of the plain protocol may have received no line for a number.
+func (s *sim) mayBeHidden(room string, n uint64, final map[uint64]wire.Message) bool {
+	r := s.transcript[room][n]
+	if r == nil {
+		return s.trims
+	}
+	if len(r.forms) > 0 {
+		m, ok := final[n]
+		return m.Gone || !ok
+	}
+	return r.superseded != nil || r.change.Text == nil
+}
+
+// verifyPlainConn checks that the lines are those of the room, one after the other, from where it began to the newest.
+func (s *sim) verifyPlainConn(t *plainConn, final map[uint64]wire.Message) {
+	shown := s.shownLines(t.room)
+	at, deleted := t.start, uint64(0)
+	skip := func(to uint64) { // the numbers up to there had no lines
+		for ; at < to; at++ {
+			if !s.mayBeHidden(t.room, at+1, final) {
+				if deleted == 0 {
+					s.t.Fatalf("a liner has no line of number %d of %s: %+v", at+1, t.room, *s.transcript[t.room][at+1])
+				}
+				deleted--
+			}
+		}
+	}
 	for i, line := range t.lines {
 		if i == 0 {
 			if line != wire.Greeting {
@@ -184,43 +405,45 @@ func (s *sim) verifyPlainConn(t *plainConn) {
 			if k, _ := fmt.Sscanf(notice, "%d messages were deleted", &gone); k == 0 {
 				t.refused++
 			}
-			at += gone
+			deleted += gone
 			continue
 		}
-		at++
-		m, known := s.transcript[t.room][at]
-		if known && line != string(wire.AppendLine(nil, &m)) {
-			s.t.Fatalf("a liner hears %q as number %d of %s, where %+v is", line, at, t.room, m)
-		}
-		if !known && !s.trims {
-			s.t.Fatalf("a liner hears %q as number %d of %s, which nobody else heard", line, at, t.room)
+		lines := shown[simText.FindString(line)]
+		k := slices.IndexFunc(lines, func(l shownLine) bool { return l.line == line && l.n > at })
+		switch {
+		case k >= 0:
+			skip(lines[k].n - 1)
+			at++
+		case !s.trims: // otherwise nobody else may have received the message
+			s.t.Fatalf("a liner receives %q after number %d of %s, want one of %+v", line, at, t.room, lines)
 		}
 	}
-	if !t.closed && at != s.newest(t.room) {
-		s.t.Fatalf("a liner got to %d of %s, but %d were said", at, t.room, s.newest(t.room))
+	if !t.closed {
+		skip(s.newest(t.room))
 	}
-	s.verifyPlainPosts(t, mine)
+	s.verifyPlainPosts(t)
 }
 
-// verifyPlainPosts sees to it that nothing a liner said is there twice or out of order, and that nothing is missing unless it
-// was told so, or was cut off.
-func (s *sim) verifyPlainPosts(t *plainConn, mine map[string]bool) {
+// verifyPlainPosts checks that nothing that a plain client posted is there twice or out of order, and that nothing is missing
+// unless it was told so, or was cut off.
+func (s *sim) verifyPlainPosts(t *plainConn) {
 	next, found := 0, 0
 	for n := uint64(1); n <= s.newest(t.room); n++ {
-		m, known := s.transcript[t.room][n]
-		if !known || !mine[m.Text] {
+		r := s.transcript[t.room][n]
+		if r == nil || !slices.Contains(t.posts, r.forms[0].Text) || r.forms[0].Text == "" {
 			continue
 		}
 		found++
-		for next < len(t.posts) && t.posts[next] != m.Text {
+		text := r.forms[0].Text
+		for next < len(t.posts) && t.posts[next] != text {
 			next++
 		}
 		if next == len(t.posts) {
-			s.t.Fatalf("what a liner said is there twice, or out of order: %q is number %d of %s", m.Text, n, t.room)
+			s.t.Fatalf("what a liner posted is there twice, or out of order: %q is number %d of %s", text, n, t.room)
 		}
 		next++
 	}
 	if !t.closed && !s.trims && found+t.refused != len(t.posts) {
-		s.t.Fatalf("a liner said %d lines; %d are there, and %d were refused", len(t.posts), found, t.refused)
+		s.t.Fatalf("a liner posted %d lines; %d are there, and %d were refused", len(t.posts), found, t.refused)
 	}
 }

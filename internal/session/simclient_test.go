@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -27,24 +28,42 @@ type v1Client struct {
 	offline       bool // it does not connect
 	ids           int  // given to what was said
 	ignoresEpochs bool // it does not know the frame epoch, and may be reset where others are not
+
+	loading func(page wire.Page, numbers []uint64) // receives pages, with all numbers that they have or skip; nil: nobody waits for them
 }
 
-// post is one thing a person post.
+// post is a message or a change that a client has sent.
 type post struct {
 	room, id, text string
-	n              uint64 // the number it was told; 0: not yet
+	re             uint64 // the message that it replies to; 0: none
+	of             uint64 // the message that it changes; 0: it is a message
+	deletes        bool   // the message that it changes
+	doubtful       bool   // when it was posted, nobody knew that re or of is a message: it may be refused at first, and saved later
+	n              uint64 // the number that the server told; 0: none yet
+}
+
+// frame returns what the client sends.
+func (p *post) frame() wire.Frame {
+	switch {
+	case p.of == 0:
+		return wire.Say{Room: p.room, ID: p.id, Text: p.text, Re: p.re}
+	case p.deletes:
+		return wire.Change{Room: p.room, ID: p.id, Of: p.of}
+	}
+	return wire.Change{Room: p.room, ID: p.id, Of: p.of, Text: &p.text}
 }
 
 // clientRoom is where a person stands in a room.
 type clientRoom struct {
-	joined       bool                    // in the room, or on the way into it
-	pendingJoins int                     // answers to join that are to come; until then what comes is from before
-	positioned   bool                    // at counts
-	last         int                     // asked for at the first join
-	position     uint64                  // everything up to there was heard, or was said to be gone
-	epoch        string                  // in which that was
-	joinedEpoch  string                  // the epoch of the newest joined
-	messages     map[uint64]wire.Message // heard since the newest reset
+	joined       bool   // in the room, or on the way into it
+	pendingJoins int    // answers to join that are to come; until then what comes is from before
+	positioned   bool   // at counts
+	last         int    // asked for at the first join
+	position     uint64 // everything up to there was heard, or was said to be gone
+	epoch        string // in which that was
+	joinedEpoch  string // the epoch of the newest joined
+	view         view   // of what was received since the newest reset
+	first        uint64 // of the newest joined
 	resets       int
 	count        int // of the newest presence
 }
@@ -113,8 +132,36 @@ func (p *v1Client) joinAll() {
 	}
 }
 
+// say posts a message. Some are replies, also to numbers that are not messages, or not yet.
 func (p *v1Client) say() {
-	s := &post{room: simRooms[p.sim.rng.IntN(2)], id: fmt.Sprint("id-", p.ids), text: p.sim.text(p.name)}
+	s := &post{room: simRooms[p.sim.rng.IntN(2)], text: p.sim.text(p.name)}
+	if p.sim.rng.IntN(4) == 0 {
+		s.re = 1 + p.sim.rng.Uint64N(p.sim.newest(s.room)+2)
+		s.doubtful = !p.sim.isMessage(s.room, s.re)
+	}
+	p.post(s)
+}
+
+// change edits or deletes a message: mostly a new one of the client's own, and sometimes any number of the room.
+func (p *v1Client) change() {
+	s := &post{room: simRooms[p.sim.rng.IntN(2)], text: p.sim.text(p.name), deletes: p.sim.rng.IntN(4) == 0}
+	var own []uint64
+	for _, said := range p.posts {
+		if said.room == s.room && said.of == 0 && said.n > 0 {
+			own = append(own, said.n)
+		}
+	}
+	if len(own) > 0 && p.sim.rng.IntN(8) > 0 {
+		s.of = own[max(0, len(own)-1-p.sim.rng.IntN(5))]
+	} else {
+		s.of = 1 + p.sim.rng.Uint64N(p.sim.newest(s.room)+2)
+		s.doubtful = !p.sim.isMessage(s.room, s.of)
+	}
+	p.post(s)
+}
+
+func (p *v1Client) post(s *post) {
+	s.id = fmt.Sprint("id-", p.ids)
 	p.ids++
 	p.posts, p.unsaved = append(p.posts, s), append(p.unsaved, s)
 	p.sendUnsent()
@@ -124,7 +171,7 @@ func (p *v1Client) say() {
 func (p *v1Client) sendUnsent() {
 	for p.ready && p.sent < len(p.unsaved) && !p.sim.clock.Before(p.retryAt) {
 		s := p.unsaved[p.sent]
-		p.l.send(wire.Say{Room: s.room, ID: s.id, Text: s.text})
+		p.l.send(s.frame())
 		p.sent++
 	}
 }
@@ -148,7 +195,13 @@ func (p *v1Client) onFrame(f wire.Frame) {
 		}
 	case wire.Message:
 		if e := p.room(f.Room); e != nil {
-			p.onMessage(e, &f)
+			p.onNumber(e, f.Room, f.N, f.SenderID, f.ID)
+			e.view.message(p.sim, p.name, f, 0)
+		}
+	case wire.Changed:
+		if e := p.room(f.Room); e != nil {
+			p.onNumber(e, f.Room, f.N, f.SenderID, f.ID)
+			e.view.change(p.sim, p.name, f)
 		}
 	case wire.Gap:
 		if e := p.room(f.Room); e != nil {
@@ -159,15 +212,11 @@ func (p *v1Client) onFrame(f wire.Frame) {
 		}
 	case wire.Saved:
 		p.onSaved(f.Room, f.ID, f.N)
+		p.sim.erase(p, f)
 	case wire.Refused:
 		p.onRefused(f)
 	case wire.Page:
-		for i := range f.Messages {
-			if i > 0 && f.Messages[i].N != f.Messages[i-1].N+1 {
-				p.fail("a page with a hole: %s", describe(f))
-			}
-			p.sim.record(p.name, &f.Messages[i])
-		}
+		p.onPage(f)
 	case wire.Presence:
 		if e := p.rooms[f.Room]; e != nil {
 			e.count = f.Count
@@ -220,25 +269,51 @@ func (p *v1Client) onJoined(f wire.Joined) {
 	if e.resets > p.sim.rewinds && !p.ignoresEpochs || f.HistoryID != p.sim.store.HistoryID() {
 		p.fail("its position is not known any more: %s", describe(f))
 	}
-	e.joinedEpoch = f.Epoch
+	if f.Epoch != e.joinedEpoch {
+		e.view.forgetAbove(e.position)
+	}
+	e.joinedEpoch, e.first = f.Epoch, f.First
 	if !e.positioned || f.Reset {
-		e.positioned, e.epoch, e.messages = true, f.Epoch, map[uint64]wire.Message{}
-		if f.Reset {
-			e.last = wire.DefaultJoin
-		}
-		e.position = max(f.First-1, f.N-min(f.N, uint64(e.last)))
+		e.positioned, e.epoch, e.view = true, f.Epoch, view{}
+		e.position = *f.From
 	}
 }
 
-func (p *v1Client) onMessage(e *clientRoom, m *wire.Message) {
-	if m.N != e.position+1 {
-		p.fail("hears number %d of %s after %d", m.N, m.Room, e.position)
+// onNumber is called with the next number of a room, and who posted it under which id.
+func (p *v1Client) onNumber(e *clientRoom, room string, n uint64, senderID, id string) {
+	if n != e.position+1 {
+		p.fail("received number %d of %s after %d", n, room, e.position)
 	}
-	e.position, e.epoch = m.N, e.joinedEpoch
-	e.messages[m.N] = *m
-	p.sim.record(p.name, m)
-	if m.SenderID == p.senderID {
-		p.onSaved(m.Room, m.ID, m.N)
+	e.position, e.epoch = n, e.joinedEpoch
+	if senderID == p.senderID {
+		p.onSaved(room, id, n)
+	}
+}
+
+func (p *v1Client) onPage(f wire.Page) {
+	numbers := map[uint64]bool{}
+	for _, r := range f.Skipped {
+		for n := r.From; n <= r.To; n++ {
+			numbers[n] = true
+		}
+	}
+	v := &view{}
+	if e := p.rooms[f.Room]; e != nil {
+		v = &e.view
+	}
+	for _, m := range f.Messages {
+		if numbers[m.N] {
+			p.fail("number %d of %s is a message, and the page skips it", m.N, f.Room)
+		}
+		numbers[m.N] = true
+		v.message(p.sim, p.name, m, f.Head)
+	}
+	all := slices.Sorted(maps.Keys(numbers))
+	if k := len(all); k > 0 && all[k-1]-all[0] != uint64(k-1) {
+		p.fail("a page has the numbers %d of %s, want all of a range", all, f.Room)
+	}
+	if p.loading != nil {
+		p.loading(f, all)
 	}
 }
 
@@ -263,13 +338,18 @@ func (p *v1Client) onSaved(room, id string, n uint64) {
 }
 
 func (p *v1Client) onRefused(f wire.Refused) {
-	if f.RetryAfterMS <= 0 {
-		p.fail("refused for good: %s: %s", describe(f), f.Reason)
-	}
-	for i, s := range p.unsaved[:p.sent] {
-		if s.room == f.Room && s.id == f.ID { // from there on all has to be sent again
-			p.sent, p.retryAt = i, p.sim.clock.Add(time.Duration(f.RetryAfterMS)*time.Millisecond)
-			return
+	i := slices.IndexFunc(p.unsaved[:p.sent], func(s *post) bool { return s.room == f.Room && s.id == f.ID })
+	switch {
+	case i < 0:
+	case f.RetryAfterMS > 0: // from there on all has to be sent again
+		p.sent, p.retryAt = i, p.sim.clock.Add(time.Duration(f.RetryAfterMS)*time.Millisecond)
+	default:
+		s := p.unsaved[i]
+		if !p.sim.refusable(p, s, f.Code) {
+			p.fail("%+v is refused for good: %s: %s", *s, describe(f), f.Reason)
 		}
+		p.unsaved = slices.Delete(p.unsaved, i, i+1)
+		p.posts = slices.DeleteFunc(p.posts, func(q *post) bool { return q == s })
+		p.sent--
 	}
 }

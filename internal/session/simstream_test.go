@@ -18,16 +18,16 @@ type streamClient struct {
 	protocol    chat.Protocol
 	room        string
 	last        int
-	l           *link                   // nil: not connected
-	partial     string                  // of an event or line that has not come whole
-	id          string                  // the last event's; empty: none yet
-	position    uint64                  // everything up to there was heard, or was said to be gone
-	epoch       string                  // in which that was
-	joinedEpoch string                  // the epoch of the newest joined
-	messages    map[uint64]wire.Message // heard since the newest reset
-	offline     bool                    // it does not connect
-	resets      int                     // how often it was told so
-	count       int                     // of the newest presence
+	l           *link  // nil: not connected
+	partial     string // of an event or line that has not come whole
+	id          string // the last event's; empty: none yet
+	position    uint64 // everything up to there was heard, or was said to be gone
+	epoch       string // in which that was
+	joinedEpoch string // the epoch of the newest joined
+	view        view   // of what was received since the newest reset
+	offline     bool   // it does not connect
+	resets      int    // how often it was told so
+	count       int    // of the newest presence
 }
 
 func (c *streamClient) connect() {
@@ -118,10 +118,13 @@ func (c *streamClient) frame(data, id string) {
 	}
 	switch f := f.(type) {
 	case wire.Joined:
+		if f.Epoch != c.joinedEpoch {
+			c.view.forgetAbove(c.position)
+		}
 		c.joinedEpoch = f.Epoch
 		if c.id == "" {
 			c.epoch = f.Epoch
-			c.position = max(f.First-1, f.N-min(f.N, uint64(c.last)))
+			c.position = *f.From
 			c.id = strconv.FormatUint(c.position, 10)
 		}
 	case wire.Epoch:
@@ -131,15 +134,20 @@ func (c *streamClient) frame(data, id string) {
 		if c.resets++; c.resets > c.sim.rewinds {
 			c.fail("its position is not known any more: %s", data)
 		}
-		c.joinedEpoch, c.epoch, c.messages = f.Epoch, f.Epoch, map[uint64]wire.Message{}
-		c.position = max(f.First-1, f.N-min(f.N, wire.DefaultJoin))
+		c.joinedEpoch, c.epoch, c.view = f.Epoch, f.Epoch, view{}
+		c.position = *f.From
 	case wire.Message:
 		if f.N != c.position+1 || f.Room != c.room {
 			c.fail("hears %s after %d of %s", describe(f), c.position, c.room)
 		}
 		c.position, c.epoch = f.N, c.joinedEpoch
-		c.messages[f.N] = f
-		c.sim.record(c.name, &f)
+		c.view.message(c.sim, c.name, f, 0)
+	case wire.Changed:
+		if f.N != c.position+1 || f.Room != c.room {
+			c.fail("receives %s after %d of %s", data, c.position, c.room)
+		}
+		c.position, c.epoch = f.N, c.joinedEpoch
+		c.view.change(c.sim, c.name, f)
 	case wire.Gap:
 		if f.From != c.position+1 || f.To < f.From || f.To >= c.l.st.store.Bounds(c.room).First {
 			c.fail("at %d: %s", c.position, describe(f))
@@ -161,7 +169,7 @@ func (c *streamClient) frame(data, id string) {
 func newStreamClients(s *sim) []*streamClient {
 	var all []*streamClient
 	for i, protocol := range []chat.Protocol{chat.Events, chat.Lines} {
-		all = append(all, &streamClient{sim: s, name: fmt.Sprint("listener ", i), protocol: protocol, room: simRooms[i], messages: map[uint64]wire.Message{}, last: []int{0, 3, 500}[s.rng.IntN(3)]})
+		all = append(all, &streamClient{sim: s, name: fmt.Sprint("listener ", i), protocol: protocol, room: simRooms[i], last: []int{0, 3, 500}[s.rng.IntN(3)]})
 	}
 	return all
 }

@@ -1,0 +1,192 @@
+package session
+
+import (
+	"maps"
+	"reflect"
+	"regexp"
+	"slices"
+
+	"ramai/wire"
+)
+
+// transcript is what all clients have received, by room and number.
+type transcript map[string]map[uint64]*numbered
+
+// numbered is what clients have received under one number: a message in one or several forms, or a change.
+type numbered struct {
+	forms      map[uint64]wire.Message // of a message: by the number of the change that made them; 0: as it was posted
+	change     *wire.Changed           // nil: it is not a change, or was received superseded only
+	superseded *wire.Changed           // nil: it was not received superseded
+}
+
+// at returns what was received under a number so far.
+func (t transcript) at(room string, n uint64) *numbered {
+	if t[room] == nil {
+		t[room] = map[uint64]*numbered{}
+	}
+	if t[room][n] == nil {
+		t[room][n] = &numbered{forms: map[uint64]wire.Message{}}
+	}
+	return t[room][n]
+}
+
+// forgetAbove removes what a room has lost.
+func (t transcript) forgetAbove(room string, last uint64) {
+	maps.DeleteFunc(t[room], func(n uint64, _ *numbered) bool { return n > last })
+	for _, r := range t[room] {
+		maps.DeleteFunc(r.forms, func(edited uint64, _ wire.Message) bool { return edited > last })
+	}
+}
+
+// identity returns the fields of a message that no change changes.
+func identity(m wire.Message) wire.Message {
+	m.Text, m.Re, m.Edited, m.Gone = "", 0, 0, false
+	return m
+}
+
+// record compares a message with what was received under its number before.
+func (s *sim) record(who string, m wire.Message) {
+	r := s.transcript.at(m.Room, m.N)
+	if r.change != nil || r.superseded != nil {
+		s.t.Fatalf("%s receives %+v, another client a change", who, m)
+	}
+	for edited, other := range r.forms {
+		if identity(other) != identity(m) || edited == m.Edited && other != m || !m.Gone && !other.Gone && m.Re != other.Re || other.Gone && edited < m.Edited {
+			s.t.Fatalf("%s receives %+v, another client %+v", who, m, other)
+		}
+	}
+	if m.Gone && (m.Text != "" || m.Re != 0 || m.Edited == 0) {
+		s.t.Fatalf("%s receives a deleted message %+v", who, m)
+	}
+	r.forms[m.Edited] = m
+	s.checkErased(who, m.Text)
+}
+
+// recordChange compares a change with what was received under its number before.
+func (s *sim) recordChange(who string, f wire.Changed) {
+	r := s.transcript.at(f.Room, f.N)
+	full, same := f, &r.change
+	if len(f.Of) == 0 {
+		same = &r.superseded
+		if f.Text != nil {
+			s.t.Fatalf("%s receives a superseded change with the text %q", who, *f.Text)
+		}
+	} else if f.Text != nil {
+		s.checkErased(who, *f.Text)
+	}
+	if *same == nil {
+		*same = &full
+	}
+	if len(r.forms) > 0 || !reflect.DeepEqual(**same, f) {
+		s.t.Fatalf("%s receives %+v, another client %+v or %+v", who, f, **same, r.forms)
+	}
+	if a, b := r.change, r.superseded; a != nil && b != nil && (a.SenderID != b.SenderID || a.DisplayName != b.DisplayName || a.ID != b.ID || a.At != b.At) {
+		s.t.Fatalf("%s receives %+v, which was %+v before or after it was superseded", who, *b, *a)
+	}
+}
+
+// posted returns who posted what a number stands for, and under which id.
+func (r *numbered) posted() (senderID, id string) {
+	for _, m := range r.forms {
+		return m.SenderID, m.ID
+	}
+	if r.superseded != nil {
+		return r.superseded.SenderID, r.superseded.ID
+	}
+	return r.change.SenderID, r.change.ID
+}
+
+// isMessage reports whether a message was received under a number.
+func (s *sim) isMessage(room string, n uint64) bool {
+	return s.transcript[room][n] != nil && len(s.transcript[room][n].forms) > 0
+}
+
+// erasure is why a text must not be sent any more: change by of a room has replaced it.
+type erasure struct {
+	room string
+	by   uint64
+}
+
+// erase notes which texts must not be sent any more, now that a client was told that a change is saved. The nodes of a
+// cluster apply it one after the other.
+func (s *sim) erase(p *v1Client, f wire.Saved) {
+	i := slices.IndexFunc(p.posts, func(q *post) bool { return q.room == f.Room && q.id == f.ID })
+	if i < 0 || p.posts[i].of == 0 || s.set.cluster != nil {
+		return
+	}
+	for _, q := range p.posts[:i] {
+		if of := p.posts[i].of; q.room == f.Room && !q.doubtful && (q.of == of || q.n == of) {
+			s.erased[q.text] = erasure{f.Room, f.N}
+		}
+	}
+}
+
+// simText finds the text of a client in a line of the plain protocol.
+var simText = regexp.MustCompile(`(?s)(person \d|liner) says \d+( and on\n)*`)
+
+func (s *sim) checkErased(who, text string) {
+	if e, ok := s.erased[text]; ok {
+		s.t.Fatalf("%s receives %q after change %d of %s has replaced it, and its author was told so", who, text, e.by, e.room)
+	}
+}
+
+// view is what one client has received of the messages of a room.
+type view struct {
+	forms   map[uint64][]form
+	changes []wire.Changed // without superseded ones
+}
+
+// form is a message as it was received: as a frame, or in a page that was read when the newest number was asOf.
+type form struct {
+	wire.Message
+	asOf uint64
+}
+
+func (f form) version() uint64 { return max(f.asOf, f.Edited, f.N) }
+
+func (v *view) message(s *sim, who string, m wire.Message, asOf uint64) {
+	s.record(who, m)
+	if v.forms == nil {
+		v.forms = map[uint64][]form{}
+	}
+	v.forms[m.N] = append(v.forms[m.N], form{m, asOf})
+}
+
+func (v *view) change(s *sim, who string, f wire.Changed) {
+	s.recordChange(who, f)
+	if len(f.Of) > 0 {
+		v.changes = append(v.changes, f)
+	}
+}
+
+// forgetAbove removes the forms that messages have by changes that the client has not received. In another epoch they may
+// never have been made.
+func (v *view) forgetAbove(position uint64) {
+	for n, forms := range v.forms {
+		v.forms[n] = slices.DeleteFunc(forms, func(f form) bool { return f.version() > position })
+	}
+}
+
+// rows returns the messages as they are after all that was received, in whatever order it came.
+func (v *view) rows() map[uint64]wire.Message {
+	rows := map[uint64]wire.Message{}
+	for n, forms := range v.forms {
+		if len(forms) == 0 {
+			continue
+		}
+		newest := slices.MaxFunc(forms, func(a, b form) int { return int(a.version()) - int(b.version()) })
+		m := newest.Message
+		for _, f := range v.changes { // ascending
+			if f.Of.One() != n || f.N <= newest.version() {
+				continue
+			}
+			if m.Edited = f.N; f.Text == nil {
+				m.Text, m.Re, m.Gone = "", 0, true
+			} else {
+				m.Text = *f.Text
+			}
+		}
+		rows[n] = m
+	}
+	return rows
+}
